@@ -1,0 +1,78 @@
+"""whygrad: backpropagation that answers for itself.
+
+Feed-forward neural networks, trained fast on a CPU, with every number on the way in plain sight.
+
+    Network, Dense      what there is            forward, backward, gradients   the four equations
+    train               the training itself      MLPClassifier, MLPRegressor    the same for scikit-learn
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from whygrad.backprop import Trace, backward, cost, forward, gradients
+from whygrad.errors import (
+    DivergenceWarning,
+    EngineWarning,
+    FileError,
+    InputError,
+    WhygradError,
+)
+from whygrad.functions import Activation, Cost
+from whygrad.network import Dense, Gradients, Network, Parameters, Uniform
+from whygrad.optimizers import SGD, Adam, Adaptive, Constant, InverseScaling
+from whygrad.plan import Penalty, Stopping
+from whygrad.training import Fitted, History, Report, train
+
+if TYPE_CHECKING:
+    from whygrad.estimators import MLPClassifier, MLPRegressor
+    from whygrad.saving import load
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "SGD",
+    "Activation",
+    "Adam",
+    "Adaptive",
+    "Constant",
+    "Cost",
+    "Dense",
+    "DivergenceWarning",
+    "EngineWarning",
+    "FileError",
+    "Fitted",
+    "Gradients",
+    "History",
+    "InputError",
+    "InverseScaling",
+    "MLPClassifier",
+    "MLPRegressor",
+    "Network",
+    "Parameters",
+    "Penalty",
+    "Report",
+    "Stopping",
+    "Trace",
+    "Uniform",
+    "WhygradError",
+    "backward",
+    "cost",
+    "forward",
+    "gradients",
+    "load",
+    "train",
+]
+
+# Imported when first asked for, so that `import whygrad` stays quick.
+_LATER = {
+    "MLPClassifier": "whygrad.estimators",
+    "MLPRegressor": "whygrad.estimators",
+    "load": "whygrad.saving",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module 'whygrad' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_LATER[name]), name)

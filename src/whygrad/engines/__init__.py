@@ -1,0 +1,74 @@
+"""Engines: who executes the steps of a training.
+
+All engines compute the same pure function (`whygrad.plan`); `reference` is the truth, `native` is fast.
+"""
+
+import warnings
+from dataclasses import dataclass
+from typing import Protocol
+
+from whygrad.errors import EngineWarning, InputError, nearest
+from whygrad.functions import Array
+from whygrad.plan import Data, Plan, State
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What to look at while steps run. A pure function of the step, so that looking changes nothing."""
+
+    costs: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Watched:
+    """What was seen.
+
+    `costs` holds the cost of every step run, where asked. `diverged` is True where the cost at the step
+    reached is not finite; that step's update has not been made.
+    """
+
+    costs: Array | None = None
+    diverged: bool = False
+
+
+class Engine(Protocol):
+    """The contract that every engine keeps."""
+
+    @property
+    def name(self) -> str:
+        """The name by which `engine=` chooses it."""
+
+    def supports(self, plan: Plan) -> str | None:
+        """Give None, or the reason why this plan cannot be run here."""
+
+    def run(
+        self, plan: Plan, state: State, data: Data, until: int, watch: Watch
+    ) -> tuple[State, Watched]:
+        """Give the state at step `until`, which lies in the state's epoch, and what was watched.
+
+        The arrays of `state` may be reused for the result: a caller who needs them keeps a copy. Where
+        chunks begin and end never changes a bit.
+        """
+
+    def cost_and_gradient(self, plan: Plan, theta: Array, data: Data) -> tuple[float, Array]:
+        """Give the cost over all the data, penalties included, and its gradient, a vector like theta."""
+
+
+def choose(name: str, plan: Plan) -> Engine:
+    """Give the engine of that name; "auto" takes the fastest that supports the plan, and says if not."""
+    from whygrad.engines.native import NativeEngine
+    from whygrad.engines.reference import ReferenceEngine
+
+    engines: dict[str, Engine] = {"native": NativeEngine(), "reference": ReferenceEngine()}
+    if name == "auto":
+        reason = engines["native"].supports(plan)
+        if reason is None:
+            return engines["native"]
+        warnings.warn(f"training with the reference engine: {reason}", EngineWarning, stacklevel=4)
+        return engines["reference"]
+    if name not in engines:
+        raise InputError(f"unknown engine {name!r}: {nearest(name, ['auto', *engines])}")
+    reason = engines[name].supports(plan)
+    if reason is not None:
+        raise InputError(f"engine {name!r} cannot run this: {reason}")
+    return engines[name]

@@ -1,0 +1,395 @@
+"""Activation functions f with their derivatives f′, and costs C with theirs: the only calculus.
+
+Each entry states a value and its derivative side by side. Activations act on the weighted inputs z of
+one layer, shape (n, units); costs compare the outputs a with the targets y, both (n, n_L), and give one
+number per example. An array library is asked for through the arrays themselves (`namespace`), so NumPy
+runs these functions and a compiler can trace them.
+
+Sources: Nielsen, Neural Networks and Deep Learning (2015), chapters 2 and 3; Clevert et al. (2016) for
+ELU; Klambauer et al. (2017) for SELU; Hendrycks & Gimpel (2016) for GELU and SiLU; Huber (1964).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from whygrad.errors import InputError, nearest
+
+Array: TypeAlias = NDArray[Any]
+
+# Where values can lie, from wide to narrow: all numbers, a > 0, 0 < a < 1, and rows of such that sum to 1.
+Domain: TypeAlias = Literal["real", "positive", "unit", "simplex"]
+DOMAINS: tuple[Domain, ...] = ("real", "positive", "unit", "simplex")
+
+# What targets a cost understands: all numbers, y ≥ 0, 0 ≤ y ≤ 1, and rows of such that sum to 1.
+Targets: TypeAlias = Literal["real", "nonnegative", "unit", "distribution"]
+
+
+def namespace(array: Array) -> Any:
+    """Give the array library that `array` belongs to."""
+    return array.__array_namespace__()
+
+
+@dataclass(frozen=True)
+class Activation:
+    """An activation function: a = f(z), and f′(z) beside it.
+
+    `value` and `derivative` map z of shape (n, units) to the same shape. Where every output depends on
+    every input of the layer (softmax), `derivative` gives the Jacobian ∂aⱼ/∂zₖ, (n, units, units), and
+    `product` multiplies it from the left by a gradient without building it. `range` says where the
+    values lie, which decides the costs that fit.
+
+    >>> import numpy as np
+    >>> cube = Activation("cube", lambda z: z**3, lambda z: 3 * z**2)
+    >>> cube.pullback(np.array([[2.0]]), np.array([[1.0]]))
+    array([[12.]])
+    """
+
+    name: str
+    value: Callable[[Array], Array]
+    derivative: Callable[[Array], Array]
+    range: Domain = "real"
+    product: Callable[[Array, Array], Array] | None = field(default=None, repr=False)
+
+    def pullback(self, z: Array, gradient: Array) -> Array:
+        """Pass a gradient backwards through f: from ∂C/∂a to ∂C/∂z, both (n, units)."""
+        if self.product is not None:
+            return self.product(z, gradient)
+        return gradient * self.derivative(z)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """A cost of one example: C_x(a, y) summed over the outputs, and ∂C_x/∂a beside it.
+
+    `value` maps outputs and targets (n, n_L) to (n,); `derivative` maps them to (n, n_L). `domain` is
+    where the outputs must lie for the cost to be defined, `targets` where the targets must.
+    """
+
+    name: str
+    value: Callable[[Array, Array], Array]
+    derivative: Callable[[Array, Array], Array]
+    domain: Domain = "real"
+    targets: Targets = "real"
+
+
+# ── activations ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def _identity(z: Array) -> Array:
+    return z
+
+
+def _identity_slope(z: Array) -> Array:
+    return namespace(z).ones_like(z)
+
+
+def _sigmoid(z: Array) -> Array:
+    xp = namespace(z)
+    e = xp.exp(-xp.abs(z))  # never overflows
+    return xp.where(z >= 0, 1 / (1 + e), e / (1 + e))
+
+
+def _sigmoid_slope(z: Array) -> Array:
+    a = _sigmoid(z)
+    return a * (1 - a)
+
+
+def _tanh(z: Array) -> Array:
+    return namespace(z).tanh(z)
+
+
+def _tanh_slope(z: Array) -> Array:
+    return 1 - _tanh(z) ** 2
+
+
+def _relu(z: Array) -> Array:
+    return namespace(z).maximum(z, z * 0)  # z * 0 keeps NaN, and an infinite z becomes one
+
+
+def _relu_slope(z: Array) -> Array:
+    return (z > 0).astype(z.dtype)
+
+
+LEAK = 0.01
+
+
+def _leaky_relu(z: Array) -> Array:
+    return namespace(z).where(z > 0, z, LEAK * z)
+
+
+def _leaky_relu_slope(z: Array) -> Array:
+    xp = namespace(z)
+    return xp.where(z > 0, xp.ones_like(z), LEAK)
+
+
+def _elu(z: Array) -> Array:
+    xp = namespace(z)
+    return xp.where(z > 0, z, xp.expm1(xp.minimum(z, z * 0)))
+
+
+def _elu_slope(z: Array) -> Array:
+    xp = namespace(z)
+    return xp.where(z > 0, xp.ones_like(z), xp.exp(xp.minimum(z, z * 0)))
+
+
+# The fixed point of Klambauer et al.: with these two, mean 0 and variance 1 reproduce themselves.
+SELU_SCALE = 1.0507009873554804934193349852946
+SELU_ALPHA = 1.6732632423543772848170429916717
+
+
+def _selu(z: Array) -> Array:
+    xp = namespace(z)
+    return SELU_SCALE * xp.where(z > 0, z, SELU_ALPHA * xp.expm1(xp.minimum(z, z * 0)))
+
+
+def _selu_slope(z: Array) -> Array:
+    xp = namespace(z)
+    return SELU_SCALE * xp.where(z > 0, xp.ones_like(z), SELU_ALPHA * xp.exp(xp.minimum(z, z * 0)))
+
+
+def _normal_cdf(z: Array) -> Array:
+    if isinstance(z, np.ndarray):
+        from scipy.special import ndtr  # here, since most networks need no GELU
+    else:
+        from jax.scipy.special import ndtr
+    return ndtr(z)
+
+
+def _gelu(z: Array) -> Array:
+    return z * _normal_cdf(z)
+
+
+def _gelu_slope(z: Array) -> Array:
+    density = namespace(z).exp(-0.5 * z * z) / (2 * np.pi) ** 0.5
+    return _normal_cdf(z) + z * density
+
+
+def _silu(z: Array) -> Array:
+    return z * _sigmoid(z)
+
+
+def _silu_slope(z: Array) -> Array:
+    a = _sigmoid(z)
+    return a * (1 + z * (1 - a))
+
+
+def _softplus(z: Array) -> Array:
+    xp = namespace(z)
+    return xp.maximum(z, z * 0) + xp.log1p(xp.exp(-xp.abs(z)))
+
+
+def _exp(z: Array) -> Array:
+    return namespace(z).exp(z)
+
+
+def _softmax(z: Array) -> Array:
+    xp = namespace(z)
+    e = xp.exp(z - xp.max(z, axis=-1, keepdims=True))
+    return e / xp.sum(e, axis=-1, keepdims=True)
+
+
+def _softmax_jacobian(z: Array) -> Array:
+    xp, a = namespace(z), _softmax(z)
+    return a[..., :, None] * (xp.eye(z.shape[-1], dtype=z.dtype) - a[..., None, :])
+
+
+def _softmax_product(z: Array, gradient: Array) -> Array:
+    a = _softmax(z)
+    return a * (gradient - namespace(z).sum(a * gradient, axis=-1, keepdims=True))
+
+
+ACTIVATIONS: dict[str, Activation] = {
+    f.name: f
+    for f in (
+        Activation("identity", _identity, _identity_slope),
+        Activation("sigmoid", _sigmoid, _sigmoid_slope, "unit"),
+        Activation("tanh", _tanh, _tanh_slope),
+        Activation("relu", _relu, _relu_slope),
+        Activation("leaky_relu", _leaky_relu, _leaky_relu_slope),
+        Activation("elu", _elu, _elu_slope),
+        Activation("selu", _selu, _selu_slope),
+        Activation("gelu", _gelu, _gelu_slope),
+        Activation("silu", _silu, _silu_slope),
+        Activation("softplus", _softplus, _sigmoid, "positive"),
+        Activation("exp", _exp, _exp, "positive"),
+        Activation("softmax", _softmax, _softmax_jacobian, "simplex", _softmax_product),
+    )
+}
+
+
+# ── costs ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _sum(array: Array) -> Array:
+    return namespace(array).sum(array, axis=-1)
+
+
+def _probability(a: Array) -> Array:
+    """Keep a off 0 and 1, so that a saturated output gives a large cost rather than an infinite one."""
+    xp = namespace(a)
+    limits = xp.finfo(a.dtype)
+    return xp.clip(a, limits.tiny, 1 - limits.eps / 2)
+
+
+def _y_log_y(y: Array) -> Array:
+    xp = namespace(y)
+    return y * xp.log(xp.where(y > 0, y, xp.ones_like(y)))
+
+
+def _squared_error(a: Array, y: Array) -> Array:
+    return _sum((a - y) ** 2) / 2
+
+
+def _squared_error_derivative(a: Array, y: Array) -> Array:
+    return a - y
+
+
+def _absolute_error(a: Array, y: Array) -> Array:
+    return _sum(namespace(a).abs(a - y))
+
+
+def _absolute_error_derivative(a: Array, y: Array) -> Array:
+    return namespace(a).sign(a - y)
+
+
+HUBER_THRESHOLD = 1.0
+
+
+def _huber(a: Array, y: Array) -> Array:
+    xp = namespace(a)
+    r = xp.abs(a - y)
+    near = xp.minimum(r, r * 0 + HUBER_THRESHOLD)
+    return _sum(near * (r - near / 2))
+
+
+def _huber_derivative(a: Array, y: Array) -> Array:
+    return namespace(a).clip(a - y, -HUBER_THRESHOLD, HUBER_THRESHOLD)
+
+
+def _poisson(a: Array, y: Array) -> Array:
+    xp = namespace(a)
+    a = xp.maximum(a, a * 0 + xp.finfo(a.dtype).tiny)
+    return _sum(a - y + _y_log_y(y) - y * xp.log(a))
+
+
+def _poisson_derivative(a: Array, y: Array) -> Array:
+    xp = namespace(a)
+    return 1 - y / xp.maximum(a, a * 0 + xp.finfo(a.dtype).tiny)
+
+
+def _cross_entropy(a: Array, y: Array) -> Array:
+    return -_sum(y * namespace(a).log(_probability(a)))
+
+
+def _cross_entropy_derivative(a: Array, y: Array) -> Array:
+    return -y / _probability(a)
+
+
+def _binary_cross_entropy(a: Array, y: Array) -> Array:
+    xp, p = namespace(a), _probability(a)
+    return -_sum(y * xp.log(p) + (1 - y) * xp.log1p(-p))
+
+
+def _binary_cross_entropy_derivative(a: Array, y: Array) -> Array:
+    p = _probability(a)
+    return (p - y) / (p * (1 - p))
+
+
+COSTS: dict[str, Cost] = {
+    cost.name: cost
+    for cost in (
+        Cost("squared_error", _squared_error, _squared_error_derivative),
+        Cost("absolute_error", _absolute_error, _absolute_error_derivative),
+        Cost("huber", _huber, _huber_derivative),
+        Cost("poisson", _poisson, _poisson_derivative, "positive", "nonnegative"),
+        Cost("cross_entropy", _cross_entropy, _cross_entropy_derivative, "simplex", "distribution"),
+        Cost(
+            "binary_cross_entropy",
+            _binary_cross_entropy,
+            _binary_cross_entropy_derivative,
+            "unit",
+            "unit",
+        ),
+    )
+}
+
+
+# ── pairings ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _identity_squared_error(z: Array, y: Array) -> Array:
+    return _squared_error(z, y)
+
+
+def _sigmoid_binary_cross_entropy(z: Array, y: Array) -> Array:
+    return _sum(_softplus(z) - y * z)
+
+
+def _softmax_cross_entropy(z: Array, y: Array) -> Array:
+    xp = namespace(z)
+    shifted = z - xp.max(z, axis=-1, keepdims=True)
+    log_a = shifted - xp.log(xp.sum(xp.exp(shifted), axis=-1, keepdims=True))
+    return -_sum(y * log_a)
+
+
+# Where δᴸ is simply a − y: the factors of ∂C/∂a and f′(z) cancel. The entry is the cost as a function of
+# z and y, which loses no digits when an output saturates.
+SHORTCUTS: dict[tuple[str, str], Callable[[Array, Array], Array]] = {
+    ("identity", "squared_error"): _identity_squared_error,
+    ("sigmoid", "binary_cross_entropy"): _sigmoid_binary_cross_entropy,
+    ("softmax", "cross_entropy"): _softmax_cross_entropy,
+}
+
+
+def shortcut(f: Activation, cost: Cost) -> Callable[[Array, Array], Array] | None:
+    """Give the cost as a function of (z, y) where δᴸ = a − y, and None for every other pairing."""
+    if ACTIVATIONS.get(f.name) is f and COSTS.get(cost.name) is cost:
+        return SHORTCUTS.get((f.name, cost.name))
+    return None
+
+
+def find_activation(given: str | Activation) -> Activation:
+    """Look an activation up by name; an `Activation` of the user's own is handed through."""
+    if isinstance(given, Activation):
+        return given
+    if given in ACTIVATIONS:
+        return ACTIVATIONS[given]
+    raise InputError(f"unknown activation {given!r}: {nearest(given, ACTIVATIONS)}")
+
+
+def find_cost(given: Any) -> Cost:
+    """Look a cost up by name; any object with `value(a, y)` and `derivative(a, y)` serves as well."""
+    if isinstance(given, Cost):
+        return given
+    if isinstance(given, str):
+        if given in COSTS:
+            return COSTS[given]
+        raise InputError(f"unknown cost {given!r}: {nearest(given, COSTS)}")
+    if callable(getattr(given, "value", None)) and callable(getattr(given, "derivative", None)):
+        name = getattr(given, "name", None) or getattr(given, "__name__", type(given).__name__)
+        domain: Domain = getattr(given, "domain", "real")
+        return Cost(str(name), given.value, given.derivative, domain)
+    raise InputError(
+        f"a cost is a name or an object with value(a, y) and derivative(a, y), not {given!r}"
+    )
+
+
+def check_pairing(f: Activation, cost: Cost) -> None:
+    """Refuse an output activation whose values can leave the domain of the cost."""
+    if DOMAINS.index(f.range) >= DOMAINS.index(cost.domain):
+        return
+    outputs = [g.name for g in ACTIVATIONS.values() if _within(g.range, cost.domain)]
+    costs = [c.name for c in COSTS.values() if _within(f.range, c.domain)]
+    need = {"positive": "a > 0", "unit": "0 < a < 1", "simplex": "rows of probabilities"}
+    raise InputError(
+        f"cost {cost.name!r} needs outputs with {need[cost.domain]}, which {f.name!r} does not "
+        f"guarantee: use the output activation {' or '.join(outputs)}, or the cost {' or '.join(costs)}"
+    )
+
+
+def _within(inner: Domain, outer: Domain) -> bool:
+    return DOMAINS.index(inner) >= DOMAINS.index(outer)

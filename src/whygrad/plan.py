@@ -1,0 +1,208 @@
+"""A training as a pure function: what decides it (`Plan`, `Data`), and where it stands (`State`).
+
+(plan, state, data) → every later state. The mini-batch of a step is a pure function of (seed, epoch,
+place in the epoch), so recording, resuming, replaying and leaving an example out are one operation: run
+the function again from a known state.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Literal
+
+import numpy as np
+
+from whygrad.arrays import as_inputs, as_targets, as_weights
+from whygrad.errors import InputError
+from whygrad.functions import Array
+from whygrad.network import Network, Parameters, count
+from whygrad.optimizers import Adaptive, Clock, Constant, Optimizer, Schedule
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """The strength λ of a penalty, and what it is divided by.
+
+    `per="batch"` adds λ to the cost of every batch as it is. `per="example"` divides λ by S, the batch's
+    number (total weight) of examples, which is scikit-learn's `alpha`. `per="data"` divides it by the
+    number of training examples, which is Nielsen's λ.
+
+    >>> Penalty(0.5, per="example").of_batch(S=10, n=1000)
+    0.05
+    """
+
+    strength: float
+    per: Literal["batch", "example", "data"] = "batch"
+
+    def __post_init__(self) -> None:
+        if not (self.strength >= 0 and math.isfinite(self.strength)):
+            raise InputError(f"penalty {self.strength!r}: it must be a finite number of at least 0")
+        if self.per not in ("batch", "example", "data"):
+            raise InputError(f"penalty per {self.per!r}: use 'batch', 'example' or 'data'")
+
+    def of_batch(self, S: float, n: int) -> float:
+        """Give λ as the cost of one batch has it."""
+        divisor = {"batch": 1, "example": S, "data": n}[self.per]
+        return float(self.strength / divisor) if divisor > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class Stopping:
+    """Stop after more than `patience` epochs in a row that improve by less than `tol`.
+
+    Parameters
+    ----------
+    on : what has to improve: the training "cost", or "held_out_cost" or "held_out_score" (accuracy, or
+        R² for numbers), which need held-out data.
+    tol : the least improvement over the best epoch so far that counts.
+    patience : how many epochs in a row may fail to bring it.
+    restore_best : end with the parameters of the best epoch rather than of the last.
+    """
+
+    on: Literal["cost", "held_out_cost", "held_out_score"] = "cost"
+    tol: float = 1e-4
+    patience: int = 10
+    restore_best: bool = False
+
+    def __post_init__(self) -> None:
+        if self.on not in ("cost", "held_out_cost", "held_out_score"):
+            raise InputError(
+                f"stopping on {self.on!r}: use 'cost', 'held_out_cost' or 'held_out_score'"
+            )
+        if self.patience < 1:
+            raise InputError(f"patience is {self.patience}: it must be at least 1")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that decides a training, but for the data themselves.
+
+    `n` is the number of training examples; `dtype` is "float32" or "float64". The last batch of an epoch
+    is smaller where `batch_size` does not divide n.
+    """
+
+    net: Network
+    optimizer: Optimizer
+    n: int
+    epochs: int = 100
+    batch_size: int = 32
+    seed: int = 0
+    shuffle: bool = True
+    l1: Penalty = Penalty(0.0)
+    l2: Penalty = Penalty(0.0)
+    schedule: Schedule = Constant()
+    stopping: Stopping | None = None
+    dtype: str = "float64"
+
+    def __post_init__(self) -> None:
+        if self.n < 1:
+            raise InputError("there are no training examples")
+        _check_whole("epochs", self.epochs, 0)
+        _check_whole("batch_size", self.batch_size, 1)
+        _check_whole("seed", self.seed, 0)
+        if self.batch_size > self.n:
+            raise InputError(
+                f"batch_size is {self.batch_size}, but there are only {self.n} examples: "
+                f"use at most {self.n}"
+            )
+        if self.dtype not in ("float32", "float64"):
+            raise InputError(f"dtype is {self.dtype!r}: use 'float32' or 'float64'")
+        if isinstance(self.schedule, Adaptive) and self.stopping is None:
+            raise InputError("the schedule Adaptive acts when a stopping rule's patience ends: give one")
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """The number of mini-batches in one epoch."""
+        return -(-self.n // self.batch_size)
+
+    def order(self, epoch: int) -> Array:
+        """Give the order in which an epoch takes the examples: a pure function of (seed, epoch)."""
+        return _order(self.seed if self.shuffle else None, epoch, self.n)
+
+    def batch(self, epoch: int, place: int) -> Array:
+        """Give the examples of one step: batch number `place` of an epoch."""
+        return self.order(epoch)[place * self.batch_size : (place + 1) * self.batch_size]
+
+    def rates(self, state: "State", until: int) -> Array:
+        """Give η for the steps from the state up to `until`, all of one epoch."""
+        clock = Clock(state.epoch, self.epochs, self.n, self.steps_per_epoch)
+        batches = np.arange(state.place, state.place + until - state.step)
+        return self.optimizer.rate * state.rate_scale * self.schedule.factors(batches, clock)
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """Where a training stands after `step` updates; `place` counts the batches of the current epoch.
+
+    `theta` is the flat vector of parameters and `slots` the optimizer's averages. `cost_sum` adds up cost
+    times examples over the epoch so far. `rate_scale` is what an adaptive schedule has left of the rate;
+    `best`, `best_theta` and `stalled` (epochs without improvement) belong to the stopping rule, and
+    `stopped` says why the training has ended, or "".
+    """
+
+    theta: Array
+    slots: Array
+    step: int = 0
+    epoch: int = 0
+    place: int = 0
+    cost_sum: float = 0.0
+    rate_scale: float = 1.0
+    best: float = math.inf
+    best_theta: Array | None = None
+    stalled: int = 0
+    stopped: str = ""
+
+    def copy(self) -> "State":
+        """Give a state whose arrays are its own."""
+        return replace(self, theta=self.theta.copy(), slots=self.slots.copy())
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """Examples in the form that training needs: X (n, n_0), Y (n, n_L), weights (n,) or None."""
+
+    X: Array
+    Y: Array
+    weights: Array | None = None
+
+
+def as_data(net: Network, X: Any, Y: Any, weights: Any = None, dtype: str = "float64") -> Data:
+    """Check examples against a network and bring them to one dtype and a row-major layout."""
+    X = as_inputs(net, X)
+    Y = as_targets(net, Y, len(X))
+    s = as_weights(weights, len(X))
+    if s is not None and not s.sum() > 0:
+        raise InputError("all weights of examples are 0: at least one must count")
+    return Data(
+        np.ascontiguousarray(X, dtype),
+        np.ascontiguousarray(Y, dtype),
+        None if s is None else np.ascontiguousarray(s, dtype),
+    )
+
+
+def start(plan: Plan, theta: Parameters | None = None) -> State:
+    """Give the state before the first step: the given parameters, or drawn ones."""
+    theta = plan.net.init(plan.seed) if theta is None else theta
+    if theta.sizes != plan.net.sizes:
+        raise InputError(
+            f"the parameters are of layers of {theta.sizes} units, the network's are {plan.net.sizes}"
+        )
+    if not np.isfinite(theta.flat).all():
+        raise InputError("the parameters to start from contain NaN or infinity")
+    flat = np.array(theta.flat, dtype=plan.dtype)
+    assert flat.shape == (count(plan.net.sizes),)
+    return State(flat, plan.optimizer.init(flat))
+
+
+@lru_cache(maxsize=1)
+def _order(seed: int | None, epoch: int, n: int) -> Array:
+    index = np.arange(n, dtype=np.int32 if n < 2**31 else np.int64)
+    if seed is not None:
+        np.random.default_rng([seed, epoch]).shuffle(index)
+    index.flags.writeable = False
+    return index
+
+
+def _check_whole(name: str, value: Any, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise InputError(f"{name} is {value!r}: it must be a whole number of at least {least}")

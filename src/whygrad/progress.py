@@ -1,0 +1,64 @@
+"""A live line for a training: epoch, cost, held-out score, steps per second, time left."""
+
+import sys
+from typing import TextIO
+
+from whygrad.training import Report
+
+
+class ProgressBar:
+    """An observer that draws a bar on a terminal, and plain lines elsewhere, on standard error."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        # Here, since most trainings show nothing and rich takes a while to import.
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self.stream = stream or sys.stderr
+        self.console = Console(file=self.stream)
+        self.bar = Progress(
+            TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[measures]}"),
+            TextColumn("{task.fields[pace]} steps/s"),
+            TimeRemainingColumn(),
+            console=self.console,
+            expand=True,
+        )
+        self.task = None
+        self.measures = ""
+
+    def __call__(self, report: Report) -> None:
+        """Show where the training stands."""
+        plan, state, epoch = report.plan, report.state, report.epoch
+        if epoch is not None:
+            self.measures = f"cost {epoch.cost:.4g}"
+            if epoch.held_out_score is not None:
+                self.measures += f"  held out {epoch.held_out_score:.4g}"
+        if not self.console.is_terminal:
+            if epoch is not None and _round(state.epoch, plan.epochs):
+                self.stream.write(f"epoch {state.epoch}/{plan.epochs}  {self.measures}\n")
+            return
+        if self.task is None:
+            self.task = self.bar.add_task(
+                "", total=report.steps, epoch=0, epochs=plan.epochs, measures="", pace="…"
+            )
+            self.bar.start()
+        task = self.bar.tasks[0]
+        self.bar.update(
+            self.task,
+            completed=state.step,
+            epoch=min(state.epoch + 1, plan.epochs),
+            measures=self.measures,
+            pace=f"{task.speed:,.0f}" if task.speed else "…",
+        )
+
+    def close(self) -> None:
+        """Leave the last line standing."""
+        if self.task is not None:
+            self.bar.stop()
+
+
+def _round(epoch: int, epochs: int) -> bool:
+    """Tell the epochs worth a plain line: some ten in all, and the last."""
+    return epoch % max(1, epochs // 10) == 0 or epoch == epochs

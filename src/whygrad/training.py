@@ -1,0 +1,421 @@
+"""Training: epochs, stopping rules, history.
+
+    repeat for each epoch:  run its steps  →  end of the epoch: measure, compare, decide
+
+`train` is the front door; `run` is the loop behind it and behind the estimators. Neither knows files:
+whoever wants to see a training (a progress bar, a callback) is an observer, called between chunks of steps
+of 50–100 ms. Where chunks end never changes a bit.
+"""
+
+import math
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+from whygrad.arrays import as_inputs
+from whygrad.backprop import Trace, example_costs, forward
+from whygrad.engines import Engine, Watch, choose
+from whygrad.errors import DivergenceWarning, InputError
+from whygrad.functions import Array
+from whygrad.network import Network, Parameters
+from whygrad.optimizers import Adaptive, Constant, Schedule, find_optimizer
+from whygrad.plan import Data, Penalty, Plan, State, Stopping, as_data, start
+
+CHUNK_SECONDS = 0.075  # between two looks at Ctrl-C and the observers
+CHECKPOINT_SECONDS = 1.0  # between two states kept to go back to, should the cost become infinite
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch showed.
+
+    `cost` is the mean of the batches' costs before each update, weighted by their numbers of examples,
+    penalties included; `held_out_cost` is without penalties; `held_out_score` is accuracy, or R² for
+    numbers. Both are None where there is no held-out data. `rate` is η at the epoch's last step.
+    """
+
+    cost: float
+    rate: float
+    held_out_cost: float | None = None
+    held_out_score: float | None = None
+
+
+@dataclass(frozen=True)
+class History:
+    """A training, epoch by epoch, and why it ended."""
+
+    epochs: tuple[Epoch, ...] = ()
+    stopped: str = ""
+
+    @property
+    def cost(self) -> list[float]:
+        """The cost of each epoch."""
+        return [epoch.cost for epoch in self.epochs]
+
+    @property
+    def held_out_cost(self) -> list[float | None]:
+        """The cost of the held-out examples after each epoch."""
+        return [epoch.held_out_cost for epoch in self.epochs]
+
+    @property
+    def held_out_score(self) -> list[float | None]:
+        """Accuracy or R² of the held-out examples after each epoch."""
+        return [epoch.held_out_score for epoch in self.epochs]
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """What an observer is told: where the training stands, and the epoch that just ended, if one did."""
+
+    plan: Plan
+    state: State
+    epoch: Epoch | None = None
+
+    @property
+    def parameters(self) -> Parameters:
+        """The parameters now; copy them to keep them."""
+        return Parameters(self.plan.net.sizes, self.state.theta)
+
+    @property
+    def steps(self) -> int:
+        """The number of steps that the whole training will take, if nothing stops it."""
+        return self.plan.epochs * self.plan.steps_per_epoch
+
+
+Observer = Callable[[Report], bool | None]
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A trained network: what it is, where it stands, and how it came there."""
+
+    net: Network
+    theta: Parameters
+    history: History = field(default_factory=History)
+
+    def predict(self, X: Any) -> Array:
+        """Give the outputs a[L] for X, shape (n, n_L)."""
+        return outputs(self.net, self.theta, X)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write network, parameters and history to one safetensors file; `whygrad.load` reads it."""
+        from whygrad.saving import save
+
+        save(self, path)
+
+
+def train(
+    net: Network,
+    X: Any,
+    Y: Any,
+    *,
+    optimizer: Any = "adam",
+    epochs: int = 100,
+    batch_size: int = 32,
+    seed: int = 0,
+    engine: str = "auto",
+    theta: Parameters | None = None,
+    weights: Any = None,
+    held_out: tuple[Any, Any] | None = None,
+    l1: float | Penalty = 0.0,
+    l2: float | Penalty = 0.0,
+    schedule: Schedule = Constant(),  # noqa: B008 — frozen data
+    stopping: Stopping | None = None,
+    shuffle: bool = True,
+    dtype: Any = None,
+    progress: bool = False,
+    callbacks: Sequence[Observer] = (),
+) -> Fitted:
+    """Train a network by backpropagation and gradient descent.
+
+    The result is a pure function of the arguments: the same seed gives the same bits. Ctrl-C ends the
+    training cleanly, with the parameters so far. A cost that becomes infinite or NaN stops it at that
+    step, with the last parameters before it and a `DivergenceWarning` that names the layer.
+
+    Parameters
+    ----------
+    net : the network.
+    X : inputs, (n, n_0), or n examples of any shape with n_0 numbers each.
+    Y : targets, (n, n_L); or (n,) with one number per example, or with classes 0 … n_L − 1.
+    optimizer : "sgd", "adam", or an optimizer such as `SGD(0.5, momentum=0.9)`.
+    epochs : passes through the data.
+    batch_size : examples per step.
+    seed : decides the initial parameters and the order of the examples.
+    engine : "auto", "native" or "reference".
+    theta : parameters to start from, instead of drawn ones.
+    weights : how much each example counts, (n,).
+    held_out : (X, Y) to measure after every epoch; nothing is learned from them.
+    l1, l2 : λ₁ and λ₂, numbers or `Penalty`.
+    schedule : how the rate changes, such as `InverseScaling()`.
+    stopping : when to stop before `epochs` are over, a `Stopping`.
+    shuffle : take the examples in a new order every epoch.
+    dtype : "float32" or "float64"; by default float32 where X is, else float64.
+    progress : show a live line while training.
+    callbacks : functions called with a `Report` after every epoch; True stops the training.
+
+    Raises
+    ------
+    InputError
+        For data, shapes or settings that cannot be trained with.
+
+    >>> X, Y = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
+    >>> from whygrad import Dense, SGD
+    >>> net = Network(2, [Dense(4, "tanh"), Dense(1, "sigmoid")], cost="binary_cross_entropy")
+    >>> fitted = train(net, X, Y, optimizer=SGD(1.0), epochs=300, batch_size=4)
+    >>> fitted.predict(X).round().ravel()
+    array([0., 1., 1., 0.])
+    """
+    if dtype is None:
+        dtype = np.float32 if getattr(X, "dtype", None) == np.float32 else np.float64
+    kind = np.dtype(dtype).name
+    data = as_data(net, X, Y, weights, kind)
+    plan = Plan(
+        net=net,
+        optimizer=find_optimizer(optimizer),
+        n=len(data.X),
+        epochs=epochs,
+        batch_size=batch_size,
+        seed=seed,
+        shuffle=shuffle,
+        l1=l1 if isinstance(l1, Penalty) else Penalty(l1),
+        l2=l2 if isinstance(l2, Penalty) else Penalty(l2),
+        schedule=schedule,
+        stopping=stopping,
+        dtype=kind,
+    )
+    kept = None if held_out is None else as_data(net, *held_out, dtype=kind)
+    observers = [_at_epoch_ends(callback) for callback in callbacks]
+    if progress:
+        from whygrad.progress import ProgressBar
+
+        observers.insert(0, ProgressBar())
+    state, history = run(plan, start(plan, theta), data, kept, choose(engine, plan), observers)
+    return Fitted(net, Parameters(net.sizes, final(plan, state)), history)
+
+
+def run(
+    plan: Plan,
+    state: State,
+    data: Data,
+    held_out: Data | None,
+    engine: Engine,
+    observers: Sequence[Observer] = (),
+) -> tuple[State, History]:
+    """Go on from `state` until the plan's epochs are over or something stops the training.
+
+    The state given is not changed. Raises `InputError` where the stopping rule needs held-out data.
+    """
+    if plan.stopping and plan.stopping.on != "cost" and held_out is None:
+        raise InputError(f"stopping on {plan.stopping.on!r} needs held-out data: give held_out=(X, Y)")
+    epochs: list[Epoch] = []
+    state = replace(state.copy(), stopped="")
+    checkpoints = _Checkpoints(state)
+    chunk, stopped = 8, ""
+    with _interruption() as interrupted:
+        while state.epoch < plan.epochs and not stopped:
+            rest = plan.steps_per_epoch - state.place
+            until = state.step + min(rest, chunk)
+            began, first = time.perf_counter(), state.step
+            state, seen = engine.run(plan, state, data, until, Watch())
+            if seen.diverged:
+                stopped = _report_divergence(plan, state, data)
+                state = _before(plan, state.step, checkpoints, data, held_out, engine)
+                break
+            chunk = _next_chunk(state.step - first, time.perf_counter() - began)
+            ended = None
+            if state.place == plan.steps_per_epoch:
+                state, ended = end_of_epoch(plan, state, held_out)
+                epochs.append(ended)
+            report = Report(plan, state, ended)
+            if any([observer(report) for observer in observers]):
+                stopped = "stopped by a callback"
+            stopped = "interrupted" if interrupted() else stopped or state.stopped
+            checkpoints.offer(state)
+    for observer in observers:
+        close = getattr(observer, "close", None)
+        if close:
+            close()
+    state = replace(state, stopped=stopped or "all epochs done")
+    return state, History(tuple(epochs), state.stopped)
+
+
+def end_of_epoch(plan: Plan, state: State, held_out: Data | None) -> tuple[State, Epoch]:
+    """Measure the epoch that has just ended, and let the stopping rule decide: a pure function."""
+    rate = float(plan.rates(replace(state, place=state.place - 1), state.step + 1)[0])
+    epoch = Epoch(state.cost_sum / plan.n, rate)
+    if held_out is not None:
+        epoch = replace(epoch, **_measure(plan, state, held_out))
+    state = replace(state, epoch=state.epoch + 1, place=0, cost_sum=0.0)
+    return (_compare(plan, plan.stopping, state, epoch) if plan.stopping else state), epoch
+
+
+def final(plan: Plan, state: State) -> Array:
+    """Give the parameters that a training ends with: the last, or the best where the plan says so."""
+    restore = plan.stopping is not None and plan.stopping.restore_best
+    return state.best_theta if restore and state.best_theta is not None else state.theta
+
+
+def outputs(net: Network, theta: Parameters, X: Any, rows: int = 8192) -> Array:
+    """Give a[L] for X, computed in blocks of rows to bound the memory."""
+    X = as_inputs(net, X)
+    parts = [forward(net, theta, X[i : i + rows]).a[-1] for i in range(0, len(X), rows)]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def score(net: Network, a: Array, y: Array, weights: Array | None = None) -> float:
+    """Give the accuracy of outputs that stand for classes, and R² of outputs that are numbers.
+
+    Several independent labels count as right only together, and R² of several outputs is their mean: as
+    scikit-learn has both.
+    """
+    if net.C.targets == "distribution":
+        right = a.argmax(axis=1) == y.argmax(axis=1)
+    elif net.C.targets == "unit":
+        right = ((a > 0.5) == (y > 0.5)).all(axis=1)
+    else:
+        return _r2(a, y, weights)
+    return float(np.average(right, weights=weights))
+
+
+def _r2(a: Array, y: Array, weights: Array | None) -> float:
+    s = np.ones((len(y), 1)) if weights is None else weights[:, None]
+    left = (s * (y - a) ** 2).sum(axis=0, dtype=np.float64)
+    spread = (s * (y - np.average(y, axis=0, weights=weights)) ** 2).sum(axis=0, dtype=np.float64)
+    constant = np.where(left > 0, 0.0, 1.0)  # a target without spread: 1 if met exactly, else 0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(np.where(spread > 0, 1 - left / spread, constant).mean())
+
+
+def _measure(plan: Plan, state: State, held_out: Data) -> dict[str, float]:
+    """Give cost and score of held-out examples under the parameters of a state."""
+    net, rows = plan.net, 8192
+    theta = Parameters(net.sizes, state.theta)
+    C_x, parts = [], []
+    with np.errstate(all="ignore"):
+        for i in range(0, len(held_out.X), rows):
+            trace = forward(net, theta, held_out.X[i : i + rows])
+            C_x.append(example_costs(net, trace, held_out.Y[i : i + rows]))
+            parts.append(trace.a[-1])
+        a = np.concatenate(parts)
+        return {
+            "held_out_cost": float(np.average(np.concatenate(C_x), weights=held_out.weights)),
+            "held_out_score": score(net, a, held_out.Y, held_out.weights),
+        }
+
+
+def _compare(plan: Plan, rule: Stopping, state: State, epoch: Epoch) -> State:
+    """Update best and stalled; when patience ends, lower the rate of an adaptive schedule or stop."""
+    value = getattr(epoch, rule.on)
+    value = -value if rule.on == "held_out_score" else value
+    improved = value <= state.best - rule.tol
+    state = replace(state, stalled=0 if improved else state.stalled + 1)
+    if value < state.best:
+        theta = state.theta.copy() if rule.restore_best else None
+        state = replace(state, best=value, best_theta=theta)
+    if state.stalled <= rule.patience:
+        return state
+    schedule = plan.schedule
+    if isinstance(schedule, Adaptive) and plan.optimizer.rate * state.rate_scale > schedule.floor:
+        return replace(state, stalled=0, rate_scale=state.rate_scale / schedule.divisor)
+    what = {"cost": "training cost", "held_out_cost": "held-out cost"}.get(rule.on, "held-out score")
+    return replace(
+        state,
+        stopped=f"{what} did not improve by more than {rule.tol:g} for {rule.patience} epochs",
+    )
+
+
+class _Checkpoints:
+    """The last two states known to be good, so that there is always one before the present step."""
+
+    def __init__(self, state: State) -> None:
+        self.older = self.newer = state.copy()
+        self.taken = time.perf_counter()
+
+    def offer(self, state: State) -> None:
+        if time.perf_counter() - self.taken > CHECKPOINT_SECONDS:
+            self.older, self.newer = self.newer, state.copy()
+            self.taken = time.perf_counter()
+
+    def before(self, step: int) -> State:
+        return self.newer if self.newer.step < step else self.older
+
+
+def _before(
+    plan: Plan,
+    step: int,
+    checkpoints: _Checkpoints,
+    data: Data,
+    held_out: Data | None,
+    engine: Engine,
+) -> State:
+    """Give the state one step before `step` by running again from a checkpoint."""
+    state = checkpoints.before(step)
+    while state.step < step - 1:
+        until = min(step - 1, state.step + plan.steps_per_epoch - state.place)
+        state, _ = engine.run(plan, state, data, until, Watch())
+        if state.place == plan.steps_per_epoch and state.step < step - 1:
+            state, _ = end_of_epoch(plan, state, held_out)
+    return state
+
+
+def _report_divergence(plan: Plan, state: State, data: Data) -> str:
+    """Say at which step and in which layer numbers stopped being finite, and what helps."""
+    batch = plan.batch(state.epoch, state.place)
+    with np.errstate(all="ignore"):
+        theta = Parameters(plan.net.sizes, state.theta)
+        trace = forward(plan.net, theta, data.X[batch])
+    reason = f"diverged at step {state.step}: {_first_overflow(theta, trace)}"
+    warnings.warn(
+        f"training {reason} (rate {plan.optimizer.rate * state.rate_scale:g}). The last parameters with "
+        "a finite cost are kept. Try a smaller rate, or scale the inputs and targets.",
+        DivergenceWarning,
+        stacklevel=4,
+    )
+    return reason
+
+
+def _first_overflow(theta: Parameters, trace: Trace) -> str:
+    for l in range(1, len(trace.z)):
+        for name, array in (("W", theta.W[l]), ("b", theta.b[l]), ("z", trace.z[l]), ("a", trace.a[l])):
+            if not np.isfinite(array).all():
+                what = "NaN" if np.isnan(array).any() else "infinite"
+                return f"layer {l} overflowed first, {name}[{l}] is {what}"
+    return "the cost overflowed, every layer's values are finite"
+
+
+def _next_chunk(steps: int, seconds: float) -> int:
+    """Give the number of steps that should take CHUNK_SECONDS, growing by 8 at most."""
+    if seconds <= 0:
+        return 8 * steps
+    return max(1, min(8 * steps, math.ceil(steps * CHUNK_SECONDS / seconds)))
+
+
+def _at_epoch_ends(callback: Observer) -> Observer:
+    return lambda report: callback(report) if report.epoch is not None else None
+
+
+@contextmanager
+def _interruption() -> Iterator[Callable[[], bool]]:
+    """Turn Ctrl-C into a question asked between chunks; a second one interrupts at once."""
+    pressed = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield pressed.is_set  # signals reach the main thread only
+        return
+
+    def press(signum: int, frame: Any) -> None:
+        pressed.set()
+        signal.signal(signal.SIGINT, previous)
+
+    previous = signal.signal(signal.SIGINT, press)
+    try:
+        yield pressed.is_set
+    finally:
+        signal.signal(signal.SIGINT, previous)
