@@ -1,0 +1,216 @@
+"""Matrix products in native code: the one place that calls BLAS.
+
+A layer needs three, each C <- alpha op(A) op(B) + beta C in place, without a copy or a transpose:
+z = a Wᵀ on the way forward, delta W on the way back, and the gradient deltaᵀ a. They go to the gemm
+of SciPy's BLAS through `numba_xxgemm`, which Numba exports for its own `np.dot`: called by name,
+since an address would be baked into machine code that is to be cached (numba#9752). That function
+is internal to Numba, so `unavailable` tries it before it is relied on. BLAS counts along columns: a
+row-major matrix is its own transpose there, and a product is passed on with its operands swapped.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import carray, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+from numpy.typing import DTypeLike
+from threadpoolctl import ThreadpoolController
+
+from whygrad.engines.native.compiling import cached_kernel, inlined_kernel, kernel
+from whygrad.functions import Array
+
+_LETTERS = {types.float32: "s", types.float64: "d"}
+
+
+@kernel
+def product_into_units(inputs: Array, W: Array, beta: float, z: Array) -> None:
+    """z (rows, units) <- inputs (rows, fan_in) Wᵀ + beta z, with W (units, fan_in)."""
+    _gemm(False, True, 1.0, inputs, W, beta, z)
+
+
+@kernel
+def product_into_inputs(delta: Array, W: Array, beta: float, error: Array) -> None:
+    """error (rows, fan_in) <- delta (rows, units) W + beta error: BP2 before its factor f'(z)."""
+    _gemm(False, False, 1.0, delta, W, beta, error)
+
+
+@kernel
+def product_into_weights(alpha: float, delta: Array, inputs: Array, beta: float, W: Array) -> None:
+    """W (units, fan_in) <- alpha deltaᵀ inputs + beta W: BP4; with beta = 1 a step of SGD."""
+    _gemm(True, False, alpha, delta, inputs, beta, W)
+
+
+@inlined_kernel
+def vector(flat: Array, start: int, size: int) -> Array:
+    """`size` numbers of a flat array as an array, with no claim on its memory: a slice for free."""
+    view: Array = carray(_address(flat, start), (size,))
+    return view
+
+
+@inlined_kernel
+def matrix(flat: Array, start: int, rows: int, columns: int) -> Array:
+    """rows * columns numbers of a flat array as a matrix, with no claim on its memory."""
+    view: Array = carray(_address(flat, start), (rows, columns))
+    return view
+
+
+@intrinsic
+def _address(typing_context: Any, flat: Any, start: Any) -> Any:
+    def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array, start = arguments
+        data = context.make_array(signature.args[0])(context, builder, array).data
+        return builder.gep(data, [start])
+
+    return types.CPointer(flat.dtype)(flat, types.intp), lower
+
+
+@intrinsic
+def _gemm(
+    typing_context: Any,
+    transpose_A: Any,
+    transpose_B: Any,
+    alpha: Any,
+    A: Any,
+    B: Any,
+    beta: Any,
+    C: Any,
+) -> Any:
+    """C <- alpha op(A) op(B) + beta C for row-major matrices; shapes are the caller's promise."""
+    real = C.dtype
+    if real not in _LETTERS or any(x.dtype != real or x.layout != "C" for x in (A, B, C)):
+        return None
+
+    def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        transpose_A, transpose_B, alpha, A, B, beta, C = arguments
+        byte, size = ir.IntType(8), context.get_value_type(types.intp)
+        pointer = byte.as_pointer()
+
+        def matrix(position: int) -> tuple[Any, Any, Any]:
+            kind, value = signature.args[position], arguments[position]
+            array = context.make_array(kind)(context, builder, value)
+            rows, columns = cgutils.unpack_tuple(builder, array.shape)
+            return builder.bitcast(array.data, pointer), rows, columns
+
+        def by_address(value: Any) -> Any:
+            # In the function's entry block: within a loop the stack would grow with every pass.
+            return builder.bitcast(cgutils.alloca_once_value(builder, value), pointer)
+
+        def letter(transpose: Any) -> Any:
+            yes, no = ir.Constant(byte, ord("t")), ir.Constant(byte, ord("n"))
+            return builder.select(transpose, yes, no)
+
+        A_data, A_rows, A_columns = matrix(3)
+        B_data, _, B_columns = matrix(4)
+        C_data, m, n = matrix(6)
+        k = builder.select(transpose_A, A_rows, A_columns)
+        parameters = [
+            (byte, ir.Constant(byte, ord(_LETTERS[real]))),
+            (byte, letter(transpose_B)),
+            (byte, letter(transpose_A)),
+            (size, n),
+            (size, m),
+            (size, k),
+            (pointer, by_address(alpha)),
+            (pointer, B_data),
+            (size, B_columns),
+            (pointer, A_data),
+            (size, A_columns),
+            (pointer, by_address(beta)),
+            (pointer, C_data),
+            (size, n),
+        ]
+        function_type = ir.FunctionType(ir.IntType(32), [kind for kind, _ in parameters])
+        gemm = cgutils.get_or_insert_function(builder.module, function_type, "numba_xxgemm")
+        # Its status tells of a missing BLAS only, which `unavailable` has ruled out.
+        builder.call(gemm, [value for _, value in parameters])
+        return context.get_dummy_value()
+
+    return types.void(types.boolean, types.boolean, real, A, B, real, C), lower
+
+
+@cache
+def unavailable(dtype: DTypeLike) -> str | None:
+    """Give None, or why the products cannot be used: found by trying each of them once."""
+    try:
+        from numba import _helperlib
+        from numba.np.linalg import ensure_blas
+
+        # Asked for first, since code that calls a symbol which is not there ends the process.
+        if "xxgemm" not in getattr(_helperlib, "c_helpers", ()):
+            return "this version of Numba does not export its matrix product"
+        ensure_blas()
+    except (ImportError, AttributeError, RuntimeError) as problem:
+        return f"Numba finds no BLAS to call: {problem}"
+    # Three different sizes, and small whole numbers, whose products are exact.
+    inputs = np.arange(6, dtype=dtype).reshape(2, 3)
+    W = np.arange(12, dtype=dtype).reshape(4, 3)
+    delta = np.arange(8, dtype=dtype).reshape(2, 4)
+    z, error, dW = np.ones((2, 4), dtype), np.ones((2, 3), dtype), np.ones((4, 3), dtype)
+    _all_products(inputs, W, delta, z, error, dW)
+    right = (
+        np.array_equal(z, inputs @ W.T)
+        and np.array_equal(error, delta @ W + 1)
+        and np.array_equal(dW, 2 * delta.T @ inputs + 3)
+    )
+    return None if right else "Numba's matrix product gives wrong results here"
+
+
+@cached_kernel
+def _all_products(inputs: Array, W: Array, delta: Array, z: Array, error: Array, dW: Array) -> None:
+    product_into_units(inputs, W, 0.0, z)
+    product_into_inputs(delta, W, 1.0, error)
+    product_into_weights(2.0, delta, inputs, 3.0, dW)
+
+
+class _Threads:
+    """The thread pools of every BLAS in the process, and how many threads they had before us."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self.limits: list[int] = []
+        self.before: list[int] = []
+        self.pools: list[Any] | None = None
+
+    def find(self) -> list[Any]:
+        """Look for the pools once: it reads the list of all loaded libraries."""
+        if self.pools is None:
+            import scipy.linalg.cython_blas  # noqa: F401  loads the library that is looked for
+
+            found = ThreadpoolController().select(user_api="blas")
+            self.pools = list(found.lib_controllers)
+        return self.pools
+
+
+_threads = _Threads()
+
+
+@contextmanager
+def at_most(threads: int) -> Iterator[None]:
+    """Limit BLAS to so many threads, and give back what was there when the last user leaves.
+
+    Pools belong to the process. Of limits that overlap, set by trainings in several Python threads,
+    the lowest holds.
+    """
+    with _threads.lock:
+        pools = _threads.find()
+        if not _threads.limits:
+            _threads.before = [pool.get_num_threads() for pool in pools]
+        _threads.limits.append(threads)
+        _set(pools)
+    try:
+        yield
+    finally:
+        with _threads.lock:
+            _threads.limits.remove(threads)
+            _set(pools)
+
+
+def _set(pools: list[Any]) -> None:
+    for pool, before in zip(pools, _threads.before, strict=True):
+        pool.set_num_threads(min([before, *_threads.limits]))

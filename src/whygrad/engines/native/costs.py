@@ -1,0 +1,146 @@
+"""Costs in native code: C_x of every example, and the error of the output layer, BP1.
+
+The equations are those of `whygrad.functions`. The three pairings whose delta is a - y take their
+cost from z, which loses nothing when an output saturates: softmax with cross-entropy, sum_j y_j
+(log sum_k exp z_k - z_j); sigmoid with binary cross-entropy, sum_j softplus(z_j) - y_j z_j; identity
+with squared error. Every other pairing goes through dC/da and the slope of the activation, with
+probabilities kept off 0 and 1. Costs add up in float64 whatever the dtype of the network.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from whygrad.engines.native.compiling import cached_kernel, kernel
+from whygrad.engines.native.elementwise import IDENTITY, SIGMOID, SOFTMAX, times_slope
+from whygrad.engines.native.transcendental import by_type, softplus
+from whygrad.functions import HUBER_THRESHOLD, Array
+
+SQUARED_ERROR, ABSOLUTE_ERROR, HUBER, POISSON, CROSS_ENTROPY, BINARY_CROSS_ENTROPY = range(6)
+
+COST_CODES = {
+    "squared_error": SQUARED_ERROR,
+    "absolute_error": ABSOLUTE_ERROR,
+    "huber": HUBER,
+    "poisson": POISSON,
+    "cross_entropy": CROSS_ENTROPY,
+    "binary_cross_entropy": BINARY_CROSS_ENTROPY,
+}
+
+_tiny = by_type(float(np.finfo(np.float64).tiny), float(np.finfo(np.float32).tiny))
+_below_one = by_type(1 - 2.0**-53, 1 - 2.0**-24)
+
+
+@cached_kernel
+def output_costs(
+    activation: int, cost: int, z: Array, a: Array, y: Array, rows: int, units: int, costs: Array
+) -> None:
+    """costs[i] <- C_x of example i, from its row of z, a = f(z) and y; costs is float64, (rows,).
+
+    z is read for softmax with cross-entropy and for sigmoid with binary cross-entropy only.
+    """
+    if activation == SOFTMAX and cost == CROSS_ENTROPY:
+        for row in range(rows):
+            costs[row] = _softmax_cross_entropy(z, a, y, row * units, units)
+    elif activation == SIGMOID and cost == BINARY_CROSS_ENTROPY:
+        for row in range(rows):
+            costs[row] = _sigmoid_binary_cross_entropy(z, y, row * units, units)
+    else:
+        for row in range(rows):
+            total = 0.0
+            for j in range(row * units, (row + 1) * units):
+                total += _term(cost, a[j], y[j])
+            costs[row] = total
+
+
+@cached_kernel
+def output_error(
+    activation: int, cost: int, z: Array, a: Array, y: Array, rows: int, units: int, delta: Array
+) -> None:
+    """BP1: delta <- dC/da * f'(z), per example; a - y where the two factors cancel."""
+    n = rows * units
+    if (
+        (activation == SOFTMAX and cost == CROSS_ENTROPY)
+        or (activation == SIGMOID and cost == BINARY_CROSS_ENTROPY)
+        or (activation == IDENTITY and cost == SQUARED_ERROR)
+    ):
+        for i in range(n):
+            delta[i] = a[i] - y[i]
+    else:
+        for i in range(n):
+            delta[i] = _derivative(cost, a[i], y[i])
+        times_slope(activation, z, a, delta, rows, units)
+
+
+@kernel
+def _softmax_cross_entropy(z: Array, a: Array, y: Array, start: int, units: int) -> float:
+    """sum_j y_j (log sum_k exp z_k - z_j), where the logarithm is max z - log max a."""
+    best = start
+    for j in range(start + 1, start + units):
+        if z[j] > z[best]:
+            best = j
+    log_sum = float(z[best]) - math.log(float(a[best]))
+    total = 0.0
+    for j in range(start, start + units):
+        total += float(y[j]) * (log_sum - float(z[j]))
+    return total
+
+
+@kernel
+def _sigmoid_binary_cross_entropy(z: Array, y: Array, start: int, units: int) -> float:
+    total = 0.0
+    for j in range(start, start + units):
+        total += float(softplus(z[j])) - float(y[j]) * float(z[j])
+    return total
+
+
+@kernel
+def _term(cost: int, a: Any, y: Any) -> float:
+    """What one output adds to C_x."""
+    d = float(a - y)
+    if cost == SQUARED_ERROR:
+        return 0.5 * d * d
+    if cost == ABSOLUTE_ERROR:
+        return abs(d)
+    if cost == HUBER:
+        near = abs(d) if abs(d) < HUBER_THRESHOLD else HUBER_THRESHOLD
+        return near * (abs(d) - 0.5 * near)
+    if cost == POISSON:
+        entropy = float(y) * math.log(float(y)) if y > 0 else 0.0
+        return d + entropy - float(y) * math.log(float(_positive(a)))
+    p, target = float(_probability(a)), float(y)
+    if cost == CROSS_ENTROPY:
+        return -target * math.log(p)
+    return -(target * math.log(p) + (1.0 - target) * math.log1p(-p))
+
+
+@kernel
+def _derivative(cost: int, a: Any, y: Any) -> Any:
+    """dC_x/da of one output."""
+    real = type(a)
+    d = a - y
+    if cost == SQUARED_ERROR:
+        return d
+    if cost == ABSOLUTE_ERROR:
+        return real(1) if d > real(0) else real(-1) if d < real(0) else d
+    if cost == HUBER:
+        limit = real(HUBER_THRESHOLD)
+        return limit if d > limit else -limit if d < -limit else d
+    if cost == POISSON:
+        return real(1) - y / _positive(a)
+    p = _probability(a)
+    if cost == CROSS_ENTROPY:
+        return -y / p
+    return (p - y) / (p * (real(1) - p))
+
+
+@kernel
+def _positive(a: Any) -> Any:
+    return _tiny(a) if a < _tiny(a) else a
+
+
+@kernel
+def _probability(a: Any) -> Any:
+    """Keep a off 0 and 1, so that a saturated output gives a large cost, not an infinite one."""
+    return _below_one(a) if a > _below_one(a) else _positive(a)
