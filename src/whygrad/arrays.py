@@ -10,7 +10,7 @@ import numpy as np
 
 from whygrad.errors import InputError
 from whygrad.functions import Array
-from whygrad.network import Network
+from whygrad.network import Network, Parameters
 
 
 def as_inputs(net: Network, X: Any) -> Array:
@@ -61,8 +61,18 @@ def as_weights(weights: Any, n: int) -> Array | None:
         raise InputError(f"weights have shape {weights.shape}, but {n} examples need ({n},)")
     check_finite(weights, "weights")
     if isinstance(weights, np.ndarray) and (weights < 0).any():
-        raise InputError(f"weights[{int(np.argmax(weights < 0))}] is negative: a weight is at least 0")
+        raise InputError(
+            f"weights[{int(np.argmax(weights < 0))}] is negative: a weight is at least 0"
+        )
     return weights
+
+
+def check_fit(net: Network, theta: Parameters) -> None:
+    """Refuse parameters of a network with other layers."""
+    if theta.sizes != net.sizes:
+        raise InputError(
+            f"the parameters are of layers of {theta.sizes} units, the network's are {net.sizes}"
+        )
 
 
 def check_finite(array: Array, name: str) -> None:

@@ -7,15 +7,16 @@
     BP4  ∂C/∂Wˡⱼₖ = aˡ⁻¹ₖ δˡⱼ
 
 Examples are rows, so that Wˡ aˡ⁻¹ reads `a[l-1] @ W[l].T`. δ is ∂C_x/∂z of each example by itself; only
-`gradients` takes the mean. After Nielsen, Neural Networks and Deep Learning (2015), chapter 2, and
-Rumelhart, Hinton & Williams, Nature 323 (1986). Our layer l is their layer l + 1: we count the input as 0.
+`gradients` takes the mean. After Rumelhart, Hinton & Williams, Nature 323 (1986), and Nielsen, Neural
+Networks and Deep Learning (2015), chapter 2; our layer l is their l + 1, since the input is our layer 0.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from whygrad.arrays import as_inputs, as_targets, as_weights
+from whygrad.arrays import as_inputs, as_targets, as_weights, check_fit
+from whygrad.errors import InputError
 from whygrad.functions import Array, namespace, shortcut
 from whygrad.network import Gradients, Network, Parameters
 
@@ -34,9 +35,7 @@ class Trace:
     masks: Sequence[Any] | None = field(default=None, repr=False)
 
 
-def forward(
-    net: Network, theta: Parameters, X: Any, masks: Sequence[Any] | None = None
-) -> Trace:
+def forward(net: Network, theta: Parameters, X: Any, masks: Sequence[Any] | None = None) -> Trace:
     """Pass examples forward: zˡ = Wˡ aˡ⁻¹ + bˡ, aˡ = f_l(zˡ).
 
     X has shape (n, n_0), or n examples of any shape with n_0 numbers each. Where `masks` are given,
@@ -47,6 +46,7 @@ def forward(
     >>> forward(net, theta, [[1.0, 2.0]]).z[1]
     array([[-1.]])
     """
+    check_fit(net, theta)
     W, b, f = theta.W, theta.b, net.f
     z: list[Any] = [None]
     a: list[Any] = [as_inputs(net, X)]
@@ -97,12 +97,12 @@ def gradients(
     >>> gradients(net, theta, trace).dW[1]
     array([[-1.5, -3. ]])
     """
-    delta, a = trace.delta, trace.a
+    a, delta = trace.a, trace.delta
     if delta is None:
-        raise ValueError("the trace has no delta yet: call backward before gradients")
+        raise InputError("the trace has no delta yet: call backward before gradients")
     s = as_weights(weights, len(a[0]))
     xp = namespace(delta[net.L])
-    S = len(a[0]) if s is None else _total(s)
+    S = len(a[0]) if s is None else s.sum() + (s.sum() == 0)  # never 0: then every s is
     parts = []
     for l in range(1, net.L + 1):
         d = delta[l] if s is None else delta[l] * s[:, None]
@@ -114,7 +114,7 @@ def gradients(
 
 def example_costs(net: Network, trace: Trace, Y: Any) -> Array:
     """Give the cost C_x of each example, shape (n,), without penalties."""
-    z, a = trace.z[net.L], trace.a[net.L]
+    z, a = trace.z[-1], trace.a[-1]
     y = as_targets(net, Y, len(a))
     from_z = shortcut(net.f[net.L], net.C)
     return from_z(z, y) if from_z else net.C.value(a, y)
@@ -132,15 +132,11 @@ def cost(
     """Give the cost that `gradients` is the derivative of: Σ s C_x / S + λ₁ Σ|W| + ½ λ₂ Σ W²."""
     C_x = example_costs(net, trace, Y)
     s = as_weights(weights, len(C_x))
-    C = C_x.mean() if s is None else (s * C_x).sum() / _total(s)
+    C = C_x.mean() if s is None else (s * C_x).sum() / (s.sum() + (s.sum() == 0))
     xp = namespace(C_x)
     for W in theta.W[1:]:
         C = C + l1 * xp.abs(W).sum() + l2 / 2 * (W * W).sum()
     return C
-
-
-def _total(s: Array) -> Array:
-    return namespace(s).where(s.sum() > 0, s.sum(), 1)  # a batch of weight 0 has the data's gradient 0
 
 
 def _example() -> tuple[Network, Parameters]:

@@ -347,7 +347,7 @@ SHORTCUTS: dict[tuple[str, str], Callable[[Array, Array], Array]] = {
 
 def shortcut(f: Activation, cost: Cost) -> Callable[[Array, Array], Array] | None:
     """Give the cost as a function of (z, y) where δᴸ = a − y, and None for every other pairing."""
-    if ACTIVATIONS.get(f.name) is f and COSTS.get(cost.name) is cost:
+    if ACTIVATIONS.get(f.name) == f and COSTS.get(cost.name) == cost:  # equal: copies count as well
         return SHORTCUTS.get((f.name, cost.name))
     return None
 
@@ -356,7 +356,7 @@ def find_activation(given: str | Activation) -> Activation:
     """Look an activation up by name; an `Activation` of the user's own is handed through."""
     if isinstance(given, Activation):
         return given
-    if given in ACTIVATIONS:
+    if isinstance(given, str) and given in ACTIVATIONS:
         return ACTIVATIONS[given]
     raise InputError(f"unknown activation {given!r}: {nearest(given, ACTIVATIONS)}")
 

@@ -212,7 +212,9 @@ class Network:
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", tuple(self.layers))
         if not self.layers:
-            raise InputError("a network needs at least one layer: Network(4, [Dense(1, 'sigmoid')])")
+            raise InputError(
+                "a network needs at least one layer: Network(4, [Dense(1, 'sigmoid')])"
+            )
         for l, units in enumerate(self.sizes):
             if units < 1:
                 raise InputError(f"layer {l} has {units} units: a layer needs at least 1")
@@ -226,6 +228,10 @@ class Network:
             )
         check_pairing(output.f, self.C)
 
+    def __getstate__(self) -> dict[str, Any]:
+        # What was looked up by name is looked up again by a copy, rather than copied.
+        return {"inputs": self.inputs, "layers": self.layers, "cost": self.cost}
+
     @cached_property
     def sizes(self) -> tuple[int, ...]:
         """(n_0, …, n_L): units per layer, the input first."""
@@ -234,7 +240,10 @@ class Network:
         for size in sizes:
             if not isinstance(size, int | np.integer) or isinstance(size, bool):
                 raise InputError(f"a number of units or inputs is a whole number, not {size!r}")
-        return (math.prod(int(size) for size in shape), *(int(layer.units) for layer in self.layers))
+        return (
+            math.prod(int(size) for size in shape),
+            *(int(layer.units) for layer in self.layers),
+        )
 
     @cached_property
     def L(self) -> int:

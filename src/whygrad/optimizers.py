@@ -41,7 +41,7 @@ class SGD:
     Parameters
     ----------
     rate : η, the learning rate.
-    momentum : μ, the share of the last change that is carried on, 0 ≤ μ < 1.
+    momentum : μ, the share of the last change that is carried on, 0 ≤ μ ≤ 1.
     nesterov : look ahead along v; needs momentum.
 
     >>> import numpy as np
@@ -57,7 +57,8 @@ class SGD:
 
     def __post_init__(self) -> None:
         _check_rate(self.rate)
-        _check_between("momentum", self.momentum, 0, 1)
+        if not 0 <= self.momentum <= 1:
+            raise InputError(f"momentum is {self.momentum!r}: it must be from 0 to 1")
         if self.nesterov and not self.momentum:
             raise InputError("nesterov=True needs a momentum above 0, such as 0.9")
 
@@ -143,7 +144,8 @@ def find_optimizer(given: Any) -> Optimizer:
         if given in OPTIMIZERS:
             return OPTIMIZERS[given]()
         raise InputError(f"unknown optimizer {given!r}: {nearest(given, OPTIMIZERS)}")
-    if callable(getattr(given, "init", None)) and callable(getattr(given, "update", None)):
+    offers = [callable(getattr(given, name, None)) for name in ("init", "update")]
+    if all(offers) and not isinstance(given, type):
         found: Optimizer = given
         return found
     raise InputError(f"an optimizer is a name or one such as SGD(0.1), not {given!r}")
@@ -153,11 +155,11 @@ def find_optimizer(given: Any) -> Optimizer:
 
 
 class Clock(NamedTuple):
-    """Where in the training an epoch lies."""
+    """Where in the training an epoch lies; `seen` counts the examples of the epochs before it."""
 
     epoch: int
     epochs: int
-    n: int
+    seen: int
     steps_per_epoch: int
 
 
@@ -182,7 +184,8 @@ class InverseScaling:
     """η / (examples seen + 1)^power, counted at the start of each epoch.
 
     >>> import numpy as np
-    >>> float(InverseScaling(0.5).factors(np.arange(1), Clock(epoch=3, epochs=9, n=33, steps_per_epoch=1))[0])
+    >>> clock = Clock(epoch=3, epochs=9, seen=99, steps_per_epoch=1)
+    >>> float(InverseScaling(0.5).factors(np.arange(1), clock)[0])
     0.1
     """
 
@@ -190,7 +193,7 @@ class InverseScaling:
 
     def factors(self, batches: Array, clock: Clock) -> Array:
         """Give one number for all batches of an epoch."""
-        return np.full(len(batches), 1 / (clock.epoch * clock.n + 1) ** self.power)
+        return np.full(len(batches), 1 / (clock.seen + 1) ** self.power)
 
 
 @dataclass(frozen=True)

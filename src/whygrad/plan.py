@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from whygrad.arrays import as_inputs, as_targets, as_weights
+from whygrad.arrays import as_inputs, as_targets, as_weights, check_fit
 from whygrad.errors import InputError
 from whygrad.functions import Array
 from whygrad.network import Network, Parameters, count
@@ -108,7 +108,9 @@ class Plan:
         if self.dtype not in ("float32", "float64"):
             raise InputError(f"dtype is {self.dtype!r}: use 'float32' or 'float64'")
         if isinstance(self.schedule, Adaptive) and self.stopping is None:
-            raise InputError("the schedule Adaptive acts when a stopping rule's patience ends: give one")
+            raise InputError(
+                "the schedule Adaptive acts when a stopping rule's patience ends: give one"
+            )
 
     @property
     def steps_per_epoch(self) -> int:
@@ -125,7 +127,7 @@ class Plan:
 
     def rates(self, state: "State", until: int) -> Array:
         """Give η for the steps from the state up to `until`, all of one epoch."""
-        clock = Clock(state.epoch, self.epochs, self.n, self.steps_per_epoch)
+        clock = Clock(state.epoch, self.epochs, state.seen, self.steps_per_epoch)
         batches = np.arange(state.place, state.place + until - state.step)
         return self.optimizer.rate * state.rate_scale * self.schedule.factors(batches, clock)
 
@@ -134,6 +136,7 @@ class Plan:
 class State:
     """Where a training stands after `step` updates; `place` counts the batches of the current epoch.
 
+    `seen` counts the examples of the epochs that are over, since n may differ between continued trainings.
     `theta` is the flat vector of parameters and `slots` the optimizer's averages. `cost_sum` adds up cost
     times examples over the epoch so far. `rate_scale` is what an adaptive schedule has left of the rate;
     `best`, `best_theta` and `stalled` (epochs without improvement) belong to the stopping rule, and
@@ -145,6 +148,7 @@ class State:
     step: int = 0
     epoch: int = 0
     place: int = 0
+    seen: int = 0
     cost_sum: float = 0.0
     rate_scale: float = 1.0
     best: float = math.inf
@@ -183,10 +187,7 @@ def as_data(net: Network, X: Any, Y: Any, weights: Any = None, dtype: str = "flo
 def start(plan: Plan, theta: Parameters | None = None) -> State:
     """Give the state before the first step: the given parameters, or drawn ones."""
     theta = plan.net.init(plan.seed) if theta is None else theta
-    if theta.sizes != plan.net.sizes:
-        raise InputError(
-            f"the parameters are of layers of {theta.sizes} units, the network's are {plan.net.sizes}"
-        )
+    check_fit(plan.net, theta)
     if not np.isfinite(theta.flat).all():
         raise InputError("the parameters to start from contain NaN or infinity")
     flat = np.array(theta.flat, dtype=plan.dtype)

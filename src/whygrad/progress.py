@@ -1,9 +1,12 @@
 """A live line for a training: epoch, cost, held-out score, steps per second, time left."""
 
 import sys
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from whygrad.training import Report
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
 
 
 class ProgressBar:
@@ -25,7 +28,7 @@ class ProgressBar:
             console=self.console,
             expand=True,
         )
-        self.task = None
+        self.task: TaskID | None = None
         self.measures = ""
 
     def __call__(self, report: Report) -> None:

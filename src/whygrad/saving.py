@@ -15,7 +15,7 @@ from uuid import uuid4
 import numpy as np
 
 from whygrad.errors import FileError, InputError
-from whygrad.functions import ACTIVATIONS, COSTS, Activation, find_activation, find_cost
+from whygrad.functions import ACTIVATIONS, COSTS, Activation, find_cost
 from whygrad.network import Dense, Network, Parameters, Uniform
 from whygrad.training import Epoch, Fitted, History
 
@@ -67,7 +67,9 @@ def load(path: str | PathLike[str], own: Sequence[Any] = ()) -> Fitted:
     if about.get("format") != FORMAT:
         raise FileError(f"{path}: a safetensors file, but not a whygrad model")
     schema = about.get("schema", "")
-    if not schema.isdecimal() or int(schema) > SCHEMA:
+    if not schema.isdecimal() or int(schema) < 1:
+        raise FileError(f"{path}: damaged, it does not say which schema it was written in")
+    if int(schema) > SCHEMA:
         raise FileError(
             f"{path}: written by a newer whygrad (schema {schema}, this one reads up to {SCHEMA}): "
             "upgrade whygrad"
@@ -77,19 +79,26 @@ def load(path: str | PathLike[str], own: Sequence[Any] = ()) -> Fitted:
         arrays = [tensors[f"{kind}{l}"] for l in range(1, net.L + 1) for kind in "Wb"]
         theta = Parameters(net.sizes, np.concatenate([array.ravel() for array in arrays]))
         shapes = [array.shape for l in range(1, net.L + 1) for array in (theta.W[l], theta.b[l])]
-        if shapes != [array.shape for array in arrays]:
+        if shapes != [array.shape for array in arrays] or theta.flat.dtype.kind != "f":
             raise FileError(f"{path}: damaged, its matrices do not fit its network")
         history = json.loads(about["history"])
         epochs = tuple(Epoch(**epoch) for epoch in history["epochs"])
+        return Fitted(net, theta, History(epochs, history["stopped"]))
     except InputError as error:
         raise FileError(f"{path}: {error}") from None
     except (KeyError, TypeError, ValueError) as error:
         raise FileError(f"{path}: damaged, its description is incomplete ({error})") from None
-    return Fitted(net, theta, History(epochs, history["stopped"]))
 
 
 def network_to_dict(net: Network) -> dict[str, Any]:
-    """Describe a network by names and numbers."""
+    """Describe a network by names and numbers; code of the user's own is named, not stored."""
+    for table, own in ((ACTIVATIONS, net.f[1:]), (COSTS, [net.C])):
+        for function in own:
+            if table.get(function.name, function) != function:
+                raise InputError(
+                    f"a function of your own is named {function.name!r}, like one of whygrad's, and could "
+                    "not be told from it in a file: give it another name"
+                )
     shape = net.inputs if isinstance(net.inputs, int | np.integer) else [int(n) for n in net.inputs]
     return {
         "inputs": int(shape) if isinstance(shape, int | np.integer) else shape,
@@ -114,7 +123,7 @@ def network_from_dict(about: dict[str, Any], own: Sequence[Any] = ()) -> Network
     layers = [
         Dense(
             layer["units"],
-            find_activation(_known(layer["activation"], activations, ACTIVATIONS, "activation")),
+            _known(layer["activation"], activations, ACTIVATIONS, "activation"),
             _initialiser_from_dict(layer["weights"]),
             _initialiser_from_dict(layer["biases"]),
         )

@@ -32,6 +32,9 @@ from whygrad.plan import Data, Penalty, Plan, State, Stopping, as_data, start
 CHUNK_SECONDS = 0.075  # between two looks at Ctrl-C and the observers
 CHECKPOINT_SECONDS = 1.0  # between two states kept to go back to, should the cost become infinite
 
+ALL_DONE = "all epochs done"  # what `stopped` says at the end of a training that nothing stopped,
+INTERRUPTED = "interrupted"  # and of one ended by Ctrl-C
+
 
 @dataclass(frozen=True)
 class Epoch:
@@ -119,7 +122,7 @@ def train(
     *,
     optimizer: Any = "adam",
     epochs: int = 100,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     seed: int = 0,
     engine: str = "auto",
     theta: Parameters | None = None,
@@ -147,7 +150,7 @@ def train(
     Y : targets, (n, n_L); or (n,) with one number per example, or with classes 0 … n_L − 1.
     optimizer : "sgd", "adam", or an optimizer such as `SGD(0.5, momentum=0.9)`.
     epochs : passes through the data.
-    batch_size : examples per step.
+    batch_size : examples per step; by default 32, or all if there are fewer.
     seed : decides the initial parameters and the order of the examples.
     engine : "auto", "native" or "reference".
     theta : parameters to start from, instead of drawn ones.
@@ -175,14 +178,14 @@ def train(
     """
     if dtype is None:
         dtype = np.float32 if getattr(X, "dtype", None) == np.float32 else np.float64
-    kind = np.dtype(dtype).name
+    kind = _name_of(dtype)
     data = as_data(net, X, Y, weights, kind)
     plan = Plan(
         net=net,
         optimizer=find_optimizer(optimizer),
         n=len(data.X),
         epochs=epochs,
-        batch_size=batch_size,
+        batch_size=min(32, len(data.X)) if batch_size is None else batch_size,
         seed=seed,
         shuffle=shuffle,
         l1=l1 if isinstance(l1, Penalty) else Penalty(l1),
@@ -214,12 +217,14 @@ def run(
     The state given is not changed. Raises `InputError` where the stopping rule needs held-out data.
     """
     if plan.stopping and plan.stopping.on != "cost" and held_out is None:
-        raise InputError(f"stopping on {plan.stopping.on!r} needs held-out data: give held_out=(X, Y)")
+        raise InputError(
+            f"stopping on {plan.stopping.on!r} needs held-out data: give held_out=(X, Y)"
+        )
     epochs: list[Epoch] = []
     state = replace(state.copy(), stopped="")
     checkpoints = _Checkpoints(state)
     chunk, stopped = 8, ""
-    with _interruption() as interrupted:
+    with _interruption() as interrupted, _closing(observers):
         while state.epoch < plan.epochs and not stopped:
             rest = plan.steps_per_epoch - state.place
             until = state.step + min(rest, chunk)
@@ -237,13 +242,9 @@ def run(
             report = Report(plan, state, ended)
             if any([observer(report) for observer in observers]):
                 stopped = "stopped by a callback"
-            stopped = "interrupted" if interrupted() else stopped or state.stopped
+            stopped = INTERRUPTED if interrupted() else stopped or state.stopped
             checkpoints.offer(state)
-    for observer in observers:
-        close = getattr(observer, "close", None)
-        if close:
-            close()
-    state = replace(state, stopped=stopped or "all epochs done")
+    state = replace(state, stopped=stopped or ALL_DONE)
     return state, History(tuple(epochs), state.stopped)
 
 
@@ -253,7 +254,7 @@ def end_of_epoch(plan: Plan, state: State, held_out: Data | None) -> tuple[State
     epoch = Epoch(state.cost_sum / plan.n, rate)
     if held_out is not None:
         epoch = replace(epoch, **_measure(plan, state, held_out))
-    state = replace(state, epoch=state.epoch + 1, place=0, cost_sum=0.0)
+    state = replace(state, epoch=state.epoch + 1, place=0, seen=state.seen + plan.n, cost_sum=0.0)
     return (_compare(plan, plan.stopping, state, epoch) if plan.stopping else state), epoch
 
 
@@ -325,7 +326,9 @@ def _compare(plan: Plan, rule: Stopping, state: State, epoch: Epoch) -> State:
     schedule = plan.schedule
     if isinstance(schedule, Adaptive) and plan.optimizer.rate * state.rate_scale > schedule.floor:
         return replace(state, stalled=0, rate_scale=state.rate_scale / schedule.divisor)
-    what = {"cost": "training cost", "held_out_cost": "held-out cost"}.get(rule.on, "held-out score")
+    what = {"cost": "training cost", "held_out_cost": "held-out cost"}.get(
+        rule.on, "held-out score"
+    )
     return replace(
         state,
         stopped=f"{what} did not improve by more than {rule.tol:g} for {rule.patience} epochs",
@@ -384,7 +387,12 @@ def _report_divergence(plan: Plan, state: State, data: Data) -> str:
 
 def _first_overflow(theta: Parameters, trace: Trace) -> str:
     for l in range(1, len(trace.z)):
-        for name, array in (("W", theta.W[l]), ("b", theta.b[l]), ("z", trace.z[l]), ("a", trace.a[l])):
+        for name, array in (
+            ("W", theta.W[l]),
+            ("b", theta.b[l]),
+            ("z", trace.z[l]),
+            ("a", trace.a[l]),
+        ):
             if not np.isfinite(array).all():
                 what = "NaN" if np.isnan(array).any() else "infinite"
                 return f"layer {l} overflowed first, {name}[{l}] is {what}"
@@ -398,8 +406,27 @@ def _next_chunk(steps: int, seconds: float) -> int:
     return max(1, min(8 * steps, math.ceil(steps * CHUNK_SECONDS / seconds)))
 
 
+def _name_of(dtype: Any) -> str:
+    try:
+        return np.dtype(dtype).name
+    except TypeError:
+        raise InputError(f"dtype is {dtype!r}: use 'float32' or 'float64'") from None
+
+
 def _at_epoch_ends(callback: Observer) -> Observer:
     return lambda report: callback(report) if report.epoch is not None else None
+
+
+@contextmanager
+def _closing(observers: Sequence[Observer]) -> Iterator[None]:
+    """Close the observers that can be closed, however the training ends."""
+    try:
+        yield
+    finally:
+        for observer in observers:
+            close = getattr(observer, "close", None)
+            if close:
+                close()
 
 
 @contextmanager

@@ -24,7 +24,7 @@ class ReferenceEngine:
         self, plan: Plan, state: State, data: Data, until: int, watch: Watch
     ) -> tuple[State, Watched]:
         """Take the steps up to `until`, one after the other."""
-        costs = []
+        costs: list[float] = []
         rates = plan.rates(state, until).tolist()
         with np.errstate(all="ignore"):  # a diverging run is seen by its cost
             for rate in rates:
@@ -56,6 +56,4 @@ class ReferenceEngine:
 
 
 def _rows(data: Data, batch: Array) -> Data:
-    return Data(
-        data.X[batch], data.Y[batch], None if data.weights is None else data.weights[batch]
-    )
+    return Data(data.X[batch], data.Y[batch], None if data.weights is None else data.weights[batch])

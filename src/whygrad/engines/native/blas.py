@@ -168,49 +168,40 @@ def _all_products(inputs: Array, W: Array, delta: Array, z: Array, error: Array,
     product_into_weights(2.0, delta, inputs, 3.0, dW)
 
 
-class _Threads:
-    """The thread pools of every BLAS in the process, and how many threads they had before us."""
+@cache
+def thread_pools() -> list[Any]:
+    """Every BLAS in the process that has threads; looked for once, as that reads its libraries."""
+    import scipy.linalg.cython_blas  # noqa: F401  loads the one that is meant
 
-    def __init__(self) -> None:
-        self.lock = Lock()
-        self.limits: list[int] = []
-        self.before: list[int] = []
-        self.pools: list[Any] | None = None
-
-    def find(self) -> list[Any]:
-        """Look for the pools once: it reads the list of all loaded libraries."""
-        if self.pools is None:
-            import scipy.linalg.cython_blas  # noqa: F401  loads the library that is looked for
-
-            found = ThreadpoolController().select(user_api="blas")
-            self.pools = list(found.lib_controllers)
-        return self.pools
+    pools: list[Any] = ThreadpoolController().select(user_api="blas").lib_controllers
+    return pools
 
 
-_threads = _Threads()
+_lock = Lock()
+_limits: list[int] = []
+_before: list[int] = []
 
 
 @contextmanager
 def at_most(threads: int) -> Iterator[None]:
-    """Limit BLAS to so many threads, and give back what was there when the last user leaves.
+    """Limit the threads of BLAS; when the last of its users leaves, all is as it was.
 
-    Pools belong to the process. Of limits that overlap, set by trainings in several Python threads,
-    the lowest holds.
+    The pools belong to the process: of limits that overlap, set by trainings in several Python
+    threads, the lowest holds.
     """
-    with _threads.lock:
-        pools = _threads.find()
-        if not _threads.limits:
-            _threads.before = [pool.get_num_threads() for pool in pools]
-        _threads.limits.append(threads)
-        _set(pools)
+    with _lock:
+        if not _limits:
+            _before[:] = [pool.get_num_threads() for pool in thread_pools()]
+        _limits.append(threads)
+        _apply_limits()
     try:
         yield
     finally:
-        with _threads.lock:
-            _threads.limits.remove(threads)
-            _set(pools)
+        with _lock:
+            _limits.remove(threads)
+            _apply_limits()
 
 
-def _set(pools: list[Any]) -> None:
-    for pool, before in zip(pools, _threads.before, strict=True):
-        pool.set_num_threads(min([before, *_threads.limits]))
+def _apply_limits() -> None:
+    for pool, before in zip(thread_pools(), _before, strict=True):
+        pool.set_num_threads(min([before, *_limits]))

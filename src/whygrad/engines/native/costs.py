@@ -46,6 +46,9 @@ def output_costs(
     elif activation == SIGMOID and cost == BINARY_CROSS_ENTROPY:
         for row in range(rows):
             costs[row] = _sigmoid_binary_cross_entropy(z, y, row * units, units)
+    elif cost == SQUARED_ERROR:
+        for row in range(rows):
+            costs[row] = _squared_error(a, y, row * units, units)
     else:
         for row in range(rows):
             total = 0.0
@@ -76,11 +79,11 @@ def output_error(
 @kernel
 def _softmax_cross_entropy(z: Array, a: Array, y: Array, start: int, units: int) -> float:
     """sum_j y_j (log sum_k exp z_k - z_j), where the logarithm is max z - log max a."""
-    best = start
+    largest_z, largest_a = z[start], a[start]
     for j in range(start + 1, start + units):
-        if z[j] > z[best]:
-            best = j
-    log_sum = float(z[best]) - math.log(float(a[best]))
+        largest_z = z[j] if z[j] > largest_z else largest_z
+        largest_a = a[j] if a[j] > largest_a else largest_a
+    log_sum = float(largest_z) - math.log(float(largest_a))
     total = 0.0
     for j in range(start, start + units):
         total += float(y[j]) * (log_sum - float(z[j]))
@@ -96,11 +99,18 @@ def _sigmoid_binary_cross_entropy(z: Array, y: Array, start: int, units: int) ->
 
 
 @kernel
+def _squared_error(a: Array, y: Array, start: int, units: int) -> float:
+    total = 0.0
+    for j in range(start, start + units):
+        d = float(a[j] - y[j])
+        total += d * d
+    return 0.5 * total
+
+
+@kernel
 def _term(cost: int, a: Any, y: Any) -> float:
-    """What one output adds to C_x."""
+    """What one output adds to C_x, for every cost but the squared error."""
     d = float(a - y)
-    if cost == SQUARED_ERROR:
-        return 0.5 * d * d
     if cost == ABSOLUTE_ERROR:
         return abs(d)
     if cost == HUBER:

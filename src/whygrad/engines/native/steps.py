@@ -11,24 +11,22 @@ of examples multiply δᴸ, and with it everything below; gradients divide by th
 import math
 from typing import NamedTuple
 
-from whygrad.engines.native.blas import (
-    matrix,
-    product_into_inputs,
-    product_into_units,
-    product_into_weights,
-)
+from whygrad.engines.native import products, sparse
+from whygrad.engines.native.blas import vector
 from whygrad.engines.native.compiling import cached_kernel, kernel
 from whygrad.engines.native.costs import output_costs, output_error
 from whygrad.engines.native.elementwise import activate, times_slope
+from whygrad.engines.native.memory import copy, prefetch
 from whygrad.engines.native.updates import SGD, Penalties, Rule, add_penalty, move, penalty_cost
 from whygrad.functions import Array
 
 
 class Layers(NamedTuple):
-    """A network as numbers, one entry per layer in every field but `cost`; layer 0 is the input.
+    """A network as numbers, one entry per layer in every array; layer 0 is the input.
 
     `W` and `b` say where a layer's parameters begin in θ, and `z`, `a` and `delta` where its values for
-    a batch begin in the workspace. Where f′ is a function of a alone, z and a share a place.
+    a batch begin in the workspace. Where f′ is a function of a alone, z and a share a place. `stretch`
+    is 0, or how long the columns of W¹ are where zeros of the input are skipped (see `sparse`).
     """
 
     sizes: Array
@@ -39,15 +37,35 @@ class Layers(NamedTuple):
     z: Array
     a: Array
     delta: Array
+    stretch: int
 
 
-class Batch(NamedTuple):
-    """Room for what belongs to one batch beside the workspace: targets, weights, costs, a gradient."""
+class Examples(NamedTuple):
+    """The training data, in the order in which the epoch takes them.
 
+    `rows` holds X without its zeros where they are skipped; `weights` is empty where all are 1.
+    """
+
+    X: Array
+    rows: sparse.Rows
+    Y: Array
+    weights: Array
+    order: Array
+
+
+class Room(NamedTuple):
+    """Memory for one batch, used anew in every step.
+
+    `work` holds z, a and δ of every layer; y, weights and costs those of the examples; `gradient` and
+    `row` have room for one layer's gradient and for one stretch of W¹.
+    """
+
+    work: Array
     y: Array
     weights: Array
     costs: Array
     gradient: Array
+    row: Array
 
 
 @cached_kernel
@@ -57,12 +75,8 @@ def run_steps(
     penalties: Penalties,
     theta: Array,
     slots: Array,
-    work: Array,
-    batch: Batch,
-    X: Array,
-    Y: Array,
-    weights: Array,
-    order: Array,
+    examples: Examples,
+    room: Room,
     batch_size: int,
     place: int,
     step: int,
@@ -75,19 +89,31 @@ def run_steps(
     """
     for i in range(len(rates)):
         first = (place + i) * batch_size
-        rows = min(batch_size, len(order) - first)
-        S = _gather(layers, work, batch, X, Y, weights, order, first, rows)
+        rows = min(batch_size, len(examples.order) - first)
+        S = _gather(layers, examples, room, first, rows)
         l1 = penalties.l1 + (penalties.l1_per_example / S if S > 0 else 0.0)
         l2 = penalties.l2 + (penalties.l2_per_example / S if S > 0 else 0.0)
         S = S if S > 0 else 1.0
 
-        _forward(layers, theta, work, rows)
-        costs[i] = _cost(layers, theta, work, batch, rows, S, l1, l2)
+        _forward(layers, theta, examples, room, first, rows)
+        costs[i] = _cost(layers, room, rows, S) + _penalty(layers, theta, l1, l2)
         if not math.isfinite(costs[i]):
             return i
-        _backward(layers, theta, work, batch, rows)
+        _backward(layers, theta, room, rows)
         for l in range(1, len(layers.sizes)):
-            _move_layer(l, layers, rule, theta, slots, work, batch, rows, S, l1, l2, rates[i], step + i)
+            W, b, stop = layers.W[l], layers.b[l], layers.b[l] + layers.sizes[l]
+            if rule.code == SGD and l1 == 0:
+                # No gradient is stored: W ← (1 − ηλ₂) W − η/S δᵀ a is one product.
+                keep = 1 - rates[i] * l2
+                _add_gradient(
+                    l, layers, examples, room, first, rows, -rates[i] / S, keep, 1.0, theta, W
+                )
+            else:
+                g = room.gradient
+                start = layers.W[0]  # 0, but not a literal: Numba would compile it all twice
+                _add_gradient(l, layers, examples, room, first, rows, 1 / S, 0.0, 0.0, g, start)
+                add_penalty(theta, g, W, b, l1, l2)
+                move(rule, theta, slots, g, W, stop, rates[i], step + i)
     return len(rates)
 
 
@@ -96,191 +122,173 @@ def cost_and_gradient(
     layers: Layers,
     penalties: Penalties,
     theta: Array,
-    work: Array,
-    batch: Batch,
-    X: Array,
-    Y: Array,
-    weights: Array,
-    order: Array,
+    examples: Examples,
+    room: Room,
     batch_size: int,
     gradient: Array,
 ) -> float:
     """Give the cost over all examples, and its gradient in `gradient`, in blocks of `batch_size`."""
-    S = float(len(order))
-    if len(weights) > 0:
-        S = 0.0
-        for i in range(len(weights)):
-            S += float(weights[i])
+    n = len(examples.order)
+    S = 0.0
+    for i in range(n):
+        S += float(examples.weights[i]) if len(examples.weights) > 0 else 1.0
     l1 = penalties.l1 + penalties.l1_per_example / S
     l2 = penalties.l2 + penalties.l2_per_example / S
     cost = 0.0
     gradient[:] = 0
-    for first in range(0, len(order), batch_size):
-        rows = min(batch_size, len(order) - first)
-        _gather(layers, work, batch, X, Y, weights, order, first, rows)
-        _forward(layers, theta, work, rows)
-        cost += _cost(layers, theta, work, batch, rows, S, 0.0, 0.0)
-        _backward(layers, theta, work, batch, rows)
+    for first in range(0, n, batch_size):
+        rows = min(batch_size, n - first)
+        _gather(layers, examples, room, first, rows)
+        _forward(layers, theta, examples, room, first, rows)
+        cost += _cost(layers, room, rows, S)
+        _backward(layers, theta, room, rows)
         for l in range(1, len(layers.sizes)):
-            _add_gradient(l, layers, work, gradient[layers.W[l] :], rows, 1 / S, 1.0, 1.0)
+            W = layers.W[l]
+            _add_gradient(l, layers, examples, room, first, rows, 1 / S, 1.0, 1.0, gradient, W)
     for l in range(1, len(layers.sizes)):
         W, b = layers.W[l], layers.b[l]
         add_penalty(theta, gradient[W:b], W, b, l1, l2)
-        cost += penalty_cost(theta, W, b, l1, l2)
-    return cost
+    return cost + _penalty(layers, theta, l1, l2)
 
 
 @kernel
-def _gather(
-    layers: Layers,
-    work: Array,
-    batch: Batch,
-    X: Array,
-    Y: Array,
-    weights: Array,
-    order: Array,
-    first: int,
-    rows: int,
-) -> float:
-    """Copy the examples of a batch side by side; give S, the sum of their weights."""
+def _gather(layers: Layers, examples: Examples, room: Room, first: int, rows: int) -> float:
+    """Copy the examples of a batch side by side and ask for the next; give S, the sum of weights."""
     inputs, outputs = layers.sizes[0], layers.sizes[-1]
     S = 0.0
     for i in range(rows):
-        example = order[first + i]
-        start = layers.a[0] + i * inputs
-        for k in range(inputs):
-            work[start + k] = X[example, k]
-        for j in range(outputs):
-            batch.y[i * outputs + j] = Y[example, j]
-        if len(weights) > 0:
-            batch.weights[i] = weights[example]
-        S += float(batch.weights[i])
+        example, later = examples.order[first + i], first + rows + i
+        copy(examples.Y, example * outputs, room.y, i * outputs, outputs)
+        if layers.stretch == 0:
+            copy(examples.X, example * inputs, room.work, layers.a[0] + i * inputs, inputs)
+        if later < len(examples.order):
+            following = examples.order[later]
+            prefetch(examples.Y, following * outputs, outputs)
+            if layers.stretch == 0:
+                prefetch(examples.X, following * inputs, inputs)
+            else:
+                sparse.prefetch_row(examples.rows, following)
+        if len(examples.weights) > 0:
+            room.weights[i] = examples.weights[example]
+        S += float(room.weights[i])
     return S
 
 
 @kernel
-def _forward(layers: Layers, theta: Array, work: Array, rows: int) -> None:
+def _forward(
+    layers: Layers, theta: Array, examples: Examples, room: Room, first: int, rows: int
+) -> None:
     """zˡ = aˡ⁻¹ Wˡᵀ + bˡ, aˡ = f(zˡ): the biases are laid down first and the product added to them."""
+    work = room.work
     for l in range(1, len(layers.sizes)):
-        z, b = _values(work, layers.z, layers, l, rows), layers.b[l]
-        for i in range(rows):
-            for j in range(layers.sizes[l]):
-                z[i, j] = theta[b + j]
-        product_into_units(
-            _values(work, layers.a, layers, l - 1, rows), _weights(theta, layers, l), 1.0, z
-        )
-        if layers.a[l] != layers.z[l]:
-            _values(work, layers.a, layers, l, rows)[:] = z
-        activate(layers.activations[l], work[layers.a[l] :], rows, layers.sizes[l])
+        units, below = layers.sizes[l], layers.sizes[l - 1]
+        z, a, W, b = layers.z[l], layers.a[l], layers.W[l], layers.b[l]
+        if l == 1 and layers.stretch > 0:
+            for i in range(rows):
+                room.row[:] = 0
+                copy(theta, b, room.row, 0, units)
+                example = examples.order[first + i]
+                sparse.read_row(examples.rows, example, room.row, theta, W, layers.stretch)
+                copy(room.row, 0, work, z + i * units, units)
+        else:
+            for i in range(rows):
+                copy(theta, b, work, z + i * units, units)
+            products.into_units(work, layers.a[l - 1], theta, W, work, z, rows, units, below)
+        if a != z:
+            copy(work, z, work, a, rows * units)
+        activate(layers.activations[l], vector(work, a, rows * units), rows, units)
 
 
 @kernel
-def _cost(
-    layers: Layers,
-    theta: Array,
-    work: Array,
-    batch: Batch,
-    rows: int,
-    S: float,
-    l1: float,
-    l2: float,
-) -> float:
-    """C = Σ s C_x / S + λ₁ Σ|W| + ½ λ₂ Σ W²."""
+def _cost(layers: Layers, room: Room, rows: int, S: float) -> float:
+    """Σ s C_x / S over the batch."""
     L = len(layers.sizes) - 1
-    z, a = work[layers.z[L] :], work[layers.a[L] :]
-    output_costs(
-        layers.activations[L], layers.cost, z, a, batch.y, rows, layers.sizes[L], batch.costs
-    )
+    units = layers.sizes[L]
+    z = vector(room.work, layers.z[L], rows * units)
+    a = vector(room.work, layers.a[L], rows * units)
+    output_costs(layers.activations[L], layers.cost, z, a, room.y, rows, units, room.costs)
     cost = 0.0
     for i in range(rows):
-        cost += float(batch.weights[i]) * batch.costs[i]
-    cost /= S
+        cost += float(room.weights[i]) * room.costs[i]
+    return cost / S
+
+
+@kernel
+def _penalty(layers: Layers, theta: Array, l1: float, l2: float) -> float:
+    """λ₁ Σ|W| + ½ λ₂ Σ W²."""
+    cost = 0.0
     if l1 != 0 or l2 != 0:
-        for l in range(1, L + 1):
+        for l in range(1, len(layers.sizes)):
             cost += penalty_cost(theta, layers.W[l], layers.b[l], l1, l2)
     return cost
 
 
 @kernel
-def _backward(layers: Layers, theta: Array, work: Array, batch: Batch, rows: int) -> None:
+def _backward(layers: Layers, theta: Array, room: Room, rows: int) -> None:
     """BP1 for the outputs, times the weights of the examples; BP2 from layer to layer below."""
-    L = len(layers.sizes) - 1
-    z, a, delta = work[layers.z[L] :], work[layers.a[L] :], work[layers.delta[L] :]
+    work, L = room.work, len(layers.sizes) - 1
     units = layers.sizes[L]
-    output_error(layers.activations[L], layers.cost, z, a, batch.y, rows, units, delta)
+    z = vector(work, layers.z[L], rows * units)
+    a = vector(work, layers.a[L], rows * units)
+    delta = vector(work, layers.delta[L], rows * units)
+    output_error(layers.activations[L], layers.cost, z, a, room.y, rows, units, delta)
     for i in range(rows):
         for j in range(units):
-            delta[i * units + j] *= batch.weights[i]
+            delta[i * units + j] *= room.weights[i]
     for l in range(L, 1, -1):
-        above = _values(work, layers.delta, layers, l, rows)
-        below = _values(work, layers.delta, layers, l - 1, rows)
-        product_into_inputs(above, _weights(theta, layers, l), 0.0, below)
-        z, a, delta = work[layers.z[l - 1] :], work[layers.a[l - 1] :], work[layers.delta[l - 1] :]
-        times_slope(layers.activations[l - 1], z, a, delta, rows, layers.sizes[l - 1])
-
-
-@kernel
-def _move_layer(
-    l: int,
-    layers: Layers,
-    rule: Rule,
-    theta: Array,
-    slots: Array,
-    work: Array,
-    batch: Batch,
-    rows: int,
-    S: float,
-    l1: float,
-    l2: float,
-    rate: float,
-    step: int,
-) -> None:
-    """Take the step of one layer.
-
-    Plain gradient descent needs no gradient in memory: W ← (1 − ηλ₂) W − η/S δᵀ a is one product.
-    """
-    W, b, stop = layers.W[l], layers.b[l], layers.b[l] + layers.sizes[l]
-    if rule.code == SGD and l1 == 0:
-        _add_gradient(l, layers, work, theta[W:stop], rows, -rate / S, 1 - rate * l2, 1.0)
-        return
-    g = batch.gradient
-    _add_gradient(l, layers, work, g, rows, 1 / S, 0.0, 0.0)
-    add_penalty(theta, g, W, b, l1, l2)
-    move(rule, theta, slots, g, W, stop, rate, step)
+        units, below = layers.sizes[l], layers.sizes[l - 1]
+        above, to = layers.delta[l], layers.delta[l - 1]
+        products.into_inputs(work, above, theta, layers.W[l], work, to, rows, units, below)
+        z = vector(work, layers.z[l - 1], rows * below)
+        a = vector(work, layers.a[l - 1], rows * below)
+        delta = vector(work, to, rows * below)
+        times_slope(layers.activations[l - 1], z, a, delta, rows, below)
 
 
 @kernel
 def _add_gradient(
     l: int,
     layers: Layers,
-    work: Array,
-    target: Array,
+    examples: Examples,
+    room: Room,
+    first: int,
     rows: int,
     scale: float,
     keep_W: float,
     keep_b: float,
+    target: Array,
+    start: int,
 ) -> None:
-    """BP4 and BP3: W ← keep_W W + scale δᵀ a, b ← keep_b b + scale Σ δ; target holds W, then b."""
+    """BP4 and BP3: W ← keep_W W + scale δᵀ a, b ← keep_b b + scale Σ δ, in target[start:].
+
+    Where a factor to keep is 0, what stood there may be anything.
+    """
     real = type(target[0])
     units, below = layers.sizes[l], layers.sizes[l - 1]
-    delta = _values(work, layers.delta, layers, l, rows)
-    a = _values(work, layers.a, layers, l - 1, rows)
-    product_into_weights(scale, delta, a, keep_W, matrix(target, 0, units, below))
-    b = target[units * below :]
-    for j in range(units):
-        total = real(0)
+    delta = layers.delta[l]
+    if l == 1 and layers.stretch > 0:
+        stop = start + below * layers.stretch
+        if keep_W == 0:
+            target[start:stop] = 0
+        elif keep_W != 1:
+            for k in range(start, stop):
+                target[k] *= real(keep_W)
+        room.row[:] = 0
         for i in range(rows):
-            total += delta[i, j]
-        b[j] = real(scale) * total + (real(keep_b) * b[j] if keep_b != 0 else real(0))
-
-
-@kernel
-def _values(work: Array, places: Array, layers: Layers, l: int, rows: int) -> Array:
-    """Give z, a or δ of layer l as (rows, n_l): `places` is the field of `layers` that says where."""
-    return matrix(work, places[l], rows, layers.sizes[l])
-
-
-@kernel
-def _weights(theta: Array, layers: Layers, l: int) -> Array:
-    """Give W of layer l as (n_l, n_{l-1})."""
-    return matrix(theta, layers.W[l], layers.sizes[l], layers.sizes[l - 1])
+            for j in range(units):
+                room.row[j] = real(scale) * room.work[delta + i * units + j]
+            example = examples.order[first + i]
+            sparse.add_row(examples.rows, example, room.row, target, start, layers.stretch)
+    else:
+        stop = start + units * below
+        products.into_weights(
+            scale, room.work, delta, room.work, layers.a[l - 1], keep_W, target, start, rows, units, below
+        )  # fmt: skip
+    b = vector(target, stop, units)
+    sums = vector(room.row, 0, units)
+    sums[:] = 0
+    for i in range(rows):
+        for j in range(units):
+            sums[j] += room.work[delta + i * units + j]
+    for j in range(units):
+        b[j] = real(scale) * sums[j] + (real(keep_b) * b[j] if keep_b != 0 else real(0))

@@ -139,7 +139,7 @@ def exp(x: Any) -> Any:
     real = type(x)
     t, p = _reduced(x)
     y = _times_two_to(real(1) + p, t)
-    # NaN fails the first two tests, and a sum with it is NaN again.
+    # Of NaN, and beyond the limits, the bits of y say nothing.
     if x > _exp_highest(x):
         return real(math.inf)
     if x < _exp_lowest(x):

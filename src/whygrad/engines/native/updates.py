@@ -100,15 +100,13 @@ def _adam(
 
 
 @kernel
-def add_penalty(
-    theta: Array, g: Array, start: int, stop: int, l1: float, l2: float
-) -> None:
+def add_penalty(theta: Array, g: Array, start: int, stop: int, l1: float, l2: float) -> None:
     """g ← g + λ₁ sign W + λ₂ W for the weights W = θ[start:stop]."""
     real = type(theta[0])
     if l1 != 0:
         for i in range(start, stop):
             W = theta[i]
-            sign = real(1) if W > real(0) else real(-1) if W < real(0) else W
+            sign = real(1) if real(0) < W else real(-1) if real(0) > W else W
             g[i - start] += real(l1) * sign
     if l2 != 0:
         for i in range(start, stop):

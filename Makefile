@@ -1,0 +1,69 @@
+# All set-up and all checks. Everything is installed in .venv; stamp files there say what is up to date.
+# The package is installed as a wheel, so that what is tested is what a user gets.
+
+PYTHON ?= python3
+BIN := .venv/bin
+# -qq: no more than errors. A first installation takes a minute and says so itself.
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+# Folders are listed too: they change when a file is added or removed.
+SOURCES := $(shell find src -name __pycache__ -prune -o \( -type d -o -name '*.py' -o -name py.typed \) -print)
+WHEEL = $$(ls dist/whygrad-*.whl)
+
+.PHONY: help demo test check peers bench format clean
+.NOTPARALLEL:
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+demo: .venv/.package ## train on handwritten digits, and see the chain rule for one weight
+	@$(BIN)/python examples/digits.py
+
+test: .venv/.test ## run all tests
+	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+check: .venv/.check ## lint, and check the types
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+peers: .venv/.peers ## install PyTorch and JAX, which tests and benchmarks compare with where they are there
+
+bench: .venv/.peers .venv/.test ## time whygrad beside its peers
+	@set -e; for file in benchmarks/[a-z]*.py; do echo "$$file"; $(BIN)/python "$$file"; done
+
+format: .venv/.check ## lay the code out
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+clean: ## remove everything that was built or installed
+	rm -rf .venv dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+.venv/.python: pyproject.toml constraints.txt
+	@echo "Setting up .venv ..."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "whygrad needs Python 3.11 or later; point to one with: make PYTHON=/path/to/python3")'
+	@$(PYTHON) -m venv .venv
+	@$(PIP) install -c constraints.txt hatchling
+	@touch $@
+
+.venv/.package: .venv/.python $(SOURCES)
+	@echo "Installing whygrad ..."
+	@rm -rf dist
+	@$(PIP) wheel --no-deps --no-build-isolation -w dist .
+	@$(PIP) uninstall -y whygrad
+	@$(PIP) install -c constraints.txt $(WHEEL)
+	@touch $@
+
+.venv/.test: .venv/.python | .venv/.package
+	@echo "Installing what the tests need ..."
+	@$(PIP) install -c constraints.txt "$(WHEEL)[test]"
+	@touch $@
+
+.venv/.check: .venv/.python | .venv/.package
+	@echo "Installing ruff and mypy ..."
+	@$(PIP) install -c constraints.txt "$(WHEEL)[check]"
+	@touch $@
+
+.venv/.peers: .venv/.python | .venv/.package
+	@echo "Installing PyTorch and JAX ..."
+	@$(PIP) install -c constraints.txt "$(WHEEL)[peers]"
+	@touch $@

@@ -1,0 +1,75 @@
+"""The three matrix products of a layer in native code: by BLAS, or in registers where that is faster.
+
+All operands lie in flat arrays, rows one after the other. Which way a product is taken follows from its
+shape alone, so that the same training gives the same bits.
+"""
+
+from whygrad.engines.native import blas
+from whygrad.engines.native.blas import matrix
+from whygrad.engines.native.compiling import kernel
+from whygrad.engines.native.microkernels import combine, dots
+from whygrad.functions import Array
+
+# Multiplications per product. Below, BLAS has kernels of its own for small matrices; above, its blocks
+# pay for being copied. Short rows leave `dots` adding up lanes for most of its time.
+_FROM, _TO, _ROW = 2**20, 2**25, 256
+
+
+@kernel
+def into_units(
+    a: Array, a_start: int, W: Array, W_start: int, z: Array, z_start: int, rows: int, units: int, size: int
+) -> None:  # fmt: skip
+    """z (rows, units) ← z + a (rows, size) Wᵀ, with W (units, size): the way forward."""
+    if _FROM <= rows * units * size < _TO and size >= _ROW:
+        dots(a, a_start, W, W_start, rows, units, size, z, z_start)
+    else:
+        blas.product_into_units(
+            matrix(a, a_start, rows, size), matrix(W, W_start, units, size), 1.0,
+            matrix(z, z_start, rows, units),
+        )  # fmt: skip
+
+
+@kernel
+def into_inputs(
+    delta: Array, delta_start: int, W: Array, W_start: int, error: Array, error_start: int,
+    rows: int, units: int, size: int,
+) -> None:  # fmt: skip
+    """error (rows, size) ← delta (rows, units) W: BP2 before its factor f′."""
+    if _FROM <= rows * units * size < _TO:
+        combine(
+            1.0,
+            delta,
+            delta_start,
+            units,
+            1,
+            W,
+            W_start,
+            rows,
+            units,
+            size,
+            0.0,
+            error,
+            error_start,
+        )
+    else:
+        blas.product_into_inputs(
+            matrix(delta, delta_start, rows, units), matrix(W, W_start, units, size), 0.0,
+            matrix(error, error_start, rows, size),
+        )  # fmt: skip
+
+
+@kernel
+def into_weights(
+    alpha: float, delta: Array, delta_start: int, a: Array, a_start: int,
+    beta: float, W: Array, W_start: int, rows: int, units: int, size: int,
+) -> None:  # fmt: skip
+    """W (units, size) ← βW + α deltaᵀ a: BP4; with β = 1 and α = −η/S a step of gradient descent."""
+    if _FROM <= rows * units * size < _TO:
+        combine(
+            alpha, delta, delta_start, 1, units, a, a_start, units, rows, size, beta, W, W_start
+        )
+    else:
+        blas.product_into_weights(
+            alpha, matrix(delta, delta_start, rows, units), matrix(a, a_start, rows, size), beta,
+            matrix(W, W_start, units, size),
+        )  # fmt: skip

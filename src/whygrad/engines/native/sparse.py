@@ -1,0 +1,165 @@
+"""The first layer in native code where many inputs are zero: only the others are multiplied.
+
+MNIST's images are 81 % zeros. The examples are kept as compressed rows (where the numbers that are not
+zero stand, and what they are), and W¹ is kept with its columns side by side, as wide as whole vectors:
+what input k says to all units is one short stretch of memory.
+
+    forward   zⱼ = Σ_k x_k W_jk             a stretch is read for each x_k
+    update    W_jk ← W_jk + (α δⱼ) x_k      and moved
+
+The sums are those of the dense product without the terms that are zero.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from whygrad.engines.native.compiling import cached_kernel, kernel
+from whygrad.engines.native.memory import prefetch
+from whygrad.engines.native.vectors import VECTOR_BYTES, Vectors, data
+from whygrad.functions import Array
+
+
+class Rows(NamedTuple):
+    """Examples as compressed rows: row i has `values[starts[i] : starts[i + 1]]` at `columns[…]`."""
+
+    starts: Array
+    columns: Array
+    values: Array
+
+
+def width(units: int, dtype: Any) -> int:
+    """Give the length of a stretch: the units, filled up to whole vectors."""
+    lanes = VECTOR_BYTES // np.dtype(dtype).itemsize
+    return -(-units // lanes) * lanes
+
+
+def compress(X: Array) -> Rows:
+    """Give the numbers of X that are not zero, and where they stand."""
+    starts = np.zeros(len(X) + 1, dtype=np.int64)
+    _count(X, starts)
+    np.cumsum(starts, out=starts)
+    columns = np.empty(starts[-1], dtype=np.uint16)
+    values = np.empty(starts[-1], dtype=X.dtype)
+    _fill(X, starts, columns, values)
+    return Rows(starts, columns, values)
+
+
+@cached_kernel
+def _count(X: Array, starts: Array) -> None:
+    for i in range(X.shape[0]):
+        n = 0
+        for k in range(X.shape[1]):
+            n += X[i, k] != 0
+        starts[i + 1] = n
+
+
+@cached_kernel
+def _fill(X: Array, starts: Array, columns: Array, values: Array) -> None:
+    for i in range(X.shape[0]):
+        t = starts[i]
+        for k in range(X.shape[1]):
+            if X[i, k] != 0:
+                columns[t] = k
+                values[t] = X[i, k]
+                t += 1
+
+
+def _tile(vectors_wide: int, update: bool) -> Any:
+    """Make the tile, so many vectors wide, that reads stretches into a sum, or adds to them."""
+
+    @intrinsic
+    def tile(
+        typing_context: Any,
+        columns: Any,
+        values: Any,
+        first: Any,
+        last: Any,
+        row: Any,
+        row_start: Any,
+        W: Any,
+        W_start: Any,
+        W_width: Any,
+    ) -> Any:
+        def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            columns, values, first, last, row, row_start, W, W_start, W_width = arguments
+            kinds = signature.args
+            vectors = Vectors(context, builder, kinds[6].dtype)
+            column_data, value_data, row_data, W_data = (
+                data(context, builder, kinds[n], array)
+                for n, array in ((0, columns), (1, values), (4, row), (6, W))
+            )
+            offsets = [ir.Constant(vectors.index, v * vectors.lanes) for v in range(vectors_wide)]
+            row_data = builder.gep(row_data, [row_start])
+            places = [builder.gep(row_data, [offset]) for offset in offsets]
+            totals = [cgutils.alloca_once_value(builder, vectors.load(place)) for place in places]
+            with cgutils.for_range_slice(
+                builder, first, last, ir.Constant(vectors.index, 1), vectors.index
+            ) as (t, _):
+                k = builder.zext(builder.load(builder.gep(column_data, [t])), vectors.index)
+                x = vectors.spread(builder.load(builder.gep(value_data, [t])))
+                stretch = builder.gep(W_data, [builder.add(W_start, builder.mul(k, W_width))])
+                for total, offset in zip(totals, offsets, strict=True):
+                    place = builder.gep(stretch, [offset])
+                    w = vectors.load(place)
+                    if update:
+                        vectors.store(vectors.multiply_add(builder.load(total), x, w), place)
+                    else:
+                        builder.store(vectors.multiply_add(x, w, builder.load(total)), total)
+            if not update:
+                for total, place in zip(totals, places, strict=True):
+                    vectors.store(builder.load(total), place)
+            return context.get_dummy_value()
+
+        i = types.intp
+        return types.void(columns, values, i, i, row, i, W, i, i), lower
+
+    return tile
+
+
+_read_8, _read_2, _read_1 = (_tile(wide, update=False) for wide in (8, 2, 1))
+_add_8, _add_2, _add_1 = (_tile(wide, update=True) for wide in (8, 2, 1))
+
+
+@kernel
+def read_row(rows: Rows, i: int, sums: Array, W: Array, W_start: int, W_width: int) -> None:
+    """sums ← sums + Σ_k x_k W_k over the numbers x_k of row i that are not zero."""
+    first, last = rows.starts[i], rows.starts[i + 1]
+    lanes = VECTOR_BYTES // W.itemsize
+    j = 0
+    while W_width - j >= 8 * lanes:
+        _read_8(rows.columns, rows.values, first, last, sums, j, W, W_start + j, W_width)
+        j += 8 * lanes
+    while W_width - j >= 2 * lanes:
+        _read_2(rows.columns, rows.values, first, last, sums, j, W, W_start + j, W_width)
+        j += 2 * lanes
+    if j < W_width:
+        _read_1(rows.columns, rows.values, first, last, sums, j, W, W_start + j, W_width)
+
+
+@kernel
+def add_row(rows: Rows, i: int, factors: Array, W: Array, W_start: int, W_width: int) -> None:
+    """W_k ← W_k + x_k factors for the numbers x_k of row i that are not zero."""
+    first, last = rows.starts[i], rows.starts[i + 1]
+    lanes = VECTOR_BYTES // W.itemsize
+    j = 0
+    while W_width - j >= 8 * lanes:
+        _add_8(rows.columns, rows.values, first, last, factors, j, W, W_start + j, W_width)
+        j += 8 * lanes
+    while W_width - j >= 2 * lanes:
+        _add_2(rows.columns, rows.values, first, last, factors, j, W, W_start + j, W_width)
+        j += 2 * lanes
+    if j < W_width:
+        _add_1(rows.columns, rows.values, first, last, factors, j, W, W_start + j, W_width)
+
+
+@kernel
+def prefetch_row(rows: Rows, i: int) -> None:
+    """Ask for row i, which is read in the next step."""
+    first, size = rows.starts[i], rows.starts[i + 1] - rows.starts[i]
+    prefetch(rows.columns, first, size)
+    prefetch(rows.values, first, size)

@@ -1,0 +1,88 @@
+"""Vector instructions of LLVM, which fits them to any processor: the words that tiles are written in."""
+
+from typing import Any
+
+from llvmlite import binding, ir
+from numba import types
+from numba.core import cgutils
+
+# As wide as the processor has them.
+WIDE = bool(binding.get_host_cpu_features().get("avx512f"))
+VECTOR_BYTES = 64 if WIDE else 32
+
+
+class Vectors:
+    """Writes instructions on vectors of one number type."""
+
+    def __init__(self, context: Any, builder: Any, real: Any) -> None:
+        self.builder = builder
+        self.number = context.get_value_type(real)
+        self.size = 4 if real == types.float32 else 8
+        self.lanes = VECTOR_BYTES // self.size
+        self.type = ir.VectorType(self.number, self.lanes)
+        self.index = context.get_value_type(types.intp)
+        self.zero = ir.Constant(self.type, [0.0] * self.lanes)
+        self.suffix = f"v{self.lanes}f{8 * self.size}"
+
+    def at(self, pointer: Any) -> Any:
+        return self.builder.bitcast(pointer, self.type.as_pointer())
+
+    def load(self, pointer: Any, mask: Any = None) -> Any:
+        if mask is None:
+            return self.builder.load(self.at(pointer), align=self.size)
+        arguments = [self.at(pointer), ir.Constant(ir.IntType(32), self.size), mask, self.zero]
+        return self._call("llvm.masked.load", self.type, arguments, self.suffix + ".p0")
+
+    def store(self, value: Any, pointer: Any, mask: Any = None) -> None:
+        if mask is None:
+            self.builder.store(value, self.at(pointer), align=self.size)
+        else:
+            arguments = [value, self.at(pointer), ir.Constant(ir.IntType(32), self.size), mask]
+            self._call("llvm.masked.store", ir.VoidType(), arguments, self.suffix + ".p0")
+
+    def multiply_add(self, x: Any, y: Any, total: Any) -> Any:
+        return self._call("llvm.fmuladd", self.type, [x, y, total], self.suffix)
+
+    def spread(self, number: Any) -> Any:
+        """Give a vector with the number in every lane."""
+        first = ir.Constant(ir.IntType(32), 0)
+        one = self.builder.insert_element(ir.Constant(self.type, ir.Undefined), number, first)
+        shuffle = ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), [0] * self.lanes)
+        return self.builder.shuffle_vector(one, ir.Constant(self.type, ir.Undefined), shuffle)
+
+    def sum(self, vector: Any) -> Any:
+        """Add up the lanes, halves onto halves."""
+        builder, lanes = self.builder, self.lanes
+        while lanes > 1:
+            lanes //= 2
+            low, high = (
+                ir.Constant(ir.VectorType(ir.IntType(32), lanes), list(range(start, start + lanes)))
+                for start in (0, lanes)
+            )
+            empty = ir.Constant(vector.type, ir.Undefined)
+            vector = builder.fadd(
+                builder.shuffle_vector(vector, empty, low),
+                builder.shuffle_vector(vector, empty, high),
+            )
+        return builder.extract_element(vector, ir.Constant(ir.IntType(32), 0))
+
+    def mask(self, count: Any) -> Any:
+        """Give the mask of the first `count` lanes."""
+        kind = ir.VectorType(self.index, self.lanes)
+        first = ir.Constant(ir.IntType(32), 0)
+        one = self.builder.insert_element(ir.Constant(kind, ir.Undefined), count, first)
+        shuffle = ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), [0] * self.lanes)
+        counts = self.builder.shuffle_vector(one, ir.Constant(kind, ir.Undefined), shuffle)
+        return self.builder.icmp_signed("<", ir.Constant(kind, list(range(self.lanes))), counts)
+
+    def _call(self, name: str, result: Any, arguments: list[Any], suffix: str) -> Any:
+        function_type = ir.FunctionType(result, [argument.type for argument in arguments])
+        function = cgutils.get_or_insert_function(
+            self.builder.module, function_type, f"{name}.{suffix}"
+        )
+        return self.builder.call(function, arguments)
+
+
+def data(context: Any, builder: Any, kind: Any, array: Any) -> Any:
+    """Give the address of an array's first number."""
+    return context.make_array(kind)(context, builder, array).data

@@ -1,0 +1,520 @@
+"""The estimators keep scikit-learn's contract, and what whygrad promises beyond it."""
+
+import copy
+import pickle
+import re
+import signal
+import warnings
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.datasets import load_iris
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import whygrad as wg
+from engines import ENGINES, each_engine
+from whygrad import MLPClassifier, MLPRegressor
+
+few_epochs = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+X, CLASSES = load_iris(return_X_y=True)
+X = (X - X.mean(axis=0)) / X.std(axis=0)
+NAMES = np.array(["setosa", "versicolor", "virginica"])[CLASSES]
+LABELS = np.column_stack([X[:, 2] > 0, X[:, 3] > 0.5, X[:, 0] < 0]).astype(int)
+NUMBERS = X[:, 2:] ** 2
+FAST = {"solver": "adam", "learning_rate_init": 0.02, "random_state": 0}
+
+
+# ── scikit-learn's own checks ────────────────────────────────────────────────────────────────────────
+
+
+@few_epochs
+@parametrize_with_checks(
+    [kind(engine=engine) for kind in (MLPClassifier, MLPRegressor) for engine in ENGINES]
+)
+def test_scikit_learns_checks_pass_with_no_exception_made(estimator, check):
+    check(estimator)
+
+
+# ── classes, labels, numbers ─────────────────────────────────────────────────────────────────────────
+
+
+@each_engine
+def test_classes_may_be_strings(engine):
+    clf = MLPClassifier((8,), **FAST, engine=engine).fit(X, NAMES)
+    assert clf.classes_.tolist() == ["setosa", "versicolor", "virginica"]
+    assert clf.score(X, NAMES) > 0.97
+    assert np.array_equal(clf.predict(X), clf.classes_[clf.predict_proba(X).argmax(axis=1)])
+
+
+@each_engine
+def test_probabilities_of_classes_sum_to_1_and_are_the_networks_outputs(engine):
+    two = CLASSES > 0
+    for y, outputs in ((CLASSES, 3), (two, 1)):
+        clf = MLPClassifier((8,), **FAST, engine=engine).fit(X, y)
+        P = clf.predict_proba(X)
+        assert P.shape == (150, len(clf.classes_))
+        np.testing.assert_allclose(P.sum(axis=1), 1, rtol=1e-15)
+        a = wg.forward(clf.net_, clf.theta_, X).a[-1]
+        assert a.shape == (150, outputs)
+        assert np.array_equal(P[:, -outputs:], a)
+        assert np.array_equal(clf.predict_log_proba(X), np.log(P))
+
+
+@few_epochs
+@each_engine
+def test_labels_are_decided_each_by_itself(engine):
+    clf = MLPClassifier((16,), **FAST, engine=engine).fit(X, LABELS)
+    assert clf.out_activation_ == "logistic"
+    assert clf.predict_proba(X).shape == (150, 3)
+    assert np.array_equal(clf.predict(X), clf.predict_proba(X) > 0.5)
+    assert clf.score(X, LABELS) > 0.97
+
+
+@few_epochs
+def test_sparse_labels_are_those_written_out():
+    dense = MLPClassifier((4,), **FAST, engine="reference").fit(X, LABELS)
+    sparse_y = MLPClassifier((4,), **FAST, engine="reference").fit(X, sparse.csr_array(LABELS))
+    assert np.array_equal(dense.theta_.flat, sparse_y.theta_.flat)
+
+
+@each_engine
+def test_several_numbers_at_once(engine):
+    reg = MLPRegressor("squared_error", (32,), **FAST, max_iter=1000, engine=engine)
+    assert reg.fit(X, NUMBERS).predict(X).shape == NUMBERS.shape
+    assert reg.score(X, NUMBERS) > 0.97
+
+
+@few_epochs
+@each_engine
+def test_poisson_predicts_positive_numbers_and_refuses_negative_targets(engine):
+    counts = np.round(NUMBERS[:, 0] * 3)
+    reg = MLPRegressor("poisson", (16,), **FAST, engine=engine).fit(X, counts)
+    assert (reg.predict(X) > 0).all()
+    with pytest.raises(wg.InputError, match="needs targets at least 0"):
+        reg.fit(X, counts - 5)
+
+
+@few_epochs
+@each_engine
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_dtype_of_x_is_that_of_parameters_and_predictions(dtype, engine):
+    reg = MLPRegressor("squared_error", (4,), max_iter=2, engine=engine)
+    reg.fit(X.astype(dtype), NUMBERS)
+    assert {array.dtype for array in reg.coefs_ + reg.intercepts_} == {np.dtype(dtype)}
+    assert reg.predict(X.astype(dtype)).dtype == dtype
+    reg.partial_fit(X, NUMBERS)
+    assert reg.theta_.flat.dtype == dtype, "going on with other data changed the dtype"
+
+
+@few_epochs
+def test_whole_numbers_become_float64():
+    clf = MLPClassifier((4,), max_iter=2, engine="reference").fit((X * 10).astype(int), CLASSES)
+    assert clf.theta_.flat.dtype == np.float64
+
+
+@few_epochs
+@pytest.mark.parametrize("format", [sparse.csr_array, sparse.csc_array, sparse.csr_matrix])
+def test_a_sparse_x_gives_the_very_fit_of_the_dense_one(format):
+    zeros = np.where(np.abs(X) < 0.5, 0, X)
+    dense, thin = (
+        MLPClassifier((4,), **FAST, max_iter=5, engine="reference").fit(array, CLASSES)
+        for array in (zeros, format(zeros))
+    )
+    assert np.array_equal(dense.theta_.flat, thin.theta_.flat)
+    assert np.array_equal(dense.predict_proba(zeros), thin.predict_proba(format(zeros)))
+
+
+@few_epochs
+def test_every_whygrad_activation_can_be_hidden():
+    hidden = [name for name, f in wg.functions.ACTIVATIONS.items() if f.product is None]
+    for name in [*hidden, wg.functions.ACTIVATIONS["gelu"], "logistic"]:
+        clf = MLPClassifier((5,), name, max_iter=2, engine="reference").fit(X, CLASSES)
+        expected = "sigmoid" if name == "logistic" else getattr(name, "name", name)
+        assert clf.net_.f[1].name == expected
+
+
+# ── the view that whygrad has ────────────────────────────────────────────────────────────────────────
+
+
+@few_epochs
+def test_a_fitted_estimator_is_a_whygrad_network_with_a_history():
+    clf = MLPClassifier((5, 4), "tanh", max_iter=3, engine="reference").fit(X, CLASSES)
+    assert clf.net_.sizes == (4, 5, 4, 3)
+    assert [layer.f.name for layer in clf.net_.layers] == ["tanh", "tanh", "softmax"]
+    assert clf.net_.C.name == "cross_entropy"
+    assert clf.history_.cost == clf.loss_curve_ and len(clf.loss_curve_) == 3
+    trace = wg.backward(clf.net_, clf.theta_, wg.forward(clf.net_, clf.theta_, X), CLASSES)
+    np.testing.assert_allclose(trace.delta[3].sum(axis=1), 0, atol=1e-12)
+
+
+@few_epochs
+def test_coefs_are_views_and_what_is_assigned_to_them_changes_the_network():
+    reg = MLPRegressor("squared_error", (5,), "identity", max_iter=2, engine="reference")
+    reg.fit(X, NUMBERS)
+    for view, W in zip(reg.coefs_, reg.theta_.W[1:], strict=True):
+        assert np.shares_memory(view, reg.theta_.flat) and np.array_equal(view, W.T)
+    A, B = np.arange(1.0, 21.0).reshape(4, 5), np.ones((5, 2))
+    reg.coefs_[0] = A
+    reg.coefs_[1][...] = B
+    reg.intercepts_ = [np.zeros(5), np.array([1.0, -1.0])]
+    np.testing.assert_allclose(reg.predict(X), X @ A @ B + [1, -1], rtol=1e-12)
+    reg.coefs_ = [-A, B]
+    np.testing.assert_allclose(reg.predict(X), -X @ A @ B + [1, -1], rtol=1e-12)
+    with pytest.raises(ValueError, match="broadcast"):
+        reg.coefs_[0] = B
+    reg.learning_rate_init = 1e-300
+    reg.solver = "sgd"
+    reg.partial_fit(X, NUMBERS)
+    assert np.array_equal(reg.coefs_[0], -A), "training went on from other parameters"
+
+
+# ── going on ─────────────────────────────────────────────────────────────────────────────────────────
+
+GOING_ON = {
+    "sgd": {"solver": "sgd"},
+    "adam": {"solver": "adam"},
+    "invscaling": {"solver": "sgd", "learning_rate": "invscaling"},
+    "adaptive": {
+        "solver": "sgd",
+        "learning_rate": "adaptive",
+        "tol": 0.1,
+        "n_iter_no_change": 1,
+    },
+    "early stopping": {"solver": "adam", "early_stopping": True, "n_iter_no_change": 10},
+    "batches that do not divide": {"solver": "adam", "batch_size": 40},
+}
+
+
+@few_epochs
+@each_engine
+@pytest.mark.parametrize("options", GOING_ON.values(), ids=GOING_ON)
+@pytest.mark.parametrize("random_state", [4, None])
+def test_ten_warm_starts_of_one_epoch_are_one_fit_of_ten(options, random_state, engine):
+    start = np.random.get_state()
+    fitted = []
+    for epochs, fits in ((10, 1), (1, 10)):
+        np.random.set_state(start)  # which random_state=None draws from
+        clf = MLPClassifier(
+            (6,), max_iter=epochs, warm_start=True, random_state=random_state, engine=engine
+        )
+        clf.set_params(learning_rate_init=0.05, **options)
+        for _ in range(fits):
+            clf.fit(X, NAMES)
+            assert clf.n_iter_ == epochs
+        fitted.append(clf)
+    once, tenfold = fitted
+    assert np.array_equal(once.theta_.flat, tenfold.theta_.flat)
+    assert once.loss_curve_ == tenfold.loss_curve_ and len(once.loss_curve_) == 10
+    assert once.validation_scores_ == tenfold.validation_scores_
+    assert once.best_loss_ == tenfold.best_loss_
+    assert once.t_ == tenfold.t_ == 10 * (135 if once.early_stopping else 150)
+
+
+@few_epochs
+def test_without_warm_start_a_second_fit_is_the_first_one_again():
+    clf = MLPClassifier((6,), max_iter=3, random_state=1, engine="reference").fit(X, CLASSES)
+    first = clf.theta_.flat.copy()
+    clf.fit(X, CLASSES)
+    assert np.array_equal(clf.theta_.flat, first) and len(clf.loss_curve_) == 3
+
+
+@few_epochs
+@pytest.mark.parametrize("options", GOING_ON.values(), ids=GOING_ON)
+def test_the_same_random_state_gives_the_same_bits_and_another_one_others(options):
+    def train(random_state):
+        clf = MLPClassifier((6,), max_iter=5, random_state=random_state, engine="reference")
+        return clf.set_params(**options).fit(X, CLASSES).theta_.flat
+
+    assert np.array_equal(train(7), train(7))
+    assert np.array_equal(train(np.random.RandomState(7)), train(7))
+    assert not np.array_equal(train(7), train(8))
+
+
+@few_epochs
+def test_warm_start_with_another_solver_starts_its_averages_afresh():
+    clf = MLPClassifier((6,), solver="sgd", max_iter=3, warm_start=True, random_state=0)
+    clf.set_params(engine="reference").fit(X, CLASSES)
+    theta = clf.theta_.copy()
+    clf.set_params(solver="adam", max_iter=1, batch_size=150, alpha=0.0).fit(X, CLASSES)
+    # The first step of Adam moves every parameter by the rate, whatever the gradient.
+    moved = np.abs(clf.theta_.flat - theta.flat)
+    np.testing.assert_allclose(moved[moved > 1e-6], 0.001, rtol=1e-3)
+    assert len(clf.loss_curve_) == 4
+
+
+@few_epochs
+def test_warm_start_with_another_stopping_rule_forgets_the_old_best():
+    clf = MLPClassifier((6,), max_iter=3, warm_start=True, random_state=0, engine="reference")
+    clf.set_params(early_stopping=True).fit(X, CLASSES)
+    scores = clf.validation_scores_
+    clf.set_params(early_stopping=False).fit(X, CLASSES)
+    assert clf.best_loss_ == min(clf.loss_curve_[3:]) and clf.validation_scores_ is None
+    clf.set_params(early_stopping=True).fit(X, CLASSES)
+    assert clf.validation_scores_[:3] == scores and len(clf.validation_scores_) == 6
+    assert clf.best_validation_score_ == max(clf.validation_scores_[3:])
+    assert clf.best_loss_ is None
+
+
+@few_epochs
+def test_warm_start_refuses_another_network_and_other_classes():
+    clf = MLPClassifier((6,), max_iter=1, warm_start=True, engine="reference").fit(X, CLASSES)
+    with pytest.raises(wg.InputError, match=re.escape("the fit so far has (4, 6, 3)")):
+        clf.set_params(hidden_layer_sizes=(7,)).fit(X, CLASSES)
+    clf.set_params(hidden_layer_sizes=(6,))
+    with pytest.raises(wg.InputError, match="same classes as in the previous call to fit"):
+        clf.fit(X, CLASSES + 1)
+
+
+@few_epochs
+@each_engine
+def test_partial_fit_learns_and_needs_all_classes_the_first_time(engine):
+    clf = MLPClassifier((8,), **FAST, engine=engine)
+    with pytest.raises(ValueError, match="classes must be passed on the first call"):
+        clf.partial_fit(X[:50], NAMES[:50])
+    clf.partial_fit(X[:50], NAMES[:50], classes=np.unique(NAMES))  # only one of the classes
+    assert clf.n_iter_ == 1
+    for _ in range(60):
+        clf.partial_fit(X, NAMES)
+    assert clf.score(X, NAMES) > 0.95
+    assert clf.t_ == 50 + 60 * 150
+    with pytest.raises(wg.InputError, match="classes not in `self.classes_`"):
+        clf.partial_fit(X[:2], ["setosa", "rose"])
+
+
+def test_partial_fit_refuses_early_stopping():
+    with pytest.raises(wg.InputError, match="partial_fit does not support early_stopping=True"):
+        MLPRegressor(early_stopping=True).partial_fit(X, NUMBERS)
+
+
+@few_epochs
+@each_engine
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda clf: pickle.loads(pickle.dumps(clf))])
+def test_a_copy_predicts_goes_on_and_has_live_views_like_the_original(again, engine):
+    clf = MLPClassifier((8,), **FAST, max_iter=5, engine=engine).fit(X, NAMES)
+    twin = again(clf)
+    assert np.array_equal(twin.predict_proba(X), clf.predict_proba(X))
+    assert np.shares_memory(twin.coefs_[0], twin.theta_.flat)
+    assert not np.shares_memory(twin.theta_.flat, clf.theta_.flat)
+    assert errors(twin) == errors(clf)
+    twin.partial_fit(X, NAMES)
+    clf.partial_fit(X, NAMES)
+    assert np.array_equal(twin.theta_.flat, clf.theta_.flat)
+    runs = [wg.train(each.net_, X, CLASSES, epochs=1, engine=engine) for each in (clf, twin)]
+    assert np.array_equal(runs[0].theta.flat, runs[1].theta.flat)
+
+
+def errors(clf):
+    """The bytes of every delta: the gradient as the copy of a network sees it."""
+    trace = wg.backward(clf.net_, clf.theta_, wg.forward(clf.net_, clf.theta_, X), CLASSES)
+    return [delta.tobytes() for delta in trace.delta[1:]]
+
+
+@few_epochs
+def test_a_fit_that_fails_leaves_no_fitted_estimator():
+    clf = MLPClassifier((3,), engine="none such")
+    with pytest.raises(wg.InputError, match="unknown engine 'none such'"):
+        clf.fit(X, CLASSES)
+    for ask in (lambda: clf.predict(X), lambda: clf.predict_proba(X), lambda: clf.coefs_):
+        with pytest.raises(NotFittedError):
+            ask()
+    assert not hasattr(clf, "coefs_")
+
+
+# ── inside scikit-learn ──────────────────────────────────────────────────────────────────────────────
+
+
+@few_epochs
+@each_engine
+def test_grid_search_over_a_pipeline(engine):
+    pipeline = make_pipeline(StandardScaler(), MLPClassifier((8,), **FAST, engine=engine))
+    search = GridSearchCV(pipeline, {"mlpclassifier__learning_rate_init": [1e-6, 0.02]}, cv=3)
+    search.fit(load_iris().data, NAMES)
+    assert search.best_params_ == {"mlpclassifier__learning_rate_init": 0.02}
+    assert search.best_score_ > 0.9
+    assert clone(search.best_estimator_[-1]).get_params() == search.best_estimator_[-1].get_params()
+
+
+@few_epochs
+def test_columns_keep_their_names():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(X, columns=list("abcd"))
+    clf = MLPClassifier((4,), max_iter=2, early_stopping=True, engine="reference")
+    clf.fit(frame, pandas.Series(NAMES))
+    assert clf.feature_names_in_.tolist() == list("abcd")
+    with pytest.raises(ValueError, match="feature names"):
+        clf.predict(frame[list("dcba")])
+
+
+@few_epochs
+def test_verbose_prints_a_line_per_epoch(capsys):
+    clf = MLPClassifier((4,), max_iter=3, verbose=True, engine="reference").fit(X, CLASSES)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [f"Iteration {i + 1}, loss = {C:.8f}" for i, C in enumerate(clf.loss_curve_)]
+    clf.set_params(verbose=False).fit(X, CLASSES)
+    assert capsys.readouterr().out == ""
+
+
+# ── how a training can end ───────────────────────────────────────────────────────────────────────────
+
+
+@each_engine
+def test_a_fit_that_uses_up_its_epochs_says_so_and_one_that_stops_does_not(engine):
+    options = {**FAST, "hidden_layer_sizes": (8,), "engine": engine}
+    with pytest.warns(ConvergenceWarning, match=r"Maximum iterations \(5\) reached"):
+        MLPClassifier(**options, max_iter=5).fit(X, CLASSES)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        clf = MLPClassifier(**options, tol=0.01, max_iter=500).fit(X, CLASSES)
+        exactly = MLPClassifier(**options, tol=0.01, max_iter=clf.n_iter_).fit(X, CLASSES)
+        MLPClassifier(**options).partial_fit(X, CLASSES, classes=[0, 1, 2])
+    assert exactly.n_iter_ < 500
+    assert "did not improve" in exactly.history_.stopped
+
+
+@each_engine
+def test_a_batch_larger_than_the_data_is_clipped_with_a_warning(engine):
+    clf = MLPClassifier((8,), **FAST, batch_size=151, shuffle=False, engine=engine)
+    with pytest.warns(UserWarning, match="It is going to be clipped"):
+        clf.fit(X, CLASSES)
+    whole = MLPClassifier((8,), **FAST, batch_size=150, shuffle=False, engine=engine)
+    assert np.array_equal(whole.fit(X, CLASSES).theta_.flat, clf.theta_.flat)
+
+
+@few_epochs
+@each_engine
+def test_a_diverging_fit_warns_and_keeps_finite_parameters(engine):
+    reg = MLPRegressor(
+        "squared_error",
+        (5,),
+        "identity",
+        solver="sgd",
+        learning_rate_init=10.0,
+        random_state=0,
+        engine=engine,
+    )
+    with pytest.warns(wg.DivergenceWarning, match="diverged at step"):
+        reg.fit(X, NUMBERS)
+    assert reg.history_.stopped.startswith("diverged at step")
+    assert np.isfinite(reg.theta_.flat).all()
+    assert reg.n_iter_ == len(reg.loss_curve_) < 200
+    assert reg.predict(X).shape == NUMBERS.shape
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_ctrl_c_ends_the_fit_with_a_warning_and_the_parameters_so_far(monkeypatch, early_stopping):
+    def press_at_3(state):
+        def look(report):
+            if report.epoch is not None and report.state.epoch == 3:
+                signal.raise_signal(signal.SIGINT)
+
+        return look
+
+    monkeypatch.setattr("whygrad.perceptron.printer", press_at_3)
+    options = {"early_stopping": early_stopping, "engine": "reference", "random_state": 0}
+    clf = MLPClassifier((4,), verbose=True, max_iter=100, **options)
+    with pytest.warns(UserWarning, match="Training interrupted by user."):
+        clf.fit(X, CLASSES)
+    assert clf.n_iter_ == 3
+    monkeypatch.undo()
+    with pytest.warns(ConvergenceWarning):
+        three = MLPClassifier((4,), max_iter=3, **options).fit(X, CLASSES)
+    assert np.array_equal(clf.theta_.flat, three.theta_.flat)
+
+
+def press_within_an_epoch(state):
+    """An observer that presses Ctrl-C before the first epoch is over."""
+    return lambda report: signal.raise_signal(signal.SIGINT) if report.state.place else None
+
+
+@few_epochs
+def test_an_epoch_that_was_broken_off_is_finished_by_the_next_warm_start(monkeypatch):
+    monkeypatch.setattr("whygrad.perceptron.printer", press_within_an_epoch)
+    options = {"solver": "sgd", "batch_size": 1, "random_state": 0, "engine": "reference"}
+    clf = MLPClassifier((4,), max_iter=3, warm_start=True, verbose=True, **options)
+    with pytest.warns(UserWarning, match="Training interrupted by user."):
+        clf.fit(X, CLASSES)
+    assert (clf.n_iter_, clf.t_, clf.loss_) == (0, 0, np.inf), "no epoch is over"
+    assert np.isfinite(clf.predict_proba(X)).all()
+    clf.set_params(verbose=False).fit(X, CLASSES)
+    three = MLPClassifier((4,), max_iter=3, **options).fit(X, CLASSES)
+    assert np.array_equal(clf.theta_.flat, three.theta_.flat)
+    assert clf.loss_curve_ == three.loss_curve_
+
+
+@few_epochs
+def test_an_epoch_that_was_broken_off_is_begun_again_on_other_data(monkeypatch):
+    options = {"solver": "sgd", "batch_size": 1, "random_state": 0, "engine": "reference"}
+    clf = MLPClassifier((4,), verbose=True, **options)
+    with monkeypatch.context() as patch, pytest.warns(UserWarning, match="interrupted"):
+        patch.setattr("whygrad.perceptron.printer", press_within_an_epoch)
+        clf.fit(X, CLASSES)
+    clf.partial_fit(X[:5], CLASSES[:5])
+    assert (clf.n_iter_, clf.t_, len(clf.loss_curve_)) == (1, 5, 1)
+
+
+# ── one clear line ───────────────────────────────────────────────────────────────────────────────────
+
+HOLE = X.copy()
+HOLE[3, 1] = np.nan
+INFINITE = X.copy()
+INFINITE[3, 1] = np.inf
+REFUSED = {
+    "nearest activation": ({"activation": "rleu"}, X, CLASSES, "did you mean 'relu'"),
+    "scikit-learn's name": ({"activation": "logstic"}, X, CLASSES, "did you mean 'logistic'"),
+    "softmax inside": ({"activation": "softmax"}, X, CLASSES, "unknown activation 'softmax'"),
+    "solver": ({"solver": "adan"}, X, CLASSES, "must be a str among"),
+    "lbfgs": ({"solver": "lbfgs"}, X, CLASSES, "not offered yet: use 'adam'"),
+    "no units": ({"hidden_layer_sizes": (5, 0)}, X, CLASSES, "layer 2 has 0 units"),
+    "half a unit": ({"hidden_layer_sizes": (5.5,)}, X, CLASSES, "whole number, not 5.5"),
+    "rate 0": ({"learning_rate_init": 0.0}, X, CLASSES, "'learning_rate_init' parameter"),
+    "alpha": ({"alpha": -1.0}, X, CLASSES, "'alpha' parameter"),
+    "engine": ({"engine": "nativ"}, X, CLASSES, "did you mean 'native'"),
+    "NaN": ({}, HOLE, CLASSES, "NaN"),
+    "infinity": ({}, INFINITE, CLASSES, "infinity"),
+    "no data": ({}, X[:0], CLASSES[:0], "minimum of 1 is required"),
+    "shapes": ({}, X, CLASSES[:-1], r"\[150, 149\]"),
+    "flat X": ({}, X[:, 0], CLASSES, "Expected 2D array"),
+    "one class": ({}, X, CLASSES * 0, "y holds one class only, 0"),
+    "one name": ({}, X[:9], NAMES[:9], "y holds one class only, 'setosa'"),
+    "numbers": ({}, X, X[:, 0], "Unknown label type"),
+    "held out": ({"early_stopping": True}, X[::40], CLASSES[::40], "validation set is too small"),
+    "a lone class": (
+        {"early_stopping": True},
+        X[40:51],
+        NAMES[40:51],
+        r"too few members are: \['versicolor'\]",
+    ),
+}
+
+
+@pytest.mark.parametrize(("options", "inputs", "y", "message"), REFUSED.values(), ids=REFUSED)
+def test_bad_input_is_refused_with_a_reason(options, inputs, y, message):
+    with pytest.raises(ValueError, match=message):
+        MLPClassifier(**{"engine": "reference"} | options).fit(inputs, y)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (np.full(150, -1.0), "negative"),
+        (np.zeros(150), "zero|are 0"),
+        (np.ones(149), "shape"),
+        (np.full(150, np.nan), "NaN"),
+    ],
+)
+def test_impossible_weights_are_refused_with_a_reason(weights, message):
+    with pytest.raises(ValueError, match=message):
+        MLPClassifier(engine="reference").fit(X, CLASSES, sample_weight=weights)
+
+
+def test_lbfgs_has_no_partial_fit():
+    assert not hasattr(MLPClassifier(solver="lbfgs"), "partial_fit")
+    assert not hasattr(MLPRegressor(solver="lbfgs"), "partial_fit")
+    assert hasattr(MLPRegressor(solver="sgd"), "partial_fit")

@@ -1,0 +1,151 @@
+"""The native engine's own ways of multiplying: in registers, by BLAS, and past the zeros of the input."""
+
+import numpy as np
+import pytest
+
+import whygrad as wg
+from engines import needs_native
+from whygrad.engines import choose
+from whygrad.plan import Plan, as_data
+
+pytestmark = needs_native
+
+# Around the sizes at which a product goes from BLAS into registers and back, with odd remainders.
+SHAPES = [
+    (1, 1, 1),
+    (7, 5, 3),
+    (10, 30, 784),
+    (33, 67, 785),
+    (35, 66, 519),
+    (130, 131, 257),
+    (5, 3, 99999),
+]
+
+
+def numbers(*shape, dtype):
+    return np.random.default_rng(list(shape)).normal(size=shape).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("rows", "units", "size"), SHAPES)
+def test_every_product_is_that_of_numpy(rows, units, size, dtype):
+    from whygrad.engines.native import products
+
+    a, W, delta = (numbers(*s, dtype=dtype) for s in ((rows, size), (units, size), (rows, units)))
+    tolerance = 1e-5 if dtype == "float32" else 1e-13
+
+    def close(ours, theirs, terms):
+        return np.abs(ours - theirs).max() <= tolerance * np.sqrt(terms) * 3
+
+    z = np.ones((rows, units), dtype)
+    products.into_units(a.ravel(), 0, W.ravel(), 0, z.ravel(), 0, rows, units, size)
+    assert close(z, a @ W.T + 1, size)
+
+    error = np.full((rows, size), np.nan, dtype)  # whatever stood there is overwritten
+    products.into_inputs(delta.ravel(), 0, W.ravel(), 0, error.ravel(), 0, rows, units, size)
+    assert close(error, delta @ W, units)
+
+    moved = W.copy()
+    products.into_weights(
+        -0.5, delta.ravel(), 0, a.ravel(), 0, 0.75, moved.ravel(), 0, rows, units, size
+    )  # fmt: skip
+    assert close(moved, 0.75 * W - 0.5 * delta.T @ a, rows)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_in_registers_a_row_has_the_same_bits_wherever_it_lies_in_a_batch(dtype):
+    from whygrad.engines.native.microkernels import combine, dots
+
+    rows, units, size = 11, 7, 83
+    a, W = numbers(rows, size, dtype=dtype), numbers(units, size, dtype=dtype)
+    delta = numbers(rows, units, dtype=dtype)
+    z, error = np.zeros((rows, units), dtype), np.zeros((rows, size), dtype)
+    dots(a.ravel(), 0, W.ravel(), 0, rows, units, size, z.ravel(), 0)
+    combine(1.0, delta.ravel(), 0, units, 1, W.ravel(), 0, rows, units, size, 0.0, error.ravel(), 0)
+    for i in range(rows):
+        alone, back = np.zeros(units, dtype), np.zeros(size, dtype)
+        dots(a[i].copy(), 0, W.ravel(), 0, 1, units, size, alone, 0)
+        combine(1.0, delta[i].copy(), 0, units, 1, W.ravel(), 0, 1, units, size, 0.0, back, 0)
+        assert np.array_equal(z[i], alone)
+        assert np.array_equal(error[i], back)
+
+
+def with_zeros(n, inputs, share, dtype):
+    draws = np.random.default_rng(3)
+    X = draws.normal(size=(n, inputs)) * (draws.random((n, inputs)) < share)
+    return X.astype(dtype)
+
+
+# With Adam's usual ε a gradient that is 0 but for rounding moves a weight a full step to either side.
+ADAM = wg.Adam(0.01, epsilon=1e-4)
+OPTIMIZERS = [wg.SGD(0.1), wg.SGD(0.1, 0.9), wg.SGD(0.1, 0.9, nesterov=True), ADAM]
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("hidden", [5, 16, 70, 150])
+def test_skipping_zeros_gives_what_the_reference_gives(optimizer, dtype, hidden):
+    from whygrad.engines.native.layout import skips_zeros
+
+    n = 41
+    X = with_zeros(n, 101, 0.2, dtype)
+    assert skips_zeros(X)
+    draws = np.random.default_rng(4)
+    options = {
+        "optimizer": optimizer,
+        "epochs": 3,
+        "batch_size": 7,
+        "weights": draws.random(n),
+        "l1": 0.001,
+        "l2": wg.Penalty(0.01, per="example"),
+    }
+    net = wg.Network(101, [wg.Dense(hidden, "tanh"), wg.Dense(3, "softmax")], "cross_entropy")
+    y = draws.integers(0, 3, n)
+    ours = wg.train(net, X, y, engine="native", **options)
+    theirs = wg.train(net, X, y, engine="reference", **options)
+    tolerance = 1e-4 if dtype == "float32" else 1e-12
+    assert np.abs(ours.theta.flat - theirs.theta.flat).max() <= tolerance
+    assert np.allclose(ours.history.cost, theirs.history.cost, rtol=tolerance, atol=0)
+
+
+def test_skipping_zeros_the_plain_step_and_its_decay_are_those_of_the_reference():
+    X = with_zeros(30, 80, 0.1, "float64")
+    net = wg.Network(80, [wg.Dense(9, "relu"), wg.Dense(2, "identity")])
+    Y = np.random.default_rng(5).normal(size=(30, 2))
+    options = {"optimizer": wg.SGD(0.05), "epochs": 4, "batch_size": 4, "l2": 0.1}
+    ours = wg.train(net, X, Y, engine="native", **options)
+    theirs = wg.train(net, X, Y, engine="reference", **options)
+    assert np.abs(ours.theta.flat - theirs.theta.flat).max() <= 1e-12
+
+
+def test_the_gradient_over_all_data_is_that_of_the_reference_with_and_without_zeros():
+    for share in (0.2, 1.0):
+        X = with_zeros(2100, 90, share, "float64")
+        net = wg.Network(90, [wg.Dense(6, "gelu"), wg.Dense(3, "sigmoid")], "binary_cross_entropy")
+        Y = np.random.default_rng(6).integers(0, 2, (2100, 3)).astype(float)
+        data = as_data(net, X, Y)
+        plan = Plan(net, wg.SGD(0.1), n=len(X), l1=wg.Penalty(0.01), l2=wg.Penalty(0.1, "example"))
+        theta = net.init(seed=1).flat
+        cost, gradient = choose("native", plan).cost_and_gradient(plan, theta, data)
+        true_cost, true_gradient = choose("reference", plan).cost_and_gradient(plan, theta, data)
+        assert abs(cost - true_cost) <= 1e-12 * abs(true_cost)
+        assert np.abs(gradient - true_gradient).max() <= 1e-12 * np.abs(true_gradient).max()
+
+
+def test_dense_data_and_short_rows_are_not_compressed():
+    from whygrad.engines.native.layout import skips_zeros
+
+    assert not skips_zeros(with_zeros(50, 100, 0.5, "float32"))
+    assert not skips_zeros(with_zeros(50, 20, 0.1, "float32"))
+
+
+def test_machine_code_on_disk_belongs_to_one_state_of_all_the_sources(tmp_path):
+    from whygrad.engines.native.compiling import source_stamp
+
+    (tmp_path / "kernels.py").write_text("a = 1")
+    before = source_stamp(tmp_path)
+    source_stamp.cache_clear()
+    assert source_stamp(tmp_path) == before
+    (tmp_path / "kernels.py").write_text("a = 2")
+    source_stamp.cache_clear()
+    assert source_stamp(tmp_path) != before
