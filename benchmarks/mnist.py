@@ -12,23 +12,25 @@ import time
 from pathlib import Path
 
 import whygrad as wg
-from whygrad.datasets import read_mnist
+from whygrad.datasets import load
 
 SEEDS = range(5)
 GOAL = 0.955
 
 
 def main() -> None:
-    X, y, X_test, y_test = read_mnist()
+    data = load("mnist")
     net = wg.Network(
         (28, 28), [wg.Dense(30, "sigmoid"), wg.Dense(10, "sigmoid")], "binary_cross_entropy"
     )
     rows = []
     for seed in SEEDS:
         began = time.perf_counter()
-        fitted = wg.train(net, X, y, optimizer=wg.SGD(0.5), epochs=30, batch_size=10, seed=seed)
+        fitted = wg.train(
+            net, data.X, data.y, optimizer=wg.SGD(0.5), epochs=30, batch_size=10, seed=seed
+        )
         seconds = time.perf_counter() - began
-        accuracy = float((fitted.predict(X_test).argmax(axis=1) == y_test).mean())
+        accuracy = float((fitted.predict(data.X_test).argmax(axis=1) == data.y_test).mean())
         rows.append({"seed": seed, "accuracy": accuracy, "seconds": seconds})
         print(f"seed {seed}: {accuracy:.2%} of the test images right, trained in {seconds:.1f} s")
     accuracy = statistics.median(row["accuracy"] for row in rows)

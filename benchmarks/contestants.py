@@ -1,0 +1,309 @@
+"""The same training by whygrad and by its peers: same start, same batches, same cost, same update.
+
+Each contestant is built from a `Case`, data and a start, and runs epochs in the order it is given. `theta`
+gives its parameters in the order of `whygrad.Parameters.flat`.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import whygrad as wg
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network and how it is trained; the last layer is sigmoid with binary cross-entropy, or softmax."""
+
+    name: str
+    sizes: tuple[int, ...]
+    hidden: str
+    batch: int
+    optimizer: str
+    rate: float
+    dense: bool = True
+
+    @property
+    def output(self) -> str:
+        return "sigmoid" if self.hidden == "sigmoid" and len(self.sizes) == 3 else "softmax"
+
+    @property
+    def net(self) -> wg.Network:
+        units = [*((n, self.hidden) for n in self.sizes[1:-1]), (self.sizes[-1], self.output)]
+        cost = "binary_cross_entropy" if self.output == "sigmoid" else "cross_entropy"
+        return wg.Network(self.sizes[0], [wg.Dense(n, f) for n, f in units], cost)
+
+    @property
+    def multiplications(self) -> int:
+        """Multiplications and additions of one step, forward, back and update, but none back to the input."""
+        products = [a * b for a, b in zip(self.sizes, self.sizes[1:], strict=False)]
+        return 6 * self.batch * sum(products) - 2 * self.batch * products[0]
+
+
+class Native:
+    """whygrad's native engine."""
+
+    def __init__(self, case: Case, theta: np.ndarray, X: np.ndarray, Y: np.ndarray) -> None:
+        from whygrad.engines import choose
+        from whygrad.plan import Data, Plan, State
+
+        rule = wg.SGD(case.rate) if case.optimizer == "sgd" else wg.Adam(case.rate)
+        self.plan = Plan(
+            case.net, rule, len(X), epochs=10**6, batch_size=case.batch, dtype="float32"
+        )
+        self.data = Data(X, Y)
+        self.state = State(theta.copy(), rule.init(theta))
+        self.engine = choose("native", self.plan)
+
+    def epoch(self, order: np.ndarray, steps: int) -> None:
+        """Run an epoch; the order is its own, by seed and epoch, unless it is the given one in full."""
+        from dataclasses import replace
+
+        from whygrad.engines import Watch
+        from whygrad.plan import Plan
+
+        self.plan = replace(self.plan, shuffle=not _in_turn(order))
+        assert isinstance(self.plan, Plan)
+        until = self.state.step + steps
+        self.state, _ = self.engine.run(self.plan, self.state, self.data, until, Watch())
+        self.state = replace(self.state, epoch=self.state.epoch + 1, place=0)
+
+    @property
+    def theta(self) -> np.ndarray:
+        return self.state.theta
+
+
+class NumPy:
+    """NumPy written well: products into buffers that are there, one update per layer."""
+
+    def __init__(self, case: Case, theta: np.ndarray, X: np.ndarray, Y: np.ndarray) -> None:
+        self.case, self.X, self.Y = case, X, Y
+        self.parameters = wg.Parameters(case.sizes, theta.copy())
+        self.slots = np.zeros((2, len(theta)), theta.dtype)
+        self.g = wg.Gradients(case.sizes, np.zeros_like(theta))
+        self.t = 0
+        self.a = [np.empty((case.batch, n), theta.dtype) for n in case.sizes]
+        self.d = [np.empty((case.batch, n), theta.dtype) for n in case.sizes]
+
+    def epoch(self, order: np.ndarray, steps: int) -> None:
+        B = self.case.batch
+        for i in range(steps):
+            self.step(order[i * B : (i + 1) * B])
+
+    def step(self, batch: np.ndarray) -> None:
+        case, W, b, a, d = self.case, self.parameters.W, self.parameters.b, self.a, self.d
+        L = len(case.sizes) - 1
+        np.take(self.X, batch, axis=0, out=a[0])
+        y = self.Y[batch]
+        for l in range(1, L + 1):
+            np.matmul(a[l - 1], W[l].T, out=a[l])
+            a[l] += b[l]
+            self.activate(a[l], case.output if l == L else case.hidden)
+        np.subtract(a[L], y, out=d[L])
+        d[L] /= case.batch
+        for l in range(L, 0, -1):
+            np.matmul(d[l].T, a[l - 1], out=self.g.dW[l])
+            np.sum(d[l], axis=0, out=self.g.db[l])
+            if l > 1:
+                np.matmul(d[l], W[l], out=d[l - 1])
+                if case.hidden == "sigmoid":
+                    d[l - 1] *= a[l - 1] * (1 - a[l - 1])
+                elif case.hidden == "tanh":
+                    d[l - 1] *= 1 - a[l - 1] ** 2
+                else:
+                    d[l - 1] *= a[l - 1] > 0
+        self.update()
+
+    def update(self) -> None:
+        g, theta = self.g.flat, self.parameters.flat
+        if self.case.optimizer == "sgd":
+            g *= self.case.rate
+            theta -= g
+            return
+        self.t += 1
+        m, v = self.slots
+        m *= 0.9
+        m += np.float32(0.1) * g
+        v *= np.float32(0.999)
+        g *= g
+        g *= np.float32(0.001)
+        v += g
+        root = np.sqrt(1 - 0.999**self.t)
+        np.sqrt(v, out=g)
+        g += np.float32(1e-8 * root)
+        np.divide(m, g, out=g)
+        g *= np.float32(self.case.rate * root / (1 - 0.9**self.t))
+        theta -= g
+
+    @staticmethod
+    def activate(z: np.ndarray, name: str) -> None:
+        if name == "sigmoid":
+            np.negative(z, out=z)
+            np.exp(z, out=z)
+            z += 1
+            np.reciprocal(z, out=z)
+        elif name == "tanh":
+            np.tanh(z, out=z)
+        elif name == "relu":
+            np.maximum(z, 0, out=z)
+        else:
+            z -= z.max(axis=1, keepdims=True)
+            np.exp(z, out=z)
+            z /= z.sum(axis=1, keepdims=True)
+
+    @property
+    def theta(self) -> np.ndarray:
+        return self.parameters.flat
+
+
+class ScikitLearn:
+    """scikit-learn's MLPClassifier, continued epoch by epoch."""
+
+    def __init__(self, case: Case, theta: np.ndarray, X: np.ndarray, Y: np.ndarray) -> None:
+        import warnings
+
+        from sklearn.neural_network import MLPClassifier
+
+        warnings.simplefilter("ignore")
+        self.case, self.X, self.Y = case, X, Y
+        if case.output == "softmax":
+            self.Y = Y.argmax(axis=1)
+        self.mlp = MLPClassifier(
+            case.sizes[1:-1],
+            {"sigmoid": "logistic"}.get(case.hidden, case.hidden),
+            solver=case.optimizer,
+            alpha=0,
+            batch_size=case.batch,
+            learning_rate_init=case.rate,
+            momentum=0,
+            nesterovs_momentum=False,
+            max_iter=1,
+            warm_start=True,
+        )
+        self.mlp._validate_hyperparameters = lambda: None
+        rows = [int(np.argmax(Y[:, c])) for c in range(Y.shape[1])] * case.batch
+        self.mlp.fit(X[rows], self.Y[rows])
+        start = wg.Parameters(case.sizes, theta)
+        self.mlp.coefs_ = [W.T.copy() for W in start.W[1:]]
+        self.mlp.intercepts_ = [b.copy() for b in start.b[1:]]
+        del self.mlp._optimizer
+
+    def epoch(self, order: np.ndarray, steps: int) -> None:
+        rows = steps * self.case.batch
+        self.mlp.shuffle = not _in_turn(order)
+        self.mlp.fit(self.X[:rows], self.Y[:rows])
+
+    @property
+    def theta(self) -> np.ndarray:
+        pairs = zip(self.mlp.coefs_, self.mlp.intercepts_, strict=True)
+        return np.concatenate([part for W, b in pairs for part in (W.T.ravel(), b)])
+
+
+class PyTorch:
+    """PyTorch, eager: a Sequential, a loss, an optimizer."""
+
+    def __init__(self, case: Case, theta: np.ndarray, X: np.ndarray, Y: np.ndarray) -> None:
+        import torch
+        from torch import nn
+
+        self.torch, self.case = torch, case
+        torch.set_num_threads(int(__import__("os").environ.get("OMP_NUM_THREADS", "1")))
+        self.X, self.Y = torch.from_numpy(X), torch.from_numpy(Y)
+        f = {"sigmoid": nn.Sigmoid, "relu": nn.ReLU, "tanh": nn.Tanh}[case.hidden]
+        start = wg.Parameters(case.sizes, theta)
+        layers: list[Any] = []
+        for l in range(1, len(case.sizes)):
+            layers += [nn.Linear(case.sizes[l - 1], case.sizes[l]), f()]
+            with torch.no_grad():
+                layers[-2].weight.copy_(torch.from_numpy(start.W[l].copy()))
+                layers[-2].bias.copy_(torch.from_numpy(start.b[l].copy()))
+        self.net = nn.Sequential(*layers[:-1])
+        rule = torch.optim.SGD if case.optimizer == "sgd" else torch.optim.Adam
+        self.optimizer = rule(self.net.parameters(), lr=case.rate)
+
+    def loss(self, z: Any, y: Any) -> Any:
+        F = self.torch.nn.functional
+        if self.case.output == "softmax":
+            return F.cross_entropy(z, y)
+        return F.binary_cross_entropy_with_logits(z, y, reduction="sum") / len(y)
+
+    def epoch(self, order: np.ndarray, steps: int) -> None:
+        index, B = self.torch.from_numpy(order.astype(np.int64)), self.case.batch
+        for i in range(steps):
+            batch = index[i * B : (i + 1) * B]
+            self.optimizer.zero_grad()
+            self.loss(self.net(self.X[batch]), self.Y[batch]).backward()
+            self.optimizer.step()
+
+    @property
+    def theta(self) -> np.ndarray:
+        return np.concatenate([p.detach().numpy().ravel() for p in self.net.parameters()])
+
+
+class Jax:
+    """JAX: an epoch as one `lax.scan` under one `jit`."""
+
+    def __init__(self, case: Case, theta: np.ndarray, X: np.ndarray, Y: np.ndarray) -> None:
+        import jax
+        import jax.numpy as jnp
+
+        self.jax, self.case = jax, case
+        f = {"sigmoid": jax.nn.sigmoid, "relu": jax.nn.relu, "tanh": jnp.tanh}[case.hidden]
+        start = wg.Parameters(case.sizes, theta)
+        parameters = [
+            (jnp.array(W), jnp.array(b)) for W, b in zip(start.W[1:], start.b[1:], strict=True)
+        ]
+        self.X, self.Y = jnp.array(X), jnp.array(Y)
+
+        def cost(theta: Any, x: Any, y: Any) -> Any:
+            for W, b in theta[:-1]:
+                x = f(x @ W.T + b)
+            W, b = theta[-1]
+            z = x @ W.T + b
+            if case.output == "softmax":
+                return -jnp.mean(jnp.sum(y * jax.nn.log_softmax(z), axis=1))
+            return jnp.mean(jnp.sum(jnp.logaddexp(0, z) - y * z, axis=1))
+
+        def step(state: Any, batch: Any, X: Any, Y: Any) -> tuple[Any, None]:
+            theta, m, v, t = state
+            g = jax.grad(cost)(theta, X[batch], Y[batch])
+            if case.optimizer == "sgd":
+                return (jax.tree.map(lambda p, d: p - case.rate * d, theta, g), m, v, t), None
+            t = t + 1
+            m = jax.tree.map(lambda m, d: 0.9 * m + 0.1 * d, m, g)
+            v = jax.tree.map(lambda v, d: 0.999 * v + 0.001 * d * d, v, g)
+            root = jnp.sqrt(1 - 0.999**t)
+            scale = case.rate * root / (1 - 0.9**t)
+            theta = jax.tree.map(
+                lambda p, m, v: p - scale * m / (jnp.sqrt(v) + 1e-8 * root), theta, m, v
+            )
+            return (theta, m, v, t), None
+
+        def epoch(state: Any, batches: Any, X: Any, Y: Any) -> Any:
+            return jax.lax.scan(lambda s, i: step(s, i, X, Y), state, batches)[0]
+
+        self.run = jax.jit(epoch, donate_argnums=0)
+        zeros = jax.tree.map(jnp.zeros_like, parameters)
+        self.state = (parameters, zeros, jax.tree.map(jnp.zeros_like, parameters), jnp.zeros(()))
+
+    def epoch(self, order: np.ndarray, steps: int) -> None:
+        batches = order[: steps * self.case.batch].reshape(steps, self.case.batch)
+        self.state = self.jax.block_until_ready(self.run(self.state, batches, self.X, self.Y))
+
+    @property
+    def theta(self) -> np.ndarray:
+        return np.concatenate([np.asarray(part).ravel() for pair in self.state[0] for part in pair])
+
+
+CONTESTANTS = {
+    "whygrad": Native,
+    "NumPy": NumPy,
+    "scikit-learn": ScikitLearn,
+    "PyTorch eager": PyTorch,
+    "JAX": Jax,
+}
+
+
+def _in_turn(order: np.ndarray) -> bool:
+    return bool(order[0] == 0 and order[-1] == len(order) - 1 and (np.diff(order) == 1).all())

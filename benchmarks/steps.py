@@ -1,0 +1,226 @@
+"""Time per training step, whygrad beside its peers, in one run.
+
+    python benchmarks/steps.py [--cases A,B] [--epochs 5] [--rows 60000]
+
+First every contestant takes 100 steps from the same float32 start on the same batches, and its parameters
+must equal whygrad's to 1e-4 of the largest. Then all of them run shuffled epochs in turn, each contestant
+in processes of its own at one thread, at two, and pinned to one core, of which its best counts. Minimum and
+median over the epochs are printed, the ratio to whygrad, and the share of the float32 matrix-product rate
+that this machine reached in the same run. MNIST is read from $WHYGRAD_DATA/mnist; without it random numbers
+of the same shape and share of zeros serve.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import platform
+import statistics
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent))
+from contestants import CONTESTANTS, Case  # noqa: E402
+
+CASES = [
+    Case("A", (784, 30, 10), "sigmoid", 10, "sgd", 0.5),
+    Case("A′", (784, 30, 10), "sigmoid", 10, "sgd", 0.5, dense=False),
+    Case("B sgd", (784, 64, 64, 10), "relu", 32, "sgd", 0.1, dense=False),
+    Case("B adam", (784, 64, 64, 10), "relu", 32, "adam", 0.001, dense=False),
+    Case("C sgd", (784, 512, 512, 10), "relu", 128, "sgd", 0.1, dense=False),
+    Case("C sigmoid", (784, 512, 512, 10), "sigmoid", 128, "sgd", 0.1, dense=False),
+    Case("C adam", (784, 512, 512, 10), "relu", 128, "adam", 0.001, dense=False),
+    Case("D sgd", (784, 2048, 2048, 10), "relu", 128, "sgd", 0.1, dense=False),
+    Case("D adam", (784, 2048, 2048, 10), "relu", 128, "adam", 0.001, dense=False),
+]
+NEEDS = {"scikit-learn": "sklearn", "PyTorch eager": "torch", "JAX": "jax"}
+SETTINGS = {"1 thread": (1, False), "2 threads": (2, False), "pinned": (1, True)}
+CHECK_STEPS = 100
+# Epochs of slow contestants and large networks are cut to this many steps.
+SECONDS = 1.0
+
+
+def mnist(rows: int) -> tuple[np.ndarray, np.ndarray, str]:
+    """Give MNIST's first rows, or random numbers like them, and say which."""
+    if os.environ.get("WHYGRAD_DATA"):
+        from whygrad.datasets import load
+
+        data = load("mnist")
+        X, y, what = data.X[:rows], data.y[:rows], "MNIST"
+    else:
+        draws = np.random.default_rng(0)
+        X = draws.random((rows, 784), dtype=np.float32)
+        X *= draws.random(X.shape) < 0.19
+        y, what = draws.integers(0, 10, rows), "random numbers like MNIST"
+    return np.ascontiguousarray(X, np.float32), np.eye(10, dtype=np.float32)[y], what
+
+
+def work(pipe: Any, name: str, case: Case, rows: int, threads: int, core: int | None) -> None:
+    """Serve one contestant in a process of its own: ("check",) → θ, ("time", seed, steps) → seconds."""
+    if core is not None:
+        os.sched_setaffinity(0, {core})
+    import threadpoolctl
+
+    import whygrad  # noqa: F401
+
+    X, Y, _ = mnist(rows)
+    if case.dense:
+        X = 0.98 * X + np.float32(0.01)
+    theta = case.net.init(seed=1, dtype=np.float32).flat
+
+    def build() -> Any:
+        return CONTESTANTS[name](case, theta, X, Y)
+
+    n = CHECK_STEPS * case.batch
+    if name == "whygrad":  # sets its own threads
+        checked, runner = CONTESTANTS[name](case, theta, X[:n], Y[:n]), build()
+    else:
+        threadpoolctl.threadpool_limits(threads)
+        checked, runner = CONTESTANTS[name](case, theta, X[:n], Y[:n]), build()
+    while True:
+        message = pipe.recv()
+        if message[0] == "check":
+            checked.epoch(np.arange(n), CHECK_STEPS)
+            pipe.send(checked.theta)
+        elif message[0] == "time":
+            order = np.random.default_rng(message[1]).permutation(len(X)).astype(np.int32)
+            began = time.perf_counter()
+            runner.epoch(order, message[2])
+            pipe.send(time.perf_counter() - began)
+        else:
+            return
+
+
+class Worker:
+    """A contestant at one setting, and its times per step so far."""
+
+    def __init__(self, name: str, setting: str, case: Case, rows: int) -> None:
+        self.name, self.setting, self.case = name, setting, case
+        threads, pinned = SETTINGS[setting]
+        for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+            os.environ[variable] = str(threads)
+        core = min(os.sched_getaffinity(0)) if pinned else None
+        context = multiprocessing.get_context("spawn")
+        self.pipe, other = context.Pipe()
+        self.process = context.Process(
+            target=work, args=(other, name, case, rows, threads, core), daemon=True
+        )
+        self.process.start()
+        self.times: list[float] = []
+        self.steps = rows // case.batch
+
+    def ask(self, *message: Any) -> Any:
+        self.pipe.send(message)
+        return self.pipe.recv()
+
+    def warm_up(self) -> None:
+        """Let it compile, and see how many steps fit the time."""
+        self.ask("time", 0, self.steps if self.name == "JAX" else min(self.steps, 20))
+        few = self.steps if self.name in ("JAX", "whygrad") else min(self.steps, 50)
+        seconds = self.ask("time", 0, few) / few
+        if self.name == "JAX":  # compiled for one number of steps
+            return
+        self.steps = max(20, min(self.steps, int(SECONDS / seconds)))
+
+    def measure(self, seed: int) -> None:
+        self.times.append(self.ask("time", seed, self.steps) / self.steps)
+
+    def stop(self) -> None:
+        self.pipe.send(("stop",))
+        self.process.join()
+
+
+def matrix_rate(seconds: float = 1.0) -> float:
+    """Give the float32 matrix-product rate of this machine, in multiplications and additions a second."""
+    a = np.random.default_rng(0).random((2048, 2048), dtype=np.float32)
+    best, end = 0.0, time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        began = time.perf_counter()
+        a @ a
+        best = max(best, 2 * 2048**3 / (time.perf_counter() - began))
+    return best
+
+
+def compare(case: Case, rows: int, epochs: int, only: list[str]) -> list[dict[str, Any]]:
+    """Time all contestants on one case; give a row of figures for each."""
+    rows = max(CHECK_STEPS * case.batch, rows // case.batch * case.batch)
+    if max(case.sizes[1:]) >= 512:
+        rows = min(rows, CHECK_STEPS * case.batch)
+    names = [n for n in CONTESTANTS if n in only and (n not in NEEDS or find_spec(NEEDS[n]))]
+    workers = []
+    for name in names:
+        settings = ["2 threads"] if name == "whygrad" else list(SETTINGS)
+        workers += [Worker(name, setting, case, rows) for setting in settings]
+    truth = workers[0].ask("check")
+    for worker in workers[1:]:
+        gap = np.abs(worker.ask("check") - truth).max() / np.abs(truth).max()
+        if not gap <= 1e-4:
+            sys.exit(
+                f"{case.name}: {worker.name} computes something else: parameters differ by {gap:.1e}"
+            )
+    for worker in workers:
+        worker.warm_up()
+    rates = []
+    for epoch in range(epochs):
+        for worker in workers:
+            worker.measure(epoch)
+        rates.append(matrix_rate(0.3))
+    for worker in workers:
+        worker.stop()
+    ours = statistics.median(workers[0].times)
+    found = []
+    for name in names:
+        of_name = [worker for worker in workers if worker.name == name]
+        best = min(of_name, key=lambda worker: statistics.median(worker.times))
+        median = statistics.median(best.times)
+        found.append(
+            {
+                "case": case.name,
+                "sizes": "-".join(map(str, case.sizes)),
+                "batch": case.batch,
+                "contestant": name,
+                "setting": best.setting,
+                "min": min(best.times),
+                "median": median,
+                "ratio": median / ours,
+                "share_of_matrix_rate": case.multiplications / median / statistics.median(rates),
+            }
+        )
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--cases", default="A,A′", help="names separated by commas, or 'all'")
+    parser.add_argument("--only", default=",".join(CONTESTANTS), help="contestants, by comma")
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--rows", type=int, default=60000)
+    options = parser.parse_args()
+    chosen = options.cases.split(",")
+    cases = [case for case in CASES if "all" in chosen or case.name in chosen]
+    only = ["whygrad", *options.only.split(",")]
+    print(f"{mnist(1)[2]}, {os.cpu_count()} cores, {platform.processor() or platform.machine()}")
+    print(
+        f"{'':11}{'contestant':16}{'at':12}{'min µs':>10}{'median µs':>11}{'ratio':>8}{'of products':>13}"
+    )
+    results = []
+    for case in cases:
+        for row in compare(case, options.rows, options.epochs, only):
+            results.append(row)
+            print(
+                f"{row['case']:11}{row['contestant']:16}{row['setting']:12}{row['min'] * 1e6:10.1f}"
+                f"{row['median'] * 1e6:11.1f}{row['ratio']:8.2f}{row['share_of_matrix_rate']:13.0%}",
+                flush=True,
+            )
+    path = Path(__file__).parent / "results" / "steps.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()
