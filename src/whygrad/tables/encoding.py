@@ -1,0 +1,253 @@
+"""How the rows of a table become inputs, and outputs become what the table says: frozen data.
+
+    a number     (value − center) / scale, missing ones filled in and flagged in a column of their own
+    a category   a column of zeros and ones for each value; one for all rare values, one for missing ones
+
+What scikit-learn's SimpleImputer, StandardScaler and OneHotEncoder learned is kept here as plain numbers
+and text, so that it goes to JSON and comes back bit for bit, whatever version reads it. Every step is
+element by element: a piece of a table gives the same bits as the whole.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from whygrad.errors import InputError
+from whygrad.functions import Array
+from whygrad.tables.columns import (
+    HOLDS,
+    Kind,
+    check_names,
+    find,
+    kind_of,
+    nearest_name,
+    numbers,
+    quoted,
+    refuse_infinity,
+    texts,
+)
+from whygrad.tables.target import Label, Target, Task
+
+# What a column of each kind may hold when it is met again.
+ACCEPTED: dict[Kind, tuple[Kind, ...]] = {
+    "number": ("number", "empty"),
+    "boolean": ("boolean", "number", "empty"),
+    "text": ("text", "code", "empty"),
+    "code": ("text", "code", "number", "empty"),
+}
+
+
+@dataclass(frozen=True)
+class Number:
+    """A column of numbers, or of true and false as 1 and 0.
+
+    `fill` stands in for a missing value; `flagged` adds a column that is 1 where one was missing.
+    """
+
+    name: str
+    kind: Kind
+    center: float = 0.0
+    scale: float = 1.0
+    fill: float = 0.0
+    flagged: bool = False
+
+    @property
+    def names(self) -> list[str]:
+        """The encoded columns."""
+        return [self.name, f"{self.name} is missing"] if self.flagged else [self.name]
+
+    def encode(self, column: Any, X: Array, start: int) -> None:
+        """Write the encoded columns of some rows into X, (n, len(names))."""
+        values = numbers(column)
+        refuse_infinity(values, self.name, start)
+        if self.kind == "boolean":
+            odd = ~np.isnan(values) & (values != 0) & (values != 1)
+            if odd.any():
+                row = int(np.argmax(odd))
+                raise InputError(
+                    f"column {quoted(self.name)} is {values[row]:g} in row {start + row + 1}, in "
+                    "training it held true and false"
+                )
+        gone = np.isnan(values)
+        with np.errstate(over="ignore"):
+            X[:, 0] = (np.where(gone, self.fill, values) - self.center) / self.scale
+        if not np.isfinite(X[:, 0]).all():
+            row = int(np.argmin(np.isfinite(X[:, 0])))
+            raise InputError(
+                f"column {quoted(self.name)} is {values[row]:g} in row {start + row + 1}: "
+                f"too large, in training it was about {self.center:g}"
+            )
+        if self.flagged:
+            X[:, 1] = gone
+
+
+@dataclass(frozen=True)
+class Category:
+    """A column of categories: `values` have a column each; `rare` ones and `missing` ones share one.
+
+    A value never seen counts as rare; where there is no column for rare ones, all columns are 0.
+    """
+
+    name: str
+    kind: Kind
+    values: tuple[str, ...]
+    rare: bool = False
+    missing: bool = False
+
+    @property
+    def names(self) -> list[str]:
+        """The encoded columns."""
+        names = [f"{self.name}={value}" for value in self.values]
+        if self.rare:
+            names.append(f"{self.name} is rare")
+        if self.missing:
+            names.append(f"{self.name} is missing")
+        return names
+
+    def encode(self, column: Any, X: Array, start: int) -> None:
+        """Write the encoded columns of some rows into X, (n, len(names))."""
+        column = texts(column)
+        places = pc.index_in(column, value_set=pa.array(self.values, pa.large_string()))
+        place = np.asarray(pc.fill_null(places, -1), dtype=np.int64)
+        gone = np.asarray(pc.is_null(column))
+        X[:] = place[:, None] == np.arange(X.shape[1])
+        if self.rare:
+            X[:, len(self.values)] = (place < 0) & ~gone
+        if self.missing:
+            X[:, -1] = gone
+
+
+Column: TypeAlias = Number | Category
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """What was learned from a table's training rows: the columns in use, the target, and what to tell.
+
+    `notes` are lines for the user: what was left out, and why.
+    """
+
+    columns: tuple[Column, ...]
+    target: Target
+    notes: tuple[str, ...] = ()
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The encoded columns, such as "rooms", "rooms is missing", "ocean=NEAR BAY"."""
+        return tuple(name for column in self.columns for name in column.names)
+
+    @cached_property
+    def origins(self) -> tuple[str, ...]:
+        """For each encoded column the column of the table that it comes from."""
+        return tuple(column.name for column in self.columns for _ in column.names)
+
+    @property
+    def task(self) -> Task:
+        """ "classification" or "regression"."""
+        return self.target.task
+
+    @property
+    def classes(self) -> tuple[Label, ...]:
+        """The labels in order, () for numbers."""
+        return self.target.classes
+
+    @property
+    def kinds(self) -> dict[str, Kind]:
+        """The columns to read from a file, and what each holds: what `batches` wants to know."""
+        return {column.name: column.kind for column in self.columns} | {
+            self.target.name: self.target.kind
+        }
+
+    def encode(self, table: Any, dtype: Any = np.float32, start: int = 0) -> Array:
+        """Give X, (n, n_0), of a `pyarrow.Table` or `RecordBatch`.
+
+        Columns are found by name, in any order; others are ignored. `start` is how many rows came before
+        in other pieces, for the row numbers in messages. Raises `InputError` for a column that is missing
+        or holds something else than in training, and for infinity.
+        """
+        self.check(table)
+        X = np.empty((table.num_rows, len(self.names)), dtype)
+        first = 0
+        for column in self.columns:
+            last = first + len(column.names)
+            column.encode(find(table, column.name), X[:, first:last], start)
+            first = last
+        return X
+
+    def check(self, table: Any) -> None:
+        """Refuse a table whose columns are not those of training; only names and types are looked at."""
+        names = table.schema.names
+        check_names([name for name in names if name in self.kinds], "the table")
+        for column in self.columns:
+            if column.name not in names:
+                raise InputError(
+                    f"no column {quoted(column.name)}: {nearest_name(column.name, names)}"
+                )
+            kind = kind_of(find(table, column.name))
+            if kind not in ACCEPTED[column.kind]:
+                example = ""
+                if isinstance(column, Category) and column.values:
+                    example = f" such as {quoted(column.values[0])}"
+                raise InputError(
+                    f"column {quoted(column.name)} holds {HOLDS[kind]}, in training it held "
+                    f"{HOLDS[column.kind]}{example}"
+                )
+
+    def targets(self, table: Any, dtype: Any = np.float32, start: int = 0) -> Array:
+        """Give Y, (n, n_L): one-hot rows, a column of zeros and ones, or standardised numbers."""
+        with np.errstate(over="ignore"):
+            Y = self.target.targets(table, start).astype(dtype)
+        if not np.isfinite(Y).all():
+            row = int(np.argmin(np.isfinite(Y).all(axis=1)))
+            value = self.target.observed(table, start)[row]
+            raise InputError(
+                f"target {quoted(self.target.name)} is {value:g} in row {start + row + 1}: too large, in "
+                f"training it was about {self.target.center:g}"
+            )
+        return Y
+
+    def decode(self, outputs: Array) -> Array:
+        """Turn outputs a[L], (n, n_L), into labels, or into numbers in their own units, (n,)."""
+        return self.target.decode(outputs)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the encoding as what JSON can hold."""
+        about = {
+            "columns": [
+                {"type": "number" if isinstance(column, Number) else "category"} | asdict(column)
+                for column in self.columns
+            ],
+            "target": asdict(self.target),
+            "notes": self.notes,
+        }
+        plain_data: dict[str, Any] = json.loads(json.dumps(about))
+        return plain_data
+
+    @staticmethod
+    def from_dict(about: Any) -> "Encoding":
+        """Build the encoding again; raises `InputError` where something is missing from `about`."""
+        try:
+            columns = tuple(_column(column) for column in about["columns"])
+            target = about["target"]
+            known = {"classes": tuple(target["classes"]), "notes": tuple(target["notes"])}
+            return Encoding(columns, Target(**(target | known)), tuple(about["notes"]))
+        except (AttributeError, KeyError, TypeError) as error:
+            raise InputError(f"the description of the table is damaged ({error!r})") from None
+
+
+def _column(about: dict[str, Any]) -> Column:
+    fields = {name: value for name, value in about.items() if name != "type"}
+    if about["type"] == "number":
+        return Number(**fields)
+    return Category(**(fields | {"values": tuple(fields["values"])}))
+
+
+def plain(names: Sequence[str], target: Target) -> Encoding:
+    """Give the encoding that hands numbers through as they are: of images, say, whose pixels stay."""
+    return Encoding(tuple(Number(name, "number") for name in names), target)

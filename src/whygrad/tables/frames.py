@@ -1,0 +1,60 @@
+"""Data frames of other libraries → arrow tables: pandas, polars, arrow, through narwhals."""
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from whygrad.errors import InputError
+from whygrad.functions import Array
+from whygrad.tables.columns import check_names, quoted
+
+
+def as_table(frame: Any) -> Any:
+    """Give a pandas, polars or arrow frame (or a lazy one) as a `pyarrow.Table`; an index is left out.
+
+    Raises `InputError` for anything else, for columns of mixed types and for duplicate names.
+
+    >>> import pandas as pd
+    >>> as_table(pd.DataFrame({"rooms": [3, 4]})).column_names
+    ['rooms']
+    """
+    import narwhals as nw
+
+    if isinstance(frame, pa.RecordBatch):
+        frame = pa.Table.from_batches([frame])
+    try:
+        wrapped: Any = nw.from_native(frame)
+        if isinstance(wrapped, nw.LazyFrame):
+            wrapped = wrapped.collect()
+    except TypeError:
+        raise InputError(
+            f"a table is a pandas, polars or arrow frame, or read from a file; not {type(frame).__name__}"
+        ) from None
+    except nw.exceptions.DuplicateError:
+        raise InputError("the frame has two columns of the same name: rename one") from None
+    names = [str(name) for name in wrapped.columns]
+    check_names(names, "the frame")
+    columns = [_column(wrapped[name], str(name)) for name in wrapped.columns]
+    return pa.table(columns, names=names) if names else pa.table({})
+
+
+def _column(series: Any, name: str) -> Any:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pandas, about names that are not text
+            return series.to_arrow()
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        raise InputError(
+            f"column {quoted(name)} mixes values of several types: make them all numbers or all text "
+            f"({str(error.args[0]).splitlines()[0]:.100})"
+        ) from None
+
+
+def from_arrays(X: Array, names: Sequence[str], y: Any, target: str) -> Any:
+    """Give examples (n, …) and their targets (n,) as a table with named columns."""
+    X = np.asarray(X).reshape(len(X), -1)
+    columns = [pa.array(np.ascontiguousarray(X[:, k])) for k in range(X.shape[1])]
+    return pa.table([*columns, pa.array(y)], names=[*names, target])

@@ -1,0 +1,264 @@
+"""CSV and Parquet files → arrow tables, whole or in pieces of a fixed number of rows."""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from whygrad.errors import FileError, InputError, nearest
+from whygrad.tables.columns import HOLDS, Kind, check_names, is_number, quoted
+from whygrad.tables.text import Layout, layout, ragged
+
+TEXT = (".csv", ".tsv", ".tab", ".txt")
+PARQUET = (".parquet", ".pq")
+ROWS = 8192
+BLOCK = 1 << 22  # bytes that are parsed at a time; a single row cannot be longer
+
+# What stands for a missing value, beside an empty field.
+NULLS = ["", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "-NaN", "NULL", "null", "None", "?"]
+
+TYPES: dict[Kind, Any] = {
+    "number": pa.float64(),
+    "boolean": pa.bool_(),
+    "text": pa.string(),
+    "code": pa.string(),
+}
+
+
+def read(path: str | PathLike[str]) -> Any:
+    """Read a CSV or Parquet file as a `pyarrow.Table`, the types of its columns told from all its rows.
+
+    Delimiter (, ; tab |), encoding and decimal mark of text are found. Raises `FileError` for a file that
+    is missing, empty, not a table, ragged or without a header.
+    """
+    path = _checked(path)
+    table = _read_parquet(path) if _is_parquet(path) else _read_text(path)
+    if table.num_rows == 0:
+        raise FileError(f"{path}: it has column names, but no rows")
+    return table
+
+
+def batches(
+    path: str | PathLike[str], rows: int = ROWS, kinds: Mapping[str, Kind] | None = None
+) -> Iterator[Any]:
+    """Give a file's rows as tables of exactly `rows` rows, the last one shorter; never more in memory.
+
+    `kinds` names the columns wanted and what each holds, as `Encoding.kinds`: only those that the file
+    has are read, and their types are the same in every piece. Without it all columns of text are text.
+    Raises the errors of `read`: those that a look at the file can tell come at once, the others with the
+    piece that holds the cause.
+    """
+    path = _checked(path)
+    if _is_parquet(path):
+        pieces = _parquet_pieces(path, _open_parquet(path), rows, kinds)
+    else:
+        with _told(path):
+            found = layout(path)
+        _refuse_numbers(found, kinds or {})
+        pieces = _text_pieces(path, found, kinds or dict.fromkeys(found.names, "text"))
+    return _of_equal_length(path, pieces, rows)
+
+
+def _checked(path: str | PathLike[str]) -> Path:
+    """Refuse what is no file with something in it, or has an ending that says it is no table."""
+    path = Path(path)
+    with _told(path):
+        if path.is_dir():
+            raise FileError(f"{path}: a folder, not a file: name a CSV or Parquet file in it")
+        if not path.exists():
+            near = nearest(path.name, _neighbours(path))
+            hint = f": {near.split('? ')[0]}?" if near.startswith("did") else ""
+            raise FileError(f"{path}: there is no such file{hint}")
+        if path.suffix.lower() not in TEXT + PARQUET:
+            kind = (
+                f"a name that ends in {path.suffix}" if path.suffix else "a name without an ending"
+            )
+            raise FileError(
+                f"{path}: {kind}: tables are read from {', '.join(TEXT)} (text) and {PARQUET[0]}"
+            )
+        if path.is_file() and path.stat().st_size == 0:
+            raise FileError(f"{path}: empty, a table has a line of column names, then rows")
+        if not path.is_file():
+            raise FileError(f"{path}: not a regular file")
+    return path
+
+
+def _neighbours(path: Path) -> list[str]:
+    try:
+        return [other.name for other in path.parent.iterdir() if other.suffix in TEXT + PARQUET]
+    except OSError:
+        return []
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Turn what the system or arrow has against a file into one line."""
+    try:
+        yield
+    except (FileError, InputError):
+        raise
+    except (pa.ArrowException, OSError, ValueError) as error:
+        said = (
+            getattr(error, "strerror", None)
+            or (str(error).splitlines() or [type(error).__name__])[0]
+        )
+        raise FileError(f"{path!s:.200}: cannot be read ({said:.200})") from None
+
+
+# ── Parquet ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _is_parquet(path: Path) -> bool:
+    """Whether a file is Parquet, by its ending or its first bytes."""
+    if path.suffix.lower() in PARQUET:
+        return True
+    with _told(path), path.open("rb") as file:
+        return file.read(4) == b"PAR1"
+
+
+def _open_parquet(path: Path) -> Any:
+    with _told(path):
+        try:
+            file = pyarrow.parquet.ParquetFile(path)
+        except pa.ArrowInvalid:
+            raise FileError(f"{path}: not a Parquet file, or a damaged one") from None
+    _check_names(path, file.schema_arrow.names)
+    return file
+
+
+def _read_parquet(path: Path) -> Any:
+    file = _open_parquet(path)
+    with _told(path):
+        return file.read()
+
+
+def _parquet_pieces(
+    path: Path, file: Any, rows: int, kinds: Mapping[str, Kind] | None
+) -> Iterator[Any]:
+    names = file.schema_arrow.names
+    wanted = [name for name in names if kinds is None or name in kinds]
+    with _told(path):
+        for batch in file.iter_batches(batch_size=rows, columns=wanted):
+            yield pa.Table.from_batches([batch]).select(wanted)
+
+
+def _check_names(path: Path, names: list[str]) -> None:
+    try:
+        check_names(names, str(path))
+    except InputError as error:
+        raise FileError(str(error)) from None
+
+
+# ── text ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _read_text(path: Path) -> Any:
+    with _told(path):
+        found = layout(path)
+        try:
+            return pyarrow.csv.read_csv(path, *_options(found))
+        except pa.ArrowInvalid as error:
+            raise _text_error(path, found, error, {}) from None
+
+
+def _text_pieces(path: Path, found: Layout, wanted: Mapping[str, Kind]) -> Iterator[Any]:
+    with _told(path):
+        try:
+            for batch in pyarrow.csv.open_csv(path, *_options(found, wanted)):
+                yield pa.Table.from_batches([batch])
+        except pa.ArrowInvalid as error:
+            raise _text_error(path, found, error, wanted) from None
+
+
+def _options(found: Layout, wanted: Mapping[str, Kind] | None = None) -> tuple[Any, Any, Any]:
+    """Give arrow's options; `wanted` names the columns to read and fixes their types."""
+    convert: dict[str, Any] = {}
+    if wanted is not None:
+        types = {name: TYPES[wanted[name]] for name in found.names if name in wanted}
+        convert = {"include_columns": list(types), "column_types": types}
+    return (
+        pyarrow.csv.ReadOptions(
+            encoding="utf8" if found.encoding.startswith("utf-8") else found.encoding,
+            column_names=list(found.names),
+            skip_rows_after_names=found.first,
+            block_size=BLOCK,
+            use_threads=False,  # with threads an error does not say in which row
+        ),
+        pyarrow.csv.ParseOptions(delimiter=found.delimiter, newlines_in_values=True),
+        pyarrow.csv.ConvertOptions(
+            null_values=NULLS, strings_can_be_null=True, decimal_point=found.decimal, **convert
+        ),
+    )
+
+
+def _refuse_numbers(found: Layout, kinds: Mapping[str, Kind]) -> None:
+    """Refuse a column that held words in training and holds nothing but numbers in this file."""
+    for place, name in enumerate(found.names):
+        if kinds.get(name) != "text":
+            continue
+        fields = [row[place].strip() for row in found.sample if place < len(row)]
+        values = [field for field in fields if field not in NULLS]
+        if values and all(is_number(value) for value in values):
+            raise InputError(
+                f"column {quoted(name)} holds numbers such as {values[0]:.40}, in training it held text"
+            )
+
+
+CONVERSION = re.compile(r"In CSV column #(\d+): Row #(\d+): .* invalid value '(.*)'", re.DOTALL)
+
+
+def _text_error(
+    path: Path, found: Layout, error: Exception, wanted: Mapping[str, Kind]
+) -> FileError | InputError:
+    """Say in which line or column the rows of a file go wrong."""
+    match = CONVERSION.match(str(error))
+    if match:
+        name = found.names[int(match[1])]
+        return InputError(
+            f"column {quoted(name)} is {quoted(match[3])} in row {int(match[2]) - 1}, in training it "
+            f"held {HOLDS[wanted[name]]}"
+        )
+    place = ragged(path, found)
+    if place:
+        line, count = place
+        fields = "1 field" if count == 1 else f"{count} fields"
+        return FileError(
+            f"{path}: line {line} has {fields}, the header has {len(found.names)} (separated by "
+            f"{found.delimiter!r}): correct the line, or put quotes around fields with {found.delimiter!r}"
+        )
+    if "straddling" in str(error):
+        return FileError(
+            f"{path}: a row of more than {BLOCK >> 20} MB: is a quotation mark misplaced?"
+        )
+    said = (str(error).splitlines() or ["no reason given"])[0]
+    return FileError(f"{path}: its rows cannot be read ({said:.200})")
+
+
+# ── pieces ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _of_equal_length(path: Path, pieces: Iterator[Any], rows: int) -> Iterator[Any]:
+    """Cut and join tables so that each has `rows` rows, for the same bits whatever the file's blocks."""
+    kept: list[Any] = []
+    held = total = 0
+    for piece in pieces:
+        total += piece.num_rows
+        kept.append(piece)
+        held += piece.num_rows
+        if held < rows:
+            continue
+        table = pa.concat_tables(kept)
+        whole = held // rows * rows
+        for start in range(0, whole, rows):
+            yield table.slice(start, rows)
+        kept, held = [table.slice(whole)], held - whole
+    if total == 0:
+        raise FileError(f"{path}: it has column names, but no rows")
+    if held:
+        yield pa.concat_tables(kept)

@@ -1,0 +1,237 @@
+"""The column to predict: classes or numbers, told from its values, and the way back from outputs.
+
+Classes become one-hot rows, two classes a single column of zeros and ones. Numbers are standardised,
+y = (value − center) / scale, and handed back in their own units.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from whygrad.errors import InputError, nearest
+from whygrad.functions import Array
+from whygrad.tables.columns import (
+    HOLDS,
+    Kind,
+    check_table,
+    find,
+    kind_of,
+    kind_of_categories,
+    missing,
+    nearest_name,
+    numbers,
+    quoted,
+    refuse_infinity,
+    texts,
+)
+
+Task: TypeAlias = Literal["classification", "regression"]
+TASKS: tuple[Task, ...] = ("classification", "regression")
+
+MOST_WHOLE_NUMBERS = 20  # more distinct whole numbers than this are quantities, not classes
+MOST_CLASSES = 1000  # more are refused: an output for each would drown the rest
+
+Label: TypeAlias = str | int | float | bool
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is predicted: the column, the task, and how its values become outputs.
+
+    `classes` are the labels in order, () for numbers; `center` and `scale` are of numbers, learned from
+    the training rows.
+    """
+
+    name: str
+    task: Task
+    kind: Kind
+    classes: tuple[Label, ...] = ()
+    center: float = 0.0
+    scale: float = 1.0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def n_outputs(self) -> int:
+        """The number of outputs n_L: 1 for numbers and for two classes, else one per class."""
+        return 1 if len(self.classes) <= 2 else len(self.classes)
+
+    def present(self, table: Any) -> Array:
+        """Say for each row whether it has a value of the target, (n,)."""
+        return ~missing(self._column(table))
+
+    def observed(self, table: Any, start: int = 0) -> Array:
+        """Give the target as `decode` does, (n,): labels, or numbers in their own units."""
+        if self.task == "regression":
+            return self._numbers(table, start)
+        return np.asarray(self.classes)[self.indices(table, start)]
+
+    def indices(self, table: Any, start: int = 0) -> Array:
+        """Give the place in `classes` of each row's class, (n,)."""
+        column = self._column(table)
+        if self.kind == "number":
+            values = numbers(column)
+            known = np.array(self.classes, dtype=np.float64)
+            index = np.minimum(np.searchsorted(known, values), len(known) - 1)
+            index = np.where(known[index] == values, index, -1)
+        elif self.kind == "boolean":
+            index = np.where(np.isnan(numbers(column)), -1, numbers(column) != 0).astype(np.int64)
+        else:
+            places = pc.index_in(texts(column), value_set=pa.array(self.classes, pa.large_string()))
+            index = np.asarray(pc.fill_null(places, -1), dtype=np.int64)
+        if (index < 0).any():
+            row = int(np.argmax(index < 0))
+            value, labels = str(column[row].as_py()), [str(label) for label in self.classes]
+            raise InputError(
+                f"target {quoted(self.name)} is {quoted(value)} in row {start + row + 1}, which is no "
+                f"class of training: {nearest_name(value, labels)}"
+            )
+        return index
+
+    def targets(self, table: Any, start: int = 0) -> Array:
+        """Give Y, (n, n_L), float64."""
+        if self.task == "regression":
+            return ((self._numbers(table, start) - self.center) / self.scale)[:, None]
+        index = self.indices(table, start)
+        if self.n_outputs == 1:
+            return index[:, None].astype(np.float64)
+        Y = np.zeros((len(index), self.n_outputs))
+        Y[np.arange(len(index)), index] = 1
+        return Y
+
+    def decode(self, outputs: Array) -> Array:
+        """Turn outputs a[L], (n, n_L), into labels, or into numbers in their own units, (n,)."""
+        if self.task == "regression":
+            return outputs[:, 0].astype(np.float64) * self.scale + self.center
+        if self.n_outputs == 1:
+            return np.asarray(self.classes)[(outputs[:, 0] > 0.5).astype(np.int64)]
+        return np.asarray(self.classes)[outputs.argmax(axis=1)]
+
+    def probabilities(self, outputs: Array) -> Array:
+        """Turn outputs, (n, n_L), into one column per class, (n, len(classes))."""
+        if self.task == "regression":
+            raise InputError(
+                f"target {quoted(self.name)} holds numbers: there are no probabilities"
+            )
+        return np.hstack([1 - outputs, outputs]) if self.n_outputs == 1 else outputs
+
+    def _numbers(self, table: Any, start: int) -> Array:
+        values = numbers(self._column(table))
+        if np.isnan(values).any():
+            row = start + int(np.argmax(np.isnan(values))) + 1
+            raise InputError(
+                f"target {quoted(self.name)} has no value in row {row}: leave such rows out"
+            )
+        refuse_infinity(values, self.name, start)
+        return values
+
+    def _column(self, table: Any) -> Any:
+        names = table.schema.names
+        if self.name not in names:
+            raise InputError(
+                f"no column {quoted(self.name)}, the target: {nearest_name(self.name, names)}"
+            )
+        column = find(table, self.name)
+        kind = kind_of(column)
+        numeric = ("number", "boolean", "empty")
+        fits = kind in numeric if self.kind in numeric else kind in ("text", "code", "empty")
+        if not fits and not (self.kind == "code" and kind == "number"):
+            raise InputError(
+                f"target {quoted(self.name)} holds {HOLDS[kind]}, in training it held "
+                f"{HOLDS[self.kind]}"
+            )
+        return column
+
+
+def choose_target(table: Any, name: str, task: Task | None = None) -> tuple[Any, Target]:
+    """Give the rows of a table that have a value of the target, and the target.
+
+    Text, truth values and few distinct whole numbers are classes, all else are numbers; `task` overrides.
+
+    This is a table's way in to training. Raises `InputError` for a table that cannot be used (duplicate
+    names, a column without any value, infinity), and for a target that is not there (with the nearest
+    name), holds neither numbers nor text, has one value only, or, as classes, a new one in every row.
+    """
+    if task is not None and task not in TASKS:
+        raise InputError(f"unknown task {task!r}: {nearest(str(task), TASKS)}")
+    names = table.schema.names
+    if name not in names:
+        raise InputError(f"no column {quoted(name)} to predict: {nearest_name(name, names)}")
+    check_table(table)
+    column = find(table, name)
+    kind = kind_of(column)
+    if kind in ("date", "other"):
+        raise InputError(
+            f"target {quoted(name)} holds {HOLDS[kind]}: a target is text, true and false, or numbers"
+        )
+    notes = []
+    gone = missing(column)
+    if gone.any():
+        notes.append(f"{_rows(int(gone.sum()))} left out: no value in the target {quoted(name)}")
+        table = table.filter(pa.array(~gone))
+        column = find(table, name)
+    labels, told = _labels(column, kind, name, task)
+    if len(labels) == 1:
+        raise InputError(
+            f"target {quoted(name)} is {quoted(str(labels[0]))} in every row: there is nothing to learn, "
+            "choose another column"
+        )
+    if told == "regression":
+        if kind not in ("number", "boolean"):
+            raise InputError(f"target {quoted(name)} holds {HOLDS[kind]}: regression needs numbers")
+        return table, Target(name, "regression", kind, notes=tuple(notes))
+    if len(labels) == table.num_rows:
+        raise InputError(
+            f"target {quoted(name)} is different in every row: it cannot be learned as classes, choose "
+            "another column" + (" or the task 'regression'" if kind == "number" else "")
+        )
+    if len(labels) > MOST_CLASSES:
+        raise InputError(
+            f"target {quoted(name)} has {len(labels)} classes, at most {MOST_CLASSES} can be learned: "
+            "choose another column" + (" or the task 'regression'" if kind == "number" else "")
+        )
+    if kind == "number" and task is None:
+        notes.append(
+            f"target {quoted(name)}: {len(labels)} different whole numbers, taken as classes "
+            "(the task 'regression' takes them as numbers)"
+        )
+    if kind == "text":
+        kind = kind_of_categories(str(label) for label in labels)
+    return table, Target(name, "classification", kind, labels, notes=tuple(notes))
+
+
+def _labels(
+    column: Any, kind: Kind, name: str, task: Task | None
+) -> tuple[tuple[Label, ...], Task]:
+    """Give the distinct values in order, and the task they suggest or that was asked for."""
+    if kind in ("text", "code"):
+        labels = tuple(sorted(pc.unique(texts(column)).to_pylist()))
+        return labels, task or "classification"
+    values = numbers(column)
+    refuse_infinity(values, name)
+    distinct = np.unique(values)
+    if kind == "boolean":
+        return tuple(bool(v) for v in distinct), task or "classification"
+    whole = bool((distinct == np.rint(distinct)).all())
+    few = len(distinct) <= min(MOST_WHOLE_NUMBERS, max(3, len(values) // 5))
+    told: Task = task or ("classification" if whole and few else "regression")
+    if told == "regression":
+        if task is None and whole and _numbers_the_rows(values, name):
+            raise InputError(
+                f"target {quoted(name)} numbers the rows, every one is different: choose another column, "
+                "or the task 'regression'"
+            )
+        return tuple(float(v) for v in distinct[:2]), told
+    return tuple(int(v) if whole else float(v) for v in distinct), told
+
+
+def _numbers_the_rows(values: Array, name: str) -> bool:
+    """Whether whole numbers count the rows, in whatever order: 1, 2, 3, …"""
+    steps = np.diff(np.sort(values))
+    return len(values) > 3 and bool((steps == 1).all())
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count} rows"

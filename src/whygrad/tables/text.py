@@ -1,0 +1,203 @@
+"""What a text file of rows is, found by looking: its encoding, delimiter, decimal mark and column names."""
+
+import codecs
+import csv
+import io
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from whygrad.errors import FileError, InputError
+from whygrad.tables.columns import check_names, is_number
+
+DELIMITERS = (",", ";", "\t", "|")
+HEAD = 1 << 16  # bytes that are looked at to find the delimiter
+CHUNK = 1 << 22
+
+BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a text file is laid out.
+
+    `first` counts the rows before the first one of values: the header, and empty ones above it. `sample`
+    holds the first rows of values, as text.
+    """
+
+    encoding: str
+    delimiter: str
+    decimal: str
+    names: tuple[str, ...]
+    first: int
+    sample: tuple[tuple[str, ...], ...]
+
+
+def layout(path: Path) -> Layout:
+    """Look at a text file; raises `FileError` where it cannot be a table."""
+    encoding, quotes = find_encoding(path)
+    with path.open(encoding=encoding, newline="") as file:
+        head = file.read(HEAD)
+        cut = bool(file.read(1))
+    if not head.strip():
+        raise FileError(f"{path}: empty, a table has a line of column names, then rows")
+    rows = {delimiter: _rows(head, delimiter, cut) for delimiter in DELIMITERS}
+    delimiter = max(DELIMITERS, key=lambda d: _agreement(rows[d]))
+    above = 0
+    while above < len(rows[delimiter]) and not rows[delimiter][above]:
+        above += 1
+    full = [row for row in rows[delimiter][above:] if row]
+    if not full:
+        raise FileError(f"{path}: line {above + 1} is not a header: is a quotation mark left open?")
+    names = _names(path, full[0])
+    if len(full) == 1 and not cut:
+        raise FileError(f"{path}: it has column names, but no rows")
+    sample = tuple(tuple(row) for row in full[1:])
+    found = Layout(encoding, delimiter, _decimal(sample, delimiter), names, above + 1, sample)
+    if quotes % 2:  # then one may be open, or one is not meant as such: 5" pipe
+        line = _open_quote(path, found)
+        if line:
+            raise FileError(f"{path}: a quotation mark in the row of line {line} is never closed")
+    return found
+
+
+def find_encoding(path: Path) -> tuple[str, int]:
+    """Find the encoding of a whole file and count its quotation marks; refuse what is no text.
+
+    The encoding is UTF-8, -16 or -32, else Windows-1252.
+    """
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    for mark, name in BYTE_ORDER_MARKS:
+        if head.startswith(mark):
+            return name, _scan(path, name)
+    if b"\0" in head:
+        even, odd = head[::2].count(0), head[1::2].count(0)
+        if odd > 0.4 * len(head) / 2 and even == 0:
+            name = "utf-16-le"
+        elif even > 0.4 * len(head) / 2 and odd == 0:
+            name = "utf-16-be"
+        else:
+            raise FileError(
+                f"{path}: a binary file, not text: a table is CSV text or a .parquet file"
+            )
+        return name, _scan(path, name)
+    try:
+        return "utf-8", _scan(path, "utf-8")
+    except FileError:
+        return "cp1252", _scan(path, "cp1252")
+
+
+def _scan(path: Path, encoding: str) -> int:
+    """Read a file to its end, say in which line an encoding does not fit; count quotation marks."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    line, quotes = 1, 0
+    with path.open("rb") as file:
+        while True:
+            chunk = file.read(CHUNK)
+            try:
+                text = decoder.decode(chunk, final=not chunk)
+            except UnicodeError as error:
+                before = getattr(error, "object", chunk)[: getattr(error, "start", 0)]
+                line += before.count(b"\n")
+                raise FileError(
+                    f"{path}: line {line} is neither UTF-8 nor Windows-1252 text: save the file as UTF-8"
+                    if encoding in ("utf-8", "cp1252")
+                    else f"{path}: line {line} is not {encoding} text, as its start says: save it as UTF-8"
+                ) from None
+            if "\0" in text:
+                line += text[: text.index("\0")].count("\n")
+                raise FileError(
+                    f"{path}: a zero byte in line {line}: a binary file, or a damaged one"
+                )
+            if not chunk:
+                return quotes
+            line += text.count("\n")
+            quotes += text.count('"')
+
+
+def _rows(head: str, delimiter: str, cut: bool) -> list[list[str]]:
+    """Split the head of a file into rows; its last row is dropped where the head ends within it."""
+    rows: list[list[str]] = []
+    with suppress(csv.Error):  # of a bare carriage return, say: what came before it will do
+        rows.extend(csv.reader(io.StringIO(head, newline=""), delimiter=delimiter))
+    return rows[:-1] if cut and len(rows) > 1 else rows
+
+
+def _agreement(rows: list[list[str]]) -> tuple[float, int]:
+    """Say how well rows fit their header: the share of rows as long as it, and its length."""
+    rows = [row for row in rows if row]
+    if not rows or len(rows[0]) < 2:
+        return 0.0, 0
+    width = len(rows[0])
+    return sum(len(row) == width for row in rows[1:]) / max(1, len(rows) - 1) + 0.01, width
+
+
+def _names(path: Path, header: list[str]) -> tuple[str, ...]:
+    """Give the column names of a header, and refuse a first row that is none."""
+    fields = [field.strip() for field in header]
+    if all(is_number(field) or not field for field in fields) and not _counts(fields):
+        shown = ", ".join(fields[:3])[:40]
+        raise FileError(
+            f"{path}: no header, line 1 holds numbers only ({shown}): put column names above"
+        )
+    names = [field or f"column {place}" for place, field in enumerate(fields, start=1)]
+    try:
+        check_names(names, str(path))
+    except InputError as error:
+        raise FileError(str(error)) from None
+    return tuple(names)
+
+
+def _counts(fields: list[str]) -> bool:
+    """Whether names are numbers that count the columns: 0, 1, 2, … as data frames have by default."""
+    named = (
+        fields[1:] if fields and not fields[0] else fields
+    )  # pandas leaves the index without a name
+    return bool(named) and named in (
+        [str(k) for k in range(len(named))],
+        [str(k) for k in range(1, len(named) + 1)],
+    )
+
+
+def _decimal(sample: tuple[tuple[str, ...], ...], delimiter: str) -> str:
+    """Find the decimal mark: a comma only where numbers are written with it and none with a point."""
+    if delimiter == ",":
+        return "."
+    fields = [field.strip() for row in sample for field in row]
+    comma = any(field.count(",") == 1 and is_number(field.replace(",", ".")) for field in fields)
+    point = any("." in field and is_number(field) for field in fields)
+    return "," if comma and not point else "."
+
+
+def ragged(path: Path, found: Layout) -> tuple[int, int] | None:
+    """Give line number and number of fields of the first row that is not as long as the header."""
+    with path.open(encoding=found.encoding, newline="") as file:
+        reader = csv.reader(file, delimiter=found.delimiter)
+        line = 1
+        with suppress(csv.Error):
+            for row in reader:
+                if row and len(row) != len(found.names):
+                    return line, len(row)
+                line = reader.line_num + 1
+    return None
+
+
+def _open_quote(path: Path, found: Layout) -> int | None:
+    """Give the line that begins the row in which a quotation mark stays open to the end of the file."""
+    line = 1
+    with path.open(encoding=found.encoding, newline="") as file:
+        reader = csv.reader(file, delimiter=found.delimiter, strict=True)
+        try:
+            for _ in reader:
+                line = reader.line_num + 1
+        except csv.Error as error:
+            if "unexpected end" in str(error) or "field limit" in str(error):
+                return line
+    return None
