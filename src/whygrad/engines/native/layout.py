@@ -22,8 +22,9 @@ from whygrad.network import Network
 from whygrad.optimizers import SGD, Adam, Optimizer
 from whygrad.plan import Data, Penalty, Plan
 
-# Zeros are skipped where at most this share of the inputs is something else, and the rows are long.
-SPARSE_SHARE, SPARSE_INPUTS = 0.3, 64
+# Zeros are skipped where at most this share of the inputs is something else, the rows are long and the
+# layer above is narrow: for wide ones the dense product, in blocks and on all cores, wins.
+SPARSE_SHARE, SPARSE_INPUTS, SPARSE_UNITS = 0.3, 64, 128
 # Columns are kept in 16 bits, and the compressed rows in memory beside the data.
 SPARSE_COLUMNS, SPARSE_NUMBERS = 2**16, 2**28
 
@@ -35,7 +36,7 @@ class Layout:
         self.key = (net, batch_size, dtype, id(data.X), id(data.Y), id(data.weights))
         self.data = data  # kept, so that the ids above stay taken
         self.sizes = net.sizes
-        skip = skips_zeros(data.X)
+        skip = skips_zeros(data.X, net.sizes[1])
         stretch = sparse.width(net.sizes[1], dtype) if skip else 0
         self.layers = layers(net, batch_size, stretch)
         self.rows = sparse.compress(data.X) if skip else _no_rows(dtype)
@@ -93,9 +94,11 @@ class Layout:
         flat[units * inputs :] = inner[inputs * stretch :]
 
 
-def skips_zeros(X: Array) -> bool:
-    """Tell whether the first layer skips zeros: a function of the data alone."""
-    if not SPARSE_INPUTS <= X.shape[1] <= SPARSE_COLUMNS or X.size > SPARSE_NUMBERS:
+def skips_zeros(X: Array, units: int) -> bool:
+    """Tell whether a first layer of so many units skips the zeros of X."""
+    if units > SPARSE_UNITS or X.size > SPARSE_NUMBERS:
+        return False
+    if not SPARSE_INPUTS <= X.shape[1] <= SPARSE_COLUMNS:
         return False
     return int(np.count_nonzero(X)) <= SPARSE_SHARE * X.size
 

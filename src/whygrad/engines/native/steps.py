@@ -15,6 +15,7 @@ from whygrad.engines.native import products, sparse
 from whygrad.engines.native.blas import vector
 from whygrad.engines.native.compiling import cached_kernel, kernel
 from whygrad.engines.native.costs import output_costs, output_error
+from whygrad.engines.native.denormals import flush, restore
 from whygrad.engines.native.elementwise import activate, times_slope
 from whygrad.engines.native.memory import copy, prefetch
 from whygrad.engines.native.updates import SGD, Penalties, Rule, add_penalty, move, penalty_cost
@@ -87,6 +88,8 @@ def run_steps(
 
     costs[i] receives the cost at the i-th step. Where it is not finite the loop ends before the update.
     """
+    before = flush()
+    taken = len(rates)
     for i in range(len(rates)):
         first = (place + i) * batch_size
         rows = min(batch_size, len(examples.order) - first)
@@ -98,7 +101,8 @@ def run_steps(
         _forward(layers, theta, examples, room, first, rows)
         costs[i] = _cost(layers, room, rows, S) + _penalty(layers, theta, l1, l2)
         if not math.isfinite(costs[i]):
-            return i
+            taken = i
+            break
         _backward(layers, theta, room, rows)
         for l in range(1, len(layers.sizes)):
             W, b, stop = layers.W[l], layers.b[l], layers.b[l] + layers.sizes[l]
@@ -114,7 +118,8 @@ def run_steps(
                 _add_gradient(l, layers, examples, room, first, rows, 1 / S, 0.0, 0.0, g, start)
                 add_penalty(theta, g, W, b, l1, l2)
                 move(rule, theta, slots, g, W, stop, rates[i], step + i)
-    return len(rates)
+    restore(before)
+    return taken
 
 
 @cached_kernel
