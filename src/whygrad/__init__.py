@@ -4,6 +4,7 @@ Feed-forward neural networks, trained fast on a CPU, with every number on the wa
 
     Network, Dense      what there is            forward, backward, gradients   the four equations
     train               the training itself      MLPClassifier, MLPRegressor    the same for scikit-learn
+    open_run            what the command `whygrad train` wrote
 """
 
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from whygrad.training import Fitted, History, Report, train
 
 if TYPE_CHECKING:
     from whygrad.estimators import MLPClassifier, MLPRegressor
+    from whygrad.record import Run, open_run
     from whygrad.saving import load
 
 __version__ = "0.1.0"
@@ -50,6 +52,7 @@ __all__ = [
     "Parameters",
     "Penalty",
     "Report",
+    "Run",
     "Stopping",
     "Trace",
     "Uniform",
@@ -59,6 +62,7 @@ __all__ = [
     "forward",
     "gradients",
     "load",
+    "open_run",
     "train",
 ]
 
@@ -66,7 +70,9 @@ __all__ = [
 _LATER = {
     "MLPClassifier": "whygrad.estimators",
     "MLPRegressor": "whygrad.estimators",
+    "Run": "whygrad.record",
     "load": "whygrad.saving",
+    "open_run": "whygrad.record",
 }
 
 
