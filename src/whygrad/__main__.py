@@ -1,0 +1,6 @@
+"""`python -m whygrad` is the command `whygrad`."""
+
+from whygrad.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""The command `whygrad`: from a file to a trained network and back, without a line of Python.
+
+Whatever goes wrong for a reason ends in one line on standard error and exit code 2; Ctrl-C ends in 130.
+Standard output carries the result and nothing else.
+"""
+
+import io
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+BAD_INPUT = 2
+INTERRUPTED = 130  # 128 and the number of the signal, as shells have it
+
+
+def main() -> None:
+    """Run the command line that the process was started with, and exit."""
+    _prepare_streams()
+    code = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _forget_stdout()
+    except OSError as error:
+        _forget_stdout()
+        code = code or _complain(f"standard output: {error.strerror}")
+    sys.exit(code)
+
+
+def _prepare_streams() -> None:
+    """Write whatever a table holds: files and pipes get UTF-8, a terminal what it can show."""
+    for stream in (sys.stdout, sys.stderr):
+        if not isinstance(stream, io.TextIOWrapper):
+            continue
+        if stream.isatty() or os.environ.get("PYTHONIOENCODING"):
+            stream.reconfigure(errors="backslashreplace")
+        else:
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+def run(words: Sequence[str]) -> int:
+    """Run a command line, given as the words after `whygrad`, and give the exit code."""
+    try:
+        from cyclopts import CycloptsError, UnusedCliTokensError
+
+        from whygrad.cli.app import app
+        from whygrad.errors import WhygradError
+
+        try:
+            with _warnings_as_lines():
+                code = app(list(words), result_action="return_value")
+            return code if isinstance(code, int) else 0
+        except UnusedCliTokensError as error:
+            more = " ".join(map(repr, error.unused_tokens or []))
+            return _complain(f"one argument too many, or an option without its name: {more}")
+        except CycloptsError as error:
+            return _complain(str(error).strip() or type(error).__name__)
+        except SystemExit as error:  # what a library calls when it is done
+            return error.code if isinstance(error.code, int) else int(error.code is not None)
+        except BrokenPipeError:
+            _forget_stdout()  # the reader, `head` say, has seen enough
+            return 0
+        except WhygradError as error:
+            return _complain(str(error))
+        except OSError as error:  # of a library: who writes to a file makes a FileError of it
+            return _complain(f"{error.filename or 'standard output'}: {error.strerror or error}")
+        except MemoryError:
+            return _complain("out of memory: use a smaller network or smaller batches")
+    except KeyboardInterrupt:
+        _complain("interrupted, nothing was written")
+        return INTERRUPTED
+
+
+def _complain(message: str) -> int:
+    """Write one line to standard error, whatever is in the message."""
+    line = " ".join(message.split())
+    printable = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in line)
+    encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
+    print(
+        f"whygrad: {printable}".encode(encoding, "backslashreplace").decode(encoding),
+        file=sys.stderr,
+    )
+    return BAD_INPUT
+
+
+@contextmanager
+def _warnings_as_lines() -> Iterator[None]:
+    """Show whygrad's own warnings as lines, and none of its libraries'."""
+    from whygrad.errors import DivergenceWarning, EngineWarning
+
+    def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
+        if issubclass(category, DivergenceWarning | EngineWarning):
+            _complain(str(message))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", DivergenceWarning)
+        warnings.simplefilter("always", EngineWarning)
+        warnings.showwarning = show  # type: ignore[assignment]
+        yield
+
+
+def _forget_stdout() -> None:
+    """Keep Python from complaining at its end that standard output is gone."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):
+        return

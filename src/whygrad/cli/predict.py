@@ -1,0 +1,121 @@
+"""`whygrad predict`: a file of rows → a file of predictions, in pieces, whole or not at all."""
+
+import io
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from whygrad.cli.printing import print_json, printer
+from whygrad.errors import FileError, InputError
+from whygrad.record import Run, open_run
+
+ENDINGS = (".csv", ".parquet", ".pq")
+
+
+def predict(
+    run: Path, file: str, out: Path | None, *, probabilities: bool, overwrite: bool, json: bool
+) -> int:
+    """Predict every row of a file."""
+    opened = open_run(run)
+    if probabilities and not opened.encoding.classes:
+        raise InputError(f"target {opened.target!r} holds numbers: there are no probabilities")
+    pieces = _predictions(opened, file, probabilities)
+    if out is None:
+        if json:
+            raise InputError("--json tells what was written: name a file with -o OUT")
+        for table in _with_header(pieces):
+            sys.stdout.write(table)
+        return 0
+    _check_out(out, overwrite)
+    rows = _write(out, pieces, overwrite)
+    if json:
+        print_json({"run": str(run), "file": file, "out": str(out), "rows": rows})
+    else:
+        printer().print(f"{rows:,} row{'' if rows == 1 else 's'} predicted: {out}", markup=False)
+    return 0
+
+
+def _predictions(run: Run, file: str, probabilities: bool) -> Iterator[Any]:
+    """Give tables of predictions: the target's column, and one for each class where asked."""
+    target = run.encoding.target
+    names = [target.name]
+    if probabilities:
+        names += [f"{target.name}={label}" for label in target.classes]
+    for outputs, _ in run.outputs(file):
+        columns = [pa.array(target.decode(outputs))]
+        if probabilities:
+            p = target.probabilities(outputs)
+            columns += [pa.array(p[:, k].copy()) for k in range(p.shape[1])]
+        yield pa.table(columns, names=names)
+
+
+def _with_header(pieces: Iterator[Any]) -> Iterator[str]:
+    header = True
+    for table in pieces:
+        text = io.BytesIO()
+        pyarrow.csv.write_csv(table, text, _csv(header))
+        yield text.getvalue().decode()
+        header = False
+
+
+def _csv(header: bool = True) -> Any:
+    return pyarrow.csv.WriteOptions(include_header=header, quoting_style="needed")
+
+
+def _check_out(out: Path, overwrite: bool) -> None:
+    """Refuse a place that cannot be written to, before any work is done."""
+    if out.suffix.lower() not in ENDINGS:
+        raise FileError(f"{out}: the ending says what to write: {', '.join(ENDINGS)}")
+    if not out.parent.is_dir():
+        raise FileError(f"{out}: there is no folder {out.parent}")
+    if out.is_dir():
+        raise FileError(f"{out}: a folder, not a file")
+    if os.path.lexists(out) and not overwrite:
+        raise FileError(f"{out}: exists already: choose another name, or --overwrite it")
+
+
+def _write(out: Path, pieces: Iterator[Any], overwrite: bool) -> int:
+    """Write tables to a temporary file beside its place, rename it when it is whole, count the rows."""
+    temporary = out.with_name(f".{out.name}.{uuid4().hex}")
+    first = next(pieces)  # before the file: what is wrong with the rows shows here most often
+    rows = 0
+    try:
+        with _told(out):
+            with _writer(out, temporary, first.schema) as writer:
+                for table in chain([first], pieces):
+                    writer.write_table(table)
+                    rows += table.num_rows
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            _check_out(out, overwrite)
+            os.replace(temporary, out)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return rows
+
+
+def _writer(out: Path, temporary: Path, schema: Any) -> Any:
+    if out.suffix.lower() == ".csv":
+        return pyarrow.csv.CSVWriter(temporary, schema, write_options=_csv())
+    return pyarrow.parquet.ParquetWriter(temporary, schema)
+
+
+@contextmanager
+def _told(out: Path) -> Iterator[None]:
+    """Turn what the system or arrow has against writing into one line."""
+    try:
+        yield
+    except (FileError, InputError):
+        raise
+    except (OSError, pa.ArrowException) as error:
+        said = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise FileError(f"{out}: cannot be written ({said:.200})") from None

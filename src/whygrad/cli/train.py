@@ -1,0 +1,90 @@
+"""`whygrad train`: find the table, train, write the run, show what came of it."""
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+from rich.markup import escape
+
+from whygrad import datasets
+from whygrad.cli.options import settings_of, with_file
+from whygrad.cli.printing import ended, note, note_lines, print_json, print_scores, printer
+from whygrad.errors import InputError, nearest
+from whygrad.fitting import Learned, find, fit
+from whygrad.progress import ProgressBar
+from whygrad.record import free_name, writing
+from whygrad.tables.target import TASKS
+from whygrad.training import INTERRUPTED
+
+EXIT_DIVERGED, EXIT_INTERRUPTED = 1, 130
+
+
+def train(file: str, given: dict[str, Any], *, overwrite: bool, json: bool) -> int:
+    """Train as the options say; give the exit code, 130 after Ctrl-C, 1 where the cost diverged."""
+    options = with_file(given)
+    settings = settings_of(options)
+    if options["task"] is not None and options["task"] not in TASKS:
+        raise InputError(f"unknown task {options['task']!r}: {nearest(options['task'], TASKS)}")
+    path = _place(file, options["run"], overwrite)
+    writing.check_place(path, overwrite)
+    source = find(file, options["target"], options["task"], settings.seed)
+    learned = fit(source, settings, [ProgressBar()])
+    writing.write(learned, path, overwrite)
+    stopped = learned.fitted.history.stopped
+    if stopped == INTERRUPTED:
+        note(f"interrupted: {path} holds what training gave so far")
+    note_lines(learned.encoding.notes)
+    if json:
+        print_json(summary(learned, path))
+    else:
+        show_result(learned, path)
+    if stopped == INTERRUPTED:
+        return EXIT_INTERRUPTED
+    return EXIT_DIVERGED if stopped.startswith("diverged") else 0
+
+
+def _place(file: str, run: str | None, overwrite: bool) -> Path:
+    """Give the folder to write: the one named, or the first free one named after the table."""
+    if run is not None:
+        return Path(run)
+    stem = file if file in datasets.NAMES else Path(file).stem or "table"
+    return Path(f"{stem}.run") if overwrite else free_name(stem, Path())
+
+
+def summary(learned: Learned, path: Path) -> dict[str, Any]:
+    """Give the result as what JSON can hold."""
+    history = learned.fitted.history
+    return {
+        "run": str(path),
+        "target": learned.encoding.target.name,
+        "task": learned.encoding.task,
+        "settings": vars(learned.settings),
+        "rows": {name: len(rows) for name, rows in vars(learned.parts).items()},
+        "inputs": list(learned.encoding.names),
+        "notes": list(learned.encoding.notes),
+        "engine": learned.engine,
+        "epochs": len(history.epochs),
+        "stopped": history.stopped,
+        "seconds": learned.seconds,
+        "scored_on": "held_out" if len(learned.parts.held_out) else "training",
+        "scores": learned.scores.to_dict(),
+    }
+
+
+def show_result(learned: Learned, path: Path) -> None:
+    """Print how good the network is, and what to ask next."""
+    console = printer()
+    parts, history = learned.parts, learned.fitted.history
+    rows = len(parts.training) + len(parts.stopping)
+    epochs = len(history.epochs)
+    console.print(
+        f"[bold]{escape(path.name)}[/]  {rows:,} rows, {epochs} epoch{'' if epochs == 1 else 's'} in "
+        f"{learned.seconds:.1f} s: {ended(history.stopped)}"
+    )
+    held_out = len(parts.held_out) > 0
+    print_scores(console, learned.scores, learned.encoding.target, _what(held_out))
+    console.print(f"\nHow it came to this:  [bold]whygrad show {escape(shlex.quote(str(path)))}[/]")
+
+
+def _what(held_out: bool) -> str:
+    return "held-out rows" if held_out else "training rows (none were held out)"

@@ -1,0 +1,197 @@
+"""What a user may decide about a training on a table, and what stands for all that is left open.
+
+What is left open follows from the number of training rows alone, so that no option is needed:
+
+    fewer than 1,000 rows    batches of 32, the same rate throughout, as many epochs as make 2,000 steps
+    1,000 rows and more      a tenth of them is set aside; the rate falls to a fifth whenever their cost has
+                             not fallen for 10 epochs, and below a tenth of the first rate training stops;
+                             the parameters of the best epoch are kept
+    always                   λ₂ is 1 / rows, so that the penalty weighs as much as one row
+
+The numbers come from `benchmarks/tables.py`.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from whygrad.errors import InputError, nearest
+from whygrad.functions import COSTS, find_activation
+from whygrad.network import Dense, Network
+from whygrad.optimizers import (
+    SGD,
+    Adam,
+    Adaptive,
+    Constant,
+    InverseScaling,
+    Optimizer,
+    Schedule,
+    find_optimizer,
+)
+from whygrad.plan import Penalty, Plan, Stopping
+
+if TYPE_CHECKING:  # help and completion need the names of the options only, not what reads tables
+    from whygrad.tables import Encoding
+
+MANY_ROWS = 1000  # from here on a tenth of them can be spared to tell when to stop
+STOPPING_SHARE = 0.1
+
+SCHEDULES: dict[str, Callable[[float], Schedule]] = {
+    "constant": lambda rate: Constant(),
+    "inverse_scaling": lambda rate: InverseScaling(),
+    "adaptive": lambda rate: Adaptive(floor=rate / 10),
+}
+
+# The costs that fit numbers, with the activation of the outputs that each takes.
+OF_NUMBERS = {
+    "squared_error": "identity",
+    "absolute_error": "identity",
+    "huber": "identity",
+    "poisson": "exp",
+}
+# Those that fit classes; outputs between 0 and 1 make probabilities.
+OF_CLASSES = ("cross_entropy", "binary_cross_entropy", "squared_error", "absolute_error", "huber")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of a training, by the names that the command line has for them.
+
+    None stands for what `complete` chooses. `held_out` is the share of the rows that training never sees,
+    0 for none.
+    """
+
+    hidden: tuple[int, ...] | None = None
+    activation: str = "relu"
+    cost: str | None = None
+    optimizer: str = "adam"
+    rate: float | None = None
+    schedule: str | None = None
+    epochs: int | None = None
+    batch_size: int | None = None
+    dropout: float = 0.0
+    l1: float = 0.0
+    l2: float | None = None
+    seed: int = 0
+    engine: str = "auto"
+    held_out: float = 0.2
+
+    def __post_init__(self) -> None:
+        if self.dropout:
+            raise InputError(
+                "dropout is not offered yet: leave it out, or use l2 against overfitting"
+            )
+        if self.schedule is not None and self.schedule not in SCHEDULES:
+            raise InputError(
+                f"unknown schedule {self.schedule!r}: {nearest(self.schedule, SCHEDULES)}"
+            )
+        if self.cost is not None and self.cost not in COSTS:
+            raise InputError(f"unknown cost {self.cost!r}: {nearest(self.cost, COSTS)}")
+        for units in self.hidden or ():
+            if units < 1:
+                raise InputError(
+                    f"a hidden layer of {units} units: it needs at least 1, as in 40,20"
+                )
+        if not 0 <= self.held_out < 1:
+            raise InputError(
+                f"held-out is {self.held_out!r}: a share of the rows is at least 0 and below 1, as 0.2"
+            )
+        for name, least in (("epochs", 1), ("batch_size", 1), ("seed", 0)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise InputError(f"{_option(name)} is {value}: it must be at least {least}")
+        if self.rate is not None and not (self.rate > 0 and math.isfinite(self.rate)):
+            raise InputError(f"rate is {self.rate!r}: a learning rate is a finite number above 0")
+        for name in ("l1", "l2"):
+            value = getattr(self, name)
+            if value is not None and not (value >= 0 and math.isfinite(value)):
+                raise InputError(f"{name} is {value!r}: a penalty is a finite number of at least 0")
+        if find_activation(self.activation).product is not None:
+            raise InputError(f"{self.activation!r} serves as output only: use relu or tanh, say")
+        find_optimizer(self.optimizer)
+
+
+def _option(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def sets_aside(rows: int) -> bool:
+    """Whether so many training rows can spare some to tell when to stop."""
+    return rows >= MANY_ROWS
+
+
+def complete(settings: Settings, encoding: "Encoding", rows: int, stops: bool) -> Settings:
+    """Fill in what was left open, for so many training rows, with others set aside to stop by or not."""
+    batch_size = settings.batch_size or min(rows, 32 if not stops else 64 if rows < 20_000 else 128)
+    usual: dict[str, Any] = {
+        "hidden": (128, 64),
+        "rate": 0.01 if settings.optimizer == "sgd" else 0.001,
+        "schedule": "adaptive" if stops else "constant",
+        "epochs": 200 if stops else max(1, 2000 // math.ceil(rows / batch_size)),
+        "batch_size": batch_size,
+        "l2": 1 / rows,
+    }
+    open_ones = {name: value for name, value in usual.items() if getattr(settings, name) is None}
+    return replace(settings, cost=_cost(settings.cost, encoding), **open_ones)
+
+
+def network(settings: Settings, encoding: "Encoding") -> Network:
+    """Give the network that complete settings describe, for the columns of an encoding."""
+    assert settings.hidden is not None and settings.cost is not None, "settings are not complete"
+    hidden = [Dense(units, settings.activation) for units in settings.hidden]
+    output = Dense(encoding.target.n_outputs, _output(settings.cost, encoding))
+    return Network(len(encoding.names), (*hidden, output), settings.cost)
+
+
+def plan(settings: Settings, net: Network, rows: int, stops: bool) -> Plan:
+    """Give the plan of a training on so many rows; `stops` says whether some are set aside to stop by."""
+    chosen: Any = settings
+    rule = None
+    if stops:
+        rule = Stopping("held_out_cost", tol=0.0, patience=10, restore_best=True)
+    elif chosen.schedule == "adaptive":
+        rule = Stopping("cost")
+    return Plan(
+        net=net,
+        optimizer=_optimizer(settings),
+        n=rows,
+        epochs=chosen.epochs,
+        batch_size=chosen.batch_size,
+        seed=settings.seed,
+        l1=Penalty(settings.l1),
+        l2=Penalty(chosen.l2),
+        schedule=SCHEDULES[chosen.schedule](chosen.rate),
+        stopping=rule,
+        dtype="float32",
+    )
+
+
+def _optimizer(settings: Settings) -> Optimizer:
+    assert settings.rate is not None
+    if settings.optimizer == "sgd":
+        return SGD(settings.rate, momentum=0.9, nesterov=True)
+    return Adam(settings.rate)
+
+
+def _cost(asked: str | None, encoding: "Encoding") -> str:
+    """Give the cost, which must fit the target; of two classes both cross-entropies are the same."""
+    target = encoding.target
+    if encoding.task == "regression":
+        cost, fitting = asked or "squared_error", tuple(OF_NUMBERS)
+    else:
+        cost, fitting = asked or "cross_entropy", OF_CLASSES
+    if cost not in fitting:
+        what = "numbers" if encoding.task == "regression" else f"{len(target.classes)} classes"
+        raise InputError(
+            f"cost {cost!r} does not fit target {target.name!r} of {what}: use {', '.join(fitting)}"
+        )
+    single = cost == "cross_entropy" and target.n_outputs == 1
+    return "binary_cross_entropy" if single else cost
+
+
+def _output(cost: str, encoding: "Encoding") -> str:
+    if encoding.task == "regression":
+        return OF_NUMBERS[cost]
+    single = encoding.target.n_outputs == 1
+    return "sigmoid" if single or cost == "binary_cross_entropy" else "softmax"

@@ -1,0 +1,27 @@
+"""Running the command line in this process: exit code, standard output, lines on standard error."""
+
+import contextlib
+import io
+from dataclasses import dataclass
+
+from whygrad import cli
+
+
+@dataclass(frozen=True)
+class Result:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self):
+        """What went to standard error, line by line."""
+        return self.err.splitlines()
+
+
+def whygrad(*words):
+    """Run `whygrad` with these words; whatever is raised is a bug and passes through."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = cli.run([str(word) for word in words])
+    return Result(code, out.getvalue(), err.getvalue())
