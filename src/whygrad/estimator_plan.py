@@ -19,8 +19,9 @@ from sklearn.model_selection import train_test_split
 from whygrad.errors import InputError, nearest
 from whygrad.functions import ACTIVATIONS, Activation, Array
 from whygrad.network import Dense, Network, Parameters, Uniform
-from whygrad.optimizers import SGD, Adam, Adaptive, Constant, InverseScaling, Optimizer, Schedule
+from whygrad.optimizers import SGD, Adam, Optimizer
 from whygrad.plan import Penalty, Plan, State, Stopping
+from whygrad.schedules import Adaptive, Constant, InverseScaling, Schedule
 from whygrad.training import Report
 
 # scikit-learn's name of an output activation: ours, and the cost that belongs to it.

@@ -20,6 +20,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from whygrad.engines import choose
+from whygrad.epochs import History, final
 from whygrad.estimator_plan import (
     Draws,
     carry_on,
@@ -31,9 +32,10 @@ from whygrad.estimator_plan import (
     split,
 )
 from whygrad.functions import Activation, Array
+from whygrad.measuring import outputs
 from whygrad.network import Network, Parameters
 from whygrad.plan import Plan, State, as_data, start
-from whygrad.training import ALL_DONE, INTERRUPTED, History, final, outputs, run
+from whygrad.training import ALL_DONE, INTERRUPTED, run
 
 
 class Views(list[Any]):

@@ -14,10 +14,11 @@ from uuid import uuid4
 
 import numpy as np
 
+from whygrad.epochs import Epoch, History
 from whygrad.errors import FileError, InputError
 from whygrad.functions import ACTIVATIONS, COSTS, Activation, find_cost
 from whygrad.network import Dense, Network, Parameters, Uniform
-from whygrad.training import Epoch, Fitted, History
+from whygrad.training import Fitted
 
 FORMAT = "whygrad model"
 SCHEMA = 1
@@ -108,6 +109,7 @@ def network_to_dict(net: Network) -> dict[str, Any]:
                 "activation": layer.f.name,
                 "weights": _initialiser_to_dict(layer.weights),
                 "biases": _initialiser_to_dict(layer.biases),
+                "dropout": float(layer.dropout),
             }
             for layer in net.layers
         ],
@@ -126,6 +128,7 @@ def network_from_dict(about: dict[str, Any], own: Sequence[Any] = ()) -> Network
             _known(layer["activation"], activations, ACTIVATIONS, "activation"),
             _initialiser_from_dict(layer["weights"]),
             _initialiser_from_dict(layer["biases"]),
+            layer.get("dropout", 0.0),
         )
         for layer in about["layers"]
     ]

@@ -20,58 +20,22 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.arrays import as_inputs
-from whygrad.backprop import Trace, example_costs, forward
+from whygrad.backprop import Trace, forward
 from whygrad.engines import Engine, Watch, choose
+from whygrad.epochs import Epoch, History, end_of_epoch, final
 from whygrad.errors import DivergenceWarning, InputError
 from whygrad.functions import Array
+from whygrad.measuring import outputs
 from whygrad.network import Network, Parameters
-from whygrad.optimizers import Adaptive, Constant, Schedule, find_optimizer
-from whygrad.plan import Data, Penalty, Plan, State, Stopping, as_data, start
+from whygrad.optimizers import find_optimizer
+from whygrad.plan import Clip, Data, Penalty, Plan, State, Stopping, as_data, smooth, start
+from whygrad.schedules import Constant, Schedule
 
 CHUNK_SECONDS = 0.075  # between two looks at Ctrl-C and the observers
 CHECKPOINT_SECONDS = 1.0  # between two states kept to go back to, should the cost become infinite
 
 ALL_DONE = "all epochs done"  # what `stopped` says at the end of a training that nothing stopped,
 INTERRUPTED = "interrupted"  # and of one ended by Ctrl-C
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """What one epoch showed.
-
-    `cost` is the mean of the batches' costs before each update, weighted by their numbers of examples,
-    penalties included; `held_out_cost` is without penalties; `held_out_score` is accuracy, or R² for
-    numbers. Both are None where there is no held-out data. `rate` is η at the epoch's last step.
-    """
-
-    cost: float
-    rate: float
-    held_out_cost: float | None = None
-    held_out_score: float | None = None
-
-
-@dataclass(frozen=True)
-class History:
-    """A training, epoch by epoch, and why it ended."""
-
-    epochs: tuple[Epoch, ...] = ()
-    stopped: str = ""
-
-    @property
-    def cost(self) -> list[float]:
-        """The cost of each epoch."""
-        return [epoch.cost for epoch in self.epochs]
-
-    @property
-    def held_out_cost(self) -> list[float | None]:
-        """The cost of the held-out examples after each epoch."""
-        return [epoch.held_out_cost for epoch in self.epochs]
-
-    @property
-    def held_out_score(self) -> list[float | None]:
-        """Accuracy or R² of the held-out examples after each epoch."""
-        return [epoch.held_out_score for epoch in self.epochs]
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +96,10 @@ def train(
     l2: float | Penalty = 0.0,
     schedule: Schedule = Constant(),  # noqa: B008 — frozen data
     stopping: Stopping | None = None,
+    cost_below: float | None = None,
+    seconds: float | None = None,
+    clip: Clip = Clip(),  # noqa: B008
+    label_smoothing: float = 0.0,
     shuffle: bool = True,
     dtype: Any = None,
     progress: bool = False,
@@ -159,6 +127,10 @@ def train(
     l1, l2 : λ₁ and λ₂, numbers or `Penalty`.
     schedule : how the rate changes, such as `InverseScaling()`.
     stopping : when to stop before `epochs` are over, a `Stopping`.
+    cost_below : stop after an epoch whose cost is below this.
+    seconds : a budget of time; its step is in the history.
+    clip : bounds on the gradient, a `Clip`.
+    label_smoothing : the share by which classes move towards equal probabilities.
     shuffle : take the examples in a new order every epoch.
     dtype : "float32" or "float64"; by default float32 where X is, else float64.
     progress : show a live line while training.
@@ -193,6 +165,9 @@ def train(
         schedule=schedule,
         stopping=stopping,
         dtype=kind,
+        clip=clip,
+        label_smoothing=label_smoothing,
+        cost_below=cost_below,
     )
     kept = None if held_out is None else as_data(net, *held_out, dtype=kind)
     observers = [_at_epoch_ends(callback) for callback in callbacks]
@@ -200,7 +175,9 @@ def train(
         from whygrad.progress import ProgressBar
 
         observers.insert(0, ProgressBar())
-    state, history = run(plan, start(plan, theta), data, kept, choose(engine, plan), observers)
+    state, history = run(
+        plan, start(plan, theta), data, kept, choose(engine, plan), observers, seconds
+    )
     return Fitted(net, Parameters(net.sizes, final(plan, state)), history)
 
 
@@ -211,15 +188,18 @@ def run(
     held_out: Data | None,
     engine: Engine,
     observers: Sequence[Observer] = (),
+    seconds: float | None = None,
 ) -> tuple[State, History]:
     """Go on from `state` until the plan's epochs are over or something stops the training.
 
-    The state given is not changed. Raises `InputError` where the stopping rule needs held-out data.
+    The state given is not changed. Raises `InputError` where a rule needs held-out data.
     """
-    if plan.stopping and plan.stopping.on != "cost" and held_out is None:
-        raise InputError(
-            f"stopping on {plan.stopping.on!r} needs held-out data: give held_out=(X, Y)"
-        )
+    for rule in (plan.stopping, plan.schedule):
+        on = getattr(rule, "on", "cost")
+        if on != "cost" and held_out is None:
+            what = "stopping" if rule is plan.stopping else "a schedule"
+            raise InputError(f"{what} on {on!r} needs held-out data: give held_out=(X, Y)")
+    data, started = smooth(plan, data), time.perf_counter()
     epochs: list[Epoch] = []
     state = replace(state.copy(), stopped="")
     checkpoints = _Checkpoints(state)
@@ -242,97 +222,12 @@ def run(
             report = Report(plan, state, ended)
             if any([observer(report) for observer in observers]):
                 stopped = "stopped by a callback"
+            if seconds is not None and time.perf_counter() - started >= seconds:
+                stopped = stopped or f"time budget of {seconds:g} s over at step {state.step}"
             stopped = INTERRUPTED if interrupted() else stopped or state.stopped
             checkpoints.offer(state)
     state = replace(state, stopped=stopped or ALL_DONE)
     return state, History(tuple(epochs), state.stopped)
-
-
-def end_of_epoch(plan: Plan, state: State, held_out: Data | None) -> tuple[State, Epoch]:
-    """Measure the epoch that has just ended, and let the stopping rule decide: a pure function."""
-    rate = float(plan.rates(replace(state, place=state.place - 1), state.step + 1)[0])
-    epoch = Epoch(state.cost_sum / plan.n, rate)
-    if held_out is not None:
-        epoch = replace(epoch, **_measure(plan, state, held_out))
-    state = replace(state, epoch=state.epoch + 1, place=0, seen=state.seen + plan.n, cost_sum=0.0)
-    return (_compare(plan, plan.stopping, state, epoch) if plan.stopping else state), epoch
-
-
-def final(plan: Plan, state: State) -> Array:
-    """Give the parameters that a training ends with: the last, or the best where the plan says so."""
-    restore = plan.stopping is not None and plan.stopping.restore_best
-    return state.best_theta if restore and state.best_theta is not None else state.theta
-
-
-def outputs(net: Network, theta: Parameters, X: Any, rows: int = 8192) -> Array:
-    """Give a[L] for X, computed in blocks of rows to bound the memory."""
-    X = as_inputs(net, X)
-    parts = [forward(net, theta, X[i : i + rows]).a[-1] for i in range(0, len(X), rows)]
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-
-def score(net: Network, a: Array, y: Array, weights: Array | None = None) -> float:
-    """Give the accuracy of outputs that stand for classes, and R² of outputs that are numbers.
-
-    Several independent labels count as right only together, and R² of several outputs is their mean: as
-    scikit-learn has both.
-    """
-    if net.C.targets == "distribution":
-        right = a.argmax(axis=1) == y.argmax(axis=1)
-    elif net.C.targets == "unit":
-        right = ((a > 0.5) == (y > 0.5)).all(axis=1)
-    else:
-        return _r2(a, y, weights)
-    return float(np.average(right, weights=weights))
-
-
-def _r2(a: Array, y: Array, weights: Array | None) -> float:
-    s = np.ones((len(y), 1)) if weights is None else weights[:, None]
-    left = (s * (y - a) ** 2).sum(axis=0, dtype=np.float64)
-    spread = (s * (y - np.average(y, axis=0, weights=weights)) ** 2).sum(axis=0, dtype=np.float64)
-    constant = np.where(left > 0, 0.0, 1.0)  # a target without spread: 1 if met exactly, else 0
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return float(np.where(spread > 0, 1 - left / spread, constant).mean())
-
-
-def _measure(plan: Plan, state: State, held_out: Data) -> dict[str, float]:
-    """Give cost and score of held-out examples under the parameters of a state."""
-    net, rows = plan.net, 8192
-    theta = Parameters(net.sizes, state.theta)
-    C_x, parts = [], []
-    with np.errstate(all="ignore"):
-        for i in range(0, len(held_out.X), rows):
-            trace = forward(net, theta, held_out.X[i : i + rows])
-            C_x.append(example_costs(net, trace, held_out.Y[i : i + rows]))
-            parts.append(trace.a[-1])
-        a = np.concatenate(parts)
-        return {
-            "held_out_cost": float(np.average(np.concatenate(C_x), weights=held_out.weights)),
-            "held_out_score": score(net, a, held_out.Y, held_out.weights),
-        }
-
-
-def _compare(plan: Plan, rule: Stopping, state: State, epoch: Epoch) -> State:
-    """Update best and stalled; when patience ends, lower the rate of an adaptive schedule or stop."""
-    value = getattr(epoch, rule.on)
-    value = -value if rule.on == "held_out_score" else value
-    improved = value <= state.best - rule.tol
-    state = replace(state, stalled=0 if improved else state.stalled + 1)
-    if value < state.best:
-        theta = state.theta.copy() if rule.restore_best else None
-        state = replace(state, best=value, best_theta=theta)
-    if state.stalled <= rule.patience:
-        return state
-    schedule = plan.schedule
-    if isinstance(schedule, Adaptive) and plan.optimizer.rate * state.rate_scale > schedule.floor:
-        return replace(state, stalled=0, rate_scale=state.rate_scale / schedule.divisor)
-    what = {"cost": "training cost", "held_out_cost": "held-out cost"}.get(
-        rule.on, "held-out score"
-    )
-    return replace(
-        state,
-        stopped=f"{what} did not improve by more than {rule.tol:g} for {rule.patience} epochs",
-    )
 
 
 class _Checkpoints:

@@ -20,7 +20,7 @@ from whygrad.engines import Watch, Watched
 from whygrad.functions import ACTIVATIONS, COSTS, Array
 from whygrad.network import Network
 from whygrad.optimizers import SGD, Adam
-from whygrad.plan import Data, Plan, State
+from whygrad.plan import Clip, Data, Plan, State
 
 if TYPE_CHECKING:  # Numba takes a while to import: it is left until a training needs it
     from whygrad.engines.native.layout import Layout
@@ -47,6 +47,8 @@ class NativeEngine:
             return f"the cost {net.C.name!r} is your own"
         if type(plan.optimizer) not in (SGD, Adam):
             return f"the optimizer {type(plan.optimizer).__name__} is your own"
+        if plan.net.drops or plan.clip != Clip() or plan.l2.decay:
+            return "dropout, clipping and decay per step"
         return _unavailable()
 
     def run(
