@@ -82,7 +82,7 @@ class Clip:
         if self.value is not None:
             g = np.clip(g, -self.value, self.value)
         if self.norm is not None:
-            length = math.sqrt(float(np.dot(g, g)))
+            length = float(np.linalg.norm(g.astype(np.float64)))
             g = g * min(1.0, self.norm / length) if length > 0 else g
         return g
 

@@ -18,8 +18,9 @@ import numpy as np
 
 from whygrad.engines import Watch, Watched
 from whygrad.functions import ACTIVATIONS, COSTS, Array
+from whygrad.masks import WORD
 from whygrad.network import Network
-from whygrad.optimizers import SGD, Adam
+from whygrad.optimizers import OPTIMIZERS
 from whygrad.plan import Clip, Data, Plan, State
 
 if TYPE_CHECKING:  # Numba takes a while to import: it is left until a training needs it
@@ -45,10 +46,8 @@ class NativeEngine:
                 return f"the activation {f.name!r} of layer {l} is your own"
         if COSTS.get(net.C.name) != net.C:
             return f"the cost {net.C.name!r} is your own"
-        if type(plan.optimizer) not in (SGD, Adam):
+        if type(plan.optimizer) not in OPTIMIZERS.values():
             return f"the optimizer {type(plan.optimizer).__name__} is your own"
-        if plan.net.drops or plan.clip != Clip() or plan.l2.decay:
-            return "dropout, clipping and decay per step"
         return _unavailable()
 
     def run(
@@ -56,27 +55,31 @@ class NativeEngine:
     ) -> tuple[State, Watched]:
         """Take the steps up to `until` in one call; the state's arrays are reused."""
         from whygrad.engines.native.blas import at_most
-        from whygrad.engines.native.layout import penalties, rule
+        from whygrad.engines.native.layout import bounds, penalties, rule
         from whygrad.engines.native.steps import run_steps
 
-        rates = plan.rates(state, until)
-        costs = np.empty(len(rates))
+        numbers = np.ascontiguousarray(plan.numbers(state, until))
+        costs = np.empty(len(numbers))
         with _announced(plan.dtype):
-            layout = self._layout_for(plan.net, plan.batch_size, plan.dtype, data)
+            layout = self._layout_for(
+                plan.net, plan.batch_size, plan.dtype, data, drops=True, whole=plan.clip != Clip()
+            )
             theta, slots = layout.enter(state.theta, state.slots)
             with at_most(_threads(plan.net, plan.batch_size)):
                 taken = run_steps(
                     layout.layers,
                     rule(plan.optimizer),
                     penalties(plan),
+                    bounds(plan.clip),
                     theta,
                     slots,
                     layout.examples(plan.order(state.epoch)),
                     layout.room,
                     plan.batch_size,
                     state.place,
+                    np.uint64(plan.seed % WORD),
                     state.step,
-                    rates,
+                    numbers,
                     costs,
                 )
         theta, slots = layout.leave(theta, slots, state.theta, state.slots)
@@ -92,7 +95,7 @@ class NativeEngine:
             cost_sum=cost_sum,
         )
         seen = costs[:taken] if watch.costs else None
-        return state, Watched(seen, diverged=taken < len(rates))
+        return state, Watched(seen, diverged=taken < len(numbers))
 
     def cost_and_gradient(self, plan: Plan, theta: Array, data: Data) -> tuple[float, Array]:
         """Give the cost over all the data and its gradient, in blocks of rows."""
@@ -103,7 +106,9 @@ class NativeEngine:
         n = len(data.X)
         block = min(BLOCK, n)
         with _announced(plan.dtype):
-            layout = self._layout_for(plan.net, block, plan.dtype, data)
+            layout = self._layout_for(
+                plan.net, block, plan.dtype, data, drops=False, whole=False
+            )
             inner, _ = layout.enter(theta, np.zeros((0, len(theta)), theta.dtype))
             gradient = aligned_zeros(layout.size, theta.dtype)
             with at_most(_threads(plan.net, block)):
@@ -122,12 +127,14 @@ class NativeEngine:
         layout.to_rows(gradient, flat)
         return cost, flat
 
-    def _layout_for(self, net: Network, rows: int, dtype: str, data: Data) -> "Layout":
-        from whygrad.engines.native.layout import Layout
+    def _layout_for(
+        self, net: Network, rows: int, dtype: str, data: Data, drops: bool, whole: bool
+    ) -> "Layout":
+        from whygrad.engines.native.layout import Layout, layout_key
 
-        key = (net, rows, dtype, id(data.X), id(data.Y), id(data.weights))
+        key = layout_key(net, rows, dtype, data, drops, whole)
         if self._layout is None or self._layout.key != key:
-            self._layout = Layout(net, rows, dtype, data)
+            self._layout = Layout(net, rows, dtype, data, drops, whole)
         return self._layout
 
 

@@ -9,24 +9,40 @@ of examples multiply δᴸ, and with it everything below; gradients divide by th
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from whygrad.engines.native import products, sparse
 from whygrad.engines.native.blas import vector
 from whygrad.engines.native.compiling import cached_kernel, kernel
 from whygrad.engines.native.costs import output_costs, output_error
+from whygrad.engines.native.dropout import following, lay_mask, multiply
 from whygrad.engines.native.elementwise import activate, times_slope
 from whygrad.engines.native.memory import copy, prefetch
-from whygrad.engines.native.updates import SGD, Penalties, Rule, add_penalty, move, penalty_cost
+from whygrad.engines.native.updates import (
+    SGD,
+    Bounds,
+    Penalties,
+    Rule,
+    add_penalty,
+    bound,
+    move,
+    penalty_cost,
+    scale,
+)
 from whygrad.functions import Array
 
 
 class Layers(NamedTuple):
     """A network as numbers, one entry per layer in every array; layer 0 is the input.
 
-    `W` and `b` say where a layer's parameters begin in θ, and `z`, `a` and `delta` where its values for
-    a batch begin in the workspace. Where f′ is a function of a alone, z and a share a place. `stretch`
-    is 0, or how long the columns of W¹ are where zeros of the input are skipped (see `sparse`).
+    `W` and `b` say where a layer's parameters begin in θ, and `z`, `f`, `a`, `mask` and `delta` where its
+    values for a batch begin in the workspace. `f` is f(z) and `a` is f(z) times the mask; without dropout
+    they share a place. Where f′ is a function of f(z) alone, z shares it as well. `factors` says what
+    multiplies the units that dropout keeps, 0 without it, and `thresholds` how often it keeps them (see
+    `whygrad.masks`). `stretch` is 0, or how long the columns of W¹ are where zeros of the input are skipped
+    (see `sparse`).
     """
 
     sizes: Array
@@ -35,8 +51,12 @@ class Layers(NamedTuple):
     W: Array
     b: Array
     z: Array
+    f: Array
     a: Array
+    mask: Array
     delta: Array
+    factors: Array
+    thresholds: Array
     stretch: int
 
 
@@ -56,8 +76,8 @@ class Examples(NamedTuple):
 class Room(NamedTuple):
     """Memory for one batch, used anew in every step.
 
-    `work` holds z, a and δ of every layer; y, weights and costs those of the examples; `gradient` and
-    `row` have room for one layer's gradient and for one stretch of W¹.
+    `work` holds z, a and δ of every layer; y, weights and costs those of the examples; `gradient` has room
+    for one layer's gradient, or for all of it where it is clipped, and `row` for one stretch of W¹.
     """
 
     work: Array
@@ -73,21 +93,25 @@ def run_steps(
     layers: Layers,
     rule: Rule,
     penalties: Penalties,
+    bounds: Bounds,
     theta: Array,
     slots: Array,
     examples: Examples,
     room: Room,
     batch_size: int,
     place: int,
+    seed: Any,
     step: int,
-    rates: Array,
+    numbers: Array,
     costs: Array,
 ) -> int:
-    """Take a step for every rate, from batch number `place` of the epoch on; give the number taken.
+    """Take a step for every row of numbers, from batch `place` of the epoch on; give the number taken.
 
     costs[i] receives the cost at the i-th step. Where it is not finite the loop ends before the update.
     """
-    for i in range(len(rates)):
+    start = layers.W[0]  # 0, but not a literal: Numba would compile what it is given to all twice
+    clips = math.isfinite(bounds.norm) or math.isfinite(bounds.value)
+    for i in range(len(numbers)):
         first = (place + i) * batch_size
         rows = min(batch_size, len(examples.order) - first)
         S = _gather(layers, examples, room, first, rows)
@@ -95,26 +119,34 @@ def run_steps(
         l2 = penalties.l2 + (penalties.l2_per_example / S if S > 0 else 0.0)
         S = S if S > 0 else 1.0
 
-        _forward(layers, theta, examples, room, first, rows)
+        key = following(following(np.uint64(0), seed), step + i)
+        _forward(layers, theta, examples, room, first, rows, key)
         costs[i] = _cost(layers, room, rows, S) + _penalty(layers, theta, l1, l2)
         if not math.isfinite(costs[i]):
             return i
         _backward(layers, theta, room, rows)
         for l in range(1, len(layers.sizes)):
             W, b, stop = layers.W[l], layers.b[l], layers.b[l] + layers.sizes[l]
-            if rule.code == SGD and l1 == 0:
+            if rule.code == SGD and l1 == 0 and not clips:
                 # No gradient is stored: W ← (1 − ηλ₂) W − η/S δᵀ a is one product.
-                keep = 1 - rates[i] * l2
+                rate = numbers[i, 0]
+                keep = 1 - rate * l2
                 _add_gradient(
-                    l, layers, examples, room, first, rows, -rates[i] / S, keep, 1.0, theta, W
+                    l, layers, examples, room, first, rows, -rate / S, keep, 1.0, theta, W
                 )
             else:
                 g = room.gradient
-                start = layers.W[0]  # 0, but not a literal: Numba would compile it all twice
-                _add_gradient(l, layers, examples, room, first, rows, 1 / S, 0.0, 0.0, g, start)
-                add_penalty(theta, g, W, b, l1, l2)
-                move(rule, theta, slots, g, W, stop, rates[i], step + i)
-    return len(rates)
+                at = W if clips else start
+                _add_gradient(l, layers, examples, room, first, rows, 1 / S, 0.0, 0.0, g, at)
+                add_penalty(theta, g, at, W, b, l1, l2)
+                if not clips:
+                    move(rule, theta, slots, g, at, W, stop, numbers[i])
+        if clips:
+            bound(bounds, room.gradient, start, len(theta))
+            move(rule, theta, slots, room.gradient, start, start, len(theta), numbers[i])
+        if penalties.decay != 0:
+            scale(1 - penalties.decay, theta, start, len(theta))
+    return len(numbers)
 
 
 @cached_kernel
@@ -127,7 +159,10 @@ def cost_and_gradient(
     batch_size: int,
     gradient: Array,
 ) -> float:
-    """Give the cost over all examples, and its gradient in `gradient`, in blocks of `batch_size`."""
+    """Give the cost over all examples, and its gradient in `gradient`, in blocks of `batch_size`.
+
+    The layers are without dropout.
+    """
     n = len(examples.order)
     S = 0.0
     for i in range(n):
@@ -139,7 +174,7 @@ def cost_and_gradient(
     for first in range(0, n, batch_size):
         rows = min(batch_size, n - first)
         _gather(layers, examples, room, first, rows)
-        _forward(layers, theta, examples, room, first, rows)
+        _forward(layers, theta, examples, room, first, rows, np.uint64(0))
         cost += _cost(layers, room, rows, S)
         _backward(layers, theta, room, rows)
         for l in range(1, len(layers.sizes)):
@@ -147,7 +182,7 @@ def cost_and_gradient(
             _add_gradient(l, layers, examples, room, first, rows, 1 / S, 1.0, 1.0, gradient, W)
     for l in range(1, len(layers.sizes)):
         W, b = layers.W[l], layers.b[l]
-        add_penalty(theta, gradient[W:b], W, b, l1, l2)
+        add_penalty(theta, gradient, W, W, b, l1, l2)
     return cost + _penalty(layers, theta, l1, l2)
 
 
@@ -176,13 +211,16 @@ def _gather(layers: Layers, examples: Examples, room: Room, first: int, rows: in
 
 @kernel
 def _forward(
-    layers: Layers, theta: Array, examples: Examples, room: Room, first: int, rows: int
+    layers: Layers, theta: Array, examples: Examples, room: Room, first: int, rows: int, key: Any
 ) -> None:
-    """zˡ = aˡ⁻¹ Wˡᵀ + bˡ, aˡ = f(zˡ): the biases are laid down first and the product added to them."""
+    """zˡ = aˡ⁻¹ Wˡᵀ + bˡ, aˡ = f(zˡ): the biases are laid down first and the product added to them.
+
+    `key` stands for seed and step, which decide the masks of dropout.
+    """
     work = room.work
     for l in range(1, len(layers.sizes)):
         units, below = layers.sizes[l], layers.sizes[l - 1]
-        z, a, W, b = layers.z[l], layers.a[l], layers.W[l], layers.b[l]
+        z, f, a, W, b = layers.z[l], layers.f[l], layers.a[l], layers.W[l], layers.b[l]
         if l == 1 and layers.stretch > 0:
             for i in range(rows):
                 room.row[:] = 0
@@ -194,9 +232,17 @@ def _forward(
             for i in range(rows):
                 copy(theta, b, work, z + i * units, units)
             products.into_units(work, layers.a[l - 1], theta, W, work, z, rows, units, below)
-        if a != z:
-            copy(work, z, work, a, rows * units)
-        activate(layers.activations[l], vector(work, a, rows * units), rows, units)
+        if f != z:
+            copy(work, z, work, f, rows * units)
+        activate(layers.activations[l], vector(work, f, rows * units), rows, units)
+        if layers.factors[l] != 0:
+            copy(work, f, work, a, rows * units)
+            mask = vector(work, layers.mask[l], rows * units)
+            lay_mask(
+                following(key, l), examples.order, first, rows, units,
+                layers.thresholds[l], layers.factors[l], mask,
+            )  # fmt: skip
+            multiply(vector(work, a, rows * units), mask, rows * units)
 
 
 @kernel
@@ -240,9 +286,11 @@ def _backward(layers: Layers, theta: Array, room: Room, rows: int) -> None:
         above, to = layers.delta[l], layers.delta[l - 1]
         products.into_inputs(work, above, theta, layers.W[l], work, to, rows, units, below)
         z = vector(work, layers.z[l - 1], rows * below)
-        a = vector(work, layers.a[l - 1], rows * below)
+        f = vector(work, layers.f[l - 1], rows * below)
         delta = vector(work, to, rows * below)
-        times_slope(layers.activations[l - 1], z, a, delta, rows, below)
+        if layers.factors[l - 1] != 0:
+            multiply(delta, vector(work, layers.mask[l - 1], rows * below), rows * below)
+        times_slope(layers.activations[l - 1], z, f, delta, rows, below)
 
 
 @kernel
