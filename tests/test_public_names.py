@@ -34,6 +34,7 @@ NAMES = [
     "Parameters",
     "Penalty",
     "Report",
+    "Run",
     "Stopping",
     "Trace",
     "Uniform",
@@ -43,6 +44,7 @@ NAMES = [
     "forward",
     "gradients",
     "load",
+    "open_run",
     "train",
 ]
 MODULES = sorted(
@@ -74,6 +76,7 @@ def test_a_name_that_does_not_exist_is_an_attribute_error():
 
 def test_importing_whygrad_imports_nothing_heavy():
     heavy = ["numba", "sklearn", "scipy", "torch", "jax", "rich", "safetensors", "pandas"]
+    heavy += ["cyclopts", "narwhals", "polars", "pyarrow"]
     code = f"import sys, whygrad; print([name for name in {heavy} if name in sys.modules])"
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

@@ -4,6 +4,7 @@ Feed-forward neural networks, trained fast on a CPU, with every number on the wa
 
     Network, Dense      what there is            forward, backward, gradients   the four equations
     train               the training itself      MLPClassifier, MLPRegressor    the same for scikit-learn
+    open_run            what the command `whygrad train` wrote
 """
 
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,7 @@ from whygrad.training import Fitted, Report, train
 
 if TYPE_CHECKING:
     from whygrad.estimators import MLPClassifier, MLPRegressor
+    from whygrad.record import Run, open_run
     from whygrad.saving import load
 
 __version__ = "0.1.0"
@@ -67,6 +69,7 @@ __all__ = [
     "Penalty",
     "RMSprop",
     "Report",
+    "Run",
     "SGD",
     "Step",
     "Stopping",
@@ -78,6 +81,7 @@ __all__ = [
     "forward",
     "gradients",
     "load",
+    "open_run",
     "train",
 ]
 
@@ -85,7 +89,9 @@ __all__ = [
 _LATER = {
     "MLPClassifier": "whygrad.estimators",
     "MLPRegressor": "whygrad.estimators",
+    "Run": "whygrad.record",
     "load": "whygrad.saving",
+    "open_run": "whygrad.record",
 }
 
 

@@ -63,7 +63,8 @@ def quoted(name: str) -> str:
 
 def nearest_name(name: str, known: Sequence[str]) -> str:
     """Give the end of a message about a name that is not there: the nearest one, or some that are."""
-    close = get_close_matches(name, known, n=1)
+    same = [other for other in known if other.casefold() == name.casefold()]
+    close = same or get_close_matches(name, known, n=1)
     if close:
         return f"did you mean {quoted(close[0])}?"
     shown = ", ".join(quoted(other) for other in known[:8])

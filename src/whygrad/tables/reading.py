@@ -1,7 +1,7 @@
 """CSV and Parquet files → arrow tables, whole or in pieces of a fixed number of rows."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
@@ -12,7 +12,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from whygrad.errors import FileError, InputError, nearest
-from whygrad.tables.columns import HOLDS, Kind, check_names, is_number, quoted
+from whygrad.tables.columns import HOLDS, Kind, check_names, is_number, nearest_name, quoted
 from whygrad.tables.text import Layout, layout, ragged
 
 TEXT = (".csv", ".tsv", ".tab", ".txt")
@@ -45,21 +45,27 @@ def read(path: str | PathLike[str]) -> Any:
 
 
 def batches(
-    path: str | PathLike[str], rows: int = ROWS, kinds: Mapping[str, Kind] | None = None
+    path: str | PathLike[str],
+    rows: int = ROWS,
+    kinds: Mapping[str, Kind] | None = None,
+    needed: Collection[str] = (),
 ) -> Iterator[Any]:
     """Give a file's rows as tables of exactly `rows` rows, the last one shorter; never more in memory.
 
     `kinds` names the columns wanted and what each holds, as `Encoding.kinds`: only those that the file
     has are read, and their types are the same in every piece. Without it all columns of text are text.
-    Raises the errors of `read`: those that a look at the file can tell come at once, the others with the
-    piece that holds the cause.
+    Those in `needed` must be there. Raises the errors of `read`: what a look at the file can tell comes at
+    once, all else with the piece that holds the cause.
     """
     path = _checked(path)
     if _is_parquet(path):
-        pieces = _parquet_pieces(path, _open_parquet(path), rows, kinds)
+        file = _open_parquet(path)
+        _refuse_missing(file.schema_arrow.names, needed)
+        pieces = _parquet_pieces(path, file, rows, kinds)
     else:
         with _told(path):
             found = layout(path)
+        _refuse_missing(found.names, needed)
         _refuse_numbers(found, kinds or {})
         pieces = _text_pieces(path, found, kinds or dict.fromkeys(found.names, "text"))
     return _of_equal_length(path, pieces, rows)
@@ -195,6 +201,13 @@ def _options(found: Layout, wanted: Mapping[str, Kind] | None = None) -> tuple[A
             null_values=NULLS, strings_can_be_null=True, decimal_point=found.decimal, **convert
         ),
     )
+
+
+def _refuse_missing(names: Sequence[str], needed: Collection[str]) -> None:
+    """Refuse a file without a column that is needed, and name the nearest of those that it has."""
+    for name in needed:
+        if name not in names:
+            raise InputError(f"no column {quoted(name)}: {nearest_name(name, names)}")
 
 
 def _refuse_numbers(found: Layout, kinds: Mapping[str, Kind]) -> None:

@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
@@ -27,7 +28,6 @@ if TYPE_CHECKING:  # Numba takes a while to import: it is left until a training 
     from whygrad.engines.native.layout import Layout
 
 BLOCK = 1024  # examples at a time where the whole data's gradient is asked for
-THREADED_PRODUCT = 2**24  # multiplications from which a matrix product gains from a second thread
 
 
 class NativeEngine:
@@ -37,6 +37,7 @@ class NativeEngine:
 
     def __init__(self) -> None:
         self._layout: Layout | None = None
+        self._pool: ThreadPoolExecutor | None = None
 
     def supports(self, plan: Plan) -> str | None:
         """Give None, or what it is that only the reference engine runs."""
@@ -56,17 +57,21 @@ class NativeEngine:
         """Take the steps up to `until` in one call; the state's arrays are reused."""
         from whygrad.engines.native.blas import at_most
         from whygrad.engines.native.layout import bounds, penalties, rule
-        from whygrad.engines.native.steps import run_steps
+        from whygrad.engines.native.steps import Team, run_steps
 
         numbers = np.ascontiguousarray(plan.numbers(state, until))
         costs = np.empty(len(numbers))
-        with _announced(plan.dtype):
-            layout = self._layout_for(
-                plan.net, plan.batch_size, plan.dtype, data, drops=True, whole=plan.clip != Clip()
-            )
+        whole = plan.clip != Clip()
+        with _announced(plan.dtype), at_most(1):
+            layout = self._layout_for(plan.net, plan.batch_size, plan.dtype, data, True, whole)
             theta, slots = layout.enter(state.theta, state.slots)
-            with at_most(_threads(plan.net, plan.batch_size)):
-                taken = run_steps(
+            # Clipping and decay act on all of θ at once, which is left to one thread.
+            alone = whole or plan.l2.decay > 0
+            parts = 1 if alone else min(_cores(), layout.blocks)
+            arrivals = np.zeros(1, np.int64)
+
+            def work(part: int, numbers: Array = numbers) -> int:
+                taken: int = run_steps(
                     layout.layers,
                     rule(plan.optimizer),
                     penalties(plan),
@@ -75,6 +80,7 @@ class NativeEngine:
                     slots,
                     layout.examples(plan.order(state.epoch)),
                     layout.room,
+                    Team(layout.blocks, parts, part, arrivals),
                     plan.batch_size,
                     state.place,
                     np.uint64(plan.seed % WORD),
@@ -82,6 +88,16 @@ class NativeEngine:
                     numbers,
                     costs,
                 )
+                return taken
+
+            if parts > 1:
+                work(
+                    0, numbers[:0]
+                )  # compiles, if that is to be: nobody waits for others meanwhile
+            others = [self._threads(parts).submit(work, part) for part in range(1, parts)]
+            taken = work(0)
+            for other in others:
+                other.result()
         theta, slots = layout.leave(theta, slots, state.theta, state.slots)
         cost_sum = state.cost_sum
         for place, cost in enumerate(costs[:taken].tolist(), start=state.place):
@@ -106,12 +122,10 @@ class NativeEngine:
         n = len(data.X)
         block = min(BLOCK, n)
         with _announced(plan.dtype):
-            layout = self._layout_for(
-                plan.net, block, plan.dtype, data, drops=False, whole=False
-            )
+            layout = self._layout_for(plan.net, block, plan.dtype, data, drops=False, whole=False)
             inner, _ = layout.enter(theta, np.zeros((0, len(theta)), theta.dtype))
             gradient = aligned_zeros(layout.size, theta.dtype)
-            with at_most(_threads(plan.net, block)):
+            with at_most(1):
                 cost = cost_and_gradient(
                     layout.layers,
                     penalties(plan),
@@ -127,6 +141,11 @@ class NativeEngine:
         layout.to_rows(gradient, flat)
         return cost, flat
 
+    def _threads(self, parts: int) -> ThreadPoolExecutor:
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(parts - 1, thread_name_prefix="whygrad")
+        return self._pool
+
     def _layout_for(
         self, net: Network, rows: int, dtype: str, data: Data, drops: bool, whole: bool
     ) -> "Layout":
@@ -138,16 +157,18 @@ class NativeEngine:
         return self._layout
 
 
-def _threads(net: Network, rows: int) -> int:
-    """Give the number of threads for the products: it follows from the shapes and the cores allowed."""
-    products = [
-        rows * below * units for below, units in zip(net.sizes, net.sizes[1:], strict=False)
-    ]
-    return _cores() if max(products) >= THREADED_PRODUCT else 1
-
-
 def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Give the number of cores that this process may use: those it has, or what its surroundings allow.
+
+    Programs that run several processes at once, such as joblib, say how many threads each may have.
+    """
+    has_affinity = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+    for variable in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        allowed = os.environ.get(variable, "")
+        if allowed.isdecimal() and int(allowed) > 0:
+            cores = min(cores, int(allowed))
+    return cores
 
 
 @cache

@@ -23,8 +23,11 @@ from whygrad.network import Network
 from whygrad.optimizers import SGD, Adagrad, Adam, AdamW, Nadam, Optimizer, RMSprop
 from whygrad.plan import Clip, Data, Penalty, Plan
 
-# Zeros are skipped where at most this share of the inputs is something else, and the rows are long.
-SPARSE_SHARE, SPARSE_INPUTS = 0.3, 64
+# Zeros are skipped where at most this share of the inputs is something else, the rows are long and the
+# layer above is narrow: for wide ones the dense product, in blocks and on all cores, wins.
+SPARSE_SHARE, SPARSE_INPUTS, SPARSE_UNITS = 0.3, 64, 128
+# Threads share a step of at least so many multiplications, in blocks of at least so many examples.
+SHARED_EFFORT, BLOCK_ROWS, MOST_BLOCKS = 2**22, 48, 8
 # Columns are kept in 16 bits, and the compressed rows in memory beside the data.
 SPARSE_COLUMNS, SPARSE_NUMBERS = 2**16, 2**28
 
@@ -41,11 +44,13 @@ class Layout:
         self.key = layout_key(net, batch_size, dtype, data, drops, whole)
         self.data = data  # kept, so that the ids in the key stay taken
         self.sizes = net.sizes
-        skip = skips_zeros(data.X)
+        skip = skips_zeros(data.X, net.sizes[1])
         stretch = sparse.width(net.sizes[1], dtype) if skip else 0
         self.layers = layers(net, batch_size, stretch, drops)
         self.rows = sparse.compress(data.X) if skip else _no_rows(dtype)
-        self.room = _room(self.layers, batch_size, dtype, self.size if whole else 0)
+        self.blocks = blocks(net, batch_size)
+        whole = whole or self.blocks > 1
+        self.room = _room(self.layers, batch_size, dtype, self.size if whole else 0, self.blocks)
         self.inner: list[Array] = []  # memory for parameters and slots in the loop's order
 
     def examples(self, order: Array) -> Examples:
@@ -99,9 +104,20 @@ class Layout:
         flat[units * inputs :] = inner[inputs * stretch :]
 
 
-def skips_zeros(X: Array) -> bool:
-    """Tell whether the first layer skips zeros: a function of the data alone."""
-    if not SPARSE_INPUTS <= X.shape[1] <= SPARSE_COLUMNS or X.size > SPARSE_NUMBERS:
+def blocks(net: Network, rows: int) -> int:
+    """Give the number of blocks that a batch is divided into: a power of 2, by the shapes alone."""
+    weights = [units * below for below, units in zip(net.sizes, net.sizes[1:], strict=False)]
+    effort = rows * (sum(weights) + 8 * sum(net.sizes[1:]))
+    if effort < SHARED_EFFORT:
+        return 1
+    return min(MOST_BLOCKS, 1 << max(0, (rows // BLOCK_ROWS).bit_length() - 1))
+
+
+def skips_zeros(X: Array, units: int) -> bool:
+    """Tell whether a first layer of so many units skips the zeros of X."""
+    if units > SPARSE_UNITS or X.size > SPARSE_NUMBERS:
+        return False
+    if not SPARSE_INPUTS <= X.shape[1] <= SPARSE_COLUMNS:
         return False
     return int(np.count_nonzero(X)) <= SPARSE_SHARE * X.size
 
@@ -132,15 +148,18 @@ def layers(net: Network, batch_size: int, stretch: int, drops: bool = True) -> L
     for l in range(1, L + 1):
         units, drop = sizes[l], rates[l] > 0
         widths += [units, units * own_z[l], units, units * drop, units * drop]
-    places = list(accumulate((_whole_lines(batch_size * width) for width in widths), initial=0))
-    a, z, delta, f, mask = (places[n:-1:5] for n in range(5))
+    begins = list(accumulate((_whole_lines(batch_size * width) for width in widths), initial=0))
+    a, z, delta, f, mask = (begins[n:-1:5] for n in range(5))
     f = [f[l] if rates[l] else a[l] for l in range(L + 1)]
     z = [z[l] if own_z[l] else f[l] for l in range(L + 1)]
-    whole_numbers = [np.array(values, np.int64) for values in (sizes, codes, W, b, z, f, a, mask, delta)]
-    n_l, f_l, *rest = whole_numbers
+    n_l, f_l, at_W, at_b, at_z, at_f, at_a, at_mask, at_delta = (
+        np.array(values, np.int64) for values in (sizes, codes, W, b, z, f, a, mask, delta)
+    )
     factors = np.array([1 / (1 - rate) if rate else 0.0 for rate in rates])
     thresholds = np.array([threshold(rate) for rate in rates], np.uint64)
-    return Layers(n_l, f_l, COST_CODES[net.C.name], *rest, factors, thresholds, stretch)
+    cost = COST_CODES[net.C.name]
+    places = (at_W, at_b, at_z, at_f, at_a, at_mask, at_delta)
+    return Layers(n_l, f_l, cost, *places, factors, thresholds, stretch)
 
 
 def rule(optimizer: Optimizer) -> Rule:
@@ -198,10 +217,11 @@ def aligned_zeros(size: int, dtype: Any) -> Array:
     return memory[start : start + size * dtype.itemsize].view(dtype)
 
 
-def _room(layers: Layers, batch_size: int, dtype: str, gradient: int) -> Room:
+def _room(layers: Layers, batch_size: int, dtype: str, gradient: int, blocks: int) -> Room:
     """Give the memory for a batch, with room for so many numbers of the gradient, or for any layer's."""
     L, outputs = len(layers.sizes) - 1, int(layers.sizes[-1])
     ends = layers.b[1:] + layers.sizes[1:]
+    width = _whole_lines(max(layers.stretch, int(layers.sizes[1:].max())))
     last = int(layers.delta[L]) + _whole_lines(batch_size * outputs)
     return Room(
         work=aligned_zeros(last, dtype),
@@ -209,7 +229,8 @@ def _room(layers: Layers, batch_size: int, dtype: str, gradient: int) -> Room:
         weights=np.ones(batch_size, dtype),
         costs=np.zeros(batch_size),
         gradient=aligned_zeros(max(gradient, int((ends - layers.W[1:]).max())), dtype),
-        row=aligned_zeros(max(layers.stretch, int(layers.sizes[1:].max())), dtype),
+        row=aligned_zeros(blocks * width, dtype).reshape(blocks, width),
+        penalty=np.zeros(1),
     )
 
 

@@ -1,8 +1,9 @@
 """Optimizers and penalties in native code: from a gradient to the next parameters.
 
-The rules are those of `whygrad.optimizers`, on stretches of flat arrays: θ[start:stop], the slots beside it,
-and the gradient g[at:] that belongs to it. What a step needs to know, such as its rate, comes as the row of
-numbers that `Optimizer.numbers` gives, so that both engines start from the same bits.
+The rules are those of `whygrad.optimizers`, on stretches of flat arrays: θ[start:stop], the slots beside
+it, and the gradient g[at:] that belongs to it. Each rule gets views of these, so that its loop starts at 0
+and becomes vector instructions. What a step needs to know, such as its rate, comes as the row of numbers
+that `Optimizer.numbers` gives, so that both engines start from the same bits.
 """
 
 import math
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 
 from numba import njit
 
+from whygrad.engines.native.blas import vector
 from whygrad.engines.native.compiling import OPTIONS, kernel
 from whygrad.functions import Array
 
@@ -64,112 +66,102 @@ def move(
     numbers: Array,
 ) -> None:
     """Move θ[start:stop] by the gradient g[at : at + stop − start], and update the slots beside it."""
+    n = stop - start
+    W, slope = vector(theta, start, n), vector(g, at, n)
+    first, second = vector(slots, start, n), vector(slots, start + len(theta), n)
     code = rule.code
     if code == SGD:
-        _descend(theta, g, at, start, stop, numbers)
-    elif code == MOMENTUM or code == NESTEROV:
-        _momentum(rule, theta, slots, g, at, start, stop, numbers)
+        _descend(W, slope, numbers)
+    elif code in (MOMENTUM, NESTEROV):
+        _momentum(rule, W, slope, first, numbers)
     elif code == ADAGRAD:
-        _adagrad(rule, theta, slots, g, at, start, stop, numbers)
-    elif code == RMSPROP or code == RMSPROP_MOMENTUM:
-        _rmsprop(rule, theta, slots, g, at, start, stop, numbers)
+        _adagrad(rule, W, slope, first, numbers)
+    elif code in (RMSPROP, RMSPROP_MOMENTUM):
+        _rmsprop(rule, W, slope, first, second, numbers)
     elif code == NADAM:
-        _nadam(rule, theta, slots, g, at, start, stop, numbers)
+        _nadam(rule, W, slope, first, second, numbers)
     else:
-        _adam(rule, theta, slots, g, at, start, stop, numbers)
+        _adam(rule, W, slope, first, second, numbers)
 
 
 @kernel
-def _descend(theta: Array, g: Array, at: int, start: int, stop: int, numbers: Array) -> None:
+def _descend(theta: Array, g: Array, numbers: Array) -> None:
     """θ ← θ − ηg."""
     eta = type(theta[0])(numbers[0])
-    for i in range(start, stop):
-        theta[i] -= eta * g[at + i - start]
+    for i in range(len(theta)):
+        theta[i] -= eta * g[i]
 
 
 @kernel
-def _momentum(
-    rule: Rule, theta: Array, slots: Array, g: Array, at: int, start: int, stop: int, numbers: Array
-) -> None:
+def _momentum(rule: Rule, theta: Array, g: Array, v: Array, numbers: Array) -> None:
     """v ← μv − ηg; θ ← θ + v, or θ + μv − ηg in Nesterov's form."""
     real = type(theta[0])
-    mu, eta, v = real(rule.first), real(numbers[0]), slots[0]
+    mu, eta = real(rule.first), real(numbers[0])
     if rule.code == NESTEROV:
-        for i in range(start, stop):
-            slope = eta * g[at + i - start]
+        for i in range(len(theta)):
+            slope = eta * g[i]
             v[i] = mu * v[i] - slope
             theta[i] += mu * v[i] - slope
     else:
-        for i in range(start, stop):
-            v[i] = mu * v[i] - eta * g[at + i - start]
+        for i in range(len(theta)):
+            v[i] = mu * v[i] - eta * g[i]
             theta[i] += v[i]
 
 
 @kernel
-def _adagrad(
-    rule: Rule, theta: Array, slots: Array, g: Array, at: int, start: int, stop: int, numbers: Array
-) -> None:
+def _adagrad(rule: Rule, theta: Array, g: Array, s: Array, numbers: Array) -> None:
     """s ← s + g², θ ← θ − η g / (√s + ε)."""
     real = type(theta[0])
-    eta, epsilon, s = real(numbers[0]), real(rule.epsilon), slots[0]
-    for i in range(start, stop):
-        slope = g[at + i - start]
+    eta, epsilon = real(numbers[0]), real(rule.epsilon)
+    for i in range(len(theta)):
+        slope = g[i]
         s[i] += slope * slope
         theta[i] -= eta * slope / (math.sqrt(s[i]) + epsilon)
 
 
 @kernel
-def _rmsprop(
-    rule: Rule, theta: Array, slots: Array, g: Array, at: int, start: int, stop: int, numbers: Array
-) -> None:
+def _rmsprop(rule: Rule, theta: Array, g: Array, s: Array, v: Array, numbers: Array) -> None:
     """s ← βs + (1−β)g², v ← μv + g/(√s + ε), θ ← θ − ηv; without momentum there is no v."""
     real = type(theta[0])
-    eta, epsilon, s = real(numbers[0]), real(rule.epsilon), slots[0]
+    eta, epsilon = real(numbers[0]), real(rule.epsilon)
     beta, rest, mu = real(rule.first), real(1 - rule.first), real(rule.second)
     if rule.code == RMSPROP:
-        for i in range(start, stop):
-            slope = g[at + i - start]
+        for i in range(len(theta)):
+            slope = g[i]
             s[i] = beta * s[i] + rest * slope * slope
             theta[i] -= eta * (slope / (math.sqrt(s[i]) + epsilon))
     else:
-        v = slots[1]
-        for i in range(start, stop):
-            slope = g[at + i - start]
+        for i in range(len(theta)):
+            slope = g[i]
             s[i] = beta * s[i] + rest * slope * slope
             v[i] = mu * v[i] + slope / (math.sqrt(s[i]) + epsilon)
             theta[i] -= eta * v[i]
 
 
 @kernel
-def _adam(
-    rule: Rule, theta: Array, slots: Array, g: Array, at: int, start: int, stop: int, numbers: Array
-) -> None:
+def _adam(rule: Rule, theta: Array, g: Array, m: Array, v: Array, numbers: Array) -> None:
     """m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², θ ← κθ − η′ m / (√v + ε′), with κ = 1 − ηλ for AdamW."""
     real = type(theta[0])
     eta, epsilon = real(numbers[0]), real(numbers[1])
     keep = real(numbers[2] if rule.code == ADAMW else 1.0)
     beta1, rest1 = real(rule.first), real(1 - rule.first)
     beta2, rest2 = real(rule.second), real(1 - rule.second)
-    m, v = slots[0], slots[1]
-    for i in range(start, stop):
-        slope = g[at + i - start]
+    for i in range(len(theta)):
+        slope = g[i]
         m[i] = beta1 * m[i] + rest1 * slope
         v[i] = beta2 * v[i] + rest2 * slope * slope
         theta[i] = keep * theta[i] - eta * m[i] / (math.sqrt(v[i]) + epsilon)
 
 
 @kernel
-def _nadam(
-    rule: Rule, theta: Array, slots: Array, g: Array, at: int, start: int, stop: int, numbers: Array
-) -> None:
+def _nadam(rule: Rule, theta: Array, g: Array, m: Array, v: Array, numbers: Array) -> None:
     """As Adam, but θ ← θ − (η_m m + η_g g) / (√v + ε′)."""
     real = type(theta[0])
     of_m, of_g, epsilon = real(numbers[0]), real(numbers[1]), real(numbers[2])
     beta1, rest1 = real(rule.first), real(1 - rule.first)
     beta2, rest2 = real(rule.second), real(1 - rule.second)
-    m, v = slots[0], slots[1]
-    for i in range(start, stop):
-        slope = g[at + i - start]
+    for i in range(len(theta)):
+        slope = g[i]
         m[i] = beta1 * m[i] + rest1 * slope
         v[i] = beta2 * v[i] + rest2 * slope * slope
         theta[i] -= (of_m * m[i] + of_g * slope) / (math.sqrt(v[i]) + epsilon)
@@ -181,11 +173,12 @@ def bound(bounds: Bounds, g: Array, start: int, stop: int) -> None:
     real = type(g[0])
     if math.isfinite(bounds.value):
         high, low = real(bounds.value), real(-bounds.value)
-        for i in range(start, stop):
-            slope = g[i]
-            g[i] = high if slope > high else low if slope < low else slope  # NaN stays
+        slopes = vector(g, start, stop - start)
+        for i in range(len(slopes)):
+            slope = slopes[i]
+            slopes[i] = high if slope > high else low if slope < low else slope  # NaN stays
     if math.isfinite(bounds.norm):
-        length = math.sqrt(_sum_of_squares(g, start, stop))
+        length = math.sqrt(_sum_of_squares(vector(g, start, stop - start)))
         if length > bounds.norm:
             scale(real(bounds.norm / length), g, start, stop)
 
@@ -194,8 +187,9 @@ def bound(bounds: Bounds, g: Array, start: int, stop: int) -> None:
 def scale(factor: float, values: Array, start: int, stop: int) -> None:
     """Multiply values[start:stop] by a factor."""
     factor = type(values[0])(factor)
-    for i in range(start, stop):
-        values[i] *= factor
+    stretch = vector(values, start, stop - start)
+    for i in range(len(stretch)):
+        stretch[i] *= factor
 
 
 @kernel
@@ -204,38 +198,39 @@ def add_penalty(
 ) -> None:
     """g ← g + λ₁ sign W + λ₂ W for the weights W = θ[start:stop], whose gradient is in g[at:]."""
     real = type(theta[0])
+    W, slope = vector(theta, start, stop - start), vector(g, at, stop - start)
     if l1 != 0:
-        for i in range(start, stop):
-            W = theta[i]
-            sign = real(1) if real(0) < W else real(-1) if real(0) > W else W
-            g[at + i - start] += real(l1) * sign
+        for i in range(len(W)):
+            zero = real(0)
+            sign = real(1) if zero < W[i] else real(-1) if zero > W[i] else W[i]
+            slope[i] += real(l1) * sign
     if l2 != 0:
-        for i in range(start, stop):
-            g[at + i - start] += real(l2) * theta[i]
+        for i in range(len(W)):
+            slope[i] += real(l2) * W[i]
 
 
 @kernel
 def penalty_cost(theta: Array, start: int, stop: int, l1: float, l2: float) -> float:
     """λ₁ Σ|W| + ½ λ₂ Σ W² for the weights W = θ[start:stop]."""
-    cost = 0.0
+    cost, W = 0.0, vector(theta, start, stop - start)
     if l1 != 0:
-        cost += l1 * _sum_of_magnitudes(theta, start, stop)
+        cost += l1 * _sum_of_magnitudes(W)
     if l2 != 0:
-        cost += l2 / 2 * _sum_of_squares(theta, start, stop)
+        cost += l2 / 2 * _sum_of_squares(W)
     return cost
 
 
 @_lanes
-def _sum_of_magnitudes(theta: Any, start: Any, stop: Any) -> Any:
+def _sum_of_magnitudes(values: Any) -> Any:
     total = 0.0
-    for i in range(start, stop):
-        total += abs(float(theta[i]))
+    for i in range(len(values)):
+        total += abs(float(values[i]))
     return total
 
 
 @_lanes
-def _sum_of_squares(values: Any, start: Any, stop: Any) -> Any:
+def _sum_of_squares(values: Any) -> Any:
     total = 0.0
-    for i in range(start, stop):
+    for i in range(len(values)):
         total += float(values[i]) * float(values[i])
     return total
