@@ -204,4 +204,7 @@ def at_most(threads: int) -> Iterator[None]:
 
 def _apply_limits() -> None:
     for pool, before in zip(thread_pools(), _before, strict=True):
-        pool.set_num_threads(min([before, *_limits]))
+        # threadpoolctl lets one Python thread alone set an OpenBLAS and drops what others ask for. Here
+        # they go through one lock, so we ask for what is behind that rule, where there is such a rule.
+        set_threads = getattr(pool, "_real_set_num_threads", pool.set_num_threads)
+        set_threads(min([before, *_limits]))
