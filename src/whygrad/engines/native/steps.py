@@ -15,7 +15,7 @@ import numpy as np
 
 from whygrad.engines.native import products, sparse
 from whygrad.engines.native.blas import vector
-from whygrad.engines.native.compiling import cached_kernel, kernel
+from whygrad.engines.native.compiling import ZERO, cached_kernel, kernel
 from whygrad.engines.native.costs import output_costs, output_error
 from whygrad.engines.native.dropout import following, lay_mask, multiply
 from whygrad.engines.native.elementwise import activate, times_slope
@@ -109,7 +109,6 @@ def run_steps(
 
     costs[i] receives the cost at the i-th step. Where it is not finite the loop ends before the update.
     """
-    start = layers.W[0]  # 0, but not a literal: Numba would compile what it is given to all twice
     clips = math.isfinite(bounds.norm) or math.isfinite(bounds.value)
     for i in range(len(numbers)):
         first = (place + i) * batch_size
@@ -119,7 +118,7 @@ def run_steps(
         l2 = penalties.l2 + (penalties.l2_per_example / S if S > 0 else 0.0)
         S = S if S > 0 else 1.0
 
-        key = following(following(np.uint64(0), seed), step + i)
+        key = following(following(np.uint64(0), seed), np.uint64(step + i))
         _forward(layers, theta, examples, room, first, rows, key)
         costs[i] = _cost(layers, room, rows, S) + _penalty(layers, theta, l1, l2)
         if not math.isfinite(costs[i]):
@@ -136,16 +135,16 @@ def run_steps(
                 )
             else:
                 g = room.gradient
-                at = W if clips else start
+                at = W if clips else ZERO
                 _add_gradient(l, layers, examples, room, first, rows, 1 / S, 0.0, 0.0, g, at)
                 add_penalty(theta, g, at, W, b, l1, l2)
                 if not clips:
                     move(rule, theta, slots, g, at, W, stop, numbers[i])
         if clips:
-            bound(bounds, room.gradient, start, len(theta))
-            move(rule, theta, slots, room.gradient, start, start, len(theta), numbers[i])
+            bound(bounds, room.gradient, ZERO, len(theta))
+            move(rule, theta, slots, room.gradient, ZERO, ZERO, len(theta), numbers[i])
         if penalties.decay != 0:
-            scale(1 - penalties.decay, theta, start, len(theta))
+            scale(1 - penalties.decay, theta, ZERO, len(theta))
     return len(numbers)
 
 
@@ -224,10 +223,10 @@ def _forward(
         if l == 1 and layers.stretch > 0:
             for i in range(rows):
                 room.row[:] = 0
-                copy(theta, b, room.row, 0, units)
+                copy(theta, b, room.row, ZERO, units)
                 example = examples.order[first + i]
                 sparse.read_row(examples.rows, example, room.row, theta, W, layers.stretch)
-                copy(room.row, 0, work, z + i * units, units)
+                copy(room.row, ZERO, work, z + i * units, units)
         else:
             for i in range(rows):
                 copy(theta, b, work, z + i * units, units)
@@ -239,7 +238,7 @@ def _forward(
             copy(work, f, work, a, rows * units)
             mask = vector(work, layers.mask[l], rows * units)
             lay_mask(
-                following(key, l), examples.order, first, rows, units,
+                following(key, np.uint64(l)), examples.order, first, rows, units,
                 layers.thresholds[l], layers.factors[l], mask,
             )  # fmt: skip
             multiply(vector(work, a, rows * units), mask, rows * units)
@@ -333,7 +332,7 @@ def _add_gradient(
             scale, room.work, delta, room.work, layers.a[l - 1], keep_W, target, start, rows, units, below
         )  # fmt: skip
     b = vector(target, stop, units)
-    sums = vector(room.row, 0, units)
+    sums = vector(room.row, ZERO, units)
     sums[:] = 0
     for i in range(rows):
         for j in range(units):
