@@ -106,9 +106,7 @@ class NativeEngine:
         n = len(data.X)
         block = min(BLOCK, n)
         with _announced(plan.dtype):
-            layout = self._layout_for(
-                plan.net, block, plan.dtype, data, drops=False, whole=False
-            )
+            layout = self._layout_for(plan.net, block, plan.dtype, data, drops=False, whole=False)
             inner, _ = layout.enter(theta, np.zeros((0, len(theta)), theta.dtype))
             gradient = aligned_zeros(layout.size, theta.dtype)
             with at_most(_threads(plan.net, block)):

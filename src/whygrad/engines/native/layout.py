@@ -136,7 +136,9 @@ def layers(net: Network, batch_size: int, stretch: int, drops: bool = True) -> L
     a, z, delta, f, mask = (places[n:-1:5] for n in range(5))
     f = [f[l] if rates[l] else a[l] for l in range(L + 1)]
     z = [z[l] if own_z[l] else f[l] for l in range(L + 1)]
-    whole_numbers = [np.array(values, np.int64) for values in (sizes, codes, W, b, z, f, a, mask, delta)]
+    whole_numbers = [
+        np.array(values, np.int64) for values in (sizes, codes, W, b, z, f, a, mask, delta)
+    ]
     n_l, f_l, *rest = whole_numbers
     factors = np.array([1 / (1 - rate) if rate else 0.0 for rate in rates])
     thresholds = np.array([threshold(rate) for rate in rates], np.uint64)

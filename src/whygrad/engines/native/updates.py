@@ -1,8 +1,8 @@
 """Optimizers and penalties in native code: from a gradient to the next parameters.
 
-The rules are those of `whygrad.optimizers`, on stretches of flat arrays: θ[start:stop], the slots beside it,
-and the gradient g[at:] that belongs to it. What a step needs to know, such as its rate, comes as the row of
-numbers that `Optimizer.numbers` gives, so that both engines start from the same bits.
+The rules are those of `whygrad.optimizers`, on stretches of flat arrays: θ[start:stop], the slots beside
+it, and the gradient g[at:] that belongs to it. What a step needs to know, such as its rate, comes as the
+row of numbers that `Optimizer.numbers` gives, so that both engines start from the same bits.
 """
 
 import math
@@ -67,11 +67,11 @@ def move(
     code = rule.code
     if code == SGD:
         _descend(theta, g, at, start, stop, numbers)
-    elif code == MOMENTUM or code == NESTEROV:
+    elif code in (MOMENTUM, NESTEROV):
         _momentum(rule, theta, slots, g, at, start, stop, numbers)
     elif code == ADAGRAD:
         _adagrad(rule, theta, slots, g, at, start, stop, numbers)
-    elif code == RMSPROP or code == RMSPROP_MOMENTUM:
+    elif code in (RMSPROP, RMSPROP_MOMENTUM):
         _rmsprop(rule, theta, slots, g, at, start, stop, numbers)
     elif code == NADAM:
         _nadam(rule, theta, slots, g, at, start, stop, numbers)
