@@ -8,10 +8,12 @@ is internal to Numba, so `unavailable` tries it before it is relied on. BLAS cou
 row-major matrix is its own transpose there, and a product is passed on with its operands swapped.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from threading import Lock
+from pathlib import Path
+from threading import Condition, Lock, local
 from typing import Any
 
 import numpy as np
@@ -170,38 +172,78 @@ def _all_products(inputs: Array, W: Array, delta: Array, z: Array, error: Array,
 
 @cache
 def thread_pools() -> list[Any]:
-    """Every BLAS in the process that has threads; looked for once, as that reads its libraries."""
+    """The threads of the BLAS that the products call: SciPy's own, where it comes with one.
+
+    NumPy's are left alone, so that what other Python threads compute with NumPy does not change with
+    the limits here. Looked for once, as that reads the libraries of the process.
+    """
     import scipy.linalg.cython_blas  # noqa: F401  loads the one that is meant
 
     pools: list[Any] = ThreadpoolController().select(user_api="blas").lib_controllers
-    return pools
+    own = [pool for pool in pools if "scipy" in Path(pool.filepath).parent.name]
+    return own or pools
 
 
-_lock = Lock()
-_limits: list[int] = []
-_before: list[int] = []
+class _Turns:
+    """Who may use the thread pools, which belong to the process, and with how many threads.
+
+    Products of one and of two threads may differ in their last bits, so limits never overlap unless
+    they are equal, and whoever needs more than one thread is alone: trainings in several Python threads
+    take turns, chunk by chunk and in the order in which they came.
+    """
+
+    def __init__(self) -> None:
+        self.changed = Condition(Lock())
+        self.waiting: deque[object] = deque()
+        self.inside: list[int] = []
+        self.before: list[int] = []
+
+    def enter(self, threads: int) -> None:
+        """Wait for a turn."""
+        ticket = object()
+        with self.changed:
+            self.waiting.append(ticket)
+            try:
+                self.changed.wait_for(lambda: self.waiting[0] is ticket and self._fits(threads))
+                if not self.inside:
+                    self.before = [pool.get_num_threads() for pool in thread_pools()]
+                    for pool, before in zip(thread_pools(), self.before, strict=True):
+                        pool.set_num_threads(min(before, threads))
+                self.inside.append(threads)
+            finally:
+                self.waiting.remove(ticket)
+                self.changed.notify_all()
+
+    def leave(self, threads: int) -> None:
+        """Let the next one in; the last of those inside puts the pools back."""
+        with self.changed:
+            self.inside.remove(threads)
+            if not self.inside:
+                for pool, before in zip(thread_pools(), self.before, strict=True):
+                    pool.set_num_threads(before)
+            self.changed.notify_all()
+
+    def _fits(self, threads: int) -> bool:
+        return not self.inside or (threads == 1 and self.inside[0] == 1)
+
+
+_turns = _Turns()
+_mine = local()
 
 
 @contextmanager
 def at_most(threads: int) -> Iterator[None]:
-    """Limit the threads of BLAS; when the last of its users leaves, all is as it was.
+    """Limit the threads of the products' BLAS, when it is this Python thread's turn (see `_Turns`).
 
-    The pools belong to the process: of limits that overlap, set by trainings in several Python
-    threads, the lowest holds.
+    Within a limit that this Python thread has already, a further one changes nothing.
     """
-    with _lock:
-        if not _limits:
-            _before[:] = [pool.get_num_threads() for pool in thread_pools()]
-        _limits.append(threads)
-        _apply_limits()
+    if getattr(_mine, "limited", False):
+        yield
+        return
+    _turns.enter(threads)
+    _mine.limited = True
     try:
         yield
     finally:
-        with _lock:
-            _limits.remove(threads)
-            _apply_limits()
-
-
-def _apply_limits() -> None:
-    for pool, before in zip(thread_pools(), _before, strict=True):
-        pool.set_num_threads(min([before, *_limits]))
+        _mine.limited = False
+        _turns.leave(threads)
