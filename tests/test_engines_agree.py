@@ -24,7 +24,7 @@ from whygrad.schedules import SCHEDULES as ALL_SCHEDULES
 pytestmark = needs_native
 
 # Of the largest parameter, after 15 steps. Rounding grows with every step; in float32 it begins at 6e-8.
-TOLERANCE = {"float64": 1e-12, "float32": 2e-5}
+TOLERANCE = {"float64": 1e-12, "float32": 2e-6}
 
 # With the usual tiny ε a gradient that is 0 but for rounding moves a parameter a full step to either side.
 E = {"epsilon": 1e-3}
@@ -157,7 +157,6 @@ def test_the_engines_agree(row):
     assert distance(ours, truth) <= TOLERANCE[row["dtype"]]
 
 
-
 @pytest.mark.parametrize("name", [name for name in REGULARISATION if name != "none"])
 def test_what_is_combined_here_does_change_the_result(name):
     row = ROWS[0] | {"optimizer": "sgd", "cost": "cross_entropy"}
@@ -168,9 +167,7 @@ def test_what_is_combined_here_does_change_the_result(name):
 @pytest.mark.parametrize("kind", FACTORS["kind"])
 @pytest.mark.parametrize("optimizer", ["sgd", "rmsprop with momentum", "adamw", "nadam"])
 @pytest.mark.parametrize("regularisation", ["dropout", "clip norm", "everything"])
-def test_where_chunks_end_never_changes_a_bit(
-    optimizer, regularisation, kind, steps, monkeypatch
-):
+def test_where_chunks_end_never_changes_a_bit(optimizer, regularisation, kind, steps, monkeypatch):
     row = {
         "optimizer": optimizer,
         "regularisation": regularisation,

@@ -470,7 +470,6 @@ REFUSED = {
     "scikit-learn's name": ({"activation": "logstic"}, X, CLASSES, "did you mean 'logistic'"),
     "softmax inside": ({"activation": "softmax"}, X, CLASSES, "unknown activation 'softmax'"),
     "solver": ({"solver": "adan"}, X, CLASSES, "must be a str among"),
-    "lbfgs": ({"solver": "lbfgs"}, X, CLASSES, "not offered yet: use 'adam'"),
     "no units": ({"hidden_layer_sizes": (5, 0)}, X, CLASSES, "layer 2 has 0 units"),
     "half a unit": ({"hidden_layer_sizes": (5.5,)}, X, CLASSES, "whole number, not 5.5"),
     "rate 0": ({"learning_rate_init": 0.0}, X, CLASSES, "'learning_rate_init' parameter"),

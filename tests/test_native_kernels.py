@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -361,15 +362,25 @@ def test_a_limit_on_threads_ends_with_its_last_user():
 
     before = threads()
     one = [1] * len(before)
-    with blas.at_most(1):
+    with blas.one_thread():
         assert threads() == one
-        with blas.at_most(2):
+        with blas.one_thread():
             assert threads() == one
         assert threads() == one
     assert threads() == before
-    with pytest.raises(KeyError), blas.at_most(1):
+    with pytest.raises(KeyError), blas.one_thread():
         raise KeyError
     assert threads() == before
+
+
+def test_a_limit_holds_whichever_python_thread_asks_for_it():
+    def threads():
+        with blas.one_thread():
+            return [pool.get_num_threads() for pool in blas.thread_pools()]
+
+    threads()  # the main thread was first
+    with ThreadPoolExecutor(1) as pool:
+        assert set(pool.submit(threads).result()) <= {1}
 
 
 # ── the cache ────────────────────────────────────────────────────────────────────────────────────────

@@ -19,6 +19,7 @@ from whygrad.errors import (
     WhygradError,
 )
 from whygrad.functions import Activation, Cost
+from whygrad.lbfgs import LBFGS
 from whygrad.network import Dense, Gradients, Network, Parameters, Uniform
 from whygrad.optimizers import SGD, Adagrad, Adam, AdamW, Nadam, RMSprop
 from whygrad.plan import Clip, Penalty, Stopping
@@ -59,6 +60,7 @@ __all__ = [
     "History",
     "InputError",
     "InverseScaling",
+    "LBFGS",
     "MLPClassifier",
     "MLPRegressor",
     "Nadam",

@@ -4,13 +4,30 @@ Everything that is remembered from epoch to epoch is in the state, so a training
 as one that was never interrupted.
 """
 
+import math
 from dataclasses import dataclass, replace
+from typing import Any
 
+import numpy as np
+
+from whygrad.backprop import backward, forward, gradients
 from whygrad.functions import Array
 from whygrad.measuring import measure
-from whygrad.network import Parameters
+from whygrad.network import Gradients, Parameters
 from whygrad.plan import Data, Plan, State, Stopping
 from whygrad.schedules import Adaptive, OnPlateau
+
+
+@dataclass(frozen=True)
+class LayerStatistics:
+    """How the last step of an epoch moved one layer, its W and b taken together as one vector.
+
+    `gradient` is ‖∂C/∂θˡ‖ of that step's batch, penalties included; `update` is ‖Δθˡ‖/‖θˡ‖, how far
+    the step went in proportion to what it moved.
+    """
+
+    gradient: float
+    update: float
 
 
 @dataclass(frozen=True)
@@ -19,13 +36,15 @@ class Epoch:
 
     `cost` is the mean of the batches' costs before each update, weighted by their numbers of examples,
     penalties included; `held_out_cost` is without penalties; `held_out_score` is accuracy, or R² for
-    numbers. Both are None where there is no held-out data. `rate` is η at the epoch's last step.
+    numbers. Both are None where there is no held-out data. `rate` is η at the epoch's last step; 1 for
+    L-BFGS, which has none. `layers` are the `LayerStatistics` of layers 1 … L, () where not asked for.
     """
 
     cost: float
     rate: float
     held_out_cost: float | None = None
     held_out_score: float | None = None
+    layers: tuple[LayerStatistics, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,6 +85,44 @@ def end_of_epoch(plan: Plan, state: State, held_out: Data | None) -> tuple[State
     if plan.cost_below is not None and epoch.cost < plan.cost_below:
         state = replace(state, stopped=f"training cost below {plan.cost_below:g}")
     return state, epoch
+
+
+def last_step(plan: Plan, before: State, after: Array, data: Data) -> tuple[LayerStatistics, ...]:
+    """Give each layer's statistics of the step from the state `before` to the parameters `after`.
+
+    Engines fuse the gradient into the update and never hold it: it is computed once more, for this batch.
+    """
+    batch = plan.batch(before.epoch, before.place)
+    X: Any = data.X[batch]
+    s = None if data.weights is None else data.weights[batch]
+    S = len(batch) if s is None else float(s.sum())
+    penalties = plan.l1.of_batch(S, plan.n), plan.l2.of_batch(S, plan.n)
+    theta = Parameters(plan.net.sizes, before.theta)
+    with np.errstate(all="ignore"):
+        trace = forward(
+            plan.net,
+            theta,
+            X if isinstance(X, np.ndarray) else X.toarray(),
+            plan.masks(before.step, batch),
+        )
+        trace = backward(plan.net, theta, trace, data.Y[batch])
+        g = gradients(plan.net, theta, trace, s, *penalties)
+    return layers_of(plan, before.theta, after, g.flat)
+
+
+def layers_of(plan: Plan, before: Array, after: Array, g: Array) -> tuple[LayerStatistics, ...]:
+    """Give each layer's statistics of a step from one vector of parameters to another, at gradient g."""
+    found = []
+    sizes = plan.net.sizes
+    parts = [Gradients(sizes, flat) for flat in (g, after - before, before)]
+    for l in range(1, plan.net.L + 1):
+        slope, change, size = (math.hypot(_norm(p.dW[l]), _norm(p.db[l])) for p in parts)
+        found.append(LayerStatistics(slope, change / size if size else math.inf))
+    return tuple(found)
+
+
+def _norm(array: Array) -> float:
+    return float(np.linalg.norm(array))
 
 
 def final(plan: Plan, state: State) -> Array:

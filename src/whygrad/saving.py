@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from whygrad.epochs import Epoch, History
+from whygrad.epochs import Epoch, History, LayerStatistics
 from whygrad.errors import FileError, InputError
 from whygrad.functions import ACTIVATIONS, COSTS, Activation, find_cost
 from whygrad.network import Dense, Network, Parameters, Uniform
@@ -83,7 +83,7 @@ def load(path: str | PathLike[str], own: Sequence[Any] = ()) -> Fitted:
         if shapes != [array.shape for array in arrays] or theta.flat.dtype.kind != "f":
             raise FileError(f"{path}: damaged, its matrices do not fit its network")
         history = json.loads(about["history"])
-        epochs = tuple(Epoch(**epoch) for epoch in history["epochs"])
+        epochs = tuple(_epoch_from_dict(epoch) for epoch in history["epochs"])
         return Fitted(net, theta, History(epochs, history["stopped"]))
     except InputError as error:
         raise FileError(f"{path}: {error}") from None
@@ -150,6 +150,11 @@ def write_atomically(path: Path, content: bytes) -> None:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise FileError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+
+def _epoch_from_dict(about: dict[str, Any]) -> Epoch:
+    layers = tuple(LayerStatistics(**layer) for layer in about.get("layers", ()))
+    return Epoch(**about | {"layers": layers})
 
 
 def _known(name: str, own: dict[str, Any], table: dict[str, Any], kind: str) -> Any:

@@ -22,9 +22,10 @@ import numpy as np
 
 from whygrad.backprop import Trace, forward
 from whygrad.engines import Engine, Watch, choose
-from whygrad.epochs import Epoch, History, end_of_epoch, final
+from whygrad.epochs import Epoch, History, end_of_epoch, final, last_step
 from whygrad.errors import DivergenceWarning, InputError
 from whygrad.functions import Array
+from whygrad.lbfgs import LBFGS, minimise, of_gradients
 from whygrad.measuring import outputs
 from whygrad.network import Network, Parameters
 from whygrad.optimizers import find_optimizer
@@ -104,6 +105,7 @@ def train(
     dtype: Any = None,
     progress: bool = False,
     callbacks: Sequence[Observer] = (),
+    layer_statistics: bool = False,
 ) -> Fitted:
     """Train a network by backpropagation and gradient descent.
 
@@ -116,9 +118,9 @@ def train(
     net : the network.
     X : inputs, (n, n_0), or n examples of any shape with n_0 numbers each.
     Y : targets, (n, n_L); or (n,) with one number per example, or with classes 0 … n_L − 1.
-    optimizer : "sgd", "adam", or an optimizer such as `SGD(0.5, momentum=0.9)`.
-    epochs : passes through the data.
-    batch_size : examples per step; by default 32, or all if there are fewer.
+    optimizer : "sgd", "adam", "lbfgs" …, or an optimizer such as `SGD(0.5, momentum=0.9)`.
+    epochs : passes through the data; iterations of L-BFGS.
+    batch_size : examples per step; by default 32, or all if there are fewer, or for L-BFGS.
     seed : decides the initial parameters and the order of the examples.
     engine : "auto", "native" or "reference".
     theta : parameters to start from, instead of drawn ones.
@@ -132,9 +134,12 @@ def train(
     clip : bounds on the gradient, a `Clip`.
     label_smoothing : the share by which classes move towards equal probabilities.
     shuffle : take the examples in a new order every epoch.
-    dtype : "float32" or "float64"; by default float32 where X is, else float64.
+    dtype : "float32" or "float64"; by default float32 where X is, else float64, as always for L-BFGS,
+        whose line search needs the digits.
     progress : show a live line while training.
     callbacks : functions called with a `Report` after every epoch; True stops the training.
+    layer_statistics : put the gradient's norm and the relative size of the update of every layer, at the
+        last step of each epoch, into the history. It costs one more pass through that batch.
 
     Raises
     ------
@@ -148,16 +153,21 @@ def train(
     >>> fitted.predict(X).round().ravel()
     array([0., 1., 1., 0.])
     """
+    rule = LBFGS() if isinstance(optimizer, str) and optimizer == "lbfgs" else optimizer
+    whole = isinstance(rule, LBFGS)
     if dtype is None:
-        dtype = np.float32 if getattr(X, "dtype", None) == np.float32 else np.float64
+        single = getattr(X, "dtype", None) == np.float32 and not whole
+        dtype = np.float32 if single else np.float64
     kind = _name_of(dtype)
     data = as_data(net, X, Y, weights, kind)
     plan = Plan(
         net=net,
-        optimizer=find_optimizer(optimizer),
-        n=len(data.X),
+        optimizer=find_optimizer(rule),
+        n=len(data.Y),
         epochs=epochs,
-        batch_size=min(32, len(data.X)) if batch_size is None else batch_size,
+        batch_size=min(len(data.Y) if whole else 32, len(data.Y))
+        if batch_size is None
+        else batch_size,
         seed=seed,
         shuffle=shuffle,
         l1=l1 if isinstance(l1, Penalty) else Penalty(l1),
@@ -170,13 +180,14 @@ def train(
         cost_below=cost_below,
     )
     kept = None if held_out is None else as_data(net, *held_out, dtype=kind)
-    observers = [_at_epoch_ends(callback) for callback in callbacks]
+    observers = [at_epoch_ends(callback) for callback in callbacks]
     if progress:
         from whygrad.progress import ProgressBar
 
         observers.insert(0, ProgressBar())
+    chosen = choose(engine, of_gradients(plan))
     state, history = run(
-        plan, start(plan, theta), data, kept, choose(engine, plan), observers, seconds
+        plan, start(plan, theta), data, kept, chosen, observers, seconds, layer_statistics
     )
     return Fitted(net, Parameters(net.sizes, final(plan, state)), history)
 
@@ -189,6 +200,7 @@ def run(
     engine: Engine,
     observers: Sequence[Observer] = (),
     seconds: float | None = None,
+    layer_statistics: bool = False,
 ) -> tuple[State, History]:
     """Go on from `state` until the plan's epochs are over or something stops the training.
 
@@ -201,30 +213,43 @@ def run(
             raise InputError(f"{what} on {on!r} needs held-out data: give held_out=(X, Y)")
     data, started = smooth(plan, data), time.perf_counter()
     epochs: list[Epoch] = []
+
+    def look(state: State, ended: Epoch | None) -> str:
+        """Tell the observers; give why to stop, or an empty string."""
+        report, stopped = Report(plan, state, ended), ""
+        if any([observer(report) for observer in observers]):
+            stopped = "stopped by a callback"
+        if seconds is not None and time.perf_counter() - started >= seconds:
+            stopped = stopped or f"time budget of {seconds:g} s over at step {state.step}"
+        return INTERRUPTED if interrupted() else stopped or state.stopped
+
     state = replace(state.copy(), stopped="")
     checkpoints = _Checkpoints(state)
     chunk, stopped = 8, ""
     with _interruption() as interrupted, _closing(observers):
+        if isinstance(plan.optimizer, LBFGS):
+            return minimise(plan, state, data, held_out, engine, look, layer_statistics)
         while state.epoch < plan.epochs and not stopped:
             rest = plan.steps_per_epoch - state.place
-            until = state.step + min(rest, chunk)
+            sampled = layer_statistics and rest == 1  # the last step of an epoch, taken by itself
+            until = state.step + min(rest - 1 if layer_statistics and not sampled else rest, chunk)
+            before = state.copy() if sampled else state
             began, first = time.perf_counter(), state.step
             state, seen = engine.run(plan, state, data, until, Watch())
             if seen.diverged:
                 stopped = _report_divergence(plan, state, data)
                 state = _before(plan, state.step, checkpoints, data, held_out, engine)
                 break
-            chunk = _next_chunk(state.step - first, time.perf_counter() - began)
+            if not sampled:
+                chunk = _next_chunk(state.step - first, time.perf_counter() - began)
             ended = None
             if state.place == plan.steps_per_epoch:
+                after = state.theta
                 state, ended = end_of_epoch(plan, state, held_out)
+                if sampled:
+                    ended = replace(ended, layers=last_step(plan, before, after, data))
                 epochs.append(ended)
-            report = Report(plan, state, ended)
-            if any([observer(report) for observer in observers]):
-                stopped = "stopped by a callback"
-            if seconds is not None and time.perf_counter() - started >= seconds:
-                stopped = stopped or f"time budget of {seconds:g} s over at step {state.step}"
-            stopped = INTERRUPTED if interrupted() else stopped or state.stopped
+            stopped = look(state, ended)
             checkpoints.offer(state)
     state = replace(state, stopped=stopped or ALL_DONE)
     return state, History(tuple(epochs), state.stopped)
@@ -308,7 +333,8 @@ def _name_of(dtype: Any) -> str:
         raise InputError(f"dtype is {dtype!r}: use 'float32' or 'float64'") from None
 
 
-def _at_epoch_ends(callback: Observer) -> Observer:
+def at_epoch_ends(callback: Observer) -> Observer:
+    """Give an observer that calls back at the end of every epoch only."""
     return lambda report: callback(report) if report.epoch is not None else None
 
 

@@ -11,6 +11,7 @@ row-major matrix is its own transpose there, and a product is passed on with its
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -170,41 +171,47 @@ def _all_products(inputs: Array, W: Array, delta: Array, z: Array, error: Array,
 
 @cache
 def thread_pools() -> list[Any]:
-    """Every BLAS in the process that has threads; looked for once, as that reads its libraries."""
+    """The threads of the BLAS that the products call: SciPy's own, where it comes with one.
+
+    NumPy's are left alone, so that what other Python threads compute with NumPy does not change with
+    the limits here. Looked for once, as that reads the libraries of the process.
+    """
     import scipy.linalg.cython_blas  # noqa: F401  loads the one that is meant
 
     pools: list[Any] = ThreadpoolController().select(user_api="blas").lib_controllers
-    return pools
+    own = [pool for pool in pools if "scipy" in Path(pool.filepath).parent.name]
+    return own or pools
 
 
 _lock = Lock()
-_limits: list[int] = []
+_users: list[int] = []
 _before: list[int] = []
 
 
 @contextmanager
-def at_most(threads: int) -> Iterator[None]:
-    """Limit the threads of BLAS; when the last of its users leaves, all is as it was.
+def one_thread() -> Iterator[None]:
+    """Keep the BLAS of the products to one thread; when the last user leaves, all is as it was.
 
-    The pools belong to the process: of limits that overlap, set by trainings in several Python
-    threads, the lowest holds.
+    Products of one and of two threads may differ in their last bits. The engine has threads of its own,
+    each with products of its own, so those need none. The pools belong to the process, whence the count.
     """
     with _lock:
-        if not _limits:
+        if not _users:
             _before[:] = [pool.get_num_threads() for pool in thread_pools()]
-        _limits.append(threads)
-        _apply_limits()
+            _set([1] * len(_before))
+        _users.append(1)
     try:
         yield
     finally:
         with _lock:
-            _limits.remove(threads)
-            _apply_limits()
+            _users.pop()
+            if not _users:
+                _set(_before)
 
 
-def _apply_limits() -> None:
-    for pool, before in zip(thread_pools(), _before, strict=True):
-        # threadpoolctl lets one Python thread alone set an OpenBLAS and drops what others ask for. Here
+def _set(threads: list[int]) -> None:
+    for pool, number in zip(thread_pools(), threads, strict=True):
+        # threadpoolctl lets one Python thread alone set an OpenBLAS, and drops what others ask for. Here
         # they go through one lock, so we ask for what is behind that rule, where there is such a rule.
         set_threads = getattr(pool, "_real_set_num_threads", pool.set_num_threads)
-        set_threads(min([before, *_limits]))
+        set_threads(number)

@@ -20,7 +20,7 @@ _ONE, _27, _30, _31, _32 = (np.uint64(n) for n in (1, 27, 30, 31, 32))
 @inlined_kernel
 def following(number: Any, counter: Any) -> Any:
     """Add one more counter to the chain that `number` stands for (SplitMix64)."""
-    number = number + (np.uint64(counter) + _ONE) * _GOLDEN
+    number = number + (counter + _ONE) * _GOLDEN
     number = (number ^ (number >> _30)) * _FIRST
     number = (number ^ (number >> _27)) * _SECOND
     return number ^ (number >> _31)
@@ -34,9 +34,9 @@ def lay_mask(
     real = type(mask[0])
     kept, dropped = real(factor), real(0)
     for i in range(rows):
-        row = following(key, order[first + i])
+        row = following(key, np.uint64(order[first + i]))
         for j in range(units):
-            case = following(row, j) >> _32
+            case = following(row, np.uint64(j)) >> _32
             mask[i * units + j] = kept if case < threshold else dropped
 
 

@@ -55,14 +55,14 @@ class NativeEngine:
         self, plan: Plan, state: State, data: Data, until: int, watch: Watch
     ) -> tuple[State, Watched]:
         """Take the steps up to `until` in one call; the state's arrays are reused."""
-        from whygrad.engines.native.blas import at_most
+        from whygrad.engines.native.blas import one_thread
         from whygrad.engines.native.layout import bounds, penalties, rule
         from whygrad.engines.native.steps import Team, run_steps
 
         numbers = np.ascontiguousarray(plan.numbers(state, until))
         costs = np.empty(len(numbers))
         whole = plan.clip != Clip()
-        with _announced(plan.dtype), at_most(1):
+        with _announced(plan.dtype), one_thread():
             layout = self._layout_for(plan.net, plan.batch_size, plan.dtype, data, True, whole)
             theta, slots = layout.enter(state.theta, state.slots)
             # Clipping and decay act on all of θ at once, which is left to one thread.
@@ -115,7 +115,7 @@ class NativeEngine:
 
     def cost_and_gradient(self, plan: Plan, theta: Array, data: Data) -> tuple[float, Array]:
         """Give the cost over all the data and its gradient, in blocks of rows."""
-        from whygrad.engines.native.blas import at_most
+        from whygrad.engines.native.blas import one_thread
         from whygrad.engines.native.layout import aligned_zeros, penalties
         from whygrad.engines.native.steps import cost_and_gradient
 
@@ -125,7 +125,7 @@ class NativeEngine:
             layout = self._layout_for(plan.net, block, plan.dtype, data, drops=False, whole=False)
             inner, _ = layout.enter(theta, np.zeros((0, len(theta)), theta.dtype))
             gradient = aligned_zeros(layout.size, theta.dtype)
-            with at_most(1):
+            with one_thread():
                 cost = cost_and_gradient(
                     layout.layers,
                     penalties(plan),

@@ -6,7 +6,7 @@ shape alone, so that the same training gives the same bits.
 
 from whygrad.engines.native import blas
 from whygrad.engines.native.blas import matrix
-from whygrad.engines.native.compiling import kernel
+from whygrad.engines.native.compiling import ONE, kernel
 from whygrad.engines.native.microkernels import combine, dots
 from whygrad.functions import Array
 
@@ -41,7 +41,7 @@ def into_inputs(
             delta,
             delta_start,
             units,
-            1,
+            ONE,
             W,
             W_start,
             rows,
@@ -69,7 +69,19 @@ def into_weights(
     """
     if _FROM <= rows * units * size < _TO:
         combine(
-            alpha, delta, delta_start, 1, delta_row, a, a_start, units, rows, size, beta, W, W_start
+            alpha,
+            delta,
+            delta_start,
+            ONE,
+            delta_row,
+            a,
+            a_start,
+            units,
+            rows,
+            size,
+            beta,
+            W,
+            W_start,
         )
     else:
         blas.product_into_weights(

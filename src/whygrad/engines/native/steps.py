@@ -19,7 +19,7 @@ import numpy as np
 
 from whygrad.engines.native import products, sparse
 from whygrad.engines.native.blas import vector
-from whygrad.engines.native.compiling import cached_kernel, kernel
+from whygrad.engines.native.compiling import ZERO, cached_kernel, kernel
 from whygrad.engines.native.costs import output_costs, output_error
 from whygrad.engines.native.denormals import flush, restore
 from whygrad.engines.native.dropout import following, lay_mask, multiply
@@ -142,7 +142,7 @@ def run_steps(
         l2 = penalties.l2 + (penalties.l2_per_example / S if S > 0 else 0.0)
         S = S if S > 0 else 1.0
 
-        key = following(following(np.uint64(0), seed), step + i)
+        key = following(following(np.uint64(0), seed), np.uint64(step + i))
         for block in range(team.part, team.blocks, team.parts):
             low, high = begin(rows, team.blocks, block), begin(rows, team.blocks, block + 1)
             _gather(layers, examples, room, first, low, high, rows)
@@ -163,11 +163,10 @@ def run_steps(
             layers, rule, l1, l2, clips, theta, slots, examples, room, team, first, rows, S, numbers[i]
         )  # fmt: skip
         if clips and team.part == 0:
-            start = layers.W[0]  # 0, but not a literal: Numba would compile all of it twice
-            bound(bounds, room.gradient, start, len(theta))
-            move(rule, theta, slots, room.gradient, start, start, len(theta), numbers[i])
+            bound(bounds, room.gradient, ZERO, len(theta))
+            move(rule, theta, slots, room.gradient, ZERO, ZERO, len(theta), numbers[i])
         if penalties.decay != 0 and team.part == 0:
-            scale(1 - penalties.decay, theta, layers.W[0], len(theta))
+            scale(1 - penalties.decay, theta, ZERO, len(theta))
         meeting += 1
         meet(team.arrivals, team.parts, meeting)
     restore(before)
@@ -215,7 +214,7 @@ def _move(
                 )  # fmt: skip
                 continue
             # The gradient of a whole layer, or of all, lies as θ does; that of one layer at the start.
-            g, at = room.gradient, layers.W[0]
+            g, at = room.gradient, ZERO
             if clips or team.blocks > 1:
                 at = W
             size = tall * width
@@ -252,7 +251,7 @@ def cost_and_gradient(
 
     The layers are without dropout.
     """
-    n, low = len(examples.order), layers.W[0]  # low is 0, but not a literal
+    n, low = len(examples.order), ZERO
     S = _weight(examples, low, n)
     l1 = penalties.l1 + penalties.l1_per_example / S
     l2 = penalties.l2 + penalties.l2_per_example / S
@@ -337,10 +336,10 @@ def _forward(
         if l == 1 and layers.stretch > 0:
             for i in range(rows):
                 row[:] = 0
-                copy(theta, b, row, 0, units)
+                copy(theta, b, row, ZERO, units)
                 example = examples.order[first + low + i]
                 sparse.read_row(examples.rows, example, row, theta, W, layers.stretch)
-                copy(row, 0, work, z + i * units, units)
+                copy(row, ZERO, work, z + i * units, units)
         else:
             for i in range(rows):
                 copy(theta, b, work, z + i * units, units)
@@ -353,7 +352,7 @@ def _forward(
             copy(work, f, work, a, rows * units)
             mask = vector(work, layers.mask[l] + low * units, rows * units)
             lay_mask(
-                following(key, l), examples.order, first + low, rows, units,
+                following(key, np.uint64(l)), examples.order, first + low, rows, units,
                 layers.thresholds[l], layers.factors[l], mask,
             )  # fmt: skip
             multiply(vector(work, a, rows * units), mask, rows * units)
@@ -460,7 +459,7 @@ def _add_gradient(
             scale, room.work, delta, units, room.work, layers.a[l - 1],
             keep_W, target, W, rows, high - low, below,
         )  # fmt: skip
-    biases, sums = vector(target, b, high - low), vector(row, layers.W[0], high - low)
+    biases, sums = vector(target, b, high - low), vector(row, ZERO, high - low)
     sums[:] = 0
     for i in range(rows):
         errors = vector(room.work, delta + i * units, high - low)

@@ -180,7 +180,7 @@ def bound(bounds: Bounds, g: Array, start: int, stop: int) -> None:
     if math.isfinite(bounds.norm):
         length = math.sqrt(_sum_of_squares(vector(g, start, stop - start)))
         if length > bounds.norm:
-            scale(real(bounds.norm / length), g, start, stop)
+            scale(bounds.norm / length, g, start, stop)
 
 
 @kernel
