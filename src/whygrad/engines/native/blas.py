@@ -8,11 +8,7 @@ is internal to Numba, so `unavailable` tries it before it is relied on. BLAS cou
 row-major matrix is its own transpose there, and a product is passed on with its operands swapped.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -21,7 +17,6 @@ from numba import carray, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import DTypeLike
-from threadpoolctl import ThreadpoolController
 
 from whygrad.engines.native.compiling import cached_kernel, inlined_kernel, kernel
 from whygrad.functions import Array
@@ -167,51 +162,3 @@ def _all_products(inputs: Array, W: Array, delta: Array, z: Array, error: Array,
     product_into_units(inputs, W, 0.0, z)
     product_into_inputs(delta, W, 1.0, error)
     product_into_weights(2.0, delta, inputs, 3.0, dW)
-
-
-@cache
-def thread_pools() -> list[Any]:
-    """The threads of the BLAS that the products call: SciPy's own, where it comes with one.
-
-    NumPy's are left alone, so that what other Python threads compute with NumPy does not change with
-    the limits here. Looked for once, as that reads the libraries of the process.
-    """
-    import scipy.linalg.cython_blas  # noqa: F401  loads the one that is meant
-
-    pools: list[Any] = ThreadpoolController().select(user_api="blas").lib_controllers
-    own = [pool for pool in pools if "scipy" in Path(pool.filepath).parent.name]
-    return own or pools
-
-
-_lock = Lock()
-_users: list[int] = []
-_before: list[int] = []
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Keep the BLAS of the products to one thread; when the last user leaves, all is as it was.
-
-    Products of one and of two threads may differ in their last bits. The engine has threads of its own,
-    each with products of its own, so those need none. The pools belong to the process, whence the count.
-    """
-    with _lock:
-        if not _users:
-            _before[:] = [pool.get_num_threads() for pool in thread_pools()]
-            _set([1] * len(_before))
-        _users.append(1)
-    try:
-        yield
-    finally:
-        with _lock:
-            _users.pop()
-            if not _users:
-                _set(_before)
-
-
-def _set(threads: list[int]) -> None:
-    for pool, number in zip(thread_pools(), threads, strict=True):
-        # threadpoolctl lets one Python thread alone set an OpenBLAS, and drops what others ask for. Here
-        # they go through one lock, so we ask for what is behind that rule, where there is such a rule.
-        set_threads = getattr(pool, "_real_set_num_threads", pool.set_num_threads)
-        set_threads(number)

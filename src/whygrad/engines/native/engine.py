@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from whygrad.engines import Watch, Watched
+from whygrad.engines.pools import one_thread
 from whygrad.functions import ACTIVATIONS, COSTS, Array
 from whygrad.masks import WORD
 from whygrad.network import Network
@@ -55,7 +56,6 @@ class NativeEngine:
         self, plan: Plan, state: State, data: Data, until: int, watch: Watch
     ) -> tuple[State, Watched]:
         """Take the steps up to `until` in one call; the state's arrays are reused."""
-        from whygrad.engines.native.blas import one_thread
         from whygrad.engines.native.layout import bounds, penalties, rule
         from whygrad.engines.native.steps import Team, run_steps
 
@@ -115,7 +115,6 @@ class NativeEngine:
 
     def cost_and_gradient(self, plan: Plan, theta: Array, data: Data) -> tuple[float, Array]:
         """Give the cost over all the data and its gradient, in blocks of rows."""
-        from whygrad.engines.native.blas import one_thread
         from whygrad.engines.native.layout import aligned_zeros, penalties
         from whygrad.engines.native.steps import cost_and_gradient
 
