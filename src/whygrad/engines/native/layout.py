@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from whygrad.arrays import is_sparse
 from whygrad.engines.native import sparse, updates
 from whygrad.engines.native.costs import COST_CODES
 from whygrad.engines.native.elementwise import ACTIVATION_CODES, SLOPE_NEEDS_Z
-from whygrad.engines.native.memory import LINE
+from whygrad.engines.native.memory import LINE, read_only
 from whygrad.engines.native.steps import Examples, Layers, Room
 from whygrad.engines.native.updates import Bounds, Penalties, Rule
 from whygrad.functions import Array
@@ -26,7 +27,7 @@ from whygrad.plan import Clip, Data, Penalty, Plan
 # Zeros are skipped where at most this share of the inputs is something else, and the rows are long.
 SPARSE_SHARE, SPARSE_INPUTS = 0.3, 64
 # Columns are kept in 16 bits, and the compressed rows in memory beside the data.
-SPARSE_COLUMNS, SPARSE_NUMBERS = 2**16, 2**28
+SPARSE_COLUMNS, SPARSE_NUMBERS = sparse.NARROW, 2**28
 
 
 class Layout:
@@ -41,19 +42,20 @@ class Layout:
         self.key = layout_key(net, batch_size, dtype, data, drops, whole)
         self.data = data  # kept, so that the ids in the key stay taken
         self.sizes = net.sizes
-        skip = skips_zeros(data.X)
+        skip = is_sparse(data.X) or skips_zeros(data.X)
         stretch = sparse.width(net.sizes[1], dtype) if skip else 0
         self.layers = layers(net, batch_size, stretch, drops)
         self.rows = sparse.compress(data.X) if skip else _no_rows(dtype)
+        self.X = np.empty((0, net.sizes[0]), dtype) if is_sparse(data.X) else data.X
         self.room = _room(self.layers, batch_size, dtype, self.size if whole else 0)
         self.inner: list[Array] = []  # memory for parameters and slots in the loop's order
 
     def examples(self, order: Array) -> Examples:
         """Give the data in the order of an epoch, as read-only arrays: of one kind, whoever owns them."""
         data = self.data
-        weights = np.empty(0, data.X.dtype) if data.weights is None else data.weights
-        X, Y, s = (_read_only(array) for array in (data.X, data.Y, weights))
-        return Examples(X, self.rows, Y, s, _read_only(order))
+        weights = np.empty(0, data.Y.dtype) if data.weights is None else data.weights
+        X, Y, s = (read_only(array) for array in (self.X, data.Y, weights))
+        return Examples(X, self.rows, Y, s, read_only(order))
 
     def enter(self, theta: Array, slots: Array) -> tuple[Array, Array]:
         """Give parameters and slots in the loop's order, in aligned memory."""
@@ -136,13 +138,15 @@ def layers(net: Network, batch_size: int, stretch: int, drops: bool = True) -> L
     a, z, delta, f, mask = (places[n:-1:5] for n in range(5))
     f = [f[l] if rates[l] else a[l] for l in range(L + 1)]
     z = [z[l] if own_z[l] else f[l] for l in range(L + 1)]
-    whole_numbers = [
+    n_l, code_l, at_W, at_b, at_z, at_f, at_a, at_mask, at_delta = (
         np.array(values, np.int64) for values in (sizes, codes, W, b, z, f, a, mask, delta)
-    ]
-    n_l, f_l, *rest = whole_numbers
+    )
     factors = np.array([1 / (1 - rate) if rate else 0.0 for rate in rates])
     thresholds = np.array([threshold(rate) for rate in rates], np.uint64)
-    return Layers(n_l, f_l, COST_CODES[net.C.name], *rest, factors, thresholds, stretch)
+    return Layers(
+        n_l, code_l, COST_CODES[net.C.name], at_W, at_b, at_z, at_f, at_a, at_mask, at_delta,
+        factors, thresholds, stretch,
+    )  # fmt: skip
 
 
 def rule(optimizer: Optimizer) -> Rule:
@@ -219,11 +223,5 @@ def _whole_lines(numbers: int) -> int:
     return -(-numbers // LINE) * LINE
 
 
-def _read_only(array: Array) -> Array:
-    view = array.view()
-    view.flags.writeable = False
-    return view
-
-
 def _no_rows(dtype: str) -> sparse.Rows:
-    return sparse.Rows(np.zeros(1, np.int64), np.empty(0, np.uint16), np.empty(0, dtype))
+    return sparse.rows(np.zeros(1, np.int64), np.empty(0, np.uint16), np.empty(0, dtype))
