@@ -79,6 +79,7 @@ CASES = {
     "momentum": twenty_epochs("three classes", **SGD | {"nesterovs_momentum": False}),
     "nesterov": twenty_epochs("three classes", **SGD),
     "nesterov without momentum": twenty_epochs("number", **SGD | {"momentum": 0.0}),
+    "momentum 1": twenty_epochs("number", **SGD | {"momentum": 1.0, "learning_rate_init": 0.001}),
     "adam": twenty_epochs("three classes", **ADAM),
     "adam, all its numbers": twenty_epochs("number", **ADAM, beta_1=0.7, beta_2=0.95, epsilon=1e-3),
     "alpha 0": twenty_epochs("two classes", **SGD, alpha=0.0),
