@@ -289,7 +289,11 @@ def test_parameters_defaults_and_tags_are_scikit_learns(name, engine):
     assert own[0] == ("engine", inspect.Parameter.KEYWORD_ONLY, "auto")
     assert {kind for _, kind, _ in own} == {inspect.Parameter.KEYWORD_ONLY}
     assert signature(ours.fit)[:4] == signature(sklearns.fit)
-    assert [name for name, _, _ in signature(ours.fit)[4:]] == ["X_val", "y_val", "sample_weight_val"]
+    assert [name for name, _, _ in signature(ours.fit)[4:]] == [
+        "X_val",
+        "y_val",
+        "sample_weight_val",
+    ]
     assert signature(ours.partial_fit) == signature(sklearns.partial_fit)
     assert get_tags(ours()) == get_tags(sklearns())
 
