@@ -203,6 +203,11 @@ GOING_ON = {
     },
     "early stopping": {"solver": "adam", "early_stopping": True, "n_iter_no_change": 10},
     "batches that do not divide": {"solver": "adam", "batch_size": 40},
+    "nadam": {"solver": "nadam"},
+    "adamw, clipped, smoothed": {"solver": "adamw", "clip": 0.5, "label_smoothing": 0.1},
+    "dropout": {"solver": "rmsprop", "dropout": 0.3, "batch_size": 40},
+    "on plateau": {"solver": "adagrad", "schedule": "on_plateau"},
+    "layer statistics": {"solver": "adam", "layer_statistics": True, "batch_size": 40},
 }
 
 
