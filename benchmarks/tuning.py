@@ -5,9 +5,9 @@
     dropout rather than none                        Srivastava et al. (2014)
 
 Each contestant searches its own small grid of two numbers. The setting with the best mean accuracy on
-validation data is the one that counts, on test data that no choice has seen; seeds draw the split, the start
-and the order alike for all. Printed are the test accuracy, mean ± standard error over seeds, and the gain,
-paired by seed.
+validation data is the one that counts, on test data that no choice has seen; seeds draw the split, the
+start and the order alike for all. Printed are the test accuracy, mean ± standard error over seeds, and the
+gain, paired by seed.
 
     python benchmarks/tuning.py [digits | mnist]      (mnist needs $WHYGRAD_DATA/mnist)
 """
@@ -25,7 +25,7 @@ import numpy as np
 import whygrad as wg
 from whygrad.datasets import load
 
-SEEDS = range(10)
+SEEDS = {"digits": range(10), "mnist": range(5)}  # the latter has many more to test on
 TRAIN = 600  # few examples, so that there is something for a regulariser to do
 RATES = (1e-3, 3e-3, 1e-2, 3e-2)
 CONSTANT, ONE_CYCLE = wg.Constant(), wg.OneCycle()
@@ -77,7 +77,7 @@ CLAIMS = {
 def split(name, seed):
     """Training, validation and test data, drawn by the seed."""
     data = load(name)
-    X, y = (np.asarray(data.X, np.float64).reshape(len(data.y), -1), np.asarray(data.y))
+    X, y = (np.asarray(data.X, np.float32).reshape(len(data.y), -1), np.asarray(data.y))
     X = X / X.max()
     order = np.random.default_rng(seed).permutation(len(X))
     rest = (len(X) - TRAIN) // 2 if name == "digits" else 5000
@@ -88,7 +88,7 @@ def split(name, seed):
 def accuracies(splits, settings):
     """Validation and test accuracy of one setting, a pair for each seed."""
     found = []
-    for seed, (train, *others) in zip(SEEDS, splits, strict=True):
+    for seed, (train, *others) in enumerate(splits):
         options = dict(settings)
         shape = {key: options.pop(key) for key in ("units", "dropout") if key in options}
         net = net_of(train[0].shape[1], **shape)
@@ -98,7 +98,7 @@ def accuracies(splits, settings):
 
 
 def contest(name):
-    splits = [split(name, seed) for seed in SEEDS]
+    splits = [split(name, seed) for seed in SEEDS[name]]
     results = {}
     for claim, contestants in CLAIMS.items():
         print(f"\n{claim}")
@@ -132,7 +132,7 @@ def main():
     name = sys.argv[1] if len(sys.argv) > 1 else "digits"
     began = time.perf_counter()
     print(
-        f"{name}: {TRAIN} training examples, test accuracy of the best setting, {len(SEEDS)} seeds"
+        f"{name}: {TRAIN} training examples, test accuracy of the best setting, {len(SEEDS[name])} seeds"
     )
     results = contest(name)
     print(f"\n{time.perf_counter() - began:.0f} s")

@@ -1,4 +1,4 @@
-"""L-BFGS takes scikit-learn's iterations, ends cleanly however it ends, and refuses what it has no use for."""
+"""L-BFGS takes scikit-learn's iterations, ends cleanly, and refuses what it has no use for."""
 
 import signal
 import warnings

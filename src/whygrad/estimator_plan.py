@@ -20,7 +20,7 @@ from whygrad.errors import InputError, nearest
 from whygrad.functions import ACTIVATIONS, Activation, Array, Domain, find_activation, find_cost
 from whygrad.lbfgs import LBFGS
 from whygrad.network import Dense, Network, Parameters, Uniform
-from whygrad.optimizers import SGD, Adagrad, Adam, AdamW, Nadam, Optimizer, RMSprop
+from whygrad.optimizers import SGD, Adagrad, Adam, AdamW, Nadam, Optimizer, RMSprop, find_optimizer
 from whygrad.plan import Clip, Penalty, Plan, State, Stopping
 from whygrad.schedules import SCHEDULES, Adaptive, Constant, InverseScaling, Schedule
 
@@ -205,8 +205,7 @@ def plan_of(p: Any, net: Network, n: int, seed: int, dtype: str) -> Plan:
 def optimizer(p: Any) -> Optimizer:
     """Give the rule that `solver` means, with the parameters that scikit-learn has for it."""
     if not isinstance(p.solver, str):
-        own: Optimizer = p.solver
-        return own
+        return find_optimizer(p.solver)
     rate, adam = p.learning_rate_init, (p.beta_1, p.beta_2, p.epsilon)
     rules: dict[str, Callable[[], Optimizer]] = {
         "lbfgs": lambda: LBFGS(p.tol, p.max_fun),

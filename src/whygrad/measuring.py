@@ -25,7 +25,7 @@ class Judged(Data):
 def outputs(net: Network, theta: Parameters, X: Any) -> Array:
     """Give a[L] for X, computed in blocks of rows to bound the memory."""
     X = as_inputs(net, X)
-    parts = [forward(net, theta, X[i : i + BLOCK]).a[-1] for i in range(0, len(X), BLOCK)]
+    parts = [forward(net, theta, X[i : i + BLOCK]).a[-1] for i in range(0, X.shape[0], BLOCK)]
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
@@ -57,7 +57,7 @@ def measure(net: Network, theta: Parameters, data: Data) -> tuple[float, float]:
     """Give cost, without penalties, and score of examples."""
     C_x, parts = [], []
     with np.errstate(all="ignore"):
-        for i in range(0, len(data.X), BLOCK):
+        for i in range(0, len(data.Y), BLOCK):
             trace = forward(net, theta, data.X[i : i + BLOCK])
             C_x.append(example_costs(net, trace, data.Y[i : i + BLOCK]))
             parts.append(trace.a[-1])

@@ -203,7 +203,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
     def activations(self, X: Any) -> list[Array]:
         """Give the activations of all layers for each row of X: a[0], which is X, to a[L]."""
         X = self._inputs(X)
-        return list(forward(self.net_, self.theta_, X).a)
+        return list(forward(self.net_, self.theta_, X.toarray() if issparse(X) else X).a)
 
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(
@@ -220,7 +220,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : inputs, (n, n_features), dense or sparse; a sparse X is made dense first.
+        X : inputs, (n, n_features), dense or sparse; a sparse X stays so.
         y : classes or numbers, (n,), or (n, n_outputs).
         sample_weight : how much each example counts, (n,).
         X_val, y_val, sample_weight_val : examples to measure after every epoch. With early stopping they
@@ -310,9 +310,9 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         self.validation_loss_curve_ = costs if measured else None
         self.best_validation_score_ = -state.best if by_score else None
 
-    def _inputs(self, X: Any) -> Array:
+    def _inputs(self, X: Any) -> Any:
         check_is_fitted(self)
-        return _dense(validate_data(self, X, accept_sparse=["csr", "csc"], reset=False))
+        return validate_data(self, X, accept_sparse="csr", reset=False)
 
     def _outputs(self, X: Any) -> Array:
         """Give a[L] for X, (n, n_outputs)."""
@@ -361,12 +361,12 @@ def checked(p: Any, X: Any, y: Any, **options: Any) -> tuple[Array, Any]:
 
 
 def validated(p: Any, X: Any, y: Any, goes_on: bool, **options: Any) -> tuple[Array, Any]:
-    """Let scikit-learn check X and y; a sparse X becomes dense."""
+    """Let scikit-learn check X and y; a sparse X comes as compressed rows."""
     X, y = validate_data(
         p,
         X,
         y,
-        accept_sparse=["csr", "csc"],
+        accept_sparse="csr",
         multi_output=True,
         dtype=(np.float64, np.float32),
         reset=not goes_on,
@@ -374,9 +374,4 @@ def validated(p: Any, X: Any, y: Any, goes_on: bool, **options: Any) -> tuple[Ar
     )
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
-    return _dense(X), y
-
-
-def _dense(X: Any) -> Array:
-    dense: Array = X.toarray() if issparse(X) else X
-    return dense
+    return X, y

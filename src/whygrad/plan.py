@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from whygrad.arrays import as_inputs, as_targets, as_weights, check_fit
+from whygrad.arrays import as_inputs, as_targets, as_weights, check_fit, is_sparse
 from whygrad.errors import InputError
 from whygrad.functions import Array
 from whygrad.masks import mask
@@ -240,22 +240,28 @@ class State:
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """Examples in the form that training needs: X (n, n_0), Y (n, n_L), weights (n,) or None."""
+    """Examples in the form that training needs: X (n, n_0), Y (n, n_L), weights (n,) or None.
 
-    X: Array
+    X is an array, or compressed rows (CSR) of SciPy.
+    """
+
+    X: Any
     Y: Array
     weights: Array | None = None
 
 
 def as_data(net: Network, X: Any, Y: Any, weights: Any = None, dtype: str = "float64") -> Data:
-    """Check examples against a network and bring them to one dtype and a row-major layout."""
+    """Check examples against a network and bring them to one dtype and a row-major layout.
+
+    A sparse X becomes SciPy's CSR; what fits already, such as a file in memory, is not copied.
+    """
     X = as_inputs(net, X)
-    Y = as_targets(net, Y, len(X))
-    s = as_weights(weights, len(X))
+    Y = as_targets(net, Y, X.shape[0])
+    s = as_weights(weights, X.shape[0])
     if s is not None and not s.sum() > 0:
         raise InputError("all weights of examples are 0: at least one must count")
     return Data(
-        np.ascontiguousarray(X, dtype),
+        X.astype(dtype, copy=False) if is_sparse(X) else np.ascontiguousarray(X, dtype),
         np.ascontiguousarray(Y, dtype),
         None if s is None else np.ascontiguousarray(s, dtype),
     )

@@ -57,7 +57,7 @@ def _cost_and_gradient(
 ) -> tuple[float, Array]:
     net, weights = plan.net, data.weights
     parameters = Parameters(net.sizes, theta)
-    S = len(data.X) if weights is None else float(weights.sum())
+    S = len(data.Y) if weights is None else float(weights.sum())
     l1, l2 = plan.l1.of_batch(S, plan.n), plan.l2.of_batch(S, plan.n)
     trace = backward(net, parameters, forward(net, parameters, data.X, masks), data.Y)
     C = cost(net, parameters, trace, data.Y, weights, l1, l2)

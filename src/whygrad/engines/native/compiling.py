@@ -23,7 +23,8 @@ OPTIONS: dict[str, Any] = {
 }
 
 # For arguments of kernels: to Numba a literal is a type of its own, for which it would compile again.
-ZERO, ONE = np.int64(0), np.int64(1)
+ZERO: Any = np.int64(0)
+ONE: Any = np.int64(1)
 
 
 def kernel(function: Function) -> Function:

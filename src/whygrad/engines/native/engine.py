@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from whygrad.arrays import is_sparse
 from whygrad.engines import Watch, Watched
 from whygrad.engines.pools import one_thread
 from whygrad.functions import ACTIVATIONS, COSTS, Array
@@ -29,6 +30,7 @@ if TYPE_CHECKING:  # Numba takes a while to import: it is left until a training 
     from whygrad.engines.native.layout import Layout
 
 BLOCK = 1024  # examples at a time where the whole data's gradient is asked for
+WIDE = 2**16  # columns of sparse data beyond which the loop is compiled anew, see `sparse`
 
 
 class NativeEngine:
@@ -62,7 +64,7 @@ class NativeEngine:
         numbers = np.ascontiguousarray(plan.numbers(state, until))
         costs = np.empty(len(numbers))
         whole = plan.clip != Clip()
-        with _announced(plan.dtype), one_thread():
+        with _announced(plan.dtype, data), one_thread():
             layout = self._layout_for(plan.net, plan.batch_size, plan.dtype, data, True, whole)
             theta, slots = layout.enter(state.theta, state.slots)
             # Clipping and decay act on all of θ at once, which is left to one thread.
@@ -118,9 +120,9 @@ class NativeEngine:
         from whygrad.engines.native.layout import aligned_zeros, penalties
         from whygrad.engines.native.steps import cost_and_gradient
 
-        n = len(data.X)
+        n = data.X.shape[0]
         block = min(BLOCK, n)
-        with _announced(plan.dtype):
+        with _announced(plan.dtype, data):
             layout = self._layout_for(plan.net, block, plan.dtype, data, drops=False, whole=False)
             inner, _ = layout.enter(theta, np.zeros((0, len(theta)), theta.dtype))
             gradient = aligned_zeros(layout.size, theta.dtype)
@@ -184,17 +186,20 @@ _compiled: set[str] = set()
 
 
 @contextmanager
-def _announced(dtype: str) -> Iterator[None]:
+def _announced(dtype: str, data: Data) -> Iterator[None]:
     """Say so where the first call of a process has to compile, which it does once per machine."""
-    if dtype in _compiled:
+    kind = dtype
+    if is_sparse(data.X) and data.X.shape[1] > WIDE:
+        kind += f" and more than {WIDE} columns"
+    if kind in _compiled:
         yield
         return
-    line = f"whygrad: compiling its native engine for {dtype}, once on this machine …\n"
+    line = f"whygrad: compiling its native engine for {kind}, once on this machine …\n"
     timer = threading.Timer(1.5, sys.stderr.write, [line])
     timer.daemon = True
     timer.start()
     try:
         yield
-        _compiled.add(dtype)
+        _compiled.add(kind)
     finally:
         timer.cancel()

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from whygrad.arrays import is_sparse
 from whygrad.engines.native import sparse, updates
 from whygrad.engines.native.costs import COST_CODES
 from whygrad.engines.native.elementwise import ACTIVATION_CODES, SLOPE_NEEDS_Z
-from whygrad.engines.native.memory import LINE
+from whygrad.engines.native.memory import LINE, read_only
 from whygrad.engines.native.steps import Examples, Layers, Room
 from whygrad.engines.native.updates import Bounds, Penalties, Rule
 from whygrad.functions import Array
@@ -29,7 +30,7 @@ SPARSE_SHARE, SPARSE_INPUTS, SPARSE_UNITS = 0.3, 64, 128
 # Threads share a step of at least so many multiplications, in blocks of at least so many examples.
 SHARED_EFFORT, BLOCK_ROWS, MOST_BLOCKS = 2**22, 48, 8
 # Columns are kept in 16 bits, and the compressed rows in memory beside the data.
-SPARSE_COLUMNS, SPARSE_NUMBERS = 2**16, 2**28
+SPARSE_COLUMNS, SPARSE_NUMBERS = sparse.NARROW, 2**28
 
 
 class Layout:
@@ -44,10 +45,11 @@ class Layout:
         self.key = layout_key(net, batch_size, dtype, data, drops, whole)
         self.data = data  # kept, so that the ids in the key stay taken
         self.sizes = net.sizes
-        skip = skips_zeros(data.X, net.sizes[1])
+        skip = is_sparse(data.X) or skips_zeros(data.X, net.sizes[1])
         stretch = sparse.width(net.sizes[1], dtype) if skip else 0
         self.layers = layers(net, batch_size, stretch, drops)
         self.rows = sparse.compress(data.X) if skip else _no_rows(dtype)
+        self.X = np.empty((0, net.sizes[0]), dtype) if is_sparse(data.X) else data.X
         self.blocks = blocks(net, batch_size)
         whole = whole or self.blocks > 1
         self.room = _room(self.layers, batch_size, dtype, self.size if whole else 0, self.blocks)
@@ -56,9 +58,9 @@ class Layout:
     def examples(self, order: Array) -> Examples:
         """Give the data in the order of an epoch, as read-only arrays: of one kind, whoever owns them."""
         data = self.data
-        weights = np.empty(0, data.X.dtype) if data.weights is None else data.weights
-        X, Y, s = (_read_only(array) for array in (data.X, data.Y, weights))
-        return Examples(X, self.rows, Y, s, _read_only(order))
+        weights = np.empty(0, data.Y.dtype) if data.weights is None else data.weights
+        X, Y, s = (read_only(array) for array in (self.X, data.Y, weights))
+        return Examples(X, self.rows, Y, s, read_only(order))
 
     def enter(self, theta: Array, slots: Array) -> tuple[Array, Array]:
         """Give parameters and slots in the loop's order, in aligned memory."""
@@ -238,11 +240,5 @@ def _whole_lines(numbers: int) -> int:
     return -(-numbers // LINE) * LINE
 
 
-def _read_only(array: Array) -> Array:
-    view = array.view()
-    view.flags.writeable = False
-    return view
-
-
 def _no_rows(dtype: str) -> sparse.Rows:
-    return sparse.Rows(np.zeros(1, np.int64), np.empty(0, np.uint16), np.empty(0, dtype))
+    return sparse.rows(np.zeros(1, np.int64), np.empty(0, np.uint16), np.empty(0, dtype))
