@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import whygrad as wg
+from whygrad.optimizers import OPTIMIZERS
 
 NET = wg.Network(3, [wg.Dense(4, "tanh"), wg.Dense(2, "softmax")], "cross_entropy")
 NUMBERS = wg.Network(3, [wg.Dense(2, "identity")])
@@ -266,7 +267,9 @@ def test_targets_outside_what_a_cost_understands_are_refused():
 
 
 def test_an_unknown_optimizer_is_named_beside_the_nearest():
-    refused("unknown optimizer 'adm': did you mean 'adam'? Known: sgd, adam", fit, optimizer="adm")
+    known = "sgd, adagrad, rmsprop, adam, adamw, nadam"
+    message = f"unknown optimizer 'adm': did you mean 'adam'? Known: {known}"
+    refused(message, fit, optimizer="adm")
 
 
 @pytest.mark.parametrize("given", [0.1, None, wg.SGD])
@@ -278,7 +281,7 @@ def test_an_optimizer_is_a_name_or_an_object(given):
 
 
 @pytest.mark.parametrize("rate", [-0.1, 0, np.nan, np.inf, "fast"])
-@pytest.mark.parametrize("rule", [wg.SGD, wg.Adam])
+@pytest.mark.parametrize("rule", OPTIMIZERS.values())
 def test_a_rate_is_finite_and_above_zero(rule, rate):
     refused(f"rate is {rate!r}: a learning rate is a finite number above 0", rule, rate)
 
@@ -292,6 +295,11 @@ def test_a_rate_is_finite_and_above_zero(rule, rate):
         (wg.Adam, {"beta1": 1}, "beta1 is 1: it must be at least 0 and below 1"),
         (wg.Adam, {"beta2": -1}, "beta2 is -1: it must be at least 0 and below 1"),
         (wg.Adam, {"epsilon": 0}, "epsilon is 0: it must be above 0"),
+        (wg.Adagrad, {"epsilon": -1}, "epsilon is -1: it must be above 0"),
+        (wg.RMSprop, {"beta": 1}, "beta is 1: it must be at least 0 and below 1"),
+        (wg.RMSprop, {"momentum": 2}, "momentum is 2: it must be from 0 to 1"),
+        (wg.AdamW, {"decay": -1}, "decay is -1: it must be a finite number of at least 0"),
+        (wg.Nadam, {"beta1": 1}, "beta1 is 1: it must be at least 0 and below 1"),
     ],
 )
 def test_numbers_that_an_optimizer_cannot_use_are_refused(rule, options, message):
@@ -311,6 +319,14 @@ def test_numbers_that_an_optimizer_cannot_use_are_refused(rule, options, message
         ({"seed": -1}, "seed is -1: it must be a whole number of at least 0"),
         ({"l2": -0.1}, "penalty -0.1: it must be a finite number of at least 0"),
         ({"l1": np.inf}, "penalty inf: it must be a finite number of at least 0"),
+        (
+            {"l2": wg.Penalty(0.1, per="step"), "l1": wg.Penalty(0.1, per="step")},
+            "a penalty per step decays parameters: it is for l2 only",
+        ),
+        (
+            {"label_smoothing": 1},
+            "label_smoothing is 1: it must be at least 0 and below 1",
+        ),
         ({"dtype": "float16"}, "dtype is 'float16': use 'float32' or 'float64'"),
         ({"dtype": "decimal"}, "dtype is 'decimal': use 'float32' or 'float64'"),
         (
@@ -343,11 +359,30 @@ def test_parameters_to_start_from_are_finite():
 
 
 def test_penalties_and_stopping_rules_say_what_they_take():
-    with pytest.raises(wg.InputError, match="use 'batch', 'example' or 'data'"):
+    with pytest.raises(wg.InputError, match="use 'batch', 'example', 'data' or 'step'"):
         wg.Penalty(0.1, per="epoch")
     with pytest.raises(wg.InputError, match="use 'cost', 'held_out_cost' or 'held_out_score'"):
         wg.Stopping(on="accuracy")
     refused("patience is 0: it must be at least 1", wg.Stopping, patience=0)
+    refused("a decay of 1 per step: it must be below 1", wg.Penalty, 1, per="step")
+
+
+def test_bounds_of_the_gradient_are_finite_and_above_zero():
+    refused("clip norm is 0: it must be a finite number above 0", wg.Clip, norm=0)
+    refused("clip value is inf: it must be a finite number above 0", wg.Clip, value=np.inf)
+
+
+def test_labels_are_smoothed_where_targets_are_classes():
+    refused(
+        "label_smoothing needs targets that are classes, not 'squared_error'",
+        fit, NUMBERS, label_smoothing=0.1, Y=np.zeros((5, 2)),
+    )  # fmt: skip
+
+
+def test_dropout_is_for_hidden_layers_and_leaves_some_units():
+    refused("dropout is 1: it must be at least 0 and below 1", wg.Dense, 3, "relu", dropout=1)
+    layers = [wg.Dense(3, "relu", dropout=0.5), wg.Dense(1, "identity", dropout=0.5)]
+    refused("dropout in the output layer: it serves in hidden layers only", wg.Network, 2, layers)
 
 
 # ── the textbook interface ───────────────────────────────────────────────────────────────────────

@@ -47,7 +47,7 @@ def test_every_product_is_that_of_numpy(rows, units, size, dtype):
 
     moved = W.copy()
     products.into_weights(
-        -0.5, delta.ravel(), 0, a.ravel(), 0, 0.75, moved.ravel(), 0, rows, units, size
+        -0.5, delta.ravel(), 0, units, a.ravel(), 0, 0.75, moved.ravel(), 0, rows, units, size
     )  # fmt: skip
     assert close(moved, 0.75 * W - 0.5 * delta.T @ a, rows)
 
@@ -172,3 +172,58 @@ def test_averages_of_a_dead_unit_reach_zero_rather_than_denormal_numbers():
     state.slots[0][:6] = 1e-3  # what an earlier, livelier time left behind
     state, _ = run(plan, state, as_data(net, X, y, None, "float32"), None, choose("native", plan))
     assert (state.slots[0][:6] == 0).all()
+
+
+def wide(n=300):
+    """A network and data of which several threads share a step."""
+    draws = np.random.default_rng(8)
+    net = wg.Network(
+        200, [wg.Dense(300, "tanh"), wg.Dense(257, "relu"), wg.Dense(5, "softmax")], "cross_entropy"
+    )
+    return net, draws.normal(size=(n, 200)), draws.integers(0, 5, n)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
+def test_a_step_shared_by_threads_is_that_of_the_reference(optimizer):
+    from whygrad.engines.native.layout import blocks
+
+    net, X, y = wide()
+    assert blocks(net, 128) > 1
+    options = {"optimizer": optimizer, "epochs": 2, "batch_size": 128, "l2": 0.01}
+    ours = wg.train(net, X, y, engine="native", **options)
+    theirs = wg.train(net, X, y, engine="reference", **options)
+    assert np.abs(ours.theta.flat - theirs.theta.flat).max() <= 1e-12
+    assert np.allclose(ours.history.cost, theirs.history.cost, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_number_of_threads_changes_no_bit(dtype, monkeypatch):
+    from whygrad.engines.native import engine
+
+    net, X, y = wide()
+    found = []
+    for cores in (1, 2, 3):
+        monkeypatch.setattr(engine, "_cores", lambda cores=cores: cores)
+        found.append(wg.train(net, X, y, epochs=2, batch_size=200, dtype=dtype, engine="native"))
+    assert all(np.array_equal(found[0].theta.flat, other.theta.flat) for other in found[1:])
+
+
+def test_trainings_side_by_side_give_the_bits_of_trainings_alone():
+    from concurrent.futures import ThreadPoolExecutor
+
+    net, X, y = wide()
+
+    def fit(seed):
+        return wg.train(net, X, y, epochs=3, batch_size=128, seed=seed, engine="native").theta.flat
+
+    alone = [fit(seed) for seed in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(fit, range(4)))
+    assert all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True))
+
+
+def test_what_the_surroundings_allow_bounds_the_threads(monkeypatch):
+    from whygrad.engines.native.engine import _cores
+
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert _cores() == 1

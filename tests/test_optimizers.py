@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import whygrad as wg
-from whygrad.optimizers import OPTIMIZERS, Clock
+from whygrad.optimizers import OPTIMIZERS
 
 needs_torch = pytest.mark.skipif(
     find_spec("torch") is None, reason="PyTorch is not installed: make peers"
@@ -16,9 +16,17 @@ RULES = [
     wg.SGD(0.1),
     wg.SGD(0.1, momentum=0.9),
     wg.SGD(0.1, momentum=0.9, nesterov=True),
+    wg.Adagrad(0.1),
+    wg.Adagrad(0.5, epsilon=1e-2),
+    wg.RMSprop(0.002),
+    wg.RMSprop(0.002, beta=0.8, epsilon=1e-3, momentum=0.7),
     wg.Adam(0.01),
     wg.Adam(0.02, beta1=0.8, beta2=0.95, epsilon=1e-3),
     wg.Adam(0.02, epsilon=1e-2, epsilon_hat=True),
+    wg.AdamW(0.01),
+    wg.AdamW(0.02, beta1=0.8, beta2=0.95, epsilon=1e-3, decay=0.3),
+    wg.Nadam(0.01),
+    wg.Nadam(0.02, beta1=0.8, beta2=0.95, epsilon=1e-3, momentum_decay=0.1),
 ]
 each_rule = pytest.mark.parametrize("rule", RULES, ids=str)
 
@@ -30,37 +38,86 @@ def gradients(steps=40, size=5):
     return g * (rng.random((steps, size)) < 0.9)
 
 
+def numbers_of(rule, step, rate=None):
+    """What the rule needs to know about one step, counted from 0."""
+    rates = np.array([rule.rate if rate is None else rate])
+    return rule.numbers(np.array([step + 1]), rates)[0].tolist()
+
+
 def follow(rule, gs, dtype=np.float64):
     """All parameters on the way."""
     theta = np.linspace(-1, 1, gs.shape[1]).astype(dtype)
     slots, path = rule.init(theta), []
     for step, g in enumerate(gs.astype(dtype)):
-        theta, slots = rule.update(theta, g, slots, step, rule.rate)
+        theta, slots = rule.update(theta, g, slots, numbers_of(rule, step))
         path.append(theta)
     return np.array(path)
 
 
 def by_hand(rule, gs):
-    """The formulas of the docstrings for one number after the other."""
+    """The formulas of the papers for one number after the other."""
     path = np.empty_like(gs)
     for i, start in enumerate(np.linspace(-1, 1, gs.shape[1])):
-        theta, v, m = start, 0.0, 0.0
-        for step, g in enumerate(gs[:, i]):
-            t = step + 1
-            if isinstance(rule, wg.SGD):
-                v = rule.momentum * v - rule.rate * g
-                theta += rule.momentum * v - rule.rate * g if rule.nesterov else v
-            else:
-                m = rule.beta1 * m + (1 - rule.beta1) * g
-                v = rule.beta2 * v + (1 - rule.beta2) * g**2
-                if rule.epsilon_hat:
-                    rate = rule.rate * (1 - rule.beta2**t) ** 0.5 / (1 - rule.beta1**t)
-                    theta -= rate * m / (v**0.5 + rule.epsilon)
-                else:
-                    m_hat, v_hat = m / (1 - rule.beta1**t), v / (1 - rule.beta2**t)
-                    theta -= rule.rate * m_hat / (v_hat**0.5 + rule.epsilon)
-            path[step, i] = theta
+        theta, memory = start, {}
+        for t, g in enumerate(gs[:, i], start=1):
+            theta += BY_HAND[type(rule)](rule, theta, g, t, memory)
+            path[t - 1, i] = theta
     return path
+
+
+def remember(memory, name, old, new, value):
+    memory[name] = old * memory.get(name, 0.0) + new * value
+    return memory[name]
+
+
+def sgd(rule, theta, g, t, memory):
+    v = remember(memory, "v", rule.momentum, -rule.rate, g)
+    return rule.momentum * v - rule.rate * g if rule.nesterov else v
+
+
+def adagrad(rule, theta, g, t, memory):
+    return -rule.rate * g / (remember(memory, "s", 1, 1, g**2) ** 0.5 + rule.epsilon)
+
+
+def rmsprop(rule, theta, g, t, memory):
+    s = remember(memory, "s", rule.beta, 1 - rule.beta, g**2)
+    return -rule.rate * remember(memory, "v", rule.momentum, 1, g / (s**0.5 + rule.epsilon))
+
+
+def adam(rule, theta, g, t, memory):
+    m = remember(memory, "m", rule.beta1, 1 - rule.beta1, g)
+    v = remember(memory, "v", rule.beta2, 1 - rule.beta2, g**2)
+    if getattr(rule, "epsilon_hat", False):
+        rate = rule.rate * (1 - rule.beta2**t) ** 0.5 / (1 - rule.beta1**t)
+        return -rate * m / (v**0.5 + rule.epsilon)
+    m_hat, v_hat = m / (1 - rule.beta1**t), v / (1 - rule.beta2**t)
+    return -rule.rate * m_hat / (v_hat**0.5 + rule.epsilon)
+
+
+def adamw(rule, theta, g, t, memory):
+    return adam(rule, theta, g, t, memory) - rule.rate * rule.decay * theta
+
+
+def nadam(rule, theta, g, t, memory):
+    def mu(t):
+        return rule.beta1 * (1 - 0.5 * 0.96 ** (t * rule.momentum_decay))
+
+    m = remember(memory, "m", rule.beta1, 1 - rule.beta1, g)
+    v = remember(memory, "v", rule.beta2, 1 - rule.beta2, g**2)
+    product = memory["product"] = memory.get("product", 1.0) * mu(t)
+    m_hat = mu(t + 1) * m / (1 - product * mu(t + 1)) + (1 - mu(t)) * g / (1 - product)
+    v_hat = v / (1 - rule.beta2**t)
+    return -rule.rate * m_hat / (v_hat**0.5 + rule.epsilon)
+
+
+BY_HAND = {
+    wg.SGD: sgd,
+    wg.Adagrad: adagrad,
+    wg.RMSprop: rmsprop,
+    wg.Adam: adam,
+    wg.AdamW: adamw,
+    wg.Nadam: nadam,
+}
 
 
 def test_every_optimizer_is_among_the_rules_tested_here():
@@ -72,6 +129,24 @@ def test_a_rule_takes_the_steps_of_its_formula(rule):
     np.testing.assert_allclose(follow(rule, gradients()), by_hand(rule, gradients()), rtol=1e-12)
 
 
+def in_torch(rule, theta):
+    from torch import optim
+
+    if isinstance(rule, wg.SGD):
+        return optim.SGD([theta], rule.rate, rule.momentum, nesterov=rule.nesterov)
+    options = {"lr": rule.rate, "eps": rule.epsilon}
+    if isinstance(rule, wg.Adagrad):
+        return optim.Adagrad([theta], **options)
+    if isinstance(rule, wg.RMSprop):
+        return optim.RMSprop([theta], alpha=rule.beta, momentum=rule.momentum, **options)
+    options["betas"] = rule.beta1, rule.beta2
+    if isinstance(rule, wg.Adam):
+        return optim.Adam([theta], **options)
+    if isinstance(rule, wg.AdamW):
+        return optim.AdamW([theta], weight_decay=rule.decay, **options)
+    return optim.NAdam([theta], momentum_decay=rule.momentum_decay, **options)
+
+
 @needs_torch
 @pytest.mark.parametrize(
     "rule", [r for r in RULES if not getattr(r, "epsilon_hat", False)], ids=str
@@ -81,16 +156,18 @@ def test_a_rule_takes_the_steps_of_pytorch(rule):
 
     gs = gradients()
     theta = torch.linspace(-1, 1, gs.shape[1], dtype=torch.float64, requires_grad=True)
-    if isinstance(rule, wg.SGD):
-        theirs = torch.optim.SGD([theta], rule.rate, rule.momentum, nesterov=rule.nesterov)
-    else:
-        theirs = torch.optim.Adam([theta], rule.rate, (rule.beta1, rule.beta2), rule.epsilon)
-    path = []
+    theirs, path = in_torch(rule, theta), []
     for g in gs:
         theta.grad = torch.tensor(g)
         theirs.step()
         path.append(theta.detach().numpy().copy())
-    np.testing.assert_allclose(follow(rule, gs), path, rtol=1e-12)
+    ours = follow(rule, gs)
+    if isinstance(rule, wg.Nadam):
+        # PyTorch keeps the product of the μ in float32, 6e-8 off. It stands in 1/(1 − product), where
+        # 1 − product is at least 0.5, in every one of the steps, each of them the rate long or shorter.
+        assert np.abs(ours - path).max() <= 2 * 6e-8 * len(gs) * rule.rate
+    else:
+        np.testing.assert_allclose(ours, path, rtol=1e-12)
 
 
 @each_rule
@@ -98,7 +175,7 @@ def test_a_rule_leaves_what_it_is_given_as_it_was(rule):
     theta, g = np.ones(3), np.full(3, 0.5)
     slots = rule.init(theta) + 0.1
     given = [array.copy() for array in (theta, g, slots)]
-    rule.update(theta, g, slots, 3, rule.rate)
+    rule.update(theta, g, slots, numbers_of(rule, 3))
     for array, before in zip((theta, g, slots), given, strict=True):
         np.testing.assert_array_equal(array, before)
 
@@ -108,7 +185,7 @@ def test_a_rule_keeps_the_dtype_and_the_shape_of_its_slots(rule):
     theta = np.ones(3, np.float32)
     slots = rule.init(theta)
     for step in range(3):
-        theta, after = rule.update(theta, theta, slots, step, rule.rate)
+        theta, after = rule.update(theta, theta, slots, numbers_of(rule, step))
         assert theta.dtype == np.float32
         assert after.shape == slots.shape
         assert after.dtype == np.float32
@@ -117,7 +194,9 @@ def test_a_rule_keeps_the_dtype_and_the_shape_of_its_slots(rule):
 
 @each_rule
 def test_a_rule_at_rest_stays_at_rest(rule):
-    assert (follow(rule, np.zeros((5, 3))) == np.linspace(-1, 1, 3)).all()
+    kept = 1 - rule.rate * getattr(rule, "decay", 0.0)  # AdamW shrinks what nothing pulls at
+    there = np.linspace(-1, 1, 3) * kept ** np.arange(1, 6)[:, None]
+    np.testing.assert_allclose(follow(rule, np.zeros((5, 3))), there, rtol=1e-15)
 
 
 @each_rule
@@ -125,14 +204,14 @@ def test_a_rule_descends_into_a_bowl(rule):
     theta = np.array([3.0, -2.0])
     slots = rule.init(theta)
     for step in range(2000):
-        theta, slots = rule.update(theta, theta, slots, step, rule.rate)
+        theta, slots = rule.update(theta, theta, slots, numbers_of(rule, step))
     assert np.abs(theta).max() < 1e-2
 
 
 def test_momentum_carries_the_last_change_whatever_the_rate_is_now():
     rule = wg.SGD(1.0, momentum=0.5)
-    theta, slots = rule.update(np.zeros(1), np.ones(1), rule.init(np.zeros(1)), 0, rate=1.0)
-    theta, slots = rule.update(theta, np.ones(1), slots, 1, rate=0.1)
+    theta, slots = rule.update(np.zeros(1), np.ones(1), rule.init(np.zeros(1)), [1.0])
+    theta, slots = rule.update(theta, np.ones(1), slots, [0.1])
     assert theta == pytest.approx(-1.0 - 0.5 - 0.1)
 
 
@@ -141,51 +220,13 @@ def test_the_first_step_of_adam_has_the_size_of_the_rate():
     np.testing.assert_allclose(steps[gradients()[:1] != 0], 0.01)
 
 
-# ── schedules ────────────────────────────────────────────────────────────────────────────────────
-
-
-# After the first, no epoch improves by so much.
-NO_GOOD = wg.Stopping(tol=1e9, patience=1)
-
-
-def rates_of(schedule, **options):
-    """η at the end of every epoch of a small training."""
-    X, Y = np.linspace(-1, 1, 8)[:, None], np.zeros(8)
-    net = wg.Network(1, [wg.Dense(1, "identity")])
-    fitted = wg.train(
-        net,
-        X,
-        Y,
-        optimizer=wg.SGD(0.1),
-        epochs=6,
-        batch_size=4,
-        schedule=schedule,
-        engine="reference",
-        **options,
-    )
-    return [epoch.rate for epoch in fitted.history.epochs]
-
-
-def test_a_constant_rate_is_constant():
-    assert rates_of(wg.Constant()) == [0.1] * 6
-
-
-def test_inverse_scaling_divides_by_a_power_of_the_examples_seen():
-    expected = [0.1 / (8 * epoch + 1) ** 0.5 for epoch in range(6)]
-    assert rates_of(wg.InverseScaling(0.5)) == pytest.approx(expected, rel=1e-15)
-
-
-def test_an_adaptive_rate_is_divided_each_time_patience_ends():
-    rates = rates_of(wg.Adaptive(divisor=5), stopping=NO_GOOD)
-    assert rates == pytest.approx([0.1, 0.1, 0.1, 0.02, 0.02, 0.004])
-
-
-def test_an_adaptive_rate_stops_the_training_below_its_floor():
-    rates = rates_of(wg.Adaptive(divisor=5, floor=0.05), stopping=NO_GOOD)
-    assert rates == pytest.approx([0.1, 0.1, 0.1, 0.02, 0.02])
-
-
-def test_factors_are_given_for_each_batch_asked_for():
-    clock = Clock(2, 5, 16, 4)
-    for schedule in (wg.Constant(), wg.InverseScaling(), wg.Adaptive()):
-        assert schedule.factors(np.arange(3), clock).shape == (3,)
+@each_rule
+def test_the_numbers_of_a_step_do_not_depend_on_which_others_are_asked_for(rule):
+    t, rates = np.arange(1, 40), rule.rate / np.arange(1, 40)
+    whole = rule.numbers(t, rates)
+    assert whole.dtype == np.float64
+    for first in (0, 7, 38):
+        np.testing.assert_array_equal(rule.numbers(t[first:], rates[first:]), whole[first:])
+        one = slice(first, first + 1)
+        np.testing.assert_array_equal(rule.numbers(t[one], rates[one]), whole[one])
+    assert len(rule.numbers(t[:0], rates[:0])) == 0

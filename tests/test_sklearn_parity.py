@@ -79,6 +79,7 @@ CASES = {
     "momentum": twenty_epochs("three classes", **SGD | {"nesterovs_momentum": False}),
     "nesterov": twenty_epochs("three classes", **SGD),
     "nesterov without momentum": twenty_epochs("number", **SGD | {"momentum": 0.0}),
+    "momentum 1": twenty_epochs("number", **SGD | {"momentum": 1.0, "learning_rate_init": 0.001}),
     "adam": twenty_epochs("three classes", **ADAM),
     "adam, all its numbers": twenty_epochs("number", **ADAM, beta_1=0.7, beta_2=0.95, epsilon=1e-3),
     "alpha 0": twenty_epochs("two classes", **SGD, alpha=0.0),
@@ -282,9 +283,17 @@ def test_parameters_defaults_and_tags_are_scikit_learns(name, engine):
             for each in inspect.signature(method).parameters.values()
         ]
 
-    assert signature(ours)[:-1] == signature(sklearns)
-    assert signature(ours)[-1] == ("engine", inspect.Parameter.KEYWORD_ONLY, "auto")
-    assert signature(ours.fit) == signature(sklearns.fit)
+    sklearn_has = len(signature(sklearns))
+    assert signature(ours)[:sklearn_has] == signature(sklearns)
+    own = signature(ours)[sklearn_has:]
+    assert own[0] == ("engine", inspect.Parameter.KEYWORD_ONLY, "auto")
+    assert {kind for _, kind, _ in own} == {inspect.Parameter.KEYWORD_ONLY}
+    assert signature(ours.fit)[:4] == signature(sklearns.fit)
+    assert [name for name, _, _ in signature(ours.fit)[4:]] == [
+        "X_val",
+        "y_val",
+        "sample_weight_val",
+    ]
     assert signature(ours.partial_fit) == signature(sklearns.partial_fit)
     assert get_tags(ours()) == get_tags(sklearns())
 

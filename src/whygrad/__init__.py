@@ -10,6 +10,7 @@ Feed-forward neural networks, trained fast on a CPU, with every number on the wa
 from typing import TYPE_CHECKING, Any
 
 from whygrad.backprop import Trace, backward, cost, forward, gradients
+from whygrad.epochs import History
 from whygrad.errors import (
     DivergenceWarning,
     EngineWarning,
@@ -18,10 +19,20 @@ from whygrad.errors import (
     WhygradError,
 )
 from whygrad.functions import Activation, Cost
+from whygrad.lbfgs import LBFGS
 from whygrad.network import Dense, Gradients, Network, Parameters, Uniform
-from whygrad.optimizers import SGD, Adam, Adaptive, Constant, InverseScaling
-from whygrad.plan import Penalty, Stopping
-from whygrad.training import Fitted, History, Report, train
+from whygrad.optimizers import SGD, Adagrad, Adam, AdamW, Nadam, RMSprop
+from whygrad.plan import Clip, Penalty, Stopping
+from whygrad.schedules import (
+    Adaptive,
+    Constant,
+    Cosine,
+    InverseScaling,
+    OneCycle,
+    OnPlateau,
+    Step,
+)
+from whygrad.training import Fitted, Report, train
 
 if TYPE_CHECKING:
     from whygrad.estimators import MLPClassifier, MLPRegressor
@@ -31,11 +42,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "SGD",
     "Activation",
+    "Adagrad",
     "Adam",
+    "AdamW",
     "Adaptive",
+    "Clip",
     "Constant",
+    "Cosine",
     "Cost",
     "Dense",
     "DivergenceWarning",
@@ -46,13 +60,20 @@ __all__ = [
     "History",
     "InputError",
     "InverseScaling",
+    "LBFGS",
     "MLPClassifier",
     "MLPRegressor",
+    "Nadam",
     "Network",
+    "OnPlateau",
+    "OneCycle",
     "Parameters",
     "Penalty",
+    "RMSprop",
     "Report",
     "Run",
+    "SGD",
+    "Step",
     "Stopping",
     "Trace",
     "Uniform",

@@ -1,7 +1,7 @@
 """Arrays as they come from a user → arrays that the equations can take, or one line that says why not.
 
 Inputs become (n, n_0), targets (n, n_L), weights of examples (n,). Arrays that already fit are handed
-through untouched.
+through untouched, files that are mapped into memory among them.
 """
 
 from typing import Any
@@ -12,11 +12,24 @@ from whygrad.errors import InputError
 from whygrad.functions import Array
 from whygrad.network import Network, Parameters
 
+# Numbers looked at together where one of them is not finite: what is set up for them stays small.
+BLOCK = 2**20
 
-def as_inputs(net: Network, X: Any) -> Array:
-    """Give X as (n, n_0): of examples of any shape with n_0 numbers each, or of a single example."""
-    X = _numeric(X, "X")
+
+def is_sparse(X: Any) -> bool:
+    """Tell whether X is one of SciPy's sparse arrays or matrices."""
+    return hasattr(X, "tocsr")
+
+
+def as_inputs(net: Network, X: Any) -> Any:
+    """Give X as (n, n_0): of examples of any shape with n_0 numbers each, or of a single example.
+
+    A sparse X is given as compressed rows (CSR), their columns sorted and none twice.
+    """
     n_0 = net.sizes[0]
+    if is_sparse(X):
+        return _compressed(X, n_0)
+    X = _numeric(X, "X")
     shape = tuple(net.inputs) if isinstance(net.inputs, tuple | list) else (n_0,)
     if X.ndim == 1 and n_0 == 1:
         X = X.reshape(-1, 1)
@@ -24,10 +37,7 @@ def as_inputs(net: Network, X: Any) -> Array:
         X = X.reshape(1, n_0)
     elif X.ndim > 2 and int(np.prod(X.shape[1:])) == n_0:
         X = X.reshape(len(X), n_0)
-    if X.ndim != 2 or X.shape[1] != n_0:
-        raise InputError(
-            f"X has shape {X.shape}, but the network takes {n_0} inputs: expected (n, {n_0})"
-        )
+    _check_shape(X, n_0)
     check_finite(X, "X")
     return X
 
@@ -75,22 +85,38 @@ def check_fit(net: Network, theta: Parameters) -> None:
         )
 
 
-def check_finite(array: Array, name: str) -> None:
+def check_finite(array: Any, name: str) -> None:
     """Refuse NaN and infinity, and say where the first one is."""
     if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
         return
+    first, count = _not_finite(array)
+    if count:
+        _refuse(name, first, array[first], count)
+
+
+def _not_finite(array: Array) -> tuple[tuple[int, ...], int]:
+    """Give the place of the first number that is not finite, and how many of them there are."""
+    first: tuple[int, ...] = ()
+    count = 0
     with np.errstate(over="ignore", invalid="ignore"):
         if np.isfinite(array.sum()):  # one pass without a temporary array settles most cases
-            return
-    bad = ~np.isfinite(array)
-    if bad.any():
-        where = tuple(int(i) for i in np.argwhere(bad)[0])
-        what = "NaN" if np.isnan(array[where]) else "infinity"
-        place = ", ".join(str(i) for i in where)
-        raise InputError(
-            f"{name}[{place}] is {what} ({int(bad.sum())} such values in all): "
-            "impute or leave out missing values first"
-        )
+            return first, count
+    rows = max(1, BLOCK // max(1, array[:1].size))
+    for start in range(0, len(array), rows):
+        bad = np.argwhere(~np.isfinite(array[start : start + rows]))
+        if len(bad) and not count:
+            row, *rest = (int(i) for i in bad[0])
+            first = (start + row, *rest)
+        count += len(bad)
+    return first, count
+
+
+def _refuse(name: str, place: tuple[int, ...], value: Any, count: int) -> None:
+    what = "NaN" if np.isnan(value) else "infinity"
+    raise InputError(
+        f"{name}[{', '.join(str(i) for i in place)}] is {what} ({count} such values in all): "
+        "impute or leave out missing values first"
+    )
 
 
 def one_hot(classes: Array, n_classes: int) -> Array:
@@ -104,6 +130,35 @@ def one_hot(classes: Array, n_classes: int) -> Array:
     return np.eye(n_classes)[classes]
 
 
+def _check_shape(X: Any, n_0: int) -> None:
+    if X.ndim != 2 or X.shape[1] != n_0:
+        raise InputError(
+            f"X has shape {X.shape}, but the network takes {n_0} inputs: expected (n, {n_0})"
+        )
+
+
+def _compressed(X: Any, n_0: int) -> Any:
+    _check_shape(X, n_0)
+    _check_numbers(X, "X")
+    X = X.tocsr()
+    if not X.has_canonical_format:
+        X = X.copy()  # the user's stays as it was
+        X.sum_duplicates()
+    if X.dtype.kind == "f" and X.nnz:
+        first, count = _not_finite(X.data)
+        if count:
+            row = int(np.searchsorted(X.indptr, first[0], side="right")) - 1
+            _refuse("X", (row, int(X.indices[first[0]])), X.data[first[0]], count)
+    return X
+
+
+def _check_numbers(array: Any, name: str) -> None:
+    if array.dtype.kind not in "fiub":
+        raise InputError(f"{name} has dtype {array.dtype}: expected numbers")
+    if array.ndim and array.shape[0] == 0:
+        raise InputError(f"{name} is empty: at least one example is needed")
+
+
 def _numeric(array: Any, name: str) -> Any:
     if hasattr(array, "__array_namespace__") and not isinstance(array, np.ndarray):
         return array  # of another library: its values may not exist yet while a compiler traces it
@@ -111,10 +166,7 @@ def _numeric(array: Any, name: str) -> Any:
         array = np.asarray(array)
     except ValueError as error:
         raise InputError(f"{name} is not an array of numbers: {error}") from None
-    if array.dtype.kind not in "fiub":
-        raise InputError(f"{name} has dtype {array.dtype}: expected numbers")
-    if array.ndim and array.shape[0] == 0:
-        raise InputError(f"{name} is empty: at least one example is needed")
+    _check_numbers(array, name)
     return array
 
 

@@ -38,9 +38,9 @@ class Trace:
 def forward(net: Network, theta: Parameters, X: Any, masks: Sequence[Any] | None = None) -> Trace:
     """Pass examples forward: zˡ = Wˡ aˡ⁻¹ + bˡ, aˡ = f_l(zˡ).
 
-    X has shape (n, n_0), or n examples of any shape with n_0 numbers each. Where `masks` are given,
-    masks[l] of shape (n, n_l) multiplies a[l]. Raises `InputError` for shapes that do not fit and for
-    NaN or infinity in X.
+    X has shape (n, n_0), or n examples of any shape with n_0 numbers each; it may be sparse (SciPy). Where
+    `masks` are given, masks[l] of shape (n, n_l) multiplies a[l]. Raises `InputError` for shapes that do
+    not fit and for NaN or infinity in X.
 
     >>> net, theta = _example()
     >>> forward(net, theta, [[1.0, 2.0]]).z[1]
@@ -100,9 +100,9 @@ def gradients(
     a, delta = trace.a, trace.delta
     if delta is None:
         raise InputError("the trace has no delta yet: call backward before gradients")
-    s = as_weights(weights, len(a[0]))
+    s = as_weights(weights, len(delta[net.L]))
     xp = namespace(delta[net.L])
-    S = len(a[0]) if s is None else s.sum() + (s.sum() == 0)  # never 0: then every s is
+    S = len(delta[net.L]) if s is None else s.sum() + (s.sum() == 0)  # never 0: then every s is
     parts = []
     for l in range(1, net.L + 1):
         d = delta[l] if s is None else delta[l] * s[:, None]

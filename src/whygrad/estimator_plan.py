@@ -17,19 +17,27 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from whygrad.errors import InputError, nearest
-from whygrad.functions import ACTIVATIONS, Activation, Array
+from whygrad.functions import ACTIVATIONS, Activation, Array, Domain, find_activation, find_cost
+from whygrad.lbfgs import LBFGS
 from whygrad.network import Dense, Network, Parameters, Uniform
-from whygrad.optimizers import SGD, Adam, Adaptive, Constant, InverseScaling, Optimizer, Schedule
-from whygrad.plan import Penalty, Plan, State, Stopping
-from whygrad.training import Report
+from whygrad.optimizers import SGD, Adagrad, Adam, AdamW, Nadam, Optimizer, RMSprop, find_optimizer
+from whygrad.plan import Clip, Penalty, Plan, State, Stopping
+from whygrad.schedules import SCHEDULES, Adaptive, Constant, InverseScaling, Schedule
 
 # scikit-learn's name of an output activation: ours, and the cost that belongs to it.
 OUTPUTS = {
     "softmax": ("softmax", "cross_entropy"),
     "logistic": ("sigmoid", "binary_cross_entropy"),
     "identity": ("identity", "squared_error"),
-    "exp": ("exp", "poisson"),
 }
+# The output activation for numbers, by what the cost can take.
+FITTING: dict[Domain, str] = {
+    "real": "identity",
+    "positive": "exp",
+    "unit": "sigmoid",
+    "simplex": "softmax",
+}
+SOLVERS = ("lbfgs", "sgd", "adam", "adamw", "rmsprop", "adagrad", "nadam")
 # scikit-learn's name of a hidden activation is ours, but for one.
 HIDDEN = {"logistic": "sigmoid"} | {
     f.name: f.name for f in ACTIVATIONS.values() if f.product is None
@@ -37,42 +45,97 @@ HIDDEN = {"logistic": "sigmoid"} | {
 
 
 def check_offered(p: Any, incremental: bool) -> None:
-    """Refuse what this version does not do, and what makes no sense."""
-    if p.solver == "lbfgs":
-        raise InputError("solver='lbfgs' is not offered yet: use 'adam' (the default) or 'sgd'")
+    """Refuse what makes no sense."""
     if p.early_stopping and incremental:
         raise InputError(
             "partial_fit does not support early_stopping=True: it makes one pass, and holds nothing out"
+        )
+    if incremental and p.class_weight == "balanced":
+        raise InputError(
+            "class_weight='balanced' is not for partial_fit, which does not see all the data: give the "
+            "weights as a dict"
         )
 
 
 # ── the network, and where it starts ─────────────────────────────────────────────────────────────────
 
 
-def network(p: Any, n_0: int, n_L: int, out_activation: str) -> Network:
+def network(p: Any, n_0: int, n_L: int, ending: str) -> Network:
     """Give the network: the hidden layers of `hidden_layer_sizes`, and one that fits the targets.
 
-    Weights and biases start uniform in ±√(6 / (n_l + n_{l-1})), for sigmoid layers ±√(2 / …).
+    Weights and biases start uniform in ±√(6 / (n_l + n_{l-1})), for sigmoid layers ±√(2 / …); the output
+    layer starts as a layer of the last hidden activation would.
     """
-    f = _activation(p.activation)
     sizes: Any = p.hidden_layer_sizes
     hidden = list(sizes) if np.iterable(sizes) else [sizes]
-    output, cost = OUTPUTS[out_activation]
+    f = [_hidden(name) for name in _by_layer(p, "activation", len(hidden))]
+    dropout = _by_layer(p, "dropout", len(hidden))
+    output, cost = _ending(p, ending)
+    starts = [*f, f[-1]] if f else [_hidden(p.activation)]
     layers = []
     units = [n_0, *hidden, n_L]
     for l in range(1, len(units)):
-        spread = (2 if f == "sigmoid" else 6) / max(1, units[l] + units[l - 1])
+        spread = (2 if starts[l - 1] == "sigmoid" else 6) / max(1, units[l] + units[l - 1])
         bound = Uniform(-math.sqrt(spread), math.sqrt(spread))
-        layers.append(Dense(units[l], output if l == len(units) - 1 else f, bound, bound))
+        last = l == len(units) - 1
+        layers.append(
+            Dense(units[l], output, bound, bound)
+            if last
+            else Dense(units[l], f[l - 1], bound, bound, float(dropout[l - 1]))
+        )
     return Network(n_0, tuple(layers), cost)
 
 
-def _activation(given: str | Activation) -> str | Activation:
+def _by_layer(p: Any, name: str, count: int) -> list[Any]:
+    """Give one value for each hidden layer: a list as it is, anything else for every layer."""
+    given = getattr(p, name)
+    if not isinstance(given, list | tuple | np.ndarray):
+        return [given] * count
+    if len(given) != count:
+        raise InputError(f"{name} has {len(given)} values for {count} hidden layers: give one each")
+    return list(given)
+
+
+def _hidden(given: Any) -> str | Activation:
     if isinstance(given, Activation):
         return given
-    if given in HIDDEN:
+    if isinstance(given, str) and given in HIDDEN:
         return HIDDEN[given]
     raise InputError(f"unknown activation {given!r}: {nearest(given, HIDDEN)}")
+
+
+def _ending(p: Any, usual: str) -> tuple[str | Activation, Any]:
+    """Give output activation and cost: scikit-learn's, unless `loss` or `out_activation` says otherwise."""
+    output: str | Activation
+    output, cost = OUTPUTS[usual]
+    if not (isinstance(p.loss, str) and p.loss == "log_loss"):
+        cost = p.loss
+        if usual == "identity":
+            output = FITTING[find_cost(cost).domain]
+    if not (isinstance(p.out_activation, str) and p.out_activation == "auto"):
+        output = _named(p.out_activation)
+    return output, cost
+
+
+def _named(given: str | Activation) -> str | Activation:
+    """Take scikit-learn's name of the sigmoid as well; refuse a name that nobody knows."""
+    ours: str | Activation = "sigmoid" if isinstance(given, str) and given == "logistic" else given
+    find_activation(ours)
+    return ours
+
+
+def gives_probabilities(p: Any) -> bool:
+    """Tell whether the outputs lie between 0 and 1."""
+    if isinstance(p.out_activation, str) and p.out_activation == "auto":
+        return True
+    return find_activation(_named(p.out_activation)).range in ("unit", "simplex")
+
+
+def accuracy(a: Array, y: Array, several: bool, weights: Array | None) -> float:
+    """Give the share of right classes; of several labels, all must be right."""
+    of_labels = ((a > 0.5) == (y > 0.5)).all(axis=1)
+    right = a.argmax(axis=1) == y.argmax(axis=1) if several else of_labels
+    return float(np.average(right, weights=weights))
 
 
 class Draws(NamedTuple):
@@ -119,33 +182,62 @@ def split(p: Any, n: int, classes: Array | None, draws: Draws) -> tuple[Array, A
 
 def plan_of(p: Any, net: Network, n: int, seed: int, dtype: str) -> Plan:
     """Give the plan that the parameters describe, for n training examples."""
+    rule = optimizer(p)
+    whole = isinstance(rule, LBFGS)
+    clip = p.clip if isinstance(p.clip, Clip) else Clip(norm=p.clip)
     return Plan(
         net=net,
-        optimizer=_optimizer(p),
+        optimizer=rule,
         n=n,
         epochs=p.max_iter,
-        batch_size=_batch_size(p, n),
+        batch_size=n if whole else _batch_size(p, n),
         seed=seed,
         shuffle=bool(p.shuffle),
         l2=Penalty(p.alpha, per="example"),
         schedule=_schedule(p),
-        stopping=_stopping(p),
+        stopping=None if whole else _stopping(p),
         dtype=dtype,
+        clip=clip,
+        label_smoothing=p.label_smoothing,
     )
 
 
-def _optimizer(p: Any) -> Optimizer:
-    if p.solver == "sgd":
-        return SGD(p.learning_rate_init, p.momentum, bool(p.nesterovs_momentum and p.momentum))
-    return Adam(p.learning_rate_init, p.beta_1, p.beta_2, p.epsilon, epsilon_hat=True)
+def optimizer(p: Any) -> Optimizer:
+    """Give the rule that `solver` means, with the parameters that scikit-learn has for it."""
+    if not isinstance(p.solver, str):
+        return find_optimizer(p.solver)
+    rate, adam = p.learning_rate_init, (p.beta_1, p.beta_2, p.epsilon)
+    rules: dict[str, Callable[[], Optimizer]] = {
+        "lbfgs": lambda: LBFGS(p.tol, p.max_fun),
+        "sgd": lambda: SGD(rate, p.momentum, bool(p.nesterovs_momentum and p.momentum)),
+        "adam": lambda: Adam(rate, *adam, epsilon_hat=True),
+        "adamw": lambda: AdamW(rate, *adam),
+        "nadam": lambda: Nadam(rate, *adam),
+        "rmsprop": lambda: RMSprop(rate, epsilon=p.epsilon),
+        "adagrad": lambda: Adagrad(rate, epsilon=p.epsilon),
+    }
+    return rules[p.solver]()
 
 
 def _schedule(p: Any) -> Schedule:
-    if p.solver == "sgd" and p.learning_rate == "invscaling":
-        return InverseScaling(p.power_t)
-    if p.solver == "sgd" and p.learning_rate == "adaptive":
-        return Adaptive()
+    if p.schedule is not None:
+        return _found(p.schedule)
+    if isinstance(p.solver, str) and p.solver == "sgd":
+        if p.learning_rate == "invscaling":
+            return InverseScaling(p.power_t)
+        if p.learning_rate == "adaptive":
+            return Adaptive()
     return Constant()
+
+
+def _found(given: Any) -> Schedule:
+    if isinstance(given, str):
+        if given not in SCHEDULES:
+            raise InputError(f"unknown schedule {given!r}: {nearest(given, SCHEDULES)}")
+        by_name: Schedule = SCHEDULES[given]()
+        return by_name
+    own: Schedule = given
+    return own
 
 
 def _stopping(p: Any) -> Stopping:
@@ -180,6 +272,8 @@ def carry_on(state: State, before: Plan, plan: Plan) -> State:
             f"cannot go on with layers of {plan.net.sizes} units: the fit so far has {before.net.sizes}. "
             "Use warm_start=False to start afresh"
         )
+    if state.theta.dtype != plan.dtype:  # L-BFGS counts in float64
+        state = replace(state, theta=state.theta.astype(plan.dtype), step=0)
     if type(plan.optimizer) is not type(before.optimizer):
         state = replace(state, step=0)
     slots = plan.optimizer.init(state.theta)
@@ -187,43 +281,8 @@ def carry_on(state: State, before: Plan, plan: Plan) -> State:
         state = replace(state, slots=slots)
     if (plan.schedule, plan.optimizer.rate) != (before.schedule, before.optimizer.rate):
         state = replace(state, rate_scale=1.0)
-    if plan.stopping and before.stopping and plan.stopping.on != before.stopping.on:
+    if getattr(plan.stopping, "on", "") != getattr(before.stopping, "on", ""):
         state = replace(state, best=math.inf, best_theta=None, stalled=0)
     if state.place and (plan.n, plan.batch_size) != (before.n, before.batch_size):
         state = replace(state, place=0, cost_sum=0.0)
     return state
-
-
-# ── verbose ──────────────────────────────────────────────────────────────────────────────────────────
-
-
-def printer(state: State) -> Callable[[Report], None]:
-    """Give an observer that prints, in scikit-learn's words, every epoch after the state given."""
-    first, scale = state.epoch, state.rate_scale
-
-    def look(report: Report) -> None:
-        nonlocal scale
-        plan, state, epoch = report.plan, report.state, report.epoch
-        if epoch is None:
-            return
-        print(f"Iteration {state.epoch - first}, loss = {epoch.cost:.8f}")
-        if epoch.held_out_score is not None:
-            print(f"Validation score: {epoch.held_out_score:f}")
-        if state.stopped:
-            small = " Learning rate too small." if isinstance(plan.schedule, Adaptive) else ""
-            print(f"{_no_improvement(plan)}{small} Stopping.")
-        elif state.rate_scale != scale:
-            rate = plan.optimizer.rate * state.rate_scale
-            print(f"{_no_improvement(plan)} Setting learning rate to {rate:f}")
-        scale = state.rate_scale
-
-    return look
-
-
-def _no_improvement(plan: Plan) -> str:
-    rule = plan.stopping
-    assert rule is not None
-    what = "Training loss" if rule.on == "cost" else "Validation score"
-    return (
-        f"{what} did not improve more than tol={rule.tol:f} for {rule.patience} consecutive epochs."
-    )

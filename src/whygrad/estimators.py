@@ -5,25 +5,27 @@ Change one import and go on: the parameters, attributes, warnings and the initia
 module `estimator_plan` says what each parameter means in whygrad's terms. A fitted estimator also has the
 network, its parameters and the history of the training: `net_`, `theta_`, `history_`.
 
-What differs, on purpose: shuffling draws from whygrad's own stream, a pure function of (seed, epoch); a
-warm start continues the whole state (optimizer, learning rate, order of the examples, held-out examples),
-so ten fits of one epoch are one fit of ten; a diverging fit warns and keeps its last finite parameters; the
-squared error of several outputs is their sum in `loss_curve_`, where scikit-learn has their mean; `coefs_`
-are live views, writing to them changes the network; one class only, and negative weights, are refused.
+What differs, on purpose, is listed in docs/migration.md with the test that shows it. The parameters after
+`engine` are whygrad's own; by default they leave everything as scikit-learn has it.
 """
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 
 from whygrad.errors import InputError
+from whygrad.estimator_plan import accuracy, gives_probabilities
 from whygrad.functions import Activation, Array
-from whygrad.perceptron import Perceptron, trains_in_steps, validated
+from whygrad.measuring import Judged
+from whygrad.perceptron import Perceptron, checked, trains_in_steps, validated
+from whygrad.plan import Clip, Data
 
 
 class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
@@ -35,15 +37,17 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     Parameters
     ----------
     hidden_layer_sizes : units of each hidden layer; () for none.
-    activation : "identity", "logistic", "tanh", "relu" or any other name of `whygrad.functions`.
-    solver : "adam" or "sgd" ("lbfgs" is refused for now).
+    activation : "identity", "logistic", "tanh", "relu" or any other name of `whygrad.functions`, or an
+        `Activation`; or a list of them, one for each hidden layer.
+    solver : "adam", "sgd", "lbfgs", "adamw", "nadam", "rmsprop" or "adagrad", with `learning_rate_init` and
+        the betas below; or an optimizer such as `AdamW(0.01, decay=0.1)`, with its own numbers only.
     alpha : λ₂, divided by the number (weight) of examples of each batch.
     batch_size : examples per step; "auto" is 200, or all if there are fewer.
     learning_rate : for "sgd": "constant"; "invscaling", η / (examples seen + 1)^power_t; or "adaptive",
         a fifth of it each time that the cost or score has not improved for `n_iter_no_change` epochs.
     learning_rate_init : η.
     power_t : the exponent of "invscaling".
-    max_iter : epochs at most.
+    max_iter : epochs at most; for "lbfgs" iterations.
     shuffle : take the examples in a new order every epoch.
     random_state : decides the initial weights, the held-out examples and the order.
     tol, n_iter_no_change : stop after more than so many epochs in a row that improve by less than `tol`.
@@ -53,8 +57,21 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     early_stopping : judge by the score of held-out examples, and end with the best parameters.
     validation_fraction : how many of the examples that holds out.
     beta_1, beta_2, epsilon : for "adam".
-    max_fun : for "lbfgs".
-    engine : "auto", "native" or "reference"; whygrad's own, scikit-learn has no such parameter.
+    max_fun : for "lbfgs", how often the cost may be computed. There `tol` bounds the gradient.
+    engine : "auto", "native" or "reference". This and all below is whygrad's own.
+    dropout : the probability with which a step leaves a hidden unit out, or a list, one for each layer.
+    out_activation : the activation of the output layer; "auto" fits the targets and the loss.
+    schedule : how the rate changes, a name such as "one_cycle" or a schedule such as `Cosine(0.1)`, for
+        every solver but "lbfgs"; takes the place of `learning_rate`.
+    clip : bounds on the gradient, a `Clip`, or a number for its norm.
+    callbacks : functions called with a `Report` after every epoch, which stop the fit by returning True.
+        `clone` copies them with the other parameters.
+    layer_statistics : put norms of gradient and update of every layer into `history_`.
+    loss : "log_loss", or any cost of `whygrad.functions`, or an object of your own with `value(a, y)` and
+        `derivative(a, y)`; targets are 0 and 1, one output for each class, or one in all for two classes.
+    class_weight : how much the examples of each class count, as a dict; "balanced" for all classes alike;
+        for several labels a list of dicts. It multiplies `sample_weight`, held-out examples included.
+    label_smoothing : the share by which the targets move towards equal probabilities.
 
     Attributes
     ----------
@@ -62,6 +79,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     coefs_, intercepts_ : W[l].T and b[l], l = 1 … L, as live views of θ.
     loss_, best_loss_, loss_curve_ : cost of the last, best and every epoch, penalty included.
     validation_scores_, best_validation_score_ : accuracy on held-out examples; None without any.
+    validation_loss_curve_ : cost on held-out examples after every epoch, without penalty; None without any.
     n_iter_, t_ : epochs of the last fit; examples seen in all.
     n_layers_, n_outputs_, out_activation_, n_features_in_, feature_names_in_ : as in scikit-learn.
     net_, theta_, history_ : whygrad's `Network`, `Parameters` and `History`.
@@ -73,7 +91,10 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     (True, (4, 8, 3))
     """
 
-    loss = "log_loss"
+    _parameter_constraints: dict[str, Any] = Perceptron._parameter_constraints | {
+        "class_weight": [None, StrOptions({"balanced"}), dict, list],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+    }
 
     @available_if(trains_in_steps)  # type: ignore[untyped-decorator]
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
@@ -98,11 +119,20 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         labels: Array = self._label_binarizer.inverse_transform(a.ravel() if a.shape[1] == 1 else a)
         return labels
 
+    @available_if(gives_probabilities)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> Array:
-        """Give the probability of each class, (n, n_classes), in the order of `classes_`."""
-        a = self._outputs(X)
-        return np.hstack([1 - a, a]) if a.shape[1] == 1 else a
+        """Give the probability of each class, (n, n_classes), in the order of `classes_`.
 
+        Sigmoid outputs for more than two classes are divided by their sum.
+        """
+        a = self._outputs(X)
+        if a.shape[1] == 1:
+            return np.hstack([1 - a, a])
+        if self._exclusive() and self.out_activation_ != "softmax":
+            a = a / np.maximum(a.sum(axis=1, keepdims=True), np.finfo(a.dtype).tiny)
+        return a
+
+    @available_if(gives_probabilities)  # type: ignore[untyped-decorator]
     def predict_log_proba(self, X: Any) -> Array:
         """Give the logarithm of `predict_proba`."""
         with np.errstate(divide="ignore"):
@@ -120,9 +150,42 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
             raise InputError(
                 f"y holds one class only, {self.classes_.tolist()[0]!r}: a classifier needs at least two"
             )
-        several = self._label_binarizer.y_type_ == "multiclass"
-        self.out_activation_ = "softmax" if several else "logistic"
         return X, self._label_binarizer.transform(y).astype(bool)
+
+    def _known(self, X: Any, y: Any) -> tuple[Array, Array]:
+        X, y = checked(self, X, y)
+        _check_classes(y, self.classes_, exactly=False)
+        return X, self._label_binarizer.transform(y).astype(bool)
+
+    def _exclusive(self) -> bool:
+        """Tell whether there is an output for each of several classes."""
+        several: bool = self._label_binarizer.y_type_ == "multiclass"
+        return several
+
+    def _ending(self, Y: Array) -> str:
+        return "softmax" if self._exclusive() else "logistic"
+
+    def _weights(self, Y: Array, sample_weight: Any, X: Any) -> Array | None:
+        s = super()._weights(Y, sample_weight, X)
+        if self.class_weight is None:
+            return s
+        if self._exclusive():
+            y: Array = self.classes_[Y.argmax(axis=1)]
+        else:
+            y = self.classes_[Y[:, 0].astype(int)] if Y.shape[1] == 1 else Y.astype(int)
+        by_class: Array = compute_sample_weight(self.class_weight, y)
+        return by_class if s is None else s * by_class
+
+    def _judged(self, held_out: Data) -> Data:
+        if self.loss == "log_loss" and self.out_activation == "auto":
+            return held_out  # whose cost says already that these are classes
+        several = self._exclusive()
+        return Judged(
+            held_out.X,
+            held_out.Y,
+            held_out.weights,
+            by=lambda a, y, weights: accuracy(a, y, several, weights),
+        )
 
     def _strata(self, Y: Array) -> Array | None:
         # As in scikit-learn: in proportion for two classes, not for more, nor for several labels.
@@ -139,9 +202,12 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
 
     Parameters
     ----------
-    loss : "squared_error", with identity outputs, or "poisson", with exponential ones and y ≥ 0.
+    loss : "squared_error", with identity outputs, or "poisson", with exponential ones and y ≥ 0; or any
+        other cost of `whygrad.functions`, or an object of your own with `value(a, y)` and
+        `derivative(a, y)`.
 
-    All other parameters and attributes are those of `MLPClassifier`, but for `classes_`; the score is R².
+    All other parameters and attributes are those of `MLPClassifier`, but for `class_weight`,
+    `label_smoothing` and `classes_`; the score is R².
 
     >>> import numpy as np
     >>> X = np.linspace(-1, 1, 50).reshape(-1, 1)
@@ -150,13 +216,9 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
     True
     """
 
-    _parameter_constraints: dict[str, Any] = Perceptron._parameter_constraints | {
-        "loss": [StrOptions({"squared_error", "poisson"})]
-    }
-
     def __init__(
         self,
-        loss: str = "squared_error",
+        loss: Any = "squared_error",
         hidden_layer_sizes: Any = (100,),
         activation: str | Activation = "relu",
         *,
@@ -182,6 +244,12 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
         n_iter_no_change: int = 10,
         max_fun: int = 15000,
         engine: str = "auto",
+        dropout: Any = 0.0,
+        out_activation: str | Activation = "auto",
+        schedule: Any = None,
+        clip: float | Clip | None = None,
+        callbacks: Any = None,
+        layer_statistics: bool = False,
     ) -> None:
         super().__init__(
             hidden_layer_sizes,
@@ -208,8 +276,14 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
             n_iter_no_change=n_iter_no_change,
             max_fun=max_fun,
             engine=engine,
+            dropout=dropout,
+            out_activation=out_activation,
+            schedule=schedule,
+            clip=clip,
+            callbacks=callbacks,
+            layer_statistics=layer_statistics,
+            loss=loss,
         )
-        self.loss = loss
 
     @available_if(trains_in_steps)  # type: ignore[untyped-decorator]
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
@@ -232,8 +306,14 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
     def _arrays(self, X: Any, y: Any, incremental: bool, goes_on: bool) -> tuple[Array, Array]:
         """Check X and y, and give y as (n, n_L)."""
         X, y = validated(self, X, y, goes_on, y_numeric=True)
-        self.out_activation_ = "exp" if self.loss == "poisson" else "identity"
         return X, y.reshape(len(y), -1)
+
+    def _known(self, X: Any, y: Any) -> tuple[Array, Array]:
+        X, y = checked(self, X, y, y_numeric=True)
+        return X, y.reshape(len(y), -1)
+
+    def _ending(self, Y: Array) -> str:
+        return "identity"
 
 
 def _check_classes(y: Any, known: Array, exactly: bool) -> None:

@@ -75,6 +75,8 @@ class Dense:
         "he_…", "lecun_…", "nielsen_…", or `Uniform(low, high)`.
     biases : how b starts: "auto" (zeros; with "nielsen_…" weights drawn as Nielsen does), "zeros",
         or `Uniform(low, high)`.
+    dropout : the probability with which a training step leaves a unit out, 0 ≤ p < 1; the others count
+        1/(1 − p) times as much. Not for the output layer.
 
     >>> Dense(30, "sigmoid").f.name
     'sigmoid'
@@ -84,9 +86,12 @@ class Dense:
     activation: str | Activation
     weights: Initialiser = "auto"
     biases: Initialiser = "auto"
+    dropout: float = 0.0
 
     def __post_init__(self) -> None:
         find_activation(self.activation)
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"dropout is {self.dropout!r}: it must be at least 0 and below 1")
         if isinstance(self.weights, str) and self.weights not in INITIALISER_NAMES:
             raise InputError(
                 f"unknown initialiser {self.weights!r}: {nearest(self.weights, INITIALISER_NAMES)}"
@@ -222,6 +227,8 @@ class Network:
             if layer.f.product is not None:
                 raise InputError(f"{layer.f.name!r} in layer {l}: it serves as output layer only")
         output = self.layers[-1]
+        if output.dropout:
+            raise InputError("dropout in the output layer: it serves in hidden layers only")
         if output.f.range == "simplex" and output.units == 1:
             raise InputError(
                 f"{output.f.name!r} of a single unit is always 1: use 'sigmoid', or a unit for each class"
@@ -254,6 +261,11 @@ class Network:
     def f(self) -> tuple[Any, ...]:
         """The activation functions, f[l] of layer l; f[0] is None."""
         return (None, *(layer.f for layer in self.layers))
+
+    @cached_property
+    def drops(self) -> bool:
+        """Whether any layer has dropout."""
+        return any(layer.dropout for layer in self.layers)
 
     @cached_property
     def C(self) -> Cost:

@@ -1,16 +1,18 @@
-"""Optimizers: from a gradient to the next parameters; and schedules of the learning rate η.
+"""Optimizers: from a gradient to the next parameters.
 
-A rule is frozen data with two pure functions: `init` gives its slots (the running averages it keeps, one
-row of θ's length each, zero at the start), and `update` takes parameters, gradient g, slots, the number of
-the step (from 0) and the rate η of that step, and gives the next parameters and slots.
+A rule is frozen data with three pure functions. `init` gives its slots (the running averages it keeps, one
+row of θ's length each, zero at the start); `numbers` gives what it needs to know about each step, beside
+its constants, from the number t of the step (from 1) and its rate η; `update` takes parameters, gradient g,
+slots and the numbers of one step, and gives the next parameters and slots.
 
 Sources: Rumelhart, Hinton & Williams (1986) for momentum; Sutskever et al. (2013) for Nesterov's form;
-Kingma & Ba (2015) for Adam.
+Duchi et al. (2011) for Adagrad; Hinton (2012), lecture 6e, for RMSprop; Kingma & Ba (2015) for Adam; Dozat
+(2016) for Nadam; Loshchilov & Hutter (2019) for AdamW. Where these leave a choice, it is PyTorch's.
 """
 
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -28,10 +30,21 @@ class Optimizer(Protocol):
     def init(self, theta: Array) -> Array:
         """Give the slots at the start, shape (number of slots, number of parameters)."""
 
+    def numbers(self, t: Array, rates: Array) -> Array:
+        """Give one row of numbers for each of the steps t, which have these rates; in float64."""
+
     def update(
-        self, theta: Array, g: Array, slots: Array, step: int, rate: float
+        self, theta: Array, g: Array, slots: Array, numbers: list[float]
     ) -> tuple[Array, Array]:
         """Give the next parameters and slots."""
+
+
+def _slots(count: int, theta: Array) -> Array:
+    return namespace(theta).zeros((count, len(theta)), dtype=theta.dtype)
+
+
+def _columns(*columns: Any) -> Array:
+    return np.stack([np.asarray(column, dtype=np.float64) for column in columns], axis=1)
 
 
 @dataclass(frozen=True)
@@ -44,11 +57,8 @@ class SGD:
     momentum : μ, the share of the last change that is carried on, 0 ≤ μ ≤ 1.
     nesterov : look ahead along v; needs momentum.
 
-    >>> import numpy as np
-    >>> rule = SGD(0.5)
-    >>> theta = np.array([1.0])
-    >>> rule.update(theta, np.array([0.2]), rule.init(theta), step=0, rate=rule.rate)[0]
-    array([0.9])
+    >>> step(SGD(0.5), theta=1.0, g=0.2)
+    0.9
     """
 
     rate: float = 0.1
@@ -64,12 +74,17 @@ class SGD:
 
     def init(self, theta: Array) -> Array:
         """Give one slot, the velocity v, or none without momentum."""
-        return namespace(theta).zeros((1 if self.momentum else 0, len(theta)), dtype=theta.dtype)
+        return _slots(1 if self.momentum else 0, theta)
+
+    def numbers(self, t: Array, rates: Array) -> Array:
+        """Give η."""
+        return _columns(rates)
 
     def update(
-        self, theta: Array, g: Array, slots: Array, step: int, rate: float
+        self, theta: Array, g: Array, slots: Array, numbers: list[float]
     ) -> tuple[Array, Array]:
         """Give the next θ and v."""
+        (rate,) = numbers
         if not self.momentum:
             return theta - rate * g, slots
         v = self.momentum * slots[0] - rate * g
@@ -78,11 +93,91 @@ class SGD:
 
 
 @dataclass(frozen=True)
+class Adagrad:
+    """Adagrad: s ← s + g², θ ← θ − η g / (√s + ε).
+
+    >>> step(Adagrad(0.1), theta=1.0, g=5.0)
+    0.9
+    """
+
+    rate: float = 0.01
+    epsilon: float = 1e-10
+
+    def __post_init__(self) -> None:
+        _check_rate(self.rate)
+        _check_epsilon(self.epsilon)
+
+    def init(self, theta: Array) -> Array:
+        """Give one slot, s."""
+        return _slots(1, theta)
+
+    def numbers(self, t: Array, rates: Array) -> Array:
+        """Give η."""
+        return _columns(rates)
+
+    def update(
+        self, theta: Array, g: Array, slots: Array, numbers: list[float]
+    ) -> tuple[Array, Array]:
+        """Give the next θ and s."""
+        (rate,) = numbers
+        s = slots[0] + g * g
+        return theta - rate * g / (namespace(theta).sqrt(s) + self.epsilon), s[None]
+
+
+@dataclass(frozen=True)
+class RMSprop:
+    """RMSprop: s ← βs + (1−β)g², v ← μv + g/(√s + ε), θ ← θ − ηv.
+
+    Parameters
+    ----------
+    rate : η, the learning rate.
+    beta : β, how much of the average of g² is kept at each step (PyTorch's `alpha`).
+    epsilon : ε, keeps the quotient finite.
+    momentum : μ; with 0 there is no v.
+
+    >>> step(RMSprop(0.01), theta=1.0, g=5.0)
+    0.9
+    """
+
+    rate: float = 0.01
+    beta: float = 0.99
+    epsilon: float = 1e-8
+    momentum: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check_rate(self.rate)
+        _check_between("beta", self.beta)
+        _check_epsilon(self.epsilon)
+        if not 0 <= self.momentum <= 1:
+            raise InputError(f"momentum is {self.momentum!r}: it must be from 0 to 1")
+
+    def init(self, theta: Array) -> Array:
+        """Give the slots s and, with momentum, v."""
+        return _slots(2 if self.momentum else 1, theta)
+
+    def numbers(self, t: Array, rates: Array) -> Array:
+        """Give η."""
+        return _columns(rates)
+
+    def update(
+        self, theta: Array, g: Array, slots: Array, numbers: list[float]
+    ) -> tuple[Array, Array]:
+        """Give the next θ and slots."""
+        xp, (rate,) = namespace(theta), numbers
+        s = self.beta * slots[0] + (1 - self.beta) * g * g
+        scaled = g / (xp.sqrt(s) + self.epsilon)
+        if not self.momentum:
+            return theta - rate * scaled, s[None]
+        v = self.momentum * slots[1] + scaled
+        return theta - rate * v, xp.stack([s, v])
+
+
+@dataclass(frozen=True)
 class Adam:
     """Adam: m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², θ ← θ − η m̂ / (√v̂ + ε).
 
-    m̂ = m/(1−β₁ᵗ) and v̂ = v/(1−β₂ᵗ) undo the start at zero, t counting from 1. With `epsilon_hat` ε is
-    added to √v before that correction, θ ← θ − η √(1−β₂ᵗ)/(1−β₁ᵗ) · m / (√v + ε): scikit-learn's form.
+    m̂ = m/(1−β₁ᵗ) and v̂ = v/(1−β₂ᵗ) undo the start at zero. With `epsilon_hat` ε is added to √v before
+    that correction, θ ← θ − η √(1−β₂ᵗ)/(1−β₁ᵗ) · m / (√v + ε): scikit-learn's form.
 
     Parameters
     ----------
@@ -91,11 +186,8 @@ class Adam:
     epsilon : ε, keeps the quotient finite.
     epsilon_hat : where ε is added, see above.
 
-    >>> import numpy as np
-    >>> rule = Adam(0.1)
-    >>> theta = np.array([1.0])
-    >>> rule.update(theta, np.array([5.0]), rule.init(theta), step=0, rate=rule.rate)[0]
-    array([0.9])
+    >>> step(Adam(0.1), theta=1.0, g=5.0)
+    0.9
     """
 
     rate: float = 0.001
@@ -105,110 +197,159 @@ class Adam:
     epsilon_hat: bool = False
 
     def __post_init__(self) -> None:
-        _check_rate(self.rate)
-        _check_between("beta1", self.beta1, 0, 1)
-        _check_between("beta2", self.beta2, 0, 1)
-        if not self.epsilon > 0:
-            raise InputError(f"epsilon is {self.epsilon}: it must be above 0")
+        _check_adam(self)
 
     def init(self, theta: Array) -> Array:
         """Give two slots, m and v."""
-        return namespace(theta).zeros((2, len(theta)), dtype=theta.dtype)
+        return _slots(2, theta)
+
+    def numbers(self, t: Array, rates: Array) -> Array:
+        """Give η √(1−β₂ᵗ)/(1−β₁ᵗ) and the ε that then stands beside √v.
+
+        (m/(1−β₁ᵗ)) / (√(v/(1−β₂ᵗ)) + ε) is √(1−β₂ᵗ)/(1−β₁ᵗ) · m / (√v + ε√(1−β₂ᵗ)).
+        """
+        root = np.sqrt(1 - self.beta2**t)
+        epsilon = self.epsilon * (np.ones_like(root) if self.epsilon_hat else root)
+        return _columns(rates * root / (1 - self.beta1**t), epsilon)
 
     def update(
-        self, theta: Array, g: Array, slots: Array, step: int, rate: float
+        self, theta: Array, g: Array, slots: Array, numbers: list[float]
     ) -> tuple[Array, Array]:
         """Give the next θ, m and v."""
-        xp = namespace(theta)
+        xp, (scale, epsilon) = namespace(theta), numbers
         m = self.beta1 * slots[0] + (1 - self.beta1) * g
         v = self.beta2 * slots[1] + (1 - self.beta2) * g * g
-        scale, epsilon = self.corrections(step)
-        return theta - rate * scale * m / (xp.sqrt(v) + epsilon), xp.stack([m, v])
-
-    def corrections(self, step: Any) -> tuple[Any, Any]:
-        """Give √(1−β₂ᵗ)/(1−β₁ᵗ) and the ε that stands beside √v, for t = step + 1.
-
-        (m/(1−β₁ᵗ)) / (√(v/(1−β₂ᵗ)) + ε) is the first times m / (√v + ε√(1−β₂ᵗ)).
-        """
-        t = step + 1
-        root = (1 - self.beta2**t) ** 0.5
-        return root / (1 - self.beta1**t), self.epsilon * (1 if self.epsilon_hat else root)
+        return theta - scale * m / (xp.sqrt(v) + epsilon), xp.stack([m, v])
 
 
-OPTIMIZERS: dict[str, type[SGD] | type[Adam]] = {"sgd": SGD, "adam": Adam}
+@dataclass(frozen=True)
+class AdamW:
+    """AdamW: θ ← θ − ηλθ, then Adam: the decay does not pass through Adam's averages.
+
+    Parameters
+    ----------
+    rate, beta1, beta2, epsilon : as of `Adam`.
+    decay : λ; it acts on biases as well, as in PyTorch.
+
+    >>> step(AdamW(0.1, decay=1.0), theta=1.0, g=5.0)
+    0.8
+    """
+
+    rate: float = 0.001
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    decay: float = 0.01
+
+    def __post_init__(self) -> None:
+        _check_adam(self)
+        if not (self.decay >= 0 and math.isfinite(self.decay)):
+            raise InputError(f"decay is {self.decay}: it must be a finite number of at least 0")
+
+    def init(self, theta: Array) -> Array:
+        """Give two slots, m and v."""
+        return _slots(2, theta)
+
+    def numbers(self, t: Array, rates: Array) -> Array:
+        """Give Adam's two numbers, and 1 − ηλ."""
+        adam = Adam(self.rate, self.beta1, self.beta2, self.epsilon)
+        return np.concatenate([adam.numbers(t, rates), _columns(1 - rates * self.decay)], axis=1)
+
+    def update(
+        self, theta: Array, g: Array, slots: Array, numbers: list[float]
+    ) -> tuple[Array, Array]:
+        """Give the next θ, m and v."""
+        scale, epsilon, keep = numbers
+        adam = Adam(self.rate, self.beta1, self.beta2, self.epsilon)
+        return adam.update(keep * theta, g, slots, [scale, epsilon])
+
+
+@dataclass(frozen=True)
+class Nadam:
+    """Nadam: Adam with Nesterov's look ahead, θ ← θ − η (μ̄ m + ḡ g) / (√v̂ + ε).
+
+    μ_t = β₁(1 − ½ 0.96^{tψ}) and Π_t = μ_1 ⋯ μ_t; ḡ = (1−μ_t)/(1−Π_t) and μ̄ = μ_{t+1}/(1−Π_{t+1}).
+
+    Parameters
+    ----------
+    rate, beta1, beta2, epsilon : as of `Adam`.
+    momentum_decay : ψ.
+
+    >>> step(Nadam(0.1), theta=1.0, g=5.0) < 0.95
+    True
+    """
+
+    rate: float = 0.002
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    momentum_decay: float = 0.004
+
+    def __post_init__(self) -> None:
+        _check_adam(self)
+
+    def init(self, theta: Array) -> Array:
+        """Give two slots, m and v."""
+        return _slots(2, theta)
+
+    def numbers(self, t: Array, rates: Array) -> Array:
+        """Give the factors of m and of g, and the ε that then stands beside √v."""
+        every = np.arange(1, int(t[-1]) + 2, dtype=np.float64) if len(t) else np.ones(0)
+        mu = self.beta1 * (1 - 0.5 * 0.96 ** (every * self.momentum_decay))
+        product = np.cumprod(mu)
+        now, later = np.asarray(t) - 1, np.asarray(t)
+        root = np.sqrt(1 - self.beta2**t)
+        of_m = rates * root * mu[later] / (1 - product[later])
+        of_g = rates * root * (1 - mu[now]) / (1 - product[now])
+        return _columns(of_m, of_g, self.epsilon * root)
+
+    def update(
+        self, theta: Array, g: Array, slots: Array, numbers: list[float]
+    ) -> tuple[Array, Array]:
+        """Give the next θ, m and v."""
+        xp, (of_m, of_g, epsilon) = namespace(theta), numbers
+        m = self.beta1 * slots[0] + (1 - self.beta1) * g
+        v = self.beta2 * slots[1] + (1 - self.beta2) * g * g
+        return theta - (of_m * m + of_g * g) / (xp.sqrt(v) + epsilon), xp.stack([m, v])
+
+
+OPTIMIZERS: dict[str, Any] = {
+    "sgd": SGD,
+    "adagrad": Adagrad,
+    "rmsprop": RMSprop,
+    "adam": Adam,
+    "adamw": AdamW,
+    "nadam": Nadam,
+}
 
 
 def find_optimizer(given: Any) -> Optimizer:
     """Look an optimizer up by name, with its default rate; an optimizer is handed through."""
     if isinstance(given, str):
         if given in OPTIMIZERS:
-            return OPTIMIZERS[given]()
+            found: Optimizer = OPTIMIZERS[given]()
+            return found
         raise InputError(f"unknown optimizer {given!r}: {nearest(given, OPTIMIZERS)}")
-    offers = [callable(getattr(given, name, None)) for name in ("init", "update")]
-    if all(offers) and not isinstance(given, type):
-        found: Optimizer = given
-        return found
+    offers = all(callable(getattr(given, name, None)) for name in ("init", "numbers", "update"))
+    if offers and not isinstance(given, type):
+        own: Optimizer = given
+        return own
     raise InputError(f"an optimizer is a name or one such as SGD(0.1), not {given!r}")
 
 
-# ── schedules ────────────────────────────────────────────────────────────────────────────────────────
+def step(rule: Optimizer, theta: float, g: float) -> float:
+    """Take the first step of one parameter: for the examples above, and for trying a rule out."""
+    parameters = np.array([theta])
+    numbers = rule.numbers(np.array([1]), np.array([rule.rate]))[0].tolist()
+    after, _ = rule.update(parameters, np.array([g]), rule.init(parameters), numbers)
+    return round(float(after[0]), 7)
 
 
-class Clock(NamedTuple):
-    """Where in the training an epoch lies; `seen` counts the examples of the epochs before it."""
-
-    epoch: int
-    epochs: int
-    seen: int
-    steps_per_epoch: int
-
-
-class Schedule(Protocol):
-    """What every schedule offers: the factor on η for each step of one epoch."""
-
-    def factors(self, batches: Array, clock: Clock) -> Array:
-        """Give the factors for the given batches of the epoch, same shape."""
-
-
-@dataclass(frozen=True)
-class Constant:
-    """The same rate throughout."""
-
-    def factors(self, batches: Array, clock: Clock) -> Array:
-        """Give 1 for each batch."""
-        return np.ones(len(batches))
-
-
-@dataclass(frozen=True)
-class InverseScaling:
-    """η / (examples seen + 1)^power, counted at the start of each epoch.
-
-    >>> import numpy as np
-    >>> clock = Clock(epoch=3, epochs=9, seen=99, steps_per_epoch=1)
-    >>> float(InverseScaling(0.5).factors(np.arange(1), clock)[0])
-    0.1
-    """
-
-    power: float = 0.5
-
-    def factors(self, batches: Array, clock: Clock) -> Array:
-        """Give one number for all batches of an epoch."""
-        return np.full(len(batches), 1 / (clock.seen + 1) ** self.power)
-
-
-@dataclass(frozen=True)
-class Adaptive:
-    """Divide η by `divisor` whenever the stopping rule's patience ends, down to `floor`.
-
-    Training stops only when the patience ends once more below the floor. Needs a stopping rule.
-    """
-
-    divisor: float = 5.0
-    floor: float = 1e-6
-
-    def factors(self, batches: Array, clock: Clock) -> Array:
-        """Give 1 for each batch: what was divided so far is part of the training's state."""
-        return np.ones(len(batches))
+def _check_adam(rule: Any) -> None:
+    _check_rate(rule.rate)
+    _check_between("beta1", rule.beta1)
+    _check_between("beta2", rule.beta2)
+    _check_epsilon(rule.epsilon)
 
 
 def _check_rate(rate: float) -> None:
@@ -216,6 +357,11 @@ def _check_rate(rate: float) -> None:
         raise InputError(f"rate is {rate!r}: a learning rate is a finite number above 0")
 
 
-def _check_between(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value < high:
-        raise InputError(f"{name} is {value!r}: it must be at least {low} and below {high}")
+def _check_epsilon(epsilon: float) -> None:
+    if not epsilon > 0:
+        raise InputError(f"epsilon is {epsilon}: it must be above 0")
+
+
+def _check_between(name: str, value: float) -> None:
+    if not 0 <= value < 1:
+        raise InputError(f"{name} is {value!r}: it must be at least 0 and below 1")

@@ -5,7 +5,6 @@ or go on from the last state, hold examples out, run the plan, and set what a fi
 """
 
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Integral, Real
@@ -14,26 +13,32 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, _fit_context
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state, column_or_1d
-from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from whygrad.backprop import forward
 from whygrad.engines import choose
+from whygrad.epochs import History, final
+from whygrad.errors import InputError
 from whygrad.estimator_plan import (
+    SOLVERS,
     Draws,
     carry_on,
     check_offered,
     draw,
     network,
+    optimizer,
     plan_of,
-    printer,
     split,
 )
+from whygrad.estimator_words import printer, warn
 from whygrad.functions import Activation, Array
+from whygrad.lbfgs import LBFGS, of_gradients
+from whygrad.measuring import outputs
 from whygrad.network import Network, Parameters
-from whygrad.plan import Plan, State, as_data, start
-from whygrad.training import ALL_DONE, INTERRUPTED, History, final, outputs, run
+from whygrad.plan import Clip, Data, Plan, State, as_data, start
+from whygrad.training import ALL_DONE, Observer, at_epoch_ends, run
 
 
 class Views(list[Any]):
@@ -49,9 +54,9 @@ class Views(list[Any]):
 
 def trains_in_steps(estimator: Any) -> bool:
     """Let `partial_fit` be there for the solvers that make steps."""
-    if estimator.solver == "lbfgs":
+    if estimator.solver == "lbfgs" or isinstance(estimator.solver, LBFGS):
         raise AttributeError(
-            "partial_fit is there for the solvers 'sgd' and 'adam', not for 'lbfgs'"
+            "partial_fit is only available for stochastic optimizers. lbfgs is not stochastic."
         )
     return True
 
@@ -69,8 +74,8 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
 
     _parameter_constraints: dict[str, Any] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [str, Activation],
-        "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
+        "activation": [str, Activation, list, tuple],
+        "solver": [StrOptions(set(SOLVERS)), HasMethods(["init", "numbers", "update"])],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
@@ -95,6 +100,13 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         ],
         "max_fun": [Interval(Integral, 1, None, closed="left")],
         "engine": [str],
+        "dropout": [Interval(Real, 0, 1, closed="left"), list, tuple],
+        "out_activation": [str, Activation],
+        "schedule": [None, str, HasMethods("factors")],
+        "clip": [None, Interval(Real, 0, None, closed="neither"), Clip],
+        "callbacks": [None, list, tuple, callable],
+        "layer_statistics": ["boolean"],
+        "loss": [str, HasMethods(["value", "derivative"])],
     }
 
     def __init__(
@@ -124,6 +136,15 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         n_iter_no_change: int = 10,
         max_fun: int = 15000,
         engine: str = "auto",
+        dropout: Any = 0.0,
+        out_activation: str | Activation = "auto",
+        schedule: Any = None,
+        clip: float | Clip | None = None,
+        callbacks: Any = None,
+        layer_statistics: bool = False,
+        loss: Any = "log_loss",
+        class_weight: Any = None,
+        label_smoothing: float = 0.0,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -149,6 +170,15 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         self.n_iter_no_change = n_iter_no_change
         self.max_fun = max_fun
         self.engine = engine
+        self.dropout = dropout
+        self.out_activation = out_activation
+        self.schedule = schedule
+        self.clip = clip
+        self.callbacks = callbacks
+        self.layer_statistics = layer_statistics
+        self.loss = loss
+        self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
 
     @property
     def coefs_(self) -> list[Array]:
@@ -170,52 +200,91 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
     def intercepts_(self, arrays: Sequence[Any]) -> None:
         self.intercepts_[:] = arrays
 
+    def activations(self, X: Any) -> list[Array]:
+        """Give the activations of all layers for each row of X: a[0], which is X, to a[L]."""
+        X = self._inputs(X)
+        return list(forward(self.net_, self.theta_, X.toarray() if issparse(X) else X).a)
+
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Any:
         """Train until `max_iter` epochs are over or the stopping rule ends it.
 
         Parameters
         ----------
-        X : inputs, (n, n_features), dense or sparse; a sparse X is made dense first.
+        X : inputs, (n, n_features), dense or sparse; a sparse X stays so.
         y : classes or numbers, (n,), or (n, n_outputs).
         sample_weight : how much each example counts, (n,).
+        X_val, y_val, sample_weight_val : examples to measure after every epoch. With early stopping they
+            take the place of held-out ones, and all of X is trained on.
         """
-        return self._fit(X, y, sample_weight, incremental=False)
+        if (X_val is None) != (y_val is None):
+            raise InputError("X_val and y_val belong together: give both or neither")
+        given = None if X_val is None else (X_val, y_val, sample_weight_val)
+        return self._fit(X, y, sample_weight, incremental=False, validation=given)
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, incremental: bool) -> Any:
+    def _fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        incremental: bool,
+        validation: tuple[Any, Any, Any] | None = None,
+    ) -> Any:
         check_offered(self, incremental)
         goes_on = hasattr(self, "theta_") and (self.warm_start or incremental)
+        whole = isinstance(optimizer(self), LBFGS)
         X, Y = self._arrays(X, y, incremental, goes_on)
-        s = None if sample_weight is None else _check_sample_weight(sample_weight, X)
-        net = network(self, X.shape[1], Y.shape[1], self.out_activation_)
+        s = self._weights(Y, sample_weight, X)
+        net = network(self, X.shape[1], Y.shape[1], self._ending(Y))
+        name = net.f[-1].name
+        self.out_activation_ = "logistic" if name == "sigmoid" else name
         if goes_on:
             theta, draws = self.theta_, self._draws
         else:
             theta, draws = draw(net, check_random_state(self.random_state))
-        dtype = (theta.flat if goes_on else X).dtype.name
+        dtype = "float64" if whole else (theta.flat if goes_on else X).dtype.name
         held_out = None
-        if self.early_stopping:
-            rows, kept = split(self, len(X), self._strata(Y), draws)
+        if validation is not None:
+            X_val, Y_val = self._known(*validation[:2])
+            s_val = self._weights(Y_val, validation[2], X_val)
+            held_out = as_data(net, X_val, Y_val, s_val, dtype)
+        elif self.early_stopping and not whole:
+            rows, kept = split(self, X.shape[0], self._strata(Y), draws)
             held_out = as_data(net, X[kept], Y[kept], None if s is None else s[kept], dtype)
             X, Y, s = X[rows], Y[rows], None if s is None else s[rows]
         data = as_data(net, X, Y, s, dtype)
-        plan = plan_of(self, net, len(X), draws.seed, dtype)
+        plan = plan_of(self, net, len(data.Y), draws.seed, dtype)
         state = carry_on(self._state, self._plan, plan) if goes_on else start(plan, theta)
         plan = replace(plan, epochs=state.epoch + (1 if incremental else self.max_iter))
-        observers = [printer(state)] if self.verbose else []
-        state, history = run(plan, state, data, held_out, choose(self.engine, plan), observers)
+        state, history = run(
+            plan,
+            state,
+            data,
+            None if held_out is None else self._judged(held_out),
+            choose(self.engine, of_gradients(plan)),
+            self._observers(state),
+            layer_statistics=self.layer_statistics,
+        )
         self._plan, self._state, self._draws = plan, state, draws
         self._conclude(history, goes_on)
-        if state.stopped == ALL_DONE and not incremental:
-            warnings.warn(
-                f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "
-                "optimization hasn't converged yet.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
-        if state.stopped == INTERRUPTED:
-            warnings.warn("Training interrupted by user.", stacklevel=4)
+        if not incremental or history.stopped != ALL_DONE:
+            warn(history.stopped, whole, self.n_iter_, self.max_iter)
         return self
+
+    def _observers(self, state: State) -> list[Observer]:
+        own = self.callbacks or []
+        callbacks = [own] if callable(own) else own
+        printing: list[Observer] = [printer(state)] if self.verbose else []
+        return printing + [at_epoch_ends(callback) for callback in callbacks]
 
     def _conclude(self, history: History, goes_on: bool) -> None:
         """Set what a fitted estimator shows."""
@@ -229,21 +298,49 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         self.n_iter_ = len(history.epochs)
         self.t_ = state.seen
         self.loss_curve_ = self.history_.cost
-        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else math.inf
+        whole = isinstance(plan.optimizer, LBFGS)
+        last = self.loss_curve_[-1] if self.loss_curve_ else math.inf
+        self.loss_ = state.best if whole else last
         scores = [score for score in self.history_.held_out_score if score is not None]
-        self.best_loss_ = None if self.early_stopping else state.best
-        self.validation_scores_ = scores if self.early_stopping else None
-        self.best_validation_score_ = -state.best if self.early_stopping else None
+        costs = [cost for cost in self.history_.held_out_cost if cost is not None]
+        by_score = self.early_stopping and not whole
+        self.best_loss_ = None if by_score else state.best
+        measured = by_score or any(cost is not None for cost in history.held_out_cost)
+        self.validation_scores_ = scores if measured else None
+        self.validation_loss_curve_ = costs if measured else None
+        self.best_validation_score_ = -state.best if by_score else None
+
+    def _inputs(self, X: Any) -> Any:
+        check_is_fitted(self)
+        return validate_data(self, X, accept_sparse="csr", reset=False)
 
     def _outputs(self, X: Any) -> Array:
         """Give a[L] for X, (n, n_outputs)."""
-        check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        return outputs(self.net_, self.theta_, _dense(X))
+        X = self._inputs(X)
+        return outputs(self.net_, self.theta_, X)
 
     def _arrays(self, X: Any, y: Any, incremental: bool, goes_on: bool) -> tuple[Array, Array]:
-        """Check X and y, and give them as dense arrays, (n, n_0) and (n, n_L)."""
+        """Check X and y, and give them as arrays, (n, n_0) and (n, n_L)."""
         raise NotImplementedError
+
+    def _known(self, X: Any, y: Any) -> tuple[Array, Array]:
+        """Check X and y that nothing is learned from, and give them as `_arrays` does."""
+        raise NotImplementedError
+
+    def _ending(self, Y: Array) -> str:
+        """Give scikit-learn's name of the output activation that fits the targets."""
+        raise NotImplementedError
+
+    def _weights(self, Y: Array, sample_weight: Any, X: Any) -> Array | None:
+        """Give the weight of each example, or None where all are 1."""
+        if sample_weight is None:
+            return None
+        weights: Array = _check_sample_weight(sample_weight, X)
+        return weights
+
+    def _judged(self, held_out: Data) -> Data:
+        """Give held-out examples such that they are scored as `score` does."""
+        return held_out
 
     def _strata(self, Y: Array) -> Array | None:
         """Give the classes that held-out examples are drawn from in proportion; None: from all alike."""
@@ -258,13 +355,18 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         return tags
 
 
+def checked(p: Any, X: Any, y: Any, **options: Any) -> tuple[Array, Any]:
+    """Let scikit-learn check X and y against the data that the estimator was fitted to."""
+    return validated(p, X, y, goes_on=True, **options)
+
+
 def validated(p: Any, X: Any, y: Any, goes_on: bool, **options: Any) -> tuple[Array, Any]:
-    """Let scikit-learn check X and y; a sparse X becomes dense."""
+    """Let scikit-learn check X and y; a sparse X comes as compressed rows."""
     X, y = validate_data(
         p,
         X,
         y,
-        accept_sparse=["csr", "csc"],
+        accept_sparse="csr",
         multi_output=True,
         dtype=(np.float64, np.float32),
         reset=not goes_on,
@@ -272,9 +374,4 @@ def validated(p: Any, X: Any, y: Any, goes_on: bool, **options: Any) -> tuple[Ar
     )
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
-    return _dense(X), y
-
-
-def _dense(X: Any) -> Array:
-    dense: Array = X.toarray() if issparse(X) else X
-    return dense
+    return X, y

@@ -12,11 +12,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from whygrad.arrays import as_inputs, as_targets, as_weights, check_fit
+from whygrad.arrays import as_inputs, as_targets, as_weights, check_fit, is_sparse
 from whygrad.errors import InputError
 from whygrad.functions import Array
+from whygrad.masks import mask
 from whygrad.network import Network, Parameters, count
-from whygrad.optimizers import Adaptive, Clock, Constant, Optimizer, Schedule
+from whygrad.optimizers import Optimizer
+from whygrad.schedules import Adaptive, Clock, Constant, Schedule
 
 
 @dataclass(frozen=True)
@@ -25,25 +27,64 @@ class Penalty:
 
     `per="batch"` adds λ to the cost of every batch as it is. `per="example"` divides λ by S, the batch's
     number (total weight) of examples, which is scikit-learn's `alpha`. `per="data"` divides it by the
-    number of training examples, which is Nielsen's λ.
+    number of training examples, which is Nielsen's λ. `per="step"`, for `l2` only, is no part of the cost:
+    after every step θ ← (1 − λ)θ, biases included, as Rumelhart, Hinton & Williams did in 1986.
 
     >>> Penalty(0.5, per="example").of_batch(S=10, n=1000)
     0.05
     """
 
     strength: float
-    per: Literal["batch", "example", "data"] = "batch"
+    per: Literal["batch", "example", "data", "step"] = "batch"
 
     def __post_init__(self) -> None:
         if not (self.strength >= 0 and math.isfinite(self.strength)):
             raise InputError(f"penalty {self.strength!r}: it must be a finite number of at least 0")
-        if self.per not in ("batch", "example", "data"):
-            raise InputError(f"penalty per {self.per!r}: use 'batch', 'example' or 'data'")
+        if self.per not in ("batch", "example", "data", "step"):
+            raise InputError(f"penalty per {self.per!r}: use 'batch', 'example', 'data' or 'step'")
+        if self.per == "step" and self.strength >= 1:
+            raise InputError(f"a decay of {self.strength!r} per step: it must be below 1")
 
     def of_batch(self, S: float, n: int) -> float:
         """Give λ as the cost of one batch has it."""
+        if self.per == "step":
+            return 0.0
         divisor = {"batch": 1, "example": S, "data": n}[self.per]
         return float(self.strength / divisor) if divisor > 0 else 0.0
+
+    @property
+    def decay(self) -> float:
+        """What every step takes off the parameters themselves, as a share."""
+        return float(self.strength) if self.per == "step" else 0.0
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Bound the total gradient, penalties included.
+
+    `norm` scales it down to that length, g ← g · min(1, norm/‖g‖); `value` bounds each of its numbers,
+    g ← min(max(g, −value), value). Both are off where None; the values are bounded first.
+
+    >>> Clip(norm=1.0).apply(np.array([3.0, 4.0]))
+    array([0.6, 0.8])
+    """
+
+    norm: float | None = None
+    value: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, bound in (("norm", self.norm), ("value", self.value)):
+            if bound is not None and not (bound > 0 and math.isfinite(bound)):
+                raise InputError(f"clip {name} is {bound!r}: it must be a finite number above 0")
+
+    def apply(self, g: Array) -> Array:
+        """Give the bounded gradient."""
+        if self.value is not None:
+            g = np.clip(g, -self.value, self.value)
+        if self.norm is not None:
+            length = float(np.linalg.norm(g.astype(np.float64)))
+            g = g * min(1.0, self.norm / length) if length > 0 else g
+        return g
 
 
 @dataclass(frozen=True)
@@ -78,7 +119,9 @@ class Plan:
     """All that decides a training, but for the data themselves.
 
     `n` is the number of training examples; `dtype` is "float32" or "float64". The last batch of an epoch
-    is smaller where `batch_size` does not divide n.
+    is smaller where `batch_size` does not divide n. `label_smoothing` is ε: targets move towards equal
+    probabilities by that share (see `smooth`). `cost_below` ends the training after an epoch whose cost is
+    below it.
     """
 
     net: Network
@@ -93,6 +136,9 @@ class Plan:
     schedule: Schedule = Constant()
     stopping: Stopping | None = None
     dtype: str = "float64"
+    clip: Clip = Clip()
+    label_smoothing: float = 0.0
+    cost_below: float | None = None
 
     def __post_init__(self) -> None:
         if self.n < 1:
@@ -105,6 +151,16 @@ class Plan:
                 f"batch_size is {self.batch_size}, but there are only {self.n} examples: "
                 f"use at most {self.n}"
             )
+        if not 0 <= self.label_smoothing < 1:
+            raise InputError(
+                f"label_smoothing is {self.label_smoothing!r}: it must be at least 0 and below 1"
+            )
+        if self.label_smoothing and self.net.C.targets not in ("unit", "distribution"):
+            raise InputError(
+                f"label_smoothing needs targets that are classes, not {self.net.C.name!r}"
+            )
+        if self.l1.per == "step":
+            raise InputError("a penalty per step decays parameters: it is for l2 only")
         if self.dtype not in ("float32", "float64"):
             raise InputError(f"dtype is {self.dtype!r}: use 'float32' or 'float64'")
         if isinstance(self.schedule, Adaptive) and self.stopping is None:
@@ -131,6 +187,23 @@ class Plan:
         batches = np.arange(state.place, state.place + until - state.step)
         return self.optimizer.rate * state.rate_scale * self.schedule.factors(batches, clock)
 
+    def numbers(self, state: "State", until: int) -> Array:
+        """Give what the optimizer needs to know about each of these steps, a row for each."""
+        t = np.arange(state.step + 1, until + 1)
+        return self.optimizer.numbers(t, self.rates(state, until))
+
+    def masks(self, step: int, examples: Array) -> list[Any] | None:
+        """Give the factors of dropout for one step, by layer, or None without dropout."""
+        if not self.net.drops:
+            return None
+        masks: list[Any] = [None]
+        for l, layer in enumerate(self.net.layers, start=1):
+            factors = None
+            if layer.dropout:
+                factors = mask(self.seed, step, l, examples, layer.units, layer.dropout)
+            masks.append(None if factors is None else factors.astype(self.dtype))
+        return masks
+
 
 @dataclass(frozen=True, eq=False)
 class State:
@@ -139,8 +212,9 @@ class State:
     `seen` counts the examples of the epochs that are over, since n may differ between continued trainings.
     `theta` is the flat vector of parameters and `slots` the optimizer's averages. `cost_sum` adds up cost
     times examples over the epoch so far. `rate_scale` is what an adaptive schedule has left of the rate;
-    `best`, `best_theta` and `stalled` (epochs without improvement) belong to the stopping rule, and
-    `stopped` says why the training has ended, or "".
+    `best`, `best_theta`, `best_step` and `stalled` (epochs without improvement) belong to the stopping
+    rule, `lowest` and `waiting` are the same for the schedule `OnPlateau`, and `stopped` says why the
+    training has ended, or "".
     """
 
     theta: Array
@@ -153,7 +227,10 @@ class State:
     rate_scale: float = 1.0
     best: float = math.inf
     best_theta: Array | None = None
+    best_step: int = 0
     stalled: int = 0
+    lowest: float = math.inf
+    waiting: int = 0
     stopped: str = ""
 
     def copy(self) -> "State":
@@ -163,25 +240,40 @@ class State:
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """Examples in the form that training needs: X (n, n_0), Y (n, n_L), weights (n,) or None."""
+    """Examples in the form that training needs: X (n, n_0), Y (n, n_L), weights (n,) or None.
 
-    X: Array
+    X is an array, or compressed rows (CSR) of SciPy.
+    """
+
+    X: Any
     Y: Array
     weights: Array | None = None
 
 
 def as_data(net: Network, X: Any, Y: Any, weights: Any = None, dtype: str = "float64") -> Data:
-    """Check examples against a network and bring them to one dtype and a row-major layout."""
+    """Check examples against a network and bring them to one dtype and a row-major layout.
+
+    A sparse X becomes SciPy's CSR; what fits already, such as a file in memory, is not copied.
+    """
     X = as_inputs(net, X)
-    Y = as_targets(net, Y, len(X))
-    s = as_weights(weights, len(X))
+    Y = as_targets(net, Y, X.shape[0])
+    s = as_weights(weights, X.shape[0])
     if s is not None and not s.sum() > 0:
         raise InputError("all weights of examples are 0: at least one must count")
     return Data(
-        np.ascontiguousarray(X, dtype),
+        X.astype(dtype, copy=False) if is_sparse(X) else np.ascontiguousarray(X, dtype),
         np.ascontiguousarray(Y, dtype),
         None if s is None else np.ascontiguousarray(s, dtype),
     )
+
+
+def smooth(plan: Plan, data: Data) -> Data:
+    """Give the data with smoothed targets: y ← (1 − ε) y + ε/n_L, for independent labels ε/2."""
+    share = plan.label_smoothing
+    if not share:
+        return data
+    equal = 1 / data.Y.shape[1] if plan.net.C.targets == "distribution" else 0.5
+    return replace(data, Y=((1 - share) * data.Y + share * equal).astype(data.Y.dtype))
 
 
 def start(plan: Plan, theta: Parameters | None = None) -> State:

@@ -14,10 +14,11 @@ from uuid import uuid4
 
 import numpy as np
 
+from whygrad.epochs import Epoch, History, LayerStatistics
 from whygrad.errors import FileError, InputError
 from whygrad.functions import ACTIVATIONS, COSTS, Activation, find_cost
 from whygrad.network import Dense, Network, Parameters, Uniform
-from whygrad.training import Epoch, Fitted, History
+from whygrad.training import Fitted
 
 FORMAT = "whygrad model"
 SCHEMA = 1
@@ -82,7 +83,7 @@ def load(path: str | PathLike[str], own: Sequence[Any] = ()) -> Fitted:
         if shapes != [array.shape for array in arrays] or theta.flat.dtype.kind != "f":
             raise FileError(f"{path}: damaged, its matrices do not fit its network")
         history = json.loads(about["history"])
-        epochs = tuple(Epoch(**epoch) for epoch in history["epochs"])
+        epochs = tuple(_epoch_from_dict(epoch) for epoch in history["epochs"])
         return Fitted(net, theta, History(epochs, history["stopped"]))
     except InputError as error:
         raise FileError(f"{path}: {error}") from None
@@ -108,6 +109,7 @@ def network_to_dict(net: Network) -> dict[str, Any]:
                 "activation": layer.f.name,
                 "weights": _initialiser_to_dict(layer.weights),
                 "biases": _initialiser_to_dict(layer.biases),
+                "dropout": float(layer.dropout),
             }
             for layer in net.layers
         ],
@@ -126,6 +128,7 @@ def network_from_dict(about: dict[str, Any], own: Sequence[Any] = ()) -> Network
             _known(layer["activation"], activations, ACTIVATIONS, "activation"),
             _initialiser_from_dict(layer["weights"]),
             _initialiser_from_dict(layer["biases"]),
+            layer.get("dropout", 0.0),
         )
         for layer in about["layers"]
     ]
@@ -147,6 +150,11 @@ def write_atomically(path: Path, content: bytes) -> None:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise FileError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+
+def _epoch_from_dict(about: dict[str, Any]) -> Epoch:
+    layers = tuple(LayerStatistics(**layer) for layer in about.get("layers", ()))
+    return Epoch(**about | {"layers": layers})
 
 
 def _known(name: str, own: dict[str, Any], table: dict[str, Any], kind: str) -> Any:

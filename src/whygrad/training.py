@@ -20,58 +20,23 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.arrays import as_inputs
-from whygrad.backprop import Trace, example_costs, forward
+from whygrad.backprop import Trace, forward
 from whygrad.engines import Engine, Watch, choose
+from whygrad.epochs import Epoch, History, end_of_epoch, final, last_step
 from whygrad.errors import DivergenceWarning, InputError
 from whygrad.functions import Array
+from whygrad.lbfgs import LBFGS, minimise, of_gradients
+from whygrad.measuring import outputs
 from whygrad.network import Network, Parameters
-from whygrad.optimizers import Adaptive, Constant, Schedule, find_optimizer
-from whygrad.plan import Data, Penalty, Plan, State, Stopping, as_data, start
+from whygrad.optimizers import find_optimizer
+from whygrad.plan import Clip, Data, Penalty, Plan, State, Stopping, as_data, smooth, start
+from whygrad.schedules import Constant, Schedule
 
 CHUNK_SECONDS = 0.075  # between two looks at Ctrl-C and the observers
 CHECKPOINT_SECONDS = 1.0  # between two states kept to go back to, should the cost become infinite
 
 ALL_DONE = "all epochs done"  # what `stopped` says at the end of a training that nothing stopped,
 INTERRUPTED = "interrupted"  # and of one ended by Ctrl-C
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """What one epoch showed.
-
-    `cost` is the mean of the batches' costs before each update, weighted by their numbers of examples,
-    penalties included; `held_out_cost` is without penalties; `held_out_score` is accuracy, or R² for
-    numbers. Both are None where there is no held-out data. `rate` is η at the epoch's last step.
-    """
-
-    cost: float
-    rate: float
-    held_out_cost: float | None = None
-    held_out_score: float | None = None
-
-
-@dataclass(frozen=True)
-class History:
-    """A training, epoch by epoch, and why it ended."""
-
-    epochs: tuple[Epoch, ...] = ()
-    stopped: str = ""
-
-    @property
-    def cost(self) -> list[float]:
-        """The cost of each epoch."""
-        return [epoch.cost for epoch in self.epochs]
-
-    @property
-    def held_out_cost(self) -> list[float | None]:
-        """The cost of the held-out examples after each epoch."""
-        return [epoch.held_out_cost for epoch in self.epochs]
-
-    @property
-    def held_out_score(self) -> list[float | None]:
-        """Accuracy or R² of the held-out examples after each epoch."""
-        return [epoch.held_out_score for epoch in self.epochs]
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,10 +97,15 @@ def train(
     l2: float | Penalty = 0.0,
     schedule: Schedule = Constant(),  # noqa: B008 — frozen data
     stopping: Stopping | None = None,
+    cost_below: float | None = None,
+    seconds: float | None = None,
+    clip: Clip = Clip(),  # noqa: B008
+    label_smoothing: float = 0.0,
     shuffle: bool = True,
     dtype: Any = None,
     progress: bool = False,
     callbacks: Sequence[Observer] = (),
+    layer_statistics: bool = False,
 ) -> Fitted:
     """Train a network by backpropagation and gradient descent.
 
@@ -148,9 +118,9 @@ def train(
     net : the network.
     X : inputs, (n, n_0), or n examples of any shape with n_0 numbers each.
     Y : targets, (n, n_L); or (n,) with one number per example, or with classes 0 … n_L − 1.
-    optimizer : "sgd", "adam", or an optimizer such as `SGD(0.5, momentum=0.9)`.
-    epochs : passes through the data.
-    batch_size : examples per step; by default 32, or all if there are fewer.
+    optimizer : "sgd", "adam", "lbfgs" …, or an optimizer such as `SGD(0.5, momentum=0.9)`.
+    epochs : passes through the data; iterations of L-BFGS.
+    batch_size : examples per step; by default 32, or all if there are fewer, or for L-BFGS.
     seed : decides the initial parameters and the order of the examples.
     engine : "auto", "native" or "reference".
     theta : parameters to start from, instead of drawn ones.
@@ -159,10 +129,17 @@ def train(
     l1, l2 : λ₁ and λ₂, numbers or `Penalty`.
     schedule : how the rate changes, such as `InverseScaling()`.
     stopping : when to stop before `epochs` are over, a `Stopping`.
+    cost_below : stop after an epoch whose cost is below this.
+    seconds : a budget of time; its step is in the history.
+    clip : bounds on the gradient, a `Clip`.
+    label_smoothing : the share by which classes move towards equal probabilities.
     shuffle : take the examples in a new order every epoch.
-    dtype : "float32" or "float64"; by default float32 where X is, else float64.
+    dtype : "float32" or "float64"; by default float32 where X is, else float64, as always for L-BFGS,
+        whose line search needs the digits.
     progress : show a live line while training.
     callbacks : functions called with a `Report` after every epoch; True stops the training.
+    layer_statistics : put the gradient's norm and the relative size of the update of every layer, at the
+        last step of each epoch, into the history. It costs one more pass through that batch.
 
     Raises
     ------
@@ -176,16 +153,21 @@ def train(
     >>> fitted.predict(X).round().ravel()
     array([0., 1., 1., 0.])
     """
+    rule = LBFGS() if isinstance(optimizer, str) and optimizer == "lbfgs" else optimizer
+    whole = isinstance(rule, LBFGS)
     if dtype is None:
-        dtype = np.float32 if getattr(X, "dtype", None) == np.float32 else np.float64
+        single = getattr(X, "dtype", None) == np.float32 and not whole
+        dtype = np.float32 if single else np.float64
     kind = _name_of(dtype)
     data = as_data(net, X, Y, weights, kind)
     plan = Plan(
         net=net,
-        optimizer=find_optimizer(optimizer),
-        n=len(data.X),
+        optimizer=find_optimizer(rule),
+        n=len(data.Y),
         epochs=epochs,
-        batch_size=min(32, len(data.X)) if batch_size is None else batch_size,
+        batch_size=min(len(data.Y) if whole else 32, len(data.Y))
+        if batch_size is None
+        else batch_size,
         seed=seed,
         shuffle=shuffle,
         l1=l1 if isinstance(l1, Penalty) else Penalty(l1),
@@ -193,14 +175,20 @@ def train(
         schedule=schedule,
         stopping=stopping,
         dtype=kind,
+        clip=clip,
+        label_smoothing=label_smoothing,
+        cost_below=cost_below,
     )
     kept = None if held_out is None else as_data(net, *held_out, dtype=kind)
-    observers = [_at_epoch_ends(callback) for callback in callbacks]
+    observers = [at_epoch_ends(callback) for callback in callbacks]
     if progress:
         from whygrad.progress import ProgressBar
 
         observers.insert(0, ProgressBar())
-    state, history = run(plan, start(plan, theta), data, kept, choose(engine, plan), observers)
+    chosen = choose(engine, of_gradients(plan))
+    state, history = run(
+        plan, start(plan, theta), data, kept, chosen, observers, seconds, layer_statistics
+    )
     return Fitted(net, Parameters(net.sizes, final(plan, state)), history)
 
 
@@ -211,128 +199,60 @@ def run(
     held_out: Data | None,
     engine: Engine,
     observers: Sequence[Observer] = (),
+    seconds: float | None = None,
+    layer_statistics: bool = False,
 ) -> tuple[State, History]:
     """Go on from `state` until the plan's epochs are over or something stops the training.
 
-    The state given is not changed. Raises `InputError` where the stopping rule needs held-out data.
+    The state given is not changed. Raises `InputError` where a rule needs held-out data.
     """
-    if plan.stopping and plan.stopping.on != "cost" and held_out is None:
-        raise InputError(
-            f"stopping on {plan.stopping.on!r} needs held-out data: give held_out=(X, Y)"
-        )
+    for rule in (plan.stopping, plan.schedule):
+        on = getattr(rule, "on", "cost")
+        if on != "cost" and held_out is None:
+            what = "stopping" if rule is plan.stopping else "a schedule"
+            raise InputError(f"{what} on {on!r} needs held-out data: give held_out=(X, Y)")
+    data, started = smooth(plan, data), time.perf_counter()
     epochs: list[Epoch] = []
+
+    def look(state: State, ended: Epoch | None) -> str:
+        """Tell the observers; give why to stop, or an empty string."""
+        report, stopped = Report(plan, state, ended), ""
+        if any([observer(report) for observer in observers]):
+            stopped = "stopped by a callback"
+        if seconds is not None and time.perf_counter() - started >= seconds:
+            stopped = stopped or f"time budget of {seconds:g} s over at step {state.step}"
+        return INTERRUPTED if interrupted() else stopped or state.stopped
+
     state = replace(state.copy(), stopped="")
     checkpoints = _Checkpoints(state)
     chunk, stopped = 8, ""
     with _interruption() as interrupted, _closing(observers):
+        if isinstance(plan.optimizer, LBFGS):
+            return minimise(plan, state, data, held_out, engine, look, layer_statistics)
         while state.epoch < plan.epochs and not stopped:
             rest = plan.steps_per_epoch - state.place
-            until = state.step + min(rest, chunk)
+            sampled = layer_statistics and rest == 1  # the last step of an epoch, taken by itself
+            until = state.step + min(rest - 1 if layer_statistics and not sampled else rest, chunk)
+            before = state.copy() if sampled else state
             began, first = time.perf_counter(), state.step
             state, seen = engine.run(plan, state, data, until, Watch())
             if seen.diverged:
                 stopped = _report_divergence(plan, state, data)
                 state = _before(plan, state.step, checkpoints, data, held_out, engine)
                 break
-            chunk = _next_chunk(state.step - first, time.perf_counter() - began)
+            if not sampled:
+                chunk = _next_chunk(state.step - first, time.perf_counter() - began)
             ended = None
             if state.place == plan.steps_per_epoch:
+                after = state.theta
                 state, ended = end_of_epoch(plan, state, held_out)
+                if sampled:
+                    ended = replace(ended, layers=last_step(plan, before, after, data))
                 epochs.append(ended)
-            report = Report(plan, state, ended)
-            if any([observer(report) for observer in observers]):
-                stopped = "stopped by a callback"
-            stopped = INTERRUPTED if interrupted() else stopped or state.stopped
+            stopped = look(state, ended)
             checkpoints.offer(state)
     state = replace(state, stopped=stopped or ALL_DONE)
     return state, History(tuple(epochs), state.stopped)
-
-
-def end_of_epoch(plan: Plan, state: State, held_out: Data | None) -> tuple[State, Epoch]:
-    """Measure the epoch that has just ended, and let the stopping rule decide: a pure function."""
-    rate = float(plan.rates(replace(state, place=state.place - 1), state.step + 1)[0])
-    epoch = Epoch(state.cost_sum / plan.n, rate)
-    if held_out is not None:
-        epoch = replace(epoch, **_measure(plan, state, held_out))
-    state = replace(state, epoch=state.epoch + 1, place=0, seen=state.seen + plan.n, cost_sum=0.0)
-    return (_compare(plan, plan.stopping, state, epoch) if plan.stopping else state), epoch
-
-
-def final(plan: Plan, state: State) -> Array:
-    """Give the parameters that a training ends with: the last, or the best where the plan says so."""
-    restore = plan.stopping is not None and plan.stopping.restore_best
-    return state.best_theta if restore and state.best_theta is not None else state.theta
-
-
-def outputs(net: Network, theta: Parameters, X: Any, rows: int = 8192) -> Array:
-    """Give a[L] for X, computed in blocks of rows to bound the memory."""
-    X = as_inputs(net, X)
-    parts = [forward(net, theta, X[i : i + rows]).a[-1] for i in range(0, len(X), rows)]
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-
-def score(net: Network, a: Array, y: Array, weights: Array | None = None) -> float:
-    """Give the accuracy of outputs that stand for classes, and R² of outputs that are numbers.
-
-    Several independent labels count as right only together, and R² of several outputs is their mean: as
-    scikit-learn has both.
-    """
-    if net.C.targets == "distribution":
-        right = a.argmax(axis=1) == y.argmax(axis=1)
-    elif net.C.targets == "unit":
-        right = ((a > 0.5) == (y > 0.5)).all(axis=1)
-    else:
-        return _r2(a, y, weights)
-    return float(np.average(right, weights=weights))
-
-
-def _r2(a: Array, y: Array, weights: Array | None) -> float:
-    s = np.ones((len(y), 1)) if weights is None else weights[:, None]
-    left = (s * (y - a) ** 2).sum(axis=0, dtype=np.float64)
-    spread = (s * (y - np.average(y, axis=0, weights=weights)) ** 2).sum(axis=0, dtype=np.float64)
-    constant = np.where(left > 0, 0.0, 1.0)  # a target without spread: 1 if met exactly, else 0
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return float(np.where(spread > 0, 1 - left / spread, constant).mean())
-
-
-def _measure(plan: Plan, state: State, held_out: Data) -> dict[str, float]:
-    """Give cost and score of held-out examples under the parameters of a state."""
-    net, rows = plan.net, 8192
-    theta = Parameters(net.sizes, state.theta)
-    C_x, parts = [], []
-    with np.errstate(all="ignore"):
-        for i in range(0, len(held_out.X), rows):
-            trace = forward(net, theta, held_out.X[i : i + rows])
-            C_x.append(example_costs(net, trace, held_out.Y[i : i + rows]))
-            parts.append(trace.a[-1])
-        a = np.concatenate(parts)
-        return {
-            "held_out_cost": float(np.average(np.concatenate(C_x), weights=held_out.weights)),
-            "held_out_score": score(net, a, held_out.Y, held_out.weights),
-        }
-
-
-def _compare(plan: Plan, rule: Stopping, state: State, epoch: Epoch) -> State:
-    """Update best and stalled; when patience ends, lower the rate of an adaptive schedule or stop."""
-    value = getattr(epoch, rule.on)
-    value = -value if rule.on == "held_out_score" else value
-    improved = value <= state.best - rule.tol
-    state = replace(state, stalled=0 if improved else state.stalled + 1)
-    if value < state.best:
-        theta = state.theta.copy() if rule.restore_best else None
-        state = replace(state, best=value, best_theta=theta)
-    if state.stalled <= rule.patience:
-        return state
-    schedule = plan.schedule
-    if isinstance(schedule, Adaptive) and plan.optimizer.rate * state.rate_scale > schedule.floor:
-        return replace(state, stalled=0, rate_scale=state.rate_scale / schedule.divisor)
-    what = {"cost": "training cost", "held_out_cost": "held-out cost"}.get(
-        rule.on, "held-out score"
-    )
-    return replace(
-        state,
-        stopped=f"{what} did not improve by more than {rule.tol:g} for {rule.patience} epochs",
-    )
 
 
 class _Checkpoints:
@@ -413,7 +333,8 @@ def _name_of(dtype: Any) -> str:
         raise InputError(f"dtype is {dtype!r}: use 'float32' or 'float64'") from None
 
 
-def _at_epoch_ends(callback: Observer) -> Observer:
+def at_epoch_ends(callback: Observer) -> Observer:
+    """Give an observer that calls back at the end of every epoch only."""
     return lambda report: callback(report) if report.epoch is not None else None
 
 

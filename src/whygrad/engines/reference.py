@@ -1,6 +1,7 @@
 """The reference engine: `backprop` as written, step by step in NumPy. The truth the others are held to."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -25,18 +26,20 @@ class ReferenceEngine:
     ) -> tuple[State, Watched]:
         """Take the steps up to `until`, one after the other."""
         costs: list[float] = []
-        rates = plan.rates(state, until).tolist()
+        decay = plan.l2.decay
         with np.errstate(all="ignore"):  # a diverging run is seen by its cost
-            for rate in rates:
+            for numbers in plan.numbers(state, until).tolist():
                 batch = plan.batch(state.epoch, state.place)
-                C, g = self.cost_and_gradient(plan, state.theta, _rows(data, batch))
+                masks = plan.masks(state.step, batch)
+                C, g = _cost_and_gradient(plan, state.theta, _rows(data, batch), masks)
                 if not np.isfinite(C):
                     return state, Watched(np.array(costs), diverged=True)
                 costs.append(C)
-                theta, slots = plan.optimizer.update(state.theta, g, state.slots, state.step, rate)
+                g = plan.clip.apply(g)
+                theta, slots = plan.optimizer.update(state.theta, g, state.slots, numbers)
                 state = replace(
                     state,
-                    theta=theta,
+                    theta=(1 - decay) * theta if decay else theta,
                     slots=slots,
                     step=state.step + 1,
                     place=state.place + 1,
@@ -45,14 +48,20 @@ class ReferenceEngine:
         return state, Watched(np.array(costs))
 
     def cost_and_gradient(self, plan: Plan, theta: Array, data: Data) -> tuple[float, Array]:
-        """Give the cost of these examples and its gradient."""
-        net, weights = plan.net, data.weights
-        parameters = Parameters(net.sizes, theta)
-        S = len(data.X) if weights is None else float(weights.sum())
-        l1, l2 = plan.l1.of_batch(S, plan.n), plan.l2.of_batch(S, plan.n)
-        trace = backward(net, parameters, forward(net, parameters, data.X), data.Y)
-        C = cost(net, parameters, trace, data.Y, weights, l1, l2)
-        return float(C), gradients(net, parameters, trace, weights, l1, l2).flat
+        """Give the cost of these examples and its gradient, without dropout."""
+        return _cost_and_gradient(plan, theta, data, None)
+
+
+def _cost_and_gradient(
+    plan: Plan, theta: Array, data: Data, masks: list[Any] | None
+) -> tuple[float, Array]:
+    net, weights = plan.net, data.weights
+    parameters = Parameters(net.sizes, theta)
+    S = len(data.Y) if weights is None else float(weights.sum())
+    l1, l2 = plan.l1.of_batch(S, plan.n), plan.l2.of_batch(S, plan.n)
+    trace = backward(net, parameters, forward(net, parameters, data.X, masks), data.Y)
+    C = cost(net, parameters, trace, data.Y, weights, l1, l2)
+    return float(C), gradients(net, parameters, trace, weights, l1, l2).flat
 
 
 def _rows(data: Data, batch: Array) -> Data:

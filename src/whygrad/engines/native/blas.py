@@ -8,10 +8,7 @@ is internal to Numba, so `unavailable` tries it before it is relied on. BLAS cou
 row-major matrix is its own transpose there, and a product is passed on with its operands swapped.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -20,7 +17,6 @@ from numba import carray, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import DTypeLike
-from threadpoolctl import ThreadpoolController
 
 from whygrad.engines.native.compiling import cached_kernel, inlined_kernel, kernel
 from whygrad.functions import Array
@@ -166,42 +162,3 @@ def _all_products(inputs: Array, W: Array, delta: Array, z: Array, error: Array,
     product_into_units(inputs, W, 0.0, z)
     product_into_inputs(delta, W, 1.0, error)
     product_into_weights(2.0, delta, inputs, 3.0, dW)
-
-
-@cache
-def thread_pools() -> list[Any]:
-    """Every BLAS in the process that has threads; looked for once, as that reads its libraries."""
-    import scipy.linalg.cython_blas  # noqa: F401  loads the one that is meant
-
-    pools: list[Any] = ThreadpoolController().select(user_api="blas").lib_controllers
-    return pools
-
-
-_lock = Lock()
-_limits: list[int] = []
-_before: list[int] = []
-
-
-@contextmanager
-def at_most(threads: int) -> Iterator[None]:
-    """Limit the threads of BLAS; when the last of its users leaves, all is as it was.
-
-    The pools belong to the process: of limits that overlap, set by trainings in several Python
-    threads, the lowest holds.
-    """
-    with _lock:
-        if not _limits:
-            _before[:] = [pool.get_num_threads() for pool in thread_pools()]
-        _limits.append(threads)
-        _apply_limits()
-    try:
-        yield
-    finally:
-        with _lock:
-            _limits.remove(threads)
-            _apply_limits()
-
-
-def _apply_limits() -> None:
-    for pool, before in zip(thread_pools(), _before, strict=True):
-        pool.set_num_threads(min([before, *_limits]))

@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 from numba import njit
 from numba.core.caching import IndexDataCacheFile
 
@@ -20,6 +21,10 @@ OPTIONS: dict[str, Any] = {
     "error_model": "numpy",
     "boundscheck": False,
 }
+
+# For arguments of kernels: to Numba a literal is a type of its own, for which it would compile again.
+ZERO: Any = np.int64(0)
+ONE: Any = np.int64(1)
 
 
 def kernel(function: Function) -> Function:

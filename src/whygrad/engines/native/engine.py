@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
@@ -16,17 +17,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from whygrad.arrays import is_sparse
 from whygrad.engines import Watch, Watched
+from whygrad.engines.pools import one_thread
 from whygrad.functions import ACTIVATIONS, COSTS, Array
+from whygrad.masks import WORD
 from whygrad.network import Network
-from whygrad.optimizers import SGD, Adam
-from whygrad.plan import Data, Plan, State
+from whygrad.optimizers import OPTIMIZERS
+from whygrad.plan import Clip, Data, Plan, State
 
 if TYPE_CHECKING:  # Numba takes a while to import: it is left until a training needs it
     from whygrad.engines.native.layout import Layout
 
 BLOCK = 1024  # examples at a time where the whole data's gradient is asked for
-THREADED_PRODUCT = 2**24  # multiplications from which a matrix product gains from a second thread
+WIDE = 2**16  # columns of sparse data beyond which the loop is compiled anew, see `sparse`
 
 
 class NativeEngine:
@@ -36,6 +40,7 @@ class NativeEngine:
 
     def __init__(self) -> None:
         self._layout: Layout | None = None
+        self._pool: ThreadPoolExecutor | None = None
 
     def supports(self, plan: Plan) -> str | None:
         """Give None, or what it is that only the reference engine runs."""
@@ -45,7 +50,7 @@ class NativeEngine:
                 return f"the activation {f.name!r} of layer {l} is your own"
         if COSTS.get(net.C.name) != net.C:
             return f"the cost {net.C.name!r} is your own"
-        if type(plan.optimizer) not in (SGD, Adam):
+        if type(plan.optimizer) not in OPTIMIZERS.values():
             return f"the optimizer {type(plan.optimizer).__name__} is your own"
         return _unavailable()
 
@@ -53,30 +58,48 @@ class NativeEngine:
         self, plan: Plan, state: State, data: Data, until: int, watch: Watch
     ) -> tuple[State, Watched]:
         """Take the steps up to `until` in one call; the state's arrays are reused."""
-        from whygrad.engines.native.blas import at_most
-        from whygrad.engines.native.layout import penalties, rule
-        from whygrad.engines.native.steps import run_steps
+        from whygrad.engines.native.layout import bounds, penalties, rule
+        from whygrad.engines.native.steps import Team, run_steps
 
-        rates = plan.rates(state, until)
-        costs = np.empty(len(rates))
-        with _announced(plan.dtype):
-            layout = self._layout_for(plan.net, plan.batch_size, plan.dtype, data)
+        numbers = np.ascontiguousarray(plan.numbers(state, until))
+        costs = np.empty(len(numbers))
+        whole = plan.clip != Clip()
+        with _announced(plan.dtype, data), one_thread():
+            layout = self._layout_for(plan.net, plan.batch_size, plan.dtype, data, True, whole)
             theta, slots = layout.enter(state.theta, state.slots)
-            with at_most(_threads(plan.net, plan.batch_size)):
-                taken = run_steps(
+            # Clipping and decay act on all of θ at once, which is left to one thread.
+            alone = whole or plan.l2.decay > 0
+            parts = 1 if alone else min(_cores(), layout.blocks)
+            arrivals = np.zeros(1, np.int64)
+
+            def work(part: int, numbers: Array = numbers) -> int:
+                taken: int = run_steps(
                     layout.layers,
                     rule(plan.optimizer),
                     penalties(plan),
+                    bounds(plan.clip),
                     theta,
                     slots,
                     layout.examples(plan.order(state.epoch)),
                     layout.room,
+                    Team(layout.blocks, parts, part, arrivals),
                     plan.batch_size,
                     state.place,
+                    np.uint64(plan.seed % WORD),
                     state.step,
-                    rates,
+                    numbers,
                     costs,
                 )
+                return taken
+
+            if parts > 1:
+                work(
+                    0, numbers[:0]
+                )  # compiles, if that is to be: nobody waits for others meanwhile
+            others = [self._threads(parts).submit(work, part) for part in range(1, parts)]
+            taken = work(0)
+            for other in others:
+                other.result()
         theta, slots = layout.leave(theta, slots, state.theta, state.slots)
         cost_sum = state.cost_sum
         for place, cost in enumerate(costs[:taken].tolist(), start=state.place):
@@ -90,21 +113,20 @@ class NativeEngine:
             cost_sum=cost_sum,
         )
         seen = costs[:taken] if watch.costs else None
-        return state, Watched(seen, diverged=taken < len(rates))
+        return state, Watched(seen, diverged=taken < len(numbers))
 
     def cost_and_gradient(self, plan: Plan, theta: Array, data: Data) -> tuple[float, Array]:
         """Give the cost over all the data and its gradient, in blocks of rows."""
-        from whygrad.engines.native.blas import at_most
         from whygrad.engines.native.layout import aligned_zeros, penalties
         from whygrad.engines.native.steps import cost_and_gradient
 
-        n = len(data.X)
+        n = data.X.shape[0]
         block = min(BLOCK, n)
-        with _announced(plan.dtype):
-            layout = self._layout_for(plan.net, block, plan.dtype, data)
+        with _announced(plan.dtype, data):
+            layout = self._layout_for(plan.net, block, plan.dtype, data, drops=False, whole=False)
             inner, _ = layout.enter(theta, np.zeros((0, len(theta)), theta.dtype))
             gradient = aligned_zeros(layout.size, theta.dtype)
-            with at_most(_threads(plan.net, block)):
+            with one_thread():
                 cost = cost_and_gradient(
                     layout.layers,
                     penalties(plan),
@@ -120,25 +142,34 @@ class NativeEngine:
         layout.to_rows(gradient, flat)
         return cost, flat
 
-    def _layout_for(self, net: Network, rows: int, dtype: str, data: Data) -> "Layout":
-        from whygrad.engines.native.layout import Layout
+    def _threads(self, parts: int) -> ThreadPoolExecutor:
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(parts - 1, thread_name_prefix="whygrad")
+        return self._pool
 
-        key = (net, rows, dtype, id(data.X), id(data.Y), id(data.weights))
+    def _layout_for(
+        self, net: Network, rows: int, dtype: str, data: Data, drops: bool, whole: bool
+    ) -> "Layout":
+        from whygrad.engines.native.layout import Layout, layout_key
+
+        key = layout_key(net, rows, dtype, data, drops, whole)
         if self._layout is None or self._layout.key != key:
-            self._layout = Layout(net, rows, dtype, data)
+            self._layout = Layout(net, rows, dtype, data, drops, whole)
         return self._layout
 
 
-def _threads(net: Network, rows: int) -> int:
-    """Give the number of threads for the products: it follows from the shapes and the cores allowed."""
-    products = [
-        rows * below * units for below, units in zip(net.sizes, net.sizes[1:], strict=False)
-    ]
-    return _cores() if max(products) >= THREADED_PRODUCT else 1
-
-
 def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Give the number of cores that this process may use: those it has, or what its surroundings allow.
+
+    Programs that run several processes at once, such as joblib, say how many threads each may have.
+    """
+    has_affinity = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+    for variable in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        allowed = os.environ.get(variable, "")
+        if allowed.isdecimal() and int(allowed) > 0:
+            cores = min(cores, int(allowed))
+    return cores
 
 
 @cache
@@ -155,17 +186,20 @@ _compiled: set[str] = set()
 
 
 @contextmanager
-def _announced(dtype: str) -> Iterator[None]:
+def _announced(dtype: str, data: Data) -> Iterator[None]:
     """Say so where the first call of a process has to compile, which it does once per machine."""
-    if dtype in _compiled:
+    kind = dtype
+    if is_sparse(data.X) and data.X.shape[1] > WIDE:
+        kind += f" and more than {WIDE} columns"
+    if kind in _compiled:
         yield
         return
-    line = f"whygrad: compiling its native engine for {dtype}, once on this machine …\n"
+    line = f"whygrad: compiling its native engine for {kind}, once on this machine …\n"
     timer = threading.Timer(1.5, sys.stderr.write, [line])
     timer.daemon = True
     timer.start()
     try:
         yield
-        _compiled.add(dtype)
+        _compiled.add(kind)
     finally:
         timer.cancel()

@@ -5,56 +5,68 @@ columns lie side by side, as `sparse` reads them. Memory is aligned to the proce
 products of small matrices take half as long again without.
 """
 
+import math
 from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
-from whygrad.engines.native import sparse
+from whygrad.arrays import is_sparse
+from whygrad.engines.native import sparse, updates
 from whygrad.engines.native.costs import COST_CODES
 from whygrad.engines.native.elementwise import ACTIVATION_CODES, SLOPE_NEEDS_Z
-from whygrad.engines.native.memory import LINE
+from whygrad.engines.native.memory import LINE, read_only
 from whygrad.engines.native.steps import Examples, Layers, Room
-from whygrad.engines.native.updates import ADAM, MOMENTUM, NESTEROV, Penalties, Rule
-from whygrad.engines.native.updates import SGD as PLAIN
+from whygrad.engines.native.updates import Bounds, Penalties, Rule
 from whygrad.functions import Array
+from whygrad.masks import threshold
 from whygrad.network import Network
-from whygrad.optimizers import SGD, Adam, Optimizer
-from whygrad.plan import Data, Penalty, Plan
+from whygrad.optimizers import SGD, Adagrad, Adam, AdamW, Nadam, Optimizer, RMSprop
+from whygrad.plan import Clip, Data, Penalty, Plan
 
 # Zeros are skipped where at most this share of the inputs is something else, the rows are long and the
 # layer above is narrow: for wide ones the dense product, in blocks and on all cores, wins.
 SPARSE_SHARE, SPARSE_INPUTS, SPARSE_UNITS = 0.3, 64, 128
+# Threads share a step of at least so many multiplications, in blocks of at least so many examples.
+SHARED_EFFORT, BLOCK_ROWS, MOST_BLOCKS = 2**22, 48, 8
 # Columns are kept in 16 bits, and the compressed rows in memory beside the data.
-SPARSE_COLUMNS, SPARSE_NUMBERS = 2**16, 2**28
+SPARSE_COLUMNS, SPARSE_NUMBERS = sparse.NARROW, 2**28
 
 
 class Layout:
-    """What the compiled loop needs for one network, batch size, dtype and data set."""
+    """What the compiled loop needs for one network, batch size, dtype and data set.
 
-    def __init__(self, net: Network, batch_size: int, dtype: str, data: Data) -> None:
-        self.key = (net, batch_size, dtype, id(data.X), id(data.Y), id(data.weights))
-        self.data = data  # kept, so that the ids above stay taken
+    `drops` says whether dropout is at work, `whole` whether the gradient of all layers is kept at once.
+    """
+
+    def __init__(
+        self, net: Network, batch_size: int, dtype: str, data: Data, drops: bool, whole: bool
+    ) -> None:
+        self.key = layout_key(net, batch_size, dtype, data, drops, whole)
+        self.data = data  # kept, so that the ids in the key stay taken
         self.sizes = net.sizes
-        skip = skips_zeros(data.X, net.sizes[1])
+        skip = is_sparse(data.X) or skips_zeros(data.X, net.sizes[1])
         stretch = sparse.width(net.sizes[1], dtype) if skip else 0
-        self.layers = layers(net, batch_size, stretch)
+        self.layers = layers(net, batch_size, stretch, drops)
         self.rows = sparse.compress(data.X) if skip else _no_rows(dtype)
-        self.room = _room(self.layers, batch_size, dtype)
+        self.X = np.empty((0, net.sizes[0]), dtype) if is_sparse(data.X) else data.X
+        self.blocks = blocks(net, batch_size)
+        whole = whole or self.blocks > 1
+        self.room = _room(self.layers, batch_size, dtype, self.size if whole else 0, self.blocks)
         self.inner: list[Array] = []  # memory for parameters and slots in the loop's order
 
     def examples(self, order: Array) -> Examples:
         """Give the data in the order of an epoch, as read-only arrays: of one kind, whoever owns them."""
         data = self.data
-        weights = np.empty(0, data.X.dtype) if data.weights is None else data.weights
-        X, Y, s = (_read_only(array) for array in (data.X, data.Y, weights))
-        return Examples(X, self.rows, Y, s, _read_only(order))
+        weights = np.empty(0, data.Y.dtype) if data.weights is None else data.weights
+        X, Y, s = (read_only(array) for array in (self.X, data.Y, weights))
+        return Examples(X, self.rows, Y, s, read_only(order))
 
     def enter(self, theta: Array, slots: Array) -> tuple[Array, Array]:
         """Give parameters and slots in the loop's order, in aligned memory."""
         if not self.layers.stretch:
             return aligned(theta), slots
-        if not self.inner:
+        if not self.inner or len(self.inner[1]) != len(slots):
             size = self.size
             self.inner = [
                 aligned_zeros(size, theta.dtype),
@@ -94,6 +106,15 @@ class Layout:
         flat[units * inputs :] = inner[inputs * stretch :]
 
 
+def blocks(net: Network, rows: int) -> int:
+    """Give the number of blocks that a batch is divided into: a power of 2, by the shapes alone."""
+    weights = [units * below for below, units in zip(net.sizes, net.sizes[1:], strict=False)]
+    effort = rows * (sum(weights) + 8 * sum(net.sizes[1:]))
+    if effort < SHARED_EFFORT:
+        return 1
+    return min(MOST_BLOCKS, 1 << max(0, (rows // BLOCK_ROWS).bit_length() - 1))
+
+
 def skips_zeros(X: Array, units: int) -> bool:
     """Tell whether a first layer of so many units skips the zeros of X."""
     if units > SPARSE_UNITS or X.size > SPARSE_NUMBERS:
@@ -103,9 +124,18 @@ def skips_zeros(X: Array, units: int) -> bool:
     return int(np.count_nonzero(X)) <= SPARSE_SHARE * X.size
 
 
-def layers(net: Network, batch_size: int, stretch: int) -> Layers:
+def layout_key(
+    net: Network, batch_size: int, dtype: str, data: Data, drops: bool, whole: bool
+) -> tuple[Any, ...]:
+    """Give what a layout depends on."""
+    ids = (id(data.X), id(data.Y), id(data.weights))
+    return (net, batch_size, dtype, *ids, drops and net.drops, whole)
+
+
+def layers(net: Network, batch_size: int, stretch: int, drops: bool = True) -> Layers:
     """Describe a network by numbers."""
     sizes, L = net.sizes, net.L
+    rates = [0.0, *(layer.dropout * drops for layer in net.layers)]
     codes = [0, *(ACTIVATION_CODES[f.name] for f in net.f[1:])]
     weights = [units * below for below, units in zip(sizes, sizes[1:], strict=False)]
     if stretch:
@@ -113,30 +143,52 @@ def layers(net: Network, batch_size: int, stretch: int) -> Layers:
     ends = list(accumulate(w + units for w, units in zip(weights, sizes[1:], strict=True)))
     W = [0, 0, *ends[:-1]]
     b = [0, *(end - units for end, units in zip(ends, sizes[1:], strict=True))]
-    # One place for each of a, z and δ of every layer; z has its own only where it is read later.
+    # One place for each of a, z and δ of every layer; z has its own only where it is read later, and so
+    # has f(z) only where dropout makes an a of its own of it.
     own_z = [l == L or code in SLOPE_NEEDS_Z for l, code in enumerate(codes)]
-    first = 0 if stretch else sizes[0]
-    widths = [first, 0, 0] + [
-        width for l in range(1, L + 1) for width in (sizes[l], sizes[l] * own_z[l], sizes[l])
-    ]
-    places = list(accumulate((_whole_lines(batch_size * width) for width in widths), initial=0))
-    a, z, delta = places[0:-1:3], places[1::3], places[2::3]
-    z = [z[l] if own_z[l] else a[l] for l in range(L + 1)]
-    n_l, f, at_W, at_b, at_z, at_a, at_delta = (
-        np.array(values, dtype=np.int64) for values in (sizes, codes, W, b, z, a, delta)
+    widths = [0 if stretch else sizes[0], 0, 0, 0, 0]
+    for l in range(1, L + 1):
+        units, drop = sizes[l], rates[l] > 0
+        widths += [units, units * own_z[l], units, units * drop, units * drop]
+    begins = list(accumulate((_whole_lines(batch_size * width) for width in widths), initial=0))
+    a, z, delta, f, mask = (begins[n:-1:5] for n in range(5))
+    f = [f[l] if rates[l] else a[l] for l in range(L + 1)]
+    z = [z[l] if own_z[l] else f[l] for l in range(L + 1)]
+    n_l, f_l, at_W, at_b, at_z, at_f, at_a, at_mask, at_delta = (
+        np.array(values, np.int64) for values in (sizes, codes, W, b, z, f, a, mask, delta)
     )
-    return Layers(n_l, f, COST_CODES[net.C.name], at_W, at_b, at_z, at_a, at_delta, stretch)
+    factors = np.array([1 / (1 - rate) if rate else 0.0 for rate in rates])
+    thresholds = np.array([threshold(rate) for rate in rates], np.uint64)
+    cost = COST_CODES[net.C.name]
+    places = (at_W, at_b, at_z, at_f, at_a, at_mask, at_delta)
+    return Layers(n_l, f_l, cost, *places, factors, thresholds, stretch)
 
 
 def rule(optimizer: Optimizer) -> Rule:
     """Describe an optimizer by numbers."""
-    if isinstance(optimizer, Adam):
-        return Rule(
-            ADAM, optimizer.beta1, optimizer.beta2, optimizer.epsilon, optimizer.epsilon_hat
-        )
-    assert isinstance(optimizer, SGD)
-    code = NESTEROV if optimizer.nesterov else MOMENTUM if optimizer.momentum else PLAIN
-    return Rule(code, float(optimizer.momentum), 0.0, 0.0, False)
+    match optimizer:
+        case SGD(momentum=0):
+            return Rule(updates.SGD)
+        case SGD(momentum=mu, nesterov=nesterov):
+            return Rule(updates.NESTEROV if nesterov else updates.MOMENTUM, float(mu))
+        case Adagrad(epsilon=epsilon):
+            return Rule(updates.ADAGRAD, epsilon=float(epsilon))
+        case RMSprop(beta=beta, epsilon=epsilon, momentum=mu):
+            code = updates.RMSPROP_MOMENTUM if mu else updates.RMSPROP
+            return Rule(code, float(beta), float(mu), float(epsilon))
+        case Adam(beta1=beta1, beta2=beta2):
+            return Rule(updates.ADAM, float(beta1), float(beta2))
+        case AdamW(beta1=beta1, beta2=beta2):
+            return Rule(updates.ADAMW, float(beta1), float(beta2))
+        case Nadam(beta1=beta1, beta2=beta2):
+            return Rule(updates.NADAM, float(beta1), float(beta2))
+    raise AssertionError(f"{optimizer} has no rule")
+
+
+def bounds(clip: Clip) -> Bounds:
+    """State the bounds on the gradient, infinity where there is none."""
+    norm, value = (math.inf if bound is None else float(bound) for bound in (clip.norm, clip.value))
+    return Bounds(norm, value)
 
 
 def penalties(plan: Plan) -> Penalties:
@@ -147,7 +199,7 @@ def penalties(plan: Plan) -> Penalties:
             return 0.0, float(penalty.strength)
         return penalty.of_batch(1, plan.n), 0.0
 
-    return Penalties(*split(plan.l1), *split(plan.l2))
+    return Penalties(*split(plan.l1), *split(plan.l2), plan.l2.decay)
 
 
 def aligned(array: Array) -> Array:
@@ -167,17 +219,20 @@ def aligned_zeros(size: int, dtype: Any) -> Array:
     return memory[start : start + size * dtype.itemsize].view(dtype)
 
 
-def _room(layers: Layers, batch_size: int, dtype: str) -> Room:
+def _room(layers: Layers, batch_size: int, dtype: str, gradient: int, blocks: int) -> Room:
+    """Give the memory for a batch, with room for so many numbers of the gradient, or for any layer's."""
     L, outputs = len(layers.sizes) - 1, int(layers.sizes[-1])
     ends = layers.b[1:] + layers.sizes[1:]
+    width = _whole_lines(max(layers.stretch, int(layers.sizes[1:].max())))
     last = int(layers.delta[L]) + _whole_lines(batch_size * outputs)
     return Room(
         work=aligned_zeros(last, dtype),
         y=np.zeros(batch_size * outputs, dtype),
         weights=np.ones(batch_size, dtype),
         costs=np.zeros(batch_size),
-        gradient=aligned_zeros(int((ends - layers.W[1:]).max()), dtype),
-        row=aligned_zeros(max(layers.stretch, int(layers.sizes[1:].max())), dtype),
+        gradient=aligned_zeros(max(gradient, int((ends - layers.W[1:]).max())), dtype),
+        row=aligned_zeros(blocks * width, dtype).reshape(blocks, width),
+        penalty=np.zeros(1),
     )
 
 
@@ -185,11 +240,5 @@ def _whole_lines(numbers: int) -> int:
     return -(-numbers // LINE) * LINE
 
 
-def _read_only(array: Array) -> Array:
-    view = array.view()
-    view.flags.writeable = False
-    return view
-
-
 def _no_rows(dtype: str) -> sparse.Rows:
-    return sparse.Rows(np.zeros(1, np.int64), np.empty(0, np.uint16), np.empty(0, dtype))
+    return sparse.rows(np.zeros(1, np.int64), np.empty(0, np.uint16), np.empty(0, dtype))

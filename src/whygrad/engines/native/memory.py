@@ -17,6 +17,13 @@ from whygrad.functions import Array
 LINE = 64  # bytes that memory delivers at a time
 
 
+def read_only(array: Array) -> Array:
+    """Give a view that cannot be written through, a type of its own to Numba: data are of this one."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
 @kernel
 def copy(source: Array, source_start: int, target: Array, target_start: int, size: int) -> None:
     """target[target_start :] ← `size` numbers of source from source_start on, counted row by row."""

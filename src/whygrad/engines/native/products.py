@@ -6,13 +6,13 @@ shape alone, so that the same training gives the same bits.
 
 from whygrad.engines.native import blas
 from whygrad.engines.native.blas import matrix
-from whygrad.engines.native.compiling import kernel
+from whygrad.engines.native.compiling import ONE, kernel
 from whygrad.engines.native.microkernels import combine, dots
 from whygrad.functions import Array
 
 # Multiplications per product. Below, BLAS has kernels of its own for small matrices; above, its blocks
 # pay for being copied. Short rows leave `dots` adding up lanes for most of its time.
-_FROM, _TO, _ROW = 2**20, 2**25, 256
+_FROM, _TO, _ROW = 2**20, 2**24, 256
 
 
 @kernel
@@ -41,7 +41,7 @@ def into_inputs(
             delta,
             delta_start,
             units,
-            1,
+            ONE,
             W,
             W_start,
             rows,
@@ -60,16 +60,31 @@ def into_inputs(
 
 @kernel
 def into_weights(
-    alpha: float, delta: Array, delta_start: int, a: Array, a_start: int,
+    alpha: float, delta: Array, delta_start: int, delta_row: int, a: Array, a_start: int,
     beta: float, W: Array, W_start: int, rows: int, units: int, size: int,
 ) -> None:  # fmt: skip
-    """W (units, size) ← βW + α deltaᵀ a: BP4; with β = 1 and α = −η/S a step of gradient descent."""
+    """W (units, size) ← βW + α deltaᵀ a: BP4; with β = 1 and α = −η/S a step of gradient descent.
+
+    Rows of delta are `delta_row` numbers apart, of which `units` count.
+    """
     if _FROM <= rows * units * size < _TO:
         combine(
-            alpha, delta, delta_start, 1, units, a, a_start, units, rows, size, beta, W, W_start
+            alpha,
+            delta,
+            delta_start,
+            ONE,
+            delta_row,
+            a,
+            a_start,
+            units,
+            rows,
+            size,
+            beta,
+            W,
+            W_start,
         )
     else:
         blas.product_into_weights(
-            alpha, matrix(delta, delta_start, rows, units), matrix(a, a_start, rows, size), beta,
+            alpha, matrix(delta, delta_start, rows, delta_row), matrix(a, a_start, rows, size), beta,
             matrix(W, W_start, units, size),
         )  # fmt: skip

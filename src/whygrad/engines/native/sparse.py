@@ -18,8 +18,9 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from whygrad.arrays import is_sparse
 from whygrad.engines.native.compiling import cached_kernel, kernel
-from whygrad.engines.native.memory import prefetch
+from whygrad.engines.native.memory import prefetch, read_only
 from whygrad.engines.native.vectors import VECTOR_BYTES, Vectors, data
 from whygrad.functions import Array
 
@@ -38,15 +39,29 @@ def width(units: int, dtype: Any) -> int:
     return -(-units // lanes) * lanes
 
 
-def compress(X: Array) -> Rows:
-    """Give the numbers of X that are not zero, and where they stand."""
+# Up to so many columns their numbers take 16 bits, beyond 32, for which the loop is compiled anew.
+NARROW = 2**16
+
+
+def rows(starts: Array, columns: Array, values: Array) -> Rows:
+    """Give compressed rows as the loop takes them."""
+    return Rows(read_only(starts), read_only(columns), read_only(values))
+
+
+def compress(X: Any) -> Rows:
+    """Give the numbers of X that are not zero, and where they stand; X is dense, or CSR of SciPy."""
+    if is_sparse(X):
+        columns = np.ascontiguousarray(X.indices, np.uint16 if X.shape[1] <= NARROW else np.int32)
+        values = np.ascontiguousarray(X.data)
+        return rows(np.ascontiguousarray(X.indptr, np.int64), columns, values)
+    X = read_only(X)
     starts = np.zeros(len(X) + 1, dtype=np.int64)
     _count(X, starts)
     np.cumsum(starts, out=starts)
     columns = np.empty(starts[-1], dtype=np.uint16)
     values = np.empty(starts[-1], dtype=X.dtype)
     _fill(X, starts, columns, values)
-    return Rows(starts, columns, values)
+    return rows(starts, columns, values)
 
 
 @cached_kernel

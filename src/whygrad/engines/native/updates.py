@@ -1,7 +1,9 @@
-"""Optimizers and penalties in native code: from the gradient of one layer to its next parameters.
+"""Optimizers and penalties in native code: from a gradient to the next parameters.
 
-The rules are those of `whygrad.optimizers`, on stretches of flat arrays: θ, the gradient g and the
-slots of one layer, its weights first and its biases after them.
+The rules are those of `whygrad.optimizers`, on stretches of flat arrays: θ[start:stop], the slots beside
+it, and the gradient g[at:] that belongs to it. Each rule gets views of these, so that its loop starts at 0
+and becomes vector instructions. What a step needs to know, such as its rate, comes as the row of numbers
+that `Optimizer.numbers` gives, so that both engines start from the same bits.
 """
 
 import math
@@ -9,10 +11,11 @@ from typing import Any, NamedTuple
 
 from numba import njit
 
+from whygrad.engines.native.blas import vector
 from whygrad.engines.native.compiling import OPTIONS, kernel
 from whygrad.functions import Array
 
-SGD, MOMENTUM, NESTEROV, ADAM = range(4)
+SGD, MOMENTUM, NESTEROV, ADAGRAD, RMSPROP, RMSPROP_MOMENTUM, ADAM, ADAMW, NADAM = range(9)
 
 # Sums run in parallel lanes, so their order of addition is free; it still follows from the length alone.
 _lanes = njit(**{**OPTIONS, "fastmath": {"contract", "reassoc"}})
@@ -21,120 +24,213 @@ _lanes = njit(**{**OPTIONS, "fastmath": {"contract", "reassoc"}})
 class Rule(NamedTuple):
     """An optimizer as numbers: which rule it is, and its constants.
 
-    `first` and `second` are μ for momentum, β₁ and β₂ for Adam. `epsilon_hat` says where Adam adds ε,
-    see `whygrad.optimizers.Adam`.
+    `first` and `second` are μ for momentum, β and μ for RMSprop, β₁ and β₂ for Adam and its kin.
+    `epsilon` is that of Adagrad and RMSprop; Adam's is among the numbers of a step.
     """
 
     code: int
-    first: float
-    second: float
-    epsilon: float
-    epsilon_hat: bool
+    first: float = 0.0
+    second: float = 0.0
+    epsilon: float = 0.0
 
 
 class Penalties(NamedTuple):
-    """λ₁ and λ₂ as numbers: λ = constant + per_example / S, S being the batch's weight of examples."""
+    """λ₁ and λ₂ as numbers: λ = constant + per_example / S, S being the batch's weight of examples.
+
+    `decay` is what each step takes off all parameters, as a share.
+    """
 
     l1: float
     l1_per_example: float
     l2: float
     l2_per_example: float
+    decay: float
+
+
+class Bounds(NamedTuple):
+    """The bounds on the whole gradient: its length and its numbers, infinity where there is none."""
+
+    norm: float
+    value: float
 
 
 @kernel
 def move(
-    rule: Rule, theta: Array, slots: Array, g: Array, start: int, stop: int, rate: float, step: int
-) -> None:
-    """Move θ[start:stop] by the gradient in g[: stop − start], and update the slots beside it."""
-    if rule.code == ADAM:
-        _adam(rule, theta, slots, g, start, stop, rate, step)
-    elif rule.code == SGD:
-        real = type(theta[0])
-        for i in range(start, stop):
-            theta[i] -= real(rate) * g[i - start]
-    else:
-        _momentum(rule, theta, slots[0], g, start, stop, rate)
-
-
-@kernel
-def _momentum(
-    rule: Rule, theta: Array, v: Array, g: Array, start: int, stop: int, rate: float
-) -> None:
-    """v ← μv − ηg; θ ← θ + v, or θ + μv − ηg in Nesterov's form."""
-    real = type(theta[0])
-    mu, eta = real(rule.first), real(rate)
-    if rule.code == NESTEROV:
-        for i in range(start, stop):
-            v[i] = mu * v[i] - eta * g[i - start]
-            theta[i] += mu * v[i] - eta * g[i - start]
-    else:
-        for i in range(start, stop):
-            v[i] = mu * v[i] - eta * g[i - start]
-            theta[i] += v[i]
-
-
-@kernel
-def _adam(
     rule: Rule,
     theta: Array,
     slots: Array,
     g: Array,
+    at: int,
     start: int,
     stop: int,
-    rate: float,
-    step: int,
+    numbers: Array,
 ) -> None:
-    """m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², θ ← θ − η √(1−β₂ᵗ)/(1−β₁ᵗ) m / (√v + ε′)."""
-    real = type(theta[0])
-    root = math.sqrt(1 - rule.second ** (step + 1))
-    eta = real(rate * (root / (1 - rule.first ** (step + 1))))
-    epsilon = real(rule.epsilon if rule.epsilon_hat else rule.epsilon * root)
-    beta1, rest1 = real(rule.first), real(1 - rule.first)
-    beta2, rest2 = real(rule.second), real(1 - rule.second)
-    m, v = slots[0], slots[1]
-    for i in range(start, stop):
-        slope = g[i - start]
-        m[i] = beta1 * m[i] + rest1 * slope
-        v[i] = beta2 * v[i] + rest2 * slope * slope
-        theta[i] -= eta * m[i] / (math.sqrt(v[i]) + epsilon)
+    """Move θ[start:stop] by the gradient g[at : at + stop − start], and update the slots beside it."""
+    n = stop - start
+    W, slope = vector(theta, start, n), vector(g, at, n)
+    first, second = vector(slots, start, n), vector(slots, start + len(theta), n)
+    code = rule.code
+    if code == SGD:
+        _descend(W, slope, numbers)
+    elif code in (MOMENTUM, NESTEROV):
+        _momentum(rule, W, slope, first, numbers)
+    elif code == ADAGRAD:
+        _adagrad(rule, W, slope, first, numbers)
+    elif code in (RMSPROP, RMSPROP_MOMENTUM):
+        _rmsprop(rule, W, slope, first, second, numbers)
+    elif code == NADAM:
+        _nadam(rule, W, slope, first, second, numbers)
+    else:
+        _adam(rule, W, slope, first, second, numbers)
 
 
 @kernel
-def add_penalty(theta: Array, g: Array, start: int, stop: int, l1: float, l2: float) -> None:
-    """g ← g + λ₁ sign W + λ₂ W for the weights W = θ[start:stop]."""
+def _descend(theta: Array, g: Array, numbers: Array) -> None:
+    """θ ← θ − ηg."""
+    eta = type(theta[0])(numbers[0])
+    for i in range(len(theta)):
+        theta[i] -= eta * g[i]
+
+
+@kernel
+def _momentum(rule: Rule, theta: Array, g: Array, v: Array, numbers: Array) -> None:
+    """v ← μv − ηg; θ ← θ + v, or θ + μv − ηg in Nesterov's form."""
     real = type(theta[0])
+    mu, eta = real(rule.first), real(numbers[0])
+    if rule.code == NESTEROV:
+        for i in range(len(theta)):
+            slope = eta * g[i]
+            v[i] = mu * v[i] - slope
+            theta[i] += mu * v[i] - slope
+    else:
+        for i in range(len(theta)):
+            v[i] = mu * v[i] - eta * g[i]
+            theta[i] += v[i]
+
+
+@kernel
+def _adagrad(rule: Rule, theta: Array, g: Array, s: Array, numbers: Array) -> None:
+    """s ← s + g², θ ← θ − η g / (√s + ε)."""
+    real = type(theta[0])
+    eta, epsilon = real(numbers[0]), real(rule.epsilon)
+    for i in range(len(theta)):
+        slope = g[i]
+        s[i] += slope * slope
+        theta[i] -= eta * slope / (math.sqrt(s[i]) + epsilon)
+
+
+@kernel
+def _rmsprop(rule: Rule, theta: Array, g: Array, s: Array, v: Array, numbers: Array) -> None:
+    """s ← βs + (1−β)g², v ← μv + g/(√s + ε), θ ← θ − ηv; without momentum there is no v."""
+    real = type(theta[0])
+    eta, epsilon = real(numbers[0]), real(rule.epsilon)
+    beta, rest, mu = real(rule.first), real(1 - rule.first), real(rule.second)
+    if rule.code == RMSPROP:
+        for i in range(len(theta)):
+            slope = g[i]
+            s[i] = beta * s[i] + rest * slope * slope
+            theta[i] -= eta * (slope / (math.sqrt(s[i]) + epsilon))
+    else:
+        for i in range(len(theta)):
+            slope = g[i]
+            s[i] = beta * s[i] + rest * slope * slope
+            v[i] = mu * v[i] + slope / (math.sqrt(s[i]) + epsilon)
+            theta[i] -= eta * v[i]
+
+
+@kernel
+def _adam(rule: Rule, theta: Array, g: Array, m: Array, v: Array, numbers: Array) -> None:
+    """m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², θ ← κθ − η′ m / (√v + ε′), with κ = 1 − ηλ for AdamW."""
+    real = type(theta[0])
+    eta, epsilon = real(numbers[0]), real(numbers[1])
+    keep = real(numbers[2] if rule.code == ADAMW else 1.0)
+    beta1, rest1 = real(rule.first), real(1 - rule.first)
+    beta2, rest2 = real(rule.second), real(1 - rule.second)
+    for i in range(len(theta)):
+        slope = g[i]
+        m[i] = beta1 * m[i] + rest1 * slope
+        v[i] = beta2 * v[i] + rest2 * slope * slope
+        theta[i] = keep * theta[i] - eta * m[i] / (math.sqrt(v[i]) + epsilon)
+
+
+@kernel
+def _nadam(rule: Rule, theta: Array, g: Array, m: Array, v: Array, numbers: Array) -> None:
+    """As Adam, but θ ← θ − (η_m m + η_g g) / (√v + ε′)."""
+    real = type(theta[0])
+    of_m, of_g, epsilon = real(numbers[0]), real(numbers[1]), real(numbers[2])
+    beta1, rest1 = real(rule.first), real(1 - rule.first)
+    beta2, rest2 = real(rule.second), real(1 - rule.second)
+    for i in range(len(theta)):
+        slope = g[i]
+        m[i] = beta1 * m[i] + rest1 * slope
+        v[i] = beta2 * v[i] + rest2 * slope * slope
+        theta[i] -= (of_m * m[i] + of_g * slope) / (math.sqrt(v[i]) + epsilon)
+
+
+@kernel
+def bound(bounds: Bounds, g: Array, start: int, stop: int) -> None:
+    """Bound each number of the gradient g[start:stop], and then its length."""
+    real = type(g[0])
+    if math.isfinite(bounds.value):
+        high, low = real(bounds.value), real(-bounds.value)
+        slopes = vector(g, start, stop - start)
+        for i in range(len(slopes)):
+            slope = slopes[i]
+            slopes[i] = high if slope > high else low if slope < low else slope  # NaN stays
+    if math.isfinite(bounds.norm):
+        length = math.sqrt(_sum_of_squares(vector(g, start, stop - start)))
+        if length > bounds.norm:
+            scale(bounds.norm / length, g, start, stop)
+
+
+@kernel
+def scale(factor: float, values: Array, start: int, stop: int) -> None:
+    """Multiply values[start:stop] by a factor."""
+    factor = type(values[0])(factor)
+    stretch = vector(values, start, stop - start)
+    for i in range(len(stretch)):
+        stretch[i] *= factor
+
+
+@kernel
+def add_penalty(
+    theta: Array, g: Array, at: int, start: int, stop: int, l1: float, l2: float
+) -> None:
+    """g ← g + λ₁ sign W + λ₂ W for the weights W = θ[start:stop], whose gradient is in g[at:]."""
+    real = type(theta[0])
+    W, slope = vector(theta, start, stop - start), vector(g, at, stop - start)
     if l1 != 0:
-        for i in range(start, stop):
-            W = theta[i]
-            sign = real(1) if real(0) < W else real(-1) if real(0) > W else W
-            g[i - start] += real(l1) * sign
+        for i in range(len(W)):
+            zero = real(0)
+            sign = real(1) if zero < W[i] else real(-1) if zero > W[i] else W[i]
+            slope[i] += real(l1) * sign
     if l2 != 0:
-        for i in range(start, stop):
-            g[i - start] += real(l2) * theta[i]
+        for i in range(len(W)):
+            slope[i] += real(l2) * W[i]
 
 
 @kernel
 def penalty_cost(theta: Array, start: int, stop: int, l1: float, l2: float) -> float:
     """λ₁ Σ|W| + ½ λ₂ Σ W² for the weights W = θ[start:stop]."""
-    cost = 0.0
+    cost, W = 0.0, vector(theta, start, stop - start)
     if l1 != 0:
-        cost += l1 * _sum_of_magnitudes(theta, start, stop)
+        cost += l1 * _sum_of_magnitudes(W)
     if l2 != 0:
-        cost += l2 / 2 * _sum_of_squares(theta, start, stop)
+        cost += l2 / 2 * _sum_of_squares(W)
     return cost
 
 
 @_lanes
-def _sum_of_magnitudes(theta: Any, start: Any, stop: Any) -> Any:
+def _sum_of_magnitudes(values: Any) -> Any:
     total = 0.0
-    for i in range(start, stop):
-        total += abs(float(theta[i]))
+    for i in range(len(values)):
+        total += abs(float(values[i]))
     return total
 
 
 @_lanes
-def _sum_of_squares(theta: Any, start: Any, stop: Any) -> Any:
+def _sum_of_squares(values: Any) -> Any:
     total = 0.0
-    for i in range(start, stop):
-        total += float(theta[i]) * float(theta[i])
+    for i in range(len(values)):
+        total += float(values[i]) * float(values[i])
     return total

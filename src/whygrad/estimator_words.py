@@ -1,0 +1,71 @@
+"""What an estimator says while it is fitted, and at the end: scikit-learn's words."""
+
+import warnings
+from collections.abc import Callable
+
+from sklearn.exceptions import ConvergenceWarning
+
+from whygrad.lbfgs import converged
+from whygrad.plan import Plan, State
+from whygrad.schedules import Adaptive
+from whygrad.training import ALL_DONE, INTERRUPTED, Report
+
+
+def printer(state: State) -> Callable[[Report], None]:
+    """Give an observer that prints, in scikit-learn's words, every epoch after the state given."""
+    first, scale = state.epoch, state.rate_scale
+
+    def look(report: Report) -> None:
+        nonlocal scale
+        plan, state, epoch = report.plan, report.state, report.epoch
+        if epoch is None:
+            return
+        print(f"Iteration {state.epoch - first}, loss = {epoch.cost:.8f}")
+        if epoch.held_out_score is not None:
+            print(f"Validation score: {epoch.held_out_score:f}")
+        if state.stopped and plan.stopping:
+            small = " Learning rate too small." if isinstance(plan.schedule, Adaptive) else ""
+            print(f"{_no_improvement(plan)}{small} Stopping.")
+        elif state.rate_scale != scale:
+            rate = plan.optimizer.rate * state.rate_scale
+            print(f"{_no_improvement(plan)} Setting learning rate to {rate:f}")
+        scale = state.rate_scale
+
+    return look
+
+
+def _no_improvement(plan: Plan) -> str:
+    rule = plan.stopping
+    assert rule is not None
+    what = "Training loss" if rule.on == "cost" else "Validation score"
+    return (
+        f"{what} did not improve more than tol={rule.tol:f} for {rule.patience} consecutive epochs."
+    )
+
+
+def warn(stopped: str, whole: bool, epochs: int, max_iter: int) -> None:
+    """Say how a fit ended after so many epochs, where that is not as it should; `whole`: of L-BFGS."""
+    message = ""
+    if stopped == INTERRUPTED:
+        warnings.warn("Training interrupted by user.", stacklevel=5)
+    elif stopped == ALL_DONE and not whole:
+        message = (
+            f"Stochastic Optimizer: Maximum iterations ({max_iter}) reached and the optimization hasn't "
+            "converged yet."
+        )
+    elif whole and not converged(stopped):
+        status = 1 if stopped.startswith("STOP") else 2
+        message = (
+            f"lbfgs failed to converge after {epochs} iteration(s) (status={status}):\n{stopped}\n"
+        )
+        if epochs == max_iter:
+            message += (
+                "\nIncrease the number of iterations to improve the convergence "
+                f"(max_iter={max_iter})."
+            )
+        message += (
+            "\nYou might also want to scale the data as shown in:\n"
+            "    https://scikit-learn.org/stable/modules/preprocessing.html"
+        )
+    if message:
+        warnings.warn(message, ConvergenceWarning, stacklevel=5)

@@ -1,0 +1,210 @@
+"""Both engines compute the same training, whatever is combined with whatever.
+
+A covering array holds every pair of optimizer, schedule, regularisation, dtype, kind of input and cost.
+"""
+
+from dataclasses import replace
+from itertools import combinations, product
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+import whygrad as wg
+from covering import pairwise
+from engines import needs_native
+from networks import draw_targets
+from whygrad import training
+from whygrad.engines import choose
+from whygrad.functions import COSTS
+from whygrad.optimizers import OPTIMIZERS as ALL_OPTIMIZERS
+from whygrad.plan import Plan, as_data, start
+from whygrad.schedules import SCHEDULES as ALL_SCHEDULES
+
+pytestmark = needs_native
+
+# Of the largest parameter, after 15 steps. Rounding grows with every step; in float32 it begins at 6e-8.
+TOLERANCE = {"float64": 1e-12, "float32": 2e-6}
+
+# With the usual tiny ε a gradient that is 0 but for rounding moves a parameter a full step to either side.
+E = {"epsilon": 1e-3}
+OPTIMIZERS = {
+    "sgd": wg.SGD(0.05),
+    "momentum": wg.SGD(0.05, momentum=0.8),
+    "nesterov": wg.SGD(0.05, momentum=0.8, nesterov=True),
+    "adagrad": wg.Adagrad(0.02, **E),
+    "rmsprop": wg.RMSprop(0.005, **E),
+    "rmsprop with momentum": wg.RMSprop(0.005, momentum=0.5, beta=0.9, **E),
+    "adam": wg.Adam(0.01, **E),
+    "adam, epsilon_hat": wg.Adam(0.01, beta1=0.8, epsilon_hat=True, **E),
+    "adamw": wg.AdamW(0.01, decay=0.5, **E),
+    "nadam": wg.Nadam(0.01, **E),
+}
+SCHEDULES = {
+    "constant": wg.Constant(),
+    "inverse_scaling": wg.InverseScaling(0.3),
+    "step": wg.Step(every=1, factor=0.5),
+    "cosine": wg.Cosine(warm_up=0.2, last=0.1),
+    "one_cycle": wg.OneCycle(),
+    "adaptive": wg.Adaptive(divisor=2),
+    "on_plateau": wg.OnPlateau(factor=0.5, patience=0, tol=1e9),
+}
+REGULARISATION = {
+    "none": {},
+    "l1": {"l1": 0.01},
+    "l2 per batch": {"l2": 0.1},
+    "l2 per example": {"l2": wg.Penalty(0.3, per="example")},
+    "l2 per data": {"l2": wg.Penalty(2.0, per="data")},
+    "decay per step": {"l2": wg.Penalty(0.01, per="step")},
+    "dropout": {"dropout": 0.3},
+    "label smoothing": {"label_smoothing": 0.1},
+    "clip norm": {"clip": wg.Clip(norm=0.3)},
+    "clip value": {"clip": wg.Clip(value=0.02)},
+    "everything": {
+        "l1": 0.003,
+        "l2": wg.Penalty(0.01, per="step"),
+        "dropout": 0.2,
+        "clip": wg.Clip(norm=0.5, value=0.05),
+        "weights": np.random.default_rng(2).uniform(0, 2, 23),
+    },
+}
+OUTPUTS = {
+    "squared_error": "identity",
+    "absolute_error": "tanh",
+    "huber": "identity",
+    "poisson": "softplus",
+    "cross_entropy": "softmax",
+    "binary_cross_entropy": "sigmoid",
+}
+FACTORS = {
+    "optimizer": list(OPTIMIZERS),
+    "regularisation": list(REGULARISATION),
+    "schedule": list(SCHEDULES),
+    "cost": list(OUTPUTS),
+    "kind": ["dense", "zeros", "csr"],
+    "dtype": ["float64", "float32"],
+}
+ROWS = pairwise(FACTORS)
+
+
+def examples(kind, cost, dtype, n=23, inputs=70):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n, inputs))
+    if kind != "dense":
+        X *= rng.random(X.shape) < 0.2
+    X = X.astype(dtype)
+    Y = draw_targets(rng, COSTS[cost].targets, n, 3)
+    return scipy.sparse.csr_array(X) if kind == "csr" else X, Y
+
+
+def network(cost, dropout=0.0, inputs=70):
+    """A layer whose slope needs z and one whose slope does not, with dropout where asked."""
+    hidden = [wg.Dense(9, "gelu", dropout=dropout), wg.Dense(7, "tanh", dropout=dropout)]
+    return wg.Network(inputs, [*hidden, wg.Dense(3, OUTPUTS[cost])], cost)
+
+
+def fit(engine, row, **changes):
+    row = row | changes
+    options = dict(REGULARISATION[row["regularisation"]])
+    if "label_smoothing" in options and COSTS[row["cost"]].targets not in ("unit", "distribution"):
+        del options["label_smoothing"]
+    net = network(row["cost"], options.pop("dropout", 0.0))
+    if row["schedule"] == "adaptive":
+        options["stopping"] = wg.Stopping(tol=1e9, patience=1)
+    return wg.train(
+        net,
+        *examples(row["kind"], row["cost"], row["dtype"]),
+        optimizer=OPTIMIZERS[row["optimizer"]],
+        schedule=SCHEDULES[row["schedule"]],
+        epochs=3,
+        batch_size=5,
+        dtype=row["dtype"],
+        seed=1,
+        engine=engine,
+        **options,
+    )
+
+
+def distance(one, other):
+    """The largest gap between two trainings' parameters, in parts of the largest parameter."""
+    return np.abs(one.theta.flat - other.theta.flat).max() / np.abs(other.theta.flat).max()
+
+
+def name_of(row):
+    return ", ".join(row.values())
+
+
+each_row = pytest.mark.parametrize("row", ROWS, ids=name_of)
+
+
+def test_every_pair_of_choices_is_among_the_combinations():
+    assert {type(rule) for rule in OPTIMIZERS.values()} == set(ALL_OPTIMIZERS.values())
+    assert {type(schedule) for schedule in SCHEDULES.values()} == set(ALL_SCHEDULES.values())
+    assert set(OUTPUTS) == set(COSTS)
+    for one, other in combinations(FACTORS, 2):
+        for v, w in product(FACTORS[one], FACTORS[other]):
+            assert any(row[one] == v and row[other] == w for row in ROWS)
+
+
+@each_row
+def test_the_engines_agree(row):
+    ours, truth = fit("native", row), fit("reference", row)
+    assert ours.history.stopped == truth.history.stopped
+    assert [epoch.rate for epoch in ours.history.epochs] == [
+        epoch.rate for epoch in truth.history.epochs
+    ]
+    np.testing.assert_allclose(ours.history.cost, truth.history.cost, rtol=TOLERANCE[row["dtype"]])
+    assert distance(ours, truth) <= TOLERANCE[row["dtype"]]
+
+
+@pytest.mark.parametrize("name", [name for name in REGULARISATION if name != "none"])
+def test_what_is_combined_here_does_change_the_result(name):
+    row = ROWS[0] | {"optimizer": "sgd", "cost": "cross_entropy"}
+    assert distance(fit("native", row, regularisation=name), fit("native", row)) > 1e-4
+
+
+@pytest.mark.parametrize("steps", [1, 2, 4])
+@pytest.mark.parametrize("kind", FACTORS["kind"])
+@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop with momentum", "adamw", "nadam"])
+@pytest.mark.parametrize("regularisation", ["dropout", "clip norm", "everything"])
+def test_where_chunks_end_never_changes_a_bit(optimizer, regularisation, kind, steps, monkeypatch):
+    row = {
+        "optimizer": optimizer,
+        "regularisation": regularisation,
+        "schedule": "cosine",
+        "cost": "cross_entropy",
+        "kind": kind,
+        "dtype": "float32",
+    }
+    whole = fit("native", row)
+    monkeypatch.setattr(training, "_next_chunk", lambda *_: steps)
+    parts = fit("native", row)
+    np.testing.assert_array_equal(parts.theta.flat, whole.theta.flat)
+    assert parts.history == whole.history
+
+
+@pytest.mark.parametrize("kind", FACTORS["kind"])
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_the_gradient_over_all_data_is_without_dropout_and_the_same(dtype, kind):
+    net = network("cross_entropy", dropout=0.5)
+    data = as_data(net, *examples(kind, "cross_entropy", dtype), dtype=dtype)
+    plan = Plan(net, wg.SGD(0.1), n=23, l2=wg.Penalty(0.1), dtype=dtype, batch_size=5)
+    theta = start(plan).theta
+    without = replace(plan, net=network("cross_entropy"))
+    for other in (plan, without):
+        C, g = choose("native", other).cost_and_gradient(other, theta.copy(), data)
+        truth, true_g = choose("reference", plan).cost_and_gradient(plan, theta.copy(), data)
+        assert pytest.approx(truth, rel=TOLERANCE[dtype]) == C
+        assert np.abs(g - true_g).max() <= TOLERANCE[dtype] * np.abs(true_g).max()
+
+
+def test_an_engine_that_gave_a_gradient_trains_as_a_new_one_would():
+    net = network("cross_entropy", dropout=0.5)
+    data = as_data(net, *examples("zeros", "cross_entropy", "float64"))
+    plan = Plan(net, wg.Adam(0.01), n=23, batch_size=23)
+    used, new = choose("native", plan), choose("native", plan)
+    used.cost_and_gradient(plan, start(plan).theta, data)
+    thetas = [
+        engine.run(plan, start(plan), data, 1, training.Watch())[0].theta for engine in (used, new)
+    ]
+    np.testing.assert_array_equal(*thetas)
