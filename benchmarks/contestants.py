@@ -36,7 +36,7 @@ class Case:
 
     @property
     def multiplications(self) -> int:
-        """Multiplications and additions of one step, forward, back and update, but none back to the input."""
+        """Multiplications and additions of a step: forward, back (not to the input) and update."""
         products = [a * b for a, b in zip(self.sizes, self.sizes[1:], strict=False)]
         return 6 * self.batch * sum(products) - 2 * self.batch * products[0]
 

@@ -363,10 +363,10 @@ REFUSED = [
     (["train", "iris", "--cost", "huberr"], 'Invalid value "huberr" for --cost.'),
     (["train", "iris", "--cost", "poisson"], "cost 'poisson' does not fit target 'species'"),
     (["train", "iris", "--optimizer", "adan"], 'Invalid value "adan" for --optimizer.'),
-    (["train", "iris", "--schedule", "cosine"], 'Invalid value "cosine" for --schedule.'),
+    (["train", "iris", "--schedule", "cosin"], 'Invalid value "cosin" for --schedule.'),
     (["train", "iris", "--engine", "xla"], 'Invalid value "xla" for --engine.'),
     (["train", "iris", "--task", "clustering"], "unknown task 'clustering'"),
-    (["train", "iris", "--dropout", "0.5"], "dropout is not offered yet"),
+    (["train", "iris", "--dropout", "1"], "dropout is 1.0: it must be at least 0 and below 1"),
     (["train", "iris", "--rate", "0"], "rate is 0.0: a learning rate is a finite number above 0"),
     (["train", "iris", "--epochs", "0"], "epochs is 0: it must be at least 1"),
     (

@@ -36,7 +36,11 @@ def main() -> None:
             outputs = [run(command, Path(folder)) for command in commands]
         for theme, colours in THEMES.items():
             console = Console(
-                record=True, width=WIDTH, file=StringIO(), force_terminal=True, color_system="truecolor"
+                record=True,
+                width=WIDTH,
+                file=StringIO(),
+                force_terminal=True,
+                color_system="truecolor",
             )
             console.print(Text.assemble(("$ ", "dim"), (f"whygrad {commands[-1]}", "bold")))
             console.print(Text.from_ansi(outputs[-1].rstrip()))

@@ -18,6 +18,7 @@ import numpy as np
 
 from whygrad import datasets, rowwise, scores, settings
 from whygrad.engines import choose
+from whygrad.epochs import final
 from whygrad.errors import InputError
 from whygrad.functions import Array
 from whygrad.network import Parameters
@@ -37,7 +38,7 @@ from whygrad.tables import (
 )
 from whygrad.tables.splitting import split_rows
 from whygrad.tables.target import Label
-from whygrad.training import Fitted, Observer, final, run
+from whygrad.training import Fitted, Observer, run
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,17 +19,18 @@ from typing import TYPE_CHECKING, Any
 from whygrad.errors import InputError, nearest
 from whygrad.functions import COSTS, find_activation
 from whygrad.network import Dense, Network
-from whygrad.optimizers import (
-    SGD,
-    Adam,
+from whygrad.optimizers import OPTIMIZERS, SGD, Optimizer, find_optimizer
+from whygrad.plan import Penalty, Plan, Stopping
+from whygrad.schedules import (
     Adaptive,
     Constant,
+    Cosine,
     InverseScaling,
-    Optimizer,
+    OneCycle,
+    OnPlateau,
     Schedule,
-    find_optimizer,
+    Step,
 )
-from whygrad.plan import Penalty, Plan, Stopping
 
 if TYPE_CHECKING:  # help and completion need the names of the options only, not what reads tables
     from whygrad.tables import Encoding
@@ -37,10 +38,14 @@ if TYPE_CHECKING:  # help and completion need the names of the options only, not
 MANY_ROWS = 1000  # from here on a tenth of them can be spared to tell when to stop
 STOPPING_SHARE = 0.1
 
-SCHEDULES: dict[str, Callable[[float], Schedule]] = {
-    "constant": lambda rate: Constant(),
-    "inverse_scaling": lambda rate: InverseScaling(),
-    "adaptive": lambda rate: Adaptive(floor=rate / 10),
+SCHEDULES: dict[str, Callable[[float, bool], Schedule]] = {
+    "constant": lambda rate, stops: Constant(),
+    "inverse_scaling": lambda rate, stops: InverseScaling(),
+    "step": lambda rate, stops: Step(),
+    "cosine": lambda rate, stops: Cosine(warm_up=0.05),
+    "one_cycle": lambda rate, stops: OneCycle(),
+    "adaptive": lambda rate, stops: Adaptive(floor=rate / 10),
+    "on_plateau": lambda rate, stops: OnPlateau(on="held_out_cost" if stops else "cost"),
 }
 
 # The costs that fit numbers, with the activation of the outputs that each takes.
@@ -78,10 +83,8 @@ class Settings:
     held_out: float = 0.2
 
     def __post_init__(self) -> None:
-        if self.dropout:
-            raise InputError(
-                "dropout is not offered yet: leave it out, or use l2 against overfitting"
-            )
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"dropout is {self.dropout!r}: it must be at least 0 and below 1")
         if self.schedule is not None and self.schedule not in SCHEDULES:
             raise InputError(
                 f"unknown schedule {self.schedule!r}: {nearest(self.schedule, SCHEDULES)}"
@@ -126,7 +129,7 @@ def complete(settings: Settings, encoding: "Encoding", rows: int, stops: bool) -
     batch_size = settings.batch_size or min(rows, 32 if not stops else 64 if rows < 20_000 else 128)
     usual: dict[str, Any] = {
         "hidden": (128, 64),
-        "rate": 0.01 if settings.optimizer == "sgd" else 0.001,
+        "rate": 0.01 if settings.optimizer in ("sgd", "adagrad") else 0.001,
         "schedule": "adaptive" if stops else "constant",
         "epochs": 200 if stops else max(1, 2000 // math.ceil(rows / batch_size)),
         "batch_size": batch_size,
@@ -139,7 +142,9 @@ def complete(settings: Settings, encoding: "Encoding", rows: int, stops: bool) -
 def network(settings: Settings, encoding: "Encoding") -> Network:
     """Give the network that complete settings describe, for the columns of an encoding."""
     assert settings.hidden is not None and settings.cost is not None, "settings are not complete"
-    hidden = [Dense(units, settings.activation) for units in settings.hidden]
+    hidden = [
+        Dense(units, settings.activation, dropout=settings.dropout) for units in settings.hidden
+    ]
     output = Dense(encoding.target.n_outputs, _output(settings.cost, encoding))
     return Network(len(encoding.names), (*hidden, output), settings.cost)
 
@@ -161,7 +166,7 @@ def plan(settings: Settings, net: Network, rows: int, stops: bool) -> Plan:
         seed=settings.seed,
         l1=Penalty(settings.l1),
         l2=Penalty(chosen.l2),
-        schedule=SCHEDULES[chosen.schedule](chosen.rate),
+        schedule=SCHEDULES[chosen.schedule](chosen.rate, stops),
         stopping=rule,
         dtype="float32",
     )
@@ -171,7 +176,8 @@ def _optimizer(settings: Settings) -> Optimizer:
     assert settings.rate is not None
     if settings.optimizer == "sgd":
         return SGD(settings.rate, momentum=0.9, nesterov=True)
-    return Adam(settings.rate)
+    rule: Optimizer = OPTIMIZERS[settings.optimizer](settings.rate)
+    return rule
 
 
 def _cost(asked: str | None, encoding: "Encoding") -> str:

@@ -105,7 +105,10 @@ def train(
     optimizer: Annotated[
         str | None,
         option(
-            "adam or sgd. [adam]", group=TRAINING, choices=tuple(OPTIMIZERS), show_choices=False
+            "adam, adamw, nadam, rmsprop, adagrad or sgd. [adam]",
+            group=TRAINING,
+            choices=tuple(OPTIMIZERS),
+            show_choices=False,
         ),
     ] = None,
     rate: Annotated[
@@ -114,7 +117,7 @@ def train(
     schedule: Annotated[
         str | None,
         option(
-            "constant, inverse_scaling or adaptive. [by the rows]",
+            "constant, inverse_scaling, step, cosine, one_cycle, on_plateau, adaptive. [by the rows]",
             group=TRAINING,
             choices=tuple(SCHEDULES),
             show_choices=False,
@@ -126,7 +129,9 @@ def train(
     batch_size: Annotated[
         int | None, option("Rows per step. [by the rows]", group=TRAINING)
     ] = None,
-    dropout: Annotated[float | None, option("Not offered yet.", group=TRAINING)] = None,
+    dropout: Annotated[
+        float | None, option("Share of hidden units that a step leaves out. [0]", group=TRAINING)
+    ] = None,
     l1: Annotated[
         float | None, option("Penalty on the size of weights. [0]", group=TRAINING)
     ] = None,

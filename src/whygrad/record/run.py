@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from whygrad import datasets, scores
+from whygrad.epochs import History
 from whygrad.errors import FileError, InputError, nearest
 from whygrad.fitting import find, find_again, hashes, judge_values, predict, prepare, truth
 from whygrad.functions import Array
@@ -23,7 +24,7 @@ from whygrad.saving import load
 from whygrad.scores import Scores
 from whygrad.settings import Settings
 from whygrad.tables import Encoding, as_table, batches
-from whygrad.training import Fitted, History
+from whygrad.training import Fitted
 
 ROWS = 8192  # that are in memory at a time
 
