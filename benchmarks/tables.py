@@ -1,10 +1,10 @@
 """Tables without any option: held-out scores beside scikit-learn's, and the time both take.
 
-Each seed splits the rows anew, and these seeds are not the ones that the defaults were chosen on; both learn
-from the same encoded arrays and are scored on the same held-out rows. California housing (where its CSV lies
-is given by $WHYGRAD_DATA, else it is left out): five seeds, against MLPRegressor(early_stopping=True). Iris,
-wine, breast_cancer and digits: ten seeds, against MLPClassifier(). Both run one after the other for each
-seed, so that a busy machine slows both.
+Each seed splits the rows anew, and these seeds are not the ones that the defaults were chosen on;
+both learn from the same encoded arrays and are scored on the same held-out rows. California housing
+(where its CSV lies is given by $WHYGRAD_DATA, else it is left out): five seeds, against
+MLPRegressor(early_stopping=True). Iris, wine, breast_cancer and digits: ten seeds, against
+MLPClassifier(). Both run one after the other for each seed, so that a busy machine slows both.
 
     python benchmarks/tables.py
 """
