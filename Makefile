@@ -27,8 +27,8 @@ check: .venv/.check ## lint, and check the types
 
 peers: .venv/.peers ## install PyTorch and JAX, which tests and benchmarks compare with where they are there
 
-bench: .venv/.peers .venv/.test ## time whygrad beside its peers
-	@set -e; for file in benchmarks/[a-z]*.py; do echo "$$file"; $(BIN)/python "$$file"; done
+bench: .venv/.peers .venv/.test ## time a training step beside NumPy, scikit-learn, PyTorch, JAX
+	@$(BIN)/python benchmarks/steps.py $(ARGS)
 
 format: .venv/.check ## lay the code out
 	$(BIN)/ruff check --fix-only .

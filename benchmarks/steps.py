@@ -152,6 +152,8 @@ def compare(case: Case, rows: int, epochs: int, only: list[str]) -> list[dict[st
     if max(case.sizes[1:]) >= 512:
         rows = min(rows, CHECK_STEPS * case.batch)
     names = [n for n in CONTESTANTS if n in only and (n not in NEEDS or find_spec(NEEDS[n]))]
+    if case.optimizer == "adam":  # scikit-learn's adds ε elsewhere, which is another update
+        names = [name for name in names if name != "scikit-learn"]
     workers = []
     for name in names:
         settings = ["2 threads"] if name == "whygrad" else list(SETTINGS)
