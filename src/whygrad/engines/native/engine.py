@@ -58,8 +58,9 @@ class NativeEngine:
         self, plan: Plan, state: State, data: Data, until: int, watch: Watch
     ) -> tuple[State, Watched]:
         """Take the steps up to `until` in one call; the state's arrays are reused."""
+        from whygrad.engines.native.given import Team
         from whygrad.engines.native.layout import bounds, penalties, rule
-        from whygrad.engines.native.steps import Team, run_steps
+        from whygrad.engines.native.steps import run_steps
 
         numbers = np.ascontiguousarray(plan.numbers(state, until))
         costs = np.empty(len(numbers))

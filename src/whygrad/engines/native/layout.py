@@ -15,8 +15,8 @@ from whygrad.arrays import is_sparse
 from whygrad.engines.native import sparse, updates
 from whygrad.engines.native.costs import COST_CODES
 from whygrad.engines.native.elementwise import ACTIVATION_CODES, SLOPE_NEEDS_Z
+from whygrad.engines.native.given import Examples, Layers, Room
 from whygrad.engines.native.memory import LINE, read_only
-from whygrad.engines.native.steps import Examples, Layers, Room
 from whygrad.engines.native.updates import Bounds, Penalties, Rule
 from whygrad.functions import Array
 from whygrad.masks import threshold

@@ -1,0 +1,74 @@
+"""What the compiled loop is given: a network, data and memory as named tuples of arrays and numbers."""
+
+from typing import NamedTuple
+
+from whygrad.engines.native.sparse import Rows
+from whygrad.functions import Array
+
+
+class Layers(NamedTuple):
+    """A network as numbers, one entry per layer in every array; layer 0 is the input.
+
+    `W` and `b` say where a layer's parameters begin in θ, and `z`, `f`, `a`, `mask` and `delta` where its
+    values for a batch begin in the workspace. `f` is f(z) and `a` is f(z) times the mask; without dropout
+    they share a place. Where f′ is a function of f(z) alone, z shares it as well. `factors` says what
+    multiplies the units that dropout keeps, 0 without it, and `thresholds` how often it keeps them (see
+    `whygrad.masks`). `stretch` is 0, or how long the columns of W¹ are where zeros of the input are skipped
+    (see `sparse`).
+    """
+
+    sizes: Array
+    activations: Array
+    cost: int
+    W: Array
+    b: Array
+    z: Array
+    f: Array
+    a: Array
+    mask: Array
+    delta: Array
+    factors: Array
+    thresholds: Array
+    stretch: int
+
+
+class Examples(NamedTuple):
+    """The training data, in the order in which the epoch takes them.
+
+    `rows` holds X without its zeros where they are skipped; `weights` is empty where all are 1.
+    """
+
+    X: Array
+    rows: Rows
+    Y: Array
+    weights: Array
+    order: Array
+
+
+class Room(NamedTuple):
+    """Memory for one batch, used anew in every step.
+
+    `work` holds z, a and δ of every layer; y, weights and costs those of the examples. `gradient` has room
+    for one layer's gradient, or for all of it where blocks of layers move or where it is clipped. `row`
+    has a row for each thread, as long as the widest layer, or as a stretch of W¹. `penalty` is one number.
+    """
+
+    work: Array
+    y: Array
+    weights: Array
+    costs: Array
+    gradient: Array
+    row: Array
+    penalty: Array
+
+
+class Team(NamedTuple):
+    """How a batch is divided into `blocks`, and which of the `parts` that work on it this one is.
+
+    `arrivals` counts who has come to the meetings.
+    """
+
+    blocks: int
+    parts: int
+    part: int
+    arrivals: Array

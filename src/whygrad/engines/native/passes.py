@@ -1,0 +1,214 @@
+"""The parts of a training step in native code: gather, forward, cost, backward, gradient.
+
+Each works on the examples (or, for the gradient, the units) from `low` to `high`, so that threads can share
+a step. The order of work is that of `backprop`; every function names its equation.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from whygrad.engines.native import products, sparse
+from whygrad.engines.native.blas import vector
+from whygrad.engines.native.compiling import ZERO, kernel
+from whygrad.engines.native.costs import output_costs, output_error
+from whygrad.engines.native.dropout import following, lay_mask, multiply
+from whygrad.engines.native.elementwise import activate, times_slope
+from whygrad.engines.native.given import Examples, Layers, Room
+from whygrad.engines.native.memory import copy, prefetch
+from whygrad.engines.native.updates import penalty_cost
+from whygrad.functions import Array
+
+
+@kernel
+def total_weight(examples: Examples, first: int, rows: int) -> float:
+    """Give S, the sum of the weights of a batch."""
+    if len(examples.weights) == 0:
+        return float(rows)
+    S = 0.0
+    for i in range(first, first + rows):
+        S += float(examples.weights[examples.order[i]])
+    return S
+
+
+@kernel
+def gather(
+    layers: Layers, examples: Examples, room: Room, first: int, low: int, high: int, rows: int
+) -> None:
+    """Copy examples of a batch side by side, and ask for those of the next."""
+    inputs, outputs = layers.sizes[0], layers.sizes[-1]
+    for i in range(low, high):
+        example, later = examples.order[first + i], first + rows + i
+        copy(examples.Y, example * outputs, room.y, i * outputs, outputs)
+        if layers.stretch == 0:
+            copy(examples.X, example * inputs, room.work, layers.a[0] + i * inputs, inputs)
+        if later < len(examples.order):
+            following = examples.order[later]
+            prefetch(examples.Y, following * outputs, outputs)
+            if layers.stretch == 0:
+                prefetch(examples.X, following * inputs, inputs)
+            else:
+                sparse.prefetch_row(examples.rows, following)
+        if len(examples.weights) > 0:
+            room.weights[i] = examples.weights[example]
+
+
+@kernel
+def forward(
+    layers: Layers,
+    theta: Array,
+    examples: Examples,
+    room: Room,
+    first: int,
+    low: int,
+    high: int,
+    key: Any,
+    part: int,
+) -> None:
+    """zˡ = aˡ⁻¹ Wˡᵀ + bˡ, aˡ = f(zˡ): the biases are laid down first and the product added to them.
+
+    `key` stands for seed and step, which decide the masks of dropout.
+    """
+    work, rows = room.work, high - low
+    for l in range(1, len(layers.sizes)):
+        units, below = layers.sizes[l], layers.sizes[l - 1]
+        W, b, row = layers.W[l], layers.b[l], room.row[part]
+        z, f, a = (
+            layers.z[l] + low * units,
+            layers.f[l] + low * units,
+            layers.a[l] + low * units,
+        )
+        if l == 1 and layers.stretch > 0:
+            for i in range(rows):
+                row[:] = 0
+                copy(theta, b, row, ZERO, units)
+                example = examples.order[first + low + i]
+                sparse.read_row(examples.rows, example, row, theta, W, layers.stretch)
+                copy(row, ZERO, work, z + i * units, units)
+        else:
+            for i in range(rows):
+                copy(theta, b, work, z + i * units, units)
+            inputs = layers.a[l - 1] + low * below
+            products.into_units(work, inputs, theta, W, work, z, rows, units, below)
+        if f != z:
+            copy(work, z, work, f, rows * units)
+        activate(layers.activations[l], vector(work, f, rows * units), rows, units)
+        if layers.factors[l] != 0:
+            copy(work, f, work, a, rows * units)
+            mask = vector(work, layers.mask[l] + low * units, rows * units)
+            lay_mask(
+                following(key, np.uint64(l)), examples.order, first + low, rows, units,
+                layers.thresholds[l], layers.factors[l], mask,
+            )  # fmt: skip
+            multiply(vector(work, a, rows * units), mask, rows * units)
+
+
+@kernel
+def find_costs(layers: Layers, room: Room, low: int, high: int) -> None:
+    """C_x of the examples from low to high."""
+    L, rows = len(layers.sizes) - 1, high - low
+    units = layers.sizes[L]
+    z = vector(room.work, layers.z[L] + low * units, rows * units)
+    a = vector(room.work, layers.a[L] + low * units, rows * units)
+    y = vector(room.y, low * units, rows * units)
+    f, cost = layers.activations[L], layers.cost
+    output_costs(f, cost, z, a, y, rows, units, vector(room.costs, low, rows))
+
+
+@kernel
+def mean_cost(room: Room, rows: int, S: float) -> float:
+    """Σ s C_x / S over the batch."""
+    cost = 0.0
+    for i in range(rows):
+        cost += float(room.weights[i]) * room.costs[i]
+    return cost / S
+
+
+@kernel
+def penalty_of(layers: Layers, theta: Array, l1: float, l2: float) -> float:
+    """λ₁ Σ|W| + ½ λ₂ Σ W²."""
+    cost = 0.0
+    if l1 != 0 or l2 != 0:
+        for l in range(1, len(layers.sizes)):
+            cost += penalty_cost(theta, layers.W[l], layers.b[l], l1, l2)
+    return cost
+
+
+@kernel
+def backward(layers: Layers, theta: Array, room: Room, low: int, high: int) -> None:
+    """BP1 for the outputs, times the weights of the examples; BP2 from layer to layer below."""
+    work, L, rows = room.work, len(layers.sizes) - 1, high - low
+    units = layers.sizes[L]
+    z = vector(work, layers.z[L] + low * units, rows * units)
+    a = vector(work, layers.a[L] + low * units, rows * units)
+    y = vector(room.y, low * units, rows * units)
+    delta = vector(work, layers.delta[L] + low * units, rows * units)
+    output_error(layers.activations[L], layers.cost, z, a, y, rows, units, delta)
+    for i in range(rows):
+        for j in range(units):
+            delta[i * units + j] *= room.weights[low + i]
+    for l in range(L, 1, -1):
+        units, below = layers.sizes[l], layers.sizes[l - 1]
+        above, to = layers.delta[l] + low * units, layers.delta[l - 1] + low * below
+        products.into_inputs(work, above, theta, layers.W[l], work, to, rows, units, below)
+        z = vector(work, layers.z[l - 1] + low * below, rows * below)
+        f = vector(work, layers.f[l - 1] + low * below, rows * below)
+        delta = vector(work, to, rows * below)
+        if layers.factors[l - 1] != 0:
+            mask = vector(work, layers.mask[l - 1] + low * below, rows * below)
+            multiply(delta, mask, rows * below)
+        times_slope(layers.activations[l - 1], z, f, delta, rows, below)
+
+
+@kernel
+def add_gradient(
+    l: int,
+    layers: Layers,
+    examples: Examples,
+    room: Room,
+    part: int,
+    first: int,
+    rows: int,
+    low: int,
+    high: int,
+    scale: float,
+    keep_W: float,
+    keep_b: float,
+    target: Array,
+    W: int,
+    b: int,
+) -> None:
+    """BP4 and BP3 for the units from low to high of layer l, in the target's places W and b.
+
+    W ← keep_W W + scale δᵀ a, b ← keep_b b + scale Σ δ; where a factor to keep is 0, what stood there may
+    be anything.
+    """
+    real = type(target[0])
+    units, below, row = layers.sizes[l], layers.sizes[l - 1], room.row[part]
+    delta = layers.delta[l] + low
+    if l == 1 and layers.stretch > 0:
+        columns = vector(target, W, below * layers.stretch)
+        if keep_W == 0:
+            columns[:] = 0
+        elif keep_W != 1:
+            for k in range(len(columns)):
+                columns[k] *= real(keep_W)
+        row[:] = 0
+        for i in range(rows):
+            for j in range(units):
+                row[j] = real(scale) * room.work[delta + i * units + j]
+            example = examples.order[first + i]
+            sparse.add_row(examples.rows, example, row, target, W, layers.stretch)
+    else:
+        products.into_weights(
+            scale, room.work, delta, units, room.work, layers.a[l - 1],
+            keep_W, target, W, rows, high - low, below,
+        )  # fmt: skip
+    biases, sums = vector(target, b, high - low), vector(row, ZERO, high - low)
+    sums[:] = 0
+    for i in range(rows):
+        errors = vector(room.work, delta + i * units, high - low)
+        for j in range(len(sums)):
+            sums[j] += errors[j]
+    for j in range(len(sums)):
+        biases[j] = real(scale) * sums[j] + (real(keep_b) * biases[j] if keep_b != 0 else real(0))
