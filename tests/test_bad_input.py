@@ -363,7 +363,7 @@ def test_penalties_and_stopping_rules_say_what_they_take():
         wg.Penalty(0.1, per="epoch")
     with pytest.raises(wg.InputError, match="use 'cost', 'held_out_cost' or 'held_out_score'"):
         wg.Stopping(on="accuracy")
-    refused("patience is 0: it must be at least 1", wg.Stopping, patience=0)
+    refused("patience is 0: it must be a whole number of at least 1", wg.Stopping, patience=0)
     refused("a decay of 1 per step: it must be below 1", wg.Penalty, 1, per="step")
 
 
@@ -404,3 +404,42 @@ def test_a_vector_of_another_length_makes_no_parameters():
         "parameters of shape (7,) do not fit layers of (3, 2) units: they need one vector of 8",
         wg.Parameters, (3, 2), np.zeros(7),
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"l2": "a"}, "penalty 'a': it must be a finite number of at least 0"),
+        ({"stopping": True}, "stopping is True: give one such as Stopping(patience=10)"),
+        ({"clip": "a"}, "clip is 'a': give one such as Clip(norm=1.0)"),
+        ({"theta": np.ones(2)}, "theta is not Parameters: make some with net.init(W=[…], b=[…])"),
+        ({"held_out": 0.2}, "held_out is a pair, held_out=(X, Y)"),
+        ({"seconds": -1}, "seconds is -1: it must be a number of at least 0"),
+        ({"callbacks": print}, "callbacks is a list of functions, callbacks=[look]"),
+        ({"cost_below": "x"}, "cost_below is 'x': it must be a number"),
+        ({"label_smoothing": "x"}, "label_smoothing is 'x': it must be at least 0 and below 1"),
+    ],
+)
+def test_an_argument_of_another_kind_is_refused(options, message):
+    net = wg.Network(1, [wg.Dense(1, "identity")])
+    refused(message, wg.train, net, [[0.0], [1.0]], [1.0, 0.0], **options)
+
+
+def test_an_unknown_schedule_is_refused_with_the_nearest():
+    net = wg.Network(1, [wg.Dense(1, "identity")])
+    with pytest.raises(wg.InputError, match="unknown schedule 'cosin': did you mean 'cosine'"):
+        wg.train(net, [[0.0]], [1.0], schedule="cosin")
+
+
+def test_arguments_in_another_order_are_refused():
+    with pytest.raises(wg.InputError, match="the first argument is a Network"):
+        wg.train([[0.0]], [1.0], wg.Network(1, [wg.Dense(1, "identity")]))
+    with pytest.raises(wg.InputError, match="layers are a list"):
+        wg.Network(1, wg.Dense(1, "identity"))
+
+
+def test_an_own_cost_whose_derivative_has_another_shape_is_refused():
+    cost = wg.Cost("mine", lambda a, y: (a - y).sum(axis=1), lambda a, y: (a - y).sum(axis=1))
+    net = wg.Network(1, [wg.Dense(2, "tanh")], cost)
+    with pytest.raises(wg.InputError, match="mend the cost's derivative"):
+        wg.train(net, [[0.0], [1.0]], [[1.0, 0.0], [0.0, 1.0]], engine="reference")

@@ -1,12 +1,15 @@
 """The native engine's own ways of multiplying: in registers, by BLAS, and past the zeros of the input."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
 import whygrad as wg
 from engines import needs_native
 from whygrad.engines import choose
-from whygrad.plan import Plan, as_data
+from whygrad.plan import Plan, as_data, start
+from whygrad.training import run
 
 pytestmark = needs_native
 
@@ -164,9 +167,6 @@ def test_training_leaves_the_handling_of_denormal_numbers_as_it_was():
 def test_averages_of_a_dead_unit_reach_zero_rather_than_denormal_numbers():
     X, y = np.ones((8, 3), np.float32), np.arange(8) % 2
     net = wg.Network(3, [wg.Dense(2, "relu"), wg.Dense(2, "softmax")], "cross_entropy")
-    from whygrad.plan import start
-    from whygrad.training import run
-
     plan = Plan(net, wg.Adam(1e-4), n=8, epochs=1200, batch_size=8, dtype="float32")
     state = start(plan, net.init(W=[None, -np.ones((2, 3))]))  # both hidden units are silent
     state.slots[0][:6] = 1e-3  # what an earlier, livelier time left behind
@@ -209,8 +209,6 @@ def test_the_number_of_threads_changes_no_bit(dtype, monkeypatch):
 
 
 def test_trainings_side_by_side_give_the_bits_of_trainings_alone():
-    from concurrent.futures import ThreadPoolExecutor
-
     net, X, y = wide()
 
     def fit(seed):
@@ -227,3 +225,41 @@ def test_what_the_surroundings_allow_bounds_the_threads(monkeypatch):
 
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert _cores() == 1
+
+
+def test_an_engine_takes_more_threads_for_a_later_training_with_more_blocks(monkeypatch):
+    from whygrad.engines.native import engine
+
+    monkeypatch.setattr(engine, "_cores", lambda: 4)
+    net, X, y = wide(400)
+    one = engine.NativeEngine()
+    for size in (100, 400):
+        plan = Plan(net, wg.SGD(0.1), n=400, epochs=1, batch_size=size)
+        state, _ = run(plan, start(plan), as_data(net, X, y), None, one)
+        fresh, _ = run(plan, start(plan), as_data(net, X, y), None, engine.NativeEngine())
+        assert np.array_equal(state.theta, fresh.theta)
+
+
+def test_an_error_while_threads_share_a_step_is_raised_rather_than_waited_on(monkeypatch):
+    from whygrad.engines.native import engine
+
+    class Pool:
+        """Starts the first part, and cannot start another."""
+
+        def __init__(self):
+            self.real, self.calls = ThreadPoolExecutor(1), 0
+
+        def submit(self, *args):
+            self.calls += 1
+            if self.calls > 1:
+                raise RuntimeError("can't start new thread")
+            return self.real.submit(*args)
+
+    monkeypatch.setattr(engine, "_cores", lambda: 4)
+    net, X, y = wide(400)
+    plan = Plan(net, wg.SGD(0.1), n=400, epochs=1, batch_size=400)
+    broken = engine.NativeEngine()
+    broken._pool = Pool()
+    with pytest.raises(RuntimeError, match="can't start"):
+        run(plan, start(plan), as_data(net, X, y), None, broken)
+    broken._pool.real.shutdown(wait=True)  # the part that was started has left as well

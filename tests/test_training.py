@@ -591,3 +591,39 @@ def test_a_diverging_training_names_the_first_layer_that_overflowed(engine):
 def test_a_diverging_training_is_still_scored(engine):
     fitted, _ = diverge(engine, LINEAR, held_out=(np.zeros((2, 3)), [0.0, 1.0]))
     assert len(fitted.history.held_out_score) == len(fitted.history.epochs)
+
+
+@each_engine
+def test_an_overflow_in_the_very_last_step_is_seen_and_undone(engine):
+    draws = np.random.default_rng(0)
+    X, Y = draws.normal(size=(20, 3)) * 1e3, draws.normal(size=(20, 1)) * 1e3
+    net = wg.Network(3, [wg.Dense(1, "identity")])
+    with pytest.warns(wg.DivergenceWarning):
+        fitted = wg.train(
+            net,
+            X,
+            Y,
+            dtype="float32",
+            optimizer=wg.SGD(1e37),
+            batch_size=20,
+            epochs=1,
+            engine=engine,
+        )
+    assert fitted.history.stopped.startswith("diverged at step 1: layer 1")
+    assert np.array_equal(fitted.theta.flat, net.init(seed=0).flat.astype(np.float32))
+    assert fitted.history.epochs == ()
+
+
+def test_a_schedule_is_found_by_name_and_a_number_clips_the_length_of_the_gradient():
+    X, Y = [[0.0], [1.0]], [1.0, 0.0]
+    net = wg.Network(1, [wg.Dense(2, "tanh"), wg.Dense(1, "identity")])
+    by_name = wg.train(net, X, Y, epochs=5, schedule="cosine", clip=0.1)
+    by_value = wg.train(net, X, Y, epochs=5, schedule=wg.Cosine(), clip=wg.Clip(norm=0.1))
+    assert np.array_equal(by_name.theta.flat, by_value.theta.flat)
+
+
+def test_what_training_gives_prints_as_one_line():
+    net = wg.Network(1, [wg.Dense(1, "identity")])
+    shown = repr(wg.train(net, [[0.0], [1.0]], [1.0, 0.0], epochs=50))
+    assert shown.startswith("<Fitted 1-1 squared_error: <History of 50 epochs, last cost ")
+    assert len(shown) < 120

@@ -54,6 +54,10 @@ class History:
     epochs: tuple[Epoch, ...] = ()
     stopped: str = ""
 
+    def __repr__(self) -> str:
+        last = f"last cost {self.epochs[-1].cost:.4g}, " if self.epochs else ""
+        return f"<History of {len(self.epochs)} epochs, {last}{self.stopped or 'not ended'}>"
+
     @property
     def cost(self) -> list[float]:
         """The cost of each epoch."""

@@ -56,6 +56,10 @@ class Activation:
 
     def pullback(self, z: Array, gradient: Array) -> Array:
         """Pass a gradient backwards through f: from ∂C/∂a to ∂C/∂z, both (n, units)."""
+        if gradient.shape != z.shape:
+            raise InputError(
+                f"∂C/∂a has shape {gradient.shape}, outputs {z.shape}: mend the cost's derivative"
+            )
         if self.product is not None:
             return self.product(z, gradient)
         return gradient * self.derivative(z)

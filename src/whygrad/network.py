@@ -215,6 +215,8 @@ class Network:
     cost: Any = "squared_error"
 
     def __post_init__(self) -> None:
+        if isinstance(self.layers, Dense):
+            raise InputError("layers are a list: Network(2, [Dense(1, 'sigmoid')])")
         object.__setattr__(self, "layers", tuple(self.layers))
         if not self.layers:
             raise InputError(

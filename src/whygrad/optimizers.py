@@ -329,7 +329,7 @@ def find_optimizer(given: Any) -> Optimizer:
         if given in OPTIMIZERS:
             found: Optimizer = OPTIMIZERS[given]()
             return found
-        raise InputError(f"unknown optimizer {given!r}: {nearest(given, OPTIMIZERS)}")
+        raise InputError(f"unknown optimizer {given!r}: {nearest(given, [*OPTIMIZERS, 'lbfgs'])}")
     offers = all(callable(getattr(given, name, None)) for name in ("init", "numbers", "update"))
     if offers and not isinstance(given, type):
         own: Optimizer = given

@@ -21,6 +21,15 @@ from whygrad.optimizers import Optimizer
 from whygrad.schedules import Adaptive, Clock, Constant, Schedule
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+
+
+def _check_whole(name: str, value: Any, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise InputError(f"{name} is {value!r}: it must be a whole number of at least {least}")
+
+
 @dataclass(frozen=True)
 class Penalty:
     """The strength λ of a penalty, and what it is divided by.
@@ -38,7 +47,7 @@ class Penalty:
     per: Literal["batch", "example", "data", "step"] = "batch"
 
     def __post_init__(self) -> None:
-        if not (self.strength >= 0 and math.isfinite(self.strength)):
+        if not _is_number(self.strength) or not 0 <= self.strength < math.inf:
             raise InputError(f"penalty {self.strength!r}: it must be a finite number of at least 0")
         if self.per not in ("batch", "example", "data", "step"):
             raise InputError(f"penalty per {self.per!r}: use 'batch', 'example', 'data' or 'step'")
@@ -74,7 +83,7 @@ class Clip:
 
     def __post_init__(self) -> None:
         for name, bound in (("norm", self.norm), ("value", self.value)):
-            if bound is not None and not (bound > 0 and math.isfinite(bound)):
+            if bound is not None and not (_is_number(bound) and 0 < bound < math.inf):
                 raise InputError(f"clip {name} is {bound!r}: it must be a finite number above 0")
 
     def apply(self, g: Array) -> Array:
@@ -110,8 +119,9 @@ class Stopping:
             raise InputError(
                 f"stopping on {self.on!r}: use 'cost', 'held_out_cost' or 'held_out_score'"
             )
-        if self.patience < 1:
-            raise InputError(f"patience is {self.patience}: it must be at least 1")
+        _check_whole("patience", self.patience, 1)
+        if not _is_number(self.tol) or math.isnan(self.tol):
+            raise InputError(f"tol is {self.tol!r}: it must be a number")
 
 
 @dataclass(frozen=True)
@@ -151,10 +161,18 @@ class Plan:
                 f"batch_size is {self.batch_size}, but there are only {self.n} examples: "
                 f"use at most {self.n}"
             )
-        if not 0 <= self.label_smoothing < 1:
+        if not (_is_number(self.label_smoothing) and 0 <= self.label_smoothing < 1):
             raise InputError(
                 f"label_smoothing is {self.label_smoothing!r}: it must be at least 0 and below 1"
             )
+        if self.cost_below is not None and not _is_number(self.cost_below):
+            raise InputError(f"cost_below is {self.cost_below!r}: it must be a number")
+        for name, kind in (("clip", Clip), ("stopping", Stopping | None)):
+            if not isinstance(getattr(self, name), kind):
+                made = "Clip(norm=1.0)" if name == "clip" else "Stopping(patience=10)"
+                raise InputError(f"{name} is {getattr(self, name)!r}: give one such as {made}")
+        if not callable(getattr(self.schedule, "factors", None)):
+            raise InputError(f"schedule is {self.schedule!r}: give one such as Cosine()")
         if self.label_smoothing and self.net.C.targets not in ("unit", "distribution"):
             raise InputError(
                 f"label_smoothing needs targets that are classes, not {self.net.C.name!r}"
@@ -294,8 +312,3 @@ def _order(seed: int | None, epoch: int, n: int) -> Array:
         np.random.default_rng([seed, epoch]).shuffle(index)
     index.flags.writeable = False
     return index
-
-
-def _check_whole(name: str, value: Any, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise InputError(f"{name} is {value!r}: it must be a whole number of at least {least}")

@@ -51,7 +51,7 @@ class ProgressBar:
         self.bar.update(
             self.task,
             completed=state.step,
-            epoch=min(state.epoch + 1, plan.epochs),
+            epoch=min(state.epoch + (epoch is None), plan.epochs),
             measures=self.measures,
             pace=f"{task.speed:,.0f}" if task.speed else "…",
         )

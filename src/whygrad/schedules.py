@@ -10,11 +10,11 @@ Topin (2019) for one cycle.
 
 import math
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
-from whygrad.errors import InputError
+from whygrad.errors import InputError, nearest
 from whygrad.functions import Array
 
 
@@ -189,7 +189,7 @@ class OnPlateau:
         return np.ones(len(batches))
 
 
-SCHEDULES = {
+SCHEDULES: dict[str, Any] = {
     "constant": Constant,
     "inverse_scaling": InverseScaling,
     "step": Step,
@@ -198,6 +198,19 @@ SCHEDULES = {
     "adaptive": Adaptive,
     "on_plateau": OnPlateau,
 }
+
+
+def find_schedule(given: Any) -> Schedule:
+    """Look a schedule up by name, with its usual settings; a schedule is handed through."""
+    if isinstance(given, str):
+        if given in SCHEDULES:
+            found: Schedule = SCHEDULES[given]()
+            return found
+        raise InputError(f"unknown schedule {given!r}: {nearest(given, SCHEDULES)}")
+    if callable(getattr(given, "factors", None)) and not isinstance(given, type):
+        own: Schedule = given
+        return own
+    raise InputError(f"a schedule is a name or one such as Cosine(), not {given!r}")
 
 
 def _check_share(name: str, value: float) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from whygrad.backprop import Trace, forward
-from whygrad.engines import Engine, Watch, choose
+from whygrad.engines import Engine, Watch, Watched, choose
 from whygrad.epochs import Epoch, History, end_of_epoch, final, last_step
 from whygrad.errors import DivergenceWarning, InputError
 from whygrad.functions import Array
@@ -30,7 +30,7 @@ from whygrad.measuring import outputs
 from whygrad.network import Network, Parameters
 from whygrad.optimizers import find_optimizer
 from whygrad.plan import Clip, Data, Penalty, Plan, State, Stopping, as_data, smooth, start
-from whygrad.schedules import Constant, Schedule
+from whygrad.schedules import Constant, Schedule, find_schedule
 
 CHUNK_SECONDS = 0.075  # between two looks at Ctrl-C and the observers
 CHECKPOINT_SECONDS = 1.0  # between two states kept to go back to, should the cost become infinite
@@ -41,7 +41,11 @@ INTERRUPTED = "interrupted"  # and of one ended by Ctrl-C
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """What an observer is told: where the training stands, and the epoch that just ended, if one did."""
+    """What an observer is told: where the training stands, and the epoch that just ended, if one did.
+
+    `epoch` holds what that epoch showed (`epoch.cost`, `epoch.held_out_score`, …); `state.epoch` counts the
+    epochs that are over, `state.step` the steps.
+    """
 
     plan: Plan
     state: State
@@ -69,6 +73,10 @@ class Fitted:
     theta: Parameters
     history: History = field(default_factory=History)
 
+    def __repr__(self) -> str:
+        sizes = "-".join(str(units) for units in self.net.sizes)
+        return f"<Fitted {sizes} {self.net.C.name}: {self.history!r}>"
+
     def predict(self, X: Any) -> Array:
         """Give the outputs a[L] for X, shape (n, n_L)."""
         return outputs(self.net, self.theta, X)
@@ -95,11 +103,11 @@ def train(
     held_out: tuple[Any, Any] | None = None,
     l1: float | Penalty = 0.0,
     l2: float | Penalty = 0.0,
-    schedule: Schedule = Constant(),  # noqa: B008 — frozen data
+    schedule: str | Schedule = Constant(),  # noqa: B008 — frozen data
     stopping: Stopping | None = None,
     cost_below: float | None = None,
     seconds: float | None = None,
-    clip: Clip = Clip(),  # noqa: B008
+    clip: float | Clip = Clip(),  # noqa: B008
     label_smoothing: float = 0.0,
     shuffle: bool = True,
     dtype: Any = None,
@@ -127,11 +135,12 @@ def train(
     weights : how much each example counts, (n,).
     held_out : (X, Y) to measure after every epoch; nothing is learned from them.
     l1, l2 : λ₁ and λ₂, numbers or `Penalty`.
-    schedule : how the rate changes, such as `InverseScaling()`.
+    schedule : how the rate changes: "constant", "inverse_scaling", "step", "cosine", "one_cycle",
+        "adaptive", "on_plateau", or a schedule such as `Cosine(warm_up=0.05)`.
     stopping : when to stop before `epochs` are over, a `Stopping`.
     cost_below : stop after an epoch whose cost is below this.
     seconds : a budget of time; its step is in the history.
-    clip : bounds on the gradient, a `Clip`.
+    clip : bounds on the gradient: its greatest length, or a `Clip`.
     label_smoothing : the share by which classes move towards equal probabilities.
     shuffle : take the examples in a new order every epoch.
     dtype : "float32" or "float64"; by default float32 where X is, else float64, as always for L-BFGS,
@@ -159,6 +168,7 @@ def train(
         single = getattr(X, "dtype", None) == np.float32 and not whole
         dtype = np.float32 if single else np.float64
     kind = _name_of(dtype)
+    _check_arguments(net, theta, held_out, seconds, callbacks)
     data = as_data(net, X, Y, weights, kind)
     plan = Plan(
         net=net,
@@ -172,10 +182,10 @@ def train(
         shuffle=shuffle,
         l1=l1 if isinstance(l1, Penalty) else Penalty(l1),
         l2=l2 if isinstance(l2, Penalty) else Penalty(l2),
-        schedule=schedule,
+        schedule=find_schedule(schedule),
         stopping=stopping,
         dtype=kind,
-        clip=clip,
+        clip=Clip(norm=clip) if isinstance(clip, int | float) else clip,
         label_smoothing=label_smoothing,
         cost_below=cost_below,
     )
@@ -190,6 +200,22 @@ def train(
         plan, start(plan, theta), data, kept, chosen, observers, seconds, layer_statistics
     )
     return Fitted(net, Parameters(net.sizes, final(plan, state)), history)
+
+
+def _check_arguments(net: Any, theta: Any, held_out: Any, seconds: Any, callbacks: Any) -> None:
+    """Refuse what is not of the kind that `train` asks for."""
+    if not isinstance(net, Network):
+        raise InputError(
+            f"the first argument is a Network, train(net, X, Y), not {type(net).__name__}"
+        )
+    if theta is not None and not isinstance(theta, Parameters):
+        raise InputError("theta is not Parameters: make some with net.init(W=[…], b=[…])")
+    if held_out is not None and not (isinstance(held_out, tuple | list) and len(held_out) == 2):
+        raise InputError("held_out is a pair, held_out=(X, Y)")
+    if seconds is not None and not (isinstance(seconds, int | float) and seconds >= 0):
+        raise InputError(f"seconds is {seconds!r}: it must be a number of at least 0")
+    if not isinstance(callbacks, list | tuple) or not all(map(callable, callbacks)):
+        raise InputError("callbacks is a list of functions, callbacks=[look]")
 
 
 def run(
@@ -225,7 +251,7 @@ def run(
 
     state = replace(state.copy(), stopped="")
     checkpoints = _Checkpoints(state)
-    chunk, stopped = 8, ""
+    chunk, stopped, seen = 8, "", Watched()
     with _interruption() as interrupted, _closing(observers):
         if isinstance(plan.optimizer, LBFGS):
             return minimise(plan, state, data, held_out, engine, look, layer_statistics)
@@ -237,8 +263,6 @@ def run(
             began, first = time.perf_counter(), state.step
             state, seen = engine.run(plan, state, data, until, Watch())
             if seen.diverged:
-                stopped = _report_divergence(plan, state, data)
-                state = _before(plan, state.step, checkpoints, data, held_out, engine)
                 break
             if not sampled:
                 chunk = _next_chunk(state.step - first, time.perf_counter() - began)
@@ -251,6 +275,12 @@ def run(
                 epochs.append(ended)
             stopped = look(state, ended)
             checkpoints.offer(state)
+        # The very last update is followed by no cost that would show it.
+        if seen.diverged or not np.isfinite(state.theta).all():
+            stopped = _report_divergence(plan, state, data)
+            if state.place == 0 and epochs:
+                epochs.pop()  # the step that is undone was its last
+            state = _before(plan, state.step, checkpoints, data, held_out, engine)
     state = replace(state, stopped=stopped or ALL_DONE)
     return state, History(tuple(epochs), state.stopped)
 

@@ -50,6 +50,9 @@ class Run:
     settings: Settings
     scores: Scores
 
+    def __repr__(self) -> str:
+        return f"<Run {str(self.path)!r}: {self.fitted!r}>"
+
     @property
     def net(self) -> Network:
         """The network."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # Numba takes a while to import: it is left until a training 
     from whygrad.engines.native.layout import Layout
 
 BLOCK = 1024  # examples at a time where the whole data's gradient is asked for
+EVERYBODY = 2**62  # more arrivals than any meeting waits for
 WIDE = 2**16  # columns of sparse data beyond which the loop is compiled anew, see `sparse`
 
 
@@ -72,35 +73,26 @@ class NativeEngine:
             alone = whole or plan.l2.decay > 0
             parts = 1 if alone else min(_cores(), layout.blocks)
             arrivals = np.zeros(1, np.int64)
+            network = (layout.layers, rule(plan.optimizer), penalties(plan), bounds(plan.clip))
+            memory = (theta, slots, layout.examples(plan.order(state.epoch)), layout.room)
+            where = (plan.batch_size, state.place, np.uint64(plan.seed % WORD), state.step)
 
             def work(part: int, numbers: Array = numbers) -> int:
-                taken: int = run_steps(
-                    layout.layers,
-                    rule(plan.optimizer),
-                    penalties(plan),
-                    bounds(plan.clip),
-                    theta,
-                    slots,
-                    layout.examples(plan.order(state.epoch)),
-                    layout.room,
-                    Team(layout.blocks, parts, part, arrivals),
-                    plan.batch_size,
-                    state.place,
-                    np.uint64(plan.seed % WORD),
-                    state.step,
-                    numbers,
-                    costs,
-                )
+                team = Team(layout.blocks, parts, part, arrivals)
+                taken: int = run_steps(*network, *memory, team, *where, numbers, costs)
                 return taken
 
             if parts > 1:
-                work(
-                    0, numbers[:0]
-                )  # compiles, if that is to be: nobody waits for others meanwhile
-            others = [self._threads(parts).submit(work, part) for part in range(1, parts)]
-            taken = work(0)
-            for other in others:
-                other.result()
+                nothing = numbers[:0]  # compiles, if that is to be, while nobody waits for others
+                work(0, nothing)
+            try:
+                others = [self._threads().submit(work, part) for part in range(1, parts)]
+                taken = work(0)
+                for other in others:
+                    other.result()
+            except BaseException:
+                arrivals[0] = EVERYBODY  # no part waits for one that will not come
+                raise
         theta, slots = layout.leave(theta, slots, state.theta, state.slots)
         cost_sum = state.cost_sum
         for place, cost in enumerate(costs[:taken].tolist(), start=state.place):
@@ -143,9 +135,11 @@ class NativeEngine:
         layout.to_rows(gradient, flat)
         return cost, flat
 
-    def _threads(self, parts: int) -> ThreadPoolExecutor:
+    def _threads(self) -> ThreadPoolExecutor:
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(parts - 1, thread_name_prefix="whygrad")
+            from whygrad.engines.native.layout import MOST_BLOCKS
+
+            self._pool = ThreadPoolExecutor(MOST_BLOCKS - 1, thread_name_prefix="whygrad")
         return self._pool
 
     def _layout_for(
