@@ -267,7 +267,7 @@ def test_targets_outside_what_a_cost_understands_are_refused():
 
 
 def test_an_unknown_optimizer_is_named_beside_the_nearest():
-    known = "sgd, adagrad, rmsprop, adam, adamw, nadam"
+    known = "sgd, adagrad, rmsprop, adam, adamw, nadam, lbfgs"
     message = f"unknown optimizer 'adm': did you mean 'adam'? Known: {known}"
     refused(message, fit, optimizer="adm")
 
