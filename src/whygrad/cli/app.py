@@ -19,6 +19,7 @@ app = App(
     whygrad predict houses.run new.csv -o prices.csv
     whygrad evaluate houses.run more.csv
     whygrad show houses.run
+    whygrad why weight houses.run
 
 COMMAND --help lists the options of a command.""",
     help_format="plaintext",
@@ -259,3 +260,45 @@ def show(run: RunFolder, /, *, json: Json = False) -> int:
     from whygrad.cli.show import show
 
     return show(run, json=json)
+
+
+# ── why ──────────────────────────────────────────────────────────────────────────────────────────────
+
+why = App(
+    name="why",
+    help="Say why, with the numbers: the chain rule of a weight.",
+    help_epilogue="""Example: whygrad why weight houses.run""",
+    help_format="plaintext",
+    version_flags=[],
+    help_flags=["--help", "-h"],
+    sort_key=6,
+)
+app.command(why)
+
+
+@why.command(
+    help_epilogue="""Without LAYER:TO,FROM it is the weight of layer 1 that the row would move most.
+
+Examples:
+
+    whygrad why weight houses.run
+    whygrad why weight houses.run 2:0,5 --row 3""",
+)
+def weight(
+    run: RunFolder,
+    place: Annotated[
+        str | None,
+        option(
+            "Which weight: W[2][0,5], to unit 0 of layer 2 from unit 5 below, is 2:0,5.",
+            name="LAYER:TO,FROM",
+        ),
+    ] = None,
+    /,
+    *,
+    row: Annotated[int, option("Which of the held-out rows, from 0. [0]")] = 0,
+    json: Json = False,
+) -> int:
+    """Show the chain rule of one weight with its numbers, for one row held out in training."""
+    from whygrad.cli.why import weight
+
+    return weight(run, place, row, json=json)

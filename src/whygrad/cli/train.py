@@ -83,7 +83,9 @@ def show_result(learned: Learned, path: Path) -> None:
     )
     held_out = len(parts.held_out) > 0
     print_scores(console, learned.scores, learned.encoding.target, _what(held_out))
-    console.print(f"\nHow it came to this:  [bold]whygrad show {escape(shlex.quote(str(path)))}[/]")
+    name = escape(shlex.quote(str(path)))
+    console.print(f"\nHow it came to this:  [bold]whygrad show {name}[/]")
+    console.print(f"Why one of its weights would move:  [bold]whygrad why weight {name}[/]")
 
 
 def _what(held_out: bool) -> str:
