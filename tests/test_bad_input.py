@@ -363,7 +363,7 @@ def test_penalties_and_stopping_rules_say_what_they_take():
         wg.Penalty(0.1, per="epoch")
     with pytest.raises(wg.InputError, match="use 'cost', 'held_out_cost' or 'held_out_score'"):
         wg.Stopping(on="accuracy")
-    refused("patience is 0: it must be a whole number of at least 1", wg.Stopping, patience=0)
+    refused("patience is 0: it must be at least 1", wg.Stopping, patience=0)
     refused("a decay of 1 per step: it must be below 1", wg.Penalty, 1, per="step")
 
 

@@ -119,7 +119,8 @@ class Stopping:
             raise InputError(
                 f"stopping on {self.on!r}: use 'cost', 'held_out_cost' or 'held_out_score'"
             )
-        _check_whole("patience", self.patience, 1)
+        if not (_is_number(self.patience) and self.patience >= 1):  # infinity is for ever
+            raise InputError(f"patience is {self.patience!r}: it must be at least 1")
         if not _is_number(self.tol) or math.isnan(self.tol):
             raise InputError(f"tol is {self.tol!r}: it must be a number")
 
