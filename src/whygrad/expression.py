@@ -1,0 +1,111 @@
+"""Mathematics as data: one tree, which `show` writes as text, LaTeX or MathML.
+
+    ∂C/∂W[2][1,1] = a[1][1] · f′(z[2][1]) · ∂C/∂a[2][1] = 0.5 · 0.25 · 0.7 = 0.0875
+
+A tree holds what is said, not how it looks. Every node may carry `part`, the place in the network that
+it speaks of (`Place.part`), so that a page can point at both together.
+"""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True)
+class Symbol:
+    """A letter of the book with its layer above and its units below, such as Wˡⱼₖ.
+
+    Parameters
+    ----------
+    name : the letter, "W", "b", "a", "z", "δ", "C", "y", "x", "f", …
+    layer : what stands above, or None. Written W[2] in text, a superscript elsewhere.
+    index : what stands below, the units: (1, 0) is written W[2][1,0] in text.
+    prime : whether it is a derivative, f′.
+    part : the place that it speaks of, for pointing at.
+    """
+
+    name: str
+    layer: int | str | None = None
+    index: tuple[int | str, ...] = ()
+    prime: bool = False
+    part: str = ""
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number of the user's own network."""
+
+    value: float
+    part: str = ""
+
+
+@dataclass(frozen=True)
+class Words:
+    """Words within an equation: the name of a unit, "rounding"."""
+
+    text: str
+    part: str = ""
+
+
+@dataclass(frozen=True)
+class Product:
+    """Factors, multiplied."""
+
+    factors: tuple["Expression", ...]
+    part: str = ""
+
+
+@dataclass(frozen=True)
+class Sum:
+    """Terms, added; a negative number among them is written as a subtraction."""
+
+    terms: tuple["Expression", ...]
+    part: str = ""
+
+
+@dataclass(frozen=True)
+class SumOver:
+    """Σ over an index of one body."""
+
+    index: str
+    body: "Expression"
+    part: str = ""
+
+
+@dataclass(frozen=True)
+class Fraction:
+    """A quotient, `top` / `bottom`."""
+
+    top: "Expression"
+    bottom: "Expression"
+    part: str = ""
+
+
+@dataclass(frozen=True)
+class Derivative:
+    """∂ `of` / ∂ `by`."""
+
+    of: "Expression"
+    by: "Expression"
+    part: str = ""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A function of an argument, f′(z)."""
+
+    function: "Expression"
+    argument: "Expression"
+    part: str = ""
+
+
+@dataclass(frozen=True)
+class Equation:
+    """Sides that are equal: the first, then one line for each further one."""
+
+    sides: tuple["Expression", ...]
+    part: str = ""
+
+
+Expression: TypeAlias = (
+    Symbol | Number | Words | Product | Sum | SumOver | Fraction | Derivative | Call | Equation
+)

@@ -1,0 +1,4 @@
+"""The questions: why this weight, its paths, whose fault, what if, which neuron, why this prediction.
+
+Every question is one function in a file of its own and gives an `Explanation`.
+"""

@@ -1,0 +1,89 @@
+"""What every question starts from: one pass forward and one back, as training makes them.
+
+An explanation reads z, a and δ of this pass; it has no arithmetic of its own for them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from whygrad.arrays import as_targets, as_weights
+from whygrad.backprop import Trace, backward, cost, example_costs, forward, gradients
+from whygrad.functions import Array
+from whygrad.names import Names, names_of
+from whygrad.network import Gradients, Network, Parameters
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """The network, its parameters, the examples asked about, and the pass through them.
+
+    `y` has shape (n, n_L), `s` holds the weights of the examples, (n,), and S is their sum. The cost is
+    Σ s C_x / S + λ₁ Σ|W| + ½ λ₂ Σ W².
+    """
+
+    net: Network
+    theta: Parameters
+    trace: Trace
+    y: Array
+    s: Array
+    l1: float
+    l2: float
+    names: Names
+
+    @property
+    def n(self) -> int:
+        """The number of examples."""
+        return len(self.y)
+
+    @property
+    def delta(self) -> tuple[Any, ...]:
+        """The errors, delta[l] of shape (n, n_l), in cost per unit of z."""
+        assert self.trace.delta is not None
+        return self.trace.delta
+
+    @cached_property
+    def S(self) -> float:
+        """The sum of the weights of the examples; 1 where all of them are 0."""
+        return float(self.s.sum()) or 1.0
+
+    @cached_property
+    def gradients(self) -> Gradients:
+        """∂C/∂θ as training takes it, penalties included."""
+        return gradients(self.net, self.theta, self.trace, self.s, self.l1, self.l2)
+
+    @cached_property
+    def cost(self) -> float:
+        """The cost, penalties included."""
+        given = (self.net, self.theta, self.trace, self.y, self.s)
+        return float(cost(*given, self.l1, self.l2))
+
+    @cached_property
+    def costs(self) -> Array:
+        """The cost of every example, (n,), without penalties."""
+        return example_costs(self.net, self.trace, self.y)
+
+
+def ask(
+    net: Network,
+    theta: Parameters,
+    X: Any,
+    Y: Any,
+    *,
+    weights: Any = None,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    masks: Sequence[Any] | None = None,
+    names: Names | None = None,
+) -> Asked:
+    """Pass the examples forward and the errors back; the arguments are those of the four equations."""
+    trace = forward(net, theta, X, masks)
+    n = len(trace.a[net.L])
+    y = as_targets(net, Y, n)
+    s = as_weights(weights, n)
+    trace = backward(net, theta, trace, y)
+    ones = np.ones(n, trace.a[net.L].dtype)
+    return Asked(net, theta, trace, y, ones if s is None else s, l1, l2, names_of(net, names))
