@@ -5,6 +5,7 @@ Feed-forward neural networks, trained fast on a CPU, with every number on the wa
     Network, Dense      what there is            forward, backward, gradients   the four equations
     train               the training itself      MLPClassifier, MLPRegressor    the same for scikit-learn
     open_run            what the command `whygrad train` wrote
+    explain             a network trained elsewhere, with scikit-learn or PyTorch, to be asked why
 """
 
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,7 @@ from whygrad.training import Fitted, Report, train
 
 if TYPE_CHECKING:
     from whygrad.estimators import MLPClassifier, MLPRegressor
+    from whygrad.interop import explain
     from whygrad.record import Run, open_run
     from whygrad.saving import load
 
@@ -80,6 +82,7 @@ __all__ = [
     "WhygradError",
     "backward",
     "cost",
+    "explain",
     "forward",
     "gradients",
     "load",
@@ -92,6 +95,7 @@ _LATER = {
     "MLPClassifier": "whygrad.estimators",
     "MLPRegressor": "whygrad.estimators",
     "Run": "whygrad.record",
+    "explain": "whygrad.interop",
     "load": "whygrad.saving",
     "open_run": "whygrad.record",
 }

@@ -44,7 +44,7 @@ def explain(
     >>> from sklearn.datasets import load_iris
     >>> from sklearn.neural_network import MLPClassifier
     >>> X, y = load_iris(return_X_y=True, as_frame=True)
-    >>> mlp = MLPClassifier((5,), "tanh", random_state=0, solver="lbfgs").fit(X, y)
+    >>> mlp = MLPClassifier((5,), alpha=1.0, solver="lbfgs", max_iter=1000, random_state=0).fit(X, y)
     >>> explain(mlp)
     <Why 4-5-3 cross_entropy>
     """

@@ -9,22 +9,26 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from whygrad import datasets, scores
 from whygrad.epochs import History
 from whygrad.errors import FileError, InputError, nearest
-from whygrad.fitting import find, find_again, hashes, judge_values, predict, prepare, truth
+from whygrad.fitting import find, judge_values, predict, truth
 from whygrad.functions import Array
 from whygrad.network import Network, Parameters
 from whygrad.record import manifest
+from whygrad.record.held_out import read_again
 from whygrad.saving import load
 from whygrad.scores import Scores
 from whygrad.settings import Settings
 from whygrad.tables import Encoding, as_table, batches
 from whygrad.training import Fitted
+
+if TYPE_CHECKING:
+    from whygrad.why.bound import Why
 
 ROWS = 8192  # that are in memory at a time
 
@@ -73,6 +77,16 @@ class Run:
         """The name of the column that is predicted."""
         return self.encoding.target.name
 
+    @property
+    def why(self) -> "Why":
+        """Ask why: `run.why.weight(frame, layer=1, to=0, from_="rooms")`, and the other questions of `Why`.
+
+        Rows are a frame or a file with the target, or without any the rows that were held out.
+        """
+        from whygrad.record.asking import why_of_run
+
+        return why_of_run(self)
+
     def predict(self, data: Any) -> Array:
         """Give the predicted labels, or numbers in the target's own units, (n,).
 
@@ -92,7 +106,7 @@ class Run:
         Without `data` they are the rows that were held out, read again from where training found them: the
         scores are then `scores`, to the last bit. Rows without a value of the target are left out.
         """
-        return self._held_out() if data is None else self.measure(data)[0]
+        return self.measure(read_again(self) if data is None else data)[0]
 
     def measure(self, data: Any) -> tuple[Scores, int]:
         """Give the scores of rows, and how many were left out as they have no value of the target."""
@@ -132,23 +146,6 @@ class Run:
                 raise InputError("the frame has no rows")
         for start in range(0, table.num_rows, ROWS):
             yield table.slice(start, ROWS)
-
-    def _held_out(self) -> Scores:
-        about = self.manifest["data"]
-        source = find_again(about, self.target, self.encoding.task)
-        table, encoding, parts = prepare(source, self.settings)
-        rows = vars(parts)[self.manifest["scored_on"]]
-        table = table.take(rows)
-        dtype = self.theta.flat.dtype
-        same = encoding == self.encoding and about["sha256"][self.manifest["scored_on"]] == hashes(
-            encoding.encode(table, dtype), encoding.targets(table, dtype)
-        )
-        if not same:
-            raise InputError(
-                f"the data are not those that {self.path.name} was trained on: they have changed since, or "
-                "another version reads them otherwise; name a file to score"
-            )
-        return self.measure(table)[0]
 
 
 def open_run(path: str | PathLike[str]) -> Run:

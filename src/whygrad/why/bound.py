@@ -34,6 +34,8 @@ Encode: TypeAlias = Callable[[Any, Any, Any], Examples]
 
 def as_given(X: Any, y: Any, sample_weight: Any) -> Examples:
     """Give what is an array already; PyTorch's tensors come from wherever they are."""
+    if X is None:
+        raise InputError("there are no rows here to ask about: give X, and y")
     X, y, sample_weight = (_from_tensor(array) for array in (X, y, sample_weight))
     return Examples(X, y, sample_weight)
 
