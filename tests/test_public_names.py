@@ -57,6 +57,7 @@ NAMES = [
     "load",
     "open_run",
     "train",
+    "why",
 ]
 MODULES = sorted(
     module.name

@@ -5,6 +5,7 @@ Feed-forward neural networks, trained fast on a CPU, with every number on the wa
     Network, Dense      what there is            forward, backward, gradients   the four equations
     train               the training itself      MLPClassifier, MLPRegressor    the same for scikit-learn
     open_run            what the command `whygrad train` wrote
+    why                 the questions: why.weight, why.paths, …
     explain             a network trained elsewhere, with scikit-learn or PyTorch, to be asked why
 """
 
@@ -36,6 +37,7 @@ from whygrad.schedules import (
 from whygrad.training import Fitted, Report, train
 
 if TYPE_CHECKING:
+    from whygrad import why
     from whygrad.estimators import MLPClassifier, MLPRegressor
     from whygrad.interop import explain
     from whygrad.record import Run, open_run
@@ -88,6 +90,7 @@ __all__ = [
     "load",
     "open_run",
     "train",
+    "why",
 ]
 
 # Imported when first asked for, so that `import whygrad` stays quick.
@@ -98,6 +101,7 @@ _LATER = {
     "explain": "whygrad.interop",
     "load": "whygrad.saving",
     "open_run": "whygrad.record",
+    "why": "whygrad.why",
 }
 
 
@@ -106,7 +110,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'whygrad' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_LATER[name]), name)
+    module = import_module(_LATER[name])
+    return module if name == "why" else getattr(module, name)
 
 
 def __dir__() -> list[str]:
