@@ -103,7 +103,9 @@ def error_factor(
 ) -> Factor:
     """Give δˡⱼ of example i as a factor, with its terms where it is among those to unroll."""
     symbol = symbols.unit("δ", l, j)
-    meaning = f"the error of {asked.names.of(asked.net, l, j)}: what the cost gains per unit of its z"
+    meaning = (
+        f"the error of {asked.names.of(asked.net, l, j)}: what the cost gains per unit of its z"
+    )
     terms: tuple[Term, ...] = ()
     if unroll and (l, j) in unroll:
         unroll.discard((l, j))

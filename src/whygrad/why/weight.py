@@ -205,7 +205,7 @@ def _factors(terms: tuple[Term, ...]) -> tuple[Table, ...]:
     found = summed[0].factors[:count]
     rows = tuple((factor.meaning, factor.value) for factor in found)
     rows = (*rows, ("what is passed back from above", passed_back(summed)))
-    lines = tuple((term.name, *_pair(term.factors[count:]), term.value) for term in summed)
+    lines = tuple((term.name.removeprefix("through "), *_pair(term.factors[count:]), term.value) for term in summed)
     return (
         Table("The factors", columns, rows, (*(factor.part for factor in found), "")),
         Table(
@@ -242,15 +242,17 @@ def _answer(asked: Asked, place: Place, value: float, terms: tuple[Term, ...]) -
         error = float(asked.delta[place.layer][0, place.to])
         sent = float(local.sender(asked, place)[0])
         to = asked.names.of(asked.net, place.layer, place.to)
-        return f"{step} The sender gives {shown(sent)}, and the error of {to} is {shown(error)}."
+        extra = [t.value for t in terms if t not in own(terms)]
+        more = f" Penalties add {shown(math.fsum(extra))}." if extra else ""
+        return f"{step} The sender gives {shown(sent)}, and the error of {to} is {shown(error)}.{more}"
     ups = [term.name for term in terms if term.name.startswith("example") and term.value > 0]
     downs = [term.name for term in terms if term.name.startswith("example") and term.value < 0]
-    most = [
-        f"{ups[0]} most for a fall" if ups else "",
-        f"{downs[-1]} most for a rise" if downs else "",
-    ]
-    of = f"It is the mean over {asked.n:,} examples"
-    return f"{step} {of}; {' and '.join(filter(None, most)) or 'none of them pushes it'}."
+    most = (
+        f"{ups[0]} would lower it most" if ups else "",
+        f"{downs[-1]} would raise it most" if downs else "",
+    )
+    said = " and ".join(filter(None, most)) or "none of them moves it"
+    return f"{step} It is the mean over {asked.n:,} examples; {said}."
 
 
 def _idle(asked: Asked, place: Place) -> str:
