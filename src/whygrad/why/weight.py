@@ -205,7 +205,10 @@ def _factors(terms: tuple[Term, ...]) -> tuple[Table, ...]:
     found = summed[0].factors[:count]
     rows = tuple((factor.meaning, factor.value) for factor in found)
     rows = (*rows, ("what is passed back from above", passed_back(summed)))
-    lines = tuple((term.name.removeprefix("through "), *_pair(term.factors[count:]), term.value) for term in summed)
+    lines = tuple(
+        (term.name.removeprefix("through "), *_pair(term.factors[count:]), term.value)
+        for term in summed
+    )
     return (
         Table("The factors", columns, rows, (*(factor.part for factor in found), "")),
         Table(
@@ -244,7 +247,9 @@ def _answer(asked: Asked, place: Place, value: float, terms: tuple[Term, ...]) -
         to = asked.names.of(asked.net, place.layer, place.to)
         extra = [t.value for t in terms if t not in own(terms)]
         more = f" Penalties add {shown(math.fsum(extra))}." if extra else ""
-        return f"{step} The sender gives {shown(sent)}, and the error of {to} is {shown(error)}.{more}"
+        return (
+            f"{step} The sender gives {shown(sent)}, and the error of {to} is {shown(error)}.{more}"
+        )
     ups = [term.name for term in terms if term.name.startswith("example") and term.value > 0]
     downs = [term.name for term in terms if term.name.startswith("example") and term.value < 0]
     most = (
