@@ -20,7 +20,7 @@ from whygrad.network import Network, Parameters
 from whygrad.why.choosing import classes, classifies
 from whygrad.why.passing import onward, pull
 
-LOOKS = 10_000  # points looked at on all lines together
+LOOKS = 6_000  # points looked at on all lines together
 FEWEST, MOST = 8, 64  # points on a line
 PARTS, DIVISIONS = 16, 12  # of a stretch in which the answer turns
 CLEAR = 1e-9  # of the outputs' size: a smaller lead could be rounding
@@ -169,7 +169,7 @@ def nearest(answer: Answer, free: Array, low: Array, high: Array) -> Array | Non
         lead, gradient = answer.gradients(point)
         gradient = gradient * _open(gradient, point, free, low, high)
         squares = (gradient**2).sum(axis=1)
-        if lead.min() < -answer.clear:
+        if lead.min() < -answer.clear or not np.isfinite(gradient).all():
             break
         if not squares.any():
             return None
@@ -183,7 +183,7 @@ def nearest(answer: Answer, free: Array, low: Array, high: Array) -> Array | Non
         assert best is not None
         lead, gradient = answer.gradients(best)
         w = gradient[int(abs(lead).argmin())] * free
-        if not w.any():
+        if not w.any() or not np.isfinite(w).all():
             break
         target = x + (w @ (best - x)) / (w @ w) * w
         closer = _on_ray(answer, np.clip(x + 1.05 * (target - x), low, high))

@@ -78,7 +78,8 @@ def _numbers(
     movable = [
         column
         for column in columns
-        if not column.categories and not answer.x[column.inputs[1:]].any()
+        if not column.categories
+        and (len(column.inputs) == 1 or not answer.x[column.inputs[1:]].any())
     ]
     if not movable:
         return []

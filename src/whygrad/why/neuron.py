@@ -315,8 +315,7 @@ def _equations(asked: Asked, l: int, j: int, value: float | None) -> tuple[Equat
         without: Expression = Words(
             f"cost without {asked.names.of(asked.net, l, j)}", Place(l, j).part
         )
-        sides = (Sum((without, Product((Number(-1.0), Symbol("C"))))),
-                 Sum((Number(asked.cost + value), Number(-asked.cost))), Number(value))  # fmt: skip
+        sides = (without, Sum((Number(asked.cost), Number(value))), Number(asked.cost + value))
         equations.append(Equation(sides))
     return tuple(equations)
 

@@ -14,7 +14,18 @@ import numpy as np
 from whygrad.arrays import as_inputs
 from whygrad.errors import InputError
 from whygrad.explanation import Explanation, Table, Term
-from whygrad.expression import Equation, Expression, Number, Product, Sum, SumOver, Symbol, Words
+from whygrad.expression import (
+    Call,
+    Derivative,
+    Equation,
+    Expression,
+    Number,
+    Product,
+    Sum,
+    SumOver,
+    Symbol,
+    Words,
+)
 from whygrad.functions import Array
 from whygrad.names import Names, Place, names_of
 from whygrad.network import Network, Parameters
@@ -172,10 +183,14 @@ def _explain(
     told = _said(outcome, names, a[-1], values)
     most = ", ".join(f"{term.name} {term.value:+.3g}" for term in terms[:3])
     told += f" {outcome.at} is {value:+.3g} beside the baseline's {shown(values[1])}: {most}"
-    told += f" and {len(terms) - 3:,} more." if len(terms) > 3 else "."
+    others = float(np.sum([term.value for term in terms[3:]]))
+    told += f", {len(terms) - 3:,} more {others:+.3g}." if len(terms) > 3 else "."
     if answer is not None:
         low, high = limits_of(x.astype(np.float64), names, limits)
-        found, together = changes(answer, columns, low, high, top)
+        with np.errstate(
+            over="ignore", invalid="ignore"
+        ):  # exp may leave what it can hold, far from x
+            found, together = changes(answer, columns, low, high, top)
         tables.append(table(answer, names, found))
         told += " " + words(answer, names, found, together)
         numbers["changes"] = tuple(
@@ -190,7 +205,7 @@ def _explain(
         value=value,
         terms=tuple(terms),
         residuals={"rounding" if outcome.straight else "integration": left},
-        equations=_equations(outcome, terms, value, top),
+        equations=_equations(outcome, terms, values, top),
         tables=tuple(tables),
         pictures=_pictures(outcome, names, columns, by_column, points, parts, carried, a, top),
         numbers=numbers,
@@ -268,19 +283,28 @@ def _paths(outcome: Outcome, names: Names, carried: Carried) -> Table:
     return Table(title, ("path", "carries"), tuple(rows), tuple(where))
 
 
-def _equations(outcome: Outcome, terms: list[Term], value: float, top: int) -> tuple[Equation, ...]:
-    L, m = outcome.net.L, outcome.m
-    left: Expression = symbols.unit(outcome.at, L, m)
-    left = Sum((left, Product((Number(-1.0), Words("the baseline's")))))
-    part = Product((Sum((Symbol("x", None, ("k",)), Product((Number(-1.0), Symbol("x", "0", ("k",)))))),
-                    Symbol("g", None, ("k",))))  # fmt: skip
-    general: tuple[Expression, ...] = (SumOver("k", part),)
+def _equations(
+    outcome: Outcome, terms: list[Term], values: tuple[float, float], top: int
+) -> tuple[Equation, ...]:
+    left = symbols.unit(outcome.at, outcome.net.L, outcome.m)
+    slope: Expression = Derivative(left, Symbol("x", None, ("k",)))
+    if not outcome.straight:
+        slope = Call(Words("mean"), slope)
+    part = SumOver("k", Product((Symbol("Δx", None, ("k",)), slope)))
+    general: tuple[Expression, ...] = (Words("the baseline's"), part)
     if outcome.straight:
         general += (Words("biases"),)
     numbers: list[Expression] = [Number(term.value, term.part) for term in terms[:top]]
     if len(terms) > top:
-        numbers.append(Words(f"{len(terms) - top} smaller ones"))
-    return (Equation((left, Sum(general))), Equation((left, Sum(tuple(numbers)), Number(value))))
+        numbers.append(Number(float(np.sum([term.value for term in terms[top:]]))))
+    here, base = values
+    sides = (
+        left,
+        Sum((Number(base), *numbers)),
+        Sum((Number(base), Number(here - base))),
+        Number(here),
+    )
+    return Equation((left, Sum(general))), Equation(sides)
 
 
 def _pictures(
