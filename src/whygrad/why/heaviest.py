@@ -155,8 +155,8 @@ class _Search:
 def logs(x: Array) -> Array:
     """Give log₂ |x| in whole numbers of 2^-44.
 
-    >>> logs(np.array([1.0, -0.5, 0.0])) / UNIT
-    array([     0.,     -1., -16384.])
+    >>> (logs(np.array([1.0, -0.5, 0.0])) / UNIT).tolist()
+    [0.0, -1.0, -16384.0]
     """
     x = np.asarray(x)
     with np.errstate(divide="ignore"):
