@@ -1,0 +1,167 @@
+"""A training that can be run again: where it began, where it ended, and its steps once more.
+
+Every question about how a network became what it is looks at the same steps again, from a state that is
+known. `course_of` takes them from a recorded run, `course` from plan, start and data alone.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from whygrad.engines import Engine, Tap, Watch, Watched, choose
+from whygrad.epochs import end_of_epoch, final
+from whygrad.errors import InputError
+from whygrad.functions import Array
+from whygrad.lbfgs import LBFGS
+from whygrad.names import Names
+from whygrad.plan import Data, Plan, State, smooth
+
+LONG = 16  # chunks between two states that are kept while steps are looked at backwards
+
+# From a copy of a state to step `until`, so many steps at a time at most.
+Advance = Callable[[State, int, Watch, int], Iterator[tuple[State, Watched]]]
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """A training from the state `start` to step `last`, whose parameters were `theta`.
+
+    `data` is what training saw, its targets smoothed where the plan says so. Where the best parameters
+    were restored, `last` is their step. The arrays of a state given by `advance` may be used for the next.
+    `own` says which examples the training itself left out.
+    """
+
+    plan: Plan
+    data: Data
+    start: State
+    last: int
+    theta: Array
+    advance: Advance
+    names: Names = Names()
+    own: Watch = Watch()
+
+    def watch(self, taps: tuple[Tap, ...] = ()) -> Watch:
+        """Give a watch of these taps, with the examples left out that training left out."""
+        return replace(self.own, taps=taps)
+
+    def steps(self, watch: Watch, chunk: int) -> Iterator[tuple[State, Watched]]:
+        """Give what `watch` sees of all the steps, chunk by chunk, beside the state after each."""
+        return self.advance(self.start.copy(), self.last, watch, chunk)
+
+    def backwards(self, watch: Watch, chunk: int) -> Iterator[tuple[Watched, Array]]:
+        """Give what `watch` sees chunk by chunk from the last to the first, beside θ after each.
+
+        The steps are run three times: for states far apart, for those between two of them, and to look.
+        """
+        ends = self._states(self.start, self.last, LONG * chunk)
+        while len(ends) > 1:
+            last = ends.pop().step
+            between = self._states(ends[-1], last, chunk)
+            while len(between) > 1:
+                after, before = between.pop(), between[-1]
+                (seen,) = self.advance(before.copy(), after.step, watch, chunk)
+                yield seen[1], after.theta
+
+    def _states(self, state: State, until: int, chunk: int) -> list[State]:
+        """Give copies of the states from `state` to step `until`, a chunk apart."""
+        states = [state.copy()]
+        for later, _ in self.advance(state.copy(), until, self.watch(), chunk):
+            states.append(replace(later.copy(), best_theta=None))
+        return states
+
+
+def course(
+    plan: Plan, start: State, data: Data, held_out: Data | None = None, engine: str = "auto"
+) -> Course:
+    """Train by a plan, from a state, and give the course that training took."""
+    refuse(plan)
+    machine, seen = choose(engine, plan), smooth(plan, data)
+
+    def advance(
+        state: State, until: int, watch: Watch, chunk: int
+    ) -> Iterator[tuple[State, Watched]]:
+        while state.step < until and not state.stopped:
+            state, watched = _chunk(machine, plan, state, seen, held_out, until, watch, chunk)
+            if watched.diverged:
+                raise InputError(f"the training diverged at step {state.step}")
+            yield state, watched
+
+    end, last = start.copy(), plan.epochs * plan.steps_per_epoch
+    for state, _ in advance(end, last, Watch(), plan.steps_per_epoch):
+        end = state
+    theta = final(plan, end)
+    best = theta is not end.theta
+    return Course(plan, seen, start, end.best_step if best else end.step, theta.copy(), advance)
+
+
+def _chunk(
+    machine: Engine,
+    plan: Plan,
+    state: State,
+    data: Data,
+    held_out: Data | None,
+    until: int,
+    watch: Watch,
+    chunk: int,
+) -> tuple[State, Watched]:
+    left = plan.steps_per_epoch - state.place
+    state, watched = machine.run(
+        plan, state, data, min(until, state.step + left, state.step + chunk), watch
+    )
+    if state.place == plan.steps_per_epoch and not watched.diverged:
+        state, _ = end_of_epoch(plan, state, held_out)
+    return state, watched
+
+
+def refuse(plan: Plan) -> None:
+    """Raise `InputError` for a training that is no sum of steps along the examples' gradients."""
+    if isinstance(plan.optimizer, LBFGS):
+        raise InputError(
+            "L-BFGS moves by all examples at once, through a line search: no part of a move belongs to one "
+            "example. Ask about a training by steps, such as Adam's"
+        )
+
+
+def epochs_of(plan: Plan, start: State, last: int) -> int:
+    """Give the number of epochs that the steps from `start` to `last` touch."""
+    return max(1, -(-(last - start.step + start.place) // plan.steps_per_epoch))
+
+
+def groups_of(course: Course) -> tuple[Array, int]:
+    """Give the class of each example, and how many there are; numbers are one class altogether."""
+    from whygrad.why.choosing import classes, classifies
+
+    net, Y = course.plan.net, course.data.Y
+    if not classifies(net) or net.C.targets == "real":
+        return np.zeros(len(Y), np.int64), 1
+    return classes(Y).astype(np.int64), max(2, Y.shape[1])
+
+
+def group_names(course: Course, count: int) -> tuple[str, ...]:
+    """Name the classes of the examples."""
+    from whygrad.why.choosing import class_names
+
+    return ("all examples",) if count == 1 else class_names(course.plan.net, course.names)
+
+
+def course_of(run: Any) -> Course:
+    """Give the course of a recorded run; a `Course` is handed through."""
+    if isinstance(run, Course):
+        return run
+    refuse(run.plan)
+    from whygrad.record import replay  # type: ignore[attr-defined]
+
+    last_state = run.state(run.step)
+    theta = final(run.plan, last_state)
+    last = run.step if theta is last_state.theta else last_state.best_step
+
+    def advance(
+        state: State, until: int, watch: Watch, chunk: int
+    ) -> Iterator[tuple[State, Watched]]:
+        return replay.steps(run, state, until, watch, chunk)
+
+    names = run.names if hasattr(run, "names") else Names()
+    data = smooth(run.plan, run.data)
+    return Course(run.plan, data, run.state(run.start), last, theta, advance, names, run.watch)

@@ -1,0 +1,98 @@
+"""The pushes of examples on something that depends on the weights, followed back through a whole training.
+
+    f(θ_T) − f(θ_0)  ≈  Σ_t ⟨∇f(θ_t), θ_{t+1} − θ_t⟩
+                     =  Σ_i push_i + penalties + decay + momentum brought along
+
+Each step is taken to first order. A push on the weights at step t acts at t and, through momentum, at every
+later step: its coefficients are summed backwards in time, U_t = q_t ∇f_t + μ U_{t+1}, so that momentum is
+carried exactly. What acts on ĝ_t is w_t = r_t ∇f_t + p_t U_t;
+push_i = Σ_t ⟨w_t, c_t v_t s_i δ_i a_iᵀ⟩ / S_t.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from whygrad.engines import Block, Tap, Tapped
+from whygrad.engines.tapping import rows_of
+from whygrad.functions import Array
+from whygrad.why.accounts import chunk_of
+from whygrad.why.course import Course
+from whygrad.why.linear import buffer_slot, decays, linear
+
+# From θ of the tapped layers at m steps, (m, R, K) each, to ∇f there, each of the same shape or (1, R, K).
+Slope = Callable[[Sequence[Array]], Sequence[Array]]
+
+
+@dataclass(frozen=True, eq=False)
+class Trail:
+    """First order in every step: by example, (n,), by what is no example's, and by step, (T,)."""
+
+    by_example: Array
+    penalty: float
+    decay: float
+    inherited: float
+    by_step: Array
+
+    @property
+    def total(self) -> float:
+        """All of it."""
+        return float(self.by_example.sum()) + self.penalty + self.decay + self.inherited
+
+
+def trail(course: Course, taps: tuple[Tap, ...], slope: Slope) -> Trail:
+    """Follow the pushes on f back through a training; f depends on the weights of the taps."""
+    plan, sizes = course.plan, course.plan.net
+    slot = buffer_slot(plan.optimizer)
+    by_example, by_step = np.zeros(plan.n), np.zeros(course.last - course.start.step)
+    penalty, decay = 0.0, 0.0
+    buffers = [np.zeros(tap.shape) for tap in taps]
+    places = [rows_of(sizes, tap) for tap in taps]
+    for seen, theta in course.backwards(course.watch(taps), chunk_of(course, taps, 12)):
+        tapped = seen.tapped
+        assert tapped is not None
+        slopes = slope([block.theta.astype(np.float64) for block in tapped.blocks])
+        pushes = np.zeros(tapped.examples.shape)
+        own = np.zeros(len(pushes))
+        for i, block in enumerate(tapped.blocks):
+            after = np.concatenate([block.theta[1:], theta[places[i]][None]])
+            found = _followed(course, tapped, block, after, slopes[i], buffers[i])
+            pushes += found[0]
+            penalty, decay = penalty + found[1], decay + found[2]
+            own += found[3]
+        there = tapped.examples >= 0
+        by_example += np.bincount(tapped.examples[there], pushes[there], plan.n)
+        at = tapped.first - course.start.step
+        by_step[at : at + len(own)] = own
+    inherited = 0.0
+    if slot is not None:
+        before = course.start.slots[slot]
+        inherited = sum(
+            float((U * before[at]).sum()) for U, at in zip(buffers, places, strict=True)
+        )
+    return Trail(by_example, penalty, decay, inherited, by_step)
+
+
+def _followed(
+    course: Course, tapped: Tapped, block: Block, after: Array, slope: Array, buffer: Array
+) -> tuple[Array, float, float, Array]:
+    """Give the pushes (m, B), those of penalties and of decay, and the first order of each step, (m,).
+
+    `buffer` holds μ U of the step after these, and then of the first of them.
+    """
+    numbers = linear(course.plan, tapped, block)
+    w = numbers.r * slope
+    if numbers.mu:
+        U = numbers.q * slope
+        for t in range(len(U) - 1, -1, -1):
+            U[t] += buffer
+            np.multiply(U[t], numbers.mu, out=buffer)
+        w = w + numbers.p * U
+    a, delta = block.a.astype(np.float64), block.delta.astype(np.float64)
+    pushes = (np.matmul(delta, w * numbers.push) * a).sum(axis=2)
+    of_penalty = float((w * numbers.penalty).sum()) if numbers.penalty.any() else 0.0
+    taken = decays(numbers, block, after)
+    of_decay = float((slope * taken).sum()) if taken.any() else 0.0
+    change = after.astype(np.float64) - block.theta
+    return pushes, of_penalty, of_decay, (slope * change).sum(axis=(1, 2))
