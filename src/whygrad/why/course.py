@@ -23,6 +23,9 @@ LONG = 16  # chunks between two states that are kept while steps are looked at b
 # From a copy of a state to step `until`, so many steps at a time at most.
 Advance = Callable[[State, int, Watch, int], Iterator[tuple[State, Watched]]]
 
+# From places in the data, and whether to rescale, to the parameters that training without them ends with.
+LeftOut = Callable[[Array, bool], Array]
+
 
 @dataclass(frozen=True, eq=False)
 class Course:
@@ -30,7 +33,7 @@ class Course:
 
     `data` is what training saw, its targets smoothed where the plan says so. Where the best parameters
     were restored, `last` is their step. The arrays of a state given by `advance` may be used for the next.
-    `own` says which examples the training itself left out.
+    `left_out` trains again without some examples; `own` says which examples the training itself left out.
     """
 
     plan: Plan
@@ -39,6 +42,7 @@ class Course:
     last: int
     theta: Array
     advance: Advance
+    left_out: LeftOut
     names: Names = Names()
     own: Watch = Watch()
 
@@ -88,12 +92,21 @@ def course(
                 raise InputError(f"the training diverged at step {state.step}")
             yield state, watched
 
-    end, last = start.copy(), plan.epochs * plan.steps_per_epoch
-    for state, _ in advance(end, last, Watch(), plan.steps_per_epoch):
-        end = state
-    theta = final(plan, end)
-    best = theta is not end.theta
-    return Course(plan, seen, start, end.best_step if best else end.step, theta.copy(), advance)
+    def end(watch: Watch) -> State:
+        state, last = start.copy(), plan.epochs * plan.steps_per_epoch
+        for later, _ in advance(state, last, watch, plan.steps_per_epoch):
+            state = later
+        return state
+
+    def left_out(examples: Array, rescale: bool) -> Array:
+        multipliers = np.ones(plan.n)
+        multipliers[examples] = 0
+        return final(plan, end(Watch(multipliers=multipliers, rescale=rescale)))
+
+    state = end(Watch())
+    theta = final(plan, state)
+    last = state.step if theta is state.theta else state.best_step
+    return Course(plan, seen, start, last, theta.copy(), advance, left_out)
 
 
 def _chunk(
@@ -151,7 +164,7 @@ def course_of(run: Any) -> Course:
     if isinstance(run, Course):
         return run
     refuse(run.plan)
-    from whygrad.record import replay  # type: ignore[attr-defined]
+    from whygrad.record import forking, replay  # type: ignore[attr-defined]
 
     last_state = run.state(run.step)
     theta = final(run.plan, last_state)
@@ -162,6 +175,11 @@ def course_of(run: Any) -> Course:
     ) -> Iterator[tuple[State, Watched]]:
         return replay.steps(run, state, until, watch, chunk)
 
+    def left_out(examples: Array, rescale: bool) -> Array:
+        return final(run.plan, forking.left_out(run, examples, rescale)[0])
+
     names = run.names if hasattr(run, "names") else Names()
     data = smooth(run.plan, run.data)
-    return Course(run.plan, data, run.state(run.start), last, theta, advance, names, run.watch)
+    return Course(
+        run.plan, data, run.state(run.start), last, theta, advance, left_out, names, run.watch
+    )

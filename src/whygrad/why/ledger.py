@@ -26,8 +26,8 @@ from whygrad.why.trail import trail
 
 ALL = "all"
 ACCOUNTING = (
-    "This is accounting, not a counterfactual: what an example added leaves out how it bent the pushes of all "
-    "others. `without` trains again without it."
+    "This is accounting, not a counterfactual: what an example added leaves out how it bent the pushes of "
+    "all others. `without` trains again without it."
 )
 HELD = "The denominators of {rule} are held as they were recorded, and so is clipping."
 CLIPPED = "How far gradients were clipped is held as it was recorded."
@@ -50,9 +50,10 @@ def moved(
     is that weight. For several it is their place along the way they went, ⟨θ_T, u⟩ with u the unit vector
     from θ_0 to θ_T, and so are the terms.
 
-    `numbers` has `by_example` (n,), `by_epoch` (E, G) by class, `path` (E + 1,) at the ends of the epochs, all
-    along u; and by weight, (R, K) with the bias last, `start`, `now`, `penalty`, `decay`, `inherited`,
-    `rounding`, and `by_class` (G, R, K). Targets that are numbers make one class. `top` examples are listed.
+    `numbers` has `by_example` (n,), `by_epoch` (E, G) by class, `path` (E + 1,) at the ends of the epochs,
+    all along u; and by weight, (R, K) with the bias last, `start`, `now`, `penalty`, `decay`, `inherited`,
+    `rounding`, and `by_class` (G, R, K). Targets that are numbers make one class. `top` examples are
+    listed.
 
     The training is run again. Raises `InputError` for a weight that is not there, an optimizer of your own,
     and L-BFGS.

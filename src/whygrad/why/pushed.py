@@ -3,8 +3,9 @@
     f(x; θ_T) − f(x; θ_0)  =  Σ_i push_i + penalties + decay + momentum brought along + first order
 
 push_i adds up ⟨∇f(x; θ_t), Δθ_t by example i⟩ over the steps, each to first order and momentum carried
-exactly (see `trail`); "first order" is what that leaves. An example that raises f is a helper, one that lowers it an opponent. TracIn (Pruthi
-et al., 2020) is the same sum for plain descent, taken at a few checkpoints instead of at every step.
+exactly (see `trail`); "first order" is what that leaves. An example that raises f is a helper, one that
+lowers it an opponent. TracIn (Pruthi et al., 2020) is the same sum for plain descent, taken at a few
+checkpoints instead of at every step.
 """
 
 from typing import Any
@@ -46,9 +47,9 @@ def pushed(
     f(θ_T) − f(θ_0) = Σ_i push_i + …, where f is the output a[L] of the class predicted for x, or of the
     class or output `of`; with `by="z"` its weighted input, with `by="cost"` the cost of x with target `y`.
     x is one example, (n_0,), or several, (m, n_0), over which f is the mean. `value` is f(θ_T); the terms
-    are f(θ_0), the examples' pushes by class, and what no example pushed; the residual "first order" is what
-    the steps' curvature leaves. `numbers` has `by_example` (n,), every example's push, in units of f, and
-    `by_step` (T,), what each step did. `top` helpers and opponents are listed.
+    are f(θ_0), the examples' pushes by class, and what no example pushed; the residual "first order" is
+    what the steps' curvature leaves. `numbers` has `by_example` (n,), every example's push, in units of f,
+    and `by_step` (T,), what each step did. `top` helpers and opponents are listed.
 
     The training is run again, three times over. Raises `InputError` for an x or an output that does not
     fit, for an optimizer of your own, and for L-BFGS.

@@ -1,0 +1,61 @@
+"""Trainings that can be run again, of every optimizer and option: what ledgers are tested on."""
+
+from dataclasses import replace
+
+import numpy as np
+
+import whygrad as wg
+from test_engines_agree import OPTIMIZERS, OUTPUTS, REGULARISATION, SCHEDULES, examples, network
+from whygrad.plan import Plan, as_data, start
+from whygrad.why.course import course
+
+N, SIZES = 23, (20, 9, 7, 3)
+
+
+def make_course(row, engine="auto", epochs=3, **changes):
+    """The course of a training that is described by a row of choices, as `test_engines_agree` has them."""
+    options = dict(REGULARISATION[row["regularisation"]]) | changes
+    cost, dtype = row["cost"], row["dtype"]
+    if "label_smoothing" in options and cost not in ("cross_entropy", "binary_cross_entropy"):
+        del options["label_smoothing"]
+    for name in ("l1", "l2"):
+        if isinstance(options.get(name), float):
+            options[name] = wg.Penalty(options[name])
+    net = network(cost, options.pop("dropout", 0.0), SIZES[0])
+    if row["schedule"] == "adaptive":
+        options["stopping"] = wg.Stopping(tol=1e9, patience=1)
+    X, Y = examples(row["kind"], cost, dtype, N, SIZES[0])
+    data = as_data(net, X, Y, options.pop("weights", None), dtype)
+    begin = options.pop("begin", None)
+    plan = Plan(
+        net,
+        OPTIMIZERS[row["optimizer"]],
+        N,
+        epochs=epochs,
+        batch_size=5,
+        seed=1,
+        dtype=dtype,
+        schedule=SCHEDULES[row["schedule"]],
+        **options,
+    )
+    state = start(plan)
+    if begin is not None:  # a fork brings its momentum along
+        drawn = np.random.default_rng(0).normal(size=state.slots.shape) * begin
+        slots = np.abs(drawn) if row["optimizer"] in ("adagrad", "rmsprop") else drawn.copy()
+        if len(slots) == 2:
+            squared = 0 if row["optimizer"] == "rmsprop with momentum" else 1
+            slots[squared] = np.abs(slots[squared])
+        state = replace(state, slots=slots.astype(dtype))
+    return course(plan, state, data, engine=engine)
+
+
+ROW = {
+    "optimizer": "sgd",
+    "regularisation": "none",
+    "schedule": "constant",
+    "cost": "cross_entropy",
+    "kind": "dense",
+    "dtype": "float64",
+}
+
+__all__ = ["N", "OUTPUTS", "ROW", "SIZES", "make_course"]
