@@ -23,8 +23,16 @@ LONG = 16  # chunks between two states that are kept while steps are looked at b
 # From a copy of a state to step `until`, so many steps at a time at most.
 Advance = Callable[[State, int, Watch, int], Iterator[tuple[State, Watched]]]
 
+# From rows and targets of the user, or None, to those of the network.
+Encode = Callable[[Any, Any], tuple[Any, Any]]
+
 # From places in the data, and whether to rescale, to the parameters that training without them ends with.
 LeftOut = Callable[[Array, bool], Array]
+
+
+def given(x: Any, y: Any) -> tuple[Any, Any]:
+    """Give what is an array already."""
+    return x, y
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +41,8 @@ class Course:
 
     `data` is what training saw, its targets smoothed where the plan says so. Where the best parameters
     were restored, `last` is their step. The arrays of a state given by `advance` may be used for the next.
-    `left_out` trains again without some examples; `own` says which examples the training itself left out.
+    `left_out` trains again without some examples, `encode` turns rows of the user into those of the network;
+    `own` says which examples the training itself left out.
     """
 
     plan: Plan
@@ -45,6 +54,7 @@ class Course:
     left_out: LeftOut
     names: Names = Names()
     own: Watch = Watch()
+    encode: Encode = given
 
     def watch(self, taps: tuple[Tap, ...] = ()) -> Watch:
         """Give a watch of these taps, with the examples left out that training left out."""
@@ -178,8 +188,21 @@ def course_of(run: Any) -> Course:
     def left_out(examples: Array, rescale: bool) -> Array:
         return final(run.plan, forking.left_out(run, examples, rescale)[0])
 
-    names = run.names if hasattr(run, "names") else Names()
-    data = smooth(run.plan, run.data)
+    def encode(x: Any, y: Any) -> tuple[Any, Any]:
+        if not run.on_table or isinstance(x, np.ndarray):
+            return x, y
+        found = run.why.examples(x, y)
+        return found.X, found.Y
+
     return Course(
-        run.plan, data, run.state(run.start), last, theta, advance, left_out, names, run.watch
+        run.plan,
+        smooth(run.plan, run.data),
+        run.state(run.start),
+        last,
+        theta,
+        advance,
+        left_out,
+        run.why.names if run.on_table else Names(),
+        run.watch,
+        encode,
     )

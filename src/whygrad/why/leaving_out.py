@@ -61,6 +61,7 @@ def without(
     net, names = course.plan.net, names or course.names
     places = _places(examples, course.plan.n)
     theta = course.left_out(places, bool(rescale))
+    x, y = course.encode(x, y)
     f = functional(net, names, course.theta, x, y, of, "a")
     before, after = (_outputs(net, one, f.X) for one in (course.theta, theta))
     value = f.value(theta) - f.value(course.theta)

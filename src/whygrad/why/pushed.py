@@ -66,7 +66,7 @@ def pushed(
     """
     course = course_of(run)
     names, net = names or course.names, course.plan.net
-    f = functional(net, names, course.theta, x, y, of, by)
+    f = functional(net, names, course.theta, *course.encode(x, y), of, by)
     if not isinstance(top, int | np.integer) or top < 1:
         raise InputError(f"top is {top!r}: it must be a whole number of at least 1")
     taps = tuple(whole(net.sizes, l) for l in range(1, net.L + 1))
