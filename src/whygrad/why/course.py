@@ -41,7 +41,7 @@ class Course:
 
     `data` is what training saw, its targets smoothed where the plan says so. Where the best parameters
     were restored, `last` is their step. The arrays of a state given by `advance` may be used for the next.
-    `left_out` trains again without some examples, `encode` turns rows of the user into those of the network;
+    `left_out` trains again without some examples, `encode` turns rows of the user into the network's, and
     `own` says which examples the training itself left out.
     """
 

@@ -32,8 +32,8 @@ from whygrad.why import symbols
 from whygrad.why.asking import Asked, ask
 from whygrad.why.choosing import class_names, classes, classifies
 from whygrad.why.passing import dense
-from whygrad.why.symbols import over, shown
 from whygrad.why.silenced import activity, costs_of, first_order, run_without, score
+from whygrad.why.symbols import over, shown
 
 BARS = 20  # weights in a picture: of more the largest
 
