@@ -11,7 +11,6 @@ import math
 import signal
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -20,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.backprop import Trace, forward
+from whygrad.diverging import Checkpoints, report_divergence, state_before
 from whygrad.engines import Engine, Watch, Watched, choose
 from whygrad.epochs import Epoch, History, end_of_epoch, final, last_step
-from whygrad.errors import DivergenceWarning, InputError
+from whygrad.errors import InputError
 from whygrad.functions import Array
 from whygrad.lbfgs import LBFGS, minimise, of_gradients
 from whygrad.measuring import outputs
@@ -33,7 +32,6 @@ from whygrad.plan import Clip, Data, Penalty, Plan, State, Stopping, as_data, sm
 from whygrad.schedules import Constant, Schedule, find_schedule
 
 CHUNK_SECONDS = 0.075  # between two looks at Ctrl-C and the observers
-CHECKPOINT_SECONDS = 1.0  # between two states kept to go back to, should the cost become infinite
 
 ALL_DONE = "all epochs done"  # what `stopped` says at the end of a training that nothing stopped,
 INTERRUPTED = "interrupted"  # and of one ended by Ctrl-C
@@ -44,12 +42,14 @@ class Report:
     """What an observer is told: where the training stands, and the epoch that just ended, if one did.
 
     `epoch` holds what that epoch showed (`epoch.cost`, `epoch.held_out_score`, …); `state.epoch` counts the
-    epochs that are over, `state.step` the steps.
+    epochs that are over, `state.step` the steps. `watched` is what was seen of the steps since the report
+    before; an observer with an attribute `watch`, a `Watch`, says what it wants to see.
     """
 
     plan: Plan
     state: State
     epoch: Epoch | None = None
+    watched: Watched = field(default_factory=Watched)
 
     @property
     def parameters(self) -> Parameters:
@@ -227,10 +227,12 @@ def run(
     observers: Sequence[Observer] = (),
     seconds: float | None = None,
     layer_statistics: bool = False,
+    watch: Watch = Watch(),  # noqa: B008 — frozen data
 ) -> tuple[State, History]:
     """Go on from `state` until the plan's epochs are over or something stops the training.
 
-    The state given is not changed. Raises `InputError` where a rule needs held-out data.
+    The state given is not changed. Engines watch what `watch` says and what observers wish to see. Raises
+    `InputError` where a rule needs held-out data.
     """
     for rule in (plan.stopping, plan.schedule):
         on = getattr(rule, "on", "cost")
@@ -240,9 +242,9 @@ def run(
     data, started = smooth(plan, data), time.perf_counter()
     epochs: list[Epoch] = []
 
-    def look(state: State, ended: Epoch | None) -> str:
+    def look(state: State, ended: Epoch | None, watched: Watched = Watched()) -> str:  # noqa: B008
         """Tell the observers; give why to stop, or an empty string."""
-        report, stopped = Report(plan, state, ended), ""
+        report, stopped = Report(plan, state, ended, watched), ""
         if any([observer(report) for observer in observers]):
             stopped = "stopped by a callback"
         if seconds is not None and time.perf_counter() - started >= seconds:
@@ -250,7 +252,8 @@ def run(
         return INTERRUPTED if interrupted() else stopped or state.stopped
 
     state = replace(state.copy(), stopped="")
-    checkpoints = _Checkpoints(state)
+    checkpoints = Checkpoints(state)
+    wanted = wishes(watch, observers)
     chunk, stopped, seen = 8, "", Watched()
     with _interruption() as interrupted, _closing(observers):
         if isinstance(plan.optimizer, LBFGS):
@@ -261,7 +264,7 @@ def run(
             until = state.step + min(rest - 1 if layer_statistics and not sampled else rest, chunk)
             before = state.copy() if sampled else state
             began, first = time.perf_counter(), state.step
-            state, seen = engine.run(plan, state, data, until, Watch())
+            state, seen = engine.run(plan, state, data, until, wanted)
             if seen.diverged:
                 break
             if not sampled:
@@ -273,80 +276,24 @@ def run(
                 if sampled:
                     ended = replace(ended, layers=last_step(plan, before, after, data))
                 epochs.append(ended)
-            stopped = look(state, ended)
+            stopped = look(state, ended, seen)
             checkpoints.offer(state)
+        if seen.diverged:
+            look(state, None, seen)
         # The very last update is followed by no cost that would show it.
         if seen.diverged or not np.isfinite(state.theta).all():
-            stopped = _report_divergence(plan, state, data)
+            stopped = report_divergence(plan, state, data)
             if state.place == 0 and epochs:
                 epochs.pop()  # the step that is undone was its last
-            state = _before(plan, state.step, checkpoints, data, held_out, engine)
+            state = state_before(plan, state.step, checkpoints, data, held_out, engine, watch)
     state = replace(state, stopped=stopped or ALL_DONE)
     return state, History(tuple(epochs), state.stopped)
 
 
-class _Checkpoints:
-    """The last two states known to be good, so that there is always one before the present step."""
-
-    def __init__(self, state: State) -> None:
-        self.older = self.newer = state.copy()
-        self.taken = time.perf_counter()
-
-    def offer(self, state: State) -> None:
-        if time.perf_counter() - self.taken > CHECKPOINT_SECONDS:
-            self.older, self.newer = self.newer, state.copy()
-            self.taken = time.perf_counter()
-
-    def before(self, step: int) -> State:
-        return self.newer if self.newer.step < step else self.older
-
-
-def _before(
-    plan: Plan,
-    step: int,
-    checkpoints: _Checkpoints,
-    data: Data,
-    held_out: Data | None,
-    engine: Engine,
-) -> State:
-    """Give the state one step before `step` by running again from a checkpoint."""
-    state = checkpoints.before(step)
-    while state.step < step - 1:
-        until = min(step - 1, state.step + plan.steps_per_epoch - state.place)
-        state, _ = engine.run(plan, state, data, until, Watch())
-        if state.place == plan.steps_per_epoch and state.step < step - 1:
-            state, _ = end_of_epoch(plan, state, held_out)
-    return state
-
-
-def _report_divergence(plan: Plan, state: State, data: Data) -> str:
-    """Say at which step and in which layer numbers stopped being finite, and what helps."""
-    batch = plan.batch(state.epoch, state.place)
-    with np.errstate(all="ignore"):
-        theta = Parameters(plan.net.sizes, state.theta)
-        trace = forward(plan.net, theta, data.X[batch])
-    reason = f"diverged at step {state.step}: {_first_overflow(theta, trace)}"
-    warnings.warn(
-        f"training {reason} (rate {plan.optimizer.rate * state.rate_scale:g}). The last parameters with "
-        "a finite cost are kept. Try a smaller rate, or scale the inputs and targets.",
-        DivergenceWarning,
-        stacklevel=4,
-    )
-    return reason
-
-
-def _first_overflow(theta: Parameters, trace: Trace) -> str:
-    for l in range(1, len(trace.z)):
-        for name, array in (
-            ("W", theta.W[l]),
-            ("b", theta.b[l]),
-            ("z", trace.z[l]),
-            ("a", trace.a[l]),
-        ):
-            if not np.isfinite(array).all():
-                what = "NaN" if np.isnan(array).any() else "infinite"
-                return f"layer {l} overflowed first, {name}[{l}] is {what}"
-    return "the cost overflowed, every layer's values are finite"
+def wishes(watch: Watch, observers: Sequence[Observer]) -> Watch:
+    """Give what engines are to watch: `watch`, and what observers ask for."""
+    asked = [wish for wish in (getattr(o, "watch", None) for o in observers) if wish is not None]
+    return replace(watch, costs=any(wish.costs for wish in (watch, *asked)))
 
 
 def _next_chunk(steps: int, seconds: float) -> int:
