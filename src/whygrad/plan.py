@@ -88,12 +88,18 @@ class Clip:
 
     def apply(self, g: Array) -> Array:
         """Give the bounded gradient."""
+        return self.shorten(g)[0]
+
+    def shorten(self, g: Array) -> tuple[Array, float]:
+        """Give the bounded gradient, and the factor by which `norm` scaled it down."""
+        scale = 1.0
         if self.value is not None:
             g = np.clip(g, -self.value, self.value)
         if self.norm is not None:
             length = float(np.linalg.norm(g.astype(np.float64)))
-            g = g * min(1.0, self.norm / length) if length > 0 else g
-        return g
+            scale = min(1.0, self.norm / length) if length > 0 else 1.0
+            g = g * scale if length > 0 else g
+        return g, scale
 
 
 @dataclass(frozen=True)

@@ -4,31 +4,32 @@ All engines compute the same pure function (`whygrad.plan`); `reference` is the 
 """
 
 import warnings
-from dataclasses import dataclass
 from typing import Protocol
 
+from whygrad.engines.watching import (
+    STATISTICS,
+    Block,
+    Statistics,
+    Tap,
+    Tapped,
+    Watch,
+    Watched,
+)
 from whygrad.errors import EngineWarning, InputError, nearest
 from whygrad.functions import Array
 from whygrad.plan import Data, Plan, State
 
-
-@dataclass(frozen=True)
-class Watch:
-    """What to look at while steps run. A pure function of the step, so that looking changes nothing."""
-
-    costs: bool = False
-
-
-@dataclass(frozen=True, eq=False)
-class Watched:
-    """What was seen.
-
-    `costs` holds the cost of every step run, where asked. `diverged` is True where the cost at the step
-    reached is not finite; that step's update has not been made.
-    """
-
-    costs: Array | None = None
-    diverged: bool = False
+__all__ = [
+    "STATISTICS",
+    "Block",
+    "Engine",
+    "Statistics",
+    "Tap",
+    "Tapped",
+    "Watch",
+    "Watched",
+    "choose",
+]
 
 
 class Engine(Protocol):

@@ -1,12 +1,13 @@
 """The reference engine: `backprop` as written, step by step in NumPy. The truth the others are held to."""
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from whygrad.backprop import backward, cost, forward, gradients
-from whygrad.engines import Watch, Watched
+from whygrad.backprop import Trace, backward, cost, forward, gradients
+from whygrad.engines import Watch, Watched, statistics, tapping
+from whygrad.engines.watching import STATISTICS, Block, Statistics, watched_steps
 from whygrad.functions import Array
 from whygrad.network import Parameters
 from whygrad.plan import Data, Plan, State
@@ -25,44 +26,121 @@ class ReferenceEngine:
         self, plan: Plan, state: State, data: Data, until: int, watch: Watch
     ) -> tuple[State, Watched]:
         """Take the steps up to `until`, one after the other."""
-        costs: list[float] = []
+        watch.check(plan.net, plan.n)
+        pushes, counts = tapping.shares(data, watch)
+        seen = _Seen(plan, watch)
+        first, numbers, diverged = state, plan.numbers(state, until), False
         decay = plan.l2.decay
         with np.errstate(all="ignore"):  # a diverging run is seen by its cost
-            for numbers in plan.numbers(state, until).tolist():
+            for row in numbers.tolist():
                 batch = plan.batch(state.epoch, state.place)
                 masks = plan.masks(state.step, batch)
-                C, g = _cost_and_gradient(plan, state.theta, _rows(data, batch), masks)
+                rows = Data(data.X[batch], data.Y[batch], _of(pushes, batch))
+                C, g, trace = _cost_and_gradient(plan, state.theta, rows, masks, _of(counts, batch))
                 if not np.isfinite(C):
-                    return state, Watched(np.array(costs), diverged=True)
-                costs.append(C)
-                g = plan.clip.apply(g)
-                theta, slots = plan.optimizer.update(state.theta, g, state.slots, numbers)
+                    diverged = True
+                    break
+                clipped, scale = plan.clip.shorten(g)
+                theta, slots = plan.optimizer.update(state.theta, clipped, state.slots, row)
+                theta = (1 - decay) * theta if decay else theta
+                seen.step(state, theta, slots, C, g, scale, trace, rows.weights)
                 state = replace(
                     state,
-                    theta=(1 - decay) * theta if decay else theta,
+                    theta=theta,
                     slots=slots,
                     step=state.step + 1,
                     place=state.place + 1,
                     cost_sum=state.cost_sum + C * len(batch),
                 )
-        return state, Watched(np.array(costs))
+        return state, seen.all(first, data, numbers, diverged)
 
     def cost_and_gradient(self, plan: Plan, theta: Array, data: Data) -> tuple[float, Array]:
         """Give the cost of these examples and its gradient, without dropout."""
-        return _cost_and_gradient(plan, theta, data, None)
+        C, g, _ = _cost_and_gradient(plan, theta, data, None, data.weights)
+        return C, g
+
+
+def _of(values: Array | None, batch: Array) -> Array | None:
+    return None if values is None else values[batch]
 
 
 def _cost_and_gradient(
-    plan: Plan, theta: Array, data: Data, masks: list[Any] | None
-) -> tuple[float, Array]:
-    net, weights = plan.net, data.weights
+    plan: Plan, theta: Array, data: Data, masks: list[Any] | None, counts: Array | None
+) -> tuple[float, Array, Trace]:
+    """Give cost and gradient of some examples, divided by S = Σ counts, whatever their weights are."""
+    net, s = plan.net, data.weights
     parameters = Parameters(net.sizes, theta)
-    S = len(data.Y) if weights is None else float(weights.sum())
-    l1, l2 = plan.l1.of_batch(S, plan.n), plan.l2.of_batch(S, plan.n)
+    S = float(len(data.Y) if counts is None else counts.sum())
+    # `cost` and `gradients` divide by Σ s, which is another number where examples are left out.
+    total = S if s is None else float(s.sum())
+    share = total / S if total and S else 1.0
+    l1, l2 = (penalty.of_batch(S, plan.n) / share for penalty in (plan.l1, plan.l2))
     trace = backward(net, parameters, forward(net, parameters, data.X, masks), data.Y)
-    C = cost(net, parameters, trace, data.Y, weights, l1, l2)
-    return float(C), gradients(net, parameters, trace, weights, l1, l2).flat
+    C = share * float(cost(net, parameters, trace, data.Y, s, l1, l2))
+    g = gradients(net, parameters, trace, s, l1, l2).flat
+    return C, g if share == 1 else g * share, trace
 
 
-def _rows(data: Data, batch: Array) -> Data:
-    return Data(data.X[batch], data.Y[batch], None if data.weights is None else data.weights[batch])
+@dataclass
+class _Seen:
+    """Collects what is watched, step by step."""
+
+    plan: Plan
+    watch: Watch
+    costs: list[float] = field(default_factory=list)
+    scale: list[float] = field(default_factory=list)
+    statistics: list[Array] = field(default_factory=list)
+    taps: list[list[Array]] = field(default_factory=list)
+
+    def step(
+        self,
+        before: State,
+        theta: Array,
+        slots: Array,
+        C: float,
+        g: Array,
+        scale: float,
+        trace: Trace,
+        weights: Array | None,
+    ) -> None:
+        """Take note of one step; g is the gradient before clipping."""
+        watch, net = self.watch, self.plan.net
+        self.costs.append(C)
+        self.scale.append(scale)
+        if watch.every and before.step % watch.every == 0:
+            self.statistics.append(statistics.of_step(net, before.theta, theta, g, trace, weights))
+        for tap in watch.taps:
+            places, (low, high) = tapping.rows_of(net, tap), tap.from_
+            assert trace.delta is not None
+            delta = trace.delta[tap.layer][:, slice(*tap.to)]
+            delta = delta if weights is None else delta * weights[:, None]
+            a = np.zeros((self.plan.batch_size, high - low), theta.dtype)
+            whole = np.zeros((self.plan.batch_size, delta.shape[1]), theta.dtype)
+            whole[: len(delta)] = delta
+            if tap.layer > 1:
+                part = trace.a[tap.layer - 1][:, low:high]
+                a[: len(part), : part.shape[1]] = part
+            self.taps.append([before.theta[places], slots[:, places], a, whole])
+
+    def all(self, first: State, data: Data, numbers: Array, diverged: bool) -> Watched:
+        """Give what was seen since the state `first`."""
+        plan, watch, taken = self.plan, self.watch, len(self.costs)
+        costs = np.array(self.costs) if watch.costs else None
+        found, tapped = None, None
+        if watch.every:
+            steps = watched_steps(first.step, first.step + taken, watch.every)
+            shape = (len(steps), plan.net.L, len(STATISTICS))
+            found = Statistics(steps, np.array(self.statistics).reshape(shape))
+        if watch.taps and taken:
+            blocks = [
+                Block(
+                    tap,
+                    *(
+                        np.stack(part)
+                        for part in zip(*self.taps[i :: len(watch.taps)], strict=True)
+                    ),
+                )
+                for i, tap in enumerate(watch.taps)
+            ]
+            tapped = tapping.tapped(plan, first, data, watch, numbers, np.array(self.scale), blocks)
+        return Watched(costs, diverged, found, tapped)

@@ -63,6 +63,10 @@ class NativeEngine:
         from whygrad.engines.native.layout import bounds, penalties, rule
         from whygrad.engines.native.steps import run_steps
 
+        if watch.every or watch.taps or watch.multipliers is not None:
+            from whygrad.engines.reference import ReferenceEngine
+
+            return ReferenceEngine().run(plan, state, data, until, watch)
         numbers = np.ascontiguousarray(plan.numbers(state, until))
         costs = np.empty(len(numbers))
         whole = plan.clip != Clip()

@@ -1,0 +1,279 @@
+"""What engines show of their steps: it is true, and looking never changes a bit."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import whygrad as wg
+from test_engines_agree import OPTIMIZERS, REGULARISATION, examples, network
+from whygrad import Parameters
+from whygrad.backprop import backward, forward, gradients
+from whygrad.engines import STATISTICS, Tap, Watch, choose
+from whygrad.engines.watching import bias, neuron, weight, whole
+from whygrad.plan import Plan, as_data, smooth, start
+
+each_engine = pytest.mark.parametrize("engine", ["reference"])
+
+N, BATCH, SIZES = 23, 5, (70, 9, 7, 3)
+TAPS = (
+    whole(SIZES, 1),
+    whole(SIZES, 2),
+    whole(SIZES, 3),
+    weight(1, 2, 5),
+    bias(SIZES, 2, 3),
+    neuron(SIZES, 3, 1),
+    Tap(2, (1, 4), (2, 6)),
+)
+LOOK = Watch(costs=True, every=2, taps=TAPS)
+
+
+def case(
+    regularisation="none", optimizer="sgd", kind="dense", dtype="float64", cost="cross_entropy"
+):
+    options = dict(REGULARISATION[regularisation])
+    net = network(cost, options.pop("dropout", 0.0))
+    X, Y = examples(kind, cost, dtype)
+    data = as_data(net, X, Y, options.pop("weights", None), dtype)
+    for name in ("l1", "l2"):
+        if isinstance(options.get(name), float):
+            options[name] = wg.Penalty(options[name])
+    plan = Plan(net, OPTIMIZERS[optimizer], N, batch_size=BATCH, seed=1, dtype=dtype, **options)
+    return plan, smooth(plan, data)
+
+
+def run(engine, plan, data, watch, until=5):
+    return choose(engine, plan).run(plan, start(plan), data, until, watch)
+
+
+@each_engine
+@pytest.mark.parametrize("kind", ["dense", "zeros", "csr"])
+@pytest.mark.parametrize("regularisation", ["none", "l1", "clip norm", "everything"])
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adamw"])
+def test_looking_never_changes_a_bit(engine, regularisation, optimizer, kind):
+    plan, data = case(regularisation, optimizer, kind, "float32")
+    blind, _ = run(engine, plan, data, Watch())
+    state, seen = run(engine, plan, data, LOOK)
+    np.testing.assert_array_equal(state.theta, blind.theta)
+    np.testing.assert_array_equal(state.slots, blind.slots)
+    assert len(seen.costs) == 5 and seen.statistics.steps.tolist() == [0, 2, 4]
+    ones = replace(LOOK, multipliers=np.ones(N))
+    np.testing.assert_array_equal(run(engine, plan, data, ones)[0].theta, blind.theta)
+
+
+@each_engine
+@pytest.mark.parametrize("kind", ["dense", "zeros", "csr"])
+@pytest.mark.parametrize("regularisation", REGULARISATION)
+def test_taps_show_all_that_moved_the_weights(engine, regularisation, kind):
+    plan, data = case(regularisation, "sgd", kind)
+    state, seen = run(engine, plan, data, LOOK)
+    tapped, theta = seen.tapped, start(plan).theta
+    for t in range(5):
+        before, after = Parameters(SIZES, theta), []
+        for block in tapped.blocks:
+            l, to, from_ = block.tap.layer, slice(*block.tap.to), slice(*block.tap.from_)
+            rows = np.column_stack([before.W[l], before.b[l]])[to, from_]
+            np.testing.assert_allclose(block.theta[t], rows, rtol=0, atol=1e-14)
+        for block in tapped.blocks[:3]:
+            after.append(moved(plan, tapped, block, t))
+        theta = np.concatenate([part for W in after for part in (W[:, :-1].ravel(), W[:, -1])])
+    np.testing.assert_allclose(theta, state.theta, rtol=0, atol=1e-14)
+
+
+def moved(plan, tapped, block, t):
+    """The weights of a tap after step t of plain descent, by nothing but what was tapped."""
+    g = block.delta[t].T @ block.a[t] / tapped.S[t]
+    W = block.theta[t][:, :-1]
+    g[:, :-1] += tapped.l1[t] * np.sign(W) + tapped.l2[t] * W
+    if plan.clip.value is not None:
+        g = np.clip(g, -plan.clip.value, plan.clip.value)
+    return (1 - plan.l2.decay) * (block.theta[t] - tapped.numbers[t, 0] * tapped.scale[t] * g)
+
+
+@each_engine
+@pytest.mark.parametrize("kind", ["dense", "zeros", "csr"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_small_taps_are_parts_of_large_ones(engine, optimizer, kind):
+    plan, data = case("everything", optimizer, kind)
+    state, seen = run(engine, plan, data, LOOK)
+    layers = {block.tap.layer: block for block in seen.tapped.blocks[:3]}
+    for block in seen.tapped.blocks[3:]:
+        whole_layer = layers[block.tap.layer]
+        to, from_ = slice(*block.tap.to), slice(*block.tap.from_)
+        np.testing.assert_array_equal(block.theta, whole_layer.theta[:, to, from_])
+        np.testing.assert_array_equal(block.slots, whole_layer.slots[:, :, to, from_])
+        np.testing.assert_array_equal(block.a, whole_layer.a[:, :, from_])
+        np.testing.assert_array_equal(block.delta, whole_layer.delta[:, :, to])
+    last = [layers[l].slots[-1] for l in (1, 2, 3)]
+    for i, slot in enumerate(state.slots):
+        flat = [part for s in last for part in (s[i, :, :-1].ravel(), s[i, :, -1])]
+        np.testing.assert_array_equal(np.concatenate(flat), slot)
+
+
+@each_engine
+def test_a_short_batch_is_filled_up_with_nothing(engine):
+    plan, data = case("everything")
+    _, seen = run(engine, plan, data, LOOK)
+    tapped = seen.tapped
+    order = plan.order(0)
+    np.testing.assert_array_equal(tapped.examples.ravel()[:N], order)
+    assert (tapped.examples.ravel()[N:] == -1).all()
+    for block in tapped.blocks:
+        assert not block.a[-1, 3:].any() and not block.delta[-1, 3:].any()
+    np.testing.assert_allclose(tapped.S[-1], data.weights[order[20:]].sum())
+
+
+@each_engine
+@pytest.mark.parametrize("regularisation", ["none", "dropout", "everything"])
+@pytest.mark.parametrize("kind", ["dense", "zeros"])
+def test_statistics_are_those_of_the_step(engine, kind, regularisation):
+    plan, data = case(regularisation, "adam", kind)
+    _, seen = run(engine, plan, data, Watch(every=3))
+    state, steps = start(plan), seen.statistics.steps
+    assert steps.tolist() == [0, 3]
+    for t in range(5):
+        before = state.copy()
+        state, _ = choose("reference", plan).run(plan, state, data, t + 1, Watch())
+        if t not in steps:
+            continue
+        batch = plan.batch(0, t)
+        s = None if data.weights is None else data.weights[batch]
+        S = len(batch) if s is None else s.sum()
+        theta = Parameters(SIZES, before.theta)
+        trace = forward(plan.net, theta, data.X[batch], plan.masks(t, batch))
+        trace = backward(plan.net, theta, trace, data.Y[batch])
+        lambdas = plan.l1.of_batch(S, N), plan.l2.of_batch(S, N)
+        g = gradients(plan.net, theta, trace, s, *lambdas)
+        now = Parameters(SIZES, state.theta)
+        for l in (1, 2, 3):
+            row = dict(
+                zip(STATISTICS, seen.statistics.values[list(steps).index(t), l - 1], strict=True)
+            )
+            delta = trace.delta[l] * (1 if s is None else s[:, None])
+            slope = 1 - np.tanh(trace.z[l]) ** 2
+            gelu = plan.net.f[1].derivative(trace.z[1])
+            truth = {
+                "theta": both(theta.W[l], theta.b[l]),
+                "gradient": both(g.dW[l], g.db[l]),
+                "update": both(now.W[l] - theta.W[l], now.b[l] - theta.b[l]),
+                "dead": (np.abs(gelu) < 0.05 * 1.1289).all(axis=0).mean() if l == 1 else 0,
+                "saturated": (slope < 0.05).mean() if l == 2 else 0,
+                "mean_a": trace.a[l].mean(),
+                "std_a": trace.a[l].std(),
+                "mean_delta": delta.mean(),
+                "std_delta": delta.std(),
+            }
+            for name, value in truth.items():
+                assert row[name] == pytest.approx(value, rel=1e-9, abs=1e-13), (t, l, name)
+
+
+def both(W, b):
+    return np.sqrt((W**2).sum() + (b**2).sum())
+
+
+@each_engine
+def test_units_that_are_never_active_are_dead_and_flat_ones_saturated(engine):
+    layers = [
+        wg.Dense(4, "relu"),
+        wg.Dense(4, "sigmoid"),
+        wg.Dense(4, "tanh"),
+        wg.Dense(1, "identity"),
+    ]
+    net = wg.Network(2, layers)
+    W = [None, np.zeros((4, 2)), np.zeros((4, 4)), np.zeros((4, 4)), np.zeros((1, 4))]
+    far = [None, [1.0, -1.0, -1.0, -2.0], [0.0, 4.5, 4.2, -9.0], [0.0, 2.1, -2.3, 2.3], [0.0]]
+    theta = net.init(W=W, b=far)
+    data = as_data(net, np.ones((8, 2)), np.ones((8, 1)))
+    plan = Plan(net, wg.SGD(0.1), n=8, batch_size=8)
+    _, seen = choose(engine, plan).run(plan, start(plan, theta), data, 1, Watch(every=1))
+    assert seen.statistics["dead"].tolist() == [[0.75, 0, 0, 0]]
+    assert seen.statistics["saturated"].tolist() == [[0, 0.5, 0.5, 0]]
+
+
+@each_engine
+@pytest.mark.parametrize("kind", ["dense", "zeros"])
+@pytest.mark.parametrize("regularisation", ["none", "everything"])
+def test_a_multiplier_of_zero_leaves_an_example_out(engine, regularisation, kind):
+    plan, data = case(regularisation, "momentum", kind)
+    multipliers = np.ones(N)
+    multipliers[[3, 8, 20]] = 0
+    absent = replace(data, X=data.X.copy(), Y=data.Y.copy())
+    absent.X[[3, 8, 20]] = 7.0  # what they were makes no difference
+    for rescale in (False, True):
+        watch = Watch(multipliers=multipliers, rescale=rescale)
+        state, _ = run(engine, plan, data, watch)
+        np.testing.assert_allclose(
+            run(engine, plan, absent, watch)[0].theta, state.theta, rtol=0, atol=1e-14
+        )
+        plain = np.ones(N) if data.weights is None else data.weights
+        remaining, _ = run(engine, plan, replace(data, weights=plain * multipliers), Watch())
+        gap = np.abs(state.theta - remaining.theta).max()
+        assert gap <= 1e-14 if rescale else gap > 1e-4
+
+
+@each_engine
+def test_multipliers_are_forgotten_afterwards(engine):
+    plan, data = case()
+    machine = choose(engine, plan)
+    truth, _ = run(engine, plan, data, Watch())
+    machine.run(plan, start(plan), data, 5, Watch(multipliers=np.zeros(N)))
+    state, _ = machine.run(plan, start(plan), data, 5, Watch())
+    np.testing.assert_array_equal(state.theta, truth.theta)
+
+
+@each_engine
+def test_where_all_are_left_out_only_penalties_move(engine):
+    plan, data = case("l2 per batch")
+    nobody = Watch(multipliers=np.zeros(N))
+    state, _ = run(engine, plan, data, nobody, until=1)
+    before, after = Parameters(SIZES, start(plan).theta), Parameters(SIZES, state.theta)
+    for l in (1, 2, 3):
+        np.testing.assert_allclose(after.W[l], before.W[l] * (1 - 0.05 * 0.1), rtol=1e-14)
+        np.testing.assert_array_equal(after.b[l], before.b[l])
+
+
+@each_engine
+@pytest.mark.parametrize("steps", [1, 2])
+def test_where_chunks_end_never_changes_what_is_seen(engine, steps):
+    plan, data = case("everything", "adam", "zeros", "float32")
+    _, whole_look = run(engine, plan, data, LOOK)
+    state, parts = start(plan), []
+    while state.step < 5:
+        state, seen = choose(engine, plan).run(plan, state, data, min(5, state.step + steps), LOOK)
+        parts.append(seen)
+    values = np.concatenate([part.statistics.values for part in parts])
+    np.testing.assert_array_equal(values, whole_look.statistics.values)
+    for i, block in enumerate(whole_look.tapped.blocks):
+        for name in ("theta", "slots", "a", "delta"):
+            pieces = [getattr(part.tapped.blocks[i], name) for part in parts]
+            np.testing.assert_array_equal(np.concatenate(pieces), getattr(block, name))
+
+
+@each_engine
+def test_a_step_that_diverges_is_not_among_those_seen(engine):
+    plan, data = case(optimizer="sgd", cost="squared_error")
+    plan = replace(plan, optimizer=wg.SGD(1e200))
+    state, seen = run(engine, plan, data, replace(LOOK, every=1))
+    assert seen.diverged and state.step < 4
+    assert len(seen.costs) == len(seen.statistics.steps) == len(seen.tapped.scale) == state.step
+    assert all(len(block.theta) == state.step for block in seen.tapped.blocks)
+
+
+@pytest.mark.parametrize(
+    ("watch", "line"),
+    [
+        (Watch(taps=(weight(4, 0, 0),)), "layer 4: the layers with weights are 1 to 3"),
+        (Watch(taps=(weight(2, 7, 0),)), "to 7 … 7: in layer 2 up to 6"),
+        (Watch(taps=(weight(2, 0, 10),)), "from 10 … 10: in layer 2 up to 9"),
+        (
+            Watch(multipliers=np.ones(3)),
+            "multipliers have shape (3,): one number for each of 23 examples",
+        ),
+    ],
+)
+@each_engine
+def test_what_is_not_there_cannot_be_watched(engine, watch, line):
+    plan, data = case()
+    with pytest.raises(wg.InputError) as caught:
+        run(engine, plan, data, watch)
+    assert str(caught.value) == line
