@@ -16,6 +16,7 @@ from whygrad.errors import (
     EngineWarning,
     FileError,
     InputError,
+    RecordWarning,
     WhygradError,
 )
 from whygrad.functions import Activation, Cost
@@ -70,6 +71,7 @@ __all__ = [
     "Parameters",
     "Penalty",
     "RMSprop",
+    "RecordWarning",
     "Report",
     "Run",
     "SGD",

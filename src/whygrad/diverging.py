@@ -48,7 +48,7 @@ def state_before(
     while state.step < step - 1:
         until = min(step - 1, state.step + plan.steps_per_epoch - state.place)
         state, _ = engine.run(plan, state, data, until, watch)
-        if state.place == plan.steps_per_epoch and state.step < step - 1:
+        if state.place == plan.steps_per_epoch:
             state, _ = end_of_epoch(plan, state, held_out)
     return state
 

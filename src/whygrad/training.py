@@ -66,6 +66,19 @@ Observer = Callable[[Report], bool | None]
 
 
 @dataclass(frozen=True, eq=False)
+class Training:
+    """All that a training is a function of; `run` takes the steps."""
+
+    plan: Plan
+    state: State
+    data: Data
+    held_out: Data | None
+    engine: Engine
+    layer_statistics: bool = False
+    watch: Watch = Watch()
+
+
+@dataclass(frozen=True, eq=False)
 class Fitted:
     """A trained network: what it is, where it stands, and how it came there."""
 
@@ -114,6 +127,8 @@ def train(
     progress: bool = False,
     callbacks: Sequence[Observer] = (),
     layer_statistics: bool = False,
+    record: str | PathLike[str] | None = None,
+    copy_data: bool | None = None,
 ) -> Fitted:
     """Train a network by backpropagation and gradient descent.
 
@@ -149,11 +164,15 @@ def train(
     callbacks : functions called with a `Report` after every epoch; True stops the training.
     layer_statistics : put the gradient's norm and the relative size of the update of every layer, at the
         last step of each epoch, into the history. It costs one more pass through that batch.
+    record : a folder to write, "NAME.run", from which `open_run` replays, resumes and forks the training.
+    copy_data : put the data into that folder; by default where they are small.
 
     Raises
     ------
     InputError
         For data, shapes or settings that cannot be trained with.
+    FileError
+        Where the folder cannot be written. What was recorded until then can be resumed.
 
     >>> X, Y = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
     >>> from whygrad import Dense, SGD
@@ -196,9 +215,13 @@ def train(
 
         observers.insert(0, ProgressBar())
     chosen = choose(engine, of_gradients(plan))
-    state, history = run(
-        plan, start(plan, theta), data, kept, chosen, observers, seconds, layer_statistics
-    )
+    training = Training(plan, start(plan, theta), data, kept, chosen, layer_statistics)
+    if record is None:
+        state, history = run(training, observers, seconds)
+    else:
+        from whygrad.record import record_run
+
+        state, history = record_run(record, training, observers, seconds, copy_data=copy_data)
     return Fitted(net, Parameters(net.sizes, final(plan, state)), history)
 
 
@@ -219,27 +242,21 @@ def _check_arguments(net: Any, theta: Any, held_out: Any, seconds: Any, callback
 
 
 def run(
-    plan: Plan,
-    state: State,
-    data: Data,
-    held_out: Data | None,
-    engine: Engine,
-    observers: Sequence[Observer] = (),
-    seconds: float | None = None,
-    layer_statistics: bool = False,
-    watch: Watch = Watch(),  # noqa: B008 — frozen data
+    training: Training, observers: Sequence[Observer] = (), seconds: float | None = None
 ) -> tuple[State, History]:
-    """Go on from `state` until the plan's epochs are over or something stops the training.
+    """Go on from the training's state until the plan's epochs are over or something stops it.
 
-    The state given is not changed. Engines watch what `watch` says and what observers wish to see. Raises
-    `InputError` where a rule needs held-out data.
+    The state given is not changed. Engines watch what the training says and what observers wish to see.
+    Raises `InputError` where a rule needs held-out data.
     """
+    plan, state, held_out = training.plan, training.state, training.held_out
+    engine, layer_statistics, watch = training.engine, training.layer_statistics, training.watch
     for rule in (plan.stopping, plan.schedule):
         on = getattr(rule, "on", "cost")
         if on != "cost" and held_out is None:
             what = "stopping" if rule is plan.stopping else "a schedule"
             raise InputError(f"{what} on {on!r} needs held-out data: give held_out=(X, Y)")
-    data, started = smooth(plan, data), time.perf_counter()
+    data, started = smooth(plan, training.data), time.perf_counter()
     epochs: list[Epoch] = []
 
     def look(state: State, ended: Epoch | None, watched: Watched = Watched()) -> str:  # noqa: B008
@@ -257,6 +274,7 @@ def run(
     chunk, stopped, seen = 8, "", Watched()
     with _interruption() as interrupted, _closing(observers):
         if isinstance(plan.optimizer, LBFGS):
+            data = _remaining(data, watch)
             return minimise(plan, state, data, held_out, engine, look, layer_statistics)
         while state.epoch < plan.epochs and not stopped:
             rest = plan.steps_per_epoch - state.place
@@ -290,10 +308,25 @@ def run(
     return state, History(tuple(epochs), state.stopped)
 
 
+def _remaining(data: Data, watch: Watch) -> Data:
+    """Give the data without the examples that multipliers leave out, for L-BFGS, which makes no steps."""
+    if watch.multipliers is None:
+        return data
+    if not watch.rescale:
+        raise InputError("L-BFGS knows no divisor of a step: leave examples out with rescale=True")
+    weights = np.ones(len(data.Y), data.Y.dtype) if data.weights is None else data.weights
+    return replace(data, weights=weights * watch.multipliers.astype(weights.dtype))
+
+
 def wishes(watch: Watch, observers: Sequence[Observer]) -> Watch:
     """Give what engines are to watch: `watch`, and what observers ask for."""
     asked = [wish for wish in (getattr(o, "watch", None) for o in observers) if wish is not None]
-    return replace(watch, costs=any(wish.costs for wish in (watch, *asked)))
+    return replace(
+        watch,
+        costs=any(wish.costs for wish in (watch, *asked)),
+        every=next((wish.every for wish in (watch, *asked) if wish.every), 0),
+        taps=tuple(tap for wish in (watch, *asked) for tap in wish.taps),
+    )
 
 
 def _next_chunk(steps: int, seconds: float) -> int:

@@ -81,6 +81,9 @@ def train(
         Path | None, option("The folder to write. [FILE's name].run", group=DATA)
     ] = None,
     overwrite: Annotated[bool, option("Replace that folder.", group=DATA)] = False,
+    copy_data: Annotated[
+        bool, option("Put the encoded rows into that folder, however many.", group=DATA)
+    ] = False,
     json: Annotated[bool, option("Print JSON, for other programs.", group=DATA)] = False,
     hidden: Annotated[
         str | None, option("Units of the hidden layers, or none. [128,64]", group=NETWORK)
@@ -174,7 +177,7 @@ def train(
         "seed": seed,
         "engine": engine,
     }
-    return train(file, given, overwrite=overwrite, json=json)
+    return train(file, given, overwrite=overwrite, copy_data=copy_data, json=json)
 
 
 @app.command(

@@ -44,10 +44,9 @@ def describe(plan: Plan) -> dict[str, Any]:
 
 def plan_from_dict(about: dict[str, Any], own: Sequence[Any] = ()) -> Plan:
     """Build a plan from its description; raises `InputError` where a part of the user's own is missing."""
-    of_network = [thing for thing in own if isinstance(thing, Activation) or _is_cost(thing)]
     stopping = _full(about["stopping"])
     return Plan(
-        net=network_from_dict(about["network"], of_network),
+        net=network_from_dict(about["network"], of_network(own)),
         optimizer=_rule_from_dict(about["optimizer"], RULES, own, "optimizer"),
         schedule=_rule_from_dict(about["schedule"], COURSES, own, "schedule"),
         stopping=None if stopping is None else Stopping(**stopping),
@@ -96,8 +95,9 @@ def source_hash(thing: Any) -> str | None:
     return sha256(source.encode())
 
 
-def _is_cost(thing: Any) -> bool:
-    return hasattr(thing, "value") and hasattr(thing, "derivative")
+def of_network(own: Sequence[Any]) -> list[Any]:
+    """Give the activations and costs among the user's own parts."""
+    return [thing for thing in own if hasattr(thing, "value") and hasattr(thing, "derivative")]
 
 
 def _rule_to_dict(rule: Any, known: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,15 @@ from whygrad.files import sha256
 
 LIBRARIES = ("numpy", "scipy", "numba")
 # The modules that decide the bits of a training, beside the engines.
-COMPUTING = ("functions", "network", "backprop", "schedules", "optimizers", "masks", "plan")
+COMPUTING: tuple[str, ...] = (
+    "functions",
+    "network",
+    "backprop",
+    "schedules",
+    "optimizers",
+    "masks",
+    "plan",
+)
 COMPUTING += ("measuring", "epochs", "lbfgs", "training", "diverging")
 
 # Costs that are computed again elsewhere may differ by this share of their size, early in training.

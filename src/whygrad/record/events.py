@@ -15,7 +15,7 @@ import json
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -34,6 +34,7 @@ NAME = "events.sqlite"
 PATIENCE = 30.0  # seconds to wait for another connection
 
 Database: TypeAlias = sqlite3.Connection
+Error = sqlite3.Error
 
 TABLES = """
 CREATE TABLE chunks (
@@ -118,6 +119,11 @@ def add_snapshot(db: Database, snapshot: Snapshot) -> None:
     """Add a state that has been written to the disk."""
     row = (snapshot.step, snapshot.path, snapshot.sha256)
     db.execute("INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?)", row)
+
+
+def remove_snapshots(db: Database, steps: Iterable[int]) -> None:
+    """Forget states, before their files are removed."""
+    db.executemany("DELETE FROM snapshots WHERE step = ?", [(step,) for step in steps])
 
 
 def add_stage(db: Database, stage: Stage) -> None:

@@ -13,7 +13,19 @@ ENDING = ".run"
 MANIFEST = "manifest.json"
 
 # File systems that other machines write to as well: SQLite's shared memory does not reach those.
-NETWORKED = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "lustre", "gpfs", "gfs", "ocfs", "glusterfs")
+NETWORKED = (
+    "nfs",
+    "cifs",
+    "smb",
+    "9p",
+    "afs",
+    "ceph",
+    "lustre",
+    "gpfs",
+    "gfs",
+    "ocfs",
+    "glusterfs",
+)
 MOUNTS = Path("/proc/self/mountinfo")
 
 

@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -47,28 +48,34 @@ def write(run: Path, state: State) -> Snapshot:
     return Snapshot(state.step, path, sha256(content))
 
 
-def read(run: Path, snapshot: Snapshot) -> State:
-    """Read a state; raises `FileError` where its file is missing or not what was written."""
-    from safetensors import SafetensorError, deserialize, safe_open
+def read(run: Path, snapshot: Snapshot | str) -> State:
+    """Read a state; raises `FileError` where its file is missing or not what was written.
 
-    path = run / snapshot.path
+    Of a path alone it is not known what was written there.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    name = snapshot if isinstance(snapshot, str) else snapshot.path
+    path = run / name
     try:
         content = path.read_bytes()
     except OSError as error:
         missing = isinstance(error, FileNotFoundError)
         reason = "is missing" if missing else f"cannot be read ({error.strerror or error})"
-        raise FileError(f"{run}: {snapshot.path} {reason}") from None
-    if sha256(content) != snapshot.sha256:
-        raise FileError(f"{run}: {snapshot.path} is not what was written there")
+        raise FileError(f"{run}: {name} {reason}") from None
+    if isinstance(snapshot, Snapshot) and sha256(content) != snapshot.sha256:
+        raise FileError(f"{run}: {name} is not what was written there")
     try:
         with safe_open(path, framework="numpy") as file:
             about = json.loads(file.metadata()["state"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise FileError(f"{run}: {snapshot.path} is no state ({error})") from None
-    del deserialize
-    counters = {name: float.fromhex(v["hex"]) if isinstance(v, dict) else v for name, v in about.items()}
-    return State(**tensors, **counters)
+        raise FileError(f"{run}: {name} is no state ({error})") from None
+    return State(**tensors, **{key: _read(value) for key, value in about.items()})
+
+
+def _read(value: Any) -> Any:
+    return float.fromhex(value["hex"]) if isinstance(value, dict) else value
 
 
 def _written(value: object) -> object:
