@@ -84,3 +84,30 @@ class Explanation:
     def __repr__(self) -> str:
         value = "" if self.value is None else f" {self.value:.6g}"
         return f"<Explanation {self.kind} {self.part}{value}>".replace("  ", " ")
+
+    def __str__(self) -> str:
+        from whygrad.show.text import to_text
+
+        return to_text(self)
+
+    def to_dict(self, limit: int | None = 10_000) -> dict[str, Any]:
+        """Give the answer as plain data for JSON, with None for what is not finite.
+
+        An array of more than `limit` numbers is given by its shape and its 100 largest entries; with
+        `limit=None` everything is listed.
+        """
+        from whygrad.show.data import to_dict
+
+        return to_dict(self, limit)
+
+    def latex(self) -> str:
+        """Give the equations as LaTeX (amsmath), to stand within `$$`; a table where there are none."""
+        from whygrad.show.latex import to_latex
+
+        return to_latex(self)
+
+    def mathml(self) -> str:
+        """Give the equations as one MathML element; `data-part` names the place a term speaks of."""
+        from whygrad.show.mathml import to_mathml
+
+        return to_mathml(self)

@@ -4,7 +4,7 @@ Units count from 0. A unit is "petal width" (a column), "pixel 12,7" (row and co
 (a class), or "hidden 3"; with several hidden layers "hidden 2:3", as `LAYER:UNIT` on the command line.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,7 @@ class Names:
     inputs : a name per input, or () where there are none.
     outputs : a name per output, its class or target, or ().
     image : (height, width), or None.
+    origins : for each input the column that it was encoded from, or () where every input is a column.
 
     >>> from whygrad import Dense
     >>> net = Network(2, [Dense(3, "tanh"), Dense(1, "sigmoid")])
@@ -52,6 +53,7 @@ class Names:
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     image: tuple[int, int] | None = None
+    origins: tuple[str, ...] = ()
 
     def of(self, net: Network, layer: int, unit: int) -> str:
         """Give the name of a unit."""
@@ -100,12 +102,13 @@ def names_of(net: Network, names: Names | None) -> Names:
     for what, given, size in (
         ("inputs", names.inputs, net.sizes[0]),
         ("outputs", names.outputs, net.sizes[-1]),
+        ("origins of inputs", names.origins, net.sizes[0]),
     ):
         if given and len(given) != size:
             raise InputError(f"{len(given)} names for {size} {what}: give one for each, or none")
     if names.image is None and isinstance(net.inputs, tuple) and len(net.inputs) == 2:
         height, width = net.inputs
-        return Names(names.inputs, names.outputs, (int(height), int(width)))
+        return replace(names, image=(int(height), int(width)))
     return names
 
 

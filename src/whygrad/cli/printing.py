@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from whygrad.scores import Classes, ClassScore, Numbers, Scores
+from whygrad.show.numbers import number
 from whygrad.tables import Target
 
 MOST_NOTES = 6
@@ -170,18 +171,6 @@ def ended(stopped: str) -> str:
     """Say why a training ended, in few words where it went as it should."""
     early = stopped.startswith("held-out cost did not improve")
     return "no longer better on rows set aside" if early else stopped
-
-
-def number(value: float, sign: bool = False) -> str:
-    """Write a number with some four digits, thousands set apart.
-
-    >>> number(51079.96), number(0.0123456), number(3, sign=True)
-    ('51,080', '0.01235', '+3')
-    """
-    plus = "+" if sign else ""
-    if not math.isfinite(value) or not 1e-4 <= abs(value) < 1e12:
-        return "0" if value == 0 else f"{value:{plus}.4g}"
-    return f"{value:{plus},.0f}" if abs(value) >= 1000 else f"{value:{plus}.4g}"
 
 
 def share(value: float | None) -> str:

@@ -12,12 +12,13 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from whygrad.backprop import Trace, backward, forward, gradients
-from whygrad.cli.printing import number, print_json, printer
+from whygrad.cli.printing import print_json, printer
 from whygrad.errors import InputError
 from whygrad.fitting import predict, truth
 from whygrad.functions import shortcut
 from whygrad.record import Run, open_run
 from whygrad.record.rows import read_again
+from whygrad.show.numbers import number
 from whygrad.tables.columns import quoted
 
 Numbers: TypeAlias = list[dict[str, Any]]

@@ -176,9 +176,23 @@ class Run:
     @cached_property
     def fitted(self) -> Fitted:
         """The network with the parameters that training ended with, or had when this was opened."""
-        if manifest.MODEL in self.manifest.get("files", {}):
+        files = self.manifest.get("files", {})
+        if isinstance(files, dict) and manifest.MODEL not in files:
+            return self._latest()
+        try:
             path = manifest.check_file(self.path, manifest.MODEL, self.manifest)
             return load(path, describing.of_network(self.own))
+        except FileError as error:
+            try:
+                found = self._latest()
+            except (FileError, InputError):
+                raise error from None
+            warnings.warn(
+                f"{error}: the last snapshot is used instead", RecordWarning, stacklevel=4
+            )
+            return found
+
+    def _latest(self) -> Fitted:
         state = replay.latest(self)
         return Fitted(self.net, Parameters(self.net.sizes, final(self.plan, state)), self.history)
 

@@ -2,3 +2,7 @@
 
 Every question is one function in a file of its own and gives an `Explanation`.
 """
+
+from whygrad.why.blame import blame
+
+__all__ = ["blame"]

@@ -1,0 +1,138 @@
+"""An answer's equations as MathML Core, which browsers draw by themselves.
+
+Whatever speaks of a part of the network carries it as `data-part="2:1,0"`, as the drawings do, so that a
+page can light up both together.
+"""
+
+import math
+from collections.abc import Sequence
+from html import escape
+
+from whygrad.explanation import Explanation, Table
+from whygrad.expression import Expression, Symbol
+from whygrad.show.letters import is_mathematics, letter
+from whygrad.show.notation import Notation, sides, write
+from whygrad.show.numbers import cell, clean, minus, number
+from whygrad.show.outline import main_equations, main_table, numeric_columns
+
+NAMESPACE = 'xmlns="http://www.w3.org/1998/Math/MathML"'
+MOST_ROWS = 30  # of a table
+LEFT, RIGHT = 'style="text-align:left"', 'style="text-align:right"'
+
+
+def to_mathml(about: Explanation) -> str:
+    """Write the equations of an answer as one element, signs of equality below each other."""
+    rows = []
+    for equation in main_equations(about):
+        first, *others = sides(equation, MATHML)
+        if not others:
+            rows.append(f'<mtr><mtd columnspan="2" {LEFT}>{first}</mtd></mtr>')
+        for place, other in enumerate(others):
+            left = f"<mtd {RIGHT}>{'' if place else first}</mtd>"
+            rows.append(f"<mtr>{left}<mtd {LEFT}><mo>=</mo>{other}</mtd></mtr>")
+    if not rows and (table := main_table(about)):
+        rows = _table(table)
+    if not rows:
+        return f"<math {NAMESPACE}>{_words(about.answer or about.question)}</math>"
+    return f'<math {NAMESPACE} display="block"><mtable displaystyle="true">{"".join(rows)}</mtable></math>'
+
+
+def expression_mathml(about: Expression) -> str:
+    """Write an expression as an element for within a line of text."""
+    return f"<math {NAMESPACE}>{write(about, MATHML)}</math>"
+
+
+def _table(table: Table) -> list[str]:
+    right = numeric_columns(table)
+    heads = "".join(f"<mtd {LEFT}>{_words(name)}</mtd>" for name in table.columns)
+    rows = [f"<mtr>{heads}</mtr>"]
+    for row in table.rows[:MOST_ROWS]:
+        cells = [
+            f"<mtd {RIGHT}>{_number(float(value))}</mtd>"
+            if i in right and value is not None
+            else f"<mtd {LEFT}>{_words(cell(value))}</mtd>"
+            for i, value in enumerate(row)
+        ]
+        rows.append(f"<mtr>{''.join(cells)}</mtr>")
+    return rows
+
+
+def _row(*pieces: str) -> str:
+    return f"<mrow>{''.join(pieces)}</mrow>"
+
+
+def _number(value: float) -> str:
+    digits, _, power = number(value).partition("e")
+    if not math.isfinite(value):
+        digits = "∞" if math.isinf(value) else "nan"
+        power = ""
+    sign = "<mo>−</mo>" if value < 0 else ""
+    written = f"<mn>{digits.removeprefix('-')}</mn>"
+    if power:
+        exponent = minus(str(int(power)))
+        written += f"<mo>×</mo><msup><mn>10</mn><mn>{exponent}</mn></msup>"
+    return _row(sign, written) if sign or power else written
+
+
+def _words(text: str) -> str:
+    return f"<mtext>{escape(clean(text))}</mtext>"
+
+
+def _symbol(about: Symbol) -> str:
+    parts = letter(about)
+    name = f"<mi>{escape(clean(parts.name))}</mi>"
+    if about.prime:
+        name = f"<msup>{name}<mo>′</mo></msup>"
+        if parts.above or parts.below:
+            name = _row(name)
+    below, above = _indices(parts.below), _indices(parts.above)
+    if below and above:
+        return f"<msubsup>{name}{below}{above}</msubsup>"
+    if below or above:
+        tag = "msub" if below else "msup"
+        return f"<{tag}>{name}{below or above}</{tag}>"
+    return name
+
+
+def _indices(indices: Sequence[str]) -> str:
+    if not indices:
+        return ""
+    pieces = [_index(clean(one)) for one in indices]
+    return pieces[0] if len(pieces) == 1 else _row("<mo>,</mo>".join(pieces))
+
+
+def _index(text: str) -> str:
+    if text.isdigit():
+        return f"<mn>{text}</mn>"
+    if len(text) > 1 and is_mathematics(text):
+        sign = minus(text[1]) if text[1] in "+-−" else ""
+        rest = text[2:] if sign else text[1:]
+        return _row(f"<mi>{text[0]}</mi>", f"<mo>{sign}</mo>" if sign else "", f"<mn>{rest}</mn>")
+    return f"<mi>{escape(text)}</mi>" if len(text) == 1 else _words(text)
+
+
+def _plus(terms: Sequence[tuple[str, str]]) -> str:
+    return _row(*(f"<mo>{minus(sign)}</mo>{term}" if sign else term for sign, term in terms))
+
+
+def _at(inner: str, part: str) -> str:
+    return f'<mrow data-part="{escape(clean(part))}">{inner}</mrow>'
+
+
+def _bracket(inner: str) -> str:
+    return _row("<mo>(</mo>", inner, "<mo>)</mo>")
+
+
+MATHML = Notation(
+    symbol=_symbol,
+    number=_number,
+    words=_words,
+    product=lambda factors: _row("<mo>·</mo>".join(factors)),
+    sum=_plus,
+    sum_over=lambda index, body: _row(f"<munder><mo>∑</mo>{_index(clean(index))}</munder>", body),
+    fraction=lambda top, bottom: f"<mfrac>{_row(top)}{_row(bottom)}</mfrac>",
+    derivative=lambda of, by: f"<mfrac>{_row('<mo>∂</mo>', of)}{_row('<mo>∂</mo>', by)}</mfrac>",
+    call=lambda function, argument: _row(function, _bracket(argument)),
+    bracket=_bracket,
+    at=_at,
+)

@@ -1,0 +1,121 @@
+"""How numbers and names are written, the same in every form of an answer.
+
+Numbers have some four digits; short ones, for within a circle, two. A name is one line of printable
+characters, and takes as many columns of a terminal as `columns` says.
+"""
+
+import math
+import unicodedata
+from typing import Any
+
+import numpy as np
+
+JOINERS = "\u200c\u200d"  # which several scripts and emoji are spelled with
+
+
+def number(value: float, sign: bool = False) -> str:
+    """Write a number with some four digits, thousands set apart.
+
+    >>> number(51079.96), number(0.0123456), number(3, sign=True)
+    ('51,080', '0.01235', '+3')
+    """
+    plus = "+" if sign else ""
+    if not math.isfinite(value) or not 1e-4 <= abs(value) < 1e12:
+        return "0" if value == 0 else f"{value:{plus}.4g}"
+    return f"{value:{plus},.0f}" if abs(value) >= 1000 else f"{value:{plus}.4g}"
+
+
+def short(value: float) -> str:
+    """Write a number with two digits, in at most six characters.
+
+    >>> short(-0.1234), short(0.0001234), short(1234567), short(-0.0)
+    ('-0.12', '1e-4', '1e6', '0')
+    """
+    if not math.isfinite(value):
+        return f"{value}"
+    if value == 0 or 0.01 <= abs(round(value, 3)) < 999.5:
+        digits = 0 if abs(value) >= 99.5 else 1 if abs(value) >= 9.95 else 2
+        return _trimmed(f"{value:.{digits}f}")
+    mantissa, _, power = f"{value:.0e}".partition("e")
+    return f"{mantissa}e{int(power)}"
+
+
+def _trimmed(digits: str) -> str:
+    digits = digits.rstrip("0").rstrip(".") if "." in digits else digits
+    return "0" if digits == "-0" else digits
+
+
+def minus(text: str) -> str:
+    """Write the sign of a number as print does, with a minus as wide as a plus."""
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def cell(value: Any) -> str:
+    """Write a cell of a table: a number, a name, or a dash where there is nothing."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if isinstance(value, int | np.integer):
+        return f"{int(value):,}"
+    if isinstance(value, float | np.floating):
+        return number(float(value))
+    return clean(value)
+
+
+def is_number(value: Any) -> bool:
+    """Whether a cell holds a number, which stands on the right of its column."""
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+
+
+def clean(text: Any) -> str:
+    """Give a text as one line: what cannot be printed, or would turn the line around, is a question mark.
+
+    >>> clean("a\\nb\\u202ec")
+    'a b?c'
+    """
+    line = " ".join(str(text).split())
+    return "".join(c if c.isprintable() or c in JOINERS else "?" for c in line)
+
+
+def columns(text: str) -> int:
+    """Give the number of columns that a text takes in a terminal.
+
+    >>> columns("weight"), columns("重み"), columns("e\\u0301")
+    (6, 4, 1)
+    """
+    if text.isascii():
+        return len(text)
+    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
+    return len(text) + wide - sum(unicodedata.category(c) in ("Mn", "Me", "Cf") for c in text)
+
+
+def cut(text: str, most: int) -> str:
+    """Give a text in at most so many columns, with an ellipsis where it was longer.
+
+    >>> cut("petal width", 8), cut("petal", 8)
+    ('petal w…', 'petal')
+    """
+    if columns(text) <= most:
+        return text
+    while text and columns(text) > most - 1:
+        text = text[:-1]
+    return f"{text.rstrip()}…"
+
+
+def padded(text: str, width: int, right: bool = False) -> str:
+    """Fill a text with blanks up to a width, on its left where `right`."""
+    gap = " " * max(0, width - columns(text))
+    return gap + text if right else text + gap
+
+
+def wrapped(text: str, width: int, first: str = "", later: str = "") -> list[str]:
+    """Break a text between words into lines of at most `width` columns; a longer word stays whole."""
+    lines, line, empty = [], first, True
+    for word in text.split(" "):
+        if not empty and columns(line) + 1 + columns(word) > width:
+            lines.append(line)
+            line, empty = later, True
+        line += word if empty else f" {word}"
+        empty = False
+    return [*lines, line]

@@ -1,0 +1,72 @@
+"""Which examples are asked about: those of a class, and how an output is said to be right.
+
+A network with one sigmoid output tells two classes apart, 0 and 1; with several outputs that are
+probabilities each stands for a class. Everything else gives numbers.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from whygrad.arrays import as_inputs, as_targets, as_weights
+from whygrad.errors import InputError
+from whygrad.functions import Array
+from whygrad.names import Names
+from whygrad.network import Network
+
+
+def classifies(net: Network) -> bool:
+    """Tell whether the outputs are probabilities, of one class each or of class 1."""
+    return net.f[net.L].range in ("unit", "simplex")
+
+
+def classes(values: Array) -> Array:
+    """Give the class of each row of outputs or targets, (n,)."""
+    return values.argmax(axis=1) if values.shape[1] > 1 else (values[:, 0] > 0.5).astype(int)
+
+
+def class_names(net: Network, names: Names) -> tuple[str, ...]:
+    """Name the classes; of two that share an output the first is "not" the second."""
+    outputs = names.layer(net, net.L)
+    if net.sizes[-1] > 1:
+        return outputs
+    return (f"not {outputs[0]}", outputs[0]) if names.outputs else ("class 0", "class 1")
+
+
+def find_class(net: Network, names: Names, given: Any) -> int:
+    """Give the index of a class that is given by index or by name."""
+    if not classifies(net):
+        raise InputError(
+            f"class {given!r}: outputs of {net.f[net.L].name!r} are numbers, not classes"
+        )
+    if net.sizes[-1] > 1:
+        return names.find(net, net.L, given)
+    known = class_names(net, names)
+    if given in known:
+        return known.index(given)
+    if given in (0, 1):
+        return int(given)
+    raise InputError(f"no class is called {given!r}: give {known[0]!r} (0) or {known[1]!r} (1)")
+
+
+def of_class(
+    net: Network,
+    names: Names,
+    given: Any,
+    X: Any,
+    Y: Any,
+    weights: Any,
+    masks: Sequence[Any] | None,
+) -> tuple[Any, Array, Array | None, tuple[Any, ...] | None]:
+    """Give the examples of one class, with their weights and masks."""
+    wanted = find_class(net, names, given)
+    X = as_inputs(net, X)
+    y = as_targets(net, Y, X.shape[0])
+    s = as_weights(weights, X.shape[0])
+    rows = np.flatnonzero(classes(y) == wanted)
+    if not len(rows):
+        what = class_names(net, names)[wanted]
+        raise InputError(f"none of the {len(y)} examples is of class {what!r}")
+    kept = None if masks is None else tuple(m if m is None else m[rows] for m in masks)
+    return X[rows], y[rows], None if s is None else s[rows], kept

@@ -1,0 +1,56 @@
+"""The letters of the book with the places they stand for, and how numbers and examples are spoken of.
+
+Wˡⱼₖ, bˡⱼ, zˡⱼ, aˡⱼ, δˡⱼ, f′(zˡⱼ)
+"""
+
+from whygrad.expression import Call, Expression, Symbol
+from whygrad.names import Names, Place
+from whygrad.network import Network
+
+
+def unit(name: str, l: int, j: int) -> Symbol:
+    """Give a letter of a unit: z, a, δ, b.
+
+    >>> unit("z", 2, 1).part
+    '2:1'
+    """
+    return Symbol(name, l, (j,), part=Place(l, j).part)
+
+
+def weight(l: int, j: int, k: int) -> Symbol:
+    """Give Wˡⱼₖ."""
+    return Symbol("W", l, (j, k), part=Place(l, j, k).part)
+
+
+def slope_of(l: int, j: int) -> Expression:
+    """Give f′(zˡⱼ)."""
+    return Call(Symbol("f", prime=True), unit("z", l, j))
+
+
+def shown(value: float) -> str:
+    """Write a number with three digits.
+
+    >>> shown(0.123456), shown(-2.0)
+    ('0.123', '-2')
+    """
+    return f"{value:.3g}"
+
+
+def over(n: int) -> str:
+    """Say what a number is a mean over.
+
+    >>> over(1), over(12)
+    ('in this example', 'on average over 12 examples')
+    """
+    return "in this example" if n == 1 else f"on average over {n:,} examples"
+
+
+def path(net: Network, names: Names, l: int, *units: int) -> str:
+    """Name units of layers l, l + 1, … one after the other.
+
+    >>> from whygrad.network import Dense
+    >>> net = Network(2, [Dense(3, "tanh"), Dense(1, "sigmoid")])
+    >>> path(net, Names(inputs=("age", "height")), 0, 1, 2, 0)
+    'height → hidden 2 → output 0'
+    """
+    return " → ".join(names.of(net, l + step, j) for step, j in enumerate(units))
