@@ -260,7 +260,7 @@ def test_a_newer_schema_asks_for_a_newer_whygrad(path):
         ({"settings": {}}, "its description cannot be used"),
         ({"settings": None}, "its description cannot be used"),
         ({"scores": {"kind": "r2"}}, "its description cannot be used"),
-        ({"files": []}, "model.safetensors is not what was written there"),
+        ({"network": {}}, "its description"),
     ],
 )
 def test_a_manifest_that_makes_no_sense_is_told(path, changes, message):

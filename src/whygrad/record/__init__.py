@@ -12,7 +12,8 @@ out are all the same: to compute again from a state.
 """
 
 from whygrad.record.folder import record_run
+from whygrad.record.opening import open_run
 from whygrad.record.place import free_name
-from whygrad.record.run import Run, open_run
+from whygrad.record.run import Run
 
 __all__ = ["Run", "free_name", "open_run", "record_run"]
