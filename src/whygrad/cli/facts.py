@@ -130,8 +130,8 @@ def layers(run: Run) -> list[dict[str, float]]:
 
 def table_of_layers(found: list[dict[str, float]]) -> Table:
     """Give the table of what the layers did lately."""
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    heads = ("layer", "units", "‖θ‖", "‖∂C/∂θ‖", "‖Δθ‖/‖θ‖", "dead", "saturated", "a", "δ")
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
+    heads = ("layer", "units", "‖θ‖", "‖∂C/∂θ‖", "‖Δθ‖/‖θ‖", "dead", "sat.", "a", "δ")
     for head in heads:
         table.add_column(head, justify="right", no_wrap=True)
     for one in found:

@@ -192,7 +192,8 @@ def _describe_data(training: Training, details: Details) -> dict[str, Any]:
         "copied": bool(copied),
         "measured": None if held_out is None else details.measured,
         "several": held_out.several if isinstance(held_out, Judged) else None,
-        "rows": {part: len(data.Y) for part, data in every.items()},
+        "sha256": dict(source.get("sha256", {})),
+        "rows": {part: len(data.Y) for part, data in every.items()} | dict(source.get("rows", {})),
     }
 
 
@@ -225,7 +226,7 @@ def _hashing(folder: Path, training: Training, details: Details) -> Job:
 def add_hashes(folder: Path, parts: Mapping[str, Data], db: events.Database) -> None:
     """Write the hashes of the data into the manifest."""
     about = manifest.read(folder)
-    about["data"]["sha256"] = {part: stored.hashes(data) for part, data in parts.items()}
+    about["data"]["sha256"] |= {part: stored.hashes(data) for part, data in parts.items()}
     manifest.write(folder, about)
 
 

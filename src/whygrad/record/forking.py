@@ -82,7 +82,7 @@ def resume(
     first = []
     if stopped or stage != replace(stages[-1], step=step):
         first.append(lambda db: _add_stage(stage, db))
-    if "sha256" not in given.manifest["data"]:
+    if TRAINING not in given.manifest["data"]["sha256"]:
         parts = {TRAINING: training.data}
         if training.held_out is not None:
             parts[given.manifest["data"]["measured"]] = training.held_out
@@ -293,9 +293,14 @@ def _details(given: "Run", step: int, changes: Mapping[str, Any]) -> Details:
         return Details(more=more)  # from arrays, whatever they were before
     names = ("target", "task", "settings", "scored_on", "trivial")
     more |= {name: about[name] for name in names if name in about}
-    source = {
-        name: value for name, value in data.items() if name not in ("copied", "sha256", "rows")
-    }
+    seen = (TRAINING, data["measured"])
+    source = {name: value for name, value in data.items() if name != "copied"}
+    for name in (
+        "sha256",
+        "rows",
+    ):  # of the parts that training does not see, which are as they were
+        kept = source.get(name, {})
+        source[name] = {part: value for part, value in kept.items() if part not in seen}
     encoding = given.encoding.to_dict() if given.on_table else None
     measured = data["measured"] or HELD_OUT
     copied = True if data["copied"] else None

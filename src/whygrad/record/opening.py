@@ -1,4 +1,4 @@
-"""Opening a run: its folder is looked at and its parts are checked; nothing is computed, no data are read."""
+"""Opening a run: its folder is looked at and its parts are checked; no data are read."""
 
 from collections.abc import Sequence
 from os import PathLike

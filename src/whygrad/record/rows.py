@@ -117,9 +117,9 @@ def read_again(run: "Run", part: str) -> tuple[Any, Data]:
     table, encoding, parts = _prepared(run)
     rows, dtype = table.take(vars(parts)[part]), run.manifest["dtype"]
     data = Data(encoding.encode(rows, dtype), encoding.targets(rows, dtype))
-    recorded = run.manifest["data"].get("sha256")
+    recorded = run.manifest["data"]["sha256"].get(part)
     if recorded is not None:
-        stored.check_same(run.path.name, part, recorded[part], stored.hashes(data))
+        stored.check_same(run.path.name, part, recorded, stored.hashes(data))
     if encoding != run.encoding:
         raise InputError(
             f"the data are not those that {run.path.name} was trained on: the columns are encoded otherwise"

@@ -27,17 +27,17 @@ def held_out_data(run: "Run") -> Data | None:
 
 def _checked(run: "Run", part: str, given: tuple[Any, ...] | None) -> Data:
     about = run.manifest["data"]
-    recorded = about.get("sha256")
+    recorded = about["sha256"].get(part)
     data = _found(run, part, given, about)
     if recorded is None:  # killed before the first step was recorded: nothing follows from them yet
         return data
     found = stored.hashes(data)
-    if about["copied"] and given is None and found != recorded[part]:
+    if about["copied"] and given is None and found != recorded:
         raise FileError(
             f"{run.path}: damaged, the files in {stored.FOLDER} are not what was written there. History "
             "and parameters are there; give the data again with open_run(path, data=(X, Y)) to replay it"
         )
-    stored.check_same(run.path.name, part, recorded[part], found)
+    stored.check_same(run.path.name, part, recorded, found)
     return data
 
 
