@@ -5,6 +5,8 @@ Feed-forward neural networks, trained fast on a CPU, with every number on the wa
     Network, Dense      what there is            forward, backward, gradients   the four equations
     train               the training itself      MLPClassifier, MLPRegressor    the same for scikit-learn
     open_run            what the command `whygrad train` wrote
+    why                 the questions: why.weight, why.paths, …
+    explain             a network trained elsewhere, with scikit-learn or PyTorch, to be asked why
 """
 
 from typing import TYPE_CHECKING, Any
@@ -36,7 +38,9 @@ from whygrad.schedules import (
 from whygrad.training import Fitted, Report, train
 
 if TYPE_CHECKING:
+    from whygrad import why
     from whygrad.estimators import MLPClassifier, MLPRegressor
+    from whygrad.interop import explain
     from whygrad.record import Run, open_run
     from whygrad.saving import load
 
@@ -82,11 +86,13 @@ __all__ = [
     "WhygradError",
     "backward",
     "cost",
+    "explain",
     "forward",
     "gradients",
     "load",
     "open_run",
     "train",
+    "why",
 ]
 
 # Imported when first asked for, so that `import whygrad` stays quick.
@@ -94,8 +100,10 @@ _LATER = {
     "MLPClassifier": "whygrad.estimators",
     "MLPRegressor": "whygrad.estimators",
     "Run": "whygrad.record",
+    "explain": "whygrad.interop",
     "load": "whygrad.saving",
     "open_run": "whygrad.record",
+    "why": "whygrad.why",
 }
 
 
@@ -104,7 +112,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'whygrad' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_LATER[name]), name)
+    module = import_module(_LATER[name])
+    return module if name == "why" else getattr(module, name)
 
 
 def __dir__() -> list[str]:

@@ -17,17 +17,24 @@ from whygrad.pictures import Picture
 
 @dataclass(frozen=True)
 class Factor:
-    """One local derivative of a product: its symbol, its number, and what it means in words."""
+    """One local derivative of a product: its symbol, its number, and what it means in words.
+
+    A factor that is itself a sum, unrolled, has its `terms`; they add up to its value.
+    """
 
     symbol: Expression
     value: float
     meaning: str
     part: str = ""
+    terms: tuple["Term", ...] = ()
 
 
 @dataclass(frozen=True)
 class Term:
-    """One summand of the value; where it is a product, its factors."""
+    """One summand of the value; where it is a product, its factors.
+
+    `part` is the place that it speaks of, or several with spaces between them: the edges of a path.
+    """
 
     name: str
     value: float

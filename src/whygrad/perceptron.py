@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Integral, Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.sparse import issparse
@@ -39,6 +39,9 @@ from whygrad.measuring import outputs
 from whygrad.network import Network, Parameters
 from whygrad.plan import Clip, Data, Plan, State, as_data, start
 from whygrad.training import ALL_DONE, Observer, Training, at_epoch_ends, run
+
+if TYPE_CHECKING:
+    from whygrad.why.bound import Why
 
 
 class Views(list[Any]):
@@ -199,6 +202,18 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
     @intercepts_.setter
     def intercepts_(self, arrays: Sequence[Any]) -> None:
         self.intercepts_[:] = arrays
+
+    @property
+    def why_(self) -> "Why":
+        """Ask why, in terms of the columns and classes: `clf.why_.weight(X, y, layer=1, to=0, from_=2)`.
+
+        Rows and labels are those of `fit`. λ₂ is alpha divided by the weight of the examples asked about,
+        as in a training step on just these; class weights and label smoothing are those of the fit.
+        """
+        check_is_fitted(self)
+        from whygrad.interop.sklearn import why_of_estimator
+
+        return why_of_estimator(self)
 
     def activations(self, X: Any) -> list[Array]:
         """Give the activations of all layers for each row of X: a[0], which is X, to a[L]."""

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,6 +30,9 @@ from whygrad.network import Network, Parameters
 from whygrad.optimizers import find_optimizer
 from whygrad.plan import Clip, Data, Penalty, Plan, State, Stopping, as_data, smooth, start
 from whygrad.schedules import Constant, Schedule, find_schedule
+
+if TYPE_CHECKING:
+    from whygrad.why.bound import Why
 
 CHUNK_SECONDS = 0.075  # between two looks at Ctrl-C and the observers
 
@@ -93,6 +96,16 @@ class Fitted:
     def predict(self, X: Any) -> Array:
         """Give the outputs a[L] for X, shape (n, n_L)."""
         return outputs(self.net, self.theta, X)
+
+    @property
+    def why(self) -> "Why":
+        """Ask why: `fitted.why.weight(X, y, layer=1, to=0, from_=2)`, and the other questions of `Why`.
+
+        Penalties are not kept here: give `l1` and `l2` with a question where training had them.
+        """
+        from whygrad.why.bound import Why
+
+        return Why(self.net, self.theta)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write network, parameters and history to one safetensors file; `whygrad.load` reads it."""

@@ -17,7 +17,7 @@ from whygrad.errors import InputError
 from whygrad.fitting import predict, truth
 from whygrad.functions import shortcut
 from whygrad.record import Run, open_run
-from whygrad.record.rows import read_again
+from whygrad.record.held_out import read_part
 from whygrad.show.numbers import number
 from whygrad.tables.columns import quoted
 
@@ -56,7 +56,7 @@ def weight(run: Path, place: str | None, row: int, *, json: bool) -> int:
 
 def _row(run: Run, row: int) -> tuple[Any, Any, Any]:
     """Read a row that the run was scored on again, as a table, as input and as target."""
-    rows, data = read_again(run, run.manifest["scored_on"])
+    rows, data = read_part(run, run.manifest["scored_on"])
     X, Y = data.X, data.Y
     if not 0 <= row < len(X):
         raise InputError(f"row {row}: the rows are 0 to {len(X) - 1}")

@@ -21,18 +21,16 @@ from whygrad.fitting import (
     Ready,
     Source,
     find,
-    find_again,
     judge_values,
     learned,
     make_ready,
     predict,
-    prepare,
     truth,
 )
 from whygrad.functions import Array
-from whygrad.plan import Data, State
-from whygrad.record import stored
+from whygrad.plan import State
 from whygrad.record.folder import HELD_OUT, TRAINING, Details, conclude, train_and_record
+from whygrad.record.held_out import prepare_again, read_again
 from whygrad.scores import Scores
 from whygrad.settings import Settings
 from whygrad.tables import as_table, batches
@@ -96,40 +94,13 @@ def results(found: Learned) -> dict[str, Any]:
 def results_again(run: "Run", state: State, history: History, seconds: float) -> dict[str, Any]:
     """Give the results of a run that went on: the scores are missing where the table is gone."""
     try:
-        read_again(run, run.manifest["scored_on"])
-        table, encoding, parts = _prepared(run)
+        read_again(run)
+        table, encoding, parts = prepare_again(run)
     except (InputError, OSError):
         return {"seconds": seconds, "scores": None}
     source = Source(table, run.target, run.manifest["data"], encoding.task)
     ready = Ready(source, run.settings, table, encoding, parts, run.training(state))
     return results(learned(ready, state, history, seconds))
-
-
-# ── the rows of training ─────────────────────────────────────────────────────────────────────────────
-
-
-def read_again(run: "Run", part: str) -> tuple[Any, Data]:
-    """Read a part of a run's table again, as rows and as training has them.
-
-    Raises `InputError` where the table is another than the one recorded, or lay in memory, and `FileError`
-    where it is gone.
-    """
-    table, encoding, parts = _prepared(run)
-    rows, dtype = table.take(vars(parts)[part]), run.manifest["dtype"]
-    data = Data(encoding.encode(rows, dtype), encoding.targets(rows, dtype))
-    recorded = run.manifest["data"]["sha256"].get(part)
-    if recorded is not None:
-        stored.check_same(run.path.name, part, recorded, stored.hashes(data))
-    if encoding != run.encoding:
-        raise InputError(
-            f"the data are not those that {run.path.name} was trained on: the columns are encoded otherwise"
-        )
-    return rows, data
-
-
-def _prepared(run: "Run") -> tuple[Any, Any, Any]:
-    source = find_again(run.manifest["data"], run.target, run.encoding.task)
-    return prepare(source, run.settings)
 
 
 # ── other rows ───────────────────────────────────────────────────────────────────────────────────────

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from whygrad.scores import Scores
     from whygrad.settings import Settings
     from whygrad.tables import Encoding
+    from whygrad.why.bound import Why
 
 
 @dataclass(frozen=True)
@@ -201,6 +202,19 @@ class Run:
         """The parameters of `fitted`."""
         return self.fitted.theta
 
+    @property
+    def why(self) -> "Why":
+        """Ask why: `run.why.weight(frame, layer=1, to=0, from_="rooms")`, and the other questions of `Why`.
+
+        Rows are a frame or a file with the target, or without any the rows that were held out; a run on
+        arrays is asked with arrays.
+        """
+        if not self.on_table:
+            return self.fitted.why
+        from whygrad.record.asking import why_of_run
+
+        return why_of_run(self)
+
     def predict(self, data: Any) -> Array:
         """Give the predicted labels, or numbers in the target's own units, (n,).
 
@@ -228,10 +242,10 @@ class Run:
         Without `data` they are the rows that were held out, read again from where training found them: the
         scores are then `scores`, to the last bit. Rows without a value of the target are left out.
         """
-        from whygrad.record import rows
+        from whygrad.record import held_out, rows
 
         if data is None:
-            data, _ = rows.read_again(self, self.manifest["scored_on"])
+            data = held_out.read_again(self)
         return rows.measure(self, data)[0]
 
     def measure(self, data: Any) -> "tuple[Scores, int]":

@@ -50,9 +50,9 @@ def _found(run: "Run", part: str, given: tuple[Any, ...] | None, about: dict[str
     if about["kind"] == "mapped":
         return stored.read_mapped(about["places"])
     if run.on_table and about["kind"] != "frame":
-        from whygrad.record import rows
+        from whygrad.record.held_out import read_part
 
-        data = rows.read_again(run, part)[1]
+        data = read_part(run, part)[1]
         return as_data(run.net, data.X, data.Y, dtype=run.manifest["dtype"])
     name = "data" if part == TRAINING else "held_out"
     raise InputError(

@@ -4,5 +4,7 @@ Every question is one function in a file of its own and gives an `Explanation`.
 """
 
 from whygrad.why.blame import blame
+from whygrad.why.pushes import pushes
+from whygrad.why.weight import weight
 
-__all__ = ["blame"]
+__all__ = ["blame", "pushes", "weight"]

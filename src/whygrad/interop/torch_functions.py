@@ -1,0 +1,72 @@
+"""Activation functions with the numbers that PyTorch lets one choose, where they are not whygrad's own.
+
+    leaky ReLU   z > 0: z, else slope · z            ELU        z > 0: z, else α (e^z − 1)
+    softplus     log(1 + e^(βz)) / β, and z itself where βz is past the threshold
+    GELU         the approximation ½ z (1 + tanh(√(2/π) (z + 0.044715 z³)))
+
+Sources: the functions' definitions in PyTorch's documentation; Hendrycks & Gimpel (2016) for GELU.
+"""
+
+import math
+
+import numpy as np
+
+from whygrad.functions import ACTIVATIONS, LEAK, Activation
+
+
+def sloped_relu(slope: float) -> str | Activation:
+    """Give the leaky ReLU with this slope below zero.
+
+    >>> sloped_relu(0.01)
+    'leaky_relu'
+    """
+    if slope == LEAK:
+        return "leaky_relu"
+    return Activation(
+        f"leaky_relu({slope:g})",
+        lambda z: np.where(z > 0, z, slope * z),
+        lambda z: np.where(z > 0, 1.0, slope),
+    )
+
+
+def scaled_elu(alpha: float) -> str | Activation:
+    """Give the ELU that goes to −α.
+
+    >>> float(scaled_elu(2.0).value(np.array(-50.0)))
+    -2.0
+    """
+    if alpha == 1:
+        return "elu"
+    return Activation(
+        f"elu({alpha:g})",
+        lambda z: np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0))),
+        lambda z: np.where(z > 0, 1.0, alpha * np.exp(np.minimum(z, 0))),
+    )
+
+
+def sharp_softplus(beta: float, threshold: float) -> Activation:
+    """Give the softplus with PyTorch's β, which is z itself where βz is past the threshold.
+
+    >>> float(sharp_softplus(1.0, 20.0).value(np.array(21.0)))
+    21.0
+    """
+    soft, sigmoid = ACTIVATIONS["softplus"].value, ACTIVATIONS["sigmoid"].value
+    return Activation(
+        "softplus" if beta == 1 else f"softplus({beta:g})",
+        lambda z: np.where(beta * z > threshold, z, soft(beta * z) / beta),
+        lambda z: np.where(beta * z > threshold, 1.0, sigmoid(beta * z)),
+    )
+
+
+def gelu_tanh() -> Activation:
+    """Give GELU as approximated by tanh."""
+    scale, cubic = math.sqrt(2 / math.pi), 0.044715
+
+    def value(z: np.ndarray) -> np.ndarray:
+        return z / 2 * (1 + np.tanh(scale * (z + cubic * z**3)))
+
+    def derivative(z: np.ndarray) -> np.ndarray:
+        t = np.tanh(scale * (z + cubic * z**3))
+        return (1 + t) / 2 + z / 2 * (1 - t * t) * scale * (1 + 3 * cubic * z * z)
+
+    return Activation("gelu_tanh", value, derivative)

@@ -1,0 +1,71 @@
+"""A run → `Why`: rows of a table become examples by the run's encoding, and units get its names.
+
+Numbers that are predicted are explained as the network gives them, standardised; what one unit of them is
+in the target's own, an answer says.
+"""
+
+import re
+from functools import partial
+from os import PathLike
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from whygrad.names import Names
+from whygrad.plan import Penalty
+from whygrad.record.held_out import read_again
+from whygrad.tables import Encoding, as_table, read
+from whygrad.why.bound import Examples, Why
+
+PIXEL = re.compile(r"row (\d+), column (\d+)")
+
+
+def why_of_run(run: Any) -> Why:
+    """Give the asker of a run; without rows of your own it asks about those that were held out."""
+    about, target = run.manifest, run.encoding.target
+    notes: tuple[str, ...] = ()
+    if target.task == "regression":
+        notes = (
+            f"the network gives {target.name!r} standardised: 1 of it is {target.scale:.6g}, "
+            f"0 is {target.center:.6g}",
+        )
+    l1, l2 = Penalty(**about["l1"]), Penalty(**about["l2"])
+    encode = partial(_encode, run)
+    names = names_of_encoding(run.encoding)
+    return Why(run.net, run.theta, names, encode, l1, l2, about["data"]["rows"]["training"], notes)
+
+
+def names_of_encoding(encoding: Encoding) -> Names:
+    """Give the names of columns and classes; one output for two classes has the second one's name.
+
+    Pixels of an image are named by their row and column.
+    """
+    target = encoding.target
+    classes = tuple(map(str, target.classes))
+    outputs = (classes[1:] if target.n_outputs == 1 else classes) if classes else (target.name,)
+    places = [PIXEL.fullmatch(name) for name in encoding.names]
+    if all(places):
+        height, width = (1 + int(places[-1][i]) for i in (1, 2))  # type: ignore[index]
+        if height * width == len(places):
+            return Names((), outputs, (height, width))
+    return Names(encoding.names, outputs, None, encoding.origins)
+
+
+def _encode(run: Any, X: Any, y: Any, sample_weight: Any) -> Examples:
+    """Give rows of a table, a frame or a file as X, in the dtype of training, and their target as Y."""
+    if X is None:
+        table = read_again(run)
+    elif isinstance(X, pa.Table):
+        table = X
+    else:
+        table = read(X) if isinstance(X, str | PathLike) else as_table(X)
+    encoding, dtype = run.encoding, run.theta.flat.dtype
+    name = encoding.target.name
+    if y is not None:
+        labels = pa.table({name: pa.array(np.atleast_1d(np.asarray(y)))})
+    elif name in table.column_names:
+        labels = table.select([name])
+    else:
+        return Examples(encoding.encode(table, dtype), None, sample_weight)
+    return Examples(encoding.encode(table, dtype), encoding.targets(labels, dtype), sample_weight)

@@ -1,0 +1,220 @@
+"""The questions, bound to a network: the user's own rows and labels in place of arrays.
+
+`clf.why_`, `fitted.why`, `run.why` and `whygrad.explain(model)` give a `Why`. It turns frames and class
+labels into X and Y as training did, puts in the penalties and names of the network, and asks. All is
+computed in float64, from the parameters as they are.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from whygrad.errors import InputError, nearest
+from whygrad.explanation import Explanation
+from whygrad.functions import Array
+from whygrad.names import Names
+from whygrad.network import Network, Parameters
+from whygrad.plan import Penalty
+
+
+class Examples(NamedTuple):
+    """Examples as the equations take them: X, Y or None, and the weights of the examples or None."""
+
+    X: Any
+    Y: Any = None
+    weights: Any = None
+
+
+# (X, y or None, sample_weight or None) of the user → examples.
+Encode: TypeAlias = Callable[[Any, Any, Any], Examples]
+
+
+def as_given(X: Any, y: Any, sample_weight: Any) -> Examples:
+    """Give what is an array already; PyTorch's tensors come from wherever they are."""
+    if X is None:
+        raise InputError("there are no rows here to ask about: give X, and y")
+    X, y, sample_weight = (_from_tensor(array) for array in (X, y, sample_weight))
+    return Examples(X, y, sample_weight)
+
+
+NOTHING = Penalty(0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Why:
+    """A network that can be asked why, in the terms of its user.
+
+    Every method takes rows X, their targets y, and what the function of the same name in `whygrad.why`
+    takes; `sample_weight` gives the weight of each example, (n,), and `l1`, `l2` replace the penalties.
+
+    Parameters
+    ----------
+    net, theta : the network and its parameters.
+    names : names of inputs and outputs.
+    encode : how the user's rows, targets and weights become arrays.
+    l1, l2 : the penalties of the training. Where they are divided by the weight S of a batch, as
+        scikit-learn's alpha is, the batch is that of the examples asked about.
+    n : the number of training examples, for penalties that are divided by it.
+    notes : what every answer has to say about where the network comes from.
+
+    >>> from whygrad import Dense
+    >>> net = Network(2, [Dense(3, "tanh"), Dense(1, "sigmoid")], cost="binary_cross_entropy")
+    >>> why = Why(net, net.init()).named(inputs=["age", "height"], outputs=["tall"])
+    >>> why.names.outputs
+    ('tall',)
+    """
+
+    net: Network
+    theta: Parameters
+    names: Names = Names()
+    encode: Encode = as_given
+    l1: Penalty = NOTHING
+    l2: Penalty = NOTHING
+    n: int = 0
+    notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        sizes = "-".join(str(units) for units in self.net.sizes)
+        return f"<Why {sizes} {self.net.C.name}>"
+
+    def named(
+        self,
+        inputs: Sequence[str] | None = None,
+        outputs: Sequence[str] | None = None,
+        image: tuple[int, int] | None = None,
+    ) -> "Why":
+        """Give the same network with names for its inputs or outputs, or the shape of its images."""
+        names = self.names
+        if inputs is not None:
+            names = replace(names, inputs=tuple(map(str, inputs)))
+        if outputs is not None:
+            names = replace(names, outputs=tuple(map(str, outputs)))
+        return replace(self, names=replace(names, image=image or names.image))
+
+    def weight(
+        self, X: Any = None, y: Any = None, *, layer: int, to: Any, from_: Any = None, **more: Any
+    ) -> Explanation:
+        """Why would one weight, or a bias, move: its chain rule. See `whygrad.why.weight`."""
+        return self._ask("weight", X, y, {"layer": layer, "to": to, "from_": from_} | more)
+
+    def paths(
+        self, X: Any = None, y: Any = None, *, layer: int, to: Any, from_: Any = None, **more: Any
+    ) -> Explanation:
+        """The same derivative as a sum over all paths to the cost. See `whygrad.why.paths`."""
+        return self._ask("paths", X, y, {"layer": layer, "to": to, "from_": from_} | more)
+
+    def blame(self, X: Any = None, y: Any = None, **more: Any) -> Explanation:
+        """How much of the error is whose. See `whygrad.why.blame`."""
+        return self._ask("blame", X, y, more)
+
+    def ripple(self, X: Any = None, y: Any = None, **more: Any) -> Explanation:
+        """What a small change of a weight, a bias or an input does. See `whygrad.why.ripple`."""
+        return self._ask("ripple", X, y, more)
+
+    def neuron(
+        self, X: Any = None, y: Any = None, *, layer: int, unit: Any, **more: Any
+    ) -> Explanation:
+        """What one unit looks for, and what it is good for. See `whygrad.why.neuron`."""
+        return self._ask("neuron", X, y, {"layer": layer, "unit": unit} | more)
+
+    def prediction(self, X: Any = None, **more: Any) -> Explanation:
+        """Why this output: what each column contributes. See `whygrad.why.prediction`."""
+        given = self.examples(X)
+        return self._answer("prediction", self._with_columns(X), given.X, **more)
+
+    def check(self, X: Any = None, y: Any = None, **more: Any) -> Explanation:
+        """Is the gradient right: central differences beside it. See `whygrad.why.check`."""
+        return self._ask("check", X, y, more)
+
+    def examples(self, X: Any = None, y: Any = None, sample_weight: Any = None) -> Examples:
+        """Give rows and targets as the network takes them, in float64.
+
+        Raises `InputError` for NaN or infinity in X, and says where, and for a label that is no class.
+        """
+        names = self._with_columns(X).inputs
+        X, Y, weights = self.encode(X, y, sample_weight)
+        X = _double(X)
+        _refuse_gaps(X, names)
+        if Y is not None:
+            Y = self._targets(Y)
+        return Examples(X, Y, weights)
+
+    def _ask(self, question: str, X: Any, y: Any, options: Mapping[str, Any]) -> Explanation:
+        options = dict(options)
+        given = self.examples(X, y, options.pop("sample_weight", options.pop("weights", None)))
+        if given.Y is None:
+            raise InputError(f"{question} needs the targets as well: give y")
+        s = given.weights
+        S = float(np.size(given.Y) // self.net.sizes[-1] if s is None else np.sum(s))
+        penalties = {name: getattr(self, name).of_batch(S, self.n) for name in ("l1", "l2")}
+        options = {"weights": s} | penalties | options
+        return self._answer(question, self._with_columns(X), given.X, given.Y, **options)
+
+    def _answer(self, question: str, names: Names, *given: Any, **options: Any) -> Explanation:
+        function = getattr(import_module(f"whygrad.why.{question}"), question)
+        theta = Parameters(self.theta.sizes, self.theta.flat.astype(np.float64, copy=False))
+        answer: Explanation = function(self.net, theta, *given, **({"names": names} | options))
+        return replace(answer, notes=answer.notes + self.notes)
+
+    def _with_columns(self, X: Any) -> Names:
+        """Give the names, with the columns of a frame where the inputs have none."""
+        columns = getattr(X, "column_names", getattr(X, "columns", ()))  # of arrow, of all others
+        if self.names.inputs or self.names.image or len(columns) != self.net.sizes[0]:
+            return self.names
+        return replace(self.names, inputs=tuple(map(str, columns)))
+
+    def _targets(self, Y: Any) -> Any:
+        Y = np.asarray(Y)
+        if Y.ndim == 0:
+            Y = Y.reshape(1)
+        if Y.dtype.kind in "OUST" and self.names.outputs and self.net.sizes[-1] > 1:
+            Y = places(Y, self.names.outputs)
+        return Y.astype(np.float64) if Y.dtype.kind == "f" else Y
+
+
+def places(labels: Any, classes: Sequence[Any]) -> Array:
+    """Give the place of each label among the classes, (n,).
+
+    Raises `InputError` for a label that is none of them, which names the nearest.
+
+    >>> places(["b", "a"], ["a", "b"])
+    array([1, 0])
+    """
+    known = {label: place for place, label in enumerate(np.asarray(classes).tolist())}
+    found = np.empty(len(labels), np.int64)
+    for i, label in enumerate(np.asarray(labels).tolist()):
+        if label not in known:
+            near = nearest(str(label), map(str, known))
+            raise InputError(f"y[{i}] is {label!r}, which is no class of training: {near}")
+        found[i] = known[label]
+    return found
+
+
+def _from_tensor(array: Any) -> Any:
+    return array.detach().cpu().numpy() if hasattr(array, "detach") else array
+
+
+def _double(X: Any) -> Any:
+    """Give X as a plain array of float64, where it holds numbers."""
+    if hasattr(X, "toarray"):
+        X = X.toarray()
+    X = np.asarray(X)
+    return X.astype(np.float64, copy=False) if X.dtype.kind in "fiub" else X
+
+
+def _refuse_gaps(X: Any, names: Sequence[str]) -> None:
+    """Refuse NaN and infinity in X; say in which row and column the first one is."""
+    array = np.asarray(X)
+    if array.dtype.kind != "f" or np.isfinite(array).all():
+        return
+    bad = np.argwhere(~np.isfinite(array))
+    place, value = tuple(bad[0].tolist()), array[tuple(bad[0])]
+    named = f", column {names[place[-1]]!r}," if len(names) == array.shape[-1] else ""
+    what = "NaN" if np.isnan(value) else "infinity"
+    raise InputError(
+        f"X[{', '.join(map(str, place))}]{named} is {what} ({len(bad)} such values in all): "
+        "impute or leave out missing values first"
+    )
