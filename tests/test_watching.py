@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 
 import whygrad as wg
+from engines import each_engine, needs_native
 from test_engines_agree import OPTIMIZERS, REGULARISATION, examples, network
 from whygrad import Parameters
 from whygrad.backprop import backward, forward, gradients
 from whygrad.engines import STATISTICS, Tap, Watch, choose
 from whygrad.engines.watching import bias, neuron, weight, whole
 from whygrad.plan import Plan, as_data, smooth, start
-
-each_engine = pytest.mark.parametrize("engine", ["reference"])
 
 N, BATCH, SIZES = 23, 5, (70, 9, 7, 3)
 TAPS = (
@@ -247,6 +246,34 @@ def test_where_chunks_end_never_changes_what_is_seen(engine, steps):
         for name in ("theta", "slots", "a", "delta"):
             pieces = [getattr(part.tapped.blocks[i], name) for part in parts]
             np.testing.assert_array_equal(np.concatenate(pieces), getattr(block, name))
+
+
+@needs_native
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("kind", ["dense", "zeros"])
+def test_threads_that_share_a_step_show_the_same(optimizer, kind):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 300)) * (rng.random((300, 300)) < (0.2 if kind == "zeros" else 1))
+    net = wg.Network(
+        300, [wg.Dense(100, "relu"), wg.Dense(90, "tanh"), wg.Dense(3, "softmax")], "cross_entropy"
+    )
+    data = as_data(net, X, np.arange(300) % 3)
+    plan = Plan(net, OPTIMIZERS[optimizer], 300, batch_size=150, l1=wg.Penalty(1e-4))
+    sizes = net.sizes
+    watch = Watch(every=1, taps=(whole(sizes, 2), weight(1, 99, 299)))
+    shared, seen = run("native", plan, data, watch, until=2)
+    truth_state, truth = run("reference", plan, data, watch, until=2)
+    np.testing.assert_array_equal(
+        run("native", plan, data, Watch(), until=2)[0].theta, shared.theta
+    )
+    np.testing.assert_allclose(
+        seen.statistics.values, truth.statistics.values, rtol=1e-9, atol=1e-13
+    )
+    for one, other in zip(seen.tapped.blocks, truth.tapped.blocks, strict=True):
+        for name in ("theta", "slots", "a", "delta"):
+            np.testing.assert_allclose(
+                getattr(one, name), getattr(other, name), rtol=1e-9, atol=1e-13
+            )
 
 
 @each_engine

@@ -46,7 +46,10 @@ def batches(plan: Plan, state: State, data: Data, steps: int, watch: Watch) -> B
         S = there.sum(axis=1).astype(np.float64)
     else:
         S = np.where(there, counts[examples], 0).sum(axis=1, dtype=np.float64)
-    l1, l2 = (np.array([p.of_batch(s, plan.n) for s in S.tolist()]) for p in (plan.l1, plan.l2))
+    sizes, place = np.unique(S, return_inverse=True)
+    l1, l2 = (
+        np.array([p.of_batch(s, plan.n) for s in sizes.tolist()])[place] for p in (plan.l1, plan.l2)
+    )
     return Batches(examples, np.where(S > 0, S, 1.0), l1, l2)
 
 

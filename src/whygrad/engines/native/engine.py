@@ -20,6 +20,7 @@ import numpy as np
 from whygrad.arrays import is_sparse
 from whygrad.engines import Watch, Watched
 from whygrad.engines.pools import one_thread
+from whygrad.engines.tapping import shares
 from whygrad.functions import ACTIVATIONS, COSTS, Array
 from whygrad.masks import WORD
 from whygrad.network import Network
@@ -61,12 +62,10 @@ class NativeEngine:
         """Take the steps up to `until` in one call; the state's arrays are reused."""
         from whygrad.engines.native.given import Team
         from whygrad.engines.native.layout import bounds, penalties, rule
+        from whygrad.engines.native.recording import read, recording
         from whygrad.engines.native.steps import run_steps
 
-        if watch.every or watch.taps or watch.multipliers is not None:
-            from whygrad.engines.reference import ReferenceEngine
-
-            return ReferenceEngine().run(plan, state, data, until, watch)
+        watch.check(plan.net, plan.n)
         numbers = np.ascontiguousarray(plan.numbers(state, until))
         costs = np.empty(len(numbers))
         whole = plan.clip != Clip()
@@ -78,12 +77,18 @@ class NativeEngine:
             parts = 1 if alone else min(_cores(), layout.blocks)
             arrivals = np.zeros(1, np.int64)
             network = (layout.layers, rule(plan.optimizer), penalties(plan), bounds(plan.clip))
-            memory = (theta, slots, layout.examples(plan.order(state.epoch)), layout.room)
+            memory = (
+                theta,
+                slots,
+                layout.examples(plan.order(state.epoch), *shares(data, watch)),
+                layout.room,
+            )
+            watching = recording(plan, watch, layout, state.step, len(numbers), len(slots))
             where = (plan.batch_size, state.place, np.uint64(plan.seed % WORD), state.step)
 
             def work(part: int, numbers: Array = numbers) -> int:
                 team = Team(layout.blocks, parts, part, arrivals)
-                taken: int = run_steps(*network, *memory, team, *where, numbers, costs)
+                taken: int = run_steps(*network, *memory, team, *where, numbers, costs, watching)
                 return taken
 
             if parts > 1:
@@ -101,6 +106,7 @@ class NativeEngine:
         cost_sum = state.cost_sum
         for place, cost in enumerate(costs[:taken].tolist(), start=state.place):
             cost_sum += cost * min(plan.batch_size, plan.n - place * plan.batch_size)
+        before = state
         state = replace(
             state,
             theta=theta,
@@ -109,8 +115,8 @@ class NativeEngine:
             place=state.place + taken,
             cost_sum=cost_sum,
         )
-        seen = costs[:taken] if watch.costs else None
-        return state, Watched(seen, diverged=taken < len(numbers))
+        diverged = taken < len(numbers)
+        return state, read(plan, before, data, watch, watching, numbers, costs[:taken], diverged)
 
     def cost_and_gradient(self, plan: Plan, theta: Array, data: Data) -> tuple[float, Array]:
         """Give the cost over all the data and its gradient, in blocks of rows."""
@@ -128,7 +134,7 @@ class NativeEngine:
                     layout.layers,
                     penalties(plan),
                     inner,
-                    layout.examples(np.arange(n, dtype=np.int32)),
+                    layout.examples(np.arange(n, dtype=np.int32), data.weights, data.weights),
                     layout.room,
                     block,
                     gradient,

@@ -35,13 +35,15 @@ class Layers(NamedTuple):
 class Examples(NamedTuple):
     """The training data, in the order in which the epoch takes them.
 
-    `rows` holds X without its zeros where they are skipped; `weights` is empty where all are 1.
+    `rows` holds X without its zeros where they are skipped. `weights` multiply what each example pushes,
+    `counts` add up to S; they are empty where all are 1.
     """
 
     X: Array
     rows: Rows
     Y: Array
     weights: Array
+    counts: Array
     order: Array
 
 

@@ -55,12 +55,14 @@ class Layout:
         self.room = _room(self.layers, batch_size, dtype, self.size if whole else 0, self.blocks)
         self.inner: list[Array] = []  # memory for parameters and slots in the loop's order
 
-    def examples(self, order: Array) -> Examples:
+    def examples(self, order: Array, weights: Array | None, counts: Array | None) -> Examples:
         """Give the data in the order of an epoch, as read-only arrays: of one kind, whoever owns them."""
-        data = self.data
-        weights = np.empty(0, data.Y.dtype) if data.weights is None else data.weights
-        X, Y, s = (read_only(array) for array in (self.X, data.Y, weights))
-        return Examples(X, self.rows, Y, s, read_only(order))
+        Y, nothing = self.data.Y, np.empty(0, self.data.Y.dtype)
+        if weights is None:
+            self.room.weights[:] = 1  # another call may have filled them
+        s, S = (nothing if array is None else array for array in (weights, counts))
+        X, Y, s, S, order = (read_only(array) for array in (self.X, Y, s, S, order))
+        return Examples(X, self.rows, Y, s, S, order)
 
     def enter(self, theta: Array, slots: Array) -> tuple[Array, Array]:
         """Give parameters and slots in the loop's order, in aligned memory."""

@@ -22,12 +22,12 @@ from whygrad.functions import Array
 
 @kernel
 def total_weight(examples: Examples, first: int, rows: int) -> float:
-    """Give S, the sum of the weights of a batch."""
-    if len(examples.weights) == 0:
+    """Give S, the sum of what the examples of a batch count."""
+    if len(examples.counts) == 0:
         return float(rows)
     S = 0.0
     for i in range(first, first + rows):
-        S += float(examples.weights[examples.order[i]])
+        S += float(examples.counts[examples.order[i]])
     return S
 
 

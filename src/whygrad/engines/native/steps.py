@@ -42,6 +42,7 @@ from whygrad.engines.native.updates import (
     move,
     scale,
 )
+from whygrad.engines.native.watching import Watching, look_after, look_before, look_between
 from whygrad.functions import Array
 
 _WHOLE = 2**16  # weights; layers with fewer move as a whole
@@ -64,12 +65,14 @@ def run_steps(
     step: int,
     numbers: Array,
     costs: Array,
+    watching: Watching,
 ) -> int:
     """Take a step for every row of numbers, from batch `place` of the epoch on; give the number taken.
 
     costs[i] receives the cost at the i-th step. Where it is not finite the loop ends before the update.
     """
     clips = math.isfinite(bounds.norm) or math.isfinite(bounds.value)
+    looks = watching.every > 0 or len(watching.taps) > 0
     before, taken, meeting = flush(), len(numbers), 0
     for i in range(len(numbers)):
         first = (place + i) * batch_size
@@ -78,6 +81,8 @@ def run_steps(
         l1 = penalties.l1 + (penalties.l1_per_example / S if S > 0 else 0.0)
         l2 = penalties.l2 + (penalties.l2_per_example / S if S > 0 else 0.0)
         S = S if S > 0 else 1.0
+        if looks:
+            look_before(watching, layers, theta, team.part, i, step + i)
 
         key = following(following(np.uint64(0), seed), np.uint64(step + i))
         for block in range(team.part, team.blocks, team.parts):
@@ -96,16 +101,22 @@ def run_steps(
         if not math.isfinite(cost):
             taken = i
             break
+        if looks:
+            look_between(
+                watching, layers, examples, room, team, i, step + i, first, rows, S, l1, l2
+            )  # fmt: skip
         _move(
             layers, rule, l1, l2, clips, theta, slots, examples, room, team, first, rows, S, numbers[i]
         )  # fmt: skip
         if clips and team.part == 0:
-            bound(bounds, room.gradient, ZERO, len(theta))
+            watching.scale[i] = bound(bounds, room.gradient, ZERO, len(theta))
             move(rule, theta, slots, room.gradient, ZERO, ZERO, len(theta), numbers[i])
         if penalties.decay != 0 and team.part == 0:
             scale(1 - penalties.decay, theta, ZERO, len(theta))
         meeting += 1
         meet(team.arrivals, team.parts, meeting)
+        if looks:
+            look_after(watching, layers, theta, slots, team.part, i, step + i)
     restore(before)
     return taken
 

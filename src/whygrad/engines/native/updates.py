@@ -168,8 +168,8 @@ def _nadam(rule: Rule, theta: Array, g: Array, m: Array, v: Array, numbers: Arra
 
 
 @kernel
-def bound(bounds: Bounds, g: Array, start: int, stop: int) -> None:
-    """Bound each number of the gradient g[start:stop], and then its length."""
+def bound(bounds: Bounds, g: Array, start: int, stop: int) -> float:
+    """Bound each number of the gradient g[start:stop], and then its length; give the factor for that."""
     real = type(g[0])
     if math.isfinite(bounds.value):
         high, low = real(bounds.value), real(-bounds.value)
@@ -178,9 +178,11 @@ def bound(bounds: Bounds, g: Array, start: int, stop: int) -> None:
             slope = slopes[i]
             slopes[i] = high if slope > high else low if slope < low else slope  # NaN stays
     if math.isfinite(bounds.norm):
-        length = math.sqrt(_sum_of_squares(vector(g, start, stop - start)))
+        length = math.sqrt(sum_of_squares(vector(g, start, stop - start)))
         if length > bounds.norm:
             scale(bounds.norm / length, g, start, stop)
+            return bounds.norm / length
+    return 1.0
 
 
 @kernel
@@ -216,7 +218,7 @@ def penalty_cost(theta: Array, start: int, stop: int, l1: float, l2: float) -> f
     if l1 != 0:
         cost += l1 * _sum_of_magnitudes(W)
     if l2 != 0:
-        cost += l2 / 2 * _sum_of_squares(W)
+        cost += l2 / 2 * sum_of_squares(W)
     return cost
 
 
@@ -229,7 +231,7 @@ def _sum_of_magnitudes(values: Any) -> Any:
 
 
 @_lanes
-def _sum_of_squares(values: Any) -> Any:
+def sum_of_squares(values: Any) -> Any:
     total = 0.0
     for i in range(len(values)):
         total += float(values[i]) * float(values[i])
