@@ -46,7 +46,7 @@ FACTORS = {
     "schedule": list(SCHEDULES),
     "stopping": list(STOPPING),
     "dropout": ["0.0", "0.25"],
-    "engine": ["reference"],
+    "engine": list(EPOCHS),
     "dtype": ["float64", "float32"],
     "clip": ["none", "0.5"],
 }
