@@ -9,7 +9,7 @@ import whygrad as wg
 from engines import needs_native
 from whygrad.engines import choose
 from whygrad.plan import Plan, as_data, start
-from whygrad.training import run
+from whygrad.training import Training, run
 
 pytestmark = needs_native
 
@@ -170,7 +170,9 @@ def test_averages_of_a_dead_unit_reach_zero_rather_than_denormal_numbers():
     plan = Plan(net, wg.Adam(1e-4), n=8, epochs=1200, batch_size=8, dtype="float32")
     state = start(plan, net.init(W=[None, -np.ones((2, 3))]))  # both hidden units are silent
     state.slots[0][:6] = 1e-3  # what an earlier, livelier time left behind
-    state, _ = run(plan, state, as_data(net, X, y, None, "float32"), None, choose("native", plan))
+    state, _ = run(
+        Training(plan, state, as_data(net, X, y, None, "float32"), None, choose("native", plan))
+    )
     assert (state.slots[0][:6] == 0).all()
 
 
@@ -235,8 +237,8 @@ def test_an_engine_takes_more_threads_for_a_later_training_with_more_blocks(monk
     one = engine.NativeEngine()
     for size in (100, 400):
         plan = Plan(net, wg.SGD(0.1), n=400, epochs=1, batch_size=size)
-        state, _ = run(plan, start(plan), as_data(net, X, y), None, one)
-        fresh, _ = run(plan, start(plan), as_data(net, X, y), None, engine.NativeEngine())
+        state, _ = run(Training(plan, start(plan), as_data(net, X, y), None, one))
+        fresh, _ = run(Training(plan, start(plan), as_data(net, X, y), None, engine.NativeEngine()))
         assert np.array_equal(state.theta, fresh.theta)
 
 
@@ -261,5 +263,5 @@ def test_an_error_while_threads_share_a_step_is_raised_rather_than_waited_on(mon
     broken = engine.NativeEngine()
     broken._pool = Pool()
     with pytest.raises(RuntimeError, match="can't start"):
-        run(plan, start(plan), as_data(net, X, y), None, broken)
+        run(Training(plan, start(plan), as_data(net, X, y), None, broken))
     broken._pool.real.shutdown(wait=True)  # the part that was started has left as well

@@ -41,6 +41,7 @@ NAMES = [
     "Parameters",
     "Penalty",
     "RMSprop",
+    "RecordWarning",
     "Report",
     "Run",
     "SGD",

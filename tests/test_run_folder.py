@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,8 +14,11 @@ import pyarrow as pa
 import pytest
 
 import whygrad as wg
-from whygrad.fitting import Source, find, fit, hashes, prepare
-from whygrad.record import manifest, writing
+from whygrad.fitting import Source, find, fit, prepare
+from whygrad.plan import Data
+from whygrad.record import folder, manifest
+from whygrad.record.rows import record_table
+from whygrad.record.stored import hashes
 from whygrad.settings import Settings
 from whygrad.tables import as_table
 
@@ -32,15 +36,25 @@ FRAME = pd.DataFrame(
 FRAME["kind"] = np.where(FRAME["count"] + FRAME.wet * 3 > 5, "many", "few")
 
 
+def source():
+    return Source(as_table(FRAME), "kind", {"kind": "frame"})
+
+
 @pytest.fixture(scope="module")
-def learned():
-    table = as_table(FRAME)
-    return fit(Source(table, "kind", {"kind": "frame"}), Settings(**QUICK))
+def recorded(tmp_path_factory):
+    """A run's folder, and what training gave."""
+    path = tmp_path_factory.mktemp("recorded") / "a.run"
+    return path, record_table(path, source(), Settings(**QUICK))
+
+
+@pytest.fixture(scope="module")
+def learned(recorded):
+    return recorded[1]
 
 
 @pytest.fixture
-def path(learned, tmp_path):
-    writing.write(learned, tmp_path / "a.run")
+def path(recorded, tmp_path):
+    shutil.copytree(recorded[0], tmp_path / "a.run")
     return tmp_path / "a.run"
 
 
@@ -59,8 +73,9 @@ def refused(message, path, error=wg.FileError):
 # ── what is in it ────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_run_is_three_files_of_json_and_safetensors(path):
-    assert sorted(os.listdir(path)) == ["encoding.json", "manifest.json", "model.safetensors"]
+def test_a_run_is_json_safetensors_sqlite_and_the_arrays_where_they_are_small(path):
+    files = ["encoding.json", "events.sqlite", "manifest.json", "model.safetensors"]
+    assert sorted(os.listdir(path)) == ["data", *files, "snapshots"]
     for name in ("encoding.json", "manifest.json"):
         json.loads((path / name).read_text(), parse_constant=pytest.fail)
     assert os.listdir(path.parent) == ["a.run"]
@@ -77,11 +92,10 @@ def test_the_manifest_says_what_decides_the_training(learned, run):
 
 
 def test_the_hashes_are_of_the_very_arrays_that_training_saw(learned, run):
-    source = Source(as_table(FRAME), "kind", {"kind": "frame"})
-    table, encoding, parts = prepare(source, run.settings)
+    table, encoding, parts = prepare(source(), run.settings)
     X, Y = encoding.encode(table), encoding.targets(table)
     for name, rows in vars(parts).items():
-        assert run.manifest["data"]["sha256"][name] == hashes(X[rows], Y[rows])
+        assert run.manifest["data"]["sha256"][name] == hashes(Data(X[rows], Y[rows]))
 
 
 def test_no_two_parts_share_a_row_and_classes_have_their_share_in_each(learned):
@@ -93,7 +107,7 @@ def test_no_two_parts_share_a_row_and_classes_have_their_share_in_each(learned):
 
 
 def test_the_same_table_and_settings_give_the_same_bits(learned):
-    again = fit(Source(as_table(FRAME), "kind", {"kind": "frame"}), Settings(**QUICK))
+    again = fit(source(), Settings(**QUICK))
     assert (again.fitted.theta.flat == learned.fitted.theta.flat).all()
     assert again.scores == learned.scores
 
@@ -117,8 +131,7 @@ def test_held_out_rows_score_what_training_said_to_the_last_bit(learned, run):
 
 @pytest.mark.parametrize("name", ["iris", "diabetes", "moons"])
 def test_without_rows_the_held_out_ones_are_found_again(name, tmp_path):
-    learned = fit(find(name, seed=4), Settings(**QUICK, seed=4))
-    writing.write(learned, tmp_path / "b.run")
+    learned = record_table(tmp_path / "b.run", find(name, seed=4), Settings(**QUICK, seed=4))
     assert wg.open_run(tmp_path / "b.run").evaluate() == learned.scores
 
 
@@ -129,8 +142,8 @@ def test_rows_of_a_frame_in_memory_have_to_be_given_again(run):
 
 def test_data_that_have_changed_since_are_not_taken_for_those_held_out(tmp_path):
     FRAME.to_csv(tmp_path / "t.csv", index=False)
-    learned = fit(find(str(tmp_path / "t.csv"), "kind"), Settings(**QUICK))
-    writing.write(learned, tmp_path / "t.run")
+    found = find(str(tmp_path / "t.csv"), "kind")
+    learned = record_table(tmp_path / "t.run", found, Settings(**QUICK))
     run = wg.open_run(tmp_path / "t.run")
     assert run.evaluate() == learned.scores
     FRAME.assign(count=FRAME["count"] + 1).to_csv(tmp_path / "t.csv", index=False)
@@ -200,18 +213,33 @@ def test_a_column_that_is_missing_or_of_another_kind_is_named(run, tmp_path):
 # ── damaged, newer, in the way ───────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("name", ["manifest.json", "model.safetensors", "encoding.json"])
+@pytest.mark.parametrize("name", ["manifest.json", "encoding.json"])
 def test_a_missing_file_is_told(path, name):
     (path / name).unlink()
     refused(name, path)
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", "encoding.json"])
-def test_a_single_changed_byte_is_told(path, name):
-    content = bytearray((path / name).read_bytes())
+def flip_a_bit(path):
+    content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
-    (path / name).write_bytes(content)
-    refused(f"damaged, {name} is not what was written there", path)
+    path.write_bytes(content)
+
+
+def test_a_single_changed_byte_is_told(path):
+    flip_a_bit(path / "encoding.json")
+    refused("damaged, encoding.json is not what was written there", path)
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"), [(Path.unlink, "is missing"), (flip_a_bit, "is not what was written there")]
+)
+def test_without_the_model_the_last_snapshot_gives_the_same_parameters(learned, path, damage, said):
+    damage(path / "model.safetensors")
+    with pytest.warns(
+        wg.RecordWarning, match=f"model.safetensors {said}: the last snapshot is used"
+    ):
+        run = wg.open_run(path)
+    assert (run.theta.flat == learned.fitted.theta.flat).all()
 
 
 def edited(path, **changes):
@@ -232,7 +260,7 @@ def test_a_newer_schema_asks_for_a_newer_whygrad(path):
         ({"settings": {}}, "its description cannot be used"),
         ({"settings": None}, "its description cannot be used"),
         ({"scores": {"kind": "r2"}}, "its description cannot be used"),
-        ({"files": []}, "model.safetensors is not what was written there"),
+        ({"network": {}}, "its description"),
     ],
 )
 def test_a_manifest_that_makes_no_sense_is_told(path, changes, message):
@@ -251,15 +279,15 @@ def test_what_is_not_a_run_is_told(tmp_path):
 def test_a_run_is_not_overwritten_unless_asked_and_nothing_else_ever_is(learned, path):
     before = (path / manifest.NAME).read_bytes()
     with pytest.raises(wg.FileError, match="exists already"):
-        writing.write(learned, path)
+        record_table(path, source(), Settings(**QUICK))
     assert (path / manifest.NAME).read_bytes() == before
-    writing.write(learned, path, overwrite=True)
-    folder = path.parent / "b.run"
-    folder.mkdir()
-    (folder / "thesis.txt").write_text("years of work")
+    record_table(path, source(), Settings(**QUICK), overwrite=True)
+    other = path.parent / "b.run"
+    other.mkdir()
+    (other / "thesis.txt").write_text("years of work")
     with pytest.raises(wg.FileError, match="exists and is not a run: it is not overwritten"):
-        writing.write(learned, folder, overwrite=True)
-    assert (folder / "thesis.txt").exists()
+        record_table(other, source(), Settings(**QUICK), overwrite=True)
+    assert (other / "thesis.txt").exists()
     assert sorted(os.listdir(path.parent)) == ["a.run", "b.run"]
 
 
@@ -267,9 +295,9 @@ def test_a_run_that_cannot_be_written_whole_leaves_nothing(learned, tmp_path, mo
     def full(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(writing.manifest, "describe", full)
+    monkeypatch.setattr(folder.manifest, "write", full)
     with pytest.raises(
         wg.FileError, match=r"a\.run: cannot be written \(No space left on device\)"
     ):
-        writing.write(learned, tmp_path / "a.run")
+        record_table(tmp_path / "a.run", source(), Settings(**QUICK))
     assert os.listdir(tmp_path) == []

@@ -16,7 +16,7 @@ from whygrad import training
 from whygrad.engines import choose
 from whygrad.functions import COSTS
 from whygrad.plan import Plan, as_data, start
-from whygrad.training import run
+from whygrad.training import Training, run
 
 NET = wg.Network(3, [wg.Dense(5, "tanh"), wg.Dense(2, "softmax")], cost="cross_entropy")
 
@@ -93,9 +93,9 @@ def test_a_training_continued_from_its_state_is_the_one_that_never_paused(engine
     X, Y = examples()
     plan = Plan(NET, wg.Adam(0.01), n=len(X), epochs=6, batch_size=5)
     data, machine = as_data(NET, X, Y), choose(engine, plan)
-    whole, history = run(plan, start(plan), data, None, machine)
-    half, first = run(replace(plan, epochs=2), start(plan), data, None, machine)
-    rest, second = run(plan, half, data, None, machine)
+    whole, history = run(Training(plan, start(plan), data, None, machine))
+    half, first = run(Training(replace(plan, epochs=2), start(plan), data, None, machine))
+    rest, second = run(Training(plan, half, data, None, machine))
     np.testing.assert_array_equal(rest.theta, whole.theta)
     np.testing.assert_array_equal(rest.slots, whole.slots)
     assert first.epochs + second.epochs == history.epochs

@@ -18,6 +18,7 @@ from whygrad.errors import (
     EngineWarning,
     FileError,
     InputError,
+    RecordWarning,
     WhygradError,
 )
 from whygrad.functions import Activation, Cost
@@ -74,6 +75,7 @@ __all__ = [
     "Parameters",
     "Penalty",
     "RMSprop",
+    "RecordWarning",
     "Report",
     "Run",
     "SGD",

@@ -239,7 +239,7 @@ def _idx_path(folder: Path, name: str) -> Path:
 
 def _keep_idx(path: Path, array: Array) -> None:
     """Write bytes as a packed IDX file; where the cache cannot be written to, go without it."""
-    from whygrad.saving import write_atomically
+    from whygrad.files import write_atomically
 
     header = struct.pack(f">BBBB{array.ndim}I", 0, 0, 0x08, array.ndim, *array.shape)
     try:

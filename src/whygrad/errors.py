@@ -27,6 +27,10 @@ class EngineWarning(UserWarning):
     """Training runs on another engine than the fastest one, for the reason given."""
 
 
+class RecordWarning(UserWarning):
+    """A recorded run is not as it was written; what is still there is used."""
+
+
 def nearest(name: str, choices: Iterable[str]) -> str:
     """Give the end of a message about an unknown name: the nearest known one, then all of them.
 

@@ -10,7 +10,6 @@ import copy
 import math
 import warnings
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +20,7 @@ from whygrad.functions import ACTIVATIONS, Activation, Array, Domain, find_activ
 from whygrad.lbfgs import LBFGS
 from whygrad.network import Dense, Network, Parameters, Uniform
 from whygrad.optimizers import SGD, Adagrad, Adam, AdamW, Nadam, Optimizer, RMSprop, find_optimizer
-from whygrad.plan import Clip, Penalty, Plan, State, Stopping
+from whygrad.plan import Clip, Penalty, Plan, Stopping
 from whygrad.schedules import SCHEDULES, Adaptive, Constant, InverseScaling, Schedule
 
 # scikit-learn's name of an output activation: ours, and the cost that belongs to it.
@@ -129,13 +128,6 @@ def gives_probabilities(p: Any) -> bool:
     if isinstance(p.out_activation, str) and p.out_activation == "auto":
         return True
     return find_activation(_named(p.out_activation)).range in ("unit", "simplex")
-
-
-def accuracy(a: Array, y: Array, several: bool, weights: Array | None) -> float:
-    """Give the share of right classes; of several labels, all must be right."""
-    of_labels = ((a > 0.5) == (y > 0.5)).all(axis=1)
-    right = a.argmax(axis=1) == y.argmax(axis=1) if several else of_labels
-    return float(np.average(right, weights=weights))
 
 
 class Draws(NamedTuple):
@@ -255,34 +247,3 @@ def _batch_size(p: Any, n: int) -> int:
             stacklevel=6,
         )
     return min(int(p.batch_size), n)
-
-
-# ── going on ─────────────────────────────────────────────────────────────────────────────────────────
-
-
-def carry_on(state: State, before: Plan, plan: Plan) -> State:
-    """Give the state that a warm start or `partial_fit` goes on from: all of it that the new plan allows.
-
-    Another optimizer starts with empty slots, another schedule or rate at its full rate, another stopping
-    rule without a best epoch. An epoch that was broken off is finished where the data still fit, else begun
-    again.
-    """
-    if plan.net.sizes != before.net.sizes:
-        raise InputError(
-            f"cannot go on with layers of {plan.net.sizes} units: the fit so far has {before.net.sizes}. "
-            "Use warm_start=False to start afresh"
-        )
-    if state.theta.dtype != plan.dtype:  # L-BFGS counts in float64
-        state = replace(state, theta=state.theta.astype(plan.dtype), step=0)
-    if type(plan.optimizer) is not type(before.optimizer):
-        state = replace(state, step=0)
-    slots = plan.optimizer.init(state.theta)
-    if state.step == 0 or slots.shape != state.slots.shape:
-        state = replace(state, slots=slots)
-    if (plan.schedule, plan.optimizer.rate) != (before.schedule, before.optimizer.rate):
-        state = replace(state, rate_scale=1.0)
-    if getattr(plan.stopping, "on", "") != getattr(before.stopping, "on", ""):
-        state = replace(state, best=math.inf, best_theta=None, stalled=0)
-    if state.place and (plan.n, plan.batch_size) != (before.n, before.batch_size):
-        state = replace(state, place=0, cost_sum=0.0)
-    return state

@@ -21,7 +21,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 
 from whygrad.errors import InputError
-from whygrad.estimator_plan import accuracy, gives_probabilities
+from whygrad.estimator_plan import gives_probabilities
 from whygrad.functions import Activation, Array
 from whygrad.measuring import Judged
 from whygrad.perceptron import Perceptron, checked, trains_in_steps, validated
@@ -179,13 +179,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     def _judged(self, held_out: Data) -> Data:
         if self.loss == "log_loss" and self.out_activation == "auto":
             return held_out  # whose cost says already that these are classes
-        several = self._exclusive()
-        return Judged(
-            held_out.X,
-            held_out.Y,
-            held_out.weights,
-            by=lambda a, y, weights: accuracy(a, y, several, weights),
-        )
+        return Judged(held_out.X, held_out.Y, held_out.weights, several=self._exclusive())
 
     def _strata(self, Y: Array) -> Array | None:
         # As in scikit-learn: in proportion for two classes, not for more, nor for several labels.

@@ -7,7 +7,6 @@
 `fit` does it all; `prepare` alone leads back to the same rows later.
 """
 
-import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,11 +17,11 @@ import numpy as np
 
 from whygrad import datasets, rowwise, scores, settings
 from whygrad.engines import choose
-from whygrad.epochs import final
+from whygrad.epochs import History, final
 from whygrad.errors import InputError
 from whygrad.functions import Array
 from whygrad.network import Parameters
-from whygrad.plan import Plan, as_data, start
+from whygrad.plan import Data, State, as_data, start
 from whygrad.scores import Scores
 from whygrad.settings import Settings
 from whygrad.tables import (
@@ -38,7 +37,7 @@ from whygrad.tables import (
 )
 from whygrad.tables.splitting import split_rows
 from whygrad.tables.target import Label
-from whygrad.training import Fitted, Observer, run
+from whygrad.training import Fitted, Observer, Training, run
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,56 +146,87 @@ def _set_aside(target: Target, table: Any, seed: int) -> tuple[Array, Array]:
 
 
 @dataclass(frozen=True, eq=False)
-class Learned:
-    """A training on a table, and all that is worth keeping of it.
+class Ready:
+    """A table made ready to be learned from: all that its training follows from."""
 
-    `scores` are of the held-out rows, or of the training rows where none were held out. `sha256` has the
-    hashes of the bytes of X and y of each part, row by row, in the dtype of training.
+    source: Source
+    settings: Settings
+    table: Any
+    encoding: Encoding
+    parts: Parts
+    training: Training
+
+    def part(self, name: str) -> Data:
+        """Give the rows of a part as training has them, or would."""
+        rows, dtype = vars(self.parts)[name], self.training.plan.dtype
+        table = self.table.take(rows)
+        X, Y = self.encoding.encode(table, dtype), self.encoding.targets(table, dtype)
+        return as_data(self.training.plan.net, X, Y, dtype=dtype) if len(rows) else Data(X, Y)
+
+
+def make_ready(source: Source, given: Settings) -> Ready:
+    """Prepare the training of a network on a table: a pure function of the table and the settings."""
+    table, encoding, parts = prepare(source, given)
+    rows, stops = len(parts.training), len(parts.stopping) > 0
+    chosen = settings.complete(given, encoding, rows, stops)
+    net = settings.network(chosen, encoding)
+    plan = settings.plan(chosen, net, rows, stops)
+    X, Y = encoding.encode(table, plan.dtype), encoding.targets(table, plan.dtype)
+    data = as_data(net, X[parts.training], Y[parts.training], dtype=plan.dtype)
+    kept = as_data(net, X[parts.stopping], Y[parts.stopping], dtype=plan.dtype) if stops else None
+    training = Training(plan, start(plan), data, kept, choose(chosen.engine, plan))
+    return Ready(source, chosen, table, encoding, parts, training)
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """A training on a table, and what came of it.
+
+    `scores` are of the held-out rows, or of the training rows where none were held out.
     """
 
-    about: dict[str, Any]
-    settings: Settings
-    plan: Plan
-    engine: str
-    encoding: Encoding
+    ready: Ready
     fitted: Fitted
-    parts: Parts
-    sha256: dict[str, dict[str, str]]
     usual: Label
     scores: Scores
     seconds: float
 
+    @property
+    def settings(self) -> Settings:
+        """The options of the training, all filled in."""
+        return self.ready.settings
+
+    @property
+    def encoding(self) -> Encoding:
+        """How rows become inputs, and outputs labels or numbers."""
+        return self.ready.encoding
+
+    @property
+    def parts(self) -> Parts:
+        """The rows trained with, stopped by and held out."""
+        return self.ready.parts
+
+    @property
+    def scored_on(self) -> str:
+        """The part that the scores are of."""
+        return "held_out" if len(self.parts.held_out) else "training"
+
 
 def fit(source: Source, given: Settings, observers: Sequence[Observer] = ()) -> Learned:
     """Train a network on a table: a pure function of the table and the settings."""
-    table, encoding, parts = prepare(source, given)
-    stops = len(parts.stopping) > 0
-    chosen = settings.complete(given, encoding, len(parts.training), stops)
-    net = settings.network(chosen, encoding)
-    plan = settings.plan(chosen, net, len(parts.training), stops)
-    X, Y = encoding.encode(table, plan.dtype), encoding.targets(table, plan.dtype)
-    data = as_data(net, X[parts.training], Y[parts.training], dtype=plan.dtype)
-    kept = as_data(net, X[parts.stopping], Y[parts.stopping], dtype=plan.dtype) if stops else None
-    engine = choose(chosen.engine, plan)
-    began = time.perf_counter()
-    state, history = run(plan, start(plan), data, kept, engine, observers)
-    seconds = time.perf_counter() - began
-    fitted = Fitted(net, Parameters(net.sizes, final(plan, state)), history)
-    usual = scores.trivial(encoding.target, table.take(parts.training))
-    scored = parts.held_out if len(parts.held_out) else parts.training
-    return Learned(
-        source.about,
-        chosen,
-        plan,
-        engine.name,
-        encoding,
-        fitted,
-        parts,
-        {name: hashes(X[rows], Y[rows]) for name, rows in vars(parts).items()},
-        usual,
-        judge(encoding.target, predict(fitted, X[scored]), table.take(scored), usual),
-        seconds,
-    )
+    ready, began = make_ready(source, given), time.perf_counter()
+    state, history = run(ready.training, observers)
+    return learned(ready, state, history, time.perf_counter() - began)
+
+
+def learned(ready: Ready, state: State, history: History, seconds: float) -> Learned:
+    """Score what a training on a table came to."""
+    plan, encoding, parts = ready.training.plan, ready.encoding, ready.parts
+    fitted = Fitted(plan.net, Parameters(plan.net.sizes, final(plan, state)), history)
+    usual = scores.trivial(encoding.target, ready.table.take(parts.training))
+    rows = ready.table.take(parts.held_out if len(parts.held_out) else parts.training)
+    a = predict(fitted, encoding.encode(rows, plan.dtype))
+    return Learned(ready, fitted, usual, judge(encoding.target, a, rows, usual), seconds)
 
 
 def predict(fitted: Fitted, X: Array, first: int = 0) -> Array:
@@ -231,11 +261,3 @@ def judge_values(target: Target, outputs: Array, true: Array, usual: Label) -> S
     single = target.n_outputs == 1
     said = (outputs[:, 0] > 0.5).astype(np.int64) if single else outputs.argmax(axis=1)
     return scores.of_classes(target, true, said, usual)
-
-
-def hashes(X: Array, Y: Array) -> dict[str, str]:
-    """Give the SHA-256 of the bytes of X and Y, row by row."""
-    return {
-        name: hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
-        for name, array in (("X", X), ("y", Y))
-    }

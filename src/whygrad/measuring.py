@@ -1,6 +1,5 @@
 """How a network does on examples: its outputs, their cost, and a score that people read."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +16,9 @@ BLOCK = 1024  # rows at a time: what lies between layers stays in the processor'
 
 @dataclass(frozen=True, eq=False)
 class Judged(Data):
-    """Held-out examples with a score of their own: by(a, y, weights), in place of `score`."""
+    """Held-out examples scored by their accuracy, whatever the cost: by labels, or `several` classes."""
 
-    by: Callable[[Array, Array, Array | None], float] | None = None
+    several: bool = False
 
 
 def outputs(net: Network, theta: Parameters, X: Any) -> Array:
@@ -44,6 +43,13 @@ def score(net: Network, a: Array, y: Array, weights: Array | None = None) -> flo
     return float(np.average(right, weights=weights))
 
 
+def accuracy(a: Array, y: Array, several: bool, weights: Array | None) -> float:
+    """Give the share of right classes; of labels that do not exclude each other, all must be right."""
+    of_labels = ((a > 0.5) == (y > 0.5)).all(axis=1)
+    right = a.argmax(axis=1) == y.argmax(axis=1) if several else of_labels
+    return float(np.average(right, weights=weights))
+
+
 def _r2(a: Array, y: Array, weights: Array | None) -> float:
     s = np.ones((len(y), 1)) if weights is None else weights[:, None]
     left = (s * (y - a) ** 2).sum(axis=0, dtype=np.float64)
@@ -63,6 +69,6 @@ def measure(net: Network, theta: Parameters, data: Data) -> tuple[float, float]:
             parts.append(trace.a[-1])
         cost = float(np.average(np.concatenate(C_x), weights=data.weights))
         a = np.concatenate(parts)
-        if isinstance(data, Judged) and data.by is not None:
-            return cost, data.by(a, data.Y, data.weights)
+        if isinstance(data, Judged):
+            return cost, accuracy(a, data.Y, data.several, data.weights)
         return cost, score(net, a, data.Y, data.weights)

@@ -18,13 +18,13 @@ from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOp
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from whygrad.backprop import forward
+from whygrad.continuing import carry_on
 from whygrad.engines import choose
 from whygrad.epochs import History, final
 from whygrad.errors import InputError
 from whygrad.estimator_plan import (
     SOLVERS,
     Draws,
-    carry_on,
     check_offered,
     draw,
     network,
@@ -38,7 +38,7 @@ from whygrad.lbfgs import LBFGS, of_gradients
 from whygrad.measuring import outputs
 from whygrad.network import Network, Parameters
 from whygrad.plan import Clip, Data, Plan, State, as_data, start
-from whygrad.training import ALL_DONE, Observer, at_epoch_ends, run
+from whygrad.training import ALL_DONE, Observer, Training, at_epoch_ends, run
 
 if TYPE_CHECKING:
     from whygrad.why.bound import Why
@@ -230,6 +230,8 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         X_val: Any = None,
         y_val: Any = None,
         sample_weight_val: Any = None,
+        record: Any = None,
+        copy_data: bool | None = None,
     ) -> Any:
         """Train until `max_iter` epochs are over or the stopping rule ends it.
 
@@ -240,11 +242,15 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         sample_weight : how much each example counts, (n,).
         X_val, y_val, sample_weight_val : examples to measure after every epoch. With early stopping they
             take the place of held-out ones, and all of X is trained on.
+        record : a folder to write, "NAME.run", from which `whygrad.open_run` replays, resumes and forks the
+            training.
+        copy_data : put the examples trained on, and held out, into that folder; by default where they are
+            small. Otherwise they have to be given to `open_run` again.
         """
         if (X_val is None) != (y_val is None):
             raise InputError("X_val and y_val belong together: give both or neither")
         given = None if X_val is None else (X_val, y_val, sample_weight_val)
-        return self._fit(X, y, sample_weight, incremental=False, validation=given)
+        return self._fit(X, y, sample_weight, False, given, record, copy_data)
 
     def _fit(
         self,
@@ -253,6 +259,8 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         sample_weight: Any,
         incremental: bool,
         validation: tuple[Any, Any, Any] | None = None,
+        record: Any = None,
+        copy_data: bool | None = None,
     ) -> Any:
         check_offered(self, incremental)
         goes_on = hasattr(self, "theta_") and (self.warm_start or incremental)
@@ -280,15 +288,21 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         plan = plan_of(self, net, len(data.Y), draws.seed, dtype)
         state = carry_on(self._state, self._plan, plan) if goes_on else start(plan, theta)
         plan = replace(plan, epochs=state.epoch + (1 if incremental else self.max_iter))
-        state, history = run(
+        training = Training(
             plan,
             state,
             data,
             None if held_out is None else self._judged(held_out),
             choose(self.engine, of_gradients(plan)),
-            self._observers(state),
-            layer_statistics=self.layer_statistics,
+            self.layer_statistics,
         )
+        if record is None:
+            state, history = run(training, self._observers(state))
+        else:
+            from whygrad.record import record_run
+
+            observers = self._observers(state)
+            state, history = record_run(record, training, observers, copy_data=copy_data)
         self._plan, self._state, self._draws = plan, state, draws
         self._conclude(history, goes_on)
         if not incremental or history.stopped != ALL_DONE:

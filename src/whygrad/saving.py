@@ -4,18 +4,17 @@ A file is written under a temporary name, synced and renamed, so that no reader 
 """
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 
 from whygrad.epochs import Epoch, History, LayerStatistics
 from whygrad.errors import FileError, InputError
+from whygrad.files import write_atomically
 from whygrad.functions import ACTIVATIONS, COSTS, Activation, find_cost
 from whygrad.network import Dense, Network, Parameters, Uniform
 from whygrad.training import Fitted
@@ -83,7 +82,7 @@ def load(path: str | PathLike[str], own: Sequence[Any] = ()) -> Fitted:
         if shapes != [array.shape for array in arrays] or theta.flat.dtype.kind != "f":
             raise FileError(f"{path}: damaged, its matrices do not fit its network")
         history = json.loads(about["history"])
-        epochs = tuple(_epoch_from_dict(epoch) for epoch in history["epochs"])
+        epochs = tuple(epoch_from_dict(epoch) for epoch in history["epochs"])
         return Fitted(net, theta, History(epochs, history["stopped"]))
     except InputError as error:
         raise FileError(f"{path}: {error}") from None
@@ -136,23 +135,8 @@ def network_from_dict(about: dict[str, Any], own: Sequence[Any] = ()) -> Network
     return Network(tuple(inputs) if isinstance(inputs, list) else inputs, tuple(layers), cost)
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}")
-    try:
-        try:
-            with temporary.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise FileError(f"{path}: cannot be written ({error.strerror or error})") from None
-
-
-def _epoch_from_dict(about: dict[str, Any]) -> Epoch:
+def epoch_from_dict(about: dict[str, Any]) -> Epoch:
+    """Build an epoch from its description."""
     layers = tuple(LayerStatistics(**layer) for layer in about.get("layers", ()))
     return Epoch(**about | {"layers": layers})
 

@@ -11,7 +11,6 @@ import math
 import signal
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -20,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from whygrad.backprop import Trace, forward
+from whygrad.diverging import Checkpoints, report_divergence, state_before
 from whygrad.engines import Engine, Watch, Watched, choose
 from whygrad.epochs import Epoch, History, end_of_epoch, final, last_step
-from whygrad.errors import DivergenceWarning, InputError
+from whygrad.errors import InputError
 from whygrad.functions import Array
 from whygrad.lbfgs import LBFGS, minimise, of_gradients
 from whygrad.measuring import outputs
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from whygrad.why.bound import Why
 
 CHUNK_SECONDS = 0.075  # between two looks at Ctrl-C and the observers
-CHECKPOINT_SECONDS = 1.0  # between two states kept to go back to, should the cost become infinite
 
 ALL_DONE = "all epochs done"  # what `stopped` says at the end of a training that nothing stopped,
 INTERRUPTED = "interrupted"  # and of one ended by Ctrl-C
@@ -47,12 +45,14 @@ class Report:
     """What an observer is told: where the training stands, and the epoch that just ended, if one did.
 
     `epoch` holds what that epoch showed (`epoch.cost`, `epoch.held_out_score`, …); `state.epoch` counts the
-    epochs that are over, `state.step` the steps.
+    epochs that are over, `state.step` the steps. `watched` is what was seen of the steps since the report
+    before; an observer with an attribute `watch`, a `Watch`, says what it wants to see.
     """
 
     plan: Plan
     state: State
     epoch: Epoch | None = None
+    watched: Watched = field(default_factory=Watched)
 
     @property
     def parameters(self) -> Parameters:
@@ -66,6 +66,19 @@ class Report:
 
 
 Observer = Callable[[Report], bool | None]
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """All that a training is a function of; `run` takes the steps."""
+
+    plan: Plan
+    state: State
+    data: Data
+    held_out: Data | None
+    engine: Engine
+    layer_statistics: bool = False
+    watch: Watch = Watch()
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +140,8 @@ def train(
     progress: bool = False,
     callbacks: Sequence[Observer] = (),
     layer_statistics: bool = False,
+    record: str | PathLike[str] | None = None,
+    copy_data: bool | None = None,
 ) -> Fitted:
     """Train a network by backpropagation and gradient descent.
 
@@ -162,11 +177,15 @@ def train(
     callbacks : functions called with a `Report` after every epoch; True stops the training.
     layer_statistics : put the gradient's norm and the relative size of the update of every layer, at the
         last step of each epoch, into the history. It costs one more pass through that batch.
+    record : a folder to write, "NAME.run", from which `open_run` replays, resumes and forks the training.
+    copy_data : put the data into that folder; by default where they are small.
 
     Raises
     ------
     InputError
         For data, shapes or settings that cannot be trained with.
+    FileError
+        Where the folder cannot be written. What was recorded until then can be resumed.
 
     >>> X, Y = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
     >>> from whygrad import Dense, SGD
@@ -209,9 +228,13 @@ def train(
 
         observers.insert(0, ProgressBar())
     chosen = choose(engine, of_gradients(plan))
-    state, history = run(
-        plan, start(plan, theta), data, kept, chosen, observers, seconds, layer_statistics
-    )
+    training = Training(plan, start(plan, theta), data, kept, chosen, layer_statistics)
+    if record is None:
+        state, history = run(training, observers, seconds)
+    else:
+        from whygrad.record import record_run
+
+        state, history = record_run(record, training, observers, seconds, copy_data=copy_data)
     return Fitted(net, Parameters(net.sizes, final(plan, state)), history)
 
 
@@ -232,30 +255,26 @@ def _check_arguments(net: Any, theta: Any, held_out: Any, seconds: Any, callback
 
 
 def run(
-    plan: Plan,
-    state: State,
-    data: Data,
-    held_out: Data | None,
-    engine: Engine,
-    observers: Sequence[Observer] = (),
-    seconds: float | None = None,
-    layer_statistics: bool = False,
+    training: Training, observers: Sequence[Observer] = (), seconds: float | None = None
 ) -> tuple[State, History]:
-    """Go on from `state` until the plan's epochs are over or something stops the training.
+    """Go on from the training's state until the plan's epochs are over or something stops it.
 
-    The state given is not changed. Raises `InputError` where a rule needs held-out data.
+    The state given is not changed. Engines watch what the training says and what observers wish to see.
+    Raises `InputError` where a rule needs held-out data.
     """
+    plan, state, held_out = training.plan, training.state, training.held_out
+    engine, layer_statistics, watch = training.engine, training.layer_statistics, training.watch
     for rule in (plan.stopping, plan.schedule):
         on = getattr(rule, "on", "cost")
         if on != "cost" and held_out is None:
             what = "stopping" if rule is plan.stopping else "a schedule"
             raise InputError(f"{what} on {on!r} needs held-out data: give held_out=(X, Y)")
-    data, started = smooth(plan, data), time.perf_counter()
+    data, started = smooth(plan, training.data), time.perf_counter()
     epochs: list[Epoch] = []
 
-    def look(state: State, ended: Epoch | None) -> str:
+    def look(state: State, ended: Epoch | None, watched: Watched = Watched()) -> str:  # noqa: B008
         """Tell the observers; give why to stop, or an empty string."""
-        report, stopped = Report(plan, state, ended), ""
+        report, stopped = Report(plan, state, ended, watched), ""
         if any([observer(report) for observer in observers]):
             stopped = "stopped by a callback"
         if seconds is not None and time.perf_counter() - started >= seconds:
@@ -263,10 +282,12 @@ def run(
         return INTERRUPTED if interrupted() else stopped or state.stopped
 
     state = replace(state.copy(), stopped="")
-    checkpoints = _Checkpoints(state)
+    checkpoints = Checkpoints(state)
+    wanted = wishes(watch, observers)
     chunk, stopped, seen = 8, "", Watched()
     with _interruption() as interrupted, _closing(observers):
         if isinstance(plan.optimizer, LBFGS):
+            data = _remaining(data, watch)
             return minimise(plan, state, data, held_out, engine, look, layer_statistics)
         while state.epoch < plan.epochs and not stopped:
             rest = plan.steps_per_epoch - state.place
@@ -274,7 +295,7 @@ def run(
             until = state.step + min(rest - 1 if layer_statistics and not sampled else rest, chunk)
             before = state.copy() if sampled else state
             began, first = time.perf_counter(), state.step
-            state, seen = engine.run(plan, state, data, until, Watch())
+            state, seen = engine.run(plan, state, data, until, wanted)
             if seen.diverged:
                 break
             if not sampled:
@@ -286,80 +307,39 @@ def run(
                 if sampled:
                     ended = replace(ended, layers=last_step(plan, before, after, data))
                 epochs.append(ended)
-            stopped = look(state, ended)
+            stopped = look(state, ended, seen)
             checkpoints.offer(state)
+        if seen.diverged:
+            look(state, None, seen)
         # The very last update is followed by no cost that would show it.
         if seen.diverged or not np.isfinite(state.theta).all():
-            stopped = _report_divergence(plan, state, data)
+            stopped = report_divergence(plan, state, data)
             if state.place == 0 and epochs:
                 epochs.pop()  # the step that is undone was its last
-            state = _before(plan, state.step, checkpoints, data, held_out, engine)
+            state = state_before(plan, state.step, checkpoints, data, held_out, engine, watch)
     state = replace(state, stopped=stopped or ALL_DONE)
     return state, History(tuple(epochs), state.stopped)
 
 
-class _Checkpoints:
-    """The last two states known to be good, so that there is always one before the present step."""
-
-    def __init__(self, state: State) -> None:
-        self.older = self.newer = state.copy()
-        self.taken = time.perf_counter()
-
-    def offer(self, state: State) -> None:
-        if time.perf_counter() - self.taken > CHECKPOINT_SECONDS:
-            self.older, self.newer = self.newer, state.copy()
-            self.taken = time.perf_counter()
-
-    def before(self, step: int) -> State:
-        return self.newer if self.newer.step < step else self.older
+def _remaining(data: Data, watch: Watch) -> Data:
+    """Give the data without the examples that multipliers leave out, for L-BFGS, which makes no steps."""
+    if watch.multipliers is None:
+        return data
+    if not watch.rescale:
+        raise InputError("L-BFGS knows no divisor of a step: leave examples out with rescale=True")
+    weights = np.ones(len(data.Y), data.Y.dtype) if data.weights is None else data.weights
+    return replace(data, weights=weights * watch.multipliers.astype(weights.dtype))
 
 
-def _before(
-    plan: Plan,
-    step: int,
-    checkpoints: _Checkpoints,
-    data: Data,
-    held_out: Data | None,
-    engine: Engine,
-) -> State:
-    """Give the state one step before `step` by running again from a checkpoint."""
-    state = checkpoints.before(step)
-    while state.step < step - 1:
-        until = min(step - 1, state.step + plan.steps_per_epoch - state.place)
-        state, _ = engine.run(plan, state, data, until, Watch())
-        if state.place == plan.steps_per_epoch and state.step < step - 1:
-            state, _ = end_of_epoch(plan, state, held_out)
-    return state
-
-
-def _report_divergence(plan: Plan, state: State, data: Data) -> str:
-    """Say at which step and in which layer numbers stopped being finite, and what helps."""
-    batch = plan.batch(state.epoch, state.place)
-    with np.errstate(all="ignore"):
-        theta = Parameters(plan.net.sizes, state.theta)
-        trace = forward(plan.net, theta, data.X[batch])
-    reason = f"diverged at step {state.step}: {_first_overflow(theta, trace)}"
-    warnings.warn(
-        f"training {reason} (rate {plan.optimizer.rate * state.rate_scale:g}). The last parameters with "
-        "a finite cost are kept. Try a smaller rate, or scale the inputs and targets.",
-        DivergenceWarning,
-        stacklevel=4,
+def wishes(watch: Watch, observers: Sequence[Observer]) -> Watch:
+    """Give what engines are to watch: `watch`, and what observers ask for."""
+    asked = [wish for wish in (getattr(o, "watch", None) for o in observers) if wish is not None]
+    return replace(
+        watch,
+        costs=any(wish.costs for wish in (watch, *asked)),
+        every=next((wish.every for wish in (watch, *asked) if wish.every), 0),
+        taps=tuple(tap for wish in (watch, *asked) for tap in wish.taps),
     )
-    return reason
-
-
-def _first_overflow(theta: Parameters, trace: Trace) -> str:
-    for l in range(1, len(trace.z)):
-        for name, array in (
-            ("W", theta.W[l]),
-            ("b", theta.b[l]),
-            ("z", trace.z[l]),
-            ("a", trace.a[l]),
-        ):
-            if not np.isfinite(array).all():
-                what = "NaN" if np.isnan(array).any() else "infinite"
-                return f"layer {l} overflowed first, {name}[{l}] is {what}"
-    return "the cost overflowed, every layer's values are finite"
 
 
 def _next_chunk(steps: int, seconds: float) -> int:

@@ -89,16 +89,17 @@ def _complain(message: str) -> int:
 @contextmanager
 def _warnings_as_lines() -> Iterator[None]:
     """Show whygrad's own warnings as lines, and none of its libraries'."""
-    from whygrad.errors import DivergenceWarning, EngineWarning
+    from whygrad.errors import DivergenceWarning, EngineWarning, RecordWarning
 
     def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
-        if issubclass(category, DivergenceWarning | EngineWarning):
+        if issubclass(category, DivergenceWarning | EngineWarning | RecordWarning):
             _complain(str(message))
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", DivergenceWarning)
         warnings.simplefilter("always", EngineWarning)
+        warnings.simplefilter("always", RecordWarning)
         warnings.showwarning = show  # type: ignore[assignment]
         yield
 

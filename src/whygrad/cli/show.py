@@ -1,6 +1,7 @@
 """`whygrad show`, `whygrad runs` and `whygrad evaluate`: what a run says, and what it is worth."""
 
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from whygrad.cli.curves import curve
-from whygrad.cli.printing import ended, note, print_json, print_scores, printer, r2, share
+from whygrad.cli.facts import facts, layers, table_of_layers
+from whygrad.cli.printing import note, print_json, print_scores, printer, r2, share
 from whygrad.errors import FileError
-from whygrad.network import count
 from whygrad.record import Run, open_run
 from whygrad.scores import Numbers, Scores
 
@@ -42,24 +43,29 @@ def _rows(scored_on: str) -> str:
 
 
 def show(run: Path, *, json: bool) -> int:
-    """Show settings, curves and scores of a run."""
+    """Show settings, curves, layers and scores of a run, of one that is being written as well."""
     opened = open_run(run)
     history = opened.history
     if json:
         more: dict[str, Any] = {
             "run": str(run),
-            "inputs": list(opened.encoding.names),
-            "notes": list(opened.encoding.notes),
+            "step": opened.step,
             "stopped": history.stopped,
-            "history": [vars(epoch) for epoch in history.epochs],
+            "history": [asdict(epoch) for epoch in history.epochs],
+            "layers": layers(opened),
         }
+        if opened.on_table:
+            more |= {
+                "inputs": list(opened.encoding.names),
+                "notes": list(opened.encoding.notes),
+            }
         print_json(more | opened.manifest)
         return 0
     console = printer()
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for name, text in _facts(opened):
+    for name, text in facts(opened):
         table.add_row(name, Text(text))
     console.print(table)
     width = min(console.width, 100)
@@ -68,57 +74,14 @@ def show(run: Path, *, json: bool) -> int:
         if drawn:
             console.print(f"\n[bold]{name}[/]")
             console.print("\n".join(drawn), markup=False)
-    print_scores(
-        console, opened.scores, opened.encoding.target, _rows(opened.manifest["scored_on"])
-    )
+    of_layers = layers(opened)
+    if of_layers:
+        console.print()
+        console.print(table_of_layers(of_layers))
+    if opened.scores is not None:
+        scored_on = opened.manifest["scored_on"]
+        print_scores(console, opened.scores, opened.encoding.target, _rows(scored_on))
     return 0
-
-
-def _facts(run: Run) -> list[tuple[str, str]]:
-    about, net, settings = run.manifest, run.net, run.settings
-    data, rows = about["data"], about["data"]["rows"]
-    where = data.get("path") or data.get("name") or "a frame in memory"
-    layers = " → ".join(
-        [f"{net.sizes[0]} inputs", *(f"{layer.units} {layer.f.name}" for layer in net.layers)]
-    )
-    penalties = [
-        f"{name} {getattr(settings, name):.3g}" for name in ("l1", "l2") if getattr(settings, name)
-    ]
-    epochs = len(run.history.epochs)
-    columns = [column.name for column in run.encoding.columns]
-    shown = "; ".join(columns if len(columns) <= 12 else [*columns[:4], "…", columns[-1]])
-    task = f"{len(run.encoding.classes)} classes" if run.encoding.classes else "numbers"
-    facts = [
-        ("run", f"{run.path.name}, written {about['created'].replace('T', ' ')[:16]} UTC"),
-        ("target", f"{run.target}, {task}"),
-        ("columns", f"{len(columns)}: {shown}"),
-        *(("", line) for line in run.encoding.notes),
-        ("network", f"{layers}, {net.C.name}; {count(net.sizes):,} weights and biases"),
-        (
-            "training",
-            ", ".join(
-                [
-                    f"{settings.optimizer}, rate {settings.rate:g} {settings.schedule}",
-                    f"batches of {settings.batch_size}",
-                    *penalties,
-                    f"seed {settings.seed}",
-                    f"{about['dtype']} by the {about['engine']} engine",
-                ]
-            ),
-        ),
-        (
-            "ended",
-            f"after {epochs} of {settings.epochs} epochs, {about['seconds']:.1f} s: "
-            + ended(run.history.stopped),
-        ),
-        (
-            "rows",
-            f"{rows['training']:,} trained on, {rows['stopping']:,} to stop by, "
-            f"{rows['held_out']:,} held out",
-        ),
-        ("from", str(where)),
-    ]
-    return facts
 
 
 def _curves(run: Run) -> list[tuple[str, list[float | None]]]:
@@ -129,8 +92,12 @@ def _curves(run: Run) -> list[tuple[str, list[float | None]]]:
         ("log₁₀ of the training cost, epoch by epoch", [_log(epoch.cost) for epoch in epochs])
     ]
     if epochs[0].held_out_score is not None:
-        what = "R²" if run.encoding.task == "regression" else "accuracy"
-        found.append((f"{what} of the rows to stop by", [epoch.held_out_score for epoch in epochs]))
+        numbers = run.net.C.targets not in ("unit", "distribution")
+        if run.on_table:
+            numbers = run.encoding.task == "regression"
+        what = "R²" if numbers else "accuracy"
+        of = "rows to stop by" if run.on_table else "held-out examples"
+        found.append((f"{what} of the {of}", [epoch.held_out_score for epoch in epochs]))
     return found
 
 
@@ -174,7 +141,7 @@ def runs(folder: Path, *, json: bool) -> int:
         score, trivial = _score(run.scores)
         table.add_row(
             Text(path.name),
-            Text(run.target),
+            Text(run.target if run.on_table else "–"),
             score,
             trivial,
             f"{sum(run.manifest['data']['rows'].values()):,}",
@@ -190,19 +157,23 @@ def runs(folder: Path, *, json: bool) -> int:
 def _listed(path: Path, run: Run | FileError) -> dict[str, Any]:
     if isinstance(run, FileError):
         return {"run": str(path), "error": str(run)}
+    scores = run.scores
     return {
         "run": str(path),
-        "target": run.target,
-        "task": run.encoding.task,
+        "target": run.target if run.on_table else None,
+        "task": run.encoding.task if run.on_table else None,
         "created": run.manifest["created"],
-        "score": run.scores.score,
-        "baseline": run.scores.baseline,
+        "stopped": run.stopped,
+        "score": None if scores is None else scores.score,
+        "baseline": None if scores is None else scores.baseline,
         "rows": run.manifest["data"]["rows"],
         "epochs": len(run.history.epochs),
     }
 
 
-def _score(scores: Scores) -> tuple[str, str]:
+def _score(scores: Scores | None) -> tuple[str, str]:
+    if scores is None:
+        return "–", "–"
     if isinstance(scores, Numbers):
         return f"R² {r2(scores.r2)}", f"R² {r2(scores.baseline)}"
     return share(scores.accuracy), share(scores.baseline)

@@ -10,26 +10,27 @@ from whygrad import datasets
 from whygrad.cli.options import settings_of, with_file
 from whygrad.cli.printing import ended, note, note_lines, print_json, print_scores, printer
 from whygrad.errors import InputError, nearest
-from whygrad.fitting import Learned, find, fit
+from whygrad.fitting import Learned, find
 from whygrad.progress import ProgressBar
-from whygrad.record import free_name, writing
+from whygrad.record import free_name
+from whygrad.record.place import check_place
+from whygrad.record.rows import record_table
 from whygrad.tables.target import TASKS
 from whygrad.training import INTERRUPTED
 
 EXIT_DIVERGED, EXIT_INTERRUPTED = 1, 130
 
 
-def train(file: str, given: dict[str, Any], *, overwrite: bool, json: bool) -> int:
+def train(file: str, given: dict[str, Any], *, overwrite: bool, copy_data: bool, json: bool) -> int:
     """Train as the options say; give the exit code, 130 after Ctrl-C, 1 where the cost diverged."""
     options = with_file(given)
     settings = settings_of(options)
     if options["task"] is not None and options["task"] not in TASKS:
         raise InputError(f"unknown task {options['task']!r}: {nearest(options['task'], TASKS)}")
     path = _place(file, options["run"], overwrite)
-    writing.check_place(path, overwrite)
+    check_place(path, overwrite)
     source = find(file, options["target"], options["task"], settings.seed)
-    learned = fit(source, settings, [ProgressBar()])
-    writing.write(learned, path, overwrite)
+    learned = record_table(path, source, settings, [ProgressBar()], overwrite, copy_data or None)
     stopped = learned.fitted.history.stopped
     if stopped == INTERRUPTED:
         note(f"interrupted: {path} holds what training gave so far")
@@ -62,11 +63,11 @@ def summary(learned: Learned, path: Path) -> dict[str, Any]:
         "rows": {name: len(rows) for name, rows in vars(learned.parts).items()},
         "inputs": list(learned.encoding.names),
         "notes": list(learned.encoding.notes),
-        "engine": learned.engine,
+        "engine": learned.ready.training.engine.name,
         "epochs": len(history.epochs),
         "stopped": history.stopped,
         "seconds": learned.seconds,
-        "scored_on": "held_out" if len(learned.parts.held_out) else "training",
+        "scored_on": learned.scored_on,
         "scores": learned.scores.to_dict(),
     }
 

@@ -14,9 +14,10 @@ import numpy as np
 from whygrad.backprop import Trace, backward, forward, gradients
 from whygrad.cli.printing import print_json, printer
 from whygrad.errors import InputError
-from whygrad.fitting import find_again, hashes, predict, prepare, truth
+from whygrad.fitting import predict, truth
 from whygrad.functions import shortcut
 from whygrad.record import Run, open_run
+from whygrad.record.held_out import read_part
 from whygrad.show.numbers import number
 from whygrad.tables.columns import quoted
 
@@ -55,12 +56,8 @@ def weight(run: Path, place: str | None, row: int, *, json: bool) -> int:
 
 def _row(run: Run, row: int) -> tuple[Any, Any, Any]:
     """Read a row that the run was scored on again, as a table, as input and as target."""
-    part, about = run.manifest["scored_on"], run.manifest["data"]
-    table, encoding, parts = prepare(find_again(about, run.target, run.encoding.task), run.settings)
-    rows, dtype = table.take(vars(parts)[part]), run.theta.flat.dtype
-    X, Y = encoding.encode(rows, dtype), encoding.targets(rows, dtype)
-    if encoding != run.encoding or about["sha256"][part] != hashes(X, Y):
-        raise InputError(f"the data are not those that {run.path.name} was trained on")
+    rows, data = read_part(run, run.manifest["scored_on"])
+    X, Y = data.X, data.Y
     if not 0 <= row < len(X):
         raise InputError(f"row {row}: the rows are 0 to {len(X) - 1}")
     return rows.slice(row, 1), X[row : row + 1], Y[row : row + 1]

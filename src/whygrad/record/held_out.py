@@ -1,9 +1,11 @@
-"""The rows that a run was scored on, read again from where training found them."""
+"""The rows of a table that a run was trained or scored on, read again from where training found them."""
 
 from typing import Any
 
 from whygrad.errors import InputError
-from whygrad.fitting import find_again, hashes, prepare
+from whygrad.fitting import find_again, prepare
+from whygrad.plan import Data
+from whygrad.record import stored
 
 
 def read_again(run: Any) -> Any:
@@ -11,14 +13,30 @@ def read_again(run: Any) -> Any:
 
     Raises `InputError` where the data are no longer what training saw.
     """
-    about, part = run.manifest["data"], run.manifest["scored_on"]
-    source = find_again(about, run.target, run.encoding.task)
-    table, encoding, parts = prepare(source, run.settings)
-    rows, dtype = table.take(vars(parts)[part]), run.theta.flat.dtype
-    seen = hashes(encoding.encode(rows, dtype), encoding.targets(rows, dtype))
-    if encoding != run.encoding or about["sha256"][part] != seen:
+    return read_part(run, run.manifest["scored_on"])[0]
+
+
+def read_part(run: Any, part: str) -> tuple[Any, Data]:
+    """Give a part of the table that a `Run` was trained on, as rows and as training has them.
+
+    Raises `InputError` where the data are no longer what training saw, or lay in memory, and `FileError`
+    where they are gone.
+    """
+    table, encoding, parts = prepare_again(run)
+    rows, dtype = table.take(vars(parts)[part]), run.manifest["dtype"]
+    data = Data(encoding.encode(rows, dtype), encoding.targets(rows, dtype))
+    recorded = run.manifest["data"]["sha256"].get(part)
+    if recorded is not None:
+        stored.check_same(run.path.name, part, recorded, stored.hashes(data))
+    if encoding != run.encoding:
         raise InputError(
-            f"the data are not those that {run.path.name} was trained on: they have changed since, or "
-            "another version reads them otherwise; name a file to score"
+            f"the data are not those that {run.path.name} was trained on: other columns, or another version "
+            "that reads them otherwise"
         )
-    return rows
+    return rows, data
+
+
+def prepare_again(run: Any) -> tuple[Any, Any, Any]:
+    """Give the table, the encoding and the parts of a `Run` as they are made from its source now."""
+    source = find_again(run.manifest["data"], run.target, run.encoding.task)
+    return prepare(source, run.settings)

@@ -1,88 +1,216 @@
-"""A run, opened again: its settings, scores and history, and predictions for new rows.
+"""A recorded training: what it showed, its state at any step, and what can be done with it.
 
-Rows come as a CSV or Parquet file, the name of a data set, or a pandas, polars or arrow frame; columns are
-found by name, in any order. A row has the same prediction to the last bit, whatever stands beside it.
+A run can be opened while it is written. History and costs are then those so far, and the parameters those
+of the last snapshot.
 """
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from whygrad import datasets, scores
-from whygrad.epochs import History
-from whygrad.errors import FileError, InputError, nearest
-from whygrad.fitting import find, judge_values, predict, truth
+from whygrad.engines import Engine, Statistics, Watch, choose
+from whygrad.epochs import History, final
+from whygrad.errors import FileError, InputError, RecordWarning
 from whygrad.functions import Array
+from whygrad.lbfgs import of_gradients
+from whygrad.measuring import outputs
 from whygrad.network import Network, Parameters
-from whygrad.record import manifest
-from whygrad.record.held_out import read_again
+from whygrad.plan import Data, Plan, State
+from whygrad.record import describing, environment, events, manifest, replay, source
 from whygrad.saving import load
-from whygrad.scores import Scores
-from whygrad.settings import Settings
-from whygrad.tables import Encoding, as_table, batches
-from whygrad.training import Fitted
+from whygrad.training import Fitted, Observer, Training
 
 if TYPE_CHECKING:
+    from whygrad.scores import Scores
+    from whygrad.settings import Settings
+    from whygrad.tables import Encoding
     from whygrad.why.bound import Why
 
-ROWS = 8192  # that are in memory at a time
+
+@dataclass(frozen=True)
+class Replay:
+    """A training computed again: what it ended with, and how that compares with what was recorded."""
+
+    fitted: Fitted
+    verdict: replay.Verdict
+
+    def __str__(self) -> str:
+        return str(self.verdict)
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A finished training that was written to a folder; `open_run` gives it.
+    """A recorded training; `open_run` gives it.
 
     Parameters
     ----------
     path : the folder.
     manifest : what its manifest.json says.
-    fitted : the network, its parameters and the history.
-    encoding : how rows become inputs, and outputs labels or numbers.
-    settings : the options of the training, all filled in.
-    scores : of the rows that were held out, as training gave them.
+    own : the user's own functions and rules that it uses.
+    given : the examples, (X, Y) or (X, Y, weights), where they were given again.
+    given_held_out : the same of those measured after every epoch.
     """
 
     path: Path
     manifest: dict[str, Any]
-    fitted: Fitted
-    encoding: Encoding
-    settings: Settings
-    scores: Scores
+    own: tuple[Any, ...] = ()
+    given: tuple[Any, ...] | None = None
+    given_held_out: tuple[Any, ...] | None = None
 
     def __repr__(self) -> str:
         return f"<Run {str(self.path)!r}: {self.fitted!r}>"
 
+    # ── what was trained ──
+
+    @cached_property
+    def _first_plan(self) -> Plan:
+        return describing.plan_from_dict(self.manifest, self.own)
+
     @property
     def net(self) -> Network:
         """The network."""
-        return self.fitted.net
+        return self._first_plan.net
 
     @property
-    def theta(self) -> Parameters:
-        """The parameters that training ended with."""
-        return self.fitted.theta
+    def plan(self) -> Plan:
+        """All that decides the training, with as many epochs as it was to have in the end."""
+        return replace(self._first_plan, epochs=self.stages()[-1].epochs)
+
+    @cached_property
+    def encoding(self) -> "Encoding":
+        """How rows of the table become inputs, and outputs labels or numbers."""
+        from whygrad.tables import Encoding
+
+        if not self.on_table:
+            raise InputError(f"{self.path.name} was trained on arrays: there are no columns")
+        path = manifest.check_file(self.path, manifest.ENCODING, self.manifest)
+        return Encoding.from_dict(json.loads(path.read_text(encoding="utf-8")))
 
     @property
-    def history(self) -> History:
-        """The training, epoch by epoch; held-out there are the rows set aside to stop by."""
-        return self.fitted.history
+    def on_table(self) -> bool:
+        """Whether it was trained on the rows of a table."""
+        return "settings" in self.manifest
+
+    @cached_property
+    def settings(self) -> "Settings":
+        """The options of the training on a table, all filled in."""
+        from whygrad.settings import Settings
+
+        if not self.on_table:
+            raise InputError(
+                f"{self.path.name} was trained on arrays: it has a plan, but no settings"
+            )
+        given = self.manifest["settings"]
+        return Settings(**given | {"hidden": tuple(given["hidden"])})
 
     @property
     def target(self) -> str:
         """The name of the column that is predicted."""
         return self.encoding.target.name
 
+    # ── what it showed ──
+
+    @property
+    def history(self) -> History:
+        """The training, epoch by epoch, so far."""
+        try:
+            with events.reading(self._events) as db:
+                ended = events.ended(db)
+                return History(events.epochs(db), ended[1] if ended else "")
+        except FileError as error:
+            if manifest.MODEL not in self.manifest.get("files", {}):
+                raise
+            warnings.warn(
+                f"{error}: the history and the parameters at the end are there, but no replay",
+                RecordWarning,
+                stacklevel=2,
+            )
+            return self.fitted.history
+
+    @property
+    def costs(self) -> Array:
+        """The cost of every step so far, penalties included, (steps,)."""
+        with events.reading(self._events) as db:
+            return events.costs(db, self.start, events.last_step(db))
+
+    @property
+    def statistics(self) -> Statistics:
+        """What the layers did, at some hundred steps of every epoch."""
+        with events.reading(self._events) as db:
+            return events.statistics(db, self.net.L)
+
+    @property
+    def start(self) -> int:
+        """The step it started at: 0, but in a fork, which goes on from a step of another run."""
+        return int(self.manifest["start"])
+
+    @property
+    def step(self) -> int:
+        """The number of updates so far, those of the run it was forked from included."""
+        with events.reading(self._events) as db:
+            return max(self.start, events.last_step(db))
+
+    @property
+    def stopped(self) -> str:
+        """Why training ended, or "" where it has not."""
+        with events.reading(self._events) as db:
+            ended = events.ended(db)
+        return ended[1] if ended else ""
+
+    @property
+    def scores(self) -> "Scores | None":
+        """The scores of the rows that were held out, as training gave them; None where there are none."""
+        from whygrad import scores
+
+        found = self.manifest.get("scores")
+        return None if found is None else scores.from_dict(found)
+
+    # ── what it came to ──
+
+    @cached_property
+    def fitted(self) -> Fitted:
+        """The network with the parameters that training ended with, or had when this was opened."""
+        files = self.manifest.get("files", {})
+        if isinstance(files, dict) and manifest.MODEL not in files:
+            return self._latest()
+        try:
+            path = manifest.check_file(self.path, manifest.MODEL, self.manifest)
+            return load(path, describing.of_network(self.own))
+        except FileError as error:
+            try:
+                found = self._latest()
+            except (FileError, InputError):
+                raise error from None
+            warnings.warn(
+                f"{error}: the last snapshot is used instead", RecordWarning, stacklevel=4
+            )
+            return found
+
+    def _latest(self) -> Fitted:
+        state = replay.latest(self)
+        return Fitted(self.net, Parameters(self.net.sizes, final(self.plan, state)), self.history)
+
+    @property
+    def theta(self) -> Parameters:
+        """The parameters of `fitted`."""
+        return self.fitted.theta
+
     @property
     def why(self) -> "Why":
         """Ask why: `run.why.weight(frame, layer=1, to=0, from_="rooms")`, and the other questions of `Why`.
 
-        Rows are a frame or a file with the target, or without any the rows that were held out.
+        Rows are a frame or a file with the target, or without any the rows that were held out; a run on
+        arrays is asked with arrays.
         """
+        if not self.on_table:
+            return self.fitted.why
         from whygrad.record.asking import why_of_run
 
         return why_of_run(self)
@@ -90,9 +218,11 @@ class Run:
     def predict(self, data: Any) -> Array:
         """Give the predicted labels, or numbers in the target's own units, (n,).
 
-        Raises `InputError` for a column that is missing or of another kind than in training, and
-        `FileError` for a file that cannot be read.
+        A run on arrays gives its outputs a[L], (n, n_L). Raises `InputError` for a column that is missing
+        or of another kind than in training, and `FileError` for a file that cannot be read.
         """
+        if not self.on_table:
+            return outputs(self.net, self.theta, data)
         return np.concatenate([self.encoding.decode(a) for a, _ in self.outputs(data)])
 
     def probabilities(self, data: Any) -> Array:
@@ -100,99 +230,158 @@ class Run:
         target = self.encoding.target
         return np.concatenate([target.probabilities(a) for a, _ in self.outputs(data)])
 
-    def evaluate(self, data: Any = None) -> Scores:
+    def outputs(self, data: Any) -> Iterator[tuple[Array, Any]]:
+        """Give the network's outputs, (rows, n_L), beside the rows of a table they are of, in pieces."""
+        from whygrad.record import rows
+
+        return rows.outputs(self, data)
+
+    def evaluate(self, data: Any = None) -> "Scores":
         """Score the predictions for rows that have the target.
 
         Without `data` they are the rows that were held out, read again from where training found them: the
         scores are then `scores`, to the last bit. Rows without a value of the target are left out.
         """
-        return self.measure(read_again(self) if data is None else data)[0]
+        from whygrad.record import held_out, rows
 
-    def measure(self, data: Any) -> tuple[Scores, int]:
+        if data is None:
+            data = held_out.read_again(self)
+        return rows.measure(self, data)[0]
+
+    def measure(self, data: Any) -> "tuple[Scores, int]":
         """Give the scores of rows, and how many were left out as they have no value of the target."""
-        target = self.encoding.target
-        a: list[Array] = []
-        true: list[Array] = []
-        left_out = 0
-        for outputs, table in self.outputs(data):
-            present = target.present(table)
-            left_out += int((~present).sum())
-            start = sum(map(len, true)) + left_out
-            a.append(outputs[present])
-            true.append(truth(target, table.filter(present), start))
-        rows = np.concatenate(true)
-        if len(rows) == 0:
-            raise InputError(f"no row has a value of the target {target.name!r}: nothing to score")
-        return judge_values(target, np.concatenate(a), rows, self.manifest["trivial"]), left_out
+        from whygrad.record import rows
 
-    def outputs(self, data: Any) -> Iterator[tuple[Array, Any]]:
-        """Give the network's outputs, (rows, n_L), beside the rows they are of, in pieces."""
-        start = 0
-        for table in self._pieces(data):
-            X = self.encoding.encode(table, self.theta.flat.dtype, start)
-            yield predict(self.fitted, X, start), table
-            start += table.num_rows
+        return rows.measure(self, data)
 
-    def _pieces(self, data: Any) -> Iterator[Any]:
-        if isinstance(data, str) and data in datasets.NAMES:
-            table = find(data, seed=self.settings.seed).table
-        elif isinstance(data, str | PathLike):
-            needed = [column.name for column in self.encoding.columns]
-            yield from batches(data, ROWS, self.encoding.kinds, needed)
-            return
-        else:
-            table = as_table(data)
-            if table.num_rows == 0:
-                raise InputError("the frame has no rows")
-        for start in range(0, table.num_rows, ROWS):
-            yield table.slice(start, ROWS)
+    # ── computed again ──
 
+    def state(self, step: int) -> State:
+        """Give the exact state after `step` updates: theta, the optimizer's slots, all that training keeps.
 
-def open_run(path: str | PathLike[str]) -> Run:
-    """Open a run that `whygrad train` has written.
+        The nearest snapshot is read, and the steps from there are taken again. Raises `InputError` for a
+        step that is not recorded, and where the data are needed and have changed or are gone.
+        """
+        return replay.state_at(self, step)
 
-    Raises `FileError` for a folder that is missing, is no run, is damaged, or of a newer schema.
+    def replay(self, verify: bool = True) -> Replay:
+        """Train again, from the start, and compare every cost and snapshot with what was recorded.
 
-    >>> run = open_run("houses.run")           # doctest: +SKIP
-    >>> run.predict("new_houses.csv")          # doctest: +SKIP
-    """
-    folder = Path(path)
-    _check_folder(folder)
-    about = manifest.read(folder)
-    fitted = load(manifest.check_file(folder, manifest.MODEL, about))
-    described = manifest.check_file(folder, manifest.ENCODING, about).read_text(encoding="utf-8")
-    try:
-        encoding = Encoding.from_dict(json.loads(described))
-        given = about["settings"] | {"hidden": tuple(about["settings"]["hidden"])}
-        found = Run(
-            folder,
-            about,
-            fitted,
-            encoding,
-            Settings(**given),
-            scores.from_dict(about["scores"]),
+        The verdict says which guarantee holds, equal bits or a tolerance, and where they first differ.
+        """
+        state, verdict = replay.verify(self)
+        theta = Parameters(self.net.sizes, final(self.plan, state))
+        return Replay(Fitted(self.net, theta, self.history), verdict)
+
+    def resume(
+        self,
+        epochs: int | None = None,
+        *,
+        callbacks: Sequence[Observer] = (),
+        seconds: float | None = None,
+    ) -> "Run":
+        """Go on where a training was broken off, to the last bit as if it had not been; or to more epochs.
+
+        `epochs` are those in all. Raises `InputError` for a training at its end that is asked for no more.
+        """
+        from whygrad.record import forking
+
+        return forking.resume(self, epochs, callbacks, seconds)
+
+    def fork(
+        self, step: int, *, record: str | PathLike[str] | None = None, **changes: Any
+    ) -> "Run":
+        """Go on from a step in another way, as a new run that knows this one as its parent.
+
+        `changes` are arguments of `train`: rate, optimizer, schedule, epochs (in all), batch_size, seed,
+        shuffle, l1, l2, stopping, clip, label_smoothing, cost_below, engine, callbacks, seconds; or other
+        examples, data=(X, Y) or (X, Y, weights), and held_out=(X, Y). `record` is the folder, by default a
+        free name beside this one.
+        """
+        from whygrad.record import forking
+
+        return forking.fork(self, step, record, changes)
+
+    def without(
+        self, examples: Any, rescale: bool = False, *, record: str | PathLike[str] | None = None
+    ) -> "Run":
+        """Train once more from the start, the same but without some examples, as a fork.
+
+        `examples` are their places in the training data. A step divides by what it was divided by, or with
+        `rescale` by the number (weight) of those that remain in its batch.
+        """
+        from whygrad.record import forking
+
+        return forking.without(self, examples, rescale, record)
+
+    # ── what replay needs ──
+
+    @property
+    def _events(self) -> Path:
+        return self.path / events.NAME
+
+    def stages(self) -> list[events.Stage]:
+        """Give how many epochs training was to have, from which step on."""
+        with events.reading(self._events) as db:
+            return events.stages(db)
+
+    def snapshots(self, until: int | None = None) -> list[events.Snapshot]:
+        """Give the states that are on the disk, up to a step, the earliest first."""
+        with events.reading(self._events) as db:
+            return events.snapshots(db, until)
+
+    @cached_property
+    def data(self) -> Data:
+        """The training examples; raises `InputError` where they have changed, or have to be given again."""
+        return source.training_data(self)
+
+    @cached_property
+    def held_out(self) -> Data | None:
+        """The examples that were measured after every epoch, or None."""
+        return source.held_out_data(self)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The engine that computed it, or where that cannot be had the reference engine."""
+        plan, name = of_gradients(self._first_plan), self.manifest["engine"]
+        changed = describing.changed_parts(self._first_plan, self.manifest)
+        for part, (then, now) in changed.items():
+            raise InputError(
+                f"{part!r} is not what {self.path.name} was trained with: its source has SHA-256 "
+                f"{now[:16]}…, recorded was {then[:16]}…"
+            )
+        try:
+            return choose(name, plan)
+        except InputError:
+            return choose("reference", plan)
+
+    @cached_property
+    def watch(self) -> Watch:
+        """What its steps left out."""
+        about = self.manifest.get("left_out")
+        if about is None:
+            return Watch()
+        multipliers = np.ones(self._first_plan.n)
+        multipliers[about["examples"]] = 0
+        return Watch(multipliers=multipliers, rescale=about["rescale"])
+
+    def training(self, state: State, plan: Plan | None = None) -> Training:
+        """Give the training that goes on from a state."""
+        return Training(
+            self.plan if plan is None else plan,
+            state,
+            self.data,
+            self.held_out,
+            self.engine,
+            self.manifest["layer_statistics"],
+            self.watch,
         )
-        sizes = (len(encoding.names), encoding.target.n_outputs)
-        if (fitted.net.sizes[0], fitted.net.sizes[-1]) != sizes:
-            raise FileError(f"{folder}: damaged, its network does not fit its columns")
-        return found
-    except (InputError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise FileError(f"{folder}: damaged, its description cannot be used ({error})") from None
 
-
-def _check_folder(folder: Path) -> None:
-    try:
-        if folder.is_dir():
-            return
-        exists = folder.exists()
-    except (OSError, ValueError) as error:
-        raise FileError(f"{folder!s:.200}: cannot be read ({error})") from None
-    if exists:
-        raise FileError(f"{folder}: a file, not a run: a run is a folder whose name ends in .run")
-    try:
-        others = [other.name for other in folder.parent.iterdir() if other.suffix == ".run"]
-    except OSError:
-        others = []
-    near = nearest(folder.name, others).partition("? ")
-    hint = f"{near[0]}?" if near[1] else "`whygrad runs` lists those in a folder"
-    raise FileError(f"{folder}: there is no such run: {hint}")
+    def elsewhere(self) -> list[str]:
+        """Say why bits need not be equal here: what differs from where it was recorded; [] if nothing."""
+        now, found = environment.describe(), []
+        for stage in self.stages():
+            found += environment.differences(stage.environment, now)
+        if self.engine.name != self.manifest["engine"]:
+            found.append(f"engine {self.manifest['engine']}, here {self.engine.name}")
+        return list(dict.fromkeys(found))

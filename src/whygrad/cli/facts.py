@@ -1,0 +1,153 @@
+"""What a run says about itself, in lines: network, plan, where it stands; and its layers, in a table."""
+
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+
+from whygrad.cli.printing import ended
+from whygrad.errors import FileError
+from whygrad.network import count
+from whygrad.record import Run
+from whygrad.show.numbers import number
+
+RECENT = 100  # looks at the layers that the table is the mean of
+
+
+def facts(run: Run) -> list[tuple[str, str]]:
+    """Give a run's name, data, network, plan and state as lines with a heading each."""
+    about, net, plan = run.manifest, run.net, run.plan
+    layers = " → ".join(
+        [f"{net.sizes[0]} inputs", *(f"{layer.units} {layer.f.name}" for layer in net.layers)]
+    )
+    lines = [("run", f"{run.path.name}, written {about['created'].replace('T', ' ')[:16]} UTC")]
+    if run.on_table:
+        lines += _of_table(run)
+    return [
+        *lines,
+        ("network", f"{layers}, {net.C.name}; {count(net.sizes):,} weights and biases"),
+        (
+            "training",
+            ", ".join(
+                [
+                    _rule(plan.optimizer),
+                    *([] if _name(plan.schedule) == "constant" else [_name(plan.schedule)]),
+                    f"batches of {plan.batch_size}",
+                    *(
+                        f"{name} {penalty.strength:.3g}"
+                        for name, penalty in (("l1", plan.l1), ("l2", plan.l2))
+                        if penalty.strength
+                    ),
+                    f"seed {plan.seed}",
+                    f"{plan.dtype} by the {about['engine']} engine",
+                ]
+            ),
+        ),
+        _where_it_stands(run),
+        *_origin(about),
+        ("rows", _counts(about["data"]["rows"])),
+        ("from", _source(about["data"])),
+    ]
+
+
+def _of_table(run: Run) -> list[tuple[str, str]]:
+    encoding = run.encoding
+    columns = [column.name for column in encoding.columns]
+    shown = "; ".join(columns if len(columns) <= 12 else [*columns[:4], "…", columns[-1]])
+    task = f"{len(encoding.classes)} classes" if encoding.classes else "numbers"
+    return [
+        ("target", f"{run.target}, {task}"),
+        ("columns", f"{len(columns)}: {shown}"),
+        *(("", line) for line in encoding.notes),
+    ]
+
+
+def _name(rule: Any) -> str:
+    return type(rule).__name__.lower()
+
+
+def _rule(rule: Any) -> str:
+    rate = getattr(rule, "rate", None)
+    momentum = getattr(rule, "momentum", 0)
+    more = f", momentum {momentum:g}" if momentum else ""
+    return f"{_name(rule)}, rate {rate:g}{more}" if rate is not None else _name(rule)
+
+
+def _where_it_stands(run: Run) -> tuple[str, str]:
+    history, plan = run.history, run.plan
+    done = f"{len(history.epochs)} of {plan.epochs} epochs"
+    if not history.stopped:
+        return ("so far", f"{done}, step {run.step:,}; if nobody is training it, resume it")
+    seconds = run.manifest.get("seconds")
+    took = "" if seconds is None else f", {seconds:.1f} s"
+    return ("ended", f"after {done}{took}: {ended(history.stopped)}")
+
+
+def _origin(about: dict[str, Any]) -> list[tuple[str, str]]:
+    found = []
+    parent, left_out = about.get("parent"), about.get("left_out")
+    if parent:
+        changes = ", ".join(f"{name} {value}" for name, value in parent["changes"].items())
+        more = f" with {changes}" if changes and not left_out else ""
+        found.append(("fork", f"of {parent['run']} from step {parent['step']:,}{more}"))
+    if left_out:
+        how = "divided by those that remain" if left_out["rescale"] else "divided as before"
+        found.append(("without", f"{len(left_out['examples']):,} training examples, {how}"))
+    return found
+
+
+def _counts(rows: dict[str, int]) -> str:
+    names = {"training": "trained on", "stopping": "to stop by", "held_out": "held out"}
+    return ", ".join(f"{number:,} {names[part]}" for part, number in rows.items())
+
+
+def _source(data: dict[str, Any]) -> str:
+    kinds = {"frame": "a frame in memory", "arrays": "arrays in memory"}
+    where = data.get("path") or data.get("name") or kinds.get(data["kind"], "files of arrays")
+    return f"{where}{', copied' if data['copied'] else ''}"
+
+
+# ── layers ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def layers(run: Run) -> list[dict[str, float]]:
+    """Give the means of what the layers did lately, by name, one dict for each layer."""
+    try:
+        seen = run.statistics
+    except FileError:
+        return []
+    if not len(seen.steps):
+        return []
+    values = np.where(np.isfinite(seen.values), seen.values, np.nan)[-RECENT:]
+    from whygrad.engines import STATISTICS
+
+    means = values.mean(axis=0)
+    found = [dict(zip(STATISTICS, map(float, row), strict=True)) for row in means]
+    for layer in found:
+        layer["update_share"] = layer["update"] / layer["theta"] if layer["theta"] else 0.0
+    return [{"layer": l, "units": run.net.sizes[l]} | layer for l, layer in enumerate(found, 1)]
+
+
+def table_of_layers(found: list[dict[str, float]]) -> Table:
+    """Give the table of what the layers did lately."""
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
+    heads = ("layer", "units", "‖θ‖", "‖∂C/∂θ‖", "‖Δθ‖/‖θ‖", "dead", "sat.", "a", "δ")
+    for head in heads:
+        table.add_column(head, justify="right", no_wrap=True)
+    for one in found:
+        table.add_row(
+            f"{one['layer']:.0f}",
+            f"{one['units']:,.0f}",
+            number(_short(one["theta"])),
+            number(_short(one["gradient"])),
+            f"{one['update_share']:.1e}",
+            f"{one['dead']:.0%}",
+            f"{one['saturated']:.0%}",
+            f"{_short(one['mean_a']):g} ± {_short(one['std_a']):g}",
+            f"{_short(one['mean_delta']):g} ± {_short(one['std_delta']):g}",
+        )
+    return table
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.2g}")

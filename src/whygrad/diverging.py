@@ -1,0 +1,83 @@
+"""A training whose numbers stop being finite: which step and layer it was, and the last state before it.
+
+The state before the step is found by running again from one kept a little earlier.
+"""
+
+import time
+import warnings
+
+import numpy as np
+
+from whygrad.backprop import Trace, forward
+from whygrad.engines import Engine, Watch
+from whygrad.epochs import end_of_epoch
+from whygrad.errors import DivergenceWarning
+from whygrad.network import Parameters
+from whygrad.plan import Data, Plan, State
+
+CHECKPOINT_SECONDS = 1.0  # between two states kept to go back to, should the cost become infinite
+
+
+class Checkpoints:
+    """The last two states known to be good, so that there is always one before the present step."""
+
+    def __init__(self, state: State) -> None:
+        self.older = self.newer = state.copy()
+        self.taken = time.perf_counter()
+
+    def offer(self, state: State) -> None:
+        if time.perf_counter() - self.taken > CHECKPOINT_SECONDS:
+            self.older, self.newer = self.newer, state.copy()
+            self.taken = time.perf_counter()
+
+    def before(self, step: int) -> State:
+        return self.newer if self.newer.step < step else self.older
+
+
+def state_before(
+    plan: Plan,
+    step: int,
+    checkpoints: Checkpoints,
+    data: Data,
+    held_out: Data | None,
+    engine: Engine,
+    watch: Watch,
+) -> State:
+    """Give the state one step before `step` by running again from a checkpoint."""
+    state = checkpoints.before(step)
+    while state.step < step - 1:
+        until = min(step - 1, state.step + plan.steps_per_epoch - state.place)
+        state, _ = engine.run(plan, state, data, until, watch)
+        if state.place == plan.steps_per_epoch:
+            state, _ = end_of_epoch(plan, state, held_out)
+    return state
+
+
+def report_divergence(plan: Plan, state: State, data: Data) -> str:
+    """Say at which step and in which layer numbers stopped being finite, and what helps."""
+    batch = plan.batch(state.epoch, state.place)
+    with np.errstate(all="ignore"):
+        theta = Parameters(plan.net.sizes, state.theta)
+        trace = forward(plan.net, theta, data.X[batch])
+    reason = f"diverged at step {state.step}: {_first_overflow(theta, trace)}"
+    warnings.warn(
+        f"training {reason} (rate {plan.optimizer.rate * state.rate_scale:g}). The last parameters with "
+        "a finite cost are kept. Try a smaller rate, or scale the inputs and targets.",
+        DivergenceWarning,
+        stacklevel=4,
+    )
+    return reason
+
+
+def _first_overflow(theta: Parameters, trace: Trace) -> str:
+    for l in range(1, len(trace.z)):
+        for name, array in (
+            ("W", theta.W[l]),
+            ("b", theta.b[l]),
+            ("z", trace.z[l]),
+            ("a", trace.a[l]),
+        ):
+            if not np.isfinite(array).all():
+                what = "NaN" if np.isnan(array).any() else "infinite"
+                return f"layer {l} overflowed first, {name}[{l}] is {what}"
+    return "the cost overflowed, every layer's values are finite"

@@ -1,0 +1,234 @@
+"""The folder of a run, from the start of training to its end.
+
+`begin` makes it, whole or not at all: from then on it can be opened, and resumed whatever happens.
+`record_run` trains and records; `conclude` adds what came of it.
+"""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from os import PathLike
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+
+from whygrad.epochs import History, final
+from whygrad.errors import FileError
+from whygrad.files import sha256, sync
+from whygrad.lbfgs import LBFGS
+from whygrad.measuring import Judged
+from whygrad.network import Parameters
+from whygrad.plan import Data, State
+from whygrad.record import describing, environment, events, manifest, place, snapshots, stored
+from whygrad.record.recorder import Job, Recorder, looks_every
+from whygrad.saving import save
+from whygrad.training import Fitted, Observer, Training, run
+
+TRAINING = "training"  # the parts of the data that training sees: what it learns from,
+HELD_OUT = "held_out"  # and what it measures after every epoch, which may have another name
+
+
+@dataclass(frozen=True, eq=False)
+class Details:
+    """What a run's folder holds beside the training itself.
+
+    Parameters
+    ----------
+    overwrite : replace a run that is there.
+    copy_data : put the data into the folder; None: where they are small.
+    more : what the manifest says in addition.
+    source : where the data come from; None: from arrays in memory, or files mapped into it.
+    measured : the name of the part that training measures after every epoch.
+    others : further parts, of which the hashes are kept.
+    encoding : how rows of a table become inputs.
+    """
+
+    overwrite: bool = False
+    copy_data: bool | None = None
+    more: Mapping[str, Any] = field(default_factory=dict)
+    source: Mapping[str, Any] | None = None
+    measured: str = HELD_OUT
+    others: Mapping[str, Data] = field(default_factory=dict)
+    encoding: Mapping[str, Any] | None = None
+
+
+def record_run(
+    path: str | PathLike[str],
+    training: Training,
+    observers: Sequence[Observer] = (),
+    seconds: float | None = None,
+    copy_data: bool | None = None,
+) -> tuple[State, History]:
+    """Train on arrays, and record it all in a new folder."""
+    folder, began = Path(path), datetime.now(UTC)
+    state, history = train_and_record(
+        folder, training, Details(copy_data=copy_data), observers, seconds
+    )
+    took = (datetime.now(UTC) - began).total_seconds()
+    conclude(folder, fitted(training, state, history), {"seconds": took})
+    return state, history
+
+
+def train_and_record(
+    folder: Path,
+    training: Training,
+    details: Details,
+    observers: Sequence[Observer] = (),
+    seconds: float | None = None,
+) -> tuple[State, History]:
+    """Make a run's folder and train; what comes of it is for `conclude`."""
+    begin(folder, training, details)
+    hashing = _hashing(folder, training, details)
+    return go_on(folder, training, training.state.step, observers, seconds, hashing)
+
+
+def go_on(
+    folder: Path,
+    training: Training,
+    known: int,
+    observers: Sequence[Observer] = (),
+    seconds: float | None = None,
+    *first: Job,
+) -> tuple[State, History]:
+    """Train and record in a folder that is there; the steps before `known` are recorded already."""
+    with (
+        place.only_writer(folder),
+        Recorder(folder, training.plan, training.state.step, known, first) as recorder,
+    ):
+        state, history = run(training, [*observers, recorder], seconds)
+        recorder.finish(state)
+    return state, history
+
+
+def begin(folder: Path, training: Training, details: Details) -> None:
+    """Make the folder of a run that is about to start, or leave nothing and raise `FileError`."""
+    place.check_place(folder, details.overwrite)
+    about = _describe(training, details)
+    temporary = folder.with_name(f".{folder.name}.{uuid4().hex}")
+    try:
+        try:
+            (temporary / snapshots.FOLDER).mkdir(parents=True)
+            if details.encoding is not None:
+                manifest.write_json(temporary / manifest.ENCODING, details.encoding)
+                about["files"] = _digests(temporary, manifest.ENCODING)
+            if about["data"]["copied"]:
+                for part, data in _parts(training, details).items():
+                    stored.copy(temporary, part, data)
+            _first_row(temporary, training)
+            manifest.write(temporary, about)
+            sync(temporary)
+            place.move(temporary, folder, details.overwrite)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    except FileError as error:
+        # The message names the temporary folder: the place that was asked for says more.
+        raise FileError(str(error).replace(f"{temporary}", f"{folder}")) from None
+    except (OSError, events.Error) as error:
+        reason = getattr(error, "strerror", None) or str(error).replace(f"{temporary}", f"{folder}")
+        raise FileError(f"{folder}: cannot be written ({reason})") from None
+
+
+def conclude(folder: Path, fitted: Fitted, results: Mapping[str, Any]) -> None:
+    """Write what a training came to: the model, and the results into the manifest."""
+    save(fitted, folder / manifest.MODEL)
+    about = manifest.read(folder)
+    files = about.get("files", {}) | _digests(folder, manifest.MODEL)
+    manifest.write(folder, about | {"files": files} | dict(results))
+
+
+def fitted(training: Training, state: State, history: History) -> Fitted:
+    """Give what a training ended with."""
+    net = training.plan.net
+    return Fitted(net, Parameters(net.sizes, final(training.plan, state)), history)
+
+
+# ── what stands in the manifest ──────────────────────────────────────────────────────────────────────
+
+
+def _describe(training: Training, details: Details) -> dict[str, Any]:
+    whole = isinstance(training.plan.optimizer, LBFGS)
+    return {
+        "id": uuid4().hex,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        **details.more,
+        **describing.describe(training.plan),
+        "engine": training.engine.name,
+        "start": training.state.step,
+        "looks_every": 0 if whole else looks_every(training.plan),
+        "layer_statistics": bool(training.layer_statistics),
+        "left_out": _left_out(training),
+        **environment.describe(),
+        "data": _describe_data(training, details),
+    }
+
+
+def _left_out(training: Training) -> dict[str, Any] | None:
+    multipliers = training.watch.multipliers
+    if multipliers is None:
+        return None
+    return {
+        "examples": np.flatnonzero(multipliers == 0).tolist(),
+        "rescale": bool(training.watch.rescale),
+    }
+
+
+def _describe_data(training: Training, details: Details) -> dict[str, Any]:
+    parts = _parts(training, details)
+    source = details.source
+    if source is None:
+        places = stored.mapped(training.data) if training.held_out is None else None
+        source = {"kind": "arrays"} if places is None else {"kind": "mapped", "places": places}
+    copied = details.copy_data
+    if copied is None:
+        copied = sum(map(stored.size, parts.values())) <= stored.SMALL
+    held_out = training.held_out
+    every = parts | dict(details.others)
+    return {
+        **source,
+        "copied": bool(copied),
+        "measured": None if held_out is None else details.measured,
+        "several": held_out.several if isinstance(held_out, Judged) else None,
+        "sha256": dict(source.get("sha256", {})),
+        "rows": {part: len(data.Y) for part, data in every.items()} | dict(source.get("rows", {})),
+    }
+
+
+def _parts(training: Training, details: Details) -> dict[str, Data]:
+    """Give the data that training sees, by the names of their parts."""
+    parts = {TRAINING: training.data}
+    if training.held_out is not None:
+        parts[details.measured] = training.held_out
+    return parts
+
+
+def _first_row(folder: Path, training: Training) -> None:
+    """Make the database, with the state from which everything follows."""
+    db = events.connect(folder / events.NAME)
+    try:
+        written = snapshots.write(folder, training.state)
+        stage = events.Stage(training.state.step, training.plan.epochs, environment.describe())
+        with events.transaction(db):
+            events.add_snapshot(db, written)
+            events.add_stage(db, stage)
+    finally:
+        events.close(db)
+
+
+def _hashing(folder: Path, training: Training, details: Details) -> Job:
+    """Give the job of hashing the data, which is done beside training and before anything is recorded."""
+    return partial(add_hashes, folder, _parts(training, details) | dict(details.others))
+
+
+def add_hashes(folder: Path, parts: Mapping[str, Data], db: events.Database) -> None:
+    """Write the hashes of the data into the manifest."""
+    about = manifest.read(folder)
+    about["data"]["sha256"] |= {part: stored.hashes(data) for part, data in parts.items()}
+    manifest.write(folder, about)
+
+
+def _digests(folder: Path, *names: str) -> dict[str, str]:
+    return {name: sha256((folder / name).read_bytes()) for name in names}

@@ -1,0 +1,311 @@
+"""Going on with a recorded training: resumed as it was, forked in another way, or without some examples.
+
+All three run the same pure function again, from a state of the record.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from whygrad.continuing import carry_on
+from whygrad.engines import Watch, choose
+from whygrad.epochs import History
+from whygrad.errors import InputError, nearest
+from whygrad.functions import Array
+from whygrad.lbfgs import LBFGS, of_gradients
+from whygrad.optimizers import find_optimizer
+from whygrad.plan import Clip, Data, Penalty, Plan, State, as_data
+from whygrad.record import environment, events, manifest, place, snapshots
+from whygrad.record.folder import (
+    HELD_OUT,
+    TRAINING,
+    Details,
+    add_hashes,
+    conclude,
+    fitted,
+    go_on,
+    train_and_record,
+)
+from whygrad.schedules import find_schedule
+from whygrad.training import INTERRUPTED, Observer, Training, at_epoch_ends, run
+
+if TYPE_CHECKING:
+    from whygrad.record.run import Run
+
+# What a training that somebody ended says: it can go on.
+BROKEN_OFF = (INTERRUPTED, "stopped by a callback", "time budget")
+
+# What a fork may change of the plan, as `train` takes it → as the plan has it.
+PLAN: dict[str, Callable[[Any], Any]] = {
+    "optimizer": lambda given: LBFGS() if given == "lbfgs" else find_optimizer(given),
+    "schedule": find_schedule,
+    "l1": lambda given: given if isinstance(given, Penalty) else Penalty(given),
+    "l2": lambda given: given if isinstance(given, Penalty) else Penalty(given),
+    "clip": lambda given: Clip(norm=given) if isinstance(given, int | float) else given,
+    **{
+        name: lambda given: given
+        for name in ("epochs", "batch_size", "seed", "shuffle", "stopping")
+    },
+    **{name: lambda given: given for name in ("label_smoothing", "cost_below")},
+}
+OTHERS = ("rate", "engine", "data", "held_out", "callbacks", "seconds")
+
+
+def resume(
+    given: "Run",
+    epochs: int | None = None,
+    callbacks: Sequence[Observer] = (),
+    seconds: float | None = None,
+    observers: Sequence[Observer] = (),
+) -> "Run":
+    """Go on with a training, in its own folder; see `Run.resume`."""
+    stopped, step, stages = given.stopped, given.step, given.stages()
+    if epochs is None and stopped and not stopped.startswith(BROKEN_OFF):
+        return _at_its_end(given, stopped)
+    if stopped.startswith("diverged"):
+        raise InputError(
+            f"{given.path.name} {stopped}: fork it at an earlier step, with a smaller rate say"
+        )
+    plan = given.plan if epochs is None else replace(given.plan, epochs=epochs)
+    state = _state_to_resume(given, step, epochs is not None)
+    if epochs is not None and epochs <= state.epoch and not isinstance(plan.optimizer, LBFGS):
+        raise InputError(
+            f"epochs is {epochs}: {state.epoch} are over, and those in all are asked for"
+        )
+    training = given.training(state, plan)
+    stage = events.Stage(step, plan.epochs, environment.describe())
+    first = []
+    if stopped or stage != replace(stages[-1], step=step):
+        first.append(lambda db: _add_stage(stage, db))
+    if TRAINING not in given.manifest["data"]["sha256"]:
+        parts = {TRAINING: training.data}
+        if training.held_out is not None:
+            parts[given.manifest["data"]["measured"]] = training.held_out
+        first.append(lambda db: add_hashes(given.path, parts, db))
+    _clean(given)
+    began = time.perf_counter()
+    watching = [*observers, *map(at_epoch_ends, callbacks)]
+    state, _ = go_on(given.path, training, step, watching, seconds, *first)
+    took = given.manifest.get("seconds") or 0.0
+    return _concluded(given.path, given, training, state, took + time.perf_counter() - began)
+
+
+def _state_to_resume(given: "Run", step: int, further: bool) -> State:
+    """Give the state to go on from: one step back, so that a cost that is not finite is met again.
+
+    L-BFGS, whose memory is no part of the state, begins again at its start.
+    """
+    if isinstance(given.plan.optimizer, LBFGS):
+        return given.state(given.start)
+    return given.state(step if further else max(given.start, step - 1))
+
+
+def _at_its_end(given: "Run", stopped: str) -> "Run":
+    """Write what a finished training came to where that is missing; else say how it could go on."""
+    if manifest.MODEL in given.manifest.get("files", {}):
+        raise InputError(
+            f"{given.path.name} is at its end ({stopped}): say how many epochs it shall have "
+            "in all, or fork it"
+        )
+    return _concluded(
+        given.path, given, given.training(given.state(given.step)), given.state(given.step), 0.0
+    )
+
+
+def _concluded(
+    path: Path, origin: "Run", training: Training, state: State, seconds: float
+) -> "Run":
+    """Write what came of a training that followed from another, and open it."""
+    from whygrad.record.run import Run
+
+    now = Run(path, manifest.read(path), origin.own, origin.given, origin.given_held_out)
+    history, results = now.history, {"seconds": seconds}
+    if now.on_table:
+        from whygrad.record import rows
+
+        results = rows.results_again(now, state, history, seconds)
+    conclude(path, fitted(training, state, history), results)
+    return replace(now, manifest=manifest.read(path))
+
+
+def _add_stage(stage: events.Stage, db: events.Database) -> None:
+    with events.transaction(db):
+        events.add_stage(db, stage)
+
+
+def _clean(given: "Run") -> None:
+    """Remove the snapshots that a kill left without their rows."""
+    known = {snapshot.path for snapshot in given.snapshots()}
+    for path in (given.path / snapshots.FOLDER).iterdir():
+        if f"{snapshots.FOLDER}/{path.name}" not in known:
+            path.unlink(missing_ok=True)
+
+
+# ── another way ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def fork(
+    given: "Run",
+    step: int,
+    record: str | PathLike[str] | None,
+    changes: Mapping[str, Any],
+    observers: Sequence[Observer] = (),
+) -> "Run":
+    """Go on from a step in another way, in a new folder; see `Run.fork`."""
+    for name in changes:
+        if name not in (*PLAN, *OTHERS):
+            raise InputError(f"a fork knows no {name!r}: {nearest(name, [*PLAN, *OTHERS])}")
+    training = changed(given, step, changes)
+    if training.state.epoch >= training.plan.epochs:
+        raise InputError(
+            f"at step {training.state.step} all {training.plan.epochs} epochs are over: give more, epochs=…"
+        )
+    callbacks = [*observers, *map(at_epoch_ends, changes.get("callbacks", ()))]
+    return _forked(given, step, training, record, changes, callbacks, changes.get("seconds"))
+
+
+def changed(given: "Run", step: int, changes: Mapping[str, Any]) -> Training:
+    """Give the training that goes on from a step with these changes."""
+    state = given.state(step)
+    before = given.plan
+    kept = changes.get("held_out", given.held_out)
+    plan = _changed_plan(before, changes)
+    data = given.data
+    if "data" in changes:
+        data = _given(plan, changes["data"])
+        plan = replace(plan, n=len(data.Y), batch_size=min(plan.batch_size, len(data.Y)))
+    if isinstance(kept, tuple):
+        kept = _given(plan, kept)
+    name = changes.get("engine")
+    engine = given.engine if name is None else choose(name, of_gradients(plan))
+    if name is None and engine.supports(of_gradients(plan)) is not None:
+        engine = choose("auto", of_gradients(plan))
+    watch = given.watch if "data" not in changes else Watch()
+    layers = given.manifest["layer_statistics"]
+    return Training(plan, carry_on(state, before, plan), data, kept, engine, layers, watch)
+
+
+def _given(plan: Plan, examples: Any) -> Data:
+    X, Y, weights = (*examples, None)[:3]
+    return as_data(plan.net, X, Y, weights, plan.dtype)
+
+
+def _changed_plan(before: Plan, changes: Mapping[str, Any]) -> Plan:
+    of_plan = {name: PLAN[name](value) for name, value in changes.items() if name in PLAN}
+    plan = replace(before, **of_plan)
+    if "rate" not in changes:
+        return plan
+    rule: Any = plan.optimizer
+    if "rate" not in {field.name for field in fields(rule)}:
+        raise InputError(f"{type(rule).__name__} has no rate to change")
+    return replace(plan, optimizer=replace(rule, rate=changes["rate"]))
+
+
+def without(
+    given: "Run", examples: Any, rescale: bool = False, record: str | PathLike[str] | None = None
+) -> "Run":
+    """Train once more without some examples, in a new folder; see `Run.without`."""
+    training = training_without(given, examples, rescale)
+    about = {
+        "examples": np.flatnonzero(training.watch.multipliers == 0).tolist(),
+        "rescale": rescale,
+    }
+    return _forked(given, given.start, training, record, {"without": about}, (), None)
+
+
+def left_out(given: "Run", examples: Any, rescale: bool = False) -> tuple[State, History]:
+    """Train once more without some examples, and record nothing."""
+    return run(training_without(given, examples, rescale))
+
+
+def training_without(given: "Run", examples: Any, rescale: bool = False) -> Training:
+    """Give the training of a run from its start, but for some examples."""
+    multipliers = _multipliers(given, examples)
+    own = given.watch
+    if own.multipliers is not None:
+        if own.rescale != rescale:
+            raise InputError(
+                f"{given.path.name} leaves examples out with rescale={own.rescale} itself: do the same"
+            )
+        multipliers = multipliers * own.multipliers
+    training = given.training(given.state(given.start))
+    return replace(training, watch=Watch(multipliers=multipliers, rescale=bool(rescale)))
+
+
+def _multipliers(given: "Run", examples: Any) -> Array:
+    n = given.plan.n
+    places = np.atleast_1d(np.asarray(examples))
+    if places.dtype == bool and places.shape == (n,):
+        places = np.flatnonzero(places)
+    if places.ndim != 1 or (places.dtype.kind not in "iu" and len(places)):
+        raise InputError(f"examples are places in the training data, from 0 to {n - 1}")
+    outside = places[(places < 0) | (places >= n)]
+    if len(outside):
+        raise InputError(f"example {outside[0]}: the training data have 0 to {n - 1}")
+    multipliers = np.ones(n)
+    multipliers[places.astype(np.int64)] = 0
+    if not multipliers.any():
+        raise InputError("all examples are left out: at least one must remain")
+    return multipliers
+
+
+def _forked(
+    given: "Run",
+    step: int,
+    training: Training,
+    record: str | PathLike[str] | None,
+    changes: Mapping[str, Any],
+    observers: Sequence[Observer],
+    seconds: float | None,
+) -> "Run":
+    path = _place(given, record)
+    began = time.perf_counter()
+    details = _details(given, step, changes)
+    state, _ = train_and_record(path, training, details, observers, seconds)
+    origin = given
+    if "data" in changes or "held_out" in changes:
+        origin = replace(given, given=None, given_held_out=None)
+    return _concluded(path, origin, training, state, time.perf_counter() - began)
+
+
+def _place(given: "Run", record: str | PathLike[str] | None) -> Path:
+    if record is not None:
+        return Path(record)
+    return place.free_name(f"{given.path.stem}-fork", given.path.parent)
+
+
+def _details(given: "Run", step: int, changes: Mapping[str, Any]) -> Details:
+    """Give what a fork's folder holds: all that its parent's says of the data and the table."""
+    about, data = given.manifest, given.manifest["data"]
+    parent = {
+        "run": str(given.path.resolve()),
+        "id": about.get("id"),
+        "step": int(step),
+        "changes": {name: _shown(value) for name, value in changes.items()},
+    }
+    more: dict[str, Any] = {"parent": parent}
+    if "data" in changes or "held_out" in changes:
+        return Details(more=more)  # from arrays, whatever they were before
+    names = ("target", "task", "settings", "scored_on", "trivial")
+    more |= {name: about[name] for name in names if name in about}
+    seen = (TRAINING, data["measured"])
+    source = {name: value for name, value in data.items() if name != "copied"}
+    for name in (
+        "sha256",
+        "rows",
+    ):  # of the parts that training does not see, which are as they were
+        kept = source.get(name, {})
+        source[name] = {part: value for part, value in kept.items() if part not in seen}
+    encoding = given.encoding.to_dict() if given.on_table else None
+    measured = data["measured"] or HELD_OUT
+    copied = True if data["copied"] else None
+    return Details(False, copied, more, source, measured, {}, encoding)
+
+
+def _shown(value: Any) -> Any:
+    return value if isinstance(value, int | float | str | bool | dict | None) else repr(value)[:200]

@@ -1,0 +1,184 @@
+"""The recorder: an observer that writes what it is told into a run's folder, while training goes on.
+
+A thread of its own writes, so that training waits for nothing but a copy of the state now and then. What
+one report tells is one transaction. A snapshot is first a whole file on the disk, and then a row.
+"""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from queue import SimpleQueue
+from types import TracebackType
+
+import numpy as np
+
+from whygrad.engines import Statistics, Watch, Watched
+from whygrad.epochs import Epoch
+from whygrad.errors import FileError
+from whygrad.lbfgs import LBFGS
+from whygrad.plan import Plan, State
+from whygrad.record import events, snapshots
+from whygrad.training import Report
+
+LOOKS = 100  # at the layers in every epoch, about,
+LEAST = 8  # but so many steps apart at least: a look takes about as long as a step
+
+Job = Callable[[events.Database], None]
+
+
+def looks_every(plan: Plan) -> int:
+    """Give the number of steps between two looks at the layers."""
+    return max(LEAST, plan.steps_per_epoch // LOOKS)
+
+
+class Recorder:
+    """Records a training in a folder that is there already; used as a context manager around it.
+
+    Training starts at `step`; steps before `known` are written already. `first` are jobs to do before all
+    others, in the thread that writes. Raises `FileError` where something could not be written, as soon as
+    training reports again.
+    """
+
+    def __init__(
+        self, folder: Path, plan: Plan, step: int, known: int = 0, first: tuple[Job, ...] = ()
+    ) -> None:
+        self.folder = folder
+        self._known = known
+        self.whole = isinstance(plan.optimizer, LBFGS)
+        self.watch = Watch(costs=True, every=0 if self.whole else looks_every(plan))
+        self._reached = step
+        self._committed = step
+        self._taken = time.perf_counter()
+        self._spacing = snapshots.SPACING
+        self._pending = threading.Event()  # a snapshot that is not yet on the disk
+        self._sizes: list[tuple[int, int]] = []
+        self._failure: Exception | None = None
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        for job in first:
+            self._jobs.put(job)
+        self._thread = threading.Thread(target=self._work, name="whygrad recorder", daemon=True)
+
+    def __enter__(self) -> "Recorder":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._jobs.put(None)
+        self._thread.join()
+        if error is None:
+            self._raise_failure()
+
+    def __call__(self, report: Report) -> None:
+        """Take a report over: what it tells is written soon after."""
+        self._raise_failure()
+        state, epoch = report.state, report.epoch
+        seen = report.watched
+        if self.whole:  # an iteration is a step, and tells its cost only as an epoch
+            seen = Watched(np.array([] if epoch is None else [epoch.cost]))
+        self._jobs.put(partial(self._add, self._reached, seen, epoch, state.epoch, state.step))
+        self._reached = state.step
+        due = time.perf_counter() - self._taken > self._spacing
+        if due and not self.whole and not self._pending.is_set() and np.isfinite(state.theta).all():
+            self._taken = time.perf_counter()
+            self._pending.set()
+            self._jobs.put(partial(self._snapshot, state.copy()))
+
+    def finish(self, state: State) -> None:
+        """Write where training ended, and why."""
+        self._jobs.put(partial(self._end, state.copy()))
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            error = self._failure
+            reason = getattr(error, "strerror", None) or error
+            raise FileError(
+                f"{self.folder}: cannot be written ({reason}). What was recorded up to step "
+                f"{self._committed} stays there: free space, then resume the run"
+            ) from None
+
+    # ── in the thread that writes ──
+
+    def _work(self) -> None:
+        db = None
+        try:
+            db = events.connect(self.folder / events.NAME)
+            self._sizes = [
+                (known.step, (self.folder / known.path).stat().st_size)
+                for known in events.snapshots(db)
+                if (self.folder / known.path).exists()
+            ]
+            while (job := self._jobs.get()) is not None:
+                job(db)
+        except (OSError, sqlite3.Error, ValueError) as error:
+            self._failure = error
+        finally:
+            if db is not None:
+                events.close(db)
+
+    def _add(
+        self,
+        first: int,
+        seen: Watched,
+        epoch: Epoch | None,
+        number: int,
+        step: int,
+        db: events.Database,
+    ) -> None:
+        costs = np.zeros(0) if seen.costs is None else seen.costs[max(0, self._known - first) :]
+        with events.transaction(db):
+            if len(costs):
+                at = max(first, self._known)
+                events.add_chunk(db, at, costs, _from(seen.statistics, at))
+            if epoch is not None:
+                events.add_epoch(db, number, step, epoch)
+        self._committed = step
+
+    def _snapshot(self, state: State, db: events.Database) -> None:
+        began = time.perf_counter()
+        self._write(state, db)
+        seconds = time.perf_counter() - began
+        self._spacing = max(self._spacing, snapshots.SHARE * seconds)
+        self._thin_out(db)
+        self._pending.clear()
+
+    def _write(self, state: State, db: events.Database) -> None:
+        if any(step == state.step for step, _ in self._sizes):
+            return
+        written = snapshots.write(self.folder, state)
+        with events.transaction(db):
+            events.add_snapshot(db, written)
+        self._sizes.append((state.step, (self.folder / written.path).stat().st_size))
+
+    def _thin_out(self, db: events.Database) -> None:
+        steps = set(snapshots.superfluous(self._sizes))
+        if not steps:
+            return
+        gone = [known for known in events.snapshots(db) if known.step in steps]
+        with events.transaction(db):
+            events.remove_snapshots(db, steps)
+        for known in gone:
+            snapshots.remove(self.folder, known)
+        self._sizes = [size for size in self._sizes if size[0] not in steps]
+        self._spacing *= 2
+
+    def _end(self, state: State, db: events.Database) -> None:
+        self._write(state, db)
+        with events.transaction(db):
+            events.end(db, state.step, state.stopped)
+        self._committed = state.step
+
+
+def _from(statistics: Statistics | None, step: int) -> Statistics | None:
+    """Give the statistics of the steps from one on."""
+    if statistics is None or not len(statistics.steps) or statistics.steps[0] >= step:
+        return statistics
+    later = statistics.steps >= step
+    return Statistics(statistics.steps[later], statistics.values[later])

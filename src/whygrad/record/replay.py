@@ -1,0 +1,297 @@
+"""A recorded training computed again: the state at any step, what any step saw, and whether it is the same.
+
+    state at step t  =  the nearest snapshot before t, and the steps from there to t once more
+
+Where a run was resumed, its stages say how many epochs it was to have from which step on.
+"""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from whygrad.engines import Watch, Watched
+from whygrad.epochs import end_of_epoch
+from whygrad.errors import FileError, InputError, RecordWarning
+from whygrad.functions import Array
+from whygrad.lbfgs import LBFGS
+from whygrad.plan import Plan, State, smooth
+from whygrad.record import environment, snapshots
+from whygrad.record.events import Snapshot
+from whygrad.training import Report
+from whygrad.training import run as train
+
+if TYPE_CHECKING:
+    from whygrad.record.run import Run
+
+CHUNK = 256  # steps at a time, at most
+
+
+def state_at(run: "Run", step: int) -> State:
+    """Give the exact state after `step` updates: parameters, slots and all that training remembers.
+
+    Raises `InputError` for a step that is not recorded, and where the data are needed and gone.
+    """
+    first, last = run.start, run.step
+    if (
+        isinstance(step, bool)
+        or not isinstance(step, int | np.integer)
+        or not first <= step <= last
+    ):
+        raise InputError(f"step {step!r}: {run.path.name} has the steps {first} to {last}")
+    step = int(step)
+    if isinstance(run.plan.optimizer, LBFGS):
+        return _iterated(run, step)
+    state = _nearest(run, step)
+    for later, _ in _steps(run, state, step, run.watch, run.plan.n):
+        state = later
+    return state
+
+
+def replayed(
+    run: "Run",
+    watch: Watch,
+    from_step: int | None = None,
+    until: int | None = None,
+    chunk: int = CHUNK,
+) -> Iterator[tuple[State, Watched]]:
+    """Give what `watch` sees of the steps from `from_step` on, to before `until`, chunk by chunk.
+
+    Beside it stands the state at the end of each chunk: a copy has to be taken of one that is to be kept.
+    Steps that left examples out leave them out again. L-BFGS makes no steps that could be watched.
+    """
+    if isinstance(run.plan.optimizer, LBFGS):
+        raise InputError("L-BFGS takes all examples at once: there are no steps to be looked at")
+    first = run.start if from_step is None else from_step
+    last = run.step if until is None else until
+    if not first <= last <= run.step:
+        raise InputError(f"steps {first} to {last}: {run.path.name} has {run.start} to {run.step}")
+    yield from _steps(run, state_at(run, first), last, _both(watch, run.watch), chunk)
+
+
+def _both(watch: Watch, own: Watch) -> Watch:
+    """Give a watch that leaves out what either does."""
+    if own.multipliers is None:
+        return watch
+    if watch.multipliers is None:
+        return replace(watch, multipliers=own.multipliers, rescale=own.rescale)
+    return replace(watch, multipliers=watch.multipliers * own.multipliers)
+
+
+def latest(run: "Run") -> State:
+    """Read the last state that is on the disk, which needs no data."""
+    try:
+        return _nearest(run, 2**62)
+    except FileError as error:
+        for path in sorted((run.path / snapshots.FOLDER).glob("*.safetensors"), reverse=True):
+            with suppress(FileError):
+                state = snapshots.read(run.path, f"{snapshots.FOLDER}/{path.name}")
+                warnings.warn(
+                    f"{error}: the parameters of step {state.step} are there, but no replay",
+                    RecordWarning,
+                    stacklevel=4,
+                )
+                return state
+        raise
+
+
+def _nearest(run: "Run", step: int) -> State:
+    """Read the last snapshot up to a step that is whole."""
+    known = run.snapshots(step)
+    for snapshot in reversed(known):
+        try:
+            return snapshots.read(run.path, snapshot)
+        except FileError as error:
+            problem = error
+        if snapshot is not known[0]:
+            warnings.warn(f"{problem}: computing from an earlier one", RecordWarning, stacklevel=4)
+    if not known:
+        raise FileError(f"{run.path}: damaged, there is no state before step {step} to start from")
+    raise FileError(
+        f"{problem}, and there is no earlier one: states up to the next snapshot are gone. The history and "
+        "the parameters at the end are there"
+    )
+
+
+def _steps(
+    run: "Run",
+    state: State,
+    until: int,
+    watch: Watch,
+    chunk: int,
+    stops: tuple[int, ...] = (),
+) -> Iterator[tuple[State, Watched]]:
+    """Take recorded steps again, from a state to step `until`; chunks end at the steps `stops`, too."""
+    if state.step == until:
+        return  # which needs no data
+    data, held_out = smooth(run.plan, run.data), run.held_out if _needs_held_out(run.plan) else None
+    stages = run.stages()
+    ends = sorted({*stops, *(stage.step for stage in stages), until})
+    while state.step < until:
+        plan = replace(run.plan, epochs=[s.epochs for s in stages if s.step <= state.step][-1])
+        if state.place == plan.steps_per_epoch:
+            state, _ = end_of_epoch(plan, state, held_out)
+        left = plan.steps_per_epoch - state.place
+        end = next(step for step in ends if step > state.step)
+        to = min(end, state.step + left, state.step + chunk)
+        state, seen = run.engine.run(plan, replace(state, stopped=""), data, to, watch)
+        if seen.diverged:
+            raise InputError(
+                f"{run.path.name}: computed again, the cost is not finite at step {state.step}, which was "
+                "recorded otherwise: `verify` says where the two part"
+            )
+        if state.place == plan.steps_per_epoch:
+            state, _ = end_of_epoch(plan, state, held_out)
+        yield state, seen
+
+
+def _needs_held_out(plan: Plan) -> bool:
+    rules = (plan.stopping, plan.schedule)
+    return any(getattr(rule, "on", "cost") != "cost" for rule in rules)
+
+
+def _iterated(run: "Run", step: int) -> State:
+    """Give the state after an iteration of L-BFGS, which has to be computed from its start."""
+    for snapshot in run.snapshots(step):
+        if snapshot.step == step:
+            return snapshots.read(run.path, snapshot)
+    found: list[State] = []
+
+    def look(report: Report) -> bool:
+        if report.state.step == step:
+            found.append(report.state.copy())
+        return bool(found)
+
+    train(run.training(_nearest(run, run.start)), [look])
+    if not found:
+        raise InputError(f"{run.path.name}: computed again, L-BFGS ends before iteration {step}")
+    return found[0]
+
+
+# ── is it the same? ──────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a training computed again compares with what was recorded.
+
+    `guarantee` is "bits" where machine, versions, cores and code are those of the recording, and every bit
+    must be the same; else "tolerance", for the `reasons`: costs may then differ by `tolerance` of their
+    size, or of 1 where they are smaller. `first` is the first step whose cost differs at all, `beyond` the
+    first that differs by more than the guarantee allows, `largest` the largest difference of a cost.
+    `states` counts the snapshots that were compared, and `state` is the first that differs.
+    """
+
+    guarantee: str
+    reasons: tuple[str, ...]
+    tolerance: float
+    steps: int
+    states: int
+    first: int | None
+    beyond: int | None
+    largest: float
+    state: int | None
+
+    @property
+    def holds(self) -> bool:
+        """Whether the guarantee was kept."""
+        return self.beyond is None and (self.state is None or self.guarantee != "bits")
+
+    def __str__(self) -> str:
+        what = f"{self.steps:,} steps and {self.states} states computed again"
+        if self.first is None and self.state is None:
+            return f"{what}: equal to the last bit"
+        where = [f"the cost first differs at step {self.first}"] if self.first is not None else []
+        where += [f"the state first differs at step {self.state}"] if self.state is not None else []
+        differs = f"{', '.join(where)}; costs differ by {self.largest:.2g} at most"
+        if self.guarantee == "bits":
+            return f"{what}: {differs}, where every bit was to be equal"
+        allowed = f"a share of {self.tolerance:g} is allowed, since {'; '.join(self.reasons)}"
+        kept = (
+            "within the tolerance" if self.holds else f"beyond the tolerance at step {self.beyond}"
+        )
+        return f"{what}: {kept}. {differs[0].upper()}{differs[1:]}; {allowed}"
+
+
+def verify(run: "Run") -> tuple[State, Verdict]:
+    """Compute a whole run again and compare every cost and every snapshot with what was recorded."""
+    recorded = run.costs
+    known = {snapshot.step: snapshot for snapshot in run.snapshots()}
+    costs: list[Array] = []
+    states: dict[int, State] = {}
+    state = _nearest(run, run.start)
+    if isinstance(run.plan.optimizer, LBFGS):
+        state, costs = _iterations(run, state)
+        states[state.step] = state
+    else:
+        watch = _both(Watch(costs=True), run.watch)
+        stops = tuple(known)
+        states[state.step] = state
+        for later, seen in _steps(run, state.copy(), run.step, watch, run.plan.n, stops):
+            costs.append(seen.costs if seen.costs is not None else np.zeros(0))
+            state = later
+            if state.step in known:
+                states[state.step] = state.copy()
+    now = np.concatenate(costs) if costs else np.zeros(0)
+    different = [
+        step for step, again in sorted(states.items()) if _differs(run, known, step, again)
+    ]
+    return state, _judge(run, recorded, now, len(states), different)
+
+
+def _iterations(run: "Run", state: State) -> tuple[State, list[Array]]:
+    costs: list[Array] = []
+
+    def look(report: Report) -> bool:
+        assert report.epoch is not None
+        costs.append(np.array([report.epoch.cost]))
+        return report.state.step >= run.step
+
+    end, _ = train(run.training(state), [look])
+    return end, costs
+
+
+def _differs(run: "Run", known: dict[int, Snapshot], step: int, again: State) -> bool:
+    if step not in known:
+        return False
+    try:
+        then = snapshots.read(run.path, known[step])
+    except FileError as error:
+        warnings.warn(str(error), RecordWarning, stacklevel=4)
+        return False
+    return not same_state(then, again)
+
+
+def same_state(one: State, other: State) -> bool:
+    """Tell whether two states are equal to the last bit, but for what they say about why training ended."""
+    arrays = [(getattr(one, name), getattr(other, name)) for name in snapshots.ARRAYS]
+    for a, b in arrays:
+        if (a is None) != (b is None) or (a is not None and a.tobytes() != b.tobytes()):
+            return False
+    rest = [name for name in vars(one) if name not in (*snapshots.ARRAYS, "stopped")]
+    return all(getattr(one, name) == getattr(other, name) for name in rest)
+
+
+def _judge(run: "Run", recorded: Array, now: Array, states: int, different: list[int]) -> Verdict:
+    reasons = run.elsewhere()
+    size = min(len(recorded), len(now))
+    gap = np.abs(recorded[:size] - now[:size])
+    tolerance = environment.TOLERANCE[run.plan.dtype] if reasons else 0.0
+    beyond = np.flatnonzero(~(gap <= tolerance * np.maximum(1.0, np.abs(recorded[:size]))))
+    unequal = np.flatnonzero(gap != 0)
+    short = [size] if len(recorded) != len(now) else []
+    first, worst = [*unequal.tolist(), *short], [*beyond.tolist(), *short]
+    return Verdict(
+        guarantee="tolerance" if reasons else "bits",
+        reasons=tuple(reasons),
+        tolerance=tolerance,
+        steps=len(now),
+        states=states,
+        first=run.start + first[0] if first else None,
+        beyond=run.start + worst[0] if worst else None,
+        largest=float(gap.max()) if size else 0.0,
+        state=different[0] if different else None,
+    )

@@ -1,0 +1,154 @@
+"""Runs that were trained on a table: recorded, read again, and asked about rows.
+
+Rows come as a CSV or Parquet file, the name of a data set, or a pandas, polars or arrow frame; columns are
+found by name, in any order. A row has the same prediction to the last bit, whatever stands beside it.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from whygrad import datasets
+from whygrad.epochs import History
+from whygrad.errors import InputError
+from whygrad.fitting import (
+    Learned,
+    Ready,
+    Source,
+    find,
+    judge_values,
+    learned,
+    make_ready,
+    predict,
+    truth,
+)
+from whygrad.functions import Array
+from whygrad.plan import State
+from whygrad.record.folder import HELD_OUT, TRAINING, Details, conclude, train_and_record
+from whygrad.record.held_out import prepare_again, read_again
+from whygrad.scores import Scores
+from whygrad.settings import Settings
+from whygrad.tables import as_table, batches
+from whygrad.training import Observer
+
+if TYPE_CHECKING:
+    from whygrad.record.run import Run
+
+ROWS = 8192  # that are in memory at a time
+STOPPING = "stopping"
+
+
+def record_table(
+    path: Path,
+    source: Source,
+    given: Settings,
+    observers: Sequence[Observer] = (),
+    overwrite: bool = False,
+    copy_data: bool | None = None,
+) -> Learned:
+    """Train a network on a table, score it, and record it all in a new folder."""
+    ready = make_ready(source, given)
+    details = details_of(ready, overwrite, copy_data)
+    began = time.perf_counter()
+    state, history = train_and_record(path, ready.training, details, observers)
+    found = learned(ready, state, history, time.perf_counter() - began)
+    conclude(path, found.fitted, results(found))
+    return found
+
+
+def details_of(ready: Ready, overwrite: bool, copy_data: bool | None) -> Details:
+    """Give what the folder of a run on a table holds beside the training."""
+    target = ready.encoding.target
+    seen = (TRAINING, STOPPING)
+    return Details(
+        overwrite,
+        copy_data,
+        more={
+            "target": target.name,
+            "task": target.task,
+            "settings": asdict(ready.settings),
+            "scored_on": HELD_OUT if len(ready.parts.held_out) else TRAINING,
+        },
+        source=ready.source.about,
+        measured=STOPPING,
+        others={part: ready.part(part) for part in vars(ready.parts) if part not in seen},
+        encoding=ready.encoding.to_dict(),
+    )
+
+
+def results(found: Learned) -> dict[str, Any]:
+    """Give what the manifest says of a training on a table once it has ended."""
+    return {
+        "seconds": found.seconds,
+        "trivial": found.usual,
+        "scored_on": found.scored_on,
+        "scores": found.scores.to_dict(),
+    }
+
+
+def results_again(run: "Run", state: State, history: History, seconds: float) -> dict[str, Any]:
+    """Give the results of a run that went on: the scores are missing where the table is gone."""
+    try:
+        read_again(run)
+        table, encoding, parts = prepare_again(run)
+    except (InputError, OSError):
+        return {"seconds": seconds, "scores": None}
+    source = Source(table, run.target, run.manifest["data"], encoding.task)
+    ready = Ready(source, run.settings, table, encoding, parts, run.training(state))
+    return results(learned(ready, state, history, seconds))
+
+
+# ── other rows ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def outputs(run: "Run", data: Any) -> Iterator[tuple[Array, Any]]:
+    """Give the network's outputs, (rows, n_L), beside the rows they are of, in pieces."""
+    start = 0
+    for table in _pieces(run, data):
+        X = run.encoding.encode(table, run.theta.flat.dtype, start)
+        yield predict(run.fitted, X, start), table
+        start += table.num_rows
+
+
+def _pieces(run: "Run", data: Any) -> Iterator[Any]:
+    if isinstance(data, str) and data in datasets.NAMES:
+        table = find(data, seed=run.settings.seed).table
+    elif isinstance(data, str | PathLike):
+        needed = [column.name for column in run.encoding.columns]
+        yield from batches(data, ROWS, run.encoding.kinds, needed)
+        return
+    else:
+        table = as_table(data)
+        if table.num_rows == 0:
+            raise InputError("the frame has no rows")
+    for start in range(0, table.num_rows, ROWS):
+        yield table.slice(start, ROWS)
+
+
+def measure(run: "Run", data: Any) -> tuple[Scores, int]:
+    """Give the scores of rows, and how many were left out as they have no value of the target."""
+    target = run.encoding.target
+    a: list[Array] = []
+    true: list[Array] = []
+    left_out = 0
+    for given, table in outputs(run, data):
+        present = target.present(table)
+        left_out += int((~present).sum())
+        start = sum(map(len, true)) + left_out
+        a.append(given[present])
+        true.append(truth(target, table.filter(present), start))
+    rows = np.concatenate(true)
+    if len(rows) == 0:
+        raise InputError(f"no row has a value of the target {target.name!r}: nothing to score")
+    return judge_values(target, np.concatenate(a), rows, _usual(run.manifest)), left_out
+
+
+def _usual(about: Mapping[str, Any]) -> Any:
+    if "trivial" not in about:
+        raise InputError("its training has not ended: resume it before it is scored")
+    return about["trivial"]

@@ -1,0 +1,61 @@
+"""The examples of an opened run, found again and compared with the hashes of those it was trained on."""
+
+from typing import TYPE_CHECKING, Any
+
+from whygrad.errors import FileError, InputError
+from whygrad.plan import Data, as_data
+from whygrad.record import stored
+from whygrad.record.folder import TRAINING
+
+if TYPE_CHECKING:
+    from whygrad.record.run import Run
+
+
+def training_data(run: "Run") -> Data:
+    """Give the training examples of a run."""
+    return _checked(run, TRAINING, run.given)
+
+
+def held_out_data(run: "Run") -> Data | None:
+    """Give the examples that a run measured after every epoch, or None where there were none."""
+    about = run.manifest["data"]
+    part = about["measured"]
+    if part is None:
+        return None
+    return stored.judged(_checked(run, part, run.given_held_out), about["several"])
+
+
+def _checked(run: "Run", part: str, given: tuple[Any, ...] | None) -> Data:
+    about = run.manifest["data"]
+    recorded = about["sha256"].get(part)
+    data = _found(run, part, given, about)
+    if recorded is None:  # killed before the first step was recorded: nothing follows from them yet
+        return data
+    found = stored.hashes(data)
+    if about["copied"] and given is None and found != recorded:
+        raise FileError(
+            f"{run.path}: damaged, the files in {stored.FOLDER} are not what was written there. History "
+            "and parameters are there; give the data again with open_run(path, data=(X, Y)) to replay it"
+        )
+    stored.check_same(run.path.name, part, recorded, found)
+    return data
+
+
+def _found(run: "Run", part: str, given: tuple[Any, ...] | None, about: dict[str, Any]) -> Data:
+    if given is not None:
+        X, Y, weights = (*given, None)[:3]
+        return as_data(run.net, X, Y, weights, run.manifest["dtype"])
+    if about["copied"]:
+        return stored.read_copy(run.path, part)
+    if about["kind"] == "mapped":
+        return stored.read_mapped(about["places"])
+    if run.on_table and about["kind"] != "frame":
+        from whygrad.record.held_out import read_part
+
+        data = read_part(run, part)[1]
+        return as_data(run.net, data.X, data.Y, dtype=run.manifest["dtype"])
+    name = "data" if part == TRAINING else "held_out"
+    raise InputError(
+        f"{run.path.name} was trained on arrays in memory, which it does not hold: give them again, "
+        f"open_run(path, {name}=(X, Y)). History and parameters are there without them"
+    )
