@@ -46,7 +46,7 @@ def state_at(run: "Run", step: int) -> State:
     if isinstance(run.plan.optimizer, LBFGS):
         return _iterated(run, step)
     state = _nearest(run, step)
-    for later, _ in _steps(run, state, step, run.watch, run.plan.n):
+    for later, _ in steps(run, state, step, run.watch, run.plan.n):
         state = later
     return state
 
@@ -69,7 +69,7 @@ def replayed(
     last = run.step if until is None else until
     if not first <= last <= run.step:
         raise InputError(f"steps {first} to {last}: {run.path.name} has {run.start} to {run.step}")
-    yield from _steps(run, state_at(run, first), last, _both(watch, run.watch), chunk)
+    yield from steps(run, state_at(run, first), last, _both(watch, run.watch), chunk)
 
 
 def _both(watch: Watch, own: Watch) -> Watch:
@@ -116,7 +116,7 @@ def _nearest(run: "Run", step: int) -> State:
     )
 
 
-def _steps(
+def steps(
     run: "Run",
     state: State,
     until: int,
@@ -230,7 +230,7 @@ def verify(run: "Run") -> tuple[State, Verdict]:
         watch = _both(Watch(costs=True), run.watch)
         stops = tuple(known)
         states[state.step] = state
-        for later, seen in _steps(run, state.copy(), run.step, watch, run.plan.n, stops):
+        for later, seen in steps(run, state.copy(), run.step, watch, run.plan.n, stops):
             costs.append(seen.costs if seen.costs is not None else np.zeros(0))
             state = later
             if state.step in known:
