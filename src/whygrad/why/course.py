@@ -174,11 +174,16 @@ def course_of(run: Any) -> Course:
     if isinstance(run, Course):
         return run
     refuse(run.plan)
-    from whygrad.record import forking, replay  # type: ignore[attr-defined]
+    from whygrad.record import forking, replay
 
     last_state = run.state(run.step)
     theta = final(run.plan, last_state)
     last = run.step if theta is last_state.theta else last_state.best_step
+    if last < run.start:
+        raise InputError(
+            f"{run.path.name} ended with the best parameters of its parent, those of step {last}, before it "
+            f"began itself at step {run.start}: ask that run"
+        )
 
     def advance(
         state: State, until: int, watch: Watch, chunk: int
