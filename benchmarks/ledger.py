@@ -20,7 +20,7 @@ import whygrad as wg
 from whygrad.datasets import load
 from whygrad.engines import choose
 from whygrad.plan import Plan, as_data, start
-from whygrad.training import ALL_DONE
+from whygrad.training import ALL_DONE, Training, run
 from whygrad.why import moved
 from whygrad.why.accounts import accounts
 from whygrad.why.course import course
@@ -47,7 +47,7 @@ def memory():
 
 
 def train(plan, data):
-    return wg.training.run(plan, start(plan), data, None, choose("auto", plan))
+    return run(Training(plan, start(plan), data, None, choose("auto", plan)))
 
 
 def measure(name, data):

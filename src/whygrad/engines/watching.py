@@ -216,7 +216,7 @@ def inputs_of(X: Any, examples: Array, low: int, high: int) -> Array:
     """Give columns of X for the examples of some steps, (m, B, high − low); 0 where examples are −1."""
     missing = examples < 0
     if isinstance(X, np.ndarray):
-        a = X[np.where(missing, 0, examples)[..., None], np.arange(low, high)]
+        a = X[np.where(missing, 0, examples), low:high]
     else:
         rows = X[np.where(missing, 0, examples).ravel()][:, low:high]
         a = rows.toarray().reshape(*examples.shape, high - low)

@@ -90,7 +90,7 @@ def _followed(
             np.multiply(U[t], numbers.mu, out=buffer)
         w = w + numbers.p * U
     a, delta = block.a.astype(np.float64), block.delta.astype(np.float64)
-    pushes = (np.matmul(delta, w * numbers.push) * a).sum(axis=2)
+    pushes = (np.matmul(a, (w * numbers.push).swapaxes(1, 2)) * delta).sum(axis=2)
     of_penalty = float((w * numbers.penalty).sum()) if numbers.penalty.any() else 0.0
     taken = decays(numbers, block, after)
     of_decay = float((slope * taken).sum()) if taken.any() else 0.0
