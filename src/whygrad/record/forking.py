@@ -31,6 +31,7 @@ from whygrad.record.folder import (
     go_on,
     train_and_record,
 )
+from whygrad.record.recorder import Job
 from whygrad.schedules import find_schedule
 from whygrad.training import INTERRUPTED, Observer, Training, at_epoch_ends, run
 
@@ -65,12 +66,12 @@ def resume(
 ) -> "Run":
     """Go on with a training, in its own folder; see `Run.resume`."""
     stopped, step, stages = given.stopped, given.step, given.stages()
-    if epochs is None and stopped and not stopped.startswith(BROKEN_OFF):
-        return _at_its_end(given, stopped)
-    if stopped.startswith("diverged"):
+    if stopped.startswith("diverged") and (given.concluded or epochs is not None):
         raise InputError(
             f"{given.path.name} {stopped}: fork it at an earlier step, with a smaller rate say"
         )
+    if epochs is None and stopped and not stopped.startswith(BROKEN_OFF):
+        return _at_its_end(given, stopped)
     plan = given.plan if epochs is None else replace(given.plan, epochs=epochs)
     state = _state_to_resume(given, step, epochs is not None)
     if epochs is not None and epochs <= state.epoch and not isinstance(plan.optimizer, LBFGS):
@@ -79,7 +80,7 @@ def resume(
         )
     training = given.training(state, plan)
     stage = events.Stage(step, plan.epochs, environment.describe())
-    first = []
+    first: list[Job] = [lambda db: _reopen(given.path)] if given.concluded else []
     if stopped or stage != replace(stages[-1], step=step):
         first.append(lambda db: _add_stage(stage, db))
     if TRAINING not in given.manifest["data"]["sha256"]:
@@ -107,7 +108,7 @@ def _state_to_resume(given: "Run", step: int, further: bool) -> State:
 
 def _at_its_end(given: "Run", stopped: str) -> "Run":
     """Write what a finished training came to where that is missing; else say how it could go on."""
-    if manifest.MODEL in given.manifest.get("files", {}):
+    if given.concluded:
         raise InputError(
             f"{given.path.name} is at its end ({stopped}): say how many epochs it shall have "
             "in all, or fork it"
@@ -131,6 +132,13 @@ def _concluded(
         results = rows.results_again(now, state, history, seconds)
     conclude(path, fitted(training, state, history), results)
     return replace(now, manifest=manifest.read(path))
+
+
+def _reopen(path: Path) -> None:
+    """Take back that a training has come to its end, so that a kill leaves it as one that has not."""
+    about = manifest.read(path)
+    about["files"].pop(manifest.MODEL)
+    manifest.write(path, about)
 
 
 def _add_stage(stage: events.Stage, db: events.Database) -> None:
