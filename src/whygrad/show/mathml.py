@@ -12,7 +12,7 @@ from whygrad.explanation import Explanation, Table
 from whygrad.expression import Expression, Symbol
 from whygrad.show.letters import is_mathematics, letter
 from whygrad.show.notation import Notation, sides, write
-from whygrad.show.numbers import cell, clean, minus, number
+from whygrad.show.numbers import cell, clean, number, typeset
 from whygrad.show.outline import main_equations, main_table, numeric_columns
 
 NAMESPACE = 'xmlns="http://www.w3.org/1998/Math/MathML"'
@@ -69,7 +69,7 @@ def _number(value: float) -> str:
     sign = "<mo>−</mo>" if value < 0 else ""
     written = f"<mn>{digits.removeprefix('-')}</mn>"
     if power:
-        exponent = minus(str(int(power)))
+        exponent = typeset(str(int(power)))
         written += f"<mo>×</mo><msup><mn>10</mn><mn>{exponent}</mn></msup>"
     return _row(sign, written) if sign or power else written
 
@@ -105,14 +105,14 @@ def _index(text: str) -> str:
     if text.isdigit():
         return f"<mn>{text}</mn>"
     if len(text) > 1 and is_mathematics(text):
-        sign = minus(text[1]) if text[1] in "+-−" else ""
+        sign = typeset(text[1]) if text[1] in "+-−" else ""
         rest = text[2:] if sign else text[1:]
         return _row(f"<mi>{text[0]}</mi>", f"<mo>{sign}</mo>" if sign else "", f"<mn>{rest}</mn>")
     return f"<mi>{escape(text)}</mi>" if len(text) == 1 else _words(text)
 
 
 def _plus(terms: Sequence[tuple[str, str]]) -> str:
-    return _row(*(f"<mo>{minus(sign)}</mo>{term}" if sign else term for sign, term in terms))
+    return _row(*(f"<mo>{typeset(sign)}</mo>{term}" if sign else term for sign, term in terms))
 
 
 def _at(inner: str, part: str) -> str:
