@@ -15,7 +15,7 @@ import answers
 from whygrad.errors import InputError
 from whygrad.explanation import Explanation
 from whygrad.pictures import BarPicture, CurvePicture, ImagePicture, Line, NetworkPicture
-from whygrad.show.axes import axis
+from whygrad.show.axes import axis, drawable
 from whygrad.show.drawing import overlap, text_width
 from whygrad.show.png import data_uri, ink, signed_ink
 from whygrad.show.svg import draw, picture_svg
@@ -84,7 +84,7 @@ def test_no_text_lies_upon_another_or_leaves_the_sheet(name):
     assert_no_text_upon_another(PICTURES[name])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     sizes=st.lists(st.integers(1, 40), min_size=2, max_size=6),
     seed=st.integers(0, 99),
@@ -107,7 +107,7 @@ def test_random_networks_are_drawn_without_overlap_and_with_all_that_is_marked(
     assert {place.removesuffix(",bias") for place in places} <= drawn
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     values=st.lists(st.floats(width=32) | st.floats(), min_size=1, max_size=40),
     called=st.lists(names, min_size=1, max_size=6),
@@ -292,7 +292,10 @@ def test_a_long_line_keeps_its_peaks_and_its_gaps():
     assert max(heights) - min(heights) == pytest.approx(210 * 7 / 8, abs=1)
 
 
-@given(st.floats(-1e307, 1e307), st.floats(-1e307, 1e307))
+place = st.floats(-1e150, 1e150).map(lambda value: float(drawable(value)))
+
+
+@given(place, place)
 def test_an_axis_has_few_round_ticks_around_its_numbers(one, other):
     low, high = min(one, other), max(one, other)
     found = axis(low, high)

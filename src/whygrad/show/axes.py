@@ -5,6 +5,7 @@ Ticks are multiples of 1, 2 or 5 times a power of ten. Heckbert, Nice numbers fo
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -23,8 +24,7 @@ class Axis:
 
     def at(self, value: float, start: float, length: float) -> float:
         """Give where a number stands on an axis that is drawn from `start`."""
-        share = (value / 4 - self.low / 4) / (self.high / 4 - self.low / 4)  # lest they overflow
-        return start + length * share
+        return start + length * (value - self.low) / (self.high - self.low)
 
 
 @dataclass(frozen=True)
@@ -55,14 +55,23 @@ def axis(low: float, high: float, count: int = 5, whole: bool = True) -> Axis:
     if not high > low:
         pad = abs(low) * 0.1 or 1.0
         low, high = low - pad, high + pad
-    span = min(high / 2 - low / 2, 5e307) * 2  # the difference of large numbers may not be finite
-    power = 10.0 ** math.floor(math.log10(span / count))
-    step = next(power * k for k in (1, 2, 5, 10) if power * k * count >= span * 0.999)
+    power = 10.0 ** math.floor(math.log10((high - low) / count))
+    step = next(power * k for k in (1, 2, 5, 10) if power * k * count >= (high - low) * 0.999)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     if not whole:
         first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     ticks = tuple(k * step + 0.0 for k in range(first, last + 1))
     return Axis(ticks[0], ticks[-1], ticks) if whole else Axis(low, high, ticks)
+
+
+def drawable(values: Any) -> Array:
+    """Give numbers as a drawing can place them: none so small or so large that arithmetic fails."""
+    numbers: Array = np.asarray(values, float)
+    tiny, huge = 1e-150, 1e150
+    known = np.isfinite(numbers) & (np.abs(numbers) >= tiny)
+    return np.where(
+        known, np.clip(numbers, -huge, huge), np.where(np.isfinite(numbers), 0.0, np.nan)
+    )
 
 
 def finite_range(values: Array) -> tuple[float, float] | None:

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from whygrad.pictures import BarPicture
+from whygrad.show.axes import drawable
 from whygrad.show.drawing import (
     SMALL,
     TEXT,
@@ -37,8 +38,9 @@ def draw_bars(picture: BarPicture) -> Drawing:
     left = 24 + max(map(text_width, names), default=0.0)
     texts = [typeset(number(float(values[i]))) for i in rows]
     room = max(text_width(text, SMALL) for text in texts) + 8 if texts else 8.0
-    largest = scale_of(values[rows])
-    left_of_zero = [-math.inf < values[i] < 0 for i in rows]
+    placed = drawable(values)
+    largest = scale_of(placed[rows])
+    left_of_zero = [placed[i] < 0 for i in rows]
     below, above = any(left_of_zero), not all(left_of_zero) or not rows
     span = WIDTH - 12 - left - room * (below + above)
     unit = span / (largest * (below + above))
@@ -49,7 +51,7 @@ def draw_bars(picture: BarPicture) -> Drawing:
         y = top + ROW * (place + 0.5)
         full = clean(picture.names[i])
         labels.append(Label(left - 10, y + 4.5, name, TEXT, "end", full=full))
-        length = unit * value if math.isfinite(value) else 0.0
+        length = 0.0 if math.isnan(placed[i]) else unit * float(placed[i])
         bar = {
             "x": min(zero, zero + length), "y": y - BAR / 2, "width": max(abs(length), 0.75), "height": BAR,
             "rx": 2, "class": "wg-negative" if value < 0 else "wg-positive",

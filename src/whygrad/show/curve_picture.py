@@ -11,7 +11,7 @@ import numpy as np
 
 from whygrad.functions import Array
 from whygrad.pictures import CurvePicture, Line
-from whygrad.show.axes import Axis, Panel, axis, draw_axes, finite_range, tick_room
+from whygrad.show.axes import Axis, Panel, axis, draw_axes, drawable, finite_range, tick_room
 from whygrad.show.drawing import (
     BOLD,
     SMALL,
@@ -37,10 +37,11 @@ MOST = 600  # points of a line
 def draw_curves(picture: CurvePicture) -> Drawing:
     """Draw the lines, and below them the areas."""
     titles, y = head(picture.title, WIDTH)
-    x = np.asarray(picture.x, float)
+    x = drawable(picture.x)
     shapes: list[str] = []
     labels: list[Label] = list(titles)
-    ends = finite_range(x) or (0.0, 1.0)
+    marks = drawable([x for x, y, _ in picture.marks if math.isfinite(y)])
+    ends = finite_range(np.concatenate([x, marks])) or (0.0, 1.0)
     axis_x = axis(*ends, count=6, whole=False)
     heights = [_line_axis(picture)] if picture.lines or picture.marks else []
     heights += [_stack_axis(picture)] if picture.stacked else []
@@ -73,9 +74,9 @@ def _heading(x: float, y: float, text: str, anchor: Anchor) -> Label:
 
 def _line_axis(picture: CurvePicture) -> Axis:
     """Give the axis of the solid lines and the marks; the dashed ones may move its ends by a third."""
-    solid = [np.asarray(one.y, float) for one in picture.lines if not one.dashed]
-    dashed = [np.asarray(one.y, float) for one in picture.lines if one.dashed]
-    marks = np.array([y for x, y, _ in picture.marks if math.isfinite(x)])
+    solid = [drawable(one.y) for one in picture.lines if not one.dashed]
+    dashed = [drawable(one.y) for one in picture.lines if one.dashed]
+    marks = drawable([y for x, y, _ in picture.marks if math.isfinite(x)])
     own = finite_range(np.concatenate([*solid, marks]))
     others = finite_range(np.concatenate([*dashed, marks]))
     if own is None or others is None:
@@ -86,7 +87,7 @@ def _line_axis(picture: CurvePicture) -> Axis:
 
 
 def _stack_axis(picture: CurvePicture) -> Axis:
-    stacked = np.nan_to_num(np.array([one.y for one in picture.stacked], float), posinf=0, neginf=0)
+    stacked = np.nan_to_num([drawable(one.y) for one in picture.stacked])
     low = np.minimum(stacked, 0).sum(axis=0)
     high = np.maximum(stacked, 0).sum(axis=0)
     return axis(*(finite_range(np.concatenate([low, high, [0.0]])) or (0.0, 1.0)))
@@ -112,7 +113,7 @@ def _keys(lines: Sequence[Line], areas: bool) -> list[tuple[str, str]]:
 def _lines(panel: Panel, x: Array, lines: Sequence[Line]) -> list[str]:
     shapes = []
     for i, one in reversed(list(enumerate(lines))):
-        path = _path(panel, x, np.asarray(one.y, float))
+        path = _path(panel, x, drawable(one.y))
         look = f"wg-on-c{i % SERIES}" + " wg-minus" * one.dashed
         about = {"d": path, "class": look, "stroke-width": 2.2, "stroke-linejoin": "round"}
         shapes.append(tag("path", about, title=clean(one.name)) if path else "")
@@ -152,8 +153,7 @@ def _cut(
         bound = min(max(y, low), high)
         if bound == y:
             return x, y
-        share = (bound / 4 - y1 / 4) / (y2 / 4 - y1 / 4)  # quarters, lest a difference overflow
-        return x1 * (1 - share) + x2 * share, bound
+        return x1 + (x2 - x1) * (bound - y1) / (y2 - y1), bound
 
     return held(x1, y1), held(x2, y2)
 
@@ -179,7 +179,7 @@ def _marks(
     shapes: list[str] = []
     labels: list[Label] = []
     spots = [
-        (panel.point(x, y), x, y, name)
+        (panel.point(float(drawable(x)), float(drawable(y))), x, y, name)
         for x, y, name in marks
         if math.isfinite(x) and math.isfinite(y)
     ]
@@ -226,7 +226,7 @@ def _beside(panel: Panel, x: float, y: float, name: str) -> list[Label]:
 
 def _areas(panel: Panel, x: Array, stacked: Sequence[Line]) -> list[str]:
     """Stack what is above zero upwards and what is below it downwards, one area for each line."""
-    values = np.nan_to_num(np.array([one.y for one in stacked], float), posinf=0, neginf=0)
+    values = np.nan_to_num([drawable(one.y) for one in stacked])
     known = np.flatnonzero(np.isfinite(x))
     places = (
         known[np.unique(np.linspace(0, len(known) - 1, min(len(known), MOST)).astype(int))]

@@ -16,7 +16,7 @@ from whygrad.show.palette import style
 Anchor: TypeAlias = Literal["start", "middle", "end"]
 Box: TypeAlias = tuple[float, float, float, float]  # left, top, right, bottom
 
-TITLE, TEXT, SMALL = 15.0, 13.0, 11.0  # sizes of letters
+TITLE, TEXT, SMALL = 15.0, 13.0, 11.5  # sizes of letters
 BOLD = 1.12  # how much wider bold letters are
 NARROW = {c: 0.34 for c in "ijl|.,:;'I· "} | {c: 0.42 for c in "frt()[]/\\-!°"}
 BROAD = {c: 1.0 for c in "mMW@%…—"} | {c: 0.84 for c in "w+=−<>~^#×&"} | {c: 0.5 for c in '`"'}

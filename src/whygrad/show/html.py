@@ -22,15 +22,15 @@ OPEN_TERMS, MOST_TERMS, MOST_FACTORS = 12, 200, 6
 PAGE = f"""
 body.wg-page{{margin:0}}
 .wg-answer{{font:16px/1.5 {FONT};{colour("color", "ink")};{colour("background", "surface")};\
-max-width:760px;margin:0 auto;padding:16px;box-sizing:border-box;overflow-wrap:break-word}}
+max-width:760px;margin:0 auto;padding:14px;box-sizing:border-box;overflow-wrap:break-word}}
 .wg-answer h1{{font-size:1.3em;line-height:1.3;margin:0 0 .4em}}
 .wg-answer h2{{font-size:1em;margin:1.4em 0 .3em}}
 .wg-answer p{{margin:.4em 0}}
 .wg-answer figure{{margin:1em 0;overflow-x:auto}}
 .wg-answer figure svg{{display:block;min-width:min(100%,330px)}}
 .wg-scroll{{overflow-x:auto;padding:2px 0}}
-.wg-answer math{{font-size:1.1em;font-family:"STIX Two Math","Latin Modern Math","Cambria Math",math}}
-.wg-answer math[display]{{text-align:left}}
+.wg-answer math{{font-size:1.1em;font-family:"STIX Two Math","Latin Modern Math","Cambria Math",\
+"DejaVu Math TeX Gyre",math}}
 .wg-answer mtable>mtr>mtd{{padding:.35em .2em}}
 .wg-answer table{{border-collapse:collapse;font-size:.88em;{colour("color", "ink")};\
 {colour("background", "surface")};margin:0}}
@@ -74,7 +74,7 @@ def _parts(about: Explanation) -> Iterator[str]:
     pictures = [f"<figure>{picture_svg(one, alone=False)}</figure>" for one in about.pictures]
     yield from pictures[:1]
     if about.equations:
-        yield f'<div class="wg-scroll">{to_mathml(about)}</div>'
+        yield f'<div class="wg-scroll">{to_mathml(about, block=False)}</div>'
     yield from _factors(about.terms)
     yield from _sum(about)
     yield from pictures[1:]
@@ -135,6 +135,8 @@ def _table(table: Table) -> str:
         rows.append(
             f'<tr class="wg-left"><td>… and {len(table.rows) - MOST_ROWS:,} more rows</td></tr>'
         )
+    if not table.rows:
+        rows.append('<tr class="wg-left"><td>none</td></tr>')
     written = _rows(tuple(map(_words, table.columns)), right, rows)
     return _folded(table.title, written, len(rows) <= OPEN_ROWS)
 

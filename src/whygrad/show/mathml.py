@@ -20,8 +20,11 @@ MOST_ROWS = 30  # of a table
 LEFT, RIGHT = 'style="text-align:left"', 'style="text-align:right"'
 
 
-def to_mathml(about: Explanation) -> str:
-    """Write the equations of an answer as one element, signs of equality below each other."""
+def to_mathml(about: Explanation, block: bool = True) -> str:
+    """Write the equations of an answer as one element, signs of equality below each other.
+
+    As a `block` it stands by itself in the middle of the page, else where it is put.
+    """
     rows = []
     for equation in main_equations(about):
         first, *others = sides(equation, MATHML)
@@ -34,7 +37,9 @@ def to_mathml(about: Explanation) -> str:
         rows = _table(table)
     if not rows:
         return f"<math {NAMESPACE}>{_words(about.answer or about.question)}</math>"
-    return f'<math {NAMESPACE} display="block"><mtable displaystyle="true">{"".join(rows)}</mtable></math>'
+    display = "block" if block else "inline"
+    inner = f'<mtable displaystyle="true">{"".join(rows)}</mtable>'
+    return f'<math {NAMESPACE} display="{display}">{inner}</math>'
 
 
 def expression_mathml(about: Expression) -> str:

@@ -8,16 +8,15 @@ from dataclasses import dataclass
 
 from whygrad.pictures import NetworkPicture
 from whygrad.show.choosing import Marked, marked, shown_units
-from whygrad.show.drawing import BOLD, SMALL, TEXT, Box, Label, fitted, text_width
+from whygrad.show.drawing import BOLD, SMALL, TEXT, Box, Label, fitted, head, text_width
 from whygrad.show.numbers import clean
 
-RADIUS = 19.0
-SIDE, HIDDEN = 46.0, 58.0  # from unit to unit: with its name beside it, and below it
-NAME = 132.0  # the longest name beside a unit
-GAP, CLOSE = 132.0, 96.0  # from layer to layer: of few, of many
-TOP = 52.0  # the title's room; further lines add to it
+RADIUS = 20.0
+SIDE, HIDDEN = 47.0, 61.0  # from unit to unit: with its name beside it, and below it
+NAME = 128.0  # the longest name beside a unit
+GAP, CLOSE = 112.0, 96.0  # from layer to layer: of few, of many
 IMAGE = 150.0  # the longer side of an image
-NARROWEST = 440.0
+NARROWEST = 420.0
 
 
 @dataclass(frozen=True)
@@ -33,8 +32,8 @@ class Layout:
     image: Box | None
 
 
-def lay_out(picture: NetworkPicture, top: float) -> Layout:
-    """Place the units below `top`."""
+def lay_out(picture: NetworkPicture) -> Layout:
+    """Place the units below the title."""
     marks = marked(picture)
     shown = shown_units(picture, marks)
     last = len(shown) - 1
@@ -45,9 +44,9 @@ def lay_out(picture: NetworkPicture, top: float) -> Layout:
         heights[0] = image[1]
     body = max(heights)
     xs, width = _columns(picture, shown, image)
-    middle = top + 26 + body / 2
+    labels, top = head(picture.title, width)
+    middle = top + 46 + body / 2
     places: dict[tuple[int, int], tuple[float, float]] = {}
-    labels: list[Label] = []
     for l, units in enumerate(shown):
         start = middle - heights[l] / 2
         if l == 0 and image:
@@ -123,7 +122,7 @@ def _unit_labels(
         else:
             text = fitted(full, xs[1] - xs[0] - 14, SMALL)
             labels.append(
-                Label(x, y + RADIUS + 11, text, SMALL, "middle", "wg-soft wg-halo", full, part)
+                Label(x, y + RADIUS + 14, text, SMALL, "middle", "wg-soft wg-halo", full, part)
             )
     return labels
 
@@ -131,7 +130,7 @@ def _unit_labels(
 def _more(picture: NetworkPicture, l: int, x: float, y: float, drawn: int) -> list[Label]:
     hidden = len(picture.units[l]) - drawn
     look = "wg-soft wg-halo"
-    return [Label(x, y + 17, f"+ {hidden:,} more", SMALL, "middle", look)] if hidden else []
+    return [Label(x, y + 20, f"+ {hidden:,} more", SMALL, "middle", look)] if hidden else []
 
 
 def _image_labels(picture: NetworkPicture, box: Box, units: tuple[int, ...]) -> list[Label]:

@@ -16,7 +16,6 @@ from whygrad.show.drawing import (
     Drawing,
     Label,
     free,
-    head,
     legend,
     line,
     point,
@@ -29,14 +28,13 @@ from whygrad.show.png import data_uri, ink, scale_of, signed_ink
 
 WIDEST, THINNEST = 6.0, 0.6  # lines
 FEW = 18  # connections that may all have their number written on them
-NUMBER = 10.5  # size of a number within a unit
+NUMBER = 11.5  # size of a number within a unit
 ALONG = (0.5, 0.42, 0.58, 0.34, 0.66, 0.27, 0.73)  # where on a line its number may stand
 
 
 def draw_network(picture: NetworkPicture) -> Drawing:
     """Draw the units and connections that were chosen, with a legend below."""
-    titles, top = head(picture.title, 440)
-    layout = lay_out(picture, top + 20)
+    layout = lay_out(picture)
     edges, labels = _edges(picture, layout)
     shapes = [*_image(picture, layout), *edges]
     for (l, j), (x, y) in layout.places.items():
@@ -47,7 +45,7 @@ def draw_network(picture: NetworkPicture) -> Drawing:
         elif (0, j) in layout.marks.kept:
             shapes.append(_asked_pixel(picture, layout, j, x, y))
     keys, texts, bottom = legend(_keys(picture), 14, layout.bottom + 26, layout.width - 10)
-    everything = (*titles, *layout.labels, *labels, *texts)
+    everything = (*layout.labels, *labels, *texts)
     return Drawing(picture.title, layout.width, bottom, (*shapes, *keys), everything)
 
 
@@ -82,7 +80,7 @@ def _unit(
         ),
     ]
     labels = [
-        Label(x, y + 3.8, _within(value), NUMBER, "middle", full=f"{number(value)}", part=part)
+        Label(x, y + 4.1, _within(value), NUMBER, "middle", full=f"{number(value)}", part=part)
     ]
     if (l, j) in layout.marks.biases:
         badge: dict[str, object] = {"cx": x - 15, "cy": y - 15, "r": 8, "class": "wg-ink"}
@@ -231,8 +229,8 @@ def _edge_label(
     text = typeset(number(value) if asked else short(value))
     look = "wg-ink wg-halo" + " wg-bold" * asked
     part = "{}:{},{}".format(*place)
-    for along in ALONG:
-        x, y = x1 + along * (x2 - x1), y1 + along * (y2 - y1) + 4
+    for beside, along in product((4.0, -9.0, 17.0) if asked else (4.0,), ALONG):
+        x, y = x1 + along * (x2 - x1), y1 + along * (y2 - y1) + beside
         label = Label(x, y, text, SMALL, "middle", look, part=part)
         if free(label, taken):
             return label
