@@ -41,8 +41,9 @@ def assert_sums(explanation: Explanation, scale: float | None = None) -> None:
     """Value = terms + residuals, and the residuals are rounding; unrolled factors are their terms' sums."""
     terms = [term.value for term in explanation.terms]
     left = explanation.value - math.fsum(terms)
-    assert math.isclose(left, math.fsum(explanation.residuals.values()), abs_tol=1e-300)
-    bound = TOLERANCE * (math.fsum(map(abs, terms)) if scale is None else scale)
+    scale = math.fsum(map(abs, terms)) if scale is None else scale
+    assert abs(left - math.fsum(explanation.residuals.values())) <= 1e-15 * scale
+    bound = TOLERANCE * scale
     assert abs(explanation.residuals["rounding"]) <= bound
     for term in explanation.terms:
         if term.factors:

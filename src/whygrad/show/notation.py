@@ -118,6 +118,10 @@ def _negative(about: Expression) -> Expression | None:
     match about:
         case Number(value) if value < 0:
             return replace(about, value=-value)
+        case Product((Number(-1.0), only), ""):
+            return only
+        case Product((Number(-1.0), *others), part) if others:
+            return Product(tuple(others), part)
         case Product((first, *others), part) if (positive := _negative(first)) is not None:
             return Product((positive, *others), part)
     return None

@@ -56,6 +56,11 @@ def cancels(asked: Asked) -> bool:
     return shortcut(asked.net.f[asked.net.L], asked.net.C) is not None
 
 
+def share_factor(share: float) -> Factor:
+    """Give what an example counts in the mean."""
+    return Factor(Symbol("s/S"), share, "the example's share of the mean")
+
+
 def sender_factor(asked: Asked, i: int, place: Place) -> Factor:
     """Give the first factor of a derivative: how active the sender is."""
     l, net = place.layer, asked.net
@@ -83,9 +88,9 @@ def error_terms(
     """
     if l == asked.net.L:
         return _output_terms(asked, i, j, top)
-    first = _slope_factor(asked, i, l, j)
+    first = slope_factor(asked, i, l, j)
     mask = masking(asked, l)
-    given = (first,) if mask is None else (first, _mask_factor(asked, i, l, j))
+    given = (first,) if mask is None else (first, mask_factor(asked, i, l, j))
     values = asked.theta.W[l + 1][:, j].astype(np.float64) * asked.delta[l + 1][i]
     listed = largest(values, top)
     terms = []
@@ -93,7 +98,7 @@ def error_terms(
         name, part = asked.names.of(asked.net, l + 1, m), Place(l + 1, m, j).part
         error = error_factor(asked, i, l + 1, m, top, unroll)
         terms.append(
-            _term(f"through {name}", part, *given, _weight_factor(asked, l + 1, m, j), error)
+            _term(f"through {name}", part, *given, weight_factor(asked, l + 1, m, j), error)
         )
     return (*terms, *_others(given, values, listed))
 
@@ -140,7 +145,7 @@ def _output_terms(asked: Asked, i: int, j: int, top: int) -> tuple[Term, ...]:
         return (_term(f"the error of {name}", factor.part, factor),)
     passed = net.C.derivative(a, y)[0]
     if net.f[L].product is None:
-        factors = (_slope_factor(asked, i, L, j), _cost_factor(asked, j, passed))
+        factors = (slope_factor(asked, i, L, j), _cost_factor(asked, j, passed))
         return (_term(f"the error of {name}", Place(L, j).part, *factors),)
     jacobian = net.f[L].derivative(z)[0][:, j]
     values = passed.astype(np.float64) * jacobian
@@ -152,21 +157,24 @@ def _output_terms(asked: Asked, i: int, j: int, top: int) -> tuple[Term, ...]:
     return (*terms, *_others((), values, listed))
 
 
-def _slope_factor(asked: Asked, i: int, l: int, j: int) -> Factor:
+def slope_factor(asked: Asked, i: int, l: int, j: int) -> Factor:
+    """Give f′(zˡⱼ) of example i as a factor."""
     slope, z = slopes(asked, l, slice(i, i + 1))[0, j], asked.trace.z[l][i, j]
     name = asked.names.of(asked.net, l, j)
     meaning = f"how much {name} reacts: the slope of {asked.net.f[l].name} at z = {shown(z)}"
     return Factor(symbols.slope_of(l, j), float(slope), meaning, Place(l, j).part)
 
 
-def _mask_factor(asked: Asked, i: int, l: int, j: int) -> Factor:
+def mask_factor(asked: Asked, i: int, l: int, j: int) -> Factor:
+    """Give what dropout multiplies a unit of example i with."""
     value = float(masking(asked, l)[i, j])
     name = asked.names.of(asked.net, l, j)
     kept = f"dropout keeps {name}" if value else f"dropout leaves {name} out"
     return Factor(symbols.unit("μ", l, j), value, kept, Place(l, j).part)
 
 
-def _weight_factor(asked: Asked, l: int, j: int, k: int) -> Factor:
+def weight_factor(asked: Asked, l: int, j: int, k: int) -> Factor:
+    """Give Wˡⱼₖ as a factor."""
     names, net, symbol = asked.names, asked.net, symbols.weight(l, j, k)
     meaning = f"the weight from {names.of(net, l - 1, k)} to {names.of(net, l, j)}"
     return Factor(symbol, float(asked.theta.W[l][j, k]), meaning, symbol.part)

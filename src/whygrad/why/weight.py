@@ -159,7 +159,7 @@ def _one(asked: Asked, place: Place, top: int, unroll: set[tuple[int, int]]) -> 
     first = [local.sender_factor(asked, 0, place)]
     share = float(asked.s[0] / asked.S)
     if share != 1:
-        first.insert(0, _share(share))
+        first.insert(0, local.share_factor(share))
     terms = local.error_terms(asked, 0, place.layer, place.to, top, unroll)
     return tuple(_times(first, term) for term in terms)
 
@@ -174,7 +174,7 @@ def _many(
     terms = []
     for i in chosen.tolist():
         error = local.error_factor(asked, i, l, j, top, set(unroll))
-        factors = (_share(float(share[i])), local.sender_factor(asked, i, place), error)
+        factors = (local.share_factor(float(share[i])), local.sender_factor(asked, i, place), error)
         product = math.prod(factor.value for factor in factors)
         terms.append(Term(f"example {i}", product, factors, place.part))
     others = asked.n - len(chosen)
@@ -182,11 +182,6 @@ def _many(
         name = f"{others:,} other {'example' if others == 1 else 'examples'}"
         terms.append(Term(name, float(np.delete(values, chosen).sum())))
     return tuple(terms)
-
-
-def _share(share: float) -> Factor:
-    symbol = Symbol("s/S")
-    return Factor(symbol, share, "the example's share of the mean")
 
 
 def _times(first: list[Factor], term: Term) -> Term:
