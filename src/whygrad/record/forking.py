@@ -92,8 +92,9 @@ def resume(
     began = time.perf_counter()
     watching = [*observers, *map(at_epoch_ends, callbacks)]
     state, _ = go_on(given.path, training, step, watching, seconds, *first)
-    took = given.manifest.get("seconds") or 0.0
-    return _concluded(given.path, given, training, state, took + time.perf_counter() - began)
+    before = given.manifest.get("seconds")  # which nobody knows of a training that was killed
+    took = None if before is None else before + time.perf_counter() - began
+    return _concluded(given.path, given, training, state, took)
 
 
 def _state_to_resume(given: "Run", step: int, further: bool) -> State:
@@ -113,24 +114,24 @@ def _at_its_end(given: "Run", stopped: str) -> "Run":
             f"{given.path.name} is at its end ({stopped}): say how many epochs it shall have "
             "in all, or fork it"
         )
-    return _concluded(
-        given.path, given, given.training(given.state(given.step)), given.state(given.step), 0.0
-    )
+    state = given.state(given.step)
+    return _concluded(given.path, given, given.training(state), state, None)
 
 
 def _concluded(
-    path: Path, origin: "Run", training: Training, state: State, seconds: float
+    path: Path, origin: "Run", training: Training, state: State, seconds: float | None
 ) -> "Run":
     """Write what came of a training that followed from another, and open it."""
     from whygrad.record.run import Run
 
     now = Run(path, manifest.read(path), origin.own, origin.given, origin.given_held_out)
-    history, results = now.history, {"seconds": seconds}
+    history = now.history
+    results: dict[str, Any] = {}
     if now.on_table:
         from whygrad.record import rows
 
-        results = rows.results_again(now, state, history, seconds)
-    conclude(path, fitted(training, state, history), results)
+        results = rows.results_again(now, state, history)
+    conclude(path, fitted(training, state, history), results | {"seconds": seconds})
     return replace(now, manifest=manifest.read(path))
 
 
