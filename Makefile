@@ -9,17 +9,20 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 SOURCES := $(shell find src -name __pycache__ -prune -o \( -type d -o -name '*.py' -o -name py.typed \) -print)
 WHEEL = $$(ls dist/whygrad-*.whl)
 
-.PHONY: help demo test check peers bench format clean
+.PHONY: help demo test test-long check peers bench format clean
 .NOTPARALLEL:
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
 
 demo: .venv/.package ## train on handwritten digits, and see the chain rule for one weight
 	@$(BIN)/python examples/digits.py
 
 test: .venv/.test ## run all tests
 	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+test-long: .venv/.test ## kill a hundred trainings, and resume each
+	WHYGRAD_KILLS=100 $(BIN)/python -m pytest tests/test_record_kills.py $(ARGS)
 
 check: .venv/.check ## lint, and check the types
 	$(BIN)/ruff check .

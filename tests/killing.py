@@ -1,4 +1,4 @@
-"""Trainings in a process of their own, to be killed: by a line on standard input each, forked from one server.
+"""Trainings in processes of their own, to be killed: a server forks one for each line on standard input.
 
 A case is what `covering` gives, as JSON; data and network are the same for all. The child tells what has
 been committed, step by step, in a file, and never returns.

@@ -84,16 +84,15 @@ def test_a_killed_training_resumes_and_ends_bit_for_bit_as_one_that_was_not(
     took = time.perf_counter() - began
     path, told = tmp_path / "killed.run", tmp_path / "told"
     kill_after(server, luck.uniform(0, took), path, told, case)
-    if number % 3 == 0:  # and once more while it is resumed, unless it had come to its end
-        if not wg.open_run(path).manifest.get("seconds"):
-            kill_after(server, luck.uniform(0, took), path, told)
+    if number % 3 == 0 and not wg.open_run(path).concluded:  # and while it is resumed
+        kill_after(server, luck.uniform(0, took), path, told)
     verdict, chunks, epochs = killing.rows(path)
     assert verdict == "ok"
     run = wg.open_run(path)
     assert run.step >= committed(told)
     step = luck.randint(0, run.step)
     state = run.state(step)
-    done = run if run.manifest.get("seconds") else run.resume()
+    done = run if run.concluded else run.resume()
     whole = wg.open_run(tmp_path / "truth.run")
     assert (done.theta.flat == truth.theta.flat).all()
     assert done.history == truth.history and whole.history == truth.history

@@ -199,6 +199,18 @@ def test_the_change_of_one_column_is_the_smallest_that_a_fine_search_finds():
                 assert found[f"input {k}"] == pytest.approx(abs(d[turned]).min(), abs=2e-3)
 
 
+def test_where_passes_are_long_the_promising_columns_are_looked_at_and_the_answer_says_so(
+    monkeypatch,
+):
+    net, theta, X = network((30, 8, 3), ("tanh", "softmax"), seed=4)
+    whole = prediction(net, theta, X[0], top=3)
+    monkeypatch.setattr(import_module("whygrad.why.changing"), "WORK", 1)
+    found = prediction(net, theta, X[0], top=3)
+    assert any("27 columns" in note for note in found.notes)
+    assert not any("not looked at" in note for note in whole.notes)
+    assert {name for name, *_ in found["changes"]} & {name for name, *_ in whole["changes"]}
+
+
 def test_the_nearest_change_of_all_columns_is_the_distance_to_the_plane_where_there_is_one():
     net = wg.Network(3, [wg.Dense(2, "softmax")], cost="cross_entropy")
     W = np.array([[1.0, -2.0, 0.5], [0.0, 1.0, 2.0]])

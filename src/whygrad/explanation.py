@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from whygrad.errors import InputError
 from whygrad.expression import Equation, Expression
 from whygrad.pictures import Picture
 
@@ -118,3 +119,31 @@ class Explanation:
         from whygrad.show.mathml import to_mathml
 
         return to_mathml(self)
+
+    def svg(self, index: int = 0) -> str:
+        """Give a picture, the first unless `index` says which, as an SVG that stands alone.
+
+        Raises `InputError` where there is no such picture.
+        """
+        from whygrad.show.svg import picture_svg
+
+        if not 0 <= index < len(self.pictures):
+            count = len(self.pictures)
+            there = f"the pictures are 0 to {count - 1}" if count else "this answer has none"
+            raise InputError(f"picture {index}: {there}")
+        return picture_svg(self.pictures[index])
+
+    def html(self) -> str:
+        """Give the whole answer as one page that needs nothing else: no script, no file, no network."""
+        from whygrad.show.html import to_html
+
+        return to_html(self)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """Show the answer in a notebook; what is shown is saved with it."""
+        from whygrad.show.html import to_fragment
+
+        bundle = {"text/html": to_fragment(self), "text/plain": str(self)}
+        if self.equations:
+            bundle["text/latex"] = f"$$\n{self.latex()}\n$$"
+        return bundle

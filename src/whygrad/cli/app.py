@@ -1,11 +1,13 @@
 """The commands and their options, as cyclopts reads them from these functions; others do the work."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from cyclopts import App, Group, Parameter
+from cyclopts import App, Group
 
 import whygrad
+from whygrad.cli import app_again
+from whygrad.cli.parameters import Json, RunFolder, option
 from whygrad.functions import ACTIVATIONS, COSTS
 from whygrad.optimizers import OPTIMIZERS
 from whygrad.settings import SCHEDULES
@@ -38,15 +40,6 @@ app.register_install_completion_command(
 DATA = Group("Data and result", sort_key=0)
 NETWORK = Group("Network", sort_key=1)
 TRAINING = Group("Training", sort_key=2)
-
-
-def option(help: str, **more: Any) -> Parameter:
-    """Give an option whose help is one line, without a `--no-…` twin or a default of None."""
-    return Parameter(help=help, negative="", show_default=False, **more)
-
-
-RunFolder = Annotated[Path, option("A folder that `whygrad train` has written.", name="RUN")]
-Json = Annotated[bool, option("Print JSON, for other programs.")]
 
 
 @app.command(
@@ -265,117 +258,8 @@ def show(run: RunFolder, /, *, json: Json = False) -> int:
     return show(run, json=json)
 
 
-# ── again ────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@app.command(
-    sort_key=7,
-    help_epilogue="""Examples:
-
-    whygrad replay houses.run
-    whygrad replay houses.run --step 1000 -o early.safetensors""",
-)
-def replay(
-    run: RunFolder,
-    /,
-    *,
-    step: Annotated[int | None, option("Show the state after so many steps.")] = None,
-    out: Annotated[
-        Path | None, option("Write the parameters at that step.", name=["-o", "--out"])
-    ] = None,
-    json: Json = False,
-) -> int:
-    """Compute a training again and compare every cost and state with what was recorded."""
-    from whygrad.cli.again import replay
-
-    return replay(run, step, out, json=json)
-
-
-@app.command(
-    sort_key=8,
-    help_epilogue="""Examples:
-
-    whygrad resume houses.run
-    whygrad resume houses.run --epochs 100""",
-)
-def resume(
-    run: RunFolder,
-    /,
-    *,
-    epochs: Annotated[
-        int | None, option("How many epochs in all. [as many as were asked for]")
-    ] = None,
-    json: Json = False,
-) -> int:
-    """Go on with a training that was broken off, or with one at its end for more epochs."""
-    from whygrad.cli.again import resume
-
-    return resume(run, epochs, json=json)
-
-
-@app.command(
-    sort_key=9,
-    help_epilogue="""Examples:
-
-    whygrad fork houses.run --step 1000 --rate 0.0001
-    whygrad fork houses.run --step 0 --seed 7 --record other.run""",
-)
-def fork(
-    run: RunFolder,
-    /,
-    *,
-    step: Annotated[int | None, option("From which step. [the last]")] = None,
-    record: Annotated[
-        Path | None, option("The folder to write. [RUN-fork.run]", name=["--record"])
-    ] = None,
-    rate: Annotated[float | None, option("The learning rate.")] = None,
-    optimizer: Annotated[
-        str | None, option("Another optimizer.", choices=tuple(OPTIMIZERS), show_choices=False)
-    ] = None,
-    schedule: Annotated[
-        str | None, option("Another schedule.", choices=tuple(SCHEDULES), show_choices=False)
-    ] = None,
-    epochs: Annotated[int | None, option("How many epochs in all.")] = None,
-    batch_size: Annotated[int | None, option("Rows per step.")] = None,
-    l1: Annotated[float | None, option("Penalty on the size of weights.")] = None,
-    l2: Annotated[float | None, option("Penalty on their squares.")] = None,
-    clip: Annotated[float | None, option("The greatest length of the gradient.")] = None,
-    seed: Annotated[int | None, option("Decides the order of the rows from there on.")] = None,
-    json: Json = False,
-) -> int:
-    """Go on from a step in another way, as a new run; the old one stays as it is."""
-    from whygrad.cli.again import fork
-
-    given = {
-        "rate": rate,
-        "optimizer": optimizer,
-        "schedule": schedule,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "l1": l1,
-        "l2": l2,
-        "clip": clip,
-        "seed": seed,
-    }
-    changes = {name: value for name, value in given.items() if value is not None}
-    return fork(run, step, record, changes, json=json)
-
-
-@app.command(
-    sort_key=10,
-    help_epilogue="""Example: whygrad diff houses.run houses-fork.run""",
-)
-def diff(
-    run: RunFolder,
-    other: Annotated[Path, option("Another one.", name="OTHER")],
-    /,
-    *,
-    json: Json = False,
-) -> int:
-    """Say what differs between two runs, and from which step on; exit code 1 where anything does."""
-    from whygrad.cli.again import diff
-
-    return diff(run, other, json=json)
+for place, (command, epilogue) in enumerate(app_again.COMMANDS, start=7):
+    app.command(command, sort_key=place, help_epilogue=epilogue)
 
 
 # ── why ──────────────────────────────────────────────────────────────────────────────────────────────

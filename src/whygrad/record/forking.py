@@ -31,6 +31,7 @@ from whygrad.record.folder import (
     go_on,
     train_and_record,
 )
+from whygrad.record.recorder import Job
 from whygrad.schedules import find_schedule
 from whygrad.training import INTERRUPTED, Observer, Training, at_epoch_ends, run
 
@@ -65,12 +66,12 @@ def resume(
 ) -> "Run":
     """Go on with a training, in its own folder; see `Run.resume`."""
     stopped, step, stages = given.stopped, given.step, given.stages()
-    if epochs is None and stopped and not stopped.startswith(BROKEN_OFF):
-        return _at_its_end(given, stopped)
-    if stopped.startswith("diverged"):
+    if stopped.startswith("diverged") and (given.concluded or epochs is not None):
         raise InputError(
             f"{given.path.name} {stopped}: fork it at an earlier step, with a smaller rate say"
         )
+    if epochs is None and stopped and not stopped.startswith(BROKEN_OFF):
+        return _at_its_end(given, stopped)
     plan = given.plan if epochs is None else replace(given.plan, epochs=epochs)
     state = _state_to_resume(given, step, epochs is not None)
     if epochs is not None and epochs <= state.epoch and not isinstance(plan.optimizer, LBFGS):
@@ -79,7 +80,7 @@ def resume(
         )
     training = given.training(state, plan)
     stage = events.Stage(step, plan.epochs, environment.describe())
-    first = []
+    first: list[Job] = [lambda db: _reopen(given.path)] if given.concluded else []
     if stopped or stage != replace(stages[-1], step=step):
         first.append(lambda db: _add_stage(stage, db))
     if TRAINING not in given.manifest["data"]["sha256"]:
@@ -91,8 +92,9 @@ def resume(
     began = time.perf_counter()
     watching = [*observers, *map(at_epoch_ends, callbacks)]
     state, _ = go_on(given.path, training, step, watching, seconds, *first)
-    took = given.manifest.get("seconds") or 0.0
-    return _concluded(given.path, given, training, state, took + time.perf_counter() - began)
+    before = given.manifest.get("seconds")  # which nobody knows of a training that was killed
+    took = None if before is None else before + time.perf_counter() - began
+    return _concluded(given.path, given, training, state, took)
 
 
 def _state_to_resume(given: "Run", step: int, further: bool) -> State:
@@ -107,30 +109,37 @@ def _state_to_resume(given: "Run", step: int, further: bool) -> State:
 
 def _at_its_end(given: "Run", stopped: str) -> "Run":
     """Write what a finished training came to where that is missing; else say how it could go on."""
-    if manifest.MODEL in given.manifest.get("files", {}):
+    if given.concluded:
         raise InputError(
             f"{given.path.name} is at its end ({stopped}): say how many epochs it shall have "
             "in all, or fork it"
         )
-    return _concluded(
-        given.path, given, given.training(given.state(given.step)), given.state(given.step), 0.0
-    )
+    state = given.state(given.step)
+    return _concluded(given.path, given, given.training(state), state, None)
 
 
 def _concluded(
-    path: Path, origin: "Run", training: Training, state: State, seconds: float
+    path: Path, origin: "Run", training: Training, state: State, seconds: float | None
 ) -> "Run":
     """Write what came of a training that followed from another, and open it."""
     from whygrad.record.run import Run
 
     now = Run(path, manifest.read(path), origin.own, origin.given, origin.given_held_out)
-    history, results = now.history, {"seconds": seconds}
+    history = now.history
+    results: dict[str, Any] = {}
     if now.on_table:
         from whygrad.record import rows
 
-        results = rows.results_again(now, state, history, seconds)
-    conclude(path, fitted(training, state, history), results)
+        results = rows.results_again(now, state, history)
+    conclude(path, fitted(training, state, history), results | {"seconds": seconds})
     return replace(now, manifest=manifest.read(path))
+
+
+def _reopen(path: Path) -> None:
+    """Take back that a training has come to its end, so that a kill leaves it as one that has not."""
+    about = manifest.read(path)
+    about["files"].pop(manifest.MODEL)
+    manifest.write(path, about)
 
 
 def _add_stage(stage: events.Stage, db: events.Database) -> None:

@@ -30,8 +30,8 @@ def read_part(run: Any, part: str) -> tuple[Any, Data]:
         stored.check_same(run.path.name, part, recorded, stored.hashes(data))
     if encoding != run.encoding:
         raise InputError(
-            f"the data are not those that {run.path.name} was trained on: other columns, or another version "
-            "that reads them otherwise"
+            f"the data are not those that {run.path.name} was trained on: other columns, or "
+            "another version that reads them otherwise"
         )
     return rows, data
 

@@ -91,16 +91,16 @@ def results(found: Learned) -> dict[str, Any]:
     }
 
 
-def results_again(run: "Run", state: State, history: History, seconds: float) -> dict[str, Any]:
+def results_again(run: "Run", state: State, history: History) -> dict[str, Any]:
     """Give the results of a run that went on: the scores are missing where the table is gone."""
     try:
         read_again(run)
         table, encoding, parts = prepare_again(run)
     except (InputError, OSError):
-        return {"seconds": seconds, "scores": None}
+        return {"scores": None}
     source = Source(table, run.target, run.manifest["data"], encoding.task)
     ready = Ready(source, run.settings, table, encoding, parts, run.training(state))
-    return results(learned(ready, state, history, seconds))
+    return results(learned(ready, state, history, 0.0))
 
 
 # ── other rows ───────────────────────────────────────────────────────────────────────────────────────

@@ -125,7 +125,7 @@ class Run:
                 ended = events.ended(db)
                 return History(events.epochs(db), ended[1] if ended else "")
         except FileError as error:
-            if manifest.MODEL not in self.manifest.get("files", {}):
+            if not self.concluded:
                 raise
             warnings.warn(
                 f"{error}: the history and the parameters at the end are there, but no replay",
@@ -177,8 +177,7 @@ class Run:
     @cached_property
     def fitted(self) -> Fitted:
         """The network with the parameters that training ended with, or had when this was opened."""
-        files = self.manifest.get("files", {})
-        if isinstance(files, dict) and manifest.MODEL not in files:
+        if not self.concluded:
             return self._latest()
         try:
             path = manifest.check_file(self.path, manifest.MODEL, self.manifest)
@@ -193,9 +192,19 @@ class Run:
             )
             return found
 
+    @property
+    def concluded(self) -> bool:
+        """Whether training came to its end, and its model was written."""
+        return manifest.MODEL in self.manifest.get("files", {})
+
     def _latest(self) -> Fitted:
         state = replay.latest(self)
-        return Fitted(self.net, Parameters(self.net.sizes, final(self.plan, state)), self.history)
+        try:
+            history = self.history
+        except FileError:  # which `latest` has told already
+            history = History()
+        theta = Parameters(self.net.sizes, final(self._first_plan, state))
+        return Fitted(self.net, theta, history)
 
     @property
     def theta(self) -> Parameters:

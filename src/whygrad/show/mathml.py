@@ -12,7 +12,7 @@ from whygrad.explanation import Explanation, Table
 from whygrad.expression import Expression, Symbol
 from whygrad.show.letters import is_mathematics, letter
 from whygrad.show.notation import Notation, sides, write
-from whygrad.show.numbers import cell, clean, minus, number
+from whygrad.show.numbers import cell, clean, number, typeset
 from whygrad.show.outline import main_equations, main_table, numeric_columns
 
 NAMESPACE = 'xmlns="http://www.w3.org/1998/Math/MathML"'
@@ -20,8 +20,11 @@ MOST_ROWS = 30  # of a table
 LEFT, RIGHT = 'style="text-align:left"', 'style="text-align:right"'
 
 
-def to_mathml(about: Explanation) -> str:
-    """Write the equations of an answer as one element, signs of equality below each other."""
+def to_mathml(about: Explanation, block: bool = True) -> str:
+    """Write the equations of an answer as one element, signs of equality below each other.
+
+    As a `block` it stands by itself in the middle of the page, else where it is put.
+    """
     rows = []
     for equation in main_equations(about):
         first, *others = sides(equation, MATHML)
@@ -34,7 +37,9 @@ def to_mathml(about: Explanation) -> str:
         rows = _table(table)
     if not rows:
         return f"<math {NAMESPACE}>{_words(about.answer or about.question)}</math>"
-    return f'<math {NAMESPACE} display="block"><mtable displaystyle="true">{"".join(rows)}</mtable></math>'
+    display = "block" if block else "inline"
+    inner = f'<mtable displaystyle="true">{"".join(rows)}</mtable>'
+    return f'<math {NAMESPACE} display="{display}">{inner}</math>'
 
 
 def expression_mathml(about: Expression) -> str:
@@ -69,7 +74,7 @@ def _number(value: float) -> str:
     sign = "<mo>−</mo>" if value < 0 else ""
     written = f"<mn>{digits.removeprefix('-')}</mn>"
     if power:
-        exponent = minus(str(int(power)))
+        exponent = typeset(str(int(power)))
         written += f"<mo>×</mo><msup><mn>10</mn><mn>{exponent}</mn></msup>"
     return _row(sign, written) if sign or power else written
 
@@ -105,14 +110,14 @@ def _index(text: str) -> str:
     if text.isdigit():
         return f"<mn>{text}</mn>"
     if len(text) > 1 and is_mathematics(text):
-        sign = minus(text[1]) if text[1] in "+-−" else ""
+        sign = typeset(text[1]) if text[1] in "+-−" else ""
         rest = text[2:] if sign else text[1:]
         return _row(f"<mi>{text[0]}</mi>", f"<mo>{sign}</mo>" if sign else "", f"<mn>{rest}</mn>")
     return f"<mi>{escape(text)}</mi>" if len(text) == 1 else _words(text)
 
 
 def _plus(terms: Sequence[tuple[str, str]]) -> str:
-    return _row(*(f"<mo>{minus(sign)}</mo>{term}" if sign else term for sign, term in terms))
+    return _row(*(f"<mo>{typeset(sign)}</mo>{term}" if sign else term for sign, term in terms))
 
 
 def _at(inner: str, part: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 JOINERS = "\u200c\u200d"  # which several scripts and emoji are spelled with
 
 
@@ -45,9 +46,16 @@ def _trimmed(digits: str) -> str:
     return "0" if digits == "-0" else digits
 
 
-def minus(text: str) -> str:
-    """Write the sign of a number as print does, with a minus as wide as a plus."""
-    return text.replace("-", "\N{MINUS SIGN}")
+def typeset(text: str) -> str:
+    """Write a number as books do, with a minus as wide as a plus and powers of ten raised.
+
+    >>> typeset("-0.25"), typeset("1.5e-05")
+    ('−0.25', '1.5×10⁻⁵')
+    """
+    digits, _, power = text.replace("-", "\N{MINUS SIGN}").partition("e")
+    if not power or not digits[-1:].isdigit():
+        return text.replace("-", "\N{MINUS SIGN}")
+    return f"{digits}×10{str(int(power.replace('−', '-'))).translate(RAISED)}"
 
 
 def cell(value: Any) -> str:

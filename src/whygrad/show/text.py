@@ -138,6 +138,8 @@ def _tables(about: Explanation, width: int) -> Iterator[list[Line]]:
         titles = [Line(text, "heading") for text in wrapped(clean(table.title), width)]
         if len(table.rows) > MOST_ROWS:
             lines.append(Line(f"… and {len(table.rows) - MOST_ROWS:,} more rows", "note"))
+        if not table.rows:
+            lines.append(Line("  none"))
         yield [*(titles if table.title else ()), *lines]
 
 

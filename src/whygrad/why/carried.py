@@ -3,11 +3,10 @@
     path k → j¹ → … → m  =  (xₖ − x⁰ₖ) W¹ μ¹ W² μ² … Wᴸ,   Σ over all paths = what the inputs add to zᴸₘ
 
 μ is the slope of each unit where lines are straight; elsewhere the slope of the chord, Δa/Δz between the
-baseline and the example, so that the paths add up to the whole difference there as well. The heaviest are
-found best first, by the largest |product| that a path begun can still reach; none is enumerated.
+baseline and the example, so that the paths add up to the whole difference there as well.
 """
 
-import heapq
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,8 @@ import numpy as np
 
 from whygrad.functions import Array
 from whygrad.why.attribution import Outcome
+from whygrad.why.heaviest import heaviest
+from whygrad.why.lattice import Lattice
 from whygrad.why.passing import onward
 
 
@@ -43,10 +44,8 @@ def carry(outcome: Outcome, x: Array, baseline: Array, top: int) -> Carried:
     slopes = _multipliers(outcome, x, baseline)
     steps: list[Any] = [None] + [slopes[l][:, None] * W[l] for l in range(1, net.L)]
     steps.append(W[net.L][[outcome.m]])
-    reach: list[Any] = [None] * net.L + [np.ones(1)]
     back: list[Any] = [None] * net.L + [np.ones(1)]
     for l in range(net.L, 0, -1):
-        reach[l - 1] = (abs(steps[l]) * reach[l][:, None]).max(axis=0)
         back[l - 1] = back[l] @ steps[l]
     forward, flow = x - baseline, [None]
     for l in range(1, net.L + 1):
@@ -57,10 +56,9 @@ def carry(outcome: Outcome, x: Array, baseline: Array, top: int) -> Carried:
             part = whole
         flow.append(part)
         forward = steps[l] @ forward
-    count = int(np.prod([int(size) for size in net.sizes[:-1]], dtype=object))
-    paths = _heaviest(steps, reach, x - baseline, top)
-    found = tuple(Path((*units[:-1], outcome.m), value) for units, value in paths)
-    return Carried(tuple(flow), float(forward[0]), count, found)
+    count = math.prod(net.sizes[:-1])
+    paths = _heaviest(outcome, slopes, x - baseline, top)
+    return Carried(tuple(flow), float(forward[0]), count, tuple(paths))
 
 
 def _multipliers(outcome: Outcome, x: Array, baseline: Array) -> list[Any]:
@@ -79,31 +77,25 @@ def _multipliers(outcome: Outcome, x: Array, baseline: Array) -> list[Any]:
     return found
 
 
-def _heaviest(
-    steps: Sequence[Any], reach: Sequence[Any], start: Array, top: int
-) -> list[tuple[tuple[int, ...], float]]:
-    """Search best first. Of every beginning only its `top` best continuations can be among the `top`."""
-    bounds = abs(start) * reach[0]
-    heap: list[tuple[float, tuple[int, ...], float]] = [
-        (-float(bounds[k]), (int(k),), float(start[k])) for k in _largest(bounds, top) if bounds[k]
-    ]
-    heapq.heapify(heap)
-    found: list[tuple[tuple[int, ...], float]] = []
-    while heap and len(found) < top:
-        _, units, value = heapq.heappop(heap)
-        l = len(units)
-        if l == len(steps):
-            found.append((units, value))
-            continue
-        step = steps[l][:, units[-1]] * value
-        bounds = abs(step) * reach[l]
-        for j in _largest(bounds, top):
-            if bounds[j]:
-                heapq.heappush(heap, (-float(bounds[j]), (*units, int(j)), float(step[j])))
+def _heaviest(outcome: Outcome, slopes: Sequence[Any], start: Array, top: int) -> list[Path]:
+    """Search best first; an input is reached by a weight of its own from a unit before the first layer."""
+    W, m = outcome.theta.W, outcome.m
+    before = (np.ones((1, 1)), np.ones((1, len(start))))
+    weights = (start[:, None], *W[1:-1], W[-1][[m]])
+    lattice = Lattice(
+        start=np.ones(1),
+        unit=0,
+        slopes=(*before, *(slope[None].astype(np.float64) for slope in slopes[1:])),
+        W=tuple(w.astype(np.float64) for w in weights),
+        end=np.ones((1, 1)),
+        ends=np.array([m]),
+    )
+    found = []
+    for _, units in heaviest(lattice, top):
+        value = float(start[units[0]])
+        for l in range(1, len(units)):
+            slope = slopes[l][units[l]] if l < len(slopes) else 1.0
+            value *= float(weights[l][units[l], units[l - 1]] * slope)
+        if value:
+            found.append(Path((*units[:-1], m), value))
     return found
-
-
-def _largest(values: Array, top: int) -> Array:
-    if len(values) > top:
-        return np.argpartition(-values, top - 1)[:top]
-    return np.arange(len(values))

@@ -20,6 +20,7 @@ from whygrad.network import Network, Parameters
 from whygrad.why.choosing import classes, classifies
 from whygrad.why.passing import onward, pull
 
+WORK = 4e8  # multiplications spent on looking at lines
 LOOKS = 6_000  # points looked at on all lines together
 FEWEST, MOST = 8, 64  # points on a line
 PARTS, DIVISIONS = 16, 12  # of a stretch in which the answer turns
@@ -67,6 +68,13 @@ class Answer:
         """Give the outputs a for one x, (n_L,)."""
         a: Array = forward(self.net, self.theta, x[None]).a[-1][0]
         return a
+
+    @cached_property
+    def looks(self) -> int:
+        """How many points may be looked at on all lines together."""
+        sizes = self.net.sizes
+        one = sum(n * m for n, m in zip(sizes[1:], sizes[2:], strict=False)) + sizes[1]
+        return int(min(LOOKS, WORK / one))
 
     @cached_property
     def clear(self) -> float:
@@ -135,7 +143,7 @@ def first_turns(answer: Answer, ways: Array, reach: Array, keep: int | None = No
     open_ = np.flatnonzero((reach > 0) & ways.any(axis=1))
     if not len(open_):
         return found
-    points = int(np.clip(LOOKS // len(open_), FEWEST, MOST))
+    points = int(np.clip(answer.looks // len(open_), FEWEST, MOST))
     shares = (np.arange(points + 1) / points) ** 2
     turned = _looked_at(answer, ways[open_], reach[open_, None] * shares[1:]) < 0
     turns = turned.any(axis=1)

@@ -13,7 +13,7 @@ from whygrad.errors import InputError
 from whygrad.explanation import Table
 from whygrad.functions import Array
 from whygrad.names import Names
-from whygrad.why.changing import Answer, first_turns, nearest
+from whygrad.why.changing import FEWEST, Answer, first_turns, nearest
 from whygrad.why.choosing import class_names, classifies
 from whygrad.why.columns import InputColumn
 from whygrad.why.symbols import shown
@@ -38,9 +38,19 @@ class Change:
 
 def changes(
     answer: Answer, columns: tuple[InputColumn, ...], low: Array, high: Array, top: int
-) -> tuple[list[Change], Change | None]:
-    """Find the changes of one column each, smallest first, `top` numbers at most; and of all together."""
-    singles = _numbers(answer, columns, low, high, top) + _categories(answer, columns)
+) -> tuple[list[Change], Change | None, int]:
+    """Find the changes of one column each, smallest first, `top` numbers at most; and of all together.
+
+    The last number says how many columns of numbers were left out, since first order promised less of them.
+    """
+    movable = [
+        column
+        for column in columns
+        if not column.categories
+        and (len(column.inputs) == 1 or not answer.x[column.inputs[1:]].any())
+    ]
+    looked_at = _promising(answer, movable, top)
+    singles = _numbers(answer, looked_at, low, high, top) + _categories(answer, columns)
     free = np.zeros(len(answer.x), bool)
     free[[column.inputs[0] for column in columns if not column.categories]] = True
     point = nearest(answer, free, low, high)
@@ -52,7 +62,7 @@ def changes(
             together = (
                 together if together.size <= alone[0].size else _change(answer, None, alone[0].x)
             )
-    return singles, together
+    return singles, together, len(movable) - len(looked_at)
 
 
 def limits_of(x: Array, names: Names, given: Any) -> tuple[Array, Array]:
@@ -72,15 +82,21 @@ def limits_of(x: Array, names: Names, given: Any) -> tuple[Array, Array]:
     return np.minimum(low, x), np.maximum(high, x)
 
 
+def _promising(answer: Answer, movable: list[InputColumn], top: int) -> list[InputColumn]:
+    """Give the columns to look at: all, or where passes are long those that first order says turn first."""
+    most = max(top, answer.looks // (2 * FEWEST))
+    if len(movable) <= most:
+        return movable
+    lead, gradient = answer.gradients(answer.x)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        far = (abs(lead)[:, None] / abs(gradient)).min(axis=0)
+    near = np.argsort(far[[column.inputs[0] for column in movable]], kind="stable")[:most]
+    return [movable[c] for c in sorted(near)]
+
+
 def _numbers(
-    answer: Answer, columns: tuple[InputColumn, ...], low: Array, high: Array, top: int
+    answer: Answer, movable: list[InputColumn], low: Array, high: Array, top: int
 ) -> list[Change]:
-    movable = [
-        column
-        for column in columns
-        if not column.categories
-        and (len(column.inputs) == 1 or not answer.x[column.inputs[1:]].any())
-    ]
     if not movable:
         return []
     k = np.array([column.inputs[0] for column in movable])

@@ -185,12 +185,13 @@ def _explain(
     told += f" {outcome.at} is {value:+.3g} beside the baseline's {shown(values[1])}: {most}"
     others = float(np.sum([term.value for term in terms[3:]]))
     told += f", {len(terms) - 3:,} more {others:+.3g}." if len(terms) > 3 else "."
+    unseen = 0
     if answer is not None:
         low, high = limits_of(x.astype(np.float64), names, limits)
         with np.errstate(
             over="ignore", invalid="ignore"
         ):  # exp may leave what it can hold, far from x
-            found, together = changes(answer, columns, low, high, top)
+            found, together, unseen = changes(answer, columns, low, high, top)
         tables.append(table(answer, names, found))
         told += " " + words(answer, names, found, together)
         numbers["changes"] = tuple(
@@ -209,7 +210,7 @@ def _explain(
         tables=tuple(tables),
         pictures=_pictures(outcome, names, columns, by_column, points, parts, carried, a, top),
         numbers=numbers,
-        notes=_notes(outcome, parts, carried, answer is not None, bool(zero.any())),
+        notes=_notes(outcome, parts, answer is not None, unseen, bool(zero.any())),
         part=place.part,
     )
 
@@ -344,7 +345,7 @@ def _pictures(
 
 
 def _notes(
-    outcome: Outcome, parts: Parts, carried: Carried, searched: bool, moved: bool
+    outcome: Outcome, parts: Parts, searched: bool, unseen: int, moved: bool
 ) -> tuple[str, ...]:
     net = outcome.net
     notes = []
@@ -373,5 +374,9 @@ def _notes(
         notes.append(
             "Changes are of the scaled inputs, the smallest found; that none is smaller is not proved."
         )
+        if unseen:
+            notes.append(
+                f"{unseen:,} columns that promise less to first order were not looked at alone."
+            )
         notes.append("A verified change was made, and the network passed through once more.")
     return tuple(notes)

@@ -1,0 +1,155 @@
+"""`whygrad replay`, `resume`, `fork`, `diff`, and what `show` and `runs` say of recorded runs."""
+
+import json
+import os
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import whygrad as wg
+from command import whygrad
+
+QUICK = ("--hidden", "8", "--epochs", "10", "--engine", "reference")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    before = os.getcwd()
+    os.chdir(folder)
+    try:
+        assert whygrad("train", "iris", *QUICK).code == 0
+    finally:
+        os.chdir(before)
+    return folder / "iris.run"
+
+
+@pytest.fixture
+def here(trained, tmp_path, monkeypatch):
+    import shutil
+
+    shutil.copytree(trained, tmp_path / "iris.run")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_replay_without_a_step_computes_everything_again_and_says_how_it_compares(here):
+    result = whygrad("replay", "iris.run")
+    assert result.code == 0
+    assert "40 steps and 2 states computed again: equal to the last bit" in result.out
+    said = json.loads(whygrad("replay", "iris.run", "--json").out)
+    assert (said["guarantee"], said["holds"], said["first"]) == ("bits", True, None)
+
+
+def test_replay_gives_the_parameters_at_a_step_as_a_file_that_load_reads(here):
+    result = whygrad("replay", "iris.run", "--step", "17", "-o", "early.safetensors")
+    assert result.code == 0 and "after step 17: 4 epochs and 1 batches" in result.out
+    state = wg.open_run("iris.run").state(17)
+    assert (wg.load("early.safetensors").theta.flat == state.theta).all()
+    said = json.loads(whygrad("replay", "iris.run", "--step", "17", "--json").out)
+    assert said["step"] == 17 and said["cost"] == wg.open_run("iris.run").costs[17]
+    theta = wg.Parameters(wg.open_run("iris.run").net.sizes, state.theta)
+    np.testing.assert_allclose(said["layers"][1]["W"], np.linalg.norm(theta.W[2]))
+
+
+def test_resume_trains_for_more_epochs_and_scores_again(here):
+    assert (
+        whygrad("train", "iris", *QUICK[:2], "--epochs", "15", *QUICK[4:], "--run", "b.run").code
+        == 0
+    )
+    result = whygrad("resume", "iris.run", "--epochs", "15")
+    assert result.code == 0 and "15 epochs" in result.out and "held-out rows" in result.out
+    one, two = wg.open_run("iris.run"), wg.open_run("b.run")
+    assert (one.theta.flat == two.theta.flat).all() and one.scores == two.scores
+    again = json.loads(whygrad("resume", "iris.run", "--epochs", "16", "--json").out)
+    assert again["stopped"] == "all epochs done" and again["scores"]["kind"] == "accuracy"
+
+
+def test_a_fork_is_a_run_of_its_own_that_says_where_it_comes_from(here):
+    result = whygrad("fork", "iris.run", "--step", "20", "--rate", "0.05", "--record", "f.run")
+    assert result.code == 0 and "f.run" in result.out
+    fork = wg.open_run("f.run")
+    assert fork.start == 20 and fork.plan.optimizer.rate == 0.05 and fork.scores is not None
+    assert "from step 20 with rate 0.05" in " ".join(whygrad("show", "f.run").out.split())
+    assert fork.evaluate() == fork.scores
+    assert whygrad("replay", "f.run").code == 0
+    assert len(json.loads(whygrad("runs", "--json").out)) == 2
+
+
+def test_diff_says_what_differs_and_from_which_step_on(here):
+    whygrad("fork", "iris.run", "--step", "20", "--rate", "0.05")
+    result = whygrad("diff", "iris.run", "iris-fork.run")
+    assert result.code == 1
+    assert "rate 0.05" in result.out and "costs first differ at step 21" in result.out
+    said = json.loads(whygrad("diff", "iris.run", "iris-fork.run", "--json").out)
+    assert said["first_cost"] == 21 and said["theta"] > 0 and not said["same"]
+    assert whygrad("train", "iris", *QUICK, "--run", "same.run").code == 0
+    result = whygrad("diff", "iris.run", "same.run")
+    assert result.code == 0 and "the same training, to the last bit" in result.out
+
+
+def test_show_has_a_table_of_the_layers(here):
+    out = whygrad("show", "iris.run").out
+    assert "‖Δθ‖/‖θ‖" in out and "dead" in out
+    layers = json.loads(whygrad("show", "iris.run", "--json").out)["layers"]
+    assert [layer["units"] for layer in layers] == [8, 3]
+    assert all(layer["gradient"] > 0 and 0 <= layer["dead"] <= 1 for layer in layers)
+
+
+def test_a_run_on_arrays_is_shown_and_listed_too(here):
+    X = np.random.default_rng(0).normal(size=(50, 4))
+    net = wg.Network(4, [wg.Dense(2, "softmax")], "cross_entropy")
+    wg.train(net, X, (X[:, 0] > 0).astype(int), epochs=5, record="arrays.run", engine="reference")
+    out = whygrad("show", "arrays.run").out
+    assert "4 inputs → 2 softmax" in out and "arrays in memory, copied" in out
+    assert "arrays.run" in whygrad("runs").out
+    assert whygrad("replay", "arrays.run").code == 0
+
+
+def test_a_table_that_has_changed_is_refused_with_both_hashes_unless_it_was_copied(here):
+    frame = pd.DataFrame(np.random.default_rng(1).normal(size=(90, 3)), columns=list("aby"))
+    frame.to_csv("t.csv", index=False)
+    assert whygrad("train", "t.csv", "--target", "y", *QUICK).code == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("whygrad.record.stored.SMALL", 0)
+        assert whygrad("train", "t.csv", "--target", "y", *QUICK, "--run", "big.run").code == 0
+        copied = ("--run", "copied.run", "--copy-data")
+        assert whygrad("train", "t.csv", "--target", "y", *QUICK, *copied).code == 0
+    assert whygrad("replay", "big.run").code == 0
+    frame.assign(a=frame.a**2).to_csv("t.csv", index=False)
+    for name in ("t.run", "copied.run"):
+        assert whygrad("replay", name).code == 0
+    result = whygrad("replay", "big.run")
+    assert result.code == 2 and "has SHA-256" in result.err and "recorded was" in result.err
+    os.remove("t.csv")
+    result = whygrad("replay", "big.run")
+    assert result.code == 2 and len(result.lines) == 1 and "t.csv" in result.err
+    assert whygrad("show", "big.run").code == 0 and "copied" in whygrad("show", "t.run").out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["replay", "iris.run", "--step", "999"], "step 999: iris.run has the steps 0 to 40"),
+        (
+            ["replay", "iris.run", "-o", "x.safetensors"],
+            "-o writes the parameters at a step: say which",
+        ),
+        (["resume", "iris.run"], "iris.run is at its end (all epochs done): say how many epochs"),
+        (["resume", "iris.run", "--epochs", "3"], "epochs is 3: 10 are over"),
+        (["fork", "iris.run", "--rate", "0.1"], "at step 40 all 10 epochs are over: give more"),
+        (
+            ["fork", "iris.run", "--step", "9", "--record", "x"],
+            "x: a run is a folder whose name ends in",
+        ),
+        (["fork", "iris.run", "--step", "9", "--record", "iris.run"], "iris.run: exists already"),
+        (["diff", "iris.run", "no.run"], "no.run: there is no such run"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_one_line(here, words, message):
+    before = sorted(os.listdir())
+    result = whygrad(*words)
+    assert result.code == 2 and len(result.lines) == 1
+    assert result.lines[0].startswith(f"whygrad: {message}")
+    assert sorted(os.listdir()) == before

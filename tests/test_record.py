@@ -1,0 +1,586 @@
+"""A recorded training is the same training, and can be rewound, taken up again, and taken another way."""
+
+import dataclasses
+import sqlite3
+import warnings
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+
+import whygrad as wg
+from engines import ENGINES
+from whygrad.engines import Watch
+from whygrad.epochs import end_of_epoch
+from whygrad.plan import start
+from whygrad.record import environment, events, forking, place, recorder, snapshots
+from whygrad.record.replay import replayed, same_state
+from whygrad.training import run as train_on
+
+DRAWS = np.random.default_rng(11)
+X = DRAWS.normal(size=(150, 5))
+Y = (X[:, :3] + DRAWS.normal(size=(150, 3))).argmax(axis=1)
+NET = wg.Network(5, [wg.Dense(6, "tanh", dropout=0.1), wg.Dense(3, "softmax")], "cross_entropy")
+KEYS = {"optimizer": wg.Adam(0.01), "epochs": 12, "batch_size": 8, "engine": "reference", "seed": 5}
+STEPS = 19  # in an epoch
+
+
+def train(**more):
+    return wg.train(NET, X, Y, **KEYS | more)
+
+
+@pytest.fixture(autouse=True)
+def often(monkeypatch):
+    """Write snapshots often, as a long training would."""
+    monkeypatch.setattr(snapshots, "SPACING", 0.01)
+    monkeypatch.setattr(snapshots, "SHARE", 0)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "a.run"
+
+
+@pytest.fixture
+def run(path):
+    train(record=path)
+    return wg.open_run(path)
+
+
+# ── the same training ────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_recording_changes_no_bit(path, engine):
+    plain = train(engine=engine)
+    recorded = train(engine=engine, record=path)
+    run = wg.open_run(path)
+    for theta in (recorded.theta, run.theta):
+        assert (theta.flat == plain.theta.flat).all()
+    assert recorded.history == plain.history == run.history
+    assert len(run.costs) == run.step == 12 * STEPS
+    assert str(run.replay()).endswith("equal to the last bit")
+
+
+def test_costs_are_those_of_the_batches_before_each_update(run):
+    means = run.costs.reshape(12, STEPS)
+    sizes = [8] * 18 + [6]
+    np.testing.assert_allclose(means @ sizes / 150, run.history.cost, rtol=1e-12)
+
+
+def test_layers_are_looked_at_some_hundred_times_an_epoch_but_not_at_every_step(run):
+    seen = run.statistics
+    assert (seen.steps % recorder.LEAST == 0).all() and len(seen.steps) == -(-12 * STEPS // 8)
+    assert seen["update"].shape == (len(seen.steps), 2) and (seen["update"] > 0).all()
+    plan = dataclasses.replace(run.plan, n=60_000, batch_size=10)
+    assert recorder.looks_every(plan) == 60
+
+
+def test_an_observer_sees_the_steps_that_it_wishes_to_see():
+    seen = []
+
+    def look(report):
+        seen.append((report.state.step, report.watched))
+
+    look.watch = Watch(costs=True, every=5)
+    plan_of = wg.train(NET, X, Y, **KEYS)  # the same training, for its history
+    data = train_without_files()
+    train_on(data, [look])
+    costs = np.concatenate([watched.costs for _, watched in seen])
+    assert len(costs) == seen[-1][0] == 12 * STEPS
+    steps = np.concatenate([watched.statistics.steps for _, watched in seen])
+    np.testing.assert_array_equal(steps, np.arange(0, 12 * STEPS, 5))
+    sizes = [8] * 18 + [6]
+    np.testing.assert_allclose(
+        costs.reshape(12, STEPS) @ sizes / 150, plan_of.history.cost, rtol=1e-12
+    )
+
+
+def train_without_files():
+    """Give the training that `train` would take, as data."""
+    from whygrad.engines import choose
+    from whygrad.plan import Plan, as_data
+    from whygrad.training import Training
+
+    plan = Plan(NET, KEYS["optimizer"], 150, 12, 8, 5)
+    return Training(plan, start(plan), as_data(NET, X, Y), None, choose("reference", plan))
+
+
+# ── any step ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("step", [0, 1, STEPS - 1, STEPS, STEPS + 1, 100, 12 * STEPS])
+def test_the_state_at_a_step_is_that_of_a_training_stopped_there(run, step):
+    training = train_without_files()
+    plan, state = training.plan, training.state
+    for t in range(step):  # one step at a time, by the equations as written
+        state, _ = training.engine.run(plan, state, training.data, t + 1, Watch())
+        if state.place == plan.steps_per_epoch:
+            state, _ = end_of_epoch(plan, state, None)
+    found = run.state(step)
+    assert found.step == step and same_state(found, state)
+    assert (found.epoch, found.place) == divmod(step, STEPS)
+
+
+def test_a_state_between_two_snapshots_is_computed_from_the_nearest_one(run, monkeypatch):
+    known = [snapshot.step for snapshot in run.snapshots()]
+    assert known[0] == 0 and known[-1] == run.step and len(known) > 2
+    read = []
+    plain = snapshots.read
+    monkeypatch.setattr(
+        snapshots, "read", lambda run, one: read.append(one.step) or plain(run, one)
+    )
+    run.state(known[1] + 1)
+    assert read == [known[1]]
+
+
+@pytest.mark.parametrize("step", [-1, 12 * STEPS + 1, 1.5, True])
+def test_a_step_that_is_not_recorded_is_refused(run, step):
+    with pytest.raises(wg.InputError, match=r"a\.run has the steps 0 to 228"):
+        run.state(step)
+
+
+def test_steps_are_replayed_in_chunks_with_all_that_is_watched(run):
+    ends, costs = [], []
+    for state, seen in replayed(run, Watch(costs=True, every=4), 10, 110, chunk=30):
+        ends.append(state.step)
+        costs.append(seen.costs)
+    assert ends == [19, 38, 57, 76, 95, 110]
+    np.testing.assert_array_equal(np.concatenate(costs), run.costs[10:110])
+    with pytest.raises(wg.InputError, match="steps 5 to 300"):
+        next(replayed(run, Watch(), 5, 300))
+
+
+def test_a_replay_that_differs_is_told_with_the_step(run):
+    with sqlite3.connect(run.path / events.NAME) as db:
+        first, blob = db.execute("SELECT first, costs FROM chunks WHERE first > 0").fetchone()
+        changed = np.frombuffer(blob).copy()
+        changed[3] *= 1 + 1e-15
+        db.execute("UPDATE chunks SET costs = ? WHERE first = ?", (changed.tobytes(), first))
+    db.close()
+    verdict = run.replay().verdict
+    assert not verdict.holds and verdict.guarantee == "bits"
+    assert verdict.first == verdict.beyond == first + 3 and verdict.state is None
+    assert f"the cost first differs at step {first + 3}" in str(verdict)
+
+
+def test_elsewhere_a_tolerance_holds_and_the_verdict_says_why(run, monkeypatch):
+    here = environment.describe()
+    there = here | {"versions": here["versions"] | {"numpy": "9.9"}, "threads": 64}
+    monkeypatch.setattr(environment, "describe", lambda: there)
+    verdict = run.replay().verdict
+    assert verdict.holds and verdict.guarantee == "tolerance" and verdict.first is None
+    assert verdict.reasons == (
+        f"numpy {np.__version__}, here 9.9",
+        f"{here['threads']} threads, here 64",
+    )
+    with sqlite3.connect(run.path / events.NAME) as db:
+        (blob,) = db.execute("SELECT costs FROM chunks WHERE first = 0").fetchone()
+        for factor, holds in ((1 + 1e-10, True), (1 + 1e-5, False)):
+            changed = (np.frombuffer(blob) * factor).tobytes()
+            db.execute("UPDATE chunks SET costs = ? WHERE first = 0", (changed,))
+            db.commit()
+            verdict = run.replay().verdict
+            assert (verdict.holds, verdict.first) == (holds, 0)
+            assert "numpy" in str(verdict)
+    db.close()
+
+
+# ── further ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_more_epochs_end_where_a_longer_training_does(run):
+    longer = train(epochs=17)
+    again = run.resume(epochs=17)
+    assert (again.theta.flat == longer.theta.flat).all()
+    assert again.history == longer.history
+    assert str(again.replay()).endswith("equal to the last bit")
+
+
+def test_a_schedule_that_depends_on_the_epochs_follows_the_stage_that_a_step_belongs_to(path):
+    train(record=path, schedule="cosine")
+    first = wg.open_run(path).costs
+    run = wg.open_run(path).resume(epochs=20)
+    assert (run.costs[: 12 * STEPS] == first).all()
+    assert str(run.replay()).endswith("equal to the last bit")
+    assert run.state(12 * STEPS).epoch == 12
+
+
+@pytest.mark.parametrize("how", ["callback", "seconds"])
+def test_a_training_that_was_stopped_goes_on_to_its_end(path, how):
+    stop = (
+        {"seconds": 0.0}
+        if how == "seconds"
+        else {"callbacks": [lambda report: report.state.epoch == 4]}
+    )
+    train(record=path, **stop)
+    run = wg.open_run(path)
+    assert run.step < 12 * STEPS and run.stopped
+    again = run.resume()
+    whole = train()
+    assert (again.theta.flat == whole.theta.flat).all() and again.history == whole.history
+
+
+def test_a_training_at_its_end_says_how_it_could_go_on(run):
+    with pytest.raises(
+        wg.InputError, match=r"a\.run is at its end \(all epochs done\): say how many"
+    ):
+        run.resume()
+    with pytest.raises(wg.InputError, match="epochs is 12: 12 are over"):
+        run.resume(epochs=12)
+
+
+def test_a_training_that_diverged_keeps_the_last_finite_state_and_can_be_forked(path):
+    with pytest.warns(wg.DivergenceWarning):
+        fitted = train(record=path, optimizer=wg.SGD(1e200))
+    run = wg.open_run(path)
+    assert run.stopped.startswith("diverged at step")
+    assert np.isfinite(run.theta.flat).all() and (run.theta.flat == fitted.theta.flat).all()
+    assert run.history == fitted.history and len(run.costs) == run.step
+    with pytest.raises(wg.InputError, match=r"fork it at an earlier step, with a smaller rate"):
+        run.resume()
+    assert run.fork(0, rate=0.01).stopped == "all epochs done"
+
+
+def test_a_divergence_that_a_kill_kept_from_being_told_is_met_again(path):
+    with pytest.warns(wg.DivergenceWarning):
+        fitted = train(record=path, optimizer=wg.SGD(1e200))
+    run = wg.open_run(path)
+    with sqlite3.connect(path / events.NAME) as db:
+        db.execute("DELETE FROM ended")
+    db.close()
+    with pytest.warns(wg.DivergenceWarning):
+        again = run.resume()
+    assert (again.theta.flat == fitted.theta.flat).all() and again.history == fitted.history
+
+
+# ── another way ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_fork_without_changes_ends_as_its_parent_and_knows_it(run):
+    fork = run.fork(100)
+    assert fork.path.name == "a-fork.run" and fork.start == 100
+    assert (fork.theta.flat == run.theta.flat).all()
+    assert (fork.costs == run.costs[100:]).all()
+    parent = fork.manifest["parent"]
+    assert (parent["step"], parent["id"]) == (100, run.manifest["id"])
+    assert str(fork.replay()).endswith("equal to the last bit")
+    assert run.fork(100).path.name == "a-fork-2.run"
+
+
+CHANGES = {
+    "rate": {"rate": 0.1},
+    "optimizer": {"optimizer": wg.SGD(0.1, momentum=0.5)},
+    "schedule": {"schedule": "one_cycle"},
+    "epochs": {"epochs": 14},
+    "batch_size": {"batch_size": 30},
+    "seed": {"seed": 99},
+    "penalties": {"l1": 0.01, "l2": wg.Penalty(0.1, per="data")},
+    "clip": {"clip": 0.5},
+    "stopping": {"stopping": wg.Stopping("held_out_cost"), "held_out": (X[:20], Y[:20])},
+    "data": {"data": (X[:90], Y[:90])},
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_fork_may_change_anything_but_the_network_and_replays_by_itself(run, name):
+    fork = run.fork(100, **CHANGES[name])
+    assert not (fork.theta.flat == run.theta.flat).all() or name == "stopping"
+    assert str(fork.replay()).endswith("equal to the last bit")
+    assert set(fork.manifest["parent"]["changes"]) == set(CHANGES[name])
+
+
+def test_a_fork_with_another_rate_is_the_training_that_changes_it_at_that_step(run):
+    fork = run.fork(2 * STEPS, rate=0.5)
+    training = run.training(
+        run.state(2 * STEPS), dataclasses.replace(run.plan, optimizer=wg.Adam(0.5))
+    )
+    state, _ = train_on(training)
+    assert (fork.theta.flat == state.theta).all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"ratio": 1}, "a fork knows no 'ratio': did you mean 'rate'?"),
+        ({"epochs": 3}, "all 3 epochs are over: give more"),
+        ({"rate": -1}, "a learning rate is a finite number above 0"),
+        ({"optimizer": "adan"}, "unknown optimizer 'adan'"),
+    ],
+)
+def test_a_fork_that_makes_no_sense_is_refused(run, changes, message):
+    with pytest.raises(wg.InputError) as raised:
+        run.fork(100, **changes)
+    assert message in str(raised.value)
+    assert not (run.path.parent / "a-fork.run").exists()
+
+
+# ── without ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_leaving_out_with_rescale_is_training_with_weights_of_zero(run):
+    weights = np.ones(150)
+    weights[[3, 50, 149]] = 0
+    fork = run.without([3, 50, 149], rescale=True)
+    np.testing.assert_allclose(
+        fork.theta.flat, train(weights=weights).theta.flat, rtol=0, atol=1e-13
+    )
+    assert fork.manifest["left_out"] == {"examples": [3, 50, 149], "rescale": True}
+    assert str(fork.replay()).endswith("equal to the last bit")
+
+
+def test_leaving_out_keeps_the_divisor_of_every_step(run):
+    fork = run.without([3])
+    state, _ = forking.left_out(run, [3])
+    assert (fork.theta.flat == state.theta).all()
+    rescaled, _ = forking.left_out(run, [3], rescale=True)
+    assert not (state.theta == rescaled.theta).all()
+    more = fork.without([4])
+    both, _ = forking.left_out(run, np.isin(np.arange(150), [3, 4]))
+    assert (more.theta.flat == both.theta).all()
+
+
+@pytest.mark.parametrize("examples", [[150], [-1], ["a"], [0.5], list(range(150))])
+def test_examples_that_cannot_be_left_out_are_refused(run, examples):
+    with pytest.raises(wg.InputError, match=r"0 to 149|at least one must remain"):
+        run.without(examples)
+
+
+# ── L-BFGS ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def smooth_net():
+    return wg.Network(5, [wg.Dense(6, "tanh"), wg.Dense(3, "softmax")], "cross_entropy")
+
+
+def test_lbfgs_is_computed_from_its_start_again(path, smooth_net):
+    def minimise(epochs, **more):
+        rule = wg.LBFGS(tol=0.0, flat=0.0)
+        return wg.train(smooth_net, X, Y, optimizer=rule, epochs=epochs, engine="reference", **more)
+
+    minimise(12, record=path)
+    run = wg.open_run(path)
+    assert (run.state(7).theta == minimise(7).theta.flat).all()
+    assert str(run.replay()).endswith("equal to the last bit")
+    again = run.resume(epochs=20)
+    assert (again.theta.flat == minimise(20).theta.flat).all()
+    assert again.history == minimise(20).history and len(again.costs) == 20
+    weights = np.ones(150)
+    weights[7] = 0
+    left = run.without([7], rescale=True)
+    assert (left.theta.flat == minimise(20, weights=weights).theta.flat).all()
+    with pytest.raises(wg.InputError, match="leave examples out with rescale=True"):
+        run.without([7], record=path.with_name("b.run"))
+    fork = run.fork(5, optimizer=wg.SGD(0.1), epochs=9)
+    assert str(fork.replay()).endswith("equal to the last bit")
+
+
+# ── data ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_arrays_that_are_not_copied_are_given_again_and_must_be_the_same(path):
+    train(record=path, copy_data=False)
+    run = wg.open_run(path)
+    assert run.history.epochs and run.state(run.step).step == run.step
+    with pytest.raises(wg.InputError, match=r"give them again, open_run\(path, data=\(X, Y\)\)"):
+        run.state(1)
+    assert wg.open_run(path, data=(X, Y)).state(1).step == 1
+    other = X.copy()
+    other[3, 2] += 1e-9
+    with pytest.raises(
+        wg.InputError, match="X has SHA-256 [0-9a-f]{16}…, recorded was [0-9a-f]{16}…"
+    ):
+        wg.open_run(path, data=(other, Y)).state(1)
+    with pytest.raises(wg.InputError, match="weights has SHA-256 [0-9a-f]{16}…, recorded was none"):
+        wg.open_run(path, data=(X, Y, np.ones(150))).replay()
+
+
+def test_held_out_examples_are_part_of_the_data(path):
+    held_out = (X[:30], Y[:30])
+    rule = wg.Stopping("held_out_cost", patience=3, restore_best=True)
+    fitted = train(record=path, copy_data=False, held_out=held_out, stopping=rule)
+    run = wg.open_run(path, data=(X, Y))
+    assert run.state(run.step).best_step <= run.step
+    with pytest.raises(wg.InputError, match=r"held_out=\(X, Y\)"):
+        run.replay()
+    run = wg.open_run(path, data=(X, Y), held_out=held_out)
+    assert run.replay().verdict.holds
+    assert (run.replay().fitted.theta.flat == fitted.theta.flat).all()
+
+
+def test_a_file_mapped_into_memory_is_found_again_by_its_path(path, tmp_path):
+    np.save(tmp_path / "X.npy", X)
+    np.save(tmp_path / "Y.npy", np.eye(3)[Y])
+    mapped = [np.load(tmp_path / f"{name}.npy", mmap_mode="r") for name in "XY"]
+    wg.train(NET, *mapped, **KEYS, record=path, copy_data=False)
+    run = wg.open_run(path)
+    assert run.manifest["data"]["kind"] == "mapped" and run.replay().verdict.holds
+    changed = np.load(tmp_path / "X.npy", mmap_mode="r+")
+    changed[0, 0] += 1
+    changed.flush()
+    with pytest.raises(wg.InputError, match="recorded was"):
+        wg.open_run(path).state(1)
+    (tmp_path / "X.npy").unlink()
+    with pytest.raises(wg.FileError, match="the training data are gone"):
+        wg.open_run(path).state(1)
+    assert len(wg.open_run(path).history.epochs) == 12
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_sparse_inputs_and_weights_are_copied_and_read_back(path, engine):
+    sparse = csr_array(np.where(np.abs(X) > 0.7, X, 0.0))
+    weights = DRAWS.random(150)
+    wg.train(NET, sparse, Y, **KEYS | {"engine": engine}, weights=weights, record=path)
+    run = wg.open_run(path)
+    assert str(run.replay()).endswith("equal to the last bit")
+    assert (sparse != run.data.X).nnz == 0
+
+
+# ── code of the user's own ───────────────────────────────────────────────────────────────────────────
+
+
+class Quartic:
+    def value(self, a, y):
+        return ((a - y) ** 4).sum(axis=1)
+
+    def derivative(self, a, y):
+        return 4 * (a - y) ** 3
+
+
+class Changed(Quartic):
+    name = "Quartic"
+
+    def derivative(self, a, y):
+        return 4.5 * (a - y) ** 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Sign:
+    """Steps of the same length, whatever the gradient's."""
+
+    rate: float = 0.01
+
+    def init(self, theta):
+        return np.zeros((0, len(theta)), theta.dtype)
+
+    def numbers(self, t, rates):
+        return np.asarray(rates)[:, None]
+
+    def update(self, theta, g, slots, numbers):
+        return theta - numbers[0] * np.sign(g), slots
+
+
+def test_code_of_ones_own_is_asked_for_and_must_not_have_changed(path):
+    net = wg.Network(5, [wg.Dense(3, "identity")], Quartic())
+    wg.train(net, X, Y, **KEYS | {"optimizer": Sign(0.02)}, record=path)
+    with pytest.raises(wg.FileError, match="'Quartic', which is not whygrad's: give it in own="):
+        wg.open_run(path)
+    with pytest.raises(wg.FileError, match="'Sign', which is not whygrad's: give it in own="):
+        wg.open_run(path, own=[Quartic()])
+    run = wg.open_run(path, own=[Quartic(), Sign(0.02)])
+    assert str(run.replay()).endswith("equal to the last bit")
+    assert (run.fork(5, rate=0.5).theta.flat != run.theta.flat).any()
+    other = wg.open_run(path, own=[Changed(), Sign(0.02)])
+    assert len(other.history.epochs) == 12
+    with pytest.raises(
+        wg.InputError, match="'Quartic' is not what a.run was trained with: its source has"
+    ):
+        other.state(1)
+
+
+# ── estimators ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [{}, {"early_stopping": True}, {"early_stopping": True, "loss": "huber"}, {"solver": "lbfgs"}],
+)
+def test_a_fit_can_be_recorded(path, keys):
+    keys |= {"max_iter": 15, "n_iter_no_change": 4, "random_state": 3, "engine": "reference"}
+    with warnings.catch_warnings(action="ignore", category=UserWarning):
+        plain = wg.MLPClassifier((6,), **keys).fit(X, Y)
+        fit = wg.MLPClassifier((6,), **keys).fit(X, Y, record=path)
+    run = wg.open_run(path)
+    assert (run.theta.flat == plain.theta_.flat).all() and (
+        fit.theta_.flat == plain.theta_.flat
+    ).all()
+    assert run.history == plain.history_
+    assert str(run.replay()).endswith("equal to the last bit")
+
+
+# ── while it is written ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_reader_follows_a_run_while_it_is_written_and_nobody_else_writes(path):
+    seen = []
+
+    def look(report):
+        if report.state.epoch % 4 == 0:
+            run = wg.open_run(path)
+            seen.append((report.state.step, run.step, len(run.costs), len(run.history.epochs)))
+            assert run.stopped == "" and np.isfinite(run.predict(X)).all()
+            with pytest.raises(wg.FileError, match="is being written by another process"):
+                run.resume()
+
+    train(record=path, callbacks=[look], epochs=40)
+    for step, recorded, costs, epochs in seen:
+        assert recorded <= step and costs == recorded and epochs <= step // STEPS
+    assert seen[-1][1] > 0
+
+
+def test_snapshots_are_thinned_out_when_they_become_many_but_the_first_and_last_stay(
+    path, monkeypatch
+):
+    monkeypatch.setattr(snapshots, "MOST", 6)
+    monkeypatch.setattr(snapshots, "SPACING", 0.0)
+    train(record=path, epochs=60)
+    run = wg.open_run(path)
+    steps = [snapshot.step for snapshot in run.snapshots()]
+    assert len(steps) <= 8 and steps[0] == 0 and steps[-1] == run.step
+    assert {p.name for p in (path / "snapshots").iterdir()} == {
+        f"{n:09d}.safetensors" for n in steps
+    }
+    assert str(run.replay()).endswith("equal to the last bit")
+
+
+def test_thinning_takes_every_second_one_of_what_is_too_much():
+    few = [(step, 10) for step in range(8)]
+    assert snapshots.superfluous(few) == []
+    many = [(step, snapshots.BUDGET // 5) for step in range(8)]
+    assert snapshots.superfluous(many) == [1, 3, 5]
+    large = [(step, snapshots.BUDGET) for step in range(4)]
+    assert snapshots.superfluous(large) == []
+
+
+# ── where it lies ────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("kind", ["nfs4", "cifs", "fuse.sshfs", "9p"])
+def test_on_a_network_file_system_sqlite_keeps_a_journal(path, tmp_path, monkeypatch, kind):
+    line = "36 25 0:32 / {} rw,relatime shared:1 - {} server:/home {}\n"
+    mounts = tmp_path / "mounts"
+    mounts.write_text(line.format("/", "ext4", "rw") + line.format(tmp_path, kind, "rw"))
+    monkeypatch.setattr(place, "MOUNTS", mounts)
+    assert place.on_network(path) and not place.on_network(tmp_path.parent / "b.run")
+    modes = []
+
+    def look(report):
+        with events.reading(path / events.NAME) as db:
+            modes.append(db.execute("PRAGMA journal_mode").fetchone()[0])
+
+    train(record=path, callbacks=[look])
+    assert set(modes) == {"delete"}
+    assert str(wg.open_run(path).replay()).endswith("equal to the last bit")
+
+
+def test_on_other_file_systems_readers_never_wait(path):
+    modes = []
+
+    def look(report):
+        with events.reading(path / events.NAME) as db:
+            modes.append(db.execute("PRAGMA journal_mode").fetchone()[0])
+
+    train(record=path, callbacks=[look])
+    assert set(modes) == {"wal"}
+    assert sorted(p.name for p in path.glob("events*")) == ["events.sqlite"]

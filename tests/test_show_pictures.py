@@ -1,0 +1,398 @@
+"""The drawings: valid SVG whatever the names, no text upon another, nothing left out in silence."""
+
+import base64
+import re
+import zlib
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import answers
+from whygrad.errors import InputError
+from whygrad.explanation import Explanation
+from whygrad.pictures import BarPicture, CurvePicture, ImagePicture, Line, NetworkPicture
+from whygrad.show.axes import axis, drawable
+from whygrad.show.drawing import overlap, text_width
+from whygrad.show.png import data_uri, ink, signed_ink
+from whygrad.show.svg import draw, picture_svg
+
+SVG = "{http://www.w3.org/2000/svg}"
+IRIS = ("sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)")
+PICTURES = {
+    "a small network": answers.network((4, 2, 2, 1), marked=("2:1,1",)),
+    "one unit": answers.network((1, 1)),
+    "iris": answers.network((4, 8, 3), names=IRIS, marked=("1:3,3", "2:0,bias")),
+    "blame": answers.network((4, 8, 3), backwards=True, marked=("1:2",)),
+    "a large network": answers.network((30, 512, 2048, 512, 10), marked=("2:77,300", "2:77")),
+    "an image": answers.network((784, 100, 10), image=(28, 28), marked=("1:7,400", "1:3,10")),
+    "a deep network": answers.network((3, *[5] * 12, 2)),
+    "curves": answers.curves(),
+    "lines alone": replace(answers.curves(), stacked=()),
+    "areas alone": replace(answers.curves(), lines=(), marks=()),
+    "bars": answers.bars(tuple(f"column {i}" for i in range(9))),
+    "many bars": answers.bars(tuple(f"column {i}" for i in range(99))),
+    "images": answers.images(),
+    "one image": answers.images(1, False),
+    "many images": answers.images(45),
+    **{f"hostile {i}": one for i, one in enumerate(answers.hostile().pictures)},
+}
+names = st.text(max_size=30) | st.sampled_from(answers.HOSTILE)
+
+
+def parsed(picture):
+    return ElementTree.fromstring(picture_svg(picture))
+
+
+def assert_no_text_upon_another(picture):
+    drawing = draw(picture)
+    boxes = [(label.box, label.text) for label in drawing.labels if label.text.strip()]
+    for place, (box, text) in enumerate(boxes):
+        assert box[0] >= 0, text
+        assert box[1] >= 0, text
+        assert box[2] <= drawing.width + 0.01, text
+        assert box[3] <= drawing.height + 0.01, text
+        for other, said in boxes[:place]:
+            assert not overlap(box, other), (text, said)
+
+
+# ── every picture ────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_every_drawing_is_a_valid_svg_of_its_own(name):
+    root = parsed(PICTURES[name])
+    assert root.tag == f"{SVG}svg"
+    assert {one.tag.removeprefix(SVG) for one in root.iter()} <= {
+        "svg", "style", "rect", "path", "circle", "g", "title", "text", "image",
+    }  # fmt: skip
+    assert root.get("viewBox") == f"0 0 {root.get('width')} {root.get('height')}"
+    assert "prefers-color-scheme:dark" in root.find(f"{SVG}style").text
+    for one in root.iter():
+        for value in one.attrib.values():
+            assert (
+                not re.search(r"\b(nan|inf)\b", value) or one is root or "data-part" in one.attrib
+            )
+        assert one.get("href", "data:image/png").startswith("data:image/png")
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_no_text_lies_upon_another_or_leaves_the_sheet(name):
+    assert_no_text_upon_another(PICTURES[name])
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    sizes=st.lists(st.integers(1, 40), min_size=2, max_size=6),
+    seed=st.integers(0, 99),
+    called=st.lists(names, min_size=1, max_size=8),
+    data=st.data(),
+    backwards=st.booleans(),
+)
+def test_random_networks_are_drawn_without_overlap_and_with_all_that_is_marked(
+    sizes, seed, called, data, backwards
+):
+    places = []
+    for _ in range(data.draw(st.integers(0, 12))):
+        l = data.draw(st.integers(1, len(sizes) - 1))
+        j = data.draw(st.integers(0, sizes[l] - 1))
+        k = data.draw(st.integers(0, sizes[l - 1] - 1))
+        places.append(data.draw(st.sampled_from([f"{l}:{j}", f"{l}:{j},{k}", f"{l}:{j},bias"])))
+    picture = answers.network(tuple(sizes), seed, tuple(places), backwards, names=tuple(called))
+    assert_no_text_upon_another(picture)
+    drawn = {one.get("data-part") for one in parsed(picture).iter()}
+    assert {place.removesuffix(",bias") for place in places} <= drawn
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    values=st.lists(st.floats(width=32) | st.floats(), min_size=1, max_size=40),
+    called=st.lists(names, min_size=1, max_size=6),
+    title=names,
+)
+def test_random_bars_and_curves_are_drawn_without_overlap(values, called, title):
+    numbers = np.array(values)
+    every = tuple(called[i % len(called)] for i in range(len(values)))
+    assert_no_text_upon_another(BarPicture(title, title, every, numbers))
+    parsed(BarPicture(title, title, every, numbers))
+    lines = tuple(Line(name, np.roll(numbers, i), i % 2 == 1) for i, name in enumerate(called))
+    marks = tuple((float(v), float(v), name) for v, name in zip(values, called, strict=False))
+    x = np.sort(numbers)
+    picture = CurvePicture(title, title, title, x, lines, lines[:3], title, marks)
+    assert_no_text_upon_another(picture)
+    parsed(picture)
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_the_same_picture_is_always_drawn_in_the_same_way(name):
+    assert picture_svg(PICTURES[name]) == picture_svg(PICTURES[name])
+
+
+def test_no_name_becomes_markup():
+    for picture in answers.hostile().pictures:
+        assert "<script" not in picture_svg(picture)
+
+
+def test_the_check_for_overlap_can_fail():
+    label = draw(PICTURES["bars"]).labels[3]
+    assert overlap(label.box, replace(label, x=label.x + 1).box)
+    assert not overlap(label.box, replace(label, y=label.y + 20).box)
+
+
+def test_letters_are_wide_enough_for_the_widest_common_font():
+    # DejaVu Sans, in thousandths of the size: the widest of the fonts that the style sheet names.
+    widths = {
+        "a": 613,
+        "e": 615,
+        "m": 974,
+        "w": 818,
+        "i": 278,
+        "A": 684,
+        "W": 989,
+        "0": 636,
+        "−": 838,
+    }
+    for letter, width in widths.items():
+        assert text_width(letter, 1000) >= width - 25
+    assert text_width("petal width (cm)", 1000) >= 8_700
+
+
+# ── networks ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def texts(picture):
+    return [one.text for one in parsed(picture).iter(f"{SVG}text")]
+
+
+def test_a_network_says_how_many_units_are_not_drawn():
+    said = texts(answers.network((30, 512, 10)))
+    assert "+ 22 more" in said
+    assert "+ 504 more" in said
+    assert "output 9" in said
+    assert [one for one in said if one and "·" in one] == [
+        "input · 30",
+        "hidden · 512",
+        "output · 10",
+    ]
+
+
+def test_units_and_connections_carry_their_places_and_numbers():
+    picture = answers.network((2, 3, 2))
+    groups = {one.get("data-part"): one for one in parsed(picture).iter(f"{SVG}g")}
+    assert {"0:0", "1:2", "2:1", "1:2,1", "2:0,2"} <= set(groups)
+    assert groups["1:2"].find(f"{SVG}title").text.startswith("hidden 2: activation 0.")
+    assert groups["1:2,1"].find(f"{SVG}title").text.startswith("input 1 → hidden 2: weight ")
+
+
+def test_negative_connections_are_dashed_and_positive_ones_are_not():
+    picture = answers.network((1, 2))
+    picture.edges[1][:] = [[-1.0], [2.0]]
+    groups = {one.get("data-part"): one for one in parsed(picture).iter(f"{SVG}g")}
+    negative, positive = (groups[part].find(f"{SVG}path") for part in ("1:0,0", "1:1,0"))
+    assert negative.get("stroke-dasharray")
+    assert positive.get("stroke-dasharray") is None
+    assert "negative" in negative.get("class")
+    assert float(positive.get("stroke-width")) > float(negative.get("stroke-width"))
+
+
+def test_blame_runs_backwards_with_its_arrow_at_the_lower_layer():
+    picture = answers.network((1, 1), backwards=True)
+    group = next(one for one in parsed(picture).iter(f"{SVG}g") if one.get("data-part") == "1:0,0")
+    assert group.find(f"{SVG}title").text.startswith("output 0 → input 0: blame")
+    shaft, arrow = group.findall(f"{SVG}path")
+    tip = float(re.match(r"M([\d.]+)", arrow.get("d"))[1])
+    start, end = (float(x) for x in re.findall(r"[ML]([\d.]+)", shaft.get("d")))
+    assert tip < start < end
+    forwards = replace(picture, backwards=False)
+    group = next(one for one in parsed(forwards).iter(f"{SVG}g") if one.get("data-part") == "1:0,0")
+    assert len(group.findall(f"{SVG}path")) == 1
+
+
+def test_the_most_important_units_are_drawn():
+    picture = answers.network((2, 100, 2))
+    picture.units[1][:] = 0.01
+    picture.units[1][[17, 63]] = 5.0
+    drawn = {one.get("data-part") for one in parsed(picture).iter(f"{SVG}g")}
+    assert {"1:17", "1:63"} <= drawn
+
+
+def test_a_network_with_numbers_that_are_not_finite_is_drawn():
+    picture = answers.network((3, 4, 2))
+    picture.units[1][0], picture.edges[1][1, 1], picture.edges[2][0, 0] = np.nan, np.inf, np.nan
+    said = texts(picture)
+    assert "nan" in said
+    parsed(picture)
+
+
+def test_an_image_is_drawn_as_it_is_with_the_pixel_asked_about():
+    picture = answers.network((784, 100, 10), image=(28, 28), marked=("1:7,400",))
+    root = parsed(picture)
+    pixels = decoded(root.find(f"{SVG}image").get("href"))
+    assert pixels.shape == (28, 28, 4)
+    assert (
+        np.abs(pixels[..., 3].ravel() / 255 - picture.units[0] / picture.units[0].max()).max()
+        < 0.003
+    )
+    assert "0:400" in {one.get("data-part") for one in root.iter(f"{SVG}g")}
+    assert "input 400" in texts(picture)
+    assert "+ 778 without lines" in texts(picture)
+
+
+def test_a_place_of_another_network_is_passed_over():
+    strange = ("9:1", "1:99", "1:0,99", "", "1:0,-1", "x", "1:0,0,0", "0:0,0", "1" * 99)
+    parsed(answers.network((2, 2), marked=strange))
+
+
+# ── the others ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_bars_are_as_long_as_their_numbers():
+    picture = BarPicture("t", "l", ("a", "b", "c"), np.array([1.0, -2.0, 4.0]))
+    bars = [one for one in parsed(picture).iter(f"{SVG}rect") if one.get("rx")]
+    widths = [float(one.get("width")) for one in bars]
+    assert widths == pytest.approx([widths[0], 2 * widths[0], 4 * widths[0]], rel=0.01)
+    right = float(bars[1].get("x")) + widths[1]
+    assert right == pytest.approx(float(bars[0].get("x")), abs=0.1)
+
+
+def test_of_many_bars_and_images_the_rest_is_counted():
+    assert "+ 75 smaller ones" in texts(PICTURES["many bars"])
+    assert "+ 15 more" in texts(PICTURES["many images"])
+
+
+def test_areas_are_stacked_upon_each_other_away_from_zero():
+    up = Line("up", np.array([1.0, 1.0]))
+    down = Line("down", np.array([-3.0, -3.0]))
+    picture = CurvePicture("t", "x", "y", np.array([0.0, 1.0]), (), (up, down, up))
+    found = [
+        one.get("d")
+        for one in parsed(picture).iter(f"{SVG}path")
+        if one.find(f"{SVG}title") is not None
+    ]
+    heights = [sorted({float(y) for y in re.findall(r" ([\d.]+)", path)}) for path in found]
+    first, second, below = heights
+    assert first[0] == second[1]
+    assert first[1] == below[0]
+    assert below[1] - below[0] == pytest.approx(3 * (first[1] - first[0]), rel=0.01)
+
+
+def test_a_long_line_keeps_its_peaks_and_its_gaps():
+    y = np.zeros(100_000)
+    y[54_321], y[70_000] = 7.0, np.nan
+    picture = CurvePicture("t", "x", "y", np.arange(100_000.0), (Line("l", y),))
+    path = next(
+        one for one in parsed(picture).iter(f"{SVG}path") if one.find(f"{SVG}title") is not None
+    ).get("d")
+    assert len(path) < 12_000
+    assert path.count("M") == 2
+    heights = [float(y) for y in re.findall(r" ([\d.]+)", path)]
+    assert max(heights) - min(heights) == pytest.approx(210 * 7 / 8, abs=1)
+
+
+place = st.floats(-1e150, 1e150).map(lambda value: float(drawable(value)))
+
+
+@given(place, place)
+def test_an_axis_has_few_round_ticks_around_its_numbers(one, other):
+    low, high = min(one, other), max(one, other)
+    found = axis(low, high)
+    assert 2 <= len(found.ticks) <= 13
+    nearly = (high / 2 - low / 2) * 1e-7
+    assert found.low <= low + nearly
+    assert found.high >= high - nearly
+
+
+def decoded(uri):
+    """Read a PNG as the specification says, with filter 0 in every row."""
+    data = base64.b64decode(uri.removeprefix("data:image/png;base64,"))
+    assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    place, chunks = 8, {}
+    while place < len(data):
+        length = int.from_bytes(data[place : place + 4])
+        kind, body = data[place + 4 : place + 8], data[place + 8 : place + 8 + length]
+        assert int.from_bytes(data[place + 8 + length : place + 12 + length]) == zlib.crc32(
+            kind + body
+        )
+        chunks[kind] = body
+        place += 12 + length
+    width, height = (int.from_bytes(chunks[b"IHDR"][i : i + 4]) for i in (0, 4))
+    rows = np.frombuffer(zlib.decompress(chunks[b"IDAT"]), np.uint8).reshape(height, 1 + 4 * width)
+    assert not rows[:, 0].any()
+    return rows[:, 1:].reshape(height, width, 4)
+
+
+def test_pixels_are_written_as_png():
+    share = np.array([[0.0, 0.5, 1.0], [-1.0, np.nan, 2.0]])
+    pixels = decoded(data_uri(signed_ink(share, "#010203", "#fffefd")))
+    assert pixels.tolist() == [
+        [[1, 2, 3, 0], [1, 2, 3, 128], [1, 2, 3, 255]],
+        [[255, 254, 253, 255], [1, 2, 3, 0], [1, 2, 3, 255]],
+    ]
+    assert decoded(data_uri(ink(np.ones((1, 2)), "#0a0b0c"))).tolist() == [[[10, 11, 12, 255]] * 2]
+
+
+# ── the page and the notebook ────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("make", [answers.weight, answers.hostile])
+def test_the_page_stands_alone_and_is_well_formed(make):
+    page = make().html()
+    assert page.startswith("<!DOCTYPE html>")
+    body = page.split("<body", 1)[1].rsplit("</html>", 1)[0]
+    ElementTree.fromstring(f"<body{body}")
+    assert "<script" not in page
+    links = re.findall(r'(?:href|src|url)\s*[=(]\s*"?([^"\s)]*)', re.sub(r">[^<]*<", "><", body))
+    assert all(link.startswith("data:image/png;base64,") for link in links)
+    assert "prefers-color-scheme:dark" in page
+
+
+def test_the_page_has_the_whole_answer():
+    about = answers.weight()
+    page = about.html()
+    for part in (
+        *(about.question, about.answer, *about.notes, "rounding", "1×10⁻²²", "−2.334×10⁻⁶"),
+        *("slope of sigmoid", 'data-part="2:1,0"', "<math", "<svg", "Examples that push most"),
+    ):
+        assert part in page
+
+
+def test_long_tables_are_folded_and_counted():
+    from whygrad.explanation import Table
+
+    table = Table("Long", ("row",), tuple((i,) for i in range(1000)))
+    page = Explanation("blame", "?", "", tables=(table,)).html()
+    assert "<details><summary>Long</summary>" in page
+    assert "… and 800 more rows" in page
+
+
+def test_a_notebook_shows_the_answer_and_keeps_it():
+    bundle = answers.weight()._repr_mimebundle_()
+    assert set(bundle) == {"text/html", "text/latex", "text/plain"}
+    ElementTree.fromstring(bundle["text/html"])
+    assert "<svg" in bundle["text/html"]
+    assert "<math" in bundle["text/html"]
+    assert 'data-jp-theme-light="false"' in bundle["text/html"]
+    assert bundle["text/latex"].startswith("$$\n\\begin{aligned}")
+    assert bundle["text/plain"] == str(answers.weight())
+    assert "text/latex" not in Explanation("blame", "?", "")._repr_mimebundle_()
+
+
+def test_a_picture_that_is_not_there_is_refused():
+    about = answers.weight()
+    assert about.svg() == about.svg(0)
+    with pytest.raises(InputError, match="picture 1: the pictures are 0 to 0"):
+        about.svg(1)
+    with pytest.raises(InputError, match="picture 0: this answer has none"):
+        Explanation("blame", "?", "").svg()
+
+
+def test_pictures_without_anything_in_them_are_drawn():
+    nothing = np.zeros(0)
+    parsed(BarPicture("", "", (), nothing))
+    parsed(CurvePicture("", "", "", nothing))
+    parsed(CurvePicture("", "", "", nothing, (Line("", nothing),), (Line("", nothing),)))
+    parsed(ImagePicture("", np.zeros((0, 2, 2)), ()))
+    parsed(NetworkPicture("", (np.ones(1), np.ones(1)), (None, None), (("a",), ("b",))))
