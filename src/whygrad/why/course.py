@@ -181,8 +181,8 @@ def course_of(run: Any) -> Course:
     last = run.step if theta is last_state.theta else last_state.best_step
     if last < run.start:
         raise InputError(
-            f"{run.path.name} ended with the best parameters of its parent, those of step {last}, before it "
-            f"began itself at step {run.start}: ask that run"
+            f"{run.path.name} ended with the best parameters of its parent, those of step {last}, before "
+            f"it began itself at step {run.start}: ask that run"
         )
 
     def advance(
