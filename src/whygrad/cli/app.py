@@ -1,11 +1,13 @@
 """The commands and their options, as cyclopts reads them from these functions; others do the work."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from cyclopts import App, Group, Parameter
+from cyclopts import App, Group
 
 import whygrad
+from whygrad.cli.arguments import Json, RunFolder, option
+from whygrad.cli.questions import check, why
 from whygrad.functions import ACTIVATIONS, COSTS
 from whygrad.optimizers import OPTIMIZERS
 from whygrad.settings import SCHEDULES
@@ -35,18 +37,12 @@ app.register_install_completion_command(
     help_epilogue="Example: whygrad --install-completion --shell bash",
 )
 
+app.command(why)
+app.command(check)
+
 DATA = Group("Data and result", sort_key=0)
 NETWORK = Group("Network", sort_key=1)
 TRAINING = Group("Training", sort_key=2)
-
-
-def option(help: str, **more: Any) -> Parameter:
-    """Give an option whose help is one line, without a `--no-…` twin or a default of None."""
-    return Parameter(help=help, negative="", show_default=False, **more)
-
-
-RunFolder = Annotated[Path, option("A folder that `whygrad train` has written.", name="RUN")]
-Json = Annotated[bool, option("Print JSON, for other programs.")]
 
 
 @app.command(
@@ -260,45 +256,3 @@ def show(run: RunFolder, /, *, json: Json = False) -> int:
     from whygrad.cli.show import show
 
     return show(run, json=json)
-
-
-# ── why ──────────────────────────────────────────────────────────────────────────────────────────────
-
-why = App(
-    name="why",
-    help="Say why, with the numbers: the chain rule of a weight.",
-    help_epilogue="""Example: whygrad why weight houses.run""",
-    help_format="plaintext",
-    version_flags=[],
-    help_flags=["--help", "-h"],
-    sort_key=6,
-)
-app.command(why)
-
-
-@why.command(
-    help_epilogue="""Without LAYER:TO,FROM it is the weight of layer 1 that the row would move most.
-
-Examples:
-
-    whygrad why weight houses.run
-    whygrad why weight houses.run 2:0,5 --row 3""",
-)
-def weight(
-    run: RunFolder,
-    place: Annotated[
-        str | None,
-        option(
-            "Which weight: W[2][0,5], to unit 0 of layer 2 from unit 5 below, is 2:0,5.",
-            name="LAYER:TO,FROM",
-        ),
-    ] = None,
-    /,
-    *,
-    row: Annotated[int, option("Which of the held-out rows, from 0. [0]")] = 0,
-    json: Json = False,
-) -> int:
-    """Show the chain rule of one weight with its numbers, for one row held out in training."""
-    from whygrad.cli.why import weight
-
-    return weight(run, place, row, json=json)

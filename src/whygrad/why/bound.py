@@ -120,9 +120,14 @@ class Why:
         """What one unit looks for, and what it is good for. See `whygrad.why.neuron`."""
         return self._ask("neuron", X, y, {"layer": layer, "unit": unit} | more)
 
-    def prediction(self, X: Any = None, **more: Any) -> Explanation:
-        """Why this output: what each column contributes. See `whygrad.why.prediction`."""
+    def prediction(self, X: Any = None, *, baseline: Any = None, **more: Any) -> Explanation:
+        """Why this output: what each column contributes. See `whygrad.why.prediction`.
+
+        `baseline` is rows as X is, whose mean the output is compared with.
+        """
         given = self.examples(X)
+        if baseline is not None:
+            more["baseline"] = self.examples(baseline).X
         return self._answer("prediction", self._with_columns(X), given.X, **more)
 
     def check(self, X: Any = None, y: Any = None, **more: Any) -> Explanation:
