@@ -143,7 +143,12 @@ def test_the_answer_can_be_asked_to_change_to_a_class_or_a_number(trained):
         "prediction", trained / "iris.run", "--wanted", "virginica", "--output", "virginica"
     )
     assert said["part"] == "3:2"
-    asked("prediction", trained / "breast_cancer.run", "--wanted", "malignant")
+    two = trained / "breast_cancer.run"
+    says = asked("prediction", two)["predicted"]
+    other = {"malignant": "benign", "benign": "malignant"}[says]
+    assert other in asked("prediction", two, "--wanted", other)["answer"]
+    result = whygrad("why", "prediction", two, "--wanted", says)
+    assert result.code == 2 and "which the network says already" in result.lines[0]
     asked("prediction", trained / "diabetes.run", "--wanted", "200")
     result = whygrad("why", "prediction", trained / "diabetes.run", "--wanted", "much")
     assert result.lines == ["whygrad: --wanted 'much': target 'progression' holds numbers"]

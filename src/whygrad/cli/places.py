@@ -95,7 +95,9 @@ def _between(net: Network, names: Names, from_: str, to: str) -> Place:
     for name in (to, from_):
         if name != "bias" and not any(name in names.layer(net, l) for l in range(net.L + 1)):
             raise InputError(f"no unit is called {quoted(name)}: {_suggest(net, names, name)}")
-    raise InputError(f"no weight leads from {quoted(from_)} to {quoted(to)}: give units of adjacent layers")
+    raise InputError(
+        f"no weight leads from {quoted(from_)} to {quoted(to)}: give units of adjacent layers"
+    )
 
 
 def _place(net: Network, names: Names, l: int, to: str, from_: str) -> Place:

@@ -16,6 +16,7 @@ from whygrad.record.held_out import read_again
 from whygrad.show.numbers import number
 from whygrad.tables.columns import nearest_name, quoted
 from whygrad.why.bound import Why
+from whygrad.why.choosing import class_names
 
 ONE = Rows(row=0)
 ALL = Rows(all=True)
@@ -89,11 +90,14 @@ def _of_class(run: Run, rows: Any, given: str, what: str) -> tuple[Array, Any]:
     return found, target.classes[place]
 
 
-def wanted_of(run: Run, given: str | None) -> Any:
-    """Give the answer that is wanted as the network gives it: the place of a class, a scaled number."""
+def wanted_of(run: Run, given: str | None) -> str | float | None:
+    """Give the answer that is wanted as the network has it: a class by its name there, a scaled number."""
     target = run.encoding.target
-    if given is None or target.classes:
-        return None if given is None else _class(run, given)
+    if given is None:
+        return None
+    if target.classes:
+        names = class_names(run.net, run.why.names)
+        return names[_class(run, given)]
     try:
         value = float(given)
     except ValueError:
