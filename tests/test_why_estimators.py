@@ -83,6 +83,8 @@ def test_two_classes_have_one_output_with_the_name_of_the_second():
         clf = kind(**QUICK).fit(data.data / data.data.std(), y)
         why = wg.explain(clf)
         assert why.names.outputs == (clf.classes_[1],) == ("malignant",)
+        assert why.names.classes == ("benign", "malignant")
+        assert why.blame(data.data[:40], y[:40], of="benign").kind == "blame"
         np.testing.assert_array_equal(why.examples(data.data, y).Y[:, 0], y == "malignant")
 
 
@@ -173,6 +175,10 @@ def test_class_names_that_were_given_are_taken_as_targets():
     fitted = wg.train(net, IRIS.data.to_numpy(), IRIS.target, epochs=1, engine="reference")
     why = wg.explain(fitted, outputs=IRIS.target_names)
     np.testing.assert_array_equal(why.examples(IRIS.data, NAMED).Y, IRIS.target)
+    net = wg.Network(1, [wg.Dense(1, "sigmoid")], cost="binary_cross_entropy")
+    why = wg.explain(wg.Fitted(net, net.init()), outputs=["no", "yes"])
+    np.testing.assert_array_equal(why.examples([[1.0], [2.0]], ["yes", "no"]).Y, [1, 0])
+    assert why.names.outputs == ("yes",)
 
 
 def test_what_is_asked_is_what_the_function_answers(clf):
@@ -281,7 +287,7 @@ def test_a_run_names_its_encoded_columns_and_says_where_they_come_from(table):
     names = wg.open_run(folder / "kind.run").why.names
     assert {"size", "colour=red"} <= set(names.inputs)
     assert names.origins[names.inputs.index("colour=red")] == "colour"
-    assert names.outputs == ("small",)
+    assert names.outputs == ("small",) and names.classes == ("large", "small")
 
 
 def test_a_run_explains_the_rows_of_a_frame_as_it_predicts_them(table):

@@ -44,12 +44,13 @@ def names_of_encoding(encoding: Encoding) -> Names:
     target = encoding.target
     classes = tuple(map(str, target.classes))
     outputs = (classes[1:] if target.n_outputs == 1 else classes) if classes else (target.name,)
+    two = classes if len(classes) == 2 else ()
     places = [PIXEL.fullmatch(name) for name in encoding.names]
     if all(places):
         height, width = (1 + int(places[-1][i]) for i in (1, 2))  # type: ignore[index]
         if height * width == len(places):
-            return Names((), outputs, (height, width))
-    return Names(encoding.names, outputs, None, encoding.origins)
+            return Names((), outputs, (height, width), classes=two)
+    return Names(encoding.names, outputs, None, encoding.origins, two)
 
 
 def _encode(run: Any, X: Any, y: Any, sample_weight: Any) -> Examples:

@@ -86,12 +86,17 @@ class Why:
         outputs: Sequence[str] | None = None,
         image: tuple[int, int] | None = None,
     ) -> "Why":
-        """Give the same network with names for its inputs or outputs, or the shape of its images."""
+        """Give the same network with names for its inputs or outputs, or the shape of its images.
+
+        A single output that tells two classes apart takes the names of both.
+        """
         names = self.names
         if inputs is not None:
             names = replace(names, inputs=tuple(map(str, inputs)))
         if outputs is not None:
-            names = replace(names, outputs=tuple(map(str, outputs)))
+            given = tuple(map(str, outputs))
+            two = given if len(given) == 2 and self.net.sizes[-1] == 1 else ()
+            names = replace(names, outputs=two[1:] or given, classes=two)
         return replace(self, names=replace(names, image=image or names.image))
 
     def weight(
@@ -175,8 +180,9 @@ class Why:
         Y = np.asarray(Y)
         if Y.ndim == 0:
             Y = Y.reshape(1)
-        if Y.dtype.kind in "OUST" and self.names.outputs and self.net.sizes[-1] > 1:
-            Y = places(Y, self.names.outputs)
+        classes = self.names.outputs if self.net.sizes[-1] > 1 else self.names.classes
+        if Y.dtype.kind in "OUST" and classes:
+            Y = places(Y, classes)
         return Y.astype(np.float64) if Y.dtype.kind == "f" else Y
 
 
