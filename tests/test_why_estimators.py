@@ -316,6 +316,19 @@ def test_numbers_of_a_run_say_what_one_unit_of_the_output_is(table):
     assert run.why.names.outputs == ("price",)
 
 
+def test_what_would_change_a_prediction_is_said_in_the_units_of_the_table(table):
+    folder, frame = table
+    run = wg.open_run(folder / "kind.run")
+    row = frame[10:11]
+    found = run.why.prediction(row)
+    (own,) = [one for one in found.tables if "own units" in one.title]
+    for name, before, after, verified in own.rows:
+        assert before == pytest.approx(row[name].item(), rel=1e-5)
+        assert verified == "yes"
+        changed = [row.assign(**{name: after + by * (after - before)}) for by in (-0.01, 0.01)]
+        assert run.predict(changed[0])[0] == run.predict(row)[0] != run.predict(changed[1])[0]
+
+
 def test_pixels_of_a_run_are_named_by_row_and_column(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     whygrad("train", "digits", "--hidden", "4", "--epochs", "1", "--engine", "reference")

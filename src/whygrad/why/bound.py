@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from whygrad.errors import InputError, nearest
-from whygrad.explanation import Explanation
+from whygrad.explanation import Explanation, Table
 from whygrad.functions import Array
 from whygrad.names import Names
 from whygrad.network import Network, Parameters
@@ -30,6 +30,8 @@ class Examples(NamedTuple):
 
 # (X, y or None, sample_weight or None) of the user → examples.
 Encode: TypeAlias = Callable[[Any, Any, Any], Examples]
+# X and the answer to `prediction` → tables that say it in the units of the user's own columns.
+OwnUnits: TypeAlias = Callable[[Any, Explanation], tuple[Table, ...]]
 
 
 def as_given(X: Any, y: Any, sample_weight: Any) -> Examples:
@@ -38,6 +40,11 @@ def as_given(X: Any, y: Any, sample_weight: Any) -> Examples:
         raise InputError("there are no rows here to ask about: give X, and y")
     X, y, sample_weight = (_from_tensor(array) for array in (X, y, sample_weight))
     return Examples(X, y, sample_weight)
+
+
+def nothing_more(X: Any, answer: Explanation) -> tuple[Table, ...]:
+    """Leave an answer as it is: X is in the user's own units already."""
+    return ()
 
 
 NOTHING = Penalty(0.0)
@@ -59,6 +66,7 @@ class Why:
         scikit-learn's alpha is, the batch is that of the examples asked about.
     n : the number of training examples, for penalties that are divided by it.
     notes : what every answer has to say about where the network comes from.
+    own_units : tables for `prediction` in the units of the user's own columns, where X is scaled.
 
     >>> from whygrad import Dense
     >>> net = Network(2, [Dense(3, "tanh"), Dense(1, "sigmoid")], cost="binary_cross_entropy")
@@ -75,6 +83,7 @@ class Why:
     l2: Penalty = NOTHING
     n: int = 0
     notes: tuple[str, ...] = ()
+    own_units: OwnUnits = nothing_more
 
     def __repr__(self) -> str:
         sizes = "-".join(str(units) for units in self.net.sizes)
@@ -133,7 +142,8 @@ class Why:
         given = self.examples(X)
         if baseline is not None:
             more["baseline"] = self.examples(baseline).X
-        return self._answer("prediction", self._with_columns(X), given.X, **more)
+        answer = self._answer("prediction", self._with_columns(X), given.X, **more)
+        return replace(answer, tables=answer.tables + self.own_units(given.X, answer))
 
     def check(self, X: Any = None, y: Any = None, **more: Any) -> Explanation:
         """Is the gradient right: central differences beside it. See `whygrad.why.check`."""
