@@ -122,20 +122,23 @@ def test_the_rows_of_a_class_are_its_rows(iris):
 )
 @pytest.mark.parametrize("name", ["iris", "breast_cancer", "diabetes"])
 def test_every_question_is_answered_in_every_form(trained, here, name, words):
-    path = trained / f"{name}.run"
     kind, *more = words
-    said = asked(kind, path, *more)
-    assert said["kind"] == kind and said["run"] == str(path)
-    result = whygrad("why", kind, path, *more, "--svg", "a.svg", "--html", "b.html")
+    path = trained / f"{name}.run"
+    result = whygrad("why", kind, path, *more, "--json", "--svg", "a.svg", "--html", "b.html")
     assert result.code == 0
     assert result.lines == ["whygrad: written: a.svg", "whygrad: written: b.html"]
+    said = json.loads(result.out)
+    assert said["kind"] == kind and said["run"] == str(path)
     assert ElementTree.fromstring((here / "a.svg").read_text()).tag.endswith("svg")
     page = (here / "b.html").read_text()
     assert page.startswith("<!DOCTYPE html>") and "<script" not in page
-    assert said["question"].split()[0] in result.out
-    latex = whygrad("why", kind, path, *more, "--latex")
-    assert (latex.code, latex.err) == (0, "")
-    assert "\\" in latex.out and "\x1b" not in latex.out
+    if name == "iris":
+        text = whygrad("why", kind, path, *more)
+        assert (text.code, text.err) == (0, "")
+        assert said["question"].split()[0] in text.out
+        latex = whygrad("why", kind, path, *more, "--latex")
+        assert (latex.code, latex.err) == (0, "")
+        assert "\\" in latex.out and "\x1b" not in latex.out
 
 
 def test_the_answer_can_be_asked_to_change_to_a_class_or_a_number(trained):
