@@ -35,7 +35,7 @@ def iris(trained):
 
 
 def asked(*words):
-    """The answer as JSON; everything else that the command can show must do as well."""
+    """The answer as data."""
     result = whygrad("why", *words, "--json")
     assert (result.code, result.err) == (0, ""), result.err
     return json.loads(result.out)
@@ -109,6 +109,7 @@ def test_the_rows_of_a_class_are_its_rows(iris):
         ["weight", "1:0,0", "--all", "--depth", "3"],
         ["paths", "1:0,0"],
         ["paths", "1:0,0", "--all", "--top", "3"],
+        ["paths", "1:0,0", "--output", "0"],
         ["blame"],
         ["blame", "1:2", "--row", "3"],
         ["ripple", "1:0,0", "--by", "-0.5"],

@@ -73,6 +73,9 @@ def paths(
     place: Weight = None,
     /,
     *,
+    output: Annotated[
+        str | None, option("To this output instead of the cost.", group=QUESTION)
+    ] = None,
     top: Top = 10,
     rows: Rows = HELD_OUT,
     answer: Answer = PLAIN,
@@ -80,7 +83,7 @@ def paths(
     """Show the same derivative as a sum over all paths to the cost, and the heaviest of them."""
     from whygrad.cli.why import paths
 
-    return paths(run, place, rows, answer, top)
+    return paths(run, place, rows, answer, output, top)
 
 
 @why.command(

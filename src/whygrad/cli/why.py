@@ -23,11 +23,14 @@ def weight(run: Path, place: str | None, rows: Rows, how: Answer, depth: int, to
     return _end(chosen, answer, how)
 
 
-def paths(run: Path, place: str | None, rows: Rows, how: Answer, top: int) -> int:
-    """Explain the same as a sum over paths."""
+def paths(
+    run: Path, place: str | None, rows: Rows, how: Answer, output: str | None, top: int
+) -> int:
+    """Explain the same as a sum over paths, to the cost or to an output."""
     chosen = _begin(run, rows, ONE, how)
-    meant = _weight(chosen, place)
-    return _end(chosen, chosen.why.paths(chosen.table, **_ends(meant), top=top), how)
+    options = {"to_output": output, "k": top}
+    answer = chosen.why.paths(chosen.table, **_ends(_weight(chosen, place)), **options)
+    return _end(chosen, answer, how)
 
 
 def blame(run: Path, place: str | None, rows: Rows, how: Answer, top: int) -> int:

@@ -117,7 +117,10 @@ class Why:
     def paths(
         self, X: Any = None, y: Any = None, *, layer: int, to: Any, from_: Any = None, **more: Any
     ) -> Explanation:
-        """The same derivative as a sum over all paths to the cost. See `whygrad.why.paths`."""
+        """The same derivative as a sum over all paths to the cost, or to an output, which needs no y.
+
+        See `whygrad.why.paths`.
+        """
         return self._ask("paths", X, y, {"layer": layer, "to": to, "from_": from_} | more)
 
     def blame(self, X: Any = None, y: Any = None, **more: Any) -> Explanation:
@@ -165,10 +168,10 @@ class Why:
     def _ask(self, question: str, X: Any, y: Any, options: Mapping[str, Any]) -> Explanation:
         options = dict(options)
         given = self.examples(X, y, options.pop("sample_weight", options.pop("weights", None)))
-        if given.Y is None:
+        if given.Y is None and options.get("to_output") is None:
             raise InputError(f"{question} needs the targets as well: give y")
         s = given.weights
-        S = float(np.size(given.Y) // self.net.sizes[-1] if s is None else np.sum(s))
+        S = float(len(given.X) if s is None else np.sum(s))
         penalties = {name: getattr(self, name).of_batch(S, self.n) for name in ("l1", "l2")}
         options = {"weights": s} | penalties | options
         return self._answer(question, self._with_columns(X), given.X, given.Y, **options)
