@@ -72,6 +72,11 @@ def find_unit(net: Network, names: Names, text: str) -> Place:
     raise InputError(f"no unit is called {quoted(name)}: {_suggest(net, names, name)}")
 
 
+def find_output(net: Network, names: Names, text: str | None) -> int | None:
+    """Give the output that is meant by number or by name."""
+    return None if text is None else _unit(net, names, net.L, text.strip())
+
+
 def is_input(net: Network, names: Names, text: str) -> bool:
     """Tell whether an input is meant: 0:UNIT, or the name of one alone."""
     layered = LAYERED.fullmatch(text)

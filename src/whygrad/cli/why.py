@@ -9,7 +9,7 @@ import numpy as np
 from whygrad.backprop import backward, forward, gradients
 from whygrad.cli import answers
 from whygrad.cli.arguments import Answer, Rows
-from whygrad.cli.places import find_unit, find_weight, is_input
+from whygrad.cli.places import find_output, find_unit, find_weight, is_input
 from whygrad.cli.rows import ALL, ONE, Chosen, choose, wanted_of
 from whygrad.explanation import Explanation
 from whygrad.names import Place
@@ -28,9 +28,9 @@ def paths(
 ) -> int:
     """Explain the same as a sum over paths, to the cost or to an output."""
     chosen = _begin(run, rows, ONE, how)
-    options = {"to_output": output, "k": top}
-    answer = chosen.why.paths(chosen.table, **_ends(_weight(chosen, place)), **options)
-    return _end(chosen, answer, how)
+    ends = _ends(_weight(chosen, place))
+    ends["to_output"] = find_output(chosen.run.net, chosen.why.names, output)
+    return _end(chosen, chosen.why.paths(chosen.table, **ends, k=top), how)
 
 
 def blame(run: Path, place: str | None, rows: Rows, how: Answer, top: int) -> int:
@@ -68,7 +68,8 @@ def prediction(
 ) -> int:
     """Say what each column contributes to the output for one row, and what would change the answer."""
     chosen = _begin(run, Rows(row=row), ONE, how)
-    options = {"output": output, "wanted": wanted_of(chosen.run, wanted), "top": top}
+    meant = find_output(chosen.run.net, chosen.why.names, output)
+    options = {"output": meant, "wanted": wanted_of(chosen.run, wanted), "top": top}
     return _end(chosen, chosen.why.prediction(chosen.table, **options), how)
 
 
