@@ -1,4 +1,4 @@
-"""`whygrad why` and `whygrad check`: the questions about the rows of a run, by numbers and by names."""
+"""`whygrad why`: the questions about the rows of a run, by numbers and by names."""
 
 import json
 from xml.etree import ElementTree

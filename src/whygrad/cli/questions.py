@@ -1,4 +1,4 @@
-"""`whygrad why …` and `whygrad check`, as cyclopts reads them from these functions."""
+"""`whygrad why …`, as cyclopts reads them from these functions."""
 
 from typing import Annotated
 
@@ -26,7 +26,6 @@ Examples:
     help_flags=["--help", "-h"],
     sort_key=6,
 )
-check = App(name="check", help_format="plaintext", version_flags=[], sort_key=7)
 
 WEIGHT = (
     "Which weight: 2:0,5 leads to unit 0 of layer 2 from unit 5 below; also by name, '2:setosa,hidden 5', "

@@ -1,4 +1,4 @@
-"""`whygrad why …` and `whygrad check`: the questions of `whygrad.why`, about the rows of a run."""
+"""`whygrad why …`: the questions of `whygrad.why`, about the rows of a run."""
 
 from dataclasses import replace
 from pathlib import Path
