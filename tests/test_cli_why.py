@@ -1,4 +1,4 @@
-"""`whygrad why`: the questions about the rows of a run, by numbers and by names."""
+"""`whygrad why` and `whygrad check`: the questions about the rows of a run, by numbers and by names."""
 
 import json
 from xml.etree import ElementTree
@@ -234,6 +234,44 @@ def test_training_ends_with_the_command(here):
     last = whygrad("train", "iris", *QUICK).out.splitlines()[-1]
     assert last == "Why one of its weights would move:  whygrad why weight iris.run"
     assert whygrad(*last.partition("  whygrad ")[2].split()).code == 0
+
+
+# ── check ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_check_finds_the_gradient_right_and_counts_its_parameters(iris, here):
+    result = whygrad("check", iris, "--sample", "all", "--json", "--html", "a.html")
+    assert (result.code, result.lines) == (0, ["whygrad: written: a.html"])
+    said = json.loads(result.out)
+    assert said["kind"] == "check" and said["rows"] == list(range(30))
+    run = wg.open_run(iris)
+    assert np.size(run.why.check(sample=None)["index"]) == run.theta.flat.size
+    text = whygrad("check", iris, "--sample", "20", "--row", "3")
+    assert (text.code, text.err) == (0, "") and "Is the gradient right?" in text.out
+
+
+def test_check_ends_with_1_where_a_derivative_is_wrong(iris, monkeypatch):
+    """Half a derivative of tanh, planted in what the run is read with."""
+    from dataclasses import replace
+
+    from whygrad.functions import ACTIVATIONS
+
+    tanh = ACTIVATIONS["tanh"]
+    wrong = replace(tanh, derivative=lambda z: tanh.derivative(z) * 0.5)
+    monkeypatch.setitem(ACTIVATIONS, "tanh", wrong)
+    result = whygrad("check", iris, "--sample", "50")
+    assert result.code == 1 and "tanh" in result.out
+
+
+def test_check_asks_of_a_hundred_rows_unless_told_otherwise(tmp_path):
+    run = tmp_path / "digits.run"
+    whygrad(
+        "train", "digits", "--hidden", "4", "--epochs", "1", "--engine", "reference", "--run", run
+    )
+    result = whygrad("check", run, "--sample", "10")
+    assert "Asked of the first 100 of 359 held-out rows; --all asks of all." in result.out
+    result = whygrad("check", run, "--sample", "few")
+    assert result.lines == ["whygrad: --sample 'few': give a number of parameters, or all"]
 
 
 # ── names ────────────────────────────────────────────────────────────────────────────────────────────

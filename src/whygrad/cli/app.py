@@ -7,7 +7,7 @@ from cyclopts import App, Group
 
 import whygrad
 from whygrad.cli.arguments import Json, RunFolder, option
-from whygrad.cli.questions import why
+from whygrad.cli.questions import check, why
 from whygrad.functions import ACTIVATIONS, COSTS
 from whygrad.optimizers import OPTIMIZERS
 from whygrad.settings import SCHEDULES
@@ -38,6 +38,14 @@ app.register_install_completion_command(
 )
 
 app.command(why)
+app.command(
+    check,
+    sort_key=7,
+    help_epilogue="""Examples:
+
+    whygrad check houses.run
+    whygrad check houses.run --sample all --row 0""",
+)
 
 DATA = Group("Data and result", sort_key=0)
 NETWORK = Group("Network", sort_key=1)

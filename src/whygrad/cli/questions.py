@@ -1,4 +1,4 @@
-"""`whygrad why …`, as cyclopts reads them from these functions."""
+"""`whygrad why …` and `whygrad check`, as cyclopts reads them from these functions."""
 
 from typing import Annotated
 
@@ -193,3 +193,20 @@ def prediction(
     from whygrad.cli.why import prediction
 
     return prediction(run, row, answer, output, wanted, top)
+
+
+def check(
+    run: RunFolder,
+    /,
+    *,
+    sample: Annotated[
+        str, option("How many parameters are checked, or all. [1000]", group=QUESTION)
+    ] = "1000",
+    seed: Annotated[int, option("Draws them. [0]", group=QUESTION)] = 0,
+    rows: Rows = HELD_OUT,
+    answer: Answer = PLAIN,
+) -> int:
+    """Check the gradient by central differences, on 100 held-out rows; exit code 1 if it is wrong."""
+    from whygrad.cli.why import check
+
+    return check(run, rows, answer, sample, seed)

@@ -37,8 +37,8 @@ class Chosen:
         return self.run.why
 
 
-def choose(path: Path, given: Rows, usual: Rows) -> Chosen:
-    """Open a run and read the rows that are meant, `usual` where none are given."""
+def choose(path: Path, given: Rows, usual: Rows, most: int | None = None) -> Chosen:
+    """Open a run and read the rows that are meant; without any given `usual`, of which the first `most`."""
     run = open_run(path)
     if (given.row is not None) + (given.of is not None) + given.all > 1:
         raise InputError("--row, --class and --all exclude each other: give one of them")
@@ -52,6 +52,9 @@ def choose(path: Path, given: Rows, usual: Rows) -> Chosen:
     said = f"{part.replace('_', '-')} rows"
     places = np.arange(len(rows))
     note = f"Asked of all {len(rows):,} {said}."
+    if most is not None and given == Rows() and len(rows) > most:
+        places = places[:most]
+        note = f"Asked of the first {most:,} of {len(rows):,} {said}; --all asks of all."
     if which.of is not None:
         places, label = _of_class(run, rows, which.of, said)
         about["class"] = label

@@ -1,4 +1,4 @@
-"""`whygrad why …`: the questions of `whygrad.why`, about the rows of a run."""
+"""`whygrad why …` and `whygrad check`: the questions of `whygrad.why`, about the rows of a run."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +11,12 @@ from whygrad.cli import answers
 from whygrad.cli.arguments import Answer, Rows
 from whygrad.cli.places import find_output, find_unit, find_weight, is_input
 from whygrad.cli.rows import ALL, ONE, Chosen, choose, wanted_of
+from whygrad.errors import InputError
 from whygrad.explanation import Explanation
 from whygrad.names import Place
+from whygrad.tables.columns import quoted
+
+CHECKED_ROWS = 100  # a wrong derivative shows on any row; each costs two passes for every parameter
 
 
 def weight(run: Path, place: str | None, rows: Rows, how: Answer, depth: int, top: int) -> int:
@@ -71,6 +75,21 @@ def prediction(
     meant = find_output(chosen.run.net, chosen.why.names, output)
     options = {"output": meant, "wanted": wanted_of(chosen.run, wanted), "top": top}
     return _end(chosen, chosen.why.prediction(chosen.table, **options), how)
+
+
+def check(run: Path, rows: Rows, how: Answer, sample: str, seed: int) -> int:
+    """Hold the gradient against central differences; the exit code is 1 where they disagree."""
+    answers.check(how)
+    chosen = choose(run, rows, ALL, CHECKED_ROWS)
+    answer = chosen.why.check(chosen.table, sample=_sample(sample), seed=seed)
+    return _end(chosen, answer, how) or int(not answer["passed"])
+
+
+def _sample(text: str) -> int | None:
+    """Read how many parameters are checked."""
+    if text != "all" and not (text.isascii() and text.isdecimal() and 0 < int(text) < 10**9):
+        raise InputError(f"--sample {quoted(text)}: give a number of parameters, or all")
+    return None if text == "all" else int(text)
 
 
 def _begin(run: Path, rows: Rows, usual: Rows, how: Answer) -> Chosen:
