@@ -4,6 +4,7 @@ Every question is one function in a file of its own and gives an `Explanation`.
 """
 
 from whygrad.why.blame import blame
+from whygrad.why.check import check
 from whygrad.why.neuron import neuron
 from whygrad.why.paths import paths
 from whygrad.why.prediction import prediction
@@ -11,4 +12,4 @@ from whygrad.why.pushes import pushes
 from whygrad.why.ripple import ripple
 from whygrad.why.weight import weight
 
-__all__ = ["blame", "neuron", "paths", "prediction", "pushes", "ripple", "weight"]
+__all__ = ["blame", "check", "neuron", "paths", "prediction", "pushes", "ripple", "weight"]
