@@ -83,6 +83,8 @@ def test_two_classes_have_one_output_with_the_name_of_the_second():
         clf = kind(**QUICK).fit(data.data / data.data.std(), y)
         why = wg.explain(clf)
         assert why.names.outputs == (clf.classes_[1],) == ("malignant",)
+        assert why.names.classes == ("benign", "malignant")
+        assert why.blame(data.data[:40], y[:40], of="benign").kind == "blame"
         np.testing.assert_array_equal(why.examples(data.data, y).Y[:, 0], y == "malignant")
 
 
@@ -173,6 +175,10 @@ def test_class_names_that_were_given_are_taken_as_targets():
     fitted = wg.train(net, IRIS.data.to_numpy(), IRIS.target, epochs=1, engine="reference")
     why = wg.explain(fitted, outputs=IRIS.target_names)
     np.testing.assert_array_equal(why.examples(IRIS.data, NAMED).Y, IRIS.target)
+    net = wg.Network(1, [wg.Dense(1, "sigmoid")], cost="binary_cross_entropy")
+    why = wg.explain(wg.Fitted(net, net.init()), outputs=["no", "yes"])
+    np.testing.assert_array_equal(why.examples([[1.0], [2.0]], ["yes", "no"]).Y, [1, 0])
+    assert why.names.outputs == ("yes",)
 
 
 def test_what_is_asked_is_what_the_function_answers(clf):
@@ -281,7 +287,7 @@ def test_a_run_names_its_encoded_columns_and_says_where_they_come_from(table):
     names = wg.open_run(folder / "kind.run").why.names
     assert {"size", "colour=red"} <= set(names.inputs)
     assert names.origins[names.inputs.index("colour=red")] == "colour"
-    assert names.outputs == ("small",)
+    assert names.outputs == ("small",) and names.classes == ("large", "small")
 
 
 def test_a_run_explains_the_rows_of_a_frame_as_it_predicts_them(table):
@@ -308,6 +314,19 @@ def test_numbers_of_a_run_say_what_one_unit_of_the_output_is(table):
     (note,) = run.why.blame().notes[-1:]
     assert note.startswith("the network gives 'price' standardised: 1 of it is ")
     assert run.why.names.outputs == ("price",)
+
+
+def test_what_would_change_a_prediction_is_said_in_the_units_of_the_table(table):
+    folder, frame = table
+    run = wg.open_run(folder / "kind.run")
+    row = frame[10:11]
+    found = run.why.prediction(row)
+    (own,) = [one for one in found.tables if "own units" in one.title]
+    for name, before, after, verified in own.rows:
+        assert before == pytest.approx(row[name].item(), rel=1e-5)
+        assert verified == "yes"
+        changed = [row.assign(**{name: after + by * (after - before)}) for by in (-0.01, 0.01)]
+        assert run.predict(changed[0])[0] == run.predict(row)[0] != run.predict(changed[1])[0]
 
 
 def test_pixels_of_a_run_are_named_by_row_and_column(tmp_path, monkeypatch):

@@ -41,6 +41,7 @@ class Names:
     outputs : a name per output, its class or target, or ().
     image : (height, width), or None.
     origins : for each input the column that it was encoded from, or () where every input is a column.
+    classes : the names of the two classes that a single output tells apart, or ().
 
     >>> from whygrad import Dense
     >>> net = Network(2, [Dense(3, "tanh"), Dense(1, "sigmoid")])
@@ -54,6 +55,7 @@ class Names:
     outputs: tuple[str, ...] = ()
     image: tuple[int, int] | None = None
     origins: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
 
     def of(self, net: Network, layer: int, unit: int) -> str:
         """Give the name of a unit."""

@@ -7,7 +7,8 @@ from cyclopts import App, Group
 
 import whygrad
 from whygrad.cli import app_again
-from whygrad.cli.parameters import Json, RunFolder, option
+from whygrad.cli.arguments import Json, RunFolder, option
+from whygrad.cli.questions import check, why
 from whygrad.functions import ACTIVATIONS, COSTS
 from whygrad.optimizers import OPTIMIZERS
 from whygrad.settings import SCHEDULES
@@ -35,6 +36,16 @@ COMMAND --help lists the options of a command.""",
 app.register_install_completion_command(
     help="Let your shell complete this command.",
     help_epilogue="Example: whygrad --install-completion --shell bash",
+)
+
+app.command(why)
+app.command(
+    check,
+    sort_key=7,
+    help_epilogue="""Examples:
+
+    whygrad check houses.run
+    whygrad check houses.run --sample all --row 0""",
 )
 
 DATA = Group("Data and result", sort_key=0)
@@ -258,47 +269,5 @@ def show(run: RunFolder, /, *, json: Json = False) -> int:
     return show(run, json=json)
 
 
-for place, (command, epilogue) in enumerate(app_again.COMMANDS, start=7):
+for place, (command, epilogue) in enumerate(app_again.COMMANDS, start=20):
     app.command(command, sort_key=place, help_epilogue=epilogue)
-
-
-# ── why ──────────────────────────────────────────────────────────────────────────────────────────────
-
-why = App(
-    name="why",
-    help="Say why, with the numbers: the chain rule of a weight.",
-    help_epilogue="""Example: whygrad why weight houses.run""",
-    help_format="plaintext",
-    version_flags=[],
-    help_flags=["--help", "-h"],
-    sort_key=6,
-)
-app.command(why)
-
-
-@why.command(
-    help_epilogue="""Without LAYER:TO,FROM it is the weight of layer 1 that the row would move most.
-
-Examples:
-
-    whygrad why weight houses.run
-    whygrad why weight houses.run 2:0,5 --row 3""",
-)
-def weight(
-    run: RunFolder,
-    place: Annotated[
-        str | None,
-        option(
-            "Which weight: W[2][0,5], to unit 0 of layer 2 from unit 5 below, is 2:0,5.",
-            name="LAYER:TO,FROM",
-        ),
-    ] = None,
-    /,
-    *,
-    row: Annotated[int, option("Which of the held-out rows, from 0. [0]")] = 0,
-    json: Json = False,
-) -> int:
-    """Show the chain rule of one weight with its numbers, for one row held out in training."""
-    from whygrad.cli.why import weight
-
-    return weight(run, place, row, json=json)

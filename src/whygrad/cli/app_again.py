@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
-from whygrad.cli.parameters import Json, RunFolder, option
+from whygrad.cli.arguments import Json, RunFolder, option
 from whygrad.optimizers import OPTIMIZERS
 from whygrad.settings import SCHEDULES
 

@@ -4,6 +4,7 @@ W[l] = coefs_[l-1].T, b[l] = intercepts_[l-1]; λ₂ = alpha / S of the examples
 step on just these has it. Rows are checked and classes looked up as by the estimator itself.
 """
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -61,8 +62,10 @@ def network_of(mlp: Any) -> tuple[Network, Parameters]:
 def _names(model: Any) -> Names:
     """Give the names of columns and classes; a single sigmoid unit has that of the positive class."""
     inputs = tuple(map(str, getattr(model, "feature_names_in_", ())))
-    classes = [str(label) for label in getattr(model, "classes_", ())]
-    return Names(inputs, tuple(classes[1:] if model.n_outputs_ == 1 else classes))
+    classes = tuple(str(label) for label in getattr(model, "classes_", ()))
+    if model.n_outputs_ == 1 and classes:
+        return Names(inputs, classes[1:], classes=classes)
+    return Names(inputs, classes)
 
 
 def _of_pipeline(pipeline: Pipeline) -> Why:
@@ -75,7 +78,7 @@ def _of_pipeline(pipeline: Pipeline) -> Why:
     except (AttributeError, ValueError):  # a step that cannot tell, or made of arrays without names
         found = ()
     if not names.inputs and len(found) == last.net.sizes[0]:
-        names = Names(found, names.outputs)
+        names = replace(names, inputs=found)
 
     def encode(X: Any, y: Any, sample_weight: Any) -> Examples:
         return last.encode(steps.transform(_rows(X)), y, sample_weight)

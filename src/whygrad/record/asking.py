@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from whygrad.explanation import Explanation, Table
 from whygrad.names import Names
 from whygrad.plan import Penalty
 from whygrad.record.held_out import read_again
 from whygrad.tables import Encoding, as_table, read
+from whygrad.tables.encoding import Number
 from whygrad.why.bound import Examples, Why
 
 PIXEL = re.compile(r"row (\d+), column (\d+)")
@@ -33,7 +35,17 @@ def why_of_run(run: Any) -> Why:
     l1, l2 = Penalty(**about["l1"]), Penalty(**about["l2"])
     encode = partial(_encode, run)
     names = names_of_encoding(run.encoding)
-    return Why(run.net, run.theta, names, encode, l1, l2, about["data"]["rows"]["training"], notes)
+    return Why(
+        run.net,
+        run.theta,
+        names,
+        encode,
+        l1,
+        l2,
+        about["data"]["rows"]["training"],
+        notes,
+        partial(in_own_units, run.encoding),
+    )
 
 
 def names_of_encoding(encoding: Encoding) -> Names:
@@ -44,12 +56,32 @@ def names_of_encoding(encoding: Encoding) -> Names:
     target = encoding.target
     classes = tuple(map(str, target.classes))
     outputs = (classes[1:] if target.n_outputs == 1 else classes) if classes else (target.name,)
+    two = classes if len(classes) == 2 else ()
     places = [PIXEL.fullmatch(name) for name in encoding.names]
     if all(places):
         height, width = (1 + int(places[-1][i]) for i in (1, 2))  # type: ignore[index]
         if height * width == len(places):
-            return Names((), outputs, (height, width))
-    return Names(encoding.names, outputs, None, encoding.origins)
+            return Names((), outputs, (height, width), classes=two)
+    return Names(encoding.names, outputs, None, encoding.origins, two)
+
+
+def in_own_units(encoding: Encoding, X: Any, answer: Explanation) -> tuple[Table, ...]:
+    """Give the changes of single columns that `prediction` found as the table would have them."""
+    place, rows = 0, []
+    places: dict[str, tuple[int, Number]] = {}
+    for column in encoding.columns:
+        if isinstance(column, Number) and (column.center, column.scale) != (0.0, 1.0):
+            places[column.name] = place, column
+        place += len(column.names)
+    for name, x, _, verified in answer.numbers.get("changes", ()):
+        if name in places:
+            k, column = places[name]
+            ends = [float(at * column.scale + column.center) for at in (X[0, k], x[k])]
+            rows.append((name, *ends, "yes" if verified else "no"))
+    if not rows:
+        return ()
+    heads = ("column", "from", "to", "verified")
+    return (Table("The same changes in the table's own units", heads, tuple(rows)),)
 
 
 def _encode(run: Any, X: Any, y: Any, sample_weight: Any) -> Examples:

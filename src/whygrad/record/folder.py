@@ -92,16 +92,33 @@ def go_on(
     known: int,
     observers: Sequence[Observer] = (),
     seconds: float | None = None,
-    *first: Job,
+    hashing: Job | None = None,
+    before: Sequence[Job] = (),
 ) -> tuple[State, History]:
-    """Train and record in a folder that is there; the steps before `known` are recorded already."""
-    with (
-        place.only_writer(folder),
-        Recorder(folder, training.plan, training.state.step, known, first) as recorder,
-    ):
-        state, history = run(training, [*observers, recorder], seconds)
-        recorder.finish(state)
+    """Train and record in a folder that is there; the steps before `known` are recorded already.
+
+    `before` is done before training starts, `hashing` beside it.
+    """
+    first = () if hashing is None else (hashing,)
+    with place.only_writer(folder):
+        if before:
+            _do(folder, before)
+        with Recorder(folder, training.plan, training.state.step, known, first) as recorder:
+            state, history = run(training, [*observers, recorder], seconds)
+            recorder.finish(state)
     return state, history
+
+
+def _do(folder: Path, jobs: Sequence[Job]) -> None:
+    try:
+        db = events.connect(folder / events.NAME)
+        try:
+            for job in jobs:
+                job(db)
+        finally:
+            events.close(db)
+    except events.Error as error:
+        raise FileError(f"{folder}: cannot be written ({error})") from None
 
 
 def begin(folder: Path, training: Training, details: Details) -> None:

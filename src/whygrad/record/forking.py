@@ -6,6 +6,7 @@ All three run the same pure function again, from a state of the record.
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,20 +81,22 @@ def resume(
         )
     training = given.training(state, plan)
     stage = events.Stage(step, plan.epochs, environment.describe())
-    first: list[Job] = [lambda db: _reopen(given.path)] if given.concluded else []
+    before: list[Job] = [lambda db: _clean(given)]
+    if given.concluded:
+        before.append(lambda db: _reopen(given.path))
     if stopped or stage != replace(stages[-1], step=step):
-        first.append(lambda db: _add_stage(stage, db))
+        before.append(lambda db: _add_stage(stage, db))
+    hashing: Job | None = None
     if TRAINING not in given.manifest["data"]["sha256"]:
         parts = {TRAINING: training.data}
         if training.held_out is not None:
             parts[given.manifest["data"]["measured"]] = training.held_out
-        first.append(lambda db: add_hashes(given.path, parts, db))
-    _clean(given)
+        hashing = partial(add_hashes, given.path, parts)
     began = time.perf_counter()
     watching = [*observers, *map(at_epoch_ends, callbacks)]
-    state, _ = go_on(given.path, training, step, watching, seconds, *first)
-    before = given.manifest.get("seconds")  # which nobody knows of a training that was killed
-    took = None if before is None else before + time.perf_counter() - began
+    state, _ = go_on(given.path, training, step, watching, seconds, hashing, before)
+    earlier = given.manifest.get("seconds")  # which nobody knows of a training that was killed
+    took = None if earlier is None else earlier + time.perf_counter() - began
     return _concluded(given.path, given, training, state, took)
 
 

@@ -81,9 +81,22 @@ def finite_range(values: Array) -> tuple[float, float] | None:
 
 
 def tick_text(value: float, axis: Axis) -> str:
-    """Write a tick; what is nothing beside its neighbours is 0."""
-    step = axis.ticks[1] - axis.ticks[0] if len(axis.ticks) > 1 else abs(value)
-    return "0" if abs(value) < step * 1e-6 else typeset(number(float(f"{value:.6g}")))
+    """Write a tick with as many digits as tell it from its neighbours.
+
+    >>> tick_text(0.77852, axis(0.7785, 0.7786))
+    '0.77852'
+    """
+    if len(axis.ticks) < 2:
+        return typeset(number(value))
+    step = axis.ticks[1] - axis.ticks[0]
+    largest = math.floor(math.log10(max(map(abs, axis.ticks))) + 1e-9)
+    digits = max(0, math.ceil(-math.log10(step) - 1e-9))
+    if abs(value) < step * 1e-6:
+        return "0"
+    if -4 <= largest < 6 and digits <= 9:
+        return typeset(f"{value:,.{digits}f}")
+    places = min(max(0, largest + digits), 9)
+    return typeset(f"{value / 10.0**largest:.{places}f}e{largest}")
 
 
 def tick_room(axis: Axis) -> float:

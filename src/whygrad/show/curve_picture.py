@@ -58,7 +58,8 @@ def draw_curves(picture: CurvePicture) -> Drawing:
         shapes, labels = shapes + drawn, labels + texts
         shapes += _areas(panel, x, picture.stacked) if areas else _lines(panel, x, picture.lines)
         if not areas:
-            drawn, texts = _marks(panel, picture.marks, [one.box for one in labels])
+            dots = _dots(panel, x, picture.lines)
+            drawn, texts = _marks(panel, picture.marks, [one.box for one in labels], dots)
             shapes, labels = shapes + drawn, labels + texts
         y += HEIGHT + 28
     at = left + (WIDTH - left - 18) / 2
@@ -173,7 +174,7 @@ def _thinned(y: Array) -> list[int]:
 
 
 def _marks(
-    panel: Panel, marks: Sequence[tuple[float, float, str]], taken: list[Box]
+    panel: Panel, marks: Sequence[tuple[float, float, str]], taken: list[Box], lines: Array
 ) -> tuple[list[str], list[Label]]:
     """Draw the points, each with its name on a side where there is room, or with none."""
     shapes: list[str] = []
@@ -189,12 +190,23 @@ def _marks(
         about = {"cx": px, "cy": py, "r": 5, "class": "wg-ink"}
         ring = tag("circle", about | {"r": 7, "class": "wg-surface"})
         shapes += [ring, tag("circle", about, title=title)]
-        for label in _beside(panel, px, py, name):
-            others = [*taken, *(box for i, box in enumerate(dots) if i != place)]
-            if free(label, [*others, *(one.box for one in labels)]):
-                labels.append(label)
-                break
+        others = [*taken, *(box for i, box in enumerate(dots) if i != place)]
+        others += [one.box for one in labels]
+        fits = [label for label in _beside(panel, px, py, name) if free(label, others)]
+        labels += sorted(fits, key=lambda label: _covered(label.box, lines))[:1]
     return shapes, labels
+
+
+def _dots(panel: Panel, x: Array, lines: Sequence[Line]) -> Array:
+    """Give points of the lines on the sheet, (m, 2), which a label had better not cover."""
+    found = [np.array([panel.point(*pair) for pair in zip(x, drawable(one.y), strict=True)])
+             for one in lines if len(x) and len(x) <= MOST]  # fmt: skip
+    return np.concatenate([np.zeros((0, 2)), *found])
+
+
+def _covered(box: Box, points: Array) -> int:
+    inside = (points > box[:2]) & (points < box[2:])
+    return int(inside.all(axis=1).sum())
 
 
 def _beside(panel: Panel, x: float, y: float, name: str) -> list[Label]:

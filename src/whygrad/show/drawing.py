@@ -165,7 +165,7 @@ def legend(
     """Set keys (a shape 22 wide around (0, 0), its text) one after another, in as many rows as it takes."""
     shapes, labels, left = [], [], x
     for key, text in items:
-        text = fitted(text, min(220.0, width - x - 40), SMALL)
+        text = fitted(text, width - x - 44, SMALL)
         wide = 28 + text_width(text, SMALL) + 14
         if left > x and left + wide > width:
             left, y = x, y + 18

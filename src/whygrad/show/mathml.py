@@ -85,7 +85,8 @@ def _words(text: str) -> str:
 
 def _symbol(about: Symbol) -> str:
     parts = letter(about)
-    name = f"<mi>{escape(clean(parts.name))}</mi>"
+    name = "".join(f"<mi>{escape(one)}</mi>" for one in _letters(clean(parts.name)))
+    name = _row(name) if name.count("<mi>") > 1 else name
     if about.prime:
         name = f"<msup>{name}<mo>′</mo></msup>"
         if parts.above or parts.below:
@@ -97,6 +98,11 @@ def _symbol(about: Symbol) -> str:
         tag = "msub" if below else "msup"
         return f"<{tag}>{name}{below or above}</{tag}>"
     return name
+
+
+def _letters(name: str) -> tuple[str, ...]:
+    """Take the Δ off a letter, which then stands by itself."""
+    return ("Δ", name[1:]) if name.startswith("Δ") and len(name) == 2 else (name,)
 
 
 def _indices(indices: Sequence[str]) -> str:

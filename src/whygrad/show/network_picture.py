@@ -28,6 +28,7 @@ from whygrad.show.png import data_uri, ink, scale_of, signed_ink
 
 WIDEST, THINNEST = 6.0, 0.6  # lines
 FEW = 18  # connections that may all have their number written on them
+ASKED = 6  # of those asked about, where they are more
 NUMBER = 11.5  # size of a number within a unit
 ALONG = (0.5, 0.42, 0.58, 0.34, 0.66, 0.27, 0.73)  # where on a line its number may stand
 
@@ -62,7 +63,7 @@ def _unit(
     at: dict[str, object] = {"cx": x, "cy": y}
     stands = (l, j) in layout.marks.units | layout.marks.biases
     circles = [
-        tag("circle", {**at, "r": RADIUS + 4.5, "class": "wg-on-ink", "stroke-width": 2.5})
+        tag("circle", {**at, "r": RADIUS + 3, "class": "wg-on-ink", "stroke-width": 2.5})
         if stands
         else "",
         tag("circle", {**at, "r": RADIUS, "class": "wg-surface"}),
@@ -150,7 +151,7 @@ def _edges(picture: NetworkPicture, layout: Layout) -> tuple[list[str], list[Lab
     labels: list[Label] = []
     taken = _taken(layout)
     for asked, _, value, place in reversed(found):
-        if asked or len(found) <= FEW:
+        if (asked and len(labels) < ASKED) or len(found) <= FEW:
             label = _edge_label(layout, value, place, taken, asked)
             if label:
                 labels.append(label)

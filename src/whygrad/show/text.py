@@ -22,6 +22,7 @@ NARROWEST, WIDEST = 40, 110
 MOST_TERMS = 24  # that get a line each
 MOST_ROWS = 30  # of a table
 OPERATORS = re.compile(r" ([·+−=]) ")  # which a broken line begins with
+SIGNS = re.compile(" [+−] ")
 BAR = 24  # columns of the longest bar
 
 Style = Literal["", "question", "answer", "equation", "heading", "note"]
@@ -74,8 +75,16 @@ def expression_text(about: Expression) -> str:
 
 def equation_lines(about: Equation, width: int) -> list[str]:
     """Write an equation, a line for each side but the first, signs of equality below each other."""
-    first, *others = (OPERATORS.sub(" \\1\u00a0", side) for side in sides(about, TEXT))
+    first, *others = (_breakable(side, width) for side in sides(about, TEXT))
     return [line.replace("\u00a0", " ") for line in _broken(first, others, width)]
+
+
+def _breakable(side: str, width: int) -> str:
+    """Leave blanks only where a line may be broken: before signs, before dots where there are no signs."""
+    pieces = SIGNS.split(side)
+    if len(pieces) > 1 and max(map(columns, pieces)) < width // 2:
+        side = side.replace(" · ", "\u00a0·\u00a0")
+    return OPERATORS.sub(" \\1\u00a0", side)
 
 
 def _broken(first: str, others: Sequence[str], width: int) -> list[str]:

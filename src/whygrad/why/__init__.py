@@ -5,6 +5,7 @@ without them. Every question is one function in a file of its own and gives an `
 """
 
 from whygrad.why.blame import blame
+from whygrad.why.check import check
 from whygrad.why.leaving_out import without
 from whygrad.why.ledger import moved
 from whygrad.why.neuron import neuron
@@ -17,6 +18,7 @@ from whygrad.why.weight import weight
 
 __all__ = [
     "blame",
+    "check",
     "moved",
     "neuron",
     "paths",

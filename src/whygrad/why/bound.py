@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from whygrad.errors import InputError, nearest
-from whygrad.explanation import Explanation
+from whygrad.explanation import Explanation, Table
 from whygrad.functions import Array
 from whygrad.names import Names
 from whygrad.network import Network, Parameters
@@ -30,6 +30,8 @@ class Examples(NamedTuple):
 
 # (X, y or None, sample_weight or None) of the user → examples.
 Encode: TypeAlias = Callable[[Any, Any, Any], Examples]
+# X and the answer to `prediction` → tables that say it in the units of the user's own columns.
+OwnUnits: TypeAlias = Callable[[Any, Explanation], tuple[Table, ...]]
 
 
 def as_given(X: Any, y: Any, sample_weight: Any) -> Examples:
@@ -38,6 +40,11 @@ def as_given(X: Any, y: Any, sample_weight: Any) -> Examples:
         raise InputError("there are no rows here to ask about: give X, and y")
     X, y, sample_weight = (_from_tensor(array) for array in (X, y, sample_weight))
     return Examples(X, y, sample_weight)
+
+
+def nothing_more(X: Any, answer: Explanation) -> tuple[Table, ...]:
+    """Leave an answer as it is: X is in the user's own units already."""
+    return ()
 
 
 NOTHING = Penalty(0.0)
@@ -59,6 +66,7 @@ class Why:
         scikit-learn's alpha is, the batch is that of the examples asked about.
     n : the number of training examples, for penalties that are divided by it.
     notes : what every answer has to say about where the network comes from.
+    own_units : tables for `prediction` in the units of the user's own columns, where X is scaled.
 
     >>> from whygrad import Dense
     >>> net = Network(2, [Dense(3, "tanh"), Dense(1, "sigmoid")], cost="binary_cross_entropy")
@@ -75,6 +83,7 @@ class Why:
     l2: Penalty = NOTHING
     n: int = 0
     notes: tuple[str, ...] = ()
+    own_units: OwnUnits = nothing_more
 
     def __repr__(self) -> str:
         sizes = "-".join(str(units) for units in self.net.sizes)
@@ -86,12 +95,17 @@ class Why:
         outputs: Sequence[str] | None = None,
         image: tuple[int, int] | None = None,
     ) -> "Why":
-        """Give the same network with names for its inputs or outputs, or the shape of its images."""
+        """Give the same network with names for its inputs or outputs, or the shape of its images.
+
+        A single output that tells two classes apart takes the names of both.
+        """
         names = self.names
         if inputs is not None:
             names = replace(names, inputs=tuple(map(str, inputs)))
         if outputs is not None:
-            names = replace(names, outputs=tuple(map(str, outputs)))
+            given = tuple(map(str, outputs))
+            two = given if len(given) == 2 and self.net.sizes[-1] == 1 else ()
+            names = replace(names, outputs=two[1:] or given, classes=two)
         return replace(self, names=replace(names, image=image or names.image))
 
     def weight(
@@ -103,7 +117,10 @@ class Why:
     def paths(
         self, X: Any = None, y: Any = None, *, layer: int, to: Any, from_: Any = None, **more: Any
     ) -> Explanation:
-        """The same derivative as a sum over all paths to the cost. See `whygrad.why.paths`."""
+        """The same derivative as a sum over all paths to the cost, or to an output, which needs no y.
+
+        See `whygrad.why.paths`.
+        """
         return self._ask("paths", X, y, {"layer": layer, "to": to, "from_": from_} | more)
 
     def blame(self, X: Any = None, y: Any = None, **more: Any) -> Explanation:
@@ -120,10 +137,16 @@ class Why:
         """What one unit looks for, and what it is good for. See `whygrad.why.neuron`."""
         return self._ask("neuron", X, y, {"layer": layer, "unit": unit} | more)
 
-    def prediction(self, X: Any = None, **more: Any) -> Explanation:
-        """Why this output: what each column contributes. See `whygrad.why.prediction`."""
+    def prediction(self, X: Any = None, *, baseline: Any = None, **more: Any) -> Explanation:
+        """Why this output: what each column contributes. See `whygrad.why.prediction`.
+
+        `baseline` is rows as X is, whose mean the output is compared with.
+        """
         given = self.examples(X)
-        return self._answer("prediction", self._with_columns(X), given.X, **more)
+        if baseline is not None:
+            more["baseline"] = self.examples(baseline).X
+        answer = self._answer("prediction", self._with_columns(X), given.X, **more)
+        return replace(answer, tables=answer.tables + self.own_units(given.X, answer))
 
     def check(self, X: Any = None, y: Any = None, **more: Any) -> Explanation:
         """Is the gradient right: central differences beside it. See `whygrad.why.check`."""
@@ -145,10 +168,10 @@ class Why:
     def _ask(self, question: str, X: Any, y: Any, options: Mapping[str, Any]) -> Explanation:
         options = dict(options)
         given = self.examples(X, y, options.pop("sample_weight", options.pop("weights", None)))
-        if given.Y is None:
+        if given.Y is None and options.get("to_output") is None:
             raise InputError(f"{question} needs the targets as well: give y")
         s = given.weights
-        S = float(np.size(given.Y) // self.net.sizes[-1] if s is None else np.sum(s))
+        S = float(len(given.X) if s is None else np.sum(s))
         penalties = {name: getattr(self, name).of_batch(S, self.n) for name in ("l1", "l2")}
         options = {"weights": s} | penalties | options
         return self._answer(question, self._with_columns(X), given.X, given.Y, **options)
@@ -170,8 +193,9 @@ class Why:
         Y = np.asarray(Y)
         if Y.ndim == 0:
             Y = Y.reshape(1)
-        if Y.dtype.kind in "OUST" and self.names.outputs and self.net.sizes[-1] > 1:
-            Y = places(Y, self.names.outputs)
+        classes = self.names.outputs if self.net.sizes[-1] > 1 else self.names.classes
+        if Y.dtype.kind in "OUST" and classes:
+            Y = places(Y, classes)
         return Y.astype(np.float64) if Y.dtype.kind == "f" else Y
 
 

@@ -27,10 +27,12 @@ def classes(values: Array) -> Array:
 
 
 def class_names(net: Network, names: Names) -> tuple[str, ...]:
-    """Name the classes; of two that share an output the first is "not" the second."""
+    """Name the classes; of two that share an output the first is "not" the second, or has its own name."""
     outputs = names.layer(net, net.L)
     if net.sizes[-1] > 1:
         return outputs
+    if len(names.classes) == 2:
+        return names.classes
     return (f"not {outputs[0]}", outputs[0]) if names.outputs else ("class 0", "class 1")
 
 

@@ -194,9 +194,7 @@ def _factors(terms: tuple[Term, ...]) -> tuple[Table, ...]:
     summed, count = own(terms), shared(own(terms))
     columns = ("what it is", "number")
     if not count:
-        found = summed[0].factors
-        rows = tuple((factor.meaning, factor.value) for factor in found)
-        return (Table("The factors", columns, rows, tuple(factor.part for factor in found)),)
+        return ()  # one term, whose factors are all there is
     found = summed[0].factors[:count]
     rows = tuple((factor.meaning, factor.value) for factor in found)
     rows = (*rows, ("what is passed back from above", passed_back(summed)))

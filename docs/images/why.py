@@ -1,0 +1,60 @@
+"""Draw the pictures of the docs: real questions about real networks, as `Explanation.svg` writes them.
+
+    python docs/images/why.py
+
+Every picture is light or dark as its reader's system is. The networks are trained here, on the iris and the
+digits that come with scikit-learn.
+"""
+
+import warnings
+from pathlib import Path
+
+from sklearn.datasets import load_digits, load_iris
+
+import whygrad as wg
+from whygrad.explanation import Explanation
+from whygrad.names import Names
+
+HERE = Path(__file__).parent
+
+
+def main() -> None:
+    warnings.simplefilter("ignore")  # short trainings need not have settled
+    for name, (answer, index) in {**iris(), **digits()}.items():
+        (HERE / f"why_{name}.svg").write_text(answer.svg(index), encoding="utf-8")
+
+
+def iris() -> dict[str, tuple[Explanation, int]]:
+    """Ask a network with eight hidden units why it takes a versicolor for what it does."""
+    data = load_iris(as_frame=True)
+    X = data.data.rename(columns=lambda name: name.removesuffix(" (cm)"))
+    y = data.target_names[data.target]
+    clf = wg.MLPClassifier((8,), activation="tanh", max_iter=200, random_state=1).fit(X, y)
+    row, label = X.iloc[[70]], y[[70]]
+    place = {"layer": 1, "to": 1, "from_": "petal width"}
+    return {
+        "weight_iris": (clf.why_.weight(row, label, **place), 0),
+        "blame_iris": (clf.why_.blame(row, label), 0),
+        "ripple_iris": (clf.why_.ripple(row, label, **place, by=0.5), 0),
+        "prediction_iris": (clf.why_.prediction(row), 0),
+    }
+
+
+def digits() -> dict[str, tuple[Explanation, int]]:
+    """Ask a network with 64 hidden units about a handwritten digit."""
+    X, y = load_digits(return_X_y=True)
+    X = X / 16
+    net = wg.Network((8, 8), [wg.Dense(64, "relu"), wg.Dense(10, "softmax")])
+    theta = wg.train(net, X, y, epochs=10, seed=1).theta
+    names = Names(outputs=tuple(map(str, range(10))), image=(8, 8))
+    ask = {"names": names}
+    place = {"layer": 1, "to": 7, "from_": 36}
+    return {
+        "blame_digits": (wg.why.blame(net, theta, X[[5]], y[[5]], **ask), 0),
+        "paths_digits": (wg.why.paths(net, theta, X[[5]], y[[5]], **place, **ask), 0),
+        "neuron_digits": (wg.why.neuron(net, theta, X, y, layer=1, unit=7, **ask), 0),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""How an answer is shown: text or JSON or LaTeX on standard output, a picture or a page in a file."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from whygrad.cli.arguments import Answer
+from whygrad.cli.printing import note, print_json, printer
+from whygrad.errors import FileError, InputError
+from whygrad.explanation import Explanation
+
+FILES = ("svg", "html")
+
+
+def check(how: Answer) -> None:
+    """Refuse options that exclude each other, and files that cannot be written, before any work is done."""
+    if how.json and how.latex:
+        raise InputError("--json and --latex exclude each other: give one of them")
+    for kind in FILES:
+        path = getattr(how, kind)
+        if path is not None:
+            _check_place(path, f".{kind}", how.overwrite)
+
+
+def show(answer: Explanation, how: Answer, about: dict[str, Any]) -> int:
+    """Show an answer, with `about` as more of what JSON holds."""
+    for kind in FILES:
+        path = getattr(how, kind)
+        if path is not None:
+            content = answer.svg() if kind == "svg" else answer.html()
+            _write(path, content, how.overwrite)
+            note(f"written: {path}")
+    if how.json:
+        print_json(about | answer.to_dict())
+    elif how.latex:
+        printer().print(answer.latex(), markup=False, soft_wrap=True)
+    else:
+        from whygrad.show.terminal import print_explanation
+
+        print_explanation(printer(), answer)
+    return 0
+
+
+def _check_place(path: Path, ending: str, overwrite: bool) -> None:
+    if path.suffix.lower() != ending:
+        raise FileError(f"{path}: the name must end in {ending}")
+    if not path.parent.is_dir():
+        raise FileError(f"{path}: there is no folder {path.parent}")
+    if path.is_dir():
+        raise FileError(f"{path}: a folder, not a file")
+    if os.path.lexists(path) and not overwrite:
+        raise FileError(f"{path}: exists already: choose another name, or --overwrite it")
+
+
+def _write(path: Path, content: str, overwrite: bool) -> None:
+    """Write a file whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}")
+    try:
+        temporary.write_text(content, encoding="utf-8")
+        _check_place(path, path.suffix.lower(), overwrite)
+        os.replace(temporary, path)
+    except FileError:
+        raise
+    except OSError as error:
+        raise FileError(f"{path}: cannot be written ({error.strerror or error})") from None
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)

@@ -1,0 +1,212 @@
+"""`whygrad why …` and `whygrad check`, as cyclopts reads them from these functions."""
+
+from typing import Annotated
+
+from cyclopts import App, Group
+
+from whygrad.cli.arguments import Answer, Rows, RunFolder, option
+
+QUESTION = Group("The question", sort_key=0)
+
+why = App(
+    name="why",
+    help="Say why, with the numbers: why a weight would move, whose fault it is, why this prediction.",
+    help_epilogue="""A weight is LAYER:TO,FROM, a neuron LAYER:UNIT, by numbers from 0 or by names.
+
+Examples:
+
+    whygrad why weight iris.run
+    whygrad why weight iris.run 2:0,5 --row 17
+    whygrad why weight iris.run '1:hidden 1:3,petal width (cm)' --svg weight.svg
+    whygrad why paths iris.run 'petal width (cm) -> hidden 1:3'
+    whygrad why blame iris.run --class virginica --html blame.html
+    whygrad why prediction iris.run --row 17 --json""",
+    help_format="plaintext",
+    version_flags=[],
+    help_flags=["--help", "-h"],
+    sort_key=6,
+)
+
+WEIGHT = (
+    "Which weight: 2:0,5 leads to unit 0 of layer 2 from unit 5 below; also by name, '2:setosa,hidden 5', "
+    "2:0,bias, 'hidden 5 -> setosa'. [the one of layer 1 that the rows would move most]"
+)
+Weight = Annotated[str | None, option(WEIGHT, name="WEIGHT", group=QUESTION)]
+Top = Annotated[int, option("How many are listed. [10]", group=QUESTION)]
+HELD_OUT = Rows()
+PLAIN = Answer()
+
+
+@why.command(
+    sort_key=1,
+    help_epilogue="""Examples:
+
+    whygrad why weight houses.run
+    whygrad why weight houses.run 2:0,5 --row 3
+    whygrad why weight houses.run '1:0,rooms' --all --depth 2""",
+)
+def weight(
+    run: RunFolder,
+    place: Weight = None,
+    /,
+    *,
+    depth: Annotated[
+        int, option("How many layers are unrolled on the way to the cost. [1]", group=QUESTION)
+    ] = 1,
+    top: Top = 10,
+    rows: Rows = HELD_OUT,
+    answer: Answer = PLAIN,
+) -> int:
+    """Show the chain rule of one weight or bias with its numbers, for row 0 of those held out."""
+    from whygrad.cli.why import weight
+
+    return weight(run, place, rows, answer, depth, top)
+
+
+@why.command(
+    sort_key=2,
+    help_epilogue="""Example: whygrad why paths houses.run '1:0,rooms' --top 5""",
+)
+def paths(
+    run: RunFolder,
+    place: Weight = None,
+    /,
+    *,
+    output: Annotated[
+        str | None, option("To this output instead of the cost.", group=QUESTION)
+    ] = None,
+    top: Top = 10,
+    rows: Rows = HELD_OUT,
+    answer: Answer = PLAIN,
+) -> int:
+    """Show the same derivative as a sum over all paths to the cost, and the heaviest of them."""
+    from whygrad.cli.why import paths
+
+    return paths(run, place, rows, answer, output, top)
+
+
+@why.command(
+    sort_key=3,
+    help_epilogue="""Examples:
+
+    whygrad why blame iris.run
+    whygrad why blame iris.run 1:3 --class virginica""",
+)
+def blame(
+    run: RunFolder,
+    neuron: Annotated[
+        str | None, option("Whose blame: 1:3, or its name. [all]", name="NEURON", group=QUESTION)
+    ] = None,
+    /,
+    *,
+    top: Top = 10,
+    rows: Rows = HELD_OUT,
+    answer: Answer = PLAIN,
+) -> int:
+    """Show the error of every neuron, and who passes it on to whom, for all held-out rows."""
+    from whygrad.cli.why import blame
+
+    return blame(run, neuron, rows, answer, top)
+
+
+@why.command(
+    sort_key=4,
+    help_epilogue="""Examples:
+
+    whygrad why ripple houses.run 2:0,5 --by -0.5
+    whygrad why ripple houses.run 0:rooms""",
+)
+def ripple(
+    run: RunFolder,
+    place: Annotated[
+        str | None,
+        option(
+            "Which weight, as in `why weight`, or which input: 0:rooms.",
+            name="WEIGHT",
+            group=QUESTION,
+        ),
+    ] = None,
+    /,
+    *,
+    by: Annotated[float, option("By how much it is moved. [0.1]", group=QUESTION)] = 0.1,
+    top: Top = 10,
+    rows: Rows = HELD_OUT,
+    answer: Answer = PLAIN,
+) -> int:
+    """Move one weight, bias or input a little: what was to be expected, and what happens, for row 0."""
+    from whygrad.cli.why import ripple
+
+    return ripple(run, place, rows, answer, by, top)
+
+
+@why.command(
+    sort_key=5,
+    help_epilogue="""Examples:
+
+    whygrad why neuron iris.run
+    whygrad why neuron iris.run 'hidden 1:3'""",
+)
+def neuron(
+    run: RunFolder,
+    unit: Annotated[
+        str | None,
+        option(
+            "Which one: 1:3, or its name. [the hidden one that the rows blame most]",
+            name="NEURON",
+            group=QUESTION,
+        ),
+    ] = None,
+    /,
+    *,
+    top: Annotated[int, option("How many examples are listed. [8]", group=QUESTION)] = 8,
+    rows: Rows = HELD_OUT,
+    answer: Answer = PLAIN,
+) -> int:
+    """Show what one neuron looks for, and what it is good for, by all held-out rows."""
+    from whygrad.cli.why import neuron
+
+    return neuron(run, unit, rows, answer, top)
+
+
+@why.command(
+    sort_key=6,
+    help_epilogue="""Examples:
+
+    whygrad why prediction iris.run --row 17
+    whygrad why prediction iris.run --wanted virginica""",
+)
+def prediction(
+    run: RunFolder,
+    /,
+    *,
+    row: Annotated[int, option("Which of the held-out rows, from 0. [0]", group=QUESTION)] = 0,
+    output: Annotated[
+        str | None, option("Which output. [that of the class it says]", group=QUESTION)
+    ] = None,
+    wanted: Annotated[
+        str | None, option("The answer it should change to. [any other]", group=QUESTION)
+    ] = None,
+    top: Top = 10,
+    answer: Answer = PLAIN,
+) -> int:
+    """Show what each column contributes to the output for one row, and what would change the answer."""
+    from whygrad.cli.why import prediction
+
+    return prediction(run, row, answer, output, wanted, top)
+
+
+def check(
+    run: RunFolder,
+    /,
+    *,
+    sample: Annotated[
+        str, option("How many parameters are checked, or all. [1000]", group=QUESTION)
+    ] = "1000",
+    seed: Annotated[int, option("Draws them. [0]", group=QUESTION)] = 0,
+    rows: Rows = HELD_OUT,
+    answer: Answer = PLAIN,
+) -> int:
+    """Check the gradient by central differences, on 100 held-out rows; exit code 1 if it is wrong."""
+    from whygrad.cli.why import check
+
+    return check(run, rows, answer, sample, seed)

@@ -1,0 +1,124 @@
+"""Which rows a question is about: one of those that a run was scored on, those of a class, or all."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from whygrad.cli.arguments import Rows
+from whygrad.errors import InputError
+from whygrad.fitting import predict, truth
+from whygrad.functions import Array
+from whygrad.record import Run, open_run
+from whygrad.record.held_out import read_again
+from whygrad.show.numbers import number
+from whygrad.tables.columns import nearest_name, quoted
+from whygrad.why.bound import Why
+from whygrad.why.choosing import class_names
+
+ONE = Rows(row=0)
+ALL = Rows(all=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """The run, the rows that are asked about, as a table, and what there is to say of them."""
+
+    run: Run
+    table: Any
+    note: str
+    about: dict[str, Any]
+
+    @cached_property
+    def why(self) -> Why:
+        """The run's asker."""
+        return self.run.why
+
+
+def choose(path: Path, given: Rows, usual: Rows, most: int | None = None) -> Chosen:
+    """Open a run and read the rows that are meant; without any given `usual`, of which the first `most`."""
+    run = open_run(path)
+    if (given.row is not None) + (given.of is not None) + given.all > 1:
+        raise InputError("--row, --class and --all exclude each other: give one of them")
+    which = usual if given == Rows() else given
+    rows = read_again(run)
+    part = run.manifest["scored_on"]
+    about: dict[str, Any] = {"run": str(path), "scored_on": part}
+    if which.row is not None:
+        note, more = _one(run, rows, which.row, part.replace("_", "-"))
+        return Chosen(run, rows.slice(which.row, 1), note, about | more)
+    said = f"{part.replace('_', '-')} rows"
+    places = np.arange(len(rows))
+    note = f"Asked of all {len(rows):,} {said}."
+    if most is not None and given == Rows() and len(rows) > most:
+        places = places[:most]
+        note = f"Asked of the first {most:,} of {len(rows):,} {said}; --all asks of all."
+    if which.of is not None:
+        places, label = _of_class(run, rows, which.of, said)
+        about["class"] = label
+        note = (
+            f"Asked of the {len(places):,} {said} where {quoted(run.target)} is {quoted(str(label))}; "
+            f"examples are counted among these, the first is row {places[0]}."
+        )
+    return Chosen(run, rows.take(places), note, about | {"rows": places.tolist()})
+
+
+def _one(run: Run, rows: Any, row: int, part: str) -> tuple[str, dict[str, Any]]:
+    if not 0 <= row < len(rows):
+        raise InputError(f"row {row}: the rows are 0 to {len(rows) - 1}")
+    table, target = rows.slice(row, 1), run.encoding.target
+    X = run.encoding.encode(table, run.theta.flat.dtype)
+    said, true = target.decode(predict(run.fitted, X, row))[0], truth(target, table)[0]
+    known = target.classes[int(true)] if target.classes else float(true)
+    note = (
+        f"Row {row} of the {part} rows: {quoted(target.name)} is {_shown(known)}, the network says "
+        f"{_shown(said)}."
+    )
+    said = said.item() if isinstance(said, np.generic) else said
+    return note, {"row": row, "target": target.name, "true": known, "predicted": said}
+
+
+def _of_class(run: Run, rows: Any, given: str, what: str) -> tuple[Array, Any]:
+    target = run.encoding.target
+    if not target.classes:
+        raise InputError(
+            f"--class {given}: target {quoted(target.name)} holds numbers, not classes"
+        )
+    place = _class(run, given)
+    found = np.flatnonzero(target.indices(rows) == place)
+    if not len(found):
+        raise InputError(f"none of the {len(rows)} {what} is of class {quoted(given)}")
+    return found, target.classes[place]
+
+
+def wanted_of(run: Run, given: str | None) -> str | float | None:
+    """Give the answer that is wanted as the network has it: a class by its name there, a scaled number."""
+    target = run.encoding.target
+    if given is None:
+        return None
+    if target.classes:
+        names = class_names(run.net, run.why.names)
+        return names[_class(run, given)]
+    try:
+        value = float(given)
+    except ValueError:
+        raise InputError(
+            f"--wanted {quoted(given)}: target {quoted(target.name)} holds numbers"
+        ) from None
+    return (value - target.center) / target.scale
+
+
+def _class(run: Run, given: str) -> int:
+    """Give the place of a class that is given by its label."""
+    labels = [str(label) for label in run.encoding.target.classes]
+    if given not in labels:
+        raise InputError(
+            f"{quoted(given)} is no class of {quoted(run.target)}: {nearest_name(given, labels)}"
+        )
+    return labels.index(given)
+
+
+def _shown(value: Any) -> str:
+    return number(float(value)) if isinstance(value, float) else quoted(str(value))
