@@ -128,7 +128,13 @@ def test_native_masks_are_the_same_bit_for_bit(rate, dtype):
         assert number == key(seed, step, layer)
         drawn = np.empty(20 * units, dtype)
         lay_mask(
-            number, order, 31, 20, units, np.uint64(threshold(rate)), 1 / (1 - rate), drawn
+            number, order, 31, 20, 0, units, np.uint64(threshold(rate)), 1 / (1 - rate), drawn
         )  # fmt: skip
         truth = mask(seed, step, layer, order[31:51], units, rate).astype(dtype)
         np.testing.assert_array_equal(drawn.reshape(20, units), truth)
+        lay_mask(
+            number, order, 31, 20, units // 2, units - units // 2, np.uint64(threshold(rate)),
+            1 / (1 - rate), drawn,
+        )  # fmt: skip
+        some = drawn[: 20 * (units - units // 2)].reshape(20, -1)
+        np.testing.assert_array_equal(some, truth[:, units // 2 :])

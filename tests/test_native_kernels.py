@@ -308,7 +308,7 @@ def test_the_three_products_agree_with_numpy(shape, dtype):
     a, W, delta = three_products(*shape, dtype)
     z, error, dW = np.ones_like(delta), np.ones_like(a), np.ones_like(W)
     blas.product_into_units(a, W, 1.0, z)
-    blas.product_into_inputs(delta, W, 0.0, error)
+    blas.product_into_inputs(delta, W, 0.0, error, error.shape[1])
     blas.product_into_weights(-0.5, delta, a, 2.0, dW)
     tolerance = {"rtol": 0, "atol": 1000 * np.finfo(dtype).eps}
     np.testing.assert_allclose(z, a @ W.T + 1, **tolerance)
@@ -322,7 +322,7 @@ def test_beta_zero_overwrites_whatever_was_there(shape, dtype):
     a, W, delta = three_products(*shape, dtype)
     z, error, dW = (np.full_like(x, np.nan) for x in (delta, a, W))
     blas.product_into_units(a, W, 0.0, z)
-    blas.product_into_inputs(delta, W, 0.0, error)
+    blas.product_into_inputs(delta, W, 0.0, error, error.shape[1])
     blas.product_into_weights(1.0, delta, a, 0.0, dW)
     assert all(np.isfinite(x).all() for x in (z, error, dW))
 

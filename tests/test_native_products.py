@@ -41,11 +41,11 @@ def test_every_product_is_that_of_numpy(rows, units, size, dtype):
         return np.abs(ours - theirs).max() <= tolerance * np.sqrt(terms) * 3
 
     z = np.ones((rows, units), dtype)
-    products.into_units(a.ravel(), 0, W.ravel(), 0, z.ravel(), 0, rows, units, size)
+    products.into_units(a.ravel(), 0, W.ravel(), 0, z.ravel(), 0, units, rows, units, size)
     assert close(z, a @ W.T + 1, size)
 
     error = np.full((rows, size), np.nan, dtype)  # whatever stood there is overwritten
-    products.into_inputs(delta.ravel(), 0, W.ravel(), 0, error.ravel(), 0, rows, units, size)
+    products.into_inputs(delta.ravel(), 0, W.ravel(), 0, error.ravel(), 0, rows, units, size, size)
     assert close(error, delta @ W, units)
 
     moved = W.copy()
@@ -63,12 +63,27 @@ def test_in_registers_a_row_has_the_same_bits_wherever_it_lies_in_a_batch(dtype)
     a, W = numbers(rows, size, dtype=dtype), numbers(units, size, dtype=dtype)
     delta = numbers(rows, units, dtype=dtype)
     z, error = np.zeros((rows, units), dtype), np.zeros((rows, size), dtype)
-    dots(a.ravel(), 0, W.ravel(), 0, rows, units, size, z.ravel(), 0)
-    combine(1.0, delta.ravel(), 0, units, 1, W.ravel(), 0, rows, units, size, 0.0, error.ravel(), 0)
+    dots(a.ravel(), 0, W.ravel(), 0, rows, units, size, z.ravel(), 0, units)
+    combine(
+        1.0,
+        delta.ravel(),
+        0,
+        units,
+        1,
+        W.ravel(),
+        0,
+        rows,
+        units,
+        size,
+        size,
+        0.0,
+        error.ravel(),
+        0,
+    )
     for i in range(rows):
         alone, back = np.zeros(units, dtype), np.zeros(size, dtype)
-        dots(a[i].copy(), 0, W.ravel(), 0, 1, units, size, alone, 0)
-        combine(1.0, delta[i].copy(), 0, units, 1, W.ravel(), 0, 1, units, size, 0.0, back, 0)
+        dots(a[i].copy(), 0, W.ravel(), 0, 1, units, size, alone, 0, units)
+        combine(1.0, delta[i].copy(), 0, units, 1, W.ravel(), 0, 1, units, size, size, 0.0, back, 0)
         assert np.array_equal(z[i], alone)
         assert np.array_equal(error[i], back)
 

@@ -26,20 +26,29 @@ _LETTERS = {types.float32: "s", types.float64: "d"}
 
 @kernel
 def product_into_units(inputs: Array, W: Array, beta: float, z: Array) -> None:
-    """z (rows, units) <- inputs (rows, fan_in) Wᵀ + beta z, with W (units, fan_in)."""
-    _gemm(False, True, 1.0, inputs, W, beta, z)
+    """z (rows, units) <- inputs (rows, fan_in) Wᵀ + beta z, with W (units, fan_in).
+
+    Rows of z may be longer: its first `units` columns are meant.
+    """
+    _gemm(False, True, inputs.shape[0], W.shape[0], W.shape[1], 1.0, inputs, W, beta, z)
 
 
 @kernel
-def product_into_inputs(delta: Array, W: Array, beta: float, error: Array) -> None:
-    """error (rows, fan_in) <- delta (rows, units) W + beta error: BP2 before its factor f'(z)."""
-    _gemm(False, False, 1.0, delta, W, beta, error)
+def product_into_inputs(delta: Array, W: Array, beta: float, error: Array, columns: int) -> None:
+    """error (rows, fan_in) <- delta (rows, units) W + beta error, for the first so many columns.
+
+    BP2 before its factor f'(z). Rows of delta may be longer than there are units.
+    """
+    _gemm(False, False, delta.shape[0], columns, W.shape[0], 1.0, delta, W, beta, error)
 
 
 @kernel
 def product_into_weights(alpha: float, delta: Array, inputs: Array, beta: float, W: Array) -> None:
-    """W (units, fan_in) <- alpha deltaᵀ inputs + beta W: BP4; with beta = 1 a step of SGD."""
-    _gemm(True, False, alpha, delta, inputs, beta, W)
+    """W (units, fan_in) <- alpha deltaᵀ inputs + beta W: BP4; with beta = 1 a step of SGD.
+
+    Rows of delta may be longer: its first `units` columns are meant.
+    """
+    _gemm(True, False, W.shape[0], W.shape[1], inputs.shape[0], alpha, delta, inputs, beta, W)
 
 
 @inlined_kernel
@@ -71,27 +80,33 @@ def _gemm(
     typing_context: Any,
     transpose_A: Any,
     transpose_B: Any,
+    m: Any,
+    n: Any,
+    k: Any,
     alpha: Any,
     A: Any,
     B: Any,
     beta: Any,
     C: Any,
 ) -> Any:
-    """C <- alpha op(A) op(B) + beta C for row-major matrices; shapes are the caller's promise."""
+    """C <- alpha op(A) op(B) + beta C for row-major matrices, op(A) being (m, k) and op(B) (k, n).
+
+    The columns of A, B and C say how far apart their rows lie; sizes are the caller's promise.
+    """
     real = C.dtype
     if real not in _LETTERS or any(x.dtype != real or x.layout != "C" for x in (A, B, C)):
         return None
 
     def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        transpose_A, transpose_B, alpha, A, B, beta, C = arguments
+        transpose_A, transpose_B, m, n, k, alpha, _, _, beta, _ = arguments
         byte, size = ir.IntType(8), context.get_value_type(types.intp)
         pointer = byte.as_pointer()
 
-        def matrix(position: int) -> tuple[Any, Any, Any]:
+        def matrix(position: int) -> tuple[Any, Any]:
             kind, value = signature.args[position], arguments[position]
             array = context.make_array(kind)(context, builder, value)
-            rows, columns = cgutils.unpack_tuple(builder, array.shape)
-            return builder.bitcast(array.data, pointer), rows, columns
+            _, columns = cgutils.unpack_tuple(builder, array.shape)
+            return builder.bitcast(array.data, pointer), columns
 
         def by_address(value: Any) -> Any:
             # In the function's entry block: within a loop the stack would grow with every pass.
@@ -101,10 +116,9 @@ def _gemm(
             yes, no = ir.Constant(byte, ord("t")), ir.Constant(byte, ord("n"))
             return builder.select(transpose, yes, no)
 
-        A_data, A_rows, A_columns = matrix(3)
-        B_data, _, B_columns = matrix(4)
-        C_data, m, n = matrix(6)
-        k = builder.select(transpose_A, A_rows, A_columns)
+        (A_data, A_columns), (B_data, B_columns), (C_data, C_columns) = (
+            matrix(i) for i in (6, 7, 9)
+        )
         parameters = [
             (byte, ir.Constant(byte, ord(_LETTERS[real]))),
             (byte, letter(transpose_B)),
@@ -119,7 +133,7 @@ def _gemm(
             (size, A_columns),
             (pointer, by_address(beta)),
             (pointer, C_data),
-            (size, n),
+            (size, C_columns),
         ]
         function_type = ir.FunctionType(ir.IntType(32), [kind for kind, _ in parameters])
         gemm = cgutils.get_or_insert_function(builder.module, function_type, "numba_xxgemm")
@@ -127,7 +141,8 @@ def _gemm(
         builder.call(gemm, [value for _, value in parameters])
         return context.get_dummy_value()
 
-    return types.void(types.boolean, types.boolean, real, A, B, real, C), lower
+    i = types.intp
+    return types.void(types.boolean, types.boolean, i, i, i, real, A, B, real, C), lower
 
 
 @cache
@@ -160,5 +175,5 @@ def unavailable(dtype: DTypeLike) -> str | None:
 @cached_kernel
 def _all_products(inputs: Array, W: Array, delta: Array, z: Array, error: Array, dW: Array) -> None:
     product_into_units(inputs, W, 0.0, z)
-    product_into_inputs(delta, W, 1.0, error)
+    product_into_inputs(delta, W, 1.0, error, W.shape[1])
     product_into_weights(2.0, delta, inputs, 3.0, dW)

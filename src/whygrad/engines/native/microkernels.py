@@ -21,7 +21,9 @@ from whygrad.engines.native.compiling import kernel
 from whygrad.engines.native.vectors import VECTOR_BYTES, WIDE, Vectors, data
 from whygrad.functions import Array
 
-TILE = 4 if WIDE else 2  # units (dots) or vectors (combine) that a tile is wide; it is 4 rows high
+# Rows that a tile is high, and units (dots) or vectors (combine) that it is wide: as many totals as leave
+# registers for the operands, which come from the second-level cache.
+HEIGHT, WIDTH = (8, 3) if WIDE else (4, 2)
 
 
 def _dots_tile(rows: int, units: int) -> Any:
@@ -75,15 +77,12 @@ def _dots_tile(rows: int, units: int) -> Any:
                 add(k)
             with builder.if_then(builder.icmp_signed(">", rest, ir.Constant(vectors.index, 0))):
                 add(whole, vectors.mask(rest))
+            mask = vectors.first(units)
             for row in range(rows):
-                for unit in range(units):
-                    offset = builder.add(
-                        builder.mul(z_stride, ir.Constant(vectors.index, row)),
-                        ir.Constant(vectors.index, unit),
-                    )
-                    target = builder.gep(z_data, [builder.add(z_start, offset)])
-                    total = vectors.sum(builder.load(totals[row][unit]))
-                    builder.store(builder.fadd(builder.load(target), total), target)
+                offset = builder.mul(z_stride, ir.Constant(vectors.index, row))
+                target = builder.gep(z_data, [builder.add(z_start, offset)])
+                sums = vectors.sums([builder.load(total) for total in totals[row]])
+                vectors.store(builder.fadd(vectors.load(target, mask), sums), target, mask)
             return context.get_dummy_value()
 
         index = types.intp
@@ -95,8 +94,8 @@ def _dots_tile(rows: int, units: int) -> Any:
 def _combine_tile(rows: int, width: int) -> Any:
     """Make the tile of `combine` that has so many rows and is so many vectors wide.
 
-    It covers the columns from k on. R and C have rows of `size` numbers, and `inner` rows of R are
-    added up, each times c[c_start + p c_row + q c_column]. A tile one vector wide may be cut short.
+    It covers the columns from k on, of `size`. Rows of R and C are `stride` apart, and `inner` rows of R
+    are added up, each times c[c_start + p c_row + q c_column]. A tile one vector wide may be cut short.
     """
 
     @intrinsic
@@ -113,13 +112,13 @@ def _combine_tile(rows: int, width: int) -> Any:
         beta: Any,
         C: Any,
         C_start: Any,
+        stride: Any,
         size: Any,
         k: Any,
     ) -> Any:
         def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            alpha, c, c_start, c_row, c_column, R, R_start, inner, beta, C, C_start, size, k = (
-                arguments
-            )
+            alpha, c, c_start, c_row, c_column, R, R_start = arguments[:7]
+            inner, beta, C, C_start, stride, size, k = arguments[7:]
             kinds = signature.args
             vectors = Vectors(context, builder, kinds[9].dtype)
             index = vectors.index
@@ -138,7 +137,7 @@ def _combine_tile(rows: int, width: int) -> Any:
             with cgutils.for_range(builder, inner, intp=index) as loop:
                 q = loop.index
                 R_row = builder.gep(
-                    R_data, [builder.add(builder.add(R_start, k), builder.mul(q, size))]
+                    R_data, [builder.add(builder.add(R_start, k), builder.mul(q, stride))]
                 )
                 r = [
                     vectors.load(builder.gep(R_row, [number(v * vectors.lanes)]), mask)
@@ -156,7 +155,7 @@ def _combine_tile(rows: int, width: int) -> Any:
             scale, keep = vectors.spread(alpha), vectors.spread(beta)
             kept = builder.fcmp_unordered("!=", beta, ir.Constant(vectors.number, 0.0))
             for row in range(rows):
-                C_row = builder.add(builder.add(C_start, k), builder.mul(size, number(row)))
+                C_row = builder.add(builder.add(C_start, k), builder.mul(stride, number(row)))
                 for v in range(width):
                     target = builder.gep(C_data, [builder.add(C_row, number(v * vectors.lanes))])
                     value = cgutils.alloca_once(builder, vectors.type)
@@ -169,81 +168,68 @@ def _combine_tile(rows: int, width: int) -> Any:
             return context.get_dummy_value()
 
         i = types.intp
-        signature = types.void(alpha, c, i, i, i, R, i, i, beta, C, i, i, i)
+        signature = types.void(alpha, c, i, i, i, R, i, i, beta, C, i, i, i, i)
         return signature, lower
 
     return tile
 
 
-_dots = _dots_tile(4, TILE)
-_dots_unit = _dots_tile(4, 1)
-_dots_row = _dots_tile(1, TILE)
+_dots = _dots_tile(HEIGHT, WIDTH)
+_dots_unit = _dots_tile(HEIGHT, 1)
+_dots_row = _dots_tile(1, WIDTH)
 _dots_one = _dots_tile(1, 1)
-_combine = _combine_tile(4, TILE)
-_combine_column = _combine_tile(4, 1)
-_combine_row = _combine_tile(1, TILE)
+_combine = _combine_tile(HEIGHT, WIDTH)
+_combine_column = _combine_tile(HEIGHT, 1)
+_combine_row = _combine_tile(1, WIDTH)
 _combine_one = _combine_tile(1, 1)
 
 
 @kernel
 def dots(
-    a: Array,
-    a_start: int,
-    W: Array,
-    W_start: int,
-    rows: int,
-    units: int,
-    size: int,
-    z: Array,
-    z_start: int,
-) -> None:
-    """z (rows, units) ← z + a Wᵀ, with a (rows, size) and W (units, size)."""
-    whole_rows, whole_units = rows - rows % 4, units - units % TILE
-    for i in range(0, whole_rows, 4):
-        x, to = a_start + i * size, z_start + i * units
-        for j in range(0, whole_units, TILE):
-            _dots(a, x, W, W_start + j * size, size, z, to + j, units)
+    a: Array, a_start: int, W: Array, W_start: int, rows: int, units: int, size: int,
+    z: Array, z_start: int, z_row: int,
+) -> None:  # fmt: skip
+    """z (rows, units) ← z + a Wᵀ, with a (rows, size) and W (units, size); rows of z lie z_row apart."""
+    whole_rows, whole_units = rows - rows % HEIGHT, units - units % WIDTH
+    for i in range(0, whole_rows, HEIGHT):
+        x, to = a_start + i * size, z_start + i * z_row
+        for j in range(0, whole_units, WIDTH):
+            _dots(a, x, W, W_start + j * size, size, z, to + j, z_row)
         for j in range(whole_units, units):
-            _dots_unit(a, x, W, W_start + j * size, size, z, to + j, units)
+            _dots_unit(a, x, W, W_start + j * size, size, z, to + j, z_row)
     for i in range(whole_rows, rows):
-        x, to = a_start + i * size, z_start + i * units
-        for j in range(0, whole_units, TILE):
-            _dots_row(a, x, W, W_start + j * size, size, z, to + j, units)
+        x, to = a_start + i * size, z_start + i * z_row
+        for j in range(0, whole_units, WIDTH):
+            _dots_row(a, x, W, W_start + j * size, size, z, to + j, z_row)
         for j in range(whole_units, units):
-            _dots_one(a, x, W, W_start + j * size, size, z, to + j, units)
+            _dots_one(a, x, W, W_start + j * size, size, z, to + j, z_row)
 
 
 @kernel
 def combine(
-    alpha: float,
-    c: Array,
-    c_start: int,
-    c_row: int,
-    c_column: int,
-    R: Array,
-    R_start: int,
-    rows: int,
-    inner: int,
-    size: int,
-    beta: float,
-    C: Array,
-    C_start: int,
-) -> None:
-    """C (rows, size) ← βC + α c R, with R (inner, size) and c_pq = c[c_start + p c_row + q c_column]."""
+    alpha: float, c: Array, c_start: int, c_row: int, c_column: int, R: Array, R_start: int,
+    rows: int, inner: int, size: int, stride: int, beta: float, C: Array, C_start: int,
+) -> None:  # fmt: skip
+    """C (rows, size) ← βC + α c R, with R (inner, size) and c_pq = c[c_start + p c_row + q c_column].
+
+    Rows of R and of C lie `stride` apart.
+    """
     real, lanes = type(C[0]), VECTOR_BYTES // C.itemsize
     al, be = real(alpha), real(beta)
-    whole_rows, whole = rows - rows % 4, size - size % (TILE * lanes)
-    for k in range(0, whole, TILE * lanes):
-        for p in range(0, whole_rows, 4):
-            s, to = c_start + p * c_row, C_start + p * size
-            _combine(al, c, s, c_row, c_column, R, R_start, inner, be, C, to, size, k)
+    whole_rows, whole = rows - rows % HEIGHT, size - size % (WIDTH * lanes)
+    for k in range(0, whole, WIDTH * lanes):
+        for p in range(0, whole_rows, HEIGHT):
+            s, to = c_start + p * c_row, C_start + p * stride
+            _combine(al, c, s, c_row, c_column, R, R_start, inner, be, C, to, stride, size, k)
         for p in range(whole_rows, rows):
-            s, to = c_start + p * c_row, C_start + p * size
-            _combine_row(al, c, s, c_row, c_column, R, R_start, inner, be, C, to, size, k)
+            s, to = c_start + p * c_row, C_start + p * stride
+            _combine_row(al, c, s, c_row, c_column, R, R_start, inner, be, C, to, stride, size, k)
     for k in range(whole, size, lanes):
-        for p in range(0, whole_rows, 4):
-            s, to = c_start + p * c_row, C_start + p * size
-            _combine_column(al, c, s, c_row, c_column, R, R_start, inner, be, C, to, size, k)
+        for p in range(0, whole_rows, HEIGHT):
+            s, to = c_start + p * c_row, C_start + p * stride
+            _combine_column(
+                al, c, s, c_row, c_column, R, R_start, inner, be, C, to, stride, size, k
+            )
         for p in range(whole_rows, rows):
-            s, to = c_start + p * c_row, C_start + p * size
-            _combine_one(al, c, s, c_row, c_column, R, R_start, inner, be, C, to, size, k)
+            s, to = c_start + p * c_row, C_start + p * stride
+            _combine_one(al, c, s, c_row, c_column, R, R_start, inner, be, C, to, stride, size, k)

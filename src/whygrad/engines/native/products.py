@@ -17,44 +17,40 @@ _FROM, _TO, _ROW = 2**20, 2**24, 256
 
 @kernel
 def into_units(
-    a: Array, a_start: int, W: Array, W_start: int, z: Array, z_start: int, rows: int, units: int, size: int
+    a: Array, a_start: int, W: Array, W_start: int, z: Array, z_start: int, z_row: int,
+    rows: int, units: int, size: int,
 ) -> None:  # fmt: skip
-    """z (rows, units) ← z + a (rows, size) Wᵀ, with W (units, size): the way forward."""
+    """z (rows, units) ← z + a (rows, size) Wᵀ, with W (units, size): the way forward.
+
+    Rows of z lie `z_row` apart.
+    """
     if _FROM <= rows * units * size < _TO and size >= _ROW:
-        dots(a, a_start, W, W_start, rows, units, size, z, z_start)
+        dots(a, a_start, W, W_start, rows, units, size, z, z_start, z_row)
     else:
         blas.product_into_units(
             matrix(a, a_start, rows, size), matrix(W, W_start, units, size), 1.0,
-            matrix(z, z_start, rows, units),
+            matrix(z, z_start, rows, z_row),
         )  # fmt: skip
 
 
 @kernel
 def into_inputs(
     delta: Array, delta_start: int, W: Array, W_start: int, error: Array, error_start: int,
-    rows: int, units: int, size: int,
+    rows: int, units: int, size: int, stride: int,
 ) -> None:  # fmt: skip
-    """error (rows, size) ← delta (rows, units) W: BP2 before its factor f′."""
+    """error (rows, size) ← delta (rows, units) W: BP2 before its factor f′.
+
+    Rows of W and of error lie `stride` apart.
+    """
     if _FROM <= rows * units * size < _TO:
         combine(
-            1.0,
-            delta,
-            delta_start,
-            units,
-            ONE,
-            W,
-            W_start,
-            rows,
-            units,
-            size,
-            0.0,
-            error,
-            error_start,
-        )
+            1.0, delta, delta_start, units, ONE, W, W_start, rows, units, size, stride,
+            0.0, error, error_start,
+        )  # fmt: skip
     else:
         blas.product_into_inputs(
-            matrix(delta, delta_start, rows, units), matrix(W, W_start, units, size), 0.0,
-            matrix(error, error_start, rows, size),
+            matrix(delta, delta_start, rows, units), matrix(W, W_start, units, stride), 0.0,
+            matrix(error, error_start, rows, stride), size,
         )  # fmt: skip
 
 
@@ -69,20 +65,9 @@ def into_weights(
     """
     if _FROM <= rows * units * size < _TO:
         combine(
-            alpha,
-            delta,
-            delta_start,
-            ONE,
-            delta_row,
-            a,
-            a_start,
-            units,
-            rows,
-            size,
-            beta,
-            W,
-            W_start,
-        )
+            alpha, delta, delta_start, ONE, delta_row, a, a_start, units, rows, size, size,
+            beta, W, W_start,
+        )  # fmt: skip
     else:
         blas.product_into_weights(
             alpha, matrix(delta, delta_start, rows, delta_row), matrix(a, a_start, rows, size), beta,

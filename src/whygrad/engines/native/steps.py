@@ -4,9 +4,10 @@ The network is described by data (sizes, where each layer's numbers begin, codes
 that one compiled function per dtype serves all of them. A step reads like `backprop`: gather the batch,
 forward, cost, backward, and then each layer moves.
 
-Large batches are divided into blocks of examples on the way forward and back, and large layers into blocks
-of units when they move. Threads share the blocks out and meet twice a step: when all errors are there, and
-when all layers have moved. The blocks follow from the shapes, however many threads there are.
+Large batches are divided into blocks of examples or of units on the way forward and back (`sharing`), and
+large layers into blocks of units when they move. Threads share the blocks out and meet at least twice a
+step: when all errors are there, and when all layers have moved. The blocks follow from the shapes, however
+many threads there are.
 
 Nothing is allocated within a step: a, z and δ of every layer have their places in one workspace. Weights
 of examples multiply δᴸ, and with it everything below; gradients divide by their sum S.
@@ -31,6 +32,7 @@ from whygrad.engines.native.passes import (
     penalty_of,
     total_weight,
 )
+from whygrad.engines.native.sharing import forward_and_back
 from whygrad.engines.native.threads import begin, meet
 from whygrad.engines.native.updates import (
     SGD,
@@ -80,12 +82,9 @@ def run_steps(
         S = S if S > 0 else 1.0
 
         key = following(following(np.uint64(0), seed), np.uint64(step + i))
-        for block in range(team.part, team.blocks, team.parts):
-            low, high = begin(rows, team.blocks, block), begin(rows, team.blocks, block + 1)
-            gather(layers, examples, room, first, low, high, rows)
-            forward(layers, theta, examples, room, first, low, high, key, team.part)
-            find_costs(layers, room, low, high)
-            backward(layers, theta, room, low, high)
+        meeting = forward_and_back(
+            layers, theta, examples, room, team, first, rows, key, meeting
+        )  # fmt: skip
         if team.part == 0:
             room.penalty[0] = penalty_of(layers, theta, l1, l2)
         meeting += 1
