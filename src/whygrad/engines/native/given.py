@@ -13,8 +13,8 @@ class Layers(NamedTuple):
     values for a batch begin in the workspace. `f` is f(z) and `a` is f(z) times the mask; without dropout
     they share a place. Where f′ is a function of f(z) alone, z shares it as well. `factors` says what
     multiplies the units that dropout keeps, 0 without it, and `thresholds` how often it keeps them (see
-    `whygrad.masks`). `wide` marks layers that threads divide by units (see `sharing`). `stretch` is 0, or how long the columns of W¹ are where zeros of the input are skipped
-    (see `sparse`).
+    `whygrad.masks`). `wide` marks layers that threads divide by units (see `sharing`). `stretch` is 0, or
+    how long the columns of W¹ are where zeros of the input are skipped (see `sparse`).
     """
 
     sizes: Array

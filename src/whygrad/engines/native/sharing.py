@@ -28,7 +28,7 @@ def forward_and_back(
     layers: Layers, theta: Array, examples: Examples, room: Room, team: Team,
     first: int, rows: int, key: Any, meeting: int,
 ) -> int:  # fmt: skip
-    """Find costs and errors of a batch, as far as they are this part's; give the number of the last meeting."""
+    """Find this part's costs and errors of a batch; give the number of the last meeting."""
     if layers.wide.any():
         return _layer_by_layer(
             layers, theta, examples, room, team, first, rows, key, meeting
