@@ -233,7 +233,7 @@ def native_costs_and_error(activation, cost, z, a, y):
     rows, units = z.shape
     per_row, delta = np.empty(rows), np.empty_like(a)
     arguments = (*codes, z.ravel(), a.ravel(), y.ravel(), rows, units)
-    costs.output_costs(*arguments, per_row)
+    costs.output_costs(*arguments, np.empty_like(a).reshape(-1), per_row)
     costs.output_error(*arguments, delta.reshape(-1))
     return per_row, delta
 

@@ -22,6 +22,7 @@ SHAPES = [
     (35, 66, 519),
     (130, 131, 257),
     (5, 3, 99999),
+    (64, 300, 1100),
 ]
 
 
@@ -33,6 +34,7 @@ def numbers(*shape, dtype):
 @pytest.mark.parametrize(("rows", "units", "size"), SHAPES)
 def test_every_product_is_that_of_numpy(rows, units, size, dtype):
     from whygrad.engines.native import products
+    from whygrad.engines.native.microkernels import PANEL
 
     a, W, delta = (numbers(*s, dtype=dtype) for s in ((rows, size), (units, size), (rows, units)))
     tolerance = 1e-5 if dtype == "float32" else 1e-13
@@ -40,12 +42,15 @@ def test_every_product_is_that_of_numpy(rows, units, size, dtype):
     def close(ours, theirs, terms):
         return np.abs(ours - theirs).max() <= tolerance * np.sqrt(terms) * 3
 
+    panel = np.empty(PANEL // a.itemsize, dtype)
     z = np.ones((rows, units), dtype)
     products.into_units(a.ravel(), 0, W.ravel(), 0, z.ravel(), 0, units, rows, units, size)
     assert close(z, a @ W.T + 1, size)
 
     error = np.full((rows, size), np.nan, dtype)  # whatever stood there is overwritten
-    products.into_inputs(delta.ravel(), 0, W.ravel(), 0, error.ravel(), 0, rows, units, size, size)
+    products.into_inputs(
+        delta.ravel(), 0, W.ravel(), 0, error.ravel(), 0, rows, units, size, size, panel
+    )
     assert close(error, delta @ W, units)
 
     moved = W.copy()

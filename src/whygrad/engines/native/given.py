@@ -51,7 +51,8 @@ class Room(NamedTuple):
 
     `work` holds z, a and δ of every layer; y, weights and costs those of the examples. `gradient` has room
     for one layer's gradient, or for all of it where blocks of layers move or where it is clipped. `row`
-    has a row for each thread, as long as the widest layer, or as a stretch of W¹. `penalty` is one number.
+    has a row for each thread, as long as the widest layer, or as a stretch of W¹; `panel` one with room for
+    the parts of matrices that products copy. `penalty` is one number.
     """
 
     work: Array
@@ -60,6 +61,7 @@ class Room(NamedTuple):
     costs: Array
     gradient: Array
     row: Array
+    panel: Array
     penalty: Array
 
 

@@ -17,6 +17,7 @@ from whygrad.engines.native.costs import COST_CODES
 from whygrad.engines.native.elementwise import ACTIVATION_CODES, SLOPE_NEEDS_Z
 from whygrad.engines.native.given import Examples, Layers, Room
 from whygrad.engines.native.memory import LINE, read_only
+from whygrad.engines.native.microkernels import PANEL
 from whygrad.engines.native.updates import Bounds, Penalties, Rule
 from whygrad.functions import Array
 from whygrad.masks import threshold
@@ -239,6 +240,7 @@ def _room(layers: Layers, batch_size: int, dtype: str, gradient: int, blocks: in
     L, outputs = len(layers.sizes) - 1, int(layers.sizes[-1])
     ends = layers.b[1:] + layers.sizes[1:]
     width = _whole_lines(max(layers.stretch, int(layers.sizes[1:].max())))
+    panel = PANEL // np.dtype(dtype).itemsize
     last = int(layers.delta[L]) + _whole_lines(batch_size * outputs)
     return Room(
         work=aligned_zeros(last, dtype),
@@ -247,6 +249,7 @@ def _room(layers: Layers, batch_size: int, dtype: str, gradient: int, blocks: in
         costs=np.zeros(batch_size),
         gradient=aligned_zeros(max(gradient, int((ends - layers.W[1:]).max())), dtype),
         row=aligned_zeros(blocks * width, dtype).reshape(blocks, width),
+        panel=aligned_zeros(blocks * panel, dtype).reshape(blocks, panel),
         penalty=np.zeros(1),
     )
 

@@ -136,8 +136,9 @@ def find_costs(layers: Layers, room: Room, low: int, high: int) -> None:
     z = vector(room.work, layers.z[L] + low * units, rows * units)
     a = vector(room.work, layers.a[L] + low * units, rows * units)
     y = vector(room.y, low * units, rows * units)
+    terms = vector(room.work, layers.delta[L] + low * units, rows * units)  # δᴸ comes later
     f, cost = layers.activations[L], layers.cost
-    output_costs(f, cost, z, a, y, rows, units, vector(room.costs, low, rows))
+    output_costs(f, cost, z, a, y, rows, units, terms, vector(room.costs, low, rows))
 
 
 @kernel
@@ -160,11 +161,11 @@ def penalty_of(layers: Layers, theta: Array, l1: float, l2: float) -> float:
 
 
 @kernel
-def backward(layers: Layers, theta: Array, room: Room, low: int, high: int) -> None:
+def backward(layers: Layers, theta: Array, room: Room, low: int, high: int, part: int) -> None:
     """The way back for examples from low to high."""
     find_error(layers, room, low, high)
     for l in range(len(layers.sizes) - 1, 1, -1):
-        backward_layer(l, layers, theta, room, low, high, ZERO, layers.sizes[l - 1])
+        backward_layer(l, layers, theta, room, low, high, ZERO, layers.sizes[l - 1], part)
 
 
 @kernel
@@ -192,6 +193,7 @@ def backward_layer(
     high: int,
     left: int,
     right: int,
+    part: int,
 ) -> None:
     """BP2: from δˡ to δˡ⁻¹, for examples from low to high and units from left to right of layer l − 1."""
     work, rows, count = room.work, high - low, right - left
@@ -199,7 +201,9 @@ def backward_layer(
     begin = low * below + left
     above, to = layers.delta[l] + low * units, layers.delta[l - 1] + begin
     W = layers.W[l] + left
-    products.into_inputs(work, above, theta, W, work, to, rows, units, count, below)
+    products.into_inputs(
+        work, above, theta, W, work, to, rows, units, count, below, room.panel[part]
+    )
     pieces, tall = (1, rows) if count == below else (rows, 1)
     size = tall * count
     for piece in range(pieces):

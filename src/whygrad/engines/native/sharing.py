@@ -38,7 +38,7 @@ def forward_and_back(
         gather(layers, examples, room, first, low, high, rows)
         forward(layers, theta, examples, room, first, low, high, key, team.part)
         find_costs(layers, room, low, high)
-        backward(layers, theta, room, low, high)
+        backward(layers, theta, room, low, high, team.part)
     return meeting
 
 
@@ -67,7 +67,7 @@ def _layer_by_layer(
         meet(team.arrivals, team.parts, meeting)
         for block in range(team.part, team.blocks, team.parts):
             low, high, left, right = _share(layers, l - 1, rows, team.blocks, block)
-            backward_layer(l, layers, theta, room, low, high, left, right)
+            backward_layer(l, layers, theta, room, low, high, left, right, team.part)
     return meeting
 
 

@@ -199,7 +199,7 @@ def cost_and_gradient(
         forward(layers, theta, examples, room, first, low, rows, np.uint64(0), low)
         find_costs(layers, room, low, rows)
         cost += mean_cost(room, rows, S)
-        backward(layers, theta, room, low, rows)
+        backward(layers, theta, room, low, rows, low)
         for l in range(1, len(layers.sizes)):
             W, b, units = layers.W[l], layers.b[l], layers.sizes[l]
             add_gradient(
