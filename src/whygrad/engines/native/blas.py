@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
 from numpy.typing import DTypeLike
 
-from whygrad.engines.native.compiling import cached_kernel, inlined_kernel, kernel
+from whygrad.engines.native.compiling import cached_kernel, kernel
 from whygrad.functions import Array
 
 _LETTERS = {types.float32: "s", types.float64: "d"}
@@ -51,28 +52,39 @@ def product_into_weights(alpha: float, delta: Array, inputs: Array, beta: float,
     _gemm(True, False, W.shape[0], W.shape[1], inputs.shape[0], alpha, delta, inputs, beta, W)
 
 
-@inlined_kernel
-def vector(flat: Array, start: int, size: int) -> Array:
-    """`size` numbers of a flat array as an array, with no claim on its memory: a slice for free."""
-    view: Array = carray(_address(flat, start), (size,))
-    return view
-
-
-@inlined_kernel
-def matrix(flat: Array, start: int, rows: int, columns: int) -> Array:
-    """rows * columns numbers of a flat array as a matrix, with no claim on its memory."""
-    view: Array = carray(_address(flat, start), (rows, columns))
-    return view
+def _view(
+    context: Any, builder: Any, signature: Any, flat: Any, start: Any, shape: list[Any]
+) -> Any:
+    """Describe memory of a flat array as an array of its own, with no claim on it."""
+    dtype, result = signature.args[0].dtype, signature.return_type
+    data = context.make_array(signature.args[0])(context, builder, flat).data
+    size = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(dtype)))
+    strides = [size] if len(shape) == 1 else [builder.mul(shape[1], size), size]
+    view = context.make_array(result)(context, builder)
+    populate_array(view, builder.gep(data, [start]), shape, strides, size, meminfo=None)
+    return view._getvalue()
 
 
 @intrinsic
-def _address(typing_context: Any, flat: Any, start: Any) -> Any:
-    def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        array, start = arguments
-        data = context.make_array(signature.args[0])(context, builder, array).data
-        return builder.gep(data, [start])
+def vector(typing_context: Any, flat: Any, start: Any, size: Any) -> Any:
+    """`size` numbers of a flat array as an array, with no claim on its memory: a slice for free."""
 
-    return types.CPointer(flat.dtype)(flat, types.intp), lower
+    def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return _view(context, builder, signature, arguments[0], arguments[1], [arguments[2]])
+
+    i = types.intp
+    return types.Array(flat.dtype, 1, "C")(flat, i, i), lower
+
+
+@intrinsic
+def matrix(typing_context: Any, flat: Any, start: Any, rows: Any, columns: Any) -> Any:
+    """rows * columns numbers of a flat array as a matrix, with no claim on its memory."""
+
+    def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return _view(context, builder, signature, arguments[0], arguments[1], list(arguments[2:]))
+
+    i = types.intp
+    return types.Array(flat.dtype, 2, "C")(flat, i, i, i), lower
 
 
 @intrinsic

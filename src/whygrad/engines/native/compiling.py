@@ -20,6 +20,8 @@ OPTIONS: dict[str, Any] = {
     "fastmath": {"contract"},
     "error_model": "numpy",
     "boundscheck": False,
+    # Arrays are the caller's for the whole call: nothing counts references to them.
+    "_nrt": False,
 }
 
 # For arguments of kernels: to Numba a literal is a type of its own, for which it would compile again.
