@@ -2,7 +2,7 @@
 
     python benchmarks/peak_memory.py [--rows 60000]
 
-Each case runs in a process of its own: import, a short training that compiles, then one epoch over the data.
+Each case runs in a process of its own: import, a short training that compiles, then an epoch over the data.
 Printed is the growth of the resident size (VmHWM) beside the data's own size, which the goal allows along
 with 64 MB. The data are counted as the caller holds them.
 """
@@ -67,8 +67,9 @@ def main() -> None:
         process.join()
         extra = highest - held
         rows.append({"case": case.name, "data": data, "before": before, "added": extra})
+        verdict = "within" if extra <= ALLOWED else "beyond"
         print(f"{case.name:10} data {data / 2**20:6.0f} MB, training adds {extra / 2**20:6.1f} MB "
-              f"to it: {'within' if extra <= ALLOWED else 'beyond'} {ALLOWED >> 20} MB", flush=True)  # fmt: skip
+              f"to it: {verdict} {ALLOWED >> 20} MB", flush=True)  # fmt: skip
     path = Path(__file__).parent / "results" / "peak_memory.json"
     path.write_text(json.dumps(rows, indent=1) + "\n")
 

@@ -2,9 +2,9 @@
 
     python benchmarks/prediction.py [--sizes 784-100-10] [--rows 60000]
 
-The same parameters everywhere (relu, softmax), float32; probabilities must agree to 1e-5 before anything is
-timed. Each contestant runs in processes of its own, with one thread, two threads and pinned to one core, and
-its best counts. For whygrad both `Fitted.predict` and the estimator's `predict_proba` are measured; for
+The same parameters everywhere (relu, softmax), float32; probabilities must agree to 1e-5 before anything
+is timed. Each contestant runs in processes of its own, with one thread, two threads and pinned to one core,
+and its best counts. For whygrad both `Fitted.predict` and the estimator's `predict_proba` are measured; for
 scikit-learn `predict_proba`; for PyTorch a Sequential in inference mode.
 """
 

@@ -2,10 +2,10 @@
 
     python benchmarks/to_accuracy.py [--goals 95,97,98] [--seeds 5] [--contestants whygrad,JAX,…]
 
-Every contestant has the settings below to choose from; one seed that does not count finds which of them, and
-which number of threads, takes it there first. After every tenth of an epoch the test images are predicted,
-outside of the clock. All have taken some steps before the clock starts: compiling is not counted. One that is
-not there after --patience seconds has missed the goal.
+Every contestant has the settings below to choose from; one seed that does not count finds which of them,
+and which number of threads, takes it there first. After every tenth of an epoch the test images are
+predicted, outside of the clock. All have taken some steps before the clock starts, so that compiling is not
+counted. One that is not there after --patience seconds has missed the goal.
 """
 
 import argparse
