@@ -54,26 +54,6 @@ def gather(
 
 
 @kernel
-def forward(
-    layers: Layers,
-    theta: Array,
-    examples: Examples,
-    room: Room,
-    first: int,
-    low: int,
-    high: int,
-    key: Any,
-    part: int,
-) -> None:
-    """The way forward for examples from low to high; `key`, seed and step, decides masks of dropout."""
-    for l in range(1, len(layers.sizes)):
-        units = layers.sizes[l]
-        forward_layer(
-            l, layers, theta, examples, room, first, low, high, ZERO, units, key, part
-        )  # fmt: skip
-
-
-@kernel
 def forward_layer(
     l: int,
     layers: Layers,
@@ -158,14 +138,6 @@ def penalty_of(layers: Layers, theta: Array, l1: float, l2: float) -> float:
         for l in range(1, len(layers.sizes)):
             cost += penalty_cost(theta, layers.W[l], layers.b[l], l1, l2)
     return cost
-
-
-@kernel
-def backward(layers: Layers, theta: Array, room: Room, low: int, high: int, part: int) -> None:
-    """The way back for examples from low to high."""
-    find_error(layers, room, low, high)
-    for l in range(len(layers.sizes) - 1, 1, -1):
-        backward_layer(l, layers, theta, room, low, high, ZERO, layers.sizes[l - 1], part)
 
 
 @kernel

@@ -8,14 +8,12 @@ layer is divided by follows from its shape (`layout.wide`).
 
 from typing import Any
 
-from whygrad.engines.native.compiling import kernel
+from whygrad.engines.native.compiling import ZERO, kernel
 from whygrad.engines.native.given import Examples, Layers, Room, Team
 from whygrad.engines.native.passes import (
-    backward,
     backward_layer,
     find_costs,
     find_error,
-    forward,
     forward_layer,
     gather,
 )
@@ -28,29 +26,27 @@ def forward_and_back(
     layers: Layers, theta: Array, examples: Examples, room: Room, team: Team,
     first: int, rows: int, key: Any, meeting: int,
 ) -> int:  # fmt: skip
-    """Find this part's costs and errors of a batch; give the number of the last meeting."""
-    if layers.wide.any():
-        return _layer_by_layer(
-            layers, theta, examples, room, team, first, rows, key, meeting
-        )  # fmt: skip
+    """Find this part's costs and errors of a batch; give the number of the last meeting.
+
+    `key`, seed and step, decides the masks of dropout.
+    """
+    L, wide = len(layers.sizes) - 1, layers.wide.any()
     for block in range(team.part, team.blocks, team.parts):
         low, high = begin(rows, team.blocks, block), begin(rows, team.blocks, block + 1)
         gather(layers, examples, room, first, low, high, rows)
-        forward(layers, theta, examples, room, first, low, high, key, team.part)
-        find_costs(layers, room, low, high)
-        backward(layers, theta, room, low, high, team.part)
-    return meeting
-
-
-@kernel
-def _layer_by_layer(
-    layers: Layers, theta: Array, examples: Examples, room: Room, team: Team,
-    first: int, rows: int, key: Any, meeting: int,
-) -> int:  # fmt: skip
-    L = len(layers.sizes) - 1
-    for block in range(team.part, team.blocks, team.parts):
-        low, high = begin(rows, team.blocks, block), begin(rows, team.blocks, block + 1)
-        gather(layers, examples, room, first, low, high, rows)
+        if not wide:  # these examples need nobody else's
+            for l in range(1, L + 1):
+                units = layers.sizes[l]
+                forward_layer(
+                    l, layers, theta, examples, room, first, low, high, ZERO, units, key, team.part
+                )  # fmt: skip
+            find_costs(layers, room, low, high)
+            find_error(layers, room, low, high)
+            for l in range(L, 1, -1):
+                units = layers.sizes[l - 1]
+                backward_layer(l, layers, theta, room, low, high, ZERO, units, team.part)
+    if not wide:
+        return meeting
     for l in range(1, L + 1):
         meeting += 1
         meet(team.arrivals, team.parts, meeting)

@@ -24,10 +24,6 @@ from whygrad.engines.native.dropout import following
 from whygrad.engines.native.given import Examples, Layers, Room, Team
 from whygrad.engines.native.passes import (
     add_gradient,
-    backward,
-    find_costs,
-    forward,
-    gather,
     mean_cost,
     penalty_of,
     total_weight,
@@ -72,7 +68,7 @@ def run_steps(
     costs[i] receives the cost at the i-th step. Where it is not finite the loop ends before the update.
     """
     clips = math.isfinite(bounds.norm) or math.isfinite(bounds.value)
-    before, taken, meeting = flush(), len(numbers), 0
+    before, taken, meeting = flush(), len(numbers), ZERO
     for i in range(len(numbers)):
         first = (place + i) * batch_size
         rows = min(batch_size, len(examples.order) - first)
@@ -180,14 +176,15 @@ def cost_and_gradient(
     theta: Array,
     examples: Examples,
     room: Room,
+    team: Team,
     batch_size: int,
     gradient: Array,
 ) -> float:
     """Give the cost over all examples, and its gradient in `gradient`, in blocks of `batch_size`.
 
-    The layers are without dropout.
+    The layers are without dropout; the team is of one.
     """
-    n, low = len(examples.order), ZERO
+    n, low, meeting = len(examples.order), ZERO, ZERO
     S = total_weight(examples, low, n)
     l1 = penalties.l1 + penalties.l1_per_example / S
     l2 = penalties.l2 + penalties.l2_per_example / S
@@ -195,11 +192,10 @@ def cost_and_gradient(
     gradient[:] = 0
     for first in range(0, n, batch_size):
         rows = min(batch_size, n - first)
-        gather(layers, examples, room, first, low, rows, rows)
-        forward(layers, theta, examples, room, first, low, rows, np.uint64(0), low)
-        find_costs(layers, room, low, rows)
+        meeting = forward_and_back(
+            layers, theta, examples, room, team, first, rows, np.uint64(0), meeting
+        )  # fmt: skip
         cost += mean_cost(room, rows, S)
-        backward(layers, theta, room, low, rows, low)
         for l in range(1, len(layers.sizes)):
             W, b, units = layers.W[l], layers.b[l], layers.sizes[l]
             add_gradient(
