@@ -89,9 +89,7 @@ def test_in_registers_a_row_has_the_same_bits_wherever_it_lies_in_a_batch(dtype)
         0,
     )
     for i in range(rows):
-        from_python(combine)(
-            1.0, delta[i].copy(), 0, units, 1, W.ravel(), 0, 1, units, size, size, 0.0, back, 0
-        )  # fmt: skip
+        alone, back = np.zeros(units, dtype), np.zeros(size, dtype)
         from_python(dots)(a[i].copy(), 0, W.ravel(), 0, 1, units, size, alone, 0, units)
         from_python(combine)(
             1.0, delta[i].copy(), 0, units, 1, W.ravel(), 0, 1, units, size, size, 0.0, back, 0
