@@ -22,7 +22,7 @@ class Case:
     batch: int
     optimizer: str
     rate: float
-    dense: bool = True
+    inputs: str = "dense"  # or "zeros", MNIST as it is, or "csr", the same as a SciPy array
 
     @property
     def output(self) -> str:
@@ -33,6 +33,11 @@ class Case:
         units = [*((n, self.hidden) for n in self.sizes[1:-1]), (self.sizes[-1], self.output)]
         cost = "binary_cross_entropy" if self.output == "sigmoid" else "cross_entropy"
         return wg.Network(self.sizes[0], [wg.Dense(n, f) for n, f in units], cost)
+
+    @property
+    def shared(self) -> bool:
+        """Tell whether one batch is all the data: each contestant then takes it without shuffling."""
+        return self.batch >= 10000
 
     @property
     def multiplications(self) -> int:
@@ -52,6 +57,10 @@ class Native:
         self.plan = Plan(
             case.net, rule, len(X), epochs=10**6, batch_size=case.batch, dtype="float32"
         )
+        if case.inputs == "csr":
+            from scipy.sparse import csr_array
+
+            X = csr_array(X)
         self.data = Data(X, Y)
         self.state = State(theta.copy(), rule.init(theta))
         self.engine = choose("native", self.plan)
@@ -241,6 +250,80 @@ class PyTorch:
         return np.concatenate([p.detach().numpy().ravel() for p in self.net.parameters()])
 
 
+class PyTorchByHand(PyTorch):
+    """PyTorch without autograd: the four equations by hand, into tensors that are there."""
+
+    def __init__(self, case: Case, theta: np.ndarray, X: np.ndarray, Y: np.ndarray) -> None:
+        super().__init__(case, theta, X, Y)
+        torch = self.torch
+        self.p = [p.detach() for p in self.net.parameters()]
+        self.g = [torch.empty_like(p) for p in self.p]
+        self.m, self.v = ([torch.zeros_like(p) for p in self.p] for _ in range(2))
+        self.t = 0
+        self.a = [torch.empty(case.batch, n) for n in case.sizes]
+        self.d = [torch.empty(case.batch, n) for n in case.sizes]
+
+    def epoch(self, order: np.ndarray, steps: int) -> None:
+        index, B = self.torch.from_numpy(order.astype(np.int64)), self.case.batch
+        with self.torch.no_grad():
+            for i in range(steps):
+                self.step(index[i * B : (i + 1) * B])
+
+    def step(self, batch: Any) -> None:
+        torch, case, a, d, L = self.torch, self.case, self.a, self.d, len(self.case.sizes) - 1
+        torch.index_select(self.X, 0, batch, out=a[0])
+        for l in range(1, L + 1):
+            torch.addmm(self.p[2 * l - 1], a[l - 1], self.p[2 * l - 2].t(), out=a[l])
+            if l < L:
+                {"sigmoid": a[l].sigmoid_, "relu": a[l].relu_, "tanh": a[l].tanh_}[case.hidden]()
+            elif case.output == "sigmoid":
+                a[l].sigmoid_()
+            else:
+                a[l] = torch.softmax(a[l], 1)
+        torch.sub(a[L], self.Y[batch], out=d[L])
+        d[L].div_(case.batch)
+        for l in range(L, 0, -1):
+            torch.mm(d[l].t(), a[l - 1], out=self.g[2 * l - 2])
+            torch.sum(d[l], 0, out=self.g[2 * l - 1])
+            if l == 1:
+                break
+            torch.mm(d[l], self.p[2 * l - 2], out=d[l - 1])
+            if case.hidden == "relu":
+                d[l - 1].mul_(a[l - 1] > 0)
+            elif case.hidden == "sigmoid":
+                d[l - 1].mul_(a[l - 1]).mul_(1 - a[l - 1])
+            else:
+                d[l - 1].addcmul_(d[l - 1], a[l - 1].square(), value=-1)
+        if case.optimizer == "sgd":
+            torch._foreach_add_(self.p, self.g, alpha=-case.rate)
+            return
+        self.t += 1
+        root = (1 - 0.999**self.t) ** 0.5
+        torch._foreach_lerp_(self.m, self.g, 0.1)
+        torch._foreach_mul_(self.v, 0.999)
+        torch._foreach_addcmul_(self.v, self.g, self.g, 0.001)
+        roots = torch._foreach_sqrt(self.v)
+        torch._foreach_add_(roots, 1e-8 * root)
+        scale = -case.rate * root / (1 - 0.9**self.t)
+        torch._foreach_addcdiv_(self.p, self.m, roots, scale)
+
+
+class PyTorchCompiled(PyTorch):
+    """PyTorch with the cost of a batch under `torch.compile`, which needs a C++ compiler."""
+
+    def __init__(self, case: Case, theta: np.ndarray, X: np.ndarray, Y: np.ndarray) -> None:
+        super().__init__(case, theta, X, Y)
+        self.compiled = self.torch.compile(lambda x, y: self.loss(self.net(x), y))
+
+    def epoch(self, order: np.ndarray, steps: int) -> None:
+        index, B = self.torch.from_numpy(order.astype(np.int64)), self.case.batch
+        for i in range(steps):
+            batch = index[i * B : (i + 1) * B]
+            self.optimizer.zero_grad()
+            self.compiled(self.X[batch], self.Y[batch]).backward()
+            self.optimizer.step()
+
+
 class Jax:
     """JAX: an epoch as one `lax.scan` under one `jit`."""
 
@@ -301,6 +384,8 @@ CONTESTANTS = {
     "NumPy": NumPy,
     "scikit-learn": ScikitLearn,
     "PyTorch eager": PyTorch,
+    "PyTorch by hand": PyTorchByHand,
+    "PyTorch compiled": PyTorchCompiled,
     "JAX": Jax,
 }
 

@@ -15,6 +15,7 @@ import json
 import multiprocessing
 import os
 import platform
+import shutil
 import statistics
 import sys
 import time
@@ -29,16 +30,20 @@ from contestants import CONTESTANTS, Case  # noqa: E402
 
 CASES = [
     Case("A", (784, 30, 10), "sigmoid", 10, "sgd", 0.5),
-    Case("A′", (784, 30, 10), "sigmoid", 10, "sgd", 0.5, dense=False),
-    Case("B sgd", (784, 64, 64, 10), "relu", 32, "sgd", 0.1, dense=False),
-    Case("B adam", (784, 64, 64, 10), "relu", 32, "adam", 0.001, dense=False),
-    Case("C sgd", (784, 512, 512, 10), "relu", 128, "sgd", 0.1, dense=False),
-    Case("C sigmoid", (784, 512, 512, 10), "sigmoid", 128, "sgd", 0.1, dense=False),
-    Case("C adam", (784, 512, 512, 10), "relu", 128, "adam", 0.001, dense=False),
-    Case("D sgd", (784, 2048, 2048, 10), "relu", 128, "sgd", 0.1, dense=False),
-    Case("D adam", (784, 2048, 2048, 10), "relu", 128, "adam", 0.001, dense=False),
+    Case("A′", (784, 30, 10), "sigmoid", 10, "sgd", 0.5, "zeros"),
+    Case("A′ CSR", (784, 30, 10), "sigmoid", 10, "sgd", 0.5, "csr"),
+    Case("B sgd", (784, 64, 64, 10), "relu", 32, "sgd", 0.1, "zeros"),
+    Case("B adam", (784, 64, 64, 10), "relu", 32, "adam", 0.001, "zeros"),
+    Case("C sgd", (784, 512, 512, 10), "relu", 128, "sgd", 0.1, "zeros"),
+    Case("C sigmoid", (784, 512, 512, 10), "sigmoid", 128, "sgd", 0.1, "zeros"),
+    Case("C adam", (784, 512, 512, 10), "relu", 128, "adam", 0.001, "zeros"),
+    Case("D sgd", (784, 2048, 2048, 10), "relu", 128, "sgd", 0.1, "zeros"),
+    Case("D adam", (784, 2048, 2048, 10), "relu", 128, "adam", 0.001, "zeros"),
+    Case("E", (4, 32, 16, 4), "tanh", 10000, "adam", 0.01),
 ]
-NEEDS = {"scikit-learn": "sklearn", "PyTorch eager": "torch", "JAX": "jax"}
+NEEDS = {"scikit-learn": "sklearn", "JAX": "jax"} | dict.fromkeys(
+    ("PyTorch eager", "PyTorch by hand", "PyTorch compiled"), "torch"
+)
 SETTINGS = {"1 thread": (1, False), "2 threads": (2, False), "pinned": (1, True)}
 CHECK_STEPS = 100
 # Epochs of slow contestants and large networks are cut to this many steps.
@@ -60,6 +65,16 @@ def mnist(rows: int) -> tuple[np.ndarray, np.ndarray, str]:
     return np.ascontiguousarray(X, np.float32), np.eye(10, dtype=np.float32)[y], what
 
 
+def examples(case: Case, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Give inputs and targets: MNIST's, or for other shapes random numbers and the class of the largest."""
+    if case.sizes[0] != 784:
+        X = np.random.default_rng(0).standard_normal((rows, case.sizes[0]), dtype=np.float32)
+        best = X[:, : case.sizes[-1]].argmax(axis=1)
+        return X, np.eye(case.sizes[-1], dtype=np.float32)[best]
+    X, Y, _ = mnist(rows)
+    return (0.98 * X + np.float32(0.01) if case.inputs == "dense" else X), Y
+
+
 def work(pipe: Any, name: str, case: Case, rows: int, threads: int, core: int | None) -> None:
     """Serve one contestant in a process of its own: ("check",) → θ, ("time", seed, steps) → seconds."""
     if core is not None:
@@ -68,15 +83,15 @@ def work(pipe: Any, name: str, case: Case, rows: int, threads: int, core: int | 
 
     import whygrad  # noqa: F401
 
-    X, Y, _ = mnist(rows)
-    if case.dense:
-        X = 0.98 * X + np.float32(0.01)
+    X, Y = examples(case, rows)
     theta = case.net.init(seed=1, dtype=np.float32).flat
 
     def build() -> Any:
         return CONTESTANTS[name](case, theta, X, Y)
 
-    n = CHECK_STEPS * case.batch
+    n, steps = CHECK_STEPS * case.batch, CHECK_STEPS
+    if case.shared:
+        n, steps = case.batch, 1
     if name == "whygrad":  # sets its own threads
         checked, runner = CONTESTANTS[name](case, theta, X[:n], Y[:n]), build()
     else:
@@ -85,12 +100,17 @@ def work(pipe: Any, name: str, case: Case, rows: int, threads: int, core: int | 
     while True:
         message = pipe.recv()
         if message[0] == "check":
-            checked.epoch(np.arange(n), CHECK_STEPS)
+            for _ in range(CHECK_STEPS // steps):
+                checked.epoch(np.arange(n), steps)
             pipe.send(checked.theta)
         elif message[0] == "time":
-            order = np.random.default_rng(message[1]).permutation(len(X)).astype(np.int32)
+            draws, epochs = np.random.default_rng(message[1]), 1
+            if case.shared:
+                epochs, message = message[2], ("time", 0, 1)
             began = time.perf_counter()
-            runner.epoch(order, message[2])
+            for _ in range(epochs):
+                order = draws.permutation(len(X)).astype(np.int32)
+                runner.epoch(order, message[2])
             pipe.send(time.perf_counter() - began)
         else:
             return
@@ -113,6 +133,7 @@ class Worker:
         self.process.start()
         self.times: list[float] = []
         self.steps = rows // case.batch
+        self.most = 200 if case.shared else self.steps
 
     def ask(self, *message: Any) -> Any:
         self.pipe.send(message)
@@ -120,12 +141,14 @@ class Worker:
 
     def warm_up(self) -> None:
         """Let it compile, and see how many steps fit the time."""
-        self.ask("time", 0, self.steps if self.name == "JAX" else min(self.steps, 20))
-        few = self.steps if self.name in ("JAX", "whygrad") else min(self.steps, 50)
+        fixed = self.name == "JAX" and not self.case.shared  # compiled for one number of steps
+        self.ask("time", 0, self.steps if fixed else min(self.most, 20))
+        few = self.steps if fixed else min(self.most, 50)
         seconds = self.ask("time", 0, few) / few
-        if self.name == "JAX":  # compiled for one number of steps
-            return
-        self.steps = max(20, min(self.steps, int(SECONDS / seconds)))
+        if not fixed:
+            whole = min(self.most, int(SECONDS / seconds))
+            # whygrad and scikit-learn shuffle a whole epoch: less than one would not be their price.
+            self.steps = self.most if self.name == "whygrad" else max(20, whole)
 
     def measure(self, seed: int) -> None:
         self.times.append(self.ask("time", seed, self.steps) / self.steps)
@@ -151,9 +174,14 @@ def compare(case: Case, rows: int, epochs: int, only: list[str]) -> list[dict[st
     rows = max(CHECK_STEPS * case.batch, rows // case.batch * case.batch)
     if max(case.sizes[1:]) >= 512:
         rows = min(rows, CHECK_STEPS * case.batch)
+    if case.shared:
+        rows = case.batch
     names = [n for n in CONTESTANTS if n in only and (n not in NEEDS or find_spec(NEEDS[n]))]
     if case.optimizer == "adam":  # scikit-learn's adds ε elsewhere, which is another update
         names = [name for name in names if name != "scikit-learn"]
+    if "PyTorch compiled" in names and not (shutil.which("c++") or shutil.which("g++")):
+        names.remove("PyTorch compiled")
+        print(f"{case.name}: torch.compile is left out: no C++ compiler here", file=sys.stderr)
     workers = []
     for name in names:
         settings = ["2 threads"] if name == "whygrad" else list(SETTINGS)
@@ -190,10 +218,21 @@ def compare(case: Case, rows: int, epochs: int, only: list[str]) -> list[dict[st
                 "min": min(best.times),
                 "median": median,
                 "ratio": median / ours,
+                "settings": {worker.setting: statistics.median(worker.times) for worker in of_name},
                 "share_of_matrix_rate": case.multiplications / median / statistics.median(rates),
             }
         )
     return found
+
+
+def save(name: str, rows: list[dict[str, Any]]) -> None:
+    """Write rows to results/NAME.json; rows of other cases that stand there stay."""
+    path = Path(__file__).parent / "results" / f"{name}.json"
+    path.parent.mkdir(exist_ok=True)
+    before = json.loads(path.read_text()) if path.exists() else []
+    measured = {row["case"] for row in rows}
+    kept = [row for row in before if row["case"] not in measured]
+    path.write_text(json.dumps(kept + rows, indent=1, ensure_ascii=False) + "\n")
 
 
 def main() -> None:
@@ -219,9 +258,7 @@ def main() -> None:
                 f"{row['median'] * 1e6:11.1f}{row['ratio']:8.2f}{row['share_of_matrix_rate']:13.0%}",
                 flush=True,
             )
-    path = Path(__file__).parent / "results" / "steps.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    save("steps", results)
 
 
 if __name__ == "__main__":

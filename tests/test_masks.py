@@ -5,6 +5,7 @@ import pytest
 
 import whygrad as wg
 from engines import needs_native
+from kernels import from_python
 from whygrad.masks import key, mask, threshold
 from whygrad.plan import Plan
 
@@ -124,11 +125,17 @@ def test_native_masks_are_the_same_bit_for_bit(rate, dtype):
     ]:
         number = np.uint64(0)
         for counter in (seed, step, layer):
-            number = np.uint64(following(number, np.uint64(counter)))
+            number = np.uint64(from_python(following)(number, np.uint64(counter)))
         assert number == key(seed, step, layer)
         drawn = np.empty(20 * units, dtype)
-        lay_mask(
-            number, order, 31, 20, units, np.uint64(threshold(rate)), 1 / (1 - rate), drawn
+        from_python(lay_mask)(
+            number, order, 31, 20, 0, units, np.uint64(threshold(rate)), 1 / (1 - rate), drawn
         )  # fmt: skip
         truth = mask(seed, step, layer, order[31:51], units, rate).astype(dtype)
         np.testing.assert_array_equal(drawn.reshape(20, units), truth)
+        from_python(lay_mask)(
+            number, order, 31, 20, units // 2, units - units // 2, np.uint64(threshold(rate)),
+            1 / (1 - rate), drawn,
+        )  # fmt: skip
+        some = drawn[: 20 * (units - units // 2)].reshape(20, -1)
+        np.testing.assert_array_equal(some, truth[:, units // 2 :])

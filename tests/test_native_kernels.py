@@ -6,10 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from numba import njit
 
+from kernels import from_python
 from whygrad.engines import pools
 from whygrad.engines.native import blas, costs, elementwise
-from whygrad.engines.native.compiling import kernel
+from whygrad.engines.native.compiling import OPTIONS
 from whygrad.engines.native.transcendental import exp, expm1_negative, log1p_unit
 from whygrad.functions import ACTIVATIONS, COSTS, SHORTCUTS, check_pairing
 
@@ -28,7 +30,7 @@ def inputs(dtype, seed=0):
 def activated(name, z, units=None):
     a = z.copy()
     units = units or a.size
-    elementwise.activate(elementwise.ACTIVATION_CODES[name], a, a.size // units, units)
+    from_python(elementwise.activate)(elementwise.ACTIVATION_CODES[name], a, a.size // units, units)
     return a
 
 
@@ -38,7 +40,7 @@ def sloped(name, z, a, delta, units=None):
     code = elementwise.ACTIVATION_CODES[name]
     # Where the slope is a function of a alone, whatever else is passed must not be read.
     z = z if code in elementwise.SLOPE_NEEDS_Z else np.full_like(z, np.nan)
-    elementwise.times_slope(code, z, a, delta, a.size // units, units)
+    from_python(elementwise.times_slope)(code, z, a, delta, a.size // units, units)
     return delta
 
 
@@ -50,19 +52,19 @@ def same_bits(one, other):
     )
 
 
-@kernel
+@njit(**OPTIONS)
 def every_exp(x, result):
     for i in range(x.size):
         result[i] = exp(x[i])
 
 
-@kernel
+@njit(**OPTIONS)
 def every_expm1(x, result):
     for i in range(x.size):
         result[i] = expm1_negative(x[i])
 
 
-@kernel
+@njit(**OPTIONS)
 def every_log1p(x, result):
     for i in range(x.size):
         result[i] = log1p_unit(x[i])
@@ -233,8 +235,8 @@ def native_costs_and_error(activation, cost, z, a, y):
     rows, units = z.shape
     per_row, delta = np.empty(rows), np.empty_like(a)
     arguments = (*codes, z.ravel(), a.ravel(), y.ravel(), rows, units)
-    costs.output_costs(*arguments, per_row)
-    costs.output_error(*arguments, delta.reshape(-1))
+    from_python(costs.output_costs)(*arguments, np.empty_like(a).reshape(-1), per_row)
+    from_python(costs.output_error)(*arguments, delta.reshape(-1))
     return per_row, delta
 
 
@@ -307,9 +309,9 @@ def three_products(rows, units, fan_in, dtype):
 def test_the_three_products_agree_with_numpy(shape, dtype):
     a, W, delta = three_products(*shape, dtype)
     z, error, dW = np.ones_like(delta), np.ones_like(a), np.ones_like(W)
-    blas.product_into_units(a, W, 1.0, z)
-    blas.product_into_inputs(delta, W, 0.0, error)
-    blas.product_into_weights(-0.5, delta, a, 2.0, dW)
+    from_python(blas.product_into_units)(a, W, 1.0, z)
+    from_python(blas.product_into_inputs)(delta, W, 0.0, error, error.shape[1])
+    from_python(blas.product_into_weights)(-0.5, delta, a, 2.0, dW)
     tolerance = {"rtol": 0, "atol": 1000 * np.finfo(dtype).eps}
     np.testing.assert_allclose(z, a @ W.T + 1, **tolerance)
     np.testing.assert_allclose(error, delta @ W, **tolerance)
@@ -321,9 +323,9 @@ def test_the_three_products_agree_with_numpy(shape, dtype):
 def test_beta_zero_overwrites_whatever_was_there(shape, dtype):
     a, W, delta = three_products(*shape, dtype)
     z, error, dW = (np.full_like(x, np.nan) for x in (delta, a, W))
-    blas.product_into_units(a, W, 0.0, z)
-    blas.product_into_inputs(delta, W, 0.0, error)
-    blas.product_into_weights(1.0, delta, a, 0.0, dW)
+    from_python(blas.product_into_units)(a, W, 0.0, z)
+    from_python(blas.product_into_inputs)(delta, W, 0.0, error, error.shape[1])
+    from_python(blas.product_into_weights)(1.0, delta, a, 0.0, dW)
     assert all(np.isfinite(x).all() for x in (z, error, dW))
 
 
@@ -333,12 +335,12 @@ def test_a_bad_number_is_not_lost_against_zeros(shape, bad):
     a, W, delta = (np.zeros_like(x) for x in three_products(*shape, np.float32))
     a[0, 0] = bad
     z, dW = np.zeros_like(delta), np.zeros_like(W)
-    blas.product_into_units(a, W, 0.0, z)
-    blas.product_into_weights(1.0, delta, a, 1.0, dW)
+    from_python(blas.product_into_units)(a, W, 0.0, z)
+    from_python(blas.product_into_weights)(1.0, delta, a, 1.0, dW)
     assert np.isnan(z[0]).all() and np.isnan(dW[:, 0]).all()
 
 
-@kernel
+@njit(**OPTIONS)
 def product_within_one_array(flat, times):
     for _ in range(times):
         a, W = blas.matrix(flat, 1, 2, 3), blas.matrix(flat, 7, 1, 3)

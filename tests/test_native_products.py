@@ -7,6 +7,7 @@ import pytest
 
 import whygrad as wg
 from engines import needs_native
+from kernels import from_python
 from whygrad.engines import choose
 from whygrad.plan import Plan, as_data, start
 from whygrad.training import Training, run
@@ -22,6 +23,7 @@ SHAPES = [
     (35, 66, 519),
     (130, 131, 257),
     (5, 3, 99999),
+    (64, 300, 1100),
 ]
 
 
@@ -33,6 +35,7 @@ def numbers(*shape, dtype):
 @pytest.mark.parametrize(("rows", "units", "size"), SHAPES)
 def test_every_product_is_that_of_numpy(rows, units, size, dtype):
     from whygrad.engines.native import products
+    from whygrad.engines.native.microkernels import PANEL
 
     a, W, delta = (numbers(*s, dtype=dtype) for s in ((rows, size), (units, size), (rows, units)))
     tolerance = 1e-5 if dtype == "float32" else 1e-13
@@ -40,16 +43,21 @@ def test_every_product_is_that_of_numpy(rows, units, size, dtype):
     def close(ours, theirs, terms):
         return np.abs(ours - theirs).max() <= tolerance * np.sqrt(terms) * 3
 
+    panel = np.empty(PANEL // a.itemsize, dtype)
     z = np.ones((rows, units), dtype)
-    products.into_units(a.ravel(), 0, W.ravel(), 0, z.ravel(), 0, rows, units, size)
+    from_python(products.into_units)(
+        a.ravel(), 0, W.ravel(), 0, z.ravel(), 0, units, rows, units, size
+    )
     assert close(z, a @ W.T + 1, size)
 
     error = np.full((rows, size), np.nan, dtype)  # whatever stood there is overwritten
-    products.into_inputs(delta.ravel(), 0, W.ravel(), 0, error.ravel(), 0, rows, units, size)
+    from_python(products.into_inputs)(
+        delta.ravel(), 0, W.ravel(), 0, error.ravel(), 0, rows, units, size, size, panel
+    )
     assert close(error, delta @ W, units)
 
     moved = W.copy()
-    products.into_weights(
+    from_python(products.into_weights)(
         -0.5, delta.ravel(), 0, units, a.ravel(), 0, 0.75, moved.ravel(), 0, rows, units, size
     )  # fmt: skip
     assert close(moved, 0.75 * W - 0.5 * delta.T @ a, rows)
@@ -63,12 +71,29 @@ def test_in_registers_a_row_has_the_same_bits_wherever_it_lies_in_a_batch(dtype)
     a, W = numbers(rows, size, dtype=dtype), numbers(units, size, dtype=dtype)
     delta = numbers(rows, units, dtype=dtype)
     z, error = np.zeros((rows, units), dtype), np.zeros((rows, size), dtype)
-    dots(a.ravel(), 0, W.ravel(), 0, rows, units, size, z.ravel(), 0)
-    combine(1.0, delta.ravel(), 0, units, 1, W.ravel(), 0, rows, units, size, 0.0, error.ravel(), 0)
+    from_python(dots)(a.ravel(), 0, W.ravel(), 0, rows, units, size, z.ravel(), 0, units)
+    from_python(combine)(
+        1.0,
+        delta.ravel(),
+        0,
+        units,
+        1,
+        W.ravel(),
+        0,
+        rows,
+        units,
+        size,
+        size,
+        0.0,
+        error.ravel(),
+        0,
+    )
     for i in range(rows):
         alone, back = np.zeros(units, dtype), np.zeros(size, dtype)
-        dots(a[i].copy(), 0, W.ravel(), 0, 1, units, size, alone, 0)
-        combine(1.0, delta[i].copy(), 0, units, 1, W.ravel(), 0, 1, units, size, 0.0, back, 0)
+        from_python(dots)(a[i].copy(), 0, W.ravel(), 0, 1, units, size, alone, 0, units)
+        from_python(combine)(
+            1.0, delta[i].copy(), 0, units, 1, W.ravel(), 0, 1, units, size, size, 0.0, back, 0
+        )
         assert np.array_equal(z[i], alone)
         assert np.array_equal(error[i], back)
 

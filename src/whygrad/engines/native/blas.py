@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
 from numpy.typing import DTypeLike
 
-from whygrad.engines.native.compiling import cached_kernel, inlined_kernel, kernel
+from whygrad.engines.native.compiling import cached_kernel, kernel
 from whygrad.functions import Array
 
 _LETTERS = {types.float32: "s", types.float64: "d"}
@@ -26,44 +27,64 @@ _LETTERS = {types.float32: "s", types.float64: "d"}
 
 @kernel
 def product_into_units(inputs: Array, W: Array, beta: float, z: Array) -> None:
-    """z (rows, units) <- inputs (rows, fan_in) Wᵀ + beta z, with W (units, fan_in)."""
-    _gemm(False, True, 1.0, inputs, W, beta, z)
+    """z (rows, units) <- inputs (rows, fan_in) Wᵀ + beta z, with W (units, fan_in).
+
+    Rows of z may be longer: its first `units` columns are meant.
+    """
+    _gemm(False, True, inputs.shape[0], W.shape[0], W.shape[1], 1.0, inputs, W, beta, z)
 
 
 @kernel
-def product_into_inputs(delta: Array, W: Array, beta: float, error: Array) -> None:
-    """error (rows, fan_in) <- delta (rows, units) W + beta error: BP2 before its factor f'(z)."""
-    _gemm(False, False, 1.0, delta, W, beta, error)
+def product_into_inputs(delta: Array, W: Array, beta: float, error: Array, columns: int) -> None:
+    """error (rows, fan_in) <- delta (rows, units) W + beta error, for the first so many columns.
+
+    BP2 before its factor f'(z). Rows of delta may be longer than there are units.
+    """
+    _gemm(False, False, delta.shape[0], columns, W.shape[0], 1.0, delta, W, beta, error)
 
 
 @kernel
 def product_into_weights(alpha: float, delta: Array, inputs: Array, beta: float, W: Array) -> None:
-    """W (units, fan_in) <- alpha deltaᵀ inputs + beta W: BP4; with beta = 1 a step of SGD."""
-    _gemm(True, False, alpha, delta, inputs, beta, W)
+    """W (units, fan_in) <- alpha deltaᵀ inputs + beta W: BP4; with beta = 1 a step of SGD.
+
+    Rows of delta may be longer: its first `units` columns are meant.
+    """
+    _gemm(True, False, W.shape[0], W.shape[1], inputs.shape[0], alpha, delta, inputs, beta, W)
 
 
-@inlined_kernel
-def vector(flat: Array, start: int, size: int) -> Array:
-    """`size` numbers of a flat array as an array, with no claim on its memory: a slice for free."""
-    view: Array = carray(_address(flat, start), (size,))
-    return view
-
-
-@inlined_kernel
-def matrix(flat: Array, start: int, rows: int, columns: int) -> Array:
-    """rows * columns numbers of a flat array as a matrix, with no claim on its memory."""
-    view: Array = carray(_address(flat, start), (rows, columns))
-    return view
+def _view(
+    context: Any, builder: Any, signature: Any, flat: Any, start: Any, shape: list[Any]
+) -> Any:
+    """Describe memory of a flat array as an array of its own, with no claim on it."""
+    dtype, result = signature.args[0].dtype, signature.return_type
+    data = context.make_array(signature.args[0])(context, builder, flat).data
+    size = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(dtype)))
+    strides = [size] if len(shape) == 1 else [builder.mul(shape[1], size), size]
+    view = context.make_array(result)(context, builder)
+    populate_array(view, builder.gep(data, [start]), shape, strides, size, meminfo=None)
+    return view._getvalue()
 
 
 @intrinsic
-def _address(typing_context: Any, flat: Any, start: Any) -> Any:
-    def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        array, start = arguments
-        data = context.make_array(signature.args[0])(context, builder, array).data
-        return builder.gep(data, [start])
+def vector(typing_context: Any, flat: Any, start: Any, size: Any) -> Any:
+    """`size` numbers of a flat array as an array, with no claim on its memory: a slice for free."""
 
-    return types.CPointer(flat.dtype)(flat, types.intp), lower
+    def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return _view(context, builder, signature, arguments[0], arguments[1], [arguments[2]])
+
+    i = types.intp
+    return types.Array(flat.dtype, 1, "C")(flat, i, i), lower
+
+
+@intrinsic
+def matrix(typing_context: Any, flat: Any, start: Any, rows: Any, columns: Any) -> Any:
+    """rows * columns numbers of a flat array as a matrix, with no claim on its memory."""
+
+    def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return _view(context, builder, signature, arguments[0], arguments[1], list(arguments[2:]))
+
+    i = types.intp
+    return types.Array(flat.dtype, 2, "C")(flat, i, i, i), lower
 
 
 @intrinsic
@@ -71,27 +92,33 @@ def _gemm(
     typing_context: Any,
     transpose_A: Any,
     transpose_B: Any,
+    m: Any,
+    n: Any,
+    k: Any,
     alpha: Any,
     A: Any,
     B: Any,
     beta: Any,
     C: Any,
 ) -> Any:
-    """C <- alpha op(A) op(B) + beta C for row-major matrices; shapes are the caller's promise."""
+    """C <- alpha op(A) op(B) + beta C for row-major matrices, op(A) being (m, k) and op(B) (k, n).
+
+    The columns of A, B and C say how far apart their rows lie; sizes are the caller's promise.
+    """
     real = C.dtype
     if real not in _LETTERS or any(x.dtype != real or x.layout != "C" for x in (A, B, C)):
         return None
 
     def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        transpose_A, transpose_B, alpha, A, B, beta, C = arguments
+        transpose_A, transpose_B, m, n, k, alpha, _, _, beta, _ = arguments
         byte, size = ir.IntType(8), context.get_value_type(types.intp)
         pointer = byte.as_pointer()
 
-        def matrix(position: int) -> tuple[Any, Any, Any]:
+        def matrix(position: int) -> tuple[Any, Any]:
             kind, value = signature.args[position], arguments[position]
             array = context.make_array(kind)(context, builder, value)
-            rows, columns = cgutils.unpack_tuple(builder, array.shape)
-            return builder.bitcast(array.data, pointer), rows, columns
+            _, columns = cgutils.unpack_tuple(builder, array.shape)
+            return builder.bitcast(array.data, pointer), columns
 
         def by_address(value: Any) -> Any:
             # In the function's entry block: within a loop the stack would grow with every pass.
@@ -101,10 +128,9 @@ def _gemm(
             yes, no = ir.Constant(byte, ord("t")), ir.Constant(byte, ord("n"))
             return builder.select(transpose, yes, no)
 
-        A_data, A_rows, A_columns = matrix(3)
-        B_data, _, B_columns = matrix(4)
-        C_data, m, n = matrix(6)
-        k = builder.select(transpose_A, A_rows, A_columns)
+        (A_data, A_columns), (B_data, B_columns), (C_data, C_columns) = (
+            matrix(i) for i in (6, 7, 9)
+        )
         parameters = [
             (byte, ir.Constant(byte, ord(_LETTERS[real]))),
             (byte, letter(transpose_B)),
@@ -119,7 +145,7 @@ def _gemm(
             (size, A_columns),
             (pointer, by_address(beta)),
             (pointer, C_data),
-            (size, n),
+            (size, C_columns),
         ]
         function_type = ir.FunctionType(ir.IntType(32), [kind for kind, _ in parameters])
         gemm = cgutils.get_or_insert_function(builder.module, function_type, "numba_xxgemm")
@@ -127,7 +153,8 @@ def _gemm(
         builder.call(gemm, [value for _, value in parameters])
         return context.get_dummy_value()
 
-    return types.void(types.boolean, types.boolean, real, A, B, real, C), lower
+    i = types.intp
+    return types.void(types.boolean, types.boolean, i, i, i, real, A, B, real, C), lower
 
 
 @cache
@@ -160,5 +187,5 @@ def unavailable(dtype: DTypeLike) -> str | None:
 @cached_kernel
 def _all_products(inputs: Array, W: Array, delta: Array, z: Array, error: Array, dW: Array) -> None:
     product_into_units(inputs, W, 0.0, z)
-    product_into_inputs(delta, W, 1.0, error)
+    product_into_inputs(delta, W, 1.0, error, W.shape[1])
     product_into_weights(2.0, delta, inputs, 3.0, dW)

@@ -14,7 +14,7 @@ import numpy as np
 
 from whygrad.engines.native.compiling import cached_kernel, kernel
 from whygrad.engines.native.elementwise import IDENTITY, SIGMOID, SOFTMAX, times_slope
-from whygrad.engines.native.transcendental import by_type, softplus
+from whygrad.engines.native.transcendental import by_type, exp, log1p_unit
 from whygrad.functions import HUBER_THRESHOLD, Array
 
 SQUARED_ERROR, ABSOLUTE_ERROR, HUBER, POISSON, CROSS_ENTROPY, BINARY_CROSS_ENTROPY = range(6)
@@ -34,18 +34,24 @@ _below_one = by_type(1 - 2.0**-53, 1 - 2.0**-24)
 
 @cached_kernel
 def output_costs(
-    activation: int, cost: int, z: Array, a: Array, y: Array, rows: int, units: int, costs: Array
-) -> None:
+    activation: int, cost: int, z: Array, a: Array, y: Array, rows: int, units: int, terms: Array,
+    costs: Array,
+) -> None:  # fmt: skip
     """costs[i] <- C_x of example i, from its row of z, a = f(z) and y; costs is float64, (rows,).
 
-    z is read for softmax with cross-entropy and for sigmoid with binary cross-entropy only.
+    z is read for softmax with cross-entropy and for sigmoid with binary cross-entropy only. `terms` is
+    memory like a, to be used at will.
     """
     if activation == SOFTMAX and cost == CROSS_ENTROPY:
         for row in range(rows):
             costs[row] = _softmax_cross_entropy(z, a, y, row * units, units)
     elif activation == SIGMOID and cost == BINARY_CROSS_ENTROPY:
+        _sigmoid_binary_cross_entropy(z, y, terms, rows * units)
         for row in range(rows):
-            costs[row] = _sigmoid_binary_cross_entropy(z, y, row * units, units)
+            total = 0.0
+            for j in range(row * units, (row + 1) * units):
+                total += float(terms[j])
+            costs[row] = total
     elif cost == SQUARED_ERROR:
         for row in range(rows):
             costs[row] = _squared_error(a, y, row * units, units)
@@ -91,11 +97,12 @@ def _softmax_cross_entropy(z: Array, a: Array, y: Array, start: int, units: int)
 
 
 @kernel
-def _sigmoid_binary_cross_entropy(z: Array, y: Array, start: int, units: int) -> float:
-    total = 0.0
-    for j in range(start, start + units):
-        total += float(softplus(z[j])) - float(y[j]) * float(z[j])
-    return total
+def _sigmoid_binary_cross_entropy(z: Array, y: Array, terms: Array, n: int) -> None:
+    """max(z, 0) loses y z before the rest is added: nothing cancels where y is 0 or 1."""
+    for j in range(n):
+        zero = z[j] * type(z[j])(0)  # NaN for an infinite z, as in `whygrad.functions`
+        larger = z[j] if z[j] > zero else zero
+        terms[j] = (larger - y[j] * z[j]) + log1p_unit(exp(-abs(z[j])))
 
 
 @kernel

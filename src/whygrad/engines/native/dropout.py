@@ -28,15 +28,19 @@ def following(number: Any, counter: Any) -> Any:
 
 @kernel
 def lay_mask(
-    key: Any, order: Array, first: int, rows: int, units: int, threshold: Any, factor: float, mask: Array
+    key: Any, order: Array, first: int, rows: int, left: int, units: int, threshold: Any, factor: float,
+    mask: Array,
 ) -> None:  # fmt: skip
-    """mask (rows, units) ← `factor` or 0 for the examples order[first : first + rows] of one layer."""
+    """mask (rows, units) ← `factor` or 0 for the examples order[first : first + rows] of one layer.
+
+    Its columns are the units from `left` on.
+    """
     real = type(mask[0])
     kept, dropped = real(factor), real(0)
     for i in range(rows):
         row = following(key, np.uint64(order[first + i]))
         for j in range(units):
-            case = following(row, np.uint64(j)) >> _32
+            case = following(row, np.uint64(left + j)) >> _32
             mask[i * units + j] = kept if case < threshold else dropped
 
 

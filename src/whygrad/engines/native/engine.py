@@ -120,6 +120,7 @@ class NativeEngine:
 
     def cost_and_gradient(self, plan: Plan, theta: Array, data: Data) -> tuple[float, Array]:
         """Give the cost over all the data and its gradient, in blocks of rows."""
+        from whygrad.engines.native.given import Team
         from whygrad.engines.native.layout import aligned_zeros, penalties
         from whygrad.engines.native.steps import cost_and_gradient
 
@@ -136,6 +137,7 @@ class NativeEngine:
                     inner,
                     layout.examples(np.arange(n, dtype=np.int32), data.weights, data.weights),
                     layout.room,
+                    Team(1, 1, 0, np.zeros(1, np.int64)),
                     block,
                     gradient,
                 )

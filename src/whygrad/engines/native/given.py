@@ -13,8 +13,8 @@ class Layers(NamedTuple):
     values for a batch begin in the workspace. `f` is f(z) and `a` is f(z) times the mask; without dropout
     they share a place. Where f′ is a function of f(z) alone, z shares it as well. `factors` says what
     multiplies the units that dropout keeps, 0 without it, and `thresholds` how often it keeps them (see
-    `whygrad.masks`). `stretch` is 0, or how long the columns of W¹ are where zeros of the input are skipped
-    (see `sparse`).
+    `whygrad.masks`). `wide` marks layers that threads divide by units (see `sharing`). `stretch` is 0, or
+    how long the columns of W¹ are where zeros of the input are skipped (see `sparse`).
     """
 
     sizes: Array
@@ -29,6 +29,7 @@ class Layers(NamedTuple):
     delta: Array
     factors: Array
     thresholds: Array
+    wide: Array
     stretch: int
 
 
@@ -52,7 +53,8 @@ class Room(NamedTuple):
 
     `work` holds z, a and δ of every layer; y, weights and costs those of the examples. `gradient` has room
     for one layer's gradient, or for all of it where blocks of layers move or where it is clipped. `row`
-    has a row for each thread, as long as the widest layer, or as a stretch of W¹. `penalty` is one number.
+    has a row for each thread, as long as the widest layer, or as a stretch of W¹; `panel` one with room for
+    the parts of matrices that products copy. `penalty` is one number.
     """
 
     work: Array
@@ -61,6 +63,7 @@ class Room(NamedTuple):
     costs: Array
     gradient: Array
     row: Array
+    panel: Array
     penalty: Array
 
 

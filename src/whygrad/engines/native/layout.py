@@ -17,6 +17,7 @@ from whygrad.engines.native.costs import COST_CODES
 from whygrad.engines.native.elementwise import ACTIVATION_CODES, SLOPE_NEEDS_Z
 from whygrad.engines.native.given import Examples, Layers, Room
 from whygrad.engines.native.memory import LINE, read_only
+from whygrad.engines.native.microkernels import PANEL
 from whygrad.engines.native.updates import Bounds, Penalties, Rule
 from whygrad.functions import Array
 from whygrad.masks import threshold
@@ -29,6 +30,8 @@ from whygrad.plan import Clip, Data, Penalty, Plan
 SPARSE_SHARE, SPARSE_INPUTS, SPARSE_UNITS = 0.3, 64, 128
 # Threads share a step of at least so many multiplications, in blocks of at least so many examples.
 SHARED_EFFORT, BLOCK_ROWS, MOST_BLOCKS = 2**22, 48, 8
+# A layer of at least so many units, and more than there are examples in a batch, is divided by units.
+WIDE_UNITS = 256
 # Columns are kept in 16 bits, and the compressed rows in memory beside the data.
 SPARSE_COLUMNS, SPARSE_NUMBERS = sparse.NARROW, 2**28
 
@@ -114,7 +117,17 @@ def blocks(net: Network, rows: int) -> int:
     effort = rows * (sum(weights) + 8 * sum(net.sizes[1:]))
     if effort < SHARED_EFFORT:
         return 1
+    if any(wide(net, rows)):
+        return MOST_BLOCKS
     return min(MOST_BLOCKS, 1 << max(0, (rows // BLOCK_ROWS).bit_length() - 1))
+
+
+def wide(net: Network, rows: int) -> list[bool]:
+    """Tell for every layer whether threads divide it by units, rather than by examples."""
+    hidden = zip(net.sizes[1:-1], net.f[1:-1], strict=True)
+    # Softmax needs the whole row; so do the costs of the outputs.
+    inner = [units >= max(rows, WIDE_UNITS) and f.name != "softmax" for units, f in hidden]
+    return [False, *inner, False]
 
 
 def skips_zeros(X: Array, units: int) -> bool:
@@ -163,7 +176,10 @@ def layers(net: Network, batch_size: int, stretch: int, drops: bool = True) -> L
     thresholds = np.array([threshold(rate) for rate in rates], np.uint64)
     cost = COST_CODES[net.C.name]
     places = (at_W, at_b, at_z, at_f, at_a, at_mask, at_delta)
-    return Layers(n_l, f_l, cost, *places, factors, thresholds, stretch)
+    by_units = np.array(wide(net, batch_size))
+    if stretch or blocks(net, batch_size) == 1:
+        by_units[: 2 if stretch else L] = False
+    return Layers(n_l, f_l, cost, *places, factors, thresholds, by_units, stretch)
 
 
 def rule(optimizer: Optimizer) -> Rule:
@@ -226,6 +242,7 @@ def _room(layers: Layers, batch_size: int, dtype: str, gradient: int, blocks: in
     L, outputs = len(layers.sizes) - 1, int(layers.sizes[-1])
     ends = layers.b[1:] + layers.sizes[1:]
     width = _whole_lines(max(layers.stretch, int(layers.sizes[1:].max())))
+    panel = PANEL // np.dtype(dtype).itemsize
     last = int(layers.delta[L]) + _whole_lines(batch_size * outputs)
     return Room(
         work=aligned_zeros(last, dtype),
@@ -234,6 +251,7 @@ def _room(layers: Layers, batch_size: int, dtype: str, gradient: int, blocks: in
         costs=np.zeros(batch_size),
         gradient=aligned_zeros(max(gradient, int((ends - layers.W[1:]).max())), dtype),
         row=aligned_zeros(blocks * width, dtype).reshape(blocks, width),
+        panel=aligned_zeros(blocks * panel, dtype).reshape(blocks, panel),
         penalty=np.zeros(1),
     )
 

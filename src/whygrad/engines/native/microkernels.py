@@ -1,13 +1,15 @@
-"""Matrix products of middling size in native code, in registers.
+"""Matrix products in native code, in registers.
 
-BLAS copies its operands into blocks before it multiplies, which pays for large matrices only. Two loops
-do without, each over a tile of results that stays in registers:
+BLAS copies its operands into blocks before it multiplies, which pays for large matrices only, and only
+where there is much to multiply with them. Two loops do without, each over a tile of results that stays in
+registers:
 
     dots      z_ij ← z_ij + Σ_k a_ik W_jk              rows times rows: the way forward
     combine   C_p ← βC_p + α Σ_q c_pq R_q              rows from rows: the way back (δW), the update (δᵀa)
 
-Every result is summed in the same order whatever tile it lies in, so that its bits do not depend on its
-place in a batch.
+Where R is large or its rows lie a power of 2 apart, which a cache has few places for, `combine_packed`
+first copies a few columns of it side by side. Every result is summed in the same order whatever tile it
+lies in, so that its bits do not depend on its place in a batch.
 """
 
 from typing import Any
@@ -18,14 +20,22 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from whygrad.engines.native.compiling import kernel
+from whygrad.engines.native.memory import copy
 from whygrad.engines.native.vectors import VECTOR_BYTES, WIDE, Vectors, data
 from whygrad.functions import Array
 
-TILE = 4 if WIDE else 2  # units (dots) or vectors (combine) that a tile is wide; it is 4 rows high
+# Rows that a tile is high, and units (dots) or vectors (combine) that it is wide: as many totals as leave
+# registers for the operands, which come from the second-level cache.
+HEIGHT, WIDTH = (8, 3) if WIDE else (4, 2)
+# The pieces that products are taken in: bytes of a row and rows of W (dots); rows of R and columns, each
+# as wide as a tile, that are copied at a time (combine), and what they take.
+DEPTH, UNITS = 4096, 252
+INNER, GROUP = 256, 4
+PANEL = INNER * GROUP * WIDTH * VECTOR_BYTES
 
 
 def _dots_tile(rows: int, units: int) -> Any:
-    """Make the tile of `dots` that has so many rows and units."""
+    """Make the tile of `dots` that has so many rows and units: `size` columns of rows `stride` apart."""
 
     @intrinsic
     def tile(
@@ -35,21 +45,22 @@ def _dots_tile(rows: int, units: int) -> Any:
         W: Any,
         W_start: Any,
         size: Any,
+        stride: Any,
         z: Any,
         z_start: Any,
         z_stride: Any,
     ) -> Any:
         def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            a, a_start, W, W_start, size, z, z_start, z_stride = arguments
+            a, a_start, W, W_start, size, stride, z, z_start, z_stride = arguments
             kinds = signature.args
-            vectors = Vectors(context, builder, kinds[5].dtype)
+            vectors = Vectors(context, builder, kinds[6].dtype)
             step = ir.Constant(vectors.index, vectors.lanes)
             a_data, W_data, z_data = (
-                data(context, builder, kinds[n], v) for n, v in ((0, a), (2, W), (5, z))
+                data(context, builder, kinds[n], v) for n, v in ((0, a), (2, W), (6, z))
             )
 
             def row_of(address: Any, start: Any, row: int) -> Any:
-                offset = builder.mul(size, ir.Constant(vectors.index, row))
+                offset = builder.mul(stride, ir.Constant(vectors.index, row))
                 return builder.gep(address, [builder.add(start, offset)])
 
             a_rows = [row_of(a_data, a_start, row) for row in range(rows)]
@@ -75,19 +86,16 @@ def _dots_tile(rows: int, units: int) -> Any:
                 add(k)
             with builder.if_then(builder.icmp_signed(">", rest, ir.Constant(vectors.index, 0))):
                 add(whole, vectors.mask(rest))
+            mask = vectors.first(units)
             for row in range(rows):
-                for unit in range(units):
-                    offset = builder.add(
-                        builder.mul(z_stride, ir.Constant(vectors.index, row)),
-                        ir.Constant(vectors.index, unit),
-                    )
-                    target = builder.gep(z_data, [builder.add(z_start, offset)])
-                    total = vectors.sum(builder.load(totals[row][unit]))
-                    builder.store(builder.fadd(builder.load(target), total), target)
+                offset = builder.mul(z_stride, ir.Constant(vectors.index, row))
+                target = builder.gep(z_data, [builder.add(z_start, offset)])
+                sums = vectors.sums([builder.load(total) for total in totals[row]])
+                vectors.store(builder.fadd(vectors.load(target, mask), sums), target, mask)
             return context.get_dummy_value()
 
         index = types.intp
-        return types.void(a, index, W, index, index, z, index, index), lower
+        return types.void(a, index, W, index, index, index, z, index, index), lower
 
     return tile
 
@@ -95,8 +103,8 @@ def _dots_tile(rows: int, units: int) -> Any:
 def _combine_tile(rows: int, width: int) -> Any:
     """Make the tile of `combine` that has so many rows and is so many vectors wide.
 
-    It covers the columns from k on. R and C have rows of `size` numbers, and `inner` rows of R are
-    added up, each times c[c_start + p c_row + q c_column]. A tile one vector wide may be cut short.
+    Rows of R are R_row apart and those of C C_row; `inner` rows of R are added up, each times
+    c[c_start + p c_row + q c_column]. A tile one vector wide ends after `left` columns.
     """
 
     @intrinsic
@@ -109,39 +117,37 @@ def _combine_tile(rows: int, width: int) -> Any:
         c_column: Any,
         R: Any,
         R_start: Any,
+        R_row: Any,
         inner: Any,
         beta: Any,
         C: Any,
         C_start: Any,
-        size: Any,
-        k: Any,
+        C_row: Any,
+        left: Any,
     ) -> Any:
         def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            alpha, c, c_start, c_row, c_column, R, R_start, inner, beta, C, C_start, size, k = (
-                arguments
-            )
+            alpha, c, c_start, c_row, c_column, R, R_start, R_row = arguments[:8]
+            inner, beta, C, C_start, C_row, left = arguments[8:]
             kinds = signature.args
-            vectors = Vectors(context, builder, kinds[9].dtype)
+            vectors = Vectors(context, builder, kinds[10].dtype)
             index = vectors.index
 
             def number(n: int) -> Any:
                 return ir.Constant(index, n)
 
             c_data, R_data, C_data = (
-                data(context, builder, kinds[n], v) for n, v in ((1, c), (5, R), (9, C))
+                data(context, builder, kinds[n], v) for n, v in ((1, c), (5, R), (10, C))
             )
-            mask = vectors.mask(builder.sub(size, k)) if width == 1 else None
+            mask = vectors.mask(left) if width == 1 else None
             totals = [
                 [cgutils.alloca_once_value(builder, vectors.zero) for _ in range(width)]
                 for _ in range(rows)
             ]
             with cgutils.for_range(builder, inner, intp=index) as loop:
                 q = loop.index
-                R_row = builder.gep(
-                    R_data, [builder.add(builder.add(R_start, k), builder.mul(q, size))]
-                )
+                R_q = builder.gep(R_data, [builder.add(R_start, builder.mul(q, R_row))])
                 r = [
-                    vectors.load(builder.gep(R_row, [number(v * vectors.lanes)]), mask)
+                    vectors.load(builder.gep(R_q, [number(v * vectors.lanes)]), mask)
                     for v in range(width)
                 ]
                 c_q = builder.add(c_start, builder.mul(q, c_column))
@@ -156,9 +162,9 @@ def _combine_tile(rows: int, width: int) -> Any:
             scale, keep = vectors.spread(alpha), vectors.spread(beta)
             kept = builder.fcmp_unordered("!=", beta, ir.Constant(vectors.number, 0.0))
             for row in range(rows):
-                C_row = builder.add(builder.add(C_start, k), builder.mul(size, number(row)))
+                C_p = builder.add(C_start, builder.mul(C_row, number(row)))
                 for v in range(width):
-                    target = builder.gep(C_data, [builder.add(C_row, number(v * vectors.lanes))])
+                    target = builder.gep(C_data, [builder.add(C_p, number(v * vectors.lanes))])
                     value = cgutils.alloca_once(builder, vectors.type)
                     product = builder.fmul(scale, builder.load(totals[row][v]))
                     builder.store(product, value)
@@ -169,81 +175,145 @@ def _combine_tile(rows: int, width: int) -> Any:
             return context.get_dummy_value()
 
         i = types.intp
-        signature = types.void(alpha, c, i, i, i, R, i, i, beta, C, i, i, i)
+        signature = types.void(alpha, c, i, i, i, R, i, i, i, beta, C, i, i, i)
         return signature, lower
 
     return tile
 
 
-_dots = _dots_tile(4, TILE)
-_dots_unit = _dots_tile(4, 1)
-_dots_row = _dots_tile(1, TILE)
+_dots = _dots_tile(HEIGHT, WIDTH)
+_dots_unit = _dots_tile(HEIGHT, 1)
+_dots_pair = _dots_tile(2, WIDTH)
+_dots_row = _dots_tile(1, WIDTH)
 _dots_one = _dots_tile(1, 1)
-_combine = _combine_tile(4, TILE)
-_combine_column = _combine_tile(4, 1)
-_combine_row = _combine_tile(1, TILE)
+_combine = _combine_tile(HEIGHT, WIDTH)
+_combine_column = _combine_tile(HEIGHT, 1)
+_combine_row = _combine_tile(1, WIDTH)
 _combine_one = _combine_tile(1, 1)
 
 
 @kernel
 def dots(
-    a: Array,
-    a_start: int,
-    W: Array,
-    W_start: int,
-    rows: int,
-    units: int,
-    size: int,
-    z: Array,
-    z_start: int,
-) -> None:
-    """z (rows, units) ← z + a Wᵀ, with a (rows, size) and W (units, size)."""
-    whole_rows, whole_units = rows - rows % 4, units - units % TILE
-    for i in range(0, whole_rows, 4):
-        x, to = a_start + i * size, z_start + i * units
-        for j in range(0, whole_units, TILE):
-            _dots(a, x, W, W_start + j * size, size, z, to + j, units)
+    a: Array, a_start: int, W: Array, W_start: int, rows: int, units: int, size: int,
+    z: Array, z_start: int, z_row: int,
+) -> None:  # fmt: skip
+    """z (rows, units) ← z + a Wᵀ, with a (rows, size) and W (units, size); rows of z lie z_row apart.
+
+    Taken in pieces of W that stay in the cache.
+    """
+    depth = DEPTH // W.itemsize
+    for j in range(0, units, UNITS):
+        for k in range(0, size, depth):
+            _dots_piece(
+                a, a_start + k, W, W_start + j * size + k, rows, min(UNITS, units - j),
+                min(depth, size - k), size, z, z_start + j, z_row,
+            )  # fmt: skip
+
+
+@kernel
+def _dots_piece(
+    a: Array, a_start: int, W: Array, W_start: int, rows: int, units: int, size: int, stride: int,
+    z: Array, z_start: int, z_row: int,
+) -> None:  # fmt: skip
+    whole_rows, whole_units = rows - rows % HEIGHT, units - units % WIDTH
+    for i in range(0, whole_rows, HEIGHT):
+        x, to = a_start + i * stride, z_start + i * z_row
+        for j in range(0, whole_units, WIDTH):
+            _dots(a, x, W, W_start + j * stride, size, stride, z, to + j, z_row)
         for j in range(whole_units, units):
-            _dots_unit(a, x, W, W_start + j * size, size, z, to + j, units)
+            _dots_unit(a, x, W, W_start + j * stride, size, stride, z, to + j, z_row)
+    pairs = rows - rows % 2
+    for i in range(whole_rows, pairs, 2):
+        x, to = a_start + i * stride, z_start + i * z_row
+        for j in range(0, whole_units, WIDTH):
+            _dots_pair(a, x, W, W_start + j * stride, size, stride, z, to + j, z_row)
+    for i in range(pairs, rows):
+        x, to = a_start + i * stride, z_start + i * z_row
+        for j in range(0, whole_units, WIDTH):
+            _dots_row(a, x, W, W_start + j * stride, size, stride, z, to + j, z_row)
     for i in range(whole_rows, rows):
-        x, to = a_start + i * size, z_start + i * units
-        for j in range(0, whole_units, TILE):
-            _dots_row(a, x, W, W_start + j * size, size, z, to + j, units)
+        x, to = a_start + i * stride, z_start + i * z_row
         for j in range(whole_units, units):
-            _dots_one(a, x, W, W_start + j * size, size, z, to + j, units)
+            _dots_one(a, x, W, W_start + j * stride, size, stride, z, to + j, z_row)
 
 
 @kernel
 def combine(
-    alpha: float,
-    c: Array,
-    c_start: int,
-    c_row: int,
-    c_column: int,
-    R: Array,
-    R_start: int,
-    rows: int,
-    inner: int,
-    size: int,
-    beta: float,
-    C: Array,
-    C_start: int,
-) -> None:
-    """C (rows, size) ← βC + α c R, with R (inner, size) and c_pq = c[c_start + p c_row + q c_column]."""
-    real, lanes = type(C[0]), VECTOR_BYTES // C.itemsize
-    al, be = real(alpha), real(beta)
-    whole_rows, whole = rows - rows % 4, size - size % (TILE * lanes)
-    for k in range(0, whole, TILE * lanes):
-        for p in range(0, whole_rows, 4):
-            s, to = c_start + p * c_row, C_start + p * size
-            _combine(al, c, s, c_row, c_column, R, R_start, inner, be, C, to, size, k)
-        for p in range(whole_rows, rows):
-            s, to = c_start + p * c_row, C_start + p * size
-            _combine_row(al, c, s, c_row, c_column, R, R_start, inner, be, C, to, size, k)
+    alpha: float, c: Array, c_start: int, c_row: int, c_column: int, R: Array, R_start: int,
+    rows: int, inner: int, size: int, stride: int, beta: float, C: Array, C_start: int,
+) -> None:  # fmt: skip
+    """C (rows, size) ← βC + α c R, with R (inner, size) and c_pq = c[c_start + p c_row + q c_column].
+
+    Rows of R and of C lie `stride` apart.
+    """
+    lanes = VECTOR_BYTES // C.itemsize
+    wide = WIDTH * lanes
+    whole = size - size % wide
+    for k in range(0, whole, wide):
+        _column(
+            alpha, c, c_start, c_row, c_column, R, R_start + k, stride, rows, inner, beta,
+            C, C_start + k, stride, wide,
+        )  # fmt: skip
     for k in range(whole, size, lanes):
-        for p in range(0, whole_rows, 4):
-            s, to = c_start + p * c_row, C_start + p * size
-            _combine_column(al, c, s, c_row, c_column, R, R_start, inner, be, C, to, size, k)
-        for p in range(whole_rows, rows):
-            s, to = c_start + p * c_row, C_start + p * size
-            _combine_one(al, c, s, c_row, c_column, R, R_start, inner, be, C, to, size, k)
+        _column(
+            alpha, c, c_start, c_row, c_column, R, R_start + k, stride, rows, inner, beta,
+            C, C_start + k, stride, min(lanes, size - k),
+        )  # fmt: skip
+
+
+@kernel
+def combine_packed(
+    alpha: float, c: Array, c_start: int, c_row: int, c_column: int, R: Array, R_start: int,
+    rows: int, inner: int, size: int, stride: int, beta: float, C: Array, C_start: int, panel: Array,
+) -> None:  # fmt: skip
+    """As `combine`; `panel` has room for PANEL bytes."""
+    wide = WIDTH * (VECTOR_BYTES // C.itemsize)
+    whole, keep = size - size % wide, beta
+    for q in range(0, inner, INNER):
+        deep, place = min(INNER, inner - q), c_start + q * c_column
+        for k in range(0, whole, GROUP * wide):
+            columns = min(GROUP, (whole - k) // wide)
+            for row in range(deep):
+                source = R_start + (q + row) * stride + k
+                for column in range(columns):
+                    copy(R, source + column * wide, panel, (column * deep + row) * wide, wide)
+            for column in range(columns):
+                _column(
+                    alpha, c, place, c_row, c_column, panel, column * deep * wide, wide, rows, deep,
+                    keep, C, C_start + k + column * wide, stride, wide,
+                )  # fmt: skip
+        if whole < size:
+            combine(
+                alpha, c, place, c_row, c_column, R, R_start + q * stride + whole, rows, deep,
+                size - whole, stride, keep, C, C_start + whole,
+            )  # fmt: skip
+        keep = 1.0
+
+
+@kernel
+def _column(
+    alpha: float, c: Array, c_start: int, c_row: int, c_column: int, R: Array, R_start: int, R_row: int,
+    rows: int, inner: int, beta: float, C: Array, C_start: int, C_row: int, left: int,
+) -> None:  # fmt: skip
+    """`combine` for a few columns: as many as a tile has, or `left` of one vector."""
+    real, lanes = type(C[0]), VECTOR_BYTES // C.itemsize
+    al, be, wide = real(alpha), real(beta), left == WIDTH * lanes
+    whole = rows - rows % HEIGHT
+    for p in range(0, whole, HEIGHT):
+        s, to = c_start + p * c_row, C_start + p * C_row
+        if wide:
+            _combine(al, c, s, c_row, c_column, R, R_start, R_row, inner, be, C, to, C_row, left)
+        else:
+            _combine_column(
+                al, c, s, c_row, c_column, R, R_start, R_row, inner, be, C, to, C_row, left
+            )
+    for p in range(whole, rows):
+        s, to = c_start + p * c_row, C_start + p * C_row
+        if wide:
+            _combine_row(
+                al, c, s, c_row, c_column, R, R_start, R_row, inner, be, C, to, C_row, left
+            )
+        else:
+            _combine_one(
+                al, c, s, c_row, c_column, R, R_start, R_row, inner, be, C, to, C_row, left
+            )

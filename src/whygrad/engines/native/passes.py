@@ -54,7 +54,8 @@ def gather(
 
 
 @kernel
-def forward(
+def forward_layer(
+    l: int,
     layers: Layers,
     theta: Array,
     examples: Examples,
@@ -62,45 +63,49 @@ def forward(
     first: int,
     low: int,
     high: int,
+    left: int,
+    right: int,
     key: Any,
     part: int,
 ) -> None:
-    """zˡ = aˡ⁻¹ Wˡᵀ + bˡ, aˡ = f(zˡ): the biases are laid down first and the product added to them.
+    """zˡ = aˡ⁻¹ Wˡᵀ + bˡ, aˡ = f(zˡ) for examples from low to high and units from left to right.
 
-    `key` stands for seed and step, which decide the masks of dropout.
+    The biases are laid down first and the product added to them.
     """
-    work, rows = room.work, high - low
-    for l in range(1, len(layers.sizes)):
-        units, below = layers.sizes[l], layers.sizes[l - 1]
-        W, b, row = layers.W[l], layers.b[l], room.row[part]
-        z, f, a = (
-            layers.z[l] + low * units,
-            layers.f[l] + low * units,
-            layers.a[l] + low * units,
-        )
-        if l == 1 and layers.stretch > 0:
-            for i in range(rows):
-                row[:] = 0
-                copy(theta, b, row, ZERO, units)
-                example = examples.order[first + low + i]
-                sparse.read_row(examples.rows, example, row, theta, W, layers.stretch)
-                copy(row, ZERO, work, z + i * units, units)
-        else:
-            for i in range(rows):
-                copy(theta, b, work, z + i * units, units)
-            inputs = layers.a[l - 1] + low * below
-            products.into_units(work, inputs, theta, W, work, z, rows, units, below)
+    work, rows, count = room.work, high - low, right - left
+    units, below = layers.sizes[l], layers.sizes[l - 1]
+    W, b = layers.W[l] + left * below, layers.b[l] + left
+    begin = low * units + left
+    z, f, a = layers.z[l] + begin, layers.f[l] + begin, layers.a[l] + begin
+    if l == 1 and layers.stretch > 0:
+        row = room.row[part]
+        for i in range(rows):
+            row[:] = 0
+            copy(theta, layers.b[l], row, ZERO, units)
+            example = examples.order[first + low + i]
+            sparse.read_row(examples.rows, example, row, theta, layers.W[l], layers.stretch)
+            copy(row, ZERO, work, z + i * units, units)
+    else:
+        for i in range(rows):
+            copy(theta, b, work, z + i * units, count)
+        inputs = layers.a[l - 1] + low * below
+        products.into_units(work, inputs, theta, W, work, z, units, rows, count, below)
+    # Whole rows lie side by side and go through in one piece, parts of rows one by one.
+    pieces, tall = (1, rows) if count == units else (rows, 1)
+    size, code = tall * count, layers.activations[l]
+    for piece in range(pieces):
+        z_i, f_i, a_i = z + piece * units, f + piece * units, a + piece * units
         if f != z:
-            copy(work, z, work, f, rows * units)
-        activate(layers.activations[l], vector(work, f, rows * units), rows, units)
+            copy(work, z_i, work, f_i, size)
+        activate(code, vector(work, f_i, size), tall, count)
         if layers.factors[l] != 0:
-            copy(work, f, work, a, rows * units)
-            mask = vector(work, layers.mask[l] + low * units, rows * units)
+            copy(work, f_i, work, a_i, size)
+            mask = vector(work, layers.mask[l] + begin + piece * units, size)
             lay_mask(
-                following(key, np.uint64(l)), examples.order, first + low, rows, units,
+                following(key, np.uint64(l)), examples.order, first + low + piece, tall, left, count,
                 layers.thresholds[l], layers.factors[l], mask,
             )  # fmt: skip
-            multiply(vector(work, a, rows * units), mask, rows * units)
+            multiply(vector(work, a_i, size), mask, size)
 
 
 @kernel
@@ -111,8 +116,9 @@ def find_costs(layers: Layers, room: Room, low: int, high: int) -> None:
     z = vector(room.work, layers.z[L] + low * units, rows * units)
     a = vector(room.work, layers.a[L] + low * units, rows * units)
     y = vector(room.y, low * units, rows * units)
+    terms = vector(room.work, layers.delta[L] + low * units, rows * units)  # δᴸ comes later
     f, cost = layers.activations[L], layers.cost
-    output_costs(f, cost, z, a, y, rows, units, vector(room.costs, low, rows))
+    output_costs(f, cost, z, a, y, rows, units, terms, vector(room.costs, low, rows))
 
 
 @kernel
@@ -135,8 +141,8 @@ def penalty_of(layers: Layers, theta: Array, l1: float, l2: float) -> float:
 
 
 @kernel
-def backward(layers: Layers, theta: Array, room: Room, low: int, high: int) -> None:
-    """BP1 for the outputs, times the weights of the examples; BP2 from layer to layer below."""
+def find_error(layers: Layers, room: Room, low: int, high: int) -> None:
+    """BP1 for the outputs, times the weights of the examples."""
     work, L, rows = room.work, len(layers.sizes) - 1, high - low
     units = layers.sizes[L]
     z = vector(work, layers.z[L] + low * units, rows * units)
@@ -147,17 +153,38 @@ def backward(layers: Layers, theta: Array, room: Room, low: int, high: int) -> N
     for i in range(rows):
         for j in range(units):
             delta[i * units + j] *= room.weights[low + i]
-    for l in range(L, 1, -1):
-        units, below = layers.sizes[l], layers.sizes[l - 1]
-        above, to = layers.delta[l] + low * units, layers.delta[l - 1] + low * below
-        products.into_inputs(work, above, theta, layers.W[l], work, to, rows, units, below)
-        z = vector(work, layers.z[l - 1] + low * below, rows * below)
-        f = vector(work, layers.f[l - 1] + low * below, rows * below)
-        delta = vector(work, to, rows * below)
+
+
+@kernel
+def backward_layer(
+    l: int,
+    layers: Layers,
+    theta: Array,
+    room: Room,
+    low: int,
+    high: int,
+    left: int,
+    right: int,
+    part: int,
+) -> None:
+    """BP2: from δˡ to δˡ⁻¹, for examples from low to high and units from left to right of layer l − 1."""
+    work, rows, count = room.work, high - low, right - left
+    units, below = layers.sizes[l], layers.sizes[l - 1]
+    begin = low * below + left
+    above, to = layers.delta[l] + low * units, layers.delta[l - 1] + begin
+    W = layers.W[l] + left
+    products.into_inputs(
+        work, above, theta, W, work, to, rows, units, count, below, room.panel[part]
+    )
+    pieces, tall = (1, rows) if count == below else (rows, 1)
+    size = tall * count
+    for piece in range(pieces):
+        at = begin + piece * below
+        z, f = vector(work, layers.z[l - 1] + at, size), vector(work, layers.f[l - 1] + at, size)
+        delta = vector(work, layers.delta[l - 1] + at, size)
         if layers.factors[l - 1] != 0:
-            mask = vector(work, layers.mask[l - 1] + low * below, rows * below)
-            multiply(delta, mask, rows * below)
-        times_slope(layers.activations[l - 1], z, f, delta, rows, below)
+            multiply(delta, vector(work, layers.mask[l - 1] + at, size), size)
+        times_slope(layers.activations[l - 1], z, f, delta, tall, count)
 
 
 @kernel

@@ -41,6 +41,7 @@ def width(units: int, dtype: Any) -> int:
 
 # Up to so many columns their numbers take 16 bits, beyond 32, for which the loop is compiled anew.
 NARROW = 2**16
+CHAINS = 2  # sums that are added to in turn: an addition takes several cycles
 
 
 def rows(starts: Array, columns: Array, values: Array) -> Rows:
@@ -112,22 +113,40 @@ def _tile(vectors_wide: int, update: bool) -> Any:
             row_data = builder.gep(row_data, [row_start])
             places = [builder.gep(row_data, [offset]) for offset in offsets]
             totals = [cgutils.alloca_once_value(builder, vectors.load(place)) for place in places]
-            with cgutils.for_range_slice(
-                builder, first, last, ir.Constant(vectors.index, 1), vectors.index
-            ) as (t, _):
+            # Sums of their own for every other number: an addition need not wait for the last one.
+            chains = [totals]
+            if not update and vectors_wide <= 2:
+                zeros = [[vectors.zero] * vectors_wide] * (CHAINS - 1)
+                chains += [[cgutils.alloca_once_value(builder, z) for z in row] for row in zeros]
+
+            def take(t: Any, sums: list[Any]) -> None:
                 k = builder.zext(builder.load(builder.gep(column_data, [t])), vectors.index)
                 x = vectors.spread(builder.load(builder.gep(value_data, [t])))
                 stretch = builder.gep(W_data, [builder.add(W_start, builder.mul(k, W_width))])
-                for total, offset in zip(totals, offsets, strict=True):
+                for total, offset in zip(sums, offsets, strict=True):
                     place = builder.gep(stretch, [offset])
                     w = vectors.load(place)
                     if update:
                         vectors.store(vectors.multiply_add(builder.load(total), x, w), place)
                     else:
                         builder.store(vectors.multiply_add(x, w, builder.load(total)), total)
+
+            one, many = (ir.Constant(vectors.index, n) for n in (1, len(chains)))
+            whole = builder.sub(last, builder.srem(builder.sub(last, first), many))
+            with cgutils.for_range_slice(builder, first, whole, many, vectors.index) as (t, _):
+                for n, sums in enumerate(chains):
+                    take(builder.add(t, ir.Constant(vectors.index, n)), sums)
+            if len(chains) > 1:
+                with cgutils.for_range_slice(builder, whole, last, one, vectors.index) as (t, _):
+                    take(t, totals)
             if not update:
-                for total, place in zip(totals, places, strict=True):
-                    vectors.store(builder.load(total), place)
+                for v, place in enumerate(places):
+                    parts = [builder.load(sums[v]) for sums in chains]
+                    while len(parts) > 1:
+                        parts = [
+                            builder.fadd(x, y) for x, y in zip(parts[::2], parts[1::2], strict=True)
+                        ]
+                    vectors.store(parts[0], place)
             return context.get_dummy_value()
 
         i = types.intp

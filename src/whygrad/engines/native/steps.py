@@ -4,9 +4,10 @@ The network is described by data (sizes, where each layer's numbers begin, codes
 that one compiled function per dtype serves all of them. A step reads like `backprop`: gather the batch,
 forward, cost, backward, and then each layer moves.
 
-Large batches are divided into blocks of examples on the way forward and back, and large layers into blocks
-of units when they move. Threads share the blocks out and meet twice a step: when all errors are there, and
-when all layers have moved. The blocks follow from the shapes, however many threads there are.
+Large batches are divided into blocks of examples or of units on the way forward and back (`sharing`), and
+large layers into blocks of units when they move. Threads share the blocks out and meet at least twice a
+step: when all errors are there, and when all layers have moved. The blocks follow from the shapes, however
+many threads there are.
 
 Nothing is allocated within a step: a, z and δ of every layer have their places in one workspace. Weights
 of examples multiply δᴸ, and with it everything below; gradients divide by their sum S.
@@ -23,14 +24,11 @@ from whygrad.engines.native.dropout import following
 from whygrad.engines.native.given import Examples, Layers, Room, Team
 from whygrad.engines.native.passes import (
     add_gradient,
-    backward,
-    find_costs,
-    forward,
-    gather,
     mean_cost,
     penalty_of,
     total_weight,
 )
+from whygrad.engines.native.sharing import forward_and_back
 from whygrad.engines.native.threads import begin, meet
 from whygrad.engines.native.updates import (
     SGD,
@@ -73,7 +71,7 @@ def run_steps(
     """
     clips = math.isfinite(bounds.norm) or math.isfinite(bounds.value)
     taps = len(watching.taps) > 0
-    before, taken, meeting = flush(), len(numbers), 0
+    before, taken, meeting = flush(), len(numbers), ZERO
     for i in range(len(numbers)):
         # Decided here: even a look that finds nothing to do takes a microsecond to be called.
         looks = taps or (watching.every > 0 and (step + i) % watching.every == 0)
@@ -87,12 +85,9 @@ def run_steps(
             look_before(watching, layers, theta, team.part, i, step + i)
 
         key = following(following(np.uint64(0), seed), np.uint64(step + i))
-        for block in range(team.part, team.blocks, team.parts):
-            low, high = begin(rows, team.blocks, block), begin(rows, team.blocks, block + 1)
-            gather(layers, examples, room, first, low, high, rows)
-            forward(layers, theta, examples, room, first, low, high, key, team.part)
-            find_costs(layers, room, low, high)
-            backward(layers, theta, room, low, high)
+        meeting = forward_and_back(
+            layers, theta, examples, room, team, first, rows, key, meeting
+        )  # fmt: skip
         if team.part == 0:
             room.penalty[0] = penalty_of(layers, theta, l1, l2)
         meeting += 1
@@ -194,14 +189,15 @@ def cost_and_gradient(
     theta: Array,
     examples: Examples,
     room: Room,
+    team: Team,
     batch_size: int,
     gradient: Array,
 ) -> float:
     """Give the cost over all examples, and its gradient in `gradient`, in blocks of `batch_size`.
 
-    The layers are without dropout.
+    The layers are without dropout; the team is of one.
     """
-    n, low = len(examples.order), ZERO
+    n, low, meeting = len(examples.order), ZERO, ZERO
     S = total_weight(examples, low, n)
     l1 = penalties.l1 + penalties.l1_per_example / S
     l2 = penalties.l2 + penalties.l2_per_example / S
@@ -209,11 +205,10 @@ def cost_and_gradient(
     gradient[:] = 0
     for first in range(0, n, batch_size):
         rows = min(batch_size, n - first)
-        gather(layers, examples, room, first, low, rows, rows)
-        forward(layers, theta, examples, room, first, low, rows, np.uint64(0), low)
-        find_costs(layers, room, low, rows)
+        meeting = forward_and_back(
+            layers, theta, examples, room, team, first, rows, np.uint64(0), meeting
+        )  # fmt: skip
         cost += mean_cost(room, rows, S)
-        backward(layers, theta, room, low, rows)
         for l in range(1, len(layers.sizes)):
             W, b, units = layers.W[l], layers.b[l], layers.sizes[l]
             add_gradient(

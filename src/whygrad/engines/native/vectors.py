@@ -66,6 +66,38 @@ class Vectors:
             )
         return builder.extract_element(vector, ir.Constant(ir.IntType(32), 0))
 
+    def sums(self, vectors: list[Any]) -> Any:
+        """Give a vector whose first lanes are the sums of the vectors, each added up as by `sum`.
+
+        Two vectors are halved into one, so that several sums take little longer than one.
+        """
+        builder, block = self.builder, self.lanes
+        while block > 1:
+            half = block // 2
+            low = [lane for lane in range(self.lanes) if lane % block < half]
+            left, right = (
+                ir.Constant(
+                    ir.VectorType(ir.IntType(32), self.lanes),
+                    [lane + side for lane in (*low, *(self.lanes + lane for lane in low))],
+                )
+                for side in (0, half)
+            )
+            if len(vectors) % 2:
+                vectors = [*vectors, vectors[-1]]
+            vectors = [
+                builder.fadd(
+                    builder.shuffle_vector(x, y, left), builder.shuffle_vector(x, y, right)
+                )
+                for x, y in zip(vectors[::2], vectors[1::2], strict=True)
+            ]
+            block = half
+        return vectors[0]
+
+    def first(self, count: int) -> Any:
+        """Give the mask of the first `count` lanes, where that is known beforehand."""
+        kind = ir.VectorType(ir.IntType(1), self.lanes)
+        return ir.Constant(kind, [lane < count for lane in range(self.lanes)])
+
     def mask(self, count: Any) -> Any:
         """Give the mask of the first `count` lanes."""
         kind = ir.VectorType(self.index, self.lanes)

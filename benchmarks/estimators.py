@@ -1,0 +1,105 @@
+"""`MLPClassifier()` as called, whygrad's beside scikit-learn's: each fit in a process of its own.
+
+    python benchmarks/estimators.py [--data digits,columns,mnist] [--repeats 3]
+
+Counted is all that a user waits for: import, first call (from a warm cache), fit. Both estimators have the
+defaults of scikit-learn, 100 units and at most 200 epochs; for MNIST max_iter is --epochs, since a fit to
+the end takes minutes. `random_state` is 0, the inputs are scaled to 0 … 1; scores on the training data are
+printed, so that it can be seen that both have learned. scikit-learn gets the best of one and two threads.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+# Data are read by NumPy before the clock starts, so that neither side pays for them.
+FIT = """
+import sys, time, warnings
+import numpy as np
+data = np.load({path!r})
+X, y = data["X"], data["y"]
+warnings.simplefilter("ignore")
+began = time.perf_counter()
+from {module} import MLPClassifier
+clf = MLPClassifier(random_state=0, max_iter={epochs}).fit(X, y)
+seconds = time.perf_counter() - began
+print(seconds, clf.n_iter_, (clf.predict(X) == y).mean())
+"""
+MODULES = {"whygrad": "whygrad", "scikit-learn": "sklearn.neural_network"}
+
+
+def table(name: str, folder: Path) -> Path:
+    """Write a data set for the processes to read, and give its path."""
+    import numpy as np
+
+    path = folder / f"{name}.npz"
+    if name == "digits":
+        from sklearn.datasets import load_digits
+
+        X, y = load_digits(return_X_y=True)
+        X = X / 16
+    elif name == "columns":
+        draws = np.random.default_rng(0)
+        X = draws.normal(size=(1000, 20))
+        y = (X[:, :5].sum(axis=1) + 0.5 * draws.normal(size=1000) > 0).astype(int)
+    else:
+        from whygrad.datasets import load
+
+        data = load("mnist")
+        X, y = np.asarray(data.X, np.float32), data.y
+    np.savez(path, X=X, y=y)
+    return path
+
+
+def fit(name: str, path: Path, epochs: int, threads: int) -> tuple[float, int, float]:
+    """Give seconds, epochs and training accuracy of one fit in a process of its own."""
+    code = FIT.format(path=str(path), module=MODULES[name], epochs=epochs)
+    environment = dict(os.environ)
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        environment[variable] = str(threads)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    seconds, taken, accuracy = done.stdout.split()
+    return float(seconds), int(taken), float(accuracy)
+
+
+def main() -> None:
+    import tempfile
+
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", default="digits,columns,mnist")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=20, help="of MNIST")
+    options = parser.parse_args()
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for data in options.data.split(","):
+            path, epochs = table(data, Path(folder)), options.epochs if data == "mnist" else 200
+            fit("whygrad", path, 2, 2)  # warms the cache
+            found: dict[str, list[tuple[float, int, float]]] = {}
+            for _ in range(options.repeats):
+                for name, threads in (("whygrad", 2), ("scikit-learn", 1), ("scikit-learn", 2)):
+                    found.setdefault(f"{name}/{threads}", []).append(
+                        fit(name, path, epochs, threads)
+                    )
+            medians = {key: statistics.median(s for s, *_ in runs) for key, runs in found.items()}
+            ours = medians["whygrad/2"]
+            theirs = min((key for key in found if key.startswith("sci")), key=medians.__getitem__)
+            for key in ("whygrad/2", theirs):
+                _, taken, accuracy = found[key][0]
+                rows.append({"data": data, "contestant": key.split("/")[0],
+                             "threads": int(key[-1]), "seconds": medians[key], "epochs": taken,
+                             "accuracy": accuracy, "ratio": medians[key] / ours})  # fmt: skip
+                print(f"{data:10}{key:18}{medians[key]:9.2f} s{taken:6} epochs"
+                      f"{accuracy:9.2%}{medians[key] / ours:8.2f}", flush=True)  # fmt: skip
+    path = Path(__file__).parent / "results" / "estimators.json"
+    path.write_text(json.dumps(rows, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""A step shared by threads: who computes what, and where they meet.
+
+A step can be divided by examples, so that each thread takes its own all the way forward and back. Then
+every core reads all of W, which for wide layers does not fit its cache. Those are divided by units: a
+thread computes, and later moves, the same rows of W, and all meet after each layer. Which of the two a
+layer is divided by follows from its shape (`layout.wide`).
+"""
+
+from typing import Any
+
+from whygrad.engines.native.compiling import ZERO, kernel
+from whygrad.engines.native.given import Examples, Layers, Room, Team
+from whygrad.engines.native.passes import (
+    backward_layer,
+    find_costs,
+    find_error,
+    forward_layer,
+    gather,
+)
+from whygrad.engines.native.threads import begin, meet
+from whygrad.functions import Array
+
+
+@kernel
+def forward_and_back(
+    layers: Layers, theta: Array, examples: Examples, room: Room, team: Team,
+    first: int, rows: int, key: Any, meeting: int,
+) -> int:  # fmt: skip
+    """Find this part's costs and errors of a batch; give the number of the last meeting.
+
+    `key`, seed and step, decides the masks of dropout.
+    """
+    L, wide = len(layers.sizes) - 1, layers.wide.any()
+    for block in range(team.part, team.blocks, team.parts):
+        low, high = begin(rows, team.blocks, block), begin(rows, team.blocks, block + 1)
+        gather(layers, examples, room, first, low, high, rows)
+        if not wide:  # these examples need nobody else's
+            for l in range(1, L + 1):
+                units = layers.sizes[l]
+                forward_layer(
+                    l, layers, theta, examples, room, first, low, high, ZERO, units, key, team.part
+                )  # fmt: skip
+            find_costs(layers, room, low, high)
+            find_error(layers, room, low, high)
+            for l in range(L, 1, -1):
+                units = layers.sizes[l - 1]
+                backward_layer(l, layers, theta, room, low, high, ZERO, units, team.part)
+    if not wide:
+        return meeting
+    for l in range(1, L + 1):
+        meeting += 1
+        meet(team.arrivals, team.parts, meeting)
+        for block in range(team.part, team.blocks, team.parts):
+            low, high, left, right = _share(layers, l, rows, team.blocks, block)
+            forward_layer(
+                l, layers, theta, examples, room, first, low, high, left, right, key, team.part
+            )  # fmt: skip
+            if l == L:
+                find_costs(layers, room, low, high)
+                find_error(layers, room, low, high)
+    for l in range(L, 1, -1):
+        meeting += 1
+        meet(team.arrivals, team.parts, meeting)
+        for block in range(team.part, team.blocks, team.parts):
+            low, high, left, right = _share(layers, l - 1, rows, team.blocks, block)
+            backward_layer(l, layers, theta, room, low, high, left, right, team.part)
+    return meeting
+
+
+@kernel
+def _share(layers: Layers, l: int, rows: int, blocks: int, block: int) -> tuple[int, int, int, int]:
+    """Give examples and units of a block of layer l: low, high, left, right."""
+    units = layers.sizes[l]
+    if layers.wide[l]:
+        return 0, rows, begin(units, blocks, block), begin(units, blocks, block + 1)
+    return begin(rows, blocks, block), begin(rows, blocks, block + 1), 0, units
