@@ -45,6 +45,15 @@ def inlined_kernel(function: Function) -> Function:
     return compiled
 
 
+def merged_kernel(function: Function) -> Function:
+    """As `kernel`, but written into its caller before that is compiled: it is compiled with it, once.
+
+    Every function is optimised again within each that calls it, which for large ones takes seconds.
+    """
+    compiled: Function = njit(inline="always", **INNER)(function)
+    return compiled
+
+
 def cached_kernel(function: Function) -> Function:
     """As `kernel`, and keep the machine code on disk for the next process.
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.engines.native.compiling import ZERO, cached_kernel, kernel
+from whygrad.engines.native.compiling import ZERO, cached_kernel, kernel, merged_kernel
 from whygrad.engines.native.denormals import flush, restore
 from whygrad.engines.native.dropout import following
 from whygrad.engines.native.given import Examples, Layers, Room, Team
@@ -118,7 +118,7 @@ def run_steps(
     return taken
 
 
-@kernel
+@merged_kernel
 def _move(
     layers: Layers,
     rule: Rule,

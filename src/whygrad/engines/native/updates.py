@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 from numba import njit
 
 from whygrad.engines.native.blas import vector
-from whygrad.engines.native.compiling import OPTIONS, kernel
+from whygrad.engines.native.compiling import INNER, kernel
 from whygrad.functions import Array
 
 SGD, MOMENTUM, NESTEROV, ADAGRAD, RMSPROP, RMSPROP_MOMENTUM, ADAM, ADAMW, NADAM = range(9)
 
 # Sums run in parallel lanes, so their order of addition is free; it still follows from the length alone.
-_lanes = njit(**{**OPTIONS, "fastmath": {"contract", "reassoc"}})
+_lanes = njit(**{**INNER, "fastmath": {"contract", "reassoc"}})
 
 
 class Rule(NamedTuple):

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from numba import njit
 
 from whygrad.engines.native.blas import vector
-from whygrad.engines.native.compiling import OPTIONS, ZERO, kernel
+from whygrad.engines.native.compiling import INNER, ZERO, kernel, merged_kernel
 from whygrad.engines.native.elementwise import times_slope
 from whygrad.engines.native.given import Examples, Layers, Room, Team
 from whygrad.engines.native.memory import copy
@@ -26,7 +26,7 @@ from whygrad.functions import Array
 LAYER, TO, TO_END, FROM, FROM_END, THETA, SLOTS, A, DELTA = range(9)
 
 # Sums run in parallel lanes, so their order of addition is free; it still follows from the length alone.
-_lanes = njit(**{**OPTIONS, "fastmath": {"contract", "reassoc"}})
+_lanes = njit(**{**INNER, "fastmath": {"contract", "reassoc"}})
 
 
 class Watching(NamedTuple):
@@ -52,7 +52,7 @@ class Watching(NamedTuple):
     scale: Array
 
 
-@kernel
+@merged_kernel
 def look_before(
     watching: Watching, layers: Layers, theta: Array, part: int, i: int, step: int
 ) -> None:
@@ -66,7 +66,7 @@ def look_before(
         _copy_weights(layers, place, theta, ZERO, watching.record[i], place[THETA])
 
 
-@kernel
+@merged_kernel
 def look_between(
     watching: Watching,
     layers: Layers,
@@ -110,7 +110,7 @@ def look_between(
                 _count_faded(watching, layers, room, l, rows, team.part, found)
 
 
-@kernel
+@merged_kernel
 def look_after(
     watching: Watching, layers: Layers, theta: Array, slots: Array, part: int, i: int, step: int
 ) -> None:
