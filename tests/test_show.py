@@ -133,6 +133,22 @@ def test_many_terms_are_counted_not_listed():
     assert "term 24" not in text
 
 
+def test_paths_that_begin_alike_can_be_told_apart_in_a_narrow_terminal():
+    paths = [f"petal width (cm) → hidden 1:3 → hidden 2:{j} → virginica" for j in range(3)]
+    rows = tuple((path, 0.5, 0.25, 1.0) for path in paths)
+    heads = ("path", "carries", "share of Σ|path|", "together")
+    terms = tuple(Term(path, 0.5) for path in paths)
+    about = Explanation("paths", "?", "", 1.5, terms, tables=(Table("Paths", heads, rows),))
+    for width in (40, 60, 88):
+        lines = to_text(about, width).splitlines()
+        words = (word for line in lines for word in line.split())
+        text = " ".join(word for word in words if not re.fullmatch(r"[\d.]+", word))
+        for path in paths:
+            assert text.count(path) == 2
+    assert "… and 2 more columns: share of" in to_text(about, 40)
+    assert "… and 1 more column: together" in to_text(about, 50)
+
+
 @pytest.mark.parametrize("width", [1, 40, 60, 88, 300])
 @pytest.mark.parametrize("make", [answers.weight, answers.hostile])
 def test_no_line_of_the_text_is_wider_than_asked_but_for_words_that_are(make, width):

@@ -1,7 +1,8 @@
 """Rows of text under headings, as lines of a terminal: names on the left, numbers on the right.
 
-Where the rows are too wide, the widest columns of text are cut with an ellipsis, one may be broken into
-lines, and columns that still do not fit are left out and counted.
+Where the rows are too wide, the widest columns of text are broken between words into lines, so that names
+stay whole: two paths that begin alike can be told apart. A word that is too long by itself is cut, and
+columns that still do not fit are left out and counted.
 """
 
 from dataclasses import dataclass
@@ -9,12 +10,13 @@ from dataclasses import dataclass
 from whygrad.show.numbers import columns, cut, padded, wrapped
 
 GAP = "   "
-SHORTEST = 8  # columns that a text is not cut below
+HANG = "  "  # before the further lines of a cell
+SHORTEST = 14  # columns that a text is not made narrower than
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Headings and rows of text; `right` are the columns of numbers, `wrap` one that may be broken."""
+    """Headings and rows of text; `right` are the columns of numbers, `wrap` the first to be narrowed."""
 
     heads: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -35,7 +37,9 @@ def grid_lines(grid: Grid, width: int) -> list[str]:
     lines = [line for row in (grid.heads, *grid.rows) for line in _row(grid, row, widths[:kept])]
     if kept < len(widths):
         names = ", ".join(grid.heads[kept:])
-        lines.append(cut(f"  … and {len(widths) - kept} more columns: {names}", width))
+        left = len(widths) - kept
+        more = "1 more column" if left == 1 else f"{left} more columns"
+        lines.append(cut(f"  … and {more}: {names}", width))
     return lines
 
 
@@ -62,8 +66,8 @@ def _fit(grid: Grid, widths: list[int], room: int) -> int:
 
 def _row(grid: Grid, row: tuple[str, ...], widths: list[int]) -> list[str]:
     cells = [
-        wrapped(text, width) if i == grid.wrap else [cut(text, width)]
-        for i, (text, width) in enumerate(zip(row, widths, strict=False))
+        [cut(line, width) for line in wrapped(text, width, later=HANG)]
+        for text, width in zip(row, widths, strict=False)
     ]
     lines = []
     for place in range(max(map(len, cells))):
