@@ -84,6 +84,25 @@ def test_no_text_lies_upon_another_or_leaves_the_sheet(name):
     assert_no_text_upon_another(PICTURES[name])
 
 
+def test_the_ring_of_a_unit_that_stands_out_meets_no_name_and_no_other_ring():
+    standing = tuple(f"{l}:{j}" for l, n in enumerate((4, 8, 3)) for j in range(n))
+    picture = answers.network((4, 8, 3), names=IRIS, marked=standing)
+    rings = [
+        tuple(float(one.get(name)) for name in ("cx", "cy", "r"))
+        + (float(one.get("stroke-width")),)
+        for one in parsed(picture).iter(f"{SVG}circle")
+        if one.get("class") == "wg-on-ink"
+    ]
+    assert len(rings) == 15
+    boxes = [(x - r - w / 2, y - r - w / 2, x + r + w / 2, y + r + w / 2) for x, y, r, w in rings]
+    for place, ring in enumerate(boxes):
+        assert not any(overlap(ring, other) for other in boxes[:place])
+        for label in draw(picture).labels:
+            centre = (label.box[0] + label.box[2]) / 2, (label.box[1] + label.box[3]) / 2
+            within = ring[0] < centre[0] < ring[2] and ring[1] < centre[1] < ring[3]
+            assert within or not overlap(ring, label.box), label.text
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     sizes=st.lists(st.integers(1, 40), min_size=2, max_size=6),

@@ -12,7 +12,8 @@ from whygrad.show.drawing import BOLD, SMALL, TEXT, Box, Label, fitted, head, te
 from whygrad.show.numbers import clean
 
 RADIUS = 20.0
-SIDE, HIDDEN = 47.0, 61.0  # from unit to unit: with its name beside it, and below it
+# From unit to unit, with its name beside it, and below it; the ring of one that stands out is 4.25 wider.
+SIDE, HIDDEN = 51.0, 67.0
 NAME = 128.0  # the longest name beside a unit
 GAP, CLOSE = 112.0, 96.0  # from layer to layer: of few, of many
 IMAGE = 150.0  # the longer side of an image
@@ -122,7 +123,7 @@ def _unit_labels(
         else:
             text = fitted(full, xs[1] - xs[0] - 14, SMALL)
             labels.append(
-                Label(x, y + RADIUS + 14, text, SMALL, "middle", "wg-soft wg-halo", full, part)
+                Label(x, y + RADIUS + 16, text, SMALL, "middle", "wg-soft wg-halo", full, part)
             )
     return labels
 
