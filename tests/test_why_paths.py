@@ -159,6 +159,13 @@ def test_no_path_leads_from_one_output_to_another():
     found = ask(case, 2, 0, 1, to_output=2)
     assert (found["count"], found.value, found.terms) == (0, 0.0, ())
     assert "No path" in found.answer
+    assert "= 0" in str(found) and all(line.strip() != "=" for line in str(found).splitlines())
+
+
+def test_the_answer_says_that_penalties_are_no_path():
+    case = make_case((3, 4, 2), ("tanh", "identity"), "squared_error", n=1)
+    assert "penalties left out" in ask(case, 1, 0, 1, l2=0.5).answer
+    assert "penalties" not in ask(case, 1, 0, 1).answer
 
 
 # ── ties and zeros ───────────────────────────────────────────────────────────────────────────────────

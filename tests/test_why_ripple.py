@@ -194,6 +194,20 @@ def test_names_of_columns_stand_in_question_and_answer():
     assert "height" in ripple(net, net.init(), [[1.0, 2.0]], [[0.0]], input=1, names=names).question
 
 
+def test_a_weight_of_any_size_is_answered():
+    net = wg.Network(1, [wg.Dense(1, "identity")])
+    theta = net.init(W=[None, [[1e200]]])
+    found = ripple(net, theta, [[1e-200]], [[0.0]], layer=1, to=0, from_=0, by=1e199)
+    assert np.isclose(found.value, (1.1**2 - 1) / 2, rtol=1e-12)
+
+
+def test_one_neuron_more_is_told_in_the_singular():
+    net = wg.Network(1, [wg.Dense(4, "relu"), wg.Dense(1, "identity")])
+    theta = net.init(W=[None, np.ones((4, 1)), np.ones((1, 4))])
+    found = ripple(net, theta, [[-0.01]], [[1.0]], input=0, by=0.1)
+    assert found.answer.endswith("; so does 1 other neuron.")
+
+
 @pytest.mark.parametrize(
     ("about", "message"),
     [

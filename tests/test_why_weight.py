@@ -233,6 +233,15 @@ def test_where_the_slopes_cancel_the_error_is_the_output_less_the_target():
     assert factors[1].value == a[0, 2] - case.Y[0, 2] and "cancel out" in factors[1].meaning
 
 
+def test_the_error_of_an_output_is_written_as_its_activation_less_its_target():
+    net = wg.Network(1, [wg.Dense(1, "tanh"), wg.Dense(1, "identity")])
+    theta = net.init(W=[None, [[0.5]], [[2.0]]])
+    for at in ({"layer": 2, "depth": 1}, {"layer": 1, "depth": 2}):
+        text = str(wg.why.weight(net, theta, [[0.0]], [[3.0]], to=0, from_=0, **at))
+        assert "(0 − 3)" in text or "= 0 − 3" in text, text
+        assert "= -3\n          = -3" not in text
+
+
 def test_a_softmax_without_shortcut_goes_through_its_jacobian_to_every_output():
     case = make_case((2, 3), ("softmax",), "squared_error", n=1)
     found = ask(case, 1, 2, 0)

@@ -24,6 +24,7 @@ from whygrad.functions import Array
 from whygrad.names import Names, Place
 from whygrad.network import Gradients, Network, Parameters, count
 from whygrad.pictures import NetworkPicture
+from whygrad.why import symbols
 from whygrad.why.asking import Asked, ask
 from whygrad.why.culprits import Culprit, culprits, pattern
 from whygrad.why.differences import Slopes, differentiate
@@ -270,13 +271,21 @@ def _worst(probes: Probes, said: Array, found: Slopes, off: Array) -> Table:
     columns = ("parameter", "backpropagation", "difference", "error estimate", "step", "kink")
     rows = tuple(
         (
-            place_name(probes.asked, probes.place(i)),
+            _short(probes.asked, probes.place(i)),
             *(float(part[i]) for part in (said, found.value, found.error, found.step)),
             "yes" if found.kink[i] else "",
         )
         for i in order
     )
     return Table("The least certain", columns, rows, tuple(probes.place(i).part for i in order))
+
+
+def _short(asked: Asked, place: Place) -> str:
+    """Name a parameter in a table: "petal width → hidden 3", or "bias of hidden 3"."""
+    if place.from_ == "bias":
+        return f"bias of {asked.names.of(asked.net, place.layer, place.to)}"
+    k = int(place.from_)  # type: ignore[arg-type]
+    return symbols.path(asked.net, asked.names, place.layer - 1, k, place.to)
 
 
 def _blamed(asked: Asked, blamed: list[Culprit]) -> tuple[Table, ...]:

@@ -18,7 +18,7 @@ from whygrad.names import Place
 from whygrad.why import symbols
 from whygrad.why.asking import Asked
 from whygrad.why.passing import mask_of
-from whygrad.why.symbols import shown
+from whygrad.why.symbols import shown, smaller
 
 
 def sender(asked: Asked, place: Place, rows: Any = slice(None)) -> Array:
@@ -202,7 +202,7 @@ def _others(given: tuple[Factor, ...], values: Array, listed: Array) -> tuple[Te
     n = len(values) - len(listed)
     if not n:
         return ()
-    name = f"{n:,} smaller {'one' if n == 1 else 'ones'}"
+    name = smaller(n)
     rest = Factor(
         Words(name), float(np.delete(values, listed).sum()), "what they pass back together"
     )

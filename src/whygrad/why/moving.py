@@ -122,7 +122,7 @@ class Moved:
         if at.layer == 0 or at.from_ == "bias":
             return np.zeros(len(steps))
         w, moved = self.value, self.value + steps
-        flat: Array = asked.l1 * (abs(moved) - abs(w)) + asked.l2 / 2 * (moved**2 - w**2)
+        flat: Array = asked.l1 * (abs(moved) - abs(w)) + asked.l2 / 2 * (moved - w) * (moved + w)
         return flat
 
     @property

@@ -176,9 +176,11 @@ def _terms(asked: Asked, rise: Array, top: int) -> tuple[tuple[Term, ...], float
         which = classes(asked.y)
         named = enumerate(class_names(asked.net, asked.names))
         found = [(name, parts[which == c]) for c, name in named]
-        return tuple(Term(f"of {name}", float(of.sum())) for name, of in found if len(of)), 0.0
+        return tuple(
+            Term(f"examples of {name}", float(of.sum())) for name, of in found if len(of)
+        ), 0.0
     order = np.argsort(-abs(parts), kind="stable")
-    terms = tuple(Term(f"of example {i}", float(parts[i])) for i in order[:top])
+    terms = tuple(Term(f"example {i}", float(parts[i])) for i in order[:top])
     return terms, float(parts[order[top:]].sum())
 
 

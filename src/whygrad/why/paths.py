@@ -135,7 +135,7 @@ def explain_paths(
     return Explanation(
         kind="paths",
         question=f"Along which paths does {place_name(asked, place)} reach {_goal(asked, output)}?",
-        answer=_answer(asked, lattice, total, covered, terms),
+        answer=_answer(lattice, total, covered, terms, extra),
         value=value,
         terms=(*terms, *extra),
         residuals=residuals | {"rounding": math.fsum(rest)},
@@ -225,13 +225,16 @@ def _goal(asked: Asked, output: tuple[int, str] | None) -> str:
     return f"z of {name}" if output[1] == "z" else name
 
 
-def _answer(asked: Asked, lattice: Lattice, total: float, covered: float, terms: list[Term]) -> str:
+def _answer(
+    lattice: Lattice, total: float, covered: float, terms: list[Term], extra: tuple[Term, ...]
+) -> str:
     count = lattice.count
     each = "" if lattice.n == 1 else " of each example"
     if not count:
         return "No path leads there: the derivative is 0."
     whole_sum = f"{count:,} {'path' if count == 1 else 'paths'}{each}"
-    carried = f"the derivative is {shown(total)}, {over(lattice.n)}"
+    penalties = ", penalties left out" if extra else ""
+    carried = f"the derivative is {shown(total)}, {over(lattice.n)}{penalties}"
     if not terms[0].value:
         return f"{whole_sum}, and none of them carries anything: {carried}."
     first = f"The heaviest is {terms[0].name}, with {shown(terms[0].value)}."
@@ -272,7 +275,7 @@ def _equation(
     if l < L:
         summed = SumOver(",".join(map(str, letters[: L - l])), summed)
     if asked.n > 1:
-        summed = SumOver("i", Product((Symbol("s/S"), summed)))
+        summed = SumOver("i", Product((symbols.share("i"), summed)))
     penalty = [product([factor.symbol for factor in term.factors]) for term in extra]
     numbers = [Number(term.value, term.part) for term in terms]
     if "not listed" in residuals:
@@ -280,7 +283,7 @@ def _equation(
     numbers += [Number(term.value, term.part) for term in extra]
     sides = (
         Sum((summed, *penalty)) if penalty else summed,
-        Sum(tuple(numbers)),
+        *((Sum(tuple(numbers)),) if numbers else ()),
         Number(value, place.part),
     )
     return Equation((Derivative(goal, of_place(place)), *sides), place.part)

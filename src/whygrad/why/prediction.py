@@ -63,8 +63,9 @@ def prediction(
     probabilities and a for numbers where not given. `baseline` is an input, or many, whose mean is taken;
     0 where not given, the mean of standardised columns and black in an image. Dropout is off.
 
-    What would change the answer is searched for among the scaled inputs, within `limits` (low, high), for
-    another class, or for `wanted`: a class, or the number that the output should reach.
+    What would change the answer is searched for among the inputs as the network takes them, within
+    `limits` (low, high), for another class, or for `wanted`: a class, or the number that the output should
+    reach.
 
     `numbers` holds `inputs` (n_0,) and `columns`, what each adds, `biases` by layer, `output`,
     `baseline_output`, `paths` (units, value), `changes` (column, x, size, verified) and `nearest`, an x′.
@@ -372,11 +373,11 @@ def _notes(
         notes.append("z above 0 speaks for the class, below 0 against it.")
     if searched:
         notes.append(
-            "Changes are of the scaled inputs, the smallest found; that none is smaller is not proved."
+            "Changes are of the inputs as the network takes them, the smallest found; that none is smaller "
+            "is not proved."
         )
         if unseen:
-            notes.append(
-                f"{unseen:,} columns that promise less to first order were not looked at alone."
-            )
+            promise = "column that promises" if unseen == 1 else "columns that promise"
+            notes.append(f"{unseen:,} {promise} less to first order: not looked at alone.")
         notes.append("A verified change was made, and the network passed through once more.")
     return tuple(notes)

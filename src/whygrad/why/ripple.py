@@ -185,7 +185,7 @@ def _tables(
 ) -> tuple[Table, ...]:
     asked, (dz, da, dz1, da1) = moved.asked, changes
     net, names, s = asked.net, asked.names, asked.s / asked.S
-    columns = ("neuron", "Δz", "Δz, first order", "Δa", "Δa, first order", "mean |gap| of a")
+    columns = ("neuron", "Δz", "predicted Δz", "Δa", "predicted Δa", "gap of a")
     tables = []
     for l in range(moved.lowest, net.L + 1):
         units = moved.units(l)
@@ -291,21 +291,27 @@ def _flipped(moved: Moved, flips: Array) -> str:
         turns = next(way for way, times in ways if times) if asked.n == 1 else " and ".join(count)
         said.append(f"{asked.names.of(asked.net, l, j)} turns {turns}")
     others = len(units) - len(said)
-    more = f"; so do {others:,} other neurons" if others else ""
+    more = f"; so {_do(others)}" if others else ""
     kinks = "1 kink is" if n == 1 else f"{n:,} kinks are"
     return f" {kinks} crossed: {', '.join(said)}{more}.".replace(" 1 times", " once")
+
+
+def _do(others: int) -> str:
+    return "does 1 other neuron" if others == 1 else f"do {others:,} other neurons"
 
 
 def _notes(moved: Moved, by: float, a: Sequence[Any]) -> tuple[str, ...]:
     asked = moved.asked
     notes = [
-        "True changes are those of a pass with the number moved; first order is the slope times the step."
+        "True changes are those of a pass with the number moved; the predicted ones, of first order, are "
+        "slopes times the step. The gap is the mean of |Δa − predicted Δa| over the examples."
     ]
     if asked.net.C.name == "absolute_error":
         old, new = asked.trace.a[-1] - asked.y, a[-1] - asked.y
         n = int((np.sign(old) != np.sign(new)).sum())
         if n:
-            notes.append(f"absolute_error has a kink at a = y: {n:,} outputs cross it.")
+            cross = "1 output crosses" if n == 1 else f"{n:,} outputs cross"
+            notes.append(f"absolute_error has a kink at a = y: {cross} it.")
     at_zero = moved.place.layer and moved.value * (moved.value + by) < 0
     if asked.l1 and moved.place.from_ != "bias" and at_zero:
         notes.append("The weight crosses 0, where the penalty λ₁ |w| has its kink.")

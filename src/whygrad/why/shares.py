@@ -104,7 +104,7 @@ def in_numbers(l: int, k: int, most: list[Term], count: int, value: float) -> Eq
     left = symbols.unit("δ", l, k) if l > 0 else _by(Symbol("x", None, (k,), part=Place(0, k).part))
     numbers: list[Expression] = [Number(term.value, term.part) for term in most]
     if count > len(most):
-        numbers.append(Words(f"{count - len(most)} smaller ones"))
+        numbers.append(Words(symbols.smaller(count - len(most))))
     return Equation((left, Sum(tuple(numbers)), Number(value)))
 
 

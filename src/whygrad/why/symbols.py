@@ -3,7 +3,7 @@
 Wˡⱼₖ, bˡⱼ, zˡⱼ, aˡⱼ, δˡⱼ, f′(zˡⱼ)
 """
 
-from whygrad.expression import Call, Expression, Symbol
+from whygrad.expression import Call, Expression, Fraction, Symbol
 from whygrad.names import Names, Place
 from whygrad.network import Network
 
@@ -27,6 +27,11 @@ def slope_of(l: int, j: int) -> Expression:
     return Call(Symbol("f", prime=True), unit("z", l, j))
 
 
+def share(i: str) -> Expression:
+    """Give sᵢ/S, what example i counts in the mean."""
+    return Fraction(Symbol("s", None, (i,)), Symbol("S"))
+
+
 def shown(value: float) -> str:
     """Write a number with three digits.
 
@@ -43,6 +48,15 @@ def over(n: int) -> str:
     ('in this example', 'on average over 12 examples')
     """
     return "in this example" if n == 1 else f"on average over {n:,} examples"
+
+
+def smaller(n: int) -> str:
+    """Name what is not listed one by one.
+
+    >>> smaller(1), smaller(1200)
+    ('1 smaller one', '1,200 smaller ones')
+    """
+    return f"{n:,} smaller {'one' if n == 1 else 'ones'}"
 
 
 def path(net: Network, names: Names, l: int, *units: int) -> str:

@@ -54,7 +54,10 @@ def equations(
     sides = [_plus(Product(chain), terms, _symbol)]
     if l < net.L:
         sides.append(_summed(place, terms))
-    sides += [_sides(terms, _symbol), _sides(terms, _number)]
+    sides.append(_sides(terms, _symbol))
+    if l == net.L and local.cancels(asked):
+        sides.append(_sides(terms, _against_target(asked, j)))
+    sides.append(_sides(terms, _number))
     if len(own(terms)) > 1:
         sides.append(_multiplied(terms))
     main = Equation((Derivative(C, weight), *sides, Number(value, place.part)), place.part)
@@ -132,6 +135,14 @@ def _number(factor: Factor) -> Expression:
     return Number(factor.value, factor.part)
 
 
+def _against_target(asked: Asked, j: int) -> Written:
+    """Write the error of an output as a − y in numbers, every other factor as its number."""
+    a, y = float(asked.trace.a[asked.net.L][0, j]), float(asked.y[0, j])
+    part = Place(asked.net.L, j).part
+    error = Sum((Number(a, part), Product((Number(-1.0), Number(y, part)))))
+    return lambda factor: error if isinstance(factor.symbol, Sum) else _number(factor)
+
+
 def shared(terms: tuple[Term, ...]) -> int:
     """Count the factors that all terms begin with; 0 where there is but one term."""
     count = 0
@@ -199,7 +210,9 @@ def _error(asked: Asked, l: int, j: int, top: int) -> Equation:
     """Write δˡⱼ = f′(zˡⱼ) · (W δ + …) = numbers = number."""
     terms = local.error_terms(asked, 0, l, j, top)
     symbol, value = symbols.unit("δ", l, j), float(asked.delta[l][0, j])
-    written = (_sides(terms, _symbol), _sides(terms, _number))
+    at_output = l == asked.net.L and local.cancels(asked)
+    numbers = _against_target(asked, j) if at_output else _number
+    written = (_sides(terms, _symbol), _sides(terms, numbers))
     return Equation((symbol, *written, Number(value, symbol.part)), symbol.part)
 
 
@@ -218,7 +231,7 @@ def _forward(asked: Asked, l: int, j: int, top: int) -> Iterator[Equation]:
         part = Place(l - 1, k).part
         numbers.append(Product((Number(float(W[k]), w.part), Number(float(a[k]), part))))
     if len(listed) < len(values):
-        letters.append(Words(f"{len(values) - len(listed):,} smaller ones"))
+        letters.append(Words(symbols.smaller(len(values) - len(listed))))
         numbers.append(Number(float(np.delete(values, listed).sum())))
     bias = Place(l, j, "bias").part
     letters.append(Symbol("b", l, (j,), part=bias))
@@ -248,7 +261,7 @@ def _cost(asked: Asked) -> list[Equation]:
 def _mean(place: Place, terms: tuple[Term, ...], value: float) -> Equation:
     """Write the weighted mean over the examples, then its terms as numbers."""
     l, j, k = place.layer, place.to, place.from_
-    factors: list[Expression] = [Symbol("s/S", None, ("i",))]
+    factors: list[Expression] = [symbols.share("i")]
     if k != "bias":
         factors.append(Symbol("a", l - 1, ("i", k)))  # type: ignore[arg-type]
     body = Product((*factors, Symbol("δ", l, ("i", j))))
