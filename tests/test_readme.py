@@ -1,4 +1,4 @@
-"""The README keeps its word: its code runs, prints what it says, and names what exists."""
+"""The README and the pages keep their word: their code runs, prints what it says, and names what exists."""
 
 import contextlib
 import io
@@ -8,23 +8,32 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+PAGES = ["README.md", "docs/explanations.md"]
 
 
-def test_every_block_says_what_it_is():
-    assert {kind for kind, _ in BLOCKS} == {"sh", "python", "text"}
-    assert README.count("```") == 2 * len(BLOCKS)
+def blocks(name):
+    """Give the blocks of a page, (what it is, its text), and how many there are."""
+    page = (ROOT / name).read_text(encoding="utf-8")
+    found = re.findall(r"^```(\w+)\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
+    return found, page.count("```") / 2
 
 
-def test_the_code_runs_and_prints_what_it_says(tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", PAGES)
+def test_every_block_says_what_it_is(name):
+    found, count = blocks(name)
+    assert {"python", "text"} <= {kind for kind, _ in found} <= {"sh", "python", "text"}
+    assert len(found) == count
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_code_runs_and_prints_what_it_says(name, tmp_path, monkeypatch):
     """The Python blocks in order, in one namespace; a text block is the output of the one above."""
     monkeypatch.chdir(tmp_path)
     namespace, printed = {}, ""
-    for kind, text in BLOCKS:
+    for kind, text in blocks(name)[0]:
         if kind == "python":
             with contextlib.redirect_stdout(io.StringIO()) as out:
-                exec(compile(text, "README.md", "exec"), namespace)
+                exec(compile(text, name, "exec"), namespace)
             printed = out.getvalue()
         elif kind == "text":
             assert printed == text

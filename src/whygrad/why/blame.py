@@ -131,7 +131,7 @@ def _of_all(asked: Asked, flow: Flow, layer: int | None, top: int, where: str) -
     worst = {l: np.argsort(-flow.size[l], kind="stable")[:top] for l in layers}
     marked = tuple(Place(l, int(worst[l][0])).part for l in layers)
     said = [
-        f"{names.of(net, l, int(k[0]))} (mean |δ| {shown(flow.size[l][k[0]])})"
+        f"{names.of(net, l, int(k[0]))} ({_mean(asked, '|δ|')} {shown(flow.size[l][k[0]])})"
         for l, k in worst.items()
         if l < net.L or len(layers) == 1
     ] or [names.of(net, net.L, int(worst[net.L][0]))]
@@ -141,7 +141,8 @@ def _of_all(asked: Asked, flow: Flow, layer: int | None, top: int, where: str) -
         _, l, j, k = links[0]
         answer += (
             f" Nobody blames anyone more than {names.of(net, l, j)} blames "
-            f"{names.of(net, l - 1, k)} (mean |share| {shown(flow.share_sizes[l][j, k])})."
+            f"{names.of(net, l - 1, k)} ({_mean(asked, '|share|')} "
+            f"{shown(flow.share_sizes[l][j, k])})."
         )
     quiet = _quiet(asked, flow, layers)
     mute = sum(row[1] == 1 for row in quiet)
@@ -178,7 +179,7 @@ def _of_all(asked: Asked, flow: Flow, layer: int | None, top: int, where: str) -
 def _ranking(asked: Asked, flow: Flow, l: int, units: Array) -> Table:
     net, names = asked.net, asked.names
     what = {0: "inputs", net.L: "outputs"}.get(l, f"neurons of layer {l}")
-    columns = ("neuron", "mean |δ|", "mean δ", "mean |a|")
+    columns = ("neuron", *(_mean(asked, number) for number in ("|δ|", "δ", "|a|")))
     rows = [
         (
             names.of(net, l, int(k)),
@@ -221,9 +222,9 @@ def _link_tables(
         for _, l, j, k in tweaked
     ]
     return [
-        _table("Who blames whom most", ("who", "whom", "mean |share|", "mean share"), blames,
+        _table("Who blames whom most", ("who", "whom", _mean(asked, "|share|"), _mean(asked, "share")), blames,
                [Place(l, j, k).part for _, l, j, k in links]),
-        _table("The largest tweaks aₖ δⱼ", ("connection", "mean tweak"), tweaks,
+        _table("The largest tweaks aₖ δⱼ", ("connection", _mean(asked, "tweak")), tweaks,
                [Place(l, j, k).part for _, l, j, k in tweaked]),
     ]  # fmt: skip
 
@@ -239,8 +240,8 @@ def _activity(asked: Asked, flow: Flow, l: int, top: int) -> Table:
     rows = [(names.of(net, l - 1, int(k)), float(active[k]), float(changed[k])) for k in order]
     found = _correlation(flow, l)
     grade = "" if found is None else f", correlation {found:.2f}"
-    return _table(f"Who is active gets changed: into layer {l}{grade}",
-                  ("sender", "mean |a|", "Σ |mean tweak|"), rows,
+    return _table(f"Activity beside tweaks, into layer {l}{grade}",
+                  ("sender", _mean(asked, "|a|"), f"Σ |{_mean(asked, 'tweak')}|"), rows,
                   [Place(l - 1, int(k)).part for k in order])  # fmt: skip
 
 
@@ -278,6 +279,11 @@ def _picture(asked: Asked, flow: Flow, marked: tuple[str, ...], where: str) -> N
         marked=marked,
         image=names.image,
     )
+
+
+def _mean(asked: Asked, number: str) -> str:
+    """Name a number, which is a mean only of several examples."""
+    return number if asked.n == 1 else f"mean {number}"
 
 
 def _notes(asked: Asked) -> tuple[str, ...]:
