@@ -238,6 +238,19 @@ def test_the_most_important_units_are_drawn():
     assert {"1:17", "1:63"} <= drawn
 
 
+def test_of_a_wide_layer_only_what_carries_anything_is_drawn():
+    picture = answers.network((3, 40, 2), marked=("1:7",))
+    nothing = [
+        np.where(np.arange(40) < 38, 0.0, 1.0),
+        *(np.zeros_like(e) for e in picture.edges[1:]),
+    ]
+    units = (picture.units[0], nothing[0], picture.units[2])
+    picture = replace(picture, units=units, edges=(None, *nothing[1:]))
+    drawn = {one.get("data-part") for one in parsed(picture).iter(f"{SVG}g")}
+    assert {part for part in drawn if part and part.startswith("1:")} == {"1:7", "1:38", "1:39"}
+    assert "+ 37 more" in texts(picture)
+
+
 def test_a_network_with_numbers_that_are_not_finite_is_drawn():
     picture = answers.network((3, 4, 2))
     picture.units[1][0], picture.edges[1][1, 1], picture.edges[2][0, 0] = np.nan, np.inf, np.nan

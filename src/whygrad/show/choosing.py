@@ -62,8 +62,11 @@ def shown_units(picture: NetworkPicture, marks: Marked) -> tuple[tuple[int, ...]
         if len(values) <= most:
             chosen.append(tuple(range(len(values))))
             continue
-        order = np.argsort(-_importance(picture, l), kind="stable").tolist()
-        others = [j for j in order if j not in kept][: max(0, most - len(kept))]
+        important = _importance(picture, l)
+        order = np.argsort(-important, kind="stable").tolist()
+        # What carries nothing is not drawn, where anything else is.
+        some = [j for j in order if important[j] > 0 or j in kept] or order
+        others = [j for j in some if j not in kept][: max(0, most - len(kept))]
         chosen.append(tuple(sorted({*kept, *others})))
     return tuple(chosen)
 

@@ -141,7 +141,7 @@ def _output_terms(asked: Asked, i: int, j: int, top: int) -> tuple[Term, ...]:
             f"{name} is {shown(a[0, j])}, its target {shown(y[0, j])}; "
             f"the slopes of {net.f[L].name} and {net.C.name} cancel out"
         )
-        factor = Factor(symbol, float(asked.delta[L][i, j]), meaning, Place(L, j).part)
+        factor = Factor(symbol, float(a[0, j] - y[0, j]), meaning, Place(L, j).part)
         return (_term(f"the error of {name}", factor.part, factor),)
     passed = net.C.derivative(a, y)[0]
     if net.f[L].product is None:
