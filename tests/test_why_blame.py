@@ -186,6 +186,16 @@ def test_of_one_sigmoid_output_the_classes_are_0_and_1():
         np.testing.assert_array_equal(found["error"][1], same["error"][1])
 
 
+def test_only_of_several_examples_a_number_is_called_a_mean():
+    net, theta, X, y, names = iris()
+    for rows, mean in (([7], False), ([7, 99], True)):
+        found = blame(net, theta, X[rows], y[rows], names=names)
+        heads = [head for table in found.tables[:-1] for head in table.columns]
+        assert ("mean |δ|" in found.answer) == ("mean |δ|" in heads) == mean
+        assert ("|share|" in heads) != mean
+        assert any("mean" in head for head in heads) == mean
+
+
 def test_names_of_columns_and_classes_stand_in_the_answer():
     net, theta, X, y, names = iris()
     found = blame(net, theta, X, y, layer=1, unit="hidden 3", names=names)

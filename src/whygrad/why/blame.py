@@ -222,7 +222,8 @@ def _link_tables(
         for _, l, j, k in tweaked
     ]
     return [
-        _table("Who blames whom most", ("who", "whom", _mean(asked, "|share|"), _mean(asked, "share")), blames,
+        _table("Who blames whom most",
+               ("who", "whom", _mean(asked, "|share|"), _mean(asked, "share")), blames,
                [Place(l, j, k).part for _, l, j, k in links]),
         _table("The largest tweaks aₖ δⱼ", ("connection", _mean(asked, "tweak")), tweaks,
                [Place(l, j, k).part for _, l, j, k in tweaked]),

@@ -277,7 +277,8 @@ def _worst(probes: Probes, said: Array, found: Slopes, off: Array) -> Table:
         )
         for i in order
     )
-    return Table("The least certain", columns, rows, tuple(probes.place(i).part for i in order))
+    title = "The furthest off" if off.max() > 1 else "The least certain"
+    return Table(title, columns, rows, tuple(probes.place(i).part for i in order))
 
 
 def _short(asked: Asked, place: Place) -> str:
