@@ -312,8 +312,21 @@ def test_without_rows_a_run_asks_about_those_held_out(table):
 def test_numbers_of_a_run_say_what_one_unit_of_the_output_is(table):
     run = wg.open_run(table[0] / "price.run")
     (note,) = run.why.blame().notes[-1:]
-    assert note.startswith("the network gives 'price' standardised: 1 of it is ")
+    assert note.startswith("The network gives 'price' standardised: 1 of it is ")
     assert run.why.names.outputs == ("price",)
+
+
+def test_what_columns_add_to_a_number_is_said_in_the_units_of_the_table(table):
+    folder, frame = table
+    run = wg.open_run(folder / "price.run")
+    found = run.why.prediction(frame[10:11])
+    (own,) = [one for one in found.tables if "in units of price" in one.title]
+    (first, base), *parts, (last, said) = own.rows
+    assert (first, last) == ("baseline", "the network says")
+    assert said == pytest.approx(run.predict(frame[10:11])[0], rel=1e-5)
+    assert base + sum(part for _, part in parts) == pytest.approx(said, rel=1e-9)
+    of_a_class = wg.open_run(folder / "kind.run").why.prediction(frame[10:11])
+    assert not [one for one in of_a_class.tables if "in units of" in one.title]
 
 
 def test_what_would_change_a_prediction_is_said_in_the_units_of_the_table(table):

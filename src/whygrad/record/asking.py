@@ -29,8 +29,8 @@ def why_of_run(run: Any) -> Why:
     notes: tuple[str, ...] = ()
     if target.task == "regression":
         notes = (
-            f"the network gives {target.name!r} standardised: 1 of it is {target.scale:.6g}, "
-            f"0 is {target.center:.6g}",
+            f"The network gives {target.name!r} standardised: 1 of it is {target.scale:.6g}, "
+            f"0 is {target.center:.6g}.",
         )
     l1, l2 = Penalty(**about["l1"]), Penalty(**about["l2"])
     encode = partial(_encode, run)
@@ -66,7 +66,25 @@ def names_of_encoding(encoding: Encoding) -> Names:
 
 
 def in_own_units(encoding: Encoding, X: Any, answer: Explanation) -> tuple[Table, ...]:
-    """Give the changes of single columns that `prediction` found as the table would have them."""
+    """Give what `prediction` found as the table would have it: what columns add, and their changes."""
+    return (*_added(encoding, answer), *_changed(encoding, X, answer))
+
+
+def _added(encoding: Encoding, answer: Explanation) -> tuple[Table, ...]:
+    """Give what each column adds to a number, from the baseline's to what the network says."""
+    target, said = encoding.target, answer.numbers["output"]
+    as_predicted = np.isclose(said, answer.numbers["outputs"][0], rtol=1e-9)
+    if target.task != "regression" or not as_predicted:
+        return ()
+    base = answer.numbers["baseline_output"] * target.scale + target.center
+    rows = [("baseline", float(base))]
+    rows += [(term.name, float(term.value * target.scale)) for term in answer.terms]
+    rows.append(("the network says", float(said * target.scale + target.center)))
+    heads = ("column", f"adds to {target.name}")
+    return (Table(f"What each column adds, in units of {target.name}", heads, tuple(rows)),)
+
+
+def _changed(encoding: Encoding, X: Any, answer: Explanation) -> tuple[Table, ...]:
     place, rows = 0, []
     places: dict[str, tuple[int, Number]] = {}
     for column in encoding.columns:
