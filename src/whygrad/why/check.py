@@ -271,7 +271,7 @@ def _worst(probes: Probes, said: Array, found: Slopes, off: Array) -> Table:
     columns = ("parameter", "backpropagation", "difference", "error estimate", "step", "kink")
     rows = tuple(
         (
-            _short(probes.asked, probes.place(i)),
+            symbols.short(probes.asked.net, probes.asked.names, probes.place(i)),
             *(float(part[i]) for part in (said, found.value, found.error, found.step)),
             "yes" if found.kink[i] else "",
         )
@@ -279,14 +279,6 @@ def _worst(probes: Probes, said: Array, found: Slopes, off: Array) -> Table:
     )
     title = "The furthest off" if off.max() > 1 else "The least certain"
     return Table(title, columns, rows, tuple(probes.place(i).part for i in order))
-
-
-def _short(asked: Asked, place: Place) -> str:
-    """Name a parameter in a table: "petal width → hidden 3", or "bias of hidden 3"."""
-    if place.from_ == "bias":
-        return f"bias of {asked.names.of(asked.net, place.layer, place.to)}"
-    k = int(place.from_)  # type: ignore[arg-type]
-    return symbols.path(asked.net, asked.names, place.layer - 1, k, place.to)
 
 
 def _blamed(asked: Asked, blamed: list[Culprit]) -> tuple[Table, ...]:

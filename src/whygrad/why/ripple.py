@@ -323,16 +323,9 @@ def _letter(place: Place) -> str:
 
 
 def _what(asked: Asked, place: Place) -> str:
-    if place.layer == 0:
-        return f"the input {asked.names.of(asked.net, 0, place.to)}"
-    if place.from_ == "bias":
-        return f"the bias of {asked.names.of(asked.net, place.layer, place.to)}"
-    return f"the weight {_short(asked, place)}"
+    kind = "the input " if place.layer == 0 else "" if place.from_ == "bias" else "the weight "
+    return f"{kind}{_short(asked, place)}"
 
 
 def _short(asked: Asked, place: Place) -> str:
-    if place.layer == 0 or place.from_ == "bias":
-        name = asked.names.of(asked.net, place.layer, place.to)
-        return name if place.layer == 0 else f"the bias of {name}"
-    k = int(place.from_)  # type: ignore[arg-type]
-    return symbols.path(asked.net, asked.names, place.layer - 1, k, place.to)
+    return symbols.short(asked.net, asked.names, place)

@@ -68,3 +68,19 @@ def path(net: Network, names: Names, l: int, *units: int) -> str:
     'height → hidden 2 → output 0'
     """
     return " → ".join(names.of(net, l + step, j) for step, j in enumerate(units))
+
+
+def short(net: Network, names: Names, place: Place) -> str:
+    """Name a weight by its ends, a bias by its unit, an input by itself.
+
+    >>> from whygrad.network import Dense
+    >>> net = Network(2, [Dense(3, "tanh"), Dense(1, "sigmoid")])
+    >>> [short(net, Names(), place) for place in (Place(1, 2, 0), Place(1, 2, "bias"), Place(0, 1))]
+    ['input 0 → hidden 2', 'the bias of hidden 2', 'input 1']
+    """
+    l, to = place.layer, names.of(net, place.layer, place.to)
+    if l == 0:
+        return to
+    if place.from_ == "bias":
+        return f"the bias of {to}"
+    return path(net, names, l - 1, int(place.from_), place.to)  # type: ignore[arg-type]
