@@ -213,10 +213,9 @@ def test_the_worst_parameter_is_named_with_both_values():
         f"the weight from hidden 1:2 to hidden 2:1: the gradient handed in says {said}"
         in found.answer
     )
-    assert found.tables[0].rows[0][:2] == (
-        "the weight from hidden 1:2 to hidden 2:1",
-        gradient.dW[2][1, 2],
-    )
+    assert found.tables[0].title == "The furthest off"
+    assert found.tables[0].rows[0][:2] == ("hidden 1:2 → hidden 2:1", gradient.dW[2][1, 2])
+    assert check(case).tables[0].title == "The least certain"
     assert found.pictures[0].marked == ("2:1,2",)
 
 
