@@ -154,7 +154,7 @@ def _image_labels(picture: NetworkPicture, box: Box, units: tuple[int, ...]) -> 
 def _header(picture: NetworkPicture, l: int, x: float, y: float, width: float) -> Label:
     text, half = _heading(picture, l), text_width(_heading(picture, l), SMALL * BOLD) / 2
     x = min(max(x, 10 + half), width - 10 - half)
-    return Label(x, y, text, SMALL, "middle", f"wg-{kind(picture, l)} wg-bold")
+    return Label(x, y, text, SMALL, "middle", f"wg-{kind(picture, l)} wg-bold wg-halo")
 
 
 def _heading(picture: NetworkPicture, l: int) -> str:
