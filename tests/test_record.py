@@ -1,6 +1,7 @@
 """A recorded training is the same training, and can be rewound, taken up again, and taken another way."""
 
 import dataclasses
+import hashlib
 import sqlite3
 import warnings
 
@@ -509,6 +510,14 @@ def test_a_fit_can_be_recorded(path, keys):
     assert str(run.replay()).endswith("equal to the last bit")
 
 
+def test_data_without_a_number_have_a_hash_too():
+    from whygrad.plan import Data
+    from whygrad.record.stored import hashes
+
+    empty = hashes(Data(np.zeros((0, 3)), np.zeros((0, 1)), None))
+    assert empty["X"] == empty["y"] == hashlib.sha256(b"").hexdigest()
+
+
 # ── while it is written ──────────────────────────────────────────────────────────────────────────────
 
 
@@ -525,7 +534,8 @@ def test_a_reader_follows_a_run_while_it_is_written_and_nobody_else_writes(path)
 
     train(record=path, callbacks=[look], epochs=40)
     for step, recorded, costs, epochs in seen:
-        assert recorded <= step and costs == recorded and epochs <= step // STEPS
+        # The writer goes on between one question and the next.
+        assert recorded <= costs <= step and epochs <= step // STEPS
     assert seen[-1][1] > 0
 
 

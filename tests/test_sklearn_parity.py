@@ -293,6 +293,8 @@ def test_parameters_defaults_and_tags_are_scikit_learns(name, engine):
         "X_val",
         "y_val",
         "sample_weight_val",
+        "record",
+        "copy_data",
     ]
     assert signature(ours.partial_fit) == signature(sklearns.partial_fit)
     assert get_tags(ours()) == get_tags(sklearns())
