@@ -1,9 +1,10 @@
 """Both engines compute the same training, whatever is combined with whatever.
 
-A covering array holds every pair of optimizer, schedule, regularisation, dtype, kind of input and cost.
+A covering array holds every pair of optimizer, schedule, regularisation, dtype, kind of input, cost and
+size. Of the sizes one makes a single block of a batch; the other makes several, which three threads share.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import combinations, product
 
 import numpy as np
@@ -16,6 +17,7 @@ from engines import needs_native
 from networks import draw_targets
 from whygrad import training
 from whygrad.engines import choose
+from whygrad.engines.native import engine as native
 from whygrad.functions import COSTS
 from whygrad.optimizers import OPTIMIZERS as ALL_OPTIMIZERS
 from whygrad.plan import Plan, as_data, start
@@ -76,6 +78,20 @@ OUTPUTS = {
     "cross_entropy": "softmax",
     "binary_cross_entropy": "sigmoid",
 }
+
+
+@dataclass(frozen=True)
+class Size:
+    """The number of examples, a size of batch that does not divide it, and units of the hidden layers."""
+
+    n: int
+    batch_size: int
+    units: tuple[int, int]
+
+
+# The large one has a layer wide enough to move in blocks, above one narrow enough to skip zeros.
+SIZES = {"small": Size(23, 5, (9, 7)), "large": Size(410, 200, (96, 700))}
+THREADS = 3
 FACTORS = {
     "optimizer": list(OPTIMIZERS),
     "regularisation": list(REGULARISATION),
@@ -83,6 +99,7 @@ FACTORS = {
     "cost": list(OUTPUTS),
     "kind": ["dense", "zeros", "csr"],
     "dtype": ["float64", "float32"],
+    "size": list(SIZES),
 }
 ROWS = pairwise(FACTORS)
 
@@ -97,9 +114,10 @@ def examples(kind, cost, dtype, n=23, inputs=70):
     return scipy.sparse.csr_array(X) if kind == "csr" else X, Y
 
 
-def network(cost, dropout=0.0, inputs=70):
+def network(cost, dropout=0.0, inputs=70, units=(9, 7)):
     """A layer whose slope needs z and one whose slope does not, with dropout where asked."""
-    hidden = [wg.Dense(9, "gelu", dropout=dropout), wg.Dense(7, "tanh", dropout=dropout)]
+    gelu, tanh = units
+    hidden = [wg.Dense(gelu, "gelu", dropout=dropout), wg.Dense(tanh, "tanh", dropout=dropout)]
     return wg.Network(inputs, [*hidden, wg.Dense(3, OUTPUTS[cost])], cost)
 
 
@@ -108,16 +126,19 @@ def fit(engine, row, **changes):
     options = dict(REGULARISATION[row["regularisation"]])
     if "label_smoothing" in options and COSTS[row["cost"]].targets not in ("unit", "distribution"):
         del options["label_smoothing"]
-    net = network(row["cost"], options.pop("dropout", 0.0))
+    size = SIZES[row["size"]]
+    net = network(row["cost"], options.pop("dropout", 0.0), units=size.units)
+    if "weights" in options:
+        options["weights"] = np.resize(options["weights"], size.n)
     if row["schedule"] == "adaptive":
         options["stopping"] = wg.Stopping(tol=1e9, patience=1)
     return wg.train(
         net,
-        *examples(row["kind"], row["cost"], row["dtype"]),
+        *examples(row["kind"], row["cost"], row["dtype"], size.n),
         optimizer=OPTIMIZERS[row["optimizer"]],
         schedule=SCHEDULES[row["schedule"]],
         epochs=3,
-        batch_size=5,
+        batch_size=size.batch_size,
         dtype=row["dtype"],
         seed=1,
         engine=engine,
@@ -134,7 +155,22 @@ def name_of(row):
     return ", ".join(row.values())
 
 
+@pytest.fixture(autouse=True)
+def threads(monkeypatch):
+    monkeypatch.setattr(native, "own_cores", lambda: THREADS)
+
+
 each_row = pytest.mark.parametrize("row", ROWS, ids=name_of)
+
+
+def test_large_batches_are_shared_and_small_ones_are_not():
+    from whygrad.engines.native.layout import blocks
+
+    found = {
+        name: blocks(network("cross_entropy", units=size.units), size.batch_size)
+        for name, size in SIZES.items()
+    }
+    assert found["small"] == 1 and found["large"] > THREADS
 
 
 def test_every_pair_of_choices_is_among_the_combinations():
@@ -163,11 +199,15 @@ def test_what_is_combined_here_does_change_the_result(name):
     assert distance(fit("native", row, regularisation=name), fit("native", row)) > 1e-4
 
 
-@pytest.mark.parametrize("steps", [1, 2, 4])
+@pytest.mark.parametrize(
+    ("size", "steps"), [("small", 1), ("small", 2), ("small", 4), ("large", 1)]
+)
 @pytest.mark.parametrize("kind", FACTORS["kind"])
 @pytest.mark.parametrize("optimizer", ["sgd", "rmsprop with momentum", "adamw", "nadam"])
 @pytest.mark.parametrize("regularisation", ["dropout", "clip norm", "everything"])
-def test_where_chunks_end_never_changes_a_bit(optimizer, regularisation, kind, steps, monkeypatch):
+def test_where_chunks_end_and_how_many_threads_there_are_never_changes_a_bit(
+    optimizer, regularisation, kind, size, steps, monkeypatch
+):
     row = {
         "optimizer": optimizer,
         "regularisation": regularisation,
@@ -175,9 +215,11 @@ def test_where_chunks_end_never_changes_a_bit(optimizer, regularisation, kind, s
         "cost": "cross_entropy",
         "kind": kind,
         "dtype": "float32",
+        "size": size,
     }
     whole = fit("native", row)
     monkeypatch.setattr(training, "_next_chunk", lambda *_: steps)
+    monkeypatch.setattr(native, "own_cores", lambda: 1)
     parts = fit("native", row)
     np.testing.assert_array_equal(parts.theta.flat, whole.theta.flat)
     assert parts.history == whole.history

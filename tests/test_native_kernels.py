@@ -2,14 +2,12 @@
 
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from numba import njit
 
 from kernels import from_python
-from whygrad.engines import pools
 from whygrad.engines.native import blas, costs, elementwise
 from whygrad.engines.native.compiling import OPTIONS
 from whygrad.engines.native.transcendental import exp, expm1_negative, log1p_unit
@@ -357,33 +355,6 @@ def test_matrices_are_views_of_the_flat_array():
 
 def test_a_million_products_in_one_loop_do_not_fill_the_stack():
     product_within_one_array(np.zeros(12), 1_000_000)
-
-
-def test_a_limit_on_threads_ends_with_its_last_user():
-    def threads():
-        return [pool.get_num_threads() for pool in pools.thread_pools()]
-
-    before = threads()
-    one = [1] * len(before)
-    with pools.one_thread():
-        assert threads() == one
-        with pools.one_thread():
-            assert threads() == one
-        assert threads() == one
-    assert threads() == before
-    with pytest.raises(KeyError), pools.one_thread():
-        raise KeyError
-    assert threads() == before
-
-
-def test_a_limit_holds_whichever_python_thread_asks_for_it():
-    def threads():
-        with pools.one_thread():
-            return [pool.get_num_threads() for pool in pools.thread_pools()]
-
-    threads()  # the main thread was first
-    with ThreadPoolExecutor(1) as pool:
-        assert set(pool.submit(threads).result()) <= {1}
 
 
 # ── the cache ────────────────────────────────────────────────────────────────────────────────────────

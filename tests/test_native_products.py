@@ -230,7 +230,7 @@ def test_the_number_of_threads_changes_no_bit(dtype, monkeypatch):
     net, X, y = wide()
     found = []
     for cores in (1, 2, 3):
-        monkeypatch.setattr(engine, "_cores", lambda cores=cores: cores)
+        monkeypatch.setattr(engine, "own_cores", lambda cores=cores: cores)
         found.append(wg.train(net, X, y, epochs=2, batch_size=200, dtype=dtype, engine="native"))
     assert all(np.array_equal(found[0].theta.flat, other.theta.flat) for other in found[1:])
 
@@ -247,17 +247,10 @@ def test_trainings_side_by_side_give_the_bits_of_trainings_alone():
     assert all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True))
 
 
-def test_what_the_surroundings_allow_bounds_the_threads(monkeypatch):
-    from whygrad.engines.native.engine import _cores
-
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    assert _cores() == 1
-
-
 def test_an_engine_takes_more_threads_for_a_later_training_with_more_blocks(monkeypatch):
     from whygrad.engines.native import engine
 
-    monkeypatch.setattr(engine, "_cores", lambda: 4)
+    monkeypatch.setattr(engine, "own_cores", lambda: 4)
     net, X, y = wide(400)
     one = engine.NativeEngine()
     for size in (100, 400):
@@ -282,7 +275,7 @@ def test_an_error_while_threads_share_a_step_is_raised_rather_than_waited_on(mon
                 raise RuntimeError("can't start new thread")
             return self.real.submit(*args)
 
-    monkeypatch.setattr(engine, "_cores", lambda: 4)
+    monkeypatch.setattr(engine, "own_cores", lambda: 4)
     net, X, y = wide(400)
     plan = Plan(net, wg.SGD(0.1), n=400, epochs=1, batch_size=400)
     broken = engine.NativeEngine()

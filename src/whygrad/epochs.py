@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from whygrad.backprop import backward, forward, gradients
+from whygrad.engines.pools import one_thread
 from whygrad.functions import Array
 from whygrad.measuring import measure
 from whygrad.network import Gradients, Parameters
@@ -102,7 +103,7 @@ def last_step(plan: Plan, before: State, after: Array, data: Data) -> tuple[Laye
     S = len(batch) if s is None else float(s.sum())
     penalties = plan.l1.of_batch(S, plan.n), plan.l2.of_batch(S, plan.n)
     theta = Parameters(plan.net.sizes, before.theta)
-    with np.errstate(all="ignore"):
+    with one_thread(numpy=True), np.errstate(all="ignore"):
         trace = forward(
             plan.net,
             theta,
@@ -111,7 +112,7 @@ def last_step(plan: Plan, before: State, after: Array, data: Data) -> tuple[Laye
         )
         trace = backward(plan.net, theta, trace, data.Y[batch])
         g = gradients(plan.net, theta, trace, s, *penalties)
-    return layers_of(plan, before.theta, after, g.flat)
+        return layers_of(plan, before.theta, after, g.flat)
 
 
 def layers_of(plan: Plan, before: Array, after: Array, g: Array) -> tuple[LayerStatistics, ...]:

@@ -145,7 +145,7 @@ def minimise(
     if not math.isfinite(first):
         stopped = _report_divergence(state)
     else:
-        with one_thread():  # SciPy's own sums, whose bits would depend on their threads
+        with one_thread(numpy=True):  # SciPy's own sums, whose bits would depend on their threads
             found = minimize(
                 cost_and_gradient,
                 state.theta.astype(np.float64),

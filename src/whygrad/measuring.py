@@ -7,6 +7,7 @@ import numpy as np
 
 from whygrad.arrays import as_inputs
 from whygrad.backprop import example_costs, forward
+from whygrad.engines.pools import one_thread
 from whygrad.functions import Array
 from whygrad.network import Network, Parameters
 from whygrad.plan import Data
@@ -62,7 +63,7 @@ def _r2(a: Array, y: Array, weights: Array | None) -> float:
 def measure(net: Network, theta: Parameters, data: Data) -> tuple[float, float]:
     """Give cost, without penalties, and score of examples."""
     C_x, parts = [], []
-    with np.errstate(all="ignore"):
+    with one_thread(numpy=True), np.errstate(all="ignore"):
         for i in range(0, len(data.Y), BLOCK):
             trace = forward(net, theta, data.X[i : i + BLOCK])
             C_x.append(example_costs(net, trace, data.Y[i : i + BLOCK]))

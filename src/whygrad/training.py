@@ -21,6 +21,7 @@ import numpy as np
 
 from whygrad.diverging import Checkpoints, report_divergence, state_before
 from whygrad.engines import Engine, Watch, Watched, choose
+from whygrad.engines.pools import beside_others
 from whygrad.epochs import Epoch, History, end_of_epoch, final, last_step
 from whygrad.errors import InputError
 from whygrad.functions import Array
@@ -285,7 +286,7 @@ def run(
     checkpoints = Checkpoints(state)
     wanted = wishes(watch, observers)
     chunk, stopped, seen = 8, "", Watched()
-    with _interruption() as interrupted, _closing(observers):
+    with _interruption() as interrupted, _closing(observers), beside_others():
         if isinstance(plan.optimizer, LBFGS):
             data = _remaining(data, watch)
             return minimise(plan, state, data, held_out, engine, look, layer_statistics)

@@ -1,5 +1,12 @@
-"""The threads of the BLAS that SciPy brings: held to one while its products must give the same bits."""
+"""The cores that a training may use, and the threads of the BLAS below it, held to one.
 
+Products of one and of two threads may differ in their last bits, and how many there are depends on the
+machine, on the limits set around a process and on what runs beside it. So while a training computes, each
+product has one thread; the threads that share a step are the native engine's own, whose number changes
+no bit. Trainings that run at the same time in one process share its cores.
+"""
+
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -9,50 +16,111 @@ from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
+_lock = Lock()
+
+
+def allowed_cores() -> int:
+    """Count the cores that this process may use: those it has, or what its surroundings allow.
+
+    Containers have a quota of time; programs that run several processes at once, such as joblib, say how
+    many threads each may have.
+    """
+    has_affinity = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+    quota = _quota(Path("/sys/fs/cgroup"))
+    if quota is not None:
+        cores = min(cores, max(1, int(quota)))
+    for variable in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        allowed = os.environ.get(variable, "")
+        if allowed.isdecimal() and int(allowed) > 0:
+            cores = min(cores, int(allowed))
+    return cores
+
 
 @cache
-def thread_pools() -> list[Any]:
-    """The threads of the BLAS that the products call: SciPy's own, where it comes with one.
+def _quota(cgroup: Path) -> float | None:
+    """Give the seconds of processor time per second that Linux grants a container; None: no bound."""
+    for files in (["cpu.max"], ["cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"]):
+        try:
+            quota, period = " ".join((cgroup / file).read_text() for file in files).split()
+        except (OSError, ValueError):
+            continue
+        if quota.isdecimal() and period.isdecimal() and int(period):  # no bound is "max", or −1
+            return int(quota) / int(period)
+    return None
 
-    NumPy's are left alone, so that what other Python threads compute with NumPy does not change with
-    the limits here. Looked for once, as that reads the libraries of the process.
-    """
-    import scipy.linalg.cython_blas  # noqa: F401  loads the one that is meant
 
-    pools: list[Any] = ThreadpoolController().select(user_api="blas").lib_controllers
-    own = [pool for pool in pools if "scipy" in Path(pool.filepath).parent.name]
-    return own or pools
-
-
-_lock = Lock()
-_users: list[int] = []
-_before: list[int] = []
+_trainings: list[int] = []
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Keep the BLAS of the products to one thread; when the last user leaves, all is as it was.
-
-    Products of one and of two threads may differ in their last bits. The engine has threads of its own,
-    each with products of its own, so those need none. The pools belong to the process, whence the count.
-    """
+def beside_others() -> Iterator[None]:
+    """Count a training among those of this process, for as long as it runs."""
     with _lock:
-        if not _users:
-            _before[:] = [pool.get_num_threads() for pool in thread_pools()]
-            _set([1] * len(_before))
-        _users.append(1)
+        _trainings.append(1)
     try:
         yield
     finally:
         with _lock:
-            _users.pop()
-            if not _users:
-                _set(_before)
+            _trainings.pop()
 
 
-def _set(threads: list[int]) -> None:
-    for pool, number in zip(thread_pools(), threads, strict=True):
-        # threadpoolctl lets one Python thread alone set an OpenBLAS, and drops what others ask for. Here
-        # they go through one lock, so we ask for what is behind that rule, where there is such a rule.
-        set_threads = getattr(pool, "_real_set_num_threads", pool.set_num_threads)
-        set_threads(number)
+def own_cores() -> int:
+    """Give the number of cores for one training: its share among those that run now, at least one."""
+    return max(1, allowed_cores() // max(1, len(_trainings)))
+
+
+@cache
+def _all_pools() -> list[Any]:
+    """The threads of the BLAS libraries of NumPy and SciPy. Looked for once, as that reads the process."""
+    import scipy.linalg.cython_blas  # noqa: F401  loads the one that the native engine calls
+
+    pools: list[Any] = ThreadpoolController().select(user_api="blas").lib_controllers
+    own = [pool for pool in pools if _comes_with(pool, "numpy") or _comes_with(pool, "scipy")]
+    return own or pools
+
+
+def thread_pools(numpy: bool = False) -> list[Any]:
+    """The threads of SciPy's own BLAS, where it comes with one, and with `numpy` of NumPy's as well."""
+    pools = _all_pools()
+    if numpy:
+        return pools
+    return [pool for pool in pools if _comes_with(pool, "scipy")] or pools
+
+
+def _comes_with(pool: Any, package: str) -> bool:
+    return package in Path(pool.filepath).parent.name
+
+
+_users: dict[str, int] = {}
+_before: dict[str, int] = {}
+
+
+@contextmanager
+def one_thread(numpy: bool = False) -> Iterator[None]:
+    """Keep each product to one thread; when the last user leaves, all is as it was.
+
+    The pools belong to the process, whence the count. NumPy's is limited only where NumPy computes (the
+    reference engine, held-out data): meanwhile what other Python threads multiply has one thread as well.
+    """
+    pools = thread_pools(numpy)
+    with _lock:
+        for pool in pools:
+            if not _users.get(pool.filepath):
+                _before[pool.filepath] = pool.get_num_threads()
+                _set(pool, 1)
+            _users[pool.filepath] = _users.get(pool.filepath, 0) + 1
+    try:
+        yield
+    finally:
+        with _lock:
+            for pool in pools:
+                _users[pool.filepath] -= 1
+                if not _users[pool.filepath]:
+                    _set(pool, _before[pool.filepath])
+
+
+def _set(pool: Any, threads: int) -> None:
+    # threadpoolctl lets one Python thread alone set an OpenBLAS, and drops what others ask for. Here they
+    # go through one lock, so we ask for what is behind that rule, where there is such a rule.
+    getattr(pool, "_real_set_num_threads", pool.set_num_threads)(threads)

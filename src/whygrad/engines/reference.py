@@ -7,6 +7,7 @@ import numpy as np
 
 from whygrad.backprop import Trace, backward, cost, forward, gradients
 from whygrad.engines import Watch, Watched, statistics, tapping
+from whygrad.engines.pools import one_thread
 from whygrad.engines.watching import STATISTICS, Block, Statistics, watched_steps
 from whygrad.functions import Array
 from whygrad.network import Parameters
@@ -31,7 +32,7 @@ class ReferenceEngine:
         seen = _Seen(plan, watch)
         first, numbers, diverged = state, plan.numbers(state, until), False
         decay = plan.l2.decay
-        with np.errstate(all="ignore"):  # a diverging run is seen by its cost
+        with one_thread(numpy=True), np.errstate(all="ignore"):  # the cost shows a diverging run
             for row in numbers.tolist():
                 batch = plan.batch(state.epoch, state.place)
                 masks = plan.masks(state.step, batch)
@@ -56,7 +57,8 @@ class ReferenceEngine:
 
     def cost_and_gradient(self, plan: Plan, theta: Array, data: Data) -> tuple[float, Array]:
         """Give the cost of these examples and its gradient, without dropout."""
-        C, g, _ = _cost_and_gradient(plan, theta, data, None, data.weights)
+        with one_thread(numpy=True):
+            C, g, _ = _cost_and_gradient(plan, theta, data, None, data.weights)
         return C, g
 
 

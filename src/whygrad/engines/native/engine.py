@@ -4,7 +4,6 @@ Compiled code is kept on disk by Numba, one function per dtype for networks of e
 machine compiles once. Where Numba or a BLAS that it knows is missing, the reference engine serves.
 """
 
-import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ import numpy as np
 
 from whygrad.arrays import is_sparse
 from whygrad.engines import Watch, Watched
-from whygrad.engines.pools import one_thread
+from whygrad.engines.pools import one_thread, own_cores
 from whygrad.engines.tapping import shares
 from whygrad.functions import ACTIVATIONS, COSTS, Array
 from whygrad.masks import WORD
@@ -74,7 +73,7 @@ class NativeEngine:
             theta, slots = layout.enter(state.theta, state.slots)
             # Clipping and decay act on all of θ at once, which is left to one thread.
             alone = whole or plan.l2.decay > 0
-            parts = 1 if alone else min(_cores(), layout.blocks)
+            parts = 1 if alone else min(own_cores(), layout.blocks)
             arrivals = np.zeros(1, np.int64)
             network = (layout.layers, rule(plan.optimizer), penalties(plan), bounds(plan.clip))
             memory = (
@@ -163,20 +162,6 @@ class NativeEngine:
         if self._layout is None or self._layout.key != key:
             self._layout = Layout(net, rows, dtype, data, drops, whole)
         return self._layout
-
-
-def _cores() -> int:
-    """Give the number of cores that this process may use: those it has, or what its surroundings allow.
-
-    Programs that run several processes at once, such as joblib, say how many threads each may have.
-    """
-    has_affinity = hasattr(os, "sched_getaffinity")
-    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
-    for variable in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
-        allowed = os.environ.get(variable, "")
-        if allowed.isdecimal() and int(allowed) > 0:
-            cores = min(cores, int(allowed))
-    return cores
 
 
 @cache
