@@ -6,10 +6,12 @@ Examples are written to a temporary file, in parts. One epoch of shuffled batche
 file, and over the targets, which are mapped as well. Printed is the most anonymous memory that the process
 had meanwhile (RssAnon in /proc/self/status, looked at every 10 ms), and what of it training added: for the
 most part the order of the examples, 4 bytes each. Pages of the file itself are the operating system's to
-keep or to drop. Ends with 1 where the process had a gigabyte or more.
+keep or to drop. The figures go to `results/memory_mapped.json`. Ends with 1 where the process had a
+gigabyte or more.
 """
 
 import argparse
+import json
 import sys
 import tempfile
 import threading
@@ -102,6 +104,16 @@ def main() -> int:
     )
     print(f"anonymous memory: {peak.before / 2**20:.0f} MB before, "
           f"{peak.highest / 2**20:.0f} MB at most, {added / 2**20:.0f} MB of them by training")  # fmt: skip
+    results = {
+        "file_gigabytes": X.nbytes / 2**30,
+        "examples": n,
+        "engine": options.engine,
+        "megabytes_before": round(peak.before / 2**20),
+        "megabytes_at_most": round(peak.highest / 2**20),
+        "megabytes_of_training": round(added / 2**20),
+    }
+    path = Path(__file__).parent / "results" / "memory_mapped.json"
+    path.write_text(json.dumps(results, indent=1) + "\n")
     return int(peak.highest >= LIMIT)
 
 
