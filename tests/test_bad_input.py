@@ -32,6 +32,14 @@ def with_value(array, where, value):
     return array
 
 
+def test_numbers_under_a_mask_are_refused():
+    hidden = np.ma.masked_array(X, mask=np.arange(15).reshape(5, 3) > 12)
+    then = "(2 such values in all): impute or leave out missing values first"
+    refused(f"X[4, 1] is masked {then}", fit, X=hidden)
+    refused(f"Y[0] is masked {then.replace('2', '3')}", fit, Y=np.ma.masked_equal(Y, 0))
+    fit(X=np.ma.masked_array(X))  # with nothing hidden
+
+
 def test_every_refusal_is_a_whygrad_error_and_a_value_error():
     assert issubclass(wg.InputError, wg.WhygradError)
     assert issubclass(wg.InputError, ValueError)

@@ -13,7 +13,7 @@ from engines import each_engine, needs_native
 from whygrad.engines import pools
 from whygrad.engines.native import engine as native
 from whygrad.plan import Plan, as_data, start
-from whygrad.training import run
+from whygrad.training import Training, run
 
 # ── how many there are ───────────────────────────────────────────────────────────────────────────────
 
@@ -83,7 +83,7 @@ def threads_of_a_step(beside=0):
         engine._pool = stack.enter_context(Counted(7))
         for _ in range(beside):
             stack.enter_context(pools.beside_others())
-        state, _ = run(PLAN, start(PLAN), DATA, None, engine)
+        state, _ = run(Training(PLAN, start(PLAN), DATA, None, engine))
     return engine._pool.given + 1, state.theta.tobytes()
 
 

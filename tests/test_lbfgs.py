@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 import whygrad as wg
 from engines import each_engine
 from test_sklearn_parity import TARGETS, WEIGHTS, Case, N, X, assert_close, flat
+from whygrad.lbfgs import failure
 
 few_iterations = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -191,7 +192,7 @@ def test_the_history_has_the_cost_of_every_iteration_and_they_fall(engine):
 @each_engine
 def test_it_stops_where_no_number_of_the_gradient_exceeds_tol(engine):
     fitted = wg.train(NET, X, Y, optimizer=wg.LBFGS(tol=1e-3), epochs=1000, engine=engine)
-    assert "NORM OF PROJECTED GRADIENT" in fitted.history.stopped
+    assert fitted.history.stopped == "converged: the gradient is within tol of 0"
     trace = wg.backward(NET, fitted.theta, wg.forward(NET, fitted.theta, X), Y)
     assert np.abs(wg.gradients(NET, fitted.theta, trace).flat).max() <= 1e-3 * (1 + 1e-9)
     again = wg.train(NET, X, Y, optimizer=wg.LBFGS(tol=1e-3), theta=fitted.theta, engine=engine)
@@ -255,7 +256,7 @@ def press(report):
 
 
 STOPS = {
-    "epochs": ({"epochs": 3}, "TOTAL NO. OF ITERATIONS REACHED LIMIT"),
+    "epochs": ({"epochs": 3}, "all epochs done"),
     "a callback": (
         {"callbacks": [lambda report: report.state.epoch == 3]},
         "stopped by a callback",
@@ -278,6 +279,15 @@ def test_a_cost_below_and_a_time_budget_end_it():
     assert below.history.stopped == "training cost below 0.1"
     budget = wg.train(NET, X, Y, optimizer="lbfgs", seconds=0)
     assert budget.history.stopped == "time budget of 0 s over at step 1"
+
+
+def test_it_says_in_words_where_it_converged_or_gave_up():
+    flat = wg.train(NET, X, Y, optimizer=wg.LBFGS(tol=0, flat=0.01))
+    assert flat.history.stopped == "converged: the cost hardly falls any more"
+    few = wg.train(NET, X, Y, optimizer=wg.LBFGS(max_fun=3))
+    assert few.history.stopped == "the cost was computed as often as max_fun allows"
+    assert failure(few.history.stopped).startswith("STOP: TOTAL NO. OF F,G EVALUATIONS")
+    assert failure(flat.history.stopped) == ""
 
 
 def test_no_epochs_leave_the_start():

@@ -247,6 +247,18 @@ def test_trainings_side_by_side_give_the_bits_of_trainings_alone():
     assert all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True))
 
 
+@pytest.mark.parametrize("share", [0.1, 1.0])
+def test_data_that_changed_since_the_last_training_are_read_anew(share):
+    draws = np.random.default_rng(0)
+    net = wg.Network(70, [wg.Dense(6, "tanh"), wg.Dense(1, "identity")])
+    X = draws.normal(size=(40, 70)) * (draws.random((40, 70)) < share)
+    options = {"epochs": 2, "engine": "native"}
+    wg.train(net, X, X[:, 0], **options)
+    X[...] = X[::-1].copy()
+    again, fresh = (wg.train(net, each, each[:, 0], **options) for each in (X, X.copy()))
+    assert np.array_equal(again.theta.flat, fresh.theta.flat)
+
+
 def test_an_engine_takes_more_threads_for_a_later_training_with_more_blocks(monkeypatch):
     from whygrad.engines.native import engine
 

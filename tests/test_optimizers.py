@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import whygrad as wg
+from whygrad import optimizers
 from whygrad.optimizers import OPTIMIZERS
 
 needs_torch = pytest.mark.skipif(
@@ -218,6 +219,24 @@ def test_momentum_carries_the_last_change_whatever_the_rate_is_now():
 def test_the_first_step_of_adam_has_the_size_of_the_rate():
     steps = np.abs(follow(wg.Adam(0.01, epsilon=1e-30), gradients()[:1]) - np.linspace(-1, 1, 5))
     np.testing.assert_allclose(steps[gradients()[:1] != 0], 0.01)
+
+
+@pytest.mark.parametrize(("beta1", "decay"), [(0.9, 0.004), (0.99, 0.0), (0.5, 0.1), (0.0, 0.004)])
+def test_nadam_at_a_late_step_is_its_formula_and_remembers_little(beta1, decay):
+    rule = wg.Nadam(0.01, beta1=beta1, momentum_decay=decay)
+    every = np.arange(1, 30_002)
+    mu = beta1 * (1 - 0.5 * 0.96 ** (every * decay))
+    left = 1 - np.cumprod(mu)
+    root = np.sqrt(1 - rule.beta2 ** every[:-1])
+    of_m, of_g = 0.01 * root * mu[1:] / left[1:], 0.01 * root * (1 - mu[:-1]) / left[:-1]
+    truth = np.stack([of_m, of_g, 1e-8 * root], axis=1)
+    first = 0
+    for size in (1, 2, 4000, 1, 8000, 17_995, 1):
+        t = every[first : first + size]
+        np.testing.assert_array_equal(rule.numbers(t, np.full(size, 0.01)), truth[first:][:size])
+        first += size
+    assert first == 30_000
+    assert len(optimizers._products(beta1, decay, 1 << 40)) < 10_000
 
 
 @each_rule

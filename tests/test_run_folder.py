@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ import pyarrow as pa
 import pytest
 
 import whygrad as wg
+from whygrad.engines.reference import ReferenceEngine
 from whygrad.fitting import Source, find, fit, prepare
 from whygrad.plan import Data
 from whygrad.record import folder, manifest
@@ -38,6 +40,30 @@ FRAME["kind"] = np.where(FRAME["count"] + FRAME.wet * 3 > 5, "many", "few")
 
 def source():
     return Source(as_table(FRAME), "kind", {"kind": "frame"})
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_the_seconds_of_a_training_begin_after_what_is_compiled_once(
+    recorded, tmp_path, monkeypatch
+):
+    seen, run = [], ReferenceEngine.run
+
+    def until(self, plan, state, data, until, watch):
+        seen.append(until)
+        return run(self, plan, state, data, until, watch)
+
+    def clock():
+        seen.append("clock")
+        return 0.0
+
+    monkeypatch.setattr(ReferenceEngine, "run", until)
+    place = "whygrad.record.rows.time" if recorded else "whygrad.fitting.time"
+    monkeypatch.setattr(place, SimpleNamespace(perf_counter=clock))
+    if recorded:
+        record_table(tmp_path / "some.run", source(), Settings(**QUICK))
+    else:
+        fit(source(), Settings(**QUICK))
+    assert seen[:2] == [0, "clock"] and seen[-1] == "clock" and len(seen) > 4
 
 
 @pytest.fixture(scope="module")

@@ -150,6 +150,7 @@ def both(path):
 def test_a_missing_file_is_refused_and_the_nearest_named(tmp_path):
     refused(tmp_path / "houses.csv", "there is no such file", both)
     write(tmp_path, "a\n1\n", "house.csv")
+    refused(tmp_path / "wine.csv", "there is no such file", both)
     refused(tmp_path / "houses.csv", "there is no such file: did you mean 'house.csv'?", both)
 
 

@@ -1,5 +1,6 @@
 """Training is a pure function: what decides it, where it ends, and what it tells on the way."""
 
+import io
 import os
 import signal
 import threading
@@ -16,6 +17,7 @@ from whygrad import training
 from whygrad.engines import choose
 from whygrad.functions import COSTS
 from whygrad.plan import Plan, as_data, start
+from whygrad.progress import ProgressBar
 from whygrad.training import Training, run
 
 NET = wg.Network(3, [wg.Dense(5, "tanh"), wg.Dense(2, "softmax")], cost="cross_entropy")
@@ -469,6 +471,22 @@ def test_progress_is_plain_lines_where_there_is_no_terminal(capsys):
     assert err.splitlines()[-1].startswith("epoch 20/20  cost ")
 
 
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_training_that_stops_early_leaves_no_rest_on_the_progress_line():
+    X, Y = examples()
+    plan = Plan(NET, wg.SGD(0.1), n=23, epochs=50, batch_size=5)
+    bar = ProgressBar(Terminal())
+    engine = choose("reference", plan)
+    early = Training(plan, start(plan), as_data(NET, X, Y), None, engine)
+    run(early, [bar, lambda report: True])
+    (task,) = bar.bar.tasks
+    assert task.finished and task.remaining == 0
+
+
 # ── Ctrl-C ───────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -515,6 +533,15 @@ def test_a_second_ctrl_c_interrupts_at_once(python_hears_ctrl_c):
         fit(epochs=50, callbacks=[press])
 
 
+def test_a_handler_of_ctrl_c_that_python_cannot_restore_is_left_alone(monkeypatch):
+    def refuse(*given):
+        raise AssertionError("the handler was changed")
+
+    monkeypatch.setattr(signal, "getsignal", lambda number: None)  # one that is not Python's
+    monkeypatch.setattr(signal, "signal", refuse)
+    fit()
+
+
 def test_a_training_in_another_thread_leaves_signals_alone():
     fitted = []
     thread = threading.Thread(target=lambda: fitted.append(fit()))
@@ -523,103 +550,7 @@ def test_a_training_in_another_thread_leaves_signals_alone():
     assert_same_bits(fitted[0], fit())
 
 
-# ── divergence ───────────────────────────────────────────────────────────────────────────────────
-
-
-def diverge(engine, net, rate=1e3, **options):
-    X, _ = examples()
-    with pytest.warns(wg.DivergenceWarning) as warned:
-        fitted = fit(
-            engine, net, (X, 100 * X[:, :1]), optimizer=wg.SGD(rate), epochs=200, **options
-        )
-    (warning,) = warned
-    assert warning.filename == __file__, "the warning points at whoever called train"
-    return fitted, str(warning.message)
-
-
-LINEAR = wg.Network(3, [wg.Dense(4, "relu"), wg.Dense(1, "identity")])
-
-
-@each_engine
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_diverging_training_stops_at_its_step_and_names_the_layer(engine, dtype):
-    fitted, message = diverge(engine, LINEAR, dtype=dtype)
-    assert fitted.history.stopped.startswith("diverged at step ")
-    assert "overflowed first, " in message or "the cost overflowed" in message
-    assert "Try a smaller rate" in message
-    assert "\n" not in message
-    assert np.isfinite(fitted.theta.flat).all()
-
-
-@each_engine
-@pytest.mark.parametrize("steps", [1, 3, 1000])
-def test_the_last_parameters_with_a_finite_cost_are_kept(engine, steps, monkeypatch):
-    """The state is that of a training stopped one step before the one whose cost is not finite."""
-    monkeypatch.setattr(training, "_next_chunk", lambda *_: steps)
-    fitted, _ = diverge(engine, LINEAR, rate=3.0, batch_size=5)
-    step = int(fitted.history.stopped.split(":")[0].removeprefix("diverged at step "))
-    assert step > 5, "the training is meant to last for more than an epoch"
-
-    X, _ = examples()
-    plan = Plan(LINEAR, wg.SGD(3.0), n=23, epochs=200, batch_size=5)
-    data, machine = as_data(LINEAR, X, 100 * X[:, :1]), choose(engine, plan)
-    state = start(plan)
-    while state.step < step - 1:
-        until = min(step - 1, state.step + plan.steps_per_epoch - state.place)
-        state, _ = machine.run(plan, state, data, until, training.Watch())
-        if state.place == plan.steps_per_epoch:
-            state, _ = training.end_of_epoch(plan, state, None)
-    np.testing.assert_array_equal(fitted.theta.flat, state.theta)
-
-    batch = plan.batch(state.epoch, state.place)
-    cost = machine.cost_and_gradient(
-        plan, state.theta, as_data(LINEAR, X[batch], 100 * X[batch, :1])
-    )[0]
-    assert np.isfinite(cost)
-
-
-@each_engine
-def test_a_start_that_overflows_is_kept_as_it_was(engine):
-    theta = LINEAR.init(0)
-    theta.flat[:] = 1e200
-    fitted, message = diverge(engine, LINEAR, theta=theta)
-    np.testing.assert_array_equal(fitted.theta.flat, theta.flat)
-    assert "diverged at step 0: layer 2 overflowed first, z[2] is infinite" in message
-
-
-@each_engine
-def test_a_diverging_training_names_the_first_layer_that_overflowed(engine):
-    net = wg.Network(3, [wg.Dense(4, "tanh"), wg.Dense(3, "exp"), wg.Dense(1, "identity")])
-    theta = net.init(b=[None, None, [0, 1000, 0]])
-    _, message = diverge(engine, net, theta=theta)
-    assert "layer 2 overflowed first, a[2] is infinite" in message
-
-
-@each_engine
-def test_a_diverging_training_is_still_scored(engine):
-    fitted, _ = diverge(engine, LINEAR, held_out=(np.zeros((2, 3)), [0.0, 1.0]))
-    assert len(fitted.history.held_out_score) == len(fitted.history.epochs)
-
-
-@each_engine
-def test_an_overflow_in_the_very_last_step_is_seen_and_undone(engine):
-    draws = np.random.default_rng(0)
-    X, Y = draws.normal(size=(20, 3)) * 1e3, draws.normal(size=(20, 1)) * 1e3
-    net = wg.Network(3, [wg.Dense(1, "identity")])
-    with pytest.warns(wg.DivergenceWarning):
-        fitted = wg.train(
-            net,
-            X,
-            Y,
-            dtype="float32",
-            optimizer=wg.SGD(1e37),
-            batch_size=20,
-            epochs=1,
-            engine=engine,
-        )
-    assert fitted.history.stopped.startswith("diverged at step 1: layer 1")
-    assert np.array_equal(fitted.theta.flat, net.init(seed=0).flat.astype(np.float32))
-    assert fitted.history.epochs == ()
+# ── what it takes and gives ─────────────────────────────────────────────────────────────────────
 
 
 def test_a_schedule_is_found_by_name_and_a_number_clips_the_length_of_the_gradient():

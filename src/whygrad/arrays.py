@@ -85,6 +85,16 @@ def check_fit(net: Network, theta: Parameters) -> None:
         )
 
 
+def check_unmasked(array: Any, name: str) -> None:
+    """Refuse a masked array that hides numbers: they would be learned from like all others."""
+    if np.ma.is_masked(array):
+        hidden = np.argwhere(np.ma.getmaskarray(array))
+        raise InputError(
+            f"{name}[{', '.join(str(i) for i in hidden[0])}] is masked ({len(hidden)} such values in all): "
+            "impute or leave out missing values first"
+        )
+
+
 def check_finite(array: Any, name: str) -> None:
     """Refuse NaN and infinity, and say where the first one is."""
     if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
@@ -162,6 +172,7 @@ def _check_numbers(array: Any, name: str) -> None:
 def _numeric(array: Any, name: str) -> Any:
     if hasattr(array, "__array_namespace__") and not isinstance(array, np.ndarray):
         return array  # of another library: its values may not exist yet while a compiler traces it
+    check_unmasked(array, name)
     try:
         array = np.asarray(array)
     except ValueError as error:

@@ -4,14 +4,13 @@ The state before the step is found by running again from one kept a little earli
 """
 
 import time
-import warnings
 
 import numpy as np
 
 from whygrad.backprop import Trace, forward
 from whygrad.engines import Engine, Watch
 from whygrad.epochs import end_of_epoch
-from whygrad.errors import DivergenceWarning
+from whygrad.errors import DivergenceWarning, warn
 from whygrad.network import Parameters
 from whygrad.plan import Data, Plan, State
 
@@ -56,15 +55,15 @@ def state_before(
 def report_divergence(plan: Plan, state: State, data: Data) -> str:
     """Say at which step and in which layer numbers stopped being finite, and what helps."""
     batch = plan.batch(state.epoch, state.place)
+    rate = float(plan.rates(state, state.step + 1)[0])
     with np.errstate(all="ignore"):
         theta = Parameters(plan.net.sizes, state.theta)
-        trace = forward(plan.net, theta, data.X[batch])
+        trace = forward(plan.net, theta, data.X[batch], plan.masks(state.step, batch))
     reason = f"diverged at step {state.step}: {_first_overflow(theta, trace)}"
-    warnings.warn(
-        f"training {reason} (rate {plan.optimizer.rate * state.rate_scale:g}). The last parameters with "
-        "a finite cost are kept. Try a smaller rate, or scale the inputs and targets.",
+    warn(
+        f"training {reason} (rate {rate:g}). The last parameters with a finite cost are kept. Try a "
+        "smaller rate, or scale the inputs and targets.",
         DivergenceWarning,
-        stacklevel=4,
     )
     return reason
 

@@ -8,14 +8,13 @@ and here.
 
 import copy
 import math
-import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from whygrad.errors import InputError, nearest
+from whygrad.errors import InputError, nearest, warn
 from whygrad.functions import ACTIVATIONS, Activation, Array, Domain, find_activation, find_cost
 from whygrad.lbfgs import LBFGS
 from whygrad.network import Dense, Network, Parameters, Uniform
@@ -242,8 +241,5 @@ def _batch_size(p: Any, n: int) -> int:
     if p.batch_size == "auto":
         return min(200, n)
     if p.batch_size > n:
-        warnings.warn(
-            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
-            stacklevel=6,
-        )
+        warn("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped")
     return min(int(p.batch_size), n)

@@ -1,14 +1,14 @@
 """What an estimator says while it is fitted, and at the end: scikit-learn's words."""
 
-import warnings
 from collections.abc import Callable
 
 from sklearn.exceptions import ConvergenceWarning
 
-from whygrad.lbfgs import converged
+from whygrad import errors
+from whygrad.lbfgs import ALL_DONE, failure
 from whygrad.plan import Plan, State
 from whygrad.schedules import Adaptive
-from whygrad.training import ALL_DONE, INTERRUPTED, Report
+from whygrad.training import INTERRUPTED, Report
 
 
 def printer(state: State) -> Callable[[Report], None]:
@@ -47,16 +47,17 @@ def warn(stopped: str, whole: bool, epochs: int, max_iter: int) -> None:
     """Say how a fit ended after so many epochs, where that is not as it should; `whole`: of L-BFGS."""
     message = ""
     if stopped == INTERRUPTED:
-        warnings.warn("Training interrupted by user.", stacklevel=5)
+        errors.warn("Training interrupted by user.")
     elif stopped == ALL_DONE and not whole:
         message = (
             f"Stochastic Optimizer: Maximum iterations ({max_iter}) reached and the optimization hasn't "
             "converged yet."
         )
-    elif whole and not converged(stopped):
-        status = 1 if stopped.startswith("STOP") else 2
+    elif whole and failure(stopped):
+        status = 1 if failure(stopped).startswith("STOP") else 2
         message = (
-            f"lbfgs failed to converge after {epochs} iteration(s) (status={status}):\n{stopped}\n"
+            f"lbfgs failed to converge after {epochs} iteration(s) (status={status}):\n"
+            f"{failure(stopped)}\n"
         )
         if epochs == max_iter:
             message += (
@@ -68,4 +69,4 @@ def warn(stopped: str, whole: bool, epochs: int, max_iter: int) -> None:
             "    https://scikit-learn.org/stable/modules/preprocessing.html"
         )
     if message:
-        warnings.warn(message, ConvergenceWarning, stacklevel=5)
+        errors.warn(message, ConvergenceWarning)

@@ -24,7 +24,7 @@ from whygrad.errors import InputError
 from whygrad.estimator_plan import gives_probabilities
 from whygrad.functions import Activation, Array
 from whygrad.measuring import Judged
-from whygrad.perceptron import Perceptron, checked, trains_in_steps, validated
+from whygrad.perceptron import Perceptron, checked, keep, trains_in_steps, validated
 from whygrad.plan import Clip, Data
 
 
@@ -95,6 +95,45 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         "class_weight": [None, StrOptions({"balanced"}), dict, list],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
     }
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (100,),
+        activation: str | Activation = "relu",
+        *,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: int = 10,
+        max_fun: int = 15000,
+        engine: str = "auto",
+        dropout: Any = 0.0,
+        out_activation: str | Activation = "auto",
+        schedule: Any = None,
+        clip: float | Clip | None = None,
+        callbacks: Any = None,
+        layer_statistics: bool = False,
+        loss: Any = "log_loss",
+        class_weight: Any = None,
+        label_smoothing: float = 0.0,
+    ) -> None:
+        keep(self, locals())
 
     @available_if(trains_in_steps)  # type: ignore[untyped-decorator]
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
@@ -245,39 +284,7 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
         callbacks: Any = None,
         layer_statistics: bool = False,
     ) -> None:
-        super().__init__(
-            hidden_layer_sizes,
-            activation,
-            solver=solver,
-            alpha=alpha,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_init=learning_rate_init,
-            power_t=power_t,
-            max_iter=max_iter,
-            shuffle=shuffle,
-            random_state=random_state,
-            tol=tol,
-            verbose=verbose,
-            warm_start=warm_start,
-            momentum=momentum,
-            nesterovs_momentum=nesterovs_momentum,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            n_iter_no_change=n_iter_no_change,
-            max_fun=max_fun,
-            engine=engine,
-            dropout=dropout,
-            out_activation=out_activation,
-            schedule=schedule,
-            clip=clip,
-            callbacks=callbacks,
-            layer_statistics=layer_statistics,
-            loss=loss,
-        )
+        keep(self, locals())
 
     @available_if(trains_in_steps)  # type: ignore[untyped-decorator]
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]

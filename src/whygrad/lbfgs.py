@@ -9,7 +9,6 @@ which every epoch sees all. Sources: Liu & Nocedal (1989); Byrd et al. (1995).
 """
 
 import math
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,13 +18,23 @@ import numpy as np
 from whygrad.engines import Engine
 from whygrad.engines.pools import one_thread
 from whygrad.epochs import Epoch, History, layers_of
-from whygrad.errors import DivergenceWarning, InputError
+from whygrad.errors import DivergenceWarning, InputError, warn
 from whygrad.functions import Array
 from whygrad.measuring import measure
 from whygrad.network import Parameters
 from whygrad.optimizers import SGD
 from whygrad.plan import Clip, Data, Plan, State
 from whygrad.schedules import Constant
+
+ALL_DONE = "all epochs done"  # what `stopped` says at the end of a training that nothing stopped
+# How SciPy's messages begin, and what they mean.
+WORDS = {
+    "CONVERGENCE: NORM OF PROJECTED GRADIENT <= PGTOL": "converged: the gradient is within tol of 0",
+    "CONVERGENCE: RELATIVE REDUCTION OF F <= FACTR*EPSMCH": "converged: the cost hardly falls any more",
+    "STOP: TOTAL NO. OF ITERATIONS REACHED LIMIT": ALL_DONE,
+    "STOP: TOTAL NO. OF F,G EVALUATIONS EXCEEDS LIMIT": "the cost was computed as often as max_fun allows",
+    "ABNORMAL: ": "no lower cost was found along the line of search",
+}
 
 # What an observer is told after an iteration, and its answer: why to stop, or "".
 Look = Callable[[State, Epoch], str]
@@ -98,7 +107,7 @@ def minimise(
 ) -> tuple[State, History]:
     """Go on from `state` until L-BFGS converges, or the plan's epochs are over, or `look` says why to stop.
 
-    `stopped` is SciPy's message unless something else ended it. Raises `InputError` where the plan asks
+    Raises `InputError` where the plan asks
     for what only single steps can do.
     """
     from scipy.optimize import minimize
@@ -139,7 +148,7 @@ def minimise(
 
     state = replace(state.copy(), stopped="", place=0, cost_sum=0.0)
     if state.epoch >= plan.epochs:
-        return replace(state, stopped="all epochs done"), History((), "all epochs done")
+        return replace(state, stopped=ALL_DONE), History((), ALL_DONE)
     first, _ = cost_and_gradient(state.theta)
     state = replace(state, best=first)
     if not math.isfinite(first):
@@ -160,14 +169,23 @@ def minimise(
                     "maxcor": rule.memory,
                 },
             )
-        stopped = stopped or str(found.message)
+        stopped = stopped or _in_words(str(found.message))
     state = replace(state, stopped=stopped)
     return state, History(tuple(epochs), stopped)
 
 
-def converged(stopped: str) -> bool:
-    """Tell whether L-BFGS ended where it was to: not for want of iterations, nor of a descent."""
-    return not stopped.startswith(("STOP", "ABNORMAL"))
+def _in_words(message: str) -> str:
+    """Give what a message of SciPy's means, or the message where that is not known."""
+    for begin, words in WORDS.items():
+        if message.startswith(begin):
+            return words
+    return message
+
+
+def failure(stopped: str) -> str:
+    """Give SciPy's message where L-BFGS ended for want of iterations or of a descent, else ""."""
+    message = {words: begin for begin, words in WORDS.items()}.get(stopped, stopped)
+    return message if message.startswith(("STOP", "ABNORMAL")) else ""
 
 
 def _check(plan: Plan) -> None:
@@ -191,10 +209,9 @@ def _check(plan: Plan) -> None:
 
 def _report_divergence(state: State) -> str:
     reason = f"diverged at iteration {state.epoch + 1}"
-    warnings.warn(
+    warn(
         f"training {reason}: the cost is not finite. The last parameters with a finite cost are kept. "
         "Scale the inputs and targets, or start from smaller parameters.",
         DivergenceWarning,
-        stacklevel=5,
     )
     return reason

@@ -12,6 +12,7 @@ Duchi et al. (2011) for Adagrad; Hinton (2012), lecture 6e, for RMSprop; Kingma 
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -41,6 +42,9 @@ class Optimizer(Protocol):
 
 def _slots(count: int, theta: Array) -> Array:
     return namespace(theta).zeros((count, len(theta)), dtype=theta.dtype)
+
+
+_PART = 2**12  # products computed together
 
 
 def _columns(*columns: Any) -> Array:
@@ -294,13 +298,13 @@ class Nadam:
 
     def numbers(self, t: Array, rates: Array) -> Array:
         """Give the factors of m and of g, and the ε that then stands beside √v."""
-        every = np.arange(1, int(t[-1]) + 2, dtype=np.float64) if len(t) else np.ones(0)
-        mu = self.beta1 * (1 - 0.5 * 0.96 ** (every * self.momentum_decay))
-        product = np.cumprod(mu)
-        now, later = np.asarray(t) - 1, np.asarray(t)
+        last = int(t[-1]) + 1 if len(t) else 1
+        product = _products(self.beta1, self.momentum_decay, 1 << last.bit_length())
+        now, later = (np.minimum(step, len(product)) - 1 for step in (t, t + 1))
+        mu, mu_later = (_mu(self.beta1, self.momentum_decay, step) for step in (t, t + 1))
         root = np.sqrt(1 - self.beta2**t)
-        of_m = rates * root * mu[later] / (1 - product[later])
-        of_g = rates * root * (1 - mu[now]) / (1 - product[now])
+        of_m = rates * root * mu_later / (1 - product[later])
+        of_g = rates * root * (1 - mu) / (1 - product[now])
         return _columns(of_m, of_g, self.epsilon * root)
 
     def update(
@@ -311,6 +315,29 @@ class Nadam:
         m = self.beta1 * slots[0] + (1 - self.beta1) * g
         v = self.beta2 * slots[1] + (1 - self.beta2) * g * g
         return theta - (of_m * m + of_g * g) / (xp.sqrt(v) + epsilon), xp.stack([m, v])
+
+
+def _mu(beta1: float, decay: float, t: Array) -> Array:
+    """Give Nadam's μ_t."""
+    return beta1 * (1 - 0.5 * 0.96 ** (np.asarray(t, np.float64) * decay))
+
+
+@lru_cache(maxsize=16)
+def _products(beta1: float, decay: float, size: int) -> Array:
+    """Give Nadam's Π_1, Π_2, …: `size` of them, or up to the first that is nothing beside 1.
+
+    Kept from chunk to chunk, as each follows from all before it.
+    """
+    product = 1.0
+    parts: list[Array] = []
+    for start in range(1, size + 1, _PART):
+        mu = _mu(beta1, decay, np.arange(start, min(start + _PART, size + 1)))
+        mu[0] *= product
+        parts.append(np.cumprod(mu))
+        product = float(parts[-1][-1])
+        if product < 1e-20:
+            break
+    return np.concatenate(parts)
 
 
 OPTIMIZERS: dict[str, Any] = {

@@ -17,6 +17,7 @@ from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from whygrad.arrays import check_unmasked
 from whygrad.backprop import forward
 from whygrad.continuing import carry_on
 from whygrad.engines import choose
@@ -34,11 +35,11 @@ from whygrad.estimator_plan import (
 )
 from whygrad.estimator_words import printer, warn
 from whygrad.functions import Activation, Array
-from whygrad.lbfgs import LBFGS, of_gradients
+from whygrad.lbfgs import ALL_DONE, LBFGS, of_gradients
 from whygrad.measuring import outputs
 from whygrad.network import Network, Parameters
 from whygrad.plan import Clip, Data, Plan, State, as_data, start
-from whygrad.training import ALL_DONE, Observer, Training, at_epoch_ends, run
+from whygrad.training import Observer, Training, at_epoch_ends, run
 
 if TYPE_CHECKING:
     from whygrad.why.bound import Why
@@ -53,6 +54,12 @@ class Views(list[Any]):
                 self[place][...] = array
         else:
             self[index][...] = value
+
+
+def keep(estimator: Any, given: dict[str, Any]) -> None:
+    """Set the parameters that `__init__` was given, its local variables, as attributes."""
+    for name in estimator._get_param_names():
+        setattr(estimator, name, given[name])
 
 
 def trains_in_steps(estimator: Any) -> bool:
@@ -112,76 +119,9 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         "loss": [str, HasMethods(["value", "derivative"])],
     }
 
-    def __init__(
-        self,
-        hidden_layer_sizes: Any = (100,),
-        activation: str | Activation = "relu",
-        *,
-        solver: str = "adam",
-        alpha: float = 0.0001,
-        batch_size: int | str = "auto",
-        learning_rate: str = "constant",
-        learning_rate_init: float = 0.001,
-        power_t: float = 0.5,
-        max_iter: int = 200,
-        shuffle: bool = True,
-        random_state: Any = None,
-        tol: float = 1e-4,
-        verbose: bool | int = False,
-        warm_start: bool = False,
-        momentum: float = 0.9,
-        nesterovs_momentum: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        n_iter_no_change: int = 10,
-        max_fun: int = 15000,
-        engine: str = "auto",
-        dropout: Any = 0.0,
-        out_activation: str | Activation = "auto",
-        schedule: Any = None,
-        clip: float | Clip | None = None,
-        callbacks: Any = None,
-        layer_statistics: bool = False,
-        loss: Any = "log_loss",
-        class_weight: Any = None,
-        label_smoothing: float = 0.0,
-    ) -> None:
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.engine = engine
-        self.dropout = dropout
-        self.out_activation = out_activation
-        self.schedule = schedule
-        self.clip = clip
-        self.callbacks = callbacks
-        self.layer_statistics = layer_statistics
-        self.loss = loss
-        self.class_weight = class_weight
-        self.label_smoothing = label_smoothing
+    # What only the classifier has a parameter for.
+    class_weight: Any = None
+    label_smoothing: float = 0.0
 
     @property
     def coefs_(self) -> list[Array]:
@@ -341,6 +281,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
 
     def _inputs(self, X: Any) -> Any:
         check_is_fitted(self)
+        check_unmasked(X, "X")
         return validate_data(self, X, accept_sparse="csr", reset=False)
 
     def _outputs(self, X: Any) -> Array:
@@ -391,6 +332,8 @@ def checked(p: Any, X: Any, y: Any, **options: Any) -> tuple[Array, Any]:
 
 def validated(p: Any, X: Any, y: Any, goes_on: bool, **options: Any) -> tuple[Array, Any]:
     """Let scikit-learn check X and y; a sparse X comes as compressed rows."""
+    check_unmasked(X, "X")
+    check_unmasked(y, "y")
     X, y = validate_data(
         p,
         X,

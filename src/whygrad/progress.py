@@ -59,6 +59,8 @@ class ProgressBar:
     def close(self) -> None:
         """Leave the last line standing."""
         if self.task is not None:
+            done = self.bar.tasks[0].completed
+            self.bar.update(self.task, total=done)  # nothing is left, however early that is
             self.bar.stop()
 
 

@@ -25,7 +25,7 @@ from whygrad.engines.pools import beside_others
 from whygrad.epochs import Epoch, History, end_of_epoch, final, last_step
 from whygrad.errors import InputError
 from whygrad.functions import Array
-from whygrad.lbfgs import LBFGS, minimise, of_gradients
+from whygrad.lbfgs import ALL_DONE, LBFGS, minimise, of_gradients
 from whygrad.measuring import outputs
 from whygrad.network import Network, Parameters
 from whygrad.optimizers import find_optimizer
@@ -37,8 +37,7 @@ if TYPE_CHECKING:
 
 CHUNK_SECONDS = 0.075  # between two looks at Ctrl-C and the observers
 
-ALL_DONE = "all epochs done"  # what `stopped` says at the end of a training that nothing stopped,
-INTERRUPTED = "interrupted"  # and of one ended by Ctrl-C
+INTERRUPTED = "interrupted"  # what `stopped` says at the end of a training ended by Ctrl-C
 
 
 @dataclass(frozen=True, eq=False)
@@ -378,8 +377,9 @@ def _closing(observers: Sequence[Observer]) -> Iterator[None]:
 def _interruption() -> Iterator[Callable[[], bool]]:
     """Turn Ctrl-C into a question asked between chunks; a second one interrupts at once."""
     pressed = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield pressed.is_set  # signals reach the main thread only
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGINT) is None:
+        yield pressed.is_set  # signals reach the main thread only, and one that is not Python's stays
         return
 
     def press(signum: int, frame: Any) -> None:

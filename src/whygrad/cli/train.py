@@ -78,9 +78,12 @@ def show_result(learned: Learned, path: Path) -> None:
     parts, history = learned.parts, learned.fitted.history
     rows = len(parts.training) + len(parts.stopping)
     epochs = len(history.epochs)
+    stopped = ended(history.stopped)
+    if stopped.startswith("diverged"):
+        stopped = stopped.partition(":")[0]  # the warning has said where and why
     console.print(
         f"[bold]{escape(path.name)}[/]  {rows:,} rows, {epochs} epoch{'' if epochs == 1 else 's'} in "
-        f"{learned.seconds:.1f} s: {ended(history.stopped)}"
+        f"{learned.seconds:.1f} s: {stopped}"
     )
     held_out = len(parts.held_out) > 0
     print_scores(console, learned.scores, learned.encoding.target, _what(held_out))

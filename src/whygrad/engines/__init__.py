@@ -3,7 +3,6 @@
 All engines compute the same pure function (`whygrad.plan`); `reference` is the truth, `native` is fast.
 """
 
-import warnings
 from typing import Protocol
 
 from whygrad.engines.watching import (
@@ -15,7 +14,7 @@ from whygrad.engines.watching import (
     Watch,
     Watched,
 )
-from whygrad.errors import EngineWarning, InputError, nearest
+from whygrad.errors import EngineWarning, InputError, nearest, warn
 from whygrad.functions import Array
 from whygrad.plan import Data, Plan, State
 
@@ -65,7 +64,7 @@ def choose(name: str, plan: Plan) -> Engine:
         reason = engines["native"].supports(plan)
         if reason is None:
             return engines["native"]
-        warnings.warn(f"training with the reference engine: {reason}", EngineWarning, stacklevel=4)
+        warn(f"training with the reference engine: {reason}", EngineWarning)
         return engines["reference"]
     if name not in engines:
         raise InputError(f"unknown engine {name!r}: {nearest(name, ['auto', *engines])}")

@@ -4,13 +4,13 @@ With the same machine, versions, number of cores and code the same training has 
 anything else it has the same numbers but for rounding, which training may enlarge.
 """
 
-import os
 import platform
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from whygrad.engines.pools import allowed_cores
 from whygrad.files import sha256
 
 LIBRARIES = ("numpy", "scipy", "numba")
@@ -67,11 +67,6 @@ def differences(recorded: dict[str, Any], now: dict[str, Any]) -> list[str]:
     if not found and recorded["kernels"] != now["kernels"]:
         found.append("whygrad's own code has changed")
     return found
-
-
-def allowed_cores() -> int:
-    """Count the cores that this process may use: the threads of all products follow from them."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _words(value: Any) -> str:

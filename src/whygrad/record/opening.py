@@ -5,7 +5,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from whygrad.errors import FileError, InputError, nearest
+from whygrad.errors import FileError, InputError, nearest_file
 from whygrad.record import manifest
 from whygrad.record.run import Run
 
@@ -62,6 +62,5 @@ def _check_folder(folder: Path) -> None:
         others = [other.name for other in folder.parent.iterdir() if other.suffix == ".run"]
     except OSError:
         others = []
-    near = nearest(folder.name, others).partition("? ")
-    hint = f"{near[0]}?" if near[1] else "`whygrad runs` lists those in a folder"
+    hint = nearest_file(folder.name, others) or "`whygrad runs` lists those in a folder"
     raise FileError(f"{folder}: there is no such run: {hint}")

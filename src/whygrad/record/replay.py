@@ -5,7 +5,6 @@
 Where a run was resumed, its stages say how many epochs it was to have from which step on.
 """
 
-import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ import numpy as np
 
 from whygrad.engines import Watch, Watched
 from whygrad.epochs import end_of_epoch
-from whygrad.errors import FileError, InputError, RecordWarning
+from whygrad.errors import FileError, InputError, RecordWarning, warn
 from whygrad.functions import Array
 from whygrad.lbfgs import LBFGS
 from whygrad.plan import Plan, State, smooth
@@ -89,10 +88,9 @@ def latest(run: "Run") -> State:
         for path in sorted((run.path / snapshots.FOLDER).glob("*.safetensors"), reverse=True):
             with suppress(FileError):
                 state = snapshots.read(run.path, f"{snapshots.FOLDER}/{path.name}")
-                warnings.warn(
+                warn(
                     f"{error}: the parameters of step {state.step} are there, but no replay",
                     RecordWarning,
-                    stacklevel=4,
                 )
                 return state
         raise
@@ -107,7 +105,7 @@ def _nearest(run: "Run", step: int) -> State:
         except FileError as error:
             problem = error
         if snapshot is not known[0]:
-            warnings.warn(f"{problem}: computing from an earlier one", RecordWarning, stacklevel=4)
+            warn(f"{problem}: computing from an earlier one", RecordWarning)
     if not known:
         raise FileError(f"{run.path}: damaged, there is no state before step {step} to start from")
     raise FileError(
@@ -260,7 +258,7 @@ def _differs(run: "Run", known: dict[int, Snapshot], step: int, again: State) ->
     try:
         then = snapshots.read(run.path, known[step])
     except FileError as error:
-        warnings.warn(str(error), RecordWarning, stacklevel=4)
+        warn(str(error), RecordWarning)
         return False
     return not same_state(then, again)
 

@@ -26,6 +26,7 @@ from whygrad.fitting import (
     make_ready,
     predict,
     truth,
+    warm_up,
 )
 from whygrad.functions import Array
 from whygrad.plan import State
@@ -54,6 +55,7 @@ def record_table(
     """Train a network on a table, score it, and record it all in a new folder."""
     ready = make_ready(source, given)
     details = details_of(ready, overwrite, copy_data)
+    warm_up(ready.training)
     began = time.perf_counter()
     state, history = train_and_record(path, ready.training, details, observers)
     found = learned(ready, state, history, time.perf_counter() - began)

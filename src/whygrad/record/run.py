@@ -5,7 +5,6 @@ of the last snapshot.
 """
 
 import json
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -17,7 +16,7 @@ import numpy as np
 
 from whygrad.engines import Engine, Statistics, Watch, choose
 from whygrad.epochs import History, final
-from whygrad.errors import FileError, InputError, RecordWarning
+from whygrad.errors import FileError, InputError, RecordWarning, warn
 from whygrad.functions import Array
 from whygrad.lbfgs import of_gradients
 from whygrad.measuring import outputs
@@ -127,10 +126,9 @@ class Run:
         except FileError as error:
             if not self.concluded:
                 raise
-            warnings.warn(
+            warn(
                 f"{error}: the history and the parameters at the end are there, but no replay",
                 RecordWarning,
-                stacklevel=2,
             )
             return self.fitted.history
 
@@ -187,8 +185,9 @@ class Run:
                 found = self._latest()
             except (FileError, InputError):
                 raise error from None
-            warnings.warn(
-                f"{error}: the last snapshot is used instead", RecordWarning, stacklevel=4
+            warn(
+                f"{error}: the last snapshot is used instead",
+                RecordWarning,
             )
             return found
 

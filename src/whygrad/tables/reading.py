@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from whygrad.errors import FileError, InputError, nearest
+from whygrad.errors import FileError, InputError, nearest_file
 from whygrad.tables.columns import HOLDS, Kind, check_names, is_number, nearest_name, quoted
 from whygrad.tables.text import Layout, layout, ragged
 
@@ -78,9 +78,8 @@ def _checked(path: str | PathLike[str]) -> Path:
         if path.is_dir():
             raise FileError(f"{path}: a folder, not a file: name a CSV or Parquet file in it")
         if not path.exists():
-            near = nearest(path.name, _neighbours(path))
-            hint = f": {near.split('? ')[0]}?" if near.startswith("did") else ""
-            raise FileError(f"{path}: there is no such file{hint}")
+            hint = nearest_file(path.name, _neighbours(path))
+            raise FileError(f"{path}: there is no such file{hint and ': '}{hint}")
         if path.suffix.lower() not in TEXT + PARQUET:
             kind = (
                 f"a name that ends in {path.suffix}" if path.suffix else "a name without an ending"

@@ -46,7 +46,9 @@ class Layout:
         self, net: Network, batch_size: int, dtype: str, data: Data, drops: bool, whole: bool
     ) -> None:
         self.key = layout_key(net, batch_size, dtype, data, drops, whole)
-        self.data = data  # kept, so that the ids in the key stay taken
+        # Kept, so that the ids in the key stay taken. Zeros were looked for once: who changes X in place
+        # takes a new engine, as every training does.
+        self.data = data
         self.sizes = net.sizes
         skip = is_sparse(data.X) or skips_zeros(data.X, net.sizes[1])
         stretch = sparse.width(net.sizes[1], dtype) if skip else 0
