@@ -43,7 +43,7 @@ def _hash(array: Any) -> str:
         digest.update(array.indptr.astype("<i8").tobytes())
         digest.update(array.indices.astype("<i8").tobytes())
         array = array.data
-    digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+    digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
 
