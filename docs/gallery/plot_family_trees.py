@@ -1,0 +1,221 @@
+"""
+Family trees: six units invent nationality, generation and branch
+=================================================================
+
+The second example of Rumelhart, Hinton & Williams, *Nature* 323 (1986), and of Hinton, *Learning distributed
+representations of concepts* (1986). Two families, one English and one Italian, of the same shape; twelve
+relations; 104 facts such as *(Colin, aunt) → Margaret, Jennifer*. The network sees a person as one of 24
+units and a relation as one of 12, squeezes each through six units of its own, and names the answers:
+
+    24 + 12 → 6 + 6 → 12 → 6 → 24
+
+Four facts are held out. Hinton reports 7 of 8 right over two runs, and that the six person units come to stand
+for nationality, generation and branch of the family, of which nothing was ever said to the network.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import whygrad as wg
+
+# %%
+# The facts
+# ---------
+# They follow from who is married to whom, and whose children there are.
+
+ENGLISH = (
+    "Christopher Penelope Andrew Christine Margaret Arthur "
+    "Victoria James Jennifer Charles Colin Charlotte"
+).split()
+ITALIAN = (
+    "Roberto Maria Pierro Francesca Gina Emilio Lucia Marco Angela Tomaso Alfonso Sophia"
+).split()
+RELATIONS = (
+    "father mother husband wife son daughter uncle aunt brother sister nephew niece"
+).split()
+WOMEN = {"Penelope", "Christine", "Margaret", "Victoria", "Jennifer", "Charlotte"}
+COUPLES = {  # husband, wife: children
+    ("Christopher", "Penelope"): ("Arthur", "Victoria"),
+    ("Andrew", "Christine"): ("James", "Jennifer"),
+    ("James", "Victoria"): ("Colin", "Charlotte"),
+    ("Arthur", "Margaret"): (),
+    ("Charles", "Jennifer"): (),
+}
+
+
+def facts_of_one_family():
+    """Give {(person, relation): the people who stand in it}."""
+    facts = {}
+    spouse = {p: q for h, w in COUPLES for p, q in ((h, w), (w, h))}
+    parents = {child: couple for couple, children in COUPLES.items() for child in children}
+
+    def say(person, if_man, if_woman, other):
+        relation = if_woman if other in WOMEN else if_man
+        facts.setdefault((person, relation), set()).add(other)
+
+    for person in ENGLISH:
+        if person in spouse:
+            say(person, "husband", "wife", spouse[person])
+        for parent in parents.get(person, ()):
+            say(person, "father", "mother", parent)
+            say(parent, "son", "daughter", person)
+            for sibling in COUPLES[parents[parent]] if parent in parents else ():
+                if sibling != parent:
+                    for relative in (sibling, spouse[sibling]):
+                        say(person, "uncle", "aunt", relative)
+                        say(relative, "nephew", "niece", person)
+        for sibling in COUPLES[parents[person]] if person in parents else ():
+            if sibling != person:
+                say(person, "brother", "sister", sibling)
+    return facts
+
+
+PEOPLE = ENGLISH + ITALIAN
+family = facts_of_one_family()
+X, Y, spoken = np.zeros((104, 36)), np.zeros((104, 24)), []
+for i, ((person, relation), others) in enumerate(sorted(family.items())):
+    for country, row in ((0, i), (12, i + 52)):
+        X[row, ENGLISH.index(person) + country] = 1
+        X[row, 24 + RELATIONS.index(relation)] = 1
+        for other in others:
+            Y[row, ENGLISH.index(other) + country] = 1
+print(f"{2 * len(family)} facts; one of them: (Colin, aunt) → {sorted(family['Colin', 'aunt'])}")
+
+# %%
+# The network
+# -----------
+# One layer of 12 serves for the two groups of six: the weights from people to relation units, and from relations
+# to person units, start at zero and are kept there by a mask.
+#
+# As Hinton did, the cost counts an output that should be on as right from 0.8 upwards, and one that should be
+# off from 0.2 downwards. That is a cost of our own: a value, and its derivative beside it.
+
+
+def gap(a, y):
+    """Give how far each output is from where it counts as right."""
+    return np.where(y > 0.5, np.minimum(a - 0.8, 0), np.maximum(a - 0.2, 0))
+
+
+liberal = wg.Cost("liberal", lambda a, y: 0.5 * (gap(a, y) ** 2).sum(axis=1), gap)
+small = {"weights": wg.Uniform(-0.3, 0.3), "biases": wg.Uniform(-0.3, 0.3)}
+layers = [wg.Dense(units, "sigmoid", **small) for units in (12, 12, 6, 24)]
+net = wg.Network(36, layers, cost=liberal)
+mask = wg.Parameters(net.sizes, np.ones_like(net.init().flat))
+mask.W[1][:6, 24:] = 0
+mask.W[1][6:, :24] = 0
+
+# %%
+# Is the derivative right? Central differences say so.
+
+theta = net.init(seed=0)
+trace = wg.backward(net, theta, wg.forward(net, theta, X), Y)
+place, h = 7, 1e-5
+costs = []
+for step in (h, -h):
+    moved = theta.copy()
+    moved.flat[place] += step
+    costs.append(wg.cost(net, moved, wg.forward(net, moved, X), Y))
+print(f"backpropagation {wg.gradients(net, theta, trace).flat[place]:+.8e}")
+print(f"differences     {(costs[0] - costs[1]) / (2 * h):+.8e}")
+
+# %%
+# Learning is the loop of the paper, spelled out with the four equations: the error summed over all facts, a
+# momentum of 0.5 for the first 20 sweeps and 0.9 after that, half the rate in those first sweeps, and every
+# weight a little smaller after each change. 20 splits, each with four facts held out at random.
+
+
+def learn(rate, shrink, seed, sweeps=1500):
+    """Give the parameters, and how many of the held-out and of the learned facts are right."""
+    held_out = np.random.default_rng(seed).choice(104, 4, replace=False)
+    learned = np.setdiff1d(np.arange(104), held_out)
+    theta = net.init(seed=seed)
+    theta.flat[:] *= mask.flat
+    change = np.zeros_like(theta.flat)
+    for sweep in range(sweeps):
+        epsilon, alpha = (rate / 2, 0.5) if sweep < 20 else (rate, 0.9)
+        trace = wg.forward(net, theta, X[learned])
+        trace = wg.backward(net, theta, trace, Y[learned])
+        summed = len(learned) * wg.gradients(net, theta, trace).flat
+        change = alpha * change - epsilon * summed * mask.flat
+        theta.flat[:] = (theta.flat + change) * (1 - shrink)
+    said = wg.forward(net, theta, X).a[-1] > 0.5
+    right = (said == (Y > 0.5)).all(axis=1)
+    return theta, int(right[held_out].sum()), int(right[learned].sum())
+
+
+SPLITS = range(20)
+settings = [(0.01, 0.002), (0.05, 0.0005), (0.1, 0.0002), (0.1, 0.001), (0.1, 0.002), (0.2, 0.001)]
+results = {given: [learn(*given, seed) for seed in SPLITS] for given in settings}
+print("  rate  shrink   held-out right of 80   learned right of 100 (median)   best two splits")
+for (rate, shrink), runs in results.items():
+    held_out = [right for _, right, _ in runs]
+    two = sum(sorted(held_out)[-2:])
+    middle = np.median([right for _, _, right in runs])
+    print(f"  {rate:<5} {shrink:<8} {sum(held_out):>12} {middle:>25.0f} {two:>28} of 8")
+
+# %%
+# A fact counts as right when every one of the 24 outputs lies on the right side of one half. At the slowest
+# setting 1,500 sweeps are not enough to learn anything. Elsewhere the facts are learned, but of those held out
+# fewer than the 7 of 8 of the original come out right over 20 splits: **the historical figure is not met on
+# average**. Two runs are few: this is how often two of our splits, drawn at random, would give 7 or 8.
+
+best = max(results, key=lambda given: sum(right for _, right, _ in results[given]))
+held_out = np.array([right for _, right, _ in results[best]])
+pairs = [held_out[i] + held_out[j] for i in SPLITS for j in SPLITS if i < j]
+print(f"rate {best[0]}, shrink {best[1]}: {held_out.sum()} of 80 right ({held_out.mean() / 4:.0%})")
+print(f"7 or 8 of 8 in {np.mean(np.array(pairs) >= 7):.1%} of all pairs of splits")
+
+figure, axes = plt.subplots(figsize=(6, 2.8), layout="constrained")
+axes.bar(range(5), np.bincount(held_out, minlength=5), color="#4c9f70")
+axes.set(xlabel="held-out facts right, of 4", ylabel="splits", title=f"{len(held_out)} splits")
+plt.show()
+
+# %%
+# What the person units stand for
+# -------------------------------
+# For every split: how much of the spread of each unit's weights from the 24 people is explained by nationality,
+# by generation and by branch of the family (the share of the variance between groups), and which of the six
+# units says most about each.
+
+generation = np.tile([0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 2, 2], 2)
+branch = np.tile([0, 0, 1, 1, 0, 0, 2, 2, 1, 1, 2, 2], 2)  # left, right, and the couple of both
+features = {"nationality": np.repeat([0, 1], 12), "generation": generation, "branch": branch}
+
+
+def explained(weights, groups):
+    """Give the share of the variance of weights that lies between groups."""
+    means = np.array([weights[groups == group].mean() for group in groups])
+    return means.var() / weights.var()
+
+
+shares = {name: [] for name in features}
+for theta, _, _ in results[best]:
+    for name, groups in features.items():
+        shares[name].append(max(explained(theta.W[1][j, :24], groups) for j in range(6)))
+rng = np.random.default_rng(0)
+for name, groups in features.items():
+    shuffled = [
+        max(explained(theta.W[1][j, :24], rng.permutation(groups)) for j in range(6))
+        for theta, _, _ in results[best]
+    ]
+    print(
+        f"{name:<12} the best of six units explains {np.median(shares[name]):.0%} (median of splits); "
+        f"with the people shuffled {np.median(shuffled):.0%}"
+    )
+
+# %%
+# The six units of the split that does best on its held-out facts, as the paper draws them: English above,
+# Italian below, positive weights orange, negative ones purple.
+
+theta, _, _ = max(results[best], key=lambda run: run[1])
+figure, panels = plt.subplots(3, 2, figsize=(9, 6), layout="constrained", sharex=True)
+largest = np.abs(theta.W[1][:6, :24]).max()
+for j, panel in enumerate(panels.flat):
+    W = theta.W[1][j, :24].reshape(2, 12)
+    panel.imshow(W, cmap="PuOr_r", vmin=-largest, vmax=largest)
+    says = max(features, key=lambda name: explained(theta.W[1][j, :24], features[name]))
+    share = explained(theta.W[1][j, :24], features[says])
+    panel.set_title(f"unit {j}: {says} {share:.0%}", fontsize=10)
+    panel.set_xticks(range(12), ENGLISH, rotation=90)
+    panel.set_yticks(range(2), ["English", "Italian"])
+plt.show()

@@ -1,0 +1,56 @@
+"""Learning as in 1986: all patterns in every sweep, the error summed over them, until they are solved.
+
+The papers of the time sum the error over the patterns of a sweep, whygrad takes the mean. Their rate ε is
+therefore a rate of ε·n here, for n patterns, and their momentum α is the same.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import whygrad as wg
+
+
+def learn(
+    net: wg.Network,
+    X: Any,
+    Y: Any,
+    *,
+    rate: float,
+    momentum: float,
+    most: int,
+    seed: int,
+    solved: Callable[[Any], bool],
+    every: int = 1,
+) -> tuple[int | None, wg.Fitted]:
+    """Train until `solved(outputs)` or for `most` sweeps; give the sweeps it took, or None."""
+
+    def look(report: wg.Report) -> bool:
+        if report.state.epoch % every:
+            return False
+        return solved(wg.forward(net, report.parameters, X).a[-1])
+
+    fitted = wg.train(
+        net,
+        X,
+        Y,
+        optimizer=wg.SGD(rate * len(X), momentum=momentum),
+        epochs=most,
+        batch_size=len(X),
+        shuffle=False,
+        seed=seed,
+        callbacks=[look],
+    )
+    stopped = fitted.history.stopped == "stopped by a callback"
+    return (len(fitted.history.cost) if stopped else None), fitted
+
+
+def within(Y: Any, distance: float) -> Callable[[Any], bool]:
+    """Give the test that every output lies closer to its target than `distance`."""
+    Y = np.asarray(Y)
+
+    def solved(outputs: Any) -> bool:
+        return bool((np.abs(outputs - Y.reshape(outputs.shape)) < distance).all())
+
+    return solved
