@@ -1,0 +1,130 @@
+"""
+MNIST, as in the book
+=====================
+
+Michael Nielsen's *Neural Networks and Deep Learning* (2015) follows one network through five chapters. This page
+repeats its experiments with the book's settings, over five seeds each: 95.42 % with 30 hidden units, 96.59 % with 100
+and the cross-entropy, 98.04 % with regularisation; the slow start of the quadratic cost; and gradients that vanish with
+depth.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from images_of_digits import digits
+
+import whygrad as wg
+
+data, which = digits()
+print(which)
+
+# %%
+# The book learns from the first 50,000 images and keeps the other 10,000 of the training set for validation. Its
+# update is the mean over a batch of 10, as ours, and its λ is divided by the number of training images.
+
+n = len(data.X) * 5 // 6
+X, Y = data.X[:n], data.y[:n]
+SEEDS = range(5)
+
+
+def network(*hidden, cost, weights):
+    """Give a network of sigmoid units, as all of the book's first three chapters are."""
+    layers = [wg.Dense(units, "sigmoid", weights=weights) for units in (*hidden, len(data.classes))]
+    return wg.Network(data.X.shape[1], layers, cost)
+
+
+def accuracies(net, **settings):
+    """Give the test accuracy at the end and the best one on the way, for each seed, and the last network."""
+    last, best = [], []
+    for seed in SEEDS:
+        seen = []
+
+        def look(report, seen=seen):
+            a = wg.Fitted(net, report.parameters).predict(data.X_test)
+            seen.append(float((a.argmax(axis=1) == data.y_test).mean()))
+
+        fitted = wg.train(net, X, Y, batch_size=10, seed=seed, callbacks=[look], **settings)
+        last.append(seen[-1])
+        best.append(max(seen))
+    return last, best, fitted
+
+
+# %%
+# Three networks
+# --------------
+# The book quotes the best epoch as seen on its test or validation images. Picking an epoch by the test images flatters, so
+# the last epoch stands beside it.
+
+experiments = {
+    "30 hidden, quadratic cost (chapter 1)": (
+        95.42,
+        network(30, cost="squared_error", weights="nielsen_normal"),
+        {"optimizer": wg.SGD(3.0), "epochs": 30},
+    ),
+    "100 hidden, cross-entropy (chapter 3)": (
+        96.59,
+        network(100, cost="binary_cross_entropy", weights="nielsen_normal"),
+        {"optimizer": wg.SGD(0.5), "epochs": 30},
+    ),
+    "100 hidden, cross-entropy, λ = 5 (chapter 3)": (
+        98.04,
+        network(100, cost="binary_cross_entropy", weights="nielsen_normal"),
+        {"optimizer": wg.SGD(0.1), "epochs": 60, "l2": wg.Penalty(5.0, per="data")},
+    ),
+}
+print("                                                 the book   best epoch   last epoch   (median, range)")
+for name, (book, net, settings) in experiments.items():
+    last, best, fitted = accuracies(net, **settings)
+    print(
+        f"{name:<48} {book:>6.2f} % {100 * np.median(best):>10.2f} % {100 * np.median(last):>10.2f} %   "
+        f"({100 * min(last):.2f} to {100 * max(last):.2f})"
+    )
+
+# %%
+# The slow start of the quadratic cost
+# ------------------------------------
+# Chapter 3 teaches one neuron to turn the input 1 into the output 0. It starts badly wrong, with w = b = 2, at an output of
+# 0.98. With the quadratic cost the error of the neuron is δ = a·σ′(z), and σ′ is nearly 0 where the neuron is sure of
+# itself: the worse the mistake, the slower it learns. The cross-entropy has δ = a: the factor σ′ cancels.
+
+figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained", sharey=True)
+for panel, cost, rate in ((left, "squared_error", 0.15), (right, "binary_cross_entropy", 0.005)):
+    neuron = wg.Network(1, [wg.Dense(1, "sigmoid")], cost)
+    for start, colour in ((0.6, "#4c9f70"), (2.0, "#7b5ea7")):
+        theta = neuron.init(W=[None, [[start]]], b=[None, [0.9 if start == 0.6 else 2.0]])
+        outputs = []
+        wg.train(
+            neuron, [[1.0]], [[0.0]], theta=theta, optimizer=wg.SGD(rate), epochs=300,
+            callbacks=[lambda r, out=outputs, net=neuron: out.append(wg.forward(net, r.parameters, [[1.0]]).a[1][0, 0])],
+        )  # fmt: skip
+        panel.plot(outputs, color=colour, label=f"w = {start}")
+        print(f"{cost:<20} w = {start}: output {outputs[0]:.2f} at first, {outputs[-1]:.2f} after 300 epochs")
+    panel.set(title=f"{cost}, η = {rate}", xlabel="epoch")
+left.set_ylabel("output, to become 0")
+left.legend()
+plt.show()
+
+# %%
+# Gradients that vanish
+# ---------------------
+# Chapter 5 stacks sigmoid layers of 30 units and measures how fast each layer learns: the length of the mean error
+# ‖∂C/∂bˡ‖ at the start, over 1,000 images. Here for 1 to 5 hidden layers and five starts.
+
+print("hidden layers   ‖∂C/∂b‖ of each layer, first to last hidden (median of five starts)")
+depths = {}
+for depth in range(1, 6):
+    net = network(*[30] * depth, cost="squared_error", weights="nielsen_normal")
+    speeds = []
+    for seed in SEEDS:
+        theta = net.init(seed=seed)
+        trace = wg.backward(net, theta, wg.forward(net, theta, X[:1000]), Y[:1000])
+        gradients = wg.gradients(net, theta, trace)
+        speeds.append([np.linalg.norm(gradients.db[l]) for l in range(1, depth + 1)])
+    depths[depth] = np.median(speeds, axis=0)
+    print(f"{depth:>13}   " + "  ".join(f"{speed:.4f}" for speed in depths[depth]))
+
+figure, axes = plt.subplots(figsize=(6, 3.4), layout="constrained")
+for depth, speeds in depths.items():
+    axes.semilogy(range(1, depth + 1), speeds, "o-", label=f"{depth} hidden")
+axes.set(xlabel="layer", ylabel="‖∂C/∂b‖ at the start", xticks=range(1, 6))
+axes.legend()
+plt.show()
