@@ -36,9 +36,13 @@ runs = [
     for seed in range(STARTS)
 ]
 sweeps = np.array([taken for taken, _ in runs if taken])
-print(f"solved from {len(sweeps)} of {STARTS} starts (seeds 0 to {STARTS - 1}) within {MOST} sweeps")
+print(
+    f"solved from {len(sweeps)} of {STARTS} starts (seeds 0 to {STARTS - 1}) within {MOST} sweeps"
+)
 print(f"sweeps: median {np.median(sweeps):.0f}, from {sweeps.min()} to {sweeps.max()}")
-print(f"{(sweeps <= 1425).mean():.0%} of the solutions were there by sweep 1,425, the paper's figure")
+print(
+    f"{(sweeps <= 1425).mean():.0%} of the solutions were there by sweep 1,425, the paper's figure"
+)
 
 # %%
 # So the paper's 1,425 sweeps lie in the middle of what comes out, and about a third of the starts finds no
@@ -47,7 +51,9 @@ print(f"{(sweeps <= 1425).mean():.0%} of the solutions were there by sweep 1,425
 figure, axes = plt.subplots(figsize=(7, 3), layout="constrained")
 axes.hist(sweeps, bins=np.arange(0, MOST + 1, 250), color="#4c9f70")
 axes.axvline(1425, color="#333333", linestyle="--")
-axes.annotate("1986: 1,425", (1425, axes.get_ylim()[1] * 0.9), xytext=(6, 0), textcoords="offset points")
+axes.annotate(
+    "1986: 1,425", (1425, axes.get_ylim()[1] * 0.9), xytext=(6, 0), textcoords="offset points"
+)
 axes.set(xlabel="sweeps until solved", ylabel="starts", title=f"{len(sweeps)} of {STARTS} starts")
 plt.show()
 
