@@ -2,15 +2,17 @@
 Family trees: six units invent nationality, generation and branch
 =================================================================
 
-The second example of Rumelhart, Hinton & Williams, *Nature* 323 (1986), and of Hinton, *Learning distributed
-representations of concepts* (1986). Two families, one English and one Italian, of the same shape; twelve
-relations; 104 facts such as *(Colin, aunt) → Margaret, Jennifer*. The network sees a person as one of 24
-units and a relation as one of 12, squeezes each through six units of its own, and names the answers:
+The second example of Rumelhart, Hinton & Williams, *Nature* 323 (1986), and of Hinton, *Learning
+distributed representations of concepts* (1986). Two families, one English and one Italian, of the
+same shape; twelve relations; 104 facts such as *(Colin, aunt) → Margaret, Jennifer*. The network
+sees a person as one of 24 units and a relation as one of 12, squeezes each through six units of its
+own, and names the answers:
 
     24 + 12 → 6 + 6 → 12 → 6 → 24
 
-Four facts are held out. Hinton reports 7 of 8 right over two runs, and that the six person units come to stand
-for nationality, generation and branch of the family, of which nothing was ever said to the network.
+Four facts are held out. Hinton reports 7 of 8 right over two runs, and that the six person units
+come to stand for nationality, generation and branch of the family, of which nothing was ever said
+to the network.
 """
 
 import matplotlib.pyplot as plt
@@ -23,16 +25,48 @@ import whygrad as wg
 # ---------
 # They follow from who is married to whom, and whose children there are.
 
-ENGLISH = (
-    "Christopher Penelope Andrew Christine Margaret Arthur "
-    "Victoria James Jennifer Charles Colin Charlotte"
-).split()
-ITALIAN = (
-    "Roberto Maria Pierro Francesca Gina Emilio Lucia Marco Angela Tomaso Alfonso Sophia"
-).split()
-RELATIONS = (
-    "father mother husband wife son daughter uncle aunt brother sister nephew niece"
-).split()
+ENGLISH = [
+    "Christopher",
+    "Penelope",
+    "Andrew",
+    "Christine",
+    "Margaret",
+    "Arthur",
+    "Victoria",
+    "James",
+    "Jennifer",
+    "Charles",
+    "Colin",
+    "Charlotte",
+]
+ITALIAN = [
+    "Roberto",
+    "Maria",
+    "Pierro",
+    "Francesca",
+    "Gina",
+    "Emilio",
+    "Lucia",
+    "Marco",
+    "Angela",
+    "Tomaso",
+    "Alfonso",
+    "Sophia",
+]
+RELATIONS = [
+    "father",
+    "mother",
+    "husband",
+    "wife",
+    "son",
+    "daughter",
+    "uncle",
+    "aunt",
+    "brother",
+    "sister",
+    "nephew",
+    "niece",
+]
 WOMEN = {"Penelope", "Christine", "Margaret", "Victoria", "Jennifer", "Charlotte"}
 COUPLES = {  # husband, wife: children
     ("Christopher", "Penelope"): ("Arthur", "Victoria"),
@@ -84,11 +118,12 @@ print(f"{2 * len(family)} facts; one of them: (Colin, aunt) → {sorted(family['
 # %%
 # The network
 # -----------
-# One layer of 12 serves for the two groups of six: the weights from people to relation units, and from relations
-# to person units, start at zero and are kept there by a mask.
+# One layer of 12 serves for the two groups of six: the weights from people to relation units, and
+# from relations to person units, start at zero and are kept there by a mask.
 #
-# As Hinton did, the cost counts an output that should be on as right from 0.8 upwards, and one that should be
-# off from 0.2 downwards. That is a cost of our own: a value, and its derivative beside it.
+# As Hinton did, the cost counts an output that should be on as right from 0.8 upwards, and one that
+# should be off from 0.2 downwards. That is a cost of our own: a value, and its derivative beside
+# it.
 
 
 def gap(a, y):
@@ -119,9 +154,10 @@ print(f"backpropagation {wg.gradients(net, theta, trace).flat[place]:+.8e}")
 print(f"differences     {(costs[0] - costs[1]) / (2 * h):+.8e}")
 
 # %%
-# Learning is the loop of the paper, spelled out with the four equations: the error summed over all facts, a
-# momentum of 0.5 for the first 20 sweeps and 0.9 after that, half the rate in those first sweeps, and every
-# weight a little smaller after each change. 20 splits, each with four facts held out at random.
+# Learning is the loop of the paper, spelled out with the four equations: the error summed over all
+# facts, a momentum of 0.5 for the first 20 sweeps and 0.9 after that, half the rate in those first
+# sweeps, and every weight a little smaller after each change. 20 splits, each with four facts held
+# out at random.
 
 
 def learn(rate, shrink, seed, sweeps=1500):
@@ -154,10 +190,11 @@ for (rate, shrink), runs in results.items():
     print(f"  {rate:<5} {shrink:<8} {sum(held_out):>12} {middle:>25.0f} {two:>28} of 8")
 
 # %%
-# A fact counts as right when every one of the 24 outputs lies on the right side of one half. At the slowest
-# setting 1,500 sweeps are not enough to learn anything. Elsewhere the facts are learned, but of those held out
-# fewer than the 7 of 8 of the original come out right over 20 splits: **the historical figure is not met on
-# average**. Two runs are few: this is how often two of our splits, drawn at random, would give 7 or 8.
+# A fact counts as right when every one of the 24 outputs lies on the right side of one half. At the
+# slowest setting 1,500 sweeps are not enough to learn anything. Elsewhere the facts are learned,
+# but of those held out fewer than the 7 of 8 of the original come out right over 20 splits: **the
+# historical figure is not met on average**. Two runs are few: this is how often two of our splits,
+# drawn at random, would give 7 or 8.
 
 best = max(results, key=lambda given: sum(right for _, right, _ in results[given]))
 held_out = np.array([right for _, right, _ in results[best]])
@@ -173,9 +210,9 @@ plt.show()
 # %%
 # What the person units stand for
 # -------------------------------
-# For every split: how much of the spread of each unit's weights from the 24 people is explained by nationality,
-# by generation and by branch of the family (the share of the variance between groups), and which of the six
-# units says most about each.
+# For every split: how much of the spread of each unit's weights from the 24 people is explained by
+# nationality, by generation and by branch of the family (the share of the variance between groups),
+# and which of the six units says most about each.
 
 generation = np.tile([0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 2, 2], 2)
 branch = np.tile([0, 0, 1, 1, 0, 0, 2, 2, 1, 1, 2, 2], 2)  # left, right, and the couple of both
@@ -204,8 +241,8 @@ for name, groups in features.items():
     )
 
 # %%
-# The six units of the split that does best on its held-out facts, as the paper draws them: English above,
-# Italian below, positive weights orange, negative ones purple.
+# The six units of the split that does best on its held-out facts, as the paper draws them: English
+# above, Italian below, positive weights orange, negative ones purple.
 
 theta, _, _ = max(results[best], key=lambda run: run[1])
 figure, panels = plt.subplots(3, 2, figsize=(9, 6), layout="constrained", sharex=True)

@@ -2,10 +2,10 @@
 MNIST, as in the book
 =====================
 
-Michael Nielsen's *Neural Networks and Deep Learning* (2015) follows one network through five chapters. This page
-repeats its experiments with the book's settings, over five seeds each: 95.42 % with 30 hidden units, 96.59 % with 100
-and the cross-entropy, 98.04 % with regularisation; the slow start of the quadratic cost; and gradients that vanish with
-depth.
+Michael Nielsen's *Neural Networks and Deep Learning* (2015) follows one network through five
+chapters. This page repeats its experiments with the book's settings, over five seeds each: 95.42 %
+with 30 hidden units, 96.59 % with 100 and the cross-entropy, 98.04 % with regularisation; the slow
+start of the quadratic cost; and gradients that vanish with depth.
 """
 
 import matplotlib.pyplot as plt
@@ -18,8 +18,9 @@ data, which = digits()
 print(which)
 
 # %%
-# The book learns from the first 50,000 images and keeps the other 10,000 of the training set for validation. Its
-# update is the mean over a batch of 10, as ours, and its λ is divided by the number of training images.
+# The book learns from the first 50,000 images and keeps the other 10,000 of the training set for
+# validation. Its update is the mean over a batch of 10, as ours, and its λ is divided by the number
+# of training images.
 
 n = len(data.X) * 5 // 6
 X, Y = data.X[:n], data.y[:n]
@@ -59,9 +60,9 @@ def accuracies(net, large, **settings):
 # %%
 # Three networks
 # --------------
-# The first two start from weights with a standard deviation of 1, the third from the 1/√n that chapter 3 finds to be better.
-# The book quotes the best epoch, seen on the images that it is quoted for. Picking an epoch by these flatters, so the last
-# epoch stands beside it.
+# The first two start from weights with a standard deviation of 1, the third from the 1/√n that
+# chapter 3 finds to be better. The book quotes the best epoch, seen on the images that it is quoted
+# for. Picking an epoch by these flatters, so the last epoch stands beside it.
 
 experiments = {
     "30 hidden, quadratic cost (chapter 1)": (
@@ -96,23 +97,28 @@ for name, (book, net, large, settings) in experiments.items():
 # %%
 # The slow start of the quadratic cost
 # ------------------------------------
-# Chapter 3 teaches one neuron to turn the input 1 into the output 0. It starts badly wrong, with w = b = 2, at an output of
-# 0.98. With the quadratic cost the error of the neuron is δ = a·σ′(z), and σ′ is nearly 0 where the neuron is sure of
-# itself: the worse the mistake, the slower it learns. The cross-entropy has δ = a: the factor σ′ cancels.
+# Chapter 3 teaches one neuron to turn the input 1 into the output 0. It starts badly wrong, with w
+# = b = 2, at an output of 0.98. With the quadratic cost the error of the neuron is δ = a·σ′(z), and
+# σ′ is nearly 0 where the neuron is sure of itself: the worse the mistake, the slower it learns.
+# The cross-entropy has δ = a: the factor σ′ cancels.
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained", sharey=True)
 for panel, cost, rate in ((left, "squared_error", 0.15), (right, "binary_cross_entropy", 0.005)):
     neuron = wg.Network(1, [wg.Dense(1, "sigmoid")], cost)
-    for start, colour in ((0.6, "#4c9f70"), (2.0, "#7b5ea7")):
-        theta = neuron.init(W=[None, [[start]]], b=[None, [0.9 if start == 0.6 else 2.0]])
+    for weight, colour in ((0.6, "#4c9f70"), (2.0, "#7b5ea7")):
+        theta = neuron.init(W=[None, [[weight]]], b=[None, [0.9 if weight == 0.6 else 2.0]])
         outputs = []
+
+        def look(report, outputs=outputs, neuron=neuron):
+            outputs.append(wg.forward(neuron, report.parameters, [[1.0]]).a[1][0, 0])
+
+        rule = wg.SGD(rate)
         wg.train(
-            neuron, [[1.0]], [[0.0]], theta=theta, optimizer=wg.SGD(rate), epochs=300,
-            callbacks=[lambda r, out=outputs, net=neuron: out.append(wg.forward(net, r.parameters, [[1.0]]).a[1][0, 0])],
-        )  # fmt: skip
-        panel.plot(outputs, color=colour, label=f"w = {start}")
+            neuron, [[1.0]], [[0.0]], theta=theta, optimizer=rule, epochs=300, callbacks=[look]
+        )
+        panel.plot(outputs, color=colour, label=f"w = {weight}")
         print(
-            f"{cost:<20} w = {start}: output {outputs[0]:.2f} at first, {outputs[-1]:.2f} after 300 epochs"
+            f"{cost:<20} w = {weight}: output {outputs[0]:.2f}, after 300 epochs {outputs[-1]:.2f}"
         )
     panel.set(title=f"{cost}, η = {rate}", xlabel="epoch")
 left.set_ylabel("output, to become 0")
@@ -122,8 +128,9 @@ plt.show()
 # %%
 # Gradients that vanish
 # ---------------------
-# Chapter 5 stacks sigmoid layers of 30 units and measures how fast each layer learns: the length of the mean error
-# ‖∂C/∂bˡ‖ at the start, over 1,000 images. Here for 1 to 5 hidden layers and five starts.
+# Chapter 5 stacks sigmoid layers of 30 units and measures how fast each layer learns: the length of
+# the mean error ‖∂C/∂bˡ‖ at the start, over 1,000 images. Here for 1 to 5 hidden layers and five
+# starts.
 
 print("hidden layers   ‖∂C/∂b‖ of each layer, first to last hidden (median of five starts)")
 depths = {}

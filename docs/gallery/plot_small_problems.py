@@ -2,15 +2,15 @@
 XOR, parity, the encoder, negation, T and C
 ===========================================
 
-The problems of chapter 8 of *Parallel Distributed Processing* (Rumelhart, Hinton & Williams, 1986), each of
-which no network without hidden units can solve. The book shows solutions, and says that learning got stuck
-in a local minimum only rarely. Here every problem is learned from 100 starts: how many sweeps does it take, and
-how often does it fail?
+The problems of chapter 8 of *Parallel Distributed Processing* (Rumelhart, Hinton & Williams, 1986),
+each of which no network without hidden units can solve. The book shows solutions, and says that
+learning got stuck in a local minimum only rarely. Here every problem is learned from 100 starts:
+how many sweeps does it take, and how often does it fail?
 
-The weights start uniformly between −0.5 and 0.5, the error is summed over all patterns of a sweep, and a problem
-is solved when every output is within 0.5 of its target, that is, on the right side. The rates are the book's where it
-gives them; it names no momentum with them, so each problem is learned without and with the α = 0.9 that the chapter
-recommends.
+The weights start uniformly between −0.5 and 0.5, the error is summed over all patterns of a sweep,
+and a problem is solved when every output is within 0.5 of its target, that is, on the right side.
+The rates are the book's where it gives them; it names no momentum with them, so each problem is
+learned without and with the α = 0.9 that the chapter recommends.
 """
 
 from itertools import product
@@ -59,10 +59,11 @@ for name, (net, X, Y, rate, _) in problems.items():
 # %%
 # T and C
 # -------
-# Five squares form a T or a C, in four rotations each. The book's network has one kind of feature detector, a
-# window of 3 × 3 squares, that looks at every place with the same weights, so that what it learns in one place
-# holds in all: the first network with shared weights. Sharing is a linear map from the few free numbers φ to the
-# weights, θ = P φ, and so by the chain rule the gradient is ∂C/∂φ = Pᵀ ∂C/∂θ.
+# Five squares form a T or a C, in four rotations each. The book's network has one kind of feature
+# detector, a window of 3 × 3 squares, that looks at every place with the same weights, so that what
+# it learns in one place holds in all: the first network with shared weights. Sharing is a linear
+# map from the few free numbers φ to the weights, θ = P φ, and so by the chain rule the gradient is
+# ∂C/∂φ = Pᵀ ∂C/∂θ.
 
 T = np.array([[1, 1, 1], [0, 1, 0], [0, 1, 0]])
 C = np.array([[1, 1, 0], [1, 0, 0], [1, 1, 0]])
@@ -123,7 +124,7 @@ for (name, momentum), taken in found.items():
     )
 
 figure, axes = plt.subplots(figsize=(8, 4), layout="constrained")
-for place, ((name, momentum), taken) in enumerate(found.items()):
+for place, ((_, momentum), taken) in enumerate(found.items()):
     solved = [t for t in taken if t]
     colour = "#4c9f70" if momentum else "#7b5ea7"
     axes.scatter(solved, np.full(len(solved), place), s=12, alpha=0.4, color=colour)

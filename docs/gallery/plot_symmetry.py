@@ -2,10 +2,10 @@
 Symmetry: two hidden units find a mirror
 ========================================
 
-The first example of Rumelhart, Hinton & Williams, *Nature* 323 (1986): is a row of six bits its own mirror
-image? No single bit says anything about it, nor does any sum of them, so there must be hidden units. The
-paper reports a network with only two, found after 1,425 sweeps through the 64 patterns, whose weights are
-equal and opposite about the middle of the row, in the ratio 1 : 2 : 4.
+The first example of Rumelhart, Hinton & Williams, *Nature* 323 (1986): is a row of six bits its own
+mirror image? No single bit says anything about it, nor does any sum of them, so there must be
+hidden units. The paper reports a network with only two, found after 1,425 sweeps through the 64
+patterns, whose weights are equal and opposite about the middle of the row, in the ratio 1 : 2 : 4.
 
 This page learns it from 60 starts and counts how often, and how fast, that is found.
 """
@@ -23,10 +23,10 @@ Y = (X[:, :3] == X[:, :2:-1]).all(axis=1).astype(float)
 print(f"{int(Y.sum())} of the {len(X)} patterns are symmetric")
 
 # %%
-# The settings are the paper's: ε = 0.1 and α = 0.9 on the error summed over all patterns, weights drawn
-# uniformly from −0.3 to 0.3. The paper does not say when it called the task solved; here it is when every
-# output lies on the right side of one half. A start that has not come there after 5,000 sweeps counts as a
-# failure.
+# The settings are the paper's: ε = 0.1 and α = 0.9 on the error summed over all patterns, weights
+# drawn uniformly from −0.3 to 0.3. The paper does not say when it called the task solved; here it
+# is when every output lies on the right side of one half. A start that has not come there after
+# 5,000 sweeps counts as a failure.
 
 small = {"weights": wg.Uniform(-0.3, 0.3), "biases": wg.Uniform(-0.3, 0.3)}
 net = wg.Network(6, [wg.Dense(2, "sigmoid", **small), wg.Dense(1, "sigmoid", **small)])
@@ -45,8 +45,8 @@ print(
 )
 
 # %%
-# So the paper's 1,425 sweeps lie in the middle of what comes out, and about a third of the starts finds no
-# way out in time. The paper shows one solution and gives no rate of success.
+# So the paper's 1,425 sweeps lie in the middle of what comes out, and about a third of the starts
+# finds no way out in time. The paper shows one solution and gives no rate of success.
 
 figure, axes = plt.subplots(figsize=(7, 3), layout="constrained")
 axes.hist(sweeps, bins=np.arange(0, MOST + 1, 250), color="#4c9f70")
@@ -60,8 +60,8 @@ plt.show()
 # %%
 # The weights
 # -----------
-# For every solution and both hidden units: how far the weights of a mirror pair are from being equal and
-# opposite, and how the three pairs compare with each other, the smallest pair being 1.
+# For every solution and both hidden units: how far the weights of a mirror pair are from being
+# equal and opposite, and how the three pairs compare with each other, the smallest pair being 1.
 
 mirror, ratios = [], []
 for taken, fitted in runs:
@@ -79,9 +79,10 @@ print("half of them between 1 : {:.2f} : {:.2f}".format(*quartiles[0, 1:]), end=
 print("1 : {:.2f} : {:.2f}".format(*quartiles[2, 1:]))
 
 # %%
-# The antisymmetry is exact for all practical purposes. The ratio 1 : 2 : 4 is an ideal: with it, every one of
-# the eight left halves gives a different sum, evenly spaced, so that only its own mirror image can cancel it.
-# Learning stops before it gets there, since all patterns are right once the sums are merely different.
+# The antisymmetry is exact for all practical purposes. The ratio 1 : 2 : 4 is an ideal: with it,
+# every one of the eight left halves gives a different sum, evenly spaced, so that only its own
+# mirror image can cancel it. Learning stops before it gets there, since all patterns are right once
+# the sums are merely different.
 
 taken, fitted = min(((t, f) for t, f in runs if t), key=lambda run: abs(run[0] - 1425))
 figure, axes = plt.subplots(figsize=(7, 2.6), layout="constrained")
