@@ -1,0 +1,112 @@
+"""
+The learning rate, and overfitting
+==================================
+
+Two things decide most of what a person sees when a network learns: how long the steps are, and what
+keeps it from learning its examples by heart. Both are shown on images of digits, over five seeds.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from images_of_digits import digits
+
+import whygrad as wg
+
+data, which = digits()
+print(which)
+SEEDS = range(5)
+
+# %%
+# Too small, right, too large
+# ---------------------------
+# 30 hidden sigmoid units, plain gradient descent in batches of 10, on 1,000 images. The cost on
+# 1,000 others is measured after every epoch. Bands are from the lowest to the highest of five
+# seeds.
+
+X, Y, X_other, Y_other = data.X[:1000], data.y[:1000], data.X_test[:1000], data.y_test[:1000]
+outputs = len(data.classes)
+net = wg.Network(
+    data.X.shape[1], [wg.Dense(30, "sigmoid"), wg.Dense(outputs, "softmax")], "cross_entropy"
+)
+
+
+def held_out(net, **settings):
+    """Give the cost on the other images after every epoch, a row for each seed, and the histories."""
+    given = {"batch_size": 10, "held_out": (X_other, Y_other)} | settings
+    histories = [wg.train(net, X, Y, seed=seed, **given).history for seed in SEEDS]
+    longest = max(len(h.held_out_cost) for h in histories)
+    rows = [np.pad(h.held_out_cost, (0, longest - len(h.held_out_cost)), "edge") for h in histories]
+    return np.array(rows), histories
+
+
+def band(panel, rows, name, colour):
+    """Draw the median over the seeds and the range around it."""
+    epochs = np.arange(1, rows.shape[1] + 1)
+    panel.fill_between(epochs, rows.min(axis=0), rows.max(axis=0), color=colour, alpha=0.25, lw=0)
+    panel.plot(epochs, np.median(rows, axis=0), color=colour, label=name)
+
+
+COLOURS = ("#7b5ea7", "#4c9f70", "#d1732c", "#2f6fb0", "#555555")
+figure, axes = plt.subplots(figsize=(7, 3.6), layout="constrained")
+for rate, colour in zip((0.005, 0.05, 0.5, 5.0), COLOURS, strict=False):
+    rows, _ = held_out(net, optimizer=wg.SGD(rate), epochs=30)
+    band(axes, rows, f"η = {rate}", colour)
+    print(
+        f"rate {rate:<6} cost on other images, median of the last epoch: {np.median(rows[:, -1]):.3f}"
+    )
+axes.set(xlabel="epoch", ylabel="cost on other images", yscale="log")
+axes.legend()
+plt.show()
+
+# %%
+# By heart
+# --------
+# 100 hidden units can learn 1,000 images by heart: the cost of those falls towards zero while the
+# cost of others rises again. Four remedies: a penalty on large weights, dropout, stopping where the
+# held-out cost was lowest, and more data, which always helps.
+
+wide = wg.Dense(100, "relu")
+plain = wg.Network(data.X.shape[1], [wide, wg.Dense(outputs, "softmax")], "cross_entropy")
+dropping = wg.Network(
+    data.X.shape[1],
+    [wg.Dense(100, "relu", dropout=0.5), wg.Dense(outputs, "softmax")],
+    "cross_entropy",
+)
+rule = {"optimizer": wg.SGD(0.1), "epochs": 60}
+remedies = {
+    "none": (plain, rule),
+    "L2, λ = 5 over the data": (plain, rule | {"l2": wg.Penalty(5.0, per="data")}),
+    "dropout, half of the units": (dropping, rule),
+    "early stopping": (plain, rule | {"stopping": wg.Stopping("held_out_cost", patience=5)}),
+}
+figure, axes = plt.subplots(figsize=(7, 3.6), layout="constrained")
+print(f"{'':<30} held-out cost, last    lowest    cost of learned images, last")
+for (name, (net, settings)), colour in zip(remedies.items(), COLOURS, strict=False):
+    rows, histories = held_out(net, **settings)
+    band(axes, rows, name, colour)
+    learned = np.median([history.cost[-1] for history in histories])
+    last, lowest = np.median(rows[:, -1]), np.median(rows.min(axis=1))
+    print(f"{name:<30} {last:>18.3f} {lowest:>10.3f} {learned:>20.4f}")
+axes.set(xlabel="epoch", ylabel="cost on other images")
+axes.legend()
+plt.show()
+
+# %%
+# Curves that stopped early are drawn on flat, from the epoch that they stopped at. The cost of
+# learned images holds the penalty where there is one, and is measured with units dropped where
+# there is dropout.
+#
+# Why?
+# ----
+# A held-out image that the network without a remedy gets wrong, and is sure of: which of its pixels
+# speak for the wrong answer?
+
+fitted = wg.train(plain, X, Y, batch_size=10, seed=0, **rule)
+said = fitted.predict(X_other)
+wrong = np.flatnonzero(said.argmax(axis=1) != Y_other)
+worst = wrong[said[wrong].max(axis=1).argmax()]
+print(
+    f"image {worst}: a {Y_other[worst]}, taken for a {said[worst].argmax()} with {said[worst].max():.1%}"
+)
+answer = wg.why.prediction(plain, fitted.theta, X_other[worst : worst + 1])
+print(answer.answer)
