@@ -1,14 +1,21 @@
 """How the documentation is built: `make docs`. Every page runs; a warning stops the build."""
 
 import os
-from importlib.metadata import version as installed
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from building import equations_as_mathml  # noqa: E402 — a file of this folder
+
+import whygrad  # noqa: E402
 
 os.environ.setdefault("COLUMNS", "100")
 
 project = "whygrad"
 author = "the whygrad developers"
 copyright = author
-version = release = installed("whygrad")
+version = release = whygrad.__version__
 
 extensions = [
     "myst_nb",
@@ -19,7 +26,6 @@ extensions = [
 ]
 root_doc = "index"
 exclude_patterns = ["_build", "images", "gallery/*.rst", "built/**/*.ipynb", "built/**/*.py", "built/sg_*"]
-suppress_warnings = ["config.cache"]  # the order of the gallery is a function, which no cache can keep
 
 # ── pages ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -40,32 +46,12 @@ viewcode_line_numbers = True
 
 # ── gallery ──────────────────────────────────────────────────────────────────────────────────────────
 
-ORDER = [
-    "plot_delta_w.py",
-    "plot_one_weight.py",
-    "plot_why_backpropagation.py",
-    "plot_blame.py",
-    "plot_symmetry.py",
-    "plot_family_trees.py",
-    "plot_small_problems.py",
-    "plot_mnist.py",
-    "plot_learning_rate.py",
-    "plot_made_this_weight.py",
-    "plot_coming_from.py",
-]
-
-
-def in_order(filename: str) -> int:
-    """Give the place of a page in the gallery."""
-    return ORDER.index(os.path.basename(filename))
-
-
 sphinx_gallery_conf = {
     "examples_dirs": "gallery",
     "gallery_dirs": "built/gallery",
     "filename_pattern": r"/plot_",
-    "ignore_pattern": r"/(?!plot_)[^/]*\.py$",
-    "within_subsection_order": "conf.in_order",
+    "ignore_pattern": r"^(?!plot_)",
+    "within_subsection_order": "building.in_order",
     "download_all_examples": False,
     "show_memory": False,
     "show_signature": False,
@@ -91,22 +77,9 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
 }
-# The pages load nothing from elsewhere: equations are MathML, which every current browser draws.
-html_math_renderer = "mathml"
+html_math_renderer = "mathml"  # see `building`
 
 
 def setup(app):
-    """Draw equations as MathML."""
-    from docutils import nodes
-    from latex2mathml.converter import convert
-
-    def inline(writer, node):
-        writer.body.append(convert(node.astext()))
-        raise nodes.SkipNode
-
-    def display(writer, node):
-        equation = convert(node.astext(), display="block")
-        writer.body.append(f'<div class="equation">{equation}</div>')
-        raise nodes.SkipNode
-
-    app.add_html_math_renderer("mathml", (inline, None), (display, None))
+    """Add what is our own."""
+    equations_as_mathml(app)

@@ -142,16 +142,7 @@ mask.W[1][6:, :24] = 0
 # %%
 # Is the derivative right? Central differences say so.
 
-theta = net.init(seed=0)
-trace = wg.backward(net, theta, wg.forward(net, theta, X), Y)
-place, h = 7, 1e-5
-costs = []
-for step in (h, -h):
-    moved = theta.copy()
-    moved.flat[place] += step
-    costs.append(wg.cost(net, moved, wg.forward(net, moved, X), Y))
-print(f"backpropagation {wg.gradients(net, theta, trace).flat[place]:+.8e}")
-print(f"differences     {(costs[0] - costs[1]) / (2 * h):+.8e}")
+print(wg.why.check(net, net.init(seed=0), X, Y).answer)
 
 # %%
 # Learning is the loop of the paper, spelled out with the four equations: the error summed over all
@@ -256,3 +247,21 @@ for j, panel in enumerate(panels.flat):
     panel.set_xticks(range(12), ENGLISH, rotation=90)
     panel.set_yticks(range(2), ["English", "Italian"])
 plt.show()
+
+# %%
+# Why?
+# ----
+# What does the network rest an answer on that it was never taught? The first of the held-out facts of
+# this split that comes out right, and the person that it names:
+
+from whygrad.names import Names  # noqa: E402
+
+split = int(np.argmax(held_out))
+unseen = np.random.default_rng(split).choice(104, 4, replace=False)
+right = [row for row in unseen if ((wg.forward(net, theta, X[[row]]).a[-1] > 0.5) == (Y[row] > 0.5)).all()]
+row = right[0]
+person, relation = np.flatnonzero(X[row])
+other = PEOPLE[np.flatnonzero(Y[row])[0]]
+print(f"({PEOPLE[person]}, {RELATIONS[relation - 24]}) → {other}: never taught, and right")
+names = Names(inputs=(*PEOPLE, *RELATIONS), outputs=tuple(PEOPLE))
+wg.why.prediction(net, theta, X[[row]], of=other, names=names)

@@ -2,6 +2,9 @@
 
 The papers of the time sum the error over the patterns of a sweep, whygrad takes the mean. Their rate ε is
 therefore a rate of ε·n here, for n patterns, and their momentum α is the same.
+
+Looking at the outputs takes longer than a sweep. So the patterns are given `every` times over, each time as
+one batch: an epoch is then as many sweeps, and there is one look at its end.
 """
 
 from collections.abc import Callable
@@ -22,28 +25,30 @@ def learn(
     most: int,
     seed: int,
     solved: Callable[[Any], bool],
-    every: int = 1,
+    every: int = 10,
 ) -> tuple[int | None, wg.Fitted]:
-    """Train until `solved(outputs)` or for `most` sweeps; give the sweeps it took, or None."""
+    """Train until `solved(outputs)` or for `most` sweeps; give the sweeps it took, or None.
+
+    The sweeps are counted in steps of `every`.
+    """
+    Y = np.reshape(Y, (len(X), -1))
 
     def look(report: wg.Report) -> bool:
-        if report.state.epoch % every:
-            return False
         return solved(wg.forward(net, report.parameters, X).a[-1])
 
     fitted = wg.train(
         net,
-        X,
-        Y,
+        np.tile(X, (every, 1)),
+        np.tile(Y, (every, 1)),
         optimizer=wg.SGD(rate * len(X), momentum=momentum),
-        epochs=most,
+        epochs=most // every,
         batch_size=len(X),
         shuffle=False,
         seed=seed,
         callbacks=[look],
     )
     stopped = fitted.history.stopped == "stopped by a callback"
-    return (len(fitted.history.cost) if stopped else None), fitted
+    return (every * len(fitted.history.cost) if stopped else None), fitted
 
 
 def within(Y: Any, distance: float) -> Callable[[Any], bool]:

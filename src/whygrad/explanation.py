@@ -139,11 +139,15 @@ class Explanation:
 
         return to_html(self)
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """Show the answer in a notebook; what is shown is saved with it."""
+    def _repr_html_(self) -> str:
+        """Show the answer on pages that ask for HTML alone, such as those of Sphinx-Gallery."""
         from whygrad.show.html import to_fragment
 
-        bundle = {"text/html": to_fragment(self), "text/plain": str(self)}
+        return to_fragment(self)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """Show the answer in a notebook; what is shown is saved with it."""
+        bundle = {"text/html": self._repr_html_(), "text/plain": str(self)}
         if self.equations:
             bundle["text/latex"] = f"$$\n{self.latex()}\n$$"
         return bundle

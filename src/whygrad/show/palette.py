@@ -24,13 +24,13 @@ FONT = 'system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif'
 
 
 def style(page: bool = False) -> str:
-    """Give the style sheet of the drawings; for a page, it follows the theme of a notebook as well."""
+    """Give the style sheet of the drawings; for a page, it follows the theme of a notebook or a site as well."""
     light, dark = (_variables(theme) for theme in (0, 1))
     rules = [f".wg{{{light}}}", f"@media(prefers-color-scheme:dark){{.wg{{{dark}}}}}"]
     if page:
         rules += [
-            f'[data-jp-theme-light="true"] .wg,.vscode-light .wg{{{light}}}',
-            f'[data-jp-theme-light="false"] .wg,.vscode-dark .wg{{{dark}}}',
+            f'[data-jp-theme-light="true"] .wg,[data-theme="light"] .wg,.vscode-light .wg{{{light}}}',
+            f'[data-jp-theme-light="false"] .wg,[data-theme="dark"] .wg,.vscode-dark .wg{{{dark}}}',
         ]
     rules += [
         f"svg.wg{{font-family:{FONT}}}",
