@@ -1,5 +1,6 @@
-"""What the build of the documentation calls by name: the order of the gallery, and equations as MathML."""
+"""What the build of the documentation calls: the order of the gallery, equations, links to lines, docstrings."""
 
+import re
 from pathlib import Path
 
 from docutils import nodes
@@ -39,3 +40,64 @@ def equations_as_mathml(app):
         raise nodes.SkipNode
 
     app.add_html_math_renderer("mathml", (inline, None), (display, None))
+
+
+# links to lines
+
+SOURCE = Path(__file__).parent.parent / "src" / "whygrad"
+
+
+def line(name, rawtext, text, lineno, inliner, options=None, content=None):
+    """Link to a line of the source: {line}`backprop: delta[L] = a[L] - y` names a file and how its line begins."""
+    file, _, start = text.partition(": ")
+    rows = (SOURCE / f"{file}.py").read_text(encoding="utf-8").splitlines()
+    found = [i for i, row in enumerate(rows, 1) if row.strip().startswith(start)]
+    if len(found) != 1:
+        problem = f"{len(found)} lines of {file}.py begin with {start!r}: one must"
+        return [], [inliner.reporter.error(problem, line=lineno)]
+    address = f"_modules/whygrad/{file}.html#line-{found[0]}"
+    link = f'<a href="{address}">{file}.py, line {found[0]}</a>'
+    return [nodes.raw("", link, format="html")], []
+
+
+LINE_NUMBER = re.compile(r'<span class="linenos">( *)(\d+)</span>')
+
+
+def anchors_of_lines(app, pagename, templatename, context, doctree):
+    """Give every line on the pages of the source an anchor, line-83."""
+    if pagename.startswith("_modules/"):
+        context["body"] = LINE_NUMBER.sub(
+            r'<span class="linenos" id="line-\2">\1\2</span>', context["body"]
+        )
+
+
+# docstrings
+
+HEADING = re.compile(r"^\s*-{3,}$")
+PARAMETER = re.compile(r"^(\*{0,2}\w+(?:, \*{0,2}\w+)*(?:, …)?) : (.*)$")
+
+
+def as_restructured_text(app, what, name, about, options, lines):
+    """Let docstrings, which are plain text with `code`, mean in reStructuredText what they say.
+
+    Parameters become a list of definitions; |W| shall be no substitution, and clf.why_ no link.
+    """
+    written, example = [], False
+    for row in lines:
+        example = row.lstrip().startswith(">>>") or (example and bool(row.strip()))
+        parameter = PARAMETER.match(row)
+        if example:
+            written.append(row)
+        elif HEADING.match(row):
+            written[-1:] = [f".. rubric:: {written[-1]}", ""]
+        elif parameter:
+            written += [f"``{parameter[1]}``", f"    {_plain(parameter[2])}"]
+        else:
+            written.append(_plain(row))
+    lines[:] = written
+
+
+def _plain(row):
+    parts = row.split("`")
+    parts[::2] = [re.sub(r"([\\*|_])", r"\\\1", part) for part in parts[::2]]
+    return "`".join(parts)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from building import equations_as_mathml  # noqa: E402 — a file of this folder
+import building  # noqa: E402 — a file of this folder
 
 import whygrad  # noqa: E402
 
@@ -20,14 +20,13 @@ version = release = whygrad.__version__
 extensions = [
     "myst_nb",
     "sphinx.ext.autodoc",
-    "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
     "sphinx_gallery.gen_gallery",
 ]
 root_doc = "index"
-exclude_patterns = ["_build", "images", "gallery/*.rst", "built/**/*.ipynb", "built/**/*.py", "built/sg_*"]
+exclude_patterns = ["_build", "images", "gallery/*.rst", "**/sg_execution_times.rst", "built/**/*.ipynb", "built/**/*.py", "built/sg_*"]
 
-# ── pages ────────────────────────────────────────────────────────────────────────────────────────────
+# pages
 
 myst_enable_extensions = ["colon_fence", "dollarmath", "amsmath", "deflist"]
 myst_heading_anchors = 3
@@ -36,15 +35,16 @@ nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 600
 nb_merge_streams = True
+nb_output_stderr = "remove"  # where the engine is compiled first, it says so
 
-# ── reference ────────────────────────────────────────────────────────────────────────────────────────
+# reference
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # shapes and meanings stand in the text
-napoleon_google_docstring = False
+default_role = "code"  # of docstrings
 viewcode_line_numbers = True
 
-# ── gallery ──────────────────────────────────────────────────────────────────────────────────────────
+# gallery
 
 sphinx_gallery_conf = {
     "examples_dirs": "gallery",
@@ -53,7 +53,9 @@ sphinx_gallery_conf = {
     "ignore_pattern": r"^(?!plot_)",
     "within_subsection_order": "building.in_order",
     "download_all_examples": False,
+    "parallel": 2,
     "show_memory": False,
+    "write_computation_times": False,
     "show_signature": False,
     "abort_on_example_error": True,
     "min_reported_time": 0,
@@ -62,7 +64,7 @@ sphinx_gallery_conf = {
     "matplotlib_animations": False,
 }
 
-# ── the look ─────────────────────────────────────────────────────────────────────────────────────────
+# the look
 
 html_theme = "pydata_sphinx_theme"
 html_title = "whygrad"
@@ -82,4 +84,7 @@ html_math_renderer = "mathml"  # see `building`
 
 def setup(app):
     """Add what is our own."""
-    equations_as_mathml(app)
+    building.equations_as_mathml(app)
+    app.add_role("line", building.line)
+    app.connect("html-page-context", building.anchors_of_lines)
+    app.connect("autodoc-process-docstring", building.as_restructured_text)

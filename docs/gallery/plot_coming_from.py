@@ -148,7 +148,7 @@ for l in (1, 2):
     print(f"Keras, W[{l}] after 20 epochs: largest difference {gap:.0e}")
 
 # %%
-# What is left is rounding, or in Keras the single precision that it keeps its learning rate in.
+# What is left is rounding; Keras takes its learning rate in single precision.
 #
 # Keep it from learning by heart
 # ------------------------------
@@ -179,7 +179,9 @@ model = keras.Sequential(
 # %%
 # .. rubric:: whygrad
 
-wide = wg.Network(64, [wg.Dense(100, "relu", dropout=0.5), wg.Dense(10, "softmax")])
+wide = wg.Network(
+    64, [wg.Dense(100, "relu", dropout=0.5), wg.Dense(10, "softmax")], "cross_entropy"
+)
 fitted = wg.train(wide, X_train, y_train, optimizer=wg.SGD(0.1), l2=1e-3, epochs=20)
 clf = wg.MLPClassifier((100,), dropout=0.5, alpha=1e-3 * 200, max_iter=20).fit(X_train, y_train)
 print(f"{(fitted.predict(X_test).argmax(axis=1) == y_test).mean():.1%}, ", end="")
@@ -259,7 +261,7 @@ a, target = wg.forward(own, start, X_train[:5]).a[-1], np.eye(10)[y_train[:5]]
 at = torch.tensor(a, requires_grad=True)
 torch_cost(at, torch.tensor(target)).backward()
 print(f"value: {log_cosh.value(a, target).mean():.12f}, PyTorch {torch_cost(at, torch.tensor(target)):.12f}, ")
-print(f"       Keras {float(keras_cost(target, a).mean()):.12f}")
+print(f"       Keras {float(keras_cost(*(keras.ops.array(v, "float64") for v in (target, a))).mean()):.12f}")
 gap = np.abs(at.grad.numpy() - log_cosh.derivative(a, target) / 5).max()
 print(f"derivative: largest difference from PyTorch's {gap:.0e}")
 

@@ -125,7 +125,7 @@ for hidden in ([30], [30, 30], [100] * 4, [100] * 10):
 # ----
 # The picture in the book has all paths alike. Here they have numbers, and so one can ask which of
 # them matter. Most of the total comes along few paths, and others pull against it: the sum of all
-# |paths| is larger than the |sum|.
+# \|path\| is larger than the \|sum\|.
 
 sizes = np.sort(np.abs(list(by_hand.values())))[::-1]
 half = int(np.searchsorted(np.cumsum(sizes), sizes.sum() / 2)) + 1

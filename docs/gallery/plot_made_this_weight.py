@@ -1,0 +1,123 @@
+"""
+What made this weight
+=====================
+
+After training, a weight is a number such as 0.37. Where does it come from? Every step moved it, and
+every step was a mean over a few examples. So a weight has a ledger: its start value, and what each
+example added in all steps together, which must sum to what it is now.
+
+This page keeps the ledger of one weight of a network that read MNIST. Then it asks which images
+made the network wrong about another one, and trains again without them.
+"""
+
+import tempfile
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from images_of_digits import digits
+
+import whygrad as wg
+from whygrad.names import Names
+
+data, which = digits()
+print(which)
+side = int(data.X.shape[1] ** 0.5)
+names = Names(outputs=tuple(map(str, range(10))), image=(side, side))
+X, Y, X_test, Y_test = data.X[:20_000], data.y[:20_000], data.X_test, data.y_test
+
+# %%
+# A recorded training: 20,000 images, three times, in batches of ten. ``record`` names the folder that
+# it is written to, from which every step can be computed again.
+
+net = wg.Network((side, side), [wg.Dense(30, "relu"), wg.Dense(10, "softmax")], "cross_entropy")
+folder = Path(tempfile.mkdtemp()) / "digits.run"
+wg.train(
+    net, X, Y, optimizer=wg.SGD(0.05), epochs=3, batch_size=10, seed=0, record=folder, copy_data=True
+)
+run = wg.open_run(folder)
+said = run.predict(X_test)
+print(f"{run.step:,} steps; {(said.argmax(axis=1) == Y_test).mean():.1%} of the test images are right")
+
+# %%
+# The ledger
+# ----------
+# Of the weights of the first layer, the one that moved furthest from its start.
+
+start = wg.Parameters(net.sizes, run.state(0).theta)
+distance = np.abs(run.theta.W[1] - start.W[1])
+j, k = np.unravel_index(distance.argmax(), distance.shape)
+ledger = wg.why.moved(run, 1, int(j), int(k), names=names)
+ledger
+
+# %%
+# Does it close? The start, and what 20,000 images added, beside the weight that training ended
+# with, which was computed on its own.
+
+total = start.W[1][j, k] + ledger["by_example"].sum()
+print(f"start                   {start.W[1][j, k]:+.12f}")
+print(f"added by {len(X):,} images  {ledger['by_example'].sum():+.12f}")
+print(f"sum                     {total:+.12f}")
+print(f"the weight              {run.theta.W[1][j, k]:+.12f}")
+print(f"rounding                {run.theta.W[1][j, k] - total:+.0e}, steps in {run.plan.dtype}")
+
+# %%
+# Few images made it: most are dark at this pixel, or the hidden unit was silent for them, and either
+# is enough to leave the weight alone.
+
+added = np.sort(np.abs(ledger["by_example"]))[::-1]
+share = np.cumsum(added) / added.sum()
+print(f"{(added == 0).mean():.0%} of the images added nothing at all")
+print(f"half of all that was added is by {np.searchsorted(share, 0.5) + 1:,} of {len(X):,} images")
+
+by_class = [ledger["by_example"][Y == c].sum() for c in range(10)]
+figure, axes = plt.subplots(figsize=(6, 3), layout="constrained")
+axes.bar(range(10), by_class, color=["#2f6fb0" if v > 0 else "#d1732c" for v in by_class])
+axes.axhline(0, color="#888888", lw=0.8)
+axes.set(xlabel="class of the image", ylabel="added to the weight", xticks=range(10))
+plt.show()
+
+# %%
+# Who made it wrong?
+# ------------------
+# The first test image that it gets wrong. Which training images raised its cost, that is, which
+# pushed the network away from the right answer? Every step is taken to first order, and what that
+# misses stands in the sum under that name.
+
+wrong = np.flatnonzero(said.argmax(axis=1) != Y_test)
+i = int(wrong[0])
+print(f"image {i}: a {Y_test[i]}, taken for a {said[i].argmax()} with {said[i].max():.1%}")
+pushed = wg.why.pushed(run, X_test[i], by="cost", y=Y_test[[i]], names=names)
+pushed
+
+# %%
+# Why?
+# ----
+# The pushes say what happened. Whether the network would have been right without those images is another
+# question, and there is only one way to know: train again without them. Here for the first ten images that
+# it gets wrong, without the 100 images that raised the cost of each most, and without 100 drawn at
+# random.
+
+rng = np.random.default_rng(0)
+COUNT, changes = 100, {"most": [], "random": []}
+print("image   class   probability of it   without those that pushed most   without as many at random")
+for i in wrong[:10]:
+    x, y = X_test[i], int(Y_test[i])
+    pushes = wg.why.pushed(run, x, by="cost", y=[y])["by_example"]
+    most = np.argsort(-pushes)[:COUNT]
+    left_out = {"most": most, "random": rng.permutation(len(X))[:COUNT]}
+    after = {name: wg.why.without(run, who, x)["after"][0] for name, who in left_out.items()}
+    for name, outputs in after.items():
+        changes[name].append((outputs[y] - said[i, y], outputs.argmax() == y))
+    print(f"{i:>5} {y:>7} {said[i, y]:>16.4f} {after['most'][y]:>25.4f} {after['random'][y]:>28.4f}")
+
+for name, found in changes.items():
+    gains, mended = np.array(found).T
+    print(f"without {COUNT}, {name:<7} right now: {mended.sum():.0f} of 10; ", end="")
+    print(f"probability of the class, mean change {gains.mean():+.3f}")
+
+# %%
+# The images that pushed most do matter more than as many others. But seldom is a handful of images to
+# blame for a mistake: most of these stay mistakes. In full, the answer for the last of them:
+
+wg.why.without(run, most, x, y=[y], names=names)
