@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 SOURCES := $(shell find src -name __pycache__ -prune -o \( -type d -o -name '*.py' -o -name py.typed \) -print)
 WHEEL = $$(ls dist/whygrad-*.whl)
 
-.PHONY: help demo test test-long check peers bench format clean
+.PHONY: help demo test test-long check docs peers bench format clean
 .NOTPARALLEL:
 
 help: ## show this list
@@ -28,6 +28,10 @@ check: .venv/.check ## lint, and check the types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+docs: .venv/.docs ## run every page of the documentation, build it, and check its links
+	$(BIN)/python -m sphinx -b html -W --keep-going docs docs/_build/html
+	$(BIN)/python docs/links.py docs/_build/html
+
 peers: .venv/.peers ## install PyTorch and JAX, which tests and benchmarks compare with where they are there
 
 bench: .venv/.peers .venv/.test ## time a training step beside NumPy, scikit-learn, PyTorch, JAX
@@ -38,7 +42,7 @@ format: .venv/.check ## lay the code out
 	$(BIN)/ruff format .
 
 clean: ## remove everything that was built or installed
-	rm -rf .venv dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv dist docs/_build docs/built .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/.python: pyproject.toml constraints.txt
@@ -69,4 +73,9 @@ clean: ## remove everything that was built or installed
 .venv/.peers: .venv/.python | .venv/.package
 	@echo "Installing PyTorch and JAX ..."
 	@$(PIP) install -c constraints.txt "$(WHEEL)[peers]"
+	@touch $@
+
+.venv/.docs: .venv/.python | .venv/.package
+	@echo "Installing what the documentation needs ..."
+	@$(PIP) install -c constraints.txt "$(WHEEL)[docs]"
 	@touch $@

@@ -1,4 +1,4 @@
-"""What the build of the documentation calls: the order of the gallery, equations, links to lines, docstrings."""
+"""What the build of the docs calls: order of the gallery, equations, links to lines, docstrings."""
 
 import re
 from pathlib import Path
@@ -48,7 +48,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "whygrad"
 
 
 def line(name, rawtext, text, lineno, inliner, options=None, content=None):
-    """Link to a line of the source: {line}`backprop: delta[L] = a[L] - y` names a file and how its line begins."""
+    """Link to a line of the source by file and beginning: {line}`backprop: delta[L] = a[L] - y`."""
     file, _, start = text.partition(": ")
     rows = (SOURCE / f"{file}.py").read_text(encoding="utf-8").splitlines()
     found = [i for i, row in enumerate(rows, 1) if row.strip().startswith(start)]

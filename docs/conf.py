@@ -24,7 +24,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 root_doc = "index"
-exclude_patterns = ["_build", "images", "gallery/*.rst", "**/sg_execution_times.rst", "built/**/*.ipynb", "built/**/*.py", "built/sg_*"]
+exclude_patterns = ["_build", "images", "gallery", "built/**/*.ipynb", "built/**/*.py"]
 
 # pages
 
@@ -71,11 +71,13 @@ html_title = "whygrad"
 html_static_path = ["_static"]
 html_css_files = ["whygrad.css"]
 html_show_sourcelink = False
+html_sidebars = {"index": [], "tutorial": [], "changelog": []}
 html_theme_options = {
     "navigation_with_keys": False,
     "show_toc_level": 2,
     "navbar_align": "left",
     "secondary_sidebar_items": ["page-toc"],
+    "header_links_before_dropdown": 5,
     "footer_start": ["copyright"],
     "footer_end": [],
 }

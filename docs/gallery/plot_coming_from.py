@@ -260,8 +260,10 @@ print(wg.why.check(own, start, X_train[:20], y_train[:20]).answer)
 a, target = wg.forward(own, start, X_train[:5]).a[-1], np.eye(10)[y_train[:5]]
 at = torch.tensor(a, requires_grad=True)
 torch_cost(at, torch.tensor(target)).backward()
-print(f"value: {log_cosh.value(a, target).mean():.12f}, PyTorch {torch_cost(at, torch.tensor(target)):.12f}, ")
-print(f"       Keras {float(keras_cost(*(keras.ops.array(v, "float64") for v in (target, a))).mean()):.12f}")
+in_keras = keras_cost(keras.ops.array(target, "float64"), keras.ops.array(a, "float64"))
+print(f"value      {log_cosh.value(a, target).mean():.12f}")
+print(f"PyTorch    {torch_cost(at, torch.tensor(target)).item():.12f}")
+print(f"Keras      {float(in_keras.mean()):.12f}")
 gap = np.abs(at.grad.numpy() - log_cosh.derivative(a, target) / 5).max()
 print(f"derivative: largest difference from PyTorch's {gap:.0e}")
 
@@ -325,7 +327,9 @@ W, b = as_arrays(module)
 theta = net.init(W=W, b=b)
 trace = wg.backward(net, theta, wg.forward(net, theta, X_train[:32]), y_train[:32])
 ours = wg.gradients(net, theta, trace).dW[1]
-print(f"largest difference {np.abs(theirs - ours).max():.0e}; δ of the hidden layer {trace.delta[1].shape}")
+print(
+    f"largest difference {np.abs(theirs - ours).max():.0e}; δ of the hidden layer {trace.delta[1].shape}"
+)
 
 # %%
 # Why?

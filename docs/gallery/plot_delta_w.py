@@ -78,7 +78,12 @@ trace = wg.backward(net, theta, wg.forward(net, theta, image), label)
 slopes = [None] + [1 - trace.a[l][0] ** 2 for l in (1, 2)]  # of tanh
 ends = trace.a[3][0] - np.eye(10)[label[0]]  # ∂C/∂z of the outputs
 by_hand = {
-    (p, q): image[0, k] * slopes[1][j] * theta.W[2][p, j] * slopes[2][p] * theta.W[3][q, p] * ends[q]
+    (p, q): image[0, k]
+    * slopes[1][j]
+    * theta.W[2][p, j]
+    * slopes[2][p]
+    * theta.W[3][q, p]
+    * ends[q]
     for p, q in product(range(10), range(10))
 }
 print(f"{len(by_hand)} paths; their sum is {sum(by_hand.values()):+.17f}")
@@ -118,7 +123,9 @@ for hidden in ([30], [30, 30], [100] * 4, [100] * 10):
     found = wg.why.paths(deep, start, pixels, [3], layer=1, to=0, from_=0, k=3)
     shape = "-".join(map(str, deep.sizes)) if len(hidden) < 5 else f"784-{len(hidden)} × 100-10"
     rounding = found.value - found["total"]
-    print(f"{shape:<22} {found['count']:>26,} paths   {found.value:+.6e}   rounding {rounding:+.0e}")
+    print(
+        f"{shape:<22} {found['count']:>26,} paths   {found.value:+.6e}   rounding {rounding:+.0e}"
+    )
 
 # %%
 # Why?

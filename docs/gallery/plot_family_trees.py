@@ -258,7 +258,11 @@ plt.show()
 
 split = int(np.argmax(held_out))
 unseen = np.random.default_rng(split).choice(104, 4, replace=False)
-right = [row for row in unseen if ((wg.forward(net, theta, X[[row]]).a[-1] > 0.5) == (Y[row] > 0.5)).all()]
+right = [
+    row
+    for row in unseen
+    if ((wg.forward(net, theta, X[[row]]).a[-1] > 0.5) == (Y[row] > 0.5)).all()
+]
 row = right[0]
 person, relation = np.flatnonzero(X[row])
 other = PEOPLE[np.flatnonzero(Y[row])[0]]

@@ -33,11 +33,21 @@ X, Y, X_test, Y_test = data.X[:20_000], data.y[:20_000], data.X_test, data.y_tes
 net = wg.Network((side, side), [wg.Dense(30, "relu"), wg.Dense(10, "softmax")], "cross_entropy")
 folder = Path(tempfile.mkdtemp()) / "digits.run"
 wg.train(
-    net, X, Y, optimizer=wg.SGD(0.05), epochs=3, batch_size=10, seed=0, record=folder, copy_data=True
+    net,
+    X,
+    Y,
+    optimizer=wg.SGD(0.05),
+    epochs=3,
+    batch_size=10,
+    seed=0,
+    record=folder,
+    copy_data=True,
 )
 run = wg.open_run(folder)
 said = run.predict(X_test)
-print(f"{run.step:,} steps; {(said.argmax(axis=1) == Y_test).mean():.1%} of the test images are right")
+print(
+    f"{run.step:,} steps; {(said.argmax(axis=1) == Y_test).mean():.1%} of the test images are right"
+)
 
 # %%
 # The ledger
@@ -70,7 +80,7 @@ share = np.cumsum(added) / added.sum()
 print(f"{(added == 0).mean():.0%} of the images added nothing at all")
 print(f"half of all that was added is by {np.searchsorted(share, 0.5) + 1:,} of {len(X):,} images")
 
-by_class = [ledger["by_example"][Y == c].sum() for c in range(10)]
+by_class = [ledger["by_example"][c == Y].sum() for c in range(10)]
 figure, axes = plt.subplots(figsize=(6, 3), layout="constrained")
 axes.bar(range(10), by_class, color=["#2f6fb0" if v > 0 else "#d1732c" for v in by_class])
 axes.axhline(0, color="#888888", lw=0.8)
@@ -100,7 +110,7 @@ pushed
 
 rng = np.random.default_rng(0)
 COUNT, changes = 100, {"most": [], "random": []}
-print("image   class   probability of it   without those that pushed most   without as many at random")
+print("image   class   probability of it   without those that pushed   without as many at random")
 for i in wrong[:10]:
     x, y = X_test[i], int(Y_test[i])
     pushes = wg.why.pushed(run, x, by="cost", y=[y])["by_example"]
@@ -109,7 +119,9 @@ for i in wrong[:10]:
     after = {name: wg.why.without(run, who, x)["after"][0] for name, who in left_out.items()}
     for name, outputs in after.items():
         changes[name].append((outputs[y] - said[i, y], outputs.argmax() == y))
-    print(f"{i:>5} {y:>7} {said[i, y]:>16.4f} {after['most'][y]:>25.4f} {after['random'][y]:>28.4f}")
+    print(
+        f"{i:>5} {y:>7} {said[i, y]:>16.4f} {after['most'][y]:>25.4f} {after['random'][y]:>28.4f}"
+    )
 
 for name, found in changes.items():
     gains, mended = np.array(found).T

@@ -25,8 +25,8 @@ print(f"{int(Y.sum())} of the {len(X)} patterns are symmetric")
 # %%
 # The settings are the paper's: ε = 0.1 and α = 0.9 on the error summed over all patterns, weights
 # drawn uniformly from −0.3 to 0.3. The paper does not say when it called the task solved; here it
-# is when every output lies on the right side of one half, looked at every ten sweeps. A start that has not come there after
-# 5,000 sweeps counts as a failure.
+# is when every output lies on the right side of one half, looked at every ten sweeps. A start that
+# has not come there after 5,000 sweeps counts as a failure.
 
 small = {"weights": wg.Uniform(-0.3, 0.3), "biases": wg.Uniform(-0.3, 0.3)}
 net = wg.Network(6, [wg.Dense(2, "sigmoid", **small), wg.Dense(1, "sigmoid", **small)])
@@ -62,7 +62,6 @@ plt.show()
 # -----------
 # For every solution and both hidden units: how far the weights of a mirror pair are from being
 # equal and opposite, and how the three pairs compare with each other, the smallest pair being 1.
-
 
 
 def measure(solutions):

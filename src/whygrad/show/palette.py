@@ -24,7 +24,7 @@ FONT = 'system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif'
 
 
 def style(page: bool = False) -> str:
-    """Give the style sheet of the drawings; for a page, it follows the theme of a notebook or a site as well."""
+    """Give the style sheet of the drawings; on a page it follows the theme of a notebook or site too."""
     light, dark = (_variables(theme) for theme in (0, 1))
     rules = [f".wg{{{light}}}", f"@media(prefers-color-scheme:dark){{.wg{{{dark}}}}}"]
     if page:
