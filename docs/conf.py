@@ -28,7 +28,7 @@ exclude_patterns = ["_build", "images", "gallery", "built/**/*.ipynb", "built/**
 
 # pages
 
-myst_enable_extensions = ["colon_fence", "dollarmath", "amsmath", "deflist"]
+myst_enable_extensions = ["colon_fence", "dollarmath", "amsmath", "deflist", "html_image"]
 myst_heading_anchors = 3
 myst_links_external_new_tab = False
 nb_execution_mode = "force"
@@ -57,6 +57,7 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "write_computation_times": False,
     "show_signature": False,
+    "remove_config_comments": True,
     "abort_on_example_error": True,
     "min_reported_time": 0,
     "image_scrapers": ("matplotlib",),

@@ -11,6 +11,7 @@ import numpy as np
 from images_of_digits import digits
 
 import whygrad as wg
+from whygrad.names import Names
 
 data, which = digits()
 print(which)
@@ -108,5 +109,6 @@ worst = wrong[said[wrong].max(axis=1).argmax()]
 print(
     f"image {worst}: a {Y_other[worst]}, taken for a {said[worst].argmax()} with {said[worst].max():.1%}"
 )
-answer = wg.why.prediction(plain, fitted.theta, X_other[worst : worst + 1])
-print(answer.answer)
+side = int(data.X.shape[1] ** 0.5)
+names = Names(outputs=tuple(map(str, range(outputs))), image=(side, side))
+wg.why.prediction(plain, fitted.theta, X_other[worst : worst + 1], names=names)

@@ -7,6 +7,7 @@ a pencil. We calculate one derivative by hand, then ask the program for the same
 number.
 """
 
+# sphinx_gallery_thumbnail_path = "images/why_weight_iris.svg"
 import math
 
 import whygrad as wg
