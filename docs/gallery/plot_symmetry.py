@@ -102,7 +102,8 @@ figure, axes = plt.subplots(figsize=(7, 2.6), layout="constrained")
 W = fitted.theta.W[1]
 drawn = axes.imshow(W, cmap="PuOr", vmin=-np.abs(W).max(), vmax=np.abs(W).max())
 for (j, k), weight in np.ndenumerate(W):
-    axes.text(k, j, f"{weight:.2f}", ha="center", va="center")
+    ink = "white" if abs(weight) > 0.6 * np.abs(W).max() else "black"
+    axes.text(k, j, f"{weight:.2f}", ha="center", va="center", color=ink)
 axes.set_xticks(range(6), [f"bit {k}" for k in range(6)])
 axes.set_yticks(range(2), [f"hidden {j}" for j in range(2)])
 axes.set_title(f"W[1] of the solution found after {taken} sweeps")
