@@ -10,7 +10,7 @@ import building  # noqa: E402 — a file of this folder
 
 import whygrad  # noqa: E402
 
-os.environ.setdefault("COLUMNS", "100")
+os.environ.setdefault("COLUMNS", "92")  # what fits beside the two bars
 
 project = "whygrad"
 author = "the whygrad developers"
