@@ -99,8 +99,8 @@ for name, (book, net, large, settings) in experiments.items():
 
 # %%
 # The book's figures are of one run each. The second is met. Of the first and the third the median of
-# five falls short, by a quarter and by a tenth of a point, and one of the five starts of the first
-# network ends far below the others. No setting was changed to come closer.
+# five falls short by less than half a point, and one of the five starts of the first network ends far
+# below the others. No setting was changed to come closer.
 
 # %%
 # The slow start of the quadratic cost
