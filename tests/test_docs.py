@@ -82,3 +82,14 @@ def test_styles_that_load_from_elsewhere_are_told(links: Any, tmp_path: Path) ->
         "@font-face{src:url(https://fonts.example/x)}", encoding="utf-8"
     )
     assert links.problems(tmp_path) == ["look.css: loads from elsewhere"]
+
+
+def test_every_page_is_in_a_list_of_contents() -> None:
+    pages = {page.relative_to(DOCS) for page in DOCS.rglob("*.md")}
+    pages = {page.with_suffix("") for page in pages if page.parts[0] not in {"_build", "built"}}
+    listed = {Path("index")}
+    for page in pages:
+        written = (DOCS / page.with_suffix(".md")).read_text(encoding="utf-8")
+        for entries in re.findall(r"```\{toctree\}\n(.*?)```", written, re.S):
+            listed |= {Path(entry) for entry in entries.split("\n") if not entry.startswith(":")}
+    assert not pages - listed
