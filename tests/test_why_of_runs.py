@@ -79,3 +79,37 @@ def test_of_lbfgs_there_is_no_ledger(tmp_path):
     for ask in (lambda: wg.why.moved(run, 1, 0, 0), lambda: wg.why.pushed(run, X[0])):
         with pytest.raises(wg.InputError, match="L-BFGS moves by all examples at once"):
             ask()
+
+
+def test_a_run_is_asked_of_its_training_by_its_own_why(tmp_path):
+    run = record(tmp_path / "a.run", RULES["adam"])
+    one = run.why.moved(2, 1, 4)
+    assert one.to_dict() == wg.why.moved(run, layer=2, to=1, from_=4).to_dict()
+    assert run.why.pushed(X[55]).to_dict() == wg.why.pushed(run, X[55]).to_dict()
+    assert run.why.pushed(5).to_dict() == run.why.pushed(X[55]).to_dict()
+    mean = run.why.pushed(by="cost")
+    assert mean.value == pytest.approx(wg.why.pushed(run, X[50:], y=Y[50:], by="cost").value)
+    found, expected = run.why.without([3], 5), wg.why.without(run, [3], X[55:56], y=Y[55:56])
+    assert found.to_dict() == expected.to_dict()
+    named = run.why.named(outputs=["a", "b", "c"])
+    assert named.pushed(5, of="b").to_dict()["question"].endswith("output for b?")
+    for outside in (-1, 10):
+        with pytest.raises(wg.InputError, match=f"row {outside}: the rows held out are 0 to 9"):
+            run.why.pushed(outside)
+
+
+def test_what_was_not_recorded_says_how_to_record_it():
+    net = wg.Network(5, [wg.Dense(3, "softmax")], "cross_entropy")
+    fitted = wg.train(net, X, Y, epochs=1)
+    with pytest.raises(wg.InputError) as caught:
+        fitted.why.moved(1, 0, 0)
+    assert str(caught.value) == (
+        "moved asks of a recorded training: train with record=, then ask open_run(…).why"
+    )
+
+
+def test_penalties_that_moved_a_weight_most_are_named(tmp_path):
+    run = record(tmp_path / "a.run", RULES["momentum"], l2=wg.Penalty(3.0))
+    found = run.why.moved(1, 0, 0)
+    most = max(found.terms[1:], key=lambda term: abs(term.value))
+    assert most.name == "penalties" and "Penalties moved it most" in found.answer

@@ -1,15 +1,14 @@
 """How an answer is shown: text or JSON or LaTeX on standard output, a picture or a page in a file."""
 
 import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from whygrad.cli.arguments import Answer
 from whygrad.cli.printing import note, print_json, printer
 from whygrad.errors import FileError, InputError
 from whygrad.explanation import Explanation
+from whygrad.files import write_atomically
 
 FILES = ("svg", "html")
 
@@ -30,7 +29,8 @@ def show(answer: Explanation, how: Answer, about: dict[str, Any]) -> int:
         path = getattr(how, kind)
         if path is not None:
             content = answer.svg() if kind == "svg" else answer.html()
-            _write(path, content, how.overwrite)
+            _check_place(path, f".{kind}", how.overwrite)  # it may have come meanwhile
+            write_atomically(path, content.encode())
             note(f"written: {path}")
     if how.json:
         print_json(about | answer.to_dict())
@@ -52,19 +52,3 @@ def _check_place(path: Path, ending: str, overwrite: bool) -> None:
         raise FileError(f"{path}: a folder, not a file")
     if os.path.lexists(path) and not overwrite:
         raise FileError(f"{path}: exists already: choose another name, or --overwrite it")
-
-
-def _write(path: Path, content: str, overwrite: bool) -> None:
-    """Write a file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}")
-    try:
-        temporary.write_text(content, encoding="utf-8")
-        _check_place(path, path.suffix.lower(), overwrite)
-        os.replace(temporary, path)
-    except FileError:
-        raise
-    except OSError as error:
-        raise FileError(f"{path}: cannot be written ({error.strerror or error})") from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)

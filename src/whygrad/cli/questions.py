@@ -1,6 +1,6 @@
 """`whygrad why …` and `whygrad check`, as cyclopts reads them from these functions."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, Group
 
@@ -10,7 +10,8 @@ QUESTION = Group("The question", sort_key=0)
 
 why = App(
     name="why",
-    help="Say why, with the numbers: why a weight would move, whose fault it is, why this prediction.",
+    help="Say why, with the numbers: why a weight would move, whose fault it is, why this prediction, and "
+    "which examples made it so.",
     help_epilogue="""A weight is LAYER:TO,FROM, a neuron LAYER:UNIT, by numbers from 0 or by names.
 
 Examples:
@@ -20,7 +21,10 @@ Examples:
     whygrad why weight iris.run '1:hidden 1:3,petal width (cm)' --svg weight.svg
     whygrad why paths iris.run 'petal width (cm) -> hidden 1:3'
     whygrad why blame iris.run --class virginica --html blame.html
-    whygrad why prediction iris.run --row 17 --json""",
+    whygrad why prediction iris.run --row 17 --json
+    whygrad why moved iris.run 2:0,5
+    whygrad why pushed iris.run --row 17
+    whygrad why without iris.run 3,5 --row 17""",
     help_format="plaintext",
     version_flags=[],
     help_flags=["--help", "-h"],
@@ -193,6 +197,105 @@ def prediction(
     from whygrad.cli.why import prediction
 
     return prediction(run, row, answer, output, wanted, top)
+
+
+OUTPUT = "Which class or output. [the class it says]"
+
+
+@why.command(
+    sort_key=7,
+    help_epilogue="""Examples:
+
+    whygrad why moved iris.run
+    whygrad why moved iris.run 2:0,5
+    whygrad why moved iris.run 'petal width (cm) -> hidden 3' --svg weight.svg
+    whygrad why moved iris.run virginica
+    whygrad why moved iris.run 'layer 2'""",
+)
+def moved(
+    run: RunFolder,
+    place: Annotated[
+        str | None,
+        option(
+            "Which weight or bias, as in `why weight`; or all of a neuron, 1:3 or its name; or of a layer, "
+            "'layer 2' or 2. [of those to an output the weight that went furthest]",
+            name="WEIGHT",
+            group=QUESTION,
+        ),
+    ] = None,
+    /,
+    *,
+    top: Annotated[
+        int, option("How many examples are listed, up and down. [10]", group=QUESTION)
+    ] = 10,
+    answer: Answer = PLAIN,
+) -> int:
+    """Show why a weight is what it is: its start, and what every example, class and epoch added."""
+    from whygrad.cli.trained import moved
+
+    return moved(run, place, answer, top)
+
+
+@why.command(
+    sort_key=8,
+    help_epilogue="""Examples:
+
+    whygrad why pushed iris.run --row 17
+    whygrad why pushed iris.run --row 17 --output virginica --html pushed.html
+    whygrad why pushed iris.run --all --by cost""",
+)
+def pushed(
+    run: RunFolder,
+    /,
+    *,
+    output: Annotated[str | None, option(OUTPUT, group=QUESTION)] = None,
+    by: Annotated[
+        Literal["a", "z", "cost"],
+        option("The output a, its weighted input z, or the cost. [a]", group=QUESTION),
+    ] = "a",
+    top: Annotated[
+        int, option("How many helpers and opponents are listed. [10]", group=QUESTION)
+    ] = 10,
+    rows: Rows = HELD_OUT,
+    answer: Answer = PLAIN,
+) -> int:
+    """Show which training examples moved the prediction for row 0 of those held out, or for several."""
+    from whygrad.cli.trained import pushed
+
+    return pushed(run, rows, answer, output, by, top)
+
+
+@why.command(
+    sort_key=9,
+    help_epilogue="""Examples:
+
+    whygrad why without iris.run 17 --row 3
+    whygrad why without iris.run 3,5 10-14 --all
+    whygrad why without iris.run 17 --rescale --json""",
+)
+def without(
+    run: RunFolder,
+    examples: Annotated[
+        str,
+        option(
+            "Which training examples, by the numbers that `why pushed` lists: 17, 3,5, 10-14.",
+            name="EXAMPLES",
+            group=QUESTION,
+        ),
+    ],
+    /,
+    *more: Annotated[str, option("More of them.", name="MORE", group=QUESTION)],
+    output: Annotated[str | None, option(OUTPUT, group=QUESTION)] = None,
+    rescale: Annotated[
+        bool, option("Divide by the examples that remain in a batch.", group=QUESTION)
+    ] = False,
+    rows: Rows = HELD_OUT,
+    answer: Answer = PLAIN,
+) -> int:
+    """Train again without some examples: what the prediction for row 0 of those held out would be."""
+    from whygrad.cli.trained import without
+
+    return without(run, (examples, *more), rows, answer, output, rescale)
 
 
 def check(

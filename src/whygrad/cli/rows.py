@@ -11,12 +11,13 @@ from whygrad.cli.arguments import Rows
 from whygrad.errors import InputError
 from whygrad.fitting import predict, truth
 from whygrad.functions import Array
+from whygrad.names import Names
 from whygrad.record import Run, open_run
 from whygrad.record.held_out import read_again
 from whygrad.show.numbers import number
 from whygrad.tables.columns import nearest_name, quoted
 from whygrad.why.bound import Why
-from whygrad.why.choosing import class_names
+from whygrad.why.choosing import class_names, classes, find_class
 
 ONE = Rows(row=0)
 ALL = Rows(all=True)
@@ -24,12 +25,16 @@ ALL = Rows(all=True)
 
 @dataclass(frozen=True, eq=False)
 class Chosen:
-    """The run, the rows that are asked about, as a table, and what there is to say of them."""
+    """The run, the rows that are asked about, as a table, and what there is to say of them.
+
+    Of a run on arrays the rows are an array, with their targets `y` beside it.
+    """
 
     run: Run
     table: Any
     note: str
     about: dict[str, Any]
+    y: Any = None
 
     @cached_property
     def why(self) -> Why:
@@ -37,11 +42,45 @@ class Chosen:
         return self.run.why
 
 
+def choose_of_any(path: Path, given: Rows, usual: Rows) -> Chosen:
+    """Read the rows that are meant; of a run on arrays those measured meanwhile, or else trained on."""
+    run = open_run(path)
+    if run.on_table:
+        return choose(path, given, usual)
+    _refuse_several(given)
+    which = usual if given == Rows() else given
+    part = "training" if run.held_out is None else "held_out"
+    data, said = run.held_out or run.data, f"{part.replace('_', '-')} rows"
+    places, about = np.arange(len(data.Y)), {"run": str(path), "scored_on": part}
+    note = f"Asked of all {len(places):,} {said}."
+    if which.row is not None:
+        if not 0 <= which.row < len(places):
+            raise InputError(f"row {which.row}: the rows are 0 to {len(places) - 1}")
+        places, note = places[which.row : which.row + 1], f"Row {which.row} of the {said}."
+    elif which.of is not None:
+        number = which.of.isascii() and which.of.isdecimal() and len(which.of) < 10
+        wanted = find_class(run.net, Names(), int(which.of) if number else which.of)
+        places = np.flatnonzero(classes(data.Y) == wanted)
+        if not len(places):
+            raise InputError(f"none of the {said} is of class {which.of}")
+        note = f"Asked of the {len(places):,} {said} of class {which.of}."
+    return Chosen(run, data.X[places], note, about | {"rows": places.tolist()}, data.Y[places])
+
+
+def _refuse_several(given: Rows) -> None:
+    if (given.row is not None) + (given.of is not None) + given.all > 1:
+        raise InputError("--row, --class and --all exclude each other: give one of them")
+
+
 def choose(path: Path, given: Rows, usual: Rows, most: int | None = None) -> Chosen:
     """Open a run and read the rows that are meant; without any given `usual`, of which the first `most`."""
     run = open_run(path)
-    if (given.row is not None) + (given.of is not None) + given.all > 1:
-        raise InputError("--row, --class and --all exclude each other: give one of them")
+    _refuse_several(given)
+    if not run.on_table:
+        raise InputError(
+            f"{path.name} was trained on arrays: here it is asked `why moved`, `pushed` and `without` "
+            "alone; in Python, open_run(…).why with arrays"
+        )
     which = usual if given == Rows() else given
     rows = read_again(run)
     part = run.manifest["scored_on"]

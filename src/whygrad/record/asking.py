@@ -12,7 +12,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from whygrad.errors import InputError
 from whygrad.explanation import Explanation, Table
+from whygrad.fitting import find_again, prepare
+from whygrad.functions import Array
 from whygrad.names import Names
 from whygrad.plan import Penalty
 from whygrad.record.held_out import read_again
@@ -24,15 +27,22 @@ PIXEL = re.compile(r"row (\d+), column (\d+)")
 
 
 def why_of_run(run: Any) -> Why:
-    """Give the asker of a run; without rows of your own it asks about those that were held out."""
-    about, target = run.manifest, run.encoding.target
+    """Give the asker of a run; without rows of your own it asks about those that were held out.
+
+    Of a run on arrays it takes arrays alone.
+    """
+    about = run.manifest
+    l1, l2 = Penalty(**about["l1"]), Penalty(**about["l2"])
+    n = about["data"]["rows"]["training"]
+    if not run.on_table:
+        return Why(run.net, run.theta, l1=l1, l2=l2, n=n, run=run)
+    target = run.encoding.target
     notes: tuple[str, ...] = ()
     if target.task == "regression":
         notes = (
             f"The network gives {target.name!r} standardised: 1 of it is {target.scale:.6g}, "
             f"0 is {target.center:.6g}.",
         )
-    l1, l2 = Penalty(**about["l1"]), Penalty(**about["l2"])
     encode = partial(_encode, run)
     names = names_of_encoding(run.encoding)
     return Why(
@@ -42,10 +52,61 @@ def why_of_run(run: Any) -> Why:
         encode,
         l1,
         l2,
-        about["data"]["rows"]["training"],
+        n,
         notes,
         partial(in_own_units, run.encoding),
+        run,
     )
+
+
+def rows_asked(run: Any, x: Any, y: Any) -> tuple[Any, Any]:
+    """Give rows and targets of the user, or None, as the network takes them.
+
+    A whole number, for a table also a list of them, means rows of those held out.
+    """
+    one = isinstance(x, int | np.integer) and not isinstance(x, bool)
+    if run.on_table:
+        if isinstance(x, np.ndarray):  # encoded already
+            return x, y
+        if one or (isinstance(x, list | tuple | range) and _are_places(x)):
+            table = read_again(run)
+            x = table.take(_checked_places([x] if one else x, len(table)))
+        found = run.why.examples(x, y)
+        return found.X, found.Y
+    if x is not None and not one:
+        return x, y
+    if run.held_out is None:
+        raise InputError(f"{run.path.name} held no rows out: give x, (n_0,) or (m, n_0)")
+    rows = run.held_out
+    places = np.arange(len(rows.Y)) if x is None else _checked_places([x], len(rows.Y))
+    return rows.X[places], rows.Y[places] if y is None else y
+
+
+def table_rows(run: Any) -> Array | None:
+    """Give the row of the table that each training example was, (n,); None where that cannot be told."""
+    if not run.on_table:
+        return None
+    try:
+        source = find_again(run.manifest["data"], run.target, run.encoding.task)
+        _, _, parts = prepare(source, run.settings)
+    except (InputError, OSError):
+        return None
+    there: Array = np.flatnonzero(run.encoding.target.present(source.table))
+    rows: Array = there[parts.training]
+    return rows if len(rows) == run.manifest["data"]["rows"]["training"] else None
+
+
+def _are_places(x: Any) -> bool:
+    return len(x) > 0 and all(
+        isinstance(i, int | np.integer) and not isinstance(i, bool) for i in x
+    )
+
+
+def _checked_places(given: Any, n: int) -> Any:
+    for i in given:
+        if not 0 <= i < n:
+            raise InputError(f"row {i}: the rows held out are 0 to {n - 1}")
+    return np.array(given, np.int64)
 
 
 def names_of_encoding(encoding: Encoding) -> Names:

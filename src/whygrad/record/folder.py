@@ -5,6 +5,7 @@
 """
 
 import shutil
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -64,11 +65,11 @@ def record_run(
     copy_data: bool | None = None,
 ) -> tuple[State, History]:
     """Train on arrays, and record it all in a new folder."""
-    folder, began = Path(path), datetime.now(UTC)
+    folder, began = Path(path), time.perf_counter()
     state, history = train_and_record(
         folder, training, Details(copy_data=copy_data), observers, seconds
     )
-    took = (datetime.now(UTC) - began).total_seconds()
+    took = time.perf_counter() - began
     conclude(folder, fitted(training, state, history), {"seconds": took})
     return state, history
 
@@ -127,18 +128,12 @@ def begin(folder: Path, training: Training, details: Details) -> None:
     about = _describe(training, details)
     temporary = folder.with_name(f".{folder.name}.{uuid4().hex}")
     try:
+        place.remove_leftovers(folder)
         try:
             (temporary / snapshots.FOLDER).mkdir(parents=True)
-            if details.encoding is not None:
-                manifest.write_json(temporary / manifest.ENCODING, details.encoding)
-                about["files"] = _digests(temporary, manifest.ENCODING)
-            if about["data"]["copied"]:
-                for part, data in _parts(training, details).items():
-                    stored.copy(temporary, part, data)
-            _first_row(temporary, training)
-            manifest.write(temporary, about)
-            sync(temporary)
-            place.move(temporary, folder, details.overwrite)
+            with place.only_writer(temporary):
+                _fill(temporary, training, details, about)
+                place.move(temporary, folder, details.overwrite)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     except FileError as error:
@@ -147,6 +142,19 @@ def begin(folder: Path, training: Training, details: Details) -> None:
     except (OSError, events.Error) as error:
         reason = getattr(error, "strerror", None) or str(error).replace(f"{temporary}", f"{folder}")
         raise FileError(f"{folder}: cannot be written ({reason})") from None
+
+
+def _fill(temporary: Path, training: Training, details: Details, about: dict[str, Any]) -> None:
+    """Write all that a run starts with."""
+    if details.encoding is not None:
+        manifest.write_json(temporary / manifest.ENCODING, details.encoding)
+        about["files"] = _digests(temporary, manifest.ENCODING)
+    if about["data"]["copied"]:
+        for part, data in _parts(training, details).items():
+            stored.copy(temporary, part, data)
+    _first_row(temporary, training)
+    manifest.write(temporary, about)
+    sync(temporary)
 
 
 def conclude(folder: Path, fitted: Fitted, results: Mapping[str, Any]) -> None:

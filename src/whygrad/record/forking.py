@@ -3,6 +3,7 @@
 All three run the same pure function again, from a state of the record.
 """
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
@@ -55,6 +56,7 @@ PLAN: dict[str, Callable[[Any], Any]] = {
     },
     **{name: lambda given: given for name in ("label_smoothing", "cost_below")},
 }
+HALF_WRITTEN = re.compile(r"\..+\.[0-9a-f]{32}")  # what `write_atomically` writes to
 OTHERS = ("rate", "engine", "data", "held_out", "callbacks", "seconds")
 
 
@@ -151,10 +153,13 @@ def _add_stage(stage: events.Stage, db: events.Database) -> None:
 
 
 def _clean(given: "Run") -> None:
-    """Remove the snapshots that a kill left without their rows."""
+    """Remove the snapshots that a kill left without their rows, and files that it left half written."""
     known = {snapshot.path for snapshot in given.snapshots()}
     for path in (given.path / snapshots.FOLDER).iterdir():
         if f"{snapshots.FOLDER}/{path.name}" not in known:
+            path.unlink(missing_ok=True)
+    for path in given.path.glob(".*"):
+        if HALF_WRITTEN.fullmatch(path.name) and path.is_file():
             path.unlink(missing_ok=True)
 
 

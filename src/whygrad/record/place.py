@@ -1,7 +1,9 @@
 """Where a run lies: its name, who may write there, and on which kind of file system."""
 
 import os
+import re
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,6 +13,7 @@ from whygrad.files import sync
 
 ENDING = ".run"
 MANIFEST = "manifest.json"
+MINUTE = 60.0  # seconds
 
 # File systems that other machines write to as well: SQLite's shared memory does not reach those.
 NETWORKED = (
@@ -94,6 +97,37 @@ def only_writer(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what a kill left beside a run's place while its folder was being made, or replaced.
+
+    Whoever makes a folder holds its lock: what is locked, or where no locks are, or was touched within the
+    last minute, stays. An older run on its way out goes only where the newer one is in its place.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return
+    pattern = re.compile(re.escape(f".{path.name}.") + r"[0-9a-f]{32}(\.old)?")
+    for other in list(path.parent.iterdir()):
+        found = pattern.fullmatch(other.name)
+        if (
+            not found
+            or other.is_symlink()
+            or not other.is_dir()
+            or (found[1] and not path.exists())
+        ):
+            continue
+        with suppress(OSError):
+            if time.time() - other.stat().st_mtime < MINUTE:
+                continue
+            handle = os.open(other, os.O_RDONLY)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(other, ignore_errors=True)
+            finally:
+                os.close(handle)
 
 
 def on_network(path: Path) -> bool:

@@ -23,15 +23,18 @@ from whygrad.plan import Plan, State
 from whygrad.record import events, snapshots
 from whygrad.training import Report
 
-LOOKS = 100  # at the layers in every epoch, about,
-LEAST = 8  # but so many steps apart at least: a look takes about as long as a step
+LOOKS = 100  # at the layers in every epoch, about, or where steps are short
+FEWER = 50  # still so many,
+EXAMPLES = 1000  # with so many examples between two: a look takes as long as a step on some twenty
+LEAST = 8  # steps between two, at least
 
 Job = Callable[[events.Database], None]
 
 
 def looks_every(plan: Plan) -> int:
     """Give the number of steps between two looks at the layers."""
-    return max(LEAST, plan.steps_per_epoch // LOOKS)
+    steps = plan.steps_per_epoch
+    return max(LEAST, steps // LOOKS, min(EXAMPLES // plan.batch_size, steps // FEWER))
 
 
 class Recorder:

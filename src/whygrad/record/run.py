@@ -215,10 +215,9 @@ class Run:
         """Ask why: `run.why.weight(frame, layer=1, to=0, from_="rooms")`, and the other questions of `Why`.
 
         Rows are a frame or a file with the target, or without any the rows that were held out; a run on
-        arrays is asked with arrays.
+        arrays is asked with arrays. `moved`, `pushed` and `without` ask of the training itself, and
+        take the number of a row that was held out as well.
         """
-        if not self.on_table:
-            return self.fitted.why
         from whygrad.record.asking import why_of_run
 
         return why_of_run(self)

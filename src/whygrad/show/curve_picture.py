@@ -97,7 +97,7 @@ def _stack_axis(picture: CurvePicture) -> Axis:
 def _keys(lines: Sequence[Line], areas: bool) -> list[tuple[str, str]]:
     keys = []
     for i, one in enumerate(lines):
-        name = f"c{i % SERIES}"
+        name = _area_look(i, one) if areas else f"c{i % SERIES}"
         if areas:
             key = tag(
                 "rect", {"x": 4, "y": -6, "width": 14, "height": 12, "rx": 2, "class": f"wg-{name}"}
@@ -236,6 +236,11 @@ def _beside(panel: Panel, x: float, y: float, name: str) -> list[Label]:
 # ── areas ────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def _area_look(i: int, one: Line) -> str:
+    """Give the colour of an area; one that would be dashed has none of its own, beside ten that have."""
+    return "soft" if one.dashed else f"c{i % SERIES}"
+
+
 def _areas(panel: Panel, x: Array, stacked: Sequence[Line]) -> list[str]:
     """Stack what is above zero upwards and what is below it downwards, one area for each line."""
     values = np.nan_to_num([drawable(one.y) for one in stacked])
@@ -255,7 +260,11 @@ def _areas(panel: Panel, x: Array, stacked: Sequence[Line]) -> list[str]:
                 back = [panel.point(float(x[k]), float(floor[k])) for k in places[::-1]]
                 path = f"M{'L'.join(point(*p) for p in there + back)}Z"
                 shapes.append(
-                    tag("path", {"d": path, "class": f"wg-c{i % SERIES}"}, title=clean(one.name))
+                    tag(
+                        "path",
+                        {"d": path, "class": f"wg-{_area_look(i, one)}"},
+                        title=clean(one.name),
+                    )
                 )
             floor = top
     zero = panel.point(panel.x.low, 0.0)[1]

@@ -13,6 +13,7 @@ from whygrad.show.png import data_uri, ink, signed_ink
 WIDTH, GAP = 520.0, 14.0
 MOST = 30  # images
 LARGEST = 210.0  # the side of one
+LINE = 14.0  # from one line of a caption to the next
 
 
 def draw_images(picture: ImagePicture) -> Drawing:
@@ -28,23 +29,26 @@ def draw_images(picture: ImagePicture) -> Drawing:
     low, largest = float(finite.min(initial=0.0)), float(np.abs(finite).max(initial=0.0)) or 1.0
     signed = picture.signed or low < 0
     shapes = []
+    under = 30 + LINE * max((one.count("\n") for one in picture.captions), default=0)
     top += 14
     bottom = top
     for place in range(count):
         x = 12 + (cell + GAP) * (place % across)
-        y = top + (high + 30) * (place // across)
+        y = top + (high + under) * (place // across)
         frame = {"x": x, "y": y, "width": wide, "height": high}
-        caption = clean(picture.captions[place]) if place < len(picture.captions) else ""
+        said = picture.captions[place].split("\n") if place < len(picture.captions) else [""]
+        lines = [clean(one) for one in said]
         href = data_uri(_pixels(images[place] / largest, signed))
         shapes += [
             tag("rect", frame | {"class": "wg-raised"}),
             tag("image", frame | {"class": "wg-pixels", "preserveAspectRatio": "none", "href": href},
-                title=caption),
+                title=", ".join(lines)),
             tag("rect", frame | {"class": "wg-on-line"}),
         ]  # fmt: skip
-        text = fitted(caption, cell, SMALL)
-        labels.append(Label(x + wide / 2, y + high + 15, text, SMALL, "middle", full=caption))
-        bottom = y + high + 24
+        for i, one in enumerate(lines):
+            at, text = y + high + 15 + LINE * i, fitted(one, cell, SMALL)
+            labels.append(Label(x + wide / 2, at, text, SMALL, "middle", full=one))
+        bottom = y + high + under - 6
     key, texts = _scale(largest, signed, bottom + 14)
     more = len(images) - count
     if more:

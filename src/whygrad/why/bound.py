@@ -67,6 +67,7 @@ class Why:
     n : the number of training examples, for penalties that are divided by it.
     notes : what every answer has to say about where the network comes from.
     own_units : tables for `prediction` in the units of the user's own columns, where X is scaled.
+    run : the recorded training that it came from, for `moved`, `pushed` and `without`, or None.
 
     >>> from whygrad import Dense
     >>> net = Network(2, [Dense(3, "tanh"), Dense(1, "sigmoid")], cost="binary_cross_entropy")
@@ -84,6 +85,7 @@ class Why:
     n: int = 0
     notes: tuple[str, ...] = ()
     own_units: OwnUnits = nothing_more
+    run: Any = None
 
     def __repr__(self) -> str:
         sizes = "-".join(str(units) for units in self.net.sizes)
@@ -151,6 +153,35 @@ class Why:
     def check(self, X: Any = None, y: Any = None, **more: Any) -> Explanation:
         """Is the gradient right: central differences beside it. See `whygrad.why.check`."""
         return self._ask("check", X, y, more)
+
+    # ── of the training that it came from ──
+
+    def moved(self, layer: int, to: Any = "all", from_: Any = "all", **more: Any) -> Explanation:
+        """Why is a weight, a bias, a neuron, a layer what it is: the ledger. See `whygrad.why.moved`."""
+        return self._of_training("moved", layer, to, from_, **more)
+
+    def pushed(self, X: Any = None, y: Any = None, **more: Any) -> Explanation:
+        """Which training examples moved the prediction for X. See `whygrad.why.pushed`.
+
+        A whole number is a row of those held out. `of` is a class or an output, y is for `by="cost"`.
+        """
+        return self._of_training("pushed", X, y=y, **more)
+
+    def without(self, examples: Any, X: Any = None, y: Any = None, **more: Any) -> Explanation:
+        """What would the prediction for X be without some training examples. See `whygrad.why.without`.
+
+        A whole number for X is a row of those held out.
+        """
+        return self._of_training("without", examples, X, y=y, **more)
+
+    def _of_training(self, question: str, *given: Any, **options: Any) -> Explanation:
+        if self.run is None:
+            raise InputError(
+                f"{question} asks of a recorded training: train with record=, then ask open_run(…).why"
+            )
+        function = getattr(import_module("whygrad.why"), question)
+        answer: Explanation = function(self.run, *given, **({"names": self.names} | options))
+        return replace(answer, notes=answer.notes + self.notes)
 
     def examples(self, X: Any = None, y: Any = None, sample_weight: Any = None) -> Examples:
         """Give rows and targets as the network takes them, in float64.

@@ -6,6 +6,7 @@ known. `course_of` takes them from a recorded run, `course` from plan, start and
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,10 @@ Encode = Callable[[Any, Any], tuple[Any, Any]]
 LeftOut = Callable[[Array, bool], Array]
 
 
+def no_rows() -> None:
+    """Examples that are no rows of a table."""
+
+
 def given(x: Any, y: Any) -> tuple[Any, Any]:
     """Give what is an array already."""
     return x, y
@@ -42,7 +47,8 @@ class Course:
     `data` is what training saw, its targets smoothed where the plan says so. Where the best parameters
     were restored, `last` is their step. The arrays of a state given by `advance` may be used for the next.
     `left_out` trains again without some examples, `encode` turns rows of the user into the network's, and
-    `own` says which examples the training itself left out.
+    `own` says which examples the training itself left out. `rows` gives the row of a table that each
+    example was, (n,), or None.
     """
 
     plan: Plan
@@ -55,6 +61,7 @@ class Course:
     names: Names = Names()
     own: Watch = Watch()
     encode: Encode = given
+    rows: Callable[[], Array | None] = no_rows
 
     def watch(self, taps: tuple[Tap, ...] = ()) -> Watch:
         """Give a watch of these taps, with the examples left out that training left out."""
@@ -174,7 +181,7 @@ def course_of(run: Any) -> Course:
     if isinstance(run, Course):
         return run
     refuse(run.plan)
-    from whygrad.record import forking, replay
+    from whygrad.record import asking, forking, replay
 
     last_state = run.state(run.step)
     theta = final(run.plan, last_state)
@@ -194,10 +201,7 @@ def course_of(run: Any) -> Course:
         return final(run.plan, forking.left_out(run, examples, rescale)[0])
 
     def encode(x: Any, y: Any) -> tuple[Any, Any]:
-        if not run.on_table or isinstance(x, np.ndarray):
-            return x, y
-        found = run.why.examples(x, y)
-        return found.X, found.Y
+        return asking.rows_asked(run, x, y)
 
     return Course(
         run.plan,
@@ -210,4 +214,5 @@ def course_of(run: Any) -> Course:
         run.why.names if run.on_table else Names(),
         run.watch,
         encode,
+        partial(asking.table_rows, run),
     )

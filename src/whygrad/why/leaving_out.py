@@ -17,6 +17,7 @@ from whygrad.explanation import Explanation, Table
 from whygrad.functions import Array
 from whygrad.names import Names
 from whygrad.network import Network, Parameters
+from whygrad.pictures import BarPicture
 from whygrad.why.choosing import class_names, classes, classifies
 from whygrad.why.course import course_of
 from whygrad.why.functional import functional
@@ -26,6 +27,8 @@ SAME = (
     "This is the training itself, run again from the same start and with the same batches: for this seed "
     "it is exact, for another it may differ."
 )
+
+BARS = 20  # outputs whose changes are drawn
 
 
 def without(
@@ -78,8 +81,21 @@ def without(
         answer=_sentence(net, names, who, rows[0], before, after),
         value=value,
         tables=(Table(f"Without {who}", ("", "with", "without", "change"), tuple(rows)),),
+        pictures=(_changes(net, names, who, (after - before).mean(axis=0)),),
         numbers={"before": before, "after": after, "theta": theta, "distance": distance},
         notes=(SAME,),
+    )
+
+
+def _changes(net: Network, names: Names, who: str, change: Array) -> BarPicture:
+    """Draw how the outputs would change, of many those that would change most."""
+    most = np.sort(np.argsort(-np.abs(change), kind="stable")[:BARS])
+    known = names.layer(net, net.L)
+    return BarPicture(
+        f"What changes without {who}",
+        "output without minus output with",
+        tuple(known[i] for i in most),
+        change[most],
     )
 
 

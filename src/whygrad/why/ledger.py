@@ -13,14 +13,14 @@ import numpy as np
 
 from whygrad.engines import Tap
 from whygrad.errors import InputError
-from whygrad.explanation import Explanation, Table, Term
+from whygrad.explanation import Explanation, Term
 from whygrad.functions import Array
 from whygrad.names import Names, Place, check_layer
 from whygrad.pictures import CurvePicture, Line
 from whygrad.why.accounts import Accounts, accounts
 from whygrad.why.course import Course, course_of, group_names
 from whygrad.why.linear import ADAPTIVE
-from whygrad.why.naming import images_of, named
+from whygrad.why.naming import listed, most_and_least
 from whygrad.why.symbols import shown
 from whygrad.why.trail import trail
 
@@ -123,20 +123,23 @@ def _answer(
         if matrix.any():
             terms.append(Term(name, float((matrix * along).sum())))
     left = value - float(np.sum([term.value for term in terms]))
-    tables, pictures = _tables(course, names, by_example, top)
+    up, down = most_and_least(by_example, top)
+    most = (("Pushed it up most", up), ("Pushed it down most", down))
+    tables, pictures, more_notes = listed(course, names, by_example, most, "contribution")
     single = along.size == 1
-    order = np.argsort(-np.abs(by_example), kind="stable")
     went = (
         f"went from {shown(start)} to {shown(value)}"
         if single
         else f"moved by {shown(value - start)}"
     )
     answer = f"{what[0].upper()}{what[1:]} {went} in {course.last - course.start.step:,} steps."
-    if len(labels) > 1 and by_class.any():
-        most = int(np.abs(by_class).argmax())
-        answer += f" Examples of {labels[most]} moved it most, by {shown(by_class[most])}."
+    parts = [term for term in terms[1:] if len(terms) > 2]
+    if any(term.value for term in parts):
+        first_of_all = max(parts, key=lambda term: abs(term.value))
+        who = first_of_all.name[:1].upper() + first_of_all.name[1:]
+        answer += f" {who} moved it most, by {shown(first_of_all.value)}."
     if by_example.any():
-        first = int(order[0])
+        first = int(np.abs(by_example).argmax())
         answer += f" No example moved it more than example {first}, by {shown(by_example[first])}."
     notes = [ACCOUNTING]
     if isinstance(course.plan.optimizer, ADAPTIVE):
@@ -155,30 +158,12 @@ def _answer(
         value=value,
         terms=tuple(terms),
         residuals={"rounding": left},
-        tables=tuple(tables),
+        tables=tables,
         pictures=(_path(found, labels, what), *pictures),
         numbers=numbers,
-        notes=tuple(notes),
+        notes=(*notes, *more_notes),
         part=part,
     )
-
-
-def _tables(
-    course: Course, names: Names, by_example: Array, top: int
-) -> tuple[list[Table], list[Any]]:
-    """List the examples that moved it most, up and down, and show them where they are images."""
-    tables: list[Table] = []
-    pictures: list[Any] = []
-    order = np.argsort(-by_example, kind="stable")
-    for title, chosen in (
-        ("Pushed it up most", [i for i in order[:top] if by_example[i] > 0]),
-        ("Pushed it down most", [i for i in order[::-1][:top] if by_example[i] < 0]),
-    ):
-        rows = tuple((named(course, names, i), int(i), float(by_example[i])) for i in chosen)
-        tables.append(Table(title, ("class", "example", "contribution"), rows))
-        captions = tuple(f"{row[1]}: {row[0]}, {shown(row[2])}" for row in rows)
-        pictures += images_of(course, names, np.array(chosen, np.int64), title, captions)
-    return tables, pictures
 
 
 def _path(found: Accounts, labels: tuple[str, ...], what: str) -> CurvePicture:
@@ -188,7 +173,7 @@ def _path(found: Accounts, labels: tuple[str, ...], what: str) -> CurvePicture:
     so_far[1:, -1] = np.cumsum(found.other)
     areas = [Line(name, so_far[:, g]) for g, name in enumerate(labels)]
     if found.other.any():
-        areas.append(Line("penalties, decay, momentum", so_far[:, -1]))
+        areas.append(Line("penalties, decay, momentum", so_far[:, -1], dashed=True))
     single = found.direction.size == 1
     return CurvePicture(
         f"The way of {what}",

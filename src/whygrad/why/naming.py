@@ -1,12 +1,18 @@
 """How training examples are spoken of and shown: by their class or target, and as images where they are."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from whygrad.explanation import Table
 from whygrad.functions import Array
 from whygrad.names import Names, names_of
 from whygrad.pictures import ImagePicture
 from whygrad.why.choosing import class_names, classes, classifies
 from whygrad.why.course import Course
+from whygrad.why.symbols import shown
+
+ROWS = "Rows are those of the table, counted from 0; examples are places among the rows trained on."
 
 
 def named(course: Course, names: Names, example: int) -> str:
@@ -27,3 +33,36 @@ def images_of(
     X = course.data.X[examples]
     X = np.asarray(X.toarray() if hasattr(X, "toarray") else X)
     return (ImagePicture(title, X.reshape(len(examples), *shape), captions),)
+
+
+def listed(
+    course: Course,
+    names: Names,
+    by_example: Array,
+    most: Sequence[tuple[str, Sequence[int]]],
+    what: str,
+) -> tuple[tuple[Table, ...], tuple[ImagePicture, ...], tuple[str, ...]]:
+    """List examples under titles, with what each added, and show them where they are images.
+
+    Where the training was on a table that can still be read, the rows are given as well, and a note.
+    """
+    rows = course.rows()
+    tables: list[Table] = []
+    pictures: list[ImagePicture] = []
+    for title, chosen in most:
+        lines = []
+        for i in chosen:
+            row = () if rows is None else (int(rows[i]),)
+            lines.append((named(course, names, i), int(i), *row, float(by_example[i])))
+        heads = ("class", "example", *(() if rows is None else ("row",)), what)
+        tables.append(Table(title, heads, tuple(lines)))
+        captions = tuple(f"{line[1]}: {line[0]}\n{shown(line[-1])}" for line in lines)
+        pictures += images_of(course, names, np.array(chosen, np.int64), title, captions)
+    return tuple(tables), tuple(pictures), () if rows is None else (ROWS,)
+
+
+def most_and_least(by_example: Array, top: int) -> tuple[list[int], list[int]]:
+    """Give the examples that added most, and those that took most away, `top` of each at most."""
+    order = np.argsort(-by_example, kind="stable").tolist()
+    up = [i for i in order[:top] if by_example[i] > 0]
+    return up, [i for i in order[::-1][:top] if by_example[i] < 0]

@@ -4,8 +4,8 @@
 
 push_i adds up ⟨∇f(x; θ_t), Δθ_t by example i⟩ over the steps, each to first order and momentum carried
 exactly (see `trail`); "first order" is what that leaves. An example that raises f is a helper, one that
-lowers it an opponent. TracIn (Pruthi et al., 2020) is the same sum for plain descent, taken at a few
-checkpoints instead of at every step.
+lowers it an opponent; of a cost the other way round. TracIn (Pruthi et al., 2020) is the same sum for
+plain descent, taken at a few checkpoints instead of at every step.
 """
 
 from typing import Any
@@ -14,14 +14,14 @@ import numpy as np
 
 from whygrad.engines.watching import whole
 from whygrad.errors import InputError
-from whygrad.explanation import Explanation, Table, Term
+from whygrad.explanation import Explanation, Term
 from whygrad.functions import Array
 from whygrad.names import Names
 from whygrad.pictures import CurvePicture, Line, Picture
 from whygrad.why.course import Course, course_of, group_names, groups_of
 from whygrad.why.functional import Functional, Meant, functional
 from whygrad.why.linear import ADAPTIVE
-from whygrad.why.naming import images_of, named
+from whygrad.why.naming import listed, most_and_least
 from whygrad.why.symbols import shown
 from whygrad.why.trail import Trail, trail
 
@@ -92,21 +92,20 @@ def _answer(course: Course, names: Names, f: Functional, found: Trail, top: int)
     along = np.cumsum(found.by_step)
     left = float(along[-1]) - found.total if len(along) else 0.0
     what = f.name(names)
-    order = np.argsort(-found.by_example, kind="stable")
-    helpers = [i for i in order[:top] if found.by_example[i] > 0]
-    opponents = [i for i in order[::-1][:top] if found.by_example[i] < 0]
-    tables: list[Table] = []
-    pictures: list[Picture] = []
-    for title, chosen in (("Helpers", helpers), ("Opponents", opponents)):
-        rows = tuple((named(course, names, i), int(i), float(found.by_example[i])) for i in chosen)
-        tables.append(Table(f"{title}: they moved it most", ("class", "example", "push"), rows))
-        captions = tuple(f"{row[1]}: {row[0]}, {shown(row[2])}" for row in rows)
-        pictures += images_of(course, names, np.array(chosen, np.int64), title, captions)
+    up, down = most_and_least(found.by_example, top)
+    # A cost is helped by those who lower it.
+    ends = [("raised", up), ("lowered", down)]
+    ends = ends[::-1] if f.by == "cost" else ends
+    most = [
+        (f"{who}: they {did} it most", chosen)
+        for who, (did, chosen) in zip(("Helpers", "Opponents"), ends, strict=True)
+    ]
+    tables, pictures, more_notes = listed(course, names, found.by_example, most, "push")
     answer = f"The {what} went from {shown(first)} to {shown(value)} in {len(along):,} steps."
-    if helpers and opponents:
+    if up and down:
         answer += (
-            f" Example {helpers[0]} raised it most, by {shown(found.by_example[helpers[0]])}; "
-            f"example {opponents[0]} lowered it most, by {shown(-found.by_example[opponents[0]])}."
+            f" Example {up[0]} raised it most, by {shown(found.by_example[up[0]])}; "
+            f"example {down[0]} lowered it most, by {shown(-found.by_example[down[0]])}."
         )
     notes = [FIRST_ORDER]
     rule = course.plan.optimizer
@@ -120,10 +119,10 @@ def _answer(course: Course, names: Names, f: Functional, found: Trail, top: int)
         terms=tuple(terms),
         residuals={"first order": value - first - (float(along[-1]) if len(along) else 0.0),
                    "rounding": left},
-        tables=tuple(tables),
+        tables=tables,
         pictures=(*pictures, *_curve(what, first, along)),
         numbers={"by_example": found.by_example, "by_step": found.by_step, "by_class": by_class},
-        notes=tuple(notes),
+        notes=(*notes, *more_notes),
     )  # fmt: skip
 
 

@@ -1,0 +1,126 @@
+"""`whygrad why moved`, `pushed` and `without`: the questions about a training as it went."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from whygrad.cli import answers
+from whygrad.cli.arguments import Answer, Rows
+from whygrad.cli.places import ARROW, find_unit, find_weight
+from whygrad.cli.rows import ONE, choose_of_any
+from whygrad.errors import InputError
+from whygrad.explanation import Explanation
+from whygrad.functions import Array
+from whygrad.names import Names, Place, check_layer
+from whygrad.network import Network, Parameters
+from whygrad.record import Run, open_run
+from whygrad.tables.columns import quoted
+from whygrad.why.choosing import class_names, classifies, find_class
+
+LAYER = re.compile(r"\s*(?:layer\s+)?([0-9]{1,9})\s*", re.IGNORECASE)
+NUMBERS = re.compile(r"([0-9]{1,12})(?:-([0-9]{1,12}))?")
+
+
+def moved(run: Path, place: str | None, how: Answer, top: int) -> int:
+    """Give the ledger of a weight, a neuron or a layer; by default of one weight to an output."""
+    answers.check(how)
+    opened = open_run(run)
+    why = opened.why
+    of = _furthest(opened) if place is None else _meant(opened.net, why.names, place)
+    return answers.show(why.moved(**of, top=top), how, {"run": str(run)})
+
+
+def pushed(run: Path, rows: Rows, how: Answer, output: str | None, by: str, top: int) -> int:
+    """Say which training examples moved the prediction for a row, or its cost."""
+    answers.check(how)
+    chosen = choose_of_any(run, rows, ONE)
+    of = _output(chosen.run.net, chosen.why.names, output)
+    y = chosen.y if by == "cost" else None
+    answer = chosen.why.pushed(chosen.table, y, of=of, by=by, top=top)
+    return answers.show(_noted(answer, chosen.note), how, chosen.about)
+
+
+def without(
+    run: Path,
+    examples: tuple[str, ...],
+    rows: Rows,
+    how: Answer,
+    output: str | None,
+    rescale: bool,
+) -> int:
+    """Say what the prediction for a row would be without some training examples."""
+    answers.check(how)
+    places = numbers_of(examples)
+    chosen = choose_of_any(run, rows, ONE)
+    of = _output(chosen.run.net, chosen.why.names, output)
+    answer = chosen.why.without(places, chosen.table, chosen.y, of=of, rescale=rescale)
+    return answers.show(_noted(answer, chosen.note), how, {"examples": places} | chosen.about)
+
+
+def numbers_of(words: tuple[str, ...]) -> list[int]:
+    """Read the numbers of training examples: 17, 3,5 and 10-14.
+
+    >>> numbers_of(("17", "3,5", "10-12"))
+    [3, 5, 10, 11, 12, 17]
+    """
+    found: set[int] = set()
+    for word in ",".join(words).split(","):
+        match = NUMBERS.fullmatch(word.strip())
+        if not match:
+            raise InputError(
+                f"examples {quoted(word)}: give their numbers in the training data, 17 or 3,5 or 10-14"
+            )
+        low, high = int(match[1]), int(match[2] or match[1])
+        if high < low or high - low > 10**7:
+            raise InputError(f"examples {quoted(word)}: give the lower number first, such as 10-14")
+        found.update(range(low, high + 1))
+    return sorted(found)
+
+
+def _meant(net: Network, names: Names, text: str) -> dict[str, Any]:
+    """Give the weight, bias, neuron or layer that is meant; digits alone are a layer."""
+    whole = LAYER.fullmatch(text)
+    if whole:
+        return {"layer": check_layer(net, int(whole[1]))}
+    try:
+        unit = find_unit(net, names, text)
+    except InputError:
+        if not ARROW.search(text) and "," not in text:
+            raise
+        return _ends(find_weight(net, names, text))
+    if unit.layer == 0:
+        raise InputError(
+            f"{quoted(text)} is an input, which has no weights of its own: name a neuron"
+        )
+    return {"layer": unit.layer, "to": unit.to}
+
+
+def _ends(place: Place) -> dict[str, Any]:
+    return {"layer": place.layer, "to": place.to, "from_": place.from_}
+
+
+def _furthest(run: Run) -> dict[str, Any]:
+    """Give the weight to the outputs that is furthest from where it started.
+
+    Below, penalties may have moved those of inputs that are always 0 furthest, and no example any.
+    """
+    L, start = run.net.L, Parameters(run.net.sizes, run.state(run.start).theta)
+    gaps: Array = np.abs(run.theta.W[L] - start.W[L])
+    return _ends(Place(L, *map(int, divmod(int(gaps.argmax()), gaps.shape[1]))))
+
+
+def _output(net: Network, names: Names, text: str | None) -> int | None:
+    """Give the class or output that is meant, by number or by name."""
+    if text is None:
+        return None
+    text = text.strip()
+    known = class_names(net, names) if classifies(net) else names.layer(net, net.L)
+    given: Any = int(text) if text.isascii() and text.isdecimal() and text not in known else text
+    return find_class(net, names, given) if classifies(net) else names.find(net, net.L, given)
+
+
+def _noted(answer: Explanation, note: str) -> Explanation:
+    return replace(answer, notes=(note, *answer.notes))
