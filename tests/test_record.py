@@ -74,7 +74,12 @@ def test_layers_are_looked_at_some_hundred_times_an_epoch_but_not_at_every_step(
     assert (seen.steps % recorder.LEAST == 0).all() and len(seen.steps) == -(-12 * STEPS // 8)
     assert seen["update"].shape == (len(seen.steps), 2) and (seen["update"] > 0).all()
     plan = dataclasses.replace(run.plan, n=60_000, batch_size=10)
-    assert recorder.looks_every(plan) == 60
+    assert (
+        recorder.looks_every(plan) == 100
+    )  # every thousand examples: a look takes as long as two steps
+    assert recorder.looks_every(dataclasses.replace(plan, n=600_000)) == 600
+    assert recorder.looks_every(dataclasses.replace(plan, batch_size=1)) == 1000
+    assert recorder.looks_every(dataclasses.replace(plan, batch_size=100)) == 10
 
 
 def test_an_observer_sees_the_steps_that_it_wishes_to_see():

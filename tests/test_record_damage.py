@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 import killing
 import whygrad as wg
 from whygrad import files
-from whygrad.record import events, manifest, snapshots
+from whygrad.record import events, manifest, place, snapshots
 from whygrad.record.replay import same_state
 
 CASE = {"optimizer": "adam", "schedule": "step", "stopping": "best", "dropout": "0.25"}
@@ -297,3 +298,39 @@ def test_snapshots_that_a_kill_left_without_a_row_are_cleared_away(path, truth):
     resumes_well(path, truth)
     known = {Path(one.path).name for one in wg.open_run(path).snapshots()}
     assert {file.name for file in (path / "snapshots").iterdir()} == known
+
+
+def test_files_that_a_kill_left_half_written_are_cleared_away(path, truth):
+    unended(path, until=100)
+    (path / f".manifest.json.{'a' * 32}").write_text("{")
+    (path / ".mine").write_text("a note")
+    resumes_well(path, truth)
+    assert {file.name for file in path.glob(".*")} == {".mine"}
+
+
+def leave(folder, name, *, minutes=2.0):
+    """Leave a folder as a kill would, some minutes ago."""
+    (folder / name / "snapshots").mkdir(parents=True)
+    then = time.time() - 60 * minutes
+    os.utime(folder / name, (then, then))
+    return folder / name
+
+
+def test_what_a_kill_left_beside_a_run_goes_when_one_starts_in_the_same_place(tmp_path):
+    gone = leave(tmp_path, f".a.run.{'0' * 32}")
+    others = [
+        leave(tmp_path, f".b.run.{'0' * 32}"),  # of another run
+        leave(tmp_path, ".a.run.mine"),
+        leave(
+            tmp_path, f".a.run.{'1' * 32}", minutes=0
+        ),  # it may be another process, about to lock it
+        leave(tmp_path, f".a.run.{'2' * 32}.old"),  # the only one there is
+    ]
+    busy = leave(tmp_path, f".a.run.{'3' * 32}")
+    with place.only_writer(busy):
+        killing.train(CASE | {"engine": "native"}, tmp_path / "a.run")
+        assert not gone.exists() and busy.exists()
+        assert all(other.exists() for other in others)
+    place.remove_leftovers(tmp_path / "a.run")
+    assert not busy.exists() and not others[-1].exists()
+    assert all(other.exists() for other in others[:-1])

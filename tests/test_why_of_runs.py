@@ -92,7 +92,15 @@ def test_a_run_is_asked_of_its_training_by_its_own_why(tmp_path):
     found, expected = run.why.without([3], 5), wg.why.without(run, [3], X[55:56], y=Y[55:56])
     assert found.to_dict() == expected.to_dict()
     named = run.why.named(outputs=["a", "b", "c"])
-    assert named.pushed(5, of="b").to_dict()["question"].endswith("output for b?")
+    pushed = named.pushed(5, of="b")
+    assert pushed.question.endswith("output for b?")
+    assert [term.name for term in pushed.terms[1:4]] == [
+        "pushed by a",
+        "pushed by b",
+        "pushed by c",
+    ]
+    said = [term.name for term in named.moved(2, "b", 4).terms[1:4]]
+    assert said == ["examples of a", "examples of b", "examples of c"]
     for outside in (-1, 10):
         with pytest.raises(wg.InputError, match=f"row {outside}: the rows held out are 0 to 9"):
             run.why.pushed(outside)

@@ -169,11 +169,11 @@ def groups_of(course: Course) -> tuple[Array, int]:
     return classes(Y).astype(np.int64), max(2, Y.shape[1])
 
 
-def group_names(course: Course, count: int) -> tuple[str, ...]:
+def group_names(course: Course, names: Names, count: int) -> tuple[str, ...]:
     """Name the classes of the examples."""
     from whygrad.why.choosing import class_names
 
-    return ("all examples",) if count == 1 else class_names(course.plan.net, course.names)
+    return ("all examples",) if count == 1 else class_names(course.plan.net, names)
 
 
 def course_of(run: Any) -> Course:

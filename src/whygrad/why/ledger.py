@@ -110,7 +110,7 @@ def _answer(
 ) -> Explanation:
     along = found.direction
     start, value = float((found.start * along).sum()), float((found.value * along).sum())
-    labels = group_names(course, len(found.by_class))
+    labels = group_names(course, names, len(found.by_class))
     by_class = np.tensordot(found.by_class, along, 2)
     terms = [Term("start", start)]
     terms += [Term(f"examples of {name}" if len(labels) > 1 else name, float(push))

@@ -84,7 +84,7 @@ def _answer(course: Course, names: Names, f: Functional, found: Trail, top: int)
         "momentum brought along": found.inherited,
     }
     terms = [Term("start", first)]
-    labels = group_names(course, count)
+    labels = group_names(course, names, count)
     terms += [
         Term(f"pushed by {name}", float(push)) for name, push in zip(labels, by_class, strict=True)
     ]
