@@ -1,6 +1,8 @@
 """`whygrad why moved`, `pushed` and `without`: a recorded training, asked from the command line."""
 
 import json
+import shutil
+import sqlite3
 from xml.etree import ElementTree
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 import whygrad as wg
 from command import whygrad
 from whygrad.cli.trained import numbers_of
+from whygrad.record import manifest
 
 QUICK = ("--hidden", "6", "--activation", "tanh", "--epochs", "4", "--engine", "reference")
 
@@ -102,6 +105,20 @@ def test_without_a_weight_the_one_to_an_output_is_meant_that_went_furthest(iris)
     assert asked("moved", iris)["part"] == f"2:{j},{k}"
 
 
+def test_of_a_run_that_was_killed_the_weight_is_chosen_by_where_it_is_by_now(iris, tmp_path):
+    expected = asked("moved", iris)
+    shutil.copytree(iris, tmp_path / "iris.run")
+    with sqlite3.connect(tmp_path / "iris.run" / "events.sqlite") as db:
+        db.execute("DELETE FROM ended")
+        db.execute("DELETE FROM snapshots WHERE step > 0")
+    db.close()
+    about = manifest.read(tmp_path / "iris.run")
+    del about["files"][manifest.MODEL]
+    manifest.write(tmp_path / "iris.run", about)
+    said = asked("moved", tmp_path / "iris.run")
+    assert said["part"] == expected["part"] and said["value"] == expected["value"]
+
+
 def test_the_rows_listed_are_those_of_the_table(here):
     lines = ["x,y"] + [f"{i / 10},{'' if i == 4 else 'ab'[i % 3 == 0]}" for i in range(40)]
     (here / "t.csv").write_text("\n".join(lines) + "\n")
@@ -117,10 +134,17 @@ def test_the_rows_listed_are_those_of_the_table(here):
             ) == pytest.approx(float(cells[0]), abs=1e-5)
 
 
-def test_the_rows_are_left_out_where_the_table_is_gone(here):
-    (here / "t.csv").write_text("x,y\n" + "".join(f"{i / 8},{'ab'[i % 2]}\n" for i in range(40)))
+@pytest.mark.parametrize("change", ["gone", "changed"])
+def test_the_rows_are_left_out_where_the_table_is_no_longer_what_it_was(here, change):
+    text = "x,y\n" + "".join(f"{i / 8},{'ab'[i % 2]}\n" for i in range(40))
+    (here / "t.csv").write_text(text)
     assert whygrad("train", "t.csv", "--target", "y", *QUICK).code == 0
-    (here / "t.csv").unlink()
+    if change == "gone":
+        (here / "t.csv").unlink()
+    else:
+        (here / "t.csv").write_text(
+            text.replace(",a", ",c").replace(",b", ",a").replace(",c", ",b")
+        )
     heads = {tuple(table["columns"]) for table in asked("moved", "t.run")["tables"]}
     assert heads == {("class", "example", "contribution")}
 

@@ -107,8 +107,11 @@ def _furthest(run: Run) -> dict[str, Any]:
 
     Below, penalties may have moved those of inputs that are always 0 furthest, and no example any.
     """
-    L, start = run.net.L, Parameters(run.net.sizes, run.state(run.start).theta)
-    gaps: Array = np.abs(run.theta.W[L] - start.W[L])
+    L, sizes = run.net.L, run.net.sizes
+    start = Parameters(sizes, run.state(run.start).theta)
+    # What was killed has the parameters of its last snapshot, which may be the first.
+    now = run.theta if run.concluded else Parameters(sizes, run.state(run.step).theta)
+    gaps: Array = np.abs(now.W[L] - start.W[L])
     return _ends(Place(L, *map(int, divmod(int(gaps.argmax()), gaps.shape[1]))))
 
 

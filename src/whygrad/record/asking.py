@@ -14,11 +14,10 @@ import pyarrow as pa
 
 from whygrad.errors import InputError
 from whygrad.explanation import Explanation, Table
-from whygrad.fitting import find_again, prepare
 from whygrad.functions import Array
 from whygrad.names import Names
 from whygrad.plan import Penalty
-from whygrad.record.held_out import read_again
+from whygrad.record.held_out import read_again, rows_trained_on
 from whygrad.tables import Encoding, as_table, read
 from whygrad.tables.encoding import Number
 from whygrad.why.bound import Examples, Why
@@ -87,13 +86,9 @@ def table_rows(run: Any) -> Array | None:
     if not run.on_table:
         return None
     try:
-        source = find_again(run.manifest["data"], run.target, run.encoding.task)
-        _, _, parts = prepare(source, run.settings)
+        return rows_trained_on(run)
     except (InputError, OSError):
         return None
-    there: Array = np.flatnonzero(run.encoding.target.present(source.table))
-    rows: Array = there[parts.training]
-    return rows if len(rows) == run.manifest["data"]["rows"]["training"] else None
 
 
 def _are_places(x: Any) -> bool:

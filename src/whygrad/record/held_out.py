@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import numpy as np
+
 from whygrad.errors import InputError
 from whygrad.fitting import find_again, prepare
+from whygrad.functions import Array
 from whygrad.plan import Data
 from whygrad.record import stored
 
@@ -23,6 +26,19 @@ def read_part(run: Any, part: str) -> tuple[Any, Data]:
     where they are gone.
     """
     table, encoding, parts = prepare_again(run)
+    return _checked(run, part, table, encoding, parts)
+
+
+def rows_trained_on(run: Any) -> Array:
+    """Give the row of the table that each training example of a `Run` was, (n,); raises as `read_part`."""
+    source = find_again(run.manifest["data"], run.target, run.encoding.task)
+    table, encoding, parts = prepare(source, run.settings)
+    _checked(run, "training", table, encoding, parts)
+    rows: Array = np.flatnonzero(encoding.target.present(source.table))[parts.training]
+    return rows
+
+
+def _checked(run: Any, part: str, table: Any, encoding: Any, parts: Any) -> tuple[Any, Data]:
     rows, dtype = table.take(vars(parts)[part]), run.manifest["dtype"]
     data = Data(encoding.encode(rows, dtype), encoding.targets(rows, dtype))
     recorded = run.manifest["data"]["sha256"].get(part)

@@ -97,7 +97,10 @@ def read_copy(run: Path, part: str) -> Data:
         try:
             return np.lib.format.open_memmap(path, mode="r")
         except FileNotFoundError:
-            raise FileError(f"{run}: damaged, {FOLDER}/{path.name} is missing") from None
+            raise FileError(
+                f"{run}: damaged, {FOLDER}/{path.name} is missing. History and parameters are there; to go "
+                "on, give the data again, open_run(path, data=(X, Y))"
+            ) from None
         except (OSError, ValueError) as error:
             raise FileError(f"{run}: damaged, {FOLDER}/{path.name} ({error})") from None
 

@@ -139,4 +139,4 @@ def _sentence(
     known = class_names(net, names)
     if then[0] == now[0]:
         return f"{said} The class predicted would still be {known[int(then[0])]}."
-    return f"{said} {known[int(now[0])]} would be predicted instead of {known[int(then[0])]}."
+    return f"{said} The class predicted would be {known[int(now[0])]} instead of {known[int(then[0])]}."
