@@ -48,7 +48,7 @@ class Line:
 @dataclass(frozen=True, eq=False)
 class CurvePicture:
     """Lines over a common x; `stacked` ones are areas, the pushes of classes under a weight's path.
-    A dashed area is grey: it stands for what is no class.
+    A dashed area has the colour of ink: it stands for what is no class.
 
     `marks` are single points (x, y, name) to stand out; y_label is of the lines, stack_label of the areas,
     which get a panel of their own below where there are lines as well.

@@ -238,7 +238,7 @@ def _beside(panel: Panel, x: float, y: float, name: str) -> list[Label]:
 
 def _area_look(i: int, one: Line) -> str:
     """Give the colour of an area; one that would be dashed has none of its own, beside ten that have."""
-    return "soft" if one.dashed else f"c{i % SERIES}"
+    return "ink" if one.dashed else f"c{i % SERIES}"
 
 
 def _areas(panel: Panel, x: Array, stacked: Sequence[Line]) -> list[str]:
