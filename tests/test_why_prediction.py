@@ -330,3 +330,16 @@ def test_it_is_asked_about_one_example_without_gaps_and_about_another_class():
     net, theta, X = network((4, 1), ("identity",))
     with pytest.raises(wg.InputError, match="give the number that the output should reach"):
         prediction(net, theta, X[0], wanted="much")
+
+
+def test_in_float32_too_only_changes_that_change_the_answer_are_told():
+    rng = np.random.default_rng(0)
+    net = wg.Network(64, [wg.Dense(30, "relu"), wg.Dense(10, "softmax")], "cross_entropy")
+    theta = net.init(seed=0, dtype=np.float32)
+    X = rng.random((20, 64), dtype=np.float32)
+    said = wg.forward(net, theta, X).a[-1].argmax(axis=1)
+    for x, now in zip(X, said, strict=True):
+        found = wg.why.prediction(net, theta, x)
+        assert f"makes it output {now}" not in found.answer and "verified" not in found.answer
+        nearest = wg.forward(net, theta, found["nearest"]).a[-1].argmax()
+        assert nearest != now

@@ -80,7 +80,8 @@ class Answer:
     def clear(self) -> float:
         """The least lead that is no rounding."""
         z, a = self._outputs(self.z1[None])
-        return CLEAR * (1 + float(abs(z[-1]).max() + abs(a[-1]).max()))
+        small = max(CLEAR, 8 * float(np.finfo(self.theta.flat.dtype).eps))
+        return small * (1 + float(abs(z[-1]).max() + abs(a[-1]).max()))
 
     def leads(self, z1: Array) -> Array:
         """Give for rows z¹ by how much the answer stands, (n,): clearly below 0 it is another."""

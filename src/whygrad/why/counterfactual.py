@@ -160,9 +160,8 @@ def table(answer: Answer, names: Names, found: list[Change]) -> Table:
 def words(answer: Answer, names: Names, found: list[Change], together: Change | None) -> str:
     """Say the smallest change found of one column, and of all together."""
     said = []
-    if found:
-        change = next((one for one in found if one.verified), found[0])
-        assert change.column is not None
+    change = next((one for one in found if one.verified), None)
+    if change is not None and change.column is not None:
         name, k = change.column.name, change.column.inputs[0]
         how = (
             f"{name} as {change.column.category(change.x)}"
@@ -174,11 +173,10 @@ def words(answer: Answer, names: Names, found: list[Change], together: Change | 
                     f"{_said(answer, names, change)}.")  # fmt: skip
     else:
         said.append("No change of one column alone was found that changes the answer.")
-    if together is not None and together.size is not None:
-        unsure = "" if together.verified else ", which is not verified"
+    if together is not None and together.size is not None and together.verified:
         said.append(
             f"All together, a change of length {shown(together.size)} was found that makes it "
-            f"{_said(answer, names, together)}{unsure}."
+            f"{_said(answer, names, together)}."
         )
     return " ".join(said)
 
