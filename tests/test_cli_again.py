@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -47,6 +48,10 @@ def test_replay_gives_the_parameters_at_a_step_as_a_file_that_load_reads(here):
     assert result.code == 0 and "after step 17: 4 epochs and 1 batches" in result.out
     state = wg.open_run("iris.run").state(17)
     assert (wg.load("early.safetensors").theta.flat == state.theta).all()
+    kept = Path("early.safetensors").read_bytes()
+    again = whygrad("replay", "iris.run", "--step", "18", "-o", "early.safetensors")
+    assert again.code == 2 and "exists already: choose another name" in again.err
+    assert Path("early.safetensors").read_bytes() == kept
     said = json.loads(whygrad("replay", "iris.run", "--step", "17", "--json").out)
     assert said["step"] == 17 and said["cost"] == wg.open_run("iris.run").costs[17]
     theta = wg.Parameters(wg.open_run("iris.run").net.sizes, state.theta)
