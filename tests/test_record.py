@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
+import killing
 import whygrad as wg
 from engines import ENGINES
 from whygrad.engines import Watch
@@ -32,9 +33,8 @@ def train(**more):
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch):
-    """Write snapshots often, as a long training would."""
-    monkeypatch.setattr(snapshots, "SPACING", 0.01)
-    monkeypatch.setattr(snapshots, "SHARE", 0)
+    """Write as many snapshots as a long training would."""
+    killing.snapshot_at_every_report(monkeypatch)
 
 
 @pytest.fixture
@@ -548,7 +548,6 @@ def test_snapshots_are_thinned_out_when_they_become_many_but_the_first_and_last_
     path, monkeypatch
 ):
     monkeypatch.setattr(snapshots, "MOST", 6)
-    monkeypatch.setattr(snapshots, "SPACING", 0.0)
     train(record=path, epochs=60)
     run = wg.open_run(path)
     steps = [snapshot.step for snapshot in run.snapshots()]

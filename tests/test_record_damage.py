@@ -27,8 +27,7 @@ def recorded(tmp_path_factory):
     """A run that was never broken off, and what training gave."""
     path = tmp_path_factory.mktemp("recorded") / "a.run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(snapshots, "SPACING", 0.01)
-        patch.setattr(snapshots, "SHARE", 0)
+        killing.snapshot_at_every_report(patch)
         return path, killing.train(CASE, path)
 
 
@@ -216,8 +215,7 @@ READ_ONLY = OSError(30, "Read-only file system")
 @pytest.mark.parametrize("name", ["fsync", "replace"])
 @pytest.mark.parametrize("n", [1, 2, 3, 5, 7])
 def test_a_fault_at_any_write_is_told_and_the_rest_resumes(tmp_path, truth, monkeypatch, name, n):
-    monkeypatch.setattr(snapshots, "SPACING", 0.01)
-    monkeypatch.setattr(snapshots, "SHARE", 0)
+    killing.snapshot_at_every_report(monkeypatch)
     path = tmp_path / "b.run"
     with monkeypatch.context() as patch:
         patch.setattr(files.os, name, Fault(getattr(os, name), n, FULL if n % 2 else READ_ONLY))
