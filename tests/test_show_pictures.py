@@ -259,6 +259,23 @@ def test_a_network_with_numbers_that_are_not_finite_is_drawn():
     parsed(picture)
 
 
+def test_what_is_not_known_yet_is_left_blank_and_said_to_be_so():
+    picture = replace(answers.network((3, 4, 2), backwards=True), partial=True)
+    picture.units[1][:], picture.edges[1][:] = np.nan, np.nan
+    root, said = parsed(picture), texts(picture)
+    assert not any("nan" in one for one in said if one)
+    titles = [one.text for one in root.iter(f"{SVG}title")]
+    assert sum(title.endswith("not known yet") for title in titles) == 4 + 12
+
+
+def test_pictures_that_follow_one_another_show_the_units_they_are_told_to():
+    shown = ((0, 2), (5, 7, 31), (1,))
+    picture = replace(answers.network((3, 40, 2), marked=("1:9",)), shown=shown)
+    drawn = {one.get("data-part") for one in parsed(picture).iter(f"{SVG}g")}
+    units = {part for part in drawn if part and "," not in part}
+    assert units == {"0:0", "0:2", "1:5", "1:7", "1:9", "1:31", "2:1"}
+
+
 def test_an_image_is_drawn_as_it_is_with_the_pixel_asked_about():
     picture = answers.network((784, 100, 10), image=(28, 28), marked=("1:7,400",))
     root = parsed(picture)

@@ -23,6 +23,9 @@ class NetworkPicture:
     backwards : arrows run from the output to the input.
     marked : the parts (`Place.part`) to stand out; they are never left out of the drawing.
     image : (height, width) where the input is an image, else None.
+    shown : by layer, the units that are drawn; where () the most important are chosen. Pictures that follow
+        one another show the same units, so that nothing jumps.
+    partial : NaN is what is not known yet, and left blank.
     """
 
     title: str
@@ -34,6 +37,8 @@ class NetworkPicture:
     backwards: bool = False
     marked: tuple[str, ...] = ()
     image: tuple[int, int] | None = None
+    shown: tuple[tuple[int, ...], ...] = ()
+    partial: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -59,6 +59,9 @@ def shown_units(picture: NetworkPicture, marks: Marked) -> tuple[tuple[int, ...]
     for l, values in enumerate(picture.units):
         most = MOST_OUTPUTS if l == last else MOST_PIXELS if l == 0 and picture.image else MOST
         kept = {j for layer, j in marks.kept if layer == l}
+        if l < len(picture.shown):
+            chosen.append(tuple(sorted({*kept, *picture.shown[l]})))
+            continue
         if len(values) <= most:
             chosen.append(tuple(range(len(values))))
             continue

@@ -29,6 +29,7 @@ from whygrad.show.png import data_uri, ink, scale_of, signed_ink
 WIDEST, THINNEST = 6.0, 0.6  # lines
 FEW = 18  # connections that may all have their number written on them
 ASKED = 6  # of those asked about, where they are more
+UNKNOWN = "not known yet"
 NUMBER = 11.5  # size of a number within a unit
 ALONG = (0.5, 0.42, 0.58, 0.34, 0.66, 0.27, 0.73)  # where on a line its number may stand
 
@@ -80,16 +81,27 @@ def _unit(
             },
         ),
     ]
-    labels = [
-        Label(x, y + 4.1, _within(value), NUMBER, "middle", full=f"{number(value)}", part=part)
-    ]
+    unknown = not_known(picture, value)
+    labels = (
+        []
+        if unknown
+        else [
+            Label(x, y + 4.1, _within(value), NUMBER, "middle", full=f"{number(value)}", part=part)
+        ]
+    )
     if (l, j) in layout.marks.biases:
         badge: dict[str, object] = {"cx": x - 15, "cy": y - 15, "r": 8, "class": "wg-ink"}
         circles.append(tag("circle", badge, title="bias"))
         labels.append(Label(x - 15, y - 11.5, "b", NUMBER, "middle", "wg-surface wg-bold"))
     meaning = picture.unit_meaning or "value"
-    title = f"{clean(picture.names[l][j])}: {meaning} {typeset(number(value))}"
+    said = UNKNOWN if unknown else typeset(number(value))
+    title = f"{clean(picture.names[l][j])}: {meaning} {said}"
     return tag("g", {"data-part": part}, *circles, title=title), labels
+
+
+def not_known(picture: NetworkPicture, value: float) -> bool:
+    """Whether a number is still to come in a story that is told in pictures."""
+    return picture.partial and math.isnan(value)
 
 
 def _within(value: float) -> str:
@@ -122,7 +134,8 @@ def _asked_pixel(picture: NetworkPicture, layout: Layout, j: int, x: float, y: f
     assert layout.image is not None
     assert picture.image is not None
     side = max(7.0, (layout.image[2] - layout.image[0]) / picture.image[1] + 3)
-    value = typeset(number(float(picture.units[0][j])))
+    given = float(picture.units[0][j])
+    value = UNKNOWN if not_known(picture, given) else typeset(number(given))
     about: dict[str, object] = {"x": x - side / 2, "y": y - side / 2, "width": side, "height": side}
     outer = tag("rect", about | {"class": "wg-on-surface", "stroke-width": 4})
     inner = tag("rect", about | {"class": "wg-on-ink", "stroke-width": 2})
@@ -151,6 +164,8 @@ def _edges(picture: NetworkPicture, layout: Layout) -> tuple[list[str], list[Lab
     labels: list[Label] = []
     taken = _taken(layout)
     for asked, _, value, place in reversed(found):
+        if not_known(picture, value):
+            continue
         if (asked and len(labels) < ASKED) or len(found) <= FEW:
             label = _edge_label(layout, value, place, taken, asked)
             if label:
@@ -177,7 +192,7 @@ def _edge(
     shapes = []
     if asked:
         shapes.append(line(x1, y1, x2, y2, "wg-on-glow", width + 6))
-    arrow = picture.backwards and (asked or share >= 0.08)
+    arrow = picture.backwards and math.isfinite(value) and (asked or share >= 0.08)
     length = 6 + 1.2 * width if arrow else 0.0
     across = math.hypot(x2 - x1, y2 - y1) or 1.0
     ux, uy = (x2 - x1) / across, (y2 - y1) / across
@@ -191,7 +206,8 @@ def _edge(
         shapes.append(tag("path", {"d": f"M{path}Z", "class": f"wg-{sign}"}))
     names = clean(picture.names[l - 1][k]), clean(picture.names[l][j])
     route = f"{names[1]} → {names[0]}" if picture.backwards else f"{names[0]} → {names[1]}"
-    title = f"{route}: {picture.edge_meaning} {typeset(number(value))}"
+    said = UNKNOWN if not_known(picture, value) else typeset(number(value))
+    title = f"{route}: {picture.edge_meaning} {said}"
     about: dict[str, object] = {"data-part": f"{l}:{j},{k}", "opacity": strength}
     return tag("g", about, *shapes, title=title)
 
