@@ -26,6 +26,20 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise FileError(f"{path}: cannot be written ({error.strerror or error})") from None
 
 
+def refuse_taken(path: Path, overwrite: bool | None = False) -> None:
+    """Refuse a file that cannot be written, or is there already, before any work is done.
+
+    With `overwrite` it may be there; None says that there is no such option.
+    """
+    if not path.parent.is_dir():
+        raise FileError(f"{path}: there is no folder {path.parent}")
+    if path.is_dir():
+        raise FileError(f"{path}: a folder, not a file")
+    if os.path.lexists(path) and not overwrite:
+        hint = "" if overwrite is None else ", or --overwrite it"
+        raise FileError(f"{path}: exists already: choose another name{hint}")
+
+
 def write_new(path: Path, content: bytes) -> None:
     """Write a file that is not there yet, and bring it to the disk; raises `OSError`."""
     with path.open("xb") as file:

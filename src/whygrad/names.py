@@ -30,6 +30,11 @@ class Place:
         """
         return f"{self.layer}:{self.to}" + ("" if self.from_ is None else f",{self.from_}")
 
+    @property
+    def ends(self) -> dict[str, Any]:
+        """The weight or bias as the questions take it: layer, to, from_."""
+        return {"layer": self.layer, "to": self.to, "from_": self.from_}
+
 
 @dataclass(frozen=True)
 class Names:

@@ -1,6 +1,5 @@
 """`whygrad replay`, `resume`, `fork` and `diff`: a recorded training computed again, further, otherwise."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,8 @@ from rich.table import Table
 
 from whygrad.cli.facts import facts
 from whygrad.cli.printing import ended, print_json, print_scores, printer
-from whygrad.errors import FileError, InputError
+from whygrad.errors import InputError
+from whygrad.files import refuse_taken
 from whygrad.network import Parameters
 from whygrad.plan import State
 from whygrad.progress import ProgressBar
@@ -25,8 +25,8 @@ DIFFERS = 1  # the exit code where the bits are not those recorded, or two runs 
 def replay(run: Path, step: int | None, out: Path | None, *, json: bool) -> int:
     """Give the state at a step, or compute everything again and compare."""
     opened = open_run(run)
-    if out is not None and os.path.lexists(out):
-        raise FileError(f"{out}: exists already: choose another name")
+    if out is not None:
+        refuse_taken(out, overwrite=None)
     if step is None:
         if out is not None:
             raise InputError("-o writes the parameters at a step: say which, --step N")

@@ -1,6 +1,6 @@
 """How an answer is shown: text or JSON or LaTeX on standard output, a picture or a page in a file."""
 
-import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ from whygrad.cli.arguments import Answer
 from whygrad.cli.printing import note, print_json, printer
 from whygrad.errors import FileError, InputError
 from whygrad.explanation import Explanation
-from whygrad.files import write_atomically
+from whygrad.files import refuse_taken, write_atomically
 
 FILES = ("svg", "html")
 
@@ -23,8 +23,10 @@ def check(how: Answer) -> None:
             _check_place(path, f".{kind}", how.overwrite)
 
 
-def show(answer: Explanation, how: Answer, about: dict[str, Any]) -> int:
-    """Show an answer, with `about` as more of what JSON holds."""
+def show(answer: Explanation, how: Answer, about: dict[str, Any], first: str = "") -> int:
+    """Show an answer, with `about` as more of what JSON holds, and `first` as the first of its notes."""
+    if first:
+        answer = replace(answer, notes=(first, *answer.notes))
     for kind in FILES:
         path = getattr(how, kind)
         if path is not None:
@@ -46,9 +48,4 @@ def show(answer: Explanation, how: Answer, about: dict[str, Any]) -> int:
 def _check_place(path: Path, ending: str, overwrite: bool) -> None:
     if path.suffix.lower() != ending:
         raise FileError(f"{path}: the name must end in {ending}")
-    if not path.parent.is_dir():
-        raise FileError(f"{path}: there is no folder {path.parent}")
-    if path.is_dir():
-        raise FileError(f"{path}: a folder, not a file")
-    if os.path.lexists(path) and not overwrite:
-        raise FileError(f"{path}: exists already: choose another name, or --overwrite it")
+    refuse_taken(path, overwrite)

@@ -16,6 +16,7 @@ import pyarrow.parquet
 
 from whygrad.cli.printing import print_json, printer
 from whygrad.errors import FileError, InputError
+from whygrad.files import refuse_taken
 from whygrad.record import Run, open_run
 
 ENDINGS = (".csv", ".parquet", ".pq")
@@ -75,12 +76,7 @@ def _check_out(out: Path, overwrite: bool) -> None:
     """Refuse a place that cannot be written to, before any work is done."""
     if out.suffix.lower() not in ENDINGS:
         raise FileError(f"{out}: the ending says what to write: {', '.join(ENDINGS)}")
-    if not out.parent.is_dir():
-        raise FileError(f"{out}: there is no folder {out.parent}")
-    if out.is_dir():
-        raise FileError(f"{out}: a folder, not a file")
-    if os.path.lexists(out) and not overwrite:
-        raise FileError(f"{out}: exists already: choose another name, or --overwrite it")
+    refuse_taken(out, overwrite)
 
 
 def _write(out: Path, pieces: Iterator[Any], overwrite: bool) -> int:

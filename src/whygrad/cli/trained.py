@@ -1,7 +1,6 @@
 """`whygrad why moved`, `pushed` and `without`: the questions about a training as it went."""
 
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from whygrad.cli.arguments import Answer, Rows
 from whygrad.cli.places import ARROW, find_unit, find_weight
 from whygrad.cli.rows import ONE, choose_of_any
 from whygrad.errors import InputError
-from whygrad.explanation import Explanation
 from whygrad.functions import Array
 from whygrad.names import Names, Place, check_layer
 from whygrad.network import Network, Parameters
@@ -40,7 +38,7 @@ def pushed(run: Path, rows: Rows, how: Answer, output: str | None, by: str, top:
     of = _output(chosen.run.net, chosen.why.names, output)
     y = chosen.y if by == "cost" else None
     answer = chosen.why.pushed(chosen.table, y, of=of, by=by, top=top)
-    return answers.show(_noted(answer, chosen.note), how, chosen.about)
+    return answers.show(answer, how, chosen.about, chosen.note)
 
 
 def without(
@@ -57,7 +55,7 @@ def without(
     chosen = choose_of_any(run, rows, ONE)
     of = _output(chosen.run.net, chosen.why.names, output)
     answer = chosen.why.without(places, chosen.table, chosen.y, of=of, rescale=rescale)
-    return answers.show(_noted(answer, chosen.note), how, {"examples": places} | chosen.about)
+    return answers.show(answer, how, {"examples": places} | chosen.about, chosen.note)
 
 
 def numbers_of(words: tuple[str, ...]) -> list[int]:
@@ -90,16 +88,12 @@ def _meant(net: Network, names: Names, text: str) -> dict[str, Any]:
     except InputError:
         if not ARROW.search(text) and "," not in text:
             raise
-        return _ends(find_weight(net, names, text))
+        return find_weight(net, names, text).ends
     if unit.layer == 0:
         raise InputError(
             f"{quoted(text)} is an input, which has no weights of its own: name a neuron"
         )
     return {"layer": unit.layer, "to": unit.to}
-
-
-def _ends(place: Place) -> dict[str, Any]:
-    return {"layer": place.layer, "to": place.to, "from_": place.from_}
 
 
 def _furthest(run: Run) -> dict[str, Any]:
@@ -112,7 +106,7 @@ def _furthest(run: Run) -> dict[str, Any]:
     # What was killed has the parameters of its last snapshot, which may be the first.
     now = run.theta if run.concluded else Parameters(sizes, run.state(run.step).theta)
     gaps: Array = np.abs(now.W[L] - start.W[L])
-    return _ends(Place(L, *map(int, divmod(int(gaps.argmax()), gaps.shape[1]))))
+    return Place(L, *map(int, divmod(int(gaps.argmax()), gaps.shape[1]))).ends
 
 
 def _output(net: Network, names: Names, text: str | None) -> int | None:
@@ -123,7 +117,3 @@ def _output(net: Network, names: Names, text: str | None) -> int | None:
     known = class_names(net, names) if classifies(net) else names.layer(net, net.L)
     given: Any = int(text) if text.isascii() and text.isdecimal() and text not in known else text
     return find_class(net, names, given) if classifies(net) else names.find(net, net.L, given)
-
-
-def _noted(answer: Explanation, note: str) -> Explanation:
-    return replace(answer, notes=(note, *answer.notes))

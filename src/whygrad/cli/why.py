@@ -1,6 +1,5 @@
 """`whygrad why …` and `whygrad check`: the questions of `whygrad.why`, about the rows of a run."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ def weight(run: Path, place: str | None, rows: Rows, how: Answer, depth: int, to
     """Explain a weight or a bias, by default the weight of layer 1 that the rows would move most."""
     chosen = _begin(run, rows, ONE, how)
     meant = _weight(chosen, place)
-    answer = chosen.why.weight(chosen.table, **_ends(meant), depth=depth, top=top)
+    answer = chosen.why.weight(chosen.table, **meant.ends, depth=depth, top=top)
     return _end(chosen, answer, how)
 
 
@@ -32,7 +31,7 @@ def paths(
 ) -> int:
     """Explain the same as a sum over paths, to the cost or to an output."""
     chosen = _begin(run, rows, ONE, how)
-    ends = _ends(_weight(chosen, place))
+    ends = _weight(chosen, place).ends
     ends["to_output"] = find_output(chosen.run.net, chosen.why.names, output)
     return _end(chosen, chosen.why.paths(chosen.table, **ends, k=top), how)
 
@@ -54,7 +53,7 @@ def ripple(run: Path, place: str | None, rows: Rows, how: Answer, by: float, top
     if place is not None and is_input(net, names, place):
         of: dict[str, Any] = {"input": find_unit(net, names, place).to}
     else:
-        of = _ends(_weight(chosen, place))
+        of = _weight(chosen, place).ends
     return _end(chosen, chosen.why.ripple(chosen.table, by=by, top=top, **of), how)
 
 
@@ -98,8 +97,7 @@ def _begin(run: Path, rows: Rows, usual: Rows, how: Answer) -> Chosen:
 
 
 def _end(chosen: Chosen, answer: Explanation, how: Answer) -> int:
-    noted = replace(answer, notes=(chosen.note, *answer.notes))
-    return answers.show(noted, how, chosen.about)
+    return answers.show(answer, how, chosen.about, chosen.note)
 
 
 def _weight(chosen: Chosen, place: str | None) -> Place:
@@ -121,7 +119,3 @@ def _most_blamed(chosen: Chosen) -> Place:
     sizes = [np.abs(each).mean(axis=0) for each in delta[1 : max(2, net.L)]]
     l = int(np.argmax([each.max() for each in sizes]))
     return Place(l + 1, int(sizes[l].argmax()))
-
-
-def _ends(place: Place) -> dict[str, Any]:
-    return {"layer": place.layer, "to": place.to, "from_": place.from_}
