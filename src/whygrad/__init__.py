@@ -24,6 +24,7 @@ from whygrad.errors import (
 from whygrad.functions import Activation, Cost
 from whygrad.lbfgs import LBFGS
 from whygrad.network import Dense, Gradients, Network, Parameters, Uniform
+from whygrad.observing import Report
 from whygrad.optimizers import SGD, Adagrad, Adam, AdamW, Nadam, RMSprop
 from whygrad.plan import Clip, Penalty, Stopping
 from whygrad.schedules import (
@@ -35,7 +36,7 @@ from whygrad.schedules import (
     OnPlateau,
     Step,
 )
-from whygrad.training import Fitted, Report, train
+from whygrad.training import Fitted, train
 
 if TYPE_CHECKING:
     from whygrad import why

@@ -6,9 +6,10 @@ from sklearn.exceptions import ConvergenceWarning
 
 from whygrad import errors
 from whygrad.lbfgs import ALL_DONE, failure
+from whygrad.observing import Report
 from whygrad.plan import Plan, State
 from whygrad.schedules import Adaptive
-from whygrad.training import INTERRUPTED, Report
+from whygrad.training import INTERRUPTED
 
 
 def printer(state: State) -> Callable[[Report], None]:

@@ -40,6 +40,22 @@ def refuse_taken(path: Path, overwrite: bool | None = False) -> None:
         raise FileError(f"{path}: exists already: choose another name{hint}")
 
 
+def replace_whole(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all for those who read it now; a crash of the machine may lose it.
+
+    Raises `FileError` where that fails.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}")
+    try:
+        try:
+            temporary.write_bytes(content)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise FileError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+
 def write_new(path: Path, content: bytes) -> None:
     """Write a file that is not there yet, and bring it to the disk; raises `OSError`."""
     with path.open("xb") as file:

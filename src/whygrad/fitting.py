@@ -21,6 +21,7 @@ from whygrad.epochs import History, final
 from whygrad.errors import InputError
 from whygrad.functions import Array
 from whygrad.network import Parameters
+from whygrad.observing import Observer
 from whygrad.plan import Data, State, as_data, start
 from whygrad.scores import Scores
 from whygrad.settings import Settings
@@ -37,7 +38,7 @@ from whygrad.tables import (
 )
 from whygrad.tables.splitting import split_rows
 from whygrad.tables.target import Label
-from whygrad.training import Fitted, Observer, Training, run
+from whygrad.training import Fitted, Training, run
 
 
 @dataclass(frozen=True, eq=False)

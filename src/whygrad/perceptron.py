@@ -38,8 +38,9 @@ from whygrad.functions import Activation, Array
 from whygrad.lbfgs import ALL_DONE, LBFGS, of_gradients
 from whygrad.measuring import outputs
 from whygrad.network import Network, Parameters
+from whygrad.observing import Observer, at_epoch_ends
 from whygrad.plan import Clip, Data, Plan, State, as_data, start
-from whygrad.training import Observer, Training, at_epoch_ends, run
+from whygrad.training import Training, run
 
 if TYPE_CHECKING:
     from whygrad.why.bound import Why

@@ -3,7 +3,7 @@
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from whygrad.training import Report
+from whygrad.observing import Report
 
 if TYPE_CHECKING:
     from rich.progress import TaskID

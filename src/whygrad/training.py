@@ -28,6 +28,16 @@ from whygrad.functions import Array
 from whygrad.lbfgs import ALL_DONE, LBFGS, minimise, of_gradients
 from whygrad.measuring import outputs
 from whygrad.network import Network, Parameters
+from whygrad.observing import (
+    Observer,
+    Pace,
+    Report,
+    allowed,
+    at_epoch_ends,
+    closing,
+    waited,
+    wishes,
+)
 from whygrad.optimizers import find_optimizer
 from whygrad.plan import Clip, Data, Penalty, Plan, State, Stopping, as_data, smooth, start
 from whygrad.schedules import Constant, Schedule, find_schedule
@@ -38,34 +48,6 @@ if TYPE_CHECKING:
 CHUNK_SECONDS = 0.075  # between two looks at Ctrl-C and the observers
 
 INTERRUPTED = "interrupted"  # what `stopped` says at the end of a training ended by Ctrl-C
-
-
-@dataclass(frozen=True, eq=False)
-class Report:
-    """What an observer is told: where the training stands, and the epoch that just ended, if one did.
-
-    `epoch` holds what that epoch showed (`epoch.cost`, `epoch.held_out_score`, …); `state.epoch` counts the
-    epochs that are over, `state.step` the steps. `watched` is what was seen of the steps since the report
-    before; an observer with an attribute `watch`, a `Watch`, says what it wants to see.
-    """
-
-    plan: Plan
-    state: State
-    epoch: Epoch | None = None
-    watched: Watched = field(default_factory=Watched)
-
-    @property
-    def parameters(self) -> Parameters:
-        """The parameters now; copy them to keep them."""
-        return Parameters(self.plan.net.sizes, self.state.theta)
-
-    @property
-    def steps(self) -> int:
-        """The number of steps that the whole training will take, if nothing stops it."""
-        return self.plan.epochs * self.plan.steps_per_epoch
-
-
-Observer = Callable[[Report], bool | None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -255,12 +237,15 @@ def _check_arguments(net: Any, theta: Any, held_out: Any, seconds: Any, callback
 
 
 def run(
-    training: Training, observers: Sequence[Observer] = (), seconds: float | None = None
+    training: Training,
+    observers: Sequence[Observer] = (),
+    seconds: float | None = None,
+    pace: Pace | None = None,
 ) -> tuple[State, History]:
     """Go on from the training's state until the plan's epochs are over or something stops it.
 
     The state given is not changed. Engines watch what the training says and what observers wish to see.
-    Raises `InputError` where a rule needs held-out data.
+    `pace` may let it wait, or end it. Raises `InputError` where a rule needs held-out data.
     """
     plan, state, held_out = training.plan, training.state, training.held_out
     engine, layer_statistics, watch = training.engine, training.layer_statistics, training.watch
@@ -277,22 +262,36 @@ def run(
         report, stopped = Report(plan, state, ended, watched), ""
         if any([observer(report) for observer in observers]):
             stopped = "stopped by a callback"
-        if seconds is not None and time.perf_counter() - started >= seconds:
+        if seconds is not None and time.perf_counter() - started - waited(pace) >= seconds:
             stopped = stopped or f"time budget of {seconds:g} s over at step {state.step}"
         return INTERRUPTED if interrupted() else stopped or state.stopped
+
+    def iterated(state: State, ended: Epoch) -> str:
+        """Tell the observers of an iteration of L-BFGS, and wait as the pace says."""
+        stopped = look(state, ended)
+        if not stopped and allowed(pace, plan, state, observers) <= state.step:
+            stopped = INTERRUPTED
+        return stopped
 
     state = replace(state.copy(), stopped="")
     checkpoints = Checkpoints(state)
     wanted = wishes(watch, observers)
     chunk, stopped, seen = 8, "", Watched()
-    with _interruption() as interrupted, _closing(observers), beside_others():
+    with _interruption() as interrupted, closing(observers), beside_others():
         if isinstance(plan.optimizer, LBFGS):
             data = _remaining(data, watch)
-            return minimise(plan, state, data, held_out, engine, look, layer_statistics)
+            if allowed(pace, plan, state, observers) <= state.step:
+                return replace(state, stopped=INTERRUPTED), History((), INTERRUPTED)
+            return minimise(plan, state, data, held_out, engine, iterated, layer_statistics)
         while state.epoch < plan.epochs and not stopped:
+            bound = allowed(pace, plan, state, observers)
+            if bound <= state.step:
+                stopped = INTERRUPTED
+                break
             rest = plan.steps_per_epoch - state.place
             sampled = layer_statistics and rest == 1  # the last step of an epoch, taken by itself
-            until = state.step + min(rest - 1 if layer_statistics and not sampled else rest, chunk)
+            most = min(rest - 1 if layer_statistics and not sampled else rest, chunk)
+            until = int(min(state.step + most, bound))
             before = state.copy() if sampled else state
             began, first = time.perf_counter(), state.step
             state, seen = engine.run(plan, state, data, until, wanted)
@@ -331,17 +330,6 @@ def _remaining(data: Data, watch: Watch) -> Data:
     return replace(data, weights=weights * watch.multipliers.astype(weights.dtype))
 
 
-def wishes(watch: Watch, observers: Sequence[Observer]) -> Watch:
-    """Give what engines are to watch: `watch`, and what observers ask for."""
-    asked = [wish for wish in (getattr(o, "watch", None) for o in observers) if wish is not None]
-    return replace(
-        watch,
-        costs=any(wish.costs for wish in (watch, *asked)),
-        every=next((wish.every for wish in (watch, *asked) if wish.every), 0),
-        taps=tuple(tap for wish in (watch, *asked) for tap in wish.taps),
-    )
-
-
 def _next_chunk(steps: int, seconds: float) -> int:
     """Give the number of steps that should take CHUNK_SECONDS, growing by 8 at most."""
     if seconds <= 0:
@@ -354,23 +342,6 @@ def _name_of(dtype: Any) -> str:
         return np.dtype(dtype).name
     except TypeError:
         raise InputError(f"dtype is {dtype!r}: use 'float32' or 'float64'") from None
-
-
-def at_epoch_ends(callback: Observer) -> Observer:
-    """Give an observer that calls back at the end of every epoch only."""
-    return lambda report: callback(report) if report.epoch is not None else None
-
-
-@contextmanager
-def _closing(observers: Sequence[Observer]) -> Iterator[None]:
-    """Close the observers that can be closed, however the training ends."""
-    try:
-        yield
-    finally:
-        for observer in observers:
-            close = getattr(observer, "close", None)
-            if close:
-                close()
 
 
 @contextmanager

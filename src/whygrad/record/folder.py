@@ -23,11 +23,12 @@ from whygrad.files import sha256, sync
 from whygrad.lbfgs import LBFGS
 from whygrad.measuring import Judged
 from whygrad.network import Parameters
+from whygrad.observing import Observer, Pace
 from whygrad.plan import Data, State
 from whygrad.record import describing, environment, events, manifest, place, snapshots, stored
 from whygrad.record.recorder import Job, Recorder, looks_every
 from whygrad.saving import save
-from whygrad.training import Fitted, Observer, Training, run
+from whygrad.training import Fitted, Training, run
 
 TRAINING = "training"  # the parts of the data that training sees: what it learns from,
 HELD_OUT = "held_out"  # and what it measures after every epoch, which may have another name
@@ -80,11 +81,12 @@ def train_and_record(
     details: Details,
     observers: Sequence[Observer] = (),
     seconds: float | None = None,
+    pace: Pace | None = None,
 ) -> tuple[State, History]:
     """Make a run's folder and train; what comes of it is for `conclude`."""
     begin(folder, training, details)
     hashing = _hashing(folder, training, details)
-    return go_on(folder, training, training.state.step, observers, seconds, hashing)
+    return go_on(folder, training, training.state.step, observers, seconds, hashing, pace=pace)
 
 
 def go_on(
@@ -95,6 +97,7 @@ def go_on(
     seconds: float | None = None,
     hashing: Job | None = None,
     before: Sequence[Job] = (),
+    pace: Pace | None = None,
 ) -> tuple[State, History]:
     """Train and record in a folder that is there; the steps before `known` are recorded already.
 
@@ -105,7 +108,7 @@ def go_on(
         if before:
             _do(folder, before)
         with Recorder(folder, training.plan, training.state.step, known, first) as recorder:
-            state, history = run(training, [*observers, recorder], seconds)
+            state, history = run(training, [*observers, recorder], seconds, pace)
             recorder.finish(state)
     return state, history
 

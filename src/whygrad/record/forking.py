@@ -20,6 +20,7 @@ from whygrad.epochs import History
 from whygrad.errors import InputError, nearest
 from whygrad.functions import Array
 from whygrad.lbfgs import LBFGS, of_gradients
+from whygrad.observing import Observer, Pace, at_epoch_ends, waited
 from whygrad.optimizers import find_optimizer
 from whygrad.plan import Clip, Data, Penalty, Plan, State, as_data
 from whygrad.record import environment, events, manifest, place, snapshots
@@ -35,7 +36,7 @@ from whygrad.record.folder import (
 )
 from whygrad.record.recorder import Job
 from whygrad.schedules import find_schedule
-from whygrad.training import INTERRUPTED, Observer, Training, at_epoch_ends, run
+from whygrad.training import INTERRUPTED, Training, run
 
 if TYPE_CHECKING:
     from whygrad.record.run import Run
@@ -66,6 +67,7 @@ def resume(
     callbacks: Sequence[Observer] = (),
     seconds: float | None = None,
     observers: Sequence[Observer] = (),
+    pace: Pace | None = None,
 ) -> "Run":
     """Go on with a training, in its own folder; see `Run.resume`."""
     stopped, step, stages = given.stopped, given.step, given.stages()
@@ -96,9 +98,9 @@ def resume(
         hashing = partial(add_hashes, given.path, parts)
     began = time.perf_counter()
     watching = [*observers, *map(at_epoch_ends, callbacks)]
-    state, _ = go_on(given.path, training, step, watching, seconds, hashing, before)
+    state, _ = go_on(given.path, training, step, watching, seconds, hashing, before, pace)
     earlier = given.manifest.get("seconds")  # which nobody knows of a training that was killed
-    took = None if earlier is None else earlier + time.perf_counter() - began
+    took = None if earlier is None else earlier + time.perf_counter() - began - waited(pace)
     return _concluded(given.path, given, training, state, took)
 
 
@@ -172,6 +174,7 @@ def fork(
     record: str | PathLike[str] | None,
     changes: Mapping[str, Any],
     observers: Sequence[Observer] = (),
+    pace: Pace | None = None,
 ) -> "Run":
     """Go on from a step in another way, in a new folder; see `Run.fork`."""
     for name in changes:
@@ -183,7 +186,7 @@ def fork(
             f"at step {training.state.step} all {training.plan.epochs} epochs are over: give more, epochs=…"
         )
     callbacks = [*observers, *map(at_epoch_ends, changes.get("callbacks", ()))]
-    return _forked(given, step, training, record, changes, callbacks, changes.get("seconds"))
+    return _forked(given, step, training, record, changes, callbacks, changes.get("seconds"), pace)
 
 
 def changed(given: "Run", step: int, changes: Mapping[str, Any]) -> Training:
@@ -279,15 +282,17 @@ def _forked(
     changes: Mapping[str, Any],
     observers: Sequence[Observer],
     seconds: float | None,
+    pace: Pace | None = None,
 ) -> "Run":
     path = _place(given, record)
     began = time.perf_counter()
     details = _details(given, step, changes)
-    state, _ = train_and_record(path, training, details, observers, seconds)
+    state, _ = train_and_record(path, training, details, observers, seconds, pace)
     origin = given
     if "data" in changes or "held_out" in changes:
         origin = replace(given, given=None, given_held_out=None)
-    return _concluded(path, origin, training, state, time.perf_counter() - began)
+    took = time.perf_counter() - began - waited(pace)
+    return _concluded(path, origin, training, state, took)
 
 
 def _place(given: "Run", record: str | PathLike[str] | None) -> Path:

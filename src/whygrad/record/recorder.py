@@ -19,14 +19,15 @@ from whygrad.engines import Statistics, Watch, Watched
 from whygrad.epochs import Epoch
 from whygrad.errors import FileError
 from whygrad.lbfgs import LBFGS
+from whygrad.observing import Report
 from whygrad.plan import Plan, State
 from whygrad.record import events, snapshots
-from whygrad.training import Report
 
 LOOKS = 100  # at the layers in every epoch, about, or where steps are short
 FEWER = 50  # still so many,
 EXAMPLES = 1000  # with so many examples between two: a look takes as long as a step on some twenty
 LEAST = 8  # steps between two, at least
+PATIENCE = 0.1  # seconds between two looks whether the thread that writes is still there
 
 Job = Callable[[events.Database], None]
 
@@ -94,6 +95,16 @@ class Recorder:
             self._pending.set()
             self._jobs.put(partial(self._snapshot, state.copy()))
 
+    def settle(self, state: State) -> None:
+        """Wait until all that was told is written, and this state, from where training will go on, too."""
+        if np.isfinite(state.theta).all():
+            self._jobs.put(partial(self._keep, state.copy()))
+        done = threading.Event()
+        self._jobs.put(lambda db: done.set())
+        while not done.wait(PATIENCE) and self._thread.is_alive():
+            pass
+        self._raise_failure()
+
     def finish(self, state: State) -> None:
         """Write where training ended, and why."""
         self._jobs.put(partial(self._end, state.copy()))
@@ -149,8 +160,13 @@ class Recorder:
         self._write(state, db)
         seconds = time.perf_counter() - began
         self._spacing = max(self._spacing, snapshots.SHARE * seconds)
-        self._thin_out(db)
+        if self._thinned_out(db):
+            self._spacing *= 2
         self._pending.clear()
+
+    def _keep(self, state: State, db: events.Database) -> None:
+        self._write(state, db)
+        self._thinned_out(db)
 
     def _write(self, state: State, db: events.Database) -> None:
         if any(step == state.step for step, _ in self._sizes):
@@ -160,17 +176,18 @@ class Recorder:
             events.add_snapshot(db, written)
         self._sizes.append((state.step, (self.folder / written.path).stat().st_size))
 
-    def _thin_out(self, db: events.Database) -> None:
+    def _thinned_out(self, db: events.Database) -> bool:
+        """Remove some snapshots where they are too many; tell whether they were."""
         steps = set(snapshots.superfluous(self._sizes))
         if not steps:
-            return
+            return False
         gone = [known for known in events.snapshots(db) if known.step in steps]
         with events.transaction(db):
             events.remove_snapshots(db, steps)
         for known in gone:
             snapshots.remove(self.folder, known)
         self._sizes = [size for size in self._sizes if size[0] not in steps]
-        self._spacing *= 2
+        return True
 
     def _end(self, state: State, db: events.Database) -> None:
         self._write(state, db)

@@ -17,10 +17,10 @@ from whygrad.epochs import end_of_epoch
 from whygrad.errors import FileError, InputError, RecordWarning, warn
 from whygrad.functions import Array
 from whygrad.lbfgs import LBFGS
+from whygrad.observing import Report
 from whygrad.plan import Plan, State, smooth
 from whygrad.record import environment, snapshots
 from whygrad.record.events import Snapshot
-from whygrad.training import Report
 from whygrad.training import run as train
 
 if TYPE_CHECKING:

@@ -29,13 +29,13 @@ from whygrad.fitting import (
     warm_up,
 )
 from whygrad.functions import Array
+from whygrad.observing import Observer, Pace, waited
 from whygrad.plan import State
 from whygrad.record.folder import HELD_OUT, TRAINING, Details, conclude, train_and_record
 from whygrad.record.held_out import prepare_again, read_again
 from whygrad.scores import Scores
 from whygrad.settings import Settings
 from whygrad.tables import as_table, batches
-from whygrad.training import Observer
 
 if TYPE_CHECKING:
     from whygrad.record.run import Run
@@ -54,11 +54,24 @@ def record_table(
 ) -> Learned:
     """Train a network on a table, score it, and record it all in a new folder."""
     ready = make_ready(source, given)
-    details = details_of(ready, overwrite, copy_data)
     warm_up(ready.training)
+    return record_ready(path, ready, observers, overwrite, copy_data)
+
+
+def record_ready(
+    path: Path,
+    ready: Ready,
+    observers: Sequence[Observer] = (),
+    overwrite: bool = False,
+    copy_data: bool | None = None,
+    pace: Pace | None = None,
+) -> Learned:
+    """Train on a table that is made ready, score the network, and record it all in a new folder."""
+    details = details_of(ready, overwrite, copy_data)
     began = time.perf_counter()
-    state, history = train_and_record(path, ready.training, details, observers)
-    found = learned(ready, state, history, time.perf_counter() - began)
+    state, history = train_and_record(path, ready.training, details, observers, pace=pace)
+    took = time.perf_counter() - began - waited(pace)
+    found = learned(ready, state, history, took)
     conclude(path, found.fitted, results(found))
     return found
 

@@ -21,10 +21,11 @@ from whygrad.functions import Array
 from whygrad.lbfgs import of_gradients
 from whygrad.measuring import outputs
 from whygrad.network import Network, Parameters
+from whygrad.observing import Observer
 from whygrad.plan import Data, Plan, State
 from whygrad.record import describing, environment, events, manifest, replay, source
 from whygrad.saving import load
-from whygrad.training import Fitted, Observer, Training
+from whygrad.training import Fitted, Training
 
 if TYPE_CHECKING:
     from whygrad.scores import Scores

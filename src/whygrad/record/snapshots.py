@@ -30,6 +30,14 @@ SHARE = 25  # a snapshot may take this share of the time between two, at most
 
 def write(run: Path, state: State) -> Snapshot:
     """Write a state into a run's folder; it is on the disk, under its name, when this returns."""
+    written = content(state)
+    path = f"{FOLDER}/{state.step:09d}.safetensors"
+    write_atomically(run / path, written)
+    return Snapshot(state.step, path, sha256(written))
+
+
+def content(state: State) -> bytes:
+    """Give a state as the content of a file."""
     from safetensors.numpy import save
 
     tensors = {
@@ -42,10 +50,8 @@ def write(run: Path, state: State) -> Snapshot:
         for field in fields(State)
         if field.name not in ARRAYS
     }
-    content = save(tensors, {"format": FORMAT, "state": json.dumps(counters)})
-    path = f"{FOLDER}/{state.step:09d}.safetensors"
-    write_atomically(run / path, content)
-    return Snapshot(state.step, path, sha256(content))
+    written: bytes = save(tensors, {"format": FORMAT, "state": json.dumps(counters)})
+    return written
 
 
 def read(run: Path, snapshot: Snapshot | str) -> State:
@@ -58,18 +64,18 @@ def read(run: Path, snapshot: Snapshot | str) -> State:
     name = snapshot if isinstance(snapshot, str) else snapshot.path
     path = run / name
     try:
-        content = path.read_bytes()
+        found = path.read_bytes()
     except OSError as error:
         missing = isinstance(error, FileNotFoundError)
         reason = "is missing" if missing else f"cannot be read ({error.strerror or error})"
         raise FileError(f"{run}: {name} {reason}") from None
-    if isinstance(snapshot, Snapshot) and sha256(content) != snapshot.sha256:
+    if isinstance(snapshot, Snapshot) and sha256(found) != snapshot.sha256:
         raise FileError(f"{run}: {name} is not what was written there")
     try:
         with safe_open(path, framework="numpy") as file:
             about = json.loads(file.metadata()["state"])
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise FileError(f"{run}: {name} is no state ({error})") from None
     return State(**tensors, **{key: _read(value) for key, value in about.items()})
 

@@ -1,0 +1,1 @@
+"""The studio: a page on this machine where networks are built, watched while they learn, and asked why."""
