@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 SOURCES := $(shell find src -name __pycache__ -prune -o \( -type d -o -name '*.py' -o -name py.typed \) -print)
 WHEEL = $$(ls dist/whygrad-*.whl)
 
-.PHONY: help demo test test-long check docs peers bench format clean
+.PHONY: help demo test test-long browser check docs peers bench format clean
 .NOTPARALLEL:
 
 help: ## show this list
@@ -23,6 +23,17 @@ test: .venv/.test ## run all tests
 
 test-long: .venv/.test ## kill a hundred trainings, and resume each
 	WHYGRAD_KILLS=100 $(BIN)/python -m pytest tests/test_record_kills.py $(ARGS)
+
+browser: ## install chromium, in which the studio's page is tested
+	@if command -v chromium >/dev/null && command -v chromedriver >/dev/null; then exit 0; fi; \
+	root=; [ "$$(id -u)" = 0 ] || root="sudo -n"; \
+	if ! command -v apt-get >/dev/null || ! $$root true 2>/dev/null; then \
+		echo "Install chromium and its chromedriver (Debian: apt-get install chromium chromium-driver):" \
+			"the tests of the studio's page are skipped without them."; exit 1; \
+	fi; \
+	echo "Installing chromium ..."; export DEBIAN_FRONTEND=noninteractive; \
+	$$root apt-get -qq update && \
+	$$root apt-get -qq install -y --no-install-recommends chromium chromium-driver fonts-dejavu-core
 
 check: .venv/.check ## lint, and check the types
 	$(BIN)/ruff check .

@@ -89,7 +89,7 @@ def test_a_name_that_does_not_exist_is_an_attribute_error():
 
 def test_importing_whygrad_imports_nothing_heavy():
     heavy = ["numba", "sklearn", "scipy", "torch", "jax", "rich", "safetensors", "pandas"]
-    heavy += ["cyclopts", "narwhals", "polars", "pyarrow"]
+    heavy += ["cyclopts", "narwhals", "polars", "pyarrow", "nicegui", "anywidget"]
     code = f"import sys, whygrad; print([name for name in {heavy} if name in sys.modules])"
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

@@ -89,6 +89,12 @@ class Fitted:
 
         return Why(self.net, self.theta)
 
+    def studio(self, **options: Any) -> None:
+        """Open it in the studio, until Ctrl-C; `options` are `folder`, `host`, `port` and `show`."""
+        from whygrad.studio import studio
+
+        studio(self, **options)
+
     def save(self, path: str | PathLike[str]) -> None:
         """Write network, parameters and history to one safetensors file; `whygrad.load` reads it."""
         from whygrad.saving import save

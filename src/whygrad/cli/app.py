@@ -23,6 +23,7 @@ app = App(
     whygrad evaluate houses.run more.csv
     whygrad show houses.run
     whygrad why weight houses.run
+    whygrad studio houses.run
 
 COMMAND --help lists the options of a command.""",
     help_format="plaintext",
@@ -267,6 +268,34 @@ def show(run: RunFolder, /, *, json: Json = False) -> int:
     from whygrad.cli.show import show
 
     return show(run, json=json)
+
+
+@app.command(
+    sort_key=8,
+    help_epilogue="""Examples:
+
+    whygrad studio
+    whygrad studio houses.run --port 9000""",
+)
+def studio(
+    run: Annotated[
+        Path | None,
+        option("A folder that `whygrad train` has written. [begin with data]", name="RUN"),
+    ] = None,
+    /,
+    *,
+    folder: Annotated[Path, option("Where data and runs are read and written. [here]")] = Path(),
+    port: Annotated[int, option("Where it listens, or at the next free one. [8750]")] = 8750,
+    host: Annotated[
+        str, option("The address it listens at. [127.0.0.1, for this machine only]")
+    ] = "127.0.0.1",
+    no_browser: Annotated[bool, option("Print the address, and open no browser.")] = False,
+) -> int:
+    """See backpropagation happen: open a page to build, train and question networks, until Ctrl-C."""
+    from whygrad.studio import studio
+
+    studio(run, folder=folder, host=host, port=port, show=not no_browser)
+    return 0
 
 
 for place, (command, epilogue) in enumerate(app_again.COMMANDS, start=20):

@@ -186,10 +186,7 @@ class Run:
                 found = self._latest()
             except (FileError, InputError):
                 raise error from None
-            warn(
-                f"{error}: the last snapshot is used instead",
-                RecordWarning,
-            )
+            warn(f"{error}: the last snapshot is used instead", RecordWarning)
             return found
 
     @property
@@ -222,6 +219,12 @@ class Run:
         from whygrad.record.asking import why_of_run
 
         return why_of_run(self)
+
+    def studio(self, **options: Any) -> None:
+        """Open it in the studio, until Ctrl-C; `options` are `folder`, `host`, `port` and `show`."""
+        from whygrad.studio import studio
+
+        studio(self, **options)
 
     def predict(self, data: Any) -> Array:
         """Give the predicted labels, or numbers in the target's own units, (n,).

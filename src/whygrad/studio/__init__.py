@@ -1,1 +1,57 @@
-"""The studio: a page on this machine where networks are built, watched while they learn, and asked why."""
+"""The studio: a page on this machine, where a network is built, watched while it learns, and asked why.
+
+Python computes, NiceGUI makes the page, and `network.js` draws what it is given. It comes with the extra
+`whygrad[studio]`, and nothing of it is imported before it is opened.
+"""
+
+from importlib.util import find_spec
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from whygrad.errors import FileError, InputError
+
+if TYPE_CHECKING:
+    from whygrad.record import Run
+    from whygrad.training import Fitted
+
+__all__ = ["studio"]
+
+NEEDED = ("nicegui", "anywidget")
+
+
+def studio(
+    run: "Run | Fitted | str | PathLike[str] | None" = None,
+    *,
+    folder: str | PathLike[str] = ".",
+    host: str = "127.0.0.1",
+    port: int = 8750,
+    show: bool = True,
+) -> None:
+    """Open the studio in a browser, and serve it until Ctrl-C.
+
+    Parameters
+    ----------
+    run : what to look at: a recorded run or the folder of one, or a trained network.
+    folder : where data and runs are read and written; nothing outside of it is, but this run.
+    host : where it listens: at 127.0.0.1 only this machine reaches it.
+    port : the next free one is taken where it is in use, and any free one for 0.
+    show : whether to open a browser.
+
+    Raises `InputError` where NiceGUI is not installed, and for a host or a port that cannot be had, and
+    `FileError` for a run or a folder that cannot be opened.
+
+    >>> studio("houses.run")  # doctest: +SKIP
+    """
+    if any(find_spec(name) is None for name in NEEDED):
+        raise InputError('the studio needs NiceGUI: pip install "whygrad[studio]"')
+    if not Path(folder).is_dir():
+        raise FileError(f"{folder}: there is no such folder")
+    if isinstance(run, str | PathLike):
+        from whygrad.record import open_run
+
+        run = open_run(run)
+    from whygrad.studio.page import build, open_desk
+    from whygrad.studio.serving import serve
+
+    serve(open_desk(run, Path(folder)), build, host=host, port=port, show=show)

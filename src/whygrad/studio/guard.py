@@ -1,0 +1,218 @@
+"""Who may speak to the studio, how much at once, and which files it may open.
+
+A page of any other site can send requests to this machine: from a browser that shows it, or under a name
+that it lets point here (DNS rebinding). So a request must name this server in `Host`, and where the browser
+says which page sent it (`Origin`, `Sec-Fetch-Site`), that must be the studio's own; RFC 6454, Fetch
+Metadata. What a proxy would add is not believed. Browsers are told to ask no other host for anything
+(`POLICY`), so that nothing of the data can leave by the page.
+"""
+
+import ipaddress
+import socket
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from whygrad.errors import FileError
+
+LIMIT = 100_000_000  # bytes that one request may hold
+DRAINED = (
+    20  # limits' worth of a refused request that are read to its end, so that the answer arrives
+)
+LOCAL = ("127.0.0.1", "localhost", "::1")
+EVERYWHERE = ("0.0.0.0", "::")
+
+# Vue compiles its templates in the browser (eval), and a widget's module is loaded from a blob.
+POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
+    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+HEADERS = (
+    (b"content-security-policy", POLICY.encode()),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+)
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Guard:
+    """An ASGI application that lets pass what comes from the studio's own page, and is not too large.
+
+    `names` are those this server has, in lower case; with `numeric` any address in numbers is one as well,
+    which no page of another site can have as its name.
+    """
+
+    app: Application
+    port: int
+    names: frozenset[str] = frozenset(LOCAL)
+    numeric: bool = False
+    limit: int = LIMIT
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        scope = {**scope, "headers": [pair for pair in scope["headers"] if not _of_a_proxy(pair)]}
+        problem = self.problem(scope["headers"])
+        if scope["type"] == "websocket":
+            if problem:
+                await send({"type": "websocket.close", "code": 1008, "reason": problem})
+            else:
+                await self.app(scope, receive, send)
+        elif problem:
+            await _refuse(403, problem, receive, send, self.limit)
+        else:
+            await self._measured(scope, receive, send)
+
+    def problem(self, headers: Iterable[tuple[bytes, bytes]]) -> str:
+        """Say why a request with these headers is refused, or "" where it is not."""
+        found = _by_name(headers)
+        hosts, origins = found.get("host", []), found.get("origin", [])
+        if len(hosts) != 1 or not self._is_own(hosts[0]):
+            return (
+                f"this is not {_shown(hosts)}: open the studio at the address that it has printed"
+            )
+        if origins and origins != [f"http://{hosts[0].lower()}"]:
+            return f"a page of {_shown(origins)} may not use the studio"
+        sites, modes = found.get("sec-fetch-site", []), found.get("sec-fetch-mode", [])
+        if {"cross-site", "same-site"}.intersection(sites) and modes != ["navigate"]:
+            return "a page of another site may not use the studio"
+        return ""
+
+    def _is_own(self, host: str) -> bool:
+        name, port = split_host(host)
+        if port != self.port:
+            return False
+        return name in self.names or (self.numeric and _is_numeric(name))
+
+    async def _measured(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on while it is not too large: what it says of its size, and what it holds."""
+        line = (
+            f"more than {self.limit // 1_000_000:,} MB at once: train on larger files with "
+            "`whygrad train FILE`, and open the run that it writes"
+        )
+        sizes = _by_name(scope["headers"]).get("content-length", [])
+        if any(not size.isdecimal() or int(size) > self.limit for size in sizes):
+            await _refuse(413, line, receive, send, self.limit)
+            return
+        taken, refused, started = 0, False, False
+
+        async def counted() -> Message:
+            nonlocal taken, refused
+            if refused:
+                return {"type": "http.disconnect"}
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken <= self.limit:
+                return message
+            refused = True
+            if not started:
+                await _refuse(413, line, receive, send, self.limit)
+            return {"type": "http.disconnect"}
+
+        async def answered(message: Message) -> None:
+            nonlocal started
+            if refused:
+                return
+            if message["type"] == "http.response.start":
+                started = True
+                message = {**message, "headers": [*message.get("headers", []), *HEADERS]}
+            await send(message)
+
+        try:
+            await self.app(scope, counted, answered)
+        except Exception:
+            if not refused:  # else it is only that the rest of the request was kept from it
+                raise
+
+
+async def _refuse(status: int, line: str, receive: Receive, send: Send, limit: int) -> None:
+    """Answer with one line, and read on: a client that is still sending would not see the answer else."""
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close"), *HEADERS]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": f"{line}\n".encode(), "more_body": True})
+    drained, more = 0, True
+    while more and drained <= DRAINED * limit:
+        message = await receive()
+        drained += len(message.get("body", b""))
+        more = message["type"] == "http.request" and message.get("more_body", False)
+    await send({"type": "http.response.body", "body": b""})
+
+
+def known_names(host: str) -> tuple[frozenset[str], bool]:
+    """Give the names a server has that listens on `host`, and whether addresses in numbers are among them.
+
+    >>> known_names("127.0.0.1") == (frozenset({"127.0.0.1", "localhost", "::1"}), False)
+    True
+    """
+    if host in EVERYWHERE:
+        own = socket.gethostname().lower()
+        return frozenset([*LOCAL, own, f"{own}.local"]), True
+    return frozenset([*LOCAL, host.lower().strip("[]")]), False
+
+
+def split_host(host: str) -> tuple[str, int]:
+    """Take what stands in `Host` apart into a name, in lower case, and a port; -1 where it is none.
+
+    >>> split_host("localhost:8750"), split_host("[::1]:8750"), split_host("Example.org")
+    (('localhost', 8750), ('::1', 8750), ('example.org', 80))
+    """
+    name, colon, port = host.rpartition(":")
+    if not colon or "]" in port:
+        name, port = host, "80"
+    if name.startswith("[") and name.endswith("]"):
+        name = name[1:-1]
+    good = port.isascii() and port.isdecimal() and len(port) <= 5
+    return name.lower(), int(port) if good else -1
+
+
+def confined(path: str | PathLike[str], folder: str | PathLike[str]) -> Path:
+    """Give the real place of a path that lies in a folder, relative ones counted from there.
+
+    Raises `FileError` for one that leads out, by `..`, from the root, or by a link; there need be no file.
+
+    >>> confined("../secret.csv", "/tmp")
+    Traceback (most recent call last):
+    whygrad.errors.FileError: ../secret.csv: not in the folder that the studio was started in
+    """
+    try:
+        root = Path(folder).resolve()
+        place = (root / path).resolve()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise FileError(f"{str(path)!r:.200}: cannot be read ({error})") from None
+    if not place.is_relative_to(root):
+        raise FileError(f"{path!s:.200}: not in the folder that the studio was started in")
+    return place
+
+
+def _is_numeric(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _by_name(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, value in headers:
+        found.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1").strip())
+    return found
+
+
+def _of_a_proxy(pair: tuple[bytes, bytes]) -> bool:
+    return pair[0].lower() == b"forwarded" or pair[0].lower().startswith(b"x-forwarded-")
+
+
+def _shown(values: list[str]) -> str:
+    return ascii(", ".join(values))[:80] if values else "a server without a name"

@@ -1,0 +1,440 @@
+"""The studio's server: who is let in, how much at once, what it reads, and how it begins and ends."""
+
+import asyncio
+import base64
+import json
+import signal
+import socket
+import sys
+
+import pytest
+
+import whygrad as wg
+from command import whygrad
+from whygrad.studio import guard
+from whygrad.studio.guard import Guard, confined, known_names
+
+pytest_plugins = ("browser",)
+
+PORT = 8750
+PATIENCE = 60
+OWN = f"127.0.0.1:{PORT}"
+
+
+# ── who is let in: the guard by itself ───────────────────────────────────────────────────────────────
+
+
+class Inner:
+    """An application that reads a request to its end, and keeps what came."""
+
+    def __init__(self):
+        self.scope, self.body, self.gone = None, b"", False
+
+    async def __call__(self, scope, receive, send):
+        self.scope = scope
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.accept"})
+            return
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                self.gone = True
+                raise RuntimeError("the client is gone")
+            self.body += message.get("body", b"")
+            more = message.get("more_body", False)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"welcome"})
+
+
+def ask(headers, *, kind="http", chunks=(b"",), limit=guard.LIMIT, **named):
+    """Send one request through a guard; give what came back, and the application behind it."""
+    inner, sent = Inner(), []
+    parts = [
+        {"type": "http.request", "body": chunk, "more_body": place < len(chunks)}
+        for place, chunk in enumerate(chunks, start=1)
+    ]
+
+    async def receive():
+        return parts.pop(0) if parts else {"type": "http.disconnect"}
+
+    async def send(message):
+        sent.append(message)
+
+    pairs = [(name.encode(), value.encode()) for name, value in headers]
+    scope = {"type": kind, "path": "/", "headers": pairs}
+    asyncio.run(Guard(inner, PORT, limit=limit, **named)(scope, receive, send))
+    return sent, inner
+
+
+def status(sent):
+    return next(message["status"] for message in sent if message["type"] == "http.response.start")
+
+
+def body(sent):
+    return b"".join(message.get("body", b"") for message in sent).decode()
+
+
+LET_IN = [
+    [("host", OWN)],
+    [("host", f"localhost:{PORT}")],
+    [("host", f"LOCALHOST:{PORT}")],
+    [("host", f"[::1]:{PORT}")],
+    [("host", OWN), ("origin", f"http://{OWN}")],
+    [("host", OWN), ("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "cors")],
+    [("host", OWN), ("sec-fetch-site", "none"), ("sec-fetch-mode", "navigate")],
+    # A link to the studio on another page may be followed.
+    [("host", OWN), ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")],
+]
+KEPT_OUT = [
+    [],
+    [("host", "")],
+    [("host", "127.0.0.1")],
+    [("host", "127.0.0.1:80")],
+    [("host", f"127.0.0.1:{PORT}0")],
+    [("host", f"127.0.0.1:+{PORT}")],
+    [("host", f"evil.example:{PORT}")],
+    [("host", f"127.0.0.1.evil.example:{PORT}")],
+    [("host", f"127.0.0.1:{PORT}@evil.example:{PORT}")],
+    [("host", f"10.0.0.1:{PORT}")],
+    [("host", f"[::2]:{PORT}")],
+    [("host", OWN), ("host", OWN)],
+    [("host", OWN), ("host", "evil.example")],
+    [("host", OWN), ("origin", "http://evil.example")],
+    [("host", OWN), ("origin", f"https://{OWN}")],
+    [("host", OWN), ("origin", "null")],
+    [("host", OWN), ("origin", "")],
+    [("host", OWN), ("origin", "http://127.0.0.1")],
+    [("host", OWN), ("origin", f"http://localhost:{PORT + 1}")],
+    [("host", OWN), ("origin", f"http://{OWN}"), ("origin", "http://evil.example")],
+    [("host", OWN), ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors")],
+    [("host", OWN), ("sec-fetch-site", "same-site"), ("sec-fetch-mode", "cors")],
+    [("host", OWN), ("sec-fetch-site", "cross-site")],
+    # What a proxy says of the host is not believed.
+    [("host", f"evil.example:{PORT}"), ("x-forwarded-host", OWN)],
+]
+
+
+@pytest.mark.parametrize("headers", LET_IN)
+def test_requests_of_the_own_page_are_let_in(headers):
+    sent, inner = ask(headers)
+    assert status(sent) == 200 and body(sent) == "welcome"
+    sent, inner = ask(headers, kind="websocket")
+    assert sent == [{"type": "websocket.accept"}]
+
+
+@pytest.mark.parametrize("headers", KEPT_OUT)
+def test_a_foreign_host_or_origin_is_refused_in_one_line_and_the_application_sees_nothing(headers):
+    sent, inner = ask(headers)
+    assert status(sent) == 403
+    assert body(sent).count("\n") == 1 and body(sent).endswith("\n")
+    assert inner.scope is None
+    sent, inner = ask(headers, kind="websocket")
+    assert [message["type"] for message in sent] == ["websocket.close"]
+    assert inner.scope is None
+
+
+def test_one_who_listens_everywhere_answers_to_numbers_and_to_its_own_name_only(monkeypatch):
+    monkeypatch.setattr(guard.socket, "gethostname", lambda: "Desk7")
+    names, numeric = known_names("0.0.0.0")
+    for name, code in {
+        "192.168.1.5": 200,
+        "[fe80::1]": 200,
+        "desk7": 200,
+        "desk7.local": 200,
+        "desk8": 403,
+        "evil.example": 403,
+    }.items():
+        sent, _ = ask([("host", f"{name}:{PORT}")], names=names, numeric=numeric)
+        assert status(sent) == code, name
+    # A page of another machine has a number as its name, too: it is not this one.
+    headers = [("host", f"192.168.1.5:{PORT}"), ("origin", f"http://192.168.1.6:{PORT}")]
+    assert status(ask(headers, names=names, numeric=numeric)[0]) == 403
+
+
+def test_one_who_listens_at_an_address_answers_to_it_and_to_no_other():
+    names, numeric = known_names("192.168.1.5")
+    for name, code in {"192.168.1.5": 200, "localhost": 200, "192.168.1.6": 403}.items():
+        sent, _ = ask([("host", f"{name}:{PORT}")], names=names, numeric=numeric)
+        assert status(sent) == code, name
+
+
+def test_what_a_proxy_adds_does_not_reach_the_application():
+    proxied = [("x-forwarded-prefix", "/x"), ("X-Forwarded-Proto", "https"), ("forwarded", "for=1")]
+    _, inner = ask([("host", OWN), *proxied])
+    assert [name for name, _ in inner.scope["headers"]] == [b"host"]
+
+
+def test_every_answer_keeps_the_browser_from_asking_other_hosts():
+    for headers in ([("host", OWN)], []):
+        sent, _ = ask(headers)
+        found = dict(sent[0]["headers"])
+        assert found[b"content-security-policy"].startswith(b"default-src 'self'; ")
+        assert b"http:" not in found[b"content-security-policy"]
+        assert b"frame-ancestors 'none'" in found[b"content-security-policy"]
+
+
+# ── how much at once ─────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("said", [[], [("content-length", "10")]])
+def test_a_request_of_just_the_limit_passes(said):
+    sent, inner = ask([("host", OWN), *said], chunks=(b"12345", b"67890"), limit=10)
+    assert status(sent) == 200
+    assert inner.body == b"1234567890"
+
+
+def test_a_request_that_says_it_is_too_large_is_refused_before_it_is_read():
+    sent, inner = ask([("host", OWN), ("content-length", "11")], chunks=(b"12345",), limit=10)
+    assert status(sent) == 413
+    assert inner.scope is None
+
+
+@pytest.mark.parametrize("said", [[], [("content-length", "3")]])
+def test_a_request_that_becomes_too_large_is_refused_while_it_comes_whatever_it_said(said):
+    chunks = (b"123456", b"789012", b"345678")
+    sent, inner = ask([("host", OWN), *said], chunks=chunks, limit=10)
+    assert status(sent) == 413
+    assert inner.body == b"123456" and inner.gone
+    assert sum(message["type"] == "http.response.start" for message in sent) == 1
+    assert sent[-1].get("more_body", False) is False
+
+
+def test_the_line_about_what_is_too_large_says_how_much_is_not_and_what_to_do():
+    sent, _ = ask([("host", OWN), ("content-length", str(guard.LIMIT + 1))])
+    assert body(sent) == (
+        "more than 100 MB at once: train on larger files with `whygrad train FILE`, "
+        "and open the run that it writes\n"
+    )
+
+
+def test_an_error_of_the_application_is_not_swallowed():
+    with pytest.raises(RuntimeError, match="the client is gone"):
+        ask([("host", OWN)], chunks=())
+
+
+# ── what it reads ────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with a file and links, and beside it what is nobody's business."""
+    inside = tmp_path / "in"
+    (inside / "deep").mkdir(parents=True)
+    (inside / "a.csv").write_text("x\n")
+    (tmp_path / "secret.csv").write_text("x\n")
+    (inside / "link.csv").symlink_to(tmp_path / "secret.csv")
+    (inside / "up").symlink_to(tmp_path)
+    (inside / "deep" / "back.csv").symlink_to(inside / "a.csv")
+    return inside
+
+
+@pytest.mark.parametrize(
+    "path", ["a.csv", "./a.csv", "deep/../a.csv", "deep/back.csv", "new.run", "", "deep"]
+)
+def test_what_lies_in_the_folder_is_found(folder, path):
+    found = confined(path, folder)
+    assert found == (folder / path).resolve()
+    assert confined(found, folder) == found
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "..",
+        "../secret.csv",
+        "deep/../../secret.csv",
+        "/etc/passwd",
+        "link.csv",
+        "up/secret.csv",
+        "up",
+        "../in-not/a.csv",
+    ],
+)
+def test_what_leads_out_of_the_folder_is_refused(folder, path):
+    (folder.parent / "in-not").mkdir()
+    with pytest.raises(wg.FileError, match="not in the folder that the studio was started in"):
+        confined(path, folder)
+
+
+def test_a_path_that_cannot_be_is_refused(folder):
+    (folder / "round").symlink_to("round")
+    for path in ("a\0b", "round"):
+        with pytest.raises(wg.FileError, match="cannot be read"):
+            confined(path, folder)
+
+
+def test_a_folder_that_is_a_link_itself_is_the_folder(folder):
+    (folder.parent / "other").symlink_to(folder)
+    assert confined("a.csv", folder.parent / "other") == (folder / "a.csv").resolve()
+
+
+# ── the command: bad input ───────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["nowhere.run"], "nowhere.run: there is no such run: `whygrad runs` lists those in a folder"),
+        (["newer.run"], "newer.run: written by a newer whygrad (schema 99, this one reads up to 1): "
+                        "upgrade whygrad"),
+        (["plain"], "plain: not a run, it has no manifest.json"),
+        (["--folder", "nowhere"], "nowhere: there is no such folder"),
+        (["--port", "65536"], "port 65536: a port is a whole number from 0 to 65535"),
+        (["--port", "-1"], "port -1: a port is a whole number from 0 to 65535"),
+        (["--port", "x"], None),
+        (["--host", "192.0.2.1"], "host '192.0.2.1': not an address of this machine, as 127.0.0.1 is"),
+        (["--host", "no.such.invalid"],
+         "host 'no.such.invalid': not an address of this machine, as 127.0.0.1 is"),
+    ],
+)  # fmt: skip
+def test_a_studio_that_cannot_be_opened_is_refused_in_one_line(
+    tmp_path, monkeypatch, words, message
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "newer.run").mkdir()
+    about = {"format": "whygrad run", "schema": 99}
+    (tmp_path / "newer.run" / "manifest.json").write_text(json.dumps(about))
+    result = whygrad("studio", *words, "--no-browser")
+    assert (result.code, result.out, len(result.lines)) == (2, "", 1)
+    assert message is None or result.lines[0] == f"whygrad: {message}"
+
+
+def test_without_nicegui_one_line_says_how_to_have_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "nicegui", None)
+    result = whygrad("studio")
+    assert (result.code, result.out) == (2, "")
+    assert result.lines == ['whygrad: the studio needs NiceGUI: pip install "whygrad[studio]"']
+
+
+# ── the command: a server in a process of its own ────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def studio(served_to_all, tmp_path_factory):
+    """One studio for all tests that leave it as it is."""
+    return served_to_all(tmp_path_factory.mktemp("empty"))
+
+
+def send(studio, text):
+    """Write to the port whatever it is, and give all that comes back."""
+    with socket.create_connection(("127.0.0.1", studio.port), PATIENCE) as wire:
+        wire.sendall(text)
+        found = b""
+        while piece := wire.recv(65536):
+            found += piece
+    return found.decode("utf-8", "replace")
+
+
+def test_the_page_is_served_to_its_own_name(studio):
+    code, text = studio.ask()
+    assert code == 200
+    assert "<title>whygrad studio</title>" in text
+    assert "http://" not in text.replace("http://www.w3.org/", "") and "https://" not in text
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example"},
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"},
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
+@pytest.mark.parametrize("path", ["/", "/_nicegui_ws/socket.io/?EIO=4&transport=polling"])
+def test_a_foreign_page_gets_nothing_over_http(studio, path, method, headers):
+    code, text = studio.ask(path, method=method, headers=headers)
+    assert code == 403
+    assert len(text.splitlines()) == 1
+
+
+def handshake(host, origin):
+    key = base64.b64encode(bytes(16)).decode()
+    lines = [
+        "GET /_nicegui_ws/socket.io/?EIO=4&transport=websocket HTTP/1.1",
+        f"Host: {host}",
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        f"Sec-WebSocket-Key: {key}",
+        *([f"Origin: {origin}"] if origin else []),
+    ]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def first_line(studio, text):
+    with socket.create_connection(("127.0.0.1", studio.port), PATIENCE) as wire:
+        wire.sendall(text)
+        return wire.makefile().readline().strip()
+
+
+def test_a_websocket_of_a_foreign_page_is_refused(studio):
+    foreign = [
+        (studio.host, "http://evil.example"),
+        (studio.host, "null"),
+        (studio.host, f"http://localhost:{studio.port}"),
+        ("evil.example", None),
+        (f"evil.example:{studio.port}", f"http://evil.example:{studio.port}"),
+    ]
+    for host, origin in foreign:
+        assert first_line(studio, handshake(host, origin)).startswith("HTTP/1.1 403")
+    answer = first_line(studio, handshake(studio.host, f"http://{studio.host}"))
+    assert answer.startswith("HTTP/1.1 101")
+
+
+def test_a_request_without_a_host_is_refused(studio):
+    assert " 403 " in send(studio, b"GET / HTTP/1.0\r\n\r\n")
+    assert " 403 " in send(studio, b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
+
+
+def test_more_than_the_limit_is_refused_with_a_line_while_it_comes(studio):
+    path = "/_nicegui_ws/socket.io/?EIO=4&transport=polling"
+    path += "&sid=" + json.loads(studio.ask(path)[1][1:])["sid"]
+    piece = bytes(1_000_000)
+    rest = guard.LIMIT // len(piece) + 5
+
+    def pieces():
+        for _ in range(rest):
+            yield piece
+
+    for headers in ({"Content-Length": str(len(piece) * rest)}, {}):
+        code, text = studio.ask(path, method="POST", body=pieces(), headers=headers)
+        assert code == 413
+        assert text.startswith("more than 100 MB at once: ") and len(text.splitlines()) == 1
+
+
+def test_the_answer_about_a_large_request_does_not_wait_for_its_end(studio):
+    head = f"POST / HTTP/1.1\r\nHost: {studio.host}\r\nContent-Length: {guard.LIMIT + 1}\r\n\r\n"
+    assert first_line(studio, head.encode() + b"only the beginning").startswith("HTTP/1.1 413 ")
+
+
+def test_files_of_the_folder_are_no_pages(studio):
+    for path in ("/stderr", "/../stderr", "/%2e%2e/%2e%2e/etc/passwd", "/docs", "/openapi.json"):
+        assert studio.ask(path)[0] == 404
+
+
+def test_it_listens_on_this_machine_alone(studio):
+    with socket.socket() as wire:
+        assert wire.connect_ex(("127.0.0.2", studio.port)) != 0
+
+
+def test_a_port_in_use_is_told_and_the_next_one_is_taken(served, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        line = f"whygrad: port {port} is in use, so it is port "
+        second = served(tmp_path, "--port", port)
+        assert second.port > port
+        second.expected = f"{line}{second.port}\n"
+        assert second.ask()[0] == 200
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_ends_it_with_its_open_pages(served, tmp_path, name):
+    studio = served(tmp_path)
+    with socket.create_connection(("127.0.0.1", studio.port), PATIENCE) as wire:
+        wire.sendall(handshake(studio.host, f"http://{studio.host}"))
+        assert b" 101 " in wire.recv(4096)
+        studio.end(getattr(signal, name))
