@@ -6,7 +6,7 @@ BIN := .venv/bin
 # -qq: no more than errors. A first installation takes a minute and says so itself.
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 # Folders are listed too: they change when a file is added or removed.
-SOURCES := $(shell find src -name __pycache__ -prune -o \( -type d -o -name '*.py' -o -name py.typed \) -print)
+SOURCES := $(shell find src -name __pycache__ -prune -o \( -type d -o -name '*.py' -o -name '*.js' -o -name '*.css' -o -name py.typed \) -print)
 WHEEL = $$(ls dist/whygrad-*.whl)
 
 .PHONY: help demo test test-long browser check docs peers bench format clean

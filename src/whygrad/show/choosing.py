@@ -4,6 +4,7 @@ How important a unit is: its own number, and its connections' sizes, each beside
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from whygrad.pictures import NetworkPicture
 MOST = 8  # units of a layer
 MOST_OUTPUTS = 12
 MOST_PIXELS = 6  # with lines of their own
+MOST_WHOLE = 256  # of a layer that is asked for as a whole
 
 PART = re.compile(r"([0-9]{1,6}):([0-9]{1,9})(?:,([0-9]{1,9}|bias))?")
 
@@ -52,12 +54,16 @@ def marked(picture: NetworkPicture) -> Marked:
     return Marked(frozenset(units), frozenset(edges), frozenset(biases))
 
 
-def shown_units(picture: NetworkPicture, marks: Marked) -> tuple[tuple[int, ...], ...]:
-    """Give the units of each layer that are drawn, in order."""
+def shown_units(
+    picture: NetworkPicture, marks: Marked, whole: Collection[int] = ()
+) -> tuple[tuple[int, ...], ...]:
+    """Give the units of each layer that are drawn, in order; of `whole` layers all."""
     last = len(picture.units) - 1
     chosen = []
     for l, values in enumerate(picture.units):
         most = MOST_OUTPUTS if l == last else MOST_PIXELS if l == 0 and picture.image else MOST
+        if l in whole:
+            most = MOST_WHOLE
         kept = {j for layer, j in marks.kept if layer == l}
         if l < len(picture.shown):
             chosen.append(tuple(sorted({*kept, *picture.shown[l]})))

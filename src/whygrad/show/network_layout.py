@@ -1,9 +1,11 @@
 """Where the units of a network stand: a column for each layer, input on the left, output on the right.
 
 The names of inputs and outputs stand beside their units, those of hidden units below them. An input that is
-an image is one.
+an image is one. A layer that is drawn as a whole, however many its units, is a block of several columns.
 """
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from whygrad.pictures import NetworkPicture
@@ -14,10 +16,41 @@ from whygrad.show.numbers import clean
 RADIUS = 20.0
 # From unit to unit, with its name beside it, and below it; the ring of one that stands out is 4.25 wider.
 SIDE, HIDDEN = 51.0, 67.0
+BLOCK = 49.0  # from unit to unit of a layer drawn as a whole, without names
+LONGEST = 14  # units of a layer in one column, where it is drawn as a whole
 NAME = 128.0  # the longest name beside a unit
 GAP, CLOSE = 112.0, 96.0  # from layer to layer: of few, of many
 IMAGE = 150.0  # the longer side of an image
 NARROWEST = 420.0
+BUTTONS = 34.0  # the height of a row of buttons, above the columns
+BUTTONS_WIDE = 144.0  # what those of one layer, and of one that may come before it, take across
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How a network is to be laid out.
+
+    `titled` leaves room for the title, `buttons` for a row of them; `blocks` sets many units of a layer in
+    several columns.
+    """
+
+    titled: bool = True
+    buttons: bool = False
+    blocks: bool = False
+
+
+@dataclass(frozen=True)
+class Column:
+    """Where one layer stands: the middle of its head, how many units it has, and how many are left out.
+
+    Below the units, at `foot`, is said how many are left out.
+    """
+
+    x: float
+    top: float
+    foot: float
+    units: int
+    left_out: int
 
 
 @dataclass(frozen=True)
@@ -31,54 +64,108 @@ class Layout:
     marks: Marked
     labels: tuple[Label, ...]
     image: Box | None
+    columns: tuple[Column, ...]
 
 
-def lay_out(picture: NetworkPicture) -> Layout:
+def lay_out(picture: NetworkPicture, wanted: Wanted = Wanted()) -> Layout:  # noqa: B008 — frozen data
     """Place the units below the title."""
     marks = marked(picture)
     shown = shown_units(picture, marks)
     last = len(shown) - 1
-    pitch = [SIDE if l in (0, last) else HIDDEN for l in range(len(shown))]
-    heights = [p * len(units) for p, units in zip(pitch, shown, strict=True)]
+    blocks = [_block(picture, l, len(units), wanted) for l, units in enumerate(shown)]
+    pitch = [
+        BLOCK if blocks[l] > 1 else SIDE if l in (0, last) else HIDDEN for l in range(last + 1)
+    ]
+    heights = [
+        p * math.ceil(len(units) / across)
+        for p, units, across in zip(pitch, shown, blocks, strict=True)
+    ]
     image = _image_size(picture)
     if image:
         heights[0] = image[1]
     body = max(heights)
-    xs, width = _columns(picture, shown, image)
-    labels, top = head(picture.title, width)
+    xs, gap, width = _columns(picture, shown, blocks, image, wanted)
+    labels, top = head(picture.title, width) if wanted.titled else ([], -20.0)
+    top += BUTTONS if wanted.buttons else 0.0
     middle = top + 46 + body / 2
     places: dict[tuple[int, int], tuple[float, float]] = {}
+    columns = []
     for l, units in enumerate(shown):
         start = middle - heights[l] / 2
+        left_out = len(picture.units[l]) - len(units)
+        at, foot = xs[l], start + heights[l] + 20
         if l == 0 and image:
             box = (xs[0] - image[0], start, xs[0], start + image[1])
             places |= {(0, j): _pixel(picture, j, box) for j in units}
             labels += _image_labels(picture, box, units)
+            at, left_out = at - image[0] / 2, 0  # the image itself says it
+        elif blocks[l] > 1:
+            places |= _block_places(l, units, blocks[l], xs[l], start)
         else:
             places |= {(l, j): (xs[l], start + pitch[l] * (i + 0.5)) for i, j in enumerate(units)}
-            labels += _unit_labels(picture, l, places, units, xs, width)
-            labels += _more(picture, l, xs[l], start + heights[l], len(units))
-        at = xs[0] - image[0] / 2 if l == 0 and image else xs[l]
-        labels.append(_header(picture, l, at, start - 12, width))
+            labels += _unit_labels(picture, l, places, units, gap, width)
+        headed = top + 34 if wanted.buttons else start - 12
+        labels.append(_header(picture, l, at, headed, width))
+        columns.append(Column(at, headed, foot, len(picture.units[l]), left_out))
     frame = (
         (xs[0] - image[0], middle - image[1] / 2, xs[0], middle + image[1] / 2) if image else None
     )
-    lowest = max(label.box[3] for label in labels)
+    lowest = max(label.box[3] for label in (*labels, *counts(columns)))
     bottom = max(lowest, middle + body / 2)
-    return Layout(width, bottom, places, shown, marks, tuple(labels), frame)
+    return Layout(width, bottom, places, shown, marks, tuple(labels), frame, tuple(columns))
+
+
+def counts(columns: Iterable[Column]) -> list[Label]:
+    """Say below the columns how many of their units are not drawn."""
+    look = "wg-soft wg-halo"
+    return [
+        Label(one.x, one.foot, f"+ {one.left_out:,} more", SMALL, "middle", look)
+        for one in columns
+        if one.left_out
+    ]
+
+
+def _block(picture: NetworkPicture, l: int, count: int, wanted: Wanted) -> int:
+    """Give how many columns a layer takes: one, but where it is drawn as a whole."""
+    if not wanted.blocks or (l == 0 and picture.image):
+        return 1
+    # What is marked is drawn beside the most important, so that a column may be longer than these.
+    if count <= LONGEST:
+        return 1
+    return math.ceil(count / max(10, math.ceil(math.sqrt(1.7 * count))))
+
+
+def _block_places(
+    l: int, units: tuple[int, ...], across: int, x: float, top: float
+) -> dict[tuple[int, int], tuple[float, float]]:
+    """Set units in rows, as one reads."""
+    left = x - BLOCK * (across - 1) / 2
+    return {
+        (l, j): (left + BLOCK * (i % across), top + BLOCK * (i // across + 0.5))
+        for i, j in enumerate(units)
+    }
 
 
 def _columns(
-    picture: NetworkPicture, shown: tuple[tuple[int, ...], ...], image: tuple[float, float] | None
-) -> tuple[list[float], float]:
-    """Give the middle of each column (the right edge of an image), and the width of the whole."""
+    picture: NetworkPicture,
+    shown: tuple[tuple[int, ...], ...],
+    blocks: list[int],
+    image: tuple[float, float] | None,
+    wanted: Wanted,
+) -> tuple[list[float], float, float]:
+    """Give the middle of each column (the right edge of an image), their distance, and the width."""
     last = len(shown) - 1
-    left = 14 + (image[0] if image else _longest(picture, 0, shown) + 10 + RADIUS)
-    right = 14 + _longest(picture, last, shown) + 10 + RADIUS
+    names = [_longest(picture, l, shown) if blocks[l] == 1 else 0.0 for l in range(last + 1)]
+    left = 14 + (image[0] if image else names[0] + 10 + RADIUS)
+    right = 14 + names[last] + 10 + RADIUS
     gap = GAP if last <= 3 else CLOSE
     heads = max(text_width(_heading(picture, l), SMALL * BOLD) for l in range(last + 1))
     gap = max(gap, (NARROWEST - left - right) / last, heads + 10)
-    return [left + gap * l for l in range(last + 1)], left + gap * last + right
+    gap = max(gap, BUTTONS_WIDE) if wanted.buttons else gap
+    xs = [left + BLOCK * (blocks[0] - 1) / 2]
+    for l in range(1, last + 1):
+        xs.append(xs[-1] + gap + BLOCK * (blocks[l - 1] + blocks[l] - 2) / 2)
+    return xs, gap, xs[-1] + BLOCK * (blocks[last] - 1) / 2 + right
 
 
 def _longest(picture: NetworkPicture, l: int, shown: tuple[tuple[int, ...], ...]) -> float:
@@ -107,7 +194,7 @@ def _unit_labels(
     l: int,
     places: dict[tuple[int, int], tuple[float, float]],
     units: tuple[int, ...],
-    xs: list[float],
+    gap: float,
     width: float,
 ) -> list[Label]:
     labels, last = [], len(picture.units) - 1
@@ -121,17 +208,11 @@ def _unit_labels(
             text = fitted(full, width - x - RADIUS - 20)
             labels.append(Label(x + RADIUS + 8, y + 4.5, text, full=full, part=part))
         else:
-            text = fitted(full, xs[1] - xs[0] - 14, SMALL)
+            text = fitted(full, gap - 14, SMALL)
             labels.append(
                 Label(x, y + RADIUS + 16, text, SMALL, "middle", "wg-soft wg-halo", full, part)
             )
     return labels
-
-
-def _more(picture: NetworkPicture, l: int, x: float, y: float, drawn: int) -> list[Label]:
-    hidden = len(picture.units[l]) - drawn
-    look = "wg-soft wg-halo"
-    return [Label(x, y + 20, f"+ {hidden:,} more", SMALL, "middle", look)] if hidden else []
 
 
 def _image_labels(picture: NetworkPicture, box: Box, units: tuple[int, ...]) -> list[Label]:
@@ -159,12 +240,16 @@ def _header(picture: NetworkPicture, l: int, x: float, y: float, width: float) -
 
 def _heading(picture: NetworkPicture, l: int) -> str:
     """Give the name of a layer with the number of its units."""
-    name = kind(picture, l)
-    if name == "hidden" and len(picture.units) > 3:
-        name = f"hidden {l}"
+    name = layer_name(picture, l)
     if l == 0 and picture.image:
         return f"{name} · {picture.image[0]} × {picture.image[1]}"
     return f"{name} · {len(picture.units[l]):,}"
+
+
+def layer_name(picture: NetworkPicture, l: int) -> str:
+    """Give the name of a layer: input, hidden, or of several hidden 2, and output."""
+    name = kind(picture, l)
+    return f"hidden {l}" if name == "hidden" and len(picture.units) > 3 else name
 
 
 def kind(picture: NetworkPicture, l: int) -> str:

@@ -29,8 +29,8 @@ def style(page: bool = False) -> str:
     rules = [f".wg{{{light}}}", f"@media(prefers-color-scheme:dark){{.wg{{{dark}}}}}"]
     if page:
         rules += [
-            f'[data-jp-theme-light="true"] .wg,[data-theme="light"] .wg,.vscode-light .wg{{{light}}}',
-            f'[data-jp-theme-light="false"] .wg,[data-theme="dark"] .wg,.vscode-dark .wg{{{dark}}}',
+            f"{_within('true', 'light')}{{{light}}}",
+            f"{_within('false', 'dark')}{{{dark}}}",
         ]
     rules += [
         f"svg.wg{{font-family:{FONT}}}",
@@ -51,6 +51,13 @@ def colour(what: str, name: str) -> str:
     'fill:#7c3aed;fill:var(--wg-input)'
     """
     return f"{what}:{COLOURS[name][0]};{what}:var(--wg-{name})"
+
+
+def _within(lightness: str, theme: str) -> str:
+    """Give the selectors of drawings on a page that has a theme: of Jupyter, Sphinx, VS Code, Quasar."""
+    pages = (f'[data-jp-theme-light="{lightness}"]', f'[data-theme="{theme}"]',
+             f".vscode-{theme}", f".body--{theme}")  # fmt: skip
+    return ",".join(f"{page} .wg" for page in pages)
 
 
 def _variables(theme: int) -> str:
