@@ -1,7 +1,5 @@
 """The studio as a person meets it: the real command as a process, and a real browser on its page.
 
-    pytest_plugins = ("browser",)     at the top of a test file gives it the fixtures
-
     served     starts `whygrad studio` in a folder, and sees that it ends with all that it has started;
                `served_to_all` ends it after the last test of a file
     browser    Debian's chromium without a window, 1280 × 900
@@ -34,6 +32,11 @@ DRIVER = shutil.which("chromedriver")
 MISSING = "there is no chromium with its chromedriver: `make browser` installs them"
 
 
+# Processes find the package where this one has found it, and NiceGUI does not believe that it is tested.
+ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "NICEGUI"))}
+ENVIRONMENT["PYTHONPATH"] = str(Path(wg.__file__).parent.parent)
+
+
 def wait_for(predicate, what="what was waited for"):
     """Give what `predicate()` gives as soon as it is true; a page that moves meanwhile is asked again."""
     from selenium.common.exceptions import StaleElementReferenceException
@@ -60,6 +63,7 @@ class Served:
     url: str
     errors: Path
     expected: str = ""
+    mark: str = ""  # in the environment of the process, and so of all that it starts
     ended: bool = False
 
     @property
@@ -70,6 +74,12 @@ class Served:
     @property
     def port(self):
         return urlsplit(self.url).port
+
+    def next_address(self):
+        """Wait until it has said where it is."""
+        line = self.process.stdout.readline()
+        assert line.startswith("The studio is at http://"), self.said
+        return line.split()[4]
 
     def ask(self, path="/", *, method="GET", body=None, headers=None):
         """Send one request and give the answer's status and text."""
@@ -87,15 +97,15 @@ class Served:
         return self.errors.read_text(encoding="utf-8")
 
     def family(self):
-        """The processes that it and its children are, without those that are dead and only not buried."""
-        found = []
-        for stat in Path("/proc").glob("[0-9]*/stat"):
+        """The processes that it and its children are, as number and command line."""
+        found = {}
+        for environment in Path("/proc").glob("[0-9]*/environ"):
             try:
-                state, _, group = stat.read_text().rpartition(")")[2].split()[:3]
-                if int(group) == self.process.pid and state != "Z":
-                    found.append((stat.parent / "cmdline").read_text().replace("\0", " "))
-            except (OSError, ValueError):
-                continue  # it has ended since
+                if self.mark.encode() in environment.read_bytes():
+                    words = (environment.parent / "cmdline").read_bytes().decode().split("\0")
+                    found[int(environment.parent.name)] = " ".join(words)
+            except OSError:
+                continue  # it has ended since, or is somebody else's
         return found
 
     def end(self, by=signal.SIGINT):
@@ -107,8 +117,8 @@ class Served:
             code = self.process.wait(PATIENCE)
             wait_for(lambda: not self.family(), "the end of all children")
         finally:
-            if self.family():
-                os.killpg(self.process.pid, signal.SIGKILL)
+            for number in self.family():
+                os.kill(number, signal.SIGKILL)
             self.process.wait()
             self.process.stdout.close()
         assert self.said == self.expected
@@ -117,38 +127,30 @@ class Served:
 
 @contextmanager
 def _studios(folder_of):
-    """Give a function that starts studios; all are ended with the block. `folder_of` makes folders."""
+    """Give a function that starts studios, and end them all with the block; `folder_of` makes folders.
+
+    With `code` that Python runs in place of the command; it prints the address as that does.
+    """
     found = []
 
-    def start(folder, *words, expected=""):
+    def start(folder, *words, expected="", code=None):
         errors = folder_of("studio") / "stderr"
-        # NiceGUI behaves otherwise where it believes that it is tested.
-        environment = {
-            k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "NICEGUI"))
-        }
-        port = [] if "--port" in words else ["--port", "0"]
+        mark = f"WHYGRAD_TESTED={errors}"
+        command = ["-c", code] if code else ["-m", "whygrad", "studio", "--no-browser"]
+        if not code and "--port" not in words:
+            command += ["--port", "0"]
         with errors.open("w") as stderr:
             process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "whygrad",
-                    "studio",
-                    *map(str, words),
-                    "--no-browser",
-                    *port,
-                ],
+                [sys.executable, *command, *map(str, words)],
                 cwd=folder,
-                env=environment | {"PYTHONPATH": str(Path(wg.__file__).parent.parent)},
+                env=ENVIRONMENT | dict([mark.split("=", 1)]),
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 encoding="utf-8",
                 start_new_session=True,
             )
-        found.append(Served(process, "", errors, expected))
-        line = process.stdout.readline()
-        assert line.startswith("The studio is at http://"), found[-1].said
-        found[-1].url = line.split()[4]
+        found.append(Served(process, "", errors, expected, mark))
+        found[-1].url = found[-1].next_address()
         return found[-1]
 
     failed = []
@@ -201,7 +203,7 @@ class Browser:
         self.connected()
 
     def connected(self):
-        script = "return !!window.did_handshake || (window.socket && window.socket.connected)"
+        script = "return window.did_handshake === true"
         wait_for(lambda: self.driver.execute_script(script), "the connection of the page")
 
     def all_by_role(self, role, name=None):

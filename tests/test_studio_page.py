@@ -1,6 +1,7 @@
 """The studio's page in a real browser."""
 
-pytest_plugins = ("browser",)
+from browser import PATIENCE
+from whygrad.studio.guard import LIMIT
 
 
 def test_the_page_opens_and_asks_no_other_host(served, browser, tmp_path):
@@ -20,3 +21,41 @@ def test_the_page_fits_a_narrow_window(served, narrow, tmp_path):
     width = narrow.driver.execute_script("return document.documentElement.scrollWidth")
     assert width <= 400
     narrow.screenshot("empty-narrow")
+
+
+def test_a_page_that_sends_too_much_reads_why_that_was_refused(served, browser, tmp_path):
+    browser.open(served(tmp_path).url)
+    send = """
+        const [size, done] = arguments;
+        fetch("/", {method: "POST", body: new Blob([new Uint8Array(size)])})
+            .then(async (answer) => done([answer.status, await answer.text()]), (e) => done([0, `${e}`]));
+    """
+    browser.driver.set_script_timeout(PATIENCE)
+    status, text = browser.driver.execute_async_script(send, LIMIT + 1_000_000)
+    assert status == 413
+    assert text.startswith("more than 100 MB at once: ")
+
+
+def test_a_page_of_another_port_gets_neither_page_nor_websocket(served, browser, tmp_path):
+    studio, other = served(tmp_path), served(tmp_path)
+    browser.open(other.url)
+    ask = """
+        const [url, done] = arguments;
+        const asked = fetch(url, {mode: "no-cors"}).then(() => "answered", () => "refused");
+        const socket = new Promise((resolve) => {
+            const path = "_nicegui_ws/socket.io/?EIO=4&transport=websocket";
+            const wire = new WebSocket(url.replace("http", "ws") + path);
+            wire.onopen = () => resolve("open");
+            wire.onerror = () => resolve("refused");
+        });
+        Promise.all([asked, socket]).then(done);
+    """
+    # Its own policy would keep the page from asking at all.
+    browser.driver.execute_cdp_cmd("Page.setBypassCSP", {"enabled": True})
+    try:
+        browser.reload()
+        assert browser.driver.execute_async_script(ask, other.url) == ["answered", "open"]
+        assert browser.driver.execute_async_script(ask, studio.url) == ["refused", "refused"]
+    finally:
+        browser.driver.execute_cdp_cmd("Page.setBypassCSP", {"enabled": False})
+    assert browser.foreign(other) != []

@@ -10,14 +10,13 @@ import sys
 import pytest
 
 import whygrad as wg
+from browser import PATIENCE, wait_for
 from command import whygrad
 from whygrad.studio import guard
 from whygrad.studio.guard import Guard, confined, known_names
-
-pytest_plugins = ("browser",)
+from whygrad.studio.serving import serve
 
 PORT = 8750
-PATIENCE = 60
 OWN = f"127.0.0.1:{PORT}"
 
 
@@ -368,7 +367,7 @@ def handshake(host, origin):
 def first_line(studio, text):
     with socket.create_connection(("127.0.0.1", studio.port), PATIENCE) as wire:
         wire.sendall(text)
-        return wire.makefile().readline().strip()
+        return wire.makefile("rb").readline().decode()
 
 
 def test_a_websocket_of_a_foreign_page_is_refused(studio):
@@ -438,3 +437,104 @@ def test_a_signal_ends_it_with_its_open_pages(served, tmp_path, name):
         wire.sendall(handshake(studio.host, f"http://{studio.host}"))
         assert b" 101 " in wire.recv(4096)
         studio.end(getattr(signal, name))
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="there is no SIGHUP")
+def test_it_outlives_its_terminal_where_nohup_asks_for_that(served, tmp_path):
+    code = (
+        "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        "from whygrad.studio import studio; studio(port=0, show=False)"
+    )
+    studio = served(tmp_path, code=code)
+    studio.process.send_signal(signal.SIGHUP)
+    assert studio.ask()[0] == 200
+    studio.end(signal.SIGTERM)
+
+
+# A desk that has started a process, and writes down whether it was closed.
+DESK = """
+import subprocess, sys
+from pathlib import Path
+from nicegui import ui
+from whygrad.studio.serving import serve
+
+class Desk:
+    def __init__(self, name):
+        self.name = name
+        wait = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+        self.child = subprocess.Popen(wait, stdin=subprocess.PIPE, start_new_session=True)
+    def close(self):
+        self.child.stdin.close()
+        Path(self.name).write_text(f"closed, {self.child.wait()}")
+
+def build(desk):
+    ui.label(f"this is {desk.name}")
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_what_the_desk_has_started_ends_with_it(served, tmp_path, name):
+    studio = served(tmp_path, code=f"{DESK}\nserve(Desk('one'), build, port=0, show=False)")
+    wait_for(lambda: len(studio.family()) == 2, "the process that the desk starts")
+    studio.end(getattr(signal, name))
+    assert (tmp_path / "one").read_text() == "closed, 0"
+
+
+def test_the_desk_is_closed_where_the_port_cannot_be_had():
+    closed = []
+
+    class Desk:
+        def close(self):
+            closed.append(True)
+
+    with pytest.raises(wg.InputError, match="port 70000"):
+        serve(Desk(), print, port=70000)
+    assert closed == [True]
+
+
+# As in a notebook, where a loop runs already; and one after the other in one process.
+TWICE = """
+import asyncio
+
+async def cell(name):
+    serve(Desk(name), build, port=0, show=False)
+
+for name in ("one", "two"):
+    asyncio.run(cell(name))
+"""
+
+
+def test_a_notebook_can_open_it_and_open_it_again(served, browser, tmp_path):
+    studio = served(tmp_path, code=DESK + TWICE)
+    for name in ("one", "two"):
+        browser.open(studio.url)
+        browser.has(f"this is {name}")
+        assert browser.complaints() == []
+        studio.process.send_signal(signal.SIGINT)
+        if name == "one":
+            studio.url = studio.next_address()
+            assert (tmp_path / "one").exists()
+    studio.process.wait()
+    studio.end()
+
+
+def test_one_process_has_one_studio(served, tmp_path):
+    code = """
+import threading, time, urllib.request
+from whygrad.errors import InputError
+
+def first(line):
+    print(line, flush=True)
+    try:
+        serve(Desk("two"), build, port=0, show=False, say=print)
+    except InputError as error:
+        open("told", "w").write(str(error))
+
+serve(Desk("one"), build, port=0, show=False, say=first)
+"""
+    studio = served(tmp_path, code=DESK + code)
+    studio.end()
+    assert (tmp_path / "told").read_text() == (
+        "a studio is open in this process already: end it first"
+    )
+    assert (tmp_path / "two").exists()

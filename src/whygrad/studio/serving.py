@@ -82,10 +82,11 @@ def serve(
             names, numeric = known_names(host)
             server = _server(Guard(_application(desk, build), taken, names, numeric))
             address = f"http://{_in_address(host)}:{taken}/"
-            say(f"The studio is at {address} (Ctrl-C ends it)")
-            if show and _has_browser():
-                threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
-            _run(server, place)
+            with _stopped_by_signals(server):
+                say(f"The studio is at {address} (Ctrl-C ends it)")
+                if show and _has_browser():
+                    threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+                _run(server, place)
     finally:
         desk.close()
 
@@ -183,6 +184,7 @@ def _parent() -> FastAPI:
         title="whygrad studio",
         favicon=ICON,
         dark=None,
+        tailwind=False,  # whose styles come from a script, when the page is there already
         reconnect_timeout=RECONNECT,
         gzip_middleware_factory=None,
         show_welcome_message=False,
@@ -210,19 +212,13 @@ def _server(guard: Guard) -> uvicorn.Server:
 
 
 def _run(server: uvicorn.Server, place: socket.socket) -> None:
-    """Run until told to stop; beside an event loop, as a notebook has one, in a thread."""
-    here = threading.current_thread() is threading.main_thread()
-    if here and not _in_a_loop():
-        with _stopped_by_signals(server):
-            server.run(sockets=[place])
+    """Run until told to stop; where there is an event loop already, as in a notebook, in a thread."""
+    if not _in_a_loop():
+        server.run(sockets=[place])
         return
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [place]}, daemon=True)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [place]})
     thread.start()
-    try:
-        thread.join()
-    except KeyboardInterrupt:
-        server.should_exit = True
-        thread.join()
+    thread.join()
 
 
 def _in_a_loop() -> bool:
@@ -243,7 +239,8 @@ def _stopped_by_signals(server: uvicorn.Server) -> Iterator[None]:
     def stop(*_: Any) -> None:
         server.should_exit = True
 
-    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    main = threading.current_thread() is threading.main_thread()  # the only one to have handlers
+    names = ("SIGINT", "SIGTERM", "SIGHUP") if main else ()
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
     before = {number: signal.getsignal(number) for number in numbers}
     for number, handler in before.items():
