@@ -48,7 +48,7 @@ class Words:
 
 @dataclass(frozen=True)
 class Product:
-    """Factors, multiplied."""
+    """Factors, multiplied; a −1 before what is more than numbers is written as a minus."""
 
     factors: tuple["Expression", ...]
     part: str = ""
@@ -81,6 +81,15 @@ class Fraction:
 
 
 @dataclass(frozen=True)
+class Power:
+    """A base to a power, (a − y)²."""
+
+    base: "Expression"
+    exponent: "Expression"
+    part: str = ""
+
+
+@dataclass(frozen=True)
 class Derivative:
     """∂ `of` / ∂ `by`."""
 
@@ -107,5 +116,15 @@ class Equation:
 
 
 Expression: TypeAlias = (
-    Symbol | Number | Words | Product | Sum | SumOver | Fraction | Derivative | Call | Equation
+    Symbol
+    | Number
+    | Words
+    | Product
+    | Sum
+    | SumOver
+    | Fraction
+    | Power
+    | Derivative
+    | Call
+    | Equation
 )

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from html import escape
 
 from whygrad.explanation import Explanation, Table
-from whygrad.expression import Expression, Symbol
+from whygrad.expression import Equation, Expression, Symbol
 from whygrad.show.letters import is_mathematics, letter
 from whygrad.show.notation import Notation, sides, write
 from whygrad.show.numbers import cell, clean, number, typeset
@@ -25,18 +25,33 @@ def to_mathml(about: Explanation, block: bool = True) -> str:
 
     As a `block` it stands by itself in the middle of the page, else where it is put.
     """
+    rows = equation_rows(main_equations(about))
+    if not rows and (table := main_table(about)):
+        rows = _table(table)
+    if not rows:
+        return f"<math {NAMESPACE}>{_words(about.answer or about.question)}</math>"
+    return _element(rows, block)
+
+
+def equations_mathml(equations: Sequence[Equation], block: bool = True) -> str:
+    """Write equations as one element, signs of equality below each other."""
+    return _element(equation_rows(equations), block)
+
+
+def equation_rows(equations: Sequence[Equation]) -> list[str]:
+    """Write equations as rows of a table, one for each side but the first."""
     rows = []
-    for equation in main_equations(about):
+    for equation in equations:
         first, *others = sides(equation, MATHML)
         if not others:
             rows.append(f'<mtr><mtd columnspan="2" {LEFT}>{first}</mtd></mtr>')
         for place, other in enumerate(others):
             left = f"<mtd {RIGHT}>{'' if place else first}</mtd>"
             rows.append(f"<mtr>{left}<mtd {LEFT}><mo>=</mo>{other}</mtd></mtr>")
-    if not rows and (table := main_table(about)):
-        rows = _table(table)
-    if not rows:
-        return f"<math {NAMESPACE}>{_words(about.answer or about.question)}</math>"
+    return rows
+
+
+def _element(rows: Sequence[str], block: bool) -> str:
     display = "block" if block else "inline"
     inner = f'<mtable displaystyle="true">{"".join(rows)}</mtable>'
     return f'<math {NAMESPACE} display="{display}">{inner}</math>'
@@ -141,7 +156,9 @@ MATHML = Notation(
     product=lambda factors: _row("<mo>·</mo>".join(factors)),
     sum=_plus,
     sum_over=lambda index, body: _row(f"<munder><mo>∑</mo>{_index(clean(index))}</munder>", body),
+    minus=lambda inner: _row("<mo>−</mo>", inner),
     fraction=lambda top, bottom: f"<mfrac>{_row(top)}{_row(bottom)}</mfrac>",
+    power=lambda base, exponent: f"<msup>{_row(base)}{_row(exponent)}</msup>",
     derivative=lambda of, by: f"<mfrac>{_row('<mo>∂</mo>', of)}{_row('<mo>∂</mo>', by)}</mfrac>",
     call=lambda function, argument: _row(function, _bracket(argument)),
     bracket=_bracket,

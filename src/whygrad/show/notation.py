@@ -2,7 +2,7 @@
 
 Brackets and signs are decided here, once, so that text, LaTeX and MathML say the same thing:
 
-    a · (b + c)      a · (−0.5)      a − 0.5 rather than a + (−0.5)
+    a · (b + c)      a · (−0.5)      a − 0.5 rather than a + (−0.5)      −a rather than −1 · a
 """
 
 from collections.abc import Callable, Sequence
@@ -15,6 +15,7 @@ from whygrad.expression import (
     Expression,
     Fraction,
     Number,
+    Power,
     Product,
     Sum,
     SumOver,
@@ -33,7 +34,8 @@ class Notation:
     product : factors, without a sign.
     sum : signs ("", "+" or "-") and terms.
     sum_over : an index and a body.
-    fraction, derivative, call : two parts.
+    minus : what a minus stands before.
+    fraction, power, derivative, call : two parts.
     bracket : something in round brackets.
     at : something that points at a part of the network.
     flat : a fraction is written on one line, so that what is above and below needs brackets.
@@ -45,7 +47,9 @@ class Notation:
     product: Callable[[Sequence[str]], str]
     sum: Callable[[Sequence[tuple[str, str]]], str]
     sum_over: Callable[[str, str], str]
+    minus: Callable[[str], str]
     fraction: Callable[[str, str], str]
+    power: Callable[[str, str], str]
     derivative: Callable[[str, str], str]
     call: Callable[[str, str], str]
     bracket: Callable[[str], str]
@@ -72,6 +76,9 @@ def _written(about: Expression, how: Notation) -> str:
             return how.number(float(value))
         case Words(text):
             return how.words(text)
+        case Product((Number(-1.0, ""), *others)) if not all(isinstance(o, Number) for o in others):
+            rest = others[0] if len(others) == 1 else Product(tuple(others))
+            return how.minus(_below_minus(rest, how))
         case Product(factors):
             last = len(factors) - 1
             return how.product([_factor(f, how, i == 0, i == last) for i, f in enumerate(factors)])
@@ -85,6 +92,11 @@ def _written(about: Expression, how: Notation) -> str:
                 _held(top, how, (Sum, SumOver, Equation) if how.flat else ()),
                 _held(bottom, how, below if how.flat else ()),
             )
+        case Power(base, exponent):
+            loose = (Sum, SumOver, Product, Fraction, Equation, Derivative, Call, Power)
+            held = _negative(base) is not None or isinstance(base, loose)
+            inner = write(base, how)
+            return how.power(how.bracket(inner) if held else inner, write(exponent, how))
         case Derivative(of, by):
             deep = (Sum, SumOver, Product, Fraction, Equation, Derivative)
             return how.derivative(_held(of, how, deep), _held(by, how, deep))
@@ -109,8 +121,15 @@ def _factor(about: Expression, how: Notation, first: bool, last: bool) -> str:
 def _term(about: Expression, how: Notation, first: bool) -> tuple[str, str]:
     positive = None if first else _negative(about)
     if positive is not None:
-        return "-", _held(positive, how, (Equation,))
+        return "-", _below_minus(positive, how)
     return "" if first else "+", _held(about, how, (Equation,))
+
+
+def _below_minus(about: Expression, how: Notation) -> str:
+    """Write what a minus stands before."""
+    if _negative(about) is not None:
+        return how.bracket(write(about, how))
+    return _held(about, how, (Sum, Equation))
 
 
 def _negative(about: Expression) -> Expression | None:

@@ -15,7 +15,7 @@ from whygrad.expression import Equation, Expression, Symbol
 from whygrad.pictures import BarPicture
 from whygrad.show.grid import Grid, grid_lines
 from whygrad.show.notation import Notation, sides, write
-from whygrad.show.numbers import cell, clean, columns, number, wrapped
+from whygrad.show.numbers import RAISED, cell, clean, columns, number, wrapped
 from whygrad.show.outline import numeric_columns
 
 NARROWEST, WIDEST = 40, 110
@@ -188,6 +188,10 @@ def _symbol(about: Symbol) -> str:
     return f"{clean(about.name)}{'′' * about.prime}{layer}{index}"
 
 
+def _raised(exponent: str) -> str:
+    return exponent.translate(RAISED) if exponent.isdigit() else f"^({exponent})"
+
+
 def _plus(terms: Sequence[tuple[str, str]]) -> str:
     signs = {"": "", "-": " − ", "+": " + ", "=": " = "}
     return "".join(f"{signs[sign]}{term}" for sign, term in terms)
@@ -200,7 +204,9 @@ TEXT = Notation(
     product=" · ".join,
     sum=_plus,
     sum_over=lambda index, body: f"Σ_{clean(index)} {body}",
+    minus=lambda inner: f"−{inner}",
     fraction=lambda top, bottom: f"{top} / {bottom}",
+    power=lambda base, exponent: f"{base}{_raised(exponent)}",
     derivative=lambda of, by: f"∂{of}/∂{by}",
     call=lambda function, argument: f"{function}({argument})",
     bracket=lambda inner: f"({inner})",
