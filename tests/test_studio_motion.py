@@ -358,10 +358,8 @@ def test_every_output_and_cost_has_words_and_an_equation(output, cost):
     case = make_case((3, 4, 3), ("tanh", output), cost, n=1, seed=5)
     told = of(case)
     assert by_phase(told, "cost")[0].equations
-    assert (
-        "blame δ" in by_phase(told, "backward")[0].words
-        or "its blame, δ" in by_phase(told, "backward")[0].words
-    )
+    words = by_phase(told, "backward")[0].words
+    assert any(said in words for said in ("blame δ", "its blame, δ", "there is no blame"))
 
 
 @pytest.mark.parametrize("hidden", HIDDEN)
