@@ -139,7 +139,8 @@ def test_runs_and_show_tell_people_and_programs(houses):
 def test_version_and_help_say_what_there_is(here):
     assert well(fresh(here, "--version")) == f"whygrad {wg.__version__}\n"
     text = well(fresh(here, "--help"))
-    for command in ("train", "predict", "evaluate", "runs", "show", "--install-completion"):
+    commands = ("train", "predict", "evaluate", "runs", "show", "studio", "--install-completion")
+    for command in commands:
         assert command in text
     assert well(fresh(here)) == text
 

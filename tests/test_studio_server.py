@@ -451,6 +451,13 @@ def test_it_outlives_its_terminal_where_nohup_asks_for_that(served, tmp_path):
     studio.end(signal.SIGTERM)
 
 
+def test_it_leaves_nothing_in_its_folder(served, tmp_path):
+    studio = served(tmp_path)
+    assert studio.ask()[0] == 200
+    studio.end()
+    assert list(tmp_path.iterdir()) == []
+
+
 # A desk that has started a process, and writes down whether it was closed.
 DESK = """
 import subprocess, sys

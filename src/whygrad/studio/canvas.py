@@ -19,7 +19,7 @@ class Canvas:
         self._act = act
         self._first = first
         self.widget = NetworkWidget(view=first)
-        self.element = ui.anywidget(self.widget).classes("w-full")
+        self.element = ui.anywidget(self.widget).classes("full-width")
         self.element.on("gesture.prevent", self._handle, ["detail"])
 
     def show(self, view: View) -> None:
