@@ -32,6 +32,7 @@ from whygrad.tables import (
     choose_target,
     from_arrays,
     learn,
+    leave_out,
     plain,
     read,
     split,
@@ -114,7 +115,8 @@ class Parts:
 
 def prepare(source: Source, chosen: Settings) -> tuple[Any, Encoding, Parts]:
     """Give the table's rows that have a target, its encoding, and its parts: a pure function."""
-    table, target = choose_target(source.table, source.target, source.task)
+    table = leave_out(source.table, chosen.leave_out, source.target)
+    table, target = choose_target(table, source.target, source.task)
     rows = np.arange(table.num_rows)
     if chosen.held_out == 0:
         seen, held_out = rows, rows[:0]

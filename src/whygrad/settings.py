@@ -12,12 +12,13 @@ The numbers come from `benchmarks/tables.py`.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from whygrad.errors import InputError, nearest
 from whygrad.functions import COSTS, find_activation
+from whygrad.lbfgs import LBFGS
 from whygrad.network import Dense, Network
 from whygrad.optimizers import OPTIMIZERS, SGD, Optimizer, find_optimizer
 from whygrad.plan import Penalty, Plan, Stopping
@@ -64,7 +65,7 @@ class Settings:
     """The options of a training, by the names that the command line has for them.
 
     None stands for what `complete` chooses. `held_out` is the share of the rows that training never sees,
-    0 for none.
+    0 for none; `leave_out` names columns that it never sees.
     """
 
     hidden: tuple[int, ...] | None = None
@@ -81,6 +82,7 @@ class Settings:
     seed: int = 0
     engine: str = "auto"
     held_out: float = 0.2
+    leave_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.dropout < 1:
@@ -100,6 +102,10 @@ class Settings:
             raise InputError(
                 f"held-out is {self.held_out!r}: a share of the rows is at least 0 and below 1, as 0.2"
             )
+        if isinstance(self.leave_out, str):
+            raise InputError(
+                f"leave_out is {self.leave_out!r}: give names of columns, ({self.leave_out!r},)"
+            )
         for name, least in (("epochs", 1), ("batch_size", 1), ("seed", 0)):
             value = getattr(self, name)
             if value is not None and value < least:
@@ -113,6 +119,12 @@ class Settings:
         if find_activation(self.activation).product is not None:
             raise InputError(f"{self.activation!r} serves as output only: use relu or tanh, say")
         find_optimizer(self.optimizer)
+
+
+def from_dict(about: Mapping[str, Any]) -> Settings:
+    """Give settings from what JSON has made of them."""
+    lists = {name: about.get(name) for name in ("hidden", "leave_out")}
+    return Settings(**{**about, **{k: tuple(v) for k, v in lists.items() if v is not None}})
 
 
 def _option(name: str) -> str:
@@ -129,7 +141,7 @@ def complete(settings: Settings, encoding: "Encoding", rows: int, stops: bool) -
     batch_size = settings.batch_size or min(rows, 32 if not stops else 64 if rows < 20_000 else 128)
     usual: dict[str, Any] = {
         "hidden": (128, 64),
-        "rate": 0.01 if settings.optimizer in ("sgd", "adagrad") else 0.001,
+        "rate": _rate(settings.optimizer),
         "schedule": "adaptive" if stops else "constant",
         "epochs": 200 if stops else max(1, 2000 // math.ceil(rows / batch_size)),
         "batch_size": batch_size,
@@ -137,6 +149,10 @@ def complete(settings: Settings, encoding: "Encoding", rows: int, stops: bool) -
     }
     open_ones = {name: value for name, value in usual.items() if getattr(settings, name) is None}
     return replace(settings, cost=_cost(settings.cost, encoding), **open_ones)
+
+
+def _rate(optimizer: str) -> float:
+    return 0.01 if optimizer in ("sgd", "adagrad") else 0.001
 
 
 def network(settings: Settings, encoding: "Encoding") -> Network:
@@ -159,7 +175,7 @@ def plan(settings: Settings, net: Network, rows: int, stops: bool) -> Plan:
         rule = Stopping("cost")
     return Plan(
         net=net,
-        optimizer=_optimizer(settings),
+        optimizer=_optimizer(settings.optimizer, chosen.rate),
         n=rows,
         epochs=chosen.epochs,
         batch_size=chosen.batch_size,
@@ -172,12 +188,36 @@ def plan(settings: Settings, net: Network, rows: int, stops: bool) -> Plan:
     )
 
 
-def _optimizer(settings: Settings) -> Optimizer:
-    assert settings.rate is not None
-    if settings.optimizer == "sgd":
-        return SGD(settings.rate, momentum=0.9, nesterov=True)
-    rule: Optimizer = OPTIMIZERS[settings.optimizer](settings.rate)
+def _optimizer(name: str, rate: float) -> Optimizer:
+    if name == "sgd":
+        return SGD(rate, momentum=0.9, nesterov=True)
+    rule: Optimizer = OPTIMIZERS[name](rate)
     return rule
+
+
+def changes(plan: Plan, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what a fork changes of a plan, as `Run.fork` takes it, where settings are what is to be changed.
+
+    An optimizer or a schedule is then what a training on a table makes of its name; the rate stays.
+    """
+    known = {"rate", "optimizer", "schedule", "l1", "l2", "batch_size", "epochs", "seed"}
+    for name in given:
+        if name not in known:
+            raise InputError(f"a fork cannot change {name!r}: {nearest(name, sorted(known))}")
+    Settings(**given)  # which refuses what makes no sense
+    changed = dict(given)
+    rate = given.get("rate", plan.optimizer.rate)
+    if "optimizer" in given:
+        if isinstance(plan.optimizer, LBFGS) and "rate" not in given:
+            rate = _rate(given["optimizer"])
+        changed["optimizer"] = _optimizer(given["optimizer"], rate)
+        changed.pop("rate", None)
+    if "schedule" in given:
+        stops = plan.stopping is not None and plan.stopping.on != "cost"
+        changed["schedule"] = SCHEDULES[given["schedule"]](rate, stops)
+        if given["schedule"] == "adaptive" and plan.stopping is None:
+            changed["stopping"] = Stopping("cost")
+    return changed
 
 
 def _cost(asked: str | None, encoding: "Encoding") -> str:

@@ -79,6 +79,10 @@ def train(
     task: Annotated[
         str | None, option("classification or regression. [told from the target]", group=DATA)
     ] = None,
+    leave_out: Annotated[
+        list[str] | None,
+        option("A column not to learn from; give it again for another.", group=DATA),
+    ] = None,
     held_out: Annotated[
         float | None, option("Share of the rows kept to score with. [0.2]", group=DATA)
     ] = None,
@@ -166,6 +170,7 @@ def train(
     given = {
         "target": target,
         "task": task,
+        "leave_out": leave_out,
         "held_out": held_out,
         "run": None if run is None else str(run),
         "hidden": hidden,

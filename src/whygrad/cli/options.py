@@ -13,7 +13,7 @@ FILE = "whygrad.toml"
 TEXT = ("target", "task", "run", "activation", "cost", "optimizer", "schedule", "engine")
 WHOLE = ("epochs", "batch_size", "seed")
 NUMBERS = ("held_out", "rate", "dropout", "l1", "l2")
-NAMES = (*TEXT, "hidden", *WHOLE, *NUMBERS)
+NAMES = (*TEXT, "hidden", "leave_out", *WHOLE, *NUMBERS)
 
 
 def with_file(given: dict[str, Any], folder: Path = Path()) -> dict[str, Any]:
@@ -46,6 +46,11 @@ def _checked(key: str, name: str, value: Any) -> Any:
         if isinstance(value, str) or all(_is_whole(units) for units in numbers):
             return value if isinstance(value, str) else ",".join(map(str, numbers)) or "none"
         wanted = "whole numbers, as in [40, 20]"
+    elif name == "leave_out":
+        columns = value if isinstance(value, list) else [value]
+        if all(isinstance(column, str) for column in columns):
+            return columns
+        wanted = 'names of columns, as in ["id", "name"]'
     elif name in TEXT:
         if isinstance(value, str):
             return value
@@ -71,6 +76,8 @@ def settings_of(options: dict[str, Any]) -> Settings:
     known = {k: v for k, v in options.items() if k in names and v is not None}
     if "hidden" in known:
         known["hidden"] = hidden_layers(known["hidden"])
+    if "leave_out" in known:
+        known["leave_out"] = tuple(dict.fromkeys(known["leave_out"]))
     return Settings(**known)
 
 

@@ -33,6 +33,10 @@ from whygrad.saving import epoch_from_dict
 NAME = "events.sqlite"
 PATIENCE = 30.0  # seconds to wait for another connection
 
+# The chunks from the one on that a step lies in; they follow one another, and are found by their key.
+SINCE = """FROM chunks
+    WHERE first >= coalesce((SELECT max(first) FROM chunks WHERE first <= ?), 0) ORDER BY first"""
+
 Database: TypeAlias = sqlite3.Connection
 Error = sqlite3.Error
 
@@ -204,9 +208,7 @@ def _read_only(path: Path) -> Database:
 def costs(db: Database, first: int, until: int | None = None) -> Array:
     """Give the cost of every step from `first` on, to before `until`; (steps,)."""
     parts = []
-    rows = db.execute(
-        "SELECT first, costs FROM chunks WHERE first + steps > ? ORDER BY first", (first,)
-    )
+    rows = db.execute(f"SELECT first, costs {SINCE}", (first,))
     for start, blob in rows:
         part = np.frombuffer(blob, "<f8")
         parts.append(part[max(0, first - start) :])
@@ -214,21 +216,22 @@ def costs(db: Database, first: int, until: int | None = None) -> Array:
     return found if until is None else found[: max(0, until - first)]
 
 
-def statistics(db: Database, layers: int) -> Statistics:
-    """Give what the layers did, at all steps at which they were looked at."""
+def statistics(db: Database, layers: int, first: int = 0) -> Statistics:
+    """Give what the layers did, at all steps from `first` on at which they were looked at."""
     steps, values = [], []
-    for at, blob in db.execute("SELECT watched, statistics FROM chunks ORDER BY first"):
-        steps.append(np.frombuffer(at, "<i8"))
-        values.append(np.frombuffer(blob, "<f8").reshape(-1, layers, len(STATISTICS)))
+    for at, blob in db.execute(f"SELECT watched, statistics {SINCE}", (first,)):
+        late = np.frombuffer(at, "<i8") >= first
+        steps.append(np.frombuffer(at, "<i8")[late])
+        values.append(np.frombuffer(blob, "<f8").reshape(-1, layers, len(STATISTICS))[late])
     if not steps:
         return Statistics(np.zeros(0, np.int64), np.zeros((0, layers, len(STATISTICS))))
     return Statistics(np.concatenate(steps), np.concatenate(values))
 
 
-def epochs(db: Database) -> tuple[Epoch, ...]:
-    """Give what each epoch showed."""
-    rows = db.execute("SELECT about FROM epochs ORDER BY epoch")
-    return tuple(epoch_from_dict(json.loads(about)) for (about,) in rows)
+def epochs(db: Database, after: int = 0) -> dict[int, Epoch]:
+    """Give what each epoch showed, by its number, of those after a number."""
+    rows = db.execute("SELECT epoch, about FROM epochs WHERE epoch > ? ORDER BY epoch", (after,))
+    return {number: epoch_from_dict(json.loads(about)) for number, about in rows}
 
 
 def snapshots(db: Database, until: int | None = None) -> list[Snapshot]:
@@ -255,6 +258,7 @@ def last_step(db: Database) -> int:
     finished = ended(db)
     if finished is not None:
         return finished[0]
-    (of_chunks,) = db.execute("SELECT max(first + steps) FROM chunks").fetchone()
+    # Chunks follow one another: the last one is found by its key, however many there are.
+    last = db.execute("SELECT first + steps FROM chunks ORDER BY first DESC LIMIT 1").fetchone()
     (of_snapshots,) = db.execute("SELECT max(step) FROM snapshots").fetchone()
-    return max(of_chunks or 0, of_snapshots or 0)
+    return max(last[0] if last else 0, of_snapshots or 0)

@@ -56,7 +56,7 @@ class Recorder:
         self._reached = step
         self._committed = step
         self._taken = time.perf_counter()
-        self._spacing = snapshots.SPACING
+        self._least = self._spacing = snapshots.SPACING  # seconds between two snapshots
         self._pending = threading.Event()  # a snapshot that is not yet on the disk
         self._sizes: list[tuple[int, int]] = []
         self._failure: Exception | None = None
@@ -159,9 +159,10 @@ class Recorder:
         began = time.perf_counter()
         self._write(state, db)
         seconds = time.perf_counter() - began
-        self._spacing = max(self._spacing, snapshots.SHARE * seconds)
         if self._thinned_out(db):
-            self._spacing *= 2
+            self._least *= 2
+        # By the last one alone: a disk that was slow once need not be so for ever.
+        self._spacing = max(self._least, snapshots.SHARE * seconds)
         self._pending.clear()
 
     def _keep(self, state: State, db: events.Database) -> None:

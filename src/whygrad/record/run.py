@@ -101,14 +101,13 @@ class Run:
     @cached_property
     def settings(self) -> "Settings":
         """The options of the training on a table, all filled in."""
-        from whygrad.settings import Settings
+        from whygrad import settings
 
         if not self.on_table:
             raise InputError(
                 f"{self.path.name} was trained on arrays: it has a plan, but no settings"
             )
-        given = self.manifest["settings"]
-        return Settings(**given | {"hidden": tuple(given["hidden"])})
+        return settings.from_dict(self.manifest["settings"])
 
     @property
     def target(self) -> str:
@@ -123,7 +122,7 @@ class Run:
         try:
             with events.reading(self._events) as db:
                 ended = events.ended(db)
-                return History(events.epochs(db), ended[1] if ended else "")
+                return History(tuple(events.epochs(db).values()), ended[1] if ended else "")
         except FileError as error:
             if not self.concluded:
                 raise

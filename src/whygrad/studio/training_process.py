@@ -19,19 +19,20 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, BinaryIO
 
+from whygrad import settings
 from whygrad.errors import WhygradError
 from whygrad.fitting import find, make_ready, warm_up
 from whygrad.lbfgs import LBFGS
 from whygrad.plan import State
-from whygrad.record import forking, open_run, replay
+from whygrad.record import Run, forking, manifest, open_run, replay, snapshots
 from whygrad.record.place import check_place
 from whygrad.record.rows import record_ready
-from whygrad.settings import Settings
 from whygrad.studio.control import Command, Control
 from whygrad.studio.live import Live
 from whygrad.training import Training
 
 FAILED = 1
+SPACING = 0.1  # seconds between two snapshots, so that any step is computed again while a scrubber is drawn
 COMPILING = "making the engine ready: the first time on a machine it is compiled, some 15 seconds"
 
 
@@ -108,15 +109,15 @@ class Process:
         what = {"start": self._start, "resume": self._resume, "fork": self._fork}[order["do"]]
         stopped = what(path, order)
         Live(path).remove()
-        run = open_run(path)
-        self._told.kind("ended", run.step, len(run.history.epochs), stopped)
+        state = replay.latest(Run(path, manifest.read(path)))
+        self._told.kind("ended", state.step, state.epoch, stopped)
 
     def _start(self, path: Path, order: dict[str, Any]) -> str:
         self._told.kind("starting", message="reading the table")
         check_place(path, order["overwrite"])
-        settings = settings_from(order["settings"])
-        source = find(order["data"], order["target"], order["task"], settings.seed)
-        ready = make_ready(source, settings)
+        chosen = settings.from_dict(order["settings"])
+        source = find(order["data"], order["target"], order["task"], chosen.seed)
+        ready = make_ready(source, chosen)
         self._make_ready(ready.training)
         control = self._control(order, 0)
         overwrite, copied = order["overwrite"], order["copy_data"]
@@ -133,8 +134,9 @@ class Process:
         run, step = open_run(order["run"]), order["step"]
         check_place(path)
         self._make_ready(run.training(replay.latest(run)))
-        control = self._control(order, step)
-        forked = forking.fork(run, step, path, order["changes"], [Live(path)], control)
+        control = self._control(order, 0)
+        changes = settings.changes(run.plan, order["changes"])
+        forked = forking.fork(run, step, path, changes, [Live(path)], control)
         return forked.stopped
 
     def _make_ready(self, training: Training) -> None:
@@ -148,12 +150,6 @@ class Process:
         return Control(self._inbox, self._told.state, first=first, paused=paused, speed=speed)
 
 
-def settings_from(given: Mapping[str, Any]) -> Settings:
-    """Give settings that went through JSON."""
-    hidden = given["hidden"]
-    return Settings(**{**given, "hidden": None if hidden is None else tuple(hidden)})
-
-
 def main() -> int:
     """Train as the lines on standard input say."""
     out = os.fdopen(os.dup(1), "wb")
@@ -164,6 +160,7 @@ def main() -> int:
         told.line({"note": str(message)})
 
     warnings.showwarning = show
+    snapshots.SPACING = SPACING
     return Process(sys.stdin.buffer, told).run()
 
 

@@ -11,6 +11,7 @@
 encode to the same bits as the whole. An `Encoding` is frozen data and goes to JSON and back.
 """
 
+from whygrad.tables.columns import leave_out
 from whygrad.tables.encoding import Encoding, plain
 from whygrad.tables.frames import as_table, from_arrays
 from whygrad.tables.learning import learn
@@ -27,6 +28,7 @@ __all__ = [
     "choose_target",
     "from_arrays",
     "learn",
+    "leave_out",
     "plain",
     "read",
     "split",

@@ -115,6 +115,31 @@ def missing(column: Any) -> Array:
     return found
 
 
+def leave_out(table: Any, names: Sequence[str], target: str) -> Any:
+    """Give a table without some of its columns, none of which is the target.
+
+    Raises `InputError` for a column that is not there, and where none would be left to learn from.
+
+    >>> leave_out(pa.table({"id": [1, 2], "rooms": [3, 4], "rent": [1.0, 2]}), ["id"], "rent").column_names
+    ['rooms', 'rent']
+    """
+    if not names:
+        return table
+    known = table.schema.names
+    check_names(known, "the table")
+    for name in names:
+        if name not in known:
+            raise InputError(f"no column {quoted(name)} to leave out: {nearest_name(name, known)}")
+        if name == target:
+            raise InputError(
+                f"column {quoted(name)} is to be predicted: it cannot be left out as well"
+            )
+    kept = [name for name in known if name not in names]
+    if kept == [target]:
+        raise InputError("all columns but the target are left out: one must remain to learn from")
+    return table.select(kept)
+
+
 def refuse_infinity(values: Array, name: str, start: int = 0) -> None:
     """Refuse a number that is infinite or too large to compute with, and say in which row it is."""
     with np.errstate(invalid="ignore"):

@@ -1,0 +1,71 @@
+"""What a training has shown so far, for those who look again and again: only what is new is read.
+
+seen = so_far(run)            all of it
+seen = so_far(run, seen)      the same, a moment later
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from whygrad.engines import STATISTICS, Statistics
+from whygrad.epochs import Epoch, History
+from whygrad.functions import Array
+from whygrad.record import events
+from whygrad.record.run import Run
+
+
+@dataclass(frozen=True, eq=False)
+class SoFar:
+    """What was recorded up to a moment, as `Run.costs`, `Run.statistics` and `Run.history` give it.
+
+    Parameters
+    ----------
+    step : the number of updates.
+    stopped : why training ended, or "" where it has not.
+    costs : the cost of every step from the run's start on, (steps,).
+    statistics : what the layers did, at some of the steps.
+    epochs : what each epoch showed, by its number, from 1.
+    """
+
+    step: int
+    stopped: str
+    costs: Array
+    statistics: Statistics
+    epochs: dict[int, Epoch]
+
+    @property
+    def history(self) -> History:
+        """The training, epoch by epoch."""
+        return History(tuple(self.epochs.values()), self.stopped)
+
+
+def so_far(run: Run, before: SoFar | None = None) -> SoFar:
+    """Give what a run shows at this moment; of what stands in `before` nothing is read again."""
+    if before is None:
+        before = SoFar(run.start, "", np.zeros(0), _none(run.net.L), {})
+    known = run.start + len(before.costs)
+    with events.reading(run.path / events.NAME) as db:
+        db.execute("BEGIN")  # one moment, however much is written meanwhile
+        step, ended = max(run.start, events.last_step(db)), events.ended(db)
+        if step >= known:
+            costs = events.costs(db, known, step)
+            seen = events.statistics(db, run.net.L, known)
+            epochs = events.epochs(db, max(before.epochs, default=0))
+    if step < known:  # a training that diverged takes its last steps back
+        return so_far(run)
+    return replace(
+        before,
+        step=step,
+        stopped=ended[1] if ended else "",
+        costs=np.concatenate([before.costs, costs]),
+        statistics=Statistics(
+            np.concatenate([before.statistics.steps, seen.steps]),
+            np.concatenate([before.statistics.values, seen.values]),
+        ),
+        epochs=before.epochs | epochs,
+    )
+
+
+def _none(layers: int) -> Statistics:
+    return Statistics(np.zeros(0, np.int64), np.zeros((0, layers, len(STATISTICS))))
