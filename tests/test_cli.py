@@ -256,9 +256,25 @@ def test_a_whygrad_toml_stands_behind_the_options_of_the_command_line(here):
     assert (settings["batch_size"], settings["epochs"], settings["l2"]) == (16, 2, 0)
 
 
+def test_columns_are_left_out_by_the_command_line_or_the_whygrad_toml(here):
+    HOUSES.to_csv("houses.csv", index=False)
+    given = ("train", "houses.csv", "--target", "price", *QUICK, "--json")
+    said = json.loads(whygrad(*given, "--leave-out", "town", "--leave-out", "id").out)
+    assert said["settings"]["leave_out"] == ["town", "id"]
+    assert not any(name.startswith(("town", "id")) for name in said["inputs"]) and said["inputs"]
+    (here / "whygrad.toml").write_text('leave-out = ["town", "id"]')
+    assert json.loads(whygrad(*given).out)["inputs"] == said["inputs"]
+    (here / "whygrad.toml").write_text('leave-out = "town"')
+    assert json.loads(whygrad(*given).out)["settings"]["leave_out"] == ["town"]
+    refused = whygrad(*given, "--leave-out", "twon")
+    assert refused.code == 2
+    assert refused.err == "whygrad: no column 'twon' to leave out: did you mean 'town'?\n"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("leave-out = [3]", "whygrad.toml: leave-out is [3]: it must be names of columns, as in"),
         ("hiden = [3]", "whygrad.toml: unknown option 'hiden': did you mean 'hidden'?"),
         ("epochs = 2.5", "whygrad.toml: epochs is 2.5: it must be a whole number"),
         ("rate = 'fast'", "whygrad.toml: rate is 'fast': it must be a number"),

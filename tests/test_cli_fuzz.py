@@ -190,6 +190,7 @@ PLACES = [
 TRAIN = {
     "--target": ["kind", "size", "weight", "colour", "Kind", "", "[bold]", "\ud800"],
     "--task": ["classification", "regression", "clustering"],
+    "--leave-out": ["size", "weight", "kind", "nothing", "", "[bold]", "\ud800"],
     "--held-out": NUMBERS,
     "--run": PLACES,
     "--hidden": ["3,2", "2", "none", "3,,2", "0", "-1", "1e3", "9" * 30],

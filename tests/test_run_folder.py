@@ -117,6 +117,37 @@ def test_the_manifest_says_what_decides_the_training(learned, run):
     assert about["data"]["rows"] == {"training": 936, "stopping": 104, "held_out": 260}
 
 
+def test_a_run_with_columns_left_out_is_as_if_they_were_not_there_and_reads_its_rows_again(
+    tmp_path,
+):
+    FRAME.to_csv(tmp_path / "t.csv", index=False)
+    FRAME.drop(columns=["length", "colour"]).to_csv(tmp_path / "less.csv", index=False)
+    settings = Settings(**QUICK, leave_out=("colour", "length"))
+    record_table(
+        tmp_path / "a.run", find(str(tmp_path / "t.csv"), "kind"), settings, copy_data=False
+    )
+    less = record_table(
+        tmp_path / "b.run", find(str(tmp_path / "less.csv"), "kind"), Settings(**QUICK)
+    )
+    shutil.rmtree(tmp_path / "a.run" / "data", ignore_errors=True)
+    run = wg.open_run(tmp_path / "a.run")
+    assert run.settings.leave_out == ("colour", "length")
+    assert [column.name for column in run.encoding.columns] == ["count", "wet"]
+    assert (run.theta.flat == less.fitted.theta.flat).all()
+    assert run.evaluate() == run.scores == less.scores
+    assert run.replay().verdict.holds
+    whole = FRAME.assign(colour="violet")
+    assert (run.predict(whole) == wg.open_run(tmp_path / "b.run").predict(whole)).all()
+    assert run.why.weight(layer=1, to=0, from_="count").value != 0
+
+
+def test_a_run_of_before_columns_could_be_left_out_opens(path, learned):
+    about = json.loads((path / manifest.NAME).read_text())
+    del about["settings"]["leave_out"]
+    (path / manifest.NAME).write_text(json.dumps(about))
+    assert wg.open_run(path).settings == learned.settings
+
+
 def test_the_hashes_are_of_the_very_arrays_that_training_saw(learned, run):
     table, encoding, parts = prepare(source(), run.settings)
     X, Y = encoding.encode(table), encoding.targets(table)

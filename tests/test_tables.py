@@ -20,6 +20,7 @@ from whygrad.tables import (
     choose_target,
     from_arrays,
     learn,
+    leave_out,
     plain,
     split,
 )
@@ -177,6 +178,32 @@ def test_numbers_spoilt_by_text_are_named():
     values = [*(str(i / 7) for i in range(N - 1)), "about 3"]
     notes = learn(with_column("spoilt", values), TARGET).notes
     assert "column 'spoilt' left out: numbers mixed with text such as 'about 3'" in notes
+
+
+def test_columns_are_left_out_whatever_they_hold_and_in_whatever_order_they_are_named():
+    table = pa.table({"a": [1.0, 2], "b": [None, None], "c": [1.0, float("inf")], "y": [1.5, 2.5]})
+    left = leave_out(table, ("c", "b"), "y")
+    assert left.column_names == ["a", "y"]
+    assert choose_target(left, "y")[0].equals(left)
+    assert leave_out(table, (), "y") is table
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("romms",), "no column 'romms' to leave out: did you mean 'rooms'?"),
+        (("rooms", "y"), "column 'y' is to be predicted: it cannot be left out as well"),
+        (
+            ("rooms", "lift"),
+            "all columns but the target are left out: one must remain to learn from",
+        ),
+    ],
+)
+def test_columns_that_cannot_be_left_out_are_named(names, message):
+    table = pa.table({"rooms": [1, 2], "lift": [True, False], "y": [1.5, 2.5]})
+    with pytest.raises(wg.InputError) as error:
+        leave_out(table, names, "y")
+    assert str(error.value) == message
 
 
 def test_nothing_left_to_learn_from_is_refused():

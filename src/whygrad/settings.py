@@ -123,8 +123,12 @@ class Settings:
 
 def from_dict(about: Mapping[str, Any]) -> Settings:
     """Give settings from what JSON has made of them."""
-    lists = {name: about.get(name) for name in ("hidden", "leave_out")}
-    return Settings(**{**about, **{k: tuple(v) for k, v in lists.items() if v is not None}})
+    hidden = about["hidden"]
+    lists = {
+        "hidden": None if hidden is None else tuple(hidden),
+        "leave_out": tuple(about.get("leave_out", ())),  # which runs of old have not
+    }
+    return Settings(**{**about, **lists})
 
 
 def _option(name: str) -> str:

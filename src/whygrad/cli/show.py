@@ -112,8 +112,9 @@ def runs(folder: Path, *, json: bool) -> int:
     """List the runs in a folder, those that cannot be opened with the reason."""
     try:
         paths = sorted(path for path in folder.iterdir() if path.suffix == ".run")
-    except OSError as error:
-        raise FileError(f"{folder}: cannot be listed ({error.strerror or error})") from None
+    except (OSError, ValueError) as error:  # a name with a zero byte is no name
+        reason = getattr(error, "strerror", None) or error
+        raise FileError(f"{folder}: cannot be listed ({reason})") from None
     found: list[tuple[Path, Run | FileError]] = []
     for path in paths:
         try:

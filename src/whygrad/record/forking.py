@@ -61,6 +61,12 @@ HALF_WRITTEN = re.compile(r"\..+\.[0-9a-f]{32}")  # what `write_atomically` writ
 OTHERS = ("rate", "engine", "data", "held_out", "callbacks", "seconds")
 
 
+def broken_off(given: "Run") -> bool:
+    """Tell whether a training can be resumed as it was: it was killed, or somebody ended it."""
+    stopped = given.stopped
+    return not stopped or stopped.startswith(BROKEN_OFF)
+
+
 def resume(
     given: "Run",
     epochs: int | None = None,
@@ -75,7 +81,7 @@ def resume(
         raise InputError(
             f"{given.path.name} {stopped}: fork it at an earlier step, with a smaller rate say"
         )
-    if epochs is None and stopped and not stopped.startswith(BROKEN_OFF):
+    if epochs is None and not broken_off(given):
         return _at_its_end(given, stopped)
     plan = given.plan if epochs is None else replace(given.plan, epochs=epochs)
     state = _state_to_resume(given, step, epochs is not None)

@@ -5,6 +5,7 @@ It lies there while a training is watched, is as exact as a snapshot, and no rea
 """
 
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -35,8 +36,10 @@ class Live:
     def settle(self, state: State) -> None:
         """Write the state, now."""
         began = time.monotonic()
-        if np.isfinite(state.theta).all():
-            replace_whole(self._folder / NAME, snapshots.content(state))
+        # A disk that is full is for the recorder to tell: what is for eyes only ends no training.
+        with suppress(FileError):
+            if np.isfinite(state.theta).all():
+                replace_whole(self._folder / NAME, snapshots.content(state))
         now = time.monotonic()
         self._next = now + max(EVERY, SHARE * (now - began))
 

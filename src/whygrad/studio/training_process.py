@@ -15,6 +15,7 @@ import threading
 import traceback
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, BinaryIO
@@ -45,12 +46,9 @@ class Telling:
 
     def line(self, message: Mapping[str, Any]) -> None:
         """Write one message."""
-        with self._lock:
-            try:
-                self._stream.write(json.dumps(message).encode() + b"\n")
-                self._stream.flush()
-            except OSError:
-                pass
+        with self._lock, suppress(OSError):
+            self._stream.write(json.dumps(message).encode() + b"\n")
+            self._stream.flush()
 
     def kind(self, kind: str, step: int = 0, epoch: int = 0, message: str = "") -> None:
         """Tell how the training stands."""

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -29,6 +30,7 @@ from whygrad.studio.control import COMMANDS
 
 Kind: TypeAlias = Literal["starting", "compiling", "running", "paused", "ended", "failed", "killed"]
 OVER = ("ended", "failed", "killed")
+NOTES = 20  # that are kept
 SECONDS = 20.0  # in which a process that is told to end has to
 
 
@@ -183,17 +185,19 @@ class Worker:
 
     def close(self, seconds: float = SECONDS) -> Status:
         """End the process; the run stays, and can be resumed. It is killed if it takes longer than that."""
-        with self._sending:
-            try:
-                if self._process.stdin is not None:
-                    self._process.stdin.close()
-            except OSError:  # what was not yet sent, to a process that is gone
-                pass
+        self._end_input()
         self._reader.join(seconds)
         if self._reader.is_alive():
             self._process.kill()
             self._reader.join()
         return self._status
+
+    def _end_input(self) -> None:
+        """Close the line of commands, which tells the process to end."""
+        stream = self._process.stdin
+        assert stream is not None
+        with self._sending, suppress(OSError):  # what was not yet sent, to a process that is gone
+            stream.close()
 
     def _send(self, message: Mapping[str, Any]) -> None:
         line = json.dumps(message).encode() + b"\n"
@@ -202,11 +206,9 @@ class Worker:
             assert stream is not None
             if stream.closed:
                 return
-            try:
+            with suppress(OSError):  # it is gone: the status will say so
                 stream.write(line)
                 stream.flush()
-            except OSError:  # it is gone: the status will say so
-                pass
 
     # ── what it tells ──
 
@@ -238,14 +240,13 @@ class Worker:
         last = self._status
         with stream:
             for line in stream:
-                message = json.loads(line)
-                if "note" in message:
-                    last = replace(last, notes=(*last.notes, message["note"]))
-                else:
-                    last = Status(**message, notes=last.notes)
+                with suppress(ValueError):  # a line that a kill cut off
+                    last = _after(last, json.loads(line))
                 if not last.over:
                     self._tell(last)
-        self._tell(self._ended(last, self._process.wait()))
+        last = self._ended(last, self._process.wait())
+        self._end_input()
+        self._tell(last)
 
     def _ended(self, last: Status, code: int) -> Status:
         """Give the last status: what the process said itself, or what became of it."""
@@ -268,6 +269,13 @@ class Worker:
         return replace(
             last, kind="failed", message=f"the training process ended unasked ({why}): {then}"
         )
+
+
+def _after(last: Status, message: dict[str, Any]) -> Status:
+    """Give the status that follows from a message."""
+    if "note" in message:
+        return replace(last, notes=(*last.notes, message["note"])[-NOTES:])
+    return Status(**message, notes=last.notes)
 
 
 def _signal(number: int) -> str:
