@@ -167,18 +167,46 @@ class Ready:
         return as_data(self.training.plan.net, X, Y, dtype=dtype) if len(rows) else Data(X, Y)
 
 
+@dataclass(frozen=True, eq=False)
+class Tabulated:
+    """What a table gives before a network is chosen: its rows, their encoding, and X, Y of its parts."""
+
+    source: Source
+    table: Any
+    encoding: Encoding
+    parts: Parts
+    data: dict[str, Data]
+
+
 def make_ready(source: Source, given: Settings) -> Ready:
     """Prepare the training of a network on a table: a pure function of the table and the settings."""
+    return ready(tabulate(source, given), given)
+
+
+def tabulate(source: Source, given: Settings) -> Tabulated:
+    """Encode a table; of the settings only seed, held_out, leave_out and the cost `poisson` count."""
     table, encoding, parts = prepare(source, given)
+    X, Y = encoding.encode(table, settings.DTYPE), encoding.targets(table, settings.DTYPE)
+    data = {name: Data(X[rows], Y[rows]) for name, rows in vars(parts).items()}
+    return Tabulated(source, table, encoding, parts, data)
+
+
+def ready(given: Tabulated, asked: Settings) -> Ready:
+    """Give the training that settings make of a table."""
+    parts = given.parts
     rows, stops = len(parts.training), len(parts.stopping) > 0
-    chosen = settings.complete(given, encoding, rows, stops)
-    net = settings.network(chosen, encoding)
+    chosen = settings.complete(asked, given.encoding, rows, stops)
+    net = settings.network(chosen, given.encoding)
     plan = settings.plan(chosen, net, rows, stops)
-    X, Y = encoding.encode(table, plan.dtype), encoding.targets(table, plan.dtype)
-    data = as_data(net, X[parts.training], Y[parts.training], dtype=plan.dtype)
-    kept = as_data(net, X[parts.stopping], Y[parts.stopping], dtype=plan.dtype) if stops else None
-    training = Training(plan, start(plan), data, kept, choose(chosen.engine, plan))
-    return Ready(source, chosen, table, encoding, parts, training)
+    seen = {
+        name: as_data(net, part.X, part.Y, dtype=plan.dtype)
+        for name, part in given.data.items()
+        if len(part.Y)
+    }
+    training = Training(
+        plan, start(plan), seen["training"], seen.get("stopping"), choose(chosen.engine, plan)
+    )
+    return Ready(given.source, chosen, given.table, given.encoding, parts, training)
 
 
 @dataclass(frozen=True, eq=False)

@@ -38,6 +38,7 @@ if TYPE_CHECKING:  # help and completion need the names of the options only, not
 
 MANY_ROWS = 1000  # from here on a tenth of them can be spared to tell when to stop
 STOPPING_SHARE = 0.1
+DTYPE = "float32"
 
 SCHEDULES: dict[str, Callable[[float, bool], Schedule]] = {
     "constant": lambda rate, stops: Constant(),
@@ -188,7 +189,7 @@ def plan(settings: Settings, net: Network, rows: int, stops: bool) -> Plan:
         l2=Penalty(chosen.l2),
         schedule=SCHEDULES[chosen.schedule](chosen.rate, stops),
         stopping=rule,
-        dtype="float32",
+        dtype=DTYPE,
     )
 
 

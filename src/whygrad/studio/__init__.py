@@ -51,7 +51,8 @@ def studio(
         from whygrad.record import open_run
 
         run = open_run(run)
-    from whygrad.studio.page import build, open_desk
+    from whygrad.studio.desk import Desk
+    from whygrad.studio.page import build
     from whygrad.studio.serving import serve
 
-    serve(open_desk(run, Path(folder)), build, host=host, port=port, show=show)
+    serve(Desk(Path(folder).resolve(), run), build, host=host, port=port, show=show)

@@ -91,6 +91,7 @@ class Drawing {
     set(this.svg, { viewBox: `0 0 ${view.width} ${view.height}` });
     const style = this.stage.style;
     style.setProperty("--wide", `${view.width}px`);
+    style.setProperty("--ratio", view.width / view.height);
     style.aspectRatio = `${view.width} / ${view.height}`;
     this.drawImage(view.image);
     const { units, edges, labels, buttons } = this.nodes;

@@ -1,34 +1,298 @@
-"""The page of the studio: for now it says what is open."""
+"""The page: the drawing of the network, the time bar below it, and beside it what can be done and asked.
 
-from dataclasses import dataclass
+One `Page` belongs to one tab of a browser. It holds what is looked at (`Look`); what is worked on belongs
+to the `Desk`, which all tabs share. Whatever takes long runs in a thread.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, TypeVar
 
-from nicegui import ui
+import numpy as np
+from nicegui import background_tasks, run, ui
 
-if TYPE_CHECKING:
-    from whygrad.record import Run
-    from whygrad.training import Fitted
+from whygrad.errors import WhygradError
+from whygrad.explanation import Explanation
+from whygrad.pictures import NetworkPicture
+from whygrad.studio import (
+    curves_panel,
+    data_panel,
+    example_bar,
+    motion_panel,
+    network_panel,
+    time_bar,
+    why_panel,
+)
+from whygrad.studio.canvas import Canvas
+from whygrad.studio.desk import Desk
+from whygrad.studio.drawing import Gesture, Shown, choose, view
+from whygrad.studio.subject import EDGES, Chosen, Edges, Subject, overview
+from whygrad.studio.worker import Status
+
+STYLE = Path(__file__).with_name("page.css")
+TICK = 0.25  # seconds between two looks at a training
+EMPTY = NetworkPicture("", (np.zeros(1), np.zeros(1)), (None, np.zeros((1, 1))), (("",), ("",)))
+EDITS = ("add_unit", "remove_unit", "add_layer", "remove_layer")
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Desk:
-    """What the tabs look at."""
+class Look:
+    """What one tab looks at.
 
-    run: "Run | Fitted | None"
-    folder: Path
+    `step` is None to follow the training, `part` the place that is asked about, `question` what is asked,
+    `whole` the layers of which every unit is drawn, `lit` the parts pointed at, `frame` of slow motion.
+    """
 
-    def close(self) -> None:
-        """End all that was started."""
+    step: int | None = None
+    part: str = ""
+    question: str = ""
+    edges: Edges = "weight"
+    chosen: Chosen = Chosen()
+    tab: str = "network"
+    whole: tuple[int, ...] = ()
+    lit: tuple[str, ...] = ()
+    frame: int = 0
 
 
-def open_desk(run: "Run | Fitted | None", folder: Path) -> Desk:
-    """Give the desk for a run, or an empty one."""
-    return Desk(run, folder)
+class Page:
+    """One tab: what it looks at, and its elements."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.look = Look()
+        self.subject: Subject | None = None
+        self.answer: Explanation | None = None
+        self.told: NetworkPicture | None = None  # what a panel wants drawn in place of the overview
+        self.panels: list[Callable[[], None]] = []
+        self.client = ui.context.client
+        self._wanted = False
+        self._working = False
+        self._version = -1
+        self._seen: Any = None
+        self._steady: Any = (
+            None  # what decides which units are drawn: they stay while numbers change
+        )
+        self._shown: Shown | None = None
+
+    @property
+    def now(self) -> Subject:
+        """The network that is looked at."""
+        assert self.subject is not None
+        return self.subject
+
+    @property
+    def dark(self) -> bool:
+        """Whether the page was switched to dark; what the browser wishes is not known here."""
+        return bool(self._dark.value)
+
+    # ── the layout ──
+
+    def build(self) -> None:
+        """Lay the page out."""
+        ui.add_css(STYLE.read_text(encoding="utf-8"))
+        ui.page_title("whygrad studio")
+        dark = ui.dark_mode(None)
+        self._dark = dark
+        with ui.header().classes("wg-header"):
+            ui.label("whygrad studio").classes("wg-brand").props('role="heading" aria-level="1"')
+            self.title = ui.label().classes("wg-run")
+            ui.space()
+            self.status = ui.label().classes("wg-status").props('role="status" aria-live="polite"')
+            ui.button(icon="contrast", on_click=lambda: dark.set_value(not dark.value)).props(
+                'flat round dense aria-label="Light or dark"'
+            )
+        with ui.element("main").classes("wg-page"):
+            with ui.element("section").classes("wg-left").props('aria-label="The network"'):
+                with ui.row().classes("wg-tools"):
+                    example_bar.build(self)
+                    ui.toggle(
+                        dict(EDGES), value="weight", on_change=lambda e: self.show(edges=e.value)
+                    ).props('dense no-caps aria-label="What the connections show"')
+                with ui.element("div").classes("wg-drawing") as self.room:
+                    self.canvas = Canvas(view(EMPTY), self._gesture)
+                time_bar.build(self)
+            with (
+                ui.element("section")
+                .classes("wg-right")
+                .props('aria-label="Data, training, answers"')
+            ):
+                self._tabs()
+        self.message = ui.label().classes("wg-message").props('role="alert"')
+        self.message.set_visibility(False)
+        ui.timer(TICK, self._tick)
+        self.refresh()
+
+    def _tabs(self) -> None:
+        panels: dict[str, tuple[str, Callable[[Page], None]]] = {
+            "data": ("Data", data_panel.build),
+            "network": ("Network", network_panel.build),
+            "curves": ("Curves", curves_panel.build),
+            "why": ("Why", why_panel.build),
+            "motion": ("Slow motion", motion_panel.build),
+        }
+        with ui.tabs(on_change=lambda e: self.show(tab=e.value)).props(
+            "dense no-caps inline-label narrow-indicator align=left"
+        ) as self.tabs:
+            for name, (title, _) in panels.items():
+                ui.tab(name, label=title)
+        with ui.tab_panels(self.tabs, value="network", animated=False).classes("wg-panels"):
+            for name, (_, build) in panels.items():
+                with ui.tab_panel(name):
+                    build(self)
+
+    # ── what happens ──
+
+    def show(self, **changes: Any) -> None:
+        """Look at something else."""
+        self.look = replace(self.look, **changes)
+        if "tab" in changes:
+            self.look = replace(self.look, lit=())
+        if "tab" in changes and self.tabs.value != self.look.tab:
+            self.tabs.set_value(self.look.tab)
+        self.refresh()
+
+    def follow(self) -> None:
+        """Look at the latest step from now on."""
+        self.look = replace(self.look, step=None)
+
+    def refresh(self) -> None:
+        """Compute what is looked at, and draw it; changes that come meanwhile are drawn after it."""
+        self._wanted = True
+        if not self._working:
+            self._working = True
+            background_tasks.create(self._work(), name="whygrad page")
+
+    async def _work(self) -> None:
+        try:
+            while self._wanted:
+                self._wanted = False
+                await self._draw()
+        finally:
+            self._working = False
+
+    async def _draw(self) -> None:
+        step = self.look.step
+        subject = await self.in_thread(lambda: self.desk.subject(step))
+        if subject is None or self.client._deleted:  # noqa: SLF001
+            return
+        self.subject = subject
+        with self.client:
+            for panel in self.panels:
+                panel()
+            self.draw()
+
+    def draw(self) -> None:
+        """Draw the network: what a panel tells, or the overview."""
+        if self.subject is None:
+            return
+        look = self.look
+        editable = self.desk.following is None and look.tab in ("data", "network")
+        picture = self.told
+        if picture is None:
+            picture = overview(self.subject, look.chosen, look.edges)
+            picture = replace(picture, marked=(look.part,) if look.part else ())
+        steady = (self._version, self.subject.net, look.whole, look.part, look.tab, look.chosen)
+        if steady != self._steady:
+            self._steady, self._shown = steady, choose(picture, look.whole)
+        self.room.classes(**{"add" if look.whole else "remove": "wg-all"})
+        self.canvas.show(view(picture, editable=editable, more=look.whole))
+        self.canvas.light(look.lit)
+
+    async def in_thread(self, work: Callable[[], T]) -> T | None:
+        """Do something that takes long; a mistake of the user's is told on the page."""
+        try:
+            found = await run.io_bound(work)
+            self.tell("")
+            return found
+        except WhygradError as error:
+            self.tell(str(error))
+            return None
+
+    def do(self, work: Callable[[], object]) -> None:
+        """Do something to what all tabs share, in a thread, and draw what it comes to."""
+
+        async def doing() -> None:
+            await self.in_thread(work)
+            self.refresh()
+
+        background_tasks.create(doing(), name="whygrad desk")
+
+    def tell(self, message: str) -> None:
+        """Say what went wrong, or nothing any more."""
+        with self.client:
+            self.message.set_text(message)
+            self.message.set_visibility(bool(message))
+
+    def light(self, part: str) -> None:
+        """Light up a part of the drawing that is pointed at elsewhere; "" for none."""
+        lit = tuple(part.split())
+        if lit != self.look.lit:
+            self.look = replace(self.look, lit=lit)
+            self.canvas.light(lit)
+
+    def _gesture(self, gesture: Gesture) -> None:
+        layer = gesture.layer or 0
+        if gesture.kind == "click":
+            self.show(part=gesture.part, tab="why", question="", lit=())
+        elif gesture.kind in ("more", "less"):
+            self.show(whole=tuple(sorted({*self.look.whole} ^ {layer})))
+        elif gesture.kind in EDITS:
+            self.do(lambda: self.desk.edit(gesture.kind, layer))
+
+    async def _tick(self) -> None:
+        """Look how the training is doing."""
+        if not self.client.has_socket_connection:
+            return
+        desk = self.desk
+        if desk.worker is not None:
+            await self.in_thread_quietly(desk.follow)
+        status = desk.status
+        self.status.set_text(words_of(status))
+        seen = (desk.version, status)
+        if desk.version != self._version:
+            self._version = desk.version
+            self.look = replace(self.look, step=None, part="", question="", frame=0)
+            self.answer, self.told = None, None
+            self.refresh()
+        elif seen != self._seen and (self.look.step is None or not desk.running):
+            self.refresh()
+        self._seen = seen
+        self.title.set_text(self._name())
+
+    async def in_thread_quietly(self, work: Callable[[], T]) -> T | None:
+        """Do something in a thread; a run that is just being written may not be readable yet."""
+        try:
+            return await run.io_bound(work)
+        except (WhygradError, OSError):
+            return None
+
+    def _name(self) -> str:
+        if self.desk.following is not None:
+            return self.desk.following.path.name
+        return "" if self.desk.draft is None else f"{self.desk.draft.title}, not trained yet"
+
+    def later(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do something asynchronous, in its own time."""
+        background_tasks.create(work(), name="whygrad answer")
+
+
+def words_of(status: Status | None) -> str:
+    """Say how the training process is doing."""
+    if status is None:
+        return ""
+    at = f"step {status.step:,}, epoch {status.epoch:,}"
+    return {
+        "starting": "starting …",
+        "compiling": "compiling, once on this machine …",
+        "running": f"training: {at}",
+        "paused": f"paused at {at}",
+        "ended": f"ended at {at}: {status.message}",
+    }.get(status.kind, status.message)
 
 
 def build(desk: Desk) -> None:
     """Make the page of one tab."""
-    with ui.element("main"):
-        ui.html("<h1>whygrad studio</h1>", sanitize=False)
-        ui.label(repr(desk.run) if desk.run is not None else "no run is open")
+    Page(desk).build()

@@ -1,0 +1,104 @@
+"""The curves of the training: cost and score, gradients and updates by layer, dead and saturated units."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nicegui import ui
+
+from whygrad.record.place import ENDING
+from whygrad.studio import charts
+from whygrad.studio.following import Following
+from whygrad.studio.guard import confined
+
+if TYPE_CHECKING:
+    from whygrad.studio.page import Page
+
+NONE = "no other run"
+
+
+def build(page: "Page") -> None:
+    """Lay out the charts; one that would be empty is not shown."""
+    desk = page.desk
+    waiting = ui.label("Press Start: the curves are drawn while it learns.").classes("wg-note")
+    beside = ui.select(
+        [NONE], value=NONE, label="Compare with", on_change=lambda e: compare(e.value)
+    )
+    beside.props("dense outlined options-dense").classes("wg-wide")
+    shown = {name: ui.echart({}).classes("wg-chart") for name in charts.NAMES}
+    state: dict[str, Any] = {"drawn": None, "drawing": False}
+
+    def compare(name: str) -> None:
+        now = NONE if desk.other is None else desk.other.path.name
+        if name != now:
+            page.do(
+                lambda: desk.compare(None if name == NONE else confined(Path(name), desk.folder))
+            )
+
+    def update() -> None:
+        following = desk.following
+        waiting.set_visibility(following is None)
+        beside.set_visibility(following is not None)
+        if following is None:
+            for chart in shown.values():
+                chart.set_visibility(False)
+        elif page.look.tab == "curves":
+            others = [path.name for path in runs_in(desk.folder) if path != following.path]
+            now = NONE if desk.other is None else desk.other.path.name
+            beside.set_options(
+                [NONE, *dict.fromkeys([*others, now] if now != NONE else others)], value=now
+            )
+            if not state["drawing"]:
+                state["drawing"] = True
+                page.later(draw)
+
+    async def draw() -> None:
+        following, other, step, dark = desk.following, desk.other, page.now.step, page.dark
+
+        def work() -> dict[str, Any]:
+            assert following is not None
+            beside = None if other is None else seen(other)
+            return charts.options(seen(following), step, beside, dark=dark)
+
+        try:
+            key = (following, other, step, following and following.step, dark)
+            if following is not None and key != state["drawn"]:
+                options = await page.in_thread(work)
+                state["drawn"] = key
+                if options is not None:
+                    with page.client:
+                        put(options)
+        finally:
+            state["drawing"] = False
+
+    def put(options: dict[str, Any]) -> None:
+        for name, chart in shown.items():
+            found = options.get(name)
+            chart.set_visibility(found is not None)
+            if found is not None:
+                chart.options.clear()
+                chart.options.update(found)
+                chart.update()
+
+    page.panels.append(update)
+
+
+def seen(following: Following) -> charts.Seen:
+    """Give what a run showed so far, with the scores that were measured of its states."""
+    following.scoring.measure()
+    run, now = following.run, following.progress()
+    return charts.Seen(
+        run.net,
+        run.start,
+        now.step,
+        run.plan.steps_per_epoch,
+        tuple(now.epochs.values()),
+        now.costs,
+        now.statistics,
+        following.scoring.by_part,
+        run.path.name,
+    )
+
+
+def runs_in(folder: Path) -> list[Path]:
+    """Give the runs that lie in a folder, by name."""
+    return sorted(path for path in folder.iterdir() if path.suffix == ENDING and path.is_dir())

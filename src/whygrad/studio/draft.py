@@ -1,0 +1,126 @@
+"""A training that has not begun: a table, and what was chosen for it so far.
+
+    add a layer, a unit  →  other settings  →  the network at step 0, with the parameters it starts from
+
+What the table gives is kept while only the network and its training are changed.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from typing import Any
+
+from whygrad.errors import InputError
+from whygrad.fitting import Ready, Source, Tabulated, ready, tabulate
+from whygrad.record.asking import names_of_encoding
+from whygrad.settings import Settings
+from whygrad.studio.subject import Rows, Subject
+
+MOST_UNITS = 512  # of a layer that is drawn and trained live
+MOST_LAYERS = 6
+MOST_PARAMETERS = 2_000_000
+MOST_CLASSES = 100
+
+
+@dataclass(frozen=True, eq=False)
+class Draft:
+    """A table to learn from, and the settings chosen for it."""
+
+    source: Source
+    settings: Settings
+
+    @property
+    def title(self) -> str:
+        """The name of what is learned from."""
+        about = self.source.about
+        return str(about.get("name") or about.get("path", "table").rsplit("/", 1)[-1])
+
+    @property
+    def given(self) -> str:
+        """What the table is found by: a data set's name, or the path of a file."""
+        about = self.source.about
+        return str(about.get("name") or about["path"])
+
+    @property
+    def tabulated(self) -> Tabulated:
+        """What the table gives, whatever network is chosen."""
+        return _tabulated(self.source, self.settings)
+
+    @cached_property
+    def ready(self) -> Ready:
+        """The training that these settings make; raises `InputError` where they do not fit the table."""
+        return ready(_tabulated(self.source, self.settings), self.settings)
+
+    @property
+    def hidden(self) -> tuple[int, ...]:
+        """The units of the hidden layers."""
+        return self.ready.settings.hidden or ()
+
+
+@lru_cache(maxsize=2)
+def _table_of(source: Source, settings: Settings) -> Tabulated:
+    return tabulate(source, settings)
+
+
+def _tabulated(source: Source, settings: Settings) -> Tabulated:
+    """Give what the table makes; it follows from these settings alone."""
+    cost = settings.cost if settings.cost == "poisson" else None
+    kept = {name: getattr(settings, name) for name in ("seed", "held_out", "leave_out")}
+    return _table_of(source, Settings(cost=cost, **kept))
+
+
+def subject_of(draft: Draft) -> Subject:
+    """Give the network of a draft, with the parameters that its training will start from."""
+    now = draft.ready
+    plan = now.training.plan
+    check_size(plan.net.sizes)
+    return Subject(
+        plan=plan,
+        state=now.training.state,
+        names=names_of_encoding(now.encoding),
+        parts=rows_of(_tabulated(draft.source, draft.settings)),
+        encoding=now.encoding,
+    )
+
+
+def rows_of(given: Tabulated) -> dict[str, Rows]:
+    """Give the examples of a training on a table, those trained with and those held out."""
+    shown = {"training": "training", "held_out": "held out"}
+    return {
+        name: Rows(given.data[part].X, given.data[part].Y, given.table, vars(given.parts)[part])
+        for part, name in shown.items()
+        if len(given.data[part].Y)
+    }
+
+
+def check_size(sizes: Any) -> None:
+    """Refuse a network that is too large to draw and to train live, and say what can be done instead."""
+    layers, count = len(sizes) - 2, sum(n * (m + 1) for m, n in zip(sizes, sizes[1:], strict=False))
+    instead = "here at most; train it with `whygrad train` and open its run"
+    if layers > MOST_LAYERS:
+        raise InputError(f"{layers} hidden layers: {MOST_LAYERS} {instead}")
+    if layers and max(sizes[1:-1]) > MOST_UNITS:
+        raise InputError(f"a hidden layer of {max(sizes[1:-1])} units: {MOST_UNITS} {instead}")
+    if count > MOST_PARAMETERS:
+        raise InputError(f"{count:,} weights: {MOST_PARAMETERS:,} {instead}")
+    if sizes[-1] > MOST_CLASSES:
+        raise InputError(
+            f"the target has {sizes[-1]} classes: {MOST_CLASSES} {instead}, or choose another target"
+        )
+
+
+def edited(draft: Draft, kind: str, layer: int) -> Draft:
+    """Add or remove a unit or a layer; a new layer comes before `layer`, with as many units as that has."""
+    hidden = list(draft.hidden)
+    place = layer - 1
+    if kind == "add_layer":
+        hidden.insert(place, hidden[min(place, len(hidden) - 1)] if hidden else 8)
+    elif kind == "remove_layer":
+        del hidden[place]
+    elif kind == "add_unit":
+        hidden[place] += 1
+    elif kind == "remove_unit":
+        hidden[place] = max(1, hidden[place] - 1)
+    new = replace(draft, settings=replace(draft.settings, hidden=tuple(hidden)))
+    encoding = draft.ready.encoding
+    check_size((len(encoding.names), *hidden, encoding.target.n_outputs))
+    return new

@@ -1,0 +1,168 @@
+"""A recorded run as the page follows it, while it is written and afterwards.
+
+The costs of the steps, the layers and the epochs are read again each time, and the parameters of any step
+computed; the examples are read once.
+"""
+
+import threading
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from whygrad.errors import FileError, InputError
+from whygrad.fitting import Tabulated, find_again, tabulate
+from whygrad.functions import Array
+from whygrad.names import Names, names_of
+from whygrad.plan import State
+from whygrad.record import Run, manifest, open_run
+from whygrad.record.asking import names_of_encoding
+from whygrad.record.so_far import SoFar, so_far
+from whygrad.studio.draft import rows_of
+from whygrad.studio.live import freshest
+from whygrad.studio.scoring import Scoring
+from whygrad.studio.subject import Rows, Subject
+
+KEPT = 64  # states that are kept, so that going to and fro is quick
+
+
+@dataclass(eq=False)
+class Following:
+    """A run that is looked at; `state` and `subject` may be asked by several threads."""
+
+    run: Run
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self._state = lru_cache(maxsize=KEPT)(self._computed)
+        self._rows: dict[str, Rows] | None = None
+        self._notice = ""
+        self._seen: SoFar | None = None
+        self.scoring = Scoring(self)
+
+    @staticmethod
+    def open(path: str | Path, given: Tabulated | None = None) -> "Following":
+        """Open a run's folder; raises `FileError` where it cannot be.
+
+        `given` is the table that it learns from, where that is at hand.
+        """
+        if given is None:
+            return Following(open_run(path))
+        training, stopping = given.data["training"], given.data["stopping"]
+        kept = (stopping.X, stopping.Y) if len(stopping.Y) else None
+        found = Following(open_run(path, data=(training.X, training.Y), held_out=kept))
+        found._rows = rows_of(given)
+        return found
+
+    @property
+    def path(self) -> Path:
+        """The run's folder."""
+        return self.run.path
+
+    @property
+    def step(self) -> int:
+        """The number of updates that are recorded."""
+        return self.run.step
+
+    def reopened(self) -> None:
+        """Read the manifest again, once a training has ended or gone on."""
+        with self._lock:
+            about = manifest.read(self.run.path)
+            self.run = replace(self.run, manifest=about)
+
+    def progress(self) -> SoFar:
+        """Read what was recorded since this was asked the last time."""
+        self._seen = so_far(self.run, self._seen)
+        return self._seen
+
+    def state(self, step: int) -> State:
+        """Give the exact state after so many updates."""
+        with self._lock:
+            return self._state(step)
+
+    def _computed(self, step: int) -> State:
+        return self.run.state(step).copy()
+
+    def rows(self) -> dict[str, Rows]:
+        """Give the examples by part; none where the data are gone, and `notice` says why."""
+        with self._lock:
+            if self._rows is None:
+                try:
+                    self.run, self._rows = _with_rows(self.run)
+                except (InputError, FileError, OSError) as error:
+                    self._rows, self._notice = {}, str(error)
+            return self._rows
+
+    @property
+    def names(self) -> Names:
+        """What inputs and outputs are called."""
+        return _names(self.run)
+
+    def subject(self, step: int | None = None) -> Subject:
+        """Give the network at a step; without one at the freshest state that needs no computing.
+
+        Where the data are gone it is the nearest state that was kept.
+        """
+        rows, last = self.rows(), self.step
+        if step is None:
+            state = freshest(self.run)
+        elif rows:
+            state = self.state(max(self.run.start, min(step, last)))
+        else:
+            state = self._kept(step)
+
+        def before() -> Array | None:
+            return (
+                self.state(state.step - 1).theta if rows and state.step > self.run.start else None
+            )
+
+        return Subject(
+            plan=self.run.plan,
+            state=state,
+            last=max(last, state.step),
+            names=self.names,
+            parts=rows,
+            before=before,
+            run=self.run,
+            notice=self._notice,
+            encoding=self.run.encoding if self.run.on_table else None,
+        )
+
+    def _kept(self, step: int) -> State:
+        nearest = min(self.run.snapshots(), key=lambda one: abs(one.step - step))
+        return self.state(nearest.step)
+
+
+def _with_rows(run: Run) -> tuple[Run, dict[str, Rows]]:
+    """Give the run with its data, and its examples by part; raises where they changed or are gone."""
+    if run.given is not None or not run.on_table or run.manifest["data"]["kind"] == "frame":
+        return run, _of_arrays(run)
+    try:
+        source = find_again(run.manifest["data"], run.target, run.encoding.task)
+        given = tabulate(source, run.settings)
+    except (InputError, FileError, OSError):
+        return run, _of_arrays(
+            run
+        )  # which serves where the data were copied, and else says what is wrong
+    if given.encoding != run.encoding:
+        raise InputError(
+            f"the data are not those that {run.path.name} was trained on: other columns"
+        )
+    training, stopping = given.data["training"], given.data["stopping"]
+    kept = (stopping.X, stopping.Y) if len(stopping.Y) else None
+    run = replace(run, given=(training.X, training.Y), given_held_out=kept)
+    _ = run.data, run.held_out  # compared with the hashes of what was trained on
+    return run, rows_of(given)
+
+
+def _of_arrays(run: Run) -> dict[str, Rows]:
+    found = {"training": Rows(run.data.X, run.data.Y)}
+    if run.held_out is not None:
+        found["held out"] = Rows(run.held_out.X, run.held_out.Y)
+    return found
+
+
+def _names(run: Any) -> Names:
+    if run.on_table:
+        return names_of_encoding(run.encoding)
+    return names_of(run.net, None)

@@ -1,0 +1,95 @@
+"""Cost and score at many steps of a run, on rows trained with and rows held out, measured with kept states.
+
+    every state that lies on the disk, and of a short training some 40 more, which are computed
+
+Where there are many rows the first `MOST` of each part are measured.
+"""
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from whygrad.measuring import measure
+from whygrad.network import Parameters, count
+from whygrad.plan import Data, State
+from whygrad.record import snapshots
+from whygrad.studio.charts import Points
+from whygrad.studio.subject import Rows
+
+if TYPE_CHECKING:
+    from whygrad.studio.following import Following
+
+MOST = 2000  # rows of a part
+POINTS = 40  # of a training that is short
+SHORT = 2e9  # weights times examples: computed again in a second or so
+
+
+@dataclass(frozen=True)
+class Point:
+    """What a state comes to: by part, (cost, score); the score is accuracy, or R² for numbers."""
+
+    step: int
+    by_part: dict[str, tuple[float, float]]
+
+
+class Scoring:
+    """The points of one run that are measured so far; `measure` adds those that are missing."""
+
+    def __init__(self, following: "Following") -> None:
+        self._following = following
+        self._points: dict[int, Point] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def points(self) -> list[Point]:
+        """The points, by step."""
+        return [self._points[step] for step in sorted(self._points)]
+
+    @property
+    def by_part(self) -> dict[str, Points]:
+        """The points as curves, by part of the data."""
+        points = self.points
+        steps = np.array([point.step for point in points])
+        found = {}
+        for part in points[0].by_part if points else ():
+            values = np.array([point.by_part[part] for point in points])
+            found[part] = Points(steps, values[:, 0], values[:, 1])
+        return found
+
+    def measure(self, state: State | None = None) -> None:
+        """Measure the states on the disk, and one at hand, unless another thread does already."""
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            if state is not None:
+                self._add(state)
+            self._measure()
+        finally:
+            self._lock.release()
+
+    def _measure(self) -> None:
+        following = self._following
+        run = following.run
+        for snapshot in run.snapshots():
+            if snapshot.step not in self._points:
+                self._add(snapshots.read(run.path, snapshot))
+        first, last = run.start, following.step
+        work = float(last - first) * run.plan.batch_size * count(run.net.sizes)
+        if run.stopped and work <= SHORT and following.rows():
+            for step in np.linspace(first, last, POINTS + 1).astype(int).tolist():
+                if step not in self._points:
+                    self._add(following.state(step))
+
+    def _add(self, state: State) -> None:
+        net = self._following.run.net
+        theta = Parameters(net.sizes, state.theta)
+        parts = self._following.rows()
+        with np.errstate(all="ignore"):
+            found = {name: measure(net, theta, _some(rows)) for name, rows in parts.items()}
+        self._points[state.step] = Point(state.step, found)
+
+
+def _some(rows: Rows) -> Data:
+    return Data(rows.X[:MOST], rows.Y[:MOST])

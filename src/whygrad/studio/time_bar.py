@@ -1,0 +1,83 @@
+"""The time bar: start, pause, one step, one epoch, reset, speed; and all of the training to go back in."""
+
+from typing import TYPE_CHECKING, Any
+
+from nicegui import ui
+
+from whygrad.studio import fork_dialog
+
+if TYPE_CHECKING:
+    from whygrad.studio.page import Page
+
+SPEEDS: dict[float, str] = {
+    0: "full speed",
+    1000: "1,000 steps/s",
+    100: "100 steps/s",
+    10: "10 steps/s",
+    2: "2 steps/s",
+}
+
+
+def build(page: "Page") -> None:
+    """Lay out the time bar."""
+    desk = page.desk
+
+    def toggle() -> None:
+        page.follow()
+        page.do(desk.pause if desk.running else desk.go)
+
+    def command(name: str) -> None:
+        page.follow()
+        page.do(lambda: desk.go(name))
+
+    with ui.row().classes("wg-transport").props('role="toolbar" aria-label="Training"'):
+        start = ui.button("Start", icon="play_arrow", on_click=toggle).props(
+            "no-caps dense unelevated"
+        )
+        step = ui.button("One step", icon="skip_next", on_click=lambda: command("step"))
+        epoch = ui.button("One epoch", icon="fast_forward", on_click=lambda: command("epoch"))
+        for button in (step, epoch):
+            button.props("no-caps dense flat")
+        speed = ui.select(
+            SPEEDS, value=0, on_change=lambda e: page.do(lambda: desk.set_speed(e.value or None))
+        )
+        speed.props('dense options-dense borderless aria-label="Speed"')
+        ui.space()
+        fork = ui.button("Fork", icon="call_split", on_click=lambda: fork_dialog.ask(page))
+        reset = ui.button("Reset", icon="replay", on_click=lambda: page.do(desk.reset))
+        for button in (fork, reset):
+            button.props("no-caps dense flat")
+    with ui.row().classes("wg-time"):
+        where = ui.label("step 0").classes("wg-step")
+        slider = ui.slider(min=0, max=1, value=0, on_change=lambda e: scrub(e.value))
+        slider.props('aria-label="Step of the training"')
+        live = ui.button("Latest", icon="last_page", on_click=lambda: page.show(step=None))
+        live.props('no-caps dense flat aria-label="Go to the latest step"')
+
+    def scrub(value: Any) -> None:
+        if page.subject is not None and value is not None and int(value) != page.subject.step:
+            page.show(step=int(value))
+
+    def update() -> None:
+        subject = page.now
+        speed.set_value(desk.speed or 0)
+        trained = desk.following is not None
+        first = desk.following.run.start if desk.following is not None else 0
+        slider._props["min"], slider._props["max"] = first, max(subject.last, first + 1)
+        slider.set_value(subject.step)
+        slider.set_enabled(trained)
+        per_epoch = subject.plan.steps_per_epoch
+        where.set_text(
+            f"step {subject.step:,} of {subject.last:,} · epoch {subject.step / per_epoch:.1f}"
+        )
+        running = desk.running
+        start.set_text("Pause" if running else "Go on" if trained else "Start")
+        start.set_icon("pause" if running else "play_arrow")
+        ready = not subject.notice
+        for button in (start, step, epoch):
+            button.set_enabled(ready)
+        live.set_visibility(page.look.step is not None)
+        fork.set_enabled(trained and not subject.notice)
+        reset.set_enabled(trained and desk.draft is not None)
+
+    page.panels.append(update)

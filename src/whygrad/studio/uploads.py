@@ -1,0 +1,33 @@
+"""Files that were uploaded: kept in the folder of the studio, under a free name, and nowhere else."""
+
+import re
+from pathlib import Path
+
+from whygrad.errors import InputError
+from whygrad.files import write_atomically
+from whygrad.tables.reading import PARQUET, TEXT
+
+UNSAFE = re.compile(r"[^\w. ()\-]+")
+
+
+def keep(folder: Path, name: str, content: bytes) -> Path:
+    """Write an uploaded table into the folder; raises `InputError` for what can be no table.
+
+    The same content under the same name is kept once.
+    """
+    plain = UNSAFE.sub("_", name.replace("\\", "/").rsplit("/", 1)[-1]).lstrip(".") or "table.csv"
+    stem, ending = Path(plain).stem, Path(plain).suffix.lower()
+    if ending not in (*TEXT, *PARQUET):
+        raise InputError(
+            f"{name}: not a table that can be read: upload CSV ({', '.join(TEXT)}) or Parquet "
+            f"({', '.join(PARQUET)})"
+        )
+    if not content:
+        raise InputError(f"{name}: the file is empty")
+    path, number = folder / f"{stem}{ending}", 2
+    while path.exists():
+        if path.is_file() and path.read_bytes() == content:
+            return path
+        path, number = folder / f"{stem}-{number}{ending}", number + 1
+    write_atomically(path, content)
+    return path
