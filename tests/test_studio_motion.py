@@ -347,10 +347,10 @@ def test_two_classes_of_one_output_are_both_named():
         assert f"The truth is {name}." in by_phase(told, "cost")[0].words
 
 
-def test_what_the_user_says_of_the_example_begins_the_story():
+def test_the_story_begins_with_what_the_example_is_called():
     net = wg.Network(1, [wg.Dense(1, "identity")])
-    told = frames(net, net.init(), [[2.0]], [[1.0]], question="house 7, with 3 rooms")
-    assert told[0].words.startswith("This is an exam with one question: house 7, with 3 rooms.")
+    told = frames(net, net.init(), [[2.0]], [[1.0]], question="house 7")
+    assert told[0].words.startswith("This is an exam with one question, house 7: input 0 = 2.")
 
 
 @pytest.mark.parametrize(("output", "cost"), PAIRINGS)

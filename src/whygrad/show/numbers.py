@@ -83,6 +83,8 @@ def clean(text: Any) -> str:
     'a b?c'
     """
     line = " ".join(str(text).split())
+    if line.isprintable():
+        return line
     return "".join(c if c.isprintable() or c in JOINERS else "?" for c in line)
 
 

@@ -77,7 +77,7 @@ class Story:
     rate : η of this step.
     scale : by how much clipping shortened the gradient.
     decay : which share of all parameters the step took away besides.
-    question : what the example is, in the user's own words, or "".
+    question : what the example is called, such as "row 17 of those held out", or "".
     own : how an output's number is said in the target's own units, or None.
     """
 

@@ -8,6 +8,7 @@ import numpy as np
 from whygrad.functions import COSTS
 from whygrad.names import Place
 from whygrad.network import count
+from whygrad.show.numbers import clean
 from whygrad.studio import story_equations as equations
 from whygrad.studio.sayings import counted, function, grade, listed, percent, said
 from whygrad.studio.story import Frame, Story
@@ -24,8 +25,9 @@ def question(story: Story) -> Frame:
     thinking = (
         f"Between question and answer work {counted(hidden, 'hidden unit')}. " if hidden else ""
     )
+    called = f", {clean(story.question)}" if story.question else ""
     words = (
-        f"This is an exam with one question: {story.question or _inputs(story)}. {_task(story)} {thinking}"
+        f"This is an exam with one question{called}: {_inputs(story)}. {_task(story)} {thinking}"
         f"All that the network knows is in {counted(count(net.sizes), 'number')}: a weight on every line, "
         "and a bias in every unit."
     )
