@@ -28,7 +28,7 @@ from whygrad.expression import (
     Words,
 )
 from whygrad.show.latex import escaped, expression_latex
-from whygrad.show.mathml import expression_mathml
+from whygrad.show.mathml import equations_mathml, expression_mathml
 from whygrad.show.numbers import clean, columns, cut, number, short
 from whygrad.show.terminal import print_explanation
 from whygrad.show.text import expression_text, to_text
@@ -80,6 +80,20 @@ def test_a_tree_is_written_as_text_and_as_latex(tree, text, latex):
     assert expression_text(tree) == text
     assert expression_latex(tree) == latex
     ElementTree.fromstring(expression_mathml(tree))
+
+
+@pytest.mark.parametrize("first", [(), (Number(0.5),)])
+def test_a_long_sum_goes_on_in_further_rows_and_says_the_same(first):
+    terms = tuple(Product((Number(0.1234 * (-1) ** i), Symbol("a", 1, (i,)))) for i in range(9))
+    side = Product((*first, Sum(terms))) if first else Sum(terms)
+    whole, broken = (
+        ElementTree.fromstring(equations_mathml([Equation((A, side, B))], most=most))
+        for most in (None, 40)
+    )
+    assert "".join(broken.itertext()) == "".join(whole.itertext())
+    rows = ["".join(row.itertext()) for row in broken.iter() if row.tag.endswith("mtr")]
+    assert len(rows) > 3
+    assert max(map(len, rows)) <= 45
 
 
 def test_mathml_says_what_the_text_says():

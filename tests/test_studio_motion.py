@@ -307,13 +307,13 @@ def iris(activation="relu", **about):
 def test_the_story_speaks_in_the_users_own_names_of_answer_grade_blame_and_change():
     told = iris()
     assert "sepal width (cm)" in told[0].words
-    assert "setosa, versicolor or virginica" in told[0].words
-    assert "The network's answer is virginica, and it is 39.3 % sure." in told[4].words
-    assert "The truth is versicolor. The network was wrong" in told[5].words
-    assert "versicolor said 0.285 where 1 was right: 0.715 too little." in told[6].words
-    assert "most of it from versicolor" in told[7].words
+    assert "“setosa”, “versicolor” or “virginica”" in told[0].words
+    assert "The network's answer is “virginica”, and it is 39.3 % sure." in told[4].words
+    assert "The truth is “versicolor”. The network was wrong" in told[5].words
+    assert "“versicolor” said 0.285 where 1 was right: 0.715 too little." in told[6].words
+    assert "most of it from “versicolor”" in told[7].words
     assert "The lazy are spared: hidden 1, hidden 3 and 2 others" in told[8].words
-    assert "hidden 0 → versicolor: −0.665 becomes −0.628" in told[9].words
+    assert "hidden 0 → “versicolor”: −0.665 becomes −0.628" in told[9].words
     assert "36 % sure" in told[10].words
 
 
@@ -343,8 +343,8 @@ def test_two_classes_of_one_output_are_both_named():
     theta = net.init(W=[None, [[1.0, -1.0]]])
     for truth, name in ((1.0, "sick"), (0.0, "well")):
         told = frames(net, theta, [[2.0, 1.0]], [[truth]], names=names)
-        assert "well or sick" in told[0].words
-        assert f"The truth is {name}." in by_phase(told, "cost")[0].words
+        assert "“well” or “sick”" in told[0].words
+        assert f"The truth is “{name}”." in by_phase(told, "cost")[0].words
 
 
 def test_the_story_begins_with_what_the_example_is_called():

@@ -9,14 +9,17 @@ from collections.abc import Sequence
 from html import escape
 
 from whygrad.explanation import Explanation, Table
-from whygrad.expression import Equation, Expression, Symbol
+from whygrad.expression import Equation, Expression, Product, Sum, Symbol
 from whygrad.show.letters import is_mathematics, letter
-from whygrad.show.notation import Notation, sides, write
-from whygrad.show.numbers import cell, clean, number, typeset
+from whygrad.show.notation import Notation, term_of, write
+from whygrad.show.numbers import cell, clean, columns, number, typeset
 from whygrad.show.outline import main_equations, main_table, numeric_columns
+from whygrad.show.text import expression_text
 
 NAMESPACE = 'xmlns="http://www.w3.org/1998/Math/MathML"'
 MOST_ROWS = 30  # of a table
+INDENT = '<mspace width="1.4em"/>'
+OPEN, CLOSE = '<mo>·</mo><mo stretchy="false">(</mo>', '<mo stretchy="false">)</mo>'
 LEFT, RIGHT = 'style="text-align:left"', 'style="text-align:right"'
 
 
@@ -33,22 +36,58 @@ def to_mathml(about: Explanation, block: bool = True) -> str:
     return _element(rows, block)
 
 
-def equations_mathml(equations: Sequence[Equation], block: bool = True) -> str:
-    """Write equations as one element, signs of equality below each other."""
-    return _element(equation_rows(equations), block)
+def equations_mathml(
+    equations: Sequence[Equation], block: bool = True, most: int | None = None
+) -> str:
+    """Write equations as one element, signs of equality below each other.
+
+    A sum that is written with more than `most` characters goes on in further rows.
+    """
+    return _element(equation_rows(equations, most), block)
 
 
-def equation_rows(equations: Sequence[Equation]) -> list[str]:
-    """Write equations as rows of a table, one for each side but the first."""
+def equation_rows(equations: Sequence[Equation], most: int | None = None) -> list[str]:
+    """Write equations as rows of a table, one for each side but the first, more for long sums."""
     rows = []
     for equation in equations:
-        first, *others = sides(equation, MATHML)
+        first, others = write(equation.sides[0], MATHML), equation.sides[1:]
         if not others:
             rows.append(f'<mtr><mtd columnspan="2" {LEFT}>{first}</mtd></mtr>')
         for place, other in enumerate(others):
             left = f"<mtd {RIGHT}>{'' if place else first}</mtd>"
-            rows.append(f"<mtr>{left}<mtd {LEFT}><mo>=</mo>{other}</mtd></mtr>")
+            begun, *more = _broken(other, most)
+            rows.append(f"<mtr>{left}<mtd {LEFT}><mo>=</mo>{begun}</mtd></mtr>")
+            rows += [f"<mtr><mtd></mtd><mtd {LEFT}>{INDENT}{piece}</mtd></mtr>" for piece in more]
     return rows
+
+
+def _broken(side: Expression, most: int | None) -> list[str]:
+    """Write a side in pieces, broken before signs: a sum, or a product that ends with one."""
+    if most is None or side.part or columns(expression_text(side)) <= most:
+        return [write(side, MATHML)]
+    match side:
+        case Sum(terms):
+            before, after, used = "", "", 0
+        case Product((*first, Sum(terms))) if first:
+            factors = Product(tuple(first))
+            before, after, used = (
+                f"{write(factors, MATHML)}{OPEN}",
+                CLOSE,
+                columns(expression_text(factors)),
+            )
+        case _:
+            return [write(side, MATHML)]
+    pieces = [before]
+    for i, term in enumerate(terms):
+        length = columns(expression_text(term)) + 3
+        if i and used + length > most:
+            pieces.append("")
+            used = 0
+        sign, written = term_of(term, MATHML, i == 0)
+        pieces[-1] += (f"<mo>{typeset(sign)}</mo>" if sign else "") + written
+        used += length
+    pieces[-1] += after
+    return [_row(piece) for piece in pieces]
 
 
 def _element(rows: Sequence[str], block: bool) -> str:

@@ -83,7 +83,7 @@ def _written(about: Expression, how: Notation) -> str:
             last = len(factors) - 1
             return how.product([_factor(f, how, i == 0, i == last) for i, f in enumerate(factors)])
         case Sum(terms):
-            return how.sum([_term(term, how, i == 0) for i, term in enumerate(terms)])
+            return how.sum([term_of(term, how, i == 0) for i, term in enumerate(terms)])
         case SumOver(index, body):
             return how.sum_over(index, _held(body, how, (Sum, Equation)))
         case Fraction(top, bottom):
@@ -118,7 +118,8 @@ def _factor(about: Expression, how: Notation, first: bool, last: bool) -> str:
     return _held(about, how, loose)
 
 
-def _term(about: Expression, how: Notation, first: bool) -> tuple[str, str]:
+def term_of(about: Expression, how: Notation, first: bool) -> tuple[str, str]:
+    """Write a term of a sum, its sign apart: none, "+" or "-"."""
     positive = None if first else _negative(about)
     if positive is not None:
         return "-", _below_minus(positive, how)

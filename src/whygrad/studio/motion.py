@@ -54,8 +54,8 @@ def frames(
     a batch of one is the simplest story. `after` are the parameters that the step led to; without, the
     optimizer takes its first step from `theta`, at its own rate or `rate`. `weights`, `l1`, `l2` and
     `masks` are those of `gradients` and `forward`. `scale` (of clipping) and `decay` are told where they
-    took part in `after`. `question` is what the example is called, `own` writes an output in the target's own
-    units. Raises `InputError` for an example that is not there, and where numbers overflow.
+    took part in `after`. `question` is what the example is called, `own` writes an output in the target's
+    own units. Raises `InputError` for an example that is not there, and where numbers overflow.
 
     >>> from whygrad import Dense
     >>> net = Network(2, [Dense(3, "tanh"), Dense(1, "sigmoid")], cost="binary_cross_entropy")

@@ -27,6 +27,7 @@ from whygrad.why.passing import dense
 
 Phase: TypeAlias = Literal["forward", "cost", "backward", "gradients", "update", "again"]
 
+MOST = 46  # characters of a row of an equation
 LISTED = 4  # products of a sum that are written out; the others are gathered
 
 
@@ -55,7 +56,7 @@ class Frame:
         """Give the equations as one MathML element; `data-part` names the place a term speaks of."""
         from whygrad.show.mathml import equations_mathml
 
-        return equations_mathml(self.equations)
+        return equations_mathml(self.equations, most=MOST)
 
     def svg(self) -> str:
         """Give the picture as an SVG that stands alone, with what the words speak of standing out."""
@@ -142,8 +143,10 @@ class Story:
     # ── names ──
 
     def name(self, l: int, j: int) -> str:
-        """Give the name of a unit, on one line."""
-        return clean(self.names.of(self.net, l, j))
+        """Give the name of a unit, on one line; that of an output that stands for a class in quotes."""
+        name = clean(self.names.of(self.net, l, j))
+        is_class = l == self.net.L and self.truth is not None and bool(self.names.outputs)
+        return f"“{name}”" if is_class else name
 
     def ends(self, l: int, j: int, k: int) -> str:
         """Name a weight by its two ends."""
@@ -151,8 +154,10 @@ class Story:
 
     @cached_property
     def known(self) -> tuple[str, ...]:
-        """The names of the classes."""
-        return tuple(map(clean, class_names(self.net, self.names)))
+        """The names of the classes; those of the user in quotes."""
+        known = tuple(map(clean, class_names(self.net, self.names)))
+        given = self.names.outputs or self.names.classes
+        return tuple(f"“{name}”" for name in known) if given else known
 
     @cached_property
     def truth(self) -> int | None:
