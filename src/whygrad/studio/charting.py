@@ -19,6 +19,8 @@ Option: TypeAlias = dict[str, Any]
 Scale: TypeAlias = Literal["linear", "log", "percent"]
 
 MOST = 1000  # points of a line
+BEHIND = 500  # of a thin one
+FLAT = 1e-6  # numbers that differ by a smaller share are drawn as a level line
 DASHES: tuple[Any, ...] = ("solid", [7, 4], [2, 3], [10, 3, 2, 3], [4, 2])
 NAME = 40  # columns of a name in a legend
 
@@ -27,7 +29,8 @@ NAME = 40  # columns of a name in a legend
 class Curve:
     """One line: x and y, (m,), a colour of the palette by number or by name, and which strokes it has.
 
-    `thin` is for what stands behind the others; `area` fills the line down to the areas before it.
+    `thin` is for what stands behind the others; `area` fills the line down to the areas before it; one
+    that is not `listed` has no place in the legend.
     """
 
     name: str
@@ -37,6 +40,7 @@ class Curve:
     dash: int = 0
     thin: bool = False
     area: bool = False
+    listed: bool = True
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class Axes:
     """What stands around the lines: title, names of the axes with their units, marks.
 
     `at` is where a line is drawn upwards, and `mark` what it is called; `points` stand out, (x, y, name);
-    `x_range` is from where to where x goes at least.
+    `x_range` is from where to where x goes at least; `dashed` says what all dashed lines are of.
     """
 
     title: str
@@ -55,7 +59,7 @@ class Axes:
     mark: str = ""
     points: tuple[tuple[float, float, str], ...] = ()
     x_range: tuple[float, float] | None = None
-    from_zero: bool = False
+    dashed: str = ""
 
 
 def chart(axes: Axes, curves: Sequence[Curve], dark: bool = False) -> Option:
@@ -66,9 +70,13 @@ def chart(axes: Axes, curves: Sequence[Curve], dark: bool = False) -> Option:
     [[0.0, 0.5], [1.0, 0.25]]
     """
     paint = _Paint(dark)
-    series = [_line(one, axes, paint) for one in curves]
-    series.append(_marks(axes, paint))
-    names = [_name(one) for one in curves]
+    low, high = _range(axes, curves)
+    series = [_line(one, axes, high - low, paint) for one in curves]
+    series.append(_marks(axes, curves, paint))
+    names = [_name(one) for one in curves if one.listed]
+    if axes.dashed:
+        series.append(_dashed(axes, paint))
+        names.append(clean(axes.dashed))
     plain = {"fontFamily": FONT, "fontSize": 12}
     return {
         "animation": False,
@@ -87,10 +95,11 @@ def chart(axes: Axes, curves: Sequence[Curve], dark: bool = False) -> Option:
             "left": 0,
             "right": 8,
             "data": names,
-            "itemWidth": 22,
-            "itemHeight": 8,
-            "itemGap": 14,
+            "itemWidth": 20,
+            "itemHeight": 14,
+            "itemGap": 9,
             "lineStyle": {"width": 2.2},
+            "itemStyle": {"opacity": 0},
             "textStyle": {"color": paint("soft")},
             "pageIconColor": paint("ink"),
             "pageIconInactiveColor": paint("line"),
@@ -106,7 +115,7 @@ def chart(axes: Axes, curves: Sequence[Curve], dark: bool = False) -> Option:
             "axisPointer": {"lineStyle": {"color": paint("soft")}},
         },
         "xAxis": _x_axis(axes, curves, paint),
-        "yAxis": _y_axis(axes, paint),
+        "yAxis": _y_axis(axes, low, high, paint),
         "series": series,
     }
 
@@ -121,14 +130,14 @@ class _Paint:
         return COLOURS[f"c{name % SERIES}" if isinstance(name, int) else name][self.dark]
 
 
-def _line(one: Curve, axes: Axes, paint: _Paint) -> Option:
-    x, y = thinned(one.x, one.y)
+def _line(one: Curve, axes: Axes, spread: float, paint: _Paint) -> Option:
+    x, y = thinned(one.x, one.y, BEHIND if one.thin else MOST)
     colour = paint(one.colour)
     few = len(x) == 1
     option: Option = {
         "type": "line",
         "name": _name(one),
-        "data": _pairs(x, y, axes.scale),
+        "data": _pairs(x, y, axes.scale, spread),
         "showSymbol": few,
         "symbol": "circle" if few else "none",
         "symbolSize": 7,
@@ -148,22 +157,46 @@ def _line(one: Curve, axes: Axes, paint: _Paint) -> Option:
     return option
 
 
-def _marks(axes: Axes, paint: _Paint) -> Option:
+def _dashed(axes: Axes, paint: _Paint) -> Option:
+    """Give a line that is in the legend only."""
+    return {
+        "type": "line",
+        "name": clean(axes.dashed),
+        "data": [],
+        "symbol": "none",
+        "color": paint("soft"),
+        "lineStyle": {"color": paint("soft"), "type": DASHES[1]},
+    }
+
+
+def _marks(axes: Axes, curves: Sequence[Curve], paint: _Paint) -> Option:
     """Give the line that stands at the present step, and single points, as a series without a line."""
     at: list[Any] = []
+    left, right = _x_range(axes, curves)
+    low, high = _range(axes, curves)
     if axes.at is not None:
+        early = axes.at < (left + right) / 2
         label = {"formatter": clean(axes.mark), "color": paint("ink"), "fontSize": 11}
-        label |= {"position": "insideEndTop", "rotate": 0, "distance": [4, -13]}
+        label |= {"position": "insideEnd", "rotate": 0, "distance": 0, "padding": [2, 6]}
+        label |= {"align": "left" if early else "right", "verticalAlign": "top"}
         at = [{"xAxis": float(axes.at), "label": label | {"show": bool(axes.mark)}}]
     known = [(x, y, name) for x, y, name in axes.points if math.isfinite(x) and math.isfinite(y)]
+    data = [
+        {
+            "value": [float(x), float(y)],
+            "name": clean(name),
+            "label": {"position": "top" if y < (low + high) / 2 else "bottom"},
+        }
+        for x, y, name in known
+    ]
     return {
         "type": "scatter",
         "name": "",
         "silent": True,
         "symbolSize": 10,
         "color": paint("ink"),
-        "data": [{"value": [float(x), float(y)], "name": clean(name)} for x, y, name in known],
-        "label": {"show": True, "formatter": "{b}", "position": "top", "color": paint("ink")},
+        "data": data,
+        "label": {"show": True, "formatter": "{b}", "color": paint("ink")},
         "labelLayout": {"hideOverlap": True, "moveOverlap": "shiftY"},
         "tooltip": {"show": False},
         "markLine": {
@@ -178,36 +211,55 @@ def _marks(axes: Axes, paint: _Paint) -> Option:
 
 
 def _x_axis(axes: Axes, curves: Sequence[Curve], paint: _Paint) -> Option:
-    ends = (
-        [float(x) for one in curves for x in one.x[[0, -1]] if math.isfinite(x)] if curves else []
-    )
-    ends += list(axes.x_range or ())
-    low, high = (min(ends), max(ends)) if ends else (0.0, 1.0)
+    low, high = _x_range(axes, curves)
     return _axis(paint) | {
         "type": "value",
         "name": clean(axes.x_name),
         "nameLocation": "middle",
         "nameGap": 24,
         "min": low,
-        "max": high if high > low else low + 1,
+        "max": high,
         "splitLine": {"show": False},
         "splitNumber": 4,
     }
 
 
-def _y_axis(axes: Axes, paint: _Paint) -> Option:
+def _x_range(axes: Axes, curves: Sequence[Curve]) -> tuple[float, float]:
+    ends = [*(axes.x_range or ()), *(x for one in curves for x in _ends(one.x))]
+    low, high = (min(ends), max(ends)) if ends else (0.0, 1.0)
+    return low, high if high > low else low + 1
+
+
+def _range(axes: Axes, curves: Sequence[Curve]) -> tuple[float, float]:
+    """Give the least and the largest number that is drawn."""
+    ends = [*(y for one in curves for y in _ends(one.y)), *(y for _, y, _ in axes.points)]
+    ends = [y for y in ends if math.isfinite(y)]
+    return (min(ends), max(ends)) if ends else (0.0, 1.0)
+
+
+def _ends(values: Array) -> list[float]:
+    finite = np.asarray(values, float)
+    finite = finite[np.isfinite(finite)]
+    return [float(finite.min()), float(finite.max())] if len(finite) else []
+
+
+def _y_axis(axes: Axes, low: float, high: float, paint: _Paint) -> Option:
     option = _axis(paint) | {
         "type": "log" if axes.scale == "log" else "value",
         "name": clean(axes.y_name),
         "nameLocation": "end",
         "nameGap": 8,
         "nameTextStyle": {"align": "left", "color": paint("soft"), "fontSize": 12},
-        "scale": not axes.from_zero,
+        "scale": True,
         "splitLine": {"show": True, "lineStyle": {"color": paint("line")}},
         "splitNumber": 4,
     }
     if axes.scale == "percent":
-        option |= {"axisLabel": option["axisLabel"] | {"formatter": "{value} %"}}
+        label = option["axisLabel"] | {"formatter": "{value} %"}
+        option |= {"axisLabel": label, "min": 0, "max": 100, "interval": 25}
+    elif axes.scale == "linear" and high - low <= FLAT * max(abs(low), abs(high)):
+        pad = abs(high) / 10 or 1.0
+        option |= {"min": float(f"{low - pad:.2g}"), "max": float(f"{high + pad:.2g}")}
     return option
 
 
@@ -220,15 +272,23 @@ def _axis(paint: _Paint) -> Option:
     }
 
 
-def _pairs(x: Array, y: Array, scale: Scale) -> list[list[float | None]]:
-    """Give pairs for JSON; where a line is broken, and where a logarithm has no place for it, y is None."""
+def _pairs(x: Array, y: Array, scale: Scale, spread: float) -> list[list[float | None]]:
+    """Give pairs for JSON, with as many digits as can be seen.
+
+    Where a line is broken, and where a logarithm has no place for it, y is None.
+    """
     if scale == "percent":
         y = 100 * y
     drawn = np.isfinite(y) & ((y > 0) if scale == "log" else True)
+    digits = 4 - math.floor(math.log10(spread)) if spread > 0 and scale == "linear" else 4
     return [
-        [float(one), float(f"{other:.9g}") if shown else None]
+        [float(one), _rounded(float(other), scale, digits) if shown else None]
         for one, other, shown in zip(x, y, drawn, strict=True)
     ]
+
+
+def _rounded(y: float, scale: Scale, digits: int) -> float:
+    return float(f"{y:.5g}") if scale == "log" else round(y, digits)
 
 
 def thinned(x: Array, y: Array, most: int = MOST) -> tuple[Array, Array]:

@@ -1,12 +1,12 @@
-"""The curves of a training as ECharts options: cost and score, gradients and updates by layer, units that
-no longer react.
+"""The curves of a training as ECharts options: cost and score, gradients and updates of every layer, and
+units that no longer react.
 
     ‖∂C/∂θˡ‖   and   ‖Δθˡ‖ / ‖θˡ‖   of every layer, on logarithmic axes
 
 Another run beside it is dashed. The line upwards is the step that the page shows.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,16 +18,17 @@ from whygrad.epochs import Epoch
 from whygrad.functions import Array
 from whygrad.network import Network
 from whygrad.pictures import CurvePicture
-from whygrad.studio.charting import Axes, Curve, Option, chart
+from whygrad.studio.charting import Axes, Curve, Option, Scale, chart
 
 NAMES = ("cost", "score", "gradient", "update", "quiet")
 WIDE = 30.0  # costs that differ by more than this factor are drawn on a logarithmic axis
 
 TRAINING, HELD_OUT = 0, 1  # colours
+PARTS = {"training": TRAINING, "held out": HELD_OUT}
 
 
 @dataclass(frozen=True, eq=False)
-class Points:
+class Measured:
     """What some steps came to on one part of the rows: `steps`, `cost` and `score`, each (m,)."""
 
     steps: Array
@@ -47,7 +48,7 @@ class Seen:
     epochs : what its epochs showed, the first of them the one in which step `first` lies.
     costs : the cost of each step from `first` on, (m,).
     statistics : what the layers did.
-    points : by part ("training", "held out"), what some steps came to, where that was measured besides.
+    measured : by part, "training" and "held out", what was measured besides; it stands in for the epochs.
     name : what it is called beside another.
     """
 
@@ -58,7 +59,7 @@ class Seen:
     epochs: tuple[Epoch, ...]
     costs: Array
     statistics: Statistics
-    points: Mapping[str, Points] = field(default_factory=dict)
+    measured: Mapping[str, Measured] = field(default_factory=dict)
     name: str = ""
 
     @property
@@ -73,8 +74,11 @@ class Seen:
         return np.array([np.nan if value is None else float(value) for value in values])
 
 
-def seen(run: Any, points: Mapping[str, Points] | None = None, name: str = "") -> Seen:
-    """Give what a recorded run showed so far."""
+def seen(run: Any, points: Iterable[Any] = (), name: str = "") -> Seen:
+    """Give what a recorded run showed so far.
+
+    `points` are what was measured besides, each with its `step` and by part (cost, score) in `by_part`.
+    """
     return Seen(
         run.net,
         run.start,
@@ -83,9 +87,18 @@ def seen(run: Any, points: Mapping[str, Points] | None = None, name: str = "") -
         run.history.epochs,
         run.costs,
         run.statistics,
-        points or {},
+        _measured(list(points)),
         name or run.path.name,
     )
+
+
+def _measured(points: Sequence[Any]) -> dict[str, Measured]:
+    found = {}
+    for part in PARTS:
+        rows = [(one.step, *one.by_part[part]) for one in points if part in one.by_part]
+        if rows:
+            found[part] = Measured(*np.array(rows, float).T)
+    return found
 
 
 def options(
@@ -95,78 +108,89 @@ def options(
 
     `step` is where the page stands; `other` is a run to compare with, such as the one it was forked from.
     """
+    about = _About(one, step, other, dark)
     made = {
-        "cost": cost_chart(one, step, other, dark),
-        "score": score_chart(one, step, other, dark),
-        "gradient": gradient_chart(one, step, other, dark),
-        "update": update_chart(one, step, other, dark),
-        "quiet": quiet_chart(one, step, other, dark),
+        "cost": _cost(about),
+        "score": _score(about),
+        "gradient": _by_layer(about, "Gradient of each layer", "‖∂C/∂θ‖", _gradient),
+        "update": _by_layer(about, "Update of each layer", "‖Δθ‖ / ‖θ‖", _update),
+        "quiet": _quiet(about),
     }
     return {name: found for name, found in made.items() if found is not None}
 
 
-def cost_chart(one: Seen, step: int | None, other: Seen | None, dark: bool) -> Option | None:
-    """Draw the cost of every step, of the epochs, and of the rows held out."""
-    curves = _costs(one)
-    if other is not None:
-        curves += _costs(other, beside=True)[1:]
-    if not any(len(curve.x) for curve in curves):
-        return None
+@dataclass(frozen=True, eq=False)
+class _About:
+    """A run, another to compare it with, and where the page stands."""
+
+    one: Seen
+    step: int | None
+    other: Seen | None
+    dark: bool
+
+    def runs(self) -> Iterator[tuple[Seen, str, bool]]:
+        """Give each run, what is added to the names of its lines, and whether it is the other one."""
+        yield self.one, "", False
+        if self.other is not None:
+            yield self.other, f", {self.other.name}", True
+
+    def drawn(
+        self, title: str, y_name: str, curves: Sequence[Curve], scale: Scale = "linear"
+    ) -> Option | None:
+        """Give the chart, or None without any point."""
+        if not any(np.isfinite(curve.y).any() for curve in curves):
+            return None
+        runs = [run for run, _, _ in self.runs()]
+        axes = Axes(
+            title,
+            "step",
+            y_name,
+            scale,
+            at=None if self.step is None else float(self.step),
+            mark="" if self.step is None else f"step {self.step:,}",
+            x_range=(float(min(run.first for run in runs)), float(max(run.last for run in runs))),
+            dashed="" if self.other is None else f"dashed: {self.other.name}",
+        )
+        return chart(axes, curves, self.dark)
+
+
+def _cost(about: _About) -> Option | None:
+    """Draw the cost of every step, and of the rows trained with and held out."""
+    one = about.one
+    steps = one.first + 1.0 + np.arange(len(one.costs))
+    curves = [Curve("each step", steps, one.costs, "c7", thin=True)]
+    for run, called, beside in about.runs():
+        curves += _parts(
+            run, called, beside, "cost", {"training": "cost", "held out": "held_out_cost"}
+        )
     known = np.concatenate([curve.y[np.isfinite(curve.y)] for curve in curves])
     wide = bool(len(known)) and known.min() > 0 and known.max() > WIDE * known.min()
-    axes = _axes("Cost", "cost", one, step, other, "log" if wide else "linear")
-    return chart(axes, curves, dark)
+    return about.drawn("Cost", "cost", curves, "log" if wide else "linear")
 
 
-def _costs(one: Seen, beside: bool = False) -> list[Curve]:
-    called, dash = _called(one, beside), int(beside)
-    steps = one.first + 1.0 + np.arange(len(one.costs))
-    curves = [Curve(f"each step{called}", steps, one.costs, "c7", dash, thin=True)]
-    ends, held_out = one.ends, one.of_epochs("held_out_cost")
-    measured = one.points.get("training")
-    if measured is None:
-        curves.append(Curve(f"training{called}", ends, one.of_epochs("cost"), TRAINING, dash))
-    else:
-        curves.append(Curve(f"training{called}", measured.steps, measured.cost, TRAINING, dash))
-    if (outside := one.points.get("held out")) is not None:
-        curves.append(Curve(f"held out{called}", outside.steps, outside.cost, HELD_OUT, dash))
-    elif np.isfinite(held_out).any():
-        curves.append(Curve(f"held out{called}", ends, held_out, HELD_OUT, dash))
+def _score(about: _About) -> Option | None:
+    """Draw the accuracy, or R² of numbers, of the rows trained with and held out."""
+    curves: list[Curve] = []
+    for run, called, beside in about.runs():
+        curves += _parts(run, called, beside, "score", {"held out": "held_out_score"})
+    if about.one.net.C.targets in ("unit", "distribution"):
+        return about.drawn("Accuracy", "right answers", curves, "percent")
+    return about.drawn("R²", "R²: 1 is perfect", curves)
+
+
+def _parts(
+    run: Seen, called: str, beside: bool, what: str, of_epochs: Mapping[str, str]
+) -> list[Curve]:
+    """Give a line for each part of the rows: as measured, or as the epochs had it."""
+    curves = []
+    for part, colour in PARTS.items():
+        about: Any = {"colour": colour, "dash": int(beside), "listed": not beside}
+        if part in run.measured:
+            found = run.measured[part]
+            curves.append(Curve(part + called, found.steps, getattr(found, what), **about))
+        elif part in of_epochs and np.isfinite(values := run.of_epochs(of_epochs[part])).any():
+            curves.append(Curve(part + called, run.ends, values, **about))
     return curves
-
-
-def score_chart(one: Seen, step: int | None, other: Seen | None, dark: bool) -> Option | None:
-    """Draw the accuracy, or R² of numbers, on training and held-out rows."""
-    curves = _scores(one)
-    if other is not None:
-        curves += _scores(other, beside=True)
-    if not curves:
-        return None
-    classes = one.net.C.targets in ("unit", "distribution")
-    title, what = ("Accuracy", "right answers") if classes else ("R²", "R²: 1 is perfect")
-    axes = _axes(title, what, one, step, other, "percent" if classes else "linear")
-    return chart(axes, curves, dark)
-
-
-def _scores(one: Seen, beside: bool = False) -> list[Curve]:
-    called, dash, curves = _called(one, beside), int(beside), []
-    for part, colour in (("training", TRAINING), ("held out", HELD_OUT)):
-        if (found := one.points.get(part)) is not None:
-            curves.append(Curve(f"{part}{called}", found.steps, found.score, colour, dash))
-    held_out = one.of_epochs("held_out_score")
-    if "held out" not in one.points and np.isfinite(held_out).any():
-        curves.append(Curve(f"held out{called}", one.ends, held_out, HELD_OUT, dash))
-    return curves
-
-
-def gradient_chart(one: Seen, step: int | None, other: Seen | None, dark: bool) -> Option | None:
-    """Draw the size of each layer's gradient."""
-    return _by_layer(one, step, other, dark, "Gradient of each layer", "‖∂C/∂θ‖", _gradient)
-
-
-def update_chart(one: Seen, step: int | None, other: Seen | None, dark: bool) -> Option | None:
-    """Draw how far each step moved a layer, as a share of what it moved."""
-    return _by_layer(one, step, other, dark, "Update of each layer", "‖Δθ‖ / ‖θ‖", _update)
 
 
 def _gradient(statistics: Statistics) -> Array:
@@ -179,40 +203,31 @@ def _update(statistics: Statistics) -> Array:
     return ratio
 
 
-def _by_layer(
-    one: Seen, step: int | None, other: Seen | None, dark: bool, title: str, y_name: str, of: Any
-) -> Option | None:
-    curves = []
-    for beside, run in enumerate((one, other)):
-        if run is None or not len(run.statistics.steps):
-            continue
-        values, called = of(run.statistics), _called(run, run is not one)
-        for l in range(run.net.L):
-            dash = l if other is None else beside
-            name = f"layer {l + 1}{called}"
-            curves.append(Curve(name, run.statistics.steps, values[:, l], l, dash))
-    if not curves:
-        return None
-    return chart(_axes(title, y_name, one, step, other, "log"), curves, dark)
+def _by_layer(about: _About, title: str, y_name: str, of: Any) -> Option | None:
+    """Draw a number of every layer, on a logarithmic axis."""
+    curves = [
+        curve
+        for run, called, beside in about.runs()
+        for l in range(1, run.net.L + 1)
+        for curve in [_layer(about, run, l, f"layer {l}{called}", of(run.statistics), beside)]
+    ]
+    return about.drawn(title, y_name, curves, "log")
 
 
-def quiet_chart(one: Seen, step: int | None, other: Seen | None, dark: bool) -> Option | None:
-    """Draw the share of units that are dead, of activations that end on one side, or saturated."""
-    curves = []
-    for beside, run in enumerate((one, other)):
-        if run is None or not len(run.statistics.steps):
-            continue
-        called = _called(run, run is not one)
-        for l, kind in _kinds(run.net):
-            dash = l - 1 if other is None else beside
-            values = run.statistics[kind][:, l - 1]
-            curves.append(
-                Curve(f"layer {l} {kind}{called}", run.statistics.steps, values, l - 1, dash)
-            )
-    if not curves:
-        return None
-    axes = _axes("Dead and saturated units", "share of the layer", one, step, other, "percent")
-    return chart(axes, curves, dark)
+def _quiet(about: _About) -> Option | None:
+    """Draw the share of units that are dead, where activations end on one side, or saturated."""
+    curves = [
+        _layer(about, run, l, f"{kind}, layer {l}{called}", run.statistics[kind], beside)
+        for run, called, beside in about.runs()
+        for l, kind in _kinds(run.net)
+    ]
+    return about.drawn("Dead and saturated units", "share of the layer", curves, "percent")
+
+
+def _layer(about: _About, run: Seen, l: int, name: str, values: Array, beside: bool) -> Curve:
+    """Give the line of a layer, in strokes of its own; beside another run, strokes tell the runs apart."""
+    dash = l - 1 if about.other is None else int(beside)
+    return Curve(name, run.statistics.steps, values[:, l - 1], l - 1, dash, listed=not beside)
 
 
 def _kinds(net: Network) -> list[tuple[int, str]]:
@@ -222,47 +237,26 @@ def _kinds(net: Network) -> list[tuple[int, str]]:
     return [(l, kind) for l, kind in enumerate(kinds, start=1) if kind]
 
 
-def _called(one: Seen, beside: bool) -> str:
-    return f", {one.name}" if beside else ""
-
-
-def _axes(
-    title: str, y_name: str, one: Seen, step: int | None, other: Seen | None, scale: Any
-) -> Axes:
-    runs = [run for run in (one, other) if run is not None]
-    ends = float(min(run.first for run in runs)), float(max(run.last for run in runs))
-    mark = "" if step is None else f"step {step:,}"
-    zero = scale == "percent"
-    at = None if step is None else float(step)
-    return Axes(title, "step", y_name, scale, at, mark, x_range=ends, from_zero=zero)
-
-
 # ── pictures of answers ──────────────────────────────────────────────────────────────────────────────
 
 
 def of_picture(picture: CurvePicture, *, dark: bool = False) -> Option:
-    """Give the chart of a picture, its lines and marks, or where there are no lines its areas."""
+    """Give the chart of a picture: its lines and marks, or where there are none its areas."""
+    if not (picture.lines or picture.marks):
+        return of_areas(picture, picture.title, dark=dark)
     x = np.asarray(picture.x, float)
-    if picture.lines or picture.marks:
-        curves = [
-            Curve(line.name, x, line.y, i, int(line.dashed)) for i, line in enumerate(picture.lines)
-        ]
-        axes = Axes(picture.title, picture.x_label, picture.y_label, points=picture.marks)
-        return chart(axes, curves, dark)
-    axes = Axes(picture.title, picture.x_label, picture.stack_label)
-    return chart(axes, _areas(x, picture.stacked), dark)
-
-
-def areas_of_picture(picture: CurvePicture, *, dark: bool = False) -> Option | None:
-    """Give the chart of a picture's areas, which stand below its lines, or None."""
-    if not picture.stacked:
-        return None
-    axes = Axes("", picture.x_label, picture.stack_label)
-    return chart(axes, _areas(np.asarray(picture.x, float), picture.stacked), dark)
-
-
-def _areas(x: Array, stacked: Sequence[Any]) -> list[Curve]:
-    return [
-        Curve(line.name, x, line.y, "ink" if line.dashed else i, area=True)
-        for i, line in enumerate(stacked)
+    curves = [
+        Curve(line.name, x, line.y, i, int(line.dashed)) for i, line in enumerate(picture.lines)
     ]
+    axes = Axes(picture.title, picture.x_label, picture.y_label, points=picture.marks)
+    return chart(axes, curves, dark)
+
+
+def of_areas(picture: CurvePicture, title: str = "", *, dark: bool = False) -> Option:
+    """Give the chart of a picture's areas, which stand below its lines where there are both."""
+    x = np.asarray(picture.x, float)
+    areas = [
+        Curve(line.name, x, line.y, "ink" if line.dashed else i, area=True)
+        for i, line in enumerate(picture.stacked)
+    ]
+    return chart(Axes(title, picture.x_label, picture.stack_label), areas, dark)
