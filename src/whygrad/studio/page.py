@@ -21,6 +21,7 @@ from whygrad.studio import (
     example_bar,
     motion_panel,
     network_panel,
+    surface_view,
     time_bar,
     why_panel,
 )
@@ -111,8 +112,10 @@ class Page:
                     ui.toggle(
                         dict(EDGES), value="weight", on_change=lambda e: self.show(edges=e.value)
                     ).props('dense no-caps aria-label="What the connections show"')
-                with ui.element("div").classes("wg-drawing") as self.room:
-                    self.canvas = Canvas(view(EMPTY), self._gesture)
+                with ui.element("div").classes("wg-both") as self.stage:
+                    with ui.element("div").classes("wg-drawing") as self.room:
+                        self.canvas = Canvas(view(EMPTY), self._gesture)
+                    surface_view.build(self)
                 time_bar.build(self)
             with (
                 ui.element("section")

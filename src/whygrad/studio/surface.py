@@ -25,7 +25,7 @@ from whygrad.show.palette import COLOURS, PIXELS, SERIES
 from whygrad.show.png import data_uri
 from whygrad.why.choosing import class_names, classes, classifies
 
-WIDTH, HEIGHT = 520.0, 380.0
+WIDTH, HEIGHT = 400.0, 340.0
 GRID = 60  # pixels across and down
 MARGIN = 0.08  # of the range of the examples, on each side
 MOST = 1000  # points of a kind
