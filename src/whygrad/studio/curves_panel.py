@@ -85,18 +85,7 @@ def build(page: "Page") -> None:
 def seen(following: Following) -> charts.Seen:
     """Give what a run showed so far, with the scores that were measured of its states."""
     following.scoring.measure()
-    run, now = following.run, following.progress()
-    return charts.Seen(
-        run.net,
-        run.start,
-        now.step,
-        run.plan.steps_per_epoch,
-        tuple(now.epochs.values()),
-        now.costs,
-        now.statistics,
-        following.scoring.by_part,
-        run.path.name,
-    )
+    return charts.seen(following.run, following.scoring.points)
 
 
 def runs_in(folder: Path) -> list[Path]:

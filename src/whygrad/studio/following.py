@@ -17,7 +17,6 @@ from whygrad.names import Names, names_of
 from whygrad.plan import State
 from whygrad.record import Run, manifest, open_run
 from whygrad.record.asking import names_of_encoding
-from whygrad.record.so_far import SoFar, so_far
 from whygrad.studio.draft import rows_of
 from whygrad.studio.live import freshest
 from whygrad.studio.scoring import Scoring
@@ -37,7 +36,6 @@ class Following:
         self._state = lru_cache(maxsize=KEPT)(self._computed)
         self._rows: dict[str, Rows] | None = None
         self._notice = ""
-        self._seen: SoFar | None = None
         self.scoring = Scoring(self)
 
     @staticmethod
@@ -69,11 +67,6 @@ class Following:
         with self._lock:
             about = manifest.read(self.run.path)
             self.run = replace(self.run, manifest=about)
-
-    def progress(self) -> SoFar:
-        """Read what was recorded since this was asked the last time."""
-        self._seen = so_far(self.run, self._seen)
-        return self._seen
 
     def state(self, step: int) -> State:
         """Give the exact state after so many updates."""

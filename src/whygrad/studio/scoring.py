@@ -15,7 +15,6 @@ from whygrad.measuring import measure
 from whygrad.network import Parameters, count
 from whygrad.plan import Data, State
 from whygrad.record import snapshots
-from whygrad.studio.charts import Points
 from whygrad.studio.subject import Rows
 
 if TYPE_CHECKING:
@@ -46,17 +45,6 @@ class Scoring:
     def points(self) -> list[Point]:
         """The points, by step."""
         return [self._points[step] for step in sorted(self._points)]
-
-    @property
-    def by_part(self) -> dict[str, Points]:
-        """The points as curves, by part of the data."""
-        points = self.points
-        steps = np.array([point.step for point in points])
-        found = {}
-        for part in points[0].by_part if points else ():
-            values = np.array([point.by_part[part] for point in points])
-            found[part] = Points(steps, values[:, 0], values[:, 1])
-        return found
 
     def measure(self, state: State | None = None) -> None:
         """Measure the states on the disk, and one at hand, unless another thread does already."""
