@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from whygrad.functions import Array
+from whygrad.show.axes import drawable
 from whygrad.show.numbers import clean, cut
 from whygrad.show.palette import COLOURS, FONT, SERIES
 
@@ -131,7 +132,9 @@ class _Paint:
 
 
 def _line(one: Curve, axes: Axes, spread: float, paint: _Paint) -> Option:
-    x, y = thinned(one.x, one.y, BEHIND if one.thin else MOST)
+    x, y = drawable(one.x), drawable(one.y)
+    known = np.isfinite(x)
+    x, y = thinned(x[known], y[known], BEHIND if one.thin else MOST)
     colour = paint(one.colour)
     few = len(x) == 1
     option: Option = {
@@ -180,14 +183,14 @@ def _marks(axes: Axes, curves: Sequence[Curve], paint: _Paint) -> Option:
         label |= {"position": "insideEnd", "rotate": 0, "distance": 0, "padding": [2, 6]}
         label |= {"align": "left" if early else "right", "verticalAlign": "top"}
         at = [{"xAxis": float(axes.at), "label": label | {"show": bool(axes.mark)}}]
-    known = [(x, y, name) for x, y, name in axes.points if math.isfinite(x) and math.isfinite(y)]
     data = [
         {
-            "value": [float(x), float(y)],
+            "value": [float(drawable(x)), float(drawable(y))],
             "name": clean(name),
             "label": {"position": "top" if y < (low + high) / 2 else "bottom"},
         }
-        for x, y, name in known
+        for x, y, name in axes.points
+        if math.isfinite(x) and math.isfinite(y)
     ]
     return {
         "type": "scatter",
@@ -232,13 +235,13 @@ def _x_range(axes: Axes, curves: Sequence[Curve]) -> tuple[float, float]:
 
 def _range(axes: Axes, curves: Sequence[Curve]) -> tuple[float, float]:
     """Give the least and the largest number that is drawn."""
-    ends = [*(y for one in curves for y in _ends(one.y)), *(y for _, y, _ in axes.points)]
-    ends = [y for y in ends if math.isfinite(y)]
+    marks = np.array([y for _, y, _ in axes.points])
+    ends = [y for values in (*(one.y for one in curves), marks) for y in _ends(values)]
     return (min(ends), max(ends)) if ends else (0.0, 1.0)
 
 
 def _ends(values: Array) -> list[float]:
-    finite = np.asarray(values, float)
+    finite = drawable(values)
     finite = finite[np.isfinite(finite)]
     return [float(finite.min()), float(finite.max())] if len(finite) else []
 

@@ -6,7 +6,7 @@ units that no longer react.
 Another run beside it is dashed. The line upwards is the step that the page shows.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,7 +28,7 @@ PARTS = {"training": TRAINING, "held out": HELD_OUT}
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class Points:
     """What some steps came to on one part of the rows: `steps`, `cost` and `score`, each (m,)."""
 
     steps: Array
@@ -48,7 +48,7 @@ class Seen:
     epochs : what its epochs showed, the first of them the one in which step `first` lies.
     costs : the cost of each step from `first` on, (m,).
     statistics : what the layers did.
-    measured : by part, "training" and "held out", what was measured besides; it stands in for the epochs.
+    points : by part, "training" and "held out", what was measured besides; it stands in for the epochs.
     name : what it is called beside another.
     """
 
@@ -59,7 +59,7 @@ class Seen:
     epochs: tuple[Epoch, ...]
     costs: Array
     statistics: Statistics
-    measured: Mapping[str, Measured] = field(default_factory=dict)
+    points: Mapping[str, Points] = field(default_factory=dict)
     name: str = ""
 
     @property
@@ -74,11 +74,8 @@ class Seen:
         return np.array([np.nan if value is None else float(value) for value in values])
 
 
-def seen(run: Any, points: Iterable[Any] = (), name: str = "") -> Seen:
-    """Give what a recorded run showed so far.
-
-    `points` are what was measured besides, each with its `step` and by part (cost, score) in `by_part`.
-    """
+def seen(run: Any, points: Mapping[str, Points] | None = None, name: str = "") -> Seen:
+    """Give what a recorded run showed so far; `points` is what was measured besides."""
     return Seen(
         run.net,
         run.start,
@@ -87,18 +84,9 @@ def seen(run: Any, points: Iterable[Any] = (), name: str = "") -> Seen:
         run.history.epochs,
         run.costs,
         run.statistics,
-        _measured(list(points)),
+        points or {},
         name or run.path.name,
     )
-
-
-def _measured(points: Sequence[Any]) -> dict[str, Measured]:
-    found = {}
-    for part in PARTS:
-        rows = [(one.step, *one.by_part[part]) for one in points if part in one.by_part]
-        if rows:
-            found[part] = Measured(*np.array(rows, float).T)
-    return found
 
 
 def options(
@@ -185,8 +173,8 @@ def _parts(
     curves = []
     for part, colour in PARTS.items():
         about: Any = {"colour": colour, "dash": int(beside), "listed": not beside}
-        if part in run.measured:
-            found = run.measured[part]
+        if part in run.points:
+            found = run.points[part]
             curves.append(Curve(part + called, found.steps, getattr(found, what), **about))
         elif part in of_epochs and np.isfinite(values := run.of_epochs(of_epochs[part])).any():
             curves.append(Curve(part + called, run.ends, values, **about))

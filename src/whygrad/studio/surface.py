@@ -47,6 +47,12 @@ class Surface:
     scales : (center, scale) of each input, where the data were standardised.
     target : the same of a number that is predicted.
     asked : the example (2,) that the page asks about, or None.
+
+    >>> from whygrad import Dense
+    >>> net = Network(2, [Dense(1, "sigmoid")], cost="binary_cross_entropy")
+    >>> surface = Surface(net, net.init(W=[None, [[1.0, 1.0]]]))
+    >>> surface.ranges[0], surface.outputs.shape, surface.svg()[:4]
+    ((-1.16, 1.16), (60, 60, 1), '<svg')
     """
 
     net: Network

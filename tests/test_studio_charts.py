@@ -1,0 +1,281 @@
+"""Charts: what they draw is what the run recorded, and an option is data alone that a page can take."""
+
+import json
+import math
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import answers
+import whygrad as wg
+from whygrad.datasets import load
+from whygrad.engines import Statistics
+from whygrad.engines.watching import STATISTICS
+from whygrad.epochs import Epoch
+from whygrad.pictures import CurvePicture, Line
+from whygrad.show.palette import COLOURS
+from whygrad.studio import charts
+from whygrad.studio.charting import BEHIND, MOST, Axes, Curve, chart, thinned
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A recorded training with two kinds of units, and a fork of it."""
+    data, folder = load("moons"), tmp_path_factory.mktemp("runs")
+    X, Y = data.X, data.y[:, None].astype(float)
+    layers = [wg.Dense(5, "tanh"), wg.Dense(4, "relu"), wg.Dense(1, "sigmoid")]
+    net = wg.Network(2, layers, "binary_cross_entropy")
+    wg.train(
+        net, X[:320], Y[:320], optimizer=wg.SGD(0.5), epochs=6, batch_size=16, engine="reference",
+        held_out=(X[320:], Y[320:]), record=folder / "first.run", layer_statistics=True,
+    )  # fmt: skip
+    first = wg.open_run(folder / "first.run")
+    return first, first.fork(45, record=folder / "second.run", rate=0.05, epochs=8)
+
+
+def lines(option):
+    return {one["name"]: one for one in option["series"] if one["type"] == "line" and one["data"]}
+
+
+def drawn(line):
+    """The points of a line, (m, 2)."""
+    return np.array([[x, math.nan if y is None else y] for x, y in line["data"]])
+
+
+def check(option):
+    """An option is plain data: JSON without NaN, no key that a page would take for code, few points."""
+    json.dumps(option, allow_nan=False)
+    keys, open_ = [], [option]
+    while open_:
+        one = open_.pop()
+        if isinstance(one, dict):
+            keys += one
+            open_ += one.values()
+        elif isinstance(one, list):
+            open_ += one
+    assert not any(key.startswith(":") for key in keys)
+    for line in lines(option).values():
+        assert len(line["data"]) <= MOST
+    assert option["aria"]["enabled"]
+    listed = option["legend"]["data"]
+    assert set(listed) <= {one["name"] for one in option["series"]}
+    return option
+
+
+def test_every_chart_of_a_run_has_what_the_run_recorded(runs):
+    run, _ = runs
+    made = charts.options(charts.seen(run), 45)
+    assert tuple(made) == charts.NAMES
+    for option in made.values():
+        check(option)
+    cost = lines(made["cost"])
+    ends = [20.0, 40.0, 60.0, 80.0, 100.0, 120.0]
+    np.testing.assert_allclose(drawn(cost["training"]).T, [ends, run.history.cost], rtol=1e-3)
+    np.testing.assert_allclose(
+        drawn(cost["held out"]).T, [ends, run.history.held_out_cost], rtol=1e-3
+    )
+    steps = drawn(cost["each step"])
+    np.testing.assert_array_equal(steps[:, 0], np.arange(1, 121))
+    np.testing.assert_allclose(steps[:, 1], run.costs, rtol=1e-3)
+    score = drawn(lines(made["score"])["held out"])
+    np.testing.assert_allclose(score[:, 1], 100 * np.array(run.history.held_out_score), atol=1e-3)
+    statistics = run.statistics
+    for name, values in (
+        ("gradient", statistics["gradient"]),
+        ("update", statistics["update"] / statistics["theta"]),
+    ):
+        for l in (1, 2, 3):
+            line = drawn(lines(made[name])[f"layer {l}"])
+            np.testing.assert_array_equal(line[:, 0], statistics.steps)
+            np.testing.assert_allclose(line[:, 1], values[:, l - 1], rtol=1e-4)
+    quiet = lines(made["quiet"])
+    assert set(quiet) == {"saturated, layer 1", "dead, layer 2", "saturated, layer 3"}
+    np.testing.assert_allclose(
+        drawn(quiet["dead, layer 2"])[:, 1], 100 * statistics["dead"][:, 1], atol=1e-3
+    )
+    assert made["gradient"]["yAxis"]["type"] == made["update"]["yAxis"]["type"] == "log"
+
+
+def test_the_present_step_is_marked_in_every_chart(runs):
+    for option in charts.options(charts.seen(runs[0]), 45).values():
+        (mark,) = option["series"][-1]["markLine"]["data"]
+        assert mark["xAxis"] == 45
+        assert mark["label"]["formatter"] == "step 45"
+    for option in charts.options(charts.seen(runs[0])).values():
+        assert option["series"][-1]["markLine"]["data"] == []
+
+
+def test_another_run_is_dashed_and_starts_where_it_was_forked(runs):
+    run, fork = runs
+    made = charts.options(charts.seen(run), 45, charts.seen(fork))
+    for name, option in made.items():
+        check(option)
+        assert "dashed: second.run" in option["legend"]["data"]
+        own = [one for one in lines(option).values() if not one["name"].endswith(", second.run")]
+        other = [one for one in lines(option).values() if one["name"].endswith(", second.run")]
+        assert other, name
+        assert all(one["lineStyle"]["type"] == "solid" for one in own)
+        assert all(one["lineStyle"]["type"] != "solid" for one in other)
+        assert not any(one["name"] in option["legend"]["data"] for one in other)
+        assert option["xAxis"]["max"] == 160
+        by_name = {one["name"]: one["color"] for one in own}
+        assert all(
+            one["color"] == by_name[one["name"].removesuffix(", second.run")] for one in other
+        )
+    held_out = drawn(lines(made["cost"])["held out, second.run"])
+    np.testing.assert_array_equal(held_out[:, 0], [60, 80, 100, 120, 140, 160])
+    np.testing.assert_allclose(held_out[:, 1], fork.history.held_out_cost, rtol=1e-3)
+
+
+def test_what_was_measured_besides_stands_in_for_the_epochs(runs):
+    steps = np.array([0.0, 50.0, 120.0])
+    points = {
+        "training": charts.Points(steps, np.array([0.7, 0.4, 0.2]), np.array([0.5, 0.8, 0.9])),
+        "held out": charts.Points(steps, np.array([0.7, 0.5, 0.3]), np.array([0.4, 0.7, 0.8])),
+    }
+    made = charts.options(charts.seen(runs[0], points))
+    for part in points:
+        np.testing.assert_allclose(drawn(lines(made["cost"])[part]).T, [steps, points[part].cost])
+        np.testing.assert_allclose(
+            drawn(lines(made["score"])[part])[:, 1], 100 * points[part].score
+        )
+
+
+def test_a_chart_without_a_point_is_left_out(runs):
+    one = charts.seen(runs[0])
+    silent = Statistics(np.zeros(0, np.int64), np.zeros((0, 3, len(STATISTICS))))
+    begun = replace(one, epochs=(), costs=np.zeros(0), statistics=silent, last=0)
+    assert charts.options(begun, 0) == {}
+    assert list(charts.options(replace(begun, costs=np.array([0.5])), 1)) == ["cost"]
+    plain = wg.Network(2, [wg.Dense(1, "identity")])
+    level = Statistics(np.arange(3), np.ones((3, 1, len(STATISTICS))))
+    epochs = (Epoch(0.5, 0.1, 0.4, 0.9),)
+    found = charts.options(replace(begun, net=plain, statistics=level, epochs=epochs))
+    assert list(found) == ["cost", "score", "gradient", "update"]
+    assert found["score"]["title"]["text"] == "R²"
+
+
+def test_light_and_dark_have_their_colours(runs):
+    one = charts.seen(runs[0])
+    for dark in (False, True):
+        for option in charts.options(one, 5, dark=dark).values():
+            assert option["title"]["textStyle"]["color"] == COLOURS["ink"][dark]
+        training = lines(charts.options(one, dark=dark)["cost"])["training"]
+        assert training["lineStyle"]["color"] == COLOURS["c0"][dark]
+
+
+def test_layers_are_told_apart_without_their_colours(runs):
+    made = charts.options(charts.seen(runs[0]))
+    strokes = [str(one["lineStyle"]["type"]) for one in lines(made["gradient"]).values()]
+    assert len(set(strokes)) == 3
+
+
+def test_costs_that_differ_widely_are_drawn_on_a_logarithmic_axis_and_others_are_not():
+    run = SimpleNamespace(path=SimpleNamespace(name="x"))
+    run.net, run.start, run.step = wg.Network(1, [wg.Dense(1, "identity")]), 0, 3
+    run.plan, run.history = SimpleNamespace(steps_per_epoch=10), wg.History()
+    run.statistics = Statistics(np.zeros(0, np.int64), np.zeros((0, 1, len(STATISTICS))))
+    for costs, kind in (
+        ([1.0, 0.5, 0.4], "value"),
+        ([1.0, 0.1, 0.01], "log"),
+        ([1.0, 0.0, 0.01], "value"),
+    ):
+        run.costs = np.array(costs)
+        assert charts.options(charts.seen(run))["cost"]["yAxis"]["type"] == kind
+
+
+# ── lines ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_long_lines_are_thinned_and_keep_their_extremes():
+    y = np.sin(np.arange(60_000.0))
+    y[12_345], y[43_210], y[50_000] = 7.0, -9.0, np.nan
+    x, kept = thinned(np.arange(60_000.0), y)
+    assert len(x) <= MOST
+    assert {7.0, -9.0} <= set(kept)
+    assert np.isnan(kept).any()
+    assert (x[0], x[-1]) == (0, 59_999)
+    for curve, most in (
+        (Curve("a", np.arange(60_000.0), y), MOST),
+        (Curve("a", x, kept, thin=True), BEHIND),
+    ):
+        assert len(check(chart(Axes("", "", ""), [curve]))["series"][0]["data"]) <= most
+
+
+@pytest.mark.parametrize("scale", ["linear", "log", "percent"])
+def test_what_cannot_be_drawn_breaks_the_line(scale):
+    y = np.array([0.5, np.nan, np.inf, 0.0, -1.0, 0.25])
+    option = check(chart(Axes("", "", "", scale), [Curve("a", np.arange(6.0), y)]))
+    gaps = [point[1] is None for point in option["series"][0]["data"]]
+    nothing = scale == "log"
+    assert gaps == [False, True, True, nothing, nothing, False]
+
+
+def test_a_level_line_is_not_drawn_as_its_rounding():
+    y = 0.003 + 1e-16 * np.arange(5)
+    axis = chart(Axes("", "", ""), [Curve("a", np.arange(5.0), y)])["yAxis"]
+    assert axis["min"] < 0.0029 < 0.0031 < axis["max"]
+
+
+def test_small_differences_keep_their_digits():
+    y = 0.5 + 1e-5 * np.arange(5)
+    found = chart(Axes("", "", ""), [Curve("a", np.arange(5.0), y)])["series"][0]["data"]
+    np.testing.assert_allclose([point[1] for point in found], y, atol=1e-9)
+
+
+def test_names_of_the_user_are_values_on_one_line_of_bearable_length():
+    name = ":<img src=x onerror=alert(1)>\n" + "a" * 100
+    option = check(
+        chart(
+            Axes(name, name, name, mark=name, at=1.0), [Curve(name, np.arange(2.0), np.arange(2.0))]
+        )
+    )
+    shown = option["series"][0]["name"]
+    assert "\n" not in shown
+    assert len(shown) <= 40
+
+
+def test_nothing_to_draw_is_an_empty_chart():
+    check(chart(Axes("", "", ""), []))
+    check(chart(Axes("", "", "", at=3.0), [Curve("a", np.zeros(0), np.zeros(0))]))
+
+
+# ── pictures of answers ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_curves_of_an_answer_are_drawn_with_tangent_and_marks():
+    x = np.linspace(-1, 1, 21)
+    picture = CurvePicture(
+        "cost", "Δw", "C", x, (Line("cost", x**2), Line("tangent", 0 * x, dashed=True)),
+        marks=((0.0, 0.0, "now"), (0.5, 0.25, "moved"), (np.nan, 1.0, "nowhere")),
+    )  # fmt: skip
+    option = check(charts.of_picture(picture))
+    found = lines(option)
+    np.testing.assert_allclose(drawn(found["cost"]), np.stack([x, x**2], axis=1), atol=1e-4)
+    assert found["tangent"]["lineStyle"]["type"] != "solid"
+    marks = option["series"][-1]["data"]
+    assert [(one["name"], one["value"]) for one in marks] == [
+        ("now", [0, 0]),
+        ("moved", [0.5, 0.25]),
+    ]
+
+
+def test_areas_of_an_answer_are_stacked():
+    x = np.arange(4.0)
+    lines_ = (Line("a", x), Line("b", -x), Line("decay", -x, dashed=True))
+    picture = CurvePicture("pushed", "step", "weight", x, stacked=lines_, stack_label="pushed")
+    for option in (check(charts.of_picture(picture)), check(charts.of_areas(picture))):
+        assert [one.get("stack") for one in option["series"][:3]] == ["areas"] * 3
+        assert option["series"][2]["color"] == COLOURS["ink"][0]
+        assert option["yAxis"]["name"] == "pushed"
+
+
+def test_every_picture_of_curves_that_answers_give_can_be_a_chart():
+    pictures = (*answers.weight().pictures, *answers.hostile().pictures, answers.curves())
+    found = [picture for picture in pictures if isinstance(picture, CurvePicture)]
+    assert len(found) > 1
+    for picture in found:
+        check(charts.of_picture(picture))
+        check(charts.of_areas(picture))
