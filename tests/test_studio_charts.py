@@ -130,17 +130,19 @@ def test_another_run_is_dashed_and_starts_where_it_was_forked(runs):
 
 
 def test_what_was_measured_besides_stands_in_for_the_epochs(runs):
-    steps = np.array([0.0, 50.0, 120.0])
-    points = {
-        "training": charts.Points(steps, np.array([0.7, 0.4, 0.2]), np.array([0.5, 0.8, 0.9])),
-        "held out": charts.Points(steps, np.array([0.7, 0.5, 0.3]), np.array([0.4, 0.7, 0.8])),
-    }
-    made = charts.options(charts.seen(runs[0], points))
-    for part in points:
-        np.testing.assert_allclose(drawn(lines(made["cost"])[part]).T, [steps, points[part].cost])
-        np.testing.assert_allclose(
-            drawn(lines(made["score"])[part])[:, 1], 100 * points[part].score
+    points = [
+        SimpleNamespace(
+            step=step, by_part={"training": (cost, score), "held out": (cost + 0.1, 0.4)}
         )
+        for step, cost, score in ((0, 0.7, 0.5), (50, 0.4, 0.8), (120, 0.2, 0.9))
+    ]
+    made = charts.options(charts.seen(runs[0], points))
+    for part, cost, score in (
+        ("training", [0.7, 0.4, 0.2], [50, 80, 90]),
+        ("held out", [0.8, 0.5, 0.3], [40, 40, 40]),
+    ):
+        np.testing.assert_allclose(drawn(lines(made["cost"])[part]).T, [[0, 50, 120], cost])
+        np.testing.assert_allclose(drawn(lines(made["score"])[part])[:, 1], score)
 
 
 def test_a_chart_without_a_point_is_left_out(runs):

@@ -6,7 +6,7 @@ units that no longer react.
 Another run beside it is dashed. The line upwards is the step that the page shows.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,8 +74,11 @@ class Seen:
         return np.array([np.nan if value is None else float(value) for value in values])
 
 
-def seen(run: Any, points: Mapping[str, Points] | None = None, name: str = "") -> Seen:
-    """Give what a recorded run showed so far; `points` is what was measured besides."""
+def seen(run: Any, points: Iterable[Any] = (), name: str = "") -> Seen:
+    """Give what a recorded run showed so far.
+
+    `points` are what was measured besides, each with its `step` and by part (cost, score) in `by_part`.
+    """
     return Seen(
         run.net,
         run.start,
@@ -84,9 +87,19 @@ def seen(run: Any, points: Mapping[str, Points] | None = None, name: str = "") -
         run.history.epochs,
         run.costs,
         run.statistics,
-        points or {},
+        points_of(points),
         name or run.path.name,
     )
+
+
+def points_of(points: Iterable[Any]) -> dict[str, Points]:
+    """Give what was measured at single steps as lines, by part of the rows."""
+    known, found = list(points), {}
+    for part in PARTS:
+        rows = [(one.step, *one.by_part[part]) for one in known if part in one.by_part]
+        if rows:
+            found[part] = Points(*np.array(rows, float).T)
+    return found
 
 
 def options(
