@@ -125,33 +125,36 @@ class Clock:
         raise Empty
 
 
-def at_a_speed(speed, seconds_of_a_step, steps):
-    """Give when which step could be taken, one after another."""
+def at_a_speed(speed, *seconds_of_steps, steps):
+    """Give when which step could be taken, one after another; the last number is that of all others."""
     clock, plan, seen = Clock(), SimpleNamespace(steps_per_epoch=7), []
     control = Control(clock, lambda *about: None, speed=speed, clock=lambda: clock.now)
     state = State(np.zeros(0), np.zeros(0))
     while state.step < steps:
         bound = control(plan, state, lambda: None)
         seen.append((round(clock.now - 100, 6), state.step, bound))
-        clock.now += seconds_of_a_step * (bound - state.step)
+        took = seconds_of_steps[min(len(seen), len(seconds_of_steps)) - 1]
+        clock.now += took * (bound - state.step)
         state = State(state.theta, state.slots, step=bound)
     return seen, control.waited
 
 
 def test_a_slow_speed_takes_one_step_after_another_at_its_time():
-    seen, waited = at_a_speed(2.0, 0.1, 4)
+    seen, waited = at_a_speed(2.0, 0.1, steps=4)
     assert seen == [(0.0, 0, 1), (0.5, 1, 2), (1.0, 2, 3), (1.5, 3, 4)]
     assert waited == pytest.approx(3 * 0.4)
 
 
 def test_a_high_speed_takes_groups_of_steps():
-    seen, _ = at_a_speed(1000.0, 0.0, 200)
+    seen, _ = at_a_speed(1000.0, 0.0, steps=200)
     assert seen == [(0.0, 0, 50), (0.05, 50, 100), (0.1, 100, 150), (0.15, 150, 200)]
 
 
-def test_a_training_that_is_slower_than_its_speed_makes_up_for_nothing_and_never_waits():
-    seen, waited = at_a_speed(2.0, 3.0, 3)
+def test_a_training_that_is_slower_than_its_speed_never_waits_and_does_not_hurry_afterwards():
+    seen, waited = at_a_speed(2.0, 3.0, steps=3)
     assert [at for at, _, _ in seen] == [0.0, 3.0, 6.0] and waited == 0
+    seen, _ = at_a_speed(2.0, 3.0, 3.0, 0.1, steps=5)
+    assert [at for at, _, _ in seen] == [0.0, 3.0, 6.0, 6.45, 6.95]
 
 
 def obeyed(*commands, step=9, place=1, first=0):

@@ -123,19 +123,25 @@ class Process:
         return found.fitted.history.stopped
 
     def _resume(self, path: Path, order: dict[str, Any]) -> str:
-        run = open_run(path)
-        self._make_ready(run.training(replay.latest(run)))
+        run = self._opened(path)
         control = self._control(order, run.step)
         return forking.resume(run, order["epochs"], observers=[Live(path)], pace=control).stopped
 
     def _fork(self, path: Path, order: dict[str, Any]) -> str:
-        run, step = open_run(order["run"]), order["step"]
         check_place(path)
-        self._make_ready(run.training(replay.latest(run)))
+        run, step = self._opened(Path(order["run"])), order["step"]
         control = self._control(order, 0)
         changes = settings.changes(run.plan, order["changes"])
         forked = forking.fork(run, step, path, changes, [Live(path)], control)
         return forked.stopped
+
+    def _opened(self, path: Path) -> Run:
+        """Open a run, with its examples read and its engine made ready."""
+        run = open_run(path)
+        state = replay.latest(run)
+        self._told.kind("starting", state.step, state.epoch, "reading the examples")
+        self._make_ready(run.training(state))
+        return run
 
     def _make_ready(self, training: Training) -> None:
         if training.engine.name != "reference" and not isinstance(training.plan.optimizer, LBFGS):

@@ -67,6 +67,7 @@ class Worker:
     def __init__(self, path: Path, order: Mapping[str, Any]) -> None:
         self.path = path
         self._status = Status("starting")
+        self._silent = True  # until its first message
         self._changed = threading.Condition()
         self._sending = threading.Lock()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 — closed once it was read
@@ -186,6 +187,8 @@ class Worker:
     def close(self, seconds: float = SECONDS) -> Status:
         """End the process; the run stays, and can be resumed. It is killed if it takes longer than that."""
         self._end_input()
+        if self._silent:  # it is still loading what it needs: nothing is lost
+            self._process.kill()
         self._reader.join(seconds)
         if self._reader.is_alive():
             self._process.kill()
@@ -240,6 +243,7 @@ class Worker:
         last = self._status
         with stream:
             for line in stream:
+                self._silent = False
                 with suppress(ValueError):  # a line that a kill cut off
                     last = _after(last, json.loads(line))
                 if not last.over:
@@ -257,7 +261,8 @@ class Worker:
             return last
         begun = (self.path / MANIFEST).exists()
         then = "resume it" if begun else "nothing was written yet, start it again"
-        if code == 0:
+        stream = self._process.stdin
+        if code == 0 or (self._silent and stream is not None and stream.closed):
             return replace(last, kind="ended", message="closed before it began")
         if code < 0:
             return replace(
