@@ -176,6 +176,8 @@ class Desk:
         given = None if self.draft is None else self.draft.tabulated
         following = Following.open(worker.path, given)
         with self._lock:
+            if self.worker is not worker:  # something else was begun meanwhile
+                return False
             self.following = following
             self.version += 1
         return True

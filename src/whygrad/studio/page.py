@@ -69,13 +69,12 @@ class Page:
         self.told: NetworkPicture | None = None  # what a panel wants drawn in place of the overview
         self.panels: list[Callable[[], None]] = []
         self.client = ui.context.client
+        self.doing = 0
         self._wanted = False
         self._working = False
         self._version = -1
         self._seen: Any = None
-        self._steady: Any = (
-            None  # what decides which units are drawn: they stay while numbers change
-        )
+        self._steady: Any = None  # what decides which units are drawn
         self._shown: Shown | None = None
 
     @property
@@ -105,6 +104,8 @@ class Page:
             ui.button(icon="contrast", on_click=lambda: dark.set_value(not dark.value)).props(
                 'flat round dense aria-label="Light or dark"'
             )
+        self.working = ui.linear_progress(show_value=False).classes("wg-working")
+        self.working.props('indeterminate aria-label="Working"').set_visibility(False)
         with ui.element("main").classes("wg-page"):
             with ui.element("section").classes("wg-left").props('aria-label="The network"'):
                 with ui.row().classes("wg-tools"):
@@ -218,10 +219,20 @@ class Page:
         """Do something to what all tabs share, in a thread, and draw what it comes to."""
 
         async def doing() -> None:
-            await self.in_thread(work)
+            self._busy(1)
+            try:
+                await self.in_thread(work)
+            finally:
+                self._busy(-1)
             self.refresh()
 
         background_tasks.create(doing(), name="whygrad desk")
+
+    def _busy(self, more: int) -> None:
+        """Show that something is being done, from when on and until when."""
+        self.doing += more
+        with self.client:
+            self.working.set_visibility(self.doing > 0)
 
     def tell(self, message: str) -> None:
         """Say what went wrong, or nothing any more."""
