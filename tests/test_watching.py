@@ -277,6 +277,25 @@ def test_threads_that_share_a_step_show_the_same(optimizer, kind):
 
 
 @each_engine
+@pytest.mark.parametrize("size", [1e-25, 1.0])
+def test_lengths_are_right_where_squares_are_too_small_for_float32(engine, size):
+    net = wg.Network(50, [wg.Dense(60, "identity"), wg.Dense(1, "identity")], "squared_error")
+    rng = np.random.default_rng(0)
+    X, W_1, W_2 = (rng.normal(size=shape) for shape in ((4, 50), (60, 50), (1, 60)))
+    W_1, W_2 = W_1 * size, W_2 * size
+    theta = net.init(W=[None, W_1, W_2], b=[None, np.zeros(60), np.zeros(1)], dtype=np.float32)
+    plan = Plan(net, wg.SGD(0.1), 4, batch_size=4, dtype="float32")
+    data = as_data(net, X, np.ones((4, 1)), None, "float32")
+    _, seen = choose(engine, plan).run(plan, start(plan, theta), data, 1, Watch(every=1))
+    delta = (X @ W_1.T @ W_2.T - 1) @ W_2
+    gradient = np.linalg.norm(np.column_stack([delta.T @ X, delta.sum(axis=0)])) / 4
+    names = ("theta", "gradient", "update", "std_delta")
+    found = [seen.statistics[name][0, 0] for name in names]
+    expected = [np.linalg.norm(W_1), gradient, 0.1 * gradient, delta.std()]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@each_engine
 def test_a_step_that_diverges_is_not_among_those_seen(engine):
     plan, data = case(optimizer="sgd", cost="squared_error")
     plan = replace(plan, optimizer=wg.SGD(1e200))

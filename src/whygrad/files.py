@@ -64,6 +64,12 @@ def write_new(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
+def sync_file(path: Path) -> None:
+    """Bring the content of a file that is there to the disk."""
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())
+
+
 def sync(folder: Path) -> None:
     """Bring a folder's entries to the disk, where the system lets folders be opened."""
     if os.name != "posix":

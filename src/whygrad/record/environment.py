@@ -73,6 +73,7 @@ def _words(value: Any) -> str:
     return ", ".join(value) if isinstance(value, list) else str(value)
 
 
+@cache
 def _version(package: str) -> str | None:
     try:
         return version(package)

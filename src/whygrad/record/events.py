@@ -26,6 +26,7 @@ import numpy as np
 from whygrad.engines.watching import STATISTICS, Statistics
 from whygrad.epochs import Epoch
 from whygrad.errors import FileError
+from whygrad.files import sync_file
 from whygrad.functions import Array
 from whygrad.record.place import on_network
 from whygrad.saving import epoch_from_dict
@@ -72,6 +73,21 @@ class Stage:
 # ── writing ──────────────────────────────────────────────────────────────────────────────────────────
 
 
+@contextmanager
+def created(path: Path) -> Iterator[Database]:
+    """Make the file, of which nobody knows yet; it is on the disk when this ends."""
+    db = sqlite3.connect(path, isolation_level=None)
+    try:
+        for careless in ("journal_mode=MEMORY", "synchronous=OFF"):
+            db.execute(f"PRAGMA {careless}")
+        with transaction(db):
+            _make_tables(db)
+            yield db
+    finally:
+        db.close()
+    sync_file(path)
+
+
 def connect(path: Path) -> Database:
     """Open the file for writing, and make it where it is not there."""
     db = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
@@ -79,9 +95,13 @@ def connect(path: Path) -> Database:
     db.execute("PRAGMA synchronous=NORMAL")
     if not db.execute("SELECT 1 FROM sqlite_master").fetchone():
         with transaction(db):
-            for statement in TABLES.strip().split(";\n"):
-                db.execute(statement)
+            _make_tables(db)
     return db
+
+
+def _make_tables(db: Database) -> None:
+    for statement in TABLES.strip().split(";\n"):
+        db.execute(statement)
 
 
 @contextmanager

@@ -235,15 +235,11 @@ def _parts(training: Training, details: Details) -> dict[str, Data]:
 
 def _first_row(folder: Path, training: Training) -> None:
     """Make the database, with the state from which everything follows."""
-    db = events.connect(folder / events.NAME)
-    try:
-        written = snapshots.write(folder, training.state)
-        stage = events.Stage(training.state.step, training.plan.epochs, environment.describe())
-        with events.transaction(db):
-            events.add_snapshot(db, written)
-            events.add_stage(db, stage)
-    finally:
-        events.close(db)
+    written = snapshots.write(folder, training.state)
+    stage = events.Stage(training.state.step, training.plan.epochs, environment.describe())
+    with events.created(folder / events.NAME) as db:
+        events.add_snapshot(db, written)
+        events.add_stage(db, stage)
 
 
 def _hashing(folder: Path, training: Training, details: Details) -> Job:

@@ -138,7 +138,7 @@ def skips_zeros(X: Array, units: int) -> bool:
         return False
     if not SPARSE_INPUTS <= X.shape[1] <= SPARSE_COLUMNS:
         return False
-    return int(np.count_nonzero(X)) <= SPARSE_SHARE * X.size
+    return sparse.count(X) <= SPARSE_SHARE * X.size
 
 
 def layout_key(

@@ -30,8 +30,8 @@ HEIGHT, WIDTH = (8, 3) if WIDE else (4, 2)
 # The pieces that products are taken in: bytes of a row and rows of W (dots); rows of R and columns, each
 # as wide as a tile, that are copied at a time (combine), and what they take.
 DEPTH, UNITS = 4096, 252
-INNER, GROUP = 256, 4
-PANEL = INNER * GROUP * WIDTH * VECTOR_BYTES
+ROWS, GROUP = 256, 4
+PANEL = ROWS * GROUP * WIDTH * VECTOR_BYTES
 
 
 def _dots_tile(rows: int, units: int) -> Any:
@@ -269,8 +269,8 @@ def combine_packed(
     """As `combine`; `panel` has room for PANEL bytes."""
     wide = WIDTH * (VECTOR_BYTES // C.itemsize)
     whole, keep = size - size % wide, beta
-    for q in range(0, inner, INNER):
-        deep, place = min(INNER, inner - q), c_start + q * c_column
+    for q in range(0, inner, ROWS):
+        deep, place = min(ROWS, inner - q), c_start + q * c_column
         for k in range(0, whole, GROUP * wide):
             columns = min(GROUP, (whole - k) // wide)
             for row in range(deep):

@@ -34,7 +34,7 @@ def recording(
         row=int(due[0]) // watch.every if len(due) else 0,
         statistics=np.zeros((len(due), net.L, len(STATISTICS))),
         theta=aligned_zeros(size, real),
-        gradient=aligned_zeros(size, real),
+        squares=np.zeros((net.L + 1, layout.blocks)),
         slope=np.zeros((layout.blocks, widest), real),
         greatest=np.array(
             [0.0, *(BOUNDED.get(f.name, -ONE_SIDED.get(f.name, 0.0)) for f in net.f[1:])]

@@ -20,6 +20,8 @@ from whygrad.engines.native.passes import (
 from whygrad.engines.native.threads import begin, meet
 from whygrad.functions import Array
 
+_WHOLE = 2**16  # weights; layers with fewer move as a whole
+
 
 @merged_kernel
 def forward_and_back(
@@ -74,3 +76,26 @@ def _share(layers: Layers, l: int, rows: int, blocks: int, block: int) -> tuple[
     if layers.wide[l]:
         return 0, rows, begin(units, blocks, block), begin(units, blocks, block + 1)
     return begin(rows, blocks, block), begin(rows, blocks, block + 1), 0, units
+
+
+@kernel
+def moving_blocks(layers: Layers, l: int, blocks: int) -> int:
+    """Give the number of blocks that layer l moves in: 1 for small layers, and for stretches of W¹."""
+    if (l == 1 and layers.stretch > 0) or layers.sizes[l] * layers.sizes[l - 1] < _WHOLE:
+        return 1
+    return min(blocks, layers.sizes[l])
+
+
+@kernel
+def moved_by(l: int, block: int, blocks: int, parts: int) -> int:
+    """Give the part that moves one of a layer's blocks."""
+    return (block if blocks > 1 else l) % parts
+
+
+@kernel
+def weights_of(layers: Layers, l: int, low: int, high: int) -> tuple[int, int]:
+    """Give where in θ the weights to the units from low to high of layer l begin, and how many they are."""
+    below = layers.sizes[l - 1]
+    if l == 1 and layers.stretch > 0:
+        return layers.W[l], below * layers.stretch
+    return layers.W[l] + low * below, (high - low) * below

@@ -65,6 +65,13 @@ def compress(X: Any) -> Rows:
     return rows(starts, columns, values)
 
 
+def count(X: Array) -> int:
+    """Count the numbers of X that are not zero."""
+    starts = np.zeros(len(X) + 1, dtype=np.int64)
+    _count(read_only(X), starts)
+    return int(starts.sum())
+
+
 @cached_kernel
 def _count(X: Array, starts: Array) -> None:
     for i in range(X.shape[0]):

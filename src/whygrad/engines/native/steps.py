@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.engines.native.compiling import ZERO, cached_kernel, kernel, merged_kernel
+from whygrad.engines.native.compiling import ZERO, cached_kernel, merged_kernel
 from whygrad.engines.native.denormals import flush, restore
 from whygrad.engines.native.dropout import following
 from whygrad.engines.native.given import Examples, Layers, Room, Team
@@ -28,7 +28,7 @@ from whygrad.engines.native.passes import (
     penalty_of,
     total_weight,
 )
-from whygrad.engines.native.sharing import forward_and_back
+from whygrad.engines.native.sharing import forward_and_back, moved_by, moving_blocks, weights_of
 from whygrad.engines.native.threads import begin, meet
 from whygrad.engines.native.updates import (
     SGD,
@@ -40,10 +40,8 @@ from whygrad.engines.native.updates import (
     move,
     scale,
 )
-from whygrad.engines.native.watching import Watching, look_after, look_before, look_between
+from whygrad.engines.native.watching import Watching, look_after, look_before, look_between, looks
 from whygrad.functions import Array
-
-_WHOLE = 2**16  # weights; layers with fewer move as a whole
 
 
 @cached_kernel
@@ -70,19 +68,18 @@ def run_steps(
     costs[i] receives the cost at the i-th step. Where it is not finite the loop ends before the update.
     """
     clips = math.isfinite(bounds.norm) or math.isfinite(bounds.value)
-    taps = len(watching.taps) > 0
     before, taken, meeting = flush(), len(numbers), ZERO
     for i in range(len(numbers)):
         # Decided here: even a look that finds nothing to do takes a microsecond to be called.
-        looks = taps or (watching.every > 0 and (step + i) % watching.every == 0)
+        looking = looks(watching, step + i)
         first = (place + i) * batch_size
         rows = min(batch_size, len(examples.order) - first)
         S = total_weight(examples, first, rows)
         l1 = penalties.l1 + (penalties.l1_per_example / S if S > 0 else 0.0)
         l2 = penalties.l2 + (penalties.l2_per_example / S if S > 0 else 0.0)
         S = S if S > 0 else 1.0
-        if looks:
-            look_before(watching, layers, theta, team.part, i, step + i)
+        if looking:
+            look_before(watching, layers, theta, team.part, i)
 
         key = following(following(np.uint64(0), seed), np.uint64(step + i))
         meeting = forward_and_back(
@@ -98,9 +95,9 @@ def run_steps(
         if not math.isfinite(cost):
             taken = i
             break
-        if looks:
+        if looking:
             look_between(
-                watching, layers, examples, room, team, i, step + i, first, rows, S, l1, l2
+                watching, layers, theta, examples, room, team, i, step + i, first, rows, S, l1, l2
             )  # fmt: skip
         _move(
             layers, rule, l1, l2, clips, theta, slots, examples, room, team, first, rows, S, numbers[i]
@@ -112,7 +109,7 @@ def run_steps(
             scale(1 - penalties.decay, theta, ZERO, len(theta))
         meeting += 1
         meet(team.arrivals, team.parts, meeting)
-        if looks:
+        if looking:
             look_after(watching, layers, theta, slots, team.part, i, step + i)
     restore(before)
     return taken
@@ -137,18 +134,12 @@ def _move(
 ) -> None:
     """Take the step of this part's share of the layers; where the gradient is clipped, only find it."""
     for l in range(1, len(layers.sizes)):
-        blocks = _unit_blocks(layers, l, team.blocks)
+        units, blocks = layers.sizes[l], moving_blocks(layers, l, team.blocks)
         for block in range(blocks):
-            owner = block if blocks > 1 else l
-            if owner % team.parts != team.part:
+            if moved_by(l, block, blocks, team.parts) != team.part:
                 continue
-            low, high = (
-                begin(layers.sizes[l], blocks, block),
-                begin(layers.sizes[l], blocks, block + 1),
-            )
-            width = layers.stretch if l == 1 and layers.stretch > 0 else layers.sizes[l - 1]
-            tall = layers.sizes[0] if l == 1 and layers.stretch > 0 else high - low
-            W = layers.W[l] + low * width
+            low, high = begin(units, blocks, block), begin(units, blocks, block + 1)
+            W, size = weights_of(layers, l, low, high)
             b, stop = layers.b[l] + low, layers.b[l] + high
             if rule.code == SGD and l1 == 0 and not clips:
                 # No gradient is stored: W ← (1 − ηλ₂) W − η/S δᵀ a is one product.
@@ -162,7 +153,6 @@ def _move(
             g, at = room.gradient, ZERO
             if clips or team.blocks > 1:
                 at = W
-            size = tall * width
             at_b = at + size if at != W else b
             add_gradient(
                 l, layers, examples, room, team.part, first, rows, low, high,
@@ -172,14 +162,6 @@ def _move(
             if not clips:
                 move(rule, theta, slots, g, at, W, W + size, numbers)
                 move(rule, theta, slots, g, at_b, b, stop, numbers)
-
-
-@kernel
-def _unit_blocks(layers: Layers, l: int, blocks: int) -> int:
-    """Give the number of blocks that layer l moves in: 1 for small layers, and for stretches of W¹."""
-    if (l == 1 and layers.stretch > 0) or layers.sizes[l] * layers.sizes[l - 1] < _WHOLE:
-        return 1
-    return min(blocks, layers.sizes[l])
 
 
 @cached_kernel

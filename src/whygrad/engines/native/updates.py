@@ -9,16 +9,11 @@ that `Optimizer.numbers` gives, so that both engines start from the same bits.
 import math
 from typing import Any, NamedTuple
 
-from numba import njit
-
 from whygrad.engines.native.blas import vector
-from whygrad.engines.native.compiling import INNER, kernel
+from whygrad.engines.native.compiling import kernel, lanes_kernel
 from whygrad.functions import Array
 
 SGD, MOMENTUM, NESTEROV, ADAGRAD, RMSPROP, RMSPROP_MOMENTUM, ADAM, ADAMW, NADAM = range(9)
-
-# Sums run in parallel lanes, so their order of addition is free; it still follows from the length alone.
-_lanes = njit(**{**INNER, "fastmath": {"contract", "reassoc"}})
 
 
 class Rule(NamedTuple):
@@ -222,7 +217,7 @@ def penalty_cost(theta: Array, start: int, stop: int, l1: float, l2: float) -> f
     return cost
 
 
-@_lanes
+@lanes_kernel
 def _sum_of_magnitudes(values: Any) -> Any:
     total = 0.0
     for i in range(len(values)):
@@ -230,7 +225,7 @@ def _sum_of_magnitudes(values: Any) -> Any:
     return total
 
 
-@_lanes
+@lanes_kernel
 def sum_of_squares(values: Any) -> Any:
     total = 0.0
     for i in range(len(values)):

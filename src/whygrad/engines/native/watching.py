@@ -3,48 +3,58 @@
 Three looks in a step: before it (θ), between its two halves (a, δ, and the gradient ∂C/∂θ, which fused
 updates never hold), and after it (the optimizer's slots, Δθ). None writes to what the step works with. The
 looks lie where no thread changes what they read: θ and slots between the last meeting of a step and the
-first of the next, a and δ from there to the last.
+first of the next, a and δ from there to the last. Between its halves each thread looks at the part of θ
+that it will move itself. The gradient is measured and gone when θ is copied to its place: hardly any of a
+look's memory is in the cache when it comes, so it takes as little as it can.
 """
 
 import math
 from typing import Any, NamedTuple
 
-from numba import njit
+import numpy as np
 
 from whygrad.engines.native.blas import vector
-from whygrad.engines.native.compiling import INNER, ZERO, kernel, merged_kernel
+from whygrad.engines.native.compiling import (
+    ZERO,
+    inlined_kernel,
+    kernel,
+    lanes_kernel,
+    merged_kernel,
+)
 from whygrad.engines.native.elementwise import times_slope
 from whygrad.engines.native.given import Examples, Layers, Room, Team
 from whygrad.engines.native.memory import copy
 from whygrad.engines.native.passes import add_gradient
+from whygrad.engines.native.sharing import moved_by, moving_blocks, weights_of
 from whygrad.engines.native.threads import begin
-from whygrad.engines.native.updates import add_penalty, sum_of_squares
+from whygrad.engines.native.updates import add_penalty
 from whygrad.engines.watching import FADED
 from whygrad.functions import Array
 
 # Which row of `Watching.taps` says what.
 LAYER, TO, TO_END, FROM, FROM_END, THETA, SLOTS, A, DELTA = range(9)
 
-# Sums run in parallel lanes, so their order of addition is free; it still follows from the length alone.
-_lanes = njit(**{**INNER, "fastmath": {"contract", "reassoc"}})
+# Squares are added up in pieces of so many numbers, in the numbers' own precision: that takes half as long.
+# Pieces whose sum is not within bounds, beyond which squares leave the range of float32, are added up anew.
+PIECE, TINY, HUGE = 1024, 1e-28, 1e38
 
 
 class Watching(NamedTuple):
     """What to look at, and where to put it; all of length 0 where nothing is asked for.
 
     Every `every` steps (0: never) a row (L, 9) of `statistics` is filled; `row` belongs to the first of
-    them. `theta` holds θ before the step, `gradient` ∂C/∂θ, and `slope` f′ of a layer, a row
-    for each thread. `greatest` is the
-    greatest |f′| of each layer, negative where its f fades to one side, 0 where it does not fade. `taps`
-    (·, 9) says which weights are tapped, and where their numbers begin in a row of `record`, which has one
-    for each step. `scale` receives the factor of clipping.
+    them. `theta` holds ∂C/∂θ and then θ before the step, `squares` Σ (∂C/∂θ)² of each layer's blocks, and
+    `slope` f′ of a layer, a row for each thread. `greatest` is the greatest |f′| of each layer, negative
+    where its f fades to one side, 0 where it does not fade. `taps` (·, 9) says which weights are tapped,
+    and where their numbers begin in a row of `record`, which has one for each step. `scale` receives the
+    factor of clipping.
     """
 
     every: int
     row: int
     statistics: Array
     theta: Array
-    gradient: Array
+    squares: Array
     slope: Array
     greatest: Array
     taps: Array
@@ -52,15 +62,22 @@ class Watching(NamedTuple):
     scale: Array
 
 
+@inlined_kernel
+def looks(watching: Watching, step: int) -> bool:
+    """Tell whether there is anything to see at a step."""
+    return len(watching.taps) > 0 or _due(watching, step)
+
+
+@inlined_kernel
+def _due(watching: Watching, step: int) -> bool:
+    return watching.every > 0 and step % watching.every == 0
+
+
 @merged_kernel
-def look_before(
-    watching: Watching, layers: Layers, theta: Array, part: int, i: int, step: int
-) -> None:
-    """Keep θ as it is before a step, which is the i-th of this call."""
+def look_before(watching: Watching, layers: Layers, theta: Array, part: int, i: int) -> None:
+    """Keep the tapped weights as they are before a step, which is the i-th of this call."""
     if part != 0:
         return
-    if _due(watching, step):
-        copy(theta, ZERO, watching.theta, ZERO, len(theta))
     for tap in range(len(watching.taps)):
         place = watching.taps[tap]
         _copy_weights(layers, place, theta, ZERO, watching.record[i], place[THETA])
@@ -70,6 +87,7 @@ def look_before(
 def look_between(
     watching: Watching,
     layers: Layers,
+    theta: Array,
     examples: Examples,
     room: Room,
     team: Team,
@@ -81,26 +99,30 @@ def look_between(
     l1: float,
     l2: float,
 ) -> None:
-    """Keep a and δ of a step's batch, and find its gradient, each part its share of the units."""
+    """Keep a and δ of a step's batch, measure its gradient, and then keep θ, each part its share."""
     if team.part == 0:
         for tap in range(len(watching.taps)):
             _copy_batch(layers, watching.taps[tap], room.work, rows, watching.record[i])
     if not _due(watching, step):
         return
-    g = watching.gradient
+    g = watching.theta
     for l in range(1, len(layers.sizes)):
-        stretched = l == 1 and layers.stretch > 0
-        units, below = layers.sizes[l], layers.sizes[l - 1]
-        blocks = 1 if stretched else min(team.blocks, units)
-        for block in range(team.part, blocks, team.parts):
+        units, blocks = layers.sizes[l], moving_blocks(layers, l, team.blocks)
+        for block in range(blocks):
+            if moved_by(l, block, blocks, team.parts) != team.part:
+                continue
             low, high = begin(units, blocks, block), begin(units, blocks, block + 1)
-            W = layers.W[l] + (ZERO if stretched else low * below)
-            size = below * layers.stretch if stretched else (high - low) * below
+            W, size = weights_of(layers, l, low, high)
+            b, biases = layers.b[l] + low, high - low
             add_gradient(
                 l, layers, examples, room, team.part, first, rows, low, high,
-                1 / S, 0.0, 0.0, g, W, layers.b[l] + low,
+                1 / S, 0.0, 0.0, g, W, b,
             )  # fmt: skip
-            add_penalty(watching.theta, g, W, W, W + size, l1, l2)
+            add_penalty(theta, g, W, W, W + size, l1, l2)
+            squares = _sum_of_squares(vector(g, W, size)) + _sum_of_squares(vector(g, b, biases))
+            watching.squares[l, block] = squares
+            copy(theta, W, g, W, size)
+            copy(theta, b, g, b, biases)
         if l % team.parts == team.part:
             found = watching.statistics[step // watching.every - watching.row, l - 1]
             n = rows * units
@@ -129,14 +151,12 @@ def look_after(
         W, n = layers.W[l], layers.b[l] + layers.sizes[l] - layers.W[l]
         found = watching.statistics[step // watching.every - watching.row, l - 1]
         before = vector(watching.theta, W, n)
-        found[0] = math.sqrt(sum_of_squares(before))
-        found[1] = math.sqrt(sum_of_squares(vector(watching.gradient, W, n)))
+        squares = 0.0
+        for block in range(moving_blocks(layers, l, watching.squares.shape[1])):
+            squares += watching.squares[l, block]
+        found[0] = math.sqrt(_sum_of_squares(before))
+        found[1] = math.sqrt(squares)
         found[2] = math.sqrt(_squared_distance(vector(theta, W, n), before))
-
-
-@kernel
-def _due(watching: Watching, step: int) -> bool:
-    return watching.every > 0 and step % watching.every == 0
 
 
 @kernel
@@ -204,23 +224,69 @@ def _count_faded(
     found[3] = count / units
 
 
-@_lanes
+@lanes_kernel
 def _mean_and_spread(values: Any) -> Any:
     """Give the mean and the standard deviation."""
     total, squares, n = 0.0, 0.0, len(values)
     for i in range(n):
-        total += float(values[i])
+        total += np.float64(values[i])
     mean = total / n
     for i in range(n):
-        gap = float(values[i]) - mean
+        gap = np.float64(values[i]) - mean
         squares += gap * gap
     return mean, math.sqrt(squares / n)
 
 
-@_lanes
-def _squared_distance(one: Any, other: Any) -> Any:
+@kernel
+def _sum_of_squares(values: Array) -> float:
+    total = 0.0
+    for start in range(0, len(values), PIECE):
+        piece = vector(values, start, min(PIECE, len(values) - start))
+        quick = float(_quick_sum_of_squares(piece))
+        total += quick if TINY < quick < HUGE else _slow_sum_of_squares(piece)
+    return total
+
+
+@kernel
+def _squared_distance(one: Array, other: Array) -> float:
+    total = 0.0
+    for start in range(0, len(one), PIECE):
+        size = min(PIECE, len(one) - start)
+        this, that = vector(one, start, size), vector(other, start, size)
+        quick = float(_quick_squared_distance(this, that))
+        total += quick if TINY < quick < HUGE else _slow_squared_distance(this, that)
+    return total
+
+
+@lanes_kernel
+def _quick_sum_of_squares(values: Any) -> Any:
+    total = type(values[0])(0)
+    for i in range(len(values)):
+        total += values[i] * values[i]
+    return total
+
+
+@lanes_kernel
+def _quick_squared_distance(one: Any, other: Any) -> Any:
+    total = type(one[0])(0)
+    for i in range(len(one)):
+        gap = one[i] - other[i]
+        total += gap * gap
+    return total
+
+
+@lanes_kernel
+def _slow_sum_of_squares(values: Any) -> Any:
+    total = 0.0
+    for i in range(len(values)):
+        total += np.float64(values[i]) * np.float64(values[i])
+    return total
+
+
+@lanes_kernel
+def _slow_squared_distance(one: Any, other: Any) -> Any:
     total = 0.0
     for i in range(len(one)):
-        gap = float(one[i]) - float(other[i])
+        gap = np.float64(one[i]) - np.float64(other[i])
         total += gap * gap
     return total
