@@ -7,8 +7,9 @@ import scipy.sparse
 import whygrad as wg
 from comparisons import assert_close
 from engines import each_engine, needs_native
+from whygrad import measuring
 from whygrad.arrays import as_inputs
-from whygrad.backprop import example_costs
+from whygrad.backprop import example_costs, forward
 from whygrad.measuring import BLOCK, measure
 from whygrad.plan import as_data
 
@@ -230,3 +231,31 @@ def test_measuring_goes_by_blocks_of_rows():
     assert measure(NET, theta, as_data(NET, scipy.sparse.csr_array(X), targets)) == pytest.approx(
         dense, rel=1e-12
     )
+
+
+def test_outputs_of_many_rows_are_those_of_their_blocks_however_many_threads(monkeypatch):
+    X, _ = examples(5 * BLOCK + 3)
+    theta = NET.init(0)
+    found = []
+    for cores in (1, 2, 3):
+        monkeypatch.setattr(measuring, "own_cores", lambda cores=cores: cores)
+        found.append(measuring.outputs(NET, theta, X))
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0], found[2])
+    np.testing.assert_allclose(found[0], forward(NET, theta, X).a[-1], rtol=1e-12)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_number_that_is_not_finite_is_found_in_any_block(value):
+    X, _ = examples(5 * BLOCK)
+    X[3 * BLOCK + 7, 1] = value
+    with pytest.raises(wg.InputError, match=rf"X\[{3 * BLOCK + 7}, 1\] is (NaN|infinity) \(1 such"):
+        measuring.outputs(NET, NET.init(0), X)
+
+
+def test_outputs_of_finite_numbers_that_overflow_are_not_refused():
+    X, _ = examples(3)
+    theta = NET.init(0)
+    theta.W[1][...] = 1e300
+    with np.errstate(all="ignore"):
+        assert measuring.outputs(NET, theta, X * 1e300).shape == (3, 2)

@@ -24,8 +24,16 @@ def is_sparse(X: Any) -> bool:
 def as_inputs(net: Network, X: Any) -> Any:
     """Give X as (n, n_0): of examples of any shape with n_0 numbers each, or of a single example.
 
-    A sparse X is given as compressed rows (CSR), their columns sorted and none twice.
+    A sparse X is given as compressed rows (CSR), their columns sorted and none twice. Raises `InputError`
+    for shapes that do not fit, and for NaN and infinity.
     """
+    X = in_rows(net, X)
+    check_finite(X, "X")
+    return X
+
+
+def in_rows(net: Network, X: Any) -> Any:
+    """As `as_inputs`, but leave it to the caller to look for NaN and infinity in a dense X."""
     n_0 = net.sizes[0]
     if is_sparse(X):
         return _compressed(X, n_0)
@@ -38,7 +46,6 @@ def as_inputs(net: Network, X: Any) -> Any:
     elif X.ndim > 2 and int(np.prod(X.shape[1:])) == n_0:
         X = X.reshape(len(X), n_0)
     _check_shape(X, n_0)
-    check_finite(X, "X")
     return X
 
 

@@ -1,18 +1,23 @@
 """How a network does on examples: its outputs, their cost, and a score that people read."""
 
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from whygrad.arrays import as_inputs
+from whygrad.arrays import check_finite, check_fit, in_rows, is_sparse
 from whygrad.backprop import example_costs, forward
-from whygrad.engines.pools import one_thread
-from whygrad.functions import Array
+from whygrad.engines.pools import one_thread, own_cores
+from whygrad.functions import ACTIVATIONS, Array
 from whygrad.network import Network, Parameters
 from whygrad.plan import Data
 
 BLOCK = 1024  # rows at a time: what lies between layers stays in the processor's cache
+THREAD_ROWS = (
+    2 * BLOCK
+)  # for each thread, at least: to start one takes as long as some hundred rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,10 +28,45 @@ class Judged(Data):
 
 
 def outputs(net: Network, theta: Parameters, X: Any) -> Array:
-    """Give a[L] for X, computed in blocks of rows to bound the memory."""
-    X = as_inputs(net, X)
-    parts = [forward(net, theta, X[i : i + BLOCK]).a[-1] for i in range(0, X.shape[0], BLOCK)]
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+    """Give a[L] for X, computed in blocks of rows, which threads share out where there are many.
+
+    Raises `InputError` for shapes that do not fit, and for NaN and infinity in X.
+    """
+    check_fit(net, theta)
+    X = in_rows(net, X)
+    n = X.shape[0]
+    if n <= BLOCK:
+        return _pass(net, theta, X, 0, n)
+    a = np.empty((n, net.sizes[-1]), np.result_type(X.dtype, theta.flat.dtype))
+
+    def work(part: int, parts: int) -> None:
+        for i in range(part * BLOCK, n, parts * BLOCK):
+            a[i : i + BLOCK] = _pass(net, theta, X, i, min(i + BLOCK, n))
+
+    parts = min(own_cores(), n // THREAD_ROWS)
+    if parts <= 1 or any(ACTIVATIONS.get(f.name) != f for f in net.f[1:]):
+        work(0, 1)  # an activation of the user's own may be of use to one thread at a time only
+        return a
+    with one_thread(numpy=True), ThreadPoolExecutor(parts) as pool:
+        for done in [pool.submit(copy_context().run, work, part, parts) for part in range(parts)]:
+            done.result()
+    return a
+
+
+def _pass(net: Network, theta: Parameters, X: Any, low: int, high: int) -> Array:
+    """Give a[L] for rows of X, and find out on the way whether they are finite.
+
+    A row that holds NaN or infinity has no finite z¹: to look for it there costs a pass over one column.
+    """
+    a = X[low:high]
+    for l in range(1, net.L + 1):
+        with np.errstate(invalid="ignore" if l == 1 else None):
+            z = a @ theta.W[l].T
+        z += theta.b[l]
+        if l == 1 and not (np.isfinite(z[:, 0]).all() or is_sparse(a) or np.isfinite(a).all()):
+            check_finite(X, "X")
+        a = net.f[l].value(z)
+    return a
 
 
 def score(net: Network, a: Array, y: Array, weights: Array | None = None) -> float:

@@ -285,9 +285,21 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         check_unmasked(X, "X")
         return validate_data(self, X, accept_sparse="csr", reset=False)
 
+    def _is_plain(self, X: Any) -> bool:
+        """Tell whether X is as it should be, but for NaN and infinity, without asking scikit-learn."""
+        return (
+            type(X) is np.ndarray
+            and X.dtype in (np.float32, np.float64)
+            and X.shape[1:] == (self.n_features_in_,)
+            and len(X) > 0
+            and not hasattr(self, "feature_names_in_")
+        )
+
     def _outputs(self, X: Any) -> Array:
         """Give a[L] for X, (n, n_outputs)."""
-        X = self._inputs(X)
+        check_is_fitted(self)
+        if not self._is_plain(X):
+            X = self._inputs(X)
         return outputs(self.net_, self.theta_, X)
 
     def _arrays(self, X: Any, y: Any, incremental: bool, goes_on: bool) -> tuple[Array, Array]:
