@@ -9,12 +9,13 @@ printed, so that it can be seen that both have learned. scikit-learn gets the be
 """
 
 import argparse
-import json
 import os
 import statistics
 import subprocess
 import sys
 from pathlib import Path
+
+from keeping import keep
 
 # Data are read by NumPy before the clock starts, so that neither side pays for them.
 FIT = """
@@ -97,8 +98,7 @@ def main() -> None:
                              "accuracy": accuracy, "ratio": medians[key] / ours})  # fmt: skip
                 print(f"{data:10}{key:18}{medians[key]:9.2f} s{taken:6} epochs"
                       f"{accuracy:9.2%}{medians[key] / ours:8.2f}", flush=True)  # fmt: skip
-    path = Path(__file__).parent / "results" / "estimators.json"
-    path.write_text(json.dumps(rows, indent=1) + "\n")
+    keep("estimators", rows)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ the cost.
 """
 
 import argparse
-import json
 import math
 import os
 import platform
@@ -24,6 +23,7 @@ from typing import Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
+from keeping import keep  # noqa: E402
 from steps import mnist  # noqa: E402
 
 import whygrad as wg  # noqa: E402
@@ -158,8 +158,7 @@ def main() -> None:
     adds_up(found, found["size"])
     times = milliseconds(lambda: explain_paths(asked, place), options.repeats)
     results.append(measured("paths, after the pass", LARGE, 1, times, 100))
-    path = Path(__file__).parent / "results" / "explanations.json"
-    path.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    keep("explanations", results)
 
 
 if __name__ == "__main__":

@@ -16,9 +16,9 @@ images when training goes again without it (`without`). No bar: what is measured
 
 import json
 import sys
-from pathlib import Path
 
 import numpy as np
+from keeping import keep
 from scipy.stats import rankdata, spearmanr
 
 import whygrad as wg
@@ -145,8 +145,7 @@ def main():
     for name in sys.argv[1:] or RULES:
         results.append(measure(name))
         print(json.dumps(results[-1], indent=1), flush=True)
-    path = Path(__file__).parent / "results" / "flipped.json"
-    path.write_text(json.dumps(results, indent=1) + "\n")
+    keep("flipped", results)
 
 
 if __name__ == "__main__":

@@ -12,9 +12,9 @@ import resource
 import statistics
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
+from keeping import keep
 
 import whygrad as wg
 from whygrad.datasets import load
@@ -88,8 +88,7 @@ def main():
     for name in sys.argv[1:] or RULES:
         results.append(measure(name, data))
         print(json.dumps(results[-1], indent=1, ensure_ascii=False), flush=True)
-    path = Path(__file__).parent / "results" / "ledger.json"
-    path.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    keep("ledger", results)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ gigabyte or more.
 """
 
 import argparse
-import json
 import sys
 import tempfile
 import threading
@@ -19,6 +18,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from keeping import keep
 
 import whygrad as wg
 
@@ -112,8 +112,7 @@ def main() -> int:
         "megabytes_at_most": round(peak.highest / 2**20),
         "megabytes_of_training": round(added / 2**20),
     }
-    path = Path(__file__).parent / "results" / "memory_mapped.json"
-    path.write_text(json.dumps(results, indent=1) + "\n")
+    keep("memory_mapped", results)
     return int(peak.highest >= LIMIT)
 
 

@@ -6,10 +6,10 @@ picked. Needs MNIST's IDX files under $WHYGRAD_DATA/mnist.
     python benchmarks/mnist.py
 """
 
-import json
 import statistics
 import time
-from pathlib import Path
+
+from keeping import keep
 
 import whygrad as wg
 from whygrad.datasets import load
@@ -37,9 +37,7 @@ def main() -> None:
     seconds = statistics.median(row["seconds"] for row in rows)
     verdict = "met" if accuracy >= GOAL else "missed"
     print(f"median: {accuracy:.2%} in {seconds:.1f} s (at least {GOAL:.1%} wanted: {verdict})")
-    path = Path(__file__).parent / "results" / "mnist.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps({"median": accuracy, "seconds": seconds, "seeds": rows}, indent=1))
+    keep("mnist", {"median": accuracy, "seconds": seconds, "seeds": rows})
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ results/network_size.svg.
 """
 
 import argparse
-import json
 import math
 import sys
 from pathlib import Path
@@ -17,9 +16,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 from contestants import CONTESTANTS, Case  # noqa: E402
+from keeping import RESULTS, keep, kept  # noqa: E402
 from steps import compare  # noqa: E402
 
-RESULTS = Path(__file__).parent / "results"
 COLORS = ("#0b5fa5", "#b3540e", "#2f7d32", "#8a2f8f", "#6b6b6b", "#a8231c", "#00767a")
 LEFT, TOP, WIDTH, HEIGHT = 62, 16, 470, 330
 
@@ -108,10 +107,13 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=12800)
     parser.add_argument("--only", default=",".join(CONTESTANTS), help="contestants, by comma")
     parser.add_argument("--draw", action="store_true", help="draw the figures on disk again")
+    parser.add_argument("--trial", action="store_true", help="only try whether it runs")
     options = parser.parse_args()
-    path, rows = RESULTS / "network_size.json", []
+    if options.trial:
+        options.units, options.epochs, options.rows = "8,16", 1, 1280
+    rows: list[dict[str, Any]] = []
     if options.draw:
-        rows = json.loads(path.read_text())
+        rows = kept("network_size", [])
     else:
         for h in map(int, options.units.split(",")):
             case = Case(str(h), (784, h, h, 10), "relu", options.batch, "sgd", 0.05, "zeros")
@@ -120,9 +122,11 @@ def main() -> None:
             )
             print(f"{h} units: " + ", ".join(f"{row['contestant']} {row['median'] * 1e6:.0f} µs"
                   for row in rows if row["case"] == str(h)), flush=True)  # fmt: skip
-        path.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+        keep("network_size", rows, options.trial)
     lines = lines_of(rows)
-    (RESULTS / "network_size.svg").write_text(svg(lines))
+    picture = svg(lines)
+    if not options.trial:
+        (RESULTS / "network_size.svg").write_text(picture)
     for name, line in lines.items():
         if name != "whygrad":
             sizes = ", ".join(f"{h:.0f}" for h in crossings(lines["whygrad"], line))

@@ -8,7 +8,6 @@ with 64 MB. The data are counted as the caller holds them.
 """
 
 import argparse
-import json
 import multiprocessing
 import sys
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
+from keeping import keep  # noqa: E402
 from steps import CASES, examples  # noqa: E402
 
 ALLOWED = 64 * 2**20
@@ -70,8 +70,7 @@ def main() -> None:
         verdict = "within" if extra <= ALLOWED else "beyond"
         print(f"{case.name:10} data {data / 2**20:6.0f} MB, training adds {extra / 2**20:6.1f} MB "
               f"to it: {verdict} {ALLOWED >> 20} MB", flush=True)  # fmt: skip
-    path = Path(__file__).parent / "results" / "peak_memory.json"
-    path.write_text(json.dumps(rows, indent=1) + "\n")
+    keep("peak_memory", rows)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ deleted afterwards, which takes 3 GB of disk; the peak is what the system says o
     python benchmarks/predict_large.py [GIGABYTES]
 """
 
-import json
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
+from keeping import keep
 
 ROWS = 100_000  # generated at a time
 GOAL = 1.0  # GB of memory
@@ -40,9 +40,7 @@ def main() -> None:
                 f"(less than {GOAL} GB wanted: {verdict})"
             )
             results[ending] = {"seconds": seconds, "peak_gigabytes": peak}
-    path = Path(__file__).parent / "results" / "predict_large.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(results, indent=1) + "\n")
+    keep("predict_large", results)
 
 
 def rows(seed: int) -> pa.Table:

@@ -9,7 +9,6 @@ scikit-learn `predict_proba`; for PyTorch a Sequential in inference mode.
 """
 
 import argparse
-import json
 import multiprocessing
 import os
 import statistics
@@ -17,10 +16,10 @@ import sys
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from keeping import keep
 
 SETTINGS = {"1 thread": (1, False), "2 threads": (2, False), "pinned": (1, True)}
 Predict = Callable[[np.ndarray], np.ndarray]
@@ -149,8 +148,7 @@ def main() -> None:
     for *_, pipe, process in workers:
         pipe.send(0)
         process.join()
-    path = Path(__file__).parent / "results" / "prediction.json"
-    path.write_text(json.dumps({"sizes": options.sizes, "figures": found}, indent=1) + "\n")
+    keep("prediction", {"sizes": options.sizes, "figures": found})
 
 
 if __name__ == "__main__":

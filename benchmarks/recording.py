@@ -8,12 +8,13 @@ that a state in the middle takes. Needs MNIST's IDX files under $WHYGRAD_DATA/mn
 """
 
 import argparse
-import json
 import shutil
 import statistics
 import tempfile
 import time
 from pathlib import Path
+
+from keeping import keep
 
 import whygrad as wg
 from whygrad.datasets import load
@@ -91,9 +92,7 @@ def main() -> None:
     small = all(row["megabytes"] * 1e6 < LIMIT_SIZE for row in rows)
     quick = all(row["overhead"] < LIMIT_SHARE for row in rows)
     print(f"under 100 MB: {'yes' if small else 'NO'}; under 5 %: {'yes' if quick else 'NO'}")
-    path = Path(__file__).parent / "results" / "recording.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(rows, indent=1))
+    keep("recording", rows)
 
 
 if __name__ == "__main__":

@@ -7,12 +7,12 @@ shuffled; the file is in the page cache. Medians over five repeats.
 """
 
 import argparse
-import json
 import statistics
 import tempfile
 import time
 from pathlib import Path
 
+from keeping import keep
 from memory_mapped import write
 
 import whygrad as wg
@@ -43,8 +43,7 @@ def main() -> None:
             found.append({"rows": n, "steps": epochs * n // BATCH, "seconds": seconds})
             print(f"{n:10,} rows  {seconds * 1e6:8.2f} µs a step", flush=True)
             n *= 10
-    path = Path(__file__).parent / "results" / "rows.json"
-    path.write_text(json.dumps(found, indent=1) + "\n")
+    keep("rows", found)
 
 
 if __name__ == "__main__":

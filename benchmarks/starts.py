@@ -7,13 +7,14 @@ code from disk. Steady: the same fit again in that process. One fit is one epoch
 784-30-10. `import whygrad` alone is measured too, and which large libraries it loads.
 """
 
-import json
+import argparse
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
+
+from keeping import keep
 
 REPEATS = 5
 FIT = """
@@ -58,25 +59,28 @@ def run(code: str, cache: str) -> list[str]:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--trial", action="store_true", help="only try whether it runs")
+    options = parser.parse_args()
+    repeats = 1 if options.trial else REPEATS
     found: dict[str, object] = {}
     with tempfile.TemporaryDirectory() as cache:
-        runs = [run(IMPORT, cache) for _ in range(REPEATS)]
+        runs = [run(IMPORT, cache) for _ in range(repeats)]
         found["import"] = statistics.median(float(words[0]) for words in runs)
         found["loaded by import"] = runs[0][1:]
     print(f"import whygrad: {found['import']:.2f} s; of Numba, scikit-learn, PyTorch it loads: "
           f"{', '.join(runs[0][1:]) or 'none'}")  # fmt: skip
     print(f"{'':26}{'cold s':>10}{'warm s':>10}{'steady ms':>12}   import and first fit; fit again")
-    for kind, (dtype, share, convert) in KINDS.items():
+    for kind, (dtype, share, convert) in list(KINDS.items())[: 1 if options.trial else None]:
         code = FIT.format(dtype=dtype, share=share, convert=convert)
         with tempfile.TemporaryDirectory() as cache:
             cold = [float(word) for word in run(code, cache)]
-            warm = [[float(word) for word in run(code, cache)] for _ in range(REPEATS)]
+            warm = [[float(word) for word in run(code, cache)] for _ in range(repeats)]
         begun = statistics.median(imported + first for imported, first, _ in warm)
         steady = statistics.median(again for *_, again in warm)
         found[kind] = {"cold": cold[0] + cold[1], "warm": begun, "steady": steady}
         print(f"{kind:26}{cold[0] + cold[1]:10.2f}{begun:10.2f}{steady * 1e3:12.2f}")
-    path = Path(__file__).parent / "results" / "starts.json"
-    path.write_text(json.dumps(found, indent=1) + "\n")
+    keep("starts", found, options.trial)
 
 
 if __name__ == "__main__":

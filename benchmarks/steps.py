@@ -11,7 +11,6 @@ of the same shape and share of zeros serve.
 """
 
 import argparse
-import json
 import multiprocessing
 import os
 import platform
@@ -27,6 +26,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 from contestants import CONTESTANTS, Case  # noqa: E402
+from keeping import keep, kept  # noqa: E402
 
 CASES = [
     Case("A", (784, 30, 10), "sigmoid", 10, "sgd", 0.5),
@@ -227,12 +227,8 @@ def compare(case: Case, rows: int, epochs: int, only: list[str]) -> list[dict[st
 
 def save(name: str, rows: list[dict[str, Any]]) -> None:
     """Write rows to results/NAME.json; rows of other cases that stand there stay."""
-    path = Path(__file__).parent / "results" / f"{name}.json"
-    path.parent.mkdir(exist_ok=True)
-    before = json.loads(path.read_text()) if path.exists() else []
     measured = {row["case"] for row in rows}
-    kept = [row for row in before if row["case"] not in measured]
-    path.write_text(json.dumps(kept + rows, indent=1, ensure_ascii=False) + "\n")
+    keep(name, [row for row in kept(name, []) if row["case"] not in measured] + rows)
 
 
 def main() -> None:
@@ -247,14 +243,14 @@ def main() -> None:
     only = ["whygrad", *options.only.split(",")]
     print(f"{mnist(1)[2]}, {os.cpu_count()} cores, {platform.processor() or platform.machine()}")
     print(
-        f"{'':11}{'contestant':16}{'at':12}{'min µs':>10}{'median µs':>11}{'ratio':>8}{'of products':>13}"
+        f"{'':11}{'contestant':18}{'at':12}{'min µs':>10}{'median µs':>11}{'ratio':>8}{'of products':>13}"
     )
     results = []
     for case in cases:
         for row in compare(case, options.rows, options.epochs, only):
             results.append(row)
             print(
-                f"{row['case']:11}{row['contestant']:16}{row['setting']:12}{row['min'] * 1e6:10.1f}"
+                f"{row['case']:11}{row['contestant']:18}{row['setting']:12}{row['min'] * 1e6:10.1f}"
                 f"{row['median'] * 1e6:11.1f}{row['ratio']:8.2f}{row['share_of_matrix_rate']:13.0%}",
                 flush=True,
             )

@@ -9,7 +9,6 @@ MLPClassifier(). Both run one after the other for each seed, so that a busy mach
     python benchmarks/tables.py
 """
 
-import json
 import os
 import statistics
 import time
@@ -17,6 +16,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+from keeping import keep
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from whygrad.fitting import Source, find, fit, prepare
@@ -46,9 +46,7 @@ def main() -> None:
     if "california housing" in results:
         mean = results["california housing"]["mean"]
         print(f"R² of at least {GOAL} on california housing: {'met' if mean >= GOAL else 'missed'}")
-    path = Path(__file__).parent / "results" / "tables.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(results, indent=1) + "\n")
+    keep("tables", results)
 
 
 def compare(source: Source, seeds: range) -> dict[str, object]:

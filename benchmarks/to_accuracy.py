@@ -9,7 +9,6 @@ counted. One that is not there after --patience seconds has missed the goal.
 """
 
 import argparse
-import json
 import multiprocessing
 import os
 import statistics
@@ -23,6 +22,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 from contestants import CONTESTANTS, Case  # noqa: E402
+from keeping import keep  # noqa: E402
 
 import whygrad as wg  # noqa: E402
 
@@ -111,7 +111,10 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--contestants", default=",".join(NAMES))
     parser.add_argument("--patience", type=float, default=30.0)
+    parser.add_argument("--trial", action="store_true", help="only try whether it runs")
     options = parser.parse_args()
+    if options.trial:
+        options.goals, options.seeds, options.patience = "95", 1, 5.0
     names = [n for n in options.contestants.split(",") if n not in NEEDS or find_spec(NEEDS[n])]
     rows = []
     for goal in map(int, options.goals.split(",")):
@@ -144,8 +147,7 @@ def main() -> None:
                          "setting": setting})  # fmt: skip
             print(f"{goal} %  {name:18}{median:8.2f} s  {len(reached)} of {options.seeds}  {setting}",
                   flush=True)  # fmt: skip
-    path = Path(__file__).parent / "results" / "to_accuracy.json"
-    path.write_text(json.dumps(rows, indent=1) + "\n")
+    keep("to_accuracy", rows, options.trial)
 
 
 if __name__ == "__main__":

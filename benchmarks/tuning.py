@@ -13,16 +13,15 @@ gain, paired by seed. "at the edge" marks a setting that a wider grid might have
     python benchmarks/tuning.py [mnist | digits]      (mnist needs $WHYGRAD_DATA/mnist)
 """
 
-import json
 import math
 import statistics
 import sys
 import time
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 
 import numpy as np
+from keeping import keep, kept
 
 import whygrad as wg
 from whygrad.datasets import load
@@ -181,9 +180,7 @@ def main():
           f"{len(CHOOSING)} seeds, tested by {len(TESTING)} others")  # fmt: skip
     results = contest(name)
     print(f"\n{time.process_time() - began:.0f} s of processor time")
-    path = Path(__file__).parent / "results" / "tuning.json"
-    known = json.loads(path.read_text()) if path.exists() else {}
-    path.write_text(json.dumps(known | {name: results}, indent=1) + "\n")
+    keep("tuning", kept("tuning", {}) | {name: results})
 
 
 if __name__ == "__main__":
