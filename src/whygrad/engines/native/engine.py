@@ -53,7 +53,7 @@ class NativeEngine:
             return f"the cost {net.C.name!r} is your own"
         if type(plan.optimizer) not in OPTIMIZERS.values():
             return f"the optimizer {type(plan.optimizer).__name__} is your own"
-        return _unavailable()
+        return _unavailable(plan.dtype)
 
     def run(
         self, plan: Plan, state: State, data: Data, until: int, watch: Watch
@@ -165,13 +165,13 @@ class NativeEngine:
 
 
 @cache
-def _unavailable() -> str | None:
+def _unavailable(dtype: str) -> str | None:
     """Give None where this machine has what the native engine needs, or what is missing."""
     if find_spec("numba") is None:
         return "Numba is not installed"
     from whygrad.engines.native.blas import unavailable
 
-    return unavailable("float32") or unavailable("float64")
+    return unavailable(dtype)
 
 
 _compiled: set[str] = set()
