@@ -22,6 +22,7 @@ OF_WEIGHT = {
 OF_UNIT = {"neuron": "What it is", "blame": "Blame", "moved": "Ledger"}
 OF_INPUT = {"ripple": "Ripple"}
 OF_NETWORK = {"prediction": "Prediction", "blame": "Blame", "check": "Gradient check"}
+OF_ONE = ("prediction",)
 SLOW = ("moved", "check")  # are computed when asked for, and say that they work
 
 
@@ -46,11 +47,13 @@ def place_of(part: str) -> Place | None:
     return Place(int(found[1]), int(found[2]), source)
 
 
-def questions(part: str) -> dict[str, str]:
-    """Give the questions that can be asked of a part, with their titles."""
+def questions(part: str, chosen: Chosen) -> dict[str, str]:
+    """Give the questions that can be asked of a part, with their titles; the first is asked at once."""
     place = place_of(part)
-    if place is None:
-        return OF_NETWORK
+    if place is None:  # a prediction is that of one example
+        return {
+            k: title for k, title in OF_NETWORK.items() if k not in OF_ONE or chosen.which == "one"
+        }
     if place.layer == 0:
         return OF_INPUT
     return OF_UNIT if place.from_ is None else OF_WEIGHT

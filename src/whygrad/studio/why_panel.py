@@ -33,6 +33,8 @@ def build(page: "Page") -> None:
             'dense no-caps aria-label="What is asked"'
         )
         ui.space()
+        bias = ui.button("Its bias", on_click=lambda: page.show(part=f"{page.look.part},bias"))
+        bias.props("no-caps dense flat")
         whole = ui.button("Whole network", on_click=lambda: page.show(part="", question=""))
         whole.props("no-caps dense flat")
     with ui.column().classes("wg-drag") as drag:
@@ -76,13 +78,15 @@ def build(page: "Page") -> None:
         if look.tab != "why":
             page.told = None if look.tab != "motion" else page.told
             return
-        known = questions(look.part)
+        known = questions(look.part, look.chosen)
         name = look.question if look.question in known else next(iter(known))
         title.set_text(title_of(subject, look.part))
         state["silent"] = True
         asked.set_options(known, value=name)
         state["silent"] = False
         whole.set_visibility(bool(look.part))
+        place = place_of(look.part)
+        bias.set_visibility(place is not None and place.layer > 0 and place.from_ is None)
         key = (look.part, name, look.chosen, subject.step, id(page.desk.following), subject.net)
         drag.set_visibility(name == "ripple")
         if key == state["key"]:
