@@ -79,7 +79,7 @@ def find_again(about: dict[str, Any], target: str, task: Task) -> Source:
     if about["kind"] == "file":
         return find(about["path"], target, task)
     if about["kind"] == "data set":
-        return find(about["name"], target, task, about["seed"])
+        return _data_set(about["name"], target, task, about["seed"])
     raise InputError("it was trained on a frame in memory: give the rows to score")
 
 

@@ -63,6 +63,8 @@ def read(run: Path, snapshot: Snapshot | str) -> State:
 
     name = snapshot if isinstance(snapshot, str) else snapshot.path
     path = run / name
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise FileError(f"{run}: {name} is not in the run's folder")
     try:
         found = path.read_bytes()
     except OSError as error:

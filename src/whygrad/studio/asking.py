@@ -3,7 +3,7 @@
 A part is named as everywhere: "2:1" is a unit, "2:1,0" a weight, "2:1,bias" a bias, "" the whole network.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from whygrad.errors import InputError
@@ -11,6 +11,7 @@ from whygrad.explanation import Explanation
 from whygrad.names import Place
 from whygrad.show.choosing import PART
 from whygrad.studio.subject import Chosen, Subject
+from whygrad.why.course import course_of
 
 # Question → what it is called on the page, for a weight or bias, a unit, and the whole network.
 OF_WEIGHT = {
@@ -116,13 +117,15 @@ def answer(subject: Subject, asked: Question) -> Explanation:
 
 
 def _ledger(subject: Subject, place: Place | None) -> Explanation:
-    if subject.run is None or subject.last == 0:
+    run = subject.run
+    if run is None or subject.step == run.start:
         raise InputError(
-            "nothing has been learned yet: train first, then the ledger tells what moved it"
+            "nothing has been learned yet at this step: train, then the ledger tells what moved it"
         )
     if place is None:
         raise InputError("choose a weight, a bias or a neuron")
     if subject.notice:
         raise InputError(subject.notice)
     of = {"from_": place.from_} if place.from_ is not None else {}
-    return subject.run.why.moved(place.layer, place.to, **of)
+    up_to = replace(subject.why, run=course_of(run, subject.step))
+    return up_to.moved(place.layer, place.to, **of)

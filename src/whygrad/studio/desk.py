@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from whygrad import datasets
-from whygrad.errors import InputError, WhygradError
+from whygrad.errors import InputError
 from whygrad.fitting import find
-from whygrad.record import Run, free_name, open_run
+from whygrad.record import Run, free_name
 from whygrad.settings import Settings
 from whygrad.studio.draft import Draft, edited, subject_of
 from whygrad.studio.following import Following
+from whygrad.studio.guard import confined
 from whygrad.studio.subject import Subject, alone
 from whygrad.studio.worker import Status, Worker
 from whygrad.training import Fitted
@@ -34,7 +35,11 @@ SLOWLY = 100.0  # steps a second, at which one can watch a small set being learn
 
 
 class Desk:
-    """One studio: what is being worked on; its methods may take long and are not for the event loop."""
+    """One studio: what is being worked on; its methods may take long and are not for the event loop.
+
+    The run `shown` first is the user's choice, and its data are read from wherever they are; of all else
+    only what lies in the folder is.
+    """
 
     def __init__(self, folder: Path, shown: Run | Fitted | None = None) -> None:
         self.folder = folder
@@ -45,6 +50,7 @@ class Desk:
         self.worker: Worker | None = None
         self.speed: float | None = None
         self.version = 0  # goes up when something else is shown
+        self._settled: Status | None = None  # the end that is read already
         self._lock = threading.RLock()
         if isinstance(shown, Run):
             self._open(Following(shown))
@@ -57,6 +63,8 @@ class Desk:
         self, given: str, target: str | None = None, settings: Settings | None = None, **more: Any
     ) -> None:
         """Take a data set by name, or a file of the folder, to learn from; what was shown goes away."""
+        if given not in datasets.NAMES:
+            given = str(confined(given, self.folder))
         seed = 0 if settings is None else settings.seed
         source = replace(find(given, target, seed=seed), **more)
         draft = Draft(source, settings or _fitting(given))
@@ -158,6 +166,7 @@ class Desk:
     def _resume(self, command: str) -> None:
         """Go on with the run that is shown; one at its end is given as many epochs once more."""
         assert self.following is not None
+        self.following.reread()
         run = self.following.run
         more = (
             run.plan.epochs + (1 if command != "go" else run.plan.epochs) if run.concluded else None
@@ -171,7 +180,11 @@ class Desk:
         worker = self.worker
         if worker is None or not (worker.path / "manifest.json").exists():
             return False
+        status = worker.status
         if self.following is not None and self.following.path == worker.path:
+            if status.over and status is not self._settled:
+                self.following.reread()
+                self._settled = status
             return False
         given = None if self.draft is None else self.draft.tabulated
         following = Following.open(worker.path, given)
@@ -187,6 +200,8 @@ class Desk:
         parent = self.following
         if parent is None:
             raise InputError("there is no training yet to go another way from")
+        if not parent.rows():
+            raise InputError(parent.notice)
         with self._lock:
             self.stop()
             path = free_name(f"{parent.path.stem}-fork", self.folder)
@@ -197,27 +212,25 @@ class Desk:
     # ── what is shown ──
 
     def open(self, path: Path) -> None:
-        """Show a run that lies on the disk."""
-        self._open(Following(open_run(path)))
+        """Show a run that lies in the folder."""
+        self._open(self._found(path))
+
+    def _found(self, path: Path) -> Following:
+        place = confined(path, self.folder)
+        if (place / "manifest.json").exists():
+            for part in place.rglob("*"):
+                confined(part, self.folder)  # no link leads out of it
+        return Following.open(place, folder=self.folder)
 
     def _open(self, following: Following) -> None:
-        self._show(None, following)
-        self._rebuild(following)
-
-    def _rebuild(self, following: Following) -> None:
-        """Find the table and settings of an opened run, so that another network can be built from them."""
-        run = following.run
-        if not run.on_table:
-            return
-        try:
-            source = find(**_whence(run))
-        except WhygradError:
-            return
-        self.draft = Draft(source, run.settings)
+        """Show a run, with its table and settings, where they are, to build another network from."""
+        following.rows()
+        run, source = following.run, following.source
+        self._show(None if source is None else Draft(source, run.settings), following)
 
     def compare(self, path: Path | None) -> None:
         """Draw the curves of another run beside."""
-        self.other = None if path is None else Following.open(path)
+        self.other = None if path is None else self._found(path)
         self.version += 1
 
     def subject(self, step: int | None = None) -> Subject:
@@ -237,14 +250,3 @@ def _fitting(name: str) -> Settings:
     if name in datasets.DRAWN:
         return Settings(hidden=hidden, activation="tanh", rate=0.03, l2=0.0)
     return Settings(hidden=hidden, activation="tanh", rate=0.01)
-
-
-def _whence(run: Any) -> dict[str, Any]:
-    about = run.manifest["data"]
-    given = about.get("path") or about.get("name") or ""
-    return {
-        "given": given,
-        "target": run.target,
-        "task": run.encoding.task,
-        "seed": about.get("seed", 0),
-    }

@@ -43,12 +43,20 @@ class Draft:
     @property
     def tabulated(self) -> Tabulated:
         """What the table gives, whatever network is chosen."""
-        return _tabulated(self.source, self.settings)
+        return tabulated(self.source, self.settings)
 
     @cached_property
     def ready(self) -> Ready:
-        """The training that these settings make; raises `InputError` where they do not fit the table."""
-        return ready(_tabulated(self.source, self.settings), self.settings)
+        """The training that these settings make.
+
+        Raises `InputError` where they do not fit the table, and for what is too large, before that is made.
+        """
+        given = self.tabulated
+        encoding, hidden = given.encoding, self.settings.hidden or ()
+        check_size((len(encoding.names), *hidden, encoding.target.n_outputs))
+        found = ready(given, self.settings)
+        check_size(found.training.plan.net.sizes)
+        return found
 
     @property
     def hidden(self) -> tuple[int, ...]:
@@ -61,8 +69,8 @@ def _table_of(source: Source, settings: Settings) -> Tabulated:
     return tabulate(source, settings)
 
 
-def _tabulated(source: Source, settings: Settings) -> Tabulated:
-    """Give what the table makes; it follows from these settings alone."""
+def tabulated(source: Source, settings: Settings) -> Tabulated:
+    """Give what a table makes, the same once more where only the network is another."""
     cost = settings.cost if settings.cost == "poisson" else None
     kept = {name: getattr(settings, name) for name in ("seed", "held_out", "leave_out")}
     return _table_of(source, Settings(cost=cost, **kept))
@@ -71,13 +79,11 @@ def _tabulated(source: Source, settings: Settings) -> Tabulated:
 def subject_of(draft: Draft) -> Subject:
     """Give the network of a draft, with the parameters that its training will start from."""
     now = draft.ready
-    plan = now.training.plan
-    check_size(plan.net.sizes)
     return Subject(
-        plan=plan,
+        plan=now.training.plan,
         state=now.training.state,
         names=names_of_encoding(now.encoding),
-        parts=rows_of(_tabulated(draft.source, draft.settings)),
+        parts=rows_of(draft.tabulated),
         encoding=now.encoding,
     )
 
@@ -112,6 +118,8 @@ def edited(draft: Draft, kind: str, layer: int) -> Draft:
     """Add or remove a unit or a layer; a new layer comes before `layer`, with as many units as that has."""
     hidden = list(draft.hidden)
     place = layer - 1
+    if not 0 <= place < len(hidden) + (kind == "add_layer"):
+        raise InputError(f"layer {layer}: the hidden layers are 1 to {len(hidden)}")
     if kind == "add_layer":
         hidden.insert(place, hidden[min(place, len(hidden) - 1)] if hidden else 8)
     elif kind == "remove_layer":
@@ -121,6 +129,5 @@ def edited(draft: Draft, kind: str, layer: int) -> Draft:
     elif kind == "remove_unit":
         hidden[place] = max(1, hidden[place] - 1)
     new = replace(draft, settings=replace(draft.settings, hidden=tuple(hidden)))
-    encoding = draft.ready.encoding
-    check_size((len(encoding.names), *hidden, encoding.target.n_outputs))
+    _ = new.ready  # which refuses what is too large
     return new

@@ -1,7 +1,8 @@
 """A recorded run as the page follows it, while it is written and afterwards.
 
 The costs of the steps, the layers and the epochs are read again each time, and the parameters of any step
-computed; the examples are read once.
+computed; the examples are read once. Of a run that only lies in the studio's folder nothing outside of
+that folder is read, whatever its manifest says.
 """
 
 import threading
@@ -11,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from whygrad.errors import FileError, InputError
-from whygrad.fitting import Tabulated, find_again, tabulate
+from whygrad.fitting import Source, Tabulated, find_again
 from whygrad.functions import Array
 from whygrad.names import Names, names_of
 from whygrad.plan import State
 from whygrad.record import Run, manifest, open_run
 from whygrad.record.asking import names_of_encoding
-from whygrad.studio.draft import rows_of
+from whygrad.studio.draft import rows_of, tabulated
+from whygrad.studio.guard import confined
 from whygrad.studio.live import freshest
 from whygrad.studio.scoring import Scoring
 from whygrad.studio.subject import Rows, Subject
@@ -27,9 +29,15 @@ KEPT = 64  # states that are kept, so that going to and fro is quick
 
 @dataclass(eq=False)
 class Following:
-    """A run that is looked at; `state` and `subject` may be asked by several threads."""
+    """A run that is looked at; `state` and `subject` may be asked by several threads.
+
+    `folder` is the one that its data may be read from, None for a run of the user's choice: then from
+    wherever they are. `source` is the table that it was trained on, once `rows` has found it.
+    """
 
     run: Run
+    folder: Path | None = None
+    source: Source | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -39,18 +47,25 @@ class Following:
         self.scoring = Scoring(self)
 
     @staticmethod
-    def open(path: str | Path, given: Tabulated | None = None) -> "Following":
+    def open(
+        path: str | Path, given: Tabulated | None = None, folder: Path | None = None
+    ) -> "Following":
         """Open a run's folder; raises `FileError` where it cannot be.
 
         `given` is the table that it learns from, where that is at hand.
         """
         if given is None:
-            return Following(open_run(path))
+            return Following(open_run(path), folder)
         training, stopping = given.data["training"], given.data["stopping"]
         kept = (stopping.X, stopping.Y) if len(stopping.Y) else None
         found = Following(open_run(path, data=(training.X, training.Y), held_out=kept))
         found._rows = rows_of(given)
         return found
+
+    @property
+    def notice(self) -> str:
+        """Why there are no examples, or ""."""
+        return self._notice
 
     @property
     def path(self) -> Path:
@@ -62,11 +77,12 @@ class Following:
         """The number of updates that are recorded."""
         return self.run.step
 
-    def reopened(self) -> None:
-        """Read the manifest again, once a training has ended or gone on."""
+    def reread(self) -> None:
+        """Read the manifest again, which says more once a training has ended, and other once it went on."""
+        about = manifest.read(self.run.path)
         with self._lock:
-            about = manifest.read(self.run.path)
-            self.run = replace(self.run, manifest=about)
+            if about != self.run.manifest:
+                self.run = replace(self.run, manifest=about)
 
     def state(self, step: int) -> State:
         """Give the exact state after so many updates."""
@@ -81,10 +97,34 @@ class Following:
         with self._lock:
             if self._rows is None:
                 try:
-                    self.run, self._rows = _with_rows(self.run)
+                    self._rows = self._found()
                 except (InputError, FileError, OSError) as error:
                     self._rows, self._notice = {}, str(error)
             return self._rows
+
+    def _found(self) -> dict[str, Rows]:
+        """Find the examples; raises where they changed, are gone, or lie where nothing may be read."""
+        run, about = self.run, self.run.manifest["data"]
+        if self.folder is not None:
+            for path in _read_from(about):
+                confined(path, self.folder)
+        if run.given is not None or not run.on_table or about["kind"] == "frame":
+            return _of_arrays(run)
+        try:
+            self.source = find_again(about, run.target, run.encoding.task)
+            given = tabulated(self.source, run.settings)
+        except (InputError, FileError, OSError):
+            return _of_arrays(run)  # which has a copy, or says what is wrong
+        if given.encoding != run.encoding:
+            raise InputError(
+                f"the data are not those that {run.path.name} was trained on: other columns"
+            )
+        training, stopping = given.data["training"], given.data["stopping"]
+        kept = (stopping.X, stopping.Y) if len(stopping.Y) else None
+        run = replace(run, given=(training.X, training.Y), given_held_out=kept)
+        _ = run.data, run.held_out  # compared with the hashes of what was trained on
+        self.run = run
+        return rows_of(given)
 
     @property
     def names(self) -> Names:
@@ -126,26 +166,11 @@ class Following:
         return self.state(nearest.step)
 
 
-def _with_rows(run: Run) -> tuple[Run, dict[str, Rows]]:
-    """Give the run with its data, and its examples by part; raises where they changed or are gone."""
-    if run.given is not None or not run.on_table or run.manifest["data"]["kind"] == "frame":
-        return run, _of_arrays(run)
-    try:
-        source = find_again(run.manifest["data"], run.target, run.encoding.task)
-        given = tabulate(source, run.settings)
-    except (InputError, FileError, OSError):
-        return run, _of_arrays(
-            run
-        )  # which serves where the data were copied, and else says what is wrong
-    if given.encoding != run.encoding:
-        raise InputError(
-            f"the data are not those that {run.path.name} was trained on: other columns"
-        )
-    training, stopping = given.data["training"], given.data["stopping"]
-    kept = (stopping.X, stopping.Y) if len(stopping.Y) else None
-    run = replace(run, given=(training.X, training.Y), given_held_out=kept)
-    _ = run.data, run.held_out  # compared with the hashes of what was trained on
-    return run, rows_of(given)
+def _read_from(about: dict[str, Any]) -> list[str]:
+    """Give the paths that a manifest says the data lie at, the run's own folder aside."""
+    if about["kind"] == "mapped":
+        return [place["path"] for place in about["places"].values()]
+    return [about["path"]] if about["kind"] == "file" else []
 
 
 def _of_arrays(run: Run) -> dict[str, Rows]:

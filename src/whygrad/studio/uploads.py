@@ -7,6 +7,7 @@ from whygrad.errors import InputError
 from whygrad.files import write_atomically
 from whygrad.tables.reading import PARQUET, TEXT
 
+LONGEST = 200  # bytes of a name
 UNSAFE = re.compile(r"[^\w. ()\-]+")
 
 
@@ -15,8 +16,9 @@ def keep(folder: Path, name: str, content: bytes) -> Path:
 
     The same content under the same name is kept once.
     """
-    plain = UNSAFE.sub("_", name.replace("\\", "/").rsplit("/", 1)[-1]).lstrip(".") or "table.csv"
+    plain = UNSAFE.sub("_", name.replace("\\", "/").rsplit("/", 1)[-1]).lstrip(".")
     stem, ending = Path(plain).stem, Path(plain).suffix.lower()
+    stem = stem.encode()[:LONGEST].decode(errors="ignore")
     if ending not in (*TEXT, *PARQUET):
         raise InputError(
             f"{name}: not a table that can be read: upload CSV ({', '.join(TEXT)}) or Parquet "
@@ -26,7 +28,7 @@ def keep(folder: Path, name: str, content: bytes) -> Path:
         raise InputError(f"{name}: the file is empty")
     path, number = folder / f"{stem}{ending}", 2
     while path.exists():
-        if path.is_file() and path.read_bytes() == content:
+        if path.is_file() and not path.is_symlink() and path.read_bytes() == content:
             return path
         path, number = folder / f"{stem}-{number}{ending}", number + 1
     write_atomically(path, content)

@@ -176,16 +176,18 @@ def group_names(course: Course, names: Names, count: int) -> tuple[str, ...]:
     return ("all examples",) if count == 1 else class_names(course.plan.net, names)
 
 
-def course_of(run: Any) -> Course:
-    """Give the course of a recorded run; a `Course` is handed through."""
+def course_of(run: Any, step: int | None = None) -> Course:
+    """Give the course of a recorded run, to its end or to a step; a `Course` is handed through."""
     if isinstance(run, Course):
         return run
     refuse(run.plan)
     from whygrad.record import asking, forking, replay
 
-    last_state = run.state(run.step)
-    theta = final(run.plan, last_state)
-    last = run.step if theta is last_state.theta else last_state.best_step
+    last = run.step if step is None else step
+    last_state = run.state(last)
+    theta = last_state.theta if step is not None else final(run.plan, last_state)
+    if theta is not last_state.theta:
+        last = last_state.best_step
     if last < run.start:
         raise InputError(
             f"{run.path.name} ended with the best parameters of its parent, those of step {last}, before "

@@ -1,0 +1,386 @@
+"""What is worked on in the studio, before a browser shows it: tables, networks drawn up, runs opened."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import whygrad as wg
+from whygrad.errors import FileError, InputError
+from whygrad.fitting import find, make_ready, ready, tabulate
+from whygrad.record import open_run
+from whygrad.record.rows import record_table
+from whygrad.settings import Settings
+from whygrad.studio import draft as drafts
+from whygrad.studio.desk import Desk
+from whygrad.studio.draft import Draft, subject_of
+from whygrad.studio.following import Following
+from whygrad.studio.uploads import keep
+
+QUICK = Settings(hidden=(5, 4), epochs=2, engine="reference", seed=3)
+
+
+def write(folder, name, header, rows):
+    path = folder / name
+    lines = [header, *(",".join(map(str, row)) for row in rows)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def houses(folder, name="houses.csv", rows=40):
+    """A table with a number to predict, and one column of classes."""
+    rng = np.random.default_rng(0)
+    size, age = rng.uniform(50, 200, rows).round(1), rng.integers(1, 90, rows)
+    kind = ["flat" if s < 120 else "house" for s in size]
+    price = (3 * size - age + 20).round(2)
+    return write(folder, name, "size,age,kind,price", zip(size, age, kind, price, strict=True))
+
+
+@pytest.fixture
+def desk(tmp_path):
+    found = Desk(tmp_path)
+    found.load("iris", settings=QUICK)
+    return found
+
+
+# ── a network that is drawn up ───────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("settings", [QUICK, replace(QUICK, hidden=None, l1=0.1, dropout=0.2)])
+def test_a_table_encoded_once_gives_the_trainings_that_it_gives_anew(settings):
+    source = find("iris", seed=3)
+    given = tabulate(source, Settings(seed=3, hidden=(50,)))
+    now, anew = ready(given, settings), make_ready(source, settings)
+    assert now.settings == anew.settings
+    assert now.training.plan == anew.training.plan
+    assert now.encoding == anew.encoding
+    assert now.training.state.theta.tobytes() == anew.training.state.theta.tobytes()
+    for one, other in ((now.training.data, anew.training.data),):
+        assert one.X.tobytes() == other.X.tobytes()
+        assert one.Y.tobytes() == other.Y.tobytes()
+    for part in ("training", "held_out"):
+        assert now.part(part).X.tobytes() == anew.part(part).X.tobytes()
+
+
+def test_a_draft_starts_from_the_parameters_that_training_starts_from(desk, tmp_path):
+    record_table(tmp_path / "iris.run", find("iris", seed=3), QUICK)
+    start = open_run(tmp_path / "iris.run").state(0)
+    subject = desk.subject()
+    assert subject.theta.flat.tobytes() == start.theta.tobytes()
+    assert (subject.step, subject.last, subject.run, subject.notice) == (0, 0, None, "")
+
+
+def test_a_table_is_encoded_once_while_only_the_network_changes(desk, monkeypatch):
+    asked = []
+    monkeypatch.setattr(drafts, "tabulate", lambda *given: asked.append(given) or tabulate(*given))
+    before = desk.draft.tabulated
+    desk.set(activation="tanh", rate=0.5, l2=0.1, epochs=7, cost="squared_error")
+    desk.edit("add_unit", 1)
+    desk.edit("add_layer", 1)
+    assert desk.draft.tabulated is before
+    assert asked == []
+    desk.set(seed=4)
+    assert desk.draft.tabulated is not before
+    assert len(asked) == 1
+
+
+def test_counts_are_encoded_otherwise_for_the_poisson_cost(tmp_path):
+    desk = Desk(tmp_path)
+    desk.load(str(houses(tmp_path)), "price", QUICK)
+    plain = desk.draft.tabulated.encoding.target
+    desk.set(cost="poisson")
+    counts = desk.draft.tabulated.encoding.target
+    assert counts.center == 0 != plain.center
+    assert subject_of(desk.draft).plan.net.C.name == "poisson"
+
+
+def test_units_and_layers_are_added_and_removed(desk):
+    def hidden(kind, layer):
+        desk.edit(kind, layer)
+        assert desk.subject().net.sizes == (4, *desk.draft.hidden, 3)
+        return desk.draft.hidden
+
+    assert desk.draft.hidden == (5, 4)
+    assert hidden("add_unit", 2) == (5, 5)
+    assert hidden("remove_unit", 1) == (4, 5)
+    assert hidden("add_layer", 1) == (4, 4, 5)  # before the first, as wide as that
+    assert hidden("add_layer", 4) == (4, 4, 5, 5)  # before the output, as wide as the last
+    assert hidden("remove_layer", 2) == (4, 5, 5)
+    for _ in range(3):
+        hidden("remove_layer", 1)
+    assert desk.draft.hidden == ()
+    assert hidden("add_layer", 1) == (8,)
+    for _ in range(9):
+        hidden("remove_unit", 1)
+    assert desk.draft.hidden == (1,)
+
+
+@pytest.mark.parametrize(
+    "kind, layer", [("add_unit", 0), ("add_unit", 3), ("remove_layer", 9), ("add_layer", 4)]
+)
+def test_a_layer_that_is_not_there_is_not_changed(desk, kind, layer):
+    with pytest.raises(InputError, match=rf"^layer {layer}: the hidden layers are 1 to 2$"):
+        desk.edit(kind, layer)
+    assert desk.draft.hidden == (5, 4)
+
+
+def test_what_is_too_large_is_refused_before_it_is_made(desk, monkeypatch):
+    def never(*given):
+        raise AssertionError("made")
+
+    monkeypatch.setattr(drafts, "ready", never)
+    instead = "train it with `whygrad train` and open its run"
+    for hidden, message in (
+        ((10**9,), f"a hidden layer of 1000000000 units: 512 here at most; {instead}"),
+        ((4,) * 7, f"7 hidden layers: 6 here at most; {instead}"),
+    ):
+        with pytest.raises(InputError) as refused:
+            desk.set(hidden=hidden)
+        assert str(refused.value) == message
+    assert desk.draft.settings == QUICK
+
+
+def test_too_many_weights_are_refused():
+    with pytest.raises(InputError, match=r"^2,097,665 weights: 2,000,000 here at most; train it"):
+        drafts.check_size((4096 - 1, 512, 1))
+    drafts.check_size((3000, 512, 1))
+
+
+def test_a_layer_grows_up_to_its_limit(desk):
+    desk.set(hidden=(511,))
+    desk.edit("add_unit", 1)
+    with pytest.raises(InputError, match=r"^a hidden layer of 513 units: 512 here at most"):
+        desk.edit("add_unit", 1)
+    assert desk.draft.hidden == (512,)
+
+
+def test_a_target_of_a_thousand_classes_is_refused_with_what_to_do(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = [(f"{x:.3f}", f"c{i % 1000}") for i, x in enumerate(rng.normal(size=2100))]
+    desk = Desk(tmp_path)
+    with pytest.raises(InputError) as refused:
+        desk.load(str(write(tmp_path, "names.csv", "x,name", rows)), "name", QUICK)
+    assert str(refused.value) == (
+        "the target has 1000 classes: 100 here at most; train it with `whygrad train` and open its run, "
+        "or choose another target"
+    )
+    assert desk.draft.title == "spirals"  # what was there before stays
+
+
+def test_settings_that_do_not_fit_leave_the_network_as_it_was(desk):
+    for changes in ({"rate": -1}, {"batch_size": 10**6}, {"cost": "poisson"}, {"dropout": 1.0}):
+        with pytest.raises(InputError):
+            desk.set(**changes)
+    assert desk.draft.settings == QUICK
+
+
+def test_columns_can_be_left_out(tmp_path):
+    path = houses(tmp_path)
+    desk = Desk(tmp_path)
+    desk.load(str(path), "price", replace(QUICK, leave_out=("age",)))
+    assert "age" not in desk.subject().names.inputs
+    assert desk.draft.title == "houses.csv"
+    assert desk.draft.given == str(path)
+
+
+def test_every_data_set_that_is_drawn_opens_with_a_network_of_its_own(tmp_path):
+    desk = Desk(tmp_path)
+    assert desk.draft.title == "spirals"
+    version = desk.version
+    desk.load("xor")
+    assert desk.version > version
+    assert (desk.draft.hidden, desk.speed) == ((4,), 100.0)
+    desk.load("iris")
+    assert (desk.draft.hidden, desk.speed) == ((6,), None)
+
+
+# ── runs that are opened ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_opened_run_gives_the_network_to_build_another_from(tmp_path):
+    record_table(tmp_path / "iris.run", find("iris", seed=3), QUICK)
+    desk = Desk(tmp_path, open_run(tmp_path / "iris.run"))
+    assert desk.draft.hidden == (5, 4)
+    assert desk.subject().step == desk.following.step == 8
+    desk.reset()
+    assert desk.following is None
+    assert desk.subject().step == 0
+    assert desk.subject().plan == subject_of(Draft(find("iris", seed=3), QUICK)).plan
+
+
+def test_a_run_and_the_network_to_build_from_it_share_one_encoding(tmp_path):
+    record_table(tmp_path / "iris.run", find("iris", seed=3), QUICK)
+    desk = Desk(tmp_path, open_run(tmp_path / "iris.run"))
+    assert desk.draft.tabulated.data["training"].X is desk.following.rows()["training"].X
+
+
+def test_a_run_on_arrays_is_shown_but_no_table_comes_with_it(tmp_path):
+    X, y = np.random.default_rng(0).normal(size=(30, 3)), np.arange(30) % 2
+    net = wg.Network(3, [wg.Dense(4, "tanh"), wg.Dense(1, "sigmoid")], cost="binary_cross_entropy")
+    wg.train(net, X, y, epochs=3, record=tmp_path / "a.run", engine="reference")
+    desk = Desk(tmp_path, open_run(tmp_path / "a.run"))
+    assert desk.draft is None
+    assert desk.subject().net.sizes == (3, 4, 1)
+    for refused in (lambda: desk.set(rate=0.1), lambda: desk.edit("add_unit", 1)):
+        with pytest.raises(InputError, match="this run was opened as it is: choose data first"):
+            refused()
+
+
+def test_a_network_without_a_run_is_shown(tmp_path):
+    net = wg.Network(2, [wg.Dense(3, "tanh"), wg.Dense(1, "identity")])
+    X = np.random.default_rng(0).normal(size=(20, 2))
+    fitted = wg.train(net, X, X[:, :1], epochs=2)
+    subject = Desk(tmp_path, fitted).subject()
+    assert subject.theta.flat.tobytes() == fitted.theta.flat.tobytes()
+    assert subject.parts == {}
+    assert "came without its data" in subject.notice
+
+
+def test_a_fork_needs_a_training_and_its_data(tmp_path):
+    desk = Desk(tmp_path)
+    with pytest.raises(InputError, match="there is no training yet"):
+        desk.fork(0, rate=0.1)
+    path = houses(tmp_path)
+    record_table(tmp_path / "h.run", find(str(path), "price"), QUICK, copy_data=False)
+    path.unlink()
+    desk.open(tmp_path / "h.run")
+    with pytest.raises(InputError, match=r"houses\.csv"):
+        desk.fork(1, rate=0.1)
+    assert desk.worker is None
+
+
+# ── nothing outside of the folder ────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def apart(tmp_path):
+    """A folder for the studio; beside it a table, and a run on that table that is copied into it."""
+    folder, outside = tmp_path / "inside", tmp_path / "outside"
+    folder.mkdir()
+    outside.mkdir()
+    path = houses(outside)
+    record_table(outside / "h.run", find(str(path), "price"), QUICK, copy_data=False)
+    shutil.copytree(outside / "h.run", folder / "h.run")
+    return folder, outside
+
+
+def test_no_table_outside_of_the_folder_is_read(apart):
+    folder, outside = apart
+    desk = Desk(folder)
+    for given in (str(outside / "houses.csv"), "../outside/houses.csv"):
+        with pytest.raises(FileError, match="not in the folder that the studio was started in"):
+            desk.load(given, "price")
+    (folder / "link.csv").symlink_to(outside / "houses.csv")
+    with pytest.raises(FileError, match="not in the folder"):
+        desk.load("link.csv", "price")
+
+
+def test_the_data_of_a_run_that_lies_in_the_folder_are_read_from_the_folder_alone(apart):
+    folder, _ = apart
+    desk = Desk(folder)
+    desk.open(folder / "h.run")
+    subject = desk.subject()
+    assert subject.parts == {}
+    assert "not in the folder that the studio was started in" in subject.notice
+    assert desk.draft is None
+    desk.compare(folder / "h.run")
+    assert desk.other.rows() == {}
+
+
+def test_the_data_of_the_run_that_the_user_named_are_read_from_wherever_they_are(apart):
+    folder, outside = apart
+    for path in (folder / "h.run", outside / "h.run"):
+        desk = Desk(folder, open_run(path))
+        assert list(desk.subject().parts) == ["training", "held out"]
+        assert desk.draft.given == str(outside / "houses.csv")
+
+
+def test_no_run_outside_of_the_folder_is_opened(apart):
+    folder, outside = apart
+    desk = Desk(folder)
+    (folder / "linked.run").symlink_to(outside / "h.run")
+    for path in (outside / "h.run", folder / ".." / "outside" / "h.run", folder / "linked.run"):
+        for read in (desk.open, desk.compare):
+            with pytest.raises(FileError, match="not in the folder"):
+                read(path)
+    assert desk.following is None
+    assert desk.other is None
+
+
+def test_a_run_whose_files_are_links_that_lead_out_is_not_opened(apart):
+    folder, outside = apart
+    snapshots = folder / "h.run" / "snapshots"
+    shutil.rmtree(snapshots)
+    snapshots.symlink_to(outside / "h.run" / "snapshots")
+    with pytest.raises(FileError, match="snapshots: not in the folder"):
+        Desk(folder).open(folder / "h.run")
+
+
+def test_a_manifest_cannot_name_a_file_as_a_data_set(apart):
+    folder, outside = apart
+    path = folder / "h.run" / "manifest.json"
+    about = json.loads(path.read_text())
+    about["data"] |= {"kind": "data set", "name": str(outside / "houses.csv"), "seed": 0}
+    path.write_text(json.dumps(about))
+    following = Following.open(folder / "h.run", folder=folder)
+    assert following.rows() == {}
+    assert "unknown data set" in following.notice
+
+
+# ── files that are uploaded ──────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "name, kept",
+    [
+        ("houses.csv", "houses.csv"),
+        ("../../etc/houses.csv", "houses.csv"),
+        ("C:\\data\\houses.CSV", "houses.csv"),
+        ("häuser (2) größe.parquet", "häuser (2) größe.parquet"),
+        ("a;b\n$(rm).csv", "a_b_(rm).csv"),
+        ("..csv.csv", "csv.csv"),
+        ("…\u202e.tsv", "_.tsv"),
+    ],
+)
+def test_an_upload_is_kept_in_the_folder_under_a_name_of_its_own(tmp_path, name, kept):
+    path = keep(tmp_path, name, b"x")
+    assert path == tmp_path / kept
+    assert [one.name for one in tmp_path.iterdir()] == [kept]
+
+
+def test_the_same_upload_twice_is_one_file_and_another_one_has_another_name(tmp_path):
+    first = keep(tmp_path, "a.csv", b"1")
+    assert keep(tmp_path, "a.csv", b"1") == first
+    second = keep(tmp_path, "a.csv", b"2")
+    assert second.name == "a-2.csv"
+    assert keep(tmp_path, "a.csv", b"2") == second
+    assert keep(tmp_path, "a.csv", b"3").name == "a-3.csv"
+    assert first.read_bytes() == b"1"
+    (tmp_path / "b.csv").mkdir()
+    assert keep(tmp_path, "b.csv", b"1").name == "b-2.csv"
+
+
+@pytest.mark.parametrize("name", ["a.exe", "a.csv.html", "csv", ".csv", "..", "", "a.csv/"])
+def test_what_is_no_table_is_not_kept(tmp_path, name):
+    with pytest.raises(InputError, match="not a table that can be read: upload CSV"):
+        keep(tmp_path, name, b"x")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_upload_never_follows_a_link_or_an_overlong_name_out_of_the_folder(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (tmp_path / "secret.csv").write_bytes(b"secret")
+    (folder / "a.csv").symlink_to(tmp_path / "gone.csv")
+    assert keep(folder, "a.csv", b"x").resolve().is_relative_to(folder)
+    (folder / "s.csv").symlink_to(tmp_path / "secret.csv")
+    assert keep(folder, "s.csv", b"secret").resolve().is_relative_to(folder)
+    assert not (tmp_path / "gone.csv").exists()
+    assert len(keep(folder, "é" * 500 + ".csv", b"x").name.encode()) <= 255
+
+
+def test_an_empty_upload_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"^a\.csv: the file is empty$"):
+        keep(tmp_path, "a.csv", b"")
