@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from nicegui import ui
 
 from whygrad.optimizers import OPTIMIZERS
+from whygrad.settings import SCHEDULES
 
 if TYPE_CHECKING:
     from whygrad.studio.page import Page
@@ -21,17 +22,24 @@ def ask(page: "Page") -> None:
         ui.label(
             "The training goes on from here in another way, as a run of its own; the first one stays."
         )
-        fields: dict[str, Any] = {
-            "rate": ui.number("Rate η", value=rate, min=0, format="%g"),
-            "optimizer": ui.select(
-                [n for n in OPTIMIZERS if n != "lbfgs"], value=name, label="Optimizer"
-            ),
-            "l2": ui.number("Penalty λ₂", value=plan.l2.strength, min=0, format="%g"),
-            "batch_size": ui.number("Batch size", value=plan.batch_size, min=1, precision=0),
-            "epochs": ui.number("Epochs in all", value=plan.epochs, min=1, precision=0),
-            "seed": ui.number("Seed of the order", value=plan.seed, min=0, precision=0),
-        }
+        known = [n for n in OPTIMIZERS if n != "lbfgs"]
+        with ui.element("div").classes("wg-fields"):
+            fields: dict[str, Any] = {
+                "rate": ui.number("Learning rate η", value=rate, min=0, format="%g"),
+                "optimizer": ui.select(known, value=name, label="Optimizer"),
+                "schedule": ui.select(list(SCHEDULES), label="How the rate changes"),
+                "l1": ui.number("Penalty λ₁", value=plan.l1.strength, min=0, format="%g"),
+                "l2": ui.number("Penalty λ₂", value=plan.l2.strength, min=0, format="%g"),
+                "batch_size": ui.number("Examples per step", value=plan.batch_size, min=1),
+                "epochs": ui.number("Epochs in all", value=plan.epochs, min=1),
+                "seed": ui.number("Seed of the order", value=plan.seed, min=0),
+            }
+            for field in fields.values():
+                field.props("dense outlined").classes("wg-field")
         before = {key: field.value for key, field in fields.items()}
+
+        if subject.step >= plan.epochs * plan.steps_per_epoch:  # else nothing would be left to do
+            fields["epochs"].set_value(2 * plan.epochs)
 
         def fork() -> None:
             changes = {
