@@ -65,7 +65,7 @@ def value_of(tree):
 
 
 @given(case=cases(), data=st.data())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_of_any_network_the_story_can_be_told(case, data):
     example = data.draw(st.integers(0, len(case.X) - 1))
     told = of(case, example, optimizer=data.draw(st.sampled_from(sorted(OPTIMIZERS))))
@@ -335,6 +335,16 @@ def test_numbers_are_also_told_in_the_targets_own_units():
         "The truth is 1,500, that is $1,500. The answer was 2,000, that is $2,000: 500 too high."
         in told[3].words
     )
+
+
+def test_inputs_are_told_as_the_data_have_them_with_what_they_are_inside():
+    net = wg.Network(2, [wg.Dense(1, "identity")])
+    names, scales = Names(inputs=("age", "owner")), ((40.0, 10.0), (0.0, 1.0))
+    told = frames(net, net.init(), [[2.5, 1.0]], [[1.0]], names=names, scales=scales)
+    assert "one question: age = 65, owner = 1. Inside" in told[0].words
+    assert "this age is 2.5 there" in told[0].words
+    plain = frames(net, net.init(), [[2.5, 1.0]], [[1.0]], names=names)
+    assert "one question: age = 2.5, owner = 1. The network" in plain[0].words
 
 
 def test_two_classes_of_one_output_are_both_named():

@@ -98,6 +98,17 @@ def test_columns_are_encoded_by_kind_and_keep_their_names():
     )
 
 
+def test_inputs_are_brought_back_to_the_units_of_their_columns_by_the_scales():
+    X = ENCODING.encode(FULL, np.float64)
+    value = X * [scale for _, scale in ENCODING.scales] + [center for center, _ in ENCODING.scales]
+    frame = FULL.to_pandas()
+    np.testing.assert_allclose(value[:, 2], frame["area"], rtol=1e-12)
+    known = frame["rooms"].notna().to_numpy()
+    np.testing.assert_allclose(value[known, 0], frame["rooms"][known], rtol=1e-12)
+    others = [k for k, name in enumerate(ENCODING.names) if name not in ("rooms", "area", "lift")]
+    np.testing.assert_array_equal(value[:, others], X[:, others])
+
+
 def test_what_is_left_out_is_told_with_the_reason():
     assert ENCODING.notes == (
         "column 'id' left out: it identifies the rows, every one is different",

@@ -47,6 +47,7 @@ def frames(
     names: Names | None = None,
     question: str = "",
     own: Callable[[float], str] | None = None,
+    scales: Sequence[tuple[float, float]] = (),
 ) -> tuple[Frame, ...]:
     """Tell one step of training in frames, for one example of its batch.
 
@@ -55,7 +56,8 @@ def frames(
     optimizer takes its first step from `theta`, at its own rate or `rate`. `weights`, `l1`, `l2` and
     `masks` are those of `gradients` and `forward`. `scale` (of clipping) and `decay` are told where they
     took part in `after`. `question` is what the example is called, `own` writes an output in the target's
-    own units. Raises `InputError` for an example that is not there, and where numbers overflow.
+    own units, and `scales` are (center, scale) of the inputs where they were standardised. Raises
+    `InputError` for an example that is not there, and where the numbers of its pass overflow.
 
     >>> from whygrad import Dense
     >>> net = Network(2, [Dense(3, "tanh"), Dense(1, "sigmoid")], cost="binary_cross_entropy")
@@ -76,7 +78,8 @@ def frames(
         if after is None:
             flat = _first_step(rule, eta, theta.flat, batch.gradients.flat)
             after = Parameters(net.sizes, flat)
-        return tuple(_told(Story(asked, batch, after, rule, eta, scale, decay, question, own)))
+        story = Story(asked, batch, after, rule, eta, scale, decay, question, own, tuple(scales))
+        return tuple(_told(story))
 
 
 def _alone(batch: Asked, X: Any, example: int) -> Asked:
@@ -170,6 +173,7 @@ def frames_of_training(
     names: Names | None = None,
     question: str = "",
     own: Callable[[float], str] | None = None,
+    scales: Sequence[tuple[float, float]] = (),
 ) -> tuple[Frame, ...]:
     """Tell the next step of a training from a state, were these examples its batch.
 
@@ -195,6 +199,7 @@ def frames_of_training(
         names=names,
         question=question,
         own=own,
+        scales=scales,
         **_penalties(plan, len(Y), weights),
     )
 

@@ -95,4 +95,5 @@ def frames_of(subject: Subject, chosen: Chosen) -> tuple[motion.Frame, ...]:
         names=subject.names,
         question=f"{chosen.part} example {places[0]}",
         own=subject.own,
+        scales=() if subject.encoding is None else subject.encoding.scales,
     )

@@ -80,6 +80,7 @@ class Story:
     decay : which share of all parameters the step took away besides.
     question : what the example is called, such as "row 17 of those held out", or "".
     own : how an output's number is said in the target's own units, or None.
+    scales : (center, scale) of every input, where the data were standardised, or ().
     """
 
     asked: Asked
@@ -91,6 +92,7 @@ class Story:
     decay: float = 0.0
     question: str = ""
     own: Callable[[float], str] | None = None
+    scales: tuple[tuple[float, float], ...] = ()
 
     @property
     def net(self) -> Network:

@@ -91,9 +91,7 @@ def hidden_blamed(story: Story, l: int) -> Frame:
     unknown = (np.full_like(W, np.nan) for W in story.asked.theta.W[1 : l + 1])
     edges = (None, *unknown, *story.flow.shares[l + 1 :])
     picture = story.picture(title, units, edges, BLAME, PASSED, backwards=True)
-    blamers = story.blamers(l, k)
-    lines = (Place(l + 1, j, k).part for j in blamers)
-    lit = (Place(l, k).part, *lines, *(Place(l + 1, j).part for j in blamers))
+    lit = (Place(l, k).part, *(Place(l + 1, j, k).part for j in story.blamers(l, k)))
     found = (equations.blame_of_hidden(story, l, k),)
     return Frame("backward", title, words, found, picture, lit)
 

@@ -27,7 +27,7 @@ def question(story: Story) -> Frame:
     )
     called = f", {clean(story.question)}" if story.question else ""
     words = (
-        f"This is an exam with one question{called}: {_inputs(story)}. {_task(story)} {thinking}"
+        f"This is an exam with one question{called}: {_inputs(story)} {_task(story)} {thinking}"
         f"All that the network knows is in {counted(count(net.sizes), 'number')}: a weight on every line, "
         "and a bias in every unit."
     )
@@ -55,7 +55,7 @@ def adds_up(story: Story, l: int) -> Frame:
     words += f"z = {said(story.z[l][j])}.{_loudest(story, l, j)}"
     title = f"{_layer(story, l)} {'adds' if one else 'add'} up"
     units = (*story.a[:l], story.z[l], *map(story.blank, range(l + 1, L + 1)))
-    meaning = f"{'input' if l == 1 else 'activation'}, in the {_ordinal(story, l)} the sum z"
+    meaning = f"{'input' if l == 1 else 'activation'}, {_there(story, l)} the sum z"
     picture = story.picture(title, units, story.asked.theta.W, meaning)
     found = (equations.weighted_input(story, l, j),)
     return Frame("forward", title, words, found, picture, _heard(story, l, j))
@@ -138,11 +138,24 @@ def _inputs(story: Story) -> str:
     if story.names.image:
         height, width = story.names.image
         dark = int(np.count_nonzero(x))
-        return f"an image of {height} × {width} pixels, {dark:,} of them not 0"
-    most = np.sort(np.argsort(-abs(x), kind="stable")[:4])
-    parts = [f"{story.name(0, int(k))} = {said(x[k])}" for k in most]
-    rest = len(x) - len(most)
-    return ", ".join(parts) + (f", and {counted(rest, 'more number')}" if rest else "")
+        return f"an image of {height} × {width} pixels, {dark:,} of them not 0."
+    order = np.argsort(-abs(x), kind="stable").tolist()
+    most, rest = sorted(order[:4]), len(x) - 4
+    parts = [f"{story.name(0, k)} = {said(_in_own_units(story, k))}" for k in most]
+    told = ", ".join(parts) + (f", and {counted(rest, 'more number')}" if rest > 0 else "") + "."
+    scaled = [k for k in order[:4] if story.scales and story.scales[k] != (0.0, 1.0)]
+    if scaled:
+        k = scaled[0]
+        told += (
+            " Inside the network every column is counted from its mean, in steps of its usual spread: "
+            f"this {story.name(0, k)} is {said(x[k])} there."
+        )
+    return told
+
+
+def _in_own_units(story: Story, k: int) -> float:
+    center, scale = story.scales[k] if story.scales else (0.0, 1.0)
+    return float(story.a[0][k]) * scale + center
 
 
 def _strongest_inputs(story: Story) -> tuple[str, ...]:
@@ -162,17 +175,15 @@ def _layer(story: Story, l: int) -> str:
     return f"The {'unit' if one else 'units'} of layer {l}"
 
 
-def _ordinal(story: Story, l: int) -> str:
+def _there(story: Story, l: int) -> str:
     if l == story.net.L:
-        return "output" if story.net.sizes[l] == 1 else "outputs"
-    return "hidden layer" if story.net.L == 2 else f"layer {l}"
+        return "at the output" if story.net.sizes[l] == 1 else "at the outputs"
+    return "in the hidden layer" if story.net.L == 2 else f"in layer {l}"
 
 
 def _heard(story: Story, l: int, j: int) -> tuple[str, ...]:
-    """Give a unit with the lines that it hears most along, and those who speak."""
-    heard = story.heard(l, j)
-    lines = (Place(l, j, k).part for k in heard)
-    return (Place(l, j).part, *lines, *(Place(l - 1, k).part for k in heard))
+    """Give a unit with the lines that it hears most along."""
+    return (Place(l, j).part, *(Place(l, j, k).part for k in story.heard(l, j)))
 
 
 def _loudest(story: Story, l: int, j: int) -> str:

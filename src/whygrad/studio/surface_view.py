@@ -35,9 +35,7 @@ def surface_of(subject: Subject, chosen: Chosen) -> surface.Surface:
     encoding = subject.encoding
     scales, target = ((0.0, 1.0), (0.0, 1.0)), (0.0, 1.0)
     if encoding is not None:
-        columns = [(getattr(c, "center", 0.0), getattr(c, "scale", 1.0)) for c in encoding.columns]
-        if len(columns) == 2:
-            scales = columns[0], columns[1]
+        scales = encoding.scales[0], encoding.scales[1]
         target = encoding.target.center, encoding.target.scale
     return surface.Surface(
         subject.net,

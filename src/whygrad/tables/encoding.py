@@ -147,6 +147,15 @@ class Encoding:
         """For each encoded column the column of the table that it comes from."""
         return tuple(column.name for column in self.columns for _ in column.names)
 
+    @cached_property
+    def scales(self) -> tuple[tuple[float, float], ...]:
+        """For each encoded column its center and scale: value = encoded · scale + center."""
+        found: list[tuple[float, float]] = []
+        for column in self.columns:
+            first = (column.center, column.scale) if isinstance(column, Number) else (0.0, 1.0)
+            found += [first] + [(0.0, 1.0)] * (len(column.names) - 1)
+        return tuple(found)
+
     @property
     def task(self) -> Task:
         """ "classification" or "regression"."""
