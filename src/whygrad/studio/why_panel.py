@@ -5,6 +5,7 @@ has a slider: while it is dragged, the ripple runs through the drawing.
 """
 
 import json
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +48,7 @@ def build(page: "Page") -> None:
                 value=0,
                 on_change=lambda e: dragged(e.value),
             )
-            slider.props('aria-label="Move the weight"').on("change", lambda: released())
+            slider.props('aria-label="Move the weight"')
             moved = ui.label().classes("wg-number")
         told = ui.label().classes("wg-told").props('aria-live="polite"')
         curve = ui.echart({}).classes("wg-chart")
@@ -70,7 +71,6 @@ def build(page: "Page") -> None:
         "value": 0.0,
         "silent": False,
         "by": None,
-        "last": 0.1,
     }
 
     def update() -> None:
@@ -121,7 +121,7 @@ def build(page: "Page") -> None:
         if value is None:  # an input is moved from where it is
             place, found = place_of(part), subject.examples(page.look.chosen)
             value = 0.0 if place is None or found is None else float(found[0][:, place.to].mean())
-        state["value"], state["part"], state["last"] = value, part, 0.1
+        state["value"], state["part"] = value, part
         state["silent"] = True
         slider._props["min"], slider._props["max"] = value - REACH, value + REACH
         slider.set_value(value)
@@ -136,14 +136,9 @@ def build(page: "Page") -> None:
             return
         waiting = state["by"] is not None
         state["by"] = float(value) - state["value"]
-        state["last"] = state["by"]
         moved.set_text(f"{value:.4g}")
         if not waiting:
             page.later(ripple)
-
-    def released() -> None:
-        """Give the whole answer for where the slider was left."""
-        ask(Question(state["part"], "ripple", page.look.chosen, state["last"]), state["key"])
 
     async def ripple() -> None:
         """Draw where the slider is now; what was passed over meanwhile is not."""
@@ -155,6 +150,11 @@ def build(page: "Page") -> None:
                     rippled(found, by)
             if state["by"] == by:
                 state["by"] = None
+                with page.client:
+                    ask(
+                        question if by else Question(state["part"], "ripple", page.look.chosen),
+                        state["key"],
+                    )
 
     def rippled(found: Explanation, by: float) -> None:
         page.answer, page.told = found, _drawn(found)
@@ -183,8 +183,6 @@ def _drawn(found: Explanation | None) -> NetworkPicture | None:
 
 
 def _without_network(found: Explanation) -> Explanation:
-    from dataclasses import replace
-
     rest = tuple(one for one in found.pictures if not isinstance(one, NetworkPicture))
     return replace(found, pictures=rest)
 
