@@ -4,6 +4,7 @@ What the answer speaks of lights up in the drawing when it is pointed at, and th
 has a slider: while it is dragged, the ripple runs through the drawing.
 """
 
+import asyncio
 import json
 from dataclasses import replace
 from functools import partial
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from whygrad.studio.page import Page
 
 REACH = 2.0  # how far to either side a weight can be dragged
+USUAL = 0.1  # Δw, before it is dragged
+SETTLED = 0.3  # seconds without a move, after which a slider was left where it is
 POINTING = (
     "(e) => { const part = e.target.closest('[data-part]'); emit(part ? part.dataset.part : ''); }"
 )
@@ -71,6 +74,7 @@ def build(page: "Page") -> None:
         "value": 0.0,
         "silent": False,
         "by": None,
+        "left": None,
     }
 
     def update() -> None:
@@ -142,7 +146,9 @@ def build(page: "Page") -> None:
 
     async def ripple() -> None:
         """Draw where the slider is now; what was passed over meanwhile is not."""
-        while (by := state["by"]) is not None:
+        by, question = USUAL, Question("", "", page.look.chosen)
+        while state["by"] is not None:
+            by = state["by"]
             question = Question(state["part"], "ripple", page.look.chosen, by)
             found = await page.in_thread(partial(answer, page.now, question)) if by else None
             if found is not None:
@@ -150,11 +156,11 @@ def build(page: "Page") -> None:
                     rippled(found, by)
             if state["by"] == by:
                 state["by"] = None
-                with page.client:
-                    ask(
-                        question if by else Question(state["part"], "ripple", page.look.chosen),
-                        state["key"],
-                    )
+        state["left"] = left = object()
+        await asyncio.sleep(SETTLED)
+        if state["left"] is left and state["by"] is None:
+            with page.client:  # the slider was left: the answer in full
+                ask(question if by else replace(question, by=USUAL), state["key"])
 
     def rippled(found: Explanation, by: float) -> None:
         page.answer, page.told = found, _drawn(found)
