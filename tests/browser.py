@@ -4,6 +4,7 @@
                `served_to_all` ends it after the last test of a file
     browser    Debian's chromium without a window, 1280 × 900
     narrow     the same, 400 × 800, as a telephone is
+    alone      the same, 1280 × 900, for pages that no studio serves
 
 The browser can reach this machine only, and keeps a list of all that a page has asked for. Pictures of
 pages go to the folder that the variable WHYGRAD_SCREENSHOTS names.
@@ -336,3 +337,9 @@ def browser(chromium, served):
 def narrow(chromium, served):
     """A browser of 400 × 800."""
     yield from _window(chromium, 400, 800)
+
+
+@pytest.fixture
+def alone(chromium):
+    """A browser of 1280 × 900 for pages that no studio serves."""
+    yield from _window(chromium, 1280, 900)

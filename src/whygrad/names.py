@@ -4,6 +4,7 @@ Units count from 0. A unit is "petal width" (a column), "pixel 12,7" (row and co
 (a class), or "hidden 3"; with several hidden layers "hidden 2:3", as `LAYER:UNIT` on the command line.
 """
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +12,8 @@ import numpy as np
 
 from whygrad.errors import InputError, nearest
 from whygrad.network import Network
+
+PART = re.compile(r"([0-9]{1,6}):([0-9]{1,9})(?:,([0-9]{1,9}|bias))?")
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,19 @@ class Place:
         '2:1,0'
         """
         return f"{self.layer}:{self.to}" + ("" if self.from_ is None else f",{self.from_}")
+
+    @classmethod
+    def read(cls, part: str) -> "Place | None":
+        """Read a place from its name; what is none gives None.
+
+        >>> Place.read("2:1,bias"), Place.read("2:1"), Place.read("layer 2")
+        (Place(layer=2, to=1, from_='bias'), Place(layer=2, to=1, from_=None), None)
+        """
+        found = PART.fullmatch(part)
+        if found is None:
+            return None
+        k = found[3]
+        return cls(int(found[1]), int(found[2]), int(k) if k and k != "bias" else k)
 
     @property
     def ends(self) -> dict[str, Any]:

@@ -43,6 +43,7 @@ from whygrad.plan import Clip, Data, Plan, State, as_data, start
 from whygrad.training import Training, run
 
 if TYPE_CHECKING:
+    from whygrad.studio.notebook import NotebookWidget
     from whygrad.why.bound import Why
 
 
@@ -155,6 +156,10 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         from whygrad.interop.sklearn import why_of_estimator
 
         return why_of_estimator(self)
+
+    def widget(self, X: Any, y: Any = None) -> "NotebookWidget":
+        """Draw the network in a notebook; a click asks why, on rows X and labels y. See `Why.widget`."""
+        return self.why_.widget(X, y)
 
     def activations(self, X: Any) -> list[Array]:
         """Give the activations of all layers for each row of X: a[0], which is X, to a[L]."""

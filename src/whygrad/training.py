@@ -43,6 +43,7 @@ from whygrad.plan import Clip, Data, Penalty, Plan, State, Stopping, as_data, sm
 from whygrad.schedules import Constant, Schedule, find_schedule
 
 if TYPE_CHECKING:
+    from whygrad.studio.notebook import NotebookWidget
     from whygrad.why.bound import Why
 
 CHUNK_SECONDS = 0.075  # between two looks at Ctrl-C and the observers
@@ -88,6 +89,10 @@ class Fitted:
         from whygrad.why.bound import Why
 
         return Why(self.net, self.theta)
+
+    def widget(self, X: Any, y: Any = None) -> "NotebookWidget":
+        """Draw the network in a notebook; a click asks why, on inputs X and targets y. See `Why.widget`."""
+        return self.why.widget(X, y)
 
     def studio(self, **options: Any) -> None:
         """Open it in the studio, until Ctrl-C; `options` are `folder`, `host`, `port` and `show`."""

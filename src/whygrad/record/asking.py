@@ -81,6 +81,17 @@ def rows_asked(run: Any, x: Any, y: Any) -> tuple[Any, Any]:
     return rows.X[places], rows.Y[places] if y is None else y
 
 
+def rows_to_show(run: Any, x: Any, y: Any) -> tuple[Any, Any]:
+    """Give rows and targets as the `Why` of a run takes them; a whole number is a row of those held out."""
+    one = isinstance(x, int | np.integer) and not isinstance(x, bool)
+    if not run.on_table:
+        return rows_asked(run, x, y) if one or x is None else (x, y)
+    if one:
+        table = read_again(run)
+        return table.take(_checked_places([x], len(table))), y
+    return x, y
+
+
 def table_rows(run: Any) -> Array | None:
     """Give the row of the table that each training example was, (n,); None where that cannot be told."""
     if not run.on_table:

@@ -21,6 +21,7 @@ from whygrad.observing import Report
 from whygrad.plan import Plan, State, smooth
 from whygrad.record import environment, snapshots
 from whygrad.record.events import Snapshot
+from whygrad.training import Fitted
 from whygrad.training import run as train
 
 if TYPE_CHECKING:
@@ -212,6 +213,17 @@ class Verdict:
             "within the tolerance" if self.holds else f"beyond the tolerance at step {self.beyond}"
         )
         return f"{what}: {kept}. {differs[0].upper()}{differs[1:]}; {allowed}"
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A training computed again: what it ended with, and how that compares with what was recorded."""
+
+    fitted: Fitted
+    verdict: Verdict
+
+    def __str__(self) -> str:
+        return str(self.verdict)
 
 
 def verify(run: "Run") -> tuple[State, Verdict]:

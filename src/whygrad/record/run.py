@@ -30,19 +30,9 @@ from whygrad.training import Fitted, Training
 if TYPE_CHECKING:
     from whygrad.scores import Scores
     from whygrad.settings import Settings
+    from whygrad.studio.notebook import NotebookWidget
     from whygrad.tables import Encoding
     from whygrad.why.bound import Why
-
-
-@dataclass(frozen=True)
-class Replay:
-    """A training computed again: what it ended with, and how that compares with what was recorded."""
-
-    fitted: Fitted
-    verdict: replay.Verdict
-
-    def __str__(self) -> str:
-        return str(self.verdict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,6 +209,12 @@ class Run:
 
         return why_of_run(self)
 
+    def widget(self, X: Any = None, y: Any = None) -> "NotebookWidget":
+        """Draw the network in a notebook; a click asks why, on rows as `why` takes them: `Why.widget`."""
+        from whygrad.record.asking import rows_to_show
+
+        return self.why.widget(*rows_to_show(self, X, y))
+
     def studio(self, **options: Any) -> None:
         """Open it in the studio, until Ctrl-C; `options` are `folder`, `host`, `port` and `show`."""
         from whygrad.studio import studio
@@ -274,14 +270,14 @@ class Run:
         """
         return replay.state_at(self, step)
 
-    def replay(self, verify: bool = True) -> Replay:
+    def replay(self, verify: bool = True) -> replay.Replay:
         """Train again, from the start, and compare every cost and snapshot with what was recorded.
 
         The verdict says which guarantee holds, equal bits or a tolerance, and where they first differ.
         """
         state, verdict = replay.verify(self)
         theta = Parameters(self.net.sizes, final(self.plan, state))
-        return Replay(Fitted(self.net, theta, self.history), verdict)
+        return replay.Replay(Fitted(self.net, theta, self.history), verdict)
 
     def resume(
         self,

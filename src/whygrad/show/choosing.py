@@ -3,21 +3,19 @@
 How important a unit is: its own number, and its connections' sizes, each beside the largest of its layer.
 """
 
-import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 
 from whygrad.functions import Array
+from whygrad.names import Place
 from whygrad.pictures import NetworkPicture
 
 MOST = 8  # units of a layer
 MOST_OUTPUTS = 12
 MOST_PIXELS = 6  # with lines of their own
 MOST_WHOLE = 256  # of a layer that is asked for as a whole
-
-PART = re.compile(r"([0-9]{1,6}):([0-9]{1,9})(?:,([0-9]{1,9}|bias))?")
 
 
 @dataclass(frozen=True)
@@ -40,11 +38,10 @@ def marked(picture: NetworkPicture) -> Marked:
     units, edges, biases = set(), set(), set()
     sizes = [len(one) for one in picture.units]
     for part in picture.marked:
-        if not (found := PART.fullmatch(part)):
+        place = Place.read(part)
+        if place is None or place.layer >= len(sizes) or place.to >= sizes[place.layer]:
             continue
-        l, j, source = int(found[1]), int(found[2]), found[3]
-        if l >= len(sizes) or j >= sizes[l]:
-            continue
+        l, j, source = place.layer, place.to, place.from_
         if source is None:
             units.add((l, j))
         elif source == "bias":

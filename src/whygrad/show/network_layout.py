@@ -7,6 +7,7 @@ an image is one. A layer that is drawn as a whole, however many its units, is a 
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from whygrad.pictures import NetworkPicture
 from whygrad.show.choosing import Marked, marked, shown_units
@@ -18,12 +19,12 @@ RADIUS = 20.0
 SIDE, HIDDEN = 51.0, 67.0
 BLOCK = 49.0  # from unit to unit of a layer drawn as a whole, without names
 LONGEST = 14  # units of a layer in one column, where it is drawn as a whole
-NAME = 128.0  # the longest name beside a unit
+NAME = 128.0  # the longest name beside a unit, where there is room
 GAP, CLOSE = 112.0, 96.0  # from layer to layer: of few, of many
 IMAGE = 150.0  # the longer side of an image
-NARROWEST = 420.0
+NARROWEST, NARROWEST_OF_ALL = 420.0, 340.0
 BUTTONS = 34.0  # the height of a row of buttons, above the columns
-BUTTONS_WIDE = 144.0  # what those of one layer, and of one that may come before it, take across
+BUTTONS_WIDE = 150.0  # what those of one layer, and of one that may come before it, take across
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,18 @@ class Wanted:
     """How a network is to be laid out.
 
     `titled` leaves room for the title, `buttons` for a row of them; `blocks` sets many units of a layer in
-    several columns.
+    several columns; `narrow` is for a telephone.
     """
 
     titled: bool = True
     buttons: bool = False
     blocks: bool = False
+    narrow: bool = False
+
+    @property
+    def name(self) -> float:
+        """The longest name beside a unit."""
+        return 84.0 if self.narrow else NAME
 
 
 @dataclass(frozen=True)
@@ -155,21 +162,36 @@ def _columns(
 ) -> tuple[list[float], float, float]:
     """Give the middle of each column (the right edge of an image), their distance, and the width."""
     last = len(shown) - 1
-    names = [_longest(picture, l, shown) if blocks[l] == 1 else 0.0 for l in range(last + 1)]
+    names = [
+        _longest(picture, l, shown, wanted.name) if blocks[l] == 1 else 0.0 for l in range(last + 1)
+    ]
     left = 14 + (image[0] if image else names[0] + 10 + RADIUS)
     right = 14 + names[last] + 10 + RADIUS
-    gap = GAP if last <= 3 else CLOSE
-    heads = max(text_width(_heading(picture, l), SMALL * BOLD) for l in range(last + 1))
-    gap = max(gap, (NARROWEST - left - right) / last, heads + 10)
-    gap = max(gap, BUTTONS_WIDE) if wanted.buttons else gap
+    gap = GAP if last <= 3 and not wanted.narrow else CLOSE
+    heads = _heads(picture, wanted)
+    room = NARROWEST_OF_ALL if wanted.narrow else NARROWEST
+    gap = max(gap, (room - left - right) / last, heads + 10)
+    gap = max(gap, BUTTONS_WIDE - 18 * wanted.narrow) if wanted.buttons else gap
     xs = [left + BLOCK * (blocks[0] - 1) / 2]
     for l in range(1, last + 1):
         xs.append(xs[-1] + gap + BLOCK * (blocks[l - 1] + blocks[l] - 2) / 2)
     return xs, gap, xs[-1] + BLOCK * (blocks[last] - 1) / 2 + right
 
 
-def _longest(picture: NetworkPicture, l: int, shown: tuple[tuple[int, ...], ...]) -> float:
-    names = (text_width(fitted(picture.names[l][j], NAME), TEXT) for j in shown[l])
+def _heads(picture: NetworkPicture, wanted: Wanted) -> float:
+    """Give the room for the longest head, or where it is narrow for two that stand beside each other."""
+    wide = [text_width(_heading(picture, l), SMALL * BOLD) for l in range(len(picture.units))]
+    if not wanted.narrow:
+        return max(wide)
+    if picture.image:
+        wide[0] = 0.0  # it stands above the image
+    return max((one + other) / 2 for one, other in pairwise(wide))
+
+
+def _longest(
+    picture: NetworkPicture, l: int, shown: tuple[tuple[int, ...], ...], room: float
+) -> float:
+    names = (text_width(fitted(picture.names[l][j], room), TEXT) for j in shown[l])
     return max(40.0, max(names, default=0.0))
 
 

@@ -8,34 +8,66 @@ from typing import Any
 
 from nicegui import ui
 
+from whygrad.pictures import NetworkPicture
 from whygrad.studio.drawing import Gesture, View, read_gesture
+from whygrad.studio.showing import Showing
 from whygrad.studio.widget import NetworkWidget
 
 
 class Canvas:
-    """A drawing on a page: `show` a view, `light` parts; gestures go to the function given."""
+    """A drawing on a page: `draw` a picture, or `show` a view; `light` parts.
 
-    def __init__(self, first: View, act: Callable[[Gesture], Any]) -> None:
+    Gestures go to the function given, but for those that concern the drawing alone (more and fewer units,
+    a narrow window) where pictures are drawn; views that are shown answer for them themselves.
+    """
+
+    def __init__(self, first: View | NetworkPicture, act: Callable[[Gesture], Any]) -> None:
         self._act = act
+        self._showing: Showing | None = None
+        if isinstance(first, NetworkPicture):
+            self._showing = Showing()
+            first = self._showing.view(first)
         self._first = first
         self.widget = NetworkWidget(view=first)
         self.element = ui.anywidget(self.widget).classes("full-width")
         self.element.on("gesture.prevent", self._handle, ["detail"])
 
+    def draw(
+        self, picture: NetworkPicture, *, editable: bool = False, lit: Iterable[str] = ()
+    ) -> None:
+        """Draw a picture in place of the one before, with the same units where it has the same layers."""
+        self._showing = self._showing or Showing()
+        self.widget.view = self._showing.view(picture, editable=editable, lit=lit)
+
     def show(self, view: View) -> None:
         """Draw a view in place of the one before."""
+        self._showing = None
         self.widget.view = view
 
     def light(self, parts: Iterable[str]) -> None:
         """Light up parts, and no others."""
         self.widget.lit = list(parts)
 
+    def choose_again(self) -> None:
+        """Let the next picture choose anew which units are the most important."""
+        if self._showing:
+            self._showing.choose_again()
+
     def _handle(self, event: Any) -> Any:
         given = event.args.get("detail") if isinstance(event.args, dict) else None
         if isinstance(given, dict) and given.get("kind") == "ready":
-            if self.widget.view is not self._first:
-                self.element.run_method("update_trait", "view", self.widget.view)
-                self.element.run_method("update_trait", "lit", self.widget.lit)
-            return None
+            return self._ready()
         gesture = read_gesture(given)
-        return None if gesture is None else self._act(gesture)
+        if gesture is None:
+            return None
+        if self._showing and self._showing.act(gesture):
+            self.widget.view = self._showing.again()
+            return None
+        return self._act(gesture)
+
+    def _ready(self) -> None:
+        """Draw what is to be seen now, where the page has made the drawing anew from its first view."""
+        if self.widget.view is not self._first:
+            self.element.run_method("update_trait", "view", self.widget.view)
+        if self.widget.lit:
+            self.element.run_method("update_trait", "lit", self.widget.lit)

@@ -8,8 +8,9 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
+from whygrad.names import Place
 from whygrad.pictures import NetworkPicture
-from whygrad.show.choosing import PART, marked, shown_units
+from whygrad.show.choosing import marked, shown_units
 from whygrad.show.drawing import Label
 from whygrad.show.network_elements import (
     Edge,
@@ -31,7 +32,7 @@ Shown: TypeAlias = tuple[tuple[int, ...], ...]
 
 MOST_EDGES = 500  # connections of a drawing; of more the largest
 KINDS = (
-    *("click", "point", "leave", "more", "less"),
+    *("click", "point", "leave", "more", "less", "narrow", "wide"),
     *("add_unit", "remove_unit", "add_layer", "remove_layer"),
 )
 
@@ -44,7 +45,7 @@ class Gesture:
     ----------
     kind : "click" and "point" speak of a part, "leave" of none; "more" asks for all units of a layer and
         "less" for the most important ones; "add_unit", "remove_unit", "remove_layer" of a layer;
-        "add_layer" for one before the layer.
+        "add_layer" for one before the layer; "narrow" and "wide" tell how much room there is.
     part : the place, such as "1:0,2", or "".
     layer : the layer, or None.
     id : counts the gestures of one drawing, so that the same one twice is two.
@@ -54,6 +55,11 @@ class Gesture:
     part: str = ""
     layer: int | None = None
     id: int = 0
+
+    @property
+    def place(self) -> Place | None:
+        """The part, taken apart."""
+        return Place.read(self.part)
 
 
 def read_gesture(given: Any) -> Gesture | None:
@@ -68,10 +74,10 @@ def read_gesture(given: Any) -> Gesture | None:
     name, part, layer, count = (given.get(key) for key in ("kind", "part", "layer", "id"))
     number = count if isinstance(count, int) else 0
     if name in ("click", "point"):
-        found = PART.fullmatch(part) if isinstance(part, str) else None
-        return Gesture(str(name), str(part), int(found[1]), number) if found else None
-    if name == "leave":
-        return Gesture("leave", id=number)
+        place = Place.read(part) if isinstance(part, str) else None
+        return Gesture(str(name), place.part, place.layer, number) if place else None
+    if name in ("leave", "narrow", "wide"):
+        return Gesture(str(name), id=number)
     whole = isinstance(layer, int) and not isinstance(layer, bool) and layer >= 0
     return Gesture(str(name), "", layer, number) if whole else None
 
@@ -91,6 +97,7 @@ def view(
     editable: bool = False,
     lit: Iterable[str] = (),
     more: Collection[int] = (),
+    narrow: bool = False,
 ) -> View:
     """Give a drawing of a network as plain data for `network.js`.
 
@@ -101,6 +108,7 @@ def view(
     editable : whether there are buttons to add and remove layers and units.
     lit : parts to light up, "2:1", "2:1,0"; several in one text have spaces between them.
     more : the layers of which all units are drawn; of very many the most important.
+    narrow : for a window of some 400 pixels.
 
     >>> import numpy as np
     >>> picture = NetworkPicture("t", (np.ones(1), np.ones(1)), (None, -np.ones((1, 1))), (("x",), ("y",)))
@@ -110,7 +118,7 @@ def view(
     """
     if more or not picture.shown:
         picture = replace(picture, shown=_with(picture, more))
-    layout = lay_out(picture, Wanted(titled=False, buttons=editable, blocks=True))
+    layout = lay_out(picture, Wanted(False, editable, blocks=True, narrow=narrow))
     found = _drawn(edges(picture, layout, all_=True))
     numbers = numbered(
         picture, layout, sorted(found, key=lambda edge: not edge.marked), steady=True
@@ -297,9 +305,9 @@ def _above(picture: NetworkPicture, layout: Layout) -> list[View]:
         if l == last:
             continue
         for what, text, title, aside, on in (
-            ("remove_unit", "\N{MINUS SIGN}", "remove a unit from", -32, columns[l].units > 1),
+            ("remove_unit", "\N{MINUS SIGN}", "remove a unit from", -34, columns[l].units > 1),
             ("add_unit", "+", "add a unit to", 0, True),
-            ("remove_layer", "×", "remove the layer", 32, True),
+            ("remove_layer", "×", "remove the layer", 34, True),
         ):
             title = f"{title} {names[1]}"
             buttons.append(_button(what, l, columns[l].x + aside, y, text, title, on))

@@ -4,10 +4,14 @@
 // Nodes are kept by part ("2:1" is unit 1 of layer 2, "2:1,0" a weight), and attributes are set where they
 // changed. A page that handles the cancelable event "gesture" of the element itself, and prevents its
 // default, gets gestures that way; else they go into the trait.
+//
+// Whatever else has `data-part`, in an answer below or anywhere within the same element of the class
+// "wg-linked", lights up its part when pointed at, and stands out when its part is.
 
 const SVG = "http://www.w3.org/2000/svg";
 const DWELL = 60; // ms that a pointer stays before anyone is told
 const NEAR_TIP = 14;
+const NARROW = 480; // px
 let drawings = 0;
 
 function make(name, look = "", about = {}, ...inner) {
@@ -57,7 +61,8 @@ class Drawing {
     this.pointed = ""; // by pointer or keyboard, here
     this.linked = ""; // by pointer, in an answer
     this.current = ""; // what the tabulator key comes to
-    this.nodes = { units: new Map(), edges: new Map(), labels: new Map(), buttons: new Map() };
+    this.nodes = {};
+    for (const kind of ["units", "edges", "numbers", "labels", "buttons"]) this.nodes[kind] = new Map();
     this.byPart = new Map();
     this.build(el);
     this.listen();
@@ -67,7 +72,7 @@ class Drawing {
     const name = `wg-${++drawings}`;
     this.title = make("p", "wg-name", { id: name });
     this.groups = {};
-    for (const group of ["image", "edges", "above", "units", "labels"])
+    for (const group of ["image", "edges", "above", "numbers", "units", "labels"])
       this.groups[group] = make("g", `wg-${group}`);
     this.svg = make("svg", "wg", { role: "application", "aria-labelledby": name, "aria-roledescription":
       "drawing of a network; arrow keys move from part to part" }, ...Object.values(this.groups));
@@ -94,9 +99,10 @@ class Drawing {
     style.setProperty("--ratio", view.width / view.height);
     style.aspectRatio = `${view.width} / ${view.height}`;
     this.drawImage(view.image);
-    const { units, edges, labels, buttons } = this.nodes;
+    const { units, edges, numbers, labels, buttons } = this.nodes;
     const part = (item) => item.part;
     match(this.groups.edges, edges, view.edges, part, newEdge, drawEdge);
+    match(this.groups.numbers, numbers, view.edges.filter((edge) => edge.text), part, () => make("text"), drawNumber);
     match(this.groups.units, units, view.units, (u) => `${u.part} ${u.shape}`, newUnit, drawUnit);
     const place = (item) => `${item.part} ${item.look} ${item.part ? "" : item.text}`;
     match(this.groups.labels, labels, view.labels, place, () => make("text"), drawLabel);
@@ -164,6 +170,7 @@ class Drawing {
     for (const item of this.view.edges) {
       const near = lit.has(item.part) || units.has(item.from) || units.has(item.to);
       this.byPart.get(item.part).classList.toggle("wg-near", near);
+      this.nodes.numbers.get(item.part)?.classList.toggle("wg-near", near);
     }
     const above = this.view.edges.filter((edge) => edge.marked || lit.has(edge.part));
     const said = JSON.stringify([above, [...lit]]);
@@ -179,12 +186,14 @@ class Drawing {
     return this.byPart.has(unit) ? unit : "";
   }
 
-  point(part, tell = true) {
+  point(part) {
     if (part === this.pointed) return;
     this.pointed = part;
     this.light();
+    for (const node of this.linkedNodes())
+      node.classList.toggle("wg-same", part !== "" && node.dataset.part.split(" ").includes(part));
     clearTimeout(this.telling);
-    if (tell) this.telling = setTimeout(() => this.tell(), DWELL);
+    this.telling = setTimeout(() => this.tell(), DWELL);
   }
 
   tell() {
@@ -210,6 +219,15 @@ class Drawing {
     const left = Math.min(x + NEAR_TIP, document.documentElement.clientWidth - width - 6);
     const top = y - height - NEAR_TIP < 4 ? y + NEAR_TIP + 8 : y - height - NEAR_TIP;
     this.tip.style.transform = `translate(${Math.max(6, left)}px,${top}px)`;
+  }
+
+  // Say whether the room is that of a telephone, so that Python may lay out the network more closely.
+  measure() {
+    const width = this.root.clientWidth;
+    if (!width || (width < NARROW) === this.narrow) return;
+    const first = this.narrow === undefined;
+    this.narrow = width < NARROW;
+    if (this.narrow || !first) this.act(this.narrow ? "narrow" : "wide");
   }
 
   // ── gestures ──
@@ -247,15 +265,29 @@ class Drawing {
       this.lastButton = button;
       if (button) this.act(button.dataset.kind, "", Number(button.dataset.layer));
     });
-    for (const kind of ["pointerover", "focusin"])
-      this.reply.addEventListener(kind, (event) => {
-        this.linked = event.target.closest("[data-part]")?.dataset.part ?? "";
-        this.light();
-      });
-    this.reply.addEventListener("pointerleave", () => {
-      this.linked = "";
-      this.light();
-    });
+    // Not every page says when it drops a drawing; one that nobody else holds is not held by this.
+    const held = new WeakRef(this);
+    const stop = () => document.removeEventListener("pointerover", link);
+    const link = (event) => {
+      if (held.deref()) held.deref().link(event.target.closest?.("[data-part]"));
+      else stop();
+    };
+    document.addEventListener("pointerover", link);
+    this.stopLinking = stop;
+  }
+
+  // What of the page is about parts of this drawing.
+  linkedNodes() {
+    const nodes = (this.root.closest(".wg-linked") ?? this.reply).querySelectorAll("[data-part]");
+    return [...nodes].filter((node) => !this.scroll.contains(node));
+  }
+
+  link(node) {
+    const linked = node && !this.scroll.contains(node) && this.linkedNodes().includes(node);
+    const part = linked ? node.dataset.part : "";
+    if (part === this.linked) return;
+    this.linked = part;
+    this.light();
   }
 
   partAt(event) {
@@ -335,18 +367,24 @@ class Drawing {
 function newEdge() {
   const look = "wg-edge";
   const about = { role: "button", tabindex: -1 };
-  return make("g", look, about, make("path", "wg-hit"), make("path"), make("path"), make("text"));
+  return make("g", look, about, make("path", "wg-hit"), make("path"), make("path"));
 }
 
 function drawEdge(node, edge) {
-  const [hit, line, arrow, text] = node.children;
+  const [hit, line, arrow] = node.children;
   const d = `M${edge.x1} ${edge.y1}L${edge.x2} ${edge.y2}`;
   set(node, { "data-part": edge.part, "aria-label": edge.title });
   set(hit, { d });
   set(line, { d, class: `wg-line wg-on-${edge.sign}`, "stroke-width": edge.width, "stroke-dasharray": edge.dash,
     opacity: edge.opacity });
   set(arrow, { d: edge.arrow, class: `wg-${edge.sign}`, opacity: edge.opacity });
-  drawNumber(text, edge, edge.tx, edge.ty, `wg-ink wg-halo${edge.marked ? " wg-bold" : ""}`);
+}
+
+function drawNumber(node, edge) {
+  const near = node.classList.contains("wg-near") ? " wg-near" : "";
+  write(node, edge.text);
+  set(node, { x: edge.tx, y: edge.ty, "font-size": 11.5, "text-anchor": "middle",
+    class: `wg-ink wg-halo${edge.marked ? " wg-bold" : ""}${near}` });
 }
 
 // What stands out of the others: the connection once more, above them, with a glow.
@@ -357,17 +395,7 @@ function raised(edge, lit) {
   const line = make("path", `wg-on-${edge.sign}`, { d, "stroke-width": width, "stroke-dasharray": edge.dash });
   const nodes = [glow, line];
   if (edge.arrow) nodes.push(make("path", `wg-${edge.sign}`, { d: edge.arrow }));
-  if (edge.text) {
-    const text = make("text");
-    drawNumber(text, edge, edge.tx, edge.ty, "wg-ink wg-halo wg-bold");
-    nodes.push(text);
-  }
   return nodes;
-}
-
-function drawNumber(node, item, x, y, look) {
-  write(node, item.text);
-  set(node, { x, y, class: look, "font-size": 11.5, "text-anchor": "middle" });
 }
 
 function newUnit(unit) {
@@ -390,7 +418,8 @@ function drawUnit(node, unit) {
   set(surface, sized(r));
   set(fill, { ...sized(r), class: `wg-shade wg-${unit.kind}`, "fill-opacity": +(0.06 + 0.4 * unit.share).toFixed(3) });
   set(outline, { ...sized(r), class: `wg-on-${unit.kind}${unit.minus ? " wg-minus" : ""}`, "stroke-width": 1.6 });
-  drawNumber(text, unit, x, y + 4.1, "wg-ink");
+  write(text, unit.text);
+  set(text, { x, y: y + 4.1, "font-size": 11.5, "text-anchor": "middle" });
   badge.style.display = unit.bias ? "" : "none";
   set(badge.children[0], { cx: x - 15, cy: y - 15 });
   set(badge.children[1], { x: x - 15, y: y - 11 });
@@ -464,8 +493,12 @@ function render({ model, el }) {
   answer();
   // What was drawn before may be out of date where a page takes the drawing away and shows it again.
   act("ready");
+  const sizes = new ResizeObserver(() => drawing.measure());
+  sizes.observe(drawing.root);
   return () => {
     gone = true;
+    sizes.disconnect();
+    drawing.stopLinking();
     cancelAnimationFrame(waiting);
   };
 }

@@ -8,16 +8,23 @@ computed in float64, from the parameters as they are.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from whygrad.backprop import forward
 from whygrad.errors import InputError, nearest
 from whygrad.explanation import Explanation, Table
 from whygrad.functions import Array
-from whygrad.names import Names
+from whygrad.names import Names, names_of
 from whygrad.network import Network, Parameters
+from whygrad.pictures import NetworkPicture
 from whygrad.plan import Penalty
+from whygrad.why.activities import activities
+from whygrad.why.symbols import over
+
+if TYPE_CHECKING:
+    from whygrad.studio.notebook import NotebookWidget
 
 
 class Examples(NamedTuple):
@@ -154,6 +161,25 @@ class Why:
         """Is the gradient right: central differences beside it. See `whygrad.why.check`."""
         return self._ask("check", X, y, more)
 
+    # ── the network itself ──
+
+    def picture(self, X: Any = None, marked: tuple[str, ...] = ()) -> NetworkPicture:
+        """Give the network as it stands, with the mean activity of its units on rows X, and its weights."""
+        names = names_of(self.net, self._with_columns(X))
+        a = forward(self.net, self._double_theta(), self.examples(X).X).a
+        title = f"The network, {over(len(a[-1]))}"
+        return activities(self.net, self.theta, a, names, title, marked)
+
+    def widget(self, X: Any = None, y: Any = None) -> "NotebookWidget":
+        """Draw the network in a notebook; a click on a weight or a unit asks why, on rows X and targets y.
+
+        Clicking a weight asks `weight`, a unit `neuron`, and the same unit again `blame`; `explanation` of
+        the widget is the last answer. Raises `InputError` where anywidget is not installed.
+        """
+        from whygrad.studio import notebook_widget
+
+        return notebook_widget(self, X, y)
+
     # ── of the training that it came from ──
 
     def moved(self, layer: int, to: Any = "all", from_: Any = "all", **more: Any) -> Explanation:
@@ -209,9 +235,12 @@ class Why:
 
     def _answer(self, question: str, names: Names, *given: Any, **options: Any) -> Explanation:
         function = getattr(import_module(f"whygrad.why.{question}"), question)
-        theta = Parameters(self.theta.sizes, self.theta.flat.astype(np.float64, copy=False))
+        theta = self._double_theta()
         answer: Explanation = function(self.net, theta, *given, **({"names": names} | options))
         return replace(answer, notes=answer.notes + self.notes)
+
+    def _double_theta(self) -> Parameters:
+        return Parameters(self.theta.sizes, self.theta.flat.astype(np.float64, copy=False))
 
     def _with_columns(self, X: Any) -> Names:
         """Give the names, with the columns of a frame where the inputs have none."""

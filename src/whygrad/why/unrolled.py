@@ -29,6 +29,7 @@ from whygrad.functions import Array
 from whygrad.names import Place
 from whygrad.pictures import NetworkPicture
 from whygrad.why import local, symbols
+from whygrad.why.activities import activities
 from whygrad.why.asking import Asked
 
 Written = Callable[[Factor], Expression]
@@ -115,16 +116,7 @@ def picture(asked: Asked, place: Place, units: dict[int, Array], title: str) -> 
         above, below = units[m].tolist(), units[m - 1].tolist()
         marked += [Place(m, i).part for i in above]
         marked += [Place(m, i, k).part for i in above for k in below]
-    return NetworkPicture(
-        title,
-        units=tuple(np.asarray(a.mean(axis=0)).reshape(-1) for a in asked.trace.a),
-        edges=asked.theta.W,
-        names=tuple(asked.names.layer(net, m) for m in range(net.L + 1)),
-        unit_meaning="activity" if asked.n == 1 else "mean activity",
-        edge_meaning="weight",
-        marked=tuple(marked),
-        image=asked.names.image,
-    )
+    return activities(net, asked.theta, asked.trace.a, asked.names, title, tuple(marked))
 
 
 def _symbol(factor: Factor) -> Expression:
