@@ -1,13 +1,19 @@
 """The drawing that can be pointed at: plain data for JSON, the same numbers as the picture, no jumps."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import answers
+from whygrad.names import Place
+from whygrad.show.drawing import Label, overlap
 from whygrad.show.numbers import number, typeset
-from whygrad.studio.drawing import view
+from whygrad.studio.drawing import KINDS, MOST_EDGES, Gesture, choose, read_gesture, view
+from whygrad.studio.showing import Showing
 
 IRIS = ("sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)")
 PICTURES = {
@@ -60,3 +66,205 @@ def test_what_is_asked_about_is_marked_and_its_number_is_written():
     assert [edge["part"] for edge in found["edges"] if edge["marked"]] == ["1:3,3"]
     assert by_part(found["edges"])["1:3,3"]["text"] == "−0.3661"
     assert [unit["part"] for unit in found["units"] if unit["bias"]] == ["2:0"]
+
+
+def test_what_is_zero_is_drawn_faintly_so_that_it_can_be_asked():
+    picture = answers.network((2, 3, 1))
+    picture.edges[1][:] = 0.0
+    found = view(picture)
+    zeros = [edge for edge in found["edges"] if edge["part"].startswith("1:")]
+    assert len(zeros) == 6
+    assert {(edge["sign"], edge["width"], edge["opacity"]) for edge in zeros} == {
+        ("soft", 0.6, 0.2)
+    }
+
+
+# ── the layout ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def boxes(found):
+    """Give the boxes of all texts, and of all buttons as they are at the narrowest."""
+    labels = [
+        Label(one["x"], one["y"], one["text"], one["size"], one["anchor"], one["look"])
+        for one in found["labels"]
+    ]
+    labels += [
+        Label(one["tx"], one["ty"], one["text"], 11.5, "middle")
+        for one in found["edges"]
+        if one["text"]
+    ]
+    texts = [(label.box, label.text) for label in labels if label.text.strip()]
+    buttons = [
+        ((one["x"] - 15, one["y"] - 13, one["x"] + 15, one["y"] + 13), one["title"])
+        for one in found["buttons"]
+    ]
+    return texts + buttons
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    sizes=st.lists(st.integers(1, 40), min_size=2, max_size=6),
+    seed=st.integers(0, 99),
+    called=st.lists(st.text(max_size=30), min_size=1, max_size=8),
+    flags=st.tuples(st.booleans(), st.booleans(), st.booleans()),
+    more=st.frozensets(st.integers(0, 6), max_size=3),
+)
+def test_no_text_and_no_button_lies_upon_another_or_leaves_the_sheet(
+    sizes, seed, called, flags, more
+):
+    backwards, editable, narrow = flags
+    marked = tuple(f"{l}:0,0" for l in range(1, len(sizes)))
+    picture = answers.network(tuple(sizes), seed, marked, backwards, names=tuple(called))
+    found = view(picture, editable=editable, narrow=narrow, more=more)
+    taken = boxes(found)
+    for place, (box, text) in enumerate(taken):
+        assert box[0] >= 0, text
+        assert box[1] >= 0, text
+        assert box[2] <= found["width"] + 0.1, text
+        assert box[3] <= found["height"] + 0.1, text
+        for other, said in taken[:place]:
+            assert not overlap(box, other, -0.2), (text, said)
+    circles = [(one["x"], one["y"]) for one in found["units"]]
+    apart = [
+        (x - u) ** 2 + (y - v) ** 2 for i, (x, y) in enumerate(circles) for u, v in circles[:i]
+    ]
+    assert min(apart, default=1e9) >= (2 * 20 + 8.5) ** 2
+
+
+@pytest.mark.parametrize("sizes", [(2, 3, 2), (8, 8, 8, 9), (784, 100, 10)])
+def test_nothing_but_numbers_sizes_and_colours_changes_while_a_network_learns(sizes):
+    picture = answers.network(sizes, image=(28, 28) if sizes[0] == 784 else None)
+    picture = replace(picture, shown=choose(picture))
+    changed = replace(
+        picture,
+        edges=(None, *(-one[::-1] / 9 for one in picture.edges[1:])),
+        units=tuple(one[::-1] * 50 - 20 for one in picture.units),
+    )
+    old, new = view(picture), view(changed)
+    assert [old[key] == new[key] for key in ("width", "height", "labels", "legend", "layers")] == [
+        True
+    ] * 5
+    kept = {
+        "units": ("part", "x", "y", "r", "name", "shape", "kind"),
+        "edges": ("part", "x1", "y1", "x2", "y2", "tx", "ty"),
+    }
+    for kind, keys in kept.items():
+        assert len(old[kind]) == len(new[kind])
+        for before, after in zip(old[kind], new[kind], strict=True):
+            assert [before[key] for key in keys] == [after[key] for key in keys]
+            assert before["title"] != after["title"]
+
+
+# ── more and fewer ───────────────────────────────────────────────────────────────────────────────────
+
+
+def shown(found, l):
+    return sum(unit["part"].startswith(f"{l}:") for unit in found["units"])
+
+
+def test_the_rest_of_a_layer_is_one_click_away_and_as_many_again():
+    picture = PICTURES["an image"]
+    showing = Showing()
+    found = showing.view(picture)
+    assert shown(found, 1) == 8
+    (button,) = found["buttons"]
+    assert (button["kind"], button["layer"], button["text"]) == ("more", 1, "+ 92 more")
+    assert showing.act(Gesture("more", layer=1))
+    whole = showing.again()
+    assert shown(whole, 1) == 100
+    assert shown(whole, 2) == 10
+    (button,) = whole["buttons"]
+    assert (button["kind"], button["text"]) == ("less", "show fewer")
+    assert showing.act(Gesture("less", layer=1))
+    assert showing.again() == found
+
+
+def test_the_same_units_are_shown_while_numbers_change_and_others_when_asked_for():
+    picture = answers.network((3, 40, 2))
+    showing = Showing()
+    parts = [unit["part"] for unit in showing.view(picture)["units"]]
+    other = answers.network((3, 40, 2), seed=5)
+    assert [unit["part"] for unit in showing.view(other)["units"]] == parts
+    marked = replace(other, marked=("1:39", "1:38"))
+    assert {unit["part"] for unit in showing.view(marked)["units"]} == {*parts, "1:38", "1:39"}
+    assert [unit["part"] for unit in showing.view(other)["units"]] == parts
+    showing.choose_again()
+    chosen = [f"{l}:{j}" for l, units in enumerate(choose(other)) for j in units]
+    assert [unit["part"] for unit in showing.view(other)["units"]] == chosen != parts
+    grown = answers.network((3, 41, 2))
+    assert shown(showing.view(grown), 1) == 8
+
+
+def test_of_a_very_wide_layer_the_most_important_units_and_edges_are_drawn_and_the_rest_counted():
+    picture = answers.network((30, 2000, 10), marked=("1:1999,29",))
+    found = view(picture, more=(1,))
+    assert shown(found, 1) == 256
+    assert [one["text"] for one in found["buttons"] if one["layer"] == 1] == [
+        "256 of 2,000 · show fewer"
+    ]
+    assert MOST_EDGES - 10 <= len(found["edges"]) <= MOST_EDGES + 1
+    assert by_part(found["edges"])["1:1999,29"]["marked"]
+    assert found["width"] < 1500
+    assert found["height"] < 1500
+
+
+def test_only_hidden_layers_can_be_changed():
+    found = view(answers.network((3, 4, 5, 2)), editable=True)
+    assert [one["growable"] for one in found["layers"]] == [False, True, True, False]
+    assert [one["removable"] for one in found["layers"]] == [False, True, True, False]
+    kinds = [(one["kind"], one["layer"]) for one in found["buttons"]]
+    each = [(kind, l) for l in (1, 2) for kind in ("remove_unit", "add_unit", "remove_layer")]
+    assert sorted(kinds) == sorted([*each, *(("add_layer", l) for l in (1, 2, 3))])
+    assert view(answers.network((3, 4, 5, 2)))["buttons"] == []
+
+
+# ── gestures ─────────────────────────────────────────────────────────────────────────────────────────
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(KINDS),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "id": anything,
+            "kind": anything | st.sampled_from(KINDS),
+            "part": anything
+            | st.from_regex(r"[0-9]{1,3}:[0-9]{1,3}(,([0-9]{1,3}|bias))?", fullmatch=True),
+            "layer": anything | st.integers(-3, 9),
+        },
+    )
+    | anything
+)
+def test_whatever_a_browser_sends_is_a_gesture_that_makes_sense_or_none(sent):
+    gesture = read_gesture(sent)
+    if gesture is None:
+        return
+    assert gesture.kind in KINDS
+    assert isinstance(gesture.id, int)
+    if gesture.kind in ("click", "point"):
+        assert gesture.place == Place.read(gesture.part)
+        assert gesture.place is not None
+        assert gesture.layer == gesture.place.layer
+    elif gesture.kind in ("leave", "narrow", "wide"):
+        assert (gesture.part, gesture.layer) == ("", None)
+    else:
+        assert gesture.part == ""
+        assert isinstance(gesture.layer, int)
+        assert gesture.layer >= 0
+    Showing().act(gesture)
+
+
+def test_gestures_are_read():
+    click = {"id": 4, "kind": "click", "part": "2:1,bias", "layer": None}
+    assert read_gesture(click) == Gesture("click", "2:1,bias", 2, 4)
+    assert read_gesture(click).place == Place(2, 1, "bias")
+    assert read_gesture({"id": 5, "kind": "add_unit", "part": "", "layer": 1}) == Gesture(
+        "add_unit", "", 1, 5
+    )
+    assert read_gesture({"kind": "add_unit", "layer": True}) is None
+    assert read_gesture({"kind": "point", "part": "1:2,"}) is None

@@ -125,11 +125,12 @@ def view(
     )
     buttons = [*_feet(picture, layout, more), *(_above(picture, layout) if editable else [])]
     below = {button["layer"] for button in buttons if button["kind"] in ("more", "less")}
+    bottom = max([layout.bottom, *(button["y"] + 7 for button in buttons)])
     left_out = [one for l, one in enumerate(layout.columns) if l not in below]
     return {
         "title": clean(picture.title),
         "width": _round(layout.width),
-        "height": _round(layout.bottom + (26 if below else 10)),
+        "height": _round(bottom + 10),
         "units": [
             *(_unit(picture, unit) for unit in units(picture, layout)),
             *map(_pixel, pixels(picture, layout)),
@@ -284,7 +285,8 @@ def _feet(picture: NetworkPicture, layout: Layout, more: Collection[int]) -> lis
         if l in more:
             if column.units > len(choose(picture)[l]):
                 title = f"show only the most important units of {name}"
-                buttons.append(_button("less", *at, "show fewer", title))
+                few = f"{len(layout.shown[l])} of {column.units:,} · " * (column.left_out > 0)
+                buttons.append(_button("less", *at, f"{few}show fewer", title))
         elif column.left_out:
             title = f"show all units of {name}, {column.left_out:,} more"
             buttons.append(_button("more", *at, f"+ {column.left_out:,} more", title))

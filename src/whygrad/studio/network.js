@@ -12,6 +12,8 @@ const SVG = "http://www.w3.org/2000/svg";
 const DWELL = 60; // ms that a pointer stays before anyone is told
 const NEAR_TIP = 14;
 const NARROW = 480; // px
+const PAUSE = 400; // ms
+const FEW = 150;
 let drawings = 0;
 
 function make(name, look = "", about = {}, ...inner) {
@@ -92,6 +94,11 @@ class Drawing {
   draw(view) {
     this.view = view;
     this.columns = null;
+    // Transitions take long to begin: none where views follow one another quickly, nor of very many parts.
+    const now = performance.now();
+    const calm = now - (this.drawnAt ?? -Infinity) > PAUSE && view.edges.length + view.units.length <= FEW;
+    this.svg.classList.toggle("wg-calm", calm);
+    this.drawnAt = now;
     write(this.title, view.title);
     set(this.svg, { viewBox: `0 0 ${view.width} ${view.height}` });
     const style = this.stage.style;
@@ -248,14 +255,15 @@ class Drawing {
       if (this.byPart.has(part)) this.comeTo(part);
       this.act("click", part);
     });
-    svg.addEventListener("focusin", (event) => {
+    // Not of the SVG itself: Chromium lets the tabulator key stop at what listens to focus.
+    this.stage.addEventListener("focusin", (event) => {
       const part = event.target.closest("[data-part]")?.dataset.part;
       if (!part || !event.target.matches(":focus-visible")) return;
       this.point(part);
       const { right, top } = event.target.getBoundingClientRect();
       this.showTip(right - NEAR_TIP, top + NEAR_TIP);
     });
-    svg.addEventListener("focusout", () => {
+    this.stage.addEventListener("focusout", () => {
       this.point("");
       this.showTip();
     });
