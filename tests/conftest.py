@@ -1,3 +1,3 @@
 """The fixtures that every test file may take: those of the studio."""
 
-pytest_plugins = ("browser",)
+pytest_plugins = ("browser", "drawn")

@@ -12,7 +12,6 @@ import pytest
 
 import whygrad as wg
 from browser import wait_for
-from whygrad.studio.widget import NetworkWidget
 
 PAGE = """<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>drawing</title>
 <style>body {{ margin: 16px }} {css}</style></head><body><div id="root"></div><script type="module">
@@ -38,6 +37,8 @@ class Drawn:
     """A drawing on a page of its own."""
 
     def __init__(self, browser, folder, first):
+        from whygrad.studio.widget import NetworkWidget
+
         self.browser, self.driver = browser, browser.driver
         page = PAGE.format(
             css=NetworkWidget._css,

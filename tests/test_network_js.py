@@ -8,8 +8,6 @@ import pytest
 import answers
 from whygrad.studio.drawing import view
 
-pytest_plugins = ("browser", "drawn")
-
 IRIS = ("sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)")
 
 

@@ -4,12 +4,10 @@ A part is named as everywhere: "2:1" is a unit, "2:1,0" a weight, "2:1,bias" a b
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 from whygrad.errors import InputError
 from whygrad.explanation import Explanation
 from whygrad.names import Place
-from whygrad.show.choosing import PART
 from whygrad.studio.subject import Chosen, Subject
 from whygrad.why.course import course_of
 
@@ -39,13 +37,7 @@ class Question:
 
 def place_of(part: str) -> Place | None:
     """Read a part's name; None for the whole network, and for what is no part."""
-    found = PART.fullmatch(part)
-    if not found:
-        return None
-    source: Any = found[3]
-    if source is not None and source != "bias":
-        source = int(source)
-    return Place(int(found[1]), int(found[2]), source)
+    return Place.read(part)
 
 
 def questions(part: str, chosen: Chosen) -> dict[str, str]:
