@@ -21,10 +21,12 @@ SPEEDS: dict[float, str] = {
 def build(page: "Page") -> None:
     """Lay out the time bar."""
     desk = page.desk
+    state = {"running": False}
 
     def toggle() -> None:
+        """Do what the button says, even where a training has just come to its end."""
         page.follow()
-        page.do(desk.pause if desk.running else desk.go)
+        page.do(desk.pause if state["running"] else desk.go)
 
     def command(name: str) -> None:
         page.follow()
@@ -70,7 +72,7 @@ def build(page: "Page") -> None:
         where.set_text(
             f"step {subject.step:,} of {subject.last:,} · epoch {subject.step / per_epoch:.1f}"
         )
-        running = desk.running
+        running = state["running"] = desk.running
         start.set_text("Pause" if running else "Go on" if trained else "Start")
         start.set_icon("pause" if running else "play_arrow")
         ready = not subject.notice
