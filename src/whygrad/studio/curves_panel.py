@@ -67,6 +67,7 @@ def build(page: "Page") -> None:
                 if options is not None:
                     with page.client:
                         put(options)
+                    await page.settled()
         finally:
             state["drawing"] = False
 

@@ -5,6 +5,7 @@ to the `Desk`, which all tabs share. Whatever takes long runs in a thread.
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,6 +34,9 @@ from whygrad.studio.worker import Status
 
 STYLE = Path(__file__).with_name("page.css")
 TICK = 0.25  # seconds between two looks at a training
+SLOWEST = 5.0  # seconds that a browser may take to draw
+DRAWN = """new Promise((done) => document.hidden ? done(true)
+  : requestAnimationFrame(() => setTimeout(() => done(true), 0)))"""
 EMPTY = NetworkPicture("", (np.zeros(1), np.zeros(1)), (None, np.zeros((1, 1))), (("",), ("",)))
 EDITS = ("add_unit", "remove_unit", "add_layer", "remove_layer")
 
@@ -174,8 +178,15 @@ class Page:
             while self._wanted:
                 self._wanted = False
                 await self._draw()
+                await self.settled()
         finally:
             self._working = False
+
+    async def settled(self) -> None:
+        """Wait until the browser has drawn what it was sent: a slow one is sent less, and never falls behind."""
+        if self.client.has_socket_connection:
+            with suppress(TimeoutError):
+                await self.client.run_javascript(DRAWN, timeout=SLOWEST)
 
     async def _draw(self) -> None:
         step = self.look.step
@@ -201,6 +212,8 @@ class Page:
         steady = (self._version, self.subject.net, look.whole, look.part, look.tab, look.chosen)
         if steady != self._steady:
             self._steady, self._shown = steady, choose(picture, look.whole)
+        if not picture.shown and self._shown is not None:
+            picture = replace(picture, shown=self._shown)
         self.room.classes(**{"add" if look.whole else "remove": "wg-all"})
         self.canvas.show(view(picture, editable=editable, more=look.whole))
         self.canvas.light(look.lit)

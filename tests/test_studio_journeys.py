@@ -1,0 +1,290 @@
+"""What a person does in the studio, from a file to an answer, in a real browser.
+
+Every journey ends with a look at what the browser has asked for, all of it from the studio, and at what its
+console was told, which is nothing.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_studio_worker import assert_same_run
+
+import whygrad as wg
+from browser import PATIENCE, wait_for
+from whygrad.fitting import find
+from whygrad.network import Parameters
+from whygrad.record import open_run
+from whygrad.record.asking import names_of_encoding
+from whygrad.record.rows import record_table
+from whygrad.settings import Settings
+from whygrad.show.numbers import number
+
+PLACE = re.compile(r"step ([\d,]+) of ([\d,]+)")
+
+
+class Visit:
+    """A person at a tab of a studio: presses, chooses, types, drags, and reads."""
+
+    def __init__(self, browser, studio, folder):
+        self.browser, self.studio, self.folder = browser, studio, folder
+        self.driver = browser.driver
+
+    def press(self, name):
+        self.ready("button", name).click()
+
+    def ready(self, role, name):
+        """Wait until a control is there and can be used."""
+
+        def found():
+            elements = self.browser.all_by_role(role, name)
+            return next((e for e in elements if e.is_displayed() and e.is_enabled()), None)
+
+        return wait_for(found, f"a {role} called {name!r} that can be used")
+
+    def tab(self, name):
+        self.ready("tab", name).click()
+        wait_for(lambda: self.browser.by_role("tab", name).get_attribute("aria-selected") == "true")
+
+    def choose(self, name, option):
+        """Choose an option of a list."""
+        field = self.browser.by_role("combobox", name)
+        self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", field)
+        field.find_element("xpath", "ancestor::label").click()
+        self.ready("option", option).click()
+
+    def write(self, name, text):
+        """Type into a field in place of what stands there, and leave it."""
+        from selenium.webdriver.common.keys import Keys
+
+        field = self.browser.by_label(name)
+        field.send_keys(Keys.CONTROL, "a")
+        field.send_keys(str(text), Keys.TAB)
+
+    def keys(self, *names):
+        from selenium.webdriver import ActionChains
+        from selenium.webdriver.common.keys import Keys
+
+        actions = ActionChains(self.driver)
+        for name in names:
+            actions.send_keys(getattr(Keys, name))
+        actions.perform()
+
+    def click_weight(self):
+        """Click a connection from the inputs; give the units that it leads from and to."""
+        from selenium.webdriver import ActionChains
+
+        part, x, y = wait_for(lambda: self.driver.execute_script(A_WEIGHT), "a connection")
+        chain = ActionChains(self.driver)
+        chain.w3c_actions.pointer_action.move_to_location(x, y)
+        chain.w3c_actions.pointer_action.click()
+        chain.perform()
+        return {"layer": 1, "to": int(part[2:].split(",")[0]), "from_": int(part.split(",")[1])}
+
+    def drag(self, name, share, steps=6):
+        """Drag a slider by a share of its length."""
+        from selenium.webdriver import ActionChains
+
+        slider = self.browser.by_label(name)
+        width = slider.rect["width"]
+        thumb = self.driver.execute_script(
+            "return arguments[0].closest('.q-slider').querySelector('.q-slider__thumb')", slider
+        )
+        chain = ActionChains(self.driver, duration=30).click_and_hold(thumb)
+        for _ in range(steps):
+            chain.move_by_offset(round(share * width / steps), 0)
+        chain.release().perform()
+
+    # ── what is read ──
+
+    def place(self):
+        """The step that is shown, and the last one there is."""
+        found = PLACE.search(self.browser.text())
+        return tuple(int(n.replace(",", "")) for n in found.groups()) if found else (0, 0)
+
+    def told(self, look):
+        elements = self.driver.find_elements("css selector", look)
+        return elements[0].text if elements else ""
+
+    def status(self):
+        return self.told(".wg-status")
+
+    def message(self):
+        return self.told(".wg-message")
+
+    def says(self, words):
+        """Wait for a message about what went wrong, and give it."""
+        wait_for(lambda: words in self.message(), f"a message with {words!r}")
+        return self.message()
+
+    def paused(self):
+        wait_for(lambda: self.status().startswith("paused"), "a pause")
+        at = int(re.search(r"step ([\d,]+)", self.status())[1].replace(",", ""))
+        wait_for(lambda: self.place() == (at, at), f"the step {at} on the page")
+        return at
+
+    def run(self, name=None):
+        """The run that is written, the latest one."""
+        runs = sorted(self.folder.glob("*.run"), key=lambda p: p.stat().st_mtime)
+        return open_run(self.folder / name if name else runs[-1])
+
+    @staticmethod
+    def names(run):
+        return names_of_encoding(run.encoding)
+
+    def trainer(self):
+        """The number of the process that trains."""
+        found = [n for n, words in self.studio.family().items() if "training_process" in words]
+        return found[0] if found else None
+
+    def saved_json(self):
+        """Save the answer as JSON, and give what was saved."""
+        for old in self.folder.glob("saved/*"):
+            old.unlink()
+        self.driver.execute_cdp_cmd(
+            "Browser.setDownloadBehavior",
+            {"behavior": "allow", "downloadPath": str(self.folder / "saved")},
+        )
+        self.press("JSON")
+        found = wait_for(lambda: list(self.folder.glob("saved/*.json")), "the saved answer")
+        return json.loads(found[0].read_text())
+
+
+# A connection of layer 1, and a point of it at which nothing lies above it.
+A_WEIGHT = """
+for (const edge of document.querySelectorAll('.wg-drawing [data-part^="1:"][role=button]')) {
+  const path = edge.querySelector(".wg-hit");
+  for (let share = 0.2; path && share < 0.9; share += 0.02) {
+    const at = path.getPointAtLength(share * path.getTotalLength());
+    const there = at.matrixTransform(path.getScreenCTM());
+    const x = Math.round(there.x), y = Math.round(there.y);
+    if (path === document.elementFromPoint(x, y)) return [edge.dataset.part, x, y];
+  }
+}
+return null;
+"""
+
+
+@pytest.fixture
+def visit(served, browser, tmp_path):
+    """Give a function that opens a studio in a folder of its own."""
+    opened = []
+
+    def open_(*words, **more):
+        studio = served(tmp_path, *words, **more)
+        browser.open(studio.url)
+        opened.append(Visit(browser, studio, tmp_path))
+        return opened[-1]
+
+    yield open_
+    for one in opened:
+        assert browser.foreign(one.studio) == []
+        assert browser.complaints() == []
+
+
+# ── from a file to an answer ─────────────────────────────────────────────────────────────────────────
+
+
+def houses(path):
+    """Write a small table of houses."""
+    draws = np.random.default_rng(5)
+    rooms, age = draws.integers(1, 9, 240), draws.uniform(0, 60, 240)
+    coast = draws.choice(["near", "far"], 240)
+    price = 40 * rooms - age + 60 * (coast == "near") + draws.normal(0, 5, 240)
+    rows = zip(rooms, age.round(1), coast, price.round(2), strict=True)
+    path.write_text(
+        "rooms,age,coast,price\n" + "".join(f"{a},{b},{c},{d}\n" for a, b, c, d in rows)
+    )
+    return path
+
+
+def upload(visit, path):
+    """Upload a file, as the dialog for files would."""
+    visit.tab("Data")
+    visit.driver.find_element("css selector", "input[type=file]").send_keys(str(path))
+
+
+def asked(run, step, index=0):
+    """The network of a run at a step, and a training example, as the functions of `wg.why` take them."""
+    theta = Parameters(run.net.sizes, run.state(step).theta.astype(np.float64))
+    X, Y = run.data.X[index : index + 1], run.data.Y[index : index + 1]
+    penalties = {name: getattr(run.plan, name).of_batch(1, run.plan.n) for name in ("l1", "l2")}
+    return (run.net, theta, X.astype(np.float64), Y.astype(np.float64)), penalties
+
+
+def learn_and_ask(visit, table, target, name):
+    upload(visit, table)
+    visit.choose("Which column is to be predicted?", target)
+    visit.press("Use this table")
+    visit.browser.has(f"predicts {target}")
+    visit.browser.screenshot(f"{name}-data")
+    visit.choose("Speed", "100 steps/s")
+    visit.tab("Curves")
+    visit.press("Start")
+    wait_for(lambda: visit.place()[1] > 20, "some steps")
+    visit.press("Pause")
+    last = visit.paused()
+    visit.browser.screenshot(f"{name}-trained")
+
+    # Back in time: the slider of the training, by hand.
+    visit.drag("Step of the training", -0.6)
+    wait_for(lambda: 0 < visit.place()[0] < last, "an earlier step")
+    step = visit.place()[0]
+
+    run = visit.run()
+    given, penalties = asked(run, step)
+    weight = visit.click_weight()
+    expected = wg.why.weight(*given, **weight, **penalties, names=visit.names(run))
+    wait_for(lambda: visit.told(".wg-answer h1") == expected.question, "the answer")
+    visit.browser.screenshot(f"{name}-weight")
+    assert visit.place() == (step, last)
+    assert visit.told(".wg-answer tr.wg-total td:last-child") == number(expected.value)
+    assert number(expected.value) in visit.told(".wg-answer math")
+    assert visit.saved_json()["value"] == expected.value
+
+    # The ripple: predicted and true, while the slider is dragged and when it is left.
+    visit.press("Ripple")
+    wait_for(lambda: visit.told(".wg-told").startswith("Drag"), "the slider of the weight")
+    visit.drag("Move the weight", 0.2)
+    wait_for(lambda: visit.told(".wg-told").startswith("Moved by"), "a ripple")
+    slider = visit.browser.by_label("Move the weight")
+    value = float(given[1].W[1][weight["to"], weight["from_"]])
+
+    def told():
+        by = float(slider.get_attribute("aria-valuenow")) - value
+        found = wg.why.ripple(*given, **weight, by=by, **penalties, names=visit.names(run))
+        first = sum(term.value for term in found.terms)
+        return (
+            f"Moved by {by:+.4g}: the cost changes by {found.value:+.5g}. First order predicted "
+            f"{first:+.5g}; {found.value - first:+.2g} is beyond it."
+        ), found
+
+    wait_for(lambda: visit.told(".wg-told") == told()[0], "the ripple of where the slider was left")
+    visit.browser.screenshot(f"{name}-ripple")
+    found = told()[1]
+    wait_for(lambda: visit.told(".wg-answer h1") == found.question, "the whole answer")
+    saved = visit.saved_json()
+    # The page tells where the slider is to some digits only.
+    assert saved["value"] == pytest.approx(found.value, rel=1e-6) != 0
+    predicted = sum(term["value"] for term in saved["terms"])
+    assert predicted == pytest.approx(sum(term.value for term in found.terms), rel=1e-6)
+
+
+def test_a_table_is_uploaded_learned_from_and_asked_and_the_page_says_what_the_functions_say(
+    visit, tmp_path_factory
+):
+    table = houses(tmp_path_factory.mktemp("files") / "houses.csv")
+    learn_and_ask(visit(), table, "price", "houses")
+
+
+@pytest.mark.data
+def test_the_same_with_the_houses_of_california(visit, tmp_path):
+    table = Path(os.environ["WHYGRAD_DATA"]) / "california_housing.csv"
+    learn_and_ask(visit(), table, "MedHouseVal", "housing")
