@@ -249,6 +249,16 @@ def test_decay_per_step_is_part_of_the_change_and_is_told():
     assert "shrink by 1 %" in update.words
 
 
+def test_of_l_bfgs_the_step_is_one_of_gradient_descent_and_says_so():
+    case = make_case((2, 3, 1), ("tanh", "identity"), "squared_error", n=4)
+    plan = Plan(case.net, wg.LBFGS(), n=4, batch_size=4)
+    told = frames_of_training(plan, start(plan, case.theta), case.X[:1], case.Y[:1], [0])
+    update = by_phase(told, "update")[0]
+    assert update.words.startswith("This network was trained by L-BFGS")
+    gradient = by_phase(told, "gradients")[0].picture.edges[1]
+    np.testing.assert_allclose(update.picture.edges[1], -0.1 * gradient, rtol=1e-9)
+
+
 def test_the_grade_afterwards_is_that_of_the_new_weights():
     case = make_case((3, 4, 2), ("tanh", "identity"), "squared_error", n=1)
     after = wg.Parameters(case.sizes, case.flat * 0.9)

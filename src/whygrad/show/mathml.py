@@ -84,7 +84,7 @@ def _broken(side: Expression, most: int | None) -> list[str]:
             pieces.append("")
             used = 0
         sign, written = term_of(term, MATHML, i == 0)
-        pieces[-1] += (f"<mo>{typeset(sign)}</mo>" if sign else "") + written
+        pieces[-1] += (f'<mo form="infix">{typeset(sign)}</mo>' if sign else "") + written
         used += length
     pieces[-1] += after
     return [_row(piece) for piece in pieces]

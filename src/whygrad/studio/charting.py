@@ -180,7 +180,13 @@ def _marks(axes: Axes, curves: Sequence[Curve], paint: _Paint) -> Option:
     if axes.at is not None:
         early = axes.at < (left + right) / 2
         label = {"formatter": clean(axes.mark), "color": paint("ink"), "fontSize": 11}
-        label |= {"position": "insideEnd", "rotate": 0, "distance": 0, "padding": [2, 6]}
+        label |= {
+            "backgroundColor": paint("surface"),
+            "position": "insideEnd",
+            "rotate": 0,
+            "distance": 0,
+            "padding": [2, 6],
+        }
         label |= {"align": "left" if early else "right", "verticalAlign": "top"}
         at = [{"xAxis": float(axes.at), "label": label | {"show": bool(axes.mark)}}]
     data = [

@@ -7,6 +7,7 @@ computes nothing anew. Nielsen, Neural Networks and Deep Learning (2015), chapte
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from whygrad.arrays import as_inputs
 from whygrad.errors import InputError
 from whygrad.functions import Array
+from whygrad.lbfgs import LBFGS, of_gradients
 from whygrad.names import Names
 from whygrad.network import Network, Parameters
 from whygrad.optimizers import Optimizer, find_optimizer
@@ -25,6 +27,10 @@ from whygrad.why.passing import dense
 
 __all__ = ["Frame", "Phase", "frames", "frames_of_training", "step_of_training"]
 
+LBFGS_TAKES_ALL = (
+    "This network was trained by L-BFGS, which walks by all examples at once; a step from these alone is "
+    "one of gradient descent."
+)
 DEEP = 3  # layers; in a deeper network z and a share a frame, but for the first hidden layer and the output
 
 
@@ -144,6 +150,7 @@ def step_of_training(
     `examples` are their places in the data, which decide the masks of dropout. The same arithmetic, in the
     same order, as that of the reference engine.
     """
+    plan = of_gradients(plan)
     batch = ask(
         plan.net,
         Parameters(plan.net.sizes, state.theta),
@@ -178,12 +185,14 @@ def frames_of_training(
     """Tell the next step of a training from a state, were these examples its batch.
 
     X and Y are the rows of `examples` as training sees them; with `plan.batch(state.epoch, state.place)` it
-    is the step that training takes. Optimizer, averages, rate, penalties, clipping and dropout are those of
+    is the step that training takes; of L-BFGS, which takes all examples at once, it is one of gradient
+    descent, and said to be so. Optimizer, averages, rate, penalties, clipping and dropout are those of
     the state.
     """
+    rule, plan = plan.optimizer, of_gradients(plan)
     examples = np.asarray(examples)
     after, rate, scale = step_of_training(plan, state, X, Y, examples, weights)
-    return frames(
+    told = frames(
         plan.net,
         Parameters(plan.net.sizes, state.theta),
         X,
@@ -202,6 +211,14 @@ def frames_of_training(
         scales=scales,
         **_penalties(plan, len(Y), weights),
     )
+    return tuple(map(_without_lbfgs, told)) if isinstance(rule, LBFGS) else told
+
+
+def _without_lbfgs(frame: Frame) -> Frame:
+    """Say that the step is one of gradient descent, which training did not take."""
+    if frame.phase != "update":
+        return frame
+    return replace(frame, words=f"{LBFGS_TAKES_ALL} {frame.words}")
 
 
 def _penalties(plan: Plan, n: int, weights: Any) -> dict[str, Any]:

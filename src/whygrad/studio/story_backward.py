@@ -131,8 +131,8 @@ def gradients_found(story: Story) -> Frame:
     wish = "become smaller" if g > 0 else "grow" if g < 0 else "stay as it is"
     words = (
         "Now every weight can be judged. It is to blame as far as something was said along its line, and "
-        "as far as the one who listened is to blame: what was sent times blame. This is its gradient, how "
-        f"much worse the grade gets when it grows. For instance {story.ends(l, j, k)}: {said(g)}, so it "
+        "as far as the one who listened is to blame: what was sent times blame. This is its gradient: how "
+        f"fast the grade gets worse as it grows. For instance {story.ends(l, j, k)}: {said(g)}, so it "
         f"should {wish}.{_lazy(story)} A bias counts as a sender that always says 1."
     )
     title = "What every weight did"
