@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from nicegui import ui
 
+from whygrad.errors import InputError
 from whygrad.studio import motion
 from whygrad.studio.subject import Chosen, Subject
 
@@ -57,7 +58,11 @@ def build(page: "Page") -> None:
             return
         made = (subject.step, look.chosen, id(page.desk.following), subject.net)
         if made != state["key"]:
-            state["key"], state["frames"] = made, frames_of(subject, look.chosen)
+            state["key"], state["frames"] = made, ()
+            try:
+                state["frames"] = frames_of(subject, look.chosen)
+            except InputError as error:  # numbers that are not finite cannot be told
+                page.tell(str(error))
         frames = state["frames"]
         if not frames:
             title.set_text("There is no example to tell it with.")
