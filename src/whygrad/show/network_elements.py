@@ -12,7 +12,7 @@ from itertools import pairwise, product
 import numpy as np
 
 from whygrad.pictures import NetworkPicture
-from whygrad.show.drawing import SMALL, Box, Label, free, point
+from whygrad.show.drawing import SMALL, Box, Label, free, point, text_width
 from whygrad.show.network_layout import RADIUS, Layout, counts, kind
 from whygrad.show.numbers import clean, number, short, typeset
 from whygrad.show.palette import PIXELS
@@ -24,6 +24,7 @@ MANY = 400  # connections, of which the small ones are hardly drawn
 FEW = 18  # connections that may all have their number written on them
 ASKED = 6  # of those asked about, where they are more
 ALONG = (0.5, 0.42, 0.58, 0.34, 0.66, 0.27, 0.73)  # where on a line its number may stand
+NUMBER, TINY = 11.5, 9.2  # sizes of a number within a unit
 WIDEST_NUMBER = "\N{MINUS SIGN}0.00"  # of those written on all connections
 
 
@@ -164,6 +165,11 @@ def within(picture: NetworkPicture, value: float) -> str:
         return ""
     text = short(value)
     return text.replace("-", "\N{MINUS SIGN}", 1) if value < 0 and "e" not in text else text
+
+
+def number_size(text: str) -> float:
+    """Give the size of the letters with which a number fits into a unit."""
+    return NUMBER if text_width(text, NUMBER) <= 2 * RADIUS - 3 else TINY
 
 
 def pixels(picture: NetworkPicture, layout: Layout) -> list[Pixel]:

@@ -7,11 +7,13 @@ runs backwards, so its connections end in arrows at the lower layer.
 from whygrad.pictures import NetworkPicture
 from whygrad.show.drawing import Drawing, Label, legend, line, tag
 from whygrad.show.network_elements import (
+    NUMBER,
     Edge,
     Pixel,
     Unit,
     edges,
     image_address,
+    number_size,
     numbered,
     pixels,
     units,
@@ -19,8 +21,6 @@ from whygrad.show.network_elements import (
 )
 from whygrad.show.network_layout import RADIUS, Layout, counts, lay_out
 from whygrad.show.numbers import clean, number
-
-NUMBER = 11.5  # size of a number within a unit
 
 
 def draw_network(picture: NetworkPicture) -> Drawing:
@@ -61,7 +61,10 @@ def _unit(unit: Unit) -> str:
 def _numbers(picture: NetworkPicture, unit: Unit) -> list[Label]:
     x, y, full = unit.x, unit.y, number(unit.value)
     text = within(picture, unit.value)
-    labels = [Label(x, y + 4.1, text, NUMBER, "middle", full=full, part=unit.part)] if text else []
+    labels = []
+    if text:
+        size = number_size(text)
+        labels = [Label(x, y + 0.36 * size, text, size, "middle", full=full, part=unit.part)]
     if unit.bias:
         labels.append(Label(x - 15, y - 11.5, "b", NUMBER, "middle", "wg-surface wg-bold"))
     return labels

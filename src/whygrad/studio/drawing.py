@@ -11,13 +11,14 @@ from typing import Any, TypeAlias
 from whygrad.names import Place
 from whygrad.pictures import NetworkPicture
 from whygrad.show.choosing import marked, shown_units
-from whygrad.show.drawing import Label
+from whygrad.show.drawing import SMALL, Label
 from whygrad.show.network_elements import (
     Edge,
     Pixel,
     Unit,
     edges,
     image_address,
+    number_size,
     numbered,
     pixels,
     units,
@@ -165,6 +166,7 @@ def _drawn(found: list[Edge]) -> list[Edge]:
 
 
 def _unit(picture: NetworkPicture, unit: Unit) -> View:
+    text = within(picture, unit.value)
     return {
         "part": unit.part,
         "kind": unit.kind,
@@ -173,7 +175,8 @@ def _unit(picture: NetworkPicture, unit: Unit) -> View:
         "r": RADIUS,
         "share": round(unit.share, 2),
         "minus": unit.value < 0,
-        "text": within(picture, unit.value),
+        "text": text,
+        "size": number_size(text),
         "name": unit.name,
         "title": unit.title,
         "marked": unit.marked,
@@ -192,6 +195,7 @@ def _pixel(pixel: Pixel) -> View:
         "share": 0.0,
         "minus": False,
         "text": "",
+        "size": SMALL,
         "name": pixel.name,
         "title": pixel.title,
         "marked": pixel.marked,

@@ -427,7 +427,7 @@ function drawUnit(node, unit) {
   set(fill, { ...sized(r), class: `wg-shade wg-${unit.kind}`, "fill-opacity": +(0.06 + 0.4 * unit.share).toFixed(3) });
   set(outline, { ...sized(r), class: `wg-on-${unit.kind}${unit.minus ? " wg-minus" : ""}`, "stroke-width": 1.6 });
   write(text, unit.text);
-  set(text, { x, y: y + 4.1, "font-size": 11.5, "text-anchor": "middle" });
+  set(text, { x, y: y + 0.36 * unit.size, "font-size": unit.size, "text-anchor": "middle" });
   badge.style.display = unit.bias ? "" : "none";
   set(badge.children[0], { cx: x - 15, cy: y - 15 });
   set(badge.children[1], { x: x - 15, y: y - 11 });
