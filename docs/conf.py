@@ -35,6 +35,9 @@ nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 600
 nb_merge_streams = True
+# Widgets would ask other hosts for their scripts: the picture that stands in for them is shown.
+nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", None)]
+nb_ipywidgets_js: dict[str, dict[str, str]] = {}
 nb_output_stderr = "remove"  # where the engine is compiled first, it says so
 
 # reference

@@ -18,11 +18,13 @@ class Canvas:
     """A drawing on a page: `draw` a picture, or `show` a view; `light` parts.
 
     Gestures go to the function given, but for those that concern the drawing alone (more and fewer units,
-    a narrow window) where pictures are drawn; views that are shown answer for them themselves.
+    a narrow window) where pictures are drawn; who shows views answers them as well, and makes the views
+    `narrow` where the window is.
     """
 
     def __init__(self, first: View | NetworkPicture, act: Callable[[Gesture], Any]) -> None:
         self._act = act
+        self.narrow = False
         self._showing: Showing | None = None
         if isinstance(first, NetworkPicture):
             self._showing = Showing()
@@ -60,6 +62,8 @@ class Canvas:
         gesture = read_gesture(given)
         if gesture is None:
             return None
+        if gesture.kind in ("narrow", "wide"):
+            self.narrow = gesture.kind == "narrow"
         if self._showing and self._showing.act(gesture):
             self.widget.view = self._showing.again()
             return None
