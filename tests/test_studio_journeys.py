@@ -7,24 +7,16 @@ console was told, which is nothing.
 import json
 import os
 import re
-import shutil
-import signal
-import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
-from test_studio_worker import assert_same_run
 
 import whygrad as wg
-from browser import PATIENCE, wait_for
-from whygrad.fitting import find
+from browser import wait_for
 from whygrad.network import Parameters
 from whygrad.record import open_run
 from whygrad.record.asking import names_of_encoding
-from whygrad.record.rows import record_table
-from whygrad.settings import Settings
 from whygrad.show.numbers import number
 
 PLACE = re.compile(r"step ([\d,]+) of ([\d,]+)")

@@ -54,7 +54,12 @@ class Page:
     def __init__(self, address: str, width: int = 1280, height: int = 860) -> None:
         options = webdriver.ChromeOptions()
         options.binary_location = "/usr/bin/chromium"
-        for word in ("headless=new", "no-sandbox", "disable-background-networking", "hide-scrollbars"):
+        for word in (
+            "headless=new",
+            "no-sandbox",
+            "disable-background-networking",
+            "hide-scrollbars",
+        ):
             options.add_argument(f"--{word}")
         options.add_argument(f"--window-size={width},{height}")
         self.browser = webdriver.Chrome(options, Service("/usr/bin/chromedriver"))

@@ -19,9 +19,8 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent.parent / "tests"))
 
 import browser as window  # noqa: E402
-from drawn import Drawn  # noqa: E402
-
 import whygrad as wg  # noqa: E402
+from drawn import Drawn  # noqa: E402
 
 WIDTH, HEIGHT = 760, 962
 
