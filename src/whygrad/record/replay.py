@@ -127,10 +127,10 @@ def steps(
     if state.step == until:
         return  # which needs no data
     data, held_out = smooth(run.plan, run.data), run.held_out if _needs_held_out(run.plan) else None
-    stages = run.stages()
+    stages, whole = run.stages(), run.plan
     ends = sorted({*stops, *(stage.step for stage in stages), until})
     while state.step < until:
-        plan = replace(run.plan, epochs=[s.epochs for s in stages if s.step <= state.step][-1])
+        plan = replace(whole, epochs=[s.epochs for s in stages if s.step <= state.step][-1])
         if state.place == plan.steps_per_epoch:
             state, _ = end_of_epoch(plan, state, held_out)
         left = plan.steps_per_epoch - state.place

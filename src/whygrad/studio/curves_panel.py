@@ -1,5 +1,6 @@
 """The curves of the training: cost and score, gradients and updates by layer, dead and saturated units."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,17 +53,9 @@ def build(page: "Page") -> None:
                 page.later(draw)
 
     async def draw() -> None:
-        following, other, step, dark = desk.following, desk.other, page.now.step, page.dark
-
-        def work() -> dict[str, Any]:
-            assert following is not None
-            beside = None if other is None else seen(other)
-            return charts.options(seen(following), step, beside, dark=dark)
-
         try:
-            key = (following, other, step, following and following.step, dark)
-            if following is not None and key != state["drawn"]:
-                options = await page.in_thread(work)
+            while (key := wanted()) != state["drawn"]:
+                options = await page.in_thread(partial(options_of, *key), "curves")
                 state["drawn"] = key
                 if options is not None:
                     with page.client:
@@ -70,6 +63,12 @@ def build(page: "Page") -> None:
                     await page.settled()
         finally:
             state["drawing"] = False
+
+    def wanted() -> Any:
+        following = desk.following
+        if following is None:
+            return state["drawn"]
+        return following, desk.other, page.now.step, following.step, page.dark
 
     def put(options: dict[str, Any]) -> None:
         for name, chart in shown.items():
@@ -81,6 +80,14 @@ def build(page: "Page") -> None:
                 chart.update()
 
     page.panels.append(update)
+
+
+def options_of(
+    following: Following, other: Following | None, step: int, last: int, dark: bool
+) -> dict[str, Any]:
+    """Give the charts of a run up to its last step, with another one beside it, or None."""
+    beside = None if other is None else seen(other)
+    return charts.options(seen(following), step, beside, dark=dark)
 
 
 def seen(following: Following) -> charts.Seen:

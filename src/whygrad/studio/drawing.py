@@ -96,6 +96,7 @@ def view(
     picture: NetworkPicture,
     *,
     editable: bool = False,
+    room: bool = False,
     lit: Iterable[str] = (),
     more: Collection[int] = (),
     narrow: bool = False,
@@ -107,6 +108,7 @@ def view(
     picture : the network, its numbers, what is marked, and which units are shown. Where it is `partial`,
         numbers that are NaN are still to come: their units are empty, their connections faint.
     editable : whether there are buttons to add and remove layers and units.
+    room : whether there is room for these buttons, so that nothing moves when they come and go.
     lit : parts to light up, "2:1", "2:1,0"; several in one text have spaces between them.
     more : the layers of which all units are drawn; of very many the most important.
     narrow : for a window of some 400 pixels.
@@ -119,7 +121,7 @@ def view(
     """
     if more or not picture.shown:
         picture = replace(picture, shown=_with(picture, more))
-    layout = lay_out(picture, Wanted(False, editable, blocks=True, narrow=narrow))
+    layout = lay_out(picture, Wanted(False, editable or room, blocks=True, narrow=narrow))
     found = _drawn(edges(picture, layout, all_=True))
     numbers = numbered(
         picture, layout, sorted(found, key=lambda edge: not edge.marked), steady=True

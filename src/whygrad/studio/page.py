@@ -33,6 +33,11 @@ from whygrad.studio.subject import EDGES, Chosen, Edges, Subject, overview
 from whygrad.studio.worker import Status
 
 STYLE = Path(__file__).with_name("page.css")
+# How the browser shows the page, now and whenever that changes.
+WINDOW = """const dark = matchMedia('(prefers-color-scheme: dark)');
+const narrow = matchMedia('(max-width: 500px)');
+const tell = () => emitEvent('wg-window', [dark.matches, narrow.matches]);
+dark.onchange = tell; narrow.onchange = tell; tell()"""
 TICK = 0.25  # seconds between two looks at a training
 SLOWEST = 5.0  # seconds that a browser may take to draw
 DRAWN = """new Promise((done) => document.hidden ? done(true)
@@ -79,7 +84,10 @@ class Page:
         self._version = -1
         self._seen: Any = None
         self._steady: Any = None  # what decides which units are drawn
-        self._shown: Shown | None = None
+        self._shown: Shown = ()
+        self._overview = EMPTY
+        self._preferred = self._narrow = False
+        self._about = ""  # what the message speaks of
 
     @property
     def now(self) -> Subject:
@@ -89,8 +97,8 @@ class Page:
 
     @property
     def dark(self) -> bool:
-        """Whether the page was switched to dark; what the browser wishes is not known here."""
-        return bool(self._dark.value)
+        """Whether the page is dark: as it was switched, or else as the browser prefers it."""
+        return self._preferred if self._dark.value is None else bool(self._dark.value)
 
     # ── the layout ──
 
@@ -100,12 +108,14 @@ class Page:
         ui.page_title("whygrad studio")
         dark = ui.dark_mode(None)
         self._dark = dark
+        ui.on("wg-window", lambda e: self._windowed(*map(bool, e.args)))
+        self.client.on_connect(lambda: self.client.run_javascript(WINDOW))
         with ui.header().classes("wg-header"):
             ui.label("whygrad studio").classes("wg-brand").props('role="heading" aria-level="1"')
             self.title = ui.label().classes("wg-run")
             ui.space()
             self.status = ui.label().classes("wg-status").props('role="status" aria-live="polite"')
-            ui.button(icon="contrast", on_click=lambda: dark.set_value(not dark.value)).props(
+            ui.button(icon="contrast", on_click=self._switch).props(
                 'flat round dense aria-label="Light or dark"'
             )
         self.working = ui.linear_progress(show_value=False).classes("wg-working")
@@ -162,6 +172,17 @@ class Page:
             self.tabs.set_value(self.look.tab)
         self.refresh()
 
+    def _switch(self) -> None:
+        """Make a light page dark, and a dark one light."""
+        self._dark.set_value(not self.dark)
+        self.refresh()
+
+    def _windowed(self, dark: bool, narrow: bool) -> None:
+        """Take note that the browser prefers dark pages, and how wide its window is."""
+        if (dark, narrow) != (self._preferred, self._narrow):
+            self._preferred, self._narrow = dark, narrow
+            self.refresh()
+
     def follow(self) -> None:
         """Look at the latest step from now on."""
         self.look = replace(self.look, step=None)
@@ -183,17 +204,23 @@ class Page:
             self._working = False
 
     async def settled(self) -> None:
-        """Wait until the browser has drawn what it was sent: a slow one is sent less, and never falls behind."""
+        """Wait until the browser has drawn what it was sent: a slow one is sent less, never too much."""
         if self.client.has_socket_connection:
             with suppress(TimeoutError):
                 await self.client.run_javascript(DRAWN, timeout=SLOWEST)
 
     async def _draw(self) -> None:
-        step = self.look.step
-        subject = await self.in_thread(lambda: self.desk.subject(step))
-        if subject is None or self.client._deleted:  # noqa: SLF001
+        look = self.look
+
+        def work() -> tuple[Subject, NetworkPicture]:
+            subject = self.desk.subject(look.step)
+            picture = overview(subject, look.chosen, look.edges)
+            return subject, replace(picture, marked=(look.part,) if look.part else ())
+
+        found = await self.in_thread(work, "page")
+        if found is None or self.client._deleted:  # noqa: SLF001
             return
-        self.subject = subject
+        self.subject, self._overview = found
         with self.client:
             for panel in self.panels:
                 panel()
@@ -205,28 +232,29 @@ class Page:
             return
         look = self.look
         editable = self.desk.following is None and look.tab in ("data", "network")
-        picture = self.told
-        if picture is None:
-            picture = overview(self.subject, look.chosen, look.edges)
-            picture = replace(picture, marked=(look.part,) if look.part else ())
-        steady = (self._version, self.subject.net, look.whole, look.part, look.tab, look.chosen)
+        steady = (self._version, self.subject.net, look.whole, look.part, look.chosen)
         if steady != self._steady:
-            self._steady, self._shown = steady, choose(picture, look.whole)
-        if not picture.shown and self._shown is not None:
-            picture = replace(picture, shown=self._shown)
+            self._steady, self._shown = steady, choose(self._overview, look.whole)
+        picture = replace(self.told or self._overview, shown=self._shown)
         self.room.classes(**{"add" if look.whole else "remove": "wg-all"})
-        self.canvas.show(view(picture, editable=editable, more=look.whole))
+        self.canvas.show(
+            view(picture, editable=editable, room=True, more=look.whole, narrow=self._narrow)
+        )
         self.canvas.light(look.lit)
 
-    async def in_thread(self, work: Callable[[], T]) -> T | None:
-        """Do something that takes long; a mistake of the user's is told on the page."""
+    async def in_thread(self, work: Callable[[], T], about: str = "desk") -> T | None:
+        """Do something that takes long; a mistake of the user's is told on the page.
+
+        What was told goes away once the same, `about`, goes well.
+        """
         try:
             found = await run.io_bound(work)
-            self.tell("")
-            return found
         except WhygradError as error:
-            self.tell(str(error))
+            self.tell(str(error), about)
             return None
+        if self._about == about:
+            self.tell("")
+        return found
 
     def do(self, work: Callable[[], object]) -> None:
         """Do something to what all tabs share, in a thread, and draw what it comes to."""
@@ -247,8 +275,9 @@ class Page:
         with self.client:
             self.working.set_visibility(self.doing > 0)
 
-    def tell(self, message: str) -> None:
+    def tell(self, message: str, about: str = "desk") -> None:
         """Say what went wrong, or nothing any more."""
+        self._about = about if message else ""
         with self.client:
             self.message.set_text(message)
             self.message.set_visibility(bool(message))
@@ -278,7 +307,7 @@ class Page:
             await self.in_thread_quietly(desk.follow)
         status = desk.status
         self.status.set_text(words_of(status))
-        seen = (desk.version, status)
+        seen = (desk.version, status, desk.following and desk.following.run)
         if desk.version != self._version:
             self._version = desk.version
             self.look = replace(self.look, step=None, part="", question="", frame=0)

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from whygrad.lbfgs import LBFGS
 from whygrad.measuring import measure
 from whygrad.network import Parameters, count
 from whygrad.plan import Data, State
-from whygrad.record import snapshots
+from whygrad.record import replay, snapshots
 from whygrad.studio.subject import Rows
 
 if TYPE_CHECKING:
@@ -66,9 +67,20 @@ class Scoring:
         first, last = run.start, following.step
         work = float(last - first) * run.plan.batch_size * count(run.net.sizes)
         if run.stopped and work <= SHORT and following.rows():
-            for step in np.linspace(first, last, POINTS + 1).astype(int).tolist():
-                if step not in self._points:
-                    self._add(following.state(step))
+            wanted = set(np.linspace(first, last, POINTS + 1).astype(int).tolist())
+            self._compute(sorted(wanted - self._points.keys()))
+
+    def _compute(self, missing: list[int]) -> None:
+        """Take the steps once more, from one state that is missing to the next."""
+        run = self._following.run
+        if not missing or isinstance(run.plan.optimizer, LBFGS):
+            return
+        state, last = run.state(missing[0]), missing[-1]
+        self._add(state)
+        stops = tuple(missing)
+        for later, _ in replay.steps(run, state.copy(), last, run.watch, run.plan.n, stops):
+            if later.step in missing:
+                self._add(later)
 
     def _add(self, state: State) -> None:
         net = self._following.run.net

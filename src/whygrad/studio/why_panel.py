@@ -107,7 +107,7 @@ def build(page: "Page") -> None:
             shown.set_content("")
 
         async def work() -> None:
-            found = await page.in_thread(lambda: answer(subject, question))
+            found = await page.in_thread(lambda: answer(subject, question), "why")
             if state["key"] != key:
                 return
             with page.client:
@@ -150,7 +150,7 @@ def build(page: "Page") -> None:
         while state["by"] is not None:
             by = state["by"]
             question = Question(state["part"], "ripple", page.look.chosen, by)
-            found = await page.in_thread(partial(answer, page.now, question)) if by else None
+            found = await page.in_thread(partial(answer, page.now, question), "why") if by else None
             if found is not None:
                 with page.client:
                     rippled(found, by)
