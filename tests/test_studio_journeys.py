@@ -7,6 +7,8 @@ console was told, which is nothing.
 import json
 import os
 import re
+import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +16,17 @@ import pytest
 
 import whygrad as wg
 from browser import wait_for
+from command import whygrad
+from test_studio_worker import assert_same_run
+from whygrad.fitting import find
 from whygrad.network import Parameters
 from whygrad.record import open_run
 from whygrad.record.asking import names_of_encoding
+from whygrad.record.replay import same_state
+from whygrad.record.rows import record_table
+from whygrad.settings import Settings
 from whygrad.show.numbers import number
+from whygrad.studio.guard import LIMIT
 
 PLACE = re.compile(r"step ([\d,]+) of ([\d,]+)")
 
@@ -280,3 +289,255 @@ def test_a_table_is_uploaded_learned_from_and_asked_and_the_page_says_what_the_f
 def test_the_same_with_the_houses_of_california(visit, tmp_path):
     table = Path(os.environ["WHYGRAD_DATA"]) / "california_housing.csv"
     learn_and_ask(visit(), table, "MedHouseVal", "housing")
+
+
+# ── what is not lost ─────────────────────────────────────────────────────────────────────────────────
+
+
+def start_slowly(visit, name="iris", speed="100 steps/s"):
+    """Let a data set be learned so slowly that one can look on."""
+    visit.tab("Data")
+    visit.press(name)
+    visit.browser.has(f"{name}, not trained yet")
+    visit.choose("Speed", speed)
+    visit.press("Start")
+    wait_for(lambda: visit.place()[1] > 0, "the first steps")
+
+
+def unbroken(run, folder):
+    """Give the run that is written where nobody interferes."""
+    source = find(run.manifest["data"]["name"], seed=run.settings.seed)
+    record_table(folder / "unbroken.run", source, run.settings)
+    return open_run(folder / "unbroken.run")
+
+
+def test_a_reloaded_page_and_a_second_tab_show_the_training_that_goes_on(visit):
+    visit = visit()
+    start_slowly(visit, speed="10 steps/s")
+    before = visit.place()[1]
+    pid = visit.trainer()
+    visit.browser.reload()
+    wait_for(lambda: visit.place()[1] > before, "the training going on, on the page")
+    assert visit.trainer() == pid
+    visit.browser.has("iris.run")
+    assert visit.status().startswith("training")
+
+    first = visit.driver.current_window_handle
+    visit.driver.switch_to.new_window("tab")
+    visit.browser.open(visit.studio.url)
+    second = visit.driver.current_window_handle
+    wait_for(lambda: visit.place()[1] > before, "the training in the other tab")
+    visit.press("Pause")
+    at = visit.paused()
+    visit.browser.screenshot("second-tab")
+    visit.driver.switch_to.window(first)
+    assert visit.paused() == at
+    # Each tab looks at what it wants.
+    visit.drag("Step of the training", -0.5)
+    wait_for(lambda: visit.place()[0] < at, "an earlier step")
+    visit.driver.switch_to.window(second)
+    assert visit.place() == (at, at)
+    visit.driver.close()
+    visit.driver.switch_to.window(first)
+    assert [path.name for path in visit.folder.glob("*.run")] == ["iris.run"]
+
+
+def test_a_training_that_was_killed_is_told_and_goes_on_to_the_same_end(visit, tmp_path_factory):
+    visit = visit()
+    start_slowly(visit)
+    os.kill(visit.trainer(), signal.SIGKILL)
+    wait_for(lambda: "was killed (SIGKILL)" in visit.status(), "word of the end")
+    visit.browser.screenshot("killed")
+    killed = visit.run().step
+    visit.choose("Speed", "full speed")
+    visit.press("Go on")
+    wait_for(lambda: visit.status().startswith("ended"), "the end")
+    run = visit.run()
+    wait_for(lambda: visit.place() == (run.step, run.step), "the last step on the page")
+    assert run.step > killed
+    assert_same_run(run, unbroken(run, tmp_path_factory.mktemp("unbroken")))
+    visit.browser.screenshot("resumed")
+
+
+def test_one_step_is_one_one_epoch_is_the_rest_of_it_and_reset_begins_anew(visit, tmp_path_factory):
+    visit = visit()
+    visit.tab("Data")
+    visit.press("iris")
+    visit.browser.has("iris, not trained yet")
+    visit.choose("Speed", "2 steps/s")
+    visit.press("One step")
+    assert visit.paused() == 1
+    visit.press("One step")
+    wait_for(lambda: visit.place() == (2, 2), "the second step")
+    assert visit.paused() == 2
+    visit.choose("Speed", "full speed")
+    visit.press("One epoch")
+    wait_for(lambda: visit.place() == (4, 4), "the end of the epoch")
+    assert visit.paused() == 4
+    run = visit.run()
+    whole = unbroken(run, tmp_path_factory.mktemp("unbroken"))
+    for step in (1, 2, 4):
+        assert same_state(run.state(step), whole.state(step))
+    visit.press("Reset")
+    visit.browser.has("iris, not trained yet")
+    assert visit.place() == (0, 0)
+    wait_for(lambda: visit.trainer() is None, "the end of the process")
+    visit.press("One step")
+    assert visit.paused() == 1
+    assert len(list(visit.folder.glob("*.run"))) == 2
+
+
+# ── what cannot be done ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_bad_files_and_networks_that_are_too_large_are_told_in_one_line(visit, tmp_path_factory):
+    files = tmp_path_factory.mktemp("files")
+    visit = visit()
+    before = set(visit.folder.iterdir())
+
+    def refused(name, content, words):
+        (files / name).write_text(content)
+        upload(visit, files / name)
+        said = visit.says(words)
+        assert len(said.splitlines()) == 1
+        return said
+
+    one = refused("one.csv", "price\n" + "1\n" * 30, "has one column")
+    visit.browser.screenshot("one-column")
+    refused("no.csv", "", "the file is empty")
+    refused("ragged.csv", "a,b\n1,2\n1\n", "ragged.csv")
+    assert "one.csv" in one
+    assert "CSV or Parquet" in refused("words.docx", "PK", "words.docx: not a table")
+    many = "x,name\n" + "".join(f"{i % 37},n{i % 1000}\n" for i in range(3000))
+    (files / "many.csv").write_text(many)
+    upload(visit, files / "many.csv")
+    visit.choose("Which column is to be predicted?", "name")
+    visit.press("Use this table")
+    said = visit.says("1000 classes")
+    assert "choose another target" in said
+    visit.browser.screenshot("many-classes")
+    # No more than the limit is sent.
+    with (files / "large.csv").open("wb") as file:
+        file.truncate(LIMIT + 1)
+    upload(visit, files / "large.csv")
+    assert "whygrad train" in visit.says("more than 100 MB")
+    visit.browser.screenshot("large-file")
+    assert {path.name for path in set(visit.folder.iterdir()) - before} <= {
+        "one.csv",
+        "ragged.csv",
+        "many.csv",
+    }
+
+    # What was shown is still there, and too large a network is refused with what can be done instead.
+    visit.browser.has("spirals, not trained yet")
+    visit.tab("Network")
+    for units, words in (
+        ("600", "a hidden layer of 600 units: 512"),
+        ("4 " * 7, "7 hidden layers: 6"),
+    ):
+        visit.write("Units of the hidden layers", units)
+        assert "`whygrad train`" in visit.says(words)
+    visit.browser.screenshot("too-large")
+    visit.browser.has("2 – 8 – 8 – 1")
+    visit.write("Units of the hidden layers", "5")
+    visit.browser.has("2 – 5 – 1")
+    wait_for(lambda: visit.message() == "", "an end of the message")
+
+
+def test_a_run_of_a_newer_schema_is_refused_and_one_without_its_data_is_shown_but_not_asked(
+    served, browser, tmp_path
+):
+    table = houses(tmp_path / "houses.csv")
+    settings = Settings(hidden=(3,), epochs=2, engine="reference")
+    record_table(tmp_path / "gone.run", find(str(table), "price"), settings, copy_data=False)
+    shutil.copytree(tmp_path / "gone.run", tmp_path / "newer.run")
+    manifest = tmp_path / "newer.run" / "manifest.json"
+    about = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps(about | {"schema": about["schema"] + 1}))
+    found = whygrad("studio", tmp_path / "newer.run", "--no-browser", "--folder", tmp_path)
+    assert found.code == 2
+    assert len(found.lines) == 1 and "written by a newer whygrad" in found.err
+
+    table.unlink()
+    studio = served(tmp_path, "gone.run")
+    browser.open(studio.url)
+    visit = Visit(browser, studio, tmp_path)
+    browser.has("gone.run")
+    browser.has("houses.csv")
+    visit.tab("Why")
+    browser.screenshot("data-gone")
+    for name in ("Start", "Go on", "One step", "One epoch", "Fork"):
+        assert not any(e.is_enabled() for e in browser.all_by_role("button", name)), name
+    # The other is refused as well where it is to be drawn beside.
+    visit.tab("Curves")
+    visit.choose("Compare with", "newer.run")
+    assert len(visit.says("written by a newer whygrad").splitlines()) == 1
+    assert browser.foreign(studio) == [] and browser.complaints() == []
+
+
+# ── another way ──────────────────────────────────────────────────────────────────────────────────────
+
+
+CURVES = """
+const found = [];
+for (const one of document.querySelectorAll(".wg-chart")) {
+  const chart = one.offsetParent && getElement(Number(one.id.slice(1))).chart;
+  if (chart) found.push(chart.getOption().series.map((s) => [s.name, s.data.length]));
+}
+return found;
+"""
+
+
+def test_a_fork_with_another_rate_goes_its_own_way_and_both_curves_are_in_one_chart(visit):
+    visit = visit()
+    start_slowly(visit)
+    visit.press("Pause")
+    last = visit.paused()
+    visit.tab("Curves")
+    visit.drag("Step of the training", -0.5)
+    wait_for(lambda: 0 < visit.place()[0] < last, "an earlier step")
+    step = visit.place()[0]
+    visit.choose("Speed", "full speed")
+    visit.press("Fork")
+    visit.browser.has(f"Fork from step {step}")
+    visit.browser.screenshot("fork")
+    visit.write("Learning rate η", "0.05")
+    visit.driver.find_element("css selector", ".q-dialog").find_element(
+        "xpath", ".//button[contains(., 'Fork')]"
+    ).click()
+    wait_for(lambda: visit.status().startswith("ended"), "the end of the fork")
+    run, parent = visit.run("iris-fork.run"), visit.run("iris.run")
+    assert run.start == step and parent.step == last
+    assert run.plan.optimizer.rate == 0.05 and parent.plan.optimizer.rate != 0.05
+    assert run.state(step).theta.tobytes() == parent.state(step).theta.tobytes()
+    wait_for(lambda: visit.place() == (run.step, run.step), "the end of the fork on the page")
+
+    def both():
+        charts = visit.driver.execute_script(CURVES)
+        names = [name for name, points in charts[0] if points] if charts else []
+        return any("iris.run" in n for n in names) and "training" in names
+
+    wait_for(both, "both curves in the chart of the cost")
+    visit.browser.screenshot("forked")
+
+
+def test_one_step_in_slow_motion_by_the_arrow_keys(visit):
+    visit = visit()
+    visit.tab("Slow motion")
+    place = lambda: visit.told(".wg-panels .wg-number")  # noqa: E731 — asked again and again
+    wait_for(lambda: place().startswith("1 of "), "the first frame")
+    count = int(place().split()[-1])
+    phases, titles = [], []
+    for frame in range(1, count + 1):
+        wait_for(lambda frame=frame: place() == f"{frame} of {count}", f"frame {frame}")
+        phases.append(visit.told(".wg-phase.wg-now"))
+        titles.append(visit.told(".wg-panels [aria-live]"))
+        visit.browser.screenshot(f"motion-{frame:02}")
+        visit.keys("ARROW_RIGHT")
+    order = list(dict.fromkeys(phases))
+    assert [name.split(":")[0] for name in order] == [
+        *("forward", "cost", "backward", "gradients", "update", "the answer again"),
+    ]
+    assert len(set(titles)) == count
+    visit.keys("ARROW_LEFT")
+    wait_for(lambda: place() == f"{count - 1} of {count}", "the frame before")

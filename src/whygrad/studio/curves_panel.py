@@ -55,7 +55,7 @@ def build(page: "Page") -> None:
     async def draw() -> None:
         try:
             while (key := wanted()) != state["drawn"]:
-                options = await page.in_thread(partial(options_of, *key), "curves")
+                options = await page.in_thread(partial(options_of, *key[:-1]), "curves")
                 state["drawn"] = key
                 if options is not None:
                     with page.client:
@@ -68,7 +68,7 @@ def build(page: "Page") -> None:
         following = desk.following
         if following is None:
             return state["drawn"]
-        return following, desk.other, page.now.step, following.step, page.dark
+        return following, desk.other, page.now.step, following.step, page.dark, desk.running
 
     def put(options: dict[str, Any]) -> None:
         for name, chart in shown.items():

@@ -12,6 +12,7 @@ from whygrad.settings import Settings
 from whygrad.studio.guard import LIMIT
 from whygrad.studio.uploads import keep
 from whygrad.tables import read
+from whygrad.tables.reading import PARQUET, TEXT
 
 if TYPE_CHECKING:
     from whygrad.studio.page import Page
@@ -29,6 +30,8 @@ ABOUT = {
     "mnist": "70,000 handwritten digits of 28 × 28 pixels",
 }
 PREVIEW = 6  # rows
+ENDINGS = (*TEXT, *PARQUET)
+REJECTED = "(found) => emit(found[0].failedPropValidation, found[0].file.name)"
 
 
 def build(page: "Page") -> None:
@@ -43,19 +46,21 @@ def build(page: "Page") -> None:
             button.tooltip(ABOUT[name])
     ui.label("Your own table").classes("wg-heading")
     place: list[ui.column] = []
-    ui.upload(
+
+    async def taken(event: events.UploadEventArguments) -> None:
+        upload.reset()  # so that another one can be chosen
+        await uploaded(page, event, place[0])
+
+    upload = ui.upload(
         label=f"CSV or Parquet, up to {LIMIT // 1_000_000} MB",
         auto_upload=True,
         max_files=1,
         max_file_size=LIMIT,
-        on_upload=lambda e: uploaded(page, e, place[0]),
-        on_rejected=lambda: page.tell(
-            f"the file was not taken: it has more than {LIMIT // 1_000_000} MB. Train it with "
-            "`whygrad train FILE`, then open its run here"
-        ),
-    ).props(
-        'flat bordered accept=".csv,.tsv,.tab,.txt,.parquet,.pq" aria-label="Choose a table"'
-    ).classes("wg-upload")
+        on_upload=taken,
+    )
+    upload.props(f'flat bordered accept="{",".join(ENDINGS)}" aria-label="Choose a table"')
+    upload.classes("wg-upload")
+    upload.on("rejected", lambda e: page.tell(refusal(*e.args)), js_handler=REJECTED)
     place.append(ui.column().classes("wg-chosen"))
     ui.label("What is learned from").classes("wg-heading")
     shown = ui.column().classes("wg-shown")
@@ -76,6 +81,18 @@ def build(page: "Page") -> None:
                 _preview(draft)
 
     page.panels.append(update)
+
+
+def refusal(why: str, name: str) -> str:
+    """Say why a browser did not send a file."""
+    if why == "max-file-size":
+        return (
+            f"{name}: more than {LIMIT // 1_000_000} MB. Train on it with `whygrad train FILE`, "
+            "and open its run here"
+        )
+    if why == "accept":
+        return f"{name}: not a table that can be read: choose CSV or Parquet ({', '.join(ENDINGS)})"
+    return f"{name}: one table at a time"
 
 
 def load(page: "Page", name: str) -> None:

@@ -24,6 +24,8 @@ PHASES = {
 
 def build(page: "Page") -> None:
     """Lay out the walk."""
+    # It is given the focus when it is opened: where the tabs have it, arrow keys lead to other tabs.
+    start = ui.element("div").props('tabindex=-1 aria-label="One step in slow motion" role="group"')
     with ui.row().classes("wg-line"):
         back = ui.button(icon="arrow_back", on_click=lambda: go(-1)).props(
             'round flat aria-label="Frame before"'
@@ -37,8 +39,8 @@ def build(page: "Page") -> None:
     title = ui.label().classes("wg-heading").props('aria-live="polite"')
     words = ui.label().classes("wg-words")
     maths = ui.html("", sanitize=False).classes("wg-maths")
-    ui.keyboard(on_key=lambda e: key(e))
-    state: dict[str, Any] = {"key": None, "frames": ()}
+    ui.keyboard(on_key=lambda e: key(e), ignore=["input", "select", "textarea"])
+    state: dict[str, Any] = {"key": None, "frames": (), "open": False}
 
     def go(by: int) -> None:
         last = len(state["frames"]) - 1
@@ -55,7 +57,11 @@ def build(page: "Page") -> None:
     def update() -> None:
         subject, look = page.now, page.look
         if look.tab != "motion":
+            state["open"] = False
             return
+        if not state["open"]:
+            state["open"] = True
+            ui.run_javascript(f"{start.html_id}.focus()")
         made = (subject.step, look.chosen, id(page.desk.following), subject.net)
         if made != state["key"]:
             state["key"], state["frames"] = made, ()

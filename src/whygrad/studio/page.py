@@ -242,6 +242,11 @@ class Page:
         )
         self.canvas.light(look.lit)
 
+    @property
+    def behind(self) -> bool:
+        """Whether something else is to be drawn after this."""
+        return self._wanted
+
     async def in_thread(self, work: Callable[[], T], about: str = "desk") -> T | None:
         """Do something that takes long; a mistake of the user's is told on the page.
 

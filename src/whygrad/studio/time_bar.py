@@ -66,7 +66,9 @@ def build(page: "Page") -> None:
         trained = desk.following is not None
         first = desk.following.run.start if desk.following is not None else 0
         slider._props["min"], slider._props["max"] = first, max(subject.last, first + 1)
-        slider.set_value(subject.step)
+        if not page.behind:  # else the slider would go back under the hand that drags it
+            slider.set_value(subject.step)
+        slider.update()
         slider.set_enabled(trained)
         per_epoch = subject.plan.steps_per_epoch
         where.set_text(
