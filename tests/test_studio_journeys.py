@@ -25,7 +25,7 @@ from whygrad.record.asking import names_of_encoding
 from whygrad.record.replay import same_state
 from whygrad.record.rows import record_table
 from whygrad.settings import Settings
-from whygrad.show.numbers import number
+from whygrad.show.numbers import number, typeset
 from whygrad.studio.guard import LIMIT
 
 PLACE = re.compile(r"step ([\d,]+) of ([\d,]+)")
@@ -246,8 +246,8 @@ def learn_and_ask(visit, table, target, name):
     wait_for(lambda: visit.told(".wg-answer h1") == expected.question, "the answer")
     visit.browser.screenshot(f"{name}-weight")
     assert visit.place() == (step, last)
-    assert visit.told(".wg-answer tr.wg-total td:last-child") == number(expected.value)
-    assert number(expected.value) in visit.told(".wg-answer math")
+    assert visit.told(".wg-answer tr.wg-total td:last-child") == typeset(number(expected.value))
+    assert typeset(number(expected.value)) in visit.told(".wg-answer math")
     assert visit.saved_json()["value"] == expected.value
 
     # The ripple: predicted and true, while the slider is dragged and when it is left.
