@@ -273,9 +273,21 @@ def test_parts_are_named_and_have_their_questions(iris):
     assert list(questions("1:0,2", one)) == list(questions("1:0,bias", every)) == of_a_weight
     assert list(questions("1:0", one)) == ["neuron", "blame", "moved"]
     assert list(questions("0:0", one)) == ["ripple"]
-    assert list(questions("", one)) == ["prediction", "blame", "check"]
+    assert list(questions("", one)) == ["prediction", "pushed", "blame", "check"]
     assert list(questions("", every)) == ["blame", "check"]
     assert place_of("nonsense") is None
+
+
+def test_who_taught_a_prediction_is_told_of_the_training_up_to_the_step_shown(iris):
+    for step in (3, LAST):
+        found = iris.subject(step)
+        pushed = answer(found, Question("", "pushed", Chosen("held out", "one", 2)))
+        X, _ = found.examples(Chosen("held out", "one", 2))
+        said = forward(found.net, found.theta, X).a[found.net.L][0]
+        assert f"in {step:,} steps" in pushed.answer
+        assert pushed.value == pytest.approx(float(said.max()), abs=1e-6)
+    with pytest.raises(InputError, match="nothing has been learned yet"):
+        answer(iris.subject(0), Question("", "pushed", Chosen()))
 
 
 # ── the ledger ───────────────────────────────────────────────────────────────────────────────────────

@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 
 from whygrad.errors import InputError
 from whygrad.explanation import Explanation
+from whygrad.functions import Array
 from whygrad.names import Place
 from whygrad.studio.subject import Chosen, Subject
+from whygrad.why.bound import Why
 from whygrad.why.course import course_of
 
 # Question → what it is called on the page, for a weight or bias, a unit, and the whole network.
@@ -20,9 +22,15 @@ OF_WEIGHT = {
 }
 OF_UNIT = {"neuron": "What it is", "blame": "Blame", "moved": "Ledger"}
 OF_INPUT = {"ripple": "Ripple"}
-OF_NETWORK = {"prediction": "Prediction", "blame": "Blame", "check": "Gradient check"}
-OF_ONE = ("prediction",)
-SLOW = ("moved", "check")  # are computed when asked for, and say that they work
+OF_NETWORK = {
+    "prediction": "Prediction",
+    "pushed": "Who taught it",
+    "blame": "Blame",
+    "check": "Gradient check",
+}
+OF_ONE = ("prediction", "pushed")
+CHECKED = 50  # examples of a gradient check, each of which costs two passes for every parameter
+SLOW = ("moved", "pushed", "check")  # are computed when asked for, and say that they work
 
 
 @dataclass(frozen=True)
@@ -79,45 +87,59 @@ def value_of(subject: Subject, part: str) -> float | None:
 
 def answer(subject: Subject, asked: Question) -> Explanation:
     """Answer a question; raises `InputError` where it cannot be answered, and says why."""
-    place, why = place_of(asked.part), subject.why
+    place = place_of(asked.part)
     if asked.name == "moved":
         return _ledger(subject, place)
     found = subject.examples(asked.chosen)
     if found is None:
         raise InputError(subject.notice or "there are no examples to ask with")
-    X, Y = found
-    if asked.name == "prediction":
-        if len(X) > 1:
-            raise InputError("a prediction is explained for one example: choose one")
-        return why.prediction(X)
-    if asked.name == "check":
-        return why.check(X[:50], Y[:50])
     if place is None:
-        return why.blame(X, Y)
-    if place.from_ is not None:
-        at = place.ends
-        if asked.name == "ripple":
-            return why.ripple(X, Y, **at, by=asked.by)
-        return why.paths(X, Y, **at) if asked.name == "paths" else why.weight(X, Y, **at)
+        return _of_network(subject, asked, *found)
+    if place.from_ is None:
+        return _of_unit(subject, asked, place, *found)
+    question = getattr(subject.why, asked.name)  # weight, paths or ripple: the names in OF_WEIGHT
+    by = {"by": asked.by} if asked.name == "ripple" else {}
+    answer: Explanation = question(*found, **place.ends, **by)
+    return answer
+
+
+def _of_network(subject: Subject, asked: Question, X: Array, Y: Array) -> Explanation:
+    why = subject.why
+    if asked.name in OF_ONE and len(X) > 1:
+        raise InputError("a prediction is explained for one example: choose one")
+    if asked.name == "prediction":
+        return why.prediction(X)
+    if asked.name == "pushed":
+        return _up_to(subject).pushed(X)
+    return why.check(X[:CHECKED], Y[:CHECKED]) if asked.name == "check" else why.blame(X, Y)
+
+
+def _of_unit(subject: Subject, asked: Question, place: Place, X: Array, Y: Array) -> Explanation:
+    why = subject.why
     if place.layer == 0:
         return why.ripple(X, Y, input=place.to, by=asked.by)
+    at = {"layer": place.layer, "unit": place.to}
     if asked.name == "blame":
-        return why.blame(X, Y, layer=place.layer, unit=place.to)
+        return why.blame(X, Y, **at)
     every = subject.examples(Chosen(asked.chosen.part, "all"))
     assert every is not None
-    return why.neuron(*every, layer=place.layer, unit=place.to)
+    return why.neuron(*every, **at)
 
 
 def _ledger(subject: Subject, place: Place | None) -> Explanation:
+    if place is None:
+        raise InputError("choose a weight, a bias or a neuron")
+    of = {"from_": place.from_} if place.from_ is not None else {}
+    return _up_to(subject).moved(place.layer, place.to, **of)
+
+
+def _up_to(subject: Subject) -> Why:
+    """Give what can be asked of the training up to the step that is looked at."""
     run = subject.run
     if run is None or subject.step == run.start:
         raise InputError(
-            "nothing has been learned yet at this step: train, then the ledger tells what moved it"
+            "nothing has been learned yet at this step: train, then ask what made it so"
         )
-    if place is None:
-        raise InputError("choose a weight, a bias or a neuron")
     if subject.notice:
         raise InputError(subject.notice)
-    of = {"from_": place.from_} if place.from_ is not None else {}
-    up_to = replace(subject.why, run=course_of(run, subject.step))
-    return up_to.moved(place.layer, place.to, **of)
+    return replace(subject.why, run=course_of(run, subject.step))
