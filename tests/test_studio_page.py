@@ -8,7 +8,7 @@ def test_the_page_opens_and_asks_no_other_host(served, browser, tmp_path):
     studio = served(tmp_path)
     browser.open(studio.url)
     assert browser.by_role("heading", "whygrad studio").is_displayed()
-    browser.has("no run is open")
+    browser.has("spirals, not trained yet")
     browser.screenshot("empty")
     assert any(url.startswith("ws://") for url in browser.requests())
     assert browser.foreign(studio) == []

@@ -33,11 +33,23 @@ from whygrad.studio.subject import EDGES, Chosen, Edges, Subject, overview
 from whygrad.studio.worker import Status
 
 STYLE = Path(__file__).with_name("page.css")
-# How the browser shows the page, now and whenever that changes.
+# Tell how the browser shows the page, now and whenever that changes. And screen readers are to hear of a
+# slider from what has the focus: Quasar gives its name and number to what lies around that.
 WINDOW = """const dark = matchMedia('(prefers-color-scheme: dark)');
 const narrow = matchMedia('(max-width: 500px)');
 const tell = () => emitEvent('wg-window', [dark.matches, narrow.matches]);
-dark.onchange = tell; narrow.onchange = tell; tell()"""
+dark.onchange = tell; narrow.onchange = tell; tell();
+const said = ['aria-label', 'aria-valuemin', 'aria-valuemax', 'aria-valuenow', 'aria-disabled'];
+const name = () => document.querySelectorAll('.q-slider').forEach((slider) => {
+  const inner = slider.querySelector('[tabindex]');
+  for (const key of said) {
+    const value = slider.getAttribute(key);
+    if (inner && value !== null && inner.getAttribute(key) !== value) inner.setAttribute(key, value);
+  }
+  if (inner && inner.role !== 'slider') { inner.role = 'slider'; slider.role = 'group'; }
+});
+new MutationObserver(name).observe(document.body, {subtree: true, childList: true, attributeFilter: said});
+name()"""
 TICK = 0.25  # seconds between two looks at a training
 SLOWEST = 5.0  # seconds that a browser may take to draw
 DRAWN = """new Promise((done) => document.hidden ? done(true)
