@@ -512,6 +512,16 @@ def test_a_point_is_of_the_first_2000_rows(iris, monkeypatch):
     assert point.by_part["training"] == measure(iris.run.net, theta, Data(rows.X[:10], rows.Y[:10]))
 
 
+def test_a_training_that_ended_says_how_well_it_predicts(folder):
+    iris, houses, arrays = (
+        open_run(folder / f"{name}.run") for name in ("iris", "houses", "arrays")
+    )
+    right = f"{iris.scores.accuracy:.1%} of the 30 rows held out are right; always saying "
+    assert scoring.words_of(iris).startswith(right)
+    assert scoring.words_of(houses).startswith(f"R² {houses.scores.r2:.3f}; on average ")
+    assert scoring.words_of(arrays) == ""
+
+
 def test_two_threads_measure_a_run_once(iris):
     iris.scoring._lock.acquire()
     iris.scoring.measure()

@@ -10,6 +10,7 @@ from whygrad.record.place import ENDING
 from whygrad.studio import charts
 from whygrad.studio.following import Following
 from whygrad.studio.guard import confined
+from whygrad.studio.scoring import words_of
 
 if TYPE_CHECKING:
     from whygrad.studio.page import Page
@@ -25,6 +26,7 @@ def build(page: "Page") -> None:
         [NONE], value=NONE, label="Compare with", on_change=lambda e: compare(e.value)
     )
     beside.props("dense outlined options-dense").classes("wg-wide")
+    scored = ui.label().classes("wg-note")
     shown = {name: ui.echart({}).classes("wg-chart") for name in charts.NAMES}
     state: dict[str, Any] = {"drawn": None, "drawing": False}
 
@@ -37,6 +39,7 @@ def build(page: "Page") -> None:
 
     def update() -> None:
         following = desk.following
+        scored.set_text("" if following is None else words_of(following.run))
         waiting.set_visibility(following is None)
         beside.set_visibility(following is not None)
         if following is None:

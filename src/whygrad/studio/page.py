@@ -127,7 +127,7 @@ class Page:
             self.title = ui.label().classes("wg-run")
             ui.space()
             self.status = ui.label().classes("wg-status").props('role="status" aria-live="polite"')
-            ui.button(icon="contrast", on_click=self._switch).props(
+            ui.button(icon="contrast", color="white", on_click=self._switch).props(
                 'flat round dense aria-label="Light or dark"'
             )
         self.working = ui.linear_progress(show_value=False).classes("wg-working")
@@ -250,7 +250,13 @@ class Page:
         picture = replace(self.told or self._overview, shown=self._shown)
         self.room.classes(**{"add" if look.whole else "remove": "wg-all"})
         self.canvas.show(
-            view(picture, editable=editable, room=True, more=look.whole, narrow=self._narrow)
+            view(
+                picture,
+                editable=editable,
+                room=not self._narrow,
+                more=look.whole,
+                narrow=self._narrow,
+            )
         )
         self.canvas.light(look.lit)
 
@@ -324,6 +330,8 @@ class Page:
             await self.in_thread_quietly(desk.follow)
         status = desk.status
         self.status.set_text(words_of(status))
+        # What changes four times a second is not read aloud.
+        self.status.props(f'aria-live="{"off" if desk.running else "polite"}"')
         seen = (desk.version, status, desk.following and desk.following.run)
         if desk.version != self._version:
             self._version = desk.version

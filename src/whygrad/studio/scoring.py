@@ -15,7 +15,8 @@ from whygrad.lbfgs import LBFGS
 from whygrad.measuring import measure
 from whygrad.network import Parameters, count
 from whygrad.plan import Data, State
-from whygrad.record import replay, snapshots
+from whygrad.record import Run, replay, snapshots
+from whygrad.scores import Classes
 from whygrad.studio.subject import Rows
 
 if TYPE_CHECKING:
@@ -89,6 +90,23 @@ class Scoring:
         with np.errstate(all="ignore"):
             found = {name: measure(net, theta, _some(rows)) for name, rows in parts.items()}
         self._points[state.step] = Point(state.step, found)
+
+
+def words_of(run: Run) -> str:
+    """Say how well a training on a table that has ended predicts, "" where that is not known."""
+    found, part = run.scores, str(run.manifest.get("scored_on", "")).replace("_", " ")
+    if found is None:
+        return ""
+    if isinstance(found, Classes):
+        return (
+            f"{found.accuracy:.1%} of the {found.rows:,} rows {part} are right; "
+            f"always saying {str(found.baseline_label)!r} is in {found.baseline:.1%}."
+        )
+    r2 = "" if found.r2 is None else f"R² {found.r2:.3f}; "
+    return (
+        f"{r2}on average {found.absolute_error:.4g} beside the {found.rows:,} rows {part}; always saying "
+        f"their mean is {found.baseline_absolute_error:.4g} beside."
+    )
 
 
 def _some(rows: Rows) -> Data:
