@@ -28,13 +28,13 @@ const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
 while (walk.nextNode()) {
   const e = walk.currentNode.parentElement, text = walk.currentNode.data.trim();
   if (!text || !e.checkVisibility({visibilityProperty: true, opacityProperty: true})) continue;
-  if (e.closest('svg, .q-icon, [disabled], .disabled, .q-field--disabled, script, style')) continue;
+  if (e.closest('svg, [disabled], .disabled, .q-field--disabled, script, style')) continue;
   const style = getComputedStyle(e), below = ground(e);
   let opacity = 1;
   for (let one = e; one; one = one.parentElement) opacity *= getComputedStyle(one).opacity;
   const color = rgba(style.color); color[3] *= opacity;
   const [a, b] = [light(over(color, below)), light(below)].sort((x, y) => y - x);
-  const large = parseFloat(style.fontSize) >= 24;
+  const large = parseFloat(style.fontSize) >= 24 || e.closest('.q-icon');
   const ratio = (a + .05) / (b + .05);
   if (ratio < (large ? 3 : 4.5)) found.push(`${text}: ${ratio.toFixed(2)}`);
 }

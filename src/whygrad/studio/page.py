@@ -127,8 +127,8 @@ class Page:
             self.title = ui.label().classes("wg-run")
             ui.space()
             self.status = ui.label().classes("wg-status").props('role="status" aria-live="polite"')
-            ui.button(icon="contrast", color="white", on_click=self._switch).props(
-                'flat round dense aria-label="Light or dark"'
+            ui.button(icon="contrast", color=None, on_click=self._switch).props(
+                'flat round dense text-color=white aria-label="Light or dark"'
             )
         self.working = ui.linear_progress(show_value=False).classes("wg-working")
         self.working.props('indeterminate aria-label="Working"').set_visibility(False)
