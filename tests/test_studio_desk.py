@@ -9,7 +9,7 @@ import pytest
 
 import whygrad as wg
 from whygrad.errors import FileError, InputError
-from whygrad.fitting import find, make_ready, ready, tabulate
+from whygrad.fitting import find, find_again, make_ready, ready, tabulate
 from whygrad.record import open_run
 from whygrad.record.rows import record_table
 from whygrad.settings import Settings
@@ -249,6 +249,62 @@ def test_a_fork_needs_a_training_and_its_data(tmp_path):
     with pytest.raises(InputError, match=r"houses\.csv"):
         desk.fork(1, rate=0.1)
     assert desk.worker is None
+
+
+# ── a training is shown with the examples that it learns from ────────────────────────────────────────
+
+
+def followed(desk):
+    """Wait until the run that was begun is there, and its training has ended."""
+    desk.worker.wait(lambda status: status.over)
+    assert desk.follow()
+    return desk.following
+
+
+def test_another_seed_of_the_training_draws_no_other_data_set(tmp_path):
+    desk = Desk(tmp_path)
+    desk.load("moons", settings=replace(QUICK, seed=0))
+    shown = desk.draft.source.table
+    desk.set(seed=5)
+    desk.set_speed(None)
+    desk.go()
+    following = followed(desk)
+    assert following.run.manifest["data"]["seed"] == 0
+    assert following.run.settings.seed == 5
+    assert find_again(following.run.manifest["data"], "class", None).table == shown
+    assert following.rows()["training"].X is desk.draft.tabulated.data["training"].X
+    again = Following.open(following.path)
+    for part, rows in again.rows().items():
+        assert rows.X.tobytes() == following.rows()[part].X.tobytes()
+    assert again.notice == ""
+
+
+@pytest.mark.parametrize("part", ["training", "held_out"])
+def test_rows_that_are_not_those_trained_on_are_never_shown_with_a_run(tmp_path, part):
+    path = houses(tmp_path)
+    desk = Desk(tmp_path)
+    desk.load(str(path), "price", QUICK)
+    place = int(getattr(desk.draft.tabulated.parts, part)[0]) + 1
+    lines = path.read_text().splitlines()
+    size, *rest = lines[place].split(",")
+    lines[place] = ",".join([str(float(size) + 0.25), *rest])
+    path.write_text("\n".join(lines) + "\n")
+    desk.set_speed(None)
+    desk.go()
+    following = followed(desk)
+    X = following.subject().parts[part.replace("_", " ")].X
+    assert X.tobytes() != desk.draft.tabulated.data[part].X.tobytes()
+    assert X.tobytes() == Following.open(following.path).rows()[part.replace("_", " ")].X.tobytes()
+
+
+def test_where_the_rows_trained_on_are_gone_others_do_not_take_their_place(tmp_path):
+    path = houses(tmp_path)
+    record_table(tmp_path / "h.run", find(str(path), "price"), QUICK, copy_data=False)
+    path.unlink()
+    others = tabulate(find(str(houses(tmp_path, "others.csv", 44)), "price"), QUICK)
+    gone = Following.open(tmp_path / "h.run", others)
+    assert gone.subject().parts == {}
+    assert "no such file" in gone.notice
 
 
 # ── nothing outside of the folder ────────────────────────────────────────────────────────────────────

@@ -15,7 +15,7 @@ from whygrad.fitting import find
 from whygrad.record import Run, free_name
 from whygrad.settings import Settings
 from whygrad.studio.draft import Draft, edited, subject_of
-from whygrad.studio.following import Following
+from whygrad.studio.following import Following, hashed
 from whygrad.studio.guard import confined
 from whygrad.studio.subject import Subject, alone
 from whygrad.studio.worker import Status, Worker
@@ -157,6 +157,7 @@ class Desk:
             draft.ready.settings,
             target=draft.source.target,
             task=draft.source.task,
+            data_seed=draft.source.about.get("seed"),
             paused=command != "go",
             speed=self.speed,
         )
@@ -186,6 +187,10 @@ class Desk:
                 self.following.reread()
                 self._settled = status
             return False
+        if not status.over and not hashed(worker.path):
+            return (
+                False  # what it learns from cannot be compared yet; no step is recorded before that
+            )
         given = None if self.draft is None else self.draft.tabulated
         following = Following.open(worker.path, given)
         with self._lock:

@@ -6,6 +6,7 @@ that folder is read, whatever its manifest says.
 """
 
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -16,8 +17,9 @@ from whygrad.fitting import Source, Tabulated, find_again
 from whygrad.functions import Array
 from whygrad.names import Names, names_of
 from whygrad.plan import State
-from whygrad.record import Run, manifest, open_run
+from whygrad.record import Run, manifest, open_run, stored
 from whygrad.record.asking import names_of_encoding
+from whygrad.record.folder import HELD_OUT, TRAINING
 from whygrad.studio.draft import rows_of, tabulated
 from whygrad.studio.guard import confined
 from whygrad.studio.live import freshest
@@ -52,14 +54,12 @@ class Following:
     ) -> "Following":
         """Open a run's folder; raises `FileError` where it cannot be.
 
-        `given` is the table that it learns from, where that is at hand.
+        `given` is the table that it should learn from: where it is another, the rows are found again.
         """
-        if given is None:
-            return Following(open_run(path), folder)
-        training, stopping = given.data["training"], given.data["stopping"]
-        kept = (stopping.X, stopping.Y) if len(stopping.Y) else None
-        found = Following(open_run(path, data=(training.X, training.Y), held_out=kept))
-        found._rows = rows_of(given)
+        found = Following(open_run(path), folder)
+        if given is not None:
+            with suppress(InputError, FileError):
+                found._take(given)
         return found
 
     @property
@@ -115,6 +115,11 @@ class Following:
             given = tabulated(self.source, run.settings)
         except (InputError, FileError, OSError):
             return _of_arrays(run)  # which has a copy, or says what is wrong
+        return self._take(given)
+
+    def _take(self, given: Tabulated) -> dict[str, Rows]:
+        """Take the examples of a table; raises where they are not those that were trained on."""
+        run = self.run
         if given.encoding != run.encoding:
             raise InputError(
                 f"the data are not those that {run.path.name} was trained on: other columns"
@@ -123,8 +128,11 @@ class Following:
         kept = (stopping.X, stopping.Y) if len(stopping.Y) else None
         run = replace(run, given=(training.X, training.Y), given_held_out=kept)
         _ = run.data, run.held_out  # compared with the hashes of what was trained on
-        self.run = run
-        return rows_of(given)
+        if HELD_OUT in (recorded := run.manifest["data"]["sha256"]):
+            others = stored.hashes(given.data[HELD_OUT])
+            stored.check_same(run.path.name, HELD_OUT, recorded[HELD_OUT], others)
+        self.run, self._rows = run, rows_of(given)
+        return self._rows
 
     @property
     def names(self) -> Names:
@@ -164,6 +172,11 @@ class Following:
     def _kept(self, step: int) -> State:
         nearest = min(self.run.snapshots(), key=lambda one: abs(one.step - step))
         return self.state(nearest.step)
+
+
+def hashed(path: Path) -> bool:
+    """Whether a run that is being written says by now what examples it learns from."""
+    return TRAINING in manifest.read(path)["data"]["sha256"]
 
 
 def _read_from(about: dict[str, Any]) -> list[str]:

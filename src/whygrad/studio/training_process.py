@@ -114,7 +114,7 @@ class Process:
         self._told.kind("starting", message="reading the table")
         check_place(path, order["overwrite"])
         chosen = settings.from_dict(order["settings"])
-        source = find(order["data"], order["target"], order["task"], chosen.seed)
+        source = find(order["data"], order["target"], order["task"], order["data_seed"])
         ready = make_ready(source, chosen)
         self._make_ready(ready.training)
         control = self._control(order, 0)

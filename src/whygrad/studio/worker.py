@@ -93,6 +93,7 @@ class Worker:
         *,
         target: str | None = None,
         task: str | None = None,
+        data_seed: int | None = None,
         paused: bool = False,
         speed: float | None = None,
         overwrite: bool = False,
@@ -100,13 +101,15 @@ class Worker:
     ) -> "Worker":
         """Train on a table: the name of a data set, or a CSV or Parquet file with its target.
 
-        `path` is the run's folder. With `paused` it waits at step 0; `speed` is in steps a second.
+        `path` is the run's folder. With `paused` it waits at step 0; `speed` is in steps a second. A data
+        set that is drawn is drawn with `data_seed`, by default the seed of the settings.
         """
         order = {
             "data": str(data),
             "settings": asdict(settings),
             "target": target,
             "task": task,
+            "data_seed": settings.seed if data_seed is None else data_seed,
             "overwrite": overwrite,
             "copy_data": copy_data,
         }
