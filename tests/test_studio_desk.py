@@ -10,13 +10,17 @@ import pytest
 import whygrad as wg
 from whygrad.errors import FileError, InputError
 from whygrad.fitting import find, find_again, make_ready, ready, tabulate
+from whygrad.network import Parameters
 from whygrad.record import open_run
 from whygrad.record.rows import record_table
 from whygrad.settings import Settings
 from whygrad.studio import draft as drafts
+from whygrad.studio.asking import Question, answer
 from whygrad.studio.desk import Desk
 from whygrad.studio.draft import Draft, subject_of
+from whygrad.studio.drawing import choose
 from whygrad.studio.following import Following
+from whygrad.studio.subject import Chosen, overview
 from whygrad.studio.uploads import keep
 
 QUICK = Settings(hidden=(5, 4), epochs=2, engine="reference", seed=3)
@@ -224,7 +228,7 @@ def test_a_run_on_arrays_is_shown_but_no_table_comes_with_it(tmp_path):
     assert desk.draft is None
     assert desk.subject().net.sizes == (3, 4, 1)
     for refused in (lambda: desk.set(rate=0.1), lambda: desk.edit("add_unit", 1)):
-        with pytest.raises(InputError, match="this run was opened as it is: choose data first"):
+        with pytest.raises(InputError, match="^This run was opened as it is: choose data first"):
             refused()
 
 
@@ -249,6 +253,34 @@ def test_a_fork_needs_a_training_and_its_data(tmp_path):
     with pytest.raises(InputError, match=r"houses\.csv"):
         desk.fork(1, rate=0.1)
     assert desk.worker is None
+
+
+def test_a_run_that_is_too_large_to_be_trained_live_is_shown_and_asked(tmp_path):
+    settings = replace(QUICK, hidden=(600,), epochs=1, l2=0.0)
+    record_table(tmp_path / "big.run", find("iris", seed=3), settings)
+    desk = Desk(tmp_path, open_run(tmp_path / "big.run"))
+    assert desk.draft is None
+    message = (
+        "This run is shown as it is, no other network is built from it here: a hidden layer of 600 units: "
+        "512 here at most; train it with `whygrad train` and open its run"
+    )
+    assert desk.undrafted == message
+    with pytest.raises(InputError) as refused:
+        desk.set(rate=0.1)
+    assert str(refused.value) == message
+    subject = desk.subject(2)
+    assert subject.net.sizes == (4, 600, 3)
+    assert subject.step == 2
+    asked = answer(subject, Question("1:599,2", "weight", Chosen()))
+    assert asked.value == wg.why.weight(*one_of(subject), layer=1, to=599, from_=2).value
+    shown = choose(overview(subject, Chosen()))
+    assert 0 < len(shown[1]) < 100
+
+
+def one_of(subject):
+    """The network and its first example, as the functions of `wg.why` take them."""
+    theta = Parameters(subject.net.sizes, subject.theta.flat.astype(np.float64))
+    return subject.net, theta, *subject.examples(Chosen())
 
 
 # ── a training is shown with the examples that it learns from ────────────────────────────────────────

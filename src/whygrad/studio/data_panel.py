@@ -64,19 +64,21 @@ def build(page: "Page") -> None:
     place.append(ui.column().classes("wg-chosen"))
     ui.label("What is learned from").classes("wg-heading")
     shown = ui.column().classes("wg-shown")
-    seen: list[Any] = [None]
+    seen: list[Any] = [None]  # what is shown
 
     def update() -> None:
         draft = desk.draft
-        if draft is seen[0] or (
-            seen[0] is not None and draft is not None and draft.source is seen[0].source
-        ):
+        now: Any = desk.undrafted
+        if draft is not None:
+            chosen = draft.settings
+            now = (draft.source, chosen.seed, chosen.held_out, chosen.leave_out)
+        if now == seen[0]:
             return
-        seen[0] = draft
+        seen[0] = now
         shown.clear()
         with shown:
             if draft is None:
-                ui.label("A run opened as it is: its table is not here.")
+                ui.label(desk.undrafted)
             else:
                 _preview(draft)
 

@@ -14,7 +14,7 @@ from whygrad.errors import InputError
 from whygrad.fitting import find
 from whygrad.record import Run, free_name
 from whygrad.settings import Settings
-from whygrad.studio.draft import Draft, edited, subject_of
+from whygrad.studio.draft import Draft, checked, edited, subject_of
 from whygrad.studio.following import Following, hashed
 from whygrad.studio.guard import confined
 from whygrad.studio.subject import Subject, alone
@@ -31,6 +31,7 @@ SMALL: dict[str, tuple[int, ...]] = {
     "digits": (30,),
     "mnist": (100,),
 }
+UNDRAFTED = "This run was opened as it is: choose data first to build another network."
 SLOWLY = 100.0  # steps a second, at which one can watch a small set being learned
 
 
@@ -45,6 +46,7 @@ class Desk:
         self.folder = folder
         self.fitted = shown if isinstance(shown, Fitted) else None
         self.draft: Draft | None = None
+        self.undrafted = UNDRAFTED  # why there is no draft
         self.following: Following | None = None
         self.other: Following | None = None  # whose curves are drawn beside
         self.worker: Worker | None = None
@@ -68,7 +70,7 @@ class Desk:
         seed = 0 if settings is None else settings.seed
         source = replace(find(given, target, seed=seed), **more)
         draft = Draft(source, settings or _fitting(given))
-        subject_of(draft)  # which refuses what cannot be learned from
+        checked(draft)  # which refuses what cannot be learned from
         self.speed = SLOWLY if given in datasets.DRAWN else None
         self._show(draft, None)
 
@@ -76,24 +78,22 @@ class Desk:
         """Change settings of a training that has not begun, or of the one that follows the present."""
         draft = self._drafted()
         new = replace(draft, settings=replace(draft.settings, **changes))
-        subject_of(new)
-        self._show(new, None)
+        self._show(checked(new), None)
 
     def edit(self, kind: str, layer: int) -> None:
         """Add or remove a unit or a layer."""
-        self._show(edited(self._drafted(), kind, layer), None)
+        self._show(checked(edited(self._drafted(), kind, layer)), None)
 
     def _drafted(self) -> Draft:
         if self.draft is None:
-            raise InputError(
-                "this run was opened as it is: choose data first to build another network"
-            )
+            raise InputError(self.undrafted)
         return self.draft
 
-    def _show(self, draft: Draft | None, following: Following | None) -> None:
+    def _show(self, draft: Draft | None, following: Following | None, why: str = "") -> None:
         with self._lock:
             self.stop()
             self.draft, self.following, self.other = draft, following, None
+            self.undrafted = why
             self.version += 1
 
     # ── the training ──
@@ -231,7 +231,13 @@ class Desk:
         """Show a run, with its table and settings, where they are, to build another network from."""
         following.rows()
         run, source = following.run, following.source
-        self._show(None if source is None else Draft(source, run.settings), following)
+        draft, why = None, UNDRAFTED
+        if source is not None:
+            try:
+                draft, why = checked(Draft(source, run.settings)), ""
+            except InputError as error:
+                why = f"This run is shown as it is, no other network is built from it here: {error}"
+        self._show(draft, following, why)
 
     def compare(self, path: Path | None) -> None:
         """Draw the curves of another run beside."""

@@ -47,16 +47,8 @@ class Draft:
 
     @cached_property
     def ready(self) -> Ready:
-        """The training that these settings make.
-
-        Raises `InputError` where they do not fit the table, and for what is too large, before that is made.
-        """
-        given = self.tabulated
-        encoding, hidden = given.encoding, self.settings.hidden or ()
-        check_size((len(encoding.names), *hidden, encoding.target.n_outputs))
-        found = ready(given, self.settings)
-        check_size(found.training.plan.net.sizes)
-        return found
+        """The training that these settings make; raises `InputError` where they do not fit the table."""
+        return ready(self.tabulated, self.settings)
 
     @property
     def hidden(self) -> tuple[int, ...]:
@@ -98,6 +90,18 @@ def rows_of(given: Tabulated) -> dict[str, Rows]:
     }
 
 
+def checked(draft: Draft) -> Draft:
+    """Give a draft whose training can be made, with that made.
+
+    Raises `InputError` for settings that do not fit the table, and for what is too large to draw and to
+    train live, before it is made.
+    """
+    encoding, hidden = draft.tabulated.encoding, draft.settings.hidden or ()
+    check_size((len(encoding.names), *hidden, encoding.target.n_outputs))
+    check_size(draft.ready.training.plan.net.sizes)
+    return draft
+
+
 def check_size(sizes: Any) -> None:
     """Refuse a network that is too large to draw and to train live, and say what can be done instead."""
     layers, count = len(sizes) - 2, sum(n * (m + 1) for m, n in zip(sizes, sizes[1:], strict=False))
@@ -128,6 +132,4 @@ def edited(draft: Draft, kind: str, layer: int) -> Draft:
         hidden[place] += 1
     elif kind == "remove_unit":
         hidden[place] = max(1, hidden[place] - 1)
-    new = replace(draft, settings=replace(draft.settings, hidden=tuple(hidden)))
-    _ = new.ready  # which refuses what is too large
-    return new
+    return replace(draft, settings=replace(draft.settings, hidden=tuple(hidden)))
