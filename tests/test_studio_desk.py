@@ -1,8 +1,12 @@
 """What is worked on in the studio, before a browser shows it: tables, networks drawn up, runs opened."""
 
 import json
+import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import replace
+from threading import Event
 
 import numpy as np
 import pytest
@@ -14,6 +18,7 @@ from whygrad.network import Parameters
 from whygrad.record import open_run
 from whygrad.record.rows import record_table
 from whygrad.settings import Settings
+from whygrad.studio import desk as desks
 from whygrad.studio import draft as drafts
 from whygrad.studio.asking import Question, answer
 from whygrad.studio.desk import Desk
@@ -22,7 +27,9 @@ from whygrad.studio.drawing import choose
 from whygrad.studio.following import Following
 from whygrad.studio.subject import Chosen, overview
 from whygrad.studio.uploads import keep
+from whygrad.studio.worker import Status
 
+PATIENCE = 60.0  # seconds, after which something hangs
 QUICK = Settings(hidden=(5, 4), epochs=2, engine="reference", seed=3)
 
 
@@ -337,6 +344,147 @@ def test_where_the_rows_trained_on_are_gone_others_do_not_take_their_place(tmp_p
     gone = Following.open(tmp_path / "h.run", others)
     assert gone.subject().parts == {}
     assert "no such file" in gone.notice
+
+
+# ── several tabs at once ─────────────────────────────────────────────────────────────────────────────
+
+
+class Slow:
+    """A training process that ends only once it may."""
+
+    def __init__(self, path):
+        self.path, self.status = path, Status("running")
+        self.closing, self.may_end, self.told = Event(), Event(), []
+
+    def command(self, what):
+        self.told.append(what)
+
+    def close(self):
+        self.closing.set()
+        assert self.may_end.wait(PATIENCE)
+        self.status = Status("ended")
+
+
+@contextmanager
+def beside(work):
+    """Do something in another thread, which must have ended when this has."""
+    with ThreadPoolExecutor(1) as pool:
+        found = pool.submit(work)
+        yield found
+        found.result(PATIENCE)
+
+
+def gated(monkeypatch, place, name):
+    """Let the first call of a function wait: give what tells that it has begun, and what lets it go on."""
+    begun, may_go, real = Event(), Event(), getattr(place, name)
+
+    def first(*given):
+        if not begun.is_set():
+            begun.set()
+            assert may_go.wait(PATIENCE)
+        return real(*given)
+
+    monkeypatch.setattr(place, name, first)
+    return begun, may_go
+
+
+def test_of_two_changes_at_once_none_is_lost(desk, monkeypatch):
+    begun, may_go = gated(monkeypatch, desks, "checked")
+    with beside(lambda: desk.set(rate=0.5)):
+        assert begun.wait(PATIENCE)
+        with beside(lambda: desk.set(l2=0.25)) as second:
+            wait([second], 0.2)  # it may be done by now, where it does not wait for the first
+            may_go.set()
+    assert (desk.draft.settings.rate, desk.draft.settings.l2) == (0.5, 0.25)
+
+
+def test_nobody_waits_for_a_process_that_takes_its_time_to_end(desk, tmp_path):
+    slow = Slow(tmp_path / "slow.run")
+    desk.now = replace(desk.now, worker=slow)
+    with beside(lambda: desk.load("xor")):
+        assert slow.closing.wait(PATIENCE)
+        assert (desk.draft.title, desk.status, desk.active) == ("xor", None, False)
+        with beside(lambda: desk.load("moons")) as other:
+            other.result(PATIENCE)
+            assert desk.draft.title == "moons"
+            slow.may_end.set()
+
+
+def test_a_process_begins_once_the_one_before_it_is_over(desk, tmp_path, monkeypatch):
+    slow, begun = Slow(tmp_path / "slow.run"), Event()
+
+    def start(*given, **more):
+        assert slow.status.over
+        begun.set()
+        return Slow(given[0])
+
+    monkeypatch.setattr(desks.Worker, "start", start)
+    desk.now = replace(desk.now, worker=slow)
+    with beside(desk.reset):
+        assert slow.closing.wait(PATIENCE)
+        with beside(desk.go):
+            assert not begun.wait(0.2)
+            slow.may_end.set()
+    assert begun.is_set()
+
+
+def test_a_process_that_begins_while_the_studio_ends_is_ended(desk, tmp_path, monkeypatch):
+    slow = Slow(tmp_path / "slow.run")
+    slow.may_end.set()
+
+    def start(*given, **more):
+        desk.close()
+        return slow
+
+    monkeypatch.setattr(desks.Worker, "start", start)
+    desk.go()
+    assert slow.closing.is_set()
+
+
+def test_two_tabs_open_a_new_run_once(desk, tmp_path, monkeypatch):
+    record_table(tmp_path / "new.run", find("iris", seed=3), QUICK)
+    desk.now = replace(desk.now, worker=Slow(tmp_path / "new.run"))
+    version = desk.version
+    begun, may_go = gated(monkeypatch, desks.Following, "open")
+    with beside(desk.follow) as first:
+        assert begun.wait(PATIENCE)
+        assert desk.follow() is False
+        assert desk.following is None
+        may_go.set()
+    assert first.result() is True
+    assert desk.follow() is False
+    assert desk.following.path == tmp_path / "new.run"
+    assert desk.version == version + 1
+
+
+def test_a_comparison_leaves_every_tab_where_it_looks(desk, tmp_path):
+    record_table(tmp_path / "other.run", find("iris", seed=3), QUICK)
+    version, before = desk.version, desk.now
+    desk.compare(tmp_path / "other.run")
+    assert desk.other.path == tmp_path / "other.run"
+    assert desk.version == version
+    assert desk.now is not before
+    desk.compare(None)
+    assert desk.other is None
+
+
+def test_the_runs_of_the_folder_are_given_newest_first(desk, tmp_path):
+    for name, at in (("b", 2), ("a", 1), ("c", 2)):
+        (tmp_path / f"{name}.run").mkdir()
+        (tmp_path / f"{name}.run" / "manifest.json").touch()
+        os.utime(tmp_path / f"{name}.run" / "manifest.json", (at, at))
+    (tmp_path / "no.run").mkdir()
+    assert list(desk.runs().items()) == [
+        (name, tmp_path / name) for name in ("b.run", "c.run", "a.run")
+    ]
+
+
+def test_a_run_that_is_opened_while_it_is_trained_goes_on(desk, tmp_path):
+    slow = Slow(tmp_path / "now.run")
+    desk.now = replace(desk.now, worker=slow)
+    desk.open(tmp_path / "now.run")
+    assert desk.worker is slow
+    assert not slow.closing.is_set()
 
 
 # ── nothing outside of the folder ────────────────────────────────────────────────────────────────────

@@ -5,7 +5,9 @@ nothing, and two tabs see one training.
 """
 
 import threading
-from dataclasses import replace
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,51 +15,93 @@ from whygrad import datasets
 from whygrad.errors import InputError
 from whygrad.fitting import find
 from whygrad.record import Run, free_name
+from whygrad.record.place import ENDING, MANIFEST
 from whygrad.settings import Settings
-from whygrad.studio.draft import Draft, checked, edited, subject_of
+from whygrad.studio.draft import Draft, checked, edited, fitting, subject_of
 from whygrad.studio.following import Following, hashed
 from whygrad.studio.guard import confined
 from whygrad.studio.subject import Subject, alone
 from whygrad.studio.worker import Status, Worker
 from whygrad.training import Fitted
 
-# Units of the hidden layers that a data set is shown with.
-SMALL: dict[str, tuple[int, ...]] = {
-    "xor": (4,),
-    "moons": (8,),
-    "circles": (8,),
-    "spirals": (8, 8),
-    "iris": (6,),
-    "digits": (30,),
-    "mnist": (100,),
-}
 UNDRAFTED = "This run was opened as it is: choose data first to build another network."
 SLOWLY = 100.0  # steps a second, at which one can watch a small set being learned
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """All that is shown at one moment, which is replaced as a whole.
+
+    Parameters
+    ----------
+    draft : the network that is drawn up, or None, and `undrafted` says why.
+    following : the run that is looked at.
+    other : the run whose curves are drawn beside.
+    worker : the training process, running or over.
+    version : goes up when another run or another draft is shown.
+    """
+
+    draft: Draft | None = None
+    following: Following | None = None
+    other: Following | None = None
+    worker: Worker | None = None
+    undrafted: str = UNDRAFTED
+    version: int = 0
 
 
 class Desk:
     """One studio: what is being worked on; its methods may take long and are not for the event loop.
 
     The run `shown` first is the user's choice, and its data are read from wherever they are; of all else
-    only what lies in the folder is.
+    only what lies in the folder is. What is on it (`now`) is read without waiting: one change is made at
+    a time, from what was there before it, and takes effect at once.
     """
 
     def __init__(self, folder: Path, shown: Run | Fitted | None = None) -> None:
         self.folder = folder
         self.fitted = shown if isinstance(shown, Fitted) else None
-        self.draft: Draft | None = None
-        self.undrafted = UNDRAFTED  # why there is no draft
-        self.following: Following | None = None
-        self.other: Following | None = None  # whose curves are drawn beside
-        self.worker: Worker | None = None
+        self.now = Shown()
         self.speed: float | None = None
-        self.version = 0  # goes up when something else is shown
         self._settled: Status | None = None  # the end that is read already
-        self._lock = threading.RLock()
+        self._changing = threading.RLock()  # held while a change is computed
+        self._swapping = threading.Lock()  # never held for long
+        self._opening = threading.Lock()
+        self._leaving: list[Worker] = []  # that are being ended
+        self._closed = False
         if isinstance(shown, Run):
             self._open(Following(shown))
         elif shown is None:
             self.load("spirals")
+
+    @property
+    def draft(self) -> Draft | None:
+        """The network that is drawn up, or None."""
+        return self.now.draft
+
+    @property
+    def undrafted(self) -> str:
+        """Why there is no draft."""
+        return self.now.undrafted
+
+    @property
+    def following(self) -> Following | None:
+        """The run that is looked at, None before a training has begun."""
+        return self.now.following
+
+    @property
+    def other(self) -> Following | None:
+        """The run whose curves are drawn beside."""
+        return self.now.other
+
+    @property
+    def worker(self) -> Worker | None:
+        """The training process, running or over, or None."""
+        return self.now.worker
+
+    @property
+    def version(self) -> int:
+        """A number that goes up when another run or another draft is shown."""
+        return self.now.version
 
     # ── the table and the network ──
 
@@ -68,166 +112,244 @@ class Desk:
         if given not in datasets.NAMES:
             given = str(confined(given, self.folder))
         seed = 0 if settings is None else settings.seed
-        source = replace(find(given, target, seed=seed), **more)
-        draft = Draft(source, settings or _fitting(given))
-        checked(draft)  # which refuses what cannot be learned from
-        self.speed = SLOWLY if given in datasets.DRAWN else None
-        self._show(draft, None)
+        with self._changing:
+            source = replace(find(given, target, seed=seed), **more)
+            draft = checked(Draft(source, settings or fitting(given)))
+            self.speed = SLOWLY if given in datasets.DRAWN else None
+            before = self._show(Shown(draft))
+        self._end(before)
 
     def set(self, **changes: Any) -> None:
         """Change settings of a training that has not begun, or of the one that follows the present."""
-        draft = self._drafted()
-        new = replace(draft, settings=replace(draft.settings, **changes))
-        self._show(checked(new), None)
+        with self._changing:
+            draft = self._drafted()
+            new = replace(draft, settings=replace(draft.settings, **changes))
+            before = self._show(Shown(checked(new)))
+        self._end(before)
 
     def edit(self, kind: str, layer: int) -> None:
         """Add or remove a unit or a layer."""
-        self._show(checked(edited(self._drafted(), kind, layer)), None)
+        with self._changing:
+            before = self._show(Shown(checked(edited(self._drafted(), kind, layer))))
+        self._end(before)
 
     def _drafted(self) -> Draft:
-        if self.draft is None:
-            raise InputError(self.undrafted)
-        return self.draft
+        now = self.now
+        if now.draft is None:
+            raise InputError(now.undrafted)
+        return now.draft
 
-    def _show(self, draft: Draft | None, following: Following | None, why: str = "") -> None:
-        with self._lock:
-            self.stop()
-            self.draft, self.following, self.other = draft, following, None
-            self.undrafted = why
-            self.version += 1
+    # ── from one moment to the next ──
+
+    def _show(self, new: Shown) -> Worker | None:
+        """Show something else; give the process that is to be ended then."""
+        with self._swapping:
+            before = self.now
+            self.now = replace(new, version=before.version + 1)
+            return self._left(before.worker)
+
+    def _left(self, worker: Worker | None) -> Worker | None:
+        if worker is not None and worker is not self.now.worker:
+            self._leaving.append(worker)
+            return worker
+        return None
+
+    def _end(self, worker: Worker | None) -> None:
+        """End a process that is not shown any more: nobody else has to wait for that."""
+        if worker is not None:
+            worker.close()
+            with self._swapping:
+                if worker in self._leaving:
+                    self._leaving.remove(worker)
+
+    def _begin(self, begin: Callable[[float | None], Worker], **others: Any) -> Worker:
+        """Let a process begin, once those that may still write their runs are over."""
+        for one in list(self._leaving):
+            self._end(one)
+        speed = self.speed
+        worker = begin(speed)
+        with self._swapping:
+            self.now = replace(self.now, worker=worker, **others)
+        if self.speed != speed:
+            worker.speed(self.speed)
+        if self._closed:
+            worker.close()
+        return worker
 
     # ── the training ──
 
     @property
     def status(self) -> Status | None:
         """How the training process is doing, None where there has been none."""
-        return None if self.worker is None else self.worker.status
+        worker = self.now.worker
+        return None if worker is None else worker.status
 
     @property
     def active(self) -> bool:
         """Whether a training process is there that takes commands."""
-        return self.status is not None and not self.status.over
+        status = self.status
+        return status is not None and not status.over
 
     @property
     def running(self) -> bool:
         """Whether steps are being taken."""
-        return self.active and self.status is not None and self.status.kind != "paused"
+        status = self.status
+        return status is not None and not status.over and status.kind != "paused"
 
     def go(self, command: str = "go") -> None:
         """Start training, or let it go on: "go", "step" or "epoch"."""
-        with self._lock:
-            if self.active and self.worker is not None:
-                self.worker.command(command)
-            elif self.following is None:
-                self._start(command)
-            else:
-                self._resume(command)
+        with self._changing:
+            now = self.now
+            worker = now.worker
+            if worker is None or worker.status.over:
+                paused = command != "go"
+                worker = (
+                    self._resume(now.following, command) if now.following else self._start(paused)
+                )
+                if not paused:
+                    return
+            worker.command(command)
 
     def pause(self) -> None:
         """Let the training wait after the step that it is at."""
-        if self.worker is not None:
-            self.worker.command("pause")
+        worker = self.now.worker
+        if worker is not None:
+            worker.command("pause")
 
     def set_speed(self, steps: float | None) -> None:
         """Take so many steps a second at most; None for all that can be taken."""
         self.speed = steps
-        if self.worker is not None:
-            self.worker.speed(steps)
+        worker = self.now.worker
+        if worker is not None:
+            worker.speed(steps)
 
     def close(self) -> None:
         """End what was started, when the studio ends."""
+        self._closed = True
         self.stop()
+        for one in list(self._leaving):
+            self._end(one)
 
     def stop(self) -> None:
         """End the training process; its run can be resumed."""
-        if self.worker is not None:
-            self.worker.close()
-            self.worker = None
+        with self._swapping:
+            before = self.now
+            self.now = replace(before, worker=None)
+            worker = self._left(before.worker)
+        self._end(worker)
 
     def reset(self) -> None:
         """Go back to the start: the run stays on the disk, and the next training writes another."""
-        self._show(self.draft, None)
+        with self._changing:
+            before = self._show(Shown(self._drafted()))
+        self._end(before)
 
-    def _start(self, command: str) -> None:
+    def _start(self, paused: bool) -> Worker:
         draft = self._drafted()
-        path = free_name(Path(draft.title).stem, self.folder)
-        self.worker = Worker.start(
-            path,
-            draft.given,
-            draft.ready.settings,
-            target=draft.source.target,
-            task=draft.source.task,
-            data_seed=draft.source.about.get("seed"),
-            paused=command != "go",
-            speed=self.speed,
-        )
-        if command != "go":
-            self.worker.command(command)
 
-    def _resume(self, command: str) -> None:
+        def begin(speed: float | None) -> Worker:
+            return Worker.start(
+                free_name(Path(draft.title).stem, self.folder),
+                draft.given,
+                draft.ready.settings,
+                target=draft.source.target,
+                task=draft.source.task,
+                data_seed=draft.source.about.get("seed"),
+                paused=paused,
+                speed=speed,
+            )
+
+        return self._begin(begin)
+
+    def _resume(self, following: Following, command: str) -> Worker:
         """Go on with the run that is shown; one at its end is given as many epochs once more."""
-        assert self.following is not None
-        self.following.reread()
-        run = self.following.run
-        more = (
-            run.plan.epochs + (1 if command != "go" else run.plan.epochs) if run.concluded else None
+        following.reread()
+        run, epochs = following.run, None
+        if run.concluded:
+            epochs = run.plan.epochs + (1 if command != "go" else run.plan.epochs)
+        paused = command != "go"
+        return self._begin(
+            lambda speed: Worker.resume(run.path, epochs=epochs, paused=paused, speed=speed)
         )
-        self.worker = Worker.resume(run.path, epochs=more, paused=command != "go", speed=self.speed)
-        if command != "go":
-            self.worker.command(command)
 
     def follow(self) -> bool:
         """Look at the run that the training process has begun to write; tell whether that is new."""
-        worker = self.worker
-        if worker is None or not (worker.path / "manifest.json").exists():
+        now = self.now
+        worker, following = now.worker, now.following
+        if worker is None or not (worker.path / MANIFEST).exists():
             return False
         status = worker.status
-        if self.following is not None and self.following.path == worker.path:
+        if following is not None and following.path == worker.path:
             if status.over and status is not self._settled:
-                self.following.reread()
+                following.reread()
                 self._settled = status
             return False
-        if not status.over and not hashed(worker.path):
+        if not self._opening.acquire(blocking=False):
+            return False  # another tab is at it
+        try:
+            return self._follow(worker)
+        finally:
+            self._opening.release()
+
+    def _follow(self, worker: Worker) -> bool:
+        now = self.now
+        if now.following is not None and now.following.path == worker.path:
+            return False
+        if not worker.status.over and not hashed(worker.path):
             return (
                 False  # what it learns from cannot be compared yet; no step is recorded before that
             )
-        given = None if self.draft is None else self.draft.tabulated
+        given = None if now.draft is None else now.draft.tabulated
         following = Following.open(worker.path, given)
-        with self._lock:
-            if self.worker is not worker:  # something else was begun meanwhile
+        with self._swapping:
+            now = self.now
+            if now.worker is not worker:  # something else was begun meanwhile
                 return False
-            self.following = following
-            self.version += 1
+            self.now = replace(now, following=following, version=now.version + 1)
         return True
 
     def fork(self, step: int, **changes: Any) -> None:
         """Go on from a step with other settings, as a new run beside the one it comes from."""
-        parent = self.following
-        if parent is None:
-            raise InputError("there is no training yet to go another way from")
-        if not parent.rows():
-            raise InputError(parent.notice)
-        with self._lock:
+        with self._changing:
+            parent = self.now.following
+            if parent is None:
+                raise InputError("there is no training yet to go another way from")
+            if not parent.rows():
+                raise InputError(parent.notice)
             self.stop()
             path = free_name(f"{parent.path.stem}-fork", self.folder)
-            self.worker = Worker.fork(parent.path, step, path, changes, speed=self.speed)
-            self.other = parent
-            self.version += 1
+            self._begin(
+                lambda speed: Worker.fork(parent.path, step, path, changes, speed=speed),
+                other=parent,
+            )
 
     # ── what is shown ──
 
+    def runs(self) -> dict[str, Path]:
+        """Give the runs that lie in the folder, by name, the newest first."""
+        began = {}
+        for path in self.folder.glob(f"*{ENDING}"):
+            with suppress(OSError):  # no run, or one that was removed a moment ago
+                began[path] = (path / MANIFEST).stat().st_mtime_ns
+        return {path.name: path for path in sorted(began, key=lambda one: (-began[one], one.name))}
+
     def open(self, path: Path) -> None:
-        """Show a run that lies in the folder."""
-        self._open(self._found(path))
+        """Show a run that lies in the folder; one that is being trained goes on."""
+        with self._changing:
+            worker = self.now.worker
+            if worker is not None and not worker.status.over and _same(worker.path, path):
+                return
+            before = self._open(self._found(path))
+        self._end(before)
 
     def _found(self, path: Path) -> Following:
         place = confined(path, self.folder)
-        if (place / "manifest.json").exists():
+        if (place / MANIFEST).exists():
             for part in place.rglob("*"):
                 confined(part, self.folder)  # no link leads out of it
         return Following.open(place, folder=self.folder)
 
-    def _open(self, following: Following) -> None:
+    def _open(self, following: Following) -> Worker | None:
         """Show a run, with its table and settings, where they are, to build another network from."""
         following.rows()
         run, source = following.run, following.source
@@ -237,27 +359,25 @@ class Desk:
                 draft, why = checked(Draft(source, run.settings)), ""
             except InputError as error:
                 why = f"This run is shown as it is, no other network is built from it here: {error}"
-        self._show(draft, following, why)
+        return self._show(Shown(draft, following, undrafted=why))
 
     def compare(self, path: Path | None) -> None:
         """Draw the curves of another run beside."""
-        self.other = None if path is None else self._found(path)
-        self.version += 1
+        with self._changing:
+            other = None if path is None else self._found(path)
+            with self._swapping:
+                self.now = replace(self.now, other=other)
 
     def subject(self, step: int | None = None) -> Subject:
         """Give the network at a step, or at the last one that is at hand."""
-        following, draft = self.following, self.draft
-        if following is not None:
-            return following.subject(step)
-        if draft is not None:
-            return subject_of(draft)
-        assert self.fitted is not None
+        now = self.now
+        if now.following is not None:
+            return now.following.subject(step)
+        if now.draft is not None:
+            return subject_of(now.draft)
+        assert self.fitted is not None  # what else is shown has a run or a draft
         return alone(self.fitted)
 
 
-def _fitting(name: str) -> Settings:
-    """Give settings with which a data set shows something soon."""
-    hidden = SMALL.get(name, (16, 16))
-    if name in datasets.DRAWN:
-        return Settings(hidden=hidden, activation="tanh", rate=0.03, l2=0.0)
-    return Settings(hidden=hidden, activation="tanh", rate=0.01)
+def _same(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve()

@@ -9,12 +9,23 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
+from whygrad import datasets
 from whygrad.errors import InputError
 from whygrad.fitting import Ready, Source, Tabulated, ready, tabulate
 from whygrad.record.asking import names_of_encoding
 from whygrad.settings import Settings
 from whygrad.studio.subject import Rows, Subject
 
+# Units of the hidden layers that a data set is shown with.
+SMALL: dict[str, tuple[int, ...]] = {
+    "xor": (4,),
+    "moons": (8,),
+    "circles": (8,),
+    "spirals": (8, 8),
+    "iris": (6,),
+    "digits": (30,),
+    "mnist": (100,),
+}
 MOST_UNITS = 512  # of a layer that is drawn and trained live
 MOST_LAYERS = 6
 MOST_PARAMETERS = 2_000_000
@@ -133,3 +144,11 @@ def edited(draft: Draft, kind: str, layer: int) -> Draft:
     elif kind == "remove_unit":
         hidden[place] = max(1, hidden[place] - 1)
     return replace(draft, settings=replace(draft.settings, hidden=tuple(hidden)))
+
+
+def fitting(name: str) -> Settings:
+    """Give settings with which a data set shows something soon."""
+    hidden = SMALL.get(name, (16, 16))
+    if name in datasets.DRAWN:
+        return Settings(hidden=hidden, activation="tanh", rate=0.03, l2=0.0)
+    return Settings(hidden=hidden, activation="tanh", rate=0.01)
