@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -16,10 +17,10 @@ from whygrad.fitting import find
 from whygrad.measuring import measure
 from whygrad.network import Parameters
 from whygrad.plan import Data
-from whygrad.record import forking, open_run
+from whygrad.record import events, forking, open_run, snapshots
 from whygrad.record.rows import record_table
+from whygrad.studio import curves_panel, scoring, subject
 from whygrad.studio import following as followings
-from whygrad.studio import scoring, subject
 from whygrad.studio.asking import Question, answer, place_of, questions, title_of, value_of
 from whygrad.studio.draft import Draft, subject_of
 from whygrad.studio.following import Following
@@ -500,6 +501,51 @@ def test_the_points_of_the_curves_are_the_measures_of_the_states(iris, monkeypat
         for part, rows in iris.rows().items():
             assert point.by_part[part] == measure(iris.run.net, theta, Data(rows.X, rows.Y))
     assert points[LAST].by_part["held out"][1] == pytest.approx(iris.run.scores.accuracy)
+
+
+def test_of_many_states_some_60_are_measured_spread_evenly(iris, monkeypatch):
+    following, known = iris, [SimpleNamespace(step=step) for step in range(241)]
+    start = following.run.state(0)
+    monkeypatch.setattr(followings.Run, "snapshots", lambda run: known)
+    monkeypatch.setattr(snapshots, "read", lambda path, one: replace(start, step=one.step))
+    monkeypatch.setattr(scoring, "SHORT", 0)
+    measured = []
+    monkeypatch.setattr(scoring, "measure", lambda *given: measured.append(given) or (0.5, 0.5))
+    following.scoring.measure()
+    steps = [point.step for point in following.scoring.points]
+    assert (steps[0], steps[-1]) == (0, 240)
+    assert 30 <= len(steps) <= 62
+    assert len(measured) == 2 * len(steps)
+    assert max(np.diff(steps)) <= 2 * 240 / 30
+    following.scoring.measure()
+    assert len(measured) == 2 * len(steps)
+
+
+def test_while_a_training_goes_on_what_was_measured_stays_and_only_the_latest_is_added(iris):
+    scores, asked = iris.scoring, 0
+    for last in range(0, 4000, 50):
+        missing = scores._chosen([SimpleNamespace(step=step) for step in range(0, last + 1, 5)])
+        assert len(missing) <= 11
+        asked += len(missing)
+        for one in missing:
+            scores._points[one.step] = scoring.Point(one.step, {})
+        steps = [point.step for point in scores.points]
+        assert (steps[0], steps[-1]) == (0, last)
+        assert len(steps) <= 62
+    assert asked <= 80 + 7 * 30  # the latest of each time, and what a doubled span leaves room for
+
+
+def test_what_the_curves_are_drawn_from_is_read_once(iris, monkeypatch):
+    read, real = [], events.costs
+    monkeypatch.setattr(events, "costs", lambda db, *of: read.append(of) or real(db, *of))
+    for name in ("costs", "statistics", "history"):
+        monkeypatch.setattr(followings.Run, name, None)
+    first = curves_panel.seen(iris)
+    again = curves_panel.seen(iris)
+    assert read == [(0, LAST), (LAST, LAST)]
+    assert len(again.costs) == LAST
+    assert first.costs.tobytes() == again.costs.tobytes()
+    assert first.epochs == again.epochs
 
 
 def test_a_point_is_of_the_first_2000_rows(iris, monkeypatch):

@@ -18,6 +18,7 @@ from whygrad.epochs import Epoch
 from whygrad.functions import Array
 from whygrad.network import Network
 from whygrad.pictures import CurvePicture
+from whygrad.record.so_far import SoFar
 from whygrad.studio.charting import Axes, Curve, Option, Scale, chart
 
 NAMES = ("cost", "score", "gradient", "update", "quiet")
@@ -74,19 +75,20 @@ class Seen:
         return np.array([np.nan if value is None else float(value) for value in values])
 
 
-def seen(run: Any, points: Iterable[Any] = (), name: str = "") -> Seen:
-    """Give what a recorded run showed so far.
+def seen(run: Any, points: Iterable[Any] = (), name: str = "", now: SoFar | None = None) -> Seen:
+    """Give what a recorded run showed so far, or what it had shown at the moment `now`.
 
     `points` are what was measured besides, each with its `step` and by part (cost, score) in `by_part`.
     """
+    shown: Any = run if now is None else now
     return Seen(
         run.net,
         run.start,
-        run.step,
+        shown.step,
         run.plan.steps_per_epoch,
-        run.history.epochs,
-        run.costs,
-        run.statistics,
+        shown.history.epochs,
+        shown.costs,
+        shown.statistics,
         points_of(points),
         name or run.path.name,
     )

@@ -96,7 +96,7 @@ def options_of(
 def seen(following: Following) -> charts.Seen:
     """Give what a run showed so far, with the scores that were measured of its states."""
     following.scoring.measure()
-    return charts.seen(following.run, following.scoring.points)
+    return charts.seen(following.run, following.scoring.points, now=following.so_far())
 
 
 def runs_in(folder: Path) -> list[Path]:

@@ -20,6 +20,7 @@ from whygrad.plan import State
 from whygrad.record import Run, manifest, open_run, stored
 from whygrad.record.asking import names_of_encoding
 from whygrad.record.folder import HELD_OUT, TRAINING
+from whygrad.record.so_far import SoFar, so_far
 from whygrad.studio.draft import rows_of, tabulated
 from whygrad.studio.guard import confined
 from whygrad.studio.live import freshest
@@ -45,6 +46,8 @@ class Following:
     def __post_init__(self) -> None:
         self._state = lru_cache(maxsize=KEPT)(self._computed)
         self._rows: dict[str, Rows] | None = None
+        self._reading = threading.Lock()
+        self._so_far: SoFar | None = None
         self._notice = ""
         self.scoring = Scoring(self)
 
@@ -76,6 +79,12 @@ class Following:
     def step(self) -> int:
         """The number of updates that are recorded."""
         return self.run.step
+
+    def so_far(self) -> SoFar:
+        """Give what the run shows by now; what was read before is not read again."""
+        with self._reading:
+            self._so_far = so_far(self.run, self._so_far)
+            return self._so_far
 
     def reread(self) -> None:
         """Read the manifest again, which says more once a training has ended, and other once it went on."""

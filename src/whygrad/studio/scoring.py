@@ -1,6 +1,6 @@
 """Cost and score at many steps of a run, on rows trained with and rows held out, measured with kept states.
 
-    every state that lies on the disk, and of a short training some 40 more, which are computed
+    some 60 of the states that lie on the disk, and of a short training 40 more, which are computed
 
 Where there are many rows the first `MOST` of each part are measured.
 """
@@ -15,7 +15,7 @@ from whygrad.lbfgs import LBFGS
 from whygrad.measuring import measure
 from whygrad.network import Parameters, count
 from whygrad.plan import Data, State
-from whygrad.record import Run, replay, snapshots
+from whygrad.record import Run, events, replay, snapshots
 from whygrad.scores import Classes
 from whygrad.studio.subject import Rows
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from whygrad.studio.following import Following
 
 MOST = 2000  # rows of a part
+SPREAD = 60  # states on the disk that are measured at most, beside the last
 POINTS = 40  # of a training that is short
 SHORT = 2e9  # weights times examples: computed again in a second or so
 
@@ -41,12 +42,14 @@ class Scoring:
     def __init__(self, following: "Following") -> None:
         self._following = following
         self._points: dict[int, Point] = {}
+        self._computed: set[int] = set()
         self._lock = threading.Lock()
 
     @property
     def points(self) -> list[Point]:
         """The points, by step."""
-        return [self._points[step] for step in sorted(self._points)]
+        points = self._points  # which is replaced, never changed
+        return [points[step] for step in sorted(points)]
 
     def measure(self, state: State | None = None) -> None:
         """Measure the states on the disk, and one at hand, unless another thread does already."""
@@ -62,20 +65,44 @@ class Scoring:
     def _measure(self) -> None:
         following = self._following
         run = following.run
-        for snapshot in run.snapshots():
-            if snapshot.step not in self._points:
-                self._add(snapshots.read(run.path, snapshot))
+        for snapshot in self._chosen(run.snapshots()):
+            self._add(snapshots.read(run.path, snapshot))
         first, last = run.start, following.step
         work = float(last - first) * run.plan.batch_size * count(run.net.sizes)
         if run.stopped and work <= SHORT and following.rows():
             wanted = set(np.linspace(first, last, POINTS + 1).astype(int).tolist())
             self._compute(sorted(wanted - self._points.keys()))
 
+    def _chosen(self, known: list[events.Snapshot]) -> list[events.Snapshot]:
+        """Give the states to measure, one for each of some equal spans of steps, and the last.
+
+        Spans grow by doubling, so that of those measured before most still count; the others are let go.
+        """
+        steps = {one.step: one for one in known}
+        if not steps:
+            return []
+        first, last = min(steps), max(steps)
+        span = 1
+        while (last - first) // span >= SPREAD:
+            span *= 2
+        taken: dict[int, int] = {}
+        measured = {step for step in self._points.keys() - self._computed if step <= last}
+        for step in [*sorted(measured), *sorted(steps)]:
+            taken.setdefault((step - first) // span, step)
+        wanted = {first, *taken.values(), last}
+        self._points = {
+            step: point
+            for step, point in self._points.items()
+            if step in wanted or step in self._computed
+        }
+        return [steps[step] for step in sorted(wanted - self._points.keys())]
+
     def _compute(self, missing: list[int]) -> None:
         """Take the steps once more, from one state that is missing to the next."""
         run = self._following.run
         if not missing or isinstance(run.plan.optimizer, LBFGS):
             return
+        self._computed.update(missing)
         state, last = run.state(missing[0]), missing[-1]
         self._add(state)
         stops = tuple(missing)
@@ -89,7 +116,7 @@ class Scoring:
         parts = self._following.rows()
         with np.errstate(all="ignore"):
             found = {name: measure(net, theta, _some(rows)) for name, rows in parts.items()}
-        self._points[state.step] = Point(state.step, found)
+        self._points = {**self._points, state.step: Point(state.step, found)}
 
 
 def words_of(run: Run) -> str:
