@@ -1,8 +1,10 @@
 """What the studio's page looks at and asks: a network at a step, its examples, the run it comes from."""
 
+import gc
 import json
 from dataclasses import replace
 from types import SimpleNamespace
+from weakref import ref
 
 import numpy as np
 import pyarrow as pa
@@ -488,6 +490,33 @@ def test_states_are_computed_once(iris, monkeypatch):
     iris.subject(5)
     monkeypatch.setattr(followings.Run, "state", None)
     assert iris.subject(5).step == 5
+
+
+def test_states_are_kept_in_so_many_bytes_and_the_oldest_goes(iris, monkeypatch):
+    size = iris.subject(1).state
+    size = size.theta.nbytes + size.slots.nbytes
+    asked, real = [], followings.Run.state
+    monkeypatch.setattr(followings.Run, "state", lambda run, at: asked.append(at) or real(run, at))
+    iris._states._most = 3 * size
+    for step in (1, 2, 3, 1, 4, 2):
+        assert iris.state(step).theta.tobytes() == real(iris.run, step).theta.tobytes()
+    assert asked == [2, 3, 4, 2]  # 1 was wanted once more before 4 came: 2 had to go
+    assert list(iris._states._kept) == [1, 4, 2]
+    iris._states._most = 0
+    iris.state(5)
+    assert list(iris._states._kept) == [2, 5]
+
+
+def test_a_run_that_is_no_longer_looked_at_is_let_go_at_once(folder):
+    following = Following(open_run(folder / "iris.run"))
+    following.state(3)
+    gone = ref(following._states)
+    gc.disable()
+    try:
+        del following
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_the_points_of_the_curves_are_the_measures_of_the_states(iris, monkeypatch):

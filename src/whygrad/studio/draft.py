@@ -6,7 +6,7 @@ What the table gives is kept while only the network and its training are changed
 """
 
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 from whygrad import datasets
@@ -14,6 +14,7 @@ from whygrad.errors import InputError
 from whygrad.fitting import Ready, Source, Tabulated, ready, tabulate
 from whygrad.record.asking import names_of_encoding
 from whygrad.settings import Settings
+from whygrad.studio.keeping import Keeping
 from whygrad.studio.subject import Rows, Subject
 
 # Units of the hidden layers that a data set is shown with.
@@ -67,16 +68,21 @@ class Draft:
         return self.ready.settings.hidden or ()
 
 
-@lru_cache(maxsize=2)
-def _table_of(source: Source, settings: Settings) -> Tabulated:
-    return tabulate(source, settings)
+def _bytes(given: Tabulated) -> int:
+    arrays = sum(data.X.nbytes + data.Y.nbytes for data in given.data.values())
+    return int(given.source.table.nbytes) + arrays
+
+
+# The one before as well, where both are small: for those who go to and fro.
+_tables: Keeping[tuple[Source, Settings], Tabulated] = Keeping(_bytes, count=2)
 
 
 def tabulated(source: Source, settings: Settings) -> Tabulated:
     """Give what a table makes, the same once more where only the network is another."""
     cost = settings.cost if settings.cost == "poisson" else None
     kept = {name: getattr(settings, name) for name in ("seed", "held_out", "leave_out")}
-    return _table_of(source, Settings(cost=cost, **kept))
+    of = Settings(cost=cost, **kept)
+    return _tables.get((source, of), lambda: tabulate(source, of))
 
 
 def subject_of(draft: Draft) -> Subject:

@@ -8,7 +8,6 @@ that folder is read, whatever its manifest says.
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +22,10 @@ from whygrad.record.folder import HELD_OUT, TRAINING
 from whygrad.record.so_far import SoFar, so_far
 from whygrad.studio.draft import rows_of, tabulated
 from whygrad.studio.guard import confined
+from whygrad.studio.keeping import Keeping
 from whygrad.studio.live import freshest
 from whygrad.studio.scoring import Scoring
 from whygrad.studio.subject import Rows, Subject
-
-KEPT = 64  # states that are kept, so that going to and fro is quick
 
 
 @dataclass(eq=False)
@@ -44,7 +42,7 @@ class Following:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        self._state = lru_cache(maxsize=KEPT)(self._computed)
+        self._states: Keeping[int, State] = Keeping(_bytes, least=2)
         self._rows: dict[str, Rows] | None = None
         self._reading = threading.Lock()
         self._so_far: SoFar | None = None
@@ -95,11 +93,7 @@ class Following:
 
     def state(self, step: int) -> State:
         """Give the exact state after so many updates."""
-        with self._lock:
-            return self._state(step)
-
-    def _computed(self, step: int) -> State:
-        return self.run.state(step).copy()
+        return self._states.get(step, lambda: self.run.state(step).copy())
 
     def rows(self) -> dict[str, Rows]:
         """Give the examples by part; none where the data are gone, and `notice` says why."""
@@ -181,6 +175,11 @@ class Following:
     def _kept(self, step: int) -> State:
         nearest = min(self.run.snapshots(), key=lambda one: abs(one.step - step))
         return self.state(nearest.step)
+
+
+def _bytes(state: State) -> int:
+    best = 0 if state.best_theta is None else state.best_theta.nbytes
+    return state.theta.nbytes + state.slots.nbytes + best
 
 
 def hashed(path: Path) -> bool:

@@ -8,6 +8,7 @@ Where there are many rows the first `MOST` of each part are measured.
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import ref
 
 import numpy as np
 
@@ -40,10 +41,16 @@ class Scoring:
     """The points of one run that are measured so far; `measure` adds those that are missing."""
 
     def __init__(self, following: "Following") -> None:
-        self._following = following
+        self._of = ref(following)  # which holds this: neither is to outlive its use
         self._points: dict[int, Point] = {}
         self._computed: set[int] = set()
         self._lock = threading.Lock()
+
+    @property
+    def _following(self) -> "Following":
+        found = self._of()
+        assert found is not None  # who asks holds it
+        return found
 
     @property
     def points(self) -> list[Point]:
