@@ -26,7 +26,7 @@ from whygrad.studio.draft import Draft, subject_of
 from whygrad.studio.drawing import choose
 from whygrad.studio.following import Following
 from whygrad.studio.subject import Chosen, overview
-from whygrad.studio.uploads import keep
+from whygrad.studio.uploads import keep, keep_table
 from whygrad.studio.worker import Status
 
 PATIENCE = 60.0  # seconds, after which something hangs
@@ -95,6 +95,15 @@ def test_a_table_is_encoded_once_while_only_the_network_changes(desk, monkeypatc
     desk.set(seed=4)
     assert desk.draft.tabulated is not before
     assert len(asked) == 1
+
+
+def test_two_tables_are_kept_where_both_are_small(desk, monkeypatch):
+    first, second = desk.draft, replace(desk.draft, settings=replace(QUICK, seed=4))
+    one, other = first.tabulated, second.tabulated
+    assert (first.tabulated, second.tabulated) == (one, other)
+    monkeypatch.setattr(drafts._tables, "_most", 0)
+    assert second.tabulated is other
+    assert first.tabulated is not one
 
 
 def test_counts_are_encoded_otherwise_for_the_poisson_cost(tmp_path):
@@ -620,3 +629,22 @@ def test_an_upload_never_follows_a_link_or_an_overlong_name_out_of_the_folder(tm
 def test_an_empty_upload_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"^a\.csv: the file is empty$"):
         keep(tmp_path, "a.csv", b"")
+
+
+def test_an_upload_that_is_no_table_leaves_no_file_behind_unless_it_was_there(tmp_path):
+    ragged = b"a,b\n1,2\n1\n"
+    with pytest.raises(FileError, match=r"ragged\.csv"):
+        keep_table(tmp_path, "ragged.csv", ragged)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "ragged.csv").write_bytes(ragged)
+    with pytest.raises(FileError, match=r"ragged\.csv"):
+        keep_table(tmp_path, "ragged.csv", ragged)
+    assert [path.name for path in tmp_path.iterdir()] == ["ragged.csv"]
+    path, table = keep_table(tmp_path, "good.csv", b"a,b\n1,2\n")
+    assert (path.name, table.num_rows) == ("good.csv", 1)
+
+
+def test_lbfgs_is_not_for_tables_and_nobody_is_asked_whether_it_was_meant():
+    with pytest.raises(InputError, match=r"^optimizer 'lbfgs' takes all examples at once") as told:
+        Settings(optimizer="lbfgs")
+    assert "did you mean" not in str(told.value)

@@ -119,6 +119,11 @@ class Settings:
                 raise InputError(f"{name} is {value!r}: a penalty is a finite number of at least 0")
         if find_activation(self.activation).product is not None:
             raise InputError(f"{self.activation!r} serves as output only: use relu or tanh, say")
+        if self.optimizer == "lbfgs":
+            raise InputError(
+                "optimizer 'lbfgs' takes all examples at once: a training on a table goes by batches, with "
+                f"one of {', '.join(OPTIMIZERS)}; `wg.train` and the estimators have it"
+            )
         find_optimizer(self.optimizer)
 
 

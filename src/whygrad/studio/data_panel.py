@@ -10,8 +10,7 @@ from whygrad import datasets
 from whygrad.errors import InputError
 from whygrad.settings import Settings
 from whygrad.studio.guard import LIMIT
-from whygrad.studio.uploads import keep
-from whygrad.tables import read
+from whygrad.studio.uploads import keep_table
 from whygrad.tables.reading import PARQUET, TEXT
 
 if TYPE_CHECKING:
@@ -107,12 +106,7 @@ async def uploaded(page: "Page", event: events.UploadEventArguments, place: ui.c
     place.clear()
     content = await event.file.read()
     name = event.file.name
-
-    def kept() -> tuple[Path, Any]:
-        path = keep(page.desk.folder, name, content)
-        return path, read(path)
-
-    found = await page.in_thread(kept)
+    found = await page.in_thread(lambda: keep_table(page.desk.folder, name, content))
     if found is not None:
         with place:
             _ask_target(page, *found)

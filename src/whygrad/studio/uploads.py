@@ -2,13 +2,27 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
-from whygrad.errors import InputError
+from whygrad.errors import InputError, WhygradError
 from whygrad.files import write_atomically
+from whygrad.tables import read
 from whygrad.tables.reading import PARQUET, TEXT
 
 LONGEST = 200  # bytes of a name
 UNSAFE = re.compile(r"[^\w. ()\-]+")
+
+
+def keep_table(folder: Path, name: str, content: bytes) -> tuple[Path, Any]:
+    """Keep an uploaded table, and give it as read; a file that cannot be read as one is not left behind."""
+    before = set(folder.iterdir())
+    path = keep(folder, name, content)
+    try:
+        return path, read(path)
+    except WhygradError:
+        if path not in before:
+            path.unlink(missing_ok=True)
+        raise
 
 
 def keep(folder: Path, name: str, content: bytes) -> Path:
