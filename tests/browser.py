@@ -282,11 +282,9 @@ class Browser:
         return self.driver.execute_script("return window.__found")
 
 
-@pytest.fixture(scope="session")
-def chromium():
-    """The browser that all tests of a process share; skipped where there is none."""
-    if not (CHROMIUM and DRIVER):
-        pytest.skip(MISSING)
+@contextmanager
+def driven():
+    """Start a browser, and end it with the block."""
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()
@@ -312,8 +310,19 @@ def chromium():
     options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
     service = webdriver.ChromeService(executable_path=DRIVER)
     driver = webdriver.Chrome(options=options, service=service)
-    yield driver
-    driver.quit()
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """The browser that all tests of a process share; skipped where there is none."""
+    if not (CHROMIUM and DRIVER):
+        pytest.skip(MISSING)
+    with driven() as driver:
+        yield driver
 
 
 def _window(driver, width, height):

@@ -31,7 +31,6 @@ def main() -> None:
         page.ask("Ripple").drag(20).keep("studio_ripple")
         page.click("1:2").ask("Blame").keep("studio_blame")
         page.tab("Slow motion").walk(7).keep("studio_motion")
-        page.dark().keep("studio_dark")
         page.quit()
 
 
@@ -110,10 +109,6 @@ class Page:
         for _ in range(frames):
             self.browser.find_element(By.TAG_NAME, "body").send_keys(Keys.ARROW_RIGHT)
             time.sleep(0.4)
-        return self
-
-    def dark(self) -> "Page":
-        self.browser.find_element(By.CSS_SELECTOR, "[aria-label='Light or dark']").click()
         return self
 
     def keep(self, name: str) -> "Page":

@@ -57,7 +57,7 @@ def build(page: "Page") -> None:
 
     async def draw() -> None:
         try:
-            while (key := wanted()) != state["drawn"]:
+            while page.there and (key := wanted()) != state["drawn"]:
                 options = await page.in_thread(partial(options_of, *key[:-1]), "curves")
                 state["drawn"] = key
                 if options is not None:

@@ -22,11 +22,10 @@ def ask(page: "Page") -> None:
         ui.label(
             "The training goes on from here in another way, as a run of its own; the first one stays."
         )
-        known = [n for n in OPTIMIZERS if n != "lbfgs"]
         with ui.element("div").classes("wg-fields"):
             fields: dict[str, Any] = {
                 "rate": ui.number("Learning rate η", value=rate, min=0, format="%g"),
-                "optimizer": ui.select(known, value=name, label="Optimizer"),
+                "optimizer": ui.select(list(OPTIMIZERS), value=name, label="Optimizer"),
                 "schedule": ui.select(list(SCHEDULES), label="How the rate changes"),
                 "l1": ui.number("Penalty λ₁", value=plan.l1.strength, min=0, format="%g"),
                 "l2": ui.number("Penalty λ₂", value=plan.l2.strength, min=0, format="%g"),

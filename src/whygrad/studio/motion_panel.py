@@ -72,6 +72,7 @@ def build(page: "Page") -> None:
         frames = state["frames"]
         if not frames:
             title.set_text("There is no example to tell it with.")
+            page.told = None
             return
         index = min(look.frame, len(frames) - 1)
         frame = frames[index]

@@ -53,7 +53,7 @@ def build(page: "Page") -> None:
         hidden = [name for name, f in ACTIVATIONS.items() if f.product is None]
         choice("activation", "Activation of hidden units", hidden)
         choice("cost", "Cost", list(OF_CLASSES))
-        choice("optimizer", "Optimizer", [name for name in OPTIMIZERS if name != "lbfgs"])
+        choice("optimizer", "Optimizer", list(OPTIMIZERS))
         amount("rate", "Learning rate η", min=0)
         choice("schedule", "How the rate changes", list(SCHEDULES))
         amount("epochs", "Epochs at most", min=1, precision=0)

@@ -4,6 +4,7 @@ One `Page` belongs to one tab of a browser. It holds what is looked at (`Look`);
 to the `Desk`, which all tabs share. Whatever takes long runs in a thread.
 """
 
+import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from whygrad.studio import (
     example_bar,
     motion_panel,
     network_panel,
+    runs_panel,
     surface_view,
     time_bar,
     why_panel,
@@ -35,10 +37,12 @@ from whygrad.studio.worker import Status
 STYLE = Path(__file__).with_name("page.css")
 # Tell how the browser shows the page, now and whenever that changes. And screen readers are to hear of a
 # slider from what has the focus: Quasar gives its name and number to what lies around that.
-WINDOW = """const dark = matchMedia('(prefers-color-scheme: dark)');
+WINDOW = """(() => { const dark = matchMedia('(prefers-color-scheme: dark)');
 const narrow = matchMedia('(max-width: 500px)');
 const tell = () => emitEvent('wg-window', [dark.matches, narrow.matches]);
 dark.onchange = tell; narrow.onchange = tell; tell();
+if (window.wgSliders) return;
+window.wgSliders = true;
 const said = ['aria-label', 'aria-valuemin', 'aria-valuemax', 'aria-valuenow', 'aria-disabled'];
 const name = () => document.querySelectorAll('.q-slider').forEach((slider) => {
   const inner = slider.querySelector('[tabindex]');
@@ -49,8 +53,10 @@ const name = () => document.querySelectorAll('.q-slider').forEach((slider) => {
   if (inner && inner.role !== 'slider') { inner.role = 'slider'; slider.role = 'group'; }
 });
 new MutationObserver(name).observe(document.body, {subtree: true, childList: true, attributeFilter: said});
-name()"""
+name(); })()"""
+LOG = logging.getLogger("whygrad.studio")
 TICK = 0.25  # seconds between two looks at a training
+MISSES = 20  # looks in vain at a run, after which that is told
 SLOWEST = 5.0  # seconds that a browser may take to draw
 DRAWN = """new Promise((done) => document.hidden ? done(true)
   : requestAnimationFrame(() => setTimeout(() => done(true), 0)))"""
@@ -91,13 +97,14 @@ class Page:
         self.panels: list[Callable[[], None]] = []
         self.client = ui.context.client
         self.doing = 0
+        self._misses = 0  # looks in a row at a run that cannot be read
         self._wanted = False
         self._working = False
         self._version = -1
         self._seen: Any = None
         self._steady: Any = None  # what decides which units are drawn
         self._shown: Shown = ()
-        self._overview = EMPTY
+        self.overview = EMPTY
         self._preferred = self._narrow = False
         self._about = ""  # what the message speaks of
 
@@ -158,6 +165,7 @@ class Page:
     def _tabs(self) -> None:
         panels: dict[str, tuple[str, Callable[[Page], None]]] = {
             "data": ("Data", data_panel.build),
+            "runs": ("Runs", runs_panel.build),
             "network": ("Network", network_panel.build),
             "curves": ("Curves", curves_panel.build),
             "why": ("Why", why_panel.build),
@@ -215,9 +223,14 @@ class Page:
         finally:
             self._working = False
 
+    @property
+    def there(self) -> bool:
+        """Whether somebody looks: not where the tab was closed, or is out of reach."""
+        return self.client.has_socket_connection and not self.client.is_deleted
+
     async def settled(self) -> None:
         """Wait until the browser has drawn what it was sent: a slow one is sent less, never too much."""
-        if self.client.has_socket_connection:
+        if self.there:
             with suppress(TimeoutError):
                 await self.client.run_javascript(DRAWN, timeout=SLOWEST)
 
@@ -230,13 +243,15 @@ class Page:
             return subject, replace(picture, marked=(look.part,) if look.part else ())
 
         found = await self.in_thread(work, "page")
-        if found is None or self.client._deleted:  # noqa: SLF001
+        if found is None or self.client.is_deleted:
             return
-        self.subject, self._overview = found
+        self.subject, self.overview = found
         with self.client:
-            for panel in self.panels:
-                panel()
-            self.draw()
+            for panel in (*self.panels, self.draw):
+                try:
+                    panel()
+                except Exception as error:  # one that fails takes no other with it
+                    self._failed(error, "page")
 
     def draw(self) -> None:
         """Draw the network: what a panel tells, or the overview."""
@@ -246,8 +261,8 @@ class Page:
         editable = self.desk.following is None and look.tab in ("data", "network")
         steady = (self._version, self.subject.net, look.whole, look.part, look.chosen)
         if steady != self._steady:
-            self._steady, self._shown = steady, choose(self._overview, look.whole)
-        picture = replace(self.told or self._overview, shown=self._shown)
+            self._steady, self._shown = steady, choose(self.overview, look.whole)
+        picture = replace(self.told or self.overview, shown=self._shown)
         self.room.classes(**{"add" if look.whole else "remove": "wg-all"})
         self.canvas.show(
             view(
@@ -275,9 +290,17 @@ class Page:
         except WhygradError as error:
             self.tell(str(error), about)
             return None
+        except Exception as error:
+            self._failed(error, about)
+            return None
         if self._about == about:
             self.tell("")
         return found
+
+    def _failed(self, error: Exception, about: str) -> None:
+        """Tell of an error of our own, with its whole story in the terminal."""
+        LOG.error("an error of the studio", exc_info=error)
+        self.tell(f"an error of whygrad: {type(error).__name__}: {error!s:.200}", about)
 
     def do(self, work: Callable[[], object]) -> None:
         """Do something to what all tabs share, in a thread, and draw what it comes to."""
@@ -323,11 +346,11 @@ class Page:
 
     async def _tick(self) -> None:
         """Look how the training is doing."""
-        if not self.client.has_socket_connection:
+        if not self.there:
             return
         desk = self.desk
         if desk.worker is not None:
-            await self.in_thread_quietly(desk.follow)
+            await self._follow()
         status = desk.status
         self.status.set_text(words_of(status))
         # What changes four times a second is not read aloud.
@@ -343,12 +366,15 @@ class Page:
         self._seen = seen
         self.title.set_text(self._name())
 
-    async def in_thread_quietly(self, work: Callable[[], T]) -> T | None:
-        """Do something in a thread; a run that is just being written may not be readable yet."""
+    async def _follow(self) -> None:
+        """Look for the run that is being written, which may not be readable at its very beginning."""
         try:
-            return await run.io_bound(work)
-        except (WhygradError, OSError):
-            return None
+            await run.io_bound(self.desk.follow)
+            self._misses = 0
+        except (WhygradError, OSError) as error:
+            self._misses += 1
+            if self._misses == MISSES:
+                self.tell(str(error), "run")
 
     def _name(self) -> str:
         if self.desk.following is not None:
@@ -366,7 +392,7 @@ def words_of(status: Status | None) -> str:
         return ""
     at = f"step {status.step:,}, epoch {status.epoch:,}"
     return {
-        "starting": "starting …",
+        "starting": f"starting: {status.message}" if status.message else "starting …",
         "compiling": "compiling, once on this machine …",
         "running": f"training: {at}",
         "paused": f"paused at {at}",

@@ -56,16 +56,19 @@ def build(page: "Page") -> None:
         live = ui.button("Latest", icon="last_page", on_click=lambda: page.show(step=None))
         live.props('no-caps dense flat aria-label="Go to the latest step"')
 
+    notes = ui.label().classes("wg-note").props('role="status"')
+
     def scrub(value: Any) -> None:
         if page.subject is not None and value is not None and int(value) != page.subject.step:
             page.show(step=int(value))
 
     def update() -> None:
-        subject = page.now
+        subject, status = page.now, desk.status
+        notes.set_text(status.notes[-1] if status is not None and status.notes else "")
         speed.set_value(desk.speed or 0)
         trained = desk.following is not None
         first = desk.following.run.start if desk.following is not None else 0
-        slider._props["min"], slider._props["max"] = first, max(subject.last, first + 1)
+        slider.props.update(min=first, max=max(subject.last, first + 1))
         if not page.behind:  # else the slider would go back under the hand that drags it
             slider.set_value(subject.step)
         slider.update()

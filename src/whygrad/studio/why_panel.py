@@ -15,6 +15,7 @@ from nicegui import ui
 from whygrad.explanation import Explanation
 from whygrad.pictures import CurvePicture, NetworkPicture
 from whygrad.show.html import to_fragment
+from whygrad.show.svg import picture_svg
 from whygrad.studio import charts
 from whygrad.studio.asking import SLOW, Question, answer, place_of, questions, title_of, value_of
 
@@ -75,19 +76,19 @@ def build(page: "Page") -> None:
         "silent": False,
         "by": None,
         "left": None,
+        "picture": None,  # of the answer, in place of the overview
     }
 
     def update() -> None:
         subject, look = page.now, page.look
         if look.tab != "why":
-            page.told = None if look.tab != "motion" else page.told
+            page.told = None
             return
+        page.told = state["picture"]
         known = questions(look.part, look.chosen)
         name = look.question if look.question in known else next(iter(known))
         title.set_text(title_of(subject, look.part))
-        state["silent"] = True
         asked.set_options(known, value=name)
-        state["silent"] = False
         whole.set_visibility(bool(look.part))
         place = place_of(look.part)
         bias.set_visibility(place is not None and place.layer > 0 and place.from_ is None)
@@ -95,7 +96,7 @@ def build(page: "Page") -> None:
         drag.set_visibility(name == "ripple")
         if key == state["key"]:
             return
-        state["key"] = key
+        state["key"], state["picture"], page.told = key, None, None
         if name == "ripple":
             start_drag(subject, look.part)
         ask(Question(look.part, name, look.chosen), key)
@@ -115,8 +116,10 @@ def build(page: "Page") -> None:
                 page.answer = found
                 saves.set_visibility(found is not None)
                 shown.set_content("" if found is None else to_fragment(_without_network(found)))
-                page.told = _drawn(found)
-                page.draw()
+                state["picture"] = _drawn(found)
+                if page.look.tab == "why":
+                    page.told = state["picture"]
+                    page.draw()
 
         page.later(work)
 
@@ -127,7 +130,7 @@ def build(page: "Page") -> None:
             value = 0.0 if place is None or found is None else float(found[0][:, place.to].mean())
         state["value"], state["part"] = value, part
         state["silent"] = True
-        slider._props["min"], slider._props["max"] = value - REACH, value + REACH
+        slider.props.update(min=value - REACH, max=value + REACH)
         slider.set_value(value)
         slider.update()
         state["silent"] = False
@@ -164,6 +167,7 @@ def build(page: "Page") -> None:
 
     def rippled(found: Explanation, by: float) -> None:
         page.answer, page.told = found, _drawn(found)
+        state["picture"] = page.told
         page.draw()
         first = sum(term.value for term in found.terms)
         assert found.value is not None
@@ -211,16 +215,24 @@ def save_json(page: "Page") -> None:
 
 
 def save_svg(page: "Page") -> None:
-    """Save the first picture of the answer."""
-    if page.answer is not None and page.answer.pictures:
-        ui.download.content(page.answer.svg(), f"{page.answer.kind}.svg")
+    """Save the pictures of the answer."""
+    for name, svg in _pictures(page):
+        ui.download.content(svg, f"{name}.svg")
 
 
 def save_png(page: "Page") -> None:
-    """Save the first picture of the answer as pixels, which the browser draws."""
-    if page.answer is not None and page.answer.pictures:
-        svg, name = json.dumps(page.answer.svg()), json.dumps(f"{page.answer.kind}.png")
-        ui.run_javascript(f"({PNG})({svg}, {name})")
+    """Save the pictures of the answer as pixels, which the browser draws."""
+    for name, svg in _pictures(page):
+        ui.run_javascript(f"({PNG})({json.dumps(svg)}, {json.dumps(f'{name}.png')})")
+
+
+def _pictures(page: "Page") -> list[tuple[str, str]]:
+    """Give names and SVGs of what an answer shows; of one without pictures the network as it is drawn."""
+    if page.answer is None:
+        return []
+    kind, pictures = page.answer.kind, page.answer.pictures or (page.overview,)
+    names = [kind, *(f"{kind}-{i}" for i in range(2, len(pictures) + 1))]
+    return [(name, picture_svg(one)) for name, one in zip(names, pictures, strict=True)]
 
 
 PNG = """(svg, name) => {
