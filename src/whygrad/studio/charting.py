@@ -228,8 +228,17 @@ def _x_axis(axes: Axes, curves: Sequence[Curve], paint: _Paint) -> Option:
         "nameGap": 24,
         "min": low,
         "max": high,
+        "axisLabel": _axis(paint)["axisLabel"] | _ends_shown(low, high),
         "splitLine": {"show": False},
         "splitNumber": 4,
+    }
+
+
+def _ends_shown(low: float, high: float) -> Option:
+    """Leave out the numbers at the ends where they have more digits than can be read."""
+    return {
+        name: len(f"{end:.12g}") <= 7
+        for name, end in (("showMinLabel", low), ("showMaxLabel", high))
     }
 
 

@@ -15,6 +15,7 @@ from whygrad import datasets
 from whygrad.errors import InputError
 from whygrad.fitting import find
 from whygrad.record import Run, free_name
+from whygrad.record.forking import broken_off
 from whygrad.record.place import ENDING, MANIFEST
 from whygrad.settings import Settings
 from whygrad.studio.draft import Draft, checked, edited, fitting, subject_of
@@ -265,7 +266,7 @@ class Desk:
         """Go on with the run that is shown; one at its end is given as many epochs once more."""
         following.reread()
         run, epochs = following.run, None
-        if run.concluded:
+        if run.concluded and not broken_off(run):
             epochs = run.plan.epochs + (1 if command != "go" else run.plan.epochs)
         paused = command != "go"
         return self._begin(

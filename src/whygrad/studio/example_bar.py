@@ -45,7 +45,7 @@ def build(page: "Page") -> None:
         for element in (part, which, before, number, after, classes):
             element.set_visibility(rows is not None)
         if rows is None:
-            truth.set_text(f"without data: {subject.notice}")
+            truth.set_text("no data")
             return
         parts = list(subject.parts)
         part.set_options(parts, value=chosen.part if chosen.part in parts else parts[0])

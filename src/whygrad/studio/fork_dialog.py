@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from nicegui import ui
 
+from whygrad import settings
+from whygrad.errors import InputError
 from whygrad.optimizers import OPTIMIZERS
 from whygrad.settings import SCHEDULES
 
@@ -26,7 +28,7 @@ def ask(page: "Page") -> None:
             fields: dict[str, Any] = {
                 "rate": ui.number("Learning rate η", value=rate, min=0, format="%g"),
                 "optimizer": ui.select(list(OPTIMIZERS), value=name, label="Optimizer"),
-                "schedule": ui.select(list(SCHEDULES), label="How the rate changes"),
+                "schedule": ui.select(list(SCHEDULES), label="How the rate changes [as now]"),
                 "l1": ui.number("Penalty λ₁", value=plan.l1.strength, min=0, format="%g"),
                 "l2": ui.number("Penalty λ₂", value=plan.l2.strength, min=0, format="%g"),
                 "batch_size": ui.number("Examples per step", value=plan.batch_size, min=1),
@@ -47,9 +49,15 @@ def ask(page: "Page") -> None:
             for key in ("batch_size", "epochs", "seed"):
                 if key in changes:
                     changes[key] = int(changes[key])
+            try:
+                settings.changes(plan, changes)
+            except InputError as error:  # told while what was typed is still there
+                wrong.set_text(str(error))
+                return
             dialog.close()
             page.do(lambda: page.desk.fork(subject.step, **changes))
 
+        wrong = ui.label().classes("wg-wrong").props('role="alert"')
         with ui.row():
             ui.button("Fork", on_click=fork).props("no-caps unelevated")
             ui.button("Cancel", on_click=dialog.close).props("no-caps flat")

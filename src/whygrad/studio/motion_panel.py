@@ -39,6 +39,7 @@ def build(page: "Page") -> None:
     title = ui.label().classes("wg-heading").props('aria-live="polite"')
     words = ui.label().classes("wg-words")
     maths = ui.html("", sanitize=False).classes("wg-maths")
+    trial = ui.label().classes("wg-note")
     ui.keyboard(on_key=lambda e: key(e), ignore=["input", "select", "textarea"])
     state: dict[str, Any] = {"key": None, "frames": (), "open": False}
 
@@ -83,6 +84,10 @@ def build(page: "Page") -> None:
         with phases:
             for name, text in PHASES.items():
                 ui.label(text).classes("wg-phase" + " wg-now" * (name == frame.phase))
+        trial.set_text(
+            "A trial with this example alone. The training itself stays where it is, and takes "
+            f"{subject.plan.batch_size:,} examples a step."
+        )
         title.set_text(frame.title)
         words.set_text(frame.words)
         maths.set_content(frame.mathml())

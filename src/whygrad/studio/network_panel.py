@@ -25,6 +25,10 @@ def build(page: "Page") -> None:
         if desk.draft is None or desk.following is not None or value in (None, ""):
             return
         if value == shown_value(name):
+            page.tell("")
+            return
+        if name in WHOLE and value != int(value):
+            page.tell(f"{fields[name].props['label']}: give a whole number, not {value:g}")
             return
         if name == "hidden":
             page.do(lambda: desk.set(hidden=_layers(value)))
@@ -93,6 +97,8 @@ def build(page: "Page") -> None:
 
 
 def _hint(begun: bool, known: bool) -> str:
+    if not begun and not known:
+        return "A trained network alone: what it learned from, and how, was not recorded."
     if not begun:
         return "Click + and − in the drawing, or type here. Training has not begun."
     if known:

@@ -60,6 +60,7 @@ MISSES = 20  # looks in vain at a run, after which that is told
 SLOWEST = 5.0  # seconds that a browser may take to draw
 DRAWN = """new Promise((done) => document.hidden ? done(true)
   : requestAnimationFrame(() => setTimeout(() => done(true), 0)))"""
+TO_THE_ANSWER = "document.querySelector('.wg-right').scrollIntoView({behavior: 'smooth'})"
 EMPTY = NetworkPicture("", (np.zeros(1), np.zeros(1)), (None, np.zeros((1, 1))), (("",), ("",)))
 EDITS = ("add_unit", "remove_unit", "add_layer", "remove_layer")
 
@@ -258,7 +259,8 @@ class Page:
         if self.subject is None:
             return
         look = self.look
-        editable = self.desk.following is None and look.tab in ("data", "network")
+        drafted = self.desk.following is None and self.desk.draft is not None
+        editable = drafted and look.tab in ("data", "network")
         steady = (self._version, self.subject.net, look.whole, look.part, look.chosen)
         if steady != self._steady:
             self._steady, self._shown = steady, choose(self.overview, look.whole)
@@ -339,6 +341,8 @@ class Page:
         layer = gesture.layer or 0
         if gesture.kind == "click":
             self.show(part=gesture.part, tab="why", question="", lit=())
+            if self._narrow:  # where the answer is below the drawing
+                self.client.run_javascript(TO_THE_ANSWER)
         elif gesture.kind in ("more", "less"):
             self.show(whole=tuple(sorted({*self.look.whole} ^ {layer})))
         elif gesture.kind in EDITS:
@@ -355,7 +359,7 @@ class Page:
         self.status.set_text(words_of(status))
         # What changes four times a second is not read aloud.
         self.status.props(f'aria-live="{"off" if desk.running else "polite"}"')
-        seen = (desk.version, status, desk.following and desk.following.run)
+        seen = (desk.now, status, desk.following and desk.following.run)
         if desk.version != self._version:
             self._version = desk.version
             self.look = replace(self.look, step=None, part="", question="", frame=0)
@@ -379,7 +383,8 @@ class Page:
     def _name(self) -> str:
         if self.desk.following is not None:
             return self.desk.following.path.name
-        return "" if self.desk.draft is None else f"{self.desk.draft.title}, not trained yet"
+        draft = self.desk.draft
+        return "a network alone" if draft is None else f"{draft.title}, not trained yet"
 
     def later(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do something asynchronous, in its own time."""

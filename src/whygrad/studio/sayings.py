@@ -149,5 +149,5 @@ def how(rule: Any, rate: float) -> str:
 def _adam(name: str, length: str) -> str:
     return (
         f"{name} goes against the mean of the latest gradients, divided by the size that they usually "
-        f"have: every weight moves by about {length}, however large its gradient."
+        f"have: every weight moves by at most about {length}, however large its gradient."
     )

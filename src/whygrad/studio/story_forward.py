@@ -187,9 +187,10 @@ def _heard(story: Story, l: int, j: int) -> tuple[str, ...]:
 
 
 def _loudest(story: Story, l: int, j: int) -> str:
-    """Say who moves a z most."""
+    """Say who moves a z most to where it is."""
     W, a = story.asked.theta.W[l][j], story.a[l - 1]
-    k = max(story.heard(l, j), key=lambda k: abs(W[k] * a[k]))
+    side = -1 if story.z[l][j] < 0 else 1
+    k = max(story.heard(l, j), key=lambda k: side * W[k] * a[k])
     if not W[k] * a[k]:
         return ""
     way = "up" if W[k] * a[k] > 0 else "down"

@@ -4,7 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 from nicegui import ui
 
+from whygrad.record.forking import broken_off
 from whygrad.studio import fork_dialog
+from whygrad.studio.following import Following
 
 if TYPE_CHECKING:
     from whygrad.studio.page import Page
@@ -29,6 +31,12 @@ def build(page: "Page") -> None:
         page.do(desk.pause if state["running"] else desk.go)
 
     def command(name: str) -> None:
+        """Take a step, or an epoch; back in time go one further in what is recorded."""
+        now = page.now
+        if page.look.step is not None and now.step < now.last:
+            further = 1 if name == "step" else now.plan.steps_per_epoch
+            page.show(step=min(now.last, now.step + further))
+            return
         page.follow()
         page.do(lambda: desk.go(name))
 
@@ -64,7 +72,8 @@ def build(page: "Page") -> None:
 
     def update() -> None:
         subject, status = page.now, desk.status
-        notes.set_text(status.notes[-1] if status is not None and status.notes else "")
+        told = status.notes[-1:] if status is not None else ()
+        notes.set_text(" ".join(filter(None, (subject.notice, *told))))
         speed.set_value(desk.speed or 0)
         trained = desk.following is not None
         first = desk.following.run.start if desk.following is not None else 0
@@ -78,7 +87,7 @@ def build(page: "Page") -> None:
             f"step {subject.step:,} of {subject.last:,} · epoch {subject.step / per_epoch:.1f}"
         )
         running = state["running"] = desk.running
-        start.set_text("Pause" if running else "Go on" if trained else "Start")
+        start.set_text("Pause" if running else _start(desk.following))
         start.set_icon("pause" if running else "play_arrow")
         ready = not subject.notice
         for button in (start, step, epoch):
@@ -88,3 +97,11 @@ def build(page: "Page") -> None:
         reset.set_enabled(trained and desk.draft is not None)
 
     page.panels.append(update)
+
+
+def _start(following: Following | None) -> str:
+    """Say what starting means: one at its end gets as many epochs once more."""
+    if following is None:
+        return "Start"
+    run = following.run
+    return "More epochs" if run.concluded and not broken_off(run) else "Go on"

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 REACH = 2.0  # how far to either side a weight can be dragged
 USUAL = 0.1  # Δw, before it is dragged
+OPEN = '<details open="">'
 SETTLED = 0.3  # seconds without a move, after which a slider was left where it is
 POINTING = (
     "(e) => { const part = e.target.closest('[data-part]'); emit(part ? part.dataset.part : ''); }"
@@ -115,7 +116,9 @@ def build(page: "Page") -> None:
                 spinner.set_visibility(False)
                 page.answer = found
                 saves.set_visibility(found is not None)
-                shown.set_content("" if found is None else to_fragment(_without_network(found)))
+                shown.set_content(
+                    "" if found is None else _folded(to_fragment(_without_network(found)))
+                )
                 state["picture"] = _drawn(found)
                 if page.look.tab == "why":
                     page.told = state["picture"]
@@ -190,6 +193,12 @@ def _drawn(found: Explanation | None) -> NetworkPicture | None:
     if found is None:
         return None
     return next((one for one in found.pictures if isinstance(one, NetworkPicture)), None)
+
+
+def _folded(answer: str) -> str:
+    """Leave the first of the tables open, and the others to be opened."""
+    first, *others = answer.split(OPEN)
+    return OPEN.join((first, *others[:1])) + "".join(f"<details>{one}" for one in others[1:])
 
 
 def _without_network(found: Explanation) -> Explanation:
