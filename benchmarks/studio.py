@@ -4,9 +4,9 @@
 
 A network is trained for an epoch and opened with `whygrad studio` in chromium without a window, 1280 × 900.
 A weight's slider is moved by events of the mouse, and the page itself takes the time: from the event until
-the frame after the one in which the drawing has changed. "One by one" moves it again when that is seen;
-"in a stream" moves it at every frame, as a hand does, and takes the time of those moves that are drawn and
-the age of what the drawing shows.
+the end of the frame in which drawing and sentence have changed. "One by one" moves it again when that is
+seen; "in a stream" moves it at every frame, as a hand does, and takes for every drawing the time since the
+move that it shows.
 That drawing and sentence tell what `wg.why.ripple` does is shown in tests/test_studio_journeys.py.
 """
 
@@ -34,7 +34,7 @@ PROMISED = {"median": 50.0, "p95": 100.0}  # ms, one by one
 # Gives times in ms: of moves made one by one, from the event to the drawing; of a stream of moves, for each
 # drawing, how long ago the hand was where the drawing says.
 DRAG = """
-const [count, stream, done] = arguments;
+const [drags, stream, done] = arguments;
 const knob = document.querySelector('[aria-label="Move the weight"]');
 const slider = knob.closest(".q-slider");
 const root = document.querySelector(".wg-drawing .wg-network");
@@ -44,11 +44,11 @@ const y = track.top + track.height / 2;
 const send = (kind, where, x) => where.dispatchEvent(new MouseEvent(kind,
   {bubbles: true, cancelable: true, view: window, clientX: x, clientY: y, button: 0, buttons: 1}));
 const sleep = (ms) => new Promise((wake) => setTimeout(wake, ms));
-const painted = () => new Promise((seen) => requestAnimationFrame(() => {
+const painted = () => new Promise((seen) => {  // the drawing changes as a frame begins: its end is meant
   const channel = new MessageChannel();
   channel.port1.onmessage = () => seen(performance.now());
   channel.port2.postMessage(0);
-}));
+});
 const place = (turn) => track.left + track.width * (0.5 + 0.4 * Math.sin(turn));
 const value = () => Number(knob.getAttribute("aria-valuenow"));
 
@@ -58,28 +58,33 @@ const value = () => Number(knob.getAttribute("aria-valuenow"));
   let drawn = () => {};
   const watch = new MutationObserver(() => drawn());
   watch.observe(root, {attributes: true, attributeFilter: ["data-drawn"]});
+  watch.observe(said, {childList: true, characterData: true, subtree: true});
   send("mousedown", slider.querySelector(".q-slider__track-container"), place(0));
   send("mousemove", document, place(0.1));
   await sleep(1000);
   if (stream) {
+    let before = [said.textContent, root.dataset.drawn];
     drawn = async () => {
+      if (said.textContent === before[0] || root.dataset.drawn === before[1]) return;
+      before = [said.textContent, root.dataset.drawn];
       const shown = middle + Number(said.textContent.match(/by ([^:]+):/)?.[1].replace("\u2212", "-"));
       const move = moves.findLast((one) => Math.abs(one.value - shown) < 0.002);
       if (move) times.push(await painted() - move.time);
     };
-    for (let i = 0; i < count; i++) {
+    for (let i = 0; i < drags; i++) {
       const time = performance.now();
       send("mousemove", document, place(0.1 + 0.05 * i));
       await new Promise(requestAnimationFrame);
       moves.push({time, value: value()});
     }
     await sleep(1000);
-  } else for (let i = 0; i < count; i++) {
+  } else for (let i = 0; i < drags; i++) {
     const before = [said.textContent, root.dataset.drawn];
     const time = performance.now();
     send("mousemove", document, place((i % 2 ? 1 : -1) * (0.3 + 0.9 * Math.random())));
     const changed = () => said.textContent !== before[0] && root.dataset.drawn !== before[1];
-    while (!changed() && performance.now() - time < 5000) await new Promise(requestAnimationFrame);
+    await new Promise((seen) => { drawn = () => changed() && seen(); });
+    drawn = () => {};
     times.push(await painted() - time);
     await sleep(80 * Math.random());
   }
@@ -97,18 +102,17 @@ def main() -> None:
     parser.add_argument("--trial", action="store_true", help="keep no figures")
     asked = parser.parse_args()
     figures: dict[str, Any] = {"load before": round(os.getloadavg()[0], 2), "drags": asked.drags}
-    with opened() as page:
-        page.driver.set_script_timeout(60)
-    
-        for name, stream in (("one by one", False), ("in a stream", True)):
+    for name, stream in (("one by one", False), ("in a stream", True)):
+        with opened() as page:
+            page.driver.set_script_timeout(600)
             times = page.driver.execute_async_script(DRAG, asked.drags, stream)
-            figures[name] = {
-                "drawn": len(times),
-                "median ms": round(float(np.median(times)), 1),
-                "p95 ms": round(float(np.percentile(times, 95)), 1),
-                "largest ms": round(max(times), 1),
-            }
-            print(name, figures[name])
+        figures[name] = {
+            "drawn": len(times),
+            "median ms": round(float(np.median(times)), 1),
+            "p95 ms": round(float(np.percentile(times, 95)), 1),
+            "largest ms": round(max(times), 1),
+        }
+        print(name, figures[name])
     figures["load after"] = round(os.getloadavg()[0], 2)
     print("load", figures["load before"], figures["load after"])
     keep("studio", figures, asked.trial)
@@ -131,10 +135,8 @@ def opened() -> Iterator[Any]:
         with window._studios(made) as start, window.driven() as driver:
             page = window.Browser(driver, 1280, 900)
             page.open(start(folder, "mnist.run").url)
-            page.by_role("tab", "Why").click()
             window.wait_for(lambda: page.driver.execute_script(CLICK), "a weight to be clicked")
-            page.by_role("button", "Ripple").click()
-            page.by_label("Move the weight")
+            window.wait_for(lambda: page.driver.execute_script(ASK), "the question to be asked")
             page.has("Drag:")
             yield page
 
@@ -144,6 +146,12 @@ CLICK = """
 const edge = document.querySelector('.wg-drawing .wg-edges [data-part^="2:"]');
 edge?.dispatchEvent(new MouseEvent("click", {bubbles: true, view: window}));
 return !!edge;
+"""
+# Nothing is looked for by its role: what is made for screen readers then would be kept up to date.
+ASK = """
+const button = [...document.querySelectorAll("button")].find((one) => one.innerText === "Ripple");
+button?.click();
+return !!button;
 """
 
 

@@ -160,6 +160,10 @@ def build(page: "Page") -> None:
             if found is not None:
                 with page.client:
                     rippled(found, by)
+                await page.settled()  # the drawing first: the curve takes longer than all the rest
+                if state["by"] == by:
+                    with page.client:
+                        curved(found)
             if state["by"] == by:
                 state["by"] = None
         state["left"] = left = object()
@@ -178,6 +182,9 @@ def build(page: "Page") -> None:
             f"Moved by {by:+.4g}: the cost changes by {found.value:+.5g}. First order predicted "
             f"{first:+.5g}; {found.value - first:+.2g} is beyond it."
         )
+
+    def curved(found: Explanation) -> None:
+        """Draw the cost as the weight moves, with its tangent."""
         first_picture = found.pictures[0]
         if isinstance(first_picture, CurvePicture):
             curve.set_visibility(True)
