@@ -179,7 +179,7 @@ def test_everything_is_reached_by_keyboard_and_seen_where_it_is(studio, browser)
             "weight",
             "gradient",
             "last update",
-            "Go on",
+            "More epochs",
             "One step",
             "One epoch",
         ),
