@@ -63,17 +63,19 @@ const value = () => Number(knob.getAttribute("aria-valuenow"));
   send("mousemove", document, place(0.1));
   await sleep(1000);
   if (stream) {
+    send("mousemove", document, track.left + track.width * 0.1);
+    await sleep(500);
     let before = [said.textContent, root.dataset.drawn];
     drawn = async () => {
       if (said.textContent === before[0] || root.dataset.drawn === before[1]) return;
       before = [said.textContent, root.dataset.drawn];
       const shown = middle + Number(said.textContent.match(/by ([^:]+):/)?.[1].replace("\u2212", "-"));
-      const move = moves.findLast((one) => Math.abs(one.value - shown) < 0.002);
+      const move = moves.find((one) => one.value > shown - 0.002);
       if (move) times.push(await painted() - move.time);
     };
     for (let i = 0; i < drags; i++) {
       const time = performance.now();
-      send("mousemove", document, place(0.1 + 0.05 * i));
+      send("mousemove", document, track.left + track.width * (0.1 + (0.8 * i) / drags));  // from left to right
       await new Promise(requestAnimationFrame);
       moves.push({time, value: value()});
     }
