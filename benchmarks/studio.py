@@ -75,7 +75,7 @@ const value = () => Number(knob.getAttribute("aria-valuenow"));
     };
     for (let i = 0; i < drags; i++) {
       const time = performance.now();
-      send("mousemove", document, track.left + track.width * (0.1 + (0.8 * i) / drags));  // from left to right
+      send("mousemove", document, track.left + track.width * (0.1 + (0.8 * i) / drags));
       await new Promise(requestAnimationFrame);
       moves.push({time, value: value()});
     }

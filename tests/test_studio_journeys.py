@@ -391,7 +391,7 @@ def test_one_step_is_one_one_epoch_is_the_rest_of_it_and_reset_begins_anew(visit
         assert same_state(run.state(step), whole.state(step))
     visit.press("Reset")
     visit.browser.has("iris, not trained yet")
-    assert visit.place() == (0, 0)
+    wait_for(lambda: visit.place() == (0, 0), "the start on the page")
     wait_for(lambda: visit.trainer() is None, "the end of the process")
     visit.press("One step")
     assert visit.paused() == 1
