@@ -137,10 +137,14 @@ class Visit:
         return wait_for(there, "an earlier step")
 
     def paused(self):
-        wait_for(lambda: self.status().startswith("paused"), "a pause")
-        at = int(re.search(r"step ([\d,]+)", self.status())[1].replace(",", ""))
-        wait_for(lambda: self.place() == (at, at), f"the step {at} on the page")
-        return at
+        """The step at which training waits, once the header and the page agree on it."""
+
+        def waits():
+            found = re.match(r"paused at step ([\d,]+)", self.status())
+            at = int(found[1].replace(",", "")) if found else None
+            return at if found and self.place() == (at, at) else None
+
+        return wait_for(waits, "a pause at one step, in the header and on the page")
 
     def run(self, name=None):
         """The run that is written, the latest one."""
