@@ -65,12 +65,6 @@ def houses(tmp_path_factory):
     return folder, json.loads(well(result)), result.stderr
 
 
-@pytest.fixture
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 # ── there and back, in processes of their own ────────────────────────────────────────────────────────
 
 

@@ -14,12 +14,6 @@ from whygrad.names import Names
 QUICK = ("--hidden", "6,5", "--activation", "tanh", "--epochs", "5", "--engine", "reference")
 
 
-@pytest.fixture
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """The runs that are only read: of classes, of two classes, of numbers."""

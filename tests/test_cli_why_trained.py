@@ -16,12 +16,6 @@ from whygrad.record import manifest
 QUICK = ("--hidden", "6", "--activation", "tanh", "--epochs", "4", "--engine", "reference")
 
 
-@pytest.fixture
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """The runs that are only read: of classes, of two classes, of numbers, and on arrays."""

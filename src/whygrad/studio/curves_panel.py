@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from nicegui import ui
 
-from whygrad.record.place import ENDING
 from whygrad.studio import charts
 from whygrad.studio.following import Following
 from whygrad.studio.guard import confined
@@ -46,7 +45,7 @@ def build(page: "Page") -> None:
             for chart in shown.values():
                 chart.set_visibility(False)
         elif page.look.tab == "curves":
-            others = [path.name for path in runs_in(desk.folder) if path != following.path]
+            others = sorted(name for name, path in desk.runs().items() if path != following.path)
             now = NONE if desk.other is None else desk.other.path.name
             beside.set_options(
                 [NONE, *dict.fromkeys([*others, now] if now != NONE else others)], value=now
@@ -97,8 +96,3 @@ def seen(following: Following) -> charts.Seen:
     """Give what a run showed so far, with the scores that were measured of its states."""
     following.scoring.measure()
     return charts.seen(following.run, following.scoring.points, now=following.so_far())
-
-
-def runs_in(folder: Path) -> list[Path]:
-    """Give the runs that lie in a folder, by name."""
-    return sorted(path for path in folder.iterdir() if path.suffix == ENDING and path.is_dir())

@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 from nicegui import ui
 
-from whygrad.studio.curves_panel import runs_in
-
 if TYPE_CHECKING:
     from whygrad.studio.page import Page
 
@@ -25,7 +23,7 @@ def build(page: "Page") -> None:
             return
         following = page.desk.following
         now = None if following is None else following.path
-        paths = sorted(runs_in(page.desk.folder), key=lambda path: -path.stat().st_mtime)[:MOST]
+        paths = list(page.desk.runs().values())[:MOST]
         none.set_visibility(not paths)
         if (seen := (tuple(paths), now)) == state["seen"]:
             return

@@ -11,7 +11,6 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from whygrad.backprop import Trace, forward
 from whygrad.functions import Array
 from whygrad.names import Names, names_of
 from whygrad.network import Gradients, Network, Parameters
@@ -207,14 +206,6 @@ class Subject:
         l1, l2 = (one.of_batch(len(found[0]), self.plan.n) for one in (self.plan.l1, self.plan.l2))
         with np.errstate(all="ignore"):
             return ask(self.net, theta, *found, l1=l1, l2=l2, names=self.names)
-
-    def answers(self, chosen: Chosen) -> Array | None:
-        """Give what the network says to the chosen examples, (m, n_L)."""
-        found = self.examples(chosen)
-        if found is None:
-            return None
-        trace: Trace = forward(self.net, self.theta, found[0])
-        return np.asarray(trace.a[self.net.L])
 
 
 def alone(fitted: Fitted) -> Subject:
