@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 import whygrad as wg
-from whygrad.record import events, snapshots
+from whygrad.record import events, recorder, snapshots
 from whygrad.record.recorder import Recorder
 
 EPOCHS = {"reference": 40, "native": 300}
@@ -92,13 +92,15 @@ def snapshot_at_every_report(patch):
         while recorder._pending.is_set() and recorder._thread.is_alive():
             time.sleep(0.0002)
 
+    patch.setattr(recorder, "REST", 0.0)
     patch.setattr(snapshots, "SPACING", 0.0)
     patch.setattr(snapshots, "SHARE", 0)
     patch.setattr(Recorder, "__call__", patient)
 
 
 def often():
-    """Write snapshots often, and few at a time, so that a kill meets one."""
+    """Write often, and few snapshots at a time, so that a kill meets one."""
+    recorder.REST = 0.0
     snapshots.SPACING, snapshots.SHARE, snapshots.MOST = 0.01, 0, 8
 
 

@@ -544,6 +544,39 @@ def test_a_reader_follows_a_run_while_it_is_written_and_nobody_else_writes(path)
     assert seen[-1][1] > 0
 
 
+def test_reports_that_follow_one_another_quickly_are_written_together(path, monkeypatch):
+    written = []
+    plain = recorder.Recorder._add
+    monkeypatch.setattr(recorder, "REST", 3600.0)
+    monkeypatch.setattr(snapshots, "SPACING", 3600.0)
+    monkeypatch.setattr(
+        recorder.Recorder, "_add", lambda self, db: (written.append(db), plain(self, db))[1]
+    )
+    train(record=path, epochs=40)  # ends in time: nobody rests while training waits
+    assert len(written) < 4
+    run = wg.open_run(path)
+    assert len(run.costs) == 40 * STEPS and len(run.history.epochs) == 40
+
+
+def test_who_waits_for_the_record_does_not_wait_for_more_reports(path, monkeypatch):
+    recorders, seen = [], []
+    plain = recorder.Recorder.__enter__
+    monkeypatch.setattr(recorder, "REST", 3600.0)
+    monkeypatch.setattr(snapshots, "SPACING", 3600.0)
+    monkeypatch.setattr(
+        recorder.Recorder, "__enter__", lambda self: (recorders.append(self), plain(self))[1]
+    )
+
+    def look(report):
+        recorders[0].settle(report.state)
+        seen.append((report.state.step, len(wg.open_run(path).costs)))
+
+    train(record=path, callbacks=[look])
+    assert len(seen) >= 12
+    for (told, _), (_, recorded) in zip(seen, seen[1:], strict=False):
+        assert recorded == told  # callbacks are asked before the recorder is told
+
+
 def test_snapshots_are_thinned_out_when_they_become_many_but_the_first_and_last_stay(
     path, monkeypatch
 ):

@@ -15,7 +15,7 @@ import pytest
 import killing
 import whygrad as wg
 from whygrad import files
-from whygrad.record import events, manifest, place, snapshots
+from whygrad.record import events, manifest, place, recorder, snapshots
 from whygrad.record.replay import same_state
 
 CASE = {"optimizer": "adam", "schedule": "step", "stopping": "best", "dropout": "0.25"}
@@ -237,6 +237,7 @@ def test_a_database_that_is_full_is_told_and_the_rest_resumes(tmp_path, truth, m
 
     path = tmp_path / "b.run"
     with monkeypatch.context() as patch:
+        patch.setattr(recorder, "REST", 0.0)
         patch.setattr(events, "connect", small)
         with pytest.raises(
             wg.FileError, match=r"b\.run: cannot be written \(database or disk is full"
@@ -250,7 +251,7 @@ def test_a_quota_is_told_in_one_line_and_the_rest_resumes(tmp_path, truth):
     def limit():
         resource.setrlimit(resource.RLIMIT_FSIZE, (90_000, 90_000))
 
-    code = f"import killing\nkilling.train({CASE!r}, 'b.run')"
+    code = f"import killing\nkilling.recorder.REST = 0.0\nkilling.train({CASE!r}, 'b.run')"
     folders = [Path(__file__).parent, Path(wg.__file__).parent.parent]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, folders))}
     result = subprocess.run(

@@ -19,7 +19,7 @@ from whygrad.fitting import find
 from whygrad.measuring import measure
 from whygrad.network import Parameters
 from whygrad.plan import Data
-from whygrad.record import events, forking, open_run, snapshots
+from whygrad.record import events, forking, open_run, recorder, snapshots
 from whygrad.record.rows import record_table
 from whygrad.studio import curves_panel, scoring, subject
 from whygrad.studio import following as followings
@@ -447,7 +447,8 @@ def test_a_network_that_came_alone_can_be_looked_at(tmp_path):
 # ── a run that is followed ───────────────────────────────────────────────────────────────────────────
 
 
-def test_a_run_is_looked_at_while_it_is_written(tmp_path):
+def test_a_run_is_looked_at_while_it_is_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(recorder, "REST", 0.0)
     path, seen = tmp_path / "now.run", []
     live = Live(path)
     following = None

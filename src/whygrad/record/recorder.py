@@ -1,12 +1,16 @@
 """The recorder: an observer that writes what it is told into a run's folder, while training goes on.
 
 A thread of its own writes, so that training waits for nothing but a copy of the state now and then. What
-one report tells is one transaction. A snapshot is first a whole file on the disk, and then a row.
+one report tells is one transaction. Reports are written a few times a second: a thread that wakes up for
+each of many short epochs takes several times as long for it, and disturbs the training. A snapshot is first
+a whole file on the disk, and then a row.
 """
 
+import math
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -28,6 +32,7 @@ FEWER = 50  # still so many,
 EXAMPLES = 1000  # with so many examples between two: a look takes as long as a step on some twenty
 LEAST = 8  # steps between two, at least
 PATIENCE = 0.1  # seconds between two looks whether the thread that writes is still there
+REST = 0.2  # seconds between two writings of what reports told
 
 Job = Callable[[events.Database], None]
 
@@ -56,10 +61,13 @@ class Recorder:
         self._reached = step
         self._committed = step
         self._taken = time.perf_counter()
+        self._written = -math.inf
         self._least = self._spacing = snapshots.SPACING  # seconds between two snapshots
         self._pending = threading.Event()  # a snapshot that is not yet on the disk
         self._sizes: list[tuple[int, int]] = []
         self._failure: Exception | None = None
+        self._told: deque[tuple[int, Watched, Epoch | None, int, int]] = deque()
+        self._waited_for = threading.Event()  # whoever trains waits: no time to let reports gather
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         for job in first:
             self._jobs.put(job)
@@ -76,6 +84,7 @@ class Recorder:
         traceback: TracebackType | None,
     ) -> None:
         self._jobs.put(None)
+        self._waited_for.set()
         self._thread.join()
         if error is None:
             self._raise_failure()
@@ -87,7 +96,9 @@ class Recorder:
         seen = report.watched
         if self.whole:  # an iteration is a step, and tells its cost only as an epoch
             seen = Watched(np.array([] if epoch is None else [epoch.cost]))
-        self._jobs.put(partial(self._add, self._reached, seen, epoch, state.epoch, state.step))
+        self._told.append((self._reached, seen, epoch, state.epoch, state.step))
+        if len(self._told) == 1:  # else someone is on his way to take them all
+            self._jobs.put(self._add)
         self._reached = state.step
         due = time.perf_counter() - self._taken > self._spacing
         if due and not self.whole and not self._pending.is_set() and np.isfinite(state.theta).all():
@@ -101,8 +112,10 @@ class Recorder:
             self._jobs.put(partial(self._keep, state.copy()))
         done = threading.Event()
         self._jobs.put(lambda db: done.set())
+        self._waited_for.set()
         while not done.wait(PATIENCE) and self._thread.is_alive():
             pass
+        self._waited_for.clear()
         self._raise_failure()
 
     def finish(self, state: State) -> None:
@@ -137,23 +150,20 @@ class Recorder:
             if db is not None:
                 events.close(db)
 
-    def _add(
-        self,
-        first: int,
-        seen: Watched,
-        epoch: Epoch | None,
-        number: int,
-        step: int,
-        db: events.Database,
-    ) -> None:
-        costs = np.zeros(0) if seen.costs is None else seen.costs[max(0, self._known - first) :]
-        with events.transaction(db):
-            if len(costs):
-                at = max(first, self._known)
-                events.add_chunk(db, at, costs, _from(seen.statistics, at))
-            if epoch is not None:
-                events.add_epoch(db, number, step, epoch)
-        self._committed = step
+    def _add(self, db: events.Database) -> None:
+        """Write what was told so far; if that was done a moment ago, wait for more."""
+        self._waited_for.wait(max(0.0, self._written + REST - time.perf_counter()))
+        while self._told:
+            first, seen, epoch, number, step = self._told.popleft()
+            costs = np.zeros(0) if seen.costs is None else seen.costs
+            at = max(first, self._known)
+            with events.transaction(db):
+                if len(costs) > at - first:
+                    events.add_chunk(db, at, costs[at - first :], _from(seen.statistics, at))
+                if epoch is not None:
+                    events.add_epoch(db, number, step, epoch)
+            self._committed = step
+        self._written = time.perf_counter()
 
     def _snapshot(self, state: State, db: events.Database) -> None:
         began = time.perf_counter()

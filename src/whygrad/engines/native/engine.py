@@ -102,9 +102,10 @@ class NativeEngine:
                 arrivals[0] = EVERYBODY  # no part waits for one that will not come
                 raise
         theta, slots = layout.leave(theta, slots, state.theta, state.slots)
-        cost_sum = state.cost_sum
-        for place, cost in enumerate(costs[:taken].tolist(), start=state.place):
-            cost_sum += cost * min(plan.batch_size, plan.n - place * plan.batch_size)
+        # One after the other, as the reference engine adds them.
+        firsts = np.arange(state.place, state.place + taken) * plan.batch_size
+        terms = costs[:taken] * np.minimum(plan.batch_size, plan.n - firsts)
+        cost_sum = float(np.cumsum(np.concatenate([[state.cost_sum], terms]))[-1])
         before = state
         state = replace(
             state,
