@@ -1,10 +1,18 @@
-"""Where benchmarks keep their figures: results/NAME.json beside this file. Those of a trial are lost."""
+"""Where benchmarks keep their figures: results/NAME.json beside this file. Those of a trial are lost.
 
+results/circumstances.json says for each of them when and where it ran, and with which versions.
+"""
+
+import datetime
 import json
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
+PEERS = ("numpy", "scipy", "numba", "scikit-learn", "torch", "jax")
 
 
 def keep(name: str, figures: Any, trial: bool = False) -> None:
@@ -13,11 +21,42 @@ def keep(name: str, figures: Any, trial: bool = False) -> None:
         print(f"a trial: results/{name}.json stays as it is")
         return
     RESULTS.mkdir(exist_ok=True)
-    text = json.dumps(figures, indent=1, ensure_ascii=False)
-    (RESULTS / f"{name}.json").write_text(text + "\n")
+    _write(name, figures)
+    _write("circumstances", kept("circumstances", {}) | {name: circumstances()})
 
 
 def kept(name: str, otherwise: Any) -> Any:
     """Give what results/NAME.json says, or something else where there is no such file."""
     path = RESULTS / f"{name}.json"
     return json.loads(path.read_text()) if path.exists() else otherwise
+
+
+def circumstances() -> dict[str, str]:
+    """Say when and where this is, and with which versions."""
+    found = {
+        "date": datetime.date.today().isoformat(),
+        "machine": f"{len(os.sched_getaffinity(0))} cores of {_processor()}",
+        "python": platform.python_version(),
+    }
+    for name in PEERS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "-"
+    return found
+
+
+def _processor() -> str:
+    """Give the processor's name, and the widest vectors that it has."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    about = {key.strip(): value.strip() for key, _, value in (x.partition(":") for x in lines)}
+    vectors = [v for v in ("avx512f", "avx2") if v in about.get("flags", "").split()]
+    return f"{about.get('model name', platform.machine())} ({', '.join(vectors[:1]) or 'no AVX'})"
+
+
+def _write(name: str, figures: Any) -> None:
+    text = json.dumps(figures, indent=1, ensure_ascii=False)
+    (RESULTS / f"{name}.json").write_text(text + "\n")

@@ -18,6 +18,7 @@ import shutil
 import statistics
 import sys
 import time
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -104,13 +105,14 @@ def work(pipe: Any, name: str, case: Case, rows: int, threads: int, core: int | 
                 checked.epoch(np.arange(n), steps)
             pipe.send(checked.theta)
         elif message[0] == "time":
-            draws, epochs = np.random.default_rng(message[1]), 1
-            if case.shared:
-                epochs, message = message[2], ("time", 0, 1)
+            draws, epochs, steps_each = np.random.default_rng(message[1]), 1, message[2]
+            if case.shared:  # the batch is all the data: nothing to shuffle
+                epochs, steps_each = message[2], 1
             began = time.perf_counter()
             for _ in range(epochs):
-                order = draws.permutation(len(X)).astype(np.int32)
-                runner.epoch(order, message[2])
+                n = len(X)
+                order = np.arange(n) if case.shared else draws.permutation(n)
+                runner.epoch(order.astype(np.int32), steps_each)
             pipe.send(time.perf_counter() - began)
         else:
             return
@@ -124,6 +126,9 @@ class Worker:
         threads, pinned = SETTINGS[setting]
         for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ[variable] = str(threads)
+        os.environ["XLA_FLAGS"] = (
+            f"--xla_cpu_multi_thread_eigen={'true' if threads > 1 else 'false'}"
+        )
         core = min(os.sched_getaffinity(0)) if pinned else None
         context = multiprocessing.get_context("spawn")
         self.pipe, other = context.Pipe()
@@ -177,8 +182,6 @@ def compare(case: Case, rows: int, epochs: int, only: list[str]) -> list[dict[st
     if case.shared:
         rows = case.batch
     names = [n for n in CONTESTANTS if n in only and (n not in NEEDS or find_spec(NEEDS[n]))]
-    if case.optimizer == "adam":  # scikit-learn's adds ε elsewhere, which is another update
-        names = [name for name in names if name != "scikit-learn"]
     if "PyTorch compiled" in names and not (shutil.which("c++") or shutil.which("g++")):
         names.remove("PyTorch compiled")
         print(f"{case.name}: torch.compile is left out: no C++ compiler here", file=sys.stderr)
@@ -186,8 +189,15 @@ def compare(case: Case, rows: int, epochs: int, only: list[str]) -> list[dict[st
     for name in names:
         settings = ["2 threads"] if name == "whygrad" else list(SETTINGS)
         workers += [Worker(name, setting, case, rows) for setting in settings]
-    truth = workers[0].ask("check")
+    truths = dict.fromkeys(names, workers[0].ask("check"))
+    if case.optimizer == "adam" and "scikit-learn" in names:  # it adds ε elsewhere
+        other = Worker(
+            "whygrad", "2 threads", replace(case, optimizer="adam like scikit-learn's"), rows
+        )
+        truths["scikit-learn"] = other.ask("check")
+        other.stop()
     for worker in workers[1:]:
+        truth = truths[worker.name]
         gap = np.abs(worker.ask("check") - truth).max() / np.abs(truth).max()
         if not gap <= 1e-4:
             sys.exit(
@@ -245,16 +255,15 @@ def main() -> None:
     print(
         f"{'':11}{'contestant':18}{'at':12}{'min µs':>10}{'median µs':>11}{'ratio':>8}{'of products':>13}"
     )
-    results = []
     for case in cases:
-        for row in compare(case, options.rows, options.epochs, only):
-            results.append(row)
+        results = compare(case, options.rows, options.epochs, only)
+        save("steps", results)
+        for row in results:
             print(
                 f"{row['case']:11}{row['contestant']:18}{row['setting']:12}{row['min'] * 1e6:10.1f}"
                 f"{row['median'] * 1e6:11.1f}{row['ratio']:8.2f}{row['share_of_matrix_rate']:13.0%}",
                 flush=True,
             )
-    save("steps", results)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent))
 from contestants import CONTESTANTS, Case  # noqa: E402
 from keeping import keep  # noqa: E402
+from steps import SETTINGS, allow  # noqa: E402
 
 import whygrad as wg  # noqa: E402
 
@@ -43,14 +44,17 @@ CASES = {
         Case("98", (784, 512, 10), "relu", 64, "sgd", 0.3, "zeros"),
     ],
 }
-NAMES = ("whygrad", "scikit-learn", "PyTorch eager", "PyTorch by hand", "JAX")
+NAMES = ("whygrad", "NumPy", "scikit-learn", "PyTorch eager", "PyTorch by hand", "JAX")
 NEEDS = {"PyTorch eager": "torch", "PyTorch by hand": "torch", "JAX": "jax"}
 
 
 def race(
-    pipe: Any, name: str, goal: int, index: int, seed: int, threads: int, patience: float
+    pipe: Any, name: str, goal: int, index: int, seed: int, setting: str, patience: float
 ) -> None:
     """Send the seconds of training until the goal is passed, or None, in a process of its own."""
+    threads, pinned = SETTINGS[setting]
+    if pinned:
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     import threadpoolctl
 
     from whygrad.datasets import load
@@ -90,13 +94,12 @@ def race(
     pipe.send(None)
 
 
-def run(*arguments: Any, threads: int) -> float | None:
-    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[variable] = str(threads)
+def run(*arguments: Any, setting: str) -> float | None:
+    allow(SETTINGS[setting][0])
     context = multiprocessing.get_context("spawn")
     pipe, other = context.Pipe()
     name, goal, index, seed, patience = arguments
-    process = context.Process(target=race, args=(other, name, goal, index, seed, threads, patience))
+    process = context.Process(target=race, args=(other, name, goal, index, seed, setting, patience))
     process.start()
     other.close()
     try:
@@ -122,27 +125,24 @@ def main() -> None:
             # One seed finds the best setting and number of threads, the others count with it.
             tries = {}
             for index, case in enumerate(CASES[goal]):
-                if name == "scikit-learn" and case.optimizer == "adam":
-                    continue  # its Adam starts anew whenever it is asked for part of an epoch
-                for threads in (1, 2) if name != "whygrad" else (2,):
-                    seconds = run(name, goal, index, 100, options.patience, threads=threads)
+                for setting in SETTINGS if name != "whygrad" else ("2 threads",):
+                    patience = min([options.patience, *tries.values()])  # no longer than the best
+                    seconds = run(name, goal, index, 100, patience, setting=setting)
                     if seconds is not None:
-                        tries[index, threads] = seconds
+                        tries[index, setting] = seconds
             if not tries:
                 print(f"{goal} %  {name:18} not within {options.patience:.0f} s", flush=True)
                 rows.append({"goal": goal, "contestant": name, "median": None})
                 continue
-            index, threads = min(tries, key=tries.__getitem__)
+            index, at = min(tries, key=tries.__getitem__)
             times = [
-                run(name, goal, index, seed, options.patience, threads=threads)
+                run(name, goal, index, seed, options.patience, setting=at)
                 for seed in range(options.seeds)
             ]
             reached = [t for t in times if t is not None]
             median = statistics.median(t if t is not None else float("inf") for t in times)
             case = CASES[goal][index]
-            setting = (
-                f"{'-'.join(map(str, case.sizes))} {case.optimizer} {case.batch}, {threads} threads"
-            )
+            setting = f"{'-'.join(map(str, case.sizes))} {case.optimizer} {case.batch}, {at}"
             rows.append({"goal": goal, "contestant": name, "median": median, "all": times,
                          "setting": setting})  # fmt: skip
             print(f"{goal} %  {name:18}{median:8.2f} s  {len(reached)} of {options.seeds}  {setting}",

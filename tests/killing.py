@@ -99,8 +99,7 @@ def snapshot_at_every_report(patch):
 
 
 def often():
-    """Write often, and few snapshots at a time, so that a kill meets one."""
-    recorder.REST = 0.0
+    """Write snapshots often, and few at a time, so that a kill meets one."""
     snapshots.SPACING, snapshots.SHARE, snapshots.MOST = 0.01, 0, 8
 
 
@@ -131,6 +130,7 @@ def _serve():
         order = json.loads(line)
         child = os.fork()
         if child == 0:
+            recorder.REST = order["rest"]
             _tell(order["told"])
             if order["resume"]:
                 wg.open_run(order["path"]).resume()

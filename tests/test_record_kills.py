@@ -18,7 +18,7 @@ import pytest
 import killing
 import whygrad as wg
 from covering import pairwise
-from whygrad.record import snapshots
+from whygrad.record import recorder, snapshots
 from whygrad.record.replay import same_state
 
 KILLS = int(os.environ.get("WHYGRAD_KILLS", "10"))
@@ -51,9 +51,13 @@ def server(tmp_path_factory):
         process.stdin.close()
 
 
-def kill_after(server, seconds, path, told, case=None):
-    """Start a training, or resume one, kill it some time after its folder is there."""
+def kill_after(server, seconds, path, told, rest, case=None):
+    """Start a training, or resume one, kill it some time after its folder is there.
+
+    It rests so many seconds between two times that it writes what it was told.
+    """
     order = {"case": case, "path": str(path), "told": str(told), "resume": case is None}
+    order["rest"] = rest
     server.stdin.write(json.dumps(order) + "\n")
     server.stdin.flush()
     child = int(server.stdout.readline())
@@ -83,9 +87,10 @@ def test_a_killed_training_resumes_and_ends_bit_for_bit_as_one_that_was_not(
     truth = killing.train(case, tmp_path / "truth.run")
     took = time.perf_counter() - began
     path, told = tmp_path / "killed.run", tmp_path / "told"
-    kill_after(server, luck.uniform(0, took), path, told, case)
+    rest = (0.0, 0.02, recorder.REST)[number % 3]
+    kill_after(server, luck.uniform(0, took), path, told, rest, case)
     if number % 3 == 0 and not wg.open_run(path).concluded:  # and while it is resumed
-        kill_after(server, luck.uniform(0, took), path, told)
+        kill_after(server, luck.uniform(0, took), path, told, rest)
     verdict, chunks, epochs = killing.rows(path)
     assert verdict == "ok"
     run = wg.open_run(path)

@@ -80,6 +80,7 @@ def _all_pools() -> list[Any]:
     return own or pools
 
 
+@cache
 def thread_pools(numpy: bool = False) -> list[Any]:
     """The threads of SciPy's own BLAS, where it comes with one, and with `numpy` of NumPy's as well."""
     pools = _all_pools()

@@ -107,7 +107,10 @@ def go_on(
     with place.only_writer(folder):
         if before:
             _do(folder, before)
-        with Recorder(folder, training.plan, training.state.step, known, first) as recorder:
+        watched = pace is not None
+        with Recorder(
+            folder, training.plan, training.state.step, known, first, watched
+        ) as recorder:
             state, history = run(training, [*observers, recorder], seconds, pace)
             recorder.finish(state)
     return state, history

@@ -7,7 +7,6 @@ a whole file on the disk, and then a row.
 """
 
 import math
-import sqlite3
 import threading
 import time
 from collections import deque
@@ -47,12 +46,18 @@ class Recorder:
     """Records a training in a folder that is there already; used as a context manager around it.
 
     Training starts at `step`; steps before `known` are written already. `first` are jobs to do before all
-    others, in the thread that writes. Raises `FileError` where something could not be written, as soon as
-    training reports again.
+    others, in the thread that writes. Where a training is `watched`, reports are written at once. Raises
+    `FileError` where something could not be written, as soon as training reports again.
     """
 
     def __init__(
-        self, folder: Path, plan: Plan, step: int, known: int = 0, first: tuple[Job, ...] = ()
+        self,
+        folder: Path,
+        plan: Plan,
+        step: int,
+        known: int = 0,
+        first: tuple[Job, ...] = (),
+        watched: bool = False,
     ) -> None:
         self.folder = folder
         self._known = known
@@ -62,6 +67,7 @@ class Recorder:
         self._committed = step
         self._taken = time.perf_counter()
         self._written = -math.inf
+        self._rest = 0.0 if watched else REST
         self._least = self._spacing = snapshots.SPACING  # seconds between two snapshots
         self._pending = threading.Event()  # a snapshot that is not yet on the disk
         self._sizes: list[tuple[int, int]] = []
@@ -83,7 +89,11 @@ class Recorder:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._jobs.put(None)
+        for job in (
+            self._add,
+            None,
+        ):  # what was told is taken even if this thread was interrupted there
+            self._jobs.put(job)
         self._waited_for.set()
         self._thread.join()
         if error is None:
@@ -108,6 +118,7 @@ class Recorder:
 
     def settle(self, state: State) -> None:
         """Wait until all that was told is written, and this state, from where training will go on, too."""
+        self._jobs.put(self._add)
         if np.isfinite(state.theta).all():
             self._jobs.put(partial(self._keep, state.copy()))
         done = threading.Event()
@@ -120,6 +131,7 @@ class Recorder:
 
     def finish(self, state: State) -> None:
         """Write where training ended, and why."""
+        self._jobs.put(self._add)
         self._jobs.put(partial(self._end, state.copy()))
 
     def _raise_failure(self) -> None:
@@ -144,7 +156,7 @@ class Recorder:
             ]
             while (job := self._jobs.get()) is not None:
                 job(db)
-        except (OSError, sqlite3.Error, ValueError) as error:
+        except Exception as error:  # whatever it is, who trains has to hear of it
             self._failure = error
         finally:
             if db is not None:
@@ -152,8 +164,10 @@ class Recorder:
 
     def _add(self, db: events.Database) -> None:
         """Write what was told so far; if that was done a moment ago, wait for more."""
-        self._waited_for.wait(max(0.0, self._written + REST - time.perf_counter()))
-        while self._told:
+        if not self._told:  # another has taken it
+            return
+        self._waited_for.wait(max(0.0, self._written + self._rest - time.perf_counter()))
+        for _ in range(len(self._told)):  # what comes meanwhile waits for its turn, as snapshots do
             first, seen, epoch, number, step = self._told.popleft()
             costs = np.zeros(0) if seen.costs is None else seen.costs
             at = max(first, self._known)
@@ -164,6 +178,8 @@ class Recorder:
                     events.add_epoch(db, number, step, epoch)
             self._committed = step
         self._written = time.perf_counter()
+        if self._told:
+            self._jobs.put(self._add)
 
     def _snapshot(self, state: State, db: events.Database) -> None:
         began = time.perf_counter()

@@ -68,7 +68,7 @@ class NativeEngine:
         numbers = np.ascontiguousarray(plan.numbers(state, until))
         costs = np.empty(len(numbers))
         whole = plan.clip != Clip()
-        with _announced(plan.dtype, data), one_thread():
+        with _announced("steps", plan.dtype, data) as compiled, one_thread():
             layout = self._layout_for(plan.net, plan.batch_size, plan.dtype, data, True, whole)
             theta, slots = layout.enter(state.theta, state.slots)
             # Clipping and decay act on all of θ at once, which is left to one thread.
@@ -90,7 +90,7 @@ class NativeEngine:
                 taken: int = run_steps(*network, *memory, team, *where, numbers, costs, watching)
                 return taken
 
-            if parts > 1:
+            if parts > 1 and not compiled:
                 nothing = numbers[:0]  # compiles, if that is to be, while nobody waits for others
                 work(0, nothing)
             try:
@@ -104,8 +104,9 @@ class NativeEngine:
         theta, slots = layout.leave(theta, slots, state.theta, state.slots)
         # One after the other, as the reference engine adds them.
         firsts = np.arange(state.place, state.place + taken) * plan.batch_size
-        terms = costs[:taken] * np.minimum(plan.batch_size, plan.n - firsts)
-        cost_sum = float(np.cumsum(np.concatenate([[state.cost_sum], terms]))[-1])
+        with np.errstate(over="ignore", invalid="ignore"):
+            terms = costs[:taken] * np.minimum(plan.batch_size, plan.n - firsts)
+            cost_sum = float(np.cumsum(np.concatenate([[state.cost_sum], terms]))[-1])
         before = state
         state = replace(
             state,
@@ -126,7 +127,7 @@ class NativeEngine:
 
         n = data.X.shape[0]
         block = min(BLOCK, n)
-        with _announced(plan.dtype, data):
+        with _announced("gradient", plan.dtype, data):
             layout = self._layout_for(plan.net, block, plan.dtype, data, drops=False, whole=False)
             inner, _ = layout.enter(theta, np.zeros((0, len(theta)), theta.dtype))
             gradient = aligned_zeros(layout.size, theta.dtype)
@@ -175,24 +176,27 @@ def _unavailable(dtype: str) -> str | None:
     return unavailable(dtype)
 
 
-_compiled: set[str] = set()
+_compiled: set[tuple[str, str]] = set()
 
 
 @contextmanager
-def _announced(dtype: str, data: Data) -> Iterator[None]:
-    """Say so where the first call of a process has to compile, which it does once per machine."""
+def _announced(what: str, dtype: str, data: Data) -> Iterator[bool]:
+    """Say so where the first call of a process has to compile, which it does once per machine.
+
+    Gives whether this process has had such a call before.
+    """
     kind = dtype
     if is_sparse(data.X) and data.X.shape[1] > WIDE:
         kind += f" and more than {WIDE} columns"
-    if kind in _compiled:
-        yield
+    if (what, kind) in _compiled:
+        yield True
         return
     line = f"whygrad: compiling its native engine for {kind}, once on this machine …\n"
     timer = threading.Timer(1.5, sys.stderr.write, [line])
     timer.daemon = True
     timer.start()
     try:
-        yield
-        _compiled.add(kind)
+        yield False
+        _compiled.add((what, kind))
     finally:
         timer.cancel()

@@ -1,0 +1,261 @@
+"""The tables of README.md here and the speeds in the project's, made from the figures under results/.
+
+    python benchmarks/report.py
+
+What stands between `<!-- NAME -->` and `<!-- end NAME -->` is written anew, the rest is left as it is. So
+no figure is typed, and a test holds that the tables are those of the figures.
+"""
+
+import re
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+from keeping import PEERS, kept  # noqa: E402
+
+HERE = Path(__file__).parent
+PAGES = (HERE / "README.md", HERE.parent / "README.md")
+OURS = "whygrad"
+
+# What was to be reached in time per step: cases, the peers that count (none: the best of all), the ratio.
+GOALS = [
+    ("A", ("A",), ("JAX",), 2.2),
+    ("A", ("A",), ("PyTorch eager",), 14.0),
+    ("A", ("A",), ("scikit-learn",), 14.0),
+    ("A′ dense", ("A′",), ("JAX",), 3.0),
+    ("A′ CSR", ("A′ CSR",), ("JAX",), 3.0),
+    ("B", ("B sgd", "B adam"), (), 1.8),
+    ("C", ("C sgd", "C sigmoid", "C adam"), (), 1.2),
+    ("D", ("D sgd", "D adam"), (), 1.15),
+    ("E", ("E",), (), 2.0),
+]
+# And the share of the machine's own rate of matrix products.
+SHARES = [("C sgd", 0.88), ("C sigmoid", 0.88), ("C adam", 0.75), ("D sgd", 0.80), ("D adam", 0.65)]
+FITS = [("mnist", 4.0), ("digits", 8.0), ("columns", 8.0)]
+CALLED = {"mnist": "MNIST, 20 epochs", "digits": "digits", "columns": "1,000 rows × 20 columns"}
+
+
+def table(head: str, rows: Iterable[tuple[Any, ...]]) -> str:
+    """Lay rows out as a Markdown table under the words of a head, which `|` separates."""
+    columns = head.split("|")
+    lines = [columns, ["---"] * len(columns), *([str(cell) for cell in row] for row in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def micro(seconds: float) -> str:
+    """Write a time in µs, with three figures or more."""
+    us = seconds * 1e6
+    return f"{us:,.0f}" if us >= 100 else f"{us:.1f}"
+
+
+def verdict(reached: float, goal: float) -> str:
+    return "yes" if reached >= goal else "no"
+
+
+def circumstances(name: str) -> str:
+    """Say when, where and with what results/NAME.json was measured."""
+    about = kept("circumstances", {}).get(name)
+    if about is None:
+        return ""
+    versions = ", ".join(f"{peer} {about[peer]}" for peer in PEERS)
+    return f"Measured on {about['date']}: {about['machine']}, Python {about['python']}, {versions}."
+
+
+def by_case() -> dict[str, dict[str, dict[str, Any]]]:
+    """Give the figures of `steps.py`: case → contestant → row."""
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for row in kept("steps", []):
+        found.setdefault(row["case"], {})[row["contestant"]] = row
+    return found
+
+
+def steps() -> str:
+    """Time per step, a line for each contestant of each case."""
+    rows = [
+        (row["case"], row["contestant"], "own choice" if name == OURS else row["setting"],
+         micro(row["min"]), micro(row["median"]), f"{row['ratio']:.2f}",
+         f"{row['share_of_matrix_rate']:.0%}")
+        for case in by_case().values() for name, row in case.items()
+    ]  # fmt: skip
+    head = "case|contestant|at its best with|min µs|median µs|ratio|of products"
+    return f"{circumstances('steps')}\n\n{table(head, rows)}"
+
+
+def goals() -> str:
+    """What was to be reached, and what was."""
+    cases, rows = by_case(), []
+    for name, of, peers, goal in GOALS:
+        for case in (case for case in of if case in cases):
+            those = {
+                n: r for n, r in cases[case].items() if n != OURS and (not peers or n in peers)
+            }
+            if not those:
+                continue
+            peer = min(those, key=lambda n: those[n]["median"])
+            reached = those[peer]["ratio"]
+            what = case if len(of) > 1 else name
+            rows.append((what, f"≥ {goal:g} × {peer}", f"{reached:.2f} ×", verdict(reached, goal)))
+    for case, goal in SHARES:
+        if case in cases:
+            share = cases[case][OURS]["share_of_matrix_rate"]
+            rows.append((case, f"≥ {goal:.0%} of products", f"{share:.0%}", verdict(share, goal)))
+    for data, goal in FITS:
+        for row in kept("estimators", []):
+            if row["data"] == data and row["contestant"] != OURS:
+                rows.append((f"F {CALLED[data]}", f"≥ {goal:g} × scikit-learn", f"{row['ratio']:.2f} ×",
+                             verdict(row["ratio"], goal)))  # fmt: skip
+    rows += [
+        (f"G {goal} %", "first", f"{place}", "yes" if place == "first" else "no")
+        for goal, place in places().items()
+    ]
+    for n, ratios in predictions().items():
+        for peer, ratio in ratios.items():
+            rows.append((f"H {n:,} row" + "s" * (n > 1), f"≥ {peer}", f"{ratio:.2f} ×",
+                         verdict(ratio, 1.0)))  # fmt: skip
+    return table("case|to reach|reached|there", rows)
+
+
+def places() -> dict[int, str]:
+    """Say for each accuracy of `to_accuracy.py` who was there first."""
+    found: dict[int, str] = {}
+    rows = kept("to_accuracy", [])
+    for goal in dict.fromkeys(row["goal"] for row in rows):
+        times = {r["contestant"]: r["median"] for r in rows if r["goal"] == goal and r["median"]}
+        first = min(times, key=lambda name: times[name])
+        found[goal] = "first" if first == OURS else f"after {first}"
+    return found
+
+
+def accuracy() -> str:
+    """Seconds to each accuracy, by contestant."""
+    rows = [
+        (f"{row['goal']} %", row["contestant"],
+         f"{row['median']:.2f}" if row["median"] else "not reached",
+         spread([t for t in row.get("all", []) if t]), row.get("setting", ""))
+        for row in kept("to_accuracy", [])
+    ]  # fmt: skip
+    head = "test accuracy|contestant|median s|five seeds|settings"
+    return f"{circumstances('to_accuracy')}\n\n{table(head, rows)}"
+
+
+def spread(times: list[float]) -> str:
+    """Write the least and the most of some times."""
+    return f"{min(times):.2f} to {max(times):.2f}" if times else ""
+
+
+def predictions() -> dict[int, dict[str, float]]:
+    """Give how many times as fast as each peer predictions are, by number of rows."""
+    found: dict[int, dict[str, float]] = {}
+    figures = kept("prediction", {"figures": []})["figures"]
+    ours = {r["rows"]: r["seconds"] for r in figures if r["contestant"] == "whygrad.Fitted"}
+    estimators = {
+        r["rows"]: r["seconds"] for r in figures if r["contestant"].endswith("Classifier")
+    }
+    for row in figures:
+        if not row["contestant"].startswith(OURS):
+            mine = estimators if row["contestant"] == "scikit-learn" else ours
+            found.setdefault(row["rows"], {})[row["contestant"]] = (
+                row["seconds"] / mine[row["rows"]]
+            )
+    return found
+
+
+def prediction() -> str:
+    """Time of predictions, by rows and contestant."""
+    about = kept("prediction", {"sizes": "", "figures": []})
+    rows = [
+        (f"{r['rows']:,}", r["contestant"], r["setting"], micro(r["seconds"]))
+        for r in about["figures"]
+    ]
+    found = table("rows|contestant|at its best with|µs", rows)
+    return f"{about['sizes']}. {circumstances('prediction')}\n\n{found}"
+
+
+def fits() -> str:
+    """Fits as called, by data and contestant."""
+    rows = [
+        (CALLED[r["data"]], r["contestant"], r["threads"], f"{r['seconds']:.2f}", r["epochs"],
+         f"{r['accuracy']:.1%}", f"{r['ratio']:.2f}") for r in kept("estimators", [])
+    ]  # fmt: skip
+    head = "data|contestant|threads|s|epochs|training accuracy|ratio"
+    return f"{circumstances('estimators')}\n\n{table(head, rows)}"
+
+
+def starts() -> str:
+    """Cold, warm and steady first trainings."""
+    about = kept("starts", {})
+    rows = [
+        (kind, f"{times['cold']:.1f}", f"{times['warm']:.2f}", f"{times['steady'] * 1e3:.1f}")
+        for kind, times in about.items() if isinstance(times, dict)
+    ]  # fmt: skip
+    head = "data|cold s: import, compile, fit|warm s: import, fit|fit again, ms"
+    loaded = ", ".join(about.get("loaded by import", [])) or "none"
+    return (f"{circumstances('starts')} `import whygrad` takes {about.get('import', 0):.2f} s; of Numba, "
+            f"scikit-learn and PyTorch it loads {loaded}.\n\n{table(head, rows)}")  # fmt: skip
+
+
+def growth() -> str:
+    """Time per step as rows grow, and memory that training adds."""
+    rows = [(f"{r['rows']:,}", micro(r["seconds"])) for r in kept("rows", [])]
+    memory = [
+        (r["case"], f"{r['data'] / 2**20:.0f}", f"{r['added'] / 2**20:.1f}")
+        for r in kept("peak_memory", [])
+    ]
+    return (f"{circumstances('rows')}\n\n{table('rows × 20 columns, mapped|µs a step', rows)}\n\n"
+            f"{table('case|data, MB|training adds, MB', memory)}")  # fmt: skip
+
+
+def crossings() -> str:
+    """Say at which size of network another contestant comes past."""
+    from network_size import crossings as between
+    from network_size import lines_of
+
+    lines, said = lines_of(kept("network_size", [])), []
+    for name, line in lines.items():
+        if name != OURS:
+            at = ", ".join(f"{h:.0f}" for h in between(lines[OURS], line))
+            slower = all(line[h] > lines[OURS][h] for h in line.keys() & lines[OURS].keys())
+            said.append(f"{name}: " + (f"at {at} units" if at else
+                        "none, it is slower throughout" if slower else "none"))  # fmt: skip
+    head = "784-*h*-*h*-10, relu, SGD, batches of 32, h units in each of two hidden layers. "
+    return f"{head}{circumstances('network_size')} Where the lines cross: {'; '.join(said)}."
+
+
+def speed() -> str:
+    """The speeds that the project's README names."""
+    case = by_case()["A"]
+    ratio = {name: row["ratio"] for name, row in case.items()}
+    zeros = {name: row["ratio"] for name, row in by_case()["A′"].items()}
+    peers = ("scikit-learn", "PyTorch eager", "JAX")
+    sklearn, torch, jax = (f"{ratio[peer]:.3g}" for peer in peers)
+    quick = ", ".join(f"{zeros[peer]:.2g}" for peer in peers)
+    return (
+        f"{sklearn} times scikit-learn's speed, {torch} times PyTorch's and {jax} times JAX's; with "
+        f"MNIST's zeros skipped, as is done by itself, {quick} times"
+    )
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "goals": goals, "steps": steps, "accuracy": accuracy, "prediction": prediction, "fits": fits,
+    "starts": starts, "growth": growth, "crossings": crossings, "speed": speed,
+}  # fmt: skip
+
+
+def filled(text: str) -> str:
+    """Give a page with its tables made anew."""
+    for name, part in PARTS.items():
+        pattern = rf"(<!-- {name} -->\n?)(.*?)(\n?<!-- end {name} -->)"
+        if re.search(pattern, text, re.S):
+            text = re.sub(pattern, lambda m, p=part: m[1] + p() + m[3], text, flags=re.S)
+    return text
+
+
+def main() -> None:
+    for page in PAGES:
+        page.write_text(filled(page.read_text()))
+
+
+if __name__ == "__main__":
+    main()
