@@ -68,7 +68,7 @@ class Native:
         self.engine = choose("native", self.plan)
 
     def epoch(self, order: np.ndarray, steps: int) -> None:
-        """Run an epoch; the order is its own, by seed and epoch, unless it is the given one in full."""
+        """Run some steps; the order is its own, by seed and epoch, unless examples come as they are."""
         from dataclasses import replace
 
         from whygrad.engines import Watch
@@ -76,9 +76,10 @@ class Native:
 
         self.plan = replace(self.plan, shuffle=not _in_turn(order))
         assert isinstance(self.plan, Plan)
+        if self.state.place + steps > self.plan.steps_per_epoch:
+            self.state = replace(self.state, epoch=self.state.epoch + 1, place=0)
         until = self.state.step + steps
         self.state, _ = self.engine.run(self.plan, self.state, self.data, until, Watch())
-        self.state = replace(self.state, epoch=self.state.epoch + 1, place=0)
 
     @property
     def theta(self) -> np.ndarray:

@@ -118,17 +118,20 @@ def work(pipe: Any, name: str, case: Case, rows: int, threads: int, core: int | 
             return
 
 
+def allow(threads: int) -> None:
+    """Say to processes that are started how many threads they may have; JAX reads a flag of its own."""
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[variable] = str(threads)
+    os.environ["XLA_FLAGS"] = f"--xla_cpu_multi_thread_eigen={str(threads > 1).lower()}"
+
+
 class Worker:
     """A contestant at one setting, and its times per step so far."""
 
     def __init__(self, name: str, setting: str, case: Case, rows: int) -> None:
         self.name, self.setting, self.case = name, setting, case
         threads, pinned = SETTINGS[setting]
-        for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-            os.environ[variable] = str(threads)
-        os.environ["XLA_FLAGS"] = (
-            f"--xla_cpu_multi_thread_eigen={'true' if threads > 1 else 'false'}"
-        )
+        allow(threads)
         core = min(os.sched_getaffinity(0)) if pinned else None
         context = multiprocessing.get_context("spawn")
         self.pipe, other = context.Pipe()

@@ -124,12 +124,12 @@ def main() -> None:
         for name in names:
             # One seed finds the best setting and number of threads, the others count with it.
             tries = {}
-            for index, case in enumerate(CASES[goal]):
-                for setting in SETTINGS if name != "whygrad" else ("2 threads",):
+            for index in range(len(CASES[goal])):
+                for at in SETTINGS if name != "whygrad" else ("2 threads",):
                     patience = min([options.patience, *tries.values()])  # no longer than the best
-                    seconds = run(name, goal, index, 100, patience, setting=setting)
+                    seconds = run(name, goal, index, 100, patience, setting=at)
                     if seconds is not None:
-                        tries[index, setting] = seconds
+                        tries[index, at] = seconds
             if not tries:
                 print(f"{goal} %  {name:18} not within {options.patience:.0f} s", flush=True)
                 rows.append({"goal": goal, "contestant": name, "median": None})
