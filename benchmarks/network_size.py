@@ -122,7 +122,7 @@ def main() -> None:
             )
             print(f"{h} units: " + ", ".join(f"{row['contestant']} {row['median'] * 1e6:.0f} µs"
                   for row in rows if row["case"] == str(h)), flush=True)  # fmt: skip
-        keep("network_size", rows, options.trial)
+            keep("network_size", rows, options.trial)
     lines = lines_of(rows)
     picture = svg(lines)
     if not options.trial:

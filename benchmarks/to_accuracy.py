@@ -147,7 +147,7 @@ def main() -> None:
                          "setting": setting})  # fmt: skip
             print(f"{goal} %  {name:18}{median:8.2f} s  {len(reached)} of {options.seeds}  {setting}",
                   flush=True)  # fmt: skip
-    keep("to_accuracy", rows, options.trial)
+        keep("to_accuracy", rows, options.trial)
 
 
 if __name__ == "__main__":
