@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 SOURCES := $(shell find src -name __pycache__ -prune -o \( -type d -o -name '*.py' -o -name '*.js' -o -name '*.css' -o -name py.typed \) -print)
 WHEEL = $$(ls dist/whygrad-*.whl)
 
-.PHONY: help demo test test-long browser check docs peers bench format clean
+.PHONY: help demo test test-long browser check docs peers bench bench-all format clean
 .NOTPARALLEL:
 
 help: ## show this list
@@ -47,6 +47,13 @@ peers: .venv/.peers ## install PyTorch and JAX, which tests and benchmarks compa
 
 bench: .venv/.peers .venv/.test ## time a training step beside NumPy, scikit-learn, PyTorch, JAX
 	@$(BIN)/python benchmarks/steps.py $(ARGS)
+	@$(BIN)/python benchmarks/report.py
+
+ALL := parts network_size starts estimators to_accuracy prediction peak_memory rows recording ledger flipped
+bench-all: .venv/.peers .venv/.test ## run all benchmarks: an hour on two cores that do nothing else
+	@$(BIN)/python benchmarks/steps.py --cases all $(ARGS)
+	@set -e; for name in $(ALL); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py; done
+	@$(BIN)/python benchmarks/report.py
 
 format: .venv/.check ## lay the code out
 	$(BIN)/ruff check --fix-only .

@@ -72,10 +72,9 @@ class Native:
         from dataclasses import replace
 
         from whygrad.engines import Watch
-        from whygrad.plan import Plan
 
-        self.plan = replace(self.plan, shuffle=not _in_turn(order))
-        assert isinstance(self.plan, Plan)
+        if self.plan.shuffle == _in_turn(order):
+            self.plan = replace(self.plan, shuffle=not self.plan.shuffle)
         if self.state.place + steps > self.plan.steps_per_epoch:
             self.state = replace(self.state, epoch=self.state.epoch + 1, place=0)
         until = self.state.step + steps
@@ -401,4 +400,5 @@ CONTESTANTS = {
 
 
 def _in_turn(order: np.ndarray) -> bool:
-    return bool(order[0] == 0 and order[-1] == len(order) - 1 and (np.diff(order) == 1).all())
+    """Tell whether examples come as they lie, by the first of them."""
+    return order[:16].tolist() == list(range(min(16, len(order))))

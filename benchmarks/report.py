@@ -114,7 +114,32 @@ def goals() -> str:
         for peer, ratio in ratios.items():
             rows.append((f"H {n:,} row" + "s" * (n > 1), f"≥ {peer}", f"{ratio:.2f} ×",
                          verdict(ratio, 1.0)))  # fmt: skip
-    return table("case|to reach|reached|there", rows)
+    return table("case|to reach|reached|there", rows + limits())
+
+
+def limits() -> list[tuple[str, str, str, str]]:
+    """What was to stay below a limit: import, compile, memory, and the growth of a step with the rows."""
+    rows, begun = [], kept("starts", {})
+    if begun:
+        took = begun["import"]
+        rows.append(("`import whygrad`", "< 0.4 s", f"{took:.2f} s", verdict(0.4, took)))
+        for kind, times in begun.items():
+            if isinstance(times, dict):
+                compiling = times["cold"] - times["warm"]
+                rows.append(
+                    (f"compile, {kind}", "< 15 s", f"{compiling:.1f} s", verdict(15, compiling))
+                )
+    for row in kept("peak_memory", []):
+        beyond = row["added"] / 2**20
+        rows.append((f"memory, {row['case']}", "≤ data + 64 MB", f"data {beyond:+.1f} MB",
+                     verdict(64, beyond)))  # fmt: skip
+    times = [row["seconds"] for row in kept("rows", [])]
+    if times:
+        ratio = max(times) / min(times)
+        rows.append(
+            ("1,000 to 10 million rows", "flat", f"{ratio:.2f} × at most", verdict(1.25, ratio))
+        )
+    return rows
 
 
 def places() -> dict[int, str]:
@@ -207,6 +232,18 @@ def growth() -> str:
             f"{table('case|data, MB|training adds, MB', memory)}")  # fmt: skip
 
 
+def parts() -> str:
+    """Where the time of a step goes, on one thread."""
+    rows = []
+    for row in kept("parts", []):
+        told = ", ".join(f"{name} {micro(seconds)}" for name, seconds in row["parts"].items())
+        rest = row["step"] - sum(row["parts"].values())
+        rows.append((row["case"], micro(row["step"]), told, micro(rest)))
+    return (
+        f"{circumstances('parts')}\n\n{table('case|µs a step|parts alone, µs|the rest, µs', rows)}"
+    )
+
+
 def crossings() -> str:
     """Say at which size of network another contestant comes past."""
     from network_size import crossings as between
@@ -239,7 +276,7 @@ def speed() -> str:
 
 PARTS: dict[str, Callable[[], str]] = {
     "goals": goals, "steps": steps, "accuracy": accuracy, "prediction": prediction, "fits": fits,
-    "starts": starts, "growth": growth, "crossings": crossings, "speed": speed,
+    "starts": starts, "growth": growth, "parts": parts, "crossings": crossings, "speed": speed,
 }  # fmt: skip
 
 

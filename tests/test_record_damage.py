@@ -146,6 +146,38 @@ def test_without_the_database_history_and_parameters_are_there(path, truth, dama
         run.state(5)
 
 
+@pytest.mark.parametrize(
+    ("table", "column", "value"),
+    [("epochs", "about", "{"), ("epochs", "about", "[1]"), ("chunks", "costs", b"123")],
+)
+def test_a_row_that_cannot_be_used_is_told_and_the_rest_is_there(path, truth, table, column, value):
+    with sqlite3.connect(path / events.NAME) as db:
+        db.execute(f"UPDATE {table} SET {column} = ?", (value,))
+    db.close()
+    run = wg.open_run(path)
+    if table == "epochs":
+        with pytest.warns(
+            wg.RecordWarning, match=r"a\.run: damaged, events\.sqlite cannot be read"
+        ):
+            assert run.history == truth.history
+    else:
+        with pytest.raises(wg.FileError, match=r"a\.run: damaged, events\.sqlite cannot be read"):
+            run.costs  # noqa: B018
+    assert (run.theta.flat == truth.theta.flat).all() and run.state(run.step).step == run.step
+
+
+@pytest.mark.parametrize("content", [None, "{"])
+def test_without_its_manifest_the_model_can_still_be_loaded(path, truth, content):
+    (path / manifest.NAME).unlink()
+    if content is not None:
+        (path / manifest.NAME).write_text(content)
+    with pytest.raises(
+        wg.FileError, match=r"manifest\.json.*; load\('.*model\.safetensors'\) gives"
+    ):
+        wg.open_run(path)
+    assert (wg.load(path / manifest.MODEL).theta.flat == truth.theta.flat).all()
+
+
 def test_without_database_and_model_the_last_snapshot_is_there(path, truth):
     unended(path)
     (path / events.NAME).write_bytes(b"no database" * 999)

@@ -284,7 +284,7 @@ def flip_a_bit(path):
 
 def test_a_single_changed_byte_is_told(path):
     flip_a_bit(path / "encoding.json")
-    refused("damaged, encoding.json is not what was written there", path)
+    refused("damaged, encoding.json is not what was written there; load(", path)
 
 
 @pytest.mark.parametrize(

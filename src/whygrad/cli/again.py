@@ -31,6 +31,7 @@ def replay(run: Path, step: int | None, out: Path | None, *, json: bool) -> int:
         if out is not None:
             raise InputError("-o writes the parameters at a step: say which, --step N")
         verdict = opened.replay().verdict
+        assert verdict is not None
         print_json(
             {"run": str(run), **vars(verdict), "holds": verdict.holds}
         ) if json else printer().print(str(verdict), markup=False)

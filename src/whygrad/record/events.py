@@ -25,7 +25,7 @@ import numpy as np
 
 from whygrad.engines.watching import STATISTICS, Statistics
 from whygrad.epochs import Epoch
-from whygrad.errors import FileError
+from whygrad.errors import FileError, WhygradError
 from whygrad.files import sync_file
 from whygrad.functions import Array
 from whygrad.record.place import on_network
@@ -192,7 +192,14 @@ def reading(path: Path) -> Iterator[Database]:
     try:
         with _opened(path) as db:
             yield db
-    except sqlite3.Error as error:
+    except WhygradError:
+        raise
+    except (
+        sqlite3.Error,
+        ValueError,
+        TypeError,
+        KeyError,
+    ) as error:  # the file, or what a row says
         raise FileError(f"{path.parent}: damaged, {NAME} cannot be read ({error})") from None
 
 

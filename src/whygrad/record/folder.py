@@ -18,7 +18,7 @@ from uuid import uuid4
 import numpy as np
 
 from whygrad.epochs import History, final
-from whygrad.errors import FileError
+from whygrad.errors import FileError, RecordWarning, warn
 from whygrad.files import sha256, sync
 from whygrad.lbfgs import LBFGS
 from whygrad.measuring import Judged
@@ -131,6 +131,12 @@ def _do(folder: Path, jobs: Sequence[Job]) -> None:
 def begin(folder: Path, training: Training, details: Details) -> None:
     """Make the folder of a run that is about to start, or leave nothing and raise `FileError`."""
     place.check_place(folder, details.overwrite)
+    if place.on_network(folder):
+        warn(
+            f"{folder} lies on a file system that other machines write to: readers wait a moment while it "
+            "is written, and no lock keeps another machine from writing; all else is as elsewhere",
+            RecordWarning,
+        )
     about = _describe(training, details)
     temporary = folder.with_name(f".{folder.name}.{uuid4().hex}")
     try:

@@ -36,9 +36,9 @@ def read(folder: Path) -> dict[str, Any]:
     try:
         about = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise FileError(f"{folder}: not a run, it has no {NAME}") from None
+        raise FileError(f"{folder}: not a run, it has no {NAME}{_rest(folder)}") from None
     except (ValueError, RecursionError):
-        raise FileError(f"{folder}: damaged, its {NAME} is not JSON") from None
+        raise FileError(f"{folder}: damaged, its {NAME} is not JSON{_rest(folder)}") from None
     except OSError as error:
         raise FileError(f"{path}: cannot be read ({error.strerror or error})") from None
     if not isinstance(about, dict) or about.get("format") != FORMAT:
@@ -47,25 +47,29 @@ def read(folder: Path) -> dict[str, Any]:
     if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
         raise FileError(f"{folder}: damaged, it does not say which schema it was written in")
     if schema > SCHEMA:
-        model = folder / MODEL
-        rest = f"; load({str(model)!r}) gives its parameters and history" if model.exists() else ""
         raise FileError(
             f"{folder}: written by a newer whygrad (schema {schema}, this one reads up to {SCHEMA}): "
-            f"upgrade whygrad{rest}"
+            f"upgrade whygrad{_rest(folder)}"
         )
     return about
 
 
+def _rest(folder: Path) -> str:
+    """Say what can still be had of a run that cannot be opened."""
+    model = folder / MODEL
+    return f"; load({str(model)!r}) gives its parameters and history" if model.exists() else ""
+
+
 def check_file(folder: Path, name: str, about: dict[str, Any]) -> Path:
     """Give the path of one of the run's files, which must be there as it was written."""
-    path = folder / name
+    path, rest = folder / name, "" if name == MODEL else _rest(folder)
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise FileError(f"{folder}: damaged, {name} is missing") from None
+        raise FileError(f"{folder}: damaged, {name} is missing{rest}") from None
     except OSError as error:
         raise FileError(f"{path}: cannot be read ({error.strerror or error})") from None
     files = about.get("files")
     if not isinstance(files, dict) or files.get(name) != sha256(content):
-        raise FileError(f"{folder}: damaged, {name} is not what was written there")
+        raise FileError(f"{folder}: damaged, {name} is not what was written there{rest}")
     return path

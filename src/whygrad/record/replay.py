@@ -217,13 +217,16 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Replay:
-    """A training computed again: what it ended with, and how that compares with what was recorded."""
+    """A training computed again: what it ended with, and how that compares with what was recorded.
+
+    The `verdict` is None where nothing was to be compared.
+    """
 
     fitted: Fitted
-    verdict: Verdict
+    verdict: Verdict | None
 
     def __str__(self) -> str:
-        return str(self.verdict)
+        return "computed again, and not compared" if self.verdict is None else str(self.verdict)
 
 
 def verify(run: "Run") -> tuple[State, Verdict]:
@@ -250,6 +253,16 @@ def verify(run: "Run") -> tuple[State, Verdict]:
         step for step, again in sorted(states.items()) if _differs(run, known, step, again)
     ]
     return state, _judge(run, recorded, now, len(states), different)
+
+
+def again(run: "Run") -> State:
+    """Compute a whole run again, and compare nothing."""
+    state = _nearest(run, run.start)
+    if isinstance(run.plan.optimizer, LBFGS):
+        return _iterations(run, state)[0]
+    for later, _ in steps(run, state, run.step, run.watch, run.plan.n):
+        state = later
+    return state
 
 
 def _iterations(run: "Run", state: State) -> tuple[State, list[Array]]:

@@ -47,13 +47,18 @@ def _found(run: "Run", part: str, given: tuple[Any, ...] | None, about: dict[str
         return as_data(run.net, X, Y, weights, run.manifest["dtype"])
     if about["copied"]:
         return stored.read_copy(run.path, part)
-    if about["kind"] == "mapped":
-        return stored.read_mapped(about["places"])
-    if run.on_table and about["kind"] != "frame":
-        from whygrad.record.held_out import read_part
+    try:
+        if about["kind"] == "mapped":
+            return stored.read_mapped(about["places"])
+        if run.on_table and about["kind"] != "frame":
+            from whygrad.record.held_out import read_part
 
-        data = read_part(run, part)[1]
-        return as_data(run.net, data.X, data.Y, dtype=run.manifest["dtype"])
+            data = read_part(run, part)[1]
+            return as_data(run.net, data.X, data.Y, dtype=run.manifest["dtype"])
+    except FileError as error:
+        raise FileError(
+            f"{error}. History and parameters of {run.path.name} are there without the data"
+        ) from None
     name = "data" if part == TRAINING else "held_out"
     raise InputError(
         f"{run.path.name} was trained on arrays in memory, which it does not hold: give them again, "

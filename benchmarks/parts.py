@@ -1,0 +1,173 @@
+"""Where the time of a training step goes: each part of the native engine's step alone, on one thread.
+
+    python benchmarks/parts.py [--cases A,E]
+
+A part (gather the batch, forward, cost, error, backward, gradient, and the update where it is not one with
+the gradient) is repeated on one batch, so that its operands are in the cache; the best of several repeats
+counts. Beside it stands a whole step of training on one thread. What that takes beyond the sum of its
+parts is fetching examples from memory, what layers push out of each other's cache, and what is done once
+for each call of the engine.
+"""
+
+import argparse
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+os.environ["OMP_NUM_THREADS"] = "1"  # for the engine's own threads
+sys.path.insert(0, str(Path(__file__).parent))
+import numpy as np  # noqa: E402
+from contestants import Case, Native  # noqa: E402
+from keeping import keep  # noqa: E402
+from numba import njit  # noqa: E402
+from steps import CASES, examples  # noqa: E402
+
+from whygrad.engines import Watch  # noqa: E402
+from whygrad.engines.native import passes  # noqa: E402
+from whygrad.engines.native.compiling import OPTIONS  # noqa: E402
+from whygrad.engines.native.layout import rule  # noqa: E402
+from whygrad.engines.native.updates import move  # noqa: E402
+from whygrad.engines.pools import one_thread  # noqa: E402
+from whygrad.engines.tapping import shares  # noqa: E402
+
+SECONDS = 0.05  # that one repeat takes, about
+
+
+def gather(times, l, layers, rule, theta, slots, examples, room, numbers, key, rows, zero):
+    for _ in range(times):
+        passes.gather(layers, examples, room, zero, zero, rows, rows)
+
+
+def forward(times, l, layers, rule, theta, slots, examples, room, numbers, key, rows, zero):
+    units = layers.sizes[l]
+    for _ in range(times):
+        passes.forward_layer(
+            l, layers, theta, examples, room, zero, zero, rows, zero, units, key, zero
+        )
+
+
+def cost(times, l, layers, rule, theta, slots, examples, room, numbers, key, rows, zero):
+    for _ in range(times):
+        passes.find_costs(layers, room, zero, rows)
+
+
+def error(times, l, layers, rule, theta, slots, examples, room, numbers, key, rows, zero):
+    for _ in range(times):
+        passes.find_error(layers, room, zero, rows)
+
+
+def backward(times, l, layers, rule, theta, slots, examples, room, numbers, key, rows, zero):
+    units = layers.sizes[l - 1]
+    for _ in range(times):
+        passes.backward_layer(l, layers, theta, room, zero, rows, zero, units, zero)
+
+
+def descend(times, l, layers, rule, theta, slots, examples, room, numbers, key, rows, zero):
+    """Add a gradient to W and b at once, so little of it that nothing changes."""
+    W, b, units = layers.W[l], layers.b[l], layers.sizes[l]
+    for _ in range(times):
+        passes.add_gradient(
+            l, layers, examples, room, zero, zero, rows, zero, units, -1e-9, 1.0, 1.0, theta, W, b
+        )
+
+
+def gradient(times, l, layers, rule, theta, slots, examples, room, numbers, key, rows, zero):
+    b, units = layers.b[l] - layers.W[l], layers.sizes[l]
+    for _ in range(times):
+        passes.add_gradient(
+            l, layers, examples, room, zero, zero, rows, zero, units, 1.0, 0.0, 0.0,
+            room.gradient, zero, b,
+        )  # fmt: skip
+
+
+def update(times, l, layers, rule, theta, slots, examples, room, numbers, key, rows, zero):
+    W, stop = layers.W[l], layers.b[l] + layers.sizes[l]
+    for _ in range(times):
+        move(rule, theta, slots, room.gradient, zero, W, stop, numbers)
+
+
+COMPILED = {
+    part: njit(**OPTIONS)(part)
+    for part in (gather, forward, cost, error, backward, descend, gradient, update)
+}
+
+
+def parts_of(case: Case) -> dict[str, tuple[Callable[..., None], int]]:
+    """Give the parts of a step by name, each with its layer."""
+    L = len(case.sizes) - 1
+    found: dict[str, tuple[Callable[..., None], int]] = {"gather": (gather, 0)}
+    found |= {f"forward {l}": (forward, l) for l in range(1, L + 1)}
+    found |= {"cost": (cost, 0), "error": (error, 0)}
+    found |= {f"backward {l}": (backward, l) for l in range(L, 1, -1)}
+    if case.optimizer == "sgd":
+        return found | {f"gradient and step {l}": (descend, l) for l in range(1, L + 1)}
+    for l in range(1, L + 1):
+        found |= {f"gradient {l}": (gradient, l), f"update {l}": (update, l)}
+    return found
+
+
+def measure(case: Case, rows: int) -> dict[str, Any]:
+    """Give the seconds of every part, and of a whole step."""
+    n = case.batch if case.shared else rows // case.batch * case.batch
+    runner = Native(case, case.net.init(seed=1, dtype=np.float32).flat, *examples(case, n))
+    order = np.arange(n) if case.shared else np.random.default_rng(0).permutation(n)
+    times = []
+    for _ in range(6):
+        began = time.perf_counter()
+        runner.epoch(order, n // case.batch)
+        times.append((time.perf_counter() - began) / (n // case.batch))
+    layout, state = runner.engine._layout, runner.state
+    theta, slots = layout.enter(state.theta.copy(), state.slots.copy())
+    order = order.astype(np.int32)
+    given = (
+        layout.layers, rule(runner.plan.optimizer), theta, slots,
+        layout.examples(order, *shares(runner.data, Watch())), layout.room,
+        np.ascontiguousarray(runner.plan.optimizer.numbers(np.array([1]), np.array([1e-9])))[0],
+        np.uint64(0), np.int64(case.batch), np.int64(0),
+    )  # fmt: skip
+    parts = {}
+    with one_thread():
+        for name, (part, l) in parts_of(case).items():
+            parts[name] = quickest(COMPILED[part], np.int64(l), given)
+    return {"case": case.name, "step": statistics.median(times[1:]), "parts": parts}
+
+
+def quickest(repeat: Callable[..., None], l: Any, given: tuple[Any, ...]) -> float:
+    """Give the seconds that a part takes at best."""
+    repeat(1, l, *given)
+    began = time.perf_counter()
+    repeat(3, l, *given)
+    often, best = max(3, int(SECONDS * 3 / (time.perf_counter() - began))), float("inf")
+    for _ in range(5):
+        began = time.perf_counter()
+        repeat(often, l, *given)
+        best = min(best, (time.perf_counter() - began) / often)
+    return best
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--cases", default="A,A′,B sgd,C sgd,C adam,D sgd,D adam,E", help="by comma"
+    )
+    parser.add_argument("--rows", type=int, default=12800)
+    options = parser.parse_args()
+    found = []
+    for case in (case for case in CASES if case.name in options.cases.split(",")):
+        row = measure(case, options.rows)
+        found.append(row)
+        rest = row["step"] - sum(row["parts"].values())
+        told = ", ".join(f"{name} {seconds * 1e6:.2f}" for name, seconds in row["parts"].items())
+        print(
+            f"{case.name}: {row['step'] * 1e6:.1f} µs a step; {told}; rest {rest * 1e6:.1f}",
+            flush=True,
+        )
+    keep("parts", found)
+
+
+if __name__ == "__main__":
+    main()
