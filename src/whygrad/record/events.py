@@ -38,6 +38,9 @@ PATIENCE = 30.0  # seconds to wait for another connection
 SINCE = """FROM chunks
     WHERE first >= coalesce((SELECT max(first) FROM chunks WHERE first <= ?), 0) ORDER BY first"""
 
+# What a damaged file raises, and what a damaged row does.
+UNUSABLE = (sqlite3.Error, ValueError, TypeError, LookupError, AttributeError)
+
 Database: TypeAlias = sqlite3.Connection
 Error = sqlite3.Error
 
@@ -194,12 +197,7 @@ def reading(path: Path) -> Iterator[Database]:
             yield db
     except WhygradError:
         raise
-    except (
-        sqlite3.Error,
-        ValueError,
-        TypeError,
-        KeyError,
-    ) as error:  # the file, or what a row says
+    except UNUSABLE as error:
         raise FileError(f"{path.parent}: damaged, {NAME} cannot be read ({error})") from None
 
 
