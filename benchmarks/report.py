@@ -232,6 +232,15 @@ def growth() -> str:
             f"{table('case|data, MB|training adds, MB', memory)}")  # fmt: skip
 
 
+def recording() -> str:
+    """What recording costs, and how much it writes."""
+    return "; ".join(
+        f"{row['optimizer']} {row['seconds']:.1f} s, {row['overhead']:+.1%} ({row['lowest']:+.1%} to "
+        f"{row['highest']:+.1%}), {row['megabytes']:.1f} MB"
+        for row in kept("recording", [])
+    )
+
+
 def parts() -> str:
     """Where the time of a step goes, on one thread."""
     rows = []
@@ -267,16 +276,17 @@ def speed() -> str:
     zeros = {name: row["ratio"] for name, row in by_case()["A′"].items()}
     peers = ("scikit-learn", "PyTorch eager", "JAX")
     sklearn, torch, jax = (f"{ratio[peer]:.3g}" for peer in peers)
-    quick = ", ".join(f"{zeros[peer]:.2g}" for peer in peers)
+    sklearn_0, torch_0, jax_0 = (f"{zeros[peer]:.2g}" for peer in peers)
     return (
         f"{sklearn} times scikit-learn's speed, {torch} times PyTorch's and {jax} times JAX's; with "
-        f"MNIST's zeros skipped, as is done by itself, {quick} times"
+        f"MNIST's zeros skipped, which happens by itself, {sklearn_0}, {torch_0} and {jax_0} times"
     )
 
 
 PARTS: dict[str, Callable[[], str]] = {
     "goals": goals, "steps": steps, "accuracy": accuracy, "prediction": prediction, "fits": fits,
-    "starts": starts, "growth": growth, "parts": parts, "crossings": crossings, "speed": speed,
+    "starts": starts, "growth": growth, "parts": parts, "recording": recording,
+    "crossings": crossings, "speed": speed,
 }  # fmt: skip
 
 
