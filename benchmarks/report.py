@@ -293,9 +293,9 @@ PARTS: dict[str, Callable[[], str]] = {
 def filled(text: str) -> str:
     """Give a page with its tables made anew."""
     for name, part in PARTS.items():
-        pattern = rf"(<!-- {name} -->\n?)(.*?)(\n?<!-- end {name} -->)"
+        pattern = rf"(<!-- {name} -->(\n?)).*?(<!-- end {name} -->)"
         if re.search(pattern, text, re.S):
-            text = re.sub(pattern, lambda m, p=part: m[1] + p() + m[3], text, flags=re.S)
+            text = re.sub(pattern, lambda m, p=part: m[1] + p() + m[2] + m[3], text, flags=re.S)
     return text
 
 
