@@ -167,7 +167,16 @@ class Recorder:
         if not self._told:  # another has taken it
             return
         self._waited_for.wait(max(0.0, self._written + self._rest - time.perf_counter()))
-        for _ in range(len(self._told)):  # what comes meanwhile waits for its turn, as snapshots do
+        self._take(
+            self._told[-1][-1], db
+        )  # what comes meanwhile waits for its turn, as snapshots do
+        self._written = time.perf_counter()
+        if self._told:
+            self._jobs.put(self._add)
+
+    def _take(self, until: int, db: events.Database) -> None:
+        """Write what was told of the steps up to one."""
+        while self._told and self._told[0][-1] <= until:
             first, seen, epoch, number, step = self._told.popleft()
             costs = np.zeros(0) if seen.costs is None else seen.costs
             at = max(first, self._known)
@@ -177,9 +186,6 @@ class Recorder:
                 if epoch is not None:
                     events.add_epoch(db, number, step, epoch)
             self._committed = step
-        self._written = time.perf_counter()
-        if self._told:
-            self._jobs.put(self._add)
 
     def _snapshot(self, state: State, db: events.Database) -> None:
         began = time.perf_counter()
@@ -196,6 +202,7 @@ class Recorder:
         self._thinned_out(db)
 
     def _write(self, state: State, db: events.Database) -> None:
+        self._take(state.step, db)  # a state is known only after the steps that led to it
         if any(step == state.step for step, _ in self._sizes):
             return
         written = snapshots.write(self.folder, state)
