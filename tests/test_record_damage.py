@@ -1,5 +1,6 @@
 """A run that is damaged, or that could not be written whole: what still works is said, and works."""
 
+import json
 import os
 import resource
 import shutil
@@ -164,6 +165,19 @@ def test_a_row_that_cannot_be_used_is_told_and_the_rest_is_there(path, truth, ta
         with pytest.raises(wg.FileError, match=r"a\.run: damaged, events\.sqlite cannot be read"):
             run.costs  # noqa: B018
     assert (run.theta.flat == truth.theta.flat).all() and run.state(run.step).step == run.step
+
+
+def test_a_damaged_row_of_one_run_hides_no_other(path, capsys):
+    from whygrad.cli.show import runs
+
+    unended(path)
+    shutil.copytree(path, path.with_name("b.run"))
+    with sqlite3.connect(path / events.NAME) as db:
+        db.execute("UPDATE epochs SET about = '{'")
+    db.close()
+    assert runs(path.parent, json=True) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert "error" not in told[1] and told[0]["error"].endswith("(a row in it makes no sense)")
 
 
 @pytest.mark.parametrize("content", [None, "{"])

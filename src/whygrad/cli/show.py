@@ -118,7 +118,9 @@ def runs(folder: Path, *, json: bool) -> int:
     found: list[tuple[Path, Run | FileError]] = []
     for path in paths:
         try:
-            found.append((path, open_run(path)))
+            opened = open_run(path)
+            _ = opened.history  # a damaged record is met here, not within the table
+            found.append((path, opened))
         except FileError as error:
             found.append((path, error))
     if json:

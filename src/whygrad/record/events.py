@@ -198,7 +198,8 @@ def reading(path: Path) -> Iterator[Database]:
     except WhygradError:
         raise
     except UNUSABLE as error:
-        raise FileError(f"{path.parent}: damaged, {NAME} cannot be read ({error})") from None
+        reason = error if isinstance(error, sqlite3.Error) else "a row in it makes no sense"
+        raise FileError(f"{path.parent}: damaged, {NAME} cannot be read ({reason})") from None
 
 
 @contextmanager
