@@ -232,6 +232,7 @@ class PyTorch:
                 layers[-2].weight.copy_(torch.from_numpy(start.W[l].copy()))
                 layers[-2].bias.copy_(torch.from_numpy(start.b[l].copy()))
         self.net = nn.Sequential(*layers[:-1])
+        self.cost: Any = lambda x, y: self.loss(self.net(x), y)
         # What is quickest here: Adam is with its loops fused, SGD without; `index_select` beats X[batch].
         if case.optimizer == "sgd":
             self.optimizer: Any = torch.optim.SGD(self.net.parameters(), lr=case.rate)
@@ -250,7 +251,7 @@ class PyTorch:
             batch = index[i * B : (i + 1) * B]
             self.optimizer.zero_grad()
             x, y = self.X.index_select(0, batch), self.Y.index_select(0, batch)
-            self.loss(self.net(x), y).backward()
+            self.cost(x, y).backward()
             self.optimizer.step()
 
     @property
@@ -321,16 +322,7 @@ class PyTorchCompiled(PyTorch):
 
     def __init__(self, case: Case, theta: np.ndarray, X: np.ndarray, Y: np.ndarray) -> None:
         super().__init__(case, theta, X, Y)
-        self.compiled = self.torch.compile(lambda x, y: self.loss(self.net(x), y))
-
-    def epoch(self, order: np.ndarray, steps: int) -> None:
-        index, B = self.torch.from_numpy(order.astype(np.int64)), self.case.batch
-        for i in range(steps):
-            batch = index[i * B : (i + 1) * B]
-            self.optimizer.zero_grad()
-            x, y = self.X.index_select(0, batch), self.Y.index_select(0, batch)
-            self.compiled(x, y).backward()
-            self.optimizer.step()
+        self.cost = self.torch.compile(self.cost)
 
 
 class Jax:

@@ -115,16 +115,15 @@ def runs(folder: Path, *, json: bool) -> int:
     except (OSError, ValueError) as error:  # a name with a zero byte is no name
         reason = getattr(error, "strerror", None) or error
         raise FileError(f"{folder}: cannot be listed ({reason})") from None
-    found: list[tuple[Path, Run | FileError]] = []
+    found: list[tuple[Path, Run | FileError, int]] = []  # with the number of its epochs
     for path in paths:
         try:
             opened = open_run(path)
-            _ = opened.history  # a damaged record is met here, not within the table
-            found.append((path, opened))
+            found.append((path, opened, len(opened.history.epochs)))
         except FileError as error:
-            found.append((path, error))
+            found.append((path, error, 0))
     if json:
-        print_json([_listed(path, run) for path, run in found])
+        print_json([_listed(path, run, epochs) for path, run, epochs in found])
         return 0
     console = printer()
     if not found:
@@ -137,7 +136,7 @@ def runs(folder: Path, *, json: bool) -> int:
             head, justify="right" if numeric else "left", no_wrap=True, overflow="ellipsis"
         )
     damaged = []
-    for path, run in found:
+    for path, run, epochs in found:
         if isinstance(run, FileError):
             damaged.append(str(run))
             continue
@@ -148,7 +147,7 @@ def runs(folder: Path, *, json: bool) -> int:
             score,
             trivial,
             f"{sum(run.manifest['data']['rows'].values()):,}",
-            f"{len(run.history.epochs):,}",
+            f"{epochs:,}",
             run.manifest["created"].replace("T", " ")[:16],
         )
     console.print(table)
@@ -157,7 +156,7 @@ def runs(folder: Path, *, json: bool) -> int:
     return 0
 
 
-def _listed(path: Path, run: Run | FileError) -> dict[str, Any]:
+def _listed(path: Path, run: Run | FileError, epochs: int) -> dict[str, Any]:
     if isinstance(run, FileError):
         return {"run": str(path), "error": str(run)}
     scores = run.scores
@@ -170,7 +169,7 @@ def _listed(path: Path, run: Run | FileError) -> dict[str, Any]:
         "score": None if scores is None else scores.score,
         "baseline": None if scores is None else scores.baseline,
         "rows": run.manifest["data"]["rows"],
-        "epochs": len(run.history.epochs),
+        "epochs": epochs,
     }
 
 

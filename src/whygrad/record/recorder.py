@@ -89,11 +89,8 @@ class Recorder:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for job in (
-            self._add,
-            None,
-        ):  # what was told is taken even if this thread was interrupted there
-            self._jobs.put(job)
+        self._jobs.put(self._add)  # an interrupt may have come between telling and asking for this
+        self._jobs.put(None)
         self._waited_for.set()
         self._thread.join()
         if error is None:
@@ -131,7 +128,7 @@ class Recorder:
 
     def finish(self, state: State) -> None:
         """Write where training ended, and why."""
-        self._jobs.put(self._add)
+        self._jobs.put(self._add)  # all of it, as what diverged was told and is to be forgotten
         self._jobs.put(partial(self._end, state.copy()))
 
     def _raise_failure(self) -> None:
