@@ -160,6 +160,14 @@ def threads(monkeypatch):
     monkeypatch.setattr(native, "own_cores", lambda: THREADS)
 
 
+@pytest.fixture(autouse=True, params=["by examples", "by units"])
+def lies(request, monkeypatch):
+    """How batches lie in memory, which otherwise follows from the widths of the layers."""
+    from whygrad.engines.native import layout
+
+    monkeypatch.setattr(layout, "NARROW", 0 if request.param == "by examples" else 10**9)
+
+
 each_row = pytest.mark.parametrize("row", ROWS, ids=name_of)
 
 
@@ -238,6 +246,23 @@ def test_the_gradient_over_all_data_is_without_dropout_and_the_same(dtype, kind)
         truth, true_g = choose("reference", plan).cost_and_gradient(plan, theta.copy(), data)
         assert pytest.approx(truth, rel=TOLERANCE[dtype]) == C
         assert np.abs(g - true_g).max() <= TOLERANCE[dtype] * np.abs(true_g).max()
+
+
+def test_narrow_networks_lie_by_units_and_others_by_examples(monkeypatch):
+    from whygrad.engines.native import layout
+
+    monkeypatch.undo()
+    data = as_data(network("cross_entropy"), *examples("dense", "cross_entropy", "float32", 300))
+
+    def narrow(rows, units=(9, 7), cost="cross_entropy", **options):
+        net = network(cost, units=units, **options)
+        return len(layout.Layout(net, rows, "float32", data, True, False).room.narrow.work) > 0
+
+    assert narrow(300) and not narrow(20)
+    assert not narrow(300, units=(96, 700))
+    assert not narrow(300, dropout=0.5)
+    net = wg.Network(70, [wg.Dense(3, "softmax")], "squared_error")
+    assert not layout.narrow(net, 3000, drops=True)
 
 
 def test_an_engine_that_gave_a_gradient_trains_as_a_new_one_would():

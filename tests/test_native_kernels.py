@@ -10,7 +10,7 @@ from numba import njit
 from kernels import from_python
 from whygrad.engines.native import blas, costs, elementwise
 from whygrad.engines.native.compiling import OPTIONS
-from whygrad.engines.native.transcendental import exp, expm1_negative, log1p_unit
+from whygrad.engines.native.transcendental import exp, expm1_negative, log, log1p_unit
 from whygrad.functions import ACTIVATIONS, COSTS, SHORTCUTS, check_pairing
 
 DTYPES = [np.float32, np.float64]
@@ -63,6 +63,12 @@ def every_expm1(x, result):
 
 
 @njit(**OPTIONS)
+def every_log(x, result):
+    for i in range(x.size):
+        result[i] = log(x[i])
+
+
+@njit(**OPTIONS)
 def every_log1p(x, result):
     for i in range(x.size):
         result[i] = log1p_unit(x[i])
@@ -85,6 +91,10 @@ def test_the_codes_name_the_same_functions_as_the_reference():
         (every_exp, np.exp, None, None),
         (every_expm1, np.expm1, -50, 0),
         (every_expm1, np.expm1, -1e-5, 0),
+        (every_log, np.log, 0.5, 2),
+        (every_log, np.log, 1 - 1e-5, 1 + 1e-5),
+        (every_log, np.log, 1e-37, 1e-36),
+        (every_log, np.log, 1, 1e38),
         (every_log1p, np.log1p, 0, 1),
         (every_log1p, np.log1p, 0, 1e-5),
     ],
@@ -183,6 +193,26 @@ def test_softmax_and_its_jacobian_agree_with_the_reference(units, dtype):
     np.testing.assert_allclose(
         below, softmax.pullback(wide, delta.astype(np.float64)).ravel(), atol=tolerance
     )
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("units", [1, 2, 10])
+def test_softmax_by_units_agrees_with_the_reference(units, dtype):
+    z = np.random.default_rng(0).normal(0, 5, (40, units)).astype(dtype)
+    z[0] += 1000
+    z[1, 0] = -1e30
+    z[2, -1], z[3, 0], z[4, -1] = np.nan, np.inf, -np.inf
+    by_units, log_sum = z.T.ravel().copy(), np.empty(40)
+    largest, total = np.empty(40, dtype), np.empty(40, dtype)
+    from_python(elementwise.softmax_by_units)(by_units, 40, units, largest, total, log_sum)
+    wide, tolerance = z.astype(np.float64), 20 * np.finfo(dtype).eps
+    truth = ACTIVATIONS["softmax"].value(wide)
+    np.testing.assert_allclose(
+        by_units.reshape(units, 40).T, truth, rtol=tolerance, atol=np.finfo(dtype).tiny
+    )
+    shifted = wide - wide.max(axis=1, keepdims=True)
+    exact = wide.max(axis=1) + np.log(np.exp(shifted).sum(axis=1))
+    np.testing.assert_allclose(log_sum, exact, rtol=tolerance)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

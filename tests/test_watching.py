@@ -7,7 +7,7 @@ import pytest
 
 import whygrad as wg
 from engines import each_engine, needs_native
-from test_engines_agree import OPTIMIZERS, REGULARISATION, examples, network
+from test_engines_agree import OPTIMIZERS, REGULARISATION, examples, lies, network  # noqa: F401
 from whygrad import Parameters
 from whygrad.backprop import backward, forward, gradients
 from whygrad.engines import STATISTICS, Tap, Watch, choose

@@ -17,6 +17,7 @@ from typing import Any
 from threadpoolctl import ThreadpoolController
 
 _lock = Lock()
+_CGROUP = Path("/sys/fs/cgroup")
 
 
 def allowed_cores() -> int:
@@ -27,7 +28,7 @@ def allowed_cores() -> int:
     """
     has_affinity = hasattr(os, "sched_getaffinity")
     cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
-    quota = _quota(Path("/sys/fs/cgroup"))
+    quota = _quota(_CGROUP)
     if quota is not None:
         cores = min(cores, max(1, int(quota)))
     for variable in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):

@@ -8,10 +8,12 @@ a alone where f'(z) is a function of it, z for the members of SLOPE_NEEDS_Z.
 
 from typing import Any
 
+from whygrad.engines.native.blas import vector
 from whygrad.engines.native.compiling import cached_kernel, inlined_kernel, kernel
 from whygrad.engines.native.transcendental import (
     exp,
     expm1_negative,
+    log,
     normal,
     sigmoid,
     softplus,
@@ -256,6 +258,35 @@ def subtract_largest(v: Array, start: int, units: int) -> None:
         largest = v[j] if v[j] > largest else largest
     for j in range(start, start + units):
         v[j] -= largest
+
+
+@kernel
+def softmax_by_units(
+    a: Array, rows: int, units: int, largest: Array, total: Array, log_sum: Array
+) -> None:
+    """As softmax, where what unit j has for each of the rows lies side by side, in a[j rows :].
+
+    `log_sum` receives log sum_k exp z_k of every row, in float64; `largest` and `total` are memory.
+    """
+    for i in range(rows):
+        largest[i] = a[i]
+    for j in range(1, units):
+        z = vector(a, j * rows, rows)
+        for i in range(rows):
+            largest[i] = z[i] if z[i] > largest[i] else largest[i]
+    total[:] = 0
+    for j in range(units):
+        values = vector(a, j * rows, rows)
+        for i in range(rows):
+            values[i] = exp(values[i] - largest[i])
+            total[i] += values[i]
+    for i in range(rows):
+        log_sum[i] = float(largest[i]) + log(float(total[i]))
+        total[i] = type(total[i])(1) / total[i]
+    for j in range(units):
+        values = vector(a, j * rows, rows)
+        for i in range(rows):
+            values[i] *= total[i]
 
 
 @kernel

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -42,6 +42,8 @@ class NativeEngine:
     def __init__(self) -> None:
         self._layout: Layout | None = None
         self._pool: ThreadPoolExecutor | None = None
+        self._plan: Plan | None = None
+        self._numbers: tuple[Any, Any, Any]
 
     def supports(self, plan: Plan) -> str | None:
         """Give None, or what it is that only the reference engine runs."""
@@ -60,7 +62,6 @@ class NativeEngine:
     ) -> tuple[State, Watched]:
         """Take the steps up to `until` in one call; the state's arrays are reused."""
         from whygrad.engines.native.given import Team
-        from whygrad.engines.native.layout import bounds, penalties, rule
         from whygrad.engines.native.recording import read, recording
         from whygrad.engines.native.steps import run_steps
 
@@ -74,8 +75,8 @@ class NativeEngine:
             # Clipping and decay act on all of θ at once, which is left to one thread.
             alone = whole or plan.l2.decay > 0
             parts = 1 if alone else min(own_cores(), layout.blocks)
-            arrivals = np.zeros(1, np.int64)
-            network = (layout.layers, rule(plan.optimizer), penalties(plan), bounds(plan.clip))
+            arrivals, claims = np.zeros(1, np.int64), np.zeros(1, np.int64)
+            network = (layout.layers, *self._rules(plan))
             memory = (
                 theta,
                 slots,
@@ -86,7 +87,7 @@ class NativeEngine:
             where = (plan.batch_size, state.place, np.uint64(plan.seed % WORD), state.step)
 
             def work(part: int, numbers: Array = numbers) -> int:
-                team = Team(layout.blocks, parts, part, arrivals)
+                team = Team(layout.blocks, parts, part, arrivals, claims)
                 taken: int = run_steps(*network, *memory, team, *where, numbers, costs, watching)
                 return taken
 
@@ -138,7 +139,7 @@ class NativeEngine:
                     inner,
                     layout.examples(np.arange(n, dtype=np.int32), data.weights, data.weights),
                     layout.room,
-                    Team(1, 1, 0, np.zeros(1, np.int64)),
+                    Team(1, 1, 0, np.zeros(1, np.int64), np.zeros(1, np.int64)),
                     block,
                     gradient,
                 )
@@ -147,6 +148,15 @@ class NativeEngine:
         flat = np.empty_like(theta)
         layout.to_rows(gradient, flat)
         return cost, flat
+
+    def _rules(self, plan: Plan) -> tuple[Any, Any, Any]:
+        """Give optimizer, penalties and bounds as numbers, which stay as long as the plan does."""
+        from whygrad.engines.native.layout import bounds, penalties, rule
+
+        if self._plan is not plan:
+            self._plan = plan
+            self._numbers = (rule(plan.optimizer), penalties(plan), bounds(plan.clip))
+        return self._numbers
 
     def _threads(self) -> ThreadPoolExecutor:
         if self._pool is None:

@@ -48,13 +48,31 @@ class Examples(NamedTuple):
     order: Array
 
 
+class Narrow(NamedTuple):
+    """Memory for narrow networks, a row for each thread (see `narrow`); no rows where a network is not.
+
+    `places` are the layers of a piece of the batch within a row of `work`, and `y` has its targets.
+    `largest`, `total` and `scratch` have a number for each example. `gradients` hold the gradient of θ for
+    one block of the batch after the other.
+    """
+
+    places: Layers
+    work: Array
+    y: Array
+    gradients: Array
+    largest: Array
+    total: Array
+    scratch: Array
+
+
 class Room(NamedTuple):
     """Memory for one batch, used anew in every step.
 
     `work` holds z, a and δ of every layer; y, weights and costs those of the examples. `gradient` has room
     for one layer's gradient, or for all of it where blocks of layers move or where it is clipped. `row`
     has a row for each thread, as long as the widest layer, or as a stretch of W¹; `panel` one with room for
-    the parts of matrices that products copy. `penalty` is one number.
+    the parts of matrices that products copy. `penalty` is one number. `narrow` is used in place of most of
+    this where the network is narrow.
     """
 
     work: Array
@@ -65,15 +83,18 @@ class Room(NamedTuple):
     row: Array
     panel: Array
     penalty: Array
+    narrow: Narrow
 
 
 class Team(NamedTuple):
     """How a batch is divided into `blocks`, and which of the `parts` that work on it this one is.
 
-    `arrivals` counts who has come to the meetings.
+    `arrivals` counts who has come to the meetings, and `claims` the blocks that are taken where threads do
+    not know beforehand which are theirs.
     """
 
     blocks: int
     parts: int
     part: int
     arrivals: Array
+    claims: Array

@@ -15,10 +15,12 @@ from whygrad.arrays import is_sparse
 from whygrad.engines.native import sparse, updates
 from whygrad.engines.native.costs import COST_CODES
 from whygrad.engines.native.elementwise import ACTIVATION_CODES, SLOPE_NEEDS_Z
-from whygrad.engines.native.given import Examples, Layers, Room
+from whygrad.engines.native.given import Examples, Layers, Narrow, Room
 from whygrad.engines.native.memory import LINE, read_only
 from whygrad.engines.native.microkernels import PANEL
+from whygrad.engines.native.narrow import PIECE
 from whygrad.engines.native.updates import Bounds, Penalties, Rule
+from whygrad.engines.native.watching import Watching
 from whygrad.functions import Array
 from whygrad.masks import threshold
 from whygrad.network import Network
@@ -32,6 +34,9 @@ SPARSE_SHARE, SPARSE_INPUTS, SPARSE_UNITS = 0.3, 64, 128
 SHARED_EFFORT, BLOCK_ROWS, MOST_BLOCKS = 2**22, 48, 8
 # A layer of at least so many units, and more than there are examples in a batch, is divided by units.
 WIDE_UNITS = 256
+# A network is narrow for a batch if its units have so few inputs, on average: as measured, from 9 for 10
+# examples to 90 for 1000.
+NARROW = 8
 # Columns are kept in 16 bits, and the compressed rows in memory beside the data.
 SPARSE_COLUMNS, SPARSE_NUMBERS = sparse.NARROW, 2**28
 
@@ -54,20 +59,26 @@ class Layout:
         stretch = sparse.width(net.sizes[1], dtype) if skip else 0
         self.layers = layers(net, batch_size, stretch, drops)
         self.rows = sparse.compress(data.X) if skip else _no_rows(dtype)
-        self.X = np.empty((0, net.sizes[0]), dtype) if is_sparse(data.X) else data.X
+        X = np.empty((0, net.sizes[0]), dtype) if is_sparse(data.X) else data.X
+        self.X, self.Y = read_only(X), read_only(data.Y)
         self.blocks = blocks(net, batch_size)
         whole = whole or self.blocks > 1
-        self.room = _room(self.layers, batch_size, dtype, self.size if whole else 0, self.blocks)
+        is_narrow = not skip and narrow(net, batch_size, drops)
+        self.room = _room(
+            self.layers, batch_size, dtype, self.size if whole else 0, self.blocks,
+            _narrow(net, dtype, self.size, self.blocks if is_narrow else 0),
+        )  # fmt: skip
+        self.unwatched: Watching | None = None  # what a run is given that nobody watches
         self.inner: list[Array] = []  # memory for parameters and slots in the loop's order
 
     def examples(self, order: Array, weights: Array | None, counts: Array | None) -> Examples:
         """Give the data in the order of an epoch, as read-only arrays: of one kind, whoever owns them."""
-        Y, nothing = self.data.Y, np.empty(0, self.data.Y.dtype)
+        nothing = np.empty(0, self.data.Y.dtype)
         if weights is None:
             self.room.weights[:] = 1  # another call may have filled them
         s, S = (nothing if array is None else array for array in (weights, counts))
-        X, Y, s, S, order = (read_only(array) for array in (self.X, Y, s, S, order))
-        return Examples(X, self.rows, Y, s, S, order)
+        s, S, order = (read_only(array) for array in (s, S, order))
+        return Examples(self.X, self.rows, self.Y, s, S, order)
 
     def enter(self, theta: Array, slots: Array) -> tuple[Array, Array]:
         """Give parameters and slots in the loop's order, in aligned memory."""
@@ -130,6 +141,15 @@ def wide(net: Network, rows: int) -> list[bool]:
     # Softmax needs the whole row; so do the costs of the outputs.
     inner = [units >= max(rows, WIDE_UNITS) and f.name != "softmax" for units, f in hidden]
     return [False, *inner, False]
+
+
+def narrow(net: Network, rows: int, drops: bool) -> bool:
+    """Tell whether a batch goes through the network in pieces that lie by units."""
+    weights = sum(units * below for below, units in zip(net.sizes, net.sizes[1:], strict=False))
+    if (weights / sum(net.sizes[1:])) ** 2 > NARROW * rows or (drops and net.drops):
+        return False
+    # The softmax of units that lie apart is written for this pairing alone.
+    return net.f[-1].name != "softmax" or net.C.name == "cross_entropy"
 
 
 def skips_zeros(X: Array, units: int) -> bool:
@@ -239,7 +259,9 @@ def aligned_zeros(size: int, dtype: Any) -> Array:
     return memory[start : start + size * dtype.itemsize].view(dtype)
 
 
-def _room(layers: Layers, batch_size: int, dtype: str, gradient: int, blocks: int) -> Room:
+def _room(
+    layers: Layers, batch_size: int, dtype: str, gradient: int, blocks: int, narrow: Narrow
+) -> Room:
     """Give the memory for a batch, with room for so many numbers of the gradient, or for any layer's."""
     L, outputs = len(layers.sizes) - 1, int(layers.sizes[-1])
     ends = layers.b[1:] + layers.sizes[1:]
@@ -255,6 +277,22 @@ def _room(layers: Layers, batch_size: int, dtype: str, gradient: int, blocks: in
         row=aligned_zeros(blocks * width, dtype).reshape(blocks, width),
         panel=aligned_zeros(blocks * panel, dtype).reshape(blocks, panel),
         penalty=np.zeros(1),
+        narrow=narrow,
+    )
+
+
+def _narrow(net: Network, dtype: str, size: int, blocks: int) -> Narrow:
+    """Give the memory for so many blocks of a narrow network with `size` parameters."""
+    places = layers(net, PIECE, 0, False)
+    work = int(places.delta[-1]) + _whole_lines(PIECE * net.sizes[-1])
+    return Narrow(
+        places=places,
+        work=aligned_zeros(blocks * work, dtype).reshape(blocks, work),
+        y=np.zeros((blocks, PIECE * net.sizes[-1]), dtype),
+        gradients=aligned_zeros(blocks * size, dtype),
+        largest=np.zeros((blocks, PIECE), dtype),
+        total=np.zeros((blocks, PIECE), dtype),
+        scratch=np.zeros((blocks, PIECE)),
     )
 
 

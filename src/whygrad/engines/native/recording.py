@@ -25,11 +25,14 @@ def recording(
     plan: Plan, watch: Watch, layout: Layout, first: int, steps: int, slots: int
 ) -> Watching:
     """Give room for what is watched in so many steps from step `first` on."""
+    nothing = not watch.every and not watch.taps
+    if nothing and layout.unwatched is not None and len(layout.unwatched.scale) >= steps:
+        return layout.unwatched
     net, real = plan.net, np.dtype(plan.dtype)
     due = watched_steps(first, first + steps, watch.every)
     size, widest = (layout.size, max(net.sizes[1:]) * plan.batch_size) if len(due) else (0, 0)
     places, width = _places(net, watch.taps, plan.batch_size, slots)
-    return Watching(
+    found = Watching(
         every=watch.every if len(due) else 0,
         row=int(due[0]) // watch.every if len(due) else 0,
         statistics=np.zeros((len(due), net.L, len(STATISTICS))),
@@ -43,6 +46,8 @@ def recording(
         record=np.zeros((steps, width), real),
         scale=np.ones(steps),
     )
+    layout.unwatched = found if nothing else None
+    return found
 
 
 def _places(net: Network, taps: tuple[Tap, ...], B: int, slots: int) -> tuple[Array, int]:

@@ -18,10 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.engines.native.compiling import ZERO, cached_kernel, merged_kernel
+from whygrad.engines.native.compiling import ONE, ZERO, cached_kernel, merged_kernel
 from whygrad.engines.native.denormals import flush, restore
 from whygrad.engines.native.dropout import following
 from whygrad.engines.native.given import Examples, Layers, Room, Team
+from whygrad.engines.native.narrow import is_narrow, narrow_block, sum_of_blocks
 from whygrad.engines.native.passes import (
     add_gradient,
     mean_cost,
@@ -29,7 +30,7 @@ from whygrad.engines.native.passes import (
     total_weight,
 )
 from whygrad.engines.native.sharing import forward_and_back, moved_by, moving_blocks, weights_of
-from whygrad.engines.native.threads import begin, meet
+from whygrad.engines.native.threads import begin, claim, meet
 from whygrad.engines.native.updates import (
     SGD,
     Bounds,
@@ -82,14 +83,24 @@ def run_steps(
             look_before(watching, layers, theta, team.part, i)
 
         key = following(following(np.uint64(0), seed), np.uint64(step + i))
-        meeting = forward_and_back(
-            layers, theta, examples, room, team, first, rows, key, meeting
-        )  # fmt: skip
+        if is_narrow(room):
+            block = claim(team.claims)
+            while block < team.blocks:
+                low, high = begin(rows, team.blocks, block), begin(rows, team.blocks, block + 1)
+                narrow_block(
+                    layers, theta, examples, room, team.part, block, first, low, high, looking
+                )  # fmt: skip
+                block = claim(team.claims)
+        else:
+            meeting = forward_and_back(
+                layers, theta, examples, room, team, first, rows, key, meeting
+            )  # fmt: skip
         if team.part == 0:
             room.penalty[0] = penalty_of(layers, theta, l1, l2)
         meeting += 1
         meet(team.arrivals, team.parts, meeting)
 
+        team.claims[0] = 0
         cost = mean_cost(room, rows, S) + room.penalty[0]
         costs[i] = cost
         if not math.isfinite(cost):
@@ -141,7 +152,7 @@ def _move(
             low, high = begin(units, blocks, block), begin(units, blocks, block + 1)
             W, size = weights_of(layers, l, low, high)
             b, stop = layers.b[l] + low, layers.b[l] + high
-            if rule.code == SGD and l1 == 0 and not clips:
+            if rule.code == SGD and l1 == 0 and not clips and not is_narrow(room):
                 # No gradient is stored: W ← (1 − ηλ₂) W − η/S δᵀ a is one product.
                 rate = numbers[0]
                 add_gradient(
@@ -154,10 +165,15 @@ def _move(
             if clips or team.blocks > 1:
                 at = W
             at_b = at + size if at != W else b
-            add_gradient(
-                l, layers, examples, room, team.part, first, rows, low, high,
-                1 / S, 0.0, 0.0, g, at, at_b,
-            )  # fmt: skip
+            if is_narrow(room):
+                n = len(theta)
+                sum_of_blocks(room, n, team.blocks, 1 / S, 0.0, W, size, g, at)
+                sum_of_blocks(room, n, team.blocks, 1 / S, 0.0, b, high - low, g, at_b)
+            else:
+                add_gradient(
+                    l, layers, examples, room, team.part, first, rows, low, high,
+                    1 / S, 0.0, 0.0, g, at, at_b,
+                )  # fmt: skip
             add_penalty(theta, g, at, W, W + size, l1, l2)
             if not clips:
                 move(rule, theta, slots, g, at, W, W + size, numbers)
@@ -187,6 +203,11 @@ def cost_and_gradient(
     gradient[:] = 0
     for first in range(0, n, batch_size):
         rows = min(batch_size, n - first)
+        if is_narrow(room):
+            narrow_block(layers, theta, examples, room, low, low, first, low, rows, False)
+            sum_of_blocks(room, len(theta), ONE, 1 / S, 1.0, low, len(theta), gradient, low)
+            cost += mean_cost(room, rows, S)
+            continue
         meeting = forward_and_back(
             layers, theta, examples, room, team, first, rows, np.uint64(0), meeting
         )  # fmt: skip

@@ -1,8 +1,8 @@
 """Threads in step: several of them work on one batch, and meet where one needs what the others made.
 
 How the work is divided follows from shapes alone, so that the bits of a training do not depend on how many
-threads there are. They meet by counting arrivals, which takes well below a microsecond where all of them
-run; a thread that has waited a while hands its core to whoever else wants it.
+threads there are, nor on which of them does what. They meet by counting arrivals, which takes well below a
+microsecond where all of them run; a thread that has waited a while hands its core to whoever else wants it.
 """
 
 import sys
@@ -26,12 +26,22 @@ def meet(arrivals: Array, parts: int, meeting: int) -> None:
     """Wait until all parts have come to this meeting; meetings are numbered from 1."""
     if parts == 1:
         return
-    _arrive(arrivals)
+    _add_one(arrivals)
     looks = 0
     while _arrived(arrivals) < meeting * parts:
         looks += 1
         if looks > _PATIENCE:
             _hand_over()
+
+
+@kernel
+def claim(claims: Array) -> int:
+    """Give the number of the next piece of work that nobody has claimed, from 0 on.
+
+    For work that needs nothing of its thread's cache: who comes late takes less. Somebody sets the count
+    back to 0 where nobody claims.
+    """
+    return _add_one(claims)
 
 
 @kernel
@@ -41,14 +51,13 @@ def begin(size: int, parts: int, part: int) -> int:
 
 
 @intrinsic
-def _arrive(typing_context: Any, arrivals: Any) -> Any:
+def _add_one(typing_context: Any, counts: Any) -> Any:
     def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         counter = data(context, builder, signature.args[0], arguments[0])
         one = ir.Constant(context.get_value_type(types.int64), 1)
-        builder.atomic_rmw("add", counter, one, "acq_rel")
-        return context.get_dummy_value()
+        return builder.atomic_rmw("add", counter, one, "acq_rel")
 
-    return types.void(arrivals), lower
+    return types.int64(counts), lower
 
 
 @intrinsic

@@ -1,4 +1,4 @@
-"""exp, expm1, log1p and the normal distribution as compilers can vectorise them.
+"""exp, expm1, log, log1p and the normal distribution as compilers can vectorise them.
 
 exp(x) = 2^k e^r with k the integer nearest to x / ln 2 (Cody and Waite, 1980), e^r by a polynomial
 on |r| <= ln(2) / 2, and 2^k by adding k to the exponent's bits: arithmetic and selections alone, so
@@ -66,6 +66,31 @@ def _times_two_to(typing_context: Any, y: Any, t: Any) -> Any:
 
     return y(y, y), lower
 
+
+def _part_of_number(whole: bool) -> Any:
+    """A function of normal x > 0: k or m of x = 2^k m, with m from sqrt(1/2) to sqrt(2)."""
+
+    @intrinsic
+    def part(typing_context: Any, x: Any) -> Any:
+        single = x == types.float32
+        integer, mantissa = (ir.IntType(32), 23) if single else (ir.IntType(64), 52)
+        real, bits_of_real = (np.float32, np.int32) if single else (np.float64, np.int64)
+        root = int(np.sqrt(real(0.5)).view(bits_of_real))
+
+        def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            (x,) = arguments
+            shift, bits = ir.Constant(integer, mantissa), builder.bitcast(x, integer)
+            k = builder.ashr(builder.sub(bits, ir.Constant(integer, root)), shift)
+            if whole:
+                return builder.sitofp(k, x.type)
+            return builder.bitcast(builder.sub(bits, builder.shl(k, shift)), x.type)
+
+        return x(x), lower
+
+    return part
+
+
+_exponent, _mantissa = _part_of_number(True), _part_of_number(False)
 
 # Adding 1.5 * 2^mantissa rounds to an integer, and leaves it in the lowest bits of the sum.
 _rounder = by_type(1.5 * 2.0**52, 1.5 * 2.0**23)
@@ -170,6 +195,17 @@ def log1p_unit(u: Any) -> Any:
     square = s * s
     y = real(2) * (s + s * square * _artanh_tail(square))
     return y + real(0.6931471805599453) if halve else y
+
+
+@inlined_kernel
+def log(x: Any) -> Any:
+    """The natural logarithm of a normal number above 0: k ln 2 + log m, with x = 2^k m."""
+    real = type(x)
+    k, m = _exponent(x), _mantissa(x)
+    s = (m - real(1)) / (m + real(1))
+    square = s * s
+    y = k * _ln2_high(x) + (k * _ln2_low(x) + real(2) * (s + s * square * _artanh_tail(square)))
+    return y if x == x else x
 
 
 @inlined_kernel

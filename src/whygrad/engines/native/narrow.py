@@ -1,0 +1,214 @@
+"""Networks of narrow layers on many examples in native code: examples lie side by side, in vectors' lanes.
+
+Four units are too few for a vector, and a softmax over them too short for a loop. So a piece of the batch
+is laid out by units: row j of aˡ holds what unit j says to each of the piece's examples. Then all of a step
+is long loops over examples, and a piece goes forward, back and into the gradient before the next one comes,
+while its values are in the nearest cache:
+
+    forward    zⱼ = bⱼ + Σ_k W_jk a_k          rows from rows
+    back       δ_k = f′(z_k) Σ_j W_jk δⱼ       rows from rows
+    gradient   ∂C/∂W_jk = Σ δⱼ a_k / S         rows times rows
+
+Each of the batch's blocks adds up a gradient of its own, piece by piece, and the layers then move by the
+sum over the blocks: the bits do not depend on how many threads there are.
+"""
+
+from typing import Any
+
+from whygrad.engines.native.blas import vector
+from whygrad.engines.native.compiling import ONE, ZERO, inlined_kernel, kernel, lanes_kernel
+from whygrad.engines.native.costs import output_costs, output_error
+from whygrad.engines.native.elementwise import SOFTMAX, activate, softmax_by_units, times_slope
+from whygrad.engines.native.given import Examples, Layers, Narrow, Room
+from whygrad.engines.native.memory import copy
+from whygrad.engines.native.microkernels import combine, dots
+from whygrad.functions import Array
+
+# Examples of a piece, in whole tiles of vectors.
+PIECE = 240
+
+
+@inlined_kernel
+def is_narrow(room: Room) -> bool:
+    """Tell whether there is memory for pieces that lie by units."""
+    return len(room.narrow.work) > 0
+
+
+@kernel
+def narrow_block(
+    layers: Layers, theta: Array, examples: Examples, room: Room, part: int, block: int, first: int,
+    low: int, high: int, look: bool,
+) -> None:  # fmt: skip
+    """Find costs and errors of the batch's examples from low to high, and add up the block's gradient.
+
+    With `look`, a, z and δ are written to `room.work` as well, example by example.
+    """
+    vector(room.narrow.gradients, block * len(theta), len(theta))[:] = 0
+    for start in range(low, high, PIECE):
+        count = min(PIECE, high - start)
+        _gather(layers, examples, room, part, first, start, count)
+        _forward(layers, theta, room.narrow, part, count)
+        _find_costs(layers, room, part, start, count)
+        _back(layers, theta, examples, room, part, block, start, count)
+        if look:
+            _lay_by_examples(layers, room, part, start, count)
+
+
+@kernel
+def sum_of_blocks(
+    room: Room,
+    n: int,
+    blocks: int,
+    factor: float,
+    keep: float,
+    at: int,
+    size: int,
+    g: Array,
+    to: int,
+) -> None:
+    """g[to :] ← keep g + factor times the blocks' gradients of θ[at : at + size], of n numbers each."""
+    real = type(g[0])
+    total = vector(g, to, size)
+    if keep == 0:
+        total[:] = 0
+    for block in range(blocks):
+        part = vector(room.narrow.gradients, block * n + at, size)
+        for i in range(len(part)):
+            total[i] += real(factor) * part[i]
+
+
+@kernel
+def _gather(
+    layers: Layers, examples: Examples, room: Room, part: int, first: int, start: int, count: int
+) -> None:
+    """a⁰ and y of a piece, by units."""
+    work, order = room.narrow.work[part], vector(examples.order, first + start, count)
+    for k in range(layers.sizes[0]):
+        a_k = vector(work, k * count, count)
+        for i in range(len(order)):
+            a_k[i] = examples.X[order[i], k]
+    for j in range(layers.sizes[-1]):
+        y_j = vector(room.narrow.y[part], j * count, count)
+        for i in range(len(order)):
+            y_j[i] = examples.Y[order[i], j]
+    if len(examples.weights) > 0:
+        for i in range(len(order)):
+            room.weights[start + i] = examples.weights[order[i]]
+
+
+@kernel
+def _forward(layers: Layers, theta: Array, narrow: Narrow, part: int, count: int) -> None:
+    places, work = narrow.places, narrow.work[part]
+    for l in range(1, len(layers.sizes)):
+        units, below = layers.sizes[l], layers.sizes[l - 1]
+        z, a, n = places.z[l], places.a[l], units * count
+        for j in range(units):
+            vector(work, z + j * count, count)[:] = theta[layers.b[l] + j]
+        combine(
+            1.0, theta, layers.W[l], below, ONE, work, places.a[l - 1], units, below, count, count,
+            1.0, work, z,
+        )  # fmt: skip
+        values = vector(work, a, n)
+        if a != z:
+            copy(work, z, work, a, n)
+        if layers.activations[l] == SOFTMAX:
+            softmax_by_units(
+                values, count, units, vector(narrow.largest[part], ZERO, count),
+                vector(narrow.total[part], ZERO, count), vector(narrow.scratch[part], ZERO, count),
+            )  # fmt: skip
+        else:
+            activate(layers.activations[l], values, ONE, n)
+
+
+@kernel
+def _find_costs(layers: Layers, room: Room, part: int, start: int, count: int) -> None:
+    """C_x of a piece, each the sum of what its outputs add to it."""
+    narrow, L = room.narrow, len(layers.sizes) - 1
+    work, scratch = narrow.work[part], vector(narrow.scratch[part], ZERO, count)
+    costs = vector(room.costs, start, count)
+    z, a, terms, units = (
+        narrow.places.z[L],
+        narrow.places.a[L],
+        narrow.places.delta[L],
+        layers.sizes[L],
+    )
+    costs[:] = 0
+    for j in range(units):
+        z_j, y_j = vector(work, z + j * count, count), vector(narrow.y[part], j * count, count)
+        if layers.activations[L] == SOFTMAX:  # with cross-entropy: scratch is log Σ_k exp z_k
+            for i in range(len(costs)):
+                costs[i] += float(y_j[i]) * (scratch[i] - float(z_j[i]))
+        else:
+            a_j, terms_j = vector(work, a + j * count, count), vector(work, terms, count)
+            output_costs(
+                layers.activations[L], layers.cost, z_j, a_j, y_j, count, ONE, terms_j, scratch
+            )  # fmt: skip
+            for i in range(len(costs)):
+                costs[i] += scratch[i]
+
+
+@kernel
+def _back(
+    layers: Layers, theta: Array, examples: Examples, room: Room, part: int, block: int, start: int,
+    count: int,
+) -> None:  # fmt: skip
+    """BP1 to BP4 for a piece, from the outputs down; each layer's gradient as soon as its δ is there."""
+    narrow, L = room.narrow, len(layers.sizes) - 1
+    places, work = narrow.places, narrow.work[part]
+    mine = block * len(theta)
+    outputs, n = layers.sizes[L], layers.sizes[L] * count
+    delta = vector(work, places.delta[L], n)
+    output_error(
+        layers.activations[L], layers.cost, vector(work, places.z[L], n), vector(work, places.a[L], n),
+        vector(narrow.y[part], ZERO, n), count, outputs, delta,
+    )  # fmt: skip
+    if len(examples.weights) > 0:
+        weights = vector(room.weights, start, count)
+        for j in range(outputs):
+            errors = vector(work, places.delta[L] + j * count, count)
+            for i in range(len(errors)):
+                errors[i] *= weights[i]
+    for l in range(L, 0, -1):
+        units, below = layers.sizes[l], layers.sizes[l - 1]
+        for j in range(units):
+            errors = vector(work, places.delta[l] + j * count, count)
+            narrow.gradients[mine + layers.b[l] + j] += _sum(errors)
+        dots(
+            work, places.delta[l], work, places.a[l - 1], units, below, count,
+            narrow.gradients, mine + layers.W[l], below,
+        )  # fmt: skip
+        if l > 1:
+            combine(
+                1.0, theta, layers.W[l], ONE, below, work, places.delta[l], below, units, count, count,
+                0.0, work, places.delta[l - 1],
+            )  # fmt: skip
+            size = below * count
+            times_slope(
+                layers.activations[l - 1], vector(work, places.z[l - 1], size),
+                vector(work, places.a[l - 1], size), vector(work, places.delta[l - 1], size), ONE, size,
+            )  # fmt: skip
+
+
+@kernel
+def _lay_by_examples(layers: Layers, room: Room, part: int, start: int, count: int) -> None:
+    """Write what a look at the step reads: a and δ of a piece, and z where it has a place of its own."""
+    places, work = room.narrow.places, room.narrow.work[part]
+    for l in range(len(layers.sizes)):
+        units = layers.sizes[l]
+        for i in range(count):
+            to = (start + i) * units
+            for j in range(units):
+                from_ = j * count + i
+                room.work[layers.a[l] + to + j] = work[places.a[l] + from_]
+                if l > 0:
+                    room.work[layers.delta[l] + to + j] = work[places.delta[l] + from_]
+                if layers.z[l] != layers.f[l]:
+                    room.work[layers.z[l] + to + j] = work[places.z[l] + from_]
+
+
+@lanes_kernel
+def _sum(values: Any) -> Any:
+    total = type(values[0])(0)
+    for i in range(len(values)):
+        total += values[i]
+    return total
