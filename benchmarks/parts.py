@@ -30,6 +30,11 @@ from whygrad.engines import Watch  # noqa: E402
 from whygrad.engines.native import passes  # noqa: E402
 from whygrad.engines.native.compiling import OPTIONS  # noqa: E402
 from whygrad.engines.native.layout import rule  # noqa: E402
+from whygrad.engines.native.sharing import (  # noqa: E402
+    moving_blocks,
+    units_of,
+    weights_of,
+)
 from whygrad.engines.native.updates import move  # noqa: E402
 from whygrad.engines.pools import one_thread  # noqa: E402
 from whygrad.engines.tapping import shares  # noqa: E402
@@ -68,20 +73,27 @@ def backward(times, l, layers, rule, theta, slots, examples, room, numbers, key,
 
 def descend(times, l, layers, rule, theta, slots, examples, room, numbers, key, rows, zero):
     """Add a gradient to W and b at once, so little of it that nothing changes."""
-    W, b, units = layers.W[l], layers.b[l], layers.sizes[l]
+    blocks = moving_blocks(layers, l, 1)
     for _ in range(times):
-        passes.add_gradient(
-            l, layers, examples, room, zero, zero, rows, zero, units, -1e-9, 1.0, 1.0, theta, W, b
-        )
+        for block in range(blocks):
+            low, high = units_of(layers, l, blocks, block)
+            W, _ = weights_of(layers, l, low, high)
+            passes.add_gradient(
+                l, layers, examples, room, zero, zero, rows, low, high, -1e-9, 1.0, 1.0,
+                theta, W, layers.b[l] + low,
+            )  # fmt: skip
 
 
 def gradient(times, l, layers, rule, theta, slots, examples, room, numbers, key, rows, zero):
-    b, units = layers.b[l] - layers.W[l], layers.sizes[l]
+    blocks, before = moving_blocks(layers, l, 1), layers.W[l]
     for _ in range(times):
-        passes.add_gradient(
-            l, layers, examples, room, zero, zero, rows, zero, units, 1.0, 0.0, 0.0,
-            room.gradient, zero, b,
-        )  # fmt: skip
+        for block in range(blocks):
+            low, high = units_of(layers, l, blocks, block)
+            W, _ = weights_of(layers, l, low, high)
+            passes.add_gradient(
+                l, layers, examples, room, zero, zero, rows, low, high, 1.0, 0.0, 0.0,
+                room.gradient, W - before, layers.b[l] + low - before,
+            )  # fmt: skip
 
 
 def update(times, l, layers, rule, theta, slots, examples, room, numbers, key, rows, zero):

@@ -14,7 +14,8 @@ class Layers(NamedTuple):
     they share a place. Where f′ is a function of f(z) alone, z shares it as well. `factors` says what
     multiplies the units that dropout keeps, 0 without it, and `thresholds` how often it keeps them (see
     `whygrad.masks`). `wide` marks layers that threads divide by units (see `sharing`). `stretch` is 0, or
-    how long the columns of W¹ are where zeros of the input are skipped (see `sparse`).
+    how long the columns of W¹ are where zeros of the input are skipped, and `panel` how many of their
+    numbers lie side by side at most (see `sparse`).
     """
 
     sizes: Array
@@ -31,6 +32,7 @@ class Layers(NamedTuple):
     thresholds: Array
     wide: Array
     stretch: int
+    panel: int
 
 
 class Examples(NamedTuple):
@@ -69,10 +71,10 @@ class Room(NamedTuple):
     """Memory for one batch, used anew in every step.
 
     `work` holds z, a and δ of every layer; y, weights and costs those of the examples. `gradient` has room
-    for one layer's gradient, or for all of it where blocks of layers move or where it is clipped. `row`
-    has a row for each thread, as long as the widest layer, or as a stretch of W¹; `panel` one with room for
-    the parts of matrices that products copy. `penalty` is one number. `narrow` is used in place of most of
-    this where the network is narrow.
+    for one layer's gradient, or for all of it where blocks of layers move or where it is clipped. `row` has
+    a row for each thread, as long as the widest layer, or as a stretch of W¹, `cursors` one with a number
+    for each example, and `panel` one with room for the parts of matrices that products copy. `penalty` is
+    one number. `narrow` is used in place of most of this where the network is narrow.
     """
 
     work: Array
@@ -81,6 +83,7 @@ class Room(NamedTuple):
     costs: Array
     gradient: Array
     row: Array
+    cursors: Array
     panel: Array
     penalty: Array
     narrow: Narrow

@@ -6,6 +6,7 @@ products of small matrices take half as long again without.
 """
 
 import math
+from collections.abc import Iterator
 from itertools import accumulate
 from typing import Any
 
@@ -57,7 +58,7 @@ class Layout:
         self.sizes = net.sizes
         skip = is_sparse(data.X) or skips_zeros(data.X, net.sizes[1])
         stretch = sparse.width(net.sizes[1], dtype) if skip else 0
-        self.layers = layers(net, batch_size, stretch, drops)
+        self.layers = layers(net, batch_size, stretch, sparse.panel(dtype), drops)
         self.rows = sparse.compress(data.X) if skip else _no_rows(dtype)
         X = np.empty((0, net.sizes[0]), dtype) if is_sparse(data.X) else data.X
         self.X, self.Y = read_only(X), read_only(data.Y)
@@ -111,17 +112,30 @@ class Layout:
         return int(self.layers.b[-1]) + self.sizes[-1]
 
     def _to_columns(self, flat: Array, inner: Array) -> None:
-        inputs, units, stretch = self.sizes[0], self.sizes[1], self.layers.stretch
-        columns = inner[: inputs * stretch].reshape(inputs, stretch)
-        columns[:, :units] = flat[: units * inputs].reshape(units, inputs).T
-        inner[inputs * stretch :] = flat[units * inputs :]
+        for rows, columns in self._panels(flat, inner):
+            columns[...] = rows.T
+        start, end = self._ends_of_W1()
+        inner[end:] = flat[start:]
 
     def to_rows(self, inner: Array, flat: Array) -> None:
         """Copy a vector in the loop's order, such as a gradient, into the order of `Parameters.flat`."""
-        inputs, units, stretch = self.sizes[0], self.sizes[1], self.layers.stretch
-        columns = inner[: inputs * stretch].reshape(inputs, stretch)
-        flat[: units * inputs].reshape(units, inputs)[...] = columns[:, :units].T
-        flat[units * inputs :] = inner[inputs * stretch :]
+        for rows, columns in self._panels(flat, inner):
+            rows[...] = columns.T
+        start, end = self._ends_of_W1()
+        flat[start:] = inner[end:]
+
+    def _panels(self, flat: Array, inner: Array) -> Iterator[tuple[Array, Array]]:
+        """Give the units of each of W¹'s panels, as rows of the one vector and as columns of the other."""
+        inputs, units, stretch, panel = (*self.sizes[:2], self.layers.stretch, self.layers.panel)
+        W = flat[: units * inputs].reshape(units, inputs)
+        for start in range(0, units, panel):
+            wide, count = min(panel, stretch - start), min(panel, units - start)
+            columns = inner[start * inputs : (start + wide) * inputs].reshape(inputs, wide)
+            yield W[start : start + count], columns[:, :count]
+
+    def _ends_of_W1(self) -> tuple[int, int]:
+        """Give where W¹ ends in the order of `Parameters.flat`, and in the loop's."""
+        return self.sizes[1] * self.sizes[0], self.layers.stretch * self.sizes[0]
 
 
 def blocks(net: Network, rows: int) -> int:
@@ -169,7 +183,7 @@ def layout_key(
     return (net, batch_size, dtype, *ids, drops and net.drops, whole)
 
 
-def layers(net: Network, batch_size: int, stretch: int, drops: bool = True) -> Layers:
+def layers(net: Network, batch_size: int, stretch: int, panel: int, drops: bool = True) -> Layers:
     """Describe a network by numbers."""
     sizes, L = net.sizes, net.L
     rates = [0.0, *(layer.dropout * drops for layer in net.layers)]
@@ -199,9 +213,11 @@ def layers(net: Network, batch_size: int, stretch: int, drops: bool = True) -> L
     cost = COST_CODES[net.C.name]
     places = (at_W, at_b, at_z, at_f, at_a, at_mask, at_delta)
     by_units = np.array(wide(net, batch_size))
-    if stretch or blocks(net, batch_size) == 1:
-        by_units[: 2 if stretch else L] = False
-    return Layers(n_l, f_l, cost, *places, factors, thresholds, by_units, stretch)
+    if stretch:
+        by_units[1] = stretch > panel
+    if blocks(net, batch_size) == 1:
+        by_units[:] = False
+    return Layers(n_l, f_l, cost, *places, factors, thresholds, by_units, stretch, panel)
 
 
 def rule(optimizer: Optimizer) -> Rule:
@@ -275,6 +291,7 @@ def _room(
         costs=np.zeros(batch_size),
         gradient=aligned_zeros(max(gradient, int((ends - layers.W[1:]).max())), dtype),
         row=aligned_zeros(blocks * width, dtype).reshape(blocks, width),
+        cursors=np.zeros((blocks, batch_size if layers.stretch else 0), np.int64),
         panel=aligned_zeros(blocks * panel, dtype).reshape(blocks, panel),
         penalty=np.zeros(1),
         narrow=narrow,
@@ -283,7 +300,7 @@ def _room(
 
 def _narrow(net: Network, dtype: str, size: int, blocks: int) -> Narrow:
     """Give the memory for so many blocks of a narrow network with `size` parameters."""
-    places = layers(net, PIECE, 0, False)
+    places = layers(net, PIECE, 0, 1, False)
     work = int(places.delta[-1]) + _whole_lines(PIECE * net.sizes[-1])
     return Narrow(
         places=places,

@@ -19,6 +19,9 @@ from whygrad.engines.native.memory import copy, prefetch
 from whygrad.engines.native.updates import penalty_cost
 from whygrad.functions import Array
 
+# Of a panel of W¹, as much moves at a time as fits the nearest cache, where there are many examples.
+_NEAR, _MANY, _AHEAD = 40960, 24, 12
+
 
 @kernel
 def total_weight(examples: Examples, first: int, rows: int) -> float:
@@ -47,7 +50,7 @@ def gather(
             prefetch(examples.Y, following * outputs, outputs)
             if layers.stretch == 0:
                 prefetch(examples.X, following * inputs, inputs)
-            else:
+            elif rows < _MANY:
                 sparse.prefetch_row(examples.rows, following)
         if len(examples.weights) > 0:
             room.weights[i] = examples.weights[example]
@@ -78,13 +81,7 @@ def forward_layer(
     begin = low * units + left
     z, f, a = layers.z[l] + begin, layers.f[l] + begin, layers.a[l] + begin
     if l == 1 and layers.stretch > 0:
-        row = room.row[part]
-        for i in range(rows):
-            row[:] = 0
-            copy(theta, layers.b[l], row, ZERO, units)
-            example = examples.order[first + low + i]
-            sparse.read_row(examples.rows, example, row, theta, layers.W[l], layers.stretch)
-            copy(row, ZERO, work, z + i * units, units)
+        _forward_sparse(layers, theta, examples, room, first + low, rows, left, right, z, part)
     else:
         for i in range(rows):
             copy(theta, b, work, z + i * units, count)
@@ -106,6 +103,40 @@ def forward_layer(
                 layers.thresholds[l], layers.factors[l], mask,
             )  # fmt: skip
             multiply(vector(work, a_i, size), mask, size)
+
+
+@kernel
+def _forward_sparse(
+    layers: Layers,
+    theta: Array,
+    examples: Examples,
+    room: Room,
+    first: int,
+    rows: int,
+    left: int,
+    right: int,
+    z: int,
+    part: int,
+) -> None:
+    """z¹ of the examples from `first` on, for units from left to right, which begin and end with panels."""
+    row, units, inputs = room.row[part], layers.sizes[1], layers.sizes[0]
+    ahead = len(room.costs) >= _MANY
+    for start in range(left, right, layers.panel):
+        count, width = min(layers.panel, right - start), panel_width(layers, start)
+        W = layers.W[1] + start * inputs
+        for i in range(rows):
+            row[:width] = 0
+            copy(theta, layers.b[1] + start, row, ZERO, count)
+            sparse.read_row(examples.rows, examples.order[first + i], row, theta, W, width)
+            if ahead and start == left and first + i + _AHEAD < len(examples.order):
+                sparse.prefetch_row(examples.rows, examples.order[first + i + _AHEAD])
+            copy(row, ZERO, room.work, z + i * units + start - left, count)
+
+
+@kernel
+def panel_width(layers: Layers, unit: int) -> int:
+    """Give the width of the panel of W¹ that begins with a unit."""
+    return min(layers.panel, layers.stretch - unit)
 
 
 @kernel
@@ -214,18 +245,10 @@ def add_gradient(
     units, below, row = layers.sizes[l], layers.sizes[l - 1], room.row[part]
     delta = layers.delta[l] + low
     if l == 1 and layers.stretch > 0:
-        columns = vector(target, W, below * layers.stretch)
-        if keep_W == 0:
-            columns[:] = 0
-        elif keep_W != 1:
-            for k in range(len(columns)):
-                columns[k] *= real(keep_W)
-        row[:] = 0
-        for i in range(rows):
-            for j in range(units):
-                row[j] = real(scale) * room.work[delta + i * units + j]
-            example = examples.order[first + i]
-            sparse.add_row(examples.rows, example, row, target, W, layers.stretch)
+        _add_gradient_sparse(
+            layers, examples, room, part, first, rows, delta, high - low, panel_width(layers, low),
+            scale, keep_W, target, W,
+        )  # fmt: skip
     else:
         products.into_weights(
             scale, room.work, delta, units, room.work, layers.a[l - 1],
@@ -239,3 +262,52 @@ def add_gradient(
             sums[j] += errors[j]
     for j in range(len(sums)):
         biases[j] = real(scale) * sums[j] + (real(keep_b) * biases[j] if keep_b != 0 else real(0))
+
+
+@kernel
+def _add_gradient_sparse(
+    layers: Layers,
+    examples: Examples,
+    room: Room,
+    part: int,
+    first: int,
+    rows: int,
+    delta: int,
+    count: int,
+    width: int,
+    scale: float,
+    keep: float,
+    target: Array,
+    W: int,
+) -> None:
+    """BP4 for `count` units of the first layer, whose δ begin at `delta`: those of a panel of W¹."""
+    real = type(target[0])
+    inputs, units, row, cursors = (
+        layers.sizes[0],
+        layers.sizes[1],
+        room.row[part],
+        room.cursors[part],
+    )
+    starts = examples.rows.starts
+    deep = inputs if rows < _MANY else max(1, _NEAR // (width * target.itemsize))
+    row[:width] = 0
+    for i in range(rows):
+        cursors[i] = starts[examples.order[first + i]]
+    for k in range(0, inputs, deep):
+        stop = min(inputs, k + deep)
+        piece = vector(target, W + k * width, (stop - k) * width)
+        if keep == 0:
+            piece[:] = 0
+        elif keep != 1:
+            for n in range(len(piece)):
+                piece[n] *= real(keep)
+        for i in range(rows):
+            begin, end = cursors[i], starts[examples.order[first + i] + 1]
+            if stop < inputs:
+                end = sparse.until_column(examples.rows, begin, end, stop)
+            if begin < end:
+                errors = vector(room.work, delta + i * units, count)
+                for j in range(len(errors)):
+                    row[j] = real(scale) * errors[j]
+                sparse.add_numbers(examples.rows, begin, end, row, target, W, width)
+                cursors[i] = end

@@ -16,6 +16,7 @@ from whygrad.engines.native.passes import (
     find_error,
     forward_layer,
     gather,
+    panel_width,
 )
 from whygrad.engines.native.threads import begin, meet
 from whygrad.functions import Array
@@ -72,16 +73,29 @@ def forward_and_back(
 @kernel
 def _share(layers: Layers, l: int, rows: int, blocks: int, block: int) -> tuple[int, int, int, int]:
     """Give examples and units of a block of layer l: low, high, left, right."""
-    units = layers.sizes[l]
     if layers.wide[l]:
-        return 0, rows, begin(units, blocks, block), begin(units, blocks, block + 1)
-    return begin(rows, blocks, block), begin(rows, blocks, block + 1), 0, units
+        left, right = units_of(layers, l, blocks, block)
+        return 0, rows, left, right
+    return begin(rows, blocks, block), begin(rows, blocks, block + 1), 0, layers.sizes[l]
+
+
+@kernel
+def units_of(layers: Layers, l: int, blocks: int, block: int) -> tuple[int, int]:
+    """Give the first unit of a block of layer l, and the last: of a panel, if W¹ lies in such."""
+    units = layers.sizes[l]
+    if l == 1 and layers.stretch > 0:
+        panels = -(-moving_blocks(layers, l, blocks) // blocks)
+        wide = panels * layers.panel
+        return min(units, block * wide), min(units, (block + 1) * wide)
+    return begin(units, blocks, block), begin(units, blocks, block + 1)
 
 
 @kernel
 def moving_blocks(layers: Layers, l: int, blocks: int) -> int:
-    """Give the number of blocks that layer l moves in: 1 for small layers, and for stretches of W¹."""
-    if (l == 1 and layers.stretch > 0) or layers.sizes[l] * layers.sizes[l - 1] < _WHOLE:
+    """Give the number of blocks that layer l moves in: 1 for small layers, and that of W¹'s panels."""
+    if l == 1 and layers.stretch > 0:
+        return -(-layers.sizes[l] // layers.panel)
+    if layers.sizes[l] * layers.sizes[l - 1] < _WHOLE:
         return 1
     return min(blocks, layers.sizes[l])
 
@@ -97,5 +111,5 @@ def weights_of(layers: Layers, l: int, low: int, high: int) -> tuple[int, int]:
     """Give where in θ the weights to the units from low to high of layer l begin, and how many they are."""
     below = layers.sizes[l - 1]
     if l == 1 and layers.stretch > 0:
-        return layers.W[l], below * layers.stretch
+        return layers.W[l] + low * below, below * panel_width(layers, low)
     return layers.W[l] + low * below, (high - low) * below

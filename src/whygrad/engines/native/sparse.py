@@ -1,13 +1,15 @@
 """The first layer in native code where many inputs are zero: only the others are multiplied.
 
 MNIST's images are 81 % zeros. The examples are kept as compressed rows (where the numbers that are not
-zero stand, and what they are), and W¹ is kept with its columns side by side, as wide as whole vectors:
-what input k says to all units is one short stretch of memory.
+zero stand, and what they are), and W¹ is kept in panels a few whole vectors wide, with their columns side
+by side: what input k says to the units of a panel is one short stretch of memory.
 
-    forward   zⱼ = Σ_k x_k W_jk             a stretch is read for each x_k
-    update    W_jk ← W_jk + (α δⱼ) x_k      and moved
+    forward    zⱼ = Σ_k x_k W_jk             a stretch is read for each x_k
+    update     W_jk ← W_jk + (α δⱼ) x_k      and moved
 
-The sums are those of the dense product without the terms that are zero.
+Threads have panels of their own. A large batch moves a panel in pieces, a few inputs at a time, which stay
+in the nearest cache while all examples add to them. The sums are those of the dense product without the
+terms that are zero.
 """
 
 from typing import Any, NamedTuple
@@ -19,7 +21,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from whygrad.arrays import is_sparse
-from whygrad.engines.native.compiling import cached_kernel, kernel
+from whygrad.engines.native.compiling import ZERO, cached_kernel, kernel
 from whygrad.engines.native.memory import prefetch, read_only
 from whygrad.engines.native.vectors import VECTOR_BYTES, Vectors, data
 from whygrad.functions import Array
@@ -39,8 +41,14 @@ def width(units: int, dtype: Any) -> int:
     return -(-units // lanes) * lanes
 
 
+def panel(dtype: Any) -> int:
+    """Give the width of all panels but the last."""
+    return PANEL * VECTOR_BYTES // np.dtype(dtype).itemsize
+
+
 # Up to so many columns their numbers take 16 bits, beyond 32, for which the loop is compiled anew.
 NARROW = 2**16
+PANEL = 4  # vectors that a panel is wide
 CHAINS = 2  # sums that are added to in turn: an addition takes several cycles
 
 
@@ -162,40 +170,47 @@ def _tile(vectors_wide: int, update: bool) -> Any:
     return tile
 
 
-_read_8, _read_2, _read_1 = (_tile(wide, update=False) for wide in (8, 2, 1))
-_add_8, _add_2, _add_1 = (_tile(wide, update=True) for wide in (8, 2, 1))
+_read_4, _read_3, _read_2, _read_1 = (_tile(wide, update=False) for wide in (4, 3, 2, 1))
+_add_4, _add_3, _add_2, _add_1 = (_tile(wide, update=True) for wide in (4, 3, 2, 1))
 
 
 @kernel
-def read_row(rows: Rows, i: int, sums: Array, W: Array, W_start: int, W_width: int) -> None:
-    """sums ← sums + Σ_k x_k W_k over the numbers x_k of row i that are not zero."""
+def read_row(rows: Rows, i: int, sums: Array, W: Array, W_start: int, width: int) -> None:
+    """sums ← sums + Σ_k x_k W_k over the numbers x_k of row i that are not zero, for a panel of W."""
     first, last = rows.starts[i], rows.starts[i + 1]
     lanes = VECTOR_BYTES // W.itemsize
-    j = 0
-    while W_width - j >= 8 * lanes:
-        _read_8(rows.columns, rows.values, first, last, sums, j, W, W_start + j, W_width)
-        j += 8 * lanes
-    while W_width - j >= 2 * lanes:
-        _read_2(rows.columns, rows.values, first, last, sums, j, W, W_start + j, W_width)
-        j += 2 * lanes
-    if j < W_width:
-        _read_1(rows.columns, rows.values, first, last, sums, j, W, W_start + j, W_width)
+    if width == 4 * lanes:
+        _read_4(rows.columns, rows.values, first, last, sums, ZERO, W, W_start, width)
+    elif width == 3 * lanes:
+        _read_3(rows.columns, rows.values, first, last, sums, ZERO, W, W_start, width)
+    elif width == 2 * lanes:
+        _read_2(rows.columns, rows.values, first, last, sums, ZERO, W, W_start, width)
+    else:
+        _read_1(rows.columns, rows.values, first, last, sums, ZERO, W, W_start, width)
 
 
 @kernel
-def add_row(rows: Rows, i: int, factors: Array, W: Array, W_start: int, W_width: int) -> None:
-    """W_k ← W_k + x_k factors for the numbers x_k of row i that are not zero."""
-    first, last = rows.starts[i], rows.starts[i + 1]
+def add_numbers(
+    rows: Rows, first: int, last: int, factors: Array, W: Array, W_start: int, width: int
+) -> None:
+    """W_k ← W_k + x_k factors for the numbers x_k from `first` to `last` of all rows', for a panel of W."""
     lanes = VECTOR_BYTES // W.itemsize
-    j = 0
-    while W_width - j >= 8 * lanes:
-        _add_8(rows.columns, rows.values, first, last, factors, j, W, W_start + j, W_width)
-        j += 8 * lanes
-    while W_width - j >= 2 * lanes:
-        _add_2(rows.columns, rows.values, first, last, factors, j, W, W_start + j, W_width)
-        j += 2 * lanes
-    if j < W_width:
-        _add_1(rows.columns, rows.values, first, last, factors, j, W, W_start + j, W_width)
+    if width == 4 * lanes:
+        _add_4(rows.columns, rows.values, first, last, factors, ZERO, W, W_start, width)
+    elif width == 3 * lanes:
+        _add_3(rows.columns, rows.values, first, last, factors, ZERO, W, W_start, width)
+    elif width == 2 * lanes:
+        _add_2(rows.columns, rows.values, first, last, factors, ZERO, W, W_start, width)
+    else:
+        _add_1(rows.columns, rows.values, first, last, factors, ZERO, W, W_start, width)
+
+
+@kernel
+def until_column(rows: Rows, first: int, last: int, column: int) -> int:
+    """Give the first number from `first` on that does not stand before a column, or `last`."""
+    while first < last and rows.columns[first] < column:
+        first += 1
+    return first
 
 
 @kernel

@@ -29,7 +29,13 @@ from whygrad.engines.native.passes import (
     penalty_of,
     total_weight,
 )
-from whygrad.engines.native.sharing import forward_and_back, moved_by, moving_blocks, weights_of
+from whygrad.engines.native.sharing import (
+    forward_and_back,
+    moved_by,
+    moving_blocks,
+    units_of,
+    weights_of,
+)
 from whygrad.engines.native.threads import begin, claim, meet
 from whygrad.engines.native.updates import (
     SGD,
@@ -121,7 +127,7 @@ def run_steps(
         meeting += 1
         meet(team.arrivals, team.parts, meeting)
         if looking:
-            look_after(watching, layers, theta, slots, team.part, i, step + i)
+            look_after(watching, layers, theta, slots, team, i, step + i)
     restore(before)
     return taken
 
@@ -145,11 +151,11 @@ def _move(
 ) -> None:
     """Take the step of this part's share of the layers; where the gradient is clipped, only find it."""
     for l in range(1, len(layers.sizes)):
-        units, blocks = layers.sizes[l], moving_blocks(layers, l, team.blocks)
+        blocks = moving_blocks(layers, l, team.blocks)
         for block in range(blocks):
             if moved_by(l, block, blocks, team.parts) != team.part:
                 continue
-            low, high = begin(units, blocks, block), begin(units, blocks, block + 1)
+            low, high = units_of(layers, l, blocks, block)
             W, size = weights_of(layers, l, low, high)
             b, stop = layers.b[l] + low, layers.b[l] + high
             if rule.code == SGD and l1 == 0 and not clips and not is_narrow(room):
@@ -213,10 +219,14 @@ def cost_and_gradient(
         )  # fmt: skip
         cost += mean_cost(room, rows, S)
         for l in range(1, len(layers.sizes)):
-            W, b, units = layers.W[l], layers.b[l], layers.sizes[l]
-            add_gradient(
-                l, layers, examples, room, low, first, rows, low, units, 1 / S, 1.0, 1.0, gradient, W, b
-            )  # fmt: skip
+            blocks = moving_blocks(layers, l, ONE)
+            for block in range(blocks):
+                left, right = units_of(layers, l, blocks, block)
+                W, _ = weights_of(layers, l, left, right)
+                add_gradient(
+                    l, layers, examples, room, low, first, rows, left, right,
+                    1 / S, 1.0, 1.0, gradient, W, layers.b[l] + left,
+                )  # fmt: skip
     for l in range(1, len(layers.sizes)):
         W, b = layers.W[l], layers.b[l]
         add_penalty(theta, gradient, W, W, b, l1, l2)

@@ -24,9 +24,8 @@ from whygrad.engines.native.compiling import (
 from whygrad.engines.native.elementwise import times_slope
 from whygrad.engines.native.given import Examples, Layers, Room, Team
 from whygrad.engines.native.memory import copy
-from whygrad.engines.native.passes import add_gradient
-from whygrad.engines.native.sharing import moved_by, moving_blocks, weights_of
-from whygrad.engines.native.threads import begin
+from whygrad.engines.native.passes import add_gradient, panel_width
+from whygrad.engines.native.sharing import moved_by, moving_blocks, units_of, weights_of
 from whygrad.engines.native.updates import add_penalty
 from whygrad.engines.watching import FADED
 from whygrad.functions import Array
@@ -111,7 +110,7 @@ def look_between(
         for block in range(blocks):
             if moved_by(l, block, blocks, team.parts) != team.part:
                 continue
-            low, high = begin(units, blocks, block), begin(units, blocks, block + 1)
+            low, high = units_of(layers, l, blocks, block)
             W, size = weights_of(layers, l, low, high)
             b, biases = layers.b[l] + low, high - low
             add_gradient(
@@ -134,10 +133,10 @@ def look_between(
 
 @merged_kernel
 def look_after(
-    watching: Watching, layers: Layers, theta: Array, slots: Array, part: int, i: int, step: int
+    watching: Watching, layers: Layers, theta: Array, slots: Array, team: Team, i: int, step: int
 ) -> None:
     """Keep the optimizer's slots as they are after a step, and measure the step."""
-    if part != 0:
+    if team.part != 0:
         return
     for tap in range(len(watching.taps)):
         place = watching.taps[tap]
@@ -152,7 +151,7 @@ def look_after(
         found = watching.statistics[step // watching.every - watching.row, l - 1]
         before = vector(watching.theta, W, n)
         squares = 0.0
-        for block in range(moving_blocks(layers, l, watching.squares.shape[1])):
+        for block in range(moving_blocks(layers, l, team.blocks)):
             squares += watching.squares[l, block]
         found[0] = math.sqrt(_sum_of_squares(before))
         found[1] = math.sqrt(squares)
@@ -172,8 +171,10 @@ def _copy_weights(
     for j in range(place[TO], place[TO_END]):
         row = vector(target, at, wide)
         if l == 1 and layers.stretch > 0:
+            start = j - j % layers.panel
+            width = panel_width(layers, start)
             for k in range(weights):
-                row[k] = flat[layers.W[l] + (first + k) * layers.stretch + j]
+                row[k] = flat[layers.W[l] + start * below + (first + k) * width + j - start]
         else:
             source_row = vector(source, start + layers.W[l] + j * below + first, max(weights, 0))
             for k in range(weights):
