@@ -256,7 +256,7 @@ def test_narrow_networks_lie_by_units_and_others_by_examples(monkeypatch):
 
     def narrow(rows, units=(9, 7), cost="cross_entropy", **options):
         net = network(cost, units=units, **options)
-        return len(layout.Layout(net, rows, "float32", data, True, False).room.narrow.work) > 0
+        return len(layout.Layout(net, rows, "float32", data, True, False).narrow.work) > 0
 
     assert narrow(300) and not narrow(20)
     assert not narrow(300, units=(96, 700))

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.engines.native.compiling import cached_kernel, kernel
+from whygrad.engines.native.compiling import kernel
 from whygrad.engines.native.elementwise import IDENTITY, SIGMOID, SOFTMAX, times_slope
 from whygrad.engines.native.transcendental import by_type, exp, log1p_unit
 from whygrad.functions import HUBER_THRESHOLD, Array
@@ -32,7 +32,7 @@ _tiny = by_type(float(np.finfo(np.float64).tiny), float(np.finfo(np.float32).tin
 _below_one = by_type(1 - 2.0**-53, 1 - 2.0**-24)
 
 
-@cached_kernel
+@kernel
 def output_costs(
     activation: int, cost: int, z: Array, a: Array, y: Array, rows: int, units: int, terms: Array,
     costs: Array,
@@ -63,7 +63,7 @@ def output_costs(
             costs[row] = total
 
 
-@cached_kernel
+@kernel
 def output_error(
     activation: int, cost: int, z: Array, a: Array, y: Array, rows: int, units: int, delta: Array
 ) -> None:

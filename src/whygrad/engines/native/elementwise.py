@@ -9,7 +9,7 @@ a alone where f'(z) is a function of it, z for the members of SLOPE_NEEDS_Z.
 from typing import Any
 
 from whygrad.engines.native.blas import vector
-from whygrad.engines.native.compiling import cached_kernel, inlined_kernel, kernel
+from whygrad.engines.native.compiling import inlined_kernel, kernel
 from whygrad.engines.native.transcendental import (
     exp,
     expm1_negative,
@@ -41,7 +41,7 @@ ACTIVATION_CODES = {
 SLOPE_NEEDS_Z = frozenset({GELU, SILU})
 
 
-@cached_kernel
+@kernel
 def activate(code: int, a: Array, rows: int, units: int) -> None:
     """a <- f(a) for the first rows * units numbers of a, which hold z on entry."""
     n = rows * units
@@ -69,7 +69,7 @@ def activate(code: int, a: Array, rows: int, units: int) -> None:
         _softmax(a, rows, units)
 
 
-@cached_kernel
+@kernel
 def times_slope(code: int, z: Array, a: Array, delta: Array, rows: int, units: int) -> None:
     """delta <- delta * f'(z), from dC/da to dC/dz; for softmax with the whole Jacobian.
 

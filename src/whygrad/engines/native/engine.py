@@ -77,18 +77,26 @@ class NativeEngine:
             parts = 1 if alone else min(own_cores(), layout.blocks)
             arrivals, claims = np.zeros(1, np.int64), np.zeros(1, np.int64)
             network = (layout.layers, *self._rules(plan))
-            memory = (
-                theta,
-                slots,
-                layout.examples(plan.order(state.epoch), *shares(data, watch)),
-                layout.room,
-            )
+            examples = layout.examples(plan.order(state.epoch), *shares(data, watch))
+            room, narrow = layout.room, layout.narrow
             watching = recording(plan, watch, layout, state.step, len(numbers), len(slots))
             where = (plan.batch_size, state.place, np.uint64(plan.seed % WORD), state.step)
 
             def work(part: int, numbers: Array = numbers) -> int:
                 team = Team(layout.blocks, parts, part, arrivals, claims)
-                taken: int = run_steps(*network, *memory, team, *where, numbers, costs, watching)
+                taken: int = run_steps(
+                    *network,
+                    theta,
+                    slots,
+                    examples,
+                    room,
+                    narrow,
+                    team,
+                    *where,
+                    numbers,
+                    costs,
+                    watching,
+                )
                 return taken
 
             if parts > 1 and not compiled:
@@ -139,6 +147,7 @@ class NativeEngine:
                     inner,
                     layout.examples(np.arange(n, dtype=np.int32), data.weights, data.weights),
                     layout.room,
+                    layout.narrow,
                     Team(1, 1, 0, np.zeros(1, np.int64), np.zeros(1, np.int64)),
                     block,
                     gradient,

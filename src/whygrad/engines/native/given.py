@@ -74,7 +74,7 @@ class Room(NamedTuple):
     for one layer's gradient, or for all of it where blocks of layers move or where it is clipped. `row` has
     a row for each thread, as long as the widest layer, or as a stretch of W¹, `cursors` one with a number
     for each example, and `panel` one with room for the parts of matrices that products copy. `penalty` is
-    one number. `narrow` is used in place of most of this where the network is narrow.
+    one number.
     """
 
     work: Array
@@ -86,7 +86,6 @@ class Room(NamedTuple):
     cursors: Array
     panel: Array
     penalty: Array
-    narrow: Narrow
 
 
 class Team(NamedTuple):

@@ -65,10 +65,8 @@ class Layout:
         self.blocks = blocks(net, batch_size)
         whole = whole or self.blocks > 1
         is_narrow = not skip and narrow(net, batch_size, drops)
-        self.room = _room(
-            self.layers, batch_size, dtype, self.size if whole else 0, self.blocks,
-            _narrow(net, dtype, self.size, self.blocks if is_narrow else 0),
-        )  # fmt: skip
+        self.room = _room(self.layers, batch_size, dtype, self.size if whole else 0, self.blocks)
+        self.narrow = _narrow(net, dtype, self.size, self.blocks if is_narrow else 0)
         self.unwatched: Watching | None = None  # what a run is given that nobody watches
         self.inner: list[Array] = []  # memory for parameters and slots in the loop's order
 
@@ -275,9 +273,7 @@ def aligned_zeros(size: int, dtype: Any) -> Array:
     return memory[start : start + size * dtype.itemsize].view(dtype)
 
 
-def _room(
-    layers: Layers, batch_size: int, dtype: str, gradient: int, blocks: int, narrow: Narrow
-) -> Room:
+def _room(layers: Layers, batch_size: int, dtype: str, gradient: int, blocks: int) -> Room:
     """Give the memory for a batch, with room for so many numbers of the gradient, or for any layer's."""
     L, outputs = len(layers.sizes) - 1, int(layers.sizes[-1])
     ends = layers.b[1:] + layers.sizes[1:]
@@ -294,7 +290,6 @@ def _room(
         cursors=np.zeros((blocks, batch_size if layers.stretch else 0), np.int64),
         panel=aligned_zeros(blocks * panel, dtype).reshape(blocks, panel),
         penalty=np.zeros(1),
-        narrow=narrow,
     )
 
 

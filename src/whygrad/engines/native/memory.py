@@ -31,6 +31,14 @@ def copy(source: Array, source_start: int, target: Array, target_start: int, siz
 
 
 @kernel
+def fill(target: Array, start: int, size: int, value: Any) -> None:
+    """target[start : start + size] ← value, for a flat target; slices take Numba far longer to compile."""
+    number = type(target[0])(value)
+    for i in range(size):
+        target[start + i] = number
+
+
+@kernel
 def prefetch(source: Array, start: int, size: int) -> None:
     """Ask for `size` numbers of source from `start` on, counted row by row, without waiting for them."""
     for k in range(start, start + size, LINE // source.itemsize):

@@ -20,7 +20,7 @@ from whygrad.engines.native.compiling import ONE, ZERO, inlined_kernel, kernel, 
 from whygrad.engines.native.costs import output_costs, output_error
 from whygrad.engines.native.elementwise import SOFTMAX, activate, softmax_by_units, times_slope
 from whygrad.engines.native.given import Examples, Layers, Narrow, Room
-from whygrad.engines.native.memory import copy
+from whygrad.engines.native.memory import copy, fill
 from whygrad.engines.native.microkernels import combine, dots
 from whygrad.functions import Array
 
@@ -29,66 +29,56 @@ PIECE = 240
 
 
 @inlined_kernel
-def is_narrow(room: Room) -> bool:
+def is_narrow(narrow: Narrow) -> bool:
     """Tell whether there is memory for pieces that lie by units."""
-    return len(room.narrow.work) > 0
+    return len(narrow.work) > 0
 
 
 @kernel
 def narrow_block(
-    layers: Layers, theta: Array, examples: Examples, room: Room, part: int, block: int, first: int,
-    low: int, high: int, look: bool,
+    layers: Layers, theta: Array, examples: Examples, room: Room, narrow: Narrow, part: int, block: int,
+    first: int, low: int, high: int, look: bool,
 ) -> None:  # fmt: skip
     """Find costs and errors of the batch's examples from low to high, and add up the block's gradient.
 
     With `look`, a, z and δ are written to `room.work` as well, example by example.
     """
-    vector(room.narrow.gradients, block * len(theta), len(theta))[:] = 0
+    fill(narrow.gradients, block * len(theta), len(theta), 0.0)
     for start in range(low, high, PIECE):
         count = min(PIECE, high - start)
-        _gather(layers, examples, room, part, first, start, count)
-        _forward(layers, theta, room.narrow, part, count)
-        _find_costs(layers, room, part, start, count)
-        _back(layers, theta, examples, room, part, block, start, count)
+        _gather(layers, examples, room, narrow, part, first, start, count)
+        _forward(layers, theta, narrow, part, count)
+        _find_costs(layers, room, narrow, part, start, count)
+        _back(layers, theta, examples, room, narrow, part, block, start, count)
         if look:
-            _lay_by_examples(layers, room, part, start, count)
+            _lay_by_examples(layers, room, narrow, part, start, count)
 
 
 @kernel
 def sum_of_blocks(
-    room: Room,
-    n: int,
-    blocks: int,
-    factor: float,
-    keep: float,
-    at: int,
-    size: int,
-    g: Array,
-    to: int,
+    narrow: Narrow, n: int, blocks: int, factor: float, at: int, size: int, g: Array, to: int
 ) -> None:
-    """g[to :] ← keep g + factor times the blocks' gradients of θ[at : at + size], of n numbers each."""
-    real = type(g[0])
-    total = vector(g, to, size)
-    if keep == 0:
-        total[:] = 0
+    """g[to :] ← g + factor times the blocks' gradients of θ[at : at + size], of n numbers each."""
+    total, scale = vector(g, to, size), type(g[0])(factor)
     for block in range(blocks):
-        part = vector(room.narrow.gradients, block * n + at, size)
+        part = vector(narrow.gradients, block * n + at, size)
         for i in range(len(part)):
-            total[i] += real(factor) * part[i]
+            total[i] += scale * part[i]
 
 
 @kernel
 def _gather(
-    layers: Layers, examples: Examples, room: Room, part: int, first: int, start: int, count: int
-) -> None:
+    layers: Layers, examples: Examples, room: Room, narrow: Narrow, part: int, first: int, start: int,
+    count: int,
+) -> None:  # fmt: skip
     """a⁰ and y of a piece, by units."""
-    work, order = room.narrow.work[part], vector(examples.order, first + start, count)
+    work, order = narrow.work[part], vector(examples.order, first + start, count)
     for k in range(layers.sizes[0]):
         a_k = vector(work, k * count, count)
         for i in range(len(order)):
             a_k[i] = examples.X[order[i], k]
     for j in range(layers.sizes[-1]):
-        y_j = vector(room.narrow.y[part], j * count, count)
+        y_j = vector(narrow.y[part], j * count, count)
         for i in range(len(order)):
             y_j[i] = examples.Y[order[i], j]
     if len(examples.weights) > 0:
@@ -103,7 +93,7 @@ def _forward(layers: Layers, theta: Array, narrow: Narrow, part: int, count: int
         units, below = layers.sizes[l], layers.sizes[l - 1]
         z, a, n = places.z[l], places.a[l], units * count
         for j in range(units):
-            vector(work, z + j * count, count)[:] = theta[layers.b[l] + j]
+            fill(work, z + j * count, count, theta[layers.b[l] + j])
         combine(
             1.0, theta, layers.W[l], below, ONE, work, places.a[l - 1], units, below, count, count,
             1.0, work, z,
@@ -121,9 +111,11 @@ def _forward(layers: Layers, theta: Array, narrow: Narrow, part: int, count: int
 
 
 @kernel
-def _find_costs(layers: Layers, room: Room, part: int, start: int, count: int) -> None:
+def _find_costs(
+    layers: Layers, room: Room, narrow: Narrow, part: int, start: int, count: int
+) -> None:
     """C_x of a piece, each the sum of what its outputs add to it."""
-    narrow, L = room.narrow, len(layers.sizes) - 1
+    L = len(layers.sizes) - 1
     work, scratch = narrow.work[part], vector(narrow.scratch[part], ZERO, count)
     costs = vector(room.costs, start, count)
     z, a, terms, units = (
@@ -149,11 +141,11 @@ def _find_costs(layers: Layers, room: Room, part: int, start: int, count: int) -
 
 @kernel
 def _back(
-    layers: Layers, theta: Array, examples: Examples, room: Room, part: int, block: int, start: int,
-    count: int,
+    layers: Layers, theta: Array, examples: Examples, room: Room, narrow: Narrow, part: int, block: int,
+    start: int, count: int,
 ) -> None:  # fmt: skip
     """BP1 to BP4 for a piece, from the outputs down; each layer's gradient as soon as its δ is there."""
-    narrow, L = room.narrow, len(layers.sizes) - 1
+    L = len(layers.sizes) - 1
     places, work = narrow.places, narrow.work[part]
     mine = block * len(theta)
     outputs, n = layers.sizes[L], layers.sizes[L] * count
@@ -190,9 +182,11 @@ def _back(
 
 
 @kernel
-def _lay_by_examples(layers: Layers, room: Room, part: int, start: int, count: int) -> None:
+def _lay_by_examples(
+    layers: Layers, room: Room, narrow: Narrow, part: int, start: int, count: int
+) -> None:
     """Write what a look at the step reads: a and δ of a piece, and z where it has a place of its own."""
-    places, work = room.narrow.places, room.narrow.work[part]
+    places, work = narrow.places, narrow.work[part]
     for l in range(len(layers.sizes)):
         units = layers.sizes[l]
         for i in range(count):

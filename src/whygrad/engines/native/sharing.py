@@ -8,7 +8,7 @@ layer is divided by follows from its shape (`layout.wide`).
 
 from typing import Any
 
-from whygrad.engines.native.compiling import ZERO, kernel, merged_kernel
+from whygrad.engines.native.compiling import ZERO, kernel
 from whygrad.engines.native.given import Examples, Layers, Room, Team
 from whygrad.engines.native.passes import (
     backward_layer,
@@ -24,7 +24,7 @@ from whygrad.functions import Array
 _WHOLE = 2**16  # weights; layers with fewer move as a whole
 
 
-@merged_kernel
+@kernel
 def forward_and_back(
     layers: Layers, theta: Array, examples: Examples, room: Room, team: Team,
     first: int, rows: int, key: Any, meeting: int,

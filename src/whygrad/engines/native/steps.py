@@ -18,10 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.engines.native.compiling import ONE, ZERO, cached_kernel, merged_kernel
+from whygrad.engines.native.compiling import ONE, ZERO, cached_kernel, kernel
 from whygrad.engines.native.denormals import flush, restore
 from whygrad.engines.native.dropout import following
-from whygrad.engines.native.given import Examples, Layers, Room, Team
+from whygrad.engines.native.given import Examples, Layers, Narrow, Room, Team
+from whygrad.engines.native.memory import fill
 from whygrad.engines.native.narrow import is_narrow, narrow_block, sum_of_blocks
 from whygrad.engines.native.passes import (
     add_gradient,
@@ -61,6 +62,7 @@ def run_steps(
     slots: Array,
     examples: Examples,
     room: Room,
+    narrow: Narrow,
     team: Team,
     batch_size: int,
     place: int,
@@ -89,12 +91,12 @@ def run_steps(
             look_before(watching, layers, theta, team.part, i)
 
         key = following(following(np.uint64(0), seed), np.uint64(step + i))
-        if is_narrow(room):
+        if is_narrow(narrow):
             block = claim(team.claims)
             while block < team.blocks:
                 low, high = begin(rows, team.blocks, block), begin(rows, team.blocks, block + 1)
                 narrow_block(
-                    layers, theta, examples, room, team.part, block, first, low, high, looking
+                    layers, theta, examples, room, narrow, team.part, block, first, low, high, looking
                 )  # fmt: skip
                 block = claim(team.claims)
         else:
@@ -117,7 +119,8 @@ def run_steps(
                 watching, layers, theta, examples, room, team, i, step + i, first, rows, S, l1, l2
             )  # fmt: skip
         _move(
-            layers, rule, l1, l2, clips, theta, slots, examples, room, team, first, rows, S, numbers[i]
+            layers, rule, l1, l2, clips, theta, slots, examples, room, narrow, team, first, rows, S,
+            numbers[i],
         )  # fmt: skip
         if clips and team.part == 0:
             watching.scale[i] = bound(bounds, room.gradient, ZERO, len(theta))
@@ -132,7 +135,7 @@ def run_steps(
     return taken
 
 
-@merged_kernel
+@kernel
 def _move(
     layers: Layers,
     rule: Rule,
@@ -143,6 +146,7 @@ def _move(
     slots: Array,
     examples: Examples,
     room: Room,
+    narrow: Narrow,
     team: Team,
     first: int,
     rows: int,
@@ -158,7 +162,7 @@ def _move(
             low, high = units_of(layers, l, blocks, block)
             W, size = weights_of(layers, l, low, high)
             b, stop = layers.b[l] + low, layers.b[l] + high
-            if rule.code == SGD and l1 == 0 and not clips and not is_narrow(room):
+            if rule.code == SGD and l1 == 0 and not clips and not is_narrow(narrow):
                 # No gradient is stored: W ← (1 − ηλ₂) W − η/S δᵀ a is one product.
                 rate = numbers[0]
                 add_gradient(
@@ -171,10 +175,11 @@ def _move(
             if clips or team.blocks > 1:
                 at = W
             at_b = at + size if at != W else b
-            if is_narrow(room):
-                n = len(theta)
-                sum_of_blocks(room, n, team.blocks, 1 / S, 0.0, W, size, g, at)
-                sum_of_blocks(room, n, team.blocks, 1 / S, 0.0, b, high - low, g, at_b)
+            if is_narrow(narrow):
+                fill(g, at, size, 0.0)
+                fill(g, at_b, high - low, 0.0)
+                sum_of_blocks(narrow, len(theta), team.blocks, 1 / S, W, size, g, at)
+                sum_of_blocks(narrow, len(theta), team.blocks, 1 / S, b, high - low, g, at_b)
             else:
                 add_gradient(
                     l, layers, examples, room, team.part, first, rows, low, high,
@@ -193,6 +198,7 @@ def cost_and_gradient(
     theta: Array,
     examples: Examples,
     room: Room,
+    narrow: Narrow,
     team: Team,
     batch_size: int,
     gradient: Array,
@@ -209,9 +215,9 @@ def cost_and_gradient(
     gradient[:] = 0
     for first in range(0, n, batch_size):
         rows = min(batch_size, n - first)
-        if is_narrow(room):
-            narrow_block(layers, theta, examples, room, low, low, first, low, rows, False)
-            sum_of_blocks(room, len(theta), ONE, 1 / S, 1.0, low, len(theta), gradient, low)
+        if is_narrow(narrow):
+            narrow_block(layers, theta, examples, room, narrow, low, low, first, low, rows, False)
+            sum_of_blocks(narrow, len(theta), ONE, 1 / S, low, len(theta), gradient, low)
             cost += mean_cost(room, rows, S)
             continue
         meeting = forward_and_back(

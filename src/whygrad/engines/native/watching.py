@@ -19,7 +19,6 @@ from whygrad.engines.native.compiling import (
     inlined_kernel,
     kernel,
     lanes_kernel,
-    merged_kernel,
 )
 from whygrad.engines.native.elementwise import times_slope
 from whygrad.engines.native.given import Examples, Layers, Room, Team
@@ -72,7 +71,7 @@ def _due(watching: Watching, step: int) -> bool:
     return watching.every > 0 and step % watching.every == 0
 
 
-@merged_kernel
+@kernel
 def look_before(watching: Watching, layers: Layers, theta: Array, part: int, i: int) -> None:
     """Keep the tapped weights as they are before a step, which is the i-th of this call."""
     if part != 0:
@@ -82,7 +81,7 @@ def look_before(watching: Watching, layers: Layers, theta: Array, part: int, i: 
         _copy_weights(layers, place, theta, ZERO, watching.record[i], place[THETA])
 
 
-@merged_kernel
+@kernel
 def look_between(
     watching: Watching,
     layers: Layers,
@@ -131,7 +130,7 @@ def look_between(
                 _count_faded(watching, layers, room, l, rows, team.part, found)
 
 
-@merged_kernel
+@kernel
 def look_after(
     watching: Watching, layers: Layers, theta: Array, slots: Array, team: Team, i: int, step: int
 ) -> None:
