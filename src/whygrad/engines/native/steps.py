@@ -154,7 +154,7 @@ def _move(
     numbers: Array,
 ) -> None:
     """Take the step of this part's share of the layers; where the gradient is clipped, only find it."""
-    for l in range(1, len(layers.sizes)):
+    for l in range(len(layers.sizes) - 1, 0, -1):
         blocks = moving_blocks(layers, l, team.blocks)
         for block in range(blocks):
             if moved_by(l, block, blocks, team.parts) != team.part:
