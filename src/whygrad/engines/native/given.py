@@ -54,17 +54,19 @@ class Narrow(NamedTuple):
     """Memory for narrow networks, a row for each thread (see `narrow`); no rows where a network is not.
 
     `places` are the layers of a piece of the batch within a row of `work`, and `y` has its targets.
-    `largest`, `total` and `scratch` have a number for each example. `gradients` hold the gradient of θ for
-    one block of the batch after the other.
+    `largest`, `total`, `scratch` and `costs` have a number for each example. `cost` holds Σ s C_x of every
+    block of the batch, and `gradients` the gradient of θ, one block after the other.
     """
 
     places: Layers
     work: Array
     y: Array
     gradients: Array
+    cost: Array
     largest: Array
     total: Array
     scratch: Array
+    costs: Array
 
 
 class Room(NamedTuple):

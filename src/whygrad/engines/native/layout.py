@@ -277,7 +277,7 @@ def _room(layers: Layers, batch_size: int, dtype: str, gradient: int, blocks: in
     """Give the memory for a batch, with room for so many numbers of the gradient, or for any layer's."""
     L, outputs = len(layers.sizes) - 1, int(layers.sizes[-1])
     ends = layers.b[1:] + layers.sizes[1:]
-    width = _whole_lines(max(layers.stretch, int(layers.sizes[1:].max())))
+    width = max(layers.stretch, int(layers.sizes[1:].max()))
     panel = PANEL // np.dtype(dtype).itemsize
     last = int(layers.delta[L]) + _whole_lines(batch_size * outputs)
     return Room(
@@ -286,9 +286,9 @@ def _room(layers: Layers, batch_size: int, dtype: str, gradient: int, blocks: in
         weights=np.ones(batch_size, dtype),
         costs=np.zeros(batch_size),
         gradient=aligned_zeros(max(gradient, int((ends - layers.W[1:]).max())), dtype),
-        row=aligned_zeros(blocks * width, dtype).reshape(blocks, width),
-        cursors=np.zeros((blocks, batch_size if layers.stretch else 0), np.int64),
-        panel=aligned_zeros(blocks * panel, dtype).reshape(blocks, panel),
+        row=_rows(blocks, width, dtype),
+        cursors=_rows(blocks, batch_size if layers.stretch else 0, "int64"),
+        panel=_rows(blocks, panel, dtype),
         penalty=np.zeros(1),
     )
 
@@ -296,16 +296,24 @@ def _room(layers: Layers, batch_size: int, dtype: str, gradient: int, blocks: in
 def _narrow(net: Network, dtype: str, size: int, blocks: int) -> Narrow:
     """Give the memory for so many blocks of a narrow network with `size` parameters."""
     places = layers(net, PIECE, 0, 1, False)
-    work = int(places.delta[-1]) + _whole_lines(PIECE * net.sizes[-1])
+    outputs = PIECE * net.sizes[-1]
     return Narrow(
         places=places,
-        work=aligned_zeros(blocks * work, dtype).reshape(blocks, work),
-        y=np.zeros((blocks, PIECE * net.sizes[-1]), dtype),
+        work=_rows(blocks, int(places.delta[-1]) + outputs, dtype),
+        y=_rows(blocks, outputs, dtype),
         gradients=aligned_zeros(blocks * size, dtype),
-        largest=np.zeros((blocks, PIECE), dtype),
-        total=np.zeros((blocks, PIECE), dtype),
-        scratch=np.zeros((blocks, PIECE)),
+        cost=np.zeros(blocks),
+        largest=_rows(blocks, PIECE, dtype),
+        total=_rows(blocks, PIECE, dtype),
+        scratch=_rows(blocks, PIECE, "float64"),
+        costs=_rows(blocks, PIECE, "float64"),
     )
+
+
+def _rows(count: int, size: int, dtype: str) -> Array:
+    """Give a row of memory for each thread; no two rows share a line of the cache."""
+    size = _whole_lines(size)
+    return aligned_zeros(count * size, dtype).reshape(count, size)
 
 
 def _whole_lines(numbers: int) -> int:

@@ -11,6 +11,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from whygrad.engines.native.blas import vector
 from whygrad.engines.native.compiling import kernel
 from whygrad.functions import Array
 
@@ -33,9 +34,9 @@ def copy(source: Array, source_start: int, target: Array, target_start: int, siz
 @kernel
 def fill(target: Array, start: int, size: int, value: Any) -> None:
     """target[start : start + size] ← value, for a flat target; slices take Numba far longer to compile."""
-    number = type(target[0])(value)
+    number, part = type(target[0])(value), vector(target, start, size)
     for i in range(size):
-        target[start + i] = number
+        part[i] = number
 
 
 @kernel

@@ -43,15 +43,26 @@ def narrow_block(
 
     With `look`, a, z and δ are written to `room.work` as well, example by example.
     """
+    cost = 0.0
     fill(narrow.gradients, block * len(theta), len(theta), 0.0)
     for start in range(low, high, PIECE):
         count = min(PIECE, high - start)
         _gather(layers, examples, room, narrow, part, first, start, count)
         _forward(layers, theta, narrow, part, count)
-        _find_costs(layers, room, narrow, part, start, count)
+        cost += _sum_of_costs(layers, examples, room, narrow, part, start, count)
         _back(layers, theta, examples, room, narrow, part, block, start, count)
         if look:
             _lay_by_examples(layers, room, narrow, part, start, count)
+    narrow.cost[block] = cost
+
+
+@kernel
+def cost_of_blocks(narrow: Narrow, blocks: int, S: float) -> float:
+    """Σ s C_x / S over so many blocks."""
+    cost = 0.0
+    for block in range(blocks):
+        cost += narrow.cost[block]
+    return cost / S
 
 
 @kernel
@@ -111,32 +122,44 @@ def _forward(layers: Layers, theta: Array, narrow: Narrow, part: int, count: int
 
 
 @kernel
-def _find_costs(
-    layers: Layers, room: Room, narrow: Narrow, part: int, start: int, count: int
-) -> None:
-    """C_x of a piece, each the sum of what its outputs add to it."""
+def _sum_of_costs(
+    layers: Layers,
+    examples: Examples,
+    room: Room,
+    narrow: Narrow,
+    part: int,
+    start: int,
+    count: int,
+) -> float:
+    """Σ s C_x of a piece, each C_x the sum of what its outputs add to it."""
     L = len(layers.sizes) - 1
     work, scratch = narrow.work[part], vector(narrow.scratch[part], ZERO, count)
-    costs = vector(room.costs, start, count)
-    z, a, terms, units = (
-        narrow.places.z[L],
-        narrow.places.a[L],
-        narrow.places.delta[L],
-        layers.sizes[L],
-    )
-    costs[:] = 0
-    for j in range(units):
-        z_j, y_j = vector(work, z + j * count, count), vector(narrow.y[part], j * count, count)
+    costs, places = vector(narrow.costs[part], ZERO, count), narrow.places
+    for i in range(len(costs)):
+        costs[i] = 0.0
+    for j in range(layers.sizes[L]):
+        z_j, y_j = (
+            vector(work, places.z[L] + j * count, count),
+            vector(narrow.y[part], j * count, count),
+        )
         if layers.activations[L] == SOFTMAX:  # with cross-entropy: scratch is log Σ_k exp z_k
             for i in range(len(costs)):
                 costs[i] += float(y_j[i]) * (scratch[i] - float(z_j[i]))
         else:
-            a_j, terms_j = vector(work, a + j * count, count), vector(work, terms, count)
+            a_j, terms = (
+                vector(work, places.a[L] + j * count, count),
+                vector(work, places.delta[L], count),
+            )
             output_costs(
-                layers.activations[L], layers.cost, z_j, a_j, y_j, count, ONE, terms_j, scratch
+                layers.activations[L], layers.cost, z_j, a_j, y_j, count, ONE, terms, scratch
             )  # fmt: skip
             for i in range(len(costs)):
                 costs[i] += scratch[i]
+    if len(examples.weights) > 0:
+        weights = vector(room.weights, start, count)
+        for i in range(len(costs)):
+            costs[i] *= float(weights[i])
+    return _sum(costs)
 
 
 @kernel

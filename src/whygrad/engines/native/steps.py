@@ -23,7 +23,7 @@ from whygrad.engines.native.denormals import flush, restore
 from whygrad.engines.native.dropout import following
 from whygrad.engines.native.given import Examples, Layers, Narrow, Room, Team
 from whygrad.engines.native.memory import fill
-from whygrad.engines.native.narrow import is_narrow, narrow_block, sum_of_blocks
+from whygrad.engines.native.narrow import cost_of_blocks, is_narrow, narrow_block, sum_of_blocks
 from whygrad.engines.native.passes import (
     add_gradient,
     mean_cost,
@@ -109,7 +109,10 @@ def run_steps(
         meet(team.arrivals, team.parts, meeting)
 
         team.claims[0] = 0
-        cost = mean_cost(room, rows, S) + room.penalty[0]
+        if is_narrow(narrow):
+            cost = cost_of_blocks(narrow, team.blocks, S) + room.penalty[0]
+        else:
+            cost = mean_cost(room, rows, S) + room.penalty[0]
         costs[i] = cost
         if not math.isfinite(cost):
             taken = i
@@ -218,7 +221,7 @@ def cost_and_gradient(
         if is_narrow(narrow):
             narrow_block(layers, theta, examples, room, narrow, low, low, first, low, rows, False)
             sum_of_blocks(narrow, len(theta), ONE, 1 / S, low, len(theta), gradient, low)
-            cost += mean_cost(room, rows, S)
+            cost += cost_of_blocks(narrow, ONE, S)
             continue
         meeting = forward_and_back(
             layers, theta, examples, room, team, first, rows, np.uint64(0), meeting
