@@ -2,10 +2,10 @@
 
     python benchmarks/estimators.py [--data digits,columns,mnist] [--repeats 3]
 
-Counted is all that a user waits for: import, first call (from a warm cache), fit. Both estimators have the
-defaults of scikit-learn, 100 units and at most 200 epochs; for MNIST max_iter is --epochs, since a fit to
-the end takes minutes. `random_state` is 0, the inputs are scaled to 0 … 1; scores on the training data are
-printed, so that it can be seen that both have learned. scikit-learn gets the best of one and two threads.
+Counted is all that a user waits for: import, first call (from a warm cache), fit to the end. Both estimators
+have the defaults of scikit-learn, 100 units and at most 200 epochs. `random_state` is 0, the inputs are
+scaled to 0 … 1; scores on the training data are printed, so that it can be seen that both have learned.
+scikit-learn gets the best of one and two threads.
 """
 
 import argparse
@@ -75,7 +75,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", default="digits,columns,mnist")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=20, help="of MNIST")
+    parser.add_argument("--epochs", type=int, default=200, help="of MNIST, at most")
     options = parser.parse_args()
     rows = []
     with tempfile.TemporaryDirectory() as folder:

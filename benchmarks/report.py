@@ -34,7 +34,7 @@ GOALS = [
 # And the share of the machine's own rate of matrix products.
 SHARES = [("C sgd", 0.88), ("C sigmoid", 0.88), ("C adam", 0.75), ("D sgd", 0.80), ("D adam", 0.65)]
 FITS = [("mnist", 4.0), ("digits", 8.0), ("columns", 8.0)]
-CALLED = {"mnist": "MNIST, 20 epochs", "digits": "digits", "columns": "1,000 rows × 20 columns"}
+CALLED = {"mnist": "MNIST", "digits": "digits", "columns": "1,000 rows × 20 columns"}
 
 
 def table(head: str, rows: Iterable[tuple[Any, ...]]) -> str:

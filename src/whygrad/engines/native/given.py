@@ -75,8 +75,8 @@ class Room(NamedTuple):
     `work` holds z, a and δ of every layer; y, weights and costs those of the examples. `gradient` has room
     for one layer's gradient, or for all of it where blocks of layers move or where it is clipped. `row` has
     a row for each thread, as long as the widest layer, or as a stretch of W¹, `cursors` one with a number
-    for each example, and `panel` one with room for the parts of matrices that products copy. `penalty` is
-    one number.
+    for each example, and `panel` one with room for the parts of matrices that products copy. `penalties`
+    has a number for each block that a layer moves in.
     """
 
     work: Array
@@ -87,7 +87,7 @@ class Room(NamedTuple):
     row: Array
     cursors: Array
     panel: Array
-    penalty: Array
+    penalties: Array
 
 
 class Team(NamedTuple):

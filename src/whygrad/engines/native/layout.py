@@ -278,7 +278,7 @@ def _room(layers: Layers, batch_size: int, dtype: str, gradient: int, blocks: in
     L, outputs = len(layers.sizes) - 1, int(layers.sizes[-1])
     ends = layers.b[1:] + layers.sizes[1:]
     width = max(layers.stretch, int(layers.sizes[1:].max()))
-    panel = PANEL // np.dtype(dtype).itemsize
+    panel, most_panels = PANEL // np.dtype(dtype).itemsize, -(-layers.stretch // layers.panel)
     last = int(layers.delta[L]) + _whole_lines(batch_size * outputs)
     return Room(
         work=aligned_zeros(last, dtype),
@@ -289,7 +289,7 @@ def _room(layers: Layers, batch_size: int, dtype: str, gradient: int, blocks: in
         row=_rows(blocks, width, dtype),
         cursors=_rows(blocks, batch_size if layers.stretch else 0, "int64"),
         panel=_rows(blocks, panel, dtype),
-        penalty=np.zeros(1),
+        penalties=np.zeros((L + 1, max(blocks, most_panels))),
     )
 
 

@@ -16,7 +16,6 @@ from whygrad.engines.native.dropout import following, lay_mask, multiply
 from whygrad.engines.native.elementwise import activate, times_slope
 from whygrad.engines.native.given import Examples, Layers, Room
 from whygrad.engines.native.memory import copy, prefetch
-from whygrad.engines.native.updates import penalty_cost
 from whygrad.functions import Array
 
 # Of a panel of W¹, as much moves at a time as fits the nearest cache, where there are many examples.
@@ -159,16 +158,6 @@ def mean_cost(room: Room, rows: int, S: float) -> float:
     for i in range(rows):
         cost += float(room.weights[i]) * room.costs[i]
     return cost / S
-
-
-@kernel
-def penalty_of(layers: Layers, theta: Array, l1: float, l2: float) -> float:
-    """λ₁ Σ|W| + ½ λ₂ Σ W²."""
-    cost = 0.0
-    if l1 != 0 or l2 != 0:
-        for l in range(1, len(layers.sizes)):
-            cost += penalty_cost(theta, layers.W[l], layers.b[l], l1, l2)
-    return cost
 
 
 @kernel

@@ -19,6 +19,7 @@ from whygrad.engines.native.passes import (
     panel_width,
 )
 from whygrad.engines.native.threads import begin, meet
+from whygrad.engines.native.updates import penalty_cost
 from whygrad.functions import Array
 
 _WHOLE = 2**16  # weights; layers with fewer move as a whole
@@ -113,3 +114,27 @@ def weights_of(layers: Layers, l: int, low: int, high: int) -> tuple[int, int]:
     if l == 1 and layers.stretch > 0:
         return layers.W[l] + low * below, below * panel_width(layers, low)
     return layers.W[l] + low * below, (high - low) * below
+
+
+@kernel
+def find_penalties(
+    layers: Layers, theta: Array, room: Room, team: Team, l1: float, l2: float
+) -> None:
+    """λ₁ Σ|W| + ½ λ₂ Σ W² of every block of weights that this part moves: they lie in its core's cache."""
+    for l in range(1, len(layers.sizes)):
+        blocks = moving_blocks(layers, l, team.blocks)
+        for block in range(blocks):
+            if moved_by(l, block, blocks, team.parts) == team.part:
+                left, right = units_of(layers, l, blocks, block)
+                W, size = weights_of(layers, l, left, right)
+                room.penalties[l, block] = penalty_cost(theta, W, W + size, l1, l2)
+
+
+@kernel
+def sum_of_penalties(layers: Layers, room: Room, blocks: int) -> float:
+    """Add up what all parts have found."""
+    penalty = 0.0
+    for l in range(1, len(layers.sizes)):
+        for block in range(moving_blocks(layers, l, blocks)):
+            penalty += room.penalties[l, block]
+    return penalty

@@ -27,13 +27,14 @@ from whygrad.engines.native.narrow import cost_of_blocks, is_narrow, narrow_bloc
 from whygrad.engines.native.passes import (
     add_gradient,
     mean_cost,
-    penalty_of,
     total_weight,
 )
 from whygrad.engines.native.sharing import (
+    find_penalties,
     forward_and_back,
     moved_by,
     moving_blocks,
+    sum_of_penalties,
     units_of,
     weights_of,
 )
@@ -103,16 +104,20 @@ def run_steps(
             meeting = forward_and_back(
                 layers, theta, examples, room, team, first, rows, key, meeting
             )  # fmt: skip
-        if team.part == 0:
-            room.penalty[0] = penalty_of(layers, theta, l1, l2)
+        penalised = l1 != 0 or l2 != 0
+        if penalised:
+            find_penalties(layers, theta, room, team, l1, l2)
         meeting += 1
         meet(team.arrivals, team.parts, meeting)
 
         team.claims[0] = 0
-        if is_narrow(narrow):
-            cost = cost_of_blocks(narrow, team.blocks, S) + room.penalty[0]
-        else:
-            cost = mean_cost(room, rows, S) + room.penalty[0]
+        cost = (
+            cost_of_blocks(narrow, team.blocks, S)
+            if is_narrow(narrow)
+            else mean_cost(room, rows, S)
+        )
+        if penalised:
+            cost += sum_of_penalties(layers, room, team.blocks)
         costs[i] = cost
         if not math.isfinite(cost):
             taken = i
@@ -239,4 +244,7 @@ def cost_and_gradient(
     for l in range(1, len(layers.sizes)):
         W, b = layers.W[l], layers.b[l]
         add_penalty(theta, gradient, W, W, b, l1, l2)
-    return cost + penalty_of(layers, theta, l1, l2)
+    if l1 != 0 or l2 != 0:
+        find_penalties(layers, theta, room, team, l1, l2)
+        cost += sum_of_penalties(layers, room, team.blocks)
+    return cost
