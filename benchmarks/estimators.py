@@ -2,10 +2,10 @@
 
     python benchmarks/estimators.py [--data digits,columns,mnist] [--repeats 3]
 
-Counted is all that a user waits for: import, first call (from a warm cache), fit to the end. Both estimators
-have the defaults of scikit-learn, 100 units and at most 200 epochs. `random_state` is 0, the inputs are
-scaled to 0 … 1; scores on the training data are printed, so that it can be seen that both have learned.
-scikit-learn gets the best of one and two threads.
+Counted is all that a user waits for: import, first call (from a warm cache), fit to the end. Both have the
+defaults of scikit-learn, 100 units and at most 200 epochs. `random_state` is 0, the inputs are scaled to
+0 … 1; scores on the training data are printed, so that it can be seen that both have learned. scikit-learn
+gets the best of one and two threads.
 """
 
 import argparse
