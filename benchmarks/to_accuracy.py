@@ -22,7 +22,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 from contestants import CONTESTANTS, Case  # noqa: E402
-from keeping import keep  # noqa: E402
+from keeping import keep, kept  # noqa: E402
 from steps import SETTINGS, allow  # noqa: E402
 
 import whygrad as wg  # noqa: E402
@@ -120,7 +120,8 @@ def main() -> None:
         options.goals, options.seeds, options.patience = "95", 1, 5.0
     names = [n for n in options.contestants.split(",") if n not in NEEDS or find_spec(NEEDS[n])]
     rows = []
-    for goal in map(int, options.goals.split(",")):
+    goals = options.goals.split(",")
+    for goal in map(int, goals):
         for name in names:
             # One seed finds the best setting and number of threads, the others count with it.
             tries = {}
@@ -147,7 +148,8 @@ def main() -> None:
                          "setting": setting})  # fmt: skip
             print(f"{goal} %  {name:18}{median:8.2f} s  {len(reached)} of {options.seeds}  {setting}",
                   flush=True)  # fmt: skip
-        keep("to_accuracy", rows, options.trial)
+        others = [row for row in kept("to_accuracy", []) if str(row["goal"]) not in goals]
+        keep("to_accuracy", others + rows, options.trial)
 
 
 if __name__ == "__main__":
