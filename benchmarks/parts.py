@@ -27,6 +27,7 @@ from numba import njit  # noqa: E402
 from steps import CASES, examples  # noqa: E402
 
 from whygrad.engines import Watch  # noqa: E402
+from whygrad.engines.native import narrow as by_units  # noqa: E402
 from whygrad.engines.native import passes  # noqa: E402
 from whygrad.engines.native.compiling import OPTIONS  # noqa: E402
 from whygrad.engines.native.layout import rule  # noqa: E402
@@ -42,12 +43,12 @@ from whygrad.engines.tapping import shares  # noqa: E402
 SECONDS = 0.05  # that one repeat takes, about
 
 
-def gather(times, l, layers, rule, theta, slots, examples, room, numbers, key, rows, zero):
+def gather(times, l, layers, rule, theta, slots, examples, room, narrow, numbers, key, rows, zero):
     for _ in range(times):
         passes.gather(layers, examples, room, zero, zero, rows, rows)
 
 
-def forward(times, l, layers, rule, theta, slots, examples, room, numbers, key, rows, zero):
+def forward(times, l, layers, rule, theta, slots, examples, room, narrow, numbers, key, rows, zero):
     units = layers.sizes[l]
     for _ in range(times):
         passes.forward_layer(
@@ -55,23 +56,25 @@ def forward(times, l, layers, rule, theta, slots, examples, room, numbers, key, 
         )
 
 
-def cost(times, l, layers, rule, theta, slots, examples, room, numbers, key, rows, zero):
+def cost(times, l, layers, rule, theta, slots, examples, room, narrow, numbers, key, rows, zero):
     for _ in range(times):
         passes.find_costs(layers, room, zero, rows)
 
 
-def error(times, l, layers, rule, theta, slots, examples, room, numbers, key, rows, zero):
+def error(times, l, layers, rule, theta, slots, examples, room, narrow, numbers, key, rows, zero):
     for _ in range(times):
         passes.find_error(layers, room, zero, rows)
 
 
-def backward(times, l, layers, rule, theta, slots, examples, room, numbers, key, rows, zero):
+def backward(
+    times, l, layers, rule, theta, slots, examples, room, narrow, numbers, key, rows, zero
+):
     units = layers.sizes[l - 1]
     for _ in range(times):
         passes.backward_layer(l, layers, theta, room, zero, rows, zero, units, zero)
 
 
-def descend(times, l, layers, rule, theta, slots, examples, room, numbers, key, rows, zero):
+def descend(times, l, layers, rule, theta, slots, examples, room, narrow, numbers, key, rows, zero):
     """Add a gradient to W and b at once, so little of it that nothing changes."""
     blocks = moving_blocks(layers, l, 1)
     for _ in range(times):
@@ -84,7 +87,9 @@ def descend(times, l, layers, rule, theta, slots, examples, room, numbers, key, 
             )  # fmt: skip
 
 
-def gradient(times, l, layers, rule, theta, slots, examples, room, numbers, key, rows, zero):
+def gradient(
+    times, l, layers, rule, theta, slots, examples, room, narrow, numbers, key, rows, zero
+):
     blocks, before = moving_blocks(layers, l, 1), layers.W[l]
     for _ in range(times):
         for block in range(blocks):
@@ -96,21 +101,78 @@ def gradient(times, l, layers, rule, theta, slots, examples, room, numbers, key,
             )  # fmt: skip
 
 
-def update(times, l, layers, rule, theta, slots, examples, room, numbers, key, rows, zero):
+def update(times, l, layers, rule, theta, slots, examples, room, narrow, numbers, key, rows, zero):
     W, stop = layers.W[l], layers.b[l] + layers.sizes[l]
     for _ in range(times):
         move(rule, theta, slots, room.gradient, zero, W, stop, numbers)
 
 
+def narrow_gather(
+    times, l, layers, rule, theta, slots, examples, room, narrow, numbers, key, rows, zero
+):
+    for _ in range(times):
+        for start in range(0, rows, narrow.piece):
+            by_units._gather(
+                layers, examples, room, narrow, zero, zero, start, min(narrow.piece, rows - start)
+            )
+
+
+def narrow_forward(
+    times, l, layers, rule, theta, slots, examples, room, narrow, numbers, key, rows, zero
+):
+    for _ in range(times):
+        for start in range(0, rows, narrow.piece):
+            by_units._forward(layers, theta, narrow, zero, min(narrow.piece, rows - start))
+
+
+def narrow_cost(
+    times, l, layers, rule, theta, slots, examples, room, narrow, numbers, key, rows, zero
+):
+    for _ in range(times):
+        for start in range(0, rows, narrow.piece):
+            by_units._sum_of_costs(
+                layers, examples, room, narrow, zero, start, min(narrow.piece, rows - start)
+            )
+
+
+def narrow_back(
+    times, l, layers, rule, theta, slots, examples, room, narrow, numbers, key, rows, zero
+):
+    for _ in range(times):
+        for start in range(0, rows, narrow.piece):
+            by_units._back(
+                layers, theta, examples, room, narrow, zero, zero, start,
+                min(narrow.piece, rows - start),
+            )  # fmt: skip
+
+
 COMPILED = {
     part: njit(**OPTIONS)(part)
-    for part in (gather, forward, cost, error, backward, descend, gradient, update)
+    for part in (
+        gather,
+        forward,
+        cost,
+        error,
+        backward,
+        descend,
+        gradient,
+        update,
+        narrow_gather,
+        narrow_forward,
+        narrow_cost,
+        narrow_back,
+    )  # fmt: skip
 }
 
 
-def parts_of(case: Case) -> dict[str, tuple[Callable[..., None], int]]:
-    """Give the parts of a step by name, each with its layer."""
+def parts_of(case: Case, narrow: bool) -> dict[str, tuple[Callable[..., None], int]]:
+    """Give the parts of a step by name, each with its layer; narrow networks have their own."""
     L = len(case.sizes) - 1
+    if narrow:
+        of_batch = {"gather": narrow_gather, "forward": narrow_forward, "cost": narrow_cost}
+        of_batch["back and gradients"] = narrow_back
+        found = {name: (part, 0) for name, part in of_batch.items()}
+        return found | {f"update {l}": (update, l) for l in range(1, L + 1)}
     found: dict[str, tuple[Callable[..., None], int]] = {"gather": (gather, 0)}
     found |= {f"forward {l}": (forward, l) for l in range(1, L + 1)}
     found |= {"cost": (cost, 0), "error": (error, 0)}
@@ -137,13 +199,13 @@ def measure(case: Case, rows: int) -> dict[str, Any]:
     order = order.astype(np.int32)
     given = (
         layout.layers, rule(runner.plan.optimizer), theta, slots,
-        layout.examples(order, *shares(runner.data, Watch())), layout.room,
+        layout.examples(order, *shares(runner.data, Watch())), layout.room, layout.narrow,
         np.ascontiguousarray(runner.plan.optimizer.numbers(np.array([1]), np.array([1e-9])))[0],
         np.uint64(0), np.int64(case.batch), np.int64(0),
     )  # fmt: skip
     parts = {}
     with one_thread():
-        for name, (part, l) in parts_of(case).items():
+        for name, (part, l) in parts_of(case, len(layout.narrow.work) > 0).items():
             parts[name] = quickest(COMPILED[part], np.int64(l), given)
     return {"case": case.name, "step": statistics.median(times[1:]), "parts": parts}
 

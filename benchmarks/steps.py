@@ -49,6 +49,8 @@ SETTINGS = {"1 thread": (1, False), "2 threads": (2, False), "pinned": (1, True)
 CHECK_STEPS = 100
 # Epochs of slow contestants and large networks are cut to this many steps.
 SECONDS = 1.0
+# Before each epoch: threads of OpenBLAS and OpenMP spin on for a while, on the next contestant's cores.
+PAUSE = 0.5
 
 
 def mnist(rows: int) -> tuple[np.ndarray, np.ndarray, str]:
@@ -222,6 +224,7 @@ def compare(case: Case, rows: int, epochs: int, only: list[str]) -> list[dict[st
     rates = []
     for epoch in range(epochs):
         for worker in workers:
+            time.sleep(PAUSE)
             worker.measure(epoch)
         rates.append(matrix_rate(0.3))
     for worker in workers:

@@ -166,6 +166,7 @@ def lies(request, monkeypatch):
     from whygrad.engines.native import layout
 
     monkeypatch.setattr(layout, "NARROW", 0 if request.param == "by examples" else 10**9)
+    monkeypatch.setattr(layout, "NARROW_ROWS", 0)
 
 
 each_row = pytest.mark.parametrize("row", ROWS, ids=name_of)
@@ -199,6 +200,34 @@ def test_the_engines_agree(row):
     ]
     np.testing.assert_allclose(ours.history.cost, truth.history.cost, rtol=TOLERANCE[row["dtype"]])
     assert distance(ours, truth) <= TOLERANCE[row["dtype"]]
+
+
+@pytest.mark.parametrize("kind", FACTORS["kind"])
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("units", [[], [300]], ids=["one layer", "two layers"])
+def test_the_engines_agree_on_layers_of_several_panels(units, dtype, kind):
+    """Of 100 outputs, which need their whole row, or of 300 units, which do not."""
+    hidden = [wg.Dense(n, "tanh") for n in units]
+    net = wg.Network(784, [*hidden, wg.Dense(100, "softmax")], "cross_entropy")
+    X, _ = examples(kind, "cross_entropy", dtype, n=410, inputs=784)
+    labels = np.arange(410) % 100
+    fits = {
+        engine: wg.train(
+            net,
+            X,
+            labels,
+            optimizer=wg.SGD(0.05),
+            epochs=2,
+            batch_size=200,
+            seed=1,
+            dtype=dtype,
+            engine=engine,
+        )
+        for engine in ("native", "reference")
+    }
+    assert distance(fits["native"], fits["reference"]) <= TOLERANCE[dtype]
+    costs = [fit.history.cost for fit in fits.values()]
+    np.testing.assert_allclose(*costs, rtol=TOLERANCE[dtype])
 
 
 @pytest.mark.parametrize("name", [name for name in REGULARISATION if name != "none"])
@@ -261,6 +290,8 @@ def test_narrow_networks_lie_by_units_and_others_by_examples(monkeypatch):
     assert narrow(300) and not narrow(20)
     assert not narrow(300, units=(96, 700))
     assert not narrow(300, dropout=0.5)
+    many = wg.Network(1, [wg.Dense(20_000, "relu"), wg.Dense(1, "identity")])
+    assert layout.blocks(many, 32) > 1 and not layout.narrow(many, 32, drops=True)
     net = wg.Network(70, [wg.Dense(3, "softmax")], "squared_error")
     assert not layout.narrow(net, 3000, drops=True)
 

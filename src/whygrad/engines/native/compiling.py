@@ -35,7 +35,7 @@ ONE: Any = np.int64(1)
 
 
 class _Part(JITCodeLibrary):  # type: ignore[misc]
-    """The code of a function that only other compiled functions call: not optimised, and no machine code.
+    """The code of a function that only other compiled ones call: hardly optimised, and no machine code.
 
     It goes into its callers, and all is optimised once, in the loop that Python calls. Numba would optimise
     every function anew within each that calls it, however indirectly: the loop took half as long again.

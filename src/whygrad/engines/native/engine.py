@@ -43,7 +43,7 @@ class NativeEngine:
         self._layout: Layout | None = None
         self._pool: ThreadPoolExecutor | None = None
         self._plan: Plan | None = None
-        self._numbers: tuple[Any, Any, Any]
+        self._as_numbers: tuple[Any, Any, Any]
 
     def supports(self, plan: Plan) -> str | None:
         """Give None, or what it is that only the reference engine runs."""
@@ -164,8 +164,8 @@ class NativeEngine:
 
         if self._plan is not plan:
             self._plan = plan
-            self._numbers = (rule(plan.optimizer), penalties(plan), bounds(plan.clip))
-        return self._numbers
+            self._as_numbers = (rule(plan.optimizer), penalties(plan), bounds(plan.clip))
+        return self._as_numbers
 
     def _threads(self) -> ThreadPoolExecutor:
         if self._pool is None:
@@ -190,8 +190,11 @@ def _unavailable(dtype: str) -> str | None:
     """Give None where this machine has what the native engine needs, or what is missing."""
     if find_spec("numba") is None:
         return "Numba is not installed"
-    from whygrad.engines.native.blas import unavailable
-
+    try:
+        from whygrad.engines.native import layout, steps  # noqa: F401
+        from whygrad.engines.native.blas import unavailable
+    except (ImportError, AttributeError) as problem:
+        return f"this version of Numba is not one it knows: {problem}"
     return unavailable(dtype)
 
 

@@ -53,11 +53,13 @@ class Examples(NamedTuple):
 class Narrow(NamedTuple):
     """Memory for narrow networks, a row for each thread (see `narrow`); no rows where a network is not.
 
-    `places` are the layers of a piece of the batch within a row of `work`, and `y` has its targets.
+    A batch goes through in pieces of at most `piece` examples. `places` are the layers of a piece within a
+    row of `work`, and `y` has its targets.
     `largest`, `total`, `scratch` and `costs` have a number for each example. `cost` holds Σ s C_x of every
     block of the batch, and `gradients` the gradient of θ, one block after the other.
     """
 
+    piece: int
     places: Layers
     work: Array
     y: Array
@@ -74,7 +76,7 @@ class Room(NamedTuple):
 
     `work` holds z, a and δ of every layer; y, weights and costs those of the examples. `gradient` has room
     for one layer's gradient, or for all of it where blocks of layers move or where it is clipped. `row` has
-    a row for each thread, as long as the widest layer, or as a stretch of W¹, `cursors` one with a number
+    a row for each thread, as long as the widest layer or a panel of W¹, `cursors` one with a number
     for each example, and `panel` one with room for the parts of matrices that products copy. `penalties`
     has a number for each block that a layer moves in.
     """

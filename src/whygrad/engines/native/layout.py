@@ -1,8 +1,8 @@
 """A network, its data and its parameters as the compiled loop wants them: numbers in flat memory.
 
 Parameters keep the order of `Parameters.flat`, but for W¹ where zeros of the input are skipped: then its
-columns lie side by side, as `sparse` reads them. Memory is aligned to the processor's cache lines, since
-products of small matrices take half as long again without.
+columns lie side by side, in panels, as `sparse` reads them. Memory is aligned to the processor's cache
+lines, since products of small matrices take half as long again without.
 """
 
 import math
@@ -35,9 +35,9 @@ SPARSE_SHARE, SPARSE_INPUTS, SPARSE_UNITS = 0.3, 64, 128
 SHARED_EFFORT, BLOCK_ROWS, MOST_BLOCKS = 2**22, 48, 8
 # A layer of at least so many units, and more than there are examples in a batch, is divided by units.
 WIDE_UNITS = 256
-# A network is narrow for a batch if its units have so few inputs, on average: as measured, from 9 for 10
-# examples to 90 for 1000.
-NARROW = 8
+# A network is narrow for a batch if its units have so few inputs, on average: as measured, from 11 for 16
+# examples to 90 for 1000. Blocks of fewer examples would not fill vectors.
+NARROW, NARROW_ROWS = 8, 16
 # Columns are kept in 16 bits, and the compressed rows in memory beside the data.
 SPARSE_COLUMNS, SPARSE_NUMBERS = sparse.NARROW, 2**28
 
@@ -64,9 +64,9 @@ class Layout:
         self.X, self.Y = read_only(X), read_only(data.Y)
         self.blocks = blocks(net, batch_size)
         whole = whole or self.blocks > 1
-        is_narrow = not skip and narrow(net, batch_size, drops)
         self.room = _room(self.layers, batch_size, dtype, self.size if whole else 0, self.blocks)
-        self.narrow = _narrow(net, dtype, self.size, self.blocks if is_narrow else 0)
+        by_units = not skip and narrow(net, batch_size, drops)
+        self.narrow = _narrow(net, batch_size, dtype, self.size, self.blocks if by_units else 0)
         self.unwatched: Watching | None = None  # what a run is given that nobody watches
         self.inner: list[Array] = []  # memory for parameters and slots in the loop's order
 
@@ -160,6 +160,8 @@ def narrow(net: Network, rows: int, drops: bool) -> bool:
     weights = sum(units * below for below, units in zip(net.sizes, net.sizes[1:], strict=False))
     if (weights / sum(net.sizes[1:])) ** 2 > NARROW * rows or (drops and net.drops):
         return False
+    if rows < NARROW_ROWS * blocks(net, rows):
+        return False
     # The softmax of units that lie apart is written for this pairing alone.
     return net.f[-1].name != "softmax" or net.C.name == "cross_entropy"
 
@@ -212,7 +214,7 @@ def layers(net: Network, batch_size: int, stretch: int, panel: int, drops: bool 
     places = (at_W, at_b, at_z, at_f, at_a, at_mask, at_delta)
     by_units = np.array(wide(net, batch_size))
     if stretch:
-        by_units[1] = stretch > panel
+        by_units[1] = L > 1 and stretch > panel  # outputs need the whole row
     if blocks(net, batch_size) == 1:
         by_units[:] = False
     return Layers(n_l, f_l, cost, *places, factors, thresholds, by_units, stretch, panel)
@@ -277,7 +279,7 @@ def _room(layers: Layers, batch_size: int, dtype: str, gradient: int, blocks: in
     """Give the memory for a batch, with room for so many numbers of the gradient, or for any layer's."""
     L, outputs = len(layers.sizes) - 1, int(layers.sizes[-1])
     ends = layers.b[1:] + layers.sizes[1:]
-    width = max(layers.stretch, int(layers.sizes[1:].max()))
+    width = max(layers.panel, int(layers.sizes[1:].max()))
     panel, most_panels = PANEL // np.dtype(dtype).itemsize, -(-layers.stretch // layers.panel)
     last = int(layers.delta[L]) + _whole_lines(batch_size * outputs)
     return Room(
@@ -293,20 +295,22 @@ def _room(layers: Layers, batch_size: int, dtype: str, gradient: int, blocks: in
     )
 
 
-def _narrow(net: Network, dtype: str, size: int, blocks: int) -> Narrow:
-    """Give the memory for so many blocks of a narrow network with `size` parameters."""
-    places = layers(net, PIECE, 0, 1, False)
-    outputs = PIECE * net.sizes[-1]
+def _narrow(net: Network, batch_size: int, dtype: str, size: int, blocks: int) -> Narrow:
+    """Give the memory for so many blocks of a narrow network with `size` parameters; 0 where it is not."""
+    piece = min(PIECE, -(-batch_size // max(1, blocks)))
+    places = layers(net, piece, 0, 1, False)
+    outputs = piece * net.sizes[-1]
     return Narrow(
+        piece=piece,
         places=places,
         work=_rows(blocks, int(places.delta[-1]) + outputs, dtype),
         y=_rows(blocks, outputs, dtype),
         gradients=aligned_zeros(blocks * size, dtype),
         cost=np.zeros(blocks),
-        largest=_rows(blocks, PIECE, dtype),
-        total=_rows(blocks, PIECE, dtype),
-        scratch=_rows(blocks, PIECE, "float64"),
-        costs=_rows(blocks, PIECE, "float64"),
+        largest=_rows(blocks, piece, dtype),
+        total=_rows(blocks, piece, dtype),
+        scratch=_rows(blocks, piece, "float64"),
+        costs=_rows(blocks, piece, "float64"),
     )
 
 

@@ -24,7 +24,7 @@ from whygrad.engines.native.memory import copy, fill
 from whygrad.engines.native.microkernels import combine, dots
 from whygrad.functions import Array
 
-# Examples of a piece, in whole tiles of vectors.
+# Examples of a piece at most, in whole tiles of vectors.
 PIECE = 240
 
 
@@ -45,8 +45,8 @@ def narrow_block(
     """
     cost = 0.0
     fill(narrow.gradients, block * len(theta), len(theta), 0.0)
-    for start in range(low, high, PIECE):
-        count = min(PIECE, high - start)
+    for start in range(low, high, narrow.piece):
+        count = min(narrow.piece, high - start)
         _gather(layers, examples, room, narrow, part, first, start, count)
         _forward(layers, theta, narrow, part, count)
         cost += _sum_of_costs(layers, examples, room, narrow, part, start, count)

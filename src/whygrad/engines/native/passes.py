@@ -18,7 +18,8 @@ from whygrad.engines.native.given import Examples, Layers, Room
 from whygrad.engines.native.memory import copy, prefetch
 from whygrad.functions import Array
 
-# Of a panel of W¹, as much moves at a time as fits the nearest cache, where there are many examples.
+# Of a panel of W¹ as many bytes move at a time as the nearest cache holds, in batches of at least so many
+# examples, which ask for compressed rows so many examples ahead; smaller ones for all of the next batch.
 _NEAR, _MANY, _AHEAD = 40960, 24, 12
 
 
@@ -37,7 +38,10 @@ def total_weight(examples: Examples, first: int, rows: int) -> float:
 def gather(
     layers: Layers, examples: Examples, room: Room, first: int, low: int, high: int, rows: int
 ) -> None:
-    """Copy examples of a batch side by side, and ask for those of the next."""
+    """Copy examples of a batch side by side, and ask for those of the next.
+
+    In large batches compressed rows are asked for when the rows before them are read.
+    """
     inputs, outputs = layers.sizes[0], layers.sizes[-1]
     for i in range(low, high):
         example, later = examples.order[first + i], first + rows + i
@@ -45,12 +49,12 @@ def gather(
         if layers.stretch == 0:
             copy(examples.X, example * inputs, room.work, layers.a[0] + i * inputs, inputs)
         if later < len(examples.order):
-            following = examples.order[later]
-            prefetch(examples.Y, following * outputs, outputs)
+            next_one = examples.order[later]
+            prefetch(examples.Y, next_one * outputs, outputs)
             if layers.stretch == 0:
-                prefetch(examples.X, following * inputs, inputs)
-            elif rows < _MANY:
-                sparse.prefetch_row(examples.rows, following)
+                prefetch(examples.X, next_one * inputs, inputs)
+            elif len(room.costs) < _MANY:
+                sparse.prefetch_row(examples.rows, next_one)
         if len(examples.weights) > 0:
             room.weights[i] = examples.weights[example]
 

@@ -47,7 +47,8 @@ def recording(
         record=np.zeros((steps, width), real),
         scale=np.ones(steps),
     )
-    layout.unwatched = found if nothing else None
+    if nothing:
+        layout.unwatched = found
     return found
 
 

@@ -3,7 +3,7 @@
 A step can be divided by examples, so that each thread takes its own all the way forward and back. Then
 every core reads all of W, which for wide layers does not fit its cache. Those are divided by units: a
 thread computes, and later moves, the same rows of W, and all meet after each layer. Which of the two a
-layer is divided by follows from its shape (`layout.wide`).
+layer is divided by follows from its shape (`layout.wide`), and whether W¹ lies in panels (`sparse`).
 """
 
 from typing import Any
@@ -82,12 +82,14 @@ def _share(layers: Layers, l: int, rows: int, blocks: int, block: int) -> tuple[
 
 @kernel
 def units_of(layers: Layers, l: int, blocks: int, block: int) -> tuple[int, int]:
-    """Give the first unit of a block of layer l, and the last: of a panel, if W¹ lies in such."""
+    """Give where the units of a block of layer l begin and end: with panels, where W¹ lies in such."""
     units = layers.sizes[l]
     if l == 1 and layers.stretch > 0:
-        panels = -(-moving_blocks(layers, l, blocks) // blocks)
-        wide = panels * layers.panel
-        return min(units, block * wide), min(units, (block + 1) * wide)
+        panels, wide = moving_blocks(layers, l, blocks), layers.panel
+        first, end = block, block + 1
+        if panels > blocks:
+            first, end = begin(panels, blocks, block), begin(panels, blocks, block + 1)
+        return min(units, first * wide), min(units, end * wide)
     return begin(units, blocks, block), begin(units, blocks, block + 1)
 
 
@@ -109,7 +111,10 @@ def moved_by(l: int, block: int, blocks: int, parts: int) -> int:
 
 @kernel
 def weights_of(layers: Layers, l: int, low: int, high: int) -> tuple[int, int]:
-    """Give where in θ the weights to the units from low to high of layer l begin, and how many they are."""
+    """Give where in θ the weights to the units from low to high of layer l begin, and how many they are.
+
+    Where W¹ lies in panels, these are the units of one.
+    """
     below = layers.sizes[l - 1]
     if l == 1 and layers.stretch > 0:
         return layers.W[l] + low * below, below * panel_width(layers, low)

@@ -215,7 +215,7 @@ def until_column(rows: Rows, first: int, last: int, column: int) -> int:
 
 @kernel
 def prefetch_row(rows: Rows, i: int) -> None:
-    """Ask for row i, which is read in the next step."""
+    """Ask for row i, which is read soon."""
     first, size = rows.starts[i], rows.starts[i + 1] - rows.starts[i]
     prefetch(rows.columns, first, size)
     prefetch(rows.values, first, size)

@@ -5,9 +5,9 @@ that one compiled function per dtype serves all of them. A step reads like `back
 forward, cost, backward, and then each layer moves.
 
 Large batches are divided into blocks of examples or of units on the way forward and back (`sharing`), and
-large layers into blocks of units when they move. Threads share the blocks out and meet at least twice a
-step: when all errors are there, and when all layers have moved. The blocks follow from the shapes, however
-many threads there are.
+large layers into blocks of units when they move; narrow networks go another way (`narrow`). Threads share
+the blocks out and meet at least twice a step: when all errors are there, and when all layers have moved.
+The blocks follow from the shapes, however many threads there are.
 
 Nothing is allocated within a step: a, z and δ of every layer have their places in one workspace. Weights
 of examples multiply δᴸ, and with it everything below; gradients divide by their sum S.
@@ -215,8 +215,8 @@ def cost_and_gradient(
 
     The layers are without dropout; the team is of one.
     """
-    n, low, meeting = len(examples.order), ZERO, ZERO
-    S = total_weight(examples, low, n)
+    n, meeting = len(examples.order), ZERO
+    S = total_weight(examples, ZERO, n)
     l1 = penalties.l1 + penalties.l1_per_example / S
     l2 = penalties.l2 + penalties.l2_per_example / S
     cost = 0.0
@@ -224,8 +224,10 @@ def cost_and_gradient(
     for first in range(0, n, batch_size):
         rows = min(batch_size, n - first)
         if is_narrow(narrow):
-            narrow_block(layers, theta, examples, room, narrow, low, low, first, low, rows, False)
-            sum_of_blocks(narrow, len(theta), ONE, 1 / S, low, len(theta), gradient, low)
+            narrow_block(
+                layers, theta, examples, room, narrow, ZERO, ZERO, first, ZERO, rows, False
+            )
+            sum_of_blocks(narrow, len(theta), ONE, 1 / S, ZERO, len(theta), gradient, ZERO)
             cost += cost_of_blocks(narrow, ONE, S)
             continue
         meeting = forward_and_back(
@@ -238,7 +240,7 @@ def cost_and_gradient(
                 left, right = units_of(layers, l, blocks, block)
                 W, _ = weights_of(layers, l, left, right)
                 add_gradient(
-                    l, layers, examples, room, low, first, rows, left, right,
+                    l, layers, examples, room, ZERO, first, rows, left, right,
                     1 / S, 1.0, 1.0, gradient, W, layers.b[l] + left,
                 )  # fmt: skip
     for l in range(1, len(layers.sizes)):

@@ -170,10 +170,10 @@ def _copy_weights(
     for j in range(place[TO], place[TO_END]):
         row = vector(target, at, wide)
         if l == 1 and layers.stretch > 0:
-            start = j - j % layers.panel
-            width = panel_width(layers, start)
+            panel = j - j % layers.panel  # its first unit
+            width = panel_width(layers, panel)
             for k in range(weights):
-                row[k] = flat[layers.W[l] + start * below + (first + k) * width + j - start]
+                row[k] = flat[layers.W[l] + panel * below + (first + k) * width + j - panel]
         else:
             source_row = vector(source, start + layers.W[l] + j * below + first, max(weights, 0))
             for k in range(weights):
