@@ -119,9 +119,7 @@ def main() -> None:
     if options.trial:
         options.goals, options.seeds, options.patience = "95", 1, 5.0
     names = [n for n in options.contestants.split(",") if n not in NEEDS or find_spec(NEEDS[n])]
-    rows = []
-    goals = options.goals.split(",")
-    for goal in map(int, goals):
+    for goal in map(int, options.goals.split(",")):
         for name in names:
             # One seed finds the best setting and number of threads, the others count with it.
             tries = {}
@@ -133,7 +131,7 @@ def main() -> None:
                         tries[index, at] = seconds
             if not tries:
                 print(f"{goal} %  {name:18} not within {options.patience:.0f} s", flush=True)
-                rows.append({"goal": goal, "contestant": name, "median": None})
+                save({"goal": goal, "contestant": name, "median": None}, options.trial)
                 continue
             index, at = min(tries, key=tries.__getitem__)
             times = [
@@ -144,12 +142,24 @@ def main() -> None:
             median = statistics.median(t if t is not None else float("inf") for t in times)
             case = CASES[goal][index]
             setting = f"{'-'.join(map(str, case.sizes))} {case.optimizer} {case.batch}, {at}"
-            rows.append({"goal": goal, "contestant": name, "median": median, "all": times,
-                         "setting": setting})  # fmt: skip
+            row = {
+                "goal": goal,
+                "contestant": name,
+                "median": median,
+                "all": times,
+                "setting": setting,
+            }
+            save(row, options.trial)
             print(f"{goal} %  {name:18}{median:8.2f} s  {len(reached)} of {options.seeds}  {setting}",
                   flush=True)  # fmt: skip
-        others = [row for row in kept("to_accuracy", []) if str(row["goal"]) not in goals]
-        keep("to_accuracy", others + rows, options.trial)
+
+
+def save(row: dict[str, Any], trial: bool) -> None:
+    """Write a row to results/to_accuracy.json; those of others and of other goals that stand there stay."""
+    rows = {(other["goal"], other["contestant"]): other for other in kept("to_accuracy", [])}
+    rows[row["goal"], row["contestant"]] = row
+    order = sorted(rows, key=lambda key: (key[0], NAMES.index(key[1])))
+    keep("to_accuracy", [rows[key] for key in order], trial)
 
 
 if __name__ == "__main__":
