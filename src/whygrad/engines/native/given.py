@@ -54,9 +54,9 @@ class Narrow(NamedTuple):
     """Memory for narrow networks, a row for each thread (see `narrow`); no rows where a network is not.
 
     A batch goes through in pieces of at most `piece` examples. `places` are the layers of a piece within a
-    row of `work`, and `y` has its targets.
-    `largest`, `total`, `scratch` and `costs` have a number for each example. `cost` holds Σ s C_x of every
-    block of the batch, and `gradients` the gradient of θ, one block after the other.
+    row of `work`, and `y` has its targets. `largest`, `total`, `scratch` and `costs` have a number for each
+    example. `cost` holds Σ s C_x of every block of the batch, and `gradients` the gradient of θ, one block
+    after the other.
     """
 
     piece: int

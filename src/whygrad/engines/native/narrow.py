@@ -18,6 +18,7 @@ from typing import Any
 from whygrad.engines.native.blas import vector
 from whygrad.engines.native.compiling import ONE, ZERO, inlined_kernel, kernel, lanes_kernel
 from whygrad.engines.native.costs import output_costs, output_error
+from whygrad.engines.native.dropout import multiply
 from whygrad.engines.native.elementwise import SOFTMAX, activate, softmax_by_units, times_slope
 from whygrad.engines.native.given import Examples, Layers, Narrow, Room
 from whygrad.engines.native.memory import copy, fill
@@ -114,9 +115,8 @@ def _forward(layers: Layers, theta: Array, narrow: Narrow, part: int, count: int
             copy(work, z, work, a, n)
         if layers.activations[l] == SOFTMAX:
             softmax_by_units(
-                values, count, units, vector(narrow.largest[part], ZERO, count),
-                vector(narrow.total[part], ZERO, count), vector(narrow.scratch[part], ZERO, count),
-            )  # fmt: skip
+                values, count, units, narrow.largest[part], narrow.total[part], narrow.scratch[part]
+            )
         else:
             activate(layers.activations[l], values, ONE, n)
 
@@ -156,9 +156,7 @@ def _sum_of_costs(
             for i in range(len(costs)):
                 costs[i] += scratch[i]
     if len(examples.weights) > 0:
-        weights = vector(room.weights, start, count)
-        for i in range(len(costs)):
-            costs[i] *= float(weights[i])
+        multiply(costs, vector(room.weights, start, count), count)
     return _sum(costs)
 
 
@@ -181,8 +179,7 @@ def _back(
         weights = vector(room.weights, start, count)
         for j in range(outputs):
             errors = vector(work, places.delta[L] + j * count, count)
-            for i in range(len(errors)):
-                errors[i] *= weights[i]
+            multiply(errors, weights, count)
     for l in range(L, 0, -1):
         units, below = layers.sizes[l], layers.sizes[l - 1]
         for j in range(units):

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.engines.native import products, sparse
+from whygrad.engines.native import products, sparse, updates
 from whygrad.engines.native.blas import vector
 from whygrad.engines.native.compiling import ZERO, kernel
 from whygrad.engines.native.costs import output_costs, output_error
 from whygrad.engines.native.dropout import following, lay_mask, multiply
 from whygrad.engines.native.elementwise import activate, times_slope
 from whygrad.engines.native.given import Examples, Layers, Room
-from whygrad.engines.native.memory import copy, prefetch
+from whygrad.engines.native.memory import copy, fill, prefetch
 from whygrad.functions import Array
 
 # Of a panel of W¹ as many bytes move at a time as the nearest cache holds, in batches of at least so many
@@ -288,12 +288,10 @@ def _add_gradient_sparse(
         cursors[i] = starts[examples.order[first + i]]
     for k in range(0, inputs, deep):
         stop = min(inputs, k + deep)
-        piece = vector(target, W + k * width, (stop - k) * width)
         if keep == 0:
-            piece[:] = 0
+            fill(target, W + k * width, (stop - k) * width, 0.0)
         elif keep != 1:
-            for n in range(len(piece)):
-                piece[n] *= real(keep)
+            updates.scale(keep, target, W + k * width, W + stop * width)
         for i in range(rows):
             begin, end = cursors[i], starts[examples.order[first + i] + 1]
             if stop < inputs:

@@ -32,13 +32,12 @@ def recording(
     due = watched_steps(first, first + steps, watch.every)
     size, widest = (layout.size, max(net.sizes[1:]) * plan.batch_size) if len(due) else (0, 0)
     places, width = _places(net, watch.taps, plan.batch_size, slots)
-    panels = -(-layout.layers.stretch // layout.layers.panel)
     found = Watching(
         every=watch.every if len(due) else 0,
         row=int(due[0]) // watch.every if len(due) else 0,
         statistics=np.zeros((len(due), net.L, len(STATISTICS))),
         theta=aligned_zeros(size, real),
-        squares=np.zeros((net.L + 1, max(layout.blocks, panels))),
+        squares=np.zeros(layout.room.penalties.shape),
         slope=np.zeros((layout.blocks, widest), real),
         greatest=np.array(
             [0.0, *(BOUNDED.get(f.name, -ONE_SIDED.get(f.name, 0.0)) for f in net.f[1:])]
