@@ -1,6 +1,7 @@
 """A cost that stops being finite ends a training at its step, with finite parameters and a reason."""
 
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -167,3 +168,136 @@ def test_a_warning_of_l_bfgs_points_at_the_users_line():
     with pytest.warns(wg.DivergenceWarning) as warned:
         wg.train(net, [[1.0], [2.0]], [1.0, 2.0], optimizer="lbfgs", theta=theta)
     assert [w.filename for w in warned] == [__file__]
+
+
+# ── a cost that rises without end, and is still finite when its epoch ends ───────────────────────────
+
+
+def growing(dtype="float64"):
+    """One unit that learns a line, at a rate at which every epoch multiplies the cost by about 1e6."""
+    draws = np.random.default_rng(1)
+    X = draws.normal(size=(8, 1)).astype(dtype)
+    return wg.Network(1, [wg.Dense(1, "identity")]), X, (3 * X).astype(dtype)
+
+
+def rates(engine, epochs, dtype="float64", **options):
+    """What a training says at the rate of `growing`, after so many epochs of one step each."""
+    net, X, Y = growing(dtype)
+    options = {"optimizer": wg.SGD(1e3), "batch_size": 8, "dtype": dtype} | options
+    return wg.train(net, X, Y, epochs=epochs, engine=engine, **options)
+
+
+@each_engine
+@pytest.mark.parametrize(("dtype", "most"), [("float64", 1e308), ("float32", 1e38)])
+def test_a_cost_half_way_to_infinity_is_a_divergence_though_finite(engine, dtype, most):
+    with pytest.warns(wg.DivergenceWarning, match="overflowed half of the range of ") as warned:
+        fitted = rates(engine, 1000, dtype)
+    (warning,) = warned
+    assert warning.filename == __file__
+    reason, _, last = fitted.history.stopped.rpartition(" to ")
+    assert reason.startswith("diverged at step ") and most**0.5 < float(last) < most
+    step = int(reason.split(":")[0].removeprefix("diverged at step "))
+    assert len(fitted.history.epochs) == step - 1, "the epoch that diverged is no part of it"
+    assert np.array_equal(fitted.theta.flat, rates(engine, step - 1, dtype).theta.flat)
+
+
+@each_engine
+def test_it_is_seen_in_the_last_epoch_and_in_the_only_one(engine):
+    fitted = rates(engine, 20)
+    assert fitted.history.stopped == "all epochs done" and fitted.history.cost[-1] < 1e150
+    net, X, Y = growing()
+    X, Y = np.repeat(X, 40, axis=0), np.repeat(Y, 40, axis=0)  # forty steps in one epoch
+    with pytest.warns(wg.DivergenceWarning, match="overflowed half of the range"):
+        fitted = wg.train(net, X, Y, epochs=1, optimizer=wg.SGD(1e3), batch_size=8, engine=engine)
+    assert fitted.history.epochs == ()
+
+
+@each_engine
+def test_partial_fits_see_it_from_call_to_call(engine):
+    _, X, Y = growing()
+    options = {"solver": "sgd", "momentum": 0.0, "learning_rate_init": 1e3, "alpha": 0.0}
+    reg = wg.MLPRegressor("squared_error", (), "identity", engine=engine, **options)
+    with pytest.warns(wg.DivergenceWarning, match="overflowed half of the range"):
+        for _ in range(100):
+            reg.partial_fit(X, Y[:, 0])
+            if reg.history_.stopped.startswith("diverged"):
+                break
+    assert np.isfinite(reg.history_.cost).all() and np.isnan(reg.loss_curve_[-1])
+
+
+@dataclass(frozen=True)
+class Endless:
+    """A cost of the user's own that has no least value."""
+
+    name: str = "endless"
+
+    def value(self, a, y):
+        return -(((a - y) ** 2).sum(axis=1) ** 2)
+
+    def derivative(self, a, y):
+        return -4 * ((a - y) ** 2).sum(axis=1, keepdims=True) * (a - y)
+
+
+def test_l_bfgs_sees_a_cost_that_falls_without_end():
+    net = wg.Network(1, [wg.Dense(1, "identity")], Endless())
+    _, X, Y = growing()
+    with pytest.warns(wg.DivergenceWarning, match="diverged at iteration"):
+        fitted = wg.train(net, X, Y, optimizer="lbfgs", epochs=500, engine="reference")
+    assert fitted.history.stopped.startswith("diverged at iteration")
+    assert np.isfinite(fitted.history.cost).all() and np.isfinite(fitted.theta.flat).all()
+
+
+@each_engine
+def test_a_record_of_it_is_that_of_its_whole_epochs(engine, tmp_path):
+    with pytest.warns(wg.DivergenceWarning, match="overflowed half of the range"):
+        fitted = rates(engine, 1000, record=tmp_path / "one.run")
+    run = wg.open_run(tmp_path / "one.run")
+    assert run.history.stopped == fitted.history.stopped
+    assert run.history.cost == fitted.history.cost
+    assert np.array_equal(run.theta.flat, fitted.theta.flat)
+
+
+HEALTHY = {
+    "large targets": ("float64", 1e60, 1.0),
+    "large targets in half the digits": ("float32", 1e12, 1.0),
+    "targets near the end of the range": ("float32", 1e18, 1.0),
+    "small targets": ("float64", 1e-60, 1.0),
+    "targets of nothing": ("float32", 0.0, 1.0),
+    "large inputs": ("float64", 1.0, 1e20),
+    "small inputs": ("float32", 1.0, 1e-12),
+}
+
+
+@each_engine
+@pytest.mark.parametrize(("dtype", "targets", "inputs"), HEALTHY.values(), ids=HEALTHY)
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_a_healthy_training_is_never_accused_on_any_scale(dtype, targets, inputs, momentum, engine):
+    net, X, Y = growing()
+    X, Y = (inputs * X).astype(dtype), (targets * Y).astype(dtype)
+    rule = wg.SGD(0.5 / max(1.0, inputs**2), momentum=momentum)
+    theta = net.init(W=[None, [[0.5 / inputs]]], dtype=dtype)
+    fitted = wg.train(net, X, Y, optimizer=rule, epochs=60, theta=theta, dtype=dtype, engine=engine)
+    assert fitted.history.stopped == "all epochs done"
+
+
+@each_engine
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("rule", [wg.SGD(0.1), wg.Adam(1.0), wg.AdamW(10.0)])
+def test_a_training_that_begins_at_the_best_may_leave_it(rule, dtype, engine):
+    net, X, Y = growing(dtype)
+    theta = net.init(W=[None, [[3.0]]], b=[None, [0.0]], dtype=dtype)
+    theta.flat[0] = np.nextafter(theta.flat[0], np.dtype(dtype).type(4))
+    fitted = wg.train(net, X, Y, optimizer=rule, epochs=30, theta=theta, dtype=dtype, engine=engine)
+    assert fitted.history.stopped == "all epochs done"
+
+
+@each_engine
+def test_saturated_outputs_that_turn_out_wrong_are_no_divergence(engine):
+    net = wg.Network(1, [wg.Dense(1, "sigmoid")], "binary_cross_entropy")
+    theta = net.init(W=[None, [[80.0]]], b=[None, [0.0]])
+    clean, wrong = np.ones((8, 1)), np.array([1.0] * 7 + [0.0])
+    first = wg.train(net, clean, np.ones(8), theta=theta, epochs=1, dtype="float32", engine=engine)
+    assert 0 <= first.history.cost[0] < 1e-30
+    options = {"optimizer": wg.SGD(0.1), "epochs": 5, "batch_size": 1, "shuffle": False}
+    found = wg.train(net, clean, wrong, theta=theta, dtype="float32", engine=engine, **options)
+    assert found.history.stopped == "all epochs done" and found.history.cost[0] > 1

@@ -33,6 +33,8 @@ def carry_on(state: State, before: Plan, plan: Plan) -> State:
         state = replace(state, rate_scale=1.0)
     if getattr(plan.stopping, "on", "") != getattr(before.stopping, "on", ""):
         state = replace(state, best=math.inf, best_theta=None, stalled=0)
+    if (plan.net.C, plan.l1, plan.l2) != (before.net.C, before.l1, before.l2):
+        state = replace(state, first_cost=0.0)
     if state.place and (plan.n, plan.batch_size) != (before.n, before.batch_size):
         state = replace(state, place=0, cost_sum=0.0)
     return state

@@ -1,19 +1,23 @@
-"""A training whose numbers stop being finite: which step and layer it was, and the last state before it.
+"""A training whose numbers run away: which step and layer it was, and the last state before it.
 
 The state before the step is found by running again from one kept a little earlier.
 """
 
 import time
+from dataclasses import replace
 
 import numpy as np
 
-from whygrad.backprop import Trace, forward
+from whygrad.backprop import Trace, example_costs, forward
 from whygrad.engines import Engine, Watch
+from whygrad.engines.pools import one_thread
 from whygrad.epochs import end_of_epoch
 from whygrad.errors import DivergenceWarning, warn
+from whygrad.measuring import BLOCK
 from whygrad.network import Parameters
 from whygrad.plan import Data, Plan, State
 
+DIVERGED = "diverged"  # how `stopped` begins at the end of such a training
 CHECKPOINT_SECONDS = 1.0  # between two states kept to go back to, should the cost become infinite
 
 
@@ -52,14 +56,35 @@ def state_before(
     return state
 
 
-def report_divergence(plan: Plan, state: State, data: Data) -> str:
-    """Say at which step and in which layer numbers stopped being finite, and what helps."""
+def with_first_cost(plan: Plan, state: State, data: Data) -> State:
+    """Give the state with the cost that its training begins with, unless it knows it already.
+
+    It is that of some examples spread over the data, penalties included, which is as good as that of all
+    for telling by how many orders of magnitude a cost rises.
+    """
+    if state.first_cost:
+        return state
+    few = slice(None, None, -(-len(data.Y) // BLOCK))
+    s = None if data.weights is None else data.weights[few]
+    theta = Parameters(plan.net.sizes, state.theta)
+    with one_thread(numpy=True), np.errstate(all="ignore"):
+        trace = forward(plan.net, theta, data.X[few])
+        C_x = example_costs(plan.net, trace, data.Y[few]).astype(np.float64)
+        mean = float(np.average(C_x, weights=s if s is not None and s.any() else None))
+        W = np.concatenate([W.ravel() for W in theta.W[1:]]).astype(np.float64)
+        l1, l2 = (penalty.of_batch(plan.batch_size, plan.n) for penalty in (plan.l1, plan.l2))
+        penalty = l1 * float(np.abs(W).sum()) + l2 / 2 * float(W @ W)
+    return replace(state, first_cost=mean + penalty)
+
+
+def report_divergence(plan: Plan, state: State, data: Data, rise: str = "") -> str:
+    """Say at which step and in which layer numbers stopped being finite, or how they rose; what helps."""
     batch = plan.batch(state.epoch, state.place)
     rate = float(plan.rates(state, state.step + 1)[0])
     with np.errstate(all="ignore"):
         theta = Parameters(plan.net.sizes, state.theta)
         trace = forward(plan.net, theta, data.X[batch], plan.masks(state.step, batch))
-    reason = f"diverged at step {state.step}: {_first_overflow(theta, trace)}"
+    reason = f"{DIVERGED} at step {state.step}: {rise or _first_overflow(theta, trace)}"
     warn(
         f"training {reason} (rate {rate:g}). The last parameters with a finite cost are kept. Try a "
         "smaller rate, or scale the inputs and targets.",

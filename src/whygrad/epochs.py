@@ -92,6 +92,22 @@ def end_of_epoch(plan: Plan, state: State, held_out: Data | None) -> tuple[State
     return state, epoch
 
 
+def rise(state: State, cost: float, dtype: str) -> str:
+    """Say from where to where a cost that is still finite has risen, where that is a divergence; else "".
+
+    It is one where the cost has risen by a greater factor than is left to it before it overflows: half of
+    the way to infinity, in orders of magnitude, from where it began, on whatever scale the data are. Where
+    it began near the end of the range that is not much: so it must also have risen by 1/ε², as from outputs
+    as large as the targets to outputs in whose rounding the targets are lost.
+    """
+    about, began = np.finfo(dtype), abs(state.first_cost)
+    times = abs(cost) / began if began > 0 else 0.0
+    if times * abs(cost) > float(about.max) and times > float(about.eps) ** -2:
+        change = f"from {state.first_cost:.3g} to {cost:.3g}"
+        return f"the cost overflowed half of the range of {dtype}, {change}"
+    return ""
+
+
 def last_step(plan: Plan, before: State, after: Array, data: Data) -> tuple[LayerStatistics, ...]:
     """Give each layer's statistics of the step from the state `before` to the parameters `after`.
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from whygrad.engines import Engine
 from whygrad.engines.pools import one_thread
-from whygrad.epochs import Epoch, History, layers_of
+from whygrad.epochs import Epoch, History, layers_of, rise
 from whygrad.errors import DivergenceWarning, InputError, warn
 from whygrad.functions import Array
 from whygrad.measuring import measure
@@ -128,8 +128,9 @@ def minimise(
     def end_of_iteration(intermediate_result: Any) -> None:
         nonlocal state, stopped
         C, theta = float(intermediate_result.fun), intermediate_result.x.astype(plan.dtype)
-        if not (math.isfinite(C) and np.isfinite(theta).all()):
-            stopped = _report_divergence(state)
+        risen = rise(state, C, plan.dtype)
+        if risen or not (math.isfinite(C) and np.isfinite(theta).all()):
+            stopped = _report_divergence(state, risen)
             raise StopIteration
         epoch = Epoch(C, rule.rate)
         if layer_statistics:  # the gradient last asked for is the one where the iteration ended
@@ -207,11 +208,11 @@ def _check(plan: Plan) -> None:
             )
 
 
-def _report_divergence(state: State) -> str:
+def _report_divergence(state: State, risen: str = "") -> str:
     reason = f"diverged at iteration {state.epoch + 1}"
     warn(
-        f"training {reason}: the cost is not finite. The last parameters with a finite cost are kept. "
-        "Scale the inputs and targets, or start from smaller parameters.",
+        f"training {reason}: {risen or 'the cost is not finite'}. The last parameters with a finite cost "
+        "are kept. Scale the inputs and targets, or start from smaller parameters.",
         DivergenceWarning,
     )
     return reason

@@ -238,8 +238,8 @@ class State:
     `theta` is the flat vector of parameters and `slots` the optimizer's averages. `cost_sum` adds up cost
     times examples over the epoch so far. `rate_scale` is what an adaptive schedule has left of the rate;
     `best`, `best_theta`, `best_step` and `stalled` (epochs without improvement) belong to the stopping
-    rule, `lowest` and `waiting` are the same for the schedule `OnPlateau`, and `stopped` says why the
-    training has ended, or "".
+    rule, `lowest` and `waiting` are the same for the schedule `OnPlateau`. `first_cost` is the cost that
+    the training began with, 0 where that is not known, and `stopped` says why it has ended, or "".
     """
 
     theta: Array
@@ -256,6 +256,7 @@ class State:
     stalled: int = 0
     lowest: float = math.inf
     waiting: int = 0
+    first_cost: float = 0.0
     stopped: str = ""
 
     def copy(self) -> "State":

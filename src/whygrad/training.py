@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from whygrad.diverging import Checkpoints, report_divergence, state_before
+from whygrad.diverging import Checkpoints, report_divergence, state_before, with_first_cost
 from whygrad.engines import Engine, Watch, Watched, choose
 from whygrad.engines.pools import beside_others
-from whygrad.epochs import Epoch, History, end_of_epoch, final, last_step
+from whygrad.epochs import Epoch, History, end_of_epoch, final, last_step, rise
 from whygrad.errors import InputError
 from whygrad.functions import Array
 from whygrad.lbfgs import ALL_DONE, LBFGS, minimise, of_gradients
@@ -140,7 +140,8 @@ def train(
 
     The result is a pure function of the arguments: the same seed gives the same bits. Ctrl-C ends the
     training cleanly, with the parameters so far. A cost that becomes infinite or NaN stops it at that
-    step, with the last parameters before it and a `DivergenceWarning` that names the layer.
+    step, with the last parameters before it and a `DivergenceWarning` that names the layer; so does one
+    that at the end of an epoch is half of the way there, in orders of magnitude from where it began.
 
     Parameters
     ----------
@@ -284,10 +285,10 @@ def run(
             stopped = INTERRUPTED
         return stopped
 
-    state = replace(state.copy(), stopped="")
+    state = with_first_cost(plan, replace(state.copy(), stopped=""), data)
     checkpoints = Checkpoints(state)
     wanted = wishes(watch, observers)
-    chunk, stopped, seen = 8, "", Watched()
+    chunk, stopped, risen, seen = 8, "", "", Watched()
     with _interruption() as interrupted, closing(observers), beside_others():
         if isinstance(plan.optimizer, LBFGS):
             data = _remaining(data, watch)
@@ -317,13 +318,16 @@ def run(
                 if sampled:
                     ended = replace(ended, layers=last_step(plan, before, after, data))
                 epochs.append(ended)
+                risen = rise(state, ended.cost, plan.dtype)
+                if risen:
+                    break
             stopped = look(state, ended, seen)
             checkpoints.offer(state)
-        if seen.diverged:
+        if seen.diverged or risen:
             look(state, None, seen)
         # The very last update is followed by no cost that would show it.
-        if seen.diverged or not np.isfinite(state.theta).all():
-            stopped = report_divergence(plan, state, data)
+        if seen.diverged or risen or not np.isfinite(state.theta).all():
+            stopped = report_divergence(plan, state, data, risen)
             if state.place == 0 and epochs:
                 epochs.pop()  # the step that is undone was its last
             state = state_before(plan, state.step, checkpoints, data, held_out, engine, watch)

@@ -289,12 +289,15 @@ def _differs(run: "Run", known: dict[int, Snapshot], step: int, again: State) ->
 
 
 def same_state(one: State, other: State) -> bool:
-    """Tell whether two states are equal to the last bit, but for what they say about why training ended."""
+    """Tell whether two states are equal to the last bit, but for what they say about a training's ends.
+
+    Why it ended no step depends on, and what it began with is not known before the first.
+    """
     arrays = [(getattr(one, name), getattr(other, name)) for name in snapshots.ARRAYS]
     for a, b in arrays:
         if (a is None) != (b is None) or (a is not None and a.tobytes() != b.tobytes()):
             return False
-    rest = [name for name in vars(one) if name not in (*snapshots.ARRAYS, "stopped")]
+    rest = [name for name in vars(one) if name not in (*snapshots.ARRAYS, "first_cost", "stopped")]
     return all(getattr(one, name) == getattr(other, name) for name in rest)
 
 
