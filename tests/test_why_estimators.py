@@ -347,3 +347,45 @@ def test_pixels_of_a_run_are_named_by_row_and_column(tmp_path, monkeypatch):
     whygrad("train", "digits", "--hidden", "4", "--epochs", "1", "--engine", "reference")
     why = wg.open_run("digits.run").why
     assert why.names.image == (8, 8) and why.names.of(why.net, 0, 17) == "pixel 2,1"
+
+
+# ── two columns of one name ──────────────────────────────────────────────────────────────────────────
+
+TWINS = IRIS.data.set_axis(["long", "wide", "long", "broad"], axis=1)
+
+
+def test_two_columns_of_one_name_are_refused_with_their_name(clf):
+    net = wg.Network(4, [wg.Dense(3, "softmax")], cost="cross_entropy")
+    fitted = wg.train(net, IRIS.data.to_numpy(), IRIS.target, epochs=1, engine="reference")
+    bare = own(wg.MLPClassifier).fit(IRIS.data.to_numpy(), NAMED)
+    asked = {
+        "a fit": lambda: own(wg.MLPClassifier).fit(TWINS, NAMED),
+        "validation": lambda: own(wg.MLPClassifier).fit(IRIS.data, NAMED, X_val=TWINS, y_val=NAMED),
+        "going on": lambda: own(wg.MLPClassifier, solver="adam").partial_fit(
+            TWINS, NAMED, classes=IRIS.target_names
+        ),
+        "predictions": lambda: clf.predict(TWINS),
+        "activations": lambda: clf.activations(TWINS),
+        "rows": lambda: clf.why_.blame(TWINS, NAMED),
+        "a row": lambda: clf.why_.prediction(TWINS.iloc[0]),
+        "a baseline": lambda: clf.why_.prediction(IRIS.data[:1], baseline=TWINS),
+        "names that training did not see": lambda: bare.why_.blame(TWINS, NAMED),
+        "a training": lambda: fitted.why.blame(TWINS, IRIS.target),
+        "scikit-learn's": lambda: wg.explain(MLPClassifier(**QUICK).fit(IRIS.data, NAMED)).blame(
+            TWINS, NAMED
+        ),
+        "a pipeline": lambda: wg.explain(
+            make_pipeline(StandardScaler(), own(wg.MLPClassifier)).fit(IRIS.data, NAMED)
+        ).blame(TWINS, NAMED),
+    }
+    for what, ask in asked.items():
+        with pytest.raises(wg.InputError) as refused:
+            ask()
+        assert str(refused.value) == "X has 2 columns called 'long': rename all but one", what
+
+
+def test_a_name_that_several_units_have_is_not_taken_for_one_of_them(clf):
+    why = wg.explain(clf, inputs=list(TWINS.columns))
+    with pytest.raises(wg.InputError, match="units 0, 2 are all called 'long': give the index"):
+        why.weight(IRIS.data[:1], NAMED[:1], layer=1, to=0, from_="long")
+    assert why.weight(IRIS.data[:1], NAMED[:1], layer=1, to=0, from_=2).kind == "weight"

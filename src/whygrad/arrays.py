@@ -102,6 +102,20 @@ def check_unmasked(array: Any, name: str) -> None:
         )
 
 
+def check_columns(X: Any) -> None:
+    """Refuse a frame in which two columns have the same name: nobody could say which one is meant."""
+    columns = column_names(X)
+    if len(set(columns)) < len(columns):
+        name = next(name for place, name in enumerate(columns) if name in columns[:place])
+        raise InputError(f"X has {columns.count(name)} columns called {name!r}: rename all but one")
+
+
+def column_names(X: Any) -> tuple[str, ...]:
+    """Give the names of a frame's columns, () where X is none."""
+    names = getattr(X, "column_names", getattr(X, "columns", ()))  # of arrow, of all others
+    return tuple(map(str, names))
+
+
 def check_finite(array: Any, name: str) -> None:
     """Refuse NaN and infinity, and say where the first one is."""
     if not isinstance(array, np.ndarray) or array.dtype.kind != "f":

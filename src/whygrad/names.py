@@ -97,8 +97,8 @@ class Names:
     def find(self, net: Network, layer: int, unit: Any) -> int:
         """Give the index of a unit that is given by index or by name.
 
-        Raises `InputError` for an index out of range, which names the layer and the range, and for a name
-        that none of the layer's units has, which names the nearest.
+        Raises `InputError` for an index out of range, which names the layer and the range, for a name that
+        none of the layer's units has, which names the nearest, and for one that several have.
         """
         size = net.sizes[layer]
         if isinstance(unit, int | np.integer) and not isinstance(unit, bool):
@@ -109,6 +109,9 @@ class Names:
         if not isinstance(unit, str) or unit not in names:
             what = {0: "input", net.L: "output"}.get(layer, f"unit of layer {layer}")
             raise InputError(f"no {what} is called {unit!r}: {_suggest(unit, names)}")
+        if names.count(unit) > 1:
+            several = [str(index) for index, name in enumerate(names) if name == unit]
+            raise InputError(f"units {', '.join(several)} are all called {unit!r}: give the index")
         return names.index(unit)
 
     def weight(self, net: Network, layer: Any, to: Any, from_: Any = None) -> Place:

@@ -13,6 +13,7 @@ from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
+from whygrad.arrays import check_columns
 from whygrad.errors import InputError
 from whygrad.estimator_plan import HIDDEN
 from whygrad.functions import Array
@@ -63,8 +64,8 @@ def _names(model: Any) -> Names:
     """Give the names of columns and classes; a single sigmoid unit has that of the positive class."""
     inputs = tuple(map(str, getattr(model, "feature_names_in_", ())))
     classes = tuple(str(label) for label in getattr(model, "classes_", ()))
-    if model.n_outputs_ == 1 and classes:
-        return Names(inputs, classes[1:], classes=classes)
+    if model.n_outputs_ == 1 and classes:  # a lone class has no output that stands for it
+        return Names(inputs, classes[1:], classes=classes if len(classes) == 2 else ())
     return Names(inputs, classes)
 
 
@@ -126,7 +127,8 @@ def _targets(model: Any, y: Any) -> Array:
 def _rows(X: Any) -> Any:
     """Give a single row, an array or the row of a frame, as a table of one row."""
     if getattr(X, "ndim", None) == 1 and hasattr(X, "to_frame"):
-        return X.to_frame().T.infer_objects()
-    if isinstance(X, list | tuple | np.ndarray) and np.ndim(X) == 1:
-        return np.asarray(X).reshape(1, -1)
+        X = X.to_frame().T.infer_objects()
+    elif isinstance(X, list | tuple | np.ndarray) and np.ndim(X) == 1:
+        X = np.asarray(X).reshape(1, -1)
+    check_columns(X)
     return X

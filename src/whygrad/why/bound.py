@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from whygrad.arrays import check_columns, column_names
 from whygrad.backprop import forward
 from whygrad.errors import InputError, nearest
 from whygrad.explanation import Explanation, Table
@@ -214,6 +215,7 @@ class Why:
 
         Raises `InputError` for NaN or infinity in X, and says where, and for a label that is no class.
         """
+        check_columns(X)
         names = self._with_columns(X).inputs
         X, Y, weights = self.encode(X, y, sample_weight)
         X = _double(X)
@@ -244,10 +246,10 @@ class Why:
 
     def _with_columns(self, X: Any) -> Names:
         """Give the names, with the columns of a frame where the inputs have none."""
-        columns = getattr(X, "column_names", getattr(X, "columns", ()))  # of arrow, of all others
+        columns = column_names(X)
         if self.names.inputs or self.names.image or len(columns) != self.net.sizes[0]:
             return self.names
-        return replace(self.names, inputs=tuple(map(str, columns)))
+        return replace(self.names, inputs=columns)
 
     def _targets(self, Y: Any) -> Any:
         Y = np.asarray(Y)
