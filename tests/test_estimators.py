@@ -347,8 +347,6 @@ REFUSED = {
     "no data": ({}, X[:0], CLASSES[:0], "minimum of 1 is required"),
     "shapes": ({}, X, CLASSES[:-1], r"\[150, 149\]"),
     "flat X": ({}, X[:, 0], CLASSES, "Expected 2D array"),
-    "one class": ({}, X, CLASSES * 0, "y holds one class only, 0"),
-    "one name": ({}, X[:9], NAMES[:9], "y holds one class only, 'setosa'"),
     "numbers": ({}, X, X[:, 0], "Unknown label type"),
     "held out": ({"early_stopping": True}, X[::40], CLASSES[::40], "validation set is too small"),
     "a lone class": (

@@ -76,8 +76,10 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     Attributes
     ----------
     classes_ : the classes, in the order of `predict_proba`.
-    coefs_, intercepts_ : W[l].T and b[l], l = 1 … L, as live views of θ.
-    loss_, best_loss_, loss_curve_ : cost of the last, best and every epoch, penalty included.
+    coefs_, intercepts_ : W[l].T and b[l], l = 1 … L, as live views of θ. Set before a fit, they are where
+        `partial_fit`, or `fit` with `warm_start=True`, begins.
+    loss_, best_loss_, loss_curve_ : cost of the last, best and every epoch, penalty included; NaN for the
+        epoch in which the fit diverged, as in the two below.
     validation_scores_, best_validation_score_ : accuracy on held-out examples; None without any.
     validation_loss_curve_ : cost on held-out examples after every epoch, without penalty; None without any.
     n_iter_, t_ : epochs of the last fit; examples seen in all.
@@ -90,6 +92,9 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     >>> clf.score(X, y) > 0.95, clf.net_.sizes
     (True, (4, 8, 3))
     """
+
+    loss: Any = "log_loss"  # also where a subclass sets all of scikit-learn's parameters by itself
+    _class_weight: Any  # that of the fit
 
     _parameter_constraints: dict[str, Any] = Perceptron._parameter_constraints | {
         "class_weight": [None, StrOptions({"balanced"}), dict, list],
@@ -147,10 +152,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         sample_weight : how much each example counts, (n,).
         classes : all classes that will ever come; needed in the first call.
         """
-        if _check_partial_fit_first_call(self, classes):
-            labels = y if type_of_target(y).startswith("multilabel") else classes
-            self._label_binarizer = LabelBinarizer().fit(labels)
-        return self._fit(X, y, sample_weight, incremental=True)
+        return self._fit(X, y, sample_weight, incremental=True, classes=classes)
 
     def predict(self, X: Any) -> Array:
         """Give the most likely class of each row, or for several labels those likelier than not."""
@@ -178,17 +180,18 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
             logarithm: Array = np.log(self.predict_proba(X))
         return logarithm
 
-    def _arrays(self, X: Any, y: Any, incremental: bool, goes_on: bool) -> tuple[Array, Array]:
+    def _arrays(
+        self, X: Any, y: Any, incremental: bool, goes_on: bool, classes: Any
+    ) -> tuple[Array, Array]:
         """Check X and y, learn or compare the classes, and give y as zeros and ones, (n, n_L)."""
+        if incremental and _check_partial_fit_first_call(self, classes):  # which sets classes_
+            labels = y if type_of_target(y).startswith("multilabel") else classes
+            self._label_binarizer = LabelBinarizer().fit(labels)
         X, y = validated(self, X, y, goes_on)
-        if not hasattr(self, "classes_") or not (self.warm_start or incremental):
+        if not (goes_on or incremental):
             self._label_binarizer = LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_
         _check_classes(y, self.classes_, exactly=self.warm_start)
-        if len(self.classes_) < 2:
-            raise InputError(
-                f"y holds one class only, {self.classes_.tolist()[0]!r}: a classifier needs at least two"
-            )
         return X, self._label_binarizer.transform(y).astype(bool)
 
     def _known(self, X: Any, y: Any) -> tuple[Array, Array]:
@@ -206,13 +209,13 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
 
     def _weights(self, Y: Array, sample_weight: Any, X: Any) -> Array | None:
         s = super()._weights(Y, sample_weight, X)
-        if self.class_weight is None:
+        if self._class_weight is None:
             return s
         if self._exclusive():
             y: Array = self.classes_[Y.argmax(axis=1)]
         else:
             y = self.classes_[Y[:, 0].astype(int)] if Y.shape[1] == 1 else Y.astype(int)
-        by_class: Array = compute_sample_weight(self.class_weight, y)
+        by_class: Array = compute_sample_weight(self._class_weight, y)
         return by_class if s is None else s * by_class
 
     def _judged(self, held_out: Data) -> Data:
@@ -221,8 +224,12 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         return Judged(held_out.X, held_out.Y, held_out.weights, several=self._exclusive())
 
     def _strata(self, Y: Array) -> Array | None:
-        # As in scikit-learn: in proportion for two classes, not for more, nor for several labels.
-        return self.classes_[Y[:, 0].astype(int)] if Y.shape[1] == 1 else None
+        # As in scikit-learn: in proportion for two classes, not for more, nor for several labels. A class
+        # with too few members is refused by its name where it has one, else in scikit-learn's words.
+        if Y.shape[1] > 1:
+            return None
+        named = self.classes_.dtype.kind in "OSU"
+        return self.classes_[Y[:, 0].astype(int)] if named else Y
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -304,7 +311,9 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
         a = self._outputs(X)
         return a.ravel() if a.shape[1] == 1 else a
 
-    def _arrays(self, X: Any, y: Any, incremental: bool, goes_on: bool) -> tuple[Array, Array]:
+    def _arrays(
+        self, X: Any, y: Any, incremental: bool, goes_on: bool, classes: Any
+    ) -> tuple[Array, Array]:
         """Check X and y, and give y as (n, n_L)."""
         X, y = validated(self, X, y, goes_on, y_numeric=True)
         return X, y.reshape(len(y), -1)
@@ -322,10 +331,10 @@ def _check_classes(y: Any, known: Array, exactly: bool) -> None:
     classes = unique_labels(y)
     if exactly and set(classes) != set(known):
         raise InputError(
-            "warm_start can only be used where `y` has the same classes as in the previous call to fit: "
-            f"that had {known}, `y` has {classes}"
+            "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
+            f"Previously got {known}, `y` has {classes}"
         )
     if not set(classes) <= set(known):
         raise InputError(
-            f"`y` has classes not in `self.classes_`: it has {classes}, known are {known}"
+            f"`y` has classes not in `self.classes_`. `self.classes_` has {known}. 'y' has {classes}."
         )

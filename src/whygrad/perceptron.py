@@ -5,6 +5,7 @@ or go on from the last state, hold examples out, run the plan, and set what a fi
 """
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Integral, Real
@@ -15,14 +16,24 @@ from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from whygrad.arrays import check_unmasked
+from whygrad.arrays import check_columns, check_unmasked
 from whygrad.backprop import forward
 from whygrad.continuing import carry_on
+from whygrad.diverging import DIVERGED, with_first_cost
 from whygrad.engines import choose
 from whygrad.epochs import History, final
 from whygrad.errors import InputError
+from whygrad.estimator_attributes import (
+    check_fitted,
+    check_settable,
+    coefs,
+    intercepts,
+    start_by_hand,
+    take_over,
+    twin,
+)
 from whygrad.estimator_plan import (
     SOLVERS,
     Draws,
@@ -40,28 +51,18 @@ from whygrad.measuring import outputs
 from whygrad.network import Network, Parameters
 from whygrad.observing import Observer, at_epoch_ends
 from whygrad.plan import Clip, Data, Plan, State, as_data, start
-from whygrad.training import Training, run
+from whygrad.training import INTERRUPTED, Training, run
 
 if TYPE_CHECKING:
     from whygrad.studio.notebook import NotebookWidget
     from whygrad.why.bound import Why
 
 
-class Views(list[Any]):
-    """A list of arrays in which an assignment writes into the array that is there."""
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        if isinstance(index, slice):
-            for place, array in zip(range(len(self))[index], value, strict=True):
-                self[place][...] = array
-        else:
-            self[index][...] = value
-
-
 def keep(estimator: Any, given: dict[str, Any]) -> None:
     """Set the parameters that `__init__` was given, its local variables, as attributes."""
-    for name in estimator._get_param_names():
-        setattr(estimator, name, given[name])
+    for name, value in given.items():
+        if name != "self":
+            setattr(estimator, name, value)
 
 
 def trains_in_steps(estimator: Any) -> bool:
@@ -121,29 +122,57 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         "loss": [str, HasMethods(["value", "derivative"])],
     }
 
+    # What only whygrad has: also where a subclass sets all of scikit-learn's parameters by itself.
+    engine: str = "auto"
+    dropout: Any = 0.0
+    out_activation: str | Activation = "auto"
+    schedule: Any = None
+    clip: float | Clip | None = None
+    callbacks: Any = None
+    layer_statistics: bool = False
     # What only the classifier has a parameter for.
     class_weight: Any = None
     label_smoothing: float = 0.0
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        check_settable(self, name)
+        super().__setattr__(name, value)
+
     @property
     def coefs_(self) -> list[Array]:
-        """The weight matrices as scikit-learn has them, W[l].T: views, writing to them changes θ."""
-        check_is_fitted(self)
-        return Views(W.T for W in self.theta_.W[1:])
+        """The weight matrices as scikit-learn has them, W[l].T: views, writing to them changes θ.
+
+        Set before a fit, they are where `partial_fit`, or `fit` with `warm_start=True`, begins.
+        """
+        return self._shown("_coefs", coefs)
 
     @coefs_.setter
     def coefs_(self, arrays: Sequence[Any]) -> None:
-        self.coefs_[:] = arrays
+        self._set("_coefs", coefs, arrays)
 
     @property
     def intercepts_(self) -> list[Array]:
         """The biases b[l], views like `coefs_`."""
-        check_is_fitted(self)
-        return Views(self.theta_.b[1:])
+        return self._shown("_intercepts", intercepts)
 
     @intercepts_.setter
     def intercepts_(self, arrays: Sequence[Any]) -> None:
-        self.intercepts_[:] = arrays
+        self._set("_intercepts", intercepts, arrays)
+
+    def _shown(self, by_hand: str, views: Any) -> list[Array]:
+        """Give views of the parameters, or before a fit the arrays that were set by hand."""
+        given: list[Array] | None = vars(self).get(by_hand)
+        if given is None:
+            check_fitted(self)
+            given = views(self.theta_)
+        return given
+
+    def _set(self, by_hand: str, views: Any, arrays: Sequence[Any]) -> None:
+        """Write into the parameters, or before a fit keep the arrays for it."""
+        if self.__sklearn_is_fitted__():
+            views(self.theta_)[:] = arrays
+        else:
+            setattr(self, by_hand, list(arrays))
 
     @property
     def why_(self) -> "Why":
@@ -152,7 +181,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         Rows and labels are those of `fit`. λ₂ is alpha divided by the weight of the examples asked about,
         as in a training step on just these; class weights and label smoothing are those of the fit.
         """
-        check_is_fitted(self)
+        check_fitted(self)
         from whygrad.interop.sklearn import why_of_estimator
 
         return why_of_estimator(self)
@@ -207,53 +236,73 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         validation: tuple[Any, Any, Any] | None = None,
         record: Any = None,
         copy_data: bool | None = None,
+        classes: Any = None,
     ) -> Any:
         check_offered(self, incremental)
-        goes_on = hasattr(self, "theta_") and (self.warm_start or incremental)
-        whole = isinstance(optimizer(self), LBFGS)
-        X, Y = self._arrays(X, y, incremental, goes_on)
-        s = self._weights(Y, sample_weight, X)
-        net = network(self, X.shape[1], Y.shape[1], self._ending(Y))
-        name = net.f[-1].name
-        self.out_activation_ = "logistic" if name == "sigmoid" else name
+        begun = self.warm_start or incremental
+        goes_on = begun and self.__sklearn_is_fitted__()
+        learner = twin(self, goes_on)
+        learner._class_weight = self.class_weight
+        X, Y = learner._arrays(X, y, incremental, goes_on, classes)
+        s = learner._weights(Y, sample_weight, X)
+        net = network(self, X.shape[1], Y.shape[1], learner._ending(Y))
+        ending = "logistic" if net.f[-1].name == "sigmoid" else net.f[-1].name
         if goes_on:
             theta, draws = self.theta_, self._draws
         else:
             theta, draws = draw(net, check_random_state(self.random_state))
+            by_hand = start_by_hand(self, net, ending) if begun else None
+            theta = theta if by_hand is None else by_hand
+        whole = isinstance(optimizer(self), LBFGS)
         dtype = "float64" if whole else (theta.flat if goes_on else X).dtype.name
         held_out = None
         if validation is not None:
-            X_val, Y_val = self._known(*validation[:2])
-            s_val = self._weights(Y_val, validation[2], X_val)
+            X_val, Y_val = learner._known(*validation[:2])
+            s_val = learner._weights(Y_val, validation[2], X_val)
             held_out = as_data(net, X_val, Y_val, s_val, dtype)
         elif self.early_stopping and not whole:
-            rows, kept = split(self, X.shape[0], self._strata(Y), draws)
+            rows, kept = split(self, X.shape[0], learner._strata(Y), draws)
             held_out = as_data(net, X[kept], Y[kept], None if s is None else s[kept], dtype)
             X, Y, s = X[rows], Y[rows], None if s is None else s[rows]
         data = as_data(net, X, Y, s, dtype)
         plan = plan_of(self, net, len(data.Y), draws.seed, dtype)
-        state = carry_on(self._state, self._plan, plan) if goes_on else start(plan, theta)
+        state = carry_on(self._reached(), self._plan, plan) if goes_on else start(plan, theta)
         plan = replace(plan, epochs=state.epoch + (1 if incremental else self.max_iter))
+        state = with_first_cost(plan, state, data)
+        if not math.isfinite(state.first_cost):
+            raise InputError(
+                "Solver produced non-finite parameter weights. The input data may contain large values and "
+                "need to be preprocessed. (The cost is not finite where training begins: scale X and y)"
+            )
         training = Training(
             plan,
             state,
             data,
-            None if held_out is None else self._judged(held_out),
+            None if held_out is None else learner._judged(held_out),
             choose(self.engine, of_gradients(plan)),
             self.layer_statistics,
         )
+        observers = self._observers(state)
         if record is None:
-            state, history = run(training, self._observers(state))
+            state, history = run(training, observers)
         else:
             from whygrad.record import record_run
 
-            observers = self._observers(state)
             state, history = record_run(record, training, observers, copy_data=copy_data)
-        self._plan, self._state, self._draws = plan, state, draws
-        self._conclude(history, goes_on)
+        if history.stopped == INTERRUPTED and _one_of_many():
+            raise KeyboardInterrupt
+        learner._conclude(plan, state, draws, ending, history, goes_on)
         if not incremental or history.stopped != ALL_DONE:
-            warn(history.stopped, whole, self.n_iter_, self.max_iter)
+            warn(history.stopped, whole, learner.n_iter_, self.max_iter)
+        take_over(self, learner)
         return self
+
+    def _reached(self) -> State:
+        """Give the state that the last fit ended with, from the parameters that are there now."""
+        state = self._state
+        if np.array_equal(self.theta_.flat, final(self._plan, state)):
+            return state
+        return replace(state, theta=self.theta_.flat.copy())  # they were set by hand
 
     def _observers(self, state: State) -> list[Observer]:
         own = self.callbacks or []
@@ -261,33 +310,51 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         printing: list[Observer] = [printer(state)] if self.verbose else []
         return printing + [at_epoch_ends(callback) for callback in callbacks]
 
-    def _conclude(self, history: History, goes_on: bool) -> None:
+    def _conclude(
+        self,
+        plan: Plan,
+        state: State,
+        draws: Draws,
+        ending: str,
+        history: History,
+        goes_on: bool,
+    ) -> None:
         """Set what a fitted estimator shows."""
-        plan, state = self._plan, self._state
-        earlier = self.history_.epochs if goes_on else ()
-        self.net_ = plan.net
-        self.theta_ = Parameters(plan.net.sizes, final(plan, state))
-        self.history_ = History(earlier + history.epochs, history.stopped)
-        self.n_layers_ = len(plan.net.sizes)
-        self.n_outputs_ = plan.net.sizes[-1]
-        self.n_iter_ = len(history.epochs)
-        self.t_ = state.seen
-        self.loss_curve_ = self.history_.cost
         whole = isinstance(plan.optimizer, LBFGS)
-        last = self.loss_curve_[-1] if self.loss_curve_ else math.inf
-        self.loss_ = state.best if whole else last
-        scores = [score for score in self.history_.held_out_score if score is not None]
-        costs = [cost for cost in self.history_.held_out_cost if cost is not None]
         by_score = self.early_stopping and not whole
-        self.best_loss_ = None if by_score else state.best
         measured = by_score or any(cost is not None for cost in history.held_out_cost)
-        self.validation_scores_ = scores if measured else None
-        self.validation_loss_curve_ = costs if measured else None
-        self.best_validation_score_ = -state.best if by_score else None
+        all_of_it = History(
+            (self.history_.epochs if goes_on else ()) + history.epochs, history.stopped
+        )
+        # The epoch in which a training diverged has no cost and no score.
+        broken = [math.nan] if history.stopped.startswith(DIVERGED) else []
+        costs = all_of_it.cost + broken
+        scores = [score for score in all_of_it.held_out_score if score is not None] + broken
+        held_out = [cost for cost in all_of_it.held_out_cost if cost is not None] + broken
+        self.__dict__.update(
+            _plan=plan,
+            _state=state,
+            _draws=draws,
+            net_=plan.net,
+            theta_=Parameters(plan.net.sizes, final(plan, state).copy()),
+            history_=all_of_it,
+            out_activation_=ending,
+            n_layers_=len(plan.net.sizes),
+            n_outputs_=plan.net.sizes[-1],
+            n_iter_=len(history.epochs) + len(broken),
+            t_=state.seen,
+            loss_curve_=costs,
+            loss_=state.best if whole else costs[-1] if costs else math.inf,
+            best_loss_=None if by_score else state.best,
+            validation_scores_=scores if measured else None,
+            validation_loss_curve_=held_out if measured else None,
+            best_validation_score_=-state.best if by_score else None,
+        )
 
     def _inputs(self, X: Any) -> Any:
-        check_is_fitted(self)
+        check_fitted(self)
         check_unmasked(X, "X")
+        check_columns(X)
         return validate_data(self, X, accept_sparse="csr", reset=False)
 
     def _is_plain(self, X: Any) -> bool:
@@ -302,12 +369,14 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
 
     def _outputs(self, X: Any) -> Array:
         """Give a[L] for X, (n, n_outputs)."""
-        check_is_fitted(self)
+        check_fitted(self)
         if not self._is_plain(X):
             X = self._inputs(X)
         return outputs(self.net_, self.theta_, X)
 
-    def _arrays(self, X: Any, y: Any, incremental: bool, goes_on: bool) -> tuple[Array, Array]:
+    def _arrays(
+        self, X: Any, y: Any, incremental: bool, goes_on: bool, classes: Any
+    ) -> tuple[Array, Array]:
         """Check X and y, and give them as arrays, (n, n_0) and (n, n_L)."""
         raise NotImplementedError
 
@@ -335,12 +404,31 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         return None
 
     def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "theta_")
+        return hasattr(self, "_state")
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+# Modules of scikit-learn through which one estimator is fitted, once: all others fit many.
+_SINGLE = ("sklearn.base", "sklearn.pipeline", "sklearn.compose", "sklearn.utils")
+
+
+def _one_of_many() -> bool:
+    """Tell whether this fit is one of many: of a search, of folds, of an ensemble.
+
+    Whoever interrupts means all of them, and a fit that was cut off is not to be scored among the others.
+    """
+    frame: Any = sys._getframe(1)
+    while frame is not None:
+        name = frame.f_globals.get("__name__", "")
+        library = name.partition(".")[0]
+        if library == "joblib" or (library == "sklearn" and not name.startswith(_SINGLE)):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def checked(p: Any, X: Any, y: Any, **options: Any) -> tuple[Array, Any]:
@@ -352,6 +440,7 @@ def validated(p: Any, X: Any, y: Any, goes_on: bool, **options: Any) -> tuple[Ar
     """Let scikit-learn check X and y; a sparse X comes as compressed rows."""
     check_unmasked(X, "X")
     check_unmasked(y, "y")
+    check_columns(X)
     X, y = validate_data(
         p,
         X,
