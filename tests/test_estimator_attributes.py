@@ -64,6 +64,27 @@ def test_names_of_columns_may_be_given_after_a_fit_and_are_those_of_answers():
     clf = MLPClassifier(engine="reference", **SMALL).fit(X, CLASSES)
     clf.feature_names_in_ = np.array(["a", "b", "c"], dtype=object)
     assert clf.why_.names.inputs == ("a", "b", "c")
+    clf.feature_names_in_ = None
+    assert clf.why_.names.inputs == ()
+
+
+def test_classes_that_were_named_anew_are_those_of_answers_and_do_not_stop_a_warm_start():
+    options = {"early_stopping": True, "warm_start": True, "class_weight": {0: 1.0, 1: 2.0}}
+    clf = MLPClassifier(engine="reference", **SMALL | options).fit(X, CLASSES)
+    clf.classes_ = ["no", "yes"]
+    labels = np.array(["no", "yes"])[CLASSES]
+    assert clf.why_.names.classes == ("no", "yes")
+    assert np.array_equal(clf.why_.examples(X, labels).weights, 1.0 + CLASSES)
+    clf.classes_ = [0, 1]
+    assert clf.fit(X, CLASSES).n_iter_ == 3
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_numbers_that_are_none_are_not_trained_on(number):
+    reg = regressor().fit(X, Y)
+    reg.intercepts_[0][1] = number
+    with pytest.raises(wg.InputError, match="Solver produced non-finite .* only finite parameters"):
+        reg.partial_fit(X, Y)
 
 
 @pytest.mark.parametrize("name", [*POINTERS, *FREE])

@@ -212,9 +212,11 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         if self._class_weight is None:
             return s
         if self._exclusive():
-            y: Array = self.classes_[Y.argmax(axis=1)]
+            y: Array = self._label_binarizer.classes_[Y.argmax(axis=1)]
+        elif Y.shape[1] == 1:
+            y = self._label_binarizer.classes_[Y[:, 0].astype(int)]
         else:
-            y = self.classes_[Y[:, 0].astype(int)] if Y.shape[1] == 1 else Y.astype(int)
+            y = Y.astype(int)
         by_class: Array = compute_sample_weight(self._class_weight, y)
         return by_class if s is None else s * by_class
 
@@ -228,8 +230,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         # with too few members is refused by its name where it has one, else in scikit-learn's words.
         if Y.shape[1] > 1:
             return None
-        named = self.classes_.dtype.kind in "OSU"
-        return self.classes_[Y[:, 0].astype(int)] if named else Y
+        classes = self._label_binarizer.classes_
+        return classes[Y[:, 0].astype(int)] if classes.dtype.kind in "OSU" else Y
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -272,7 +272,8 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         if not math.isfinite(state.first_cost):
             raise InputError(
                 "Solver produced non-finite parameter weights. The input data may contain large values and "
-                "need to be preprocessed. (The cost is not finite where training begins: scale X and y)"
+                "need to be preprocessed. (The cost is not finite where training begins: scale X and y, "
+                "and set by hand only finite parameters)"
             )
         training = Training(
             plan,
@@ -302,7 +303,8 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         state = self._state
         if np.array_equal(self.theta_.flat, final(self._plan, state)):
             return state
-        return replace(state, theta=self.theta_.flat.copy())  # they were set by hand
+        # They were set by hand: a training begins here, as far as its cost goes.
+        return replace(state, theta=self.theta_.flat.copy(), first_cost=0.0)
 
     def _observers(self, state: State) -> list[Observer]:
         own = self.callbacks or []

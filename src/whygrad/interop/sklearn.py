@@ -62,7 +62,8 @@ def network_of(mlp: Any) -> tuple[Network, Parameters]:
 
 def _names(model: Any) -> Names:
     """Give the names of columns and classes; a single sigmoid unit has that of the positive class."""
-    inputs = tuple(map(str, getattr(model, "feature_names_in_", ())))
+    known = getattr(model, "feature_names_in_", None)
+    inputs = () if known is None else tuple(map(str, known))
     classes = tuple(str(label) for label in getattr(model, "classes_", ()))
     if model.n_outputs_ == 1 and classes:  # a lone class has no output that stands for it
         return Names(inputs, classes[1:], classes=classes if len(classes) == 2 else ())
