@@ -132,7 +132,7 @@ class Run:
     def statistics(self) -> Statistics:
         """What the layers did, at some hundred steps of every epoch."""
         with events.reading(self._events) as db:
-            return events.statistics(db, self.net.L)
+            return events.statistics(db, self.net.L, self.start, events.last_step(db))
 
     @property
     def start(self) -> int:
