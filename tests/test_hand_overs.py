@@ -1,4 +1,4 @@
-"""Where two parts meet, the number itself is asked for: units, precedence, warm starts, and what is undone."""
+"""Where two parts meet, the number itself is asked for: units, precedence, warm starts, what is undone."""
 
 import json
 import math

@@ -14,8 +14,8 @@ def carry_on(state: State, before: Plan, plan: Plan) -> State:
     """Give the state that another plan goes on from: all of it that the new plan allows.
 
     Another optimizer starts with empty slots, another schedule or rate at its full rate, another schedule
-    without a lowest epoch, another stopping rule without a best one. An epoch that was broken off is finished where the data still fit, else begun
-    again.
+    without a lowest epoch, another stopping rule without a best one. An epoch that was broken off is
+    finished where the data still fit, else begun again.
     """
     if plan.net.sizes != before.net.sizes:
         raise InputError(
