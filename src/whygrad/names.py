@@ -116,6 +116,12 @@ class Names:
         center, scale = self.scale(net, layer, unit)
         return value * scale + center
 
+    @property
+    def counted(self) -> str:
+        """What to say beside numbers of all units: that some of them are not in the table's units, or ""."""
+        scaled = self.target != AS_IT_IS or any(scale != AS_IT_IS for scale in self.scales)
+        return ", columns standardised" if scaled else ""
+
     def layer(self, net: Network, layer: int) -> tuple[str, ...]:
         """Give the names of all units of a layer."""
         return tuple(self.of(net, layer, unit) for unit in range(net.sizes[layer]))

@@ -129,6 +129,12 @@ class Run:
             return events.costs(db, self.start, events.last_step(db))
 
     @property
+    def scores_accuracy(self) -> bool:
+        """Whether what its epochs measured as a score is accuracy, and not R²."""
+        several = self.manifest["data"].get("several")
+        return several is not None or self.net.C.targets in ("unit", "distribution")
+
+    @property
     def statistics(self) -> Statistics:
         """What the layers did, at some hundred steps of every epoch."""
         with events.reading(self._events) as db:

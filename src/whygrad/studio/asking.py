@@ -24,7 +24,7 @@ OF_UNIT = {"neuron": "What it is", "blame": "Blame", "moved": "Ledger"}
 OF_INPUT = {"ripple": "Ripple"}
 OF_NETWORK = {
     "prediction": "Prediction",
-    "pushed": "Who taught it",
+    "pushed": "Pushes",
     "blame": "Blame",
     "check": "Gradient check",
 }
@@ -138,7 +138,7 @@ def _up_to(subject: Subject) -> Why:
     run = subject.run
     if run is None or subject.step == run.start:
         raise InputError(
-            "nothing has been learned yet at this step: train, then ask what made it so"
+            "nothing has been learned yet at this step: train, then ask what it adds up from"
         )
     if subject.notice:
         raise InputError(subject.notice)

@@ -51,6 +51,7 @@ class Seen:
     statistics : what the layers did.
     points : by part, "training" and "held out", what was measured besides; it stands in for the epochs.
     name : what it is called beside another.
+    accuracy : whether scores are accuracy, and not R².
     """
 
     net: Network
@@ -62,6 +63,7 @@ class Seen:
     statistics: Statistics
     points: Mapping[str, Points] = field(default_factory=dict)
     name: str = ""
+    accuracy: bool = True
 
     @property
     def ends(self) -> Array:
@@ -91,6 +93,7 @@ def seen(run: Any, points: Iterable[Any] = (), name: str = "", now: SoFar | None
         shown.statistics,
         points_of(points),
         name or run.path.name,
+        run.scores_accuracy,
     )
 
 
@@ -176,7 +179,7 @@ def _score(about: _About) -> Option | None:
     curves: list[Curve] = []
     for run, called, beside in about.runs():
         curves += _parts(run, called, beside, "score", {"held out": "held_out_score"})
-    if about.one.net.C.targets in ("unit", "distribution"):
+    if about.one.accuracy:
         return about.drawn("Accuracy", "right answers", curves, "percent")
     return about.drawn("R²", "R²: 1 is perfect", curves)
 

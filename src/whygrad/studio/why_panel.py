@@ -17,6 +17,7 @@ from whygrad.pictures import CurvePicture, NetworkPicture
 from whygrad.show.html import to_fragment
 from whygrad.show.svg import picture_svg
 from whygrad.studio import charts
+from whygrad.studio.story import MOST
 from whygrad.studio.asking import SLOW, Question, answer, place_of, questions, title_of, value_of
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def build(page: "Page") -> None:
                 page.answer = found
                 saves.set_visibility(found is not None)
                 shown.set_content(
-                    "" if found is None else _folded(to_fragment(_without_network(found)))
+                    "" if found is None else _folded(to_fragment(_without_network(found), MOST))
                 )
                 state["picture"] = _drawn(found)
                 if page.look.tab == "why":

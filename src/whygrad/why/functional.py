@@ -52,6 +52,12 @@ class Functional:
         """Give what 1 of f is in the target's own units."""
         return names.scale(self.net, self.net.L, self.output)[1] if self.by == "a" else 1.0
 
+    def own(self, value: Any, names: Names) -> Any:
+        """Give f in the target's own units."""
+        if self.by != "a" or self.sign < 0:
+            return value
+        return names.own(self.net, self.net.L, self.output, value)
+
     def written(self, value: float, names: Names) -> str:
         """Write f, in the target's own units where it was standardised."""
         if self.by != "a" or self.sign < 0:

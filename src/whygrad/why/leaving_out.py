@@ -68,7 +68,7 @@ def without(
     before, after = (_outputs(net, one, f.X) for one in (course.theta, theta))
     ends = f.value(course.theta), f.value(theta)
     value = ends[1] - ends[0]
-    own = [float(names.own(net, net.L, f.output, one)) for one in ends]
+    own = (float(f.own(one, names)) for one in ends)
     rows: list[tuple[Any, ...]] = [(f.name(names), *own, f.scale(names) * value)]
     if y is not None:
         Y = as_targets(net, np.atleast_1d(y), len(f.X)).astype(np.float64)

@@ -28,6 +28,7 @@ from whygrad.functions import Array
 from whygrad.names import AS_IT_IS, Names, Place, check_layer, names_of
 from whygrad.network import Network, Parameters
 from whygrad.pictures import BarPicture, ImagePicture, Picture
+from whygrad.show.numbers import share as written_share
 from whygrad.why import symbols
 from whygrad.why.asking import Asked, ask
 from whygrad.why.choosing import class_names, classes, classifies
@@ -132,7 +133,7 @@ def _answer(asked: Asked, l: int, j: int, top: int) -> Explanation:
         tables=tuple(tables),
         pictures=tuple(pictures),
         numbers=numbers,
-        notes=_notes(asked, l, name),
+        notes=_notes(asked, l, j),
         part=Place(l, j).part,
     )
 
@@ -316,8 +317,13 @@ def _state(active: Array, asked: Asked) -> str:
     if asked.n == 1:
         return f"{shown(active[0])}"
     mean, share = float((asked.s / asked.S) @ active), float((active != 0).mean())
-    part = "" if share == 1 else f", active in {share:.0%} of the examples,"
+    part = "" if share == 1 else f", active in {_part(share)} of the examples,"
     return f"{shown(mean)}{part}"
+
+
+def _part(share: float) -> str:
+    """Write a share in whole per cent where that says neither all nor none."""
+    return f"{share:.0%}" if 0.005 < share < 0.995 else written_share(share)
 
 
 def _equations(asked: Asked, l: int, j: int, value: float | None) -> tuple[Equation, ...]:
@@ -345,7 +351,7 @@ def _zero(asked: Asked, k: int) -> str:
     return "0 is a number like any other of this input, and not that it is missing."
 
 
-def _notes(asked: Asked, l: int, name: str) -> tuple[str, ...]:
+def _notes(asked: Asked, l: int, j: int) -> tuple[str, ...]:
     sent = "its value is set to 0" if l == 0 else "its activity is set to 0"
     notes = [f"Without it: {sent}, nothing else is changed and nothing trained again."]
     notes.append("What it adds to z and a is exact; the first order takes the slopes as they are.")

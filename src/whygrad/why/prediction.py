@@ -361,7 +361,7 @@ def _pictures(
         units=(x, *(layer[0] for layer in a[1:])),
         edges=carried.flow,
         names=tuple(names.layer(net, l) for l in range(net.L + 1)),
-        unit_meaning="activation",
+        unit_meaning="activation" + names.counted,
         edge_meaning=f"carried to z of {name}",
         marked=tuple(sorted(marked)),
         image=names.image,
@@ -373,7 +373,12 @@ def _pictures(
     order = np.argsort(-abs(by_column), kind="stable")[: 2 * top]
     labels = tuple(columns[c].name for c in order)
     return (
-        BarPicture(f"What each column adds to {name}", "adds", labels, by_column[order]),
+        BarPicture(
+            f"What each column adds to {name}",
+            "adds" if names.target == AS_IT_IS else "adds, standardised",
+            labels,
+            by_column[order],
+        ),
         network,
     )
 

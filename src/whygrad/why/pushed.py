@@ -130,7 +130,7 @@ def _answer(
         terms=tuple(terms),
         residuals={"beyond first order": change - went, "rounding": went - found.total},
         tables=tables,
-        pictures=(*pictures, _curve(what, along)),
+        pictures=(*pictures, _curve(what, f.own(along, names))),
         numbers={"by_example": found.by_example, "by_step": found.by_step, "by_class": by_class,
                  "along": along},
         notes=(*notes, *more_notes),
