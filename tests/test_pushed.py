@@ -42,7 +42,9 @@ def test_half_the_rate_leaves_a_quarter_of_each_steps_curvature():
     for rate in (0.02, 0.01, 0.005):
         made = make_course(ROW)
         plan = replace(made.plan, optimizer=wg.SGD(rate), epochs=1, shuffle=False)
-        left.append(pushed(course(plan, start(plan), made.data), X[0]).residuals["beyond first order"])
+        left.append(
+            pushed(course(plan, start(plan), made.data), X[0]).residuals["beyond first order"]
+        )
     assert left[0] / left[1] == pytest.approx(4, rel=0.1)
     assert left[1] / left[2] == pytest.approx(4, rel=0.1)
 

@@ -92,7 +92,9 @@ def test_first_order_is_the_gradient_times_the_step(case, by, data):
     size = sum(abs(term.value) for term in found.terms)
     first = sum(term.value for term in found.terms)
     np.testing.assert_allclose(first, slope * by, rtol=0, atol=1e-12 * size + 1e-300)
-    np.testing.assert_allclose(found.value, first + found.residuals["beyond first order"], rtol=1e-14)
+    np.testing.assert_allclose(
+        found.value, first + found.residuals["beyond first order"], rtol=1e-14
+    )
 
 
 @pytest.mark.parametrize(("output", "cost"), PAIRINGS)

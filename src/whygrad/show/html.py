@@ -60,7 +60,10 @@ def to_html(about: Explanation) -> str:
 
 
 def to_fragment(about: Explanation, most: int = MOST) -> str:
-    """Write an answer as a piece of a page, with its style sheet; rows of equations hold `most` characters."""
+    """Write an answer as a piece of a page, with its style sheet.
+
+    Rows of equations hold about `most` characters.
+    """
     return f"<div><style>{style(page=True)}{PAGE}</style>{_answer(about, most)}</div>"
 
 

@@ -83,7 +83,9 @@ def _atoms(about: Expression, most: int) -> list[tuple[str, int]]:
     """
     match about:
         case Sum(terms, part="") if terms:
-            return [atom for i, term in enumerate(terms) for atom in _term_atoms(term, most, i == 0)]
+            return [
+                atom for i, term in enumerate(terms) for atom in _term_atoms(term, most, i == 0)
+            ]
         case Product((*first, Sum(terms, part="") as last), part="") if first and terms:
             opened, *inner = _atoms(last, most)
             inner = [(OPEN + opened[0], opened[1] + 2), *inner]

@@ -81,7 +81,9 @@ def _written(about: Expression, how: Notation) -> str:
             return how.minus(_below_minus(rest, how))
         case Product(factors):
             last = len(factors) - 1
-            return how.product([factor_of(f, how, i == 0, i == last) for i, f in enumerate(factors)])
+            return how.product(
+                [factor_of(f, how, i == 0, i == last) for i, f in enumerate(factors)]
+            )
         case Sum(terms):
             return how.sum([term_of(term, how, i == 0) for i, term in enumerate(terms)])
         case SumOver(index, body):

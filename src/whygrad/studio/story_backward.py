@@ -76,7 +76,7 @@ def _sign(story: Story, j: int) -> str:
 
 
 def _wish(story: Story, l: int, j: int) -> str:
-    """Say what a unit should have said; where it says less for a larger z, or all depend on all, of its z."""
+    """Say what a unit should have said; where it says less for a larger z, what its z should have been."""
     lower = story.delta[l][j] > 0
     f = story.net.f[l]
     if f.product is None and f.derivative(story.asked.trace.z[l])[0, j] < 0:
@@ -162,7 +162,9 @@ def _lazy(story: Story) -> str:
         quiet = [story.name(l, int(k)) for k in np.flatnonzero(story.a[l] == 0)]
         if quiet and not (l == 0 and story.names.image):
             whose = "its" if len(quiet) == 1 else "their"
-            return f" The lazy are spared: {listed(quiet)} said 0, so {whose} lines get no gradient."
+            return (
+                f" The lazy are spared: {listed(quiet)} said 0, so {whose} lines get no gradient."
+            )
     return ""
 
 

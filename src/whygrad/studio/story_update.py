@@ -112,7 +112,9 @@ def _verdict(story: Story, C: float) -> str:
     if not others:
         return f"{told}: worse, by no more than rounding."
     pull = "pull" if len(others) > 1 or others[0].startswith("the other exams") else "pulls"
-    return f"{told}: worse. The step did not follow this exam alone: {listed(others)} {pull} as well."
+    return (
+        f"{told}: worse. The step did not follow this exam alone: {listed(others)} {pull} as well."
+    )
 
 
 def _others(story: Story) -> list[str]:

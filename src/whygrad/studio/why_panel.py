@@ -17,8 +17,8 @@ from whygrad.pictures import CurvePicture, NetworkPicture
 from whygrad.show.html import to_fragment
 from whygrad.show.svg import picture_svg
 from whygrad.studio import charts
-from whygrad.studio.story import MOST
 from whygrad.studio.asking import SLOW, Question, answer, place_of, questions, title_of, value_of
+from whygrad.studio.story import MOST
 
 if TYPE_CHECKING:
     from whygrad.studio.page import Page

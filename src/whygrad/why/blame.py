@@ -90,7 +90,9 @@ def _of_one(asked: Asked, flow: Flow, l: int, k: int, top: int, where: str) -> E
     pushed = np.argsort(-abs(below), kind="stable")[:top]
     way, lesser = ("lower", "lower") if value > 0 else ("raise", "higher")
     wish = (
-        f"the cost would fall if it were a little {lesser}" if l == 0 else f"the cost asks it to {way} its z"
+        f"the cost would fall if it were a little {lesser}"
+        if l == 0
+        else f"the cost asks it to {way} its z"
     )
     answer = f"δ of {name} is {shown(value)} {where}: {wish}." if value else f"δ of {name} is 0."
     if value and most:

@@ -160,27 +160,27 @@ class Why:
         a table it is the training rows, in whose range changes stay. Raises `InputError` where these are
         gone.
         """
-        given, notes = self.examples(X), ()
+        given = self.examples(X)
         if baseline is not None:
             more["baseline"] = self.examples(baseline).X
-        if baseline is None or more.get("limits") is None:
-            notes = self._from_training(more)
+        missing = baseline is None or more.get("limits") is None
+        notes = self._from_training(more) if missing else ()
         answer = self._answer("prediction", self._with_columns(X), given.X, **more)
         tables = answer.tables + self.own_units(given.X, answer)
         return replace(answer, tables=tables, notes=answer.notes + notes)
 
     def _from_training(self, options: dict[str, Any]) -> tuple[str, ...]:
         """Take the baseline and the limits that were not given from the training rows, and say so."""
-        rows, notes = self.training(), ()
+        rows, notes = self.training(), list[str]()
         if rows is None:
             return ()
         if "baseline" not in options:
             options["baseline"] = rows.mean(axis=0, dtype=np.float64)
-            notes += ("The baseline is the mean of the training rows.",)
+            notes.append("The baseline is the mean of the training rows.")
         if options.get("limits") is None:
             options["limits"] = rows.min(axis=0), rows.max(axis=0)
-            notes += ("A change stays within the range of the training rows.",)
-        return notes
+            notes.append("A change stays within the range of the training rows.")
+        return tuple(notes)
 
     def check(self, X: Any = None, y: Any = None, **more: Any) -> Explanation:
         """Is the gradient right: central differences beside it. See `whygrad.why.check`."""

@@ -142,7 +142,9 @@ def _answer(
         answer += f" The largest part is that of {largest.name}, {shown(largest.value)}."
     if by_example.any():
         first = int(np.abs(by_example).argmax())
-        answer += f" The largest of one example is that of example {first}, {shown(by_example[first])}."
+        answer += (
+            f" The largest of one example is that of example {first}, {shown(by_example[first])}."
+        )
     notes = [ACCOUNTING]
     if isinstance(course.plan.optimizer, ADAPTIVE):
         notes.append(HELD.format(rule=type(course.plan.optimizer).__name__))

@@ -152,7 +152,9 @@ def _output(
     off = asked.trace.a[L][:, j] - asked.y[:, j]
     s, scale = asked.s / asked.S, names.scale(net, L, j)[1]
     numbers["error"] = off
-    said, true = (float(names.own(net, L, j, s @ of)) for of in (asked.trace.a[L][:, j], asked.y[:, j]))
+    said, true = (
+        float(names.own(net, L, j, s @ of)) for of in (asked.trace.a[L][:, j], asked.y[:, j])
+    )
     error, size = float(s @ off) * scale, float(s @ abs(off)) * scale
     rows = (("what it says", said), ("what is true", true), ("mean error a − y", error),
             ("mean |a − y|", size))  # fmt: skip
@@ -292,7 +294,9 @@ def _purpose(
         said = f"It changes no output{average}"
     else:
         way = "raises" if mean[most] > 0 else "lowers"
-        of_all = f" {output} most, its z by {size}" if len(mean) > 1 else f" z of {output} by {size}"
+        of_all = (
+            f" {output} most, its z by {size}" if len(mean) > 1 else f" z of {output} by {size}"
+        )
         said = f"It {way}{of_all}{average}"
     C = asked.cost
     verb = "would rise" if value > 0 else "would fall"

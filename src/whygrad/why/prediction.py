@@ -8,7 +8,6 @@ without end, and a of a number.
 """
 
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -216,9 +215,7 @@ def _explain(
         tables=tuple(tables),
         pictures=_pictures(outcome, names, columns, by_column, points, parts, carried, a, top),
         numbers=numbers,
-        notes=_notes(
-            outcome, parts, limits is None, answer is not None, unseen, bool(zero.any())
-        ),
+        notes=_notes(outcome, parts, limits is None, answer is not None, unseen, bool(zero.any())),
         part=place.part,
     )
 
@@ -234,11 +231,13 @@ def _parts_said(
     outcome: Outcome, names: Names, terms: list[Term], values: tuple[float, float]
 ) -> str:
     """Say what lies between the baseline's number and this one, the largest parts by name."""
-    net, place = outcome.net, (outcome.net, names, outcome.net.L, outcome.m)
-    own = _in_own_units(outcome, names)
-    add = partial(change_in_units, *place) if own else lambda value: f"{value:+.3g}"
+    place, own = (outcome.net, names, outcome.net.L, outcome.m), _in_own_units(outcome, names)
+
+    def add(value: float) -> str:
+        return change_in_units(*place, value) if own else f"{value:+.3g}"
+
     base = in_units(*place, values[1]) if own else shown(values[1])
-    what = names.of(net, net.L, outcome.m) if own else outcome.at
+    what = "That" if own else outcome.at
     said = [f"{term.name} {add(term.value)}" for term in terms[:3]]
     others = float(np.sum([term.value for term in terms[3:]]))
     said += [f"{len(terms) - 3:,} more {add(others)}"] if len(terms) > 3 else []

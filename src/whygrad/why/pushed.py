@@ -27,8 +27,8 @@ from whygrad.why.symbols import shown
 from whygrad.why.trail import Trail, trail
 
 FIRST_ORDER = (
-    "Each step is taken to first order, and momentum is carried exactly. This is accounting, not influence: "
-    "what training without an example would have given, `without` says."
+    "Each step is taken to first order, and momentum is carried exactly. This is accounting, not "
+    "influence: what training without an example would have given, `without` says."
 )
 HELD = "The denominators of {rule} are held as they were recorded, and so is clipping."
 
@@ -50,8 +50,8 @@ def pushed(
     x is one example, (n_0,), or several, (m, n_0), over which f is the mean. `value` is f(θ_T); the terms
     are f(θ_0), the examples' pushes by class, and what no example pushed; the residual "beyond first
     order" is what the steps' curvature leaves. `numbers` has `by_example` (n,), every example's push, in
-    units of f, `by_step` (T,), the first order of each step, and `along` (T + 1,), f itself. `top` pushes up
-    and down are listed.
+    units of f, `by_step` (T,), the first order of each step, and `along` (T + 1,), f itself. `top` pushes
+    up and down are listed.
 
     The training is run again, three times over. Raises `InputError` for an x or an output that does not
     fit, for an optimizer of your own, and for L-BFGS.

@@ -240,15 +240,9 @@ def _answer(asked: Asked, place: Place, value: float, terms: tuple[Term, ...]) -
         to = asked.names.of(asked.net, place.layer, place.to)
         extra = [t.value for t in terms if t not in own(terms)]
         more = f" Penalties add {shown(math.fsum(extra))}." if extra else ""
-        counted = (
-            " (standardised)"
-            if place.layer == 1
-            and place.from_ != "bias"
-            and asked.names.scale(asked.net, 0, int(place.from_)) != AS_IT_IS  # type: ignore[arg-type]
-            else ""
-        )
+        sent_said = shown(sent) + (" (standardised)" if _standardised(asked, place) else "")
         return (
-            f"{step} The sender gives {shown(sent)}{counted}, and the error of {to} is {shown(error)}.{more}"
+            f"{step} The sender gives {sent_said}, and the error of {to} is {shown(error)}.{more}"
         )
     ups = [term.name for term in terms if term.name.startswith("example") and term.value > 0]
     downs = [term.name for term in terms if term.name.startswith("example") and term.value < 0]
@@ -260,6 +254,13 @@ def _answer(asked: Asked, place: Place, value: float, terms: tuple[Term, ...]) -
     extra = [t.value for t in terms if t.name.endswith(" penalty")]
     more = f", and penalties add {shown(math.fsum(extra))}" if extra else ""
     return f"{step} It is the mean over {asked.n:,} examples{more}; {said}."
+
+
+def _standardised(asked: Asked, place: Place) -> bool:
+    """Tell whether the sender is a column that the network has standardised."""
+    if place.layer > 1 or place.from_ == "bias":
+        return False
+    return asked.names.scale(asked.net, 0, int(place.from_)) != AS_IT_IS  # type: ignore[arg-type]
 
 
 def _idle(asked: Asked, place: Place) -> str:
