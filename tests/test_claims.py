@@ -273,7 +273,7 @@ def test_a_score_is_called_what_it_is(tmp_path, here):
     settings = Settings(hidden=(4,), epochs=2, cost="squared_error", engine="reference")
     record_table(tmp_path / "d.run", find("digits"), settings)
     run = wg.open_run(tmp_path / "d.run")
-    assert run.history.held_out_score[-1] is not None and not run.scores_accuracy
+    assert run.history.held_out_score[-1] is not None and not run.judged
     said = whygrad("show", tmp_path / "d.run").out
     assert "R² of the rows to stop by" in said and "accuracy of the rows to stop by" not in said
 

@@ -92,7 +92,8 @@ def _curves(run: Run) -> list[tuple[str, list[float | None]]]:
         ("log₁₀ of the training cost, epoch by epoch", [_log(epoch.cost) for epoch in epochs])
     ]
     if epochs[0].held_out_score is not None:
-        what = "accuracy" if run.scores_accuracy else "R²"
+        right = run.judged or run.net.C.targets in ("unit", "distribution")
+        what = "accuracy" if right else "R²"
         of = "rows to stop by" if run.on_table else "held-out examples"
         found.append((f"{what} of the {of}", [epoch.held_out_score for epoch in epochs]))
     return found

@@ -129,10 +129,9 @@ class Run:
             return events.costs(db, self.start, events.last_step(db))
 
     @property
-    def scores_accuracy(self) -> bool:
-        """Whether what its epochs measured as a score is accuracy, and not R²."""
-        several = self.manifest["data"].get("several")
-        return several is not None or self.net.C.targets in ("unit", "distribution")
+    def judged(self) -> bool:
+        """Whether its epochs measured accuracy as a score, whatever the cost is."""
+        return self.manifest["data"].get("several") is not None
 
     @property
     def statistics(self) -> Statistics:

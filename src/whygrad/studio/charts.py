@@ -51,7 +51,7 @@ class Seen:
     statistics : what the layers did.
     points : by part, "training" and "held out", what was measured besides; it stands in for the epochs.
     name : what it is called beside another.
-    accuracy : whether scores are accuracy, and not R².
+    judged : whether scores are accuracy whatever the cost is.
     """
 
     net: Network
@@ -63,7 +63,12 @@ class Seen:
     statistics: Statistics
     points: Mapping[str, Points] = field(default_factory=dict)
     name: str = ""
-    accuracy: bool = True
+    judged: bool = False
+
+    @property
+    def accuracy(self) -> bool:
+        """Whether scores are accuracy, and not R²."""
+        return self.judged or self.net.C.targets in ("unit", "distribution")
 
     @property
     def ends(self) -> Array:
@@ -93,7 +98,7 @@ def seen(run: Any, points: Iterable[Any] = (), name: str = "", now: SoFar | None
         shown.statistics,
         points_of(points),
         name or run.path.name,
-        run.scores_accuracy,
+        run.judged,
     )
 
 

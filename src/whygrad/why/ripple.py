@@ -52,8 +52,8 @@ def ripple(
 
     `value` is the true change of the cost; `terms` are its first order, Σ_m ∂C/∂zᴸₘ Δzᴸₘ by output and the
     penalties', and the residual "beyond first order" is what that misses. X is (n, n_0), Y (n, n_L) or
-    classes; numbers are weighted means over the examples. `numbers` holds, by layer, what moves in every example:
-    `dz` and `da` truly, `dz_first_order` and `da_first_order`, (n, n_l); `gap` (n_l,), the mean |true −
+    classes; numbers are weighted means over the examples. `numbers` holds, by layer, what moves in every
+    example: `dz` and `da` truly, `dz_first_order` and `da_first_order`, (n, n_l); `gap` (n_l,), the mean |true −
     first order| of a; `flips`, (example, layer, unit) of every kink that is crossed; `steps` and `costs`,
     the curve of C. Of the weight's own layer they hold its unit alone. Raises `InputError` for a place that
     is not there and a step that is no number.
