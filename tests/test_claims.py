@@ -20,8 +20,10 @@ from whygrad.record.rows import record_table
 from whygrad.settings import Settings
 from whygrad.show.html import to_fragment
 from whygrad.show.numbers import number, share
+from whygrad.studio.asking import written
 from whygrad.studio.charting import Axes, Curve, chart
 from whygrad.studio.desk import Desk
+from whygrad.studio.following import Following
 from whygrad.studio.motion import frames
 from whygrad.studio.sayings import percent
 from whygrad.studio.subject import Chosen, overview
@@ -229,6 +231,11 @@ def test_a_step_of_an_input_and_its_value_are_told_as_standardised(price):
     found = price.why.ripple(row(price), input="size", by=0.5)
     scale = price.encoding.scales[0][1]
     assert f"moved by {number(0.5 * scale)}, 0.5 standard deviations?" in found.question
+    assert found.pictures[0].x_label == "Δx, standardised"
+    subject = Following(price).subject()
+    center = price.encoding.scales[0][0]
+    assert written(subject, "0:0", 0.5) == f"{number(center + 0.5 * scale)} (0.5 standardised)"
+    assert written(subject, "1:0,0", 0.5) == written(subject, "0:1", 0.5) == "0.5"
     weight = price.why.weight(row(price), layer=1, to=0, from_="size")
     assert "(standardised)" in weight.answer or weight.value == 0
     factor = next(f for term in weight.terms for f in term.factors if "sender" in f.meaning)

@@ -132,7 +132,10 @@ def ripple(
     ] = None,
     /,
     *,
-    by: Annotated[float, option("By how much it is moved. [0.1]", group=QUESTION)] = 0.1,
+    by: Annotated[
+        float,
+        option("By how much it is moved; an input in standard deviations. [0.1]", group=QUESTION),
+    ] = 0.1,
     top: Top = 10,
     rows: Rows = HELD_OUT,
     answer: Answer = PLAIN,

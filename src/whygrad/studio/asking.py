@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from whygrad.errors import InputError
 from whygrad.explanation import Explanation
 from whygrad.functions import Array
-from whygrad.names import Place
+from whygrad.names import AS_IT_IS, Place
+from whygrad.show.numbers import number
 from whygrad.studio.subject import Chosen, Subject
 from whygrad.why.bound import Why
 from whygrad.why.course import course_of
@@ -83,6 +84,14 @@ def value_of(subject: Subject, part: str) -> float | None:
     if place.from_ == "bias":
         return float(subject.theta.b[place.layer][place.to])
     return float(subject.theta.W[place.layer][place.to, place.from_])
+
+
+def written(subject: Subject, part: str, value: float) -> str:
+    """Write where a weight or an input is moved to, a column that is standardised in its own units too."""
+    place, names = place_of(part), subject.names
+    if place is None or place.layer or names.scale(subject.net, 0, place.to) == AS_IT_IS:
+        return f"{value:.4g}"
+    return f"{number(names.own(subject.net, 0, place.to, value))} ({value:.3g} standardised)"
 
 
 def answer(subject: Subject, asked: Question) -> Explanation:

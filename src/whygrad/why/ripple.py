@@ -53,9 +53,9 @@ def ripple(
     `value` is the true change of the cost; `terms` are its first order, Σ_m ∂C/∂zᴸₘ Δzᴸₘ by output and the
     penalties', and the residual "beyond first order" is what that misses. X is (n, n_0), Y (n, n_L) or
     classes; numbers are weighted means over the examples. `numbers` holds, by layer, what moves in every
-    example: `dz` and `da` truly, `dz_first_order` and `da_first_order`, (n, n_l); `gap` (n_l,), the mean |true −
-    first order| of a; `flips`, (example, layer, unit) of every kink that is crossed; `steps` and `costs`,
-    the curve of C. Of the weight's own layer they hold its unit alone. Raises `InputError` for a place that
+    example: `dz` and `da` truly, `dz_first_order` and `da_first_order`, (n, n_l); `gap` (n_l,), the mean
+    |true − first order| of a; `flips`, (example, layer, unit) of every kink that is crossed; `steps` and
+    `costs`, the curve of C. Of the weight's own layer they hold its unit alone. Raises `InputError` for a place that
     is not there and a step that is no number.
 
     >>> from whygrad.network import Dense
@@ -102,7 +102,7 @@ def _answer(moved: Moved, by: float, top: int) -> Explanation:
         pictures=(
             CurvePicture(
                 title=f"The cost as {_short(asked, place)} moves",
-                x_label=_letter(place),
+                x_label=_letter(place) + (", standardised" if _standardised(asked, place) else ""),
                 y_label=f"cost, {over(asked.n)}",
                 x=steps,
                 lines=(
@@ -321,10 +321,15 @@ def _notes(moved: Moved, by: float, a: Sequence[Any]) -> tuple[str, ...]:
 
 def _by(asked: Asked, place: Place, by: float) -> str:
     """Write the step, of an input that is standardised in the units of its column as well."""
-    center, scale = asked.names.scale(asked.net, place.layer, place.to)
-    if place.layer or (center, scale) == AS_IT_IS:
+    if not _standardised(asked, place):
         return shown(by)
+    scale = asked.names.scale(asked.net, 0, place.to)[1]
     return f"{number(by * scale)}, {shown(by)} standard deviations"
+
+
+def _standardised(asked: Asked, place: Place) -> bool:
+    """Tell whether an input moves that the network has standardised."""
+    return not place.layer and asked.names.scale(asked.net, 0, place.to) != AS_IT_IS
 
 
 def _letter(place: Place) -> str:
