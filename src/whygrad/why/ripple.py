@@ -55,8 +55,8 @@ def ripple(
     classes; numbers are weighted means over the examples. `numbers` holds, by layer, what moves in every
     example: `dz` and `da` truly, `dz_first_order` and `da_first_order`, (n, n_l); `gap` (n_l,), the mean
     |true − first order| of a; `flips`, (example, layer, unit) of every kink that is crossed; `steps` and
-    `costs`, the curve of C. Of the weight's own layer they hold its unit alone. Raises `InputError` for a place that
-    is not there and a step that is no number.
+    `costs`, the curve of C. Of the weight's own layer they hold its unit alone. Raises `InputError` for
+    a place that is not there and a step that is no number.
 
     >>> from whygrad.network import Dense
     >>> net = Network(1, [Dense(1, "identity")])
