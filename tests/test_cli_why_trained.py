@@ -143,10 +143,10 @@ def test_the_rows_are_left_out_where_the_table_is_no_longer_what_it_was(here, ch
     assert heads == {("class", "example", "contribution")}
 
 
-def test_a_cost_is_helped_by_those_who_lower_it(iris):
-    helpers, opponents = asked("pushed", iris, "--by", "cost")["tables"]
-    assert all(row[-1] < 0 for row in helpers["rows"]) and helpers["rows"]
-    assert all(row[-1] > 0 for row in opponents["rows"]) and opponents["rows"]
+def test_pushes_on_a_cost_are_listed_by_their_sign(iris):
+    up, down = asked("pushed", iris, "--by", "cost")["tables"]
+    assert all(row[-1] > 0 for row in up["rows"]) and up["rows"]
+    assert all(row[-1] < 0 for row in down["rows"]) and down["rows"]
 
 
 def test_without_tells_the_cost_as_well(iris):

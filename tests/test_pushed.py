@@ -34,7 +34,7 @@ def test_pushes_and_what_first_order_leaves_add_up_to_the_prediction(optimizer, 
     assert parts(found) == pytest.approx(found.value, rel=1e-13)
     # Who pushed is found from gradients, what the steps did from θ before and after them.
     assert abs(found.residuals["rounding"]) <= 1e-13 * np.abs(found["by_example"]).sum()
-    assert abs(found.residuals["first order"]) < 0.5 * np.abs(found["by_step"]).sum()
+    assert abs(found.residuals["beyond first order"]) < 0.5 * np.abs(found["by_step"]).sum()
 
 
 def test_half_the_rate_leaves_a_quarter_of_each_steps_curvature():
@@ -42,7 +42,9 @@ def test_half_the_rate_leaves_a_quarter_of_each_steps_curvature():
     for rate in (0.02, 0.01, 0.005):
         made = make_course(ROW)
         plan = replace(made.plan, optimizer=wg.SGD(rate), epochs=1, shuffle=False)
-        left.append(pushed(course(plan, start(plan), made.data), X[0]).residuals["first order"])
+        left.append(
+            pushed(course(plan, start(plan), made.data), X[0]).residuals["beyond first order"]
+        )
     assert left[0] / left[1] == pytest.approx(4, rel=0.1)
     assert left[1] / left[2] == pytest.approx(4, rel=0.1)
 
@@ -67,7 +69,7 @@ def test_where_the_output_is_linear_pushes_are_the_ledgers_and_nothing_is_left(
     np.testing.assert_allclose(
         found["by_example"], ledger.by_example[:, 1] @ np.append(x, 1), rtol=1e-9, atol=1e-14
     )
-    assert abs(found.residuals["first order"]) <= 1e-12 * np.abs(found["by_example"]).sum()
+    assert abs(found.residuals["beyond first order"]) <= 1e-12 * np.abs(found["by_example"]).sum()
 
 
 @pytest.mark.parametrize("by", ["a", "z", "cost"])
@@ -134,15 +136,17 @@ def test_an_example_that_counts_for_nothing_pushes_nothing():
     assert np.flatnonzero(found["by_example"] == 0).tolist() == [2, 9]
 
 
-def test_the_strongest_helpers_and_opponents_are_listed():
+def test_the_largest_pushes_up_and_down_are_listed():
     made = make_course(ROW)
     found = pushed(made, X[0], top=4)
     by_example = found["by_example"]
-    helpers, opponents = found.tables
-    assert [row[1] for row in helpers.rows] == np.argsort(-by_example)[:4].tolist()
-    assert [row[1] for row in opponents.rows] == np.argsort(by_example)[:4].tolist()
+    up, down = found.tables
+    assert [row[1] for row in up.rows] == np.argsort(-by_example)[:4].tolist()
+    assert [row[1] for row in down.rows] == np.argsort(by_example)[:4].tolist()
     predicted = forward(made.plan.net, Parameters(SIZES, made.theta), X[:1]).a[-1].argmax()
-    assert found.question == f"Which training examples moved the output for output {predicted}?"
+    assert found.question == (
+        f"Which pushes add up to the change of the output for output {predicted}?"
+    )
     assert str(found) and found.to_dict()
 
 

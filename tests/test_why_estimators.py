@@ -334,8 +334,11 @@ def test_what_would_change_a_prediction_is_said_in_the_units_of_the_table(table)
     run = wg.open_run(folder / "kind.run")
     row = frame[10:11]
     found = run.why.prediction(row)
-    (own,) = [one for one in found.tables if "own units" in one.title]
-    for name, before, after, verified in own.rows:
+    (own,) = [one for one in found.tables if "would change the answer" in one.title]
+    numbers = [one for one in own.rows if isinstance(one[1], float)]
+    assert numbers
+    for name, before, after, change, _, verified in numbers:
+        assert change == pytest.approx(after - before)
         assert before == pytest.approx(row[name].item(), rel=1e-5)
         assert verified == "yes"
         changed = [row.assign(**{name: after + by * (after - before)}) for by in (-0.01, 0.01)]

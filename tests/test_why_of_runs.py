@@ -116,8 +116,8 @@ def test_what_was_not_recorded_says_how_to_record_it():
     )
 
 
-def test_penalties_that_moved_a_weight_most_are_named(tmp_path):
+def test_penalties_that_are_the_largest_part_of_a_weight_are_named(tmp_path):
     run = record(tmp_path / "a.run", RULES["momentum"], l2=wg.Penalty(3.0))
     found = run.why.moved(1, 0, 0)
     most = max(found.terms[1:], key=lambda term: abs(term.value))
-    assert most.name == "penalties" and "Penalties moved it most" in found.answer
+    assert most.name == "penalties" and "The largest part is that of penalties" in found.answer

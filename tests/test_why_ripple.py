@@ -92,7 +92,9 @@ def test_first_order_is_the_gradient_times_the_step(case, by, data):
     size = sum(abs(term.value) for term in found.terms)
     first = sum(term.value for term in found.terms)
     np.testing.assert_allclose(first, slope * by, rtol=0, atol=1e-12 * size + 1e-300)
-    np.testing.assert_allclose(found.value, first + found.residuals["first order"], rtol=1e-14)
+    np.testing.assert_allclose(
+        found.value, first + found.residuals["beyond first order"], rtol=1e-14
+    )
 
 
 @pytest.mark.parametrize(("output", "cost"), PAIRINGS)
@@ -101,7 +103,7 @@ def test_of_a_tiny_step_first_order_is_nearly_all(output, cost):
     for place in ((1, 2, 0), (2, 1, 3), (2, 0, "bias"), (0, 1, None)):
         found = ask(case, by=1e-5, **arguments(place))
         # The second order of a step of 1e-5 is 1e-10 times a curvature.
-        assert abs(found.residuals["first order"]) < 1e-8
+        assert abs(found.residuals["beyond first order"]) < 1e-8
 
 
 def test_every_relu_that_flips_is_listed_and_no_other():

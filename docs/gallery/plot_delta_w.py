@@ -55,7 +55,7 @@ print("     Δw        true ΔC/Δw        missed of ΔC    missed / Δw²")
 steps, misses = 2.0 ** -np.arange(0, 9), []
 for step in steps:
     found = wg.why.ripple(net, theta, image, label, **place, by=step)
-    missed = found.residuals["first order"]
+    missed = found.residuals["beyond first order"]
     misses.append(abs(missed))
     print(f"{step:9.6f}   {found.value / step:+.12f}   {missed:+.6e}   {missed / step**2:+.6f}")
 

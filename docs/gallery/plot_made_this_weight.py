@@ -6,8 +6,8 @@ After training, a weight is a number such as 0.37. Where does it come from? Ever
 every step was a mean over a few examples. So a weight has a ledger: its start value, and what each
 example added in all steps together, which must sum to what it is now.
 
-This page keeps the ledger of one weight of a network that read MNIST. Then it asks which images
-made the network wrong about another one, and trains again without them.
+This page keeps the ledger of one weight of a network that read MNIST, and of its mistakes. Then it
+trains again without the images whose pushes were largest.
 """
 
 import tempfile
@@ -88,11 +88,11 @@ axes.set(xlabel="class of the image", ylabel="added to the weight", xticks=range
 plt.show()
 
 # %%
-# Who made it wrong?
-# ------------------
-# The first test image that it gets wrong. Which training images raised its cost, that is, which
-# pushed the network away from the right answer? Every step is taken to first order, and what that
-# misses stands in the sum under that name.
+# The account of a mistake
+# ------------------------
+# The first test image that it gets wrong. What do the training images' pushes on its cost add up to?
+# Every step is taken to first order, and what lies beyond it stands in the sum under that name. The
+# pushes cancel for the most part, and the headline says how far: this is accounting, and no influence.
 
 wrong = np.flatnonzero(said.argmax(axis=1) != Y_test)
 i = int(wrong[0])
@@ -105,8 +105,8 @@ pushed
 # ----
 # The pushes say what happened. Whether the network would have been right without those images is another
 # question, and there is only one way to know: train again without them. Here for the first ten images that
-# it gets wrong, without the 100 images that raised the cost of each most, and without 100 drawn at
-# random.
+# it gets wrong, without the 100 images whose pushes on the cost of each are largest, and without 100
+# drawn at random.
 
 rng = np.random.default_rng(0)
 COUNT, changes = 100, {"most": [], "random": []}
@@ -129,7 +129,7 @@ for name, found in changes.items():
     print(f"probability of the class, mean change {gains.mean():+.3f}")
 
 # %%
-# The images that pushed most do matter more than as many others. But seldom is a handful of images to
-# blame for a mistake: most of these stay mistakes. In full, the answer for the last of them:
+# Seldom is a handful of images to blame for a mistake: most of these stay mistakes. In full, the answer
+# for the last of them:
 
 wg.why.without(run, most, x, y=[y], names=names)

@@ -13,9 +13,9 @@ from whygrad.plan import Plan, State
 def carry_on(state: State, before: Plan, plan: Plan) -> State:
     """Give the state that another plan goes on from: all of it that the new plan allows.
 
-    Another optimizer starts with empty slots, another schedule or rate at its full rate, another stopping
-    rule without a best epoch. An epoch that was broken off is finished where the data still fit, else begun
-    again.
+    Another optimizer starts with empty slots, another schedule or rate at its full rate, another schedule
+    without a lowest epoch, another stopping rule without a best one. An epoch that was broken off is
+    finished where the data still fit, else begun again.
     """
     if plan.net.sizes != before.net.sizes:
         raise InputError(
@@ -31,6 +31,8 @@ def carry_on(state: State, before: Plan, plan: Plan) -> State:
         state = replace(state, slots=slots)
     if (plan.schedule, plan.optimizer.rate) != (before.schedule, before.optimizer.rate):
         state = replace(state, rate_scale=1.0)
+    if plan.schedule != before.schedule:  # which may watch another measure
+        state = replace(state, lowest=math.inf, waiting=0)
     if getattr(plan.stopping, "on", "") != getattr(before.stopping, "on", ""):
         state = replace(state, best=math.inf, best_theta=None, stalled=0)
     if (plan.net.C, plan.l1, plan.l2) != (before.net.C, before.l1, before.l2):

@@ -3,8 +3,8 @@
     value = Σ terms + Σ residuals
 
 Value and terms are computed independently of each other, so that their agreement is evidence. Each residual
-has a name: "rounding", "first order", "not listed". `show` writes an answer as text, LaTeX, MathML, SVG or
-HTML; nothing is computed there.
+has a name: "rounding", "beyond first order", "not listed". `show` writes an answer as text, LaTeX, MathML,
+SVG or HTML; nothing is computed there.
 """
 
 from collections.abc import Mapping

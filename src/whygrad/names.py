@@ -6,7 +6,7 @@ Units count from 0. A unit is "petal width" (a column), "pixel 12,7" (row and co
 
 import re
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -52,6 +52,10 @@ class Place:
         return {"layer": self.layer, "to": self.to, "from_": self.from_}
 
 
+Scale: TypeAlias = tuple[float, float]  # (center, scale): value = number · scale + center
+AS_IT_IS: Scale = (0.0, 1.0)
+
+
 @dataclass(frozen=True)
 class Names:
     """Names of inputs and outputs, and the shape of the image where the input is one.
@@ -63,6 +67,8 @@ class Names:
     image : (height, width), or None.
     origins : for each input the column that it was encoded from, or () where every input is a column.
     classes : the names of the two classes that a single output tells apart, or ().
+    scales : (center, scale) of each input that is standardised, (0, 1) of the others, or ().
+    target : (center, scale) of the outputs: value = a · scale + center.
 
     >>> from whygrad import Dense
     >>> net = Network(2, [Dense(3, "tanh"), Dense(1, "sigmoid")])
@@ -77,6 +83,8 @@ class Names:
     image: tuple[int, int] | None = None
     origins: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
+    scales: tuple[Scale, ...] = ()
+    target: Scale = AS_IT_IS
 
     def of(self, net: Network, layer: int, unit: int) -> str:
         """Give the name of a unit."""
@@ -89,6 +97,30 @@ class Names:
         if layer == net.L:
             return self.outputs[unit] if self.outputs else f"output {unit}"
         return f"hidden {unit}" if net.L == 2 else f"hidden {layer}:{unit}"
+
+    def scale(self, net: Network, layer: int, unit: int) -> Scale:
+        """Give (center, scale) of a unit's numbers: what its 0 and its 1 are in the user's own units."""
+        if layer == 0 and self.scales:
+            return self.scales[unit]
+        return self.target if layer == net.L else AS_IT_IS
+
+    def own(self, net: Network, layer: int, unit: int, value: Any) -> Any:
+        """Give numbers of an input or an output in the user's own units.
+
+        >>> from whygrad import Dense
+        >>> names = Names(scales=((50.0, 10.0), AS_IT_IS), target=(200.0, 80.0))
+        >>> net = Network(2, [Dense(1, "identity")])
+        >>> names.own(net, 0, 0, -1.5), names.own(net, 1, 0, 0.5)
+        (35.0, 240.0)
+        """
+        center, scale = self.scale(net, layer, unit)
+        return value * scale + center
+
+    @property
+    def counted(self) -> str:
+        """What to say beside numbers of all units: that some are not in the table's units, or ""."""
+        scaled = self.target != AS_IT_IS or any(scale != AS_IT_IS for scale in self.scales)
+        return ", columns standardised" if scaled else ""
 
     def layer(self, net: Network, layer: int) -> tuple[str, ...]:
         """Give the names of all units of a layer."""

@@ -186,7 +186,9 @@ def share(value: float | None) -> str:
 
 def r2(value: float | None) -> str:
     """Write R², or a dash where there is none."""
-    return "–" if value is None else f"{round(value, 4) + 0.0:.4g}"
+    if value is None:
+        return "–"
+    return f"{round(value if value == 1 else min(value, 0.9999), 4) + 0.0:.4g}"
 
 
 def _short(label: Any, length: int) -> str:

@@ -11,7 +11,7 @@ QUESTION = Group("The question", sort_key=0)
 why = App(
     name="why",
     help="Say why, with the numbers: why a weight would move, whose fault it is, why this prediction, and "
-    "which examples made it so.",
+    "what the training examples added to it.",
     help_epilogue="""A weight is LAYER:TO,FROM, a neuron LAYER:UNIT, by numbers from 0 or by names.
 
 Examples:
@@ -132,7 +132,10 @@ def ripple(
     ] = None,
     /,
     *,
-    by: Annotated[float, option("By how much it is moved. [0.1]", group=QUESTION)] = 0.1,
+    by: Annotated[
+        float,
+        option("By how much it is moved; an input in standard deviations. [0.1]", group=QUESTION),
+    ] = 0.1,
     top: Top = 10,
     rows: Rows = HELD_OUT,
     answer: Answer = PLAIN,
@@ -230,7 +233,7 @@ def moved(
     ] = 10,
     answer: Answer = PLAIN,
 ) -> int:
-    """Show why a weight is what it is: its start, and what every example, class and epoch added."""
+    """Show what a weight adds up from: its start, and what every example, class and epoch added."""
     from whygrad.cli.trained import moved
 
     return moved(run, place, answer, top)
@@ -254,12 +257,12 @@ def pushed(
         option("The output a, its weighted input z, or the cost. [a]", group=QUESTION),
     ] = "a",
     top: Annotated[
-        int, option("How many helpers and opponents are listed. [10]", group=QUESTION)
+        int, option("How many pushes up and down are listed. [10]", group=QUESTION)
     ] = 10,
     rows: Rows = HELD_OUT,
     answer: Answer = PLAIN,
 ) -> int:
-    """Show which training examples moved the prediction for row 0 of those held out, or for several."""
+    """Show what the training examples' pushes on the prediction for row 0 of those held out add up to."""
     from whygrad.cli.trained import pushed
 
     return pushed(run, rows, answer, output, by, top)

@@ -92,10 +92,8 @@ def _curves(run: Run) -> list[tuple[str, list[float | None]]]:
         ("log₁₀ of the training cost, epoch by epoch", [_log(epoch.cost) for epoch in epochs])
     ]
     if epochs[0].held_out_score is not None:
-        numbers = run.net.C.targets not in ("unit", "distribution")
-        if run.on_table:
-            numbers = run.encoding.task == "regression"
-        what = "R²" if numbers else "accuracy"
+        right = run.judged or run.net.C.targets in ("unit", "distribution")
+        what = "accuracy" if right else "R²"
         of = "rows to stop by" if run.on_table else "held-out examples"
         found.append((f"{what} of the {of}", [epoch.held_out_score for epoch in epochs]))
     return found

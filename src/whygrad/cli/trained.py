@@ -32,7 +32,7 @@ def moved(run: Path, place: str | None, how: Answer, top: int) -> int:
 
 
 def pushed(run: Path, rows: Rows, how: Answer, output: str | None, by: str, top: int) -> int:
-    """Say which training examples moved the prediction for a row, or its cost."""
+    """Say what the training examples' pushes on the prediction for a row, or its cost, add up to."""
     answers.check(how)
     chosen = choose_of_any(run, rows, ONE)
     of = _output(chosen.run.net, chosen.why.names, output)

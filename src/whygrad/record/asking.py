@@ -1,7 +1,7 @@
 """A run → `Why`: rows of a table become examples by the run's encoding, and units get its names.
 
-Numbers that are predicted are explained as the network gives them, standardised; what one unit of them is
-in the target's own, an answer says.
+Numbers that are predicted are explained as the network gives them, standardised; sentences and tables of
+rows have them in the units of the table.
 """
 
 import re
@@ -15,12 +15,11 @@ import pyarrow as pa
 from whygrad.errors import InputError
 from whygrad.explanation import Explanation, Table
 from whygrad.functions import Array
-from whygrad.names import Names
+from whygrad.names import AS_IT_IS, Names
 from whygrad.plan import Penalty
 from whygrad.record.held_out import read_again, rows_trained_on
 from whygrad.tables import Encoding, as_table, read
-from whygrad.tables.encoding import Number
-from whygrad.why.bound import Examples, Why
+from whygrad.why.bound import Examples, Why, unknown
 
 PIXEL = re.compile(r"row (\d+), column (\d+)")
 
@@ -40,7 +39,7 @@ def why_of_run(run: Any) -> Why:
     if target.task == "regression":
         notes = (
             f"The network gives {target.name!r} standardised: 1 of it is {target.scale:.6g}, "
-            f"0 is {target.center:.6g}.",
+            f"0 is {target.center:.6g}. So it stands in terms, equations and costs.",
         )
     encode = partial(_encode, run)
     names = names_of_encoding(run.encoding)
@@ -55,7 +54,20 @@ def why_of_run(run: Any) -> Why:
         notes,
         partial(in_own_units, run.encoding),
         run,
+        unknown if names.image else partial(_rows_trained_with, run),
     )
+
+
+def _rows_trained_with(run: Any) -> Array:
+    """Give the training rows of a run on a table, (n, n_0)."""
+    try:
+        X: Array = run.data.X
+    except (InputError, OSError) as error:
+        raise InputError(
+            f"the mean and the range of the training rows cannot be told ({error}): give baseline= and "
+            "limits="
+        ) from None
+    return X
 
 
 def rows_asked(run: Any, x: Any, y: Any) -> tuple[Any, Any]:
@@ -129,15 +141,11 @@ def names_of_encoding(encoding: Encoding) -> Names:
         height, width = (1 + int(places[-1][i]) for i in (1, 2))  # type: ignore[index]
         if height * width == len(places):
             return Names((), outputs, (height, width), classes=two)
-    return Names(encoding.names, outputs, None, encoding.origins, two)
+    own = AS_IT_IS if classes else (target.center, target.scale)
+    return Names(encoding.names, outputs, None, encoding.origins, two, encoding.scales, own)
 
 
 def in_own_units(encoding: Encoding, X: Any, answer: Explanation) -> tuple[Table, ...]:
-    """Give what `prediction` found as the table would have it: what columns add, and their changes."""
-    return (*_added(encoding, answer), *_changed(encoding, X, answer))
-
-
-def _added(encoding: Encoding, answer: Explanation) -> tuple[Table, ...]:
     """Give what each column adds to a number, from the baseline's to what the network says."""
     target, said = encoding.target, answer.numbers["output"]
     as_predicted = np.isclose(said, answer.numbers["outputs"][0], rtol=1e-9)
@@ -149,24 +157,6 @@ def _added(encoding: Encoding, answer: Explanation) -> tuple[Table, ...]:
     rows.append(("the network says", float(said * target.scale + target.center)))
     heads = ("column", f"adds to {target.name}")
     return (Table(f"What each column adds, in units of {target.name}", heads, tuple(rows)),)
-
-
-def _changed(encoding: Encoding, X: Any, answer: Explanation) -> tuple[Table, ...]:
-    place, rows = 0, []
-    places: dict[str, tuple[int, Number]] = {}
-    for column in encoding.columns:
-        if isinstance(column, Number) and (column.center, column.scale) != (0.0, 1.0):
-            places[column.name] = place, column
-        place += len(column.names)
-    for name, x, _, verified in answer.numbers.get("changes", ()):
-        if name in places:
-            k, column = places[name]
-            ends = [float(at * column.scale + column.center) for at in (X[0, k], x[k])]
-            rows.append((name, *ends, "yes" if verified else "no"))
-    if not rows:
-        return ()
-    heads = ("column", "from", "to", "verified")
-    return (Table("The same changes in the table's own units", heads, tuple(rows)),)
 
 
 def _encode(run: Any, X: Any, y: Any, sample_weight: Any) -> Examples:

@@ -242,12 +242,13 @@ def costs(db: Database, first: int, until: int | None = None) -> Array:
     return found if until is None else found[: max(0, until - first)]
 
 
-def statistics(db: Database, layers: int, first: int = 0) -> Statistics:
-    """Give what the layers did, at all steps from `first` on at which they were looked at."""
+def statistics(db: Database, layers: int, first: int, until: int) -> Statistics:
+    """Give what the layers did, at the steps from `first` to before `until` that were looked at."""
     steps, values = [], []
     for at, blob in db.execute(f"SELECT watched, statistics {SINCE}", (first,)):
-        late = np.frombuffer(at, "<i8") >= first
-        steps.append(np.frombuffer(at, "<i8")[late])
+        looked = np.frombuffer(at, "<i8")
+        late = (looked >= first) & (looked < until)
+        steps.append(looked[late])
         values.append(np.frombuffer(blob, "<f8").reshape(-1, layers, len(STATISTICS))[late])
     if not steps:
         return Statistics(np.zeros(0, np.int64), np.zeros((0, layers, len(STATISTICS))))

@@ -3,6 +3,7 @@
 All three run the same pure function again, from a state of the record.
 """
 
+import math
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -213,7 +214,19 @@ def changed(given: "Run", step: int, changes: Mapping[str, Any]) -> Training:
         engine = choose("auto", of_gradients(plan))
     watch = given.watch if "data" not in changes else Watch()
     layers = given.manifest["layer_statistics"]
-    return Training(plan, carry_on(state, before, plan), data, kept, engine, layers, watch)
+    state = _measured_anew(carry_on(state, before, plan), plan, changes)
+    return Training(plan, state, data, kept, engine, layers, watch)
+
+
+def _measured_anew(state: State, plan: Plan, changes: Mapping[str, Any]) -> State:
+    """Forget the best epoch where a rule watches what other data came to: no number compares with it."""
+
+    def elsewhere(rule: Any) -> bool:
+        return ("data" if getattr(rule, "on", "") == "cost" else "held_out") in changes
+
+    if elsewhere(plan.stopping):
+        state = replace(state, best=math.inf, best_theta=None, stalled=0)
+    return replace(state, lowest=math.inf, waiting=0) if elsewhere(plan.schedule) else state
 
 
 def _given(plan: Plan, examples: Any) -> Data:

@@ -222,8 +222,11 @@ class Recorder:
 
     def _end(self, state: State, db: events.Database) -> None:
         self._write(state, db)
+        undone = [known for known in events.snapshots(db) if known.step > state.step]
         with events.transaction(db):
             events.end(db, state.step, state.stopped)
+        for known in undone:
+            snapshots.remove(self.folder, known)
         self._committed = state.step
 
 

@@ -129,10 +129,15 @@ class Run:
             return events.costs(db, self.start, events.last_step(db))
 
     @property
+    def judged(self) -> bool:
+        """Whether its epochs measured accuracy as a score, whatever the cost is."""
+        return self.manifest["data"].get("several") is not None
+
+    @property
     def statistics(self) -> Statistics:
         """What the layers did, at some hundred steps of every epoch."""
         with events.reading(self._events) as db:
-            return events.statistics(db, self.net.L)
+            return events.statistics(db, self.net.L, self.start, events.last_step(db))
 
     @property
     def start(self) -> int:

@@ -50,7 +50,7 @@ def so_far(run: Run, before: SoFar | None = None) -> SoFar:
         step, ended = max(run.start, events.last_step(db)), events.ended(db)
         if step >= known:
             costs = events.costs(db, known, step)
-            seen = events.statistics(db, run.net.L, known)
+            seen = events.statistics(db, run.net.L, known, step)
             epochs = events.epochs(db, max(before.epochs, default=0))
     if step < known:  # a training that diverged takes its last steps back
         return so_far(run)

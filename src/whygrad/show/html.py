@@ -17,6 +17,7 @@ from whygrad.show.palette import COLOURS, FONT, colour, style
 from whygrad.show.svg import picture_svg
 
 OPEN_ROWS, MOST_ROWS = 12, 200  # rows of a table that is shown at once, and of any table
+MOST = 64  # characters of a row of an equation
 OPEN_TERMS, MOST_TERMS, MOST_FACTORS = 12, 200, 6
 
 PAGE = f"""
@@ -42,7 +43,7 @@ border-bottom:1px solid {COLOURS["line"][0]};{colour("border-bottom-color", "lin
 .wg-answer tr.wg-total td{{font-weight:700;border-bottom:0}}
 .wg-answer tr.wg-left td,.wg-note,.wg-answer summary,.wg-answer caption{{{colour("color", "soft")}}}
 .wg-note{{font-size:.88em}}
-.wg-answer summary{{cursor:pointer;font-weight:600;margin:.9em 0 .3em}}
+.wg-answer summary{{display:list-item;cursor:pointer;font-weight:600;margin:.9em 0 .3em}}
 """.strip().replace("\n", "")
 
 
@@ -58,23 +59,26 @@ def to_html(about: Explanation) -> str:
     )
 
 
-def to_fragment(about: Explanation) -> str:
-    """Write an answer as a piece of a page, with its style sheet."""
-    return f"<div><style>{style(page=True)}{PAGE}</style>{_answer(about)}</div>"
+def to_fragment(about: Explanation, most: int = MOST) -> str:
+    """Write an answer as a piece of a page, with its style sheet.
+
+    Rows of equations hold about `most` characters.
+    """
+    return f"<div><style>{style(page=True)}{PAGE}</style>{_answer(about, most)}</div>"
 
 
-def _answer(about: Explanation) -> str:
-    return f'<article class="wg wg-answer">{"".join(_parts(about))}</article>'
+def _answer(about: Explanation, most: int = MOST) -> str:
+    return f'<article class="wg wg-answer">{"".join(_parts(about, most))}</article>'
 
 
-def _parts(about: Explanation) -> Iterator[str]:
+def _parts(about: Explanation, most: int) -> Iterator[str]:
     yield f"<h1>{_words(about.question)}</h1>"
     if about.answer:
         yield f"<p>{_words(about.answer)}</p>"
     pictures = [f"<figure>{picture_svg(one, alone=False)}</figure>" for one in about.pictures]
     yield from pictures[:1]
     if about.equations:
-        yield f'<div class="wg-scroll">{to_mathml(about, block=False)}</div>'
+        yield f'<div class="wg-scroll">{to_mathml(about, block=False, most=most)}</div>'
     yield from _factors(about.terms)
     yield from _sum(about)
     yield from pictures[1:]

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from html import escape
 
 from whygrad.explanation import Explanation, Table
-from whygrad.expression import Equation, Expression, Product, Sum, Symbol
+from whygrad.expression import Equation, Expression, Number, Product, Sum, Symbol
 from whygrad.show.letters import is_mathematics, letter
-from whygrad.show.notation import Notation, term_of, write
+from whygrad.show.notation import Notation, factor_of, term_of, write
 from whygrad.show.numbers import cell, clean, columns, number, typeset
 from whygrad.show.outline import main_equations, main_table, numeric_columns
 from whygrad.show.text import expression_text
@@ -19,16 +19,17 @@ from whygrad.show.text import expression_text
 NAMESPACE = 'xmlns="http://www.w3.org/1998/Math/MathML"'
 MOST_ROWS = 30  # of a table
 INDENT = '<mspace width="1.4em"/>'
-OPEN, CLOSE = '<mo>·</mo><mo stretchy="false">(</mo>', '<mo stretchy="false">)</mo>'
+OPEN, CLOSE = '<mo form="infix">·</mo><mo stretchy="false">(</mo>', '<mo stretchy="false">)</mo>'
 LEFT, RIGHT = 'style="text-align:left"', 'style="text-align:right"'
 
 
-def to_mathml(about: Explanation, block: bool = True) -> str:
+def to_mathml(about: Explanation, block: bool = True, most: int | None = None) -> str:
     """Write the equations of an answer as one element, signs of equality below each other.
 
-    As a `block` it stands by itself in the middle of the page, else where it is put.
+    As a `block` it stands by itself in the middle of the page, else where it is put. A side that is written
+    with more than `most` characters goes on in further rows.
     """
-    rows = equation_rows(main_equations(about))
+    rows = equation_rows(main_equations(about), most)
     if not rows and (table := main_table(about)):
         rows = _table(table)
     if not rows:
@@ -41,7 +42,7 @@ def equations_mathml(
 ) -> str:
     """Write equations as one element, signs of equality below each other.
 
-    A sum that is written with more than `most` characters goes on in further rows.
+    A side that is written with more than `most` characters goes on in further rows.
     """
     return _element(equation_rows(equations, most), block)
 
@@ -62,32 +63,61 @@ def equation_rows(equations: Sequence[Equation], most: int | None = None) -> lis
 
 
 def _broken(side: Expression, most: int | None) -> list[str]:
-    """Write a side in pieces, broken before signs: a sum, or a product that ends with one."""
-    if most is None or side.part or columns(expression_text(side)) <= most:
+    """Write a side in pieces, broken before signs and, where need be, before factors."""
+    if most is None or columns(expression_text(side)) <= most:
         return [write(side, MATHML)]
-    match side:
-        case Sum(terms):
-            before, after, used = "", "", 0
-        case Product((*first, Sum(terms))) if first:
-            factors = Product(tuple(first))
-            before, after, used = (
-                f"{write(factors, MATHML)}{OPEN}",
-                CLOSE,
-                columns(expression_text(factors)),
-            )
-        case _:
-            return [write(side, MATHML)]
-    pieces = [before]
-    for i, term in enumerate(terms):
-        length = columns(expression_text(term)) + 3
-        if i and used + length > most:
+    pieces, used = [""], 0
+    for written, length in _atoms(side, most):
+        if used and used + length > most:
             pieces.append("")
             used = 0
-        sign, written = term_of(term, MATHML, i == 0)
-        pieces[-1] += (f'<mo form="infix">{typeset(sign)}</mo>' if sign else "") + written
+        pieces[-1] += written
         used += length
-    pieces[-1] += after
     return [_row(piece) for piece in pieces]
+
+
+def _atoms(about: Expression, most: int) -> list[tuple[str, int]]:
+    """Take an expression apart into what stays on a row, with the columns that it takes.
+
+    Of a part that points at a place, and of one that fits on a row, nothing is taken apart but terms.
+    """
+    match about:
+        case Sum(terms, part="") if terms:
+            return [
+                atom for i, term in enumerate(terms) for atom in _term_atoms(term, most, i == 0)
+            ]
+        case Product((*first, Sum(terms, part="") as last), part="") if first and terms:
+            opened, *inner = _atoms(last, most)
+            inner = [(OPEN + opened[0], opened[1] + 2), *inner]
+            inner[-1] = inner[-1][0] + CLOSE, inner[-1][1] + 1
+            return _factor_atoms(first) + inner
+        case Product(factors, part="") if len(factors) > 1:
+            return _factor_atoms(factors)
+    return [(write(about, MATHML), columns(expression_text(about)))]
+
+
+def _term_atoms(term: Expression, most: int, first: bool) -> list[tuple[str, int]]:
+    sign, written = term_of(term, MATHML, first)
+    length = columns(expression_text(term))
+    atoms = [(written, length)]
+    if length > most and sign != "-" and not term.part:
+        atoms = _atoms(term, most)
+    begun = f'<mo form="infix">{typeset(sign)}</mo>' if sign else ""
+    return [(begun + atoms[0][0], atoms[0][1] + 3), *atoms[1:]]
+
+
+def _factor_atoms(factors: Sequence[Expression]) -> list[tuple[str, int]]:
+    if isinstance(factors[0], Number) and factors[0].value == -1:  # written as a minus
+        whole = Product(tuple(factors))
+        return [(write(whole, MATHML), columns(expression_text(whole)))]
+    last = len(factors) - 1
+    return [
+        (
+            ('<mo form="infix">·</mo>' if i else "") + factor_of(factor, MATHML, i == 0, i == last),
+            columns(expression_text(factor)) + 3,
+        )
+        for i, factor in enumerate(factors)
+    ]
 
 
 def _element(rows: Sequence[str], block: bool) -> str:

@@ -81,7 +81,9 @@ def _written(about: Expression, how: Notation) -> str:
             return how.minus(_below_minus(rest, how))
         case Product(factors):
             last = len(factors) - 1
-            return how.product([_factor(f, how, i == 0, i == last) for i, f in enumerate(factors)])
+            return how.product(
+                [factor_of(f, how, i == 0, i == last) for i, f in enumerate(factors)]
+            )
         case Sum(terms):
             return how.sum([term_of(term, how, i == 0) for i, term in enumerate(terms)])
         case SumOver(index, body):
@@ -111,7 +113,8 @@ def _held(about: Expression, how: Notation, loose: tuple[type, ...]) -> str:
     return how.bracket(write(about, how)) if isinstance(about, loose) else write(about, how)
 
 
-def _factor(about: Expression, how: Notation, first: bool, last: bool) -> str:
+def factor_of(about: Expression, how: Notation, first: bool, last: bool) -> str:
+    """Write a factor of a product, in brackets where it would fall apart."""
     loose: tuple[type, ...] = (Sum, Equation) if last else (Sum, Equation, SumOver)
     if not first and _negative(about) is not None:
         return how.bracket(write(about, how))

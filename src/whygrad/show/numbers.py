@@ -26,6 +26,17 @@ def number(value: float, sign: bool = False) -> str:
     return f"{value:{plus},.0f}" if abs(value) >= 1000 else f"{value:{plus}.4g}"
 
 
+def share(value: float) -> str:
+    """Write a share in per cent with one digit; never all where it is not all, nor none where it is some.
+
+    >>> share(0.5), share(0.99999), share(1.0), share(1e-5), share(0.0)
+    ('50.0%', 'more than 99.9%', '100.0%', 'less than 0.1%', '0.0%')
+    """
+    if 0.9995 <= value < 1:
+        return "more than 99.9%"
+    return "less than 0.1%" if 0 < value < 0.0005 else f"{value:.1%}"
+
+
 def short(value: float) -> str:
     """Write a number with two digits, in at most six characters.
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from whygrad.errors import InputError
 from whygrad.explanation import Explanation
 from whygrad.functions import Array
-from whygrad.names import Place
+from whygrad.names import AS_IT_IS, Place
+from whygrad.show.numbers import number
 from whygrad.studio.subject import Chosen, Subject
 from whygrad.why.bound import Why
 from whygrad.why.course import course_of
@@ -24,7 +25,7 @@ OF_UNIT = {"neuron": "What it is", "blame": "Blame", "moved": "Ledger"}
 OF_INPUT = {"ripple": "Ripple"}
 OF_NETWORK = {
     "prediction": "Prediction",
-    "pushed": "Who taught it",
+    "pushed": "Pushes",
     "blame": "Blame",
     "check": "Gradient check",
 }
@@ -85,6 +86,14 @@ def value_of(subject: Subject, part: str) -> float | None:
     return float(subject.theta.W[place.layer][place.to, place.from_])
 
 
+def written(subject: Subject, part: str, value: float) -> str:
+    """Write where a weight or an input is moved to, a column that is standardised in its own units too."""
+    place, names = place_of(part), subject.names
+    if place is None or place.layer or names.scale(subject.net, 0, place.to) == AS_IT_IS:
+        return f"{value:.4g}"
+    return f"{number(names.own(subject.net, 0, place.to, value))} ({value:.3g} standardised)"
+
+
 def answer(subject: Subject, asked: Question) -> Explanation:
     """Answer a question; raises `InputError` where it cannot be answered, and says why."""
     place = place_of(asked.part)
@@ -138,7 +147,7 @@ def _up_to(subject: Subject) -> Why:
     run = subject.run
     if run is None or subject.step == run.start:
         raise InputError(
-            "nothing has been learned yet at this step: train, then ask what made it so"
+            "nothing has been learned yet at this step: train, then ask what it adds up from"
         )
     if subject.notice:
         raise InputError(subject.notice)

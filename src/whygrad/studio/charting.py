@@ -261,6 +261,10 @@ def _ends(values: Array) -> list[float]:
     return [float(finite.min()), float(finite.max())] if len(finite) else []
 
 
+# A chart that takes the place of another is merged with it: what is not said stays as it was.
+FREE: Option = {"min": None, "max": None, "interval": None}
+
+
 def _y_axis(axes: Axes, low: float, high: float, paint: _Paint) -> Option:
     option = _axis(paint) | {
         "type": "log" if axes.scale == "log" else "value",
@@ -269,6 +273,7 @@ def _y_axis(axes: Axes, low: float, high: float, paint: _Paint) -> Option:
         "nameGap": 8,
         "nameTextStyle": {"align": "left", "color": paint("soft"), "fontSize": 12},
         "scale": True,
+        **FREE,
         "splitLine": {"show": True, "lineStyle": {"color": paint("line")}},
         "splitNumber": 4,
     }
@@ -285,7 +290,14 @@ def _axis(paint: _Paint) -> Option:
     return {
         "axisLine": {"onZero": False, "lineStyle": {"color": paint("soft")}},
         "axisTick": {"lineStyle": {"color": paint("soft")}},
-        "axisLabel": {"color": paint("soft"), "hideOverlap": True, "fontSize": 11},
+        "axisLabel": {
+            "color": paint("soft"),
+            "hideOverlap": True,
+            "fontSize": 11,
+            "formatter": None,
+            "showMinLabel": None,
+            "showMaxLabel": None,
+        },
         "nameTextStyle": {"color": paint("soft"), "fontSize": 12},
     }
 

@@ -51,6 +51,7 @@ class Seen:
     statistics : what the layers did.
     points : by part, "training" and "held out", what was measured besides; it stands in for the epochs.
     name : what it is called beside another.
+    judged : whether scores are accuracy whatever the cost is.
     """
 
     net: Network
@@ -62,6 +63,12 @@ class Seen:
     statistics: Statistics
     points: Mapping[str, Points] = field(default_factory=dict)
     name: str = ""
+    judged: bool = False
+
+    @property
+    def accuracy(self) -> bool:
+        """Whether scores are accuracy, and not R²."""
+        return self.judged or self.net.C.targets in ("unit", "distribution")
 
     @property
     def ends(self) -> Array:
@@ -91,6 +98,7 @@ def seen(run: Any, points: Iterable[Any] = (), name: str = "", now: SoFar | None
         shown.statistics,
         points_of(points),
         name or run.path.name,
+        run.judged,
     )
 
 
@@ -176,7 +184,7 @@ def _score(about: _About) -> Option | None:
     curves: list[Curve] = []
     for run, called, beside in about.runs():
         curves += _parts(run, called, beside, "score", {"held out": "held_out_score"})
-    if about.one.net.C.targets in ("unit", "distribution"):
+    if about.one.accuracy:
         return about.drawn("Accuracy", "right answers", curves, "percent")
     return about.drawn("R²", "R²: 1 is perfect", curves)
 

@@ -49,10 +49,11 @@ def said(value: float) -> str:
 def percent(share: float) -> str:
     """Write a share in per cent, with three digits.
 
-    >>> percent(0.63741), percent(1.0)
-    ('63.7 %', '100 %')
+    >>> percent(0.63741), percent(1.0), percent(0.99999)
+    ('63.7 %', '100 %', 'more than 99.9 %')
     """
-    return f"{said(100 * float(share))} %"
+    share = float(share)
+    return "more than 99.9 %" if 0.9995 <= share < 1 else f"{said(100 * share)} %"
 
 
 def listed(names: Sequence[str], most: int = 3, last: str = "and") -> str:
@@ -110,6 +111,16 @@ def rule_name(rule: Any) -> str:
     return type(rule).__name__
 
 
+def carries(rule: Any) -> bool:
+    """Tell whether a step carries earlier ones on; of a rule that is not known it may."""
+    match rule:
+        case SGD(momentum=mu) | RMSprop(momentum=mu):
+            return mu > 0
+        case Adagrad():
+            return False
+    return True
+
+
 def how(rule: Any, rate: float) -> str:
     """Say how an optimizer makes a step of a gradient."""
     length = f"η = {said(rate)}"
@@ -129,8 +140,8 @@ def how(rule: Any, rate: float) -> str:
             )
         case RMSprop():
             return (
-                "RMSprop divides each gradient by the size that it had of late, so that all weights take "
-                f"steps of about the same length, {length}."
+                "RMSprop divides each gradient by the size that it had of late, so that most steps are "
+                f"about as long as the rate, {length}, however large the gradient."
             )
         case AdamW(decay=decay):
             return f"{_adam('AdamW', length)} It also shrinks all weights a little ({said(rate * decay)})."
@@ -149,5 +160,5 @@ def how(rule: Any, rate: float) -> str:
 def _adam(name: str, length: str) -> str:
     return (
         f"{name} goes against the mean of the latest gradients, divided by the size that they usually "
-        f"have: every weight moves by at most about {length}, however large its gradient."
+        f"have: most steps are no longer than about the rate, {length}, however large the gradient."
     )

@@ -17,7 +17,9 @@ from whygrad.measuring import measure
 from whygrad.network import Parameters, count
 from whygrad.plan import Data, State
 from whygrad.record import Run, events, replay, snapshots
+from whygrad.record.stored import judged
 from whygrad.scores import Classes
+from whygrad.show.numbers import share
 from whygrad.studio.subject import Rows
 
 if TYPE_CHECKING:
@@ -121,8 +123,12 @@ class Scoring:
         net = self._following.run.net
         theta = Parameters(net.sizes, state.theta)
         parts = self._following.rows()
+        several = self._following.run.manifest["data"].get("several")
         with np.errstate(all="ignore"):
-            found = {name: measure(net, theta, _some(rows)) for name, rows in parts.items()}
+            found = {
+                name: measure(net, theta, judged(_some(rows), several))
+                for name, rows in parts.items()
+            }
         self._points = {**self._points, state.step: Point(state.step, found)}
 
 
@@ -133,13 +139,13 @@ def words_of(run: Run) -> str:
         return ""
     if isinstance(found, Classes):
         return (
-            f"{found.accuracy:.1%} of the {found.rows:,} rows {part} are right; "
-            f"always saying {str(found.baseline_label)!r} is in {found.baseline:.1%}."
+            f"{share(found.accuracy)} of the {found.rows:,} rows {part} are right; "
+            f"always saying {str(found.baseline_label)!r} is in {share(found.baseline)}."
         )
     r2 = "" if found.r2 is None else f"R² {found.r2:.3f}; "
     return (
-        f"{r2}on average {found.absolute_error:.4g} beside the {found.rows:,} rows {part}; always saying "
-        f"their mean is {found.baseline_absolute_error:.4g} beside."
+        f"{r2}on average {found.absolute_error:.4g} beside the {found.rows:,} rows {part}; always "
+        f"saying the mean of the training rows is {found.baseline_absolute_error:.4g} beside."
     )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from whygrad.expression import Equation
 from whygrad.functions import Array
-from whygrad.names import Names, Place
+from whygrad.names import AS_IT_IS, Names, Place
 from whygrad.network import Network, Parameters
 from whygrad.pictures import NetworkPicture
 from whygrad.show.choosing import marked, shown_units
@@ -28,6 +28,7 @@ from whygrad.why.passing import dense
 Phase: TypeAlias = Literal["forward", "cost", "backward", "gradients", "update", "again"]
 
 MOST = 46  # characters of a row of an equation
+COLUMNS = ("input", "activation")  # what pictures call numbers that may be those of columns
 LISTED = 4  # products of a sum that are written out; the others are gathered
 
 
@@ -183,7 +184,8 @@ class Story:
             )
         else:
             ticks = tuple(
-                f"{name} (y = {said(y)})" for name, y in zip(names[-1], self.y, strict=True)
+                f"y = {said(self.names.own(net, net.L, m, y))}: {name}"
+                for m, (name, y) in enumerate(zip(names[-1], self.y, strict=True))
             )
         return (*names[:-1], ticks)
 
@@ -240,13 +242,18 @@ class Story:
             units,
             edges,
             self.labels,
-            unit_meaning,
+            unit_meaning + self._counted(unit_meaning),
             edge_meaning,
             backwards,
             image=self.names.image,
             shown=self.shown,
             partial=True,
         )
+
+    def _counted(self, meaning: str) -> str:
+        """Say beside numbers of columns that these are standardised."""
+        scaled = self.own is not None or any(scale != AS_IT_IS for scale in self.scales)
+        return ", columns standardised" if scaled and meaning.startswith(COLUMNS) else ""
 
     def blank(self, l: int) -> Array:
         """Give the numbers of a layer before they are known, (n_l,)."""

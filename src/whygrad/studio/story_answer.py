@@ -26,6 +26,17 @@ def in_units(story: Story, value: float) -> str:
     return f"{said(value)}{own}"
 
 
+def in_own(story: Story, value: float) -> str:
+    """Write an output's number in the target's own units alone, where it has some."""
+    return story.own(float(value)) if story.own else said(value)
+
+
+def difference(story: Story, value: float) -> str:
+    """Write by how much two of an output's numbers differ, in the target's own units where it has some."""
+    scale = story.names.scale(story.net, story.net.L, 0)[1] if story.own else 1.0
+    return said(value * scale)
+
+
 def class_said(a: Array) -> int:
     """Give the class that outputs say."""
     return int(a.argmax()) if len(a) > 1 else int(a[0] > 0.5)

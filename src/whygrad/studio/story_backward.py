@@ -10,6 +10,7 @@ from whygrad.names import Place
 from whygrad.studio import story_equations as equations
 from whygrad.studio.sayings import counted, listed, said, spoken
 from whygrad.studio.story import Frame, Story
+from whygrad.studio.story_answer import difference, in_own
 
 BLAME, PASSED = "blame δ", "blame passed back"
 SATURATED = 0.01  # a slope that lets hardly any blame through
@@ -22,7 +23,7 @@ def outputs_blamed(story: Story) -> Frame:
     if story.delta[L].any():
         words += f"{_why_blamed(story, j)} {_sign(story, j)}"
     else:
-        words += "But here there is no blame: a slightly other z would make no answer any better."
+        words += "But here there is no blame: the grade does not change with z, to first order."
     title = "Who is to blame? The output" + "s" * (len(story.y) > 1)
     units = (*map(story.blank, range(L)), story.delta[L])
     edges = (None, *(np.full_like(W, np.nan) for W in story.asked.theta.W[1:]))
@@ -41,7 +42,12 @@ def _why_blamed(story: Story, j: int) -> str:
     a, y, delta = story.a[-1][j], story.y[j], story.delta[L][j]
     if shortcut(f, C):
         way = "much" if delta > 0 else "little"
-        told = f"{name} said {said(a)} where {said(y)} was right: {said(abs(delta))} too {way}."
+        told = (
+            f"{name} said {in_own(story, a)} where {in_own(story, y)} was right: "
+            f"{difference(story, abs(delta))} too {way}."
+        )
+        if difference(story, abs(delta)) != said(abs(delta)):
+            told += f" Inside the network that is {said(abs(delta))}."
         if f.name == "identity":
             return f"{told} This difference is its blame, δ."
         pair = f"{spoken(f.name)} and {spoken(C.name)}"
@@ -62,12 +68,20 @@ def _why_blamed(story: Story, j: int) -> str:
 
 
 def _sign(story: Story, j: int) -> str:
-    delta, name = story.delta[-1][j], story.name(story.net.L, j)
+    delta, L = story.delta[-1][j], story.net.L
     if not delta:
         return ""
-    if delta > 0:
-        return f"Blame above 0 means: {name} should have said less."
-    return f"Blame below 0 means: {name} should have said more."
+    side = "above" if delta > 0 else "below"
+    return f"Blame {side} 0 means: {story.name(L, j)} {_wish(story, L, j)}."
+
+
+def _wish(story: Story, l: int, j: int) -> str:
+    """Say what a unit should have said; where it says less for a larger z, what its z should have been."""
+    lower = story.delta[l][j] > 0
+    f = story.net.f[l]
+    if f.product is None and f.derivative(story.asked.trace.z[l])[0, j] < 0:
+        return f"should have had a {'lower' if lower else 'higher'} z"
+    return f"should have said {'less' if lower else 'more'}"
 
 
 def hidden_blamed(story: Story, l: int) -> Frame:
@@ -101,11 +115,10 @@ def _one_blamed(story: Story, l: int, k: int) -> str:
     if not delta:
         return f"To {name} comes none of it."
     shares = story.flow.of_unit(l, k)
-    way = "less" if delta > 0 else "more"
     by = ""
     if len(shares) > 1:
         by = f", most of it from {story.name(l + 1, int(np.argmax(abs(shares))))}"
-    return f"For instance {name} gets {said(delta)}{by}: it should have said {way}."
+    return f"For instance {name} gets {said(delta)}{by}: it {_wish(story, l, k)}."
 
 
 def _spared(story: Story, l: int) -> str:
@@ -115,8 +128,7 @@ def _spared(story: Story, l: int) -> str:
     off = int((slopes == 0).sum()) - gone
     told = ""
     if off > 0:
-        units = f"{counted(off, 'unit')} that {'is' if off == 1 else 'are'} off"
-        told = f" No blame sticks to {units}: f′ is 0."
+        told = f" No blame sticks to {counted(off, 'unit')} whose f′ is 0."
     if gone:
         told += f" {counted(gone, 'unit')} that dropout left out {'is' if gone == 1 else 'are'} not blamed."
     return told
@@ -150,7 +162,9 @@ def _lazy(story: Story) -> str:
         quiet = [story.name(l, int(k)) for k in np.flatnonzero(story.a[l] == 0)]
         if quiet and not (l == 0 and story.names.image):
             whose = "its" if len(quiet) == 1 else "their"
-            return f" The lazy are spared: {listed(quiet)} said 0, so {whose} lines are left as they are."
+            return (
+                f" The lazy are spared: {listed(quiet)} said 0, so {whose} lines get no gradient."
+            )
     return ""
 
 
@@ -173,13 +187,14 @@ def all_together(story: Story) -> Frame:
             f"This was one exam of {batch.n:,} in this step. Each gives every weight a gradient, and the "
             "step takes their mean, so that all are served together.",
         )
+    parts.append(
+        f"{story.ends(l, j, k)}: this exam alone asked for {said(mine)}, and all in all it is {said(all_)}."
+    )
     if story.scale < 1:
         parts.append(
-            f"All in all the gradients were too long: clipping leaves {said(story.scale)} of each."
+            "Together the gradients are too long: clipping then leaves "
+            f"{said(story.scale)} of each, {said(story.scale * all_)} here."
         )
-    parts.append(
-        f"{story.ends(l, j, k)}: this exam alone asked for {said(mine)}, and what counts is {said(all_)}."
-    )
     units = (story.blank(0), *batch.gradients.db[1:])
     picture = story.picture(title, units, batch.gradients.dW, "gradient of the bias", "gradient")
     found = (equations.gradient_of_batch(story, l, j, k),)

@@ -6,13 +6,13 @@ zˡ = Wˡ aˡ⁻¹ + bˡ,   aˡ = f_l(zˡ),   C
 import numpy as np
 
 from whygrad.functions import COSTS
-from whygrad.names import Place
+from whygrad.names import AS_IT_IS, Place
 from whygrad.network import count
 from whygrad.show.numbers import clean
 from whygrad.studio import story_equations as equations
 from whygrad.studio.sayings import counted, function, grade, listed, percent, said
 from whygrad.studio.story import Frame, Story
-from whygrad.studio.story_answer import class_said, in_units, most_said, spoken_answer
+from whygrad.studio.story_answer import class_said, difference, in_units, most_said, spoken_answer
 from whygrad.why.flow import steepest
 
 FADED = 0.02  # of the steepest slope: a unit that hardly reacts any more
@@ -143,7 +143,7 @@ def _inputs(story: Story) -> str:
     most, rest = sorted(order[:4]), len(x) - 4
     parts = [f"{story.name(0, k)} = {said(_in_own_units(story, k))}" for k in most]
     told = ", ".join(parts) + (f", and {counted(rest, 'more number')}" if rest > 0 else "") + "."
-    scaled = [k for k in order[:4] if story.scales and story.scales[k] != (0.0, 1.0)]
+    scaled = [k for k in order[:4] if story.scales and story.scales[k] != AS_IT_IS]
     if scaled:
         k = scaled[0]
         told += (
@@ -154,7 +154,7 @@ def _inputs(story: Story) -> str:
 
 
 def _in_own_units(story: Story, k: int) -> float:
-    center, scale = story.scales[k] if story.scales else (0.0, 1.0)
+    center, scale = story.scales[k] if story.scales else AS_IT_IS
     return float(story.a[0][k]) * scale + center
 
 
@@ -196,7 +196,10 @@ def _loudest(story: Story, l: int, j: int) -> str:
     way = "up" if W[k] * a[k] > 0 else "down"
     most = " most" if len(a) > 1 else ""
     name = story.name(l - 1, k)
-    return f" {name} pulls it {way}{most}: it says {said(a[k])}, and the weight is {said(W[k])}."
+    says = said(a[k])
+    if l == 1 and story.scales and story.scales[k] != AS_IT_IS:
+        says = f"{says} spreads from its mean"
+    return f" {name} pulls it {way}{most}: it says {says}, and the weight is {said(W[k])}."
 
 
 def _says(story: Story, l: int, j: int) -> str:
@@ -249,7 +252,11 @@ def _distance(story: Story) -> str:
     """Set the answer beside the truth, as numbers."""
     m, L = story.cast[-1], story.net.L
     a, y = float(story.a[-1][m]), float(story.y[m])
-    off = f"{said(abs(a - y))} too {'high' if a > y else 'low'}" if a != y else "exactly right"
+    off = (
+        f"{difference(story, abs(a - y))} too {'high' if a > y else 'low'}"
+        if a != y
+        else "exactly right"
+    )
     if len(story.y) == 1:
         return f"The truth is {in_units(story, y)}. The answer was {in_units(story, a)}: {off}."
     worst = np.argmax(abs(story.a[-1] - story.y)) == m

@@ -9,7 +9,7 @@ from whygrad.backprop import Trace, example_costs, forward
 from whygrad.functions import Array
 from whygrad.names import Place
 from whygrad.studio import story_equations as equations
-from whygrad.studio.sayings import how, percent, said
+from whygrad.studio.sayings import carries, how, listed, percent, said
 from whygrad.studio.story import Frame, Story
 from whygrad.studio.story_answer import in_units, most_said
 
@@ -19,8 +19,8 @@ def updated(story: Story) -> Frame:
     moved = story.moved
     l, j, k = _followed(story)
     words = (
-        "Now the network learns: every weight and bias takes a small step to the side that makes the grade "
-        f"better. {how(story.rule, story.rate)}"
+        "Now the network learns: every weight and bias takes a step, by its gradient. "
+        f"{how(story.rule, story.rate)}"
     )
     if story.decay:
         words += f" Then all of them shrink by {percent(story.decay)}."
@@ -30,7 +30,9 @@ def updated(story: Story) -> Frame:
         before, after, change = (said(of.b[l][j] if k is None else of.W[l][j, k]) for of in steps)
         words += f" {which}: {before} becomes {after}, a change of {change}."
     else:
-        words += " This time nothing changes: nobody was to blame."
+        idle = not story.batch.gradients.flat.any()
+        words += " This time nothing changes: "
+        words += "nobody was to blame." if idle else "the step is too short to change a number."
     title = "What is changed"
     units = (story.blank(0), *moved.b[1:])
     picture = story.picture(title, units, moved.W, "change of the bias", "change")
@@ -74,7 +76,7 @@ def _overflown(story: Story, trace: Trace) -> Frame:
     title = "The exam again: no answer"
     words = (
         "The same question once more, with the new weights. But the step was so long that the numbers grow "
-        "beyond all bounds: there is no answer, and no grade. A smaller learning rate would help."
+        "beyond all bounds: there is no answer, and no grade. A shorter step is needed."
     )
     units = (of[0] for of in trace.a[1:])
     known = tuple(np.where(np.isfinite(a), a, np.nan) for a in units)
@@ -94,7 +96,7 @@ def _new_answer(story: Story, a: Array) -> str:
 
 def _verdict(story: Story, C: float) -> str:
     """Say how the grade changed; where it is no better, why."""
-    before, n = float(story.asked.costs[0]), story.batch.n
+    before = float(story.asked.costs[0])
     promised = float(story.asked.gradients.flat @ story.moved.flat)
     told = f"The grade goes from {said(before)} to {said(C)}"
     if before == C:
@@ -104,13 +106,24 @@ def _verdict(story: Story, C: float) -> str:
     if promised < 0:
         return (
             f"{told}: worse! The gradients promised a change of {said(promised)}, but the step was too "
-            "long: it went past the best place. A smaller learning rate would help."
+            "long: it went past the best place. A shorter step the same way makes it better."
         )
-    if n > 1:
-        return (
-            f"{told}: worse. The step served the mean of {n:,} exams, and this one had to give way."
-        )
+    others = _others(story)
+    if not others:
+        return f"{told}: worse, by no more than rounding."
+    pull = "pull" if len(others) > 1 or others[0].startswith("the other exams") else "pulls"
     return (
-        f"{told}: worse. The step did not follow this exam alone: the optimizer carries earlier moves on, "
-        "and penalties pull as well."
+        f"{told}: worse. The step did not follow this exam alone: {listed(others)} {pull} as well."
     )
+
+
+def _others(story: Story) -> list[str]:
+    """Say what else a step follows beside the gradient of this exam."""
+    batch = story.batch
+    there = {
+        "the other exams of the step": batch.n > 1,
+        "the optimizer's memory of earlier steps": carries(story.rule),
+        "the penalty on large weights": bool(batch.l1 or batch.l2),
+        "the decay of all weights": bool(story.decay),
+    }
+    return [name for name, pulls in there.items() if pulls]

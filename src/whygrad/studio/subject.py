@@ -118,9 +118,17 @@ class Subject:
     def why(self) -> Why:
         """Ask why, with examples as the network takes them."""
         if self.run is not None:
-            return replace(self.run.why, theta=self.theta, encode=as_given, names=self.names)
-        plan = self.plan
-        return Why(self.net, self.theta, self.names, l1=plan.l1, l2=plan.l2, n=plan.n)
+            why = replace(self.run.why, theta=self.theta, encode=as_given, names=self.names)
+        else:
+            plan = self.plan
+            why = Why(self.net, self.theta, self.names, l1=plan.l1, l2=plan.l2, n=plan.n)
+        return replace(why, training=self._trained_with)
+
+    def _trained_with(self) -> Array | None:
+        """Give the training rows where they are rows of a table, (n, n_0), as they were read already."""
+        rows = self.parts.get("training")
+        of_table = self.encoding is not None and not self.names.image
+        return rows.X if rows is not None and of_table else None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -241,7 +249,9 @@ def overview(subject: Subject, chosen: Chosen, edges: Edges = "weight") -> Netwo
         units=units,
         edges=tuple(layers),
         names=tuple(names.layer(net, l) for l in range(net.L + 1)),
-        unit_meaning="" if asked is None else "activation" if one else "mean activation",
+        unit_meaning=""
+        if asked is None
+        else ("activation" if one else "mean activation") + names.counted,
         edge_meaning=EDGES[edges],
         image=names.image,
     )

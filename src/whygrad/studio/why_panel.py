@@ -17,7 +17,17 @@ from whygrad.pictures import CurvePicture, NetworkPicture
 from whygrad.show.html import to_fragment
 from whygrad.show.svg import picture_svg
 from whygrad.studio import charts
-from whygrad.studio.asking import SLOW, Question, answer, place_of, questions, title_of, value_of
+from whygrad.studio.asking import (
+    SLOW,
+    Question,
+    answer,
+    place_of,
+    questions,
+    title_of,
+    value_of,
+    written,
+)
+from whygrad.studio.story import MOST
 
 if TYPE_CHECKING:
     from whygrad.studio.page import Page
@@ -117,7 +127,7 @@ def build(page: "Page") -> None:
                 page.answer = found
                 saves.set_visibility(found is not None)
                 shown.set_content(
-                    "" if found is None else _folded(to_fragment(_without_network(found)))
+                    "" if found is None else _folded(to_fragment(_without_network(found), MOST))
                 )
                 state["picture"] = _drawn(found)
                 if page.look.tab == "why":
@@ -137,7 +147,7 @@ def build(page: "Page") -> None:
         slider.set_value(value)
         slider.update()
         state["silent"] = False
-        moved.set_text(f"{value:.4g}")
+        moved.set_text(written(subject, part, value))
         told.set_text("Drag: what changes runs forward through the drawing.")
         curve.set_visibility(False)
 
@@ -146,7 +156,7 @@ def build(page: "Page") -> None:
             return
         waiting = state["by"] is not None
         state["by"] = float(value) - state["value"]
-        moved.set_text(f"{value:.4g}")
+        moved.set_text(written(page.now, state["part"], float(value)))
         if not waiting:
             page.later(ripple)
 

@@ -1,6 +1,6 @@
 """The questions: why this weight, its paths, whose fault, what if, which neuron, why this prediction.
 
-And of a training that can be run again: what moved a weight, who pushed a prediction, what would be
+And of a training that can be run again: what a weight adds up from, what pushed a prediction, what would be
 without them. Every question is one function in a file of its own and gives an `Explanation`.
 """
 

@@ -31,7 +31,7 @@ def activities(
         units=tuple(np.asarray(one.mean(axis=0)).reshape(-1) for one in a),
         edges=theta.W,
         names=tuple(names.layer(net, l) for l in range(net.L + 1)),
-        unit_meaning="activity" if a[0].shape[0] == 1 else "mean activity",
+        unit_meaning=("activity" if a[0].shape[0] == 1 else "mean activity") + names.counted,
         edge_meaning="weight",
         marked=marked,
         image=names.image,

@@ -90,7 +90,9 @@ def _of_one(asked: Asked, flow: Flow, l: int, k: int, top: int, where: str) -> E
     pushed = np.argsort(-abs(below), kind="stable")[:top]
     way, lesser = ("lower", "lower") if value > 0 else ("raise", "higher")
     wish = (
-        f"the cost would fall if it were {lesser}" if l == 0 else f"the cost asks it to {way} its z"
+        f"the cost would fall if it were a little {lesser}"
+        if l == 0
+        else f"the cost asks it to {way} its z"
     )
     answer = f"δ of {name} is {shown(value)} {where}: {wish}." if value else f"δ of {name} is 0."
     if value and most:
@@ -162,7 +164,10 @@ def _of_all(asked: Asked, flow: Flow, layer: int | None, top: int, where: str) -
         name: getattr(flow, name)
         for name in ("delta", "error", "size", "shares", "share_sizes", "tweaks", "activity")
     }
-    correlation = tuple(None if l == 0 else _correlation(flow, l) for l in range(net.L + 1))
+    # Of one example a tweak is aₖ δⱼ itself: it follows the activity by definition.
+    correlation = tuple(
+        None if l == 0 or asked.n == 1 else _correlation(flow, l) for l in range(net.L + 1)
+    )
     numbers |= {"silent": flow.silent, "saturated": flow.saturated, "correlation": correlation}
     return Explanation(
         kind="blame",
@@ -239,7 +244,7 @@ def _activity(asked: Asked, flow: Flow, l: int, top: int) -> Table:
     if len(order) > 2 * half:
         order = np.concatenate([order[:half], order[-half:]])
     rows = [(names.of(net, l - 1, int(k)), float(active[k]), float(changed[k])) for k in order]
-    found = _correlation(flow, l)
+    found = None if asked.n == 1 else _correlation(flow, l)
     grade = "" if found is None else f", correlation {found:.2f}"
     return _table(f"Activity beside tweaks, into layer {l}{grade}",
                   ("sender", _mean(asked, "|a|"), f"Σ |{_mean(asked, 'tweak')}|"), rows,

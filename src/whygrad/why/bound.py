@@ -55,6 +55,10 @@ def nothing_more(X: Any, answer: Explanation) -> tuple[Table, ...]:
     return ()
 
 
+def unknown() -> None:
+    """Training rows that are not known."""
+
+
 NOTHING = Penalty(0.0)
 
 
@@ -76,6 +80,8 @@ class Why:
     notes : what every answer has to say about where the network comes from.
     own_units : tables for `prediction` in the units of the user's own columns, where X is scaled.
     run : the recorded training that it came from, for `moved`, `pushed` and `without`, or None.
+    training : gives the training rows as the network takes them, (n, n_0), where they are rows of a table:
+        their mean is the baseline of `prediction`, and their range how far a change of it may go.
 
     >>> from whygrad import Dense
     >>> net = Network(2, [Dense(3, "tanh"), Dense(1, "sigmoid")], cost="binary_cross_entropy")
@@ -94,6 +100,7 @@ class Why:
     notes: tuple[str, ...] = ()
     own_units: OwnUnits = nothing_more
     run: Any = None
+    training: Callable[[], Array | None] = unknown
 
     def __repr__(self) -> str:
         sizes = "-".join(str(units) for units in self.net.sizes)
@@ -150,13 +157,31 @@ class Why:
     def prediction(self, X: Any = None, *, baseline: Any = None, **more: Any) -> Explanation:
         """Why this output: what each column contributes. See `whygrad.why.prediction`.
 
-        `baseline` is rows as X is, whose mean the output is compared with.
+        `baseline` is rows as X is, whose mean the output is compared with; of a network that was trained on
+        a table it is the training rows, in whose range changes stay. Raises `InputError` where these are
+        gone.
         """
         given = self.examples(X)
         if baseline is not None:
             more["baseline"] = self.examples(baseline).X
+        missing = baseline is None or more.get("limits") is None
+        notes = self._from_training(more) if missing else ()
         answer = self._answer("prediction", self._with_columns(X), given.X, **more)
-        return replace(answer, tables=answer.tables + self.own_units(given.X, answer))
+        tables = answer.tables + self.own_units(given.X, answer)
+        return replace(answer, tables=tables, notes=answer.notes + notes)
+
+    def _from_training(self, options: dict[str, Any]) -> tuple[str, ...]:
+        """Take the baseline and the limits that were not given from the training rows, and say so."""
+        rows, notes = self.training(), list[str]()
+        if rows is None:
+            return ()
+        if "baseline" not in options:
+            options["baseline"] = rows.mean(axis=0, dtype=np.float64)
+            notes.append("The baseline is the mean of the training rows.")
+        if options.get("limits") is None:
+            options["limits"] = rows.min(axis=0), rows.max(axis=0)
+            notes.append("A change stays within the range of the training rows.")
+        return tuple(notes)
 
     def check(self, X: Any = None, y: Any = None, **more: Any) -> Explanation:
         """Is the gradient right: central differences beside it. See `whygrad.why.check`."""
@@ -184,11 +209,11 @@ class Why:
     # ── of the training that it came from ──
 
     def moved(self, layer: int, to: Any = "all", from_: Any = "all", **more: Any) -> Explanation:
-        """Why is a weight, a bias, a neuron, a layer what it is: the ledger. See `whygrad.why.moved`."""
+        """What a weight, a bias, a neuron, a layer adds up from: the ledger. See `whygrad.why.moved`."""
         return self._of_training("moved", layer, to, from_, **more)
 
     def pushed(self, X: Any = None, y: Any = None, **more: Any) -> Explanation:
-        """Which training examples moved the prediction for X. See `whygrad.why.pushed`.
+        """What the training examples' pushes on the prediction for X add up to. See `whygrad.why.pushed`.
 
         A whole number is a row of those held out. `of` is a class or an output, y is for `by="cost"`.
         """

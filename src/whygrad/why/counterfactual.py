@@ -12,11 +12,11 @@ import numpy as np
 from whygrad.errors import InputError
 from whygrad.explanation import Table
 from whygrad.functions import Array
-from whygrad.names import Names
+from whygrad.names import AS_IT_IS, Names
 from whygrad.why.changing import FEWEST, Answer, first_turns, nearest
 from whygrad.why.choosing import class_names, classifies
 from whygrad.why.columns import InputColumn
-from whygrad.why.symbols import shown
+from whygrad.why.symbols import change_in_units, in_units, shown
 
 REACH = 10.0  # how far a number is moved where no limits are given: ten deviations, if standardised
 
@@ -151,15 +151,18 @@ def table(answer: Answer, names: Names, found: list[Change]) -> Table:
         if column.categories:
             ends = (column.category(answer.x), column.category(change.x), "")
         else:
-            ends = (float(answer.x[k]), float(change.x[k]), float(change.x[k] - answer.x[k]))
+            before, after = (float(names.own(answer.net, 0, k, x[k])) for x in (answer.x, change.x))
+            ends = (before, after, after - before)
         said = _said(answer, names, change)
         rows.append((column.name, *ends, said, "yes" if change.verified else "no"))
     return Table("What would change the answer, one column at a time", columns, tuple(rows))
 
 
-def words(answer: Answer, names: Names, found: list[Change], together: Change | None) -> str:
-    """Say the smallest change found of one column, and of all together."""
-    said = []
+def words(
+    answer: Answer, names: Names, found: list[Change], together: Change | None, bounded: bool
+) -> str:
+    """Say the smallest change found of one column, and of all together, or plainly that none was found."""
+    said, within = [], " within the limits" if bounded else ""
     change = next((one for one in found if one.verified), None)
     if change is not None and change.column is not None:
         name, k = change.column.name, change.column.inputs[0]
@@ -167,21 +170,39 @@ def words(answer: Answer, names: Names, found: list[Change], together: Change | 
             f"{name} as {change.column.category(change.x)}"
             if change.column.categories
             else f"{name} {'raised' if change.x[k] > answer.x[k] else 'lowered'} by "
-            f"{shown(abs(change.x[k] - answer.x[k]))}"
+            + change_in_units(answer.net, names, 0, k, abs(change.x[k] - answer.x[k])).lstrip("+")
         )
         said.append(f"The smallest change of one column found: {how} makes it "
                     f"{_said(answer, names, change)}.")  # fmt: skip
     else:
-        said.append("No change of one column alone was found that changes the answer.")
+        said.append(f"No change of one column alone was found{within} that {_goal(answer, names)}.")
     if together is not None and together.size is not None and together.verified:
+        length = shown(together.size) + (" standard deviations" if any_scaled(names) else "")
         said.append(
-            f"All together, a change of length {shown(together.size)} was found that makes it "
+            f"All together, a change of length {length} was found that makes it "
             f"{_said(answer, names, together)}."
         )
+    else:
+        said.append(f"Of all numbers together none was found{within} either." if change is None else
+                    f"Of all numbers together none was found{within}.")  # fmt: skip
     return " ".join(said)
+
+
+def _goal(answer: Answer, names: Names) -> str:
+    """Say what a change was to bring about."""
+    if answer.wanted is None:
+        return "changes the answer"
+    if classifies(answer.net):
+        return f"makes it {class_names(answer.net, names)[answer.wanted]}"
+    return f"makes it {in_units(answer.net, names, answer.net.L, answer.m, answer.wanted)}"
+
+
+def any_scaled(names: Names) -> bool:
+    """Tell whether lengths over the inputs are counted in standard deviations."""
+    return any(scale != AS_IT_IS for scale in names.scales)
 
 
 def _said(answer: Answer, names: Names, change: Change) -> str:
     if classifies(answer.net):
         return class_names(answer.net, names)[change.answer]
-    return shown(change.answer)
+    return in_units(answer.net, names, answer.net.L, answer.m, change.answer)

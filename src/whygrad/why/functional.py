@@ -17,6 +17,7 @@ from whygrad.measuring import outputs
 from whygrad.names import Names
 from whygrad.network import Network, Parameters
 from whygrad.why.choosing import class_names, classes, classifies, find_class
+from whygrad.why.symbols import in_units, shown
 
 Meant = Literal["z", "a", "cost"]
 
@@ -46,6 +47,22 @@ class Functional:
             known = class_names(self.net, names)
             of = known[(1 if self.sign > 0 else 0) if single else self.output]
         return f"{mean}{'weighted input z' if self.by == 'z' else 'output'} for {of}"
+
+    def scale(self, names: Names) -> float:
+        """Give what 1 of f is in the target's own units."""
+        return names.scale(self.net, self.net.L, self.output)[1] if self.by == "a" else 1.0
+
+    def own(self, value: Any, names: Names) -> Any:
+        """Give f in the target's own units."""
+        if self.by != "a" or self.sign < 0:
+            return value
+        return names.own(self.net, self.net.L, self.output, value)
+
+    def written(self, value: float, names: Names) -> str:
+        """Write f, in the target's own units where it was standardised."""
+        if self.by != "a" or self.sign < 0:
+            return shown(value)
+        return in_units(self.net, names, self.net.L, self.output, value)
 
     def value(self, theta: Array) -> float:
         """Give f at one vector of parameters."""

@@ -20,8 +20,7 @@ from whygrad.network import Network, Parameters
 from whygrad.pictures import BarPicture
 from whygrad.why.choosing import class_names, classes, classifies
 from whygrad.why.course import course_of
-from whygrad.why.functional import functional
-from whygrad.why.symbols import shown
+from whygrad.why.functional import Functional, functional
 
 SAME = (
     "This is the training itself, run again from the same start and with the same batches: for this seed "
@@ -67,8 +66,10 @@ def without(
     x, y = course.encode(x, y)
     f = functional(net, names, course.theta, x, y, of, "a")
     before, after = (_outputs(net, one, f.X) for one in (course.theta, theta))
-    value = f.value(theta) - f.value(course.theta)
-    rows: list[tuple[Any, ...]] = [(f.name(names), f.value(course.theta), f.value(theta), value)]
+    ends = f.value(course.theta), f.value(theta)
+    value = ends[1] - ends[0]
+    own = (float(f.own(one, names)) for one in ends)
+    rows: list[tuple[Any, ...]] = [(f.name(names), *own, f.scale(names) * value)]
     if y is not None:
         Y = as_targets(net, np.atleast_1d(y), len(f.X)).astype(np.float64)
         costs = [_cost(net, one, f.X, Y) for one in (course.theta, theta)]
@@ -78,7 +79,7 @@ def without(
     return Explanation(
         kind="without",
         question=f"What would the {f.name(names)} be without {who}?",
-        answer=_sentence(net, names, who, rows[0], before, after),
+        answer=_sentence(f, names, who, ends, before, after),
         value=value,
         tables=(Table(f"Without {who}", ("", "with", "without", "change"), tuple(rows)),),
         pictures=(_changes(net, names, who, (after - before).mean(axis=0)),),
@@ -125,11 +126,13 @@ def _cost(net: Network, theta: Array, X: Array, Y: Array) -> float:
 
 
 def _sentence(
-    net: Network, names: Names, who: str, row: tuple[Any, ...], before: Array, after: Array
+    f: Functional, names: Names, who: str, ends: tuple[float, float], before: Array, after: Array
 ) -> str:
     """Say how far f would move, and whether the class predicted would be another."""
-    what, with_them, without_them, _ = row
-    said = f"Without {who} the {what} would be {shown(without_them)} instead of {shown(with_them)}."
+    net, what = f.net, f.name(names)
+    with_them, without_them = (f.written(one, names) for one in ends)
+    change = f"{f.scale(names) * (ends[1] - ends[0]):+.3g}"
+    said = f"Without {who} the {what} would be {without_them} instead of {with_them}, {change}."
     if not classifies(net):
         return said
     then, now = classes(before), classes(after)

@@ -1,4 +1,4 @@
-"""The ledger: why a weight is what it is, in account with every training example.
+"""The ledger: what a weight adds up from, in account with every training example.
 
     θ_T = θ_0 + Σ_i c_i + penalties + decay + momentum brought along + rounding
 
@@ -20,7 +20,7 @@ from whygrad.pictures import CurvePicture, Line
 from whygrad.why.accounts import Accounts, accounts
 from whygrad.why.course import Course, course_of, group_names
 from whygrad.why.linear import ADAPTIVE
-from whygrad.why.naming import listed, most_and_least
+from whygrad.why.naming import cancellation, listed, most_and_least
 from whygrad.why.symbols import shown
 from whygrad.why.trail import trail
 
@@ -42,7 +42,7 @@ def moved(
     top: int = 10,
     names: Names | None = None,
 ) -> Explanation:
-    """Say why weights are what they are: their start value, and what every example, class and epoch added.
+    """Say what weights add up from: their start value, and what every example, class and epoch added.
 
     θ_T = θ_0 + Σ_i c_i + penalties + decay + momentum brought along + rounding, for the weight to unit `to`
     of a layer from unit `from_` below, by index or name; for a bias with from_=None or "bias"; for all
@@ -53,7 +53,7 @@ def moved(
     `numbers` has `by_example` (n,), `by_epoch` (E, G) by class, `path` (E + 1,) at the ends of the epochs,
     all along u; and by weight, (R, K) with the bias last, `start`, `now`, `penalty`, `decay`, `inherited`,
     `rounding`, and `by_class` (G, R, K). Targets that are numbers make one class. `top` examples are
-    listed.
+    listed. This is accounting and no influence: the headline says by how much the contributions cancel.
 
     The training is run again. Raises `InputError` for a weight that is not there, an optimizer of your own,
     and L-BFGS.
@@ -124,7 +124,7 @@ def _answer(
             terms.append(Term(name, float((matrix * along).sum())))
     left = value - float(np.sum([term.value for term in terms]))
     up, down = most_and_least(by_example, top)
-    most = (("Pushed it up most", up), ("Pushed it down most", down))
+    most = (("The largest contributions up", up), ("The largest contributions down", down))
     tables, pictures, more_notes = listed(course, names, by_example, most, "contribution")
     single = along.size == 1
     went = (
@@ -132,15 +132,19 @@ def _answer(
         if single
         else f"moved by {shown(value - start)}"
     )
-    answer = f"{what[0].upper()}{what[1:]} {went} in {course.last - course.start.step:,} steps."
+    answer = (
+        f"Accounting: {what} {went} in {course.last - course.start.step:,} steps; of the examples "
+        f"{cancellation(by_example, value - start)}."
+    )
     parts = [term for term in terms[1:] if len(terms) > 2]
     if any(term.value for term in parts):
-        first_of_all = max(parts, key=lambda term: abs(term.value))
-        who = first_of_all.name[:1].upper() + first_of_all.name[1:]
-        answer += f" {who} moved it most, by {shown(first_of_all.value)}."
+        largest = max(parts, key=lambda term: abs(term.value))
+        answer += f" The largest part is that of {largest.name}, {shown(largest.value)}."
     if by_example.any():
         first = int(np.abs(by_example).argmax())
-        answer += f" No example moved it more than example {first}, by {shown(by_example[first])}."
+        answer += (
+            f" The largest of one example is that of example {first}, {shown(by_example[first])}."
+        )
     notes = [ACCOUNTING]
     if isinstance(course.plan.optimizer, ADAPTIVE):
         notes.append(HELD.format(rule=type(course.plan.optimizer).__name__))
@@ -153,7 +157,9 @@ def _answer(
     }
     return Explanation(
         kind="moved",
-        question=f"Why is {what} what it is?" if single else f"What moved {what}?",
+        question=f"What does {what} add up from?"
+        if single
+        else f"What does the move of {what} add up from?",
         answer=answer,
         value=value,
         terms=tuple(terms),

@@ -14,11 +14,11 @@ import numpy as np
 from whygrad.explanation import Factor, Term
 from whygrad.expression import Derivative, Expression, Number, Product, Sum, Symbol, Words
 from whygrad.functions import ACTIVATIONS, Array, shortcut
-from whygrad.names import Place
+from whygrad.names import AS_IT_IS, Place
 from whygrad.why import symbols
 from whygrad.why.asking import Asked
 from whygrad.why.passing import mask_of
-from whygrad.why.symbols import shown, smaller
+from whygrad.why.symbols import in_units, shown, smaller
 
 
 def sender(asked: Asked, place: Place, rows: Any = slice(None)) -> Array:
@@ -70,6 +70,8 @@ def sender_factor(asked: Asked, i: int, place: Place) -> Factor:
     k = int(place.from_)  # type: ignore[arg-type]
     what = "the value" if l == 1 else "the activity"
     meaning = f"{what} of {asked.names.of(net, l - 1, k)}, the sender"
+    if l == 1 and asked.names.scale(net, 0, k) != AS_IT_IS:
+        meaning += f", standardised: {in_units(net, asked.names, 0, k, value)} in the table"
     mask = masking(asked, l - 1)
     if mask is not None:
         meaning += f", dropout's factor {shown(float(mask[i, k]))} included"
@@ -138,7 +140,8 @@ def _output_terms(asked: Asked, i: int, j: int, top: int) -> tuple[Term, ...]:
     if cancels(asked):
         symbol = _less(symbols.unit("a", L, j), Symbol("y", None, (j,), part=Place(L, j).part))
         meaning = (
-            f"{name} is {shown(a[0, j])}, its target {shown(y[0, j])}; "
+            f"{name} is {in_units(net, asked.names, L, j, a[0, j])}, its target "
+            f"{in_units(net, asked.names, L, j, y[0, j])}; "
             f"the slopes of {net.f[L].name} and {net.C.name} cancel out"
         )
         factor = Factor(symbol, float(a[0, j] - y[0, j]), meaning, Place(L, j).part)

@@ -20,7 +20,8 @@ def named(course: Course, names: Names, example: int) -> str:
     net, y = course.plan.net, course.data.Y[example : example + 1]
     if classifies(net) and net.C.targets != "real":
         return class_names(net, names)[int(classes(y)[0])]
-    return ", ".join(f"{number:.4g}" for number in y[0].tolist())
+    scaled = [names.own(net, net.L, m, number) for m, number in enumerate(y[0].tolist())]
+    return ", ".join(f"{number:.4g}" for number in scaled)
 
 
 def images_of(
@@ -59,6 +60,19 @@ def listed(
         captions = tuple(f"{line[1]}: {line[0]}\n{shown(line[-1])}" for line in lines)
         pictures += images_of(course, names, np.array(chosen, np.int64), title, captions)
     return tuple(tables), tuple(pictures), () if rows is None else (ROWS,)
+
+
+def cancellation(by_example: Array, change: float) -> str:
+    """Say how much of the examples' pushes cancels: Σ |push| beside the change that is left of them.
+
+    >>> cancellation(np.array([3.0, -2.0]), 0.5)
+    'Σ |push| : change = 5 : 0.5, 10 to 1'
+    >>> cancellation(np.zeros(2), 0.0)
+    'Σ |push| : change = 0 : 0'
+    """
+    total, left = float(np.abs(by_example).sum()), abs(change)
+    ratio = f", {total / left:.3g} to 1" if left > 0 and total > 0 else ""
+    return f"Σ |push| : change = {shown(total)} : {shown(left)}{ratio}"
 
 
 def most_and_least(by_example: Array, top: int) -> tuple[list[int], list[int]]:

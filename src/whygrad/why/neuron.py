@@ -25,15 +25,16 @@ from whygrad.expression import (
     Words,
 )
 from whygrad.functions import Array
-from whygrad.names import Names, Place, check_layer, names_of
+from whygrad.names import AS_IT_IS, Names, Place, check_layer, names_of
 from whygrad.network import Network, Parameters
 from whygrad.pictures import BarPicture, ImagePicture, Picture
+from whygrad.show.numbers import share as written_share
 from whygrad.why import symbols
 from whygrad.why.asking import Asked, ask
 from whygrad.why.choosing import class_names, classes, classifies
 from whygrad.why.passing import dense
 from whygrad.why.silenced import activity, costs_of, first_order, run_without, score
-from whygrad.why.symbols import over, shown
+from whygrad.why.symbols import in_units, over, shown
 
 BARS = 20  # weights in a picture: of more the largest
 
@@ -132,7 +133,7 @@ def _answer(asked: Asked, l: int, j: int, top: int) -> Explanation:
         tables=tuple(tables),
         pictures=tuple(pictures),
         numbers=numbers,
-        notes=_notes(asked, l, name),
+        notes=_notes(asked, l, j),
         part=Place(l, j).part,
     )
 
@@ -149,16 +150,22 @@ def _output(
     net, names, L = asked.net, asked.names, asked.net.L
     name = names.of(net, L, j)
     off = asked.trace.a[L][:, j] - asked.y[:, j]
-    s = asked.s / asked.S
+    s, scale = asked.s / asked.S, names.scale(net, L, j)[1]
     numbers["error"] = off
-    rows = (("what it says", float(s @ asked.trace.a[L][:, j])), ("what is true", float(s @ asked.y[:, j])),
-            ("mean error a − y", float(s @ off)), ("mean |a − y|", float(s @ abs(off))))  # fmt: skip
+    said, true = (
+        float(names.own(net, L, j, s @ of)) for of in (asked.trace.a[L][:, j], asked.y[:, j])
+    )
+    error, size = float(s @ off) * scale, float(s @ abs(off)) * scale
+    rows = (("what it says", said), ("what is true", true), ("mean error a − y", error),
+            ("mean |a − y|", size))  # fmt: skip
     tables.append(Table(f"How right {name} is", ("", "number"), rows))
-    said = f"It is {shown(abs(rows[2][1]))} too {'high' if rows[2][1] > 0 else 'low'} on average"
+    mean = "" if asked.n == 1 else " on average"
+    way = f"{shown(abs(error))} too {'high' if error > 0 else 'low'}" if error else "just right"
+    size_said = f", and off by {shown(size)}" if asked.n > 1 else ""
     return Explanation(
         kind="neuron",
         question=f"What does the output {name} look for?",
-        answer=f"{about}. {said}, and off by {shown(rows[3][1])}.",
+        answer=f"{about}. It is {way}{mean}{size_said}.",
         equations=_equations(asked, L, j, None),
         tables=tuple(tables),
         pictures=tuple(pictures),
@@ -231,14 +238,17 @@ def _examples(asked: Asked, l: int, j: int, strongest: Array, active: Array) -> 
         known = class_names(net, names)
         true, said = ([known[c] for c in classes(of)] for of in (y, a))
     else:
-        true, said = ([_numbers(row) for row in of] for of in (y, a))
+        true, said = ([_numbers(asked, row) for row in of] for of in (y, a))
     rows = [(int(i), float(active[i]), true[at], said[at]) for at, i in enumerate(strongest)]
     title = f"The examples in which {names.of(net, l, j)} is largest"
     return Table(title, ("example", "a", "true", "the network says"), tuple(rows))
 
 
-def _numbers(row: Array) -> Any:
-    return float(row[0]) if len(row) == 1 else ", ".join(shown(value) for value in row)
+def _numbers(asked: Asked, row: Array) -> Any:
+    net, names = asked.net, asked.names
+    if len(row) == 1:
+        return float(names.own(net, net.L, 0, row[0]))
+    return ", ".join(in_units(net, names, net.L, m, value) for m, value in enumerate(row))
 
 
 def _example_pictures(asked: Asked, name: str, strongest: Array, active: Array) -> list[Picture]:
@@ -277,9 +287,17 @@ def _purpose(
     mean = s @ effects["effect_z"]
     most = int(np.argmax(abs(mean)))
     output, size = names.of(net, net.L, most), shown(abs(mean[most]))
-    said = "It changes no output" if mean[most] == 0 else (
-        f"It {'raises' if mean[most] > 0 else 'lowers'} {output} most, its z by {size}"
-    )  # fmt: skip
+    average = "" if asked.n == 1 else " on average"
+    if not effects["effect_z"].any():
+        said = "It changes no output"
+    elif mean[most] == 0:
+        said = f"It changes no output{average}"
+    else:
+        way = "raises" if mean[most] > 0 else "lowers"
+        of_all = (
+            f" {output} most, its z by {size}" if len(mean) > 1 else f" z of {output} by {size}"
+        )
+        said = f"It {way}{of_all}{average}"
     C = asked.cost
     verb = "would rise" if value > 0 else "would fall"
     cost = (
@@ -303,8 +321,13 @@ def _state(active: Array, asked: Asked) -> str:
     if asked.n == 1:
         return f"{shown(active[0])}"
     mean, share = float((asked.s / asked.S) @ active), float((active != 0).mean())
-    part = "" if share == 1 else f", active in {share:.0%} of the examples,"
+    part = "" if share == 1 else f", active in {_part(share)} of the examples,"
     return f"{shown(mean)}{part}"
+
+
+def _part(share: float) -> str:
+    """Write a share in whole per cent where that says neither all nor none."""
+    return f"{share:.0%}" if 0.005 < share < 0.995 else written_share(share)
 
 
 def _equations(asked: Asked, l: int, j: int, value: float | None) -> tuple[Equation, ...]:
@@ -322,12 +345,22 @@ def _equations(asked: Asked, l: int, j: int, value: float | None) -> tuple[Equat
     return tuple(equations)
 
 
-def _notes(asked: Asked, l: int, name: str) -> tuple[str, ...]:
+def _zero(asked: Asked, k: int) -> str:
+    """Say what 0 means of an input."""
+    net, names = asked.net, asked.names
+    if names.image:
+        return "0 is black."
+    if names.scale(net, 0, k) != AS_IT_IS:
+        return f"0 is {in_units(net, names, 0, k, 0.0)}, the mean of this column in training."
+    return "0 is a number like any other of this input, and not that it is missing."
+
+
+def _notes(asked: Asked, l: int, j: int) -> tuple[str, ...]:
     sent = "its value is set to 0" if l == 0 else "its activity is set to 0"
     notes = [f"Without it: {sent}, nothing else is changed and nothing trained again."]
     notes.append("What it adds to z and a is exact; the first order takes the slopes as they are.")
     if l == 0:
-        notes.append("0 is the mean of a standardised column, and black in an image.")
+        notes.append(_zero(asked, j))
     if classifies(asked.net) and asked.n > 1:
         notes.append("The terms are the parts of the rise that fall to the examples of each class.")
     return tuple(notes)

@@ -30,6 +30,7 @@ from whygrad.functions import Array
 from whygrad.names import Names, Place, names_of
 from whygrad.network import Network, Parameters
 from whygrad.pictures import NetworkPicture
+from whygrad.show.numbers import share as written_share
 from whygrad.why import local, symbols
 from whygrad.why.asking import Asked, ask
 from whygrad.why.heaviest import Path, heaviest
@@ -240,9 +241,9 @@ def _answer(
     first = f"The heaviest is {terms[0].name}, with {shown(terms[0].value)}."
     if len(terms) == count * lattice.n:
         return f"{whole_sum}; {carried}. {first}"
-    share = f"{covered:.1%} of all that they carry"
+    share = f"{written_share(covered)} of all that they carry"
     if total:
-        share += f", {math.fsum(t.value for t in terms) / total:.1%} of their sum"
+        share += f", {written_share(math.fsum(t.value for t in terms) / total)} of their sum"
     return f"{whole_sum}; {carried}. The {len(terms)} heaviest make up {share}. {first}"
 
 

@@ -7,6 +7,7 @@ left of them elsewhere (`attribution`). The number explained is z of a probabili
 without end, and a of a number.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,8 +27,8 @@ from whygrad.expression import (
     Symbol,
     Words,
 )
-from whygrad.functions import Array
-from whygrad.names import Names, Place, names_of
+from whygrad.functions import ACTIVATIONS, Array
+from whygrad.names import AS_IT_IS, Names, Place, names_of
 from whygrad.network import Network, Parameters
 from whygrad.pictures import BarPicture, ImagePicture, NetworkPicture, Picture
 from whygrad.why import symbols
@@ -38,7 +39,7 @@ from whygrad.why.choosing import class_names, classes, classifies, find_class
 from whygrad.why.columns import InputColumn, columns_of, gather
 from whygrad.why.counterfactual import changes, limits_of, table, words
 from whygrad.why.passing import dense, onward
-from whygrad.why.symbols import shown
+from whygrad.why.symbols import change_in_units, in_units, shown
 
 MANY = 50  # columns: of more, those that add nothing have no term
 
@@ -61,11 +62,13 @@ def prediction(
     `value` is the number of `output` less the baseline's, and `terms` are the parts of the columns and of
     the biases, largest first. The output is the class that is said, or output 0. `at` is "z" or "a": z for
     probabilities and a for numbers where not given. `baseline` is an input, or many, whose mean is taken;
-    0 where not given, the mean of standardised columns and black in an image. Dropout is off.
+    0 where not given, which is black in an image. `whygrad.why` of a run on a table gives the mean of its
+    training rows. Dropout is off.
 
     What would change the answer is searched for among the inputs as the network takes them, within
     `limits` (low, high), for another class, or for `wanted`: a class, or the number that the output should
-    reach.
+    reach. Without limits it is searched for 10 to either side of every number; a run on a table gives the
+    range of its training rows.
 
     `numbers` holds `inputs` (n_0,) and `columns`, what each adds, `biases` by layer, `output`,
     `baseline_output`, `paths` (units, value), `changes` (column, x, size, verified) and `nearest`, an x′.
@@ -101,9 +104,11 @@ def prediction(
     columns = columns_of(net, names)
     carried = carry(outcome, row, zero, top)
     answer = _answer(net, theta, names, row, m, wanted)
-    return _explain(
+    found = _explain(
         outcome, names, columns, (row, zero), values, parts, carried, a, answer, limits, top
     )
+    nowhere = "The baseline is 0 in every input." if baseline is None else ""
+    return replace(found, notes=(*found.notes, *filter(None, [nowhere])))
 
 
 def _one(net: Network, x: Any) -> Array:
@@ -164,11 +169,11 @@ def _explain(
     by_column = gather(columns, parts.inputs)
     terms = _terms(columns, by_column, parts, len(columns) > MANY)
     left = value - float(np.sum([term.value for term in terms]))
-    what = "z" if outcome.at == "z" else "a"
+    what, own = outcome.at, _in_own_units(outcome, names)
     place = Place(net.L, m)
     name = names.of(net, net.L, m)
     tables = [
-        _contributions(columns, by_column, parts, points, top),
+        _contributions(net, names, columns, by_column, parts, points, top),
         _paths(outcome, names, carried),
     ]
     numbers: dict[str, Any] = {
@@ -182,10 +187,7 @@ def _explain(
         "points": parts.points,
     }
     told = _said(outcome, names, a[-1], values)
-    most = ", ".join(f"{term.name} {term.value:+.3g}" for term in terms[:3])
-    told += f" {outcome.at} is {value:+.3g} beside the baseline's {shown(values[1])}: {most}"
-    others = float(np.sum([term.value for term in terms[3:]]))
-    told += f", {len(terms) - 3:,} more {others:+.3g}." if len(terms) > 3 else "."
+    told += _parts_said(outcome, names, terms, values)
     unseen = 0
     if answer is not None:
         low, high = limits_of(x.astype(np.float64), names, limits)
@@ -194,7 +196,7 @@ def _explain(
         ):  # exp may leave what it can hold, far from x
             found, together, unseen = changes(answer, columns, low, high, top)
         tables.append(table(answer, names, found))
-        told += " " + words(answer, names, found, together)
+        told += " " + words(answer, names, found, together, limits is not None)
         numbers["changes"] = tuple(
             (one.column.name if one.column else "", one.x, one.size, one.verified) for one in found
         )
@@ -202,7 +204,9 @@ def _explain(
         numbers["nearest_size"] = None if together is None else together.size
     return Explanation(
         kind="prediction",
-        question=f"Why is {what} of {name} {shown(values[0])} in this example?",
+        question=f"Why is {what} of {name} {shown(values[0])} in this example?"
+        if not own
+        else f"Why is {name} {in_units(net, names, net.L, m, values[0])} in this example?",
         answer=told,
         value=value,
         terms=tuple(terms),
@@ -211,15 +215,41 @@ def _explain(
         tables=tuple(tables),
         pictures=_pictures(outcome, names, columns, by_column, points, parts, carried, a, top),
         numbers=numbers,
-        notes=_notes(outcome, parts, answer is not None, unseen, bool(zero.any())),
+        notes=_notes(outcome, parts, limits is None, answer is not None, unseen, bool(zero.any())),
         part=place.part,
     )
+
+
+def _in_own_units(outcome: Outcome, names: Names) -> bool:
+    """Tell whether the number is a target's that was standardised, and not some z before a function."""
+    net = outcome.net
+    is_output = outcome.at == "a" or net.f[net.L] is ACTIVATIONS["identity"]
+    return is_output and names.scale(net, net.L, outcome.m) != AS_IT_IS
+
+
+def _parts_said(
+    outcome: Outcome, names: Names, terms: list[Term], values: tuple[float, float]
+) -> str:
+    """Say what lies between the baseline's number and this one, the largest parts by name."""
+    place, own = (outcome.net, names, outcome.net.L, outcome.m), _in_own_units(outcome, names)
+
+    def add(value: float) -> str:
+        return change_in_units(*place, value) if own else f"{value:+.3g}"
+
+    base = in_units(*place, values[1]) if own else shown(values[1])
+    what = "That" if own else outcome.at
+    said = [f"{term.name} {add(term.value)}" for term in terms[:3]]
+    others = float(np.sum([term.value for term in terms[3:]]))
+    said += [f"{len(terms) - 3:,} more {add(others)}"] if len(terms) > 3 else []
+    listed = f": {', '.join(said)}." if said else "."
+    return f" {what} is {add(values[0] - values[1])} beside the baseline's {base}{listed}"
 
 
 def _said(outcome: Outcome, names: Names, a: Array, values: tuple[float, float]) -> str:
     net, name = outcome.net, names.of(outcome.net, outcome.net.L, outcome.m)
     if not classifies(net):
-        return f"The network says {name} is {shown(a[0, outcome.m])}."
+        number = in_units(net, names, net.L, outcome.m, float(a[0, outcome.m]))
+        return f"The network says {name} is {number}."
     said = class_names(net, names)[int(classes(a)[0])]
     of = "its output" if said == name else name
     z = f", z = {shown(values[0])}" if outcome.at == "z" else ""
@@ -243,18 +273,20 @@ def _terms(
 
 
 def _contributions(
+    net: Network,
+    names: Names,
     columns: tuple[InputColumn, ...],
     by_column: Array,
     parts: Parts,
     points: tuple[Array, Array],
     top: int,
 ) -> Table:
-    x, zero = points
+    x, _ = points
     order = np.argsort(-abs(by_column), kind="stable")[:top]
     rows: list[tuple[Any, ...]] = []
     for c in order:
         column, k = columns[c], columns[c].inputs[0]
-        ends: tuple[Any, ...] = (float(x[k]), float(zero[k]))
+        ends: tuple[Any, ...] = tuple(float(names.own(net, 0, k, end[k])) for end in points)
         if column.categories:
             ends = (column.category(x), "")
         rows.append((column.name, *ends, float(by_column[c])))
@@ -267,9 +299,9 @@ def _contributions(
         if value:
             rows.append((f"biases of layer {l}", "", "", value))
             where.append("")
-    return Table(
-        "What each column adds", ("column", "x", "baseline", "adds"), tuple(rows), tuple(where)
-    )
+    adds = "adds" if names.target == AS_IT_IS else "adds, standardised"
+    heads = ("column", "x", "baseline", adds)
+    return Table("What each column adds", heads, tuple(rows), tuple(where))
 
 
 def _paths(outcome: Outcome, names: Names, carried: Carried) -> Table:
@@ -328,7 +360,7 @@ def _pictures(
         units=(x, *(layer[0] for layer in a[1:])),
         edges=carried.flow,
         names=tuple(names.layer(net, l) for l in range(net.L + 1)),
-        unit_meaning="activation",
+        unit_meaning="activation" + names.counted,
         edge_meaning=f"carried to z of {name}",
         marked=tuple(sorted(marked)),
         image=names.image,
@@ -340,13 +372,18 @@ def _pictures(
     order = np.argsort(-abs(by_column), kind="stable")[: 2 * top]
     labels = tuple(columns[c].name for c in order)
     return (
-        BarPicture(f"What each column adds to {name}", "adds", labels, by_column[order]),
+        BarPicture(
+            f"What each column adds to {name}",
+            "adds" if names.target == AS_IT_IS else "adds, standardised",
+            labels,
+            by_column[order],
+        ),
         network,
     )
 
 
 def _notes(
-    outcome: Outcome, parts: Parts, searched: bool, unseen: int, moved: bool
+    outcome: Outcome, parts: Parts, unbounded: bool, searched: bool, unseen: int, moved: bool
 ) -> tuple[str, ...]:
     net = outcome.net
     notes = []
@@ -380,4 +417,9 @@ def _notes(
             promise = "column that promises" if unseen == 1 else "columns that promise"
             notes.append(f"{unseen:,} {promise} less to first order: not looked at alone.")
         notes.append("A verified change was made, and the network passed through once more.")
+        if unbounded:
+            notes.append(
+                "How far the training rows reached is not known here: a change may lie outside. `limits` "
+                "says how far it may go."
+            )
     return tuple(notes)

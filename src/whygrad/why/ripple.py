@@ -14,9 +14,10 @@ from whygrad.errors import InputError
 from whygrad.explanation import Explanation, Table, Term
 from whygrad.expression import Derivative, Equation, Expression, Number, Product, Sum, Symbol, Words
 from whygrad.functions import Array
-from whygrad.names import Names, Place, names_of
+from whygrad.names import AS_IT_IS, Names, Place, names_of
 from whygrad.network import Network, Parameters
 from whygrad.pictures import CurvePicture, Line, NetworkPicture
+from whygrad.show.numbers import number
 from whygrad.why import symbols
 from whygrad.why.asking import Asked, ask
 from whygrad.why.moving import Moved, kinked
@@ -50,18 +51,18 @@ def ripple(
     """Move one weight (`layer`, `to`, `from_`), bias (no `from_`) or `input` by `by`, and see what follows.
 
     `value` is the true change of the cost; `terms` are its first order, Σ_m ∂C/∂zᴸₘ Δzᴸₘ by output and the
-    penalties', and the residual "first order" is what that misses. X is (n, n_0), Y (n, n_L) or classes;
-    numbers are weighted means over the examples. `numbers` holds, by layer, what moves in every example:
-    `dz` and `da` truly, `dz_first_order` and `da_first_order`, (n, n_l); `gap` (n_l,), the mean |true −
-    first order| of a; `flips`, (example, layer, unit) of every kink that is crossed; `steps` and `costs`,
-    the curve of C. Of the weight's own layer they hold its unit alone. Raises `InputError` for a place that
-    is not there and a step that is no number.
+    penalties', and the residual "beyond first order" is what that misses. X is (n, n_0), Y (n, n_L) or
+    classes; numbers are weighted means over the examples. `numbers` holds, by layer, what moves in every
+    example: `dz` and `da` truly, `dz_first_order` and `da_first_order`, (n, n_l); `gap` (n_l,), the mean
+    |true − first order| of a; `flips`, (example, layer, unit) of every kink that is crossed; `steps` and
+    `costs`, the curve of C. Of the weight's own layer they hold its unit alone. Raises `InputError` for
+    a place that is not there and a step that is no number.
 
     >>> from whygrad.network import Dense
     >>> net = Network(1, [Dense(1, "identity")])
     >>> found = ripple(net, net.init(W=[None, [[2.0]]]), [[1.0]], [[1.0]], layer=1, to=0, from_=0, by=0.5)
     >>> found.value, found.terms[0].value, found.residuals
-    (0.625, 0.5, {'first order': 0.125})
+    (0.625, 0.5, {'beyond first order': 0.125})
     """
     names = names_of(net, names)
     place = _place(net, names, layer, to, from_, input)
@@ -91,17 +92,17 @@ def _answer(moved: Moved, by: float, top: int) -> Explanation:
     slope = first / by
     return Explanation(
         kind="ripple",
-        question=f"What happens if {_what(asked, place)} is moved by {shown(by)}?",
+        question=f"What happens if {_what(asked, place)} is moved by {_by(asked, place, by)}?",
         answer=_words(moved, by, value, first, flips),
         value=value,
         terms=terms,
-        residuals={"first order": value - first},
+        residuals={"beyond first order": value - first},
         equations=_equations(moved, by, slope, first, value),
         tables=_tables(moved, (dz, da, dz1, da1), flips, z, top),
         pictures=(
             CurvePicture(
                 title=f"The cost as {_short(asked, place)} moves",
-                x_label=_letter(place),
+                x_label=_letter(place) + (", standardised" if _standardised(asked, place) else ""),
                 y_label=f"cost, {over(asked.n)}",
                 x=steps,
                 lines=(
@@ -316,6 +317,19 @@ def _notes(moved: Moved, by: float, a: Sequence[Any]) -> tuple[str, ...]:
     if asked.l1 and moved.place.from_ != "bias" and at_zero:
         notes.append("The weight crosses 0, where the penalty λ₁ |w| has its kink.")
     return tuple(notes)
+
+
+def _by(asked: Asked, place: Place, by: float) -> str:
+    """Write the step, of an input that is standardised in the units of its column as well."""
+    if not _standardised(asked, place):
+        return shown(by)
+    scale = asked.names.scale(asked.net, 0, place.to)[1]
+    return f"{number(by * scale)}, {shown(by)} standard deviations"
+
+
+def _standardised(asked: Asked, place: Place) -> bool:
+    """Tell whether an input moves that the network has standardised."""
+    return not place.layer and asked.names.scale(asked.net, 0, place.to) != AS_IT_IS
 
 
 def _letter(place: Place) -> str:

@@ -4,8 +4,9 @@ Wˡⱼₖ, bˡⱼ, zˡⱼ, aˡⱼ, δˡⱼ, f′(zˡⱼ)
 """
 
 from whygrad.expression import Call, Expression, Fraction, Symbol
-from whygrad.names import Names, Place
+from whygrad.names import AS_IT_IS, Names, Place
 from whygrad.network import Network
+from whygrad.show.numbers import number
 
 
 def unit(name: str, l: int, j: int) -> Symbol:
@@ -39,6 +40,25 @@ def shown(value: float) -> str:
     ('0.123', '-2')
     """
     return f"{value:.3g}"
+
+
+def in_units(net: Network, names: Names, l: int, j: int, value: float) -> str:
+    """Write the number of a unit, in the user's own units where the network has it standardised.
+
+    >>> from whygrad.network import Dense
+    >>> net = Network(2, [Dense(1, "identity")])
+    >>> in_units(net, Names(), 1, 0, 0.51234), in_units(net, Names(target=(200.0, 80.0)), 1, 0, 0.5)
+    ('0.512', '240')
+    """
+    if names.scale(net, l, j) == AS_IT_IS:
+        return shown(value)
+    return number(names.own(net, l, j, value))
+
+
+def change_in_units(net: Network, names: Names, l: int, j: int, value: float) -> str:
+    """Write by how much the number of a unit changes, in the same units, with its sign."""
+    scale = names.scale(net, l, j)
+    return f"{value:+.3g}" if scale == AS_IT_IS else number(value * scale[1], sign=True)
 
 
 def over(n: int) -> str:

@@ -18,7 +18,7 @@ from whygrad.errors import InputError
 from whygrad.explanation import Explanation, Factor, Table, Term
 from whygrad.expression import Symbol
 from whygrad.functions import Array
-from whygrad.names import Names, Place
+from whygrad.names import AS_IT_IS, Names, Place
 from whygrad.network import Network, Parameters
 from whygrad.why import local
 from whygrad.why.asking import Asked, ask
@@ -240,17 +240,27 @@ def _answer(asked: Asked, place: Place, value: float, terms: tuple[Term, ...]) -
         to = asked.names.of(asked.net, place.layer, place.to)
         extra = [t.value for t in terms if t not in own(terms)]
         more = f" Penalties add {shown(math.fsum(extra))}." if extra else ""
+        sent_said = shown(sent) + (" (standardised)" if _standardised(asked, place) else "")
         return (
-            f"{step} The sender gives {shown(sent)}, and the error of {to} is {shown(error)}.{more}"
+            f"{step} The sender gives {sent_said}, and the error of {to} is {shown(error)}.{more}"
         )
     ups = [term.name for term in terms if term.name.startswith("example") and term.value > 0]
     downs = [term.name for term in terms if term.name.startswith("example") and term.value < 0]
     most = (
-        f"{ups[0]} would lower it most" if ups else "",
-        f"{downs[-1]} would raise it most" if downs else "",
+        f"{ups[0]} alone would lower it most" if ups else "",
+        f"{downs[-1]} alone would raise it most" if downs else "",
     )
     said = " and ".join(filter(None, most)) or "none of them moves it"
-    return f"{step} It is the mean over {asked.n:,} examples; {said}."
+    extra = [t.value for t in terms if t.name.endswith(" penalty")]
+    more = f", and penalties add {shown(math.fsum(extra))}" if extra else ""
+    return f"{step} It is the mean over {asked.n:,} examples{more}; {said}."
+
+
+def _standardised(asked: Asked, place: Place) -> bool:
+    """Tell whether the sender is a column that the network has standardised."""
+    if place.layer > 1 or place.from_ == "bias":
+        return False
+    return asked.names.scale(asked.net, 0, int(place.from_)) != AS_IT_IS  # type: ignore[arg-type]
 
 
 def _idle(asked: Asked, place: Place) -> str:

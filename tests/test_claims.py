@@ -1,0 +1,417 @@
+"""A sentence is a claim: what answers, drawings and slow motion say follows from numbers."""
+
+import json
+import re
+from dataclasses import replace
+from itertools import pairwise, permutations
+
+import numpy as np
+import pytest
+
+import whygrad as wg
+from command import whygrad
+from courses import ROW, make_course
+from whygrad.explanation import Explanation
+from whygrad.expression import Equation, Number, Product, Sum, Symbol
+from whygrad.fitting import find
+from whygrad.names import Names
+from whygrad.plan import Plan, as_data, start
+from whygrad.record.rows import record_table
+from whygrad.settings import Settings
+from whygrad.show.html import to_fragment
+from whygrad.show.numbers import number, share
+from whygrad.studio.asking import written
+from whygrad.studio.charting import Axes, Curve, chart
+from whygrad.studio.desk import Desk
+from whygrad.studio.following import Following
+from whygrad.studio.motion import frames
+from whygrad.studio.sayings import percent
+from whygrad.studio.subject import Chosen, overview
+from whygrad.why import blame, moved, neuron, prediction, pushed
+from whygrad.why.bound import Why
+from whygrad.why.course import course
+from whygrad.why.symbols import shown
+
+QUICK = Settings(hidden=(5, 4), epochs=4, engine="reference", seed=3)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Runs on tables: prices of houses, which have a kind, a column that lacks values, and a yes or no."""
+    folder = tmp_path_factory.mktemp("runs")
+    rng = np.random.default_rng(0)
+    rows = ["size,kind,age,sold,price"]
+    for i in range(60):
+        size, kind = rng.uniform(50, 200), ("flat", "house", "barn")[i % 3]
+        age = "" if i % 7 == 0 else rng.integers(1, 90)
+        sold = "yes" if size + 20 * rng.normal() > 120 else "no"
+        rows.append(f"{size:.1f},{kind},{age},{sold},{300 * size + 9000 * (kind == 'barn'):.0f}")
+    (folder / "houses.csv").write_text("\n".join(rows) + "\n")
+    for target in ("price", "sold"):
+        source = find(str(folder / "houses.csv"), target)
+        record_table(folder / f"{target}.run", source, replace(QUICK, leave_out=()))
+    return folder
+
+
+@pytest.fixture
+def price(folder):
+    return wg.open_run(folder / "price.run")
+
+
+@pytest.fixture
+def sold(folder):
+    return wg.open_run(folder / "sold.run")
+
+
+def row(run, place=0):
+    """A row of those held out, as a table."""
+    from whygrad.record.held_out import read_again
+
+    return read_again(run).slice(place, 1)
+
+
+# ── accounting ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("ask", ["moved", "pushed"])
+def test_the_headline_says_accounting_and_by_how_much_the_pushes_cancel(ask):
+    made = make_course(ROW)
+    x = np.random.default_rng(5).normal(size=made.plan.net.sizes[0])
+    found = moved(made, 2, 1, 3) if ask == "moved" else pushed(made, x)
+    total, change = np.abs(found["by_example"]).sum(), abs(found.value - found.terms[0].value)
+    assert found.answer.startswith("Accounting")
+    assert (
+        f"Σ |push| : change = {shown(total)} : {shown(change)}, {total / change:.3g} to 1."
+        in found.answer
+    )
+    told = " ".join([found.question, found.answer, *(one.title for one in found.tables)]).lower()
+    assert not re.search(r"helper|opponent|moved it|raised it|lowered it|taught", told)
+
+
+def test_a_probability_is_drawn_as_it_was_at_every_step_and_stays_one():
+    """Its first order runs out of [0, 1] where steps are long; that is no probability."""
+    rng = np.random.default_rng(3)
+    net = wg.Network(2, [wg.Dense(4, "tanh"), wg.Dense(2, "softmax")], "cross_entropy")
+    data = as_data(net, rng.normal(size=(12, 2)), np.eye(2)[np.arange(12) % 2])
+    plan = Plan(net, wg.SGD(8.0), 12, epochs=20, batch_size=3)
+    made = course(plan, start(plan), data)
+    found = pushed(made, data.X[0])
+    first_order = found.terms[0].value + np.cumsum(found["by_step"])
+    assert first_order.max() > 1 or first_order.min() < 0
+    (line,) = found.pictures[-1].lines
+    assert line.y.min() >= 0 and line.y.max() <= 1
+    assert line.y[0] == pytest.approx(found.terms[0].value, abs=1e-15)
+    assert line.y[-1] == pytest.approx(found.value, abs=1e-15)
+    states = [state.theta.copy() for state, _ in made.steps(made.watch(), 1)]
+    f = int(found.question.rstrip("?")[-1])
+    for theta, y in zip(states, found["along"][1:], strict=True):
+        p = wg.forward(net, wg.Parameters(net.sizes, theta), data.X[:1]).a[-1][0, f]
+        assert y == pytest.approx(p, rel=1e-12)
+
+
+# ── predictions of rows of a table ───────────────────────────────────────────────────────────────────
+
+
+def test_the_baseline_of_a_table_is_the_mean_of_its_training_rows(sold):
+    found = sold.why.prediction(row(sold))
+    mean = sold.data.X.mean(axis=0, dtype=np.float64)
+    kinds = [k for k, name in enumerate(sold.encoding.origins) if name == "kind"]
+    assert mean[kinds].sum() == pytest.approx(1)  # never a row of no kind at all
+    z = wg.forward(sold.net, sold.theta, mean[None]).z[-1][0, 0]
+    assert found["baseline_output"] == pytest.approx(z, rel=1e-6)
+    assert "The baseline is the mean of the training rows." in found.notes
+    given = sold.why.prediction(row(sold), baseline=row(sold, 1))
+    assert given["baseline_output"] != found["baseline_output"]
+    assert not any(note.startswith("The baseline is") for note in given.notes)
+
+
+def test_a_change_stays_within_the_range_of_the_training_rows(sold, price):
+    low, high = sold.data.X.min(axis=0), sold.data.X.max(axis=0)
+    seen = 0
+    for place in range(8):
+        found = sold.why.prediction(row(sold, place))
+        here = sold.why.examples(row(sold, place)).X[0]  # which may lie outside itself
+        for x in [*(one[1] for one in found["changes"]), found["nearest"]]:
+            if x is not None:
+                seen += 1
+                assert (x >= np.minimum(low, here) - 1e-6).all()
+                assert (x <= np.maximum(high, here) + 1e-6).all()
+    assert seen > 8
+    own = price.why.prediction(row(price), wanted=1e6)  # which no price comes near
+    assert own["changes"] == () and own["nearest"] is None
+    assert "No change of one column alone was found within the limits" in own.answer
+    assert "Of all numbers together none was found within the limits either." in own.answer
+
+
+def test_where_no_training_rows_are_known_the_answer_says_so():
+    net = wg.Network(3, [wg.Dense(2, "softmax")], "cross_entropy")
+    notes = prediction(net, net.init(seed=0), [1.0, 0, 0]).notes
+    assert "The baseline is 0 in every input." in notes
+    assert any("How far the training rows reached is not known here" in note for note in notes)
+
+
+def test_training_rows_that_are_gone_are_told_in_one_line(folder, tmp_path):
+    (tmp_path / "t.csv").write_text((folder / "houses.csv").read_text())
+    record_table(tmp_path / "t.run", find(str(tmp_path / "t.csv"), "sold"), QUICK, copy_data=False)
+    run = wg.open_run(tmp_path / "t.run")
+    asked = row(run)
+    (tmp_path / "t.csv").unlink()
+    gone = wg.open_run(tmp_path / "t.run")
+    with pytest.raises(wg.InputError, match="give baseline= and limits=") as caught:
+        gone.why.prediction(asked)
+    assert "\n" not in str(caught.value)
+    limits = (-3.0, 3.0)
+    assert gone.why.prediction(asked, baseline=asked, limits=limits).value == 0
+
+
+# ── units ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def own(run, value):
+    target = run.encoding.target
+    return number(value * target.scale + target.center)
+
+
+def test_sentences_have_a_number_in_the_units_of_its_column(price):
+    asked, said = row(price, 2), float(price.predict(row(price, 2))[0])
+    assert said > 5000, "far from anything standardised"
+    found = price.why.prediction(asked)
+    assert f"The network says price is {number(said)}." in found.answer
+    assert f"the baseline's {own(price, found['baseline_output'])}" in found.answer
+    assert found.question == f"Why is price {number(said)} in this example?"
+    columns = {one[0]: one for one in found.tables[0].rows}
+    assert columns["size"][1] == pytest.approx(asked["size"][0].as_py(), rel=1e-5)
+    wanted = (said + 100 - price.encoding.target.center) / price.encoding.target.scale
+    changed = price.why.prediction(asked, wanted=wanted)
+    assert f"makes it {number(said + 100)}" in changed.answer
+    (table,) = [one for one in changed.tables if one.title.startswith("What would change")]
+    numbers = {one[0]: one for one in table.rows if isinstance(one[1], float)}
+    assert numbers
+    for name, before, after, change, then, _ in numbers.values():
+        value = asked[name][0].as_py()
+        assert value is None or before == pytest.approx(value, rel=1e-5)
+        assert change == pytest.approx(after - before) and then == number(said + 100)
+
+
+def test_what_was_pushed_and_what_would_be_without_an_example_has_the_units_of_the_target(price):
+    asked, said = row(price), float(price.predict(row(price))[0])
+    found = price.why.pushed(asked)
+    start_ = own(price, found.terms[0].value)
+    assert f"went from {start_} to {number(said)}" in found.answer
+    total = np.abs(found["by_example"]).sum() * price.encoding.target.scale
+    assert f"= {shown(total)} :" in found.answer
+    assert found.pictures[-1].lines[0].y[-1] == pytest.approx(said, rel=1e-5)
+    first = found.tables[0].rows[0]
+    assert float(first[0]) > 5000, "the target of an example"
+    without = price.why.without([3], asked)
+    assert f"instead of {number(said)}" in without.answer
+    what, before, after, change = without.tables[0].rows[0]
+    assert before == pytest.approx(said, rel=1e-5)
+    assert change == pytest.approx(without.value * price.encoding.target.scale)
+
+
+def test_a_unit_is_told_of_examples_in_the_units_of_the_target(price):
+    rows = price.why.examples()
+    found = price.why.neuron(layer=1, unit=2)
+    listed = next(one for one in found.tables if "true" in one.columns)
+    for example, _, true, said in listed.rows:
+        assert true == pytest.approx(float(price.encoding.decode(rows.Y[[example]])[0]), rel=1e-5)
+        assert said > 1000
+    output = price.why.neuron(layer=3, unit=0)
+    off = output["error"].mean() * price.encoding.target.scale
+    assert f"{shown(abs(off))} too {'high' if off > 0 else 'low'} on average" in output.answer
+    of_size = price.why.neuron(layer=0, unit="size")
+    mean = price.encoding.scales[0][0]
+    assert f"0 is {number(mean)}, the mean of this column in training." in of_size.notes
+    flag = price.why.neuron(layer=0, unit="kind=flat")
+    assert "0 is a number like any other of this input, and not that it is missing." in flag.notes
+
+
+def test_a_step_of_an_input_and_its_value_are_told_as_standardised(price):
+    found = price.why.ripple(row(price), input="size", by=0.5)
+    scale = price.encoding.scales[0][1]
+    assert f"moved by {number(0.5 * scale)}, 0.5 standard deviations?" in found.question
+    assert found.pictures[0].x_label == "Δx, standardised"
+    subject = Following(price).subject()
+    center = price.encoding.scales[0][0]
+    assert written(subject, "0:0", 0.5) == f"{number(center + 0.5 * scale)} (0.5 standardised)"
+    assert written(subject, "1:0,0", 0.5) == written(subject, "0:1", 0.5) == "0.5"
+    weight = price.why.weight(row(price), layer=1, to=0, from_="size")
+    assert "(standardised)" in weight.answer or weight.value == 0
+    factor = next(f for term in weight.terms for f in term.factors if "sender" in f.meaning)
+    value = row(price)["size"][0].as_py()
+    assert f"standardised: {number(value)} in the table" in factor.meaning
+
+
+def test_drawings_say_that_columns_are_standardised(price):
+    assert price.why.picture().unit_meaning == "mean activity, columns standardised"
+    assert price.why.prediction(row(price)).pictures[0].label == "adds, standardised"
+    net = wg.Network(1, [wg.Dense(1, "identity")])
+    assert Why(net, net.init()).picture([[0.0]]).unit_meaning == "activity"
+
+
+# ── other claims ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_unit_whose_effects_cancel_is_not_said_to_change_nothing():
+    net = wg.Network(1, [wg.Dense(1, "identity"), wg.Dense(1, "identity")])
+    theta = net.init(W=[None, [[1.0]], [[1.0]]])
+    found = neuron(net, theta, [[1.0], [-1.0]], [[0.0], [0.0]], layer=1, unit=0)
+    assert "It changes no output on average." in found.answer
+    idle = neuron(net, net.init(W=[None, [[1.0]], [[0.0]]]), [[1.0]], [[0.0]], layer=1, unit=0)
+    assert "It changes no output." in idle.answer
+
+
+def test_an_input_would_lower_the_cost_only_if_it_moved_a_little():
+    net = wg.Network(1, [wg.Dense(1, "identity")])
+    found = blame(net, net.init(W=[None, [[1.0]]]), [[1.0]], [[0.0]], layer=0, unit=0)
+    assert "the cost would fall if it were a little lower" in found.answer
+
+
+def test_no_share_is_rounded_to_all_or_to_none():
+    assert (share(0.9999), share(1.0), share(1e-9)) == (
+        "more than 99.9%", "100.0%", "less than 0.1%",
+    )  # fmt: skip
+    assert percent(0.99999) == "more than 99.9 %" and percent(1) == "100 %"
+
+
+def test_a_score_is_called_what_it_is(tmp_path, here):
+    """A squared error of classes is scored by R² meanwhile, whatever the target is."""
+    settings = Settings(hidden=(4,), epochs=2, cost="squared_error", engine="reference")
+    record_table(tmp_path / "d.run", find("digits"), settings)
+    run = wg.open_run(tmp_path / "d.run")
+    assert run.history.held_out_score[-1] is not None and not run.judged
+    said = whygrad("show", tmp_path / "d.run").out
+    assert "R² of the rows to stop by" in said and "accuracy of the rows to stop by" not in said
+
+
+# ── slow motion ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def again(rule, X, Y, example=0, **options):
+    """The last frame of a step after which this example is worse off."""
+    net = wg.Network(1, [wg.Dense(1, "identity")])
+    told = frames(
+        net, net.init(W=[None, [[1.0]]]), X, Y, example=example, optimizer=rule, **options
+    )
+    assert told[-1].title == "The exam again: a worse grade"
+    return told[-1].words
+
+
+def test_slow_motion_names_what_pulled_the_step_and_nothing_else():
+    other = again(wg.SGD(0.1), [[1.0], [1.0]], [[0.9], [3.0]])
+    assert "the other exams of the step pull as well" in other
+    assert "penalt" not in other and "memory" not in other
+    held = again(wg.SGD(0.1), [[1.0], [1.0]], [[0.9], [3.0]], l2=0.01)
+    assert "the other exams of the step and the penalty on large weights pull as well" in held
+    after = wg.Parameters((1, 1), np.array([1.2, 0.0]))
+    carried = again(wg.SGD(0.1, momentum=0.9), [[1.0]], [[0.9]], after=after)
+    assert "the optimizer's memory of earlier steps pulls as well" in carried
+    assert "penalt" not in carried
+    decayed = again(wg.SGD(1e-9), [[1.0]], [[1.1]], after=wg.Parameters((1, 1), np.array([0.9, 0])),
+                    decay=0.1)  # fmt: skip
+    assert "the decay of all weights pulls as well" in decayed
+
+
+def test_a_unit_whose_slope_falls_is_not_said_to_have_said_too_much():
+    """silu falls below z = −1.28: there a smaller z means a larger a."""
+    net = wg.Network(1, [wg.Dense(1, "silu"), wg.Dense(1, "identity")])
+    theta = net.init(W=[None, [[1.0]], [[1.0]]])
+    told = frames(net, theta, [[-3.0]], [[-1.0]], optimizer="sgd")
+    hidden = next(frame for frame in told if frame.title == "Who is to blame? The hidden unit")
+    delta = hidden.picture.units[1][0]
+    assert delta < 0 and "it should have had a higher z" in hidden.words
+
+
+def test_slow_motion_counts_a_miss_in_the_units_of_the_target():
+    names = Names(("size",), ("price",), scales=((100.0, 20.0),), target=(30000.0, 9000.0))
+    net = wg.Network(1, [wg.Dense(1, "identity")])
+    told = frames(
+        net, net.init(W=[None, [[1.0]]]), [[0.5]], [[1.5]], names=names, optimizer="sgd",
+        own=lambda a: f"{a * 9000 + 30000:,.0f} price", scales=names.scales,
+    )  # fmt: skip
+    words = " ".join(frame.words for frame in told)
+    assert "price said 34,500 price where 43,500 price was right: 9,000 too little" in words
+    assert "Inside the network that is 1." in words
+    assert "it says 0.5 spreads from its mean" in words
+    assert told[0].picture.names[-1] == ("y = 43,500: price",)
+    assert told[0].picture.unit_meaning == "input, columns standardised"
+
+
+def test_the_studio_knows_mean_and_range_of_a_table_before_it_trains(folder):
+    desk = Desk(folder)
+    desk.load(str(folder / "houses.csv"), target="sold", settings=QUICK)
+    subject = desk.subject()
+    assert overview(subject, Chosen()).unit_meaning == "activation, columns standardised"
+    X, _ = subject.examples(Chosen())
+    found = subject.why.prediction(X)
+    mean = subject.parts["training"].X.mean(axis=0, dtype=np.float64)
+    z = wg.forward(subject.net, subject.theta, mean[None]).z[-1][0, 0]
+    assert found["baseline_output"] == pytest.approx(z, rel=1e-6)
+
+
+# ── the page ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def keys(option):
+    """All keys of an option, nested ones by their path."""
+    found = set()
+    for name, value in option.items():
+        found.add(name)
+        if isinstance(value, dict):
+            found |= {f"{name}.{key}" for key in keys(value)}
+    return found
+
+
+def test_an_axis_keeps_nothing_of_the_chart_that_stood_there_before():
+    """Charts are merged: what one says of its axes every other has to say as well, if only to unset it."""
+    x = np.arange(3.0)
+    made = [
+        chart(Axes("a", "step", "y", scale), [Curve("c", x, y)])
+        for scale, y in (("percent", x / 3), ("linear", x), ("linear", x * 0 + 5), ("linear", -x))
+    ]
+    for one, other in permutations(made, 2):
+        for axis in ("xAxis", "yAxis"):
+            assert keys(one[axis]) == keys(other[axis])
+    percent_, free, level, _ = (one["yAxis"] for one in made)
+    assert (percent_["min"], percent_["max"]) == (0, 100)
+    assert free["min"] is free["max"] is free["interval"] is free["axisLabel"]["formatter"] is None
+    assert level["min"] < 5 < level["max"]
+    json.dumps(made)
+
+
+def test_long_equations_of_an_answer_go_on_in_further_rows():
+    a = [Symbol("a", 1, (i,)) for i in range(12)]
+    inner = Sum(tuple(Product((Number(0.1234), one)) for one in a))
+    sides = (Symbol("z"), Sum((Product((Number(1.756), Number(0.25), inner)), Product(tuple(a)))),
+             Product(tuple(a)), Sum(tuple(a)))  # fmt: skip
+    about = Explanation("weight", "?", "", equations=(Equation(sides),))
+    from xml.etree import ElementTree
+
+    def rows(most):
+        page = to_fragment(about, most).replace("&nbsp;", " ")
+        mathematics = re.search(r"<math.*?</math>", page, re.DOTALL)[0]
+        tree = ElementTree.fromstring(mathematics)
+        return ["".join(one.itertext()) for one in tree.iter() if one.tag.endswith("mtr")]
+
+    whole, broken = rows(10_000), rows(46)
+    assert "".join(whole) == "".join(broken)
+    assert len(whole) == 3 and max(map(len, broken)) <= 46 < max(map(len, whole))
+    for above, below in pairwise(broken):
+        assert "=" in below or below[0] in "+−·" or above.endswith("("), below
+
+
+def test_a_folded_section_has_a_triangle_and_no_equation_is_cut(browser, served, folder):
+    studio = served(folder, "price.run")
+    browser.open(studio.url)
+    browser.by_role("tab", "Why").click()
+    browser.has("Why is price")
+    of = (
+        "[...document.querySelectorAll('.wg-answer summary')].map(e => getComputedStyle(e).display)"
+    )
+    shown_as = browser.driver.execute_script(f"return {of}")
+    assert shown_as and set(shown_as) == {"list-item"}
+    wide = "[...document.querySelectorAll('.wg-scroll')].filter(e => e.querySelector('math')"
+    wide += " && e.scrollWidth > e.clientWidth + 1).length"
+    assert browser.driver.execute_script(f"return {wide}") == 0
+    browser.screenshot("why-folded")

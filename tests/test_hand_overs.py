@@ -1,0 +1,213 @@
+"""Where two parts meet, the number itself is asked for: units, precedence, warm starts, what is undone."""
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import whygrad as wg
+from command import whygrad
+from whygrad.continuing import carry_on
+from whygrad.engines import STATISTICS, Statistics, Watched
+from whygrad.epochs import end_of_epoch
+from whygrad.observing import Report
+from whygrad.plan import Data, Plan, smooth, start
+from whygrad.record import events, snapshots
+from whygrad.record.recorder import Recorder
+
+QUICK = ("--hidden", "4", "--epochs", "3", "--engine", "reference", "--json")
+
+
+def small(cost="squared_error", units=2, end="identity", hidden=3):
+    """A network with one hidden layer."""
+    return wg.Network(2, [wg.Dense(hidden, "tanh"), wg.Dense(units, end)], cost)
+
+
+# ── units ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def diabetes(tmp_path_factory):
+    """A run on numbers: its target has a mean of about 150 and a deviation of about 77."""
+    path = tmp_path_factory.mktemp("runs") / "d.run"
+    result = whygrad("train", "diabetes", *QUICK, "--run", path)
+    assert result.code == 0, result.err
+    return path
+
+
+def test_a_wanted_number_is_reached_in_the_units_of_the_target(diabetes):
+    run = wg.open_run(diabetes)
+    said = json.loads(whygrad("why", "prediction", diabetes, "--json").out)["predicted"]
+    wanted = said + 10
+    result = whygrad("why", "prediction", diabetes, "--wanted", wanted, "--json")
+    found = json.loads(result.out)["numbers"]
+    reached = run.encoding.decode(run.fitted.predict(np.array([found["nearest"]])))[0]
+    assert reached == pytest.approx(wanted, abs=0.5)
+
+
+@pytest.mark.parametrize(
+    ("cost", "end", "units", "one"),
+    [
+        ("binary_cross_entropy", "sigmoid", 1, 0.95),
+        ("binary_cross_entropy", "sigmoid", 4, 0.95),
+        ("cross_entropy", "softmax", 4, 0.925),
+    ],
+)
+def test_independent_labels_are_smoothed_by_half_of_epsilon(cost, end, units, one):
+    net = small(cost, units, end)
+    plan = Plan(net, wg.SGD(0.1), 2, batch_size=1, label_smoothing=0.1)
+    Y = np.eye(2, units)
+    smoothed = smooth(plan, Data(np.zeros((2, 2)), Y)).Y
+    np.testing.assert_allclose(smoothed[Y == 1], one, rtol=1e-15)
+    other = (1 - one) if cost == "binary_cross_entropy" else 0.1 / units
+    np.testing.assert_allclose(smoothed[Y == 0], other, rtol=1e-12)
+
+
+# ── precedence ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name", ["held-out", "dropout", "l1", "l2", "seed"])
+def test_a_zero_of_the_command_line_stands_before_the_whygrad_toml(here, name):
+    (here / "whygrad.toml").write_text(f"{name} = {3 if name == 'seed' else 0.25}\n")
+    key = name.replace("-", "_")
+    from_file = json.loads(whygrad("train", "iris", *QUICK).out)["settings"]
+    assert from_file[key] == (3 if name == "seed" else 0.25)
+    said = json.loads(whygrad("train", "iris", *QUICK, f"--{name}", "0").out)["settings"]
+    assert said[key] == 0
+
+
+# ── warm starts ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def plan_of(**changes):
+    """A plan whose rate falls where the cost on the data held out does not."""
+    options = {
+        "schedule": wg.schedules.OnPlateau(on="held_out_cost"),
+        "stopping": wg.Stopping(on="held_out_cost", restore_best=True),
+    }
+    return Plan(small(), wg.SGD(0.1), 4, epochs=9, batch_size=2, **options | changes)
+
+
+def worn(plan):
+    """A state whose rate has fallen to a fifth."""
+    memory = {"best": 0.25, "best_step": 6, "stalled": 2, "lowest": 0.25, "waiting": 3}
+    state = replace(start(plan), step=6, epoch=3, rate_scale=0.2, **memory)
+    return replace(state, best_theta=state.theta + 1)
+
+
+def test_another_rate_goes_on_at_its_full_height():
+    before = plan_of()
+    for plan in (
+        plan_of(schedule=wg.schedules.Cosine()),
+        replace(before, optimizer=wg.SGD(0.05)),
+        replace(before, optimizer=wg.Adam(0.05)),
+    ):
+        state = carry_on(worn(before), before, plan)
+        factor = plan.schedule.factors(np.array([0]), wg.schedules.Clock(3, 9, 0, 2))[0]
+        assert plan.rates(state, state.step + 1)[0] == plan.optimizer.rate * factor
+    kept = carry_on(worn(before), before, replace(before, epochs=12))
+    assert kept.rate_scale == 0.2 and (kept.lowest, kept.waiting) == (0.25, 3)
+
+
+def test_another_schedule_begins_to_count_anew():
+    """What was lowest of a score is no number that a cost could ever fall below."""
+    before = plan_of(schedule=wg.schedules.OnPlateau(on="held_out_score"))
+    state = replace(worn(before), lowest=-0.9)
+    found = carry_on(state, before, plan_of(schedule=wg.schedules.OnPlateau(on="cost")))
+    assert (found.lowest, found.waiting) == (math.inf, 0)
+
+
+def recorded(path, held_out=None, **options):
+    """A recorded training that stops by what it is measured on."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(12, 2))
+    Y = np.column_stack([X[:, 0] * X[:, 1], X[:, 0]])
+    held_out = (X[8:], Y[8:]) if held_out is None else held_out
+    wg.train(small(), X[:8], Y[:8], epochs=4, batch_size=4, record=path, held_out=held_out,
+             engine="reference", stopping=wg.Stopping(on="held_out_cost", restore_best=True),
+             **options)  # fmt: skip
+    return wg.open_run(path), X, Y
+
+
+def test_a_fork_that_is_measured_on_other_data_has_no_best_epoch_yet(tmp_path):
+    run, X, Y = recorded(tmp_path / "a.run")
+    far = (X[8:], Y[8:] + 100)  # nothing comes near the old best here
+    fork = run.fork(4, record=tmp_path / "b.run", held_out=far, epochs=6)
+    assert fork.state(fork.step).best == min(fork.history.held_out_cost)
+    same = run.fork(4, record=tmp_path / "c.run", rate=1e-9)
+    assert same.state(same.step).best <= min(run.history.held_out_cost[:2])
+
+
+# ── weights ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("end", ["identity", "sigmoid"])
+def test_the_cost_and_score_of_data_held_out_are_weighted_means(end):
+    net = small("binary_cross_entropy" if end == "sigmoid" else "squared_error", 1, end)
+    rng = np.random.default_rng(1)
+    X, Y = rng.normal(size=(9, 2)), np.arange(9.0)[:, None] % 2
+    s = np.array([3.0, 0, 1, 0, 2, 5, 0, 0, 1])
+    often = np.repeat(np.arange(9), s.astype(int))
+    plan = Plan(net, wg.SGD(0.1), 9, batch_size=9)
+    _, weighted = end_of_epoch(plan, replace(start(plan), place=1), Data(X, Y, s))
+    _, repeated = end_of_epoch(plan, replace(start(plan), place=1), Data(X[often], Y[often]))
+    assert weighted.held_out_cost == pytest.approx(repeated.held_out_cost, rel=1e-12)
+    assert weighted.held_out_score == pytest.approx(repeated.held_out_score, rel=1e-12)
+
+
+# ── what is undone, and what goes ────────────────────────────────────────────────────────────────────
+
+
+def test_steps_that_a_divergence_takes_back_leave_nothing_behind(tmp_path):
+    """Not the row of a snapshot, not its file, not what the layers did."""
+    net = small()
+    plan = Plan(net, wg.SGD(0.1), 4, epochs=3, batch_size=2)
+    (tmp_path / snapshots.FOLDER).mkdir()
+    with events.created(tmp_path / events.NAME) as db:
+        events.add_stage(db, events.Stage(0, 3, {}))
+    recorder = Recorder(tmp_path, plan, 0)
+    states = [replace(start(plan), step=step) for step in range(6)]
+    with recorder:
+        recorder.settle(states[0])
+        for state in states[1:]:
+            recorder(_report(plan, state))
+        recorder.settle(states[5])
+        recorder.finish(replace(states[3], stopped="diverged at step 3: W[1] is infinite"))
+    with events.reading(tmp_path / events.NAME) as db:
+        assert [known.step for known in events.snapshots(db)] == [0, 3]
+        assert events.statistics(db, net.L, 0, events.last_step(db)).steps.tolist() == [0, 1, 2]
+        assert len(events.costs(db, 0, events.last_step(db))) == 3
+    files = sorted(path.name for path in (tmp_path / snapshots.FOLDER).iterdir())
+    assert files == ["000000000.safetensors", "000000003.safetensors"]
+
+
+def _report(plan, state):
+    at = np.array([state.step - 1])
+    seen = Statistics(at, np.ones((1, 2, len(STATISTICS))))
+    return Report(plan, state, None, Watched(np.array([0.5]), statistics=seen))
+
+
+@pytest.mark.parametrize("count", range(5, 14))
+def test_thinning_spares_the_first_and_the_last_two_whatever_their_number(count):
+    sizes = [(step, snapshots.BUDGET) for step in range(count)]
+    gone = snapshots.superfluous(sizes)
+    assert gone == list(range(1, count - 2, 2))
+    kept = [step for step, _ in sizes if step not in gone]
+    assert kept[0] == 0 and kept[-2:] == [count - 2, count - 1]
+
+
+@pytest.mark.parametrize("name", ["../out.safetensors", "snapshots/../../out.safetensors", None])
+def test_a_snapshot_is_read_from_the_runs_folder_alone(tmp_path, name):
+    """A row of the database may come from a stranger: a state that lies elsewhere is not opened."""
+    run = tmp_path / "a.run"
+    (run / snapshots.FOLDER).mkdir(parents=True)
+    plan = plan_of()
+    content = snapshots.content(start(plan))
+    (tmp_path / "out.safetensors").write_bytes(content)
+    name = name or str(tmp_path / "out.safetensors")
+    known = events.Snapshot(0, name, snapshots.sha256(content))
+    for given in (name, known):
+        with pytest.raises(wg.FileError, match="is not in the run's folder"):
+            snapshots.read(run, given)
