@@ -81,7 +81,6 @@ class Served:
     def next_address(self):
         """Wait until it has said where it is."""
 
-
         def lines():
             whole = self.output.read_text(encoding="utf-8").rpartition("\n")[0]
             return whole.splitlines()[self.heard :]

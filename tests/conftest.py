@@ -10,8 +10,8 @@ import pytest
 
 pytest_plugins = ("browser", "drawn")
 
-# A script's `&`, `nohup` and some runners ignore signals, and a process hands that down to those it starts,
-# which tests then ask in vain to end. A handler is not handed down, and one that does nothing still ignores.
+# A script's `&`, `nohup` and some runners ignore signals, and a process hands that down to those it starts:
+# tests would ask them in vain to end. A handler is not handed down, and one that does nothing ignores, too.
 HANDLERS = {"SIGINT": signal.default_int_handler} | dict.fromkeys(
     ("SIGHUP", "SIGQUIT", "SIGTERM"), lambda number, frame: None
 )

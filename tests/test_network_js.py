@@ -194,7 +194,8 @@ def test_a_click_follows_what_was_pointed_at_and_nothing_is_told_late(draw):
         window.clearTimeout = (number) => late.set(number, () => {});
         for (const part of ["1:5", "1:5,0"]) {
           const node = document.querySelector(`.wg-room g[data-part="${part}"]`);
-          for (const name of ["pointermove", "click"]) node.dispatchEvent(new Event(name, { bubbles: true }));
+          for (const name of ["pointermove", "click"])
+            node.dispatchEvent(new Event(name, { bubbles: true }));
         }
         document.querySelector(".wg-room svg").dispatchEvent(new Event("pointerleave"));
         for (const one of late.values()) one();"""

@@ -80,8 +80,10 @@ def test_gestures_made_without_a_connection_arrive_in_the_order_they_were_made(
         """const done = arguments[0], plain = window.setTimeout, late = [];
         window.setTimeout = (one) => late.push(one);
         window.did_handshake = false;
-        for (const part of ["2:9", "2:8", "2:7"])
-          document.querySelector(`[data-part="${part}"]`).dispatchEvent(new Event("click", { bubbles: true }));
+        for (const part of ["2:9", "2:8", "2:7"]) {
+          const unit = document.querySelector(`[data-part="${part}"]`);
+          unit.dispatchEvent(new Event("click", { bubbles: true }));
+        }
         plain(() => {
           window.did_handshake = true;
           window.setTimeout = plain;
