@@ -7,7 +7,8 @@
     alone      the same, 1280 × 900, for pages that no studio serves
 
 The browser can reach this machine only, and keeps a list of all that a page has asked for. Pictures of
-pages go to the folder that the variable WHYGRAD_SCREENSHOTS names.
+pages go to the folder that the variable WHYGRAD_SCREENSHOTS names; WHYGRAD_BROWSER names another browser,
+or `none`.
 """
 
 import http.client
@@ -28,7 +29,8 @@ import pytest
 import whygrad as wg
 
 PATIENCE = 60  # seconds after which a test gives up: no more than that, however slow the machine
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+NAMES = os.environ.get("WHYGRAD_BROWSER", "chromium chromium-browser").split()
+CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
 DRIVER = shutil.which("chromedriver")
 MISSING = "there is no chromium with its chromedriver: `make browser` installs them"
 

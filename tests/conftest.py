@@ -1,6 +1,7 @@
 """What holds for all tests, and the fixtures that every file may take.
 
-Tests marked `data`, and no others, see the variable WHYGRAD_DATA; without it they are skipped.
+Tests marked `data`, and no others, see the variable WHYGRAD_DATA; without it they are skipped. Those that
+take a browser are marked `browser`, so that one can choose them.
 """
 
 import os
@@ -19,6 +20,12 @@ for name, handler in HANDLERS.items():
     number = getattr(signal, name, None)
     if number and signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, handler)
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "chromium" in getattr(item, "fixturenames", ()):
+            item.add_marker("browser")
 
 
 def pytest_runtest_setup(item):

@@ -59,6 +59,23 @@ def test_those_marked_data_and_no_others_see_the_data_and_are_skipped_without(tm
     assert "2 passed" in run_tests(tmp_path, DATA, WHYGRAD_DATA="here").stdout
 
 
+BROWSER = """
+def test_with_one(alone):
+    raise AssertionError("there is a browser")
+
+def test_without():
+    pass
+"""
+
+
+def test_those_that_take_a_browser_are_marked_so_and_are_skipped_without_one(tmp_path):
+    result = run_tests(tmp_path, BROWSER, "-m", "browser", WHYGRAD_BROWSER="none")
+    assert "1 skipped, 1 deselected" in result.stdout, result.stdout
+    assert (
+        "there is no chromium with its chromedriver: `make browser` installs them" in result.stdout
+    )
+
+
 DEAF = """
 import os, signal, subprocess, sys, pytest
 
