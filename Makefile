@@ -18,8 +18,9 @@ help: ## show this list
 demo: .venv/.package ## train on handwritten digits, and see the chain rule for one weight
 	@$(BIN)/python examples/digits.py
 
+# Two halves, of which who is done takes over a part: what a file sets up for its tests is set up once.
 test: .venv/.test ## run all tests
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 test-long: .venv/.test ## kill a hundred trainings, and resume each
 	WHYGRAD_KILLS=100 $(BIN)/python -m pytest tests/test_record_kills.py $(ARGS)

@@ -7,7 +7,8 @@
     alone      the same, 1280 × 900, for pages that no studio serves
 
 The browser can reach this machine only, and keeps a list of all that a page has asked for. Pictures of
-pages go to the folder that the variable WHYGRAD_SCREENSHOTS names.
+pages go to the folder that the variable WHYGRAD_SCREENSHOTS names; WHYGRAD_BROWSER names another browser,
+or `none`.
 """
 
 import http.client
@@ -28,7 +29,8 @@ import pytest
 import whygrad as wg
 
 PATIENCE = 60  # seconds after which a test gives up: no more than that, however slow the machine
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+NAMES = os.environ.get("WHYGRAD_BROWSER", "chromium chromium-browser").split()
+CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
 DRIVER = shutil.which("chromedriver")
 MISSING = "there is no chromium with its chromedriver: `make browser` installs them"
 
@@ -62,10 +64,12 @@ class Served:
 
     process: subprocess.Popen
     url: str
+    output: Path
     errors: Path
     expected: str = ""
     mark: str = ""  # in the environment of the process, and so of all that it starts
     ended: bool = False
+    heard: int = 0  # lines of its output
 
     @property
     def host(self):
@@ -78,8 +82,15 @@ class Served:
 
     def next_address(self):
         """Wait until it has said where it is."""
-        line = self.process.stdout.readline()
+
+        def lines():
+            whole = self.output.read_text(encoding="utf-8").rpartition("\n")[0]
+            return whole.splitlines()[self.heard :]
+
+        wait_for(lambda: lines() or self.process.poll() is not None, "the address of the studio")
+        line, *_ = lines() or [""]
         assert line.startswith("The studio is at http://"), self.said
+        self.heard += 1
         return line.split()[4]
 
     def ask(self, path="/", *, method="GET", body=None, headers=None):
@@ -120,8 +131,8 @@ class Served:
         finally:
             for number in self.family():
                 os.kill(number, signal.SIGKILL)
+            self.process.kill()
             self.process.wait()
-            self.process.stdout.close()
         assert self.said == self.expected
         assert code == 0
 
@@ -135,22 +146,22 @@ def _studios(folder_of):
     found = []
 
     def start(folder, *words, expected="", code=None):
-        errors = folder_of("studio") / "stderr"
+        told = folder_of("studio")
+        output, errors = told / "stdout", told / "stderr"
         mark = f"WHYGRAD_TESTED={errors}"
         command = ["-c", code] if code else ["-m", "whygrad", "studio", "--no-browser"]
         if not code and "--port" not in words:
             command += ["--port", "0"]
-        with errors.open("w") as stderr:
+        with output.open("w") as stdout, errors.open("w") as stderr:
             process = subprocess.Popen(
                 [sys.executable, *command, *map(str, words)],
                 cwd=folder,
                 env=ENVIRONMENT | dict([mark.split("=", 1)]),
-                stdout=subprocess.PIPE,
+                stdout=stdout,
                 stderr=stderr,
-                encoding="utf-8",
                 start_new_session=True,
             )
-        found.append(Served(process, "", errors, expected, mark))
+        found.append(Served(process, "", output, errors, expected, mark))
         found[-1].url = found[-1].next_address()
         return found[-1]
 

@@ -1,8 +1,43 @@
-"""The fixtures that every test file may take: a folder for the command, and those of the studio."""
+"""What holds for all tests, and the fixtures that every file may take.
+
+Tests marked `data`, and no others, see the variable WHYGRAD_DATA; without it they are skipped. Those that
+take a browser are marked `browser`, so that one can choose them.
+"""
+
+import os
+import signal
 
 import pytest
 
 pytest_plugins = ("browser", "drawn")
+
+# A script's `&`, `nohup` and some runners ignore signals, and a process hands that down to those it starts:
+# tests would ask them in vain to end. A handler is not handed down, and one that does nothing ignores, too.
+HANDLERS = {"SIGINT": signal.default_int_handler} | dict.fromkeys(
+    ("SIGHUP", "SIGQUIT", "SIGTERM"), lambda number, frame: None
+)
+for name, handler in HANDLERS.items():
+    number = getattr(signal, name, None)
+    if number and signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "chromium" in getattr(item, "fixturenames", ()):
+            item.add_marker("browser")
+
+
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("data") and "WHYGRAD_DATA" not in os.environ:
+        pytest.skip("WHYGRAD_DATA is not set")
+
+
+@pytest.fixture(autouse=True)
+def _data_where_it_is_marked(request, monkeypatch):
+    """So that a test which reads data and is not marked fails everywhere, not only where there is none."""
+    if not request.node.get_closest_marker("data"):
+        monkeypatch.delenv("WHYGRAD_DATA", raising=False)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ PAGE = """<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>draw
 <style>body {{ margin: 16px }} {css}</style></head><body><div id="root"></div><script type="module">
 const url = URL.createObjectURL(new Blob([{source}], {{ type: "text/javascript" }}));
 const module = await import(url);
-const values = {{ view: {view}, lit: [], gesture: {{}}, answer: "" }};
+const values = {{ view: {view}, lit: [], answer: "" }};
 const told = {{}};
 window.gestures = [];
 window.model = {{
@@ -25,7 +25,7 @@ window.model = {{
   set(name, value) {{ values[name] = value; (told[name] ?? []).forEach((one) => one()); }},
   on(event, one) {{ (told[event.replace("change:", "")] ??= []).push(one); }},
   off() {{ throw new Error("as NiceGUI's does"); }},
-  save_changes() {{ window.gestures.push(structuredClone(values.gesture)); }},
+  send(content) {{ window.gestures.push(structuredClone(content)); }},
 }};
 window.end = module.default.render({{ model: window.model, el: document.getElementById("root") }});
 window.ready = true;

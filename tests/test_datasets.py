@@ -143,7 +143,6 @@ def test_a_missing_idx_file_is_refused(tmp_path):
 
 
 @pytest.mark.data
-@pytest.mark.skipif("WHYGRAD_DATA" not in os.environ, reason="WHYGRAD_DATA is not set")
 def test_mnist_is_read_from_the_data_folder():
     data = load("mnist")
     assert (data.X.shape, data.X_test.shape) == ((60000, 784), (10000, 784))

@@ -184,6 +184,31 @@ def test_a_click_tells_the_part_that_was_clicked(draw):
     drawn.wait_for(lambda: {"kind": "click", "part": "2:0,bias"} in drawn.gestures(), "the bias")
 
 
+def test_a_click_follows_what_was_pointed_at_and_nothing_is_told_late(draw):
+    drawn = draw(view(iris()))
+    drawn.gestures()
+    # Timers run when the test says so, so that it does not depend on how fast the browser is.
+    drawn.run(
+        """const late = new Map();
+        window.setTimeout = (one) => { late.set(late.size + 1, one); return late.size; };
+        window.clearTimeout = (number) => late.set(number, () => {});
+        for (const part of ["1:5", "1:5,0"]) {
+          const node = document.querySelector(`.wg-room g[data-part="${part}"]`);
+          for (const name of ["pointermove", "click"])
+            node.dispatchEvent(new Event(name, { bubbles: true }));
+        }
+        document.querySelector(".wg-room svg").dispatchEvent(new Event("pointerleave"));
+        for (const one of late.values()) one();"""
+    )
+    assert drawn.gestures() == [
+        {"kind": "point", "part": "1:5"},
+        {"kind": "click", "part": "1:5"},
+        {"kind": "point", "part": "1:5,0"},
+        {"kind": "click", "part": "1:5,0"},
+        {"kind": "leave"},
+    ]
+
+
 def test_any_pixel_of_an_image_can_be_clicked(draw):
     from selenium.webdriver.common.action_chains import ActionChains
 
@@ -223,7 +248,7 @@ def test_the_last_unit_of_a_layer_cannot_be_removed(draw):
     assert not drawn.browser.by_role("button", "remove a unit from hidden").is_enabled()
 
 
-def test_a_page_that_takes_the_event_gets_gestures_and_no_traits(draw):
+def test_a_page_that_takes_the_event_gets_gestures_and_no_messages(draw):
     drawn = draw(view(iris()))
     drawn.run(
         """document.getElementById("root").addEventListener("gesture", (event) => {

@@ -27,15 +27,18 @@ class Desk:
         pass
 
 def build(desk):
+    def tell(gesture):
+        told.set_text(f"{told.text}, {gesture.kind} {gesture.part}")
+
     with ui.tabs() as tabs:
         ui.tab("first").props("no-caps")
         ui.tab("second").props("no-caps")
     with ui.tab_panels(tabs, value="first", animated=False):
         with ui.tab_panel("first"):
-            canvas = Canvas(picture, lambda gesture: told.set_text(f"{gesture.kind} {gesture.part}"))
+            canvas = Canvas(picture, tell)
         with ui.tab_panel("second"):
             ui.label("nothing is drawn here")
-    told = ui.label("not yet")
+    told = ui.label("told")
     sevens = replace(picture, units=tuple(np.full(n, 7.0) for n in sizes))
     ui.button("sevens", on_click=lambda: canvas.draw(sevens)).props("no-caps")
     ui.button("light", on_click=lambda: canvas.light(["2:4"])).props("no-caps")
@@ -60,10 +63,35 @@ def test_a_drawing_on_a_page_tells_gestures_in_small_messages(served, browser, t
     browser.requests()
     sent(browser.driver)
     unit[0].click()
-    browser.has("click 2:9")
+    browser.has("point 2:9, click 2:9")
     messages = [one for one in sent(browser.driver) if "gesture" in one or "detail" in one]
     assert messages
     assert max(map(len, messages)) < 1000
+    assert browser.complaints() == []
+
+
+def test_gestures_made_without_a_connection_arrive_in_the_order_they_were_made(
+    served, browser, tmp_path
+):
+    browser.open(served(tmp_path, code=CODE).url)
+    wait_for(lambda: browser.driver.find_elements("css selector", '[data-part="2:9"]'))
+    # Whatever waits is called again when the connection is back, the last first.
+    browser.driver.execute_async_script(
+        """const done = arguments[0], plain = window.setTimeout, late = [];
+        window.setTimeout = (one) => late.push(one);
+        window.did_handshake = false;
+        for (const part of ["2:9", "2:8", "2:7"]) {
+          const unit = document.querySelector(`[data-part="${part}"]`);
+          unit.dispatchEvent(new Event("click", { bubbles: true }));
+        }
+        plain(() => {
+          window.did_handshake = true;
+          window.setTimeout = plain;
+          while (late.length) late.pop()();
+          done();
+        });"""
+    )
+    browser.has("told, click 2:9, click 2:8, click 2:7")
     assert browser.complaints() == []
 
 

@@ -521,7 +521,7 @@ def test_a_notebook_can_open_it_and_open_it_again(served, browser, tmp_path):
         if name == "one":
             studio.url = studio.next_address()
             assert (tmp_path / "one").exists()
-    studio.process.wait()
+    studio.process.wait(PATIENCE)
     studio.end()
 
 

@@ -515,15 +515,7 @@ def test_ctrl_c_is_heard_within_a_long_epoch(engine):
     assert fitted.history.stopped == "interrupted"
 
 
-@pytest.fixture
-def python_hears_ctrl_c():
-    """Python's own handler: a shell that starts the tests in the background has SIGINT ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-def test_a_second_ctrl_c_interrupts_at_once(python_hears_ctrl_c):
+def test_a_second_ctrl_c_interrupts_at_once():
     def press(report):
         for _ in range(2):
             os.kill(os.getpid(), signal.SIGINT)

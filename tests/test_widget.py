@@ -25,6 +25,8 @@ X, y = iris.data, iris.target_names[iris.target]
 clf = MLPClassifier((5,), "tanh", max_iter=5, tol=9, n_iter_no_change=2,
     engine="reference", random_state=0).fit(X, y)
 widget = clf.widget(X.iloc[:3], y[:3])
+asked = []
+widget.observe(lambda change: asked.append(change["new"]["part"]), "gesture")
 widget
 """
 
@@ -176,12 +178,12 @@ def test_in_a_notebook_a_click_is_answered_and_a_picture_is_kept():
     import nbclient  # here, since it takes a second
     import nbformat
 
-    click = "1:2,3"
+    before, click = "1:0,1", "1:2,3"
     cells = [
         LINES,
         "print(widget.explanation.part, repr(widget.explanation.value))",
         "print(repr(clf.why_.weight(X.iloc[:3], y[:3], layer=1, to=2, from_=3).value))",
-        "print(widget.view['title'], 'adds up to the value' in widget.answer)",
+        "print(widget.view['title'], 'adds up to the value' in widget.answer, asked)",
     ]
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     client = nbclient.NotebookClient(book, timeout=120, kernel_name="python3")
@@ -189,14 +191,16 @@ def test_in_a_notebook_a_click_is_answered_and_a_picture_is_kept():
         client.execute_cell(book.cells[0], 0)
         shown = book.cells[0].outputs[-1].data
         model = shown["application/vnd.jupyter.widget-view+json"]["model_id"]
-        state = {"gesture": {"id": 1, "kind": "click", "part": click, "layer": None}}
-        content = {"comm_id": model, "data": {"method": "update", "state": state}}
-        client.kc.shell_channel.send(client.kc.session.msg("comm_msg", content))
+        for number, part in enumerate((before, click)):
+            gesture = {"id": number, "kind": "click", "part": part, "layer": None}
+            content = {"comm_id": model, "data": {"method": "custom", "content": gesture}}
+            client.kc.shell_channel.send(client.kc.session.msg("comm_msg", content))
         for place in (1, 2, 3):
             client.execute_cell(book.cells[place], place)
     told, truth, drawn = (cell.outputs[0].text.strip() for cell in book.cells[1:])
     assert told == f"{click} {truth}"
-    assert drawn == "What moves the weight from petal width (cm) to hidden 2 True"
+    title = "What moves the weight from petal width (cm) to hidden 2"
+    assert drawn == f"{title} True {[before, click]}"
     # what is left where no widget runs
     assert "<svg" in shown["text/html"]
     assert f'data-part="{click}"' in shown["text/html"]

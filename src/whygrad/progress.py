@@ -1,6 +1,8 @@
 """A live line for a training: epoch, cost, held-out score, steps per second, time left."""
 
+import io
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
 from whygrad.observing import Report
@@ -10,14 +12,17 @@ if TYPE_CHECKING:
 
 
 class ProgressBar:
-    """An observer that draws a bar on a terminal, and plain lines elsewhere, on standard error."""
+    """An observer that draws a bar on a terminal, and plain lines elsewhere, on standard error.
+
+    Where it cannot be written, in a service or on a terminal that was closed, training goes on.
+    """
 
     def __init__(self, stream: TextIO | None = None) -> None:
         # Here, since most trainings show nothing and rich takes a while to import.
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-        self.stream = stream or sys.stderr
+        self.stream = stream or sys.stderr or io.StringIO()
         self.console = Console(file=self.stream)
         self.bar = Progress(
             TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
@@ -33,6 +38,10 @@ class ProgressBar:
 
     def __call__(self, report: Report) -> None:
         """Show where the training stands."""
+        with suppress(OSError):
+            self._show(report)
+
+    def _show(self, report: Report) -> None:
         plan, state, epoch = report.plan, report.state, report.epoch
         if epoch is not None:
             self.measures = f"cost {epoch.cost:.4g}"
@@ -60,8 +69,9 @@ class ProgressBar:
         """Leave the last line standing."""
         if self.task is not None:
             done = self.bar.tasks[0].completed
-            self.bar.update(self.task, total=done)  # nothing is left, however early that is
-            self.bar.stop()
+            with suppress(OSError):
+                self.bar.update(self.task, total=done)  # nothing is left, however early that is
+                self.bar.stop()
 
 
 def _round(epoch: int, epochs: int) -> bool:

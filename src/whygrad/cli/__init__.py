@@ -4,13 +4,14 @@ Whatever goes wrong for a reason ends in one line on standard error and exit cod
 Standard output carries the result and nothing else.
 """
 
+import errno
 import io
 import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, suppress
+from typing import Any, TextIO
 
 BAD_INPUT = 2
 INTERRUPTED = 130  # 128 and the number of the signal, as shells have it
@@ -18,6 +19,7 @@ INTERRUPTED = 130  # 128 and the number of the signal, as shells have it
 
 def main() -> None:
     """Run the command line that the process was started with, and exit."""
+    _open_streams()
     _prepare_streams()
     code = run(sys.argv[1:])
     try:
@@ -26,8 +28,26 @@ def main() -> None:
         _forget_stdout()
     except OSError as error:
         _forget_stdout()
-        code = code or _complain(f"standard output: {error.strerror}")
+        code = code or _complain(_refusal(error))
     sys.exit(code)
+
+
+def _open_streams() -> None:
+    """Open the standard streams that this process was started without.
+
+    Otherwise the next file that is opened, a database say, gets the number of one and all that is
+    written to it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, _closed(number))
+
+
+def _closed(number: int) -> TextIO:
+    """Give a stream with nothing to read (0), that takes nothing (1), or that forgets everything (2)."""
+    handle = os.open(os.devnull, os.O_WRONLY if number == 2 else os.O_RDONLY)
+    os.set_inheritable(handle, True)
+    return open(handle, "w" if number else "r", encoding="utf-8")
 
 
 def _prepare_streams() -> None:
@@ -66,7 +86,7 @@ def run(words: Sequence[str]) -> int:
         except WhygradError as error:
             return _complain(str(error))
         except OSError as error:  # of a library: who writes to a file makes a FileError of it
-            return _complain(f"{error.filename or 'standard output'}: {error.strerror or error}")
+            return _complain(_refusal(error))
         except MemoryError:
             return _complain("out of memory: use a smaller network or smaller batches")
     except KeyboardInterrupt:
@@ -74,15 +94,22 @@ def run(words: Sequence[str]) -> int:
         return INTERRUPTED
 
 
+def _refusal(error: OSError) -> str:
+    if error.filename is None and error.errno == errno.EBADF:
+        return "standard output is closed: send it to a file, or to /dev/null"
+    return f"{error.filename or 'standard output'}: {error.strerror or error}"
+
+
 def _complain(message: str) -> int:
-    """Write one line to standard error, whatever is in the message."""
+    """Write one line to standard error, whatever is in the message and if it can be written at all."""
     line = " ".join(message.split())
     printable = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in line)
     encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
-    print(
-        f"whygrad: {printable}".encode(encoding, "backslashreplace").decode(encoding),
-        file=sys.stderr,
-    )
+    with suppress(OSError):
+        print(
+            f"whygrad: {printable}".encode(encoding, "backslashreplace").decode(encoding),
+            file=sys.stderr,
+        )
     return BAD_INPUT
 
 

@@ -43,6 +43,7 @@ app.command(why)
 app.command(
     check,
     sort_key=7,
+    help="Check the gradient by central differences, on 100 held-out rows; exit code 1 if it is wrong.",
     help_epilogue="""Examples:
 
     whygrad check houses.run
@@ -56,6 +57,7 @@ TRAINING = Group("Training", sort_key=2)
 
 @app.command(
     sort_key=1,
+    help="Train a network on a table, score it on rows it has not seen, and write it to a folder.",
     help_epilogue="""The same names can stand in a file whygrad.toml here, as in: hidden = [40, 20].
 
 Examples:
@@ -164,7 +166,6 @@ def train(
         ),
     ] = None,
 ) -> int:
-    """Train a network on a table, score it on rows it has not seen, and write it to a folder."""
     from whygrad.cli.train import train
 
     given = {
@@ -192,6 +193,7 @@ def train(
 
 @app.command(
     sort_key=2,
+    help="Predict the target of every row; the columns are found by name, in any order.",
     help_epilogue="""Examples:
 
     whygrad predict houses.run new.csv
@@ -210,7 +212,6 @@ def predict(
     overwrite: Annotated[bool, option("Replace OUT.")] = False,
     json: Annotated[bool, option("Print what was written as JSON; needs -o.")] = False,
 ) -> int:
-    """Predict the target of every row; the columns are found by name, in any order."""
     from whygrad.cli.predict import predict
 
     return predict(run, file, out, probabilities=probabilities, overwrite=overwrite, json=json)
@@ -218,6 +219,7 @@ def predict(
 
 @app.command(
     sort_key=3,
+    help="Score the predictions for rows of which the target is known.",
     help_epilogue="""Examples:
 
     whygrad evaluate houses.run
@@ -236,7 +238,6 @@ def evaluate(
     *,
     json: Json = False,
 ) -> int:
-    """Score the predictions for rows of which the target is known."""
     from whygrad.cli.show import evaluate
 
     return evaluate(run, file, json=json)
@@ -244,6 +245,7 @@ def evaluate(
 
 @app.command(
     sort_key=5,
+    help="List the runs in a folder with their scores.",
     help_epilogue="""Examples:
 
     whygrad runs
@@ -255,7 +257,6 @@ def runs(
     *,
     json: Json = False,
 ) -> int:
-    """List the runs in a folder with their scores."""
     from whygrad.cli.show import runs
 
     return runs(folder, json=json)
@@ -263,13 +264,13 @@ def runs(
 
 @app.command(
     sort_key=4,
+    help="Show a run's settings, the curves of its training, and its scores.",
     help_epilogue="""Examples:
 
     whygrad show houses.run
     whygrad show houses.run --json""",
 )
 def show(run: RunFolder, /, *, json: Json = False) -> int:
-    """Show a run's settings, the curves of its training, and its scores."""
     from whygrad.cli.show import show
 
     return show(run, json=json)
@@ -277,6 +278,8 @@ def show(run: RunFolder, /, *, json: Json = False) -> int:
 
 @app.command(
     sort_key=8,
+    help="See backpropagation happen: open a page to build, train and question networks, until "
+    "Ctrl-C.",
     help_epilogue="""Examples:
 
     whygrad studio
@@ -296,12 +299,11 @@ def studio(
     ] = "127.0.0.1",
     no_browser: Annotated[bool, option("Print the address, and open no browser.")] = False,
 ) -> int:
-    """See backpropagation happen: open a page to build, train and question networks, until Ctrl-C."""
     from whygrad.studio import studio
 
     studio(run, folder=folder, host=host, port=port, show=not no_browser)
     return 0
 
 
-for place, (command, epilogue) in enumerate(app_again.COMMANDS, start=20):
-    app.command(command, sort_key=place, help_epilogue=epilogue)
+for place, (command, text, epilogue) in enumerate(app_again.COMMANDS, start=20):
+    app.command(command, sort_key=place, help=text, help_epilogue=epilogue)

@@ -19,7 +19,6 @@ def replay(
     ] = None,
     json: Json = False,
 ) -> int:
-    """Compute a training again and compare every cost and state with what was recorded."""
     from whygrad.cli.again import replay
 
     return replay(run, step, out, json=json)
@@ -34,7 +33,6 @@ def resume(
     ] = None,
     json: Json = False,
 ) -> int:
-    """Go on with a training that was broken off, or with one at its end for more epochs."""
     from whygrad.cli.again import resume
 
     return resume(run, epochs, json=json)
@@ -63,7 +61,6 @@ def fork(
     seed: Annotated[int | None, option("Decides the order of the rows from there on.")] = None,
     json: Json = False,
 ) -> int:
-    """Go on from a step in another way, as a new run; the old one stays as it is."""
     from whygrad.cli.again import fork
 
     given = {
@@ -88,16 +85,16 @@ def diff(
     *,
     json: Json = False,
 ) -> int:
-    """Say what differs between two runs, and from which step on; exit code 1 where anything does."""
     from whygrad.cli.again import diff
 
     return diff(run, other, json=json)
 
 
-# Each with the end of its help.
-COMMANDS: tuple[tuple[Callable[..., int], str], ...] = (
+# Each with its help and the end of that.
+COMMANDS: tuple[tuple[Callable[..., int], str, str], ...] = (
     (
         replay,
+        "Compute a training again and compare every cost and state with what was recorded.",
         """Examples:
 
     whygrad replay houses.run
@@ -105,6 +102,7 @@ COMMANDS: tuple[tuple[Callable[..., int], str], ...] = (
     ),
     (
         resume,
+        "Go on with a training that was broken off, or with one at its end for more epochs.",
         """Examples:
 
     whygrad resume houses.run
@@ -112,6 +110,7 @@ COMMANDS: tuple[tuple[Callable[..., int], str], ...] = (
     ),
     (
         fork,
+        "Go on from a step in another way, as a new run; the old one stays as it is.",
         """Examples:
 
     whygrad fork houses.run --step 1000 --rate 0.0001
@@ -119,6 +118,7 @@ COMMANDS: tuple[tuple[Callable[..., int], str], ...] = (
     ),
     (
         diff,
+        "Say what differs between two runs, and from which step on; exit code 1 where anything does.",
         """Example: whygrad diff houses.run houses-fork.run""",
     ),
 )

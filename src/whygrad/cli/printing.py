@@ -7,6 +7,7 @@ import json
 import math
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,9 @@ def printer() -> Console:
 
 def note(message: str) -> None:
     """Tell the user something beside the result."""
-    Console(file=sys.stderr, highlight=False, soft_wrap=True).print(f"whygrad: {escape(message)}")
+    with suppress(OSError):
+        console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
+        console.print(f"whygrad: {escape(message)}")
 
 
 def note_lines(notes: Sequence[str]) -> None:

@@ -43,6 +43,7 @@ PLAIN = Answer()
 
 @why.command(
     sort_key=1,
+    help="Show the chain rule of one weight or bias with its numbers, for row 0 of those held out.",
     help_epilogue="""Examples:
 
     whygrad why weight houses.run
@@ -61,7 +62,6 @@ def weight(
     rows: Rows = HELD_OUT,
     answer: Answer = PLAIN,
 ) -> int:
-    """Show the chain rule of one weight or bias with its numbers, for row 0 of those held out."""
     from whygrad.cli.why import weight
 
     return weight(run, place, rows, answer, depth, top)
@@ -69,6 +69,7 @@ def weight(
 
 @why.command(
     sort_key=2,
+    help="Show the same derivative as a sum over all paths to the cost, and the heaviest of them.",
     help_epilogue="""Example: whygrad why paths houses.run '1:0,rooms' --top 5""",
 )
 def paths(
@@ -83,7 +84,6 @@ def paths(
     rows: Rows = HELD_OUT,
     answer: Answer = PLAIN,
 ) -> int:
-    """Show the same derivative as a sum over all paths to the cost, and the heaviest of them."""
     from whygrad.cli.why import paths
 
     return paths(run, place, rows, answer, output, top)
@@ -91,6 +91,7 @@ def paths(
 
 @why.command(
     sort_key=3,
+    help="Show the error of every neuron, and who passes it on to whom, for all held-out rows.",
     help_epilogue="""Examples:
 
     whygrad why blame iris.run
@@ -107,7 +108,6 @@ def blame(
     rows: Rows = HELD_OUT,
     answer: Answer = PLAIN,
 ) -> int:
-    """Show the error of every neuron, and who passes it on to whom, for all held-out rows."""
     from whygrad.cli.why import blame
 
     return blame(run, neuron, rows, answer, top)
@@ -115,6 +115,8 @@ def blame(
 
 @why.command(
     sort_key=4,
+    help="Move one weight, bias or input a little: what was to be expected, and what happens, for "
+    "row 0.",
     help_epilogue="""Examples:
 
     whygrad why ripple houses.run 2:0,5 --by -0.5
@@ -140,7 +142,6 @@ def ripple(
     rows: Rows = HELD_OUT,
     answer: Answer = PLAIN,
 ) -> int:
-    """Move one weight, bias or input a little: what was to be expected, and what happens, for row 0."""
     from whygrad.cli.why import ripple
 
     return ripple(run, place, rows, answer, by, top)
@@ -148,6 +149,7 @@ def ripple(
 
 @why.command(
     sort_key=5,
+    help="Show what one neuron looks for, and what it is good for, by all held-out rows.",
     help_epilogue="""Examples:
 
     whygrad why neuron iris.run
@@ -169,7 +171,6 @@ def neuron(
     rows: Rows = HELD_OUT,
     answer: Answer = PLAIN,
 ) -> int:
-    """Show what one neuron looks for, and what it is good for, by all held-out rows."""
     from whygrad.cli.why import neuron
 
     return neuron(run, unit, rows, answer, top)
@@ -177,6 +178,8 @@ def neuron(
 
 @why.command(
     sort_key=6,
+    help="Show what each column contributes to the output for one row, and what would change the "
+    "answer.",
     help_epilogue="""Examples:
 
     whygrad why prediction iris.run --row 17
@@ -196,7 +199,6 @@ def prediction(
     top: Top = 10,
     answer: Answer = PLAIN,
 ) -> int:
-    """Show what each column contributes to the output for one row, and what would change the answer."""
     from whygrad.cli.why import prediction
 
     return prediction(run, row, answer, output, wanted, top)
@@ -207,6 +209,7 @@ OUTPUT = "Which class or output. [the class it says]"
 
 @why.command(
     sort_key=7,
+    help="Show what a weight adds up from: its start, and what every example, class and epoch added.",
     help_epilogue="""Examples:
 
     whygrad why moved iris.run
@@ -233,7 +236,6 @@ def moved(
     ] = 10,
     answer: Answer = PLAIN,
 ) -> int:
-    """Show what a weight adds up from: its start, and what every example, class and epoch added."""
     from whygrad.cli.trained import moved
 
     return moved(run, place, answer, top)
@@ -241,6 +243,8 @@ def moved(
 
 @why.command(
     sort_key=8,
+    help="Show what the training examples' pushes on the prediction for row 0 of those held out add "
+    "up to.",
     help_epilogue="""Examples:
 
     whygrad why pushed iris.run --row 17
@@ -262,7 +266,6 @@ def pushed(
     rows: Rows = HELD_OUT,
     answer: Answer = PLAIN,
 ) -> int:
-    """Show what the training examples' pushes on the prediction for row 0 of those held out add up to."""
     from whygrad.cli.trained import pushed
 
     return pushed(run, rows, answer, output, by, top)
@@ -270,6 +273,8 @@ def pushed(
 
 @why.command(
     sort_key=9,
+    help="Train again without some examples: what the prediction for row 0 of those held out "
+    "would be.",
     help_epilogue="""Examples:
 
     whygrad why without iris.run 17 --row 3
@@ -295,7 +300,6 @@ def without(
     rows: Rows = HELD_OUT,
     answer: Answer = PLAIN,
 ) -> int:
-    """Train again without some examples: what the prediction for row 0 of those held out would be."""
     from whygrad.cli.trained import without
 
     return without(run, (examples, *more), rows, answer, output, rescale)
@@ -312,7 +316,6 @@ def check(
     rows: Rows = HELD_OUT,
     answer: Answer = PLAIN,
 ) -> int:
-    """Check the gradient by central differences, on 100 held-out rows; exit code 1 if it is wrong."""
     from whygrad.cli.why import check
 
     return check(run, rows, answer, sample, seed)

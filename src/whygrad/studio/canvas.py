@@ -13,6 +13,15 @@ from whygrad.studio.drawing import Gesture, View, read_gesture
 from whygrad.studio.showing import Showing
 from whygrad.studio.widget import NetworkWidget
 
+# NiceGUI lets every event wait by itself while there is no connection, and the last may be sent first.
+IN_ORDER = """(event) => {
+  const queue = event.target;
+  queue.told = (queue.told ?? Promise.resolve()).then(async () => {
+    while (!window.did_handshake) await new Promise((done) => setTimeout(done, 10));
+    emit(event);
+  });
+}"""
+
 
 class Canvas:
     """A drawing on a page: `draw` a picture, or `show` a view; `light` parts.
@@ -32,7 +41,7 @@ class Canvas:
         self._first = first
         self.widget = NetworkWidget(view=first)
         self.element = ui.anywidget(self.widget).classes("full-width")
-        self.element.on("gesture.prevent", self._handle, ["detail"])
+        self.element.on("gesture.prevent", self._handle, ["detail"], js_handler=IN_ORDER)
 
     def draw(
         self, picture: NetworkPicture, *, editable: bool = False, lit: Iterable[str] = ()

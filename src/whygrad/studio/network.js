@@ -3,7 +3,8 @@
 //
 // Nodes are kept by part ("2:1" is unit 1 of layer 2, "2:1,0" a weight), and attributes are set where they
 // changed. A page that handles the cancelable event "gesture" of the element itself, and prevents its
-// default, gets gestures that way; else they go into the trait.
+// default, gets gestures that way; else each is a message of its own: traits that change quickly are merged on
+// their way to a kernel, and a click would be lost.
 //
 // Whatever else has `data-part`, in an answer below or anywhere within the same element of the class
 // "wg-linked", lights up its part when pointed at, and stands out when its part is.
@@ -204,9 +205,16 @@ class Drawing {
   }
 
   tell() {
+    clearTimeout(this.telling);
     if (this.pointed === (this.told ?? "")) return;
     this.told = this.pointed;
     this.act(this.told ? "point" : "leave", this.told);
+  }
+
+  // Tell what was done, after what was pointed at before and nobody was told of yet.
+  perform(...gesture) {
+    this.tell();
+    this.act(...gesture);
   }
 
   titleOf(part) {
@@ -234,7 +242,7 @@ class Drawing {
     if (!width || (width < NARROW) === this.narrow) return;
     const first = this.narrow === undefined;
     this.narrow = width < NARROW;
-    if (this.narrow || !first) this.act(this.narrow ? "narrow" : "wide");
+    if (this.narrow || !first) this.perform(this.narrow ? "narrow" : "wide");
   }
 
   // ── gestures ──
@@ -253,7 +261,7 @@ class Drawing {
       const part = this.partAt(event);
       if (!part) return;
       if (this.byPart.has(part)) this.comeTo(part);
-      this.act("click", part);
+      this.perform("click", part);
     });
     // Not of the SVG itself: Chromium lets the tabulator key stop at what listens to focus.
     this.stage.addEventListener("focusin", (event) => {
@@ -271,7 +279,7 @@ class Drawing {
     this.buttons.addEventListener("click", (event) => {
       const button = event.target.closest("button");
       this.lastButton = button;
-      if (button) this.act(button.dataset.kind, "", Number(button.dataset.layer));
+      if (button) this.perform(button.dataset.kind, "", Number(button.dataset.layer));
     });
     // Not every page says when it drops a drawing; one that nobody else holds is not held by this.
     const held = new WeakRef(this);
@@ -327,7 +335,7 @@ class Drawing {
   press(event) {
     const part = event.target.closest("[data-part]")?.dataset.part;
     if (!part || event.altKey || event.ctrlKey || event.metaKey) return;
-    if (event.key === "Enter" || event.key === " ") this.act("click", part);
+    if (event.key === "Enter" || event.key === " ") this.perform("click", part);
     else if (event.key === "Escape") {
       this.point("");
       this.showTip();
@@ -476,8 +484,7 @@ function render({ model, el }) {
     const detail = { id: ++gestures, kind, part, layer };
     const free = el.dispatchEvent(new CustomEvent("gesture", { detail, cancelable: true }));
     if (!free || kind === "ready") return;
-    model.set("gesture", detail);
-    model.save_changes();
+    model.send(detail);
   };
   const drawing = new Drawing(el, act);
   const draw = () => {

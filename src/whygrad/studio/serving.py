@@ -14,7 +14,7 @@ import threading
 import webbrowser
 from asyncio import get_running_loop
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any, Protocol
 
@@ -47,11 +47,14 @@ class Desk(Protocol):
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)
+    with suppress(OSError):  # who cannot be told where it is may know
+        print(line, flush=True)
 
 
 def _note(line: str) -> None:
-    print(f"whygrad: {line}", file=sys.stderr, flush=True)
+    if sys.stderr is not None:
+        with suppress(OSError):
+            print(f"whygrad: {line}", file=sys.stderr, flush=True)
 
 
 def serve(

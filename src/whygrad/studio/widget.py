@@ -2,9 +2,13 @@
 
 `view` is what is drawn (`drawing.view`), `lit` the parts that stand out for now, `gesture` what was done
 last, and `answer` HTML below the drawing. Nothing is loaded from another host.
+
+Gestures come as messages, since of a trait that changes twice before the kernel answers the first value is
+never sent.
 """
 
 from pathlib import Path
+from typing import Any
 
 import anywidget
 import traitlets
@@ -26,5 +30,12 @@ class NetworkWidget(anywidget.AnyWidget):
 
     view = traitlets.Dict().tag(sync=True)
     lit: traitlets.List[str] = traitlets.List().tag(sync=True)
-    gesture = traitlets.Dict().tag(sync=True)
+    gesture = traitlets.Dict()
     answer = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, **traits: Any) -> None:
+        super().__init__(**traits)
+        self.on_msg(self._receive)
+
+    def _receive(self, _: Any, content: Any, buffers: Any) -> None:
+        self.gesture = content if isinstance(content, dict) else {}

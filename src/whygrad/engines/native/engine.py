@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
@@ -201,6 +201,12 @@ def _unavailable(dtype: str) -> str | None:
 _compiled: set[tuple[str, str]] = set()
 
 
+def _say(line: str) -> None:
+    if sys.stderr is not None:  # as in a service
+        with suppress(OSError):
+            sys.stderr.write(line)
+
+
 @contextmanager
 def _announced(what: str, dtype: str, data: Data) -> Iterator[bool]:
     """Say so where the first call of a process has to compile, which it does once per machine.
@@ -214,7 +220,7 @@ def _announced(what: str, dtype: str, data: Data) -> Iterator[bool]:
         yield True
         return
     line = f"whygrad: compiling its native engine for {kind}, once on this machine …\n"
-    timer = threading.Timer(1.5, sys.stderr.write, [line])
+    timer = threading.Timer(1.5, _say, [line])
     timer.daemon = True
     timer.start()
     try:
