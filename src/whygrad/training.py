@@ -288,7 +288,7 @@ def run(
     checkpoints = Checkpoints(state)
     wanted = wishes(watch, observers)
     chunk, stopped, seen = 8, "", Watched()
-    with _interruption() as interrupted, closing(observers), beside_others():
+    with _interruption(engine) as interrupted, closing(observers), beside_others():
         if isinstance(plan.optimizer, LBFGS):
             data = _remaining(data, watch)
             if allowed(pace, plan, state, observers) <= state.step:
@@ -356,8 +356,11 @@ def _name_of(dtype: Any) -> str:
 
 
 @contextmanager
-def _interruption() -> Iterator[Callable[[], bool]]:
-    """Turn Ctrl-C into a question asked between chunks; a second one interrupts at once."""
+def _interruption(engine: Engine) -> Iterator[Callable[[], bool]]:
+    """Turn Ctrl-C into a question asked between chunks; a second one interrupts at once.
+
+    So does the first while the engine compiles: no step has been taken, and none would be for a while.
+    """
     pressed = threading.Event()
     main = threading.current_thread() is threading.main_thread()
     if not main or signal.getsignal(signal.SIGINT) is None:
@@ -367,6 +370,8 @@ def _interruption() -> Iterator[Callable[[], bool]]:
     def press(signum: int, frame: Any) -> None:
         pressed.set()
         signal.signal(signal.SIGINT, previous)
+        if engine.compiling and callable(previous):
+            previous(signum, frame)
 
     previous = signal.signal(signal.SIGINT, press)
     try:

@@ -38,6 +38,10 @@ class Engine(Protocol):
     def name(self) -> str:
         """The name by which `engine=` chooses it."""
 
+    @property
+    def compiling(self) -> bool:
+        """Whether it compiles at this moment: there is no step yet that Ctrl-C could wait for."""
+
     def supports(self, plan: Plan) -> str | None:
         """Give None, or the reason why this plan cannot be run here."""
 
