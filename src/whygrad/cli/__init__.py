@@ -14,6 +14,7 @@ from typing import Any
 
 BAD_INPUT = 2
 INTERRUPTED = 130  # 128 and the number of the signal, as shells have it
+_LIBRARIES = 230  # MB of address space beside BLAS, from this module on
 
 
 def main() -> None:
@@ -43,7 +44,11 @@ def _prepare_streams() -> None:
 
 def run(words: Sequence[str]) -> int:
     """Run a command line, given as the words after `whygrad`, and give the exit code."""
+    from whygrad.address_space import LITTLE, blas, refuse_without, spare
+
     try:
+        if words and not {"--help", "-h", "--version"} & set(words):
+            refuse_without(_LIBRARIES + blas(), "this command")
         from cyclopts import CycloptsError, UnusedCliTokensError
 
         from whygrad.cli.app import app
@@ -66,12 +71,19 @@ def run(words: Sequence[str]) -> int:
         except WhygradError as error:
             return _complain(str(error))
         except OSError as error:  # of a library: who writes to a file makes a FileError of it
+            if spare() < LITTLE:
+                raise
             return _complain(f"{error.filename or 'standard output'}: {error.strerror or error}")
-        except MemoryError:
-            return _complain("out of memory: use a smaller network or smaller batches")
     except KeyboardInterrupt:
         _complain("interrupted, nothing was written")
         return INTERRUPTED
+    except MemoryError as error:
+        return _complain(f"out of memory: {str(error) or 'use a smaller network or smaller batches'}")
+    except Exception as error:
+        if spare() >= LITTLE:
+            raise
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        return _complain(f"out of memory, it seems ({reason}): raise the limit (ulimit -v)")
 
 
 def _complain(message: str) -> int:

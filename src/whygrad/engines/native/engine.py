@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from whygrad.address_space import COMPILING, blas, refuse_without
 from whygrad.arrays import is_sparse
 from whygrad.engines import Watch, Watched
 from whygrad.engines.pools import one_thread, own_cores
@@ -215,15 +216,17 @@ def _unavailable(dtype: str) -> str | None:
     if find_spec("numba") is None:
         return "Numba is not installed"
     try:
-        from numba import __version__, config
+        refuse_without(COMPILING + blas(), "compiling")
+        from numba import config
+
         if config.DISABLE_JIT:
             return "Numba is told not to compile, by NUMBA_DISABLE_JIT"
         from whygrad.engines.native import layout, steps  # noqa: F401
         from whygrad.engines.native.self_test import unavailable
 
         return unavailable(dtype)
-    except MemoryError:
-        return "there is too little memory for Numba"
+    except MemoryError as problem:
+        return str(problem) or "there is too little memory to compile"
     except Exception as problem:  # whatever a version of Numba that nobody knows yet may raise
         return f"Numba does not work as it should here: {_first_line(problem)}"
 
