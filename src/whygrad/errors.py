@@ -27,7 +27,7 @@ class DivergenceWarning(UserWarning):
 
 
 class EngineWarning(UserWarning):
-    """Training runs on another engine than the fastest one, for the reason given."""
+    """Training runs on another engine than the fastest one, or compiles it anew, for the reason given."""
 
 
 class RecordWarning(UserWarning):

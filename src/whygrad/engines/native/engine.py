@@ -1,6 +1,6 @@
 """The native engine's side of Python: a plan becomes numbers, a chunk of steps becomes one call.
 
-Compiled code is kept on disk by Numba, one function per dtype for networks of every shape, so that a
+Compiled code is kept on disk (`keeping`), one function per dtype for networks of every shape, so that a
 machine compiles once. Where Numba or a BLAS that it knows is missing, the reference engine serves.
 """
 
@@ -21,6 +21,7 @@ from whygrad.arrays import is_sparse
 from whygrad.engines import Watch, Watched
 from whygrad.engines.pools import one_thread, own_cores
 from whygrad.engines.tapping import shares
+from whygrad.errors import InputError, WhygradError
 from whygrad.functions import ACTIVATIONS, COSTS, Array
 from whygrad.masks import WORD
 from whygrad.network import Network
@@ -184,9 +185,14 @@ class NativeEngine:
         try:
             with _announced(kind):
                 yield True
-        except BaseException:
+        except BaseException as problem:
             keeping.end_turn()
-            raise
+            if not isinstance(problem, Exception) or isinstance(problem, WhygradError | MemoryError):
+                raise
+            raise InputError(
+                f"the native engine cannot be compiled ({_first_line(problem)}): "
+                'train with engine="reference"'
+            ) from problem
         finally:
             self.compiling = False
         _compiled.add((what, kind))
