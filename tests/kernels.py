@@ -14,7 +14,7 @@ def from_python(kernel):
 
 
 def tiny_kernel():
-    """A kernel that is kept on disk and compiles in a moment, as new to this process as in its first call."""
+    """A kernel that is kept on disk and compiles in a moment: as in a process that has not called it."""
     from whygrad.engines.native.compiling import cached_kernel
 
     def add_one(x):

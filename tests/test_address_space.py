@@ -17,7 +17,9 @@ import resource, sys
 resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv.pop(1)) << 20,) * 2)
 """
 COMMAND = LIMITED + "from whygrad.cli import main; main()"
-TRAINING = LIMITED + """
+TRAINING = (
+    LIMITED
+    + """
 import numpy as np, whygrad as wg
 net = wg.Network(3, [wg.Dense(2, "tanh"), wg.Dense(1, "identity")])
 try:
@@ -26,12 +28,16 @@ try:
 except MemoryError as error:
     print(error)
 """
-ESTIMATORS = LIMITED + """
+)
+ESTIMATORS = (
+    LIMITED
+    + """
 try:
     from whygrad import MLPClassifier
 except MemoryError as error:
     print(error)
 """
+)
 
 
 def limited(code, megabytes, *words):

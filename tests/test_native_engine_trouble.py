@@ -108,7 +108,9 @@ def test_wrong_results_of_the_self_test_are_noticed(fresh, monkeypatch):
 
     monkeypatch.setattr(self_test, "_few_of_all", lambda *arrays: 15.0)  # and writes nothing
     self_test.unavailable.cache_clear()
-    with pytest.warns(wg.EngineWarning, match="reference engine: Numba's matrix product gives wrong"):
+    with pytest.warns(
+        wg.EngineWarning, match="reference engine: Numba's matrix product gives wrong"
+    ):
         wg.train(NET, X, Y, **OPTIONS)
     self_test.unavailable.cache_clear()
 

@@ -134,7 +134,9 @@ def test_a_file_that_is_of_no_use_is_replaced(folder, fault):
 def assert_cannot_be_kept(told, reason):
     (line,) = told
     assert line.startswith("compiled code cannot be kept (") and reason in line
-    assert line.endswith("let the environment variable NUMBA_CACHE_DIR name a folder that can be written")
+    assert line.endswith(
+        "let the environment variable NUMBA_CACHE_DIR name a folder that can be written"
+    )
 
 
 def _a_file(folder):
@@ -170,7 +172,9 @@ def test_where_code_cannot_lie_every_process_compiles_and_says_what_to_do(folder
         ("write", errno.EIO),
     ],
 )
-def test_what_the_system_refuses_is_told_in_its_words(folder, monkeypatch, call_of_the_system, number):
+def test_what_the_system_refuses_is_told_in_its_words(
+    folder, monkeypatch, call_of_the_system, number
+):
     def refuse(*args, **options):
         raise OSError(number, os.strerror(number), str(args[0]))
 

@@ -78,7 +78,8 @@ def run(words: Sequence[str]) -> int:
         _complain("interrupted, nothing was written")
         return INTERRUPTED
     except MemoryError as error:
-        return _complain(f"out of memory: {str(error) or 'use a smaller network or smaller batches'}")
+        reason = str(error) or "use a smaller network or smaller batches"
+        return _complain(f"out of memory: {reason}")
     except Exception as error:
         if spare() >= LITTLE:
             raise

@@ -185,16 +185,16 @@ class NativeEngine:
         try:
             with _announced(kind):
                 yield True
-        except BaseException as problem:
-            keeping.end_turn()
-            if not isinstance(problem, Exception) or isinstance(problem, WhygradError | MemoryError):
-                raise
+        except (WhygradError, MemoryError):
+            raise
+        except Exception as problem:
             raise InputError(
                 f"the native engine cannot be compiled ({_first_line(problem)}): "
                 'train with engine="reference"'
             ) from problem
         finally:
             self.compiling = False
+            keeping.end_turn()
         _compiled.add((what, kind))
         keeping.report()
 

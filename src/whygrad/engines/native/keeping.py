@@ -6,8 +6,8 @@ A file holds the code of one function for one kind of arguments, on one kind of 
 
 A file that is not whole or has another stamp is as good as none, and is replaced. Nothing here may end a
 training: whatever is wrong with a file or a folder, Numba is told that there is no code, and compiles. What
-goes wrong is noted, and told once by `report`. Processes that find nothing take turns, so that the first one
-compiles and the others read.
+goes wrong is noted, and told once by `report`. Processes that find nothing take turns: the first compiles,
+and the others read.
 
 Numba's own cache has no checksums, and lets through what goes wrong: damaged machine code would be run.
 """
@@ -194,7 +194,8 @@ def _await_turn(name: str, read: Callable[[], Any]) -> Any:
     lock = _open_lock()
     if lock is None:
         return None
-    place = int(hashlib.sha256(name.encode()).hexdigest()[:7], 16)  # a byte of the file for each name
+    # A byte of the file for each name, which need not be in it.
+    place = int.from_bytes(hashlib.sha256(name.encode()).digest()[:3], "big")
     try:
         for _ in range(max(1, round(PATIENCE / LOOK))):
             mine = _taken(lock, place)
