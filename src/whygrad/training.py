@@ -139,8 +139,9 @@ def train(
     """Train a network by backpropagation and gradient descent.
 
     The result is a pure function of the arguments: the same seed gives the same bits. Ctrl-C ends the
-    training cleanly, with the parameters so far; while the engine compiles, it is a `KeyboardInterrupt`. A cost that becomes infinite or NaN stops it at that
-    step, with the last parameters before it and a `DivergenceWarning` that names the layer.
+    training cleanly, with the parameters so far; while the engine compiles, it is a `KeyboardInterrupt`. A
+    cost that becomes infinite or NaN stops it at that step, with the last parameters before it and a
+    `DivergenceWarning` that names the layer.
 
     Parameters
     ----------
