@@ -35,7 +35,7 @@ class RecordWarning(UserWarning):
 
 
 # Whose frames lie between the call of a user and what whygrad has to say about it.
-_BETWEEN = ("whygrad", "sklearn", "joblib", "scipy")
+_BETWEEN = ("whygrad", "sklearn", "joblib", "scipy", "contextlib")
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
