@@ -113,6 +113,10 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'whygrad' has no attribute {name!r}")
     from importlib import import_module
 
+    if name.startswith("MLP"):
+        from whygrad.address_space import SKLEARN, blas, refuse_without
+
+        refuse_without(blas() + SKLEARN if blas() else 0, "scikit-learn")
     module = import_module(_LATER[name])
     return module if name == "why" else getattr(module, name)
 

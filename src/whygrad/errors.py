@@ -27,7 +27,7 @@ class DivergenceWarning(UserWarning):
 
 
 class EngineWarning(UserWarning):
-    """Training runs on another engine than the fastest one, for the reason given."""
+    """Training runs on another engine than the fastest one, or compiles it anew, for the reason given."""
 
 
 class RecordWarning(UserWarning):
@@ -35,7 +35,7 @@ class RecordWarning(UserWarning):
 
 
 # Whose frames lie between the call of a user and what whygrad has to say about it.
-_BETWEEN = ("whygrad", "sklearn", "joblib", "scipy")
+_BETWEEN = ("whygrad", "sklearn", "joblib", "scipy", "contextlib")
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:

@@ -139,9 +139,10 @@ def train(
     """Train a network by backpropagation and gradient descent.
 
     The result is a pure function of the arguments: the same seed gives the same bits. Ctrl-C ends the
-    training cleanly, with the parameters so far. A cost that becomes infinite or NaN stops it at that
-    step, with the last parameters before it and a `DivergenceWarning` that names the layer; so does one
-    that at the end of an epoch is half of the way there, in orders of magnitude from where it began.
+    training cleanly, with the parameters so far; while the engine compiles, it is a `KeyboardInterrupt`. A
+    cost that becomes infinite or NaN stops it at that step, with the last parameters before it and a
+    `DivergenceWarning` that names the layer; so does one that at the end of an epoch is half of the way
+    there, in orders of magnitude from where it began.
 
     Parameters
     ----------
@@ -289,7 +290,7 @@ def run(
     checkpoints = Checkpoints(state)
     wanted = wishes(watch, observers)
     chunk, stopped, risen, seen = 8, "", "", Watched()
-    with _interruption() as interrupted, closing(observers), beside_others():
+    with _interruption(engine) as interrupted, closing(observers), beside_others():
         if isinstance(plan.optimizer, LBFGS):
             data = _remaining(data, watch)
             if allowed(pace, plan, state, observers) <= state.step:
@@ -360,8 +361,11 @@ def _name_of(dtype: Any) -> str:
 
 
 @contextmanager
-def _interruption() -> Iterator[Callable[[], bool]]:
-    """Turn Ctrl-C into a question asked between chunks; a second one interrupts at once."""
+def _interruption(engine: Engine) -> Iterator[Callable[[], bool]]:
+    """Turn Ctrl-C into a question asked between chunks; a second one interrupts at once.
+
+    So does the first while the engine compiles: no step has been taken, and none would be for a while.
+    """
     pressed = threading.Event()
     main = threading.current_thread() is threading.main_thread()
     if not main or signal.getsignal(signal.SIGINT) is None:
@@ -371,6 +375,8 @@ def _interruption() -> Iterator[Callable[[], bool]]:
     def press(signum: int, frame: Any) -> None:
         pressed.set()
         signal.signal(signal.SIGINT, previous)
+        if engine.compiling and callable(previous):
+            previous(signum, frame)
 
     previous = signal.signal(signal.SIGINT, press)
     try:

@@ -15,6 +15,7 @@ from typing import Any, TextIO
 
 BAD_INPUT = 2
 INTERRUPTED = 130  # 128 and the number of the signal, as shells have it
+_LIBRARIES = 230  # MB of address space beside BLAS, from this module on
 
 
 def main() -> None:
@@ -63,7 +64,11 @@ def _prepare_streams() -> None:
 
 def run(words: Sequence[str]) -> int:
     """Run a command line, given as the words after `whygrad`, and give the exit code."""
+    from whygrad.address_space import LITTLE, blas, refuse_without, spare
+
     try:
+        if words and not {"--help", "-h", "--version"} & set(words):
+            refuse_without(_LIBRARIES + blas(), "this command")
         from cyclopts import CycloptsError, UnusedCliTokensError
 
         from whygrad.cli.app import app
@@ -86,12 +91,20 @@ def run(words: Sequence[str]) -> int:
         except WhygradError as error:
             return _complain(str(error))
         except OSError as error:  # of a library: who writes to a file makes a FileError of it
+            if spare() < LITTLE:
+                raise
             return _complain(_refusal(error))
-        except MemoryError:
-            return _complain("out of memory: use a smaller network or smaller batches")
     except KeyboardInterrupt:
         _complain("interrupted, nothing was written")
         return INTERRUPTED
+    except MemoryError as error:
+        reason = str(error) or "use a smaller network or smaller batches"
+        return _complain(f"out of memory: {reason}")
+    except Exception as error:
+        if spare() >= LITTLE:
+            raise
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        return _complain(f"out of memory, it seems ({reason}): raise the limit (ulimit -v)")
 
 
 def _refusal(error: OSError) -> str:

@@ -5,6 +5,7 @@ All engines compute the same pure function (`whygrad.plan`); `reference` is the 
 
 from typing import Protocol
 
+from whygrad.address_space import TRAINING, blas, refuse_without
 from whygrad.engines.watching import (
     STATISTICS,
     Block,
@@ -38,6 +39,10 @@ class Engine(Protocol):
     def name(self) -> str:
         """The name by which `engine=` chooses it."""
 
+    @property
+    def compiling(self) -> bool:
+        """Whether it compiles at this moment: there is no step yet that Ctrl-C could wait for."""
+
     def supports(self, plan: Plan) -> str | None:
         """Give None, or the reason why this plan cannot be run here."""
 
@@ -55,10 +60,14 @@ class Engine(Protocol):
 
 
 def choose(name: str, plan: Plan) -> Engine:
-    """Give the engine of that name; "auto" takes the fastest that supports the plan, and says if not."""
+    """Give the engine of that name; "auto" takes the fastest that supports the plan, and says if not.
+
+    Raises `MemoryError` where a limit on the process leaves no engine the memory to begin.
+    """
     from whygrad.engines.native import NativeEngine
     from whygrad.engines.reference import ReferenceEngine
 
+    refuse_without(blas() + TRAINING, "training")
     engines: dict[str, Engine] = {"native": NativeEngine(), "reference": ReferenceEngine()}
     if name == "auto":
         reason = engines["native"].supports(plan)

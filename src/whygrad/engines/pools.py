@@ -16,6 +16,8 @@ from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
+from whygrad.address_space import blas, refuse_without
+
 _lock = Lock()
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -74,6 +76,7 @@ def own_cores() -> int:
 @cache
 def _all_pools() -> list[Any]:
     """The threads of the BLAS libraries of NumPy and SciPy. Looked for once, as that reads the process."""
+    refuse_without(blas(), "the BLAS of SciPy")
     import scipy.linalg.cython_blas  # noqa: F401  loads the one that the native engine calls
 
     pools: list[Any] = ThreadpoolController().select(user_api="blas").lib_controllers

@@ -18,6 +18,7 @@ class ReferenceEngine:
     """Runs every plan."""
 
     name = "reference"
+    compiling = False
 
     def supports(self, plan: Plan) -> str | None:
         """Give None: there is no plan that it cannot run."""

@@ -86,7 +86,7 @@ def _core() -> str:
     """Name the processor for which machine code is compiled."""
     try:
         from llvmlite.binding import get_host_cpu_name
-    except ImportError:
+    except (ImportError, OSError):  # not there, or its machine code cannot be loaded
         return platform.processor()
     return str(get_host_cpu_name())
 

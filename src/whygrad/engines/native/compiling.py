@@ -1,18 +1,16 @@
 """How the functions of the native engine are compiled: one set of options, and one cache, for all."""
 
-import hashlib
 from collections.abc import Callable
-from functools import cache
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 from numba import njit
-from numba.core.caching import IndexDataCacheFile
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import register_pass
 from numba.core.typed_passes import NativeLowering
+
+from whygrad.engines.native.keeping import Kept
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -113,26 +111,8 @@ def inlined_kernel(function: Function) -> Function:
 
 
 def cached_kernel(function: Function) -> Function:
-    """As `kernel`, and keep the machine code on disk for the next process.
-
-    Numba asks whether a function's own file has changed. Its code holds that of the functions it calls
-    as well, so we ask for all files of the engine.
-    """
-    compiled: Any = njit(cache=True, **OPTIONS)(function)
-    kept = compiled._cache
-    kept._cache_file = IndexDataCacheFile(
-        cache_path=kept.cache_path,
-        filename_base=kept._impl.filename_base,
-        source_stamp=source_stamp(Path(__file__).parent),
-    )
+    """As `kernel`, with a door to Python, and keep the machine code on disk for the next process."""
+    compiled: Any = njit(**OPTIONS)(function)
+    compiled._cache = Kept(function)
     result: Function = compiled
     return result
-
-
-@cache
-def source_stamp(folder: Path) -> str:
-    """Give a name for the present state of the Python files in a folder."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()

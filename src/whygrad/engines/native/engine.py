@@ -1,6 +1,6 @@
 """The native engine's side of Python: a plan becomes numbers, a chunk of steps becomes one call.
 
-Compiled code is kept on disk by Numba, one function per dtype for networks of every shape, so that a
+Compiled code is kept on disk (`keeping`), one function per dtype for networks of every shape, so that a
 machine compiles once. Where Numba or a BLAS that it knows is missing, the reference engine serves.
 """
 
@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from whygrad.address_space import COMPILING, blas, refuse_without
 from whygrad.arrays import is_sparse
 from whygrad.engines import Watch, Watched
 from whygrad.engines.pools import one_thread, own_cores
 from whygrad.engines.tapping import shares
+from whygrad.errors import InputError, WhygradError
 from whygrad.functions import ACTIVATIONS, COSTS, Array
 from whygrad.masks import WORD
 from whygrad.network import Network
@@ -43,6 +45,7 @@ class NativeEngine:
         self._layout: Layout | None = None
         self._pool: ThreadPoolExecutor | None = None
         self._plan: Plan | None = None
+        self.compiling = False
         self._as_numbers: tuple[Any, Any, Any]
 
     def supports(self, plan: Plan) -> str | None:
@@ -69,7 +72,7 @@ class NativeEngine:
         numbers = np.ascontiguousarray(plan.numbers(state, until))
         costs = np.empty(len(numbers))
         whole = plan.clip != Clip()
-        with _announced("steps", plan.dtype, data) as compiled, one_thread():
+        with one_thread():
             layout = self._layout_for(plan.net, plan.batch_size, plan.dtype, data, True, whole)
             theta, slots = layout.enter(state.theta, state.slots)
             # Clipping and decay act on all of θ at once, which is left to one thread.
@@ -99,9 +102,9 @@ class NativeEngine:
                 )
                 return taken
 
-            if parts > 1 and not compiled:
-                nothing = numbers[:0]  # compiles, if that is to be, while nobody waits for others
-                work(0, nothing)
+            with self._compiling("steps", plan.dtype, data) as needed:
+                if needed:
+                    work(0, numbers[:0])  # while nobody waits for others, and before anything moves
             try:
                 others = [self._threads().submit(work, part) for part in range(1, parts)]
                 taken = work(0)
@@ -136,7 +139,7 @@ class NativeEngine:
 
         n = data.X.shape[0]
         block = min(BLOCK, n)
-        with _announced("gradient", plan.dtype, data):
+        with self._compiling("gradient", plan.dtype, data):
             layout = self._layout_for(plan.net, block, plan.dtype, data, drops=False, whole=False)
             inner, _ = layout.enter(theta, np.zeros((0, len(theta)), theta.dtype))
             gradient = aligned_zeros(layout.size, theta.dtype)
@@ -167,6 +170,34 @@ class NativeEngine:
             self._as_numbers = (rule(plan.optimizer), penalties(plan), bounds(plan.clip))
         return self._as_numbers
 
+    @contextmanager
+    def _compiling(self, what: str, dtype: str, data: Data) -> Iterator[bool]:
+        """Compile within, where this process has not yet: gives whether that is needed."""
+        from whygrad.engines.native import keeping
+
+        kind = dtype
+        if is_sparse(data.X) and data.X.shape[1] > WIDE:
+            kind += f" and more than {WIDE} columns"
+        if (what, kind) in _compiled:
+            yield False
+            return
+        self.compiling = True
+        try:
+            with _announced(kind):
+                yield True
+        except (WhygradError, MemoryError):
+            raise
+        except Exception as problem:
+            raise InputError(
+                f"the native engine cannot be compiled ({_first_line(problem)}): "
+                'train with engine="reference"'
+            ) from problem
+        finally:
+            self.compiling = False
+            keeping.end_turn()
+        _compiled.add((what, kind))
+        keeping.report()
+
     def _threads(self) -> ThreadPoolExecutor:
         if self._pool is None:
             from whygrad.engines.native.layout import MOST_BLOCKS
@@ -191,11 +222,24 @@ def _unavailable(dtype: str) -> str | None:
     if find_spec("numba") is None:
         return "Numba is not installed"
     try:
+        refuse_without(COMPILING + blas(), "compiling")
+        from numba import config
+
+        if config.DISABLE_JIT:
+            return "Numba is told not to compile, by NUMBA_DISABLE_JIT"
         from whygrad.engines.native import layout, steps  # noqa: F401
-        from whygrad.engines.native.blas import unavailable
-    except (ImportError, AttributeError) as problem:
-        return f"this version of Numba is not one it knows: {problem}"
-    return unavailable(dtype)
+        from whygrad.engines.native.self_test import unavailable
+
+        return unavailable(dtype)
+    except MemoryError as problem:
+        return str(problem) or "there is too little memory to compile"
+    except Exception as problem:  # whatever a version of Numba that nobody knows yet may raise
+        return f"Numba does not work as it should here: {_first_line(problem)}"
+
+
+def _first_line(problem: Exception) -> str:
+    lines = str(problem).split("\n")
+    return f"{type(problem).__name__}: {lines[0]}"
 
 
 _compiled: set[tuple[str, str]] = set()
@@ -208,23 +252,13 @@ def _say(line: str) -> None:
 
 
 @contextmanager
-def _announced(what: str, dtype: str, data: Data) -> Iterator[bool]:
-    """Say so where the first call of a process has to compile, which it does once per machine.
-
-    Gives whether this process has had such a call before.
-    """
-    kind = dtype
-    if is_sparse(data.X) and data.X.shape[1] > WIDE:
-        kind += f" and more than {WIDE} columns"
-    if (what, kind) in _compiled:
-        yield True
-        return
+def _announced(kind: str) -> Iterator[None]:
+    """Say so where compiling takes long, which it does once per machine."""
     line = f"whygrad: compiling its native engine for {kind}, once on this machine …\n"
     timer = threading.Timer(1.5, _say, [line])
     timer.daemon = True
     timer.start()
     try:
-        yield False
-        _compiled.add((what, kind))
+        yield
     finally:
         timer.cancel()

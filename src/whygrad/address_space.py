@@ -1,0 +1,56 @@
+"""How much memory a process may still take, where somebody has set a limit (`ulimit -v`).
+
+Libraries of machine code do not fail well without: BLAS waits for ever or ends the process, LLVM ends it,
+others are called "not found". So what needs much asks first.
+"""
+
+import math
+import os
+import sys
+from pathlib import Path
+
+_MB = 2**20
+# In MB, all beside BLAS.
+TRAINING = 220  # what BLAS works in, and what threads reserve for themselves
+COMPILING = 520  # as well: Numba, LLVM and the training loop
+SKLEARN = 150
+LITTLE = 256  # whatever fails with less left may have failed for want of it
+
+
+def spare() -> float:
+    """Give the MB of address space that this process may still take: infinite where there is no limit."""
+    if sys.platform == "win32":
+        return math.inf
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY:
+        return math.inf
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+    except (OSError, ValueError):
+        return math.inf
+    return (limit - pages * resource.getpagesize()) / _MB
+
+
+def blas() -> float:
+    """Give the MB that SciPy's BLAS takes when it is loaded, which grow with its threads."""
+    if "scipy.linalg" in sys.modules:
+        return 0
+    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+        asked = os.environ.get(variable, "")
+        if asked.isdecimal() and int(asked) > 0:
+            threads = int(asked)
+            break
+    return 60 + 40 * min(threads or 1, 64)
+
+
+def refuse_without(needed: float, what: str) -> None:
+    """Raise `MemoryError` where so many MB are not to be had."""
+    left = spare()
+    if left < needed:
+        raise MemoryError(
+            f"{what} takes some {needed:.0f} MB of address space, and this process may take only "
+            f"{max(left, 0):.0f} MB more: raise the limit (ulimit -v)"
+        )
