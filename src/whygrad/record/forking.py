@@ -16,7 +16,7 @@ import numpy as np
 
 from whygrad.continuing import carry_on
 from whygrad.engines import Watch, choose
-from whygrad.epochs import History
+from whygrad.epochs import History, renewed
 from whygrad.errors import InputError, nearest
 from whygrad.functions import Array
 from whygrad.lbfgs import LBFGS, of_gradients
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 # What a training that somebody ended says: it can go on.
 BROKEN_OFF = (INTERRUPTED, "stopped by a callback", "time budget")
+GOAL = "training cost below"  # what one says that would end again with its next epoch
 
 # What a fork may change of the plan, as `train` takes it → as the plan has it.
 PLAN: dict[str, Callable[[Any], Any]] = {
@@ -83,13 +84,17 @@ def resume(
         )
     if epochs is None and not broken_off(given):
         return _at_its_end(given, stopped)
+    if stopped.startswith(GOAL):
+        raise InputError(
+            f"{given.path.name} has reached its goal ({stopped}): fork it with another cost_below"
+        )
     plan = given.plan if epochs is None else replace(given.plan, epochs=epochs)
     state = _state_to_resume(given, step, epochs is not None)
     if epochs is not None and epochs <= state.epoch and not isinstance(plan.optimizer, LBFGS):
         raise InputError(
             f"epochs is {epochs}: {state.epoch} are over, and those in all are asked for"
         )
-    training = given.training(state, plan)
+    training = given.training(renewed(plan, state), plan)
     stage = events.Stage(step, plan.epochs, environment.describe())
     before: list[Job] = [lambda db: _clean(given)]
     if given.concluded:
@@ -113,11 +118,14 @@ def resume(
 def _state_to_resume(given: "Run", step: int, further: bool) -> State:
     """Give the state to go on from: one step back, so that a cost that is not finite is met again.
 
-    L-BFGS, whose memory is no part of the state, begins again at its start.
+    Not where its rule had ended it and it was to go on, but was killed before it did. L-BFGS, whose memory
+    is no part of the state, begins again at its start.
     """
     if isinstance(given.plan.optimizer, LBFGS):
         return given.state(given.start)
-    return given.state(step if further else max(given.start, step - 1))
+    state = given.state(step)
+    resumed = given.stages()[-1].step == step and renewed(given.plan, state) is not state
+    return state if further or resumed else given.state(max(given.start, step - 1))
 
 
 def _at_its_end(given: "Run", stopped: str) -> "Run":
@@ -213,7 +221,8 @@ def changed(given: "Run", step: int, changes: Mapping[str, Any]) -> Training:
         engine = choose("auto", of_gradients(plan))
     watch = given.watch if "data" not in changes else Watch()
     layers = given.manifest["layer_statistics"]
-    return Training(plan, carry_on(state, before, plan), data, kept, engine, layers, watch)
+    state = renewed(plan, carry_on(state, before, plan, changes.keys()))
+    return Training(plan, state, data, kept, engine, layers, watch)
 
 
 def _given(plan: Plan, examples: Any) -> Data:

@@ -18,7 +18,8 @@ from whygrad.explanation import Explanation, Term
 from whygrad.functions import Array
 from whygrad.names import Names
 from whygrad.pictures import CurvePicture, Line, Picture
-from whygrad.why.course import Course, course_of, group_names, groups_of
+from whygrad.why import rounding
+from whygrad.why.course import AGAIN, Course, course_of, group_names, groups_of
 from whygrad.why.functional import Functional, Meant, functional
 from whygrad.why.linear import ADAPTIVE
 from whygrad.why.naming import listed, most_and_least
@@ -76,6 +77,7 @@ def pushed(
 
 def _answer(course: Course, names: Names, f: Functional, found: Trail, top: int) -> Explanation:
     first, value = f.value(course.start.theta), f.value(course.theta)
+    again = value - f.value(found.reached)
     groups, count = groups_of(course)
     by_class = np.bincount(groups, found.by_example, count)
     others = {
@@ -117,17 +119,18 @@ def _answer(course: Course, names: Names, f: Functional, found: Trail, top: int)
         answer=answer,
         value=value,
         terms=tuple(terms),
-        residuals={"first order": value - first - (float(along[-1]) if len(along) else 0.0),
-                   "rounding": left},
+        residuals={"first order": value - again - first - (float(along[-1]) if len(along) else 0.0)}
+        | rounding.remainder(left, found.bound)
+        | ({AGAIN: again} if again else {}),
         tables=tables,
-        pictures=(*pictures, *_curve(what, first, along)),
+        pictures=(*pictures, *_curve(what, first, along, course.start.step)),
         numbers={"by_example": found.by_example, "by_step": found.by_step, "by_class": by_class},
         notes=(*notes, *more_notes),
     )  # fmt: skip
 
 
-def _curve(what: str, first: float, along: Array) -> tuple[Picture, ...]:
+def _curve(what: str, first: float, along: Array, start: int) -> tuple[Picture, ...]:
     """Draw how f went, step by step, to first order; at most 500 points."""
     at = np.unique(np.linspace(0, len(along), 500).astype(np.int64))
     line = Line(what, first + np.concatenate([[0.0], along])[at])
-    return (CurvePicture(f"The {what}, to first order", "step", what, at, (line,)),)
+    return (CurvePicture(f"The {what}, to first order", "step", what, start + at, (line,)),)
