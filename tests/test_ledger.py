@@ -31,6 +31,7 @@ def bound(found, dtype):
 
 
 def closes(found, dtype):
+    assert (np.abs(found.rounding) <= found.bound).all() and (found.reached == found.value).all()
     return bool((np.abs(found.rounding) <= bound(found, dtype)).all())
 
 

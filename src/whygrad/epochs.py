@@ -137,7 +137,7 @@ def final(plan: Plan, state: State) -> Array:
 
 
 def renewed(plan: Plan, state: State) -> State:
-    """Give the state from which a training goes on that its stopping rule has ended: all patience is back."""
+    """Give the state to go on from, where a stopping rule has ended the training: with all its patience."""
     ended = plan.stopping is not None and state.stalled > plan.stopping.patience
     return replace(state, stalled=0) if ended else state
 

@@ -140,6 +140,12 @@ class Run:
         return int(self.manifest["start"])
 
     @property
+    def first_end(self) -> int:
+        """The step at which its first epoch ended, 0 where none has; a fork may begin within one."""
+        with events.reading(self._events) as db:
+            return events.first_end(db)
+
+    @property
     def step(self) -> int:
         """The number of updates so far, those of the run it was forked from included."""
         with events.reading(self._events) as db:
