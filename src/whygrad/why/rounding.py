@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from whygrad.functions import ACTIVATIONS, Array
+from whygrad.pairings import together
 from whygrad.why import local
 from whygrad.why.asking import Asked
 from whygrad.why.passing import dense
@@ -62,6 +63,9 @@ def error_sizes(asked: Asked, l: int, j: int) -> Array:
     a, y, f = asked.trace.a[L], asked.y, net.f[L]
     if local.cancels(asked):
         return np.abs(a[:, j]) + np.abs(y[:, j])
+    if together(f, net.C):  # told as a product that was found to agree with it
+        far = local.apart(asked.delta[L]) / np.finfo(asked.delta[L].dtype).eps
+        return np.abs(asked.delta[L][:, j]) + far[:, 0]
     if f.product is None:
         return np.abs(asked.delta[L][:, j])
     g = np.abs(net.C.derivative(a, y))
