@@ -48,6 +48,7 @@ def fork(
     record: Annotated[
         Path | None, option("The folder to write. [RUN-fork.run]", name=["--record"])
     ] = None,
+    overwrite: Annotated[bool, option("Replace that folder.")] = False,
     rate: Annotated[float | None, option("The learning rate.")] = None,
     optimizer: Annotated[
         str | None, option("Another optimizer.", choices=tuple(OPTIMIZERS), show_choices=False)
@@ -78,7 +79,7 @@ def fork(
         "seed": seed,
     }
     changes = {name: value for name, value in given.items() if value is not None}
-    return fork(run, step, record, changes, json=json)
+    return fork(run, step, record, changes, overwrite=overwrite, json=json)
 
 
 def diff(

@@ -35,6 +35,7 @@ from whygrad.record.folder import (
     train_and_record,
 )
 from whygrad.record.recorder import Job
+from whygrad.record.stored import is_copied, read_copy
 from whygrad.schedules import find_schedule
 from whygrad.training import INTERRUPTED, Training, run
 
@@ -189,6 +190,7 @@ def fork(
     changes: Mapping[str, Any],
     observers: Sequence[Observer] = (),
     pace: Pace | None = None,
+    overwrite: bool = False,
 ) -> "Run":
     """Go on from a step in another way, in a new folder; see `Run.fork`."""
     for name in changes:
@@ -200,7 +202,8 @@ def fork(
             f"at step {training.state.step} all {training.plan.epochs} epochs are over: give more, epochs=…"
         )
     callbacks = [*observers, *map(at_epoch_ends, changes.get("callbacks", ()))]
-    return _forked(given, step, training, record, changes, callbacks, changes.get("seconds"), pace)
+    seconds = changes.get("seconds")
+    return _forked(given, step, training, record, changes, callbacks, seconds, pace, overwrite)
 
 
 def changed(given: "Run", step: int, changes: Mapping[str, Any]) -> Training:
@@ -298,10 +301,11 @@ def _forked(
     observers: Sequence[Observer],
     seconds: float | None,
     pace: Pace | None = None,
+    overwrite: bool = False,
 ) -> "Run":
-    path = _place(given, record)
+    path = _place(given, record, overwrite)
     began = time.perf_counter()
-    details = _details(given, step, changes)
+    details = _details(given, step, changes, overwrite)
     state, _ = train_and_record(path, training, details, observers, seconds, pace)
     origin = given
     if "data" in changes or "held_out" in changes:
@@ -310,13 +314,17 @@ def _forked(
     return _concluded(path, origin, training, state, took)
 
 
-def _place(given: "Run", record: str | PathLike[str] | None) -> Path:
-    if record is not None:
-        return Path(record)
-    return place.free_name(f"{given.path.stem}-fork", given.path.parent)
+def _place(given: "Run", record: str | PathLike[str] | None, overwrite: bool) -> Path:
+    name, folder = f"{given.path.stem}-fork", given.path.parent
+    if record is None:
+        return folder / f"{name}{place.ENDING}" if overwrite else place.free_name(name, folder)
+    path = Path(record)
+    if overwrite and path.exists() and path.resolve() == given.path.resolve():
+        raise InputError(f"{path} cannot be replaced by its own fork: choose another name")
+    return path
 
 
-def _details(given: "Run", step: int, changes: Mapping[str, Any]) -> Details:
+def _details(given: "Run", step: int, changes: Mapping[str, Any], overwrite: bool) -> Details:
     """Give what a fork's folder holds: all that its parent's says of the data and the table."""
     about, data = given.manifest, given.manifest["data"]
     parent = {
@@ -327,7 +335,7 @@ def _details(given: "Run", step: int, changes: Mapping[str, Any]) -> Details:
     }
     more: dict[str, Any] = {"parent": parent}
     if "data" in changes or "held_out" in changes:
-        return Details(more=more)  # from arrays, whatever they were before
+        return Details(overwrite, more=more)  # from arrays, whatever they were before
     names = ("target", "task", "settings", "scored_on", "trivial")
     more |= {name: about[name] for name in names if name in about}
     seen = (TRAINING, data["measured"])
@@ -341,7 +349,12 @@ def _details(given: "Run", step: int, changes: Mapping[str, Any]) -> Details:
     encoding = given.encoding.to_dict() if given.on_table else None
     measured = data["measured"] or HELD_OUT
     copied = True if data["copied"] else None
-    return Details(False, copied, more, source, measured, {}, encoding)
+    others = {
+        part: read_copy(given.path, part)
+        for part in data["sha256"]
+        if part not in seen and is_copied(given.path, part)
+    }
+    return Details(overwrite, copied, more, source, measured, others, encoding)
 
 
 def _shown(value: Any) -> Any:
