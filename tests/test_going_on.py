@@ -132,7 +132,7 @@ def test_a_run_whose_file_has_moved_is_scored_and_asked_on_the_rows_that_were_co
     run = wg.open_run("t.run")
     np.testing.assert_array_equal(run.why.examples().X, moved["rows"])
     said = json.loads(whygrad("evaluate", "t.run", "--json").out)["scores"]
-    assert said == run.evaluate().to_dict()
+    assert said == json.loads(json.dumps(run.evaluate().to_dict()))
     for name in said.keys() & {
         "rows",
         "r2",

@@ -1,7 +1,6 @@
 """The rows of a table that a run was trained or scored on, read again from where training found them.
 
-Where the file has moved, or was a frame in memory, they are the copy that lies in the run, encoded as
-training saw them.
+Where the file has moved they are the copy that lies in the run, encoded as training saw them.
 """
 
 from pathlib import Path
@@ -20,7 +19,7 @@ from whygrad.tables.target import Target
 def read_again(run: Any) -> Any:
     """Give the rows that a `Run` was scored on, held out or else trained on, as a `pyarrow.Table`.
 
-    Where the table is gone they are the copy in the run, as `Data`. Raises `InputError` where the data are
+    Where its file has moved they are the copy in the run, as `Data`. Raises `InputError` where the data are
     no longer what training saw.
     """
     part = run.manifest["scored_on"]
@@ -29,11 +28,9 @@ def read_again(run: Any) -> Any:
 
 
 def copy_of(run: Any, part: str) -> Data | None:
-    """Give the copy of a part of a table that is gone, as training has it; None where there is none."""
+    """Give the copy of a part of a table whose file has moved, as training has it, or None."""
     about = run.manifest["data"]
-    gone = about["kind"] == "frame" or (
-        about["kind"] == "file" and not Path(about["path"]).exists()
-    )
+    gone = about["kind"] == "file" and not Path(about["path"]).exists()
     if not (gone and about["copied"] and stored.is_copied(run.path, part)):
         return None
     return source.part_of(run, part)
