@@ -206,3 +206,24 @@ def test_a_training_climbs_out_of_underflow(engine, dtype):
     options = {"optimizer": wg.SGD(5.0), "epochs": 100, "batch_size": 4, "engine": engine}
     fitted = wg.train(net, X, Y, theta=theta, dtype=dtype, **options)
     assert fitted.predict(X)[0, 0] > 1  # with a slope of 0 it would stand where it was
+
+
+@pytest.mark.parametrize(
+    ("f", "cost", "b", "y"),
+    [
+        ("softplus", "poisson", [-800.0, -800.0], [2.0, 3.0]),
+        ("sigmoid", "poisson", [-800.0, -800.0], [2.0, 3.0]),
+        ("softmax", "poisson", [800.0, -800.0], [2.0, 3.0]),
+        ("softmax", "binary_cross_entropy", [800.0, -800.0], [0.0, 1.0]),
+    ],
+)
+def test_an_error_that_no_product_of_two_gives_is_told_as_one(f, cost, b, y):
+    net = wg.Network(1, [wg.Dense(2, f)], cost)
+    theta = net.init(W=[None, np.zeros((2, 1))], b=[None, b])
+    found = wg.why.weight(net, theta, [[1.0]], [y], layer=1, to=1, from_=0)
+    assert found.value == pytest.approx(-2 if cost == "binary_cross_entropy" else -3)
+    assert [term.value for term in found.terms] == [found.value]
+    assert found.residuals == {"rounding": 0.0}
+    blamed = wg.why.blame(net, theta, [[1.0]], [y], layer=1, unit=1)
+    assert blamed.value == found.value and list(blamed.residuals) == ["rounding"]
+    assert wg.why.check(net, theta, [[1.0]], [y])["passed"]
