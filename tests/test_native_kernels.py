@@ -304,9 +304,7 @@ def test_a_saturated_output_that_is_wrong_costs_much_but_not_infinitely(activati
     assert per_row[0] > 50
     exact = together(ACTIVATIONS[activation], COSTS[cost]).value(z.astype(np.float64), y)
     np.testing.assert_allclose(per_row, exact, rtol=1e-6)
-    assert (
-        exact[0] == pytest.approx({"exp": 1999}.get(activation, exact[0])) and exact[0] > 1999 - 1
-    )
+    assert exact[0] >= 1999
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
