@@ -25,8 +25,8 @@ FEW = 16  # roundings beside those of the sums: shares, slopes, masks, penalties
 def gamma(roundings: int, dtype: Any = np.float64) -> float:
     """Give γ_k, how far k roundings can take a product, as a part of it.
 
-    >>> round(gamma(4) / np.finfo(float).eps, 6)
-    2.0
+    >>> round(gamma(4) * 1e16, 3)
+    4.441
     """
     far = roundings * float(np.finfo(dtype).eps) / 2
     return far / (1 - far) if far < 1 else math.inf
