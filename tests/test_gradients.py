@@ -106,8 +106,9 @@ def test_a_shortcut_gives_the_delta_and_the_cost_of_the_general_route(
     assert_close("gradient", flatten(short), flatten(general))
 
 
-def test_the_shortcuts_are_the_three_pairings_of_the_book():
+def test_the_shortcuts_are_the_four_canonical_pairings():
     assert set(wg.functions.SHORTCUTS) == {
+        ("exp", "poisson"),
         ("identity", "squared_error"),
         ("sigmoid", "binary_cross_entropy"),
         ("softmax", "cross_entropy"),

@@ -38,7 +38,11 @@ def closes(found, dtype):
 def test_the_ledger_closes_for_every_pair_of_choices(row):
     made = make_course(row)
     for tap in TAPS.values():
-        assert closes(accounts(made, tap), row["dtype"]), tap
+        found = accounts(made, tap)
+        assert closes(found, row["dtype"]), tap
+        assert (found.reached == found.value).all()
+        assert (np.abs(found.rounding) <= found.bound).all()
+        assert (found.bound < 300 * bound(found, row["dtype"])).all(), "a bound that says nothing"
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

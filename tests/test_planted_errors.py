@@ -247,6 +247,7 @@ def test_a_slope_one_thousandth_too_large_is_noticed(compare, name, monkeypatch)
 def test_a_slope_of_the_cost_one_thousandth_too_large_is_noticed(compare, name, monkeypatch):
     case = make_case((3, 4, 2), ("tanh", "softmax"), name, n=4)
     monkeypatch.setattr(wg.functions, "SHORTCUTS", {})
+    monkeypatch.setattr(wg.pairings, "TOGETHER", {})
     compare(case, backpropagate(case))
     right = wg.functions.COSTS[name]
     wrong = replace(right, derivative=lambda a, y: FACTOR * right.derivative(a, y))

@@ -126,7 +126,7 @@ def test_a_lost_momentum_is_caught(monkeypatch):
     true = trail.linear
     monkeypatch.setattr(trail, "linear", lambda *given: replace(true(*given), mu=0.79))
     found = pushed(made, X[0])
-    assert abs(found.residuals["rounding"]) > 1e-6 * np.abs(found["by_example"]).sum()
+    assert abs(found.residuals["unexplained"]) > 1e-6 * np.abs(found["by_example"]).sum()
 
 
 def test_an_example_that_counts_for_nothing_pushes_nothing():

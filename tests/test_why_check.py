@@ -96,6 +96,159 @@ def test_kinks_of_functions_of_ones_own_are_no_errors_either():
     assert found["kink"].any()
 
 
+# ── functions of one's own, with examples on the very points where f, f′ or f″ is not smooth ─────────
+
+# name → f, f′, and the points; f′ at a kink is that of either side.
+OWN = {
+    "softsign": (lambda z: z / (1 + abs(z)), lambda z: 1 / (1 + abs(z)) ** 2, (0,)),
+    "softsign of half": (lambda z: z / (1 + abs(z) / 2), lambda z: 1 / (1 + abs(z) / 2) ** 2, (0,)),
+    "relu²": (lambda z: np.maximum(z, 0) ** 2, lambda z: 2 * np.maximum(z, 0), (0,)),
+    "relu³": (lambda z: np.maximum(z, 0) ** 3, lambda z: 3 * np.maximum(z, 0) ** 2, (0,)),
+    "|z|z": (lambda z: abs(z) * z, lambda z: 2 * abs(z), (0,)),
+    "|z|": (abs, np.sign, (0,)),
+    "elu": (
+        lambda z: np.where(z > 0, z, np.expm1(np.minimum(z, 0))),
+        lambda z: np.exp(np.minimum(z, 0)),
+        (0,),
+    ),
+    "celu": (
+        lambda z: np.where(z > 0, z, 2 * np.expm1(np.minimum(z, 0) / 2)),
+        lambda z: np.exp(np.minimum(z, 0) / 2),
+        (0,),
+    ),
+    "squared hinge": (
+        lambda z: np.maximum(0, 1 - z) ** 2,
+        lambda z: -2 * np.maximum(0, 1 - z),
+        (1,),
+    ),
+    "hinge": (lambda z: np.maximum(0, 1 - z), lambda z: -1.0 * (z < 1), (1,)),
+    "hard tanh": (lambda z: np.clip(z, -1, 1), lambda z: (abs(z) < 1) * 1.0, (-1, 1)),
+    "hard sigmoid": (lambda z: np.clip(z / 6 + 0.5, 0, 1), lambda z: (abs(z) < 3) / 6, (-3, 3)),
+    "relu6": (lambda z: np.clip(z, 0, 6), lambda z: ((z > 0) & (z < 6)) * 1.0, (0, 6)),
+    "hard swish": (
+        lambda z: z * np.clip(z + 3, 0, 6) / 6,
+        lambda z: np.where(z > 3, 1, np.where(z < -3, 0, z / 3 + 0.5)),
+        (-3, 3),
+    ),
+    "leaky": (lambda z: np.where(z > 0, z, 0.2 * z), lambda z: np.where(z > 0, 1, 0.2), (0,)),
+    "bent back": (lambda z: np.where(z > 0, z, -0.5 * z), lambda z: np.where(z > 0, 1, -0.5), (0,)),
+    "soft shrink": (
+        lambda z: np.sign(z) * np.maximum(abs(z) - 0.5, 0),
+        lambda z: (abs(z) > 0.5) * 1.0,
+        (-0.5, 0.5),
+    ),
+    "sqnl": (
+        lambda z: np.where(abs(z) < 2, z - z * abs(z) / 4, np.sign(z)),
+        lambda z: np.maximum(1 - abs(z) / 2, 0),
+        (-2, 0, 2),
+    ),
+    "isrlu": (
+        lambda z: np.where(z > 0, z, z / np.sqrt(1 + z**2)),
+        lambda z: np.where(z > 0, 1, (1 + z**2) ** -1.5),
+        (0,),
+    ),
+    "signed log": (lambda z: np.sign(z) * np.log1p(abs(z)), lambda z: 1 / (1 + abs(z)), (0,)),
+    "signed root": (
+        lambda z: np.sign(z) * (np.sqrt(1 + abs(z)) - 1),
+        lambda z: 0.5 / np.sqrt(1 + abs(z)),
+        (0,),
+    ),
+    "z to 3/2": (
+        lambda z: np.sign(z) * abs(z) ** 1.5,
+        lambda z: 1.5 * abs(z) ** 0.5,
+        (0,),
+    ),
+    "huber": (
+        lambda z: np.where(abs(z) < 1, z**2 / 2, abs(z) - 0.5),
+        lambda z: np.clip(z, -1, 1),
+        (-1, 1),
+    ),
+    "hat": (
+        lambda z: np.maximum(0, 1 - abs(z)),
+        lambda z: -np.sign(z) * (abs(z) < 1),
+        (-1, 0, 1),
+    ),
+    "line and parabola": (
+        lambda z: np.where(z > 0, z, z + z**2),
+        lambda z: np.where(z > 0, 1, 1 + 2 * z),
+        (0,),
+    ),
+}
+
+
+def of_ones_own(name, seed=0, plant=None):
+    """A network of an activation of one's own, where an example sits on each of its points."""
+    f, slope, points = OWN[name]
+    given = slope if plant is None else lambda z: plant(z, slope(z))
+    own = wg.Activation(f"my {name}", f, given)
+    case = on_kinks("relu", seed)
+    case.theta.b[1][:] = np.resize(points, 6)
+    layers = [wg.Dense(6, own), wg.Dense(5, own), wg.Dense(2, "identity")]
+    return wg.Network(3, layers), case
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_right_function_of_ones_own_is_not_accused_on_its_points(name):
+    for seed in range(6):
+        net, case = of_ones_own(name, seed)
+        found = wg.why.check(net, case.theta, case.X, case.Y)
+        assert found["passed"], f"{seed}: {found.answer}"
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_wrong_function_of_ones_own_is_accused_on_its_points_all_the_same(name):
+    net, case = of_ones_own(name, plant=lambda z, slope: slope * (1 + 0.002 * (z > 0)))
+    z = case.theta.b[1] + case.X @ case.theta.W[1].T
+    assert ((z > 0) & (OWN[name][1](z) != 0)).any()
+    found = wg.why.check(net, case.theta, case.X, case.Y)
+    assert not found["passed"] and f"'my {name}'" in found.answer
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_our_own_functions_are_not_accused_where_an_example_is_zero(name):
+    for seed in range(6):
+        case = on_kinks(name, seed)
+        found = check(case)
+        assert found["passed"], f"{seed}: {found.answer}"
+
+
+@pytest.mark.parametrize(
+    "cost",
+    [
+        wg.Cost(
+            "squared hinge",
+            lambda a, y: (np.maximum(0, 1 - a * y) ** 2).sum(axis=1),
+            lambda a, y: -2 * y * np.maximum(0, 1 - a * y),
+        ),
+        wg.Cost(
+            "pinball",
+            lambda a, y: np.maximum(0.9 * (y - a), 0.1 * (a - y)).sum(axis=1),
+            lambda a, y: np.where(a > y, 0.1, -0.9),
+        ),
+        wg.Cost(
+            "cube of the gap",
+            lambda a, y: (abs(a - y) * (a - y) ** 2).sum(axis=1),
+            lambda a, y: 3 * abs(a - y) * (a - y),
+        ),
+        wg.Cost(
+            "one-sided square",
+            lambda a, y: (np.maximum(a - y, 0) ** 2).sum(axis=1),
+            lambda a, y: 2 * np.maximum(a - y, 0),
+        ),
+    ],
+    ids=lambda cost: cost.name,
+)
+def test_a_cost_of_ones_own_is_not_accused_on_its_points(cost):
+    for seed in range(6):
+        case = make_case((3, 4, 2), ("tanh", "identity"), "squared_error", n=4, seed=seed)
+        net = wg.Network(3, [wg.Dense(4, "tanh"), wg.Dense(2, "identity")], cost)
+        case.Y[:] = wg.forward(net, case.theta, case.X).a[-1]
+        if cost.name == "squared hinge":
+            case.Y[:] = 1 / case.Y
+        found = wg.why.check(net, case.theta, case.X, case.Y)
+        assert found["passed"], f"{seed}: {found.answer}"
+
+
 def test_a_cost_on_its_corner_is_not_accused():
     for cost in ("absolute_error", "huber"):
         case = make_case((3, 2), ("identity",), cost, n=3)

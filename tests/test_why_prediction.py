@@ -136,7 +136,7 @@ def test_a_planted_error_breaks_the_sum(error, monkeypatch):
         return [None, back[1] * factor, *back[2:]]
 
     monkeypatch.setattr(module, "pull", wrong)
-    assert abs(prediction(net, theta, X[0]).residuals["rounding"]) > 1e-7
+    assert abs(prediction(net, theta, X[0]).residuals["unexplained"]) > 1e-7
 
 
 # One-hot columns beside numbers, as tables are encoded.

@@ -17,8 +17,9 @@ from typing import Any
 
 from whygrad.arrays import as_inputs, as_targets, as_weights, check_fit
 from whygrad.errors import InputError
-from whygrad.functions import Array, namespace, shortcut
+from whygrad.functions import Array, namespace
 from whygrad.network import Gradients, Network, Parameters
+from whygrad.pairings import output_costs, output_error
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,10 +73,7 @@ def backward(net: Network, theta: Parameters, trace: Trace, Y: Any) -> Trace:
     L = net.L
     y = as_targets(net, Y, len(a[L]))
     delta: list[Any] = [None] * (L + 1)
-    if shortcut(f[L], net.C):
-        delta[L] = a[L] - y
-    else:
-        delta[L] = f[L].pullback(z[L], net.C.derivative(a[L], y))
+    delta[L] = output_error(f[L], net.C, z[L], a[L], y)
     for l in range(L - 1, 0, -1):
         blame = delta[l + 1] @ W[l + 1]
         if masks is not None and masks[l] is not None:
@@ -116,8 +114,7 @@ def example_costs(net: Network, trace: Trace, Y: Any) -> Array:
     """Give the cost C_x of each example, shape (n,), without penalties."""
     z, a = trace.z[-1], trace.a[-1]
     y = as_targets(net, Y, len(a))
-    from_z = shortcut(net.f[net.L], net.C)
-    return from_z(z, y) if from_z else net.C.value(a, y)
+    return output_costs(net.f[net.L], net.C, z, a, y)
 
 
 def cost(

@@ -152,6 +152,12 @@ def final(plan: Plan, state: State) -> Array:
     return state.best_theta if restore and state.best_theta is not None else state.theta
 
 
+def renewed(plan: Plan, state: State) -> State:
+    """Give the state to go on from, where a stopping rule has ended the training: with all its patience."""
+    ended = plan.stopping is not None and state.stalled > plan.stopping.patience
+    return replace(state, stalled=0) if ended else state
+
+
 def _value(epoch: Epoch, on: str) -> float:
     """Give the measure that a rule watches, turned so that less is better."""
     value = float(getattr(epoch, on))

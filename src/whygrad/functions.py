@@ -340,12 +340,17 @@ def _softmax_cross_entropy(z: Array, y: Array) -> Array:
     return -_sum(y * log_a)
 
 
+def _exp_poisson(z: Array, y: Array) -> Array:
+    return _sum(_exp(z) - y + _y_log_y(y) - y * z)
+
+
 # Where δᴸ is simply a − y: the factors of ∂C/∂a and f′(z) cancel. The entry is the cost as a function of
 # z and y, which loses no digits when an output saturates.
 SHORTCUTS: dict[tuple[str, str], Callable[[Array, Array], Array]] = {
     ("identity", "squared_error"): _squared_error,
     ("sigmoid", "binary_cross_entropy"): _sigmoid_binary_cross_entropy,
     ("softmax", "cross_entropy"): _softmax_cross_entropy,
+    ("exp", "poisson"): _exp_poisson,
 }
 
 

@@ -38,8 +38,9 @@ class Report:
 
     @property
     def steps(self) -> int:
-        """The number of steps that the whole training will take, if nothing stops it."""
-        return self.plan.epochs * self.plan.steps_per_epoch
+        """The step at which the training will end, if nothing stops it."""
+        plan, state = self.plan, self.state  # which may go on from epochs of another length
+        return state.step + (plan.epochs - state.epoch) * plan.steps_per_epoch - state.place
 
 
 Observer = Callable[[Report], bool | None]

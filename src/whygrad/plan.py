@@ -214,7 +214,7 @@ class Plan:
 
     def numbers(self, state: "State", until: int) -> Array:
         """Give what the optimizer needs to know about each of these steps, a row for each."""
-        t = np.arange(state.step + 1, until + 1)
+        t = np.arange(state.step + 1, until + 1) - state.begun
         return self.optimizer.numbers(t, self.rates(state, until))
 
     def masks(self, step: int, examples: Array) -> list[Any] | None:
@@ -234,6 +234,9 @@ class Plan:
 class State:
     """Where a training stands after `step` updates; `place` counts the batches of the current epoch.
 
+    Steps, epochs and examples are counted through, from the first parameters on: a fork and a warm start go
+    on counting, whatever they change. `begun` is the step at which the slots were empty, from which the
+    optimizer's own time t is counted.
     `seen` counts the examples of the epochs that are over, since n may differ between continued trainings.
     `theta` is the flat vector of parameters and `slots` the optimizer's averages. `cost_sum` adds up cost
     times examples over the epoch so far. `rate_scale` is what an adaptive schedule has left of the rate;
@@ -245,6 +248,7 @@ class State:
     theta: Array
     slots: Array
     step: int = 0
+    begun: int = 0
     epoch: int = 0
     place: int = 0
     seen: int = 0

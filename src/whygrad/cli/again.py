@@ -90,12 +90,19 @@ def resume(run: Path, epochs: int | None, *, json: bool) -> int:
 
 
 def fork(
-    run: Path, step: int | None, record: Path | None, changes: dict[str, Any], *, json: bool
+    run: Path,
+    step: int | None,
+    record: Path | None,
+    changes: dict[str, Any],
+    *,
+    overwrite: bool,
+    json: bool,
 ) -> int:
     """Go on with a run from a step in another way, in a new folder."""
     opened = open_run(run)
     at = opened.step if step is None else step
-    return _tell(forking.fork(opened, at, record, changes, [ProgressBar()]), json)
+    observers = [ProgressBar()]
+    return _tell(forking.fork(opened, at, record, changes, observers, overwrite=overwrite), json)
 
 
 def _tell(run: Run, json: bool) -> int:

@@ -46,6 +46,7 @@ def fork(
     record: Annotated[
         Path | None, option("The folder to write. [RUN-fork.run]", name=["--record"])
     ] = None,
+    overwrite: Annotated[bool, option("Replace that folder.")] = False,
     rate: Annotated[float | None, option("The learning rate.")] = None,
     optimizer: Annotated[
         str | None, option("Another optimizer.", choices=tuple(OPTIMIZERS), show_choices=False)
@@ -75,7 +76,7 @@ def fork(
         "seed": seed,
     }
     changes = {name: value for name, value in given.items() if value is not None}
-    return fork(run, step, record, changes, json=json)
+    return fork(run, step, record, changes, overwrite=overwrite, json=json)
 
 
 def diff(

@@ -9,11 +9,11 @@ import numpy as np
 
 from whygrad.cli.arguments import Rows
 from whygrad.errors import InputError
-from whygrad.fitting import predict, truth
+from whygrad.fitting import predict
 from whygrad.functions import Array
 from whygrad.names import Names
 from whygrad.record import Run, open_run
-from whygrad.record.held_out import read_again
+from whygrad.record.held_out import count, encoded, read_again, take, true_values
 from whygrad.show.numbers import number
 from whygrad.tables.columns import nearest_name, quoted
 from whygrad.why.bound import Why
@@ -87,13 +87,14 @@ def choose(path: Path, given: Rows, usual: Rows, most: int | None = None) -> Cho
     about: dict[str, Any] = {"run": str(path), "scored_on": part}
     if which.row is not None:
         note, more = _one(run, rows, which.row, part.replace("_", "-"))
-        return Chosen(run, rows.slice(which.row, 1), note, about | more)
+        return Chosen(run, take(rows, np.array([which.row])), note, about | more)
     said = f"{part.replace('_', '-')} rows"
-    places = np.arange(len(rows))
-    note = f"Asked of all {len(rows):,} {said}."
-    if most is not None and given == Rows() and len(rows) > most:
+    n = count(rows)
+    places = np.arange(n)
+    note = f"Asked of all {n:,} {said}."
+    if most is not None and given == Rows() and n > most:
         places = places[:most]
-        note = f"Asked of the first {most:,} of {len(rows):,} {said}; --all asks of all."
+        note = f"Asked of the first {most:,} of {n:,} {said}; --all asks of all."
     if which.of is not None:
         places, label = _of_class(run, rows, which.of, said)
         about["class"] = label
@@ -101,15 +102,15 @@ def choose(path: Path, given: Rows, usual: Rows, most: int | None = None) -> Cho
             f"Asked of the {len(places):,} {said} where {quoted(run.target)} is {quoted(str(label))}; "
             f"examples are counted among these, the first is row {places[0]}."
         )
-    return Chosen(run, rows.take(places), note, about | {"rows": places.tolist()})
+    return Chosen(run, take(rows, places), note, about | {"rows": places.tolist()})
 
 
 def _one(run: Run, rows: Any, row: int, part: str) -> tuple[str, dict[str, Any]]:
-    if not 0 <= row < len(rows):
-        raise InputError(f"row {row}: the rows are 0 to {len(rows) - 1}")
-    table, target = rows.slice(row, 1), run.encoding.target
-    X = run.encoding.encode(table, run.theta.flat.dtype)
-    said, true = target.decode(predict(run.fitted, X, row))[0], truth(target, table)[0]
+    if not 0 <= row < count(rows):
+        raise InputError(f"row {row}: the rows are 0 to {count(rows) - 1}")
+    one, target = take(rows, np.array([row])), run.encoding.target
+    said = target.decode(predict(run.fitted, encoded(run, one), row))[0]
+    true = true_values(target, one)[0]
     known = target.classes[int(true)] if target.classes else float(true)
     note = (
         f"Row {row} of the {part} rows: {quoted(target.name)} is {_shown(known)}, the network says "
@@ -126,9 +127,9 @@ def _of_class(run: Run, rows: Any, given: str, what: str) -> tuple[Array, Any]:
             f"--class {given}: target {quoted(target.name)} holds numbers, not classes"
         )
     place = _class(run, given)
-    found = np.flatnonzero(target.indices(rows) == place)
+    found = np.flatnonzero(true_values(target, rows) == place)
     if not len(found):
-        raise InputError(f"none of the {len(rows)} {what} is of class {quoted(given)}")
+        raise InputError(f"none of the {count(rows)} {what} is of class {quoted(given)}")
     return found, target.classes[place]
 
 

@@ -16,8 +16,8 @@ from whygrad.errors import InputError
 from whygrad.explanation import Explanation, Table
 from whygrad.functions import Array
 from whygrad.names import AS_IT_IS, Names
-from whygrad.plan import Penalty
-from whygrad.record.held_out import read_again, rows_trained_on
+from whygrad.plan import Data, Penalty
+from whygrad.record.held_out import count, read_again, rows_trained_on, take
 from whygrad.tables import Encoding, as_table, read
 from whygrad.why.bound import Examples, Why, unknown
 
@@ -80,8 +80,8 @@ def rows_asked(run: Any, x: Any, y: Any) -> tuple[Any, Any]:
         if isinstance(x, np.ndarray):  # encoded already
             return x, y
         if one or (isinstance(x, list | tuple | range) and _are_places(x)):
-            table = read_again(run)
-            x = table.take(_checked_places([x] if one else x, len(table)))
+            rows = read_again(run)
+            x = take(rows, _checked_places([x] if one else x, count(rows)))
         found = run.why.examples(x, y)
         return found.X, found.Y
     if x is not None and not one:
@@ -99,8 +99,8 @@ def rows_to_show(run: Any, x: Any, y: Any) -> tuple[Any, Any]:
     if not run.on_table:
         return rows_asked(run, x, y) if one or x is None else (x, y)
     if one:
-        table = read_again(run)
-        return table.take(_checked_places([x], len(table))), y
+        rows = read_again(run)
+        return take(rows, _checked_places([x], count(rows))), y
     return x, y
 
 
@@ -161,12 +161,11 @@ def in_own_units(encoding: Encoding, X: Any, answer: Explanation) -> tuple[Table
 
 def _encode(run: Any, X: Any, y: Any, sample_weight: Any) -> Examples:
     """Give rows of a table, a frame or a file as X, in the dtype of training, and their target as Y."""
-    if X is None:
-        table = read_again(run)
-    elif isinstance(X, pa.Table):
-        table = X
-    else:
-        table = read(X) if isinstance(X, str | PathLike) else as_table(X)
+    X = read_again(run) if X is None else X
+    if isinstance(X, Data):  # encoded when they were copied
+        return Examples(X.X, X.Y, sample_weight)
+    table = read(X) if isinstance(X, str | PathLike) else X
+    table = table if isinstance(table, pa.Table) else as_table(table)
     encoding, dtype = run.encoding, run.theta.flat.dtype
     name = encoding.target.name
     if y is not None:

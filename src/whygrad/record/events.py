@@ -261,6 +261,12 @@ def epochs(db: Database, after: int = 0) -> dict[int, Epoch]:
     return {number: epoch_from_dict(json.loads(about)) for number, about in rows}
 
 
+def first_end(db: Database) -> int:
+    """Give the step at which the first epoch ended, 0 where none has."""
+    row = db.execute("SELECT step FROM epochs ORDER BY epoch LIMIT 1").fetchone()
+    return int(row[0]) if row else 0
+
+
 def snapshots(db: Database, until: int | None = None) -> list[Snapshot]:
     """Give the states that were written, up to a step, the earliest first."""
     most = 2**62 if until is None else until

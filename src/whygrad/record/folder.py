@@ -162,7 +162,7 @@ def _fill(temporary: Path, training: Training, details: Details, about: dict[str
         manifest.write_json(temporary / manifest.ENCODING, details.encoding)
         about["files"] = _digests(temporary, manifest.ENCODING)
     if about["data"]["copied"]:
-        for part, data in _parts(training, details).items():
+        for part, data in (_parts(training, details) | dict(details.others)).items():
             stored.copy(temporary, part, data)
     _first_row(temporary, training)
     manifest.write(temporary, about)

@@ -3,7 +3,6 @@
 All three run the same pure function again, from a state of the record.
 """
 
-import math
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +16,7 @@ import numpy as np
 
 from whygrad.continuing import carry_on
 from whygrad.engines import Watch, choose
-from whygrad.epochs import History
+from whygrad.epochs import History, renewed
 from whygrad.errors import InputError, nearest
 from whygrad.functions import Array
 from whygrad.lbfgs import LBFGS, of_gradients
@@ -36,6 +35,7 @@ from whygrad.record.folder import (
     train_and_record,
 )
 from whygrad.record.recorder import Job
+from whygrad.record.stored import is_copied, read_copy
 from whygrad.schedules import find_schedule
 from whygrad.training import INTERRUPTED, Training, run
 
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 # What a training that somebody ended says: it can go on.
 BROKEN_OFF = (INTERRUPTED, "stopped by a callback", "time budget")
+GOAL = "training cost below"  # what one says that would end again with its next epoch
 
 # What a fork may change of the plan, as `train` takes it → as the plan has it.
 PLAN: dict[str, Callable[[Any], Any]] = {
@@ -84,13 +85,17 @@ def resume(
         )
     if epochs is None and not broken_off(given):
         return _at_its_end(given, stopped)
+    if stopped.startswith(GOAL):
+        raise InputError(
+            f"{given.path.name} has reached its goal ({stopped}): fork it with another cost_below"
+        )
     plan = given.plan if epochs is None else replace(given.plan, epochs=epochs)
     state = _state_to_resume(given, step, epochs is not None)
     if epochs is not None and epochs <= state.epoch and not isinstance(plan.optimizer, LBFGS):
         raise InputError(
             f"epochs is {epochs}: {state.epoch} are over, and those in all are asked for"
         )
-    training = given.training(state, plan)
+    training = given.training(renewed(plan, state), plan)
     stage = events.Stage(step, plan.epochs, environment.describe())
     before: list[Job] = [lambda db: _clean(given)]
     if given.concluded:
@@ -114,11 +119,14 @@ def resume(
 def _state_to_resume(given: "Run", step: int, further: bool) -> State:
     """Give the state to go on from: one step back, so that a cost that is not finite is met again.
 
-    L-BFGS, whose memory is no part of the state, begins again at its start.
+    Not where its rule had ended it and it was to go on, but was killed before it did. L-BFGS, whose memory
+    is no part of the state, begins again at its start.
     """
     if isinstance(given.plan.optimizer, LBFGS):
         return given.state(given.start)
-    return given.state(step if further else max(given.start, step - 1))
+    state = given.state(step)
+    resumed = given.stages()[-1].step == step and renewed(given.plan, state) is not state
+    return state if further or resumed else given.state(max(given.start, step - 1))
 
 
 def _at_its_end(given: "Run", stopped: str) -> "Run":
@@ -182,6 +190,7 @@ def fork(
     changes: Mapping[str, Any],
     observers: Sequence[Observer] = (),
     pace: Pace | None = None,
+    overwrite: bool = False,
 ) -> "Run":
     """Go on from a step in another way, in a new folder; see `Run.fork`."""
     for name in changes:
@@ -193,7 +202,8 @@ def fork(
             f"at step {training.state.step} all {training.plan.epochs} epochs are over: give more, epochs=…"
         )
     callbacks = [*observers, *map(at_epoch_ends, changes.get("callbacks", ()))]
-    return _forked(given, step, training, record, changes, callbacks, changes.get("seconds"), pace)
+    seconds = changes.get("seconds")
+    return _forked(given, step, training, record, changes, callbacks, seconds, pace, overwrite)
 
 
 def changed(given: "Run", step: int, changes: Mapping[str, Any]) -> Training:
@@ -214,19 +224,8 @@ def changed(given: "Run", step: int, changes: Mapping[str, Any]) -> Training:
         engine = choose("auto", of_gradients(plan))
     watch = given.watch if "data" not in changes else Watch()
     layers = given.manifest["layer_statistics"]
-    state = _measured_anew(carry_on(state, before, plan), plan, changes)
+    state = renewed(plan, carry_on(state, before, plan, changes.keys()))
     return Training(plan, state, data, kept, engine, layers, watch)
-
-
-def _measured_anew(state: State, plan: Plan, changes: Mapping[str, Any]) -> State:
-    """Forget the best epoch where a rule watches what other data came to: no number compares with it."""
-
-    def elsewhere(rule: Any) -> bool:
-        return ("data" if getattr(rule, "on", "") == "cost" else "held_out") in changes
-
-    if elsewhere(plan.stopping):
-        state = replace(state, best=math.inf, best_theta=None, stalled=0)
-    return replace(state, lowest=math.inf, waiting=0) if elsewhere(plan.schedule) else state
 
 
 def _given(plan: Plan, examples: Any) -> Data:
@@ -302,10 +301,11 @@ def _forked(
     observers: Sequence[Observer],
     seconds: float | None,
     pace: Pace | None = None,
+    overwrite: bool = False,
 ) -> "Run":
-    path = _place(given, record)
+    path = _place(given, record, overwrite)
     began = time.perf_counter()
-    details = _details(given, step, changes)
+    details = _details(given, step, changes, overwrite)
     state, _ = train_and_record(path, training, details, observers, seconds, pace)
     origin = given
     if "data" in changes or "held_out" in changes:
@@ -314,13 +314,17 @@ def _forked(
     return _concluded(path, origin, training, state, took)
 
 
-def _place(given: "Run", record: str | PathLike[str] | None) -> Path:
-    if record is not None:
-        return Path(record)
-    return place.free_name(f"{given.path.stem}-fork", given.path.parent)
+def _place(given: "Run", record: str | PathLike[str] | None, overwrite: bool) -> Path:
+    name, folder = f"{given.path.stem}-fork", given.path.parent
+    if record is None:
+        return folder / f"{name}{place.ENDING}" if overwrite else place.free_name(name, folder)
+    path = Path(record)
+    if overwrite and path.exists() and path.resolve() == given.path.resolve():
+        raise InputError(f"{path} cannot be replaced by its own fork: choose another name")
+    return path
 
 
-def _details(given: "Run", step: int, changes: Mapping[str, Any]) -> Details:
+def _details(given: "Run", step: int, changes: Mapping[str, Any], overwrite: bool) -> Details:
     """Give what a fork's folder holds: all that its parent's says of the data and the table."""
     about, data = given.manifest, given.manifest["data"]
     parent = {
@@ -331,7 +335,7 @@ def _details(given: "Run", step: int, changes: Mapping[str, Any]) -> Details:
     }
     more: dict[str, Any] = {"parent": parent}
     if "data" in changes or "held_out" in changes:
-        return Details(more=more)  # from arrays, whatever they were before
+        return Details(overwrite, more=more)  # from arrays, whatever they were before
     names = ("target", "task", "settings", "scored_on", "trivial")
     more |= {name: about[name] for name in names if name in about}
     seen = (TRAINING, data["measured"])
@@ -345,7 +349,12 @@ def _details(given: "Run", step: int, changes: Mapping[str, Any]) -> Details:
     encoding = given.encoding.to_dict() if given.on_table else None
     measured = data["measured"] or HELD_OUT
     copied = True if data["copied"] else None
-    return Details(False, copied, more, source, measured, {}, encoding)
+    others = {
+        part: read_copy(given.path, part)
+        for part in data["sha256"]
+        if part not in seen and is_copied(given.path, part)
+    }
+    return Details(overwrite, copied, more, source, measured, others, encoding)
 
 
 def _shown(value: Any) -> Any:

@@ -1,22 +1,68 @@
-"""The rows of a table that a run was trained or scored on, read again from where training found them."""
+"""The rows of a table that a run was trained or scored on, read again from where training found them.
 
+Where the file has moved they are the copy that lies in the run, encoded as training saw them.
+"""
+
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from whygrad.errors import InputError
-from whygrad.fitting import find_again, prepare
+from whygrad.fitting import find_again, prepare, truth
 from whygrad.functions import Array
 from whygrad.plan import Data
-from whygrad.record import stored
+from whygrad.record import source, stored
+from whygrad.tables.target import Target
 
 
 def read_again(run: Any) -> Any:
     """Give the rows that a `Run` was scored on, held out or else trained on, as a `pyarrow.Table`.
 
-    Raises `InputError` where the data are no longer what training saw.
+    Where its file has moved they are the copy in the run, as `Data`. Raises `InputError` where the data are
+    no longer what training saw.
     """
-    return read_part(run, run.manifest["scored_on"])[0]
+    part = run.manifest["scored_on"]
+    data = copy_of(run, part)
+    return read_part(run, part)[0] if data is None else data
+
+
+def copy_of(run: Any, part: str) -> Data | None:
+    """Give the copy of a part of a table whose file has moved, as training has it, or None."""
+    about = run.manifest["data"]
+    gone = about["kind"] == "file" and not Path(about["path"]).exists()
+    if not (gone and about["copied"] and stored.is_copied(run.path, part)):
+        return None
+    return source.part_of(run, part)
+
+
+def take(rows: Any, places: Array) -> Any:
+    """Give some of the rows that `read_again` gives."""
+    if isinstance(rows, Data):
+        return Data(rows.X[places], rows.Y[places])
+    return rows.take(places)
+
+
+def count(rows: Any) -> int:
+    """Count the rows that `read_again` gives."""
+    return len(rows.Y) if isinstance(rows, Data) else len(rows)
+
+
+def encoded(run: Any, rows: Any) -> Array:
+    """Give rows that `read_again` gives as the network takes them."""
+    X: Array = rows.X if isinstance(rows, Data) else run.encoding.encode(rows, run.theta.flat.dtype)
+    return X
+
+
+def true_values(target: Target, rows: Any) -> Array:
+    """Give the true values as `fitting.truth` does, of encoded rows as well."""
+    if not isinstance(rows, Data):
+        return truth(target, rows)
+    if target.task == "regression":
+        return target.decode(rows.Y)
+    if target.n_outputs == 1:
+        return (rows.Y[:, 0] > 0.5).astype(np.int64)
+    return rows.Y.argmax(axis=1)
 
 
 def read_part(run: Any, part: str) -> tuple[Any, Data]:
@@ -31,10 +77,10 @@ def read_part(run: Any, part: str) -> tuple[Any, Data]:
 
 def rows_trained_on(run: Any) -> Array:
     """Give the row of the table that each training example of a `Run` was, (n,); raises as `read_part`."""
-    source = find_again(run.manifest["data"], run.target, run.encoding.task)
-    table, encoding, parts = prepare(source, run.settings)
+    found = find_again(run.manifest["data"], run.target, run.encoding.task)
+    table, encoding, parts = prepare(found, run.settings)
     _checked(run, "training", table, encoding, parts)
-    rows: Array = np.flatnonzero(encoding.target.present(source.table))[parts.training]
+    rows: Array = np.flatnonzero(encoding.target.present(found.table))[parts.training]
     return rows
 
 
@@ -54,5 +100,4 @@ def _checked(run: Any, part: str, table: Any, encoding: Any, parts: Any) -> tupl
 
 def prepare_again(run: Any) -> tuple[Any, Any, Any]:
     """Give the table, the encoding and the parts of a `Run` as they are made from its source now."""
-    source = find_again(run.manifest["data"], run.target, run.encoding.task)
-    return prepare(source, run.settings)
+    return prepare(find_again(run.manifest["data"], run.target, run.encoding.task), run.settings)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from whygrad.engines import Watch, Watched
-from whygrad.epochs import end_of_epoch
+from whygrad.epochs import end_of_epoch, renewed
 from whygrad.errors import FileError, InputError, RecordWarning, warn
 from whygrad.functions import Array
 from whygrad.lbfgs import LBFGS
@@ -136,7 +136,10 @@ def steps(
         left = plan.steps_per_epoch - state.place
         end = next(step for step in ends if step > state.step)
         to = min(end, state.step + left, state.step + chunk)
-        state, seen = run.engine.run(plan, replace(state, stopped=""), data, to, watch)
+        state = renewed(
+            plan, replace(state, stopped="")
+        )  # it was resumed here, if it was at an end
+        state, seen = run.engine.run(plan, state, data, to, watch)
         if seen.diverged:
             raise InputError(
                 f"{run.path.name}: computed again, the cost is not finite at step {state.step}, which was "

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from whygrad import datasets
-from whygrad.epochs import History
+from whygrad.epochs import History, final
 from whygrad.errors import InputError
 from whygrad.fitting import (
     Learned,
@@ -29,13 +29,15 @@ from whygrad.fitting import (
     warm_up,
 )
 from whygrad.functions import Array
+from whygrad.network import Parameters
 from whygrad.observing import Observer, Pace, waited
-from whygrad.plan import State
+from whygrad.plan import Data, State
 from whygrad.record.folder import HELD_OUT, TRAINING, Details, conclude, train_and_record
-from whygrad.record.held_out import prepare_again, read_again
+from whygrad.record.held_out import prepare_again, read_again, true_values
 from whygrad.scores import Scores
 from whygrad.settings import Settings
 from whygrad.tables import as_table, batches
+from whygrad.training import Fitted
 
 if TYPE_CHECKING:
     from whygrad.record.run import Run
@@ -107,9 +109,12 @@ def results(found: Learned) -> dict[str, Any]:
 
 
 def results_again(run: "Run", state: State, history: History) -> dict[str, Any]:
-    """Give the results of a run that went on: the scores are missing where the table is gone."""
+    """Give the results of a run that went on: the scores are missing where the rows are gone."""
     try:
-        read_again(run)
+        rows = read_again(run)
+        if isinstance(rows, Data):
+            theta = Parameters(run.net.sizes, final(run.plan, state))
+            return {"scores": _scores(run, Fitted(run.net, theta), rows).to_dict()}
         table, encoding, parts = prepare_again(run)
     except (InputError, OSError):
         return {"scores": None}
@@ -145,8 +150,17 @@ def _pieces(run: "Run", data: Any) -> Iterator[Any]:
         yield table.slice(start, ROWS)
 
 
+def _scores(run: "Run", fitted: Fitted, rows: Data) -> Scores:
+    """Give the scores of rows that are encoded already."""
+    target = run.encoding.target
+    true = true_values(target, rows)
+    return judge_values(target, predict(fitted, rows.X), true, _usual(run.manifest))
+
+
 def measure(run: "Run", data: Any) -> tuple[Scores, int]:
     """Give the scores of rows, and how many were left out as they have no value of the target."""
+    if isinstance(data, Data):
+        return _scores(run, run.fitted, data), 0
     target = run.encoding.target
     a: list[Array] = []
     true: list[Array] = []

@@ -145,6 +145,12 @@ class Run:
         return int(self.manifest["start"])
 
     @property
+    def first_end(self) -> int:
+        """The step at which its first epoch ended, 0 where none has; a fork may begin within one."""
+        with events.reading(self._events) as db:
+            return events.first_end(db)
+
+    @property
     def step(self) -> int:
         """The number of updates so far, those of the run it was forked from included."""
         with events.reading(self._events) as db:
@@ -251,7 +257,8 @@ class Run:
         """Score the predictions for rows that have the target.
 
         Without `data` they are the rows that were held out, read again from where training found them: the
-        scores are then `scores`, to the last bit. Rows without a value of the target are left out.
+        scores are then `scores`, to the last bit. Where that is gone they are the copy in the run, whose
+        numbers are as precise as training had them. Rows without a value of the target are left out.
         """
         from whygrad.record import held_out, rows
 
@@ -301,18 +308,23 @@ class Run:
         return forking.resume(self, epochs, callbacks, seconds)
 
     def fork(
-        self, step: int, *, record: str | PathLike[str] | None = None, **changes: Any
+        self,
+        step: int,
+        *,
+        record: str | PathLike[str] | None = None,
+        overwrite: bool = False,
+        **changes: Any,
     ) -> "Run":
         """Go on from a step in another way, as a new run that knows this one as its parent.
 
         `changes` are arguments of `train`: rate, optimizer, schedule, epochs (in all), batch_size, seed,
         shuffle, l1, l2, stopping, clip, label_smoothing, cost_below, engine, callbacks, seconds; or other
         examples, data=(X, Y) or (X, Y, weights), and held_out=(X, Y). `record` is the folder, by default a
-        free name beside this one.
+        free name beside this one; `overwrite` replaces a run that is there.
         """
         from whygrad.record import forking
 
-        return forking.fork(self, step, record, changes)
+        return forking.fork(self, step, record, changes, overwrite=overwrite)
 
     def without(
         self, examples: Any, rescale: bool = False, *, record: str | PathLike[str] | None = None

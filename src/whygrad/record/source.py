@@ -25,6 +25,11 @@ def held_out_data(run: "Run") -> Data | None:
     return stored.judged(_checked(run, part, run.given_held_out), about["several"])
 
 
+def part_of(run: "Run", part: str) -> Data:
+    """Give the examples of a part of the data, which training need not have seen."""
+    return _checked(run, part, None)
+
+
 def _checked(run: "Run", part: str, given: tuple[Any, ...] | None) -> Data:
     about = run.manifest["data"]
     recorded = about["sha256"].get(part)

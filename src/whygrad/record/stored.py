@@ -89,6 +89,11 @@ def copy(run: Path, part: str, data: Data) -> None:
     sync(folder)
 
 
+def is_copied(run: Path, part: str) -> bool:
+    """Tell whether examples lie in a run's folder."""
+    return (run / FOLDER / f"{part}_y.npy").exists()
+
+
 def read_copy(run: Path, part: str) -> Data:
     """Read the examples in a run's folder, mapped into memory; raises `FileError` where they are gone."""
 

@@ -45,6 +45,7 @@ class Seen:
     ----------
     net : the network.
     first, last : the steps from which and up to which it is recorded.
+    first_end : the step at which the first of its epochs ended.
     per_epoch : steps of an epoch.
     epochs : what its epochs showed, the first of them the one in which step `first` lies.
     costs : the cost of each step from `first` on, (m,).
@@ -57,6 +58,7 @@ class Seen:
     net: Network
     first: int
     last: int
+    first_end: int
     per_epoch: int
     epochs: tuple[Epoch, ...]
     costs: Array
@@ -73,8 +75,7 @@ class Seen:
     @property
     def ends(self) -> Array:
         """The steps at which the epochs ended."""
-        before = self.first // self.per_epoch
-        return (before + 1 + np.arange(len(self.epochs))) * self.per_epoch
+        return self.first_end + np.arange(len(self.epochs)) * self.per_epoch
 
     def of_epochs(self, what: str) -> Array:
         """Give a number of every epoch, NaN where it was not measured."""
@@ -92,6 +93,7 @@ def seen(run: Any, points: Iterable[Any] = (), name: str = "", now: SoFar | None
         run.net,
         run.start,
         shown.step,
+        run.first_end,
         run.plan.steps_per_epoch,
         shown.history.epochs,
         shown.costs,

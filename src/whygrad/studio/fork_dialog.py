@@ -39,7 +39,7 @@ def ask(page: "Page") -> None:
                 field.props("dense outlined").classes("wg-field")
         before = {key: field.value for key, field in fields.items()}
 
-        if subject.step >= plan.epochs * plan.steps_per_epoch:  # else nothing would be left to do
+        if subject.state.epoch >= plan.epochs:  # else nothing would be left to do
             fields["epochs"].set_value(2 * plan.epochs)
 
         def fork() -> None:

@@ -82,10 +82,8 @@ def build(page: "Page") -> None:
             slider.set_value(subject.step)
         slider.update()
         slider.set_enabled(trained)
-        per_epoch = subject.plan.steps_per_epoch
-        where.set_text(
-            f"step {subject.step:,} of {subject.last:,} · epoch {subject.step / per_epoch:.1f}"
-        )
+        epochs = subject.state.epoch + subject.state.place / subject.plan.steps_per_epoch
+        where.set_text(f"step {subject.step:,} of {subject.last:,} · epoch {epochs:.1f}")
         running = state["running"] = desk.running
         start.set_text("Pause" if running else _start(desk.following))
         start.set_icon("pause" if running else "play_arrow")

@@ -14,6 +14,7 @@ from scipy.sparse import csr_array
 from whygrad.engines import Block, Tap
 from whygrad.engines.tapping import rows_of
 from whygrad.functions import Array
+from whygrad.why import rounding
 from whygrad.why.course import Course, epochs_of, groups_of
 from whygrad.why.linear import Effects, buffer_slot, decays, effects, linear
 
@@ -29,7 +30,13 @@ class Accounts:
     `by_class` (G, R, K); `by_example` (n, R, K), or None where these would be too many. `by_epoch` (E, G)
     and `other` (E,) are moves along `direction` (R, K), the way from start to value as a vector of length 1
     (1 for a single weight), by the examples of a class and by all else; `path` (E + 1,) is the place on it.
-    `sizes` Σ_t |θ_t| and `pushes` Σ |c| bound the rounding, (R, K) each.
+    `sizes` is Σ_t |θ_t| and `pushes` Σ |c|, (R, K) each. `reached` is where the steps, run again, end: the
+    value, but on another machine. `bound` is how far rounding can take what they add up to, (R, K):
+
+        γ_{B+16} Σ |c|  +  γ_8 (Σ_t |m_t| Q_t + Σ_t |θ_t|)  +  γ′_{T(B+16)} (all that is summed here)
+
+    A gradient is a sum over B examples, whose roundings act as the pushes do; every step rounds m, which
+    acts on through Q, and θ. γ′ is of float64, in which accounts are kept.
     """
 
     tap: Tap
@@ -46,12 +53,14 @@ class Accounts:
     path: Array
     sizes: Array
     pushes: Array
+    reached: Array
+    bound: Array
 
     @property
     def rounding(self) -> Array:
-        """What is left of the value, (R, K)."""
+        """What is left of where the steps end, (R, K)."""
         accounted = self.start + self.by_class.sum(axis=0) + self.penalty + self.decay
-        left: Array = self.value - (accounted + self.inherited)
+        left: Array = self.reached - (accounted + self.inherited)
         return left
 
 
@@ -89,6 +98,7 @@ def accounts(course: Course, tap: Tap) -> Accounts:
     if P <= FEW and n * P <= MOST:
         examples = _Account(*(np.zeros((n, *shape)) for _ in range(2)))
     decay, sizes, pushes = (np.zeros(shape) for _ in range(3))
+    far, reached = _Far(shape), start
     by_epoch, other, path = np.zeros((E, G)), np.zeros(E), np.zeros(E + 1)
     path[:] = (start * direction).sum()
     watch, first = course.watch((tap,)), course.start.step - course.start.place
@@ -100,14 +110,16 @@ def accounts(course: Course, tap: Tap) -> Accounts:
         come = effects(numbers)
         epoch = (seen.tapped.first - first) // plan.steps_per_epoch
         if examples is not None:
-            moves, left, sums = _collect(numbers.push, come, block, who, np.arange(n), n)
+            moves, left, size = _collect(numbers.push, come, block, who, np.arange(n), n)
             moved = np.tensordot(members, examples.take(come, moves, left), 1)
             classes.total += moved
         else:
-            moves, left, sums = _collect(numbers.push, come, block, who, groups, G)
+            moves, left, size = _collect(numbers.push, come, block, who, groups, G)
             moved = classes.take(come, moves, left)
         by_epoch[epoch] += (moved * direction).sum(axis=(1, 2))
-        pushes += sums
+        size = np.abs(numbers.push) * size
+        pushes += (np.abs(come.moved) * size).sum(axis=0)
+        m = None if slot is None else np.abs(block.slots[:, slot].astype(np.float64))
         of_penalty = [
             (part * numbers.penalty).sum(axis=0)[None] for part in (come.moved, come.left)
         ]
@@ -115,11 +127,15 @@ def accounts(course: Course, tap: Tap) -> Accounts:
         rest = penalty.take(come, *of_penalty) + inherited.take(come, 0.0, 0.0)
         other[epoch] += ((rest[0] + taken) * direction).sum()
         decay += taken
+        far.take(come.sizes(), size + np.abs(numbers.penalty), m, np.abs(taken))
+        reached = state.theta[places].astype(np.float64)
         sizes += np.abs(block.theta).sum(axis=0, dtype=np.float64)
         path[epoch + 1 :] = (state.theta[places] * direction).sum(dtype=np.float64)
+    ends = np.abs(start) + np.abs(reached) + np.abs(inherited.total[0])
+    bound = far.bound(course, sizes + np.abs(reached), ends)
     return Accounts(
         tap, start, value, classes.total, examples.total if examples else None, penalty.total[0], decay,
-        inherited.total[0], direction, by_epoch, other, path, sizes, pushes,
+        inherited.total[0], direction, by_epoch, other, path, sizes, pushes, reached, bound,
     )  # fmt: skip
 
 
@@ -139,10 +155,39 @@ class _Account:
         return moved
 
 
+class _Far:
+    """How far rounding can take the weights: what is rounded, with what it does to them at the end."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.pushed, self.rolled = (_Account(*np.zeros((2, 1, *shape))) for _ in range(2))
+        self.shrunk = np.zeros(shape)
+
+    def take(self, come: Effects, gradient: Array, m: Array | None, taken: Array) -> None:
+        """Take a chunk in: sizes of its effects, gradients and momentum, (m, R, K), and of its decay."""
+        self._weigh(self.pushed, come, come.moved, come.left, gradient)
+        if m is not None:
+            self._weigh(self.rolled, come, come.through, come.rest, m)
+        self.shrunk += taken
+
+    @staticmethod
+    def _weigh(account: _Account, come: Effects, moved: Array, left: Array, size: Array) -> None:
+        account.take(come, *((part * size).sum(axis=0)[None] for part in (moved, left)))
+
+    def bound(self, course: Course, thetas: Array, ends: Array) -> Array:
+        """Give the bound of `Accounts`, twice, for what is of second order; `ends` are summed up too."""
+        dtype, roundings = course.plan.dtype, course.plan.batch_size + rounding.FEW
+        steps = max(1, course.last - course.start.step)
+        pushed, rolled = self.pushed.total[0], self.rolled.total[0]
+        trained = rounding.gamma(roundings, dtype) * pushed
+        trained += rounding.gamma(8, dtype) * (rolled + thetas)
+        summed: Array = pushed + rolled + self.shrunk + ends
+        return 2 * (trained + rounding.gamma(steps * roundings) * summed)
+
+
 def _collect(
     push: Array, come: Effects, block: Block, who: Array, labels: Array, count: int
 ) -> tuple[Array, Array, Array]:
-    """Give the moves by the pushes of each label, what they leave in the buffers, (count, R, K), and Σ |c|.
+    """Give the moves by each label's pushes, what they leave in the buffers, (count, R, K), and Σ |δ a|.
 
     `labels` has a label for every example of the data, `who` (m, B) says which are in the batches.
     """
@@ -153,9 +198,8 @@ def _collect(
     if block.tap.shape[0] * block.tap.shape[1] <= FEW:
         return _side_by_side(moved, left, a, delta, label, count)
     size = np.matmul(np.abs(delta).swapaxes(1, 2), np.abs(a))
-    sums = (np.abs(moved) * size).sum(axis=0)
     moves, leaves = (_by_products(part, a, delta, label, there, count) for part in (moved, left))
-    return moves, leaves, sums
+    return moves, leaves, size
 
 
 def _side_by_side(
@@ -168,9 +212,8 @@ def _side_by_side(
         (np.ones(m * B), label.ravel(), np.arange(m * B + 1)), shape=(m * B, count)
     )  # fmt: skip
     effects_of = [(pushes * part[:, None]).reshape(m * B, R * K) for part in (moved, left)]
-    sums = np.abs(effects_of[0]).sum(axis=0).reshape(R, K)
     moves, leaves = ((rows.T @ part).reshape(count, R, K) for part in effects_of)
-    return moves, leaves, sums
+    return moves, leaves, np.abs(pushes).sum(axis=1)
 
 
 def _by_products(

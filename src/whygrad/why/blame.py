@@ -18,7 +18,7 @@ from whygrad.functions import Array
 from whygrad.names import Names, Place, check_layer, names_of
 from whygrad.network import Network, Parameters
 from whygrad.pictures import NetworkPicture
-from whygrad.why import symbols
+from whygrad.why import rounding, symbols
 from whygrad.why.asking import Asked, ask
 from whygrad.why.choosing import class_names, find_class, of_class
 from whygrad.why.flow import Flow
@@ -85,6 +85,8 @@ def _of_one(asked: Asked, flow: Flow, l: int, k: int, top: int, where: str) -> E
     terms = output_terms(asked, k) if l == net.L else terms_below(asked, flow, l, k)
     value = float(flow.error[l][k])
     left = value - float(np.sum([term.value for term in terms]))
+    size = float((asked.s / asked.S) @ rounding.error_sizes(asked, l, k))
+    most_left = rounding.bound(size, rounding.error_roundings(asked, l), asked.theta.flat.dtype)
     below = flow.to_unit(l, k) if l > 0 else np.zeros(0)
     most = sorted(terms, key=lambda term: -abs(term.value))[:top]
     pushed = np.argsort(-abs(below), kind="stable")[:top]
@@ -117,7 +119,7 @@ def _of_one(asked: Asked, flow: Flow, l: int, k: int, top: int, where: str) -> E
         answer=answer,
         value=value,
         terms=tuple(terms),
-        residuals={"rounding": left},
+        residuals=rounding.remainder(left, most_left),
         equations=(in_symbols(asked, l, k), in_numbers(l, k, most, len(terms), value)),
         tables=tuple(tables),
         pictures=(_picture(asked, flow, (place.part,), where),),

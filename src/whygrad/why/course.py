@@ -4,7 +4,7 @@ Every question about how a network became what it is looks at the same steps aga
 known. `course_of` takes them from a recorded run, `course` from plan, start and data alone.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -35,6 +35,11 @@ def no_rows() -> None:
     """Examples that are no rows of a table."""
 
 
+def nothing_else() -> Sequence[str]:
+    """Say that the training is run again where it was run."""
+    return ()
+
+
 def given(x: Any, y: Any) -> tuple[Any, Any]:
     """Give what is an array already."""
     return x, y
@@ -48,7 +53,8 @@ class Course:
     were restored, `last` is their step. The arrays of a state given by `advance` may be used for the next.
     `left_out` trains again without some examples, `encode` turns rows of the user into the network's, and
     `own` says which examples the training itself left out. `rows` gives the row of a table that each
-    example was, (n,), or None.
+    example was, (n,), or None. `elsewhere` says why the steps, run again, need not arrive at `theta` to the
+    last bit; where nothing does, they must.
     """
 
     plan: Plan
@@ -62,6 +68,7 @@ class Course:
     own: Watch = Watch()
     encode: Encode = given
     rows: Callable[[], Array | None] = no_rows
+    elsewhere: Callable[[], Sequence[str]] = nothing_else
 
     def watch(self, taps: tuple[Tap, ...] = ()) -> Watch:
         """Give a watch of these taps, with the examples left out that training left out."""
@@ -69,7 +76,10 @@ class Course:
 
     def steps(self, watch: Watch, chunk: int) -> Iterator[tuple[State, Watched]]:
         """Give what `watch` sees of all the steps, chunk by chunk, beside the state after each."""
-        return self.advance(self.start.copy(), self.last, watch, chunk)
+        state = self.start
+        for state, seen in self.advance(self.start.copy(), self.last, watch, chunk):
+            yield state, seen
+        self._arrived(state)
 
     def backwards(self, watch: Watch, chunk: int) -> Iterator[tuple[Watched, Array]]:
         """Give what `watch` sees chunk by chunk from the last to the first, beside θ after each.
@@ -77,6 +87,7 @@ class Course:
         The steps are run three times: for states far apart, for those between two of them, and to look.
         """
         ends = self._states(self.start, self.last, LONG * chunk)
+        self._arrived(ends[-1])
         while len(ends) > 1:
             last = ends.pop().step
             between = self._states(ends[-1], last, chunk)
@@ -84,6 +95,15 @@ class Course:
                 after, before = between.pop(), between[-1]
                 (seen,) = self.advance(before.copy(), after.step, watch, chunk)
                 yield seen[1], after.theta
+
+    def _arrived(self, state: State) -> None:
+        """Refuse an account of the way to parameters other than those that are asked about."""
+        there = state.step == self.last and state.theta.tobytes() == self.theta.tobytes()
+        if not there and not self.elsewhere():
+            raise InputError(
+                f"run again from step {self.start.step}, the training does not arrive at the parameters "
+                f"asked about, those of step {self.last}: `replay` says where the two part"
+            )
 
     def _states(self, state: State, until: int, chunk: int) -> list[State]:
         """Give copies of the states from `state` to step `until`, a chunk apart."""
@@ -143,6 +163,9 @@ def _chunk(
     if state.place == plan.steps_per_epoch and not watched.diverged:
         state, _ = end_of_epoch(plan, state, held_out)
     return state, watched
+
+
+AGAIN = "computed again elsewhere"  # the residual that another machine leaves, or another version
 
 
 def refuse(plan: Plan) -> None:
@@ -217,4 +240,5 @@ def course_of(run: Any, step: int | None = None) -> Course:
         run.watch,
         encode,
         partial(asking.table_rows, run),
+        run.elsewhere,
     )

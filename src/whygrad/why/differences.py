@@ -3,7 +3,9 @@
     D(h) = (C(w + h) − C(w − h)) / 2h = C′(w) + c₂ h² + c₄ h⁴ + …
 
 D(h), D(h/2) and D(h/4) are extrapolated to h = 0 (Richardson 1911); what the last extrapolation changed,
-and what rounding leaves of C / h, is the error estimate. Steps shrink until no kink lies within them and
+and what rounding leaves of C / h, is the error estimate. Where f″ jumps, D(h) has odd powers of h as well,
+which extrapolation does not take away: there r = (D(h) − D(h/2)) / (D(h/2) − D(h/4)) is 2 instead of 4,
+and how far D itself still moves is the estimate. Steps shrink until no kink lies within them and
 nothing is gained; every number keeps the step that served it best. Where even the smallest step crosses a
 kink, or where the derivatives from either side differ, anything between these two is right.
 
@@ -92,8 +94,11 @@ def _central(evaluate: Evaluate, which: Array, h: Array) -> tuple[Array, Array, 
         crossed |= over | under
     first, second, third = quotients
     early, late = (4 * second - first) / 3, (4 * third - second) / 3
-    last = (16 * late - early) / 15
-    return last, np.abs(last - late), crossed
+    last, far, near = (16 * late - early) / 15, first - second, second - third
+    change = np.abs(last - late)
+    smooth = np.abs(far - 4 * near) <= np.abs(near)  # |r − 4| ≤ 1
+    moving = np.maximum(np.abs(far), np.abs(near))
+    return last, np.where(smooth, change, np.maximum(change, moving)), crossed
 
 
 def _with_kinks(
@@ -111,14 +116,13 @@ def _with_kinks(
     h = step[which] / SHRINK ** (LEVELS - 1)
     here = evaluate(which, np.zeros(len(which)))[0]
     sides = [_one_sided(evaluate, which, h, here), _one_sided(evaluate, which, -h, here)]
-    (right, right_change), (left, left_change) = sides
+    (right, _), (left, _) = sides
     rounding = 8 * noise[which] / h
-    error = np.maximum(right_change, left_change) + rounding
-    apart = np.abs(right - left) > 2 * error + 1e-7 * np.maximum(abs(left), abs(right))
-    apart |= found.kink[which]
     sides += [_on_branch(branch, which, h) for branch in branches]
     slopes = np.array([slope for slope, _ in sides])
     error = np.max([change for _, change in sides], axis=0) + rounding
+    apart = np.ptp(slopes, axis=0) > 2 * error + 1e-7 * np.abs(slopes).max(axis=0)
+    apart |= found.kink[which]
     parts = (found.value, found.low, found.high, found.error, found.step, found.kink)
     value, low, high, errors, used, kink = (part.copy() for part in parts)
     chosen = which[apart]

@@ -17,8 +17,9 @@ from whygrad.explanation import Explanation, Term
 from whygrad.functions import Array
 from whygrad.names import Names, Place, check_layer
 from whygrad.pictures import CurvePicture, Line
+from whygrad.why import rounding
 from whygrad.why.accounts import Accounts, accounts
-from whygrad.why.course import Course, course_of, group_names
+from whygrad.why.course import AGAIN, Course, course_of, group_names
 from whygrad.why.linear import ADAPTIVE
 from whygrad.why.naming import cancellation, listed, most_and_least
 from whygrad.why.symbols import shown
@@ -52,8 +53,9 @@ def moved(
 
     `numbers` has `by_example` (n,), `by_epoch` (E, G) by class, `path` (E + 1,) at the ends of the epochs,
     all along u; and by weight, (R, K) with the bias last, `start`, `now`, `penalty`, `decay`, `inherited`,
-    `rounding`, and `by_class` (G, R, K). Targets that are numbers make one class. `top` examples are
-    listed. This is accounting and no influence: the headline says by how much the contributions cancel.
+    `rounding` with its proven `bound`, and `by_class` (G, R, K). Targets that are numbers make one class.
+    `top` examples are listed. This is accounting and no influence: the headline says by how much the
+    contributions cancel.
 
     The training is run again. Raises `InputError` for a weight that is not there, an optimizer of your own,
     and L-BFGS.
@@ -122,7 +124,11 @@ def _answer(
     ):
         if matrix.any():
             terms.append(Term(name, float((matrix * along).sum())))
-    left = value - float(np.sum([term.value for term in terms]))
+    again = value - float((found.reached * along).sum())
+    left = value - again - float(np.sum([term.value for term in terms]))
+    ends = np.abs(found.start) + np.abs(found.value) + np.abs(found.by_class).sum(axis=0)
+    most_of_all = float((np.abs(along) * (found.bound + rounding.gamma(along.size) * ends)).sum())
+    remains = rounding.remainder(left, most_of_all)
     up, down = most_and_least(by_example, top)
     most = (("The largest contributions up", up), ("The largest contributions down", down))
     tables, pictures, more_notes = listed(course, names, by_example, most, "contribution")
@@ -152,9 +158,8 @@ def _answer(
         notes.append(CLIPPED)
     numbers = {"by_example": by_example, "by_epoch": found.by_epoch, "path": found.path}
     numbers |= {"start": found.start, "now": found.value, "by_class": found.by_class}
-    numbers |= {
-        name: getattr(found, name) for name in ("penalty", "decay", "inherited", "rounding")
-    }
+    numbers |= {name: getattr(found, name) for name in ("penalty", "decay", "inherited")}
+    numbers |= {next(iter(remains)): found.rounding, "bound": found.bound}
     return Explanation(
         kind="moved",
         question=f"What does {what} add up from?"
@@ -163,16 +168,16 @@ def _answer(
         answer=answer,
         value=value,
         terms=tuple(terms),
-        residuals={"rounding": left},
+        residuals=remains | ({AGAIN: again} if again else {}),
         tables=tables,
-        pictures=(_path(found, labels, what), *pictures),
+        pictures=(_path(course, found, labels, what), *pictures),
         numbers=numbers,
         notes=(*notes, *more_notes),
         part=part,
     )
 
 
-def _path(found: Accounts, labels: tuple[str, ...], what: str) -> CurvePicture:
+def _path(course: Course, found: Accounts, labels: tuple[str, ...], what: str) -> CurvePicture:
     """Draw the way of the weight by epochs, with the pushes so far by class under it."""
     so_far = np.zeros((len(found.path), len(labels) + 1))
     so_far[1:, :-1] = np.cumsum(found.by_epoch, axis=0)
@@ -181,11 +186,14 @@ def _path(found: Accounts, labels: tuple[str, ...], what: str) -> CurvePicture:
     if found.other.any():
         areas.append(Line("penalties, decay, momentum", so_far[:, -1], dashed=True))
     single = found.direction.size == 1
+    each, start = course.plan.steps_per_epoch, course.start
+    ends = np.arange(len(found.path)) * each
+    at = start.epoch + ends.clip(start.place, course.last - start.step + start.place) / each
     return CurvePicture(
         f"The way of {what}",
         "epoch",
         "value" if single else "place along its way",
-        np.arange(len(found.path)),
+        at,
         (Line(what, found.path),),
         tuple(areas),
         "pushed so far by",

@@ -131,23 +131,32 @@ class Effects:
 
     `moved` is w_t, the move of θ within these steps by a push of 1 at t; `left` what such a push leaves in
     the buffer after them; `carried` the move by 1 in the buffer before them, of which `kept` is left.
+    `through` is Q_t, the move by 1 more in the buffer at t, of which `rest` is left.
     """
 
     moved: Array
     left: Array
     carried: Array
     kept: float
+    through: Array
+    rest: Array
+
+    def sizes(self) -> "Effects":
+        """Give the sizes of all of them, which no sign lets cancel."""
+        moved, left, carried = abs(self.moved), abs(self.left), abs(self.carried)
+        return Effects(moved, left, carried, abs(self.kept), abs(self.through), abs(self.rest))
 
 
 def effects(numbers: Linear) -> Effects:
     """Sum up backwards in time: Q_t = q_t + μ Q_{t+1}, w_t = r_t + p_t Q_t."""
     m = len(numbers.q)
     if not numbers.mu:
-        w = numbers.r + numbers.p * numbers.q
-        return Effects(w, np.zeros((m, 1, 1)), np.zeros((1, 1)), 0.0)
+        w, none = numbers.r + numbers.p * numbers.q, np.zeros((m, 1, 1))
+        return Effects(w, none, np.zeros((1, 1)), 0.0, none, none)
     Q = np.array(numbers.q)
     for t in range(m - 2, -1, -1):
         Q[t] += numbers.mu * Q[t + 1]
     powers = numbers.mu ** np.arange(m - 1, -1, -1.0)[:, None, None]
     moved = numbers.r + numbers.p * Q
-    return Effects(moved, numbers.p * powers, numbers.mu * Q[0], float(numbers.mu**m))
+    carried, kept = numbers.mu * Q[0], float(numbers.mu**m)
+    return Effects(moved, numbers.p * powers, carried, kept, Q, powers)

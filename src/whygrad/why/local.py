@@ -15,6 +15,7 @@ from whygrad.explanation import Factor, Term
 from whygrad.expression import Derivative, Expression, Number, Product, Sum, Symbol, Words
 from whygrad.functions import ACTIVATIONS, Array, shortcut
 from whygrad.names import AS_IT_IS, Place
+from whygrad.pairings import together
 from whygrad.why import symbols
 from whygrad.why.asking import Asked
 from whygrad.why.passing import mask_of
@@ -54,6 +55,26 @@ def slopes_of(asked: Asked, l: int, j: int) -> Array:
 def cancels(asked: Asked) -> bool:
     """Tell whether δᴸ is simply a − y."""
     return shortcut(asked.net.f[asked.net.L], asked.net.C) is not None
+
+
+APART = 256  # ε: how far δᴸ may be off the product of ∂C/∂a and f′ that it is told as
+
+
+def inseparable(asked: Asked) -> bool:
+    """Tell whether δᴸ is more exact than ∂C/∂a times f′, one of which may over- or underflow."""
+    net, a, z, delta = asked.net, asked.trace.a[-1], asked.trace.z[-1], asked.delta[-1]
+    f, C = net.f[net.L], net.C
+    if together(f, C) is None:
+        return False
+    with np.errstate(all="ignore"):
+        off = np.abs(f.pullback(z, C.derivative(a, asked.y)) - delta)
+    return not bool((off <= apart(delta)).all())
+
+
+def apart(delta: Array) -> Array:
+    """Give how far apart δᴸ and the product it is told as may be, (n, 1)."""
+    largest: Array = np.abs(delta).max(axis=1, keepdims=True)
+    return APART * np.finfo(delta.dtype).eps * largest
 
 
 def share_factor(share: float) -> Factor:
@@ -146,6 +167,14 @@ def _output_terms(asked: Asked, i: int, j: int, top: int) -> tuple[Term, ...]:
         )
         factor = Factor(symbol, float(a[0, j] - y[0, j]), meaning, Place(L, j).part)
         return (_term(f"the error of {name}", factor.part, factor),)
+    if inseparable(asked):
+        symbol_of = Derivative(Symbol("C"), symbols.unit("z", L, j))
+        meaning = (
+            f"how {net.C.name} changes with z of {name}, through {net.f[L].name}: one factor, since of two "
+            "one vanishes where the other grows beyond all bounds"
+        )
+        part, delta = Place(L, j).part, float(asked.delta[L][i, j])
+        return (_term(f"the error of {name}", part, Factor(symbol_of, delta, meaning, part)),)
     passed = net.C.derivative(a, y)[0]
     if net.f[L].product is None:
         factors = (slope_factor(asked, i, L, j), _cost_factor(asked, j, passed))

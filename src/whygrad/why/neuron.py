@@ -29,7 +29,7 @@ from whygrad.names import AS_IT_IS, Names, Place, check_layer, names_of
 from whygrad.network import Network, Parameters
 from whygrad.pictures import BarPicture, ImagePicture, Picture
 from whygrad.show.numbers import share as written_share
-from whygrad.why import symbols
+from whygrad.why import rounding, symbols
 from whygrad.why.asking import Asked, ask
 from whygrad.why.choosing import class_names, classes, classifies
 from whygrad.why.passing import dense
@@ -113,12 +113,13 @@ def _answer(asked: Asked, l: int, j: int, top: int) -> Explanation:
     }
     _, after = score(asked, a)
     numbers |= effects | {"score_without": after}
-    rise = costs_of(asked, z, a) - asked.costs
-    value = float((asked.s / asked.S) @ costs_of(asked, z, a)) - float(
-        (asked.s / asked.S) @ asked.costs
-    )
+    costs, s = costs_of(asked, z, a), asked.s / asked.S
+    rise = costs - asked.costs
+    value = float(s @ costs) - float(s @ asked.costs)
     terms, left_out = _terms(asked, rise, top)
-    rounding = value - float(np.sum([term.value for term in terms])) - left_out
+    left = value - float(np.sum([term.value for term in terms])) - left_out
+    size = float(s @ (np.abs(costs) + np.abs(asked.costs)))
+    most = rounding.bound(size, asked.n + rounding.FEW, asked.costs.dtype)
     tables.append(_effects(asked, l, j, effects, active))
     tables.append(_worth(asked, value, what, before, after))
     residuals = {"not listed": left_out} if left_out else {}
@@ -128,7 +129,7 @@ def _answer(asked: Asked, l: int, j: int, top: int) -> Explanation:
         answer=f"{about}. {_purpose(asked, name, value, effects, (what, before, after))}",
         value=value,
         terms=terms,
-        residuals=residuals | {"rounding": rounding},
+        residuals=residuals | rounding.remainder(left, most),
         equations=_equations(asked, l, j, value),
         tables=tuple(tables),
         pictures=tuple(pictures),

@@ -31,14 +31,14 @@ from whygrad.names import Names, Place, names_of
 from whygrad.network import Network, Parameters
 from whygrad.pictures import NetworkPicture
 from whygrad.show.numbers import share as written_share
-from whygrad.why import local, symbols
+from whygrad.why import local, rounding, symbols
 from whygrad.why.asking import Asked, ask
 from whygrad.why.heaviest import Path, heaviest
 from whygrad.why.lattice import Lattice
 from whygrad.why.outputs import output_as_cost
 from whygrad.why.symbols import over, shown
 from whygrad.why.unrolled import of_place, product
-from whygrad.why.weight import gradient, penalties, place_name, whole
+from whygrad.why.weight import gradient, penalties, place_name, sizes, whole
 
 UNITS_LISTED = 5  # of each layer that paths lead through
 
@@ -119,6 +119,9 @@ def explain_paths(
         *(-term.value for term in (*terms, *extra)),
         *(-left for left in residuals.values()),
     ]
+    crossed = sum(n + 3 for n in asked.net.sizes[place.layer + 1 :])
+    roundings = rounding.error_roundings(asked, place.layer) + 2 * crossed
+    most = rounding.bound(size + sizes(extra), roundings, asked.theta.flat.dtype)
     covered = float(np.abs(values).sum() / size) if size else 1.0
     through, picture = _through(asked, place, lattice, found, total)
     numbers = {
@@ -139,7 +142,7 @@ def explain_paths(
         answer=_answer(lattice, total, covered, terms, extra),
         value=value,
         terms=(*terms, *extra),
-        residuals=residuals | {"rounding": math.fsum(rest)},
+        residuals=residuals | rounding.remainder(math.fsum(rest), most),
         equations=(_equation(asked, place, value, terms, extra, residuals, output),),
         tables=(_listed(terms, total, size), _units(asked, place, through, total)),
         pictures=(picture,),

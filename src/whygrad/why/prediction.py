@@ -31,7 +31,7 @@ from whygrad.functions import ACTIVATIONS, Array
 from whygrad.names import AS_IT_IS, Names, Place, names_of
 from whygrad.network import Network, Parameters
 from whygrad.pictures import BarPicture, ImagePicture, NetworkPicture, Picture
-from whygrad.why import symbols
+from whygrad.why import rounding, symbols
 from whygrad.why.attribution import Outcome, Parts, attribute
 from whygrad.why.carried import Carried, carry
 from whygrad.why.changing import Answer
@@ -210,7 +210,7 @@ def _explain(
         answer=told,
         value=value,
         terms=tuple(terms),
-        residuals={"rounding" if outcome.straight else "integration": left},
+        residuals=_left(outcome, points, left),
         equations=_equations(outcome, terms, values, top),
         tables=tuple(tables),
         pictures=_pictures(outcome, names, columns, by_column, points, parts, carried, a, top),
@@ -243,6 +243,16 @@ def _parts_said(
     said += [f"{len(terms) - 3:,} more {add(others)}"] if len(terms) > 3 else []
     listed = f": {', '.join(said)}." if said else "."
     return f" {what} is {add(values[0] - values[1])} beside the baseline's {base}{listed}"
+def _left(outcome: Outcome, points: tuple[Array, Array], left: float) -> dict[str, float]:
+    """Name what the parts leave: where lines are straight there is nothing but rounding to leave any."""
+    if not outcome.straight:
+        return {"integration": left}
+    net, theta, (x, zero) = outcome.net, outcome.theta, points
+    W = [*theta.W[1:-1], theta.W[-1][[outcome.m]]]
+    b = [*theta.b[1:-1], theta.b[-1][[outcome.m]]]
+    ends = 8 * rounding.reach(W, b, np.abs(x) + np.abs(zero))
+    roundings = 2 * (sum(net.sizes) + 3 * net.L) + rounding.FEW
+    return rounding.remainder(left, rounding.bound(ends, roundings, x.dtype))
 
 
 def _said(outcome: Outcome, names: Names, a: Array, values: tuple[float, float]) -> str:

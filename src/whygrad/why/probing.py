@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.functions import ACTIVATIONS, COSTS, HUBER_THRESHOLD, Activation, Array, shortcut
+from whygrad.functions import ACTIVATIONS, COSTS, HUBER_THRESHOLD, Activation, Array
 from whygrad.names import Place
+from whygrad.pairings import together
 from whygrad.why.asking import Asked
 from whygrad.why.passing import dense, mask_of
 
@@ -111,18 +112,20 @@ class Probes:
             return _branch(f, column, self.asked.trace.z[l][:, j].T, side)
         if ACTIVATIONS.get(f.name) is f:
             return f.value(column)
-        moved = np.repeat(self.asked.trace.z[l][None], len(j), axis=0)
+        start = self.asked.trace.z[l]
+        moved = np.repeat(start[None], len(j), axis=0)
         moved[np.arange(len(j)), :, j] = column
-        return _rows(f, moved)[np.arange(len(j)), :, j]
+        on = _branch(f, moved, start, side) if side else _rows(f, moved)
+        return on[np.arange(len(j)), :, j]
 
     def _costs(self, z: Array, side: int) -> tuple[Array, Array]:
         """Give the mean cost for zᴸ of shape (m, n, n_L), and what crossed a corner of the cost."""
         asked, (m, n, units) = self.asked, z.shape
         f, C = asked.net.f[asked.net.L], asked.net.C
         flat, y = z.reshape(m * n, units), np.tile(asked.y, (m, 1))
-        from_z = shortcut(f, C)
+        pair = together(f, C)
         a = _branch(f, z, asked.trace.z[-1], side).reshape(m * n, units) if side else f.value(flat)
-        costs = (from_z(flat, y) if from_z else C.value(a, y)).reshape(m, n)
+        costs = (pair.value(flat, y) if pair else C.value(a, y)).reshape(m, n)
         crossed = np.zeros(m, bool)
         if COSTS.get(C.name) is C:
             before = asked.trace.a[-1] - asked.y
@@ -150,11 +153,28 @@ def _rows(f: Activation, z: Array) -> Array:
 
 
 def _branch(f: Activation, z: Array, start: Array, side: int) -> Array:
-    """Give f(z) on the side of the kink where z started, continued beyond by reflection: f(0) is 0."""
+    """Give f(z) on the side of the kink where z started, continued beyond by reflection: f(0) is 0.
+
+    A function of one's own has its kinks wherever its values say so; one that does not start on a kink
+    stays as it is.
+    """
+    if f.product is None and ACTIVATIONS.get(f.name) is not f:
+        beyond = (z - start) * side < 0
+        mirrored = 2 * f.value(start) - _rows(f, 2 * start - z)
+        return np.where(_on_kinks(f, start) & beyond, mirrored, _rows(f, z))
     if not cornered(f):
         return _rows(f, z)
     on = np.where(start == 0, side, np.sign(start))
     return np.where(z * on < 0, -f.value(-z), f.value(z))
+
+
+def _on_kinks(f: Activation, z: Array) -> Array:
+    """Tell where the slope of a function jumps, to either side of z, (n, units)."""
+    h = 1e-6 * (1 + np.abs(z))
+    here, right, left = f.value(z), f.value(z + h), f.value(z - h)
+    slopes = (right - here) / h, (here - left) / h
+    jumps: Array = np.abs(slopes[0] - slopes[1]) > 1e-3 * np.maximum(*np.abs(slopes))
+    return jumps
 
 
 def rounding(asked: Asked) -> float:

@@ -19,7 +19,8 @@ from whygrad.explanation import Explanation, Term
 from whygrad.functions import Array
 from whygrad.names import Names
 from whygrad.pictures import CurvePicture, Line
-from whygrad.why.course import Course, course_of, group_names, groups_of
+from whygrad.why import rounding
+from whygrad.why.course import AGAIN, Course, course_of, group_names, groups_of
 from whygrad.why.functional import Functional, Meant, functional
 from whygrad.why.linear import ADAPTIVE
 from whygrad.why.naming import cancellation, listed, most_and_least
@@ -88,6 +89,7 @@ def _answer(
     course: Course, names: Names, f: Functional, found: Trail, along: Array, top: int
 ) -> Explanation:
     first, value = f.value(course.start.theta), f.value(course.theta)
+    again = value - f.value(found.reached)
     groups, count = groups_of(course)
     by_class = np.bincount(groups, found.by_example, count)
     others = {
@@ -128,16 +130,18 @@ def _answer(
         answer=answer,
         value=value,
         terms=tuple(terms),
-        residuals={"beyond first order": change - went, "rounding": went - found.total},
+        residuals={"beyond first order": change - again - went}
+        | rounding.remainder(went - found.total, found.bound)
+        | ({AGAIN: again} if again else {}),
         tables=tables,
-        pictures=(*pictures, _curve(what, f.own(along, names))),
+        pictures=(*pictures, _curve(what, f.own(along, names), course.start.step)),
         numbers={"by_example": found.by_example, "by_step": found.by_step, "by_class": by_class,
                  "along": along},
         notes=(*notes, *more_notes),
     )  # fmt: skip
 
 
-def _curve(what: str, along: Array) -> CurvePicture:
+def _curve(what: str, along: Array, start: int) -> CurvePicture:
     """Draw f itself, at every step; at most 500 points."""
     at = np.unique(np.linspace(0, len(along) - 1, 500).astype(np.int64))
-    return CurvePicture(f"The {what}", "step", what, at, (Line(what, along[at]),))
+    return CurvePicture(f"The {what}", "step", what, start + at, (Line(what, along[at]),))

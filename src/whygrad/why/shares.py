@@ -21,6 +21,7 @@ from whygrad.names import Place
 from whygrad.why import symbols
 from whygrad.why.asking import Asked
 from whygrad.why.flow import Flow
+from whygrad.why.local import inseparable
 
 
 def terms_below(asked: Asked, flow: Flow, l: int, k: int) -> list[Term]:
@@ -61,6 +62,9 @@ def output_terms(asked: Asked, j: int) -> list[Term]:
     if shortcut(f, C):
         said = Term("what it says", float(s @ a[:, j]), part=Place(L, j).part)
         return [said, Term("what is true", -float(s @ y[:, j]), part=Place(L, j).part)]
+    if inseparable(asked):
+        name = f"{C.name} and {f.name} together"
+        return [Term(name, float(s @ asked.delta[L][:, j]), part=Place(L, j).part)]
     gradient = C.derivative(a, y)
     if f.product is None:
         slopes = f.derivative(z)[:, j]

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from whygrad.engines import Block, Tap, Tapped
+from whygrad.engines import Block, Tap
 from whygrad.engines.tapping import rows_of
 from whygrad.functions import Array
+from whygrad.why import rounding
 from whygrad.why.accounts import chunk_of
 from whygrad.why.course import Course
-from whygrad.why.linear import buffer_slot, decays, linear
+from whygrad.why.linear import Linear, buffer_slot, decays, linear
 
 # From θ of the tapped layers at m steps, (m, R, K) each, to ∇f there, each of the same shape or (1, R, K).
 Slope = Callable[[Sequence[Array]], Sequence[Array]]
@@ -27,13 +28,19 @@ Slope = Callable[[Sequence[Array]], Sequence[Array]]
 
 @dataclass(frozen=True, eq=False)
 class Trail:
-    """First order in every step: by example, (n,), by what is no example's, and by step, (T,)."""
+    """First order in every step: by example, (n,), by what is no example's, and by step, (T,).
+
+    `reached` is θ where the steps, run again, end: what was asked about, but on another machine. `bound` is
+    how far rounding can part the steps' sum from all others', as in `Accounts`, for f.
+    """
 
     by_example: Array
     penalty: float
     decay: float
     inherited: float
     by_step: Array
+    reached: Array
+    bound: float
 
     @property
     def total(self) -> float:
@@ -47,20 +54,23 @@ def trail(course: Course, taps: tuple[Tap, ...], slope: Slope) -> Trail:
     slot = buffer_slot(plan.optimizer)
     by_example, by_step = np.zeros(plan.n), np.zeros(course.last - course.start.step)
     penalty, decay = 0.0, 0.0
-    buffers = [np.zeros(tap.shape) for tap in taps]
+    buffers, rolling = ([np.zeros(tap.shape) for tap in taps] for _ in range(2))
+    far, reached = np.zeros(3), None
     places = [rows_of(sizes, tap) for tap in taps]
     for seen, theta in course.backwards(course.watch(taps), chunk_of(course, taps, 12)):
-        tapped = seen.tapped
+        tapped, reached = seen.tapped, theta if reached is None else reached
         assert tapped is not None
         slopes = slope([block.theta.astype(np.float64) for block in tapped.blocks])
         pushes = np.zeros(tapped.examples.shape)
         own = np.zeros(len(pushes))
         for i, block in enumerate(tapped.blocks):
             after = np.concatenate([block.theta[1:], theta[places[i]][None]])
-            found = _followed(course, tapped, block, after, slopes[i], buffers[i])
+            numbers = linear(plan, tapped, block)
+            found = _followed(numbers, block, after, slopes[i], buffers[i])
             pushes += found[0]
             penalty, decay = penalty + found[1], decay + found[2]
             own += found[3]
+            far += _far(numbers, slot, block, after, slopes[i], rolling[i])
         there = tapped.examples >= 0
         by_example += np.bincount(tapped.examples[there], pushes[there], plan.n)
         at = tapped.first - course.start.step
@@ -71,17 +81,54 @@ def trail(course: Course, taps: tuple[Tap, ...], slope: Slope) -> Trail:
         inherited = sum(
             float((U * before[at]).sum()) for U, at in zip(buffers, places, strict=True)
         )
-    return Trail(by_example, penalty, decay, inherited, by_step)
+    reached = course.start.theta if reached is None else reached
+    bound = _bound(course, taps, far, inherited)
+    return Trail(by_example, penalty, decay, inherited, by_step, reached, bound)
+
+
+def _bound(course: Course, taps: tuple[Tap, ...], far: Array, inherited: float) -> float:
+    """Give the bound of `Trail`, twice, for what is of second order."""
+    pushed, rolled, moved = far.tolist()
+    dtype, roundings = course.plan.dtype, course.plan.batch_size + rounding.FEW
+    weights = sum(tap.shape[0] * tap.shape[1] for tap in taps)
+    summed = max(1, course.last - course.start.step) * roundings + weights
+    trained = rounding.gamma(roundings, dtype) * pushed + rounding.gamma(8, dtype) * (
+        rolled + moved
+    )
+    return 2 * (trained + rounding.gamma(summed) * (pushed + rolled + moved + abs(inherited)))
+
+
+def _far(
+    numbers: Linear, slot: int | None, block: Block, after: Array, slope: Array, buffer: Array
+) -> Array:
+    """Give what is rounded in these steps, with the size of its effect on f: gradients, momentum, θ.
+
+    `buffer` holds μ Σ |…| of the steps after these, and then of the first of them.
+    """
+    slope = np.abs(slope)
+    w = np.abs(numbers.r) * slope
+    rolled = 0.0
+    if numbers.mu and slot is not None:
+        U = np.abs(numbers.q) * slope
+        for t in range(len(U) - 1, -1, -1):
+            U[t] += buffer
+            np.multiply(U[t], numbers.mu, out=buffer)
+        w = w + np.abs(numbers.p) * U
+        rolled = float((U * np.abs(block.slots[:, slot].astype(np.float64))).sum())
+    a, delta = np.abs(block.a.astype(np.float64)), np.abs(block.delta.astype(np.float64))
+    pushed = float((np.matmul(a, (w * np.abs(numbers.push)).swapaxes(1, 2)) * delta).sum())
+    pushed += float((w * np.abs(numbers.penalty)).sum())
+    thetas = np.abs(after.astype(np.float64)) + np.abs(block.theta)
+    return np.array([pushed, rolled, float((slope * thetas).sum())])
 
 
 def _followed(
-    course: Course, tapped: Tapped, block: Block, after: Array, slope: Array, buffer: Array
+    numbers: Linear, block: Block, after: Array, slope: Array, buffer: Array
 ) -> tuple[Array, float, float, Array]:
     """Give the pushes (m, B), those of penalties and of decay, and the first order of each step, (m,).
 
     `buffer` holds μ U of the step after these, and then of the first of them.
     """
-    numbers = linear(course.plan, tapped, block)
     w = numbers.r * slope
     if numbers.mu:
         U = numbers.q * slope

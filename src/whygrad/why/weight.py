@@ -20,7 +20,7 @@ from whygrad.expression import Symbol
 from whygrad.functions import Array
 from whygrad.names import AS_IT_IS, Names, Place
 from whygrad.network import Network, Parameters
-from whygrad.why import local
+from whygrad.why import local, rounding
 from whygrad.why.asking import Asked, ask
 from whygrad.why.symbols import shown
 from whygrad.why.unrolled import equations, on_paths, on_the_way, own, passed_back, picture, shared
@@ -88,7 +88,7 @@ def explain_weight(asked: Asked, place: Place, depth: int | None = 1, top: int =
         answer=_answer(asked, place, value, terms),
         value=value,
         terms=terms,
-        residuals={"rounding": value - math.fsum(term.value for term in terms)},
+        residuals=_left(asked, place, value, terms),
         equations=equations(asked, place, terms, value, unrolled, top),
         tables=(*tables, on_the_way(asked, unrolled)),
         pictures=(picture(asked, place, units, f"What moves {name}"),),
@@ -96,6 +96,20 @@ def explain_weight(asked: Asked, place: Place, depth: int | None = 1, top: int =
         notes=_notes(asked, place),
         part=place.part,
     )
+
+
+def _left(asked: Asked, place: Place, value: float, terms: tuple[Term, ...]) -> dict[str, float]:
+    """Give what the terms leave of the value."""
+    l, j = place.layer, place.to
+    sent = np.abs(asked.s / asked.S * local.sender(asked, place))
+    size = float(sent @ rounding.error_sizes(asked, l, j)) + sizes(penalties(asked, place))
+    most = rounding.bound(size, rounding.error_roundings(asked, l), asked.theta.flat.dtype)
+    return rounding.remainder(value - math.fsum(term.value for term in terms), most)
+
+
+def sizes(terms: Sequence[Term]) -> float:
+    """Give Σ |term|."""
+    return math.fsum(abs(term.value) for term in terms)
 
 
 def gradient(asked: Asked, place: Place) -> float:

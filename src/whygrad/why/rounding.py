@@ -1,0 +1,91 @@
+"""How much of what terms leave of a value is rounding: a proven bound, and the name it entitles to.
+
+    fl(Σ products) = Σ product · (1 + θ),   |θ| ≤ γ_k = k u / (1 − k u)
+
+where each product is rounded k times at most, in whatever order they are taken and added, and u is half the
+distance from 1 to the next number. Two ways to compute the same sum are therefore no further apart than
+2 γ_k Σ |product|, underflow aside. Source: Higham, Accuracy and Stability of Numerical Algorithms (2002),
+lemma 3.1.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from whygrad.functions import ACTIVATIONS, Array
+from whygrad.pairings import together
+from whygrad.why import local
+from whygrad.why.asking import Asked
+from whygrad.why.passing import dense
+
+FEW = 16  # roundings beside those of the sums: shares, slopes, masks, penalties, a last difference
+
+
+def gamma(roundings: int, dtype: Any = np.float64) -> float:
+    """Give γ_k, how far k roundings can take a product, as a part of it.
+
+    >>> round(gamma(4) * 1e16, 3)
+    4.441
+    """
+    far = roundings * float(np.finfo(dtype).eps) / 2
+    return far / (1 - far) if far < 1 else math.inf
+
+
+def bound(size: float, roundings: int, dtype: Any = np.float64) -> float:
+    """Give how far apart two ways to compute a sum of products can be; `size` is Σ |product|.
+
+    A product that underflows is off by less than the least normal number: one of those is allowed for each
+    rounding.
+    """
+    return 2 * (gamma(roundings, dtype) * size + roundings * float(np.finfo(dtype).tiny))
+
+
+def remainder(left: float, most: float) -> dict[str, float]:
+    """Name what terms leave of a value: "rounding" is no more than is proved, all else is unexplained.
+
+    >>> remainder(1e-17, 2e-16), remainder(-0.125, 2e-16)
+    ({'rounding': 1e-17}, {'unexplained': -0.125})
+    """
+    return {"rounding" if abs(left) <= most else "unexplained": left}
+
+
+def error_sizes(asked: Asked, l: int, j: int) -> Array:
+    """Give Σ |product| of the products that δˡⱼ is a sum of, for every example, (n,).
+
+    Of layer 0 it is that of ∂C/∂xⱼ. At the output it counts what is subtracted, a and y or, for softmax,
+    what the gradient is compared with.
+    """
+    net, L = asked.net, asked.net.L
+    if l < L:
+        passed: Array = np.abs(asked.delta[l + 1]) @ np.abs(asked.theta.W[l + 1][:, j])
+        return passed if l == 0 else passed * np.abs(local.slopes_of(asked, l, j))
+    a, y, f = asked.trace.a[L], asked.y, net.f[L]
+    if local.cancels(asked):
+        return np.abs(a[:, j]) + np.abs(y[:, j])
+    if together(f, net.C):  # told as a product that was found to agree with it
+        far = local.apart(asked.delta[L]) / np.finfo(asked.delta[L].dtype).eps
+        return np.abs(asked.delta[L][:, j]) + far[:, 0]
+    if f.product is None:
+        return np.abs(asked.delta[L][:, j])
+    g = np.abs(net.C.derivative(a, y))
+    if ACTIVATIONS.get(f.name) is f:
+        return 2 * a[:, j] * (g[:, j] + (a * g).sum(axis=1))
+    sizes: Array = (g * np.abs(f.derivative(asked.trace.z[L])[:, :, j])).sum(axis=1)
+    return sizes
+
+
+def error_roundings(asked: Asked, l: int) -> int:
+    """Give how often a product in a mean over the examples of δˡ is rounded, from δˡ⁺¹ on."""
+    return asked.n + asked.net.sizes[min(l + 1, asked.net.L)] + FEW
+
+
+def reach(asked_W: Any, b: Any, x: Array) -> float:
+    """Give Σ over all paths of |x W¹ W² … Wᴸ| and of |b| likewise, summed over the outputs of the last W.
+
+    It bounds what slopes of at most 1 let through.
+    """
+    arriving = np.abs(dense(x))
+    for W, bias in zip(asked_W, b, strict=True):
+        arriving = np.abs(W) @ arriving + np.abs(bias)
+    return float(arriving.sum())
