@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from whygrad.escaping import write
+
 BAD_INPUT = 2
 INTERRUPTED = 130  # 128 and the number of the signal, as shells have it
 
@@ -76,13 +78,9 @@ def run(words: Sequence[str]) -> int:
 
 def _complain(message: str) -> int:
     """Write one line to standard error, whatever is in the message."""
-    line = " ".join(message.split())
-    printable = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in line)
     encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
-    print(
-        f"whygrad: {printable}".encode(encoding, "backslashreplace").decode(encoding),
-        file=sys.stderr,
-    )
+    line = f"whygrad: {' '.join(message.split())}\n"
+    write(line.encode(encoding, "backslashreplace").decode(encoding), sys.stderr)
     return BAD_INPUT
 
 

@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from whygrad.cli.printing import print_json, printer
+from whygrad.cli.printing import note, print_json, printer
 from whygrad.errors import FileError, InputError
+from whygrad.escaping import visible, write
 from whygrad.files import refuse_taken
 from whygrad.record import Run, open_run
 
@@ -33,15 +34,22 @@ def predict(
     if out is None:
         if json:
             raise InputError("--json tells what was written: name a file with -o OUT")
+        as_it_is = True
         for table in _with_header(pieces):
-            sys.stdout.write(table)
+            write(table, sys.stdout)
+            as_it_is = as_it_is and visible(table) == table
+        if not as_it_is:
+            note(
+                "the predictions hold characters that a terminal obeys, written here as \\u001b and the like: "
+                "-o OUT writes them as they are"
+            )
         return 0
     _check_out(out, overwrite)
     rows = _write(out, pieces, overwrite)
     if json:
         print_json({"run": str(run), "file": file, "out": str(out), "rows": rows})
     else:
-        printer().print(f"{rows:,} row{'' if rows == 1 else 's'} predicted: {out}", markup=False)
+        printer().print(f"{rows:,} row{'' if rows == 1 else 's'} predicted: {out}")
     return 0
 
 
@@ -80,7 +88,10 @@ def _check_out(out: Path, overwrite: bool) -> None:
 
 
 def _write(out: Path, pieces: Iterator[Any], overwrite: bool) -> int:
-    """Write tables to a temporary file beside its place, rename it when it is whole, count the rows."""
+    """Write tables to a temporary file beside its place, rename it when it is whole, count the rows.
+
+    A file is no terminal: it holds the data to the last character, for programs to read.
+    """
     temporary = out.with_name(f".{out.name}.{uuid4().hex}")
     first = next(pieces)  # before the file: what is wrong with the rows shows here most often
     rows = 0

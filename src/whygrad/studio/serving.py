@@ -24,6 +24,7 @@ from fastapi import FastAPI
 from nicegui import core, ui
 
 from whygrad.errors import InputError
+from whygrad.escaping import write
 from whygrad.studio.guard import EVERYWHERE, LOCAL, Guard, known_names
 
 PORTS = 100  # that are tried, from the one asked for
@@ -47,11 +48,13 @@ class Desk(Protocol):
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)
+    write(f"{line}\n", sys.stdout)
+    sys.stdout.flush()
 
 
 def _note(line: str) -> None:
-    print(f"whygrad: {line}", file=sys.stderr, flush=True)
+    write(f"whygrad: {line}\n", sys.stderr)
+    sys.stderr.flush()
 
 
 def serve(

@@ -20,6 +20,7 @@ from whygrad.arrays import is_sparse
 from whygrad.engines import Watch, Watched
 from whygrad.engines.pools import one_thread, own_cores
 from whygrad.engines.tapping import shares
+from whygrad.escaping import write
 from whygrad.functions import ACTIVATIONS, COSTS, Array
 from whygrad.masks import WORD
 from whygrad.network import Network
@@ -214,7 +215,7 @@ def _announced(what: str, dtype: str, data: Data) -> Iterator[bool]:
         yield True
         return
     line = f"whygrad: compiling its native engine for {kind}, once on this machine …\n"
-    timer = threading.Timer(1.5, sys.stderr.write, [line])
+    timer = threading.Timer(1.5, write, [line, sys.stderr])
     timer.daemon = True
     timer.start()
     try:
