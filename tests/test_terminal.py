@@ -1,4 +1,4 @@
-"""Nothing that a file or a folder holds steers a terminal, or hides in it: each command, for people and programs."""
+"""Nothing that a file or a folder holds steers a terminal or hides in it, whatever the command."""
 
 import ast
 import contextlib
@@ -21,7 +21,10 @@ CLEAR, RED, BELL, CLIPBOARD = "\x1b[2J", "\x9b31m", "\x07", "\x1b]52;c;QQ==\x07"
 TURNED, BACK, RETURN, HALF = "\u202e", "\x08", "\r", "\udc9b"
 QUICK = ("--hidden", "3", "--epochs", "2", "--engine", "reference")
 # Characters of these kinds that a reader sees, or that scripts are spelled with.
-SEEN = set("\t\n\u200c\u200d\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd")  # fmt: skip
+SEEN = {
+    *"\t\n\u200c\u200d\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd",
+    *map(chr, range(0x600, 0x606)),
+}
 
 
 def hidden(text):
@@ -245,7 +248,7 @@ def test_errors_and_warnings_are_visible_in_python_as_well(tmp_path):
 
 
 def test_nothing_else_writes_to_standard_output_or_error():
-    """Text leaves through `escaping.write` and the `Printer` alone; scikit-learn's verbose lines hold numbers."""
+    """Text leaves through `escaping.write` and the `Printer`; the lines of `verbose` hold numbers."""
     root = Path(wg.__file__).parent
     found = []
     for path in sorted(root.rglob("*.py")):

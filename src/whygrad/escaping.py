@@ -12,8 +12,8 @@ import re
 from typing import TextIO
 
 # C0 but newline and tab, DEL, C1; separators of lines; what Unicode calls format controls, but those that
-# are seen (signs of Arabic that enclose numbers, say) and the two joiners that scripts and emoji are spelled
-# with; halves of surrogate pairs.
+# are seen (signs of Arabic that enclose numbers, say) and the two joiners that scripts and emoji are
+# spelled with; halves of surrogate pairs.
 HIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff"
     "\ufeff\ufff9-\ufffb\U00013430-\U0001345f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f]"
@@ -30,5 +30,5 @@ def visible(text: str) -> str:
 
 
 def write(text: str, stream: TextIO) -> None:
-    """Write a text to standard output or standard error: all that is not drawn by `show.terminal` goes here."""
+    """Write a text to standard output or error: the way of all that `show.terminal` does not draw."""
     stream.write(visible(text))

@@ -9,9 +9,10 @@ from rich.table import Table
 
 from whygrad.cli.curves import curve
 from whygrad.cli.facts import facts, layers, table_of_layers
-from whygrad.cli.printing import note, print_json, print_scores, printer, r2, share
+from whygrad.cli.printing import note, note_lines, print_json, print_scores, printer, r2, share
 from whygrad.errors import FileError
 from whygrad.record import Run, open_run
+from whygrad.record.rows import measure
 from whygrad.scores import Numbers, Scores
 from whygrad.show.numbers import clean, columns, cut
 
@@ -20,13 +21,15 @@ def evaluate(run: Path, file: str | None, *, json: bool) -> int:
     """Score the predictions for a file, or for the rows that were held out."""
     opened = open_run(run)
     scored_on = "held_out" if file is None else file
+    notes: list[str] = []
     if file is None:
         scores, left_out = opened.evaluate(), 0
         scored_on = opened.manifest["scored_on"]
     else:
-        scores, left_out = opened.measure(file)
+        scores, left_out = measure(opened, file, notes)
     if left_out:
         note(f"{left_out} rows left out: no value in the target {opened.target!r}")
+    note_lines(notes)
     if json:
         print_json({"run": str(run), "scored_on": scored_on, "scores": scores.to_dict()})
     else:

@@ -82,7 +82,8 @@ def show_result(learned: Learned, path: Path) -> None:
     stopped = ended(history.stopped)
     if stopped.startswith("diverged"):
         stopped = stopped.partition(":")[0]  # the warning has said where and why
-    said = f"  {rows:,} rows, {epochs} epoch{'' if epochs == 1 else 's'} in {learned.seconds:.1f} s: {stopped}"
+    took = f"{epochs} epoch{'' if epochs == 1 else 's'} in {learned.seconds:.1f} s"
+    said = f"  {rows:,} rows, {took}: {stopped}"
     console.print(Text.assemble((clean(path.name), "bold"), said))
     held_out = len(parts.held_out) > 0
     print_scores(console, learned.scores, learned.encoding.target, _what(held_out))
