@@ -149,9 +149,9 @@ def outputs(
 
 
 def _gap(column: Any, count: int, first: int) -> str:
-    where = f"row {first + 1}" if count == 1 else f"{count:,} rows, the first is {first + 1}"
+    where = f"row {first + 1}" if count == 1 else f"{count:,} rows, the first is {first + 1},"
     return (
-        f"column {quoted(column.name)} has no value in {where}, which no row of training lacked: taken for "
+        f"column {quoted(column.name)} is empty in {where} as it never was in training: taken for "
         f"{column.stand_in}"
     )
 

@@ -27,7 +27,7 @@ class Printer(Console):
     def __init__(self, stream: TextIO, **options: Any) -> None:
         super().__init__(file=stream, markup=False, emoji=False, highlight=False, **options)
 
-    def render_str(self, text: str, **options: Any) -> Text:  # type: ignore[override]
+    def render_str(self, text: str, **options: Any) -> Text:
         """Make text of a string, as wide as it will be."""
         return super().render_str(visible(text), **options)
 

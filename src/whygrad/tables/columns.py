@@ -5,7 +5,7 @@ Kinds: "number", "boolean", "text", "code" (categories that look like numbers, s
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any, Literal, TypeAlias
 
@@ -179,8 +179,9 @@ def leave_out(table: Any, names: Sequence[str], target: str) -> Any:
         return table
     known = table.schema.names
     check_names(known, "the table")
-    there, asked = set(known), [meant(name, known) for name in names]
-    target = meant(target, known)
+    there = set(known)
+    asked = [meant(name, there) for name in names]
+    target = meant(target, there)
     for name in asked:
         if name not in there:
             raise InputError(f"no column {quoted(name)} to leave out: {nearest_name(name, known)}")
@@ -233,7 +234,7 @@ def names_of_columns(given: Iterable[Any], what: str) -> list[str]:
     return names
 
 
-def meant(name: str, known: Iterable[str]) -> str:
+def meant(name: str, known: Collection[str]) -> str:
     """Give the name of a column as a table has it, for one that a user gave with spaces around it."""
     return name if name in known else name.strip()
 

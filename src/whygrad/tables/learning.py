@@ -99,15 +99,13 @@ def standardised(values: Array) -> tuple[float, float]:
     """Give mean and standard deviation of numbers, 1 for the latter where they are all the same.
 
     To the bit what scikit-learn's StandardScaler gives for a column alone, in a fraction of its time: a
-    corrected sum of squares (Chan, Golub, LeVeque 1983), and its bound on what rounding makes of a constant.
+    corrected sum of squares (Chan, Golub, LeVeque 1983), with its bound on the rounding of a constant.
 
     >>> standardised(np.array([1.0, 2, 3, 6]))
     (3.0, 1.8708286933869707)
     """
-    column, n = (
-        values[:, None],
-        len(values),
-    )  # the sums of a column are rounded in another order than a row's
+    # As a column, since NumPy adds in another order along a table of several.
+    column, n = values[:, None], len(values)
     mean = column.sum(axis=0) / n
     gaps = column - mean
     correction = gaps.sum(axis=0)

@@ -190,7 +190,8 @@ def _text_pieces(path: Path, found: Layout, wanted: Mapping[str, Kind]) -> Itera
 
 def _options(found: Layout, wanted: Mapping[str, Kind] | None = None) -> tuple[Any, Any, Any]:
     """Give arrow's options; `wanted` names the columns to read and fixes their types."""
-    convert: dict[str, Any] = {}
+    # Arrow takes 0x1F for a number where it guesses, and not where it is told to expect one.
+    convert: dict[str, Any] = {"column_types": dict.fromkeys(_hexadecimal(found), pa.string())}
     if wanted is not None:
         types = {name: TYPES[wanted[name]] for name in found.names if name in wanted}
         convert = {"include_columns": list(types), "column_types": types}
@@ -210,6 +211,16 @@ def _options(found: Layout, wanted: Mapping[str, Kind] | None = None) -> tuple[A
             **convert,
         ),
     )
+
+
+def _hexadecimal(found: Layout) -> list[str]:
+    places = {
+        place
+        for row in found.sample
+        for place, field in enumerate(row[: len(found.names)])
+        if HEXADECIMAL.match(field)
+    }
+    return [found.names[place] for place in sorted(places)]
 
 
 def _refuse_missing(names: Sequence[str], needed: Collection[str]) -> None:
@@ -233,6 +244,7 @@ def _refuse_numbers(found: Layout, kinds: Mapping[str, Kind]) -> None:
             )
 
 
+HEXADECIMAL = re.compile(r"\s*0[xX]")
 CONVERSION = re.compile(r"In CSV column #(\d+): Row #(\d+): .* invalid value '(.*)'", re.DOTALL)
 
 

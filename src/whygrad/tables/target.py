@@ -234,24 +234,27 @@ def _labels(
 
 
 FAR = 10  # times the range of all other values
-FEWEST = 20  # values, of which a range can be told
-SHARE = 100  # one value in so many may be far, and three of any number
 
 
 def far_outside(values: Array) -> tuple[Array, float]:
     """Give the places of values that lie far from all others, and how many ranges of these; none: ([], 0).
 
-    Far are at most a hundredth of the values, or three, of which each lies more than ten times as far from
-    all others as these are apart, the largest from the smallest. A ratio of differences does not depend on
-    unit or origin, and nothing is supposed about the distribution: normal, exponential or log-normal values
-    (σ = 1) never come near it. Where heavier tails do, what is said is as true: in a sum of squares about
-    the middle each such value weighs as much as 400 of the others or more. Where all others are equal
-    nothing can be said.
+    Far are some few values, one in a hundred or of small tables up to three, of which each lies more than
+    ten times as far from all others as these are apart, the largest from the smallest. A ratio of
+    differences does not depend on unit or origin. Nothing is supposed about the distribution: normal and
+    exponential values never come near it, and of tables of log-normal ones (σ = 1) fewer than one in a
+    thousand. Where heavier tails do, what is said is as true: in a sum of squares about the middle each such
+    value weighs as much as 400 of the others or more. A value that more than half of the rows have, such as
+    0, counts once: the others alone tell what is usual.
     """
-    n = len(values)
     order = np.argsort(values, kind="stable")
-    v = values[order]
-    for far in range(min(max(3, n // SHARE), 1000) if n >= FEWEST else 0, 0, -1):
+    middle = values[order[len(order) // 2]]
+    usual = values[order] == middle
+    if 2 * usual.sum() > len(values):
+        usual[np.argmax(usual)] = False
+        order = order[~usual]
+    n, v = len(order), values[order]
+    for far in range(min(1000, max(n // 100, min(3, n // 20))), 0, -1):
         first = np.arange(far + 1)  # of the n - far others, which are next to one another
         last = first + n - far - 1
         spread = v[last] - v[first]
@@ -271,7 +274,9 @@ def far_values(values: Array, rows: Array, name: str) -> list[str]:
     places, ratio = far_outside(values)
     if not len(places):
         return []
-    shown = " and ".join(f"{values[i]:g} in row {rows[i] + 1}" for i in places[:3])
+    shown = " and ".join(
+        f"{float(values[i])!r} in row {rows[i] + 1}".replace(".0 in", " in") for i in places[:3]
+    )
     more = f" and {len(places) - 3} more" if len(places) > 3 else ""
     return [
         f"target {quoted(name)} is {shown}{more}, {ratio:,.0f} times the range of all other values away "
