@@ -243,9 +243,9 @@ def far_outside(values: Array) -> tuple[Array, float]:
     ten times as far from all others as these are apart, the largest from the smallest. A ratio of
     differences does not depend on unit or origin. Nothing is supposed about the distribution: normal and
     exponential values never come near it, and of tables of log-normal ones (σ = 1) fewer than one in a
-    thousand. Where heavier tails do, what is said is as true: in a sum of squares about the middle each such
-    value weighs as much as 400 of the others or more. A value that more than half of the rows have, such as
-    0, counts once: the others alone tell what is usual.
+    thousand. Where heavier tails do, what is said is as true: in a sum of squares about the middle each
+    such value weighs as much as 400 of the others or more. A value that more than half of the rows have,
+    such as 0, counts once: the others alone tell what is usual.
     """
     order = np.argsort(values, kind="stable")
     middle = values[order[len(order) // 2]]
