@@ -640,3 +640,13 @@ def test_a_whygrad_toml_may_begin_with_a_mark_and_end_lines_as_windows_does(tmp_
 def test_numbers_of_thousands_of_digits_on_the_command_line_are_refused_in_one_line(houses, words):
     result = whygrad(*words)
     assert result.code == 2 and len(result.lines) == 1
+
+
+def test_questions_and_predictions_read_a_frame_alike(here, houses):
+    frame = pa.table(
+        {" rooms": [3.0], "area ": [4.5], "town": pa.array(["Bern"], pa.string_view())}
+    )
+    same = pa.table({"rooms": [3.0], "area": [4.5], "town": ["Bern"]})
+    assert (houses.predict(frame) == houses.predict(same)).all()
+    asked = [houses.why.prediction(each, output=0).value for each in (frame, same)]
+    assert asked[0] == asked[1]

@@ -173,10 +173,10 @@ def _encode(run: Any, X: Any, y: Any, sample_weight: Any) -> Examples:
     """Give rows of a table, a frame or a file as X, in the dtype of training, and their target as Y."""
     if X is None:
         table = read_again(run)
-    elif isinstance(X, pa.Table):
-        table = X
+    elif isinstance(X, str | PathLike):
+        table = read(X)
     else:
-        table = read(X) if isinstance(X, str | PathLike) else as_table(X)
+        table = as_table(X)
     encoding, dtype = run.encoding, run.theta.flat.dtype
     name = encoding.target.name
     if y is not None:
