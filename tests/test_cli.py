@@ -358,7 +358,7 @@ REFUSED = [
     (["train", "unique.csv", "--target", "y"], "target 'y' is different in every row"),
     (["train", "counting.csv", "--target", "y"], "target 'y' numbers the rows"),
     (["train", "single.csv", "--target", "y"], "class 'w' of target 'y' has a single row"),
-    (["train", "missing.csv", "--target", "y"], "column 'b' has no value in any row"),
+    (["train", "missing.csv", "--target", "b"], "target 'b' has no value in any row"),
     (["train", "infinite.csv", "--target", "y"], "column 'a' is infinite in row 21"),
     (["train", ".", "--target", "y"], ".: a folder, not a file"),
     (["train", "table.xlsx", "--target", "y"], "table.xlsx: a name that ends in .xlsx"),

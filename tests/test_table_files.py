@@ -217,7 +217,9 @@ def test_a_file_without_a_header_is_refused(tmp_path):
 
 def test_duplicate_names_are_refused_with_their_places(tmp_path):
     message = "columns 1 and 3 are both called 'a': rename one"
-    refused(write(tmp_path, "a,b, a\n1,2,3\n"), message, both)
+    refused(write(tmp_path, "a,b,a\n1,2,3\n"), message, both)
+    aside = "columns 1 and 3 are both called 'a', spaces around it aside: rename one"
+    refused(write(tmp_path, "a,b, a\n1,2,3\n"), aside, both)
     path = tmp_path / "table.parquet"
     pa.parquet.write_table(pa.table([[1], [2], [3]], names=["a", "b", "a"]), path)
     refused(path, message, both)

@@ -9,9 +9,14 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import PurePath
 
+from whygrad.escaping import visible
+
 
 class WhygradError(Exception):
     """The base class of all errors that whygrad raises on purpose."""
+
+    def __str__(self) -> str:
+        return visible(super().__str__())  # a message names what files and folders of anybody hold
 
 
 class InputError(WhygradError, ValueError):
@@ -43,7 +48,7 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
     frame, level = sys._getframe(1), 2
     while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in _BETWEEN:
         frame, level = frame.f_back, level + 1
-    warnings.warn(message, category, stacklevel=level)
+    warnings.warn(visible(message), category, stacklevel=level)
 
 
 def nearest(name: str, choices: Iterable[str]) -> str:

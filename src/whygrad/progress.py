@@ -5,6 +5,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
+from whygrad.escaping import write
 from whygrad.observing import Report
 
 if TYPE_CHECKING:
@@ -19,11 +20,12 @@ class ProgressBar:
 
     def __init__(self, stream: TextIO | None = None) -> None:
         # Here, since most trainings show nothing and rich takes a while to import.
-        from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+        from whygrad.show.terminal import Printer
+
         self.stream = stream or sys.stderr or io.StringIO()
-        self.console = Console(file=self.stream)
+        self.console = Printer(self.stream)
         self.bar = Progress(
             TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
             BarColumn(bar_width=None),
@@ -49,7 +51,7 @@ class ProgressBar:
                 self.measures += f"  held out {epoch.held_out_score:.4g}"
         if not self.console.is_terminal:
             if epoch is not None and _round(state.epoch, plan.epochs):
-                self.stream.write(f"epoch {state.epoch}/{plan.epochs}  {self.measures}\n")
+                write(f"epoch {state.epoch}/{plan.epochs}  {self.measures}\n", self.stream)
             return
         if self.task is None:
             self.task = self.bar.add_task(

@@ -67,7 +67,7 @@ def load(path: str | PathLike[str], own: Sequence[Any] = ()) -> Fitted:
     if about.get("format") != FORMAT:
         raise FileError(f"{path}: a safetensors file, but not a whygrad model")
     schema = about.get("schema", "")
-    if not schema.isdecimal() or int(schema) < 1:
+    if not schema.isdecimal() or len(schema) > 9 or int(schema) < 1:
         raise FileError(f"{path}: damaged, it does not say which schema it was written in")
     if int(schema) > SCHEMA:
         raise FileError(

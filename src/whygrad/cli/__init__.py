@@ -10,8 +10,10 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, TextIO
+
+from whygrad.escaping import tell
 
 BAD_INPUT = 2
 INTERRUPTED = 130  # 128 and the number of the signal, as shells have it
@@ -115,14 +117,7 @@ def _refusal(error: OSError) -> str:
 
 def _complain(message: str) -> int:
     """Write one line to standard error, whatever is in the message and if it can be written at all."""
-    line = " ".join(message.split())
-    printable = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in line)
-    encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
-    with suppress(OSError):
-        print(
-            f"whygrad: {printable}".encode(encoding, "backslashreplace").decode(encoding),
-            file=sys.stderr,
-        )
+    tell(f"whygrad: {' '.join(message.split())}")
     return BAD_INPUT
 
 

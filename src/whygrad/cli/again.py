@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from whygrad.cli.facts import facts
 from whygrad.cli.printing import ended, print_json, print_scores, printer
@@ -16,7 +16,7 @@ from whygrad.plan import State
 from whygrad.progress import ProgressBar
 from whygrad.record import Run, forking, open_run
 from whygrad.saving import save
-from whygrad.show.numbers import number
+from whygrad.show.numbers import clean, number
 from whygrad.training import Fitted
 
 DIFFERS = 1  # the exit code where the bits are not those recorded, or two runs differ
@@ -34,7 +34,7 @@ def replay(run: Path, step: int | None, out: Path | None, *, json: bool) -> int:
         assert verdict is not None
         print_json(
             {"run": str(run), **vars(verdict), "holds": verdict.holds}
-        ) if json else printer().print(str(verdict), markup=False)
+        ) if json else printer().print(str(verdict))
         return 0 if verdict.holds else DIFFERS
     state = opened.state(step)
     about = _state(opened, state)
@@ -69,10 +69,10 @@ def _state(run: Run, state: State) -> dict[str, Any]:
 def _print_state(run: Run, about: dict[str, Any], out: Path | None) -> None:
     console = printer()
     cost = "" if about["cost"] is None else f", cost of the next batch {number(about['cost'])}"
-    console.print(
-        f"[bold]{escape(run.path.name)}[/] after step {about['step']:,}: {about['epoch']} epochs and "
-        f"{about['place']} batches{cost}"
+    said = (
+        f" after step {about['step']:,}: {about['epoch']} epochs and {about['place']} batches{cost}"
     )
+    console.print(Text.assemble((clean(run.path.name), "bold"), said))
     table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, header_style="bold")
     for head in ("layer", "‖W‖", "‖b‖"):
         table.add_column(head, justify="right")
@@ -80,7 +80,7 @@ def _print_state(run: Run, about: dict[str, Any], out: Path | None) -> None:
         table.add_row(str(layer["layer"]), number(layer["W"]), number(layer["b"]))
     console.print(table)
     if out is not None:
-        console.print(f"parameters in {out}", markup=False)
+        console.print(f"parameters in {out}")
 
 
 def resume(run: Path, epochs: int | None, *, json: bool) -> int:
@@ -115,10 +115,8 @@ def _tell(run: Run, json: bool) -> int:
     else:
         console = printer()
         last = f", cost {number(history.cost[-1])}" if history.epochs else ""
-        console.print(
-            f"[bold]{escape(run.path.name)}[/]  step {run.step:,}, {len(history.epochs)} epochs{last}: "
-            f"{escape(ended(history.stopped))}"
-        )
+        said = f"  step {run.step:,}, {len(history.epochs)} epochs{last}: {ended(history.stopped)}"
+        console.print(Text.assemble((clean(run.path.name), "bold"), said))
         if run.scores is not None:
             what = "held-out rows" if run.manifest["scored_on"] == "held_out" else "training rows"
             print_scores(console, run.scores, run.encoding.target, what)
@@ -141,13 +139,13 @@ def diff(run: Path, other: Path, *, json: bool) -> int:
     console = printer()
     table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, header_style="bold")
     for head in ("", one.path.name, two.path.name):
-        table.add_column(head, overflow="fold")
+        table.add_column(clean(head), overflow="fold")
     for name, values in about["plan"].items():
-        table.add_row(name, *(escape(value) for value in values))
+        table.add_row(*map(clean, (name, *values)))
     for name, values in about["results"].items():
         table.add_row(name, *("–" if value is None else number(value) for value in values))
     console.print(table)
-    console.print(_in_words(about, same), markup=False)
+    console.print(_in_words(about, same))
     return 0 if same else DIFFERS
 
 

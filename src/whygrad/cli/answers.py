@@ -37,7 +37,7 @@ def show(answer: Explanation, how: Answer, about: dict[str, Any], first: str = "
     if how.json:
         print_json(about | answer.to_dict())
     elif how.latex:
-        printer().print(answer.latex(), markup=False, soft_wrap=True)
+        printer().print(answer.latex(), soft_wrap=True)
     else:
         from whygrad.show.terminal import print_explanation
 

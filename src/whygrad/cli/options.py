@@ -1,5 +1,6 @@
 """What a user asked for: options of the command line, and behind them those of a whygrad.toml."""
 
+import stat
 import tomllib
 from dataclasses import fields
 from pathlib import Path
@@ -7,8 +8,13 @@ from typing import Any
 
 from whygrad.errors import FileError, InputError, nearest
 from whygrad.settings import Settings
+from whygrad.tables.columns import quoted
 
 FILE = "whygrad.toml"
+LARGEST = 1_000_000  # bytes
+TOO_LARGE = (
+    10**15
+)  # of whole numbers, of which the longest are neither finite nor written in digits
 
 TEXT = ("target", "task", "run", "activation", "cost", "optimizer", "schedule", "engine")
 WHOLE = ("epochs", "batch_size", "seed")
@@ -18,33 +24,58 @@ NAMES = (*TEXT, "hidden", "leave_out", *WHOLE, *NUMBERS)
 
 def with_file(given: dict[str, Any], folder: Path = Path()) -> dict[str, Any]:
     """Fill in options that were not given from the folder's whygrad.toml, where there is one."""
-    path = folder / FILE
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return given
-    except OSError as error:
-        raise FileError(f"{FILE}: cannot be read ({error.strerror or error})") from None
-    try:
-        found = tomllib.loads(content.decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise FileError(f"{FILE}: not TOML ({error})") from None
     options = {}
-    for key, value in found.items():
+    for key, value in _read(folder / FILE).items():
         name = key.replace("-", "_")
         if name not in NAMES:
             known = [known.replace("_", "-") for known in NAMES]
-            raise FileError(f"{FILE}: unknown option {key!r}: {nearest(key, known)}")
+            raise FileError(f"{FILE}: unknown option {quoted(key)}: {nearest(key[:60], known)}")
+        if name in options:
+            raise FileError(f"{FILE}: {key} stands there twice, with - and with _: remove one")
         options[name] = _checked(key, name, value)
     return {name: options.get(name) if value is None else value for name, value in given.items()}
 
 
+def _read(path: Path) -> dict[str, Any]:
+    """Read a whygrad.toml; {} where there is none."""
+    try:
+        about = path.stat()
+        regular, size = stat.S_ISREG(about.st_mode), about.st_size
+        content = path.read_bytes() if regular and size <= LARGEST else b""
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise FileError(f"{FILE}: cannot be read ({error.strerror or error})") from None
+    if not regular:  # a pipe would be waited for, and a device be read without end
+        raise FileError(f"{FILE}: not a regular file: remove it, or write options as TOML there")
+    if size > LARGEST:
+        raise FileError(
+            f"{FILE}: has {size:,} bytes, options need fewer than {LARGEST:,}: shorten it"
+        )
+    try:
+        return tomllib.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise FileError(f"{FILE}: line {line} is not UTF-8 text: save the file as UTF-8") from None
+    except RecursionError:
+        raise FileError(f"{FILE}: not TOML (nested too deep)") from None
+    except tomllib.TOMLDecodeError as error:
+        raise FileError(f"{FILE}: not TOML ({error!s:.200})") from None
+    except ValueError:  # which Python has of whole numbers of thousands of digits
+        raise FileError(
+            f"{FILE}: a number of thousands of digits: no option is that large"
+        ) from None
+
+
 def _checked(key: str, name: str, value: Any) -> Any:
     """Give a value of the file in the type that the command line would give it, or refuse it."""
+    for one in value if isinstance(value, list) else [value]:
+        if isinstance(one, int) and abs(one) >= TOO_LARGE:
+            raise FileError(f"{FILE}: {key} has more than 15 digits: no option is that large")
     if name == "hidden":
-        numbers = value if isinstance(value, list) else [value]
-        if isinstance(value, str) or all(_is_whole(units) for units in numbers):
-            return value if isinstance(value, str) else ",".join(map(str, numbers)) or "none"
+        units = value if isinstance(value, list) else [value]
+        if isinstance(value, str) or all(_is_whole(one) for one in units):
+            return value if isinstance(value, str) else ",".join(map(str, units)) or "none"
         wanted = "whole numbers, as in [40, 20]"
     elif name == "leave_out":
         columns = value if isinstance(value, list) else [value]
@@ -60,10 +91,22 @@ def _checked(key: str, name: str, value: Any) -> Any:
             return value
         wanted = "a whole number"
     else:
-        if isinstance(value, int | float) and not isinstance(value, bool):
+        if isinstance(value, float) or _is_whole(value):
             return float(value)
         wanted = "a number"
-    raise FileError(f"{FILE}: {key} is {value!r}: it must be {wanted}")
+    raise FileError(f"{FILE}: {key} is {_shown(value)}: it must be {wanted}")
+
+
+def _shown(value: Any) -> str:
+    """Write a value of the file for a message: of what is large or nested, only what it is."""
+    if isinstance(value, str):
+        return quoted(value)
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, list):
+        flat = len(value) < 10 and not any(isinstance(one, list | dict) for one in value)
+        return f"[{', '.join(map(_shown, value))}]" if flat else "a list"
+    return repr(value)
 
 
 def _is_whole(value: Any) -> bool:
@@ -91,5 +134,5 @@ def hidden_layers(text: str) -> tuple[int, ...]:
         return ()
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isascii() and part.isdecimal() and len(part) < 10 for part in parts):
-        raise InputError(f"hidden layers {text!r}: give units like 40,20, or none")
+        raise InputError(f"hidden layers {quoted(text)}: give units like 40,20, or none")
     return tuple(int(part) for part in parts)

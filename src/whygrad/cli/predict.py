@@ -14,10 +14,12 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from whygrad.cli.printing import print_json, printer
+from whygrad.cli.printing import note, note_lines, print_json, printer
 from whygrad.errors import FileError, InputError
+from whygrad.escaping import visible, write
 from whygrad.files import refuse_taken
 from whygrad.record import Run, open_run
+from whygrad.record.rows import outputs
 
 ENDINGS = (".csv", ".parquet", ".pq")
 
@@ -29,32 +31,42 @@ def predict(
     opened = open_run(run)
     if probabilities and not opened.encoding.classes:
         raise InputError(f"target {opened.target!r} holds numbers: there are no probabilities")
-    pieces = _predictions(opened, file, probabilities)
+    notes: list[str] = []
+    pieces = _predictions(opened, file, probabilities, notes)
     if out is None:
         if json:
             raise InputError("--json tells what was written: name a file with -o OUT")
+        as_it_is = True
         for table in _with_header(pieces):
-            sys.stdout.write(table)
+            write(table, sys.stdout)
+            as_it_is = as_it_is and visible(table) == table
+        if not as_it_is:
+            note(
+                "the predictions hold characters that a terminal obeys, written here as \\u001b and "
+                "the like: -o OUT writes them as they are"
+            )
+        note_lines(notes)
         return 0
     _check_out(out, overwrite)
     rows = _write(out, pieces, overwrite)
+    note_lines(notes)
     if json:
         print_json({"run": str(run), "file": file, "out": str(out), "rows": rows})
     else:
-        printer().print(f"{rows:,} row{'' if rows == 1 else 's'} predicted: {out}", markup=False)
+        printer().print(f"{rows:,} row{'' if rows == 1 else 's'} predicted: {out}")
     return 0
 
 
-def _predictions(run: Run, file: str, probabilities: bool) -> Iterator[Any]:
+def _predictions(run: Run, file: str, probabilities: bool, notes: list[str]) -> Iterator[Any]:
     """Give tables of predictions: the target's column, and one for each class where asked."""
     target = run.encoding.target
     names = [target.name]
     if probabilities:
         names += [f"{target.name}={label}" for label in target.classes]
-    for outputs, _ in run.outputs(file):
-        columns = [pa.array(target.decode(outputs))]
+    for a, _ in outputs(run, file, notes):
+        columns = [pa.array(target.decode(a))]
         if probabilities:
-            p = target.probabilities(outputs)
+            p = target.probabilities(a)
             columns += [pa.array(p[:, k].copy()) for k in range(p.shape[1])]
         yield pa.table(columns, names=names)
 
@@ -80,7 +92,10 @@ def _check_out(out: Path, overwrite: bool) -> None:
 
 
 def _write(out: Path, pieces: Iterator[Any], overwrite: bool) -> int:
-    """Write tables to a temporary file beside its place, rename it when it is whole, count the rows."""
+    """Write tables to a temporary file beside its place, rename it when it is whole, count the rows.
+
+    A file is no terminal: it holds the data to the last character, for programs to read.
+    """
     temporary = out.with_name(f".{out.name}.{uuid4().hex}")
     first = next(pieces)  # before the file: what is wrong with the rows shows here most often
     rows = 0

@@ -7,17 +7,17 @@ import json
 import math
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from whygrad.escaping import tell, write
 from whygrad.scores import Classes, ClassScore, Numbers, Scores
-from whygrad.show.numbers import number
+from whygrad.show.numbers import clean, columns, cut, number
+from whygrad.show.terminal import Printer
 from whygrad.tables import Target
 
 MOST_NOTES = 6
@@ -26,14 +26,12 @@ MOST_CLASSES = 20  # that get a line each
 
 def printer() -> Console:
     """Give the console for results."""
-    return Console(file=sys.stdout, highlight=False)
+    return Printer(sys.stdout)
 
 
 def note(message: str) -> None:
-    """Tell the user something beside the result."""
-    with suppress(OSError):
-        console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
-        console.print(f"whygrad: {escape(message)}")
+    """Tell the user something beside the result, on one line."""
+    tell(f"whygrad: {' '.join(message.split())}")
 
 
 def note_lines(notes: Sequence[str]) -> None:
@@ -47,8 +45,8 @@ def note_lines(notes: Sequence[str]) -> None:
 
 def print_json(about: Any) -> None:
     """Print data as JSON, with null for what is not finite."""
-    sys.stdout.write(json.dumps(_finite(about), indent=1, allow_nan=False, ensure_ascii=False))
-    sys.stdout.write("\n")
+    text = json.dumps(_finite(about), indent=1, allow_nan=False, ensure_ascii=False)
+    write(f"{text}\n", sys.stdout)
 
 
 def _finite(about: Any) -> Any:
@@ -72,7 +70,8 @@ def print_scores(console: Console, scores: Scores, target: Target, what: str) ->
 
 
 def _print_numbers(console: Console, scores: Numbers, target: Target, what: str) -> None:
-    table = _table(f"{target.name} of {scores.rows:,} {what}", "this network", "always the mean")
+    title = f"{clean(target.name)} of {scores.rows:,} {what}"
+    table = _headed(console, title, "this network", "always the mean")
     table.add_row("R² (1 is perfect)", r2(scores.r2), r2(scores.baseline))
     table.add_row("root mean squared error", number(scores.rmse), number(scores.baseline_rmse))
     table.add_row(
@@ -93,7 +92,8 @@ def _print_numbers(console: Console, scores: Numbers, target: Target, what: str)
 
 def _print_classes(console: Console, scores: Classes, target: Target, what: str) -> None:
     always = f"always {_short(scores.baseline_label, 20)}"
-    table = _table(f"{target.name} of {scores.rows:,} {what}", "this network", always)
+    title = f"{clean(target.name)} of {scores.rows:,} {what}"
+    table = _headed(console, title, "this network", always)
     table.add_row("accuracy", share(scores.accuracy), share(scores.baseline))
     console.print(table)
     console.print()
@@ -157,6 +157,14 @@ def _confusions(scores: Classes) -> Table:
     return table
 
 
+def _headed(console: Console, title: str, *heads: str) -> Table:
+    """Give a table whose title, where it would push the numbers out, stands on lines of its own above."""
+    if columns(title) + sum(3 + columns(head) for head in heads) > console.width:
+        console.print(title, style="bold")
+        title = ""
+    return _table(title, *heads)
+
+
 def _table(*heads: str) -> Table:
     """Give a table without frames: text on the left, numbers on the right."""
     table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, header_style="bold")
@@ -196,5 +204,4 @@ def r2(value: float | None) -> str:
 
 def _short(label: Any, length: int) -> str:
     """Give a label as one line of at most so many characters."""
-    text = "".join(c if c.isprintable() else "?" for c in str(label))
-    return text if len(text) <= length else f"{text[: length - 1]}…"
+    return cut(clean(label), length)

@@ -6,27 +6,30 @@ from pathlib import Path
 from typing import Any
 
 from rich.table import Table
-from rich.text import Text
 
 from whygrad.cli.curves import curve
 from whygrad.cli.facts import facts, layers, table_of_layers
-from whygrad.cli.printing import note, print_json, print_scores, printer, r2, share
+from whygrad.cli.printing import note, note_lines, print_json, print_scores, printer, r2, share
 from whygrad.errors import FileError
 from whygrad.record import Run, open_run
+from whygrad.record.rows import measure
 from whygrad.scores import Numbers, Scores
+from whygrad.show.numbers import clean, columns, cut
 
 
 def evaluate(run: Path, file: str | None, *, json: bool) -> int:
     """Score the predictions for a file, or for the rows that were held out."""
     opened = open_run(run)
     scored_on = "held_out" if file is None else file
+    notes: list[str] = []
     if file is None:
         scores, left_out = opened.evaluate(), 0
         scored_on = opened.manifest["scored_on"]
     else:
-        scores, left_out = opened.measure(file)
+        scores, left_out = measure(opened, file, notes)
     if left_out:
         note(f"{left_out} rows left out: no value in the target {opened.target!r}")
+    note_lines(notes)
     if json:
         print_json({"run": str(run), "scored_on": scored_on, "scores": scores.to_dict()})
     else:
@@ -66,14 +69,14 @@ def show(run: Path, *, json: bool) -> int:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for name, text in facts(opened):
-        table.add_row(name, Text(text))
+        table.add_row(name, clean(text))
     console.print(table)
     width = min(console.width, 100)
     for name, values in _curves(opened):
         drawn = curve(values, width, height=5)
         if drawn:
-            console.print(f"\n[bold]{name}[/]")
-            console.print("\n".join(drawn), markup=False)
+            console.print(f"\n{name}", style="bold")
+            console.print("\n".join(drawn))
     of_layers = layers(opened)
     if of_layers:
         console.print()
@@ -125,33 +128,48 @@ def runs(folder: Path, *, json: bool) -> int:
         return 0
     console = printer()
     if not found:
-        console.print(f"no runs in {folder.resolve()}: `whygrad train` makes one", markup=False)
+        console.print(f"no runs in {folder.resolve()}: `whygrad train` makes one")
         return 0
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    for head in ("run", "target", "score", "trivial", "rows", "epochs", "written"):
-        numeric = head in ("score", "trivial", "rows", "epochs")
-        table.add_column(
-            head, justify="right" if numeric else "left", no_wrap=True, overflow="ellipsis"
-        )
-    damaged = []
-    for path, run, epochs in found:
+    rows = [_row(path, run, epochs) for path, run, epochs in found if isinstance(run, Run)]
+    console.print(_table_of_runs(rows, console.width))
+    for _, run, _ in found:
         if isinstance(run, FileError):
-            damaged.append(str(run))
-            continue
-        score, trivial = _score(run.scores)
-        table.add_row(
-            Text(path.name),
-            Text(run.target if run.on_table else "–"),
-            score,
-            trivial,
-            f"{sum(run.manifest['data']['rows'].values()):,}",
-            f"{epochs:,}",
-            run.manifest["created"].replace("T", " ")[:16],
-        )
-    console.print(table)
-    for line in damaged:
-        note(line)
+            note(str(run))
     return 0
+
+
+HEADS = ("run", "target", "score", "trivial", "rows", "epochs", "written")
+GAP = 2
+LEAST = 8  # columns that a target's name is left, whatever the run is called
+DAY = 10  # characters of a time without its hour
+
+
+def _row(path: Path, run: Run, epochs: int) -> list[str]:
+    return [
+        clean(path.name),
+        clean(run.target if run.on_table else "–"),
+        *_score(run.scores),
+        f"{sum(run.manifest['data']['rows'].values()):,}",
+        f"{epochs:,}",
+        clean(run.manifest["created"].replace("T", " ")[:16]),
+    ]
+
+
+def _table_of_runs(rows: list[list[str]], width: int) -> Table:
+    """Give the table of runs; where it is too wide the hours go, then ends of names, and never a number."""
+    widest = [max(map(columns, cells)) for cells in zip(HEADS, *rows, strict=True)]
+    room = width - GAP * (len(HEADS) - 1) - sum(widest[2:])
+    if sum(widest[:2]) > room:
+        rows, room = [[*row[:-1], row[-1][:DAY]] for row in rows], room + widest[-1] - DAY
+    for_run = min(widest[0], max(LEAST, room - min(widest[1], LEAST)))
+    for_target = max(LEAST, room - for_run)
+    table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold")
+    for head in HEADS:
+        numeric = head in ("score", "trivial", "rows", "epochs")
+        table.add_column(head, justify="right" if numeric else "left", no_wrap=True)
+    for run, target, *others in rows:
+        table.add_row(cut(run, for_run), cut(target, for_target), *others)
+    return table
 
 
 def _listed(path: Path, run: Run | FileError, epochs: int) -> dict[str, Any]:

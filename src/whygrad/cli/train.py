@@ -4,7 +4,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from rich.markup import escape
+from rich.text import Text
 
 from whygrad import datasets
 from whygrad.cli.options import settings_of, with_file
@@ -15,6 +15,7 @@ from whygrad.progress import ProgressBar
 from whygrad.record import free_name
 from whygrad.record.place import check_place
 from whygrad.record.rows import record_table
+from whygrad.show.numbers import clean
 from whygrad.tables.target import TASKS
 from whygrad.training import INTERRUPTED
 
@@ -81,15 +82,18 @@ def show_result(learned: Learned, path: Path) -> None:
     stopped = ended(history.stopped)
     if stopped.startswith("diverged"):
         stopped = stopped.partition(":")[0]  # the warning has said where and why
-    console.print(
-        f"[bold]{escape(path.name)}[/]  {rows:,} rows, {epochs} epoch{'' if epochs == 1 else 's'} in "
-        f"{learned.seconds:.1f} s: {stopped}"
-    )
+    took = f"{epochs} epoch{'' if epochs == 1 else 's'} in {learned.seconds:.1f} s"
+    said = f"  {rows:,} rows, {took}: {stopped}"
+    console.print(Text.assemble((clean(path.name), "bold"), said))
     held_out = len(parts.held_out) > 0
     print_scores(console, learned.scores, learned.encoding.target, _what(held_out))
-    name = escape(shlex.quote(str(path)))
-    console.print(f"\nHow it came to this:  [bold]whygrad show {name}[/]")
-    console.print(f"Why one of its weights would move:  [bold]whygrad why weight {name}[/]")
+    name = shlex.quote(str(path))
+    for said, command in (
+        ("\nHow it came to this", "show"),
+        ("Why one of its weights would move", "why weight"),
+    ):
+        line = Text.assemble(f"{said}:  ", (f"whygrad {command} {name}", "bold"))
+        console.print(line, soft_wrap=True)  # to be copied as it is
 
 
 def _what(held_out: bool) -> str:

@@ -114,6 +114,7 @@ def _output(net: Network, names: Names, text: str | None) -> int | None:
     if text is None:
         return None
     text = text.strip()
+    digits = text.isascii() and text.isdecimal() and len(text) < 10
     known = class_names(net, names) if classifies(net) else names.layer(net, net.L)
-    given: Any = int(text) if text.isascii() and text.isdecimal() and text not in known else text
+    given: Any = int(text) if digits and text not in known else text
     return find_class(net, names, given) if classifies(net) else names.find(net, net.L, given)

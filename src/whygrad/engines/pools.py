@@ -35,7 +35,7 @@ def allowed_cores() -> int:
         cores = min(cores, max(1, int(quota)))
     for variable in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
         allowed = os.environ.get(variable, "")
-        if allowed.isdecimal() and int(allowed) > 0:
+        if allowed.isdecimal() and len(allowed) < 10 and int(allowed) > 0:
             cores = min(cores, int(allowed))
     return cores
 

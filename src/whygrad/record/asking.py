@@ -164,8 +164,7 @@ def _encode(run: Any, X: Any, y: Any, sample_weight: Any) -> Examples:
     X = read_again(run) if X is None else X
     if isinstance(X, Data):  # encoded when they were copied
         return Examples(X.X, X.Y, sample_weight)
-    table = read(X) if isinstance(X, str | PathLike) else X
-    table = table if isinstance(table, pa.Table) else as_table(table)
+    table = read(X) if isinstance(X, str | PathLike) else as_table(X)
     encoding, dtype = run.encoding, run.theta.flat.dtype
     name = encoding.target.name
     if y is not None:

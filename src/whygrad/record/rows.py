@@ -37,6 +37,8 @@ from whygrad.record.held_out import prepare_again, read_again, true_values
 from whygrad.scores import Scores
 from whygrad.settings import Settings
 from whygrad.tables import as_table, batches
+from whygrad.tables.columns import quoted
+from whygrad.tables.target import far_values
 from whygrad.training import Fitted
 
 if TYPE_CHECKING:
@@ -126,21 +128,48 @@ def results_again(run: "Run", state: State, history: History) -> dict[str, Any]:
 # ── other rows ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def outputs(run: "Run", data: Any) -> Iterator[tuple[Array, Any]]:
-    """Give the network's outputs, (rows, n_L), beside the rows they are of, in pieces."""
+def outputs(
+    run: "Run", data: Any, notes: list[str] | None = None, *, targets: bool = False
+) -> Iterator[tuple[Array, Any]]:
+    """Give the network's outputs, (rows, n_L), beside the rows they are of, in pieces.
+
+    Of a file the target is read only where `targets` are wanted: else it may hold anything. `notes` gets,
+    at the end, lines on values that are missing where in training none was.
+    """
     start = 0
-    for table in _pieces(run, data):
+    gaps: dict[str, tuple[int, int]] = {}  # how many, and the first row
+    for table in _pieces(run, data, targets):
         X = run.encoding.encode(table, run.theta.flat.dtype, start)
+        for name, rows in run.encoding.gaps(table).items() if notes is not None else ():
+            count, first = gaps.get(name, (0, start + int(rows[0])))
+            gaps[name] = (count + len(rows), first)
         yield predict(run.fitted, X, start), table
         start += table.num_rows
+    if notes is not None:
+        notes += [
+            _gap(column, *gaps[column.name])
+            for column in run.encoding.columns
+            if column.name in gaps
+        ]
 
 
-def _pieces(run: "Run", data: Any) -> Iterator[Any]:
+def _gap(column: Any, count: int, first: int) -> str:
+    where = f"row {first + 1}" if count == 1 else f"{count:,} rows, the first is {first + 1},"
+    return (
+        f"column {quoted(column.name)} is empty in {where} as it never was in training: taken for "
+        f"{column.stand_in}"
+    )
+
+
+def _pieces(run: "Run", data: Any, targets: bool) -> Iterator[Any]:
     if isinstance(data, str) and data in datasets.NAMES:
         table = find(data, seed=run.settings.seed).table
     elif isinstance(data, str | PathLike):
         needed = [column.name for column in run.encoding.columns]
-        yield from batches(data, ROWS, run.encoding.kinds, needed)
+        kinds = run.encoding.kinds
+        if not targets:
+            kinds = {name: kinds[name] for name in needed}
+        yield from batches(data, ROWS, kinds, needed)
         return
     else:
         table = as_table(data)
@@ -157,24 +186,30 @@ def _scores(run: "Run", fitted: Fitted, rows: Data) -> Scores:
     return judge_values(target, predict(fitted, rows.X), true, _usual(run.manifest))
 
 
-def measure(run: "Run", data: Any) -> tuple[Scores, int]:
-    """Give the scores of rows, and how many were left out as they have no value of the target."""
+def measure(run: "Run", data: Any, notes: list[str] | None = None) -> tuple[Scores, int]:
+    """Give the scores of rows, and how many were left out as they have no value of the target.
+
+    `notes` gets lines on what is odd about the rows.
+    """
     if isinstance(data, Data):
         return _scores(run, run.fitted, data), 0
     target = run.encoding.target
     a: list[Array] = []
     true: list[Array] = []
-    left_out = 0
-    for given, table in outputs(run, data):
+    there: list[Array] = []
+    for given, table in outputs(run, data, notes, targets=True):
         present = target.present(table)
-        left_out += int((~present).sum())
-        start = sum(map(len, true)) + left_out
+        start = sum(map(len, there))
+        there.append(present)
         a.append(given[present])
         true.append(truth(target, table.filter(present), start))
-    rows = np.concatenate(true)
+    values, rows = np.concatenate(true), np.flatnonzero(np.concatenate(there))
     if len(rows) == 0:
         raise InputError(f"no row has a value of the target {target.name!r}: nothing to score")
-    return judge_values(target, np.concatenate(a), rows, _usual(run.manifest)), left_out
+    if notes is not None and target.task == "regression":
+        notes += far_values(values, rows, target.name)
+    scores = judge_values(target, np.concatenate(a), values, _usual(run.manifest))
+    return scores, sum(map(len, there)) - len(rows)
 
 
 def _usual(about: Mapping[str, Any]) -> Any:

@@ -102,7 +102,7 @@ class Guard:
             "`whygrad train FILE`, and open the run that it writes"
         )
         sizes = _by_name(scope["headers"]).get("content-length", [])
-        if any(not size.isdecimal() or int(size) > self.limit for size in sizes):
+        if any(not size.isdecimal() or len(size) > 15 or int(size) > self.limit for size in sizes):
             await _refuse(413, line, receive, send, self.limit)
             return
         taken, refused, started = 0, False, False

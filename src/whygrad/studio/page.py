@@ -9,12 +9,14 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from traceback import format_exception
 from typing import Any, TypeVar
 
 import numpy as np
 from nicegui import background_tasks, run, ui
 
 from whygrad.errors import WhygradError
+from whygrad.escaping import visible
 from whygrad.explanation import Explanation
 from whygrad.pictures import NetworkPicture
 from whygrad.studio import (
@@ -301,7 +303,7 @@ class Page:
 
     def _failed(self, error: Exception, about: str) -> None:
         """Tell of an error of our own, with its whole story in the terminal."""
-        LOG.error("an error of the studio", exc_info=error)
+        LOG.error("an error of the studio\n%s", visible("".join(format_exception(error))))
         self.tell(f"an error of whygrad: {type(error).__name__}: {error!s:.200}", about)
 
     def do(self, work: Callable[[], object]) -> None:

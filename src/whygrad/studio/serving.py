@@ -24,6 +24,7 @@ from fastapi import FastAPI
 from nicegui import core, ui
 
 from whygrad.errors import InputError
+from whygrad.escaping import tell, write
 from whygrad.studio.guard import EVERYWHERE, LOCAL, Guard, known_names
 
 PORTS = 100  # that are tried, from the one asked for
@@ -48,13 +49,12 @@ class Desk(Protocol):
 
 def _say(line: str) -> None:
     with suppress(OSError):  # who cannot be told where it is may know
-        print(line, flush=True)
+        write(f"{line}\n", sys.stdout)
+        sys.stdout.flush()
 
 
 def _note(line: str) -> None:
-    if sys.stderr is not None:
-        with suppress(OSError):
-            print(f"whygrad: {line}", file=sys.stderr, flush=True)
+    tell(f"whygrad: {line}")
 
 
 def serve(

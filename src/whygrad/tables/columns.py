@@ -5,7 +5,7 @@ Kinds: "number", "boolean", "text", "code" (categories that look like numbers, s
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any, Literal, TypeAlias
 
@@ -56,6 +56,12 @@ def _is_text(kind: Any) -> bool:
     return bool(t.is_string(kind) or t.is_large_string(kind) or t.is_string_view(kind))
 
 
+def described(column: Any) -> str:
+    """Say what a column holds, with arrow's name for what is of no use."""
+    kind = kind_of(column)
+    return f"{HOLDS[kind]} but {quoted(str(column.type))}" if kind == "other" else HOLDS[kind]
+
+
 def quoted(name: str) -> str:
     """Give a name or a value for a message: in quotes, on one line, of bearable length."""
     return repr(name if len(name) <= 60 else name[:59] + "…")
@@ -72,8 +78,54 @@ def nearest_name(name: str, known: Sequence[str]) -> str:
 
 
 def find(table: Any, name: str) -> Any:
-    """Give the column of that name; the caller knows that it is there."""
-    return table.column(table.schema.names.index(name))
+    """Give the column of that name, at once in a table of any width; the caller knows that it is there."""
+    return table.column(name)
+
+
+def computable(column: Any, name: str) -> Any:
+    """Give a column in a type that arrow computes with: what is packed is unpacked, views are copied.
+
+    Arrow has more types than kernels: rows of some cannot even be taken. Raises `InputError` for one of
+    which nothing can be made.
+    """
+    t = pa.types
+    kind = column.type
+    try:
+        if isinstance(kind, pa.BaseExtensionType) and kind.extension_name == "arrow.bool8":
+            return column.cast(kind.storage_type).cast(pa.bool_())
+        if t.is_run_end_encoded(kind):
+            return computable(_by_chunks(pc.run_end_decode, column, kind.value_type), name)
+        if t.is_dictionary(kind) and not _is_categories(kind.value_type):
+            return computable(_by_chunks(_unpacked, column, _without_views(kind.value_type)), name)
+        column = column.cast(_without_views(kind))
+        column.slice(0, 1).take(pa.array([0] if len(column) else [], pa.int64()))
+    except pa.ArrowException:
+        raise InputError(
+            f"column {quoted(name)} is of arrow's type {str(kind):.60}, which cannot be read: write it as "
+            "numbers or text, or remove it"
+        ) from None
+    return column
+
+
+def _without_views(kind: Any) -> Any:
+    if pa.types.is_string_view(kind):
+        return pa.large_string()
+    return pa.large_binary() if pa.types.is_binary_view(kind) else kind
+
+
+def _is_categories(kind: Any) -> bool:
+    t = pa.types
+    return bool(t.is_string(kind) or t.is_large_string(kind) or t.is_integer(kind))
+
+
+def _unpacked(column: Any) -> Any:
+    return column.dictionary.cast(_without_views(column.type.value_type)).take(column.indices)
+
+
+def _by_chunks(function: Callable[[Any], Any], column: Any, kind: Any) -> Any:
+    if not isinstance(column, pa.ChunkedArray):
+        return function(column)
+    return pa.chunked_array([function(chunk) for chunk in column.chunks], kind)
 
 
 def numbers(column: Any) -> Array:
@@ -127,14 +179,18 @@ def leave_out(table: Any, names: Sequence[str], target: str) -> Any:
         return table
     known = table.schema.names
     check_names(known, "the table")
-    for name in names:
-        if name not in known:
+    there = set(known)
+    asked = [meant(name, there) for name in names]
+    target = meant(target, there)
+    for name in asked:
+        if name not in there:
             raise InputError(f"no column {quoted(name)} to leave out: {nearest_name(name, known)}")
         if name == target:
             raise InputError(
                 f"column {quoted(name)} is to be predicted: it cannot be left out as well"
             )
-    kept = [name for name in known if name not in names]
+    gone = set(asked)
+    kept = [name for name in known if name not in gone]
     if kept == [target]:
         raise InputError("all columns but the target are left out: one must remain to learn from")
     return table.select(kept)
@@ -156,25 +212,42 @@ def refuse_infinity(values: Array, name: str, start: int = 0) -> None:
 
 
 def check_table(table: Any) -> None:
-    """Refuse a table with two columns of one name, a column without any value, or infinite numbers."""
+    """Refuse a table with two columns of one name, or with infinite numbers."""
     check_names(table.schema.names, "the table")
     for name in table.schema.names:
         column = find(table, name)
-        kind = kind_of(column)
-        if kind in ("number", "boolean"):
+        if kind_of(column) in ("number", "boolean"):
             refuse_infinity(numbers(column), name)
-        if kind not in ("date", "other") and missing(column).all():
-            raise InputError(
-                f"column {quoted(name)} has no value in any row: remove it, or fill it in"
-            )
 
 
-def check_names(names: list[str], what: str) -> None:
-    """Refuse a table in which two columns have the same name."""
+def names_of_columns(given: Iterable[Any], what: str) -> list[str]:
+    """Give the names of columns as they are known everywhere: spaces around them do not count.
+
+    A column without a name is called by its place. Raises `InputError` where two have the same name.
+
+    >>> names_of_columns([" rooms", "", 7], "the frame")
+    ['rooms', 'column 2', '7']
+    """
+    whole = [str(name) for name in given]
+    names = [name.strip() or f"column {place}" for place, name in enumerate(whole, start=1)]
+    check_names(names, what, whole)
+    return names
+
+
+def meant(name: str, known: Collection[str]) -> str:
+    """Give the name of a column as a table has it, for one that a user gave with spaces around it."""
+    return name if name in known else name.strip()
+
+
+def check_names(names: Sequence[str], what: str, whole: Sequence[str] | None = None) -> None:
+    """Refuse a table in which two columns have the same name; `whole` are the names with their spaces."""
     places: dict[str, int] = {}
     for place, name in enumerate(names, start=1):
         if name in places:
+            first = places[name]
+            aside = whole is not None and whole[first - 1] != whole[place - 1]
             raise InputError(
-                f"{what}: columns {places[name]} and {place} are both called {quoted(name)}: rename one"
+                f"{what}: columns {first} and {place} are both called {quoted(name)}"
+                f"{', spaces around it aside' if aside else ''}: rename one"
             )
         places[name] = place

@@ -10,7 +10,7 @@ element by element: a piece of a table gives the same bits as the whole.
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -26,6 +26,7 @@ from whygrad.tables.columns import (
     check_names,
     find,
     kind_of,
+    missing,
     nearest_name,
     numbers,
     quoted,
@@ -61,6 +62,16 @@ class Number:
     def names(self) -> list[str]:
         """The encoded columns."""
         return [self.name, f"{self.name} is missing"] if self.flagged else [self.name]
+
+    @property
+    def seen_missing(self) -> bool:
+        """Whether values were missing in training."""
+        return self.flagged
+
+    @property
+    def stand_in(self) -> str:
+        """What a missing value is taken for."""
+        return f"{self.fill:g}, the median of training"
 
     def encode(self, column: Any, X: Array, start: int) -> None:
         """Write the encoded columns of some rows into X, (n, len(names))."""
@@ -110,6 +121,16 @@ class Category:
             names.append(f"{self.name} is missing")
         return names
 
+    @property
+    def seen_missing(self) -> bool:
+        """Whether values were missing in training."""
+        return self.missing
+
+    @property
+    def stand_in(self) -> str:
+        """What a missing value is taken for."""
+        return "none of the values of training"
+
     def encode(self, column: Any, X: Array, start: int) -> None:
         """Write the encoded columns of some rows into X, (n, len(names))."""
         column = texts(column)
@@ -135,7 +156,7 @@ class Encoding:
 
     columns: tuple[Column, ...]
     target: Target
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -166,7 +187,7 @@ class Encoding:
         """The labels in order, () for numbers."""
         return self.target.classes
 
-    @property
+    @cached_property
     def kinds(self) -> dict[str, Kind]:
         """The columns to read from a file, and what each holds: what `batches` wants to know."""
         return {column.name: column.kind for column in self.columns} | {
@@ -193,8 +214,9 @@ class Encoding:
         """Refuse a table whose columns are not those of training; only names and types are looked at."""
         names = table.schema.names
         check_names([name for name in names if name in self.kinds], "the table")
+        there = set(names)
         for column in self.columns:
-            if column.name not in names:
+            if column.name not in there:
                 raise InputError(
                     f"no column {quoted(column.name)}: {nearest_name(column.name, names)}"
                 )
@@ -207,6 +229,15 @@ class Encoding:
                     f"column {quoted(column.name)} holds {HOLDS[kind]}, in training it held "
                     f"{HOLDS[column.kind]}{example}"
                 )
+
+    def gaps(self, table: Any) -> dict[str, Array]:
+        """Give the rows, by column, that have no value where in training every row had one."""
+        found = {
+            column.name: np.flatnonzero(missing(find(table, column.name)))
+            for column in self.columns
+            if not column.seen_missing
+        }
+        return {name: rows for name, rows in found.items() if len(rows)}
 
     def targets(self, table: Any, dtype: Any = np.float32, start: int = 0) -> Array:
         """Give Y, (n, n_L): one-hot rows, a column of zeros and ones, or standardised numbers."""

@@ -9,11 +9,13 @@ import pyarrow as pa
 
 from whygrad.errors import InputError
 from whygrad.functions import Array
-from whygrad.tables.columns import check_names, quoted
+from whygrad.tables.columns import computable, names_of_columns, quoted
 
 
 def as_table(frame: Any) -> Any:
     """Give a pandas, polars or arrow frame (or a lazy one) as a `pyarrow.Table`; an index is left out.
+
+    Spaces around names do not count, as in files.
 
     Raises `InputError` for anything else, for columns of mixed types and for duplicate names.
 
@@ -35,9 +37,9 @@ def as_table(frame: Any) -> Any:
         ) from None
     except nw.exceptions.DuplicateError:
         raise InputError("the frame has two columns of the same name: rename one") from None
-    names = [str(name) for name in wrapped.columns]
-    check_names(names, "the frame")
-    columns = [_column(wrapped[name], str(name)) for name in wrapped.columns]
+    names = names_of_columns(wrapped.columns, "the frame")
+    series = (wrapped[name] for name in wrapped.columns)
+    columns = [_column(one, name) for one, name in zip(series, names, strict=True)]
     return pa.table(columns, names=names) if names else pa.table({})
 
 
@@ -45,12 +47,13 @@ def _column(series: Any, name: str) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of pandas, about names that are not text
-            return series.to_arrow()
+            column = series.to_arrow()
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
         raise InputError(
             f"column {quoted(name)} mixes values of several types: make them all numbers or all text "
             f"({str(error.args[0]).splitlines()[0]:.100})"
         ) from None
+    return computable(column, name)
 
 
 def from_arrays(X: Array, names: Sequence[str], y: Any, target: str) -> Any:

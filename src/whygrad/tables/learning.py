@@ -1,8 +1,8 @@
 """Learning an encoding from training rows: which columns are of use, and how each is encoded.
 
 Left out, each with a line that says so: dates, free text, identifiers, constants, and what is neither a
-number nor text. scikit-learn's SimpleImputer, StandardScaler and OneHotEncoder learn the rest; they are
-imported when there is something to learn, so that predicting starts quickly.
+number nor text. The rest is learned as scikit-learn's SimpleImputer, StandardScaler and OneHotEncoder do,
+of which the last is imported where there are categories to learn.
 """
 
 import re
@@ -16,9 +16,9 @@ import pyarrow.compute as pc
 from whygrad.errors import InputError
 from whygrad.functions import Array
 from whygrad.tables.columns import (
-    HOLDS,
     Kind,
     check_names,
+    described,
     find,
     is_number,
     kind_of,
@@ -74,7 +74,7 @@ def _learn_column(column: Any, name: str) -> tuple[Column | None, str]:
     if kind == "date":
         return None, "dates and times are not used; give what matters of them as numbers"
     if kind == "other":
-        return None, f"it holds {HOLDS[kind]}"
+        return None, f"it holds {described(column)}"
     if missing(column).all():
         return None, "it has no value in any training row"
     if kind in ("number", "boolean"):
@@ -90,22 +90,30 @@ def _learn_number(values: Array, name: str, kind: Kind, whole: bool) -> tuple[Co
         return None, f"it is {known[0]:g} in every row"
     if whole and _identifies(known, name):
         return None, "it identifies the rows, every one is different"
-    from sklearn.impute import SimpleImputer
-    from sklearn.preprocessing import StandardScaler
+    fill = float(np.median(known))
+    center, scale = standardised(np.where(gone, fill, values))
+    return Number(name, kind, center, scale, fill, flagged=bool(gone.any())), ""
 
-    imputer = SimpleImputer(strategy="median").fit(values[:, None])
-    scaler = StandardScaler().fit(imputer.transform(values[:, None]))
-    return (
-        Number(
-            name,
-            kind,
-            center=float(scaler.mean_[0]),
-            scale=float(scaler.scale_[0]),
-            fill=float(imputer.statistics_[0]),
-            flagged=bool(gone.any()),
-        ),
-        "",
-    )
+
+def standardised(values: Array) -> tuple[float, float]:
+    """Give mean and standard deviation of numbers, 1 for the latter where they are all the same.
+
+    To the bit what scikit-learn's StandardScaler gives for a column alone, in a fraction of its time: a
+    corrected sum of squares (Chan, Golub, LeVeque 1983), with its bound on the rounding of a constant.
+
+    >>> standardised(np.array([1.0, 2, 3, 6]))
+    (3.0, 1.8708286933869707)
+    """
+    # As a column, since NumPy adds in another order along a table of several.
+    column, n = values[:, None], len(values)
+    mean = column.sum(axis=0) / n
+    gaps = column - mean
+    correction = gaps.sum(axis=0)
+    gaps **= 2
+    variance = (gaps.sum(axis=0) - correction**2 / n) / n
+    epsilon = np.finfo(np.float64).eps
+    same = variance <= n * epsilon * variance + (n * mean * epsilon) ** 2
+    return float(mean[0]), 1.0 if same[0] else float(np.sqrt(variance)[0])
 
 
 def _identifies(values: Array, name: str) -> bool:
@@ -167,8 +175,5 @@ def _scaled(target: Target, table: Any) -> Target:
     """Give the target with the center and scale of the training rows, where it holds numbers."""
     if target.task == "classification":
         return target
-    from sklearn.preprocessing import StandardScaler
-
-    values = target.observed(table)
-    scaler = StandardScaler().fit(values[:, None])
-    return replace(target, center=float(scaler.mean_[0]), scale=float(scaler.scale_[0]))
+    center, scale = standardised(target.observed(table))
+    return replace(target, center=center, scale=scale)

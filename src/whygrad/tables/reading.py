@@ -12,16 +12,21 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from whygrad.errors import FileError, InputError, nearest_file
-from whygrad.tables.columns import HOLDS, Kind, check_names, is_number, nearest_name, quoted
-from whygrad.tables.text import Layout, layout, ragged
+from whygrad.tables.columns import (
+    HOLDS,
+    Kind,
+    computable,
+    is_number,
+    names_of_columns,
+    nearest_name,
+    quoted,
+)
+from whygrad.tables.text import NULLS, Layout, layout, ragged
 
 TEXT = (".csv", ".tsv", ".tab", ".txt")
 PARQUET = (".parquet", ".pq")
 ROWS = 8192
 BLOCK = 1 << 22  # bytes that are parsed at a time; a single row cannot be longer
-
-# What stands for a missing value, beside an empty field.
-NULLS = ["", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "-NaN", "NULL", "null", "None", "?"]
 
 TYPES: dict[Kind, Any] = {
     "number": pa.float64(),
@@ -59,9 +64,9 @@ def batches(
     """
     path = _checked(path)
     if _is_parquet(path):
-        file = _open_parquet(path)
-        _refuse_missing(file.schema_arrow.names, needed)
-        pieces = _parquet_pieces(path, file, rows, kinds)
+        file, names = _open_parquet(path)
+        _refuse_missing(names, needed)
+        pieces = _parquet_pieces(path, file, names, rows, kinds)
     else:
         with _told(path):
             found = layout(path)
@@ -127,37 +132,39 @@ def _is_parquet(path: Path) -> bool:
         return file.read(4) == b"PAR1"
 
 
-def _open_parquet(path: Path) -> Any:
+def _open_parquet(path: Path) -> tuple[Any, list[str]]:
+    """Open a file, and give the names of its columns as they are known everywhere."""
     with _told(path):
         try:
             file = pyarrow.parquet.ParquetFile(path)
         except pa.ArrowInvalid:
             raise FileError(f"{path}: not a Parquet file, or a damaged one") from None
-    _check_names(path, file.schema_arrow.names)
-    return file
+    try:
+        return file, names_of_columns(file.schema_arrow.names, str(path))
+    except InputError as error:
+        raise FileError(str(error)) from None
 
 
 def _read_parquet(path: Path) -> Any:
-    file = _open_parquet(path)
+    file, names = _open_parquet(path)
     with _told(path):
-        return file.read()
+        return _named(file.read(), names)
 
 
 def _parquet_pieces(
-    path: Path, file: Any, rows: int, kinds: Mapping[str, Kind] | None
+    path: Path, file: Any, names: list[str], rows: int, kinds: Mapping[str, Kind] | None
 ) -> Iterator[Any]:
-    names = file.schema_arrow.names
-    wanted = [name for name in names if kinds is None or name in kinds]
+    written = file.schema_arrow.names
+    wanted = {w: n for w, n in zip(written, names, strict=True) if kinds is None or n in kinds}
     with _told(path):
-        for batch in file.iter_batches(batch_size=rows, columns=wanted):
-            yield pa.Table.from_batches([batch]).select(wanted)
+        for batch in file.iter_batches(batch_size=rows, columns=list(wanted)):
+            table = pa.Table.from_batches([batch]).select(list(wanted))
+            yield _named(table, list(wanted.values()))
 
 
-def _check_names(path: Path, names: list[str]) -> None:
-    try:
-        check_names(names, str(path))
-    except InputError as error:
-        raise FileError(str(error)) from None
+def _named(table: Any, names: list[str]) -> Any:
+    columns = [computable(column, name) for column, name in zip(table.columns, names, strict=True)]
+    return pa.table(columns, names=names) if names else table
 
 
 # ── text ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -183,7 +190,8 @@ def _text_pieces(path: Path, found: Layout, wanted: Mapping[str, Kind]) -> Itera
 
 def _options(found: Layout, wanted: Mapping[str, Kind] | None = None) -> tuple[Any, Any, Any]:
     """Give arrow's options; `wanted` names the columns to read and fixes their types."""
-    convert: dict[str, Any] = {}
+    # Arrow takes 0x1F for a number where it guesses, and not where it is told to expect one.
+    convert: dict[str, Any] = {"column_types": dict.fromkeys(_hexadecimal(found), pa.string())}
     if wanted is not None:
         types = {name: TYPES[wanted[name]] for name in found.names if name in wanted}
         convert = {"include_columns": list(types), "column_types": types}
@@ -197,15 +205,29 @@ def _options(found: Layout, wanted: Mapping[str, Kind] | None = None) -> tuple[A
         ),
         pyarrow.csv.ParseOptions(delimiter=found.delimiter, newlines_in_values=True),
         pyarrow.csv.ConvertOptions(
-            null_values=NULLS, strings_can_be_null=True, decimal_point=found.decimal, **convert
+            null_values=[*NULLS, *found.padded],
+            strings_can_be_null=True,
+            decimal_point=found.decimal,
+            **convert,
         ),
     )
 
 
+def _hexadecimal(found: Layout) -> list[str]:
+    places = {
+        place
+        for row in found.sample
+        for place, field in enumerate(row[: len(found.names)])
+        if HEXADECIMAL.match(field)
+    }
+    return [found.names[place] for place in sorted(places)]
+
+
 def _refuse_missing(names: Sequence[str], needed: Collection[str]) -> None:
     """Refuse a file without a column that is needed, and name the nearest of those that it has."""
+    there = set(names)
     for name in needed:
-        if name not in names:
+        if name not in there:
             raise InputError(f"no column {quoted(name)}: {nearest_name(name, names)}")
 
 
@@ -222,6 +244,7 @@ def _refuse_numbers(found: Layout, kinds: Mapping[str, Kind]) -> None:
             )
 
 
+HEXADECIMAL = re.compile(r"\s*0[xX]")
 CONVERSION = re.compile(r"In CSV column #(\d+): Row #(\d+): .* invalid value '(.*)'", re.DOTALL)
 
 

@@ -4,7 +4,7 @@ Classes become one-hot rows, two classes a single column of zeros and ones. Numb
 y = (value − center) / scale, and handed back in their own units.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -17,9 +17,11 @@ from whygrad.tables.columns import (
     HOLDS,
     Kind,
     check_table,
+    described,
     find,
     kind_of,
     kind_of_categories,
+    meant,
     missing,
     nearest_name,
     numbers,
@@ -51,7 +53,7 @@ class Target:
     classes: tuple[Label, ...] = ()
     center: float = 0.0
     scale: float = 1.0
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def n_outputs(self) -> int:
@@ -151,12 +153,13 @@ def choose_target(table: Any, name: str, task: Task | None = None) -> tuple[Any,
     Text, truth values and few distinct whole numbers are classes, all else are numbers; `task` overrides.
 
     This is a table's way in to training. Raises `InputError` for a table that cannot be used (duplicate
-    names, a column without any value, infinity), and for a target that is not there (with the nearest
-    name), holds neither numbers nor text, has one value only, or, as classes, a new one in every row.
+    names, infinity), and for a target that is not there (with the nearest name), holds neither numbers nor
+    text, has no value or one only, or, as classes, a new one in every row.
     """
     if task is not None and task not in TASKS:
         raise InputError(f"unknown task {task!r}: {nearest(str(task), TASKS)}")
     names = table.schema.names
+    name = meant(name, names)
     if name not in names:
         raise InputError(f"no column {quoted(name)} to predict: {nearest_name(name, names)}")
     check_table(table)
@@ -164,10 +167,12 @@ def choose_target(table: Any, name: str, task: Task | None = None) -> tuple[Any,
     kind = kind_of(column)
     if kind in ("date", "other"):
         raise InputError(
-            f"target {quoted(name)} holds {HOLDS[kind]}: a target is text, true and false, or numbers"
+            f"target {quoted(name)} holds {described(column)}: a target is text, true and false, or numbers"
         )
     notes = []
     gone = missing(column)
+    if gone.all():
+        raise InputError(f"target {quoted(name)} has no value in any row: choose another column")
     if gone.any():
         notes.append(f"{_rows(int(gone.sum()))} left out: no value in the target {quoted(name)}")
         table = table.filter(pa.array(~gone))
@@ -181,6 +186,7 @@ def choose_target(table: Any, name: str, task: Task | None = None) -> tuple[Any,
     if told == "regression":
         if kind not in ("number", "boolean"):
             raise InputError(f"target {quoted(name)} holds {HOLDS[kind]}: regression needs numbers")
+        notes += far_values(numbers(column), np.flatnonzero(~gone), name)
         return table, Target(name, "regression", kind, notes=tuple(notes))
     if len(labels) == table.num_rows:
         raise InputError(
@@ -225,6 +231,57 @@ def _labels(
             )
         return tuple(float(v) for v in distinct[:2]), told
     return tuple(int(v) if whole else float(v) for v in distinct), told
+
+
+FAR = 10  # times the range of all other values
+
+
+def far_outside(values: Array) -> tuple[Array, float]:
+    """Give the places of values that lie far from all others, and how many ranges of these; none: ([], 0).
+
+    Far are some few values, one in a hundred or of small tables up to three, of which each lies more than
+    ten times as far from all others as these are apart, the largest from the smallest. A ratio of
+    differences does not depend on unit or origin. Nothing is supposed about the distribution: normal and
+    exponential values never come near it, and of tables of log-normal ones (σ = 1) fewer than one in a
+    thousand. Where heavier tails do, what is said is as true: in a sum of squares about the middle each
+    such value weighs as much as 400 of the others or more. A value that more than half of the rows have,
+    such as 0, counts once: the others alone tell what is usual.
+    """
+    order = np.argsort(values, kind="stable")
+    middle = values[order[len(order) // 2]]
+    usual = values[order] == middle
+    if 2 * usual.sum() > len(values):
+        usual[np.argmax(usual)] = False
+        order = order[~usual]
+    n, v = len(order), values[order]
+    for far in range(min(1000, max(n // 100, min(3, n // 20))), 0, -1):
+        first = np.arange(far + 1)  # of the n - far others, which are next to one another
+        last = first + n - far - 1
+        spread = v[last] - v[first]
+        below = np.where(first > 0, v[first] - v[np.maximum(first - 1, 0)], np.inf)
+        above = np.where(last < n - 1, v[np.minimum(last + 1, n - 1)] - v[last], np.inf)
+        gap = np.minimum(below, above)
+        alone = (spread > 0) & (gap > FAR * spread)
+        if alone.any():
+            i = int(np.argmax(alone))
+            outside = np.concatenate([order[:i], order[i + n - far :]])
+            return np.sort(outside), float(gap[i] / spread[i])
+    return order[:0], 0.0
+
+
+def far_values(values: Array, rows: Array, name: str) -> list[str]:
+    """Tell of values of a target that lie far from all others; `rows` are where they stand, from 0."""
+    places, ratio = far_outside(values)
+    if not len(places):
+        return []
+    shown = " and ".join(
+        f"{float(values[i])!r} in row {rows[i] + 1}".replace(".0 in", " in") for i in places[:3]
+    )
+    more = f" and {len(places) - 3} more" if len(places) > 3 else ""
+    return [
+        f"target {quoted(name)} is {shown}{more}, {ratio:,.0f} times the range of all other values away "
+        "from them: correct that if it is a mistake, since squared errors and R² follow such values alone"
+    ]
 
 
 def _numbers_the_rows(values: Array, name: str) -> bool:

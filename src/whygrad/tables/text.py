@@ -3,16 +3,27 @@
 import codecs
 import csv
 import io
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from whygrad.errors import FileError, InputError
-from whygrad.tables.columns import check_names, is_number
+from whygrad.tables.columns import is_number, names_of_columns
 
 DELIMITERS = (",", ";", "\t", "|")
-HEAD = 1 << 16  # bytes that are looked at to find the delimiter
+HEAD = 1 << 16  # characters that are looked at first to find the delimiter
+ROWS = 20  # that these should hold, the header among them; else more is looked at
 CHUNK = 1 << 22
+
+# What stands for a missing value, beside an empty field.
+NULLS = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "-NaN", "NULL", "null", "None", "?")
+# The same with blanks around it, between what may delimit a field.
+_EDGE = '[^,;\t|\r\n"]'
+_NULL = "|".join(map(re.escape, NULLS[1:]))
+PADDED = re.compile(f"(?<!{_EDGE})(?: ++(?:{_NULL})?+ *+|(?:{_NULL}) ++)(?!{_EDGE})")
+MOST_PADDED = 64  # ways to write them; a list for arrow, which takes its time with a long one
+LONGEST = 80  # characters of one that is found wherever it lies
 
 BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -28,7 +39,7 @@ class Layout:
     """How a text file is laid out.
 
     `first` counts the rows before the first one of values: the header, and empty ones above it. `sample`
-    holds the first rows of values, as text.
+    holds the first rows of values, as text; `padded` are signs of missing values with blanks around them.
     """
 
     encoding: str
@@ -37,38 +48,50 @@ class Layout:
     names: tuple[str, ...]
     first: int
     sample: tuple[tuple[str, ...], ...]
+    padded: tuple[str, ...] = ()
 
 
 def layout(path: Path) -> Layout:
     """Look at a text file; raises `FileError` where it cannot be a table."""
-    encoding, quotes = find_encoding(path)
-    with path.open(encoding=encoding, newline="") as file:
-        head = file.read(HEAD)
-        cut = bool(file.read(1))
+    encoding, quotes, padded = find_encoding(path)
+    size = HEAD
+    while True:
+        head, cut = _head(path, encoding, size)
+        found = {delimiter: _rows(head, delimiter, cut) for delimiter in DELIMITERS}
+        delimiter = max(DELIMITERS, key=lambda d: _agreement(found[d][0]))
+        rows, whole = found[delimiter]
+        if not cut or len(rows) >= ROWS or size >= CHUNK:
+            break
+        size *= 4  # wide tables have long lines
     if not head.strip():
         raise FileError(f"{path}: empty, a table has a line of column names, then rows")
-    rows = {delimiter: _rows(head, delimiter, cut) for delimiter in DELIMITERS}
-    delimiter = max(DELIMITERS, key=lambda d: _agreement(rows[d]))
     above = 0
-    while above < len(rows[delimiter]) and not rows[delimiter][above]:
+    while above < len(rows) and not rows[above]:
         above += 1
-    full = [row for row in rows[delimiter][above:] if row]
+    full = [row for row in rows[above:] if row]
     if not full:
         raise FileError(f"{path}: line {above + 1} is not a header: is a quotation mark left open?")
     names = _names(path, full[0])
-    if len(full) == 1 and not cut:
+    if len(full) == 1 and whole:
         raise FileError(f"{path}: it has column names, but no rows")
     sample = tuple(tuple(row) for row in full[1:])
-    found = Layout(encoding, delimiter, _decimal(sample, delimiter), names, above + 1, sample)
+    decimal = _decimal(sample, delimiter)
+    about = Layout(encoding, delimiter, decimal, names, above + 1, sample, padded)
     if quotes % 2:  # then one may be open, or one is not meant as such: 5" pipe
-        line = _open_quote(path, found)
+        line = _open_quote(path, about)
         if line:
             raise FileError(f"{path}: a quotation mark in the row of line {line} is never closed")
-    return found
+    return about
 
 
-def find_encoding(path: Path) -> tuple[str, int]:
-    """Find the encoding of a whole file and count its quotation marks; refuse what is no text.
+def _head(path: Path, encoding: str, size: int) -> tuple[str, bool]:
+    """Give the first characters of a file, and whether there are more."""
+    with path.open(encoding=encoding, newline="") as file:
+        return file.read(size), bool(file.read(1))
+
+
+def find_encoding(path: Path) -> tuple[str, int, tuple[str, ...]]:
+    """Find the encoding of a whole file, as well as `_scan`; refuse what is no text.
 
     The encoding is UTF-8, -16 or -32, else Windows-1252.
     """
@@ -76,7 +99,7 @@ def find_encoding(path: Path) -> tuple[str, int]:
         head = file.read(HEAD)
     for mark, name in BYTE_ORDER_MARKS:
         if head.startswith(mark):
-            return name, _scan(path, name)
+            return name, *_scan(path, name)
     if b"\0" in head:
         even, odd = head[::2].count(0), head[1::2].count(0)
         if odd > 0.4 * len(head) / 2 and even == 0:
@@ -87,15 +110,20 @@ def find_encoding(path: Path) -> tuple[str, int]:
             raise FileError(
                 f"{path}: a binary file, not text: a table is CSV text or a .parquet file"
             )
-        return name, _scan(path, name)
+        return name, *_scan(path, name)
     try:
-        return "utf-8", _scan(path, "utf-8")
+        return "utf-8", *_scan(path, "utf-8")
     except FileError:
-        return "cp1252", _scan(path, "cp1252")
+        return "cp1252", *_scan(path, "cp1252")
 
 
-def _scan(path: Path, encoding: str) -> int:
-    """Read a file to its end, say in which line an encoding does not fit; count quotation marks."""
+def _scan(path: Path, encoding: str) -> tuple[int, tuple[str, ...]]:
+    """Read a file to its end: count quotation marks, and find missing values written with blanks.
+
+    Raises `FileError` with the line that the encoding does not fit.
+    """
+    padded: set[str] = set()
+    before = "\n"
     decoder = codecs.getincrementaldecoder(encoding)()
     line, quotes = 1, 0
     with path.open("rb") as file:
@@ -104,8 +132,8 @@ def _scan(path: Path, encoding: str) -> int:
             try:
                 text = decoder.decode(chunk, final=not chunk)
             except UnicodeError as error:
-                before = getattr(error, "object", chunk)[: getattr(error, "start", 0)]
-                line += before.count(b"\n")
+                fits = getattr(error, "object", chunk)[: getattr(error, "start", 0)]
+                line += fits.count(b"\n")
                 raise FileError(
                     f"{path}: line {line} is neither UTF-8 nor Windows-1252 text: save the file as UTF-8"
                     if encoding in ("utf-8", "cp1252")
@@ -116,18 +144,26 @@ def _scan(path: Path, encoding: str) -> int:
                 raise FileError(
                     f"{path}: a zero byte in line {line}: a binary file, or a damaged one"
                 )
+            before = before[-LONGEST:] + text
+            if len(padded) < MOST_PADDED and " " in before:
+                padded.update(PADDED.findall(before if chunk else before + "\n"))
             if not chunk:
-                return quotes
+                return quotes, tuple(sorted(padded)[:MOST_PADDED])
             line += text.count("\n")
             quotes += text.count('"')
 
 
-def _rows(head: str, delimiter: str, cut: bool) -> list[list[str]]:
-    """Split the head of a file into rows; its last row is dropped where the head ends within it."""
+def _rows(head: str, delimiter: str, cut: bool) -> tuple[list[list[str]], bool]:
+    """Split the head of a file into rows, and say whether these are all rows of the file.
+
+    The last row is dropped where the head ends within it.
+    """
     rows: list[list[str]] = []
-    with suppress(csv.Error):  # of a bare carriage return, say: what came before it will do
+    try:
         rows.extend(csv.reader(io.StringIO(head, newline=""), delimiter=delimiter))
-    return rows[:-1] if cut and len(rows) > 1 else rows
+    except csv.Error:  # a field of great length, say: what came before it will do
+        return rows, False
+    return (rows[:-1] if cut and len(rows) > 1 else rows), not cut
 
 
 def _agreement(rows: list[list[str]]) -> tuple[float, int]:
@@ -147,12 +183,10 @@ def _names(path: Path, header: list[str]) -> tuple[str, ...]:
         raise FileError(
             f"{path}: no header, line 1 holds numbers only ({shown}): put column names above"
         )
-    names = [field or f"column {place}" for place, field in enumerate(fields, start=1)]
     try:
-        check_names(names, str(path))
+        return tuple(names_of_columns(header, str(path)))
     except InputError as error:
         raise FileError(str(error)) from None
-    return tuple(names)
 
 
 def _counts(fields: list[str]) -> bool:

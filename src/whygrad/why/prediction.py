@@ -243,6 +243,8 @@ def _parts_said(
     said += [f"{len(terms) - 3:,} more {add(others)}"] if len(terms) > 3 else []
     listed = f": {', '.join(said)}." if said else "."
     return f" {what} is {add(values[0] - values[1])} beside the baseline's {base}{listed}"
+
+
 def _left(outcome: Outcome, points: tuple[Array, Array], left: float) -> dict[str, float]:
     """Name what the parts leave: where lines are straight there is nothing but rounding to leave any."""
     if not outcome.straight:

@@ -4,11 +4,10 @@ Compiled code is kept on disk (`keeping`), one function per dtype for networks o
 machine compiles once. Where Numba or a BLAS that it knows is missing, the reference engine serves.
 """
 
-import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
@@ -22,6 +21,7 @@ from whygrad.engines import Watch, Watched
 from whygrad.engines.pools import one_thread, own_cores
 from whygrad.engines.tapping import shares
 from whygrad.errors import InputError, WhygradError
+from whygrad.escaping import tell
 from whygrad.functions import ACTIVATIONS, COSTS, Array
 from whygrad.masks import WORD
 from whygrad.network import Network
@@ -245,17 +245,11 @@ def _first_line(problem: Exception) -> str:
 _compiled: set[tuple[str, str]] = set()
 
 
-def _say(line: str) -> None:
-    if sys.stderr is not None:  # as in a service
-        with suppress(OSError):
-            sys.stderr.write(line)
-
-
 @contextmanager
 def _announced(kind: str) -> Iterator[None]:
     """Say so where compiling takes long, which it does once per machine."""
-    line = f"whygrad: compiling its native engine for {kind}, once on this machine …\n"
-    timer = threading.Timer(1.5, _say, [line])
+    line = f"whygrad: compiling its native engine for {kind}, once on this machine …"
+    timer = threading.Timer(1.5, tell, [line])
     timer.daemon = True
     timer.start()
     try:
