@@ -198,7 +198,7 @@ def test_without_database_and_model_the_last_snapshot_is_there(path, truth):
     last = sorted((path / "snapshots").iterdir())[-1]
     with pytest.warns(wg.RecordWarning, match=f"the parameters of step {int(last.stem)} are there"):
         run = wg.open_run(path)
-    state = snapshots.read(path, f"snapshots/{last.name}")
+    state = snapshots.read(path, f"snapshots/{last.name}", run.first_plan)
     assert (run.theta.flat == state.best_theta).all()
 
 
