@@ -116,10 +116,10 @@ def check_regular(path: Path) -> None:
 
 
 def from_json(content: bytes | str, finite: bool = True) -> Any:
-    """Read JSON that anyone may have written; raises `ValueError` for all that a program should not write.
+    """Read JSON that anyone may have written; raises `ValueError` for what no program should write.
 
-    That is text which is not UTF-8, a key that is there twice, a number beyond all floats or of thousands of
-    digits, what is nested too deep to be read, and, unless `finite` is off, NaN and infinity.
+    That is text which is not UTF-8, a key that is there twice, a number of thousands of digits, what is
+    nested too deep to be read, and, unless `finite` is off, NaN, infinity and numbers beyond all floats.
     """
     text = content.decode("utf-8") if isinstance(content, bytes) else content
     read = _finite if finite else float

@@ -256,9 +256,9 @@ def _check_files(path: Path) -> None:
     journal = f"{NAME}-journal"
     for name in (NAME, f"{NAME}-wal", f"{NAME}-shm", journal):
         inside.place(path.parent, name)
-    if inside.exists(path.parent, journal):
-        if inside.read(path.parent, journal).endswith(SUPER_JOURNAL):
-            raise FileError(f"{path.parent}: damaged, {journal} is not of a run")
+    there = inside.exists(path.parent, journal)
+    if there and inside.read(path.parent, journal).endswith(SUPER_JOURNAL):
+        raise FileError(f"{path.parent}: damaged, {journal} is not of a run")
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """What lies in a run's folder: read, written, listed and removed here, and nowhere else.
 
 A run may come from a stranger. A file in it is known by its name, one of those that a recording gives, so
-that no path leads out; nothing is reached through a link; and only regular files are opened, so that no pipe
-or device makes anyone wait. What has another name is the user's own, and stays as it is.
+that no path leads out; nothing is reached through a link; and only regular files are opened, so that no
+pipe or device makes anyone wait. What has another name is the user's own, and stays as it is.
 """
 
 import os

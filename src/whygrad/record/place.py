@@ -59,8 +59,8 @@ def check_place(path: Path, overwrite: bool = False) -> None:
         raise FileError(f"{path}: exists and is not a run: it is not overwritten")
     for name in inside.strangers(path):
         raise FileError(
-            f"{path}: holds {name!r:.99}, which is not a run's and would go with it: move it elsewhere, then "
-            "--overwrite the run"
+            f"{path}: holds {name!r:.99}, which is no file of a run and would go with it: move it "
+            "elsewhere, then --overwrite the run"
         )
 
 

@@ -46,8 +46,9 @@ def state_at(run: "Run", step: int) -> State:
     if isinstance(run.plan.optimizer, LBFGS):
         return _iterated(run, step)
     state = _nearest(run, step)
-    for state, seen in steps(run, state, step, _both(Watch(costs=True), run.watch), run.plan.n):
-        _compare(run, state, seen)
+    for later, seen in steps(run, state, step, _both(Watch(costs=True), run.watch), run.plan.n):
+        _compare(run, later, seen)
+        state = later
     return state
 
 
@@ -59,7 +60,7 @@ def take_again(run: "Run", state: State) -> None:
 
 
 def _compare(run: "Run", state: State, seen: Watched) -> None:
-    """Refuse steps up to a state that cost something else than recorded: what follows would be other, too."""
+    """Refuse steps up to a state that cost something else than recorded: what follows would be other."""
     now = np.zeros(0) if seen.costs is None else seen.costs
     first = state.step - len(now)
     with events.reading(run.path / events.NAME) as db:
@@ -69,13 +70,14 @@ def _compare(run: "Run", state: State, seen: Watched) -> None:
         i = int(beyond[0])
         why = f", which is beyond {tolerance:g} of it" if tolerance else ""
         raise InputError(
-            f"{run.path.name}: step {first + i} computed again costs {now[i]!r}, recorded was "
-            f"{recorded[i]!r}{why}: what was recorded, the machine or the code is not as it was; `replay` says more"
+            f"{run.path.name}: step {first + i} computed again costs {float(now[i])!r}, recorded was "
+            f"{float(recorded[i])!r}{why}: what was recorded, the machine or the code is not as it was; "
+            "`replay` says more"
         )
 
 
 def beyond_guarantee(run: "Run", recorded: Array, now: Array) -> tuple[Array, float]:
-    """Give the places where costs differ by more than the guarantee allows, and the share that it allows."""
+    """Give the places where costs differ by more than the guarantee allows, and the share it allows."""
     tolerance = environment.TOLERANCE[run.plan.dtype] if run.elsewhere() else 0.0
     allowed = tolerance * np.maximum(1.0, np.abs(recorded))
     same = (

@@ -1,10 +1,11 @@
-"""What the files of a run may say, as one schema: the manifest, the encoding of its table, and the database.
+"""What the files of a run may say, as one schema: manifest, encoding, and the JSON in the database.
 
 Here stand the forms alone; that an activation is known, or a rate above 0, say those who make one of it.
 """
 
 from dataclasses import MISSING, fields
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 from whygrad.datasets import NAMES
@@ -250,9 +251,7 @@ def check_manifest(about: Any) -> None:
         raise ValueError(f"data.rows.training is {rows.get('training')}: it must be {n}, as n is")
     if measured == "training" or (measured is not None and not rows.get(measured)):
         refuse(measured, "data.measured", "a part of the data that has rows")
-    if left_out and not all(
-        a < b for a, b in zip([-1, *left_out["examples"]], [*left_out["examples"], n])
-    ):
+    if left_out and not all(a < b for a, b in pairwise([-1, *left_out["examples"], n])):
         raise ValueError(f"left_out.examples must be places from 0 to {n - 1}, in order")
 
 

@@ -66,7 +66,7 @@ def _checksum(state: str, tensors: dict[str, Any]) -> int:
 
 
 def read(run: Path, snapshot: Snapshot | str, plan: Plan) -> State:
-    """Read a state of a plan's training; raises `FileError` where its file is missing or not what was written.
+    """Read a state of a plan's training; raises `FileError` where it is missing or not what was written.
 
     Of a name alone it is known by the checksum in the file itself what was written there.
     """
@@ -102,7 +102,7 @@ def _read(about: dict[str, Any]) -> dict[str, Any]:
 
 
 def _misfit(state: State, plan: Plan) -> str:
-    """Say what keeps a training from going on from a state: engines rely on its arrays; "" if nothing does."""
+    """Say why training cannot go on from a state, "" where it can: engines rely on its arrays."""
     theta = np.zeros(count(plan.net.sizes), plan.dtype)
     right = {"theta": theta, "best_theta": theta, "slots": plan.optimizer.init(theta)}
     for name, like in right.items():
