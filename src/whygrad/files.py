@@ -104,7 +104,7 @@ def check_regular(path: Path) -> None:
     """Refuse what is there but no file: to read a pipe or a device may never end."""
     try:
         mode = path.stat().st_mode
-    except OSError:
+    except (OSError, ValueError):
         return  # whoever reads it says why it cannot be read
     if not stat.S_ISREG(mode):
         raise FileError(

@@ -71,7 +71,7 @@ TABLES = {
 }
 # A file whose pages lead back to one another would be read for ever: a row takes a few instructions.
 INSTRUCTIONS = 10_000  # between two looks at how many there were
-MOST = 1000  # such looks, and one more for every so many bytes:
+MOST = 100  # such looks, and one more for every so many bytes:
 BYTES = 1000
 SUPER_JOURNAL = bytes.fromhex("d9d505f920a163d7")  # how a journal ends that names another file
 

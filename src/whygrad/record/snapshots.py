@@ -97,7 +97,9 @@ def read(run: Path, snapshot: Snapshot | str, plan: Plan) -> State:
     return state
 
 
-def _read(about: dict[str, Any]) -> dict[str, Any]:
+def _read(about: Any) -> dict[str, Any]:
+    if not isinstance(about, dict):
+        raise TypeError("its counters have no names")
     return {key: float.fromhex(v["hex"]) if isinstance(v, dict) else v for key, v in about.items()}
 
 
