@@ -64,8 +64,7 @@ def scramble(path, chance):
 
 
 def file_of(run, chance, names=FILES):
-    name = chance.choice(names)
-    return chance.choice(sorted(run.glob(name)))
+    return chance.choice([file for name in names for file in sorted(run.glob(name))])
 
 
 def places(value, path=()):
@@ -228,8 +227,6 @@ STATEMENTS = [
     "DROP TABLE epochs; CREATE VIEW epochs AS WITH RECURSIVE r(epoch) AS "
     "(SELECT 1 UNION ALL SELECT epoch + 1 FROM r) SELECT epoch, 1 AS step, '{}' AS about, "
     "1 AS checksum FROM r",
-    "PRAGMA encoding = 'UTF-16'",
-    "PRAGMA user_version = 7",
     "PRAGMA writable_schema = 1; UPDATE sqlite_master SET rootpage = 2; PRAGMA writable_schema = 0",
     "PRAGMA writable_schema = 1; UPDATE sqlite_master SET sql = sql || ' WITHOUT ROWID'",
 ]

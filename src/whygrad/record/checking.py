@@ -19,8 +19,8 @@ LARGEST = 2**63 - 1  # what counts and sizes may be
 
 def refuse(value: Any, where: str, must: str) -> NoReturn:
     """Say that a value is not what it must be."""
-    kinds = {dict: "an object", list: "a list"}
-    shown = kinds.get(type(value)) or repr(value)[:60]
+    kind = "an object" if isinstance(value, dict) else "a list" if isinstance(value, list) else ""
+    shown = kind or repr(value)[:60]
     raise ValueError(f"{where} is {shown}: it must be {must}")
 
 
@@ -151,9 +151,7 @@ def keys(required: Mapping[str, Check], more: Mapping[str, Check] | None = None)
                 raise ValueError(f"{_at(where, name)} is missing")
         for name, one in value.items():
             if name not in known:
-                raise ValueError(
-                    f"{_at(where, repr(name)[1:60])} is unknown: {nearest(name, known)}"
-                )
+                raise ValueError(f"{_at(where, name)} is unknown: {nearest(name, known)}")
             known[name](one, _at(where, name))
 
     return check
@@ -188,4 +186,5 @@ def plain(depth: int = 4) -> Check:
 
 
 def _at(where: str, name: str) -> str:
-    return f"{where}.{name}" if where else name
+    shown = name if name.isidentifier() else repr(name[:60])[1:-1]
+    return f"{where}.{shown}" if where else shown

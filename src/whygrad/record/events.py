@@ -32,11 +32,12 @@ from whygrad.errors import FileError, WhygradError
 from whygrad.files import checksum, from_json, sync_file
 from whygrad.functions import Array
 from whygrad.record import inside, schema
-from whygrad.record.inside import EVENTS as NAME
+from whygrad.record.checking import Check
 from whygrad.record.inside import snapshot_name
 from whygrad.record.place import on_network
 from whygrad.saving import epoch_from_dict
 
+NAME = inside.EVENTS
 PATIENCE = 30.0  # seconds to wait for another connection
 
 # The chunks from the one on that a step lies in; they follow one another, and are found by their key.
@@ -335,7 +336,7 @@ def check(db: Database, first: int, layers: int) -> None:
     """Read all that there is; raises, as all that reads, where any of it is not as it was written."""
     (said,) = db.execute("PRAGMA quick_check(1)").fetchone()
     if said != "ok":
-        raise sqlite3.DatabaseError(said)
+        raise sqlite3.DatabaseError(" ".join(str(said).split()))
     (
         costs(db, first),
         statistics(db, layers, first),
@@ -396,7 +397,7 @@ def stages(db: Database) -> list[Stage]:
     return [Stage(step, **_checked(about, schema.STAGE)) for _, step, about in rows]
 
 
-def _checked(text: str, check: schema.Check, finite: bool = True) -> Any:
+def _checked(text: str, check: Check, finite: bool = True) -> Any:
     about = from_json(text, finite)
     check(about, "")
     return about

@@ -153,7 +153,7 @@ def begin(folder: Path, training: Training, details: Details) -> None:
     try:
         place.remove_leftovers(folder)
         try:
-            (temporary / snapshots.FOLDER).mkdir(parents=True)
+            (temporary / inside.SNAPSHOTS).mkdir(parents=True)
             with place.only_writer(temporary):
                 _fill(temporary, training, details, about)
                 place.move(temporary, folder, details.overwrite)

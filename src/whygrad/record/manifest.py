@@ -11,13 +11,9 @@ from typing import Any
 from whygrad.errors import FileError, InputError
 from whygrad.files import from_json, sha256
 from whygrad.record import inside, schema
-from whygrad.record.inside import ENCODING, MODEL
-from whygrad.record.inside import MANIFEST as NAME
-from whygrad.record.schema import FORMAT
-from whygrad.record.schema import NUMBER as SCHEMA
 
-__all__ = ["ENCODING", "FORMAT", "MODEL", "NAME", "SCHEMA"]
-
+NAME, MODEL, ENCODING = inside.MANIFEST, inside.MODEL, inside.ENCODING
+FORMAT, SCHEMA = schema.FORMAT, schema.NUMBER
 DIGEST = "sha256"
 
 

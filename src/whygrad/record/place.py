@@ -11,11 +11,9 @@ from pathlib import Path
 from whygrad.errors import FileError
 from whygrad.files import sync
 from whygrad.record import inside
-from whygrad.record.inside import MANIFEST
-
-__all__ = ["MANIFEST"]
 
 ENDING = ".run"
+MANIFEST = inside.MANIFEST
 MINUTE = 60.0  # seconds
 
 # File systems that other machines write to as well: SQLite's shared memory does not reach those.

@@ -109,9 +109,7 @@ class Run:
     def history(self) -> History:
         """The training, epoch by epoch, so far."""
         try:
-            with events.reading(self._events) as db:
-                ended = events.ended(db)
-                return History(tuple(events.epochs(db).values()), ended[1] if ended else "")
+            return self._recorded_history()
         except FileError as error:
             if not self.concluded:
                 raise
@@ -120,6 +118,11 @@ class Run:
                 RecordWarning,
             )
             return self.fitted.history
+
+    def _recorded_history(self) -> History:
+        with events.reading(self._events) as db:
+            ended = events.ended(db)
+            return History(tuple(events.epochs(db).values()), ended[1] if ended else "")
 
     @property
     def costs(self) -> Array:
@@ -186,7 +189,7 @@ class Run:
     def _latest(self) -> Fitted:
         state = replay.latest(self)
         try:
-            history = self.history
+            history = self._recorded_history()
         except FileError:  # which `latest` has told already
             history = History()
         theta = Parameters(self.net.sizes, final(self.first_plan, state))

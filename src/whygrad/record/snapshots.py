@@ -18,10 +18,7 @@ from whygrad.network import count
 from whygrad.plan import Plan, State
 from whygrad.record import inside
 from whygrad.record.events import Snapshot
-from whygrad.record.inside import SNAPSHOTS as FOLDER
 from whygrad.record.inside import snapshot_name
-
-__all__ = ["FOLDER"]
 
 FORMAT = "whygrad state"
 ARRAYS = ("theta", "slots", "best_theta")

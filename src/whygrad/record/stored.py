@@ -22,8 +22,8 @@ from whygrad.functions import Array
 from whygrad.measuring import Judged
 from whygrad.plan import Data
 from whygrad.record import inside
-from whygrad.record.inside import DATA as FOLDER
 
+FOLDER = inside.DATA
 SMALL = 8 * 2**20  # bytes that are copied without asking
 SHOWN = 16  # digits of a hash in a message: enough to tell two apart
 SPARSE = ("data", "indices", "indptr")

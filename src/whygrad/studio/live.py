@@ -14,10 +14,8 @@ from whygrad.errors import FileError
 from whygrad.observing import Report
 from whygrad.plan import State
 from whygrad.record import Run, inside, snapshots
-from whygrad.record.inside import LIVE as NAME
 
-__all__ = ["NAME"]
-
+NAME = inside.LIVE
 EVERY = 0.2  # seconds
 SHARE = 50  # writing it may take this share of the time between two
 
