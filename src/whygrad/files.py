@@ -91,11 +91,13 @@ def sha256(content: bytes | memoryview) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def checksum(*values: int | str | bytes) -> int:
+def checksum(*values: int | str | bytes | memoryview) -> int:
     """Give the CRC-32 of some values, one after the other: what tells that one of them was damaged."""
     found = 0
     for value in values:
-        content = value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogatepass")
+        content = value
+        if not isinstance(content, bytes | memoryview):
+            content = str(value).encode("utf-8", "surrogatepass")
         found = zlib.crc32(content, zlib.crc32(b"%d:" % len(content), found))
     return found
 

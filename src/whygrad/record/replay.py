@@ -46,25 +46,29 @@ def state_at(run: "Run", step: int) -> State:
     if isinstance(run.plan.optimizer, LBFGS):
         return _iterated(run, step)
     state = _nearest(run, step)
-    for later, seen in steps(run, state, step, _both(Watch(costs=True), run.watch), run.plan.n):
-        _compare(run, later, seen)
-        state = later
-    return state
+    return _taken_again(run, state, step)
 
 
 def take_again(run: "Run", state: State) -> None:
     """Take the step from a state once more, and see that it costs what was recorded."""
-    watch = _both(Watch(costs=True), run.watch)
-    for later, seen in steps(run, state.copy(), state.step + 1, watch, 1):
-        _compare(run, later, seen)
+    _taken_again(run, state.copy(), state.step + 1)
 
 
-def _compare(run: "Run", state: State, seen: Watched) -> None:
-    """Refuse steps up to a state that cost something else than recorded: what follows would be other."""
-    now = np.zeros(0) if seen.costs is None else seen.costs
-    first = state.step - len(now)
+def _taken_again(run: "Run", state: State, until: int) -> State:
+    """Give the state at a later step; refuse steps that cost something else than recorded on the way."""
+    first, costs = state.step, [np.zeros(0)]
+    for later, seen in steps(run, state, until, _both(Watch(costs=True), run.watch), run.plan.n):
+        assert seen.costs is not None
+        costs.append(seen.costs)
+        state = later
+    if first < until:
+        _compare(run, first, np.concatenate(costs))
+    return state
+
+
+def _compare(run: "Run", first: int, now: Array) -> None:
     with events.reading(run.path / events.NAME) as db:
-        recorded = events.costs(db, first, state.step)
+        recorded = events.costs(db, first, first + len(now))
     beyond, tolerance = beyond_guarantee(run, recorded, now[: len(recorded)])
     if len(beyond):
         i = int(beyond[0])

@@ -58,8 +58,13 @@ def content(state: State) -> bytes:
 
 def _checksum(state: str, tensors: dict[str, Any]) -> int:
     return checksum(
-        state, *(part for name in sorted(tensors) for part in (name, tensors[name].tobytes()))
+        state, *(part for name in sorted(tensors) for part in (name, _bytes(tensors[name])))
     )
+
+
+def _bytes(array: Any) -> memoryview:
+    view: memoryview = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+    return view
 
 
 def read(run: Path, snapshot: Snapshot | str, plan: Plan) -> State:
