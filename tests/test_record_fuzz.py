@@ -8,18 +8,17 @@ import hashlib
 import os
 import random
 import shutil
-import signal
 from contextlib import contextmanager
 
 import pytest
 
 import whygrad as wg
+from bounded import bounded
 from command import whygrad
 from damages import DAMAGES, FORGED, OWN
 from whygrad.record import snapshots
 
 RUNS = int(os.environ.get("WHYGRAD_DAMAGED", "100"))
-SECONDS = 60  # for a command of a moment, on a machine that does much else
 TABLE = "size,weight,colour,kind\n" + "".join(
     f"{i % 7},{i * 37 % 11 + 0.5},{'red' if i % 3 else 'blue'},{'abc'[i % 7 % 3]}\n"
     for i in range(60)
@@ -90,22 +89,6 @@ def fresh(folder, kind):
         for name in ("t.run", "f.run", "outside"):
             if os.path.lexists(folder / name):
                 shutil.rmtree(folder / name)
-
-
-@contextmanager
-def bounded(what):
-    """End what waits for ever."""
-
-    def end(*about):
-        raise AssertionError(f"{what} does not end")
-
-    before = signal.signal(signal.SIGALRM, end)
-    signal.alarm(SECONDS)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def asked(command):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import whygrad as wg
+from bounded import bounded
 from command import whygrad
 from damages import DEEP, DEEP_OBJECTS, OWN, STATEMENTS, own_files, places, seal, super_journal
 from damaging import edit_manifest, rewrite
@@ -127,9 +128,10 @@ def test_no_file_of_a_run_is_read_through_a_link(path, outside, name):
 def test_a_pipe_in_a_run_keeps_nobody_waiting(path, name):
     (path / name).unlink(missing_ok=True)
     os.mkfifo(path / name)
-    said = every_file_read(path)
+    with bounded(name):
+        said = every_file_read(path)
+        assert whygrad("runs", ".").code == 0
     assert "is not a regular file" in said or name == "model.safetensors"
-    assert whygrad("runs", ".").code == 0
 
 
 def test_a_missing_model_behind_a_link_is_told_and_the_last_snapshot_stands_in(path, outside):
@@ -189,7 +191,7 @@ def test_data_that_are_a_pipe_or_a_device_keep_nobody_waiting(path, outside, kin
         data = {k: v for k, v in about["data"].items() if k not in ("path", "name", "seed")}
         edit_manifest(path, data=data | {"kind": kind, "copied": False} | more)
         seal(path)
-        with pytest.raises((wg.FileError, wg.InputError), match="a pipe or device|a folder"):
+        with bounded(where), pytest.raises(wg.FileError, match="a pipe or device|a folder"):
             wg.open_run(path).data  # noqa: B018
 
 
