@@ -22,8 +22,9 @@ demo: .venv/.package ## train on handwritten digits, and see the chain rule for 
 test: .venv/.test ## run all tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
-test-long: .venv/.test ## kill a hundred trainings, and resume each
+test-long: .venv/.test ## kill a hundred trainings and resume each; ask two thousand damaged runs
 	WHYGRAD_KILLS=100 $(BIN)/python -m pytest tests/test_record_kills.py $(ARGS)
+	WHYGRAD_DAMAGED=2000 $(BIN)/python -m pytest -n 2 tests/test_record_fuzz.py $(ARGS)
 
 browser: ## install chromium, in which the studio's page is tested
 	@if command -v chromium >/dev/null && command -v chromedriver >/dev/null; then exit 0; fi; \

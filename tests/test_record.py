@@ -12,6 +12,7 @@ from scipy.sparse import csr_array
 
 import killing
 import whygrad as wg
+from damaging import rewrite
 from engines import ENGINES
 from whygrad.engines import Watch, Watched
 from whygrad.epochs import end_of_epoch
@@ -135,7 +136,7 @@ def test_a_state_between_two_snapshots_is_computed_from_the_nearest_one(run, mon
     read = []
     plain = snapshots.read
     monkeypatch.setattr(
-        snapshots, "read", lambda run, one: read.append(one.step) or plain(run, one)
+        snapshots, "read", lambda run, one, plan: read.append(one.step) or plain(run, one, plan)
     )
     run.state(known[1] + 1)
     assert read == [known[1]]
@@ -165,12 +166,14 @@ def test_a_replay_need_not_be_compared(run):
 
 
 def test_a_replay_that_differs_is_told_with_the_step(run):
-    with sqlite3.connect(run.path / events.NAME) as db:
-        first, blob = db.execute("SELECT first, costs FROM chunks WHERE first > 0").fetchone()
+    first = 0
+
+    def fourth_grown(blob):
         changed = np.frombuffer(blob).copy()
         changed[3] *= 1 + 1e-15
-        db.execute("UPDATE chunks SET costs = ? WHERE first = ?", (changed.tobytes(), first))
-    db.close()
+        return changed.tobytes()
+
+    rewrite(run.path, "chunks", f"WHERE first = {first}", costs=fourth_grown)
     verdict = run.replay().verdict
     assert not verdict.holds and verdict.guarantee == "bits"
     assert verdict.first == verdict.beyond == first + 3 and verdict.state is None
@@ -187,16 +190,15 @@ def test_elsewhere_a_tolerance_holds_and_the_verdict_says_why(run, monkeypatch):
         f"numpy {np.__version__}, here 9.9",
         f"{here['threads']} threads, here 64",
     )
-    with sqlite3.connect(run.path / events.NAME) as db:
-        (blob,) = db.execute("SELECT costs FROM chunks WHERE first = 0").fetchone()
-        for factor, holds in ((1 + 1e-10, True), (1 + 1e-5, False)):
-            changed = (np.frombuffer(blob) * factor).tobytes()
-            db.execute("UPDATE chunks SET costs = ? WHERE first = 0", (changed,))
-            db.commit()
-            verdict = run.replay().verdict
-            assert (verdict.holds, verdict.first) == (holds, 0)
-            assert "numpy" in str(verdict)
-    db.close()
+    for factor, holds in ((1 + 1e-10, True), (1 + 1e-5, False)):
+
+        def grown(blob, factor=factor):
+            return (np.frombuffer(blob) * factor).tobytes()
+
+        rewrite(run.path, "chunks", "WHERE first = 0", costs=grown)
+        verdict = run.replay().verdict
+        assert (verdict.holds, verdict.first) == (holds, 0)
+        assert "numpy" in str(verdict)
 
 
 # ── further ──────────────────────────────────────────────────────────────────────────────────────────

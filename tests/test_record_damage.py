@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import damaging
 import killing
 import whygrad as wg
 from whygrad import files
@@ -198,7 +199,7 @@ def test_without_database_and_model_the_last_snapshot_is_there(path, truth):
     last = sorted((path / "snapshots").iterdir())[-1]
     with pytest.warns(wg.RecordWarning, match=f"the parameters of step {int(last.stem)} are there"):
         run = wg.open_run(path)
-    state = snapshots.read(path, f"snapshots/{last.name}")
+    state = snapshots.read(path, f"snapshots/{last.name}", run.first_plan)
     assert (run.theta.flat == state.best_theta).all()
 
 
@@ -217,9 +218,7 @@ def test_copied_data_that_were_changed_are_told(path):
 
 
 def test_of_a_newer_schema_the_model_can_still_be_loaded(path, truth):
-    manifest.write(path, manifest.read(path))
-    text = (path / manifest.NAME).read_text().replace('"schema": 1', '"schema": 2')
-    (path / manifest.NAME).write_text(text)
+    damaging.edit_manifest(path, schema=manifest.SCHEMA + 1)
     with pytest.raises(
         wg.FileError, match=r"upgrade whygrad; load\('.*model\.safetensors'\) gives"
     ):
@@ -228,11 +227,10 @@ def test_of_a_newer_schema_the_model_can_still_be_loaded(path, truth):
 
 
 def test_a_run_of_another_version_opens_and_says_that_bits_may_differ(path, truth):
-    with sqlite3.connect(path / events.NAME) as db:
-        (about,) = db.execute("SELECT about FROM stages").fetchone()
-        changed = about.replace(f'"whygrad": "{wg.__version__}"', '"whygrad": "0.0.9"')
-        db.execute("UPDATE stages SET about = ?", (changed,))
-    db.close()
+    def older(about):
+        return about.replace(f'"whygrad": "{wg.__version__}"', '"whygrad": "0.0.9"')
+
+    damaging.rewrite(path, "stages", about=older)
     verdict = wg.open_run(path).replay().verdict
     assert verdict.guarantee == "tolerance" and verdict.holds
     assert verdict.reasons == (f"whygrad 0.0.9, here {wg.__version__}",)
@@ -320,7 +318,7 @@ def test_a_run_that_was_killed_can_be_read_where_nothing_can_be_written(path, tr
         path / events.NAME
     )  # as a process that was killed leaves it, with its log
     with events.transaction(writer):
-        writer.execute("INSERT INTO ended VALUES (100, 'a test')")
+        events.end(writer, 100, "a test")
     plain = events._read_only
 
     def refuse(path):
@@ -339,7 +337,7 @@ def test_a_run_that_was_killed_can_be_read_where_nothing_can_be_written(path, tr
 
 def test_snapshots_that_a_kill_left_without_a_row_are_cleared_away(path, truth):
     unended(path, until=100)
-    (path / "snapshots" / ".000000099.safetensors.abc").write_bytes(b"half")
+    (path / "snapshots" / f".000000099.safetensors.{'a' * 32}").write_bytes(b"half")
     resumes_well(path, truth)
     known = {Path(one.path).name for one in wg.open_run(path).snapshots()}
     assert {file.name for file in (path / "snapshots").iterdir()} == known

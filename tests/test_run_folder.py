@@ -15,6 +15,7 @@ import pyarrow as pa
 import pytest
 
 import whygrad as wg
+from damaging import edit_manifest
 from whygrad.engines.reference import ReferenceEngine
 from whygrad.fitting import Source, find, fit, prepare
 from whygrad.plan import Data
@@ -139,13 +140,6 @@ def test_a_run_with_columns_left_out_is_as_if_they_were_not_there_and_reads_its_
     whole = FRAME.assign(colour="violet")
     assert (run.predict(whole) == wg.open_run(tmp_path / "b.run").predict(whole)).all()
     assert run.why.weight(layer=1, to=0, from_="count").value != 0
-
-
-def test_a_run_of_before_columns_could_be_left_out_opens(path, learned):
-    about = json.loads((path / manifest.NAME).read_text())
-    del about["settings"]["leave_out"]
-    (path / manifest.NAME).write_text(json.dumps(about))
-    assert wg.open_run(path).settings == learned.settings
 
 
 def test_the_hashes_are_of_the_very_arrays_that_training_saw(learned, run):
@@ -299,14 +293,14 @@ def test_without_the_model_the_last_snapshot_gives_the_same_parameters(learned, 
     assert (run.theta.flat == learned.fitted.theta.flat).all()
 
 
-def edited(path, **changes):
-    about = json.loads((path / manifest.NAME).read_text())
-    (path / manifest.NAME).write_text(json.dumps(about | changes))
-
-
 def test_a_newer_schema_asks_for_a_newer_whygrad(path):
-    edited(path, schema=manifest.SCHEMA + 1)
-    refused("written by a newer whygrad (schema 2, this one reads up to 1): upgrade whygrad", path)
+    edit_manifest(path, schema=manifest.SCHEMA + 1)
+    refused("written by a newer whygrad (schema 3, this one reads 2): upgrade whygrad", path)
+
+
+def test_an_older_schema_is_refused_and_the_model_can_still_be_loaded(path):
+    edit_manifest(path, schema=manifest.SCHEMA - 1)
+    refused("written by an older whygrad (schema 1, this one reads 2): train again; load(", path)
 
 
 @pytest.mark.parametrize(
@@ -314,14 +308,14 @@ def test_a_newer_schema_asks_for_a_newer_whygrad(path):
     [
         ({"schema": "new"}, "it does not say which schema"),
         ({"format": "else"}, "its manifest.json is of something else"),
-        ({"settings": {}}, "its description cannot be used"),
-        ({"settings": None}, "its description cannot be used"),
-        ({"scores": {"kind": "r2"}}, "its description cannot be used"),
-        ({"network": {}}, "its description"),
+        ({"settings": {}}, "in its manifest.json settings.hidden is missing"),
+        ({"settings": None}, "in its manifest.json settings is None: it must be an object"),
+        ({"scores": {"kind": "r2"}}, "in its manifest.json scores.rows is missing"),
+        ({"network": {}}, "in its manifest.json network.inputs is missing"),
     ],
 )
 def test_a_manifest_that_makes_no_sense_is_told(path, changes, message):
-    edited(path, **changes)
+    edit_manifest(path, **changes)
     refused(message, path)
 
 

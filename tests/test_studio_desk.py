@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import whygrad as wg
+from damaging import edit_manifest
 from whygrad.errors import FileError, InputError
 from whygrad.fitting import find, find_again, make_ready, ready, tabulate
 from whygrad.network import Parameters
@@ -565,13 +566,15 @@ def test_a_run_whose_files_are_links_that_lead_out_is_not_opened(apart):
 
 def test_a_manifest_cannot_name_a_file_as_a_data_set(apart):
     folder, outside = apart
-    path = folder / "h.run" / "manifest.json"
-    about = json.loads(path.read_text())
-    about["data"] |= {"kind": "data set", "name": str(outside / "houses.csv"), "seed": 0}
-    path.write_text(json.dumps(about))
-    following = Following.open(folder / "h.run", folder=folder)
-    assert following.rows() == {}
-    assert "unknown data set" in following.notice
+    path = folder / "h.run"
+    about = json.loads((path / "manifest.json").read_text())
+    data = {name: value for name, value in about["data"].items() if name != "path"}
+    data |= {"kind": "data set", "name": str(outside / "houses.csv"), "seed": 0}
+    edit_manifest(path, data=data)
+    with pytest.raises(
+        FileError, match=r"in its manifest\.json data\.name is .*: it must be one of"
+    ):
+        Following.open(path, folder=folder)
 
 
 # ── files that are uploaded ──────────────────────────────────────────────────────────────────────────

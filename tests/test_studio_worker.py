@@ -217,7 +217,7 @@ def test_the_freshest_state_is_exact_and_goes_with_the_training(tmp_path, monkey
 
     def look(report):
         if report.state.step > 0:
-            seen.append(snapshots.read(path, live.NAME))
+            seen.append(snapshots.read(path, live.NAME, report.plan))
             assert same_state(seen[-1], report.state)
 
     record_ready(path, make_ready(find("iris", seed=3), QUICK), [Live(path), look])

@@ -5,8 +5,13 @@ the disk as well. All that whygrad writes to keep goes through here.
 """
 
 import hashlib
+import json
+import math
 import os
+import stat
+import zlib
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from whygrad.errors import FileError
@@ -84,3 +89,57 @@ def sync(folder: Path) -> None:
 def sha256(content: bytes | memoryview) -> str:
     """Give the SHA-256 of bytes, in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
+
+
+def checksum(*values: int | str | bytes | memoryview) -> int:
+    """Give the CRC-32 of some values, one after the other: what tells that one of them was damaged."""
+    found = 0
+    for value in values:
+        content = value
+        if not isinstance(content, bytes | memoryview):
+            content = str(value).encode("utf-8", "surrogatepass")
+        found = zlib.crc32(content, zlib.crc32(b"%d:" % len(content), found))
+    return found
+
+
+def check_regular(path: Path) -> None:
+    """Refuse what is there but no file: to read a pipe or a device may never end."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return  # whoever reads it says why it cannot be read
+    if not stat.S_ISREG(mode):
+        raise FileError(
+            f"{path}: {'a folder' if stat.S_ISDIR(mode) else 'a pipe or device'}, not a file"
+        )
+
+
+# ── JSON that anyone may have written ────────────────────────────────────────────────────────────────
+
+
+def from_json(content: bytes | str, finite: bool = True) -> Any:
+    """Read JSON that anyone may have written; raises `ValueError` for what no program should write.
+
+    That is text which is not UTF-8, a key that is there twice, a number of thousands of digits, what is
+    nested too deep to be read, and, unless `finite` is off, NaN, infinity and numbers beyond all floats.
+    """
+    text = content.decode("utf-8") if isinstance(content, bytes) else content
+    read = _finite if finite else float
+    try:
+        return json.loads(text, object_pairs_hook=_once, parse_constant=read, parse_float=read)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key is there twice")
+    return found
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text:.20} is no finite number")
+    return value

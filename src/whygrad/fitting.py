@@ -19,6 +19,7 @@ from whygrad import datasets, rowwise, scores, settings
 from whygrad.engines import Watch, choose
 from whygrad.epochs import History, final
 from whygrad.errors import InputError
+from whygrad.files import check_regular
 from whygrad.functions import Array
 from whygrad.network import Parameters
 from whygrad.observing import Observer
@@ -77,6 +78,9 @@ def find(given: str, target: str | None = None, task: Task | None = None, seed: 
 def find_again(about: dict[str, Any], target: str, task: Task) -> Source:
     """Give the table of a source that was recorded; raises `InputError` for one that lay in memory."""
     if about["kind"] == "file":
+        check_regular(
+            Path(about["path"])
+        )  # what a stranger's run names must not keep anyone waiting
         return find(about["path"], target, task)
     if about["kind"] == "data set":
         return _data_set(about["name"], target, task, about["seed"])

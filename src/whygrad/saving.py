@@ -14,7 +14,7 @@ import numpy as np
 
 from whygrad.epochs import Epoch, History, LayerStatistics
 from whygrad.errors import FileError, InputError
-from whygrad.files import write_atomically
+from whygrad.files import from_json, write_atomically
 from whygrad.functions import ACTIVATIONS, COSTS, Activation, find_cost
 from whygrad.network import Dense, Network, Parameters, Uniform
 from whygrad.training import Fitted
@@ -60,7 +60,7 @@ def load(path: str | PathLike[str], own: Sequence[Any] = ()) -> Fitted:
         with safe_open(path, framework="numpy") as file:
             about = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, ValueError) as error:
+    except (SafetensorError, ValueError, TypeError) as error:
         raise FileError(f"{path}: not a whygrad model, or damaged ({error})") from None
     except OSError as error:
         raise FileError(f"{path}: cannot be read ({error.strerror or error})") from None
@@ -75,18 +75,20 @@ def load(path: str | PathLike[str], own: Sequence[Any] = ()) -> Fitted:
             "upgrade whygrad"
         )
     try:
-        net = network_from_dict(json.loads(about["network"]), own)
+        net = network_from_dict(from_json(about["network"]), own)
         arrays = [tensors[f"{kind}{l}"] for l in range(1, net.L + 1) for kind in "Wb"]
         theta = Parameters(net.sizes, np.concatenate([array.ravel() for array in arrays]))
         shapes = [array.shape for l in range(1, net.L + 1) for array in (theta.W[l], theta.b[l])]
         if shapes != [array.shape for array in arrays] or theta.flat.dtype.kind != "f":
             raise FileError(f"{path}: damaged, its matrices do not fit its network")
-        history = json.loads(about["history"])
+        history = from_json(about["history"], finite=False)
         epochs = tuple(epoch_from_dict(epoch) for epoch in history["epochs"])
+        if not isinstance(history["stopped"], str):
+            raise TypeError("why it ended is no text")
         return Fitted(net, theta, History(epochs, history["stopped"]))
     except InputError as error:
         raise FileError(f"{path}: {error}") from None
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise FileError(f"{path}: damaged, its description is incomplete ({error})") from None
 
 
@@ -136,9 +138,18 @@ def network_from_dict(about: dict[str, Any], own: Sequence[Any] = ()) -> Network
 
 
 def epoch_from_dict(about: dict[str, Any]) -> Epoch:
-    """Build an epoch from its description."""
+    """Build an epoch from its description; raises `TypeError` where something in it is no number."""
     layers = tuple(LayerStatistics(**layer) for layer in about.get("layers", ()))
-    return Epoch(**about | {"layers": layers})
+    epoch = Epoch(**about | {"layers": layers})
+    values = [
+        epoch.cost,
+        epoch.rate,
+        *(value for layer in layers for value in vars(layer).values()),
+    ]
+    values += [v for v in (epoch.held_out_cost, epoch.held_out_score) if v is not None]
+    if not all(isinstance(value, int | float) for value in values):
+        raise TypeError("what an epoch showed is no number")
+    return epoch
 
 
 def _known(name: str, own: dict[str, Any], table: dict[str, Any], kind: str) -> Any:

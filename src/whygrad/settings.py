@@ -132,7 +132,7 @@ def from_dict(about: Mapping[str, Any]) -> Settings:
     hidden = about["hidden"]
     lists = {
         "hidden": None if hidden is None else tuple(hidden),
-        "leave_out": tuple(about.get("leave_out", ())),  # which runs of old have not
+        "leave_out": tuple(about["leave_out"]),
     }
     return Settings(**{**about, **lists})
 

@@ -6,7 +6,7 @@ import numpy as np
 from rich.table import Table
 
 from whygrad.cli.printing import ended
-from whygrad.errors import FileError
+from whygrad.errors import FileError, RecordWarning, warn
 from whygrad.network import count
 from whygrad.record import Run
 from whygrad.show.numbers import number
@@ -114,7 +114,8 @@ def layers(run: Run) -> list[dict[str, float]]:
     """Give the means of what the layers did lately, by name, one dict for each layer."""
     try:
         seen = run.statistics
-    except FileError:
+    except FileError as error:
+        warn(f"{error}: there is nothing to say of the layers", RecordWarning)
         return []
     if not len(seen.steps):
         return []

@@ -10,7 +10,7 @@ from rich.table import Table
 from whygrad.cli.curves import curve
 from whygrad.cli.facts import facts, layers, table_of_layers
 from whygrad.cli.printing import note, note_lines, print_json, print_scores, printer, r2, share
-from whygrad.errors import FileError
+from whygrad.errors import FileError, WhygradError
 from whygrad.record import Run, open_run
 from whygrad.record.rows import measure
 from whygrad.scores import Numbers, Scores
@@ -116,25 +116,19 @@ def runs(folder: Path, *, json: bool) -> int:
     except (OSError, ValueError) as error:  # a name with a zero byte is no name
         reason = getattr(error, "strerror", None) or error
         raise FileError(f"{folder}: cannot be listed ({reason})") from None
-    found: list[tuple[Path, Run | FileError, int]] = []  # with the number of its epochs
-    for path in paths:
-        try:
-            opened = open_run(path)
-            found.append((path, opened, len(opened.history.epochs)))
-        except FileError as error:
-            found.append((path, error, 0))
+    found = [(path, *_looked_at(path)) for path in paths]
     if json:
-        print_json([_listed(path, run, epochs) for path, run, epochs in found])
+        print_json([listed for _, _, listed in found])
         return 0
     console = printer()
     if not found:
         console.print(f"no runs in {folder.resolve()}: `whygrad train` makes one")
         return 0
-    rows = [_row(path, run, epochs) for path, run, epochs in found if isinstance(run, Run)]
+    rows = [_row(path, run, listed) for path, run, listed in found if run is not None]
     console.print(_table_of_runs(rows, console.width))
-    for _, run, _ in found:
-        if isinstance(run, FileError):
-            note(str(run))
+    for _, run, listed in found:
+        if run is None:
+            note(listed["error"])
     return 0
 
 
@@ -144,14 +138,14 @@ LEAST = 8  # columns that a target's name is left, whatever the run is called
 DAY = 10  # characters of a time without its hour
 
 
-def _row(path: Path, run: Run, epochs: int) -> list[str]:
+def _row(path: Path, run: Run, listed: dict[str, Any]) -> list[str]:
     return [
         clean(path.name),
-        clean(run.target if run.on_table else "–"),
+        clean(listed["target"] or "–"),
         *_score(run.scores),
-        f"{sum(run.manifest['data']['rows'].values()):,}",
-        f"{epochs:,}",
-        clean(run.manifest["created"].replace("T", " ")[:16]),
+        f"{sum(listed['rows'].values()):,}",
+        f"{listed['epochs']:,}",
+        clean(listed["created"].replace("T", " ")[:16]),
     ]
 
 
@@ -172,21 +166,24 @@ def _table_of_runs(rows: list[list[str]], width: int) -> Table:
     return table
 
 
-def _listed(path: Path, run: Run | FileError, epochs: int) -> dict[str, Any]:
-    if isinstance(run, FileError):
-        return {"run": str(path), "error": str(run)}
-    scores = run.scores
-    return {
-        "run": str(path),
-        "target": run.target if run.on_table else None,
-        "task": run.encoding.task if run.on_table else None,
-        "created": run.manifest["created"],
-        "stopped": run.stopped,
-        "score": None if scores is None else scores.score,
-        "baseline": None if scores is None else scores.baseline,
-        "rows": run.manifest["data"]["rows"],
-        "epochs": epochs,
-    }
+def _looked_at(path: Path) -> tuple[Run | None, dict[str, Any]]:
+    """Open a run and say what the list has of it, or why it cannot be opened: no run hides the others."""
+    try:
+        run = open_run(path)
+        scores, history = run.scores, run.history
+        return run, {
+            "run": str(path),
+            "target": run.target if run.on_table else None,
+            "task": run.encoding.task if run.on_table else None,
+            "created": run.manifest["created"],
+            "stopped": history.stopped,
+            "score": None if scores is None else scores.score,
+            "baseline": None if scores is None else scores.baseline,
+            "rows": run.manifest["data"]["rows"],
+            "epochs": len(history.epochs),
+        }
+    except (WhygradError, OSError) as error:
+        return None, {"run": str(path), "error": str(error)}
 
 
 def _score(scores: Scores | None) -> tuple[str, str]:

@@ -25,7 +25,16 @@ from whygrad.measuring import Judged
 from whygrad.network import Parameters
 from whygrad.observing import Observer, Pace
 from whygrad.plan import Data, State
-from whygrad.record import describing, environment, events, manifest, place, snapshots, stored
+from whygrad.record import (
+    describing,
+    environment,
+    events,
+    inside,
+    manifest,
+    place,
+    snapshots,
+    stored,
+)
 from whygrad.record.recorder import Job, Recorder, looks_every
 from whygrad.saving import save
 from whygrad.training import Fitted, Training, run
@@ -124,7 +133,9 @@ def _do(folder: Path, jobs: Sequence[Job]) -> None:
                 job(db)
         finally:
             events.close(db)
-    except events.Error as error:
+    except FileError:
+        raise
+    except events.UNUSABLE as error:
         raise FileError(f"{folder}: cannot be written ({error})") from None
 
 
@@ -142,7 +153,7 @@ def begin(folder: Path, training: Training, details: Details) -> None:
     try:
         place.remove_leftovers(folder)
         try:
-            (temporary / snapshots.FOLDER).mkdir(parents=True)
+            (temporary / inside.SNAPSHOTS).mkdir(parents=True)
             with place.only_writer(temporary):
                 _fill(temporary, training, details, about)
                 place.move(temporary, folder, details.overwrite)
@@ -159,19 +170,19 @@ def begin(folder: Path, training: Training, details: Details) -> None:
 def _fill(temporary: Path, training: Training, details: Details, about: dict[str, Any]) -> None:
     """Write all that a run starts with."""
     if details.encoding is not None:
-        manifest.write_json(temporary / manifest.ENCODING, details.encoding)
+        manifest.write_json(temporary, manifest.ENCODING, details.encoding)
         about["files"] = _digests(temporary, manifest.ENCODING)
     if about["data"]["copied"]:
         for part, data in (_parts(training, details) | dict(details.others)).items():
             stored.copy(temporary, part, data)
-    _first_row(temporary, training)
+    _first_row(temporary, training, about)
     manifest.write(temporary, about)
     sync(temporary)
 
 
 def conclude(folder: Path, fitted: Fitted, results: Mapping[str, Any]) -> None:
     """Write what a training came to: the model, and the results into the manifest."""
-    save(fitted, folder / manifest.MODEL)
+    save(fitted, inside.place(folder, manifest.MODEL))
     about = manifest.read(folder)
     files = about.get("files", {}) | _digests(folder, manifest.MODEL)
     manifest.write(folder, about | {"files": files} | dict(results))
@@ -242,10 +253,11 @@ def _parts(training: Training, details: Details) -> dict[str, Data]:
     return parts
 
 
-def _first_row(folder: Path, training: Training) -> None:
+def _first_row(folder: Path, training: Training, about: dict[str, Any]) -> None:
     """Make the database, with the state from which everything follows."""
     written = snapshots.write(folder, training.state)
-    stage = events.Stage(training.state.step, training.plan.epochs, environment.describe())
+    epochs, digest = training.plan.epochs, manifest.plan_digest(about)
+    stage = events.Stage(training.state.step, epochs, environment.describe(), digest)
     with events.created(folder / events.NAME) as db:
         events.add_snapshot(db, written)
         events.add_stage(db, stage)
@@ -264,4 +276,4 @@ def add_hashes(folder: Path, parts: Mapping[str, Data], db: events.Database) -> 
 
 
 def _digests(folder: Path, *names: str) -> dict[str, str]:
-    return {name: sha256((folder / name).read_bytes()) for name in names}
+    return {name: sha256(inside.read(folder, name)) for name in names}

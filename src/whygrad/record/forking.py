@@ -3,7 +3,6 @@
 All three run the same pure function again, from a state of the record.
 """
 
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
@@ -23,7 +22,7 @@ from whygrad.lbfgs import LBFGS, of_gradients
 from whygrad.observing import Observer, Pace, at_epoch_ends, waited
 from whygrad.optimizers import find_optimizer
 from whygrad.plan import Clip, Data, Penalty, Plan, State, as_data
-from whygrad.record import environment, events, manifest, place, snapshots
+from whygrad.record import environment, events, inside, manifest, place, replay
 from whygrad.record.folder import (
     HELD_OUT,
     TRAINING,
@@ -59,7 +58,6 @@ PLAN: dict[str, Callable[[Any], Any]] = {
     },
     **{name: lambda given: given for name in ("label_smoothing", "cost_below")},
 }
-HALF_WRITTEN = re.compile(r"\..+\.[0-9a-f]{32}")  # what `write_atomically` writes to
 OTHERS = ("rate", "engine", "data", "held_out", "callbacks", "seconds")
 
 
@@ -79,6 +77,7 @@ def resume(
 ) -> "Run":
     """Go on with a training, in its own folder; see `Run.resume`."""
     stopped, step, stages = given.stopped, given.step, given.stages()
+    given.check()
     if stopped.startswith("diverged") and (given.concluded or epochs is not None):
         raise InputError(
             f"{given.path.name} {stopped}: fork it at an earlier step, with a smaller rate say"
@@ -95,8 +94,10 @@ def resume(
         raise InputError(
             f"epochs is {epochs}: {state.epoch} are over, and those in all are asked for"
         )
+    if state.step == step - 1 and not isinstance(plan.optimizer, LBFGS):
+        replay.take_again(given, state)
     training = given.training(renewed(plan, state), plan)
-    stage = events.Stage(step, plan.epochs, environment.describe())
+    stage = events.Stage(step, plan.epochs, environment.describe(), stages[-1].plan)
     before: list[Job] = [lambda db: _clean(given)]
     if given.concluded:
         before.append(lambda db: _reopen(given.path))
@@ -172,12 +173,10 @@ def _add_stage(stage: events.Stage, db: events.Database) -> None:
 def _clean(given: "Run") -> None:
     """Remove the snapshots that a kill left without their rows, and files that it left half written."""
     known = {snapshot.path for snapshot in given.snapshots()}
-    for path in (given.path / snapshots.FOLDER).iterdir():
-        if f"{snapshots.FOLDER}/{path.name}" not in known:
-            path.unlink(missing_ok=True)
-    for path in given.path.glob(".*"):
-        if HALF_WRITTEN.fullmatch(path.name) and path.is_file():
-            path.unlink(missing_ok=True)
+    for name in inside.names(given.path):
+        unknown = name.startswith(f"{inside.SNAPSHOTS}/") and name not in known
+        if unknown or inside.is_half_written(name):
+            inside.remove(given.path, name)
 
 
 # ── another way ──────────────────────────────────────────────────────────────────────────────────────

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from whygrad.errors import FileError
 from whygrad.files import sync
+from whygrad.record import inside
 
 ENDING = ".run"
-MANIFEST = "manifest.json"
+MANIFEST = inside.MANIFEST
 MINUTE = 60.0  # seconds
 
 # File systems that other machines write to as well: SQLite's shared memory does not reach those.
@@ -52,8 +53,13 @@ def check_place(path: Path, overwrite: bool = False) -> None:
         return
     if not overwrite:
         raise FileError(f"{path}: exists already: choose another name, or --overwrite it")
-    if path.is_symlink() or not (path / MANIFEST).is_file():
+    if path.is_symlink() or not path.is_dir() or not inside.exists(path, MANIFEST):
         raise FileError(f"{path}: exists and is not a run: it is not overwritten")
+    for name in inside.strangers(path):
+        raise FileError(
+            f"{path}: holds {name!r:.99}, which is no file of a run and would go with it: move it "
+            "elsewhere, then --overwrite the run"
+        )
 
 
 def move(new: Path, path: Path, overwrite: bool) -> None:
@@ -138,7 +144,7 @@ def on_network(path: Path) -> bool:
         for line in MOUNTS.read_text(errors="surrogateescape").splitlines():
             fields, _, rest = line.partition(" - ")
             mount = fields.split()[4].replace("\\040", " ")
-            inside = real == mount or real.startswith(mount.rstrip("/") + "/")
-            if inside and len(mount) >= len(best):
+            within = real == mount or real.startswith(mount.rstrip("/") + "/")
+            if within and len(mount) >= len(best):
                 best, kind = mount, rest.split()[0]
     return kind.removeprefix("fuse.").startswith((*NETWORKED, "sshfs", "rclone", "s3fs"))

@@ -24,7 +24,7 @@ from whygrad.errors import FileError
 from whygrad.lbfgs import LBFGS
 from whygrad.observing import Report
 from whygrad.plan import Plan, State
-from whygrad.record import events, snapshots
+from whygrad.record import events, inside, snapshots
 
 LOOKS = 100  # at the layers in every epoch, about, or where steps are short
 FEWER = 50  # still so many,
@@ -146,11 +146,8 @@ class Recorder:
         db = None
         try:
             db = events.connect(self.folder / events.NAME)
-            self._sizes = [
-                (known.step, (self.folder / known.path).stat().st_size)
-                for known in events.snapshots(db)
-                if (self.folder / known.path).exists()
-            ]
+            known = ((one.step, inside.size(self.folder, one.path)) for one in events.snapshots(db))
+            self._sizes = [(step, size) for step, size in known if size is not None]
             while (job := self._jobs.get()) is not None:
                 job(db)
         except Exception as error:  # whatever it is, who trains has to hear of it
@@ -205,7 +202,7 @@ class Recorder:
         written = snapshots.write(self.folder, state)
         with events.transaction(db):
             events.add_snapshot(db, written)
-        self._sizes.append((state.step, (self.folder / written.path).stat().st_size))
+        self._sizes.append((state.step, inside.size(self.folder, written.path) or 0))
 
     def _thinned_out(self, db: events.Database) -> bool:
         """Remove some snapshots where they are too many; tell whether they were."""

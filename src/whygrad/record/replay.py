@@ -19,7 +19,7 @@ from whygrad.functions import Array
 from whygrad.lbfgs import LBFGS
 from whygrad.observing import Report
 from whygrad.plan import Plan, State, smooth
-from whygrad.record import environment, snapshots
+from whygrad.record import environment, events, inside, snapshots
 from whygrad.record.events import Snapshot
 from whygrad.training import Fitted
 from whygrad.training import run as train
@@ -46,9 +46,50 @@ def state_at(run: "Run", step: int) -> State:
     if isinstance(run.plan.optimizer, LBFGS):
         return _iterated(run, step)
     state = _nearest(run, step)
-    for later, _ in steps(run, state, step, run.watch, run.plan.n):
+    return _taken_again(run, state, step)
+
+
+def take_again(run: "Run", state: State) -> None:
+    """Take the step from a state once more, and see that it costs what was recorded."""
+    _taken_again(run, state.copy(), state.step + 1)
+
+
+def _taken_again(run: "Run", state: State, until: int) -> State:
+    """Give the state at a later step; refuse steps that cost something else than recorded on the way."""
+    first, costs = state.step, [np.zeros(0)]
+    for later, seen in steps(run, state, until, _both(Watch(costs=True), run.watch), run.plan.n):
+        assert seen.costs is not None
+        costs.append(seen.costs)
         state = later
+    if first < until:
+        _compare(run, first, np.concatenate(costs))
     return state
+
+
+def _compare(run: "Run", first: int, now: Array) -> None:
+    with events.reading(run.path / events.NAME) as db:
+        recorded = events.costs(db, first, first + len(now))
+    beyond, tolerance = beyond_guarantee(run, recorded, now[: len(recorded)])
+    if len(beyond):
+        i = int(beyond[0])
+        why = f", which is beyond {tolerance:g} of it" if tolerance else ""
+        raise InputError(
+            f"{run.path.name}: step {first + i} computed again costs {float(now[i])!r}, recorded was "
+            f"{float(recorded[i])!r}{why}: what was recorded, the machine or the code is not as it was; "
+            "`replay` says more"
+        )
+
+
+def beyond_guarantee(run: "Run", recorded: Array, now: Array) -> tuple[Array, float]:
+    """Give the places where costs differ by more than the guarantee allows, and the share it allows."""
+    tolerance = environment.TOLERANCE[run.plan.dtype] if run.elsewhere() else 0.0
+    allowed = tolerance * np.maximum(1.0, np.abs(recorded))
+    same = (
+        (np.abs(recorded - now) <= allowed)
+        | (recorded == now)
+        | (np.isnan(recorded) & np.isnan(now))
+    )
+    return np.flatnonzero(~same), tolerance
 
 
 def replayed(
@@ -86,9 +127,11 @@ def latest(run: "Run") -> State:
     try:
         return _nearest(run, 2**62)
     except FileError as error:
-        for path in sorted((run.path / snapshots.FOLDER).glob("*.safetensors"), reverse=True):
+        for name in reversed(inside.names(run.path)):
+            if not name.startswith(f"{inside.SNAPSHOTS}/") or inside.is_half_written(name):
+                continue
             with suppress(FileError):
-                state = snapshots.read(run.path, f"{snapshots.FOLDER}/{path.name}")
+                state = snapshots.read(run.path, name, run.first_plan)
                 warn(
                     f"{error}: the parameters of step {state.step} are there, but no replay",
                     RecordWarning,
@@ -102,7 +145,7 @@ def _nearest(run: "Run", step: int) -> State:
     known = run.snapshots(step)
     for snapshot in reversed(known):
         try:
-            return snapshots.read(run.path, snapshot)
+            return snapshots.read(run.path, snapshot, run.first_plan)
         except FileError as error:
             problem = error
         if snapshot is not known[0]:
@@ -159,7 +202,7 @@ def _iterated(run: "Run", step: int) -> State:
     """Give the state after an iteration of L-BFGS, which has to be computed from its start."""
     for snapshot in run.snapshots(step):
         if snapshot.step == step:
-            return snapshots.read(run.path, snapshot)
+            return snapshots.read(run.path, snapshot, run.first_plan)
     found: list[State] = []
 
     def look(report: Report) -> bool:
@@ -233,7 +276,11 @@ class Replay:
 
 
 def verify(run: "Run") -> tuple[State, Verdict]:
-    """Compute a whole run again and compare every cost and every snapshot with what was recorded."""
+    """Compute a whole run again and compare every cost and every snapshot with what was recorded.
+
+    Epochs and statistics follow from these; they are read, so that their checksums are held against them.
+    """
+    run.check()
     recorded = run.costs
     known = {snapshot.step: snapshot for snapshot in run.snapshots()}
     costs: list[Array] = []
@@ -284,7 +331,7 @@ def _differs(run: "Run", known: dict[int, Snapshot], step: int, again: State) ->
     if step not in known:
         return False
     try:
-        then = snapshots.read(run.path, known[step])
+        then = snapshots.read(run.path, known[step], run.first_plan)
     except FileError as error:
         warn(str(error), RecordWarning)
         return False
@@ -308,8 +355,7 @@ def _judge(run: "Run", recorded: Array, now: Array, states: int, different: list
     reasons = run.elsewhere()
     size = min(len(recorded), len(now))
     gap = np.abs(recorded[:size] - now[:size])
-    tolerance = environment.TOLERANCE[run.plan.dtype] if reasons else 0.0
-    beyond = np.flatnonzero(~(gap <= tolerance * np.maximum(1.0, np.abs(recorded[:size]))))
+    beyond, tolerance = beyond_guarantee(run, recorded[:size], now[:size])
     unequal = np.flatnonzero(gap != 0)
     short = [size] if len(recorded) != len(now) else []
     first, worst = [*unequal.tolist(), *short], [*beyond.tolist(), *short]

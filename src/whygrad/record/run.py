@@ -4,7 +4,6 @@ A run can be opened while it is written. History and costs are then those so far
 of the last snapshot.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -23,7 +22,7 @@ from whygrad.measuring import outputs
 from whygrad.network import Network, Parameters
 from whygrad.observing import Observer
 from whygrad.plan import Data, Plan, State
-from whygrad.record import describing, environment, events, manifest, replay, source
+from whygrad.record import describing, environment, events, inside, manifest, replay, source
 from whygrad.saving import load
 from whygrad.training import Fitted, Training
 
@@ -60,18 +59,19 @@ class Run:
     # ── what was trained ──
 
     @cached_property
-    def _first_plan(self) -> Plan:
+    def first_plan(self) -> Plan:
+        """The plan as training began, with as many epochs as it was to have then."""
         return describing.plan_from_dict(self.manifest, self.own)
 
     @property
     def net(self) -> Network:
         """The network."""
-        return self._first_plan.net
+        return self.first_plan.net
 
     @property
     def plan(self) -> Plan:
         """All that decides the training, with as many epochs as it was to have in the end."""
-        return replace(self._first_plan, epochs=self.stages()[-1].epochs)
+        return replace(self.first_plan, epochs=self.stages()[-1].epochs)
 
     @cached_property
     def encoding(self) -> "Encoding":
@@ -80,8 +80,7 @@ class Run:
 
         if not self.on_table:
             raise InputError(f"{self.path.name} was trained on arrays: there are no columns")
-        path = manifest.check_file(self.path, manifest.ENCODING, self.manifest)
-        return Encoding.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        return Encoding.from_dict(manifest.read_encoding(self.path, self.manifest))
 
     @property
     def on_table(self) -> bool:
@@ -110,9 +109,7 @@ class Run:
     def history(self) -> History:
         """The training, epoch by epoch, so far."""
         try:
-            with events.reading(self._events) as db:
-                ended = events.ended(db)
-                return History(tuple(events.epochs(db).values()), ended[1] if ended else "")
+            return self._recorded_history()
         except FileError as error:
             if not self.concluded:
                 raise
@@ -121,6 +118,11 @@ class Run:
                 RecordWarning,
             )
             return self.fitted.history
+
+    def _recorded_history(self) -> History:
+        with events.reading(self._events) as db:
+            ended = events.ended(db)
+            return History(tuple(events.epochs(db).values()), ended[1] if ended else "")
 
     @property
     def costs(self) -> Array:
@@ -179,7 +181,8 @@ class Run:
         if not self.concluded:
             return self._latest()
         try:
-            path = manifest.check_file(self.path, manifest.MODEL, self.manifest)
+            manifest.check_file(self.path, manifest.MODEL, self.manifest)
+            path = inside.place(self.path, manifest.MODEL)
             return load(path, describing.of_network(self.own))
         except FileError as error:
             try:
@@ -197,10 +200,10 @@ class Run:
     def _latest(self) -> Fitted:
         state = replay.latest(self)
         try:
-            history = self.history
+            history = self._recorded_history()
         except FileError:  # which `latest` has told already
             history = History()
-        theta = Parameters(self.net.sizes, final(self._first_plan, state))
+        theta = Parameters(self.net.sizes, final(self.first_plan, state))
         return Fitted(self.net, theta, history)
 
     @property
@@ -344,10 +347,29 @@ class Run:
     def _events(self) -> Path:
         return self.path / events.NAME
 
-    def stages(self) -> list[events.Stage]:
-        """Give how many epochs training was to have, from which step on."""
+    def check(self) -> None:
+        """Read all that was recorded; raises `FileError` where any of it is not as it was written."""
         with events.reading(self._events) as db:
-            return events.stages(db)
+            events.check(db, self.start, self.net.L)
+
+    def stages(self) -> list[events.Stage]:
+        """Give how many epochs training was to have, from which step on.
+
+        Raises `FileError` where they are of another plan than the manifest says.
+        """
+        with events.reading(self._events) as db:
+            found = events.stages(db)
+        for stage in found:
+            if stage.plan != self._plan_digest:
+                raise FileError(
+                    f"{self.path}: damaged, {manifest.NAME} is of another training than {events.NAME}: its "
+                    f"plan has SHA-256 {self._plan_digest[:16]}…, recorded was {stage.plan[:16]}…"
+                )
+        return found
+
+    @cached_property
+    def _plan_digest(self) -> str:
+        return manifest.plan_digest(self.manifest)
 
     def snapshots(self, until: int | None = None) -> list[events.Snapshot]:
         """Give the states that are on the disk, up to a step, the earliest first."""
@@ -367,8 +389,8 @@ class Run:
     @cached_property
     def engine(self) -> Engine:
         """The engine that computed it, or where that cannot be had the reference engine."""
-        plan, name = of_gradients(self._first_plan), self.manifest["engine"]
-        changed = describing.changed_parts(self._first_plan, self.manifest)
+        plan, name = of_gradients(self.first_plan), self.manifest["engine"]
+        changed = describing.changed_parts(self.first_plan, self.manifest)
         for part, (then, now) in changed.items():
             raise InputError(
                 f"{part!r} is not what {self.path.name} was trained with: its source has SHA-256 "
@@ -385,7 +407,7 @@ class Run:
         about = self.manifest.get("left_out")
         if about is None:
             return Watch()
-        multipliers = np.ones(self._first_plan.n)
+        multipliers = np.ones(self.first_plan.n)
         multipliers[about["examples"]] = 0
         return Watch(multipliers=multipliers, rescale=about["rescale"])
 

@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 
 from whygrad.errors import FileError
-from whygrad.files import sha256, sync, write_atomically
-from whygrad.plan import State
+from whygrad.files import checksum, from_json, sha256
+from whygrad.network import count
+from whygrad.plan import Plan, State
+from whygrad.record import inside
 from whygrad.record.events import Snapshot
+from whygrad.record.inside import snapshot_name
 
-FOLDER = "snapshots"
 FORMAT = "whygrad state"
 ARRAYS = ("theta", "slots", "best_theta")
 
@@ -30,10 +32,9 @@ SHARE = 25  # a snapshot may take this share of the time between two, at most
 
 def write(run: Path, state: State) -> Snapshot:
     """Write a state into a run's folder; it is on the disk, under its name, when this returns."""
-    written = content(state)
-    path = f"{FOLDER}/{state.step:09d}.safetensors"
-    write_atomically(run / path, written)
-    return Snapshot(state.step, path, sha256(written))
+    written, name = content(state), snapshot_name(state.step)
+    inside.write(run, name, written)
+    return Snapshot(state.step, name, sha256(written))
 
 
 def content(state: State) -> bytes:
@@ -50,40 +51,78 @@ def content(state: State) -> bytes:
         for field in fields(State)
         if field.name not in ARRAYS
     }
-    written: bytes = save(tensors, {"format": FORMAT, "state": json.dumps(counters)})
+    about = {"format": FORMAT, "state": json.dumps(counters)}
+    written: bytes = save(tensors, about | {"checksum": str(_checksum(about["state"], tensors))})
     return written
 
 
-def read(run: Path, snapshot: Snapshot | str) -> State:
-    """Read a state; raises `FileError` where its file is missing or not what was written.
+def _checksum(state: str, tensors: dict[str, Any]) -> int:
+    return checksum(
+        state, *(part for name in sorted(tensors) for part in (name, _bytes(tensors[name])))
+    )
 
-    Of a path alone it is not known what was written there.
+
+def _bytes(array: Any) -> memoryview:
+    view: memoryview = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+    return view
+
+
+def read(run: Path, snapshot: Snapshot | str, plan: Plan) -> State:
+    """Read a state of a plan's training; raises `FileError` where it is missing or not what was written.
+
+    Of a name alone it is known by the checksum in the file itself what was written there.
     """
     from safetensors import SafetensorError, safe_open
 
     name = snapshot if isinstance(snapshot, str) else snapshot.path
-    path = run / name
-    if Path(name).is_absolute() or ".." in Path(name).parts:
-        raise FileError(f"{run}: {name} is not in the run's folder")
+    damaged = FileError(f"{run}: {name} is not what was written there")
+    if isinstance(snapshot, Snapshot) and sha256(inside.read(run, name)) != snapshot.sha256:
+        raise damaged
+    if not inside.exists(run, name):
+        raise FileError(f"{run}: {name} is missing")
     try:
-        found = path.read_bytes()
-    except OSError as error:
-        missing = isinstance(error, FileNotFoundError)
-        reason = "is missing" if missing else f"cannot be read ({error.strerror or error})"
-        raise FileError(f"{run}: {name} {reason}") from None
-    if isinstance(snapshot, Snapshot) and sha256(found) != snapshot.sha256:
-        raise FileError(f"{run}: {name} is not what was written there")
-    try:
-        with safe_open(path, framework="numpy") as file:
-            about = json.loads(file.metadata()["state"])
+        with safe_open(inside.place(run, name), framework="numpy") as file:
+            about = file.metadata()
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        if about["checksum"] != str(_checksum(about["state"], tensors)):
+            raise damaged
+        state = State(**tensors, **_read(from_json(about["state"])))
+    except FileError:
+        raise
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise FileError(f"{run}: {name} is no state ({error})") from None
-    return State(**tensors, **{key: _read(value) for key, value in about.items()})
+    reason = _misfit(state, plan)
+    if isinstance(snapshot, Snapshot) and snapshot.step != state.step:
+        reason = f"it is that of step {state.step}"
+    if reason:
+        raise FileError(f"{run}: {name} is no state of this training ({reason})")
+    return state
 
 
-def _read(value: Any) -> Any:
-    return float.fromhex(value["hex"]) if isinstance(value, dict) else value
+def _read(about: Any) -> dict[str, Any]:
+    if not isinstance(about, dict):
+        raise TypeError("its counters have no names")
+    return {key: float.fromhex(v["hex"]) if isinstance(v, dict) else v for key, v in about.items()}
+
+
+def _misfit(state: State, plan: Plan) -> str:
+    """Say why training cannot go on from a state, "" where it can: engines rely on its arrays."""
+    theta = np.zeros(count(plan.net.sizes), plan.dtype)
+    right = {"theta": theta, "best_theta": theta, "slots": plan.optimizer.init(theta)}
+    for name, like in right.items():
+        array = getattr(state, name)
+        if array is None and name == "best_theta":
+            continue
+        if (array.shape, array.dtype) != (like.shape, like.dtype):
+            return f"{name} is {array.shape} of {array.dtype}, not {like.shape} of {like.dtype}"
+    for field in fields(State):
+        value, kind = getattr(state, field.name), type(field.default)
+        if field.name not in ARRAYS and type(value) not in (kind, int if kind is float else kind):
+            return f"{field.name} is {value!r:.60}"
+    counts = (state.step, state.epoch, state.seen, state.best_step, state.stalled, state.waiting)
+    if min(counts) < 0 or not 0 <= state.place <= plan.steps_per_epoch:
+        return f"it counts {min(*counts, state.place)} of something, or {state.place} batches"
+    return ""
 
 
 def _written(value: object) -> object:
@@ -105,5 +144,4 @@ def superfluous(sizes: Sequence[tuple[int, int]]) -> list[int]:
 
 def remove(run: Path, snapshot: Snapshot) -> None:
     """Remove a snapshot's file, of which the database no longer knows."""
-    (run / snapshot.path).unlink(missing_ok=True)
-    sync((run / snapshot.path).parent)
+    inside.remove(run, snapshot.path)

@@ -46,15 +46,23 @@ def _checked(run: "Run", part: str, given: tuple[Any, ...] | None) -> Data:
     return data
 
 
+def _fitting(run: "Run", data: Data) -> Data:
+    """Give examples that are as training takes them: engines rely on it."""
+    try:
+        return as_data(run.net, data.X, data.Y, data.weights, run.manifest["dtype"])
+    except InputError as error:
+        raise FileError(f"{run.path}: damaged, its data do not fit its network ({error})") from None
+
+
 def _found(run: "Run", part: str, given: tuple[Any, ...] | None, about: dict[str, Any]) -> Data:
     if given is not None:
         X, Y, weights = (*given, None)[:3]
         return as_data(run.net, X, Y, weights, run.manifest["dtype"])
     if about["copied"]:
-        return stored.read_copy(run.path, part)
+        return _fitting(run, stored.read_copy(run.path, part))
     try:
         if about["kind"] == "mapped":
-            return stored.read_mapped(about["places"])
+            return _fitting(run, stored.read_mapped(about["places"]))
         if run.on_table and about["kind"] != "frame":
             from whygrad.record.held_out import read_part
 

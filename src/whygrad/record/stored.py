@@ -17,12 +17,13 @@ import numpy as np
 
 from whygrad.arrays import is_sparse
 from whygrad.errors import FileError, InputError
-from whygrad.files import sync
+from whygrad.files import check_regular, sync
 from whygrad.functions import Array
 from whygrad.measuring import Judged
 from whygrad.plan import Data
+from whygrad.record import inside
 
-FOLDER = "data"
+FOLDER = inside.DATA
 SMALL = 8 * 2**20  # bytes that are copied without asking
 SHOWN = 16  # digits of a hash in a message: enough to tell two apart
 SPARSE = ("data", "indices", "indptr")
@@ -84,7 +85,7 @@ def copy(run: Path, part: str, data: Data) -> None:
     if data.weights is not None:
         arrays["weights"] = data.weights
     for name, array in arrays.items():
-        with (folder / f"{part}_{name}.npy").open("xb") as file:
+        with inside.place(run, f"{FOLDER}/{part}_{name}.npy").open("xb") as file:
             np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
     sync(folder)
 
@@ -98,25 +99,32 @@ def read_copy(run: Path, part: str) -> Data:
     """Read the examples in a run's folder, mapped into memory; raises `FileError` where they are gone."""
 
     def read(name: str) -> Array:
-        path = run / FOLDER / f"{part}_{name}.npy"
-        try:
-            return np.lib.format.open_memmap(path, mode="r")
-        except FileNotFoundError:
+        file = f"{FOLDER}/{part}_{name}.npy"
+        if not inside.exists(run, file):
             raise FileError(
-                f"{run}: damaged, {FOLDER}/{path.name} is missing. History and parameters are there; to go "
+                f"{run}: damaged, {file} is missing. History and parameters are there; to go "
                 "on, give the data again, open_run(path, data=(X, Y))"
-            ) from None
-        except (OSError, ValueError) as error:
-            raise FileError(f"{run}: damaged, {FOLDER}/{path.name} ({error})") from None
+            )
+        try:
+            return np.lib.format.open_memmap(inside.place(run, file), mode="r")
+        except FileError:
+            raise
+        except (OSError, ValueError, TypeError, OverflowError, EOFError) as error:
+            raise FileError(f"{run}: damaged, {file} ({error})") from None
 
     def has(name: str) -> bool:
-        return (run / FOLDER / f"{part}_{name}.npy").exists()
+        return inside.exists(run, f"{FOLDER}/{part}_{name}.npy")
 
     if has("X_indptr"):
         from scipy.sparse import csr_array
 
         parts = tuple(np.array(read(f"X_{name}")) for name in SPARSE)
-        X: Any = csr_array(parts, shape=tuple(int(n) for n in read("X_shape")))
+        shape = read("X_shape").tolist()
+        try:
+            X: Any = csr_array(parts, shape=tuple(shape))
+            X.check_format(full_check=True)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise FileError(f"{run}: damaged, {FOLDER}/{part}_X… ({error})") from None
     else:
         X = np.asarray(read("X"))
     return Data(X, np.asarray(read("y")), np.asarray(read("weights")) if has("weights") else None)
@@ -154,10 +162,11 @@ def read_mapped(places: dict[str, Any]) -> Data:
     """Map the files of a run's examples into memory again; raises `FileError` where they are gone."""
 
     def read(about: dict[str, Any]) -> Array:
-        path, shape = about["path"], tuple(about["shape"])
+        path, shape = Path(about["path"]), tuple(about["shape"])
+        check_regular(path)
         try:
             return np.asarray(np.memmap(path, about["dtype"], "r", about["offset"], shape))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError, OverflowError) as error:
             raise FileError(f"{path}: the training data are gone ({error})") from None
 
     return Data(read(places["X"]), read(places["y"]))

@@ -11,12 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from whygrad.errors import FileError
-from whygrad.files import replace_whole
 from whygrad.observing import Report
 from whygrad.plan import State
-from whygrad.record import Run, snapshots
+from whygrad.record import Run, inside, snapshots
 
-NAME = "live.safetensors"
+NAME = inside.LIVE
 EVERY = 0.2  # seconds
 SHARE = 50  # writing it may take this share of the time between two
 
@@ -39,13 +38,13 @@ class Live:
         # A disk that is full is for the recorder to tell: what is for eyes only ends no training.
         with suppress(FileError):
             if np.isfinite(state.theta).all():
-                replace_whole(self._folder / NAME, snapshots.content(state))
+                inside.show(self._folder, NAME, snapshots.content(state))
         now = time.monotonic()
         self._next = now + max(EVERY, SHARE * (now - began))
 
     def remove(self) -> None:
         """Remove the file, once the run's last snapshot is there."""
-        (self._folder / NAME).unlink(missing_ok=True)
+        inside.remove(self._folder, NAME)
 
 
 def freshest(run: Run) -> State:
@@ -56,11 +55,11 @@ def freshest(run: Run) -> State:
     last = run.step
     known = run.snapshots(last)
     try:
-        found = snapshots.read(run.path, NAME)
+        found = snapshots.read(run.path, NAME, run.first_plan)
     except FileError:
         found = None
     if found is not None and found.step <= last and not (known and known[-1].step > found.step):
         return found
     if not known:
         raise FileError(f"{run.path}: damaged, there is no state to start from")
-    return snapshots.read(run.path, known[-1])
+    return snapshots.read(run.path, known[-1], run.first_plan)

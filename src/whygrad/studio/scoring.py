@@ -75,7 +75,7 @@ class Scoring:
         following = self._following
         run = following.run
         for snapshot in self._chosen(run.snapshots()):
-            self._add(snapshots.read(run.path, snapshot))
+            self._add(snapshots.read(run.path, snapshot, run.first_plan))
         first, last = run.start, following.step
         work = float(last - first) * run.plan.batch_size * count(run.net.sizes)
         if run.stopped and work <= SHORT and following.rows():

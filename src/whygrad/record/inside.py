@@ -1,0 +1,152 @@
+"""What lies in a run's folder: read, written, listed and removed here, and nowhere else.
+
+A run may come from a stranger. A file in it is known by its name, one of those that a recording gives, so
+that no path leads out; nothing is reached through a link; and only regular files are opened, so that no
+pipe or device makes anyone wait. What has another name is the user's own, and stays as it is.
+"""
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from whygrad.errors import FileError
+from whygrad.files import replace_whole, sync, write_atomically
+
+MANIFEST = "manifest.json"
+ENCODING = "encoding.json"
+MODEL = "model.safetensors"
+LIVE = "live.safetensors"
+EVENTS = "events.sqlite"
+SNAPSHOTS = "snapshots"
+DATA = "data"
+
+PARTS = ("training", "stopping", "held_out")
+DATABASE = re.compile(rf"{re.escape(EVENTS)}(-wal|-shm|-journal)?")
+WHOLE = "|".join(
+    [
+        *map(re.escape, (MANIFEST, ENCODING, MODEL, LIVE)),
+        rf"{SNAPSHOTS}/[0-9]{{9,18}}\.safetensors",
+        rf"{DATA}/({'|'.join(PARTS)})_(X|y|weights|X_(data|indices|indptr|shape))\.npy",
+    ]
+)
+FILES = re.compile(WHOLE)
+# What a file is written to before it has its name: a point, the name, and a number of its own.
+HALF_WRITTEN = re.compile(r"(?P<folder>\w+/)?\.(?P<name>.+)\.[0-9a-f]{32}")
+OPEN = os.O_RDONLY
+for _flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):  # those that the system has
+    OPEN |= getattr(os, _flag, 0)
+
+
+def is_ours(name: str) -> bool:
+    """Tell whether a recording gives a file this name, counted from the run's folder."""
+    half = HALF_WRITTEN.fullmatch(name)
+    whole = name if half is None else (half["folder"] or "") + half["name"]
+    return FILES.fullmatch(whole) is not None or DATABASE.fullmatch(name) is not None
+
+
+def is_half_written(name: str) -> bool:
+    """Tell whether it is the name of a file that a kill kept from getting its own."""
+    return is_ours(name) and HALF_WRITTEN.fullmatch(name) is not None
+
+
+def snapshot_name(step: int) -> str:
+    """Give the name of the state after so many updates."""
+    return f"{SNAPSHOTS}/{step:09d}.safetensors"
+
+
+def place(run: Path, name: str) -> Path:
+    """Give the path of a file that is there, or may be; raises `FileError` for what is not a run's own."""
+    if not is_ours(name):
+        raise FileError(f"{run}: {name!r:.99} is no file of a run")
+    folder = name.rpartition("/")[0]
+    if folder:
+        _check(run, folder, stat.S_ISDIR, "a folder")
+    _check(run, name, stat.S_ISREG, "a regular file")
+    return run / name
+
+
+def exists(run: Path, name: str) -> bool:
+    """Tell whether a file is there; raises `FileError` for what is not a run's own."""
+    return os.path.lexists(place(run, name))
+
+
+def read(run: Path, name: str) -> bytes:
+    """Read a file whole; raises `FileError` where it is missing, cannot be read, or is none."""
+    path = place(run, name)
+    try:
+        with open(os.open(path, OPEN), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise FileError(f"{run}: {name} is not a regular file")
+            return file.read()
+    except FileNotFoundError:
+        raise FileError(f"{run}: {name} is missing") from None
+    except FileError:
+        raise
+    except OSError as error:
+        raise _unreadable(run, name, error) from None
+
+
+def size(run: Path, name: str) -> int | None:
+    """Give the number of bytes of a file, None where it is missing."""
+    try:
+        return place(run, name).lstat().st_size
+    except FileNotFoundError:
+        return None
+
+
+def write(run: Path, name: str, content: bytes) -> None:
+    """Write a file whole or not at all; it is on the disk when this returns."""
+    write_atomically(place(run, name), content)
+
+
+def show(run: Path, name: str, content: bytes) -> None:
+    """Write a file whole or not at all for those who read it now; a crash of the machine may lose it."""
+    replace_whole(place(run, name), content)
+
+
+def remove(run: Path, name: str) -> None:
+    """Remove a file, if it is there."""
+    path = place(run, name)
+    if path.exists():
+        path.unlink(missing_ok=True)
+        sync(path.parent)
+
+
+def names(run: Path) -> list[str]:
+    """List the regular files that a recording gave their names."""
+    return sorted(name for name, regular in _listed(run) if regular and is_ours(name))
+
+
+def strangers(run: Path) -> list[str]:
+    """List what lies in a run's folder and is not a run's: the user's own files, and links."""
+    return sorted(name for name, regular in _listed(run) if not (regular and is_ours(name)))
+
+
+def _listed(run: Path) -> Iterator[tuple[str, bool]]:
+    for entry in os.scandir(run):
+        if entry.name in (SNAPSHOTS, DATA) and entry.is_dir(follow_symlinks=False):
+            for inner in os.scandir(entry.path):
+                yield f"{entry.name}/{inner.name}", inner.is_file(follow_symlinks=False)
+        else:
+            yield entry.name, entry.is_file(follow_symlinks=False)
+
+
+def _check(run: Path, name: str, right: object, what: str) -> None:
+    try:
+        mode = (run / name).lstat().st_mode
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        raise _unreadable(run, name, error) from None
+    if stat.S_ISLNK(mode):
+        raise FileError(
+            f"{run}: {name} is a link, and a run is read and written without following any"
+        )
+    if not right(mode):  # type: ignore[operator]
+        raise FileError(f"{run}: {name} is not {what}")
+
+
+def _unreadable(run: Path, name: str, error: Exception) -> FileError:
+    return FileError(f"{run}: {name} cannot be read ({getattr(error, 'strerror', None) or error})")
