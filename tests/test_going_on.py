@@ -56,7 +56,7 @@ def test_killed_before_its_first_step_it_goes_on_all_the_same(run):
     forking._reopen(run.path)
     db = events.connect(run.path / events.NAME)
     with events.transaction(db):
-        events.add_stage(db, events.Stage(step, 40, stage.environment))
+        events.add_stage(db, events.Stage(step, 40, stage.environment, stage.plan))
         db.execute("DELETE FROM ended")
     db.close()
     assert len(wg.open_run(run.path).resume().history.epochs) == 6 + 5

@@ -14,7 +14,7 @@ from whygrad.engines import STATISTICS, Statistics, Watched
 from whygrad.epochs import end_of_epoch
 from whygrad.observing import Report
 from whygrad.plan import Data, Plan, smooth, start
-from whygrad.record import events, snapshots
+from whygrad.record import events, inside, snapshots
 from whygrad.record.recorder import Recorder
 
 QUICK = ("--hidden", "4", "--epochs", "3", "--engine", "reference", "--json")
@@ -164,9 +164,9 @@ def test_steps_that_a_divergence_takes_back_leave_nothing_behind(tmp_path):
     """Not the row of a snapshot, not its file, not what the layers did."""
     net = small()
     plan = Plan(net, wg.SGD(0.1), 4, epochs=3, batch_size=2)
-    (tmp_path / snapshots.FOLDER).mkdir()
+    (tmp_path / inside.SNAPSHOTS).mkdir()
     with events.created(tmp_path / events.NAME) as db:
-        events.add_stage(db, events.Stage(0, 3, {}))
+        events.add_stage(db, events.Stage(0, 3, {}, ""))
     recorder = Recorder(tmp_path, plan, 0)
     states = [replace(start(plan), step=step) for step in range(6)]
     with recorder:
@@ -179,7 +179,7 @@ def test_steps_that_a_divergence_takes_back_leave_nothing_behind(tmp_path):
         assert [known.step for known in events.snapshots(db)] == [0, 3]
         assert events.statistics(db, net.L, 0, events.last_step(db)).steps.tolist() == [0, 1, 2]
         assert len(events.costs(db, 0, events.last_step(db))) == 3
-    files = sorted(path.name for path in (tmp_path / snapshots.FOLDER).iterdir())
+    files = sorted(path.name for path in (tmp_path / inside.SNAPSHOTS).iterdir())
     assert files == ["000000000.safetensors", "000000003.safetensors"]
 
 
@@ -202,12 +202,12 @@ def test_thinning_spares_the_first_and_the_last_two_whatever_their_number(count)
 def test_a_snapshot_is_read_from_the_runs_folder_alone(tmp_path, name):
     """A row of the database may come from a stranger: a state that lies elsewhere is not opened."""
     run = tmp_path / "a.run"
-    (run / snapshots.FOLDER).mkdir(parents=True)
+    (run / inside.SNAPSHOTS).mkdir(parents=True)
     plan = plan_of()
     content = snapshots.content(start(plan))
     (tmp_path / "out.safetensors").write_bytes(content)
     name = name or str(tmp_path / "out.safetensors")
     known = events.Snapshot(0, name, snapshots.sha256(content))
     for given in (name, known):
-        with pytest.raises(wg.FileError, match="is not in the run's folder"):
-            snapshots.read(run, given)
+        with pytest.raises(wg.FileError, match="is no file of a run"):
+            snapshots.read(run, given, plan)
