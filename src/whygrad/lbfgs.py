@@ -18,7 +18,7 @@ import numpy as np
 from whygrad.engines import Engine
 from whygrad.engines.pools import one_thread
 from whygrad.epochs import Epoch, History, layers_of
-from whygrad.errors import DivergenceWarning, InputError, warn
+from whygrad.errors import DivergenceWarning, InputError, known_arguments, warn
 from whygrad.functions import Array
 from whygrad.measuring import measure
 from whygrad.network import Parameters
@@ -40,6 +40,7 @@ WORDS = {
 Look = Callable[[State, Epoch], str]
 
 
+@known_arguments
 @dataclass(frozen=True)
 class LBFGS:
     """L-BFGS on all examples at once: an epoch is one iteration, and there is no learning rate.

@@ -44,7 +44,7 @@ def _prepare_streams() -> None:
 def run(words: Sequence[str]) -> int:
     """Run a command line, given as the words after `whygrad`, and give the exit code."""
     try:
-        from cyclopts import CycloptsError, UnusedCliTokensError
+        from cyclopts import CycloptsError, UnknownOptionError, UnusedCliTokensError
 
         from whygrad.cli.app import app
         from whygrad.errors import WhygradError
@@ -56,6 +56,9 @@ def run(words: Sequence[str]) -> int:
         except UnusedCliTokensError as error:
             more = " ".join(map(repr, error.unused_tokens or []))
             return _complain(f"one argument too many, or an option without its name: {more}")
+        except UnknownOptionError as error:
+            options = [name for known in error.argument_collection for name in known.names]
+            return _complain(_unknown(error.token.keyword or error.token.value, options))
         except CycloptsError as error:
             return _complain(str(error).strip() or type(error).__name__)
         except SystemExit as error:  # what a library calls when it is done
@@ -72,6 +75,14 @@ def run(words: Sequence[str]) -> int:
     except KeyboardInterrupt:
         _complain("interrupted, nothing was written")
         return INTERRUPTED
+
+
+def _unknown(option: str, options: Sequence[str]) -> str:
+    """Say that there is no such option, and which one was meant."""
+    from whygrad.errors import meant
+
+    ours = meant(option.lstrip("-"), [known.lstrip("-") for known in options])
+    return f"Unknown option: {option}." + (f" Did you mean --{ours}?" if ours else "")
 
 
 def _complain(message: str) -> int:

@@ -181,6 +181,7 @@ def fork(
     changes: Mapping[str, Any],
     observers: Sequence[Observer] = (),
     pace: Pace | None = None,
+    overwrite: bool = False,
 ) -> "Run":
     """Go on from a step in another way, in a new folder; see `Run.fork`."""
     for name in changes:
@@ -192,7 +193,8 @@ def fork(
             f"at step {training.state.step} all {training.plan.epochs} epochs are over: give more, epochs=…"
         )
     callbacks = [*observers, *map(at_epoch_ends, changes.get("callbacks", ()))]
-    return _forked(given, step, training, record, changes, callbacks, changes.get("seconds"), pace)
+    seconds = changes.get("seconds")
+    return _forked(given, step, training, record, changes, callbacks, seconds, pace, overwrite)
 
 
 def changed(given: "Run", step: int, changes: Mapping[str, Any]) -> Training:
@@ -233,7 +235,11 @@ def _changed_plan(before: Plan, changes: Mapping[str, Any]) -> Plan:
 
 
 def without(
-    given: "Run", examples: Any, rescale: bool = False, record: str | PathLike[str] | None = None
+    given: "Run",
+    examples: Any,
+    rescale: bool = False,
+    record: str | PathLike[str] | None = None,
+    overwrite: bool = False,
 ) -> "Run":
     """Train once more without some examples, in a new folder; see `Run.without`."""
     training = training_without(given, examples, rescale)
@@ -241,7 +247,8 @@ def without(
         "examples": np.flatnonzero(training.watch.multipliers == 0).tolist(),
         "rescale": rescale,
     }
-    return _forked(given, given.start, training, record, {"without": about}, (), None)
+    changes = {"without": about}
+    return _forked(given, given.start, training, record, changes, (), None, overwrite=overwrite)
 
 
 def left_out(given: "Run", examples: Any, rescale: bool = False) -> tuple[State, History]:
@@ -289,10 +296,15 @@ def _forked(
     observers: Sequence[Observer],
     seconds: float | None,
     pace: Pace | None = None,
+    overwrite: bool = False,
 ) -> "Run":
     path = _place(given, record)
+    if path.resolve() == given.path.resolve():
+        raise InputError(
+            f"{path}: is the run that this one starts from: record it in another folder"
+        )
     began = time.perf_counter()
-    details = _details(given, step, changes)
+    details = replace(_details(given, step, changes), overwrite=overwrite)
     state, _ = train_and_record(path, training, details, observers, seconds, pace)
     origin = given
     if "data" in changes or "held_out" in changes:
