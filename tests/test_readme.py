@@ -16,7 +16,7 @@ import whygrad
 LENIENT = """
 [mypy]
 ignore_missing_imports = true
-[mypy-numba.*,llvmlite.*,torch.*,jax.*,nicegui.*,anywidget.*,cyclopts.*,rich.*,narwhals.*,polars.*,pandas.*]
+[mypy-whygrad.studio.*,whygrad.cli.*,numba.*,torch.*,jax.*,rich.*,narwhals.*]
 follow_imports = skip
 """
 

@@ -109,7 +109,7 @@ def gradients(
         dW = d.T @ a[l - 1] / S + l1 * xp.sign(theta.W[l]) + l2 * theta.W[l]
         db = d.sum(axis=0) / S
         parts += [dW.reshape(-1), db]
-    return Gradients(net.sizes, xp.concat(parts))
+    return Gradients(net.sizes, xp.concatenate(parts))
 
 
 def example_costs(net: Network, trace: Trace, Y: Any) -> Array:

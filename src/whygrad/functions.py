@@ -30,7 +30,7 @@ Targets: TypeAlias = Literal["real", "nonnegative", "unit", "distribution"]
 
 def namespace(array: Array) -> Any:
     """Give the array library that `array` belongs to."""
-    return array.__array_namespace__()
+    return np if isinstance(array, np.ndarray) else array.__array_namespace__()
 
 
 @known_arguments
