@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 SOURCES := $(shell find src -name __pycache__ -prune -o \( -type d -o -name '*.py' -o -name '*.js' -o -name '*.css' -o -name py.typed \) -print)
 WHEEL = $$(ls dist/whygrad-*.whl)
 
-.PHONY: help demo test test-long browser check docs peers bench bench-all format clean
+.PHONY: help demo test test-long test-oldest browser check docs peers bench bench-all format clean
 .NOTPARALLEL:
 
 help: ## show this list
@@ -23,6 +23,11 @@ test: .venv/.test ## run all tests
 
 test-long: .venv/.test ## kill a hundred trainings, and resume each
 	WHYGRAD_KILLS=100 $(BIN)/python -m pytest tests/test_record_kills.py $(ARGS)
+
+# What reading, training, asking and recording rest on, not every test: the floors are to be tried, not the code.
+OLDEST = $(addprefix tests/test_,$(addsuffix .py,hints functions estimators training tables table_files saving record cli))
+test-oldest: .venv/.oldest ## run the core of the tests with the oldest versions of what whygrad needs
+	.venv/oldest/bin/python -m pytest -p no:cacheprovider $(OLDEST) -k "not scikit_learns_checks" $(ARGS)
 
 browser: ## install chromium, in which the studio's page is tested
 	@if command -v chromium >/dev/null && command -v chromedriver >/dev/null; then exit 0; fi; \
@@ -81,6 +86,14 @@ clean: ## remove everything that was built or installed
 .venv/.test: .venv/.python | .venv/.package
 	@echo "Installing what the tests need ..."
 	@$(PIP) install -c constraints.txt "$(WHEEL)[test]"
+	@touch $@
+
+.venv/.oldest: .venv/.package constraints-oldest.txt
+	@echo "Installing the oldest versions that whygrad runs with ..."
+	@$(PYTHON) -m venv .venv/oldest
+	@.venv/oldest/bin/python -m pip --disable-pip-version-check -qq uninstall -y whygrad
+	@.venv/oldest/bin/python -m pip --disable-pip-version-check -qq install -c constraints-oldest.txt \
+		$(WHEEL) hypothesis pandas polars pytest
 	@touch $@
 
 .venv/.check: .venv/.python | .venv/.package
