@@ -36,6 +36,13 @@ WORDS = {
     "ABNORMAL: ": "no lower cost was found along the line of search",
 }
 
+# What SciPy wrote otherwise before 1.15, beside its underscores.
+OLDER = {
+    "REL REDUCTION": "RELATIVE REDUCTION",
+    "F AND G": "F,G",
+    "ABNORMAL TERMINATION IN LNSRCH": "ABNORMAL: ",
+}
+
 # What an observer is told after an iteration, and its answer: why to stop, or "".
 Look = Callable[[State, Epoch], str]
 
@@ -177,8 +184,11 @@ def minimise(
 
 def _in_words(message: str) -> str:
     """Give what a message of SciPy's means, or the message where that is not known."""
+    current = message.upper().replace("_", " ")
+    for older, newer in OLDER.items():
+        current = current.replace(older, newer)
     for begin, words in WORDS.items():
-        if message.startswith(begin):
+        if current.startswith(begin):
             return words
     return message
 
