@@ -358,17 +358,19 @@ OPTIMIZERS: dict[str, Any] = {
 
 def find_optimizer(given: Any) -> Optimizer:
     """Look an optimizer up by name, with its default rate; an optimizer is handed through."""
-    known = nearest(given, [*OPTIMIZERS, "lbfgs"])
+    known = [*OPTIMIZERS, "lbfgs"]
     if isinstance(given, str):
         if given in OPTIMIZERS:
             found: Optimizer = OPTIMIZERS[given]()
             return found
-        raise InputError(f"unknown optimizer {given!r}: {known}")
+        raise InputError(f"unknown optimizer {given!r}: {nearest(given, known)}")
     offers = all(callable(getattr(given, name, None)) for name in ("init", "numbers", "update"))
     if offers and not isinstance(given, type):
         own: Optimizer = given
         return own
-    raise InputError(f"an optimizer is a name or one such as SGD(0.1), not {given!r}: {known}")
+    raise InputError(
+        f"an optimizer is a name or one such as SGD(0.1), not {given!r}: {nearest(given, known)}"
+    )
 
 
 def step(rule: Optimizer, theta: float, g: float) -> float:
