@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 SOURCES := $(shell find src -name __pycache__ -prune -o \( -type d -o -name '*.py' -o -name '*.js' -o -name '*.css' -o -name py.typed \) -print)
 WHEEL = $$(ls dist/whygrad-*.whl)
 
-.PHONY: help demo test test-long browser check docs peers bench bench-all format clean
+.PHONY: help demo test test-long test-oldest browser check docs peers bench bench-all format clean
 .NOTPARALLEL:
 
 help: ## show this list
@@ -25,6 +25,13 @@ test: .venv/.test ## run all tests
 test-long: .venv/.test ## kill a hundred trainings and resume each; ask two thousand damaged runs
 	WHYGRAD_KILLS=100 $(BIN)/python -m pytest tests/test_record_kills.py $(ARGS)
 	WHYGRAD_DAMAGED=2000 $(BIN)/python -m pytest -n 2 tests/test_record_fuzz.py $(ARGS)
+
+# What reading, training and recording rest on, not every test: the floors are to be tried, not the code. Checks
+# and words that are scikit-learn's own go with its version.
+OLDEST = $(addprefix tests/test_,$(addsuffix .py,hints functions estimators training tables table_files saving record cli))
+test-oldest: .venv/.oldest ## run the core of the tests with the oldest versions of what whygrad needs
+	.venv/oldest/bin/python -m pytest -p no:cacheprovider $(OLDEST) -k "not scikit_learns_checks" \
+		--deselect "tests/test_estimators.py::test_bad_input_is_refused_with_a_reason[a lone class]" $(ARGS)
 
 browser: ## install chromium, in which the studio's page is tested
 	@if command -v chromium >/dev/null && command -v chromedriver >/dev/null; then exit 0; fi; \
@@ -83,6 +90,14 @@ clean: ## remove everything that was built or installed
 .venv/.test: .venv/.python | .venv/.package
 	@echo "Installing what the tests need ..."
 	@$(PIP) install -c constraints.txt "$(WHEEL)[test]"
+	@touch $@
+
+.venv/.oldest: .venv/.package constraints-oldest.txt
+	@echo "Installing the oldest versions that whygrad runs with ..."
+	@$(PYTHON) -m venv .venv/oldest
+	@.venv/oldest/bin/python -m pip --disable-pip-version-check -qq uninstall -y whygrad
+	@.venv/oldest/bin/python -m pip --disable-pip-version-check -qq install -c constraints-oldest.txt \
+		$(WHEEL) hypothesis pandas polars pytest
 	@touch $@
 
 .venv/.check: .venv/.python | .venv/.package

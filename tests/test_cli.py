@@ -389,6 +389,15 @@ REFUSED = [
     ),
     (["train", "iris", "--held-out", "1"], "held-out is 1.0: a share of the rows"),
     (["train", "iris", "--epoch", "3"], "Unknown option: --epoch. Did you mean --epochs?"),
+    (["train", "iris", "--lr", "3"], "Unknown option: --lr. Did you mean --rate?"),
+    (
+        ["train", "iris", "--learning-rate=3"],
+        "Unknown option: --learning-rate. Did you mean --rate?",
+    ),
+    (
+        ["train", "iris", "--test-size", "1"],
+        "Unknown option: --test-size. Did you mean --held-out?",
+    ),
     (["trian", "iris"], 'Unknown command "trian". Did you mean "train"?'),
     (["predict", "good.run", "good.csv", "-o", "x.xls"], "x.xls: the ending says what to write"),
     (["predict", "good.run", "good.csv", "-o", "good.csv"], "good.csv: exists already"),

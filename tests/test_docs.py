@@ -1,5 +1,6 @@
 """The documentation: public names are in the reference, equations point at lines, links lead somewhere."""
 
+import ast
 import importlib.util
 import re
 from pathlib import Path
@@ -49,6 +50,49 @@ def test_every_page_of_the_gallery_has_its_place_and_ends_with_a_why() -> None:
     for page in pages:
         headings = re.findall(r"^# ([^\n]+)\n# -{3,}$", page.read_text(encoding="utf-8"), re.M)
         assert headings[-1] == "Why?", page.name
+
+
+DIGITS = [
+    page
+    for page in sorted((DOCS / "gallery").glob("plot_*.py"))
+    if "images_of_digits" in page.read_text("utf-8")
+]
+
+
+def prose_of(page: Path) -> list[str]:
+    """Give the sentences of a page of the gallery: its docstring, and the comments between the blocks."""
+    text = page.read_text(encoding="utf-8")
+    opening = ast.get_docstring(ast.parse(text)) or ""
+    blocks = re.findall(r"^# %%\n((?:#.*\n)*)", text, re.M)
+    whole = "\n\n".join([opening, *(re.sub(r"^# ?", "", block, flags=re.M) for block in blocks)])
+    return [sentence for part in whole.split("\n\n") for sentence in re.split(r"[.:?]\s+", part)]
+
+
+def settings_of(page: Path) -> set[float]:
+    """Give the numbers that the code of a page sets; those that cut data off only say: at most so many."""
+    tree = ast.parse(page.read_text(encoding="utf-8"))
+    cuts = {
+        id(part)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Slice)
+        for part in ast.walk(node)
+    }
+    numbers = [
+        node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in cuts
+    ]
+    return {float(node.value) for node in numbers if type(node.value) in (int, float)}
+
+
+@pytest.mark.parametrize("page", DIGITS, ids=lambda page: page.stem)
+def test_a_figure_in_prose_holds_with_every_data_or_is_said_to_be_the_books(page: Path) -> None:
+    """Pages on MNIST are built on smaller digits where that is not at hand."""
+    settings, sentences = settings_of(page), prose_of(page)
+    assert len(sentences) > 10
+    for sentence in sentences:
+        if re.search(r"\b(book|Nielsen|[Cc]hapter|up to)\b", sentence):
+            continue
+        figures = re.findall(r"(?<![\w^])\d[\d,]*(?:\.\d+)?", sentence)
+        assert {float(figure.replace(",", "")) for figure in figures} <= settings, sentence
 
 
 @pytest.mark.parametrize(

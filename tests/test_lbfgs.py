@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 import whygrad as wg
 from engines import each_engine
 from test_sklearn_parity import TARGETS, WEIGHTS, Case, N, X, assert_close, flat
-from whygrad.lbfgs import failure
+from whygrad.lbfgs import WORDS, _in_words, failure
 
 few_iterations = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -343,3 +343,29 @@ def test_what_it_has_no_use_for_is_refused(net, options, request):
 def test_impossible_numbers_are_refused(numbers):
     with pytest.raises(wg.InputError, match=f"{next(iter(numbers))} is .*at least"):
         wg.LBFGS(**numbers)
+
+
+@pytest.mark.parametrize(
+    ("older", "newer"),
+    [
+        (
+            "CONVERGENCE: NORM_OF_PROJECTED_GRADIENT_<=_PGTOL",
+            "CONVERGENCE: NORM OF PROJECTED GRADIENT <= PGTOL",
+        ),
+        (
+            "CONVERGENCE: REL_REDUCTION_OF_F_<=_FACTR*EPSMCH",
+            "CONVERGENCE: RELATIVE REDUCTION OF F <= FACTR*EPSMCH",
+        ),
+        (
+            "STOP: TOTAL NO. of ITERATIONS REACHED LIMIT",
+            "STOP: TOTAL NO. OF ITERATIONS REACHED LIMIT",
+        ),
+        (
+            "STOP: TOTAL NO. of f AND g EVALUATIONS EXCEEDS LIMIT",
+            "STOP: TOTAL NO. OF F,G EVALUATIONS EXCEEDS LIMIT",
+        ),
+        ("ABNORMAL_TERMINATION_IN_LNSRCH", "ABNORMAL: "),
+    ],
+)
+def test_what_scipy_says_is_understood_from_every_version(older, newer):
+    assert _in_words(older) == _in_words(newer) == WORDS[newer]

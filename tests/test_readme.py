@@ -2,12 +2,26 @@
 
 import contextlib
 import io
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+import whygrad
+
+# What a user's mypy has to read is whygrad and NumPy; the rest would only take its time.
+LENIENT = """
+[mypy]
+ignore_missing_imports = true
+[mypy-whygrad.studio.*,whygrad.cli.*,numba.*,torch.*,jax.*,rich.*,narwhals.*]
+follow_imports = skip
+"""
+
 ROOT = Path(__file__).parent.parent
+SOURCE = Path(whygrad.__file__).resolve().parent.parent
 PAGES = ["README.md", "docs/explanations.md"]
 
 
@@ -25,7 +39,7 @@ def test_every_block_says_what_it_is(name):
     assert len(found) == count
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", ["docs/explanations.md"])
 def test_the_code_runs_and_prints_what_it_says(name, tmp_path, monkeypatch):
     """The Python blocks in order, in one namespace; a text block is the output of the one above."""
     monkeypatch.chdir(tmp_path)
@@ -37,6 +51,50 @@ def test_the_code_runs_and_prints_what_it_says(name, tmp_path, monkeypatch):
             printed = out.getvalue()
         elif kind == "text":
             assert printed == text
+
+
+@pytest.mark.parametrize(
+    ("page", "blocks"),
+    [
+        ("README.md", {"sh": 3, "python": 7, "text": 6}),
+        ("docs/tutorial.md", {"sh": 1, "python": 8}),
+    ],
+)
+def test_a_newcomer_can_follow_the_page_from_first_line_to_last(page, blocks, tmp_path):
+    """In a fresh folder, with the file of houses that the README speaks of, and no extra installed."""
+    rows = [
+        f"{rooms % 7},{'town' if rooms % 3 else 'hill'},{rooms % 7 * 9}.5" for rooms in range(1, 61)
+    ]
+    (tmp_path / "houses.csv").write_text("\n".join(["rooms,where,price", *rows]), encoding="utf-8")
+    (tmp_path / "new.csv").write_text("rooms,where\n4,town\n9,hill\n", encoding="utf-8")
+    command = [sys.executable, "-W", "error", ROOT / "tests" / "newcomer.py", page]
+    env = os.environ | {"PYTHONPATH": str(SOURCE)}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{blocks}\n"
+
+
+def test_the_code_of_the_first_pages_passes_mypy_and_a_fit_gives_the_type_of_its_estimator(
+    tmp_path,
+):
+    pytest.importorskip("mypy")
+    for name in ("README.md", "docs/tutorial.md"):
+        page = (ROOT / name).read_text(encoding="utf-8")
+        code = re.findall(r"^```(?:\{code-cell\} )?python\n(.*?)^```$", page, re.M | re.S)
+        assert len(code) > 5
+        (tmp_path / f"{Path(name).stem}.py").write_text("\n".join(code), encoding="utf-8")
+    asked = "reveal_type(wg.MLPRegressor().fit([[0]], [0]).partial_fit([[0]], [0]))"
+    (tmp_path / "asked.py").write_text(f"import whygrad as wg\n{asked}\n", encoding="utf-8")
+    (tmp_path / "mypy.ini").write_text(LENIENT, encoding="utf-8")
+    path = {} if SOURCE.name == "site-packages" else {"MYPYPATH": str(SOURCE)}
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "README.py", "tutorial.py", "asked.py"],
+        cwd=tmp_path, env=os.environ | path, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert 'Revealed type is "whygrad.estimators.MLPRegressor"' in done.stdout
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])

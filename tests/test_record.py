@@ -695,3 +695,27 @@ def test_on_other_file_systems_readers_never_wait(path):
     train(record=path, callbacks=[look])
     assert set(modes) == {"wal"}
     assert sorted(p.name for p in path.glob("events*")) == ["events.sqlite"]
+
+
+def test_a_recording_replaces_a_run_only_where_that_is_asked_for(path):
+    net = wg.Network(2, [wg.Dense(1, "sigmoid")])
+    X, Y = [[0.0, 1.0], [1.0, 0.0]], [0, 1]
+    words = {"engine": "reference", "record": path}
+    wg.train(net, X, Y, epochs=2, **words)
+    with pytest.raises(wg.FileError, match=r"exists already: .*\(overwrite=True\)$"):
+        wg.train(net, X, Y, epochs=3, **words)
+    assert wg.open_run(path).step == 2
+    wg.train(net, X, Y, epochs=3, overwrite=True, **words)
+    assert wg.open_run(path).step == 3
+    classifier = wg.MLPClassifier((2,), max_iter=4, engine="reference", tol=0, n_iter_no_change=9)
+    with pytest.warns(UserWarning, match="Maximum iterations"):
+        classifier.fit(X, Y, record=path, overwrite=True)
+    first = wg.open_run(path)
+    assert first.step == 4
+    other = path.with_name("other.run")
+    assert first.fork(2, record=other, epochs=3).step == 3
+    assert first.fork(2, record=other, epochs=4, overwrite=True).step == 4
+    assert first.without([0], rescale=True, record=other, overwrite=True).start == 0
+    with pytest.raises(wg.InputError, match="is the run that this one starts from"):
+        first.fork(2, record=path, epochs=4, overwrite=True)
+    assert "equal to the last bit" in str(first.replay())

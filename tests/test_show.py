@@ -327,3 +327,11 @@ def test_the_same_answer_is_always_written_in_the_same_way(make):
         lambda one: json.dumps(one.to_dict()),
     ):
         assert write(make()) == write(make())
+
+
+def test_the_bare_prompt_shows_what_print_shows():
+    answer = Explanation(
+        "weight", "Why would it move?", "Because of this.", 0.5, (Term("it", 0.5),)
+    )
+    assert repr(answer) == str(answer)
+    assert "Why would it move?" in repr(answer)

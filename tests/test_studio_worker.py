@@ -434,7 +434,8 @@ def test_what_cannot_be_trained_is_told_in_one_line(tmp_path, whole):
         ),
         (
             Worker.start(tmp_path / "taken.run", "iris", QUICK),
-            f"{tmp_path / 'taken.run'}: exists already: choose another name, or --overwrite it",
+            f"{tmp_path / 'taken.run'}: exists already: choose another name, or --overwrite it "
+            "(overwrite=True)",
         ),
         (
             Worker.fork(whole.path, 99, tmp_path / "b.run", {}),

@@ -487,7 +487,11 @@ CLASSES = choose_target(pa.table({"y": ["cat", "dog", "cow"] * 4}), "y")[1]
             "5 more",
         ),
         (
-            lambda: ENCODING.encode(TABLE.rename_columns({"town": "towns"})),
+            lambda: ENCODING.encode(
+                TABLE.rename_columns(
+                    [{"town": "towns"}.get(name, name) for name in TABLE.column_names]
+                )
+            ),
             "no column 'town': did you mean 'towns'?",
         ),
         (

@@ -20,12 +20,13 @@ SEEDS = range(5)
 # %%
 # Too small, right, too large
 # ---------------------------
-# 30 hidden sigmoid units, plain gradient descent in batches of 10, on 1,000 images. The cost on
-# 1,000 others is measured after every epoch. Bands are from the lowest to the highest of five
-# seeds.
+# 30 hidden sigmoid units, plain gradient descent in batches of 10, on up to 1,000 images. The cost on
+# others, up to 1,000 as well, is measured after every epoch. Bands are from the lowest to the highest
+# of five seeds.
 
 X, Y, X_other, Y_other = data.X[:1000], data.y[:1000], data.X_test[:1000], data.y_test[:1000]
 outputs = len(data.classes)
+print(f"{len(X):,} images to learn from, {len(X_other):,} others")
 net = wg.Network(
     data.X.shape[1], [wg.Dense(30, "sigmoid"), wg.Dense(outputs, "softmax")], "cross_entropy"
 )
@@ -62,9 +63,9 @@ plt.show()
 # %%
 # By heart
 # --------
-# 100 hidden units can learn 1,000 images by heart: the cost of those falls towards zero while the
-# cost of others rises again. Four remedies: a penalty on large weights, dropout, stopping where the
-# held-out cost was lowest, and more data, which always helps.
+# 100 hidden units can learn that many images by heart: where the cost of those falls on while the cost of
+# others rises again, they do. Four remedies: a penalty on large weights, dropout, stopping where the
+# held-out cost was lowest, and more data.
 
 wide = wg.Dense(100, "relu")
 plain = wg.Network(data.X.shape[1], [wide, wg.Dense(outputs, "softmax")], "cross_entropy")
@@ -93,11 +94,10 @@ axes.legend()
 plt.show()
 
 # %%
-# The penalty holds to the end. Dropout reaches a cost as low, but with this rate it does not keep it for 60
-# epochs; stopping early keeps what there was without a remedy. Curves that stopped early are drawn on
-# flat, from the epoch that they stopped at. The cost of
-# learned images holds the penalty where there is one, and is measured with units dropped where
-# there is dropout.
+# How far the last cost lies above the lowest is what learning by heart has cost, and what a remedy has to
+# prevent; how low the lowest is tells what else it changes. Curves that stopped early are drawn on flat,
+# from the epoch that they stopped at. The cost of learned images holds the penalty where there is one,
+# and is measured with units dropped where there is dropout.
 #
 # Why?
 # ----

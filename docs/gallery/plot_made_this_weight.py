@@ -2,12 +2,12 @@
 What made this weight
 =====================
 
-After training, a weight is a number such as 0.37. Where does it come from? Every step moved it, and
+After training, a weight is a number. Where does it come from? Every step moved it, and
 every step was a mean over a few examples. So a weight has a ledger: its start value, and what each
 example added in all steps together, which must sum to what it is now.
 
-This page keeps the ledger of one weight of a network that read MNIST, and of its mistakes. Then it
-trains again without the images whose pushes were largest.
+This page keeps the ledger of one weight of a network that read images of digits, and of its mistakes. Then
+it trains again without the images whose pushes were largest.
 """
 
 import tempfile
@@ -27,8 +27,8 @@ names = Names(outputs=tuple(map(str, range(10))), image=(side, side))
 X, Y, X_test, Y_test = data.X[:20_000], data.y[:20_000], data.X_test, data.y_test
 
 # %%
-# A recorded training: 20,000 images, three times, in batches of ten. ``record`` names the folder that
-# it is written to, from which every step can be computed again.
+# A recorded training: up to 20,000 images, three times, in batches of ten. ``record`` names the folder
+# that it is written to, from which every step can be computed again.
 
 net = wg.Network((side, side), [wg.Dense(30, "relu"), wg.Dense(10, "softmax")], "cross_entropy")
 folder = Path(tempfile.mkdtemp()) / "digits.run"
@@ -45,9 +45,8 @@ wg.train(
 )
 run = wg.open_run(folder)
 said = run.predict(X_test)
-print(
-    f"{run.step:,} steps; {(said.argmax(axis=1) == Y_test).mean():.1%} of the test images are right"
-)
+right = (said.argmax(axis=1) == Y_test).mean()
+print(f"{len(X):,} images, {run.step:,} steps; {right:.1%} of the test images are right")
 
 # %%
 # The ledger
@@ -61,8 +60,8 @@ ledger = wg.why.moved(run, 1, int(j), int(k), names=names)
 ledger
 
 # %%
-# Does it close? The start, and what 20,000 images added, beside the weight that training ended
-# with, which was computed on its own.
+# Does it close? The start, and what the images added, beside the weight that training ended with,
+# which was computed on its own.
 
 total = start.W[1][j, k] + ledger["by_example"].sum()
 print(f"start                   {start.W[1][j, k]:+.12f}")
@@ -72,8 +71,8 @@ print(f"the weight              {run.theta.W[1][j, k]:+.12f}")
 print(f"rounding                {run.theta.W[1][j, k] - total:+.0e}, steps in {run.plan.dtype}")
 
 # %%
-# Few images made it: most are dark at this pixel, or the hidden unit was silent for them, and either
-# is enough to leave the weight alone.
+# How many images made it? One that is dark at this pixel, or for which the hidden unit was silent, left
+# the weight alone.
 
 added = np.sort(np.abs(ledger["by_example"]))[::-1]
 share = np.cumsum(added) / added.sum()
@@ -104,9 +103,9 @@ pushed
 # Why?
 # ----
 # The pushes say what happened. Whether the network would have been right without those images is another
-# question, and there is only one way to know: train again without them. Here for the first ten images that
-# it gets wrong, without the 100 images whose pushes on the cost of each are largest, and without 100
-# drawn at random.
+# question, and there is only one way to know: train again without them. Here for the first images that it
+# gets wrong, ten at most, without the 100 images whose pushes on the cost of each are largest, and without
+# 100 drawn at random.
 
 rng = np.random.default_rng(0)
 COUNT, changes = 100, {"most": [], "random": []}
@@ -125,11 +124,11 @@ for i in wrong[:10]:
 
 for name, found in changes.items():
     gains, mended = np.array(found).T
-    print(f"without {COUNT}, {name:<7} right now: {mended.sum():.0f} of 10; ", end="")
+    print(f"without {COUNT}, {name:<7} right now: {mended.sum():.0f} of {len(found)}; ", end="")
     print(f"probability of the class, mean change {gains.mean():+.3f}")
 
 # %%
-# Seldom is a handful of images to blame for a mistake: most of these stay mistakes. In full, the answer
-# for the last of them:
+# The last two lines say whether the images that pushed most matter more than as many others, and how many
+# mistakes they are to blame for. In full, the answer for the last one:
 
 wg.why.without(run, most, x, y=[y], names=names)

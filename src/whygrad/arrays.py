@@ -85,11 +85,25 @@ def as_weights(weights: Any, n: int) -> Array | None:
 
 
 def check_fit(net: Network, theta: Parameters) -> None:
-    """Refuse parameters of a network with other layers."""
+    """Refuse parameters of a network with other layers, and what is no network or no parameters."""
+    if not isinstance(net, Network):
+        raise InputError(f"net is a Network, not {type(net).__name__}")
+    if not isinstance(theta, Parameters):
+        raise InputError(f"theta is Parameters, such as net.init(), not {type(theta).__name__}")
     if theta.sizes != net.sizes:
         raise InputError(
             f"the parameters are of layers of {theta.sizes} units, the network's are {net.sizes}"
         )
+
+
+def check_trace(trace: Any, delta: bool = False) -> None:
+    """Refuse what is no trace of a forward pass, or with `delta` one that has not been passed back."""
+    if not hasattr(trace, "delta"):
+        raise InputError(
+            f"the trace is what forward gives, forward(net, theta, X), not {type(trace).__name__}"
+        )
+    if delta and trace.delta is None:
+        raise InputError("the trace has no delta yet: call backward before gradients")
 
 
 def check_unmasked(array: Any, name: str) -> None:

@@ -15,8 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from whygrad.arrays import as_inputs, as_targets, as_weights, check_fit
-from whygrad.errors import InputError
+from whygrad.arrays import as_inputs, as_targets, as_weights, check_fit, check_trace
 from whygrad.functions import Array, namespace
 from whygrad.network import Gradients, Network, Parameters
 from whygrad.pairings import output_costs, output_error
@@ -32,7 +31,7 @@ class Trace:
 
     z: tuple[Any, ...]
     a: tuple[Any, ...]
-    delta: tuple[Any, ...] | None = None
+    delta: Any = None
     masks: Sequence[Any] | None = field(default=None, repr=False)
 
 
@@ -69,6 +68,8 @@ def backward(net: Network, theta: Parameters, trace: Trace, Y: Any) -> Trace:
     >>> backward(net, theta, forward(net, theta, [[1.0, 2.0]]), [[0.5]]).delta[1]
     array([[-1.5]])
     """
+    check_fit(net, theta)
+    check_trace(trace)
     W, f, z, a, masks = theta.W, net.f, trace.z, trace.a, trace.masks
     L = net.L
     y = as_targets(net, Y, len(a[L]))
@@ -95,9 +96,8 @@ def gradients(
     >>> gradients(net, theta, trace).dW[1]
     array([[-1.5, -3. ]])
     """
+    check_trace(trace, delta=True)
     a, delta = trace.a, trace.delta
-    if delta is None:
-        raise InputError("the trace has no delta yet: call backward before gradients")
     s = as_weights(weights, len(delta[net.L]))
     xp = namespace(delta[net.L])
     S = len(delta[net.L]) if s is None else s.sum() + (s.sum() == 0)  # never 0: then every s is
@@ -107,11 +107,12 @@ def gradients(
         dW = d.T @ a[l - 1] / S + l1 * xp.sign(theta.W[l]) + l2 * theta.W[l]
         db = d.sum(axis=0) / S
         parts += [dW.reshape(-1), db]
-    return Gradients(net.sizes, xp.concat(parts))
+    return Gradients(net.sizes, xp.concatenate(parts))
 
 
 def example_costs(net: Network, trace: Trace, Y: Any) -> Array:
     """Give the cost C_x of each example, shape (n,), without penalties."""
+    check_trace(trace)
     z, a = trace.z[-1], trace.a[-1]
     y = as_targets(net, Y, len(a))
     return output_costs(net.f[net.L], net.C, z, a, y)

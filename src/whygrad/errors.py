@@ -5,11 +5,17 @@ Every message says what was wrong, where (row, column, layer), and what to do ab
 
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
+from functools import wraps
+from inspect import signature
 from pathlib import PurePath
+from typing import Any, TypeVar
 
+from whygrad.elsewhere import called_here, plain
 from whygrad.escaping import visible
+
+T = TypeVar("T")
 
 
 class WhygradError(Exception):
@@ -21,6 +27,10 @@ class WhygradError(Exception):
 
 class InputError(WhygradError, ValueError):
     """An argument or an array cannot be used as given."""
+
+
+class ArgumentError(InputError, TypeError):
+    """A function or class takes no argument of that name."""
 
 
 class FileError(WhygradError, OSError):
@@ -51,16 +61,56 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
     warnings.warn(visible(message), category, stacklevel=level)
 
 
-def nearest(name: str, choices: Iterable[str]) -> str:
-    """Give the end of a message about an unknown name: the nearest known one, then all of them.
+def nearest(name: Any, choices: Iterable[str]) -> str:
+    """Give the end of a message about an unknown name: what was meant, if that can be told, then all known.
 
     >>> nearest("sigmod", ["relu", "sigmoid"])
     "did you mean 'sigmoid'? Known: relu, sigmoid"
     """
     known = list(choices)
-    close = get_close_matches(str(name), known, n=1, cutoff=0.5)
-    question = f"did you mean {close[0]!r}? " if close else ""
+    ours = meant(name, known)
+    question = f"did you mean {repr(ours) if ours in known else ours}? " if ours else ""
     return f"{question}Known: {', '.join(known)}"
+
+
+def meant(name: Any, known: Sequence[str]) -> str:
+    """Give the known name that was meant by an unknown one; "" where nobody can tell.
+
+    It is the same name written in another way, or what another library calls it (`elsewhere`), or else the
+    one that looks most like it. A function or an object of a class is looked up by the name of that.
+
+    >>> meant("linear", ["relu", "identity"]), meant("sigmod", ["relu", "sigmoid"])
+    ('identity', 'sigmoid')
+    """
+    said = getattr(name, "__name__", type(name).__name__) if callable(name) else str(name)
+    alike = {plain(choice): choice for choice in reversed(known)}
+    close = get_close_matches(plain(said), alike, n=1, cutoff=0.5)
+    return called_here(said, known) or (alike[close[0]] if close else "")
+
+
+def refuse_unknown(function: Callable[..., Any], unknown: Iterable[str]) -> None:
+    """Refuse names of arguments that a function does not have, with the nearest that it has."""
+    for name in unknown:
+        parameters = list(signature(function).parameters.values())
+        own = [p.name for p in parameters if p.name != "self" and p.kind is not p.VAR_KEYWORD]
+        raise ArgumentError(
+            f"{function.__qualname__}() got an unexpected keyword argument {name!r}: "
+            f"{nearest(name, own)}"
+        )
+
+
+def known_arguments(cls: type[T]) -> type[T]:
+    """Let a class refuse, by `refuse_unknown`, what its `__init__` does not take."""
+    init: Any = cls.__init__
+    known = frozenset(signature(init).parameters)
+
+    @wraps(init)
+    def __init__(self: Any, *given: Any, **named: Any) -> None:
+        refuse_unknown(init, [name for name in named if name not in known])
+        init(self, *given, **named)
+
+    cls.__init__ = __init__  # type: ignore[method-assign]
+    return cls
 
 
 def nearest_file(name: str, others: Iterable[str]) -> str:

@@ -10,24 +10,32 @@ What differs, on purpose, is listed in docs/migration.md with the test that show
 """
 
 from numbers import Real
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
-from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
+from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 
-from whygrad.errors import InputError
+from whygrad.errors import InputError, known_arguments
 from whygrad.estimator_plan import gives_probabilities
 from whygrad.functions import Activation, Array
 from whygrad.measuring import Judged
-from whygrad.perceptron import Perceptron, checked, keep, trains_in_steps, validated
+from whygrad.perceptron import (
+    Perceptron,
+    checked,
+    checks_parameters,
+    keep,
+    offered_if,
+    trains_in_steps,
+    validated,
+)
 from whygrad.plan import Clip, Data
 
 
+@known_arguments
 class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     """A multi-layer perceptron for classes: scikit-learn's, with everything that whygrad can tell of it.
 
@@ -140,9 +148,9 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     ) -> None:
         keep(self, locals())
 
-    @available_if(trains_in_steps)  # type: ignore[untyped-decorator]
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Any:
+    @offered_if(trains_in_steps)
+    @checks_parameters
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
         """Train for one more epoch, on these data.
 
         Parameters
@@ -160,7 +168,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         labels: Array = self._label_binarizer.inverse_transform(a.ravel() if a.shape[1] == 1 else a)
         return labels
 
-    @available_if(gives_probabilities)  # type: ignore[untyped-decorator]
+    @offered_if(gives_probabilities)
     def predict_proba(self, X: Any) -> Array:
         """Give the probability of each class, (n, n_classes), in the order of `classes_`.
 
@@ -173,7 +181,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
             a = a / np.maximum(a.sum(axis=1, keepdims=True), np.finfo(a.dtype).tiny)
         return a
 
-    @available_if(gives_probabilities)  # type: ignore[untyped-decorator]
+    @offered_if(gives_probabilities)
     def predict_log_proba(self, X: Any) -> Array:
         """Give the logarithm of `predict_proba`."""
         with np.errstate(divide="ignore"):
@@ -239,6 +247,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         return tags
 
 
+@known_arguments
 class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
     """A multi-layer perceptron for numbers: scikit-learn's, with everything that whygrad can tell of it.
 
@@ -295,9 +304,9 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
     ) -> None:
         keep(self, locals())
 
-    @available_if(trains_in_steps)  # type: ignore[untyped-decorator]
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+    @offered_if(trains_in_steps)
+    @checks_parameters
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train for one more epoch, on these data.
 
         Parameters

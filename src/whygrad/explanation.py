@@ -89,14 +89,12 @@ class Explanation:
         """Give an array of `numbers` by name."""
         return self.numbers[name]
 
-    def __repr__(self) -> str:
-        value = "" if self.value is None else f" {self.value:.6g}"
-        return f"<Explanation {self.kind} {self.part}{value}>".replace("  ", " ")
-
     def __str__(self) -> str:
         from whygrad.show.text import to_text
 
         return to_text(self)
+
+    __repr__ = __str__  # so that a bare prompt shows the answer as well
 
     def to_dict(self, limit: int | None = 10_000) -> dict[str, Any]:
         """Give the answer as plain data for JSON, with None for what is not finite.

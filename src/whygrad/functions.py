@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from whygrad.errors import InputError, nearest
+from whygrad.errors import InputError, known_arguments, nearest
 
 Array: TypeAlias = NDArray[Any]
 
@@ -30,9 +30,10 @@ Targets: TypeAlias = Literal["real", "nonnegative", "unit", "distribution"]
 
 def namespace(array: Array) -> Any:
     """Give the array library that `array` belongs to."""
-    return array.__array_namespace__()
+    return np if isinstance(array, np.ndarray) else array.__array_namespace__()
 
 
+@known_arguments
 @dataclass(frozen=True)
 class Activation:
     """An activation function: a = f(z), and f′(z) beside it.
@@ -65,6 +66,7 @@ class Activation:
         return gradient * self.derivative(z)
 
 
+@known_arguments
 @dataclass(frozen=True)
 class Cost:
     """A cost of one example: C_x(a, y) summed over the outputs, and ∂C_x/∂a beside it.
@@ -383,7 +385,8 @@ def find_cost(given: Any) -> Cost:
         domain: Domain = getattr(given, "domain", "real")
         return Cost(str(name), given.value, given.derivative, domain)
     raise InputError(
-        f"a cost is a name or an object with value(a, y) and derivative(a, y), not {given!r}"
+        f"a cost is a name or an object with value(a, y) and derivative(a, y), not {given!r}: "
+        f"{nearest(given, COSTS)}"
     )
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from whygrad.engines import Engine
 from whygrad.engines.pools import one_thread
 from whygrad.epochs import Epoch, History, layers_of, rise
-from whygrad.errors import DivergenceWarning, InputError, warn
+from whygrad.errors import DivergenceWarning, InputError, known_arguments, warn
 from whygrad.functions import Array
 from whygrad.measuring import measure
 from whygrad.network import Parameters
@@ -36,10 +36,18 @@ WORDS = {
     "ABNORMAL: ": "no lower cost was found along the line of search",
 }
 
+# What SciPy wrote otherwise before 1.15, beside its underscores.
+OLDER = {
+    "REL REDUCTION": "RELATIVE REDUCTION",
+    "F AND G": "F,G",
+    "ABNORMAL TERMINATION IN LNSRCH": "ABNORMAL: ",
+}
+
 # What an observer is told after an iteration, and its answer: why to stop, or "".
 Look = Callable[[State, Epoch], str]
 
 
+@known_arguments
 @dataclass(frozen=True)
 class LBFGS:
     """L-BFGS on all examples at once: an epoch is one iteration, and there is no learning rate.
@@ -177,8 +185,11 @@ def minimise(
 
 def _in_words(message: str) -> str:
     """Give what a message of SciPy's means, or the message where that is not known."""
+    current = message.upper().replace("_", " ")
+    for older, newer in OLDER.items():
+        current = current.replace(older, newer)
     for begin, words in WORDS.items():
-        if message.startswith(begin):
+        if current.startswith(begin):
             return words
     return message
 

@@ -9,14 +9,14 @@ Initialisers: Glorot & Bengio (2010), He et al. (2015), LeCun et al. (1998), and
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from whygrad.errors import InputError, nearest
+from whygrad.errors import InputError, known_arguments, nearest
 from whygrad.functions import (
     Activation,
     Array,
@@ -27,6 +27,7 @@ from whygrad.functions import (
 )
 
 
+@known_arguments
 @dataclass(frozen=True)
 class Uniform:
     """An initialiser: every weight drawn uniformly from `low` to `high`.
@@ -63,6 +64,7 @@ AUTO = {"selu": "lecun_normal"} | dict.fromkeys(
 Initialiser: TypeAlias = str | Uniform
 
 
+@known_arguments
 @dataclass(frozen=True)
 class Dense:
     """A fully connected layer: a = f(W a_below + b).
@@ -90,13 +92,13 @@ class Dense:
 
     def __post_init__(self) -> None:
         find_activation(self.activation)
-        if not 0 <= self.dropout < 1:
+        if not isinstance(self.dropout, int | float | np.number) or not 0 <= self.dropout < 1:
             raise InputError(f"dropout is {self.dropout!r}: it must be at least 0 and below 1")
-        if isinstance(self.weights, str) and self.weights not in INITIALISER_NAMES:
+        if not _starts(self.weights, INITIALISER_NAMES):
             raise InputError(
                 f"unknown initialiser {self.weights!r}: {nearest(self.weights, INITIALISER_NAMES)}"
             )
-        if isinstance(self.biases, str) and self.biases not in ("auto", "zeros"):
+        if not _starts(self.biases, ("auto", "zeros")):
             raise InputError(
                 f"unknown initialiser of biases {self.biases!r}: use 'auto', 'zeros' or Uniform(low, high)"
             )
@@ -105,6 +107,11 @@ class Dense:
     def f(self) -> Activation:
         """The activation function."""
         return find_activation(self.activation)
+
+
+def _starts(given: Any, names: Sequence[str]) -> bool:
+    """Tell whether an initialiser is one of these names, or `Uniform`."""
+    return isinstance(given, Uniform) or (isinstance(given, str) and given in names)
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,6 +195,7 @@ def _views(sizes: tuple[int, ...], flat: Array) -> tuple[tuple[Any, ...], tuple[
     return tuple(W), tuple(b)
 
 
+@known_arguments
 @dataclass(frozen=True)
 class Network:
     """A feed-forward network: inputs, layers, cost.
@@ -211,17 +219,23 @@ class Network:
     """
 
     inputs: int | tuple[int, ...]
-    layers: tuple[Dense, ...]
+    layers: Sequence[Dense]
     cost: Any = "squared_error"
 
     def __post_init__(self) -> None:
-        if isinstance(self.layers, Dense):
+        if isinstance(self.layers, Dense) or not isinstance(self.layers, Iterable):
             raise InputError("layers are a list: Network(2, [Dense(1, 'sigmoid')])")
         object.__setattr__(self, "layers", tuple(self.layers))
         if not self.layers:
             raise InputError(
                 "a network needs at least one layer: Network(4, [Dense(1, 'sigmoid')])"
             )
+        for layer in self.layers:
+            if not isinstance(layer, Dense):
+                raise InputError(
+                    f"a layer is a Dense, not {layer!r}: "
+                    "Network(4, [Dense(3, 'relu'), Dense(1, 'identity')])"
+                )
         for l, units in enumerate(self.sizes):
             if units < 1:
                 raise InputError(f"layer {l} has {units} units: a layer needs at least 1")

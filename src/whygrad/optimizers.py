@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from whygrad.errors import InputError, nearest
+from whygrad.errors import InputError, known_arguments, nearest
 from whygrad.functions import Array, namespace
 
 
@@ -51,6 +51,7 @@ def _columns(*columns: Any) -> Array:
     return np.stack([np.asarray(column, dtype=np.float64) for column in columns], axis=1)
 
 
+@known_arguments
 @dataclass(frozen=True)
 class SGD:
     """Gradient descent: v ← μv − ηg, θ ← θ + v; with Nesterov's form θ ← θ + μv − ηg.
@@ -96,6 +97,7 @@ class SGD:
         return theta + change, v[None]
 
 
+@known_arguments
 @dataclass(frozen=True)
 class Adagrad:
     """Adagrad: s ← s + g², θ ← θ − η g / (√s + ε).
@@ -128,6 +130,7 @@ class Adagrad:
         return theta - rate * g / (namespace(theta).sqrt(s) + self.epsilon), s[None]
 
 
+@known_arguments
 @dataclass(frozen=True)
 class RMSprop:
     """RMSprop: s ← βs + (1−β)g², v ← μv + g/(√s + ε), θ ← θ − ηv.
@@ -176,6 +179,7 @@ class RMSprop:
         return theta - rate * v, xp.stack([s, v])
 
 
+@known_arguments
 @dataclass(frozen=True)
 class Adam:
     """Adam: m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², θ ← θ − η m̂ / (√v̂ + ε).
@@ -226,6 +230,7 @@ class Adam:
         return theta - scale * m / (xp.sqrt(v) + epsilon), xp.stack([m, v])
 
 
+@known_arguments
 @dataclass(frozen=True)
 class AdamW:
     """AdamW: θ ← θ − ηλθ, then Adam: the decay does not pass through Adam's averages.
@@ -268,6 +273,7 @@ class AdamW:
         return adam.update(keep * theta, g, slots, [scale, epsilon])
 
 
+@known_arguments
 @dataclass(frozen=True)
 class Nadam:
     """Nadam: Adam with Nesterov's look ahead, θ ← θ − η (μ̄ m + ḡ g) / (√v̂ + ε).
@@ -352,16 +358,19 @@ OPTIMIZERS: dict[str, Any] = {
 
 def find_optimizer(given: Any) -> Optimizer:
     """Look an optimizer up by name, with its default rate; an optimizer is handed through."""
+    known = [*OPTIMIZERS, "lbfgs"]
     if isinstance(given, str):
         if given in OPTIMIZERS:
             found: Optimizer = OPTIMIZERS[given]()
             return found
-        raise InputError(f"unknown optimizer {given!r}: {nearest(given, [*OPTIMIZERS, 'lbfgs'])}")
+        raise InputError(f"unknown optimizer {given!r}: {nearest(given, known)}")
     offers = all(callable(getattr(given, name, None)) for name in ("init", "numbers", "update"))
     if offers and not isinstance(given, type):
         own: Optimizer = given
         return own
-    raise InputError(f"an optimizer is a name or one such as SGD(0.1), not {given!r}")
+    raise InputError(
+        f"an optimizer is a name or one such as SGD(0.1), not {given!r}: {nearest(given, known)}"
+    )
 
 
 def step(rule: Optimizer, theta: float, g: float) -> float:

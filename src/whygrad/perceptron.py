@@ -6,16 +6,17 @@ or go on from the last state, hold examples out, run the plan, and set what a fi
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never, Self, TypeVar
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from whygrad.arrays import check_columns, check_unmasked
@@ -24,7 +25,7 @@ from whygrad.continuing import carry_on
 from whygrad.diverging import DIVERGED, with_first_cost
 from whygrad.engines import choose
 from whygrad.epochs import History, final
-from whygrad.errors import InputError
+from whygrad.errors import InputError, refuse_unknown
 from whygrad.estimator_attributes import (
     check_fitted,
     check_settable,
@@ -58,11 +59,26 @@ if TYPE_CHECKING:
     from whygrad.why.bound import Why
 
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+
 def keep(estimator: Any, given: dict[str, Any]) -> None:
     """Set the parameters that `__init__` was given, its local variables, as attributes."""
     for name, value in given.items():
         if name != "self":
             setattr(estimator, name, value)
+
+
+def checks_parameters(method: F) -> F:
+    """Let scikit-learn check the parameters before a fit; the method keeps its type."""
+    checking: F = _fit_context(prefer_skip_nested_validation=True)(method)
+    return checking
+
+
+def offered_if(check: Callable[[Any], bool]) -> Callable[[F], F]:
+    """Let a method be there only where the check says so, as scikit-learn does; it keeps its type."""
+    offered: Callable[[F], F] = available_if(check)
+    return offered
 
 
 def trains_in_steps(estimator: Any) -> bool:
@@ -195,7 +211,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         X = self._inputs(X)
         return list(forward(self.net_, self.theta_, X.toarray() if issparse(X) else X).a)
 
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @checks_parameters
     def fit(
         self,
         X: Any,
@@ -207,7 +223,9 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         sample_weight_val: Any = None,
         record: Any = None,
         copy_data: bool | None = None,
-    ) -> Any:
+        overwrite: bool = False,
+        **unknown: Never,
+    ) -> Self:
         """Train until `max_iter` epochs are over or the stopping rule ends it.
 
         Parameters
@@ -221,11 +239,13 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
             training.
         copy_data : put the examples trained on, and held out, into that folder; by default where they are
             small. Otherwise they have to be given to `open_run` again.
+        overwrite : replace the run that is there.
         """
+        refuse_unknown(Perceptron.fit, unknown)
         if (X_val is None) != (y_val is None):
             raise InputError("X_val and y_val belong together: give both or neither")
         given = None if X_val is None else (X_val, y_val, sample_weight_val)
-        return self._fit(X, y, sample_weight, False, given, record, copy_data)
+        return self._fit(X, y, sample_weight, False, given, record, copy_data, overwrite=overwrite)
 
     def _fit(
         self,
@@ -237,7 +257,8 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         record: Any = None,
         copy_data: bool | None = None,
         classes: Any = None,
-    ) -> Any:
+        overwrite: bool = False,
+    ) -> Self:
         check_offered(self, incremental)
         begun = self.warm_start or incremental
         goes_on = begun and self.__sklearn_is_fitted__()
@@ -289,7 +310,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         else:
             from whygrad.record import record_run
 
-            state, history = record_run(record, training, observers, copy_data=copy_data)
+            state, history = record_run(record, training, observers, None, copy_data, overwrite)
         if history.stopped == INTERRUPTED and _one_of_many():
             raise KeyboardInterrupt
         learner._conclude(plan, state, draws, ending, history, goes_on)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from whygrad.arrays import as_inputs, as_targets, as_weights, check_fit, is_sparse
-from whygrad.errors import InputError
+from whygrad.errors import InputError, known_arguments
 from whygrad.functions import Array
 from whygrad.masks import mask
 from whygrad.network import Network, Parameters, count
@@ -30,6 +30,7 @@ def _check_whole(name: str, value: Any, least: int) -> None:
         raise InputError(f"{name} is {value!r}: it must be a whole number of at least {least}")
 
 
+@known_arguments
 @dataclass(frozen=True)
 class Penalty:
     """The strength λ of a penalty, and what it is divided by.
@@ -67,6 +68,7 @@ class Penalty:
         return float(self.strength) if self.per == "step" else 0.0
 
 
+@known_arguments
 @dataclass(frozen=True)
 class Clip:
     """Bound the total gradient, penalties included.
@@ -102,6 +104,7 @@ class Clip:
         return g, scale
 
 
+@known_arguments
 @dataclass(frozen=True)
 class Stopping:
     """Stop after more than `patience` epochs in a row that improve by less than `tol`.

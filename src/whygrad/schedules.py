@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
-from whygrad.errors import InputError, nearest
+from whygrad.errors import InputError, known_arguments, nearest
 from whygrad.functions import Array
 
 
@@ -39,6 +39,7 @@ class Schedule(Protocol):
         """Give the factors for the given batches of the epoch, same shape."""
 
 
+@known_arguments
 @dataclass(frozen=True)
 class Constant:
     """The same rate throughout."""
@@ -48,6 +49,7 @@ class Constant:
         return np.ones(len(batches))
 
 
+@known_arguments
 @dataclass(frozen=True)
 class InverseScaling:
     """η / (examples seen + 1)^power, counted at the start of each epoch.
@@ -65,6 +67,7 @@ class InverseScaling:
         return np.full(len(batches), 1 / (clock.seen + 1) ** self.power)
 
 
+@known_arguments
 @dataclass(frozen=True)
 class Step:
     """η times `factor` after every `every` epochs.
@@ -88,6 +91,7 @@ class Step:
         return np.full(len(batches), self.factor ** (clock.epoch // self.every))
 
 
+@known_arguments
 @dataclass(frozen=True)
 class Cosine:
     """From η down to `last` η along half a cosine, after a straight rise over the share `warm_up`.
@@ -114,6 +118,7 @@ class Cosine:
         return np.where(p < self.warm_up, np.minimum(rise, 1), cosine)
 
 
+@known_arguments
 @dataclass(frozen=True)
 class OneCycle:
     """Up from η / `start` to η over the share `rise` of the training, then down to η / `end`, by cosines.
@@ -147,6 +152,7 @@ class OneCycle:
         return np.where(t <= peak, rising, falling)
 
 
+@known_arguments
 @dataclass(frozen=True)
 class Adaptive:
     """Divide η by `divisor` whenever the stopping rule's patience ends, down to `floor`.
@@ -166,6 +172,7 @@ class Adaptive:
         return np.ones(len(batches))
 
 
+@known_arguments
 @dataclass(frozen=True)
 class OnPlateau:
     """η times `factor` after more than `patience` epochs in a row that improve by less than `tol`.
@@ -210,7 +217,9 @@ def find_schedule(given: Any) -> Schedule:
     if callable(getattr(given, "factors", None)) and not isinstance(given, type):
         own: Schedule = given
         return own
-    raise InputError(f"a schedule is a name or one such as Cosine(), not {given!r}")
+    raise InputError(
+        f"a schedule is a name or one such as Cosine(), not {given!r}: {nearest(given, SCHEDULES)}"
+    )
 
 
 def _check_share(name: str, value: float) -> None:

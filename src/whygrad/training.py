@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from whygrad.diverging import Checkpoints, report_divergence, state_before, with
 from whygrad.engines import Engine, Watch, Watched, choose
 from whygrad.engines.pools import beside_others
 from whygrad.epochs import Epoch, History, end_of_epoch, final, last_step, rise
-from whygrad.errors import InputError
+from whygrad.errors import InputError, refuse_unknown
 from whygrad.functions import Array
 from whygrad.lbfgs import ALL_DONE, LBFGS, minimise, of_gradients
 from whygrad.measuring import outputs
@@ -135,6 +135,8 @@ def train(
     layer_statistics: bool = False,
     record: str | PathLike[str] | None = None,
     copy_data: bool | None = None,
+    overwrite: bool = False,
+    **unknown: Never,
 ) -> Fitted:
     """Train a network by backpropagation and gradient descent.
 
@@ -174,6 +176,7 @@ def train(
         last step of each epoch, into the history. It costs one more pass through that batch.
     record : a folder to write, "NAME.run", from which `open_run` replays, resumes and forks the training.
     copy_data : put the data into that folder; by default where they are small.
+    overwrite : replace the run that is there.
 
     Raises
     ------
@@ -189,6 +192,7 @@ def train(
     >>> fitted.predict(X).round().ravel()
     array([0., 1., 1., 0.])
     """
+    refuse_unknown(train, unknown)
     rule = LBFGS() if isinstance(optimizer, str) and optimizer == "lbfgs" else optimizer
     whole = isinstance(rule, LBFGS)
     if dtype is None:
@@ -229,7 +233,7 @@ def train(
     else:
         from whygrad.record import record_run
 
-        state, history = record_run(record, training, observers, seconds, copy_data=copy_data)
+        state, history = record_run(record, training, observers, seconds, copy_data, overwrite)
     return Fitted(net, Parameters(net.sizes, final(plan, state)), history)
 
 

@@ -71,7 +71,7 @@ def run(words: Sequence[str]) -> int:
     try:
         if words and not {"--help", "-h", "--version"} & set(words):
             refuse_without(_LIBRARIES + blas(), "this command")
-        from cyclopts import CycloptsError, UnusedCliTokensError
+        from cyclopts import CycloptsError, UnknownOptionError, UnusedCliTokensError
 
         from whygrad.cli.app import app
         from whygrad.errors import WhygradError
@@ -83,6 +83,9 @@ def run(words: Sequence[str]) -> int:
         except UnusedCliTokensError as error:
             more = " ".join(map(repr, error.unused_tokens or []))
             return _complain(f"one argument too many, or an option without its name: {more}")
+        except UnknownOptionError as error:
+            options = [name for known in error.argument_collection for name in known.names]
+            return _complain(_unknown(error.token.keyword or error.token.value, options))
         except CycloptsError as error:
             return _complain(str(error).strip() or type(error).__name__)
         except SystemExit as error:  # what a library calls when it is done
@@ -113,6 +116,14 @@ def _refusal(error: OSError) -> str:
     if error.filename is None and error.errno == errno.EBADF:
         return "standard output is closed: send it to a file, or to /dev/null"
     return f"{error.filename or 'standard output'}: {error.strerror or error}"
+
+
+def _unknown(option: str, options: Sequence[str]) -> str:
+    """Say that there is no such option, and which one was meant."""
+    from whygrad.errors import meant
+
+    ours = meant(option.lstrip("-"), [known.lstrip("-") for known in options])
+    return f"Unknown option: {option}." + (f" Did you mean --{ours}?" if ours else "")
 
 
 def _complain(message: str) -> int:

@@ -73,11 +73,12 @@ def record_run(
     observers: Sequence[Observer] = (),
     seconds: float | None = None,
     copy_data: bool | None = None,
+    overwrite: bool = False,
 ) -> tuple[State, History]:
     """Train on arrays, and record it all in a new folder."""
     folder, began = Path(path), time.perf_counter()
     state, history = train_and_record(
-        folder, training, Details(copy_data=copy_data), observers, seconds
+        folder, training, Details(overwrite, copy_data), observers, seconds
     )
     took = time.perf_counter() - began
     conclude(folder, fitted(training, state, history), {"seconds": took})

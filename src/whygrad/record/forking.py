@@ -244,7 +244,11 @@ def _changed_plan(before: Plan, changes: Mapping[str, Any]) -> Plan:
 
 
 def without(
-    given: "Run", examples: Any, rescale: bool = False, record: str | PathLike[str] | None = None
+    given: "Run",
+    examples: Any,
+    rescale: bool = False,
+    record: str | PathLike[str] | None = None,
+    overwrite: bool = False,
 ) -> "Run":
     """Train once more without some examples, in a new folder; see `Run.without`."""
     training = training_without(given, examples, rescale)
@@ -252,7 +256,8 @@ def without(
         "examples": np.flatnonzero(training.watch.multipliers == 0).tolist(),
         "rescale": rescale,
     }
-    return _forked(given, given.start, training, record, {"without": about}, (), None)
+    changes = {"without": about}
+    return _forked(given, given.start, training, record, changes, (), None, overwrite=overwrite)
 
 
 def left_out(given: "Run", examples: Any, rescale: bool = False) -> tuple[State, History]:

@@ -52,7 +52,9 @@ def check_place(path: Path, overwrite: bool = False) -> None:
     if not os.path.lexists(path):
         return
     if not overwrite:
-        raise FileError(f"{path}: exists already: choose another name, or --overwrite it")
+        raise FileError(
+            f"{path}: exists already: choose another name, or --overwrite it (overwrite=True)"
+        )
     if path.is_symlink() or not path.is_dir() or not inside.exists(path, MANIFEST):
         raise FileError(f"{path}: exists and is not a run: it is not overwritten")
     for name in inside.strangers(path):

@@ -260,6 +260,8 @@ class Verdict:
         )
         return f"{what}: {kept}. {differs[0].upper()}{differs[1:]}; {allowed}"
 
+    __repr__ = __str__
+
 
 @dataclass(frozen=True)
 class Replay:
@@ -273,6 +275,8 @@ class Replay:
 
     def __str__(self) -> str:
         return "computed again, and not compared" if self.verdict is None else str(self.verdict)
+
+    __repr__ = __str__
 
 
 def verify(run: "Run") -> tuple[State, Verdict]:

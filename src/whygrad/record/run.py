@@ -323,14 +323,19 @@ class Run:
         `changes` are arguments of `train`: rate, optimizer, schedule, epochs (in all), batch_size, seed,
         shuffle, l1, l2, stopping, clip, label_smoothing, cost_below, engine, callbacks, seconds; or other
         examples, data=(X, Y) or (X, Y, weights), and held_out=(X, Y). `record` is the folder, by default a
-        free name beside this one; `overwrite` replaces a run that is there.
+        free name beside this one; `overwrite` replaces another run that is there.
         """
         from whygrad.record import forking
 
         return forking.fork(self, step, record, changes, overwrite=overwrite)
 
     def without(
-        self, examples: Any, rescale: bool = False, *, record: str | PathLike[str] | None = None
+        self,
+        examples: Any,
+        rescale: bool = False,
+        *,
+        record: str | PathLike[str] | None = None,
+        overwrite: bool = False,
     ) -> "Run":
         """Train once more from the start, the same but without some examples, as a fork.
 
@@ -339,7 +344,7 @@ class Run:
         """
         from whygrad.record import forking
 
-        return forking.without(self, examples, rescale, record)
+        return forking.without(self, examples, rescale, record, overwrite)
 
     # ── what replay needs ──
 
