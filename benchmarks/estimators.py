@@ -48,7 +48,7 @@ def table(name: str, folder: Path) -> Path:
         X = draws.normal(size=(1000, 20))
         y = (X[:, :5].sum(axis=1) + 0.5 * draws.normal(size=1000) > 0).astype(int)
     else:
-        from whygrad.datasets import load
+        from whygrad.pipeline.datasets import load
 
         data = load("mnist")
         X, y = np.asarray(data.X, np.float32), data.y

@@ -22,13 +22,14 @@ from keeping import keep
 from scipy.stats import rankdata, spearmanr
 
 import whygrad as wg
-from whygrad.backprop import backward, example_costs, forward
-from whygrad.datasets import load
 from whygrad.engines import Tap, Watch
-from whygrad.plan import Plan, as_data, start
-from whygrad.why import pushed, without
-from whygrad.why.accounts import accounts
-from whygrad.why.course import course
+from whygrad.nn.backprop import backward, example_costs, forward
+from whygrad.pipeline.datasets import load
+from whygrad.plan.plan import Plan, as_data, start
+from whygrad.why import without
+from whygrad.why.training_history import pushed
+from whygrad.why.training_history.accounts import accounts
+from whygrad.why.training_history.trajectory import course
 
 N, HELD_OUT, FLIPPED, DELETED = 2000, 1000, 0.05, 120
 RULES = {"sgd": wg.SGD(0.1), "momentum": wg.SGD(0.02, momentum=0.9), "adam": wg.Adam(0.001)}

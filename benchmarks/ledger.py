@@ -17,13 +17,13 @@ import numpy as np
 from keeping import keep
 
 import whygrad as wg
-from whygrad.datasets import load
 from whygrad.engines import choose
-from whygrad.plan import Plan, as_data, start
-from whygrad.training import ALL_DONE, Training, run
+from whygrad.pipeline.datasets import load
+from whygrad.plan.plan import Plan, as_data, start
+from whygrad.training.loop import ALL_DONE, Training, run
 from whygrad.why import moved
-from whygrad.why.accounts import accounts
-from whygrad.why.course import course
+from whygrad.why.training_history.accounts import accounts
+from whygrad.why.training_history.trajectory import course
 
 RULES = {"sgd": wg.SGD(0.5), "momentum": wg.SGD(0.05, momentum=0.9), "adam": wg.Adam(0.001)}
 PLACES = {"weight": (2, 1, 1), "first layer's": (1, 1, 400), "neuron": (1, 1), "layer": (2,)}

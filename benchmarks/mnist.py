@@ -12,7 +12,7 @@ import time
 from keeping import keep
 
 import whygrad as wg
-from whygrad.datasets import load
+from whygrad.pipeline.datasets import load
 
 SEEDS = range(5)
 GOAL = 0.955

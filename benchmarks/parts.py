@@ -26,19 +26,15 @@ from keeping import keep, kept  # noqa: E402
 from numba import njit  # noqa: E402
 from steps import CASES, examples  # noqa: E402
 
+from whygrad.cores import one_thread  # noqa: E402
 from whygrad.engines import Watch  # noqa: E402
-from whygrad.engines.native import narrow as by_units  # noqa: E402
+from whygrad.engines.native import by_units as by_units  # noqa: E402
 from whygrad.engines.native import passes  # noqa: E402
 from whygrad.engines.native.compiling import OPTIONS  # noqa: E402
 from whygrad.engines.native.layout import rule  # noqa: E402
-from whygrad.engines.native.sharing import (  # noqa: E402
-    moving_blocks,
-    units_of,
-    weights_of,
-)
+from whygrad.engines.native.partition import moving_blocks, units_of, weights_of
 from whygrad.engines.native.updates import move  # noqa: E402
-from whygrad.engines.pools import one_thread  # noqa: E402
-from whygrad.engines.tapping import shares  # noqa: E402
+from whygrad.engines.probe_data import shares  # noqa: E402
 
 SECONDS = 0.05  # that one repeat takes, about
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from keeping import keep
 
 import whygrad as wg
-from whygrad.datasets import load
+from whygrad.pipeline.datasets import load
 
 LIMIT_SIZE, LIMIT_SHARE = 100e6, 0.05
 OPTIMIZERS = {"SGD": wg.SGD(0.5), "Adam": wg.Adam(0.001)}

@@ -56,7 +56,7 @@ PAUSE = 0.5
 def mnist(rows: int) -> tuple[np.ndarray, np.ndarray, str]:
     """Give MNIST's first rows, or random numbers like them, and say which."""
     if os.environ.get("WHYGRAD_DATA"):
-        from whygrad.datasets import load
+        from whygrad.pipeline.datasets import load
 
         data = load("mnist")
         X, y, what = data.X[:rows], data.y[:rows], "MNIST"

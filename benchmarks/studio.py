@@ -25,9 +25,9 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "
 from keeping import keep  # noqa: E402
 
 import browser as window  # noqa: E402
-from whygrad.fitting import find  # noqa: E402
+from whygrad.pipeline.fit import find  # noqa: E402
+from whygrad.pipeline.settings import Settings  # noqa: E402
 from whygrad.record.rows import record_table  # noqa: E402
-from whygrad.settings import Settings  # noqa: E402
 
 PROMISED = {"median": 50.0, "p95": 100.0}  # ms, one by one
 

@@ -19,8 +19,8 @@ import numpy as np
 from keeping import keep
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
-from whygrad.fitting import Source, find, fit, prepare
-from whygrad.settings import Settings
+from whygrad.pipeline.fit import Source, find, fit, prepare
+from whygrad.pipeline.settings import Settings
 
 GOAL = 0.78  # R² on California housing
 HOUSES = Path(os.environ.get("WHYGRAD_DATA", "")) / "california_housing.csv"

@@ -57,7 +57,7 @@ def race(
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     import threadpoolctl
 
-    from whygrad.datasets import load
+    from whygrad.pipeline.datasets import load
 
     data, case = load("mnist"), CASES[goal][index]
     X = np.ascontiguousarray(data.X, np.float32)

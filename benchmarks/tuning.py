@@ -24,7 +24,7 @@ import numpy as np
 from keeping import keep, kept
 
 import whygrad as wg
-from whygrad.datasets import load
+from whygrad.pipeline.datasets import load
 
 CHOOSING, TESTING = range(3), range(100, 112)
 

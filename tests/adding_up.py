@@ -5,8 +5,8 @@ from dataclasses import fields, is_dataclass
 
 import numpy as np
 
-from whygrad.explanation import Explanation, Factor, Table
-from whygrad.expression import Number
+from whygrad.answers.explanation import Explanation, Factor, Table
+from whygrad.answers.expression import Number
 
 TOLERANCE = 1e-12  # of the sum of |terms|
 

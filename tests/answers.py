@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from whygrad.explanation import Explanation, Factor, Table, Term
-from whygrad.expression import (
+from whygrad.answers.explanation import Explanation, Factor, Table, Term
+from whygrad.answers.expression import (
     Call,
     Derivative,
     Equation,
@@ -14,7 +14,7 @@ from whygrad.expression import (
     Symbol,
     Words,
 )
-from whygrad.pictures import BarPicture, CurvePicture, ImagePicture, Line, NetworkPicture
+from whygrad.answers.pictures import BarPicture, CurvePicture, ImagePicture, Line, NetworkPicture
 
 HOSTILE = (
     "<script>alert(1)</script>",

@@ -13,7 +13,7 @@ from contextlib import closing, suppress
 
 from damaging import rewrite, sql
 from whygrad.files import sha256
-from whygrad.record import events, manifest
+from whygrad.record.files import events, manifest
 
 FILES = [
     "manifest.json",
@@ -307,7 +307,7 @@ def forged_state(run, outside, chance):
     """A state whose arrays or counters are another training's."""
     from safetensors.numpy import load, save
 
-    from whygrad.record import snapshots
+    from whygrad.record.files import snapshots
 
     path = file_of(run, chance, ["snapshots/*"])
     content = path.read_bytes()

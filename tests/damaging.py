@@ -5,7 +5,7 @@ import sqlite3
 from contextlib import closing
 
 from whygrad.files import checksum
-from whygrad.record import events, manifest
+from whygrad.record.files import events, manifest
 
 
 def edit_manifest(path, **changes):

@@ -37,7 +37,7 @@ class Drawn:
     """A drawing on a page of its own."""
 
     def __init__(self, browser, folder, first):
-        from whygrad.studio.widget import NetworkWidget
+        from whygrad.answers.widget.widget import NetworkWidget
 
         self.browser, self.driver = browser, browser.driver
         page = PAGE.format(

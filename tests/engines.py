@@ -4,7 +4,7 @@ import pytest
 
 import whygrad as wg
 from whygrad.engines import choose
-from whygrad.plan import Plan
+from whygrad.plan.plan import Plan
 
 
 def accepts(name: str, plan: Plan) -> bool:

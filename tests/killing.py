@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 import whygrad as wg
-from whygrad.record import events, recorder, snapshots
+from whygrad.record import recorder
+from whygrad.record.files import events, snapshots
 from whygrad.record.recorder import Recorder
 
 EPOCHS = {"reference": 40, "native": 300}

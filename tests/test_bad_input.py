@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import whygrad as wg
-from whygrad.optimizers import OPTIMIZERS
+from whygrad.plan.optimizers import OPTIMIZERS
 
 NET = wg.Network(3, [wg.Dense(4, "tanh"), wg.Dense(2, "softmax")], "cross_entropy")
 NUMBERS = wg.Network(3, [wg.Dense(2, "identity")])

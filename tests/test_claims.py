@@ -11,26 +11,30 @@ import pytest
 import whygrad as wg
 from command import whygrad
 from courses import ROW, make_course
-from whygrad.explanation import Explanation
-from whygrad.expression import Equation, Number, Product, Sum, Symbol
-from whygrad.fitting import find
-from whygrad.names import Names
-from whygrad.plan import Plan, as_data, start
+from whygrad.answers.explanation import Explanation
+from whygrad.answers.expression import Equation, Number, Product, Sum, Symbol
+from whygrad.answers.names import Names
+from whygrad.answers.write.html import to_fragment
+from whygrad.answers.write.numbers import number, share
+from whygrad.pipeline.fit import find
+from whygrad.pipeline.settings import Settings
+from whygrad.plan.plan import Plan, as_data, start
 from whygrad.record.rows import record_table
-from whygrad.settings import Settings
-from whygrad.show.html import to_fragment
-from whygrad.show.numbers import number, share
-from whygrad.studio.asking import written
-from whygrad.studio.charting import Axes, Curve, chart
-from whygrad.studio.desk import Desk
-from whygrad.studio.following import Following
-from whygrad.studio.motion import frames
-from whygrad.studio.sayings import percent
-from whygrad.studio.subject import Chosen, overview
-from whygrad.why import blame, moved, neuron, prediction, pushed
+from whygrad.studio.page.charting import Axes, Curve, chart
+from whygrad.studio.session.asking import written
+from whygrad.studio.session.desk import Desk
+from whygrad.studio.session.opened_run import Following
+from whygrad.studio.session.subject import Chosen, overview
+from whygrad.studio.story.motion import frames
+from whygrad.studio.story.sayings import percent
+from whygrad.why import moved
 from whygrad.why.bound import Why
-from whygrad.why.course import course
+from whygrad.why.error import blame
+from whygrad.why.prediction import prediction
 from whygrad.why.symbols import shown
+from whygrad.why.training_history import pushed
+from whygrad.why.training_history.trajectory import course
+from whygrad.why.what_if import neuron
 
 QUICK = Settings(hidden=(5, 4), epochs=4, engine="reference", seed=3)
 

@@ -117,7 +117,7 @@ def test_a_table_that_has_changed_is_refused_with_both_hashes_unless_it_was_copi
     frame.to_csv("t.csv", index=False)
     assert whygrad("train", "t.csv", "--target", "y", *QUICK).code == 0
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("whygrad.record.stored.SMALL", 0)
+        patch.setattr("whygrad.record.files.stored.SMALL", 0)
         assert whygrad("train", "t.csv", "--target", "y", *QUICK, "--run", "big.run").code == 0
         copied = ("--run", "copied.run", "--copy-data")
         assert whygrad("train", "t.csv", "--target", "y", *QUICK, *copied).code == 0

@@ -8,8 +8,8 @@ import pytest
 
 import whygrad as wg
 from command import whygrad
+from whygrad.answers.names import Names
 from whygrad.cli.places import find_unit, find_weight
-from whygrad.names import Names
 
 QUICK = ("--hidden", "6,5", "--activation", "tanh", "--epochs", "5", "--engine", "reference")
 
@@ -248,7 +248,7 @@ def test_check_ends_with_1_where_a_derivative_is_wrong(iris, monkeypatch):
     """Half a derivative of tanh, planted in what the run is read with."""
     from dataclasses import replace
 
-    from whygrad.functions import ACTIVATIONS
+    from whygrad.nn.functions import ACTIVATIONS
 
     tanh = ACTIVATIONS["tanh"]
     wrong = replace(tanh, derivative=lambda z: tanh.derivative(z) * 0.5)

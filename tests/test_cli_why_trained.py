@@ -11,7 +11,7 @@ import pytest
 import whygrad as wg
 from command import whygrad
 from whygrad.cli.trained import numbers_of
-from whygrad.record import manifest
+from whygrad.record.files import manifest
 
 QUICK = ("--hidden", "6", "--activation", "tanh", "--epochs", "4", "--engine", "reference")
 

@@ -10,10 +10,10 @@ from threadpoolctl import threadpool_limits
 
 import whygrad as wg
 from engines import each_engine, needs_native
-from whygrad.engines import pools
+from whygrad import cores as pools
 from whygrad.engines.native import engine as native
-from whygrad.plan import Plan, as_data, start
-from whygrad.training import Training, run
+from whygrad.plan.plan import Plan, as_data, start
+from whygrad.training.loop import Training, run
 
 # ── how many there are ───────────────────────────────────────────────────────────────────────────────
 

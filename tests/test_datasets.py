@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import whygrad as wg
-from whygrad import datasets
-from whygrad.datasets import NAMES, load, read_idx
+from whygrad.pipeline import datasets
+from whygrad.pipeline.datasets import NAMES, load, read_idx
 
 HERE = [name for name in NAMES if name != "mnist"]
 # Examples, inputs, classes.

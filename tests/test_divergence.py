@@ -10,9 +10,9 @@ from sklearn.preprocessing import StandardScaler
 
 import whygrad as wg
 from engines import each_engine
-from whygrad import training
 from whygrad.engines import choose
-from whygrad.plan import Plan, as_data, start
+from whygrad.plan.plan import Plan, as_data, start
+from whygrad.training import loop as training
 
 
 def examples():

@@ -15,13 +15,13 @@ import whygrad as wg
 from covering import pairwise
 from engines import needs_native
 from networks import draw_targets
-from whygrad import training
 from whygrad.engines import choose
 from whygrad.engines.native import engine as native
-from whygrad.functions import COSTS
-from whygrad.optimizers import OPTIMIZERS as ALL_OPTIMIZERS
-from whygrad.plan import Plan, as_data, start
-from whygrad.schedules import SCHEDULES as ALL_SCHEDULES
+from whygrad.nn.functions import COSTS
+from whygrad.plan.optimizers import OPTIMIZERS as ALL_OPTIMIZERS
+from whygrad.plan.plan import Plan, as_data, start
+from whygrad.plan.schedules import SCHEDULES as ALL_SCHEDULES
+from whygrad.training import loop as training
 
 pytestmark = needs_native
 

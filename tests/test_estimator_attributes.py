@@ -7,7 +7,7 @@ from sklearn.exceptions import NotFittedError
 
 import whygrad as wg
 from whygrad import MLPClassifier, MLPRegressor
-from whygrad.estimator_attributes import FREE, POINTERS
+from whygrad.estimators.attributes import FREE, POINTERS
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

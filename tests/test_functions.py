@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import whygrad as wg
-from whygrad.functions import (
+from whygrad.nn.functions import (
     ACTIVATIONS,
     COSTS,
     DOMAINS,

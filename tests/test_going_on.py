@@ -8,7 +8,8 @@ import pytest
 
 import whygrad as wg
 from command import whygrad
-from whygrad.record import events, forking
+from whygrad.record import forking
+from whygrad.record.files import events
 
 DRAWS = np.random.default_rng(5)
 X = DRAWS.normal(size=(40, 3))

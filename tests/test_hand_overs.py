@@ -9,13 +9,13 @@ import pytest
 
 import whygrad as wg
 from command import whygrad
-from whygrad.continuing import carry_on
 from whygrad.engines import STATISTICS, Statistics, Watched
-from whygrad.epochs import end_of_epoch
-from whygrad.observing import Report
-from whygrad.plan import Data, Plan, smooth, start
-from whygrad.record import events, inside, snapshots
+from whygrad.plan.plan import Data, Plan, smooth, start
+from whygrad.record.files import events, inside, snapshots
 from whygrad.record.recorder import Recorder
+from whygrad.training.callbacks import Report
+from whygrad.training.epochs import end_of_epoch
+from whygrad.training.warm_start import carry_on
 
 QUICK = ("--hidden", "4", "--epochs", "3", "--engine", "reference", "--json")
 

@@ -8,12 +8,12 @@ import pytest
 from sklearn.datasets import load_iris
 
 import whygrad as wg
-from whygrad.elsewhere import ELSEWHERE, plain
-from whygrad.functions import ACTIVATIONS, COSTS, find_activation, find_cost
-from whygrad.network import INITIALISER_NAMES
-from whygrad.optimizers import OPTIMIZERS, find_optimizer
-from whygrad.schedules import SCHEDULES, find_schedule
-from whygrad.settings import Settings
+from whygrad.hints import ELSEWHERE, plain
+from whygrad.nn.functions import ACTIVATIONS, COSTS, find_activation, find_cost
+from whygrad.nn.network import INITIALISER_NAMES
+from whygrad.pipeline.settings import Settings
+from whygrad.plan.optimizers import OPTIMIZERS, find_optimizer
+from whygrad.plan.schedules import SCHEDULES, find_schedule
 
 X, Y = np.zeros((4, 2)), np.array([0, 1, 0, 1])
 NET = wg.Network(2, [wg.Dense(2, "softmax")], "cross_entropy")

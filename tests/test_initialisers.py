@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import whygrad as wg
-from whygrad.functions import ACTIVATIONS
-from whygrad.network import AUTO, INITIALISER_NAMES
+from whygrad.nn.functions import ACTIVATIONS
+from whygrad.nn.network import AUTO, INITIALISER_NAMES
 
 BELOW, UNITS = 300, 500
 DEVIATIONS = {

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 import whygrad as wg
 from courses import ROW, SIZES, N, make_course
 from test_engines_agree import OPTIMIZERS, REGULARISATION, ROWS, SCHEDULES, name_of
-from whygrad.engines.watching import bias, neuron, weight, whole
-from whygrad.plan import Plan, as_data, start
+from whygrad.engines.probes import bias, neuron, weight, whole
+from whygrad.plan.plan import Plan, as_data, start
 from whygrad.why import moved
-from whygrad.why.accounts import accounts
-from whygrad.why.course import course
+from whygrad.why.training_history.accounts import accounts
+from whygrad.why.training_history.trajectory import course
 
 BATCH = 5
 TAPS = {
@@ -109,7 +109,7 @@ def test_an_example_left_out_of_the_account_is_caught(optimizer, dtype):
 
 
 def test_plants_in_the_rules_are_caught(monkeypatch):
-    from whygrad.why import accounts as module
+    from whygrad.why.training_history import accounts as module
 
     true = module.linear
 
@@ -141,7 +141,7 @@ def test_plants_in_the_rules_are_caught(monkeypatch):
 def test_how_many_steps_are_taken_in_at_once_changes_nothing(
     optimizer, regularisation, monkeypatch
 ):
-    from whygrad.why import accounts as module
+    from whygrad.why.training_history import accounts as module
 
     made = make_course(ROW | {"optimizer": optimizer, "regularisation": regularisation})
     found = [accounts(made, TAPS["a layer"])]
@@ -172,7 +172,7 @@ def test_a_layer_a_neuron_and_a_weight_tell_the_same(optimizer):
 def test_examples_of_many_weights_are_followed_back_as_those_of_few(
     optimizer, regularisation, monkeypatch
 ):
-    from whygrad.why import accounts as module
+    from whygrad.why.training_history import accounts as module
 
     made = make_course(ROW | {"optimizer": optimizer, "regularisation": regularisation})
     forwards = moved(made, 2, 1)

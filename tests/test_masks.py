@@ -6,8 +6,8 @@ import pytest
 import whygrad as wg
 from engines import needs_native
 from kernels import from_python
-from whygrad.masks import key, mask, threshold
-from whygrad.plan import Plan
+from whygrad.plan.dropout import key, mask, threshold
+from whygrad.plan.plan import Plan
 
 EXAMPLES = np.arange(2000)
 HERE = {"seed": 5, "step": 17, "layer": 2}

@@ -10,9 +10,9 @@ from numba import njit
 from kernels import from_python
 from whygrad.engines.native import blas, costs, elementwise, self_test
 from whygrad.engines.native.compiling import OPTIONS
-from whygrad.engines.native.transcendental import exp, expm1_negative, log, log1p_unit
-from whygrad.functions import ACTIVATIONS, COSTS, SHORTCUTS, check_pairing
-from whygrad.pairings import together
+from whygrad.engines.native.vector_math import exp, expm1_negative, log, log1p_unit
+from whygrad.nn.functions import ACTIVATIONS, COSTS, SHORTCUTS, check_pairing
+from whygrad.nn.pairings import together
 
 DTYPES = [np.float32, np.float64]
 ELEMENTWISE = [name for name in elementwise.ACTIVATION_CODES if name != "softmax"]

@@ -9,8 +9,8 @@ import whygrad as wg
 from engines import needs_native
 from kernels import from_python
 from whygrad.engines import choose
-from whygrad.plan import Plan, as_data, start
-from whygrad.training import Training, run
+from whygrad.plan.plan import Plan, as_data, start
+from whygrad.training.loop import Training, run
 
 pytestmark = needs_native
 
@@ -169,7 +169,7 @@ def test_dense_data_short_rows_and_wide_layers_are_not_compressed():
 
 
 def test_machine_code_on_disk_belongs_to_one_state_of_all_the_sources(tmp_path):
-    from whygrad.engines.native.keeping import source_stamp
+    from whygrad.engines.native.cache import source_stamp
 
     (tmp_path / "kernels.py").write_text("a = 1")
     before = source_stamp(tmp_path)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import answers
-from whygrad.studio.drawing import view
+from whygrad.answers.widget.view import view
 
 IRIS = ("sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)")
 

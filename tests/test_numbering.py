@@ -8,14 +8,15 @@ import pytest
 
 import whygrad as wg
 from courses import ROW, make_course
-from whygrad.continuing import carry_on
 from whygrad.errors import InputError
-from whygrad.observing import Report
-from whygrad.plan import Plan, State
-from whygrad.studio import charts
-from whygrad.why import moved, pushed
-from whygrad.why.course import AGAIN, course_of
+from whygrad.plan.plan import Plan, State
+from whygrad.studio.page import charts
+from whygrad.training.callbacks import Report
+from whygrad.training.warm_start import carry_on
+from whygrad.why import moved
 from whygrad.why.rounding import remainder
+from whygrad.why.training_history import pushed
+from whygrad.why.training_history.trajectory import AGAIN, course_of
 
 DRAWS = np.random.default_rng(3)
 X = DRAWS.normal(size=(30, 3))
@@ -101,7 +102,7 @@ def test_only_what_is_proved_is_called_rounding():
 @pytest.mark.parametrize("optimizer", ["sgd", "nesterov", "adam", "nadam", "rmsprop with momentum"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_ledger_with_a_fault_leaves_something_unexplained(optimizer, dtype, monkeypatch):
-    from whygrad.why import accounts
+    from whygrad.why.training_history import accounts
 
     made = make_course(ROW | {"optimizer": optimizer, "dtype": dtype}, engine="reference")
     assert "rounding" in moved(made, 2, 1, 3).residuals

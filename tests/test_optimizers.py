@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import whygrad as wg
-from whygrad import optimizers
-from whygrad.optimizers import OPTIMIZERS
+from whygrad.plan import optimizers
+from whygrad.plan.optimizers import OPTIMIZERS
 
 needs_torch = pytest.mark.skipif(
     find_spec("torch") is None, reason="PyTorch is not installed: make peers"

@@ -9,8 +9,8 @@ import pytest
 import whygrad as wg
 from networks import PAIRINGS
 from test_native_kernels import native_costs_and_error
-from whygrad.functions import ACTIVATIONS, COSTS, LEAK, SELU_ALPHA, SELU_SCALE, SHORTCUTS
-from whygrad.pairings import TOGETHER, output_costs, output_error, together
+from whygrad.nn.functions import ACTIVATIONS, COSTS, LEAK, SELU_ALPHA, SELU_SCALE, SHORTCUTS
+from whygrad.nn.pairings import TOGETHER, output_costs, output_error, together
 
 DIGITS, ONE = 60, Decimal(1)
 

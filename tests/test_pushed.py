@@ -9,15 +9,16 @@ import whygrad as wg
 from courses import ROW, SIZES, N, make_course
 from test_engines_agree import OPTIMIZERS, OUTPUTS, REGULARISATION
 from whygrad import Parameters
-from whygrad.backprop import backward, cost, forward, gradients
+from whygrad.answers.names import Names
 from whygrad.engines import Watch
-from whygrad.engines.watching import whole
-from whygrad.names import Names
-from whygrad.plan import Plan, as_data, start
-from whygrad.why import pushed, without
-from whygrad.why.accounts import accounts
-from whygrad.why.course import course
-from whygrad.why.functional import functional
+from whygrad.engines.probes import whole
+from whygrad.nn.backprop import backward, cost, forward, gradients
+from whygrad.plan.plan import Plan, as_data, start
+from whygrad.why import without
+from whygrad.why.training_history import pushed
+from whygrad.why.training_history.accounts import accounts
+from whygrad.why.training_history.functional import functional
+from whygrad.why.training_history.trajectory import course
 
 X = np.random.default_rng(5).normal(size=(4, SIZES[0]))
 
@@ -99,15 +100,15 @@ def test_the_slope_of_what_is_asked_is_that_of_the_four_equations(cost_name, by)
 
 
 def blocks(net, theta):
-    from whygrad.why.functional import blocks as of
+    from whygrad.why.training_history.functional import blocks as of
 
     return of(net, theta)
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "nesterov", "adam"])
 def test_where_the_steps_are_cut_changes_nothing(optimizer, monkeypatch):
-    from whygrad.why import course as courses
-    from whygrad.why import trail
+    from whygrad.why.training_history import first_order as trail
+    from whygrad.why.training_history import trajectory as courses
 
     made = make_course(ROW | {"optimizer": optimizer})
     truth = pushed(made, X[0])
@@ -120,7 +121,7 @@ def test_where_the_steps_are_cut_changes_nothing(optimizer, monkeypatch):
 
 
 def test_a_lost_momentum_is_caught(monkeypatch):
-    from whygrad.why import trail
+    from whygrad.why.training_history import first_order as trail
 
     made = make_course(ROW | {"optimizer": "momentum"})
     true = trail.linear

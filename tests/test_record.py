@@ -15,11 +15,13 @@ import whygrad as wg
 from damaging import rewrite
 from engines import ENGINES
 from whygrad.engines import Watch, Watched
-from whygrad.epochs import end_of_epoch
-from whygrad.plan import Plan, start
-from whygrad.record import environment, events, forking, place, recorder, snapshots
+from whygrad.plan.plan import Plan, start
+from whygrad.record import forking, recorder
+from whygrad.record.files import environment, events, snapshots
+from whygrad.record.files import location as place
 from whygrad.record.replay import replayed, same_state
-from whygrad.training import run as train_on
+from whygrad.training.epochs import end_of_epoch
+from whygrad.training.loop import run as train_on
 
 DRAWS = np.random.default_rng(11)
 X = DRAWS.normal(size=(150, 5))
@@ -107,8 +109,8 @@ def test_an_observer_sees_the_steps_that_it_wishes_to_see():
 def train_without_files():
     """Give the training that `train` would take, as data."""
     from whygrad.engines import choose
-    from whygrad.plan import Plan, as_data
-    from whygrad.training import Training
+    from whygrad.plan.plan import Plan, as_data
+    from whygrad.training.loop import Training
 
     plan = Plan(NET, KEYS["optimizer"], 150, 12, 8, 5)
     return Training(plan, start(plan), as_data(NET, X, Y), None, choose("reference", plan))
@@ -528,8 +530,8 @@ def test_a_fit_can_be_recorded(path, keys):
 
 
 def test_data_without_a_number_have_a_hash_too():
-    from whygrad.plan import Data
-    from whygrad.record.stored import hashes
+    from whygrad.plan.plan import Data
+    from whygrad.record.files.stored import hashes
 
     empty = hashes(Data(np.zeros((0, 3)), np.zeros((0, 1)), None))
     assert empty["X"] == empty["y"] == hashlib.sha256(b"").hexdigest()

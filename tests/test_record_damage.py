@@ -17,7 +17,9 @@ import damaging
 import killing
 import whygrad as wg
 from whygrad import files
-from whygrad.record import events, manifest, place, recorder, snapshots
+from whygrad.record import recorder
+from whygrad.record.files import events, manifest, snapshots
+from whygrad.record.files import location as place
 from whygrad.record.replay import same_state
 
 CASE = {"optimizer": "adam", "schedule": "step", "stopping": "best", "dropout": "0.25"}

@@ -16,7 +16,7 @@ import whygrad as wg
 from bounded import bounded
 from command import whygrad
 from damages import DAMAGES, FORGED, OWN
-from whygrad.record import snapshots
+from whygrad.record.files import snapshots
 
 RUNS = int(os.environ.get("WHYGRAD_DAMAGED", "100"))
 TABLE = "size,weight,colour,kind\n" + "".join(

@@ -18,7 +18,8 @@ import pytest
 import killing
 import whygrad as wg
 from covering import pairwise
-from whygrad.record import recorder, snapshots
+from whygrad.record import recorder
+from whygrad.record.files import snapshots
 from whygrad.record.replay import same_state
 
 KILLS = int(os.environ.get("WHYGRAD_KILLS", "10"))

@@ -16,7 +16,7 @@ from command import whygrad
 from damages import DEEP, DEEP_OBJECTS, OWN, STATEMENTS, own_files, places, seal, super_journal
 from damaging import edit_manifest, rewrite
 from whygrad.files import from_json
-from whygrad.record import events, inside, manifest, schema, snapshots
+from whygrad.record.files import events, inside, manifest, schema, snapshots
 from whygrad.tables.columns import HOLDS
 from whygrad.tables.target import TASKS
 

@@ -17,12 +17,13 @@ import pytest
 import whygrad as wg
 from damaging import edit_manifest
 from whygrad.engines.reference import ReferenceEngine
-from whygrad.fitting import Source, find, fit, prepare
-from whygrad.plan import Data
-from whygrad.record import folder, manifest
+from whygrad.pipeline.fit import Source, find, fit, prepare
+from whygrad.pipeline.settings import Settings
+from whygrad.plan.plan import Data
+from whygrad.record import folder
+from whygrad.record.files import manifest
+from whygrad.record.files.stored import hashes
 from whygrad.record.rows import record_table
-from whygrad.record.stored import hashes
-from whygrad.settings import Settings
 from whygrad.tables import as_table
 
 QUICK = {"hidden": (7, 5), "epochs": 3, "engine": "reference"}
@@ -58,7 +59,7 @@ def test_the_seconds_of_a_training_begin_after_what_is_compiled_once(
         return 0.0
 
     monkeypatch.setattr(ReferenceEngine, "run", until)
-    place = "whygrad.record.rows.time" if recorded else "whygrad.fitting.time"
+    place = "whygrad.record.rows.time" if recorded else "whygrad.pipeline.fit.time"
     monkeypatch.setattr(place, SimpleNamespace(perf_counter=clock))
     if recorded:
         record_table(tmp_path / "some.run", source(), Settings(**QUICK))

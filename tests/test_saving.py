@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import whygrad as wg
-from whygrad.functions import ACTIVATIONS
-from whygrad.network import INITIALISER_NAMES, Uniform
+from whygrad.nn.functions import ACTIVATIONS
+from whygrad.nn.network import INITIALISER_NAMES, Uniform
 
 NET = wg.Network(
     (2, 2), [wg.Dense(3, "relu"), wg.Dense(2, "softmax", Uniform(-1, 1))], "cross_entropy"
@@ -110,7 +110,7 @@ CUBE = wg.Activation("cube", lambda z: z**3, lambda z: 3 * z**2)
 
 
 def test_functions_of_ones_own_are_asked_for_by_name(tmp_path):
-    from whygrad.saving import load
+    from whygrad.training.model_file import load
 
     net = wg.Network(2, [wg.Dense(2, CUBE, "zeros"), wg.Dense(1, "identity")], QUARTIC)
     path = tmp_path / "model"

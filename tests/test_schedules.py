@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import whygrad as wg
-from whygrad.schedules import SCHEDULES, Clock
+from whygrad.plan.schedules import SCHEDULES, Clock
 
 needs_torch = pytest.mark.skipif(
     find_spec("torch") is None, reason="PyTorch is not installed: make peers"

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 import answers
-from whygrad.explanation import Explanation, Table, Term
-from whygrad.expression import (
+from whygrad.answers.explanation import Explanation, Table, Term
+from whygrad.answers.expression import (
     Call,
     Derivative,
     Equation,
@@ -27,11 +27,11 @@ from whygrad.expression import (
     Symbol,
     Words,
 )
-from whygrad.show.latex import escaped, expression_latex
-from whygrad.show.mathml import equations_mathml, expression_mathml
-from whygrad.show.numbers import clean, columns, cut, number, short
-from whygrad.show.terminal import print_explanation
-from whygrad.show.text import expression_text, to_text
+from whygrad.answers.write.latex import escaped, expression_latex
+from whygrad.answers.write.mathml import equations_mathml, expression_mathml
+from whygrad.answers.write.numbers import clean, columns, cut, number, short
+from whygrad.answers.write.text import expression_text, to_text
+from whygrad.cli.terminal import print_explanation
 
 A, B, C = Symbol("a"), Symbol("b"), Symbol("c")
 finite = st.floats(allow_nan=False, allow_infinity=False)

@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import answers
+from whygrad.answers.draw.axes import axis, drawable
+from whygrad.answers.draw.drawing import overlap, text_width
+from whygrad.answers.draw.png import data_uri, ink, signed_ink
+from whygrad.answers.draw.svg import draw, picture_svg
+from whygrad.answers.explanation import Explanation
+from whygrad.answers.pictures import BarPicture, CurvePicture, ImagePicture, Line, NetworkPicture
 from whygrad.errors import InputError
-from whygrad.explanation import Explanation
-from whygrad.pictures import BarPicture, CurvePicture, ImagePicture, Line, NetworkPicture
-from whygrad.show.axes import axis, drawable
-from whygrad.show.drawing import overlap, text_width
-from whygrad.show.png import data_uri, ink, signed_ink
-from whygrad.show.svg import draw, picture_svg
 
 SVG = "{http://www.w3.org/2000/svg}"
 IRIS = ("sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)")
@@ -409,7 +409,7 @@ def test_the_page_has_the_whole_answer():
 
 
 def test_long_tables_are_folded_and_counted():
-    from whygrad.explanation import Table
+    from whygrad.answers.explanation import Table
 
     table = Table("Long", ("row",), tuple((i,) for i in range(1000)))
     page = Explanation("blame", "?", "", tables=(table,)).html()

@@ -4,10 +4,10 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 
 from browser import wait_for
-from whygrad.fitting import find
+from whygrad.pipeline.fit import find
+from whygrad.pipeline.settings import Settings
 from whygrad.record import open_run
 from whygrad.record.rows import record_table
-from whygrad.settings import Settings
 
 TABS = ("Data", "Network", "Curves", "Why", "Slow motion")
 

@@ -10,14 +10,14 @@ import pytest
 
 import answers
 import whygrad as wg
-from whygrad.datasets import load
+from whygrad.answers.draw.palette import COLOURS
+from whygrad.answers.pictures import CurvePicture, Line
 from whygrad.engines import Statistics
-from whygrad.engines.watching import STATISTICS
-from whygrad.epochs import Epoch
-from whygrad.pictures import CurvePicture, Line
-from whygrad.show.palette import COLOURS
-from whygrad.studio import charts
-from whygrad.studio.charting import BEHIND, MOST, Axes, Curve, chart, thinned
+from whygrad.engines.probes import STATISTICS
+from whygrad.pipeline.datasets import load
+from whygrad.studio.page import charts
+from whygrad.studio.page.charting import BEHIND, MOST, Axes, Curve, chart, thinned
+from whygrad.training.epochs import Epoch
 
 
 @pytest.fixture(scope="module")

@@ -13,22 +13,22 @@ import pytest
 
 import whygrad as wg
 from damaging import edit_manifest
+from whygrad.answers.widget.view import choose
 from whygrad.errors import FileError, InputError
-from whygrad.fitting import find, find_again, make_ready, ready, tabulate
-from whygrad.network import Parameters
+from whygrad.nn.network import Parameters
+from whygrad.pipeline.fit import find, find_again, make_ready, ready, tabulate
+from whygrad.pipeline.settings import Settings
 from whygrad.record import open_run
 from whygrad.record.rows import record_table
-from whygrad.settings import Settings
-from whygrad.studio import desk as desks
-from whygrad.studio import draft as drafts
-from whygrad.studio.asking import Question, answer
-from whygrad.studio.desk import Desk
-from whygrad.studio.draft import Draft, subject_of
-from whygrad.studio.drawing import choose
-from whygrad.studio.following import Following
-from whygrad.studio.subject import Chosen, overview
-from whygrad.studio.uploads import keep, keep_table
-from whygrad.studio.worker import Status
+from whygrad.studio.page.uploads import keep, keep_table
+from whygrad.studio.process.worker import Status
+from whygrad.studio.session import desk as desks
+from whygrad.studio.session import draft as drafts
+from whygrad.studio.session.asking import Question, answer
+from whygrad.studio.session.desk import Desk
+from whygrad.studio.session.draft import Draft, subject_of
+from whygrad.studio.session.opened_run import Following
+from whygrad.studio.session.subject import Chosen, overview
 
 PATIENCE = 60.0  # seconds, after which something hangs
 QUICK = Settings(hidden=(5, 4), epochs=2, engine="reference", seed=3)

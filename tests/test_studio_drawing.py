@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import answers
-from whygrad.names import Place
-from whygrad.show.drawing import Label, overlap
-from whygrad.show.numbers import number, typeset
-from whygrad.studio.drawing import KINDS, MOST_EDGES, Gesture, choose, read_gesture, view
-from whygrad.studio.showing import Showing
+from whygrad.answers.draw.drawing import Label, overlap
+from whygrad.answers.names import Place
+from whygrad.answers.widget.view import KINDS, MOST_EDGES, Gesture, choose, read_gesture, view
+from whygrad.answers.widget.view_state import Showing
+from whygrad.answers.write.numbers import number, typeset
 
 IRIS = ("sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)")
 PICTURES = {

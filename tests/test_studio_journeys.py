@@ -19,15 +19,15 @@ import whygrad as wg
 from browser import wait_for
 from command import whygrad
 from test_studio_worker import assert_same_run
-from whygrad.fitting import find
-from whygrad.network import Parameters
+from whygrad.answers.write.numbers import number, typeset
+from whygrad.nn.network import Parameters
+from whygrad.pipeline.fit import find
+from whygrad.pipeline.settings import Settings
 from whygrad.record import open_run
 from whygrad.record.asking import names_of_encoding
 from whygrad.record.replay import same_state
 from whygrad.record.rows import record_table
-from whygrad.settings import Settings
-from whygrad.show.numbers import number, typeset
-from whygrad.studio.guard import LIMIT
+from whygrad.studio.server.guard import LIMIT
 
 PLACE = re.compile(r"step ([\d,]+) of ([\d,]+)")
 

@@ -13,22 +13,24 @@ from scipy.sparse import csr_array
 
 import whygrad as wg
 from test_studio_desk import QUICK, houses
-from whygrad.backprop import backward, forward, gradients
 from whygrad.errors import InputError
-from whygrad.fitting import find
-from whygrad.measuring import measure
-from whygrad.network import Parameters
-from whygrad.plan import Data
-from whygrad.record import events, forking, open_run, recorder, snapshots
+from whygrad.nn.backprop import backward, forward, gradients
+from whygrad.nn.network import Parameters
+from whygrad.nn.predict import measure
+from whygrad.pipeline.fit import find
+from whygrad.plan.plan import Data
+from whygrad.record import forking, open_run, recorder
+from whygrad.record.files import events, snapshots
 from whygrad.record.rows import record_table
-from whygrad.studio import curves_panel, scoring, subject
-from whygrad.studio import following as followings
-from whygrad.studio.asking import Question, answer, place_of, questions, title_of, value_of
-from whygrad.studio.draft import Draft, subject_of
-from whygrad.studio.following import Following
-from whygrad.studio.live import Live
-from whygrad.studio.subject import Chosen, overview
-from whygrad.why.ledger import moved
+from whygrad.studio.page import curves_panel
+from whygrad.studio.process.live import Live
+from whygrad.studio.session import opened_run as followings
+from whygrad.studio.session import scoring, subject
+from whygrad.studio.session.asking import Question, answer, place_of, questions, title_of, value_of
+from whygrad.studio.session.draft import Draft, subject_of
+from whygrad.studio.session.opened_run import Following
+from whygrad.studio.session.subject import Chosen, overview
+from whygrad.why.training_history.ledger import moved
 
 LAST = 8  # two epochs of four steps
 

@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 
 import whygrad as wg
 from networks import HIDDEN, PAIRINGS, cases, make_case
-from whygrad.datasets import load
+from whygrad.answers.draw.svg import picture_svg
+from whygrad.answers.expression import Call, Number, Power, Product, Sum, Symbol, Words
+from whygrad.answers.names import Names
 from whygrad.engines import Watch
 from whygrad.engines.reference import ReferenceEngine
-from whygrad.expression import Call, Number, Power, Product, Sum, Symbol, Words
-from whygrad.names import Names
-from whygrad.optimizers import OPTIMIZERS
-from whygrad.plan import Clip, Penalty, Plan, as_data, start
-from whygrad.show.svg import picture_svg
-from whygrad.studio.motion import frames, frames_of_training, step_of_training
-from whygrad.studio.sayings import said
+from whygrad.pipeline.datasets import load
+from whygrad.plan.optimizers import OPTIMIZERS
+from whygrad.plan.plan import Clip, Penalty, Plan, as_data, start
+from whygrad.studio.story.motion import frames, frames_of_training, step_of_training
+from whygrad.studio.story.sayings import said
 
 PHASES = ["forward", "cost", "backward", "gradients", "update", "again"]
 PART = re.compile(r"(\d+):(\d+)(?:,(\d+|bias))?")
@@ -172,7 +172,7 @@ def numbers(tree):
 
 @pytest.mark.parametrize("error", ["weight", "delta", "cost"])
 def test_a_planted_error_is_seen_in_the_equations(error, monkeypatch):
-    from whygrad.studio import motion
+    from whygrad.studio.story import motion
 
     case = make_case((3, 4, 2), ("tanh", "softmax"), "cross_entropy", n=1)
     right = motion.ask

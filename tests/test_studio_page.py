@@ -1,7 +1,7 @@
 """The studio's page in a real browser."""
 
 from browser import PATIENCE
-from whygrad.studio.guard import LIMIT
+from whygrad.studio.server.guard import LIMIT
 
 
 def test_the_page_opens_and_asks_no_other_host(served, browser, tmp_path):

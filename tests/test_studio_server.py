@@ -12,9 +12,9 @@ import pytest
 import whygrad as wg
 from browser import PATIENCE, wait_for
 from command import whygrad
-from whygrad.studio import guard
-from whygrad.studio.guard import Guard, confined, known_names
-from whygrad.studio.serving import serve
+from whygrad.studio.server import guard
+from whygrad.studio.server.guard import Guard, confined, known_names
+from whygrad.studio.server.serving import serve
 
 PORT = 8750
 OWN = f"127.0.0.1:{PORT}"

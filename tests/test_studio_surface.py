@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import whygrad as wg
-from whygrad.names import Names
-from whygrad.show.palette import COLOURS, PIXELS
-from whygrad.studio.surface import GRID, Surface, contour, has_surface
+from whygrad.answers.draw.palette import COLOURS, PIXELS
+from whygrad.answers.names import Names
+from whygrad.studio.session.surface import GRID, Surface, contour, has_surface
 
 SVG = "{http://www.w3.org/2000/svg}"
 

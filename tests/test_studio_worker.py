@@ -15,19 +15,20 @@ import pytest
 
 import whygrad as wg
 from engines import each_engine, needs_native
-from whygrad.fitting import find, make_ready
-from whygrad.lbfgs import LBFGS
-from whygrad.plan import Plan, State, as_data, start
-from whygrad.record import events, forking, open_run, snapshots
+from whygrad.pipeline.fit import find, make_ready
+from whygrad.pipeline.settings import Settings, changes
+from whygrad.plan.plan import Plan, State, as_data, start
+from whygrad.record import forking, open_run
+from whygrad.record.files import events, snapshots
 from whygrad.record.replay import same_state
 from whygrad.record.rows import record_ready, record_table
 from whygrad.record.so_far import so_far
-from whygrad.settings import Settings, changes
-from whygrad.studio import live
-from whygrad.studio.control import Control
-from whygrad.studio.live import Live, freshest
-from whygrad.studio.worker import Worker
-from whygrad.training import INTERRUPTED, Training, run
+from whygrad.studio.process import live
+from whygrad.studio.process.control import Control
+from whygrad.studio.process.live import Live, freshest
+from whygrad.studio.process.worker import Worker
+from whygrad.training.loop import INTERRUPTED, Training, run
+from whygrad.training.minimise import LBFGS
 
 QUICK = Settings(hidden=(5, 4), epochs=6, engine="reference", seed=3)
 PER_EPOCH = 4  # batches of 32 of the 120 rows of iris that are not held out

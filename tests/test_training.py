@@ -13,12 +13,12 @@ import pytest
 import whygrad as wg
 from engines import accepts, each_engine, needs_native
 from networks import HIDDEN, PAIRINGS, draw_targets
-from whygrad import training
 from whygrad.engines import choose
-from whygrad.functions import COSTS
-from whygrad.plan import Plan, as_data, start
-from whygrad.progress import ProgressBar
-from whygrad.training import Training, run
+from whygrad.nn.functions import COSTS
+from whygrad.plan.plan import Plan, as_data, start
+from whygrad.training import loop as training
+from whygrad.training.loop import Training, run
+from whygrad.training.progress import ProgressBar
 
 NET = wg.Network(3, [wg.Dense(5, "tanh"), wg.Dense(2, "softmax")], cost="cross_entropy")
 
@@ -453,7 +453,9 @@ def test_every_callback_is_called_though_one_stops():
 
 def test_an_error_in_a_callback_reaches_the_caller_and_the_progress_line_is_closed(monkeypatch):
     closed = []
-    monkeypatch.setattr("whygrad.progress.ProgressBar.close", lambda self: closed.append(True))
+    monkeypatch.setattr(
+        "whygrad.training.progress.ProgressBar.close", lambda self: closed.append(True)
+    )
 
     def fail(report):
         raise RuntimeError("from the callback")

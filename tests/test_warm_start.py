@@ -170,7 +170,7 @@ def press_within_an_epoch(state):
 
 @few_epochs
 def test_an_epoch_that_was_broken_off_is_finished_by_the_next_warm_start(monkeypatch):
-    monkeypatch.setattr("whygrad.perceptron.printer", press_within_an_epoch)
+    monkeypatch.setattr("whygrad.estimators.estimator.printer", press_within_an_epoch)
     options = {"solver": "sgd", "batch_size": 1, "random_state": 0, "engine": "reference"}
     clf = MLPClassifier((4,), max_iter=3, warm_start=True, verbose=True, **options)
     with pytest.warns(UserWarning, match="Training interrupted by user."):
@@ -188,7 +188,7 @@ def test_an_epoch_that_was_broken_off_is_begun_again_on_other_data(monkeypatch):
     options = {"solver": "sgd", "batch_size": 1, "random_state": 0, "engine": "reference"}
     clf = MLPClassifier((4,), verbose=True, **options)
     with monkeypatch.context() as patch, pytest.warns(UserWarning, match="interrupted"):
-        patch.setattr("whygrad.perceptron.printer", press_within_an_epoch)
+        patch.setattr("whygrad.estimators.estimator.printer", press_within_an_epoch)
         clf.fit(X, CLASSES)
     clf.partial_fit(X[:5], CLASSES[:5])
     assert (clf.n_iter_, clf.t_, len(clf.loss_curve_)) == (1, 5, 1)

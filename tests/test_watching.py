@@ -9,10 +9,10 @@ import whygrad as wg
 from engines import each_engine, needs_native
 from test_engines_agree import OPTIMIZERS, REGULARISATION, examples, lies, network  # noqa: F401
 from whygrad import Parameters
-from whygrad.backprop import backward, forward, gradients
 from whygrad.engines import STATISTICS, Tap, Watch, choose
-from whygrad.engines.watching import bias, neuron, weight, whole
-from whygrad.plan import Plan, as_data, smooth, start
+from whygrad.engines.probes import bias, neuron, weight, whole
+from whygrad.nn.backprop import backward, forward, gradients
+from whygrad.plan.plan import Plan, as_data, smooth, start
 
 N, BATCH, SIZES = 23, 5, (70, 9, 7, 3)
 TAPS = (

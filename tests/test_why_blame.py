@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 import oracle
 import whygrad as wg
 from networks import HIDDEN, PAIRINGS, cases, make_case
-from whygrad.names import Names
-from whygrad.why.blame import blame
+from whygrad.answers.names import Names
+from whygrad.why.error.blame import blame
 
 EXACT = 1e-12  # of the sum of the absolute terms
 ROUNDING = 1e-14  # what float64 leaves of values of size 1 that cancel to nothing
@@ -133,7 +133,7 @@ def test_the_tweaks_are_the_gradient_without_its_penalties():
 @pytest.mark.parametrize("error", ["slope", "delta", "weight"])
 def test_a_planted_error_in_what_training_computed_breaks_the_sum(error, monkeypatch):
     case = make_case((3, 4, 3, 2), ("tanh", "tanh", "sigmoid"), "squared_error")
-    module = import_module("whygrad.why.blame")
+    module = import_module("whygrad.why.error.blame")
 
     right = module.ask
 
@@ -160,7 +160,7 @@ def test_a_planted_error_in_what_training_computed_breaks_the_sum(error, monkeyp
 
 
 def iris():
-    from whygrad import datasets
+    from whygrad.pipeline import datasets
 
     data = datasets.load("iris")
     X = (data.X - data.X.mean(axis=0)) / data.X.std(axis=0)

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 import whygrad as wg
 from comparisons import derivative_between
 from networks import HIDDEN, PAIRINGS, cases, make_case
-from whygrad.functions import ACTIVATIONS, COSTS
-from whygrad.names import Names
+from whygrad.answers.names import Names
+from whygrad.nn.functions import ACTIVATIONS, COSTS
 from whygrad.why import asking
-from whygrad.why.check import _probes
+from whygrad.why.gradient_check.check import _probes
 
 random_networks = settings(max_examples=100, deadline=None, derandomize=True, database=None)
 

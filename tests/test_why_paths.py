@@ -11,10 +11,10 @@ import whygrad as wg
 from adding_up import assert_sums, some_places
 from comparisons import backpropagate, needs_torch
 from networks import HIDDEN, PAIRINGS, cases, make_case
-from whygrad.explanation import Factor
-from whygrad.names import Names
+from whygrad.answers.explanation import Factor
+from whygrad.answers.names import Names
 from whygrad.why.asking import ask as ask_once
-from whygrad.why.paths import lattice_of
+from whygrad.why.gradient.paths import lattice_of
 
 random_networks = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 
@@ -242,7 +242,7 @@ def test_weights_far_apart_in_size_do_not_disturb_the_order():
 
 
 def test_the_heaviest_of_a_wide_batch_are_found_without_looking_into_every_example():
-    from whygrad.why import heaviest
+    from whygrad.why.gradient import heaviest
 
     case = make_case((4, 20, 20, 5), ("relu", "tanh", "softmax"), "cross_entropy", n=300)
     asked = ask_once(case.net, case.theta, case.X, case.Y)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 import whygrad as wg
 from networks import HIDDEN, OUTPUTS, make_case
-from whygrad.names import Names
-from whygrad.why.prediction import prediction
+from whygrad.answers.names import Names
+from whygrad.why.prediction.prediction import prediction
 
 STRAIGHT = ["identity", "leaky_relu", "relu"]
 EXACT = 1e-12  # of the sum of the absolute terms
@@ -127,7 +127,7 @@ def test_the_integral_is_that_of_a_fine_sum():
 def test_a_planted_error_breaks_the_sum(error, monkeypatch):
     net, theta, X = network((3, 4, 3, 2), ("relu", "relu", "identity"), seed=1)
     assert abs(prediction(net, theta, X[0]).residuals["rounding"]) < 1e-12
-    module = import_module("whygrad.why.attribution")
+    module = import_module("whygrad.why.prediction.attribution")
     right = module.pull
 
     def wrong(net, theta, z, seed, lowest=1):
@@ -204,7 +204,7 @@ def test_where_passes_are_long_the_promising_columns_are_looked_at_and_the_answe
 ):
     net, theta, X = network((30, 8, 3), ("tanh", "softmax"), seed=4)
     whole = prediction(net, theta, X[0], top=3)
-    monkeypatch.setattr(import_module("whygrad.why.changing"), "WORK", 1)
+    monkeypatch.setattr(import_module("whygrad.why.prediction.sensitivity"), "WORK", 1)
     found = prediction(net, theta, X[0], top=3)
     assert any("27 columns" in note for note in found.notes)
     assert not any("not looked at" in note for note in whole.notes)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 import whygrad as wg
 from networks import PAIRINGS, cases, make_case
-from whygrad.names import Names
-from whygrad.why.ripple import ripple
+from whygrad.answers.names import Names
+from whygrad.why.what_if.ripple import ripple
 
 # Of the largest number compared: what two orders of the same float64 sums may differ by.
 ROUNDING = 1e-11
@@ -148,7 +148,7 @@ def test_the_curve_in_blocks_is_the_curve_at_once(monkeypatch):
 
     case = make_case((3, 4, 4, 2), ("tanh", "relu", "softmax"), "cross_entropy", n=7, masked=True)
     whole = ask(case, layer=1, to=0, from_=0)["costs"]
-    monkeypatch.setattr(import_module("whygrad.why.moving"), "BLOCK", 1)
+    monkeypatch.setattr(import_module("whygrad.why.what_if.perturbation"), "BLOCK", 1)
     np.testing.assert_allclose(ask(case, layer=1, to=0, from_=0)["costs"], whole, rtol=1e-14)
 
 
@@ -166,7 +166,7 @@ def test_the_gap_of_a_neuron_is_what_first_order_misses_of_its_activity():
 def test_a_planted_error_is_seen_by_the_comparison_with_the_gradient(error, monkeypatch):
     from importlib import import_module
 
-    moving = import_module("whygrad.why.moving")
+    moving = import_module("whygrad.why.what_if.perturbation")
     case = make_case((3, 4, 4, 2), ("tanh", "silu", "sigmoid"), "squared_error")
     right = ask(case, layer=1, to=1, from_=2)
     if error == "slope":

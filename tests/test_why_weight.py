@@ -11,11 +11,11 @@ import whygrad as wg
 from adding_up import assert_sums, says, some_places, walk
 from comparisons import ROUNDING, TOLERANCE, backpropagate, needs_torch, rounding_decides
 from networks import HIDDEN, PAIRINGS, cases, make_case
+from whygrad.answers.explanation import Factor
+from whygrad.answers.expression import Words
+from whygrad.answers.names import Names
 from whygrad.engines.reference import ReferenceEngine
-from whygrad.explanation import Factor
-from whygrad.expression import Words
-from whygrad.names import Names
-from whygrad.plan import Data, Plan
+from whygrad.plan.plan import Data, Plan
 
 random_networks = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 

@@ -12,8 +12,8 @@ from sklearn.preprocessing import StandardScaler
 import whygrad as wg
 from command import whygrad
 from whygrad import studio
+from whygrad.answers.widget.widget import NetworkWidget
 from whygrad.errors import InputError
-from whygrad.studio.widget import NetworkWidget
 
 IRIS = load_iris(as_frame=True)
 X, Y = IRIS.data, IRIS.target_names[IRIS.target]

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import whygrad as wg
-from whygrad.datasets import Dataset, load
+from whygrad.pipeline.datasets import Dataset, load
 
 
 def digits() -> tuple[Dataset, str]:

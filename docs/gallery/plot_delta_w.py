@@ -19,7 +19,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 import whygrad as wg
-from whygrad.names import Names
+from whygrad.answers.names import Names
 
 # %%
 # A network of four layers has learned scikit-learn's 8 × 8 digits for a few epochs. We look at one

@@ -19,7 +19,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import whygrad as wg
-from whygrad.names import Names
+from whygrad.answers.names import Names
 
 # %%
 # The facts

@@ -18,7 +18,7 @@ import numpy as np
 from images_of_digits import digits
 
 import whygrad as wg
-from whygrad.names import Names
+from whygrad.answers.names import Names
 
 data, which = digits()
 print(which)

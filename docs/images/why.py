@@ -12,8 +12,8 @@ from pathlib import Path
 from sklearn.datasets import load_digits, load_iris
 
 import whygrad as wg
-from whygrad.explanation import Explanation
-from whygrad.names import Names
+from whygrad.answers.explanation import Explanation
+from whygrad.answers.names import Names
 
 HERE = Path(__file__).parent
 

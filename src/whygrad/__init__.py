@@ -11,8 +11,6 @@ Feed-forward neural networks, trained fast on a CPU, with every number on the wa
 
 from typing import TYPE_CHECKING, Any
 
-from whygrad.backprop import Trace, backward, cost, forward, gradients
-from whygrad.epochs import History
 from whygrad.errors import (
     DivergenceWarning,
     EngineWarning,
@@ -21,13 +19,12 @@ from whygrad.errors import (
     RecordWarning,
     WhygradError,
 )
-from whygrad.functions import Activation, Cost
-from whygrad.lbfgs import LBFGS
-from whygrad.network import Dense, Gradients, Network, Parameters, Uniform
-from whygrad.observing import Report
-from whygrad.optimizers import SGD, Adagrad, Adam, AdamW, Nadam, RMSprop
-from whygrad.plan import Clip, Penalty, Stopping
-from whygrad.schedules import (
+from whygrad.nn.backprop import Trace, backward, cost, forward, gradients
+from whygrad.nn.functions import Activation, Cost
+from whygrad.nn.network import Dense, Gradients, Network, Parameters, Uniform
+from whygrad.plan.optimizers import SGD, Adagrad, Adam, AdamW, Nadam, RMSprop
+from whygrad.plan.plan import Clip, Penalty, Stopping
+from whygrad.plan.schedules import (
     Adaptive,
     Constant,
     Cosine,
@@ -36,14 +33,17 @@ from whygrad.schedules import (
     OnPlateau,
     Step,
 )
-from whygrad.training import Fitted, train
+from whygrad.training.callbacks import Report
+from whygrad.training.epochs import History
+from whygrad.training.loop import Fitted, train
+from whygrad.training.minimise import LBFGS
 
 if TYPE_CHECKING:
     from whygrad import why
-    from whygrad.estimators import MLPClassifier, MLPRegressor
+    from whygrad.estimators.mlp import MLPClassifier, MLPRegressor
     from whygrad.interop import explain
     from whygrad.record import Run, open_run
-    from whygrad.saving import load
+    from whygrad.training.model_file import load
 
 __version__ = "0.1.0"
 
@@ -102,7 +102,7 @@ _LATER = {
     "MLPRegressor": "whygrad.estimators",
     "Run": "whygrad.record",
     "explain": "whygrad.interop",
-    "load": "whygrad.saving",
+    "load": "whygrad.training.model_file",
     "open_run": "whygrad.record",
     "why": "whygrad.why",
 }

@@ -12,8 +12,8 @@ from inspect import signature
 from pathlib import PurePath
 from typing import Any, TypeVar
 
-from whygrad.elsewhere import called_here, plain
 from whygrad.escaping import visible
+from whygrad.hints import called_here, plain
 
 T = TypeVar("T")
 

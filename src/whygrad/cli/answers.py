@@ -4,10 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from whygrad.answers.explanation import Explanation
 from whygrad.cli.arguments import Answer
 from whygrad.cli.printing import note, print_json, printer
 from whygrad.errors import FileError, InputError
-from whygrad.explanation import Explanation
 from whygrad.files import refuse_taken, write_atomically
 
 FILES = ("svg", "html")
@@ -39,7 +39,7 @@ def show(answer: Explanation, how: Answer, about: dict[str, Any], first: str = "
     elif how.latex:
         printer().print(answer.latex(), soft_wrap=True)
     else:
-        from whygrad.show.terminal import print_explanation
+        from whygrad.cli.terminal import print_explanation
 
         print_explanation(printer(), answer)
     return 0

@@ -6,12 +6,12 @@ from typing import Annotated
 from cyclopts import App, Group
 
 import whygrad
-from whygrad.cli import app_again
+from whygrad.cli import app_runs as app_again
 from whygrad.cli.arguments import Json, RunFolder, option
 from whygrad.cli.questions import check, why
-from whygrad.functions import ACTIVATIONS, COSTS
-from whygrad.optimizers import OPTIMIZERS
-from whygrad.settings import SCHEDULES
+from whygrad.nn.functions import ACTIVATIONS, COSTS
+from whygrad.pipeline.settings import SCHEDULES
+from whygrad.plan.optimizers import OPTIMIZERS
 
 app = App(
     name="whygrad",

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
+from whygrad.answers.write.numbers import number
 from whygrad.cli.printing import ended
 from whygrad.errors import FileError, RecordWarning, warn
-from whygrad.network import count
+from whygrad.nn.network import count
 from whygrad.record import Run
-from whygrad.show.numbers import number
 
 RECENT = 100  # looks at the layers that the table is the mean of
 

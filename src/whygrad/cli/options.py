@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from whygrad.errors import FileError, InputError, nearest
-from whygrad.settings import Settings
+from whygrad.pipeline.settings import Settings
 from whygrad.tables.columns import quoted
 
 FILE = "whygrad.toml"

@@ -10,9 +10,9 @@ petal width -> hidden 3      without the layer, or with → for ->
 
 import re
 
+from whygrad.answers.names import Names, Place, check_layer
 from whygrad.errors import InputError, nearest
-from whygrad.names import Names, Place, check_layer
-from whygrad.network import Network
+from whygrad.nn.network import Network
 from whygrad.tables.columns import quoted
 
 ARROW = re.compile(r"\s*(?:→|->)\s*")
@@ -22,7 +22,7 @@ LAYERED = re.compile(r"\s*([0-9]{1,9})\s*:(.*)", re.DOTALL)
 def find_weight(net: Network, names: Names, text: str) -> Place:
     """Give the weight or bias that is meant; raises `InputError` that says what there is instead.
 
-    >>> from whygrad.network import Dense
+    >>> from whygrad.nn.network import Dense
     >>> net = Network(2, [Dense(3, "tanh"), Dense(1, "sigmoid")])
     >>> names = Names(("age", "height"), ("tall",))
     >>> [find_weight(net, names, text).part for text in ("1:2,height", "hidden 2 -> tall", "2:tall,bias")]
@@ -53,7 +53,7 @@ def find_weight(net: Network, names: Names, text: str) -> Place:
 def find_unit(net: Network, names: Names, text: str) -> Place:
     """Give the neuron, or the input, that is meant.
 
-    >>> from whygrad.network import Dense
+    >>> from whygrad.nn.network import Dense
     >>> net = Network(2, [Dense(3, "tanh"), Dense(1, "sigmoid")])
     >>> [find_unit(net, Names(("age", "height")), text).part for text in ("hidden 2", "2:0", "age")]
     ['1:2', '2:0', '0:0']

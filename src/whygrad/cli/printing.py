@@ -14,10 +14,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from whygrad.answers.write.numbers import clean, columns, cut, number
+from whygrad.cli.terminal import Printer
 from whygrad.escaping import tell, write
-from whygrad.scores import Classes, ClassScore, Numbers, Scores
-from whygrad.show.numbers import clean, columns, cut, number
-from whygrad.show.terminal import Printer
+from whygrad.pipeline.scores import Classes, ClassScore, Numbers, Scores
 from whygrad.tables import Target
 
 MOST_NOTES = 6

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from whygrad.answers.names import Names
+from whygrad.answers.write.numbers import number
 from whygrad.cli.arguments import Rows
 from whygrad.errors import InputError
-from whygrad.fitting import predict
-from whygrad.functions import Array
-from whygrad.names import Names
+from whygrad.nn.functions import Array
+from whygrad.pipeline.fit import predict
 from whygrad.record import Run, open_run
 from whygrad.record.held_out import count, encoded, read_again, take, true_values
-from whygrad.show.numbers import number
 from whygrad.tables.columns import nearest_name, quoted
 from whygrad.why.bound import Why
 from whygrad.why.choosing import class_names, classes, find_class

@@ -7,14 +7,14 @@ from typing import Any
 
 from rich.table import Table
 
+from whygrad.answers.write.numbers import clean, columns, cut
 from whygrad.cli.curves import curve
 from whygrad.cli.facts import facts, layers, table_of_layers
 from whygrad.cli.printing import note, note_lines, print_json, print_scores, printer, r2, share
 from whygrad.errors import FileError, WhygradError
+from whygrad.pipeline.scores import Numbers, Scores
 from whygrad.record import Run, open_run
 from whygrad.record.rows import measure
-from whygrad.scores import Numbers, Scores
-from whygrad.show.numbers import clean, columns, cut
 
 
 def evaluate(run: Path, file: str | None, *, json: bool) -> int:

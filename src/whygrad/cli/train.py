@@ -6,18 +6,18 @@ from typing import Any
 
 from rich.text import Text
 
-from whygrad import datasets
+from whygrad.answers.write.numbers import clean
 from whygrad.cli.options import settings_of, with_file
 from whygrad.cli.printing import ended, note, note_lines, print_json, print_scores, printer
 from whygrad.errors import InputError, nearest
-from whygrad.fitting import Learned, find
-from whygrad.progress import ProgressBar
+from whygrad.pipeline import datasets
+from whygrad.pipeline.fit import Learned, find
 from whygrad.record import free_name
-from whygrad.record.place import check_place
+from whygrad.record.files.location import check_place
 from whygrad.record.rows import record_table
-from whygrad.show.numbers import clean
 from whygrad.tables.target import TASKS
-from whygrad.training import INTERRUPTED
+from whygrad.training.loop import INTERRUPTED
+from whygrad.training.progress import ProgressBar
 
 EXIT_DIVERGED, EXIT_INTERRUPTED = 1, 130
 

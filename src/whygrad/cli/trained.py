@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from whygrad.answers.names import Names, Place, check_layer
 from whygrad.cli import answers
 from whygrad.cli.arguments import Answer, Rows
 from whygrad.cli.places import ARROW, find_unit, find_weight
 from whygrad.cli.rows import ONE, choose_of_any
 from whygrad.errors import InputError
-from whygrad.functions import Array
-from whygrad.names import Names, Place, check_layer
-from whygrad.network import Network, Parameters
+from whygrad.nn.functions import Array
+from whygrad.nn.network import Network, Parameters
 from whygrad.record import Run, open_run
 from whygrad.tables.columns import quoted
 from whygrad.why.choosing import class_names, classifies, find_class

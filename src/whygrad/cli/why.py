@@ -5,14 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.backprop import backward, forward, gradients
+from whygrad.answers.explanation import Explanation
+from whygrad.answers.names import Place
 from whygrad.cli import answers
 from whygrad.cli.arguments import Answer, Rows
 from whygrad.cli.places import find_output, find_unit, find_weight, is_input
 from whygrad.cli.rows import ALL, ONE, Chosen, choose, wanted_of
 from whygrad.errors import InputError
-from whygrad.explanation import Explanation
-from whygrad.names import Place
+from whygrad.nn.backprop import backward, forward, gradients
 from whygrad.tables.columns import quoted
 
 CHECKED_ROWS = 100  # a wrong derivative shows on any row; each costs two passes for every parameter

@@ -6,18 +6,10 @@ All engines compute the same pure function (`whygrad.plan`); `reference` is the 
 from typing import Protocol
 
 from whygrad.address_space import TRAINING, blas, refuse_without
-from whygrad.engines.watching import (
-    STATISTICS,
-    Block,
-    Statistics,
-    Tap,
-    Tapped,
-    Watch,
-    Watched,
-)
+from whygrad.engines.probes import STATISTICS, Block, Statistics, Tap, Tapped, Watch, Watched
 from whygrad.errors import EngineWarning, InputError, nearest, warn
-from whygrad.functions import Array
-from whygrad.plan import Data, Plan, State
+from whygrad.nn.functions import Array
+from whygrad.plan.plan import Data, Plan, State
 
 __all__ = [
     "STATISTICS",

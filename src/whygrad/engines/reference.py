@@ -5,13 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.backprop import Trace, backward, cost, forward, gradients
-from whygrad.engines import Watch, Watched, statistics, tapping
-from whygrad.engines.pools import one_thread
-from whygrad.engines.watching import STATISTICS, Block, Statistics, watched_steps
-from whygrad.functions import Array
-from whygrad.network import Parameters
-from whygrad.plan import Data, Plan, State
+from whygrad.cores import one_thread
+from whygrad.engines import Watch, Watched, statistics
+from whygrad.engines import probe_data as tapping
+from whygrad.engines.probes import STATISTICS, Block, Statistics, watched_steps
+from whygrad.nn.backprop import Trace, backward, cost, forward, gradients
+from whygrad.nn.functions import Array
+from whygrad.nn.network import Parameters
+from whygrad.plan.plan import Data, Plan, State
 
 
 class ReferenceEngine:

@@ -8,10 +8,10 @@ import math
 
 import numpy as np
 
-from whygrad.backprop import Trace
-from whygrad.engines.watching import BOUNDED, FADED, ONE_SIDED
-from whygrad.functions import ACTIVATIONS, Activation, Array
-from whygrad.network import Gradients, Network
+from whygrad.engines.probes import BOUNDED, FADED, ONE_SIDED
+from whygrad.nn.backprop import Trace
+from whygrad.nn.functions import ACTIVATIONS, Activation, Array
+from whygrad.nn.network import Gradients, Network
 
 
 def of_step(

@@ -63,7 +63,7 @@ def _why(model: Any, cost: Any) -> Why:
     if isinstance(model, Why):
         return model
     if "sklearn" in libraries:
-        from whygrad.interop.sklearn import why_of_estimator
+        from whygrad.estimators.why import why_of_estimator
 
         return why_of_estimator(model)
     own = getattr(model, "why", None) if "whygrad" in libraries else None

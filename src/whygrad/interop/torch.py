@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from whygrad.arrays import one_hot
 from whygrad.errors import InputError
-from whygrad.functions import Activation
 from whygrad.interop.torch_functions import gelu_tanh, scaled_elu, sharp_softplus, sloped_relu
 from whygrad.interop.torch_loss import Ending, cost_of
-from whygrad.network import Dense, Network
+from whygrad.nn.arrays import one_hot
+from whygrad.nn.functions import Activation
+from whygrad.nn.network import Dense, Network
 from whygrad.why.bound import Examples, Why, as_given
 
 # Layers that change nothing when a network predicts.

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from whygrad.functions import ACTIVATIONS, LEAK, Activation
+from whygrad.nn.functions import ACTIVATIONS, LEAK, Activation
 
 
 def sloped_relu(slope: float) -> str | Activation:

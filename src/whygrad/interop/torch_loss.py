@@ -18,7 +18,7 @@ import numpy as np
 from torch import nn
 
 from whygrad.errors import InputError
-from whygrad.functions import (
+from whygrad.nn.functions import (
     ACTIVATIONS,
     COSTS,
     SHORTCUTS,

@@ -11,9 +11,9 @@ Nothing is pickled. A training is a pure function, so that resuming, forking, re
 out are all the same: to compute again from a state.
 """
 
+from whygrad.record.files.location import free_name
 from whygrad.record.folder import record_run
 from whygrad.record.opening import open_run
-from whygrad.record.place import free_name
 from whygrad.record.run import Run
 
 __all__ = ["Run", "free_name", "open_run", "record_run"]

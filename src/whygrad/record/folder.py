@@ -17,27 +17,27 @@ from uuid import uuid4
 
 import numpy as np
 
-from whygrad.epochs import History, final
 from whygrad.errors import FileError, RecordWarning, warn
 from whygrad.files import sha256, sync
-from whygrad.lbfgs import LBFGS
-from whygrad.measuring import Judged
-from whygrad.network import Parameters
-from whygrad.observing import Observer, Pace
-from whygrad.plan import Data, State
-from whygrad.record import (
+from whygrad.nn.network import Parameters
+from whygrad.nn.predict import Judged
+from whygrad.plan.plan import Data, State
+from whygrad.record.files import (
     describing,
     environment,
     events,
     inside,
     manifest,
-    place,
     snapshots,
     stored,
 )
+from whygrad.record.files import location as place
 from whygrad.record.recorder import Job, Recorder, looks_every
-from whygrad.saving import save
-from whygrad.training import Fitted, Training, run
+from whygrad.training.callbacks import Observer, Pace
+from whygrad.training.epochs import History, final
+from whygrad.training.loop import Fitted, Training, run
+from whygrad.training.minimise import LBFGS
+from whygrad.training.model_file import save
 
 TRAINING = "training"  # the parts of the data that training sees: what it learns from,
 HELD_OUT = "held_out"  # and what it measures after every epoch, which may have another name

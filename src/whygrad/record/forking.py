@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from whygrad.continuing import carry_on
 from whygrad.engines import Watch, choose
-from whygrad.epochs import History, renewed
 from whygrad.errors import InputError, nearest
-from whygrad.functions import Array
-from whygrad.lbfgs import LBFGS, of_gradients
-from whygrad.observing import Observer, Pace, at_epoch_ends, waited
-from whygrad.optimizers import find_optimizer
-from whygrad.plan import Clip, Data, Penalty, Plan, State, as_data
-from whygrad.record import environment, events, inside, manifest, place, replay
+from whygrad.nn.functions import Array
+from whygrad.plan.optimizers import find_optimizer
+from whygrad.plan.plan import Clip, Data, Penalty, Plan, State, as_data
+from whygrad.plan.schedules import find_schedule
+from whygrad.record import replay
+from whygrad.record.files import environment, events, inside, manifest
+from whygrad.record.files import location as place
+from whygrad.record.files.stored import is_copied, read_copy
 from whygrad.record.folder import (
     HELD_OUT,
     TRAINING,
@@ -34,9 +34,11 @@ from whygrad.record.folder import (
     train_and_record,
 )
 from whygrad.record.recorder import Job
-from whygrad.record.stored import is_copied, read_copy
-from whygrad.schedules import find_schedule
-from whygrad.training import INTERRUPTED, Training, run
+from whygrad.training.callbacks import Observer, Pace, at_epoch_ends, waited
+from whygrad.training.epochs import History, renewed
+from whygrad.training.loop import INTERRUPTED, Training, run
+from whygrad.training.minimise import LBFGS, of_gradients
+from whygrad.training.warm_start import carry_on
 
 if TYPE_CHECKING:
     from whygrad.record.run import Run

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from whygrad.errors import InputError
-from whygrad.fitting import find_again, prepare, truth
-from whygrad.functions import Array
-from whygrad.plan import Data
-from whygrad.record import source, stored
+from whygrad.nn.functions import Array
+from whygrad.pipeline.fit import find_again, prepare, truth
+from whygrad.plan.plan import Data
+from whygrad.record import source
+from whygrad.record.files import stored
 from whygrad.tables.target import Target
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from whygrad.errors import FileError, InputError, nearest_file
-from whygrad.record import events, manifest
+from whygrad.record.files import events, manifest
 from whygrad.record.run import Run
 
 

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from whygrad.engines import Watch, Watched
-from whygrad.epochs import end_of_epoch, renewed
 from whygrad.errors import FileError, InputError, RecordWarning, warn
-from whygrad.functions import Array
-from whygrad.lbfgs import LBFGS
-from whygrad.observing import Report
-from whygrad.plan import Plan, State, smooth
-from whygrad.record import environment, events, inside, snapshots
-from whygrad.record.events import Snapshot
-from whygrad.training import Fitted
-from whygrad.training import run as train
+from whygrad.nn.functions import Array
+from whygrad.plan.plan import Plan, State, smooth
+from whygrad.record.files import environment, events, inside, snapshots
+from whygrad.record.files.events import Snapshot
+from whygrad.training.callbacks import Report
+from whygrad.training.epochs import end_of_epoch, renewed
+from whygrad.training.loop import Fitted
+from whygrad.training.loop import run as train
+from whygrad.training.minimise import LBFGS
 
 if TYPE_CHECKING:
     from whygrad.record.run import Run

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from whygrad import datasets
-from whygrad.epochs import History, final
 from whygrad.errors import InputError
-from whygrad.fitting import (
+from whygrad.nn.functions import Array
+from whygrad.nn.network import Parameters
+from whygrad.pipeline import datasets
+from whygrad.pipeline.fit import (
     Learned,
     Ready,
     Source,
@@ -28,18 +29,17 @@ from whygrad.fitting import (
     truth,
     warm_up,
 )
-from whygrad.functions import Array
-from whygrad.network import Parameters
-from whygrad.observing import Observer, Pace, waited
-from whygrad.plan import Data, State
+from whygrad.pipeline.scores import Scores
+from whygrad.pipeline.settings import Settings
+from whygrad.plan.plan import Data, State
 from whygrad.record.folder import HELD_OUT, TRAINING, Details, conclude, train_and_record
 from whygrad.record.held_out import prepare_again, read_again, true_values
-from whygrad.scores import Scores
-from whygrad.settings import Settings
 from whygrad.tables import as_table, batches
 from whygrad.tables.columns import quoted
 from whygrad.tables.target import far_values
-from whygrad.training import Fitted
+from whygrad.training.callbacks import Observer, Pace, waited
+from whygrad.training.epochs import History, final
+from whygrad.training.loop import Fitted
 
 if TYPE_CHECKING:
     from whygrad.record.run import Run

@@ -14,22 +14,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from whygrad.engines import Engine, Statistics, Watch, choose
-from whygrad.epochs import History, final
 from whygrad.errors import FileError, InputError, RecordWarning, warn
-from whygrad.functions import Array
-from whygrad.lbfgs import of_gradients
-from whygrad.measuring import outputs
-from whygrad.network import Network, Parameters
-from whygrad.observing import Observer
-from whygrad.plan import Data, Plan, State
-from whygrad.record import describing, environment, events, inside, manifest, replay, source
-from whygrad.saving import load
-from whygrad.training import Fitted, Training
+from whygrad.nn.functions import Array
+from whygrad.nn.network import Network, Parameters
+from whygrad.nn.predict import outputs
+from whygrad.plan.plan import Data, Plan, State
+from whygrad.record import replay, source
+from whygrad.record.files import describing, environment, events, inside, manifest
+from whygrad.training.callbacks import Observer
+from whygrad.training.epochs import History, final
+from whygrad.training.loop import Fitted, Training
+from whygrad.training.minimise import of_gradients
+from whygrad.training.model_file import load
 
 if TYPE_CHECKING:
-    from whygrad.scores import Scores
-    from whygrad.settings import Settings
-    from whygrad.studio.notebook import NotebookWidget
+    from whygrad.answers.widget.notebook import NotebookWidget
+    from whygrad.pipeline.scores import Scores
+    from whygrad.pipeline.settings import Settings
     from whygrad.tables import Encoding
     from whygrad.why.bound import Why
 
@@ -90,7 +91,7 @@ class Run:
     @cached_property
     def settings(self) -> "Settings":
         """The options of the training on a table, all filled in."""
-        from whygrad import settings
+        from whygrad.pipeline import settings
 
         if not self.on_table:
             raise InputError(
@@ -168,7 +169,7 @@ class Run:
     @property
     def scores(self) -> "Scores | None":
         """The scores of the rows that were held out, as training gave them; None where there are none."""
-        from whygrad import scores
+        from whygrad.pipeline import scores
 
         found = self.manifest.get("scores")
         return None if found is None else scores.from_dict(found)

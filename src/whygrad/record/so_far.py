@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from whygrad.engines import STATISTICS, Statistics
-from whygrad.epochs import Epoch, History
-from whygrad.functions import Array
-from whygrad.record import events
+from whygrad.nn.functions import Array
+from whygrad.record.files import events
 from whygrad.record.run import Run
+from whygrad.training.epochs import Epoch, History
 
 
 @dataclass(frozen=True, eq=False)

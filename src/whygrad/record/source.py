@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 from whygrad.errors import FileError, InputError
-from whygrad.plan import Data, as_data
-from whygrad.record import stored
+from whygrad.plan.plan import Data, as_data
+from whygrad.record.files import stored
 from whygrad.record.folder import TRAINING
 
 if TYPE_CHECKING:

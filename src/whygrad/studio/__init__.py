@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from whygrad.errors import FileError, InputError
 
 if TYPE_CHECKING:
+    from whygrad.answers.widget.notebook import NotebookWidget
     from whygrad.record import Run
-    from whygrad.studio.notebook import NotebookWidget
-    from whygrad.training import Fitted
+    from whygrad.training.loop import Fitted
     from whygrad.why.bound import Why
 
 __all__ = ["notebook_widget", "studio"]
@@ -54,9 +54,9 @@ def studio(
         from whygrad.record import open_run
 
         run = open_run(run)
-    from whygrad.studio.desk import Desk
-    from whygrad.studio.page import build
-    from whygrad.studio.serving import serve
+    from whygrad.studio.page.page import build
+    from whygrad.studio.server.serving import serve
+    from whygrad.studio.session.desk import Desk
 
     serve(Desk(Path(folder).resolve(), run), build, host=host, port=port, show=show)
 
@@ -68,6 +68,6 @@ def notebook_widget(why: "Why", X: Any = None, y: Any = None) -> "NotebookWidget
     """
     if find_spec("anywidget") is None:
         raise InputError('the widget needs anywidget: pip install "whygrad[notebook]"')
-    from whygrad.studio.notebook import NotebookWidget
+    from whygrad.answers.widget.notebook import NotebookWidget
 
     return NotebookWidget(why, X, y)

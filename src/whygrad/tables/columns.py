@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from whygrad.errors import InputError
-from whygrad.functions import Array
+from whygrad.nn.functions import Array
 
 Kind: TypeAlias = Literal["number", "boolean", "text", "code", "date", "empty", "other"]
 

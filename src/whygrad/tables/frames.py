@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from whygrad.errors import InputError
-from whygrad.functions import Array
+from whygrad.nn.functions import Array
 from whygrad.tables.columns import computable, names_of_columns, quoted
 
 

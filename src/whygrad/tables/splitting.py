@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from whygrad.errors import InputError
-from whygrad.functions import Array
+from whygrad.nn.functions import Array
 from whygrad.tables.columns import quoted
 from whygrad.tables.target import Target
 

@@ -4,17 +4,17 @@ And of a training that can be run again: what a weight adds up from, what pushed
 without them. Every question is one function in a file of its own and gives an `Explanation`.
 """
 
-from whygrad.why.blame import blame
-from whygrad.why.check import check
-from whygrad.why.leaving_out import without
-from whygrad.why.ledger import moved
-from whygrad.why.neuron import neuron
-from whygrad.why.paths import paths
-from whygrad.why.prediction import prediction
-from whygrad.why.pushed import pushed
-from whygrad.why.pushes import pushes
-from whygrad.why.ripple import ripple
-from whygrad.why.weight import weight
+from whygrad.why.error.blame import blame
+from whygrad.why.gradient.paths import paths
+from whygrad.why.gradient.pushes import pushes
+from whygrad.why.gradient.weight import weight
+from whygrad.why.gradient_check.check import check
+from whygrad.why.prediction.prediction import prediction
+from whygrad.why.training_history.ledger import moved
+from whygrad.why.training_history.pushed import pushed
+from whygrad.why.training_history.without import without
+from whygrad.why.what_if.neuron import neuron
+from whygrad.why.what_if.ripple import ripple
 
 __all__ = [
     "blame",

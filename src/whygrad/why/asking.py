@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.arrays import as_targets, as_weights
-from whygrad.backprop import Trace, backward, cost, example_costs, forward, gradients
-from whygrad.functions import Array
-from whygrad.names import Names, names_of
-from whygrad.network import Gradients, Network, Parameters
+from whygrad.answers.names import Names, names_of
+from whygrad.nn.arrays import as_targets, as_weights
+from whygrad.nn.backprop import Trace, backward, cost, example_costs, forward, gradients
+from whygrad.nn.functions import Array
+from whygrad.nn.network import Gradients, Network, Parameters
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from whygrad.arrays import check_columns, column_names
-from whygrad.backprop import forward
+from whygrad.answers.explanation import Explanation, Table
+from whygrad.answers.names import Names, names_of
+from whygrad.answers.pictures import NetworkPicture
 from whygrad.errors import InputError, nearest
-from whygrad.explanation import Explanation, Table
-from whygrad.functions import Array
-from whygrad.names import Names, names_of
-from whygrad.network import Network, Parameters
-from whygrad.pictures import NetworkPicture
-from whygrad.plan import Penalty
-from whygrad.why.activities import activities
+from whygrad.nn.arrays import check_columns, column_names
+from whygrad.nn.backprop import forward
+from whygrad.nn.functions import Array
+from whygrad.nn.network import Network, Parameters
+from whygrad.plan.plan import Penalty
+from whygrad.why.gradient.activities import activities
 from whygrad.why.symbols import over
 
 if TYPE_CHECKING:
-    from whygrad.studio.notebook import NotebookWidget
+    from whygrad.answers.widget.notebook import NotebookWidget
 
 
 class Examples(NamedTuple):

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.arrays import as_inputs, as_targets, as_weights
+from whygrad.answers.names import Names
 from whygrad.errors import InputError
-from whygrad.functions import Array
-from whygrad.names import Names
-from whygrad.network import Network
+from whygrad.nn.arrays import as_inputs, as_targets, as_weights
+from whygrad.nn.functions import Array
+from whygrad.nn.network import Network
 
 
 def classifies(net: Network) -> bool:

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.arrays import is_sparse
-from whygrad.functions import Activation, Array
-from whygrad.network import Network, Parameters
+from whygrad.nn.arrays import is_sparse
+from whygrad.nn.functions import Activation, Array
+from whygrad.nn.network import Network, Parameters
 
 
 def dense(a: Any) -> Array:

@@ -3,10 +3,10 @@
 Wˡⱼₖ, bˡⱼ, zˡⱼ, aˡⱼ, δˡⱼ, f′(zˡⱼ)
 """
 
-from whygrad.expression import Call, Expression, Fraction, Symbol
-from whygrad.names import AS_IT_IS, Names, Place
-from whygrad.network import Network
-from whygrad.show.numbers import number
+from whygrad.answers.expression import Call, Expression, Fraction, Symbol
+from whygrad.answers.names import AS_IT_IS, Names, Place
+from whygrad.answers.write.numbers import number
+from whygrad.nn.network import Network
 
 
 def unit(name: str, l: int, j: int) -> Symbol:
@@ -45,7 +45,7 @@ def shown(value: float) -> str:
 def in_units(net: Network, names: Names, l: int, j: int, value: float) -> str:
     """Write the number of a unit, in the user's own units where the network has it standardised.
 
-    >>> from whygrad.network import Dense
+    >>> from whygrad.nn.network import Dense
     >>> net = Network(2, [Dense(1, "identity")])
     >>> in_units(net, Names(), 1, 0, 0.51234), in_units(net, Names(target=(200.0, 80.0)), 1, 0, 0.5)
     ('0.512', '240')
@@ -82,7 +82,7 @@ def smaller(n: int) -> str:
 def path(net: Network, names: Names, l: int, *units: int) -> str:
     """Name units of layers l, l + 1, … one after the other.
 
-    >>> from whygrad.network import Dense
+    >>> from whygrad.nn.network import Dense
     >>> net = Network(2, [Dense(3, "tanh"), Dense(1, "sigmoid")])
     >>> path(net, Names(inputs=("age", "height")), 0, 1, 2, 0)
     'height → hidden 2 → output 0'
@@ -93,7 +93,7 @@ def path(net: Network, names: Names, l: int, *units: int) -> str:
 def short(net: Network, names: Names, place: Place) -> str:
     """Name a weight by its ends, a bias by its unit, an input by itself.
 
-    >>> from whygrad.network import Dense
+    >>> from whygrad.nn.network import Dense
     >>> net = Network(2, [Dense(3, "tanh"), Dense(1, "sigmoid")])
     >>> [short(net, Names(), place) for place in (Place(1, 2, 0), Place(1, 2, "bias"), Place(0, 1))]
     ['input 0 → hidden 2', 'the bias of hidden 2', 'input 1']

@@ -17,7 +17,7 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
 from whygrad.engines.native.compiling import kernel
-from whygrad.functions import Array
+from whygrad.nn.functions import Array
 
 _LETTERS = {types.float32: "s", types.float64: "d"}
 

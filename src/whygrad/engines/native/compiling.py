@@ -10,7 +10,7 @@ from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import register_pass
 from numba.core.typed_passes import NativeLowering
 
-from whygrad.engines.native.keeping import Kept
+from whygrad.engines.native.cache import Kept
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

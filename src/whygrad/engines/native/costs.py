@@ -1,6 +1,6 @@
 """Costs in native code: C_x of every example, and the error of the output layer, BP1.
 
-The equations are those of `whygrad.functions` and `whygrad.pairings`. The four pairings whose delta
+The equations are those of `whygrad.functions` and `whygrad.nn.pairings`. The four pairings whose delta
 is a - y take their cost from z, which loses nothing when an output saturates: softmax with
 cross-entropy, sum_j y_j (log sum_k exp z_k - z_j); sigmoid with binary cross-entropy, sum_j
 softplus(z_j) - y_j z_j; exp with Poisson; identity with squared error. The other pairings of a cost
@@ -22,8 +22,8 @@ from whygrad.engines.native.elementwise import (
     SOFTMAX,
     times_slope,
 )
-from whygrad.engines.native.transcendental import by_type, exp, log1p_unit, sigmoid
-from whygrad.functions import HUBER_THRESHOLD, Array
+from whygrad.engines.native.vector_math import by_type, exp, log1p_unit, sigmoid
+from whygrad.nn.functions import HUBER_THRESHOLD, Array
 
 SQUARED_ERROR, ABSOLUTE_ERROR, HUBER, POISSON, CROSS_ENTROPY, BINARY_CROSS_ENTROPY = range(6)
 

@@ -1,4 +1,4 @@
-"""Dropout in native code: the masks of `whygrad.masks`, bit for bit, in whole vectors.
+"""Dropout in native code: the masks of `whygrad.plan.dropout`, bit for bit, in whole vectors.
 
 A number stands for a chain of counters: (seed, step, layer, example, unit). Each link adds a counter, times
 an odd constant, and mixes the bits; what comes out for a unit decides whether it is kept.
@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from whygrad.engines.native.compiling import inlined_kernel, kernel
-from whygrad.functions import Array
-from whygrad.masks import FIRST, GOLDEN, SECOND
+from whygrad.nn.functions import Array
+from whygrad.plan.dropout import FIRST, GOLDEN, SECOND
 
 _GOLDEN, _FIRST, _SECOND = np.uint64(GOLDEN), np.uint64(FIRST), np.uint64(SECOND)
 # Shifts, too, are of one type: a signed number beside an unsigned one would make a float of them.

@@ -10,7 +10,7 @@ from typing import Any
 
 from whygrad.engines.native.blas import vector
 from whygrad.engines.native.compiling import inlined_kernel, kernel
-from whygrad.engines.native.transcendental import (
+from whygrad.engines.native.vector_math import (
     exp,
     expm1_negative,
     log,
@@ -19,7 +19,7 @@ from whygrad.engines.native.transcendental import (
     softplus,
     tanh,
 )
-from whygrad.functions import LEAK, SELU_ALPHA, SELU_SCALE, Array
+from whygrad.nn.functions import LEAK, SELU_ALPHA, SELU_SCALE, Array
 
 IDENTITY, SIGMOID, TANH, RELU, LEAKY_RELU, ELU, SELU, GELU, SILU, SOFTPLUS, EXP, SOFTMAX = range(12)
 

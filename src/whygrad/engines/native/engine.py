@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from whygrad.address_space import COMPILING, blas, refuse_without
-from whygrad.arrays import is_sparse
+from whygrad.cores import one_thread, own_cores
 from whygrad.engines import Watch, Watched
-from whygrad.engines.pools import one_thread, own_cores
-from whygrad.engines.tapping import shares
+from whygrad.engines.probe_data import shares
 from whygrad.errors import InputError, WhygradError
 from whygrad.escaping import tell
-from whygrad.functions import ACTIVATIONS, COSTS, Array
-from whygrad.masks import WORD
-from whygrad.network import Network
-from whygrad.optimizers import OPTIMIZERS
-from whygrad.plan import Clip, Data, Plan, State
+from whygrad.nn.arrays import is_sparse
+from whygrad.nn.functions import ACTIVATIONS, COSTS, Array
+from whygrad.nn.network import Network
+from whygrad.plan.dropout import WORD
+from whygrad.plan.optimizers import OPTIMIZERS
+from whygrad.plan.plan import Clip, Data, Plan, State
 
 if TYPE_CHECKING:  # Numba takes a while to import: it is left until a training needs it
     from whygrad.engines.native.layout import Layout
@@ -64,8 +64,8 @@ class NativeEngine:
         self, plan: Plan, state: State, data: Data, until: int, watch: Watch
     ) -> tuple[State, Watched]:
         """Take the steps up to `until` in one call; the state's arrays are reused."""
-        from whygrad.engines.native.given import Team
-        from whygrad.engines.native.recording import read, recording
+        from whygrad.engines.native.arguments import Team
+        from whygrad.engines.native.probe_results import read, recording
         from whygrad.engines.native.steps import run_steps
 
         watch.check(plan.net, plan.n)
@@ -133,7 +133,7 @@ class NativeEngine:
 
     def cost_and_gradient(self, plan: Plan, theta: Array, data: Data) -> tuple[float, Array]:
         """Give the cost over all the data and its gradient, in blocks of rows."""
-        from whygrad.engines.native.given import Team
+        from whygrad.engines.native.arguments import Team
         from whygrad.engines.native.layout import aligned_zeros, penalties
         from whygrad.engines.native.steps import cost_and_gradient
 
@@ -173,7 +173,7 @@ class NativeEngine:
     @contextmanager
     def _compiling(self, what: str, dtype: str, data: Data) -> Iterator[bool]:
         """Compile within, where this process has not yet: gives whether that is needed."""
-        from whygrad.engines.native import keeping
+        from whygrad.engines.native import cache as keeping
 
         kind = dtype
         if is_sparse(data.X) and data.X.shape[1] > WIDE:

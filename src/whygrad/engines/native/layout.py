@@ -12,21 +12,21 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.arrays import is_sparse
 from whygrad.engines.native import sparse, updates
+from whygrad.engines.native.arguments import Examples, Layers, Narrow, Room
+from whygrad.engines.native.by_units import PIECE
 from whygrad.engines.native.costs import COST_CODES
 from whygrad.engines.native.elementwise import ACTIVATION_CODES, SLOPE_NEEDS_Z
-from whygrad.engines.native.given import Examples, Layers, Narrow, Room
 from whygrad.engines.native.memory import LINE, read_only
 from whygrad.engines.native.microkernels import PANEL
-from whygrad.engines.native.narrow import PIECE
+from whygrad.engines.native.probes import Watching
 from whygrad.engines.native.updates import Bounds, Penalties, Rule
-from whygrad.engines.native.watching import Watching
-from whygrad.functions import Array
-from whygrad.masks import threshold
-from whygrad.network import Network
-from whygrad.optimizers import SGD, Adagrad, Adam, AdamW, Nadam, Optimizer, RMSprop
-from whygrad.plan import Clip, Data, Penalty, Plan
+from whygrad.nn.arrays import is_sparse
+from whygrad.nn.functions import Array
+from whygrad.nn.network import Network
+from whygrad.plan.dropout import threshold
+from whygrad.plan.optimizers import SGD, Adagrad, Adam, AdamW, Nadam, Optimizer, RMSprop
+from whygrad.plan.plan import Clip, Data, Penalty, Plan
 
 # Zeros are skipped where at most this share of the inputs is something else, the rows are long and the
 # layer above is narrow: for wide ones the dense product, in blocks and on all cores, wins.

@@ -13,7 +13,7 @@ from numba.extending import intrinsic
 
 from whygrad.engines.native.blas import vector
 from whygrad.engines.native.compiling import kernel
-from whygrad.functions import Array
+from whygrad.nn.functions import Array
 
 LINE = 64  # bytes that memory delivers at a time
 

@@ -22,7 +22,7 @@ from numba.extending import intrinsic
 from whygrad.engines.native.compiling import kernel
 from whygrad.engines.native.memory import copy
 from whygrad.engines.native.vectors import VECTOR_BYTES, WIDE, Vectors, data
-from whygrad.functions import Array
+from whygrad.nn.functions import Array
 
 # Rows that a tile is high, and units (dots) or vectors (combine) that it is wide: as many totals as leave
 # registers for the operands, which come from the second-level cache.

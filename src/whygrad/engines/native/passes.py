@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from whygrad.engines.native import products, sparse, updates
+from whygrad.engines.native.arguments import Examples, Layers, Room
 from whygrad.engines.native.blas import vector
 from whygrad.engines.native.compiling import ZERO, kernel
 from whygrad.engines.native.costs import output_costs, output_error
 from whygrad.engines.native.dropout import following, lay_mask, multiply
 from whygrad.engines.native.elementwise import activate, times_slope
-from whygrad.engines.native.given import Examples, Layers, Room
 from whygrad.engines.native.memory import copy, fill, prefetch
-from whygrad.functions import Array
+from whygrad.nn.functions import Array
 
 # Of a panel of W¹ as many bytes move at a time as the nearest cache holds, in batches of at least so many
 # examples, which ask for compressed rows so many examples ahead; smaller ones for all of the next batch.

@@ -8,7 +8,7 @@ from whygrad.engines.native import blas
 from whygrad.engines.native.blas import matrix
 from whygrad.engines.native.compiling import ONE, kernel
 from whygrad.engines.native.microkernels import combine, combine_packed, dots
-from whygrad.functions import Array
+from whygrad.nn.functions import Array
 
 # Multiplications per product. Below _FROM, BLAS has kernels of its own for small matrices; from _PACKED on
 # columns are copied side by side, if there are _ROWS rows to multiply with them. Short rows, of less than

@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from whygrad.engines.native import blas
+from whygrad.engines.native.barrier import claim, meet
 from whygrad.engines.native.compiling import ONE, ZERO, cached_kernel
 from whygrad.engines.native.denormals import flush, restore
 from whygrad.engines.native.memory import copy, fill, prefetch
 from whygrad.engines.native.microkernels import dots
-from whygrad.engines.native.threads import claim, meet
-from whygrad.engines.native.transcendental import exp
 from whygrad.engines.native.updates import sum_of_squares
-from whygrad.functions import Array
+from whygrad.engines.native.vector_math import exp
+from whygrad.nn.functions import Array
 
 
 @cache

@@ -20,11 +20,11 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from whygrad.arrays import is_sparse
 from whygrad.engines.native.compiling import ZERO, cached_kernel, kernel
 from whygrad.engines.native.memory import prefetch, read_only
 from whygrad.engines.native.vectors import VECTOR_BYTES, Vectors, data
-from whygrad.functions import Array
+from whygrad.nn.arrays import is_sparse
+from whygrad.nn.functions import Array
 
 
 class Rows(NamedTuple):

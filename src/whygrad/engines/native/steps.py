@@ -18,18 +18,14 @@ from typing import Any
 
 import numpy as np
 
+from whygrad.engines.native.arguments import Examples, Layers, Narrow, Room, Team
+from whygrad.engines.native.barrier import begin, claim, meet
+from whygrad.engines.native.by_units import cost_of_blocks, is_narrow, narrow_block, sum_of_blocks
 from whygrad.engines.native.compiling import ONE, ZERO, cached_kernel, kernel
 from whygrad.engines.native.denormals import flush, restore
 from whygrad.engines.native.dropout import following
-from whygrad.engines.native.given import Examples, Layers, Narrow, Room, Team
 from whygrad.engines.native.memory import fill
-from whygrad.engines.native.narrow import cost_of_blocks, is_narrow, narrow_block, sum_of_blocks
-from whygrad.engines.native.passes import (
-    add_gradient,
-    mean_cost,
-    total_weight,
-)
-from whygrad.engines.native.sharing import (
+from whygrad.engines.native.partition import (
     find_penalties,
     forward_and_back,
     moved_by,
@@ -38,7 +34,12 @@ from whygrad.engines.native.sharing import (
     units_of,
     weights_of,
 )
-from whygrad.engines.native.threads import begin, claim, meet
+from whygrad.engines.native.passes import (
+    add_gradient,
+    mean_cost,
+    total_weight,
+)
+from whygrad.engines.native.probes import Watching, look_after, look_before, look_between, looks
 from whygrad.engines.native.updates import (
     SGD,
     Bounds,
@@ -49,8 +50,7 @@ from whygrad.engines.native.updates import (
     move,
     scale,
 )
-from whygrad.engines.native.watching import Watching, look_after, look_before, look_between, looks
-from whygrad.functions import Array
+from whygrad.nn.functions import Array
 
 
 @cached_kernel

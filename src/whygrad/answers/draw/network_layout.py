@@ -1,0 +1,279 @@
+"""Where the units of a network stand: a column for each layer, input on the left, output on the right.
+
+The names of inputs and outputs stand beside their units, those of hidden units below them. An input that is
+an image is one. A layer that is drawn as a whole, however many its units, is a block of several columns.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+
+from whygrad.answers.draw.choosing import Marked, marked, shown_units
+from whygrad.answers.draw.drawing import BOLD, SMALL, TEXT, Box, Label, fitted, head, text_width
+from whygrad.answers.pictures import NetworkPicture
+from whygrad.answers.write.numbers import clean
+
+RADIUS = 20.0
+# From unit to unit, with its name beside it, and below it; the ring of one that stands out is 4.25 wider.
+SIDE, HIDDEN = 51.0, 67.0
+BLOCK = 49.0  # from unit to unit of a layer drawn as a whole, without names
+LONGEST = 14  # units of a layer in one column, where it is drawn as a whole
+NAME = 128.0  # the longest name beside a unit, where there is room
+GAP, CLOSE = 112.0, 96.0  # from layer to layer: of few, of many
+IMAGE = 150.0  # the longer side of an image
+NARROWEST, NARROWEST_OF_ALL = 420.0, 340.0
+BUTTONS = 34.0  # the height of a row of buttons, above the columns
+BUTTONS_WIDE = 150.0  # what those of one layer, and of one that may come before it, take across
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How a network is to be laid out.
+
+    `titled` leaves room for the title, `buttons` for a row of them; `blocks` sets many units of a layer in
+    several columns; `narrow` is for a telephone.
+    """
+
+    titled: bool = True
+    buttons: bool = False
+    blocks: bool = False
+    narrow: bool = False
+
+    @property
+    def name(self) -> float:
+        """The longest name beside a unit."""
+        return 84.0 if self.narrow else NAME
+
+
+@dataclass(frozen=True)
+class Column:
+    """Where one layer stands: the middle of its head, how many units it has, and how many are left out.
+
+    Below the units, at `foot`, is said how many are left out.
+    """
+
+    x: float
+    top: float
+    foot: float
+    units: int
+    left_out: int
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The place of every unit that is drawn, by layer and index, and what is written about the layers."""
+
+    width: float
+    bottom: float
+    places: dict[tuple[int, int], tuple[float, float]]
+    shown: tuple[tuple[int, ...], ...]
+    marks: Marked
+    labels: tuple[Label, ...]
+    image: Box | None
+    columns: tuple[Column, ...]
+
+
+def lay_out(picture: NetworkPicture, wanted: Wanted = Wanted()) -> Layout:  # noqa: B008 — frozen data
+    """Place the units below the title."""
+    marks = marked(picture)
+    shown = shown_units(picture, marks)
+    last = len(shown) - 1
+    blocks = [_block(picture, l, len(units), wanted) for l, units in enumerate(shown)]
+    pitch = [
+        BLOCK if blocks[l] > 1 else SIDE if l in (0, last) else HIDDEN for l in range(last + 1)
+    ]
+    heights = [
+        p * math.ceil(len(units) / across)
+        for p, units, across in zip(pitch, shown, blocks, strict=True)
+    ]
+    image = _image_size(picture)
+    if image:
+        heights[0] = image[1]
+    body = max(heights)
+    xs, gap, width = _columns(picture, shown, blocks, image, wanted)
+    labels, top = head(picture.title, width) if wanted.titled else ([], -20.0)
+    top += BUTTONS if wanted.buttons else 0.0
+    middle = top + 46 + body / 2
+    places: dict[tuple[int, int], tuple[float, float]] = {}
+    columns = []
+    for l, units in enumerate(shown):
+        start = middle - heights[l] / 2
+        left_out = len(picture.units[l]) - len(units)
+        at, foot = xs[l], start + heights[l] + 20
+        if l == 0 and image:
+            box = (xs[0] - image[0], start, xs[0], start + image[1])
+            places |= {(0, j): _pixel(picture, j, box) for j in units}
+            labels += _image_labels(picture, box, units)
+            at, left_out = at - image[0] / 2, 0  # the image itself says it
+        elif blocks[l] > 1:
+            places |= _block_places(l, units, blocks[l], xs[l], start)
+        else:
+            places |= {(l, j): (xs[l], start + pitch[l] * (i + 0.5)) for i, j in enumerate(units)}
+            labels += _unit_labels(picture, l, places, units, gap, width)
+        headed = top + 34 if wanted.buttons else start - 12
+        labels.append(_header(picture, l, at, headed, width))
+        columns.append(Column(at, headed, foot, len(picture.units[l]), left_out))
+    frame = (
+        (xs[0] - image[0], middle - image[1] / 2, xs[0], middle + image[1] / 2) if image else None
+    )
+    lowest = max(label.box[3] for label in (*labels, *counts(columns)))
+    bottom = max(lowest, middle + body / 2)
+    return Layout(width, bottom, places, shown, marks, tuple(labels), frame, tuple(columns))
+
+
+def counts(columns: Iterable[Column]) -> list[Label]:
+    """Say below the columns how many of their units are not drawn."""
+    look = "wg-soft wg-halo"
+    return [
+        Label(one.x, one.foot, f"+ {one.left_out:,} more", SMALL, "middle", look)
+        for one in columns
+        if one.left_out
+    ]
+
+
+def _block(picture: NetworkPicture, l: int, count: int, wanted: Wanted) -> int:
+    """Give how many columns a layer takes: one, but where it is drawn as a whole."""
+    if not wanted.blocks or (l == 0 and picture.image):
+        return 1
+    # What is marked is drawn beside the most important, so that a column may be longer than these.
+    if count <= LONGEST:
+        return 1
+    return math.ceil(count / max(10, math.ceil(math.sqrt(1.7 * count))))
+
+
+def _block_places(
+    l: int, units: tuple[int, ...], across: int, x: float, top: float
+) -> dict[tuple[int, int], tuple[float, float]]:
+    """Set units in rows, as one reads."""
+    left = x - BLOCK * (across - 1) / 2
+    return {
+        (l, j): (left + BLOCK * (i % across), top + BLOCK * (i // across + 0.5))
+        for i, j in enumerate(units)
+    }
+
+
+def _columns(
+    picture: NetworkPicture,
+    shown: tuple[tuple[int, ...], ...],
+    blocks: list[int],
+    image: tuple[float, float] | None,
+    wanted: Wanted,
+) -> tuple[list[float], float, float]:
+    """Give the middle of each column (the right edge of an image), their distance, and the width."""
+    last = len(shown) - 1
+    names = [
+        _longest(picture, l, shown, wanted.name) if blocks[l] == 1 else 0.0 for l in range(last + 1)
+    ]
+    left = 14 + (image[0] if image else names[0] + 10 + RADIUS)
+    right = 14 + names[last] + 10 + RADIUS
+    gap = GAP if last <= 3 and not wanted.narrow else CLOSE
+    heads = _heads(picture, wanted)
+    room = NARROWEST_OF_ALL if wanted.narrow else NARROWEST
+    gap = max(gap, (room - left - right) / last, heads + 10)
+    gap = max(gap, BUTTONS_WIDE - 18 * wanted.narrow) if wanted.buttons else gap
+    xs = [left + BLOCK * (blocks[0] - 1) / 2]
+    for l in range(1, last + 1):
+        xs.append(xs[-1] + gap + BLOCK * (blocks[l - 1] + blocks[l] - 2) / 2)
+    return xs, gap, xs[-1] + BLOCK * (blocks[last] - 1) / 2 + right
+
+
+def _heads(picture: NetworkPicture, wanted: Wanted) -> float:
+    """Give the room for the longest head, or where it is narrow for two that stand beside each other."""
+    wide = [text_width(_heading(picture, l), SMALL * BOLD) for l in range(len(picture.units))]
+    if not wanted.narrow:
+        return max(wide)
+    if picture.image:
+        wide[0] = 0.0  # it stands above the image
+    return max((one + other) / 2 for one, other in pairwise(wide))
+
+
+def _longest(
+    picture: NetworkPicture, l: int, shown: tuple[tuple[int, ...], ...], room: float
+) -> float:
+    names = (text_width(fitted(picture.names[l][j], room), TEXT) for j in shown[l])
+    return max(40.0, max(names, default=0.0))
+
+
+def _image_size(picture: NetworkPicture) -> tuple[float, float] | None:
+    if not picture.image:
+        return None
+    height, width = picture.image
+    longer = max(height, width)
+    return IMAGE * width / longer, IMAGE * height / longer
+
+
+def _pixel(picture: NetworkPicture, j: int, box: Box) -> tuple[float, float]:
+    assert picture.image is not None
+    height, width = picture.image
+    row, column = divmod(j, width)
+    x = box[0] + (column + 0.5) * (box[2] - box[0]) / width
+    return x, box[1] + (row + 0.5) * (box[3] - box[1]) / height
+
+
+def _unit_labels(
+    picture: NetworkPicture,
+    l: int,
+    places: dict[tuple[int, int], tuple[float, float]],
+    units: tuple[int, ...],
+    gap: float,
+    width: float,
+) -> list[Label]:
+    labels, last = [], len(picture.units) - 1
+    for j in units:
+        x, y = places[l, j]
+        full, part = clean(picture.names[l][j]), f"{l}:{j}"
+        if l == 0:
+            text = fitted(full, x - RADIUS - 22)
+            labels.append(Label(x - RADIUS - 8, y + 4.5, text, anchor="end", full=full, part=part))
+        elif l == last:
+            text = fitted(full, width - x - RADIUS - 20)
+            labels.append(Label(x + RADIUS + 8, y + 4.5, text, full=full, part=part))
+        else:
+            text = fitted(full, gap - 14, SMALL)
+            labels.append(
+                Label(x, y + RADIUS + 16, text, SMALL, "middle", "wg-soft wg-halo", full, part)
+            )
+    return labels
+
+
+def _image_labels(picture: NetworkPicture, box: Box, units: tuple[int, ...]) -> list[Label]:
+    """Say below the image how many pixels have lines, and the names of those that are marked."""
+    centre, y = (box[0] + box[2]) / 2, box[3] + 15
+    named = [j for l, j in sorted(marked(picture).kept) if l == 0]
+    texts = [
+        (fitted(picture.names[0][j], IMAGE, SMALL * BOLD), f"0:{j}", "wg-ink wg-bold")
+        for j in named[:3]
+    ]
+    hidden = len(picture.units[0]) - len(units)
+    texts += [(f"+ {len(named) - 3:,} marked", "", "wg-ink")] if len(named) > 3 else []
+    texts += [(f"+ {hidden:,} without lines", "", "wg-soft")] if hidden else []
+    return [
+        Label(centre, y + 15 * i, text, SMALL, "middle", look, part=part)
+        for i, (text, part, look) in enumerate(texts)
+    ]
+
+
+def _header(picture: NetworkPicture, l: int, x: float, y: float, width: float) -> Label:
+    text, half = _heading(picture, l), text_width(_heading(picture, l), SMALL * BOLD) / 2
+    x = min(max(x, 10 + half), width - 10 - half)
+    return Label(x, y, text, SMALL, "middle", f"wg-{kind(picture, l)} wg-bold wg-halo")
+
+
+def _heading(picture: NetworkPicture, l: int) -> str:
+    """Give the name of a layer with the number of its units."""
+    name = layer_name(picture, l)
+    if l == 0 and picture.image:
+        return f"{name} · {picture.image[0]} × {picture.image[1]}"
+    return f"{name} · {len(picture.units[l]):,}"
+
+
+def layer_name(picture: NetworkPicture, l: int) -> str:
+    """Give the name of a layer: input, hidden, or of several hidden 2, and output."""
+    name = kind(picture, l)
+    return f"hidden {l}" if name == "hidden" and len(picture.units) > 3 else name
+
+
+def kind(picture: NetworkPicture, l: int) -> str:
+    """Say which layer it is; colours go by it."""
+    return "input" if l == 0 else "output" if l == len(picture.units) - 1 else "hidden"

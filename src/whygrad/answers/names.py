@@ -1,0 +1,184 @@
+"""What the units are called: columns of a table, pixels of an image, classes; and how to find them by name.
+
+Units count from 0. A unit is "petal width" (a column), "pixel 12,7" (row and column of an image), "setosa"
+(a class), or "hidden 3"; with several hidden layers "hidden 2:3", as `LAYER:UNIT` on the command line.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from whygrad.errors import InputError, nearest
+from whygrad.nn.network import Network
+
+PART = re.compile(r"([0-9]{1,6}):([0-9]{1,9})(?:,([0-9]{1,9}|bias))?")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A part of the network: a unit (`from_` is None), a weight, or a bias (`from_` is "bias")."""
+
+    layer: int
+    to: int
+    from_: int | str | None = None
+
+    @property
+    def part(self) -> str:
+        """The name by which drawings, equations and pages point at it: "2:1", "2:1,0", "2:1,bias".
+
+        >>> Place(2, 1, 0).part
+        '2:1,0'
+        """
+        return f"{self.layer}:{self.to}" + ("" if self.from_ is None else f",{self.from_}")
+
+    @classmethod
+    def read(cls, part: str) -> "Place | None":
+        """Read a place from its name; what is none gives None.
+
+        >>> Place.read("2:1,bias"), Place.read("2:1"), Place.read("layer 2")
+        (Place(layer=2, to=1, from_='bias'), Place(layer=2, to=1, from_=None), None)
+        """
+        found = PART.fullmatch(part)
+        if found is None:
+            return None
+        k = found[3]
+        return cls(int(found[1]), int(found[2]), int(k) if k and k != "bias" else k)
+
+    @property
+    def ends(self) -> dict[str, Any]:
+        """The weight or bias as the questions take it: layer, to, from_."""
+        return {"layer": self.layer, "to": self.to, "from_": self.from_}
+
+
+Scale: TypeAlias = tuple[float, float]  # (center, scale): value = number · scale + center
+AS_IT_IS: Scale = (0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Names:
+    """Names of inputs and outputs, and the shape of the image where the input is one.
+
+    Parameters
+    ----------
+    inputs : a name per input, or () where there are none.
+    outputs : a name per output, its class or target, or ().
+    image : (height, width), or None.
+    origins : for each input the column that it was encoded from, or () where every input is a column.
+    classes : the names of the two classes that a single output tells apart, or ().
+    scales : (center, scale) of each input that is standardised, (0, 1) of the others, or ().
+    target : (center, scale) of the outputs: value = a · scale + center.
+
+    >>> from whygrad import Dense
+    >>> net = Network(2, [Dense(3, "tanh"), Dense(1, "sigmoid")])
+    >>> Names(inputs=("age", "height")).of(net, 0, 1)
+    'height'
+    >>> Names().of(net, 1, 2)
+    'hidden 2'
+    """
+
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    image: tuple[int, int] | None = None
+    origins: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    scales: tuple[Scale, ...] = ()
+    target: Scale = AS_IT_IS
+
+    def of(self, net: Network, layer: int, unit: int) -> str:
+        """Give the name of a unit."""
+        if layer == 0:
+            if self.inputs:
+                return self.inputs[unit]
+            if self.image:
+                return "pixel {},{}".format(*divmod(unit, self.image[1]))
+            return f"input {unit}"
+        if layer == net.L:
+            return self.outputs[unit] if self.outputs else f"output {unit}"
+        return f"hidden {unit}" if net.L == 2 else f"hidden {layer}:{unit}"
+
+    def scale(self, net: Network, layer: int, unit: int) -> Scale:
+        """Give (center, scale) of a unit's numbers: what its 0 and its 1 are in the user's own units."""
+        if layer == 0 and self.scales:
+            return self.scales[unit]
+        return self.target if layer == net.L else AS_IT_IS
+
+    def own(self, net: Network, layer: int, unit: int, value: Any) -> Any:
+        """Give numbers of an input or an output in the user's own units.
+
+        >>> from whygrad import Dense
+        >>> names = Names(scales=((50.0, 10.0), AS_IT_IS), target=(200.0, 80.0))
+        >>> net = Network(2, [Dense(1, "identity")])
+        >>> names.own(net, 0, 0, -1.5), names.own(net, 1, 0, 0.5)
+        (35.0, 240.0)
+        """
+        center, scale = self.scale(net, layer, unit)
+        return value * scale + center
+
+    @property
+    def counted(self) -> str:
+        """What to say beside numbers of all units: that some are not in the table's units, or ""."""
+        scaled = self.target != AS_IT_IS or any(scale != AS_IT_IS for scale in self.scales)
+        return ", columns standardised" if scaled else ""
+
+    def layer(self, net: Network, layer: int) -> tuple[str, ...]:
+        """Give the names of all units of a layer."""
+        return tuple(self.of(net, layer, unit) for unit in range(net.sizes[layer]))
+
+    def find(self, net: Network, layer: int, unit: Any) -> int:
+        """Give the index of a unit that is given by index or by name.
+
+        Raises `InputError` for an index out of range, which names the layer and the range, for a name that
+        none of the layer's units has, which names the nearest, and for one that several have.
+        """
+        size = net.sizes[layer]
+        if isinstance(unit, int | np.integer) and not isinstance(unit, bool):
+            if not 0 <= unit < size:
+                raise InputError(f"unit {unit} of layer {layer}: its units are 0 to {size - 1}")
+            return int(unit)
+        names = self.layer(net, layer)
+        if not isinstance(unit, str) or unit not in names:
+            what = {0: "input", net.L: "output"}.get(layer, f"unit of layer {layer}")
+            raise InputError(f"no {what} is called {unit!r}: {_suggest(unit, names)}")
+        if names.count(unit) > 1:
+            several = [str(index) for index, name in enumerate(names) if name == unit]
+            raise InputError(f"units {', '.join(several)} are all called {unit!r}: give the index")
+        return names.index(unit)
+
+    def weight(self, net: Network, layer: Any, to: Any, from_: Any = None) -> Place:
+        """Give the place of a weight, or of a bias where `from_` is None or "bias"."""
+        l = check_layer(net, layer)
+        j = self.find(net, l, to)
+        k = "bias" if from_ is None or from_ == "bias" else self.find(net, l - 1, from_)
+        return Place(l, j, k)
+
+
+def names_of(net: Network, names: Names | None) -> Names:
+    """Give the names to use: those given, if they fit, and the image's shape where the network has one."""
+    names = names or Names()
+    for what, given, size in (
+        ("inputs", names.inputs, net.sizes[0]),
+        ("outputs", names.outputs, net.sizes[-1]),
+        ("origins of inputs", names.origins, net.sizes[0]),
+    ):
+        if given and len(given) != size:
+            raise InputError(f"{len(given)} names for {size} {what}: give one for each, or none")
+    if names.image is None and isinstance(net.inputs, tuple) and len(net.inputs) == 2:
+        height, width = net.inputs
+        return replace(names, image=(int(height), int(width)))
+    return names
+
+
+def check_layer(net: Network, layer: Any, lowest: int = 1) -> int:
+    """Give the number of a layer, or say which there are."""
+    whole = isinstance(layer, int | np.integer) and not isinstance(layer, bool)
+    if not whole or not lowest <= layer <= net.L:
+        raise InputError(f"layer {layer!r}: the layers are {lowest} to {net.L}")
+    return int(layer)
+
+
+def _suggest(name: Any, names: tuple[str, ...]) -> str:
+    """Give the nearest names; all of them only where they are few."""
+    close, _, known = nearest(name, names).partition("Known: ")
+    return f"{close}Known: {known}" if len(names) <= 20 else f"{close}or give its index"

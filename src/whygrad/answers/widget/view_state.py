@@ -1,0 +1,73 @@
+"""How one drawing of a network stands: which units it shows, whether it is narrow. Pictures become views.
+
+Pictures that follow one another show the same units, so that none jumps while numbers change; what of a
+gesture concerns the drawing alone is done here.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from whygrad.answers.pictures import NetworkPicture
+from whygrad.answers.widget.view import Gesture, Shown, View, choose, view
+
+
+class Showing:
+    """What of a network is shown.
+
+    >>> import numpy as np
+    >>> ones = (np.ones(2), np.ones(40), np.ones(1))
+    >>> edges = (None, np.ones((40, 2)), np.ones((1, 40)))
+    >>> names = tuple(tuple(f"{l}:{j}" for j in range(len(one))) for l, one in enumerate(ones))
+    >>> showing = Showing()
+    >>> [len(showing.view(NetworkPicture("t", ones, edges, names))["units"]) for _ in range(2)]
+    [11, 11]
+    >>> showing.act(Gesture("more", layer=1)), len(showing.again()["units"])
+    (True, 43)
+    """
+
+    def __init__(self) -> None:
+        self._more: frozenset[int] = frozenset()
+        self._narrow = False
+        self._shown: Shown = ()
+        self._sizes: tuple[int, ...] = ()
+        self._last: tuple[NetworkPicture, bool, tuple[str, ...]] | None = None
+
+    def view(
+        self, picture: NetworkPicture, *, editable: bool = False, lit: Iterable[str] = ()
+    ) -> View:
+        """Give the view of a picture, with the units of before where the network has the same layers."""
+        sizes = tuple(len(one) for one in picture.units)
+        if sizes != self._sizes:
+            self._sizes, self._shown = sizes, ()
+            self._more = frozenset(l for l in self._more if l < len(sizes))
+        self._last = (picture, editable, tuple(lit))
+        return self.again()
+
+    def again(self) -> View:
+        """Give the view of the last picture, as the drawing stands now; {} before the first."""
+        if self._last is None:
+            return {}
+        picture, editable, lit = self._last
+        if not picture.shown:
+            self._shown = self._shown or choose(picture, self._more)
+            picture = replace(picture, shown=self._shown)
+        return view(picture, editable=editable, lit=lit, more=self._more, narrow=self._narrow)
+
+    def choose_again(self) -> None:
+        """Let the next view choose what is most important anew."""
+        self._shown = ()
+
+    def act(self, gesture: Gesture) -> bool:
+        """Do what concerns the drawing alone; True where it did, and is to be drawn `again`."""
+        match gesture.kind, gesture.layer:
+            case "more", int(layer):
+                self._more |= {layer}
+            case "less", int(layer):
+                self._more -= {layer}
+            case (("narrow" | "wide"), _):
+                self._narrow = gesture.kind == "narrow"
+                return True
+            case _:
+                return False
+        self._shown = ()
+        return True

@@ -1,0 +1,183 @@
+"""An answer as one page: question, answer, picture, equations, sum, tables; nothing is loaded.
+
+It is light or dark as its reader's system is, and needs no script. Within a notebook the same is a piece of
+a page, which carries its style sheet with it.
+"""
+
+from collections.abc import Iterator, Sequence
+from html import escape
+from typing import Any
+
+from whygrad.answers.draw.palette import COLOURS, FONT, colour, style
+from whygrad.answers.draw.svg import picture_svg
+from whygrad.answers.explanation import Explanation, Table, Term
+from whygrad.answers.expression import Expression
+from whygrad.answers.write.mathml import expression_mathml, to_mathml
+from whygrad.answers.write.numbers import cell, clean, is_number, number, typeset
+from whygrad.answers.write.outline import numeric_columns
+
+OPEN_ROWS, MOST_ROWS = 12, 200  # rows of a table that is shown at once, and of any table
+MOST = 64  # characters of a row of an equation
+OPEN_TERMS, MOST_TERMS, MOST_FACTORS = 12, 200, 6
+
+PAGE = f"""
+body.wg-page{{margin:0}}
+.wg-answer{{font:16px/1.5 {FONT};{colour("color", "ink")};{colour("background", "surface")};\
+max-width:760px;margin:0 auto;padding:14px;box-sizing:border-box;overflow-wrap:break-word}}
+.wg-answer h1{{font-size:1.3em;line-height:1.3;margin:0 0 .4em}}
+.wg-answer h2{{font-size:1em;margin:1.4em 0 .3em}}
+.wg-answer p{{margin:.4em 0}}
+.wg-answer figure{{margin:1em 0;overflow-x:auto}}
+.wg-answer figure svg{{display:block;min-width:min(100%,330px)}}
+.wg-scroll{{overflow-x:auto;padding:2px 0}}
+.wg-answer math{{font-size:1.1em;font-family:"STIX Two Math","Latin Modern Math","Cambria Math",\
+"DejaVu Math TeX Gyre",math}}
+.wg-answer mtable>mtr>mtd{{padding:.35em .2em}}
+.wg-answer table{{border-collapse:collapse;font-size:.88em;{colour("color", "ink")};\
+{colour("background", "surface")};margin:0}}
+.wg-answer th,.wg-answer td{{padding:.3em .9em .3em 0;text-align:left;vertical-align:baseline;\
+border-bottom:1px solid {COLOURS["line"][0]};{colour("border-bottom-color", "line")};\
+{colour("background", "surface")}}}
+.wg-answer th{{{colour("color", "soft")};font-weight:600}}
+.wg-answer .wg-number{{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}}
+.wg-answer tr.wg-total td{{font-weight:700;border-bottom:0}}
+.wg-answer tr.wg-left td,.wg-note,.wg-answer summary,.wg-answer caption{{{colour("color", "soft")}}}
+.wg-note{{font-size:.88em}}
+.wg-answer summary{{display:list-item;cursor:pointer;font-weight:600;margin:.9em 0 .3em}}
+""".strip().replace("\n", "")
+
+
+def to_html(about: Explanation) -> str:
+    """Write an answer as a whole page."""
+    title = escape(clean(about.question))
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        f"<title>{title}</title>\n<style>{style()}{PAGE}body{{{colour('background', 'surface')}}}</style>\n"
+        f'</head>\n<body class="wg wg-page">\n{_answer(about)}\n</body>\n</html>\n'
+    )
+
+
+def to_fragment(about: Explanation, most: int = MOST) -> str:
+    """Write an answer as a piece of a page, with its style sheet.
+
+    Rows of equations hold about `most` characters.
+    """
+    return f"<div><style>{style(page=True)}{PAGE}</style>{_answer(about, most)}</div>"
+
+
+def _answer(about: Explanation, most: int = MOST) -> str:
+    return f'<article class="wg wg-answer">{"".join(_parts(about, most))}</article>'
+
+
+def _parts(about: Explanation, most: int) -> Iterator[str]:
+    yield f"<h1>{_words(about.question)}</h1>"
+    if about.answer:
+        yield f"<p>{_words(about.answer)}</p>"
+    pictures = [f"<figure>{picture_svg(one, alone=False)}</figure>" for one in about.pictures]
+    yield from pictures[:1]
+    if about.equations:
+        yield f'<div class="wg-scroll">{to_mathml(about, block=False, most=most)}</div>'
+    yield from _factors(about.terms)
+    yield from _sum(about)
+    yield from pictures[1:]
+    for table in about.tables:
+        yield _table(table)
+    yield from (f'<p class="wg-note">{_words(note)}</p>' for note in about.notes)
+
+
+def _factors(terms: Sequence[Term]) -> Iterator[str]:
+    """Say what each factor of a single product means."""
+    if len(terms) == 1 and terms[0].factors:
+        rows = [
+            _row((_math(one.symbol), _cell(one.value), _words(one.meaning)), (1,), part=one.part)
+            for one in terms[0].factors
+        ]
+        yield _rows(("factor", "value", "what it is"), (1,), rows)
+
+
+def _sum(about: Explanation) -> Iterator[str]:
+    """Set the terms and what they leave above the value that they add up to."""
+    if about.value is None:
+        return
+    products = len(about.terms) > 1 and any(term.factors for term in about.terms)
+    rows = [
+        _row(
+            (_words(term.name), *([_product(term)] * products), _cell(term.value)),
+            (1 + products,),
+            part=term.part,
+        )
+        for term in about.terms[:MOST_TERMS]
+    ]
+    blank = ("",) * products
+    if len(about.terms) > MOST_TERMS:
+        more = f"… and {len(about.terms) - MOST_TERMS:,} more"
+        rows.append(_row((more, *blank, "…"), (1 + products,), "wg-left"))
+    left = [
+        _row((_words(name), *blank, _cell(value)), (1 + products,), "wg-left")
+        for name, value in about.residuals.items()
+    ]
+    total = _row(("value", *blank, _cell(about.value)), (1 + products,), "wg-total")
+    heads = ("adds up to the value", *(("factors",) * products), "")
+    table = _rows(heads, (1 + products,), [*rows, *left, total])
+    yield _folded("The sum, term by term", table, len(rows) <= OPEN_TERMS)
+
+
+def _product(term: Term) -> str:
+    few = len(term.factors) <= MOST_FACTORS
+    return " · ".join(typeset(number(one.value)) for one in term.factors) if few else ""
+
+
+def _table(table: Table) -> str:
+    right = numeric_columns(table)
+    rows = [
+        _row(tuple(map(_cell, row)), right, part=table.parts[i] if i < len(table.parts) else "")
+        for i, row in enumerate(table.rows[:MOST_ROWS])
+    ]
+    if len(table.rows) > MOST_ROWS:
+        rows.append(
+            f'<tr class="wg-left"><td>… and {len(table.rows) - MOST_ROWS:,} more rows</td></tr>'
+        )
+    if not table.rows:
+        rows.append('<tr class="wg-left"><td>none</td></tr>')
+    written = _rows(tuple(map(_words, table.columns)), right, rows)
+    return _folded(table.title, written, len(rows) <= OPEN_ROWS)
+
+
+def _folded(title: str, content: str, unfolded: bool) -> str:
+    summary = f"<summary>{_words(title) or 'Table'}</summary>"
+    start = '<details open="">' if unfolded else "<details>"
+    return f"{start}{summary}{content}</details>"
+
+
+def _rows(heads: Sequence[str], right: Sequence[int], rows: Sequence[str]) -> str:
+    cells = "".join(
+        f'<th scope="col"{_number_class(i in right)}>{name}</th>' for i, name in enumerate(heads)
+    )
+    head = f"<thead><tr>{cells}</tr></thead>" if any(heads) else ""
+    return f'<div class="wg-scroll"><table>{head}<tbody>{"".join(rows)}</tbody></table></div>'
+
+
+def _row(cells: Sequence[str], right: Sequence[int], look: str = "", part: str = "") -> str:
+    about = f' class="{look}"' * bool(look) + f' data-part="{escape(clean(part))}"' * bool(part)
+    written = "".join(f"<td{_number_class(i in right)}>{one}</td>" for i, one in enumerate(cells))
+    return f"<tr{about}>{written}</tr>"
+
+
+def _number_class(yes: bool) -> str:
+    return ' class="wg-number"' * yes
+
+
+def _cell(value: Any) -> str:
+    return typeset(cell(value)) if is_number(value) else _words(cell(value))
+
+
+def _words(text: str) -> str:
+    """Write words; <bdi> keeps those that are written from right to left from turning their neighbours."""
+    line = escape(clean(text))
+    return line if line.isascii() else f"<bdi>{line}</bdi>"
+
+
+def _math(about: Expression) -> str:
+    return expression_mathml(about)

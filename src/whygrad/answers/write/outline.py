@@ -1,0 +1,37 @@
+"""What stands for an answer where there is room for one thing only: its equations, or its first table.
+
+An answer without equations of its own, but with a value, still has one: the value and its terms.
+"""
+
+from whygrad.answers.explanation import Explanation, Table
+from whygrad.answers.expression import Equation, Number, Sum, Words
+from whygrad.answers.write.numbers import is_number
+
+MOST_TERMS = 12  # that are written out as a sum
+
+
+def main_equations(about: Explanation) -> tuple[Equation, ...]:
+    """Give the equations of an answer, or that of its value and its terms."""
+    if about.equations or about.value is None:
+        return about.equations
+    value, terms = Number(about.value, about.part), about.terms
+    left = Words("value")
+    if not terms or len(terms) > MOST_TERMS:
+        return (Equation((left, value)),)
+    named = tuple(Words(term.name, term.part) for term in terms)
+    numbers = tuple(Number(term.value, term.part) for term in terms)
+    rest = tuple((Words(name), Number(left)) for name, left in about.residuals.items() if left)
+    names = Sum((*named, *(name for name, _ in rest)))
+    return (Equation((left, names, Sum((*numbers, *(number for _, number in rest))), value)),)
+
+
+def main_table(about: Explanation) -> Table | None:
+    """Give the first table with rows."""
+    return next((table for table in about.tables if table.rows), None)
+
+
+def numeric_columns(table: Table) -> tuple[int, ...]:
+    """Give the columns that hold numbers, which stand on the right; an empty cell is neither."""
+    columns = range(len(table.columns))
+    cells = [[row[i] for row in table.rows if row[i] is not None] for i in columns]
+    return tuple(i for i in columns if cells[i] and all(map(is_number, cells[i])))

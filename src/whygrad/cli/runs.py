@@ -1,0 +1,210 @@
+"""`whygrad replay`, `resume`, `fork` and `diff`: a recorded training computed again, further, otherwise."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+from rich.text import Text
+
+from whygrad.answers.write.numbers import clean, number
+from whygrad.cli.facts import facts
+from whygrad.cli.printing import ended, print_json, print_scores, printer
+from whygrad.errors import InputError
+from whygrad.files import refuse_taken
+from whygrad.nn.network import Parameters
+from whygrad.plan.plan import State
+from whygrad.record import Run, forking, open_run
+from whygrad.training.loop import Fitted
+from whygrad.training.model_file import save
+from whygrad.training.progress import ProgressBar
+
+DIFFERS = 1  # the exit code where the bits are not those recorded, or two runs differ
+
+
+def replay(run: Path, step: int | None, out: Path | None, *, json: bool) -> int:
+    """Give the state at a step, or compute everything again and compare."""
+    opened = open_run(run)
+    if out is not None:
+        refuse_taken(out, overwrite=None)
+    if step is None:
+        if out is not None:
+            raise InputError("-o writes the parameters at a step: say which, --step N")
+        verdict = opened.replay().verdict
+        assert verdict is not None
+        print_json(
+            {"run": str(run), **vars(verdict), "holds": verdict.holds}
+        ) if json else printer().print(str(verdict))
+        return 0 if verdict.holds else DIFFERS
+    state = opened.state(step)
+    about = _state(opened, state)
+    if out is not None:
+        theta = Parameters(opened.net.sizes, state.theta)
+        save(Fitted(opened.net, theta, opened.history), out)
+    if json:
+        print_json({"run": str(run)} | about)
+        return 0
+    _print_state(opened, about, out)
+    return 0
+
+
+def _state(run: Run, state: State) -> dict[str, Any]:
+    theta = Parameters(run.net.sizes, state.theta)
+    at = state.step - run.start
+    costs = run.costs
+    layers = [
+        {"layer": l, "W": float(np.linalg.norm(theta.W[l])), "b": float(np.linalg.norm(theta.b[l]))}
+        for l in range(1, run.net.L + 1)
+    ]
+    return {
+        "step": state.step,
+        "epoch": state.epoch,
+        "place": state.place,
+        "cost": float(costs[at]) if at < len(costs) else None,
+        "rate_scale": state.rate_scale,
+        "layers": layers,
+    }
+
+
+def _print_state(run: Run, about: dict[str, Any], out: Path | None) -> None:
+    console = printer()
+    cost = "" if about["cost"] is None else f", cost of the next batch {number(about['cost'])}"
+    said = (
+        f" after step {about['step']:,}: {about['epoch']} epochs and {about['place']} batches{cost}"
+    )
+    console.print(Text.assemble((clean(run.path.name), "bold"), said))
+    table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, header_style="bold")
+    for head in ("layer", "‖W‖", "‖b‖"):
+        table.add_column(head, justify="right")
+    for layer in about["layers"]:
+        table.add_row(str(layer["layer"]), number(layer["W"]), number(layer["b"]))
+    console.print(table)
+    if out is not None:
+        console.print(f"parameters in {out}")
+
+
+def resume(run: Path, epochs: int | None, *, json: bool) -> int:
+    """Go on with a run, in its own folder."""
+    opened = open_run(run)
+    return _tell(forking.resume(opened, epochs, observers=[ProgressBar()]), json)
+
+
+def fork(
+    run: Path,
+    step: int | None,
+    record: Path | None,
+    changes: dict[str, Any],
+    *,
+    overwrite: bool,
+    json: bool,
+) -> int:
+    """Go on with a run from a step in another way, in a new folder."""
+    opened = open_run(run)
+    at = opened.step if step is None else step
+    observers = [ProgressBar()]
+    return _tell(forking.fork(opened, at, record, changes, observers, overwrite=overwrite), json)
+
+
+def _tell(run: Run, json: bool) -> int:
+    history = run.history
+    if json:
+        scores = None if run.scores is None else run.scores.to_dict()
+        print_json(
+            {"run": str(run.path), "step": run.step, "stopped": history.stopped, "scores": scores}
+        )
+    else:
+        console = printer()
+        last = f", cost {number(history.cost[-1])}" if history.epochs else ""
+        said = f"  step {run.step:,}, {len(history.epochs)} epochs{last}: {ended(history.stopped)}"
+        console.print(Text.assemble((clean(run.path.name), "bold"), said))
+        if run.scores is not None:
+            what = "held-out rows" if run.manifest["scored_on"] == "held_out" else "training rows"
+            print_scores(console, run.scores, run.encoding.target, what)
+    if history.stopped == "interrupted":
+        return 130
+    return 1 if history.stopped.startswith("diverged") else 0
+
+
+# ── two runs ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def diff(run: Path, other: Path, *, json: bool) -> int:
+    """Say what differs between two runs: how they were trained, and what came of it."""
+    one, two = open_run(run), open_run(other)
+    about = compare(one, two)
+    same = not about["plan"] and about["first_cost"] is None and about["theta"] in (0.0, None)
+    if json:
+        print_json({"runs": [str(run), str(other)], "same": same} | about)
+        return 0 if same else DIFFERS
+    console = printer()
+    table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, header_style="bold")
+    for head in ("", one.path.name, two.path.name):
+        table.add_column(clean(head), overflow="fold")
+    for name, values in about["plan"].items():
+        table.add_row(*map(clean, (name, *values)))
+    for name, values in about["results"].items():
+        table.add_row(name, *("–" if value is None else number(value) for value in values))
+    console.print(table)
+    console.print(_in_words(about, same))
+    return 0 if same else DIFFERS
+
+
+def compare(one: Run, two: Run) -> dict[str, Any]:
+    """Give what differs between two runs, as data."""
+    first, second = dict(_described(one)), dict(_described(two))
+    names = [*first, *(name for name in second if name not in first)]
+    plan = {
+        name: (first.get(name, "–"), second.get(name, "–"))
+        for name in names
+        if first.get(name) != second.get(name)
+    }
+    a, b = one.costs, two.costs
+    start = max(one.start, two.start)
+    a, b = a[start - one.start :], b[start - two.start :]
+    size = min(len(a), len(b))
+    unequal = np.flatnonzero(a[:size] != b[:size])
+    first_cost = (
+        start + int(unequal[0]) if len(unequal) else start + size if len(a) != len(b) else None
+    )
+    alike = one.net.sizes == two.net.sizes
+    gap = float(np.linalg.norm(one.theta.flat - two.theta.flat)) if alike else None
+    return {
+        "plan": plan,
+        "results": {
+            "epochs": (len(one.history.epochs), len(two.history.epochs)),
+            "last cost": (_last(one), _last(two)),
+            "score": (_score(one), _score(two)),
+        },
+        "first_cost": first_cost,
+        "theta": gap,
+    }
+
+
+def _described(run: Run) -> list[tuple[str, str]]:
+    named = [
+        (name, text) for name, text in facts(run) if name not in ("run", "", "ended", "so far")
+    ]
+    data = run.manifest["data"].get("sha256", {}).get("training", {})
+    versions = run.manifest["versions"] | {"threads": run.manifest["threads"]}
+    hashes = [(f"SHA-256 of {name}", digest[:16]) for name, digest in data.items()]
+    return [*named, *hashes, *((name, str(value)) for name, value in versions.items())]
+
+
+def _last(run: Run) -> float | None:
+    costs = run.history.cost
+    return costs[-1] if costs else None
+
+
+def _score(run: Run) -> float | None:
+    return None if run.scores is None else run.scores.score
+
+
+def _in_words(about: dict[str, Any], same: bool) -> str:
+    if same:
+        return "the same training, to the last bit"
+    costs = "all costs are equal" if about["first_cost"] is None else (
+        f"costs first differ at step {about['first_cost']:,}"
+    )  # fmt: skip
+    if about["theta"] is None:
+        return f"{costs}; the networks have other layers"
+    return f"{costs}; at the end the parameters are {number(about['theta'])} apart, ‖θ − θ′‖"

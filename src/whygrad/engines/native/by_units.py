@@ -1,0 +1,228 @@
+"""Networks of narrow layers on many examples in native code: examples lie side by side, in vectors' lanes.
+
+Four units are too few for a vector, and a softmax over them too short for a loop. So a piece of the batch
+is laid out by units: row j of aˡ holds what unit j says to each of the piece's examples. Then all of a step
+is long loops over examples, and a piece goes forward, back and into the gradient before the next one comes,
+while its values are in the nearest cache:
+
+    forward    zⱼ = bⱼ + Σ_k W_jk a_k          rows from rows
+    back       δ_k = f′(z_k) Σ_j W_jk δⱼ       rows from rows
+    gradient   ∂C/∂W_jk = Σ δⱼ a_k / S         rows times rows
+
+Each of the batch's blocks adds up a gradient of its own, piece by piece, and the layers then move by the
+sum over the blocks: the bits do not depend on how many threads there are.
+"""
+
+from typing import Any
+
+from whygrad.engines.native.arguments import Examples, Layers, Narrow, Room
+from whygrad.engines.native.blas import vector
+from whygrad.engines.native.compiling import ONE, ZERO, inlined_kernel, kernel, lanes_kernel
+from whygrad.engines.native.costs import output_costs, output_error
+from whygrad.engines.native.dropout import multiply
+from whygrad.engines.native.elementwise import SOFTMAX, activate, softmax_by_units, times_slope
+from whygrad.engines.native.memory import copy, fill
+from whygrad.engines.native.microkernels import combine, dots
+from whygrad.nn.functions import Array
+
+# Examples of a piece at most, in whole tiles of vectors.
+PIECE = 240
+
+
+@inlined_kernel
+def is_narrow(narrow: Narrow) -> bool:
+    """Tell whether there is memory for pieces that lie by units."""
+    return len(narrow.work) > 0
+
+
+@kernel
+def narrow_block(
+    layers: Layers, theta: Array, examples: Examples, room: Room, narrow: Narrow, part: int, block: int,
+    first: int, low: int, high: int, look: bool,
+) -> None:  # fmt: skip
+    """Find costs and errors of the batch's examples from low to high, and add up the block's gradient.
+
+    With `look`, a, z and δ are written to `room.work` as well, example by example.
+    """
+    cost = 0.0
+    fill(narrow.gradients, block * len(theta), len(theta), 0.0)
+    for start in range(low, high, narrow.piece):
+        count = min(narrow.piece, high - start)
+        _gather(layers, examples, room, narrow, part, first, start, count)
+        _forward(layers, theta, narrow, part, count)
+        cost += _sum_of_costs(layers, examples, room, narrow, part, start, count)
+        _back(layers, theta, examples, room, narrow, part, block, start, count)
+        if look:
+            _lay_by_examples(layers, room, narrow, part, start, count)
+    narrow.cost[block] = cost
+
+
+@kernel
+def cost_of_blocks(narrow: Narrow, blocks: int, S: float) -> float:
+    """Σ s C_x / S over so many blocks."""
+    cost = 0.0
+    for block in range(blocks):
+        cost += narrow.cost[block]
+    return cost / S
+
+
+@kernel
+def sum_of_blocks(
+    narrow: Narrow, n: int, blocks: int, factor: float, at: int, size: int, g: Array, to: int
+) -> None:
+    """g[to :] ← g + factor times the blocks' gradients of θ[at : at + size], of n numbers each."""
+    total, scale = vector(g, to, size), type(g[0])(factor)
+    for block in range(blocks):
+        part = vector(narrow.gradients, block * n + at, size)
+        for i in range(len(part)):
+            total[i] += scale * part[i]
+
+
+@kernel
+def _gather(
+    layers: Layers, examples: Examples, room: Room, narrow: Narrow, part: int, first: int, start: int,
+    count: int,
+) -> None:  # fmt: skip
+    """a⁰ and y of a piece, by units."""
+    work, order = narrow.work[part], vector(examples.order, first + start, count)
+    for k in range(layers.sizes[0]):
+        a_k = vector(work, k * count, count)
+        for i in range(len(order)):
+            a_k[i] = examples.X[order[i], k]
+    for j in range(layers.sizes[-1]):
+        y_j = vector(narrow.y[part], j * count, count)
+        for i in range(len(order)):
+            y_j[i] = examples.Y[order[i], j]
+    if len(examples.weights) > 0:
+        for i in range(len(order)):
+            room.weights[start + i] = examples.weights[order[i]]
+
+
+@kernel
+def _forward(layers: Layers, theta: Array, narrow: Narrow, part: int, count: int) -> None:
+    places, work = narrow.places, narrow.work[part]
+    for l in range(1, len(layers.sizes)):
+        units, below = layers.sizes[l], layers.sizes[l - 1]
+        z, a, n = places.z[l], places.a[l], units * count
+        for j in range(units):
+            fill(work, z + j * count, count, theta[layers.b[l] + j])
+        combine(
+            1.0, theta, layers.W[l], below, ONE, work, places.a[l - 1], units, below, count, count,
+            1.0, work, z,
+        )  # fmt: skip
+        values = vector(work, a, n)
+        if a != z:
+            copy(work, z, work, a, n)
+        if layers.activations[l] == SOFTMAX:
+            softmax_by_units(
+                values, count, units, narrow.largest[part], narrow.total[part], narrow.scratch[part]
+            )
+        else:
+            activate(layers.activations[l], values, ONE, n)
+
+
+@kernel
+def _sum_of_costs(
+    layers: Layers,
+    examples: Examples,
+    room: Room,
+    narrow: Narrow,
+    part: int,
+    start: int,
+    count: int,
+) -> float:
+    """Σ s C_x of a piece, each C_x the sum of what its outputs add to it."""
+    L = len(layers.sizes) - 1
+    work, scratch = narrow.work[part], vector(narrow.scratch[part], ZERO, count)
+    costs, places = vector(narrow.costs[part], ZERO, count), narrow.places
+    for i in range(len(costs)):
+        costs[i] = 0.0
+    for j in range(layers.sizes[L]):
+        z_j, y_j = (
+            vector(work, places.z[L] + j * count, count),
+            vector(narrow.y[part], j * count, count),
+        )
+        if layers.activations[L] == SOFTMAX:  # with cross-entropy: scratch is log Σ_k exp z_k
+            for i in range(len(costs)):
+                costs[i] += float(y_j[i]) * (scratch[i] - float(z_j[i]))
+        else:
+            a_j, terms = (
+                vector(work, places.a[L] + j * count, count),
+                vector(work, places.delta[L], count),
+            )
+            output_costs(
+                layers.activations[L], layers.cost, z_j, a_j, y_j, count, ONE, terms, scratch
+            )  # fmt: skip
+            for i in range(len(costs)):
+                costs[i] += scratch[i]
+    if len(examples.weights) > 0:
+        multiply(costs, vector(room.weights, start, count), count)
+    return _sum(costs)
+
+
+@kernel
+def _back(
+    layers: Layers, theta: Array, examples: Examples, room: Room, narrow: Narrow, part: int, block: int,
+    start: int, count: int,
+) -> None:  # fmt: skip
+    """BP1 to BP4 for a piece, from the outputs down; each layer's gradient as soon as its δ is there."""
+    L = len(layers.sizes) - 1
+    places, work = narrow.places, narrow.work[part]
+    mine = block * len(theta)
+    outputs, n = layers.sizes[L], layers.sizes[L] * count
+    delta = vector(work, places.delta[L], n)
+    output_error(
+        layers.activations[L], layers.cost, vector(work, places.z[L], n), vector(work, places.a[L], n),
+        vector(narrow.y[part], ZERO, n), count, outputs, delta,
+    )  # fmt: skip
+    if len(examples.weights) > 0:
+        weights = vector(room.weights, start, count)
+        for j in range(outputs):
+            errors = vector(work, places.delta[L] + j * count, count)
+            multiply(errors, weights, count)
+    for l in range(L, 0, -1):
+        units, below = layers.sizes[l], layers.sizes[l - 1]
+        for j in range(units):
+            errors = vector(work, places.delta[l] + j * count, count)
+            narrow.gradients[mine + layers.b[l] + j] += _sum(errors)
+        dots(
+            work, places.delta[l], work, places.a[l - 1], units, below, count,
+            narrow.gradients, mine + layers.W[l], below,
+        )  # fmt: skip
+        if l > 1:
+            combine(
+                1.0, theta, layers.W[l], ONE, below, work, places.delta[l], below, units, count, count,
+                0.0, work, places.delta[l - 1],
+            )  # fmt: skip
+            size = below * count
+            times_slope(
+                layers.activations[l - 1], vector(work, places.z[l - 1], size),
+                vector(work, places.a[l - 1], size), vector(work, places.delta[l - 1], size), ONE, size,
+            )  # fmt: skip
+
+
+@kernel
+def _lay_by_examples(
+    layers: Layers, room: Room, narrow: Narrow, part: int, start: int, count: int
+) -> None:
+    """Write what a look at the step reads: a and δ of a piece, and z where it has a place of its own."""
+    places, work = narrow.places, narrow.work[part]
+    for l in range(len(layers.sizes)):
+        units = layers.sizes[l]
+        for i in range(count):
+            to = (start + i) * units
+            for j in range(units):
+                from_ = j * count + i
+                room.work[layers.a[l] + to + j] = work[places.a[l] + from_]
+                if l > 0:
+                    room.work[layers.delta[l] + to + j] = work[places.delta[l] + from_]
+                if layers.z[l] != layers.f[l]:
+                    room.work[layers.z[l] + to + j] = work[places.z[l] + from_]
+
+
+@lanes_kernel
+def _sum(values: Any) -> Any:
+    total = type(values[0])(0)
+    for i in range(len(values)):
+        total += values[i]
+    return total

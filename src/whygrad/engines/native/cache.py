@@ -1,0 +1,267 @@
+"""Machine code on disk: what one process has compiled, the next one reads.
+
+A file holds the code of one function for one kind of arguments, on one kind of processor:
+
+    SHA-256 of all that follows, a new line, the stamp of what it was made from, a new line, the code
+
+A file that is not whole or has another stamp is as good as none, and is replaced. Nothing here may end a
+training: whatever is wrong with a file or a folder, Numba is told that there is no code, and compiles. What
+goes wrong is noted, and told once by `report`. Processes that find nothing take turns: the first compiles,
+and the others read.
+
+Numba's own cache has no checksums, and lets through what goes wrong: damaged machine code would be run.
+"""
+
+import errno
+import hashlib
+import os
+import pickle
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import cache, partial
+from importlib.resources import files
+from io import FileIO
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import llvmlite
+import numba
+import numpy as np
+from numba.core import config
+from numba.core.caching import NullCache
+from numba.core.compiler import CompileResult
+from numba.core.serialize import dumps
+
+from whygrad.errors import EngineWarning, warn
+from whygrad.nn import functions
+from whygrad.plan import dropout as masks
+
+if sys.platform != "win32":
+    import fcntl
+
+PATIENCE, LOOK = 180.0, 0.05  # seconds to wait for another process, and from one look to the next
+LOCK = "whygrad.lock"
+
+
+class Kept(NullCache):  # type: ignore[misc]
+    """Numba's cache of one function, which it asks before it compiles and gives what it has compiled."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        module = function.__module__.rpartition(".")[2]
+        self.name = f"{module}.{function.__name__}"
+
+    def load_overload(self, signature: Any, target: Any) -> Any:
+        """Give the code for these types of arguments, or None: it is to be compiled."""
+        target.refresh()
+        name = self._file(signature, target.codegen())
+        read = partial(_read, name, target)
+        return read() or _await_turn(name, read)
+
+    def save_overload(self, signature: Any, compiled: Any) -> None:
+        """Keep what was compiled in the first folder that takes it."""
+        try:
+            if compiled.library.has_dynamic_globals:
+                raise ValueError("there are addresses in it, which are others in another process")
+            _write(self._file(signature, compiled.codegen), dumps(compiled._reduce()))
+        except Exception as problem:
+            _note(
+                f"compiled code cannot be kept ({_words(problem)}), so that every process compiles it "
+                "anew: let the environment variable NUMBA_CACHE_DIR name a folder that can be written"
+            )
+        finally:
+            end_turn()
+
+    def _file(self, signature: Any, codegen: Any) -> str:
+        """Name the file: all that may differ side by side, so that none replaces another's."""
+        place = os.path.dirname(__file__)
+        kind = repr((signature, codegen.magic_tuple(), sys.implementation.cache_tag, place))
+        return f"{self.name}-{hashlib.sha256(kind.encode()).hexdigest()[:16]}.code"
+
+
+def folders() -> Iterator[Path]:
+    """Give the folders for code: it is read from all, and written to the first that takes it."""
+    if config.CACHE_DIR:
+        yield Path(config.CACHE_DIR) / "whygrad"
+        return
+    yield Path(__file__).parent / "__pycache__"
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    if os.path.isabs(home):  # else there is no home
+        yield Path(home) / "whygrad" / "code"
+
+
+def _read(name: str, target: Any) -> Any:
+    for folder in folders():
+        try:
+            code = _code(folder / name)
+        except OSError:
+            continue
+        if code is None:
+            continue
+        try:
+            return CompileResult._rebuild(target, *pickle.loads(code))
+        except Exception as problem:
+            _note(
+                f"{folder / name}: this compiled code cannot be used ({_words(problem)}), so that it "
+                "is compiled anew: remove the file if that comes again"
+            )
+    return None
+
+
+def _code(path: Path) -> bytes | None:
+    """Give the code in a file, or None: not there, not ours, of other sources, or damaged."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        if not _trusted(os.fstat(file.fileno())):
+            return None
+        content = file.read()
+    checksum, _, rest = content.partition(b"\n")
+    if hashlib.sha256(rest).hexdigest().encode() != checksum:
+        _note(
+            f"{path}: this compiled code is damaged, so that it is compiled anew: if that comes again, "
+            "let the environment variable NUMBA_CACHE_DIR name a folder on another disk"
+        )
+        return None
+    stamp, _, code = rest.partition(b"\n")
+    return code if stamp == _stamp().encode() else None
+
+
+def _trusted(about: os.stat_result) -> bool:
+    """Whether whoever wrote a file may decide what runs here, as they may who own this package."""
+    if not hasattr(os, "getuid"):
+        return True
+    owners = {os.getuid(), 0}
+    if os.path.exists(__file__):
+        owners.add(os.stat(__file__).st_uid)
+    return about.st_uid in owners
+
+
+def _write(name: str, code: bytes) -> None:
+    """Write the file whole or not at all; raises the first folder's problem where no folder takes it."""
+    rest = f"{_stamp()}\n".encode() + code
+    content = hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest
+    problems = []
+    for folder in folders():
+        temporary = folder / f".{name}.{uuid4().hex}"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                temporary.write_bytes(content)
+                os.replace(temporary, folder / name)
+            finally:
+                temporary.unlink(missing_ok=True)
+            return
+        except OSError as problem:
+            problems.append(OSError(problem.errno, problem.strerror or str(problem), str(folder)))
+    raise problems[0]
+
+
+@cache
+def _stamp() -> str:
+    makers = [f"{maker.__name__} {maker.__version__}" for maker in (numba, llvmlite, np)]
+    # Numbers that these modules define are in the code as well.
+    parts = [module.__loader__.get_data(module.__file__) for module in (functions, masks)]  # type: ignore
+    return source_stamp(files(__package__), *parts, *map(str.encode, makers))
+
+
+def source_stamp(folder: Any, *others: bytes) -> str:
+    """Give a name for the present state of the Python files in a folder, and of what else is given.
+
+    Raises `FileNotFoundError` where there are none: then nobody can tell what the code was made from.
+    """
+    found = [path for path in folder.iterdir() if path.name.endswith((".py", ".pyc"))]
+    if not found:
+        raise FileNotFoundError(errno.ENOENT, "no sources to compare it with", str(folder))
+    sources = [path.read_bytes() for path in sorted(found, key=lambda path: path.name)]
+    digests = [hashlib.sha256(part).digest() for part in (*sources, *others)]
+    return hashlib.sha256(b"".join(digests)).hexdigest()
+
+
+# ── turns ─────────────────────────────────────────────────────────────────────────────────────────────
+
+_turn: FileIO | None = None  # the file that is locked while this process compiles
+
+
+def _await_turn(name: str, read: Callable[[], Any]) -> Any:
+    """Wait while another process compiles the same. Give what it leaves, or None: it is our turn.
+
+    The lock goes with the process that holds it, however that ends. Where locks do not work, or another
+    process takes far too long, this one goes on without.
+    """
+    global _turn
+    end_turn()
+    lock = _open_lock()
+    if lock is None:
+        return None
+    # A byte of the file for each name, which need not be in it.
+    place = int.from_bytes(hashlib.sha256(name.encode()).digest()[:3], "big")
+    try:
+        for _ in range(max(1, round(PATIENCE / LOOK))):
+            mine = _taken(lock, place)
+            if mine is None:
+                break
+            found = read()  # left by the one before, perhaps
+            if found or mine:
+                if not found:
+                    _turn, lock = lock, None
+                return found
+            time.sleep(LOOK)
+    finally:
+        if lock is not None:
+            lock.close()
+    return None
+
+
+def end_turn() -> None:
+    """Let other processes compile, if they must still."""
+    if _turn is not None:
+        _turn.close()
+
+
+def _open_lock() -> FileIO | None:
+    if sys.platform == "win32":
+        return None
+    for folder in folders():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            flags = os.O_RDWR | os.O_CREAT | os.O_NONBLOCK
+            return FileIO(os.open(folder / LOCK, flags, 0o666), "r+")
+        except OSError:
+            continue
+    return None
+
+
+def _taken(lock: FileIO, place: int) -> bool | None:
+    """Take the lock on a byte of the file: True, False where another holds it, None without locks."""
+    try:
+        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
+    except OSError as problem:
+        return False if problem.errno in (errno.EACCES, errno.EAGAIN) else None
+    return True
+
+
+# ── what went wrong ───────────────────────────────────────────────────────────────────────────────────
+
+_problem, _told = "", False
+
+
+def _note(problem: str) -> None:
+    global _problem
+    _problem = _problem or problem
+
+
+def _words(problem: Exception) -> str:
+    """Give the first line of what an exception says: of a file, its name and what is wrong with it."""
+    if isinstance(problem, OSError) and problem.filename:
+        return f"{problem.filename}: {problem.strerror}"
+    return (str(problem) or type(problem).__name__).splitlines()[0]
+
+
+def report() -> None:
+    """Warn of what went wrong, once in a process; not from within Numba, which a warning may not end."""
+    global _told
+    if _problem and not _told:
+        _told = True
+        warn(_problem, EngineWarning)

@@ -1,0 +1,104 @@
+"""What surrounds the taps of some steps: who was in each batch, what it was divided by, the penalties.
+
+All of it follows from plan, data and step, so both engines take it from here; they add what only the
+running steps know: θ, slots, a, δ and the scale of clipping.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from whygrad.engines.probes import Block, Tap, Tapped, Watch, inputs_of
+from whygrad.nn.functions import Array
+from whygrad.nn.network import Network
+from whygrad.plan.plan import Data, Plan, State
+
+
+def shares(data: Data, watch: Watch) -> tuple[Array | None, Array | None]:
+    """Give what multiplies each example's push, and what it adds to S, (n,) each; None where all are 1."""
+    if watch.multipliers is None:
+        return data.weights, data.weights
+    pushes = watch.multipliers.astype(data.Y.dtype)
+    if data.weights is not None:
+        pushes = pushes * data.weights
+    return pushes, pushes if watch.rescale else data.weights
+
+
+@dataclass(frozen=True, eq=False)
+class Batches:
+    """The batches of some steps: examples (m, B), −1 beyond the end, and S, λ₁ and λ₂ of each, (m,)."""
+
+    examples: Array
+    S: Array
+    l1: Array
+    l2: Array
+
+
+def batches(plan: Plan, state: State, data: Data, steps: int, watch: Watch) -> Batches:
+    """Give the batches of the next steps, which lie in the state's epoch."""
+    B, first = plan.batch_size, state.place * plan.batch_size
+    taken = plan.order(state.epoch)[first : first + steps * B]
+    examples: Array = np.full((steps, B), -1, np.int64)
+    examples.ravel()[: len(taken)] = taken
+    _, counts = shares(data, watch)
+    there = examples >= 0
+    if counts is None:
+        S = there.sum(axis=1).astype(np.float64)
+    else:
+        S = np.where(there, counts[examples], 0).sum(axis=1, dtype=np.float64)
+    sizes, place = np.unique(S, return_inverse=True)
+    l1, l2 = (
+        np.array([p.of_batch(s, plan.n) for s in sizes.tolist()])[place] for p in (plan.l1, plan.l2)
+    )
+    return Batches(examples, np.where(S > 0, S, 1.0), l1, l2)
+
+
+def rows_of(net: Network, tap: Tap) -> Array:
+    """Give where the weights of a tap lie in θ, (R, K)."""
+    sizes = net.sizes
+    width, units, n = sizes[tap.layer - 1], sizes[tap.layer], tap.layer
+    before = sum(sizes[l] * (sizes[l - 1] + 1) for l in range(1, n))
+    W = before + np.arange(units * width, dtype=np.int64).reshape(units, width)
+    b = before + units * width + np.arange(units, dtype=np.int64)
+    return np.concatenate([W, b[:, None]], axis=1)[slice(*tap.to), slice(*tap.from_)]
+
+
+def inputs(net: Network, tap: Tap, data: Data, examples: Array) -> Array:
+    """Give a of the units that a tap leads from, (m, B, K), for layer 1, whose inputs are the data."""
+    width, (low, high) = net.sizes[0], tap.from_
+    a = np.empty((*examples.shape, high - low), data.Y.dtype)
+    a[..., : min(high, width) - low] = inputs_of(data.X, examples, low, min(high, width))
+    add_bias(net, tap, a, examples)
+    return a
+
+
+def add_bias(net: Network, tap: Tap, a: Array, examples: Array) -> None:
+    """Let the unit of the bias give 1 for every example, where the tap includes it."""
+    if tap.from_[1] > net.sizes[tap.layer - 1]:
+        a[..., -1] = examples >= 0
+
+
+def tapped(
+    plan: Plan,
+    state: State,
+    data: Data,
+    watch: Watch,
+    numbers: Array,
+    scale: Array,
+    blocks: list[Block],
+) -> Tapped:
+    """Put together what the taps saw in the steps after `state`, as many as there are scales."""
+    about = batches(plan, state, data, len(scale), watch)
+    filled = tuple(_filled(plan.net, block, data, about.examples) for block in blocks)
+    return Tapped(
+        state.step, about.examples, about.S, about.l1, about.l2, scale, numbers[: len(scale)], filled
+    )  # fmt: skip
+
+
+def _filled(net: Network, block: Block, data: Data, examples: Array) -> Block:
+    """Give the block with what the engine leaves to this place: the inputs, and the ones of the biases."""
+    if block.tap.layer == 1:
+        a = inputs(net, block.tap, data, examples)
+        return Block(block.tap, block.theta, block.slots, a, block.delta)
+    add_bias(net, block.tap, block.a, examples)
+    return block

@@ -1,0 +1,224 @@
+"""What can be seen of the steps of a training while they run, without changing a bit of it.
+
+    cost          of every step
+    statistics    of every layer, at the steps t with t mod `every` = 0
+    taps          a, δ and θ of chosen weights at every step: all that made them move
+
+Steps are numbered from 0: step t leads from the state after t updates to that after t + 1. What is watched
+is a pure function of the step. Every optimizer moves a parameter by a function of its own gradient
+
+    g = c · (Σ_i s_i δ_i a_i / S + λ₁ sign W + λ₂ W),
+
+c being the scale of clipping, so that taps are enough to account for a weight without a second engine.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from whygrad.errors import InputError
+from whygrad.nn.functions import Array
+from whygrad.nn.network import Network
+
+STATISTICS = (
+    "theta",
+    "gradient",
+    "update",
+    "dead",
+    "saturated",
+    "mean_a",
+    "std_a",
+    "mean_delta",
+    "std_delta",
+)
+
+# A unit reacts no longer where |f′(z)| is below this share of the greatest that its f can have.
+FADED = 0.05
+
+# The greatest |f′| of activations that can fade: those that are bounded, and those that fade to one side.
+BOUNDED = {"sigmoid": 0.25, "tanh": 1.0}
+ONE_SIDED = {
+    "relu": 1.0,
+    "leaky_relu": 1.0,
+    "elu": 1.0,
+    "selu": 1.7580993408473766,
+    "gelu": 1.1289,
+    "silu": 1.0998,
+    "softplus": 1.0,
+}
+
+
+@dataclass(frozen=True)
+class Tap:
+    """Weights to look at: W[layer][j, k] for j in range(*to) and k in range(*from_).
+
+    A bias is the weight from a unit that always gives 1, which is counted after the others: k = n_{l−1}.
+    `weight`, `bias`, `neuron` and `whole` give the usual ones.
+
+    >>> neuron((784, 30, 10), layer=2, to=1)
+    Tap(layer=2, to=(1, 2), from_=(0, 31))
+    """
+
+    layer: int
+    to: tuple[int, int]
+    from_: tuple[int, int]
+
+    def check(self, net: Network) -> None:
+        """Raise `InputError` where the network has no such weights."""
+        if not 1 <= self.layer <= net.L:
+            raise InputError(f"layer {self.layer}: the layers with weights are 1 to {net.L}")
+        for name, (low, high), most in (
+            ("to", self.to, net.sizes[self.layer]),
+            ("from", self.from_, net.sizes[self.layer - 1] + 1),
+        ):
+            if not 0 <= low < high <= most:
+                raise InputError(
+                    f"{name} {low} … {high - 1}: in layer {self.layer} up to {most - 1}"
+                )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The number of units to, and of units from, the bias included."""
+        return self.to[1] - self.to[0], self.from_[1] - self.from_[0]
+
+
+def weight(layer: int, to: int, from_: int) -> Tap:
+    """Give the tap of one weight, W[layer][to, from_]."""
+    return Tap(layer, (to, to + 1), (from_, from_ + 1))
+
+
+def bias(sizes: tuple[int, ...], layer: int, to: int) -> Tap:
+    """Give the tap of one bias, b[layer][to]."""
+    return weight(layer, to, sizes[layer - 1])
+
+
+def neuron(sizes: tuple[int, ...], layer: int, to: int) -> Tap:
+    """Give the tap of all weights of a neuron, and of its bias."""
+    return Tap(layer, (to, to + 1), (0, sizes[layer - 1] + 1))
+
+
+def whole(sizes: tuple[int, ...], layer: int) -> Tap:
+    """Give the tap of all weights and biases of a layer."""
+    return Tap(layer, (0, sizes[layer]), (0, sizes[layer - 1] + 1))
+
+
+@dataclass(frozen=True, eq=False)
+class Watch:
+    """What to look at while steps run. A pure function of the step, so that looking changes nothing.
+
+    `multipliers` alone act: factors on what the examples push, (n,), of which 0 leaves one out. Steps
+    divide by S as they would without, or with `rescale` by what remains of it.
+    """
+
+    costs: bool = False
+    every: int = 0
+    taps: tuple[Tap, ...] = ()
+    multipliers: Array | None = None
+    rescale: bool = False
+
+    def check(self, net: Network, n: int) -> None:
+        """Raise `InputError` where this does not fit a network and its number of examples."""
+        for tap in self.taps:
+            tap.check(net)
+        if self.multipliers is not None and self.multipliers.shape != (n,):
+            raise InputError(
+                f"multipliers have shape {self.multipliers.shape}: one number for each of {n} examples"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Statistics:
+    """What the layers did at some steps: `values`, (m, L, 9) in float64, at `steps`, (m,).
+
+    values[:, l − 1] belongs to layer l, values[..., i] is STATISTICS[i]; a name gives its column as an
+    attribute would, `statistics["update"]`, (m, L):
+
+    - theta, gradient, update: ‖θˡ‖ before the step, ‖∂C/∂θˡ‖ with the penalties and before clipping, and
+      ‖Δθˡ‖ of the step; W and b taken together as one vector.
+    - dead: the share of units with |f′(z)| below 5 % of its greatest for all examples of the batch, for
+      activations that fade to one side (relu: never active); else 0.
+    - saturated: the share of values of the batch with |f′(z)| below 5 % of its greatest, for sigmoid and
+      tanh; else 0.
+    - mean_a, std_a, mean_delta, std_delta: over examples and units; a with the masks of dropout, δ times
+      the examples' weights.
+    """
+
+    steps: Array
+    values: Array
+
+    def __getitem__(self, name: str) -> Array:
+        column: Array = self.values[..., STATISTICS.index(name)]
+        return column
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """The weights of one tap at m steps; R units to, K units from (the bias last), B examples a batch.
+
+    `theta` (m, R, K) before the step, `slots` (m, s, R, K) of the optimizer after it, `a` (m, B, K) with
+    the masks of dropout, `delta` (m, B, R) times the examples' weights and multipliers. Rows beyond the
+    end of a smaller batch are 0, and so is a there for the bias.
+    """
+
+    tap: Tap
+    theta: Array
+    slots: Array
+    a: Array
+    delta: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Tapped:
+    """All that decided m steps, from step `first` on, and what the taps saw.
+
+    `examples` (m, B) are the places in the data, −1 beyond the end of a smaller batch. `S` (m,) is what
+    the steps divided by, `l1` and `l2` (m,) the penalties λ of the batch, `scale` (m,) the factor by which
+    clipping shortened the gradient, `numbers` (m, ·) what the optimizer was told (`Optimizer.numbers`).
+    """
+
+    first: int
+    examples: Array
+    S: Array
+    l1: Array
+    l2: Array
+    scale: Array
+    numbers: Array
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Watched:
+    """What was seen: `costs`, `statistics` and `tapped` where asked.
+
+    `costs` holds the cost of every step run. `diverged` is True where the cost at the step reached is not
+    finite; that step's update has not been made.
+    """
+
+    costs: Array | None = None
+    diverged: bool = False
+    statistics: Statistics | None = None
+    tapped: Tapped | None = None
+
+
+def watched_steps(first: int, until: int, every: int) -> Array:
+    """Give the steps t from `first` to before `until` with t mod every = 0.
+
+    >>> watched_steps(7, 20, 5)
+    array([10, 15])
+    """
+    if not every:
+        return np.zeros(0, np.int64)
+    return np.arange(-(-first // every) * every, until, every, dtype=np.int64)
+
+
+def inputs_of(X: Any, examples: Array, low: int, high: int) -> Array:
+    """Give columns of X for the examples of some steps, (m, B, high − low); 0 where examples are −1."""
+    missing = examples < 0
+    if isinstance(X, np.ndarray):
+        a = X[np.where(missing, 0, examples), low:high]
+    else:
+        rows = X[np.where(missing, 0, examples).ravel()][:, low:high]
+        a = rows.toarray().reshape(*examples.shape, high - low)
+    a[missing] = 0
+    return a

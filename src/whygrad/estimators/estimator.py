@@ -1,0 +1,479 @@
+"""What the two estimators share: scikit-learn's parameters, the fit, and the attributes after it.
+
+`estimator_plan` says what the parameters mean; here is the order of events: check the data, draw a start
+or go on from the last state, hold examples out, run the plan, and set what a fitted estimator shows.
+"""
+
+import math
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, Never, Self, TypeVar
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import _check_sample_weight, validate_data
+
+from whygrad.engines import choose
+from whygrad.errors import InputError, refuse_unknown
+from whygrad.estimators.attributes import (
+    check_fitted,
+    check_settable,
+    coefs,
+    intercepts,
+    start_by_hand,
+    take_over,
+    twin,
+)
+from whygrad.estimators.messages import printer, warn
+from whygrad.estimators.parameters import (
+    SOLVERS,
+    Draws,
+    check_offered,
+    draw,
+    network,
+    optimizer,
+    plan_of,
+    split,
+)
+from whygrad.nn.arrays import check_columns, check_unmasked
+from whygrad.nn.backprop import forward
+from whygrad.nn.functions import Activation, Array
+from whygrad.nn.network import Network, Parameters
+from whygrad.nn.predict import outputs
+from whygrad.plan.plan import Clip, Data, Plan, State, as_data, start
+from whygrad.training.callbacks import Observer, at_epoch_ends
+from whygrad.training.divergence import DIVERGED, with_first_cost
+from whygrad.training.epochs import History, final
+from whygrad.training.loop import INTERRUPTED, Training, run
+from whygrad.training.minimise import ALL_DONE, LBFGS, of_gradients
+from whygrad.training.warm_start import carry_on
+
+if TYPE_CHECKING:
+    from whygrad.answers.widget.notebook import NotebookWidget
+    from whygrad.why.bound import Why
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def keep(estimator: Any, given: dict[str, Any]) -> None:
+    """Set the parameters that `__init__` was given, its local variables, as attributes."""
+    for name, value in given.items():
+        if name != "self":
+            setattr(estimator, name, value)
+
+
+def checks_parameters(method: F) -> F:
+    """Let scikit-learn check the parameters before a fit; the method keeps its type."""
+    checking: F = _fit_context(prefer_skip_nested_validation=True)(method)
+    return checking
+
+
+def offered_if(check: Callable[[Any], bool]) -> Callable[[F], F]:
+    """Let a method be there only where the check says so, as scikit-learn does; it keeps its type."""
+    offered: Callable[[F], F] = available_if(check)
+    return offered
+
+
+def trains_in_steps(estimator: Any) -> bool:
+    """Let `partial_fit` be there for the solvers that make steps."""
+    if estimator.solver == "lbfgs" or isinstance(estimator.solver, LBFGS):
+        raise AttributeError(
+            "partial_fit is only available for stochastic optimizers. lbfgs is not stochastic."
+        )
+    return True
+
+
+class Perceptron(BaseEstimator):  # type: ignore[misc]
+    """A multi-layer perceptron but for its targets: `_arrays` and `predict` are the estimators' own."""
+
+    net_: Network
+    theta_: Parameters
+    history_: History
+    out_activation_: str
+    _plan: Plan
+    _state: State
+    _draws: Draws
+
+    _parameter_constraints: dict[str, Any] = {
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "activation": [str, Activation, list, tuple],
+        "solver": [StrOptions(set(SOLVERS)), HasMethods(["init", "numbers", "update"])],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "power_t": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "shuffle": ["boolean"],
+        "random_state": ["random_state"],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "verbose": ["verbose"],
+        "warm_start": ["boolean"],
+        "momentum": [Interval(Real, 0, 1, closed="both")],
+        "nesterovs_momentum": ["boolean"],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "beta_1": [Interval(Real, 0, 1, closed="left")],
+        "beta_2": [Interval(Real, 0, 1, closed="left")],
+        "epsilon": [Interval(Real, 0, None, closed="neither")],
+        "n_iter_no_change": [
+            Interval(Integral, 1, None, closed="left"),
+            Options(Real, {np.inf}),
+        ],
+        "max_fun": [Interval(Integral, 1, None, closed="left")],
+        "engine": [str],
+        "dropout": [Interval(Real, 0, 1, closed="left"), list, tuple],
+        "out_activation": [str, Activation],
+        "schedule": [None, str, HasMethods("factors")],
+        "clip": [None, Interval(Real, 0, None, closed="neither"), Clip],
+        "callbacks": [None, list, tuple, callable],
+        "layer_statistics": ["boolean"],
+        "loss": [str, HasMethods(["value", "derivative"])],
+    }
+
+    # What only whygrad has: also where a subclass sets all of scikit-learn's parameters by itself.
+    engine: str = "auto"
+    dropout: Any = 0.0
+    out_activation: str | Activation = "auto"
+    schedule: Any = None
+    clip: float | Clip | None = None
+    callbacks: Any = None
+    layer_statistics: bool = False
+    # What only the classifier has a parameter for.
+    class_weight: Any = None
+    label_smoothing: float = 0.0
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        check_settable(self, name)
+        super().__setattr__(name, value)
+
+    @property
+    def coefs_(self) -> list[Array]:
+        """The weight matrices as scikit-learn has them, W[l].T: views, writing to them changes θ.
+
+        Set before a fit, they are where `partial_fit`, or `fit` with `warm_start=True`, begins.
+        """
+        return self._shown("_coefs", coefs)
+
+    @coefs_.setter
+    def coefs_(self, arrays: Sequence[Any]) -> None:
+        self._set("_coefs", coefs, arrays)
+
+    @property
+    def intercepts_(self) -> list[Array]:
+        """The biases b[l], views like `coefs_`."""
+        return self._shown("_intercepts", intercepts)
+
+    @intercepts_.setter
+    def intercepts_(self, arrays: Sequence[Any]) -> None:
+        self._set("_intercepts", intercepts, arrays)
+
+    def _shown(self, by_hand: str, views: Any) -> list[Array]:
+        """Give views of the parameters, or before a fit the arrays that were set by hand."""
+        given: list[Array] | None = vars(self).get(by_hand)
+        if given is None:
+            check_fitted(self)
+            given = views(self.theta_)
+        return given
+
+    def _set(self, by_hand: str, views: Any, arrays: Sequence[Any]) -> None:
+        """Write into the parameters, or before a fit keep the arrays for it."""
+        if self.__sklearn_is_fitted__():
+            views(self.theta_)[:] = arrays
+        else:
+            setattr(self, by_hand, list(arrays))
+
+    @property
+    def why_(self) -> "Why":
+        """Ask why, in terms of the columns and classes: `clf.why_.weight(X, y, layer=1, to=0, from_=2)`.
+
+        Rows and labels are those of `fit`. λ₂ is alpha divided by the weight of the examples asked about,
+        as in a training step on just these; class weights and label smoothing are those of the fit.
+        """
+        check_fitted(self)
+        from whygrad.estimators.why import why_of_estimator
+
+        return why_of_estimator(self)
+
+    def widget(self, X: Any, y: Any = None) -> "NotebookWidget":
+        """Draw the network in a notebook; a click asks why, on rows X and labels y. See `Why.widget`."""
+        return self.why_.widget(X, y)
+
+    def activations(self, X: Any) -> list[Array]:
+        """Give the activations of all layers for each row of X: a[0], which is X, to a[L]."""
+        X = self._inputs(X)
+        return list(forward(self.net_, self.theta_, X.toarray() if issparse(X) else X).a)
+
+    @checks_parameters
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+        record: Any = None,
+        copy_data: bool | None = None,
+        overwrite: bool = False,
+        **unknown: Never,
+    ) -> Self:
+        """Train until `max_iter` epochs are over or the stopping rule ends it.
+
+        Parameters
+        ----------
+        X : inputs, (n, n_features), dense or sparse; a sparse X stays so.
+        y : classes or numbers, (n,), or (n, n_outputs).
+        sample_weight : how much each example counts, (n,).
+        X_val, y_val, sample_weight_val : examples to measure after every epoch. With early stopping they
+            take the place of held-out ones, and all of X is trained on.
+        record : a folder to write, "NAME.run", from which `whygrad.open_run` replays, resumes and forks the
+            training.
+        copy_data : put the examples trained on, and held out, into that folder; by default where they are
+            small. Otherwise they have to be given to `open_run` again.
+        overwrite : replace the run that is there.
+        """
+        refuse_unknown(Perceptron.fit, unknown)
+        if (X_val is None) != (y_val is None):
+            raise InputError("X_val and y_val belong together: give both or neither")
+        given = None if X_val is None else (X_val, y_val, sample_weight_val)
+        return self._fit(X, y, sample_weight, False, given, record, copy_data, overwrite=overwrite)
+
+    def _fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        incremental: bool,
+        validation: tuple[Any, Any, Any] | None = None,
+        record: Any = None,
+        copy_data: bool | None = None,
+        classes: Any = None,
+        overwrite: bool = False,
+    ) -> Self:
+        check_offered(self, incremental)
+        begun = self.warm_start or incremental
+        goes_on = begun and self.__sklearn_is_fitted__()
+        learner = twin(self, goes_on)
+        learner._class_weight = self.class_weight
+        X, Y = learner._arrays(X, y, incremental, goes_on, classes)
+        s = learner._weights(Y, sample_weight, X)
+        net = network(self, X.shape[1], Y.shape[1], learner._ending(Y))
+        ending = "logistic" if net.f[-1].name == "sigmoid" else net.f[-1].name
+        if goes_on:
+            theta, draws = self.theta_, self._draws
+        else:
+            theta, draws = draw(net, check_random_state(self.random_state))
+            by_hand = start_by_hand(self, net, ending) if begun else None
+            theta = theta if by_hand is None else by_hand
+        whole = isinstance(optimizer(self), LBFGS)
+        dtype = "float64" if whole else (theta.flat if goes_on else X).dtype.name
+        held_out = None
+        if validation is not None:
+            X_val, Y_val = learner._known(*validation[:2])
+            s_val = learner._weights(Y_val, validation[2], X_val)
+            held_out = as_data(net, X_val, Y_val, s_val, dtype)
+        elif self.early_stopping and not whole:
+            rows, kept = split(self, X.shape[0], learner._strata(Y), draws)
+            held_out = as_data(net, X[kept], Y[kept], None if s is None else s[kept], dtype)
+            X, Y, s = X[rows], Y[rows], None if s is None else s[rows]
+        data = as_data(net, X, Y, s, dtype)
+        plan = plan_of(self, net, len(data.Y), draws.seed, dtype)
+        state = carry_on(self._reached(), self._plan, plan) if goes_on else start(plan, theta)
+        plan = replace(plan, epochs=state.epoch + (1 if incremental else self.max_iter))
+        state = with_first_cost(plan, state, data)
+        if not math.isfinite(state.first_cost):
+            raise InputError(
+                "Solver produced non-finite parameter weights. The input data may contain large values and "
+                "need to be preprocessed. (The cost is not finite where training begins: scale X and y, "
+                "and set by hand only finite parameters)"
+            )
+        training = Training(
+            plan,
+            state,
+            data,
+            None if held_out is None else learner._judged(held_out),
+            choose(self.engine, of_gradients(plan)),
+            self.layer_statistics,
+        )
+        observers = self._observers(state)
+        if record is None:
+            state, history = run(training, observers)
+        else:
+            from whygrad.record import record_run
+
+            state, history = record_run(record, training, observers, None, copy_data, overwrite)
+        if history.stopped == INTERRUPTED and _one_of_many():
+            raise KeyboardInterrupt
+        learner._conclude(plan, state, draws, ending, history, goes_on)
+        if not incremental or history.stopped != ALL_DONE:
+            warn(history.stopped, whole, learner.n_iter_, self.max_iter)
+        take_over(self, learner)
+        return self
+
+    def _reached(self) -> State:
+        """Give the state that the last fit ended with, from the parameters that are there now."""
+        state = self._state
+        if np.array_equal(self.theta_.flat, final(self._plan, state)):
+            return state
+        # They were set by hand: a training begins here, as far as its cost goes.
+        return replace(state, theta=self.theta_.flat.copy(), first_cost=0.0)
+
+    def _observers(self, state: State) -> list[Observer]:
+        own = self.callbacks or []
+        callbacks = [own] if callable(own) else own
+        printing: list[Observer] = [printer(state)] if self.verbose else []
+        return printing + [at_epoch_ends(callback) for callback in callbacks]
+
+    def _conclude(
+        self,
+        plan: Plan,
+        state: State,
+        draws: Draws,
+        ending: str,
+        history: History,
+        goes_on: bool,
+    ) -> None:
+        """Set what a fitted estimator shows."""
+        whole = isinstance(plan.optimizer, LBFGS)
+        by_score = self.early_stopping and not whole
+        measured = by_score or any(cost is not None for cost in history.held_out_cost)
+        all_of_it = History(
+            (self.history_.epochs if goes_on else ()) + history.epochs, history.stopped
+        )
+        # The epoch in which a training diverged has no cost and no score.
+        broken = [math.nan] if history.stopped.startswith(DIVERGED) else []
+        costs = all_of_it.cost + broken
+        scores = [score for score in all_of_it.held_out_score if score is not None] + broken
+        held_out = [cost for cost in all_of_it.held_out_cost if cost is not None] + broken
+        self.__dict__.update(
+            _plan=plan,
+            _state=state,
+            _draws=draws,
+            net_=plan.net,
+            theta_=Parameters(plan.net.sizes, final(plan, state).copy()),
+            history_=all_of_it,
+            out_activation_=ending,
+            n_layers_=len(plan.net.sizes),
+            n_outputs_=plan.net.sizes[-1],
+            n_iter_=len(history.epochs) + len(broken),
+            t_=state.seen,
+            loss_curve_=costs,
+            loss_=state.best if whole else costs[-1] if costs else math.inf,
+            best_loss_=None if by_score else state.best,
+            validation_scores_=scores if measured else None,
+            validation_loss_curve_=held_out if measured else None,
+            best_validation_score_=-state.best if by_score else None,
+        )
+
+    def _inputs(self, X: Any) -> Any:
+        check_fitted(self)
+        check_unmasked(X, "X")
+        check_columns(X)
+        return validate_data(self, X, accept_sparse="csr", reset=False)
+
+    def _is_plain(self, X: Any) -> bool:
+        """Tell whether X is as it should be, but for NaN and infinity, without asking scikit-learn."""
+        return (
+            type(X) is np.ndarray
+            and X.dtype in (np.float32, np.float64)
+            and X.shape[1:] == (self.n_features_in_,)
+            and len(X) > 0
+            and not hasattr(self, "feature_names_in_")
+        )
+
+    def _outputs(self, X: Any) -> Array:
+        """Give a[L] for X, (n, n_outputs)."""
+        check_fitted(self)
+        if not self._is_plain(X):
+            X = self._inputs(X)
+        return outputs(self.net_, self.theta_, X)
+
+    def _arrays(
+        self, X: Any, y: Any, incremental: bool, goes_on: bool, classes: Any
+    ) -> tuple[Array, Array]:
+        """Check X and y, and give them as arrays, (n, n_0) and (n, n_L)."""
+        raise NotImplementedError
+
+    def _known(self, X: Any, y: Any) -> tuple[Array, Array]:
+        """Check X and y that nothing is learned from, and give them as `_arrays` does."""
+        raise NotImplementedError
+
+    def _ending(self, Y: Array) -> str:
+        """Give scikit-learn's name of the output activation that fits the targets."""
+        raise NotImplementedError
+
+    def _weights(self, Y: Array, sample_weight: Any, X: Any) -> Array | None:
+        """Give the weight of each example, or None where all are 1."""
+        if sample_weight is None:
+            return None
+        weights: Array = _check_sample_weight(sample_weight, X)
+        return weights
+
+    def _judged(self, held_out: Data) -> Data:
+        """Give held-out examples such that they are scored as `score` does."""
+        return held_out
+
+    def _strata(self, Y: Array) -> Array | None:
+        """Give the classes that held-out examples are drawn from in proportion; None: from all alike."""
+        return None
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "_state")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+# Modules of scikit-learn through which one estimator is fitted, once: all others fit many.
+_SINGLE = ("sklearn.base", "sklearn.pipeline", "sklearn.compose", "sklearn.utils")
+
+
+def _one_of_many() -> bool:
+    """Tell whether this fit is one of many: of a search, of folds, of an ensemble.
+
+    Whoever interrupts means all of them, and a fit that was cut off is not to be scored among the others.
+    """
+    frame: Any = sys._getframe(1)
+    while frame is not None:
+        name = frame.f_globals.get("__name__", "")
+        library = name.partition(".")[0]
+        if library == "joblib" or (library == "sklearn" and not name.startswith(_SINGLE)):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def checked(p: Any, X: Any, y: Any, **options: Any) -> tuple[Array, Any]:
+    """Let scikit-learn check X and y against the data that the estimator was fitted to."""
+    return validated(p, X, y, goes_on=True, **options)
+
+
+def validated(p: Any, X: Any, y: Any, goes_on: bool, **options: Any) -> tuple[Array, Any]:
+    """Let scikit-learn check X and y; a sparse X comes as compressed rows."""
+    check_unmasked(X, "X")
+    check_unmasked(y, "y")
+    check_columns(X)
+    X, y = validate_data(
+        p,
+        X,
+        y,
+        accept_sparse="csr",
+        multi_output=True,
+        dtype=(np.float64, np.float32),
+        reset=not goes_on,
+        **options,
+    )
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = column_or_1d(y, warn=True)
+    return X, y

@@ -1,0 +1,73 @@
+"""What an estimator says while it is fitted, and at the end: scikit-learn's words."""
+
+from collections.abc import Callable
+
+from sklearn.exceptions import ConvergenceWarning
+
+from whygrad import errors
+from whygrad.plan.plan import Plan, State
+from whygrad.plan.schedules import Adaptive
+from whygrad.training.callbacks import Report
+from whygrad.training.loop import INTERRUPTED
+from whygrad.training.minimise import ALL_DONE, failure
+
+
+def printer(state: State) -> Callable[[Report], None]:
+    """Give an observer that prints, in scikit-learn's words, every epoch after the state given."""
+    first, scale = state.epoch, state.rate_scale
+
+    def look(report: Report) -> None:
+        nonlocal scale
+        plan, state, epoch = report.plan, report.state, report.epoch
+        if epoch is None:
+            return
+        print(f"Iteration {state.epoch - first}, loss = {epoch.cost:.8f}")
+        if epoch.held_out_score is not None:
+            print(f"Validation score: {epoch.held_out_score:f}")
+        if state.stopped and plan.stopping:
+            small = " Learning rate too small." if isinstance(plan.schedule, Adaptive) else ""
+            print(f"{_no_improvement(plan)}{small} Stopping.")
+        elif state.rate_scale != scale:
+            rate = plan.optimizer.rate * state.rate_scale
+            print(f"{_no_improvement(plan)} Setting learning rate to {rate:f}")
+        scale = state.rate_scale
+
+    return look
+
+
+def _no_improvement(plan: Plan) -> str:
+    rule = plan.stopping
+    assert rule is not None
+    what = "Training loss" if rule.on == "cost" else "Validation score"
+    return (
+        f"{what} did not improve more than tol={rule.tol:f} for {rule.patience} consecutive epochs."
+    )
+
+
+def warn(stopped: str, whole: bool, epochs: int, max_iter: int) -> None:
+    """Say how a fit ended after so many epochs, where that is not as it should; `whole`: of L-BFGS."""
+    message = ""
+    if stopped == INTERRUPTED:
+        errors.warn("Training interrupted by user.")
+    elif stopped == ALL_DONE and not whole:
+        message = (
+            f"Stochastic Optimizer: Maximum iterations ({max_iter}) reached and the optimization hasn't "
+            "converged yet."
+        )
+    elif whole and failure(stopped):
+        status = 1 if failure(stopped).startswith("STOP") else 2
+        message = (
+            f"lbfgs failed to converge after {epochs} iteration(s) (status={status}):\n"
+            f"{failure(stopped)}\n"
+        )
+        if epochs == max_iter:
+            message += (
+                "\nIncrease the number of iterations to improve the convergence "
+                f"(max_iter={max_iter})."
+            )
+        message += (
+            "\nYou might also want to scale the data as shown in:\n"
+            "    https://scikit-learn.org/stable/modules/preprocessing.html"
+        )
+    if message:
+        errors.warn(message, ConvergenceWarning)

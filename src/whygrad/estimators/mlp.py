@@ -1,0 +1,351 @@
+"""MLPClassifier and MLPRegressor: scikit-learn's multi-layer perceptrons, trained and explained by whygrad.
+
+Change one import and go on: the parameters, attributes, warnings and the initial weights of a
+`random_state` are scikit-learn's, and with `shuffle=False` so are the trained weights, to rounding. The
+module `estimator_plan` says what each parameter means in whygrad's terms. A fitted estimator also has the
+network, its parameters and the history of the training: `net_`, `theta_`, `history_`.
+
+What differs, on purpose, is listed in docs/migration.md with the test that shows it. The parameters after
+`engine` are whygrad's own; by default they leave everything as scikit-learn has it.
+"""
+
+from numbers import Real
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
+
+from whygrad.errors import InputError, known_arguments
+from whygrad.estimators.estimator import (
+    Perceptron,
+    checked,
+    checks_parameters,
+    keep,
+    offered_if,
+    trains_in_steps,
+    validated,
+)
+from whygrad.estimators.parameters import gives_probabilities
+from whygrad.nn.functions import Activation, Array
+from whygrad.nn.predict import Judged
+from whygrad.plan.plan import Clip, Data
+
+
+@known_arguments
+class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
+    """A multi-layer perceptron for classes: scikit-learn's, with everything that whygrad can tell of it.
+
+    Two classes, or several labels at once, end in sigmoid units with the binary cross-entropy; more
+    classes in softmax with the cross-entropy. See the top of this module for what differs.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : units of each hidden layer; () for none.
+    activation : "identity", "logistic", "tanh", "relu" or any other name of `whygrad.functions`, or an
+        `Activation`; or a list of them, one for each hidden layer.
+    solver : "adam", "sgd", "lbfgs", "adamw", "nadam", "rmsprop" or "adagrad", with `learning_rate_init` and
+        the betas below; or an optimizer such as `AdamW(0.01, decay=0.1)`, with its own numbers only.
+    alpha : λ₂, divided by the number (weight) of examples of each batch.
+    batch_size : examples per step; "auto" is 200, or all if there are fewer.
+    learning_rate : for "sgd": "constant"; "invscaling", η / (examples seen + 1)^power_t; or "adaptive",
+        a fifth of it each time that the cost or score has not improved for `n_iter_no_change` epochs.
+    learning_rate_init : η.
+    power_t : the exponent of "invscaling".
+    max_iter : epochs at most; for "lbfgs" iterations.
+    shuffle : take the examples in a new order every epoch.
+    random_state : decides the initial weights, the held-out examples and the order.
+    tol, n_iter_no_change : stop after more than so many epochs in a row that improve by less than `tol`.
+    verbose : print cost and score of every epoch.
+    warm_start : fit goes on where the last one ended.
+    momentum, nesterovs_momentum : for "sgd".
+    early_stopping : judge by the score of held-out examples, and end with the best parameters.
+    validation_fraction : how many of the examples that holds out.
+    beta_1, beta_2, epsilon : for "adam".
+    max_fun : for "lbfgs", how often the cost may be computed. There `tol` bounds the gradient.
+    engine : "auto", "native" or "reference". This and all below is whygrad's own.
+    dropout : the probability with which a step leaves a hidden unit out, or a list, one for each layer.
+    out_activation : the activation of the output layer; "auto" fits the targets and the loss.
+    schedule : how the rate changes, a name such as "one_cycle" or a schedule such as `Cosine(0.1)`, for
+        every solver but "lbfgs"; takes the place of `learning_rate`.
+    clip : bounds on the gradient, a `Clip`, or a number for its norm.
+    callbacks : functions called with a `Report` after every epoch, which stop the fit by returning True.
+        `clone` copies them with the other parameters.
+    layer_statistics : put norms of gradient and update of every layer into `history_`.
+    loss : "log_loss", or any cost of `whygrad.functions`, or an object of your own with `value(a, y)` and
+        `derivative(a, y)`; targets are 0 and 1, one output for each class, or one in all for two classes.
+    class_weight : how much the examples of each class count, as a dict; "balanced" for all classes alike;
+        for several labels a list of dicts. It multiplies `sample_weight`, held-out examples included.
+    label_smoothing : the share by which the targets move towards equal probabilities.
+
+    Attributes
+    ----------
+    classes_ : the classes, in the order of `predict_proba`.
+    coefs_, intercepts_ : W[l].T and b[l], l = 1 … L, as live views of θ. Set before a fit, they are where
+        `partial_fit`, or `fit` with `warm_start=True`, begins.
+    loss_, best_loss_, loss_curve_ : cost of the last, best and every epoch, penalty included; NaN for the
+        epoch in which the fit diverged, as in the two below.
+    validation_scores_, best_validation_score_ : accuracy on held-out examples; None without any.
+    validation_loss_curve_ : cost on held-out examples after every epoch, without penalty; None without any.
+    n_iter_, t_ : epochs of the last fit; examples seen in all.
+    n_layers_, n_outputs_, out_activation_, n_features_in_, feature_names_in_ : as in scikit-learn.
+    net_, theta_, history_ : whygrad's `Network`, `Parameters` and `History`.
+
+    >>> from sklearn.datasets import load_iris
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = MLPClassifier((8,), "tanh", learning_rate_init=0.02, random_state=0).fit(X, y)
+    >>> clf.score(X, y) > 0.95, clf.net_.sizes
+    (True, (4, 8, 3))
+    """
+
+    loss: Any = "log_loss"  # also where a subclass sets all of scikit-learn's parameters by itself
+    _class_weight: Any  # that of the fit
+
+    _parameter_constraints: dict[str, Any] = Perceptron._parameter_constraints | {
+        "class_weight": [None, StrOptions({"balanced"}), dict, list],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (100,),
+        activation: str | Activation = "relu",
+        *,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: int = 10,
+        max_fun: int = 15000,
+        engine: str = "auto",
+        dropout: Any = 0.0,
+        out_activation: str | Activation = "auto",
+        schedule: Any = None,
+        clip: float | Clip | None = None,
+        callbacks: Any = None,
+        layer_statistics: bool = False,
+        loss: Any = "log_loss",
+        class_weight: Any = None,
+        label_smoothing: float = 0.0,
+    ) -> None:
+        keep(self, locals())
+
+    @offered_if(trains_in_steps)
+    @checks_parameters
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
+        """Train for one more epoch, on these data.
+
+        Parameters
+        ----------
+        X : inputs, (n, n_features), dense or sparse.
+        y : classes, (n,), or labels, (n, n_labels).
+        sample_weight : how much each example counts, (n,).
+        classes : all classes that will ever come; needed in the first call.
+        """
+        return self._fit(X, y, sample_weight, incremental=True, classes=classes)
+
+    def predict(self, X: Any) -> Array:
+        """Give the most likely class of each row, or for several labels those likelier than not."""
+        a = self._outputs(X)
+        labels: Array = self._label_binarizer.inverse_transform(a.ravel() if a.shape[1] == 1 else a)
+        return labels
+
+    @offered_if(gives_probabilities)
+    def predict_proba(self, X: Any) -> Array:
+        """Give the probability of each class, (n, n_classes), in the order of `classes_`.
+
+        Sigmoid outputs for more than two classes are divided by their sum.
+        """
+        a = self._outputs(X)
+        if a.shape[1] == 1:
+            return np.hstack([1 - a, a])
+        if self._exclusive() and self.out_activation_ != "softmax":
+            a = a / np.maximum(a.sum(axis=1, keepdims=True), np.finfo(a.dtype).tiny)
+        return a
+
+    @offered_if(gives_probabilities)
+    def predict_log_proba(self, X: Any) -> Array:
+        """Give the logarithm of `predict_proba`."""
+        with np.errstate(divide="ignore"):
+            logarithm: Array = np.log(self.predict_proba(X))
+        return logarithm
+
+    def _arrays(
+        self, X: Any, y: Any, incremental: bool, goes_on: bool, classes: Any
+    ) -> tuple[Array, Array]:
+        """Check X and y, learn or compare the classes, and give y as zeros and ones, (n, n_L)."""
+        if incremental and _check_partial_fit_first_call(self, classes):  # which sets classes_
+            labels = y if type_of_target(y).startswith("multilabel") else classes
+            self._label_binarizer = LabelBinarizer().fit(labels)
+        X, y = validated(self, X, y, goes_on)
+        if not (goes_on or incremental):
+            self._label_binarizer = LabelBinarizer().fit(y)
+            self.classes_ = self._label_binarizer.classes_
+        _check_classes(y, self.classes_, exactly=self.warm_start)
+        return X, self._label_binarizer.transform(y).astype(bool)
+
+    def _known(self, X: Any, y: Any) -> tuple[Array, Array]:
+        X, y = checked(self, X, y)
+        _check_classes(y, self.classes_, exactly=False)
+        return X, self._label_binarizer.transform(y).astype(bool)
+
+    def _exclusive(self) -> bool:
+        """Tell whether there is an output for each of several classes."""
+        several: bool = self._label_binarizer.y_type_ == "multiclass"
+        return several
+
+    def _ending(self, Y: Array) -> str:
+        return "softmax" if self._exclusive() else "logistic"
+
+    def _weights(self, Y: Array, sample_weight: Any, X: Any) -> Array | None:
+        s = super()._weights(Y, sample_weight, X)
+        if self._class_weight is None:
+            return s
+        if self._exclusive():
+            y: Array = self._label_binarizer.classes_[Y.argmax(axis=1)]
+        elif Y.shape[1] == 1:
+            y = self._label_binarizer.classes_[Y[:, 0].astype(int)]
+        else:
+            y = Y.astype(int)
+        by_class: Array = compute_sample_weight(self._class_weight, y)
+        return by_class if s is None else s * by_class
+
+    def _judged(self, held_out: Data) -> Data:
+        if self.loss == "log_loss" and self.out_activation == "auto":
+            return held_out  # whose cost says already that these are classes
+        return Judged(held_out.X, held_out.Y, held_out.weights, several=self._exclusive())
+
+    def _strata(self, Y: Array) -> Array | None:
+        # As in scikit-learn: in proportion for two classes, not for more, nor for several labels. A class
+        # with too few members is refused by its name where it has one, else in scikit-learn's words.
+        if Y.shape[1] > 1:
+            return None
+        classes = self._label_binarizer.classes_
+        return classes[Y[:, 0].astype(int)] if classes.dtype.kind in "OSU" else Y
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+
+@known_arguments
+class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
+    """A multi-layer perceptron for numbers: scikit-learn's, with everything that whygrad can tell of it.
+
+    Parameters
+    ----------
+    loss : "squared_error", with identity outputs, or "poisson", with exponential ones and y ≥ 0; or any
+        other cost of `whygrad.functions`, or an object of your own with `value(a, y)` and
+        `derivative(a, y)`.
+
+    All other parameters and attributes are those of `MLPClassifier`, but for `class_weight`,
+    `label_smoothing` and `classes_`; the score is R².
+
+    >>> import numpy as np
+    >>> X = np.linspace(-1, 1, 50).reshape(-1, 1)
+    >>> reg = MLPRegressor("squared_error", (20,), "tanh", learning_rate_init=0.05, random_state=0)
+    >>> reg.fit(X, np.sin(3 * X.ravel())).score(X, np.sin(3 * X.ravel())) > 0.95
+    True
+    """
+
+    def __init__(
+        self,
+        loss: Any = "squared_error",
+        hidden_layer_sizes: Any = (100,),
+        activation: str | Activation = "relu",
+        *,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: int = 10,
+        max_fun: int = 15000,
+        engine: str = "auto",
+        dropout: Any = 0.0,
+        out_activation: str | Activation = "auto",
+        schedule: Any = None,
+        clip: float | Clip | None = None,
+        callbacks: Any = None,
+        layer_statistics: bool = False,
+    ) -> None:
+        keep(self, locals())
+
+    @offered_if(trains_in_steps)
+    @checks_parameters
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train for one more epoch, on these data.
+
+        Parameters
+        ----------
+        X : inputs, (n, n_features), dense or sparse.
+        y : numbers, (n,), or (n, n_outputs).
+        sample_weight : how much each example counts, (n,).
+        """
+        return self._fit(X, y, sample_weight, incremental=True)
+
+    def predict(self, X: Any) -> Array:
+        """Give the outputs for each row, (n,), or (n, n_outputs)."""
+        a = self._outputs(X)
+        return a.ravel() if a.shape[1] == 1 else a
+
+    def _arrays(
+        self, X: Any, y: Any, incremental: bool, goes_on: bool, classes: Any
+    ) -> tuple[Array, Array]:
+        """Check X and y, and give y as (n, n_L)."""
+        X, y = validated(self, X, y, goes_on, y_numeric=True)
+        return X, y.reshape(len(y), -1)
+
+    def _known(self, X: Any, y: Any) -> tuple[Array, Array]:
+        X, y = checked(self, X, y, y_numeric=True)
+        return X, y.reshape(len(y), -1)
+
+    def _ending(self, Y: Array) -> str:
+        return "identity"
+
+
+def _check_classes(y: Any, known: Array, exactly: bool) -> None:
+    """Refuse classes that the estimator does not know, and for a warm start missing ones as well."""
+    classes = unique_labels(y)
+    if exactly and set(classes) != set(known):
+        raise InputError(
+            "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
+            f"Previously got {known}, `y` has {classes}"
+        )
+    if not set(classes) <= set(known):
+        raise InputError(
+            f"`y` has classes not in `self.classes_`. `self.classes_` has {known}. 'y' has {classes}."
+        )

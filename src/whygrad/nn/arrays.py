@@ -1,0 +1,239 @@
+"""Arrays as they come from a user → arrays that the equations can take, or one line that says why not.
+
+Inputs become (n, n_0), targets (n, n_L), weights of examples (n,). Arrays that already fit are handed
+through untouched, files that are mapped into memory among them.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from whygrad.errors import InputError
+from whygrad.nn.functions import Array
+from whygrad.nn.network import Network, Parameters
+
+# Numbers looked at together where one of them is not finite: what is set up for them stays small.
+BLOCK = 2**20
+
+
+def is_sparse(X: Any) -> bool:
+    """Tell whether X is one of SciPy's sparse arrays or matrices."""
+    return hasattr(X, "tocsr")
+
+
+def as_inputs(net: Network, X: Any) -> Any:
+    """Give X as (n, n_0): of examples of any shape with n_0 numbers each, or of a single example.
+
+    A sparse X is given as compressed rows (CSR), their columns sorted and none twice. Raises `InputError`
+    for shapes that do not fit, and for NaN and infinity.
+    """
+    X = in_rows(net, X)
+    check_finite(X, "X")
+    return X
+
+
+def in_rows(net: Network, X: Any) -> Any:
+    """As `as_inputs`, but leave it to the caller to look for NaN and infinity in a dense X."""
+    n_0 = net.sizes[0]
+    if is_sparse(X):
+        return _compressed(X, n_0)
+    X = _numeric(X, "X")
+    shape = tuple(net.inputs) if isinstance(net.inputs, tuple | list) else (n_0,)
+    if X.ndim == 1 and n_0 == 1:
+        X = X.reshape(-1, 1)
+    elif X.shape in (shape, (n_0,)):
+        X = X.reshape(1, n_0)
+    elif X.ndim > 2 and int(np.prod(X.shape[1:])) == n_0:
+        X = X.reshape(len(X), n_0)
+    _check_shape(X, n_0)
+    return X
+
+
+def as_targets(net: Network, Y: Any, n: int) -> Array:
+    """Give Y as (n, n_L); whole numbers, one per example, are read as classes where n_L > 1."""
+    Y = _numeric(Y, "Y")
+    n_L = net.sizes[-1]
+    if Y.ndim == 1 and n == 1 and Y.shape == (n_L,):
+        Y = Y.reshape(1, n_L)
+    elif Y.ndim == 0 or (Y.ndim == 1 and n_L == 1):
+        Y = Y.reshape(-1, 1)
+    elif Y.ndim == 1 and len(Y) == n and np.issubdtype(Y.dtype, np.integer):
+        Y = one_hot(Y, n_L)
+    if Y.ndim != 2 or Y.shape != (n, n_L):
+        raise InputError(
+            f"Y has shape {Y.shape}, but {n} examples and {n_L} outputs need ({n}, {n_L})"
+        )
+    check_finite(Y, "Y")
+    if isinstance(Y, np.ndarray):
+        _check_targets(net, Y)
+    return Y
+
+
+def as_weights(weights: Any, n: int) -> Array | None:
+    """Give the weights of examples as (n,), none of them negative, or None where there are none."""
+    if weights is None:
+        return None
+    weights = _numeric(weights, "weights")
+    if weights.shape != (n,):
+        raise InputError(f"weights have shape {weights.shape}, but {n} examples need ({n},)")
+    check_finite(weights, "weights")
+    if isinstance(weights, np.ndarray) and (weights < 0).any():
+        raise InputError(
+            f"weights[{int(np.argmax(weights < 0))}] is negative: a weight is at least 0"
+        )
+    return weights
+
+
+def check_fit(net: Network, theta: Parameters) -> None:
+    """Refuse parameters of a network with other layers, and what is no network or no parameters."""
+    if not isinstance(net, Network):
+        raise InputError(f"net is a Network, not {type(net).__name__}")
+    if not isinstance(theta, Parameters):
+        raise InputError(f"theta is Parameters, such as net.init(), not {type(theta).__name__}")
+    if theta.sizes != net.sizes:
+        raise InputError(
+            f"the parameters are of layers of {theta.sizes} units, the network's are {net.sizes}"
+        )
+
+
+def check_trace(trace: Any, delta: bool = False) -> None:
+    """Refuse what is no trace of a forward pass, or with `delta` one that has not been passed back."""
+    if not hasattr(trace, "delta"):
+        raise InputError(
+            f"the trace is what forward gives, forward(net, theta, X), not {type(trace).__name__}"
+        )
+    if delta and trace.delta is None:
+        raise InputError("the trace has no delta yet: call backward before gradients")
+
+
+def check_unmasked(array: Any, name: str) -> None:
+    """Refuse a masked array that hides numbers: they would be learned from like all others."""
+    if np.ma.is_masked(array):
+        hidden = np.argwhere(np.ma.getmaskarray(array))
+        raise InputError(
+            f"{name}[{', '.join(str(i) for i in hidden[0])}] is masked ({len(hidden)} such values in all): "
+            "impute or leave out missing values first"
+        )
+
+
+def check_columns(X: Any) -> None:
+    """Refuse a frame in which two columns have the same name: nobody could say which one is meant."""
+    columns = column_names(X)
+    if len(set(columns)) < len(columns):
+        name = next(name for place, name in enumerate(columns) if name in columns[:place])
+        raise InputError(f"X has {columns.count(name)} columns called {name!r}: rename all but one")
+
+
+def column_names(X: Any) -> tuple[str, ...]:
+    """Give the names of a frame's columns, () where X is none."""
+    names = getattr(X, "column_names", getattr(X, "columns", ()))  # of arrow, of all others
+    return tuple(map(str, names))
+
+
+def check_finite(array: Any, name: str) -> None:
+    """Refuse NaN and infinity, and say where the first one is."""
+    if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
+        return
+    first, count = _not_finite(array)
+    if count:
+        _refuse(name, first, array[first], count)
+
+
+def _not_finite(array: Array) -> tuple[tuple[int, ...], int]:
+    """Give the place of the first number that is not finite, and how many of them there are."""
+    first: tuple[int, ...] = ()
+    count = 0
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(array.sum()):  # one pass without a temporary array settles most cases
+            return first, count
+    rows = max(1, BLOCK // max(1, array[:1].size))
+    for start in range(0, len(array), rows):
+        bad = np.argwhere(~np.isfinite(array[start : start + rows]))
+        if len(bad) and not count:
+            row, *rest = (int(i) for i in bad[0])
+            first = (start + row, *rest)
+        count += len(bad)
+    return first, count
+
+
+def _refuse(name: str, place: tuple[int, ...], value: Any, count: int) -> None:
+    what = "NaN" if np.isnan(value) else "infinity"
+    raise InputError(
+        f"{name}[{', '.join(str(i) for i in place)}] is {what} ({count} such values in all): "
+        "impute or leave out missing values first"
+    )
+
+
+def one_hot(classes: Array, n_classes: int) -> Array:
+    """Turn classes 0 … n_classes − 1 into rows with a single one."""
+    outside = (classes < 0) | (classes >= n_classes)
+    if outside.any():
+        row = int(np.argmax(outside))
+        raise InputError(
+            f"Y[{row}] is class {classes[row]}, but {n_classes} outputs stand for 0 … {n_classes - 1}"
+        )
+    return np.eye(n_classes)[classes]
+
+
+def _check_shape(X: Any, n_0: int) -> None:
+    if X.ndim != 2 or X.shape[1] != n_0:
+        raise InputError(
+            f"X has shape {X.shape}, but the network takes {n_0} inputs: expected (n, {n_0})"
+        )
+
+
+def _compressed(X: Any, n_0: int) -> Any:
+    _check_shape(X, n_0)
+    _check_numbers(X, "X")
+    X = X.tocsr()
+    if not X.has_canonical_format:
+        X = X.copy()  # the user's stays as it was
+        X.sum_duplicates()
+    if X.dtype.kind == "f" and X.nnz:
+        first, count = _not_finite(X.data)
+        if count:
+            row = int(np.searchsorted(X.indptr, first[0], side="right")) - 1
+            _refuse("X", (row, int(X.indices[first[0]])), X.data[first[0]], count)
+    return X
+
+
+def _check_numbers(array: Any, name: str) -> None:
+    if array.dtype.kind not in "fiub":
+        raise InputError(f"{name} has dtype {array.dtype}: expected numbers")
+    if array.ndim and array.shape[0] == 0:
+        raise InputError(f"{name} is empty: at least one example is needed")
+
+
+def _numeric(array: Any, name: str) -> Any:
+    if hasattr(array, "__array_namespace__") and not isinstance(array, np.ndarray):
+        return array  # of another library: its values may not exist yet while a compiler traces it
+    check_unmasked(array, name)
+    try:
+        array = np.asarray(array)
+    except ValueError as error:
+        raise InputError(f"{name} is not an array of numbers: {error}") from None
+    _check_numbers(array, name)
+    return array
+
+
+def _check_targets(net: Network, Y: Array) -> None:
+    kind = net.C.targets
+    if kind == "real":
+        return
+    low = Y < 0
+    high = (Y > 1) if kind in ("unit", "distribution") else np.zeros_like(low)
+    if low.any() or high.any():
+        row, column = (int(i) for i in np.argwhere(low | high)[0])
+        need = "at least 0" if kind == "nonnegative" else "between 0 and 1"
+        raise InputError(
+            f"Y[{row}, {column}] is {Y[row, column]:g}: cost {net.C.name!r} needs targets {need}"
+        )
+    if kind == "distribution":
+        sums = Y.sum(axis=1)
+        wrong = np.abs(sums - 1) > 1e-3
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise InputError(
+                f"Y[{row}] sums to {sums[row]:g}: cost {net.C.name!r} needs rows of probabilities that "
+                "sum to 1 (for several labels at once use 'sigmoid' with 'binary_cross_entropy')"
+            )

@@ -1,0 +1,307 @@
+"""From a table to a trained network: rows set aside, columns encoded, the training, and its scores.
+
+    all rows with a target  →  held out: scored at the end, seen by nothing before
+                            →  to stop by: a tenth of the others where there are many, see `settings.py`
+                            →  to train with
+
+`fit` does it all; `prepare` alone leads back to the same rows later.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from whygrad.engines import Watch, choose
+from whygrad.errors import InputError
+from whygrad.files import check_regular
+from whygrad.nn.functions import Array
+from whygrad.nn.network import Parameters
+from whygrad.pipeline import datasets, scores, settings
+from whygrad.pipeline import predict as rowwise
+from whygrad.pipeline.scores import Scores
+from whygrad.pipeline.settings import Settings
+from whygrad.plan.plan import Data, State, as_data, start
+from whygrad.tables import (
+    Encoding,
+    Target,
+    Task,
+    choose_target,
+    from_arrays,
+    learn,
+    leave_out,
+    plain,
+    read,
+    split,
+)
+from whygrad.tables.splitting import split_rows
+from whygrad.tables.target import Label
+from whygrad.training.callbacks import Observer
+from whygrad.training.epochs import History, final
+from whygrad.training.loop import Fitted, Training, run
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A table to learn from, and where it lies.
+
+    `about` goes into a run's manifest and leads back here through `find_again`. The last `testing` rows
+    are those that a data set itself sets aside; `images` are encoded as they are, from 0 to 1.
+    """
+
+    table: Any
+    target: str
+    about: dict[str, Any]
+    task: Task | None = None
+    testing: int = 0
+    images: bool = False
+
+
+def find(given: str, target: str | None = None, task: Task | None = None, seed: int = 0) -> Source:
+    """Give the table that a name stands for: a data set that comes with whygrad, or a file.
+
+    Raises `InputError` or `FileError` in one line, and where a file is given without its target.
+    """
+    if given in datasets.NAMES:
+        return _data_set(given, target, task, seed)
+    table = read(given)
+    if target is None:
+        names = table.schema.names
+        shown = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
+        raise InputError(f"which column is to be predicted? Give --target COLUMN, one of: {shown}")
+    about = {"kind": "file", "path": str(Path(given).resolve())}
+    return Source(table, target, about, task)
+
+
+def find_again(about: dict[str, Any], target: str, task: Task) -> Source:
+    """Give the table of a source that was recorded; raises `InputError` for one that lay in memory."""
+    if about["kind"] == "file":
+        check_regular(
+            Path(about["path"])
+        )  # what a stranger's run names must not keep anyone waiting
+        return find(about["path"], target, task)
+    if about["kind"] == "data set":
+        return _data_set(about["name"], target, task, about["seed"])
+    raise InputError("it was trained on a frame in memory: give the rows to score")
+
+
+def _data_set(name: str, target: str | None, task: Task | None, seed: int) -> Source:
+    found = datasets.load(name, seed)
+    X, y, testing = found.X, found.y, 0
+    if found.X_test is not None and found.y_test is not None:
+        X, y = np.concatenate([X, found.X_test]), np.concatenate([y, found.y_test])
+        testing = len(found.X_test)
+    labels: Any = y
+    if found.classes:
+        digits = all(label.isdecimal() for label in found.classes)
+        labels = np.array([int(c) for c in found.classes] if digits else found.classes)[y]
+    own = target is None or target == found.target
+    return Source(
+        from_arrays(X, found.features, labels, found.target),
+        target or found.target,
+        {"kind": "data set", "name": name, "seed": seed},
+        task or (found.task if own else None),
+        testing,
+        images=found.shape is not None and own,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """Row numbers of a table: those to train with, to stop by, and held out; the last two may be none."""
+
+    training: Array
+    stopping: Array
+    held_out: Array
+
+
+def prepare(source: Source, chosen: Settings) -> tuple[Any, Encoding, Parts]:
+    """Give the table's rows that have a target, its encoding, and its parts: a pure function."""
+    table = leave_out(source.table, chosen.leave_out, source.target)
+    table, target = choose_target(table, source.target, source.task)
+    rows = np.arange(table.num_rows)
+    if chosen.held_out == 0:
+        seen, held_out = rows, rows[:0]
+    elif source.testing:
+        seen, held_out = rows[: -source.testing], rows[-source.testing :]
+    else:
+        seen, held_out = split(target, table, chosen.held_out, chosen.seed)
+    training, stopping = seen, rows[:0]
+    if settings.sets_aside(len(seen)):
+        first, second = _set_aside(target, table.take(seen), chosen.seed)
+        training, stopping = seen[first], seen[second]
+    if source.images:
+        encoding = plain([name for name in table.schema.names if name != target.name], target)
+    else:
+        encoding = learn(table.take(seen), target)
+    if chosen.cost == "poisson" and target.task == "regression":
+        # Counts keep their zero: only the unit changes.
+        mean = float(target.observed(table.take(seen)).mean())
+        encoding = replace(encoding, target=replace(target, center=0.0, scale=abs(mean) or 1.0))
+    return table, encoding, Parts(training, stopping, held_out)
+
+
+def _set_aside(target: Target, table: Any, seed: int) -> tuple[Array, Array]:
+    index = np.zeros(table.num_rows, np.int64)
+    if target.task == "classification":
+        classes = target.indices(table)
+        if np.bincount(classes)[classes].min() > 1:
+            index = classes
+    return split_rows(index, settings.STOPPING_SHARE, seed)
+
+
+@dataclass(frozen=True, eq=False)
+class Ready:
+    """A table made ready to be learned from: all that its training follows from."""
+
+    source: Source
+    settings: Settings
+    table: Any
+    encoding: Encoding
+    parts: Parts
+    training: Training
+
+    def part(self, name: str) -> Data:
+        """Give the rows of a part as training has them, or would."""
+        rows, dtype = vars(self.parts)[name], self.training.plan.dtype
+        table = self.table.take(rows)
+        X, Y = self.encoding.encode(table, dtype), self.encoding.targets(table, dtype)
+        return as_data(self.training.plan.net, X, Y, dtype=dtype) if len(rows) else Data(X, Y)
+
+
+@dataclass(frozen=True, eq=False)
+class Tabulated:
+    """What a table gives before a network is chosen: its rows, their encoding, and X, Y of its parts."""
+
+    source: Source
+    table: Any
+    encoding: Encoding
+    parts: Parts
+    data: dict[str, Data]
+
+
+def make_ready(source: Source, given: Settings) -> Ready:
+    """Prepare the training of a network on a table: a pure function of the table and the settings."""
+    return ready(tabulate(source, given), given)
+
+
+def tabulate(source: Source, given: Settings) -> Tabulated:
+    """Encode a table; of the settings only seed, held_out, leave_out and the cost `poisson` count."""
+    table, encoding, parts = prepare(source, given)
+    X, Y = encoding.encode(table, settings.DTYPE), encoding.targets(table, settings.DTYPE)
+    data = {name: Data(X[rows], Y[rows]) for name, rows in vars(parts).items()}
+    return Tabulated(source, table, encoding, parts, data)
+
+
+def ready(given: Tabulated, asked: Settings) -> Ready:
+    """Give the training that settings make of a table."""
+    parts = given.parts
+    rows, stops = len(parts.training), len(parts.stopping) > 0
+    chosen = settings.complete(asked, given.encoding, rows, stops)
+    net = settings.network(chosen, given.encoding)
+    plan = settings.plan(chosen, net, rows, stops)
+    seen = {
+        name: as_data(net, part.X, part.Y, dtype=plan.dtype)
+        for name, part in given.data.items()
+        if len(part.Y)
+    }
+    training = Training(
+        plan, start(plan), seen["training"], seen.get("stopping"), choose(chosen.engine, plan)
+    )
+    return Ready(given.source, chosen, given.table, given.encoding, parts, training)
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """A training on a table, and what came of it.
+
+    `scores` are of the held-out rows, or of the training rows where none were held out.
+    """
+
+    ready: Ready
+    fitted: Fitted
+    usual: Label
+    scores: Scores
+    seconds: float
+
+    @property
+    def settings(self) -> Settings:
+        """The options of the training, all filled in."""
+        return self.ready.settings
+
+    @property
+    def encoding(self) -> Encoding:
+        """How rows become inputs, and outputs labels or numbers."""
+        return self.ready.encoding
+
+    @property
+    def parts(self) -> Parts:
+        """The rows trained with, stopped by and held out."""
+        return self.ready.parts
+
+    @property
+    def scored_on(self) -> str:
+        """The part that the scores are of."""
+        return "held_out" if len(self.parts.held_out) else "training"
+
+
+def fit(source: Source, given: Settings, observers: Sequence[Observer] = ()) -> Learned:
+    """Train a network on a table: a pure function of the table and the settings."""
+    ready = make_ready(source, given)
+    warm_up(ready.training)
+    began = time.perf_counter()
+    state, history = run(ready.training, observers)
+    return learned(ready, state, history, time.perf_counter() - began)
+
+
+def warm_up(training: Training) -> None:
+    """Take no step, but compile what is compiled once on a machine, and is no part of a training's time."""
+    state = training.state.copy()
+    training.engine.run(training.plan, state, training.data, state.step, Watch())
+
+
+def learned(ready: Ready, state: State, history: History, seconds: float) -> Learned:
+    """Score what a training on a table came to."""
+    plan, encoding, parts = ready.training.plan, ready.encoding, ready.parts
+    fitted = Fitted(plan.net, Parameters(plan.net.sizes, final(plan, state)), history)
+    usual = scores.trivial(encoding.target, ready.table.take(parts.training))
+    rows = ready.table.take(parts.held_out if len(parts.held_out) else parts.training)
+    a = predict(fitted, encoding.encode(rows, plan.dtype))
+    return Learned(ready, fitted, usual, judge(encoding.target, a, rows, usual), seconds)
+
+
+def predict(fitted: Fitted, X: Array, first: int = 0) -> Array:
+    """Give the outputs for X, row by row; raises `InputError` where they are not finite."""
+    a = rowwise.outputs(fitted.net, fitted.theta, X)
+    finite = np.isfinite(a).all(axis=1)
+    if not finite.all():
+        row = first + int(np.argmin(finite)) + 1
+        raise InputError(
+            f"the network's output for row {row} is not finite: its values are far from those of training, "
+            "or training went astray (try a smaller rate)"
+        )
+    return a
+
+
+def truth(target: Target, table: Any, start: int = 0) -> Array:
+    """Give the true values: numbers, or places in `target.classes`, (n,)."""
+    if target.task == "regression":
+        return target.observed(table, start)
+    return target.indices(table, start)
+
+
+def judge(target: Target, outputs: Array, table: Any, usual: Label) -> Scores:
+    """Score outputs, (n, n_L), beside the target's values in a table."""
+    return judge_values(target, outputs, truth(target, table), usual)
+
+
+def judge_values(target: Target, outputs: Array, true: Array, usual: Label) -> Scores:
+    """Score outputs, (n, n_L), beside true values as `truth` gives them, (n,)."""
+    if target.task == "regression":
+        return scores.of_numbers(true, target.decode(outputs), float(usual))
+    single = target.n_outputs == 1
+    said = (outputs[:, 0] > 0.5).astype(np.int64) if single else outputs.argmax(axis=1)
+    return scores.of_classes(target, true, said, usual)

@@ -1,0 +1,172 @@
+"""How good predictions are, beside those of a trivial rule that looks at no column: frozen data.
+
+    classes   accuracy; precision and recall of each; the confusion matrix: C[i, j] rows of class i were
+              taken for class j
+    numbers   R² = 1 − Σ(y − ŷ)² / Σ(y − ȳ)², root mean squared and mean absolute error, and the error in
+              each fifth of the rows by their true value
+
+The trivial rule always says the most frequent class, or the mean, of the training rows.
+"""
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from whygrad.nn.functions import Array
+from whygrad.tables import Target
+from whygrad.tables.target import Label
+
+PARTS = 5  # of the rows, by their true value
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """One class: how many rows have it and were taken for it, and the shares of those that are right.
+
+    `precision` is None where no row was taken for the class, `recall` where no row has it.
+    """
+
+    label: Label
+    rows: int
+    predicted: int
+    precision: float | None
+    recall: float | None
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Predicted classes beside true ones; `confusion[i][j]` counts rows of class i taken for class j."""
+
+    rows: int
+    accuracy: float
+    baseline: float
+    baseline_label: Label
+    classes: tuple[ClassScore, ...]
+    confusion: tuple[tuple[int, ...], ...]
+
+    @property
+    def score(self) -> float:
+        """The one number that says it all: the accuracy."""
+        return self.accuracy
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the scores as what JSON can hold."""
+        return {"kind": "accuracy"} | asdict(self)
+
+
+@dataclass(frozen=True)
+class Part:
+    """The rows whose true value lies from `low` to `high`: mean absolute error, and mean error ŷ − y."""
+
+    low: float
+    high: float
+    rows: int
+    absolute_error: float
+    error: float
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Predicted numbers beside true ones, in the target's own units; `baseline…` of the trivial rule.
+
+    `r2` is None where all true values are the same, since it then says nothing.
+    """
+
+    rows: int
+    r2: float | None
+    rmse: float
+    absolute_error: float
+    baseline: float | None
+    baseline_rmse: float
+    baseline_absolute_error: float
+    parts: tuple[Part, ...]
+
+    @property
+    def score(self) -> float | None:
+        """The one number that says it all: R²."""
+        return self.r2
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the scores as what JSON can hold."""
+        return {"kind": "r2"} | asdict(self)
+
+
+Scores = Classes | Numbers
+
+
+def trivial(target: Target, table: Any) -> Label:
+    """Give what the trivial rule says: the most frequent class of training rows, or their mean."""
+    if target.task == "regression":
+        return target.center
+    return target.classes[int(np.bincount(target.indices(table)).argmax())]
+
+
+def of_classes(target: Target, true: Array, said: Array, usual: Label) -> Classes:
+    """Score classes given as places in `target.classes`, (n,) each; `usual` is the trivial rule's."""
+    K = len(target.classes)
+    confusion = np.bincount(true * K + said, minlength=K * K).reshape(K, K)
+    rows, columns, right = confusion.sum(axis=1), confusion.sum(axis=0), confusion.diagonal()
+    found = [
+        ClassScore(label, int(all_), int(taken), _share(both, taken), _share(both, all_))
+        for label, all_, taken, both in zip(target.classes, rows, columns, right, strict=True)
+    ]
+    n = len(true)
+    return Classes(
+        rows=n,
+        accuracy=float(right.sum() / n),
+        baseline=float(rows[target.classes.index(usual)] / n),
+        baseline_label=usual,
+        classes=tuple(found),
+        confusion=tuple(tuple(int(count) for count in row) for row in confusion),
+    )
+
+
+def of_numbers(true: Array, said: Array, mean: float) -> Numbers:
+    """Score numbers, (n,) float64 each; `mean` is the trivial rule's."""
+    off = said - true
+    spread = float(((true - true.mean()) ** 2).sum())
+    order = np.argsort(true, kind="stable")
+    parts = [
+        Part(
+            low=float(true[rows[0]]),
+            high=float(true[rows[-1]]),
+            rows=len(rows),
+            absolute_error=float(np.abs(off[rows]).mean()),
+            error=float(off[rows].mean()),
+        )
+        for rows in np.array_split(order, PARTS)
+        if len(rows)
+    ]
+
+    def r2(off: Array) -> float | None:
+        return 1 - float((off**2).sum()) / spread if spread > 0 else None
+
+    return Numbers(
+        rows=len(true),
+        r2=r2(off),
+        rmse=float(np.sqrt((off**2).mean())),
+        absolute_error=float(np.abs(off).mean()),
+        baseline=r2(mean - true),
+        baseline_rmse=float(np.sqrt(((mean - true) ** 2).mean())),
+        baseline_absolute_error=float(np.abs(mean - true).mean()),
+        parts=tuple(parts),
+    )
+
+
+def from_dict(about: dict[str, Any]) -> Scores:
+    """Build scores again from `to_dict`."""
+    fields = {name: value for name, value in about.items() if name != "kind"}
+    if about["kind"] == "r2":
+        found = Numbers(**fields)
+        return replace(found, parts=tuple(Part(**part) for part in about["parts"]))
+    classes = Classes(**fields)
+    return replace(
+        classes,
+        classes=tuple(ClassScore(**one) for one in about["classes"]),
+        confusion=tuple(tuple(row) for row in about["confusion"]),
+    )
+
+
+def _share(part: Any, whole: Any) -> float | None:
+    return float(part / whole) if whole else None

@@ -1,0 +1,253 @@
+"""What a user may decide about a training on a table, and what stands for all that is left open.
+
+What is left open follows from the number of training rows alone, so that no option is needed:
+
+    fewer than 1,000 rows    batches of 32, the same rate throughout, as many epochs as make 2,000 steps
+    1,000 rows and more      a tenth of them is set aside; the rate falls to a fifth whenever their cost has
+                             not fallen for 10 epochs, and below a tenth of the first rate training stops;
+                             the parameters of the best epoch are kept
+    always                   λ₂ is 1 / rows, so that the penalty weighs as much as one row
+
+The numbers come from `benchmarks/tables.py`.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from whygrad.errors import InputError, nearest
+from whygrad.nn.functions import COSTS, find_activation
+from whygrad.nn.network import Dense, Network
+from whygrad.plan.optimizers import OPTIMIZERS, SGD, Optimizer, find_optimizer
+from whygrad.plan.plan import Penalty, Plan, Stopping
+from whygrad.plan.schedules import (
+    Adaptive,
+    Constant,
+    Cosine,
+    InverseScaling,
+    OneCycle,
+    OnPlateau,
+    Schedule,
+    Step,
+)
+from whygrad.training.minimise import LBFGS
+
+if TYPE_CHECKING:  # help and completion need the names of the options only, not what reads tables
+    from whygrad.tables import Encoding
+
+MANY_ROWS = 1000  # from here on a tenth of them can be spared to tell when to stop
+STOPPING_SHARE = 0.1
+DTYPE = "float32"
+
+SCHEDULES: dict[str, Callable[[float, bool], Schedule]] = {
+    "constant": lambda rate, stops: Constant(),
+    "inverse_scaling": lambda rate, stops: InverseScaling(),
+    "step": lambda rate, stops: Step(),
+    "cosine": lambda rate, stops: Cosine(warm_up=0.05),
+    "one_cycle": lambda rate, stops: OneCycle(),
+    "adaptive": lambda rate, stops: Adaptive(floor=rate / 10),
+    "on_plateau": lambda rate, stops: OnPlateau(on="held_out_cost" if stops else "cost"),
+}
+
+# The costs that fit numbers, with the activation of the outputs that each takes.
+OF_NUMBERS = {
+    "squared_error": "identity",
+    "absolute_error": "identity",
+    "huber": "identity",
+    "poisson": "exp",
+}
+# Those that fit classes; outputs between 0 and 1 make probabilities.
+OF_CLASSES = ("cross_entropy", "binary_cross_entropy", "squared_error", "absolute_error", "huber")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of a training, by the names that the command line has for them.
+
+    None stands for what `complete` chooses. `held_out` is the share of the rows that training never sees,
+    0 for none; `leave_out` names columns that it never sees.
+    """
+
+    hidden: tuple[int, ...] | None = None
+    activation: str = "relu"
+    cost: str | None = None
+    optimizer: str = "adam"
+    rate: float | None = None
+    schedule: str | None = None
+    epochs: int | None = None
+    batch_size: int | None = None
+    dropout: float = 0.0
+    l1: float = 0.0
+    l2: float | None = None
+    seed: int = 0
+    engine: str = "auto"
+    held_out: float = 0.2
+    leave_out: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"dropout is {self.dropout!r}: it must be at least 0 and below 1")
+        if self.schedule is not None and self.schedule not in SCHEDULES:
+            raise InputError(
+                f"unknown schedule {self.schedule!r}: {nearest(self.schedule, SCHEDULES)}"
+            )
+        if self.cost is not None and self.cost not in COSTS:
+            raise InputError(f"unknown cost {self.cost!r}: {nearest(self.cost, COSTS)}")
+        for units in self.hidden or ():
+            if units < 1:
+                raise InputError(
+                    f"a hidden layer of {units} units: it needs at least 1, as in 40,20"
+                )
+        if not 0 <= self.held_out < 1:
+            raise InputError(
+                f"held-out is {self.held_out!r}: a share of the rows is at least 0 and below 1, as 0.2"
+            )
+        if isinstance(self.leave_out, str):
+            raise InputError(
+                f"leave_out is {self.leave_out!r}: give names of columns, ({self.leave_out!r},)"
+            )
+        for name, least in (("epochs", 1), ("batch_size", 1), ("seed", 0)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise InputError(f"{_option(name)} is {value}: it must be at least {least}")
+        if self.rate is not None and not (self.rate > 0 and math.isfinite(self.rate)):
+            raise InputError(f"rate is {self.rate!r}: a learning rate is a finite number above 0")
+        for name in ("l1", "l2"):
+            value = getattr(self, name)
+            if value is not None and not (value >= 0 and math.isfinite(value)):
+                raise InputError(f"{name} is {value!r}: a penalty is a finite number of at least 0")
+        if find_activation(self.activation).product is not None:
+            raise InputError(f"{self.activation!r} serves as output only: use relu or tanh, say")
+        if self.optimizer == "lbfgs":
+            raise InputError(
+                "optimizer 'lbfgs' takes all examples at once: a training on a table goes by batches, with "
+                f"one of {', '.join(OPTIMIZERS)}; `wg.train` and the estimators have it"
+            )
+        find_optimizer(self.optimizer)
+
+
+def from_dict(about: Mapping[str, Any]) -> Settings:
+    """Give settings from what JSON has made of them."""
+    hidden = about["hidden"]
+    lists = {
+        "hidden": None if hidden is None else tuple(hidden),
+        "leave_out": tuple(about["leave_out"]),
+    }
+    return Settings(**{**about, **lists})
+
+
+def _option(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def sets_aside(rows: int) -> bool:
+    """Whether so many training rows can spare some to tell when to stop."""
+    return rows >= MANY_ROWS
+
+
+def complete(settings: Settings, encoding: "Encoding", rows: int, stops: bool) -> Settings:
+    """Fill in what was left open, for so many training rows, with others set aside to stop by or not."""
+    batch_size = settings.batch_size or min(rows, 32 if not stops else 64 if rows < 20_000 else 128)
+    usual: dict[str, Any] = {
+        "hidden": (128, 64),
+        "rate": _rate(settings.optimizer),
+        "schedule": "adaptive" if stops else "constant",
+        "epochs": 200 if stops else max(1, 2000 // math.ceil(rows / batch_size)),
+        "batch_size": batch_size,
+        "l2": 1 / rows,
+    }
+    open_ones = {name: value for name, value in usual.items() if getattr(settings, name) is None}
+    return replace(settings, cost=_cost(settings.cost, encoding), **open_ones)
+
+
+def _rate(optimizer: str) -> float:
+    return 0.01 if optimizer in ("sgd", "adagrad") else 0.001
+
+
+def network(settings: Settings, encoding: "Encoding") -> Network:
+    """Give the network that complete settings describe, for the columns of an encoding."""
+    assert settings.hidden is not None and settings.cost is not None, "settings are not complete"
+    hidden = [
+        Dense(units, settings.activation, dropout=settings.dropout) for units in settings.hidden
+    ]
+    output = Dense(encoding.target.n_outputs, _output(settings.cost, encoding))
+    return Network(len(encoding.names), (*hidden, output), settings.cost)
+
+
+def plan(settings: Settings, net: Network, rows: int, stops: bool) -> Plan:
+    """Give the plan of a training on so many rows; `stops` says whether some are set aside to stop by."""
+    chosen: Any = settings
+    rule = None
+    if stops:
+        rule = Stopping("held_out_cost", tol=0.0, patience=10, restore_best=True)
+    elif chosen.schedule == "adaptive":
+        rule = Stopping("cost")
+    return Plan(
+        net=net,
+        optimizer=_optimizer(settings.optimizer, chosen.rate),
+        n=rows,
+        epochs=chosen.epochs,
+        batch_size=chosen.batch_size,
+        seed=settings.seed,
+        l1=Penalty(settings.l1),
+        l2=Penalty(chosen.l2),
+        schedule=SCHEDULES[chosen.schedule](chosen.rate, stops),
+        stopping=rule,
+        dtype=DTYPE,
+    )
+
+
+def _optimizer(name: str, rate: float) -> Optimizer:
+    if name == "sgd":
+        return SGD(rate, momentum=0.9, nesterov=True)
+    rule: Optimizer = OPTIMIZERS[name](rate)
+    return rule
+
+
+def changes(plan: Plan, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what a fork changes of a plan, as `Run.fork` takes it, where settings are what is to be changed.
+
+    An optimizer or a schedule is then what a training on a table makes of its name; the rate stays.
+    """
+    known = {"rate", "optimizer", "schedule", "l1", "l2", "batch_size", "epochs", "seed"}
+    for name in given:
+        if name not in known:
+            raise InputError(f"a fork cannot change {name!r}: {nearest(name, sorted(known))}")
+    Settings(**given)  # which refuses what makes no sense
+    changed = dict(given)
+    rate = given.get("rate", plan.optimizer.rate)
+    if "optimizer" in given:
+        if isinstance(plan.optimizer, LBFGS) and "rate" not in given:
+            rate = _rate(given["optimizer"])
+        changed["optimizer"] = _optimizer(given["optimizer"], rate)
+        changed.pop("rate", None)
+    if "schedule" in given:
+        stops = plan.stopping is not None and plan.stopping.on != "cost"
+        changed["schedule"] = SCHEDULES[given["schedule"]](rate, stops)
+        if given["schedule"] == "adaptive" and plan.stopping is None:
+            changed["stopping"] = Stopping("cost")
+    return changed
+
+
+def _cost(asked: str | None, encoding: "Encoding") -> str:
+    """Give the cost, which must fit the target; of two classes both cross-entropies are the same."""
+    target = encoding.target
+    if encoding.task == "regression":
+        cost, fitting = asked or "squared_error", tuple(OF_NUMBERS)
+    else:
+        cost, fitting = asked or "cross_entropy", OF_CLASSES
+    if cost not in fitting:
+        what = "numbers" if encoding.task == "regression" else f"{len(target.classes)} classes"
+        raise InputError(
+            f"cost {cost!r} does not fit target {target.name!r} of {what}: use {', '.join(fitting)}"
+        )
+    single = cost == "cross_entropy" and target.n_outputs == 1
+    return "binary_cross_entropy" if single else cost
+
+
+def _output(cost: str, encoding: "Encoding") -> str:
+    if encoding.task == "regression":
+        return OF_NUMBERS[cost]
+    single = encoding.target.n_outputs == 1
+    return "sigmoid" if single or cost == "binary_cross_entropy" else "softmax"

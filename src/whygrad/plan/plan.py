@@ -1,0 +1,329 @@
+"""A training as a pure function: what decides it (`Plan`, `Data`), and where it stands (`State`).
+
+(plan, state, data) → every later state. The mini-batch of a step is a pure function of (seed, epoch,
+place in the epoch), so recording, resuming, replaying and leaving an example out are one operation: run
+the function again from a known state.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Literal
+
+import numpy as np
+
+from whygrad.errors import InputError, known_arguments
+from whygrad.nn.arrays import as_inputs, as_targets, as_weights, check_fit, is_sparse
+from whygrad.nn.functions import Array
+from whygrad.nn.network import Network, Parameters, count
+from whygrad.plan.dropout import mask
+from whygrad.plan.optimizers import Optimizer
+from whygrad.plan.schedules import Adaptive, Clock, Constant, Schedule
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+
+
+def _check_whole(name: str, value: Any, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise InputError(f"{name} is {value!r}: it must be a whole number of at least {least}")
+
+
+@known_arguments
+@dataclass(frozen=True)
+class Penalty:
+    """The strength λ of a penalty, and what it is divided by.
+
+    `per="batch"` adds λ to the cost of every batch as it is. `per="example"` divides λ by S, the batch's
+    number (total weight) of examples, which is scikit-learn's `alpha`. `per="data"` divides it by the
+    number of training examples, which is Nielsen's λ. `per="step"`, for `l2` only, is no part of the cost:
+    after every step θ ← (1 − λ)θ, biases included, as Rumelhart, Hinton & Williams did in 1986.
+
+    >>> Penalty(0.5, per="example").of_batch(S=10, n=1000)
+    0.05
+    """
+
+    strength: float
+    per: Literal["batch", "example", "data", "step"] = "batch"
+
+    def __post_init__(self) -> None:
+        if not _is_number(self.strength) or not 0 <= self.strength < math.inf:
+            raise InputError(f"penalty {self.strength!r}: it must be a finite number of at least 0")
+        if self.per not in ("batch", "example", "data", "step"):
+            raise InputError(f"penalty per {self.per!r}: use 'batch', 'example', 'data' or 'step'")
+        if self.per == "step" and self.strength >= 1:
+            raise InputError(f"a decay of {self.strength!r} per step: it must be below 1")
+
+    def of_batch(self, S: float, n: int) -> float:
+        """Give λ as the cost of one batch has it."""
+        if self.per == "step":
+            return 0.0
+        divisor = {"batch": 1, "example": S, "data": n}[self.per]
+        return float(self.strength / divisor) if divisor > 0 else 0.0
+
+    @property
+    def decay(self) -> float:
+        """What every step takes off the parameters themselves, as a share."""
+        return float(self.strength) if self.per == "step" else 0.0
+
+
+@known_arguments
+@dataclass(frozen=True)
+class Clip:
+    """Bound the total gradient, penalties included.
+
+    `norm` scales it down to that length, g ← g · min(1, norm/‖g‖); `value` bounds each of its numbers,
+    g ← min(max(g, −value), value). Both are off where None; the values are bounded first.
+
+    >>> Clip(norm=1.0).apply(np.array([3.0, 4.0]))
+    array([0.6, 0.8])
+    """
+
+    norm: float | None = None
+    value: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, bound in (("norm", self.norm), ("value", self.value)):
+            if bound is not None and not (_is_number(bound) and 0 < bound < math.inf):
+                raise InputError(f"clip {name} is {bound!r}: it must be a finite number above 0")
+
+    def apply(self, g: Array) -> Array:
+        """Give the bounded gradient."""
+        return self.shorten(g)[0]
+
+    def shorten(self, g: Array) -> tuple[Array, float]:
+        """Give the bounded gradient, and the factor by which `norm` scaled it down."""
+        scale = 1.0
+        if self.value is not None:
+            g = np.clip(g, -self.value, self.value)
+        if self.norm is not None:
+            length = float(np.linalg.norm(g.astype(np.float64)))
+            scale = min(1.0, self.norm / length) if length > 0 else 1.0
+            g = g * scale if length > 0 else g
+        return g, scale
+
+
+@known_arguments
+@dataclass(frozen=True)
+class Stopping:
+    """Stop after more than `patience` epochs in a row that improve by less than `tol`.
+
+    Parameters
+    ----------
+    on : what has to improve: the training "cost", or "held_out_cost" or "held_out_score" (accuracy, or
+        R² for numbers), which need held-out data.
+    tol : the least improvement over the best epoch so far that counts.
+    patience : how many epochs in a row may fail to bring it.
+    restore_best : end with the parameters of the best epoch rather than of the last.
+    """
+
+    on: Literal["cost", "held_out_cost", "held_out_score"] = "cost"
+    tol: float = 1e-4
+    patience: int = 10
+    restore_best: bool = False
+
+    def __post_init__(self) -> None:
+        if self.on not in ("cost", "held_out_cost", "held_out_score"):
+            raise InputError(
+                f"stopping on {self.on!r}: use 'cost', 'held_out_cost' or 'held_out_score'"
+            )
+        if not (_is_number(self.patience) and self.patience >= 1):  # infinity is for ever
+            raise InputError(f"patience is {self.patience!r}: it must be at least 1")
+        if not _is_number(self.tol) or math.isnan(self.tol):
+            raise InputError(f"tol is {self.tol!r}: it must be a number")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that decides a training, but for the data themselves.
+
+    `n` is the number of training examples; `dtype` is "float32" or "float64". The last batch of an epoch
+    is smaller where `batch_size` does not divide n. `label_smoothing` is ε: targets move towards equal
+    probabilities by that share (see `smooth`). `cost_below` ends the training after an epoch whose cost is
+    below it.
+    """
+
+    net: Network
+    optimizer: Optimizer
+    n: int
+    epochs: int = 100
+    batch_size: int = 32
+    seed: int = 0
+    shuffle: bool = True
+    l1: Penalty = Penalty(0.0)
+    l2: Penalty = Penalty(0.0)
+    schedule: Schedule = Constant()
+    stopping: Stopping | None = None
+    dtype: str = "float64"
+    clip: Clip = Clip()
+    label_smoothing: float = 0.0
+    cost_below: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.n < 1:
+            raise InputError("there are no training examples")
+        _check_whole("epochs", self.epochs, 0)
+        _check_whole("batch_size", self.batch_size, 1)
+        _check_whole("seed", self.seed, 0)
+        if self.batch_size > self.n:
+            raise InputError(
+                f"batch_size is {self.batch_size}, but there are only {self.n} examples: "
+                f"use at most {self.n}"
+            )
+        if not (_is_number(self.label_smoothing) and 0 <= self.label_smoothing < 1):
+            raise InputError(
+                f"label_smoothing is {self.label_smoothing!r}: it must be at least 0 and below 1"
+            )
+        if self.cost_below is not None and not _is_number(self.cost_below):
+            raise InputError(f"cost_below is {self.cost_below!r}: it must be a number")
+        for name, kind in (("clip", Clip), ("stopping", Stopping | None)):
+            if not isinstance(getattr(self, name), kind):
+                made = "Clip(norm=1.0)" if name == "clip" else "Stopping(patience=10)"
+                raise InputError(f"{name} is {getattr(self, name)!r}: give one such as {made}")
+        if not callable(getattr(self.schedule, "factors", None)):
+            raise InputError(f"schedule is {self.schedule!r}: give one such as Cosine()")
+        if self.label_smoothing and self.net.C.targets not in ("unit", "distribution"):
+            raise InputError(
+                f"label_smoothing needs targets that are classes, not {self.net.C.name!r}"
+            )
+        if self.l1.per == "step":
+            raise InputError("a penalty per step decays parameters: it is for l2 only")
+        if self.dtype not in ("float32", "float64"):
+            raise InputError(f"dtype is {self.dtype!r}: use 'float32' or 'float64'")
+        if isinstance(self.schedule, Adaptive) and self.stopping is None:
+            raise InputError(
+                "the schedule Adaptive acts when a stopping rule's patience ends: give one"
+            )
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """The number of mini-batches in one epoch."""
+        return -(-self.n // self.batch_size)
+
+    def order(self, epoch: int) -> Array:
+        """Give the order in which an epoch takes the examples: a pure function of (seed, epoch)."""
+        return _order(self.seed if self.shuffle else None, epoch, self.n)
+
+    def batch(self, epoch: int, place: int) -> Array:
+        """Give the examples of one step: batch number `place` of an epoch."""
+        return self.order(epoch)[place * self.batch_size : (place + 1) * self.batch_size]
+
+    def rates(self, state: "State", until: int) -> Array:
+        """Give η for the steps from the state up to `until`, all of one epoch."""
+        clock = Clock(state.epoch, self.epochs, state.seen, self.steps_per_epoch)
+        batches = np.arange(state.place, state.place + until - state.step)
+        return self.optimizer.rate * state.rate_scale * self.schedule.factors(batches, clock)
+
+    def numbers(self, state: "State", until: int) -> Array:
+        """Give what the optimizer needs to know about each of these steps, a row for each."""
+        t = np.arange(state.step + 1, until + 1) - state.begun
+        return self.optimizer.numbers(t, self.rates(state, until))
+
+    def masks(self, step: int, examples: Array) -> list[Any] | None:
+        """Give the factors of dropout for one step, by layer, or None without dropout."""
+        if not self.net.drops:
+            return None
+        masks: list[Any] = [None]
+        for l, layer in enumerate(self.net.layers, start=1):
+            factors = None
+            if layer.dropout:
+                factors = mask(self.seed, step, l, examples, layer.units, layer.dropout)
+            masks.append(None if factors is None else factors.astype(self.dtype))
+        return masks
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """Where a training stands after `step` updates; `place` counts the batches of the current epoch.
+
+    Steps, epochs and examples are counted through, from the first parameters on: a fork and a warm start go
+    on counting, whatever they change. `begun` is the step at which the slots were empty, from which the
+    optimizer's own time t is counted.
+    `seen` counts the examples of the epochs that are over, since n may differ between continued trainings.
+    `theta` is the flat vector of parameters and `slots` the optimizer's averages. `cost_sum` adds up cost
+    times examples over the epoch so far. `rate_scale` is what an adaptive schedule has left of the rate;
+    `best`, `best_theta`, `best_step` and `stalled` (epochs without improvement) belong to the stopping
+    rule, `lowest` and `waiting` are the same for the schedule `OnPlateau`. `first_cost` is the cost that
+    the training began with, 0 where that is not known, and `stopped` says why it has ended, or "".
+    """
+
+    theta: Array
+    slots: Array
+    step: int = 0
+    begun: int = 0
+    epoch: int = 0
+    place: int = 0
+    seen: int = 0
+    cost_sum: float = 0.0
+    rate_scale: float = 1.0
+    best: float = math.inf
+    best_theta: Array | None = None
+    best_step: int = 0
+    stalled: int = 0
+    lowest: float = math.inf
+    waiting: int = 0
+    first_cost: float = 0.0
+    stopped: str = ""
+
+    def copy(self) -> "State":
+        """Give a state whose arrays are its own."""
+        return replace(self, theta=self.theta.copy(), slots=self.slots.copy())
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """Examples in the form that training needs: X (n, n_0), Y (n, n_L), weights (n,) or None.
+
+    X is an array, or compressed rows (CSR) of SciPy.
+    """
+
+    X: Any
+    Y: Array
+    weights: Array | None = None
+
+
+def as_data(net: Network, X: Any, Y: Any, weights: Any = None, dtype: str = "float64") -> Data:
+    """Check examples against a network and bring them to one dtype and a row-major layout.
+
+    A sparse X becomes SciPy's CSR; what fits already, such as a file in memory, is not copied.
+    """
+    X = as_inputs(net, X)
+    Y = as_targets(net, Y, X.shape[0])
+    s = as_weights(weights, X.shape[0])
+    if s is not None and not s.sum() > 0:
+        raise InputError("all weights of examples are 0: at least one must count")
+    return Data(
+        X.astype(dtype, copy=False) if is_sparse(X) else np.ascontiguousarray(X, dtype),
+        np.ascontiguousarray(Y, dtype),
+        None if s is None else np.ascontiguousarray(s, dtype),
+    )
+
+
+def smooth(plan: Plan, data: Data) -> Data:
+    """Give the data with smoothed targets: y ← (1 − ε) y + ε/n_L, for independent labels ε/2."""
+    share = plan.label_smoothing
+    if not share:
+        return data
+    equal = 1 / data.Y.shape[1] if plan.net.C.targets == "distribution" else 0.5
+    return replace(data, Y=((1 - share) * data.Y + share * equal).astype(data.Y.dtype))
+
+
+def start(plan: Plan, theta: Parameters | None = None) -> State:
+    """Give the state before the first step: the given parameters, or drawn ones."""
+    theta = plan.net.init(plan.seed) if theta is None else theta
+    check_fit(plan.net, theta)
+    if not np.isfinite(theta.flat).all():
+        raise InputError("the parameters to start from contain NaN or infinity")
+    flat = np.array(theta.flat, dtype=plan.dtype)
+    assert flat.shape == (count(plan.net.sizes),)
+    return State(flat, plan.optimizer.init(flat))
+
+
+@lru_cache(maxsize=1)
+def _order(seed: int | None, epoch: int, n: int) -> Array:
+    index = np.arange(n, dtype=np.int32 if n < 2**31 else np.int64)
+    if seed is not None:
+        np.random.default_rng([seed, epoch]).shuffle(index)
+    index.flags.writeable = False
+    return index

@@ -1,0 +1,227 @@
+"""Schedules: how the learning rate η changes as a training goes on.
+
+A schedule is frozen data with one pure function: the factors on η for the batches of an epoch. Two of
+them, `Adaptive` and `OnPlateau`, wait for an epoch that does not improve; what they have left of η is part
+of the training's state, and `training` lowers it.
+
+Sources: Loshchilov & Hutter (2017) for cosine annealing, Goyal et al. (2017) for the warm-up, Smith &
+Topin (2019) for one cycle.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Protocol
+
+import numpy as np
+
+from whygrad.errors import InputError, known_arguments, nearest
+from whygrad.nn.functions import Array
+
+
+class Clock(NamedTuple):
+    """Where in the training an epoch lies; `seen` counts the examples of the epochs before it."""
+
+    epoch: int
+    epochs: int
+    seen: int
+    steps_per_epoch: int
+
+    def progress(self, batches: Array) -> Array:
+        """Give how much of the whole training lies before each batch, from 0 to below 1."""
+        total = max(1, self.epochs * self.steps_per_epoch)
+        return (self.epoch * self.steps_per_epoch + batches) / total
+
+
+class Schedule(Protocol):
+    """What every schedule offers: the factor on η for each step of one epoch."""
+
+    def factors(self, batches: Array, clock: Clock) -> Array:
+        """Give the factors for the given batches of the epoch, same shape."""
+
+
+@known_arguments
+@dataclass(frozen=True)
+class Constant:
+    """The same rate throughout."""
+
+    def factors(self, batches: Array, clock: Clock) -> Array:
+        """Give 1 for each batch."""
+        return np.ones(len(batches))
+
+
+@known_arguments
+@dataclass(frozen=True)
+class InverseScaling:
+    """η / (examples seen + 1)^power, counted at the start of each epoch.
+
+    >>> import numpy as np
+    >>> clock = Clock(epoch=3, epochs=9, seen=99, steps_per_epoch=1)
+    >>> float(InverseScaling(0.5).factors(np.arange(1), clock)[0])
+    0.1
+    """
+
+    power: float = 0.5
+
+    def factors(self, batches: Array, clock: Clock) -> Array:
+        """Give one number for all batches of an epoch."""
+        return np.full(len(batches), 1 / (clock.seen + 1) ** self.power)
+
+
+@known_arguments
+@dataclass(frozen=True)
+class Step:
+    """η times `factor` after every `every` epochs.
+
+    >>> import numpy as np
+    >>> clock = Clock(epoch=25, epochs=30, seen=0, steps_per_epoch=2)
+    >>> Step(every=10, factor=0.5).factors(np.arange(2), clock)
+    array([0.25, 0.25])
+    """
+
+    every: int = 10
+    factor: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.every < 1:
+            raise InputError(f"every is {self.every}: it must be at least 1 epoch")
+        _check_share("factor", self.factor)
+
+    def factors(self, batches: Array, clock: Clock) -> Array:
+        """Give one number for all batches of an epoch."""
+        return np.full(len(batches), self.factor ** (clock.epoch // self.every))
+
+
+@known_arguments
+@dataclass(frozen=True)
+class Cosine:
+    """From η down to `last` η along half a cosine, after a straight rise over the share `warm_up`.
+
+    >>> import numpy as np
+    >>> clock = Clock(epoch=0, epochs=1, seen=0, steps_per_epoch=4)
+    >>> Cosine().factors(np.arange(4), clock).round(3)
+    array([1.   , 0.854, 0.5  , 0.146])
+    """
+
+    warm_up: float = 0.0
+    last: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check_share("warm_up", self.warm_up)
+        _check_share("last", self.last)
+
+    def factors(self, batches: Array, clock: Clock) -> Array:
+        """Give the factors by how much of the training is over."""
+        p = clock.progress(batches)
+        rise = (p + 1 / max(1, clock.epochs * clock.steps_per_epoch)) / max(self.warm_up, 1e-300)
+        fall = (p - self.warm_up) / (1 - self.warm_up)
+        cosine = self.last + (1 - self.last) * (1 + np.cos(np.pi * np.clip(fall, 0, 1))) / 2
+        return np.where(p < self.warm_up, np.minimum(rise, 1), cosine)
+
+
+@known_arguments
+@dataclass(frozen=True)
+class OneCycle:
+    """Up from η / `start` to η over the share `rise` of the training, then down to η / `end`, by cosines.
+
+    η is the highest rate, as with PyTorch's `OneCycleLR(max_lr=η)`.
+
+    >>> import numpy as np
+    >>> clock = Clock(epoch=0, epochs=1, seen=0, steps_per_epoch=20)
+    >>> OneCycle(rise=0.3).factors(np.array([0, 5, 19]), clock).round(2)
+    array([0.04, 1.  , 0.  ])
+    """
+
+    rise: float = 0.3
+    start: float = 25.0
+    end: float = 25e4
+
+    def __post_init__(self) -> None:
+        _check_share("rise", self.rise)
+        if not (self.start >= 1 and self.end >= 1):
+            raise InputError(f"OneCycle divides η by {self.start} and {self.end}: both at least 1")
+
+    def factors(self, batches: Array, clock: Clock) -> Array:
+        """Give the factors; the last step of the training has the lowest rate."""
+        steps = clock.epochs * clock.steps_per_epoch
+        t = clock.epoch * clock.steps_per_epoch + np.asarray(batches)
+        peak = self.rise * steps - 1
+        up = np.clip((t / peak) if peak > 0 else np.ones(len(batches)), 0, 1)
+        down = np.clip((t - peak) / max(1.0, steps - 1 - peak), 0, 1)
+        rising = 1 / self.start + (1 - 1 / self.start) * (1 - np.cos(np.pi * up)) / 2
+        falling = 1 / self.end + (1 - 1 / self.end) * (1 + np.cos(np.pi * down)) / 2
+        return np.where(t <= peak, rising, falling)
+
+
+@known_arguments
+@dataclass(frozen=True)
+class Adaptive:
+    """Divide η by `divisor` whenever the stopping rule's patience ends, down to `floor`.
+
+    Training stops only when the patience ends once more below the floor. Needs a stopping rule.
+    """
+
+    divisor: float = 5.0
+    floor: float = 1e-6
+
+    def __post_init__(self) -> None:
+        if not self.divisor > 1:
+            raise InputError(f"divisor is {self.divisor}: it must be above 1")
+
+    def factors(self, batches: Array, clock: Clock) -> Array:
+        """Give 1 for each batch: what was divided so far is part of the training's state."""
+        return np.ones(len(batches))
+
+
+@known_arguments
+@dataclass(frozen=True)
+class OnPlateau:
+    """η times `factor` after more than `patience` epochs in a row that improve by less than `tol`.
+
+    `on` is what has to improve: the training "cost", or "held_out_cost" or "held_out_score".
+    """
+
+    factor: float = 0.1
+    patience: int = 10
+    tol: float = 1e-4
+    floor: float = 0.0
+    on: Literal["cost", "held_out_cost", "held_out_score"] = "cost"
+
+    def __post_init__(self) -> None:
+        _check_share("factor", self.factor)
+        if self.patience < 0:
+            raise InputError(f"patience is {self.patience}: it must be at least 0")
+
+    def factors(self, batches: Array, clock: Clock) -> Array:
+        """Give 1 for each batch: what is left of η is part of the training's state."""
+        return np.ones(len(batches))
+
+
+SCHEDULES: dict[str, Any] = {
+    "constant": Constant,
+    "inverse_scaling": InverseScaling,
+    "step": Step,
+    "cosine": Cosine,
+    "one_cycle": OneCycle,
+    "adaptive": Adaptive,
+    "on_plateau": OnPlateau,
+}
+
+
+def find_schedule(given: Any) -> Schedule:
+    """Look a schedule up by name, with its usual settings; a schedule is handed through."""
+    if isinstance(given, str):
+        if given in SCHEDULES:
+            found: Schedule = SCHEDULES[given]()
+            return found
+        raise InputError(f"unknown schedule {given!r}: {nearest(given, SCHEDULES)}")
+    if callable(getattr(given, "factors", None)) and not isinstance(given, type):
+        own: Schedule = given
+        return own
+    raise InputError(
+        f"a schedule is a name or one such as Cosine(), not {given!r}: {nearest(given, SCHEDULES)}"
+    )
+
+
+def _check_share(name: str, value: float) -> None:
+    if not (0 <= value < 1 and math.isfinite(value)):
+        raise InputError(f"{name} is {value}: it must be at least 0 and below 1")

@@ -1,0 +1,145 @@
+"""A plan as what JSON can hold, and back again.
+
+Rules that come with whygrad are written as their name and numbers. Code of the user's own (a cost, an
+activation, an optimizer, a schedule) is not stored: its name and the SHA-256 of its source are, and it is
+asked for again.
+"""
+
+import inspect
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, fields, is_dataclass
+from typing import Any
+
+import numpy as np
+
+from whygrad.errors import InputError
+from whygrad.files import sha256
+from whygrad.nn.functions import ACTIVATIONS, COSTS, Activation, Cost
+from whygrad.plan.optimizers import OPTIMIZERS
+from whygrad.plan.plan import Clip, Penalty, Plan, Stopping
+from whygrad.plan.schedules import SCHEDULES
+from whygrad.training.minimise import LBFGS
+from whygrad.training.model_file import network_from_dict, network_to_dict
+
+RULES = {rule.__name__: rule for rule in (*OPTIMIZERS.values(), LBFGS)}
+COURSES = {schedule.__name__: schedule for schedule in SCHEDULES.values()}
+PLAIN = ("n", "epochs", "batch_size", "seed", "shuffle", "dtype", "label_smoothing", "cost_below")
+
+
+def describe(plan: Plan) -> dict[str, Any]:
+    """Give all that decides a training, but for the data."""
+    return {
+        "network": network_to_dict(plan.net),
+        "optimizer": _rule_to_dict(plan.optimizer, RULES),
+        "schedule": _rule_to_dict(plan.schedule, COURSES),
+        "stopping": None if plan.stopping is None else _plain(asdict(plan.stopping)),
+        "l1": _plain(asdict(plan.l1)),
+        "l2": _plain(asdict(plan.l2)),
+        "clip": _plain(asdict(plan.clip)),
+        **{name: _plain(getattr(plan, name)) for name in PLAIN},
+        "own": {name: source_hash(thing) for name, thing in own_parts(plan).items()},
+    }
+
+
+def plan_from_dict(about: dict[str, Any], own: Sequence[Any] = ()) -> Plan:
+    """Build a plan from its description; raises `InputError` where a part of the user's own is missing."""
+    stopping = _full(about["stopping"])
+    return Plan(
+        net=network_from_dict(about["network"], of_network(own)),
+        optimizer=_rule_from_dict(about["optimizer"], RULES, own, "optimizer"),
+        schedule=_rule_from_dict(about["schedule"], COURSES, own, "schedule"),
+        stopping=None if stopping is None else Stopping(**stopping),
+        l1=Penalty(**_full(about["l1"])),
+        l2=Penalty(**_full(about["l2"])),
+        clip=Clip(**_full(about["clip"])),
+        **{name: _full(about[name]) for name in PLAIN},
+    )
+
+
+def own_parts(plan: Plan) -> dict[str, Any]:
+    """Give what is the user's own code in a plan, by name."""
+    found: dict[str, Any] = {}
+    for f in plan.net.f[1:]:
+        if ACTIVATIONS.get(f.name) != f:
+            found[f.name] = f
+    if COSTS.get(plan.net.C.name) != plan.net.C:
+        found[plan.net.C.name] = plan.net.cost
+    for rule, table in ((plan.optimizer, RULES), (plan.schedule, COURSES)):
+        if type(rule) not in table.values():
+            found[type(rule).__name__] = rule
+    return found
+
+
+def changed_parts(plan: Plan, about: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    """Give the user's own parts whose source is not what was recorded: both hashes, by name."""
+    recorded = about.get("own", {})
+    now = {name: source_hash(thing) for name, thing in own_parts(plan).items()}
+    return {
+        name: (recorded[name], digest)
+        for name, digest in now.items()
+        if recorded.get(name) and digest and recorded[name] != digest
+    }
+
+
+def source_hash(thing: Any) -> str | None:
+    """Give the SHA-256 of the source of a function of the user's own, or None where there is none."""
+    if isinstance(thing, Activation | Cost):
+        parts = [thing.value, thing.derivative, getattr(thing, "product", None)]
+    else:
+        parts = [thing if inspect.isclass(thing) or inspect.isfunction(thing) else type(thing)]
+    try:
+        source = "\n".join(inspect.getsource(part) for part in parts if part is not None)
+    except (OSError, TypeError):  # typed at a prompt, or compiled
+        return None
+    return sha256(source.encode())
+
+
+def of_network(own: Sequence[Any]) -> list[Any]:
+    """Give the activations and costs among the user's own parts."""
+    return [thing for thing in own if hasattr(thing, "value") and hasattr(thing, "derivative")]
+
+
+def _rule_to_dict(rule: Any, known: dict[str, Any]) -> dict[str, Any]:
+    name = type(rule).__name__
+    if type(rule) in known.values():
+        return {"name": name} | _plain(asdict(rule))
+    if name in known:
+        raise InputError(
+            f"{name} of your own is named like one of whygrad's, and could not be told from it in a file: "
+            "give it another name"
+        )
+    numbers = {field.name: repr(getattr(rule, field.name)) for field in fields(rule)} if (
+        is_dataclass(rule)
+    ) else {}  # fmt: skip
+    return {"name": name, "own": numbers}
+
+
+def _rule_from_dict(about: dict[str, Any], known: dict[str, Any], own: Any, kind: str) -> Any:
+    name = about["name"]
+    if "own" not in about:
+        return known[name](**{key: _full(value) for key, value in about.items() if key != "name"})
+    for thing in own:
+        if type(thing).__name__ == name:
+            return thing
+    raise InputError(f"it uses the {kind} {name!r}, which is not whygrad's: give it in own=[…]")
+
+
+def _plain(value: Any) -> Any:
+    """Give a value in the types of JSON; numbers that it does not know become {"float": "inf"}."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"float": repr(value)}
+    return value
+
+
+def _full(value: Any) -> Any:
+    """Undo `_plain`."""
+    if isinstance(value, dict):
+        if set(value) == {"float"}:
+            return float(value["float"])
+        return {key: _full(inner) for key, inner in value.items()}
+    return value

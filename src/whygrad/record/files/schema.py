@@ -1,0 +1,317 @@
+"""What the files of a run may say, as one schema: manifest, encoding, and the JSON in the database.
+
+Here stand the forms alone; that an activation is known, or a rate above 0, say those who make one of it.
+"""
+
+from dataclasses import MISSING, fields
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+from whygrad.pipeline.datasets import NAMES
+from whygrad.pipeline.settings import Settings
+from whygrad.plan.optimizers import OPTIMIZERS
+from whygrad.plan.schedules import SCHEDULES
+from whygrad.record.files import inside
+from whygrad.record.files.checking import (
+    Check,
+    above_zero,
+    any_number,
+    by,
+    each,
+    flag,
+    keys,
+    label,
+    mapping,
+    matching,
+    maybe,
+    number,
+    one_of,
+    plain,
+    refuse,
+    text,
+    whole,
+    written_number,
+)
+from whygrad.training.minimise import LBFGS
+
+FORMAT = "whygrad run"
+NUMBER = 2  # of the schema: what an older one wrote is told apart by it
+
+SHA256 = matching("[0-9a-f]{64}", "a SHA-256, 64 digits of 0 to f")
+ID = matching("[0-9a-f]{32}", "32 digits of 0 to f")
+TIME = matching(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\+00:00",
+    "a time such as 2026-01-31T12:00:00+00:00",
+)
+PART = one_of(inside.PARTS)
+TASK = one_of(("classification", "regression"))
+POSITIVE = whole(1)
+
+
+# ── how it is trained ────────────────────────────────────────────────────────────────────────────────
+
+
+def _inputs(value: Any, where: str) -> None:
+    (each(POSITIVE) if isinstance(value, list) else POSITIVE)(value, where)
+
+
+def _initialiser(value: Any, where: str) -> None:
+    (keys({"low": number, "high": number}) if isinstance(value, dict) else text)(value, where)
+
+
+def _rule(known: dict[str, Any]) -> Check:
+    """Take a rule that comes with whygrad, with all its numbers, or one of the user's own, by its name."""
+
+    def check(value: Any, where: str) -> None:
+        if isinstance(value, dict) and "own" in value:
+            return keys({"name": text, "own": mapping(text)})(value, where)
+        by("name", _rules(tuple(known.values())))(value, where)
+
+    return check
+
+
+@cache
+def _rules(known: tuple[type, ...]) -> dict[str, Check]:
+    return {rule.__name__: keys({"name": text} | _numbers(rule)) for rule in known}
+
+
+def _numbers(rule: type) -> dict[str, Check]:
+    kinds: dict[type, Check] = {bool: flag, str: text}
+    found = {}
+    for field in fields(rule):
+        usual = None if field.default is MISSING else field.default
+        found[field.name] = kinds.get(type(usual), written_number)
+    return found
+
+
+LAYER = keys(
+    {
+        "units": POSITIVE,
+        "activation": text,
+        "weights": _initialiser,
+        "biases": _initialiser,
+        "dropout": number,
+    }
+)
+PENALTY = keys({"strength": number, "per": text})
+STOPPING = keys(
+    {"on": text, "tol": written_number, "patience": written_number, "restore_best": flag}
+)
+LEFT_OUT = keys({"examples": each(whole()), "rescale": flag})
+# What decides a training, beside the data: the database has its SHA-256, too.
+PLAN: dict[str, Check] = {
+    "id": ID,
+    "network": keys({"inputs": _inputs, "layers": each(LAYER), "cost": text}),
+    "optimizer": _rule({rule.__name__: rule for rule in (*OPTIMIZERS.values(), LBFGS)}),
+    "schedule": _rule({rule.__name__: rule for rule in SCHEDULES.values()}),
+    "stopping": maybe(STOPPING),
+    "l1": PENALTY,
+    "l2": PENALTY,
+    "clip": keys({"norm": maybe(number), "value": maybe(number)}),
+    "n": POSITIVE,
+    "epochs": whole(),
+    "batch_size": POSITIVE,
+    "seed": whole(most=2**1024),
+    "shuffle": flag,
+    "dtype": one_of(("float32", "float64")),
+    "label_smoothing": number,
+    "cost_below": maybe(written_number),
+    "own": mapping(maybe(SHA256)),
+    "engine": one_of(("native", "reference")),
+    "start": whole(),
+    "looks_every": whole(),
+    "layer_statistics": flag,
+    "left_out": maybe(LEFT_OUT),
+}
+
+# ── where, on what, and what came of it ──────────────────────────────────────────────────────────────
+
+ENVIRONMENT: dict[str, Check] = {
+    "threads": POSITIVE,
+    "machine": keys({"system": text, "processor": text, "core": text, "blas": each(text)}),
+    "versions": mapping(maybe(text)),
+    "kernels": SHA256,
+}
+
+OF_DATA: dict[str, Check] = {
+    "kind": text,
+    "copied": flag,
+    "measured": maybe(PART),
+    "several": maybe(flag),
+    "sha256": mapping(keys({"X": SHA256, "y": SHA256}, {"weights": SHA256}), PART),
+    "rows": mapping(whole(), PART),
+}
+MAPPED = keys({"path": text, "offset": whole(), "dtype": text, "shape": each(whole())})
+DATA = by(
+    "kind",
+    {
+        "file": keys(OF_DATA | {"path": text}),
+        "data set": keys(OF_DATA | {"name": one_of(NAMES), "seed": whole(most=2**1024)}),
+        "frame": keys(OF_DATA),
+        "arrays": keys(OF_DATA),
+        "mapped": keys(OF_DATA | {"places": keys({"X": MAPPED, "y": MAPPED})}),
+    },
+)
+
+SETTINGS: dict[str, Check] = {
+    "hidden": maybe(each(POSITIVE)),
+    "activation": text,
+    "cost": maybe(text),
+    "optimizer": text,
+    "rate": maybe(number),
+    "schedule": maybe(text),
+    "epochs": maybe(POSITIVE),
+    "batch_size": maybe(POSITIVE),
+    "dropout": number,
+    "l1": number,
+    "l2": maybe(number),
+    "seed": whole(most=2**1024),
+    "engine": text,
+    "held_out": number,
+    "leave_out": each(text),
+}
+assert list(SETTINGS) == [field.name for field in fields(Settings)]
+
+COUNT = whole()
+OF_A_CLASS = keys(
+    {
+        "label": label,
+        "rows": COUNT,
+        "predicted": COUNT,
+        "precision": maybe(number),
+        "recall": maybe(number),
+    }
+)
+OF_A_PART = keys(
+    {"low": number, "high": number, "rows": COUNT, "absolute_error": number, "error": number}
+)
+SCORES = by(
+    "kind",
+    {
+        "accuracy": keys(
+            {
+                "kind": text,
+                "rows": COUNT,
+                "accuracy": number,
+                "baseline": number,
+                "baseline_label": label,
+                "classes": each(OF_A_CLASS),
+                "confusion": each(each(COUNT)),
+            }
+        ),
+        "r2": keys(
+            {
+                "kind": text,
+                "rows": COUNT,
+                "r2": maybe(number),
+                "rmse": number,
+                "absolute_error": number,
+                "baseline": maybe(number),
+                "baseline_rmse": number,
+                "baseline_absolute_error": number,
+                "parts": each(OF_A_PART),
+            }
+        ),
+    },
+)
+
+PARENT = keys({"run": text, "id": ID, "step": COUNT, "changes": mapping(plain())})
+TABLE: dict[str, Check] = {
+    "target": text,
+    "task": TASK,
+    "settings": keys(SETTINGS),
+    "scored_on": one_of(("training", "held_out")),
+}
+_OF_ARRAYS = keys(
+    {"format": text, "schema": whole(1), "created": TIME, "data": DATA, "sha256": SHA256}
+    | PLAN
+    | ENVIRONMENT,
+    {
+        "parent": PARENT,
+        "files": mapping(SHA256, one_of((inside.ENCODING, inside.MODEL))),
+        "seconds": maybe(number),
+        "trivial": label,
+        "scores": maybe(SCORES),
+    }
+    | TABLE,
+)
+
+
+def check_manifest(about: Any) -> None:
+    """Raise `ValueError`, which names the key, where a manifest is not as it must be."""
+    _OF_ARRAYS(about, "")
+    if any(name in about for name in TABLE):
+        for name in TABLE:
+            if name not in about:
+                raise ValueError(f"{name} is missing")
+    data, n = about["data"], about["n"]
+    rows, measured, left_out = data["rows"], data["measured"], about["left_out"]
+    if rows.get("training") != n:
+        raise ValueError(f"data.rows.training is {rows.get('training')}: it must be {n}, as n is")
+    if measured == "training" or (measured is not None and not rows.get(measured)):
+        refuse(measured, "data.measured", "a part of the data that has rows")
+    if left_out and not all(a < b for a, b in pairwise([-1, *left_out["examples"], n])):
+        raise ValueError(f"left_out.examples must be places from 0 to {n - 1}, in order")
+
+
+# ── the table's encoding ─────────────────────────────────────────────────────────────────────────────
+
+ENCODING = keys(
+    {
+        "columns": each(
+            by(
+                "type",
+                {
+                    "number": keys(
+                        {
+                            "type": text,
+                            "name": text,
+                            "kind": one_of(("number", "boolean")),
+                            "center": number,
+                            "scale": above_zero,
+                            "fill": number,
+                            "flagged": flag,
+                        }
+                    ),
+                    "category": keys(
+                        {
+                            "type": text,
+                            "name": text,
+                            "kind": one_of(("text", "code")),
+                            "values": each(text),
+                            "rare": flag,
+                            "missing": flag,
+                        }
+                    ),
+                },
+            )
+        ),
+        "target": keys(
+            {
+                "name": text,
+                "task": TASK,
+                "kind": one_of(("number", "boolean", "text", "code")),
+                "classes": each(label),
+                "center": number,
+                "scale": above_zero,
+                "notes": each(text),
+            }
+        ),
+        "notes": each(text),
+    }
+)
+
+# ── what stands in the database, as JSON ─────────────────────────────────────────────────────────────
+
+EPOCH = keys(
+    {
+        "cost": any_number,
+        "rate": any_number,
+        "held_out_cost": maybe(any_number),
+        "held_out_score": maybe(any_number),
+        "layers": each(keys({"gradient": any_number, "update": any_number})),
+    }
+)
+STAGE = keys({"epochs": whole(), "environment": keys(ENVIRONMENT), "plan": SHA256})
+ROWS = keys(dict.fromkeys(("chunks", "epochs", "snapshots", "stages"), COUNT))

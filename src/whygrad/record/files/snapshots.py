@@ -1,0 +1,147 @@
+"""Snapshots: states of a training as safetensors files, to go on from.
+
+θ, the optimizer's slots and, where a rule keeps them, the best parameters are tensors; the counters and
+sums stand beside them, numbers in hexadecimal, so that a state comes back bit for bit.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from whygrad.errors import FileError
+from whygrad.files import checksum, from_json, sha256
+from whygrad.nn.network import count
+from whygrad.plan.plan import Plan, State
+from whygrad.record.files import inside
+from whygrad.record.files.events import Snapshot
+from whygrad.record.files.inside import snapshot_name
+
+FORMAT = "whygrad state"
+ARRAYS = ("theta", "slots", "best_theta")
+
+SPACING = 0.5  # seconds of training between two snapshots, at least
+BUDGET = 48 * 2**20  # bytes that all of them may take before they are thinned out
+MOST = 512  # and how many there may be
+KEPT = 4  # at least, however large they are
+SHARE = 25  # a snapshot may take this share of the time between two, at most
+
+
+def write(run: Path, state: State) -> Snapshot:
+    """Write a state into a run's folder; it is on the disk, under its name, when this returns."""
+    written, name = content(state), snapshot_name(state.step)
+    inside.write(run, name, written)
+    return Snapshot(state.step, name, sha256(written))
+
+
+def content(state: State) -> bytes:
+    """Give a state as the content of a file."""
+    from safetensors.numpy import save
+
+    tensors = {
+        name: np.ascontiguousarray(array)
+        for name, array in ((name, getattr(state, name)) for name in ARRAYS)
+        if array is not None
+    }
+    counters = {
+        field.name: _written(getattr(state, field.name))
+        for field in fields(State)
+        if field.name not in ARRAYS
+    }
+    about = {"format": FORMAT, "state": json.dumps(counters)}
+    written: bytes = save(tensors, about | {"checksum": str(_checksum(about["state"], tensors))})
+    return written
+
+
+def _checksum(state: str, tensors: dict[str, Any]) -> int:
+    return checksum(
+        state, *(part for name in sorted(tensors) for part in (name, _bytes(tensors[name])))
+    )
+
+
+def _bytes(array: Any) -> memoryview:
+    view: memoryview = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+    return view
+
+
+def read(run: Path, snapshot: Snapshot | str, plan: Plan) -> State:
+    """Read a state of a plan's training; raises `FileError` where it is missing or not what was written.
+
+    Of a name alone it is known by the checksum in the file itself what was written there.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    name = snapshot if isinstance(snapshot, str) else snapshot.path
+    damaged = FileError(f"{run}: {name} is not what was written there")
+    if isinstance(snapshot, Snapshot) and sha256(inside.read(run, name)) != snapshot.sha256:
+        raise damaged
+    if not inside.exists(run, name):
+        raise FileError(f"{run}: {name} is missing")
+    try:
+        with safe_open(inside.place(run, name), framework="numpy") as file:
+            about = file.metadata()
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        if about["checksum"] != str(_checksum(about["state"], tensors)):
+            raise damaged
+        state = State(**tensors, **_read(from_json(about["state"])))
+    except FileError:
+        raise
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, OverflowError) as error:
+        raise FileError(f"{run}: {name} is no state ({error})") from None
+    reason = _misfit(state, plan)
+    if isinstance(snapshot, Snapshot) and snapshot.step != state.step:
+        reason = f"it is that of step {state.step}"
+    if reason:
+        raise FileError(f"{run}: {name} is no state of this training ({reason})")
+    return state
+
+
+def _read(about: Any) -> dict[str, Any]:
+    if not isinstance(about, dict):
+        raise TypeError("its counters have no names")
+    return {key: float.fromhex(v["hex"]) if isinstance(v, dict) else v for key, v in about.items()}
+
+
+def _misfit(state: State, plan: Plan) -> str:
+    """Say why training cannot go on from a state, "" where it can: engines rely on its arrays."""
+    theta = np.zeros(count(plan.net.sizes), plan.dtype)
+    right = {"theta": theta, "best_theta": theta, "slots": plan.optimizer.init(theta)}
+    for name, like in right.items():
+        array = getattr(state, name)
+        if array is None and name == "best_theta":
+            continue
+        if (array.shape, array.dtype) != (like.shape, like.dtype):
+            return f"{name} is {array.shape} of {array.dtype}, not {like.shape} of {like.dtype}"
+    for field in fields(State):
+        value, kind = getattr(state, field.name), type(field.default)
+        if field.name not in ARRAYS and type(value) not in (kind, int if kind is float else kind):
+            return f"{field.name} is {value!r:.60}"
+    counts = (state.step, state.epoch, state.seen, state.best_step, state.stalled, state.waiting)
+    if min(counts) < 0 or not 0 <= state.place <= plan.steps_per_epoch:
+        return f"it counts {min(*counts, state.place)} of something, or {state.place} batches"
+    return ""
+
+
+def _written(value: object) -> object:
+    if isinstance(value, np.generic):
+        value = value.item()
+    return {"hex": value.hex()} if isinstance(value, float) else value
+
+
+def superfluous(sizes: Sequence[tuple[int, int]]) -> list[int]:
+    """Give the steps whose snapshots can go, where (step, bytes) of all together are too many.
+
+    Every second one goes, but neither the first, where everything starts, nor the last two.
+    """
+    total = sum(size for _, size in sizes)
+    if len(sizes) <= KEPT or (total <= BUDGET and len(sizes) <= MOST):
+        return []
+    return [step for step, _ in sizes[1:-2:2]]
+
+
+def remove(run: Path, snapshot: Snapshot) -> None:
+    """Remove a snapshot's file, of which the database no longer knows."""
+    inside.remove(run, snapshot.path)

@@ -1,0 +1,1 @@
+"""whygrad.studio.page.page"""

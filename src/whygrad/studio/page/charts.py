@@ -1,0 +1,275 @@
+"""The curves of a training as ECharts options: cost and score, gradients and updates of every layer, and
+units that no longer react.
+
+    ‖∂C/∂θˡ‖   and   ‖Δθˡ‖ / ‖θˡ‖   of every layer, on logarithmic axes
+
+Another run beside it is dashed. The line upwards is the step that the page shows.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from whygrad.answers.pictures import CurvePicture
+from whygrad.engines import Statistics
+from whygrad.engines.probes import BOUNDED, ONE_SIDED
+from whygrad.nn.functions import Array
+from whygrad.nn.network import Network
+from whygrad.record.so_far import SoFar
+from whygrad.studio.page.charting import Axes, Curve, Option, Scale, chart
+from whygrad.training.epochs import Epoch
+
+NAMES = ("cost", "score", "gradient", "update", "quiet")
+WIDE = 30.0  # costs that differ by more than this factor are drawn on a logarithmic axis
+
+TRAINING, HELD_OUT = 0, 1  # colours
+PARTS = {"training": TRAINING, "held out": HELD_OUT}
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """What some steps came to on one part of the rows: `steps`, `cost` and `score`, each (m,)."""
+
+    steps: Array
+    cost: Array
+    score: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What a training showed so far, all that its curves are drawn from.
+
+    Parameters
+    ----------
+    net : the network.
+    first, last : the steps from which and up to which it is recorded.
+    first_end : the step at which the first of its epochs ended.
+    per_epoch : steps of an epoch.
+    epochs : what its epochs showed, the first of them the one in which step `first` lies.
+    costs : the cost of each step from `first` on, (m,).
+    statistics : what the layers did.
+    points : by part, "training" and "held out", what was measured besides; it stands in for the epochs.
+    name : what it is called beside another.
+    judged : whether scores are accuracy whatever the cost is.
+    """
+
+    net: Network
+    first: int
+    last: int
+    first_end: int
+    per_epoch: int
+    epochs: tuple[Epoch, ...]
+    costs: Array
+    statistics: Statistics
+    points: Mapping[str, Points] = field(default_factory=dict)
+    name: str = ""
+    judged: bool = False
+
+    @property
+    def accuracy(self) -> bool:
+        """Whether scores are accuracy, and not R²."""
+        return self.judged or self.net.C.targets in ("unit", "distribution")
+
+    @property
+    def ends(self) -> Array:
+        """The steps at which the epochs ended."""
+        return self.first_end + np.arange(len(self.epochs)) * self.per_epoch
+
+    def of_epochs(self, what: str) -> Array:
+        """Give a number of every epoch, NaN where it was not measured."""
+        values = (getattr(epoch, what) for epoch in self.epochs)
+        return np.array([np.nan if value is None else float(value) for value in values])
+
+
+def seen(run: Any, points: Iterable[Any] = (), name: str = "", now: SoFar | None = None) -> Seen:
+    """Give what a recorded run showed so far, or what it had shown at the moment `now`.
+
+    `points` are what was measured besides, each with its `step` and by part (cost, score) in `by_part`.
+    """
+    shown: Any = run if now is None else now
+    return Seen(
+        run.net,
+        run.start,
+        shown.step,
+        run.first_end,
+        run.plan.steps_per_epoch,
+        shown.history.epochs,
+        shown.costs,
+        shown.statistics,
+        points_of(points),
+        name or run.path.name,
+        run.judged,
+    )
+
+
+def points_of(points: Iterable[Any]) -> dict[str, Points]:
+    """Give what was measured at single steps as lines, by part of the rows."""
+    known, found = list(points), {}
+    for part in PARTS:
+        rows = [(one.step, *one.by_part[part]) for one in known if part in one.by_part]
+        if rows:
+            found[part] = Points(*np.array(rows, float).T)
+    return found
+
+
+def options(
+    one: Seen, step: int | None = None, other: Seen | None = None, *, dark: bool = False
+) -> dict[str, Option]:
+    """Give the charts of a run, by name (`NAMES`); one that would be empty is left out.
+
+    `step` is where the page stands; `other` is a run to compare with, such as the one it was forked from.
+    """
+    about = _About(one, step, other, dark)
+    made = {
+        "cost": _cost(about),
+        "score": _score(about),
+        "gradient": _by_layer(about, "Gradient of each layer", "‖∂C/∂θ‖", _gradient),
+        "update": _by_layer(about, "Update of each layer", "‖Δθ‖ / ‖θ‖", _update),
+        "quiet": _quiet(about),
+    }
+    return {name: found for name, found in made.items() if found is not None}
+
+
+@dataclass(frozen=True, eq=False)
+class _About:
+    """A run, another to compare it with, and where the page stands."""
+
+    one: Seen
+    step: int | None
+    other: Seen | None
+    dark: bool
+
+    def runs(self) -> Iterator[tuple[Seen, str, bool]]:
+        """Give each run, what is added to the names of its lines, and whether it is the other one."""
+        yield self.one, "", False
+        if self.other is not None:
+            yield self.other, f", {self.other.name}", True
+
+    def drawn(
+        self, title: str, y_name: str, curves: Sequence[Curve], scale: Scale = "linear"
+    ) -> Option | None:
+        """Give the chart, or None without any point."""
+        if not any(np.isfinite(curve.y).any() for curve in curves):
+            return None
+        runs = [run for run, _, _ in self.runs()]
+        axes = Axes(
+            title,
+            "step",
+            y_name,
+            scale,
+            at=None if self.step is None else float(self.step),
+            mark="" if self.step is None else f"step {self.step:,}",
+            x_range=(float(min(run.first for run in runs)), float(max(run.last for run in runs))),
+            dashed="" if self.other is None else f"dashed: {self.other.name}",
+        )
+        return chart(axes, curves, self.dark)
+
+
+def _cost(about: _About) -> Option | None:
+    """Draw the cost of every step, and of the rows trained with and held out."""
+    one = about.one
+    steps = one.first + 1.0 + np.arange(len(one.costs))
+    curves = [Curve("each step", steps, one.costs, "c7", thin=True)]
+    for run, called, beside in about.runs():
+        curves += _parts(
+            run, called, beside, "cost", {"training": "cost", "held out": "held_out_cost"}
+        )
+    known = np.concatenate([curve.y[np.isfinite(curve.y)] for curve in curves])
+    wide = bool(len(known)) and known.min() > 0 and known.max() > WIDE * known.min()
+    return about.drawn("Cost", "cost", curves, "log" if wide else "linear")
+
+
+def _score(about: _About) -> Option | None:
+    """Draw the accuracy, or R² of numbers, of the rows trained with and held out."""
+    curves: list[Curve] = []
+    for run, called, beside in about.runs():
+        curves += _parts(run, called, beside, "score", {"held out": "held_out_score"})
+    if about.one.accuracy:
+        return about.drawn("Accuracy", "right answers", curves, "percent")
+    return about.drawn("R²", "R²: 1 is perfect", curves)
+
+
+def _parts(
+    run: Seen, called: str, beside: bool, what: str, of_epochs: Mapping[str, str]
+) -> list[Curve]:
+    """Give a line for each part of the rows: as measured, or as the epochs had it."""
+    curves = []
+    for part, colour in PARTS.items():
+        about: Any = {"colour": colour, "dash": int(beside), "listed": not beside}
+        if part in run.points:
+            found = run.points[part]
+            curves.append(Curve(part + called, found.steps, getattr(found, what), **about))
+        elif part in of_epochs and np.isfinite(values := run.of_epochs(of_epochs[part])).any():
+            curves.append(Curve(part + called, run.ends, values, **about))
+    return curves
+
+
+def _gradient(statistics: Statistics) -> Array:
+    return statistics["gradient"]
+
+
+def _update(statistics: Statistics) -> Array:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio: Array = statistics["update"] / statistics["theta"]
+    return ratio
+
+
+def _by_layer(about: _About, title: str, y_name: str, of: Any) -> Option | None:
+    """Draw a number of every layer, on a logarithmic axis."""
+    curves = [
+        curve
+        for run, called, beside in about.runs()
+        for l in range(1, run.net.L + 1)
+        for curve in [_layer(about, run, l, f"layer {l}{called}", of(run.statistics), beside)]
+    ]
+    return about.drawn(title, y_name, curves, "log")
+
+
+def _quiet(about: _About) -> Option | None:
+    """Draw the share of units that are dead, where activations end on one side, or saturated."""
+    curves = [
+        _layer(about, run, l, f"{kind}, layer {l}{called}", run.statistics[kind], beside)
+        for run, called, beside in about.runs()
+        for l, kind in _kinds(run.net)
+    ]
+    return about.drawn("Dead and saturated units", "share of the layer", curves, "percent")
+
+
+def _layer(about: _About, run: Seen, l: int, name: str, values: Array, beside: bool) -> Curve:
+    """Give the line of a layer, in strokes of its own; beside another run, strokes tell the runs apart."""
+    dash = l - 1 if about.other is None else int(beside)
+    return Curve(name, run.statistics.steps, values[:, l - 1], l - 1, dash, listed=not beside)
+
+
+def _kinds(net: Network) -> list[tuple[int, str]]:
+    """Give the layers whose units can die or saturate, and which of the two."""
+    names = [f.name for f in net.f[1:]]
+    kinds = ["dead" if f in ONE_SIDED else "saturated" if f in BOUNDED else "" for f in names]
+    return [(l, kind) for l, kind in enumerate(kinds, start=1) if kind]
+
+
+# ── pictures of answers ──────────────────────────────────────────────────────────────────────────────
+
+
+def of_picture(picture: CurvePicture, *, dark: bool = False) -> Option:
+    """Give the chart of a picture: its lines and marks, or where there are none its areas."""
+    if not (picture.lines or picture.marks):
+        return of_areas(picture, picture.title, dark=dark)
+    x = np.asarray(picture.x, float)
+    curves = [
+        Curve(line.name, x, line.y, i, int(line.dashed)) for i, line in enumerate(picture.lines)
+    ]
+    axes = Axes(picture.title, picture.x_label, picture.y_label, points=picture.marks)
+    return chart(axes, curves, dark)
+
+
+def of_areas(picture: CurvePicture, title: str = "", *, dark: bool = False) -> Option:
+    """Give the chart of a picture's areas, which stand below its lines where there are both."""
+    x = np.asarray(picture.x, float)
+    areas = [
+        Curve(line.name, x, line.y, "ink" if line.dashed else i, area=True)
+        for i, line in enumerate(picture.stacked)
+    ]
+    return chart(Axes(title, picture.x_label, picture.stack_label), areas, dark)

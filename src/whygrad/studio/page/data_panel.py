@@ -1,0 +1,175 @@
+"""The data: a set that comes with whygrad, or the user's own table, its target, columns to leave out."""
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nicegui import events, ui
+
+from whygrad.errors import InputError
+from whygrad.pipeline import datasets
+from whygrad.pipeline.settings import Settings
+from whygrad.studio.page.uploads import keep_table
+from whygrad.studio.server.guard import LIMIT
+from whygrad.tables.reading import PARQUET, TEXT
+
+if TYPE_CHECKING:
+    from whygrad.studio.page.page import Page
+
+ABOUT = {
+    "xor": "two numbers, one class where they differ: the smallest thing a straight line cannot do",
+    "spirals": "two spirals within each other",
+    "moons": "two half circles that reach into each other",
+    "circles": "a circle around another",
+    "iris": "150 flowers, four measures, three species",
+    "wine": "178 wines, 13 measures, three growers",
+    "breast_cancer": "569 samples, 30 measures, benign or malignant",
+    "diabetes": "442 patients, ten measures, a number a year later",
+    "digits": "1,797 handwritten digits of 8 × 8 pixels",
+    "mnist": "70,000 handwritten digits of 28 × 28 pixels",
+}
+PREVIEW = 6  # rows
+ENDINGS = (*TEXT, *PARQUET)
+REJECTED = "(found) => emit(found[0].failedPropValidation, found[0].file.name)"
+
+
+def build(page: "Page") -> None:
+    """Lay out the choice of data."""
+    desk = page.desk
+    ui.label("Data that come with whygrad").classes("wg-heading")
+    with ui.row().classes("wg-sets"):
+        for name in sorted(datasets.NAMES, key=list(ABOUT).index):
+            button = ui.button(name, on_click=partial(load, page, name)).props(
+                "no-caps dense outline"
+            )
+            button.tooltip(ABOUT[name])
+    ui.label("Your own table").classes("wg-heading")
+    place: list[ui.column] = []
+
+    async def taken(event: events.UploadEventArguments) -> None:
+        upload.reset()  # so that another one can be chosen
+        await uploaded(page, event, place[0])
+
+    upload = ui.upload(
+        label=f"CSV or Parquet, up to {LIMIT // 1_000_000} MB",
+        auto_upload=True,
+        max_files=1,
+        max_file_size=LIMIT,
+        on_upload=taken,
+    )
+    upload.props(f'flat bordered accept="{",".join(ENDINGS)}" aria-label="Choose a table"')
+    upload.classes("wg-upload")
+    upload.on("rejected", lambda e: page.tell(refusal(*e.args)), js_handler=REJECTED)
+    place.append(ui.column().classes("wg-chosen"))
+    ui.label("What is learned from").classes("wg-heading")
+    shown = ui.column().classes("wg-shown")
+    seen: list[Any] = [None]  # what is shown
+
+    def update() -> None:
+        draft = desk.draft
+        now: Any = desk.undrafted
+        if draft is not None:
+            chosen = draft.settings
+            now = (draft.source, chosen.seed, chosen.held_out, chosen.leave_out)
+        if now == seen[0]:
+            return
+        seen[0] = now
+        shown.clear()
+        with shown:
+            if draft is None:
+                ui.label(desk.undrafted)
+            else:
+                _preview(draft)
+
+    page.panels.append(update)
+
+
+def refusal(why: str, name: str) -> str:
+    """Say why a browser did not send a file."""
+    if why == "max-file-size":
+        return (
+            f"{name}: more than {LIMIT // 1_000_000} MB. Train on it with `whygrad train FILE`, "
+            "and open its run here"
+        )
+    if why == "accept":
+        return f"{name}: not a table that can be read: choose CSV or Parquet ({', '.join(ENDINGS)})"
+    return f"{name}: one table at a time"
+
+
+def load(page: "Page", name: str) -> None:
+    """Take a data set that comes with whygrad."""
+    page.do(lambda: page.desk.load(name))
+
+
+async def uploaded(page: "Page", event: events.UploadEventArguments, place: ui.column) -> None:
+    """Keep a file that was uploaded, show its first rows, and ask what is to be predicted."""
+    place.clear()
+    content = await event.file.read()
+    name = event.file.name
+    found = await page.in_thread(lambda: keep_table(page.desk.folder, name, content))
+    if found is not None:
+        with place:
+            _ask_target(page, *found)
+
+
+def _ask_target(page: "Page", path: Path, table: Any) -> None:
+    names = list(table.column_names)
+    if len(names) < 2:
+        page.tell(
+            f"{path.name} has one column: a table needs one to predict, and others to predict it from"
+        )
+        return
+    ui.label(f"{path.name}: {table.num_rows:,} rows, {len(names)} columns").classes("wg-strong")
+    _table(table.slice(0, PREVIEW))
+    target = ui.select(names, value=names[-1], label="Which column is to be predicted?").classes(
+        "wg-wide"
+    )
+    target.props("dense outlined options-dense")
+    without = ui.select(names, value=[], multiple=True, label="Columns to leave out").classes(
+        "wg-wide"
+    )
+    without.props("dense outlined options-dense use-chips")
+
+    def use() -> None:
+        left_out = tuple(name for name in without.value if name != target.value)
+        settings = Settings(
+            hidden=(16, 8),
+            activation="tanh",
+            leave_out=left_out,
+        )
+
+        def work() -> None:
+            if len(names) - len(left_out) < 2:
+                raise InputError("all columns are left out: leave at least one to predict from")
+            page.desk.load(str(path), target.value, settings)
+
+        page.do(work)
+
+    ui.button("Use this table", on_click=use).props("no-caps unelevated")
+
+
+def _preview(draft: Any) -> None:
+    ready = draft.ready
+    parts, encoding = ready.parts, ready.encoding
+    rows = f"{len(parts.training):,} rows to train with"
+    if len(parts.stopping):
+        rows += f", {len(parts.stopping):,} to stop by"
+    if len(parts.held_out):
+        rows += f", {len(parts.held_out):,} held out"
+    ui.label(f"{draft.title}: predicts {encoding.target.name}. {rows}.").classes("wg-strong")
+    if not draft.source.images:
+        _table(draft.source.table.slice(0, PREVIEW))
+    for note in (*encoding.notes, *encoding.target.notes):
+        ui.label(note).classes("wg-note")
+
+
+def _table(table: Any) -> None:
+    columns = [
+        {"name": n, "label": n, "field": n, "align": "left"} for n in table.column_names[:12]
+    ]
+    rows = [{n: _shown(row[n]) for n in table.column_names[:12]} for row in table.to_pylist()]
+    ui.table(columns=columns, rows=rows).props("dense flat bordered").classes("wg-table")
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else "" if value is None else str(value)[:40]

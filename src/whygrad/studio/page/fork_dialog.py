@@ -1,0 +1,63 @@
+"""From this step on with other settings, as a new run; both curves are then in one chart."""
+
+from typing import TYPE_CHECKING, Any
+
+from nicegui import ui
+
+from whygrad.errors import InputError
+from whygrad.pipeline import settings
+from whygrad.pipeline.settings import SCHEDULES
+from whygrad.plan.optimizers import OPTIMIZERS
+
+if TYPE_CHECKING:
+    from whygrad.studio.page.page import Page
+
+
+def ask(page: "Page") -> None:
+    """Ask what is to be otherwise, and fork."""
+    subject = page.now
+    plan = subject.plan
+    rate = getattr(plan.optimizer, "rate", None)
+    name = next((name for name, kind in OPTIMIZERS.items() if type(plan.optimizer) is kind), None)
+    with ui.dialog(value=True) as dialog, ui.card():
+        ui.label(f"Fork from step {subject.step:,}").classes("wg-heading")
+        ui.label(
+            "The training goes on from here in another way, as a run of its own; the first one stays."
+        )
+        with ui.element("div").classes("wg-fields"):
+            fields: dict[str, Any] = {
+                "rate": ui.number("Learning rate η", value=rate, min=0, format="%g"),
+                "optimizer": ui.select(list(OPTIMIZERS), value=name, label="Optimizer"),
+                "schedule": ui.select(list(SCHEDULES), label="How the rate changes [as now]"),
+                "l1": ui.number("Penalty λ₁", value=plan.l1.strength, min=0, format="%g"),
+                "l2": ui.number("Penalty λ₂", value=plan.l2.strength, min=0, format="%g"),
+                "batch_size": ui.number("Examples per step", value=plan.batch_size, min=1),
+                "epochs": ui.number("Epochs in all", value=plan.epochs, min=1),
+                "seed": ui.number("Seed of the order", value=plan.seed, min=0),
+            }
+            for field in fields.values():
+                field.props("dense outlined").classes("wg-field")
+        before = {key: field.value for key, field in fields.items()}
+
+        if subject.state.epoch >= plan.epochs:  # else nothing would be left to do
+            fields["epochs"].set_value(2 * plan.epochs)
+
+        def fork() -> None:
+            changes = {
+                key: f.value for key, f in fields.items() if f.value not in (None, before[key])
+            }
+            for key in ("batch_size", "epochs", "seed"):
+                if key in changes:
+                    changes[key] = int(changes[key])
+            try:
+                settings.changes(plan, changes)
+            except InputError as error:  # told while what was typed is still there
+                wrong.set_text(str(error))
+                return
+            dialog.close()
+            page.do(lambda: page.desk.fork(subject.step, **changes))
+
+        wrong = ui.label().classes("wg-wrong").props('role="alert"')
+        with ui.row():
+            ui.button("Fork", on_click=fork).props("no-caps unelevated")
+            ui.button("Cancel", on_click=dialog.close).props("no-caps flat")

@@ -1,0 +1,118 @@
+"""The network and its training before they begin: layers, activation, cost, optimizer, rate, penalties."""
+
+from typing import TYPE_CHECKING, Any
+
+from nicegui import ui
+
+from whygrad.errors import InputError
+from whygrad.nn.functions import ACTIVATIONS
+from whygrad.pipeline.settings import OF_CLASSES, OF_NUMBERS, SCHEDULES
+from whygrad.plan.optimizers import OPTIMIZERS
+
+if TYPE_CHECKING:
+    from whygrad.studio.page.page import Page
+
+WHOLE = ("epochs", "batch_size", "seed")
+
+
+def build(page: "Page") -> None:
+    """Lay out the settings; they can be changed until a training begins."""
+    desk = page.desk
+    hint = ui.label().classes("wg-note")
+    fields: dict[str, Any] = {}
+
+    def changed(name: str, value: Any) -> None:
+        if desk.draft is None or desk.following is not None or value in (None, ""):
+            return
+        if value == shown_value(name):
+            page.tell("")
+            return
+        if name in WHOLE and value != int(value):
+            page.tell(f"{fields[name].props['label']}: give a whole number, not {value:g}")
+            return
+        if name == "hidden":
+            page.do(lambda: desk.set(hidden=_layers(value)))
+        else:
+            number = int(value) if name in WHOLE else value
+            page.do(lambda: desk.set(**{name: number}))
+
+    def shown_value(name: str) -> Any:
+        assert desk.draft is not None
+        value = getattr(desk.draft.ready.settings, name)
+        return ", ".join(map(str, value)) if name == "hidden" else value
+
+    def choice(name: str, label: str, options: Any, **more: Any) -> None:
+        field = ui.select(options, label=label, on_change=lambda e: changed(name, e.value), **more)
+        fields[name] = field.props("dense outlined options-dense").classes("wg-field")
+
+    def amount(name: str, label: str, **more: Any) -> None:
+        field = ui.number(label, format="%g", **more)
+        field.on("change", lambda: changed(name, field.value))
+        fields[name] = field.props("dense outlined").classes("wg-field")
+
+    layers = ui.input("Units of the hidden layers").props("dense outlined").classes("wg-wide")
+    layers.on("change", lambda: changed("hidden", layers.value))
+    fields["hidden"] = layers
+    with ui.element("div").classes("wg-fields"):
+        hidden = [name for name, f in ACTIVATIONS.items() if f.product is None]
+        choice("activation", "Activation of hidden units", hidden)
+        choice("cost", "Cost", list(OF_CLASSES))
+        choice("optimizer", "Optimizer", list(OPTIMIZERS))
+        amount("rate", "Learning rate η", min=0)
+        choice("schedule", "How the rate changes", list(SCHEDULES))
+        amount("epochs", "Epochs at most", min=1, precision=0)
+        amount("batch_size", "Examples per step", min=1, precision=0)
+        amount("dropout", "Dropout", min=0, max=0.95, step=0.05)
+        amount("l1", "Penalty λ₁ on the size of weights", min=0)
+        amount("l2", "Penalty λ₂ on their squares", min=0)
+        amount("seed", "Seed", min=0, precision=0)
+        amount("held_out", "Share of rows held out", min=0, max=0.9, step=0.05)
+    facts = ui.label().classes("wg-note")
+
+    def update() -> None:
+        draft, subject = desk.draft, page.now
+        begun = desk.following is not None
+        hint.set_text(_hint(begun, draft is not None))
+        settings = None
+        if begun and desk.following is not None and desk.following.run.on_table:
+            settings = desk.following.run.settings
+        elif draft is not None:
+            settings = draft.ready.settings
+        if subject.encoding is not None:
+            numbers = subject.encoding.task == "regression"
+            options = list(OF_NUMBERS if numbers else OF_CLASSES)
+            cost = None if settings is None else settings.cost
+            if cost and cost not in options:
+                options.append(cost)
+            fields["cost"].set_options(options)
+        for name, field in fields.items():
+            field.set_enabled(not begun and draft is not None)
+            if settings is not None:
+                value = getattr(settings, name)
+                field.set_value(", ".join(map(str, value)) if name == "hidden" else value)
+        sizes = " – ".join(f"{size:,}" for size in subject.net.sizes)
+        facts.set_text(f"{sizes}: {len(subject.theta.flat):,} weights and biases.")
+
+    page.panels.append(update)
+
+
+def _hint(begun: bool, known: bool) -> str:
+    if not begun and not known:
+        return "A trained network alone: what it learned from, and how, was not recorded."
+    if not begun:
+        return "Click + and − in the drawing, or type here. Training has not begun."
+    if known:
+        return (
+            "These settings belong to the run shown. Fork goes on with others, Reset begins anew."
+        )
+    return "These settings belong to the run shown."
+
+
+def _layers(text: str) -> tuple[int, ...]:
+    """Read "16, 8"; "none" and "" are no hidden layer."""
+    if text.strip().lower() in ("", "none"):
+        return ()
+    try:
+        return tuple(int(part) for part in text.replace(" ", ",").split(",") if part)
+    except ValueError:
+        raise InputError(f"hidden layers {text!r}: write their units, such as 16, 8") from None

@@ -1,0 +1,412 @@
+"""The page: the drawing of the network, the time bar below it, and beside it what can be done and asked.
+
+One `Page` belongs to one tab of a browser. It holds what is looked at (`Look`); what is worked on belongs
+to the `Desk`, which all tabs share. Whatever takes long runs in a thread.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from traceback import format_exception
+from typing import Any, TypeVar
+
+import numpy as np
+from nicegui import background_tasks, run, ui
+
+from whygrad.answers.explanation import Explanation
+from whygrad.answers.pictures import NetworkPicture
+from whygrad.answers.widget.view import Gesture, Shown, choose, view
+from whygrad.errors import WhygradError
+from whygrad.escaping import visible
+from whygrad.studio.page import (
+    curves_panel,
+    data_panel,
+    example_bar,
+    motion_panel,
+    network_panel,
+    runs_panel,
+    surface_view,
+    time_bar,
+    why_panel,
+)
+from whygrad.studio.page.canvas import Canvas
+from whygrad.studio.process.worker import Status
+from whygrad.studio.session.desk import Desk
+from whygrad.studio.session.subject import EDGES, Chosen, Edges, Subject, overview
+
+STYLE = Path(__file__).with_name("page.css")
+# Tell how the browser shows the page, now and whenever that changes. And screen readers are to hear of a
+# slider from what has the focus: Quasar gives its name and number to what lies around that.
+WINDOW = """(() => { const dark = matchMedia('(prefers-color-scheme: dark)');
+const narrow = matchMedia('(max-width: 500px)');
+const tell = () => emitEvent('wg-window', [dark.matches, narrow.matches]);
+dark.onchange = tell; narrow.onchange = tell; tell();
+if (window.wgSliders) return;
+window.wgSliders = true;
+const said = ['aria-label', 'aria-valuemin', 'aria-valuemax', 'aria-valuenow', 'aria-disabled'];
+const name = () => document.querySelectorAll('.q-slider').forEach((slider) => {
+  const inner = slider.querySelector('[tabindex]');
+  for (const key of said) {
+    const value = slider.getAttribute(key);
+    if (inner && value !== null && inner.getAttribute(key) !== value) inner.setAttribute(key, value);
+  }
+  if (inner && inner.role !== 'slider') { inner.role = 'slider'; slider.role = 'group'; }
+});
+new MutationObserver(name).observe(document.body, {subtree: true, childList: true, attributeFilter: said});
+name(); })()"""
+LOG = logging.getLogger("whygrad.studio")
+TICK = 0.25  # seconds between two looks at a training
+MISSES = 20  # looks in vain at a run, after which that is told
+SLOWEST = 5.0  # seconds that a browser may take to draw
+DRAWN = """new Promise((done) => document.hidden ? done(true)
+  : requestAnimationFrame(() => setTimeout(() => done(true), 0)))"""
+TO_THE_ANSWER = "document.querySelector('.wg-right').scrollIntoView({behavior: 'smooth'})"
+EMPTY = NetworkPicture("", (np.zeros(1), np.zeros(1)), (None, np.zeros((1, 1))), (("",), ("",)))
+EDITS = ("add_unit", "remove_unit", "add_layer", "remove_layer")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one tab looks at.
+
+    `step` is None to follow the training, `part` the place that is asked about, `question` what is asked,
+    `whole` the layers of which every unit is drawn, `lit` the parts pointed at, `frame` of slow motion.
+    """
+
+    step: int | None = None
+    part: str = ""
+    question: str = ""
+    edges: Edges = "weight"
+    chosen: Chosen = Chosen()
+    tab: str = "network"
+    whole: tuple[int, ...] = ()
+    lit: tuple[str, ...] = ()
+    frame: int = 0
+
+
+class Page:
+    """One tab: what it looks at, and its elements."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.look = Look()
+        self.subject: Subject | None = None
+        self.answer: Explanation | None = None
+        self.told: NetworkPicture | None = None  # what a panel wants drawn in place of the overview
+        self.panels: list[Callable[[], None]] = []
+        self.client = ui.context.client
+        self.doing = 0
+        self._misses = 0  # looks in a row at a run that cannot be read
+        self._wanted = False
+        self._working = False
+        self._version = -1
+        self._seen: Any = None
+        self._steady: Any = None  # what decides which units are drawn
+        self._shown: Shown = ()
+        self.overview = EMPTY
+        self._preferred = self._narrow = False
+        self._about = ""  # what the message speaks of
+
+    @property
+    def now(self) -> Subject:
+        """The network that is looked at."""
+        assert self.subject is not None
+        return self.subject
+
+    @property
+    def dark(self) -> bool:
+        """Whether the page is dark: as it was switched, or else as the browser prefers it."""
+        return self._preferred if self._dark.value is None else bool(self._dark.value)
+
+    # ── the layout ──
+
+    def build(self) -> None:
+        """Lay the page out."""
+        ui.add_css(STYLE.read_text(encoding="utf-8"))
+        ui.page_title("whygrad studio")
+        dark = ui.dark_mode(None)
+        self._dark = dark
+        ui.on("wg-window", lambda e: self._windowed(*map(bool, e.args)))
+        self.client.on_connect(lambda: self.client.run_javascript(WINDOW))
+        with ui.header().classes("wg-header"):
+            ui.label("whygrad studio").classes("wg-brand").props('role="heading" aria-level="1"')
+            self.title = ui.label().classes("wg-run")
+            ui.space()
+            self.status = ui.label().classes("wg-status").props('role="status" aria-live="polite"')
+            ui.button(icon="contrast", color=None, on_click=self._switch).props(
+                'flat round dense text-color=white aria-label="Light or dark"'
+            )
+        self.working = ui.linear_progress(show_value=False).classes("wg-working")
+        self.working.props('indeterminate aria-label="Working"').set_visibility(False)
+        with ui.element("main").classes("wg-page"):
+            with ui.element("section").classes("wg-left").props('aria-label="The network"'):
+                with ui.row().classes("wg-tools"):
+                    example_bar.build(self)
+                    ui.toggle(
+                        dict(EDGES), value="weight", on_change=lambda e: self.show(edges=e.value)
+                    ).props('dense no-caps aria-label="What the connections show"')
+                with ui.element("div").classes("wg-both") as self.stage:
+                    with ui.element("div").classes("wg-drawing") as self.room:
+                        self.canvas = Canvas(view(EMPTY), self._gesture)
+                    surface_view.build(self)
+                time_bar.build(self)
+            with (
+                ui.element("section")
+                .classes("wg-right")
+                .props('aria-label="Data, training, answers"')
+            ):
+                self._tabs()
+        self.message = ui.label().classes("wg-message").props('role="alert"')
+        self.message.set_visibility(False)
+        ui.timer(TICK, self._tick)
+        self.refresh()
+
+    def _tabs(self) -> None:
+        panels: dict[str, tuple[str, Callable[[Page], None]]] = {
+            "data": ("Data", data_panel.build),
+            "runs": ("Runs", runs_panel.build),
+            "network": ("Network", network_panel.build),
+            "curves": ("Curves", curves_panel.build),
+            "why": ("Why", why_panel.build),
+            "motion": ("Slow motion", motion_panel.build),
+        }
+        with ui.tabs(on_change=lambda e: self.show(tab=e.value)).props(
+            "dense no-caps inline-label narrow-indicator align=left"
+        ) as self.tabs:
+            for name, (title, _) in panels.items():
+                ui.tab(name, label=title)
+        with ui.tab_panels(self.tabs, value="network", animated=False).classes("wg-panels"):
+            for name, (_, build) in panels.items():
+                with ui.tab_panel(name):
+                    build(self)
+
+    # ── what happens ──
+
+    def show(self, **changes: Any) -> None:
+        """Look at something else."""
+        self.look = replace(self.look, **changes)
+        if "tab" in changes:
+            self.look = replace(self.look, lit=())
+        if "tab" in changes and self.tabs.value != self.look.tab:
+            self.tabs.set_value(self.look.tab)
+        self.refresh()
+
+    def _switch(self) -> None:
+        """Make a light page dark, and a dark one light."""
+        self._dark.set_value(not self.dark)
+        self.refresh()
+
+    def _windowed(self, dark: bool, narrow: bool) -> None:
+        """Take note that the browser prefers dark pages, and how wide its window is."""
+        if (dark, narrow) != (self._preferred, self._narrow):
+            self._preferred, self._narrow = dark, narrow
+            self.refresh()
+
+    def follow(self) -> None:
+        """Look at the latest step from now on."""
+        self.look = replace(self.look, step=None)
+
+    def refresh(self) -> None:
+        """Compute what is looked at, and draw it; changes that come meanwhile are drawn after it."""
+        self._wanted = True
+        if not self._working:
+            self._working = True
+            background_tasks.create(self._work(), name="whygrad page")
+
+    async def _work(self) -> None:
+        try:
+            while self._wanted:
+                self._wanted = False
+                await self._draw()
+                await self.settled()
+        finally:
+            self._working = False
+
+    @property
+    def there(self) -> bool:
+        """Whether somebody looks: not where the tab was closed, or is out of reach."""
+        return self.client.has_socket_connection and not self.client.is_deleted
+
+    async def settled(self) -> None:
+        """Wait until the browser has drawn what it was sent: a slow one is sent less, never too much."""
+        if self.there:
+            with suppress(TimeoutError):
+                await self.client.run_javascript(DRAWN, timeout=SLOWEST)
+
+    async def _draw(self) -> None:
+        look = self.look
+
+        def work() -> tuple[Subject, NetworkPicture]:
+            subject = self.desk.subject(look.step)
+            picture = overview(subject, look.chosen, look.edges)
+            return subject, replace(picture, marked=(look.part,) if look.part else ())
+
+        found = await self.in_thread(work, "page")
+        if found is None or self.client.is_deleted:
+            return
+        self.subject, self.overview = found
+        with self.client:
+            for panel in (*self.panels, self.draw):
+                try:
+                    panel()
+                except Exception as error:  # one that fails takes no other with it
+                    self._failed(error, "page")
+
+    def draw(self) -> None:
+        """Draw the network: what a panel tells, or the overview."""
+        if self.subject is None:
+            return
+        look = self.look
+        drafted = self.desk.following is None and self.desk.draft is not None
+        editable = drafted and look.tab in ("data", "network")
+        steady = (self._version, self.subject.net, look.whole, look.part, look.chosen)
+        if steady != self._steady:
+            self._steady, self._shown = steady, choose(self.overview, look.whole)
+        picture = replace(self.told or self.overview, shown=self._shown)
+        self.room.classes(**{"add" if look.whole else "remove": "wg-all"})
+        self.canvas.show(
+            view(
+                picture,
+                editable=editable,
+                room=not self._narrow,
+                more=look.whole,
+                narrow=self._narrow,
+            )
+        )
+        self.canvas.light(look.lit)
+
+    @property
+    def behind(self) -> bool:
+        """Whether something else is to be drawn after this."""
+        return self._wanted
+
+    async def in_thread(self, work: Callable[[], T], about: str = "desk") -> T | None:
+        """Do something that takes long; a mistake of the user's is told on the page.
+
+        What was told goes away once the same, `about`, goes well.
+        """
+        try:
+            found = await run.io_bound(work)
+        except WhygradError as error:
+            self.tell(str(error), about)
+            return None
+        except Exception as error:
+            self._failed(error, about)
+            return None
+        if self._about == about:
+            self.tell("")
+        return found
+
+    def _failed(self, error: Exception, about: str) -> None:
+        """Tell of an error of our own, with its whole story in the terminal."""
+        LOG.error("an error of the studio\n%s", visible("".join(format_exception(error))))
+        self.tell(f"an error of whygrad: {type(error).__name__}: {error!s:.200}", about)
+
+    def do(self, work: Callable[[], object]) -> None:
+        """Do something to what all tabs share, in a thread, and draw what it comes to."""
+
+        async def doing() -> None:
+            self._busy(1)
+            try:
+                await self.in_thread(work)
+            finally:
+                self._busy(-1)
+            self.refresh()
+
+        background_tasks.create(doing(), name="whygrad desk")
+
+    def _busy(self, more: int) -> None:
+        """Show that something is being done, from when on and until when."""
+        self.doing += more
+        with self.client:
+            self.working.set_visibility(self.doing > 0)
+
+    def tell(self, message: str, about: str = "desk") -> None:
+        """Say what went wrong, or nothing any more."""
+        self._about = about if message else ""
+        with self.client:
+            self.message.set_text(message)
+            self.message.set_visibility(bool(message))
+
+    def light(self, part: str) -> None:
+        """Light up a part of the drawing that is pointed at elsewhere; "" for none."""
+        lit = tuple(part.split())
+        if lit != self.look.lit:
+            self.look = replace(self.look, lit=lit)
+            self.canvas.light(lit)
+
+    def _gesture(self, gesture: Gesture) -> None:
+        layer = gesture.layer or 0
+        if gesture.kind == "click":
+            self.show(part=gesture.part, tab="why", question="", lit=())
+            if self._narrow:  # where the answer is below the drawing
+                self.client.run_javascript(TO_THE_ANSWER)
+        elif gesture.kind in ("more", "less"):
+            self.show(whole=tuple(sorted({*self.look.whole} ^ {layer})))
+        elif gesture.kind in EDITS:
+            self.do(lambda: self.desk.edit(gesture.kind, layer))
+
+    async def _tick(self) -> None:
+        """Look how the training is doing."""
+        if not self.there:
+            return
+        desk = self.desk
+        if desk.worker is not None:
+            await self._follow()
+        status = desk.status
+        self.status.set_text(words_of(status))
+        # What changes four times a second is not read aloud.
+        self.status.props(f'aria-live="{"off" if desk.running else "polite"}"')
+        seen = (desk.now, status, desk.following and desk.following.run)
+        if desk.version != self._version:
+            self._version = desk.version
+            self.look = replace(self.look, step=None, part="", question="", frame=0)
+            self.answer, self.told = None, None
+            self.refresh()
+        elif seen != self._seen and (self.look.step is None or not desk.running):
+            self.refresh()
+        self._seen = seen
+        self.title.set_text(self._name())
+
+    async def _follow(self) -> None:
+        """Look for the run that is being written, which may not be readable at its very beginning."""
+        try:
+            await run.io_bound(self.desk.follow)
+            self._misses = 0
+        except (WhygradError, OSError) as error:
+            self._misses += 1
+            if self._misses == MISSES:
+                self.tell(str(error), "run")
+
+    def _name(self) -> str:
+        if self.desk.following is not None:
+            return self.desk.following.path.name
+        draft = self.desk.draft
+        return "a network alone" if draft is None else f"{draft.title}, not trained yet"
+
+    def later(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do something asynchronous, in its own time."""
+        background_tasks.create(work(), name="whygrad answer")
+
+
+def words_of(status: Status | None) -> str:
+    """Say how the training process is doing."""
+    if status is None:
+        return ""
+    at = f"step {status.step:,}, epoch {status.epoch:,}"
+    return {
+        "starting": f"starting: {status.message}" if status.message else "starting …",
+        "compiling": "compiling, once on this machine …",
+        "running": f"training: {at}",
+        "paused": f"paused at {at}",
+        "ended": f"ended at {at}: {status.message}",
+    }.get(status.kind, status.message)
+
+
+def build(desk: Desk) -> None:
+    """Make the page of one tab."""
+    Page(desk).build()

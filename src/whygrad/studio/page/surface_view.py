@@ -1,0 +1,53 @@
+"""Beside the drawing of a network of two inputs: what it says everywhere, while it learns."""
+
+from typing import TYPE_CHECKING, Any
+
+from nicegui import ui
+
+from whygrad.studio.session import surface
+from whygrad.studio.session.subject import Chosen, Rows, Subject
+
+if TYPE_CHECKING:
+    from whygrad.studio.page.page import Page
+
+
+def build(page: "Page") -> None:
+    """Lay it out; other networks have none."""
+    shown = ui.html("", sanitize=False).classes("wg-surface-view")
+    state: dict[str, Any] = {"key": None}
+
+    def update() -> None:
+        subject, chosen = page.now, page.look.chosen
+        there = surface.has_surface(subject.net)
+        shown.set_visibility(there)
+        page.stage.classes(**{"add" if there else "remove": "wg-two"})
+        key = (id(subject.state), subject.step, id(subject.net), chosen)
+        if there and key != state["key"]:
+            state["key"] = key
+            shown.set_content(surface_of(subject, chosen).svg(alone=False))
+
+    page.panels.append(update)
+
+
+def surface_of(subject: Subject, chosen: Chosen) -> surface.Surface:
+    """Give what is drawn of a network with its examples."""
+    found = subject.examples(chosen) if chosen.which == "one" else None
+    encoding = subject.encoding
+    scales, target = ((0.0, 1.0), (0.0, 1.0)), (0.0, 1.0)
+    if encoding is not None:
+        scales = encoding.scales[0], encoding.scales[1]
+        target = encoding.target.center, encoding.target.scale
+    return surface.Surface(
+        subject.net,
+        subject.theta,
+        _points(subject.parts.get("training")),
+        _points(subject.parts.get("held out")),
+        subject.names,
+        scales,
+        target,
+        None if found is None else found[0][0],
+    )
+
+
+def _points(rows: Rows | None) -> Any:
+    return None if rows is None else (rows.X, rows.Y)

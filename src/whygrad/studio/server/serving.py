@@ -1,0 +1,256 @@
+"""The server of the studio: one process, one port of this machine, one desk that all tabs look at.
+
+NiceGUI makes the page and uvicorn speaks HTTP; the `Guard` stands before both. It ends, and with it what
+the desk has started, by Ctrl-C, when the process is told to, or when its terminal goes away.
+"""
+
+import errno
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import webbrowser
+from asyncio import get_running_loop
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from typing import Any, Protocol
+
+import nicegui.run
+import uvicorn
+from fastapi import FastAPI
+from nicegui import core, ui
+
+from whygrad.errors import InputError
+from whygrad.escaping import tell, write
+from whygrad.studio.server.guard import EVERYWHERE, LOCAL, Guard, known_names
+
+PORTS = 100  # that are tried, from the one asked for
+MESSAGE = 10_000_000  # bytes of a message from a page, which returns the drawing with every gesture
+PATIENCE = 2  # seconds that open tabs have to take their leave
+RECONNECT = 10.0  # seconds that a tab may be out of reach before its page is built anew
+
+ICON = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">'
+    '<path d="M6 8 17 16M6 24 17 16 27 16" stroke="#7a828e" stroke-width="2" fill="none"/>'
+    '<circle cx="6" cy="8" r="5" fill="#7c3aed"/><circle cx="6" cy="24" r="5" fill="#7c3aed"/>'
+    '<circle cx="17" cy="16" r="5" fill="#15803d"/><circle cx="27" cy="16" r="5" fill="#1d4ed8"/></svg>'
+)
+
+
+class Desk(Protocol):
+    """What the tabs look at."""
+
+    def close(self) -> None:
+        """End all that was started: called once, after the last tab was sent away."""
+
+
+def _say(line: str) -> None:
+    with suppress(OSError):  # who cannot be told where it is may know
+        write(f"{line}\n", sys.stdout)
+        sys.stdout.flush()
+
+
+def _note(line: str) -> None:
+    tell(f"whygrad: {line}")
+
+
+def serve(
+    desk: Desk,
+    build: Callable[[Any], None],
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8750,
+    show: bool = True,
+    say: Callable[[str], None] = _say,
+    note: Callable[[str], None] = _note,
+) -> None:
+    """Serve the page that `build(desk)` makes for every tab, until Ctrl-C; then close the desk.
+
+    Where the port is in use the next free one is taken, and `note` is told; 0 is any free one. `say` is
+    told the address, and with `show` a browser opens it. In a notebook, too, it ends when it is
+    interrupted. Raises `InputError` for a host or a port that cannot be had.
+    """
+    try:
+        with listening(host, port) as place, _alone():
+            taken = place.getsockname()[1]
+            if taken != port != 0:
+                note(f"port {port} is in use, so it is port {taken}")
+            if host not in LOCAL:
+                note(
+                    f"everyone who reaches {host} can see and use this studio: it asks for no password"
+                )
+            names, numeric = known_names(host)
+            server = _server(Guard(_application(desk, build), taken, names, numeric))
+            address = f"http://{_in_address(host)}:{taken}/"
+            with _stopped_by_signals(server):
+                say(f"The studio is at {address} (Ctrl-C ends it)")
+                if show and _has_browser():
+                    threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+                _run(server, place)
+    finally:
+        desk.close()
+
+
+# ── the port ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+@contextmanager
+def listening(host: str, port: int) -> Iterator[socket.socket]:
+    """Listen on a port, or on the next one that is free; who connects waits until there is an answer."""
+    if not 0 <= port <= 65535:
+        raise InputError(f"port {port}: a port is a whole number from 0 to 65535")
+    nowhere = InputError(f"host {host!r}: not an address of this machine, as 127.0.0.1 is")
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
+    except (OSError, UnicodeError):
+        raise nowhere from None
+    family, (name, _, *more) = found[0], found[4]
+    for number in range(port, min(port + PORTS, 65536)):
+        place = socket.socket(family, socket.SOCK_STREAM)
+        if sys.platform != "win32":  # where it means that two may listen at once
+            place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            place.bind((name, number, *more))
+            place.listen(128)
+        except OSError as error:
+            place.close()
+            if error.errno == errno.EADDRINUSE:
+                continue
+            if error.errno == errno.EADDRNOTAVAIL:
+                raise nowhere from None
+            reason = error.strerror or str(error)
+            raise InputError(
+                f"cannot listen on {host} at port {number} ({reason.lower()})"
+            ) from None
+        with place:
+            yield place
+        return
+    raise InputError(f"ports {port} to {number} are all in use: give another one")
+
+
+def _in_address(host: str) -> str:
+    name = "127.0.0.1" if host in EVERYWHERE else host.strip("[]")
+    return f"[{name}]" if ":" in name else name
+
+
+def _has_browser() -> bool:
+    """Whether there is a screen to open a browser on, not one that would take the terminal."""
+    if sys.platform in ("darwin", "win32") or os.environ.get("BROWSER"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+# ── the application ──────────────────────────────────────────────────────────────────────────────────
+
+_OPEN = threading.Lock()
+_shown: list[Callable[[], None]] = []  # what builds the page now: a process has one NiceGUI
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    if not _OPEN.acquire(blocking=False):
+        raise InputError("a studio is open in this process already: end it first")
+    try:
+        yield
+    finally:
+        _OPEN.release()
+
+
+def _application(desk: Any, build: Callable[[Any], None]) -> FastAPI:
+    """Give the application that shows this desk; a later one of the same process replaces it."""
+    _shown[:] = [lambda: build(desk)]
+    nicegui.run.reset()
+    core.sio.eio.max_http_buffer_size = MESSAGE
+    core.sio.eio.start_service_task = (
+        True  # which looks after lost connections, in every event loop anew
+    )
+    # A tab that an earlier studio of this port had served, say, is nothing to tell.
+    logging.getLogger("nicegui").setLevel(logging.ERROR)
+    logging.getLogger("engineio.server").setLevel(logging.CRITICAL)
+    return _parent()
+
+
+@cache
+def _parent() -> FastAPI:
+    """Give the application around NiceGUI's; without FastAPI's own pages, which ask other hosts."""
+    parent = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+
+    @ui.page("/")
+    def page() -> None:
+        _shown[-1]()
+
+    ui.run_with(
+        parent,
+        title="whygrad studio",
+        favicon=ICON,
+        dark=None,
+        tailwind=False,  # whose styles come from a script, when the page is there already
+        reconnect_timeout=RECONNECT,
+        gzip_middleware_factory=None,
+        show_welcome_message=False,
+    )
+    return parent
+
+
+# ── the server ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def _server(guard: Guard) -> uvicorn.Server:
+    config = uvicorn.Config(
+        guard,
+        lifespan="on",
+        ws="wsproto",
+        ws_max_size=MESSAGE,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=PATIENCE,
+    )
+    return uvicorn.Server(config)
+
+
+def _run(server: uvicorn.Server, place: socket.socket) -> None:
+    """Run until told to stop; where there is an event loop already, as in a notebook, in a thread."""
+    if not _in_a_loop():
+        server.run(sockets=[place])
+        return
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [place]})
+    thread.start()
+    thread.join()
+
+
+def _in_a_loop() -> bool:
+    try:
+        get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+@contextmanager
+def _stopped_by_signals(server: uvicorn.Server) -> Iterator[None]:
+    """Let Ctrl-C, `kill` and the end of the terminal stop the server; those ignored, as by nohup, stay so.
+
+    uvicorn raises what has stopped it once more when it is done, to whom it was meant for: here nobody.
+    """
+
+    def stop(*_: Any) -> None:
+        server.should_exit = True
+
+    main = threading.current_thread() is threading.main_thread()  # the only one to have handlers
+    names = ("SIGINT", "SIGTERM", "SIGHUP") if main else ()
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,154 @@
+"""What is asked of the network on the page: a part of it, a question, examples → the answer as data.
+
+A part is named as everywhere: "2:1" is a unit, "2:1,0" a weight, "2:1,bias" a bias, "" the whole network.
+"""
+
+from dataclasses import dataclass, replace
+
+from whygrad.answers.explanation import Explanation
+from whygrad.answers.names import AS_IT_IS, Place
+from whygrad.answers.write.numbers import number
+from whygrad.errors import InputError
+from whygrad.nn.functions import Array
+from whygrad.studio.session.subject import Chosen, Subject
+from whygrad.why.bound import Why
+from whygrad.why.training_history.trajectory import course_of
+
+# Question → what it is called on the page, for a weight or bias, a unit, and the whole network.
+OF_WEIGHT = {
+    "weight": "Chain rule",
+    "paths": "Paths",
+    "ripple": "Ripple",
+    "moved": "Ledger",
+}
+OF_UNIT = {"neuron": "What it is", "blame": "Blame", "moved": "Ledger"}
+OF_INPUT = {"ripple": "Ripple"}
+OF_NETWORK = {
+    "prediction": "Prediction",
+    "pushed": "Pushes",
+    "blame": "Blame",
+    "check": "Gradient check",
+}
+OF_ONE = ("prediction", "pushed")
+CHECKED = 50  # examples of a gradient check, each of which costs two passes for every parameter
+SLOW = ("moved", "pushed", "check")  # are computed when asked for, and say that they work
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question: what of, its name, the examples it is asked with, and Δw of a ripple."""
+
+    part: str
+    name: str
+    chosen: Chosen
+    by: float = 0.1
+
+
+def place_of(part: str) -> Place | None:
+    """Read a part's name; None for the whole network, and for what is no part."""
+    return Place.read(part)
+
+
+def questions(part: str, chosen: Chosen) -> dict[str, str]:
+    """Give the questions that can be asked of a part, with their titles; the first is asked at once."""
+    place = place_of(part)
+    if place is None:  # a prediction is that of one example
+        return {
+            k: title for k, title in OF_NETWORK.items() if k not in OF_ONE or chosen.which == "one"
+        }
+    if place.layer == 0:
+        return OF_INPUT
+    return OF_UNIT if place.from_ is None else OF_WEIGHT
+
+
+def title_of(subject: Subject, part: str) -> str:
+    """Give what a part is called: "weight from petal width to hidden 3"."""
+    place = place_of(part)
+    if place is None:
+        return "The whole network"
+    net, names = subject.net, subject.names
+    to = names.of(net, place.layer, place.to)
+    if place.from_ is None:
+        return to[0].upper() + to[1:]
+    if place.from_ == "bias":
+        return f"Bias of {to}"
+    assert isinstance(place.from_, int)
+    return f"Weight from {names.of(net, place.layer - 1, place.from_)} to {to}"
+
+
+def value_of(subject: Subject, part: str) -> float | None:
+    """Give the weight or bias that a part names, None for a unit."""
+    place = place_of(part)
+    if place is None or place.from_ is None:
+        return None
+    if place.from_ == "bias":
+        return float(subject.theta.b[place.layer][place.to])
+    return float(subject.theta.W[place.layer][place.to, place.from_])
+
+
+def written(subject: Subject, part: str, value: float) -> str:
+    """Write where a weight or an input is moved to, a column that is standardised in its own units too."""
+    place, names = place_of(part), subject.names
+    if place is None or place.layer or names.scale(subject.net, 0, place.to) == AS_IT_IS:
+        return f"{value:.4g}"
+    return f"{number(names.own(subject.net, 0, place.to, value))} ({value:.3g} standardised)"
+
+
+def answer(subject: Subject, asked: Question) -> Explanation:
+    """Answer a question; raises `InputError` where it cannot be answered, and says why."""
+    place = place_of(asked.part)
+    if asked.name == "moved":
+        return _ledger(subject, place)
+    found = subject.examples(asked.chosen)
+    if found is None:
+        raise InputError(subject.notice or "there are no examples to ask with")
+    if place is None:
+        return _of_network(subject, asked, *found)
+    if place.from_ is None:
+        return _of_unit(subject, asked, place, *found)
+    question = getattr(subject.why, asked.name)  # weight, paths or ripple: the names in OF_WEIGHT
+    by = {"by": asked.by} if asked.name == "ripple" else {}
+    answer: Explanation = question(*found, **place.ends, **by)
+    return answer
+
+
+def _of_network(subject: Subject, asked: Question, X: Array, Y: Array) -> Explanation:
+    why = subject.why
+    if asked.name in OF_ONE and len(X) > 1:
+        raise InputError("a prediction is explained for one example: choose one")
+    if asked.name == "prediction":
+        return why.prediction(X)
+    if asked.name == "pushed":
+        return _up_to(subject).pushed(X)
+    return why.check(X[:CHECKED], Y[:CHECKED]) if asked.name == "check" else why.blame(X, Y)
+
+
+def _of_unit(subject: Subject, asked: Question, place: Place, X: Array, Y: Array) -> Explanation:
+    why = subject.why
+    if place.layer == 0:
+        return why.ripple(X, Y, input=place.to, by=asked.by)
+    at = {"layer": place.layer, "unit": place.to}
+    if asked.name == "blame":
+        return why.blame(X, Y, **at)
+    every = subject.examples(Chosen(asked.chosen.part, "all"))
+    assert every is not None
+    return why.neuron(*every, **at)
+
+
+def _ledger(subject: Subject, place: Place | None) -> Explanation:
+    if place is None:
+        raise InputError("choose a weight, a bias or a neuron")
+    of = {"from_": place.from_} if place.from_ is not None else {}
+    return _up_to(subject).moved(place.layer, place.to, **of)
+
+
+def _up_to(subject: Subject) -> Why:
+    """Give what can be asked of the training up to the step that is looked at."""
+    run = subject.run
+    if run is None or subject.step == run.start:
+        raise InputError(
+            "nothing has been learned yet at this step: train, then ask what it adds up from"
+        )
+    if subject.notice:
+        raise InputError(subject.notice)
+    return replace(subject.why, run=course_of(run, subject.step))

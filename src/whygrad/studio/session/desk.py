@@ -1,0 +1,384 @@
+"""What all tabs of a studio share: the table, the settings, the training, and the run that is shown.
+
+Everything that lasts lies on the disk, in the folder that the studio was started in: closing a tab loses
+nothing, and two tabs see one training.
+"""
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from whygrad.errors import InputError
+from whygrad.pipeline import datasets
+from whygrad.pipeline.fit import find
+from whygrad.pipeline.settings import Settings
+from whygrad.record import Run, free_name
+from whygrad.record.files.location import ENDING, MANIFEST
+from whygrad.record.forking import broken_off
+from whygrad.studio.process.worker import Status, Worker
+from whygrad.studio.server.guard import confined
+from whygrad.studio.session.draft import Draft, checked, edited, fitting, subject_of
+from whygrad.studio.session.opened_run import Following, hashed
+from whygrad.studio.session.subject import Subject, alone
+from whygrad.training.loop import Fitted
+
+UNDRAFTED = "This run was opened as it is: choose data first to build another network."
+SLOWLY = 100.0  # steps a second, at which one can watch a small set being learned
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """All that is shown at one moment, which is replaced as a whole.
+
+    Parameters
+    ----------
+    draft : the network that is drawn up, or None, and `undrafted` says why.
+    following : the run that is looked at.
+    other : the run whose curves are drawn beside.
+    worker : the training process, running or over.
+    version : goes up when another run or another draft is shown.
+    """
+
+    draft: Draft | None = None
+    following: Following | None = None
+    other: Following | None = None
+    worker: Worker | None = None
+    undrafted: str = UNDRAFTED
+    version: int = 0
+
+
+class Desk:
+    """One studio: what is being worked on; its methods may take long and are not for the event loop.
+
+    The run `shown` first is the user's choice, and its data are read from wherever they are; of all else
+    only what lies in the folder is. What is on it (`now`) is read without waiting: one change is made at
+    a time, from what was there before it, and takes effect at once.
+    """
+
+    def __init__(self, folder: Path, shown: Run | Fitted | None = None) -> None:
+        self.folder = folder
+        self.fitted = shown if isinstance(shown, Fitted) else None
+        self.now = Shown()
+        self.speed: float | None = None
+        self._settled: Status | None = None  # the end that is read already
+        self._changing = threading.RLock()  # held while a change is computed
+        self._swapping = threading.Lock()  # never held for long
+        self._opening = threading.Lock()
+        self._leaving: list[Worker] = []  # that are being ended
+        self._closed = False
+        if isinstance(shown, Run):
+            self._open(Following(shown))
+        elif shown is None:
+            self.load("spirals")
+
+    @property
+    def draft(self) -> Draft | None:
+        """The network that is drawn up, or None."""
+        return self.now.draft
+
+    @property
+    def undrafted(self) -> str:
+        """Why there is no draft."""
+        return self.now.undrafted
+
+    @property
+    def following(self) -> Following | None:
+        """The run that is looked at, None before a training has begun."""
+        return self.now.following
+
+    @property
+    def other(self) -> Following | None:
+        """The run whose curves are drawn beside."""
+        return self.now.other
+
+    @property
+    def worker(self) -> Worker | None:
+        """The training process, running or over, or None."""
+        return self.now.worker
+
+    @property
+    def version(self) -> int:
+        """A number that goes up when another run or another draft is shown."""
+        return self.now.version
+
+    # ── the table and the network ──
+
+    def load(
+        self, given: str, target: str | None = None, settings: Settings | None = None, **more: Any
+    ) -> None:
+        """Take a data set by name, or a file of the folder, to learn from; what was shown goes away."""
+        if given not in datasets.NAMES:
+            given = str(confined(given, self.folder))
+        seed = 0 if settings is None else settings.seed
+        with self._changing:
+            source = replace(find(given, target, seed=seed), **more)
+            draft = checked(Draft(source, settings or fitting(given)))
+            self.speed = SLOWLY if given in datasets.DRAWN else None
+            before = self._show(Shown(draft))
+        self._end(before)
+
+    def set(self, **changes: Any) -> None:
+        """Change settings of a training that has not begun, or of the one that follows the present."""
+        with self._changing:
+            draft = self._drafted()
+            new = replace(draft, settings=replace(draft.settings, **changes))
+            before = self._show(Shown(checked(new)))
+        self._end(before)
+
+    def edit(self, kind: str, layer: int) -> None:
+        """Add or remove a unit or a layer."""
+        with self._changing:
+            before = self._show(Shown(checked(edited(self._drafted(), kind, layer))))
+        self._end(before)
+
+    def _drafted(self) -> Draft:
+        now = self.now
+        if now.draft is None:
+            raise InputError(now.undrafted)
+        return now.draft
+
+    # ── from one moment to the next ──
+
+    def _show(self, new: Shown) -> Worker | None:
+        """Show something else; give the process that is to be ended then."""
+        with self._swapping:
+            before = self.now
+            self.now = replace(new, version=before.version + 1)
+            return self._left(before.worker)
+
+    def _left(self, worker: Worker | None) -> Worker | None:
+        if worker is not None and worker is not self.now.worker:
+            self._leaving.append(worker)
+            return worker
+        return None
+
+    def _end(self, worker: Worker | None) -> None:
+        """End a process that is not shown any more: nobody else has to wait for that."""
+        if worker is not None:
+            worker.close()
+            with self._swapping:
+                if worker in self._leaving:
+                    self._leaving.remove(worker)
+
+    def _begin(self, begin: Callable[[float | None], Worker], **others: Any) -> Worker:
+        """Let a process begin, once those that may still write their runs are over."""
+        for one in list(self._leaving):
+            self._end(one)
+        speed = self.speed
+        worker = begin(speed)
+        with self._swapping:
+            self.now = replace(self.now, worker=worker, **others)
+        if self.speed != speed:
+            worker.speed(self.speed)
+        if self._closed:
+            worker.close()
+        return worker
+
+    # ── the training ──
+
+    @property
+    def status(self) -> Status | None:
+        """How the training process is doing, None where there has been none."""
+        worker = self.now.worker
+        return None if worker is None else worker.status
+
+    @property
+    def active(self) -> bool:
+        """Whether a training process is there that takes commands."""
+        status = self.status
+        return status is not None and not status.over
+
+    @property
+    def running(self) -> bool:
+        """Whether steps are being taken."""
+        status = self.status
+        return status is not None and not status.over and status.kind != "paused"
+
+    def go(self, command: str = "go") -> None:
+        """Start training, or let it go on: "go", "step" or "epoch"."""
+        with self._changing:
+            now = self.now
+            worker = now.worker
+            if worker is None or worker.status.over:
+                paused = command != "go"
+                worker = (
+                    self._resume(now.following, command) if now.following else self._start(paused)
+                )
+                if not paused:
+                    return
+            worker.command(command)
+
+    def pause(self) -> None:
+        """Let the training wait after the step that it is at."""
+        worker = self.now.worker
+        if worker is not None:
+            worker.command("pause")
+
+    def set_speed(self, steps: float | None) -> None:
+        """Take so many steps a second at most; None for all that can be taken."""
+        self.speed = steps
+        worker = self.now.worker
+        if worker is not None:
+            worker.speed(steps)
+
+    def close(self) -> None:
+        """End what was started, when the studio ends."""
+        self._closed = True
+        self.stop()
+        for one in list(self._leaving):
+            self._end(one)
+
+    def stop(self) -> None:
+        """End the training process; its run can be resumed."""
+        with self._swapping:
+            before = self.now
+            self.now = replace(before, worker=None)
+            worker = self._left(before.worker)
+        self._end(worker)
+
+    def reset(self) -> None:
+        """Go back to the start: the run stays on the disk, and the next training writes another."""
+        with self._changing:
+            before = self._show(Shown(self._drafted()))
+        self._end(before)
+
+    def _start(self, paused: bool) -> Worker:
+        draft = self._drafted()
+
+        def begin(speed: float | None) -> Worker:
+            return Worker.start(
+                free_name(Path(draft.title).stem, self.folder),
+                draft.given,
+                draft.ready.settings,
+                target=draft.source.target,
+                task=draft.source.task,
+                data_seed=draft.source.about.get("seed"),
+                paused=paused,
+                speed=speed,
+            )
+
+        return self._begin(begin)
+
+    def _resume(self, following: Following, command: str) -> Worker:
+        """Go on with the run that is shown; one at its end is given as many epochs once more."""
+        following.reread()
+        run, epochs = following.run, None
+        if run.concluded and not broken_off(run):
+            epochs = run.plan.epochs + (1 if command != "go" else run.plan.epochs)
+        paused = command != "go"
+        return self._begin(
+            lambda speed: Worker.resume(run.path, epochs=epochs, paused=paused, speed=speed)
+        )
+
+    def follow(self) -> bool:
+        """Look at the run that the training process has begun to write; tell whether that is new."""
+        now = self.now
+        worker, following = now.worker, now.following
+        if worker is None or not (worker.path / MANIFEST).exists():
+            return False
+        status = worker.status
+        if following is not None and following.path == worker.path:
+            if status.over and status is not self._settled:
+                following.reread()
+                self._settled = status
+            return False
+        if not self._opening.acquire(blocking=False):
+            return False  # another tab is at it
+        try:
+            return self._follow(worker)
+        finally:
+            self._opening.release()
+
+    def _follow(self, worker: Worker) -> bool:
+        now = self.now
+        if now.following is not None and now.following.path == worker.path:
+            return False
+        if not worker.status.over and not hashed(worker.path):
+            return (
+                False  # what it learns from cannot be compared yet; no step is recorded before that
+            )
+        given = None if now.draft is None else now.draft.tabulated
+        following = Following.open(worker.path, given)
+        with self._swapping:
+            now = self.now
+            if now.worker is not worker:  # something else was begun meanwhile
+                return False
+            self.now = replace(now, following=following, version=now.version + 1)
+        return True
+
+    def fork(self, step: int, **changes: Any) -> None:
+        """Go on from a step with other settings, as a new run beside the one it comes from."""
+        with self._changing:
+            parent = self.now.following
+            if parent is None:
+                raise InputError("there is no training yet to go another way from")
+            if not parent.rows():
+                raise InputError(parent.notice)
+            self.stop()
+            path = free_name(f"{parent.path.stem}-fork", self.folder)
+            self._begin(
+                lambda speed: Worker.fork(parent.path, step, path, changes, speed=speed),
+                other=parent,
+            )
+
+    # ── what is shown ──
+
+    def runs(self) -> dict[str, Path]:
+        """Give the runs that lie in the folder, by name, the newest first."""
+        began = {}
+        for path in self.folder.glob(f"*{ENDING}"):
+            with suppress(OSError):  # no run, or one that was removed a moment ago
+                began[path] = (path / MANIFEST).stat().st_mtime_ns
+        return {path.name: path for path in sorted(began, key=lambda one: (-began[one], one.name))}
+
+    def open(self, path: Path) -> None:
+        """Show a run that lies in the folder; one that is being trained goes on."""
+        with self._changing:
+            worker = self.now.worker
+            if worker is not None and not worker.status.over and _same(worker.path, path):
+                return
+            before = self._open(self._found(path))
+        self._end(before)
+
+    def _found(self, path: Path) -> Following:
+        place = confined(path, self.folder)
+        if (place / MANIFEST).exists():
+            for part in place.rglob("*"):
+                confined(part, self.folder)  # no link leads out of it
+        return Following.open(place, folder=self.folder)
+
+    def _open(self, following: Following) -> Worker | None:
+        """Show a run, with its table and settings, where they are, to build another network from."""
+        following.rows()
+        run, source = following.run, following.source
+        draft, why = None, UNDRAFTED
+        if source is not None:
+            try:
+                draft, why = checked(Draft(source, run.settings)), ""
+            except InputError as error:
+                why = f"This run is shown as it is, no other network is built from it here: {error}"
+        return self._show(Shown(draft, following, undrafted=why))
+
+    def compare(self, path: Path | None) -> None:
+        """Draw the curves of another run beside."""
+        with self._changing:
+            other = None if path is None else self._found(path)
+            with self._swapping:
+                self.now = replace(self.now, other=other)
+
+    def subject(self, step: int | None = None) -> Subject:
+        """Give the network at a step, or at the last one that is at hand."""
+        now = self.now
+        if now.following is not None:
+            return now.following.subject(step)
+        if now.draft is not None:
+            return subject_of(now.draft)
+        assert self.fitted is not None  # what else is shown has a run or a draft
+        return alone(self.fitted)
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve()

@@ -1,0 +1,160 @@
+"""A training that has not begun: a table, and what was chosen for it so far.
+
+    add a layer, a unit  →  other settings  →  the network at step 0, with the parameters it starts from
+
+What the table gives is kept while only the network and its training are changed.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from whygrad.errors import InputError
+from whygrad.pipeline import datasets
+from whygrad.pipeline.fit import Ready, Source, Tabulated, ready, tabulate
+from whygrad.pipeline.settings import Settings
+from whygrad.record.asking import names_of_encoding
+from whygrad.studio.session.cache import Keeping
+from whygrad.studio.session.subject import Rows, Subject
+
+# Units of the hidden layers that a data set is shown with.
+SMALL: dict[str, tuple[int, ...]] = {
+    "xor": (4,),
+    "moons": (8,),
+    "circles": (8,),
+    "spirals": (8, 8),
+    "iris": (6,),
+    "digits": (30,),
+    "mnist": (100,),
+}
+MOST_UNITS = 512  # of a layer that is drawn and trained live
+MOST_LAYERS = 6
+MOST_PARAMETERS = 2_000_000
+MOST_CLASSES = 100
+
+
+@dataclass(frozen=True, eq=False)
+class Draft:
+    """A table to learn from, and the settings chosen for it."""
+
+    source: Source
+    settings: Settings
+
+    @property
+    def title(self) -> str:
+        """The name of what is learned from."""
+        about = self.source.about
+        return str(about.get("name") or about.get("path", "table").rsplit("/", 1)[-1])
+
+    @property
+    def given(self) -> str:
+        """What the table is found by: a data set's name, or the path of a file."""
+        about = self.source.about
+        return str(about.get("name") or about["path"])
+
+    @property
+    def tabulated(self) -> Tabulated:
+        """What the table gives, whatever network is chosen."""
+        return tabulated(self.source, self.settings)
+
+    @cached_property
+    def ready(self) -> Ready:
+        """The training that these settings make; raises `InputError` where they do not fit the table."""
+        return ready(self.tabulated, self.settings)
+
+    @property
+    def hidden(self) -> tuple[int, ...]:
+        """The units of the hidden layers."""
+        return self.ready.settings.hidden or ()
+
+
+def _bytes(given: Tabulated) -> int:
+    arrays = sum(data.X.nbytes + data.Y.nbytes for data in given.data.values())
+    return int(given.source.table.nbytes) + arrays
+
+
+# The one before as well, where both are small: for those who go to and fro.
+_tables: Keeping[tuple[Source, Settings], Tabulated] = Keeping(_bytes, count=2)
+
+
+def tabulated(source: Source, settings: Settings) -> Tabulated:
+    """Give what a table makes, the same once more where only the network is another."""
+    cost = settings.cost if settings.cost == "poisson" else None
+    kept = {name: getattr(settings, name) for name in ("seed", "held_out", "leave_out")}
+    of = Settings(cost=cost, **kept)
+    return _tables.get((source, of), lambda: tabulate(source, of))
+
+
+def subject_of(draft: Draft) -> Subject:
+    """Give the network of a draft, with the parameters that its training will start from."""
+    now = draft.ready
+    return Subject(
+        plan=now.training.plan,
+        state=now.training.state,
+        names=names_of_encoding(now.encoding),
+        parts=rows_of(draft.tabulated),
+        encoding=now.encoding,
+    )
+
+
+def rows_of(given: Tabulated) -> dict[str, Rows]:
+    """Give the examples of a training on a table, those trained with and those held out."""
+    shown = {"training": "training", "held_out": "held out"}
+    return {
+        name: Rows(given.data[part].X, given.data[part].Y, given.table, vars(given.parts)[part])
+        for part, name in shown.items()
+        if len(given.data[part].Y)
+    }
+
+
+def checked(draft: Draft) -> Draft:
+    """Give a draft whose training can be made, with that made.
+
+    Raises `InputError` for settings that do not fit the table, and for what is too large to draw and to
+    train live, before it is made.
+    """
+    encoding, hidden = draft.tabulated.encoding, draft.settings.hidden or ()
+    check_size((len(encoding.names), *hidden, encoding.target.n_outputs))
+    check_size(draft.ready.training.plan.net.sizes)
+    return draft
+
+
+def check_size(sizes: Any) -> None:
+    """Refuse a network that is too large to draw and to train live, and say what can be done instead."""
+    layers, count = len(sizes) - 2, sum(n * (m + 1) for m, n in zip(sizes, sizes[1:], strict=False))
+    instead = "here at most; train it with `whygrad train` and open its run"
+    if layers > MOST_LAYERS:
+        raise InputError(f"{layers} hidden layers: {MOST_LAYERS} {instead}")
+    if layers and max(sizes[1:-1]) > MOST_UNITS:
+        raise InputError(f"a hidden layer of {max(sizes[1:-1])} units: {MOST_UNITS} {instead}")
+    if count > MOST_PARAMETERS:
+        raise InputError(f"{count:,} weights: {MOST_PARAMETERS:,} {instead}")
+    if sizes[-1] > MOST_CLASSES:
+        raise InputError(
+            f"the target has {sizes[-1]} classes: {MOST_CLASSES} {instead}, or choose another target"
+        )
+
+
+def edited(draft: Draft, kind: str, layer: int) -> Draft:
+    """Add or remove a unit or a layer; a new layer comes before `layer`, with as many units as that has."""
+    hidden = list(draft.hidden)
+    place = layer - 1
+    if not 0 <= place < len(hidden) + (kind == "add_layer"):
+        raise InputError(f"layer {layer}: the hidden layers are 1 to {len(hidden)}")
+    if kind == "add_layer":
+        hidden.insert(place, hidden[min(place, len(hidden) - 1)] if hidden else 8)
+    elif kind == "remove_layer":
+        del hidden[place]
+    elif kind == "add_unit":
+        hidden[place] += 1
+    elif kind == "remove_unit":
+        hidden[place] = max(1, hidden[place] - 1)
+    return replace(draft, settings=replace(draft.settings, hidden=tuple(hidden)))
+
+
+def fitting(name: str) -> Settings:
+    """Give settings with which a data set shows something soon."""
+    hidden = SMALL.get(name, (16, 16))
+    if name in datasets.DRAWN:
+        return Settings(hidden=hidden, activation="tanh", rate=0.03, l2=0.0)
+    return Settings(hidden=hidden, activation="tanh", rate=0.01)

@@ -1,0 +1,208 @@
+"""A recorded run as the page follows it, while it is written and afterwards.
+
+The costs of the steps, the layers and the epochs are read again each time, and the parameters of any step
+computed; the examples are read once. Of a run that only lies in the studio's folder nothing outside of
+that folder is read, whatever its manifest says.
+"""
+
+import threading
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from whygrad.answers.names import Names, names_of
+from whygrad.errors import FileError, InputError
+from whygrad.nn.functions import Array
+from whygrad.pipeline.fit import Source, Tabulated, find_again
+from whygrad.plan.plan import State
+from whygrad.record import Run, open_run
+from whygrad.record.asking import names_of_encoding
+from whygrad.record.files import manifest, stored
+from whygrad.record.folder import HELD_OUT, TRAINING
+from whygrad.record.so_far import SoFar, so_far
+from whygrad.studio.process.live import freshest
+from whygrad.studio.server.guard import confined
+from whygrad.studio.session.cache import Keeping
+from whygrad.studio.session.draft import rows_of, tabulated
+from whygrad.studio.session.scoring import Scoring
+from whygrad.studio.session.subject import Rows, Subject
+
+
+@dataclass(eq=False)
+class Following:
+    """A run that is looked at; `state` and `subject` may be asked by several threads.
+
+    `folder` is the one that its data may be read from, None for a run of the user's choice: then from
+    wherever they are. `source` is the table that it was trained on, once `rows` has found it.
+    """
+
+    run: Run
+    folder: Path | None = None
+    source: Source | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self._states: Keeping[int, State] = Keeping(_bytes, least=2)
+        self._rows: dict[str, Rows] | None = None
+        self._reading = threading.Lock()
+        self._so_far: SoFar | None = None
+        self._notice = ""
+        self.scoring = Scoring(self)
+
+    @staticmethod
+    def open(
+        path: str | Path, given: Tabulated | None = None, folder: Path | None = None
+    ) -> "Following":
+        """Open a run's folder; raises `FileError` where it cannot be.
+
+        `given` is the table that it should learn from: where it is another, the rows are found again.
+        """
+        found = Following(open_run(path), folder)
+        if given is not None:
+            with suppress(InputError, FileError):
+                found._take(given)
+        return found
+
+    @property
+    def notice(self) -> str:
+        """Why there are no examples, or ""."""
+        return self._notice
+
+    @property
+    def path(self) -> Path:
+        """The run's folder."""
+        return self.run.path
+
+    @property
+    def step(self) -> int:
+        """The number of updates that are recorded."""
+        return self.run.step
+
+    def so_far(self) -> SoFar:
+        """Give what the run shows by now; what was read before is not read again."""
+        with self._reading:
+            self._so_far = so_far(self.run, self._so_far)
+            return self._so_far
+
+    def reread(self) -> None:
+        """Read the manifest again, which says more once a training has ended, and other once it went on."""
+        about = manifest.read(self.run.path)
+        with self._lock:
+            if about != self.run.manifest:
+                self.run = replace(self.run, manifest=about)
+
+    def state(self, step: int) -> State:
+        """Give the exact state after so many updates."""
+        return self._states.get(step, lambda: self.run.state(step).copy())
+
+    def rows(self) -> dict[str, Rows]:
+        """Give the examples by part; none where the data are gone, and `notice` says why."""
+        with self._lock:
+            if self._rows is None:
+                try:
+                    self._rows = self._found()
+                except (InputError, FileError, OSError) as error:
+                    self._rows, self._notice = {}, str(error)
+            return self._rows
+
+    def _found(self) -> dict[str, Rows]:
+        """Find the examples; raises where they changed, are gone, or lie where nothing may be read."""
+        run, about = self.run, self.run.manifest["data"]
+        if self.folder is not None:
+            for path in _read_from(about):
+                confined(path, self.folder)
+        if run.given is not None or not run.on_table or about["kind"] == "frame":
+            return _of_arrays(run)
+        try:
+            self.source = find_again(about, run.target, run.encoding.task)
+            given = tabulated(self.source, run.settings)
+        except (InputError, FileError, OSError):
+            return _of_arrays(run)  # which has a copy, or says what is wrong
+        return self._take(given)
+
+    def _take(self, given: Tabulated) -> dict[str, Rows]:
+        """Take the examples of a table; raises where they are not those that were trained on."""
+        run = self.run
+        if given.encoding != run.encoding:
+            raise InputError(
+                f"the data are not those that {run.path.name} was trained on: other columns"
+            )
+        training, stopping = given.data["training"], given.data["stopping"]
+        kept = (stopping.X, stopping.Y) if len(stopping.Y) else None
+        run = replace(run, given=(training.X, training.Y), given_held_out=kept)
+        _ = run.data, run.held_out  # compared with the hashes of what was trained on
+        if HELD_OUT in (recorded := run.manifest["data"]["sha256"]):
+            others = stored.hashes(given.data[HELD_OUT])
+            stored.check_same(run.path.name, HELD_OUT, recorded[HELD_OUT], others)
+        self.run, self._rows = run, rows_of(given)
+        return self._rows
+
+    @property
+    def names(self) -> Names:
+        """What inputs and outputs are called."""
+        return _names(self.run)
+
+    def subject(self, step: int | None = None) -> Subject:
+        """Give the network at a step; without one at the freshest state that needs no computing.
+
+        Where the data are gone it is the nearest state that was kept.
+        """
+        rows, last = self.rows(), self.step
+        if step is None:
+            state = freshest(self.run)
+        elif rows:
+            state = self.state(max(self.run.start, min(step, last)))
+        else:
+            state = self._kept(step)
+
+        def before() -> Array | None:
+            return (
+                self.state(state.step - 1).theta if rows and state.step > self.run.start else None
+            )
+
+        return Subject(
+            plan=self.run.plan,
+            state=state,
+            last=max(last, state.step),
+            names=self.names,
+            parts=rows,
+            before=before,
+            run=self.run,
+            notice=self._notice,
+            encoding=self.run.encoding if self.run.on_table else None,
+        )
+
+    def _kept(self, step: int) -> State:
+        nearest = min(self.run.snapshots(), key=lambda one: abs(one.step - step))
+        return self.state(nearest.step)
+
+
+def _bytes(state: State) -> int:
+    best = 0 if state.best_theta is None else state.best_theta.nbytes
+    return state.theta.nbytes + state.slots.nbytes + best
+
+
+def hashed(path: Path) -> bool:
+    """Whether a run that is being written says by now what examples it learns from."""
+    return TRAINING in manifest.read(path)["data"]["sha256"]
+
+
+def _read_from(about: dict[str, Any]) -> list[str]:
+    """Give the paths that a manifest says the data lie at, the run's own folder aside."""
+    if about["kind"] == "mapped":
+        return [place["path"] for place in about["places"].values()]
+    return [about["path"]] if about["kind"] == "file" else []
+
+
+def _of_arrays(run: Run) -> dict[str, Rows]:
+    found = {"training": Rows(run.data.X, run.data.Y)}
+    if run.held_out is not None:
+        found["held out"] = Rows(run.held_out.X, run.held_out.Y)
+    return found
+
+
+def _names(run: Any) -> Names:
+    if run.on_table:
+        return names_of_encoding(run.encoding)
+    return names_of(run.net, None)

@@ -1,0 +1,154 @@
+"""Cost and score at many steps of a run, on rows trained with and rows held out, measured with kept states.
+
+    some 60 of the states that lie on the disk, and of a short training 40 more, which are computed
+
+Where there are many rows the first `MOST` of each part are measured.
+"""
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from weakref import ref
+
+import numpy as np
+
+from whygrad.answers.write.numbers import share
+from whygrad.nn.network import Parameters, count
+from whygrad.nn.predict import measure
+from whygrad.pipeline.scores import Classes
+from whygrad.plan.plan import Data, State
+from whygrad.record import Run, replay
+from whygrad.record.files import events, snapshots
+from whygrad.record.files.stored import judged
+from whygrad.studio.session.subject import Rows
+from whygrad.training.minimise import LBFGS
+
+if TYPE_CHECKING:
+    from whygrad.studio.session.opened_run import Following
+
+MOST = 2000  # rows of a part
+SPREAD = 60  # states on the disk that are measured at most, beside the last
+POINTS = 40  # of a training that is short
+SHORT = 2e9  # weights times examples: computed again in a second or so
+
+
+@dataclass(frozen=True)
+class Point:
+    """What a state comes to: by part, (cost, score); the score is accuracy, or R² for numbers."""
+
+    step: int
+    by_part: dict[str, tuple[float, float]]
+
+
+class Scoring:
+    """The points of one run that are measured so far; `measure` adds those that are missing."""
+
+    def __init__(self, following: "Following") -> None:
+        self._of = ref(following)  # which holds this: neither is to outlive its use
+        self._points: dict[int, Point] = {}
+        self._computed: set[int] = set()
+        self._lock = threading.Lock()
+
+    @property
+    def _following(self) -> "Following":
+        found = self._of()
+        assert found is not None  # who asks holds it
+        return found
+
+    @property
+    def points(self) -> list[Point]:
+        """The points, by step."""
+        points = self._points  # which is replaced, never changed
+        return [points[step] for step in sorted(points)]
+
+    def measure(self, state: State | None = None) -> None:
+        """Measure the states on the disk, and one at hand, unless another thread does already."""
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            if state is not None:
+                self._add(state)
+            self._measure()
+        finally:
+            self._lock.release()
+
+    def _measure(self) -> None:
+        following = self._following
+        run = following.run
+        for snapshot in self._chosen(run.snapshots()):
+            self._add(snapshots.read(run.path, snapshot, run.first_plan))
+        first, last = run.start, following.step
+        work = float(last - first) * run.plan.batch_size * count(run.net.sizes)
+        if run.stopped and work <= SHORT and following.rows():
+            wanted = set(np.linspace(first, last, POINTS + 1).astype(int).tolist())
+            self._compute(sorted(wanted - self._points.keys()))
+
+    def _chosen(self, known: list[events.Snapshot]) -> list[events.Snapshot]:
+        """Give the states to measure, one for each of some equal spans of steps, and the last.
+
+        Spans grow by doubling, so that of those measured before most still count; the others are let go.
+        """
+        steps = {one.step: one for one in known}
+        if not steps:
+            return []
+        first, last = min(steps), max(steps)
+        span = 1
+        while (last - first) // span >= SPREAD:
+            span *= 2
+        taken: dict[int, int] = {}
+        measured = {step for step in self._points.keys() - self._computed if step <= last}
+        for step in [*sorted(measured), *sorted(steps)]:
+            taken.setdefault((step - first) // span, step)
+        wanted = {first, *taken.values(), last}
+        self._points = {
+            step: point
+            for step, point in self._points.items()
+            if step in wanted or step in self._computed
+        }
+        return [steps[step] for step in sorted(wanted - self._points.keys())]
+
+    def _compute(self, missing: list[int]) -> None:
+        """Take the steps once more, from one state that is missing to the next."""
+        run = self._following.run
+        if not missing or isinstance(run.plan.optimizer, LBFGS):
+            return
+        self._computed.update(missing)
+        state, last = run.state(missing[0]), missing[-1]
+        self._add(state)
+        stops = tuple(missing)
+        for later, _ in replay.steps(run, state.copy(), last, run.watch, run.plan.n, stops):
+            if later.step in missing:
+                self._add(later)
+
+    def _add(self, state: State) -> None:
+        net = self._following.run.net
+        theta = Parameters(net.sizes, state.theta)
+        parts = self._following.rows()
+        several = self._following.run.manifest["data"].get("several")
+        with np.errstate(all="ignore"):
+            found = {
+                name: measure(net, theta, judged(_some(rows), several))
+                for name, rows in parts.items()
+            }
+        self._points = {**self._points, state.step: Point(state.step, found)}
+
+
+def words_of(run: Run) -> str:
+    """Say how well a training on a table that has ended predicts, "" where that is not known."""
+    found, part = run.scores, str(run.manifest.get("scored_on", "")).replace("_", " ")
+    if found is None:
+        return ""
+    if isinstance(found, Classes):
+        return (
+            f"{share(found.accuracy)} of the {found.rows:,} rows {part} are right; "
+            f"always saying {str(found.baseline_label)!r} is in {share(found.baseline)}."
+        )
+    r2 = "" if found.r2 is None else f"R² {found.r2:.3f}; "
+    return (
+        f"{r2}on average {found.absolute_error:.4g} beside the {found.rows:,} rows {part}; always "
+        f"saying the mean of the training rows is {found.baseline_absolute_error:.4g} beside."
+    )
+
+
+def _some(rows: Rows) -> Data:
+    return Data(rows.X[:MOST], rows.Y[:MOST])

@@ -1,0 +1,257 @@
+"""What the page looks at: a network with its parameters at one step, and the examples to ask about.
+
+Before a training has begun it is the network as it was drawn up, at step 0; afterwards a recorded run at
+any of its steps. Both are asked in the same way.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from whygrad.answers.names import Names, names_of
+from whygrad.answers.pictures import NetworkPicture
+from whygrad.nn.functions import Array
+from whygrad.nn.network import Gradients, Network, Parameters
+from whygrad.plan.optimizers import find_optimizer
+from whygrad.plan.plan import Plan, State
+from whygrad.training.loop import Fitted
+from whygrad.why.asking import Asked, ask
+from whygrad.why.bound import Why, as_given
+
+MOST = 2000  # examples of a class, or of all, that are asked about at once
+
+Edges: TypeAlias = Literal["weight", "gradient", "update"]
+EDGES: dict[Edges, str] = {
+    "weight": "weight",
+    "gradient": "gradient",
+    "update": "last update",
+}
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The examples asked about: one, those of a class, or all of a part ("training", "held out").
+
+    `which` is "one", "class" or "all"; `index` the example or the class.
+    """
+
+    part: str = "training"
+    which: Literal["one", "class", "all"] = "one"
+    index: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Examples as the network takes them, X (n, n_0) and Y (n, n_L), once the rows `at` of a table."""
+
+    X: Array
+    Y: Array
+    table: Any = None
+    at: Any = None
+
+    def __len__(self) -> int:
+        return len(self.Y)
+
+    def row(self, place: int) -> dict[str, Any]:
+        """Give what the table says of one example, by column; nothing where there is no table."""
+        if self.table is None:
+            return {}
+        at = place if self.at is None else int(self.at[place])
+        return dict(self.table.slice(at, 1).to_pylist()[0])
+
+
+NOTHING_RECORDED = (
+    "this network came without its data: train with record=, and open the run to ask and to go on"
+)
+
+
+def nothing() -> None:
+    """Nothing came before the start."""
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A network at one step.
+
+    Parameters
+    ----------
+    plan : all that decides its training.
+    state : where it stands: the parameters and all that the next step needs.
+    last : the last step there is.
+    names : what inputs and outputs are called.
+    parts : the examples by part; empty where the data are gone.
+    before : gives theta before the last update, which may have to be computed, or None at the start.
+    run : the recorded training, or None before it has begun.
+    notice : why something cannot be asked, or "".
+    encoding : how the rows of a table became inputs, or None.
+    """
+
+    plan: Plan
+    state: State
+    last: int = 0
+    names: Names = Names()
+    parts: Mapping[str, Rows] = field(default_factory=dict)
+    before: Callable[[], Array | None] = nothing
+    run: Any = None
+    notice: str = ""
+    encoding: Any = None
+
+    @property
+    def net(self) -> Network:
+        """The network."""
+        return self.plan.net
+
+    @cached_property
+    def theta(self) -> Parameters:
+        """The parameters at this step."""
+        return Parameters(self.net.sizes, self.state.theta)
+
+    @property
+    def step(self) -> int:
+        """The number of updates."""
+        return self.state.step
+
+    @cached_property
+    def why(self) -> Why:
+        """Ask why, with examples as the network takes them."""
+        if self.run is not None:
+            why = replace(self.run.why, theta=self.theta, encode=as_given, names=self.names)
+        else:
+            plan = self.plan
+            why = Why(self.net, self.theta, self.names, l1=plan.l1, l2=plan.l2, n=plan.n)
+        return replace(why, training=self._trained_with)
+
+    def _trained_with(self) -> Array | None:
+        """Give the training rows where they are rows of a table, (n, n_0), as they were read already."""
+        rows = self.parts.get("training")
+        of_table = self.encoding is not None and not self.names.image
+        return rows.X if rows is not None and of_table else None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of the classes, () where numbers are predicted."""
+        if self.encoding is not None:
+            return tuple(map(str, self.encoding.classes))
+        if self.names.classes:
+            return self.names.classes
+        single = self.net.sizes[-1] == 1
+        return (
+            ()
+            if single or self.net.C.targets in ("real", "nonnegative")
+            else self.names.layer(self.net, self.net.L)
+        )
+
+    @property
+    def own(self) -> Callable[[float], str] | None:
+        """Write an output in the target's own units, where it is a number of a table."""
+        if self.encoding is None or self.labels:
+            return None
+        target = self.encoding.target
+        return lambda value: f"{value * target.scale + target.center:.4g} {target.name}"
+
+    def rows(self, part: str) -> Rows | None:
+        """Give a part, or the first there is."""
+        return self.parts.get(part) or next(iter(self.parts.values()), None)
+
+    def classes_of(self, rows: Rows) -> Array:
+        """Give the class of every example, (n,)."""
+        if rows.Y.shape[1] == 1:
+            return (rows.Y[:, 0] > 0.5).astype(np.int64)
+        return rows.Y.argmax(axis=1)
+
+    def places(self, chosen: Chosen) -> Array:
+        """Give the places of the examples that are chosen, at most `MOST` of them, (m,)."""
+        rows = self.rows(chosen.part)
+        if rows is None:
+            return np.zeros(0, np.int64)
+        if chosen.which == "one":
+            return np.array([min(chosen.index, len(rows) - 1)])
+        if chosen.which == "class" and self.labels:
+            return np.flatnonzero(self.classes_of(rows) == chosen.index)[:MOST]
+        return np.arange(min(len(rows), MOST))
+
+    def examples(self, chosen: Chosen) -> tuple[Array, Array] | None:
+        """Give the chosen examples in float64, or None where there are none."""
+        rows, places = self.rows(chosen.part), self.places(chosen)
+        if rows is None or not len(places):
+            return None
+        X = rows.X[places]
+        X = X.toarray() if hasattr(X, "toarray") else X
+        return np.asarray(X, np.float64), np.asarray(rows.Y[places], np.float64)
+
+    def said(self, chosen: Chosen) -> str:
+        """Say which examples are asked about."""
+        rows, places = self.rows(chosen.part), self.places(chosen)
+        part = chosen.part if chosen.part in self.parts else next(iter(self.parts), "")
+        if rows is None or not len(places):
+            return "no examples"
+        if chosen.which == "one":
+            return f"{part} example {places[0]}: {self.truth(rows, int(places[0]))}"
+        if chosen.which == "class" and self.labels:
+            what = f"the {part} examples of {self.labels[chosen.index]}"
+            most = int((self.classes_of(rows) == chosen.index).sum())
+        else:
+            what, most = f"all {part} examples", len(rows)
+        return what if most <= MOST else f"the first {MOST:,} of {most:,}: {what}"
+
+    def truth(self, rows: Rows, place: int) -> str:
+        """Give what the data say that one example is."""
+        if self.labels:
+            return self.labels[int(self.classes_of(rows)[place])]
+        if self.encoding is not None:
+            return f"{float(self.encoding.decode(rows.Y[place : place + 1])[0]):.6g}"
+        return ", ".join(f"{value:.4g}" for value in rows.Y[place])
+
+    def asked(self, chosen: Chosen) -> Asked | None:
+        """Pass the chosen examples forward, and their errors back, in float64."""
+        found = self.examples(chosen)
+        if found is None:
+            return None
+        theta = Parameters(self.theta.sizes, self.theta.flat.astype(np.float64))
+        l1, l2 = (one.of_batch(len(found[0]), self.plan.n) for one in (self.plan.l1, self.plan.l2))
+        with np.errstate(all="ignore"):
+            return ask(self.net, theta, *found, l1=l1, l2=l2, names=self.names)
+
+
+def alone(fitted: Fitted) -> Subject:
+    """Give a network that came without examples: it can be looked at, but not asked."""
+    plan = Plan(net=fitted.net, optimizer=find_optimizer("sgd"), n=1, epochs=1, batch_size=1)
+    names = names_of(fitted.net, None)
+    return Subject(
+        plan, State(fitted.theta.flat, np.zeros(0)), names=names, notice=NOTHING_RECORDED
+    )
+
+
+def overview(subject: Subject, chosen: Chosen, edges: Edges = "weight") -> NetworkPicture:
+    """Draw the network: activations of the chosen examples, and weights, or what moves them."""
+    net, names = subject.net, subject.names
+    asked = subject.asked(chosen)
+    units = tuple(np.zeros(size) for size in net.sizes)
+    if asked is not None:
+        units = tuple(np.asarray(a).mean(axis=0) for a in asked.trace.a)
+    one = chosen.which == "one"
+    layers: list[Any] = [None]
+    if edges == "gradient" and asked is not None:
+        layers += list(asked.gradients.dW[1:])
+    elif edges == "update":
+        before = subject.before()
+        flat = subject.theta.flat
+        moved = np.zeros_like(flat) if before is None else flat - before
+        layers += list(Gradients(net.sizes, moved).dW[1:])
+    else:
+        edges = "weight"
+        layers += list(subject.theta.W[1:])
+    return NetworkPicture(
+        title="",
+        units=units,
+        edges=tuple(layers),
+        names=tuple(names.layer(net, l) for l in range(net.L + 1)),
+        unit_meaning=""
+        if asked is None
+        else ("activation" if one else "mean activation") + names.counted,
+        edge_meaning=EDGES[edges],
+        image=names.image,
+    )

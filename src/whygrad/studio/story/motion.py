@@ -1,0 +1,227 @@
+"""Slow motion: one step of training in frames, as an exam: answer, grade, who is to blame, what to change.
+
+    zˡ = Wˡ aˡ⁻¹ + bˡ, aˡ = f(zˡ)  →  C  →  δᴸ, …, δ¹  →  ∂C/∂W = a δ, ∂C/∂b = δ  →  θ + Δθ  →  C again
+
+The numbers are those of `forward`, `backward` and `gradients`, and of the optimizer's own update: a story
+computes nothing anew. Nielsen, Neural Networks and Deep Learning (2015), chapter 2.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from whygrad.answers.names import Names
+from whygrad.errors import InputError
+from whygrad.nn.arrays import as_inputs
+from whygrad.nn.functions import Array
+from whygrad.nn.network import Network, Parameters
+from whygrad.plan.optimizers import Optimizer, find_optimizer
+from whygrad.plan.plan import Plan, State
+from whygrad.studio.story import story_backward, story_forward, story_update
+from whygrad.studio.story.story import Frame, Phase, Story
+from whygrad.training.minimise import LBFGS, of_gradients
+from whygrad.why.asking import Asked, ask
+from whygrad.why.passing import dense
+
+__all__ = ["Frame", "Phase", "frames", "frames_of_training", "step_of_training"]
+
+LBFGS_TAKES_ALL = (
+    "This network was trained by L-BFGS, which walks by all examples at once; a step from these alone is "
+    "one of gradient descent."
+)
+DEEP = 3  # layers; in a deeper network z and a share a frame, but for the first hidden layer and the output
+
+
+def frames(
+    net: Network,
+    theta: Parameters,
+    X: Any,
+    Y: Any,
+    *,
+    example: int = 0,
+    optimizer: Optimizer | str | None = "sgd",
+    rate: float | None = None,
+    after: Parameters | None = None,
+    weights: Any = None,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    masks: Sequence[Any] | None = None,
+    scale: float = 1.0,
+    decay: float = 0.0,
+    names: Names | None = None,
+    question: str = "",
+    own: Callable[[float], str] | None = None,
+    scales: Sequence[tuple[float, float]] = (),
+) -> tuple[Frame, ...]:
+    """Tell one step of training in frames, for one example of its batch.
+
+    X (n, n_0) and Y (n, n_L), or classes, are the batch, `example` is the one that the story is told of;
+    a batch of one is the simplest story. `after` are the parameters that the step led to; without, the
+    optimizer takes its first step from `theta`, at its own rate or `rate`. `weights`, `l1`, `l2` and
+    `masks` are those of `gradients` and `forward`. `scale` (of clipping) and `decay` are told where they
+    took part in `after`. `question` is what the example is called, `own` writes an output in the target's
+    own units, and `scales` are (center, scale) of the inputs where they were standardised. Raises
+    `InputError` for an example that is not there, and where the numbers of its pass overflow.
+
+    >>> from whygrad import Dense
+    >>> net = Network(2, [Dense(3, "tanh"), Dense(1, "sigmoid")], cost="binary_cross_entropy")
+    >>> told = frames(net, net.init(seed=1), [[0.0, 1.0]], [[1.0]], optimizer="sgd", rate=0.5)
+    >>> [frame.phase for frame in told]
+    ['forward', 'forward', 'forward', 'forward', 'forward', 'cost', 'backward', 'backward', \
+'gradients', 'update', 'again']
+    >>> told[-1].title
+    'The exam again: a better grade'
+    """
+    rule = find_optimizer(optimizer) if isinstance(optimizer, str) else optimizer
+    eta = float(getattr(rule, "rate", 0.0) if rate is None else rate)
+    with np.errstate(all="ignore"):  # what overflows is found out, and said
+        X = as_inputs(net, X)
+        penalties = {"l1": l1, "l2": l2}
+        batch = ask(net, theta, X, Y, weights=weights, masks=masks, names=names, **penalties)
+        asked = _alone(batch, X, example)
+        if after is None:
+            flat = _first_step(rule, eta, theta.flat, batch.gradients.flat)
+            after = Parameters(net.sizes, flat)
+        story = Story(asked, batch, after, rule, eta, scale, decay, question, own, tuple(scales))
+        return tuple(_told(story))
+
+
+def _alone(batch: Asked, X: Any, example: int) -> Asked:
+    """Give the pass of one example of a batch."""
+    if not 0 <= example < batch.n:
+        raise InputError(f"example {example}: the batch has the examples 0 to {batch.n - 1}")
+    i, net, masks = slice(example, example + 1), batch.net, batch.trace.masks
+    own = None if masks is None else [None if mask is None else mask[i] for mask in masks]
+    asked = ask(net, batch.theta, dense(X[i]), batch.y[i], masks=own, names=batch.names)
+    computed = (*asked.trace.a, *asked.trace.z[1:], *asked.delta[1:], asked.costs)
+    if not all(np.isfinite(array).all() for array in computed):
+        raise InputError(
+            "the network's numbers overflow on this example, so there is no story to tell: go back to an "
+            "earlier step, or start again with a smaller learning rate"
+        )
+    return asked
+
+
+def _first_step(rule: Any, rate: float, theta: Array, g: Array) -> Array:
+    """Give the parameters after the optimizer's first step."""
+    if rule is None or not hasattr(rule, "update"):
+        raise InputError(
+            "without an optimizer the story needs the parameters after the step: give after="
+        )
+    numbers = rule.numbers(np.array([1]), np.array([rate]))[0].tolist()
+    flat: Array = rule.update(theta, g, rule.init(theta), numbers)[0]
+    return flat
+
+
+def _told(story: Story) -> Iterator[Frame]:
+    """Give the frames in order."""
+    L, batch = story.net.L, story.batch
+    yield story_forward.question(story)
+    for l in range(1, L):
+        if L > DEEP and l > 1:
+            yield story_forward.hears_and_reacts(story, l)
+            continue
+        yield story_forward.adds_up(story, l)
+        yield story_forward.reacts(story, l)
+    yield story_forward.adds_up(story, L)
+    yield story_forward.answer(story)
+    yield story_forward.graded(story)
+    yield story_backward.outputs_blamed(story)
+    for l in range(L - 1, 0, -1):
+        yield story_backward.hidden_blamed(story, l)
+    yield story_backward.gradients_found(story)
+    if batch.n > 1 or batch.l1 or batch.l2 or story.scale < 1:
+        yield story_backward.all_together(story)
+    yield story_update.updated(story)
+    yield story_update.exam_again(story)
+
+
+# ── a step of a training ─────────────────────────────────────────────────────────────────────────────
+
+
+def step_of_training(
+    plan: Plan, state: State, X: Any, Y: Any, examples: Array, weights: Any = None
+) -> tuple[Parameters, float, float]:
+    """Give the parameters that a training's next step leads to, its rate, and the scale of clipping.
+
+    X (n, n_0) and Y (n, n_L) are the batch of the step as training sees it, smoothed labels included;
+    `examples` are their places in the data, which decide the masks of dropout. The same arithmetic, in the
+    same order, as that of the reference engine.
+    """
+    plan = of_gradients(plan)
+    batch = ask(
+        plan.net,
+        Parameters(plan.net.sizes, state.theta),
+        X,
+        Y,
+        weights=weights,
+        masks=plan.masks(state.step, examples),
+        **_penalties(plan, len(Y), weights),
+    )
+    g, scale = plan.clip.shorten(batch.gradients.flat)
+    numbers = plan.numbers(state, state.step + 1)[0].tolist()
+    theta, _ = plan.optimizer.update(state.theta, g, state.slots, numbers)
+    theta = (1 - plan.l2.decay) * theta if plan.l2.decay else theta
+    rate = float(plan.rates(state, state.step + 1)[0])
+    return Parameters(plan.net.sizes, theta), rate, scale
+
+
+def frames_of_training(
+    plan: Plan,
+    state: State,
+    X: Any,
+    Y: Any,
+    examples: Any,
+    *,
+    example: int = 0,
+    weights: Any = None,
+    names: Names | None = None,
+    question: str = "",
+    own: Callable[[float], str] | None = None,
+    scales: Sequence[tuple[float, float]] = (),
+) -> tuple[Frame, ...]:
+    """Tell the next step of a training from a state, were these examples its batch.
+
+    X and Y are the rows of `examples` as training sees them; with `plan.batch(state.epoch, state.place)` it
+    is the step that training takes; of L-BFGS, which takes all examples at once, it is one of gradient
+    descent, and said to be so. Optimizer, averages, rate, penalties, clipping and dropout are those of
+    the state.
+    """
+    rule, plan = plan.optimizer, of_gradients(plan)
+    examples = np.asarray(examples)
+    after, rate, scale = step_of_training(plan, state, X, Y, examples, weights)
+    told = frames(
+        plan.net,
+        Parameters(plan.net.sizes, state.theta),
+        X,
+        Y,
+        example=example,
+        optimizer=plan.optimizer,
+        rate=rate,
+        after=after,
+        weights=weights,
+        masks=plan.masks(state.step, examples),
+        scale=scale,
+        decay=plan.l2.decay,
+        names=names,
+        question=question,
+        own=own,
+        scales=scales,
+        **_penalties(plan, len(Y), weights),
+    )
+    return tuple(map(_without_lbfgs, told)) if isinstance(rule, LBFGS) else told
+
+
+def _without_lbfgs(frame: Frame) -> Frame:
+    """Say that the step is one of gradient descent, which training did not take."""
+    if frame.phase != "update":
+        return frame
+    return replace(frame, words=f"{LBFGS_TAKES_ALL} {frame.words}")
+
+
+def _penalties(plan: Plan, n: int, weights: Any) -> dict[str, Any]:
+    """Give the strengths that the penalties have in a batch."""
+    S = float(n if weights is None else np.sum(weights))
+    return {"l1": plan.l1.of_batch(S, plan.n), "l2": plan.l2.of_batch(S, plan.n)}

@@ -1,0 +1,343 @@
+"""The equations of slow motion: first in symbols, then with the numbers of one example in it.
+
+    zˡⱼ = Σ_k Wˡⱼₖ aˡ⁻¹ₖ + bˡⱼ,  aˡⱼ = f(zˡⱼ),  C,  δˡⱼ,  ∂C/∂Wˡⱼₖ = aˡ⁻¹ₖ δˡⱼ,  ΔWˡⱼₖ
+
+Of a long sum the largest products are written out, and the others are one number. The numbers are those of
+the pass; here they are only put in their places.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from whygrad.answers.expression import (
+    Call,
+    Derivative,
+    Equation,
+    Expression,
+    Fraction,
+    Number,
+    Power,
+    Product,
+    Sum,
+    SumOver,
+    Symbol,
+    Words,
+)
+from whygrad.answers.names import Place
+from whygrad.nn.functions import COSTS, Array, shortcut
+from whygrad.nn.network import Parameters
+from whygrad.plan.optimizers import SGD
+from whygrad.studio.story.sayings import counted, rule_name, said, spoken
+from whygrad.studio.story.story import Story
+from whygrad.why import symbols
+from whygrad.why.error.shares import in_symbols, output_terms
+
+FEW = 4  # outputs that are written out one by one
+HALF = Fraction(Number(1), Number(2))
+
+
+def minus(about: Expression) -> Expression:
+    """Give an expression with a minus before it."""
+    return Product((Number(-1.0), about))
+
+
+def weighted_input(story: Story, l: int, j: int) -> Equation:
+    """Give zˡⱼ as the sum of what the unit hears."""
+    W, a, b = story.asked.theta.W[l][j], story.a[l - 1], float(story.asked.theta.b[l][j])
+    heard = story.heard(l, j)
+    products = [
+        Product(
+            (Number(float(W[k]), Place(l, j, k).part), Number(float(a[k]), Place(l - 1, k).part))
+        )
+        for k in heard
+    ]
+    body = Product((Symbol("W", l, (j, "k")), Symbol("a", l - 1, ("k",))))
+    return Equation(
+        (
+            symbols.unit("z", l, j),
+            Sum((SumOver("k", body), Symbol("b", l, (j,), part=Place(l, j, "bias").part))),
+            Sum((*products, *_others(W * a, heard), Number(b, Place(l, j, "bias").part))),
+            Number(float(story.z[l][j]), Place(l, j).part),
+        )
+    )
+
+
+def activation(story: Story, l: int, j: int) -> Equation:
+    """Give aˡⱼ = f(zˡⱼ), for softmax with the z of all outputs."""
+    f, z, part = story.net.f[l], story.z[l], Place(l, j).part
+    left, right = symbols.unit("a", l, j), Number(float(story.a[l][j]), part)
+    if f.product is not None and f.name == "softmax":
+        return Equation((left, *_softmax(z, l, j), right))
+    name = Symbol(spoken(f.name))
+    written: list[Expression] = [
+        Call(name, symbols.unit("z", l, j)),
+        Call(name, Number(float(z[j]), part)),
+    ]
+    mask = story.mask(l, j)
+    if mask is not None:
+        written = [
+            Product((symbols.unit("μ", l, j), written[0])),
+            Product((Number(mask), written[1])),
+        ]
+    return Equation((left, *written, right))
+
+
+def _softmax(z: Array, l: int, j: int) -> list[Expression]:
+    exp = Symbol("exp")
+    below = SumOver("m", Call(exp, Symbol("z", l, ("m",))))
+    written: list[Expression] = [Fraction(Call(exp, symbols.unit("z", l, j)), below)]
+    if len(z) <= FEW:
+        every = [Call(exp, Number(float(of), Place(l, m).part)) for m, of in enumerate(z)]
+        written.append(Fraction(every[j], Sum(tuple(every))))
+    return written
+
+
+def cost(story: Story) -> Equation:
+    """Give C of the example."""
+    C, a, y = story.net.C, story.a[-1], story.y
+    end = Number(float(story.asked.costs[0]))
+    if COSTS.get(C.name) != C:
+        return Equation((Symbol("C"), Words(spoken(C.name)), end))
+    written = {
+        "squared_error": _squared,
+        "absolute_error": _absolute,
+        "cross_entropy": _cross_entropy,
+        "binary_cross_entropy": _binary,
+    }.get(C.name)
+    sides = written(story, a, y) if written else [Words(spoken(C.name))]
+    return Equation((Symbol("C"), *sides, end))
+
+
+def _off(story: Story, m: int | str) -> Expression:
+    L = story.net.L
+    if isinstance(m, str):
+        return Sum((Symbol("a", L, (m,)), minus(Symbol("y", None, (m,)))))
+    part = Place(L, m).part
+    return Sum((symbols.unit("a", L, m), minus(Symbol("y", None, (m,), part=part))))
+
+
+def _off_in_numbers(story: Story, m: int) -> Expression:
+    part = Place(story.net.L, m).part
+    return Sum((Number(float(story.a[-1][m]), part), minus(Number(float(story.y[m]), part))))
+
+
+def _squared(story: Story, a: Array, y: Array) -> list[Expression]:
+    two = Number(2)
+    if len(a) == 1:
+        both = (_off(story, 0), _off_in_numbers(story, 0))
+        return [Product((HALF, Power(off, two))) for off in both]
+    written: list[Expression] = [Product((HALF, SumOver("m", Power(_off(story, "m"), two))))]
+    if len(a) <= FEW:
+        squares = tuple(Power(_off_in_numbers(story, m), two) for m in range(len(a)))
+        written.append(Product((HALF, Sum(squares))))
+    return written
+
+
+def _absolute(story: Story, a: Array, y: Array) -> list[Expression]:
+    size = Symbol("abs")
+    if len(a) == 1:
+        return [Call(size, _off(story, 0)), Call(size, _off_in_numbers(story, 0))]
+    written: list[Expression] = [SumOver("m", Call(size, _off(story, "m")))]
+    if len(a) <= FEW:
+        written.append(Sum(tuple(Call(size, _off_in_numbers(story, m)) for m in range(len(a)))))
+    return written
+
+
+def _cross_entropy(story: Story, a: Array, y: Array) -> list[Expression]:
+    L, ln, t = story.net.L, Symbol("ln"), story.truth
+    if t is not None:
+        sure = Number(float(a[t]), Place(L, t).part)
+        return [minus(Call(ln, symbols.unit("a", L, t))), minus(Call(ln, sure))]
+    body = Product((Symbol("y", None, ("m",)), Call(ln, Symbol("a", L, ("m",)))))
+    written: list[Expression] = [minus(SumOver("m", body))]
+    some = np.flatnonzero(y).tolist()
+    if len(some) <= FEW:
+        terms = [Product((Number(float(y[m])), Call(ln, Number(float(a[m]))))) for m in some]
+        written.append(minus(Sum(tuple(terms))))
+    return written
+
+
+def _binary(story: Story, a: Array, y: Array) -> list[Expression]:
+    L, ln = story.net.L, Symbol("ln")
+    if story.truth is not None and len(a) == 1:
+        one, part = symbols.unit("a", L, 0), Place(L, 0).part
+        sure = Number(float(a[0]), part)
+        if story.truth:
+            return [minus(Call(ln, one)), minus(Call(ln, sure))]
+        rest = (Sum((Number(1), minus(of))) for of in (one, sure))
+        return [minus(Call(ln, of)) for of in rest]
+    of, true = Symbol("a", L, ("m",)), Symbol("y", None, ("m",))
+    not_true, not_of = Sum((Number(1), minus(true))), Sum((Number(1), minus(of)))
+    terms = (Product((true, Call(ln, of))), Product((not_true, Call(ln, not_of))))
+    return [minus(SumOver("m", Sum(terms)))]
+
+
+# ── backwards ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def blame_of_output(story: Story, j: int) -> Equation:
+    """Give δᴸⱼ: what was said less what is true, or the slope of the cost times that of the output."""
+    asked, L = story.asked, story.net.L
+    left, right = in_symbols(asked, L, j).sides
+    value = Number(float(story.delta[L][j]), Place(L, j).part)
+    if shortcut(story.net.f[L], story.net.C):
+        return Equation((left, right, _off_in_numbers(story, j), value))
+    terms = output_terms(asked, j)
+    numbers: list[Expression] = [
+        Product(tuple(Number(factor.value, factor.part) for factor in term.factors))
+        if term.factors
+        else Number(term.value, term.part)
+        for term in terms
+    ]
+    few = (Sum(tuple(numbers)),) if len(numbers) <= FEW else ()
+    return Equation((left, right, *few, value))
+
+
+def blame_of_hidden(story: Story, l: int, k: int) -> Equation:
+    """Give δˡₖ as what those above pass back, times the unit's own slope."""
+    W, above = story.asked.theta.W[l + 1][:, k], story.delta[l + 1]
+    blamers = story.blamers(l, k)
+    part = Place(l, k).part
+    slope = [symbols.slope_of(l, k)]
+    number: list[Expression] = [Number(slope_at(story, l, k), part)]
+    mask = story.mask(l, k)
+    if mask is not None:
+        slope.insert(0, symbols.unit("μ", l, k))
+        number = [Number(mask), Number(slope_at(story, l, k, masked=False), part)]
+    body = Product((Symbol("W", l + 1, ("j", k)), Symbol("δ", l + 1, ("j",))))
+    products = [
+        Product(
+            (
+                Number(float(W[j]), Place(l + 1, j, k).part),
+                Number(float(above[j]), Place(l + 1, j).part),
+            )
+        )
+        for j in blamers
+    ]
+    passed = Sum((*products, *_others(W * above, blamers)))
+    return Equation(
+        (
+            symbols.unit("δ", l, k),
+            Product((*slope, SumOver("j", body))),
+            Product((*number, passed)),
+            Number(float(story.delta[l][k]), part),
+        )
+    )
+
+
+def slope_at(story: Story, l: int, k: int, masked: bool = True) -> float:
+    """Give f′(zˡₖ) of a hidden unit, times the mask of dropout where asked."""
+    if masked:
+        return float(story.flow.slopes[l][0, k])
+    return float(story.net.f[l].derivative(story.asked.trace.z[l])[0, k])
+
+
+def gradient_of_weight(story: Story, l: int, j: int, k: int) -> Equation:
+    """Give ∂C/∂Wˡⱼₖ of the example: what was sent times the receiver's blame."""
+    symbol = symbols.weight(l, j, k)
+    sent, blame = symbols.unit("a", l - 1, k), symbols.unit("δ", l, j)
+    numbers = (
+        Number(float(story.a[l - 1][k]), sent.part),
+        Number(float(story.delta[l][j]), blame.part),
+    )
+    value = Number(float(story.asked.gradients.dW[l][j, k]), symbol.part)
+    return Equation((_by(symbol), Product((sent, blame)), Product(numbers), value))
+
+
+def gradient_of_bias(story: Story, l: int, j: int) -> Equation:
+    """Give ∂C/∂bˡⱼ of the example, the blame itself."""
+    symbol = Symbol("b", l, (j,), part=Place(l, j, "bias").part)
+    value = Number(float(story.asked.gradients.db[l][j]), symbol.part)
+    return Equation((_by(symbol), symbols.unit("δ", l, j), value))
+
+
+def gradient_of_batch(story: Story, l: int, j: int, k: int) -> Equation:
+    """Give ∂C/∂Wˡⱼₖ as the step takes it: the mean over its examples, and the penalties."""
+    batch, symbol = story.batch, symbols.weight(l, j, k)
+    w = float(batch.theta.W[l][j, k])
+    pushes = batch.delta[l][:, j] * _column(batch.trace.a[l - 1], k)
+    numbers: list[Expression] = [Number(float(batch.s @ pushes / batch.S))]
+    sent, blame = symbols.unit("a", l - 1, k), symbols.unit("δ", l, j)
+    push = Product((sent, blame))
+    terms: list[Expression] = [push if batch.n == 1 else Call(Words("mean"), push)]
+    for letter, strength, slope, number in (
+        ("λ₁", batch.l1, Symbol("sign W", l, (j, k)), float(np.sign(w))),
+        ("λ₂", batch.l2, symbol, w),
+    ):
+        if strength:
+            terms.append(Product((Symbol(letter), slope)))
+            numbers.append(Product((Number(float(strength)), Number(number, symbol.part))))
+    value = Number(float(batch.gradients.dW[l][j, k]), symbol.part)
+    sides = (
+        _by(symbol),
+        Sum(tuple(terms)),
+        *((Sum(tuple(numbers)),) if len(numbers) > 1 else ()),
+        value,
+    )
+    return Equation(sides)
+
+
+def _column(a: Any, k: int) -> Array:
+    column = a[:, [k]]
+    dense: Array = column.toarray() if hasattr(column, "toarray") else column
+    return dense[:, 0]
+
+
+# ── the update ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def update_of_weight(story: Story, l: int, j: int, k: int | None) -> tuple[Equation, ...]:
+    """Give ΔWˡⱼₖ as the optimizer made it, and the new weight; without k those of the bias."""
+    if k is None:
+        part, kind = Place(l, j, "bias").part, "bias"
+        symbol, g = Symbol("b", l, (j,), part=part), float(story.batch.gradients.db[l][j])
+        before, after, moved = (float(of.b[l][j]) for of in _steps(story))
+    else:
+        part, kind = Place(l, j, k).part, "weight"
+        symbol, g = symbols.weight(l, j, k), float(story.batch.gradients.dW[l][j, k])
+        before, after, moved = (float(of.W[l][j, k]) for of in _steps(story))
+    change = Symbol(f"Δ{symbol.name}", l, symbol.index, part=part)
+    made: tuple[Expression, ...]
+    plain = isinstance(story.rule, SGD) and not story.rule.momentum and story.scale == 1
+    if plain and math.isclose(moved, -story.rate * g, rel_tol=1e-3, abs_tol=1e-12):
+        made = (
+            minus(Product((Symbol("η"), _by(symbol)))),
+            minus(Product((Number(story.rate), Number(g, part)))),
+        )
+    else:
+        name = Words(rule_name(story.rule))
+        made = (Call(name, _by(symbol)), Call(name, Number(g, part)))
+    added = Sum((Number(before, part), Number(moved, part)))
+    return (
+        Equation((change, *made, Number(moved, part))),
+        Equation((Words(f"new {kind}"), Sum((symbol, change)), added, Number(after, part))),
+    )
+
+
+def _steps(story: Story) -> tuple[Parameters, Parameters, Parameters]:
+    return story.asked.theta, story.after, story.moved
+
+
+def cost_again(story: Story, C: float) -> Equation:
+    """Give how the cost of the example changed."""
+    before = float(story.asked.costs[0])
+    new, old = Words("new grade"), Words("old grade")
+    sides = (Sum((new, minus(old))), Sum((Number(C), minus(Number(before)))), Number(C - before))
+    return Equation((Symbol("ΔC"), *sides))
+
+
+def _by(symbol: Symbol) -> Derivative:
+    return Derivative(Symbol("C"), symbol)
+
+
+def _others(products: Array, chosen: Sequence[int]) -> tuple[Expression, ...]:
+    """Give what is not listed as one number, and how many products it is of."""
+    rest = len(products) - len(chosen)
+    if not rest:
+        return ()
+    value = float(np.delete(products, chosen).sum())
+    whose = counted(rest, "other")
+    return (Words(f"({said(value)} from {whose})"),)

@@ -1,0 +1,107 @@
+"""A training whose numbers run away: which step and layer it was, and the last state before it.
+
+The state before the step is found by running again from one kept a little earlier.
+"""
+
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from whygrad.cores import one_thread
+from whygrad.engines import Engine, Watch
+from whygrad.errors import DivergenceWarning, warn
+from whygrad.nn.backprop import Trace, example_costs, forward
+from whygrad.nn.network import Parameters
+from whygrad.nn.predict import BLOCK
+from whygrad.plan.plan import Data, Plan, State
+from whygrad.training.epochs import end_of_epoch
+
+DIVERGED = "diverged"  # how `stopped` begins at the end of such a training
+CHECKPOINT_SECONDS = 1.0  # between two states kept to go back to, should the cost become infinite
+
+
+class Checkpoints:
+    """The last two states known to be good, so that there is always one before the present step."""
+
+    def __init__(self, state: State) -> None:
+        self.older = self.newer = state.copy()
+        self.taken = time.perf_counter()
+
+    def offer(self, state: State) -> None:
+        if time.perf_counter() - self.taken > CHECKPOINT_SECONDS:
+            self.older, self.newer = self.newer, state.copy()
+            self.taken = time.perf_counter()
+
+    def before(self, step: int) -> State:
+        return self.newer if self.newer.step < step else self.older
+
+
+def state_before(
+    plan: Plan,
+    step: int,
+    checkpoints: Checkpoints,
+    data: Data,
+    held_out: Data | None,
+    engine: Engine,
+    watch: Watch,
+) -> State:
+    """Give the state one step before `step` by running again from a checkpoint."""
+    state = checkpoints.before(step)
+    while state.step < step - 1:
+        until = min(step - 1, state.step + plan.steps_per_epoch - state.place)
+        state, _ = engine.run(plan, state, data, until, watch)
+        if state.place == plan.steps_per_epoch:
+            state, _ = end_of_epoch(plan, state, held_out)
+    return state
+
+
+def with_first_cost(plan: Plan, state: State, data: Data) -> State:
+    """Give the state with the cost that its training begins with, unless it knows it already.
+
+    It is that of some examples spread over the data, penalties included, which is as good as that of all
+    for telling by how many orders of magnitude a cost rises.
+    """
+    if state.first_cost:
+        return state
+    few = slice(None, None, -(-len(data.Y) // BLOCK))
+    s = None if data.weights is None else data.weights[few]
+    theta = Parameters(plan.net.sizes, state.theta)
+    with one_thread(numpy=True), np.errstate(all="ignore"):
+        trace = forward(plan.net, theta, data.X[few])
+        C_x = example_costs(plan.net, trace, data.Y[few]).astype(np.float64)
+        mean = float(np.average(C_x, weights=s if s is not None and s.any() else None))
+        W = np.concatenate([W.ravel() for W in theta.W[1:]]).astype(np.float64)
+        l1, l2 = (penalty.of_batch(plan.batch_size, plan.n) for penalty in (plan.l1, plan.l2))
+        penalty = l1 * float(np.abs(W).sum()) + l2 / 2 * float(W @ W)
+    return replace(state, first_cost=mean + penalty)
+
+
+def report_divergence(plan: Plan, state: State, data: Data, rise: str = "") -> str:
+    """Say at which step and in which layer numbers stopped being finite, or how they rose; what helps."""
+    batch = plan.batch(state.epoch, state.place)
+    rate = float(plan.rates(state, state.step + 1)[0])
+    with np.errstate(all="ignore"):
+        theta = Parameters(plan.net.sizes, state.theta)
+        trace = forward(plan.net, theta, data.X[batch], plan.masks(state.step, batch))
+    reason = f"{DIVERGED} at step {state.step}: {rise or _first_overflow(theta, trace)}"
+    warn(
+        f"training {reason} (rate {rate:g}). The last parameters with a finite cost are kept. Try a "
+        "smaller rate, or scale the inputs and targets.",
+        DivergenceWarning,
+    )
+    return reason
+
+
+def _first_overflow(theta: Parameters, trace: Trace) -> str:
+    for l in range(1, len(trace.z)):
+        for name, array in (
+            ("W", theta.W[l]),
+            ("b", theta.b[l]),
+            ("z", trace.z[l]),
+            ("a", trace.a[l]),
+        ):
+            if not np.isfinite(array).all():
+                what = "NaN" if np.isnan(array).any() else "infinite"
+                return f"layer {l} overflowed first, {name}[{l}] is {what}"
+    return "the cost overflowed, every layer's values are finite"

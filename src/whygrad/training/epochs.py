@@ -1,0 +1,197 @@
+"""The end of an epoch: measure, compare with the best so far, lower the rate or stop.
+
+Everything that is remembered from epoch to epoch is in the state, so a training that is continued decides
+as one that was never interrupted.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from whygrad.cores import one_thread
+from whygrad.nn.backprop import backward, forward, gradients
+from whygrad.nn.functions import Array
+from whygrad.nn.network import Gradients, Parameters
+from whygrad.nn.predict import measure
+from whygrad.plan.plan import Data, Plan, State, Stopping
+from whygrad.plan.schedules import Adaptive, OnPlateau
+
+
+@dataclass(frozen=True)
+class LayerStatistics:
+    """How the last step of an epoch moved one layer, its W and b taken together as one vector.
+
+    `gradient` is ‖∂C/∂θˡ‖ of that step's batch, penalties included; `update` is ‖Δθˡ‖/‖θˡ‖, how far
+    the step went in proportion to what it moved.
+    """
+
+    gradient: float
+    update: float
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch showed.
+
+    `cost` is the mean of the batches' costs before each update, weighted by their numbers of examples,
+    penalties included; `held_out_cost` is without penalties; `held_out_score` is accuracy, or R² for
+    numbers. Both are None where there is no held-out data. `rate` is η at the epoch's last step; 1 for
+    L-BFGS, which has none. `layers` are the `LayerStatistics` of layers 1 … L, () where not asked for.
+    """
+
+    cost: float
+    rate: float
+    held_out_cost: float | None = None
+    held_out_score: float | None = None
+    layers: tuple[LayerStatistics, ...] = ()
+
+
+@dataclass(frozen=True)
+class History:
+    """A training, epoch by epoch, and why it ended."""
+
+    epochs: tuple[Epoch, ...] = ()
+    stopped: str = ""
+
+    def __repr__(self) -> str:
+        last = f"last cost {self.epochs[-1].cost:.4g}, " if self.epochs else ""
+        return f"<History of {len(self.epochs)} epochs, {last}{self.stopped or 'not ended'}>"
+
+    @property
+    def cost(self) -> list[float]:
+        """The cost of each epoch."""
+        return [epoch.cost for epoch in self.epochs]
+
+    @property
+    def held_out_cost(self) -> list[float | None]:
+        """The cost of the held-out examples after each epoch."""
+        return [epoch.held_out_cost for epoch in self.epochs]
+
+    @property
+    def held_out_score(self) -> list[float | None]:
+        """Accuracy or R² of the held-out examples after each epoch."""
+        return [epoch.held_out_score for epoch in self.epochs]
+
+
+def end_of_epoch(plan: Plan, state: State, held_out: Data | None) -> tuple[State, Epoch]:
+    """Measure the epoch that has just ended, and let the plan's rules decide: a pure function."""
+    rate = float(plan.rates(replace(state, place=state.place - 1), state.step + 1)[0])
+    epoch = Epoch(state.cost_sum / plan.n, rate)
+    if held_out is not None:
+        cost, score = measure(plan.net, Parameters(plan.net.sizes, state.theta), held_out)
+        epoch = replace(epoch, held_out_cost=cost, held_out_score=score)
+    state = replace(state, epoch=state.epoch + 1, place=0, seen=state.seen + plan.n, cost_sum=0.0)
+    if isinstance(plan.schedule, OnPlateau):
+        state = _lower(plan.schedule, plan.optimizer.rate, state, epoch)
+    if plan.stopping:
+        state = _compare(plan, plan.stopping, state, epoch)
+    if plan.cost_below is not None and epoch.cost < plan.cost_below:
+        state = replace(state, stopped=f"training cost below {plan.cost_below:g}")
+    return state, epoch
+
+
+def rise(state: State, cost: float, dtype: str) -> str:
+    """Say from where to where a cost that is still finite has risen, where that is a divergence; else "".
+
+    It is one where the cost has risen by a greater factor than is left to it before it overflows: half of
+    the way to infinity, in orders of magnitude, from where it began, on whatever scale the data are. Where
+    it began near the end of the range that is not much: so it must also have risen by 1/ε², as from outputs
+    as large as the targets to outputs in whose rounding the targets are lost.
+    """
+    about, began = np.finfo(dtype), abs(state.first_cost)
+    times = abs(cost) / began if began > 0 else 0.0
+    if times * abs(cost) > float(about.max) and times > float(about.eps) ** -2:
+        change = f"from {state.first_cost:.3g} to {cost:.3g}"
+        return f"the cost overflowed half of the range of {dtype}, {change}"
+    return ""
+
+
+def last_step(plan: Plan, before: State, after: Array, data: Data) -> tuple[LayerStatistics, ...]:
+    """Give each layer's statistics of the step from the state `before` to the parameters `after`.
+
+    Engines fuse the gradient into the update and never hold it: it is computed once more, for this batch.
+    """
+    batch = plan.batch(before.epoch, before.place)
+    X: Any = data.X[batch]
+    s = None if data.weights is None else data.weights[batch]
+    S = len(batch) if s is None else float(s.sum())
+    penalties = plan.l1.of_batch(S, plan.n), plan.l2.of_batch(S, plan.n)
+    theta = Parameters(plan.net.sizes, before.theta)
+    with one_thread(numpy=True), np.errstate(all="ignore"):
+        trace = forward(
+            plan.net,
+            theta,
+            X if isinstance(X, np.ndarray) else X.toarray(),
+            plan.masks(before.step, batch),
+        )
+        trace = backward(plan.net, theta, trace, data.Y[batch])
+        g = gradients(plan.net, theta, trace, s, *penalties)
+        return layers_of(plan, before.theta, after, g.flat)
+
+
+def layers_of(plan: Plan, before: Array, after: Array, g: Array) -> tuple[LayerStatistics, ...]:
+    """Give each layer's statistics of a step from one vector of parameters to another, at gradient g."""
+    found = []
+    sizes = plan.net.sizes
+    parts = [Gradients(sizes, flat) for flat in (g, after - before, before)]
+    for l in range(1, plan.net.L + 1):
+        slope, change, size = (math.hypot(_norm(p.dW[l]), _norm(p.db[l])) for p in parts)
+        found.append(LayerStatistics(slope, change / size if size else math.inf))
+    return tuple(found)
+
+
+def _norm(array: Array) -> float:
+    return float(np.linalg.norm(array))
+
+
+def final(plan: Plan, state: State) -> Array:
+    """Give the parameters that a training ends with: the last, or the best where the plan says so."""
+    restore = plan.stopping is not None and plan.stopping.restore_best
+    return state.best_theta if restore and state.best_theta is not None else state.theta
+
+
+def renewed(plan: Plan, state: State) -> State:
+    """Give the state to go on from, where a stopping rule has ended the training: with all its patience."""
+    ended = plan.stopping is not None and state.stalled > plan.stopping.patience
+    return replace(state, stalled=0) if ended else state
+
+
+def _value(epoch: Epoch, on: str) -> float:
+    """Give the measure that a rule watches, turned so that less is better."""
+    value = float(getattr(epoch, on))
+    return -value if on == "held_out_score" else value
+
+
+def _compare(plan: Plan, rule: Stopping, state: State, epoch: Epoch) -> State:
+    """Update best and stalled; when patience ends, lower the rate of an adaptive schedule or stop."""
+    value = _value(epoch, rule.on)
+    improved = value <= state.best - rule.tol
+    state = replace(state, stalled=0 if improved else state.stalled + 1)
+    if value < state.best:
+        theta = state.theta.copy() if rule.restore_best else None
+        state = replace(state, best=value, best_theta=theta, best_step=state.step)
+    if state.stalled <= rule.patience:
+        return state
+    schedule = plan.schedule
+    if isinstance(schedule, Adaptive) and plan.optimizer.rate * state.rate_scale > schedule.floor:
+        return replace(state, stalled=0, rate_scale=state.rate_scale / schedule.divisor)
+    what = {"cost": "training cost", "held_out_cost": "held-out cost"}.get(
+        rule.on, "held-out score"
+    )
+    return replace(
+        state,
+        stopped=f"{what} did not improve by more than {rule.tol:g} for {rule.patience} epochs",
+    )
+
+
+def _lower(schedule: OnPlateau, rate: float, state: State, epoch: Epoch) -> State:
+    """Count the epochs that do not improve, and lower the rate when the schedule's patience ends."""
+    value = _value(epoch, schedule.on)
+    if value <= state.lowest - schedule.tol:
+        return replace(state, lowest=value, waiting=0)
+    if state.waiting < schedule.patience:
+        return replace(state, waiting=state.waiting + 1)
+    scale = max(state.rate_scale * schedule.factor, min(state.rate_scale, schedule.floor / rate))
+    return replace(state, rate_scale=scale, waiting=0)

@@ -1,0 +1,229 @@
+"""L-BFGS: quasi-Newton descent on the cost of all the examples at once.
+
+    p = −H g,   θ ← θ + αp
+
+H estimates the inverse of the second derivatives from the last few changes of θ and of the gradient g, and
+a line search finds α. SciPy's L-BFGS-B does this, with the cost and the gradient of an engine; here is what
+a training makes of it: an epoch for each iteration, a history, and a clean end. It suits small data, of
+which every epoch sees all. Sources: Liu & Nocedal (1989); Byrd et al. (1995).
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from whygrad.cores import one_thread
+from whygrad.engines import Engine
+from whygrad.errors import DivergenceWarning, InputError, known_arguments, warn
+from whygrad.nn.functions import Array
+from whygrad.nn.network import Parameters
+from whygrad.nn.predict import measure
+from whygrad.plan.optimizers import SGD
+from whygrad.plan.plan import Clip, Data, Plan, State
+from whygrad.plan.schedules import Constant
+from whygrad.training.epochs import Epoch, History, layers_of, rise
+
+ALL_DONE = "all epochs done"  # what `stopped` says at the end of a training that nothing stopped
+# How SciPy's messages begin, and what they mean.
+WORDS = {
+    "CONVERGENCE: NORM OF PROJECTED GRADIENT <= PGTOL": "converged: the gradient is within tol of 0",
+    "CONVERGENCE: RELATIVE REDUCTION OF F <= FACTR*EPSMCH": "converged: the cost hardly falls any more",
+    "STOP: TOTAL NO. OF ITERATIONS REACHED LIMIT": ALL_DONE,
+    "STOP: TOTAL NO. OF F,G EVALUATIONS EXCEEDS LIMIT": "the cost was computed as often as max_fun allows",
+    "ABNORMAL: ": "no lower cost was found along the line of search",
+}
+
+# What SciPy wrote otherwise before 1.15, beside its underscores.
+OLDER = {
+    "REL REDUCTION": "RELATIVE REDUCTION",
+    "F AND G": "F,G",
+    "ABNORMAL TERMINATION IN LNSRCH": "ABNORMAL: ",
+}
+
+# What an observer is told after an iteration, and its answer: why to stop, or "".
+Look = Callable[[State, Epoch], str]
+
+
+@known_arguments
+@dataclass(frozen=True)
+class LBFGS:
+    """L-BFGS on all examples at once: an epoch is one iteration, and there is no learning rate.
+
+    Parameters
+    ----------
+    tol : stop when no number of the gradient is further than this from 0.
+    max_fun : stop after the iteration in which the cost has been computed more often than this.
+    memory : how many changes of θ and g to remember.
+    flat : stop when an iteration lowers the cost C by a share of less than this of max(C, 1).
+
+    >>> from whygrad import Dense, Network, train
+    >>> X, Y = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
+    >>> net = Network(2, [Dense(4, "tanh"), Dense(1, "sigmoid")], cost="binary_cross_entropy")
+    >>> train(net, X, Y, optimizer=LBFGS(), seed=1).predict(X).round().ravel()
+    array([0., 1., 1., 0.])
+    """
+
+    tol: float = 1e-4
+    max_fun: int = 15000
+    memory: int = 10
+    flat: float = 2.220446049250313e-09  # SciPy's
+
+    def __post_init__(self) -> None:
+        for name, least in (("tol", 0), ("max_fun", 1), ("memory", 1), ("flat", 0)):
+            value = getattr(self, name)
+            if not (value >= least and math.isfinite(value)):
+                raise InputError(
+                    f"{name} is {value!r}: it must be a finite number of at least {least}"
+                )
+
+    @property
+    def rate(self) -> float:
+        """Give 1: the line search decides on the length of a step."""
+        return 1.0
+
+    def init(self, theta: Array) -> Array:
+        """Give no slots: what L-BFGS remembers ends with the training."""
+        return np.zeros((0, len(theta)), theta.dtype)
+
+    def numbers(self, t: Array, rates: Array) -> Array:
+        """Give no numbers: an iteration needs none."""
+        return np.zeros((len(t), 0))
+
+    def update(
+        self, theta: Array, g: Array, slots: Array, numbers: list[float]
+    ) -> tuple[Array, Array]:
+        """Refuse: one gradient does not decide an iteration."""
+        raise InputError("L-BFGS makes no single steps: give it to train(optimizer=LBFGS())")
+
+
+def of_gradients(plan: Plan) -> Plan:
+    """Give the plan as far as it decides the gradient, which is all that L-BFGS asks an engine for."""
+    return replace(plan, optimizer=SGD()) if isinstance(plan.optimizer, LBFGS) else plan
+
+
+def minimise(
+    plan: Plan,
+    state: State,
+    data: Data,
+    held_out: Data | None,
+    engine: Engine,
+    look: Look,
+    layer_statistics: bool = False,
+) -> tuple[State, History]:
+    """Go on from `state` until L-BFGS converges, or the plan's epochs are over, or `look` says why to stop.
+
+    Raises `InputError` where the plan asks
+    for what only single steps can do.
+    """
+    from scipy.optimize import minimize
+
+    rule = plan.optimizer
+    assert isinstance(rule, LBFGS)
+    _check(plan)
+    inner, epochs, stopped = of_gradients(plan), [], ""
+    gradient = np.zeros(0)
+
+    def cost_and_gradient(x: Array) -> tuple[float, Array]:
+        nonlocal gradient
+        with np.errstate(all="ignore"):
+            theta = x.astype(plan.dtype)
+            C, gradient = engine.cost_and_gradient(inner, theta, data)
+        return float(C), gradient.astype(np.float64)
+
+    def end_of_iteration(intermediate_result: Any) -> None:
+        nonlocal state, stopped
+        C, theta = float(intermediate_result.fun), intermediate_result.x.astype(plan.dtype)
+        risen = rise(state, C, plan.dtype)
+        if risen or not (math.isfinite(C) and np.isfinite(theta).all()):
+            stopped = _report_divergence(state, risen)
+            raise StopIteration
+        epoch = Epoch(C, rule.rate)
+        if layer_statistics:  # the gradient last asked for is the one where the iteration ended
+            epoch = replace(epoch, layers=layers_of(plan, state.theta, theta, gradient))
+        if held_out is not None:
+            cost, score = measure(plan.net, Parameters(plan.net.sizes, theta), held_out)
+            epoch = replace(epoch, held_out_cost=cost, held_out_score=score)
+        step, done = state.step + 1, state.epoch + 1
+        state = replace(state, theta=theta, step=step, epoch=done, best=min(state.best, C))
+        if plan.cost_below is not None and plan.cost_below > C:
+            state = replace(state, stopped=f"training cost below {plan.cost_below:g}")
+        epochs.append(epoch)
+        stopped = look(state, epoch)
+        if stopped:
+            raise StopIteration
+
+    state = replace(state.copy(), stopped="", place=0, cost_sum=0.0)
+    if state.epoch >= plan.epochs:
+        return replace(state, stopped=ALL_DONE), History((), ALL_DONE)
+    first, _ = cost_and_gradient(state.theta)
+    state = replace(state, best=first)
+    if not math.isfinite(first):
+        stopped = _report_divergence(state)
+    else:
+        with one_thread(numpy=True):  # SciPy's own sums, whose bits would depend on their threads
+            found = minimize(
+                cost_and_gradient,
+                state.theta.astype(np.float64),
+                method="L-BFGS-B",
+                jac=True,
+                callback=end_of_iteration,
+                options={
+                    "maxfun": rule.max_fun,
+                    "maxiter": plan.epochs - state.epoch,
+                    "gtol": rule.tol,
+                    "ftol": rule.flat,
+                    "maxcor": rule.memory,
+                },
+            )
+        stopped = stopped or _in_words(str(found.message))
+    state = replace(state, stopped=stopped)
+    return state, History(tuple(epochs), stopped)
+
+
+def _in_words(message: str) -> str:
+    """Give what a message of SciPy's means, or the message where that is not known."""
+    current = message.upper().replace("_", " ")
+    for older, newer in OLDER.items():
+        current = current.replace(older, newer)
+    for begin, words in WORDS.items():
+        if current.startswith(begin):
+            return words
+    return message
+
+
+def failure(stopped: str) -> str:
+    """Give SciPy's message where L-BFGS ended for want of iterations or of a descent, else ""."""
+    message = {words: begin for begin, words in WORDS.items()}.get(stopped, stopped)
+    return message if message.startswith(("STOP", "ABNORMAL")) else ""
+
+
+def _check(plan: Plan) -> None:
+    """Refuse what L-BFGS has no use for."""
+    useless = {
+        f"batch_size={plan.batch_size}": plan.batch_size != plan.n,
+        "dropout": plan.net.drops,
+        "a schedule": plan.schedule != Constant(),
+        "a stopping rule": plan.stopping is not None,
+        "clipping": plan.clip != Clip(),
+        "l1": plan.l1.strength > 0,
+        "decay per step": plan.l2.decay > 0,
+    }
+    for what, given in useless.items():
+        if given:
+            raise InputError(
+                f"L-BFGS takes all examples at once, finds its own steps and needs a smooth cost: {what} "
+                "cannot be combined with it. Leave that out, or use another optimizer such as 'adam'"
+            )
+
+
+def _report_divergence(state: State, risen: str = "") -> str:
+    reason = f"diverged at iteration {state.epoch + 1}"
+    warn(
+        f"training {reason}: {risen or 'the cost is not finite'}. The last parameters with a finite cost "
+        "are kept. Scale the inputs and targets, or start from smaller parameters.",
+        DivergenceWarning,
+    )
+    return reason

@@ -1,0 +1,64 @@
+"""Going on from a state under another plan: what of the state still holds, and what begins anew.
+
+Warm starts of the estimators and forks of a recorded run are both this. Steps, epochs and examples are
+counted on, so that a number means the same in what was before and in what follows.
+"""
+
+import math
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Any
+
+from whygrad.errors import InputError
+from whygrad.plan.plan import Plan, State
+
+
+def carry_on(state: State, before: Plan, plan: Plan, others: Collection[str] = ()) -> State:
+    """Give the state that another plan goes on from: all of it that the new plan allows.
+
+    Another optimizer starts with empty slots, another schedule or rate at its full rate. A rule that
+    watches another number than before starts without a best one: it watches another cost or score, or
+    other examples, of which `others` names "data" and "held_out". An epoch that was broken off is finished
+    where the data still fit, else begun again.
+    """
+    if plan.net.sizes != before.net.sizes:
+        raise InputError(
+            f"cannot go on with layers of {plan.net.sizes} units: the fit so far has {before.net.sizes}. "
+            "Use warm_start=False to start afresh"
+        )
+    cast = state.theta.dtype != plan.dtype  # L-BFGS counts in float64
+    if cast:
+        state = replace(state, theta=state.theta.astype(plan.dtype))
+    slots = plan.optimizer.init(state.theta)
+    another = type(plan.optimizer) is not type(before.optimizer)
+    if cast or another or slots.shape != state.slots.shape:
+        state = replace(state, slots=slots, begun=state.step)
+    if another or (plan.schedule, plan.optimizer.rate) != (before.schedule, before.optimizer.rate):
+        state = replace(state, rate_scale=1.0)
+    if (plan.net.C, plan.l1, plan.l2) != (before.net.C, before.l1, before.l2):
+        state = replace(state, first_cost=0.0)
+    watched, watched_before = _watched(plan, plan.schedule), _watched(before, before.schedule)
+    another = plan.schedule != before.schedule or watched != watched_before
+    if another or _elsewhere(watched, others):
+        state = replace(state, lowest=math.inf, waiting=0)
+    watched, watched_before = _watched(plan, plan.stopping), _watched(before, before.stopping)
+    restore = plan.stopping is not None and plan.stopping.restore_best
+    unkept = restore and state.best_theta is None  # the best parameters so far are not there
+    if watched != watched_before or _elsewhere(watched, others) or unkept:
+        state = replace(state, best=math.inf, best_theta=None, best_step=0, stalled=0)
+    if state.place and (plan.n, plan.batch_size) != (before.n, before.batch_size):
+        state = replace(state, place=0, cost_sum=0.0)
+    return state
+
+
+def _watched(plan: Plan, rule: Any) -> tuple[Any, ...]:
+    """Give what decides the number that a rule watches, the examples aside."""
+    on = getattr(rule, "on", "")
+    with_penalties = (plan.l1, plan.l2, plan.label_smoothing) if on == "cost" else ()
+    return on, plan.net.C if on else None, *with_penalties
+
+
+def _elsewhere(watched: tuple[Any, ...], others: Collection[str]) -> bool:
+    """Tell whether a rule watches examples that are others than before."""
+    part = {"": None, "cost": "data"}.get(watched[0], "held_out")
+    return part in others

@@ -1,0 +1,129 @@
+"""What δ is made of: the shares of the neurons above, or of an output the cost; as terms and equations.
+
+δˡₖ = Σ_j Wˡ⁺¹ⱼₖ δˡ⁺¹ⱼ f′(zˡₖ),  δᴸₖ = ∂C/∂aᴸₖ f′(zᴸₖ), or aᴸₖ − yₖ where f′ cancels
+"""
+
+from whygrad.answers.explanation import Factor, Term
+from whygrad.answers.expression import (
+    Call,
+    Derivative,
+    Equation,
+    Expression,
+    Number,
+    Product,
+    Sum,
+    SumOver,
+    Symbol,
+    Words,
+)
+from whygrad.answers.names import Place
+from whygrad.nn.functions import shortcut
+from whygrad.why import symbols
+from whygrad.why.asking import Asked
+from whygrad.why.error.flow import Flow
+from whygrad.why.gradient.local import inseparable
+
+
+def terms_below(asked: Asked, flow: Flow, l: int, k: int) -> list[Term]:
+    """Give the shares of a unit below the outputs; of a single example with their factors."""
+    net, names, W = asked.net, asked.names, asked.theta.W[l + 1]
+    name, shares = names.of(net, l, k), flow.of_unit(l, k).tolist()
+    terms = []
+    for j, above in enumerate(names.layer(net, l + 1)):
+        part = Place(l + 1, j, k).part
+        factors: tuple[Factor, ...] = ()
+        if asked.n == 1:
+            w = Factor(
+                symbols.weight(l + 1, j, k),
+                float(W[j, k]),
+                f"how strongly {name} acts on {above}",
+                part,
+            )
+            d = Factor(
+                symbols.unit("δ", l + 1, j),
+                float(asked.delta[l + 1][0, j]),
+                f"the error of {above}",
+                Place(l + 1, j).part,
+            )
+            factors = (w, d)
+            if l > 0:
+                reacts = float(flow.slopes[l][0, k])
+                f = Factor(symbols.slope_of(l, k), reacts, f"how much {name} still reacts")
+                factors += (f,)
+        terms.append(Term(above, shares[j], factors, part))
+    return terms
+
+
+def output_terms(asked: Asked, j: int) -> list[Term]:
+    """Take δᴸⱼ apart: what is said less what is true, or the cost's derivative through f."""
+    net, y, L = asked.net, asked.y, asked.net.L
+    a, z, s = asked.trace.a[L], asked.trace.z[L], asked.s / asked.S
+    f, C, names = net.f[L], net.C, asked.names
+    if shortcut(f, C):
+        said = Term("what it says", float(s @ a[:, j]), part=Place(L, j).part)
+        return [said, Term("what is true", -float(s @ y[:, j]), part=Place(L, j).part)]
+    if inseparable(asked):
+        name = f"{C.name} and {f.name} together"
+        return [Term(name, float(s @ asked.delta[L][:, j]), part=Place(L, j).part)]
+    gradient = C.derivative(a, y)
+    if f.product is None:
+        slopes = f.derivative(z)[:, j]
+        value = float(s @ (gradient[:, j] * slopes))
+        factors: tuple[Factor, ...] = ()
+        if asked.n == 1:
+            passed = _by(symbols.unit("a", L, j))
+            factors = (
+                Factor(passed, float(gradient[0, j]), f"how {C.name} changes with the output"),
+                Factor(symbols.slope_of(L, j), float(slopes[0]), "how much the output reacts"),
+            )
+        return [Term(f"{C.name} through {f.name}", value, factors, Place(L, j).part)]
+    values = s @ (gradient * f.derivative(z)[:, :, j])
+    return [
+        Term(f"{C.name} through {names.of(net, L, m)}", float(value), part=Place(L, m).part)
+        for m, value in enumerate(values)
+    ]
+
+
+def in_symbols(asked: Asked, l: int, k: int) -> Equation:
+    """Give δ of a unit in symbols."""
+    net, L = asked.net, asked.net.L
+    left = symbols.unit("δ", l, k) if l > 0 else _by(Symbol("x", None, (k,), part=Place(0, k).part))
+    right: Expression
+    if l < L:
+        body = (Symbol("W", l + 1, ("j", k)), Symbol("δ", l + 1, ("j",)))
+        right = SumOver("j", Product((*body, symbols.slope_of(l, k)) if l else body))
+    elif shortcut(net.f[L], net.C):
+        true = Product((Number(-1.0), Symbol("y", None, (k,))))
+        right = Sum((symbols.unit("a", L, k), true))
+    elif net.f[L].product is None:
+        right = Product((_by(symbols.unit("a", L, k)), symbols.slope_of(L, k)))
+    else:
+        a = Symbol("a", L, ("m",))
+        right = SumOver("m", Product((_by(a), Derivative(a, symbols.unit("z", L, k)))))
+    return Equation((left, right))
+
+
+def in_numbers(l: int, k: int, most: list[Term], count: int, value: float) -> Equation:
+    """Give δ of a unit as the sum of its largest terms."""
+    left = symbols.unit("δ", l, k) if l > 0 else _by(Symbol("x", None, (k,), part=Place(0, k).part))
+    numbers: list[Expression] = [Number(term.value, term.part) for term in most]
+    if count > len(most):
+        numbers.append(Words(symbols.smaller(count - len(most))))
+    return Equation((left, Sum(tuple(numbers)), Number(value)))
+
+
+def _by(symbol: Symbol) -> Derivative:
+    return Derivative(Symbol("C"), symbol)
+
+
+def general() -> Equation:
+    """Give BP2, unit by unit."""
+    body = (Symbol("W", "l+1", ("j", "k")), Symbol("δ", "l+1", ("j",)))
+    slope = Call(Symbol("f", prime=True), Symbol("z", "l", ("k",)))
+    return Equation((Symbol("δ", "l", ("k",)), SumOver("j", Product((*body, slope)))))
+
+
+def tweak() -> Equation:
+    """Give what an example changes at a weight."""
+    right = Product((Symbol("a", "l-1", ("k",)), Symbol("δ", "l", ("j",))))
+    return Equation((Words("tweak of W[l][j,k]"), right))

@@ -1,0 +1,187 @@
+"""The heaviest paths, found best first and never by listing them all.
+
+From every unit the heaviest way on to the cost is known exactly,
+
+    bestᴸ_m = log |∂C/∂zᴸ_m|,   bestⁱ_p = log |f′(zⁱₚ)| + max_q (log |Wⁱ⁺¹_qp| + bestⁱ⁺¹_q)
+
+so that a search never enters a path that is not the next heaviest. After each one found, the paths left
+are divided by where they first leave it, and each part is known by its heaviest (Lawler 1972). Logarithms
+are whole numbers, of 2^-44: their sums are exact in any order, so that equal products are equal, and come
+in the order of their units.
+
+Of a batch, an example is looked into only when its turn comes. Until then it stands for an upper bound that
+one product of matrices gives for all of them: max |path| ≤ (Σ |path|^16)^(1/16).
+"""
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from whygrad.nn.functions import Array
+from whygrad.why.gradient.lattice import Lattice
+
+UNIT = 2**44  # of a logarithm: a path's weight is told apart to some 1e-13 of itself
+ZERO = -(2**58)  # the logarithm of 0: less than that of any number there is
+FLOOR = 1e-300  # what vanishes when a small number is raised to the 16th power is less
+
+
+class Path(NamedTuple):
+    """A path: its example, and its places in layers l + 1 … L, the last one among the ends."""
+
+    example: int
+    units: tuple[int, ...]
+
+
+def heaviest(lattice: Lattice, k: int) -> list[Path]:
+    """Give the k paths that carry most, by size; equal ones by example, then unit for unit."""
+    search = _Search(lattice)
+    found: list[Path] = []
+    for path in search.run():
+        if len(found) == k:
+            break
+        found.append(path)
+    return found
+
+
+@dataclass(eq=False)
+class _Search:
+    """The state of one search: what is known of the ways on, by example, and the queue."""
+
+    lattice: Lattice
+    W: list[Array] = field(init=False)
+    best: dict[int, list[Array]] = field(default_factory=dict)
+    slopes: dict[int, list[Array]] = field(default_factory=dict)
+    orders: dict[tuple[int, int, int], Array] = field(default_factory=dict)
+    weights: dict[tuple[int, ...], int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.W = [logs(np.ascontiguousarray(W.T)) for W in self.lattice.W]
+        self.start = logs(self.lattice.start).tolist()
+
+    def run(self) -> Iterator[Path]:
+        """Give one path after the other."""
+        lattice = self.lattice
+        if not lattice.count:
+            return
+        # Entries: (−weight, 0, (example,)) for an example not yet looked into, and
+        # (−weight, 1, (example, units …), place, rank) for the heaviest of those paths that agree before
+        # `place` and take what comes at or after `rank` there.
+        queue: list[tuple] = [(-bound, 0, (i,)) for i, bound in enumerate(self._bounds())]  # type: ignore[type-arg]
+        heapq.heapify(queue)
+        while queue:
+            weight, looked, path, *rest = heapq.heappop(queue)
+            if not looked:
+                heapq.heappush(queue, self._entry(path, 0, 0))
+                continue
+            yield Path(path[0], path[1:])
+            first, rank = rest
+            for place in range(first, lattice.steps):
+                next_rank = rank + 1 if place == first else 1
+                if next_rank < len(lattice.W[place]):
+                    heapq.heappush(queue, self._entry(path[: place + 1], place, next_rank))
+
+    def _entry(self, path: tuple[int, ...], place: int, rank: int) -> tuple:  # type: ignore[type-arg]
+        """Complete a path by the heaviest way on, which begins with what comes at `rank`."""
+        i, best = path[0], self._best(path[0])
+        below = path[-1] if place else self.lattice.unit
+        for step in range(place, self.lattice.steps):
+            weight = _sum(self._weight(path), int(self._slopes(i)[step][below]))
+            choice = rank if step == place else 0
+            # What is 0 already stays so, whichever way it goes on: ties, in the order of the units.
+            unit = choice if weight == ZERO else int(self._order(i, step, below)[choice])
+            path, below = (*path, unit), unit
+        last = best[-1][below if self.lattice.steps else self.lattice.column]
+        return (-_sum(self._weight(path), int(last)), 1, path, place, rank)
+
+    def _weight(self, path: tuple[int, ...]) -> int:
+        """Give the logarithm of what a path carries up to z of its last unit."""
+        if len(path) == 1:
+            return int(self.start[path[0]])
+        if path not in self.weights:
+            step, above = len(path) - 2, path[-1]
+            below = path[-2] if step else self.lattice.unit
+            weight = _sum(self._weight(path[:-1]), int(self._slopes(path[0])[step][below]))
+            self.weights[path] = _sum(weight, int(self.W[step][below, above]))
+        return self.weights[path]
+
+    def _order(self, i: int, step: int, below: int) -> Array:
+        """Give the units of a layer by how much the best way on through each of them carries."""
+        key = (i, step, below)
+        if key not in self.orders:
+            onward = _sums(self.W[step][below], self._best(i)[step + 1])
+            self.orders[key] = np.argsort(-onward, kind="stable")
+        return self.orders[key]
+
+    def _best(self, i: int) -> list[Array]:
+        """Give for the units of layers l … L the logarithm of the heaviest way on from z, exactly."""
+        if i not in self.best:
+            best = [logs(self.lattice.end[i])]
+            for step in range(self.lattice.steps - 1, -1, -1):
+                onward = (self.W[step] + best[0]).max(axis=1)
+                best.insert(0, _sums(self._slopes(i)[step], np.maximum(onward, ZERO)))
+            self.best[i] = best
+        return self.best[i]
+
+    def _slopes(self, i: int) -> list[Array]:
+        if i not in self.slopes:
+            self.slopes[i] = [logs(slope[i]) for slope in self.lattice.slopes]
+        return self.slopes[i]
+
+    def _bounds(self) -> list[int]:
+        """Give for every example an upper bound of the logarithm of its heaviest path."""
+        if self.lattice.n == 1:
+            return [2**62]
+        lattice = self.lattice
+        if not lattice.steps:
+            ends = lattice.end[:, lattice.column]
+            return _sums(logs(lattice.start), logs(ends)).tolist()
+        onward, scale = _scaled(np.abs(lattice.end))
+        for slope, W in zip(reversed(lattice.slopes), reversed(lattice.W), strict=True):
+            largest = float(np.abs(W).max()) or 1.0
+            sums = np.maximum(_power(onward) @ _power(W / largest), FLOOR)
+            onward, more = _scaled(np.sqrt(np.sqrt(np.sqrt(np.sqrt(sums)))) * np.abs(slope))
+            scale = scale + more + np.log2(largest)
+        with np.errstate(divide="ignore"):
+            whole = np.log2(np.abs(lattice.start) * onward[:, lattice.unit]) + scale
+        known = np.isfinite(whole)
+        bounds = np.full(lattice.n, ZERO)
+        bounds[known] = np.ceil((whole[known] + 1e-9) * UNIT).astype(np.int64)
+        return np.maximum(bounds, ZERO).tolist()
+
+
+def logs(x: Array) -> Array:
+    """Give log₂ |x| in whole numbers of 2^-44.
+
+    >>> (logs(np.array([1.0, -0.5, 0.0])) / UNIT).tolist()
+    [0.0, -1.0, -16384.0]
+    """
+    x = np.asarray(x)
+    with np.errstate(divide="ignore"):
+        found = np.log2(np.abs(x)) * UNIT
+    return np.where(x == 0, ZERO, np.rint(np.where(x == 0, 0.0, found))).astype(np.int64)
+
+
+def _sums(one: Array, other: Array) -> Array:
+    found = one + other
+    return np.where(found < ZERO // 2, ZERO, found)
+
+
+def _sum(one: int, other: int) -> int:
+    return ZERO if one + other < ZERO // 2 else one + other
+
+
+def _scaled(x: Array) -> tuple[Array, Array]:
+    """Give rows divided by their largest number, and its logarithm."""
+    largest = x.max(axis=1)
+    largest = np.where(largest > 0, largest, 1.0)
+    return x / largest[:, None], np.log2(largest)
+
+
+def _power(x: Array) -> Array:
+    """Give x to the 16th."""
+    for _ in range(4):
+        x = x * x
+    return x

@@ -1,0 +1,249 @@
+"""Local derivatives: what one weight's derivative is a product of, each with its number and its meaning.
+
+    ∂C_x/∂Wˡⱼₖ = aˡ⁻¹ₖ δˡⱼ,   δˡⱼ = f′(zˡⱼ) Σ_m Wˡ⁺¹ₘⱼ δˡ⁺¹ₘ,   δᴸⱼ = f′(zᴸⱼ) ∂C/∂aᴸⱼ
+
+The error of a neuron is a sum; how many layers of such sums are unrolled is the caller's choice. z, a and δ
+are those of training; the products are taken here, so that they can be held against the gradient.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from whygrad.answers.explanation import Factor, Term
+from whygrad.answers.expression import Derivative, Expression, Number, Product, Sum, Symbol, Words
+from whygrad.answers.names import AS_IT_IS, Place
+from whygrad.nn.functions import ACTIVATIONS, Array, shortcut
+from whygrad.nn.pairings import together
+from whygrad.why import symbols
+from whygrad.why.asking import Asked
+from whygrad.why.passing import mask_of
+from whygrad.why.symbols import in_units, shown, smaller
+
+
+def sender(asked: Asked, place: Place, rows: Any = slice(None)) -> Array:
+    """Give ∂zˡⱼ/∂Wˡⱼₖ of each example, (n,): the activity of the sender, or 1 for a bias."""
+    a = asked.trace.a[place.layer - 1]
+    if place.from_ == "bias":
+        return np.ones(asked.n, asked.delta[-1].dtype)[rows]
+    column = a[:, [place.from_]]
+    dense: Array = column.toarray() if hasattr(column, "toarray") else column
+    return dense[rows, 0]
+
+
+def masking(asked: Asked, l: int) -> Any:
+    """Give the mask of dropout of a layer, (n, n_l), or None."""
+    return mask_of(asked.trace.masks, l)
+
+
+def slopes(asked: Asked, l: int, rows: Any = slice(None)) -> Array:
+    """Give f′(zˡ) of the examples of `rows`, (n, n_l); not for softmax."""
+    slopes: Array = asked.net.f[l].derivative(asked.trace.z[l][rows])
+    return slopes
+
+
+def slopes_of(asked: Asked, l: int, j: int) -> Array:
+    """Give f′(zˡⱼ) of all examples, times the mask of dropout where there is one, (n,)."""
+    f, z, mask = asked.net.f[l], asked.trace.z[l], masking(asked, l)
+    # One's own function may treat units differently: it gets the layer as training gives it.
+    known = ACTIVATIONS.get(f.name) is f
+    slopes: Array = f.derivative(z[:, j]) if known else f.derivative(z)[:, j]
+    return slopes if mask is None else slopes * mask[:, j]
+
+
+def cancels(asked: Asked) -> bool:
+    """Tell whether δᴸ is simply a − y."""
+    return shortcut(asked.net.f[asked.net.L], asked.net.C) is not None
+
+
+APART = 256  # ε: how far δᴸ may be off the product of ∂C/∂a and f′ that it is told as
+
+
+def inseparable(asked: Asked) -> bool:
+    """Tell whether δᴸ is more exact than ∂C/∂a times f′, one of which may over- or underflow."""
+    net, a, z, delta = asked.net, asked.trace.a[-1], asked.trace.z[-1], asked.delta[-1]
+    f, C = net.f[net.L], net.C
+    if together(f, C) is None:
+        return False
+    with np.errstate(all="ignore"):
+        off = np.abs(f.pullback(z, C.derivative(a, asked.y)) - delta)
+    return not bool((off <= apart(delta)).all())
+
+
+def apart(delta: Array) -> Array:
+    """Give how far apart δᴸ and the product it is told as may be, (n, 1)."""
+    largest: Array = np.abs(delta).max(axis=1, keepdims=True)
+    return APART * np.finfo(delta.dtype).eps * largest
+
+
+def share_factor(share: float) -> Factor:
+    """Give what an example counts in the mean."""
+    return Factor(Symbol("s/S"), share, "the example's share of the mean")
+
+
+def sender_factor(asked: Asked, i: int, place: Place) -> Factor:
+    """Give the first factor of a derivative: how active the sender is."""
+    l, net = place.layer, asked.net
+    value = float(sender(asked, place, slice(i, i + 1))[0])
+    if place.from_ == "bias":
+        return Factor(Number(1.0), value, "a bias reaches its neuron as it is: ∂z/∂b = 1")
+    k = int(place.from_)  # type: ignore[arg-type]
+    what = "the value" if l == 1 else "the activity"
+    meaning = f"{what} of {asked.names.of(net, l - 1, k)}, the sender"
+    if l == 1 and asked.names.scale(net, 0, k) != AS_IT_IS:
+        meaning += f", standardised: {in_units(net, asked.names, 0, k, value)} in the table"
+    mask = masking(asked, l - 1)
+    if mask is not None:
+        meaning += f", dropout's factor {shown(float(mask[i, k]))} included"
+    symbol = symbols.unit("a", l - 1, k)
+    return Factor(symbol, value, meaning, symbol.part)
+
+
+def error_terms(
+    asked: Asked, i: int, l: int, j: int, top: int, unroll: set[tuple[int, int]] | None = None
+) -> tuple[Term, ...]:
+    """Give δˡⱼ of example i as terms; the errors of the units in `unroll` get terms in turn.
+
+    The `top` largest are listed, the others gathered in one. At the output there is one term, and with
+    softmax one for each output. A unit is unrolled where it first occurs and then taken from `unroll`, so
+    that the tree grows with the units and not with the paths.
+    """
+    if l == asked.net.L:
+        return _output_terms(asked, i, j, top)
+    first = slope_factor(asked, i, l, j)
+    mask = masking(asked, l)
+    given = (first,) if mask is None else (first, mask_factor(asked, i, l, j))
+    values = asked.theta.W[l + 1][:, j].astype(np.float64) * asked.delta[l + 1][i]
+    listed = largest(values, top)
+    terms = []
+    for m in listed.tolist():
+        name, part = asked.names.of(asked.net, l + 1, m), Place(l + 1, m, j).part
+        error = error_factor(asked, i, l + 1, m, top, unroll)
+        terms.append(
+            _term(f"through {name}", part, *given, weight_factor(asked, l + 1, m, j), error)
+        )
+    return (*terms, *_others(given, values, listed))
+
+
+def error_factor(
+    asked: Asked, i: int, l: int, j: int, top: int, unroll: set[tuple[int, int]] | None = None
+) -> Factor:
+    """Give δˡⱼ of example i as a factor, with its terms where it is among those to unroll."""
+    symbol = symbols.unit("δ", l, j)
+    meaning = (
+        f"the error of {asked.names.of(asked.net, l, j)}: what the cost gains per unit of its z"
+    )
+    terms: tuple[Term, ...] = ()
+    if unroll and (l, j) in unroll:
+        unroll.discard((l, j))
+        terms = error_terms(asked, i, l, j, top, unroll)
+    return Factor(symbol, float(asked.delta[l][i, j]), meaning, symbol.part, terms)
+
+
+def largest(values: Array, top: int) -> Array:
+    """Give the indices of the `top` largest by size, the first of equal ones first.
+
+    >>> largest(np.array([1.0, -3.0, 2.0, 3.0]), 3)
+    array([1, 3, 2])
+    """
+    sizes = -np.abs(values)
+    if len(sizes) > 4 * top:
+        few = np.flatnonzero(sizes <= np.partition(sizes, top - 1)[top - 1])
+        return few[np.argsort(sizes[few], kind="stable")[:top]]
+    return np.argsort(sizes, kind="stable")[:top]
+
+
+def _output_terms(asked: Asked, i: int, j: int, top: int) -> tuple[Term, ...]:
+    net, L = asked.net, asked.net.L
+    z, a, y = asked.trace.z[L][i : i + 1], asked.trace.a[L][i : i + 1], asked.y[i : i + 1]
+    name = asked.names.of(net, L, j)
+    if cancels(asked):
+        symbol = _less(symbols.unit("a", L, j), Symbol("y", None, (j,), part=Place(L, j).part))
+        meaning = (
+            f"{name} is {in_units(net, asked.names, L, j, a[0, j])}, its target "
+            f"{in_units(net, asked.names, L, j, y[0, j])}; "
+            f"the slopes of {net.f[L].name} and {net.C.name} cancel out"
+        )
+        factor = Factor(symbol, float(a[0, j] - y[0, j]), meaning, Place(L, j).part)
+        return (_term(f"the error of {name}", factor.part, factor),)
+    if inseparable(asked):
+        symbol_of = Derivative(Symbol("C"), symbols.unit("z", L, j))
+        meaning = (
+            f"how {net.C.name} changes with z of {name}, through {net.f[L].name}: one factor, since of two "
+            "one vanishes where the other grows beyond all bounds"
+        )
+        part, delta = Place(L, j).part, float(asked.delta[L][i, j])
+        return (_term(f"the error of {name}", part, Factor(symbol_of, delta, meaning, part)),)
+    passed = net.C.derivative(a, y)[0]
+    if net.f[L].product is None:
+        factors = (slope_factor(asked, i, L, j), _cost_factor(asked, j, passed))
+        return (_term(f"the error of {name}", Place(L, j).part, *factors),)
+    jacobian = net.f[L].derivative(z)[0][:, j]
+    values = passed.astype(np.float64) * jacobian
+    listed = largest(values, top)
+    terms = []
+    for m in listed.tolist():
+        factors = (_jacobian_factor(asked, j, m, jacobian), _cost_factor(asked, m, passed))
+        terms.append(_term(f"through {asked.names.of(net, L, m)}", Place(L, m).part, *factors))
+    return (*terms, *_others((), values, listed))
+
+
+def slope_factor(asked: Asked, i: int, l: int, j: int) -> Factor:
+    """Give f′(zˡⱼ) of example i as a factor."""
+    slope, z = slopes(asked, l, slice(i, i + 1))[0, j], asked.trace.z[l][i, j]
+    name = asked.names.of(asked.net, l, j)
+    meaning = f"how much {name} reacts: the slope of {asked.net.f[l].name} at z = {shown(z)}"
+    return Factor(symbols.slope_of(l, j), float(slope), meaning, Place(l, j).part)
+
+
+def mask_factor(asked: Asked, i: int, l: int, j: int) -> Factor:
+    """Give what dropout multiplies a unit of example i with."""
+    value = float(masking(asked, l)[i, j])
+    name = asked.names.of(asked.net, l, j)
+    kept = f"dropout keeps {name}" if value else f"dropout leaves {name} out"
+    return Factor(symbols.unit("μ", l, j), value, kept, Place(l, j).part)
+
+
+def weight_factor(asked: Asked, l: int, j: int, k: int) -> Factor:
+    """Give Wˡⱼₖ as a factor."""
+    names, net, symbol = asked.names, asked.net, symbols.weight(l, j, k)
+    meaning = f"the weight from {names.of(net, l - 1, k)} to {names.of(net, l, j)}"
+    return Factor(symbol, float(asked.theta.W[l][j, k]), meaning, symbol.part)
+
+
+def _cost_factor(asked: Asked, m: int, passed: Array) -> Factor:
+    L = asked.net.L
+    symbol = Derivative(Symbol("C"), symbols.unit("a", L, m))
+    meaning = f"how {asked.net.C.name} changes with {asked.names.of(asked.net, L, m)}"
+    return Factor(symbol, float(passed[m]), meaning, Place(L, m).part)
+
+
+def _jacobian_factor(asked: Asked, j: int, m: int, jacobian: Array) -> Factor:
+    L, of = asked.net.L, asked.names.of
+    symbol = Derivative(symbols.unit("a", L, m), symbols.unit("z", L, j))
+    meaning = (
+        f"how {of(asked.net, L, m)} changes with z of {of(asked.net, L, j)}: "
+        f"{asked.net.f[L].name} makes every output depend on every z"
+    )
+    return Factor(symbol, float(jacobian[m]), meaning, Place(L, m).part)
+
+
+def _others(given: tuple[Factor, ...], values: Array, listed: Array) -> tuple[Term, ...]:
+    """Gather what is not listed in a term of its own."""
+    n = len(values) - len(listed)
+    if not n:
+        return ()
+    name = smaller(n)
+    rest = Factor(
+        Words(name), float(np.delete(values, listed).sum()), "what they pass back together"
+    )
+    return (_term(name, "", *given, rest),)
+
+
+def _less(one: Expression, other: Expression) -> Expression:
+    return Sum((one, Product((Number(-1.0), other))))
+
+
+def _term(name: str, part: str, *factors: Factor) -> Term:
+    return Term(name, math.prod(factor.value for factor in factors), factors, part)

@@ -1,0 +1,362 @@
+"""Paths: the derivative by one weight as the sum over all ways from it to the cost, or to an output.
+
+    ∂C/∂Wˡⱼₖ = Σ over paths of  aˡ⁻¹ₖ · f′(zˡⱼ) Wˡ⁺¹ₚⱼ · f′(zˡ⁺¹ₚ) Wˡ⁺²_qp · … · ∂C/∂zᴸ_m
+
+Every path ends at a zᴸ_m with the factor ∂C/∂zᴸ_m, so that softmax adds none. The sum and the number of
+paths are exact for any number of them; listed are the heaviest, with the share of Σ |path| that they cover.
+Paths of either sign cancel, so a few of them may well make up more than 100 % of the sum.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from whygrad.answers.explanation import Explanation, Factor, Table, Term
+from whygrad.answers.expression import (
+    Call,
+    Derivative,
+    Equation,
+    Expression,
+    Number,
+    Product,
+    Sum,
+    SumOver,
+    Symbol,
+)
+from whygrad.answers.names import Names, Place, names_of
+from whygrad.answers.pictures import NetworkPicture
+from whygrad.answers.write.numbers import share as written_share
+from whygrad.errors import InputError
+from whygrad.nn.functions import Array
+from whygrad.nn.network import Network, Parameters
+from whygrad.why import rounding, symbols
+from whygrad.why.asking import Asked, ask
+from whygrad.why.gradient import local
+from whygrad.why.gradient.heaviest import Path, heaviest
+from whygrad.why.gradient.lattice import Lattice
+from whygrad.why.gradient.outputs import output_as_cost
+from whygrad.why.gradient.unrolled import of_place, product
+from whygrad.why.gradient.weight import gradient, penalties, place_name, sizes, whole
+from whygrad.why.symbols import over, shown
+
+UNITS_LISTED = 5  # of each layer that paths lead through
+
+
+def paths(
+    net: Network,
+    theta: Parameters,
+    X: Any,
+    Y: Any = None,
+    *,
+    layer: int,
+    to: int | str,
+    from_: int | str | None = None,
+    k: int = 10,
+    to_output: int | str | None = None,
+    of: str | None = None,
+    weights: Any = None,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    masks: Sequence[Any] | None = None,
+    names: Names | None = None,
+) -> Explanation:
+    """Say along which paths a weight, or a bias, reaches the cost: the `k` heaviest, and how many.
+
+    ∂C/∂Wˡⱼₖ = Σ over paths of aˡ⁻¹ₖ f′(zˡⱼ) Wˡ⁺¹ₚⱼ f′(zˡ⁺¹ₚ) … ∂C/∂zᴸ_m. X is (n, n_0) and Y (n, n_L), or
+    classes; for a batch a path belongs to an example and counts s/S. The place is given as for `weight`.
+    With `to_output`, an output by index or name, it is the derivative of that output instead of the cost,
+    of its weighted input (`of="z"`, the default for softmax) or of its activation (`of="a"`), without
+    penalties, and needs no Y. `numbers` holds `values` (k,), `units` (k, L − l + 1), `examples` (k,),
+    `count`, the number of paths of one example, and `alive`, how many of them carry anything (one example
+    only); `total` and `size` are Σ path and Σ |path|, `covered` the listed share of `size`; `through` has
+    for each layer from l what leads through its units. Raises `InputError` for a place that is not there.
+
+    >>> from whygrad.nn.network import Dense
+    >>> net = Network(1, [Dense(1, "tanh"), Dense(2, "identity")])
+    >>> theta = net.init(W=[None, [[0.0]], [[2.0], [-1.0]]])
+    >>> found = paths(net, theta, [[3.0]], [[1.0, 1.0]], layer=1, to=0, from_=0)
+    >>> found.value, [(term.name, term.value) for term in found.terms]
+    (-3.0, [('input 0 → hidden 0 → output 0', -6.0), ('input 0 → hidden 0 → output 1', 3.0)])
+    """
+    names = names_of(net, names)
+    if to_output is None:
+        if Y is None:
+            raise InputError("paths to the cost need Y: give it, or to_output=")
+        if of is not None:
+            raise InputError(f"of={of!r} is for paths to an output: give to_output= as well")
+        options: dict[str, Any] = {"l1": l1, "l2": l2}
+        asked = ask(net, theta, X, Y, weights=weights, masks=masks, names=names, **options)
+        return explain_paths(asked, names.weight(net, layer, to, from_), k)
+    m = names.find(net, net.L, to_output)
+    target, of = output_as_cost(net, m, of)
+    n = len(X) if np.ndim(X) > 1 or hasattr(X, "tocsr") else 1
+    asked = ask(
+        target, theta, X, np.zeros((n, net.sizes[-1])), weights=weights, masks=masks, names=names
+    )
+    return explain_paths(asked, names.weight(net, layer, to, from_), k, (m, of))
+
+
+def explain_paths(
+    asked: Asked, place: Place, k: int = 10, output: tuple[int, str] | None = None
+) -> Explanation:
+    """Answer as `paths` does from a pass that is there already; the cost may stand for an output."""
+    k = whole("k", k)
+    lattice = lattice_of(asked, place, output)
+    value = gradient(asked, place)
+    total, size = math.fsum(lattice.totals), math.fsum(lattice.sizes)
+    if not math.isfinite(total + size):
+        raise InputError("the derivative is not finite: the network overflows on these examples")
+    found = heaviest(lattice, k)
+    values = np.array([lattice.product(*path) for path in found])
+    terms = [_term(asked, place, lattice, path, output) for path in found]
+    extra = penalties(asked, place)
+    residuals = {}
+    if len(found) < lattice.count * lattice.n:
+        residuals["not listed"] = total - math.fsum(values)
+    rest = [
+        value,
+        *(-term.value for term in (*terms, *extra)),
+        *(-left for left in residuals.values()),
+    ]
+    crossed = sum(n + 3 for n in asked.net.sizes[place.layer + 1 :])
+    roundings = rounding.error_roundings(asked, place.layer) + 2 * crossed
+    most = rounding.bound(size + sizes(extra), roundings, asked.theta.flat.dtype)
+    covered = float(np.abs(values).sum() / size) if size else 1.0
+    through, picture = _through(asked, place, lattice, found, total)
+    numbers = {
+        "values": values,
+        "units": np.array([(place.to, *_ends(lattice, path)) for path in found], int),
+        "examples": np.array([path.example for path in found], int),
+        "count": lattice.count,
+        "total": total,
+        "size": size,
+        "covered": covered,
+        "through": through,
+    }
+    if lattice.n == 1:
+        numbers["alive"] = lattice.alive(0)
+    return Explanation(
+        kind="paths",
+        question=f"Along which paths does {place_name(asked, place)} reach {_goal(asked, output)}?",
+        answer=_answer(lattice, total, covered, terms, extra),
+        value=value,
+        terms=(*terms, *extra),
+        residuals=residuals | rounding.remainder(math.fsum(rest), most),
+        equations=(_equation(asked, place, value, terms, extra, residuals, output),),
+        tables=(_listed(terms, total, size), _units(asked, place, through, total)),
+        pictures=(picture,),
+        numbers=numbers,
+        notes=(
+            "Exact: all paths are in the sum, listed or not.",
+            "Paths of either sign cancel, so a few may make up more than the whole of the sum.",
+        ),
+        part=place.part,
+    )
+
+
+def lattice_of(asked: Asked, place: Place, output: tuple[int, str] | None = None) -> Lattice:
+    """Give what the paths from a weight are products of."""
+    l, L = place.layer, asked.net.L
+    ends = np.arange(asked.net.sizes[-1])
+    if output is not None and (asked.net.f[L].product is None or output[1] == "z"):
+        ends = ends[[output[0]]]
+    slopes = []
+    for m in range(l, L):
+        mask, slope = local.masking(asked, m), local.slopes(asked, m)
+        slopes.append(_double(slope if mask is None else slope * mask))
+    W = [_double(W) for W in asked.theta.W[l + 1 :]]
+    if W:
+        W[-1] = W[-1][ends]
+    start = _double(asked.s) / asked.S * local.sender(asked, place)
+    end = _double(asked.delta[L])[:, ends]
+    return Lattice(start, place.to, tuple(slopes), tuple(W), end, ends)
+
+
+def _double(x: Any) -> Array:
+    return np.asarray(x, np.float64)
+
+
+def _ends(lattice: Lattice, path: Path) -> tuple[int, ...]:
+    """Give the units of a path above the weight, the last one as the output that it is."""
+    if not path.units:
+        return ()
+    return (*path.units[:-1], int(lattice.ends[path.units[-1]]))
+
+
+def _term(
+    asked: Asked, place: Place, lattice: Lattice, path: Path, output: tuple[int, str] | None
+) -> Term:
+    """Give a path as a product of named factors."""
+    i, l, names, net = path.example, place.layer, asked.names, asked.net
+    units = (place.to, *_ends(lattice, path))
+    factors = [local.sender_factor(asked, i, place)]
+    if asked.n > 1 or asked.s[0] != asked.S:
+        factors.insert(0, local.share_factor(float(asked.s[i] / asked.S)))
+    parts = [place.part]
+    for m, (below, above) in enumerate(zip(units, units[1:], strict=False), start=l):
+        factors.append(local.slope_factor(asked, i, m, below))
+        if local.masking(asked, m) is not None:
+            factors.append(local.mask_factor(asked, i, m, below))
+        factors.append(local.weight_factor(asked, m + 1, above, below))
+        parts.append(Place(m + 1, above, below).part)
+    last = _last_factor(asked, i, units[-1], output)
+    factors += [] if last is None else [last]
+    first = () if place.from_ == "bias" else (names.of(net, l - 1, int(place.from_)),)  # type: ignore[arg-type]
+    name = " → ".join((*first, *(names.of(net, m, j) for m, j in enumerate(units, start=l))))
+    if asked.n > 1:
+        name = f"example {i}: {name}"
+    return Term(name, lattice.product(i, path.units), tuple(factors), " ".join(parts))
+
+
+def _last_factor(asked: Asked, i: int, m: int, output: tuple[int, str] | None) -> Factor | None:
+    """Give what a path ends with: the error of the output, or how the output changes with its z."""
+    L = asked.net.L
+    if output is None:
+        return local.error_factor(asked, i, L, m, 10)
+    value, (unit, of) = float(asked.delta[L][i, m]), output
+    if of == "z" and m == unit:
+        return None
+    symbol = Derivative(symbols.unit(of, L, unit), symbols.unit("z", L, m))
+    name, other = asked.names.of(asked.net, L, unit), asked.names.of(asked.net, L, m)
+    return Factor(symbol, value, f"how {name} changes with z of {other}", Place(L, m).part)
+
+
+def _goal(asked: Asked, output: tuple[int, str] | None) -> str:
+    if output is None:
+        return "the cost"
+    name = asked.names.of(asked.net, asked.net.L, output[0])
+    return f"z of {name}" if output[1] == "z" else name
+
+
+def _answer(
+    lattice: Lattice, total: float, covered: float, terms: list[Term], extra: tuple[Term, ...]
+) -> str:
+    count = lattice.count
+    each = "" if lattice.n == 1 else " of each example"
+    if not count:
+        return "No path leads there: the derivative is 0."
+    whole_sum = f"{count:,} {'path' if count == 1 else 'paths'}{each}"
+    penalties = ", penalties left out" if extra else ""
+    carried = f"the derivative is {shown(total)}, {over(lattice.n)}{penalties}"
+    if not terms[0].value:
+        return f"{whole_sum}, and none of them carries anything: {carried}."
+    first = f"The heaviest is {terms[0].name}, with {shown(terms[0].value)}."
+    if len(terms) == count * lattice.n:
+        return f"{whole_sum}; {carried}. {first}"
+    share = f"{written_share(covered)} of all that they carry"
+    if total:
+        share += f", {written_share(math.fsum(t.value for t in terms) / total)} of their sum"
+    return f"{whole_sum}; {carried}. The {len(terms)} heaviest make up {share}. {first}"
+
+
+def _equation(
+    asked: Asked,
+    place: Place,
+    value: float,
+    terms: list[Term],
+    extra: tuple[Term, ...],
+    residuals: dict[str, float],
+    output: tuple[int, str] | None,
+) -> Equation:
+    """Write the sum over the paths in symbols and in numbers, what is not listed in one."""
+    L, goal = (
+        asked.net.L,
+        Symbol("C") if output is None else symbols.unit(output[1], asked.net.L, output[0]),
+    )
+    l, j, k = place.layer, place.to, place.from_
+    body: list[Expression] = [] if k == "bias" else [symbols.unit("a", l - 1, int(k))]  # type: ignore[arg-type]
+    below: int | str = j
+    letters = ["p", "q", "r"] if L - l <= 3 else [f"p{m}" for m in range(l + 1, L + 1)]
+    for m, letter in zip(range(l, L), letters, strict=False):
+        body += [
+            _call_slope(m, below),
+            Symbol("W", m + 1, (letter, below)),
+        ]
+        below = letter
+    body.append(Derivative(goal, Symbol("z", L, (below,))))
+    summed: Expression = product(body)
+    if l < L:
+        summed = SumOver(",".join(map(str, letters[: L - l])), summed)
+    if asked.n > 1:
+        summed = SumOver("i", Product((symbols.share("i"), summed)))
+    penalty = [product([factor.symbol for factor in term.factors]) for term in extra]
+    numbers = [Number(term.value, term.part) for term in terms]
+    if "not listed" in residuals:
+        numbers.append(Number(residuals["not listed"]))
+    numbers += [Number(term.value, term.part) for term in extra]
+    sides = (
+        Sum((summed, *penalty)) if penalty else summed,
+        *((Sum(tuple(numbers)),) if numbers else ()),
+        Number(value, place.part),
+    )
+    return Equation((Derivative(goal, of_place(place)), *sides), place.part)
+
+
+def _call_slope(l: int, unit: int | str) -> Expression:
+    if isinstance(unit, int):
+        return symbols.slope_of(l, unit)
+    return Call(Symbol("f", prime=True), Symbol("z", l, (unit,)))
+
+
+def _listed(terms: list[Term], total: float, size: float) -> Table:
+    """List the heaviest paths, with what they cover one by one and together."""
+    rows, carried = [], 0.0
+    for term in terms:
+        carried += abs(term.value)
+        share, together = (abs(term.value) / size, carried / size) if size else (0.0, 0.0)
+        rows.append((term.name, term.value, share, together))
+    columns = ("path", "carries", "share of Σ|path|", "together")
+    return Table("The heaviest paths", columns, tuple(rows), tuple(term.part for term in terms))
+
+
+def _units(asked: Asked, place: Place, through: tuple[Any, ...], total: float) -> Table:
+    """List through which units of each layer above most of the derivative leads."""
+    rows, parts = [], []
+    for m in range(place.layer + 1, asked.net.L + 1):
+        for j in local.largest(through[m], UNITS_LISTED).tolist():
+            part = float(through[m][j])
+            if part:
+                rows.append(
+                    (asked.names.of(asked.net, m, j), part, part / total if total else None)
+                )
+                parts.append(Place(m, j).part)
+    columns = ("unit", "leads through it", "of the sum")
+    return Table("Through which units", columns, tuple(rows), tuple(parts))
+
+
+def _through(
+    asked: Asked, place: Place, lattice: Lattice, found: list[Path], total: float
+) -> tuple[tuple[Any, ...], NetworkPicture]:
+    """Give what leads through every unit, by layer, and draw it with the listed paths standing out."""
+    net, l, k = asked.net, place.layer, place.from_
+    above = [_double(asked.delta[m]) for m in range(l + 1, net.L)]
+    flows = lattice.flow((*above, lattice.end)) if lattice.steps else []
+    edges: list[Any] = [None, *(np.zeros(asked.theta.W[m].shape) for m in range(1, net.L + 1))]
+    for m, flow in enumerate(flows, start=l + 1):
+        edges[m][lattice.ends if m == net.L else slice(None)] = flow
+    units = [np.zeros(size) for size in net.sizes]
+    units[l][place.to] = total
+    if k != "bias":
+        edges[l][place.to, k] = units[l - 1][k] = total  # type: ignore[index]
+    for m in range(l + 1, net.L + 1):
+        units[m] = edges[m].sum(axis=1)
+    marked = {place.part: None, Place(l, place.to).part: None}
+    if k != "bias":
+        marked[Place(l - 1, int(k)).part] = None  # type: ignore[arg-type]
+    for path in found:
+        way = (place.to, *_ends(lattice, path))
+        for m, (below, to) in enumerate(zip(way, way[1:], strict=False), start=l + 1):
+            marked |= {Place(m, to).part: None, Place(m, to, below).part: None}
+    picture = NetworkPicture(
+        f"The paths of {place_name(asked, place)}",
+        units=tuple(units),
+        edges=tuple(edges),
+        names=tuple(asked.names.layer(net, m) for m in range(net.L + 1)),
+        unit_meaning="part of the derivative that leads through it",
+        edge_meaning="part of the derivative that leads along it",
+        marked=tuple(marked),
+        image=asked.names.image,
+    )
+    return tuple(None if m < l else part for m, part in enumerate(units)), picture

@@ -1,0 +1,76 @@
+"""Pushes: ∂C_x/∂Wˡⱼₖ of every example by itself, as plain numbers.
+
+    push[i, j, k] = δˡᵢⱼ aˡ⁻¹ᵢₖ
+
+The gradient of a batch is their weighted mean, plus the penalties' derivative (BP3, BP4).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from whygrad.answers.names import Names, check_layer
+from whygrad.nn.functions import Array
+from whygrad.nn.network import Network, Parameters
+from whygrad.why.asking import Asked, ask
+
+
+def pushes(
+    net: Network,
+    theta: Parameters,
+    X: Any,
+    Y: Any,
+    *,
+    layer: int,
+    to: Any = slice(None),
+    from_: Any = slice(None),
+    masks: Sequence[Any] | None = None,
+    names: Names | None = None,
+) -> Array:
+    """Give ∂C_x/∂Wˡⱼₖ = δˡⱼ aˡ⁻¹ₖ for every example and every weight of a layer, (n, n_l, n_{l-1}).
+
+    In cost per unit of weight, of each example by itself: not divided by n, without penalties. `to` and
+    `from_` choose units by index, name, slice or list; a single unit leaves its axis out, so that one
+    weight gives (n,). With `from_="bias"` (or None) it is the derivative by the biases, (n, n_l). Nothing
+    is built that is not asked for. Raises `InputError` for a layer or unit that is not there.
+
+    >>> from whygrad.nn.network import Dense
+    >>> net = Network(2, [Dense(1, "identity")])
+    >>> theta = net.init(W=[None, [[1.0, -1.0]]])
+    >>> pushes(net, theta, [[1.0, 2.0], [0.0, 1.0]], [[0.0], [0.0]], layer=1)
+    array([[[-1., -2.]],
+    <BLANKLINE>
+           [[-0., -1.]]])
+    >>> pushes(net, theta, [[1.0, 2.0], [0.0, 1.0]], [[0.0], [0.0]], layer=1, to=0, from_=1)
+    array([-2., -1.])
+    """
+    l = check_layer(net, layer)
+    return of_pass(ask(net, theta, X, Y, masks=masks, names=names), l, to, from_)
+
+
+def of_pass(asked: Asked, l: int, to: Any = slice(None), from_: Any = slice(None)) -> Array:
+    """Give what `pushes` gives from a pass that is there already."""
+    j = _chosen(asked, l, to)
+    delta: Array = asked.delta[l][:, j]
+    if from_ is None or (isinstance(from_, str) and from_ == "bias"):
+        return delta.copy()
+    k = _chosen(asked, l - 1, from_)
+    below = asked.trace.a[l - 1]
+    if hasattr(below, "toarray"):
+        columns = below[:, [k] if isinstance(k, int) else k].toarray()
+        a = columns[:, 0] if isinstance(k, int) else columns
+    else:
+        a = below[:, k]
+    if delta.ndim == 1:
+        return delta.reshape(-1, *[1] * (a.ndim - 1)) * a
+    return delta[:, :, None] * a[:, None, :] if a.ndim == 2 else delta * a[:, None]
+
+
+def _chosen(asked: Asked, l: int, units: Any) -> Any:
+    """Give an index for one unit, else a slice or a list of indices."""
+    if isinstance(units, slice):
+        return units
+    if isinstance(units, Sequence | np.ndarray) and not isinstance(units, str):
+        return [asked.names.find(asked.net, l, unit) for unit in np.asarray(units, object).tolist()]
+    return asked.names.find(asked.net, l, units)

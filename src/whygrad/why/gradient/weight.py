@@ -1,0 +1,302 @@
+"""One weight: ∂C/∂Wˡⱼₖ as a product of local derivatives, each with its number, as deep as asked.
+
+    ∂C_x/∂Wˡⱼₖ = ∂zˡⱼ/∂Wˡⱼₖ · ∂aˡⱼ/∂zˡⱼ · ∂C_x/∂aˡⱼ = aˡ⁻¹ₖ · f′(zˡⱼ) · Σ_m Wˡ⁺¹ₘⱼ δˡ⁺¹ₘ
+    ∂C/∂Wˡⱼₖ = Σ s ∂C_x/∂Wˡⱼₖ / S + λ₁ sign Wˡⱼₖ + λ₂ Wˡⱼₖ
+
+The value is the gradient that training uses. The terms are products taken one by one: one for each
+neuron that the error comes back from, and for a batch one for each example. Nielsen, chapter 2.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from whygrad.answers.explanation import Explanation, Factor, Table, Term
+from whygrad.answers.expression import Symbol
+from whygrad.answers.names import AS_IT_IS, Names, Place
+from whygrad.errors import InputError
+from whygrad.nn.functions import Array
+from whygrad.nn.network import Network, Parameters
+from whygrad.why import rounding
+from whygrad.why.asking import Asked, ask
+from whygrad.why.gradient import local
+from whygrad.why.gradient.unrolled import (
+    equations,
+    on_paths,
+    on_the_way,
+    own,
+    passed_back,
+    picture,
+    shared,
+)
+from whygrad.why.symbols import shown
+
+
+def weight(
+    net: Network,
+    theta: Parameters,
+    X: Any,
+    Y: Any,
+    *,
+    layer: int,
+    to: int | str,
+    from_: int | str | None = None,
+    depth: int | None = 1,
+    top: int = 10,
+    weights: Any = None,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    masks: Sequence[Any] | None = None,
+    names: Names | None = None,
+) -> Explanation:
+    """Say why a weight would move: its derivative as a product of local derivatives, with their numbers.
+
+    ∂C/∂Wˡⱼₖ = aˡ⁻¹ₖ · f′(zˡⱼ) · Σ_m Wˡ⁺¹ₘⱼ δˡ⁺¹ₘ for one example, their weighted mean for a batch, plus
+    penalties. X is (n, n_0) and Y (n, n_L), or classes. The weight leads to unit `to` of `layer` from unit
+    `from_` of the layer below, by index or name; without `from_` it is the bias. `depth` is the number of
+    layers whose errors are unrolled, None for all up to the output; `top` is the number of neurons or
+    examples that are listed, of which each batch has `top` on either side. `numbers` holds, for every
+    example, `sender` (∂z/∂W), `delta` and `push` (∂C_x/∂W), all (n,), and `share` (s/S).
+    Raises `InputError` for a place that is not there.
+
+    >>> from whygrad.nn.network import Dense
+    >>> net = Network(1, [Dense(1, "tanh"), Dense(1, "identity")])
+    >>> theta = net.init(W=[None, [[0.0]], [[2.0]]])
+    >>> found = weight(net, theta, [[3.0]], [[1.0]], layer=1, to=0, from_=0)
+    >>> found.value, [(factor.value, factor.part) for factor in found.terms[0].factors]
+    (-6.0, [(3.0, '0:0'), (1.0, '1:0'), (2.0, '2:0,0'), (-1.0, '2:0')])
+    """
+    asked = ask(net, theta, X, Y, weights=weights, l1=l1, l2=l2, masks=masks, names=names)
+    return explain_weight(asked, asked.names.weight(net, layer, to, from_), depth, top)
+
+
+def explain_weight(asked: Asked, place: Place, depth: int | None = 1, top: int = 10) -> Explanation:
+    """Answer as `weight` does from a pass that is there already."""
+    l, j = place.layer, place.to
+    deepest = asked.net.L - l + 1
+    top = whole("top", top)
+    depth = deepest if depth is None else min(whole("depth", depth), deepest)
+    value = gradient(asked, place)
+    a, delta, share = local.sender(asked, place), asked.delta[l][:, j], asked.s / asked.S
+    push = a * delta
+    one = asked.n == 1
+    chosen = sides(share * push, top)
+    units = on_paths(asked, place, depth + 1, top)
+    unrolled = {m: found for m, found in units.items() if m < l + depth}
+    pairs = {(m, i) for m, found in unrolled.items() for i in found.tolist()}
+    terms = _one(asked, place, top, pairs) if one else _many(asked, place, top, pairs, chosen)
+    terms = (*terms, *penalties(asked, place))
+    tables = _factors(terms) if one else (_examples(chosen, a, delta, push, share),)
+    name = place_name(asked, place)
+    return Explanation(
+        kind="weight",
+        question=f"Why would {name} move?",
+        answer=_answer(asked, place, value, terms),
+        value=value,
+        terms=terms,
+        residuals=_left(asked, place, value, terms),
+        equations=equations(asked, place, terms, value, unrolled, top),
+        tables=(*tables, on_the_way(asked, unrolled)),
+        pictures=(picture(asked, place, units, f"What moves {name}"),),
+        numbers={"sender": a, "delta": delta, "push": push, "share": share},
+        notes=_notes(asked, place),
+        part=place.part,
+    )
+
+
+def _left(asked: Asked, place: Place, value: float, terms: tuple[Term, ...]) -> dict[str, float]:
+    """Give what the terms leave of the value."""
+    l, j = place.layer, place.to
+    sent = np.abs(asked.s / asked.S * local.sender(asked, place))
+    size = float(sent @ rounding.error_sizes(asked, l, j)) + sizes(penalties(asked, place))
+    most = rounding.bound(size, rounding.error_roundings(asked, l), asked.theta.flat.dtype)
+    return rounding.remainder(value - math.fsum(term.value for term in terms), most)
+
+
+def sizes(terms: Sequence[Term]) -> float:
+    """Give Σ |term|."""
+    return math.fsum(abs(term.value) for term in terms)
+
+
+def gradient(asked: Asked, place: Place) -> float:
+    """Give the derivative as training takes it."""
+    l, j, k = place.layer, place.to, place.from_
+    g = asked.gradients
+    return float(g.db[l][j] if k == "bias" else g.dW[l][j, k])
+
+
+def place_name(asked: Asked, place: Place) -> str:
+    """Say which weight it is: "the weight from petal width to hidden 3"."""
+    of, net, l = asked.names.of, asked.net, place.layer
+    to = of(net, l, place.to)
+    if place.from_ == "bias":
+        return f"the bias of {to}"
+    return f"the weight from {of(net, l - 1, int(place.from_))} to {to}"  # type: ignore[arg-type]
+
+
+def sides(values: Array, top: int) -> Array:
+    """Give the indices of the `top` largest numbers above 0 and of the `top` smallest below, in order.
+
+    >>> sides(np.array([1.0, -3.0, 2.0, 3.0, 0.0]), 2)
+    array([3, 2, 1])
+    """
+    above, below = np.maximum(values, 0), np.minimum(values, 0)
+    chosen = np.concatenate([local.largest(above, top), local.largest(below, top)[::-1]])
+    return chosen[values[chosen] * np.repeat([1, -1], len(chosen) // 2) > 0]
+
+
+def whole(name: str, given: Any) -> int:
+    """Give a whole number of at least 1, or say that it is none."""
+    if not isinstance(given, int | np.integer) or isinstance(given, bool) or given < 1:
+        raise InputError(f"{name} is {given!r}: it must be a whole number of at least 1")
+    return int(given)
+
+
+def penalties(asked: Asked, place: Place) -> tuple[Term, ...]:
+    """Give the derivative of each penalty as a term of its own; biases are not penalised."""
+    if place.from_ == "bias":
+        return ()
+    w = float(asked.theta.W[place.layer][place.to, place.from_])
+    symbol = Symbol("W", place.layer, (place.to, place.from_), part=place.part)  # type: ignore[arg-type]
+    kinds = (
+        ("L1 penalty", "λ₁", asked.l1, Symbol("sign W", place.layer, symbol.index), np.sign(w)),
+        ("L2 penalty", "λ₂", asked.l2, symbol, w),
+    )
+    terms = []
+    for name, letter, strength, slope, number in kinds:
+        if strength:
+            meanings = f"how strong the {name} is", f"which way it grows at w = {shown(w)}"
+            factors = (
+                Factor(Symbol(letter), float(strength), meanings[0]),
+                Factor(slope, float(number), meanings[1], place.part),
+            )
+            terms.append(Term(name, float(strength * number), factors, place.part))
+    return tuple(terms)
+
+
+def _one(asked: Asked, place: Place, top: int, unroll: set[tuple[int, int]]) -> tuple[Term, ...]:
+    """Give a term for each neuron that the error of the receiver comes back from."""
+    first = [local.sender_factor(asked, 0, place)]
+    share = float(asked.s[0] / asked.S)
+    if share != 1:
+        first.insert(0, local.share_factor(share))
+    terms = local.error_terms(asked, 0, place.layer, place.to, top, unroll)
+    return tuple(_times(first, term) for term in terms)
+
+
+def _many(
+    asked: Asked, place: Place, top: int, unroll: set[tuple[int, int]], chosen: Array
+) -> tuple[Term, ...]:
+    """Give a term for each of the chosen examples, and one for all others."""
+    l, j = place.layer, place.to
+    share = asked.s.astype(np.float64) / asked.S
+    values = share * local.sender(asked, place) * asked.delta[l][:, j]
+    terms = []
+    for i in chosen.tolist():
+        error = local.error_factor(asked, i, l, j, top, set(unroll))
+        factors = (local.share_factor(float(share[i])), local.sender_factor(asked, i, place), error)
+        product = math.prod(factor.value for factor in factors)
+        terms.append(Term(f"example {i}", product, factors, place.part))
+    others = asked.n - len(chosen)
+    if others:
+        name = f"{others:,} other {'example' if others == 1 else 'examples'}"
+        terms.append(Term(name, float(np.delete(values, chosen).sum())))
+    return tuple(terms)
+
+
+def _times(first: list[Factor], term: Term) -> Term:
+    factors = (*first, *term.factors)
+    return replace(term, factors=factors, value=math.prod(factor.value for factor in factors))
+
+
+def _factors(terms: tuple[Term, ...]) -> tuple[Table, ...]:
+    """List the factors of one example, and where the last of them is a sum, its terms."""
+    summed, count = own(terms), shared(own(terms))
+    columns = ("what it is", "number")
+    if not count:
+        return ()  # one term, whose factors are all there is
+    found = summed[0].factors[:count]
+    rows = tuple((factor.meaning, factor.value) for factor in found)
+    rows = (*rows, ("what is passed back from above", passed_back(summed)))
+    lines = tuple(
+        (term.name.removeprefix("through "), *_pair(term.factors[count:]), term.value)
+        for term in summed
+    )
+    return (
+        Table("The factors", columns, rows, (*(factor.part for factor in found), "")),
+        Table(
+            "What is passed back from above",
+            ("where from", "weight or slope", "error", "product", "its part of the derivative"),
+            lines,
+            tuple(term.part for term in summed),
+        ),
+    )
+
+
+def _pair(factors: tuple[Factor, ...]) -> tuple[float | None, float | None, float]:
+    """Give two factors and their product; only the product of what is gathered."""
+    values = [factor.value for factor in factors]
+    return (*((values[0], values[1]) if len(values) > 1 else (None, None)), math.prod(values))
+
+
+def _examples(chosen: Any, a: Array, delta: Array, push: Array, share: Array) -> Table:
+    columns = ("example", "its part of the mean", "sender's activity", "receiver's error", "push")
+    rows = tuple(
+        (i, float(share[i] * push[i]), float(a[i]), float(delta[i]), float(push[i]))
+        for i in chosen.tolist()
+    )
+    return Table("The examples that push it most, either way", columns, rows)
+
+
+def _answer(asked: Asked, place: Place, value: float, terms: tuple[Term, ...]) -> str:
+    what = "bias" if place.from_ == "bias" else "weight"
+    slope = f"The cost changes by {shown(value)} per unit of this {what}"
+    if value == 0:
+        return f"Nothing moves it: {_idle(asked, place)}."
+    step = f"{slope}, so a step of gradient descent {'lowers' if value > 0 else 'raises'} it."
+    if asked.n == 1:
+        error = float(asked.delta[place.layer][0, place.to])
+        sent = float(local.sender(asked, place)[0])
+        to = asked.names.of(asked.net, place.layer, place.to)
+        extra = [t.value for t in terms if t not in own(terms)]
+        more = f" Penalties add {shown(math.fsum(extra))}." if extra else ""
+        sent_said = shown(sent) + (" (standardised)" if _standardised(asked, place) else "")
+        return (
+            f"{step} The sender gives {sent_said}, and the error of {to} is {shown(error)}.{more}"
+        )
+    ups = [term.name for term in terms if term.name.startswith("example") and term.value > 0]
+    downs = [term.name for term in terms if term.name.startswith("example") and term.value < 0]
+    most = (
+        f"{ups[0]} alone would lower it most" if ups else "",
+        f"{downs[-1]} alone would raise it most" if downs else "",
+    )
+    said = " and ".join(filter(None, most)) or "none of them moves it"
+    extra = [t.value for t in terms if t.name.endswith(" penalty")]
+    more = f", and penalties add {shown(math.fsum(extra))}" if extra else ""
+    return f"{step} It is the mean over {asked.n:,} examples{more}; {said}."
+
+
+def _standardised(asked: Asked, place: Place) -> bool:
+    """Tell whether the sender is a column that the network has standardised."""
+    if place.layer > 1 or place.from_ == "bias":
+        return False
+    return asked.names.scale(asked.net, 0, int(place.from_)) != AS_IT_IS  # type: ignore[arg-type]
+
+
+def _idle(asked: Asked, place: Place) -> str:
+    """Say which of the factors is 0."""
+    if not local.sender(asked, place).any():
+        return "its sender gives nothing"
+    if not asked.delta[place.layer][:, place.to].any():
+        return f"{asked.names.of(asked.net, place.layer, place.to)} has no error"
+    return "the pushes cancel out"
+
+
+def _notes(asked: Asked, place: Place) -> tuple[str, ...]:
+    notes = ["Exact: the terms add up to the gradient that training uses, to rounding."]
+    if asked.n > 1:
+        notes.append("A push is ∂C_x/∂W of one example; its part of the mean is s/S times that.")
+    return tuple(notes)

@@ -1,0 +1,1 @@
+"""whygrad.why.gradient_check"""

@@ -1,0 +1,372 @@
+"""Check: backpropagation beside central differences of the cost, one parameter at a time, in float64.
+
+    ∂C/∂w  beside  (C(w + h) − C(w − h)) / 2h, extrapolated to h = 0
+
+A derivative passes where it lies within the error estimate of its difference, at a kink anywhere between
+the derivatives from either side. A wrong one is traced to the function that is to blame. The differences
+need two passes forward for each parameter, which is what backpropagation saves: both are measured.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from whygrad.answers.explanation import Explanation, Table
+from whygrad.answers.expression import (
+    Call,
+    Derivative,
+    Equation,
+    Fraction,
+    Number,
+    Product,
+    Sum,
+    Symbol,
+)
+from whygrad.answers.names import Names, Place
+from whygrad.answers.pictures import NetworkPicture
+from whygrad.errors import InputError
+from whygrad.nn.arrays import is_sparse
+from whygrad.nn.backprop import backward, cost, forward
+from whygrad.nn.backprop import gradients as take_gradients
+from whygrad.nn.functions import Array
+from whygrad.nn.network import Gradients, Network, Parameters, count
+from whygrad.why import symbols
+from whygrad.why.asking import Asked, ask
+from whygrad.why.gradient.unrolled import of_place
+from whygrad.why.gradient.weight import place_name, whole
+from whygrad.why.gradient_check.culprits import Culprit, culprits, pattern
+from whygrad.why.gradient_check.differences import Slopes, differentiate
+from whygrad.why.gradient_check.finite_differences import Probes, rounding
+
+# Beside the error estimate a derivative may be off by this part of itself, and of the largest of its layer.
+# A thousandth is the smallest error that is to be caught; float32 carries seven digits.
+SLACK = {"float64": (1e-7, 1e-11), "float32": (2e-4, 1e-5)}
+LISTED = 10
+REPEATS = 5
+
+
+def check(
+    net: Network,
+    theta: Parameters,
+    X: Any,
+    Y: Any,
+    *,
+    gradients: Any = None,
+    sample: int | None = 1000,
+    seed: int = 0,
+    weights: Any = None,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    masks: Sequence[Any] | None = None,
+    names: Names | None = None,
+) -> Explanation:
+    """Hold the gradient against central differences of the cost, and find out which function is to blame.
+
+    X is (n, n_0) and Y (n, n_L), or classes. All parameters are checked, or a `sample` of as many drawn
+    from `seed`, half of it spread evenly over all W[l] and b[l]; with `sample=None` all of them.
+    `gradients`, a `Gradients` or a vector like θ, is checked in place of what backpropagation gives: any
+    implementation may be held to account. `numbers` holds `passed`, and for every parameter checked its
+    `index` in θ, what was `said`, the `difference`, its `error`, `step`, `low` and `high`, whether it sits
+    on a `kink` and whether it is `wrong`, (m,); `worst` is the index of the worst in θ; further
+    `forward_passes` (two for each parameter of θ), `seconds_forward`, `seconds_backpropagation` and
+    `times_faster`, as measured. Raises `InputError` for gradients of another shape.
+
+    >>> from whygrad.nn.network import Dense
+    >>> net = Network(3, [Dense(2, "relu"), Dense(1, "sigmoid")], cost="binary_cross_entropy")
+    >>> found = check(net, net.init(seed=1), [[0.5, -1.0, 2.0]], [[1.0]])
+    >>> found["passed"], len(found["index"]), found["forward_passes"]
+    (True, 11, 22)
+    """
+    theta = Parameters(theta.sizes, np.asarray(theta.flat, np.float64))
+    X = X if is_sparse(X) else np.asarray(X)
+    X = X.astype(np.float64) if X.dtype.kind in "fiub" else X
+    options: dict[str, Any] = {
+        "weights": weights,
+        "l1": l1,
+        "l2": l2,
+        "masks": masks,
+        "names": names,
+    }
+    asked = ask(net, theta, X, Y, **options)
+    given = _vector(gradients, theta)
+    probes = _probes(asked, None if sample is None else whole("sample", sample), seed)
+    said = (asked.gradients.flat if given is None else given)[probes.index].astype(np.float64)
+    found = _differences(probes, said)
+    kind = "float32" if given is not None and given.dtype.itemsize < 8 else "float64"
+    outside, allowed = _judged(probes, said, found, *SLACK[kind])
+    wrong = ~(outside <= allowed)  # NaN is wrong
+    off = np.where(np.isnan(outside), np.inf, outside / allowed)
+    worst = int(np.argmax(off))
+    blamed = list(culprits(asked, bool(wrong.any()) and given is None))
+    timing = _timing(asked)
+    numbers = {
+        "passed": not wrong.any() and not blamed,
+        "index": probes.index,
+        "said": said,
+        "difference": found.value,
+        "error": found.error,
+        "step": found.step,
+        "low": found.low,
+        "high": found.high,
+        "kink": found.kink,
+        "wrong": wrong,
+        "worst": int(probes.index[worst]),
+    }
+    return Explanation(
+        kind="check",
+        question="Is the gradient right?",
+        answer=_answer(asked, probes, said, found, wrong, worst, blamed, given is not None),
+        equations=_equations(
+            probes.place(worst), said[worst], found.value[worst], found.step[worst]
+        ),
+        tables=(
+            _worst(probes, said, found, off),
+            *_blamed(asked, blamed),
+            _cost_of_it(asked, timing, found, probes),
+        ),
+        pictures=_pictures(asked, probes, outside, wrong),
+        numbers=numbers | timing,
+        notes=_notes(asked, probes, found),
+        part=probes.place(worst).part,
+    )
+
+
+def _vector(gradients: Any, theta: Parameters) -> Array | None:
+    if gradients is None:
+        return None
+    flat = np.asarray(gradients.flat if isinstance(gradients, Gradients) else gradients)
+    if flat.shape != theta.flat.shape:
+        raise InputError(
+            f"gradients have shape {flat.shape}, θ has {theta.flat.shape}: give one number for each"
+        )
+    return flat
+
+
+def _probes(asked: Asked, sample: int | None, seed: int) -> Probes:
+    """Choose the parameters to be checked, and find their places in the network."""
+    sizes, P = asked.net.sizes, count(asked.net.sizes)
+    starts, blocks = 0, []
+    for below, units in zip(sizes, sizes[1:], strict=False):
+        for size in (units * below, units):
+            blocks.append((starts, size))
+            starts += size
+    if sample is None or sample >= P:
+        index = np.arange(P)
+    else:
+        rng = np.random.default_rng(seed)
+        chosen = set()
+        for start, size in blocks:
+            few = min(size, max(1, sample // (2 * len(blocks))))
+            chosen |= set((start + rng.choice(size, few, replace=False)).tolist())
+        for i in rng.permutation(P).tolist():
+            if len(chosen) >= sample:
+                break
+            chosen.add(i)
+        index = np.array(sorted(chosen))
+    layer, to, of = (np.zeros(len(index), int) for _ in range(3))
+    for number, (start, size) in enumerate(blocks):
+        here = (index >= start) & (index < start + size)
+        l, below = number // 2 + 1, sizes[number // 2]
+        layer[here] = l
+        if number % 2:
+            to[here], of[here] = index[here] - start, -1
+        else:
+            to[here], of[here] = np.divmod(index[here] - start, below)
+    return Probes(asked, index, layer, to, of)
+
+
+def _differences(probes: Probes, said: Array) -> Slopes:
+    """Give the derivatives by differences; a step moves no z by more than 0.01, and no parameter by 1."""
+    senders = probes.senders
+    step = np.minimum(0.01 / np.where(senders > 0, senders, 1.0), 1.0)
+    noise = np.full(len(said), rounding(probes.asked))
+    branches = [partial(probes.evaluate, side=side) for side in (-1, 1)]
+    return differentiate(probes.evaluate, step, noise, said, SLACK["float64"][0], branches)
+
+
+def _judged(
+    probes: Probes, said: Array, found: Slopes, part: float, of_layer: float
+) -> tuple[Array, Array]:
+    """Give by how much each derivative lies outside of what the differences say, and how much may be."""
+    outside = np.maximum(np.maximum(found.low - said, said - found.high), 0)
+    outside = np.where(np.isnan(said), np.nan, outside)
+    largest = np.zeros(probes.asked.net.L + 1)
+    np.maximum.at(largest, probes.layer, np.abs(found.value))
+    allowed = found.error + part * np.abs(found.value) + of_layer * largest[probes.layer]
+    return outside, allowed + np.finfo(np.float64).tiny
+
+
+def _timing(asked: Asked) -> dict[str, Any]:
+    """Measure a pass forward, and one with backpropagation."""
+    net, theta, X, masks = asked.net, asked.theta, asked.trace.a[0], asked.trace.masks
+    options = (asked.s, asked.l1, asked.l2)
+
+    def one_forward() -> None:
+        cost(net, theta, forward(net, theta, X, masks), asked.y, *options)
+
+    def one_backward() -> None:
+        trace = backward(net, theta, forward(net, theta, X, masks), asked.y)
+        take_gradients(net, theta, trace, *options)
+
+    passes = 2 * len(theta.flat)
+    seconds = {
+        "seconds_forward": _median(one_forward),
+        "seconds_backpropagation": _median(one_backward),
+    }
+    faster = passes * seconds["seconds_forward"] / seconds["seconds_backpropagation"]
+    return {"forward_passes": passes, **seconds, "times_faster": faster}
+
+
+def _median(run: Callable[[], None]) -> float:
+    times = []
+    for _ in range(REPEATS):
+        began = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - began)
+    return float(np.median(times))
+
+
+def _answer(
+    asked: Asked,
+    probes: Probes,
+    said: Array,
+    found: Slopes,
+    wrong: Array,
+    worst: int,
+    blamed: list[Culprit],
+    handed_in: bool,
+) -> str:
+    m, kinks = len(said), int(found.kink.sum())
+    on_kinks = f", {kinks:,} of them on kinks" if kinks else ""
+    if not wrong.any() and not blamed:
+        return f"Right: all {m:,} derivatives agree with central differences{on_kinks}."
+    sentences = []
+    name = place_name(asked, probes.place(worst))
+    if wrong.any():
+        who = "the gradient handed in" if handed_in else "backpropagation"
+        sentences.append(
+            f"Wrong: {int(wrong.sum()):,} of {m:,} derivatives. The worst is that of {name}: {who} says "
+            f"{said[worst]:.6g}, central differences {found.value[worst]:.6g}."
+        )
+    else:
+        sentences.append(f"The {m:,} derivatives checked agree, but a function in them is wrong.")
+    for culprit in blamed:
+        sentences.append(culprit.sentence(asked.names.of(asked.net, culprit.layer, culprit.unit)))
+    if not blamed:
+        sentences.append(
+            pattern(probes, said, found, wrong, lambda l, j: asked.names.of(asked.net, l, j))
+        )
+    return " ".join(filter(None, sentences))
+
+
+def _equations(place: Place, said: float, difference: float, step: float) -> tuple[Equation, ...]:
+    """Write the worst one in both ways."""
+    w, h, C = of_place(place), Symbol("h"), Symbol("C")
+    up, down = Call(C, Sum((w, h))), Call(C, Sum((w, Product((Number(-1.0), h)))))
+    quotient = Fraction(Sum((up, Product((Number(-1.0), down)))), Product((Number(2.0), h)))
+    return (
+        Equation((Derivative(C, w), Number(float(said), place.part)), place.part),
+        Equation((quotient, Number(float(difference), place.part)), place.part),
+        Equation((h, Number(float(step)))),
+    )
+
+
+def _worst(probes: Probes, said: Array, found: Slopes, off: Array) -> Table:
+    """List what lies furthest outside, in units of what is allowed."""
+    order = np.argsort(-off, kind="stable")[:LISTED].tolist()
+    columns = ("parameter", "backpropagation", "difference", "error estimate", "step", "kink")
+    rows = tuple(
+        (
+            symbols.short(probes.asked.net, probes.asked.names, probes.place(i)),
+            *(float(part[i]) for part in (said, found.value, found.error, found.step)),
+            "yes" if found.kink[i] else "",
+        )
+        for i in order
+    )
+    title = "The furthest off" if off.max() > 1 else "The least certain"
+    return Table(title, columns, rows, tuple(probes.place(i).part for i in order))
+
+
+def _blamed(asked: Asked, blamed: list[Culprit]) -> tuple[Table, ...]:
+    if not blamed:
+        return ()
+    columns = (
+        "function",
+        "unit",
+        "at",
+        "its derivative",
+        "differences of its values",
+        "wrong",
+        "of",
+    )
+    rows = tuple(
+        (
+            one.function,
+            asked.names.of(asked.net, one.layer, one.unit),
+            *(one.at, one.says, one.differences, one.wrong, one.tried),
+        )
+        for one in blamed
+    )
+    parts = tuple(Place(one.layer, one.unit).part for one in blamed)
+    return (Table("Where it goes wrong", columns, rows, parts),)
+
+
+def _cost_of_it(asked: Asked, timing: dict[str, Any], found: Slopes, probes: Probes) -> Table:
+    sharp = (found.error < 2.5e-4 * np.abs(found.value)) & ~found.kink
+    some = (np.abs(found.value) > 0) & ~found.kink
+    rows = (
+        ("parameters of the network", len(asked.theta.flat)),
+        ("checked", len(found.value)),
+        ("on a kink", int(found.kink.sum())),
+        (
+            "of those that are not 0, an error of 0.1 % would show in",
+            float(sharp.sum() / max(1, some.sum())),
+        ),
+        ("passes forward, one derivative at a time", timing["forward_passes"]),
+        ("seconds that these take", timing["forward_passes"] * timing["seconds_forward"]),
+        ("seconds that backpropagation takes", timing["seconds_backpropagation"]),
+        ("times faster", timing["times_faster"]),
+    )
+    return Table("What was checked, and what it takes", ("what", "number"), rows)
+
+
+def _pictures(
+    asked: Asked, probes: Probes, outside: Array, wrong: Array
+) -> tuple[NetworkPicture, ...]:
+    """Draw where the wrong ones are; nothing where there are none."""
+    if not wrong.any():
+        return ()
+    net = asked.net
+    edges: list[Any] = [None, *(np.zeros(asked.theta.W[l].shape) for l in range(1, net.L + 1))]
+    units = [np.zeros(size) for size in net.sizes]
+    marked = []
+    for i in np.flatnonzero(wrong).tolist():
+        place, gap = probes.place(i), float(np.nan_to_num(outside[i]))
+        marked.append(place.part)
+        if place.from_ == "bias":
+            units[place.layer][place.to] = gap
+        else:
+            edges[place.layer][place.to, place.from_] = gap
+    picture = NetworkPicture(
+        "Where the gradient is wrong",
+        units=tuple(units),
+        edges=tuple(edges),
+        names=tuple(asked.names.layer(net, l) for l in range(net.L + 1)),
+        unit_meaning="how far the bias's derivative is off",
+        edge_meaning="how far the derivative is off",
+        marked=tuple(marked[:LISTED]),
+        image=asked.names.image,
+    )
+    return (picture,)
+
+
+def _notes(asked: Asked, probes: Probes, found: Slopes) -> tuple[str, ...]:
+    notes = [
+        "All in float64. On a kink anything between the derivatives from either side is right."
+    ]
+    if len(probes.index) < len(asked.theta.flat):
+        notes.append(f"A sample: {len(probes.index):,} of {len(asked.theta.flat):,} parameters.")
+    return tuple(notes)

@@ -1,0 +1,57 @@
+"""The columns that the inputs come from: encoded ones are gathered back, one-hot ones known as categories.
+
+"rooms", "rooms is missing" → rooms      "ocean=INLAND", "ocean=NEAR BAY" → ocean
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from whygrad.answers.names import Names
+from whygrad.nn.functions import Array
+from whygrad.nn.network import Network
+
+
+@dataclass(frozen=True, eq=False)
+class InputColumn:
+    """A column: its name, its inputs, and the names of its categories, () for numbers.
+
+    A number's own input comes first; what follows are flags, such as "rooms is missing".
+    """
+
+    name: str
+    inputs: Array
+    categories: tuple[str, ...] = ()
+
+    def category(self, x: Array) -> str:
+        """Name the category that x holds, "none of them" where no input is on."""
+        values = x[self.inputs]
+        return self.categories[int(values.argmax())] if values.max() > 0 else "none of them"
+
+
+def columns_of(net: Network, names: Names) -> tuple[InputColumn, ...]:
+    """Give the columns in order; without `names.origins` every input is one.
+
+    >>> from whygrad.nn.network import Dense
+    >>> names = Names(("age", "pet=cat", "pet=dog"), origins=("age", "pet", "pet"))
+    >>> [(c.name, c.categories) for c in columns_of(Network(3, [Dense(1, "tanh")]), names)]
+    [('age', ()), ('pet', ('cat', 'dog'))]
+    """
+    inputs = names.layer(net, 0)
+    if not names.origins:
+        return tuple(InputColumn(name, np.array([k])) for k, name in enumerate(inputs))
+    places: dict[str, list[int]] = {}
+    for k, origin in enumerate(names.origins):
+        places.setdefault(origin, []).append(k)
+    found = []
+    for origin, at in places.items():
+        own = [inputs[k] for k in at]
+        encoded = origin not in own and (len(at) > 1 or own[0].startswith(f"{origin}="))
+        labels = tuple(name.removeprefix(f"{origin}=").removeprefix(f"{origin} ") for name in own)
+        found.append(InputColumn(origin, np.array(at), labels if encoded else ()))
+    return tuple(found)
+
+
+def gather(columns: tuple[InputColumn, ...], values: Array) -> Array:
+    """Add up the numbers of inputs, (n_0,), by column."""
+    return np.array([values[column.inputs].sum() for column in columns])

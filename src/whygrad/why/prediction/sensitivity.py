@@ -1,0 +1,219 @@
+"""What would have to change in x for another answer: lines searched, and the nearest point found.
+
+    one column       the smallest |d| found with another answer at x + d eₖ, and other categories
+    all together     x′ = x − (h(p) + ∇h·(x − p)) ∇h / |∇h|², ∇h at p, h the lead over a rival; p ← x′
+
+Every change that is reported was made, and the answer to it read from a pass of the network. A line is
+looked at in points and then divided where the answer turns; that no smaller change exists is not claimed.
+The projection is the step of DeepFool (Moosavi-Dezfooli, Fawzi & Frossard, 2016), then drawn closer to x.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from whygrad.nn.backprop import forward
+from whygrad.nn.functions import Array
+from whygrad.nn.network import Network, Parameters
+from whygrad.why.choosing import classes, classifies
+from whygrad.why.passing import onward, pull
+
+WORK = 4e8  # multiplications spent on looking at lines
+LOOKS = 6_000  # points looked at on all lines together
+FEWEST, MOST = 8, 64  # points on a line
+PARTS, DIVISIONS = 16, 12  # of a stretch in which the answer turns
+CLEAR = 1e-9  # of the outputs' size: a smaller lead could be rounding
+STEPS, CLOSER = 50, 12  # towards another answer, and then back to x
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What the network says about x, and what else it should say.
+
+    `wanted` is a class, or the number that output `m` should reach, or None: any other class.
+    """
+
+    net: Network
+    theta: Parameters
+    x: Array
+    m: int
+    wanted: Any = None
+
+    @cached_property
+    def z1(self) -> Array:
+        """z¹ of x, (n_1,)."""
+        z: Array = self.theta.W[1] @ self.x + self.theta.b[1]
+        return z
+
+    @cached_property
+    def said(self) -> int:
+        """The class that the network says."""
+        return int(self.classes_of(self.x[None])[0])
+
+    @cached_property
+    def below(self) -> bool:
+        """Whether the output is below the number that it should reach."""
+        return bool(self._outputs(self.z1[None])[1][-1][0, self.m] < self.wanted)
+
+    def _outputs(self, z1: Array) -> tuple[list[Any], list[Any]]:
+        return onward(self.net, self.theta, 1, z1)
+
+    def classes_of(self, X: Array) -> Array:
+        """Give the classes that the network says about rows X, (n,)."""
+        return classes(forward(self.net, self.theta, X).a[-1])
+
+    def outputs(self, x: Array) -> Array:
+        """Give the outputs a for one x, (n_L,)."""
+        a: Array = forward(self.net, self.theta, x[None]).a[-1][0]
+        return a
+
+    @cached_property
+    def looks(self) -> int:
+        """How many points may be looked at on all lines together."""
+        sizes = self.net.sizes
+        one = sum(n * m for n, m in zip(sizes[1:], sizes[2:], strict=False)) + sizes[1]
+        return int(min(LOOKS, WORK / one))
+
+    @cached_property
+    def clear(self) -> float:
+        """The least lead that is no rounding."""
+        z, a = self._outputs(self.z1[None])
+        small = max(CLEAR, 8 * float(np.finfo(self.theta.flat.dtype).eps))
+        return small * (1 + float(abs(z[-1]).max() + abs(a[-1]).max()))
+
+    def leads(self, z1: Array) -> Array:
+        """Give for rows z¹ by how much the answer stands, (n,): clearly below 0 it is another."""
+        z, a = self._outputs(z1)
+        return self._lead(z[-1], a[-1])[0] + self.clear
+
+    def _lead(self, z: Array, a: Array) -> tuple[Array, Array, Array]:
+        """Give the lead, and the outputs that lead and that follow, (n,) each; −1 stands for none."""
+        none = np.full(len(z), -1)
+        if not classifies(self.net):
+            own = none if self.below else none + 1 + self.m
+            other = none + 1 + self.m if self.below else none
+            return (self.wanted - a[:, self.m]) * (1 if self.below else -1), own, other
+        if z.shape[1] == 1:
+            own, other = (none + 1, none) if self.said else (none, none + 1)
+            return z[:, 0] if self.said else -z[:, 0], own, other
+        rows, held = np.arange(len(z)), z.copy()
+        fixed = self.said if self.wanted is None else self.wanted
+        held[:, fixed] = -np.inf
+        best, same = held.argmax(axis=1), none + 1 + fixed
+        lead = z[:, fixed] - z[rows, best]
+        return (lead, same, best) if self.wanted is None else (-lead, best, same)
+
+    def gradients(self, x: Array) -> tuple[Array, Array]:
+        """Give the lead over every rival and its gradient at x, (r,) and (r, n_0)."""
+        net, theta = self.net, self.theta
+        z, a = self._outputs((theta.W[1] @ x + theta.b[1])[None])
+        n_L = net.sizes[-1]
+        if not classifies(net) or n_L == 1 or self.wanted is not None:
+            lead, own, other = self._lead(z[-1], a[-1])
+            pairs = [(int(own[0]), int(other[0]))]
+        else:
+            pairs = [(self.said, m) for m in range(n_L) if m != self.said]
+            lead = np.array([z[-1][0, c] - z[-1][0, m] for c, m in pairs])
+        seed = np.zeros((len(pairs), n_L), z[-1].dtype)
+        for row, (own_, other_) in enumerate(pairs):
+            if own_ >= 0:
+                seed[row, own_] += 1
+            if other_ >= 0:
+                seed[row, other_] -= 1
+        if not classifies(net):
+            seed = net.f[net.L].pullback(np.repeat(z[-1], len(pairs), axis=0), seed)
+        return lead, pull(net, theta, z, seed)[1] @ theta.W[1]
+
+    def turned(self, x: Array) -> bool:
+        """Tell by a pass of the network whether it says something else, and what is wanted, at x."""
+        if not classifies(self.net):
+            a = float(self.outputs(x)[self.m])
+            return bool(a > self.wanted if self.below else a < self.wanted)
+        found = int(self.classes_of(x[None])[0])
+        return found == self.wanted if self.wanted is not None else found != self.said
+
+
+def first_turns(answer: Answer, ways: Array, reach: Array, keep: int | None = None) -> Array:
+    """Find where the answer first turns on lines z¹ + t·way, 0 < t ≤ reach: t, (r,), infinite where not.
+
+    Of many lines only the `keep` that turn first are made out exactly.
+    """
+    found = np.full(len(ways), np.inf)
+    open_ = np.flatnonzero((reach > 0) & ways.any(axis=1))
+    if not len(open_):
+        return found
+    points = int(np.clip(answer.looks // len(open_), FEWEST, MOST))
+    shares = (np.arange(points + 1) / points) ** 2
+    turned = _looked_at(answer, ways[open_], reach[open_, None] * shares[1:]) < 0
+    turns = turned.any(axis=1)
+    lines, at = open_[turns], turned[turns].argmax(axis=1)
+    low, high = reach[lines] * shares[at], reach[lines] * shares[at + 1]
+    if keep is not None and len(lines) > keep:
+        chosen = low <= np.partition(high, keep - 1)[keep - 1]
+        lines, low, high = lines[chosen], low[chosen], high[chosen]
+    parts = np.arange(1, PARTS + 1) / PARTS
+    for _ in range(DIVISIONS if len(lines) else 0):
+        t = low[:, None] + (high - low)[:, None] * parts
+        t[:, -1] = high
+        at = (_looked_at(answer, ways[lines], t) < 0).argmax(axis=1)
+        rows = np.arange(len(lines))
+        low, high = np.where(at > 0, t[rows, at - 1], low), t[rows, at]
+    found[lines] = high
+    return found
+
+
+def _looked_at(answer: Answer, ways: Array, t: Array) -> Array:
+    """Give the leads at points t, (r, p), of lines z¹ + t·way."""
+    z = answer.z1 + t[:, :, None] * ways[:, None, :]
+    return answer.leads(z.reshape(-1, ways.shape[1])).reshape(t.shape)
+
+
+def nearest(answer: Answer, free: Array, low: Array, high: Array) -> Array | None:
+    """Find the nearest x′ with another answer, over the inputs that are `free`, or None."""
+    x = answer.x.astype(np.float64)
+    point = x.copy()
+    for _ in range(STEPS):
+        lead, gradient = answer.gradients(point)
+        gradient = gradient * _open(gradient, point, free, low, high)
+        squares = (gradient**2).sum(axis=1)
+        if lead.min() < -answer.clear or not np.isfinite(gradient).all():
+            break
+        if not squares.any():
+            return None
+        with np.errstate(divide="ignore", invalid="ignore"):
+            far = np.where(squares > 0, lead / np.sqrt(squares), np.inf)
+        rival = int(far.argmin())
+        step = (1.02 * lead[rival] + 2 * answer.clear) / squares[rival] * gradient[rival]
+        point = np.clip(point - step, low, high)
+    best = _on_ray(answer, point)
+    for _ in range(CLOSER if best is not None else 0):
+        assert best is not None
+        lead, gradient = answer.gradients(best)
+        w = gradient[int(abs(lead).argmin())] * free
+        if not w.any() or not np.isfinite(w).all():
+            break
+        target = x + (w @ (best - x)) / (w @ w) * w
+        closer = _on_ray(answer, np.clip(x + 1.05 * (target - x), low, high))
+        if closer is None or _far(closer, x) >= _far(best, x) * (1 - 1e-6):
+            break
+        best = closer
+    return best
+
+
+def _far(point: Array, x: Array) -> float:
+    return float(np.linalg.norm(point - x))
+
+
+def _open(gradient: Array, point: Array, free: Array, low: Array, high: Array) -> Array:
+    """Tell which inputs may still move against the gradient, (r, n_0)."""
+    room = np.where(gradient > 0, point > low, point < high)
+    return room & free
+
+
+def _on_ray(answer: Answer, point: Array) -> Array | None:
+    """Give the first point on the way from x to `point` with another answer."""
+    way = (answer.theta.W[1] @ (point - answer.x))[None]
+    t = first_turns(answer, way, np.ones(1))[0]
+    return answer.x + t * (point - answer.x) if np.isfinite(t) else None

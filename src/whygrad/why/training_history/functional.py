@@ -1,0 +1,145 @@
+"""What is asked about a prediction, as a function of the parameters: f(x; θ), and its slope ∇f.
+
+f is an output a[L], its weighted input z[L], or the cost; over several x it is their mean. The four
+equations run side by side at the parameters of many steps at once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from whygrad.answers.names import Names
+from whygrad.errors import InputError
+from whygrad.nn.arrays import as_inputs, as_targets
+from whygrad.nn.functions import Array
+from whygrad.nn.network import Network, Parameters
+from whygrad.nn.pairings import output_costs, output_error
+from whygrad.nn.predict import outputs
+from whygrad.why.choosing import class_names, classes, classifies, find_class
+from whygrad.why.symbols import in_units, shown
+
+Meant = Literal["z", "a", "cost"]
+
+
+@dataclass(frozen=True, eq=False)
+class Functional:
+    """f of the examples X, (m, n_0): an output, or with `by="cost"` the cost beside the targets Y.
+
+    Where one output tells two classes apart and the first is meant, f is 1 − a or −z: `sign` is −1.
+    """
+
+    net: Network
+    X: Array
+    Y: Array | None
+    by: Meant
+    output: int = 0
+    sign: int = 1
+
+    def name(self, names: Names) -> str:
+        """Say in words what f is."""
+        mean = "" if len(self.X) == 1 else f"mean over {len(self.X)} examples of the "
+        if self.by == "cost":
+            return f"{mean}cost"
+        of = names.of(self.net, self.net.L, self.output)
+        if classifies(self.net):
+            single = self.net.sizes[-1] == 1
+            known = class_names(self.net, names)
+            of = known[(1 if self.sign > 0 else 0) if single else self.output]
+        return f"{mean}{'weighted input z' if self.by == 'z' else 'output'} for {of}"
+
+    def scale(self, names: Names) -> float:
+        """Give what 1 of f is in the target's own units."""
+        return names.scale(self.net, self.net.L, self.output)[1] if self.by == "a" else 1.0
+
+    def own(self, value: Any, names: Names) -> Any:
+        """Give f in the target's own units."""
+        if self.by != "a" or self.sign < 0:
+            return value
+        return names.own(self.net, self.net.L, self.output, value)
+
+    def written(self, value: float, names: Names) -> str:
+        """Write f, in the target's own units where it was standardised."""
+        if self.by != "a" or self.sign < 0:
+            return shown(value)
+        return in_units(self.net, names, self.net.L, self.output, value)
+
+    def value(self, theta: Array) -> float:
+        """Give f at one vector of parameters."""
+        return float(self.at(blocks(self.net, theta))[0][0])
+
+    def at(self, thetas: Sequence[Array]) -> tuple[Array, list[Array]]:
+        """Give f, (m,), and ∇f by layer, (m, R, K), at m parameters at once.
+
+        A layer of the parameters is W with b as its last column, (m, n_l, n_{l−1} + 1).
+        """
+        net, X = self.net, self.X
+        m, n, L = len(thetas[0]), len(X), net.L
+        a: list[Array] = [np.broadcast_to(_with_one(X), (m, n, X.shape[1] + 1))]
+        z: list[Array] = [X]
+        for l, W in enumerate(thetas, start=1):
+            z.append(np.matmul(a[l - 1], W.swapaxes(1, 2)))
+            a.append(_with_one(net.f[l].value(z[l])))
+        f, d = self._outputs(z[L].reshape(m * n, -1), a[L][..., :-1].reshape(m * n, -1))
+        delta = d.reshape(m, n, -1) / n
+        found = [np.matmul(delta.swapaxes(1, 2), a[L - 1])]
+        for l in range(L - 1, 0, -1):
+            blame = np.matmul(delta, thetas[l][..., :-1])
+            flat = (m * n, net.sizes[l])
+            delta = net.f[l].pullback(z[l].reshape(flat), blame.reshape(flat)).reshape(m, n, -1)
+            found.insert(0, np.matmul(delta.swapaxes(1, 2), a[l - 1]))
+        return f.reshape(m, n).mean(axis=1), found
+
+    def _outputs(self, z: Array, a: Array) -> tuple[Array, Array]:
+        """Give f of every row, and ∂f/∂z."""
+        f_L, C = self.net.f[self.net.L], self.net.C
+        if self.by == "cost":
+            y = np.tile(np.asarray(self.Y, np.float64), (len(z) // len(self.X), 1))
+            return output_costs(f_L, C, z, a, y), output_error(f_L, C, z, a, y)
+        one = np.zeros_like(z)
+        one[:, self.output] = self.sign
+        if self.by == "z":
+            return self.sign * z[:, self.output], one
+        chosen = a[:, self.output]
+        return chosen if self.sign > 0 else 1 - chosen, f_L.pullback(z, one)
+
+
+def functional(
+    net: Network, names: Names, theta: Array, x: Any, y: Any, of: int | str | None, by: Meant
+) -> Functional:
+    """Give what is asked about x: by default the output of the class that is predicted at θ."""
+    if by not in ("z", "a", "cost"):
+        raise InputError(f'by is {by!r}: give "a", "z" or "cost"')
+    X: Any = x if hasattr(x, "ndim") else np.asarray(x)
+    if X.ndim == 1 or X.shape == net.inputs:
+        X = X.reshape(1, -1)
+    X = as_inputs(net, X)
+    X = (X.toarray() if hasattr(X, "toarray") else X).astype(np.float64)
+    if by == "cost":
+        if y is None:
+            raise InputError("the cost of x needs its target: give y")
+        if of is not None:
+            raise InputError("the cost is of all outputs: leave out `of`")
+        return Functional(net, X, as_targets(net, np.atleast_1d(y), len(X)), by)
+    single, decides = net.sizes[-1] == 1, classifies(net)
+    if of is None:
+        found = outputs(net, Parameters(net.sizes, theta), X.astype(theta.dtype)).mean(axis=0)
+        chosen = int(classes(found[None])[0]) if decides else 0
+    else:
+        chosen = find_class(net, names, of) if decides else names.find(net, net.L, of)
+    if single:
+        return Functional(net, X, None, by, 0, -1 if decides and chosen == 0 else 1)
+    return Functional(net, X, None, by, chosen)
+
+
+def blocks(net: Network, theta: Array) -> list[Array]:
+    """Give θ as one step of tapped layers: (1, R, K), the bias last."""
+    parameters = Parameters(net.sizes, theta.astype(np.float64))
+    layers = zip(parameters.W[1:], parameters.b[1:], strict=True)
+    return [np.column_stack([W, b])[None] for W, b in layers]
+
+
+def _with_one(a: Array) -> Array:
+    """Add the unit of the bias, which always gives 1."""
+    return np.concatenate([a, np.ones((*a.shape[:-1], 1))], axis=-1)

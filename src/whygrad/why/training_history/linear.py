@@ -1,0 +1,162 @@
+"""How a step is linear in the examples' gradients, once its denominators and clipping are held as recorded.
+
+Every rule is, for each weight by itself,
+
+    m ← μ m + p ĝ,    θ ← κ θ + q m + r ĝ,    then θ ← (1 − d) θ,
+    ĝ = c v (Σ_i s_i δ_i a_i / S + λ₁ sign W + λ₂ W)
+
+with numbers p, q, r, κ of the step: for Adam and its kin they hold the denominator √v̂ + ε, which was found
+from the gradients squared; c is the scale of clipping by norm, and v = clip(g)/g that of clipping by value.
+A push at step t moves the weight at t and, through m, at every later step. Its whole effect up to the end
+of m steps is w_t = r_t + p_t Q_t, with Q summed backwards in time, Q_t = q_t + μ Q_{t+1}.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from whygrad.engines import Block, Tapped
+from whygrad.errors import InputError
+from whygrad.nn.functions import Array
+from whygrad.plan.optimizers import SGD, Adagrad, Adam, AdamW, Nadam, RMSprop
+from whygrad.plan.plan import Plan
+
+ADAPTIVE = (Adagrad, RMSprop, Adam, AdamW, Nadam)
+
+
+@dataclass(frozen=True, eq=False)
+class Linear:
+    """The numbers of m steps of one tap: p, q and r of shape (m, 1, 1), or (m, R, K) where weights differ.
+
+    `keep` is κ, (m,), `decay` is d. `push` is c v / S, what turns s δ a of an example into its part of ĝ;
+    `penalty` is the penalties' part of ĝ, (m, R, K), 0 without any.
+    """
+
+    mu: float
+    p: Array
+    q: Array
+    r: Array
+    keep: Array
+    decay: float
+    push: Array
+    penalty: Array
+
+
+def buffer_slot(rule: Any) -> int | None:
+    """Give the slot that holds m, or None for a rule without."""
+    match rule:
+        case SGD(momentum=mu):
+            return 0 if mu else None
+        case RMSprop(momentum=mu):
+            return 1 if mu else None
+        case Adam() | AdamW() | Nadam():
+            return 0
+        case Adagrad():
+            return None
+    raise InputError(
+        f"how {type(rule).__name__} moves weights is not known here: it is an optimizer of your own"
+    )
+
+
+def linear(plan: Plan, tapped: Tapped, block: Block) -> Linear:
+    """Give what the steps of a tap were made of, in float64."""
+    rule: Any = plan.optimizer
+    slots, numbers = block.slots, tapped.numbers.astype(np.float64)
+    column = numbers[:, :, None, None]
+    zero, one = np.zeros((len(numbers), 1, 1)), np.ones((len(numbers), 1, 1))
+    mu, p, q, r, keep = 0.0, zero, zero, zero, np.ones(len(numbers))
+    match rule:
+        case SGD(momentum=0):
+            r = -column[:, 0]
+        case SGD(momentum=momentum, nesterov=nesterov):
+            mu, p, q = float(momentum), -column[:, 0], one * (momentum if nesterov else 1.0)
+            r = -column[:, 0] if nesterov else zero
+        case Adagrad(epsilon=epsilon):
+            r = -column[:, 0] / (_root(slots, 0) + epsilon)
+        case RMSprop(epsilon=epsilon, momentum=0):
+            r = -column[:, 0] / (_root(slots, 0) + epsilon)
+        case RMSprop(epsilon=epsilon, momentum=momentum):
+            mu, p, q = float(momentum), 1 / (_root(slots, 0) + epsilon), -column[:, 0]
+        case Adam(beta1=beta1) | AdamW(beta1=beta1):
+            mu, p, q = beta1, one * (1 - beta1), -column[:, 0] / (_root(slots, 1) + column[:, 1])
+            keep = numbers[:, 2] if isinstance(rule, AdamW) else keep
+        case Nadam(beta1=beta1):
+            root = _root(slots, 1) + column[:, 2]
+            mu, p, q, r = beta1, one * (1 - beta1), -column[:, 0] / root, -column[:, 1] / root
+        case _:
+            buffer_slot(rule)
+    push, penalty = _pushes(plan, tapped, block)
+    return Linear(mu, p, q, r, keep, plan.l2.decay, push, penalty)
+
+
+def _root(slots: Array, slot: int) -> Array:
+    root: Array = np.sqrt(slots[:, slot].astype(np.float64))
+    return root
+
+
+def _pushes(plan: Plan, tapped: Tapped, block: Block) -> tuple[Array, Array]:
+    """Give c v / S, and the penalties' part of ĝ."""
+    S, c = tapped.S[:, None, None], tapped.scale[:, None, None]
+    penalty = np.zeros((len(S), 1, 1))
+    l1, l2 = tapped.l1[:, None, None], tapped.l2[:, None, None]
+    if l1.any() or l2.any():
+        W = block.theta.astype(np.float64)
+        if block.tap.from_[1] > plan.net.sizes[block.tap.layer - 1]:
+            W[..., -1] = 0  # biases are not penalised
+        penalty = l1 * np.sign(W) + l2 * W
+    if plan.clip.value is None:
+        return c / S, c * penalty
+    g = np.matmul(block.delta.astype(np.float64).swapaxes(1, 2), block.a.astype(np.float64))
+    g = g / S + penalty
+    bound = plan.clip.value
+    v = np.where(np.abs(g) > bound, bound / np.where(g == 0, 1, np.abs(g)), 1.0)
+    return c * v / S, c * v * penalty
+
+
+def decays(numbers: Linear, block: Block, after: Array) -> Array:
+    """Give what decay took off the weights at each step, (m, R, K), from θ before and `after` it.
+
+    −(1 − κ) θ_t, and d of what the step had made, which is θ_{t+1}/(1 − d).
+    """
+    rate, keep = numbers.decay, numbers.keep[:, None, None]
+    theta, later = block.theta.astype(np.float64), after.astype(np.float64)
+    taken: Array = -(1 - keep) * theta - rate / (1 - rate) * later
+    return taken
+
+
+@dataclass(frozen=True, eq=False)
+class Effects:
+    """What pushes of m steps came to: each as large as the p, q and r it is made of.
+
+    `moved` is w_t, the move of θ within these steps by a push of 1 at t; `left` what such a push leaves in
+    the buffer after them; `carried` the move by 1 in the buffer before them, of which `kept` is left.
+    `through` is Q_t, the move by 1 more in the buffer at t, of which `rest` is left.
+    """
+
+    moved: Array
+    left: Array
+    carried: Array
+    kept: float
+    through: Array
+    rest: Array
+
+    def sizes(self) -> "Effects":
+        """Give the sizes of all of them, which no sign lets cancel."""
+        moved, left, carried = abs(self.moved), abs(self.left), abs(self.carried)
+        return Effects(moved, left, carried, abs(self.kept), abs(self.through), abs(self.rest))
+
+
+def effects(numbers: Linear) -> Effects:
+    """Sum up backwards in time: Q_t = q_t + μ Q_{t+1}, w_t = r_t + p_t Q_t."""
+    m = len(numbers.q)
+    if not numbers.mu:
+        w, none = numbers.r + numbers.p * numbers.q, np.zeros((m, 1, 1))
+        return Effects(w, none, np.zeros((1, 1)), 0.0, none, none)
+    Q = np.array(numbers.q)
+    for t in range(m - 2, -1, -1):
+        Q[t] += numbers.mu * Q[t + 1]
+    powers = numbers.mu ** np.arange(m - 1, -1, -1.0)[:, None, None]
+    moved = numbers.r + numbers.p * Q
+    carried, kept = numbers.mu * Q[0], float(numbers.mu**m)
+    return Effects(moved, numbers.p * powers, carried, kept, Q, powers)

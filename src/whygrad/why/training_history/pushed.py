@@ -1,0 +1,147 @@
+"""Pushed: what the training examples' pushes on a prediction add up to, over the whole of training.
+
+    f(x; θ_T) − f(x; θ_0)  =  Σ_i push_i + penalties + decay + momentum brought along + beyond first order
+
+push_i adds up ⟨∇f(x; θ_t), Δθ_t by example i⟩ over the steps, each to first order and momentum carried
+exactly (see `trail`); "beyond first order" is what that leaves. The pushes cancel for the most part, so
+that they are an account of the steps and no measure of influence. TracIn (Pruthi et al., 2020) is the same
+sum for plain descent, taken at a few checkpoints instead of at every step.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from whygrad.answers.explanation import Explanation, Term
+from whygrad.answers.names import Names
+from whygrad.answers.pictures import CurvePicture, Line
+from whygrad.engines.probes import whole
+from whygrad.errors import InputError
+from whygrad.nn.functions import Array
+from whygrad.why import rounding
+from whygrad.why.symbols import shown
+from whygrad.why.training_history.example_lists import cancellation, listed, most_and_least
+from whygrad.why.training_history.first_order import Trail, trail
+from whygrad.why.training_history.functional import Functional, Meant, functional
+from whygrad.why.training_history.linear import ADAPTIVE
+from whygrad.why.training_history.trajectory import AGAIN, Course, course_of, group_names, groups_of
+
+FIRST_ORDER = (
+    "Each step is taken to first order, and momentum is carried exactly. This is accounting, not "
+    "influence: what training without an example would have given, `without` says."
+)
+HELD = "The denominators of {rule} are held as they were recorded, and so is clipping."
+
+
+def pushed(
+    run: Any,
+    x: Any,
+    *,
+    of: int | str | None = None,
+    by: Meant = "a",
+    y: Any = None,
+    top: int = 10,
+    names: Names | None = None,
+) -> Explanation:
+    """Say what the pushes of training examples on the prediction for x add up to, over a whole training.
+
+    f(θ_T) − f(θ_0) = Σ_i push_i + …, where f is the output a[L] of the class predicted for x, or of the
+    class or output `of`; with `by="z"` its weighted input, with `by="cost"` the cost of x with target `y`.
+    x is one example, (n_0,), or several, (m, n_0), over which f is the mean. `value` is f(θ_T); the terms
+    are f(θ_0), the examples' pushes by class, and what no example pushed; the residual "beyond first
+    order" is what the steps' curvature leaves. `numbers` has `by_example` (n,), every example's push, in
+    units of f, `by_step` (T,), the first order of each step, and `along` (T + 1,), f itself. `top` pushes
+    up and down are listed.
+
+    The training is run again, three times over. Raises `InputError` for an x or an output that does not
+    fit, for an optimizer of your own, and for L-BFGS.
+
+    >>> from whygrad import Dense, Network, SGD
+    >>> from whygrad.plan.plan import Plan, as_data, start
+    >>> from whygrad.why.training_history.trajectory import course
+    >>> net = Network(1, [Dense(1, "identity")])
+    >>> data = as_data(net, [[1.0], [2.0]], [[1.0], [4.0]])
+    >>> plan = Plan(net, SGD(0.1), n=2, epochs=20, batch_size=2)
+    >>> found = pushed(course(plan, start(plan), data), [3.0])
+    >>> int(found["by_example"].argmax())
+    1
+    """
+    course = course_of(run)
+    names, net = names or course.names, course.plan.net
+    f = functional(net, names, course.theta, *course.encode(x, y), of, by)
+    if not isinstance(top, int | np.integer) or top < 1:
+        raise InputError(f"top is {top!r}: it must be a whole number of at least 1")
+    taps = tuple(whole(net.sizes, l) for l in range(1, net.L + 1))
+    went = []  # f at the parameters before each step; chunks come last to first
+
+    def slope(thetas: Sequence[Array]) -> list[Array]:
+        value, slopes = f.at(thetas)
+        went.append(value)
+        return slopes
+
+    found = trail(course, taps, slope)
+    along = np.concatenate([*reversed(went), [f.value(course.theta)]])
+    return _answer(course, names, f, found, along, int(top))
+
+
+def _answer(
+    course: Course, names: Names, f: Functional, found: Trail, along: Array, top: int
+) -> Explanation:
+    first, value = f.value(course.start.theta), f.value(course.theta)
+    again = value - f.value(found.reached)
+    groups, count = groups_of(course)
+    by_class = np.bincount(groups, found.by_example, count)
+    others = {
+        "penalties": found.penalty,
+        "decay": found.decay,
+        "momentum brought along": found.inherited,
+    }
+    terms = [Term("start", first)]
+    labels = group_names(course, names, count)
+    terms += [
+        Term(f"pushed by {name}", float(push)) for name, push in zip(labels, by_class, strict=True)
+    ]
+    terms += [Term(name, push) for name, push in others.items() if push]
+    by_step = found.by_step
+    went = float(by_step.sum())
+    what = f.name(names)
+    up, down = most_and_least(found.by_example, top)
+    most = [("The largest pushes up", up), ("The largest pushes down", down)]
+    tables, pictures, more_notes = listed(course, names, found.by_example, most, "push")
+    own = f.scale(names)
+    change = value - first
+    answer = (
+        f"Accounting to first order: the {what} went from {f.written(first, names)} to "
+        f"{f.written(value, names)} in {len(by_step):,} steps; of the examples "
+        f"{cancellation(own * found.by_example, own * change)}."
+    )
+    ends = [f"{way} is that of example {of[0]}, {shown(own * found.by_example[of[0]])}"
+            for way, of in (("up", up), ("down", down)) if of]  # fmt: skip
+    if ends:
+        answer += f" The largest push {'; the largest '.join(ends)}."
+    notes = [FIRST_ORDER]
+    rule = course.plan.optimizer
+    if isinstance(rule, ADAPTIVE):
+        notes.append(HELD.format(rule=type(rule).__name__))
+    return Explanation(
+        kind="pushed",
+        question=f"Which pushes add up to the change of the {what}?",
+        answer=answer,
+        value=value,
+        terms=tuple(terms),
+        residuals={"beyond first order": change - again - went}
+        | rounding.remainder(went - found.total, found.bound)
+        | ({AGAIN: again} if again else {}),
+        tables=tables,
+        pictures=(*pictures, _curve(what, f.own(along, names), course.start.step)),
+        numbers={"by_example": found.by_example, "by_step": found.by_step, "by_class": by_class,
+                 "along": along},
+        notes=(*notes, *more_notes),
+    )  # fmt: skip
+
+
+def _curve(what: str, along: Array, start: int) -> CurvePicture:
+    """Draw f itself, at every step; at most 500 points."""
+    at = np.unique(np.linspace(0, len(along) - 1, 500).astype(np.int64))
+    return CurvePicture(f"The {what}", "step", what, start + at, (Line(what, along[at]),))

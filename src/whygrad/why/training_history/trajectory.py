@@ -1,0 +1,244 @@
+"""A training that can be run again: where it began, where it ended, and its steps once more.
+
+Every question about how a network became what it is looks at the same steps again, from a state that is
+known. `course_of` takes them from a recorded run, `course` from plan, start and data alone.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from whygrad.answers.names import Names
+from whygrad.engines import Engine, Tap, Watch, Watched, choose
+from whygrad.errors import InputError
+from whygrad.nn.functions import Array
+from whygrad.plan.plan import Data, Plan, State, smooth
+from whygrad.training.epochs import end_of_epoch, final
+from whygrad.training.minimise import LBFGS
+
+LONG = 16  # chunks between two states that are kept while steps are looked at backwards
+
+# From a copy of a state to step `until`, so many steps at a time at most.
+Advance = Callable[[State, int, Watch, int], Iterator[tuple[State, Watched]]]
+
+# From rows and targets of the user, or None, to those of the network.
+Encode = Callable[[Any, Any], tuple[Any, Any]]
+
+# From places in the data, and whether to rescale, to the parameters that training without them ends with.
+LeftOut = Callable[[Array, bool], Array]
+
+
+def no_rows() -> None:
+    """Examples that are no rows of a table."""
+
+
+def nothing_else() -> Sequence[str]:
+    """Say that the training is run again where it was run."""
+    return ()
+
+
+def given(x: Any, y: Any) -> tuple[Any, Any]:
+    """Give what is an array already."""
+    return x, y
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """A training from the state `start` to step `last`, whose parameters were `theta`.
+
+    `data` is what training saw, its targets smoothed where the plan says so. Where the best parameters
+    were restored, `last` is their step. The arrays of a state given by `advance` may be used for the next.
+    `left_out` trains again without some examples, `encode` turns rows of the user into the network's, and
+    `own` says which examples the training itself left out. `rows` gives the row of a table that each
+    example was, (n,), or None. `elsewhere` says why the steps, run again, need not arrive at `theta` to the
+    last bit; where nothing does, they must.
+    """
+
+    plan: Plan
+    data: Data
+    start: State
+    last: int
+    theta: Array
+    advance: Advance
+    left_out: LeftOut
+    names: Names = Names()
+    own: Watch = Watch()
+    encode: Encode = given
+    rows: Callable[[], Array | None] = no_rows
+    elsewhere: Callable[[], Sequence[str]] = nothing_else
+
+    def watch(self, taps: tuple[Tap, ...] = ()) -> Watch:
+        """Give a watch of these taps, with the examples left out that training left out."""
+        return replace(self.own, taps=taps)
+
+    def steps(self, watch: Watch, chunk: int) -> Iterator[tuple[State, Watched]]:
+        """Give what `watch` sees of all the steps, chunk by chunk, beside the state after each."""
+        state = self.start
+        for state, seen in self.advance(self.start.copy(), self.last, watch, chunk):
+            yield state, seen
+        self._arrived(state)
+
+    def backwards(self, watch: Watch, chunk: int) -> Iterator[tuple[Watched, Array]]:
+        """Give what `watch` sees chunk by chunk from the last to the first, beside θ after each.
+
+        The steps are run three times: for states far apart, for those between two of them, and to look.
+        """
+        ends = self._states(self.start, self.last, LONG * chunk)
+        self._arrived(ends[-1])
+        while len(ends) > 1:
+            last = ends.pop().step
+            between = self._states(ends[-1], last, chunk)
+            while len(between) > 1:
+                after, before = between.pop(), between[-1]
+                (seen,) = self.advance(before.copy(), after.step, watch, chunk)
+                yield seen[1], after.theta
+
+    def _arrived(self, state: State) -> None:
+        """Refuse an account of the way to parameters other than those that are asked about."""
+        there = state.step == self.last and state.theta.tobytes() == self.theta.tobytes()
+        if not there and not self.elsewhere():
+            raise InputError(
+                f"run again from step {self.start.step}, the training does not arrive at the parameters "
+                f"asked about, those of step {self.last}: `replay` says where the two part"
+            )
+
+    def _states(self, state: State, until: int, chunk: int) -> list[State]:
+        """Give copies of the states from `state` to step `until`, a chunk apart."""
+        states = [state.copy()]
+        for later, _ in self.advance(state.copy(), until, self.watch(), chunk):
+            states.append(replace(later.copy(), best_theta=None))
+        return states
+
+
+def course(
+    plan: Plan, start: State, data: Data, held_out: Data | None = None, engine: str = "auto"
+) -> Course:
+    """Train by a plan, from a state, and give the course that training took."""
+    refuse(plan)
+    machine, seen = choose(engine, plan), smooth(plan, data)
+
+    def advance(
+        state: State, until: int, watch: Watch, chunk: int
+    ) -> Iterator[tuple[State, Watched]]:
+        while state.step < until and not state.stopped:
+            state, watched = _chunk(machine, plan, state, seen, held_out, until, watch, chunk)
+            if watched.diverged:
+                raise InputError(f"the training diverged at step {state.step}")
+            yield state, watched
+
+    def end(watch: Watch) -> State:
+        state, last = start.copy(), plan.epochs * plan.steps_per_epoch
+        for later, _ in advance(state, last, watch, plan.steps_per_epoch):
+            state = later
+        return state
+
+    def left_out(examples: Array, rescale: bool) -> Array:
+        multipliers = np.ones(plan.n)
+        multipliers[examples] = 0
+        return final(plan, end(Watch(multipliers=multipliers, rescale=rescale)))
+
+    state = end(Watch())
+    theta = final(plan, state)
+    last = state.step if theta is state.theta else state.best_step
+    return Course(plan, seen, start, last, theta.copy(), advance, left_out)
+
+
+def _chunk(
+    machine: Engine,
+    plan: Plan,
+    state: State,
+    data: Data,
+    held_out: Data | None,
+    until: int,
+    watch: Watch,
+    chunk: int,
+) -> tuple[State, Watched]:
+    left = plan.steps_per_epoch - state.place
+    state, watched = machine.run(
+        plan, state, data, min(until, state.step + left, state.step + chunk), watch
+    )
+    if state.place == plan.steps_per_epoch and not watched.diverged:
+        state, _ = end_of_epoch(plan, state, held_out)
+    return state, watched
+
+
+AGAIN = "computed again elsewhere"  # the residual that another machine leaves, or another version
+
+
+def refuse(plan: Plan) -> None:
+    """Raise `InputError` for a training that is no sum of steps along the examples' gradients."""
+    if isinstance(plan.optimizer, LBFGS):
+        raise InputError(
+            "L-BFGS moves by all examples at once, through a line search: no part of a move belongs to one "
+            "example. Ask about a training by steps, such as Adam's"
+        )
+
+
+def epochs_of(plan: Plan, start: State, last: int) -> int:
+    """Give the number of epochs that the steps from `start` to `last` touch."""
+    return max(1, -(-(last - start.step + start.place) // plan.steps_per_epoch))
+
+
+def groups_of(course: Course) -> tuple[Array, int]:
+    """Give the class of each example, and how many there are; numbers are one class altogether."""
+    from whygrad.why.choosing import classes, classifies
+
+    net, Y = course.plan.net, course.data.Y
+    if not classifies(net) or net.C.targets == "real":
+        return np.zeros(len(Y), np.int64), 1
+    return classes(Y).astype(np.int64), max(2, Y.shape[1])
+
+
+def group_names(course: Course, names: Names, count: int) -> tuple[str, ...]:
+    """Name the classes of the examples."""
+    from whygrad.why.choosing import class_names
+
+    return ("all examples",) if count == 1 else class_names(course.plan.net, names)
+
+
+def course_of(run: Any, step: int | None = None) -> Course:
+    """Give the course of a recorded run, to its end or to a step; a `Course` is handed through."""
+    if isinstance(run, Course):
+        return run
+    refuse(run.plan)
+    from whygrad.record import asking, forking, replay
+
+    last = run.step if step is None else step
+    last_state = run.state(last)
+    theta = last_state.theta if step is not None else final(run.plan, last_state)
+    if theta is not last_state.theta:
+        last = last_state.best_step
+    if last < run.start:
+        raise InputError(
+            f"{run.path.name} ended with the best parameters of its parent, those of step {last}, before "
+            f"it began itself at step {run.start}: ask that run"
+        )
+
+    def advance(
+        state: State, until: int, watch: Watch, chunk: int
+    ) -> Iterator[tuple[State, Watched]]:
+        return replay.steps(run, state, until, watch, chunk)
+
+    def left_out(examples: Array, rescale: bool) -> Array:
+        return final(run.plan, forking.left_out(run, examples, rescale)[0])
+
+    def encode(x: Any, y: Any) -> tuple[Any, Any]:
+        return asking.rows_asked(run, x, y)
+
+    return Course(
+        run.plan,
+        smooth(run.plan, run.data),
+        run.state(run.start),
+        last,
+        theta,
+        advance,
+        left_out,
+        run.why.names if run.on_table else Names(),
+        run.watch,
+        encode,
+        partial(asking.table_rows, run),
+        run.elsewhere,
+    )

@@ -1,0 +1,145 @@
+"""Without: what a prediction would be if some examples had not been there, by training again without them.
+
+    Δf = f(x; θ_T without them) − f(x; θ_T)
+
+The same start, the same batches, the same divisors S (or, with `rescale`, those of what remains): only the
+pushes of these examples are 0. It is the truth that every estimate of influence is held to.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from whygrad.answers.explanation import Explanation, Table
+from whygrad.answers.names import Names
+from whygrad.answers.pictures import BarPicture
+from whygrad.errors import InputError
+from whygrad.nn.arrays import as_targets
+from whygrad.nn.backprop import example_costs, forward
+from whygrad.nn.functions import Array
+from whygrad.nn.network import Network, Parameters
+from whygrad.why.choosing import class_names, classes, classifies
+from whygrad.why.training_history.functional import Functional, functional
+from whygrad.why.training_history.trajectory import course_of
+
+SAME = (
+    "This is the training itself, run again from the same start and with the same batches: for this seed "
+    "it is exact, for another it may differ."
+)
+
+BARS = 20  # outputs whose changes are drawn
+
+
+def without(
+    run: Any,
+    examples: Any,
+    x: Any,
+    *,
+    y: Any = None,
+    of: int | str | None = None,
+    rescale: bool = False,
+    names: Names | None = None,
+) -> Explanation:
+    """Say what the prediction for x would be had some training examples not been there.
+
+    Δf = f(x; θ_T without them) − f(x; θ_T). `examples` are places in the training data, or a mask (n,); x
+    is one example, (n_0,), or several, over which f is the mean. f is the output of the class predicted for
+    x, or of the class or output `of`; where `y` is given the cost of x is compared as well. Steps divide by
+    what they divided by, or with `rescale` by the examples that remain. `value` is Δf; `numbers` has the
+    outputs `before` and `after`, (m, n_L), and `theta`, the parameters without them.
+
+    The training is run again. Raises `InputError` for examples that are not there, and for L-BFGS.
+
+    >>> from whygrad import Dense, Network, SGD
+    >>> from whygrad.plan.plan import Plan, as_data, start
+    >>> from whygrad.why.training_history.trajectory import course
+    >>> net = Network(1, [Dense(1, "identity")])
+    >>> data = as_data(net, [[1.0], [2.0]], [[1.0], [4.0]])
+    >>> plan = Plan(net, SGD(0.1), n=2, epochs=20, batch_size=2)
+    >>> without(course(plan, start(plan), data), [1], [3.0]).value < 0
+    True
+    """
+    course = course_of(run)
+    net, names = course.plan.net, names or course.names
+    places = _places(examples, course.plan.n)
+    theta = course.left_out(places, bool(rescale))
+    x, y = course.encode(x, y)
+    f = functional(net, names, course.theta, x, y, of, "a")
+    before, after = (_outputs(net, one, f.X) for one in (course.theta, theta))
+    ends = f.value(course.theta), f.value(theta)
+    value = ends[1] - ends[0]
+    own = (float(f.own(one, names)) for one in ends)
+    rows: list[tuple[Any, ...]] = [(f.name(names), *own, f.scale(names) * value)]
+    if y is not None:
+        Y = as_targets(net, np.atleast_1d(y), len(f.X)).astype(np.float64)
+        costs = [_cost(net, one, f.X, Y) for one in (course.theta, theta)]
+        rows.append(("cost", *costs, costs[1] - costs[0]))
+    distance = float(np.linalg.norm(theta.astype(np.float64) - course.theta))
+    who = f"example {places[0]}" if len(places) == 1 else f"{len(places)} examples"
+    return Explanation(
+        kind="without",
+        question=f"What would the {f.name(names)} be without {who}?",
+        answer=_sentence(f, names, who, ends, before, after),
+        value=value,
+        tables=(Table(f"Without {who}", ("", "with", "without", "change"), tuple(rows)),),
+        pictures=(_changes(net, names, who, (after - before).mean(axis=0)),),
+        numbers={"before": before, "after": after, "theta": theta, "distance": distance},
+        notes=(SAME,),
+    )
+
+
+def _changes(net: Network, names: Names, who: str, change: Array) -> BarPicture:
+    """Draw how the outputs would change, of many those that would change most."""
+    most = np.sort(np.argsort(-np.abs(change), kind="stable")[:BARS])
+    known = names.layer(net, net.L)
+    return BarPicture(
+        f"What changes without {who}",
+        "output without minus output with",
+        tuple(known[i] for i in most),
+        change[most],
+    )
+
+
+def _places(examples: Any, n: int) -> Array:
+    places = np.atleast_1d(np.asarray(examples))
+    if places.dtype == bool and places.shape == (n,):
+        places = np.flatnonzero(places)
+    if places.ndim != 1 or not len(places) or places.dtype.kind not in "iu":
+        raise InputError(f"examples are places in the training data, from 0 to {n - 1}")
+    outside = places[(places < 0) | (places >= n)]
+    if len(outside):
+        raise InputError(f"example {outside[0]}: the training data have 0 to {n - 1}")
+    unique: Array = np.unique(places).astype(np.int64)
+    if len(unique) == n:
+        raise InputError("all examples are left out: at least one must remain")
+    return unique
+
+
+def _outputs(net: Network, theta: Array, X: Array) -> Array:
+    outputs: Array = forward(net, Parameters(net.sizes, theta.astype(np.float64)), X).a[-1]
+    return outputs
+
+
+def _cost(net: Network, theta: Array, X: Array, Y: Array) -> float:
+    trace = forward(net, Parameters(net.sizes, theta.astype(np.float64)), X)
+    return float(example_costs(net, trace, Y).mean())
+
+
+def _sentence(
+    f: Functional, names: Names, who: str, ends: tuple[float, float], before: Array, after: Array
+) -> str:
+    """Say how far f would move, and whether the class predicted would be another."""
+    net, what = f.net, f.name(names)
+    with_them, without_them = (f.written(one, names) for one in ends)
+    change = f"{f.scale(names) * (ends[1] - ends[0]):+.3g}"
+    said = f"Without {who} the {what} would be {without_them} instead of {with_them}, {change}."
+    if not classifies(net):
+        return said
+    then, now = classes(before), classes(after)
+    if len(then) > 1:
+        changed = int((then != now).sum())
+        return f"{said} The class predicted would change for {changed} of {len(then)}."
+    known = class_names(net, names)
+    if then[0] == now[0]:
+        return f"{said} The class predicted would still be {known[int(then[0])]}."
+    return f"{said} The class predicted would be {known[int(now[0])]} instead of {known[int(then[0])]}."

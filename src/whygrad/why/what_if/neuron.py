@@ -1,0 +1,367 @@
+"""A neuron as a small model of its own: what it looks for, where it finds it, and what it is good for.
+
+    aˡⱼ = f(Σ_k Wˡⱼₖ aˡ⁻¹ₖ + bˡⱼ),   worth = C|aˡⱼ=0 − C
+
+What it adds to the outputs is exact, by a pass with its activity set to 0; its average effect of first
+order, ∂zᴸ/∂aˡⱼ, stands beside it.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from whygrad.answers.explanation import Explanation, Table, Term
+from whygrad.answers.expression import (
+    Call,
+    Equation,
+    Expression,
+    Number,
+    Product,
+    Sum,
+    SumOver,
+    Symbol,
+    Words,
+)
+from whygrad.answers.names import AS_IT_IS, Names, Place, check_layer, names_of
+from whygrad.answers.pictures import BarPicture, ImagePicture, Picture
+from whygrad.answers.write.numbers import share as written_share
+from whygrad.errors import InputError
+from whygrad.nn.functions import Array
+from whygrad.nn.network import Network, Parameters
+from whygrad.why import rounding, symbols
+from whygrad.why.asking import Asked, ask
+from whygrad.why.choosing import class_names, classes, classifies
+from whygrad.why.passing import dense
+from whygrad.why.symbols import in_units, over, shown
+from whygrad.why.what_if.silenced import activity, costs_of, first_order, run_without, score
+
+BARS = 20  # weights in a picture: of more the largest
+
+
+def neuron(
+    net: Network,
+    theta: Parameters,
+    X: Any,
+    Y: Any,
+    *,
+    layer: int,
+    unit: int | str,
+    top: int = 8,
+    weights: Any = None,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    masks: Sequence[Any] | None = None,
+    names: Names | None = None,
+) -> Explanation:
+    """Show one unit: its weights, the examples that activate it most, and what the network is without it.
+
+    `value` is by how much the cost rises where the unit sends nothing, aˡⱼ = 0 (of an input: x = 0), and
+    `terms` are the parts of the classes, or of the examples; None for an output, which the cost needs.
+    X is (n, n_0), Y (n, n_L) or classes. `numbers` holds `activity` (n,), `weights` (n_{l-1},) and `bias`,
+    `outgoing` (n_{l+1},), `strongest` (indices of examples), `effect_z` and `effect_a` (n, n_L), what it
+    adds to the outputs, `slopes` (n, n_L), ∂zᴸ/∂a, and `score`, `score_without`. Raises `InputError` for
+    a layer or unit that is not there.
+
+    >>> from whygrad.nn.network import Dense
+    >>> net = Network(1, [Dense(1, "relu"), Dense(1, "identity")])
+    >>> theta = net.init(W=[None, [[1.0]], [[2.0]]])
+    >>> found = neuron(net, theta, [[1.0], [-1.0]], [[2.0], [0.0]], layer=1, unit=0)
+    >>> found.value, found["effect_z"].ravel().tolist(), found["score_without"]
+    (1.0, [2.0, 0.0], -1.0)
+    """
+    names = names_of(net, names)
+    l = check_layer(net, layer, lowest=0)
+    j = names.find(net, l, unit)
+    if not isinstance(top, int | np.integer) or top < 1:
+        raise InputError(f"top is {top!r}: it must be a whole number of at least 1")
+    asked = ask(net, theta, X, Y, weights=weights, l1=l1, l2=l2, masks=masks, names=names)
+    with np.errstate(
+        over="ignore", invalid="ignore"
+    ):  # exp may leave what it can hold, without one
+        return _answer(asked, l, j, top)
+
+
+def _answer(asked: Asked, l: int, j: int, top: int) -> Explanation:
+    net, names, theta = asked.net, asked.names, asked.theta
+    name, active = names.of(net, l, j), activity(asked, l, j)
+    strongest = np.argsort(-active, kind="stable")[:top]
+    numbers: dict[str, Any] = {"activity": active, "strongest": strongest}
+    tables, pictures = [], []
+    if l > 0:
+        numbers |= {"weights": theta.W[l][j], "bias": float(theta.b[l][j])}
+        tables.append(_weights(asked, l, j, top))
+        pictures.append(_weight_picture(asked, l, j))
+    if l < net.L:
+        numbers["outgoing"] = theta.W[l + 1][:, j]
+        tables.append(_sent(asked, l, j, top))
+        pictures.append(_bars(f"The weights that {name} acts through", names.layer(net, l + 1),
+                              theta.W[l + 1][:, j]))  # fmt: skip
+    tables.append(_examples(asked, l, j, strongest, active))
+    pictures += _example_pictures(asked, name, strongest, active)
+    what, before = score(asked, asked.trace.a[-1])
+    numbers["score"] = before
+    about = f"{name} is {_state(active, asked)} {over(asked.n)}"
+    if l == net.L:
+        return _output(asked, j, about, tables, pictures, numbers)
+    z, a = run_without(asked, l, j)
+    slopes = first_order(asked, l, j)
+    effects = {
+        "effect_z": asked.trace.z[-1] - z,
+        "effect_a": asked.trace.a[-1] - a,
+        "slopes": slopes,
+    }
+    _, after = score(asked, a)
+    numbers |= effects | {"score_without": after}
+    costs, s = costs_of(asked, z, a), asked.s / asked.S
+    rise = costs - asked.costs
+    value = float(s @ costs) - float(s @ asked.costs)
+    terms, left_out = _terms(asked, rise, top)
+    left = value - float(np.sum([term.value for term in terms])) - left_out
+    size = float(s @ (np.abs(costs) + np.abs(asked.costs)))
+    most = rounding.bound(size, asked.n + rounding.FEW, asked.costs.dtype)
+    tables.append(_effects(asked, l, j, effects, active))
+    tables.append(_worth(asked, value, what, before, after))
+    residuals = {"not listed": left_out} if left_out else {}
+    return Explanation(
+        kind="neuron",
+        question=f"What is {name} for?",
+        answer=f"{about}. {_purpose(asked, name, value, effects, (what, before, after))}",
+        value=value,
+        terms=terms,
+        residuals=residuals | rounding.remainder(left, most),
+        equations=_equations(asked, l, j, value),
+        tables=tuple(tables),
+        pictures=tuple(pictures),
+        numbers=numbers,
+        notes=_notes(asked, l, j),
+        part=Place(l, j).part,
+    )
+
+
+def _output(
+    asked: Asked,
+    j: int,
+    about: str,
+    tables: list[Table],
+    pictures: list[Picture],
+    numbers: dict[str, Any],
+) -> Explanation:
+    """Answer about an output, whose absence would leave no answer to judge."""
+    net, names, L = asked.net, asked.names, asked.net.L
+    name = names.of(net, L, j)
+    off = asked.trace.a[L][:, j] - asked.y[:, j]
+    s, scale = asked.s / asked.S, names.scale(net, L, j)[1]
+    numbers["error"] = off
+    said, true = (
+        float(names.own(net, L, j, s @ of)) for of in (asked.trace.a[L][:, j], asked.y[:, j])
+    )
+    error, size = float(s @ off) * scale, float(s @ abs(off)) * scale
+    rows = (("what it says", said), ("what is true", true), ("mean error a − y", error),
+            ("mean |a − y|", size))  # fmt: skip
+    tables.append(Table(f"How right {name} is", ("", "number"), rows))
+    mean = "" if asked.n == 1 else " on average"
+    way = f"{shown(abs(error))} too {'high' if error > 0 else 'low'}" if error else "just right"
+    size_said = f", and off by {shown(size)}" if asked.n > 1 else ""
+    return Explanation(
+        kind="neuron",
+        question=f"What does the output {name} look for?",
+        answer=f"{about}. It is {way}{mean}{size_said}.",
+        equations=_equations(asked, L, j, None),
+        tables=tuple(tables),
+        pictures=tuple(pictures),
+        numbers=numbers,
+        notes=("An output is not left out: the cost needs it.",),
+        part=Place(L, j).part,
+    )
+
+
+def _terms(asked: Asked, rise: Array, top: int) -> tuple[tuple[Term, ...], float]:
+    """Take the rise of the cost apart, by class or by example; and what is not listed."""
+    s = asked.s / asked.S
+    parts = s * rise
+    if classifies(asked.net) and asked.n > 1:
+        which = classes(asked.y)
+        named = enumerate(class_names(asked.net, asked.names))
+        found = [(name, parts[which == c]) for c, name in named]
+        return tuple(
+            Term(f"examples of {name}", float(of.sum())) for name, of in found if len(of)
+        ), 0.0
+    order = np.argsort(-abs(parts), kind="stable")
+    terms = tuple(Term(f"example {i}", float(parts[i])) for i in order[:top])
+    return terms, float(parts[order[top:]].sum())
+
+
+def _weights(asked: Asked, l: int, j: int, top: int) -> Table:
+    net, names, W = asked.net, asked.names, asked.theta.W[l][j]
+    a = asked.trace.a[l - 1]
+    order = np.argsort(-abs(W), kind="stable")[:top]
+    mean = (asked.s / asked.S) @ dense(a[:, order])
+    rows = [
+        (names.of(net, l - 1, int(k)), float(W[k]), float(mean[c]), float(W[k] * mean[c]))
+        for c, k in enumerate(order)
+    ]
+    rows.append(("bias", float(asked.theta.b[l][j]), 1.0, float(asked.theta.b[l][j])))
+    parts = [*(Place(l, j, int(k)).part for k in order), Place(l, j, "bias").part]
+    title = f"The largest weights into {names.of(net, l, j)}"
+    return Table(title, ("from", "weight", "mean a", "weight · mean a"), tuple(rows), tuple(parts))
+
+
+def _sent(asked: Asked, l: int, j: int, top: int) -> Table:
+    net, names, W = asked.net, asked.names, asked.theta.W[l + 1][:, j]
+    order = np.argsort(-abs(W), kind="stable")[:top]
+    rows = tuple((names.of(net, l + 1, int(m)), float(W[m])) for m in order)
+    parts = tuple(Place(l + 1, int(m), j).part for m in order)
+    return Table(f"The largest weights out of {names.of(net, l, j)}", ("to", "weight"), rows, parts)
+
+
+def _weight_picture(asked: Asked, l: int, j: int) -> Picture:
+    names, W = asked.names, asked.theta.W[l][j]
+    title = f"The weights into {names.of(asked.net, l, j)}"
+    if l == 1 and names.image:
+        return ImagePicture(title, W.reshape(1, *names.image), ("weights",), signed=True)
+    return _bars(title, names.layer(asked.net, l - 1), W)
+
+
+def _bars(title: str, names: Sequence[str], values: Array) -> BarPicture:
+    if len(values) <= BARS:
+        return BarPicture(title, "weight", tuple(names), values)
+    order = np.argsort(-abs(values), kind="stable")[:BARS]
+    title = f"{title}: the {BARS} largest of {len(values):,}"
+    return BarPicture(title, "weight", tuple(names[k] for k in order), values[order])
+
+
+def _examples(asked: Asked, l: int, j: int, strongest: Array, active: Array) -> Table:
+    """List the examples that activate the unit most, with what is true and what the network says."""
+    net, names, a = asked.net, asked.names, asked.trace.a[-1][strongest]
+    y = asked.y[strongest]
+    if classifies(net):
+        known = class_names(net, names)
+        true, said = ([known[c] for c in classes(of)] for of in (y, a))
+    else:
+        true, said = ([_numbers(asked, row) for row in of] for of in (y, a))
+    rows = [(int(i), float(active[i]), true[at], said[at]) for at, i in enumerate(strongest)]
+    title = f"The examples in which {names.of(net, l, j)} is largest"
+    return Table(title, ("example", "a", "true", "the network says"), tuple(rows))
+
+
+def _numbers(asked: Asked, row: Array) -> Any:
+    net, names = asked.net, asked.names
+    if len(row) == 1:
+        return float(names.own(net, net.L, 0, row[0]))
+    return ", ".join(in_units(net, names, net.L, m, value) for m, value in enumerate(row))
+
+
+def _example_pictures(asked: Asked, name: str, strongest: Array, active: Array) -> list[Picture]:
+    if not asked.names.image:
+        return []
+    images = dense(asked.trace.a[0][strongest]).reshape(-1, *asked.names.image)
+    captions = tuple(f"example {i}, a = {shown(active[i])}" for i in strongest)
+    return [ImagePicture(f"Where {name} is largest", images, captions)]
+
+
+def _effects(asked: Asked, l: int, j: int, effects: dict[str, Array], active: Array) -> Table:
+    net, names, s = asked.net, asked.names, asked.s / asked.S
+    first = s @ (active[:, None] * effects["slopes"])
+    means = [s @ effects["effect_z"], first, s @ effects["effect_a"], s @ effects["slopes"]]
+    rows = tuple(
+        (name, *(float(mean[m]) for mean in means))
+        for m, name in enumerate(names.layer(net, net.L))
+    )
+    columns = ("output", "adds to z", "first order", "adds to a", "mean ∂z/∂a")
+    title = f"What {names.of(net, l, j)} does to each output, {over(asked.n)}"
+    return Table(title, columns, rows, tuple(Place(net.L, m).part for m in range(net.sizes[-1])))
+
+
+def _worth(
+    asked: Asked, value: float, what: str, before: float | None, after: float | None
+) -> Table:
+    change = None if before is None or after is None else after - before
+    rows = (("cost", asked.cost, asked.cost + value, value), (what, before, after, change))
+    return Table("The network without it", ("", "with", "without", "change"), rows)
+
+
+def _purpose(
+    asked: Asked, name: str, value: float, effects: dict[str, Array], scores: tuple[str, Any, Any]
+) -> str:
+    net, names, s = asked.net, asked.names, asked.s / asked.S
+    mean = s @ effects["effect_z"]
+    most = int(np.argmax(abs(mean)))
+    output, size = names.of(net, net.L, most), shown(abs(mean[most]))
+    average = "" if asked.n == 1 else " on average"
+    if not effects["effect_z"].any():
+        said = "It changes no output"
+    elif mean[most] == 0:
+        said = f"It changes no output{average}"
+    else:
+        way = "raises" if mean[most] > 0 else "lowers"
+        of_all = (
+            f" {output} most, its z by {size}" if len(mean) > 1 else f" z of {output} by {size}"
+        )
+        said = f"It {way}{of_all}{average}"
+    C = asked.cost
+    verb = "would rise" if value > 0 else "would fall"
+    cost = (
+        f"the cost {verb} from {shown(C)} to {shown(C + value)}" if value else "the cost would stay"
+    )
+    what, before, after = scores
+    score = ""
+    if before is not None and after is not None:
+        way = (
+            f"go from {shown(before)} to {shown(after)}"
+            if before != after
+            else f"stay {shown(before)}"
+        )
+        score = f" and {what} {way}"
+    return f"{said}. Without it {cost}{score}."
+
+
+def _state(active: Array, asked: Asked) -> str:
+    if not active.any():
+        return "silent" if asked.n == 1 else "silent, never active,"
+    if asked.n == 1:
+        return f"{shown(active[0])}"
+    mean, share = float((asked.s / asked.S) @ active), float((active != 0).mean())
+    part = "" if share == 1 else f", active in {_part(share)} of the examples,"
+    return f"{shown(mean)}{part}"
+
+
+def _part(share: float) -> str:
+    """Write a share in whole per cent where that says neither all nor none."""
+    return f"{share:.0%}" if 0.005 < share < 0.995 else written_share(share)
+
+
+def _equations(asked: Asked, l: int, j: int, value: float | None) -> tuple[Equation, ...]:
+    equations = []
+    if l > 0:
+        product = Product((Symbol("W", l, (j, "k")), Symbol("a", l - 1, ("k",))))
+        inner = Sum((SumOver("k", product), symbols.unit("b", l, j)))
+        equations.append(Equation((symbols.unit("a", l, j), Call(Symbol("f"), inner))))
+    if value is not None:
+        without: Expression = Words(
+            f"cost without {asked.names.of(asked.net, l, j)}", Place(l, j).part
+        )
+        sides = (without, Sum((Number(asked.cost), Number(value))), Number(asked.cost + value))
+        equations.append(Equation(sides))
+    return tuple(equations)
+
+
+def _zero(asked: Asked, k: int) -> str:
+    """Say what 0 means of an input."""
+    net, names = asked.net, asked.names
+    if names.image:
+        return "0 is black."
+    if names.scale(net, 0, k) != AS_IT_IS:
+        return f"0 is {in_units(net, names, 0, k, 0.0)}, the mean of this column in training."
+    return "0 is a number like any other of this input, and not that it is missing."
+
+
+def _notes(asked: Asked, l: int, j: int) -> tuple[str, ...]:
+    sent = "its value is set to 0" if l == 0 else "its activity is set to 0"
+    notes = [f"Without it: {sent}, nothing else is changed and nothing trained again."]
+    notes.append("What it adds to z and a is exact; the first order takes the slopes as they are.")
+    if l == 0:
+        notes.append(_zero(asked, j))
+    if classifies(asked.net) and asked.n > 1:
+        notes.append("The terms are the parts of the rise that fall to the examples of each class.")
+    return tuple(notes)

@@ -1,0 +1,354 @@
+"""Ripple: what a small change of one weight, bias or input sets in motion, truly and as first order says.
+
+    Δzˡⱼ = Δw aˡ⁻¹ₖ,  Δaˡ ≈ f′(zˡ) ⊙ Δzˡ,  Δzˡ⁺¹ ≈ Wˡ⁺¹ Δaˡ,  ΔC ≈ ∂C/∂w Δw
+
+The gap is what the slopes do not know of: that they change on the way, and that a ReLU may flip.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from whygrad.answers.explanation import Explanation, Table, Term
+from whygrad.answers.expression import (
+    Derivative,
+    Equation,
+    Expression,
+    Number,
+    Product,
+    Sum,
+    Symbol,
+    Words,
+)
+from whygrad.answers.names import AS_IT_IS, Names, Place, names_of
+from whygrad.answers.pictures import CurvePicture, Line, NetworkPicture
+from whygrad.answers.write.numbers import number
+from whygrad.errors import InputError
+from whygrad.nn.functions import Array
+from whygrad.nn.network import Network, Parameters
+from whygrad.why import symbols
+from whygrad.why.asking import Asked, ask
+from whygrad.why.symbols import over, shown
+from whygrad.why.what_if.perturbation import Moved, kinked
+
+REACH = 2  # times `by`, to either side: how far the curve goes
+POINTS, FEW = 41, 9  # of the curve; few where a pass is long
+MOST = 3  # of the neurons that flip: more are only counted
+ROUNDING = 1e-12
+LONG = 3 * 10**6  # numbers in a pass: more is long
+
+
+def ripple(
+    net: Network,
+    theta: Parameters,
+    X: Any,
+    Y: Any,
+    *,
+    layer: int | None = None,
+    to: int | str | None = None,
+    from_: int | str | None = None,
+    input: int | str | None = None,
+    by: float = 0.1,
+    top: int = 10,
+    weights: Any = None,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    masks: Sequence[Any] | None = None,
+    names: Names | None = None,
+) -> Explanation:
+    """Move one weight (`layer`, `to`, `from_`), bias (no `from_`) or `input` by `by`, and see what follows.
+
+    `value` is the true change of the cost; `terms` are its first order, Σ_m ∂C/∂zᴸₘ Δzᴸₘ by output and the
+    penalties', and the residual "beyond first order" is what that misses. X is (n, n_0), Y (n, n_L) or
+    classes; numbers are weighted means over the examples. `numbers` holds, by layer, what moves in every
+    example: `dz` and `da` truly, `dz_first_order` and `da_first_order`, (n, n_l); `gap` (n_l,), the mean
+    |true − first order| of a; `flips`, (example, layer, unit) of every kink that is crossed; `steps` and
+    `costs`, the curve of C. Of the weight's own layer they hold its unit alone. Raises `InputError` for
+    a place that is not there and a step that is no number.
+
+    >>> from whygrad.nn.network import Dense
+    >>> net = Network(1, [Dense(1, "identity")])
+    >>> found = ripple(net, net.init(W=[None, [[2.0]]]), [[1.0]], [[1.0]], layer=1, to=0, from_=0, by=0.5)
+    >>> found.value, found.terms[0].value, found.residuals
+    (0.625, 0.5, {'beyond first order': 0.125})
+    """
+    names = names_of(net, names)
+    place = _place(net, names, layer, to, from_, input)
+    step = _step(by)
+    asked = ask(net, theta, X, Y, weights=weights, l1=l1, l2=l2, masks=masks, names=names)
+    moved = Moved(asked, place)
+    with np.errstate(over="ignore", invalid="ignore"):  # a large step may leave what exp can hold
+        return _answer(moved, step, top)
+
+
+def _answer(moved: Moved, by: float, top: int) -> Explanation:
+    asked, place = moved.asked, moved.place
+    L, s = asked.net.L, asked.s / asked.S
+    z, a = moved.truly(np.array([by], asked.theta.flat.dtype))
+    penalty = float(moved.penalty(np.array([by]))[0])
+    value = float(moved.cost_changes(z, a)[0] @ s) + penalty
+    dz1, da1 = moved.first_order(by)
+    layers = range(moved.lowest, L + 1)
+    none: list[Any] = [None] * moved.lowest
+    dz: list[Any] = [*none, *(z[l] - moved.before(l)[0] for l in layers)]
+    da: list[Any] = [*none, *(a[l] - moved.before(l)[1] for l in layers)]
+    gap = (*none, *(s @ abs(da[l] - da1[l]) for l in layers))
+    terms = _terms(moved, by, s @ (asked.delta[L] * dz1[L]))
+    first = float(np.sum([term.value for term in terms]))
+    flips = _flips(moved, z)
+    steps, costs = _curve(moved, by)
+    slope = first / by
+    return Explanation(
+        kind="ripple",
+        question=f"What happens if {_what(asked, place)} is moved by {_by(asked, place, by)}?",
+        answer=_words(moved, by, value, first, flips),
+        value=value,
+        terms=terms,
+        residuals={"beyond first order": value - first},
+        equations=_equations(moved, by, slope, first, value),
+        tables=_tables(moved, (dz, da, dz1, da1), flips, z, top),
+        pictures=(
+            CurvePicture(
+                title=f"The cost as {_short(asked, place)} moves",
+                x_label=_letter(place) + (", standardised" if _standardised(asked, place) else ""),
+                y_label=f"cost, {over(asked.n)}",
+                x=steps,
+                lines=(
+                    Line("cost", costs),
+                    Line("tangent", asked.cost + slope * steps, dashed=True),
+                ),
+                marks=((0.0, asked.cost, "now"), (by, asked.cost + value, f"moved by {shown(by)}")),
+            ),
+            _picture(moved, da, s),
+        ),
+        numbers={
+            "dz": tuple(dz),
+            "da": tuple(da),
+            "dz_first_order": tuple(dz1),
+            "da_first_order": tuple(da1),
+            "gap": gap,
+            "flips": flips,
+            "steps": steps,
+            "costs": costs,
+            "slope": slope,
+        },
+        notes=_notes(moved, by, a),
+        part=place.part,
+    )
+
+
+def _place(net: Network, names: Names, layer: Any, to: Any, from_: Any, input: Any) -> Place:
+    if input is not None:
+        if layer is not None or to is not None or from_ is not None:
+            raise InputError(
+                "either an input or a weight moves: give input=, or layer=, to=, from_="
+            )
+        return Place(0, names.find(net, 0, input))
+    if layer is None or to is None:
+        raise InputError("what is to move? Give layer=, to=, from_= of a weight or bias, or input=")
+    return names.weight(net, layer, to, from_)
+
+
+def _step(by: Any) -> float:
+    number = isinstance(by, int | float | np.number) and not isinstance(by, bool)
+    if not number or not np.isfinite(by) or by == 0:
+        raise InputError(f"by is {by!r}: it must be a finite number other than 0")
+    return float(by)
+
+
+def _terms(moved: Moved, by: float, through: Array) -> tuple[Term, ...]:
+    """Give the first order of ΔC by output, and the penalties' part."""
+    asked, L = moved.asked, moved.asked.net.L
+    outputs = asked.names.layer(asked.net, L)
+    terms = [
+        Term(f"through {name}", float(value), part=Place(L, m).part)
+        for m, (name, value) in enumerate(zip(outputs, through, strict=True))
+    ]
+    if asked.l1 or asked.l2:
+        terms.append(Term("penalties", moved.penalty_slope * by, part=moved.place.part))
+    return tuple(terms)
+
+
+def _flips(moved: Moved, z: Sequence[Any]) -> Array:
+    """List (example, layer, unit) of every kink that is crossed."""
+    net, found = moved.asked.net, []
+    for l in range(moved.lowest, net.L + 1):
+        if kinked(net.f[l]):
+            units = np.array(moved.units(l))
+            i, j = np.nonzero((moved.before(l)[0] > 0) != (z[l] > 0))
+            found.append(np.column_stack([i, np.full(len(i), l), units[j]]))
+    return np.concatenate(found) if found else np.zeros((0, 3), int)
+
+
+def _curve(moved: Moved, by: float) -> tuple[Array, Array]:
+    """Give the steps and the cost at each of them; `by` itself is among them."""
+    asked = moved.asked
+    long = asked.n * sum(asked.net.sizes[moved.lowest + 1 :]) * POINTS > LONG
+    steps = np.linspace(-REACH, REACH, FEW if long else POINTS) * abs(by)
+    changes = moved.costs(steps.astype(asked.theta.flat.dtype))
+    return steps, asked.cost + changes
+
+
+def _tables(
+    moved: Moved, changes: tuple[list[Any], ...], flips: Array, z: Sequence[Any], top: int
+) -> tuple[Table, ...]:
+    asked, (dz, da, dz1, da1) = moved.asked, changes
+    net, names, s = asked.net, asked.names, asked.s / asked.S
+    columns = ("neuron", "Δz", "predicted Δz", "Δa", "predicted Δa", "gap of a")
+    tables = []
+    for l in range(moved.lowest, net.L + 1):
+        units = moved.units(l)
+        sizes = s @ abs(da[l])
+        order = np.argsort(-sizes, kind="stable")[:top]
+        means = [s @ change[l] for change in (dz, dz1, da, da1)] + [s @ abs(da[l] - da1[l])]
+        rows = [(names.of(net, l, units[c]), *(float(mean[c]) for mean in means)) for c in order]
+        parts = tuple(Place(l, units[c]).part for c in order)
+        title = f"What moves in layer {l}" + ("" if l < net.L else ", the output")
+        tables.append(Table(title, columns, tuple(rows), parts))
+    if len(flips):
+        seen = []
+        for i, l, j in flips[: 2 * top].tolist():
+            column = 0 if len(moved.units(l)) == 1 else j
+            before, after = asked.trace.z[l][i, j], z[l][i, column]
+            seen.append((i, names.of(net, l, j), float(before), float(after)))
+        parts = tuple(Place(l, j).part for _, l, j in flips[: 2 * top].tolist())
+        title = f"Kinks crossed: {len(flips):,}"
+        tables.append(
+            Table(title, ("example", "neuron", "z before", "z after"), tuple(seen), parts)
+        )
+    return tuple(tables)
+
+
+def _picture(moved: Moved, da: list[Any], s: Array) -> NetworkPicture:
+    """Draw the mean change of every activation, and what of it every connection passes on."""
+    asked, place = moved.asked, moved.place
+    net, names, W = asked.net, asked.names, asked.theta.W
+    units = [np.zeros(size) for size in net.sizes]
+    for l in range(moved.lowest, net.L + 1):
+        units[l][moved.units(l)] = s @ da[l]
+    if place.layer == 0:
+        units[0][place.to] = 1.0
+    edges: list[Any] = [None]
+    for l in range(1, net.L + 1):
+        edges.append(W[l] * units[l - 1])
+    return NetworkPicture(
+        title=f"What moves with {_short(asked, place)}",
+        units=tuple(units),
+        edges=tuple(edges),
+        names=tuple(names.layer(net, l) for l in range(net.L + 1)),
+        unit_meaning=f"change of activation, {over(asked.n)}",
+        edge_meaning="change passed on",
+        marked=(place.part,),
+        image=names.image,
+    )
+
+
+def _equations(
+    moved: Moved, by: float, slope: float, first: float, value: float
+) -> tuple[Equation, ...]:
+    place = moved.place
+    w: Expression
+    if place.layer == 0:
+        w = Symbol("x", None, (place.to,), part=place.part)
+    elif place.from_ == "bias":
+        w = Symbol("b", place.layer, (place.to,), part=place.part)
+    else:
+        w = symbols.weight(place.layer, place.to, int(place.from_))  # type: ignore[arg-type]
+    change = Symbol("ΔC")
+    step = Symbol(_letter(place))
+    general: tuple[Expression, ...] = (Derivative(Symbol("C"), w), step)
+    beyond = Words("beyond first order")
+    numbers = Sum((Product((Number(slope), Number(by))), Number(value - first)))
+    return (
+        Equation((change, Sum((Product(general), beyond)))),
+        Equation((change, numbers, Sum((Number(first), Number(value - first))), Number(value))),
+    )
+
+
+def _words(moved: Moved, by: float, value: float, first: float, flips: Array) -> str:
+    asked, place = moved.asked, moved.place
+    C = asked.cost
+    verb = "falls" if value < 0 else "rises"
+    answer = (
+        f"The cost {verb} from {C:.6g} to {C + value:.6g}, by {shown(abs(value))}, {over(asked.n)}"
+    )
+    if value == 0:
+        answer = f"The cost stays at {C:.6g} {over(asked.n)}"
+    if place.layer:
+        answer += f", as the weight goes from {shown(moved.value)} to {shown(moved.value + by)}"
+        if place.from_ == "bias":
+            answer = answer.replace("as the weight", "as the bias")
+    answer += f". First order says {first:+.3g}"
+    near = abs(value - first) <= ROUNDING * max(abs(value), abs(first))
+    answer += ", and is right." if near else f", {shown(abs(value - first))} off."
+    return answer + _flipped(moved, flips)
+
+
+def _flipped(moved: Moved, flips: Array) -> str:
+    """Say which units flip, those that do so in most examples first."""
+    if not len(flips):
+        return ""
+    asked, n = moved.asked, len(flips)
+    units, counts = np.unique(flips[:, 1:], axis=0, return_counts=True)
+    said = []
+    for at in np.argsort(-counts, kind="stable")[:MOST]:
+        l, j = units[at].tolist()
+        rows = flips[(flips[:, 1:] == (l, j)).all(axis=1), 0]
+        on = int((asked.trace.z[l][rows, j] <= 0).sum())
+        ways = [("on", on), ("off", int(counts[at]) - on)]
+        count = [f"{way} {times:,} times" for way, times in ways if times]
+        turns = next(way for way, times in ways if times) if asked.n == 1 else " and ".join(count)
+        said.append(f"{asked.names.of(asked.net, l, j)} turns {turns}")
+    others = len(units) - len(said)
+    more = f"; so {_do(others)}" if others else ""
+    kinks = "1 kink is" if n == 1 else f"{n:,} kinks are"
+    return f" {kinks} crossed: {', '.join(said)}{more}.".replace(" 1 times", " once")
+
+
+def _do(others: int) -> str:
+    return "does 1 other neuron" if others == 1 else f"do {others:,} other neurons"
+
+
+def _notes(moved: Moved, by: float, a: Sequence[Any]) -> tuple[str, ...]:
+    asked = moved.asked
+    notes = [
+        "True changes are those of a pass with the number moved; the predicted ones, of first order, are "
+        "slopes times the step. The gap is the mean of |Δa − predicted Δa| over the examples."
+    ]
+    if asked.net.C.name == "absolute_error":
+        old, new = asked.trace.a[-1] - asked.y, a[-1] - asked.y
+        n = int((np.sign(old) != np.sign(new)).sum())
+        if n:
+            cross = "1 output crosses" if n == 1 else f"{n:,} outputs cross"
+            notes.append(f"absolute_error has a kink at a = y: {cross} it.")
+    at_zero = moved.place.layer and moved.value * (moved.value + by) < 0
+    if asked.l1 and moved.place.from_ != "bias" and at_zero:
+        notes.append("The weight crosses 0, where the penalty λ₁ |w| has its kink.")
+    return tuple(notes)
+
+
+def _by(asked: Asked, place: Place, by: float) -> str:
+    """Write the step, of an input that is standardised in the units of its column as well."""
+    if not _standardised(asked, place):
+        return shown(by)
+    scale = asked.names.scale(asked.net, 0, place.to)[1]
+    return f"{number(by * scale)}, {shown(by)} standard deviations"
+
+
+def _standardised(asked: Asked, place: Place) -> bool:
+    """Tell whether an input moves that the network has standardised."""
+    return not place.layer and asked.names.scale(asked.net, 0, place.to) != AS_IT_IS
+
+
+def _letter(place: Place) -> str:
+    return "Δx" if place.layer == 0 else "Δb" if place.from_ == "bias" else "Δw"
+
+
+def _what(asked: Asked, place: Place) -> str:
+    kind = "the input " if place.layer == 0 else "" if place.from_ == "bias" else "the weight "
+    return f"{kind}{_short(asked, place)}"
+
+
+def _short(asked: Asked, place: Place) -> str:
+    return symbols.short(asked.net, asked.names, place)
