@@ -51,7 +51,8 @@ class Native:
 
     def __init__(self, case: Case, theta: np.ndarray, X: np.ndarray, Y: np.ndarray) -> None:
         from whygrad.engines import choose
-        from whygrad.plan.plan import Data, Plan, State
+        from whygrad.nn.arrays import Data
+        from whygrad.plan.plan import Plan, State
 
         rule: Any = wg.SGD(case.rate)
         if case.optimizer != "sgd":

@@ -23,9 +23,10 @@ from scipy.stats import rankdata, spearmanr
 
 import whygrad as wg
 from whygrad.engines import Tap, Watch
+from whygrad.nn.arrays import as_data
 from whygrad.nn.backprop import backward, example_costs, forward
 from whygrad.pipeline.datasets import load
-from whygrad.plan.plan import Plan, as_data, start
+from whygrad.plan.plan import Plan, start
 from whygrad.why import without
 from whygrad.why.training_history import pushed
 from whygrad.why.training_history.accounts import accounts

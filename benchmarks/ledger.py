@@ -18,8 +18,9 @@ from keeping import keep
 
 import whygrad as wg
 from whygrad.engines import choose
+from whygrad.nn.arrays import as_data
 from whygrad.pipeline.datasets import load
-from whygrad.plan.plan import Plan, as_data, start
+from whygrad.plan.plan import Plan, start
 from whygrad.training.loop import ALL_DONE, Training, run
 from whygrad.why import moved
 from whygrad.why.training_history.accounts import accounts

@@ -5,8 +5,9 @@ from dataclasses import fields, is_dataclass
 
 import numpy as np
 
-from whygrad.answers.explanation import Explanation, Factor, Table
+from whygrad.answers.explanation import Explanation
 from whygrad.answers.expression import Number
+from whygrad.answers.parts import Factor, Table
 
 TOLERANCE = 1e-12  # of the sum of |terms|
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from whygrad.answers.explanation import Explanation, Factor, Table, Term
+from whygrad.answers.explanation import Explanation
 from whygrad.answers.expression import (
     Call,
     Derivative,
@@ -14,6 +14,7 @@ from whygrad.answers.expression import (
     Symbol,
     Words,
 )
+from whygrad.answers.parts import Factor, Table, Term
 from whygrad.answers.pictures import BarPicture, CurvePicture, ImagePicture, Line, NetworkPicture
 
 HOSTILE = (

@@ -6,7 +6,8 @@ import numpy as np
 
 import whygrad as wg
 from test_engines_agree import OPTIMIZERS, OUTPUTS, REGULARISATION, SCHEDULES, examples, network
-from whygrad.plan.plan import Plan, as_data, start
+from whygrad.nn.arrays import as_data
+from whygrad.plan.plan import Plan, start
 from whygrad.why.training_history.trajectory import course
 
 N, SIZES = 23, (20, 9, 7, 3)

@@ -16,9 +16,10 @@ from whygrad.answers.expression import Equation, Number, Product, Sum, Symbol
 from whygrad.answers.names import Names
 from whygrad.answers.write.html import to_fragment
 from whygrad.answers.write.numbers import number, share
+from whygrad.nn.arrays import as_data
 from whygrad.pipeline.fit import find
 from whygrad.pipeline.settings import Settings
-from whygrad.plan.plan import Plan, as_data, start
+from whygrad.plan.plan import Plan, start
 from whygrad.record.rows import record_table
 from whygrad.studio.page.charting import Axes, Curve, chart
 from whygrad.studio.session.asking import written

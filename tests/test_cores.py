@@ -12,7 +12,8 @@ import whygrad as wg
 from engines import each_engine, needs_native
 from whygrad import cores as pools
 from whygrad.engines.native import engine as native
-from whygrad.plan.plan import Plan, as_data, start
+from whygrad.nn.arrays import as_data
+from whygrad.plan.plan import Plan, start
 from whygrad.training.loop import Training, run
 
 # ── how many there are ───────────────────────────────────────────────────────────────────────────────

@@ -11,7 +11,8 @@ from sklearn.preprocessing import StandardScaler
 import whygrad as wg
 from engines import each_engine
 from whygrad.engines import choose
-from whygrad.plan.plan import Plan, as_data, start
+from whygrad.nn.arrays import as_data
+from whygrad.plan.plan import Plan, start
 from whygrad.training import loop as training
 
 

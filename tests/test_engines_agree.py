@@ -17,9 +17,10 @@ from engines import needs_native
 from networks import draw_targets
 from whygrad.engines import choose
 from whygrad.engines.native import engine as native
+from whygrad.nn.arrays import as_data
 from whygrad.nn.functions import COSTS
 from whygrad.plan.optimizers import OPTIMIZERS as ALL_OPTIMIZERS
-from whygrad.plan.plan import Plan, as_data, start
+from whygrad.plan.plan import Plan, start
 from whygrad.plan.schedules import SCHEDULES as ALL_SCHEDULES
 from whygrad.training import loop as training
 

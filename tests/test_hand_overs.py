@@ -10,7 +10,8 @@ import pytest
 import whygrad as wg
 from command import whygrad
 from whygrad.engines import STATISTICS, Statistics, Watched
-from whygrad.plan.plan import Data, Plan, smooth, start
+from whygrad.nn.arrays import Data
+from whygrad.plan.plan import Plan, smooth, start
 from whygrad.record.files import events, inside, snapshots
 from whygrad.record.recorder import Recorder
 from whygrad.training.callbacks import Report

@@ -11,7 +11,8 @@ import whygrad as wg
 from courses import ROW, SIZES, N, make_course
 from test_engines_agree import OPTIMIZERS, REGULARISATION, ROWS, SCHEDULES, name_of
 from whygrad.engines.probes import bias, neuron, weight, whole
-from whygrad.plan.plan import Plan, as_data, start
+from whygrad.nn.arrays import as_data
+from whygrad.plan.plan import Plan, start
 from whygrad.why import moved
 from whygrad.why.training_history.accounts import accounts
 from whygrad.why.training_history.trajectory import course

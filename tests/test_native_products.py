@@ -9,7 +9,8 @@ import whygrad as wg
 from engines import needs_native
 from kernels import from_python
 from whygrad.engines import choose
-from whygrad.plan.plan import Plan, as_data, start
+from whygrad.nn.arrays import as_data
+from whygrad.plan.plan import Plan, start
 from whygrad.training.loop import Training, run
 
 pytestmark = needs_native

@@ -12,8 +12,9 @@ from whygrad import Parameters
 from whygrad.answers.names import Names
 from whygrad.engines import Watch
 from whygrad.engines.probes import whole
+from whygrad.nn.arrays import as_data
 from whygrad.nn.backprop import backward, cost, forward, gradients
-from whygrad.plan.plan import Plan, as_data, start
+from whygrad.plan.plan import Plan, start
 from whygrad.why import without
 from whygrad.why.training_history import pushed
 from whygrad.why.training_history.accounts import accounts

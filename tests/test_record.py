@@ -109,7 +109,8 @@ def test_an_observer_sees_the_steps_that_it_wishes_to_see():
 def train_without_files():
     """Give the training that `train` would take, as data."""
     from whygrad.engines import choose
-    from whygrad.plan.plan import Plan, as_data
+    from whygrad.nn.arrays import as_data
+    from whygrad.plan.plan import Plan
     from whygrad.training.loop import Training
 
     plan = Plan(NET, KEYS["optimizer"], 150, 12, 8, 5)
@@ -530,7 +531,7 @@ def test_a_fit_can_be_recorded(path, keys):
 
 
 def test_data_without_a_number_have_a_hash_too():
-    from whygrad.plan.plan import Data
+    from whygrad.nn.arrays import Data
     from whygrad.record.files.stored import hashes
 
     empty = hashes(Data(np.zeros((0, 3)), np.zeros((0, 1)), None))

@@ -17,9 +17,9 @@ import pytest
 import whygrad as wg
 from damaging import edit_manifest
 from whygrad.engines.reference import ReferenceEngine
+from whygrad.nn.arrays import Data
 from whygrad.pipeline.fit import Source, find, fit, prepare
 from whygrad.pipeline.settings import Settings
-from whygrad.plan.plan import Data
 from whygrad.record import folder
 from whygrad.record.files import manifest
 from whygrad.record.files.stored import hashes

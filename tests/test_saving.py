@@ -110,7 +110,7 @@ CUBE = wg.Activation("cube", lambda z: z**3, lambda z: 3 * z**2)
 
 
 def test_functions_of_ones_own_are_asked_for_by_name(tmp_path):
-    from whygrad.training.model_file import load
+    from whygrad.fitted import load
 
     net = wg.Network(2, [wg.Dense(2, CUBE, "zeros"), wg.Dense(1, "identity")], QUARTIC)
     path = tmp_path / "model"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 import answers
-from whygrad.answers.explanation import Explanation, Table, Term
+from whygrad.answers.explanation import Explanation
 from whygrad.answers.expression import (
     Call,
     Derivative,
@@ -27,6 +27,7 @@ from whygrad.answers.expression import (
     Symbol,
     Words,
 )
+from whygrad.answers.parts import Table, Term
 from whygrad.answers.write.latex import escaped, expression_latex
 from whygrad.answers.write.mathml import equations_mathml, expression_mathml
 from whygrad.answers.write.numbers import clean, columns, cut, number, short

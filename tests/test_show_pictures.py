@@ -409,7 +409,7 @@ def test_the_page_has_the_whole_answer():
 
 
 def test_long_tables_are_folded_and_counted():
-    from whygrad.answers.explanation import Table
+    from whygrad.answers.parts import Table
 
     table = Table("Long", ("row",), tuple((i,) for i in range(1000)))
     page = Explanation("blame", "?", "", tables=(table,)).html()

@@ -16,9 +16,10 @@ from whygrad.answers.expression import Call, Number, Power, Product, Sum, Symbol
 from whygrad.answers.names import Names
 from whygrad.engines import Watch
 from whygrad.engines.reference import ReferenceEngine
+from whygrad.nn.arrays import as_data
 from whygrad.pipeline.datasets import load
 from whygrad.plan.optimizers import OPTIMIZERS
-from whygrad.plan.plan import Clip, Penalty, Plan, as_data, start
+from whygrad.plan.plan import Clip, Penalty, Plan, start
 from whygrad.studio.story.motion import frames, frames_of_training, step_of_training
 from whygrad.studio.story.sayings import said
 

@@ -12,12 +12,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from whygrad.plan.lbfgs import LBFGS
 
 import whygrad as wg
 from engines import each_engine, needs_native
+from whygrad.nn.arrays import as_data
 from whygrad.pipeline.fit import find, make_ready
 from whygrad.pipeline.settings import Settings, changes
-from whygrad.plan.plan import Plan, State, as_data, start
+from whygrad.plan.plan import Plan, State, start
 from whygrad.record import forking, open_run
 from whygrad.record.files import events, snapshots
 from whygrad.record.replay import same_state
@@ -28,7 +30,6 @@ from whygrad.studio.process.control import Control
 from whygrad.studio.process.live import Live, freshest
 from whygrad.studio.process.worker import Worker
 from whygrad.training.loop import INTERRUPTED, Training, run
-from whygrad.training.minimise import LBFGS
 
 QUICK = Settings(hidden=(5, 4), epochs=6, engine="reference", seed=3)
 PER_EPOCH = 4  # batches of 32 of the 120 rows of iris that are not held out

@@ -14,8 +14,9 @@ import whygrad as wg
 from engines import accepts, each_engine, needs_native
 from networks import HIDDEN, PAIRINGS, draw_targets
 from whygrad.engines import choose
+from whygrad.nn.arrays import as_data
 from whygrad.nn.functions import COSTS
-from whygrad.plan.plan import Plan, as_data, start
+from whygrad.plan.plan import Plan, start
 from whygrad.training import loop as training
 from whygrad.training.loop import Training, run
 from whygrad.training.progress import ProgressBar

@@ -11,8 +11,9 @@ from test_engines_agree import OPTIMIZERS, REGULARISATION, examples, lies, netwo
 from whygrad import Parameters
 from whygrad.engines import STATISTICS, Tap, Watch, choose
 from whygrad.engines.probes import bias, neuron, weight, whole
+from whygrad.nn.arrays import as_data
 from whygrad.nn.backprop import backward, forward, gradients
-from whygrad.plan.plan import Plan, as_data, smooth, start
+from whygrad.plan.plan import Plan, smooth, start
 
 N, BATCH, SIZES = 23, 5, (70, 9, 7, 3)
 TAPS = (

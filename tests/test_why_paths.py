@@ -11,8 +11,8 @@ import whygrad as wg
 from adding_up import assert_sums, some_places
 from comparisons import backpropagate, needs_torch
 from networks import HIDDEN, PAIRINGS, cases, make_case
-from whygrad.answers.explanation import Factor
 from whygrad.answers.names import Names
+from whygrad.answers.parts import Factor
 from whygrad.why.asking import ask as ask_once
 from whygrad.why.gradient.paths import lattice_of
 

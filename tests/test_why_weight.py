@@ -11,11 +11,12 @@ import whygrad as wg
 from adding_up import assert_sums, says, some_places, walk
 from comparisons import ROUNDING, TOLERANCE, backpropagate, needs_torch, rounding_decides
 from networks import HIDDEN, PAIRINGS, cases, make_case
-from whygrad.answers.explanation import Factor
 from whygrad.answers.expression import Words
 from whygrad.answers.names import Names
+from whygrad.answers.parts import Factor
 from whygrad.engines.reference import ReferenceEngine
-from whygrad.plan.plan import Data, Plan
+from whygrad.nn.arrays import Data
+from whygrad.plan.plan import Plan
 
 random_networks = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 

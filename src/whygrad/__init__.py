@@ -19,9 +19,11 @@ from whygrad.errors import (
     RecordWarning,
     WhygradError,
 )
+from whygrad.fitted import Fitted
 from whygrad.nn.backprop import Trace, backward, cost, forward, gradients
 from whygrad.nn.functions import Activation, Cost
 from whygrad.nn.network import Dense, Gradients, Network, Parameters, Uniform
+from whygrad.plan.lbfgs import LBFGS
 from whygrad.plan.optimizers import SGD, Adagrad, Adam, AdamW, Nadam, RMSprop
 from whygrad.plan.plan import Clip, Penalty, Stopping
 from whygrad.plan.schedules import (
@@ -33,17 +35,16 @@ from whygrad.plan.schedules import (
     OnPlateau,
     Step,
 )
+from whygrad.train import train
 from whygrad.training.callbacks import Report
 from whygrad.training.epochs import History
-from whygrad.training.loop import Fitted, train
-from whygrad.training.minimise import LBFGS
 
 if TYPE_CHECKING:
     from whygrad import why
     from whygrad.estimators.mlp import MLPClassifier, MLPRegressor
+    from whygrad.fitted import load
     from whygrad.interop import explain
     from whygrad.record import Run, open_run
-    from whygrad.training.model_file import load
 
 __version__ = "0.1.0"
 

@@ -12,10 +12,10 @@ from whygrad.cli.facts import facts
 from whygrad.cli.printing import ended, print_json, print_scores, printer
 from whygrad.errors import InputError
 from whygrad.files import refuse_taken
+from whygrad.fitted import Fitted
 from whygrad.nn.network import Parameters
 from whygrad.plan.plan import State
 from whygrad.record import Run, forking, open_run
-from whygrad.training.loop import Fitted
 from whygrad.training.model_file import save
 from whygrad.training.progress import ProgressBar
 

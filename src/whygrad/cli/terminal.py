@@ -7,7 +7,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-from whygrad.answers.explanation import Explanation
+from whygrad.answers.parts import Answer
 from whygrad.answers.write.text import Style, text_lines
 from whygrad.escaping import visible
 
@@ -39,7 +39,7 @@ class Printer(Console):
             yield piece if piece.control else piece._replace(text=visible(piece.text))
 
 
-def print_explanation(console: Console, about: Explanation) -> None:
+def print_explanation(console: Console, about: Answer) -> None:
     """Print an answer as wide as the console."""
     for line in text_lines(about, console.width):
         console.print(Text(line.text, style=STYLES[line.style]), soft_wrap=True)

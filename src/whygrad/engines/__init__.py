@@ -8,8 +8,9 @@ from typing import Protocol
 from whygrad.address_space import TRAINING, blas, refuse_without
 from whygrad.engines.probes import STATISTICS, Block, Statistics, Tap, Tapped, Watch, Watched
 from whygrad.errors import EngineWarning, InputError, nearest, warn
+from whygrad.nn.arrays import Data
 from whygrad.nn.functions import Array
-from whygrad.plan.plan import Data, Plan, State
+from whygrad.plan.plan import Plan, State
 
 __all__ = [
     "STATISTICS",

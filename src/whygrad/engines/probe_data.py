@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from whygrad.engines.probes import Block, Tap, Tapped, Watch, inputs_of
+from whygrad.nn.arrays import Data
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network
-from whygrad.plan.plan import Data, Plan, State
+from whygrad.plan.plan import Plan, State
 
 
 def shares(data: Data, watch: Watch) -> tuple[Array | None, Array | None]:

@@ -9,10 +9,11 @@ from whygrad.cores import one_thread
 from whygrad.engines import Watch, Watched, statistics
 from whygrad.engines import probe_data as tapping
 from whygrad.engines.probes import STATISTICS, Block, Statistics, watched_steps
+from whygrad.nn.arrays import Data
 from whygrad.nn.backprop import Trace, backward, cost, forward, gradients
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Parameters
-from whygrad.plan.plan import Data, Plan, State
+from whygrad.plan.plan import Plan, State
 
 
 class ReferenceEngine:

@@ -41,17 +41,18 @@ from whygrad.estimators.parameters import (
     plan_of,
     split,
 )
-from whygrad.nn.arrays import check_columns, check_unmasked
+from whygrad.nn.arrays import Data, as_data, check_columns, check_unmasked
 from whygrad.nn.backprop import forward
 from whygrad.nn.functions import Activation, Array
 from whygrad.nn.network import Network, Parameters
 from whygrad.nn.predict import outputs
-from whygrad.plan.plan import Clip, Data, Plan, State, as_data, start
+from whygrad.plan.lbfgs import LBFGS
+from whygrad.plan.plan import Clip, Plan, State, of_gradients, start
 from whygrad.training.callbacks import Observer, at_epoch_ends
 from whygrad.training.divergence import DIVERGED, with_first_cost
 from whygrad.training.epochs import History, final
 from whygrad.training.loop import INTERRUPTED, Training, run
-from whygrad.training.minimise import ALL_DONE, LBFGS, of_gradients
+from whygrad.training.minimise import ALL_DONE
 from whygrad.training.warm_start import carry_on
 
 if TYPE_CHECKING:

@@ -30,9 +30,10 @@ from whygrad.estimators.estimator import (
     validated,
 )
 from whygrad.estimators.parameters import gives_probabilities
+from whygrad.nn.arrays import Data
 from whygrad.nn.functions import Activation, Array
-from whygrad.nn.predict import Judged
-from whygrad.plan.plan import Clip, Data
+from whygrad.nn.metrics import Judged
+from whygrad.plan.plan import Clip
 
 
 @known_arguments

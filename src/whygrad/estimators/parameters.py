@@ -17,6 +17,7 @@ from sklearn.model_selection import train_test_split
 from whygrad.errors import InputError, nearest, warn
 from whygrad.nn.functions import ACTIVATIONS, Activation, Array, Domain, find_activation, find_cost
 from whygrad.nn.network import Dense, Network, Parameters, Uniform
+from whygrad.plan.lbfgs import LBFGS
 from whygrad.plan.optimizers import (
     SGD,
     Adagrad,
@@ -29,7 +30,6 @@ from whygrad.plan.optimizers import (
 )
 from whygrad.plan.plan import Clip, Penalty, Plan, Stopping
 from whygrad.plan.schedules import SCHEDULES, Adaptive, Constant, InverseScaling, Schedule
-from whygrad.training.minimise import LBFGS
 
 # scikit-learn's name of an output activation: ours, and the cost that belongs to it.
 OUTPUTS = {

@@ -16,10 +16,10 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from whygrad.answers.names import Names
 from whygrad.errors import InputError
 from whygrad.estimators.parameters import HIDDEN
-from whygrad.nn.arrays import check_columns
+from whygrad.nn.arrays import Data, check_columns
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Dense, Network, Parameters
-from whygrad.plan.plan import Data, Penalty, smooth
+from whygrad.plan.plan import Penalty, smooth
 from whygrad.why.bound import Examples, Why, places
 
 # scikit-learn's name of an output activation: ours, and the cost that belongs to it.

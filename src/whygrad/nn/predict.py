@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 
 from whygrad.cores import one_thread, own_cores
-from whygrad.nn.arrays import check_finite, check_fit, in_rows, is_sparse
+from whygrad.nn.arrays import Data, check_finite, check_fit, in_rows, is_sparse
 from whygrad.nn.backprop import example_costs, forward
 from whygrad.nn.functions import ACTIVATIONS, Array
 from whygrad.nn.network import Network, Parameters
-from whygrad.plan.plan import Data
 
 BLOCK = 1024  # rows at a time: what lies between layers stays in the processor's cache
 THREAD_ROWS = (

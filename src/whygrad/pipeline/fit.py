@@ -18,13 +18,15 @@ import numpy as np
 from whygrad.engines import Watch, choose
 from whygrad.errors import InputError
 from whygrad.files import check_regular
+from whygrad.fitted import Fitted
+from whygrad.nn.arrays import Data, as_data
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Parameters
 from whygrad.pipeline import datasets, scores, settings
 from whygrad.pipeline import predict as rowwise
 from whygrad.pipeline.scores import Scores
 from whygrad.pipeline.settings import Settings
-from whygrad.plan.plan import Data, State, as_data, start
+from whygrad.plan.plan import State, start
 from whygrad.tables import (
     Encoding,
     Target,
@@ -41,7 +43,7 @@ from whygrad.tables.splitting import split_rows
 from whygrad.tables.target import Label
 from whygrad.training.callbacks import Observer
 from whygrad.training.epochs import History, final
-from whygrad.training.loop import Fitted, Training, run
+from whygrad.training.loop import Training, run
 
 
 @dataclass(frozen=True, eq=False)

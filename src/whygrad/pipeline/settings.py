@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from whygrad.errors import InputError, nearest
 from whygrad.nn.functions import COSTS, find_activation
 from whygrad.nn.network import Dense, Network
+from whygrad.plan.lbfgs import LBFGS
 from whygrad.plan.optimizers import OPTIMIZERS, SGD, Optimizer, find_optimizer
 from whygrad.plan.plan import Penalty, Plan, Stopping
 from whygrad.plan.schedules import (
@@ -31,7 +32,6 @@ from whygrad.plan.schedules import (
     Schedule,
     Step,
 )
-from whygrad.training.minimise import LBFGS
 
 if TYPE_CHECKING:  # help and completion need the names of the options only, not what reads tables
     from whygrad.tables import Encoding

@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from whygrad.answers.explanation import Explanation, Table
+from whygrad.answers.explanation import Explanation
 from whygrad.answers.names import AS_IT_IS, Names
+from whygrad.answers.parts import Table
 from whygrad.errors import InputError
+from whygrad.nn.arrays import Data
 from whygrad.nn.functions import Array
-from whygrad.plan.plan import Data, Penalty
+from whygrad.plan.plan import Penalty
 from whygrad.record.held_out import count, read_again, rows_trained_on, take
 from whygrad.tables import Encoding, as_table, read
 from whygrad.why.bound import Examples, Why, unknown

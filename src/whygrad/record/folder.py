@@ -19,9 +19,12 @@ import numpy as np
 
 from whygrad.errors import FileError, RecordWarning, warn
 from whygrad.files import sha256, sync
+from whygrad.fitted import Fitted
+from whygrad.nn.arrays import Data
+from whygrad.nn.metrics import Judged
 from whygrad.nn.network import Parameters
-from whygrad.nn.predict import Judged
-from whygrad.plan.plan import Data, State
+from whygrad.plan.lbfgs import LBFGS
+from whygrad.plan.plan import State
 from whygrad.record.files import (
     describing,
     environment,
@@ -35,8 +38,7 @@ from whygrad.record.files import location as place
 from whygrad.record.recorder import Job, Recorder, looks_every
 from whygrad.training.callbacks import Observer, Pace
 from whygrad.training.epochs import History, final
-from whygrad.training.loop import Fitted, Training, run
-from whygrad.training.minimise import LBFGS
+from whygrad.training.loop import Training, run
 from whygrad.training.model_file import save
 
 TRAINING = "training"  # the parts of the data that training sees: what it learns from,

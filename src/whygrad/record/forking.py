@@ -15,9 +15,11 @@ import numpy as np
 
 from whygrad.engines import Watch, choose
 from whygrad.errors import InputError, nearest
+from whygrad.nn.arrays import Data, as_data
 from whygrad.nn.functions import Array
+from whygrad.plan.lbfgs import LBFGS
 from whygrad.plan.optimizers import find_optimizer
-from whygrad.plan.plan import Clip, Data, Penalty, Plan, State, as_data
+from whygrad.plan.plan import Clip, Penalty, Plan, State, of_gradients
 from whygrad.plan.schedules import find_schedule
 from whygrad.record import replay
 from whygrad.record.files import environment, events, inside, manifest
@@ -37,7 +39,6 @@ from whygrad.record.recorder import Job
 from whygrad.training.callbacks import Observer, Pace, at_epoch_ends, waited
 from whygrad.training.epochs import History, renewed
 from whygrad.training.loop import INTERRUPTED, Training, run
-from whygrad.training.minimise import LBFGS, of_gradients
 from whygrad.training.warm_start import carry_on
 
 if TYPE_CHECKING:

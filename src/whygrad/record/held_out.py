@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from whygrad.errors import InputError
+from whygrad.nn.arrays import Data
 from whygrad.nn.functions import Array
 from whygrad.pipeline.fit import find_again, prepare, truth
-from whygrad.plan.plan import Data
 from whygrad.record import source
 from whygrad.record.files import stored
 from whygrad.tables.target import Target

@@ -20,11 +20,11 @@ import numpy as np
 
 from whygrad.engines import Statistics, Watch, Watched
 from whygrad.errors import FileError
+from whygrad.plan.lbfgs import LBFGS
 from whygrad.plan.plan import Plan, State
 from whygrad.record.files import events, inside, snapshots
 from whygrad.training.callbacks import Report
 from whygrad.training.epochs import Epoch
-from whygrad.training.minimise import LBFGS
 
 LOOKS = 100  # at the layers in every epoch, about, or where steps are short
 FEWER = 50  # still so many,

@@ -14,15 +14,15 @@ import numpy as np
 
 from whygrad.engines import Watch, Watched
 from whygrad.errors import FileError, InputError, RecordWarning, warn
+from whygrad.fitted import Fitted
 from whygrad.nn.functions import Array
+from whygrad.plan.lbfgs import LBFGS
 from whygrad.plan.plan import Plan, State, smooth
 from whygrad.record.files import environment, events, inside, snapshots
 from whygrad.record.files.events import Snapshot
 from whygrad.training.callbacks import Report
 from whygrad.training.epochs import end_of_epoch, renewed
-from whygrad.training.loop import Fitted
 from whygrad.training.loop import run as train
-from whygrad.training.minimise import LBFGS
 
 if TYPE_CHECKING:
     from whygrad.record.run import Run

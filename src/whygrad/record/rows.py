@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from whygrad.errors import InputError
+from whygrad.fitted import Fitted
+from whygrad.nn.arrays import Data
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Parameters
 from whygrad.pipeline import datasets
@@ -31,7 +33,7 @@ from whygrad.pipeline.fit import (
 )
 from whygrad.pipeline.scores import Scores
 from whygrad.pipeline.settings import Settings
-from whygrad.plan.plan import Data, State
+from whygrad.plan.plan import State
 from whygrad.record.folder import HELD_OUT, TRAINING, Details, conclude, train_and_record
 from whygrad.record.held_out import prepare_again, read_again, true_values
 from whygrad.tables import as_table, batches
@@ -39,7 +41,6 @@ from whygrad.tables.columns import quoted
 from whygrad.tables.target import far_values
 from whygrad.training.callbacks import Observer, Pace, waited
 from whygrad.training.epochs import History, final
-from whygrad.training.loop import Fitted
 
 if TYPE_CHECKING:
     from whygrad.record.run import Run

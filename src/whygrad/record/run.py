@@ -15,17 +15,17 @@ import numpy as np
 
 from whygrad.engines import Engine, Statistics, Watch, choose
 from whygrad.errors import FileError, InputError, RecordWarning, warn
+from whygrad.fitted import Fitted, load
+from whygrad.nn.arrays import Data
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
 from whygrad.nn.predict import outputs
-from whygrad.plan.plan import Data, Plan, State
+from whygrad.plan.plan import Plan, State, of_gradients
 from whygrad.record import replay, source
 from whygrad.record.files import describing, environment, events, inside, manifest
 from whygrad.training.callbacks import Observer
 from whygrad.training.epochs import History, final
-from whygrad.training.loop import Fitted, Training
-from whygrad.training.minimise import of_gradients
-from whygrad.training.model_file import load
+from whygrad.training.loop import Training
 
 if TYPE_CHECKING:
     from whygrad.answers.widget.notebook import NotebookWidget

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from whygrad.errors import FileError, InputError
-from whygrad.plan.plan import Data, as_data
+from whygrad.nn.arrays import Data, as_data
 from whygrad.record.files import stored
 from whygrad.record.folder import TRAINING
 

@@ -14,8 +14,8 @@ from whygrad.errors import FileError, InputError
 
 if TYPE_CHECKING:
     from whygrad.answers.widget.notebook import NotebookWidget
+    from whygrad.fitted import Fitted
     from whygrad.record import Run
-    from whygrad.training.loop import Fitted
     from whygrad.why.bound import Why
 
 __all__ = ["notebook_widget", "studio"]

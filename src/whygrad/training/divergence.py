@@ -11,10 +11,11 @@ import numpy as np
 from whygrad.cores import one_thread
 from whygrad.engines import Engine, Watch
 from whygrad.errors import DivergenceWarning, warn
+from whygrad.nn.arrays import Data
 from whygrad.nn.backprop import Trace, example_costs, forward
 from whygrad.nn.network import Parameters
 from whygrad.nn.predict import BLOCK
-from whygrad.plan.plan import Data, Plan, State
+from whygrad.plan.plan import Plan, State
 from whygrad.training.epochs import end_of_epoch
 
 DIVERGED = "diverged"  # how `stopped` begins at the end of such a training

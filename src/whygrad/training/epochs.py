@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from whygrad.cores import one_thread
+from whygrad.nn.arrays import Data
 from whygrad.nn.backprop import backward, forward, gradients
 from whygrad.nn.functions import Array
+from whygrad.nn.metrics import measure
 from whygrad.nn.network import Gradients, Parameters
-from whygrad.nn.predict import measure
-from whygrad.plan.plan import Data, Plan, State, Stopping
+from whygrad.plan.plan import Plan, State, Stopping
 from whygrad.plan.schedules import Adaptive, OnPlateau
 
 

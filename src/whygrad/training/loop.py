@@ -22,11 +22,13 @@ import numpy as np
 from whygrad.cores import beside_others
 from whygrad.engines import Engine, Watch, Watched, choose
 from whygrad.errors import InputError, refuse_unknown
+from whygrad.nn.arrays import Data, as_data
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
 from whygrad.nn.predict import outputs
+from whygrad.plan.lbfgs import LBFGS
 from whygrad.plan.optimizers import find_optimizer
-from whygrad.plan.plan import Clip, Data, Penalty, Plan, State, Stopping, as_data, smooth, start
+from whygrad.plan.plan import Clip, Penalty, Plan, State, Stopping, of_gradients, smooth, start
 from whygrad.plan.schedules import Constant, Schedule, find_schedule
 from whygrad.training.callbacks import (
     Observer,
@@ -45,7 +47,7 @@ from whygrad.training.divergence import (
     with_first_cost,
 )
 from whygrad.training.epochs import Epoch, History, end_of_epoch, final, last_step, rise
-from whygrad.training.minimise import ALL_DONE, LBFGS, minimise, of_gradients
+from whygrad.training.minimise import ALL_DONE, minimise
 
 if TYPE_CHECKING:
     from whygrad.answers.widget.notebook import NotebookWidget

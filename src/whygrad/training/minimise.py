@@ -18,11 +18,12 @@ import numpy as np
 from whygrad.cores import one_thread
 from whygrad.engines import Engine
 from whygrad.errors import DivergenceWarning, InputError, known_arguments, warn
+from whygrad.nn.arrays import Data
 from whygrad.nn.functions import Array
+from whygrad.nn.metrics import measure
 from whygrad.nn.network import Parameters
-from whygrad.nn.predict import measure
 from whygrad.plan.optimizers import SGD
-from whygrad.plan.plan import Clip, Data, Plan, State
+from whygrad.plan.plan import Clip, Plan, State
 from whygrad.plan.schedules import Constant
 from whygrad.training.epochs import Epoch, History, layers_of, rise
 

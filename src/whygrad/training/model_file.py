@@ -14,10 +14,10 @@ import numpy as np
 
 from whygrad.errors import FileError, InputError
 from whygrad.files import from_json, write_atomically
+from whygrad.fitted import Fitted
 from whygrad.nn.functions import ACTIVATIONS, COSTS, Activation, find_cost
 from whygrad.nn.network import Dense, Network, Parameters, Uniform
 from whygrad.training.epochs import Epoch, History, LayerStatistics
-from whygrad.training.loop import Fitted
 
 FORMAT = "whygrad model"
 SCHEMA = 1

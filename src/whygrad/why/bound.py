@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from whygrad.answers.explanation import Explanation, Table
+from whygrad.answers.explanation import Explanation
 from whygrad.answers.names import Names, names_of
+from whygrad.answers.parts import Table
 from whygrad.answers.pictures import NetworkPicture
 from whygrad.errors import InputError, nearest
 from whygrad.nn.arrays import check_columns, column_names

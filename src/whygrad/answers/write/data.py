@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.answers.explanation import Explanation, Factor, Table
 from whygrad.answers.expression import Equation
+from whygrad.answers.parts import Answer, Factor, Table
 from whygrad.answers.pictures import BarPicture, CurvePicture, ImagePicture, NetworkPicture
 from whygrad.answers.write.latex import expression_latex
 from whygrad.answers.write.text import expression_text
@@ -28,7 +28,7 @@ PICTURES: dict[type, str] = {
 }
 
 
-def to_dict(about: Explanation, limit: int | None = LIMIT) -> dict[str, Any]:
+def to_dict(about: Answer, limit: int | None = LIMIT) -> dict[str, Any]:
     """Give everything that an answer holds, as plain data."""
     plain: dict[str, Any] = {
         field.name: _plain(getattr(about, field.name), limit) for field in fields(about)

@@ -10,8 +10,8 @@ from typing import Any
 
 from whygrad.answers.draw.palette import COLOURS, FONT, colour, style
 from whygrad.answers.draw.svg import picture_svg
-from whygrad.answers.explanation import Explanation, Table, Term
 from whygrad.answers.expression import Expression
+from whygrad.answers.parts import Answer, Table, Term
 from whygrad.answers.write.mathml import expression_mathml, to_mathml
 from whygrad.answers.write.numbers import cell, clean, is_number, number, typeset
 from whygrad.answers.write.outline import numeric_columns
@@ -47,7 +47,7 @@ border-bottom:1px solid {COLOURS["line"][0]};{colour("border-bottom-color", "lin
 """.strip().replace("\n", "")
 
 
-def to_html(about: Explanation) -> str:
+def to_html(about: Answer) -> str:
     """Write an answer as a whole page."""
     title = escape(clean(about.question))
     return (
@@ -59,7 +59,7 @@ def to_html(about: Explanation) -> str:
     )
 
 
-def to_fragment(about: Explanation, most: int = MOST) -> str:
+def to_fragment(about: Answer, most: int = MOST) -> str:
     """Write an answer as a piece of a page, with its style sheet.
 
     Rows of equations hold about `most` characters.
@@ -67,11 +67,11 @@ def to_fragment(about: Explanation, most: int = MOST) -> str:
     return f"<div><style>{style(page=True)}{PAGE}</style>{_answer(about, most)}</div>"
 
 
-def _answer(about: Explanation, most: int = MOST) -> str:
+def _answer(about: Answer, most: int = MOST) -> str:
     return f'<article class="wg wg-answer">{"".join(_parts(about, most))}</article>'
 
 
-def _parts(about: Explanation, most: int) -> Iterator[str]:
+def _parts(about: Answer, most: int) -> Iterator[str]:
     yield f"<h1>{_words(about.question)}</h1>"
     if about.answer:
         yield f"<p>{_words(about.answer)}</p>"
@@ -97,7 +97,7 @@ def _factors(terms: Sequence[Term]) -> Iterator[str]:
         yield _rows(("factor", "value", "what it is"), (1,), rows)
 
 
-def _sum(about: Explanation) -> Iterator[str]:
+def _sum(about: Answer) -> Iterator[str]:
     """Set the terms and what they leave above the value that they add up to."""
     if about.value is None:
         return

@@ -11,8 +11,8 @@ It stands within `$$`, needs the package amsmath, and is what MathJax and KaTeX 
 import math
 from collections.abc import Sequence
 
-from whygrad.answers.explanation import Explanation, Table
 from whygrad.answers.expression import Expression, Symbol
+from whygrad.answers.parts import Answer, Table
 from whygrad.answers.write.letters import is_mathematics, letter
 from whygrad.answers.write.notation import Notation, sides, write
 from whygrad.answers.write.numbers import cell, clean, number
@@ -34,7 +34,7 @@ SPECIAL = {
 # fmt: on
 
 
-def to_latex(about: Explanation) -> str:
+def to_latex(about: Answer) -> str:
     """Write the equations of an answer, signs of equality below each other."""
     equations = main_equations(about)
     if equations:

@@ -8,8 +8,8 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from whygrad.answers.explanation import Explanation, Table
 from whygrad.answers.expression import Equation, Expression, Number, Product, Sum, Symbol
+from whygrad.answers.parts import Answer, Table
 from whygrad.answers.write.letters import is_mathematics, letter
 from whygrad.answers.write.notation import Notation, factor_of, term_of, write
 from whygrad.answers.write.numbers import cell, clean, columns, number, typeset
@@ -23,7 +23,7 @@ OPEN, CLOSE = '<mo form="infix">·</mo><mo stretchy="false">(</mo>', '<mo stretc
 LEFT, RIGHT = 'style="text-align:left"', 'style="text-align:right"'
 
 
-def to_mathml(about: Explanation, block: bool = True, most: int | None = None) -> str:
+def to_mathml(about: Answer, block: bool = True, most: int | None = None) -> str:
     """Write the equations of an answer as one element, signs of equality below each other.
 
     As a `block` it stands by itself in the middle of the page, else where it is put. A side that is written

@@ -3,14 +3,14 @@
 An answer without equations of its own, but with a value, still has one: the value and its terms.
 """
 
-from whygrad.answers.explanation import Explanation, Table
 from whygrad.answers.expression import Equation, Number, Sum, Words
+from whygrad.answers.parts import Answer, Table
 from whygrad.answers.write.numbers import is_number
 
 MOST_TERMS = 12  # that are written out as a sum
 
 
-def main_equations(about: Explanation) -> tuple[Equation, ...]:
+def main_equations(about: Answer) -> tuple[Equation, ...]:
     """Give the equations of an answer, or that of its value and its terms."""
     if about.equations or about.value is None:
         return about.equations
@@ -25,7 +25,7 @@ def main_equations(about: Explanation) -> tuple[Equation, ...]:
     return (Equation((left, names, Sum((*numbers, *(number for _, number in rest))), value)),)
 
 
-def main_table(about: Explanation) -> Table | None:
+def main_table(about: Answer) -> Table | None:
     """Give the first table with rows."""
     return next((table for table in about.tables if table.rows), None)
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from whygrad.answers.explanation import Explanation, Term
 from whygrad.answers.expression import Equation, Expression, Symbol
+from whygrad.answers.parts import Answer, Term
 from whygrad.answers.pictures import BarPicture
 from whygrad.answers.write.grid import Grid, grid_lines
 from whygrad.answers.write.notation import Notation, sides, write
@@ -36,12 +36,12 @@ class Line:
     style: Style = ""
 
 
-def to_text(about: Explanation, width: int | None = None) -> str:
+def to_text(about: Answer, width: int | None = None) -> str:
     """Write an answer as plain text, as wide as the terminal or as `width` says."""
     return "\n".join(line.text.rstrip() for line in text_lines(about, width))
 
 
-def text_lines(about: Explanation, width: int | None = None) -> Iterator[Line]:
+def text_lines(about: Answer, width: int | None = None) -> Iterator[Line]:
     """Give the lines of an answer."""
     wide = shutil.get_terminal_size((88, 24)).columns if width is None else width
     wide = max(NARROWEST, min(WIDEST, wide))
@@ -104,7 +104,7 @@ def _broken(first: str, others: Sequence[str], width: int) -> list[str]:
 # ── terms and tables ─────────────────────────────────────────────────────────────────────────────────
 
 
-def _terms(about: Explanation, width: int) -> list[Line]:
+def _terms(about: Answer, width: int) -> list[Line]:
     """Give the sum that makes the value: one product with what its factors mean, or a line per term."""
     if len(about.terms) == 1 and about.terms[0].factors:
         rows = [
@@ -116,7 +116,7 @@ def _terms(about: Explanation, width: int) -> list[Line]:
     return _sum(about, width)
 
 
-def _sum(about: Explanation, width: int) -> list[Line]:
+def _sum(about: Answer, width: int) -> list[Line]:
     if about.value is None:
         return []
     terms = about.terms if len(about.terms) > 1 or about.residuals else ()
@@ -139,7 +139,7 @@ def _product(term: Term) -> str:
     return " · ".join(number(one.value) for one in term.factors) if len(term.factors) < 7 else ""
 
 
-def _tables(about: Explanation, width: int) -> Iterator[list[Line]]:
+def _tables(about: Answer, width: int) -> Iterator[list[Line]]:
     for table in about.tables:
         rows = [tuple(map(cell, row)) for row in table.rows[:MOST_ROWS]]
         heads = tuple(map(clean, table.columns))
@@ -157,7 +157,7 @@ def _grid(grid: Grid, width: int) -> list[Line]:
     return [*((Line(head, "note"),) if head.strip() else ()), *map(Line, rows)]
 
 
-def _bars(about: Explanation, width: int) -> Iterator[list[Line]]:
+def _bars(about: Answer, width: int) -> Iterator[list[Line]]:
     """Give the bars of a picture, where no table says the same."""
     for picture in about.pictures:
         if isinstance(picture, BarPicture) and not about.tables:

@@ -21,12 +21,12 @@ from whygrad.engines import Watch, Watched
 from whygrad.engines.probe_data import shares
 from whygrad.errors import InputError, WhygradError
 from whygrad.escaping import tell
-from whygrad.nn.arrays import is_sparse
+from whygrad.nn.arrays import Data, is_sparse
 from whygrad.nn.functions import ACTIVATIONS, COSTS, Array
 from whygrad.nn.network import Network
 from whygrad.plan.dropout import WORD
 from whygrad.plan.optimizers import OPTIMIZERS
-from whygrad.plan.plan import Clip, Data, Plan, State
+from whygrad.plan.plan import Clip, Plan, State
 
 if TYPE_CHECKING:  # Numba takes a while to import: it is left until a training needs it
     from whygrad.engines.native.layout import Layout

@@ -21,12 +21,12 @@ from whygrad.engines.native.memory import LINE, read_only
 from whygrad.engines.native.microkernels import PANEL
 from whygrad.engines.native.probes import Watching
 from whygrad.engines.native.updates import Bounds, Penalties, Rule
-from whygrad.nn.arrays import is_sparse
+from whygrad.nn.arrays import Data, is_sparse
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network
 from whygrad.plan.dropout import threshold
 from whygrad.plan.optimizers import SGD, Adagrad, Adam, AdamW, Nadam, Optimizer, RMSprop
-from whygrad.plan.plan import Clip, Data, Penalty, Plan
+from whygrad.plan.plan import Clip, Penalty, Plan
 
 # Zeros are skipped where at most this share of the inputs is something else, the rows are long and the
 # layer above is narrow: for wide ones the dense product, in blocks and on all cores, wins.

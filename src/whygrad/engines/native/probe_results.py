@@ -16,9 +16,10 @@ from whygrad.engines.probes import (
     Watched,
     watched_steps,
 )
+from whygrad.nn.arrays import Data
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network
-from whygrad.plan.plan import Data, Plan, State
+from whygrad.plan.plan import Plan, State
 
 
 def recording(

@@ -10,6 +10,7 @@ from typing import Any
 
 from whygrad.pipeline.datasets import NAMES
 from whygrad.pipeline.settings import Settings
+from whygrad.plan.lbfgs import LBFGS
 from whygrad.plan.optimizers import OPTIMIZERS
 from whygrad.plan.schedules import SCHEDULES
 from whygrad.record.files import inside
@@ -33,7 +34,6 @@ from whygrad.record.files.checking import (
     whole,
     written_number,
 )
-from whygrad.training.minimise import LBFGS
 
 FORMAT = "whygrad run"
 NUMBER = 2  # of the schema: what an older one wrote is told apart by it

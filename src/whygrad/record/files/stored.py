@@ -17,10 +17,9 @@ import numpy as np
 
 from whygrad.errors import FileError, InputError
 from whygrad.files import check_regular, sync
-from whygrad.nn.arrays import is_sparse
+from whygrad.nn.arrays import Data, is_sparse
 from whygrad.nn.functions import Array
-from whygrad.nn.predict import Judged
-from whygrad.plan.plan import Data
+from whygrad.nn.metrics import Judged
 from whygrad.record.files import inside
 
 FOLDER = inside.DATA

@@ -23,6 +23,7 @@ from typing import Any, BinaryIO
 from whygrad.errors import WhygradError
 from whygrad.pipeline import settings
 from whygrad.pipeline.fit import find, make_ready, warm_up
+from whygrad.plan.lbfgs import LBFGS
 from whygrad.plan.plan import State
 from whygrad.record import Run, forking, open_run, replay
 from whygrad.record.files import manifest, snapshots
@@ -31,7 +32,6 @@ from whygrad.record.rows import record_ready
 from whygrad.studio.process.control import Command, Control
 from whygrad.studio.process.live import Live
 from whygrad.training.loop import Training
-from whygrad.training.minimise import LBFGS
 
 FAILED = 1
 SPACING = 0.1  # seconds between two snapshots, so that any step is computed again while a scrubber is drawn

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from whygrad.errors import InputError
+from whygrad.fitted import Fitted
 from whygrad.pipeline import datasets
 from whygrad.pipeline.fit import find
 from whygrad.pipeline.settings import Settings
@@ -23,7 +24,6 @@ from whygrad.studio.server.guard import confined
 from whygrad.studio.session.draft import Draft, checked, edited, fitting, subject_of
 from whygrad.studio.session.opened_run import Following, hashed
 from whygrad.studio.session.subject import Subject, alone
-from whygrad.training.loop import Fitted
 
 UNDRAFTED = "This run was opened as it is: choose data first to build another network."
 SLOWLY = 100.0  # steps a second, at which one can watch a small set being learned

@@ -13,15 +13,16 @@ from weakref import ref
 import numpy as np
 
 from whygrad.answers.write.numbers import share
+from whygrad.nn.arrays import Data
+from whygrad.nn.metrics import measure
 from whygrad.nn.network import Parameters, count
-from whygrad.nn.predict import measure
 from whygrad.pipeline.scores import Classes
-from whygrad.plan.plan import Data, State
+from whygrad.plan.lbfgs import LBFGS
+from whygrad.plan.plan import State
 from whygrad.record import Run, replay
 from whygrad.record.files import events, snapshots
 from whygrad.record.files.stored import judged
 from whygrad.studio.session.subject import Rows
-from whygrad.training.minimise import LBFGS
 
 if TYPE_CHECKING:
     from whygrad.studio.session.opened_run import Following

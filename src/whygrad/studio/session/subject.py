@@ -13,11 +13,11 @@ import numpy as np
 
 from whygrad.answers.names import Names, names_of
 from whygrad.answers.pictures import NetworkPicture
+from whygrad.fitted import Fitted
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Gradients, Network, Parameters
 from whygrad.plan.optimizers import find_optimizer
 from whygrad.plan.plan import Plan, State
-from whygrad.training.loop import Fitted
 from whygrad.why.asking import Asked, ask
 from whygrad.why.bound import Why, as_given
 

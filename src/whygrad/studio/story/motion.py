@@ -17,11 +17,11 @@ from whygrad.errors import InputError
 from whygrad.nn.arrays import as_inputs
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
+from whygrad.plan.lbfgs import LBFGS
 from whygrad.plan.optimizers import Optimizer, find_optimizer
-from whygrad.plan.plan import Plan, State
+from whygrad.plan.plan import Plan, State, of_gradients
 from whygrad.studio.story import story_backward, story_forward, story_update
 from whygrad.studio.story.story import Frame, Phase, Story
-from whygrad.training.minimise import LBFGS, of_gradients
 from whygrad.why.asking import Asked, ask
 from whygrad.why.passing import dense
 

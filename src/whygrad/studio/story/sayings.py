@@ -5,8 +5,8 @@ from typing import Any
 
 from whygrad.answers.write.numbers import number, typeset
 from whygrad.nn.functions import ACTIVATIONS, COSTS, Activation, Cost
+from whygrad.plan.lbfgs import LBFGS
 from whygrad.plan.optimizers import SGD, Adagrad, Adam, AdamW, Nadam, RMSprop
-from whygrad.training.minimise import LBFGS
 
 FUNCTIONS = {
     "identity": "z is handed on as it is",

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.answers.explanation import Explanation, Table, Term
+from whygrad.answers.explanation import Explanation
 from whygrad.answers.names import Names, Place, check_layer, names_of
+from whygrad.answers.parts import Table, Term
 from whygrad.answers.pictures import NetworkPicture
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array

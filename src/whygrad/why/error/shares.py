@@ -3,7 +3,6 @@
 δˡₖ = Σ_j Wˡ⁺¹ⱼₖ δˡ⁺¹ⱼ f′(zˡₖ),  δᴸₖ = ∂C/∂aᴸₖ f′(zᴸₖ), or aᴸₖ − yₖ where f′ cancels
 """
 
-from whygrad.answers.explanation import Factor, Term
 from whygrad.answers.expression import (
     Call,
     Derivative,
@@ -17,6 +16,7 @@ from whygrad.answers.expression import (
     Words,
 )
 from whygrad.answers.names import Place
+from whygrad.answers.parts import Factor, Term
 from whygrad.nn.functions import shortcut
 from whygrad.why import symbols
 from whygrad.why.asking import Asked

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.answers.explanation import Factor, Term
 from whygrad.answers.expression import Derivative, Expression, Number, Product, Sum, Symbol, Words
 from whygrad.answers.names import AS_IT_IS, Place
+from whygrad.answers.parts import Factor, Term
 from whygrad.nn.functions import ACTIVATIONS, Array, shortcut
 from whygrad.nn.pairings import together
 from whygrad.why import symbols

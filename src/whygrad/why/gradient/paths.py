@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.answers.explanation import Explanation, Factor, Table, Term
+from whygrad.answers.explanation import Explanation
 from whygrad.answers.expression import (
     Call,
     Derivative,
@@ -26,6 +26,7 @@ from whygrad.answers.expression import (
     Symbol,
 )
 from whygrad.answers.names import Names, Place, names_of
+from whygrad.answers.parts import Factor, Table, Term
 from whygrad.answers.pictures import NetworkPicture
 from whygrad.answers.write.numbers import share as written_share
 from whygrad.errors import InputError

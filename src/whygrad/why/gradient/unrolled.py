@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from whygrad.answers.explanation import Factor, Table, Term
 from whygrad.answers.expression import (
     Call,
     Derivative,
@@ -26,6 +25,7 @@ from whygrad.answers.expression import (
     Words,
 )
 from whygrad.answers.names import Place
+from whygrad.answers.parts import Factor, Table, Term
 from whygrad.answers.pictures import NetworkPicture
 from whygrad.nn.functions import Array
 from whygrad.why import symbols

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.answers.explanation import Explanation, Factor, Table, Term
+from whygrad.answers.explanation import Explanation
 from whygrad.answers.expression import Symbol
 from whygrad.answers.names import AS_IT_IS, Names, Place
+from whygrad.answers.parts import Factor, Table, Term
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.answers.explanation import Explanation, Table
+from whygrad.answers.explanation import Explanation
 from whygrad.answers.expression import (
     Call,
     Derivative,
@@ -26,6 +26,7 @@ from whygrad.answers.expression import (
     Symbol,
 )
 from whygrad.answers.names import Names, Place
+from whygrad.answers.parts import Table
 from whygrad.answers.pictures import NetworkPicture
 from whygrad.errors import InputError
 from whygrad.nn.arrays import is_sparse

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.answers.explanation import Table
 from whygrad.answers.names import AS_IT_IS, Names
+from whygrad.answers.parts import Table
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
 from whygrad.why.choosing import class_names, classifies

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.answers.explanation import Explanation, Table, Term
+from whygrad.answers.explanation import Explanation
 from whygrad.answers.expression import (
     Call,
     Derivative,
@@ -26,6 +26,7 @@ from whygrad.answers.expression import (
     Words,
 )
 from whygrad.answers.names import AS_IT_IS, Names, Place, names_of
+from whygrad.answers.parts import Table, Term
 from whygrad.answers.pictures import BarPicture, ImagePicture, NetworkPicture, Picture
 from whygrad.errors import InputError
 from whygrad.nn.arrays import as_inputs

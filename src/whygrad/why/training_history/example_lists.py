@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from whygrad.answers.explanation import Table
 from whygrad.answers.names import Names, names_of
+from whygrad.answers.parts import Table
 from whygrad.answers.pictures import ImagePicture
 from whygrad.nn.functions import Array
 from whygrad.why.choosing import class_names, classes, classifies

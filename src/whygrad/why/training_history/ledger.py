@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.answers.explanation import Explanation, Term
+from whygrad.answers.explanation import Explanation
 from whygrad.answers.names import Names, Place, check_layer
+from whygrad.answers.parts import Term
 from whygrad.answers.pictures import CurvePicture, Line
 from whygrad.engines import Tap
 from whygrad.errors import InputError
@@ -61,7 +62,7 @@ def moved(
     and L-BFGS.
 
     >>> from whygrad import Dense, Network, SGD
-    >>> from whygrad.plan.plan import Plan, as_data, start
+    >>> from whygrad.plan.plan import Plan, start; from whygrad.nn.arrays import as_data
     >>> from whygrad.why.training_history.trajectory import course
     >>> net = Network(1, [Dense(1, "identity")])
     >>> data = as_data(net, [[1.0], [2.0]], [[1.0], [4.0]])

@@ -14,10 +14,11 @@ import numpy as np
 from whygrad.answers.names import Names
 from whygrad.engines import Engine, Tap, Watch, Watched, choose
 from whygrad.errors import InputError
+from whygrad.nn.arrays import Data
 from whygrad.nn.functions import Array
-from whygrad.plan.plan import Data, Plan, State, smooth
+from whygrad.plan.lbfgs import LBFGS
+from whygrad.plan.plan import Plan, State, smooth
 from whygrad.training.epochs import end_of_epoch, final
-from whygrad.training.minimise import LBFGS
 
 LONG = 16  # chunks between two states that are kept while steps are looked at backwards
 

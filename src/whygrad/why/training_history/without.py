@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.answers.explanation import Explanation, Table
+from whygrad.answers.explanation import Explanation
 from whygrad.answers.names import Names
+from whygrad.answers.parts import Table
 from whygrad.answers.pictures import BarPicture
 from whygrad.errors import InputError
 from whygrad.nn.arrays import as_targets
@@ -51,7 +52,7 @@ def without(
     The training is run again. Raises `InputError` for examples that are not there, and for L-BFGS.
 
     >>> from whygrad import Dense, Network, SGD
-    >>> from whygrad.plan.plan import Plan, as_data, start
+    >>> from whygrad.plan.plan import Plan, start; from whygrad.nn.arrays import as_data
     >>> from whygrad.why.training_history.trajectory import course
     >>> net = Network(1, [Dense(1, "identity")])
     >>> data = as_data(net, [[1.0], [2.0]], [[1.0], [4.0]])

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.answers.explanation import Explanation, Table, Term
+from whygrad.answers.explanation import Explanation
 from whygrad.answers.expression import (
     Call,
     Equation,
@@ -24,6 +24,7 @@ from whygrad.answers.expression import (
     Words,
 )
 from whygrad.answers.names import AS_IT_IS, Names, Place, check_layer, names_of
+from whygrad.answers.parts import Table, Term
 from whygrad.answers.pictures import BarPicture, ImagePicture, Picture
 from whygrad.answers.write.numbers import share as written_share
 from whygrad.errors import InputError

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.answers.explanation import Explanation, Table, Term
+from whygrad.answers.explanation import Explanation
 from whygrad.answers.expression import (
     Derivative,
     Equation,
@@ -22,6 +22,7 @@ from whygrad.answers.expression import (
     Words,
 )
 from whygrad.answers.names import AS_IT_IS, Names, Place, names_of
+from whygrad.answers.parts import Table, Term
 from whygrad.answers.pictures import CurvePicture, Line, NetworkPicture
 from whygrad.answers.write.numbers import number
 from whygrad.errors import InputError
