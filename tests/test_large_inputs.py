@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import scipy.sparse
-from whygrad.nn.metrics import measure
 
 import whygrad as wg
 from comparisons import assert_close
@@ -11,6 +10,7 @@ from engines import each_engine, needs_native
 from whygrad.nn import predict as measuring
 from whygrad.nn.arrays import as_data, as_inputs
 from whygrad.nn.backprop import example_costs, forward
+from whygrad.nn.metrics import measure
 from whygrad.nn.predict import BLOCK
 
 NET = wg.Network(30, [wg.Dense(5, "tanh"), wg.Dense(2, "softmax")], cost="cross_entropy")

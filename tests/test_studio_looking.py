@@ -10,13 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from scipy.sparse import csr_array
-from whygrad.nn.metrics import measure
 
 import whygrad as wg
 from test_studio_desk import QUICK, houses
 from whygrad.errors import InputError
 from whygrad.nn.arrays import Data
 from whygrad.nn.backprop import backward, forward, gradients
+from whygrad.nn.metrics import measure
 from whygrad.nn.network import Parameters
 from whygrad.pipeline.fit import find
 from whygrad.record import forking, open_run, recorder

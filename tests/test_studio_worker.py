@@ -12,13 +12,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from whygrad.plan.lbfgs import LBFGS
 
 import whygrad as wg
 from engines import each_engine, needs_native
 from whygrad.nn.arrays import as_data
 from whygrad.pipeline.fit import find, make_ready
 from whygrad.pipeline.settings import Settings, changes
+from whygrad.plan.lbfgs import LBFGS
 from whygrad.plan.plan import Plan, State, start
 from whygrad.record import forking, open_run
 from whygrad.record.files import events, snapshots

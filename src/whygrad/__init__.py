@@ -103,7 +103,7 @@ _LATER = {
     "MLPRegressor": "whygrad.estimators",
     "Run": "whygrad.record",
     "explain": "whygrad.interop",
-    "load": "whygrad.training.model_file",
+    "load": "whygrad.fitted",
     "open_run": "whygrad.record",
     "why": "whygrad.why",
 }

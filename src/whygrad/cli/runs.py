@@ -12,11 +12,10 @@ from whygrad.cli.facts import facts
 from whygrad.cli.printing import ended, print_json, print_scores, printer
 from whygrad.errors import InputError
 from whygrad.files import refuse_taken
-from whygrad.fitted import Fitted
 from whygrad.nn.network import Parameters
 from whygrad.plan.plan import State
 from whygrad.record import Run, forking, open_run
-from whygrad.training.model_file import save
+from whygrad.training import model_file
 from whygrad.training.progress import ProgressBar
 
 DIFFERS = 1  # the exit code where the bits are not those recorded, or two runs differ
@@ -40,7 +39,7 @@ def replay(run: Path, step: int | None, out: Path | None, *, json: bool) -> int:
     about = _state(opened, state)
     if out is not None:
         theta = Parameters(opened.net.sizes, state.theta)
-        save(Fitted(opened.net, theta, opened.history), out)
+        model_file.write(out, opened.net, theta, opened.history)
     if json:
         print_json({"run": str(run)} | about)
         return 0

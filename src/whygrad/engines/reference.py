@@ -1,18 +1,27 @@
 """The reference engine: `backprop` as written, step by step in NumPy. The truth the others are held to."""
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from whygrad.cores import one_thread
-from whygrad.engines import Watch, Watched, statistics
+from whygrad.engines import Watch, Watched
 from whygrad.engines import probe_data as tapping
-from whygrad.engines.probes import STATISTICS, Block, Statistics, watched_steps
+from whygrad.engines.probes import (
+    BOUNDED,
+    FADED,
+    ONE_SIDED,
+    STATISTICS,
+    Block,
+    Statistics,
+    watched_steps,
+)
 from whygrad.nn.arrays import Data
 from whygrad.nn.backprop import Trace, backward, cost, forward, gradients
-from whygrad.nn.functions import Array
-from whygrad.nn.network import Parameters
+from whygrad.nn.functions import ACTIVATIONS, Activation, Array
+from whygrad.nn.network import Gradients, Network, Parameters
 from whygrad.plan.plan import Plan, State
 
 
@@ -45,7 +54,7 @@ class ReferenceEngine:
                     diverged = True
                     break
                 clipped, scale = plan.clip.shorten(g)
-                theta, slots = plan.optimizer.update(state.theta, clipped, state.slots, row)
+                theta, slots = plan.rule.update(state.theta, clipped, state.slots, row)
                 theta = (1 - decay) * theta if decay else theta
                 seen.step(state, theta, slots, C, g, scale, trace, rows.weights)
                 state = replace(
@@ -113,7 +122,7 @@ class _Seen:
         self.costs.append(C)
         self.scale.append(scale)
         if watch.every and before.step % watch.every == 0:
-            self.statistics.append(statistics.of_step(net, before.theta, theta, g, trace, weights))
+            self.statistics.append(_statistics_of_step(net, before.theta, theta, g, trace, weights))
         for tap in watch.taps:
             places, (low, high) = tapping.rows_of(net, tap), tap.from_
             assert trace.delta is not None
@@ -149,3 +158,38 @@ class _Seen:
             ]
             tapped = tapping.tapped(plan, first, data, watch, numbers, np.array(self.scale), blocks)
         return Watched(costs, diverged, found, tapped)
+
+
+def _statistics_of_step(
+    net: Network, before: Array, after: Array, g: Array, trace: Trace, weights: Array | None
+) -> Array:
+    """Give the statistics of each layer, (L, 9), of the step from θ `before` to `after` at gradient g."""
+    assert trace.delta is not None
+    flats = [flat.astype(np.float64) for flat in (before, g)]
+    parts = [Gradients(net.sizes, flat) for flat in (*flats, after.astype(np.float64) - flats[0])]
+    rows = []
+    for l in range(1, net.L + 1):
+        a, delta = trace.a[l].astype(np.float64), trace.delta[l].astype(np.float64)
+        if weights is not None:
+            delta = delta * weights[:, None]
+        norms = [math.hypot(np.linalg.norm(p.dW[l]), np.linalg.norm(p.db[l])) for p in parts]
+        spread = [a.mean(), a.std(), delta.mean(), delta.std()]
+        rows.append([*norms, *faded(net.f[l], trace.z[l]), *spread])
+    return np.array(rows)
+
+
+def faded(f: Activation, z: Array) -> tuple[float, float]:
+    """Give the shares of dead units and of saturated values at z, (n, units); 0 for all other f.
+
+    >>> faded(ACTIVATIONS["relu"], np.array([[1.0, -1.0], [2.0, -3.0], [-1.0, -2.0]]))
+    (0.5, 0.0)
+    """
+    if ACTIVATIONS.get(f.name) != f:
+        return 0.0, 0.0
+    greatest = ONE_SIDED.get(f.name) or BOUNDED.get(f.name)
+    if greatest is None:
+        return 0.0, 0.0
+    small = np.abs(f.derivative(z)) < FADED * greatest
+    if f.name in ONE_SIDED:
+        return float(small.all(axis=0).mean()), 0.0
+    return 0.0, float(small.mean())

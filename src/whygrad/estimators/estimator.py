@@ -46,7 +46,7 @@ from whygrad.nn.backprop import forward
 from whygrad.nn.functions import Activation, Array
 from whygrad.nn.network import Network, Parameters
 from whygrad.nn.predict import outputs
-from whygrad.plan.lbfgs import LBFGS
+from whygrad.plan.lbfgs import by_steps
 from whygrad.plan.plan import Clip, Plan, State, of_gradients, start
 from whygrad.training.callbacks import Observer, at_epoch_ends
 from whygrad.training.divergence import DIVERGED, with_first_cost
@@ -84,7 +84,7 @@ def offered_if(check: Callable[[Any], bool]) -> Callable[[F], F]:
 
 def trains_in_steps(estimator: Any) -> bool:
     """Let `partial_fit` be there for the solvers that make steps."""
-    if estimator.solver == "lbfgs" or isinstance(estimator.solver, LBFGS):
+    if estimator.solver == "lbfgs" or not by_steps(estimator.solver):
         raise AttributeError(
             "partial_fit is only available for stochastic optimizers. lbfgs is not stochastic."
         )
@@ -275,14 +275,14 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
             theta, draws = draw(net, check_random_state(self.random_state))
             by_hand = start_by_hand(self, net, ending) if begun else None
             theta = theta if by_hand is None else by_hand
-        whole = isinstance(optimizer(self), LBFGS)
-        dtype = "float64" if whole else (theta.flat if goes_on else X).dtype.name
+        single_steps = by_steps(optimizer(self))
+        dtype = (theta.flat if goes_on else X).dtype.name if single_steps else "float64"
         held_out = None
         if validation is not None:
             X_val, Y_val = learner._known(*validation[:2])
             s_val = learner._weights(Y_val, validation[2], X_val)
             held_out = as_data(net, X_val, Y_val, s_val, dtype)
-        elif self.early_stopping and not whole:
+        elif self.early_stopping and single_steps:
             rows, kept = split(self, X.shape[0], learner._strata(Y), draws)
             held_out = as_data(net, X[kept], Y[kept], None if s is None else s[kept], dtype)
             X, Y, s = X[rows], Y[rows], None if s is None else s[rows]
@@ -316,7 +316,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
             raise KeyboardInterrupt
         learner._conclude(plan, state, draws, ending, history, goes_on)
         if not incremental or history.stopped != ALL_DONE:
-            warn(history.stopped, whole, learner.n_iter_, self.max_iter)
+            warn(history.stopped, single_steps, learner.n_iter_, self.max_iter)
         take_over(self, learner)
         return self
 
@@ -344,8 +344,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         goes_on: bool,
     ) -> None:
         """Set what a fitted estimator shows."""
-        whole = isinstance(plan.optimizer, LBFGS)
-        by_score = self.early_stopping and not whole
+        by_score = self.early_stopping and plan.by_steps
         measured = by_score or any(cost is not None for cost in history.held_out_cost)
         all_of_it = History(
             (self.history_.epochs if goes_on else ()) + history.epochs, history.stopped
@@ -368,7 +367,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
             n_iter_=len(history.epochs) + len(broken),
             t_=state.seen,
             loss_curve_=costs,
-            loss_=state.best if whole else costs[-1] if costs else math.inf,
+            loss_=state.best if not plan.by_steps else costs[-1] if costs else math.inf,
             best_loss_=None if by_score else state.best,
             validation_scores_=scores if measured else None,
             validation_loss_curve_=held_out if measured else None,

@@ -44,17 +44,17 @@ def _no_improvement(plan: Plan) -> str:
     )
 
 
-def warn(stopped: str, whole: bool, epochs: int, max_iter: int) -> None:
-    """Say how a fit ended after so many epochs, where that is not as it should; `whole`: of L-BFGS."""
+def warn(stopped: str, single_steps: bool, epochs: int, max_iter: int) -> None:
+    """Say how a fit ended after so many epochs, where that is not as it should."""
     message = ""
     if stopped == INTERRUPTED:
         errors.warn("Training interrupted by user.")
-    elif stopped == ALL_DONE and not whole:
+    elif stopped == ALL_DONE and single_steps:
         message = (
             f"Stochastic Optimizer: Maximum iterations ({max_iter}) reached and the optimization hasn't "
             "converged yet."
         )
-    elif whole and failure(stopped):
+    elif not single_steps and failure(stopped):
         status = 1 if failure(stopped).startswith("STOP") else 2
         message = (
             f"lbfgs failed to converge after {epochs} iteration(s) (status={status}):\n"

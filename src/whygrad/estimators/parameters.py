@@ -17,7 +17,7 @@ from sklearn.model_selection import train_test_split
 from whygrad.errors import InputError, nearest, warn
 from whygrad.nn.functions import ACTIVATIONS, Activation, Array, Domain, find_activation, find_cost
 from whygrad.nn.network import Dense, Network, Parameters, Uniform
-from whygrad.plan.lbfgs import LBFGS
+from whygrad.plan.lbfgs import LBFGS, by_steps
 from whygrad.plan.optimizers import (
     SGD,
     Adagrad,
@@ -186,31 +186,30 @@ def split(p: Any, n: int, classes: Array | None, draws: Draws) -> tuple[Array, A
 def plan_of(p: Any, net: Network, n: int, seed: int, dtype: str) -> Plan:
     """Give the plan that the parameters describe, for n training examples."""
     rule = optimizer(p)
-    whole = isinstance(rule, LBFGS)
     clip = p.clip if isinstance(p.clip, Clip) else Clip(norm=p.clip)
     return Plan(
         net=net,
         optimizer=rule,
         n=n,
         epochs=p.max_iter,
-        batch_size=n if whole else _batch_size(p, n),
+        batch_size=_batch_size(p, n) if by_steps(rule) else n,
         seed=seed,
         shuffle=bool(p.shuffle),
         l2=Penalty(p.alpha, per="example"),
         schedule=_schedule(p),
-        stopping=None if whole else _stopping(p),
+        stopping=_stopping(p) if by_steps(rule) else None,
         dtype=dtype,
         clip=clip,
         label_smoothing=p.label_smoothing,
     )
 
 
-def optimizer(p: Any) -> Optimizer:
+def optimizer(p: Any) -> Optimizer | LBFGS:
     """Give the rule that `solver` means, with the parameters that scikit-learn has for it."""
     if not isinstance(p.solver, str):
         return find_optimizer(p.solver)
     rate, adam = p.learning_rate_init, (p.beta_1, p.beta_2, p.epsilon)
-    rules: dict[str, Callable[[], Optimizer]] = {
+    rules: dict[str, Callable[[], Optimizer | LBFGS]] = {
         "lbfgs": lambda: LBFGS(p.tol, p.max_fun),
         "sgd": lambda: SGD(rate, p.momentum, bool(p.nesterovs_momentum and p.momentum)),
         "adam": lambda: Adam(rate, *adam, epsilon_hat=True),

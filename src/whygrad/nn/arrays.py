@@ -4,6 +4,7 @@ Inputs become (n, n_0), targets (n, n_L), weights of examples (n,). Arrays that 
 through untouched, files that are mapped into memory among them.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,35 @@ from whygrad.nn.network import Network, Parameters
 
 # Numbers looked at together where one of them is not finite: what is set up for them stays small.
 BLOCK = 2**20
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """Examples in the form that training needs: X (n, n_0), Y (n, n_L), weights (n,) or None.
+
+    X is an array, or compressed rows (CSR) of SciPy.
+    """
+
+    X: Any
+    Y: Array
+    weights: Array | None = None
+
+
+def as_data(net: Network, X: Any, Y: Any, weights: Any = None, dtype: str = "float64") -> Data:
+    """Check examples against a network and bring them to one dtype and a row-major layout.
+
+    A sparse X becomes SciPy's CSR; what fits already, such as a file in memory, is not copied.
+    """
+    X = as_inputs(net, X)
+    Y = as_targets(net, Y, X.shape[0])
+    s = as_weights(weights, X.shape[0])
+    if s is not None and not s.sum() > 0:
+        raise InputError("all weights of examples are 0: at least one must count")
+    return Data(
+        X.astype(dtype, copy=False) if is_sparse(X) else np.ascontiguousarray(X, dtype),
+        np.ascontiguousarray(Y, dtype),
+        None if s is None else np.ascontiguousarray(s, dtype),
+    )
 
 
 def is_sparse(X: Any) -> bool:

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 from whygrad.errors import InputError, nearest
 from whygrad.nn.functions import COSTS, find_activation
 from whygrad.nn.network import Dense, Network
-from whygrad.plan.lbfgs import LBFGS
 from whygrad.plan.optimizers import OPTIMIZERS, SGD, Optimizer, find_optimizer
 from whygrad.plan.plan import Penalty, Plan, Stopping
 from whygrad.plan.schedules import (
@@ -218,7 +217,7 @@ def changes(plan: Plan, given: Mapping[str, Any]) -> dict[str, Any]:
     changed = dict(given)
     rate = given.get("rate", plan.optimizer.rate)
     if "optimizer" in given:
-        if isinstance(plan.optimizer, LBFGS) and "rate" not in given:
+        if not plan.by_steps and "rate" not in given:
             rate = _rate(given["optimizer"])
         changed["optimizer"] = _optimizer(given["optimizer"], rate)
         changed.pop("rate", None)

@@ -19,6 +19,7 @@ import numpy as np
 
 from whygrad.errors import InputError, known_arguments, nearest
 from whygrad.nn.functions import Array, namespace
+from whygrad.plan.lbfgs import LBFGS
 
 
 class Optimizer(Protocol):
@@ -356,10 +357,14 @@ OPTIMIZERS: dict[str, Any] = {
 }
 
 
-def find_optimizer(given: Any) -> Optimizer:
+def find_optimizer(given: Any) -> Optimizer | LBFGS:
     """Look an optimizer up by name, with its default rate; an optimizer is handed through."""
     known = [*OPTIMIZERS, "lbfgs"]
+    if isinstance(given, LBFGS):
+        return given
     if isinstance(given, str):
+        if given == "lbfgs":
+            return LBFGS()
         if given in OPTIMIZERS:
             found: Optimizer = OPTIMIZERS[given]()
             return found

@@ -13,11 +13,12 @@ from typing import Any, Literal
 import numpy as np
 
 from whygrad.errors import InputError, known_arguments
-from whygrad.nn.arrays import as_inputs, as_targets, as_weights, check_fit, is_sparse
+from whygrad.nn.arrays import Data, check_fit
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters, count
 from whygrad.plan.dropout import mask
-from whygrad.plan.optimizers import Optimizer
+from whygrad.plan.lbfgs import LBFGS, by_steps
+from whygrad.plan.optimizers import SGD, Optimizer
 from whygrad.plan.schedules import Adaptive, Clock, Constant, Schedule
 
 
@@ -145,7 +146,7 @@ class Plan:
     """
 
     net: Network
-    optimizer: Optimizer
+    optimizer: Optimizer | LBFGS
     n: int
     epochs: int = 100
     batch_size: int = 32
@@ -197,6 +198,17 @@ class Plan:
             )
 
     @property
+    def by_steps(self) -> bool:
+        """Whether an optimizer takes a step for every batch; L-BFGS minimises over all examples instead."""
+        return by_steps(self.optimizer)
+
+    @property
+    def rule(self) -> Optimizer:
+        """The optimizer of a training that goes by steps."""
+        assert not isinstance(self.optimizer, LBFGS), "L-BFGS takes no single steps"
+        return self.optimizer
+
+    @property
     def steps_per_epoch(self) -> int:
         """The number of mini-batches in one epoch."""
         return -(-self.n // self.batch_size)
@@ -218,7 +230,7 @@ class Plan:
     def numbers(self, state: "State", until: int) -> Array:
         """Give what the optimizer needs to know about each of these steps, a row for each."""
         t = np.arange(state.step + 1, until + 1) - state.begun
-        return self.optimizer.numbers(t, self.rates(state, until))
+        return self.rule.numbers(t, self.rates(state, until))
 
     def masks(self, step: int, examples: Array) -> list[Any] | None:
         """Give the factors of dropout for one step, by layer, or None without dropout."""
@@ -271,35 +283,6 @@ class State:
         return replace(self, theta=self.theta.copy(), slots=self.slots.copy())
 
 
-@dataclass(frozen=True, eq=False)
-class Data:
-    """Examples in the form that training needs: X (n, n_0), Y (n, n_L), weights (n,) or None.
-
-    X is an array, or compressed rows (CSR) of SciPy.
-    """
-
-    X: Any
-    Y: Array
-    weights: Array | None = None
-
-
-def as_data(net: Network, X: Any, Y: Any, weights: Any = None, dtype: str = "float64") -> Data:
-    """Check examples against a network and bring them to one dtype and a row-major layout.
-
-    A sparse X becomes SciPy's CSR; what fits already, such as a file in memory, is not copied.
-    """
-    X = as_inputs(net, X)
-    Y = as_targets(net, Y, X.shape[0])
-    s = as_weights(weights, X.shape[0])
-    if s is not None and not s.sum() > 0:
-        raise InputError("all weights of examples are 0: at least one must count")
-    return Data(
-        X.astype(dtype, copy=False) if is_sparse(X) else np.ascontiguousarray(X, dtype),
-        np.ascontiguousarray(Y, dtype),
-        None if s is None else np.ascontiguousarray(s, dtype),
-    )
-
-
 def smooth(plan: Plan, data: Data) -> Data:
     """Give the data with smoothed targets: y ← (1 − ε) y + ε/n_L, for independent labels ε/2."""
     share = plan.label_smoothing
@@ -307,6 +290,11 @@ def smooth(plan: Plan, data: Data) -> Data:
         return data
     equal = 1 / data.Y.shape[1] if plan.net.C.targets == "distribution" else 0.5
     return replace(data, Y=((1 - share) * data.Y + share * equal).astype(data.Y.dtype))
+
+
+def of_gradients(plan: Plan) -> Plan:
+    """Give the plan as far as it decides the gradient, which is all that L-BFGS asks an engine for."""
+    return plan if plan.by_steps else replace(plan, optimizer=SGD())
 
 
 def start(plan: Plan, theta: Parameters | None = None) -> State:

@@ -23,7 +23,6 @@ from whygrad.fitted import Fitted
 from whygrad.nn.arrays import Data
 from whygrad.nn.metrics import Judged
 from whygrad.nn.network import Parameters
-from whygrad.plan.lbfgs import LBFGS
 from whygrad.plan.plan import State
 from whygrad.record.files import (
     describing,
@@ -39,7 +38,6 @@ from whygrad.record.recorder import Job, Recorder, looks_every
 from whygrad.training.callbacks import Observer, Pace
 from whygrad.training.epochs import History, final
 from whygrad.training.loop import Training, run
-from whygrad.training.model_file import save
 
 TRAINING = "training"  # the parts of the data that training sees: what it learns from,
 HELD_OUT = "held_out"  # and what it measures after every epoch, which may have another name
@@ -185,7 +183,8 @@ def _fill(temporary: Path, training: Training, details: Details, about: dict[str
 
 def conclude(folder: Path, fitted: Fitted, results: Mapping[str, Any]) -> None:
     """Write what a training came to: the model, and the results into the manifest."""
-    save(fitted, inside.place(folder, manifest.MODEL))
+    model = inside.place(folder, manifest.MODEL)
+    model_file.write(model, fitted.net, fitted.theta, fitted.history)
     about = manifest.read(folder)
     files = about.get("files", {}) | _digests(folder, manifest.MODEL)
     manifest.write(folder, about | {"files": files} | dict(results))
@@ -201,7 +200,6 @@ def fitted(training: Training, state: State, history: History) -> Fitted:
 
 
 def _describe(training: Training, details: Details) -> dict[str, Any]:
-    whole = isinstance(training.plan.optimizer, LBFGS)
     return {
         "id": uuid4().hex,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -209,7 +207,7 @@ def _describe(training: Training, details: Details) -> dict[str, Any]:
         **describing.describe(training.plan),
         "engine": training.engine.name,
         "start": training.state.step,
-        "looks_every": 0 if whole else looks_every(training.plan),
+        "looks_every": looks_every(training.plan) if training.plan.by_steps else 0,
         "layer_statistics": bool(training.layer_statistics),
         "left_out": _left_out(training),
         **environment.describe(),

@@ -17,7 +17,6 @@ from whygrad.engines import Watch, choose
 from whygrad.errors import InputError, nearest
 from whygrad.nn.arrays import Data, as_data
 from whygrad.nn.functions import Array
-from whygrad.plan.lbfgs import LBFGS
 from whygrad.plan.optimizers import find_optimizer
 from whygrad.plan.plan import Clip, Penalty, Plan, State, of_gradients
 from whygrad.plan.schedules import find_schedule
@@ -50,7 +49,7 @@ GOAL = "training cost below"  # what one says that would end again with its next
 
 # What a fork may change of the plan, as `train` takes it → as the plan has it.
 PLAN: dict[str, Callable[[Any], Any]] = {
-    "optimizer": lambda given: LBFGS() if given == "lbfgs" else find_optimizer(given),
+    "optimizer": find_optimizer,
     "schedule": find_schedule,
     "l1": lambda given: given if isinstance(given, Penalty) else Penalty(given),
     "l2": lambda given: given if isinstance(given, Penalty) else Penalty(given),
@@ -93,11 +92,11 @@ def resume(
         )
     plan = given.plan if epochs is None else replace(given.plan, epochs=epochs)
     state = _state_to_resume(given, step, epochs is not None)
-    if epochs is not None and epochs <= state.epoch and not isinstance(plan.optimizer, LBFGS):
+    if epochs is not None and epochs <= state.epoch and plan.by_steps:
         raise InputError(
             f"epochs is {epochs}: {state.epoch} are over, and those in all are asked for"
         )
-    if state.step == step - 1 and not isinstance(plan.optimizer, LBFGS):
+    if state.step == step - 1 and plan.by_steps:
         replay.take_again(given, state)
     training = given.training(renewed(plan, state), plan)
     stage = events.Stage(step, plan.epochs, environment.describe(), stages[-1].plan)
@@ -126,7 +125,7 @@ def _state_to_resume(given: "Run", step: int, further: bool) -> State:
     Not where its rule had ended it and it was to go on, but was killed before it did. L-BFGS, whose memory
     is no part of the state, begins again at its start.
     """
-    if isinstance(given.plan.optimizer, LBFGS):
+    if not given.plan.by_steps:
         return given.state(given.start)
     state = given.state(step)
     resumed = given.stages()[-1].step == step and renewed(given.plan, state) is not state

@@ -20,7 +20,6 @@ import numpy as np
 
 from whygrad.engines import Statistics, Watch, Watched
 from whygrad.errors import FileError
-from whygrad.plan.lbfgs import LBFGS
 from whygrad.plan.plan import Plan, State
 from whygrad.record.files import events, inside, snapshots
 from whygrad.training.callbacks import Report
@@ -61,8 +60,8 @@ class Recorder:
     ) -> None:
         self.folder = folder
         self._known = known
-        self.whole = isinstance(plan.optimizer, LBFGS)
-        self.watch = Watch(costs=True, every=0 if self.whole else looks_every(plan))
+        self.by_steps = plan.by_steps
+        self.watch = Watch(costs=True, every=looks_every(plan) if plan.by_steps else 0)
         self._reached = step
         self._committed = step
         self._taken = time.perf_counter()
@@ -101,14 +100,14 @@ class Recorder:
         self._raise_failure()
         state, epoch = report.state, report.epoch
         seen = report.watched
-        if self.whole:  # an iteration is a step, and tells its cost only as an epoch
+        if not self.by_steps:  # an iteration is a step, and tells its cost only as an epoch
             seen = Watched(np.array([] if epoch is None else [epoch.cost]))
         self._told.append((self._reached, seen, epoch, state.epoch, state.step))
         if len(self._told) == 1:  # else someone is on his way to take them all
             self._jobs.put(self._add)
         self._reached = state.step
         due = time.perf_counter() - self._taken > self._spacing
-        if due and not self.whole and not self._pending.is_set() and np.isfinite(state.theta).all():
+        if due and self.by_steps and not self._pending.is_set() and np.isfinite(state.theta).all():
             self._taken = time.perf_counter()
             self._pending.set()
             self._jobs.put(partial(self._snapshot, state.copy()))

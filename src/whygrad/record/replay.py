@@ -16,7 +16,6 @@ from whygrad.engines import Watch, Watched
 from whygrad.errors import FileError, InputError, RecordWarning, warn
 from whygrad.fitted import Fitted
 from whygrad.nn.functions import Array
-from whygrad.plan.lbfgs import LBFGS
 from whygrad.plan.plan import Plan, State, smooth
 from whygrad.record.files import environment, events, inside, snapshots
 from whygrad.record.files.events import Snapshot
@@ -43,7 +42,7 @@ def state_at(run: "Run", step: int) -> State:
     ):
         raise InputError(f"step {step!r}: {run.path.name} has the steps {first} to {last}")
     step = int(step)
-    if isinstance(run.plan.optimizer, LBFGS):
+    if not run.plan.by_steps:
         return _iterated(run, step)
     state = _nearest(run, step)
     return _taken_again(run, state, step)
@@ -104,7 +103,7 @@ def replayed(
     Beside it stands the state at the end of each chunk: a copy has to be taken of one that is to be kept.
     Steps that left examples out leave them out again. L-BFGS makes no steps that could be watched.
     """
-    if isinstance(run.plan.optimizer, LBFGS):
+    if not run.plan.by_steps:
         raise InputError("L-BFGS takes all examples at once: there are no steps to be looked at")
     first = run.start if from_step is None else from_step
     last = run.step if until is None else until
@@ -290,7 +289,7 @@ def verify(run: "Run") -> tuple[State, Verdict]:
     costs: list[Array] = []
     states: dict[int, State] = {}
     state = _nearest(run, run.start)
-    if isinstance(run.plan.optimizer, LBFGS):
+    if not run.plan.by_steps:
         state, costs = _iterations(run, state)
         states[state.step] = state
     else:
@@ -312,7 +311,7 @@ def verify(run: "Run") -> tuple[State, Verdict]:
 def again(run: "Run") -> State:
     """Compute a whole run again, and compare nothing."""
     state = _nearest(run, run.start)
-    if isinstance(run.plan.optimizer, LBFGS):
+    if not run.plan.by_steps:
         return _iterations(run, state)[0]
     for later, _ in steps(run, state, run.step, run.watch, run.plan.n):
         state = later

@@ -1,1 +1,13 @@
-"""whygrad.training"""
+"""The training loop: epochs, early stopping, callbacks, divergence, warm start, and the file of a model.
+
+    loop        steps in chunks, Ctrl-C, observers
+    epochs      the end of an epoch: measure, compare, lower the learning rate or stop
+    minimise    L-BFGS, in place of single steps
+    callbacks   who sees a training, and who sets its pace
+    divergence  a cost that is not finite: back to the step before
+    warm_start  going on from a state under another plan
+    progress    a live line
+    model_file  networks, parameters and history as safetensors
+
+It may import `engines`, `plan`, `nn` and what is below.
+"""

@@ -10,20 +10,20 @@ which every epoch sees all. Sources: Liu & Nocedal (1989); Byrd et al. (1995).
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from whygrad.cores import one_thread
 from whygrad.engines import Engine
-from whygrad.errors import DivergenceWarning, InputError, known_arguments, warn
+from whygrad.errors import DivergenceWarning, InputError, warn
 from whygrad.nn.arrays import Data
 from whygrad.nn.functions import Array
 from whygrad.nn.metrics import measure
 from whygrad.nn.network import Parameters
-from whygrad.plan.optimizers import SGD
-from whygrad.plan.plan import Clip, Plan, State
+from whygrad.plan.lbfgs import LBFGS
+from whygrad.plan.plan import Clip, Plan, State, of_gradients
 from whygrad.plan.schedules import Constant
 from whygrad.training.epochs import Epoch, History, layers_of, rise
 
@@ -46,63 +46,6 @@ OLDER = {
 
 # What an observer is told after an iteration, and its answer: why to stop, or "".
 Look = Callable[[State, Epoch], str]
-
-
-@known_arguments
-@dataclass(frozen=True)
-class LBFGS:
-    """L-BFGS on all examples at once: an epoch is one iteration, and there is no learning rate.
-
-    Parameters
-    ----------
-    tol : stop when no number of the gradient is further than this from 0.
-    max_fun : stop after the iteration in which the cost has been computed more often than this.
-    memory : how many changes of θ and g to remember.
-    flat : stop when an iteration lowers the cost C by a share of less than this of max(C, 1).
-
-    >>> from whygrad import Dense, Network, train
-    >>> X, Y = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
-    >>> net = Network(2, [Dense(4, "tanh"), Dense(1, "sigmoid")], cost="binary_cross_entropy")
-    >>> train(net, X, Y, optimizer=LBFGS(), seed=1).predict(X).round().ravel()
-    array([0., 1., 1., 0.])
-    """
-
-    tol: float = 1e-4
-    max_fun: int = 15000
-    memory: int = 10
-    flat: float = 2.220446049250313e-09  # SciPy's
-
-    def __post_init__(self) -> None:
-        for name, least in (("tol", 0), ("max_fun", 1), ("memory", 1), ("flat", 0)):
-            value = getattr(self, name)
-            if not (value >= least and math.isfinite(value)):
-                raise InputError(
-                    f"{name} is {value!r}: it must be a finite number of at least {least}"
-                )
-
-    @property
-    def rate(self) -> float:
-        """Give 1: the line search decides on the length of a step."""
-        return 1.0
-
-    def init(self, theta: Array) -> Array:
-        """Give no slots: what L-BFGS remembers ends with the training."""
-        return np.zeros((0, len(theta)), theta.dtype)
-
-    def numbers(self, t: Array, rates: Array) -> Array:
-        """Give no numbers: an iteration needs none."""
-        return np.zeros((len(t), 0))
-
-    def update(
-        self, theta: Array, g: Array, slots: Array, numbers: list[float]
-    ) -> tuple[Array, Array]:
-        """Refuse: one gradient does not decide an iteration."""
-        raise InputError("L-BFGS makes no single steps: give it to train(optimizer=LBFGS())")
-
-
-def of_gradients(plan: Plan) -> Plan:
-    """Give the plan as far as it decides the gradient, which is all that L-BFGS asks an engine for."""
-    return replace(plan, optimizer=SGD()) if isinstance(plan.optimizer, LBFGS) else plan
 
 
 def minimise(

@@ -14,7 +14,6 @@ import numpy as np
 
 from whygrad.errors import FileError, InputError
 from whygrad.files import from_json, write_atomically
-from whygrad.fitted import Fitted
 from whygrad.nn.functions import ACTIVATIONS, COSTS, Activation, find_cost
 from whygrad.nn.network import Dense, Network, Parameters, Uniform
 from whygrad.training.epochs import Epoch, History, LayerStatistics
@@ -23,29 +22,28 @@ FORMAT = "whygrad model"
 SCHEMA = 1
 
 
-def save(fitted: Fitted, path: str | PathLike[str]) -> None:
+def write(path: str | PathLike[str], net: Network, theta: Parameters, history: History) -> None:
     """Write a trained network to `path`, replacing what is there only once the new file is whole.
 
     Raises `FileError` where the folder is missing or cannot be written to.
     """
     from safetensors.numpy import save as serialise
 
-    theta = fitted.theta
     tensors = {}
-    for l in range(1, fitted.net.L + 1):
+    for l in range(1, net.L + 1):
         tensors[f"W{l}"] = np.ascontiguousarray(theta.W[l])
         tensors[f"b{l}"] = np.ascontiguousarray(theta.b[l])
     about = {
         "format": FORMAT,
         "schema": str(SCHEMA),
-        "network": json.dumps(network_to_dict(fitted.net)),
-        "history": json.dumps(asdict(fitted.history)),
+        "network": json.dumps(network_to_dict(net)),
+        "history": json.dumps(asdict(history)),
     }
     write_atomically(Path(path), serialise(tensors, about))
 
 
-def load(path: str | PathLike[str], own: Sequence[Any] = ()) -> Fitted:
-    """Read a trained network back; the parameters are bit for bit those that were saved.
+def read(path: str | PathLike[str], own: Sequence[Any] = ()) -> tuple[Network, Parameters, History]:
+    """Read network, parameters and history back; the parameters are bit for bit those that were saved.
 
     `own` lists the user's own costs and activations that the network uses: code is not stored, so it is
     asked for by name. Raises `FileError` for a file that is missing, damaged, of another kind or of a
@@ -85,7 +83,7 @@ def load(path: str | PathLike[str], own: Sequence[Any] = ()) -> Fitted:
         epochs = tuple(epoch_from_dict(epoch) for epoch in history["epochs"])
         if not isinstance(history["stopped"], str):
             raise TypeError("why it ended is no text")
-        return Fitted(net, theta, History(epochs, history["stopped"]))
+        return net, theta, History(epochs, history["stopped"])
     except InputError as error:
         raise FileError(f"{path}: {error}") from None
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:

@@ -167,7 +167,7 @@ class NativeEngine:
 
         if self._plan is not plan:
             self._plan = plan
-            self._as_numbers = (rule(plan.optimizer), penalties(plan), bounds(plan.clip))
+            self._as_numbers = (rule(plan.rule), penalties(plan), bounds(plan.clip))
         return self._as_numbers
 
     @contextmanager

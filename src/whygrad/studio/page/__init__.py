@@ -1,1 +1,1 @@
-"""whygrad.studio.page.page"""
+"""What a person sees: the page, its panels and charts. Only these files import NiceGUI."""

@@ -1,1 +1,1 @@
-"""whygrad.studio.process"""
+"""Trainings as processes of their own, started, paused and stepped from the page."""

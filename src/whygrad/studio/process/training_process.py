@@ -23,7 +23,6 @@ from typing import Any, BinaryIO
 from whygrad.errors import WhygradError
 from whygrad.pipeline import settings
 from whygrad.pipeline.fit import find, make_ready, warm_up
-from whygrad.plan.lbfgs import LBFGS
 from whygrad.plan.plan import State
 from whygrad.record import Run, forking, open_run, replay
 from whygrad.record.files import manifest, snapshots
@@ -145,7 +144,7 @@ class Process:
         return run
 
     def _make_ready(self, training: Training) -> None:
-        if training.engine.name != "reference" and not isinstance(training.plan.optimizer, LBFGS):
+        if training.engine.name != "reference" and training.plan.by_steps:
             self._told.kind("compiling", training.state.step, training.state.epoch, COMPILING)
             warm_up(training)
 

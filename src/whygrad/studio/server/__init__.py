@@ -1,1 +1,1 @@
-"""whygrad.studio.server"""
+"""The web server: on this machine alone, behind a token, paths confined."""

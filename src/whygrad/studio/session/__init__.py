@@ -1,1 +1,1 @@
-"""whygrad.studio.session"""
+"""What the page is about, without a browser: the networks, runs and answers that one desk holds."""

@@ -17,7 +17,6 @@ from whygrad.nn.arrays import Data
 from whygrad.nn.metrics import measure
 from whygrad.nn.network import Parameters, count
 from whygrad.pipeline.scores import Classes
-from whygrad.plan.lbfgs import LBFGS
 from whygrad.plan.plan import State
 from whygrad.record import Run, replay
 from whygrad.record.files import events, snapshots
@@ -111,7 +110,7 @@ class Scoring:
     def _compute(self, missing: list[int]) -> None:
         """Take the steps once more, from one state that is missing to the next."""
         run = self._following.run
-        if not missing or isinstance(run.plan.optimizer, LBFGS):
+        if not missing or not run.plan.by_steps:
             return
         self._computed.update(missing)
         state, last = run.state(missing[0]), missing[-1]

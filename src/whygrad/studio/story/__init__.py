@@ -1,1 +1,1 @@
-"""whygrad.studio.story.story"""
+"""One step of backpropagation told in slow motion, frame by frame, as data."""

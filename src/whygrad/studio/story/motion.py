@@ -17,7 +17,6 @@ from whygrad.errors import InputError
 from whygrad.nn.arrays import as_inputs
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
-from whygrad.plan.lbfgs import LBFGS
 from whygrad.plan.optimizers import Optimizer, find_optimizer
 from whygrad.plan.plan import Plan, State, of_gradients
 from whygrad.studio.story import story_backward, story_forward, story_update
@@ -162,7 +161,7 @@ def step_of_training(
     )
     g, scale = plan.clip.shorten(batch.gradients.flat)
     numbers = plan.numbers(state, state.step + 1)[0].tolist()
-    theta, _ = plan.optimizer.update(state.theta, g, state.slots, numbers)
+    theta, _ = plan.rule.update(state.theta, g, state.slots, numbers)
     theta = (1 - plan.l2.decay) * theta if plan.l2.decay else theta
     rate = float(plan.rates(state, state.step + 1)[0])
     return Parameters(plan.net.sizes, theta), rate, scale
@@ -189,7 +188,7 @@ def frames_of_training(
     descent, and said to be so. Optimizer, averages, rate, penalties, clipping and dropout are those of
     the state.
     """
-    rule, plan = plan.optimizer, of_gradients(plan)
+    by_steps, plan = plan.by_steps, of_gradients(plan)
     examples = np.asarray(examples)
     after, rate, scale = step_of_training(plan, state, X, Y, examples, weights)
     told = frames(
@@ -198,7 +197,7 @@ def frames_of_training(
         X,
         Y,
         example=example,
-        optimizer=plan.optimizer,
+        optimizer=plan.rule,
         rate=rate,
         after=after,
         weights=weights,
@@ -211,7 +210,7 @@ def frames_of_training(
         scales=scales,
         **_penalties(plan, len(Y), weights),
     )
-    return tuple(map(_without_lbfgs, told)) if isinstance(rule, LBFGS) else told
+    return told if by_steps else tuple(map(_without_lbfgs, told))
 
 
 def _without_lbfgs(frame: Frame) -> Frame:

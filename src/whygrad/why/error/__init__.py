@@ -1,1 +1,1 @@
-"""whygrad.why.error"""
+"""Whose fault is it: error attribution. `blame` takes every neuron's error apart into shares."""

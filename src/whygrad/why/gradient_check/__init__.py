@@ -1,1 +1,1 @@
-"""whygrad.why.gradient_check"""
+"""Is the gradient right: the gradient check, by finite differences; kinks are told from errors."""

@@ -1,1 +1,1 @@
-"""whygrad.why.prediction"""
+"""Why this prediction: feature attribution (integrated gradients), sensitivity, counterfactuals."""

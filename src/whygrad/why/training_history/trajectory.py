@@ -16,7 +16,6 @@ from whygrad.engines import Engine, Tap, Watch, Watched, choose
 from whygrad.errors import InputError
 from whygrad.nn.arrays import Data
 from whygrad.nn.functions import Array
-from whygrad.plan.lbfgs import LBFGS
 from whygrad.plan.plan import Plan, State, smooth
 from whygrad.training.epochs import end_of_epoch, final
 
@@ -171,7 +170,7 @@ AGAIN = "computed again elsewhere"  # the residual that another machine leaves, 
 
 def refuse(plan: Plan) -> None:
     """Raise `InputError` for a training that is no sum of steps along the examples' gradients."""
-    if isinstance(plan.optimizer, LBFGS):
+    if not plan.by_steps:
         raise InputError(
             "L-BFGS moves by all examples at once, through a line search: no part of a move belongs to one "
             "example. Ask about a training by steps, such as Adam's"

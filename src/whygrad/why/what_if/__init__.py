@@ -1,1 +1,1 @@
-"""whygrad.why.what_if"""
+"""What if: sensitivity (`ripple` moves a weight, bias or input) and ablation (`neuron` silences a unit)."""

@@ -1,0 +1,173 @@
+"""`train`, the front door: what a user says of a training → a plan → the loop → a trained network."""
+
+from collections.abc import Sequence
+from os import PathLike
+from typing import Any, Never
+
+import numpy as np
+
+from whygrad.engines import choose
+from whygrad.errors import InputError, refuse_unknown
+from whygrad.fitted import Fitted
+from whygrad.nn.arrays import as_data
+from whygrad.nn.network import Network, Parameters
+from whygrad.plan.lbfgs import by_steps
+from whygrad.plan.optimizers import find_optimizer
+from whygrad.plan.plan import Clip, Penalty, Plan, Stopping, of_gradients, start
+from whygrad.plan.schedules import Constant, Schedule, find_schedule
+from whygrad.training.callbacks import Observer, at_epoch_ends
+from whygrad.training.epochs import final
+from whygrad.training.loop import Training, run
+
+
+def train(
+    net: Network,
+    X: Any,
+    Y: Any,
+    *,
+    optimizer: Any = "adam",
+    epochs: int = 100,
+    batch_size: int | None = None,
+    seed: int = 0,
+    engine: str = "auto",
+    theta: Parameters | None = None,
+    weights: Any = None,
+    held_out: tuple[Any, Any] | None = None,
+    l1: float | Penalty = 0.0,
+    l2: float | Penalty = 0.0,
+    schedule: str | Schedule = Constant(),  # noqa: B008 — frozen data
+    stopping: Stopping | None = None,
+    cost_below: float | None = None,
+    seconds: float | None = None,
+    clip: float | Clip = Clip(),  # noqa: B008
+    label_smoothing: float = 0.0,
+    shuffle: bool = True,
+    dtype: Any = None,
+    progress: bool = False,
+    callbacks: Sequence[Observer] = (),
+    layer_statistics: bool = False,
+    record: str | PathLike[str] | None = None,
+    copy_data: bool | None = None,
+    overwrite: bool = False,
+    **unknown: Never,
+) -> Fitted:
+    """Train a network by backpropagation and gradient descent.
+
+    The result is a pure function of the arguments: the same seed gives the same bits. Ctrl-C ends the
+    training cleanly, with the parameters so far; while the engine compiles, it is a `KeyboardInterrupt`. A
+    cost that becomes infinite or NaN stops it at that step, with the last parameters before it and a
+    `DivergenceWarning` that names the layer; so does one that at the end of an epoch is half of the way
+    there, in orders of magnitude from where it began.
+
+    Parameters
+    ----------
+    net : the network.
+    X : inputs, (n, n_0), or n examples of any shape with n_0 numbers each.
+    Y : targets, (n, n_L); or (n,) with one number per example, or with classes 0 … n_L − 1.
+    optimizer : "sgd", "adam", "lbfgs" …, or an optimizer such as `SGD(0.5, momentum=0.9)`.
+    epochs : passes through the data; iterations of L-BFGS.
+    batch_size : examples per step; by default 32, or all if there are fewer, or for L-BFGS.
+    seed : decides the initial parameters and the order of the examples.
+    engine : "auto", "native" or "reference".
+    theta : parameters to start from, instead of drawn ones.
+    weights : how much each example counts, (n,).
+    held_out : (X, Y) to measure after every epoch; nothing is learned from them.
+    l1, l2 : λ₁ and λ₂, numbers or `Penalty`.
+    schedule : how the rate changes: "constant", "inverse_scaling", "step", "cosine", "one_cycle",
+        "adaptive", "on_plateau", or a schedule such as `Cosine(warm_up=0.05)`.
+    stopping : when to stop before `epochs` are over, a `Stopping`.
+    cost_below : stop after an epoch whose cost is below this.
+    seconds : a budget of time; its step is in the history.
+    clip : bounds on the gradient: its greatest length, or a `Clip`.
+    label_smoothing : the share by which classes move towards equal probabilities.
+    shuffle : take the examples in a new order every epoch.
+    dtype : "float32" or "float64"; by default float32 where X is, else float64, as always for L-BFGS,
+        whose line search needs the digits.
+    progress : show a live line while training.
+    callbacks : functions called with a `Report` after every epoch; True stops the training.
+    layer_statistics : put the gradient's norm and the relative size of the update of every layer, at the
+        last step of each epoch, into the history. It costs one more pass through that batch.
+    record : a folder to write, "NAME.run", from which `open_run` replays, resumes and forks the training.
+    copy_data : put the data into that folder; by default where they are small.
+    overwrite : replace the run that is there.
+
+    Raises
+    ------
+    InputError
+        For data, shapes or settings that cannot be trained with.
+    FileError
+        Where the folder cannot be written. What was recorded until then can be resumed.
+
+    >>> X, Y = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
+    >>> from whygrad import Dense, SGD
+    >>> net = Network(2, [Dense(4, "tanh"), Dense(1, "sigmoid")], cost="binary_cross_entropy")
+    >>> fitted = train(net, X, Y, optimizer=SGD(1.0), epochs=300, batch_size=4)
+    >>> fitted.predict(X).round().ravel()
+    array([0., 1., 1., 0.])
+    """
+    refuse_unknown(train, unknown)
+    rule = find_optimizer(optimizer)
+    single_steps = by_steps(rule)
+    if dtype is None:
+        single = getattr(X, "dtype", None) == np.float32 and single_steps
+        dtype = np.float32 if single else np.float64
+    kind = _name_of(dtype)
+    _check_arguments(net, theta, held_out, seconds, callbacks)
+    data = as_data(net, X, Y, weights, kind)
+    plan = Plan(
+        net=net,
+        optimizer=rule,
+        n=len(data.Y),
+        epochs=epochs,
+        batch_size=min(32 if single_steps else len(data.Y), len(data.Y))
+        if batch_size is None
+        else batch_size,
+        seed=seed,
+        shuffle=shuffle,
+        l1=l1 if isinstance(l1, Penalty) else Penalty(l1),
+        l2=l2 if isinstance(l2, Penalty) else Penalty(l2),
+        schedule=find_schedule(schedule),
+        stopping=stopping,
+        dtype=kind,
+        clip=Clip(norm=clip) if isinstance(clip, int | float) else clip,
+        label_smoothing=label_smoothing,
+        cost_below=cost_below,
+    )
+    kept = None if held_out is None else as_data(net, *held_out, dtype=kind)
+    observers = [at_epoch_ends(callback) for callback in callbacks]
+    if progress:
+        from whygrad.training.progress import ProgressBar
+
+        observers.insert(0, ProgressBar())
+    chosen = choose(engine, of_gradients(plan))
+    training = Training(plan, start(plan, theta), data, kept, chosen, layer_statistics)
+    if record is None:
+        state, history = run(training, observers, seconds)
+    else:
+        from whygrad.record import record_run
+
+        state, history = record_run(record, training, observers, seconds, copy_data, overwrite)
+    return Fitted(net, Parameters(net.sizes, final(plan, state)), history)
+
+
+def _check_arguments(net: Any, theta: Any, held_out: Any, seconds: Any, callbacks: Any) -> None:
+    """Refuse what is not of the kind that `train` asks for."""
+    if not isinstance(net, Network):
+        raise InputError(
+            f"the first argument is a Network, train(net, X, Y), not {type(net).__name__}"
+        )
+    if theta is not None and not isinstance(theta, Parameters):
+        raise InputError("theta is not Parameters: make some with net.init(W=[…], b=[…])")
+    if held_out is not None and not (isinstance(held_out, tuple | list) and len(held_out) == 2):
+        raise InputError("held_out is a pair, held_out=(X, Y)")
+    if seconds is not None and not (isinstance(seconds, int | float) and seconds >= 0):
+        raise InputError(f"seconds is {seconds!r}: it must be a number of at least 0")
+    if not isinstance(callbacks, list | tuple) or not all(map(callable, callbacks)):
+        raise InputError("callbacks is a list of functions, callbacks=[look]")
+
+
+def _name_of(dtype: Any) -> str:
+    try:
+        return np.dtype(dtype).name
+    except TypeError:
+        raise InputError(f"dtype is {dtype!r}: use 'float32' or 'float64'") from None
