@@ -30,7 +30,7 @@ window.model = {{
 window.end = module.default.render({{ model: window.model, el: document.getElementById("root") }});
 window.ready = true;
 </script></body></html>"""
-STUDIO = Path(wg.__file__).parent / "studio"
+WIDGET = Path(wg.__file__).parent / "answers" / "widget"
 
 
 class Drawn:
@@ -42,7 +42,7 @@ class Drawn:
         self.browser, self.driver = browser, browser.driver
         page = PAGE.format(
             css=NetworkWidget._css,
-            source=json.dumps((STUDIO / "network.js").read_text(encoding="utf-8")).replace(
+            source=json.dumps((WIDGET / "network.js").read_text(encoding="utf-8")).replace(
                 "</", "<\\/"
             ),
             view=json.dumps(first).replace("</", "<\\/"),

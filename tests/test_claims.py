@@ -13,9 +13,9 @@ from command import whygrad
 from courses import ROW, make_course
 from whygrad.answers.explanation import Explanation
 from whygrad.answers.expression import Equation, Number, Product, Sum, Symbol
+from whygrad.answers.formatting import number, share
 from whygrad.answers.names import Names
 from whygrad.answers.write.html import to_fragment
-from whygrad.answers.write.numbers import number, share
 from whygrad.nn.arrays import as_data
 from whygrad.pipeline.fit import find
 from whygrad.pipeline.settings import Settings

@@ -27,10 +27,10 @@ from whygrad.answers.expression import (
     Symbol,
     Words,
 )
+from whygrad.answers.formatting import clean, columns, cut, number, short
 from whygrad.answers.parts import Table, Term
 from whygrad.answers.write.latex import escaped, expression_latex
 from whygrad.answers.write.mathml import equations_mathml, expression_mathml
-from whygrad.answers.write.numbers import clean, columns, cut, number, short
 from whygrad.answers.write.text import expression_text, to_text
 from whygrad.cli.terminal import print_explanation
 

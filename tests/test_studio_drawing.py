@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 import answers
 from whygrad.answers.draw.drawing import Label, overlap
+from whygrad.answers.formatting import number, typeset
 from whygrad.answers.names import Place
 from whygrad.answers.widget.view import KINDS, MOST_EDGES, Gesture, choose, read_gesture, view
 from whygrad.answers.widget.view_state import Showing
-from whygrad.answers.write.numbers import number, typeset
 
 IRIS = ("sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)")
 PICTURES = {

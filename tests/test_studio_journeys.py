@@ -19,7 +19,7 @@ import whygrad as wg
 from browser import wait_for
 from command import whygrad
 from test_studio_worker import assert_same_run
-from whygrad.answers.write.numbers import number, typeset
+from whygrad.answers.formatting import number, typeset
 from whygrad.nn.network import Parameters
 from whygrad.pipeline.fit import find
 from whygrad.pipeline.settings import Settings

@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 import whygrad as wg
 from command import whygrad
-from whygrad import studio
+from whygrad.answers import widget as widget_package
 from whygrad.answers.widget.widget import NetworkWidget
 from whygrad.errors import InputError
 
@@ -156,7 +156,7 @@ def test_a_run_on_a_table_shows_the_rows_that_were_held_out(tmp_path):
 def test_without_anywidget_it_says_what_to_install(clf, monkeypatch):
     found = importlib.util.find_spec
     monkeypatch.setattr(
-        studio, "find_spec", lambda name: None if name == "anywidget" else found(name)
+        widget_package, "find_spec", lambda name: None if name == "anywidget" else found(name)
     )
     with pytest.raises(
         InputError, match=r'the widget needs anywidget: pip install "whygrad\[notebook\]"'
@@ -165,7 +165,7 @@ def test_without_anywidget_it_says_what_to_install(clf, monkeypatch):
 
 
 def test_the_package_brings_its_own_javascript_and_asks_nobody_for_more():
-    source = (Path(studio.__file__).parent / "network.js").read_text(encoding="utf-8")
+    source = (Path(widget_package.__file__).parent / "network.js").read_text(encoding="utf-8")
     widget = NetworkWidget()
     assert widget._esm == source
     assert "import " not in source

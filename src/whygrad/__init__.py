@@ -7,6 +7,7 @@ Feed-forward neural networks, trained fast on a CPU, with every number on the wa
     open_run            what the command `whygrad train` wrote
     why                 the questions: why.weight, why.paths, …
     explain             a network trained elsewhere, with scikit-learn or PyTorch, to be asked why
+    studio              a page that shows a run or a network, and answers
 """
 
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from whygrad.errors import (
     WhygradError,
 )
 from whygrad.fitted import Fitted
+from whygrad.nn import functions as functions
 from whygrad.nn.backprop import Trace, backward, cost, forward, gradients
 from whygrad.nn.functions import Activation, Cost
 from whygrad.nn.network import Dense, Gradients, Network, Parameters, Uniform
@@ -35,9 +37,11 @@ from whygrad.plan.schedules import (
     OnPlateau,
     Step,
 )
+from whygrad.studio import studio
 from whygrad.train import train
 from whygrad.training.callbacks import Report
 from whygrad.training.epochs import History
+from whygrad.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from whygrad import why
@@ -45,8 +49,6 @@ if TYPE_CHECKING:
     from whygrad.fitted import load
     from whygrad.interop import explain
     from whygrad.record import Run, open_run
-
-__version__ = "0.1.0"
 
 __all__ = [
     "Activation",
@@ -93,6 +95,7 @@ __all__ = [
     "gradients",
     "load",
     "open_run",
+    "studio",
     "train",
     "why",
 ]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from whygrad.answers.write.numbers import number
+from whygrad.answers.formatting import number
 
 # The bit of each dot of a braille character, by (row, column).
 DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from whygrad.answers.write.numbers import number
+from whygrad.answers.formatting import number
 from whygrad.cli.printing import ended
 from whygrad.errors import FileError, RecordWarning, warn
 from whygrad.nn.network import count

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from whygrad.answers.write.numbers import clean, columns, cut, number
+from whygrad.answers.formatting import clean, columns, cut, number
 from whygrad.cli.terminal import Printer
 from whygrad.escaping import tell, write
 from whygrad.pipeline.scores import Classes, ClassScore, Numbers, Scores

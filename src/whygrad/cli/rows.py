@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from whygrad.answers.formatting import number
 from whygrad.answers.names import Names
-from whygrad.answers.write.numbers import number
 from whygrad.cli.arguments import Rows
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array

@@ -7,7 +7,7 @@ import numpy as np
 from rich.table import Table
 from rich.text import Text
 
-from whygrad.answers.write.numbers import clean, number
+from whygrad.answers.formatting import clean, number
 from whygrad.cli.facts import facts
 from whygrad.cli.printing import ended, print_json, print_scores, printer
 from whygrad.errors import InputError

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from whygrad.answers.write.numbers import clean, columns, cut
+from whygrad.answers.formatting import clean, columns, cut
 from whygrad.cli.curves import curve
 from whygrad.cli.facts import facts, layers, table_of_layers
 from whygrad.cli.printing import note, note_lines, print_json, print_scores, printer, r2, share

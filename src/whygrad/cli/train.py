@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.text import Text
 
-from whygrad.answers.write.numbers import clean
+from whygrad.answers.formatting import clean
 from whygrad.cli.options import settings_of, with_file
 from whygrad.cli.printing import ended, note, note_lines, print_json, print_scores, printer
 from whygrad.errors import InputError, nearest

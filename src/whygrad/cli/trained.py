@@ -17,6 +17,7 @@ from whygrad.nn.network import Network, Parameters
 from whygrad.record import Run, open_run
 from whygrad.tables.columns import quoted
 from whygrad.why.choosing import class_names, classifies, find_class
+from whygrad.why.training_history.functional import Meant
 
 LAYER = re.compile(r"\s*(?:layer\s+)?([0-9]{1,9})\s*", re.IGNORECASE)
 NUMBERS = re.compile(r"([0-9]{1,12})(?:-([0-9]{1,12}))?")
@@ -31,7 +32,7 @@ def moved(run: Path, place: str | None, how: Answer, top: int) -> int:
     return answers.show(why.moved(**of, top=top), how, {"run": str(run)})
 
 
-def pushed(run: Path, rows: Rows, how: Answer, output: str | None, by: str, top: int) -> int:
+def pushed(run: Path, rows: Rows, how: Answer, output: str | None, by: Meant, top: int) -> int:
     """Say what the training examples' pushes on the prediction for a row, or its cost, add up to."""
     answers.check(how)
     chosen = choose_of_any(run, rows, ONE)

@@ -72,8 +72,10 @@ def prediction(
     """Say what each column contributes to the output for one row, and what would change the answer."""
     chosen = _begin(run, Rows(row=row), ONE, how)
     meant = find_output(chosen.run.net, chosen.why.names, output)
-    options = {"output": meant, "wanted": wanted_of(chosen.run, wanted), "top": top}
-    return _end(chosen, chosen.why.prediction(chosen.table, **options), how)
+    answer = chosen.why.prediction(
+        chosen.table, output=meant, wanted=wanted_of(chosen.run, wanted), top=top
+    )
+    return _end(chosen, answer, how)
 
 
 def check(run: Path, rows: Rows, how: Answer, sample: str, seed: int) -> int:

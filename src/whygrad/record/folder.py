@@ -35,6 +35,7 @@ from whygrad.record.files import (
 )
 from whygrad.record.files import location as place
 from whygrad.record.recorder import Job, Recorder, looks_every
+from whygrad.training import model_file
 from whygrad.training.callbacks import Observer, Pace
 from whygrad.training.epochs import History, final
 from whygrad.training.loop import Training, run

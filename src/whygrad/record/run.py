@@ -230,12 +230,6 @@ class Run:
 
         return self.why.widget(*rows_to_show(self, X, y))
 
-    def studio(self, **options: Any) -> None:
-        """Open it in the studio, until Ctrl-C; `options` are `folder`, `host`, `port` and `show`."""
-        from whygrad.studio import studio
-
-        studio(self, **options)
-
     def predict(self, data: Any) -> Array:
         """Give the predicted labels, or numbers in the target's own units, (n,).
 

@@ -1,24 +1,21 @@
 """The studio: a page on this machine, where a network is built, watched while it learns, and asked why.
 
 Python computes, NiceGUI makes the page, and `network.js` draws what it is given. It comes with the extra
-`whygrad[studio]`, and nothing of it is imported before it is opened. The same drawing for notebooks needs
-`whygrad[notebook]` only.
+`whygrad[studio]`, and nothing of it is imported before it is opened.
 """
 
 from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from whygrad.errors import FileError, InputError
 
 if TYPE_CHECKING:
-    from whygrad.answers.widget.notebook import NotebookWidget
     from whygrad.fitted import Fitted
     from whygrad.record import Run
-    from whygrad.why.bound import Why
 
-__all__ = ["notebook_widget", "studio"]
+__all__ = ["studio"]
 
 NEEDED = ("nicegui", "anywidget")
 
@@ -54,20 +51,8 @@ def studio(
         from whygrad.record import open_run
 
         run = open_run(run)
-    from whygrad.studio.page.page import build
+    from whygrad.studio.page.layout import build
     from whygrad.studio.server.serving import serve
     from whygrad.studio.session.desk import Desk
 
     serve(Desk(Path(folder).resolve(), run), build, host=host, port=port, show=show)
-
-
-def notebook_widget(why: "Why", X: Any = None, y: Any = None) -> "NotebookWidget":
-    """Draw a network in a notebook, to be clicked and asked why; see `Why.widget`.
-
-    Raises `InputError` where anywidget is not installed.
-    """
-    if find_spec("anywidget") is None:
-        raise InputError('the widget needs anywidget: pip install "whygrad[notebook]"')
-    from whygrad.answers.widget.notebook import NotebookWidget
-
-    return NotebookWidget(why, X, y)

@@ -5,9 +5,8 @@ labels into X and Y as training did, puts in the penalties and names of the netw
 computed in float64, from the parameters as they are.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -16,14 +15,26 @@ from whygrad.answers.explanation import Explanation
 from whygrad.answers.names import Names, names_of
 from whygrad.answers.parts import Table
 from whygrad.answers.pictures import NetworkPicture
+from whygrad.answers.widget import notebook_widget
 from whygrad.errors import InputError, nearest
 from whygrad.nn.arrays import check_columns, column_names
 from whygrad.nn.backprop import forward
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
 from whygrad.plan.plan import Penalty
+from whygrad.why.error.blame import blame
 from whygrad.why.gradient.activities import activities
+from whygrad.why.gradient.paths import paths
+from whygrad.why.gradient.weight import weight
+from whygrad.why.gradient_check.check import check
+from whygrad.why.prediction.prediction import prediction
 from whygrad.why.symbols import over
+from whygrad.why.training_history.functional import Meant
+from whygrad.why.training_history.ledger import ALL, moved
+from whygrad.why.training_history.pushed import pushed
+from whygrad.why.training_history.without import without
+from whygrad.why.what_if.neuron import neuron
+from whygrad.why.what_if.ripple import ripple
 
 if TYPE_CHECKING:
     from whygrad.answers.widget.notebook import NotebookWidget
@@ -36,6 +47,9 @@ class Examples(NamedTuple):
     Y: Any = None
     weights: Any = None
 
+
+Unit: TypeAlias = int | str  # by number or by name
+Masks: TypeAlias = Sequence[Any] | None  # factors of dropout, by layer
 
 # (X, y or None, sample_weight or None) of the user → examples.
 Encode: TypeAlias = Callable[[Any, Any, Any], Examples]
@@ -127,66 +141,162 @@ class Why:
         return replace(self, names=replace(names, image=image or names.image))
 
     def weight(
-        self, X: Any = None, y: Any = None, *, layer: int, to: Any, from_: Any = None, **more: Any
+        self,
+        X: Any = None,
+        y: Any = None,
+        *,
+        layer: int,
+        to: Unit,
+        from_: Unit | None = None,
+        depth: int | None = 1,
+        top: int = 10,
+        sample_weight: Any = None,
+        l1: float | None = None,
+        l2: float | None = None,
+        masks: Masks = None,
     ) -> Explanation:
         """Why would one weight, or a bias, move: its chain rule. See `whygrad.why.weight`."""
-        return self._ask("weight", X, y, {"layer": layer, "to": to, "from_": from_} | more)
+        asked = self._asked("weight", X, y, sample_weight, l1, l2, masks)
+        return self._told(weight(**asked, layer=layer, to=to, from_=from_, depth=depth, top=top))
 
     def paths(
-        self, X: Any = None, y: Any = None, *, layer: int, to: Any, from_: Any = None, **more: Any
+        self,
+        X: Any = None,
+        y: Any = None,
+        *,
+        layer: int,
+        to: Unit,
+        from_: Unit | None = None,
+        k: int = 10,
+        to_output: Unit | None = None,
+        of: str | None = None,
+        sample_weight: Any = None,
+        l1: float | None = None,
+        l2: float | None = None,
+        masks: Masks = None,
     ) -> Explanation:
         """The same derivative as a sum over all paths to the cost, or to an output, which needs no y.
 
         See `whygrad.why.paths`.
         """
-        return self._ask("paths", X, y, {"layer": layer, "to": to, "from_": from_} | more)
+        asked = self._asked("paths", X, y, sample_weight, l1, l2, masks, needs_y=to_output is None)
+        place: dict[str, Any] = {"layer": layer, "to": to, "from_": from_}
+        return self._told(paths(**asked, **place, k=k, to_output=to_output, of=of))
 
-    def blame(self, X: Any = None, y: Any = None, **more: Any) -> Explanation:
+    def blame(
+        self,
+        X: Any = None,
+        y: Any = None,
+        *,
+        layer: int | None = None,
+        unit: Unit | None = None,
+        of: Unit | None = None,
+        top: int = 10,
+        sample_weight: Any = None,
+        l1: float | None = None,
+        l2: float | None = None,
+        masks: Masks = None,
+    ) -> Explanation:
         """How much of the error is whose. See `whygrad.why.blame`."""
-        return self._ask("blame", X, y, more)
+        asked = self._asked("blame", X, y, sample_weight, l1, l2, masks)
+        return self._told(blame(**asked, layer=layer, unit=unit, of=of, top=top))
 
-    def ripple(self, X: Any = None, y: Any = None, **more: Any) -> Explanation:
+    def ripple(
+        self,
+        X: Any = None,
+        y: Any = None,
+        *,
+        layer: int | None = None,
+        to: Unit | None = None,
+        from_: Unit | None = None,
+        input: Unit | None = None,
+        by: float = 0.1,
+        top: int = 10,
+        sample_weight: Any = None,
+        l1: float | None = None,
+        l2: float | None = None,
+        masks: Masks = None,
+    ) -> Explanation:
         """What a small change of a weight, a bias or an input does. See `whygrad.why.ripple`."""
-        return self._ask("ripple", X, y, more)
+        asked = self._asked("ripple", X, y, sample_weight, l1, l2, masks)
+        place: dict[str, Any] = {"layer": layer, "to": to, "from_": from_, "input": input}
+        return self._told(ripple(**asked, **place, by=by, top=top))
 
     def neuron(
-        self, X: Any = None, y: Any = None, *, layer: int, unit: Any, **more: Any
+        self,
+        X: Any = None,
+        y: Any = None,
+        *,
+        layer: int,
+        unit: Unit,
+        top: int = 8,
+        sample_weight: Any = None,
+        l1: float | None = None,
+        l2: float | None = None,
+        masks: Masks = None,
     ) -> Explanation:
         """What one unit looks for, and what it is good for. See `whygrad.why.neuron`."""
-        return self._ask("neuron", X, y, {"layer": layer, "unit": unit} | more)
+        asked = self._asked("neuron", X, y, sample_weight, l1, l2, masks)
+        return self._told(neuron(**asked, layer=layer, unit=unit, top=top))
 
-    def prediction(self, X: Any = None, *, baseline: Any = None, **more: Any) -> Explanation:
+    def prediction(
+        self,
+        X: Any = None,
+        *,
+        output: Unit | None = None,
+        at: str | None = None,
+        baseline: Any = None,
+        wanted: Any = None,
+        limits: Any = None,
+        top: int = 10,
+    ) -> Explanation:
         """Why this output: what each column contributes. See `whygrad.why.prediction`.
 
         `baseline` is rows as X is, whose mean the output is compared with; of a network that was trained on
         a table it is the training rows, in whose range changes stay. Raises `InputError` where these are
         gone.
         """
-        given = self.examples(X)
-        if baseline is not None:
-            more["baseline"] = self.examples(baseline).X
-        missing = baseline is None or more.get("limits") is None
-        notes = self._from_training(more) if missing else ()
-        answer = self._answer("prediction", self._with_columns(X), given.X, **more)
-        tables = answer.tables + self.own_units(given.X, answer)
-        return replace(answer, tables=tables, notes=answer.notes + notes)
-
-    def _from_training(self, options: dict[str, Any]) -> tuple[str, ...]:
-        """Take the baseline and the limits that were not given from the training rows, and say so."""
-        rows, notes = self.training(), list[str]()
-        if rows is None:
-            return ()
-        if "baseline" not in options:
-            options["baseline"] = rows.mean(axis=0, dtype=np.float64)
+        x, notes = self.examples(X).X, list[str]()
+        base = None if baseline is None else self.examples(baseline).X
+        rows = self.training() if baseline is None or limits is None else None
+        if rows is not None and baseline is None:
+            base = rows.mean(axis=0, dtype=np.float64)
             notes.append("The baseline is the mean of the training rows.")
-        if options.get("limits") is None:
-            options["limits"] = rows.min(axis=0), rows.max(axis=0)
+        if rows is not None and limits is None:
+            limits = rows.min(axis=0), rows.max(axis=0)
             notes.append("A change stays within the range of the training rows.")
-        return tuple(notes)
+        found = prediction(
+            self.net,
+            self._double_theta(),
+            x,
+            output=output,
+            at=at,
+            baseline=base,
+            wanted=wanted,
+            limits=limits,
+            top=top,
+            names=self._with_columns(X),
+        )
+        answer = self._told(found)
+        tables = answer.tables + self.own_units(x, answer)
+        return replace(answer, tables=tables, notes=answer.notes + tuple(notes))
 
-    def check(self, X: Any = None, y: Any = None, **more: Any) -> Explanation:
+    def check(
+        self,
+        X: Any = None,
+        y: Any = None,
+        *,
+        gradients: Any = None,
+        sample: int | None = 1000,
+        seed: int = 0,
+        sample_weight: Any = None,
+        l1: float | None = None,
+        l2: float | None = None,
+        masks: Masks = None,
+    ) -> Explanation:
         """Is the gradient right: central differences beside it. See `whygrad.why.check`."""
-        return self._ask("check", X, y, more)
+        asked = self._asked("check", X, y, sample_weight, l1, l2, masks)
+        return self._told(check(**asked, gradients=gradients, sample=sample, seed=seed))
 
     # ── the network itself ──
 
@@ -203,38 +313,55 @@ class Why:
         Clicking a weight asks `weight`, a unit `neuron`, and the same unit again `blame`; `explanation` of
         the widget is the last answer. Raises `InputError` where anywidget is not installed.
         """
-        from whygrad.studio import notebook_widget
-
         return notebook_widget(self, X, y)
 
     # ── of the training that it came from ──
 
-    def moved(self, layer: int, to: Any = "all", from_: Any = "all", **more: Any) -> Explanation:
+    def moved(
+        self, layer: int, to: Unit = ALL, from_: Unit | None = ALL, *, top: int = 10
+    ) -> Explanation:
         """What a weight, a bias, a neuron, a layer adds up from: the ledger. See `whygrad.why.moved`."""
-        return self._of_training("moved", layer, to, from_, **more)
+        run = self._run("moved")
+        return self._told(moved(run, layer, to, from_, top=top, names=self.names))
 
-    def pushed(self, X: Any = None, y: Any = None, **more: Any) -> Explanation:
+    def pushed(
+        self,
+        X: Any = None,
+        y: Any = None,
+        *,
+        of: Unit | None = None,
+        by: Meant = "a",
+        top: int = 10,
+    ) -> Explanation:
         """What the training examples' pushes on the prediction for X add up to. See `whygrad.why.pushed`.
 
         A whole number is a row of those held out. `of` is a class or an output, y is for `by="cost"`.
         """
-        return self._of_training("pushed", X, y=y, **more)
+        run = self._run("pushed")
+        return self._told(pushed(run, X, y=y, of=of, by=by, top=top, names=self.names))
 
-    def without(self, examples: Any, X: Any = None, y: Any = None, **more: Any) -> Explanation:
+    def without(
+        self,
+        examples: Any,
+        X: Any = None,
+        y: Any = None,
+        *,
+        of: Unit | None = None,
+        rescale: bool = False,
+    ) -> Explanation:
         """What would the prediction for X be without some training examples. See `whygrad.why.without`.
 
         A whole number for X is a row of those held out.
         """
-        return self._of_training("without", examples, X, y=y, **more)
+        run = self._run("without")
+        return self._told(without(run, examples, X, y=y, of=of, rescale=rescale, names=self.names))
 
-    def _of_training(self, question: str, *given: Any, **options: Any) -> Explanation:
+    def _run(self, question: str) -> Any:
         if self.run is None:
             raise InputError(
                 f"{question} asks of a recorded training: train with record=, then ask open_run(…).why"
             )
-        function = getattr(import_module("whygrad.why"), question)
-        answer: Explanation = function(self.run, *given, **({"names": self.names} | options))
-        return replace(answer, notes=answer.notes + self.notes)
+        return self.run
 
     def examples(self, X: Any = None, y: Any = None, sample_weight: Any = None) -> Examples:
         """Give rows and targets as the network takes them, in float64.
@@ -250,21 +377,37 @@ class Why:
             Y = self._targets(Y)
         return Examples(X, Y, weights)
 
-    def _ask(self, question: str, X: Any, y: Any, options: Mapping[str, Any]) -> Explanation:
-        options = dict(options)
-        given = self.examples(X, y, options.pop("sample_weight", options.pop("weights", None)))
-        if given.Y is None and options.get("to_output") is None:
+    def _asked(
+        self,
+        question: str,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        l1: float | None,
+        l2: float | None,
+        masks: Masks,
+        needs_y: bool = True,
+    ) -> dict[str, Any]:
+        """Give what every question about the cost of rows takes, as `whygrad.why` has it."""
+        given = self.examples(X, y, sample_weight)
+        if given.Y is None and needs_y:
             raise InputError(f"{question} needs the targets as well: give y")
         s = given.weights
         S = float(len(given.X) if s is None else np.sum(s))
-        penalties = {name: getattr(self, name).of_batch(S, self.n) for name in ("l1", "l2")}
-        options = {"weights": s} | penalties | options
-        return self._answer(question, self._with_columns(X), given.X, given.Y, **options)
+        return {
+            "net": self.net,
+            "theta": self._double_theta(),
+            "X": given.X,
+            "Y": given.Y,
+            "weights": s,
+            "l1": self.l1.of_batch(S, self.n) if l1 is None else l1,
+            "l2": self.l2.of_batch(S, self.n) if l2 is None else l2,
+            "masks": masks,
+            "names": self._with_columns(X),
+        }
 
-    def _answer(self, question: str, names: Names, *given: Any, **options: Any) -> Explanation:
-        function = getattr(import_module(f"whygrad.why.{question}"), question)
-        theta = self._double_theta()
-        answer: Explanation = function(self.net, theta, *given, **({"names": names} | options))
+    def _told(self, answer: Explanation) -> Explanation:
+        """Give the answer, with what has to be said of where the network comes from."""
         return replace(answer, notes=answer.notes + self.notes)
 
     def _double_theta(self) -> Parameters:

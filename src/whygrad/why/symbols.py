@@ -4,8 +4,8 @@ Wˡⱼₖ, bˡⱼ, zˡⱼ, aˡⱼ, δˡⱼ, f′(zˡⱼ)
 """
 
 from whygrad.answers.expression import Call, Expression, Fraction, Symbol
+from whygrad.answers.formatting import number
 from whygrad.answers.names import AS_IT_IS, Names, Place
-from whygrad.answers.write.numbers import number
 from whygrad.nn.network import Network
 
 

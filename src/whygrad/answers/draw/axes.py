@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from whygrad.answers.draw.drawing import SMALL, Label, line, text_width
-from whygrad.answers.write.numbers import number, typeset
+from whygrad.answers.formatting import number, typeset
 from whygrad.nn.functions import Array
 
 

@@ -17,8 +17,8 @@ from whygrad.answers.draw.drawing import (
     text_width,
 )
 from whygrad.answers.draw.png import scale_of
+from whygrad.answers.formatting import clean, number, typeset
 from whygrad.answers.pictures import BarPicture
-from whygrad.answers.write.numbers import clean, number, typeset
 
 WIDTH, ROW, BAR = 520.0, 25.0, 15.0
 MOST = 24  # bars

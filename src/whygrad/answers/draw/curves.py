@@ -34,8 +34,8 @@ from whygrad.answers.draw.drawing import (
     tag,
 )
 from whygrad.answers.draw.palette import SERIES
+from whygrad.answers.formatting import clean, number, typeset
 from whygrad.answers.pictures import CurvePicture, Line
-from whygrad.answers.write.numbers import clean, number, typeset
 from whygrad.nn.functions import Array
 
 WIDTH, HEIGHT = 520.0, 210.0

@@ -11,7 +11,7 @@ from html import escape
 from typing import Literal, TypeAlias
 
 from whygrad.answers.draw.palette import style
-from whygrad.answers.write.numbers import clean
+from whygrad.answers.formatting import clean
 
 Anchor: TypeAlias = Literal["start", "middle", "end"]
 Box: TypeAlias = tuple[float, float, float, float]  # left, top, right, bottom

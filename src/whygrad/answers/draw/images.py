@@ -7,8 +7,8 @@ import numpy as np
 from whygrad.answers.draw.drawing import SMALL, Drawing, Label, fitted, head, tag
 from whygrad.answers.draw.palette import PIXELS
 from whygrad.answers.draw.png import data_uri, ink, signed_ink
+from whygrad.answers.formatting import clean, number, typeset
 from whygrad.answers.pictures import ImagePicture
-from whygrad.answers.write.numbers import clean, number, typeset
 
 WIDTH, GAP = 520.0, 14.0
 MOST = 30  # images

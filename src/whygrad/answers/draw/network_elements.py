@@ -15,8 +15,8 @@ from whygrad.answers.draw.drawing import SMALL, Box, Label, free, point, text_wi
 from whygrad.answers.draw.network_layout import RADIUS, Layout, counts, kind
 from whygrad.answers.draw.palette import PIXELS
 from whygrad.answers.draw.png import data_uri, ink, scale_of, signed_ink
+from whygrad.answers.formatting import clean, number, short, typeset
 from whygrad.answers.pictures import NetworkPicture
-from whygrad.answers.write.numbers import clean, number, short, typeset
 
 WIDEST, THINNEST = 6.0, 0.6  # lines
 UNKNOWN = "not known yet"

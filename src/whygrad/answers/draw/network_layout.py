@@ -11,8 +11,8 @@ from itertools import pairwise
 
 from whygrad.answers.draw.choosing import Marked, marked, shown_units
 from whygrad.answers.draw.drawing import BOLD, SMALL, TEXT, Box, Label, fitted, head, text_width
+from whygrad.answers.formatting import clean
 from whygrad.answers.pictures import NetworkPicture
-from whygrad.answers.write.numbers import clean
 
 RADIUS = 20.0
 # From unit to unit, with its name beside it, and below it; the ring of one that stands out is 4.25 wider.

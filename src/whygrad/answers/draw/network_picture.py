@@ -19,8 +19,8 @@ from whygrad.answers.draw.network_elements import (
     within,
 )
 from whygrad.answers.draw.network_layout import RADIUS, Layout, counts, lay_out
+from whygrad.answers.formatting import clean, number
 from whygrad.answers.pictures import NetworkPicture
-from whygrad.answers.write.numbers import clean, number
 
 
 def draw_network(picture: NetworkPicture) -> Drawing:

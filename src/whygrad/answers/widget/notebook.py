@@ -5,7 +5,7 @@ Where no widget runs, in a notebook that is read later or a page made from it, t
 
 from dataclasses import replace
 from html import escape
-from typing import Any
+from typing import Any, Protocol
 
 from whygrad.answers.draw.palette import style
 from whygrad.answers.draw.svg import picture_svg
@@ -17,9 +17,26 @@ from whygrad.answers.widget.view_state import Showing
 from whygrad.answers.widget.widget import NetworkWidget
 from whygrad.answers.write.html import to_fragment
 from whygrad.errors import WhygradError
-from whygrad.why.bound import Why
 
 AGAIN = "Click the same unit again for its blame: whose error it is."
+
+
+class Asker(Protocol):
+    """What answers clicks: a `Why`, on rows X and targets y."""
+
+    def picture(self, X: Any = None) -> NetworkPicture:
+        """The network as it stands."""
+
+    def weight(
+        self, X: Any = None, y: Any = None, *, layer: int, to: Any, from_: Any
+    ) -> Explanation:
+        """Why would a weight move."""
+
+    def blame(self, X: Any = None, y: Any = None, *, layer: int, unit: Any) -> Explanation:
+        """Whose error is a unit's."""
+
+    def neuron(self, X: Any = None, y: Any = None, *, layer: int, unit: Any) -> Explanation:
+        """What one unit looks for."""
 
 
 class NotebookWidget(NetworkWidget):
@@ -29,7 +46,7 @@ class NotebookWidget(NetworkWidget):
     whose its error is (`blame`). `explanation` is the last answer, None before the first click.
     """
 
-    def __init__(self, why: Why, X: Any = None, y: Any = None) -> None:
+    def __init__(self, why: Asker, X: Any = None, y: Any = None) -> None:
         super().__init__()
         self.explanation: Explanation | None = None
         self._asked = (why, X, y)

@@ -32,9 +32,9 @@ from whygrad.answers.draw.network_layout import (
     layer_name,
 )
 from whygrad.answers.draw.network_picture import keys
+from whygrad.answers.formatting import clean
 from whygrad.answers.names import Place
 from whygrad.answers.pictures import NetworkPicture
-from whygrad.answers.write.numbers import clean
 
 View: TypeAlias = dict[str, Any]
 Shown: TypeAlias = tuple[tuple[int, ...], ...]

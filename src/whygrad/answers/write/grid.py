@@ -7,7 +7,7 @@ columns that still do not fit are left out and counted.
 
 from dataclasses import dataclass
 
-from whygrad.answers.write.numbers import columns, cut, padded, wrapped
+from whygrad.answers.formatting import columns, cut, padded, wrapped
 
 GAP = "   "
 HANG = "  "  # before the further lines of a cell

@@ -11,9 +11,9 @@ from typing import Any
 from whygrad.answers.draw.palette import COLOURS, FONT, colour, style
 from whygrad.answers.draw.svg import picture_svg
 from whygrad.answers.expression import Expression
+from whygrad.answers.formatting import cell, clean, is_number, number, typeset
 from whygrad.answers.parts import Answer, Table, Term
 from whygrad.answers.write.mathml import expression_mathml, to_mathml
-from whygrad.answers.write.numbers import cell, clean, is_number, number, typeset
 from whygrad.answers.write.outline import numeric_columns
 
 OPEN_ROWS, MOST_ROWS = 12, 200  # rows of a table that is shown at once, and of any table

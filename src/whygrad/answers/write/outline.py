@@ -4,8 +4,8 @@ An answer without equations of its own, but with a value, still has one: the val
 """
 
 from whygrad.answers.expression import Equation, Number, Sum, Words
+from whygrad.answers.formatting import is_number
 from whygrad.answers.parts import Answer, Table
-from whygrad.answers.write.numbers import is_number
 
 MOST_TERMS = 12  # that are written out as a sum
 

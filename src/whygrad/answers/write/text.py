@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from whygrad.answers.expression import Equation, Expression, Symbol
+from whygrad.answers.formatting import RAISED, cell, clean, columns, number, wrapped
 from whygrad.answers.parts import Answer, Term
 from whygrad.answers.pictures import BarPicture
 from whygrad.answers.write.grid import Grid, grid_lines
 from whygrad.answers.write.notation import Notation, sides, write
-from whygrad.answers.write.numbers import RAISED, cell, clean, columns, number, wrapped
 from whygrad.answers.write.outline import numeric_columns
 
 NARROWEST, WIDEST = 40, 110

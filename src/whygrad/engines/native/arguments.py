@@ -13,9 +13,9 @@ class Layers(NamedTuple):
     values for a batch begin in the workspace. `f` is f(z) and `a` is f(z) times the mask; without dropout
     they share a place. Where f′ is a function of f(z) alone, z shares it as well. `factors` says what
     multiplies the units that dropout keeps, 0 without it, and `thresholds` how often it keeps them (see
-    `whygrad.plan.dropout`). `wide` marks layers that threads divide by units (see `sharing`). `stretch` is 0, or
-    how long the columns of W¹ are where zeros of the input are skipped, and `panel` how many of their
-    numbers lie side by side at most (see `sparse`).
+    `whygrad.plan.dropout`). `wide` marks layers that threads divide by units (see `partition`). `stretch`
+    is 0, or how long the columns of W¹ are where zeros of the input are skipped, and `panel` how many of
+    their numbers lie side by side at most (see `sparse`).
     """
 
     sizes: Array

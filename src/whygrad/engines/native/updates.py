@@ -1,6 +1,6 @@
 """Optimizers and penalties in native code: from a gradient to the next parameters.
 
-The rules are those of `whygrad.plan.optimizers`, on stretches of flat arrays: θ[start:stop], the slots beside
+The rules are those of `plan.optimizers`, on stretches of flat arrays: θ[start:stop], the slots beside
 it, and the gradient g[at:] that belongs to it. Each rule gets views of these, so that its loop starts at 0
 and becomes vector instructions. What a step needs to know, such as its rate, comes as the row of numbers
 that `Optimizer.numbers` gives, so that both engines start from the same bits.

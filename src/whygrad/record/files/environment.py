@@ -12,19 +12,11 @@ from typing import Any
 
 from whygrad.cores import allowed_cores
 from whygrad.files import sha256
+from whygrad.version import __version__
 
 LIBRARIES = ("numpy", "scipy", "numba")
-# The modules that decide the bits of a training, beside the engines.
-COMPUTING: tuple[str, ...] = (
-    "functions",
-    "network",
-    "backprop",
-    "schedules",
-    "optimizers",
-    "masks",
-    "plan",
-)
-COMPUTING += ("measuring", "epochs", "lbfgs", "training", "diverging")
+# The folders whose code decides the bits of a training.
+COMPUTING = ("nn", "plan", "engines", "training")
 
 # Costs that are computed again elsewhere may differ by this share of their size, early in training.
 TOLERANCE = {"float32": 1e-3, "float64": 1e-8}
@@ -32,8 +24,6 @@ TOLERANCE = {"float32": 1e-3, "float64": 1e-8}
 
 def describe() -> dict[str, Any]:
     """Give what the manifest says of this machine, its libraries and the code that computes."""
-    from whygrad import __version__
-
     return {
         "threads": allowed_cores(),
         "machine": {
@@ -111,7 +101,7 @@ def _blas() -> list[str]:
 @cache
 def _kernels() -> str:
     """Give the SHA-256 of the code that computes a training."""
-    package = Path(__file__).parent.parent
-    paths = [*(package / f"{name}.py" for name in COMPUTING), *package.glob("engines/**/*.py")]
-    code = b"".join(path.read_bytes() for path in sorted(paths))
+    package = Path(__file__).parents[2]
+    paths = sorted(path for folder in COMPUTING for path in (package / folder).rglob("*.py"))
+    code = b"".join(path.read_bytes() for path in paths)
     return sha256(code)

@@ -13,7 +13,7 @@ import numpy as np
 
 from whygrad.answers.draw.axes import drawable
 from whygrad.answers.draw.palette import COLOURS, FONT, SERIES
-from whygrad.answers.write.numbers import clean, cut
+from whygrad.answers.formatting import clean, cut
 from whygrad.nn.functions import Array
 
 Option: TypeAlias = dict[str, Any]

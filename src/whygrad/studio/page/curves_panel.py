@@ -2,22 +2,20 @@
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nicegui import ui
 
 from whygrad.studio.page import charts
+from whygrad.studio.page.page import Page
 from whygrad.studio.server.guard import confined
 from whygrad.studio.session.opened_run import Following
 from whygrad.studio.session.scoring import words_of
 
-if TYPE_CHECKING:
-    from whygrad.studio.page.page import Page
-
 NONE = "no other run"
 
 
-def build(page: "Page") -> None:
+def build(page: Page) -> None:
     """Lay out the charts; one that would be empty is not shown."""
     desk = page.desk
     waiting = ui.label("Press Start: the curves are drawn while it learns.").classes("wg-note")

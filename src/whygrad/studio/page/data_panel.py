@@ -2,19 +2,17 @@
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nicegui import events, ui
 
 from whygrad.errors import InputError
 from whygrad.pipeline import datasets
 from whygrad.pipeline.settings import Settings
+from whygrad.studio.page.page import Page
 from whygrad.studio.page.uploads import keep_table
 from whygrad.studio.server.guard import LIMIT
 from whygrad.tables.reading import PARQUET, TEXT
-
-if TYPE_CHECKING:
-    from whygrad.studio.page.page import Page
 
 ABOUT = {
     "xor": "two numbers, one class where they differ: the smallest thing a straight line cannot do",
@@ -33,7 +31,7 @@ ENDINGS = (*TEXT, *PARQUET)
 REJECTED = "(found) => emit(found[0].failedPropValidation, found[0].file.name)"
 
 
-def build(page: "Page") -> None:
+def build(page: Page) -> None:
     """Lay out the choice of data."""
     desk = page.desk
     ui.label("Data that come with whygrad").classes("wg-heading")
@@ -96,12 +94,12 @@ def refusal(why: str, name: str) -> str:
     return f"{name}: one table at a time"
 
 
-def load(page: "Page", name: str) -> None:
+def load(page: Page, name: str) -> None:
     """Take a data set that comes with whygrad."""
     page.do(lambda: page.desk.load(name))
 
 
-async def uploaded(page: "Page", event: events.UploadEventArguments, place: ui.column) -> None:
+async def uploaded(page: Page, event: events.UploadEventArguments, place: ui.column) -> None:
     """Keep a file that was uploaded, show its first rows, and ask what is to be predicted."""
     place.clear()
     content = await event.file.read()
@@ -112,7 +110,7 @@ async def uploaded(page: "Page", event: events.UploadEventArguments, place: ui.c
             _ask_target(page, *found)
 
 
-def _ask_target(page: "Page", path: Path, table: Any) -> None:
+def _ask_target(page: Page, path: Path, table: Any) -> None:
     names = list(table.column_names)
     if len(names) < 2:
         page.tell(

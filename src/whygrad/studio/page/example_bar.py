@@ -1,17 +1,16 @@
 """Which examples are asked about: one, a class, or all, of those trained with or held out."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nicegui import ui
 
-if TYPE_CHECKING:
-    from whygrad.studio.page.page import Page
+from whygrad.studio.page.page import Page
 
 WHICH = {"one": "one example", "class": "a class", "all": "all"}
 
 
-def build(page: "Page") -> None:
+def build(page: Page) -> None:
     """Lay out the choice of examples."""
 
     def choose(**changes: Any) -> None:

@@ -1,6 +1,6 @@
 """From this step on with other settings, as a new run; both curves are then in one chart."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nicegui import ui
 
@@ -8,12 +8,10 @@ from whygrad.errors import InputError
 from whygrad.pipeline import settings
 from whygrad.pipeline.settings import SCHEDULES
 from whygrad.plan.optimizers import OPTIMIZERS
-
-if TYPE_CHECKING:
-    from whygrad.studio.page.page import Page
+from whygrad.studio.page.page import Page
 
 
-def ask(page: "Page") -> None:
+def ask(page: Page) -> None:
     """Ask what is to be otherwise, and fork."""
     subject = page.now
     plan = subject.plan

@@ -1,16 +1,14 @@
 """One step in slow motion: frames to walk through with the arrow keys, each with its equation."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nicegui import ui
 
 from whygrad.errors import InputError
+from whygrad.studio.page.page import Page
 from whygrad.studio.session.subject import Chosen, Subject
 from whygrad.studio.story import motion
-
-if TYPE_CHECKING:
-    from whygrad.studio.page.page import Page
 
 PHASES = {
     "forward": "forward: the answer",
@@ -22,7 +20,7 @@ PHASES = {
 }
 
 
-def build(page: "Page") -> None:
+def build(page: Page) -> None:
     """Lay out the walk."""
     # It is given the focus when it is opened: where the tabs have it, arrow keys lead to other tabs.
     start = ui.element("div").props('tabindex=-1 aria-label="One step in slow motion" role="group"')

@@ -1,6 +1,6 @@
 """The network and its training before they begin: layers, activation, cost, optimizer, rate, penalties."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nicegui import ui
 
@@ -8,14 +8,12 @@ from whygrad.errors import InputError
 from whygrad.nn.functions import ACTIVATIONS
 from whygrad.pipeline.settings import OF_CLASSES, OF_NUMBERS, SCHEDULES
 from whygrad.plan.optimizers import OPTIMIZERS
-
-if TYPE_CHECKING:
-    from whygrad.studio.page.page import Page
+from whygrad.studio.page.page import Page
 
 WHOLE = ("epochs", "batch_size", "seed")
 
 
-def build(page: "Page") -> None:
+def build(page: Page) -> None:
     """Lay out the settings; they can be changed until a training begins."""
     desk = page.desk
     hint = ui.label().classes("wg-note")

@@ -8,7 +8,6 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from traceback import format_exception
 from typing import Any, TypeVar
 
@@ -20,44 +19,12 @@ from whygrad.answers.pictures import NetworkPicture
 from whygrad.answers.widget.view import Gesture, Shown, choose, view
 from whygrad.errors import WhygradError
 from whygrad.escaping import visible
-from whygrad.studio.page import (
-    curves_panel,
-    data_panel,
-    example_bar,
-    motion_panel,
-    network_panel,
-    runs_panel,
-    surface_view,
-    time_bar,
-    why_panel,
-)
 from whygrad.studio.page.canvas import Canvas
 from whygrad.studio.process.worker import Status
 from whygrad.studio.session.desk import Desk
-from whygrad.studio.session.subject import EDGES, Chosen, Edges, Subject, overview
+from whygrad.studio.session.subject import Chosen, Edges, Subject, overview
 
-STYLE = Path(__file__).with_name("page.css")
-# Tell how the browser shows the page, now and whenever that changes. And screen readers are to hear of a
-# slider from what has the focus: Quasar gives its name and number to what lies around that.
-WINDOW = """(() => { const dark = matchMedia('(prefers-color-scheme: dark)');
-const narrow = matchMedia('(max-width: 500px)');
-const tell = () => emitEvent('wg-window', [dark.matches, narrow.matches]);
-dark.onchange = tell; narrow.onchange = tell; tell();
-if (window.wgSliders) return;
-window.wgSliders = true;
-const said = ['aria-label', 'aria-valuemin', 'aria-valuemax', 'aria-valuenow', 'aria-disabled'];
-const name = () => document.querySelectorAll('.q-slider').forEach((slider) => {
-  const inner = slider.querySelector('[tabindex]');
-  for (const key of said) {
-    const value = slider.getAttribute(key);
-    if (inner && value !== null && inner.getAttribute(key) !== value) inner.setAttribute(key, value);
-  }
-  if (inner && inner.role !== 'slider') { inner.role = 'slider'; slider.role = 'group'; }
-});
-new MutationObserver(name).observe(document.body, {subtree: true, childList: true, attributeFilter: said});
-name(); })()"""
 LOG = logging.getLogger("whygrad.studio")
-TICK = 0.25  # seconds between two looks at a training
 MISSES = 20  # looks in vain at a run, after which that is told
 SLOWEST = 5.0  # seconds that a browser may take to draw
 DRAWN = """new Promise((done) => document.hidden ? done(true)
@@ -89,7 +56,17 @@ class Look:
 
 
 class Page:
-    """One tab: what it looks at, and its elements."""
+    """One tab: what it looks at, and its elements, which `layout` makes."""
+
+    title: ui.label
+    status: ui.label
+    message: ui.label
+    working: ui.linear_progress
+    tabs: ui.tabs
+    stage: ui.element
+    room: ui.element
+    canvas: Canvas
+    dark_mode: ui.dark_mode
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
@@ -120,69 +97,7 @@ class Page:
     @property
     def dark(self) -> bool:
         """Whether the page is dark: as it was switched, or else as the browser prefers it."""
-        return self._preferred if self._dark.value is None else bool(self._dark.value)
-
-    # ── the layout ──
-
-    def build(self) -> None:
-        """Lay the page out."""
-        ui.add_css(STYLE.read_text(encoding="utf-8"))
-        ui.page_title("whygrad studio")
-        dark = ui.dark_mode(None)
-        self._dark = dark
-        ui.on("wg-window", lambda e: self._windowed(*map(bool, e.args)))
-        self.client.on_connect(lambda: self.client.run_javascript(WINDOW))
-        with ui.header().classes("wg-header"):
-            ui.label("whygrad studio").classes("wg-brand").props('role="heading" aria-level="1"')
-            self.title = ui.label().classes("wg-run")
-            ui.space()
-            self.status = ui.label().classes("wg-status").props('role="status" aria-live="polite"')
-            ui.button(icon="contrast", color=None, on_click=self._switch).props(
-                'flat round dense text-color=white aria-label="Light or dark"'
-            )
-        self.working = ui.linear_progress(show_value=False).classes("wg-working")
-        self.working.props('indeterminate aria-label="Working"').set_visibility(False)
-        with ui.element("main").classes("wg-page"):
-            with ui.element("section").classes("wg-left").props('aria-label="The network"'):
-                with ui.row().classes("wg-tools"):
-                    example_bar.build(self)
-                    ui.toggle(
-                        dict(EDGES), value="weight", on_change=lambda e: self.show(edges=e.value)
-                    ).props('dense no-caps aria-label="What the connections show"')
-                with ui.element("div").classes("wg-both") as self.stage:
-                    with ui.element("div").classes("wg-drawing") as self.room:
-                        self.canvas = Canvas(view(EMPTY), self._gesture)
-                    surface_view.build(self)
-                time_bar.build(self)
-            with (
-                ui.element("section")
-                .classes("wg-right")
-                .props('aria-label="Data, training, answers"')
-            ):
-                self._tabs()
-        self.message = ui.label().classes("wg-message").props('role="alert"')
-        self.message.set_visibility(False)
-        ui.timer(TICK, self._tick)
-        self.refresh()
-
-    def _tabs(self) -> None:
-        panels: dict[str, tuple[str, Callable[[Page], None]]] = {
-            "data": ("Data", data_panel.build),
-            "runs": ("Runs", runs_panel.build),
-            "network": ("Network", network_panel.build),
-            "curves": ("Curves", curves_panel.build),
-            "why": ("Why", why_panel.build),
-            "motion": ("Slow motion", motion_panel.build),
-        }
-        with ui.tabs(on_change=lambda e: self.show(tab=e.value)).props(
-            "dense no-caps inline-label narrow-indicator align=left"
-        ) as self.tabs:
-            for name, (title, _) in panels.items():
-                ui.tab(name, label=title)
-        with ui.tab_panels(self.tabs, value="network", animated=False).classes("wg-panels"):
-            for name, (_, build) in panels.items():
-                with ui.tab_panel(name):
-                    build(self)
+        return self._preferred if self.dark_mode.value is None else bool(self.dark_mode.value)
 
     # ── what happens ──
 
@@ -195,12 +110,12 @@ class Page:
             self.tabs.set_value(self.look.tab)
         self.refresh()
 
-    def _switch(self) -> None:
+    def switch(self) -> None:
         """Make a light page dark, and a dark one light."""
-        self._dark.set_value(not self.dark)
+        self.dark_mode.set_value(not self.dark)
         self.refresh()
 
-    def _windowed(self, dark: bool, narrow: bool) -> None:
+    def windowed(self, dark: bool, narrow: bool) -> None:
         """Take note that the browser prefers dark pages, and how wide its window is."""
         if (dark, narrow) != (self._preferred, self._narrow):
             self._preferred, self._narrow = dark, narrow
@@ -339,7 +254,7 @@ class Page:
             self.look = replace(self.look, lit=lit)
             self.canvas.light(lit)
 
-    def _gesture(self, gesture: Gesture) -> None:
+    def gesture(self, gesture: Gesture) -> None:
         layer = gesture.layer or 0
         if gesture.kind == "click":
             self.show(part=gesture.part, tab="why", question="", lit=())
@@ -350,7 +265,7 @@ class Page:
         elif gesture.kind in EDITS:
             self.do(lambda: self.desk.edit(gesture.kind, layer))
 
-    async def _tick(self) -> None:
+    async def tick(self) -> None:
         """Look how the training is doing."""
         if not self.there:
             return
@@ -405,8 +320,3 @@ def words_of(status: Status | None) -> str:
         "paused": f"paused at {at}",
         "ended": f"ended at {at}: {status.message}",
     }.get(status.kind, status.message)
-
-
-def build(desk: Desk) -> None:
-    """Make the page of one tab."""
-    Page(desk).build()

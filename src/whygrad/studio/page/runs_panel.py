@@ -1,17 +1,16 @@
 """The runs that lie in the studio's folder: any of them is shown by a click."""
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nicegui import ui
 
-if TYPE_CHECKING:
-    from whygrad.studio.page.page import Page
+from whygrad.studio.page.page import Page
 
 MOST = 200  # that are listed
 
 
-def build(page: "Page") -> None:
+def build(page: Page) -> None:
     """Lay out the list."""
     ui.label("Runs in this folder").classes("wg-heading")
     none = ui.label("None yet: Start writes one.").classes("wg-note")

@@ -1,17 +1,15 @@
 """Beside the drawing of a network of two inputs: what it says everywhere, while it learns."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nicegui import ui
 
+from whygrad.studio.page.page import Page
 from whygrad.studio.session import surface
 from whygrad.studio.session.subject import Chosen, Rows, Subject
 
-if TYPE_CHECKING:
-    from whygrad.studio.page.page import Page
 
-
-def build(page: "Page") -> None:
+def build(page: Page) -> None:
     """Lay it out; other networks have none."""
     shown = ui.html("", sanitize=False).classes("wg-surface-view")
     state: dict[str, Any] = {"key": None}

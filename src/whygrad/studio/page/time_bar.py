@@ -1,15 +1,13 @@
 """The time bar: start, pause, one step, one epoch, reset, speed; and all of the training to go back in."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nicegui import ui
 
 from whygrad.record.forking import broken_off
 from whygrad.studio.page import fork_dialog
+from whygrad.studio.page.page import Page
 from whygrad.studio.session.opened_run import Following
-
-if TYPE_CHECKING:
-    from whygrad.studio.page.page import Page
 
 SPEEDS: dict[float, str] = {
     0: "full speed",
@@ -20,7 +18,7 @@ SPEEDS: dict[float, str] = {
 }
 
 
-def build(page: "Page") -> None:
+def build(page: Page) -> None:
     """Lay out the time bar."""
     desk = page.desk
     state = {"running": False}

@@ -8,7 +8,7 @@ import asyncio
 import json
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nicegui import ui
 
@@ -17,6 +17,7 @@ from whygrad.answers.explanation import Explanation
 from whygrad.answers.pictures import CurvePicture, NetworkPicture
 from whygrad.answers.write.html import to_fragment
 from whygrad.studio.page import charts
+from whygrad.studio.page.page import Page
 from whygrad.studio.session.asking import (
     SLOW,
     Question,
@@ -29,9 +30,6 @@ from whygrad.studio.session.asking import (
 )
 from whygrad.studio.story.story import MOST
 
-if TYPE_CHECKING:
-    from whygrad.studio.page.page import Page
-
 REACH = 2.0  # how far to either side a weight can be dragged
 USUAL = 0.1  # Δw, before it is dragged
 OPEN = '<details open="">'
@@ -41,7 +39,7 @@ POINTING = (
 )
 
 
-def build(page: "Page") -> None:
+def build(page: Page) -> None:
     """Lay out the questions and the answer."""
     title = ui.label().classes("wg-heading")
     with ui.row().classes("wg-questions"):
@@ -226,33 +224,33 @@ def _without_network(found: Explanation) -> Explanation:
 # ── saved ──
 
 
-def copy_latex(page: "Page") -> None:
+def copy_latex(page: Page) -> None:
     """Put the equations of the answer on the clipboard."""
     if page.answer is not None:
         ui.clipboard.write(page.answer.latex())
         ui.notify("The equations are on the clipboard, as LaTeX.")
 
 
-def save_json(page: "Page") -> None:
+def save_json(page: Page) -> None:
     """Save the answer as data."""
     if page.answer is not None:
         text = json.dumps(page.answer.to_dict(), indent=1, ensure_ascii=False)
         ui.download.content(text, f"{page.answer.kind}.json")
 
 
-def save_svg(page: "Page") -> None:
+def save_svg(page: Page) -> None:
     """Save the pictures of the answer."""
     for name, svg in _pictures(page):
         ui.download.content(svg, f"{name}.svg")
 
 
-def save_png(page: "Page") -> None:
+def save_png(page: Page) -> None:
     """Save the pictures of the answer as pixels, which the browser draws."""
     for name, svg in _pictures(page):
         ui.run_javascript(f"({PNG})({json.dumps(svg)}, {json.dumps(f'{name}.png')})")
 
 
-def _pictures(page: "Page") -> list[tuple[str, str]]:
+def _pictures(page: Page) -> list[tuple[str, str]]:
     """Give names and SVGs of what an answer shows; of one without pictures the network as it is drawn."""
     if page.answer is None:
         return []

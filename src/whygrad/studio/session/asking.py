@@ -6,12 +6,13 @@ A part is named as everywhere: "2:1" is a unit, "2:1,0" a weight, "2:1,bias" a b
 from dataclasses import dataclass, replace
 
 from whygrad.answers.explanation import Explanation
+from whygrad.answers.formatting import number
 from whygrad.answers.names import AS_IT_IS, Place
-from whygrad.answers.write.numbers import number
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
 from whygrad.studio.session.subject import Chosen, Subject
 from whygrad.why.bound import Why
+from whygrad.why.training_history.ledger import ALL
 from whygrad.why.training_history.trajectory import course_of
 
 # Question → what it is called on the page, for a weight or bias, a unit, and the whole network.
@@ -127,19 +128,18 @@ def _of_unit(subject: Subject, asked: Question, place: Place, X: Array, Y: Array
     why = subject.why
     if place.layer == 0:
         return why.ripple(X, Y, input=place.to, by=asked.by)
-    at = {"layer": place.layer, "unit": place.to}
     if asked.name == "blame":
-        return why.blame(X, Y, **at)
+        return why.blame(X, Y, layer=place.layer, unit=place.to)
     every = subject.examples(Chosen(asked.chosen.part, "all"))
     assert every is not None
-    return why.neuron(*every, **at)
+    return why.neuron(*every, layer=place.layer, unit=place.to)
 
 
 def _ledger(subject: Subject, place: Place | None) -> Explanation:
     if place is None:
         raise InputError("choose a weight, a bias or a neuron")
-    of = {"from_": place.from_} if place.from_ is not None else {}
-    return _up_to(subject).moved(place.layer, place.to, **of)
+    from_ = ALL if place.from_ is None else place.from_
+    return _up_to(subject).moved(place.layer, place.to, from_)
 
 
 def _up_to(subject: Subject) -> Why:

@@ -7,12 +7,12 @@ Where there are many rows the first `MOST` of each part are measured.
 
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 from weakref import ref
 
 import numpy as np
 
-from whygrad.answers.write.numbers import share
+from whygrad.answers.formatting import share
 from whygrad.nn.arrays import Data
 from whygrad.nn.metrics import measure
 from whygrad.nn.network import Parameters, count
@@ -22,9 +22,6 @@ from whygrad.record import Run, replay
 from whygrad.record.files import events, snapshots
 from whygrad.record.files.stored import judged
 from whygrad.studio.session.subject import Rows
-
-if TYPE_CHECKING:
-    from whygrad.studio.session.opened_run import Following
 
 MOST = 2000  # rows of a part
 SPREAD = 60  # states on the disk that are measured at most, beside the last
@@ -40,17 +37,32 @@ class Point:
     by_part: dict[str, tuple[float, float]]
 
 
+class Scored(Protocol):
+    """A run whose states are measured: the run as it stands now, its last step, its rows by part."""
+
+    @property
+    def run(self) -> Run:
+        """The run as it stands now."""
+
+    @property
+    def step(self) -> int:
+        """The last step that it is known to have taken."""
+
+    def rows(self) -> dict[str, Rows]:
+        """Give the rows to measure with, by part."""
+
+
 class Scoring:
     """The points of one run that are measured so far; `measure` adds those that are missing."""
 
-    def __init__(self, following: "Following") -> None:
+    def __init__(self, following: Scored) -> None:
         self._of = ref(following)  # which holds this: neither is to outlive its use
         self._points: dict[int, Point] = {}
         self._computed: set[int] = set()
         self._lock = threading.Lock()
 
     @property
-    def _following(self) -> "Following":
+    def _following(self) -> Scored:
         found = self._of()
         assert found is not None  # who asks holds it
         return found

@@ -27,8 +27,8 @@ from whygrad.answers.draw.drawing import (
 )
 from whygrad.answers.draw.palette import COLOURS, PIXELS, SERIES
 from whygrad.answers.draw.png import data_uri
+from whygrad.answers.formatting import clean, number, typeset
 from whygrad.answers.names import Names, names_of
-from whygrad.answers.write.numbers import clean, number, typeset
 from whygrad.errors import InputError
 from whygrad.nn.backprop import forward
 from whygrad.nn.functions import Array

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from whygrad.answers.write.numbers import number, typeset
+from whygrad.answers.formatting import number, typeset
 from whygrad.nn.functions import ACTIVATIONS, COSTS, Activation, Cost
 from whygrad.plan.lbfgs import LBFGS
 from whygrad.plan.optimizers import SGD, Adagrad, Adam, AdamW, Nadam, RMSprop

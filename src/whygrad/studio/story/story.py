@@ -14,9 +14,9 @@ import numpy as np
 
 from whygrad.answers.draw.choosing import marked, shown_units
 from whygrad.answers.expression import Equation
+from whygrad.answers.formatting import clean
 from whygrad.answers.names import AS_IT_IS, Names, Place
 from whygrad.answers.pictures import NetworkPicture
-from whygrad.answers.write.numbers import clean
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
 from whygrad.studio.story.sayings import said

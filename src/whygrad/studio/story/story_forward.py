@@ -5,8 +5,8 @@ zˡ = Wˡ aˡ⁻¹ + bˡ,   aˡ = f_l(zˡ),   C
 
 import numpy as np
 
+from whygrad.answers.formatting import clean
 from whygrad.answers.names import AS_IT_IS, Place
-from whygrad.answers.write.numbers import clean
 from whygrad.nn.functions import COSTS
 from whygrad.nn.network import count
 from whygrad.studio.story import story_equations as equations

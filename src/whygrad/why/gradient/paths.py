@@ -25,10 +25,10 @@ from whygrad.answers.expression import (
     SumOver,
     Symbol,
 )
+from whygrad.answers.formatting import share as written_share
 from whygrad.answers.names import Names, Place, names_of
 from whygrad.answers.parts import Factor, Table, Term
 from whygrad.answers.pictures import NetworkPicture
-from whygrad.answers.write.numbers import share as written_share
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters

@@ -23,10 +23,10 @@ from whygrad.answers.expression import (
     Symbol,
     Words,
 )
+from whygrad.answers.formatting import share as written_share
 from whygrad.answers.names import AS_IT_IS, Names, Place, check_layer, names_of
 from whygrad.answers.parts import Table, Term
 from whygrad.answers.pictures import BarPicture, ImagePicture, Picture
-from whygrad.answers.write.numbers import share as written_share
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters

@@ -21,10 +21,10 @@ from whygrad.answers.expression import (
     Symbol,
     Words,
 )
+from whygrad.answers.formatting import number
 from whygrad.answers.names import AS_IT_IS, Names, Place, names_of
 from whygrad.answers.parts import Table, Term
 from whygrad.answers.pictures import CurvePicture, Line, NetworkPicture
-from whygrad.answers.write.numbers import number
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
