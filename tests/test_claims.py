@@ -70,7 +70,7 @@ def sold(folder):
 
 def row(run, place=0):
     """A row of those held out, as a table."""
-    from whygrad.record.held_out import read_again
+    from whygrad.record.source import read_again
 
     return read_again(run).slice(place, 1)
 

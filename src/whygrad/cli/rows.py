@@ -14,7 +14,7 @@ from whygrad.errors import InputError
 from whygrad.nn.functions import Array
 from whygrad.pipeline.fit import predict
 from whygrad.record import Run, open_run
-from whygrad.record.held_out import count, encoded, read_again, take, true_values
+from whygrad.record.source import count, encoded, read_again, take, true_values
 from whygrad.tables.columns import nearest_name, quoted
 from whygrad.why.bound import Why
 from whygrad.why.choosing import class_names, classes, find_class

@@ -19,7 +19,7 @@ from whygrad.errors import InputError
 from whygrad.nn.arrays import Data
 from whygrad.nn.functions import Array
 from whygrad.plan.plan import Penalty
-from whygrad.record.held_out import count, read_again, rows_trained_on, take
+from whygrad.record.source import count, read_again, rows_trained_on, take
 from whygrad.tables import Encoding, as_table, read
 from whygrad.why.bound import Examples, Why, unknown
 
@@ -84,7 +84,7 @@ def rows_asked(run: Any, x: Any, y: Any) -> tuple[Any, Any]:
         if one or (isinstance(x, list | tuple | range) and _are_places(x)):
             rows = read_again(run)
             x = take(rows, _checked_places([x] if one else x, count(rows)))
-        found = run.why.examples(x, y)
+        found = why_of_run(run).examples(x, y)
         return found.X, found.Y
     if x is not None and not one:
         return x, y

@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -34,14 +34,14 @@ from whygrad.record.folder import (
     go_on,
     train_and_record,
 )
+from whygrad.record.recorded import Recorded
 from whygrad.record.recorder import Job
 from whygrad.training.callbacks import Observer, Pace, at_epoch_ends, waited
 from whygrad.training.epochs import History, renewed
 from whygrad.training.loop import INTERRUPTED, Training, run
 from whygrad.training.warm_start import carry_on
 
-if TYPE_CHECKING:
-    from whygrad.record.run import Run
+R = TypeVar("R", bound=Recorded)  # what was given: a fork of a `Run` is a `Run`
 
 # What a training that somebody ended says: it can go on.
 BROKEN_OFF = (INTERRUPTED, "stopped by a callback", "time budget")
@@ -63,20 +63,20 @@ PLAN: dict[str, Callable[[Any], Any]] = {
 OTHERS = ("rate", "engine", "data", "held_out", "callbacks", "seconds")
 
 
-def broken_off(given: "Run") -> bool:
+def broken_off(given: R) -> bool:
     """Tell whether a training can be resumed as it was: it was killed, or somebody ended it."""
     stopped = given.stopped
     return not stopped or stopped.startswith(BROKEN_OFF)
 
 
 def resume(
-    given: "Run",
+    given: R,
     epochs: int | None = None,
     callbacks: Sequence[Observer] = (),
     seconds: float | None = None,
     observers: Sequence[Observer] = (),
     pace: Pace | None = None,
-) -> "Run":
+) -> R:
     """Go on with a training, in its own folder; see `Run.resume`."""
     stopped, step, stages = given.stopped, given.step, given.stages()
     given.check()
@@ -119,41 +119,37 @@ def resume(
     return _concluded(given.path, given, training, state, took)
 
 
-def _state_to_resume(given: "Run", step: int, further: bool) -> State:
+def _state_to_resume(given: R, step: int, further: bool) -> State:
     """Give the state to go on from: one step back, so that a cost that is not finite is met again.
 
     Not where its rule had ended it and it was to go on, but was killed before it did. L-BFGS, whose memory
     is no part of the state, begins again at its start.
     """
     if not given.plan.by_steps:
-        return given.state(given.start)
-    state = given.state(step)
+        return replay.state_at(given, given.start)
+    state = replay.state_at(given, step)
     resumed = given.stages()[-1].step == step and renewed(given.plan, state) is not state
-    return state if further or resumed else given.state(max(given.start, step - 1))
+    return state if further or resumed else replay.state_at(given, max(given.start, step - 1))
 
 
-def _at_its_end(given: "Run", stopped: str) -> "Run":
+def _at_its_end(given: R, stopped: str) -> R:
     """Write what a finished training came to where that is missing; else say how it could go on."""
     if given.concluded:
         raise InputError(
             f"{given.path.name} is at its end ({stopped}): say how many epochs it shall have "
             "in all, or fork it"
         )
-    state = given.state(given.step)
+    state = replay.state_at(given, given.step)
     return _concluded(given.path, given, given.training(state), state, None)
 
 
-def _concluded(
-    path: Path, origin: "Run", training: Training, state: State, seconds: float | None
-) -> "Run":
+def _concluded(path: Path, origin: R, training: Training, state: State, seconds: float | None) -> R:
     """Write what came of a training that followed from another, and open it."""
-    from whygrad.record.run import Run
-
-    now = Run(path, manifest.read(path), origin.own, origin.given, origin.given_held_out)
+    now = replace(origin, path=path, manifest=manifest.read(path))
     history = now.history
     results: dict[str, Any] = {}
     if now.on_table:
-        from whygrad.record import rows
+        from whygrad.record import rows  # which reads tables
 
         results = rows.results_again(now, state, history)
     conclude(path, fitted(training, state, history), results | {"seconds": seconds})
@@ -172,7 +168,7 @@ def _add_stage(stage: events.Stage, db: events.Database) -> None:
         events.add_stage(db, stage)
 
 
-def _clean(given: "Run") -> None:
+def _clean(given: R) -> None:
     """Remove the snapshots that a kill left without their rows, and files that it left half written."""
     known = {snapshot.path for snapshot in given.snapshots()}
     for name in inside.names(given.path):
@@ -185,14 +181,14 @@ def _clean(given: "Run") -> None:
 
 
 def fork(
-    given: "Run",
+    given: R,
     step: int,
     record: str | PathLike[str] | None,
     changes: Mapping[str, Any],
     observers: Sequence[Observer] = (),
     pace: Pace | None = None,
     overwrite: bool = False,
-) -> "Run":
+) -> R:
     """Go on from a step in another way, in a new folder; see `Run.fork`."""
     for name in changes:
         if name not in (*PLAN, *OTHERS):
@@ -207,9 +203,9 @@ def fork(
     return _forked(given, step, training, record, changes, callbacks, seconds, pace, overwrite)
 
 
-def changed(given: "Run", step: int, changes: Mapping[str, Any]) -> Training:
+def changed(given: R, step: int, changes: Mapping[str, Any]) -> Training:
     """Give the training that goes on from a step with these changes."""
-    state = given.state(step)
+    state = replay.state_at(given, step)
     before = given.plan
     kept = changes.get("held_out", given.held_out)
     plan = _changed_plan(before, changes)
@@ -246,12 +242,12 @@ def _changed_plan(before: Plan, changes: Mapping[str, Any]) -> Plan:
 
 
 def without(
-    given: "Run",
+    given: R,
     examples: Any,
     rescale: bool = False,
     record: str | PathLike[str] | None = None,
     overwrite: bool = False,
-) -> "Run":
+) -> R:
     """Train once more without some examples, in a new folder; see `Run.without`."""
     training = training_without(given, examples, rescale)
     about = {
@@ -262,12 +258,12 @@ def without(
     return _forked(given, given.start, training, record, changes, (), None, overwrite=overwrite)
 
 
-def left_out(given: "Run", examples: Any, rescale: bool = False) -> tuple[State, History]:
+def left_out(given: R, examples: Any, rescale: bool = False) -> tuple[State, History]:
     """Train once more without some examples, and record nothing."""
     return run(training_without(given, examples, rescale))
 
 
-def training_without(given: "Run", examples: Any, rescale: bool = False) -> Training:
+def training_without(given: R, examples: Any, rescale: bool = False) -> Training:
     """Give the training of a run from its start, but for some examples."""
     multipliers = _multipliers(given, examples)
     own = given.watch
@@ -277,11 +273,11 @@ def training_without(given: "Run", examples: Any, rescale: bool = False) -> Trai
                 f"{given.path.name} leaves examples out with rescale={own.rescale} itself: do the same"
             )
         multipliers = multipliers * own.multipliers
-    training = given.training(given.state(given.start))
+    training = given.training(replay.state_at(given, given.start))
     return replace(training, watch=Watch(multipliers=multipliers, rescale=bool(rescale)))
 
 
-def _multipliers(given: "Run", examples: Any) -> Array:
+def _multipliers(given: R, examples: Any) -> Array:
     n = given.plan.n
     places = np.atleast_1d(np.asarray(examples))
     if places.dtype == bool and places.shape == (n,):
@@ -299,7 +295,7 @@ def _multipliers(given: "Run", examples: Any) -> Array:
 
 
 def _forked(
-    given: "Run",
+    given: R,
     step: int,
     training: Training,
     record: str | PathLike[str] | None,
@@ -308,7 +304,7 @@ def _forked(
     seconds: float | None,
     pace: Pace | None = None,
     overwrite: bool = False,
-) -> "Run":
+) -> R:
     path = _place(given, record, overwrite)
     began = time.perf_counter()
     details = _details(given, step, changes, overwrite)
@@ -320,7 +316,7 @@ def _forked(
     return _concluded(path, origin, training, state, took)
 
 
-def _place(given: "Run", record: str | PathLike[str] | None, overwrite: bool) -> Path:
+def _place(given: R, record: str | PathLike[str] | None, overwrite: bool) -> Path:
     name, folder = f"{given.path.stem}-fork", given.path.parent
     if record is None:
         return folder / f"{name}{place.ENDING}" if overwrite else place.free_name(name, folder)
@@ -330,7 +326,7 @@ def _place(given: "Run", record: str | PathLike[str] | None, overwrite: bool) ->
     return path
 
 
-def _details(given: "Run", step: int, changes: Mapping[str, Any], overwrite: bool) -> Details:
+def _details(given: R, step: int, changes: Mapping[str, Any], overwrite: bool) -> Details:
     """Give what a fork's folder holds: all that its parent's says of the data and the table."""
     about, data = given.manifest, given.manifest["data"]
     parent = {

@@ -6,9 +6,7 @@ Where a run was resumed, its stages say how many epochs it was to have from whic
 """
 
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,19 +15,17 @@ from whygrad.errors import FileError, InputError, RecordWarning, warn
 from whygrad.fitted import Fitted
 from whygrad.nn.functions import Array
 from whygrad.plan.plan import Plan, State, smooth
-from whygrad.record.files import environment, events, inside, snapshots
+from whygrad.record.files import environment, events, snapshots
 from whygrad.record.files.events import Snapshot
+from whygrad.record.recorded import Recorded, nearest
 from whygrad.training.callbacks import Report
 from whygrad.training.epochs import end_of_epoch, renewed
 from whygrad.training.loop import run as train
 
-if TYPE_CHECKING:
-    from whygrad.record.run import Run
-
 CHUNK = 256  # steps at a time, at most
 
 
-def state_at(run: "Run", step: int) -> State:
+def state_at(run: Recorded, step: int) -> State:
     """Give the exact state after `step` updates: parameters, slots and all that training remembers.
 
     Raises `InputError` for a step that is not recorded, and where the data are needed and gone.
@@ -44,16 +40,16 @@ def state_at(run: "Run", step: int) -> State:
     step = int(step)
     if not run.plan.by_steps:
         return _iterated(run, step)
-    state = _nearest(run, step)
+    state = nearest(run, step)
     return _taken_again(run, state, step)
 
 
-def take_again(run: "Run", state: State) -> None:
+def take_again(run: Recorded, state: State) -> None:
     """Take the step from a state once more, and see that it costs what was recorded."""
     _taken_again(run, state.copy(), state.step + 1)
 
 
-def _taken_again(run: "Run", state: State, until: int) -> State:
+def _taken_again(run: Recorded, state: State, until: int) -> State:
     """Give the state at a later step; refuse steps that cost something else than recorded on the way."""
     first, costs = state.step, [np.zeros(0)]
     for later, seen in steps(run, state, until, _both(Watch(costs=True), run.watch), run.plan.n):
@@ -65,7 +61,7 @@ def _taken_again(run: "Run", state: State, until: int) -> State:
     return state
 
 
-def _compare(run: "Run", first: int, now: Array) -> None:
+def _compare(run: Recorded, first: int, now: Array) -> None:
     with events.reading(run.path / events.NAME) as db:
         recorded = events.costs(db, first, first + len(now))
     beyond, tolerance = beyond_guarantee(run, recorded, now[: len(recorded)])
@@ -79,7 +75,7 @@ def _compare(run: "Run", first: int, now: Array) -> None:
         )
 
 
-def beyond_guarantee(run: "Run", recorded: Array, now: Array) -> tuple[Array, float]:
+def beyond_guarantee(run: Recorded, recorded: Array, now: Array) -> tuple[Array, float]:
     """Give the places where costs differ by more than the guarantee allows, and the share it allows."""
     tolerance = environment.TOLERANCE[run.plan.dtype] if run.elsewhere() else 0.0
     allowed = tolerance * np.maximum(1.0, np.abs(recorded))
@@ -92,7 +88,7 @@ def beyond_guarantee(run: "Run", recorded: Array, now: Array) -> tuple[Array, fl
 
 
 def replayed(
-    run: "Run",
+    run: Recorded,
     watch: Watch,
     from_step: int | None = None,
     until: int | None = None,
@@ -121,44 +117,8 @@ def _both(watch: Watch, own: Watch) -> Watch:
     return replace(watch, multipliers=watch.multipliers * own.multipliers)
 
 
-def latest(run: "Run") -> State:
-    """Read the last state that is on the disk, which needs no data."""
-    try:
-        return _nearest(run, 2**62)
-    except FileError as error:
-        for name in reversed(inside.names(run.path)):
-            if not name.startswith(f"{inside.SNAPSHOTS}/") or inside.is_half_written(name):
-                continue
-            with suppress(FileError):
-                state = snapshots.read(run.path, name, run.first_plan)
-                warn(
-                    f"{error}: the parameters of step {state.step} are there, but no replay",
-                    RecordWarning,
-                )
-                return state
-        raise
-
-
-def _nearest(run: "Run", step: int) -> State:
-    """Read the last snapshot up to a step that is whole."""
-    known = run.snapshots(step)
-    for snapshot in reversed(known):
-        try:
-            return snapshots.read(run.path, snapshot, run.first_plan)
-        except FileError as error:
-            problem = error
-        if snapshot is not known[0]:
-            warn(f"{problem}: computing from an earlier one", RecordWarning)
-    if not known:
-        raise FileError(f"{run.path}: damaged, there is no state before step {step} to start from")
-    raise FileError(
-        f"{problem}, and there is no earlier one: states up to the next snapshot are gone. The history and "
-        "the parameters at the end are there"
-    )
-
-
 def steps(
-    run: "Run",
+    run: Recorded,
     state: State,
     until: int,
     watch: Watch,
@@ -197,7 +157,7 @@ def _needs_held_out(plan: Plan) -> bool:
     return any(getattr(rule, "on", "cost") != "cost" for rule in rules)
 
 
-def _iterated(run: "Run", step: int) -> State:
+def _iterated(run: Recorded, step: int) -> State:
     """Give the state after an iteration of L-BFGS, which has to be computed from its start."""
     for snapshot in run.snapshots(step):
         if snapshot.step == step:
@@ -209,7 +169,7 @@ def _iterated(run: "Run", step: int) -> State:
             found.append(report.state.copy())
         return bool(found)
 
-    train(run.training(_nearest(run, run.start)), [look])
+    train(run.training(nearest(run, run.start)), [look])
     if not found:
         raise InputError(f"{run.path.name}: computed again, L-BFGS ends before iteration {step}")
     return found[0]
@@ -278,7 +238,7 @@ class Replay:
     __repr__ = __str__
 
 
-def verify(run: "Run") -> tuple[State, Verdict]:
+def verify(run: Recorded) -> tuple[State, Verdict]:
     """Compute a whole run again and compare every cost and every snapshot with what was recorded.
 
     Epochs and statistics follow from these; they are read, so that their checksums are held against them.
@@ -288,7 +248,7 @@ def verify(run: "Run") -> tuple[State, Verdict]:
     known = {snapshot.step: snapshot for snapshot in run.snapshots()}
     costs: list[Array] = []
     states: dict[int, State] = {}
-    state = _nearest(run, run.start)
+    state = nearest(run, run.start)
     if not run.plan.by_steps:
         state, costs = _iterations(run, state)
         states[state.step] = state
@@ -308,9 +268,9 @@ def verify(run: "Run") -> tuple[State, Verdict]:
     return state, _judge(run, recorded, now, len(states), different)
 
 
-def again(run: "Run") -> State:
+def again(run: Recorded) -> State:
     """Compute a whole run again, and compare nothing."""
-    state = _nearest(run, run.start)
+    state = nearest(run, run.start)
     if not run.plan.by_steps:
         return _iterations(run, state)[0]
     for later, _ in steps(run, state, run.step, run.watch, run.plan.n):
@@ -318,7 +278,7 @@ def again(run: "Run") -> State:
     return state
 
 
-def _iterations(run: "Run", state: State) -> tuple[State, list[Array]]:
+def _iterations(run: Recorded, state: State) -> tuple[State, list[Array]]:
     costs: list[Array] = []
 
     def look(report: Report) -> bool:
@@ -330,7 +290,7 @@ def _iterations(run: "Run", state: State) -> tuple[State, list[Array]]:
     return end, costs
 
 
-def _differs(run: "Run", known: dict[int, Snapshot], step: int, again: State) -> bool:
+def _differs(run: Recorded, known: dict[int, Snapshot], step: int, again: State) -> bool:
     if step not in known:
         return False
     try:
@@ -354,7 +314,9 @@ def same_state(one: State, other: State) -> bool:
     return all(getattr(one, name) == getattr(other, name) for name in rest)
 
 
-def _judge(run: "Run", recorded: Array, now: Array, states: int, different: list[int]) -> Verdict:
+def _judge(
+    run: Recorded, recorded: Array, now: Array, states: int, different: list[int]
+) -> Verdict:
     reasons = run.elsewhere()
     size = min(len(recorded), len(now))
     gap = np.abs(recorded[:size] - now[:size])

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -35,15 +35,13 @@ from whygrad.pipeline.scores import Scores
 from whygrad.pipeline.settings import Settings
 from whygrad.plan.plan import State
 from whygrad.record.folder import HELD_OUT, TRAINING, Details, conclude, train_and_record
-from whygrad.record.held_out import prepare_again, read_again, true_values
+from whygrad.record.recorded import Recorded
+from whygrad.record.source import prepare_again, read_again, true_values
 from whygrad.tables import as_table, batches
 from whygrad.tables.columns import quoted
 from whygrad.tables.target import far_values
 from whygrad.training.callbacks import Observer, Pace, waited
 from whygrad.training.epochs import History, final
-
-if TYPE_CHECKING:
-    from whygrad.record.run import Run
 
 ROWS = 8192  # that are in memory at a time
 STOPPING = "stopping"
@@ -111,7 +109,7 @@ def results(found: Learned) -> dict[str, Any]:
     }
 
 
-def results_again(run: "Run", state: State, history: History) -> dict[str, Any]:
+def results_again(run: Recorded, state: State, history: History) -> dict[str, Any]:
     """Give the results of a run that went on: the scores are missing where the rows are gone."""
     try:
         rows = read_again(run)
@@ -130,7 +128,7 @@ def results_again(run: "Run", state: State, history: History) -> dict[str, Any]:
 
 
 def outputs(
-    run: "Run", data: Any, notes: list[str] | None = None, *, targets: bool = False
+    run: Recorded, data: Any, notes: list[str] | None = None, *, targets: bool = False
 ) -> Iterator[tuple[Array, Any]]:
     """Give the network's outputs, (rows, n_L), beside the rows they are of, in pieces.
 
@@ -162,7 +160,7 @@ def _gap(column: Any, count: int, first: int) -> str:
     )
 
 
-def _pieces(run: "Run", data: Any, targets: bool) -> Iterator[Any]:
+def _pieces(run: Recorded, data: Any, targets: bool) -> Iterator[Any]:
     if isinstance(data, str) and data in datasets.NAMES:
         table = find(data, seed=run.settings.seed).table
     elif isinstance(data, str | PathLike):
@@ -180,14 +178,14 @@ def _pieces(run: "Run", data: Any, targets: bool) -> Iterator[Any]:
         yield table.slice(start, ROWS)
 
 
-def _scores(run: "Run", fitted: Fitted, rows: Data) -> Scores:
+def _scores(run: Recorded, fitted: Fitted, rows: Data) -> Scores:
     """Give the scores of rows that are encoded already."""
     target = run.encoding.target
     true = true_values(target, rows)
     return judge_values(target, predict(fitted, rows.X), true, _usual(run.manifest))
 
 
-def measure(run: "Run", data: Any, notes: list[str] | None = None) -> tuple[Scores, int]:
+def measure(run: Recorded, data: Any, notes: list[str] | None = None) -> tuple[Scores, int]:
     """Give the scores of rows, and how many were left out as they have no value of the target.
 
     `notes` gets lines on what is odd about the rows.

@@ -11,7 +11,7 @@ import numpy as np
 from whygrad.engines import STATISTICS, Statistics
 from whygrad.nn.functions import Array
 from whygrad.record.files import events
-from whygrad.record.run import Run
+from whygrad.record.recorded import Recorded
 from whygrad.training.epochs import Epoch, History
 
 
@@ -40,7 +40,7 @@ class SoFar:
         return History(tuple(self.epochs.values()), self.stopped)
 
 
-def so_far(run: Run, before: SoFar | None = None) -> SoFar:
+def so_far(run: Recorded, before: SoFar | None = None) -> SoFar:
     """Give what a run shows at this moment; of what stands in `before` nothing is read again."""
     if before is None:
         before = SoFar(run.start, "", np.zeros(0), _none(run.net.L), {})

@@ -1,22 +1,26 @@
 """The examples of an opened run, found again and compared with the hashes of those it was trained on."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from whygrad.errors import FileError, InputError
 from whygrad.nn.arrays import Data, as_data
+from whygrad.nn.functions import Array
 from whygrad.record.files import stored
 from whygrad.record.folder import TRAINING
 
 if TYPE_CHECKING:
-    from whygrad.record.run import Run
+    from whygrad.tables.target import Target
 
 
-def training_data(run: "Run") -> Data:
+def training_data(run: Any) -> Data:
     """Give the training examples of a run."""
     return _checked(run, TRAINING, run.given)
 
 
-def held_out_data(run: "Run") -> Data | None:
+def held_out_data(run: Any) -> Data | None:
     """Give the examples that a run measured after every epoch, or None where there were none."""
     about = run.manifest["data"]
     part = about["measured"]
@@ -25,12 +29,12 @@ def held_out_data(run: "Run") -> Data | None:
     return stored.judged(_checked(run, part, run.given_held_out), about["several"])
 
 
-def part_of(run: "Run", part: str) -> Data:
+def part_of(run: Any, part: str) -> Data:
     """Give the examples of a part of the data, which training need not have seen."""
     return _checked(run, part, None)
 
 
-def _checked(run: "Run", part: str, given: tuple[Any, ...] | None) -> Data:
+def _checked(run: Any, part: str, given: tuple[Any, ...] | None) -> Data:
     about = run.manifest["data"]
     recorded = about["sha256"].get(part)
     data = _found(run, part, given, about)
@@ -46,7 +50,7 @@ def _checked(run: "Run", part: str, given: tuple[Any, ...] | None) -> Data:
     return data
 
 
-def _fitting(run: "Run", data: Data) -> Data:
+def _fitting(run: Any, data: Data) -> Data:
     """Give examples that are as training takes them: engines rely on it."""
     try:
         return as_data(run.net, data.X, data.Y, data.weights, run.manifest["dtype"])
@@ -54,7 +58,7 @@ def _fitting(run: "Run", data: Data) -> Data:
         raise FileError(f"{run.path}: damaged, its data do not fit its network ({error})") from None
 
 
-def _found(run: "Run", part: str, given: tuple[Any, ...] | None, about: dict[str, Any]) -> Data:
+def _found(run: Any, part: str, given: tuple[Any, ...] | None, about: dict[str, Any]) -> Data:
     if given is not None:
         X, Y, weights = (*given, None)[:3]
         return as_data(run.net, X, Y, weights, run.manifest["dtype"])
@@ -64,8 +68,6 @@ def _found(run: "Run", part: str, given: tuple[Any, ...] | None, about: dict[str
         if about["kind"] == "mapped":
             return _fitting(run, stored.read_mapped(about["places"]))
         if run.on_table and about["kind"] != "frame":
-            from whygrad.record.held_out import read_part
-
             data = read_part(run, part)[1]
             return as_data(run.net, data.X, data.Y, dtype=run.manifest["dtype"])
     except FileError as error:
@@ -77,3 +79,96 @@ def _found(run: "Run", part: str, given: tuple[Any, ...] | None, about: dict[str
         f"{run.path.name} was trained on arrays in memory, which it does not hold: give them again, "
         f"open_run(path, {name}=(X, Y)). History and parameters are there without them"
     )
+
+
+def read_again(run: Any) -> Any:
+    """Give the rows that a `Run` was scored on, held out or else trained on, as a `pyarrow.Table`.
+
+    Where its file has moved they are the copy in the run, as `Data`. Raises `InputError` where the data are
+    no longer what training saw.
+    """
+    part = run.manifest["scored_on"]
+    data = copy_of(run, part)
+    return read_part(run, part)[0] if data is None else data
+
+
+def copy_of(run: Any, part: str) -> Data | None:
+    """Give the copy of a part of a table whose file has moved, as training has it, or None."""
+    about = run.manifest["data"]
+    gone = about["kind"] == "file" and not Path(about["path"]).exists()
+    if not (gone and about["copied"] and stored.is_copied(run.path, part)):
+        return None
+    return part_of(run, part)
+
+
+def take(rows: Any, places: Array) -> Any:
+    """Give some of the rows that `read_again` gives."""
+    if isinstance(rows, Data):
+        return Data(rows.X[places], rows.Y[places])
+    return rows.take(places)
+
+
+def count(rows: Any) -> int:
+    """Count the rows that `read_again` gives."""
+    return len(rows.Y) if isinstance(rows, Data) else len(rows)
+
+
+def encoded(run: Any, rows: Any) -> Array:
+    """Give rows that `read_again` gives as the network takes them."""
+    X: Array = rows.X if isinstance(rows, Data) else run.encoding.encode(rows, run.theta.flat.dtype)
+    return X
+
+
+def true_values(target: "Target", rows: Any) -> Array:
+    """Give the true values as `fitting.truth` does, of encoded rows as well."""
+    if not isinstance(rows, Data):
+        from whygrad.pipeline.fit import truth
+
+        return truth(target, rows)
+    if target.task == "regression":
+        return target.decode(rows.Y)
+    if target.n_outputs == 1:
+        return (rows.Y[:, 0] > 0.5).astype(np.int64)
+    return rows.Y.argmax(axis=1)
+
+
+def read_part(run: Any, part: str) -> tuple[Any, Data]:
+    """Give a part of the table that a `Run` was trained on, as rows and as training has them.
+
+    Raises `InputError` where the data are no longer what training saw, or lay in memory, and `FileError`
+    where they are gone.
+    """
+    table, encoding, parts = prepare_again(run)
+    return _checked_rows(run, part, table, encoding, parts)
+
+
+def rows_trained_on(run: Any) -> Array:
+    """Give the row of the table that each training example of a `Run` was, (n,); raises as `read_part`."""
+    from whygrad.pipeline.fit import find_again, prepare
+
+    found = find_again(run.manifest["data"], run.target, run.encoding.task)
+    table, encoding, parts = prepare(found, run.settings)
+    _checked_rows(run, "training", table, encoding, parts)
+    rows: Array = np.flatnonzero(encoding.target.present(found.table))[parts.training]
+    return rows
+
+
+def _checked_rows(run: Any, part: str, table: Any, encoding: Any, parts: Any) -> tuple[Any, Data]:
+    rows, dtype = table.take(vars(parts)[part]), run.manifest["dtype"]
+    data = Data(encoding.encode(rows, dtype), encoding.targets(rows, dtype))
+    recorded = run.manifest["data"]["sha256"].get(part)
+    if recorded is not None:
+        stored.check_same(run.path.name, part, recorded, stored.hashes(data))
+    if encoding != run.encoding:
+        raise InputError(
+            f"the data are not those that {run.path.name} was trained on: other columns, or "
+            "another version that reads them otherwise"
+        )
+    return rows, data
+
+
+def prepare_again(run: Any) -> tuple[Any, Any, Any]:
+    """Give the table, the encoding and the parts of a `Run` as they are made from its source now."""
+    from whygrad.pipeline.fit import find_again, prepare
+
+    return prepare(find_again(run.manifest["data"], run.target, run.encoding.task), run.settings)

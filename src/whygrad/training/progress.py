@@ -20,12 +20,11 @@ class ProgressBar:
 
     def __init__(self, stream: TextIO | None = None) -> None:
         # Here, since most trainings show nothing and rich takes a while to import.
+        from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-        from whygrad.cli.terminal import Printer
-
         self.stream = stream or sys.stderr or io.StringIO()
-        self.console = Printer(self.stream)
+        self.console = Console(file=self.stream, markup=False, emoji=False, highlight=False)
         self.bar = Progress(
             TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
             BarColumn(bar_width=None),

@@ -15,8 +15,8 @@ import numpy as np
 
 from whygrad.nn.functions import ACTIVATIONS, Array
 from whygrad.nn.pairings import together
+from whygrad.why import local
 from whygrad.why.asking import Asked
-from whygrad.why.gradient import local
 from whygrad.why.passing import dense
 
 FEW = 16  # roundings beside those of the sums: shares, slopes, masks, penalties, a last difference

@@ -24,9 +24,10 @@ from whygrad.errors import WhygradError
 from whygrad.pipeline import settings
 from whygrad.pipeline.fit import find, make_ready, warm_up
 from whygrad.plan.plan import State
-from whygrad.record import Run, forking, open_run, replay
+from whygrad.record import Run, forking, open_run
 from whygrad.record.files import manifest, snapshots
 from whygrad.record.files.location import check_place
+from whygrad.record.recorded import latest
 from whygrad.record.rows import record_ready
 from whygrad.studio.process.control import Command, Control
 from whygrad.studio.process.live import Live
@@ -107,7 +108,7 @@ class Process:
         what = {"start": self._start, "resume": self._resume, "fork": self._fork}[order["do"]]
         stopped = what(path, order)
         Live(path).remove()
-        state = replay.latest(Run(path, manifest.read(path)))
+        state = latest(Run(path, manifest.read(path)))
         self._told.kind("ended", state.step, state.epoch, stopped)
 
     def _start(self, path: Path, order: dict[str, Any]) -> str:
@@ -138,7 +139,7 @@ class Process:
     def _opened(self, path: Path) -> Run:
         """Open a run, with its examples read and its engine made ready."""
         run = open_run(path)
-        state = replay.latest(run)
+        state = latest(run)
         self._told.kind("starting", state.step, state.epoch, "reading the examples")
         self._make_ready(run.training(state))
         return run

@@ -13,7 +13,6 @@ from whygrad.nn.functions import Array
 from whygrad.studio.session.subject import Chosen, Subject
 from whygrad.why.bound import Why
 from whygrad.why.training_history.ledger import ALL
-from whygrad.why.training_history.trajectory import course_of
 
 # Question → what it is called on the page, for a weight or bias, a unit, and the whole network.
 OF_WEIGHT = {
@@ -151,4 +150,4 @@ def _up_to(subject: Subject) -> Why:
         )
     if subject.notice:
         raise InputError(subject.notice)
-    return replace(subject.why, run=course_of(run, subject.step))
+    return replace(subject.why, run=run.trajectory(subject.step))

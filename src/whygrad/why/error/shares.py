@@ -21,7 +21,7 @@ from whygrad.nn.functions import shortcut
 from whygrad.why import symbols
 from whygrad.why.asking import Asked
 from whygrad.why.error.flow import Flow
-from whygrad.why.gradient.local import inseparable
+from whygrad.why.local import inseparable
 
 
 def terms_below(asked: Asked, flow: Flow, l: int, k: int) -> list[Term]:

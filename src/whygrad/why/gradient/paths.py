@@ -32,9 +32,8 @@ from whygrad.answers.pictures import NetworkPicture
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
-from whygrad.why import rounding, symbols
+from whygrad.why import local, rounding, symbols
 from whygrad.why.asking import Asked, ask
-from whygrad.why.gradient import local
 from whygrad.why.gradient.heaviest import Path, heaviest
 from whygrad.why.gradient.lattice import Lattice
 from whygrad.why.gradient.outputs import output_as_cost

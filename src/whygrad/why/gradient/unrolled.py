@@ -28,9 +28,8 @@ from whygrad.answers.names import Place
 from whygrad.answers.parts import Factor, Table, Term
 from whygrad.answers.pictures import NetworkPicture
 from whygrad.nn.functions import Array
-from whygrad.why import symbols
+from whygrad.why import local, symbols
 from whygrad.why.asking import Asked
-from whygrad.why.gradient import local
 from whygrad.why.gradient.activities import activities
 
 Written = Callable[[Factor], Expression]

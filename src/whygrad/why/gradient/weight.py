@@ -21,9 +21,8 @@ from whygrad.answers.parts import Factor, Table, Term
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
-from whygrad.why import rounding
+from whygrad.why import local, rounding
 from whygrad.why.asking import Asked, ask
-from whygrad.why.gradient import local
 from whygrad.why.gradient.unrolled import (
     equations,
     on_paths,

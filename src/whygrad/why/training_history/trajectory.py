@@ -6,7 +6,6 @@ known. `course_of` takes them from a recorded run, `course` from plan, start and
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -199,46 +198,7 @@ def group_names(course: Course, names: Names, count: int) -> tuple[str, ...]:
     return ("all examples",) if count == 1 else class_names(course.plan.net, names)
 
 
-def course_of(run: Any, step: int | None = None) -> Course:
-    """Give the course of a recorded run, to its end or to a step; a `Course` is handed through."""
-    if isinstance(run, Course):
-        return run
-    refuse(run.plan)
-    from whygrad.record import asking, forking, replay
-
-    last = run.step if step is None else step
-    last_state = run.state(last)
-    theta = last_state.theta if step is not None else final(run.plan, last_state)
-    if theta is not last_state.theta:
-        last = last_state.best_step
-    if last < run.start:
-        raise InputError(
-            f"{run.path.name} ended with the best parameters of its parent, those of step {last}, before "
-            f"it began itself at step {run.start}: ask that run"
-        )
-
-    def advance(
-        state: State, until: int, watch: Watch, chunk: int
-    ) -> Iterator[tuple[State, Watched]]:
-        return replay.steps(run, state, until, watch, chunk)
-
-    def left_out(examples: Array, rescale: bool) -> Array:
-        return final(run.plan, forking.left_out(run, examples, rescale)[0])
-
-    def encode(x: Any, y: Any) -> tuple[Any, Any]:
-        return asking.rows_asked(run, x, y)
-
-    return Course(
-        run.plan,
-        smooth(run.plan, run.data),
-        run.state(run.start),
-        last,
-        theta,
-        advance,
-        left_out,
-        run.why.names if run.on_table else Names(),
-        run.watch,
-        encode,
-        partial(asking.table_rows, run),
-        run.elsewhere,
-    )
+def course_of(given: Any) -> Course:
+    """Give the course of a recorded run; a `Course` is handed through."""
+    found: Course = given if isinstance(given, Course) else given.trajectory()
+    return found

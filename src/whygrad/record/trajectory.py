@@ -1,0 +1,59 @@
+"""A recorded run → the course that the questions about a training follow: its steps, taken once more."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from whygrad.answers.names import Names
+from whygrad.engines import Watch, Watched
+from whygrad.errors import InputError
+from whygrad.nn.functions import Array
+from whygrad.plan.plan import State, smooth
+from whygrad.record import asking, forking, replay
+from whygrad.record.recorded import Recorded
+from whygrad.training.epochs import final
+from whygrad.why.training_history.trajectory import Course, refuse
+
+
+def trajectory_of(run: Recorded, step: int | None = None) -> Course:
+    """Give the course of a recorded run, to its end or to a step.
+
+    Raises `InputError` for L-BFGS, and where the run ended with its parent's best parameters.
+    """
+    refuse(run.plan)
+    last = run.step if step is None else step
+    last_state = replay.state_at(run, last)
+    theta = last_state.theta if step is not None else final(run.plan, last_state)
+    if theta is not last_state.theta:
+        last = last_state.best_step
+    if last < run.start:
+        raise InputError(
+            f"{run.path.name} ended with the best parameters of its parent, those of step {last}, before "
+            f"it began itself at step {run.start}: ask that run"
+        )
+
+    def advance(
+        state: State, until: int, watch: Watch, chunk: int
+    ) -> Iterator[tuple[State, Watched]]:
+        return replay.steps(run, state, until, watch, chunk)
+
+    def left_out(examples: Array, rescale: bool) -> Array:
+        return final(run.plan, forking.left_out(run, examples, rescale)[0])
+
+    def encode(x: Any, y: Any) -> tuple[Any, Any]:
+        return asking.rows_asked(run, x, y)
+
+    return Course(
+        run.plan,
+        smooth(run.plan, run.data),
+        replay.state_at(run, run.start),
+        last,
+        theta,
+        advance,
+        left_out,
+        asking.why_of_run(run).names if run.on_table else Names(),
+        run.watch,
+        encode,
+        partial(asking.table_rows, run),
+        run.elsewhere,
+    )
