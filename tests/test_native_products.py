@@ -35,7 +35,7 @@ def numbers(*shape, dtype):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(("rows", "units", "size"), SHAPES)
 def test_every_product_is_that_of_numpy(rows, units, size, dtype):
-    from whygrad.engines.native import products
+    from whygrad.engines.native import passes
     from whygrad.engines.native.microkernels import PANEL
 
     a, W, delta = (numbers(*s, dtype=dtype) for s in ((rows, size), (units, size), (rows, units)))
@@ -46,19 +46,19 @@ def test_every_product_is_that_of_numpy(rows, units, size, dtype):
 
     panel = np.empty(PANEL // a.itemsize, dtype)
     z = np.ones((rows, units), dtype)
-    from_python(products.into_units)(
+    from_python(passes.into_units)(
         a.ravel(), 0, W.ravel(), 0, z.ravel(), 0, units, rows, units, size
     )
     assert close(z, a @ W.T + 1, size)
 
     error = np.full((rows, size), np.nan, dtype)  # whatever stood there is overwritten
-    from_python(products.into_inputs)(
+    from_python(passes.into_inputs)(
         delta.ravel(), 0, W.ravel(), 0, error.ravel(), 0, rows, units, size, size, panel
     )
     assert close(error, delta @ W, units)
 
     moved = W.copy()
-    from_python(products.into_weights)(
+    from_python(passes.into_weights)(
         -0.5, delta.ravel(), 0, units, a.ravel(), 0, 0.75, moved.ravel(), 0, rows, units, size
     )  # fmt: skip
     assert close(moved, 0.75 * W - 0.5 * delta.T @ a, rows)

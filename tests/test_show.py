@@ -32,7 +32,7 @@ from whygrad.answers.parts import Table, Term
 from whygrad.answers.write.latex import escaped, expression_latex
 from whygrad.answers.write.mathml import equations_mathml, expression_mathml
 from whygrad.answers.write.text import expression_text, to_text
-from whygrad.cli.terminal import print_explanation
+from whygrad.cli.answers import print_explanation
 
 A, B, C = Symbol("a"), Symbol("b"), Symbol("c")
 finite = st.floats(allow_nan=False, allow_infinity=False)

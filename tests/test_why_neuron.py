@@ -148,7 +148,7 @@ def test_a_planted_error_in_what_it_sends_shows_in_its_worth(monkeypatch):
     case = make_case((3, 4, 2), ("tanh", "sigmoid"), "squared_error")
     C, D = cost(case, case.theta)[1], cost(case, cut(case, 1, 2))[1]
     assert abs(ask(case, layer=1, unit=2).value - (D - C)) < 1e-12
-    module = import_module("whygrad.why.what_if.silenced")
+    module = import_module("whygrad.why.what_if.neuron")
     right = module.activity
     monkeypatch.setattr(module, "activity", lambda *place: 1.001 * right(*place))
     assert abs(ask(case, layer=1, unit=2).value - (D - C)) > 1e-6

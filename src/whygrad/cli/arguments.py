@@ -31,7 +31,7 @@ class Rows:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Answer:
+class OutputFormat:
     """How an answer is shown: as text, or as data; and as a picture or a page in a file."""
 
     json: Annotated[bool, option("Print JSON, for other programs.", group=ANSWER)] = False

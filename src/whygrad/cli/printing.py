@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from whygrad.answers.formatting import clean, columns, cut, number
-from whygrad.cli.terminal import Printer
+from whygrad.cli.answers import Printer
 from whygrad.escaping import tell, write
 from whygrad.pipeline.scores import Classes, ClassScore, Numbers, Scores
 from whygrad.tables import Target

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Group
 
-from whygrad.cli.arguments import Answer, Rows, RunFolder, option
+from whygrad.cli.arguments import OutputFormat, Rows, RunFolder, option
 
 QUESTION = Group("The question", sort_key=0)
 
@@ -38,7 +38,7 @@ WEIGHT = (
 Weight = Annotated[str | None, option(WEIGHT, name="WEIGHT", group=QUESTION)]
 Top = Annotated[int, option("How many are listed. [10]", group=QUESTION)]
 HELD_OUT = Rows()
-PLAIN = Answer()
+PLAIN = OutputFormat()
 
 
 @why.command(
@@ -60,7 +60,7 @@ def weight(
     ] = 1,
     top: Top = 10,
     rows: Rows = HELD_OUT,
-    answer: Answer = PLAIN,
+    answer: OutputFormat = PLAIN,
 ) -> int:
     from whygrad.cli.why import weight
 
@@ -82,7 +82,7 @@ def paths(
     ] = None,
     top: Top = 10,
     rows: Rows = HELD_OUT,
-    answer: Answer = PLAIN,
+    answer: OutputFormat = PLAIN,
 ) -> int:
     from whygrad.cli.why import paths
 
@@ -106,7 +106,7 @@ def blame(
     *,
     top: Top = 10,
     rows: Rows = HELD_OUT,
-    answer: Answer = PLAIN,
+    answer: OutputFormat = PLAIN,
 ) -> int:
     from whygrad.cli.why import blame
 
@@ -140,7 +140,7 @@ def ripple(
     ] = 0.1,
     top: Top = 10,
     rows: Rows = HELD_OUT,
-    answer: Answer = PLAIN,
+    answer: OutputFormat = PLAIN,
 ) -> int:
     from whygrad.cli.why import ripple
 
@@ -169,7 +169,7 @@ def neuron(
     *,
     top: Annotated[int, option("How many examples are listed. [8]", group=QUESTION)] = 8,
     rows: Rows = HELD_OUT,
-    answer: Answer = PLAIN,
+    answer: OutputFormat = PLAIN,
 ) -> int:
     from whygrad.cli.why import neuron
 
@@ -197,7 +197,7 @@ def prediction(
         str | None, option("The answer it should change to. [any other]", group=QUESTION)
     ] = None,
     top: Top = 10,
-    answer: Answer = PLAIN,
+    answer: OutputFormat = PLAIN,
 ) -> int:
     from whygrad.cli.why import prediction
 
@@ -234,7 +234,7 @@ def moved(
     top: Annotated[
         int, option("How many examples are listed, up and down. [10]", group=QUESTION)
     ] = 10,
-    answer: Answer = PLAIN,
+    answer: OutputFormat = PLAIN,
 ) -> int:
     from whygrad.cli.trained import moved
 
@@ -264,7 +264,7 @@ def pushed(
         int, option("How many pushes up and down are listed. [10]", group=QUESTION)
     ] = 10,
     rows: Rows = HELD_OUT,
-    answer: Answer = PLAIN,
+    answer: OutputFormat = PLAIN,
 ) -> int:
     from whygrad.cli.trained import pushed
 
@@ -298,7 +298,7 @@ def without(
         bool, option("Divide by the examples that remain in a batch.", group=QUESTION)
     ] = False,
     rows: Rows = HELD_OUT,
-    answer: Answer = PLAIN,
+    answer: OutputFormat = PLAIN,
 ) -> int:
     from whygrad.cli.trained import without
 
@@ -314,7 +314,7 @@ def check(
     ] = "1000",
     seed: Annotated[int, option("Draws them. [0]", group=QUESTION)] = 0,
     rows: Rows = HELD_OUT,
-    answer: Answer = PLAIN,
+    answer: OutputFormat = PLAIN,
 ) -> int:
     from whygrad.cli.why import check
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from whygrad.answers.names import Names, Place, check_layer
 from whygrad.cli import answers
-from whygrad.cli.arguments import Answer, Rows
+from whygrad.cli.arguments import OutputFormat, Rows
 from whygrad.cli.places import ARROW, find_unit, find_weight
 from whygrad.cli.rows import ONE, choose_of_any
 from whygrad.errors import InputError
@@ -23,7 +23,7 @@ LAYER = re.compile(r"\s*(?:layer\s+)?([0-9]{1,9})\s*", re.IGNORECASE)
 NUMBERS = re.compile(r"([0-9]{1,12})(?:-([0-9]{1,12}))?")
 
 
-def moved(run: Path, place: str | None, how: Answer, top: int) -> int:
+def moved(run: Path, place: str | None, how: OutputFormat, top: int) -> int:
     """Give the ledger of a weight, a neuron or a layer; by default of one weight to an output."""
     answers.check(how)
     opened = open_run(run)
@@ -32,7 +32,9 @@ def moved(run: Path, place: str | None, how: Answer, top: int) -> int:
     return answers.show(why.moved(**of, top=top), how, {"run": str(run)})
 
 
-def pushed(run: Path, rows: Rows, how: Answer, output: str | None, by: Meant, top: int) -> int:
+def pushed(
+    run: Path, rows: Rows, how: OutputFormat, output: str | None, by: Meant, top: int
+) -> int:
     """Say what the training examples' pushes on the prediction for a row, or its cost, add up to."""
     answers.check(how)
     chosen = choose_of_any(run, rows, ONE)
@@ -46,7 +48,7 @@ def without(
     run: Path,
     examples: tuple[str, ...],
     rows: Rows,
-    how: Answer,
+    how: OutputFormat,
     output: str | None,
     rescale: bool,
 ) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 from whygrad.answers.explanation import Explanation
 from whygrad.answers.names import Place
 from whygrad.cli import answers
-from whygrad.cli.arguments import Answer, Rows
+from whygrad.cli.arguments import OutputFormat, Rows
 from whygrad.cli.places import find_output, find_unit, find_weight, is_input
 from whygrad.cli.rows import ALL, ONE, Chosen, choose, wanted_of
 from whygrad.errors import InputError
@@ -18,7 +18,9 @@ from whygrad.tables.columns import quoted
 CHECKED_ROWS = 100  # a wrong derivative shows on any row; each costs two passes for every parameter
 
 
-def weight(run: Path, place: str | None, rows: Rows, how: Answer, depth: int, top: int) -> int:
+def weight(
+    run: Path, place: str | None, rows: Rows, how: OutputFormat, depth: int, top: int
+) -> int:
     """Explain a weight or a bias, by default the weight of layer 1 that the rows would move most."""
     chosen = _begin(run, rows, ONE, how)
     meant = _weight(chosen, place)
@@ -27,7 +29,7 @@ def weight(run: Path, place: str | None, rows: Rows, how: Answer, depth: int, to
 
 
 def paths(
-    run: Path, place: str | None, rows: Rows, how: Answer, output: str | None, top: int
+    run: Path, place: str | None, rows: Rows, how: OutputFormat, output: str | None, top: int
 ) -> int:
     """Explain the same as a sum over paths, to the cost or to an output."""
     chosen = _begin(run, rows, ONE, how)
@@ -36,7 +38,7 @@ def paths(
     return _end(chosen, chosen.why.paths(chosen.table, **ends, k=top), how)
 
 
-def blame(run: Path, place: str | None, rows: Rows, how: Answer, top: int) -> int:
+def blame(run: Path, place: str | None, rows: Rows, how: OutputFormat, top: int) -> int:
     """Say how much of the error is whose, in the whole network, or why that of one neuron."""
     chosen = _begin(run, rows, ALL, how)
     of: dict[str, Any] = {}
@@ -46,7 +48,7 @@ def blame(run: Path, place: str | None, rows: Rows, how: Answer, top: int) -> in
     return _end(chosen, chosen.why.blame(chosen.table, top=top, **of), how)
 
 
-def ripple(run: Path, place: str | None, rows: Rows, how: Answer, by: float, top: int) -> int:
+def ripple(run: Path, place: str | None, rows: Rows, how: OutputFormat, by: float, top: int) -> int:
     """Move a weight, a bias or an input a little, and see what happens."""
     chosen = _begin(run, rows, ONE, how)
     net, names = chosen.run.net, chosen.why.names
@@ -57,7 +59,7 @@ def ripple(run: Path, place: str | None, rows: Rows, how: Answer, by: float, top
     return _end(chosen, chosen.why.ripple(chosen.table, by=by, top=top, **of), how)
 
 
-def neuron(run: Path, place: str | None, rows: Rows, how: Answer, top: int) -> int:
+def neuron(run: Path, place: str | None, rows: Rows, how: OutputFormat, top: int) -> int:
     """Say what a neuron looks for, by default the hidden one that the rows blame most."""
     chosen = _begin(run, rows, ALL, how)
     net, names = chosen.run.net, chosen.why.names
@@ -67,7 +69,7 @@ def neuron(run: Path, place: str | None, rows: Rows, how: Answer, top: int) -> i
 
 
 def prediction(
-    run: Path, row: int, how: Answer, output: str | None, wanted: str | None, top: int
+    run: Path, row: int, how: OutputFormat, output: str | None, wanted: str | None, top: int
 ) -> int:
     """Say what each column contributes to the output for one row, and what would change the answer."""
     chosen = _begin(run, Rows(row=row), ONE, how)
@@ -78,7 +80,7 @@ def prediction(
     return _end(chosen, answer, how)
 
 
-def check(run: Path, rows: Rows, how: Answer, sample: str, seed: int) -> int:
+def check(run: Path, rows: Rows, how: OutputFormat, sample: str, seed: int) -> int:
     """Hold the gradient against central differences; the exit code is 1 where they disagree."""
     answers.check(how)
     chosen = choose(run, rows, ALL, CHECKED_ROWS)
@@ -94,12 +96,12 @@ def _sample(text: str) -> int | None:
     return None if text == "all" else int(text)
 
 
-def _begin(run: Path, rows: Rows, usual: Rows, how: Answer) -> Chosen:
+def _begin(run: Path, rows: Rows, usual: Rows, how: OutputFormat) -> Chosen:
     answers.check(how)
     return choose(run, rows, usual)
 
 
-def _end(chosen: Chosen, answer: Explanation, how: Answer) -> int:
+def _end(chosen: Chosen, answer: Explanation, how: OutputFormat) -> int:
     return answers.show(answer, how, chosen.about, chosen.note)
 
 

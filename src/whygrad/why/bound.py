@@ -23,8 +23,8 @@ from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
 from whygrad.plan.plan import Penalty
 from whygrad.why.error.blame import blame
-from whygrad.why.gradient.activities import activities
 from whygrad.why.gradient.paths import paths
+from whygrad.why.gradient.unrolled import activities
 from whygrad.why.gradient.weight import weight
 from whygrad.why.gradient_check.check import check
 from whygrad.why.prediction.prediction import prediction

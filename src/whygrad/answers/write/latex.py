@@ -14,8 +14,7 @@ from collections.abc import Sequence
 from whygrad.answers.expression import Expression, Symbol
 from whygrad.answers.formatting import cell, clean, number
 from whygrad.answers.parts import Answer, Table
-from whygrad.answers.write.letters import is_mathematics, letter
-from whygrad.answers.write.notation import Notation, sides, write
+from whygrad.answers.write.notation import Notation, is_mathematics, letter, sides, write
 from whygrad.answers.write.outline import main_equations, main_table, numeric_columns
 
 MOST_ROWS = 30  # of a table

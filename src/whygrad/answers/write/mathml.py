@@ -11,8 +11,14 @@ from html import escape
 from whygrad.answers.expression import Equation, Expression, Number, Product, Sum, Symbol
 from whygrad.answers.formatting import cell, clean, columns, number, typeset
 from whygrad.answers.parts import Answer, Table
-from whygrad.answers.write.letters import is_mathematics, letter
-from whygrad.answers.write.notation import Notation, factor_of, term_of, write
+from whygrad.answers.write.notation import (
+    Notation,
+    factor_of,
+    is_mathematics,
+    letter,
+    term_of,
+    write,
+)
 from whygrad.answers.write.outline import main_equations, main_table, numeric_columns
 from whygrad.answers.write.text import expression_text
 

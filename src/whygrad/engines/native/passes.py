@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.engines.native import products, sparse, updates
+from whygrad.engines.native import blas, sparse, updates
 from whygrad.engines.native.arguments import Examples, Layers, Room
-from whygrad.engines.native.blas import vector
-from whygrad.engines.native.compiling import ZERO, kernel
+from whygrad.engines.native.blas import matrix, vector
+from whygrad.engines.native.compiling import ONE, ZERO, kernel
 from whygrad.engines.native.costs import output_costs, output_error
 from whygrad.engines.native.dropout import following, lay_mask, multiply
 from whygrad.engines.native.elementwise import activate, times_slope
 from whygrad.engines.native.memory import copy, fill, prefetch
+from whygrad.engines.native.microkernels import combine, combine_packed, dots
 from whygrad.nn.functions import Array
 
 # Of a panel of W¹ as many bytes move at a time as the nearest cache holds, in batches of at least so many
@@ -89,7 +90,7 @@ def forward_layer(
         for i in range(rows):
             copy(theta, b, work, z + i * units, count)
         inputs = layers.a[l - 1] + low * below
-        products.into_units(work, inputs, theta, W, work, z, units, rows, count, below)
+        into_units(work, inputs, theta, W, work, z, units, rows, count, below)
     # Whole rows lie side by side and go through in one piece, parts of rows one by one.
     pieces, tall = (1, rows) if count == units else (rows, 1)
     size, code = tall * count, layers.activations[l]
@@ -197,9 +198,7 @@ def backward_layer(
     begin = low * below + left
     above, to = layers.delta[l] + low * units, layers.delta[l - 1] + begin
     W = layers.W[l] + left
-    products.into_inputs(
-        work, above, theta, W, work, to, rows, units, count, below, room.panel[part]
-    )
+    into_inputs(work, above, theta, W, work, to, rows, units, count, below, room.panel[part])
     pieces, tall = (1, rows) if count == below else (rows, 1)
     size = tall * count
     for piece in range(pieces):
@@ -243,7 +242,7 @@ def add_gradient(
             scale, keep_W, target, W,
         )  # fmt: skip
     else:
-        products.into_weights(
+        into_weights(
             scale, room.work, delta, units, room.work, layers.a[l - 1],
             keep_W, target, W, rows, high - low, below,
         )  # fmt: skip
@@ -302,3 +301,75 @@ def _add_gradient_sparse(
                     row[j] = real(scale) * errors[j]
                 sparse.add_numbers(examples.rows, begin, end, row, target, W, width)
                 cursors[i] = end
+
+
+# Multiplications per product. Below _FROM, BLAS has kernels of its own for small matrices; from _PACKED on
+# columns are copied side by side, if there are _ROWS rows to multiply with them. Short rows, of less than
+# _ROW numbers, leave `dots` adding up lanes for most of its time.
+_FROM, _PACKED, _ROWS, _ROW = 2**20, 2**24, 32, 256
+
+
+@kernel
+def into_units(
+    a: Array, a_start: int, W: Array, W_start: int, z: Array, z_start: int, z_row: int,
+    rows: int, units: int, size: int,
+) -> None:  # fmt: skip
+    """z (rows, units) ← z + a (rows, size) Wᵀ, with W (units, size): the way forward.
+
+    Rows of z lie `z_row` apart.
+    """
+    if _FROM <= rows * units * size < _PACKED and size >= _ROW:
+        dots(a, a_start, W, W_start, rows, units, size, z, z_start, z_row)
+    else:
+        blas.product_into_units(
+            matrix(a, a_start, rows, size), matrix(W, W_start, units, size), 1.0,
+            matrix(z, z_start, rows, z_row),
+        )  # fmt: skip
+
+
+@kernel
+def into_inputs(
+    delta: Array, delta_start: int, W: Array, W_start: int, error: Array, error_start: int,
+    rows: int, units: int, size: int, stride: int, panel: Array,
+) -> None:  # fmt: skip
+    """error (rows, size) ← delta (rows, units) W: BP2 before its factor f′.
+
+    Rows of W and of error lie `stride` apart; `panel` has room for PANEL bytes, to be used at will.
+    """
+    effort = rows * units * size
+    if effort >= _PACKED and rows >= _ROWS:
+        combine_packed(
+            1.0, delta, delta_start, units, ONE, W, W_start, rows, units, size, stride,
+            0.0, error, error_start, panel,
+        )  # fmt: skip
+    elif _FROM <= effort < _PACKED:
+        combine(
+            1.0, delta, delta_start, units, ONE, W, W_start, rows, units, size, stride,
+            0.0, error, error_start,
+        )  # fmt: skip
+    else:
+        blas.product_into_inputs(
+            matrix(delta, delta_start, rows, units), matrix(W, W_start, units, stride), 0.0,
+            matrix(error, error_start, rows, stride), size,
+        )  # fmt: skip
+
+
+@kernel
+def into_weights(
+    alpha: float, delta: Array, delta_start: int, delta_row: int, a: Array, a_start: int,
+    beta: float, W: Array, W_start: int, rows: int, units: int, size: int,
+) -> None:  # fmt: skip
+    """W (units, size) ← βW + α deltaᵀ a: BP4; with β = 1 and α = −η/S a step of gradient descent.
+
+    Rows of delta are `delta_row` numbers apart, of which `units` count.
+    """
+    if _FROM <= rows * units * size < _PACKED:
+        combine(
+            alpha, delta, delta_start, ONE, delta_row, a, a_start, units, rows, size, size,
+            beta, W, W_start,
+        )  # fmt: skip
+    else:
+        blas.product_into_weights(
+            alpha, matrix(delta, delta_start, rows, delta_row), matrix(a, a_start, rows, size), beta,
+            matrix(W, W_start, units, size),
+        )  # fmt: skip

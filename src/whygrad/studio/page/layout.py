@@ -12,7 +12,6 @@ from whygrad.studio.page import (
     example_bar,
     motion_panel,
     network_panel,
-    runs_panel,
     surface_view,
     time_bar,
     why_panel,
@@ -88,7 +87,7 @@ def build(desk: Desk) -> None:
 def _tabs(page: Page) -> None:
     panels: dict[str, tuple[str, Callable[[Page], None]]] = {
         "data": ("Data", data_panel.build),
-        "runs": ("Runs", runs_panel.build),
+        "runs": ("Runs", data_panel.build_runs),
         "network": ("Network", network_panel.build),
         "curves": ("Curves", curves_panel.build),
         "why": ("Why", why_panel.build),

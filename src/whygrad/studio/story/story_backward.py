@@ -9,8 +9,7 @@ from whygrad.answers.names import Place
 from whygrad.nn.functions import shortcut
 from whygrad.studio.story import story_equations as equations
 from whygrad.studio.story.sayings import counted, listed, said, spoken
-from whygrad.studio.story.story import Frame, Story
-from whygrad.studio.story.story_answer import difference, in_own
+from whygrad.studio.story.story import Frame, Story, difference, in_own
 
 BLAME, PASSED = "blame δ", "blame passed back"
 SATURATED = 0.01  # a slope that lets hardly any blame through

@@ -11,8 +11,9 @@ from whygrad.nn.functions import COSTS
 from whygrad.nn.network import count
 from whygrad.studio.story import story_equations as equations
 from whygrad.studio.story.sayings import counted, function, grade, listed, percent, said
-from whygrad.studio.story.story import Frame, Story
-from whygrad.studio.story.story_answer import (
+from whygrad.studio.story.story import (
+    Frame,
+    Story,
     class_said,
     difference,
     in_units,

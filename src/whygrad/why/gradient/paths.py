@@ -9,6 +9,7 @@ Paths of either sign cancel, so a few of them may well make up more than 100 % o
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -30,13 +31,12 @@ from whygrad.answers.names import Names, Place, names_of
 from whygrad.answers.parts import Factor, Table, Term
 from whygrad.answers.pictures import NetworkPicture
 from whygrad.errors import InputError
-from whygrad.nn.functions import Array
+from whygrad.nn.functions import Array, Cost, namespace
 from whygrad.nn.network import Network, Parameters
 from whygrad.why import local, rounding, symbols
 from whygrad.why.asking import Asked, ask
 from whygrad.why.gradient.heaviest import Path, heaviest
 from whygrad.why.gradient.lattice import Lattice
-from whygrad.why.gradient.outputs import output_as_cost
 from whygrad.why.gradient.unrolled import of_place, product
 from whygrad.why.gradient.weight import gradient, penalties, place_name, sizes, whole
 from whygrad.why.symbols import over, shown
@@ -360,3 +360,31 @@ def _through(
         image=asked.names.image,
     )
     return tuple(None if m < l else part for m, part in enumerate(units)), picture
+
+
+def output_as_cost(net: Network, m: int, of: str | None) -> tuple[Network, str]:
+    """Give the network whose cost is output m, of z or of a, and which of the two it is.
+
+    By default it is z for softmax, whose activations all depend on each other, and else a.
+
+    >>> from whygrad.nn.network import Dense
+    >>> network, of = output_as_cost(Network(2, [Dense(3, "softmax")], "cross_entropy"), 1, None)
+    >>> of, network.C.name, network.f[1].name
+    ('z', 'z of output 1', 'identity')
+    """
+    if of not in (None, "z", "a"):
+        raise InputError(f"of is {of!r}: 'z' is an output's weighted input, 'a' its activation")
+    of = of or ("z" if net.f[net.L].product is not None else "a")
+
+    def value(a: Array, y: Array) -> Array:
+        return a[:, m]
+
+    def derivative(a: Array, y: Array) -> Array:
+        chosen = np.arange(a.shape[1]) == m
+        return namespace(a).zeros_like(a) + chosen
+
+    layers = net.layers
+    if of == "z":
+        layers = (*layers[:-1], replace(layers[-1], activation="identity"))
+    cost = Cost(f"{of} of output {m}", value, derivative)
+    return Network(net.inputs, layers, cost), of

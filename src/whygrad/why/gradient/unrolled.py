@@ -8,7 +8,8 @@ there, so that the length grows with the layers and not with the paths.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -24,13 +25,13 @@ from whygrad.answers.expression import (
     Symbol,
     Words,
 )
-from whygrad.answers.names import Place
+from whygrad.answers.names import Names, Place
 from whygrad.answers.parts import Factor, Table, Term
 from whygrad.answers.pictures import NetworkPicture
 from whygrad.nn.functions import Array
+from whygrad.nn.network import Network, Parameters
 from whygrad.why import local, symbols
 from whygrad.why.asking import Asked
-from whygrad.why.gradient.activities import activities
 
 Written = Callable[[Factor], Expression]
 
@@ -264,3 +265,31 @@ def _mean(place: Place, terms: tuple[Term, ...], value: float) -> Equation:
         Number(value, place.part),
     )
     return Equation((Derivative(Symbol("C"), of_place(place)), *sides), place.part)
+
+
+def activities(
+    net: Network,
+    theta: Parameters,
+    a: Sequence[Any],
+    names: Names,
+    title: str,
+    marked: tuple[str, ...] = (),
+) -> NetworkPicture:
+    """Draw the mean activity of every unit, from a[l] of shape (n, n_l), and every weight.
+
+    >>> from whygrad.nn.network import Dense
+    >>> net = Network(2, [Dense(1, "identity")])
+    >>> x = np.array([[1.0, 2.0], [3.0, 4.0]])
+    >>> activities(net, net.init(), (x, x[:, :1]), Names(), "both").units[0]
+    array([2., 3.])
+    """
+    return NetworkPicture(
+        title,
+        units=tuple(np.asarray(one.mean(axis=0)).reshape(-1) for one in a),
+        edges=theta.W,
+        names=tuple(names.layer(net, l) for l in range(net.L + 1)),
+        unit_meaning=("activity" if a[0].shape[0] == 1 else "mean activity") + names.counted,
+        edge_meaning="weight",
+        marked=marked,
+        image=names.image,
+    )
