@@ -21,7 +21,7 @@ class Case:
     hidden: str
     batch: int
     optimizer: str
-    rate: float
+    learning_rate: float
     inputs: str = "dense"  # or "zeros", MNIST as it is, or "csr", the same as a SciPy array
 
     @property
@@ -36,7 +36,7 @@ class Case:
 
     @property
     def shared(self) -> bool:
-        """Tell whether one batch is all the data: each contestant then takes it without shuffling."""
+        """Return whether one batch is all the data: each contestant then takes it without shuffling."""
         return self.batch >= 10000
 
     @property
@@ -54,9 +54,11 @@ class Native:
         from whygrad.nn.arrays import Data
         from whygrad.plan.plan import Plan, State
 
-        rule: Any = wg.SGD(case.rate)
+        rule: Any = wg.SGD(case.learning_rate)
         if case.optimizer != "sgd":
-            rule = wg.Adam(case.rate, epsilon_hat=case.optimizer == "adam like scikit-learn's")
+            rule = wg.Adam(
+                case.learning_rate, epsilon_hat=case.optimizer == "adam like scikit-learn's"
+            )
         self.plan = Plan(
             case.net, rule, len(X), epochs=10**6, batch_size=case.batch, dtype="float32"
         )
@@ -72,14 +74,14 @@ class Native:
         """Run some steps; the order is its own, by seed and epoch, unless examples come as they are."""
         from dataclasses import replace
 
-        from whygrad.engines import Watch
+        from whygrad.engines import Probes
 
         if self.plan.shuffle == _in_turn(order):
             self.plan = replace(self.plan, shuffle=not self.plan.shuffle)
-        if self.state.place + steps > self.plan.steps_per_epoch:
+        if self.state.batch_index + steps > self.plan.steps_per_epoch:
             self.state = replace(self.state, epoch=self.state.epoch + 1, place=0)
         until = self.state.step + steps
-        self.state, _ = self.engine.run(self.plan, self.state, self.data, until, Watch())
+        self.state, _ = self.engine.run(self.plan, self.state, self.data, until, Probes())
 
     @property
     def theta(self) -> np.ndarray:
@@ -92,7 +94,7 @@ class NumPy:
     def __init__(self, case: Case, theta: np.ndarray, X: np.ndarray, Y: np.ndarray) -> None:
         self.case, self.X, self.Y = case, X, Y
         self.parameters = wg.Parameters(case.sizes, theta.copy())
-        self.slots = np.zeros((2, len(theta)), theta.dtype)
+        self.opt_state = np.zeros((2, len(theta)), theta.dtype)
         self.g = wg.Gradients(case.sizes, np.zeros_like(theta))
         self.t = 0
         self.a = [np.empty((case.batch, n), theta.dtype) for n in case.sizes]
@@ -130,11 +132,11 @@ class NumPy:
     def update(self) -> None:
         g, theta = self.g.flat, self.parameters.flat
         if self.case.optimizer == "sgd":
-            g *= self.case.rate
+            g *= self.case.learning_rate
             theta -= g
             return
         self.t += 1
-        m, v = self.slots
+        m, v = self.opt_state
         m *= 0.9
         m += np.float32(0.1) * g
         v *= np.float32(0.999)
@@ -145,7 +147,7 @@ class NumPy:
         np.sqrt(v, out=g)
         g += np.float32(1e-8 * root)
         np.divide(m, g, out=g)
-        g *= np.float32(self.case.rate * root / (1 - 0.9**self.t))
+        g *= np.float32(self.case.learning_rate * root / (1 - 0.9**self.t))
         theta -= g
 
     @staticmethod
@@ -187,7 +189,7 @@ class ScikitLearn:
             solver=case.optimizer,
             alpha=0,
             batch_size=case.batch,
-            learning_rate_init=case.rate,
+            learning_rate_init=case.learning_rate,
             momentum=0,
             nesterovs_momentum=False,
             max_iter=1,
@@ -236,9 +238,11 @@ class PyTorch:
         self.cost: Any = lambda x, y: self.loss(self.net(x), y)
         # What is quickest here: Adam is with its loops fused, SGD without; `index_select` beats X[batch].
         if case.optimizer == "sgd":
-            self.optimizer: Any = torch.optim.SGD(self.net.parameters(), lr=case.rate)
+            self.optimizer: Any = torch.optim.SGD(self.net.parameters(), lr=case.learning_rate)
         else:
-            self.optimizer = torch.optim.Adam(self.net.parameters(), lr=case.rate, fused=True)
+            self.optimizer = torch.optim.Adam(
+                self.net.parameters(), lr=case.learning_rate, fused=True
+            )
 
     def loss(self, z: Any, y: Any) -> Any:
         F = self.torch.nn.functional
@@ -305,7 +309,7 @@ class PyTorchByHand(PyTorch):
             else:
                 d[l - 1].addcmul_(d[l - 1], a[l - 1].square(), value=-1)
         if case.optimizer == "sgd":
-            torch._foreach_add_(self.p, self.g, alpha=-case.rate)
+            torch._foreach_add_(self.p, self.g, alpha=-case.learning_rate)
             return
         self.t += 1
         root = (1 - 0.999**self.t) ** 0.5
@@ -314,7 +318,7 @@ class PyTorchByHand(PyTorch):
         torch._foreach_addcmul_(self.v, self.g, self.g, 0.001)
         roots = torch._foreach_sqrt(self.v)
         torch._foreach_add_(roots, 1e-8 * root)
-        scale = -case.rate * root / (1 - 0.9**self.t)
+        scale = -case.learning_rate * root / (1 - 0.9**self.t)
         torch._foreach_addcdiv_(self.p, self.m, roots, scale)
 
 
@@ -354,12 +358,17 @@ class Jax:
             theta, m, v, t = state
             g = jax.grad(cost)(theta, X[batch], Y[batch])
             if case.optimizer == "sgd":
-                return (jax.tree.map(lambda p, d: p - case.rate * d, theta, g), m, v, t), None
+                return (
+                    jax.tree.map(lambda p, d: p - case.learning_rate * d, theta, g),
+                    m,
+                    v,
+                    t,
+                ), None
             t = t + 1
             m = jax.tree.map(lambda m, d: 0.9 * m + 0.1 * d, m, g)
             v = jax.tree.map(lambda v, d: 0.999 * v + 0.001 * d * d, v, g)
             root = jnp.sqrt(1 - 0.999**t)
-            scale = case.rate * root / (1 - 0.9**t)
+            scale = case.learning_rate * root / (1 - 0.9**t)
             theta = jax.tree.map(
                 lambda p, m, v: p - scale * m / (jnp.sqrt(v) + 1e-8 * root), theta, m, v
             )
@@ -393,5 +402,5 @@ CONTESTANTS = {
 
 
 def _in_turn(order: np.ndarray) -> bool:
-    """Tell whether examples come as they lie, by the first of them."""
+    """Return whether examples come as they lie, by the first of them."""
     return order[:16].tolist() == list(range(min(16, len(order))))

@@ -57,7 +57,7 @@ def table(name: str, folder: Path) -> Path:
 
 
 def fit(name: str, path: Path, epochs: int, threads: int) -> tuple[float, int, float]:
-    """Give seconds, epochs and training accuracy of one fit in a process of its own."""
+    """Return seconds, epochs and training accuracy of one fit in a process of its own."""
     code = FIT.format(path=str(path), module=MODULES[name], epochs=epochs)
     environment = dict(os.environ)
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):

@@ -37,7 +37,7 @@ TOLERANCE = 1e-12  # of the sum of |terms|
 
 
 def network(sizes: tuple[int, ...], rows: int) -> tuple[wg.Network, wg.Parameters, Any, Any, str]:
-    """Give a network trained for an epoch, in float64, and rows to ask about."""
+    """Return a network trained for an epoch, in float64, and rows to ask about."""
     X, Y, what = mnist(max(rows, 10_000))
     hidden = [wg.Dense(units, "relu") for units in sizes[1:-1]]
     net = wg.Network((28, 28), [*hidden, wg.Dense(10, "softmax")], cost="cross_entropy")
@@ -49,7 +49,7 @@ def network(sizes: tuple[int, ...], rows: int) -> tuple[wg.Network, wg.Parameter
 def questions(
     net: wg.Network, theta: wg.Parameters, X: Any, Y: Any
 ) -> dict[str, tuple[float, Callable[[], Any]]]:
-    """Give the questions, with the milliseconds promised for one example."""
+    """Return the questions, with the milliseconds promised for one example."""
     given = (net, theta, X, Y)
     why = wg.why
     return {

@@ -22,7 +22,7 @@ from keeping import keep
 from scipy.stats import rankdata, spearmanr
 
 import whygrad as wg
-from whygrad.engines import Tap, Watch
+from whygrad.engines import Probes, WeightProbe
 from whygrad.nn.arrays import as_data
 from whygrad.nn.backprop import backward, example_costs, forward
 from whygrad.pipeline.datasets import load
@@ -30,9 +30,9 @@ from whygrad.plan.plan import Plan, start
 from whygrad.why import without
 from whygrad.why.training_history import pushed
 from whygrad.why.training_history.accounts import accounts
-from whygrad.why.training_history.trajectory import course
+from whygrad.why.training_history.trajectory import trajectory
 
-N, HELD_OUT, FLIPPED, DELETED = 2000, 1000, 0.05, 120
+N, VALIDATION, FLIPPED, DELETED = 2000, 1000, 0.05, 120
 RULES = {"sgd": wg.SGD(0.1), "momentum": wg.SGD(0.02, momentum=0.9), "adam": wg.Adam(0.001)}
 EPOCHS, BATCH = 15, 10
 
@@ -40,7 +40,7 @@ EPOCHS, BATCH = 15, 10
 def examples(seed):
     rng = np.random.default_rng(seed)
     found = load("mnist")
-    rows = rng.permutation(len(found.X))[: N + HELD_OUT]
+    rows = rng.permutation(len(found.X))[: N + VALIDATION]
     X, y = found.X.reshape(len(found.X), -1)[rows].astype(np.float64), found.y[rows].astype(int)
     wrong = np.zeros(N, bool)
     wrong[rng.choice(N, int(FLIPPED * N), replace=False)] = True
@@ -62,7 +62,7 @@ def tracin(made, X, Y):
     """Σ over the ends of epochs of η ⟨∇C(held out), ∇C_x⟩, as gradients per example say: plainly."""
     plan, net = made.plan, made.plan.net
     total = np.zeros(plan.n)
-    for state, _ in made.advance(made.start.copy(), made.last, Watch(), plan.steps_per_epoch):
+    for state, _ in made.advance(made.start.copy(), made.last, Probes(), plan.steps_per_epoch):
         theta = wg.Parameters(net.sizes, state.theta)
         out = backward(net, theta, forward(net, theta, X), Y)
         own = backward(net, theta, forward(net, theta, made.data.X), made.data.Y)
@@ -70,7 +70,9 @@ def tracin(made, X, Y):
             mean = out.delta[l].T @ out.a[l - 1] / len(X)
             total += ((own.delta[l] @ mean) * own.a[l - 1]).sum(axis=1)
             total += own.delta[l] @ out.delta[l].mean(axis=0)
-    return -plan.optimizer.rate / plan.batch_size * total  # < 0: its steps lowered the cost
+    return (
+        -plan.optimizer.learning_rate / plan.batch_size * total
+    )  # < 0: its steps lowered the cost
 
 
 def measure(name, seed=0):
@@ -79,8 +81,8 @@ def measure(name, seed=0):
     data = as_data(net, X, y)
     Y_out = np.eye(10)[y_out]
     plan = Plan(net, RULES[name], N, epochs=EPOCHS, batch_size=BATCH, seed=seed)
-    made = course(plan, start(plan), data)
-    biases = accounts(made, Tap(2, (0, 10), (30, 31)))
+    made = trajectory(plan, start(plan), data)
+    biases = accounts(made, WeightProbe(2, (0, 10), (30, 31)))
     theta = wg.Parameters(net.sizes, made.theta)
     trace = forward(net, theta, X)
     outside = forward(net, theta, X_out)

@@ -26,13 +26,13 @@ def keep(name: str, figures: Any, trial: bool = False) -> None:
 
 
 def kept(name: str, otherwise: Any) -> Any:
-    """Give what results/NAME.json says, or something else where there is no such file."""
+    """Return what results/NAME.json says, or something else where there is no such file."""
     path = RESULTS / f"{name}.json"
     return json.loads(path.read_text()) if path.exists() else otherwise
 
 
 def circumstances() -> dict[str, str]:
-    """Say when and where this is, and with which versions."""
+    """Describe when and where this is, and with which versions."""
     found = {
         "date": datetime.date.today().isoformat(),
         "machine": f"{len(os.sched_getaffinity(0))} cores of {_processor()}",
@@ -47,7 +47,7 @@ def circumstances() -> dict[str, str]:
 
 
 def _processor() -> str:
-    """Give the processor's name, and the widest vectors that it has."""
+    """Return the processor's name, and the widest vectors that it has."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

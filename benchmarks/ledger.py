@@ -24,7 +24,7 @@ from whygrad.plan.plan import Plan, start
 from whygrad.training.loop import ALL_DONE, Training, run
 from whygrad.why import moved
 from whygrad.why.training_history.accounts import accounts
-from whygrad.why.training_history.trajectory import course
+from whygrad.why.training_history.trajectory import trajectory
 
 RULES = {"sgd": wg.SGD(0.5), "momentum": wg.SGD(0.05, momentum=0.9), "adam": wg.Adam(0.001)}
 PLACES = {"weight": (2, 1, 1), "first layer's": (1, 1, 400), "neuron": (1, 1), "layer": (2,)}
@@ -57,7 +57,7 @@ def measure(name, data):
     plan = Plan(net, RULES[name], len(data.Y), epochs=EPOCHS, batch_size=10, dtype="float32")
     state, history = train(plan, data)
     assert history.stopped == ALL_DONE
-    made = course(plan, start(plan), data)
+    made = trajectory(plan, start(plan), data)
     np.testing.assert_array_equal(made.theta, state.theta)
     found = {"rule": name}
     before = memory()

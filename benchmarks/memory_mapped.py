@@ -27,7 +27,7 @@ LIMIT = 2**30
 
 
 def anonymous_memory() -> int:
-    """Give the bytes of memory that this process has for itself, rather than from files."""
+    """Return the bytes of memory that this process has for itself, rather than from files."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("RssAnon:"):
             return int(line.split()[1]) * 1024

@@ -24,7 +24,7 @@ LEFT, TOP, WIDTH, HEIGHT = 62, 16, 470, 330
 
 
 def crossings(ours: dict[int, float], theirs: dict[int, float]) -> list[float]:
-    """Give the sizes at which two lines cross, straight between their points on logarithmic axes."""
+    """Return the sizes at which two lines cross, straight between their points on logarithmic axes."""
     sizes, found = sorted(ours.keys() & theirs.keys()), []
     gaps = [math.log(theirs[h] / ours[h]) for h in sizes]
     for h, k, low, high in zip(sizes, sizes[1:], gaps, gaps[1:], strict=False):

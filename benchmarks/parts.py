@@ -27,7 +27,7 @@ from numba import njit  # noqa: E402
 from steps import CASES, examples  # noqa: E402
 
 from whygrad.cores import one_thread  # noqa: E402
-from whygrad.engines import Watch  # noqa: E402
+from whygrad.engines import Probes  # noqa: E402
 from whygrad.engines.native import by_units as by_units  # noqa: E402
 from whygrad.engines.native import passes  # noqa: E402
 from whygrad.engines.native.compiling import OPTIONS  # noqa: E402
@@ -39,12 +39,16 @@ from whygrad.engines.probe_data import shares  # noqa: E402
 SECONDS = 0.05  # that one repeat takes, about
 
 
-def gather(times, l, layers, rule, theta, slots, examples, room, narrow, numbers, key, rows, zero):
+def gather(
+    times, l, layers, rule, theta, opt_state, examples, room, narrow, numbers, key, rows, zero
+):
     for _ in range(times):
         passes.gather(layers, examples, room, zero, zero, rows, rows)
 
 
-def forward(times, l, layers, rule, theta, slots, examples, room, narrow, numbers, key, rows, zero):
+def forward(
+    times, l, layers, rule, theta, opt_state, examples, room, narrow, numbers, key, rows, zero
+):
     units = layers.sizes[l]
     for _ in range(times):
         passes.forward_layer(
@@ -52,25 +56,31 @@ def forward(times, l, layers, rule, theta, slots, examples, room, narrow, number
         )
 
 
-def cost(times, l, layers, rule, theta, slots, examples, room, narrow, numbers, key, rows, zero):
+def cost(
+    times, l, layers, rule, theta, opt_state, examples, room, narrow, numbers, key, rows, zero
+):
     for _ in range(times):
         passes.find_costs(layers, room, zero, rows)
 
 
-def error(times, l, layers, rule, theta, slots, examples, room, narrow, numbers, key, rows, zero):
+def error(
+    times, l, layers, rule, theta, opt_state, examples, room, narrow, numbers, key, rows, zero
+):
     for _ in range(times):
         passes.find_error(layers, room, zero, rows)
 
 
 def backward(
-    times, l, layers, rule, theta, slots, examples, room, narrow, numbers, key, rows, zero
+    times, l, layers, rule, theta, opt_state, examples, room, narrow, numbers, key, rows, zero
 ):
     units = layers.sizes[l - 1]
     for _ in range(times):
         passes.backward_layer(l, layers, theta, room, zero, rows, zero, units, zero)
 
 
-def descend(times, l, layers, rule, theta, slots, examples, room, narrow, numbers, key, rows, zero):
+def descend(
+    times, l, layers, rule, theta, opt_state, examples, room, narrow, numbers, key, rows, zero
+):
     """Add a gradient to W and b at once, so little of it that nothing changes."""
     blocks = moving_blocks(layers, l, 1)
     for _ in range(times):
@@ -84,7 +94,7 @@ def descend(times, l, layers, rule, theta, slots, examples, room, narrow, number
 
 
 def gradient(
-    times, l, layers, rule, theta, slots, examples, room, narrow, numbers, key, rows, zero
+    times, l, layers, rule, theta, opt_state, examples, room, narrow, numbers, key, rows, zero
 ):
     blocks, before = moving_blocks(layers, l, 1), layers.W[l]
     for _ in range(times):
@@ -97,14 +107,16 @@ def gradient(
             )  # fmt: skip
 
 
-def update(times, l, layers, rule, theta, slots, examples, room, narrow, numbers, key, rows, zero):
+def update(
+    times, l, layers, rule, theta, opt_state, examples, room, narrow, numbers, key, rows, zero
+):
     W, stop = layers.W[l], layers.b[l] + layers.sizes[l]
     for _ in range(times):
-        move(rule, theta, slots, room.gradient, zero, W, stop, numbers)
+        move(rule, theta, opt_state, room.gradient, zero, W, stop, numbers)
 
 
 def narrow_gather(
-    times, l, layers, rule, theta, slots, examples, room, narrow, numbers, key, rows, zero
+    times, l, layers, rule, theta, opt_state, examples, room, narrow, numbers, key, rows, zero
 ):
     for _ in range(times):
         for start in range(0, rows, narrow.piece):
@@ -114,7 +126,7 @@ def narrow_gather(
 
 
 def narrow_forward(
-    times, l, layers, rule, theta, slots, examples, room, narrow, numbers, key, rows, zero
+    times, l, layers, rule, theta, opt_state, examples, room, narrow, numbers, key, rows, zero
 ):
     for _ in range(times):
         for start in range(0, rows, narrow.piece):
@@ -122,7 +134,7 @@ def narrow_forward(
 
 
 def narrow_cost(
-    times, l, layers, rule, theta, slots, examples, room, narrow, numbers, key, rows, zero
+    times, l, layers, rule, theta, opt_state, examples, room, narrow, numbers, key, rows, zero
 ):
     for _ in range(times):
         for start in range(0, rows, narrow.piece):
@@ -132,7 +144,7 @@ def narrow_cost(
 
 
 def narrow_back(
-    times, l, layers, rule, theta, slots, examples, room, narrow, numbers, key, rows, zero
+    times, l, layers, rule, theta, opt_state, examples, room, narrow, numbers, key, rows, zero
 ):
     for _ in range(times):
         for start in range(0, rows, narrow.piece):
@@ -162,7 +174,7 @@ COMPILED = {
 
 
 def parts_of(case: Case, narrow: bool) -> dict[str, tuple[Callable[..., None], int]]:
-    """Give the parts of a step by name, each with its layer; narrow networks have their own."""
+    """Return the parts of a step by name, each with its layer; narrow networks have their own."""
     L = len(case.sizes) - 1
     if narrow:
         of_batch = {"gather": narrow_gather, "forward": narrow_forward, "cost": narrow_cost}
@@ -181,7 +193,7 @@ def parts_of(case: Case, narrow: bool) -> dict[str, tuple[Callable[..., None], i
 
 
 def measure(case: Case, rows: int) -> dict[str, Any]:
-    """Give the seconds of every part, and of a whole step."""
+    """Return the seconds of every part, and of a whole step."""
     n = case.batch if case.shared else rows // case.batch * case.batch
     runner = Native(case, case.net.init(seed=1, dtype=np.float32).flat, *examples(case, n))
     order = np.arange(n) if case.shared else np.random.default_rng(0).permutation(n)
@@ -191,12 +203,12 @@ def measure(case: Case, rows: int) -> dict[str, Any]:
         runner.epoch(order, n // case.batch)
         times.append((time.perf_counter() - began) / (n // case.batch))
     layout, state = runner.engine._layout, runner.state
-    theta, slots = layout.enter(state.theta.copy(), state.slots.copy())
+    theta, opt_state = layout.enter(state.theta.copy(), state.opt_state.copy())
     order = order.astype(np.int32)
     given = (
-        layout.layers, rule(runner.plan.optimizer), theta, slots,
-        layout.examples(order, *shares(runner.data, Watch())), layout.room, layout.narrow,
-        np.ascontiguousarray(runner.plan.optimizer.numbers(np.array([1]), np.array([1e-9])))[0],
+        layout.layers, rule(runner.plan.optimizer), theta, opt_state,
+        layout.examples(order, *shares(runner.data, Probes())), layout.room, layout.narrow,
+        np.ascontiguousarray(runner.plan.optimizer.arrays(np.array([1]), np.array([1e-9])))[0],
         np.uint64(0), np.int64(case.batch), np.int64(0),
     )  # fmt: skip
     parts = {}
@@ -207,7 +219,7 @@ def measure(case: Case, rows: int) -> dict[str, Any]:
 
 
 def quickest(repeat: Callable[..., None], l: Any, given: tuple[Any, ...]) -> float:
-    """Give the seconds that a part takes at best."""
+    """Return the seconds that a part takes at best."""
     repeat(1, l, *given)
     began = time.perf_counter()
     repeat(3, l, *given)

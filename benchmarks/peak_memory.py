@@ -23,7 +23,7 @@ ALLOWED = 64 * 2**20
 
 
 def resident(what: str) -> int:
-    """Give VmRSS or VmHWM of this process in bytes."""
+    """Return VmRSS or VmHWM of this process in bytes."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(what + ":"):
             return int(line.split()[1]) * 1024
@@ -36,7 +36,9 @@ def work(pipe: Any, index: int, rows: int) -> None:
     case = CASES[index]
 
     def train(X: Any, Y: Any) -> None:
-        rule = wg.SGD(case.rate) if case.optimizer == "sgd" else wg.Adam(case.rate)
+        rule = (
+            wg.SGD(case.learning_rate) if case.optimizer == "sgd" else wg.Adam(case.learning_rate)
+        )
         wg.train(case.net, X, Y, optimizer=rule, epochs=1, batch_size=case.batch, dtype="float32")
 
     few = np.random.default_rng(0).random((case.batch * 4, case.sizes[0]), dtype=np.float32)

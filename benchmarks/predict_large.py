@@ -76,7 +76,7 @@ def whygrad(folder: Path, *words: str) -> None:
 
 
 def measured(folder: Path, *words: str) -> tuple[float, float]:
-    """Give the seconds that a command takes, and its peak resident memory in GB."""
+    """Return the seconds that a command takes, and its peak resident memory in GB."""
     code = f"""
 import resource, subprocess, sys
 subprocess.run([sys.executable, "-m", "whygrad", *{list(words)!r}], check=True, stdout=subprocess.DEVNULL)

@@ -26,7 +26,7 @@ Predict = Callable[[np.ndarray], np.ndarray]
 
 
 def start(sizes: tuple[int, ...]) -> Any:
-    """Give the parameters that all contestants get."""
+    """Return the parameters that all contestants get."""
     import whygrad as wg
 
     layers = [*(wg.Dense(n, "relu") for n in sizes[1:-1]), wg.Dense(sizes[-1], "softmax")]

@@ -55,7 +55,7 @@ def verdict(reached: float, goal: float) -> str:
 
 
 def circumstances(name: str) -> str:
-    """Say when, where and with what results/NAME.json was measured."""
+    """Describe when, where and with what results/NAME.json was measured."""
     about = kept("circumstances", {}).get(name)
     if about is None:
         return ""
@@ -64,7 +64,7 @@ def circumstances(name: str) -> str:
 
 
 def by_case() -> dict[str, dict[str, dict[str, Any]]]:
-    """Give the figures of `steps.py`: case → contestant → row."""
+    """Return the figures of `steps.py`: case → contestant → row."""
     found: dict[str, dict[str, dict[str, Any]]] = {}
     for row in kept("steps", []):
         found.setdefault(row["case"], {})[row["contestant"]] = row
@@ -143,7 +143,7 @@ def limits() -> list[tuple[str, str, str, str]]:
 
 
 def places() -> dict[int, str]:
-    """Say for each accuracy of `to_accuracy.py` who was there first."""
+    """Describe for each accuracy of `to_accuracy.py` who was there first."""
     found: dict[int, str] = {}
     rows = kept("to_accuracy", [])
     for goal in dict.fromkeys(row["goal"] for row in rows):
@@ -171,7 +171,7 @@ def spread(times: list[float]) -> str:
 
 
 def predictions() -> dict[int, dict[str, float]]:
-    """Give how many times as fast as each peer predictions are, by number of rows."""
+    """Return how many times as fast as each peer predictions are, by number of rows."""
     found: dict[int, dict[str, float]] = {}
     figures = kept("prediction", {"figures": []})["figures"]
     ours = {r["rows"]: r["seconds"] for r in figures if r["contestant"] == "whygrad.Fitted"}
@@ -254,7 +254,7 @@ def parts() -> str:
 
 
 def crossings() -> str:
-    """Say at which size of network another contestant comes past."""
+    """Describe at which size of network another contestant comes past."""
     from network_size import crossings as between
     from network_size import lines_of
 
@@ -291,7 +291,7 @@ PARTS: dict[str, Callable[[], str]] = {
 
 
 def filled(text: str) -> str:
-    """Give a page with its tables made anew."""
+    """Return a page with its tables made anew."""
     for name, part in PARTS.items():
         pattern = rf"(<!-- {name} -->(\n?)).*?(<!-- end {name} -->)"
         if re.search(pattern, text, re.S):

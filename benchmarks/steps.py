@@ -54,7 +54,7 @@ PAUSE = 0.5
 
 
 def mnist(rows: int) -> tuple[np.ndarray, np.ndarray, str]:
-    """Give MNIST's first rows, or random numbers like them, and say which."""
+    """Return MNIST's first rows, or random numbers like them, and say which."""
     if os.environ.get("WHYGRAD_DATA"):
         from whygrad.pipeline.datasets import load
 
@@ -69,7 +69,7 @@ def mnist(rows: int) -> tuple[np.ndarray, np.ndarray, str]:
 
 
 def examples(case: Case, rows: int) -> tuple[np.ndarray, np.ndarray]:
-    """Give inputs and targets: MNIST's, or for other shapes random numbers and the class of the largest."""
+    """Return inputs and targets: MNIST's, or for other shapes random numbers and the class of the largest."""
     if case.sizes[0] != 784:
         X = np.random.default_rng(0).standard_normal((rows, case.sizes[0]), dtype=np.float32)
         best = X[:, : case.sizes[-1]].argmax(axis=1)
@@ -104,7 +104,11 @@ def work(pipe: Any, name: str, case: Case, rows: int, threads: int, core: int | 
             # which side they lie. At a small rate that stays the difference of a few examples. Adam moves
             # by its rate where a gradient is nothing but rounding, too.
             smaller = 100 if case.optimizer == "sgd" else 1000
-            careful = replace(case, rate=case.rate / smaller) if case.hidden == "relu" else case
+            careful = (
+                replace(case, learning_rate=case.learning_rate / smaller)
+                if case.hidden == "relu"
+                else case
+            )
             checked = build(careful, X[:n], Y[:n])
             for _ in range(CHECK_STEPS // steps):
                 checked.epoch(np.arange(n), steps)
@@ -124,7 +128,7 @@ def work(pipe: Any, name: str, case: Case, rows: int, threads: int, core: int | 
 
 
 def allow(threads: int) -> None:
-    """Say to processes that are started how many threads they may have; JAX reads a flag of its own."""
+    """Describe to processes that are started how many threads they may have; JAX reads a flag of its own."""
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[variable] = str(threads)
     os.environ["XLA_FLAGS"] = f"--xla_cpu_multi_thread_eigen={str(threads > 1).lower()}"
@@ -172,7 +176,7 @@ class Worker:
 
 
 def matrix_rate(seconds: float = 1.0) -> float:
-    """Give the float32 matrix-product rate of this machine, in multiplications and additions a second."""
+    """Return the float32 matrix-product rate of this machine, in multiplications and additions a second."""
     a = np.random.default_rng(0).random((2048, 2048), dtype=np.float32)
     best, end = 0.0, time.perf_counter() + seconds
     while time.perf_counter() < end:

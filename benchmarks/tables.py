@@ -1,7 +1,7 @@
-"""Tables without any option: held-out scores beside scikit-learn's, and the time both take.
+"""Tables without any option: validation scores beside scikit-learn's, and the time both take.
 
 Each seed splits the rows anew, and these seeds are not the ones that the defaults were chosen on;
-both learn from the same encoded arrays and are scored on the same held-out rows. California housing
+both learn from the same encoded arrays and are scored on the same test rows. California housing
 (where its CSV lies is given by $WHYGRAD_DATA, else it is left out): five seeds, against
 MLPRegressor(early_stopping=True). Iris, wine, breast_cancer and digits: ten seeds, against
 MLPClassifier(). Both run one after the other for each seed, so that a busy machine slows both.
@@ -66,7 +66,7 @@ def compare(source: Source, seeds: range) -> dict[str, object]:
 
 def one(source: Source, seed: int) -> dict[str, float]:
     """Train both on one split."""
-    learned = fit(source, Settings(seed=seed))
+    result_of = fit(source, Settings(seed=seed))
     table, encoding, parts = prepare(source, Settings(seed=seed))
     seen = np.sort(np.concatenate([parts.training, parts.stopping]))
     X = encoding.encode(table)
@@ -84,9 +84,9 @@ def one(source: Source, seed: int) -> dict[str, float]:
     seconds = time.perf_counter() - began
     row = {
         "seed": seed,
-        "score": learned.scores.score,
-        "peer_score": float(peer.score(X[parts.held_out], y[parts.held_out])),
-        "seconds": learned.seconds,
+        "score": result_of.scores.score,
+        "peer_score": float(peer.score(X[parts.test], y[parts.test])),
+        "seconds": result_of.seconds,
         "peer_seconds": seconds,
     }
     print(

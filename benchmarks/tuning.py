@@ -49,24 +49,29 @@ L2, DECAY = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2), (0.1, 0.3, 1.0, 3.0)
 COSINE = {"schedule": wg.Cosine()}
 
 
-def adam(rate, l2):
-    return {"optimizer": wg.Adam(rate), "l2": l2, "epochs": 30} | COSINE
+def adam(learning_rate, l2):
+    return {"optimizer": wg.Adam(learning_rate), "l2": l2, "epochs": 30} | COSINE
 
 
-def adamw(rate, decay):
-    return {"optimizer": wg.AdamW(rate, decay=decay), "epochs": 30} | COSINE
+def adamw(learning_rate, decay):
+    return {"optimizer": wg.AdamW(learning_rate, decay=decay), "epochs": 30} | COSINE
 
 
 def descent(schedule, epochs):
-    return lambda rate: {
-        "optimizer": wg.SGD(rate, momentum=0.9),
+    return lambda learning_rate: {
+        "optimizer": wg.SGD(learning_rate, momentum=0.9),
         "schedule": schedule,
         "epochs": epochs,
     }
 
 
-def dropped(rate, dropout):
-    return {"optimizer": wg.Adam(rate), "epochs": 40, "large": True, "dropout": dropout} | COSINE
+def dropped(learning_rate, dropout):
+    return {
+        "optimizer": wg.Adam(learning_rate),
+        "epochs": 40,
+        "large": True,
+        "dropout": dropout,
+    } | COSINE
 
 
 def cycle(epochs):
@@ -93,7 +98,7 @@ CLAIMS = {
 
 
 def pools_of(name):
-    """Give the examples that seeds draw from, and the test data: MNIST's own, or a third of digits."""
+    """Return the examples that seeds draw from, and the test data: MNIST's own, or a third of digits."""
     data = load(name)
     X, y = np.asarray(data.X, np.float32).reshape(len(data.y), -1), np.asarray(data.y)
     if data.X_test is None:
@@ -125,8 +130,8 @@ def accuracy(pool, test, sizes, settings, seed):
 
 def contest(name):
     (pool, test), sizes, results = pools_of(name), SIZES[name], {}
-    for claim, contestants in CLAIMS.items():
-        print(f"\n{claim}", flush=True)
+    for claim_block, contestants in CLAIMS.items():
+        print(f"\n{claim_block}", flush=True)
         found = {}
         for who, (make, grid) in contestants.items():
             means = {
@@ -151,16 +156,16 @@ def contest(name):
                 "grid": [[*point, round(mean, 5)] for point, mean in means.items()],
                 "by_seed": tested,
             }
-        usual, tuned = (one["by_seed"] for one in found.values())
-        gain, error = spread([b - a for a, b in zip(usual, tuned, strict=True)])
+        baseline, tuned = (one["by_seed"] for one in found.values())
+        gain, error = spread([b - a for a, b in zip(baseline, tuned, strict=True)])
         verdict = "helps" if gain > 2 * error else "hurts" if gain < -2 * error else "no difference"
         print(f"  gain       {gain:+.2%} ± {error:.2%}   {verdict}", flush=True)
-        results[claim] = found | {"gain": gain, "standard_error": error, "verdict": verdict}
+        results[claim_block] = found | {"gain": gain, "standard_error": error, "verdict": verdict}
     return results
 
 
 def at_edge(point, grid):
-    """Tell whether a number of the setting is the least or the greatest that was tried, of several."""
+    """Return whether a number of the setting is the least or the greatest that was tried, of several."""
     columns = [sorted(set(column)) for column in zip(*grid, strict=True)]
     return any(
         len(tried) > 2 and number in (tried[0], tried[-1])

@@ -22,7 +22,7 @@ ORDER = [
 
 
 def in_order(filename: str) -> int:
-    """Give the place of a page in the gallery; files that pages import are no pages."""
+    """Return the place of a page in the gallery; files that pages import are no pages."""
     name = Path(filename).name
     return ORDER.index(name) if name in ORDER else len(ORDER)
 
@@ -64,7 +64,7 @@ LINE_NUMBER = re.compile(r'<span class="linenos">( *)(\d+)</span>')
 
 
 def anchors_of_lines(app, pagename, templatename, context, doctree):
-    """Give every line on the pages of the source an anchor, line-83."""
+    """Return every line on the pages of the source an anchor, line-83."""
     if pagename.startswith("_modules/"):
         context["body"] = LINE_NUMBER.sub(
             r'<span class="linenos" id="line-\2">\1\2</span>', context["body"]

@@ -40,7 +40,7 @@ class Page(HTMLParser):
 
 
 def problems(site: Path) -> list[str]:
-    """Give a line for every link that leads nowhere, and for everything loaded from elsewhere."""
+    """Return a line for every link that leads nowhere, and for everything loaded from elsewhere."""
     pages = {}
     for file in sorted(set(site.rglob("*.html")) - set((site / "_static").rglob("*"))):
         pages[file.resolve()] = page = Page()
@@ -67,12 +67,12 @@ def problems(site: Path) -> list[str]:
 
 
 def has(page: Page, anchor: str) -> bool:
-    """Tell whether a page has an anchor; every page has its top."""
+    """Return whether a page has an anchor; every page has its top."""
     return not anchor or anchor in page.anchors
 
 
 def elsewhere(address: str) -> bool:
-    """Tell whether an address is that of another host; data: is the page's own."""
+    """Return whether an address is that of another host; data: is the page's own."""
     parts = urlsplit(address)
     return bool(parts.netloc) or parts.scheme in ("http", "https")
 

@@ -75,7 +75,7 @@ def weight() -> Explanation:
             ),
         ),
         pictures=(network((4, 2, 2), marked=("2:1,0",)),),
-        numbers={"per example": np.array([0.25, np.nan, -np.inf])},
+        arrays={"per example": np.array([0.25, np.nan, -np.inf])},
         notes=("exact: the terms add up to the gradient that training uses",),
         part="2:1,0",
     )
@@ -192,7 +192,7 @@ def hostile() -> Explanation:
             ),
             ImagePicture(names[0], np.full((2, 3, 4), np.nan), names[:2]),
         ),
-        numbers={name: nan for name in names},
+        arrays={name: nan for name in names},
         notes=names,
         part=names[0],
     )

@@ -41,7 +41,7 @@ ENVIRONMENT["PYTHONPATH"] = str(Path(wg.__file__).parent.parent)
 
 
 def wait_for(predicate, what="what was waited for"):
-    """Give what `predicate()` gives as soon as it is true; a page that moves meanwhile is asked again."""
+    """Return what `predicate()` gives as soon as it is true; a page that moves meanwhile is asked again."""
     from selenium.common.exceptions import StaleElementReferenceException
 
     end = time.monotonic() + PATIENCE
@@ -69,7 +69,7 @@ class Served:
     expected: str = ""
     mark: str = ""  # in the environment of the process, and so of all that it starts
     ended: bool = False
-    heard: int = 0  # lines of its output
+    top_inputs: int = 0  # lines of its output
 
     @property
     def host(self):
@@ -85,12 +85,12 @@ class Served:
 
         def lines():
             whole = self.output.read_text(encoding="utf-8").rpartition("\n")[0]
-            return whole.splitlines()[self.heard :]
+            return whole.splitlines()[self.top_inputs :]
 
         wait_for(lambda: lines() or self.process.poll() is not None, "the address of the studio")
         line, *_ = lines() or [""]
         assert line.startswith("The studio is at http://"), self.said
-        self.heard += 1
+        self.top_inputs += 1
         return line.split()[4]
 
     def ask(self, path="/", *, method="GET", body=None, headers=None):
@@ -139,7 +139,7 @@ class Served:
 
 @contextmanager
 def _studios(folder_of):
-    """Give a function that starts studios, and end them all with the block; `folder_of` makes folders.
+    """Return a function that starts studios, and end them all with the block; `folder_of` makes folders.
 
     With `code` that Python runs in place of the command; it prints the address as that does.
     """
@@ -181,7 +181,7 @@ def _studios(folder_of):
 
 @pytest.fixture
 def served(tmp_path_factory):
-    """Give a function that starts `whygrad studio` in a folder; `expected` is what it says on stderr."""
+    """Return a function that starts `whygrad studio` in a folder; `expected` is what it says on stderr."""
     with _studios(tmp_path_factory.mktemp) as start:
         yield start
 
@@ -219,7 +219,7 @@ class Browser:
         wait_for(lambda: self.driver.execute_script(script), "the connection of the page")
 
     def all_by_role(self, role, name=None):
-        """Give all elements with a role, and a name, as a screen reader is told them."""
+        """Return all elements with a role, and a name, as a screen reader is told them."""
         root = self._tell("DOM.getDocument", depth=0)["root"]["nodeId"]
         wanted = {"role": role} | ({} if name is None else {"accessibleName": name})
         nodes = self._tell("Accessibility.queryAXTree", nodeId=root, **wanted)["nodes"]
@@ -244,7 +244,7 @@ class Browser:
         return self._element(wait_for(found, f"a control called {name!r}")[0]["backendDOMNodeId"])
 
     def text(self):
-        """Give the text that can be seen."""
+        """Return the text that can be seen."""
         return self.driver.execute_script("return document.body.innerText")
 
     def has(self, text):
@@ -252,7 +252,7 @@ class Browser:
         wait_for(lambda: text in self.text(), f"the text {text!r}")
 
     def requests(self):
-        """Give the address of everything that was asked for since the browser was started for this test."""
+        """Return the address of everything that was asked for since the browser was started for this test."""
         for entry in self.driver.get_log("performance"):
             event = json.loads(entry["message"])["message"]
             if event["method"] == "Network.requestWillBeSent":
@@ -262,12 +262,12 @@ class Browser:
         return self.asked
 
     def foreign(self, served):
-        """Give the addresses of all that was asked for from other hosts than the studio's."""
+        """Return the addresses of all that was asked for from other hosts than the studio's."""
         own = (f"http://{served.host}/", f"ws://{served.host}/", "data:", "blob:", "about:")
         return [url for url in self.requests() if not url.startswith(own)]
 
     def complaints(self):
-        """Give what the browser's console has been told of errors and warnings since it was last asked."""
+        """Return what the browser's console has been told of errors and warnings since it was last asked."""
         return [entry["message"] for entry in self.driver.get_log("browser")]
 
     def screenshot(self, name):

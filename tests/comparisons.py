@@ -12,6 +12,7 @@ import pytest
 import oracle
 import whygrad as wg
 from networks import Case
+from whygrad.nn import backprop
 
 needs_torch = pytest.mark.skipif(
     find_spec("torch") is None, reason="PyTorch is not installed: make peers"
@@ -26,7 +27,7 @@ ROUNDING = 1e-14
 def backpropagate(case: Case) -> oracle.Answer:
     """What the package says about a case, through its textbook interface."""
     net, theta = case.net, case.theta
-    options = {"weights": case.weights, "l1": case.l1, "l2": case.l2}
+    options = {"sample_weight": case.sample_weight, "l1": case.l1, "l2": case.l2}
     trace = wg.forward(net, theta, case.X, masks=case.masks)
     trace = wg.backward(net, theta, trace, case.Y)
     grads = wg.gradients(net, theta, trace, **options)
@@ -34,8 +35,8 @@ def backpropagate(case: Case) -> oracle.Answer:
         z=list(trace.z),
         a=list(trace.a),
         delta=list(trace.delta),
-        costs=wg.backprop.example_costs(net, trace, case.Y),
-        cost=wg.backprop.cost(net, theta, trace, case.Y, **options),
+        costs=backprop.example_costs(net, trace, case.Y),
+        cost=backprop.cost(net, theta, trace, case.Y, **options),
         dW=list(grads.dW),
         db=list(grads.db),
     )
@@ -61,7 +62,7 @@ def _ask(backpropagate, case: Case) -> oracle.Answer:
         theta.b,
         case.X,
         case.Y,
-        weights=case.weights,
+        sample_weight=case.sample_weight,
         l1=case.l1,
         l2=case.l2,
         masks=case.masks,
@@ -147,8 +148,8 @@ def derivative_between(case: Case, index: int) -> tuple[float, float]:
     def probe(offset):
         theta.flat[index] = start + offset
         trace = wg.forward(net, theta, case.X, masks=case.masks)
-        cost = wg.backprop.cost(
-            net, theta, trace, case.Y, weights=case.weights, l1=case.l1, l2=case.l2
+        cost = backprop.cost(
+            net, theta, trace, case.Y, sample_weight=case.sample_weight, l1=case.l1, l2=case.l2
         )
         return cost, _side_of_kinks(case, theta, trace)
 
@@ -193,7 +194,7 @@ def extrapolate(quotients, order: int) -> tuple[float, float]:
     return best, abs(best - before)
 
 
-def _side_of_kinks(case: Case, theta: wg.Parameters, trace: wg.backprop.Trace) -> np.ndarray:
+def _side_of_kinks(case: Case, theta: wg.Parameters, trace: backprop.Trace) -> np.ndarray:
     """On which side of its kinks every unit, output and weight lies."""
     sides = [np.zeros(0)]
     for layer, name in enumerate(case.activations, start=1):

@@ -8,12 +8,12 @@ import whygrad as wg
 from test_engines_agree import OPTIMIZERS, OUTPUTS, REGULARISATION, SCHEDULES, examples, network
 from whygrad.nn.arrays import as_data
 from whygrad.plan.plan import Plan, start
-from whygrad.why.training_history.trajectory import course
+from whygrad.why.training_history.trajectory import trajectory
 
 N, SIZES = 23, (20, 9, 7, 3)
 
 
-def make_course(row, engine="auto", epochs=3, **changes):
+def make_trajectory(row, engine="auto", epochs=3, **changes):
     """The course of a training that is described by a row of choices, as `test_engines_agree` has them."""
     options = dict(REGULARISATION[row["regularisation"]]) | changes
     cost, dtype = row["cost"], row["dtype"]
@@ -26,7 +26,7 @@ def make_course(row, engine="auto", epochs=3, **changes):
     if row["schedule"] == "adaptive":
         options["stopping"] = wg.Stopping(tol=1e9, patience=1)
     X, Y = examples(row["kind"], cost, dtype, N, SIZES[0])
-    data = as_data(net, X, Y, options.pop("weights", None), dtype)
+    data = as_data(net, X, Y, options.pop("sample_weight", None), dtype)
     begin = options.pop("begin", None)
     plan = Plan(
         net,
@@ -41,13 +41,13 @@ def make_course(row, engine="auto", epochs=3, **changes):
     )
     state = start(plan)
     if begin is not None:  # a fork brings its momentum along
-        drawn = np.random.default_rng(0).normal(size=state.slots.shape) * begin
-        slots = np.abs(drawn) if row["optimizer"] in ("adagrad", "rmsprop") else drawn.copy()
-        if len(slots) == 2:
+        drawn = np.random.default_rng(0).normal(size=state.opt_state.shape) * begin
+        opt_state = np.abs(drawn) if row["optimizer"] in ("adagrad", "rmsprop") else drawn.copy()
+        if len(opt_state) == 2:
             squared = 0 if row["optimizer"] == "rmsprop with momentum" else 1
-            slots[squared] = np.abs(slots[squared])
-        state = replace(state, slots=slots.astype(dtype))
-    return course(plan, state, data, engine=engine)
+            opt_state[squared] = np.abs(opt_state[squared])
+        state = replace(state, opt_state=opt_state.astype(dtype))
+    return trajectory(plan, state, data, engine=engine)
 
 
 ROW = {
@@ -59,4 +59,4 @@ ROW = {
     "dtype": "float64",
 }
 
-__all__ = ["N", "OUTPUTS", "ROW", "SIZES", "make_course"]
+__all__ = ["N", "OUTPUTS", "ROW", "SIZES", "make_trajectory"]

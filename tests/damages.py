@@ -68,7 +68,7 @@ def file_of(run, chance, names=FILES):
 
 
 def places(value, path=()):
-    """Give the ways to all values in JSON."""
+    """Return the ways to all values in JSON."""
     items = value.items() if isinstance(value, dict) else enumerate(value)
     for key, inner in items:
         yield (*path, key)

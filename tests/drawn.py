@@ -68,7 +68,7 @@ class Drawn:
         return self.driver.find_element("css selector", f'.wg-room g[data-part="{part}"]')
 
     def gestures(self):
-        """Give what was done since this was last asked, without its counter."""
+        """Return what was done since this was last asked, without its counter."""
         found = self.run("return window.gestures.splice(0)")
         return [
             {k: v for k, v in one.items() if k != "id" and v not in ("", None)} for one in found
@@ -98,7 +98,7 @@ class Drawn:
 
 @pytest.fixture
 def draw(alone, tmp_path):
-    """Give a function that draws a view in a browser; nothing may have gone wrong there in the end."""
+    """Return a function that draws a view in a browser; nothing may have gone wrong there in the end."""
 
     def start(first):
         return Drawn(alone, tmp_path, first)

@@ -9,7 +9,7 @@ from whygrad.engines.native.compiling import OPTIONS
 
 @cache
 def from_python(kernel):
-    """Give a kernel that can be called from here; those it calls are the package's own."""
+    """Return a kernel that can be called from here; those it calls are the package's own."""
     return njit(**OPTIONS)(kernel.py_func)
 
 

@@ -42,7 +42,7 @@ SCHEDULES = {
 STOPPING = {
     "none": None,
     "cost": wg.Stopping("cost", tol=1e-3, patience=8),
-    "best": wg.Stopping("held_out_cost", tol=0.0, patience=12, restore_best=True),
+    "best": wg.Stopping("validation_cost", tol=0.0, patience=12, restore_best=True),
 }
 FACTORS = {
     "optimizer": [name for name in OPTIMIZERS if name != "lbfgs"],
@@ -73,7 +73,7 @@ def train(case, record=None):
         optimizer=OPTIMIZERS[case["optimizer"]],
         schedule=SCHEDULES[case["schedule"]],
         stopping=stopping,
-        held_out=(X[200:], Y[200:]),
+        validation=(X[200:], Y[200:]),
         epochs=EPOCHS[case["engine"]],
         batch_size=200 if whole else 7,
         clip=wg.Clip() if case["clip"] == "none" else float(case["clip"]),
@@ -145,7 +145,7 @@ def _serve():
 
 
 def rows(path):
-    """Give all rows of a run about steps and epochs, and what SQLite says of the file."""
+    """Return all rows of a run about steps and epochs, and what SQLite says of the file."""
     with events.reading(Path(path) / events.NAME) as db:
         (verdict,) = db.execute("PRAGMA integrity_check").fetchone()
         chunks = set(db.execute("SELECT first, steps, costs, statistics FROM chunks"))

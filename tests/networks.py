@@ -47,7 +47,7 @@ class Case:
     flat: np.ndarray = field(repr=False)
     X: np.ndarray = field(repr=False)
     Y: np.ndarray = field(repr=False)
-    weights: np.ndarray | None = field(repr=False)
+    sample_weight: np.ndarray | None = field(repr=False)
     masks: tuple | None = field(repr=False)
 
     @property
@@ -108,10 +108,10 @@ def make_case(
     X = rng.normal(size=(n, sizes[0]))
     Y = draw_targets(rng, wg.functions.COSTS[cost].targets, n, sizes[-1])
 
-    weights = None
+    sample_weight = None
     if weighted:
-        weights = rng.uniform(0.1, 2, size=n) * (rng.random(n) < 0.75)
-        weights[rng.integers(n)] = 1.5
+        sample_weight = rng.uniform(0.1, 2, size=n) * (rng.random(n) < 0.75)
+        sample_weight[rng.integers(n)] = 1.5
 
     masks = None
     if masked:
@@ -132,7 +132,7 @@ def make_case(
         flat=np.concatenate(parts),
         X=X,
         Y=Y,
-        weights=weights,
+        sample_weight=sample_weight,
         masks=masks,
     )
 

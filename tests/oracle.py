@@ -143,14 +143,14 @@ def one_example(sizes, activations, cost, W, b, x, y, mask):
 
 
 def backpropagate(
-    sizes, activations, cost, W, b, X, Y, weights=None, l1=0.0, l2=0.0, masks=None
+    sizes, activations, cost, W, b, X, Y, sample_weight=None, l1=0.0, l2=0.0, masks=None
 ) -> Answer:
     """The whole answer: C = sum_i s_i C_i / S + l1 sum |W| + l2/2 sum W^2 and its derivatives."""
     n, last = len(X), len(sizes) - 1
     W = [None] + [np.asarray(W[layer]).tolist() for layer in range(1, last + 1)]
     b = [None] + [np.asarray(b[layer]).tolist() for layer in range(1, last + 1)]
     X, Y = np.asarray(X).tolist(), np.asarray(Y).tolist()
-    s = [1.0] * n if weights is None else np.asarray(weights).tolist()
+    s = [1.0] * n if sample_weight is None else np.asarray(sample_weight).tolist()
     S = sum(s)
 
     z, a, delta, costs = [], [], [], []

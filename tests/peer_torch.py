@@ -39,7 +39,7 @@ COSTS = {
 
 
 def backpropagate(
-    sizes, activations, cost, W, b, X, Y, weights=None, l1=0.0, l2=0.0, masks=None
+    sizes, activations, cost, W, b, X, Y, sample_weight=None, l1=0.0, l2=0.0, masks=None
 ) -> Answer:
     """The same answer as the oracle's, from autograd."""
 
@@ -50,7 +50,11 @@ def backpropagate(
     Ws = [leaf(W[layer]) for layer in range(1, last + 1)]
     bs = [leaf(b[layer]) for layer in range(1, last + 1)]
     y = torch.tensor(Y, dtype=torch.float64)
-    s = torch.ones(len(X), dtype=torch.float64) if weights is None else torch.tensor(weights)
+    s = (
+        torch.ones(len(X), dtype=torch.float64)
+        if sample_weight is None
+        else torch.tensor(sample_weight)
+    )
 
     z, a = [], [torch.tensor(X, dtype=torch.float64)]
     for layer in range(1, last + 1):

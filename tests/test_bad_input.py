@@ -75,7 +75,7 @@ def test_an_unknown_cost_is_named_beside_the_nearest():
 
 def test_an_unknown_initialiser_is_named_beside_the_nearest():
     with pytest.raises(wg.InputError, match="did you mean 'glorot_normal'"):
-        wg.Dense(3, "relu", weights="glorot-normal")
+        wg.Dense(3, "relu", init="glorot-normal")
 
 
 def test_a_cost_is_a_name_or_an_object():
@@ -203,7 +203,7 @@ def test_nan_in_the_targets_is_refused_with_its_place():
 
 def test_nan_in_held_out_data_is_refused():
     with pytest.raises(wg.InputError, match=r"X\[0, 0\] is NaN"):
-        fit(held_out=(with_value(X, (0, 0), np.nan), Y))
+        fit(validation=(with_value(X, (0, 0), np.nan), Y))
 
 
 @pytest.mark.parametrize(
@@ -221,14 +221,16 @@ def test_targets_of_another_shape_are_refused(shape):
 
 
 def test_weights_of_another_shape_are_refused():
-    refused("weights have shape (4,), but 5 examples need (5,)", fit, weights=np.ones(4))
+    refused("weights have shape (4,), but 5 examples need (5,)", fit, sample_weight=np.ones(4))
 
 
 def test_weights_are_finite_and_not_negative_and_not_all_zero():
-    refused("weights[2] is negative: a weight is at least 0", fit, weights=[1, 1, -1, 1, 1])
-    refused("all weights of examples are 0: at least one must count", fit, weights=np.zeros(5))
+    refused("weights[2] is negative: a weight is at least 0", fit, sample_weight=[1, 1, -1, 1, 1])
+    refused(
+        "all weights of examples are 0: at least one must count", fit, sample_weight=np.zeros(5)
+    )
     with pytest.raises(wg.InputError, match=r"weights\[1\] is NaN"):
-        fit(weights=[1, np.nan, 1, 1, 1])
+        fit(sample_weight=[1, np.nan, 1, 1, 1])
 
 
 @pytest.mark.parametrize("empty", [[], np.zeros((0, 3))])
@@ -288,10 +290,14 @@ def test_an_optimizer_is_a_name_or_an_object(given):
         fit(optimizer=given)
 
 
-@pytest.mark.parametrize("rate", [-0.1, 0, np.nan, np.inf, "fast"])
+@pytest.mark.parametrize("learning_rate", [-0.1, 0, np.nan, np.inf, "fast"])
 @pytest.mark.parametrize("rule", OPTIMIZERS.values())
-def test_a_rate_is_finite_and_above_zero(rule, rate):
-    refused(f"rate is {rate!r}: a learning rate is a finite number above 0", rule, rate)
+def test_a_rate_is_finite_and_above_zero(rule, learning_rate):
+    refused(
+        f"rate is {learning_rate!r}: a learning rate is a finite number above 0",
+        rule,
+        learning_rate,
+    )
 
 
 @pytest.mark.parametrize(
@@ -346,8 +352,8 @@ def test_numbers_that_an_optimizer_cannot_use_are_refused(rule, options, message
             "the schedule Adaptive acts when a stopping rule's patience ends: give one",
         ),
         (
-            {"stopping": wg.Stopping("held_out_cost")},
-            "stopping on 'held_out_cost' needs held-out data: give held_out=(X, Y)",
+            {"stopping": wg.Stopping("validation_cost")},
+            "stopping on 'validation_cost' needs validation data: give validation=(X, Y)",
         ),
         (
             {"theta": NUMBERS.init()},
@@ -369,7 +375,7 @@ def test_parameters_to_start_from_are_finite():
 def test_penalties_and_stopping_rules_say_what_they_take():
     with pytest.raises(wg.InputError, match="use 'batch', 'example', 'data' or 'step'"):
         wg.Penalty(0.1, per="epoch")
-    with pytest.raises(wg.InputError, match="use 'cost', 'held_out_cost' or 'held_out_score'"):
+    with pytest.raises(wg.InputError, match="use 'cost', 'validation_cost' or 'validation_score'"):
         wg.Stopping(on="accuracy")
     refused("patience is 0: it must be at least 1", wg.Stopping, patience=0)
     refused("a decay of 1 per step: it must be below 1", wg.Penalty, 1, per="step")
@@ -421,7 +427,7 @@ def test_a_vector_of_another_length_makes_no_parameters():
         ({"stopping": True}, "stopping is True: give one such as Stopping(patience=10)"),
         ({"clip": "a"}, "clip is 'a': give one such as Clip(norm=1.0)"),
         ({"theta": np.ones(2)}, "theta is not Parameters: make some with net.init(W=[…], b=[…])"),
-        ({"held_out": 0.2}, "held_out is a pair, held_out=(X, Y)"),
+        ({"validation": 0.2}, "held_out is a pair, validation=(X, Y)"),
         ({"seconds": -1}, "seconds is -1: it must be a number of at least 0"),
         ({"callbacks": print}, "callbacks is a list of functions, callbacks=[look]"),
         ({"cost_below": "x"}, "cost_below is 'x': it must be a number"),

@@ -10,7 +10,7 @@ import pytest
 
 import whygrad as wg
 from command import whygrad
-from courses import ROW, make_course
+from courses import ROW, make_trajectory
 from whygrad.answers.explanation import Explanation
 from whygrad.answers.expression import Equation, Number, Product, Sum, Symbol
 from whygrad.answers.formatting import number, share
@@ -23,8 +23,8 @@ from whygrad.plan.plan import Plan, start
 from whygrad.record.rows import record_table
 from whygrad.studio.page.charting import Axes, Curve, chart
 from whygrad.studio.session.asking import written
-from whygrad.studio.session.desk import Desk
-from whygrad.studio.session.opened_run import Following
+from whygrad.studio.session.desk import Session
+from whygrad.studio.session.opened_run import OpenedRun
 from whygrad.studio.session.subject import Chosen, overview
 from whygrad.studio.story.motion import frames
 from whygrad.studio.story.sayings import percent
@@ -34,7 +34,7 @@ from whygrad.why.error import blame
 from whygrad.why.prediction import prediction
 from whygrad.why.symbols import shown
 from whygrad.why.training_history import pushed
-from whygrad.why.training_history.trajectory import course
+from whygrad.why.training_history.trajectory import trajectory
 from whygrad.why.what_if import neuron
 
 QUICK = Settings(hidden=(5, 4), epochs=4, engine="reference", seed=3)
@@ -69,7 +69,7 @@ def sold(folder):
 
 
 def row(run, place=0):
-    """A row of those held out, as a table."""
+    """A row of the test rows, as a table."""
     from whygrad.record.source import read_again
 
     return read_again(run).slice(place, 1)
@@ -78,11 +78,11 @@ def row(run, place=0):
 # ── accounting ───────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("ask", ["moved", "pushed"])
+@pytest.mark.parametrize("ask", ["ledger", "pushed"])
 def test_the_headline_says_accounting_and_by_how_much_the_pushes_cancel(ask):
-    made = make_course(ROW)
+    made = make_trajectory(ROW)
     x = np.random.default_rng(5).normal(size=made.plan.net.sizes[0])
-    found = moved(made, 2, 1, 3) if ask == "moved" else pushed(made, x)
+    found = moved(made, 2, 1, 3) if ask == "ledger" else pushed(made, x)
     total, change = np.abs(found["by_example"]).sum(), abs(found.value - found.terms[0].value)
     assert found.answer.startswith("Accounting")
     assert (
@@ -99,7 +99,7 @@ def test_a_probability_is_drawn_as_it_was_at_every_step_and_stays_one():
     net = wg.Network(2, [wg.Dense(4, "tanh"), wg.Dense(2, "softmax")], "cross_entropy")
     data = as_data(net, rng.normal(size=(12, 2)), np.eye(2)[np.arange(12) % 2])
     plan = Plan(net, wg.SGD(8.0), 12, epochs=20, batch_size=3)
-    made = course(plan, start(plan), data)
+    made = trajectory(plan, start(plan), data)
     found = pushed(made, data.X[0])
     first_order = found.terms[0].value + np.cumsum(found["by_step"])
     assert first_order.max() > 1 or first_order.min() < 0
@@ -237,7 +237,7 @@ def test_a_step_of_an_input_and_its_value_are_told_as_standardised(price):
     scale = price.encoding.scales[0][1]
     assert f"moved by {number(0.5 * scale)}, 0.5 standard deviations?" in found.question
     assert found.pictures[0].x_label == "Δx, standardised"
-    subject = Following(price).subject()
+    subject = OpenedRun(price).subject()
     center = price.encoding.scales[0][0]
     assert written(subject, "0:0", 0.5) == f"{number(center + 0.5 * scale)} (0.5 standardised)"
     assert written(subject, "1:0,0", 0.5) == written(subject, "0:1", 0.5) == "0.5"
@@ -285,7 +285,7 @@ def test_a_score_is_called_what_it_is(tmp_path, here):
     settings = Settings(hidden=(4,), epochs=2, cost="squared_error", engine="reference")
     record_table(tmp_path / "d.run", find("digits"), settings)
     run = wg.open_run(tmp_path / "d.run")
-    assert run.history.held_out_score[-1] is not None and not run.judged
+    assert run.history.validation_score[-1] is not None and not run.judged
     said = whygrad("show", tmp_path / "d.run").out
     assert "R² of the rows to stop by" in said and "accuracy of the rows to stop by" not in said
 
@@ -344,7 +344,7 @@ def test_slow_motion_counts_a_miss_in_the_units_of_the_target():
 
 
 def test_the_studio_knows_mean_and_range_of_a_table_before_it_trains(folder):
-    desk = Desk(folder)
+    desk = Session(folder)
     desk.load(str(folder / "houses.csv"), target="sold", settings=QUICK)
     subject = desk.subject()
     assert overview(subject, Chosen()).unit_meaning == "activation, columns standardised"

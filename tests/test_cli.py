@@ -51,7 +51,7 @@ def fresh(folder, *words, **options):
 
 
 def well(result):
-    """Give the standard output of a run that went well."""
+    """Return the standard output of a run that went well."""
     assert result.returncode == 0, result.stderr
     assert "Traceback" not in result.stderr
     return result.stdout
@@ -72,7 +72,7 @@ def houses(tmp_path_factory):
 def test_training_prints_its_result_as_json_and_all_else_on_standard_error(houses):
     folder, said, err = houses
     assert said["run"] == "houses.run" and (folder / "houses.run").is_dir()
-    assert said["rows"] == {"training": 240, "stopping": 0, "held_out": 60}
+    assert said["rows"] == {"training": 240, "validation": 0, "test": 60}
     assert said["scores"]["r2"] > 0.5
     assert "whygrad: column 'id' left out: it identifies the rows" in err
     assert re.search(r"^epoch 40/40  cost ", err, re.MULTILINE)
@@ -302,7 +302,16 @@ def test_a_second_run_gets_a_name_of_its_own_and_overwriting_must_be_asked_for(h
 
 
 def test_a_divergence_is_told_in_one_line_and_exits_with_1(here):
-    words = ("--optimizer", "sgd", "--rate", "1e30", "--hidden", "4", "--engine", "reference")
+    words = (
+        "--optimizer",
+        "sgd",
+        "--learning-rate",
+        "1e30",
+        "--hidden",
+        "4",
+        "--engine",
+        "reference",
+    )
     result = whygrad("train", "diabetes", *words)
     assert result.code == 1
     reason = "layer 2 overflowed first, z[2] is infinite"
@@ -381,22 +390,25 @@ REFUSED = [
     (["train", "iris", "--engine", "xla"], 'Invalid value "xla" for --engine.'),
     (["train", "iris", "--task", "clustering"], "unknown task 'clustering'"),
     (["train", "iris", "--dropout", "1"], "dropout is 1.0: it must be at least 0 and below 1"),
-    (["train", "iris", "--rate", "0"], "rate is 0.0: a learning rate is a finite number above 0"),
+    (
+        ["train", "iris", "--learning-rate", "0"],
+        "rate is 0.0: a learning rate is a finite number above 0",
+    ),
     (["train", "iris", "--epochs", "0"], "epochs is 0: it must be at least 1"),
     (
         ["train", "iris", "--batch-size", "500"],
         "batch_size is 500, but there are only 120 examples",
     ),
-    (["train", "iris", "--held-out", "1"], "held-out is 1.0: a share of the rows"),
+    (["train", "iris", "--test", "1"], "test is 1.0: a share of the rows"),
     (["train", "iris", "--epoch", "3"], "Unknown option: --epoch. Did you mean --epochs?"),
-    (["train", "iris", "--lr", "3"], "Unknown option: --lr. Did you mean --rate?"),
+    (["train", "iris", "--lr", "3"], "Unknown option: --lr. Did you mean --learning-rate?"),
     (
         ["train", "iris", "--learning-rate=3"],
-        "Unknown option: --learning-rate. Did you mean --rate?",
+        "Unknown option: --learning-rate. Did you mean --learning-rate?",
     ),
     (
         ["train", "iris", "--test-size", "1"],
-        "Unknown option: --test-size. Did you mean --held-out?",
+        "Unknown option: --test-size. Did you mean --test?",
     ),
     (["trian", "iris"], 'Unknown command "trian". Did you mean "train"?'),
     (["predict", "good.run", "good.csv", "-o", "x.xls"], "x.xls: the ending says what to write"),

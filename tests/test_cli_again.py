@@ -64,7 +64,7 @@ def test_resume_trains_for_more_epochs_and_scores_again(here):
         == 0
     )
     result = whygrad("resume", "iris.run", "--epochs", "15")
-    assert result.code == 0 and "15 epochs" in result.out and "held-out rows" in result.out
+    assert result.code == 0 and "15 epochs" in result.out and "test rows" in result.out
     one, two = wg.open_run("iris.run"), wg.open_run("b.run")
     assert (one.theta.flat == two.theta.flat).all() and one.scores == two.scores
     again = json.loads(whygrad("resume", "iris.run", "--epochs", "16", "--json").out)
@@ -72,10 +72,14 @@ def test_resume_trains_for_more_epochs_and_scores_again(here):
 
 
 def test_a_fork_is_a_run_of_its_own_that_says_where_it_comes_from(here):
-    result = whygrad("fork", "iris.run", "--step", "20", "--rate", "0.05", "--record", "f.run")
+    result = whygrad(
+        "fork", "iris.run", "--step", "20", "--learning-rate", "0.05", "--record", "f.run"
+    )
     assert result.code == 0 and "f.run" in result.out
     fork = wg.open_run("f.run")
-    assert fork.start == 20 and fork.plan.optimizer.rate == 0.05 and fork.scores is not None
+    assert (
+        fork.start == 20 and fork.plan.optimizer.learning_rate == 0.05 and fork.scores is not None
+    )
     assert "from step 20 with rate 0.05" in " ".join(whygrad("show", "f.run").out.split())
     assert fork.evaluate() == fork.scores
     assert whygrad("replay", "f.run").code == 0
@@ -83,7 +87,7 @@ def test_a_fork_is_a_run_of_its_own_that_says_where_it_comes_from(here):
 
 
 def test_diff_says_what_differs_and_from_which_step_on(here):
-    whygrad("fork", "iris.run", "--step", "20", "--rate", "0.05")
+    whygrad("fork", "iris.run", "--step", "20", "--learning-rate", "0.05")
     result = whygrad("diff", "iris.run", "iris-fork.run")
     assert result.code == 1
     assert "rate 0.05" in result.out and "costs first differ at step 21" in result.out
@@ -143,7 +147,10 @@ def test_a_table_that_has_changed_is_refused_with_both_hashes_unless_it_was_copi
         ),
         (["resume", "iris.run"], "iris.run is at its end (all epochs done): say how many epochs"),
         (["resume", "iris.run", "--epochs", "3"], "epochs is 3: 10 are over"),
-        (["fork", "iris.run", "--rate", "0.1"], "at step 40 all 10 epochs are over: give more"),
+        (
+            ["fork", "iris.run", "--learning-rate", "0.1"],
+            "at step 40 all 10 epochs are over: give more",
+        ),
         (
             ["fork", "iris.run", "--step", "9", "--record", "x"],
             "x: a run is a folder whose name ends in",

@@ -123,7 +123,7 @@ def test_that_something_is_compiled_is_told_where_it_can_be(monkeypatch, standar
 
 
 def commands_of(app, above=()):
-    """Give every command, as the words that call it."""
+    """Return every command, as the words that call it."""
     for name in app:
         if name.startswith("-"):
             continue

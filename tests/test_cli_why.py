@@ -36,7 +36,7 @@ def asked(*words):
 
 
 def gradients(path, rows):
-    """The gradients of some held-out rows, without the command."""
+    """The gradients of some test rows, without the command."""
     run = wg.open_run(path)
     given = run.why.examples()
     X, Y, theta = given.X[rows], given.Y[rows], run.theta
@@ -71,7 +71,7 @@ def test_it_starts_with_the_weight_that_the_row_would_move_most(iris):
     assert (result.code, result.err) == (0, "")
     assert f"∂C/∂W[1][{j},{k}] = " in result.out
     assert run.encoding.names[k] in result.out
-    assert "Row 0 of the held-out rows: 'species' is 'setosa', the network says" in result.out
+    assert "Row 0 of the test rows: 'species' is 'setosa', the network says" in result.out
 
 
 def test_names_mean_what_numbers_mean(iris):
@@ -263,7 +263,7 @@ def test_check_asks_of_a_hundred_rows_unless_told_otherwise(tmp_path):
         "train", "digits", "--hidden", "4", "--epochs", "1", "--engine", "reference", "--run", run
     )
     result = whygrad("check", run, "--sample", "10")
-    assert "Asked of the first 100 of 359 held-out rows; --all asks of all." in result.out
+    assert "Asked of the first 100 of 359 test rows; --all asks of all." in result.out
     result = whygrad("check", run, "--sample", "few")
     assert result.lines == ["whygrad: --sample 'few': give a number of parameters, or all"]
 

@@ -1,4 +1,4 @@
-"""`whygrad why moved`, `pushed` and `without`: a recorded training, asked from the command line."""
+"""`whygrad why ledger`, `pushed` and `without`: a recorded training, asked from the command line."""
 
 import json
 import shutil
@@ -24,8 +24,8 @@ def trained(tmp_path_factory):
         assert whygrad("train", name, *QUICK, "--run", folder / f"{name}.run").code == 0
     X, Y = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 2
     net = wg.Network(3, [wg.Dense(4, "tanh"), wg.Dense(2, "softmax")], "cross_entropy")
-    held_out = (X[30:], Y[30:])
-    wg.train(net, X[:30], Y[:30], epochs=3, record=folder / "arrays.run", held_out=held_out)
+    test = (X[30:], Y[30:])
+    wg.train(net, X[:30], Y[:30], epochs=3, record=folder / "arrays.run", test=test)
     return folder
 
 
@@ -44,10 +44,10 @@ def asked(*words):
 @pytest.mark.parametrize(
     "words",
     [
-        ["moved"],
-        ["moved", "1:0,0", "--top", "3"],
-        ["moved", "1:2"],
-        ["moved", "layer 2"],
+        ["ledger"],
+        ["ledger", "1:0,0", "--top", "3"],
+        ["ledger", "1:2"],
+        ["ledger", "layer 2"],
         ["pushed"],
         ["pushed", "--all", "--by", "cost"],
         ["pushed", "--row", "3", "--by", "z", "--output", "0"],
@@ -82,13 +82,13 @@ def test_every_question_is_answered_in_every_form(trained, here, name, words):
 
 
 def test_names_mean_what_numbers_mean(iris):
-    expected = asked("moved", iris, "1:3,2")
+    expected = asked("ledger", iris, "1:3,2")
     for place in ("1:hidden 3,petal length (cm)", "petal length (cm) → hidden 3"):
-        assert asked("moved", iris, place) == expected
+        assert asked("ledger", iris, place) == expected
     assert expected["part"] == "1:3,2"
-    assert asked("moved", iris, "virginica") == asked("moved", iris, "2:2")
-    assert asked("moved", iris, "2") == asked("moved", iris, "layer 2")
-    assert asked("moved", iris, "bias -> virginica")["part"] == "2:2,bias"
+    assert asked("ledger", iris, "virginica") == asked("ledger", iris, "2:2")
+    assert asked("ledger", iris, "2") == asked("ledger", iris, "layer 2")
+    assert asked("ledger", iris, "bias -> virginica")["part"] == "2:2,bias"
     assert asked("pushed", iris, "--output", "2") == asked("pushed", iris, "--output", "virginica")
 
 
@@ -96,11 +96,11 @@ def test_without_a_weight_the_one_to_an_output_is_meant_that_went_furthest(iris)
     run = wg.open_run(iris)
     gaps = np.abs(run.theta.W[2] - wg.Parameters(run.net.sizes, run.state(0).theta).W[2])
     j, k = np.unravel_index(gaps.argmax(), gaps.shape)
-    assert asked("moved", iris)["part"] == f"2:{j},{k}"
+    assert asked("ledger", iris)["part"] == f"2:{j},{k}"
 
 
 def test_of_a_run_that_was_killed_the_weight_is_chosen_by_where_it_is_by_now(iris, tmp_path):
-    expected = asked("moved", iris)
+    expected = asked("ledger", iris)
     shutil.copytree(iris, tmp_path / "iris.run")
     with sqlite3.connect(tmp_path / "iris.run" / "events.sqlite") as db:
         db.execute("DELETE FROM ended")
@@ -109,7 +109,7 @@ def test_of_a_run_that_was_killed_the_weight_is_chosen_by_where_it_is_by_now(iri
     about = manifest.read(tmp_path / "iris.run")
     del about["files"][manifest.MODEL]
     manifest.write(tmp_path / "iris.run", about)
-    said = asked("moved", tmp_path / "iris.run")
+    said = asked("ledger", tmp_path / "iris.run")
     assert said["part"] == expected["part"] and said["value"] == expected["value"]
 
 
@@ -139,7 +139,7 @@ def test_the_rows_are_left_out_where_the_table_is_no_longer_what_it_was(here, ch
         (here / "t.csv").write_text(
             text.replace(",a", ",c").replace(",b", ",a").replace(",c", ",b")
         )
-    heads = {tuple(table["columns"]) for table in asked("moved", "t.run")["tables"]}
+    heads = {tuple(table["columns"]) for table in asked("ledger", "t.run")["tables"]}
     assert heads == {("class", "example", "contribution")}
 
 
@@ -165,11 +165,11 @@ def test_without_tells_the_cost_as_well(iris):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["moved", "3:0,0"], "layer 3: the layers are 1 to 2"),
-        (["moved", "3"], "layer 3: the layers are 1 to 2"),
-        (["moved", "0:1"], "'0:1' is an input, which has no weights of its own: name a neuron"),
-        (["moved", "setoza"], "no unit is called 'setoza': did you mean 'setosa'?"),
-        (["moved", "--top", "0"], "top is 0: it must be a whole number of at least 1"),
+        (["ledger", "3:0,0"], "layer 3: the layers are 1 to 2"),
+        (["ledger", "3"], "layer 3: the layers are 1 to 2"),
+        (["ledger", "0:1"], "'0:1' is an input, which has no weights of its own: name a neuron"),
+        (["ledger", "setoza"], "no unit is called 'setoza': did you mean 'setosa'?"),
+        (["ledger", "--top", "0"], "top is 0: it must be a whole number of at least 1"),
         (["pushed", "--row", "30"], "row 30: the rows are 0 to 29"),
         (["pushed", "--output", "virgnica"], "no output is called 'virgnica'"),
         (["without", "120"], "example 120: the training data have 0 to 119"),

@@ -180,7 +180,7 @@ def test_how_many_threads_blas_may_have_changes_no_bit(engine, optimizer):
                 X[:1050],
                 y[:1050],
                 optimizer=optimizer,
-                held_out=(X[1050:], y[1050:]),
+                validation=(X[1050:], y[1050:]),
                 epochs=2,
                 engine=engine,
                 **options,

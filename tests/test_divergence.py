@@ -27,9 +27,9 @@ def fit(engine, net, data, **options):
     return wg.train(net, *data, engine=engine, **{"epochs": 4, "batch_size": 5} | options)
 
 
-def diverge(engine, net, rate=1e3, **options):
+def diverge(engine, net, learning_rate=1e3, **options):
     X, _ = examples()
-    options = {"optimizer": wg.SGD(rate), "epochs": 200} | options
+    options = {"optimizer": wg.SGD(learning_rate), "epochs": 200} | options
     with pytest.warns(wg.DivergenceWarning) as warned:
         fitted = fit(engine, net, (X, 100 * X[:, :1]), **options)
     (warning,) = warned
@@ -56,7 +56,7 @@ def test_a_diverging_training_stops_at_its_step_and_names_the_layer(engine, dtyp
 def test_the_last_parameters_with_a_finite_cost_are_kept(engine, steps, monkeypatch):
     """The state is that of a training stopped one step before the one whose cost is not finite."""
     monkeypatch.setattr(training, "_next_chunk", lambda *_: steps)
-    fitted, _ = diverge(engine, LINEAR, rate=3.0, batch_size=5)
+    fitted, _ = diverge(engine, LINEAR, learning_rate=3.0, batch_size=5)
     step = int(fitted.history.stopped.split(":")[0].removeprefix("diverged at step "))
     assert step > 5, "the training is meant to last for more than an epoch"
 
@@ -65,13 +65,13 @@ def test_the_last_parameters_with_a_finite_cost_are_kept(engine, steps, monkeypa
     data, machine = as_data(LINEAR, X, 100 * X[:, :1]), choose(engine, plan)
     state = start(plan)
     while state.step < step - 1:
-        until = min(step - 1, state.step + plan.steps_per_epoch - state.place)
-        state, _ = machine.run(plan, state, data, until, training.Watch())
-        if state.place == plan.steps_per_epoch:
+        until = min(step - 1, state.step + plan.steps_per_epoch - state.batch_index)
+        state, _ = machine.run(plan, state, data, until, training.Probes())
+        if state.batch_index == plan.steps_per_epoch:
             state, _ = training.end_of_epoch(plan, state, None)
     np.testing.assert_array_equal(fitted.theta.flat, state.theta)
 
-    batch = plan.batch(state.epoch, state.place)
+    batch = plan.batch(state.epoch, state.batch_index)
     cost = machine.cost_and_gradient(
         plan, state.theta, as_data(LINEAR, X[batch], 100 * X[batch, :1])
     )[0]
@@ -97,8 +97,8 @@ def test_a_diverging_training_names_the_first_layer_that_overflowed(engine):
 
 @each_engine
 def test_a_diverging_training_is_still_scored(engine):
-    fitted, _ = diverge(engine, LINEAR, held_out=(np.zeros((2, 3)), [0.0, 1.0]))
-    assert len(fitted.history.held_out_score) == len(fitted.history.epochs)
+    fitted, _ = diverge(engine, LINEAR, validation=(np.zeros((2, 3)), [0.0, 1.0]))
+    assert len(fitted.history.validation_score) == len(fitted.history.epochs)
 
 
 @each_engine
@@ -134,7 +134,9 @@ def test_the_reason_is_that_of_the_step_with_what_dropout_left_out(engine):
 def test_the_rate_that_is_named_is_that_of_the_step():
     theta = LINEAR.init(0)
     theta.flat[:] = 1e200
-    _, message = diverge("reference", LINEAR, rate=5.0, theta=theta, schedule=wg.OneCycle(start=10))
+    _, message = diverge(
+        "reference", LINEAR, learning_rate=5.0, theta=theta, schedule=wg.OneCycle(start=10)
+    )
     assert "(rate 0.5)" in message
 
 

@@ -60,7 +60,7 @@ DIGITS = [
 
 
 def prose_of(page: Path) -> list[str]:
-    """Give the sentences of a page of the gallery: its docstring, and the comments between the blocks."""
+    """Return the sentences of a page of the gallery: its docstring, and the comments between the blocks."""
     text = page.read_text(encoding="utf-8")
     opening = ast.get_docstring(ast.parse(text)) or ""
     blocks = re.findall(r"^# %%\n((?:#.*\n)*)", text, re.M)
@@ -69,7 +69,7 @@ def prose_of(page: Path) -> list[str]:
 
 
 def settings_of(page: Path) -> set[float]:
-    """Give the numbers that the code of a page sets; those that cut data off only say: at most so many."""
+    """Return the numbers that the code of a page sets; those that cut data off only say: at most so many."""
     tree = ast.parse(page.read_text(encoding="utf-8"))
     cuts = {
         id(part)

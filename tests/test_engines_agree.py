@@ -68,7 +68,7 @@ REGULARISATION = {
         "l2": wg.Penalty(0.01, per="step"),
         "dropout": 0.2,
         "clip": wg.Clip(norm=0.5, value=0.05),
-        "weights": np.random.default_rng(2).uniform(0, 2, 23),
+        "sample_weight": np.random.default_rng(2).uniform(0, 2, 23),
     },
 }
 OUTPUTS = {
@@ -129,8 +129,8 @@ def fit(engine, row, **changes):
         del options["label_smoothing"]
     size = SIZES[row["size"]]
     net = network(row["cost"], options.pop("dropout", 0.0), units=size.units)
-    if "weights" in options:
-        options["weights"] = np.resize(options["weights"], size.n)
+    if "sample_weight" in options:
+        options["sample_weight"] = np.resize(options["sample_weight"], size.n)
     if row["schedule"] == "adaptive":
         options["stopping"] = wg.Stopping(tol=1e9, patience=1)
     return wg.train(
@@ -196,8 +196,8 @@ def test_every_pair_of_choices_is_among_the_combinations():
 def test_the_engines_agree(row):
     ours, truth = fit("native", row), fit("reference", row)
     assert ours.history.stopped == truth.history.stopped
-    assert [epoch.rate for epoch in ours.history.epochs] == [
-        epoch.rate for epoch in truth.history.epochs
+    assert [epoch.learning_rate for epoch in ours.history.epochs] == [
+        epoch.learning_rate for epoch in truth.history.epochs
     ]
     np.testing.assert_allclose(ours.history.cost, truth.history.cost, rtol=TOLERANCE[row["dtype"]])
     assert distance(ours, truth) <= TOLERANCE[row["dtype"]]
@@ -292,9 +292,9 @@ def test_narrow_networks_lie_by_units_and_others_by_examples(monkeypatch):
     assert not narrow(300, units=(96, 700))
     assert not narrow(300, dropout=0.5)
     many = wg.Network(1, [wg.Dense(20_000, "relu"), wg.Dense(1, "identity")])
-    assert layout.blocks(many, 32) > 1 and not layout.narrow(many, 32, drops=True)
+    assert layout.blocks(many, 32) > 1 and not layout.narrow(many, 32, has_dropout=True)
     net = wg.Network(70, [wg.Dense(3, "softmax")], "squared_error")
-    assert not layout.narrow(net, 3000, drops=True)
+    assert not layout.narrow(net, 3000, has_dropout=True)
 
 
 def test_an_engine_that_gave_a_gradient_trains_as_a_new_one_would():
@@ -304,6 +304,6 @@ def test_an_engine_that_gave_a_gradient_trains_as_a_new_one_would():
     used, new = choose("native", plan), choose("native", plan)
     used.cost_and_gradient(plan, start(plan).theta, data)
     thetas = [
-        engine.run(plan, start(plan), data, 1, training.Watch())[0].theta for engine in (used, new)
+        engine.run(plan, start(plan), data, 1, training.Probes())[0].theta for engine in (used, new)
     ]
     np.testing.assert_array_equal(*thetas)

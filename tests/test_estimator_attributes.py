@@ -26,9 +26,9 @@ def regressor(**options):
 
 def test_the_table_names_every_public_attribute_that_a_fit_sets():
     clf = MLPClassifier(engine="reference", early_stopping=True, **SMALL).fit(X, CLASSES)
-    learned = {name for name in dir(clf) if name.endswith("_") and not name.startswith("_")}
+    result_of = {name for name in dir(clf) if name.endswith("_") and not name.startswith("_")}
     views = {"coefs_", "intercepts_"}
-    assert learned | {"feature_names_in_"} == {*POINTERS, *FREE, *views}
+    assert result_of | {"feature_names_in_"} == {*POINTERS, *FREE, *views}
     assert set(vars(theirs.MLPClassifier(**SMALL).fit(X, CLASSES))) >= {
         name for name in FREE if name != "feature_names_in_"
     }
@@ -74,7 +74,7 @@ def test_classes_that_were_named_anew_are_those_of_answers_and_do_not_stop_a_war
     clf.classes_ = ["no", "yes"]
     labels = np.array(["no", "yes"])[CLASSES]
     assert clf.why_.names.classes == ("no", "yes")
-    assert np.array_equal(clf.why_.examples(X, labels).weights, 1.0 + CLASSES)
+    assert np.array_equal(clf.why_.examples(X, labels).sample_weight, 1.0 + CLASSES)
     clf.classes_ = [0, 1]
     assert clf.fit(X, CLASSES).n_iter_ == 3
 

@@ -53,7 +53,7 @@ def test_activations_may_differ_by_layer_and_each_starts_as_its_kind():
         hidden_layer_sizes=(8, 6), activation=["logistic", wg.functions.ACTIVATIONS["elu"]]
     )
     assert [f.name for f in clf.net_.f[1:]] == ["sigmoid", "elu", "softmax"]
-    bounds = [layer.weights.high for layer in clf.net_.layers]
+    bounds = [layer.sample_weight.high for layer in clf.net_.layers]
     np.testing.assert_allclose(bounds, [(2 / 12) ** 0.5, (6 / 14) ** 0.5, (6 / 9) ** 0.5])
     options = {"hidden_layer_sizes": (8, 6)}
     assert same(fitted(activation=["tanh"] * 2, **options), fitted(activation="tanh", **options))
@@ -169,8 +169,8 @@ def test_balanced_classes_count_alike_and_labels_have_a_dict_each():
     by_hand = MLPClassifier(**FAST, class_weight={0: 60 / 100, 1: 60 / 20}, engine="reference")
     assert same(balanced, by_hand.fit(X[rare], y))
     of_labels = [{0: 1, 1: 2}, {0: 1, 1: 5}]
-    weights = (1 + LABELS[:, 0]) * (1 + 4 * LABELS[:, 1])
-    clf = MLPClassifier(**FAST, engine="reference").fit(X, LABELS, weights)
+    sample_weight = (1 + LABELS[:, 0]) * (1 + 4 * LABELS[:, 1])
+    clf = MLPClassifier(**FAST, engine="reference").fit(X, LABELS, sample_weight)
     assert same(fitted(y=LABELS, class_weight=of_labels), clf)
 
 
@@ -220,7 +220,7 @@ def test_lbfgs_as_an_object_has_no_partial_fit():
 @pytest.mark.parametrize("solver", ["adam", "sgd", "adamw"])
 def test_a_schedule_changes_the_rate_of_every_solver(solver, engine):
     clf = fitted(solver=solver, schedule=wg.Step(10, 0.5), engine=engine)
-    rates = [epoch.rate for epoch in clf.history_.epochs]
+    rates = [epoch.learning_rate for epoch in clf.history_.epochs]
     assert rates == [0.02] * 10 + [0.01] * 10 + [0.005] * 10
     assert same(fitted(solver=solver, schedule="step"), fitted(solver=solver, schedule=wg.Step()))
 
@@ -269,7 +269,7 @@ def test_early_stopping_goes_by_own_validation_data_and_trains_on_all_the_rest(e
 def test_the_held_out_cost_stands_beside_the_score():
     clf = fitted(early_stopping=True)
     assert len(clf.validation_loss_curve_) == len(clf.validation_scores_) == clf.n_iter_
-    assert clf.validation_loss_curve_ == clf.history_.held_out_cost
+    assert clf.validation_loss_curve_ == clf.history_.validation_cost
     assert fitted().validation_loss_curve_ is None
 
 

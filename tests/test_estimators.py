@@ -146,7 +146,7 @@ def test_a_sparse_x_is_never_made_dense_and_gives_the_fit_of_the_dense_one(
 
 @few_epochs
 def test_every_whygrad_activation_can_be_hidden():
-    hidden = [name for name, f in wg.functions.ACTIVATIONS.items() if f.product is None]
+    hidden = [name for name, f in wg.functions.ACTIVATIONS.items() if f.custom_vjp is None]
     for name in [*hidden, wg.functions.ACTIVATIONS["gelu"], "logistic"]:
         clf = MLPClassifier((5,), name, max_iter=2, engine="reference").fit(X, CLASSES)
         expected = "sigmoid" if name == "logistic" else getattr(name, "name", name)
@@ -365,7 +365,7 @@ def test_bad_input_is_refused_with_a_reason(options, inputs, y, message):
 
 
 @pytest.mark.parametrize(
-    ("weights", "message"),
+    ("sample_weight", "message"),
     [
         (np.full(150, -1.0), "negative"),
         (np.zeros(150), "zero|are 0"),
@@ -373,9 +373,9 @@ def test_bad_input_is_refused_with_a_reason(options, inputs, y, message):
         (np.full(150, np.nan), "NaN"),
     ],
 )
-def test_impossible_weights_are_refused_with_a_reason(weights, message):
+def test_impossible_weights_are_refused_with_a_reason(sample_weight, message):
     with pytest.raises(ValueError, match=message):
-        MLPClassifier(engine="reference").fit(X, CLASSES, sample_weight=weights)
+        MLPClassifier(engine="reference").fit(X, CLASSES, sample_weight=sample_weight)
 
 
 @pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])

@@ -42,7 +42,7 @@ def of_whygrad(why, x, y):
     given = why.examples(x, y)
     trace = wg.forward(why.net, why.theta, given.X)
     trace = wg.backward(why.net, why.theta, trace, given.Y)
-    return wg.gradients(why.net, why.theta, trace, given.weights).flat
+    return wg.gradients(why.net, why.theta, trace, given.sample_weight).flat
 
 
 def same(found, expected):

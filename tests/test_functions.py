@@ -6,15 +6,15 @@ import pytest
 import whygrad as wg
 from whygrad.nn.functions import (
     ACTIVATIONS,
+    CANONICAL_LINKS,
     COSTS,
     DOMAINS,
-    SHORTCUTS,
+    canonical_link,
     check_pairing,
     find_cost,
-    shortcut,
 )
 
-UNIT_BY_UNIT = sorted(name for name, f in ACTIVATIONS.items() if f.product is None)
+UNIT_BY_UNIT = sorted(name for name, f in ACTIVATIONS.items() if f.custom_vjp is None)
 # No point is 0, where relu and its kin have a corner.
 Z = np.linspace(-8, 8, 160)[:, None]
 
@@ -39,7 +39,7 @@ def test_at_their_corner_relu_is_flat_and_leaky_relu_leaks():
 @pytest.mark.parametrize("name", UNIT_BY_UNIT)
 def test_an_activation_passes_a_gradient_back_through_its_slope(name):
     f = ACTIVATIONS[name]
-    np.testing.assert_array_equal(f.pullback(Z, 3 + Z), (3 + Z) * f.derivative(Z))
+    np.testing.assert_array_equal(f.vjp(Z, 3 + Z), (3 + Z) * f.derivative(Z))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -47,8 +47,8 @@ def test_an_activation_passes_a_gradient_back_through_its_slope(name):
 def test_an_activation_keeps_shape_and_dtype(name, dtype):
     f = ACTIVATIONS[name]
     z = np.linspace(-3, 3, 12).reshape(4, 3).astype(dtype)
-    assert f.value(z).dtype == f.derivative(z).dtype == f.pullback(z, z).dtype == dtype
-    assert f.value(z).shape == f.pullback(z, z).shape == (4, 3)
+    assert f.value(z).dtype == f.derivative(z).dtype == f.vjp(z, z).dtype == dtype
+    assert f.value(z).shape == f.vjp(z, z).shape == (4, 3)
 
 
 SELU_FLOOR = -1.0507009873554805 * 1.6732632423543772
@@ -118,7 +118,7 @@ def test_softmax_multiplies_by_its_jacobian_without_building_it():
     rng = np.random.default_rng(0)
     f, z, gradient = ACTIVATIONS["softmax"], rng.normal(size=(5, 4)), rng.normal(size=(5, 4))
     by_jacobian = np.einsum("nj,njk->nk", gradient, f.derivative(z))
-    np.testing.assert_allclose(f.pullback(z, gradient), by_jacobian, rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(f.vjp(z, gradient), by_jacobian, rtol=1e-12, atol=1e-15)
 
 
 def test_softmax_of_huge_values_is_finite():
@@ -189,7 +189,7 @@ def test_nan_is_never_hidden_by_a_cost(name):
 def short_cuts():
     """Each pairing with a shortcut, and z and y to try it on."""
     rng = np.random.default_rng(0)
-    for f, cost in SHORTCUTS:
+    for f, cost in CANONICAL_LINKS:
         y = rng.uniform(size=(6, 3))
         y = y / y.sum(axis=1, keepdims=True) if f == "softmax" else y
         yield pytest.param(ACTIVATIONS[f], COSTS[cost], rng.normal(0, 2, (6, 3)), y, id=f)
@@ -198,8 +198,8 @@ def short_cuts():
 @pytest.mark.parametrize(("f", "cost", "z", "y"), list(short_cuts()))
 def test_a_shortcut_gives_the_cost_and_the_error_of_the_general_route(f, cost, z, y):
     a = f.value(z)
-    np.testing.assert_allclose(shortcut(f, cost)(z, y), cost.value(a, y), rtol=1e-12)
-    np.testing.assert_allclose(a - y, f.pullback(z, cost.derivative(a, y)), rtol=1e-9, atol=1e-14)
+    np.testing.assert_allclose(canonical_link(f, cost)(z, y), cost.value(a, y), rtol=1e-12)
+    np.testing.assert_allclose(a - y, f.vjp(z, cost.derivative(a, y)), rtol=1e-9, atol=1e-14)
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_a_shortcut_gives_the_cost_and_the_error_of_the_general_route(f, cost, z
     ],
 )
 def test_a_shortcut_loses_no_digits_where_outputs_saturate(f, cost, z, y, expected):
-    value = shortcut(ACTIVATIONS[f], COSTS[cost])
+    value = canonical_link(ACTIVATIONS[f], COSTS[cost])
     assert value(np.array(z), np.array(y))[0] == pytest.approx(expected, abs=1e-300)
 
 
@@ -219,7 +219,7 @@ def test_a_function_of_ones_own_takes_no_shortcut_whatever_its_name():
     doubled = wg.Cost(
         "squared_error", lambda a, y: ((a - y) ** 2).sum(axis=1), lambda a, y: 2 * (a - y)
     )
-    assert shortcut(ACTIVATIONS["identity"], doubled) is None
+    assert canonical_link(ACTIVATIONS["identity"], doubled) is None
 
 
 @pytest.mark.parametrize("cost", sorted(COSTS))
@@ -251,7 +251,7 @@ def test_an_activation_of_ones_own_trains_like_the_one_it_copies():
     X, Y = np.array([[0.1, 0.7], [0.3, -0.2]]), np.array([0.5, -0.5])
     results = [
         wg.train(
-            wg.Network(2, [wg.Dense(3, f, weights="glorot_normal"), wg.Dense(1, "identity")]),
+            wg.Network(2, [wg.Dense(3, f, init="glorot_normal"), wg.Dense(1, "identity")]),
             X, Y, optimizer="sgd", epochs=5, batch_size=2, engine="reference",
         ).theta.flat
         for f in (copy, "tanh")

@@ -86,7 +86,7 @@ def test_the_pairings_are_those_whose_outputs_every_cost_can_take():
         assert outputs == bounded.get(cost, set(wg.functions.ACTIVATIONS))
 
 
-@pytest.mark.parametrize(("output", "cost"), sorted(wg.functions.SHORTCUTS))
+@pytest.mark.parametrize(("output", "cost"), sorted(wg.functions.CANONICAL_LINKS))
 @pytest.mark.parametrize("masked", [False, True])
 def test_a_shortcut_gives_the_delta_and_the_cost_of_the_general_route(
     output, cost, masked, monkeypatch
@@ -98,7 +98,7 @@ def test_a_shortcut_gives_the_delta_and_the_cost_of_the_general_route(
     monkeypatch.setattr(wg.functions, "SHORTCUTS", {})
     general = backpropagate(case)
     f, C = wg.functions.ACTIVATIONS[output], wg.functions.COSTS[cost]
-    through = f.pullback(general.z[-1], C.derivative(general.a[-1], case.Y))
+    through = f.vjp(general.z[-1], C.derivative(general.a[-1], case.Y))
     assert np.array_equal(general.delta[-1], through)
 
     assert_close("delta", short.delta[-1], general.delta[-1])
@@ -107,7 +107,7 @@ def test_a_shortcut_gives_the_delta_and_the_cost_of_the_general_route(
 
 
 def test_the_shortcuts_are_the_four_canonical_pairings():
-    assert set(wg.functions.SHORTCUTS) == {
+    assert set(wg.functions.CANONICAL_LINKS) == {
         ("exp", "poisson"),
         ("identity", "squared_error"),
         ("sigmoid", "binary_cross_entropy"),
@@ -145,11 +145,11 @@ def test_an_example_of_weight_two_counts_as_two_examples():
     case = make_case((3, 4, 2), ("gelu", "exp"), "poisson", n=2)
     net, theta = case.net, case.theta
 
-    def gradient(rows, weights=None):
+    def gradient(rows, sample_weight=None):
         trace = wg.backward(net, theta, wg.forward(net, theta, case.X[rows]), case.Y[rows])
-        return wg.gradients(net, theta, trace, weights=weights).flat
+        return wg.gradients(net, theta, trace, sample_weight=sample_weight).flat
 
-    assert_close("gradient", gradient([0, 1], weights=[2.0, 1.0]), gradient([0, 0, 1]))
+    assert_close("gradient", gradient([0, 1], sample_weight=[2.0, 1.0]), gradient([0, 0, 1]))
 
 
 def test_delta_does_not_depend_on_the_other_examples_of_the_batch():

@@ -9,14 +9,14 @@ import pytest
 
 import whygrad as wg
 from command import whygrad
-from whygrad.engines import STATISTICS, Statistics, Watched
+from whygrad.engines import STATISTICS, ProbeResult, Statistics
 from whygrad.nn.arrays import Data
 from whygrad.plan.plan import Plan, smooth, start
 from whygrad.record.files import events, inside, snapshots
 from whygrad.record.recorder import Recorder
 from whygrad.training.callbacks import Report
 from whygrad.training.epochs import end_of_epoch
-from whygrad.training.warm_start import carry_on
+from whygrad.training.warm_start import warm_start_from
 
 QUICK = ("--hidden", "4", "--epochs", "3", "--engine", "reference", "--json")
 
@@ -85,8 +85,8 @@ def test_a_zero_of_the_command_line_stands_before_the_whygrad_toml(here, name):
 def plan_of(**changes):
     """A plan whose rate falls where the cost on the data held out does not."""
     options = {
-        "schedule": wg.schedules.OnPlateau(on="held_out_cost"),
-        "stopping": wg.Stopping(on="held_out_cost", restore_best=True),
+        "schedule": wg.schedules.OnPlateau(on="validation_cost"),
+        "stopping": wg.Stopping(on="validation_cost", restore_best=True),
     }
     return Plan(small(), wg.SGD(0.1), 4, epochs=9, batch_size=2, **options | changes)
 
@@ -94,7 +94,7 @@ def plan_of(**changes):
 def worn(plan):
     """A state whose rate has fallen to a fifth."""
     memory = {"best": 0.25, "best_step": 6, "stalled": 2, "lowest": 0.25, "waiting": 3}
-    state = replace(start(plan), step=6, epoch=3, rate_scale=0.2, **memory)
+    state = replace(start(plan), step=6, epoch=3, learning_rate_scale=0.2, **memory)
     return replace(state, best_theta=state.theta + 1)
 
 
@@ -105,29 +105,31 @@ def test_another_rate_goes_on_at_its_full_height():
         replace(before, optimizer=wg.SGD(0.05)),
         replace(before, optimizer=wg.Adam(0.05)),
     ):
-        state = carry_on(worn(before), before, plan)
+        state = warm_start_from(worn(before), before, plan)
         factor = plan.schedule.factors(np.array([0]), wg.schedules.Clock(3, 9, 0, 2))[0]
-        assert plan.rates(state, state.step + 1)[0] == plan.optimizer.rate * factor
-    kept = carry_on(worn(before), before, replace(before, epochs=12))
-    assert kept.rate_scale == 0.2 and (kept.lowest, kept.waiting) == (0.25, 3)
+        assert (
+            plan.learning_rates(state, state.step + 1)[0] == plan.optimizer.learning_rate * factor
+        )
+    kept = warm_start_from(worn(before), before, replace(before, epochs=12))
+    assert kept.learning_rate_scale == 0.2 and (kept.lowest, kept.waiting) == (0.25, 3)
 
 
 def test_another_schedule_begins_to_count_anew():
     """What was lowest of a score is no number that a cost could ever fall below."""
-    before = plan_of(schedule=wg.schedules.OnPlateau(on="held_out_score"))
+    before = plan_of(schedule=wg.schedules.OnPlateau(on="validation_score"))
     state = replace(worn(before), lowest=-0.9)
-    found = carry_on(state, before, plan_of(schedule=wg.schedules.OnPlateau(on="cost")))
+    found = warm_start_from(state, before, plan_of(schedule=wg.schedules.OnPlateau(on="cost")))
     assert (found.lowest, found.waiting) == (math.inf, 0)
 
 
-def recorded(path, held_out=None, **options):
+def recorded(path, validation=None, **options):
     """A recorded training that stops by what it is measured on."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(12, 2))
     Y = np.column_stack([X[:, 0] * X[:, 1], X[:, 0]])
-    held_out = (X[8:], Y[8:]) if held_out is None else held_out
-    wg.train(small(), X[:8], Y[:8], epochs=4, batch_size=4, record=path, held_out=held_out,
-             engine="reference", stopping=wg.Stopping(on="held_out_cost", restore_best=True),
+    validation = (X[8:], Y[8:]) if validation is None else validation
+    wg.train(small(), X[:8], Y[:8], epochs=4, batch_size=4, record=path, validation=validation,
+             engine="reference", stopping=wg.Stopping(on="validation_cost", restore_best=True),
              **options)  # fmt: skip
     return wg.open_run(path), X, Y
 
@@ -135,10 +137,10 @@ def recorded(path, held_out=None, **options):
 def test_a_fork_that_is_measured_on_other_data_has_no_best_epoch_yet(tmp_path):
     run, X, Y = recorded(tmp_path / "a.run")
     far = (X[8:], Y[8:] + 100)  # nothing comes near the old best here
-    fork = run.fork(4, record=tmp_path / "b.run", held_out=far, epochs=6)
-    assert fork.state(fork.step).best == min(fork.history.held_out_cost)
-    same = run.fork(4, record=tmp_path / "c.run", rate=1e-9)
-    assert same.state(same.step).best <= min(run.history.held_out_cost[:2])
+    fork = run.fork(4, record=tmp_path / "b.run", validation=far, epochs=6)
+    assert fork.state(fork.step).best == min(fork.history.validation_cost)
+    same = run.fork(4, record=tmp_path / "c.run", learning_rate=1e-9)
+    assert same.state(same.step).best <= min(run.history.validation_cost[:2])
 
 
 # ── weights ──────────────────────────────────────────────────────────────────────────────────────────
@@ -154,8 +156,8 @@ def test_the_cost_and_score_of_data_held_out_are_weighted_means(end):
     plan = Plan(net, wg.SGD(0.1), 9, batch_size=9)
     _, weighted = end_of_epoch(plan, replace(start(plan), place=1), Data(X, Y, s))
     _, repeated = end_of_epoch(plan, replace(start(plan), place=1), Data(X[often], Y[often]))
-    assert weighted.held_out_cost == pytest.approx(repeated.held_out_cost, rel=1e-12)
-    assert weighted.held_out_score == pytest.approx(repeated.held_out_score, rel=1e-12)
+    assert weighted.validation_cost == pytest.approx(repeated.validation_cost, rel=1e-12)
+    assert weighted.validation_score == pytest.approx(repeated.validation_score, rel=1e-12)
 
 
 # ── what is undone, and what goes ────────────────────────────────────────────────────────────────────
@@ -171,10 +173,10 @@ def test_steps_that_a_divergence_takes_back_leave_nothing_behind(tmp_path):
     recorder = Recorder(tmp_path, plan, 0)
     states = [replace(start(plan), step=step) for step in range(6)]
     with recorder:
-        recorder.settle(states[0])
+        recorder.flush(states[0])
         for state in states[1:]:
             recorder(_report(plan, state))
-        recorder.settle(states[5])
+        recorder.flush(states[5])
         recorder.finish(replace(states[3], stopped="diverged at step 3: W[1] is infinite"))
     with events.reading(tmp_path / events.NAME) as db:
         assert [known.step for known in events.snapshots(db)] == [0, 3]
@@ -187,7 +189,7 @@ def test_steps_that_a_divergence_takes_back_leave_nothing_behind(tmp_path):
 def _report(plan, state):
     at = np.array([state.step - 1])
     seen = Statistics(at, np.ones((1, 2, len(STATISTICS))))
-    return Report(plan, state, None, Watched(np.array([0.5]), statistics=seen))
+    return Report(plan, state, None, ProbeResult(np.array([0.5]), statistics=seen))
 
 
 @pytest.mark.parametrize("count", range(5, 14))

@@ -30,7 +30,7 @@ class ReLU:
 
 
 def message(function, *given, **named):
-    """Give the one line with which a call is refused."""
+    """Return the one line with which a call is refused."""
     with pytest.raises(wg.InputError) as error:
         function(*given, **named)
     assert "\n" not in str(error.value)
@@ -72,9 +72,9 @@ def message(function, *given, **named):
         (find_schedule, "invscaling", "inverse_scaling"),
         (find_schedule, "CosineAnnealingLR", "cosine"),
         (find_schedule, "ReduceLROnPlateau", "on_plateau"),
-        (lambda name: wg.Dense(3, "relu", weights=name), "xavier_normal", "glorot_normal"),
-        (lambda name: wg.Dense(3, "relu", weights=name), "kaiming_uniform", "he_uniform"),
-        (lambda name: wg.Dense(3, "relu", weights=name), "GlorotUniform", "glorot_uniform"),
+        (lambda name: wg.Dense(3, "relu", init=name), "xavier_normal", "glorot_normal"),
+        (lambda name: wg.Dense(3, "relu", init=name), "kaiming_uniform", "he_uniform"),
+        (lambda name: wg.Dense(3, "relu", init=name), "GlorotUniform", "glorot_uniform"),
         (lambda name: wg.MLPClassifier(activation=name).fit(X, Y), "linear", "identity"),
         (lambda name: wg.MLPClassifier(loss=name).fit(X, Y), "mse", "squared_error"),
         (lambda name: Settings(activation=name), "Linear", "identity"),
@@ -127,8 +127,8 @@ def test_an_argument_of_others_leads_to_ours(function, named, meant):
     ("named", "meant"),
     [
         ({"learning_rate": 0.1}, "optimizer=Adam(0.01)"),
-        ({"validation_split": 0.1}, "held_out=(X, Y)"),
-        ({"validation_data": (X, Y)}, "held_out=(X, Y)"),
+        ({"validation_split": 0.1}, "validation=(X, Y)"),
+        ({"validation_data": (X, Y)}, "validation=(X, Y)"),
         ({"loss": "mse"}, "net=Network(…, cost=…)"),
         ({"max_iter": 3}, "'epochs'"),
         ({"n_epochs": 3}, "'epochs'"),
@@ -166,7 +166,7 @@ def test_layers_are_a_list():
     assert message(wg.Network, 4, 3) == "layers are a list: Network(2, [Dense(1, 'sigmoid')])"
 
 
-@pytest.mark.parametrize("named", [{"weights": 0.1}, {"biases": 1}, {"dropout": "0.5"}])
+@pytest.mark.parametrize("named", [{"sample_weight": 0.1}, {"biases": 1}, {"dropout": "0.5"}])
 def test_an_option_of_a_layer_that_is_of_another_kind_is_refused_at_once(named):
     name, value = next(iter(named.items()))
     assert repr(value) in message(wg.Dense, 3, "relu", **named), name
@@ -204,7 +204,7 @@ def test_every_name_of_the_table_leads_to_one_that_exists():
 
 
 def test_signatures_stay_as_they_are():
-    assert list(inspect.signature(wg.Adam).parameters)[:3] == ["rate", "beta1", "beta2"]
+    assert list(inspect.signature(wg.Adam).parameters)[:3] == ["learning_rate", "beta1", "beta2"]
     assert list(inspect.signature(wg.Dense).parameters)[:2] == ["units", "activation"]
     assert "self" not in inspect.signature(wg.MLPClassifier).parameters
 

@@ -47,21 +47,21 @@ def test_every_sparse_format_trains_as_the_dense_array_does(engine, name):
 def test_held_out_examples_and_predictions_may_be_sparse(engine):
     X, Y = examples()
     other, labels = examples(2 * BLOCK + 3, seed=1)
-    dense = fit(X, Y, engine=engine, held_out=(other, labels))
+    dense = fit(X, Y, engine=engine, validation=(other, labels))
     packed = scipy.sparse.csr_array(other)
-    sparse = fit(scipy.sparse.csr_array(X), Y, engine=engine, held_out=(packed, labels))
-    assert sparse.history.held_out_cost == pytest.approx(dense.history.held_out_cost, rel=1e-12)
-    assert sparse.history.held_out_score == dense.history.held_out_score
+    sparse = fit(scipy.sparse.csr_array(X), Y, engine=engine, validation=(packed, labels))
+    assert sparse.history.validation_cost == pytest.approx(dense.history.validation_cost, rel=1e-12)
+    assert sparse.history.validation_score == dense.history.validation_score
     np.testing.assert_allclose(sparse.predict(packed), dense.predict(other), rtol=1e-10)
 
 
 def test_the_four_equations_take_sparse_inputs():
     X, Y = examples()
-    theta, targets, weights = NET.init(0), np.eye(2)[Y], np.linspace(0, 1, len(X))
+    theta, targets, sample_weight = NET.init(0), np.eye(2)[Y], np.linspace(0, 1, len(X))
     answers = []
     for inputs in (X, scipy.sparse.csr_array(X), scipy.sparse.csr_matrix(X)):
         trace = wg.backward(NET, theta, wg.forward(NET, theta, inputs), targets)
-        g = wg.gradients(NET, theta, trace, weights, l1=0.01, l2=0.1)
+        g = wg.gradients(NET, theta, trace, sample_weight, l1=0.01, l2=0.1)
         assert all(type(dW) is np.ndarray for dW in g.dW[1:])
         answers.append((g.flat, trace.delta[1], example_costs(NET, trace, targets)))
     for dense, *others in zip(*answers, strict=True):
@@ -170,8 +170,10 @@ def mapped(tmp_path):
 def test_mapped_files_train_to_the_same_bits(engine, dtype, mode, mapped):
     X, Y = examples()
     X, Y, s = X.astype(dtype), np.eye(2, dtype=dtype)[Y], np.linspace(0, 1, 40).astype(dtype)
-    ours = fit(mapped(X, mode), mapped(Y, mode), engine=engine, weights=mapped(s, mode))
-    np.testing.assert_array_equal(ours.theta.flat, fit(X, Y, engine=engine, weights=s).theta.flat)
+    ours = fit(mapped(X, mode), mapped(Y, mode), engine=engine, sample_weight=mapped(s, mode))
+    np.testing.assert_array_equal(
+        ours.theta.flat, fit(X, Y, engine=engine, sample_weight=s).theta.flat
+    )
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -38,7 +38,7 @@ PARITY = {
     "labels": lbfgs("labels"),
     "number": lbfgs("number"),
     "counts": lbfgs("counts", loss="poisson"),
-    "weights": lbfgs("two classes", weighted=True),
+    "sample_weight": lbfgs("two classes", weighted=True),
     "weights of numbers": lbfgs("number", weighted=True),
     "alpha": lbfgs("number", alpha=0.5),
     "relu": lbfgs("number", activation="relu"),
@@ -179,14 +179,14 @@ def test_a_cost_that_scikit_learn_clips_is_exact_here_and_that_is_the_only_diffe
 
 @each_engine
 def test_the_history_has_the_cost_of_every_iteration_and_they_fall(engine):
-    fitted = wg.train(NET, X, Y, optimizer=wg.LBFGS(), engine=engine, held_out=(X[:9], Y[:9]))
+    fitted = wg.train(NET, X, Y, optimizer=wg.LBFGS(), engine=engine, validation=(X[:9], Y[:9]))
     history = fitted.history
     assert len(history.cost) > 20 and (np.diff(history.cost) < 0).all()
     trace = wg.forward(NET, fitted.theta, X)
     assert_close(history.cost[-1], wg.cost(NET, fitted.theta, trace, Y))
-    held_out = wg.forward(NET, fitted.theta, X[:9])
-    assert_close(history.held_out_cost[-1], wg.cost(NET, fitted.theta, held_out, Y[:9]))
-    assert history.held_out_score[-1] > 0.99
+    validation = wg.forward(NET, fitted.theta, X[:9])
+    assert_close(history.validation_cost[-1], wg.cost(NET, fitted.theta, validation, Y[:9]))
+    assert history.validation_score[-1] > 0.99
 
 
 @each_engine
@@ -203,7 +203,7 @@ def test_it_stops_where_no_number_of_the_gradient_exceeds_tol(engine):
 def test_weights_penalties_and_smoothing_are_part_of_what_is_minimised(engine):
     net = wg.Network(6, [wg.Dense(3, "softmax")], "cross_entropy")
     classes = TARGETS["three classes"] // 10
-    options = {"weights": WEIGHTS, "l2": wg.Penalty(0.7, per="data"), "label_smoothing": 0.1}
+    options = {"sample_weight": WEIGHTS, "l2": wg.Penalty(0.7, per="data"), "label_smoothing": 0.1}
     fitted = wg.train(
         net, X, classes, optimizer=wg.LBFGS(1e-8, flat=0), epochs=500, engine=engine, **options
     )

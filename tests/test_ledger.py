@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import whygrad as wg
-from courses import ROW, SIZES, N, make_course
+from courses import ROW, SIZES, N, make_trajectory
 from test_engines_agree import OPTIMIZERS, REGULARISATION, ROWS, SCHEDULES, name_of
 from whygrad.engines.probes import bias, neuron, weight, whole
 from whygrad.nn.arrays import as_data
 from whygrad.plan.plan import Plan, start
-from whygrad.why import moved
+from whygrad.why import ledger
 from whygrad.why.training_history.accounts import accounts
-from whygrad.why.training_history.trajectory import course
+from whygrad.why.training_history.trajectory import trajectory
 
 BATCH = 5
 TAPS = {
@@ -37,7 +37,7 @@ def closes(found, dtype):
 
 @pytest.mark.parametrize("row", ROWS, ids=name_of)
 def test_the_ledger_closes_for_every_pair_of_choices(row):
-    made = make_course(row)
+    made = make_trajectory(row)
     for tap in TAPS.values():
         found = accounts(made, tap)
         assert closes(found, row["dtype"]), tap
@@ -49,7 +49,9 @@ def test_the_ledger_closes_for_every_pair_of_choices(row):
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("regularisation", ["none", "everything"])
 def test_the_ledger_closes_with_the_momentum_that_a_fork_brings_along(optimizer, regularisation):
-    made = make_course(ROW | {"optimizer": optimizer, "regularisation": regularisation}, begin=0.05)
+    made = make_trajectory(
+        ROW | {"optimizer": optimizer, "regularisation": regularisation}, begin=0.05
+    )
     found = accounts(made, TAPS["a neuron"])
     assert closes(found, "float64")
     carries = optimizer not in ("sgd", "adagrad", "rmsprop")
@@ -75,7 +77,7 @@ def test_the_ledger_closes_over_random_networks_optimizers_and_data(
     rng = np.random.default_rng(seed)
     options = dict(REGULARISATION[regularisation])
     drop = options.pop("dropout", 0.0)
-    options.pop("weights", None)
+    options.pop("sample_weight", None)
     options = {
         k: wg.Penalty(v) if k in ("l1", "l2") and isinstance(v, float) else v
         for k, v in options.items()
@@ -91,7 +93,7 @@ def test_the_ledger_closes_over_random_networks_optimizers_and_data(
         net, OPTIMIZERS[optimizer], n, epochs=4, batch_size=min(batch, n), seed=seed, dtype=dtype,
         schedule=SCHEDULES[schedule], **options,
     )  # fmt: skip
-    made = course(plan, start(plan), data, engine="reference")
+    made = trajectory(plan, start(plan), data, engine="reference")
     found = accounts(made, whole(net.sizes, depth))
     eps, B = np.finfo(dtype).eps, plan.batch_size
     assert (np.abs(found.rounding) <= 4 * eps * (found.sizes + B * found.pushes)).all()
@@ -100,7 +102,7 @@ def test_the_ledger_closes_over_random_networks_optimizers_and_data(
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_an_example_left_out_of_the_account_is_caught(optimizer, dtype):
-    made = make_course(ROW | {"optimizer": optimizer, "dtype": dtype})
+    made = make_trajectory(ROW | {"optimizer": optimizer, "dtype": dtype})
     found = accounts(made, TAPS["a weight"])
     contributions = found.by_example[:, 0, 0]
     assert closes(found, dtype)
@@ -121,7 +123,7 @@ def test_plants_in_the_rules_are_caught(monkeypatch):
 
         monkeypatch.setattr(module, "linear", wrong)
         return accounts(
-            make_course(ROW | {"optimizer": "nadam", "regularisation": "l1"}), TAPS["a weight"]
+            make_trajectory(ROW | {"optimizer": "nadam", "regularisation": "l1"}), TAPS["a weight"]
         )
 
     assert closes(planted(), "float64")
@@ -144,7 +146,7 @@ def test_how_many_steps_are_taken_in_at_once_changes_nothing(
 ):
     from whygrad.why.training_history import accounts as module
 
-    made = make_course(ROW | {"optimizer": optimizer, "regularisation": regularisation})
+    made = make_trajectory(ROW | {"optimizer": optimizer, "regularisation": regularisation})
     found = [accounts(made, TAPS["a layer"])]
     for steps in (1, 3):
         monkeypatch.setattr(module, "chunk_of", lambda *_, steps=steps: steps)
@@ -158,7 +160,7 @@ def test_how_many_steps_are_taken_in_at_once_changes_nothing(
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_layer_a_neuron_and_a_weight_tell_the_same(optimizer):
-    made = make_course(ROW | {"optimizer": optimizer, "regularisation": "everything"})
+    made = make_trajectory(ROW | {"optimizer": optimizer, "regularisation": "everything"})
     layer = accounts(made, whole(SIZES, 1))  # by products of matrices
     one = accounts(made, weight(1, 2, 3))  # push by push
     assert layer.by_example is None and one.by_example is not None
@@ -175,11 +177,11 @@ def test_examples_of_many_weights_are_followed_back_as_those_of_few(
 ):
     from whygrad.why.training_history import accounts as module
 
-    made = make_course(ROW | {"optimizer": optimizer, "regularisation": regularisation})
-    forwards = moved(made, 2, 1)
+    made = make_trajectory(ROW | {"optimizer": optimizer, "regularisation": regularisation})
+    forwards = ledger(made, 2, 1)
     assert forwards["by_class"].shape == (3, 1, 10)
     monkeypatch.setattr(module, "FEW", 0)
-    backwards = moved(made, 2, 1)
+    backwards = ledger(made, 2, 1)
     np.testing.assert_allclose(
         backwards["by_example"], forwards["by_example"], rtol=1e-9, atol=1e-14
     )
@@ -187,8 +189,10 @@ def test_examples_of_many_weights_are_followed_back_as_those_of_few(
 
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adamw"])
 def test_the_epochs_lead_along_the_path_of_the_weight(optimizer):
-    made = make_course(ROW | {"optimizer": optimizer, "regularisation": "decay per step"}, epochs=5)
-    found = moved(made, layer=2, to=1, from_=3)
+    made = make_trajectory(
+        ROW | {"optimizer": optimizer, "regularisation": "decay per step"}, epochs=5
+    )
+    found = ledger(made, layer=2, to=1, from_=3)
     assert found["by_epoch"].shape == (5, 3) and len(found["path"]) == 6
     np.testing.assert_allclose(found["by_epoch"].sum(axis=0), found["by_class"][:, 0, 0], rtol=1e-9)
     picture = found.pictures[0]
@@ -198,9 +202,9 @@ def test_the_epochs_lead_along_the_path_of_the_weight(optimizer):
 
 
 def test_terms_and_residual_add_up_to_the_value_now():
-    made = make_course(ROW | {"optimizer": "adamw", "regularisation": "everything"}, begin=0.01)
+    made = make_trajectory(ROW | {"optimizer": "adamw", "regularisation": "everything"}, begin=0.01)
     for place in ((2, 1, 3), (2, 1, None), (2, 1, "bias"), (2, 1), (3,)):
-        found = moved(made, *place)
+        found = ledger(made, *place)
         names = [term.name for term in found.terms]
         assert names == [
             "start", "examples of output 0", "examples of output 1", "examples of output 2",
@@ -214,9 +218,9 @@ def test_terms_and_residual_add_up_to_the_value_now():
 
 def test_where_the_best_parameters_are_restored_the_ledger_ends_with_them():
     rule = wg.Stopping(patience=3, tol=0.0, restore_best=True)
-    made = make_course(ROW, epochs=40, stopping=rule)
+    made = make_trajectory(ROW, epochs=40, stopping=rule)
     wild = replace(made.plan, optimizer=wg.SGD(6.0))
-    made = course(wild, start(wild), made.data)
+    made = trajectory(wild, start(wild), made.data)
     assert 0 < made.last < 40 * 5 and made.last % 5 == 0
     found = accounts(made, TAPS["a weight"])
     assert closes(found, "float64")
@@ -225,8 +229,8 @@ def test_where_the_best_parameters_are_restored_the_ledger_ends_with_them():
 
 
 def test_the_examples_that_pushed_most_are_listed_by_their_class():
-    made = make_course(ROW)
-    found = moved(made, 3, 1, 2, top=3)
+    made = make_trajectory(ROW)
+    found = ledger(made, 3, 1, 2, top=3)
     up, down = found.tables
     by_example = found["by_example"]
     assert [row[1] for row in up.rows] == np.argsort(-by_example)[:3].tolist()
@@ -236,7 +240,7 @@ def test_the_examples_that_pushed_most_are_listed_by_their_class():
 
 
 def test_an_adaptive_rule_says_what_is_held_fixed():
-    notes = moved(make_course(ROW | {"optimizer": "adam"}), 2, 1, 3).notes
+    notes = ledger(make_trajectory(ROW | {"optimizer": "adam"}), 2, 1, 3).notes
     assert (
         notes[1] == "The denominators of Adam are held as they were recorded, and so is clipping."
     )
@@ -245,7 +249,7 @@ def test_an_adaptive_rule_says_what_is_held_fixed():
 class Own:
     """Somebody's own rule."""
 
-    rate = 0.1
+    learning_rate = 0.1
 
     def init(self, theta):
         return np.zeros((0, len(theta)))
@@ -253,31 +257,31 @@ class Own:
     def numbers(self, t, rates):
         return rates[:, None]
 
-    def update(self, theta, g, slots, numbers):
-        return theta - numbers[0] * np.sign(g), slots
+    def update(self, theta, g, opt_state, numbers):
+        return theta - numbers[0] * np.sign(g), opt_state
 
 
 @pytest.mark.parametrize(
     ("ask", "line"),
     [
-        (lambda c: moved(c, 4, 0, 0), "layer 4: the layers are 1 to 3"),
-        (lambda c: moved(c, 2, 7, 0), "unit 7 of layer 2: its units are 0 to 6"),
-        (lambda c: moved(c, 2, 1, 9), "unit 9 of layer 1: its units are 0 to 8"),
-        (lambda c: moved(c, 2, from_=3), "weights from 3 to which unit of layer 2? Give to=…"),
-        (lambda c: moved(c, 2, 1, 3, top=0), "top is 0: it must be a whole number of at least 1"),
+        (lambda c: ledger(c, 4, 0, 0), "layer 4: the layers are 1 to 3"),
+        (lambda c: ledger(c, 2, 7, 0), "unit 7 of layer 2: its units are 0 to 6"),
+        (lambda c: ledger(c, 2, 1, 9), "unit 9 of layer 1: its units are 0 to 8"),
+        (lambda c: ledger(c, 2, from_=3), "weights from 3 to which unit of layer 2? Give to=…"),
+        (lambda c: ledger(c, 2, 1, 3, top=0), "top is 0: it must be a whole number of at least 1"),
     ],
 )
 def test_a_weight_that_is_not_there_has_no_ledger(ask, line):
     with pytest.raises(wg.InputError) as caught:
-        ask(make_course(ROW))
+        ask(make_trajectory(ROW))
     assert str(caught.value) == line
 
 
 def test_rules_that_are_not_linear_in_the_gradients_are_refused():
-    made = make_course(ROW)
+    made = make_trajectory(ROW)
     own = replace(made.plan, optimizer=Own())
     with pytest.raises(wg.InputError, match="how Own moves weights is not known here"):
-        moved(course(own, start(own), made.data, engine="reference"), 2, 1, 3)
+        ledger(trajectory(own, start(own), made.data, engine="reference"), 2, 1, 3)
     whole_data = replace(made.plan, optimizer=wg.LBFGS(), batch_size=N)
     with pytest.raises(wg.InputError, match="L-BFGS moves by all examples at once"):
-        course(whole_data, start(whole_data), made.data)
+        trajectory(whole_data, start(whole_data), made.data)

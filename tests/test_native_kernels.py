@@ -11,7 +11,7 @@ from kernels import from_python
 from whygrad.engines.native import blas, costs, elementwise, self_test
 from whygrad.engines.native.compiling import OPTIONS
 from whygrad.engines.native.vector_math import exp, expm1_negative, log, log1p_unit
-from whygrad.nn.functions import ACTIVATIONS, COSTS, SHORTCUTS, check_pairing
+from whygrad.nn.functions import ACTIVATIONS, CANONICAL_LINKS, COSTS, check_pairing
 from whygrad.nn.pairings import together
 
 DTYPES = [np.float32, np.float64]
@@ -192,7 +192,7 @@ def test_softmax_and_its_jacobian_agree_with_the_reference(units, dtype):
         a, softmax.value(wide).ravel(), rtol=tolerance, atol=np.finfo(dtype).tiny
     )
     np.testing.assert_allclose(
-        below, softmax.pullback(wide, delta.astype(np.float64)).ravel(), atol=tolerance
+        below, softmax.vjp(wide, delta.astype(np.float64)).ravel(), atol=tolerance
     )
 
 
@@ -282,7 +282,7 @@ def test_costs_and_errors_of_every_pairing_agree_with_the_reference(activation, 
     else:
         value = C.value(wide_a, wide_y)
         # In the dtype itself, since how much 1 - a or y / a loses is a property of the dtype.
-        error = f.pullback(z, C.derivative(a, y))
+        error = f.vjp(z, C.derivative(a, y))
     tolerance = 100 * np.finfo(dtype).eps
     np.testing.assert_allclose(per_row, value, rtol=tolerance, atol=tolerance)
     np.testing.assert_allclose(delta, error, rtol=tolerance, atol=tolerance)
@@ -309,7 +309,7 @@ def test_a_saturated_output_that_is_wrong_costs_much_but_not_infinitely(activati
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(
-    ("activation", "cost"), [*SHORTCUTS, ("tanh", "huber"), ("exp", "poisson")]
+    ("activation", "cost"), [*CANONICAL_LINKS, ("tanh", "huber"), ("exp", "poisson")]
 )
 def test_a_bad_number_shows_in_the_cost_of_its_row_and_in_its_error(activation, cost, dtype):
     z, _, y = outputs_and_targets(activation, cost, dtype)

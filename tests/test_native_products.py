@@ -193,11 +193,11 @@ def test_averages_of_a_dead_unit_reach_zero_rather_than_denormal_numbers():
     net = wg.Network(3, [wg.Dense(2, "relu"), wg.Dense(2, "softmax")], "cross_entropy")
     plan = Plan(net, wg.Adam(1e-4), n=8, epochs=1200, batch_size=8, dtype="float32")
     state = start(plan, net.init(W=[None, -np.ones((2, 3))]))  # both hidden units are silent
-    state.slots[0][:6] = 1e-3  # what an earlier, livelier time left behind
+    state.opt_state[0][:6] = 1e-3  # what an earlier, livelier time left behind
     state, _ = run(
         Training(plan, state, as_data(net, X, y, None, "float32"), None, choose("native", plan))
     )
-    assert (state.slots[0][:6] == 0).all()
+    assert (state.opt_state[0][:6] == 0).all()
 
 
 def wide(n=300):

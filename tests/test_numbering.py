@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 
 import whygrad as wg
-from courses import ROW, make_course
+from courses import ROW, make_trajectory
 from whygrad.errors import InputError
 from whygrad.plan.plan import Plan, State
 from whygrad.studio.page import charts
 from whygrad.training.callbacks import Report
-from whygrad.training.warm_start import carry_on
+from whygrad.training.warm_start import warm_start_from
 from whygrad.why import moved
 from whygrad.why.rounding import remainder
 from whygrad.why.training_history import pushed
-from whygrad.why.training_history.trajectory import AGAIN, course_of
+from whygrad.why.training_history.trajectory import AGAIN, trajectory_of
 
 DRAWS = np.random.default_rng(3)
 X = DRAWS.normal(size=(30, 3))
@@ -42,18 +42,20 @@ def forked(run, step, tmp_path, **changes):
 # ── accounts end where they say ──────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("rate", [30.0, 0.3], ids=["the parent's is best", "its own is best"])
+@pytest.mark.parametrize(
+    "learning_rate", [30.0, 0.3], ids=["the parent's is best", "its own is best"]
+)
 @pytest.mark.parametrize("step", FORKS)
 def test_the_ledger_of_a_fork_that_restores_its_best_ends_at_these_parameters(
-    parent, step, rate, tmp_path
+    parent, step, learning_rate, tmp_path
 ):
-    fork = forked(parent, step, tmp_path, optimizer=wg.SGD(rate))
+    fork = forked(parent, step, tmp_path, optimizer=wg.SGD(learning_rate))
     assert (fork.start, fork.step) == (step, 40)
     best = fork.state(fork.step).best_step
     if best < step:
         message = f"ended with the best parameters of its parent, those of step {best}, before it"
         with pytest.raises(InputError, match=message):
-            fork.why.moved(layer=1, to=0, from_=0)
+            fork.why.ledger(layer=1, to=0, from_=0)
         assert (parent.state(best).theta == fork.theta.flat).all()
         return
     assert (fork.state(best).theta == fork.theta.flat).all()
@@ -64,14 +66,14 @@ def test_the_ledger_of_a_fork_that_restores_its_best_ends_at_these_parameters(
     assert abs(rest["rounding"]) < 1e-12 and "unexplained" not in rest
 
 
-@pytest.mark.parametrize(("rate", "own"), [(30.0, False), (0.3, True)])
-def test_both_kinds_of_forks_are_among_them(parent, rate, own, tmp_path):
-    fork = forked(parent, 20, tmp_path, optimizer=wg.SGD(rate))
+@pytest.mark.parametrize(("learning_rate", "own"), [(30.0, False), (0.3, True)])
+def test_both_kinds_of_forks_are_among_them(parent, learning_rate, own, tmp_path):
+    fork = forked(parent, 20, tmp_path, optimizer=wg.SGD(learning_rate))
     assert (fork.state(fork.step).best_step > 20) == own
 
 
 def test_an_account_of_other_parameters_than_those_asked_about_is_refused(parent):
-    right = course_of(parent)
+    right = trajectory_of(parent)
     for wrong in (
         dataclasses.replace(right, last=right.last - 1),
         dataclasses.replace(right, theta=np.nextafter(right.theta, 1)),
@@ -82,7 +84,7 @@ def test_an_account_of_other_parameters_than_those_asked_about_is_refused(parent
 
 
 def test_what_another_machine_computes_otherwise_has_a_name_of_its_own(parent):
-    right = course_of(parent)
+    right = trajectory_of(parent)
     theta = right.theta.copy()
     theta[0] += 1e-6
     there = dataclasses.replace(right, theta=theta, elsewhere=lambda: ["another machine"])
@@ -104,7 +106,7 @@ def test_only_what_is_proved_is_called_rounding():
 def test_a_ledger_with_a_fault_leaves_something_unexplained(optimizer, dtype, monkeypatch):
     from whygrad.why.training_history import accounts
 
-    made = make_course(ROW | {"optimizer": optimizer, "dtype": dtype}, engine="reference")
+    made = make_trajectory(ROW | {"optimizer": optimizer, "dtype": dtype}, engine="reference")
     assert "rounding" in moved(made, 2, 1, 3).residuals
     right = accounts.linear
     plant = 1.001 if dtype == "float64" else 1.01
@@ -123,8 +125,8 @@ def test_another_optimizer_counts_on_and_begins_its_own_time(parent, tmp_path):
     fork = forked(parent, 20, tmp_path, optimizer=wg.Adam(0.01))
     first, later = fork.state(20), fork.state(21)
     assert (first.step, first.begun, later.begun) == (20, 20, 20)
-    assert not first.slots.any()
-    g = later.slots[0] / (1 - 0.9)  # a first step of Adam has the size of its rate
+    assert not first.opt_state.any()
+    g = later.opt_state[0] / (1 - 0.9)  # a first step of Adam has the size of its rate
     step = -0.01 * g / (np.abs(g) + 1e-8)
     np.testing.assert_allclose(later.theta - first.theta, step, rtol=1e-9)
     assert str(fork.replay()).endswith("equal to the last bit")
@@ -133,7 +135,7 @@ def test_another_optimizer_counts_on_and_begins_its_own_time(parent, tmp_path):
 def test_the_charts_of_a_fork_begin_where_it_was_forked(parent, tmp_path):
     fork = forked(parent, 14, tmp_path, optimizer=wg.SGD(0.01), stopping=None)
     assert charts.seen(fork).ends.tolist() == [16, 20, 24, 28, 32, 36, 40]
-    x = fork.why.moved(layer=1, to=0, from_=0).pictures[0].x
+    x = fork.why.ledger(layer=1, to=0, from_=0).pictures[0].x
     assert x.tolist() == [3.5, 4, 5, 6, 7, 8, 9, 10]
     steps = pushed(fork, X[0]).pictures[-1].x
     assert (steps[0], steps[-1]) == (14, 40)
@@ -144,7 +146,7 @@ def test_epochs_of_another_length_end_where_they_do(parent, tmp_path):
     ends = charts.seen(fork).ends
     assert ends.tolist() == [16, 18, 20, 22, 24, 26, 28] and ends[-1] == fork.step
     state = fork.state(17)
-    assert (state.epoch, state.place) == (4, 1)
+    assert (state.epoch, state.batch_index) == (4, 1)
     assert Report(fork.plan, state).steps == fork.step
 
 
@@ -152,13 +154,13 @@ def test_epochs_of_another_length_end_where_they_do(parent, tmp_path):
 
 PLAN = Plan(NET, wg.SGD(0.1), n=30, batch_size=10, stopping=RESTORE, schedule=wg.OnPlateau())
 STATE = State(
-    np.ones(22), np.zeros((0, 22)), step=9, epoch=3, rate_scale=0.5, best=0.2, best_theta=np.zeros(22),
+    np.ones(22), np.zeros((0, 22)), step=9, epoch=3, learning_rate_scale=0.5, best=0.2, best_theta=np.zeros(22),
     best_step=6, stalled=1, lowest=0.2, waiting=1,
 )  # fmt: skip
 
 
 def carried(others=(), **changes):
-    return carry_on(STATE, PLAN, dataclasses.replace(PLAN, **changes), others)
+    return warm_start_from(STATE, PLAN, dataclasses.replace(PLAN, **changes), others)
 
 
 @pytest.mark.parametrize(
@@ -168,13 +170,13 @@ def carried(others=(), **changes):
         ({"epochs": 50}, ()),
         ({"batch_size": 5}, ()),
         ({"stopping": dataclasses.replace(RESTORE, patience=3)}, ()),
-        ({}, ("held_out", "epochs")),  # neither is what the training cost is measured on
+        ({}, ("validation", "epochs")),  # neither is what the training cost is measured on
     ],
 )
 def test_the_best_so_far_stays_where_the_same_number_is_watched(changes, others):
     state = carried(others, **changes)
     assert (state.best, state.best_step, state.stalled) == (0.2, 6, 1)
-    assert (state.lowest, state.waiting, state.rate_scale) == (0.2, 1, 0.5)
+    assert (state.lowest, state.waiting, state.learning_rate_scale) == (0.2, 1, 0.5)
 
 
 @pytest.mark.parametrize(
@@ -185,8 +187,8 @@ def test_the_best_so_far_stays_where_the_same_number_is_watched(changes, others)
         ({}, ("data",)),
         (
             {
-                "stopping": wg.Stopping("held_out_cost"),
-                "schedule": wg.OnPlateau(on="held_out_cost"),
+                "stopping": wg.Stopping("validation_cost"),
+                "schedule": wg.OnPlateau(on="validation_cost"),
             },
             (),
         ),
@@ -200,11 +202,11 @@ def test_the_best_so_far_is_forgotten_where_another_number_is_watched(changes, o
 
 def test_a_best_state_that_was_not_kept_cannot_be_restored():
     before = dataclasses.replace(PLAN, stopping=wg.Stopping(patience=100))
-    state = carry_on(dataclasses.replace(STATE, best_theta=None), before, PLAN)
+    state = warm_start_from(dataclasses.replace(STATE, best_theta=None), before, PLAN)
     assert (state.best, state.best_step) == (math.inf, 0)
 
 
 def test_another_optimizer_another_rate_and_another_schedule_begin_at_their_full_rate():
-    assert carried(optimizer=wg.Adam(0.1)).rate_scale == 1
-    assert carried(optimizer=wg.SGD(0.2)).rate_scale == 1
-    assert carried(schedule=wg.OnPlateau(patience=2)).rate_scale == 1
+    assert carried(optimizer=wg.Adam(0.1)).learning_rate_scale == 1
+    assert carried(optimizer=wg.SGD(0.2)).learning_rate_scale == 1
+    assert carried(schedule=wg.OnPlateau(patience=2)).learning_rate_scale == 1

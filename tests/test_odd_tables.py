@@ -276,12 +276,12 @@ def test_a_long_name_of_the_target_hides_no_score_at_80_columns(here, monkeypatc
     lines = [f"{a},{b},{d if values == 'numbers' else kinds[a % 3]}\n" for a, b, _, d in ROWS]
     write(here / "t.csv", f'rooms,area,"{LONG}"\n' + "".join(lines))
     run = "a_run_with_a_name_of_its_own.run"
-    trained = whygrad("train", "t.csv", "--target", LONG, *QUICK, "--held-out", "0", "--run", run)
+    trained = whygrad("train", "t.csv", "--target", LONG, *QUICK, "--test", "0", "--run", run)
     scores = wg.open_run(here / run).scores
     for result in (trained, whygrad("show", run), whygrad("evaluate", run)):
         assert result.code == 0
         lines = result.out.splitlines()
-        assert "".join(lines).count(f"{LONG} of 60 training rows (none were held out)") == 1
+        assert "".join(lines).count(f"{LONG} of 60 training rows (there are no test rows)") == 1
         assert "…" not in result.out
         if values == "numbers":
             row = next(line for line in lines if line.startswith("R² (1 is perfect)"))
@@ -544,7 +544,7 @@ def test_a_type_that_arrow_cannot_compute_with_is_refused_in_one_line(monkeypatc
 # ── whygrad.toml ─────────────────────────────────────────────────────────────────────────────────────
 
 DIGITS, HEX = "9" * 5_000, "0x" + "F" * 5_000
-GIVEN = dict.fromkeys(("target", "rate", "epochs", "hidden", "run", "seed"))
+GIVEN = dict.fromkeys(("target", "learning_rate", "epochs", "hidden", "run", "seed"))
 
 
 @pytest.mark.parametrize(
@@ -627,7 +627,7 @@ def test_a_whygrad_toml_may_begin_with_a_mark_and_end_lines_as_windows_does(tmp_
     "words",
     [
         ("check", "houses.run", "--sample", DIGITS),
-        ("why", "moved", "houses.run", f"1:{DIGITS},0"),
+        ("why", "ledger", "houses.run", f"1:{DIGITS},0"),
         ("why", "pushed", "houses.run", "--output", DIGITS),
         ("why", "without", "houses.run", DIGITS),
         ("why", "weight", "houses.run", "--row", DIGITS),

@@ -39,18 +39,18 @@ def gradients(steps=40, size=5):
     return g * (rng.random((steps, size)) < 0.9)
 
 
-def numbers_of(rule, step, rate=None):
+def numbers_of(rule, step, learning_rate=None):
     """What the rule needs to know about one step, counted from 0."""
-    rates = np.array([rule.rate if rate is None else rate])
-    return rule.numbers(np.array([step + 1]), rates)[0].tolist()
+    rates = np.array([rule.learning_rate if learning_rate is None else learning_rate])
+    return rule.coefficients(np.array([step + 1]), rates)[0].tolist()
 
 
 def follow(rule, gs, dtype=np.float64):
     """All parameters on the way."""
     theta = np.linspace(-1, 1, gs.shape[1]).astype(dtype)
-    slots, path = rule.init(theta), []
+    opt_state, path = rule.init(theta), []
     for step, g in enumerate(gs.astype(dtype)):
-        theta, slots = rule.update(theta, g, slots, numbers_of(rule, step))
+        theta, opt_state = rule.update(theta, g, opt_state, numbers_of(rule, step))
         path.append(theta)
     return np.array(path)
 
@@ -72,31 +72,33 @@ def remember(memory, name, old, new, value):
 
 
 def sgd(rule, theta, g, t, memory):
-    v = remember(memory, "v", rule.momentum, -rule.rate, g)
-    return rule.momentum * v - rule.rate * g if rule.nesterov else v
+    v = remember(memory, "v", rule.momentum, -rule.learning_rate, g)
+    return rule.momentum * v - rule.learning_rate * g if rule.nesterov else v
 
 
 def adagrad(rule, theta, g, t, memory):
-    return -rule.rate * g / (remember(memory, "s", 1, 1, g**2) ** 0.5 + rule.epsilon)
+    return -rule.learning_rate * g / (remember(memory, "s", 1, 1, g**2) ** 0.5 + rule.epsilon)
 
 
 def rmsprop(rule, theta, g, t, memory):
     s = remember(memory, "s", rule.beta, 1 - rule.beta, g**2)
-    return -rule.rate * remember(memory, "v", rule.momentum, 1, g / (s**0.5 + rule.epsilon))
+    return -rule.learning_rate * remember(
+        memory, "v", rule.momentum, 1, g / (s**0.5 + rule.epsilon)
+    )
 
 
 def adam(rule, theta, g, t, memory):
     m = remember(memory, "m", rule.beta1, 1 - rule.beta1, g)
     v = remember(memory, "v", rule.beta2, 1 - rule.beta2, g**2)
     if getattr(rule, "epsilon_hat", False):
-        rate = rule.rate * (1 - rule.beta2**t) ** 0.5 / (1 - rule.beta1**t)
-        return -rate * m / (v**0.5 + rule.epsilon)
+        learning_rate = rule.learning_rate * (1 - rule.beta2**t) ** 0.5 / (1 - rule.beta1**t)
+        return -learning_rate * m / (v**0.5 + rule.epsilon)
     m_hat, v_hat = m / (1 - rule.beta1**t), v / (1 - rule.beta2**t)
-    return -rule.rate * m_hat / (v_hat**0.5 + rule.epsilon)
+    return -rule.learning_rate * m_hat / (v_hat**0.5 + rule.epsilon)
 
 
 def adamw(rule, theta, g, t, memory):
-    return adam(rule, theta, g, t, memory) - rule.rate * rule.decay * theta
+    return adam(rule, theta, g, t, memory) - rule.learning_rate * rule.decay * theta
 
 
 def nadam(rule, theta, g, t, memory):
@@ -108,7 +110,7 @@ def nadam(rule, theta, g, t, memory):
     product = memory["product"] = memory.get("product", 1.0) * mu(t)
     m_hat = mu(t + 1) * m / (1 - product * mu(t + 1)) + (1 - mu(t)) * g / (1 - product)
     v_hat = v / (1 - rule.beta2**t)
-    return -rule.rate * m_hat / (v_hat**0.5 + rule.epsilon)
+    return -rule.learning_rate * m_hat / (v_hat**0.5 + rule.epsilon)
 
 
 BY_HAND = {
@@ -134,8 +136,8 @@ def in_torch(rule, theta):
     from torch import optim
 
     if isinstance(rule, wg.SGD):
-        return optim.SGD([theta], rule.rate, rule.momentum, nesterov=rule.nesterov)
-    options = {"lr": rule.rate, "eps": rule.epsilon}
+        return optim.SGD([theta], rule.learning_rate, rule.momentum, nesterov=rule.nesterov)
+    options = {"lr": rule.learning_rate, "eps": rule.epsilon}
     if isinstance(rule, wg.Adagrad):
         return optim.Adagrad([theta], **options)
     if isinstance(rule, wg.RMSprop):
@@ -166,7 +168,7 @@ def test_a_rule_takes_the_steps_of_pytorch(rule):
     if isinstance(rule, wg.Nadam):
         # PyTorch keeps the product of the μ in float32, 6e-8 off. It stands in 1/(1 − product), where
         # 1 − product is at least 0.5, in every one of the steps, each of them the rate long or shorter.
-        assert np.abs(ours - path).max() <= 2 * 6e-8 * len(gs) * rule.rate
+        assert np.abs(ours - path).max() <= 2 * 6e-8 * len(gs) * rule.learning_rate
     else:
         np.testing.assert_allclose(ours, path, rtol=1e-12)
 
@@ -174,28 +176,30 @@ def test_a_rule_takes_the_steps_of_pytorch(rule):
 @each_rule
 def test_a_rule_leaves_what_it_is_given_as_it_was(rule):
     theta, g = np.ones(3), np.full(3, 0.5)
-    slots = rule.init(theta) + 0.1
-    given = [array.copy() for array in (theta, g, slots)]
-    rule.update(theta, g, slots, numbers_of(rule, 3))
-    for array, before in zip((theta, g, slots), given, strict=True):
+    opt_state = rule.init(theta) + 0.1
+    given = [array.copy() for array in (theta, g, opt_state)]
+    rule.update(theta, g, opt_state, numbers_of(rule, 3))
+    for array, before in zip((theta, g, opt_state), given, strict=True):
         np.testing.assert_array_equal(array, before)
 
 
 @each_rule
 def test_a_rule_keeps_the_dtype_and_the_shape_of_its_slots(rule):
     theta = np.ones(3, np.float32)
-    slots = rule.init(theta)
+    opt_state = rule.init(theta)
     for step in range(3):
-        theta, after = rule.update(theta, theta, slots, numbers_of(rule, step))
+        theta, after = rule.update(theta, theta, opt_state, numbers_of(rule, step))
         assert theta.dtype == np.float32
-        assert after.shape == slots.shape
+        assert after.shape == opt_state.shape
         assert after.dtype == np.float32
-        slots = after
+        opt_state = after
 
 
 @each_rule
 def test_a_rule_at_rest_stays_at_rest(rule):
-    kept = 1 - rule.rate * getattr(rule, "decay", 0.0)  # AdamW shrinks what nothing pulls at
+    kept = 1 - rule.learning_rate * getattr(
+        rule, "decay", 0.0
+    )  # AdamW shrinks what nothing pulls at
     there = np.linspace(-1, 1, 3) * kept ** np.arange(1, 6)[:, None]
     np.testing.assert_allclose(follow(rule, np.zeros((5, 3))), there, rtol=1e-15)
 
@@ -203,16 +207,16 @@ def test_a_rule_at_rest_stays_at_rest(rule):
 @each_rule
 def test_a_rule_descends_into_a_bowl(rule):
     theta = np.array([3.0, -2.0])
-    slots = rule.init(theta)
+    opt_state = rule.init(theta)
     for step in range(2000):
-        theta, slots = rule.update(theta, theta, slots, numbers_of(rule, step))
+        theta, opt_state = rule.update(theta, theta, opt_state, numbers_of(rule, step))
     assert np.abs(theta).max() < 1e-2
 
 
 def test_momentum_carries_the_last_change_whatever_the_rate_is_now():
     rule = wg.SGD(1.0, momentum=0.5)
-    theta, slots = rule.update(np.zeros(1), np.ones(1), rule.init(np.zeros(1)), [1.0])
-    theta, slots = rule.update(theta, np.ones(1), slots, [0.1])
+    theta, opt_state = rule.update(np.zeros(1), np.ones(1), rule.init(np.zeros(1)), [1.0])
+    theta, opt_state = rule.update(theta, np.ones(1), opt_state, [0.1])
     assert theta == pytest.approx(-1.0 - 0.5 - 0.1)
 
 
@@ -233,7 +237,9 @@ def test_nadam_at_a_late_step_is_its_formula_and_remembers_little(beta1, decay):
     first = 0
     for size in (1, 2, 4000, 1, 8000, 17_995, 1):
         t = every[first : first + size]
-        np.testing.assert_array_equal(rule.numbers(t, np.full(size, 0.01)), truth[first:][:size])
+        np.testing.assert_array_equal(
+            rule.coefficients(t, np.full(size, 0.01)), truth[first:][:size]
+        )
         first += size
     assert first == 30_000
     assert len(optimizers._products(beta1, decay, 1 << 40)) < 10_000
@@ -241,11 +247,11 @@ def test_nadam_at_a_late_step_is_its_formula_and_remembers_little(beta1, decay):
 
 @each_rule
 def test_the_numbers_of_a_step_do_not_depend_on_which_others_are_asked_for(rule):
-    t, rates = np.arange(1, 40), rule.rate / np.arange(1, 40)
-    whole = rule.numbers(t, rates)
+    t, rates = np.arange(1, 40), rule.learning_rate / np.arange(1, 40)
+    whole = rule.coefficients(t, rates)
     assert whole.dtype == np.float64
     for first in (0, 7, 38):
-        np.testing.assert_array_equal(rule.numbers(t[first:], rates[first:]), whole[first:])
+        np.testing.assert_array_equal(rule.coefficients(t[first:], rates[first:]), whole[first:])
         one = slice(first, first + 1)
-        np.testing.assert_array_equal(rule.numbers(t[one], rates[one]), whole[one])
-    assert len(rule.numbers(t[:0], rates[:0])) == 0
+        np.testing.assert_array_equal(rule.coefficients(t[one], rates[one]), whole[one])
+    assert len(rule.coefficients(t[:0], rates[:0])) == 0

@@ -9,7 +9,7 @@ import pytest
 import whygrad as wg
 from networks import PAIRINGS
 from test_native_kernels import native_costs_and_error
-from whygrad.nn.functions import ACTIVATIONS, COSTS, LEAK, SELU_ALPHA, SELU_SCALE, SHORTCUTS
+from whygrad.nn.functions import ACTIVATIONS, CANONICAL_LINKS, COSTS, LEAK, SELU_ALPHA, SELU_SCALE
 from whygrad.nn.pairings import TOGETHER, output_costs, output_error, together
 
 DIGITS, ONE = 60, Decimal(1)
@@ -136,7 +136,7 @@ def native(f, cost, z, y):
         return native_costs_and_error(f, cost, z, ACTIVATIONS[f].value(z), y)
 
 
-POLES = sorted([*TOGETHER, *SHORTCUTS])
+POLES = sorted([*TOGETHER, *CANONICAL_LINKS])
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

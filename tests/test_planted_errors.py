@@ -54,19 +54,19 @@ def gradient_of_the_wrong_sign(case, answer):
 
 
 def sum_where_the_mean_belongs(case, answer):
-    return from_parts(case, factor=case.weights.sum())
+    return from_parts(case, factor=case.sample_weight.sum())
 
 
 def mean_taken_twice(case, answer):
-    return from_parts(case, factor=1 / case.weights.sum())
+    return from_parts(case, factor=1 / case.sample_weight.sum())
 
 
 def example_weights_forgotten(case, answer):
-    return from_parts(case, weights=None)
+    return from_parts(case, sample_weight=None)
 
 
 def mean_over_the_number_of_examples_not_their_weight(case, answer):
-    return from_parts(case, factor=case.weights.sum() / len(case.X))
+    return from_parts(case, factor=case.sample_weight.sum() / len(case.X))
 
 
 def l1_penalty_forgotten(case, answer):
@@ -235,8 +235,8 @@ def test_a_slope_one_thousandth_too_large_is_noticed(compare, name, monkeypatch)
     compare(case, backpropagate(case))
     right = wg.functions.ACTIVATIONS[name]
     wrong = replace(right, derivative=lambda z: FACTOR * right.derivative(z))
-    if right.product is not None:
-        wrong = replace(wrong, product=lambda z, gradient: FACTOR * right.product(z, gradient))
+    if right.custom_vjp is not None:
+        wrong = replace(wrong, product=lambda z, gradient: FACTOR * right.custom_vjp(z, gradient))
     monkeypatch.setitem(wg.functions.ACTIVATIONS, name, wrong)
     with pytest.raises(AssertionError, match=r"differs by|dC/dtheta"):
         compare(case, backpropagate(case))
@@ -321,11 +321,11 @@ def scale(parts, factor):
 
 def from_parts(case, factor=1.0, **changed):
     """The answer where the penalties or the example weights differ, the mean times `factor`."""
-    right = {"weights": case.weights, "l1": case.l1, "l2": case.l2}
+    right = {"sample_weight": case.sample_weight, "l1": case.l1, "l2": case.l2}
     wrong = right | changed
     net, theta = case.net, case.theta
     trace = wg.backward(net, theta, wg.forward(net, theta, case.X, masks=case.masks), case.Y)
-    data = wg.gradients(net, theta, trace, weights=wrong["weights"]).flat
+    data = wg.gradients(net, theta, trace, sample_weight=wrong["sample_weight"]).flat
     both = wg.gradients(net, theta, trace, **wrong).flat
     grads = wg.Parameters(net.sizes, factor * data + (both - data))
     return replace(backpropagate(case), dW=list(grads.W), db=list(grads.b))
@@ -365,7 +365,7 @@ def from_delta(
         net,
         theta,
         replace(trace, delta=tuple(delta)),
-        weights=case.weights,
+        sample_weight=case.sample_weight,
         l1=case.l1,
         l2=case.l2,
     )

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 import whygrad as wg
-from courses import ROW, SIZES, N, make_course
+from courses import ROW, SIZES, N, make_trajectory
 from test_engines_agree import OPTIMIZERS, OUTPUTS, REGULARISATION
 from whygrad import Parameters
 from whygrad.answers.names import Names
-from whygrad.engines import Watch
+from whygrad.engines import Probes
 from whygrad.engines.probes import whole
 from whygrad.nn.arrays import as_data
 from whygrad.nn.backprop import backward, cost, forward, gradients
@@ -19,7 +19,7 @@ from whygrad.why import without
 from whygrad.why.training_history import pushed
 from whygrad.why.training_history.accounts import accounts
 from whygrad.why.training_history.functional import functional
-from whygrad.why.training_history.trajectory import course
+from whygrad.why.training_history.trajectory import trajectory
 
 X = np.random.default_rng(5).normal(size=(4, SIZES[0]))
 
@@ -31,7 +31,9 @@ def parts(found):
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("regularisation", REGULARISATION)
 def test_pushes_and_what_first_order_leaves_add_up_to_the_prediction(optimizer, regularisation):
-    made = make_course(ROW | {"optimizer": optimizer, "regularisation": regularisation}, begin=0.01)
+    made = make_trajectory(
+        ROW | {"optimizer": optimizer, "regularisation": regularisation}, begin=0.01
+    )
     found = pushed(made, X[0])
     assert parts(found) == pytest.approx(found.value, rel=1e-13)
     # Who pushed is found from gradients, what the steps did from θ before and after them.
@@ -41,11 +43,11 @@ def test_pushes_and_what_first_order_leaves_add_up_to_the_prediction(optimizer, 
 
 def test_half_the_rate_leaves_a_quarter_of_each_steps_curvature():
     left = []
-    for rate in (0.02, 0.01, 0.005):
-        made = make_course(ROW)
-        plan = replace(made.plan, optimizer=wg.SGD(rate), epochs=1, shuffle=False)
+    for learning_rate in (0.02, 0.01, 0.005):
+        made = make_trajectory(ROW)
+        plan = replace(made.plan, optimizer=wg.SGD(learning_rate), epochs=1, shuffle=False)
         left.append(
-            pushed(course(plan, start(plan), made.data), X[0]).residuals["beyond first order"]
+            pushed(trajectory(plan, start(plan), made.data), X[0]).residuals["beyond first order"]
         )
     assert left[0] / left[1] == pytest.approx(4, rel=0.1)
     assert left[1] / left[2] == pytest.approx(4, rel=0.1)
@@ -58,14 +60,14 @@ def test_where_the_output_is_linear_pushes_are_the_ledgers_and_nothing_is_left(
 ):
     rng = np.random.default_rng(1)
     options = dict(REGULARISATION[regularisation])
-    for name in ("dropout", "weights"):
+    for name in ("dropout", "sample_weight"):
         options.pop(name, None)
     if "l1" in options:
         options["l1"] = wg.Penalty(options["l1"])
     net = wg.Network(4, [wg.Dense(2, "identity")])
     data = as_data(net, rng.normal(size=(N, 4)), rng.normal(size=(N, 2)))
     plan = Plan(net, OPTIMIZERS[optimizer], N, epochs=4, batch_size=5, **options)
-    made, x = course(plan, start(plan), data), rng.normal(size=4)
+    made, x = trajectory(plan, start(plan), data), rng.normal(size=4)
     found = pushed(made, x, of=1)
     ledger = accounts(made, whole((4, 2), 1))
     np.testing.assert_allclose(
@@ -77,7 +79,7 @@ def test_where_the_output_is_linear_pushes_are_the_ledgers_and_nothing_is_left(
 @pytest.mark.parametrize("by", ["a", "z", "cost"])
 @pytest.mark.parametrize("cost_name", OUTPUTS)
 def test_the_slope_of_what_is_asked_is_that_of_the_four_equations(cost_name, by):
-    made = make_course(ROW | {"cost": cost_name})
+    made = make_trajectory(ROW | {"cost": cost_name})
     net, theta = made.plan.net, made.theta
     y = made.data.Y[:4]
     f = functional(net, Names(), theta, X, y, None if by == "cost" else 2, by)
@@ -108,25 +110,25 @@ def blocks(net, theta):
 
 @pytest.mark.parametrize("optimizer", ["sgd", "nesterov", "adam"])
 def test_where_the_steps_are_cut_changes_nothing(optimizer, monkeypatch):
-    from whygrad.why.training_history import first_order as trail
+    from whygrad.why.training_history import first_order as first_order
     from whygrad.why.training_history import trajectory as courses
 
-    made = make_course(ROW | {"optimizer": optimizer})
+    made = make_trajectory(ROW | {"optimizer": optimizer})
     truth = pushed(made, X[0])
     monkeypatch.setattr(courses, "LONG", 2)
     for steps in (1, 3):
-        monkeypatch.setattr(trail, "chunk_of", lambda *_, steps=steps: steps)
+        monkeypatch.setattr(first_order, "chunk_of", lambda *_, steps=steps: steps)
         found = pushed(made, X[0])
         for name in ("by_example", "by_step"):
             np.testing.assert_allclose(found[name], truth[name], rtol=1e-9, atol=1e-15)
 
 
 def test_a_lost_momentum_is_caught(monkeypatch):
-    from whygrad.why.training_history import first_order as trail
+    from whygrad.why.training_history import first_order as first_order
 
-    made = make_course(ROW | {"optimizer": "momentum"})
-    true = trail.linear
-    monkeypatch.setattr(trail, "linear", lambda *given: replace(true(*given), mu=0.79))
+    made = make_trajectory(ROW | {"optimizer": "momentum"})
+    true = first_order.linear
+    monkeypatch.setattr(first_order, "linear", lambda *given: replace(true(*given), mu=0.79))
     found = pushed(made, X[0])
     assert abs(found.residuals["unexplained"]) > 1e-6 * np.abs(found["by_example"]).sum()
 
@@ -134,12 +136,12 @@ def test_a_lost_momentum_is_caught(monkeypatch):
 def test_an_example_that_counts_for_nothing_pushes_nothing():
     s = np.ones(N)
     s[[2, 9]] = 0
-    found = pushed(make_course(ROW, weights=s), X[0])
+    found = pushed(make_trajectory(ROW, sample_weight=s), X[0])
     assert np.flatnonzero(found["by_example"] == 0).tolist() == [2, 9]
 
 
 def test_the_largest_pushes_up_and_down_are_listed():
-    made = make_course(ROW)
+    made = make_trajectory(ROW)
     found = pushed(made, X[0], top=4)
     by_example = found["by_example"]
     up, down = found.tables
@@ -157,7 +159,7 @@ def test_of_two_classes_at_one_output_the_first_is_one_less_the_output():
     net = wg.Network(2, [wg.Dense(3, "tanh"), wg.Dense(1, "sigmoid")], "binary_cross_entropy")
     data = as_data(net, rng.normal(size=(8, 2)), rng.integers(2, size=8))
     plan = Plan(net, wg.SGD(0.3), 8, epochs=3, batch_size=4)
-    made = course(plan, start(plan), data)
+    made = trajectory(plan, start(plan), data)
     first, second = (pushed(made, [0.3, 0.1], of=i) for i in (0, 1))
     assert first.value == pytest.approx(1 - second.value)
     np.testing.assert_allclose(first["by_example"], -second["by_example"], rtol=1e-12)
@@ -166,11 +168,11 @@ def test_of_two_classes_at_one_output_the_first_is_one_less_the_output():
 @pytest.mark.parametrize("rescale", [False, True])
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_without_is_the_training_with_multipliers_of_zero(optimizer, rescale):
-    made = make_course(ROW | {"optimizer": optimizer, "regularisation": "everything"})
+    made = make_trajectory(ROW | {"optimizer": optimizer, "regularisation": "everything"})
     found = without(made, [3, 7], X[0], rescale=rescale)
     multipliers = np.ones(N)
     multipliers[[3, 7]] = 0
-    watch = Watch(multipliers=multipliers, rescale=rescale)
+    watch = Probes(multipliers=multipliers, rescale=rescale)
     ends = [after for after, _ in made.advance(start(made.plan), made.last, watch, 5)]
     np.testing.assert_array_equal(found["theta"], ends[-1].theta)
     mask = multipliers == 0
@@ -186,7 +188,7 @@ def test_without_is_the_training_with_multipliers_of_zero(optimizer, rescale):
 
 
 def test_without_compares_the_cost_where_the_target_is_given():
-    made = make_course(ROW)
+    made = make_trajectory(ROW)
     found = without(made, 4, X[0], y=[1])
     what, before, after, change = found.tables[0].rows[1]
     assert what == "cost" and change == after - before
@@ -212,5 +214,5 @@ def test_without_compares_the_cost_where_the_target_is_given():
 )
 def test_what_cannot_be_asked(ask, line):
     with pytest.raises(wg.InputError) as caught:
-        ask(make_course(ROW))
+        ask(make_trajectory(ROW))
     assert str(caught.value) == line

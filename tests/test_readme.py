@@ -26,7 +26,7 @@ PAGES = ["README.md", "docs/explanations.md"]
 
 
 def blocks(name):
-    """Give the blocks of a page, (what it is, its text), and how many there are."""
+    """Return the blocks of a page, (what it is, its text), and how many there are."""
     page = (ROOT / name).read_text(encoding="utf-8")
     found = re.findall(r"^```(\w+)\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
     return found, page.count("```") / 2

@@ -14,11 +14,10 @@ import killing
 import whygrad as wg
 from damaging import rewrite
 from engines import ENGINES
-from whygrad.engines import Watch, Watched
+from whygrad.engines import ProbeResult, Probes
 from whygrad.plan.plan import Plan, start
 from whygrad.record import forking, recorder
-from whygrad.record.files import environment, events, snapshots
-from whygrad.record.files import location as place
+from whygrad.record.files import environment, events, location, snapshots
 from whygrad.record.replay import replayed, same_state
 from whygrad.training.epochs import end_of_epoch
 from whygrad.training.loop import run as train_on
@@ -79,11 +78,11 @@ def test_layers_are_looked_at_some_hundred_times_an_epoch_but_not_at_every_step(
     assert seen["update"].shape == (len(seen.steps), 2) and (seen["update"] > 0).all()
     plan = dataclasses.replace(run.plan, n=60_000, batch_size=10)
     assert (
-        recorder.looks_every(plan) == 100
+        recorder.log_every(plan) == 100
     )  # every thousand examples: a look takes as long as two steps
-    assert recorder.looks_every(dataclasses.replace(plan, n=600_000)) == 600
-    assert recorder.looks_every(dataclasses.replace(plan, batch_size=1)) == 1000
-    assert recorder.looks_every(dataclasses.replace(plan, batch_size=100)) == 10
+    assert recorder.log_every(dataclasses.replace(plan, n=600_000)) == 600
+    assert recorder.log_every(dataclasses.replace(plan, batch_size=1)) == 1000
+    assert recorder.log_every(dataclasses.replace(plan, batch_size=100)) == 10
 
 
 def test_an_observer_sees_the_steps_that_it_wishes_to_see():
@@ -92,7 +91,7 @@ def test_an_observer_sees_the_steps_that_it_wishes_to_see():
     def look(report):
         seen.append((report.state.step, report.watched))
 
-    look.watch = Watch(costs=True, every=5)
+    look.watch = Probes(costs=True, every=5)
     plan_of = wg.train(NET, X, Y, **KEYS)  # the same training, for its history
     data = train_without_files()
     train_on(data, [look])
@@ -107,7 +106,7 @@ def test_an_observer_sees_the_steps_that_it_wishes_to_see():
 
 
 def train_without_files():
-    """Give the training that `train` would take, as data."""
+    """Return the training that `train` would take, as data."""
     from whygrad.engines import choose
     from whygrad.nn.arrays import as_data
     from whygrad.plan.plan import Plan
@@ -125,12 +124,12 @@ def test_the_state_at_a_step_is_that_of_a_training_stopped_there(run, step):
     training = train_without_files()
     plan, state = training.plan, training.state
     for t in range(step):  # one step at a time, by the equations as written
-        state, _ = training.engine.run(plan, state, training.data, t + 1, Watch())
-        if state.place == plan.steps_per_epoch:
+        state, _ = training.engine.run(plan, state, training.data, t + 1, Probes())
+        if state.batch_index == plan.steps_per_epoch:
             state, _ = end_of_epoch(plan, state, None)
     found = run.state(step)
     assert found.step == step and same_state(found, state)
-    assert (found.epoch, found.place) == divmod(step, STEPS)
+    assert (found.epoch, found.batch_index) == divmod(step, STEPS)
 
 
 def test_a_state_between_two_snapshots_is_computed_from_the_nearest_one(run, monkeypatch):
@@ -153,13 +152,13 @@ def test_a_step_that_is_not_recorded_is_refused(run, step):
 
 def test_steps_are_replayed_in_chunks_with_all_that_is_watched(run):
     ends, costs = [], []
-    for state, seen in replayed(run, Watch(costs=True, every=4), 10, 110, chunk=30):
+    for state, seen in replayed(run, Probes(costs=True, every=4), 10, 110, chunk=30):
         ends.append(state.step)
         costs.append(seen.costs)
     assert ends == [19, 38, 57, 76, 95, 110]
     np.testing.assert_array_equal(np.concatenate(costs), run.costs[10:110])
     with pytest.raises(wg.InputError, match="steps 5 to 300"):
-        next(replayed(run, Watch(), 5, 300))
+        next(replayed(run, Probes(), 5, 300))
 
 
 def test_a_replay_need_not_be_compared(run):
@@ -257,7 +256,7 @@ def test_a_training_that_diverged_keeps_the_last_finite_state_and_can_be_forked(
     assert run.history == fitted.history and len(run.costs) == run.step
     with pytest.raises(wg.InputError, match=r"fork it at an earlier step, with a smaller rate"):
         run.resume()
-    assert run.fork(0, rate=0.01).stopped == "all epochs done"
+    assert run.fork(0, learning_rate=0.01).stopped == "all epochs done"
 
 
 def test_a_divergence_that_a_kill_kept_from_being_told_is_met_again(path):
@@ -287,7 +286,7 @@ def test_a_fork_without_changes_ends_as_its_parent_and_knows_it(run):
 
 
 CHANGES = {
-    "rate": {"rate": 0.1},
+    "learning_rate": {"learning_rate": 0.1},
     "optimizer": {"optimizer": wg.SGD(0.1, momentum=0.5)},
     "schedule": {"schedule": "one_cycle"},
     "epochs": {"epochs": 14},
@@ -295,7 +294,7 @@ CHANGES = {
     "seed": {"seed": 99},
     "penalties": {"l1": 0.01, "l2": wg.Penalty(0.1, per="data")},
     "clip": {"clip": 0.5},
-    "stopping": {"stopping": wg.Stopping("held_out_cost"), "held_out": (X[:20], Y[:20])},
+    "stopping": {"stopping": wg.Stopping("validation_cost"), "validation": (X[:20], Y[:20])},
     "data": {"data": (X[:90], Y[:90])},
 }
 
@@ -309,7 +308,7 @@ def test_a_fork_may_change_anything_but_the_network_and_replays_by_itself(run, n
 
 
 def test_a_fork_with_another_rate_is_the_training_that_changes_it_at_that_step(run):
-    fork = run.fork(2 * STEPS, rate=0.5)
+    fork = run.fork(2 * STEPS, learning_rate=0.5)
     training = run.training(
         run.state(2 * STEPS), dataclasses.replace(run.plan, optimizer=wg.Adam(0.5))
     )
@@ -322,7 +321,7 @@ def test_a_fork_with_another_rate_is_the_training_that_changes_it_at_that_step(r
     [
         ({"ratio": 1}, "a fork knows no 'ratio': did you mean 'rate'?"),
         ({"epochs": 3}, "all 3 epochs are over: give more"),
-        ({"rate": -1}, "a learning rate is a finite number above 0"),
+        ({"learning_rate": -1}, "a learning rate is a finite number above 0"),
         ({"optimizer": "adan"}, "unknown optimizer 'adan'"),
     ],
 )
@@ -337,11 +336,11 @@ def test_a_fork_that_makes_no_sense_is_refused(run, changes, message):
 
 
 def test_leaving_out_with_rescale_is_training_with_weights_of_zero(run):
-    weights = np.ones(150)
-    weights[[3, 50, 149]] = 0
+    sample_weight = np.ones(150)
+    sample_weight[[3, 50, 149]] = 0
     fork = run.without([3, 50, 149], rescale=True)
     np.testing.assert_allclose(
-        fork.theta.flat, train(weights=weights).theta.flat, rtol=0, atol=1e-13
+        fork.theta.flat, train(sample_weight=sample_weight).theta.flat, rtol=0, atol=1e-13
     )
     assert fork.manifest["left_out"] == {"examples": [3, 50, 149], "rescale": True}
     assert str(fork.replay()).endswith("equal to the last bit")
@@ -384,10 +383,10 @@ def test_lbfgs_is_computed_from_its_start_again(path, smooth_net):
     again = run.resume(epochs=20)
     assert (again.theta.flat == minimise(20).theta.flat).all()
     assert again.history == minimise(20).history and len(again.costs) == 20
-    weights = np.ones(150)
-    weights[7] = 0
+    sample_weight = np.ones(150)
+    sample_weight[7] = 0
     left = run.without([7], rescale=True)
-    assert (left.theta.flat == minimise(20, weights=weights).theta.flat).all()
+    assert (left.theta.flat == minimise(20, sample_weight=sample_weight).theta.flat).all()
     with pytest.raises(wg.InputError, match="leave examples out with rescale=True"):
         run.without([7], record=path.with_name("b.run"))
     fork = run.fork(5, optimizer=wg.SGD(0.1), epochs=9)
@@ -415,14 +414,14 @@ def test_arrays_that_are_not_copied_are_given_again_and_must_be_the_same(path):
 
 
 def test_held_out_examples_are_part_of_the_data(path):
-    held_out = (X[:30], Y[:30])
-    rule = wg.Stopping("held_out_cost", patience=3, restore_best=True)
-    fitted = train(record=path, copy_data=False, held_out=held_out, stopping=rule)
+    validation = (X[:30], Y[:30])
+    rule = wg.Stopping("validation_cost", patience=3, restore_best=True)
+    fitted = train(record=path, copy_data=False, validation=validation, stopping=rule)
     run = wg.open_run(path, data=(X, Y))
     assert run.state(run.step).best_step <= run.step
     with pytest.raises(wg.InputError, match=r"held_out=\(X, Y\)"):
         run.replay()
-    run = wg.open_run(path, data=(X, Y), held_out=held_out)
+    run = wg.open_run(path, data=(X, Y), validation=validation)
     assert run.replay().verdict.holds
     assert (run.replay().fitted.theta.flat == fitted.theta.flat).all()
 
@@ -451,8 +450,8 @@ def test_a_file_mapped_into_memory_is_found_again_by_its_path(path, tmp_path):
 @pytest.mark.parametrize("engine", ENGINES)
 def test_sparse_inputs_and_weights_are_copied_and_read_back(path, engine):
     sparse = csr_array(np.where(np.abs(X) > 0.7, X, 0.0))
-    weights = DRAWS.random(150)
-    wg.train(NET, sparse, Y, **KEYS | {"engine": engine}, weights=weights, record=path)
+    sample_weight = DRAWS.random(150)
+    wg.train(NET, sparse, Y, **KEYS | {"engine": engine}, sample_weight=sample_weight, record=path)
     run = wg.open_run(path)
     assert str(run.replay()).endswith("equal to the last bit")
     assert (sparse != run.data.X).nnz == 0
@@ -480,7 +479,7 @@ class Changed(Quartic):
 class Sign:
     """Steps of the same length, whatever the gradient's."""
 
-    rate: float = 0.01
+    learning_rate: float = 0.01
 
     def init(self, theta):
         return np.zeros((0, len(theta)), theta.dtype)
@@ -488,8 +487,8 @@ class Sign:
     def numbers(self, t, rates):
         return np.asarray(rates)[:, None]
 
-    def update(self, theta, g, slots, numbers):
-        return theta - numbers[0] * np.sign(g), slots
+    def update(self, theta, g, opt_state, numbers):
+        return theta - numbers[0] * np.sign(g), opt_state
 
 
 def test_code_of_ones_own_is_asked_for_and_must_not_have_changed(path):
@@ -501,7 +500,7 @@ def test_code_of_ones_own_is_asked_for_and_must_not_have_changed(path):
         wg.open_run(path, own=[Quartic()])
     run = wg.open_run(path, own=[Quartic(), Sign(0.02)])
     assert str(run.replay()).endswith("equal to the last bit")
-    assert (run.fork(5, rate=0.5).theta.flat != run.theta.flat).any()
+    assert (run.fork(5, learning_rate=0.5).theta.flat != run.theta.flat).any()
     other = wg.open_run(path, own=[Changed(), Sign(0.02)])
     assert len(other.history.epochs) == 12
     with pytest.raises(
@@ -587,12 +586,12 @@ def test_snapshots_come_to_their_turn_where_reports_never_end(path, monkeypatch)
     def more(db):
         order.append("report")
         if len(order) == 1:
-            told._told.append((0, Watched(np.zeros(0)), None, 0, 0))
+            told._told.append((0, ProbeResult(np.zeros(0)), None, 0, 0))
         return plain(db)
 
     monkeypatch.setattr(events, "transaction", more)
     monkeypatch.setattr(told, "_snapshot", lambda state, db: order.append("snapshot"))
-    told._told.append((0, Watched(np.zeros(0)), None, 0, 0))
+    told._told.append((0, ProbeResult(np.zeros(0)), None, 0, 0))
     told._jobs.put(told._add)
     told._jobs.put(partial(told._snapshot, state))
     with told:
@@ -614,8 +613,8 @@ def test_a_snapshot_is_known_only_after_the_steps_that_led_to_it(path, monkeypat
     recorded = wg.open_run(path)
     told, end = recorder.Recorder(path, recorded.plan, STEPS), recorded.state(STEPS)
     monkeypatch.setattr(events, "add_snapshot", add)
-    told._told.append((STEPS, Watched(np.ones(10)), None, 1, STEPS + 10))
-    told._told.append((STEPS + 10, Watched(np.ones(10)), None, 1, STEPS + 20))
+    told._told.append((STEPS, ProbeResult(np.ones(10)), None, 1, STEPS + 10))
+    told._told.append((STEPS + 10, ProbeResult(np.ones(10)), None, 1, STEPS + 20))
     told._jobs.put(partial(told._snapshot, dataclasses.replace(end, step=STEPS + 10)))
     with told:
         pass
@@ -634,7 +633,7 @@ def test_who_waits_for_the_record_does_not_wait_for_more_reports(path, monkeypat
     )
 
     def look(report):
-        recorders[0].settle(report.state)
+        recorders[0].flush(report.state)
         seen.append((report.state.step, len(wg.open_run(path).costs)))
 
     train(record=path, callbacks=[look])
@@ -674,8 +673,8 @@ def test_on_a_network_file_system_sqlite_keeps_a_journal(path, tmp_path, monkeyp
     line = "36 25 0:32 / {} rw,relatime shared:1 - {} server:/home {}\n"
     mounts = tmp_path / "mounts"
     mounts.write_text(line.format("/", "ext4", "rw") + line.format(tmp_path, kind, "rw"))
-    monkeypatch.setattr(place, "MOUNTS", mounts)
-    assert place.on_network(path) and not place.on_network(tmp_path.parent / "b.run")
+    monkeypatch.setattr(location, "MOUNTS", mounts)
+    assert location.on_network(path) and not location.on_network(tmp_path.parent / "b.run")
     modes = []
 
     def look(report):

@@ -18,8 +18,7 @@ import killing
 import whygrad as wg
 from whygrad import files
 from whygrad.record import recorder
-from whygrad.record.files import events, manifest, snapshots
-from whygrad.record.files import location as place
+from whygrad.record.files import events, location, manifest, snapshots
 from whygrad.record.replay import same_state
 
 CASE = {"optimizer": "adam", "schedule": "step", "stopping": "best", "dropout": "0.25"}
@@ -372,10 +371,10 @@ def test_what_a_kill_left_beside_a_run_goes_when_one_starts_in_the_same_place(tm
         leave(tmp_path, f".a.run.{'2' * 32}.old"),  # the only one there is
     ]
     busy = leave(tmp_path, f".a.run.{'3' * 32}")
-    with place.only_writer(busy):
+    with location.only_writer(busy):
         killing.train(CASE | {"engine": "native"}, tmp_path / "a.run")
         assert not gone.exists() and busy.exists()
         assert all(other.exists() for other in others)
-    place.remove_leftovers(tmp_path / "a.run")
+    location.remove_leftovers(tmp_path / "a.run")
     assert not busy.exists() and not others[-1].exists()
     assert all(other.exists() for other in others[:-1])

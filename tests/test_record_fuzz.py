@@ -38,7 +38,7 @@ READING = {
     "neuron": ("why", "neuron", "t.run"),
     "prediction": ("why", "prediction", "t.run"),
     "check": ("why", "check", "t.run", "--sample", "5"),
-    "moved": ("why", "moved", "t.run"),
+    "ledger": ("why", "ledger", "t.run"),
     "pushed": ("why", "pushed", "t.run"),
     "without": ("why", "without", "t.run", "--examples", "1"),
     "replay": ("replay", "t.run"),
@@ -46,7 +46,17 @@ READING = {
     "diff": ("diff", "t.run", "good.run"),
 }
 WRITING = {
-    "fork": ("fork", "t.run", "--step", "9", "--rate", "0.5", "--record", "f.run", "--json"),
+    "fork": (
+        "fork",
+        "t.run",
+        "--step",
+        "9",
+        "--learning-rate",
+        "0.5",
+        "--record",
+        "f.run",
+        "--json",
+    ),
     "resume": ("resume", "t.run", "--json"),
     "resume further": ("resume", "t.run", "--epochs", "6", "--json"),
 }
@@ -92,13 +102,13 @@ def fresh(folder, kind):
 
 
 def asked(command):
-    """Give exit code, answer, and what was said beside it; progress is no answer."""
+    """Return exit code, answer, and what was said beside it; progress is no answer."""
     result = whygrad(*COMMANDS[command])
     return result.code, result.out, [line for line in result.lines if line.startswith("whygrad: ")]
 
 
 def others(folder):
-    """Give all that lies in a folder beside the run, with what it is."""
+    """Return all that lies in a folder beside the run, with what it is."""
     found = {}
     for top, names, files in os.walk(folder):
         names[:] = [name for name in names if name not in ("t.run", "f.run")]
@@ -114,7 +124,7 @@ def others(folder):
 
 
 def users(run):
-    """Give the files in a run that are the user's own, those that a link leads to aside."""
+    """Return the files in a run that are the user's own, those that a link leads to aside."""
     return {name for name in OWN if (run / name).is_file() and not (run / name).parent.is_symlink()}
 
 

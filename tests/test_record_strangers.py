@@ -117,7 +117,7 @@ def test_no_file_of_a_run_is_read_through_a_link(path, outside, name):
         (outside / "copy").write_bytes(b"")
     (path / name).symlink_to(outside / "copy")
     with pytest.raises(wg.FileError, match="is a link"):
-        inside.place(path, name)
+        inside.path_of(path, name)
     said = every_file_read(path)
     assert "is a link" in said or name == "model.safetensors"
     assert whygrad("runs", ".").code == 0
@@ -154,7 +154,7 @@ def test_a_missing_model_behind_a_link_is_told_and_the_last_snapshot_stands_in(p
 )
 def test_only_names_of_a_runs_own_are_files_of_it(path, name):
     with pytest.raises(wg.FileError, match="is no file of a run"):
-        inside.place(path, name)
+        inside.path_of(path, name)
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_without_database_and_model_the_last_state_of_a_training_that_ended_is_t
 
 
 def named(way):
-    """Give a key as a message names it."""
+    """Return a key as a message names it."""
     text = ""
     for key in way:
         text += f"[{key}]" if isinstance(key, int) else f".{key}" if text else key

@@ -21,7 +21,7 @@ def fitted():
     X = np.random.default_rng(0).normal(size=(8, 4))
     Y = [0, 1] * 4
     return wg.train(
-        NET, X, Y, epochs=3, batch_size=4, held_out=(X, Y), engine="reference", dtype="float64"
+        NET, X, Y, epochs=3, batch_size=4, validation=(X, Y), engine="reference", dtype="float64"
     )
 
 
@@ -88,9 +88,9 @@ def test_every_activation_is_saved_by_name(name, tmp_path):
     assert wg.load(tmp_path / "model").net == net
 
 
-@pytest.mark.parametrize("weights", INITIALISER_NAMES)
-def test_every_initialiser_is_saved_by_name(weights, tmp_path):
-    net = wg.Network(2, [wg.Dense(1, "identity", weights, Uniform(0, 1))])
+@pytest.mark.parametrize("sample_weight", INITIALISER_NAMES)
+def test_every_initialiser_is_saved_by_name(sample_weight, tmp_path):
+    net = wg.Network(2, [wg.Dense(1, "identity", sample_weight, Uniform(0, 1))])
     wg.Fitted(net, net.init()).save(tmp_path / "model")
     assert wg.load(tmp_path / "model").net == net
 

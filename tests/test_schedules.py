@@ -50,7 +50,7 @@ def rates_of(schedule, **options):
     net = wg.Network(1, [wg.Dense(1, "identity")])
     settings = {"optimizer": wg.SGD(0.1), "epochs": 6, "batch_size": 4, "engine": "reference"}
     fitted = wg.train(net, X, Y, schedule=schedule, **settings | options)
-    return [epoch.rate for epoch in fitted.history.epochs]
+    return [epoch.learning_rate for epoch in fitted.history.epochs]
 
 
 # ── formulas ─────────────────────────────────────────────────────────────────────────────────────
@@ -166,7 +166,7 @@ def test_on_plateau_lowers_the_rate_after_the_epochs_that_pytorch_does(patience,
     for cost in fitted.history.cost:
         rates.append(optimizer.param_groups[0]["lr"])
         theirs.step(cost)
-    ours = [epoch.rate for epoch in fitted.history.epochs]
+    ours = [epoch.learning_rate for epoch in fitted.history.epochs]
     assert len(set(ours)) > 3
     assert ours == pytest.approx(rates, rel=1e-12)
 
@@ -200,10 +200,12 @@ def test_on_plateau_divides_down_to_its_floor_and_goes_on():
 
 
 def test_on_plateau_may_wait_for_held_out_examples():
-    held_out = np.linspace(-1, 1, 4)[:, None], np.zeros(4)
-    schedule = wg.OnPlateau(factor=0.1, patience=0, tol=1e9, on="held_out_score")
-    assert rates_of(schedule, held_out=held_out)[-1] == pytest.approx(1e-5)
-    with pytest.raises(wg.InputError, match="a schedule on 'held_out_score' needs held-out data"):
+    validation = np.linspace(-1, 1, 4)[:, None], np.zeros(4)
+    schedule = wg.OnPlateau(factor=0.1, patience=0, tol=1e9, on="validation_score")
+    assert rates_of(schedule, validation=validation)[-1] == pytest.approx(1e-5)
+    with pytest.raises(
+        wg.InputError, match="a schedule on 'validation_score' needs validation data"
+    ):
         rates_of(schedule)
 
 

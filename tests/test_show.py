@@ -306,7 +306,7 @@ def test_a_large_array_is_given_by_its_largest_entries():
     large = np.zeros((200, 300), np.float32)
     large[3, 4], large[5, 6], large[7, 8] = -9, 4, np.nan
     about = Explanation(
-        "blame", "?", "", numbers={"delta": large, "n": np.int64(3), "yes": np.bool_(True)}
+        "blame", "?", "", arrays={"delta": large, "n": np.int64(3), "yes": np.bool_(True)}
     )
     numbers = strict(about)["numbers"]
     assert numbers["delta"]["shape"] == [200, 300]

@@ -57,9 +57,9 @@ class Case:
 
     def fitted(self, engine, **more):
         """Both estimators after the same fit."""
-        weights = WEIGHTS if self.weighted else None
+        sample_weight = WEIGHTS if self.weighted else None
         return tuple(
-            estimator.fit(X, TARGETS[self.target], sample_weight=weights)
+            estimator.fit(X, TARGETS[self.target], sample_weight=sample_weight)
             for estimator in self.pair(engine, **more)
         )
 
@@ -235,7 +235,7 @@ PARTIAL = {
     ),
     "classes": twenty_epochs("three classes", **ADAM),
     "labels": twenty_epochs("labels", **SGD),
-    "weights": twenty_epochs("two classes", weighted=True, **ADAM),
+    "sample_weight": twenty_epochs("two classes", weighted=True, **ADAM),
 }
 
 
@@ -249,8 +249,8 @@ def test_partial_fits_of_different_sizes_are_scikit_learns(case, after_fit, engi
         if case.target in CLASSIFIED:
             first = {"classes": np.arange(3) if case.target == "labels" else np.unique(y)}
         for rows in (slice(0, 50), slice(10, 31), slice(5, 46), slice(0, 12), slice(0, 50)):
-            weights = WEIGHTS[rows] if case.weighted else None
-            estimator.partial_fit(X[rows], y[rows], sample_weight=weights, **first)
+            sample_weight = WEIGHTS[rows] if case.weighted else None
+            estimator.partial_fit(X[rows], y[rows], sample_weight=sample_weight, **first)
             first = {}
             assert estimator.n_iter_ == 1
     ours, sklearns = pair

@@ -48,7 +48,7 @@ serve(Desk(), build, port=0, show=False)
 
 
 def sent(driver):
-    """Give the messages that the page has sent since this was last asked."""
+    """Return the messages that the page has sent since this was last asked."""
     events = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
     return [
         event["params"]["response"]["payloadData"]

@@ -29,10 +29,10 @@ def runs(tmp_path_factory):
     net = wg.Network(2, layers, "binary_cross_entropy")
     wg.train(
         net, X[:320], Y[:320], optimizer=wg.SGD(0.5), epochs=6, batch_size=16, engine="reference",
-        held_out=(X[320:], Y[320:]), record=folder / "first.run", layer_statistics=True,
+        validation=(X[320:], Y[320:]), record=folder / "first.run", layer_statistics=True,
     )  # fmt: skip
     first = wg.open_run(folder / "first.run")
-    return first, first.fork(45, record=folder / "second.run", rate=0.05, epochs=8)
+    return first, first.fork(45, record=folder / "second.run", learning_rate=0.05, epochs=8)
 
 
 def lines(option):
@@ -74,13 +74,13 @@ def test_every_chart_of_a_run_has_what_the_run_recorded(runs):
     ends = [20.0, 40.0, 60.0, 80.0, 100.0, 120.0]
     np.testing.assert_allclose(drawn(cost["training"]).T, [ends, run.history.cost], rtol=1e-3)
     np.testing.assert_allclose(
-        drawn(cost["held out"]).T, [ends, run.history.held_out_cost], rtol=1e-3
+        drawn(cost["held out"]).T, [ends, run.history.validation_cost], rtol=1e-3
     )
     steps = drawn(cost["each step"])
     np.testing.assert_array_equal(steps[:, 0], np.arange(1, 121))
     np.testing.assert_allclose(steps[:, 1], run.costs, rtol=1e-3)
     score = drawn(lines(made["score"])["held out"])
-    np.testing.assert_allclose(score[:, 1], 100 * np.array(run.history.held_out_score), atol=1e-3)
+    np.testing.assert_allclose(score[:, 1], 100 * np.array(run.history.validation_score), atol=1e-3)
     statistics = run.statistics
     for name, values in (
         ("gradient", statistics["gradient"]),
@@ -124,9 +124,9 @@ def test_another_run_is_dashed_and_starts_where_it_was_forked(runs):
         assert all(
             one["color"] == by_name[one["name"].removesuffix(", second.run")] for one in other
         )
-    held_out = drawn(lines(made["cost"])["held out, second.run"])
-    np.testing.assert_array_equal(held_out[:, 0], [60, 80, 100, 120, 140, 160])
-    np.testing.assert_allclose(held_out[:, 1], fork.history.held_out_cost, rtol=1e-3)
+    validation = drawn(lines(made["cost"])["held out, second.run"])
+    np.testing.assert_array_equal(validation[:, 0], [60, 80, 100, 120, 140, 160])
+    np.testing.assert_allclose(validation[:, 1], fork.history.validation_cost, rtol=1e-3)
 
 
 def test_what_was_measured_besides_stands_in_for_the_epochs(runs):
@@ -253,7 +253,7 @@ def test_the_curves_of_an_answer_are_drawn_with_tangent_and_marks():
     x = np.linspace(-1, 1, 21)
     picture = CurvePicture(
         "cost", "Δw", "C", x, (Line("cost", x**2), Line("tangent", 0 * x, dashed=True)),
-        marks=((0.0, 0.0, "now"), (0.5, 0.25, "moved"), (np.nan, 1.0, "nowhere")),
+        marks=((0.0, 0.0, "now"), (0.5, 0.25, "ledger"), (np.nan, 1.0, "nowhere")),
     )  # fmt: skip
     option = check(charts.of_picture(picture))
     found = lines(option)
@@ -262,7 +262,7 @@ def test_the_curves_of_an_answer_are_drawn_with_tangent_and_marks():
     marks = option["series"][-1]["data"]
     assert [(one["name"], one["value"]) for one in marks] == [
         ("now", [0, 0]),
-        ("moved", [0.5, 0.25]),
+        ("ledger", [0.5, 0.25]),
     ]
 
 

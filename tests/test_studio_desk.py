@@ -16,7 +16,7 @@ from damaging import edit_manifest
 from whygrad.answers.widget.view import choose
 from whygrad.errors import FileError, InputError
 from whygrad.nn.network import Parameters
-from whygrad.pipeline.fit import find, find_again, make_ready, ready, tabulate
+from whygrad.pipeline.fit import find, find_again, prepare_training, ready, tabulate
 from whygrad.pipeline.settings import Settings
 from whygrad.record import open_run
 from whygrad.record.rows import record_table
@@ -25,9 +25,9 @@ from whygrad.studio.process.worker import Status
 from whygrad.studio.session import desk as desks
 from whygrad.studio.session import draft as drafts
 from whygrad.studio.session.asking import Question, answer
-from whygrad.studio.session.desk import Desk
-from whygrad.studio.session.draft import Draft, subject_of
-from whygrad.studio.session.opened_run import Following
+from whygrad.studio.session.desk import Session
+from whygrad.studio.session.draft import ModelConfig, subject_of
+from whygrad.studio.session.opened_run import OpenedRun
 from whygrad.studio.session.subject import Chosen, overview
 
 PATIENCE = 60.0  # seconds, after which something hangs
@@ -52,7 +52,7 @@ def houses(folder, name="houses.csv", rows=40):
 
 @pytest.fixture
 def desk(tmp_path):
-    found = Desk(tmp_path)
+    found = Session(tmp_path)
     found.load("iris", settings=QUICK)
     return found
 
@@ -64,7 +64,7 @@ def desk(tmp_path):
 def test_a_table_encoded_once_gives_the_trainings_that_it_gives_anew(settings):
     source = find("iris", seed=3)
     given = tabulate(source, Settings(seed=3, hidden=(50,)))
-    now, anew = ready(given, settings), make_ready(source, settings)
+    now, anew = ready(given, settings), prepare_training(source, settings)
     assert now.settings == anew.settings
     assert now.training.plan == anew.training.plan
     assert now.encoding == anew.encoding
@@ -72,7 +72,7 @@ def test_a_table_encoded_once_gives_the_trainings_that_it_gives_anew(settings):
     for one, other in ((now.training.data, anew.training.data),):
         assert one.X.tobytes() == other.X.tobytes()
         assert one.Y.tobytes() == other.Y.tobytes()
-    for part in ("training", "held_out"):
+    for part in ("training", "test"):
         assert now.part(part).X.tobytes() == anew.part(part).X.tobytes()
 
 
@@ -88,7 +88,7 @@ def test_a_table_is_encoded_once_while_only_the_network_changes(desk, monkeypatc
     asked = []
     monkeypatch.setattr(drafts, "tabulate", lambda *given: asked.append(given) or tabulate(*given))
     before = desk.draft.tabulated
-    desk.set(activation="tanh", rate=0.5, l2=0.1, epochs=7, cost="squared_error")
+    desk.set(activation="tanh", learning_rate=0.5, l2=0.1, epochs=7, cost="squared_error")
     desk.edit("add_unit", 1)
     desk.edit("add_layer", 1)
     assert desk.draft.tabulated is before
@@ -108,7 +108,7 @@ def test_two_tables_are_kept_where_both_are_small(desk, monkeypatch):
 
 
 def test_counts_are_encoded_otherwise_for_the_poisson_cost(tmp_path):
-    desk = Desk(tmp_path)
+    desk = Session(tmp_path)
     desk.load(str(houses(tmp_path)), "price", QUICK)
     plain = desk.draft.tabulated.encoding.target
     desk.set(cost="poisson")
@@ -180,7 +180,7 @@ def test_a_layer_grows_up_to_its_limit(desk):
 def test_a_target_of_a_thousand_classes_is_refused_with_what_to_do(tmp_path):
     rng = np.random.default_rng(0)
     rows = [(f"{x:.3f}", f"c{i % 1000}") for i, x in enumerate(rng.normal(size=2100))]
-    desk = Desk(tmp_path)
+    desk = Session(tmp_path)
     with pytest.raises(InputError) as refused:
         desk.load(str(write(tmp_path, "names.csv", "x,name", rows)), "name", QUICK)
     assert str(refused.value) == (
@@ -191,7 +191,12 @@ def test_a_target_of_a_thousand_classes_is_refused_with_what_to_do(tmp_path):
 
 
 def test_settings_that_do_not_fit_leave_the_network_as_it_was(desk):
-    for changes in ({"rate": -1}, {"batch_size": 10**6}, {"cost": "poisson"}, {"dropout": 1.0}):
+    for changes in (
+        {"learning_rate": -1},
+        {"batch_size": 10**6},
+        {"cost": "poisson"},
+        {"dropout": 1.0},
+    ):
         with pytest.raises(InputError):
             desk.set(**changes)
     assert desk.draft.settings == QUICK
@@ -199,7 +204,7 @@ def test_settings_that_do_not_fit_leave_the_network_as_it_was(desk):
 
 def test_columns_can_be_left_out(tmp_path):
     path = houses(tmp_path)
-    desk = Desk(tmp_path)
+    desk = Session(tmp_path)
     desk.load(str(path), "price", replace(QUICK, leave_out=("age",)))
     assert "age" not in desk.subject().names.inputs
     assert desk.draft.title == "houses.csv"
@@ -207,7 +212,7 @@ def test_columns_can_be_left_out(tmp_path):
 
 
 def test_every_data_set_that_is_drawn_opens_with_a_network_of_its_own(tmp_path):
-    desk = Desk(tmp_path)
+    desk = Session(tmp_path)
     assert desk.draft.title == "spirals"
     version = desk.version
     desk.load("xor")
@@ -222,18 +227,18 @@ def test_every_data_set_that_is_drawn_opens_with_a_network_of_its_own(tmp_path):
 
 def test_an_opened_run_gives_the_network_to_build_another_from(tmp_path):
     record_table(tmp_path / "iris.run", find("iris", seed=3), QUICK)
-    desk = Desk(tmp_path, open_run(tmp_path / "iris.run"))
+    desk = Session(tmp_path, open_run(tmp_path / "iris.run"))
     assert desk.draft.hidden == (5, 4)
     assert desk.subject().step == desk.following.step == 8
     desk.reset()
     assert desk.following is None
     assert desk.subject().step == 0
-    assert desk.subject().plan == subject_of(Draft(find("iris", seed=3), QUICK)).plan
+    assert desk.subject().plan == subject_of(ModelConfig(find("iris", seed=3), QUICK)).plan
 
 
 def test_a_run_and_the_network_to_build_from_it_share_one_encoding(tmp_path):
     record_table(tmp_path / "iris.run", find("iris", seed=3), QUICK)
-    desk = Desk(tmp_path, open_run(tmp_path / "iris.run"))
+    desk = Session(tmp_path, open_run(tmp_path / "iris.run"))
     assert desk.draft.tabulated.data["training"].X is desk.following.rows()["training"].X
 
 
@@ -241,10 +246,10 @@ def test_a_run_on_arrays_is_shown_but_no_table_comes_with_it(tmp_path):
     X, y = np.random.default_rng(0).normal(size=(30, 3)), np.arange(30) % 2
     net = wg.Network(3, [wg.Dense(4, "tanh"), wg.Dense(1, "sigmoid")], cost="binary_cross_entropy")
     wg.train(net, X, y, epochs=3, record=tmp_path / "a.run", engine="reference")
-    desk = Desk(tmp_path, open_run(tmp_path / "a.run"))
+    desk = Session(tmp_path, open_run(tmp_path / "a.run"))
     assert desk.draft is None
     assert desk.subject().net.sizes == (3, 4, 1)
-    for refused in (lambda: desk.set(rate=0.1), lambda: desk.edit("add_unit", 1)):
+    for refused in (lambda: desk.set(learning_rate=0.1), lambda: desk.edit("add_unit", 1)):
         with pytest.raises(InputError, match="^This run was opened as it is: choose data first"):
             refused()
 
@@ -253,29 +258,29 @@ def test_a_network_without_a_run_is_shown(tmp_path):
     net = wg.Network(2, [wg.Dense(3, "tanh"), wg.Dense(1, "identity")])
     X = np.random.default_rng(0).normal(size=(20, 2))
     fitted = wg.train(net, X, X[:, :1], epochs=2)
-    subject = Desk(tmp_path, fitted).subject()
+    subject = Session(tmp_path, fitted).subject()
     assert subject.theta.flat.tobytes() == fitted.theta.flat.tobytes()
     assert subject.parts == {}
     assert "came without its data" in subject.notice
 
 
 def test_a_fork_needs_a_training_and_its_data(tmp_path):
-    desk = Desk(tmp_path)
+    desk = Session(tmp_path)
     with pytest.raises(InputError, match="there is no training yet"):
-        desk.fork(0, rate=0.1)
+        desk.fork(0, learning_rate=0.1)
     path = houses(tmp_path)
     record_table(tmp_path / "h.run", find(str(path), "price"), QUICK, copy_data=False)
     path.unlink()
     desk.open(tmp_path / "h.run")
     with pytest.raises(InputError, match=r"houses\.csv"):
-        desk.fork(1, rate=0.1)
+        desk.fork(1, learning_rate=0.1)
     assert desk.worker is None
 
 
 def test_a_run_that_is_too_large_to_be_trained_live_is_shown_and_asked(tmp_path):
     settings = replace(QUICK, hidden=(600,), epochs=1, l2=0.0)
     record_table(tmp_path / "big.run", find("iris", seed=3), settings)
-    desk = Desk(tmp_path, open_run(tmp_path / "big.run"))
+    desk = Session(tmp_path, open_run(tmp_path / "big.run"))
     assert desk.draft is None
     message = (
         "This run is shown as it is, no other network is built from it here: a hidden layer of 600 units: "
@@ -283,7 +288,7 @@ def test_a_run_that_is_too_large_to_be_trained_live_is_shown_and_asked(tmp_path)
     )
     assert desk.undrafted == message
     with pytest.raises(InputError) as refused:
-        desk.set(rate=0.1)
+        desk.set(learning_rate=0.1)
     assert str(refused.value) == message
     subject = desk.subject(2)
     assert subject.net.sizes == (4, 600, 3)
@@ -311,7 +316,7 @@ def followed(desk):
 
 
 def test_another_seed_of_the_training_draws_no_other_data_set(tmp_path):
-    desk = Desk(tmp_path)
+    desk = Session(tmp_path)
     desk.load("moons", settings=replace(QUICK, seed=0))
     shown = desk.draft.source.table
     desk.set(seed=5)
@@ -322,16 +327,16 @@ def test_another_seed_of_the_training_draws_no_other_data_set(tmp_path):
     assert following.run.settings.seed == 5
     assert find_again(following.run.manifest["data"], "class", None).table == shown
     assert following.rows()["training"].X is desk.draft.tabulated.data["training"].X
-    again = Following.open(following.path)
+    again = OpenedRun.open(following.path)
     for part, rows in again.rows().items():
         assert rows.X.tobytes() == following.rows()[part].X.tobytes()
     assert again.notice == ""
 
 
-@pytest.mark.parametrize("part", ["training", "held_out"])
+@pytest.mark.parametrize("part", ["training", "test"])
 def test_rows_that_are_not_those_trained_on_are_never_shown_with_a_run(tmp_path, part):
     path = houses(tmp_path)
-    desk = Desk(tmp_path)
+    desk = Session(tmp_path)
     desk.load(str(path), "price", QUICK)
     place = int(getattr(desk.draft.tabulated.parts, part)[0]) + 1
     lines = path.read_text().splitlines()
@@ -343,7 +348,7 @@ def test_rows_that_are_not_those_trained_on_are_never_shown_with_a_run(tmp_path,
     following = followed(desk)
     X = following.subject().parts[part.replace("_", " ")].X
     assert X.tobytes() != desk.draft.tabulated.data[part].X.tobytes()
-    assert X.tobytes() == Following.open(following.path).rows()[part.replace("_", " ")].X.tobytes()
+    assert X.tobytes() == OpenedRun.open(following.path).rows()[part.replace("_", " ")].X.tobytes()
 
 
 def test_where_the_rows_trained_on_are_gone_others_do_not_take_their_place(tmp_path):
@@ -351,7 +356,7 @@ def test_where_the_rows_trained_on_are_gone_others_do_not_take_their_place(tmp_p
     record_table(tmp_path / "h.run", find(str(path), "price"), QUICK, copy_data=False)
     path.unlink()
     others = tabulate(find(str(houses(tmp_path, "others.csv", 44)), "price"), QUICK)
-    gone = Following.open(tmp_path / "h.run", others)
+    gone = OpenedRun.open(tmp_path / "h.run", others)
     assert gone.subject().parts == {}
     assert "no such file" in gone.notice
 
@@ -400,12 +405,12 @@ def gated(monkeypatch, place, name):
 
 def test_of_two_changes_at_once_none_is_lost(desk, monkeypatch):
     begun, may_go = gated(monkeypatch, desks, "checked")
-    with beside(lambda: desk.set(rate=0.5)):
+    with beside(lambda: desk.set(learning_rate=0.5)):
         assert begun.wait(PATIENCE)
         with beside(lambda: desk.set(l2=0.25)) as second:
             wait([second], 0.2)  # it may be done by now, where it does not wait for the first
             may_go.set()
-    assert (desk.draft.settings.rate, desk.draft.settings.l2) == (0.5, 0.25)
+    assert (desk.draft.settings.learning_rate, desk.draft.settings.l2) == (0.5, 0.25)
 
 
 def test_nobody_waits_for_a_process_that_takes_its_time_to_end(desk, tmp_path):
@@ -455,7 +460,7 @@ def test_two_tabs_open_a_new_run_once(desk, tmp_path, monkeypatch):
     record_table(tmp_path / "new.run", find("iris", seed=3), QUICK)
     desk.now = replace(desk.now, worker=Slow(tmp_path / "new.run"))
     version = desk.version
-    begun, may_go = gated(monkeypatch, desks.Following, "open")
+    begun, may_go = gated(monkeypatch, desks.OpenedRun, "open")
     with beside(desk.follow) as first:
         assert begun.wait(PATIENCE)
         assert desk.follow() is False
@@ -514,7 +519,7 @@ def apart(tmp_path):
 
 def test_no_table_outside_of_the_folder_is_read(apart):
     folder, outside = apart
-    desk = Desk(folder)
+    desk = Session(folder)
     for given in (str(outside / "houses.csv"), "../outside/houses.csv"):
         with pytest.raises(FileError, match="not in the folder that the studio was started in"):
             desk.load(given, "price")
@@ -525,7 +530,7 @@ def test_no_table_outside_of_the_folder_is_read(apart):
 
 def test_the_data_of_a_run_that_lies_in_the_folder_are_read_from_the_folder_alone(apart):
     folder, _ = apart
-    desk = Desk(folder)
+    desk = Session(folder)
     desk.open(folder / "h.run")
     subject = desk.subject()
     assert subject.parts == {}
@@ -538,14 +543,14 @@ def test_the_data_of_a_run_that_lies_in_the_folder_are_read_from_the_folder_alon
 def test_the_data_of_the_run_that_the_user_named_are_read_from_wherever_they_are(apart):
     folder, outside = apart
     for path in (folder / "h.run", outside / "h.run"):
-        desk = Desk(folder, open_run(path))
+        desk = Session(folder, open_run(path))
         assert list(desk.subject().parts) == ["training", "held out"]
         assert desk.draft.given == str(outside / "houses.csv")
 
 
 def test_no_run_outside_of_the_folder_is_opened(apart):
     folder, outside = apart
-    desk = Desk(folder)
+    desk = Session(folder)
     (folder / "linked.run").symlink_to(outside / "h.run")
     for path in (outside / "h.run", folder / ".." / "outside" / "h.run", folder / "linked.run"):
         for read in (desk.open, desk.compare):
@@ -561,7 +566,7 @@ def test_a_run_whose_files_are_links_that_lead_out_is_not_opened(apart):
     shutil.rmtree(snapshots)
     snapshots.symlink_to(outside / "h.run" / "snapshots")
     with pytest.raises(FileError, match="snapshots: not in the folder"):
-        Desk(folder).open(folder / "h.run")
+        Session(folder).open(folder / "h.run")
 
 
 def test_a_manifest_cannot_name_a_file_as_a_data_set(apart):
@@ -574,7 +579,7 @@ def test_a_manifest_cannot_name_a_file_as_a_data_set(apart):
     with pytest.raises(
         FileError, match=r"in its manifest\.json data\.name is .*: it must be one of"
     ):
-        Following.open(path, folder=folder)
+        OpenedRun.open(path, folder=folder)
 
 
 # ── files that are uploaded ──────────────────────────────────────────────────────────────────────────

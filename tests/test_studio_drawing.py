@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 import answers
 from whygrad.answers.draw.drawing import Label, overlap
 from whygrad.answers.formatting import number, typeset
-from whygrad.answers.names import Place
+from whygrad.answers.names import Ref
 from whygrad.answers.widget.view import KINDS, MOST_EDGES, Gesture, choose, read_gesture, view
-from whygrad.answers.widget.view_state import Showing
+from whygrad.answers.widget.view_state import ViewState
 
 IRIS = ("sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)")
 PICTURES = {
@@ -83,7 +83,7 @@ def test_what_is_zero_is_drawn_faintly_so_that_it_can_be_asked():
 
 
 def boxes(found):
-    """Give the boxes of all texts, and of all buttons as they are at the narrowest."""
+    """Return the boxes of all texts, and of all buttons as they are at the narrowest."""
     labels = [
         Label(one["x"], one["y"], one["text"], one["size"], one["anchor"], one["look"])
         for one in found["labels"]
@@ -164,7 +164,7 @@ def shown(found, l):
 
 def test_the_rest_of_a_layer_is_one_click_away_and_as_many_again():
     picture = PICTURES["an image"]
-    showing = Showing()
+    showing = ViewState()
     found = showing.view(picture)
     assert shown(found, 1) == 8
     (button,) = found["buttons"]
@@ -181,7 +181,7 @@ def test_the_rest_of_a_layer_is_one_click_away_and_as_many_again():
 
 def test_the_same_units_are_shown_while_numbers_change_and_others_when_asked_for():
     picture = answers.network((3, 40, 2))
-    showing = Showing()
+    showing = ViewState()
     parts = [unit["part"] for unit in showing.view(picture)["units"]]
     other = answers.network((3, 40, 2), seed=5)
     assert [unit["part"] for unit in showing.view(other)["units"]] == parts
@@ -247,7 +247,7 @@ def test_whatever_a_browser_sends_is_a_gesture_that_makes_sense_or_none(sent):
     assert gesture.kind in KINDS
     assert isinstance(gesture.id, int)
     if gesture.kind in ("click", "point"):
-        assert gesture.place == Place.read(gesture.part)
+        assert gesture.place == Ref.read(gesture.part)
         assert gesture.place is not None
         assert gesture.layer == gesture.place.layer
     elif gesture.kind in ("leave", "narrow", "wide"):
@@ -256,13 +256,13 @@ def test_whatever_a_browser_sends_is_a_gesture_that_makes_sense_or_none(sent):
         assert gesture.part == ""
         assert isinstance(gesture.layer, int)
         assert gesture.layer >= 0
-    Showing().act(gesture)
+    ViewState().act(gesture)
 
 
 def test_gestures_are_read():
     click = {"id": 4, "kind": "click", "part": "2:1,bias", "layer": None}
     assert read_gesture(click) == Gesture("click", "2:1,bias", 2, 4)
-    assert read_gesture(click).place == Place(2, 1, "bias")
+    assert read_gesture(click).place == Ref(2, 1, "bias")
     assert read_gesture({"id": 5, "kind": "add_unit", "part": "", "layer": 1}) == Gesture(
         "add_unit", "", 1, 5
     )

@@ -27,10 +27,10 @@ from whygrad.studio.process.live import Live
 from whygrad.studio.session import opened_run as followings
 from whygrad.studio.session import scoring, subject
 from whygrad.studio.session.asking import Question, answer, place_of, questions, title_of, value_of
-from whygrad.studio.session.draft import Draft, subject_of
-from whygrad.studio.session.opened_run import Following
+from whygrad.studio.session.draft import ModelConfig, subject_of
+from whygrad.studio.session.opened_run import OpenedRun
 from whygrad.studio.session.subject import Chosen, overview
-from whygrad.why.training_history.ledger import moved
+from whygrad.why.training_history.ledger import ledger
 
 LAST = 8  # two epochs of four steps
 
@@ -48,18 +48,18 @@ def folder(tmp_path_factory):
     for name, given in (("arrays", X), ("sparse", csr_array(X))):
         net = wg.Network(3, [wg.Dense(4, "tanh"), wg.Dense(3, "softmax")], cost="cross_entropy")
         path = folder / f"{name}.run"
-        options = {"l1": 1e-3, "l2": 1e-2, "copy_data": True, "held_out": (X[:6], Y[:6])}
+        options = {"l1": 1e-3, "l2": 1e-2, "copy_data": True, "validation": (X[:6], Y[:6])}
         wg.train(net, given, Y, epochs=2, batch_size=10, record=path, engine="reference", **options)
     return folder
 
 
 @pytest.fixture
 def iris(folder):
-    return Following(open_run(folder / "iris.run"))
+    return OpenedRun(open_run(folder / "iris.run"))
 
 
 def opened(folder, name):
-    return Following(open_run(folder / f"{name}.run")).subject()
+    return OpenedRun(open_run(folder / f"{name}.run")).subject()
 
 
 def same(one, other):
@@ -118,8 +118,8 @@ def test_the_drawing_has_the_numbers_of_the_equations(folder, name, chosen):
 
 
 def test_a_network_before_its_training_is_asked_as_a_run_at_step_0_is(folder):
-    draft = subject_of(Draft(find("iris", seed=3), QUICK))
-    run = Following(open_run(folder / "iris.run")).subject(0)
+    draft = subject_of(ModelConfig(find("iris", seed=3), QUICK))
+    run = OpenedRun(open_run(folder / "iris.run")).subject(0)
     chosen = Chosen("held out", "class", 2)
     for name, part in (
         ("weight", "2:1,0"),
@@ -178,7 +178,7 @@ def test_no_more_than_the_first_2000_examples_are_asked_about_at_once(monkeypatc
 
 
 def test_two_classes_that_share_an_output_are_told_apart(tmp_path):
-    found = subject_of(Draft(find("moons", seed=0), replace(QUICK, seed=0)))
+    found = subject_of(ModelConfig(find("moons", seed=0), replace(QUICK, seed=0)))
     rows = found.parts["training"]
     assert rows.Y.shape[1] == 1
     assert len(found.labels) == 2
@@ -222,7 +222,7 @@ def test_sparse_rows_are_asked_about_like_dense_ones(folder):
 @pytest.mark.parametrize("name", ["iris", "houses", "arrays"])
 @pytest.mark.parametrize("step", [0, 2, None])
 def test_what_is_answered_is_what_the_library_answers(folder, name, step):
-    found = Following(open_run(folder / f"{name}.run")).subject(step)
+    found = OpenedRun(open_run(folder / f"{name}.run")).subject(step)
     chosen = Chosen("training", "all")
     X, Y = found.examples(chosen)
     net, plan = found.net, found.plan
@@ -275,10 +275,10 @@ def test_parts_are_named_and_have_their_questions(iris):
     assert value_of(found, "1:0,2") == found.theta.W[1][0, 2]
     assert value_of(found, "2:1,bias") == found.theta.b[2][1]
     assert value_of(found, "2:1") is None
-    of_a_weight = ["weight", "paths", "ripple", "moved"]
+    of_a_weight = ["weight", "paths", "ripple", "ledger"]
     every, one = Chosen("training", "all"), Chosen()
     assert list(questions("1:0,2", one)) == list(questions("1:0,bias", every)) == of_a_weight
-    assert list(questions("1:0", one)) == ["neuron", "blame", "moved"]
+    assert list(questions("1:0", one)) == ["neuron", "blame", "ledger"]
     assert list(questions("0:0", one)) == ["ripple"]
     assert list(questions("", one)) == ["prediction", "pushed", "blame", "check"]
     assert list(questions("", every)) == ["blame", "check"]
@@ -304,7 +304,7 @@ def test_who_taught_a_prediction_is_told_of_the_training_up_to_the_step_shown(ir
 @pytest.mark.parametrize("part", ["2:1,0", "1:3,bias", "2:2"])
 def test_the_ledger_speaks_of_the_training_up_to_the_step_shown(iris, step, part):
     found = iris.subject(step)
-    ledger = answer(found, Question(part, "moved", Chosen()))
+    ledger = answer(found, Question(part, "ledger", Chosen()))
     first, now = iris.run.state(0).theta, found.theta
     assert f"in {step:,} steps" in ledger.answer
     if "," in part:
@@ -312,61 +312,61 @@ def test_the_ledger_speaks_of_the_training_up_to_the_step_shown(iris, step, part
         begin = value_of(replace(found, state=iris.run.state(0)), part)
         assert ledger.terms[0].value == pytest.approx(begin, abs=1e-12)
     assert abs(ledger.residuals["rounding"]) < 1e-6 * (np.abs(first).max() + np.abs(now.flat).max())
-    assert len(ledger.numbers["path"]) == 1 + -(-step // 4)
+    assert len(ledger.arrays["path"]) == 1 + -(-step // 4)
     total = sum(term.value for term in ledger.terms) + ledger.residuals["rounding"]
     assert total == pytest.approx(ledger.value, abs=1e-12)
 
 
 def test_the_ledger_at_the_end_is_that_of_the_run(iris):
-    ours = answer(iris.subject(LAST), Question("2:1,0", "moved", Chosen()))
-    theirs = moved(iris.run, 2, 1, 0)
+    ours = answer(iris.subject(LAST), Question("2:1,0", "ledger", Chosen()))
+    theirs = ledger(iris.run, 2, 1, 0)
     assert ours.value == theirs.value
     assert [t.value for t in ours.terms] == [t.value for t in theirs.terms]
-    assert np.array_equal(ours.numbers["by_example"], theirs.numbers["by_example"])
+    assert np.array_equal(ours.arrays["by_example"], theirs.arrays["by_example"])
 
 
 def test_the_ledger_of_a_step_is_that_of_a_training_that_ended_there(folder, tmp_path):
     record_table(tmp_path / "short.run", find("iris", seed=3), replace(QUICK, epochs=1))
-    short = moved(open_run(tmp_path / "short.run"), 2, 1, 0)
+    short = ledger(open_run(tmp_path / "short.run"), 2, 1, 0)
     ours = answer(
-        Following(open_run(folder / "iris.run")).subject(4), Question("2:1,0", "moved", Chosen())
+        OpenedRun(open_run(folder / "iris.run")).subject(4), Question("2:1,0", "ledger", Chosen())
     )
     assert ours.value == short.value
-    assert np.array_equal(ours.numbers["by_example"], short.numbers["by_example"])
+    assert np.array_equal(ours.arrays["by_example"], short.arrays["by_example"])
 
 
 def test_there_is_no_ledger_before_the_first_step_nor_of_a_fork_at_its_start(
     iris, folder, tmp_path
 ):
     fork = forking.fork(iris.run, 3, tmp_path / "fork.run", {})
-    draft = subject_of(Draft(find("iris", seed=3), QUICK))
-    for found in (iris.subject(0), Following(fork).subject(3), draft):
+    draft = subject_of(ModelConfig(find("iris", seed=3), QUICK))
+    for found in (iris.subject(0), OpenedRun(fork).subject(3), draft):
         with pytest.raises(InputError, match="nothing has been learned yet at this step"):
-            answer(found, Question("2:1,0", "moved", Chosen()))
-    ledger = answer(Following(fork).subject(5), Question("2:1,0", "moved", Chosen()))
+            answer(found, Question("2:1,0", "ledger", Chosen()))
+    ledger = answer(OpenedRun(fork).subject(5), Question("2:1,0", "ledger", Chosen()))
     assert ledger.terms[0].value == pytest.approx(float(value_of(iris.subject(3), "2:1,0")))
     assert "in 2 steps" in ledger.answer
     with pytest.raises(InputError, match="choose a weight, a bias or a neuron"):
-        answer(iris.subject(), Question("", "moved", Chosen()))
+        answer(iris.subject(), Question("", "ledger", Chosen()))
 
 
 def test_best_parameters_that_were_restored_do_not_change_what_a_step_shows(tmp_path):
     X, y = np.random.default_rng(1).normal(size=(60, 2)), np.arange(60) % 2
     net = wg.Network(2, [wg.Dense(8, "tanh"), wg.Dense(1, "sigmoid")], cost="binary_cross_entropy")
-    rule = wg.Stopping("held_out_cost", tol=0.0, patience=3, restore_best=True)
+    rule = wg.Stopping("validation_cost", tol=0.0, patience=3, restore_best=True)
     options = {
         "stopping": rule,
-        "held_out": (X[40:], y[40:]),
+        "validation": (X[40:], y[40:]),
         "optimizer": wg.SGD(5.0),
         "engine": "reference",
     }
     path = tmp_path / "best.run"
     options |= {"record": path, "copy_data": True, "engine": "reference"}
     wg.train(net, X[:40], y[:40], epochs=40, **options)
-    following = Following(open_run(path))
+    following = OpenedRun(open_run(path))
     found = following.subject()
     assert following.run.state(found.step).best_step < found.step
-    ledger = answer(found, Question("2:0,1", "moved", Chosen()))
+    ledger = answer(found, Question("2:0,1", "ledger", Chosen()))
     assert ledger.value == pytest.approx(value_of(found, "2:0,1"), abs=1e-12)
     assert f"in {found.step:,} steps" in ledger.answer
 
@@ -407,14 +407,14 @@ def test_a_run_without_its_data_can_be_looked_at_and_says_why_not_asked(
     start = open_run(run).state(0).theta.tobytes()
     kept = {one.step for one in open_run(run).snapshots()}
     spoil(path)
-    following = Following(open_run(run))
+    following = OpenedRun(open_run(run))
     found = following.subject()
     assert found.parts == {}
     assert notice in found.notice
     assert found.theta.flat.tobytes() == following.run.fitted.theta.flat.tobytes()
     assert following.subject(0).theta.flat.tobytes() == start
     assert following.subject(1).step in kept  # the nearest state that lies on the disk
-    for question, part in (("weight", "1:0,0"), ("moved", "1:0,0"), ("neuron", "1:0")):
+    for question, part in (("weight", "1:0,0"), ("ledger", "1:0,0"), ("neuron", "1:0")):
         with pytest.raises(InputError) as refused:
             answer(found, Question(part, question, Chosen()))
         assert str(refused.value) == found.notice
@@ -430,10 +430,10 @@ def test_a_run_on_arrays_in_memory_is_looked_at_alone(tmp_path):
     X, Y = np.random.default_rng(0).normal(size=(30, 3)), np.eye(3)[np.arange(30) % 3]
     net = wg.Network(3, [wg.Dense(3, "softmax")], cost="cross_entropy")
     wg.train(net, X, Y, epochs=2, record=tmp_path / "a.run", copy_data=False)
-    found = Following(open_run(tmp_path / "a.run")).subject()
+    found = OpenedRun(open_run(tmp_path / "a.run")).subject()
     assert found.parts == {}
     assert "was trained on arrays in memory" in found.notice
-    again = Following(open_run(tmp_path / "a.run", data=(X, Y))).subject()
+    again = OpenedRun(open_run(tmp_path / "a.run", data=(X, Y))).subject()
     assert len(again.parts["training"]) == 30
 
 
@@ -459,8 +459,8 @@ def test_a_run_is_looked_at_while_it_is_written(tmp_path, monkeypatch):
 
     def look(report):
         nonlocal following
-        live.settle(report.state)
-        following = following or Following.open(path)
+        live.flush(report.state)
+        following = following or OpenedRun.open(path)
         if report.epoch is None or following.step == 0:
             return
         found = following.subject()
@@ -469,18 +469,18 @@ def test_a_run_is_looked_at_while_it_is_written(tmp_path, monkeypatch):
             assert found.theta.flat.tobytes() == report.state.theta.tobytes()
         earlier = following.subject(1)
         assert earlier.step == 1
-        ledger = answer(earlier, Question("2:1,0", "moved", Chosen()))
+        ledger = answer(earlier, Question("2:1,0", "ledger", Chosen()))
         assert ledger.value == pytest.approx(value_of(earlier, "2:1,0"), abs=1e-12)
         following.scoring.measure()
 
     settings = replace(QUICK, epochs=12)
-    learned = record_table(path, find("iris", seed=3), settings, observers=[look])
+    result_of = record_table(path, find("iris", seed=3), settings, observers=[look])
     assert seen
     assert all(found <= last <= now for now, found, last in seen)
     assert (following.run.concluded, following.run.scores) == (False, None)
     following.reread()
     assert following.run.concluded
-    assert following.run.scores == learned.scores
+    assert following.run.scores == result_of.scores
     assert following.subject().step == 48
 
 
@@ -499,7 +499,7 @@ def test_states_are_computed_once(iris, monkeypatch):
 
 def test_states_are_kept_in_so_many_bytes_and_the_oldest_goes(iris, monkeypatch):
     size = iris.subject(1).state
-    size = size.theta.nbytes + size.slots.nbytes
+    size = size.theta.nbytes + size.opt_state.nbytes
     asked, real = [], followings.Run.state
     monkeypatch.setattr(followings.Run, "state", lambda run, at: asked.append(at) or real(run, at))
     iris._states._most = 3 * size
@@ -513,7 +513,7 @@ def test_states_are_kept_in_so_many_bytes_and_the_oldest_goes(iris, monkeypatch)
 
 
 def test_a_run_that_is_no_longer_looked_at_is_let_go_at_once(folder):
-    following = Following(open_run(folder / "iris.run"))
+    following = OpenedRun(open_run(folder / "iris.run"))
     following.state(3)
     gone = ref(following._states)
     gc.disable()
@@ -597,7 +597,7 @@ def test_a_training_that_ended_says_how_well_it_predicts(folder):
     iris, houses, arrays = (
         open_run(folder / f"{name}.run") for name in ("iris", "houses", "arrays")
     )
-    right = f"{iris.scores.accuracy:.1%} of the 30 rows held out are right; always saying "
+    right = f"{iris.scores.accuracy:.1%} of the 30 test rows are right; always saying "
     assert scoring.words_of(iris).startswith(right)
     assert scoring.words_of(houses).startswith(f"R² {houses.scores.r2:.3f}; on average ")
     assert scoring.words_of(arrays) == ""
@@ -611,7 +611,7 @@ def test_two_threads_measure_a_run_once(iris):
 
 
 def test_what_training_has_encoded_is_not_encoded_again(folder):
-    draft = Draft(find("iris", seed=3), QUICK)
-    following = Following.open(folder / "iris.run", draft.tabulated)
+    draft = ModelConfig(find("iris", seed=3), QUICK)
+    following = OpenedRun.open(folder / "iris.run", draft.tabulated)
     assert following.rows()["training"].X is draft.tabulated.data["training"].X
     assert following.state(3).step == 3

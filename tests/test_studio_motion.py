@@ -14,7 +14,7 @@ from networks import HIDDEN, PAIRINGS, cases, make_case
 from whygrad.answers.draw.svg import picture_svg
 from whygrad.answers.expression import Call, Number, Power, Product, Sum, Symbol, Words
 from whygrad.answers.names import Names
-from whygrad.engines import Watch
+from whygrad.engines import Probes
 from whygrad.engines.reference import ReferenceEngine
 from whygrad.nn.arrays import as_data
 from whygrad.pipeline.datasets import load
@@ -28,7 +28,12 @@ PART = re.compile(r"(\d+):(\d+)(?:,(\d+|bias))?")
 
 
 def of(case, example=0, **about):
-    about = {"weights": case.weights, "l1": case.l1, "l2": case.l2, "masks": case.masks} | about
+    about = {
+        "sample_weight": case.sample_weight,
+        "l1": case.l1,
+        "l2": case.l2,
+        "masks": case.masks,
+    } | about
     return frames(case.net, case.theta, case.X, case.Y, example=example, **about)
 
 
@@ -134,7 +139,7 @@ def test_the_numbers_in_the_pictures_are_those_of_the_passes(case, data):
     own = wg.gradients(case.net, case.theta, trace)
     whole = wg.forward(case.net, case.theta, case.X, case.masks)
     whole = wg.backward(case.net, case.theta, whole, case.Y)
-    batch = wg.gradients(case.net, case.theta, whole, case.weights, case.l1, case.l2)
+    batch = wg.gradients(case.net, case.theta, whole, case.sample_weight, case.l1, case.l2)
     found = by_phase(told, "gradients")
     for l in range(1, L + 1):
         np.testing.assert_array_equal(found[0].picture.edges[l], own.dW[l])
@@ -146,7 +151,7 @@ def test_the_numbers_in_the_pictures_are_those_of_the_passes(case, data):
 @given(case=cases(), data=st.data())
 @settings(max_examples=60, deadline=None)
 def test_what_is_written_with_numbers_comes_to_the_number_beside_it(case, data):
-    told = of(case, data.draw(st.integers(0, len(case.X) - 1)), optimizer="sgd", rate=0.5)
+    told = of(case, data.draw(st.integers(0, len(case.X) - 1)), optimizer="sgd", learning_rate=0.5)
     checked = 0
     for frame in told:
         for equation in frame.equations:
@@ -221,9 +226,9 @@ def test_the_change_that_is_told_is_the_one_that_training_makes(name, clip):
         seed=3,
     )
     engine, rows = ReferenceEngine(), as_data(net, data.X, data.y)
-    state, _ = engine.run(plan, start(plan), rows, 7, Watch())
-    after, _ = engine.run(plan, state, rows, 8, Watch())
-    batch = plan.batch(state.epoch, state.place)
+    state, _ = engine.run(plan, start(plan), rows, 7, Probes())
+    after, _ = engine.run(plan, state, rows, 8, Probes())
+    batch = plan.batch(state.epoch, state.batch_index)
     theta, _, scale = step_of_training(plan, state, rows.X[batch], rows.Y[batch], batch)
     np.testing.assert_array_equal(theta.flat, after.theta)
     assert (scale < 1) == (clip.norm is not None)
@@ -241,7 +246,7 @@ def test_decay_per_step_is_part_of_the_change_and_is_told():
     case = make_case((2, 3, 1), ("tanh", "identity"), "squared_error", n=1)
     plan = Plan(case.net, wg.SGD(0.1), n=1, batch_size=1, l2=Penalty(0.01, per="step"))
     state, _ = start(plan, case.theta), None
-    after, _ = ReferenceEngine().run(plan, state, as_data(case.net, case.X, case.Y), 1, Watch())
+    after, _ = ReferenceEngine().run(plan, state, as_data(case.net, case.X, case.Y), 1, Probes())
     told = frames_of_training(plan, state, case.X, case.Y, [0])
     update = by_phase(told, "update")[0]
     np.testing.assert_array_equal(
@@ -277,7 +282,7 @@ def test_the_grade_afterwards_is_that_of_the_new_weights():
 def test_a_step_too_long_is_told_honestly():
     net = wg.Network(1, [wg.Dense(1, "identity")])
     theta = net.init(W=[None, [[1.0]]])
-    told = frames(net, theta, [[2.0]], [[0.0]], optimizer="sgd", rate=10.0)
+    told = frames(net, theta, [[2.0]], [[0.0]], optimizer="sgd", learning_rate=10.0)
     assert told[-1].title == "The exam again: a worse grade"
     assert "too long" in told[-1].words
 
@@ -396,7 +401,7 @@ def test_functions_costs_and_rules_of_the_users_own_are_told_too():
     )
 
     class Mine:
-        rate = 0.1
+        learning_rate = 0.1
 
         def init(self, theta):
             return np.zeros((0, len(theta)))
@@ -404,8 +409,8 @@ def test_functions_costs_and_rules_of_the_users_own_are_told_too():
         def numbers(self, t, rates):
             return rates[:, None]
 
-        def update(self, theta, g, slots, numbers):
-            return theta - 0.1 * g, slots
+        def update(self, theta, g, opt_state, numbers):
+            return theta - 0.1 * g, opt_state
 
     net = wg.Network(2, [wg.Dense(2, cube), wg.Dense(1, cube)], fourth)
     told = frames(net, net.init(), [[1.0, 2.0]], [[0.5]], optimizer=Mine())

@@ -490,12 +490,12 @@ def test_what_the_desk_has_started_ends_with_it(served, tmp_path, name):
 def test_the_desk_is_closed_where_the_port_cannot_be_had():
     closed = []
 
-    class Desk:
+    class Session:
         def close(self):
             closed.append(True)
 
     with pytest.raises(wg.InputError, match="port 70000"):
-        serve(Desk(), print, port=70000)
+        serve(Session(), print, port=70000)
     assert closed == [True]
 
 

@@ -17,10 +17,10 @@ from whygrad.studio.session.surface import GRID, Surface, contour, has_surface
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def slope(*weights, f="sigmoid", cost="binary_cross_entropy", b=0.0):
+def slope(*sample_weight, f="sigmoid", cost="binary_cross_entropy", b=0.0):
     """A network of one layer whose answers are known."""
-    net = wg.Network(2, [wg.Dense(len(weights), f)], cost)
-    return net, net.init(W=[None, list(weights)], b=[None, [b] * len(weights)])
+    net = wg.Network(2, [wg.Dense(len(sample_weight), f)], cost)
+    return net, net.init(W=[None, list(sample_weight)], b=[None, [b] * len(sample_weight)])
 
 
 def examples(n=40, outputs=1, seed=0):

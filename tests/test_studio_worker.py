@@ -16,14 +16,14 @@ import pytest
 import whygrad as wg
 from engines import each_engine, needs_native
 from whygrad.nn.arrays import as_data
-from whygrad.pipeline.fit import find, make_ready
+from whygrad.pipeline.fit import find, prepare_training
 from whygrad.pipeline.settings import Settings, changes
 from whygrad.plan.lbfgs import LBFGS
 from whygrad.plan.plan import Plan, State, start
 from whygrad.record import forking, open_run
 from whygrad.record.files import events, snapshots
 from whygrad.record.replay import same_state
-from whygrad.record.rows import record_ready, record_table
+from whygrad.record.rows import record_prepared, record_table
 from whygrad.record.so_far import so_far
 from whygrad.studio.process import live
 from whygrad.studio.process.control import Control
@@ -84,11 +84,11 @@ def test_a_training_that_is_paused_stepped_and_slowed_down_has_the_bits_of_one_a
     engine, tmp_path
 ):
     settings = Settings(hidden=(5, 4), epochs=30, engine=engine, seed=3, dropout=0.1)
-    ready = make_ready(find("iris", seed=3), settings)
-    record_ready(tmp_path / "a.run", ready)
+    ready = prepare_training(find("iris", seed=3), settings)
+    record_prepared(tmp_path / "a.run", ready)
     script = Script(["step"], ["step"], [2000.0, "epoch"], ["epoch"], [1e6, "epoch"], ["step"])
     pace = script.control()
-    record_ready(tmp_path / "b.run", ready, [Live(tmp_path / "b.run")], pace=pace)
+    record_prepared(tmp_path / "b.run", ready, [Live(tmp_path / "b.run")], pace=pace)
     steps = [0, 1, 2, PER_EPOCH, 2 * PER_EPOCH, 3 * PER_EPOCH, 3 * PER_EPOCH + 1]
     assert [step for step, _ in script.paused] == steps
     slow = open_run(tmp_path / "b.run")
@@ -102,7 +102,7 @@ def test_lbfgs_waits_after_every_iteration_and_finds_the_same():
     X, Y = draws.normal(size=(40, 3)), draws.normal(size=(40, 1))
     net = wg.Network(3, [wg.Dense(4, "tanh"), wg.Dense(1, "identity")], "squared_error")
     plan = Plan(net, LBFGS(), n=40, batch_size=40, epochs=9)
-    engine = make_ready(find("iris", seed=3), QUICK).training.engine
+    engine = prepare_training(find("iris", seed=3), QUICK).training.engine
     training = Training(plan, start(plan), as_data(net, X, Y), None, engine)
     truth, history = run(training)
     script = Script(["step"], ["step"], ["epoch"])
@@ -128,7 +128,7 @@ class Clock:
 
 
 def at_a_speed(speed, *seconds_of_steps, steps):
-    """Give when which step could be taken, one after another; the last number is that of all others."""
+    """Return when which step could be taken, one after another; the last number is that of all others."""
     clock, plan, seen = Clock(), SimpleNamespace(steps_per_epoch=7), []
     control = Control(clock, lambda *about: None, speed=speed, clock=lambda: clock.now)
     state = State(np.zeros(0), np.zeros(0))
@@ -137,7 +137,7 @@ def at_a_speed(speed, *seconds_of_steps, steps):
         seen.append((round(clock.now - 100, 6), state.step, bound))
         took = seconds_of_steps[min(len(seen), len(seconds_of_steps)) - 1]
         clock.now += took * (bound - state.step)
-        state = State(state.theta, state.slots, step=bound)
+        state = State(state.theta, state.opt_state, step=bound)
     return seen, control.waited
 
 
@@ -160,7 +160,7 @@ def test_a_training_that_is_slower_than_its_speed_never_waits_and_does_not_hurry
 
 
 def obeyed(*commands, step=9, place=1, first=0):
-    """Give how far training may go from a step after these commands, all at once, and what it told."""
+    """Return how far training may go from a step after these commands, all at once, and what it told."""
     inbox, told = SimpleQueue(), []
     for command in commands:
         say(inbox, command)
@@ -197,15 +197,15 @@ class Waited:
 
     waited = 1e6
 
-    def __call__(self, plan, state, settle):
+    def __call__(self, plan, state, flush):
         return state.step + 1
 
 
 def test_the_time_that_training_waits_is_none_of_its_own(tmp_path):
-    ready = make_ready(find("iris", seed=3), QUICK)
+    ready = prepare_training(find("iris", seed=3), QUICK)
     assert run(ready.training, seconds=0.0)[1].stopped.startswith("time budget")
     assert run(ready.training, seconds=0.0, pace=Waited())[1].stopped == "all epochs done"
-    found = record_ready(tmp_path / "a.run", ready, pace=Waited())
+    found = record_prepared(tmp_path / "a.run", ready, pace=Waited())
     assert found.seconds < -1e5
 
 
@@ -222,21 +222,21 @@ def test_the_freshest_state_is_exact_and_goes_with_the_training(tmp_path, monkey
             seen.append(snapshots.read(path, live.NAME, report.plan))
             assert same_state(seen[-1], report.state)
 
-    record_ready(path, make_ready(find("iris", seed=3), QUICK), [Live(path), look])
+    record_prepared(path, prepare_training(find("iris", seed=3), QUICK), [Live(path), look])
     done = open_run(path)
     assert len(seen) == done.plan.epochs
     assert all(same_state(state, done.state(state.step)) for state in seen)
     assert same_state(freshest(done), done.state(done.step))
-    Live(path).settle(done.state(5))  # older than the last snapshot
+    Live(path).flush(done.state(5))  # older than the last snapshot
     assert freshest(done).step == done.step
     ahead = done.state(done.step)
-    Live(path).settle(State(ahead.theta, ahead.slots, step=done.step + 1))  # and not recorded
+    Live(path).flush(State(ahead.theta, ahead.opt_state, step=done.step + 1))  # and not recorded
     assert freshest(done).step == done.step
     (path / live.NAME).write_bytes(b"half of it")
     assert freshest(done).step == done.step
     Live(path).remove()
     assert same_state(freshest(done), done.state(done.step))
-    Live(tmp_path / "nowhere").settle(ahead)  # is no reason to end a training
+    Live(tmp_path / "nowhere").flush(ahead)  # is no reason to end a training
 
 
 def same_showing(one, other):
@@ -260,7 +260,7 @@ def test_a_run_that_is_read_further_shows_the_same_as_one_read_at_once(tmp_path)
         Script.tell(script, kind, state)
 
     control = Control(script.inbox, tell, paused=True)
-    record_ready(path, make_ready(find("iris", seed=3), QUICK), pace=control)
+    record_prepared(path, prepare_training(find("iris", seed=3), QUICK), pace=control)
     done = open_run(path)
     assert len(seen) == 14
     last = so_far(done, seen[-1])
@@ -392,7 +392,13 @@ def test_a_process_that_is_closed_before_it_began_writes_nothing(tmp_path):
 
 
 def test_a_fork_goes_its_own_way_from_the_step_it_is_told(tmp_path, whole):
-    asked = {"rate": 0.02, "optimizer": "sgd", "schedule": "adaptive", "l2": 0.0, "epochs": 8}
+    asked = {
+        "learning_rate": 0.02,
+        "optimizer": "sgd",
+        "schedule": "adaptive",
+        "l2": 0.0,
+        "epochs": 8,
+    }
     truth = whole.fork(5, record=tmp_path / "truth.run", **changes(whole.plan, asked))
     assert truth.plan.optimizer == wg.SGD(0.02, momentum=0.9, nesterov=True)
     assert truth.plan.stopping == wg.Stopping("cost") and truth.plan.schedule == wg.Adaptive(
@@ -414,12 +420,15 @@ def test_a_fork_goes_its_own_way_from_the_step_it_is_told(tmp_path, whole):
 
 def test_what_a_fork_changes_has_the_names_of_settings(whole):
     assert changes(whole.plan, {"optimizer": "rmsprop"})["optimizer"] == wg.RMSprop(0.001)
-    assert changes(whole.plan, {"rate": 0.5, "seed": 4}) == {"rate": 0.5, "seed": 4}
+    assert changes(whole.plan, {"learning_rate": 0.5, "seed": 4}) == {
+        "learning_rate": 0.5,
+        "seed": 4,
+    }
     for given, message in (
         ({"dropout": 0.5}, "a fork cannot change 'dropout': "),
         ({"optimizer": "adma"}, "unknown optimizer 'adma': did you mean 'adam'?"),
         ({"schedule": "cosinus"}, "unknown schedule 'cosinus': did you mean 'cosine'?"),
-        ({"rate": -1.0}, "rate is -1.0: a learning rate is a finite number above 0"),
+        ({"learning_rate": -1.0}, "rate is -1.0: a learning rate is a finite number above 0"),
     ):
         with pytest.raises(wg.InputError) as raised:
             changes(whole.plan, given)
@@ -467,7 +476,7 @@ def test_compiling_is_announced_and_warnings_are_handed_on(tmp_path, monkeypatch
         plain(worker, status)
 
     monkeypatch.setattr(Worker, "_tell", tell)
-    wild = Settings(hidden=(5,), rate=1e30, optimizer="sgd", epochs=9)
+    wild = Settings(hidden=(5,), learning_rate=1e30, optimizer="sgd", epochs=9)
     with Worker.start(tmp_path / "a.run", "iris", wild) as worker:
         status = worker.wait(lambda status: False, 300)
     assert list(dict.fromkeys(kinds)) == ["starting", "compiling", "running", "ended"]

@@ -290,12 +290,12 @@ def test_pandas_and_polars_frames_give_the_bits_of_the_table():
         np.testing.assert_array_equal(ENCODING.encode(as_table(frame)), ENCODING.encode(table))
 
 
-numbers = st.one_of(st.none(), st.floats(-1e9, 1e9), st.just(float("nan")))
+to_float = st.one_of(st.none(), st.floats(-1e9, 1e9), st.just(float("nan")))
 
 
 @settings(deadline=None, max_examples=150)
 @given(
-    x=st.lists(numbers, min_size=6, max_size=6),
+    x=st.lists(to_float, min_size=6, max_size=6),
     whole=st.lists(st.one_of(st.none(), st.integers(-(2**53), 2**53)), min_size=6, max_size=6),
     words=st.lists(st.one_of(st.none(), st.sampled_from("abc")), min_size=6, max_size=6),
     y=st.one_of(
@@ -535,9 +535,9 @@ def test_a_split_is_stratified_seeded_and_complete():
     table, target = choose_target(
         pa.table({"y": ["a"] * 50 + ["b"] * 25 + ["c"] * 5 + ["d"] * 2}), "y"
     )
-    train, held_out = split(target, table, 0.2, seed=1)
-    np.testing.assert_array_equal(np.sort(np.concatenate([train, held_out])), np.arange(82))
-    np.testing.assert_array_equal(np.bincount(target.indices(table)[held_out]), [10, 5, 1, 1])
+    train, test = split(target, table, 0.2, seed=1)
+    np.testing.assert_array_equal(np.sort(np.concatenate([train, test])), np.arange(82))
+    np.testing.assert_array_equal(np.bincount(target.indices(table)[test]), [10, 5, 1, 1])
     np.testing.assert_array_equal(train, split(target, table, 0.2, seed=1)[0])
     assert not np.array_equal(train, split(target, table, 0.2, seed=2)[0])
 
@@ -556,21 +556,21 @@ def test_every_class_is_in_both_parts_of_any_split(counts, fraction, seed):
 
 
 def test_numbers_are_split_by_the_fraction():
-    train, held_out = split(TARGET, FULL, 0.25)
-    assert (len(train), len(held_out)) == (45, 15)
+    train, test = split(TARGET, FULL, 0.25)
+    assert (len(train), len(test)) == (45, 15)
 
 
 def test_impossible_splits_are_refused():
     target = Target("y", "classification", "text", ("a", "b"))
     refused(
-        "class 'b' of target 'y' has a single row: a held-out split needs two of each class; add rows, "
+        "class 'b' of target 'y' has a single row: a test split needs two of each class; add rows, "
         "leave it out, or hold nothing out",
         split,
         target,
         pa.table({"y": ["a", "a", "b"]}),
     )
     refused(
-        "the held-out part is 1.5 of the rows: it must be between 0 and 1", split, TARGET, FULL, 1.5
+        "the test part is 1.5 of the rows: it must be between 0 and 1", split, TARGET, FULL, 1.5
     )
     refused("1 rows cannot be split: at least 2 are needed", split, TARGET, FULL.slice(0, 1))
 

@@ -88,7 +88,7 @@ SHOWN = {
     "check": ("check", RUN),
     **{
         name: ("why", name, RUN)
-        for name in ("weight", "paths", "blame", "ripple", "neuron", "prediction", "moved", "pushed")
+        for name in ("weight", "paths", "blame", "ripple", "neuron", "prediction", "ledger", "pushed")
     },
     "without": ("why", "without", RUN, "3"),
     "a class": ("why", "blame", RUN, "--class", TWO),
@@ -104,7 +104,7 @@ SHOWN = {
 JSON = [
     *("train", "predict into a file", "evaluate", "evaluate a file", "show", "runs", "replay"),
     *("replay a step", "resume", "fork", "diff", "check", "weight", "paths", "blame", "ripple"),
-    *("neuron", "prediction", "moved", "pushed", "without", "a class"),
+    *("neuron", "prediction", "ledger", "pushed", "without", "a class"),
 ]
 
 

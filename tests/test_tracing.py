@@ -25,14 +25,14 @@ def under_compiler(jax, case):
     net, sizes = case.net, case.sizes
 
     @jax.jit
-    def backpropagate(flat, X, Y, weights):
+    def backpropagate(flat, X, Y, sample_weight):
         theta = wg.Parameters(sizes, flat)
         trace = wg.backward(net, theta, wg.forward(net, theta, X), Y)
-        options = {"weights": weights, "l1": case.l1, "l2": case.l2}
+        options = {"sample_weight": sample_weight, "l1": case.l1, "l2": case.l2}
         grads = wg.gradients(net, theta, trace, **options)
         return wg.cost(net, theta, trace, Y, **options), trace.delta[1:], grads.flat
 
-    return backpropagate(*map(jax.numpy.asarray, (case.flat, case.X, case.Y, case.weights)))
+    return backpropagate(*map(jax.numpy.asarray, (case.flat, case.X, case.Y, case.sample_weight)))
 
 
 def check(jax, hidden, output, cost):
@@ -70,7 +70,7 @@ def test_the_gradient_is_that_of_automatic_differentiation(jax):
     def cost(flat):
         theta = wg.Parameters(case.sizes, flat)
         trace = wg.forward(net, theta, jax.numpy.asarray(case.X))
-        return wg.cost(net, theta, trace, jax.numpy.asarray(case.Y), case.weights, l2=case.l2)
+        return wg.cost(net, theta, trace, jax.numpy.asarray(case.Y), case.sample_weight, l2=case.l2)
 
     assert_close(
         "gradient", under_compiler(jax, case)[2], jax.grad(cost)(jax.numpy.asarray(case.flat))

@@ -74,7 +74,7 @@ def test_without_shuffling_the_seed_decides_nothing_but_the_start(engine):
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 @pytest.mark.parametrize("steps", [1, 2, 3, 1000])
 def test_where_chunks_end_never_changes_a_bit(engine, optimizer, steps, monkeypatch):
-    options = {"optimizer": optimizer, "l2": 0.01, "held_out": examples(9, seed=1)}
+    options = {"optimizer": optimizer, "l2": 0.01, "validation": examples(9, seed=1)}
     whole = fit(engine, **options)
     monkeypatch.setattr(training, "_next_chunk", lambda *_: steps)
     assert_same_bits(fit(engine, **options), whole)
@@ -83,10 +83,10 @@ def test_where_chunks_end_never_changes_a_bit(engine, optimizer, steps, monkeypa
 @each_engine
 def test_what_is_given_is_left_as_it_was(engine):
     X, Y = examples()
-    theta, weights = NET.init(0), np.ones(len(X))
-    given = [X, Y, theta.flat, weights]
+    theta, sample_weight = NET.init(0), np.ones(len(X))
+    given = [X, Y, theta.flat, sample_weight]
     before = [array.copy() for array in given]
-    fit(engine, data=(X, Y), theta=theta, weights=weights)
+    fit(engine, data=(X, Y), theta=theta, sample_weight=sample_weight)
     for array, copy in zip(given, before, strict=True):
         np.testing.assert_array_equal(array, copy)
 
@@ -100,7 +100,7 @@ def test_a_training_continued_from_its_state_is_the_one_that_never_paused(engine
     half, first = run(Training(replace(plan, epochs=2), start(plan), data, None, machine))
     rest, second = run(Training(plan, half, data, None, machine))
     np.testing.assert_array_equal(rest.theta, whole.theta)
-    np.testing.assert_array_equal(rest.slots, whole.slots)
+    np.testing.assert_array_equal(rest.opt_state, whole.opt_state)
     assert first.epochs + second.epochs == history.epochs
 
 
@@ -226,16 +226,16 @@ OPTIONS = {
         "l2": wg.Penalty(0.2, per="example"),
     },
     "penalties per data": {"l1": wg.Penalty(0.1, per="data"), "l2": wg.Penalty(0.2, per="data")},
-    "weights": {
-        "weights": np.random.default_rng(1).uniform(0, 2, 23),
+    "sample_weight": {
+        "sample_weight": np.random.default_rng(1).uniform(0, 2, 23),
         "l2": wg.Penalty(1, "example"),
     },
-    "weights, some of them 0": {"weights": np.arange(23) % 3, "shuffle": False},
-    "weights, a batch of 0": {"weights": np.arange(23) > 4, "shuffle": False},
+    "weights, some of them 0": {"sample_weight": np.arange(23) % 3, "shuffle": False},
+    "weights, a batch of 0": {"sample_weight": np.arange(23) > 4, "shuffle": False},
     "whole batches": {"batch_size": 23},
     "single examples": {"batch_size": 1},
     "falling rate": {"schedule": wg.InverseScaling()},
-    "held-out": {"held_out": examples(9, seed=1)},
+    "held-out": {"validation": examples(9, seed=1)},
 }
 
 
@@ -252,7 +252,7 @@ def test_the_engines_agree_on_the_gradient_of_a_part_of_the_data():
     plan = Plan(NET, wg.SGD(0.1), n=400, l1=wg.Penalty(0.1, "example"), l2=wg.Penalty(0.2))
     theta = NET.init(0).flat
     for rows in (1, 7, 400):
-        part = as_data(NET, X[:rows], Y[:rows], weights=1 + np.arange(rows) % 3)
+        part = as_data(NET, X[:rows], Y[:rows], sample_weight=1 + np.arange(rows) % 3)
         (C, g), (truth, true_g) = (
             choose(name, plan).cost_and_gradient(plan, theta.copy(), part)
             for name in ("native", "reference")
@@ -274,7 +274,7 @@ def test_an_engine_that_ran_one_network_runs_the_next_as_a_new_one_would(engine)
     used = choose(engine, plans[0])
     for plan in plans:
         results = [
-            machine.run(plan, start(plan), as_data(plan.net, X, Y), 5, training.Watch())[0].theta
+            machine.run(plan, start(plan), as_data(plan.net, X, Y), 5, training.Probes())[0].theta
             for machine in (used, choose(engine, plan))
         ]
         np.testing.assert_array_equal(*results)
@@ -322,24 +322,27 @@ def test_a_weight_of_two_counts_as_the_example_given_twice(engine):
     X, Y = examples(8)
     doubled = np.concatenate([X, X[:2]]), np.concatenate([Y, Y[:2]])
     twice = fit(engine, data=doubled, batch_size=10, theta=NET.init(0))
-    weights = np.array([2, 2, 1, 1, 1, 1, 1, 1])
-    weighted = fit(engine, data=(X, Y), batch_size=8, theta=NET.init(0), weights=weights)
+    sample_weight = np.array([2, 2, 1, 1, 1, 1, 1, 1])
+    weighted = fit(
+        engine, data=(X, Y), batch_size=8, theta=NET.init(0), sample_weight=sample_weight
+    )
     np.testing.assert_allclose(weighted.theta.flat, twice.theta.flat, rtol=1e-12, atol=1e-14)
 
 
 @each_engine
 def test_an_example_of_weight_zero_teaches_nothing(engine):
     X, Y = examples(8)
-    weights = np.array([0, 1, 1, 1, 1, 1, 1, 1])
+    sample_weight = np.array([0, 1, 1, 1, 1, 1, 1, 1])
     absurd = X.copy()
     absurd[0] = 1e6
     one, other = (
-        fit(engine, data=(inputs, Y), batch_size=4, weights=weights) for inputs in (X, absurd)
+        fit(engine, data=(inputs, Y), batch_size=4, sample_weight=sample_weight)
+        for inputs in (X, absurd)
     )
     np.testing.assert_array_equal(one.theta.flat, other.theta.flat)
 
 
-# ── history, held-out data, stopping ─────────────────────────────────────────────────────────────
+# ── history, validation data, stopping ─────────────────────────────────────────────────────────────
 
 
 @each_engine
@@ -370,34 +373,34 @@ def test_the_cost_of_an_epoch_is_the_mean_over_its_batches_before_each_update(en
 @each_engine
 def test_held_out_examples_are_measured_after_every_epoch_and_teach_nothing(engine):
     X, Y = examples(9, seed=1)
-    fitted = fit(engine, held_out=(X, Y))
+    fitted = fit(engine, validation=(X, Y))
     np.testing.assert_array_equal(fitted.theta.flat, fit(engine).theta.flat)
     a = fitted.predict(X)
-    assert fitted.history.held_out_score[-1] == (a.argmax(axis=1) == Y).mean()
+    assert fitted.history.validation_score[-1] == (a.argmax(axis=1) == Y).mean()
     expected = -np.log(a[np.arange(9), Y]).mean()
-    assert fitted.history.held_out_cost[-1] == pytest.approx(expected, rel=1e-12)
-    assert len(fitted.history.held_out_cost) == 4
+    assert fitted.history.validation_cost[-1] == pytest.approx(expected, rel=1e-12)
+    assert len(fitted.history.validation_cost) == 4
 
 
 def test_without_held_out_examples_there_are_no_held_out_measures():
-    assert fit().history.held_out_cost == [None] * 4
+    assert fit().history.validation_cost == [None] * 4
 
 
 def test_numbers_are_scored_by_r2():
     X = np.linspace(-1, 1, 10)
     net = wg.Network(1, [wg.Dense(1, "identity")])
     Y = X**2 + X
-    fitted = fit(net=net, data=(X, Y), held_out=(X, Y))
+    fitted = fit(net=net, data=(X, Y), validation=(X, Y))
     left = ((Y - fitted.predict(X)[:, 0]) ** 2).sum()
     expected = 1 - left / ((Y - Y.mean()) ** 2).sum()
-    assert fitted.history.held_out_score[-1] == pytest.approx(expected)
+    assert fitted.history.validation_score[-1] == pytest.approx(expected)
 
 
 @each_engine
-@pytest.mark.parametrize("on", ["cost", "held_out_cost", "held_out_score"])
+@pytest.mark.parametrize("on", ["cost", "validation_cost", "validation_score"])
 def test_a_stopping_rule_stops_after_its_patience(engine, on):
     rule = wg.Stopping(on, tol=1e9, patience=3)  # only the first epoch can improve by so much
-    fitted = fit(engine, epochs=50, stopping=rule, held_out=examples(9, seed=1))
+    fitted = fit(engine, epochs=50, stopping=rule, validation=examples(9, seed=1))
     assert len(fitted.history.epochs) == 1 + 3 + 1
     assert "did not improve by more than 1e+09 for 3 epochs" in fitted.history.stopped
 
@@ -409,16 +412,16 @@ def test_restoring_the_best_gives_the_parameters_of_the_best_epoch(engine):
     def keep(report):
         kept[report.state.epoch] = report.parameters.copy()
 
-    rule = wg.Stopping("held_out_cost", patience=60, restore_best=True)
+    rule = wg.Stopping("validation_cost", patience=60, restore_best=True)
     fitted = fit(
         engine,
         epochs=60,
         optimizer=wg.SGD(0.5),
         stopping=rule,
-        held_out=examples(9, 1),
+        validation=examples(9, 1),
         callbacks=[keep],
     )
-    best = int(np.argmin(fitted.history.held_out_cost)) + 1
+    best = int(np.argmin(fitted.history.validation_cost)) + 1
     assert best < 60, "the network is meant to overfit"
     np.testing.assert_array_equal(fitted.theta.flat, kept[best].flat)
 
@@ -432,11 +435,11 @@ def test_a_training_says_why_it_ended():
 
 @each_engine
 def test_callbacks_hear_of_every_epoch_with_its_numbers(engine):
-    heard = []
+    top_inputs = []
     fitted = fit(
-        engine, callbacks=[lambda report: heard.append((report.state.epoch, report.epoch))]
+        engine, callbacks=[lambda report: top_inputs.append((report.state.epoch, report.epoch))]
     )
-    assert heard == list(enumerate(fitted.history.epochs, start=1))
+    assert top_inputs == list(enumerate(fitted.history.epochs, start=1))
 
 
 @each_engine
@@ -447,9 +450,9 @@ def test_a_callback_stops_the_training_with_true(engine):
 
 
 def test_every_callback_is_called_though_one_stops():
-    heard = []
-    fit(callbacks=[lambda _: True, lambda _: heard.append(1)])
-    assert heard == [1]
+    top_inputs = []
+    fit(callbacks=[lambda _: True, lambda _: top_inputs.append(1)])
+    assert top_inputs == [1]
 
 
 def test_an_error_in_a_callback_reaches_the_caller_and_the_progress_line_is_closed(monkeypatch):
@@ -467,7 +470,7 @@ def test_an_error_in_a_callback_reaches_the_caller_and_the_progress_line_is_clos
 
 
 def test_progress_is_plain_lines_where_there_is_no_terminal(capsys):
-    fit(epochs=20, progress=True, held_out=examples(9, seed=1))
+    fit(epochs=20, progress=True, validation=examples(9, seed=1))
     out, err = capsys.readouterr()
     assert out == ""
     assert len(err.splitlines()) == 10

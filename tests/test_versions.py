@@ -9,7 +9,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 
 
 def numbers(version):
-    """Give a version as numbers, of which the last zeros count for nothing: 4.24 is 4.24.0."""
+    """Return a version as numbers, of which the last zeros count for nothing: 4.24 is 4.24.0."""
     found = [int(number) for number in version.split(".")]
     while found and not found[-1]:
         found.pop()
@@ -17,13 +17,13 @@ def numbers(version):
 
 
 def pinned(name):
-    """Give the versions of a file of constraints."""
+    """Return the versions of a file of constraints."""
     lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
     return dict(line.split("==") for line in lines if line and not line.startswith("#"))
 
 
 def floors(requirements):
-    """Give the lowest versions allowed."""
+    """Return the lowest versions allowed."""
     found = [re.match(r"([\w-]+)>=([\d.]+)", requirement) for requirement in requirements]
     return {each[1]: each[2] for each in found if each}
 

@@ -79,7 +79,7 @@ def test_a_schedule_over_the_whole_training_is_laid_out_anew_by_every_warm_start
         clf.set_params(schedule=schedule, random_state=0)
         for _ in range(fits):
             clf.fit(X, CLASSES)
-        return [epoch.rate for epoch in clf.history_.epochs]
+        return [epoch.learning_rate for epoch in clf.history_.epochs]
 
     assert rates(2, fits=2) == rates(2, fits=1) + rates(4, fits=1)[2:]
 
@@ -165,7 +165,7 @@ def test_partial_fit_refuses_early_stopping():
 
 def press_within_an_epoch(state):
     """An observer that presses Ctrl-C before the first epoch is over."""
-    return lambda report: signal.raise_signal(signal.SIGINT) if report.state.place else None
+    return lambda report: signal.raise_signal(signal.SIGINT) if report.state.batch_index else None
 
 
 @few_epochs

@@ -9,7 +9,7 @@ import whygrad as wg
 from engines import each_engine, needs_native
 from test_engines_agree import OPTIMIZERS, REGULARISATION, examples, lies, network  # noqa: F401
 from whygrad import Parameters
-from whygrad.engines import STATISTICS, Tap, Watch, choose
+from whygrad.engines import STATISTICS, Probes, WeightProbe, choose
 from whygrad.engines.probes import bias, neuron, weight, whole
 from whygrad.nn.arrays import as_data
 from whygrad.nn.backprop import backward, forward, gradients
@@ -23,9 +23,9 @@ TAPS = (
     weight(1, 2, 5),
     bias(SIZES, 2, 3),
     neuron(SIZES, 3, 1),
-    Tap(2, (1, 4), (2, 6)),
+    WeightProbe(2, (1, 4), (2, 6)),
 )
-LOOK = Watch(costs=True, every=2, taps=TAPS)
+LOOK = Probes(costs=True, every=2, taps=TAPS)
 
 
 def case(
@@ -34,7 +34,7 @@ def case(
     options = dict(REGULARISATION[regularisation])
     net = network(cost, options.pop("dropout", 0.0))
     X, Y = examples(kind, cost, dtype)
-    data = as_data(net, X, Y, options.pop("weights", None), dtype)
+    data = as_data(net, X, Y, options.pop("sample_weight", None), dtype)
     for name in ("l1", "l2"):
         if isinstance(options.get(name), float):
             options[name] = wg.Penalty(options[name])
@@ -52,10 +52,10 @@ def run(engine, plan, data, watch, until=5):
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adamw"])
 def test_looking_never_changes_a_bit(engine, regularisation, optimizer, kind):
     plan, data = case(regularisation, optimizer, kind, "float32")
-    blind, _ = run(engine, plan, data, Watch())
+    blind, _ = run(engine, plan, data, Probes())
     state, seen = run(engine, plan, data, LOOK)
     np.testing.assert_array_equal(state.theta, blind.theta)
-    np.testing.assert_array_equal(state.slots, blind.slots)
+    np.testing.assert_array_equal(state.opt_state, blind.opt_state)
     assert len(seen.costs) == 5 and seen.statistics.steps.tolist() == [0, 2, 4]
     ones = replace(LOOK, multipliers=np.ones(N))
     np.testing.assert_array_equal(run(engine, plan, data, ones)[0].theta, blind.theta)
@@ -87,7 +87,7 @@ def moved(plan, tapped, block, t):
     g[:, :-1] += tapped.l1[t] * np.sign(W) + tapped.l2[t] * W
     if plan.clip.value is not None:
         g = np.clip(g, -plan.clip.value, plan.clip.value)
-    return (1 - plan.l2.decay) * (block.theta[t] - tapped.numbers[t, 0] * tapped.scale[t] * g)
+    return (1 - plan.l2.decay) * (block.theta[t] - tapped.arrays[t, 0] * tapped.scale[t] * g)
 
 
 @each_engine
@@ -101,11 +101,11 @@ def test_small_taps_are_parts_of_large_ones(engine, optimizer, kind):
         whole_layer = layers[block.tap.layer]
         to, from_ = slice(*block.tap.to), slice(*block.tap.from_)
         np.testing.assert_array_equal(block.theta, whole_layer.theta[:, to, from_])
-        np.testing.assert_array_equal(block.slots, whole_layer.slots[:, :, to, from_])
+        np.testing.assert_array_equal(block.opt_state, whole_layer.opt_state[:, :, to, from_])
         np.testing.assert_array_equal(block.a, whole_layer.a[:, :, from_])
         np.testing.assert_array_equal(block.delta, whole_layer.delta[:, :, to])
-    last = [layers[l].slots[-1] for l in (1, 2, 3)]
-    for i, slot in enumerate(state.slots):
+    last = [layers[l].opt_state[-1] for l in (1, 2, 3)]
+    for i, slot in enumerate(state.opt_state):
         flat = [part for s in last for part in (s[i, :, :-1].ravel(), s[i, :, -1])]
         np.testing.assert_array_equal(np.concatenate(flat), slot)
 
@@ -120,7 +120,7 @@ def test_a_short_batch_is_filled_up_with_nothing(engine):
     assert (tapped.examples.ravel()[N:] == -1).all()
     for block in tapped.blocks:
         assert not block.a[-1, 3:].any() and not block.delta[-1, 3:].any()
-    np.testing.assert_allclose(tapped.S[-1], data.weights[order[20:]].sum())
+    np.testing.assert_allclose(tapped.S[-1], data.sample_weight[order[20:]].sum())
 
 
 @each_engine
@@ -128,16 +128,16 @@ def test_a_short_batch_is_filled_up_with_nothing(engine):
 @pytest.mark.parametrize("kind", ["dense", "zeros"])
 def test_statistics_are_those_of_the_step(engine, kind, regularisation):
     plan, data = case(regularisation, "adam", kind)
-    _, seen = run(engine, plan, data, Watch(every=3))
+    _, seen = run(engine, plan, data, Probes(every=3))
     state, steps = start(plan), seen.statistics.steps
     assert steps.tolist() == [0, 3]
     for t in range(5):
         before = state.copy()
-        state, _ = choose("reference", plan).run(plan, state, data, t + 1, Watch())
+        state, _ = choose("reference", plan).run(plan, state, data, t + 1, Probes())
         if t not in steps:
             continue
         batch = plan.batch(0, t)
-        s = None if data.weights is None else data.weights[batch]
+        s = None if data.sample_weight is None else data.sample_weight[batch]
         S = len(batch) if s is None else s.sum()
         theta = Parameters(SIZES, before.theta)
         trace = forward(plan.net, theta, data.X[batch], plan.masks(t, batch))
@@ -185,7 +185,7 @@ def test_units_that_are_never_active_are_dead_and_flat_ones_saturated(engine):
     theta = net.init(W=W, b=far)
     data = as_data(net, np.ones((8, 2)), np.ones((8, 1)))
     plan = Plan(net, wg.SGD(0.1), n=8, batch_size=8)
-    _, seen = choose(engine, plan).run(plan, start(plan, theta), data, 1, Watch(every=1))
+    _, seen = choose(engine, plan).run(plan, start(plan, theta), data, 1, Probes(every=1))
     assert seen.statistics["dead"].tolist() == [[0.75, 0, 0, 0]]
     assert seen.statistics["saturated"].tolist() == [[0, 0.5, 0.5, 0]]
 
@@ -200,13 +200,13 @@ def test_a_multiplier_of_zero_leaves_an_example_out(engine, regularisation, kind
     absent = replace(data, X=data.X.copy(), Y=data.Y.copy())
     absent.X[[3, 8, 20]] = 7.0  # what they were makes no difference
     for rescale in (False, True):
-        watch = Watch(multipliers=multipliers, rescale=rescale)
+        watch = Probes(multipliers=multipliers, rescale=rescale)
         state, _ = run(engine, plan, data, watch)
         np.testing.assert_allclose(
             run(engine, plan, absent, watch)[0].theta, state.theta, rtol=0, atol=1e-14
         )
-        plain = np.ones(N) if data.weights is None else data.weights
-        remaining, _ = run(engine, plan, replace(data, weights=plain * multipliers), Watch())
+        plain = np.ones(N) if data.sample_weight is None else data.sample_weight
+        remaining, _ = run(engine, plan, replace(data, sample_weight=plain * multipliers), Probes())
         gap = np.abs(state.theta - remaining.theta).max()
         assert gap <= 1e-14 if rescale else gap > 1e-4
 
@@ -215,16 +215,16 @@ def test_a_multiplier_of_zero_leaves_an_example_out(engine, regularisation, kind
 def test_multipliers_are_forgotten_afterwards(engine):
     plan, data = case()
     machine = choose(engine, plan)
-    truth, _ = run(engine, plan, data, Watch())
-    machine.run(plan, start(plan), data, 5, Watch(multipliers=np.zeros(N)))
-    state, _ = machine.run(plan, start(plan), data, 5, Watch())
+    truth, _ = run(engine, plan, data, Probes())
+    machine.run(plan, start(plan), data, 5, Probes(multipliers=np.zeros(N)))
+    state, _ = machine.run(plan, start(plan), data, 5, Probes())
     np.testing.assert_array_equal(state.theta, truth.theta)
 
 
 @each_engine
 def test_where_all_are_left_out_only_penalties_move(engine):
     plan, data = case("l2 per batch")
-    nobody = Watch(multipliers=np.zeros(N))
+    nobody = Probes(multipliers=np.zeros(N))
     state, _ = run(engine, plan, data, nobody, until=1)
     before, after = Parameters(SIZES, start(plan).theta), Parameters(SIZES, state.theta)
     for l in (1, 2, 3):
@@ -244,7 +244,7 @@ def test_where_chunks_end_never_changes_what_is_seen(engine, steps):
     values = np.concatenate([part.statistics.values for part in parts])
     np.testing.assert_array_equal(values, whole_look.statistics.values)
     for i, block in enumerate(whole_look.tapped.blocks):
-        for name in ("theta", "slots", "a", "delta"):
+        for name in ("theta", "opt_state", "a", "delta"):
             pieces = [getattr(part.tapped.blocks[i], name) for part in parts]
             np.testing.assert_array_equal(np.concatenate(pieces), getattr(block, name))
 
@@ -261,17 +261,17 @@ def test_threads_that_share_a_step_show_the_same(optimizer, kind):
     data = as_data(net, X, np.arange(300) % 3)
     plan = Plan(net, OPTIMIZERS[optimizer], 300, batch_size=150, l1=wg.Penalty(1e-4))
     sizes = net.sizes
-    watch = Watch(every=1, taps=(whole(sizes, 2), weight(1, 99, 299)))
+    watch = Probes(every=1, taps=(whole(sizes, 2), weight(1, 99, 299)))
     shared, seen = run("native", plan, data, watch, until=2)
     truth_state, truth = run("reference", plan, data, watch, until=2)
     np.testing.assert_array_equal(
-        run("native", plan, data, Watch(), until=2)[0].theta, shared.theta
+        run("native", plan, data, Probes(), until=2)[0].theta, shared.theta
     )
     np.testing.assert_allclose(
         seen.statistics.values, truth.statistics.values, rtol=1e-9, atol=1e-13
     )
     for one, other in zip(seen.tapped.blocks, truth.tapped.blocks, strict=True):
-        for name in ("theta", "slots", "a", "delta"):
+        for name in ("theta", "opt_state", "a", "delta"):
             np.testing.assert_allclose(
                 getattr(one, name), getattr(other, name), rtol=1e-9, atol=1e-13
             )
@@ -287,7 +287,7 @@ def test_lengths_are_right_where_squares_are_too_small_for_float32(engine, size)
     theta = net.init(W=[None, W_1, W_2], b=[None, np.zeros(60), np.zeros(1)], dtype=np.float32)
     plan = Plan(net, wg.SGD(0.1), 4, batch_size=4, dtype="float32")
     data = as_data(net, X, np.ones((4, 1)), None, "float32")
-    _, seen = choose(engine, plan).run(plan, start(plan, theta), data, 1, Watch(every=1))
+    _, seen = choose(engine, plan).run(plan, start(plan, theta), data, 1, Probes(every=1))
     delta = (X @ W_1.T @ W_2.T - 1) @ W_2
     gradient = np.linalg.norm(np.column_stack([delta.T @ X, delta.sum(axis=0)])) / 4
     names = ("theta", "gradient", "update", "std_delta")
@@ -309,11 +309,11 @@ def test_a_step_that_diverges_is_not_among_those_seen(engine):
 @pytest.mark.parametrize(
     ("watch", "line"),
     [
-        (Watch(taps=(weight(4, 0, 0),)), "layer 4: the layers with weights are 1 to 3"),
-        (Watch(taps=(weight(2, 7, 0),)), "to 7 … 7: in layer 2 up to 6"),
-        (Watch(taps=(weight(2, 0, 10),)), "from 10 … 10: in layer 2 up to 9"),
+        (Probes(taps=(weight(4, 0, 0),)), "layer 4: the layers with weights are 1 to 3"),
+        (Probes(taps=(weight(2, 7, 0),)), "to 7 … 7: in layer 2 up to 6"),
+        (Probes(taps=(weight(2, 0, 10),)), "from 10 … 10: in layer 2 up to 9"),
         (
-            Watch(multipliers=np.ones(3)),
+            Probes(multipliers=np.ones(3)),
             "multipliers have shape (3,): one number for each of 23 examples",
         ),
     ],

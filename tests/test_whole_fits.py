@@ -211,8 +211,8 @@ def test_names_of_columns_are_those_of_the_fit():
 
 def test_answers_go_by_the_parameters_of_the_fit_not_by_those_set_since():
     clf = MLPClassifier((4,), class_weight={"left": 2.0, "right": 1.0}, **SMALL).fit(X, Y)
-    given, P = clf.why_.examples(X, Y).weights, clf.predict_proba(X)
+    given, P = clf.why_.examples(X, Y).sample_weight, clf.predict_proba(X)
     clf.set_params(class_weight=None, loss="squared_error", out_activation="identity")
-    assert np.array_equal(clf.why_.examples(X, Y).weights, given)
+    assert np.array_equal(clf.why_.examples(X, Y).sample_weight, given)
     assert np.array_equal(clf.predict_proba(X), P)
     assert not hasattr(clf.fit(X, Y), "predict_proba")

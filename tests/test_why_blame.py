@@ -20,7 +20,12 @@ ROUNDING = 1e-14  # what float64 leaves of values of size 1 that cancel to nothi
 
 
 def ask(case, **about):
-    about = {"weights": case.weights, "l1": case.l1, "l2": case.l2, "masks": case.masks} | about
+    about = {
+        "sample_weight": case.sample_weight,
+        "l1": case.l1,
+        "l2": case.l2,
+        "masks": case.masks,
+    } | about
     return blame(case.net, case.theta, case.X, case.Y, **about)
 
 
@@ -28,12 +33,12 @@ def truth(case):
     theta = case.theta
     return oracle.backpropagate(
         case.sizes, case.activations, case.cost, theta.W, theta.b, case.X, case.Y,
-        weights=case.weights, l1=case.l1, l2=case.l2, masks=case.masks,
+        sample_weight=case.sample_weight, l1=case.l1, l2=case.l2, masks=case.masks,
     )  # fmt: skip
 
 
 def mean(case, values):
-    s = np.ones(len(case.X)) if case.weights is None else case.weights
+    s = np.ones(len(case.X)) if case.sample_weight is None else case.sample_weight
     return (s @ values) / s.sum()
 
 
@@ -125,7 +130,7 @@ def test_the_tweaks_are_the_gradient_without_its_penalties():
     case = make_case((3, 4, 2), ("relu", "softmax"), "cross_entropy", n=5, weighted=True, l2=0.3)
     found = ask(case)
     trace = wg.backward(case.net, case.theta, wg.forward(case.net, case.theta, case.X), case.Y)
-    dW = wg.gradients(case.net, case.theta, trace, case.weights).dW
+    dW = wg.gradients(case.net, case.theta, trace, case.sample_weight).dW
     for layer in (1, 2):
         np.testing.assert_allclose(found["tweaks"][layer], dW[layer], rtol=1e-12, atol=1e-16)
 
@@ -170,10 +175,10 @@ def iris():
 
 def test_a_class_by_name_is_the_batch_of_its_examples():
     net, theta, X, y, names = iris()
-    weights = np.linspace(0, 1, 150)
-    found = blame(net, theta, X, y, of="versicolor", weights=weights, names=names)
-    same = blame(net, theta, X[50:100], y[50:100], weights=weights[50:100], names=names)
-    by_index = blame(net, theta, X, y, of=1, weights=weights)
+    sample_weight = np.linspace(0, 1, 150)
+    found = blame(net, theta, X, y, of="versicolor", sample_weight=sample_weight, names=names)
+    same = blame(net, theta, X[50:100], y[50:100], sample_weight=sample_weight[50:100], names=names)
+    by_index = blame(net, theta, X, y, of=1, sample_weight=sample_weight)
     for layer in (1, 2):
         np.testing.assert_array_equal(found["error"][layer], same["error"][layer])
         np.testing.assert_array_equal(by_index["error"][layer], same["error"][layer])

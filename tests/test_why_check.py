@@ -17,7 +17,7 @@ random_networks = settings(max_examples=100, deadline=None, derandomize=True, da
 
 
 def options(case):
-    return {"weights": case.weights, "l1": case.l1, "l2": case.l2, "masks": case.masks}
+    return {"sample_weight": case.sample_weight, "l1": case.l1, "l2": case.l2, "masks": case.masks}
 
 
 def check(case, **more):
@@ -28,7 +28,7 @@ def right(case):
     """The right gradient, θ's shape."""
     trace = wg.forward(case.net, case.theta, case.X, case.masks)
     trace = wg.backward(case.net, case.theta, trace, case.Y)
-    rest = {name: options(case)[name] for name in ("weights", "l1", "l2")}
+    rest = {name: options(case)[name] for name in ("sample_weight", "l1", "l2")}
     return wg.gradients(case.net, case.theta, trace, **rest)
 
 
@@ -467,7 +467,7 @@ def test_a_moved_parameter_costs_what_a_whole_pass_forward_says(case):
         moved[index] += offset
         theta = wg.Parameters(case.sizes, moved)
         trace = wg.forward(case.net, theta, case.X, case.masks)
-        rest = (case.weights, case.l1, case.l2)
+        rest = (case.sample_weight, case.l1, case.l2)
         whole = wg.cost(case.net, theta, trace, case.Y, *rest) - asked.cost
         found, _ = probes.evaluate(np.array([index]), np.array([offset]))
         np.testing.assert_allclose(found - base, whole, rtol=1e-9, atol=1e-12 * (1 + asked.cost))

@@ -33,7 +33,7 @@ def own(kind, **options):
 def gradients(why, X, y, **more):
     """Cost and gradients of the examples as the asker passes them on."""
     given = why.examples(X, y, more.get("sample_weight"))
-    s = given.weights
+    s = given.sample_weight
     S = len(given.Y) if s is None else s.sum()
     l1, l2 = why.l1.of_batch(S, why.n), why.l2.of_batch(S, why.n)
     trace = wg.forward(why.net, why.theta, given.X)
@@ -305,7 +305,7 @@ def test_a_run_explains_the_rows_of_a_frame_as_it_predicts_them(table):
 
 def test_without_rows_a_run_asks_about_those_held_out(table):
     run = wg.open_run(table[0] / "kind.run")
-    assert len(run.why.examples().X) == run.manifest["data"]["rows"]["held_out"] == 16
+    assert len(run.why.examples().X) == run.manifest["data"]["rows"]["validation"] == 16
     assert run.why.blame().kind == "blame"
 
 

@@ -12,7 +12,12 @@ from whygrad.why.what_if.neuron import neuron
 
 
 def ask(case, **about):
-    about = {"weights": case.weights, "l1": case.l1, "l2": case.l2, "masks": case.masks} | about
+    about = {
+        "sample_weight": case.sample_weight,
+        "l1": case.l1,
+        "l2": case.l2,
+        "masks": case.masks,
+    } | about
     return neuron(case.net, case.theta, case.X, case.Y, **about)
 
 
@@ -25,7 +30,7 @@ def cut(case, layer, unit):
 
 def cost(case, theta):
     trace = wg.forward(case.net, theta, case.X, case.masks)
-    return trace, float(wg.cost(case.net, theta, trace, case.Y, case.weights))
+    return trace, float(wg.cost(case.net, theta, trace, case.Y, case.sample_weight))
 
 
 @given(case=cases(), data=st.data())
@@ -102,12 +107,12 @@ def test_the_score_counts_weights_of_examples_and_is_r2_for_numbers():
     y, Y = (X[:, 0] > 0).astype(int), X[:, :2]
     net = wg.Network(3, [wg.Dense(4, "tanh"), wg.Dense(1, "sigmoid")], "binary_cross_entropy")
     theta = net.init(seed=2)
-    found = neuron(net, theta, X, y, layer=1, unit=0, weights=s)
+    found = neuron(net, theta, X, y, layer=1, unit=0, sample_weight=s)
     said = wg.forward(net, theta, X).a[-1][:, 0] > 0.5
     assert found["score"] == pytest.approx(accuracy_score(y, said, sample_weight=s))
     net = wg.Network(3, [wg.Dense(4, "tanh"), wg.Dense(2, "identity")])
     theta = net.init(seed=2)
-    found = neuron(net, theta, X, Y, layer=1, unit=0, weights=s)
+    found = neuron(net, theta, X, Y, layer=1, unit=0, sample_weight=s)
     said = wg.forward(net, theta, X).a[-1]
     true = r2_score(Y, said, sample_weight=s, multioutput="variance_weighted")
     assert found["score"] == pytest.approx(true)
@@ -117,9 +122,9 @@ def test_its_weights_and_its_examples_are_images_where_the_input_is_one():
     net = wg.Network((4, 5), [wg.Dense(3, "relu"), wg.Dense(2, "softmax")], "cross_entropy")
     theta, X = net.init(seed=0), np.random.default_rng(0).random((6, 4, 5))
     found = neuron(net, theta, X, [0, 1] * 3, layer=1, unit=2, top=4)
-    weights, outgoing, examples = found.pictures
-    np.testing.assert_array_equal(weights.images[0], theta.W[1][2].reshape(4, 5))
-    assert weights.signed and not examples.signed
+    sample_weight, outgoing, examples = found.pictures
+    np.testing.assert_array_equal(sample_weight.images[0], theta.W[1][2].reshape(4, 5))
+    assert sample_weight.signed and not examples.signed
     np.testing.assert_array_equal(examples.images, X[found["strongest"]])
     assert len(examples.captions) == 4 and outgoing.names == ("output 0", "output 1")
 

@@ -7,7 +7,7 @@ import whygrad as wg
 
 X = np.random.default_rng(0).normal(size=(60, 5))
 Y = np.arange(60) % 3
-BEST = wg.Stopping(patience=2, restore_best=True, on="held_out_cost")
+BEST = wg.Stopping(patience=2, restore_best=True, on="validation_cost")
 EPSILON = np.finfo(np.float64).eps
 
 
@@ -16,7 +16,7 @@ def record(folder, optimizer, epochs=5, **options):
     net = wg.Network(5, layers, "cross_entropy")
     wg.train(
         net, X[:50], Y[:50], optimizer=optimizer, epochs=epochs, batch_size=7, record=folder,
-        held_out=(X[50:], Y[50:]), **options,
+        validation=(X[50:], Y[50:]), **options,
     )  # fmt: skip
     return wg.open_run(folder)
 
@@ -27,24 +27,24 @@ RULES = {"adam": wg.Adam(0.01), "momentum": wg.SGD(0.3, momentum=0.9)}
 @pytest.mark.parametrize("rule", RULES)
 def test_the_ledger_of_a_run_and_of_its_forks_ends_with_their_parameters(tmp_path, rule):
     run = record(tmp_path / "a.run", RULES[rule], stopping=BEST, epochs=40)
-    fork = run.fork(11, rate=0.003, epochs=8, stopping=None, record=tmp_path / "fork.run")
+    fork = run.fork(11, learning_rate=0.003, epochs=8, stopping=None, record=tmp_path / "fork.run")
     less = run.without([3, 5], record=tmp_path / "less.run")
     for one in (run, fork, less):
-        found = wg.why.moved(one, layer=2, to=1, from_=4)
+        found = wg.why.ledger(one, layer=2, to=1, from_=4)
         assert found.value == one.theta.W[2][1, 4]
         assert abs(found.residuals["rounding"]) <= 1e-13
-    names = [term.name for term in wg.why.moved(fork, layer=2, to=1, from_=4).terms]
+    names = [term.name for term in wg.why.ledger(fork, layer=2, to=1, from_=4).terms]
     assert names[-1] == "momentum brought along"
-    assert not wg.why.moved(less, layer=1, to=2)["by_example"][[3, 5]].any()
+    assert not wg.why.ledger(less, layer=1, to=2)["by_example"][[3, 5]].any()
 
 
 def test_a_fork_that_ends_with_its_parents_best_parameters_sends_to_the_parent(tmp_path):
     run = record(tmp_path / "a.run", RULES["adam"], stopping=BEST, epochs=40)
     best = run.state(run.step).best_step
-    fork = run.fork(best + 3, rate=0.1, record=tmp_path / "fork.run")
+    fork = run.fork(best + 3, learning_rate=0.1, record=tmp_path / "fork.run")
     assert fork.state(fork.step).best_step == best
     with pytest.raises(wg.InputError) as caught:
-        wg.why.moved(fork, layer=2, to=1, from_=4)
+        wg.why.ledger(fork, layer=2, to=1, from_=4)
     assert str(caught.value) == (
         f"fork.run ended with the best parameters of its parent, those of step {best}, before it began "
         f"itself at step {best + 3}: ask that run"
@@ -76,15 +76,15 @@ def test_of_lbfgs_there_is_no_ledger(tmp_path):
     net = wg.Network(5, [wg.Dense(3, "softmax")], "cross_entropy")
     wg.train(net, X, Y, optimizer="lbfgs", epochs=3, record=tmp_path / "a.run")
     run = wg.open_run(tmp_path / "a.run")
-    for ask in (lambda: wg.why.moved(run, 1, 0, 0), lambda: wg.why.pushed(run, X[0])):
+    for ask in (lambda: wg.why.ledger(run, 1, 0, 0), lambda: wg.why.pushed(run, X[0])):
         with pytest.raises(wg.InputError, match="L-BFGS moves by all examples at once"):
             ask()
 
 
 def test_a_run_is_asked_of_its_training_by_its_own_why(tmp_path):
     run = record(tmp_path / "a.run", RULES["adam"])
-    one = run.why.moved(2, 1, 4)
-    assert one.to_dict() == wg.why.moved(run, layer=2, to=1, from_=4).to_dict()
+    one = run.why.ledger(2, 1, 4)
+    assert one.to_dict() == wg.why.ledger(run, layer=2, to=1, from_=4).to_dict()
     assert run.why.pushed(X[55]).to_dict() == wg.why.pushed(run, X[55]).to_dict()
     assert run.why.pushed(5).to_dict() == run.why.pushed(X[55]).to_dict()
     mean = run.why.pushed(by="cost")
@@ -99,10 +99,10 @@ def test_a_run_is_asked_of_its_training_by_its_own_why(tmp_path):
         "pushed by b",
         "pushed by c",
     ]
-    said = [term.name for term in named.moved(2, "b", 4).terms[1:4]]
+    said = [term.name for term in named.ledger(2, "b", 4).terms[1:4]]
     assert said == ["examples of a", "examples of b", "examples of c"]
     for outside in (-1, 10):
-        with pytest.raises(wg.InputError, match=f"row {outside}: the rows held out are 0 to 9"):
+        with pytest.raises(wg.InputError, match=f"row {outside}: the test rows are 0 to 9"):
             run.why.pushed(outside)
 
 
@@ -110,7 +110,7 @@ def test_what_was_not_recorded_says_how_to_record_it():
     net = wg.Network(5, [wg.Dense(3, "softmax")], "cross_entropy")
     fitted = wg.train(net, X, Y, epochs=1)
     with pytest.raises(wg.InputError) as caught:
-        fitted.why.moved(1, 0, 0)
+        fitted.why.ledger(1, 0, 0)
     assert str(caught.value) == (
         "moved asks of a recorded training: train with record=, then ask open_run(…).why"
     )
@@ -118,6 +118,6 @@ def test_what_was_not_recorded_says_how_to_record_it():
 
 def test_penalties_that_are_the_largest_part_of_a_weight_are_named(tmp_path):
     run = record(tmp_path / "a.run", RULES["momentum"], l2=wg.Penalty(3.0))
-    found = run.why.moved(1, 0, 0)
+    found = run.why.ledger(1, 0, 0)
     most = max(found.terms[1:], key=lambda term: abs(term.value))
     assert most.name == "penalties" and "The largest part is that of penalties" in found.answer

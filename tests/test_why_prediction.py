@@ -76,7 +76,7 @@ def brute_force(net, theta, x, m):
     slopes = [None, *(net.f[l].derivative(trace.z[l])[0] for l in range(1, net.L))]
     sums = np.zeros(net.sizes[0])
     paths = {}
-    for units in itertools.product(*(range(size) for size in net.sizes[:-1])):
+    for units in itertools.custom_vjp(*(range(size) for size in net.sizes[:-1])):
         value, path = float(x[units[0]]), (*units, m)
         for l in range(1, net.L + 1):
             value *= float(W[l][path[l], path[l - 1]])
@@ -116,7 +116,7 @@ def test_the_integral_is_that_of_a_fine_sum():
     trace = wg.forward(net, theta, points)
     seed = np.zeros((steps, 2))
     seed[:, 0] = 1
-    back = net.f[3].pullback(trace.z[3], seed)
+    back = net.f[3].vjp(trace.z[3], seed)
     for l in (2, 1):
         back = (back @ theta.W[l + 1]) * net.f[l].derivative(trace.z[l])
     fine = (X[0] - X[1]) * (back @ theta.W[1]).mean(axis=0)
@@ -250,7 +250,7 @@ def test_a_wanted_class_or_number_is_what_comes_out():
         assert changes
         for _, changed, _, _ in changes:
             assert wg.forward(net, theta, changed).a[-1][0, 0] == pytest.approx(goal, abs=1e-6)
-    assert "changes" not in prediction(net, theta, X[0]).numbers
+    assert "changes" not in prediction(net, theta, X[0]).arrays
 
 
 def test_of_one_sigmoid_output_the_answer_turns_at_one_half():

@@ -17,12 +17,17 @@ ROUNDING = 1e-11
 
 
 def ask(case, **about):
-    about = {"weights": case.weights, "l1": case.l1, "l2": case.l2, "masks": case.masks} | about
+    about = {
+        "sample_weight": case.sample_weight,
+        "l1": case.l1,
+        "l2": case.l2,
+        "masks": case.masks,
+    } | about
     return ripple(case.net, case.theta, case.X, case.Y, **about)
 
 
 def options(case):
-    return {"weights": case.weights, "l1": case.l1, "l2": case.l2}
+    return {"sample_weight": case.sample_weight, "l1": case.l1, "l2": case.l2}
 
 
 def passed(case, place=None, by=0.0):
@@ -83,7 +88,7 @@ def test_first_order_is_the_gradient_times_the_step(case, by, data):
     trace = wg.backward(case.net, theta, wg.forward(case.net, theta, case.X, case.masks), case.Y)
     gradients = wg.gradients(case.net, theta, trace, **options(case))
     if layer == 0:
-        s = np.ones(len(case.X)) if case.weights is None else case.weights
+        s = np.ones(len(case.X)) if case.sample_weight is None else case.sample_weight
         slope = (s @ trace.delta[1]) @ theta.W[1][:, to] / s.sum()
     elif from_ == "bias":
         slope = gradients.db[layer][to]
@@ -155,7 +160,7 @@ def test_the_curve_in_blocks_is_the_curve_at_once(monkeypatch):
 def test_the_gap_of_a_neuron_is_what_first_order_misses_of_its_activity():
     case = make_case((3, 4, 4, 2), ("tanh", "relu", "sigmoid"), "squared_error", n=6, weighted=True)
     found = ask(case, layer=1, to=1, from_=2, by=0.7)
-    s = case.weights / case.weights.sum()
+    s = case.sample_weight / case.sample_weight.sum()
     for layer in (1, 2, 3):
         missed = abs(found["da"][layer] - found["da_first_order"][layer])
         np.testing.assert_allclose(found["gap"][layer], s @ missed, rtol=1e-12)
@@ -178,7 +183,7 @@ def test_a_planted_error_is_seen_by_the_comparison_with_the_gradient(error, monk
         asked = {"theta": wrong}
         monkeypatch.setattr(
             moving.Moved, "first_order",
-            lambda self, step: init(moving.Moved(replace(self.asked, **asked), self.place), step),
+            lambda self, step: init(moving.Moved(replace(self.asked, **asked), self.batch_index), step),
         )  # fmt: skip
     else:
         monkeypatch.setattr(moving.Moved, "sender", np.ones(3))

@@ -22,7 +22,7 @@ random_networks = settings(max_examples=60, deadline=None, derandomize=True, dat
 
 
 def options(case):
-    return {"weights": case.weights, "l1": case.l1, "l2": case.l2, "masks": case.masks}
+    return {"sample_weight": case.sample_weight, "l1": case.l1, "l2": case.l2, "masks": case.masks}
 
 
 def ask(case, layer, to, from_=None, **more):
@@ -185,7 +185,7 @@ def test_the_value_is_bit_for_bit_the_gradient_of_training(case):
     answer = backpropagate(case)
     for place in some_places(case.net, case.seed):
         assert ask(case, *place).value == derivative(answer, place)
-        plain = {"weights": None, "masks": None, "l1": 0.0, "l2": 0.0}
+        plain = {"sample_weight": None, "masks": None, "l1": 0.0, "l2": 0.0}
         assert ask(case, *place, **plain).value == derivative(used, place)
 
 

@@ -134,7 +134,7 @@ def test_whatever_can_be_asked_can_be_drawn(clf, tmp_path):
 
     net = wg.Network(2, [wg.Dense(3, "tanh"), wg.Dense(1, "sigmoid")], cost="binary_cross_entropy")
     x, y = np.array([[0.0, 1.0], [1.0, 1.0]]), np.array([1.0, 0.0])
-    wg.train(net, x, y, epochs=2, held_out=(x[:1], y[:1]), record=tmp_path / "xor.run")
+    wg.train(net, x, y, epochs=2, validation=(x[:1], y[:1]), record=tmp_path / "xor.run")
     run = wg.open_run(tmp_path / "xor.run")
     widget = run.widget()
     click(widget, "1:2,1")

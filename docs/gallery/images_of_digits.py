@@ -7,7 +7,7 @@ from whygrad.pipeline.datasets import Dataset, load
 
 
 def digits() -> tuple[Dataset, str]:
-    """Give the data, with a part to test on, and a line that says which they are."""
+    """Return the data, with a part to test on, and a line that says which they are."""
     try:
         data = load("mnist")
     except wg.WhygradError:

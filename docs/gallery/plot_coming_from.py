@@ -99,7 +99,7 @@ for name, a, b in zip(("W[1]", "W[2]"), theirs.coefs_, ours.coefs_, strict=True)
 
 
 def as_arrays(torch_module):
-    """Give the weights and the biases of the Linear layers, counted from 1."""
+    """Return the weights and the biases of the Linear layers, counted from 1."""
     layers = [layer for layer in torch_module if isinstance(layer, torch.nn.Linear)]
     W, b = ([layer.weight for layer in layers], [layer.bias for layer in layers])
     return [[None, *(p.detach().numpy().copy() for p in ps)] for ps in (W, b)]
@@ -134,7 +134,7 @@ model = keras.Sequential(
 
 
 def from_keras(model):
-    """Give the weights and the biases as whygrad keeps them."""
+    """Return the weights and the biases as whygrad keeps them."""
     kernels, biases = model.get_weights()[::2], model.get_weights()[1::2]
     return [None, *(kernel.T for kernel in kernels)], [None, *biases]
 
@@ -217,8 +217,8 @@ fitted = wg.train(
     net,
     X_train,
     y_train,
-    held_out=(X_test, y_test),
-    stopping=wg.Stopping("held_out_cost", patience=5),
+    validation=(X_test, y_test),
+    stopping=wg.Stopping("validation_cost", patience=5),
     epochs=200,
 )
 clf = wg.MLPClassifier((30,), early_stopping=True, random_state=0)

@@ -32,12 +32,14 @@ net = wg.Network(
 )
 
 
-def held_out(net, **settings):
-    """Give the cost on the other images after every epoch, a row for each seed, and the histories."""
+def validation(net, **settings):
+    """Return the cost on the other images after every epoch, a row for each seed, and the histories."""
     given = {"batch_size": 10, "held_out": (X_other, Y_other)} | settings
     histories = [wg.train(net, X, Y, seed=seed, **given).history for seed in SEEDS]
-    longest = max(len(h.held_out_cost) for h in histories)
-    rows = [np.pad(h.held_out_cost, (0, longest - len(h.held_out_cost)), "edge") for h in histories]
+    longest = max(len(h.validation_cost) for h in histories)
+    rows = [
+        np.pad(h.validation_cost, (0, longest - len(h.validation_cost)), "edge") for h in histories
+    ]
     return np.array(rows), histories
 
 
@@ -50,11 +52,11 @@ def band(panel, rows, name, colour):
 
 COLOURS = ("#7b5ea7", "#4c9f70", "#d1732c", "#2f6fb0", "#555555")
 figure, axes = plt.subplots(figsize=(7, 3.6), layout="constrained")
-for rate, colour in zip((0.005, 0.05, 0.5, 5.0), COLOURS, strict=False):
-    rows, _ = held_out(net, optimizer=wg.SGD(rate), epochs=30)
-    band(axes, rows, f"η = {rate}", colour)
+for learning_rate, colour in zip((0.005, 0.05, 0.5, 5.0), COLOURS, strict=False):
+    rows, _ = validation(net, optimizer=wg.SGD(learning_rate), epochs=30)
+    band(axes, rows, f"η = {learning_rate}", colour)
     print(
-        f"rate {rate:<6} cost on other images, median of the last epoch: {np.median(rows[:, -1]):.3f}"
+        f"rate {learning_rate:<6} cost on other images, median of the last epoch: {np.median(rows[:, -1]):.3f}"
     )
 axes.set(xlabel="epoch", ylabel="cost on other images", yscale="log")
 axes.legend()
@@ -65,7 +67,7 @@ plt.show()
 # --------
 # 100 hidden units can learn that many images by heart: where the cost of those falls on while the cost of
 # others rises again, they do. Four remedies: a penalty on large weights, dropout, stopping where the
-# held-out cost was lowest, and more data.
+# validation cost was lowest, and more data.
 
 wide = wg.Dense(100, "relu")
 plain = wg.Network(data.X.shape[1], [wide, wg.Dense(outputs, "softmax")], "cross_entropy")
@@ -79,12 +81,12 @@ remedies = {
     "none": (plain, rule),
     "L2, λ = 5 over the data": (plain, rule | {"l2": wg.Penalty(5.0, per="data")}),
     "dropout, half of the units": (dropping, rule),
-    "early stopping": (plain, rule | {"stopping": wg.Stopping("held_out_cost", patience=5)}),
+    "early stopping": (plain, rule | {"stopping": wg.Stopping("validation_cost", patience=5)}),
 }
 figure, axes = plt.subplots(figsize=(7, 3.6), layout="constrained")
-print(f"{'':<30} held-out cost, last    lowest    cost of learned images, last")
+print(f"{'':<30} validation cost, last    lowest    cost of learned images, last")
 for (name, (net, settings)), colour in zip(remedies.items(), COLOURS, strict=False):
-    rows, histories = held_out(net, **settings)
+    rows, histories = validation(net, **settings)
     band(axes, rows, name, colour)
     learned = np.median([history.cost[-1] for history in histories])
     last, lowest = np.median(rows[:, -1]), np.median(rows.min(axis=1))

@@ -56,7 +56,7 @@ print(f"{len(X):,} images, {run.step:,} steps; {right:.1%} of the test images ar
 start = wg.Parameters(net.sizes, run.state(0).theta)
 distance = np.abs(run.theta.W[1] - start.W[1])
 j, k = np.unravel_index(distance.argmax(), distance.shape)
-ledger = wg.why.moved(run, 1, int(j), int(k), names=names)
+ledger = wg.why.ledger(run, 1, int(j), int(k), names=names)
 ledger
 
 # %%

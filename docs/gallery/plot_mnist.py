@@ -28,9 +28,9 @@ SEEDS = range(5)
 
 
 def network(*hidden, cost):
-    """Give a network of sigmoid units; its weights start with a standard deviation of 1/√n."""
+    """Return a network of sigmoid units; its weights start with a standard deviation of 1/√n."""
     sizes = (*hidden, len(data.classes))
-    layers = [wg.Dense(units, "sigmoid", weights="nielsen_normal") for units in sizes]
+    layers = [wg.Dense(units, "sigmoid", init="nielsen_normal") for units in sizes]
     return wg.Network(data.X.shape[1], layers, cost)
 
 
@@ -41,7 +41,7 @@ def start(net, seed):
 
 
 def accuracies(net, large, **settings):
-    """Give the test accuracy at the end, and the best one on the way, for each seed."""
+    """Return the test accuracy at the end, and the best one on the way, for each seed."""
     last, best = [], []
     for seed in SEEDS:
         seen = []
@@ -112,7 +112,10 @@ for name, (book, net, large, settings) in experiments.items():
 # The cross-entropy has δ = a: the factor σ′ cancels.
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained", sharey=True)
-for panel, cost, rate in ((left, "squared_error", 0.15), (right, "binary_cross_entropy", 0.005)):
+for panel, cost, learning_rate in (
+    (left, "squared_error", 0.15),
+    (right, "binary_cross_entropy", 0.005),
+):
     neuron = wg.Network(1, [wg.Dense(1, "sigmoid")], cost)
     for weight, colour in ((0.6, "#4c9f70"), (2.0, "#7b5ea7")):
         theta = neuron.init(W=[None, [[weight]]], b=[None, [0.9 if weight == 0.6 else 2.0]])
@@ -121,7 +124,7 @@ for panel, cost, rate in ((left, "squared_error", 0.15), (right, "binary_cross_e
         def look(report, outputs=outputs, neuron=neuron):
             outputs.append(wg.forward(neuron, report.parameters, [[1.0]]).a[1][0, 0])
 
-        rule = wg.SGD(rate)
+        rule = wg.SGD(learning_rate)
         wg.train(
             neuron, [[1.0]], [[0.0]], theta=theta, optimizer=rule, epochs=300, callbacks=[look]
         )
@@ -129,7 +132,7 @@ for panel, cost, rate in ((left, "squared_error", 0.15), (right, "binary_cross_e
         print(
             f"{cost:<20} w = {weight}: output {outputs[0]:.2f}, after 300 epochs {outputs[-1]:.2f}"
         )
-    panel.set(title=f"{cost}, η = {rate}", xlabel="epoch")
+    panel.set(title=f"{cost}, η = {learning_rate}", xlabel="epoch")
 left.set_ylabel("output, to become 0")
 left.legend()
 plt.show()

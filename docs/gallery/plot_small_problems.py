@@ -26,13 +26,13 @@ START = wg.Uniform(-0.5, 0.5)
 
 
 def sigmoids(inputs, *units):
-    """Give a network of sigmoid layers that starts uniformly between −0.5 and 0.5."""
-    layers = [wg.Dense(n, "sigmoid", weights=START, biases=START) for n in units]
+    """Return a network of sigmoid layers that starts uniformly between −0.5 and 0.5."""
+    layers = [wg.Dense(n, "sigmoid", init=START, bias_init=START) for n in units]
     return wg.Network(inputs, layers)
 
 
 def bits(n):
-    """Give all rows of n bits."""
+    """Return all rows of n bits."""
     return np.array(list(product([0.0, 1.0], repeat=n)))
 
 
@@ -50,9 +50,14 @@ problems = {  # network, inputs, targets, rate, what the book reports
 }
 STARTS, MOST = 100, 20_000
 found = {}
-for name, (net, X, Y, rate, _) in problems.items():
+for name, (net, X, Y, learning_rate, _) in problems.items():
     for momentum in (0.0, 0.9):
-        given = {"rate": rate, "momentum": momentum, "most": MOST, "solved": within(Y, 0.5)}
+        given = {
+            "rate": learning_rate,
+            "momentum": momentum,
+            "most": MOST,
+            "solved": within(Y, 0.5),
+        }
         found[name, momentum] = [
             learn(net, X, Y, seed=seed, **given, every=20)[0] for seed in range(STARTS)
         ]
@@ -99,7 +104,7 @@ windows = windows.reshape(8 * PLACES * PLACES, 9)
 
 
 def outputs_and_gradient(phi):
-    """Give the outputs, (8, starts), and the gradient of the summed error, (starts, 12)."""
+    """Return the outputs, (8, starts), and the gradient of the summed error, (starts, 12)."""
     W, b, v, c = phi[:, :9], phi[:, 9], phi[:, 10], phi[:, 11]
     h = 1 / (1 + np.exp(-(windows @ W.T + b)))
     seen = h.reshape(8, -1, len(phi)).sum(axis=1)
@@ -117,8 +122,8 @@ by_chain_rule = 8 * P.T @ wg.gradients(tc, theta, trace).flat
 print(f"largest difference {np.abs(outputs_and_gradient(phi[None])[1] - by_chain_rule).max():.0e}")
 
 
-def learn_tc(momentum, rate=0.05):
-    """Give for each start the sweeps until all eight are right, or None, and φ."""
+def learn_tc(momentum, learning_rate=0.05):
+    """Return for each start the sweeps until all eight are right, or None, and φ."""
     phi = np.array([np.random.default_rng(i).uniform(-0.5, 0.5, 12) for i in range(STARTS)])
     taken, change = np.zeros(STARTS, dtype=int), np.zeros_like(phi)
     for sweep in range(1, MOST + 1):
@@ -128,7 +133,7 @@ def learn_tc(momentum, rate=0.05):
         taken[going[right]] = sweep
         if right.all():
             break
-        change[going] = momentum * change[going] - rate * gradient
+        change[going] = momentum * change[going] - learning_rate * gradient
         phi[going[~right]] += change[going[~right]]
     return [int(sweeps) or None for sweeps in taken], phi
 
@@ -145,10 +150,10 @@ print(f"{STARTS} starts each, seeds 0 to {STARTS - 1}, at most {MOST:,} sweeps")
 print("problem             rate   momentum   solved   sweeps: median (5 % to 95 %)   the book")
 for (name, momentum), taken in found.items():
     solved = np.array([t for t in taken if t])
-    rate, book = problems[name][3:]
+    learning_rate, book = problems[name][3:]
     low, median, high = np.quantile(solved, [0.05, 0.5, 0.95]) if len(solved) else [np.nan] * 3
     print(
-        f"{name:<18} {rate:>5}   {momentum:>8}   {len(solved):>6}   "
+        f"{name:<18} {learning_rate:>5}   {momentum:>8}   {len(solved):>6}   "
         f"{median:>14.0f} ({low:.0f} to {high:.0f}){book:>20}"
     )
 
@@ -176,9 +181,9 @@ plt.show()
 # The encoder learns from every start without momentum, and from few with it. Why did it get
 # stuck? Its parameters after 20,000 sweeps from a start that failed, and whom the cost blames:
 
-net, X, Y, rate, _ = problems["encoder, 8-3-8"]
+net, X, Y, learning_rate, _ = problems["encoder, 8-3-8"]
 failed = found["encoder, 8-3-8", 0.9].index(None)
-given = {"rate": rate, "most": MOST, "seed": failed, "solved": within(Y, 0.5)}
+given = {"rate": learning_rate, "most": MOST, "seed": failed, "solved": within(Y, 0.5)}
 taken, fitted = learn(net, X, Y, momentum=0.9, **given)
 trace = wg.backward(net, fitted.theta, wg.forward(net, fitted.theta, X), Y)
 wrong = np.abs(trace.a[2] - Y) > 0.5

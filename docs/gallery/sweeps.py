@@ -20,7 +20,7 @@ def learn(
     X: Any,
     Y: Any,
     *,
-    rate: float,
+    learning_rate: float,
     momentum: float,
     most: int,
     seed: int,
@@ -40,7 +40,7 @@ def learn(
         net,
         np.tile(X, (every, 1)),
         np.tile(Y, (every, 1)),
-        optimizer=wg.SGD(rate * len(X), momentum=momentum),
+        optimizer=wg.SGD(learning_rate * len(X), momentum=momentum),
         epochs=most // every,
         batch_size=len(X),
         shuffle=False,
@@ -52,7 +52,7 @@ def learn(
 
 
 def within(Y: Any, distance: float) -> Callable[[Any], bool]:
-    """Give the test that every output lies closer to its target than `distance`."""
+    """Return the test that every output lies closer to its target than `distance`."""
     Y = np.asarray(Y)
 
     def solved(outputs: Any) -> bool:

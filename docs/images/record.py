@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def run(command: str, folder: Path) -> str:
-    """Give what a command writes to a terminal's standard output, colours and all."""
+    """Return what a command writes to a terminal's standard output, colours and all."""
     environment = os.environ | {"FORCE_COLOR": "1", "COLUMNS": str(WIDTH), "TERM": "xterm-256color"}
     words = [sys.executable, "-m", "whygrad", *command.split()]
     result = subprocess.run(

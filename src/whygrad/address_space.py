@@ -18,7 +18,7 @@ LITTLE = 256  # whatever fails with less left may have failed for want of it
 
 
 def spare() -> float:
-    """Give the MB of address space that this process may still take: infinite where there is no limit."""
+    """Return the MB of address space that this process may still take: infinite where there is no limit."""
     if sys.platform == "win32":
         return math.inf
     import resource
@@ -34,7 +34,7 @@ def spare() -> float:
 
 
 def blas() -> float:
-    """Give the MB that SciPy's BLAS takes when it is loaded, which grow with its threads."""
+    """Return the MB that SciPy's BLAS takes when it is loaded, which grow with its threads."""
     if "scipy.linalg" in sys.modules:
         return 0
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

@@ -42,7 +42,7 @@ def allowed_cores() -> int:
 
 @cache
 def _quota(cgroup: Path) -> float | None:
-    """Give the seconds of processor time per second that Linux grants a container; None: no bound."""
+    """Return the seconds of processor time per second that Linux grants a container; None: no bound."""
     for files in (["cpu.max"], ["cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"]):
         try:
             quota, period = " ".join((cgroup / file).read_text() for file in files).split()
@@ -69,7 +69,7 @@ def beside_others() -> Iterator[None]:
 
 
 def own_cores() -> int:
-    """Give the number of cores for one training: its share among those that run now, at least one."""
+    """Return the number of cores for one training: its share among those that run now, at least one."""
     return max(1, allowed_cores() // max(1, len(_trainings)))
 
 
@@ -106,7 +106,7 @@ def one_thread(numpy: bool = False) -> Iterator[None]:
     """Keep each product to one thread; when the last user leaves, all is as it was.
 
     The pools belong to the process, whence the count. NumPy's is limited only where NumPy computes (the
-    reference engine, held-out data): meanwhile what other Python threads multiply has one thread as well.
+    reference engine, validation data): meanwhile what other Python threads multiply has one thread as well.
     """
     pools = thread_pools(numpy)
     with _lock:

@@ -62,7 +62,7 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
 
 
 def nearest(name: Any, choices: Iterable[str]) -> str:
-    """Give the end of a message about an unknown name: what was meant, if that can be told, then all known.
+    """Return the end of a message about an unknown name: what was meant, if that can be told, then all known.
 
     >>> nearest("sigmod", ["relu", "sigmoid"])
     "did you mean 'sigmoid'? Known: relu, sigmoid"
@@ -74,7 +74,7 @@ def nearest(name: Any, choices: Iterable[str]) -> str:
 
 
 def meant(name: Any, known: Sequence[str]) -> str:
-    """Give the known name that was meant by an unknown one; "" where nobody can tell.
+    """Return the known name that was meant by an unknown one; "" where nobody can tell.
 
     It is the same name written in another way, or what another library calls it (`elsewhere`), or else the
     one that looks most like it. A function or an object of a class is looked up by the name of that.
@@ -90,7 +90,7 @@ def meant(name: Any, known: Sequence[str]) -> str:
 
 
 def refuse_unknown(function: Callable[..., Any], unknown: Iterable[str]) -> None:
-    """Refuse names of arguments that a function does not have, with the nearest that it has."""
+    """Reject names of arguments that a function does not have, with the nearest that it has."""
     for name in unknown:
         parameters = list(signature(function).parameters.values())
         own = [p.name for p in parameters if p.name != "self" and p.kind is not p.VAR_KEYWORD]
@@ -115,7 +115,7 @@ def known_arguments(cls: type[T]) -> type[T]:
 
 
 def nearest_file(name: str, others: Iterable[str]) -> str:
-    """Give the question after a file of that name, which is not there; "" where no other is like it.
+    """Return the question after a file of that name, which is not there; "" where no other is like it.
 
     Endings are left aside: they would make every name like every other.
 

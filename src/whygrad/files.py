@@ -32,7 +32,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def refuse_taken(path: Path, overwrite: bool | None = False) -> None:
-    """Refuse a file that cannot be written, or is there already, before any work is done.
+    """Reject a file that cannot be written, or is there already, before any work is done.
 
     With `overwrite` it may be there; None says that there is no such option.
     """
@@ -87,12 +87,12 @@ def sync(folder: Path) -> None:
 
 
 def sha256(content: bytes | memoryview) -> str:
-    """Give the SHA-256 of bytes, in hexadecimal."""
+    """Return the SHA-256 of bytes, in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
 
 
 def checksum(*values: int | str | bytes | memoryview) -> int:
-    """Give the CRC-32 of some values, one after the other: what tells that one of them was damaged."""
+    """Return the CRC-32 of some values, one after the other: what tells that one of them was damaged."""
     found = 0
     for value in values:
         content = value
@@ -103,7 +103,7 @@ def checksum(*values: int | str | bytes | memoryview) -> int:
 
 
 def check_regular(path: Path) -> None:
-    """Refuse what is there but no file: to read a pipe or a device may never end."""
+    """Reject what is there but no file: to read a pipe or a device may never end."""
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError):

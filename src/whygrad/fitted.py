@@ -29,7 +29,7 @@ class Fitted:
         return f"<Fitted {sizes} {self.net.C.name}: {self.history!r}>"
 
     def predict(self, X: Any) -> Array:
-        """Give the outputs a[L] for X, shape (n, n_L)."""
+        """Return the outputs a[L] for X, shape (n, n_L)."""
         return outputs(self.net, self.theta, X)
 
     @property

@@ -2,13 +2,13 @@
 
 One table, from their name to ours. Case, underscores and hyphens count for nothing, so that "ReLU",
 "LeakyReLU" and "Glorot-Normal" need no entry. Where a name means several things, the first that is to
-be chosen from where it was said is meant; "held_out=(X, Y)" stands for the argument `held_out`.
+be chosen from where it was said is meant; "validation=(X, Y)" stands for the argument `held_out`.
 """
 
 import re
 from collections.abc import Sequence
 
-_SHARES = ("held_out=(X, Y)", "X_val=…, y_val=…", "validation_fraction", "held_out", "held-out")
+_SHARES = ("validation=(X, Y)", "X_val=…, y_val=…", "validation_fraction", "held_out", "held-out")
 _COST = ("cost", "loss", "net=Network(…, cost=…)")
 _RATE = ("rate", "learning_rate_init", "optimizer=Adam(0.01)")
 _STOPPING = ("stopping=Stopping(patience=10)", "early_stopping", "patience")
@@ -153,7 +153,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
 
 
 def plain(name: str) -> str:
-    """Give a name as it is compared: small letters and digits alone.
+    """Return a name as it is compared: small letters and digits alone.
 
     >>> plain("Leaky-ReLU")
     'leakyrelu'
@@ -162,7 +162,7 @@ def plain(name: str) -> str:
 
 
 def called_here(name: str, known: Sequence[str]) -> str:
-    """Give what a name of another library is called here, among the names known; "" where nobody says so.
+    """Return what a name of another library is called here, among the names known; "" where nobody says so.
 
     >>> called_here("categorical_crossentropy", ["squared_error", "cross_entropy"])
     'cross_entropy'

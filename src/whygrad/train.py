@@ -31,8 +31,8 @@ def train(
     seed: int = 0,
     engine: str = "auto",
     theta: Parameters | None = None,
-    weights: Any = None,
-    held_out: tuple[Any, Any] | None = None,
+    sample_weight: Any = None,
+    validation: tuple[Any, Any] | None = None,
     l1: float | Penalty = 0.0,
     l2: float | Penalty = 0.0,
     schedule: str | Schedule = Constant(),  # noqa: B008 — frozen data
@@ -70,8 +70,8 @@ def train(
     seed : decides the initial parameters and the order of the examples.
     engine : "auto", "native" or "reference".
     theta : parameters to start from, instead of drawn ones.
-    weights : how much each example counts, (n,).
-    held_out : (X, Y) to measure after every epoch; nothing is learned from them.
+    sample_weight : how much each example counts, (n,).
+    validation : (X, Y) to measure after every epoch; nothing is learned from them.
     l1, l2 : λ₁ and λ₂, numbers or `Penalty`.
     schedule : how the rate changes: "constant", "inverse_scaling", "step", "cosine", "one_cycle",
         "adaptive", "on_plateau", or a schedule such as `Cosine(warm_up=0.05)`.
@@ -112,8 +112,8 @@ def train(
         single = getattr(X, "dtype", None) == np.float32 and single_steps
         dtype = np.float32 if single else np.float64
     kind = _name_of(dtype)
-    _check_arguments(net, theta, held_out, seconds, callbacks)
-    data = as_data(net, X, Y, weights, kind)
+    _check_arguments(net, theta, validation, seconds, callbacks)
+    data = as_data(net, X, Y, sample_weight, kind)
     plan = Plan(
         net=net,
         optimizer=rule,
@@ -133,7 +133,7 @@ def train(
         label_smoothing=label_smoothing,
         cost_below=cost_below,
     )
-    kept = None if held_out is None else as_data(net, *held_out, dtype=kind)
+    kept = None if validation is None else as_data(net, *validation, dtype=kind)
     observers = [at_epoch_ends(callback) for callback in callbacks]
     if progress:
         from whygrad.training.progress import ProgressBar
@@ -150,16 +150,18 @@ def train(
     return Fitted(net, Parameters(net.sizes, final(plan, state)), history)
 
 
-def _check_arguments(net: Any, theta: Any, held_out: Any, seconds: Any, callbacks: Any) -> None:
-    """Refuse what is not of the kind that `train` asks for."""
+def _check_arguments(net: Any, theta: Any, validation: Any, seconds: Any, callbacks: Any) -> None:
+    """Reject what is not of the kind that `train` asks for."""
     if not isinstance(net, Network):
         raise InputError(
             f"the first argument is a Network, train(net, X, Y), not {type(net).__name__}"
         )
     if theta is not None and not isinstance(theta, Parameters):
         raise InputError("theta is not Parameters: make some with net.init(W=[…], b=[…])")
-    if held_out is not None and not (isinstance(held_out, tuple | list) and len(held_out) == 2):
-        raise InputError("held_out is a pair, held_out=(X, Y)")
+    if validation is not None and not (
+        isinstance(validation, tuple | list) and len(validation) == 2
+    ):
+        raise InputError("held_out is a pair, validation=(X, Y)")
     if seconds is not None and not (isinstance(seconds, int | float) and seconds >= 0):
         raise InputError(f"seconds is {seconds!r}: it must be a number of at least 0")
     if not isinstance(callbacks, list | tuple) or not all(map(callable, callbacks)):

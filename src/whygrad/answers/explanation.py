@@ -26,7 +26,7 @@ class Explanation(Answer):
     __repr__ = __str__  # so that a bare prompt shows the answer as well
 
     def to_dict(self, limit: int | None = 10_000) -> dict[str, Any]:
-        """Give the answer as plain data for JSON, with None for what is not finite.
+        """Return the answer as plain data for JSON, with None for what is not finite.
 
         An array of more than `limit` numbers is given by its shape and its 100 largest entries; with
         `limit=None` everything is listed.
@@ -34,15 +34,15 @@ class Explanation(Answer):
         return to_dict(self, limit)
 
     def latex(self) -> str:
-        """Give the equations as LaTeX (amsmath), to stand within `$$`; a table where there are none."""
+        """Return the equations as LaTeX (amsmath), to stand within `$$`; a table where there are none."""
         return to_latex(self)
 
     def mathml(self) -> str:
-        """Give the equations as one MathML element; `data-part` names the place a term speaks of."""
+        """Return the equations as one MathML element; `data-part` names the place a term speaks of."""
         return to_mathml(self)
 
     def svg(self, index: int = 0) -> str:
-        """Give a picture, the first unless `index` says which, as an SVG that stands alone.
+        """Return a picture, the first unless `index` says which, as an SVG that stands alone.
 
         Raises `InputError` where there is no such picture.
         """
@@ -53,7 +53,7 @@ class Explanation(Answer):
         return picture_svg(self.pictures[index])
 
     def html(self) -> str:
-        """Give the whole answer as one page that needs nothing else: no script, no file, no network."""
+        """Return the whole answer as one page that needs nothing else: no script, no file, no network."""
         return to_html(self)
 
     def _repr_html_(self) -> str:

@@ -3,7 +3,7 @@
     ∂C/∂W[2][1,1] = a[1][1] · f′(z[2][1]) · ∂C/∂a[2][1] = 0.5 · 0.25 · 0.7 = 0.0875
 
 A tree holds what is said, not how it looks. Every node may carry `part`, the place in the network that
-it speaks of (`Place.part`), so that a page can point at both together.
+it speaks of (`Ref.part`), so that a page can point at both together.
 """
 
 from dataclasses import dataclass

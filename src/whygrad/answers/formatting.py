@@ -88,7 +88,7 @@ def is_number(value: Any) -> bool:
 
 
 def clean(text: Any) -> str:
-    """Give a text as one line: what cannot be printed, or would turn the line around, is a question mark.
+    """Return a text as one line: what cannot be printed, or would turn the line around, is a question mark.
 
     >>> clean("a\\nb\\u202ec")
     'a b?c'
@@ -100,7 +100,7 @@ def clean(text: Any) -> str:
 
 
 def columns(text: str) -> int:
-    """Give the number of columns that a text takes in a terminal.
+    """Return the number of columns that a text takes in a terminal.
 
     >>> columns("weight"), columns("重み"), columns("e\\u0301")
     (6, 4, 1)
@@ -112,7 +112,7 @@ def columns(text: str) -> int:
 
 
 def cut(text: str, most: int) -> str:
-    """Give a text in at most so many columns, with an ellipsis where it was longer.
+    """Return a text in at most so many columns, with an ellipsis where it was longer.
 
     >>> cut("petal width", 8), cut("petal", 8)
     ('petal w…', 'petal')

@@ -17,7 +17,7 @@ PART = re.compile(r"([0-9]{1,6}):([0-9]{1,9})(?:,([0-9]{1,9}|bias))?")
 
 
 @dataclass(frozen=True)
-class Place:
+class Ref:
     """A part of the network: a unit (`from_` is None), a weight, or a bias (`from_` is "bias")."""
 
     layer: int
@@ -28,16 +28,16 @@ class Place:
     def part(self) -> str:
         """The name by which drawings, equations and pages point at it: "2:1", "2:1,0", "2:1,bias".
 
-        >>> Place(2, 1, 0).part
+        >>> Ref(2, 1, 0).part
         '2:1,0'
         """
         return f"{self.layer}:{self.to}" + ("" if self.from_ is None else f",{self.from_}")
 
     @classmethod
-    def read(cls, part: str) -> "Place | None":
+    def read(cls, part: str) -> "Ref | None":
         """Read a place from its name; what is none gives None.
 
-        >>> Place.read("2:1,bias"), Place.read("2:1"), Place.read("layer 2")
+        >>> Ref.read("2:1,bias"), Ref.read("2:1"), Ref.read("layer 2")
         (Place(layer=2, to=1, from_='bias'), Place(layer=2, to=1, from_=None), None)
         """
         found = PART.fullmatch(part)
@@ -87,7 +87,7 @@ class Names:
     target: Scale = AS_IT_IS
 
     def of(self, net: Network, layer: int, unit: int) -> str:
-        """Give the name of a unit."""
+        """Return the name of a unit."""
         if layer == 0:
             if self.inputs:
                 return self.inputs[unit]
@@ -99,13 +99,13 @@ class Names:
         return f"hidden {unit}" if net.L == 2 else f"hidden {layer}:{unit}"
 
     def scale(self, net: Network, layer: int, unit: int) -> Scale:
-        """Give (center, scale) of a unit's numbers: what its 0 and its 1 are in the user's own units."""
+        """Return (center, scale) of a unit's numbers: what its 0 and its 1 are in the user's own units."""
         if layer == 0 and self.scales:
             return self.scales[unit]
         return self.target if layer == net.L else AS_IT_IS
 
     def own(self, net: Network, layer: int, unit: int, value: Any) -> Any:
-        """Give numbers of an input or an output in the user's own units.
+        """Return numbers of an input or an output in the user's own units.
 
         >>> from whygrad import Dense
         >>> names = Names(scales=((50.0, 10.0), AS_IT_IS), target=(200.0, 80.0))
@@ -123,11 +123,11 @@ class Names:
         return ", columns standardised" if scaled else ""
 
     def layer(self, net: Network, layer: int) -> tuple[str, ...]:
-        """Give the names of all units of a layer."""
+        """Return the names of all units of a layer."""
         return tuple(self.of(net, layer, unit) for unit in range(net.sizes[layer]))
 
     def find(self, net: Network, layer: int, unit: Any) -> int:
-        """Give the index of a unit that is given by index or by name.
+        """Return the index of a unit that is given by index or by name.
 
         Raises `InputError` for an index out of range, which names the layer and the range, for a name that
         none of the layer's units has, which names the nearest, and for one that several have.
@@ -146,16 +146,16 @@ class Names:
             raise InputError(f"units {', '.join(several)} are all called {unit!r}: give the index")
         return names.index(unit)
 
-    def weight(self, net: Network, layer: Any, to: Any, from_: Any = None) -> Place:
-        """Give the place of a weight, or of a bias where `from_` is None or "bias"."""
+    def weight(self, net: Network, layer: Any, to: Any, from_: Any = None) -> Ref:
+        """Return the place of a weight, or of a bias where `from_` is None or "bias"."""
         l = check_layer(net, layer)
         j = self.find(net, l, to)
         k = "bias" if from_ is None or from_ == "bias" else self.find(net, l - 1, from_)
-        return Place(l, j, k)
+        return Ref(l, j, k)
 
 
 def names_of(net: Network, names: Names | None) -> Names:
-    """Give the names to use: those given, if they fit, and the image's shape where the network has one."""
+    """Return the names to use: those given, if they fit, and the image's shape where the network has one."""
     names = names or Names()
     for what, given, size in (
         ("inputs", names.inputs, net.sizes[0]),
@@ -171,7 +171,7 @@ def names_of(net: Network, names: Names | None) -> Names:
 
 
 def check_layer(net: Network, layer: Any, lowest: int = 1) -> int:
-    """Give the number of a layer, or say which there are."""
+    """Return the number of a layer, or say which there are."""
     whole = isinstance(layer, int | np.integer) and not isinstance(layer, bool)
     if not whole or not lowest <= layer <= net.L:
         raise InputError(f"layer {layer!r}: the layers are {lowest} to {net.L}")
@@ -179,6 +179,6 @@ def check_layer(net: Network, layer: Any, lowest: int = 1) -> int:
 
 
 def _suggest(name: Any, names: tuple[str, ...]) -> str:
-    """Give the nearest names; all of them only where they are few."""
+    """Return the nearest names; all of them only where they are few."""
     close, _, known = nearest(name, names).partition("Known: ")
     return f"{close}Known: {known}" if len(names) <= 20 else f"{close}or give its index"

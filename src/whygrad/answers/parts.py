@@ -65,7 +65,7 @@ class Answer:
     residuals : what the terms leave of the value, by name.
     equations : the answer as mathematics, first in symbols, then with the numbers in it.
     tables, pictures : the answer for people.
-    numbers : the arrays behind it, by name; `explanation["delta"]` gives one.
+    arrays : the arrays behind it, by name; `explanation["delta"]` gives one.
     notes : sentences that say how the answer is to be read: exact, first order, accounting.
     part : the place that was asked about, such as "2:1,0".
     """
@@ -79,10 +79,10 @@ class Answer:
     equations: tuple[Equation, ...] = ()
     tables: tuple[Table, ...] = ()
     pictures: tuple[Picture, ...] = ()
-    numbers: Mapping[str, Any] = field(default_factory=dict)
+    arrays: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     part: str = ""
 
     def __getitem__(self, name: str) -> Any:
-        """Give an array of `numbers` by name."""
-        return self.numbers[name]
+        """Return an array of `arrays` by name."""
+        return self.arrays[name]

@@ -21,7 +21,7 @@ class NetworkPicture:
     names : by layer, one name per unit.
     unit_meaning, edge_meaning : what the numbers are, for the legend, such as "activation" and "weight".
     backwards : arrows run from the output to the input.
-    marked : the parts (`Place.part`) to stand out; they are never left out of the drawing.
+    marked : the parts (`Ref.part`) to stand out; they are never left out of the drawing.
     image : (height, width) where the input is an image, else None.
     shown : by layer, the units that are drawn; where () the most important are chosen. Pictures that follow
         one another show the same units, so that nothing jumps.

@@ -47,7 +47,7 @@ def _open_streams() -> None:
 
 
 def _closed(number: int) -> TextIO:
-    """Give a stream with nothing to read (0), that takes nothing (1), or that forgets everything (2)."""
+    """Return a stream with nothing to read (0), that takes nothing (1), or that forgets everything (2)."""
     handle = os.open(os.devnull, os.O_WRONLY if number == 2 else os.O_RDONLY)
     os.set_inheritable(handle, True)
     return open(handle, "w" if number else "r", encoding="utf-8")
@@ -119,7 +119,7 @@ def _refusal(error: OSError) -> str:
 
 
 def _unknown(option: str, options: Sequence[str]) -> str:
-    """Say that there is no such option, and which one was meant."""
+    """Record that there is no such option, and which one was meant."""
     from whygrad.errors import meant
 
     ours = meant(option.lstrip("-"), [known.lstrip("-") for known in options])

@@ -22,7 +22,7 @@ FILES = ("svg", "html")
 
 
 def check(how: OutputFormat) -> None:
-    """Refuse options that exclude each other, and files that cannot be written, before any work is done."""
+    """Reject options that exclude each other, and files that cannot be written, before any work is done."""
     if how.json and how.latex:
         raise InputError("--json and --latex exclude each other: give one of them")
     for kind in FILES:
@@ -82,7 +82,7 @@ class Printer(Console):
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterable[Segment]:
-        """Give the pieces that are written: all of them, whatever they were made of, come through here."""
+        """Return the pieces that are written: all of them, whatever they were made of, come through here."""
         for piece in super().render(renderable, options):
             yield piece if piece.control else piece._replace(text=visible(piece.text))
 

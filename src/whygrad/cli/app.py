@@ -43,7 +43,7 @@ app.command(why)
 app.command(
     check,
     sort_key=7,
-    help="Check the gradient by central differences, on 100 held-out rows; exit code 1 if it is wrong.",
+    help="Check the gradient by central differences, on 100 test rows; exit code 1 if it is wrong.",
     help_epilogue="""Examples:
 
     whygrad check houses.run
@@ -85,7 +85,7 @@ def train(
         list[str] | None,
         option("A column not to learn from; give it again for another.", group=DATA),
     ] = None,
-    held_out: Annotated[
+    test: Annotated[
         float | None, option("Share of the rows kept to score with. [0.2]", group=DATA)
     ] = None,
     run: Annotated[
@@ -104,7 +104,7 @@ def train(
         option(
             "relu, tanh, sigmoid, gelu, … [relu]",
             group=NETWORK,
-            choices=tuple(name for name, f in ACTIVATIONS.items() if f.product is None),
+            choices=tuple(name for name, f in ACTIVATIONS.items() if f.custom_vjp is None),
             show_choices=False,
         ),
     ] = None,
@@ -126,7 +126,7 @@ def train(
             show_choices=False,
         ),
     ] = None,
-    rate: Annotated[
+    learning_rate: Annotated[
         float | None, option("The learning rate. [0.001; sgd 0.01]", group=TRAINING)
     ] = None,
     schedule: Annotated[
@@ -172,13 +172,13 @@ def train(
         "target": target,
         "task": task,
         "leave_out": leave_out,
-        "held_out": held_out,
+        "test": test,
         "run": None if run is None else str(run),
         "hidden": hidden,
         "activation": activation,
         "cost": cost,
         "optimizer": optimizer,
-        "rate": rate,
+        "learning_rate": learning_rate,
         "schedule": schedule,
         "epochs": epochs,
         "batch_size": batch_size,

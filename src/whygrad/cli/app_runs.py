@@ -47,7 +47,7 @@ def fork(
         Path | None, option("The folder to write. [RUN-fork.run]", name=["--record"])
     ] = None,
     overwrite: Annotated[bool, option("Replace that folder.")] = False,
-    rate: Annotated[float | None, option("The learning rate.")] = None,
+    learning_rate: Annotated[float | None, option("The learning rate.")] = None,
     optimizer: Annotated[
         str | None, option("Another optimizer.", choices=tuple(OPTIMIZERS), show_choices=False)
     ] = None,
@@ -65,7 +65,7 @@ def fork(
     from whygrad.cli.runs import fork
 
     given = {
-        "rate": rate,
+        "learning_rate": learning_rate,
         "optimizer": optimizer,
         "schedule": schedule,
         "epochs": epochs,
@@ -114,7 +114,7 @@ COMMANDS: tuple[tuple[Callable[..., int], str, str], ...] = (
         "Go on from a step in another way, as a new run; the old one stays as it is.",
         """Examples:
 
-    whygrad fork houses.run --step 1000 --rate 0.0001
+    whygrad fork houses.run --step 1000 --learning-rate 0.0001
     whygrad fork houses.run --step 0 --seed 7 --record other.run""",
     ),
     (

@@ -8,7 +8,7 @@ from cyclopts import Group, Parameter
 
 
 def option(help: str, **more: Any) -> Parameter:
-    """Give an option whose help is one line, without a `--no-…` twin or a default of None."""
+    """Return an option whose help is one line, without a `--no-…` twin or a default of None."""
     return Parameter(help=help, negative="", show_default=False, **more)
 
 
@@ -22,7 +22,7 @@ ANSWER = Group("The answer", sort_key=2)
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Rows:
-    """Which of the rows that were held out a question is about: one, those of a class, or all."""
+    """Which of the test rows a question is about: one, those of a class, or all."""
 
     row: Annotated[int | None, option("One row, counted from 0.", group=ROWS)] = None
     of: Annotated[str | None, option("The rows of one class.", name="--class", group=ROWS)] = None

@@ -15,7 +15,7 @@ RECENT = 100  # looks at the layers that the table is the mean of
 
 
 def facts(run: Run) -> list[tuple[str, str]]:
-    """Give a run's name, data, network, plan and state as lines with a heading each."""
+    """Return a run's name, data, network, plan and state as lines with a heading each."""
     about, net, plan = run.manifest, run.net, run.plan
     layers = " → ".join(
         [f"{net.sizes[0]} inputs", *(f"{layer.units} {layer.f.name}" for layer in net.layers)]
@@ -67,10 +67,12 @@ def _name(rule: Any) -> str:
 
 
 def _rule(rule: Any) -> str:
-    rate = getattr(rule, "rate", None)
+    learning_rate = getattr(rule, "learning_rate", None)
     momentum = getattr(rule, "momentum", 0)
     more = f", momentum {momentum:g}" if momentum else ""
-    return f"{_name(rule)}, rate {rate:g}{more}" if rate is not None else _name(rule)
+    return (
+        f"{_name(rule)}, rate {learning_rate:g}{more}" if learning_rate is not None else _name(rule)
+    )
 
 
 def _where_it_stands(run: Run) -> tuple[str, str]:
@@ -97,7 +99,7 @@ def _origin(about: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _counts(rows: dict[str, int]) -> str:
-    names = {"training": "trained on", "stopping": "to stop by", "held_out": "held out"}
+    names = {"training": "trained on", "validation": "to stop by", "test": "held out"}
     return ", ".join(f"{number:,} {names[part]}" for part, number in rows.items())
 
 
@@ -111,7 +113,7 @@ def _source(data: dict[str, Any]) -> str:
 
 
 def layers(run: Run) -> list[dict[str, float]]:
-    """Give the means of what the layers did lately, by name, one dict for each layer."""
+    """Return the means of what the layers did lately, by name, one dict for each layer."""
     try:
         seen = run.statistics
     except FileError as error:
@@ -130,7 +132,7 @@ def layers(run: Run) -> list[dict[str, float]]:
 
 
 def table_of_layers(found: list[dict[str, float]]) -> Table:
-    """Give the table of what the layers did lately."""
+    """Return the table of what the layers did lately."""
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     heads = ("layer", "units", "‖θ‖", "‖∂C/∂θ‖", "‖Δθ‖/‖θ‖", "dead", "sat.", "a", "δ")
     for head in heads:

@@ -18,7 +18,7 @@ TOO_LARGE = (
 
 TEXT = ("target", "task", "run", "activation", "cost", "optimizer", "schedule", "engine")
 WHOLE = ("epochs", "batch_size", "seed")
-NUMBERS = ("held_out", "rate", "dropout", "l1", "l2")
+NUMBERS = ("test", "learning_rate", "dropout", "l1", "l2")
 NAMES = (*TEXT, "hidden", "leave_out", *WHOLE, *NUMBERS)
 
 
@@ -68,7 +68,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _checked(key: str, name: str, value: Any) -> Any:
-    """Give a value of the file in the type that the command line would give it, or refuse it."""
+    """Return a value of the file in the type that the command line would give it, or refuse it."""
     for one in value if isinstance(value, list) else [value]:
         if isinstance(one, int) and abs(one) >= TOO_LARGE:
             raise FileError(f"{FILE}: {key} has more than 15 digits: no option is that large")
@@ -114,7 +114,7 @@ def _is_whole(value: Any) -> bool:
 
 
 def settings_of(options: dict[str, Any]) -> Settings:
-    """Give the settings that options describe; raises `InputError` for those that make no sense."""
+    """Return the settings that options describe; raises `InputError` for those that make no sense."""
     names = {field.name for field in fields(Settings)}
     known = {k: v for k, v in options.items() if k in names and v is not None}
     if "hidden" in known:

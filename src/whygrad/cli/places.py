@@ -10,7 +10,7 @@ petal width -> hidden 3      without the layer, or with → for ->
 
 import re
 
-from whygrad.answers.names import Names, Place, check_layer
+from whygrad.answers.names import Names, Ref, check_layer
 from whygrad.errors import InputError, nearest
 from whygrad.nn.network import Network
 from whygrad.tables.columns import quoted
@@ -19,8 +19,8 @@ ARROW = re.compile(r"\s*(?:→|->)\s*")
 LAYERED = re.compile(r"\s*([0-9]{1,9})\s*:(.*)", re.DOTALL)
 
 
-def find_weight(net: Network, names: Names, text: str) -> Place:
-    """Give the weight or bias that is meant; raises `InputError` that says what there is instead.
+def find_weight(net: Network, names: Names, text: str) -> Ref:
+    """Return the weight or bias that is meant; raises `InputError` that says what there is instead.
 
     >>> from whygrad.nn.network import Dense
     >>> net = Network(2, [Dense(3, "tanh"), Dense(1, "sigmoid")])
@@ -50,8 +50,8 @@ def find_weight(net: Network, names: Names, text: str) -> Place:
     return _place(net, names, l, *(known or splits)[0])
 
 
-def find_unit(net: Network, names: Names, text: str) -> Place:
-    """Give the neuron, or the input, that is meant.
+def find_unit(net: Network, names: Names, text: str) -> Ref:
+    """Return the neuron, or the input, that is meant.
 
     >>> from whygrad.nn.network import Dense
     >>> net = Network(2, [Dense(3, "tanh"), Dense(1, "sigmoid")])
@@ -61,11 +61,11 @@ def find_unit(net: Network, names: Names, text: str) -> Place:
     layered = LAYERED.fullmatch(text)
     if layered:
         l = check_layer(net, int(layered[1]), lowest=0)
-        return Place(l, _unit(net, names, l, layered[2].strip()))
+        return Ref(l, _unit(net, names, l, layered[2].strip()))
     name = text.strip()
     found = [l for l in range(net.L + 1) if name in names.layer(net, l)]
     if len(found) == 1:
-        return Place(found[0], names.find(net, found[0], name))
+        return Ref(found[0], names.find(net, found[0], name))
     if found:
         said = " and ".join(f"{l}:{name}" for l in found)
         raise InputError(f"{quoted(name)} is the name of several units: say which, {said}")
@@ -73,20 +73,20 @@ def find_unit(net: Network, names: Names, text: str) -> Place:
 
 
 def find_output(net: Network, names: Names, text: str | None) -> int | None:
-    """Give the output that is meant by number or by name."""
+    """Return the output that is meant by number or by name."""
     return None if text is None else _unit(net, names, net.L, text.strip())
 
 
 def is_input(net: Network, names: Names, text: str) -> bool:
-    """Tell whether an input is meant: 0:UNIT, or the name of one alone."""
+    """Return whether an input is meant: 0:UNIT, or the name of one alone."""
     layered = LAYERED.fullmatch(text)
     if layered:
         return int(layered[1]) == 0
     return not ARROW.search(text) and text.strip() in names.layer(net, 0)
 
 
-def _between(net: Network, names: Names, from_: str, to: str) -> Place:
-    """Give the weight between two units that are given by name."""
+def _between(net: Network, names: Names, from_: str, to: str) -> Ref:
+    """Return the weight between two units that are given by name."""
     found = []
     for l in range(1, net.L + 1):
         below = [*names.layer(net, l - 1), "bias"]
@@ -95,7 +95,7 @@ def _between(net: Network, names: Names, from_: str, to: str) -> Place:
     if len(found) == 1:
         return found[0]
     if found:
-        said = " and ".join(place.part for place in found)
+        said = " and ".join(ref.part for ref in found)
         raise InputError(f"{quoted(f'{from_} -> {to}')} may be {said}: give one of these")
     for name in (to, from_):
         if name != "bias" and not any(name in names.layer(net, l) for l in range(net.L + 1)):
@@ -105,13 +105,13 @@ def _between(net: Network, names: Names, from_: str, to: str) -> Place:
     )
 
 
-def _place(net: Network, names: Names, l: int, to: str, from_: str) -> Place:
+def _place(net: Network, names: Names, l: int, to: str, from_: str) -> Ref:
     j = _unit(net, names, l, to)
-    return Place(l, j, "bias" if from_ == "bias" else _unit(net, names, l - 1, from_))
+    return Ref(l, j, "bias" if from_ == "bias" else _unit(net, names, l - 1, from_))
 
 
 def _unit(net: Network, names: Names, l: int, text: str) -> int:
-    """Give the index of a unit: digits are an index, unless only a name looks like that."""
+    """Return the index of a unit: digits are an index, unless only a name looks like that."""
     digits = text.isascii() and text.isdecimal() and len(text) < 10
     if digits and not (int(text) >= net.sizes[l] and text in names.layer(net, l)):
         return names.find(net, l, int(text))

@@ -58,7 +58,7 @@ def predict(
 
 
 def _predictions(run: Run, file: str, probabilities: bool, notes: list[str]) -> Iterator[Any]:
-    """Give tables of predictions: the target's column, and one for each class where asked."""
+    """Return tables of predictions: the target's column, and one for each class where asked."""
     target = run.encoding.target
     names = [target.name]
     if probabilities:
@@ -85,7 +85,7 @@ def _csv(header: bool = True) -> Any:
 
 
 def _check_out(out: Path, overwrite: bool) -> None:
-    """Refuse a place that cannot be written to, before any work is done."""
+    """Reject a place that cannot be written to, before any work is done."""
     if out.suffix.lower() not in ENDINGS:
         raise FileError(f"{out}: the ending says what to write: {', '.join(ENDINGS)}")
     refuse_taken(out, overwrite)

@@ -17,7 +17,7 @@ from rich.text import Text
 from whygrad.answers.formatting import clean, columns, cut, number
 from whygrad.cli.answers import Printer
 from whygrad.escaping import tell, write
-from whygrad.pipeline.scores import Classes, ClassScore, Numbers, Scores
+from whygrad.pipeline.scores import ClassificationScores, ClassScore, RegressionScores, Scores
 from whygrad.tables import Target
 
 MOST_NOTES = 6
@@ -25,17 +25,17 @@ MOST_CLASSES = 20  # that get a line each
 
 
 def printer() -> Console:
-    """Give the console for results."""
+    """Return the console for results."""
     return Printer(sys.stdout)
 
 
 def note(message: str) -> None:
-    """Tell the user something beside the result, on one line."""
+    """Notify the user of something beside the result, on one line."""
     tell(f"whygrad: {' '.join(message.split())}")
 
 
 def note_lines(notes: Sequence[str]) -> None:
-    """Tell what was done to the table; of many lines the first ones."""
+    """Report what was done to the table; of many lines the first ones."""
     shown = notes if len(notes) <= MOST_NOTES else notes[: MOST_NOTES - 1]
     for line in shown:
         note(line)
@@ -63,13 +63,13 @@ def _finite(about: Any) -> Any:
 def print_scores(console: Console, scores: Scores, target: Target, what: str) -> None:
     """Print scores beside those of the trivial rule; `what` says of which rows they are."""
     console.print()
-    if isinstance(scores, Numbers):
+    if isinstance(scores, RegressionScores):
         _print_numbers(console, scores, target, what)
     else:
         _print_classes(console, scores, target, what)
 
 
-def _print_numbers(console: Console, scores: Numbers, target: Target, what: str) -> None:
+def _print_numbers(console: Console, scores: RegressionScores, target: Target, what: str) -> None:
     title = f"{clean(target.name)} of {scores.rows:,} {what}"
     table = _headed(console, title, "this network", "always the mean")
     table.add_row("R² (1 is perfect)", r2(scores.r2), r2(scores.baseline))
@@ -90,7 +90,9 @@ def _print_numbers(console: Console, scores: Numbers, target: Target, what: str)
     console.print(table)
 
 
-def _print_classes(console: Console, scores: Classes, target: Target, what: str) -> None:
+def _print_classes(
+    console: Console, scores: ClassificationScores, target: Target, what: str
+) -> None:
     always = f"always {_short(scores.baseline_label, 20)}"
     title = f"{clean(target.name)} of {scores.rows:,} {what}"
     table = _headed(console, title, "this network", always)
@@ -115,8 +117,8 @@ def _print_classes(console: Console, scores: Classes, target: Target, what: str)
     console.print(_confusions(scores) if matrix is None else matrix)
 
 
-def confusion_matrix(scores: Classes, width: int) -> Table | None:
-    """Give the confusion matrix as a table, or None where it does not fit into the width."""
+def confusion_matrix(scores: ClassificationScores, width: int) -> Table | None:
+    """Return the confusion matrix as a table, or None where it does not fit into the width."""
     names = [_short(one.label, 18) for one in scores.classes]
     counts = len(f"{max(max(row) for row in scores.confusion):,}")
     numbers = [str(i) for i in range(len(names))]
@@ -142,8 +144,8 @@ def _cell(count: int, right: bool) -> Text:
     return Text(f"{count:,}", style="green" if right else "bold red")
 
 
-def _confusions(scores: Classes) -> Table:
-    """Give the most frequent confusions, in place of a matrix that is too large."""
+def _confusions(scores: ClassificationScores) -> Table:
+    """Return the most frequent confusions, in place of a matrix that is too large."""
     counts = np.array(scores.confusion)
     np.fill_diagonal(counts, 0)
     table = _table("most frequent confusions", "taken for", "rows")
@@ -158,7 +160,7 @@ def _confusions(scores: Classes) -> Table:
 
 
 def _headed(console: Console, title: str, *heads: str) -> Table:
-    """Give a table whose title, where it would push the numbers out, stands on lines of its own above."""
+    """Return a table whose title, where it would push the numbers out, stands on lines of its own above."""
     if columns(title) + sum(3 + columns(head) for head in heads) > console.width:
         console.print(title, style="bold")
         title = ""
@@ -166,7 +168,7 @@ def _headed(console: Console, title: str, *heads: str) -> Table:
 
 
 def _table(*heads: str) -> Table:
-    """Give a table without frames: text on the left, numbers on the right."""
+    """Return a table without frames: text on the left, numbers on the right."""
     table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, header_style="bold")
     for place, head in enumerate(heads):
         table.add_column(
@@ -179,8 +181,8 @@ def _table(*heads: str) -> Table:
 
 
 def ended(stopped: str) -> str:
-    """Say why a training ended, in few words where it went as it should."""
-    early = stopped.startswith("held-out cost did not improve")
+    """Explain why a training ended, in few words where it went as it should."""
+    early = stopped.startswith("validation cost did not improve")
     return "no longer better on rows set aside" if early else stopped
 
 
@@ -203,5 +205,5 @@ def r2(value: float | None) -> str:
 
 
 def _short(label: Any, length: int) -> str:
-    """Give a label as one line of at most so many characters."""
+    """Return a label as one line of at most so many characters."""
     return cut(clean(label), length)

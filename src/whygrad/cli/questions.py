@@ -22,7 +22,7 @@ Examples:
     whygrad why paths iris.run 'petal width (cm) -> hidden 1:3'
     whygrad why blame iris.run --class virginica --html blame.html
     whygrad why prediction iris.run --row 17 --json
-    whygrad why moved iris.run 2:0,5
+    whygrad why ledger iris.run 2:0,5
     whygrad why pushed iris.run --row 17
     whygrad why without iris.run 3,5 --row 17""",
     help_format="plaintext",
@@ -43,7 +43,7 @@ PLAIN = OutputFormat()
 
 @why.command(
     sort_key=1,
-    help="Show the chain rule of one weight or bias with its numbers, for row 0 of those held out.",
+    help="Show the chain rule of one weight or bias with its numbers, for test row 0.",
     help_epilogue="""Examples:
 
     whygrad why weight houses.run
@@ -91,7 +91,7 @@ def paths(
 
 @why.command(
     sort_key=3,
-    help="Show the error of every neuron, and who passes it on to whom, for all held-out rows.",
+    help="Show the error of every neuron, and who passes it on to whom, for all test rows.",
     help_epilogue="""Examples:
 
     whygrad why blame iris.run
@@ -149,7 +149,7 @@ def ripple(
 
 @why.command(
     sort_key=5,
-    help="Show what one neuron looks for, and what it is good for, by all held-out rows.",
+    help="Show what one neuron looks for, and what it is good for, by all test rows.",
     help_epilogue="""Examples:
 
     whygrad why neuron iris.run
@@ -189,7 +189,7 @@ def prediction(
     run: RunFolder,
     /,
     *,
-    row: Annotated[int, option("Which of the held-out rows, from 0. [0]", group=QUESTION)] = 0,
+    row: Annotated[int, option("Which of the test rows, from 0. [0]", group=QUESTION)] = 0,
     output: Annotated[
         str | None, option("Which output. [that of the class it says]", group=QUESTION)
     ] = None,
@@ -212,13 +212,13 @@ OUTPUT = "Which class or output. [the class it says]"
     help="Show what a weight adds up from: its start, and what every example, class and epoch added.",
     help_epilogue="""Examples:
 
-    whygrad why moved iris.run
-    whygrad why moved iris.run 2:0,5
-    whygrad why moved iris.run 'petal width (cm) -> hidden 3' --svg weight.svg
-    whygrad why moved iris.run virginica
-    whygrad why moved iris.run 'layer 2'""",
+    whygrad why ledger iris.run
+    whygrad why ledger iris.run 2:0,5
+    whygrad why ledger iris.run 'petal width (cm) -> hidden 3' --svg weight.svg
+    whygrad why ledger iris.run virginica
+    whygrad why ledger iris.run 'layer 2'""",
 )
-def moved(
+def ledger(
     run: RunFolder,
     place: Annotated[
         str | None,
@@ -236,15 +236,14 @@ def moved(
     ] = 10,
     answer: OutputFormat = PLAIN,
 ) -> int:
-    from whygrad.cli.trained import moved
+    from whygrad.cli.trained import ledger
 
-    return moved(run, place, answer, top)
+    return ledger(run, place, answer, top)
 
 
 @why.command(
     sort_key=8,
-    help="Show what the training examples' pushes on the prediction for row 0 of those held out add "
-    "up to.",
+    help="Show what the training examples' pushes on the prediction for test row 0 add up to.",
     help_epilogue="""Examples:
 
     whygrad why pushed iris.run --row 17
@@ -273,8 +272,7 @@ def pushed(
 
 @why.command(
     sort_key=9,
-    help="Train again without some examples: what the prediction for row 0 of those held out "
-    "would be.",
+    help="Train again without some examples: what the prediction for test row 0 would be.",
     help_epilogue="""Examples:
 
     whygrad why without iris.run 17 --row 3

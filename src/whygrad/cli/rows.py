@@ -42,15 +42,15 @@ class Chosen:
         return self.run.why
 
 
-def choose_of_any(path: Path, given: Rows, usual: Rows) -> Chosen:
+def choose_of_any(path: Path, given: Rows, baseline: Rows) -> Chosen:
     """Read the rows that are meant; of a run on arrays those measured meanwhile, or else trained on."""
     run = open_run(path)
     if run.on_table:
-        return choose(path, given, usual)
+        return choose(path, given, baseline)
     _refuse_several(given)
-    which = usual if given == Rows() else given
-    part = "training" if run.held_out is None else "held_out"
-    data, said = run.held_out or run.data, f"{part.replace('_', '-')} rows"
+    which = baseline if given == Rows() else given
+    part = "training" if run.validation is None else "test"
+    data, said = run.validation or run.data, f"{part.replace('_', '-')} rows"
     places, about = np.arange(len(data.Y)), {"run": str(path), "scored_on": part}
     note = f"Asked of all {len(places):,} {said}."
     if which.row is not None:
@@ -72,8 +72,8 @@ def _refuse_several(given: Rows) -> None:
         raise InputError("--row, --class and --all exclude each other: give one of them")
 
 
-def choose(path: Path, given: Rows, usual: Rows, most: int | None = None) -> Chosen:
-    """Open a run and read the rows that are meant; without any given `usual`, of which the first `most`."""
+def choose(path: Path, given: Rows, baseline: Rows, most: int | None = None) -> Chosen:
+    """Open a run and read the rows that are meant; without any given `baseline`, of which the first `most`."""
     run = open_run(path)
     _refuse_several(given)
     if not run.on_table:
@@ -81,7 +81,7 @@ def choose(path: Path, given: Rows, usual: Rows, most: int | None = None) -> Cho
             f"{path.name} was trained on arrays: here it is asked `why moved`, `pushed` and `without` "
             "alone; in Python, open_run(…).why with arrays"
         )
-    which = usual if given == Rows() else given
+    which = baseline if given == Rows() else given
     rows = read_again(run)
     part = run.manifest["scored_on"]
     about: dict[str, Any] = {"run": str(path), "scored_on": part}
@@ -134,7 +134,7 @@ def _of_class(run: Run, rows: Any, given: str, what: str) -> tuple[Array, Any]:
 
 
 def wanted_of(run: Run, given: str | None) -> str | float | None:
-    """Give the answer that is wanted as the network has it: a class by its name there, a scaled number."""
+    """Return the answer that is wanted as the network has it: a class by its name there, a scaled number."""
     target = run.encoding.target
     if given is None:
         return None
@@ -151,7 +151,7 @@ def wanted_of(run: Run, given: str | None) -> str | float | None:
 
 
 def _class(run: Run, given: str) -> int:
-    """Give the place of a class that is given by its label."""
+    """Return the place of a class that is given by its label."""
     labels = [str(label) for label in run.encoding.target.classes]
     if given not in labels:
         raise InputError(

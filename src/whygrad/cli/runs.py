@@ -22,7 +22,7 @@ DIFFERS = 1  # the exit code where the bits are not those recorded, or two runs 
 
 
 def replay(run: Path, step: int | None, out: Path | None, *, json: bool) -> int:
-    """Give the state at a step, or compute everything again and compare."""
+    """Return the state at a step, or compute everything again and compare."""
     opened = open_run(run)
     if out is not None:
         refuse_taken(out, overwrite=None)
@@ -58,9 +58,9 @@ def _state(run: Run, state: State) -> dict[str, Any]:
     return {
         "step": state.step,
         "epoch": state.epoch,
-        "place": state.place,
+        "batch_index": state.batch_index,
         "cost": float(costs[at]) if at < len(costs) else None,
-        "rate_scale": state.rate_scale,
+        "learning_rate_scale": state.learning_rate_scale,
         "layers": layers,
     }
 
@@ -68,9 +68,7 @@ def _state(run: Run, state: State) -> dict[str, Any]:
 def _print_state(run: Run, about: dict[str, Any], out: Path | None) -> None:
     console = printer()
     cost = "" if about["cost"] is None else f", cost of the next batch {number(about['cost'])}"
-    said = (
-        f" after step {about['step']:,}: {about['epoch']} epochs and {about['place']} batches{cost}"
-    )
+    said = f" after step {about['step']:,}: {about['epoch']} epochs and {about['batch_index']} batches{cost}"
     console.print(Text.assemble((clean(run.path.name), "bold"), said))
     table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, header_style="bold")
     for head in ("layer", "‖W‖", "‖b‖"):
@@ -117,7 +115,7 @@ def _tell(run: Run, json: bool) -> int:
         said = f"  step {run.step:,}, {len(history.epochs)} epochs{last}: {ended(history.stopped)}"
         console.print(Text.assemble((clean(run.path.name), "bold"), said))
         if run.scores is not None:
-            what = "held-out rows" if run.manifest["scored_on"] == "held_out" else "training rows"
+            what = "test rows" if run.manifest["scored_on"] == "test" else "training rows"
             print_scores(console, run.scores, run.encoding.target, what)
     if history.stopped == "interrupted":
         return 130
@@ -128,7 +126,7 @@ def _tell(run: Run, json: bool) -> int:
 
 
 def diff(run: Path, other: Path, *, json: bool) -> int:
-    """Say what differs between two runs: how they were trained, and what came of it."""
+    """Describe what differs between two runs: how they were trained, and what came of it."""
     one, two = open_run(run), open_run(other)
     about = compare(one, two)
     same = not about["plan"] and about["first_cost"] is None and about["theta"] in (0.0, None)
@@ -149,7 +147,7 @@ def diff(run: Path, other: Path, *, json: bool) -> int:
 
 
 def compare(one: Run, two: Run) -> dict[str, Any]:
-    """Give what differs between two runs, as data."""
+    """Return what differs between two runs, as data."""
     first, second = dict(_described(one)), dict(_described(two))
     names = [*first, *(name for name in second if name not in first)]
     plan = {

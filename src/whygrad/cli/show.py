@@ -13,15 +13,15 @@ from whygrad.answers.formatting import clean, columns, cut, number
 from whygrad.cli.facts import facts, layers, table_of_layers
 from whygrad.cli.printing import note, note_lines, print_json, print_scores, printer, r2, share
 from whygrad.errors import FileError, WhygradError
-from whygrad.pipeline.scores import Numbers, Scores
+from whygrad.pipeline.scores import RegressionScores, Scores
 from whygrad.record import Run, open_run
 from whygrad.record.rows import measure
 
 
 def evaluate(run: Path, file: str | None, *, json: bool) -> int:
-    """Score the predictions for a file, or for the rows that were held out."""
+    """Score the predictions for a file, or for the test rows."""
     opened = open_run(run)
-    scored_on = "held_out" if file is None else file
+    scored_on = "test" if file is None else file
     notes: list[str] = []
     if file is None:
         scores, left_out = opened.evaluate(), 0
@@ -40,7 +40,7 @@ def evaluate(run: Path, file: str | None, *, json: bool) -> int:
 
 
 def _rows(scored_on: str) -> str:
-    return "held-out rows" if scored_on == "held_out" else "training rows (none were held out)"
+    return "test rows" if scored_on == "test" else "training rows (there are no test rows)"
 
 
 # ── one run ──────────────────────────────────────────────────────────────────────────────────────────
@@ -95,11 +95,11 @@ def _curves(run: Run) -> list[tuple[str, list[float | None]]]:
     found: list[tuple[str, list[float | None]]] = [
         ("log₁₀ of the training cost, epoch by epoch", [_log(epoch.cost) for epoch in epochs])
     ]
-    if epochs[0].held_out_score is not None:
+    if epochs[0].validation_score is not None:
         right = run.judged or run.net.C.targets in ("unit", "distribution")
         what = "accuracy" if right else "R²"
-        of = "rows to stop by" if run.on_table else "held-out examples"
-        found.append((f"{what} of the {of}", [epoch.held_out_score for epoch in epochs]))
+        of = "rows to stop by" if run.on_table else "validation examples"
+        found.append((f"{what} of the {of}", [epoch.validation_score for epoch in epochs]))
     return found
 
 
@@ -151,7 +151,7 @@ def _row(path: Path, run: Run, listed: dict[str, Any]) -> list[str]:
 
 
 def _table_of_runs(rows: list[list[str]], width: int) -> Table:
-    """Give the table of runs; where it is too wide the hours go, then ends of names, and never a number."""
+    """Return the table of runs; where it is too wide the hours go, then ends of names, and never a number."""
     widest = [max(map(columns, cells)) for cells in zip(HEADS, *rows, strict=True)]
     room = width - GAP * (len(HEADS) - 1) - sum(widest[2:])
     if sum(widest[:2]) > room:
@@ -190,7 +190,7 @@ def _looked_at(path: Path) -> tuple[Run | None, dict[str, Any]]:
 def _score(scores: Scores | None) -> tuple[str, str]:
     if scores is None:
         return "–", "–"
-    if isinstance(scores, Numbers):
+    if isinstance(scores, RegressionScores):
         return f"R² {r2(scores.r2)}", f"R² {r2(scores.baseline)}"
     return share(scores.accuracy), share(scores.baseline)
 

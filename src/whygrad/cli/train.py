@@ -11,7 +11,7 @@ from whygrad.cli.options import settings_of, with_file
 from whygrad.cli.printing import ended, note, note_lines, print_json, print_scores, printer
 from whygrad.errors import InputError, nearest
 from whygrad.pipeline import datasets
-from whygrad.pipeline.fit import Learned, find
+from whygrad.pipeline.fit import Result, find
 from whygrad.record import free_name
 from whygrad.record.files.location import check_place
 from whygrad.record.rows import record_table
@@ -31,62 +31,62 @@ def train(file: str, given: dict[str, Any], *, overwrite: bool, copy_data: bool,
     path = _place(file, options["run"], overwrite)
     check_place(path, overwrite)
     source = find(file, options["target"], options["task"], settings.seed)
-    learned = record_table(path, source, settings, [ProgressBar()], overwrite, copy_data or None)
-    stopped = learned.fitted.history.stopped
+    result_of = record_table(path, source, settings, [ProgressBar()], overwrite, copy_data or None)
+    stopped = result_of.fitted.history.stopped
     if stopped == INTERRUPTED:
         note(f"interrupted: {path} holds what training gave so far")
-    note_lines(learned.encoding.notes)
+    note_lines(result_of.encoding.notes)
     if json:
-        print_json(summary(learned, path))
+        print_json(summary(result_of, path))
     else:
-        show_result(learned, path)
+        show_result(result_of, path)
     if stopped == INTERRUPTED:
         return EXIT_INTERRUPTED
     return EXIT_DIVERGED if stopped.startswith("diverged") else 0
 
 
 def _place(file: str, run: str | None, overwrite: bool) -> Path:
-    """Give the folder to write: the one named, or the first free one named after the table."""
+    """Return the folder to write: the one named, or the first free one named after the table."""
     if run is not None:
         return Path(run)
     stem = file if file in datasets.NAMES else Path(file).stem or "table"
     return Path(f"{stem}.run") if overwrite else free_name(stem, Path())
 
 
-def summary(learned: Learned, path: Path) -> dict[str, Any]:
-    """Give the result as what JSON can hold."""
-    history = learned.fitted.history
+def summary(result_of: Result, path: Path) -> dict[str, Any]:
+    """Return the result as what JSON can hold."""
+    history = result_of.fitted.history
     return {
         "run": str(path),
-        "target": learned.encoding.target.name,
-        "task": learned.encoding.task,
-        "settings": vars(learned.settings),
-        "rows": {name: len(rows) for name, rows in vars(learned.parts).items()},
-        "inputs": list(learned.encoding.names),
-        "notes": list(learned.encoding.notes),
-        "engine": learned.ready.training.engine.name,
+        "target": result_of.encoding.target.name,
+        "task": result_of.encoding.task,
+        "settings": vars(result_of.settings),
+        "rows": {name: len(rows) for name, rows in vars(result_of.parts).items()},
+        "inputs": list(result_of.encoding.names),
+        "notes": list(result_of.encoding.notes),
+        "engine": result_of.ready.training.engine.name,
         "epochs": len(history.epochs),
         "stopped": history.stopped,
-        "seconds": learned.seconds,
-        "scored_on": learned.scored_on,
-        "scores": learned.scores.to_dict(),
+        "seconds": result_of.seconds,
+        "scored_on": result_of.scored_on,
+        "scores": result_of.scores.to_dict(),
     }
 
 
-def show_result(learned: Learned, path: Path) -> None:
+def show_result(result_of: Result, path: Path) -> None:
     """Print how good the network is, and what to ask next."""
     console = printer()
-    parts, history = learned.parts, learned.fitted.history
-    rows = len(parts.training) + len(parts.stopping)
+    parts, history = result_of.parts, result_of.fitted.history
+    rows = len(parts.training) + len(parts.validation)
     epochs = len(history.epochs)
     stopped = ended(history.stopped)
     if stopped.startswith("diverged"):
         stopped = stopped.partition(":")[0]  # the warning has said where and why
-    took = f"{epochs} epoch{'' if epochs == 1 else 's'} in {learned.seconds:.1f} s"
+    took = f"{epochs} epoch{'' if epochs == 1 else 's'} in {result_of.seconds:.1f} s"
     said = f"  {rows:,} rows, {took}: {stopped}"
     console.print(Text.assemble((clean(path.name), "bold"), said))
-    held_out = len(parts.held_out) > 0
-    print_scores(console, learned.scores, learned.encoding.target, _what(held_out))
+    test = len(parts.test) > 0
+    print_scores(console, result_of.scores, result_of.encoding.target, _what(test))
     name = shlex.quote(str(path))
     for said, command in (
         ("\nHow it came to this", "show"),
@@ -96,5 +96,5 @@ def show_result(learned: Learned, path: Path) -> None:
         console.print(line, soft_wrap=True)  # to be copied as it is
 
 
-def _what(held_out: bool) -> str:
-    return "held-out rows" if held_out else "training rows (none were held out)"
+def _what(test: bool) -> str:
+    return "test rows" if test else "training rows (there are no test rows)"

@@ -1,4 +1,4 @@
-"""`whygrad why moved`, `pushed` and `without`: the questions about a training as it went."""
+"""`whygrad why ledger`, `pushed` and `without`: the questions about a training as it went."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.answers.names import Names, Place, check_layer
+from whygrad.answers.names import Names, Ref, check_layer
 from whygrad.cli import answers
 from whygrad.cli.arguments import OutputFormat, Rows
 from whygrad.cli.places import ARROW, find_unit, find_weight
@@ -23,19 +23,19 @@ LAYER = re.compile(r"\s*(?:layer\s+)?([0-9]{1,9})\s*", re.IGNORECASE)
 NUMBERS = re.compile(r"([0-9]{1,12})(?:-([0-9]{1,12}))?")
 
 
-def moved(run: Path, place: str | None, how: OutputFormat, top: int) -> int:
-    """Give the ledger of a weight, a neuron or a layer; by default of one weight to an output."""
+def ledger(run: Path, place: str | None, how: OutputFormat, top: int) -> int:
+    """Return the ledger of a weight, a neuron or a layer; by default of one weight to an output."""
     answers.check(how)
     opened = open_run(run)
     why = opened.why
     of = _furthest(opened) if place is None else _meant(opened.net, why.names, place)
-    return answers.show(why.moved(**of, top=top), how, {"run": str(run)})
+    return answers.show(why.ledger(**of, top=top), how, {"run": str(run)})
 
 
 def pushed(
     run: Path, rows: Rows, how: OutputFormat, output: str | None, by: Meant, top: int
 ) -> int:
-    """Say what the training examples' pushes on the prediction for a row, or its cost, add up to."""
+    """Describe what the training examples' pushes on the prediction for a row, or its cost, add up to."""
     answers.check(how)
     chosen = choose_of_any(run, rows, ONE)
     of = _output(chosen.run.net, chosen.why.names, output)
@@ -52,7 +52,7 @@ def without(
     output: str | None,
     rescale: bool,
 ) -> int:
-    """Say what the prediction for a row would be without some training examples."""
+    """Describe what the prediction for a row would be without some training examples."""
     answers.check(how)
     places = numbers_of(examples)
     chosen = choose_of_any(run, rows, ONE)
@@ -82,7 +82,7 @@ def numbers_of(words: tuple[str, ...]) -> list[int]:
 
 
 def _meant(net: Network, names: Names, text: str) -> dict[str, Any]:
-    """Give the weight, bias, neuron or layer that is meant; digits alone are a layer."""
+    """Return the weight, bias, neuron or layer that is meant; digits alone are a layer."""
     whole = LAYER.fullmatch(text)
     if whole:
         return {"layer": check_layer(net, int(whole[1]))}
@@ -100,7 +100,7 @@ def _meant(net: Network, names: Names, text: str) -> dict[str, Any]:
 
 
 def _furthest(run: Run) -> dict[str, Any]:
-    """Give the weight to the outputs that is furthest from where it started.
+    """Return the weight to the outputs that is furthest from where it started.
 
     Below, penalties may have moved those of inputs that are always 0 furthest, and no example any.
     """
@@ -109,11 +109,11 @@ def _furthest(run: Run) -> dict[str, Any]:
     # What was killed has the parameters of its last snapshot, which may be the first.
     now = run.theta if run.concluded else Parameters(sizes, run.state(run.step).theta)
     gaps: Array = np.abs(now.W[L] - start.W[L])
-    return Place(L, *map(int, divmod(int(gaps.argmax()), gaps.shape[1]))).ends
+    return Ref(L, *map(int, divmod(int(gaps.argmax()), gaps.shape[1]))).ends
 
 
 def _output(net: Network, names: Names, text: str | None) -> int | None:
-    """Give the class or output that is meant, by number or by name."""
+    """Return the class or output that is meant, by number or by name."""
     if text is None:
         return None
     text = text.strip()

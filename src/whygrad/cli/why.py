@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from whygrad.answers.explanation import Explanation
-from whygrad.answers.names import Place
+from whygrad.answers.names import Ref
 from whygrad.cli import answers
 from whygrad.cli.arguments import OutputFormat, Rows
 from whygrad.cli.places import find_output, find_unit, find_weight, is_input
@@ -39,7 +39,7 @@ def paths(
 
 
 def blame(run: Path, place: str | None, rows: Rows, how: OutputFormat, top: int) -> int:
-    """Say how much of the error is whose, in the whole network, or why that of one neuron."""
+    """Describe how much of the error is whose, in the whole network, or why that of one neuron."""
     chosen = _begin(run, rows, ALL, how)
     of: dict[str, Any] = {}
     if place is not None:
@@ -60,7 +60,7 @@ def ripple(run: Path, place: str | None, rows: Rows, how: OutputFormat, by: floa
 
 
 def neuron(run: Path, place: str | None, rows: Rows, how: OutputFormat, top: int) -> int:
-    """Say what a neuron looks for, by default the hidden one that the rows blame most."""
+    """Describe what a neuron looks for, by default the hidden one that the rows blame most."""
     chosen = _begin(run, rows, ALL, how)
     net, names = chosen.run.net, chosen.why.names
     meant = _most_blamed(chosen) if place is None else find_unit(net, names, place)
@@ -71,7 +71,7 @@ def neuron(run: Path, place: str | None, rows: Rows, how: OutputFormat, top: int
 def prediction(
     run: Path, row: int, how: OutputFormat, output: str | None, wanted: str | None, top: int
 ) -> int:
-    """Say what each column contributes to the output for one row, and what would change the answer."""
+    """Describe what each column contributes to the output for one row, and what would change the answer."""
     chosen = _begin(run, Rows(row=row), ONE, how)
     meant = find_output(chosen.run.net, chosen.why.names, output)
     answer = chosen.why.prediction(
@@ -96,31 +96,31 @@ def _sample(text: str) -> int | None:
     return None if text == "all" else int(text)
 
 
-def _begin(run: Path, rows: Rows, usual: Rows, how: OutputFormat) -> Chosen:
+def _begin(run: Path, rows: Rows, baseline: Rows, how: OutputFormat) -> Chosen:
     answers.check(how)
-    return choose(run, rows, usual)
+    return choose(run, rows, baseline)
 
 
 def _end(chosen: Chosen, answer: Explanation, how: OutputFormat) -> int:
     return answers.show(answer, how, chosen.about, chosen.note)
 
 
-def _weight(chosen: Chosen, place: str | None) -> Place:
-    """Give the weight that is named, or the one of layer 1 that the rows would move most."""
+def _weight(chosen: Chosen, place: str | None) -> Ref:
+    """Return the weight that is named, or the one of layer 1 that the rows would move most."""
     net, theta = chosen.run.net, chosen.run.theta
     if place is not None:
         return find_weight(net, chosen.why.names, place)
     X, Y, _ = chosen.why.examples(chosen.table)
     dW = gradients(net, theta, backward(net, theta, forward(net, theta, X), Y)).dW[1]
-    return Place(1, *divmod(int(np.abs(dW).argmax()), net.sizes[0]))
+    return Ref(1, *divmod(int(np.abs(dW).argmax()), net.sizes[0]))
 
 
-def _most_blamed(chosen: Chosen) -> Place:
-    """Give the hidden neuron, of an only layer the output, whose mean |δ| is largest."""
+def _most_blamed(chosen: Chosen) -> Ref:
+    """Return the hidden neuron, of an only layer the output, whose mean |δ| is largest."""
     net, theta = chosen.run.net, chosen.run.theta
     X, Y, _ = chosen.why.examples(chosen.table)
     delta = backward(net, theta, forward(net, theta, X), Y).delta
     assert delta is not None
     sizes = [np.abs(each).mean(axis=0) for each in delta[1 : max(2, net.L)]]
     l = int(np.argmax([each.max() for each in sizes]))
-    return Place(l + 1, int(sizes[l].argmax()))
+    return Ref(l + 1, int(sizes[l].argmax()))

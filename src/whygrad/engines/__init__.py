@@ -6,7 +6,15 @@ All engines compute the same pure function (`whygrad.plan`); `reference` is the 
 from typing import Protocol
 
 from whygrad.address_space import TRAINING, blas, refuse_without
-from whygrad.engines.probes import STATISTICS, Block, Statistics, Tap, Tapped, Watch, Watched
+from whygrad.engines.probes import (
+    STATISTICS,
+    Block,
+    ProbeResult,
+    Probes,
+    Statistics,
+    WeightProbe,
+    WeightProbeResult,
+)
 from whygrad.errors import EngineWarning, InputError, nearest, warn
 from whygrad.nn.arrays import Data
 from whygrad.nn.functions import Array
@@ -17,10 +25,10 @@ __all__ = [
     "Block",
     "Engine",
     "Statistics",
-    "Tap",
-    "Tapped",
-    "Watch",
-    "Watched",
+    "WeightProbe",
+    "WeightProbeResult",
+    "Probes",
+    "ProbeResult",
     "choose",
 ]
 
@@ -37,23 +45,23 @@ class Engine(Protocol):
         """Whether it compiles at this moment: there is no step yet that Ctrl-C could wait for."""
 
     def supports(self, plan: Plan) -> str | None:
-        """Give None, or the reason why this plan cannot be run here."""
+        """Return None, or the reason why this plan cannot be run here."""
 
     def run(
-        self, plan: Plan, state: State, data: Data, until: int, watch: Watch
-    ) -> tuple[State, Watched]:
-        """Give the state at step `until`, which lies in the state's epoch, and what was watched.
+        self, plan: Plan, state: State, data: Data, until: int, watch: Probes
+    ) -> tuple[State, ProbeResult]:
+        """Return the state at step `until`, which lies in the state's epoch, and what was watched.
 
         The arrays of `state` may be reused for the result: a caller who needs them keeps a copy. Where
         chunks begin and end never changes a bit.
         """
 
     def cost_and_gradient(self, plan: Plan, theta: Array, data: Data) -> tuple[float, Array]:
-        """Give the cost over all the data, penalties included, and its gradient, a vector like theta."""
+        """Return the cost over all the data, penalties included, and its gradient, a vector like theta."""
 
 
 def choose(name: str, plan: Plan) -> Engine:
-    """Give the engine of that name; "auto" takes the fastest that supports the plan, and says if not.
+    """Return the engine of that name; "auto" takes the fastest that supports the plan, and says if not.
 
     Raises `MemoryError` where a limit on the process leaves no engine the memory to begin.
     """

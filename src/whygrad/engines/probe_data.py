@@ -8,21 +8,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from whygrad.engines.probes import Block, Tap, Tapped, Watch, inputs_of
+from whygrad.engines.probes import Block, Probes, WeightProbe, WeightProbeResult, inputs_of
 from whygrad.nn.arrays import Data
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network
 from whygrad.plan.plan import Plan, State
 
 
-def shares(data: Data, watch: Watch) -> tuple[Array | None, Array | None]:
-    """Give what multiplies each example's push, and what it adds to S, (n,) each; None where all are 1."""
+def shares(data: Data, watch: Probes) -> tuple[Array | None, Array | None]:
+    """Return what multiplies each example's push, and what it adds to S, (n,) each; None where all are 1."""
     if watch.multipliers is None:
-        return data.weights, data.weights
+        return data.sample_weight, data.sample_weight
     pushes = watch.multipliers.astype(data.Y.dtype)
-    if data.weights is not None:
-        pushes = pushes * data.weights
-    return pushes, pushes if watch.rescale else data.weights
+    if data.sample_weight is not None:
+        pushes = pushes * data.sample_weight
+    return pushes, pushes if watch.rescale else data.sample_weight
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,9 +35,9 @@ class Batches:
     l2: Array
 
 
-def batches(plan: Plan, state: State, data: Data, steps: int, watch: Watch) -> Batches:
-    """Give the batches of the next steps, which lie in the state's epoch."""
-    B, first = plan.batch_size, state.place * plan.batch_size
+def batches(plan: Plan, state: State, data: Data, steps: int, watch: Probes) -> Batches:
+    """Return the batches of the next steps, which lie in the state's epoch."""
+    B, first = plan.batch_size, state.batch_index * plan.batch_size
     taken = plan.order(state.epoch)[first : first + steps * B]
     examples: Array = np.full((steps, B), -1, np.int64)
     examples.ravel()[: len(taken)] = taken
@@ -54,8 +54,8 @@ def batches(plan: Plan, state: State, data: Data, steps: int, watch: Watch) -> B
     return Batches(examples, np.where(S > 0, S, 1.0), l1, l2)
 
 
-def rows_of(net: Network, tap: Tap) -> Array:
-    """Give where the weights of a tap lie in θ, (R, K)."""
+def rows_of(net: Network, tap: WeightProbe) -> Array:
+    """Return where the weights of a tap lie in θ, (R, K)."""
     sizes = net.sizes
     width, units, n = sizes[tap.layer - 1], sizes[tap.layer], tap.layer
     before = sum(sizes[l] * (sizes[l - 1] + 1) for l in range(1, n))
@@ -64,8 +64,8 @@ def rows_of(net: Network, tap: Tap) -> Array:
     return np.concatenate([W, b[:, None]], axis=1)[slice(*tap.to), slice(*tap.from_)]
 
 
-def inputs(net: Network, tap: Tap, data: Data, examples: Array) -> Array:
-    """Give a of the units that a tap leads from, (m, B, K), for layer 1, whose inputs are the data."""
+def inputs(net: Network, tap: WeightProbe, data: Data, examples: Array) -> Array:
+    """Return a of the units that a tap leads from, (m, B, K), for layer 1, whose inputs are the data."""
     width, (low, high) = net.sizes[0], tap.from_
     a = np.empty((*examples.shape, high - low), data.Y.dtype)
     a[..., : min(high, width) - low] = inputs_of(data.X, examples, low, min(high, width))
@@ -73,7 +73,7 @@ def inputs(net: Network, tap: Tap, data: Data, examples: Array) -> Array:
     return a
 
 
-def add_bias(net: Network, tap: Tap, a: Array, examples: Array) -> None:
+def add_bias(net: Network, tap: WeightProbe, a: Array, examples: Array) -> None:
     """Let the unit of the bias give 1 for every example, where the tap includes it."""
     if tap.from_[1] > net.sizes[tap.layer - 1]:
         a[..., -1] = examples >= 0
@@ -83,23 +83,23 @@ def tapped(
     plan: Plan,
     state: State,
     data: Data,
-    watch: Watch,
-    numbers: Array,
+    watch: Probes,
+    coefficients: Array,
     scale: Array,
     blocks: list[Block],
-) -> Tapped:
+) -> WeightProbeResult:
     """Put together what the taps saw in the steps after `state`, as many as there are scales."""
     about = batches(plan, state, data, len(scale), watch)
     filled = tuple(_filled(plan.net, block, data, about.examples) for block in blocks)
-    return Tapped(
-        state.step, about.examples, about.S, about.l1, about.l2, scale, numbers[: len(scale)], filled
+    return WeightProbeResult(
+        state.step, about.examples, about.S, about.l1, about.l2, scale, coefficients[: len(scale)], filled
     )  # fmt: skip
 
 
 def _filled(net: Network, block: Block, data: Data, examples: Array) -> Block:
-    """Give the block with what the engine leaves to this place: the inputs, and the ones of the biases."""
+    """Return the block with what the engine leaves to this place: the inputs, and the ones of the biases."""
     if block.tap.layer == 1:
         a = inputs(net, block.tap, data, examples)
-        return Block(block.tap, block.theta, block.slots, a, block.delta)
+        return Block(block.tap, block.theta, block.opt_state, a, block.delta)
     add_bias(net, block.tap, block.a, examples)
     return block

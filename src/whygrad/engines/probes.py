@@ -34,7 +34,7 @@ STATISTICS = (
 )
 
 # A unit reacts no longer where |f′(z)| is below this share of the greatest that its f can have.
-FADED = 0.05
+SATURATED = 0.05
 
 # The greatest |f′| of activations that can fade: those that are bounded, and those that fade to one side.
 BOUNDED = {"sigmoid": 0.25, "tanh": 1.0}
@@ -50,7 +50,7 @@ ONE_SIDED = {
 
 
 @dataclass(frozen=True)
-class Tap:
+class WeightProbe:
     """Weights to look at: W[layer][j, k] for j in range(*to) and k in range(*from_).
 
     A bias is the weight from a unit that always gives 1, which is counted after the others: k = n_{l−1}.
@@ -83,28 +83,28 @@ class Tap:
         return self.to[1] - self.to[0], self.from_[1] - self.from_[0]
 
 
-def weight(layer: int, to: int, from_: int) -> Tap:
-    """Give the tap of one weight, W[layer][to, from_]."""
-    return Tap(layer, (to, to + 1), (from_, from_ + 1))
+def weight(layer: int, to: int, from_: int) -> WeightProbe:
+    """Return the tap of one weight, W[layer][to, from_]."""
+    return WeightProbe(layer, (to, to + 1), (from_, from_ + 1))
 
 
-def bias(sizes: tuple[int, ...], layer: int, to: int) -> Tap:
-    """Give the tap of one bias, b[layer][to]."""
+def bias(sizes: tuple[int, ...], layer: int, to: int) -> WeightProbe:
+    """Return the tap of one bias, b[layer][to]."""
     return weight(layer, to, sizes[layer - 1])
 
 
-def neuron(sizes: tuple[int, ...], layer: int, to: int) -> Tap:
-    """Give the tap of all weights of a neuron, and of its bias."""
-    return Tap(layer, (to, to + 1), (0, sizes[layer - 1] + 1))
+def neuron(sizes: tuple[int, ...], layer: int, to: int) -> WeightProbe:
+    """Return the tap of all weights of a neuron, and of its bias."""
+    return WeightProbe(layer, (to, to + 1), (0, sizes[layer - 1] + 1))
 
 
-def whole(sizes: tuple[int, ...], layer: int) -> Tap:
-    """Give the tap of all weights and biases of a layer."""
-    return Tap(layer, (0, sizes[layer]), (0, sizes[layer - 1] + 1))
+def whole(sizes: tuple[int, ...], layer: int) -> WeightProbe:
+    """Return the tap of all weights and biases of a layer."""
+    return WeightProbe(layer, (0, sizes[layer]), (0, sizes[layer - 1] + 1))
 
 
 @dataclass(frozen=True, eq=False)
-class Watch:
+class Probes:
     """What to look at while steps run. A pure function of the step, so that looking changes nothing.
 
     `multipliers` alone act: factors on what the examples push, (n,), of which 0 leaves one out. Steps
@@ -113,7 +113,7 @@ class Watch:
 
     costs: bool = False
     every: int = 0
-    taps: tuple[Tap, ...] = ()
+    taps: tuple[WeightProbe, ...] = ()
     multipliers: Array | None = None
     rescale: bool = False
 
@@ -156,25 +156,25 @@ class Statistics:
 class Block:
     """The weights of one tap at m steps; R units to, K units from (the bias last), B examples a batch.
 
-    `theta` (m, R, K) before the step, `slots` (m, s, R, K) of the optimizer after it, `a` (m, B, K) with
+    `theta` (m, R, K) before the step, `opt_state` (m, s, R, K) of the optimizer after it, `a` (m, B, K) with
     the masks of dropout, `delta` (m, B, R) times the examples' weights and multipliers. Rows beyond the
     end of a smaller batch are 0, and so is a there for the bias.
     """
 
-    tap: Tap
+    tap: WeightProbe
     theta: Array
-    slots: Array
+    opt_state: Array
     a: Array
     delta: Array
 
 
 @dataclass(frozen=True, eq=False)
-class Tapped:
+class WeightProbeResult:
     """All that decided m steps, from step `first` on, and what the taps saw.
 
     `examples` (m, B) are the places in the data, −1 beyond the end of a smaller batch. `S` (m,) is what
     the steps divided by, `l1` and `l2` (m,) the penalties λ of the batch, `scale` (m,) the factor by which
-    clipping shortened the gradient, `numbers` (m, ·) what the optimizer was told (`Optimizer.numbers`).
+    clipping shortened the gradient, `coefficients` (m, ·) what the optimizer was told (`Optimizer.coefficients`).
     """
 
     first: int
@@ -183,12 +183,12 @@ class Tapped:
     l1: Array
     l2: Array
     scale: Array
-    numbers: Array
+    coefficients: Array
     blocks: tuple[Block, ...]
 
 
 @dataclass(frozen=True, eq=False)
-class Watched:
+class ProbeResult:
     """What was seen: `costs`, `statistics` and `tapped` where asked.
 
     `costs` holds the cost of every step run. `diverged` is True where the cost at the step reached is not
@@ -198,13 +198,13 @@ class Watched:
     costs: Array | None = None
     diverged: bool = False
     statistics: Statistics | None = None
-    tapped: Tapped | None = None
+    tapped: WeightProbeResult | None = None
 
 
-def watched_steps(first: int, until: int, every: int) -> Array:
-    """Give the steps t from `first` to before `until` with t mod every = 0.
+def probed_steps(first: int, until: int, every: int) -> Array:
+    """Return the steps t from `first` to before `until` with t mod every = 0.
 
-    >>> watched_steps(7, 20, 5)
+    >>> probed_steps(7, 20, 5)
     array([10, 15])
     """
     if not every:
@@ -213,7 +213,7 @@ def watched_steps(first: int, until: int, every: int) -> Array:
 
 
 def inputs_of(X: Any, examples: Array, low: int, high: int) -> Array:
-    """Give columns of X for the examples of some steps, (m, B, high − low); 0 where examples are −1."""
+    """Return columns of X for the examples of some steps, (m, B, high − low); 0 where examples are −1."""
     missing = examples < 0
     if isinstance(X, np.ndarray):
         a = X[np.where(missing, 0, examples), low:high]

@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 
 from whygrad.cores import one_thread
-from whygrad.engines import Watch, Watched
+from whygrad.engines import ProbeResult, Probes
 from whygrad.engines import probe_data as tapping
 from whygrad.engines.probes import (
     BOUNDED,
-    FADED,
     ONE_SIDED,
+    SATURATED,
     STATISTICS,
     Block,
     Statistics,
-    watched_steps,
+    probed_steps,
 )
 from whygrad.nn.arrays import Data
 from whygrad.nn.backprop import Trace, backward, cost, forward, gradients
@@ -32,21 +32,21 @@ class ReferenceEngine:
     compiling = False
 
     def supports(self, plan: Plan) -> str | None:
-        """Give None: there is no plan that it cannot run."""
+        """Return None: there is no plan that it cannot run."""
         return None
 
     def run(
-        self, plan: Plan, state: State, data: Data, until: int, watch: Watch
-    ) -> tuple[State, Watched]:
+        self, plan: Plan, state: State, data: Data, until: int, watch: Probes
+    ) -> tuple[State, ProbeResult]:
         """Take the steps up to `until`, one after the other."""
         watch.check(plan.net, plan.n)
         pushes, counts = tapping.shares(data, watch)
         seen = _Seen(plan, watch)
-        first, numbers, diverged = state, plan.numbers(state, until), False
+        first, coefficients, diverged = state, plan.coefficients(state, until), False
         decay = plan.l2.decay
         with one_thread(numpy=True), np.errstate(all="ignore"):  # the cost shows a diverging run
-            for row in numbers.tolist():
-                batch = plan.batch(state.epoch, state.place)
+            for row in coefficients.tolist():
+                batch = plan.batch(state.epoch, state.batch_index)
                 masks = plan.masks(state.step, batch)
                 rows = Data(data.X[batch], data.Y[batch], _of(pushes, batch))
                 C, g, trace = _cost_and_gradient(plan, state.theta, rows, masks, _of(counts, batch))
@@ -54,23 +54,23 @@ class ReferenceEngine:
                     diverged = True
                     break
                 clipped, scale = plan.clip.shorten(g)
-                theta, slots = plan.rule.update(state.theta, clipped, state.slots, row)
+                theta, opt_state = plan.rule.update(state.theta, clipped, state.opt_state, row)
                 theta = (1 - decay) * theta if decay else theta
-                seen.step(state, theta, slots, C, g, scale, trace, rows.weights)
+                seen.step(state, theta, opt_state, C, g, scale, trace, rows.sample_weight)
                 state = replace(
                     state,
                     theta=theta,
-                    slots=slots,
+                    opt_state=opt_state,
                     step=state.step + 1,
-                    place=state.place + 1,
+                    batch_index=state.batch_index + 1,
                     cost_sum=state.cost_sum + C * len(batch),
                 )
-        return state, seen.all(first, data, numbers, diverged)
+        return state, seen.all(first, data, coefficients, diverged)
 
     def cost_and_gradient(self, plan: Plan, theta: Array, data: Data) -> tuple[float, Array]:
-        """Give the cost of these examples and its gradient, without dropout."""
+        """Return the cost of these examples and its gradient, without dropout."""
         with one_thread(numpy=True):
-            C, g, _ = _cost_and_gradient(plan, theta, data, None, data.weights)
+            C, g, _ = _cost_and_gradient(plan, theta, data, None, data.sample_weight)
         return C, g
 
 
@@ -81,8 +81,8 @@ def _of(values: Array | None, batch: Array) -> Array | None:
 def _cost_and_gradient(
     plan: Plan, theta: Array, data: Data, masks: list[Any] | None, counts: Array | None
 ) -> tuple[float, Array, Trace]:
-    """Give cost and gradient of some examples, divided by S = Σ counts, whatever their weights are."""
-    net, s = plan.net, data.weights
+    """Return cost and gradient of some examples, divided by S = Σ counts, whatever their weights are."""
+    net, s = plan.net, data.sample_weight
     parameters = Parameters(net.sizes, theta)
     S = float(len(data.Y) if counts is None else counts.sum())
     # `cost` and `gradients` divide by Σ s, which is another number where examples are left out.
@@ -100,7 +100,7 @@ class _Seen:
     """Collects what is watched, step by step."""
 
     plan: Plan
-    watch: Watch
+    watch: Probes
     costs: list[float] = field(default_factory=list)
     scale: list[float] = field(default_factory=list)
     statistics: list[Array] = field(default_factory=list)
@@ -110,39 +110,41 @@ class _Seen:
         self,
         before: State,
         theta: Array,
-        slots: Array,
+        opt_state: Array,
         C: float,
         g: Array,
         scale: float,
         trace: Trace,
-        weights: Array | None,
+        sample_weight: Array | None,
     ) -> None:
         """Take note of one step; g is the gradient before clipping."""
         watch, net = self.watch, self.plan.net
         self.costs.append(C)
         self.scale.append(scale)
         if watch.every and before.step % watch.every == 0:
-            self.statistics.append(_statistics_of_step(net, before.theta, theta, g, trace, weights))
+            self.statistics.append(
+                _statistics_of_step(net, before.theta, theta, g, trace, sample_weight)
+            )
         for tap in watch.taps:
             places, (low, high) = tapping.rows_of(net, tap), tap.from_
             assert trace.delta is not None
             delta = trace.delta[tap.layer][:, slice(*tap.to)]
-            delta = delta if weights is None else delta * weights[:, None]
+            delta = delta if sample_weight is None else delta * sample_weight[:, None]
             a = np.zeros((self.plan.batch_size, high - low), theta.dtype)
             whole = np.zeros((self.plan.batch_size, delta.shape[1]), theta.dtype)
             whole[: len(delta)] = delta
             if tap.layer > 1:
                 part = trace.a[tap.layer - 1][:, low:high]
                 a[: len(part), : part.shape[1]] = part
-            self.taps.append([before.theta[places], slots[:, places], a, whole])
+            self.taps.append([before.theta[places], opt_state[:, places], a, whole])
 
-    def all(self, first: State, data: Data, numbers: Array, diverged: bool) -> Watched:
-        """Give what was seen since the state `first`."""
+    def all(self, first: State, data: Data, coefficients: Array, diverged: bool) -> ProbeResult:
+        """Return what was seen since the state `first`."""
         plan, watch, taken = self.plan, self.watch, len(self.costs)
         costs = np.array(self.costs) if watch.costs else None
         found, tapped = None, None
         if watch.every:
-            steps = watched_steps(first.step, first.step + taken, watch.every)
+            steps = probed_steps(first.step, first.step + taken, watch.every)
             shape = (len(steps), plan.net.L, len(STATISTICS))
             found = Statistics(steps, np.array(self.statistics).reshape(shape))
         if watch.taps and taken:
@@ -156,22 +158,24 @@ class _Seen:
                 )
                 for i, tap in enumerate(watch.taps)
             ]
-            tapped = tapping.tapped(plan, first, data, watch, numbers, np.array(self.scale), blocks)
-        return Watched(costs, diverged, found, tapped)
+            tapped = tapping.tapped(
+                plan, first, data, watch, coefficients, np.array(self.scale), blocks
+            )
+        return ProbeResult(costs, diverged, found, tapped)
 
 
 def _statistics_of_step(
-    net: Network, before: Array, after: Array, g: Array, trace: Trace, weights: Array | None
+    net: Network, before: Array, after: Array, g: Array, trace: Trace, sample_weight: Array | None
 ) -> Array:
-    """Give the statistics of each layer, (L, 9), of the step from θ `before` to `after` at gradient g."""
+    """Return the statistics of each layer, (L, 9), of the step from θ `before` to `after` at gradient g."""
     assert trace.delta is not None
     flats = [flat.astype(np.float64) for flat in (before, g)]
     parts = [Gradients(net.sizes, flat) for flat in (*flats, after.astype(np.float64) - flats[0])]
     rows = []
     for l in range(1, net.L + 1):
         a, delta = trace.a[l].astype(np.float64), trace.delta[l].astype(np.float64)
-        if weights is not None:
-            delta = delta * weights[:, None]
+        if sample_weight is not None:
+            delta = delta * sample_weight[:, None]
         norms = [math.hypot(np.linalg.norm(p.dW[l]), np.linalg.norm(p.db[l])) for p in parts]
         spread = [a.mean(), a.std(), delta.mean(), delta.std()]
         rows.append([*norms, *faded(net.f[l], trace.z[l]), *spread])
@@ -179,7 +183,7 @@ def _statistics_of_step(
 
 
 def faded(f: Activation, z: Array) -> tuple[float, float]:
-    """Give the shares of dead units and of saturated values at z, (n, units); 0 for all other f.
+    """Return the shares of dead units and of saturated values at z, (n, units); 0 for all other f.
 
     >>> faded(ACTIVATIONS["relu"], np.array([[1.0, -1.0], [2.0, -3.0], [-1.0, -2.0]]))
     (0.5, 0.0)
@@ -189,7 +193,7 @@ def faded(f: Activation, z: Array) -> tuple[float, float]:
     greatest = ONE_SIDED.get(f.name) or BOUNDED.get(f.name)
     if greatest is None:
         return 0.0, 0.0
-    small = np.abs(f.derivative(z)) < FADED * greatest
+    small = np.abs(f.derivative(z)) < SATURATED * greatest
     if f.name in ONE_SIDED:
         return float(small.all(axis=0).mean()), 0.0
     return 0.0, float(small.mean())

@@ -68,17 +68,17 @@ def _fitting(array: Any, values: Any) -> Any:
 
 
 def coefs(theta: Parameters) -> Views:
-    """Give the weights as scikit-learn has them, W[l].T, as views."""
+    """Return the weights as scikit-learn has them, W[l].T, as views."""
     return Views(W.T for W in theta.W[1:])
 
 
 def intercepts(theta: Parameters) -> Views:
-    """Give the biases b[l] as views."""
+    """Return the biases b[l] as views."""
     return Views(theta.b[1:])
 
 
 def check_fitted(estimator: Any) -> None:
-    """Refuse what needs a fit, and say what parameters are good for that were set by hand before one."""
+    """Reject what needs a fit, and say what parameters are good for that were set by hand before one."""
     by_hand = (
         "This %(name)s instance is not fitted yet: coefs_ and intercepts_ set by hand are where "
         "partial_fit, and fit with warm_start=True, begin. To use them as they are, make a whygrad.Network "
@@ -88,13 +88,13 @@ def check_fitted(estimator: Any) -> None:
 
 
 def check_settable(estimator: Any, name: str) -> None:
-    """Refuse to set by hand what would no longer be that of the fit, and say where to turn."""
+    """Reject to set by hand what would no longer be that of the fit, and say where to turn."""
     if name in POINTERS and estimator.__sklearn_is_fitted__():
         raise InputError(f"{name} is that of the fit, and cannot be set by hand: {POINTERS[name]}")
 
 
 def twin(estimator: Any, goes_on: bool) -> Any:
-    """Give an estimator with the same parameters, and with what was learned if a fit goes on from that."""
+    """Return an estimator with the same parameters, and with what was learned if a fit goes on from that."""
     other = object.__new__(type(estimator))
     vars(other).update(
         {name: value for name, value in vars(estimator).items() if goes_on or name not in LEARNED}
@@ -114,7 +114,7 @@ def _by_hand(estimator: Any) -> bool:
 
 
 def start_by_hand(estimator: Any, net: Network, out_activation: str) -> Parameters | None:
-    """Give the parameters that `coefs_` and `intercepts_` were set to before a fit, or None.
+    """Return the parameters that `coefs_` and `intercepts_` were set to before a fit, or None.
 
     Raises `InputError` where they, or what else was set by hand, do not fit the network.
     """

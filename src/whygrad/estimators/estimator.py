@@ -33,7 +33,7 @@ from whygrad.estimators.attributes import (
 from whygrad.estimators.messages import printer, warn
 from whygrad.estimators.parameters import (
     SOLVERS,
-    Draws,
+    Seeds,
     check_offered,
     draw,
     network,
@@ -53,7 +53,7 @@ from whygrad.training.divergence import DIVERGED, with_first_cost
 from whygrad.training.epochs import History, final
 from whygrad.training.loop import INTERRUPTED, Training, run
 from whygrad.training.minimise import ALL_DONE
-from whygrad.training.warm_start import carry_on
+from whygrad.training.warm_start import warm_start_from
 
 if TYPE_CHECKING:
     from whygrad.answers.widget.notebook import NotebookWidget
@@ -100,7 +100,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
     out_activation_: str
     _plan: Plan
     _state: State
-    _draws: Draws
+    _draws: Seeds
 
     _parameter_constraints: dict[str, Any] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -177,7 +177,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         self._set("_intercepts", intercepts, arrays)
 
     def _shown(self, by_hand: str, views: Any) -> list[Array]:
-        """Give views of the parameters, or before a fit the arrays that were set by hand."""
+        """Return views of the parameters, or before a fit the arrays that were set by hand."""
         given: list[Array] | None = vars(self).get(by_hand)
         if given is None:
             check_fitted(self)
@@ -208,7 +208,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         return self.why_.widget(X, y)
 
     def activations(self, X: Any) -> list[Array]:
-        """Give the activations of all layers for each row of X: a[0], which is X, to a[L]."""
+        """Return the activations of all layers for each row of X: a[0], which is X, to a[L]."""
         X = self._inputs(X)
         return list(forward(self.net_, self.theta_, X.toarray() if issparse(X) else X).a)
 
@@ -235,7 +235,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         y : classes or numbers, (n,), or (n, n_outputs).
         sample_weight : how much each example counts, (n,).
         X_val, y_val, sample_weight_val : examples to measure after every epoch. With early stopping they
-            take the place of held-out ones, and all of X is trained on.
+            take the place of validation ones, and all of X is trained on.
         record : a folder to write, "NAME.run", from which `whygrad.open_run` replays, resumes and forks the
             training.
         copy_data : put the examples trained on, and held out, into that folder; by default where they are
@@ -254,7 +254,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         y: Any,
         sample_weight: Any,
         incremental: bool,
-        validation: tuple[Any, Any, Any] | None = None,
+        given: tuple[Any, Any, Any] | None = None,
         record: Any = None,
         copy_data: bool | None = None,
         classes: Any = None,
@@ -277,18 +277,20 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
             theta = theta if by_hand is None else by_hand
         single_steps = by_steps(optimizer(self))
         dtype = (theta.flat if goes_on else X).dtype.name if single_steps else "float64"
-        held_out = None
-        if validation is not None:
-            X_val, Y_val = learner._known(*validation[:2])
-            s_val = learner._weights(Y_val, validation[2], X_val)
-            held_out = as_data(net, X_val, Y_val, s_val, dtype)
+        validation = None
+        if given is not None:
+            X_val, Y_val = learner._known(*given[:2])
+            s_val = learner._weights(Y_val, given[2], X_val)
+            validation = as_data(net, X_val, Y_val, s_val, dtype)
         elif self.early_stopping and single_steps:
             rows, kept = split(self, X.shape[0], learner._strata(Y), draws)
-            held_out = as_data(net, X[kept], Y[kept], None if s is None else s[kept], dtype)
+            validation = as_data(net, X[kept], Y[kept], None if s is None else s[kept], dtype)
             X, Y, s = X[rows], Y[rows], None if s is None else s[rows]
         data = as_data(net, X, Y, s, dtype)
         plan = plan_of(self, net, len(data.Y), draws.seed, dtype)
-        state = carry_on(self._reached(), self._plan, plan) if goes_on else start(plan, theta)
+        state = (
+            warm_start_from(self._reached(), self._plan, plan) if goes_on else start(plan, theta)
+        )
         plan = replace(plan, epochs=state.epoch + (1 if incremental else self.max_iter))
         state = with_first_cost(plan, state, data)
         if not math.isfinite(state.first_cost):
@@ -301,7 +303,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
             plan,
             state,
             data,
-            None if held_out is None else learner._judged(held_out),
+            None if validation is None else learner._judged(validation),
             choose(self.engine, of_gradients(plan)),
             self.layer_statistics,
         )
@@ -321,7 +323,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         return self
 
     def _reached(self) -> State:
-        """Give the state that the last fit ended with, from the parameters that are there now."""
+        """Return the state that the last fit ended with, from the parameters that are there now."""
         state = self._state
         if np.array_equal(self.theta_.flat, final(self._plan, state)):
             return state
@@ -338,22 +340,22 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         self,
         plan: Plan,
         state: State,
-        draws: Draws,
+        draws: Seeds,
         ending: str,
         history: History,
         goes_on: bool,
     ) -> None:
         """Set what a fitted estimator shows."""
         by_score = self.early_stopping and plan.by_steps
-        measured = by_score or any(cost is not None for cost in history.held_out_cost)
+        measured = by_score or any(cost is not None for cost in history.validation_cost)
         all_of_it = History(
             (self.history_.epochs if goes_on else ()) + history.epochs, history.stopped
         )
         # The epoch in which a training diverged has no cost and no score.
         broken = [math.nan] if history.stopped.startswith(DIVERGED) else []
         costs = all_of_it.cost + broken
-        scores = [score for score in all_of_it.held_out_score if score is not None] + broken
-        held_out = [cost for cost in all_of_it.held_out_cost if cost is not None] + broken
+        scores = [score for score in all_of_it.validation_score if score is not None] + broken
+        validation = [cost for cost in all_of_it.validation_cost if cost is not None] + broken
         self.__dict__.update(
             _plan=plan,
             _state=state,
@@ -370,7 +372,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
             loss_=state.best if not plan.by_steps else costs[-1] if costs else math.inf,
             best_loss_=None if by_score else state.best,
             validation_scores_=scores if measured else None,
-            validation_loss_curve_=held_out if measured else None,
+            validation_loss_curve_=validation if measured else None,
             best_validation_score_=-state.best if by_score else None,
         )
 
@@ -381,7 +383,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         return validate_data(self, X, accept_sparse="csr", reset=False)
 
     def _is_plain(self, X: Any) -> bool:
-        """Tell whether X is as it should be, but for NaN and infinity, without asking scikit-learn."""
+        """Return whether X is as it should be, but for NaN and infinity, without asking scikit-learn."""
         return (
             type(X) is np.ndarray
             and X.dtype in (np.float32, np.float64)
@@ -391,7 +393,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         )
 
     def _outputs(self, X: Any) -> Array:
-        """Give a[L] for X, (n, n_outputs)."""
+        """Return a[L] for X, (n, n_outputs)."""
         check_fitted(self)
         if not self._is_plain(X):
             X = self._inputs(X)
@@ -408,22 +410,22 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         raise NotImplementedError
 
     def _ending(self, Y: Array) -> str:
-        """Give scikit-learn's name of the output activation that fits the targets."""
+        """Return scikit-learn's name of the output activation that fits the targets."""
         raise NotImplementedError
 
     def _weights(self, Y: Array, sample_weight: Any, X: Any) -> Array | None:
-        """Give the weight of each example, or None where all are 1."""
+        """Return the weight of each example, or None where all are 1."""
         if sample_weight is None:
             return None
         weights: Array = _check_sample_weight(sample_weight, X)
         return weights
 
-    def _judged(self, held_out: Data) -> Data:
-        """Give held-out examples such that they are scored as `score` does."""
-        return held_out
+    def _judged(self, validation: Data) -> Data:
+        """Return validation examples such that they are scored as `score` does."""
+        return validation
 
     def _strata(self, Y: Array) -> Array | None:
-        """Give the classes that held-out examples are drawn from in proportion; None: from all alike."""
+        """Return the classes that validation examples are drawn from in proportion; None: from all alike."""
         return None
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -440,7 +442,7 @@ _SINGLE = ("sklearn.base", "sklearn.pipeline", "sklearn.compose", "sklearn.utils
 
 
 def _one_of_many() -> bool:
-    """Tell whether this fit is one of many: of a search, of folds, of an ensemble.
+    """Return whether this fit is one of many: of a search, of folds, of an ensemble.
 
     Whoever interrupts means all of them, and a fit that was cut off is not to be scored among the others.
     """

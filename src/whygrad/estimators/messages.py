@@ -13,8 +13,8 @@ from whygrad.training.minimise import ALL_DONE, failure
 
 
 def printer(state: State) -> Callable[[Report], None]:
-    """Give an observer that prints, in scikit-learn's words, every epoch after the state given."""
-    first, scale = state.epoch, state.rate_scale
+    """Return an observer that prints, in scikit-learn's words, every epoch after the state given."""
+    first, scale = state.epoch, state.learning_rate_scale
 
     def look(report: Report) -> None:
         nonlocal scale
@@ -22,15 +22,15 @@ def printer(state: State) -> Callable[[Report], None]:
         if epoch is None:
             return
         print(f"Iteration {state.epoch - first}, loss = {epoch.cost:.8f}")
-        if epoch.held_out_score is not None:
-            print(f"Validation score: {epoch.held_out_score:f}")
+        if epoch.validation_score is not None:
+            print(f"Validation score: {epoch.validation_score:f}")
         if state.stopped and plan.stopping:
             small = " Learning rate too small." if isinstance(plan.schedule, Adaptive) else ""
             print(f"{_no_improvement(plan)}{small} Stopping.")
-        elif state.rate_scale != scale:
-            rate = plan.optimizer.rate * state.rate_scale
+        elif state.learning_rate_scale != scale:
+            rate = plan.optimizer.learning_rate * state.learning_rate_scale
             print(f"{_no_improvement(plan)} Setting learning rate to {rate:f}")
-        scale = state.rate_scale
+        scale = state.learning_rate_scale
 
     return look
 
@@ -45,7 +45,7 @@ def _no_improvement(plan: Plan) -> str:
 
 
 def warn(stopped: str, single_steps: bool, epochs: int, max_iter: int) -> None:
-    """Say how a fit ended after so many epochs, where that is not as it should."""
+    """Describe how a fit ended after so many epochs, where that is not as it should."""
     message = ""
     if stopped == INTERRUPTED:
         errors.warn("Training interrupted by user.")

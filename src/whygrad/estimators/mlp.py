@@ -32,7 +32,7 @@ from whygrad.estimators.estimator import (
 from whygrad.estimators.parameters import gives_probabilities
 from whygrad.nn.arrays import Data
 from whygrad.nn.functions import Activation, Array
-from whygrad.nn.metrics import Judged
+from whygrad.nn.metrics import ValidationData
 from whygrad.plan.plan import Clip
 
 
@@ -58,12 +58,12 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     power_t : the exponent of "invscaling".
     max_iter : epochs at most; for "lbfgs" iterations.
     shuffle : take the examples in a new order every epoch.
-    random_state : decides the initial weights, the held-out examples and the order.
+    random_state : decides the initial weights, the validation examples and the order.
     tol, n_iter_no_change : stop after more than so many epochs in a row that improve by less than `tol`.
     verbose : print cost and score of every epoch.
     warm_start : fit goes on where the last one ended.
     momentum, nesterovs_momentum : for "sgd".
-    early_stopping : judge by the score of held-out examples, and end with the best parameters.
+    early_stopping : judge by the score of validation examples, and end with the best parameters.
     validation_fraction : how many of the examples that holds out.
     beta_1, beta_2, epsilon : for "adam".
     max_fun : for "lbfgs", how often the cost may be computed. There `tol` bounds the gradient.
@@ -79,7 +79,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     loss : "log_loss", or any cost of `whygrad.functions`, or an object of your own with `value(a, y)` and
         `derivative(a, y)`; targets are 0 and 1, one output for each class, or one in all for two classes.
     class_weight : how much the examples of each class count, as a dict; "balanced" for all classes alike;
-        for several labels a list of dicts. It multiplies `sample_weight`, held-out examples included.
+        for several labels a list of dicts. It multiplies `sample_weight`, validation examples included.
     label_smoothing : the share by which the targets move towards equal probabilities.
 
     Attributes
@@ -89,8 +89,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         `partial_fit`, or `fit` with `warm_start=True`, begins.
     loss_, best_loss_, loss_curve_ : cost of the last, best and every epoch, penalty included; NaN for the
         epoch in which the fit diverged, as in the two below.
-    validation_scores_, best_validation_score_ : accuracy on held-out examples; None without any.
-    validation_loss_curve_ : cost on held-out examples after every epoch, without penalty; None without any.
+    validation_scores_, best_validation_score_ : accuracy on validation examples; None without any.
+    validation_loss_curve_ : cost on validation examples after every epoch, without penalty; None without any.
     n_iter_, t_ : epochs of the last fit; examples seen in all.
     n_layers_, n_outputs_, out_activation_, n_features_in_, feature_names_in_ : as in scikit-learn.
     net_, theta_, history_ : whygrad's `Network`, `Parameters` and `History`.
@@ -164,14 +164,14 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         return self._fit(X, y, sample_weight, incremental=True, classes=classes)
 
     def predict(self, X: Any) -> Array:
-        """Give the most likely class of each row, or for several labels those likelier than not."""
+        """Return the most likely class of each row, or for several labels those likelier than not."""
         a = self._outputs(X)
         labels: Array = self._label_binarizer.inverse_transform(a.ravel() if a.shape[1] == 1 else a)
         return labels
 
     @offered_if(gives_probabilities)
     def predict_proba(self, X: Any) -> Array:
-        """Give the probability of each class, (n, n_classes), in the order of `classes_`.
+        """Return the probability of each class, (n, n_classes), in the order of `classes_`.
 
         Sigmoid outputs for more than two classes are divided by their sum.
         """
@@ -184,7 +184,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
 
     @offered_if(gives_probabilities)
     def predict_log_proba(self, X: Any) -> Array:
-        """Give the logarithm of `predict_proba`."""
+        """Return the logarithm of `predict_proba`."""
         with np.errstate(divide="ignore"):
             logarithm: Array = np.log(self.predict_proba(X))
         return logarithm
@@ -209,7 +209,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         return X, self._label_binarizer.transform(y).astype(bool)
 
     def _exclusive(self) -> bool:
-        """Tell whether there is an output for each of several classes."""
+        """Return whether there is an output for each of several classes."""
         several: bool = self._label_binarizer.y_type_ == "multiclass"
         return several
 
@@ -229,10 +229,12 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         by_class: Array = compute_sample_weight(self._class_weight, y)
         return by_class if s is None else s * by_class
 
-    def _judged(self, held_out: Data) -> Data:
+    def _judged(self, validation: Data) -> Data:
         if self.loss == "log_loss" and self.out_activation == "auto":
-            return held_out  # whose cost says already that these are classes
-        return Judged(held_out.X, held_out.Y, held_out.weights, several=self._exclusive())
+            return validation  # whose cost says already that these are classes
+        return ValidationData(
+            validation.X, validation.Y, validation.sample_weight, several=self._exclusive()
+        )
 
     def _strata(self, Y: Array) -> Array | None:
         # As in scikit-learn: in proportion for two classes, not for more, nor for several labels. A class
@@ -319,7 +321,7 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
         return self._fit(X, y, sample_weight, incremental=True)
 
     def predict(self, X: Any) -> Array:
-        """Give the outputs for each row, (n,), or (n, n_outputs)."""
+        """Return the outputs for each row, (n,), or (n, n_outputs)."""
         a = self._outputs(X)
         return a.ravel() if a.shape[1] == 1 else a
 
@@ -339,7 +341,7 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
 
 
 def _check_classes(y: Any, known: Array, exactly: bool) -> None:
-    """Refuse classes that the estimator does not know, and for a warm start missing ones as well."""
+    """Reject classes that the estimator does not know, and for a warm start missing ones as well."""
     classes = unique_labels(y)
     if exactly and set(classes) != set(known):
         raise InputError(

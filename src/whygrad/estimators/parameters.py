@@ -1,7 +1,7 @@
 """What scikit-learn's parameters mean here: a network, a start, a plan, a state to go on from.
 
 Everything here is a plain function of an estimator's parameters (`p`, an object that has them as
-attributes) and of the sizes of the data. The start and the split into training and held-out examples take
+attributes) and of the sizes of the data. The start and the split into training and validation examples take
 the same draws from `random_state` as scikit-learn does, in the same order, so that both are the same there
 and here.
 """
@@ -47,12 +47,12 @@ FITTING: dict[Domain, str] = {
 SOLVERS = ("lbfgs", "sgd", "adam", "adamw", "rmsprop", "adagrad", "nadam")
 # scikit-learn's name of a hidden activation is ours, but for one.
 HIDDEN = {"logistic": "sigmoid"} | {
-    f.name: f.name for f in ACTIVATIONS.values() if f.product is None
+    f.name: f.name for f in ACTIVATIONS.values() if f.custom_vjp is None
 }
 
 
 def check_offered(p: Any, incremental: bool) -> None:
-    """Refuse what makes no sense."""
+    """Reject what makes no sense."""
     if p.early_stopping and incremental:
         raise InputError(
             "partial_fit does not support early_stopping=True: it makes one pass, and holds nothing out"
@@ -68,7 +68,7 @@ def check_offered(p: Any, incremental: bool) -> None:
 
 
 def network(p: Any, n_0: int, n_L: int, ending: str) -> Network:
-    """Give the network: the hidden layers of `hidden_layer_sizes`, and one that fits the targets.
+    """Return the network: the hidden layers of `hidden_layer_sizes`, and one that fits the targets.
 
     Weights and biases start uniform in ±√(6 / (n_l + n_{l-1})), for sigmoid layers ±√(2 / …); the output
     layer starts as a layer of the last hidden activation would.
@@ -94,7 +94,7 @@ def network(p: Any, n_0: int, n_L: int, ending: str) -> Network:
 
 
 def _by_layer(p: Any, name: str, count: int) -> list[Any]:
-    """Give one value for each hidden layer: a list as it is, anything else for every layer."""
+    """Return one value for each hidden layer: a list as it is, anything else for every layer."""
     given = getattr(p, name)
     if not isinstance(given, list | tuple | np.ndarray):
         return [given] * count
@@ -112,7 +112,7 @@ def _hidden(given: Any) -> str | Activation:
 
 
 def _ending(p: Any, usual: str) -> tuple[str | Activation, Any]:
-    """Give output activation and cost: scikit-learn's, unless `loss` or `out_activation` says otherwise."""
+    """Return output activation and cost: scikit-learn's, unless `loss` or `out_activation` says otherwise."""
     output: str | Activation
     output, cost = OUTPUTS[usual]
     if not (isinstance(p.loss, str) and p.loss == "log_loss"):
@@ -132,7 +132,7 @@ def _named(given: str | Activation) -> str | Activation:
 
 
 def gives_probabilities(p: Any) -> bool:
-    """Tell whether the outputs lie between 0 and 1: those of the fit, or before one those to come."""
+    """Return whether the outputs lie between 0 and 1: those of the fit, or before one those to come."""
     if p.__sklearn_is_fitted__():
         in_range: bool = p.net_.f[-1].range in ("unit", "simplex")
         return in_range
@@ -141,7 +141,7 @@ def gives_probabilities(p: Any) -> bool:
     return find_activation(_named(p.out_activation)).range in ("unit", "simplex")
 
 
-class Draws(NamedTuple):
+class Seeds(NamedTuple):
     """What a fresh fit takes from `random_state` besides the start; a warm start keeps it.
 
     `seed` orders the examples, `split` is the generator that holds examples out, always used as a copy.
@@ -151,21 +151,21 @@ class Draws(NamedTuple):
     split: np.random.RandomState
 
 
-def draw(net: Network, random: np.random.RandomState) -> tuple[Parameters, Draws]:
+def draw(net: Network, random: np.random.RandomState) -> tuple[Parameters, Seeds]:
     """Draw the parameters to start from, as scikit-learn does, and then our own seed."""
     W: list[Any] = [None]
     b: list[Any] = [None]
     for l, layer in enumerate(net.layers, start=1):
-        assert isinstance(layer.weights, Uniform)
-        low, high = layer.weights.low, layer.weights.high
+        assert isinstance(layer.init, Uniform)
+        low, high = layer.init.low, layer.init.high
         W.append(random.uniform(low, high, (net.sizes[l - 1], net.sizes[l])).T)
         b.append(random.uniform(low, high, net.sizes[l]))
     split = copy.deepcopy(random)
-    return net.init(W=W, b=b), Draws(int(random.randint(2**31 - 1)), split)
+    return net.init(W=W, b=b), Seeds(int(random.randint(2**31 - 1)), split)
 
 
-def split(p: Any, n: int, classes: Array | None, draws: Draws) -> tuple[Array, Array]:
-    """Give the examples to train on and those to hold out, stratified by `classes` where given."""
+def split(p: Any, n: int, classes: Array | None, draws: Seeds) -> tuple[Array, Array]:
+    """Return the examples to train on and those to hold out, stratified by `classes` where given."""
     rows, kept = train_test_split(
         np.arange(n),
         test_size=p.validation_fraction,
@@ -184,7 +184,7 @@ def split(p: Any, n: int, classes: Array | None, draws: Draws) -> tuple[Array, A
 
 
 def plan_of(p: Any, net: Network, n: int, seed: int, dtype: str) -> Plan:
-    """Give the plan that the parameters describe, for n training examples."""
+    """Return the plan that the parameters describe, for n training examples."""
     rule = optimizer(p)
     clip = p.clip if isinstance(p.clip, Clip) else Clip(norm=p.clip)
     return Plan(
@@ -205,7 +205,7 @@ def plan_of(p: Any, net: Network, n: int, seed: int, dtype: str) -> Plan:
 
 
 def optimizer(p: Any) -> Optimizer | LBFGS:
-    """Give the rule that `solver` means, with the parameters that scikit-learn has for it."""
+    """Return the rule that `solver` means, with the parameters that scikit-learn has for it."""
     if not isinstance(p.solver, str):
         return find_optimizer(p.solver)
     rate, adam = p.learning_rate_init, (p.beta_1, p.beta_2, p.epsilon)
@@ -244,7 +244,7 @@ def _found(given: Any) -> Schedule:
 
 def _stopping(p: Any) -> Stopping:
     if p.early_stopping:
-        return Stopping("held_out_score", p.tol, p.n_iter_no_change, restore_best=True)
+        return Stopping("validation_score", p.tol, p.n_iter_no_change, restore_best=True)
     return Stopping("cost", p.tol, p.n_iter_no_change)
 
 

@@ -20,7 +20,7 @@ from whygrad.nn.arrays import Data, check_columns
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Dense, Network, Parameters
 from whygrad.plan.plan import Penalty, smooth
-from whygrad.why.bound import Examples, Why, places
+from whygrad.why.bound import Examples, Why, as_class_indices
 
 # scikit-learn's name of an output activation: ours, and the cost that belongs to it.
 ENDINGS = {
@@ -32,7 +32,7 @@ ENDINGS = {
 
 
 def why_of_estimator(model: Any) -> Why:
-    """Give the asker of a fitted MLP, or of what ends in one."""
+    """Return the asker of a fitted MLP, or of what ends in one."""
     model = getattr(model, "best_estimator_", model)
     if isinstance(model, Pipeline):
         return _of_pipeline(model)
@@ -51,7 +51,7 @@ def why_of_estimator(model: Any) -> Why:
 
 
 def network_of(mlp: Any) -> tuple[Network, Parameters]:
-    """Give network and parameters of scikit-learn's fitted MLP; the parameters are a copy."""
+    """Return network and parameters of scikit-learn's fitted MLP; the parameters are a copy."""
     f = HIDDEN[mlp.activation]
     output, cost = ENDINGS[mlp.out_activation_]
     *hidden, n_L = (W.shape[1] for W in mlp.coefs_)
@@ -61,7 +61,7 @@ def network_of(mlp: Any) -> tuple[Network, Parameters]:
 
 
 def _names(model: Any) -> Names:
-    """Give the names of columns and classes; a single sigmoid unit has that of the positive class."""
+    """Return the names of columns and classes; a single sigmoid unit has that of the positive class."""
     known = getattr(model, "feature_names_in_", None)
     inputs = () if known is None else tuple(map(str, known))
     classes = tuple(str(label) for label in getattr(model, "classes_", ()))
@@ -111,7 +111,7 @@ def _encode_own(model: Any, X: Any, y: Any, sample_weight: Any) -> Examples:
 
 
 def _targets(model: Any, y: Any) -> Array:
-    """Give y as (n, n_L): zeros and ones for classes, numbers as they are."""
+    """Return y as (n, n_L): zeros and ones for classes, numbers as they are."""
     y, n_L = np.asarray(y), model.n_outputs_
     if y.ndim == 0:
         y = y.reshape(1)
@@ -121,12 +121,12 @@ def _targets(model: Any, y: Any) -> Array:
         return y.reshape(len(y), -1) if n_L == 1 or y.ndim == 2 else y.reshape(1, -1)
     if y.ndim == 2:
         return y.astype(np.float64)
-    place = places(y, model.classes_)
+    place = as_class_indices(y, model.classes_)
     return (place[:, None] == 1 if n_L == 1 else place[:, None] == np.arange(n_L)).astype(float)
 
 
 def _rows(X: Any) -> Any:
-    """Give a single row, an array or the row of a frame, as a table of one row."""
+    """Return a single row, an array or the row of a frame, as a table of one row."""
     if getattr(X, "ndim", None) == 1 and hasattr(X, "to_frame"):
         X = X.to_frame().T.infer_objects()
     elif isinstance(X, list | tuple | np.ndarray) and np.ndim(X) == 1:

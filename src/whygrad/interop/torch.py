@@ -52,7 +52,7 @@ class Read:
 
 
 def why_of_sequential(model: Any, cost: Any = None) -> Why:
-    """Give the asker of a `torch.nn.Sequential`, or of a single `Linear`; `cost` is its loss.
+    """Return the asker of a `torch.nn.Sequential`, or of a single `Linear`; `cost` is its loss.
 
     Raises `InputError` for a layer that is not supported, with its position, and for a loss that is not.
 
@@ -84,7 +84,7 @@ def why_of_sequential(model: Any, cost: Any = None) -> Why:
 
 
 def _layers(model: nn.Module, above: str = "") -> Iterator[Read]:
-    """Give the layers in order, those of a `Sequential` within as 2.0, 2.1, …"""
+    """Return the layers in order, those of a `Sequential` within as 2.0, 2.1, …"""
     if not isinstance(model, nn.Sequential):
         yield Read("0", model)
         return
@@ -96,7 +96,7 @@ def _layers(model: nn.Module, above: str = "") -> Iterator[Read]:
 
 
 def _pairs(layers: list[Read]) -> tuple[list[nn.Linear], list[str | Activation]]:
-    """Give the linear layers and the activation after each, "identity" where there is none."""
+    """Return the linear layers and the activation after each, "identity" where there is none."""
     linear: list[nn.Linear] = []
     activations: list[str | Activation] = []
     fresh = False  # whether the last linear layer still waits for its activation
@@ -153,7 +153,7 @@ def _numbers(tensor: torch.Tensor) -> Any:
 
 
 def _encode(ending: Ending, n_L: int, X: Any, y: Any, sample_weight: Any) -> Examples:
-    """Give examples as arrays; the weights of classes in the loss become weights of examples."""
+    """Return examples as arrays; the weights of classes in the loss become weights of examples."""
     X, y, s = as_given(X, y, sample_weight)
     if y is None or (ending.class_weights is None and not ending.smoothing):
         return Examples(X, y, s)

@@ -15,7 +15,7 @@ from whygrad.nn.functions import ACTIVATIONS, LEAK, Activation
 
 
 def sloped_relu(slope: float) -> str | Activation:
-    """Give the leaky ReLU with this slope below zero.
+    """Return the leaky ReLU with this slope below zero.
 
     >>> sloped_relu(0.01)
     'leaky_relu'
@@ -30,7 +30,7 @@ def sloped_relu(slope: float) -> str | Activation:
 
 
 def scaled_elu(alpha: float) -> str | Activation:
-    """Give the ELU that goes to −α.
+    """Return the ELU that goes to −α.
 
     >>> float(scaled_elu(2.0).value(np.array(-50.0)))
     -2.0
@@ -45,7 +45,7 @@ def scaled_elu(alpha: float) -> str | Activation:
 
 
 def sharp_softplus(beta: float, threshold: float) -> Activation:
-    """Give the softplus with PyTorch's β, which is z itself where βz is past the threshold.
+    """Return the softplus with PyTorch's β, which is z itself where βz is past the threshold.
 
     >>> float(sharp_softplus(1.0, 20.0).value(np.array(21.0)))
     21.0
@@ -59,7 +59,7 @@ def sharp_softplus(beta: float, threshold: float) -> Activation:
 
 
 def gelu_tanh() -> Activation:
-    """Give GELU as approximated by tanh."""
+    """Return GELU as approximated by tanh."""
     scale, cubic = math.sqrt(2 / math.pi), 0.044715
 
     def value(z: np.ndarray) -> np.ndarray:

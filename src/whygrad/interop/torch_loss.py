@@ -20,8 +20,8 @@ from torch import nn
 from whygrad.errors import InputError
 from whygrad.nn.functions import (
     ACTIVATIONS,
+    CANONICAL_LINKS,
     COSTS,
-    SHORTCUTS,
     Activation,
     Array,
     Cost,
@@ -45,7 +45,7 @@ USUAL = {"softmax": "cross_entropy", "sigmoid": "binary_cross_entropy"}
 
 
 def cost_of(given: Any, f: str | Activation, n_L: int, logarithms: bool = False) -> Ending:
-    """Give the ending for a loss of PyTorch's, or a cost of whygrad's, or None, after an activation f.
+    """Return the ending for a loss of PyTorch's, or a cost of whygrad's, or None, after an activation f.
 
     A cross-entropy of whygrad's after a last layer without activation means that layer to give logits.
     `logarithms` says that the network gives the logarithms of its softmax.
@@ -146,12 +146,12 @@ LOSSES: dict[Any, Callable[[Any, str | Activation, int], Ending]] = {
 
 
 def _factor(loss: Any, n_L: int) -> Fraction:
-    """Give what a mean over the outputs multiplies the sum over them by."""
+    """Return what a mean over the outputs multiplies the sum over them by."""
     return Fraction(1, n_L) if loss.reduction == "mean" else Fraction(1)
 
 
 def _of_the_examples(loss: Any) -> tuple[str, ...]:
-    """Say what reduction="sum" makes of several examples."""
+    """Describe what reduction="sum" makes of several examples."""
     if loss.reduction == "mean":
         return ()
     name = type(loss).__name__
@@ -159,7 +159,7 @@ def _of_the_examples(loss: Any) -> tuple[str, ...]:
 
 
 def _scaled(loss: Any, f: str | Activation, C: Cost, factor: Fraction) -> Ending:
-    """Give a cost times a factor, which every answer then tells of."""
+    """Return a cost times a factor, which every answer then tells of."""
     notes = _of_the_examples(loss)
     if factor == 1:
         return Ending(f, C, notes=notes)
@@ -180,7 +180,7 @@ def _times(C: Cost, factor: Fraction) -> Cost:
 
 
 def _from_logits(loss: Any, kind: str, f: str | Activation, factor: Fraction | int) -> Ending:
-    """Give the ending where the loss itself applies softmax or the sigmoid to what the network gives.
+    """Return the ending where the loss itself applies softmax or the sigmoid to what the network gives.
 
     With a factor, or after an activation of the network's own, the cost stays one of the logits: nothing
     cancels there, and a saturated output would lose its digits on the way through f′.
@@ -188,7 +188,11 @@ def _from_logits(loss: Any, kind: str, f: str | Activation, factor: Fraction | i
     name = find_activation(f).name
     if name == "identity" and factor == 1:
         return Ending(kind, USUAL[kind], notes=_of_the_examples(loss))
-    C, value, from_z = COSTS[USUAL[kind]], ACTIVATIONS[kind].value, SHORTCUTS[kind, USUAL[kind]]
+    C, value, from_z = (
+        COSTS[USUAL[kind]],
+        ACTIVATIONS[kind].value,
+        CANONICAL_LINKS[kind, USUAL[kind]],
+    )
     of_logits = Cost(f"{C.name} of logits", from_z, lambda a, y: value(a) - y, "real", C.targets)
     said = f"the outputs here are logits: {type(loss).__name__} applies {kind} to them"
     if name != "identity":
@@ -198,7 +202,7 @@ def _from_logits(loss: Any, kind: str, f: str | Activation, factor: Fraction | i
 
 
 def _huber_at(turn: float) -> Cost:
-    """Give the Huber cost that turns from a square to a line at this distance."""
+    """Return the Huber cost that turns from a square to a line at this distance."""
 
     def value(a: Array, y: Array) -> Array:
         r = np.abs(a - y)

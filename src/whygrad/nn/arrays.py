@@ -26,17 +26,19 @@ class Data:
 
     X: Any
     Y: Array
-    weights: Array | None = None
+    sample_weight: Array | None = None
 
 
-def as_data(net: Network, X: Any, Y: Any, weights: Any = None, dtype: str = "float64") -> Data:
+def as_data(
+    net: Network, X: Any, Y: Any, sample_weight: Any = None, dtype: str = "float64"
+) -> Data:
     """Check examples against a network and bring them to one dtype and a row-major layout.
 
     A sparse X becomes SciPy's CSR; what fits already, such as a file in memory, is not copied.
     """
     X = as_inputs(net, X)
     Y = as_targets(net, Y, X.shape[0])
-    s = as_weights(weights, X.shape[0])
+    s = as_sample_weight(sample_weight, X.shape[0])
     if s is not None and not s.sum() > 0:
         raise InputError("all weights of examples are 0: at least one must count")
     return Data(
@@ -47,12 +49,12 @@ def as_data(net: Network, X: Any, Y: Any, weights: Any = None, dtype: str = "flo
 
 
 def is_sparse(X: Any) -> bool:
-    """Tell whether X is one of SciPy's sparse arrays or matrices."""
+    """Return whether X is one of SciPy's sparse arrays or matrices."""
     return hasattr(X, "tocsr")
 
 
 def as_inputs(net: Network, X: Any) -> Any:
-    """Give X as (n, n_0): of examples of any shape with n_0 numbers each, or of a single example.
+    """Return X as (n, n_0): of examples of any shape with n_0 numbers each, or of a single example.
 
     A sparse X is given as compressed rows (CSR), their columns sorted and none twice. Raises `InputError`
     for shapes that do not fit, and for NaN and infinity.
@@ -80,7 +82,7 @@ def in_rows(net: Network, X: Any) -> Any:
 
 
 def as_targets(net: Network, Y: Any, n: int) -> Array:
-    """Give Y as (n, n_L); whole numbers, one per example, are read as classes where n_L > 1."""
+    """Return Y as (n, n_L); whole numbers, one per example, are read as classes where n_L > 1."""
     Y = _numeric(Y, "Y")
     n_L = net.sizes[-1]
     if Y.ndim == 1 and n == 1 and Y.shape == (n_L,):
@@ -99,23 +101,23 @@ def as_targets(net: Network, Y: Any, n: int) -> Array:
     return Y
 
 
-def as_weights(weights: Any, n: int) -> Array | None:
-    """Give the weights of examples as (n,), none of them negative, or None where there are none."""
-    if weights is None:
+def as_sample_weight(sample_weight: Any, n: int) -> Array | None:
+    """Return the weights of examples as (n,), none of them negative, or None where there are none."""
+    if sample_weight is None:
         return None
-    weights = _numeric(weights, "weights")
-    if weights.shape != (n,):
-        raise InputError(f"weights have shape {weights.shape}, but {n} examples need ({n},)")
-    check_finite(weights, "weights")
-    if isinstance(weights, np.ndarray) and (weights < 0).any():
+    sample_weight = _numeric(sample_weight, "weights")
+    if sample_weight.shape != (n,):
+        raise InputError(f"weights have shape {sample_weight.shape}, but {n} examples need ({n},)")
+    check_finite(sample_weight, "weights")
+    if isinstance(sample_weight, np.ndarray) and (sample_weight < 0).any():
         raise InputError(
-            f"weights[{int(np.argmax(weights < 0))}] is negative: a weight is at least 0"
+            f"weights[{int(np.argmax(sample_weight < 0))}] is negative: a weight is at least 0"
         )
-    return weights
+    return sample_weight
 
 
 def check_fit(net: Network, theta: Parameters) -> None:
-    """Refuse parameters of a network with other layers, and what is no network or no parameters."""
+    """Reject parameters of a network with other layers, and what is no network or no parameters."""
     if not isinstance(net, Network):
         raise InputError(f"net is a Network, not {type(net).__name__}")
     if not isinstance(theta, Parameters):
@@ -127,7 +129,7 @@ def check_fit(net: Network, theta: Parameters) -> None:
 
 
 def check_trace(trace: Any, delta: bool = False) -> None:
-    """Refuse what is no trace of a forward pass, or with `delta` one that has not been passed back."""
+    """Reject what is no trace of a forward pass, or with `delta` one that has not been passed back."""
     if not hasattr(trace, "delta"):
         raise InputError(
             f"the trace is what forward gives, forward(net, theta, X), not {type(trace).__name__}"
@@ -137,7 +139,7 @@ def check_trace(trace: Any, delta: bool = False) -> None:
 
 
 def check_unmasked(array: Any, name: str) -> None:
-    """Refuse a masked array that hides numbers: they would be learned from like all others."""
+    """Reject a masked array that hides numbers: they would be learned from like all others."""
     if np.ma.is_masked(array):
         hidden = np.argwhere(np.ma.getmaskarray(array))
         raise InputError(
@@ -147,7 +149,7 @@ def check_unmasked(array: Any, name: str) -> None:
 
 
 def check_columns(X: Any) -> None:
-    """Refuse a frame in which two columns have the same name: nobody could say which one is meant."""
+    """Reject a frame in which two columns have the same name: nobody could say which one is meant."""
     columns = column_names(X)
     if len(set(columns)) < len(columns):
         name = next(name for place, name in enumerate(columns) if name in columns[:place])
@@ -155,13 +157,13 @@ def check_columns(X: Any) -> None:
 
 
 def column_names(X: Any) -> tuple[str, ...]:
-    """Give the names of a frame's columns, () where X is none."""
+    """Return the names of a frame's columns, () where X is none."""
     names = getattr(X, "column_names", getattr(X, "columns", ()))  # of arrow, of all others
     return tuple(map(str, names))
 
 
 def check_finite(array: Any, name: str) -> None:
-    """Refuse NaN and infinity, and say where the first one is."""
+    """Reject NaN and infinity, and say where the first one is."""
     if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
         return
     first, count = _not_finite(array)
@@ -170,7 +172,7 @@ def check_finite(array: Any, name: str) -> None:
 
 
 def _not_finite(array: Array) -> tuple[tuple[int, ...], int]:
-    """Give the place of the first number that is not finite, and how many of them there are."""
+    """Return the place of the first number that is not finite, and how many of them there are."""
     first: tuple[int, ...] = ()
     count = 0
     with np.errstate(over="ignore", invalid="ignore"):

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from whygrad.nn.arrays import as_inputs, as_targets, as_weights, check_fit, check_trace
+from whygrad.nn.arrays import as_inputs, as_sample_weight, as_targets, check_fit, check_trace
 from whygrad.nn.functions import Array, namespace
 from whygrad.nn.network import Gradients, Network, Parameters
 from whygrad.nn.pairings import output_costs, output_error
@@ -84,11 +84,16 @@ def backward(net: Network, theta: Parameters, trace: Trace, Y: Any) -> Trace:
 
 
 def gradients(
-    net: Network, theta: Parameters, trace: Trace, weights: Any = None, l1: float = 0, l2: float = 0
+    net: Network,
+    theta: Parameters,
+    trace: Trace,
+    sample_weight: Any = None,
+    l1: float = 0,
+    l2: float = 0,
 ) -> Gradients:
     """Take the weighted mean over the examples (BP3, BP4) and add the penalties' derivatives.
 
-    ∂C/∂Wˡ = δˡᵀ (s aˡ⁻¹) / S + λ₁ sign Wˡ + λ₂ Wˡ, ∂C/∂bˡ = Σ s δˡ / S, with S = Σ s. `weights` are s,
+    ∂C/∂Wˡ = δˡᵀ (s aˡ⁻¹) / S + λ₁ sign Wˡ + λ₂ Wˡ, ∂C/∂bˡ = Σ s δˡ / S, with S = Σ s. `sample_weight` are s,
     shape (n,), 1 where not given. Needs a trace from `backward`.
 
     >>> net, theta = _example()
@@ -98,7 +103,7 @@ def gradients(
     """
     check_trace(trace, delta=True)
     a, delta = trace.a, trace.delta
-    s = as_weights(weights, len(delta[net.L]))
+    s = as_sample_weight(sample_weight, len(delta[net.L]))
     xp = namespace(delta[net.L])
     S = len(delta[net.L]) if s is None else s.sum() + (s.sum() == 0)  # never 0: then every s is
     parts = []
@@ -111,7 +116,7 @@ def gradients(
 
 
 def example_costs(net: Network, trace: Trace, Y: Any) -> Array:
-    """Give the cost C_x of each example, shape (n,), without penalties."""
+    """Return the cost C_x of each example, shape (n,), without penalties."""
     check_trace(trace)
     z, a = trace.z[-1], trace.a[-1]
     y = as_targets(net, Y, len(a))
@@ -123,13 +128,13 @@ def cost(
     theta: Parameters,
     trace: Trace,
     Y: Any,
-    weights: Any = None,
+    sample_weight: Any = None,
     l1: float = 0,
     l2: float = 0,
 ) -> Any:
-    """Give the cost that `gradients` is the derivative of: Σ s C_x / S + λ₁ Σ|W| + ½ λ₂ Σ W²."""
+    """Return the cost that `gradients` is the derivative of: Σ s C_x / S + λ₁ Σ|W| + ½ λ₂ Σ W²."""
     C_x = example_costs(net, trace, Y)
-    s = as_weights(weights, len(C_x))
+    s = as_sample_weight(sample_weight, len(C_x))
     C = C_x.mean() if s is None else (s * C_x).sum() / (s.sum() + (s.sum() == 0))
     xp = namespace(C_x)
     for W in theta.W[1:]:
@@ -138,7 +143,7 @@ def cost(
 
 
 def _example() -> tuple[Network, Parameters]:
-    """Give a network of one unit, for the examples above."""
+    """Return a network of one unit, for the examples above."""
     from whygrad.nn.network import Dense
 
     net = Network(2, (Dense(1, "identity"),))

@@ -29,7 +29,7 @@ Targets: TypeAlias = Literal["real", "nonnegative", "unit", "distribution"]
 
 
 def namespace(array: Array) -> Any:
-    """Give the array library that `array` belongs to."""
+    """Return the array library that `array` belongs to."""
     return np if isinstance(array, np.ndarray) else array.__array_namespace__()
 
 
@@ -40,12 +40,12 @@ class Activation:
 
     `value` and `derivative` map z of shape (n, units) to the same shape. Where every output depends on
     every input of the layer (softmax), `derivative` gives the Jacobian ∂aⱼ/∂zₖ, (n, units, units), and
-    `product` multiplies it from the left by a gradient without building it. `range` says where the
+    `custom_vjp` multiplies it from the left by a gradient without building it. `range` says where the
     values lie, which decides the costs that fit.
 
     >>> import numpy as np
     >>> cube = Activation("cube", lambda z: z**3, lambda z: 3 * z**2)
-    >>> cube.pullback(np.array([[2.0]]), np.array([[1.0]]))
+    >>> cube.vjp(np.array([[2.0]]), np.array([[1.0]]))
     array([[12.]])
     """
 
@@ -53,16 +53,16 @@ class Activation:
     value: Callable[[Array], Array]
     derivative: Callable[[Array], Array]
     range: Domain = "real"
-    product: Callable[[Array, Array], Array] | None = field(default=None, repr=False)
+    custom_vjp: Callable[[Array, Array], Array] | None = field(default=None, repr=False)
 
-    def pullback(self, z: Array, gradient: Array) -> Array:
+    def vjp(self, z: Array, gradient: Array) -> Array:
         """Pass a gradient backwards through f: from ∂C/∂a to ∂C/∂z, both (n, units)."""
         if gradient.shape != z.shape:
             raise InputError(
                 f"∂C/∂a has shape {gradient.shape}, outputs {z.shape}: mend the cost's derivative"
             )
-        if self.product is not None:
-            return self.product(z, gradient)
+        if self.custom_vjp is not None:
+            return self.custom_vjp(z, gradient)
         return gradient * self.derivative(z)
 
 
@@ -207,7 +207,7 @@ def _softmax_jacobian(z: Array) -> Array:
     return a[..., :, None] * (xp.eye(z.shape[-1], dtype=z.dtype) - a[..., None, :])
 
 
-def _softmax_product(z: Array, gradient: Array) -> Array:
+def _softmax_vjp(z: Array, gradient: Array) -> Array:
     a = _softmax(z)
     return a * (gradient - namespace(z).sum(a * gradient, axis=-1, keepdims=True))
 
@@ -226,7 +226,7 @@ ACTIVATIONS: dict[str, Activation] = {
         Activation("silu", _silu, _silu_slope),
         Activation("softplus", _softplus, _sigmoid, "positive"),
         Activation("exp", _exp, _exp, "positive"),
-        Activation("softmax", _softmax, _softmax_jacobian, "simplex", _softmax_product),
+        Activation("softmax", _softmax, _softmax_jacobian, "simplex", _softmax_vjp),
     )
 }
 
@@ -348,7 +348,7 @@ def _exp_poisson(z: Array, y: Array) -> Array:
 
 # Where δᴸ is simply a − y: the factors of ∂C/∂a and f′(z) cancel. The entry is the cost as a function of
 # z and y, which loses no digits when an output saturates.
-SHORTCUTS: dict[tuple[str, str], Callable[[Array, Array], Array]] = {
+CANONICAL_LINKS: dict[tuple[str, str], Callable[[Array, Array], Array]] = {
     ("identity", "squared_error"): _squared_error,
     ("sigmoid", "binary_cross_entropy"): _sigmoid_binary_cross_entropy,
     ("softmax", "cross_entropy"): _softmax_cross_entropy,
@@ -356,10 +356,10 @@ SHORTCUTS: dict[tuple[str, str], Callable[[Array, Array], Array]] = {
 }
 
 
-def shortcut(f: Activation, cost: Cost) -> Callable[[Array, Array], Array] | None:
-    """Give the cost as a function of (z, y) where δᴸ = a − y, and None for every other pairing."""
+def canonical_link(f: Activation, cost: Cost) -> Callable[[Array, Array], Array] | None:
+    """Return the cost as a function of (z, y) where δᴸ = a − y, and None for every other pairing."""
     if ACTIVATIONS.get(f.name) == f and COSTS.get(cost.name) == cost:  # equal: copies count as well
-        return SHORTCUTS.get((f.name, cost.name))
+        return CANONICAL_LINKS.get((f.name, cost.name))
     return None
 
 
@@ -391,7 +391,7 @@ def find_cost(given: Any) -> Cost:
 
 
 def check_pairing(f: Activation, cost: Cost) -> None:
-    """Refuse an output activation whose values can leave the domain of the cost."""
+    """Reject an output activation whose values can leave the domain of the cost."""
     if DOMAINS.index(f.range) >= DOMAINS.index(cost.domain):
         return
     outputs = [g.name for g in ACTIVATIONS.values() if _within(g.range, cost.domain)]

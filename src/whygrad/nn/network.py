@@ -25,7 +25,7 @@ from whygrad.nn.functions import Activation, Array, Cost, check_pairing, find_ac
 class Uniform:
     """An initialiser: every weight drawn uniformly from `low` to `high`.
 
-    >>> Dense(3, "tanh", weights=Uniform(-0.3, 0.3)).weights
+    >>> Dense(3, "tanh", init=Uniform(-0.3, 0.3)).init
     Uniform(low=-0.3, high=0.3)
     """
 
@@ -66,9 +66,9 @@ class Dense:
     ----------
     units : number of units n_l.
     activation : a name from `whygrad.functions.ACTIVATIONS`, or an `Activation` of your own.
-    weights : how W starts: "auto" (by activation), "zeros", "glorot_uniform", "glorot_normal",
+    init : how W starts: "auto" (by activation), "zeros", "glorot_uniform", "glorot_normal",
         "he_…", "lecun_…", "nielsen_…", or `Uniform(low, high)`.
-    biases : how b starts: "auto" (zeros; with "nielsen_…" weights drawn as Nielsen does), "zeros",
+    bias_init : how b starts: "auto" (zeros; with "nielsen_…" weights drawn as Nielsen does), "zeros",
         or `Uniform(low, high)`.
     dropout : the probability with which a training step leaves a unit out, 0 ≤ p < 1; the others count
         1/(1 − p) times as much. Not for the output layer.
@@ -79,21 +79,21 @@ class Dense:
 
     units: int
     activation: str | Activation
-    weights: Initialiser = "auto"
-    biases: Initialiser = "auto"
+    init: Initialiser = "auto"
+    bias_init: Initialiser = "auto"
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
         find_activation(self.activation)
         if not isinstance(self.dropout, int | float | np.number) or not 0 <= self.dropout < 1:
             raise InputError(f"dropout is {self.dropout!r}: it must be at least 0 and below 1")
-        if not _starts(self.weights, INITIALISER_NAMES):
+        if not _starts(self.init, INITIALISER_NAMES):
             raise InputError(
-                f"unknown initialiser {self.weights!r}: {nearest(self.weights, INITIALISER_NAMES)}"
+                f"unknown initialiser {self.init!r}: {nearest(self.init, INITIALISER_NAMES)}"
             )
-        if not _starts(self.biases, ("auto", "zeros")):
+        if not _starts(self.bias_init, ("auto", "zeros")):
             raise InputError(
-                f"unknown initialiser of biases {self.biases!r}: use 'auto', 'zeros' or Uniform(low, high)"
+                f"unknown initialiser of biases {self.bias_init!r}: use 'auto', 'zeros' or Uniform(low, high)"
             )
 
     @property
@@ -103,7 +103,7 @@ class Dense:
 
 
 def _starts(given: Any, names: Sequence[str]) -> bool:
-    """Tell whether an initialiser is one of these names, or `Uniform`."""
+    """Return whether an initialiser is one of these names, or `Uniform`."""
     return isinstance(given, Uniform) or (isinstance(given, str) and given in names)
 
 
@@ -145,7 +145,7 @@ class Parameters:
         return _views(self.sizes, self.flat)[1]
 
     def copy(self) -> "Parameters":
-        """Give parameters of their own memory with the same values."""
+        """Return parameters of their own memory with the same values."""
         return Parameters(self.sizes, self.flat.copy())
 
     def __getstate__(self) -> dict[str, Any]:
@@ -233,7 +233,7 @@ class Network:
             if units < 1:
                 raise InputError(f"layer {l} has {units} units: a layer needs at least 1")
         for l, layer in enumerate(self.layers[:-1], start=1):
-            if layer.f.product is not None:
+            if layer.f.custom_vjp is not None:
                 raise InputError(f"{layer.f.name!r} in layer {l}: it serves as output layer only")
         output = self.layers[-1]
         if output.dropout:
@@ -272,7 +272,7 @@ class Network:
         return (None, *(layer.f for layer in self.layers))
 
     @cached_property
-    def drops(self) -> bool:
+    def has_dropout(self) -> bool:
         """Whether any layer has dropout."""
         return any(layer.dropout for layer in self.layers)
 
@@ -308,7 +308,7 @@ class Network:
 
 def _draw(layer: Dense, shape: tuple[int, int], draws: np.random.Generator) -> tuple[Any, Any]:
     """Draw W and b of one layer in float64, so that the dtype does not change the stream."""
-    name = AUTO.get(layer.f.name, "glorot_uniform") if layer.weights == "auto" else layer.weights
+    name = AUTO.get(layer.f.name, "glorot_uniform") if layer.init == "auto" else layer.init
     units, below = shape
     if isinstance(name, Uniform):
         W: Any = draws.uniform(name.low, name.high, shape)
@@ -321,11 +321,11 @@ def _draw(layer: Dense, shape: tuple[int, int], draws: np.random.Generator) -> t
         bound = deviation * (1 if family == "nielsen" else math.sqrt(3))
         normal = distribution == "normal"
         W = draws.normal(0, deviation, shape) if normal else draws.uniform(-bound, bound, shape)
-    if isinstance(layer.biases, Uniform):
-        b: Any = draws.uniform(layer.biases.low, layer.biases.high, units)
-    elif layer.biases == "auto" and name == "nielsen_normal":
+    if isinstance(layer.bias_init, Uniform):
+        b: Any = draws.uniform(layer.bias_init.low, layer.bias_init.high, units)
+    elif layer.bias_init == "auto" and name == "nielsen_normal":
         b = draws.normal(0, 1, units)
-    elif layer.biases == "auto" and name == "nielsen_uniform":
+    elif layer.bias_init == "auto" and name == "nielsen_uniform":
         b = draws.uniform(-1 / math.sqrt(below), 1 / math.sqrt(below), units)
     else:
         b = 0.0

@@ -5,7 +5,7 @@
 Where an output saturates, costs with a pole make the first factor as large as f′ is small: one overflows or
 is cut off, the other underflows, and their product is anything. Taken together the pole is gone:
 
-    canonical pairs (`functions.SHORTCUTS`)   δ = a − y
+    canonical pairs (`functions.CANONICAL_LINKS`)   δ = a − y
     softplus, Poisson                         δ = (a − y) σ(z)/a,  where σ(z)/a → 1 as z → −∞
     sigmoid, Poisson                          δ = (a − y) σ(−z)
     softmax, Poisson                          δ = a Σ y − y
@@ -18,7 +18,15 @@ aₖ/(1 − aⱼ) is the softmax of all but j. All other costs have derivatives 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from whygrad.nn.functions import ACTIVATIONS, COSTS, Activation, Array, Cost, namespace, shortcut
+from whygrad.nn.functions import (
+    ACTIVATIONS,
+    COSTS,
+    Activation,
+    Array,
+    Cost,
+    canonical_link,
+    namespace,
+)
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,7 @@ def _poisson(a: Array, y: Array, log_a: Array) -> Array:
 
 
 def _tail(z: Array) -> tuple[Array, Array]:
-    """Give e^−|z|, and log(1 + e)/e of it, which is 1 where e is too small to be told from it."""
+    """Return e^−|z|, and log(1 + e)/e of it, which is 1 where e is too small to be told from it."""
     xp = namespace(z)
     e = xp.exp(-xp.abs(z))
     small = e < xp.finfo(z.dtype).eps
@@ -85,7 +93,7 @@ def _log_softmax(z: Array) -> Array:
 
 
 def _leader(z: Array) -> tuple[Array, Array]:
-    """Tell which output has the largest z, one of a row, and give z with −∞ in its place."""
+    """Return which output has the largest z, one of a row, and give z with −∞ in its place."""
     xp = namespace(z)
     first = xp.arange(z.shape[-1]) == xp.argmax(z, axis=-1, keepdims=True)
     return first, xp.where(first, -xp.inf, z)
@@ -130,8 +138,8 @@ TOGETHER: dict[tuple[str, str], Together] = {
 
 
 def together(f: Activation, cost: Cost) -> Together | None:
-    """Give the pairing where ∂C/∂a has a pole that f′ takes away, and None for every other."""
-    canonical = shortcut(f, cost)
+    """Return the pairing where ∂C/∂a has a pole that f′ takes away, and None for every other."""
+    canonical = canonical_link(f, cost)
     if canonical:
         return Together(canonical, lambda z, a, y: a - y)
     if ACTIVATIONS.get(f.name) == f and COSTS.get(cost.name) == cost:
@@ -140,12 +148,12 @@ def together(f: Activation, cost: Cost) -> Together | None:
 
 
 def output_costs(f: Activation, cost: Cost, z: Array, a: Array, y: Array) -> Array:
-    """Give C_x of outputs a = f(z), (n,)."""
+    """Return C_x of outputs a = f(z), (n,)."""
     pair = together(f, cost)
     return pair.value(z, y) if pair else cost.value(a, y)
 
 
 def output_error(f: Activation, cost: Cost, z: Array, a: Array, y: Array) -> Array:
-    """Give δᴸ = ∂C_x/∂z of outputs a = f(z), (n, n_L): BP1."""
+    """Return δᴸ = ∂C_x/∂z of outputs a = f(z), (n, n_L): BP1."""
     pair = together(f, cost)
-    return pair.error(z, a, y) if pair else f.pullback(z, cost.derivative(a, y))
+    return pair.error(z, a, y) if pair else f.vjp(z, cost.derivative(a, y))

@@ -18,7 +18,7 @@ THREAD_ROWS = (
 
 
 def outputs(net: Network, theta: Parameters, X: Any) -> Array:
-    """Give a[L] for X, computed in blocks of rows, which threads share out where there are many.
+    """Return a[L] for X, computed in blocks of rows, which threads share out where there are many.
 
     Raises `InputError` for shapes that do not fit, and for NaN and infinity in X.
     """
@@ -44,7 +44,7 @@ def outputs(net: Network, theta: Parameters, X: Any) -> Array:
 
 
 def _pass(net: Network, theta: Parameters, X: Any, low: int, high: int) -> Array:
-    """Give a[L] for rows of X, and find out on the way whether they are finite.
+    """Return a[L] for rows of X, and find out on the way whether they are finite.
 
     A row that holds NaN or infinity has no finite z¹: to look for it there costs a pass over one column.
     """

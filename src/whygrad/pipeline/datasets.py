@@ -183,7 +183,7 @@ def _drawn(name: str, seed: int) -> Dataset:
 
 
 def cache_folder() -> Path:
-    """Give the folder that fetched data sets are kept in: whygrad's own under the user's cache."""
+    """Return the folder that fetched data sets are kept in: whygrad's own under the user's cache."""
     home = os.environ.get("XDG_CACHE_HOME")
     return (Path(home) if home else Path.home() / ".cache") / "whygrad"
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.engines import Watch, choose
+from whygrad.engines import Probes, choose
 from whygrad.errors import InputError
 from whygrad.files import check_regular
 from whygrad.fitted import Fitted
@@ -63,7 +63,7 @@ class Source:
 
 
 def find(given: str, target: str | None = None, task: Task | None = None, seed: int = 0) -> Source:
-    """Give the table that a name stands for: a data set that comes with whygrad, or a file.
+    """Return the table that a name stands for: a data set that comes with whygrad, or a file.
 
     Raises `InputError` or `FileError` in one line, and where a file is given without its target.
     """
@@ -79,7 +79,7 @@ def find(given: str, target: str | None = None, task: Task | None = None, seed: 
 
 
 def find_again(about: dict[str, Any], target: str, task: Task) -> Source:
-    """Give the table of a source that was recorded; raises `InputError` for one that lay in memory."""
+    """Return the table of a source that was recorded; raises `InputError` for one that lay in memory."""
     if about["kind"] == "file":
         check_regular(
             Path(about["path"])
@@ -116,25 +116,25 @@ class Parts:
     """Row numbers of a table: those to train with, to stop by, and held out; the last two may be none."""
 
     training: Array
-    stopping: Array
-    held_out: Array
+    validation: Array
+    test: Array
 
 
 def prepare(source: Source, chosen: Settings) -> tuple[Any, Encoding, Parts]:
-    """Give the table's rows that have a target, its encoding, and its parts: a pure function."""
+    """Return the table's rows that have a target, its encoding, and its parts: a pure function."""
     table = leave_out(source.table, chosen.leave_out, source.target)
     table, target = choose_target(table, source.target, source.task)
     rows = np.arange(table.num_rows)
-    if chosen.held_out == 0:
-        seen, held_out = rows, rows[:0]
+    if chosen.test == 0:
+        seen, test = rows, rows[:0]
     elif source.testing:
-        seen, held_out = rows[: -source.testing], rows[-source.testing :]
+        seen, test = rows[: -source.testing], rows[-source.testing :]
     else:
-        seen, held_out = split(target, table, chosen.held_out, chosen.seed)
-    training, stopping = seen, rows[:0]
+        seen, test = split(target, table, chosen.test, chosen.seed)
+    training, validation = seen, rows[:0]
     if settings.sets_aside(len(seen)):
         first, second = _set_aside(target, table.take(seen), chosen.seed)
-        training, stopping = seen[first], seen[second]
+        training, validation = seen[first], seen[second]
     if source.images:
         encoding = plain([name for name in table.schema.names if name != target.name], target)
     else:
@@ -143,7 +143,7 @@ def prepare(source: Source, chosen: Settings) -> tuple[Any, Encoding, Parts]:
         # Counts keep their zero: only the unit changes.
         mean = float(target.observed(table.take(seen)).mean())
         encoding = replace(encoding, target=replace(target, center=0.0, scale=abs(mean) or 1.0))
-    return table, encoding, Parts(training, stopping, held_out)
+    return table, encoding, Parts(training, validation, test)
 
 
 def _set_aside(target: Target, table: Any, seed: int) -> tuple[Array, Array]:
@@ -152,11 +152,11 @@ def _set_aside(target: Target, table: Any, seed: int) -> tuple[Array, Array]:
         classes = target.indices(table)
         if np.bincount(classes)[classes].min() > 1:
             index = classes
-    return split_rows(index, settings.STOPPING_SHARE, seed)
+    return split_rows(index, settings.VALIDATION_SHARE, seed)
 
 
 @dataclass(frozen=True, eq=False)
-class Ready:
+class Prepared:
     """A table made ready to be learned from: all that its training follows from."""
 
     source: Source
@@ -167,7 +167,7 @@ class Ready:
     training: Training
 
     def part(self, name: str) -> Data:
-        """Give the rows of a part as training has them, or would."""
+        """Return the rows of a part as training has them, or would."""
         rows, dtype = vars(self.parts)[name], self.training.plan.dtype
         table = self.table.take(rows)
         X, Y = self.encoding.encode(table, dtype), self.encoding.targets(table, dtype)
@@ -175,7 +175,7 @@ class Ready:
 
 
 @dataclass(frozen=True, eq=False)
-class Tabulated:
+class EncodedTable:
     """What a table gives before a network is chosen: its rows, their encoding, and X, Y of its parts."""
 
     source: Source
@@ -185,23 +185,23 @@ class Tabulated:
     data: dict[str, Data]
 
 
-def make_ready(source: Source, given: Settings) -> Ready:
+def prepare_training(source: Source, given: Settings) -> Prepared:
     """Prepare the training of a network on a table: a pure function of the table and the settings."""
     return ready(tabulate(source, given), given)
 
 
-def tabulate(source: Source, given: Settings) -> Tabulated:
+def tabulate(source: Source, given: Settings) -> EncodedTable:
     """Encode a table; of the settings only seed, held_out, leave_out and the cost `poisson` count."""
     table, encoding, parts = prepare(source, given)
     X, Y = encoding.encode(table, settings.DTYPE), encoding.targets(table, settings.DTYPE)
     data = {name: Data(X[rows], Y[rows]) for name, rows in vars(parts).items()}
-    return Tabulated(source, table, encoding, parts, data)
+    return EncodedTable(source, table, encoding, parts, data)
 
 
-def ready(given: Tabulated, asked: Settings) -> Ready:
-    """Give the training that settings make of a table."""
+def ready(given: EncodedTable, asked: Settings) -> Prepared:
+    """Return the training that settings make of a table."""
     parts = given.parts
-    rows, stops = len(parts.training), len(parts.stopping) > 0
+    rows, stops = len(parts.training), len(parts.validation) > 0
     chosen = settings.complete(asked, given.encoding, rows, stops)
     net = settings.network(chosen, given.encoding)
     plan = settings.plan(chosen, net, rows, stops)
@@ -211,21 +211,21 @@ def ready(given: Tabulated, asked: Settings) -> Ready:
         if len(part.Y)
     }
     training = Training(
-        plan, start(plan), seen["training"], seen.get("stopping"), choose(chosen.engine, plan)
+        plan, start(plan), seen["training"], seen.get("validation"), choose(chosen.engine, plan)
     )
-    return Ready(given.source, chosen, given.table, given.encoding, parts, training)
+    return Prepared(given.source, chosen, given.table, given.encoding, parts, training)
 
 
 @dataclass(frozen=True, eq=False)
-class Learned:
+class Result:
     """A training on a table, and what came of it.
 
-    `scores` are of the held-out rows, or of the training rows where none were held out.
+    `scores` are of the test rows, or of the training rows where none were held out.
     """
 
-    ready: Ready
+    ready: Prepared
     fitted: Fitted
-    usual: Label
+    baseline: Label
     scores: Scores
     seconds: float
 
@@ -247,36 +247,36 @@ class Learned:
     @property
     def scored_on(self) -> str:
         """The part that the scores are of."""
-        return "held_out" if len(self.parts.held_out) else "training"
+        return "test" if len(self.parts.test) else "training"
 
 
-def fit(source: Source, given: Settings, observers: Sequence[Observer] = ()) -> Learned:
+def fit(source: Source, given: Settings, observers: Sequence[Observer] = ()) -> Result:
     """Train a network on a table: a pure function of the table and the settings."""
-    ready = make_ready(source, given)
+    ready = prepare_training(source, given)
     warm_up(ready.training)
     began = time.perf_counter()
     state, history = run(ready.training, observers)
-    return learned(ready, state, history, time.perf_counter() - began)
+    return result_of(ready, state, history, time.perf_counter() - began)
 
 
 def warm_up(training: Training) -> None:
     """Take no step, but compile what is compiled once on a machine, and is no part of a training's time."""
     state = training.state.copy()
-    training.engine.run(training.plan, state, training.data, state.step, Watch())
+    training.engine.run(training.plan, state, training.data, state.step, Probes())
 
 
-def learned(ready: Ready, state: State, history: History, seconds: float) -> Learned:
+def result_of(ready: Prepared, state: State, history: History, seconds: float) -> Result:
     """Score what a training on a table came to."""
     plan, encoding, parts = ready.training.plan, ready.encoding, ready.parts
     fitted = Fitted(plan.net, Parameters(plan.net.sizes, final(plan, state)), history)
-    usual = scores.trivial(encoding.target, ready.table.take(parts.training))
-    rows = ready.table.take(parts.held_out if len(parts.held_out) else parts.training)
+    baseline = scores.trivial(encoding.target, ready.table.take(parts.training))
+    rows = ready.table.take(parts.test if len(parts.test) else parts.training)
     a = predict(fitted, encoding.encode(rows, plan.dtype))
-    return Learned(ready, fitted, usual, judge(encoding.target, a, rows, usual), seconds)
+    return Result(ready, fitted, baseline, judge(encoding.target, a, rows, baseline), seconds)
 
 
 def predict(fitted: Fitted, X: Array, first: int = 0) -> Array:
-    """Give the outputs for X, row by row; raises `InputError` where they are not finite."""
+    """Return the outputs for X, row by row; raises `InputError` where they are not finite."""
     a = rowwise.outputs(fitted.net, fitted.theta, X)
     finite = np.isfinite(a).all(axis=1)
     if not finite.all():
@@ -289,21 +289,21 @@ def predict(fitted: Fitted, X: Array, first: int = 0) -> Array:
 
 
 def truth(target: Target, table: Any, start: int = 0) -> Array:
-    """Give the true values: numbers, or places in `target.classes`, (n,)."""
+    """Return the true values: numbers, or places in `target.classes`, (n,)."""
     if target.task == "regression":
         return target.observed(table, start)
     return target.indices(table, start)
 
 
-def judge(target: Target, outputs: Array, table: Any, usual: Label) -> Scores:
+def judge(target: Target, outputs: Array, table: Any, baseline: Label) -> Scores:
     """Score outputs, (n, n_L), beside the target's values in a table."""
-    return judge_values(target, outputs, truth(target, table), usual)
+    return judge_values(target, outputs, truth(target, table), baseline)
 
 
-def judge_values(target: Target, outputs: Array, true: Array, usual: Label) -> Scores:
+def judge_values(target: Target, outputs: Array, true: Array, baseline: Label) -> Scores:
     """Score outputs, (n, n_L), beside true values as `truth` gives them, (n,)."""
     if target.task == "regression":
-        return scores.of_numbers(true, target.decode(outputs), float(usual))
+        return scores.regression_scores(true, target.decode(outputs), float(baseline))
     single = target.n_outputs == 1
     said = (outputs[:, 0] > 0.5).astype(np.int64) if single else outputs.argmax(axis=1)
-    return scores.of_classes(target, true, said, usual)
+    return scores.classification_scores(target, true, said, baseline)

@@ -17,7 +17,7 @@ BLOCK = 512
 
 
 def outputs(net: Network, theta: Parameters, X: Array) -> Array:
-    """Give a[L], (n, n_L), for X, (n, n_0), of the parameters' dtype.
+    """Return a[L], (n, n_L), for X, (n, n_0), of the parameters' dtype.
 
     >>> from whygrad.nn.network import Dense
     >>> net = Network(2, [Dense(3, "tanh"), Dense(1, "identity")])

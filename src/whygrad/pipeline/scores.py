@@ -35,7 +35,7 @@ class ClassScore:
 
 
 @dataclass(frozen=True)
-class Classes:
+class ClassificationScores:
     """Predicted classes beside true ones; `confusion[i][j]` counts rows of class i taken for class j."""
 
     rows: int
@@ -51,7 +51,7 @@ class Classes:
         return self.accuracy
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the scores as what JSON can hold."""
+        """Return the scores as what JSON can hold."""
         return {"kind": "accuracy"} | asdict(self)
 
 
@@ -67,7 +67,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Numbers:
+class RegressionScores:
     """Predicted numbers beside true ones, in the target's own units; `baseline…` of the trivial rule.
 
     `r2` is None where all true values are the same, since it then says nothing.
@@ -88,22 +88,24 @@ class Numbers:
         return self.r2
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the scores as what JSON can hold."""
+        """Return the scores as what JSON can hold."""
         return {"kind": "r2"} | asdict(self)
 
 
-Scores = Classes | Numbers
+Scores = ClassificationScores | RegressionScores
 
 
 def trivial(target: Target, table: Any) -> Label:
-    """Give what the trivial rule says: the most frequent class of training rows, or their mean."""
+    """Return what the trivial rule says: the most frequent class of training rows, or their mean."""
     if target.task == "regression":
         return target.center
     return target.classes[int(np.bincount(target.indices(table)).argmax())]
 
 
-def of_classes(target: Target, true: Array, said: Array, usual: Label) -> Classes:
-    """Score classes given as places in `target.classes`, (n,) each; `usual` is the trivial rule's."""
+def classification_scores(
+    target: Target, true: Array, said: Array, baseline: Label
+) -> ClassificationScores:
+    """Score classes given as places in `target.classes`, (n,) each; `baseline` is the trivial rule's."""
     K = len(target.classes)
     confusion = np.bincount(true * K + said, minlength=K * K).reshape(K, K)
     rows, columns, right = confusion.sum(axis=1), confusion.sum(axis=0), confusion.diagonal()
@@ -112,17 +114,17 @@ def of_classes(target: Target, true: Array, said: Array, usual: Label) -> Classe
         for label, all_, taken, both in zip(target.classes, rows, columns, right, strict=True)
     ]
     n = len(true)
-    return Classes(
+    return ClassificationScores(
         rows=n,
         accuracy=float(right.sum() / n),
-        baseline=float(rows[target.classes.index(usual)] / n),
-        baseline_label=usual,
+        baseline=float(rows[target.classes.index(baseline)] / n),
+        baseline_label=baseline,
         classes=tuple(found),
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
     )
 
 
-def of_numbers(true: Array, said: Array, mean: float) -> Numbers:
+def regression_scores(true: Array, said: Array, mean: float) -> RegressionScores:
     """Score numbers, (n,) float64 each; `mean` is the trivial rule's."""
     off = said - true
     spread = float(((true - true.mean()) ** 2).sum())
@@ -142,7 +144,7 @@ def of_numbers(true: Array, said: Array, mean: float) -> Numbers:
     def r2(off: Array) -> float | None:
         return 1 - float((off**2).sum()) / spread if spread > 0 else None
 
-    return Numbers(
+    return RegressionScores(
         rows=len(true),
         r2=r2(off),
         rmse=float(np.sqrt((off**2).mean())),
@@ -158,9 +160,9 @@ def from_dict(about: dict[str, Any]) -> Scores:
     """Build scores again from `to_dict`."""
     fields = {name: value for name, value in about.items() if name != "kind"}
     if about["kind"] == "r2":
-        found = Numbers(**fields)
+        found = RegressionScores(**fields)
         return replace(found, parts=tuple(Part(**part) for part in about["parts"]))
-    classes = Classes(**fields)
+    classes = ClassificationScores(**fields)
     return replace(
         classes,
         classes=tuple(ClassScore(**one) for one in about["classes"]),

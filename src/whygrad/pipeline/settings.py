@@ -36,17 +36,17 @@ if TYPE_CHECKING:  # help and completion need the names of the options only, not
     from whygrad.tables import Encoding
 
 MANY_ROWS = 1000  # from here on a tenth of them can be spared to tell when to stop
-STOPPING_SHARE = 0.1
+VALIDATION_SHARE = 0.1
 DTYPE = "float32"
 
 SCHEDULES: dict[str, Callable[[float, bool], Schedule]] = {
-    "constant": lambda rate, stops: Constant(),
-    "inverse_scaling": lambda rate, stops: InverseScaling(),
-    "step": lambda rate, stops: Step(),
-    "cosine": lambda rate, stops: Cosine(warm_up=0.05),
-    "one_cycle": lambda rate, stops: OneCycle(),
-    "adaptive": lambda rate, stops: Adaptive(floor=rate / 10),
-    "on_plateau": lambda rate, stops: OnPlateau(on="held_out_cost" if stops else "cost"),
+    "constant": lambda learning_rate, stops: Constant(),
+    "inverse_scaling": lambda learning_rate, stops: InverseScaling(),
+    "step": lambda learning_rate, stops: Step(),
+    "cosine": lambda learning_rate, stops: Cosine(warm_up=0.05),
+    "one_cycle": lambda learning_rate, stops: OneCycle(),
+    "adaptive": lambda learning_rate, stops: Adaptive(floor=learning_rate / 10),
+    "on_plateau": lambda learning_rate, stops: OnPlateau(on="validation_cost" if stops else "cost"),
 }
 
 # The costs that fit numbers, with the activation of the outputs that each takes.
@@ -64,7 +64,7 @@ OF_CLASSES = ("cross_entropy", "binary_cross_entropy", "squared_error", "absolut
 class Settings:
     """The options of a training, by the names that the command line has for them.
 
-    None stands for what `complete` chooses. `held_out` is the share of the rows that training never sees,
+    None stands for what `complete` chooses. `test` is the share of the rows that training never sees,
     0 for none; `leave_out` names columns that it never sees.
     """
 
@@ -72,7 +72,7 @@ class Settings:
     activation: str = "relu"
     cost: str | None = None
     optimizer: str = "adam"
-    rate: float | None = None
+    learning_rate: float | None = None
     schedule: str | None = None
     epochs: int | None = None
     batch_size: int | None = None
@@ -81,7 +81,7 @@ class Settings:
     l2: float | None = None
     seed: int = 0
     engine: str = "auto"
-    held_out: float = 0.2
+    test: float = 0.2
     leave_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -98,9 +98,9 @@ class Settings:
                 raise InputError(
                     f"a hidden layer of {units} units: it needs at least 1, as in 40,20"
                 )
-        if not 0 <= self.held_out < 1:
+        if not 0 <= self.test < 1:
             raise InputError(
-                f"held-out is {self.held_out!r}: a share of the rows is at least 0 and below 1, as 0.2"
+                f"test is {self.test!r}: a share of the rows is at least 0 and below 1, as 0.2"
             )
         if isinstance(self.leave_out, str):
             raise InputError(
@@ -110,13 +110,17 @@ class Settings:
             value = getattr(self, name)
             if value is not None and value < least:
                 raise InputError(f"{_option(name)} is {value}: it must be at least {least}")
-        if self.rate is not None and not (self.rate > 0 and math.isfinite(self.rate)):
-            raise InputError(f"rate is {self.rate!r}: a learning rate is a finite number above 0")
+        if self.learning_rate is not None and not (
+            self.learning_rate > 0 and math.isfinite(self.learning_rate)
+        ):
+            raise InputError(
+                f"rate is {self.learning_rate!r}: a learning rate is a finite number above 0"
+            )
         for name in ("l1", "l2"):
             value = getattr(self, name)
             if value is not None and not (value >= 0 and math.isfinite(value)):
                 raise InputError(f"{name} is {value!r}: a penalty is a finite number of at least 0")
-        if find_activation(self.activation).product is not None:
+        if find_activation(self.activation).custom_vjp is not None:
             raise InputError(f"{self.activation!r} serves as output only: use relu or tanh, say")
         if self.optimizer == "lbfgs":
             raise InputError(
@@ -127,7 +131,7 @@ class Settings:
 
 
 def from_dict(about: Mapping[str, Any]) -> Settings:
-    """Give settings from what JSON has made of them."""
+    """Return settings from what JSON has made of them."""
     hidden = about["hidden"]
     lists = {
         "hidden": None if hidden is None else tuple(hidden),
@@ -148,15 +152,15 @@ def sets_aside(rows: int) -> bool:
 def complete(settings: Settings, encoding: "Encoding", rows: int, stops: bool) -> Settings:
     """Fill in what was left open, for so many training rows, with others set aside to stop by or not."""
     batch_size = settings.batch_size or min(rows, 32 if not stops else 64 if rows < 20_000 else 128)
-    usual: dict[str, Any] = {
+    baseline: dict[str, Any] = {
         "hidden": (128, 64),
-        "rate": _rate(settings.optimizer),
+        "learning_rate": _rate(settings.optimizer),
         "schedule": "adaptive" if stops else "constant",
         "epochs": 200 if stops else max(1, 2000 // math.ceil(rows / batch_size)),
         "batch_size": batch_size,
         "l2": 1 / rows,
     }
-    open_ones = {name: value for name, value in usual.items() if getattr(settings, name) is None}
+    open_ones = {name: value for name, value in baseline.items() if getattr(settings, name) is None}
     return replace(settings, cost=_cost(settings.cost, encoding), **open_ones)
 
 
@@ -165,7 +169,7 @@ def _rate(optimizer: str) -> float:
 
 
 def network(settings: Settings, encoding: "Encoding") -> Network:
-    """Give the network that complete settings describe, for the columns of an encoding."""
+    """Return the network that complete settings describe, for the columns of an encoding."""
     assert settings.hidden is not None and settings.cost is not None, "settings are not complete"
     hidden = [
         Dense(units, settings.activation, dropout=settings.dropout) for units in settings.hidden
@@ -175,62 +179,62 @@ def network(settings: Settings, encoding: "Encoding") -> Network:
 
 
 def plan(settings: Settings, net: Network, rows: int, stops: bool) -> Plan:
-    """Give the plan of a training on so many rows; `stops` says whether some are set aside to stop by."""
+    """Return the plan of a training on so many rows; `stops` says whether some are set aside to stop by."""
     chosen: Any = settings
     rule = None
     if stops:
-        rule = Stopping("held_out_cost", tol=0.0, patience=10, restore_best=True)
+        rule = Stopping("validation_cost", tol=0.0, patience=10, restore_best=True)
     elif chosen.schedule == "adaptive":
         rule = Stopping("cost")
     return Plan(
         net=net,
-        optimizer=_optimizer(settings.optimizer, chosen.rate),
+        optimizer=_optimizer(settings.optimizer, chosen.learning_rate),
         n=rows,
         epochs=chosen.epochs,
         batch_size=chosen.batch_size,
         seed=settings.seed,
         l1=Penalty(settings.l1),
         l2=Penalty(chosen.l2),
-        schedule=SCHEDULES[chosen.schedule](chosen.rate, stops),
+        schedule=SCHEDULES[chosen.schedule](chosen.learning_rate, stops),
         stopping=rule,
         dtype=DTYPE,
     )
 
 
-def _optimizer(name: str, rate: float) -> Optimizer:
+def _optimizer(name: str, learning_rate: float) -> Optimizer:
     if name == "sgd":
-        return SGD(rate, momentum=0.9, nesterov=True)
-    rule: Optimizer = OPTIMIZERS[name](rate)
+        return SGD(learning_rate, momentum=0.9, nesterov=True)
+    rule: Optimizer = OPTIMIZERS[name](learning_rate)
     return rule
 
 
 def changes(plan: Plan, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Give what a fork changes of a plan, as `Run.fork` takes it, where settings are what is to be changed.
+    """Return what a fork changes of a plan, as `Run.fork` takes it, where settings are what is to be changed.
 
     An optimizer or a schedule is then what a training on a table makes of its name; the rate stays.
     """
-    known = {"rate", "optimizer", "schedule", "l1", "l2", "batch_size", "epochs", "seed"}
+    known = {"learning_rate", "optimizer", "schedule", "l1", "l2", "batch_size", "epochs", "seed"}
     for name in given:
         if name not in known:
             raise InputError(f"a fork cannot change {name!r}: {nearest(name, sorted(known))}")
     Settings(**given)  # which refuses what makes no sense
     changed = dict(given)
-    rate = given.get("rate", plan.optimizer.rate)
+    learning_rate = given.get("learning_rate", plan.optimizer.learning_rate)
     if "optimizer" in given:
-        if not plan.by_steps and "rate" not in given:
-            rate = _rate(given["optimizer"])
-        changed["optimizer"] = _optimizer(given["optimizer"], rate)
-        changed.pop("rate", None)
+        if not plan.by_steps and "learning_rate" not in given:
+            learning_rate = _rate(given["optimizer"])
+        changed["optimizer"] = _optimizer(given["optimizer"], learning_rate)
+        changed.pop("learning_rate", None)
     if "schedule" in given:
         stops = plan.stopping is not None and plan.stopping.on != "cost"
-        changed["schedule"] = SCHEDULES[given["schedule"]](rate, stops)
+        changed["schedule"] = SCHEDULES[given["schedule"]](learning_rate, stops)
         if given["schedule"] == "adaptive" and plan.stopping is None:
             changed["stopping"] = Stopping("cost")
     return changed
 
 
 def _cost(asked: str | None, encoding: "Encoding") -> str:
-    """Give the cost, which must fit the target; of two classes both cross-entropies are the same."""
+    """Return the cost, which must fit the target; of two classes both cross-entropies are the same."""
     target = encoding.target
     if encoding.task == "regression":
         cost, fitting = asked or "squared_error", tuple(OF_NUMBERS)

@@ -17,7 +17,7 @@ WORD = 2**64
 
 
 def key(seed: int, step: int, layer: int) -> int:
-    """Give the number that stands for a layer at a step."""
+    """Return the number that stands for a layer at a step."""
     number = 0
     for counter in (seed, step, layer):
         number = _mix((number + (counter + 1) * GOLDEN) % WORD)
@@ -25,12 +25,12 @@ def key(seed: int, step: int, layer: int) -> int:
 
 
 def threshold(rate: float) -> int:
-    """Give the number of 2^32 equally likely cases in which a unit is kept."""
+    """Return the number of 2^32 equally likely cases in which a unit is kept."""
     return round((1 - rate) * 2**32)
 
 
 def mask(seed: int, step: int, layer: int, examples: Array, units: int, rate: float) -> Array:
-    """Give the factors for a batch, (n, units) in float64: 0, or 1/(1 − rate).
+    """Return the factors for a batch, (n, units) in float64: 0, or 1/(1 − rate).
 
     >>> factors = mask(seed=0, step=7, layer=1, examples=np.arange(1000), units=100, rate=0.2)
     >>> sorted(set(factors.ravel().tolist())), bool(abs(factors.mean() - 1) < 0.01)

@@ -45,15 +45,15 @@ class LBFGS:
                 )
 
     @property
-    def rate(self) -> float:
-        """Give 1: the line search decides on the length of a step."""
+    def learning_rate(self) -> float:
+        """Return 1: the line search decides on the length of a step."""
         return 1.0
 
     def init(self, theta: Array) -> Array:
-        """Give no slots: what L-BFGS remembers ends with the training."""
+        """Return no slots: what L-BFGS remembers ends with the training."""
         return np.zeros((0, len(theta)), theta.dtype)
 
 
 def by_steps(rule: object) -> bool:
-    """Tell whether an optimizer takes a step for every batch: all do but `LBFGS`."""
+    """Return whether an optimizer takes a step for every batch: all do but `LBFGS`."""
     return not isinstance(rule, LBFGS)

@@ -1,7 +1,7 @@
 """Optimizers: from a gradient to the next parameters.
 
 A rule is frozen data with three pure functions. `init` gives its slots (the running averages it keeps, one
-row of θ's length each, zero at the start); `numbers` gives what it needs to know about each step, beside
+row of θ's length each, zero at the start); `coefficients` gives what it needs to know about each step, beside
 its constants, from the number t of the step (from 1) and its rate η; `update` takes parameters, gradient g,
 slots and the numbers of one step, and gives the next parameters and slots.
 
@@ -26,22 +26,22 @@ class Optimizer(Protocol):
     """What every rule offers."""
 
     @property
-    def rate(self) -> float:
+    def learning_rate(self) -> float:
         """The learning rate η before the schedule's factor."""
 
     def init(self, theta: Array) -> Array:
-        """Give the slots at the start, shape (number of slots, number of parameters)."""
+        """Return the slots at the start, shape (number of slots, number of parameters)."""
 
-    def numbers(self, t: Array, rates: Array) -> Array:
-        """Give one row of numbers for each of the steps t, which have these rates; in float64."""
+    def coefficients(self, t: Array, learning_rates: Array) -> Array:
+        """Return one row of numbers for each of the steps t, which have these rates; in float64."""
 
     def update(
-        self, theta: Array, g: Array, slots: Array, numbers: list[float]
+        self, theta: Array, g: Array, opt_state: Array, coefficients: list[float]
     ) -> tuple[Array, Array]:
-        """Give the next parameters and slots."""
+        """Return the next parameters and slots."""
 
 
-def _slots(count: int, theta: Array) -> Array:
+def _zeros(count: int, theta: Array) -> Array:
     return namespace(theta).zeros((count, len(theta)), dtype=theta.dtype)
 
 
@@ -59,7 +59,7 @@ class SGD:
 
     Parameters
     ----------
-    rate : η, the learning rate.
+    learning_rate : η, the learning rate.
     momentum : μ, the share of the last change that is carried on, 0 ≤ μ ≤ 1.
     nesterov : look ahead along v; needs momentum.
 
@@ -67,34 +67,34 @@ class SGD:
     0.9
     """
 
-    rate: float = 0.1
+    learning_rate: float = 0.1
     momentum: float = 0.0
     nesterov: bool = False
 
     def __post_init__(self) -> None:
-        _check_rate(self.rate)
+        _check_rate(self.learning_rate)
         if not 0 <= self.momentum <= 1:
             raise InputError(f"momentum is {self.momentum!r}: it must be from 0 to 1")
         if self.nesterov and not self.momentum:
             raise InputError("nesterov=True needs a momentum above 0, such as 0.9")
 
     def init(self, theta: Array) -> Array:
-        """Give one slot, the velocity v, or none without momentum."""
-        return _slots(1 if self.momentum else 0, theta)
+        """Return one slot, the velocity v, or none without momentum."""
+        return _zeros(1 if self.momentum else 0, theta)
 
-    def numbers(self, t: Array, rates: Array) -> Array:
-        """Give η."""
-        return _columns(rates)
+    def coefficients(self, t: Array, learning_rates: Array) -> Array:
+        """Return η."""
+        return _columns(learning_rates)
 
     def update(
-        self, theta: Array, g: Array, slots: Array, numbers: list[float]
+        self, theta: Array, g: Array, opt_state: Array, coefficients: list[float]
     ) -> tuple[Array, Array]:
-        """Give the next θ and v."""
-        (rate,) = numbers
+        """Return the next θ and v."""
+        (learning_rate,) = coefficients
         if not self.momentum:
-            return theta - rate * g, slots
-        v = self.momentum * slots[0] - rate * g
-        change = self.momentum * v - rate * g if self.nesterov else v
+            return theta - learning_rate * g, opt_state
+        v = self.momentum * opt_state[0] - learning_rate * g
+        change = self.momentum * v - learning_rate * g if self.nesterov else v
         return theta + change, v[None]
 
 
@@ -107,28 +107,28 @@ class Adagrad:
     0.9
     """
 
-    rate: float = 0.01
+    learning_rate: float = 0.01
     epsilon: float = 1e-10
 
     def __post_init__(self) -> None:
-        _check_rate(self.rate)
+        _check_rate(self.learning_rate)
         _check_epsilon(self.epsilon)
 
     def init(self, theta: Array) -> Array:
-        """Give one slot, s."""
-        return _slots(1, theta)
+        """Return one slot, s."""
+        return _zeros(1, theta)
 
-    def numbers(self, t: Array, rates: Array) -> Array:
-        """Give η."""
-        return _columns(rates)
+    def coefficients(self, t: Array, learning_rates: Array) -> Array:
+        """Return η."""
+        return _columns(learning_rates)
 
     def update(
-        self, theta: Array, g: Array, slots: Array, numbers: list[float]
+        self, theta: Array, g: Array, opt_state: Array, coefficients: list[float]
     ) -> tuple[Array, Array]:
-        """Give the next θ and s."""
-        (rate,) = numbers
-        s = slots[0] + g * g
-        return theta - rate * g / (namespace(theta).sqrt(s) + self.epsilon), s[None]
+        """Return the next θ and s."""
+        (learning_rate,) = coefficients
+        s = opt_state[0] + g * g
+        return theta - learning_rate * g / (namespace(theta).sqrt(s) + self.epsilon), s[None]
 
 
 @known_arguments
@@ -138,7 +138,7 @@ class RMSprop:
 
     Parameters
     ----------
-    rate : η, the learning rate.
+    learning_rate : η, the learning rate.
     beta : β, how much of the average of g² is kept at each step (PyTorch's `alpha`).
     epsilon : ε, keeps the quotient finite.
     momentum : μ; with 0 there is no v.
@@ -147,37 +147,37 @@ class RMSprop:
     0.9
     """
 
-    rate: float = 0.01
+    learning_rate: float = 0.01
     beta: float = 0.99
     epsilon: float = 1e-8
     momentum: float = 0.0
 
     def __post_init__(self) -> None:
-        _check_rate(self.rate)
+        _check_rate(self.learning_rate)
         _check_between("beta", self.beta)
         _check_epsilon(self.epsilon)
         if not 0 <= self.momentum <= 1:
             raise InputError(f"momentum is {self.momentum!r}: it must be from 0 to 1")
 
     def init(self, theta: Array) -> Array:
-        """Give the slots s and, with momentum, v."""
-        return _slots(2 if self.momentum else 1, theta)
+        """Return the slots s and, with momentum, v."""
+        return _zeros(2 if self.momentum else 1, theta)
 
-    def numbers(self, t: Array, rates: Array) -> Array:
-        """Give η."""
-        return _columns(rates)
+    def coefficients(self, t: Array, learning_rates: Array) -> Array:
+        """Return η."""
+        return _columns(learning_rates)
 
     def update(
-        self, theta: Array, g: Array, slots: Array, numbers: list[float]
+        self, theta: Array, g: Array, opt_state: Array, coefficients: list[float]
     ) -> tuple[Array, Array]:
-        """Give the next θ and slots."""
-        xp, (rate,) = namespace(theta), numbers
-        s = self.beta * slots[0] + (1 - self.beta) * g * g
+        """Return the next θ and slots."""
+        xp, (learning_rate,) = namespace(theta), coefficients
+        s = self.beta * opt_state[0] + (1 - self.beta) * g * g
         scaled = g / (xp.sqrt(s) + self.epsilon)
         if not self.momentum:
-            return theta - rate * scaled, s[None]
-        v = self.momentum * slots[1] + scaled
-        return theta - rate * v, xp.stack([s, v])
+            return theta - learning_rate * scaled, s[None]
+        v = self.momentum * opt_state[1] + scaled
+        return theta - learning_rate * v, xp.stack([s, v])
 
 
 @known_arguments
@@ -190,7 +190,7 @@ class Adam:
 
     Parameters
     ----------
-    rate : η, the learning rate.
+    learning_rate : η, the learning rate.
     beta1, beta2 : how much of the averages of g and g² is kept at each step, 0 ≤ β < 1.
     epsilon : ε, keeps the quotient finite.
     epsilon_hat : where ε is added, see above.
@@ -199,7 +199,7 @@ class Adam:
     0.9
     """
 
-    rate: float = 0.001
+    learning_rate: float = 0.001
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
@@ -209,25 +209,25 @@ class Adam:
         _check_adam(self)
 
     def init(self, theta: Array) -> Array:
-        """Give two slots, m and v."""
-        return _slots(2, theta)
+        """Return two slots, m and v."""
+        return _zeros(2, theta)
 
-    def numbers(self, t: Array, rates: Array) -> Array:
-        """Give η √(1−β₂ᵗ)/(1−β₁ᵗ) and the ε that then stands beside √v.
+    def coefficients(self, t: Array, learning_rates: Array) -> Array:
+        """Return η √(1−β₂ᵗ)/(1−β₁ᵗ) and the ε that then stands beside √v.
 
         (m/(1−β₁ᵗ)) / (√(v/(1−β₂ᵗ)) + ε) is √(1−β₂ᵗ)/(1−β₁ᵗ) · m / (√v + ε√(1−β₂ᵗ)).
         """
         root = np.sqrt(1 - self.beta2**t)
         epsilon = self.epsilon * (np.ones_like(root) if self.epsilon_hat else root)
-        return _columns(rates * root / (1 - self.beta1**t), epsilon)
+        return _columns(learning_rates * root / (1 - self.beta1**t), epsilon)
 
     def update(
-        self, theta: Array, g: Array, slots: Array, numbers: list[float]
+        self, theta: Array, g: Array, opt_state: Array, coefficients: list[float]
     ) -> tuple[Array, Array]:
-        """Give the next θ, m and v."""
-        xp, (scale, epsilon) = namespace(theta), numbers
-        m = self.beta1 * slots[0] + (1 - self.beta1) * g
-        v = self.beta2 * slots[1] + (1 - self.beta2) * g * g
+        """Return the next θ, m and v."""
+        xp, (scale, epsilon) = namespace(theta), coefficients
+        m = self.beta1 * opt_state[0] + (1 - self.beta1) * g
+        v = self.beta2 * opt_state[1] + (1 - self.beta2) * g * g
         return theta - scale * m / (xp.sqrt(v) + epsilon), xp.stack([m, v])
 
 
@@ -238,14 +238,14 @@ class AdamW:
 
     Parameters
     ----------
-    rate, beta1, beta2, epsilon : as of `Adam`.
+    learning_rate, beta1, beta2, epsilon : as of `Adam`.
     decay : λ; it acts on biases as well, as in PyTorch.
 
     >>> step(AdamW(0.1, decay=1.0), theta=1.0, g=5.0)
     0.8
     """
 
-    rate: float = 0.001
+    learning_rate: float = 0.001
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
@@ -257,21 +257,24 @@ class AdamW:
             raise InputError(f"decay is {self.decay}: it must be a finite number of at least 0")
 
     def init(self, theta: Array) -> Array:
-        """Give two slots, m and v."""
-        return _slots(2, theta)
+        """Return two slots, m and v."""
+        return _zeros(2, theta)
 
-    def numbers(self, t: Array, rates: Array) -> Array:
-        """Give Adam's two numbers, and 1 − ηλ."""
-        adam = Adam(self.rate, self.beta1, self.beta2, self.epsilon)
-        return np.concatenate([adam.numbers(t, rates), _columns(1 - rates * self.decay)], axis=1)
+    def coefficients(self, t: Array, learning_rates: Array) -> Array:
+        """Return Adam's two numbers, and 1 − ηλ."""
+        adam = Adam(self.learning_rate, self.beta1, self.beta2, self.epsilon)
+        return np.concatenate(
+            [adam.coefficients(t, learning_rates), _columns(1 - learning_rates * self.decay)],
+            axis=1,
+        )
 
     def update(
-        self, theta: Array, g: Array, slots: Array, numbers: list[float]
+        self, theta: Array, g: Array, opt_state: Array, coefficients: list[float]
     ) -> tuple[Array, Array]:
-        """Give the next θ, m and v."""
-        scale, epsilon, keep = numbers
-        adam = Adam(self.rate, self.beta1, self.beta2, self.epsilon)
-        return adam.update(keep * theta, g, slots, [scale, epsilon])
+        """Return the next θ, m and v."""
+        scale, epsilon, keep = coefficients
+        adam = Adam(self.learning_rate, self.beta1, self.beta2, self.epsilon)
+        return adam.update(keep * theta, g, opt_state, [scale, epsilon])
 
 
 @known_arguments
@@ -283,14 +286,14 @@ class Nadam:
 
     Parameters
     ----------
-    rate, beta1, beta2, epsilon : as of `Adam`.
+    learning_rate, beta1, beta2, epsilon : as of `Adam`.
     momentum_decay : ψ.
 
     >>> step(Nadam(0.1), theta=1.0, g=5.0) < 0.95
     True
     """
 
-    rate: float = 0.002
+    learning_rate: float = 0.002
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
@@ -300,38 +303,38 @@ class Nadam:
         _check_adam(self)
 
     def init(self, theta: Array) -> Array:
-        """Give two slots, m and v."""
-        return _slots(2, theta)
+        """Return two slots, m and v."""
+        return _zeros(2, theta)
 
-    def numbers(self, t: Array, rates: Array) -> Array:
-        """Give the factors of m and of g, and the ε that then stands beside √v."""
+    def coefficients(self, t: Array, learning_rates: Array) -> Array:
+        """Return the factors of m and of g, and the ε that then stands beside √v."""
         last = int(t[-1]) + 1 if len(t) else 1
         product = _products(self.beta1, self.momentum_decay, 1 << last.bit_length())
         now, later = (np.minimum(step, len(product)) - 1 for step in (t, t + 1))
         mu, mu_later = (_mu(self.beta1, self.momentum_decay, step) for step in (t, t + 1))
         root = np.sqrt(1 - self.beta2**t)
-        of_m = rates * root * mu_later / (1 - product[later])
-        of_g = rates * root * (1 - mu) / (1 - product[now])
+        of_m = learning_rates * root * mu_later / (1 - product[later])
+        of_g = learning_rates * root * (1 - mu) / (1 - product[now])
         return _columns(of_m, of_g, self.epsilon * root)
 
     def update(
-        self, theta: Array, g: Array, slots: Array, numbers: list[float]
+        self, theta: Array, g: Array, opt_state: Array, coefficients: list[float]
     ) -> tuple[Array, Array]:
-        """Give the next θ, m and v."""
-        xp, (of_m, of_g, epsilon) = namespace(theta), numbers
-        m = self.beta1 * slots[0] + (1 - self.beta1) * g
-        v = self.beta2 * slots[1] + (1 - self.beta2) * g * g
+        """Return the next θ, m and v."""
+        xp, (of_m, of_g, epsilon) = namespace(theta), coefficients
+        m = self.beta1 * opt_state[0] + (1 - self.beta1) * g
+        v = self.beta2 * opt_state[1] + (1 - self.beta2) * g * g
         return theta - (of_m * m + of_g * g) / (xp.sqrt(v) + epsilon), xp.stack([m, v])
 
 
 def _mu(beta1: float, decay: float, t: Array) -> Array:
-    """Give Nadam's μ_t."""
+    """Return Nadam's μ_t."""
     return beta1 * (1 - 0.5 * 0.96 ** (np.asarray(t, np.float64) * decay))
 
 
 @lru_cache(maxsize=16)
 def _products(beta1: float, decay: float, size: int) -> Array:
-    """Give Nadam's Π_1, Π_2, …: `size` of them, or up to the first that is nothing beside 1.
+    """Return Nadam's Π_1, Π_2, …: `size` of them, or up to the first that is nothing beside 1.
 
     Kept from chunk to chunk, as each follows from all before it.
     """
@@ -369,7 +372,9 @@ def find_optimizer(given: Any) -> Optimizer | LBFGS:
             found: Optimizer = OPTIMIZERS[given]()
             return found
         raise InputError(f"unknown optimizer {given!r}: {nearest(given, known)}")
-    offers = all(callable(getattr(given, name, None)) for name in ("init", "numbers", "update"))
+    offers = all(
+        callable(getattr(given, name, None)) for name in ("init", "coefficients", "update")
+    )
     if offers and not isinstance(given, type):
         own: Optimizer = given
         return own
@@ -381,21 +386,25 @@ def find_optimizer(given: Any) -> Optimizer | LBFGS:
 def step(rule: Optimizer, theta: float, g: float) -> float:
     """Take the first step of one parameter: for the examples above, and for trying a rule out."""
     parameters = np.array([theta])
-    numbers = rule.numbers(np.array([1]), np.array([rule.rate]))[0].tolist()
-    after, _ = rule.update(parameters, np.array([g]), rule.init(parameters), numbers)
+    coefficients = rule.coefficients(np.array([1]), np.array([rule.learning_rate]))[0].tolist()
+    after, _ = rule.update(parameters, np.array([g]), rule.init(parameters), coefficients)
     return round(float(after[0]), 7)
 
 
 def _check_adam(rule: Any) -> None:
-    _check_rate(rule.rate)
+    _check_rate(rule.learning_rate)
     _check_between("beta1", rule.beta1)
     _check_between("beta2", rule.beta2)
     _check_epsilon(rule.epsilon)
 
 
-def _check_rate(rate: float) -> None:
-    if not (isinstance(rate, int | float | np.number) and rate > 0 and math.isfinite(rate)):
-        raise InputError(f"rate is {rate!r}: a learning rate is a finite number above 0")
+def _check_rate(learning_rate: float) -> None:
+    if not (
+        isinstance(learning_rate, int | float | np.number)
+        and learning_rate > 0
+        and math.isfinite(learning_rate)
+    ):
+        raise InputError(f"rate is {learning_rate!r}: a learning rate is a finite number above 0")
 
 
 def _check_epsilon(epsilon: float) -> None:

@@ -57,7 +57,7 @@ class Penalty:
             raise InputError(f"a decay of {self.strength!r} per step: it must be below 1")
 
     def of_batch(self, S: float, n: int) -> float:
-        """Give λ as the cost of one batch has it."""
+        """Return λ as the cost of one batch has it."""
         if self.per == "step":
             return 0.0
         divisor = {"batch": 1, "example": S, "data": n}[self.per]
@@ -90,11 +90,11 @@ class Clip:
                 raise InputError(f"clip {name} is {bound!r}: it must be a finite number above 0")
 
     def apply(self, g: Array) -> Array:
-        """Give the bounded gradient."""
+        """Return the bounded gradient."""
         return self.shorten(g)[0]
 
     def shorten(self, g: Array) -> tuple[Array, float]:
-        """Give the bounded gradient, and the factor by which `norm` scaled it down."""
+        """Return the bounded gradient, and the factor by which `norm` scaled it down."""
         scale = 1.0
         if self.value is not None:
             g = np.clip(g, -self.value, self.value)
@@ -112,22 +112,22 @@ class Stopping:
 
     Parameters
     ----------
-    on : what has to improve: the training "cost", or "held_out_cost" or "held_out_score" (accuracy, or
-        R² for numbers), which need held-out data.
+    on : what has to improve: the training "cost", or "validation_cost" or "validation_score" (accuracy, or
+        R² for numbers), which need validation data.
     tol : the least improvement over the best epoch so far that counts.
     patience : how many epochs in a row may fail to bring it.
     restore_best : end with the parameters of the best epoch rather than of the last.
     """
 
-    on: Literal["cost", "held_out_cost", "held_out_score"] = "cost"
+    on: Literal["cost", "validation_cost", "validation_score"] = "cost"
     tol: float = 1e-4
     patience: int = 10
     restore_best: bool = False
 
     def __post_init__(self) -> None:
-        if self.on not in ("cost", "held_out_cost", "held_out_score"):
+        if self.on not in ("cost", "validation_cost", "validation_score"):
             raise InputError(
-                f"stopping on {self.on!r}: use 'cost', 'held_out_cost' or 'held_out_score'"
+                f"stopping on {self.on!r}: use 'cost', 'validation_cost' or 'validation_score'"
             )
         if not (_is_number(self.patience) and self.patience >= 1):  # infinity is for ever
             raise InputError(f"patience is {self.patience!r}: it must be at least 1")
@@ -214,27 +214,33 @@ class Plan:
         return -(-self.n // self.batch_size)
 
     def order(self, epoch: int) -> Array:
-        """Give the order in which an epoch takes the examples: a pure function of (seed, epoch)."""
+        """Return the order in which an epoch takes the examples: a pure function of (seed, epoch)."""
         return _order(self.seed if self.shuffle else None, epoch, self.n)
 
-    def batch(self, epoch: int, place: int) -> Array:
-        """Give the examples of one step: batch number `place` of an epoch."""
-        return self.order(epoch)[place * self.batch_size : (place + 1) * self.batch_size]
+    def batch(self, epoch: int, batch_index: int) -> Array:
+        """Return the examples of one step: batch number `batch_index` of an epoch."""
+        return self.order(epoch)[
+            batch_index * self.batch_size : (batch_index + 1) * self.batch_size
+        ]
 
-    def rates(self, state: "State", until: int) -> Array:
-        """Give η for the steps from the state up to `until`, all of one epoch."""
+    def learning_rates(self, state: "State", until: int) -> Array:
+        """Return η for the steps from the state up to `until`, all of one epoch."""
         clock = Clock(state.epoch, self.epochs, state.seen, self.steps_per_epoch)
-        batches = np.arange(state.place, state.place + until - state.step)
-        return self.optimizer.rate * state.rate_scale * self.schedule.factors(batches, clock)
+        batches = np.arange(state.batch_index, state.batch_index + until - state.step)
+        return (
+            self.optimizer.learning_rate
+            * state.learning_rate_scale
+            * self.schedule.factors(batches, clock)
+        )
 
-    def numbers(self, state: "State", until: int) -> Array:
-        """Give what the optimizer needs to know about each of these steps, a row for each."""
+    def coefficients(self, state: "State", until: int) -> Array:
+        """Return what the optimizer needs to know about each of these steps, a row for each."""
         t = np.arange(state.step + 1, until + 1) - state.begun
-        return self.rule.numbers(t, self.rates(state, until))
+        return self.rule.coefficients(t, self.learning_rates(state, until))
 
     def masks(self, step: int, examples: Array) -> list[Any] | None:
-        """Give the factors of dropout for one step, by layer, or None without dropout."""
-        if not self.net.drops:
+        """Return the factors of dropout for one step, by layer, or None without dropout."""
+        if not self.net.has_dropout:
             return None
         masks: list[Any] = [None]
         for l, layer in enumerate(self.net.layers, start=1):
@@ -247,28 +253,28 @@ class Plan:
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """Where a training stands after `step` updates; `place` counts the batches of the current epoch.
+    """Where a training stands after `step` updates; `batch_index` counts the batches of the current epoch.
 
     Steps, epochs and examples are counted through, from the first parameters on: a fork and a warm start go
     on counting, whatever they change. `begun` is the step at which the slots were empty, from which the
     optimizer's own time t is counted.
     `seen` counts the examples of the epochs that are over, since n may differ between continued trainings.
-    `theta` is the flat vector of parameters and `slots` the optimizer's averages. `cost_sum` adds up cost
-    times examples over the epoch so far. `rate_scale` is what an adaptive schedule has left of the rate;
+    `theta` is the flat vector of parameters and `opt_state` the optimizer's averages. `cost_sum` adds up cost
+    times examples over the epoch so far. `learning_rate_scale` is what an adaptive schedule has left of the rate;
     `best`, `best_theta`, `best_step` and `stalled` (epochs without improvement) belong to the stopping
     rule, `lowest` and `waiting` are the same for the schedule `OnPlateau`. `first_cost` is the cost that
     the training began with, 0 where that is not known, and `stopped` says why it has ended, or "".
     """
 
     theta: Array
-    slots: Array
+    opt_state: Array
     step: int = 0
     begun: int = 0
     epoch: int = 0
-    place: int = 0
+    batch_index: int = 0
     seen: int = 0
     cost_sum: float = 0.0
-    rate_scale: float = 1.0
+    learning_rate_scale: float = 1.0
     best: float = math.inf
     best_theta: Array | None = None
     best_step: int = 0
@@ -279,12 +285,12 @@ class State:
     stopped: str = ""
 
     def copy(self) -> "State":
-        """Give a state whose arrays are its own."""
-        return replace(self, theta=self.theta.copy(), slots=self.slots.copy())
+        """Return a state whose arrays are its own."""
+        return replace(self, theta=self.theta.copy(), opt_state=self.opt_state.copy())
 
 
 def smooth(plan: Plan, data: Data) -> Data:
-    """Give the data with smoothed targets: y ← (1 − ε) y + ε/n_L, for independent labels ε/2."""
+    """Return the data with smoothed targets: y ← (1 − ε) y + ε/n_L, for independent labels ε/2."""
     share = plan.label_smoothing
     if not share:
         return data
@@ -293,12 +299,12 @@ def smooth(plan: Plan, data: Data) -> Data:
 
 
 def of_gradients(plan: Plan) -> Plan:
-    """Give the plan as far as it decides the gradient, which is all that L-BFGS asks an engine for."""
+    """Return the plan as far as it decides the gradient, which is all that L-BFGS asks an engine for."""
     return plan if plan.by_steps else replace(plan, optimizer=SGD())
 
 
 def start(plan: Plan, theta: Parameters | None = None) -> State:
-    """Give the state before the first step: the given parameters, or drawn ones."""
+    """Return the state before the first step: the given parameters, or drawn ones."""
     theta = plan.net.init(plan.seed) if theta is None else theta
     check_fit(plan.net, theta)
     if not np.isfinite(theta.flat).all():

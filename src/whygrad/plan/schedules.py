@@ -27,7 +27,7 @@ class Clock(NamedTuple):
     steps_per_epoch: int
 
     def progress(self, batches: Array) -> Array:
-        """Give how much of the whole training lies before each batch, from 0 to below 1."""
+        """Return how much of the whole training lies before each batch, from 0 to below 1."""
         total = max(1, self.epochs * self.steps_per_epoch)
         return (self.epoch * self.steps_per_epoch + batches) / total
 
@@ -36,7 +36,7 @@ class Schedule(Protocol):
     """What every schedule offers: the factor on η for each step of one epoch."""
 
     def factors(self, batches: Array, clock: Clock) -> Array:
-        """Give the factors for the given batches of the epoch, same shape."""
+        """Return the factors for the given batches of the epoch, same shape."""
 
 
 @known_arguments
@@ -45,7 +45,7 @@ class Constant:
     """The same rate throughout."""
 
     def factors(self, batches: Array, clock: Clock) -> Array:
-        """Give 1 for each batch."""
+        """Return 1 for each batch."""
         return np.ones(len(batches))
 
 
@@ -63,7 +63,7 @@ class InverseScaling:
     power: float = 0.5
 
     def factors(self, batches: Array, clock: Clock) -> Array:
-        """Give one number for all batches of an epoch."""
+        """Return one number for all batches of an epoch."""
         return np.full(len(batches), 1 / (clock.seen + 1) ** self.power)
 
 
@@ -87,7 +87,7 @@ class Step:
         _check_share("factor", self.factor)
 
     def factors(self, batches: Array, clock: Clock) -> Array:
-        """Give one number for all batches of an epoch."""
+        """Return one number for all batches of an epoch."""
         return np.full(len(batches), self.factor ** (clock.epoch // self.every))
 
 
@@ -110,7 +110,7 @@ class Cosine:
         _check_share("last", self.last)
 
     def factors(self, batches: Array, clock: Clock) -> Array:
-        """Give the factors by how much of the training is over."""
+        """Return the factors by how much of the training is over."""
         p = clock.progress(batches)
         rise = (p + 1 / max(1, clock.epochs * clock.steps_per_epoch)) / max(self.warm_up, 1e-300)
         fall = (p - self.warm_up) / (1 - self.warm_up)
@@ -141,7 +141,7 @@ class OneCycle:
             raise InputError(f"OneCycle divides η by {self.start} and {self.end}: both at least 1")
 
     def factors(self, batches: Array, clock: Clock) -> Array:
-        """Give the factors; the last step of the training has the lowest rate."""
+        """Return the factors; the last step of the training has the lowest rate."""
         steps = clock.epochs * clock.steps_per_epoch
         t = clock.epoch * clock.steps_per_epoch + np.asarray(batches)
         peak = self.rise * steps - 1
@@ -168,7 +168,7 @@ class Adaptive:
             raise InputError(f"divisor is {self.divisor}: it must be above 1")
 
     def factors(self, batches: Array, clock: Clock) -> Array:
-        """Give 1 for each batch: what was divided so far is part of the training's state."""
+        """Return 1 for each batch: what was divided so far is part of the training's state."""
         return np.ones(len(batches))
 
 
@@ -177,14 +177,14 @@ class Adaptive:
 class OnPlateau:
     """η times `factor` after more than `patience` epochs in a row that improve by less than `tol`.
 
-    `on` is what has to improve: the training "cost", or "held_out_cost" or "held_out_score".
+    `on` is what has to improve: the training "cost", or "validation_cost" or "validation_score".
     """
 
     factor: float = 0.1
     patience: int = 10
     tol: float = 1e-4
     floor: float = 0.0
-    on: Literal["cost", "held_out_cost", "held_out_score"] = "cost"
+    on: Literal["cost", "validation_cost", "validation_score"] = "cost"
 
     def __post_init__(self) -> None:
         _check_share("factor", self.factor)
@@ -192,7 +192,7 @@ class OnPlateau:
             raise InputError(f"patience is {self.patience}: it must be at least 0")
 
     def factors(self, batches: Array, clock: Clock) -> Array:
-        """Give 1 for each batch: what is left of η is part of the training's state."""
+        """Return 1 for each batch: what is left of η is part of the training's state."""
         return np.ones(len(batches))
 
 

@@ -27,7 +27,7 @@ PIXEL = re.compile(r"row (\d+), column (\d+)")
 
 
 def why_of_run(run: Any) -> Why:
-    """Give the asker of a run; without rows of your own it asks about those that were held out.
+    """Return the asker of a run; without rows of your own it asks about those that were held out.
 
     Of a run on arrays it takes arrays alone.
     """
@@ -61,7 +61,7 @@ def why_of_run(run: Any) -> Why:
 
 
 def _rows_trained_with(run: Any) -> Array:
-    """Give the training rows of a run on a table, (n, n_0)."""
+    """Return the training rows of a run on a table, (n, n_0)."""
     try:
         X: Array = run.data.X
     except (InputError, OSError) as error:
@@ -73,9 +73,9 @@ def _rows_trained_with(run: Any) -> Array:
 
 
 def rows_asked(run: Any, x: Any, y: Any) -> tuple[Any, Any]:
-    """Give rows and targets of the user, or None, as the network takes them.
+    """Return rows and targets of the user, or None, as the network takes them.
 
-    A whole number, for a table also a list of them, means rows of those held out.
+    A whole number, for a table also a list of them, means rows of the test rows.
     """
     one = isinstance(x, int | np.integer) and not isinstance(x, bool)
     if run.on_table:
@@ -88,15 +88,15 @@ def rows_asked(run: Any, x: Any, y: Any) -> tuple[Any, Any]:
         return found.X, found.Y
     if x is not None and not one:
         return x, y
-    if run.held_out is None:
+    if run.validation is None:
         raise InputError(f"{run.path.name} held no rows out: give x, (n_0,) or (m, n_0)")
-    rows = run.held_out
+    rows = run.validation
     places = np.arange(len(rows.Y)) if x is None else _checked_places([x], len(rows.Y))
     return rows.X[places], rows.Y[places] if y is None else y
 
 
 def rows_to_show(run: Any, x: Any, y: Any) -> tuple[Any, Any]:
-    """Give rows and targets as the `Why` of a run takes them; a whole number is a row of those held out."""
+    """Return rows and targets as the `Why` of a run takes them; a whole number is a row of the test rows."""
     one = isinstance(x, int | np.integer) and not isinstance(x, bool)
     if not run.on_table:
         return rows_asked(run, x, y) if one or x is None else (x, y)
@@ -107,7 +107,7 @@ def rows_to_show(run: Any, x: Any, y: Any) -> tuple[Any, Any]:
 
 
 def table_rows(run: Any) -> Array | None:
-    """Give the row of the table that each training example was, (n,); None where that cannot be told."""
+    """Return the row of the table that each training example was, (n,); None where that cannot be told."""
     if not run.on_table:
         return None
     try:
@@ -125,12 +125,12 @@ def _are_places(x: Any) -> bool:
 def _checked_places(given: Any, n: int) -> Any:
     for i in given:
         if not 0 <= i < n:
-            raise InputError(f"row {i}: the rows held out are 0 to {n - 1}")
+            raise InputError(f"row {i}: the test rows are 0 to {n - 1}")
     return np.array(given, np.int64)
 
 
 def names_of_encoding(encoding: Encoding) -> Names:
-    """Give the names of columns and classes; one output for two classes has the second one's name.
+    """Return the names of columns and classes; one output for two classes has the second one's name.
 
     Pixels of an image are named by their row and column.
     """
@@ -148,12 +148,12 @@ def names_of_encoding(encoding: Encoding) -> Names:
 
 
 def in_own_units(encoding: Encoding, X: Any, answer: Explanation) -> tuple[Table, ...]:
-    """Give what each column adds to a number, from the baseline's to what the network says."""
-    target, said = encoding.target, answer.numbers["output"]
-    as_predicted = np.isclose(said, answer.numbers["outputs"][0], rtol=1e-9)
+    """Return what each column adds to a number, from the baseline's to what the network says."""
+    target, said = encoding.target, answer.arrays["output"]
+    as_predicted = np.isclose(said, answer.arrays["outputs"][0], rtol=1e-9)
     if target.task != "regression" or not as_predicted:
         return ()
-    base = answer.numbers["baseline_output"] * target.scale + target.center
+    base = answer.arrays["baseline_output"] * target.scale + target.center
     rows = [("baseline", float(base))]
     rows += [(term.name, float(term.value * target.scale)) for term in answer.terms]
     rows.append(("the network says", float(said * target.scale + target.center)))
@@ -162,7 +162,7 @@ def in_own_units(encoding: Encoding, X: Any, answer: Explanation) -> tuple[Table
 
 
 def _encode(run: Any, X: Any, y: Any, sample_weight: Any) -> Examples:
-    """Give rows of a table, a frame or a file as X, in the dtype of training, and their target as Y."""
+    """Return rows of a table, a frame or a file as X, in the dtype of training, and their target as Y."""
     X = read_again(run) if X is None else X
     if isinstance(X, Data):  # encoded when they were copied
         return Examples(X.X, X.Y, sample_weight)

@@ -21,7 +21,7 @@ from whygrad.errors import FileError, RecordWarning, warn
 from whygrad.files import sha256, sync
 from whygrad.fitted import Fitted
 from whygrad.nn.arrays import Data
-from whygrad.nn.metrics import Judged
+from whygrad.nn.metrics import ValidationData
 from whygrad.nn.network import Parameters
 from whygrad.plan.plan import State
 from whygrad.record.files import (
@@ -29,19 +29,19 @@ from whygrad.record.files import (
     environment,
     events,
     inside,
+    location,
     manifest,
     snapshots,
     stored,
 )
-from whygrad.record.files import location as place
-from whygrad.record.recorder import Job, Recorder, looks_every
+from whygrad.record.recorder import Job, Recorder, log_every
 from whygrad.training import model_file
-from whygrad.training.callbacks import Observer, Pace
+from whygrad.training.callbacks import Observer, StepController
 from whygrad.training.epochs import History, final
 from whygrad.training.loop import Training, run
 
 TRAINING = "training"  # the parts of the data that training sees: what it learns from,
-HELD_OUT = "held_out"  # and what it measures after every epoch, which may have another name
+VALIDATION = "validation"  # and what it measures after every epoch, which may have another name
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +63,7 @@ class Details:
     copy_data: bool | None = None
     more: Mapping[str, Any] = field(default_factory=dict)
     source: Mapping[str, Any] | None = None
-    measured: str = HELD_OUT
+    measured: str = VALIDATION
     others: Mapping[str, Data] = field(default_factory=dict)
     encoding: Mapping[str, Any] | None = None
 
@@ -92,7 +92,7 @@ def train_and_record(
     details: Details,
     observers: Sequence[Observer] = (),
     seconds: float | None = None,
-    pace: Pace | None = None,
+    pace: StepController | None = None,
 ) -> tuple[State, History]:
     """Make a run's folder and train; what comes of it is for `conclude`."""
     begin(folder, training, details)
@@ -108,14 +108,14 @@ def go_on(
     seconds: float | None = None,
     hashing: Job | None = None,
     before: Sequence[Job] = (),
-    pace: Pace | None = None,
+    pace: StepController | None = None,
 ) -> tuple[State, History]:
     """Train and record in a folder that is there; the steps before `known` are recorded already.
 
     `before` is done before training starts, `hashing` beside it.
     """
     first = () if hashing is None else (hashing,)
-    with place.only_writer(folder):
+    with location.only_writer(folder):
         if before:
             _do(folder, before)
         watched = pace is not None
@@ -143,8 +143,8 @@ def _do(folder: Path, jobs: Sequence[Job]) -> None:
 
 def begin(folder: Path, training: Training, details: Details) -> None:
     """Make the folder of a run that is about to start, or leave nothing and raise `FileError`."""
-    place.check_place(folder, details.overwrite)
-    if place.on_network(folder):
+    location.check_place(folder, details.overwrite)
+    if location.on_network(folder):
         warn(
             f"{folder} lies on a file system that other machines write to: readers wait a moment while it "
             "is written, and no lock keeps another machine from writing; all else is as elsewhere",
@@ -153,12 +153,12 @@ def begin(folder: Path, training: Training, details: Details) -> None:
     about = _describe(training, details)
     temporary = folder.with_name(f".{folder.name}.{uuid4().hex}")
     try:
-        place.remove_leftovers(folder)
+        location.remove_leftovers(folder)
         try:
             (temporary / inside.SNAPSHOTS).mkdir(parents=True)
-            with place.only_writer(temporary):
+            with location.only_writer(temporary):
                 _fill(temporary, training, details, about)
-                place.move(temporary, folder, details.overwrite)
+                location.move(temporary, folder, details.overwrite)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     except FileError as error:
@@ -184,7 +184,7 @@ def _fill(temporary: Path, training: Training, details: Details, about: dict[str
 
 def conclude(folder: Path, fitted: Fitted, results: Mapping[str, Any]) -> None:
     """Write what a training came to: the model, and the results into the manifest."""
-    model = inside.place(folder, manifest.MODEL)
+    model = inside.path_of(folder, manifest.MODEL)
     model_file.write(model, fitted.net, fitted.theta, fitted.history)
     about = manifest.read(folder)
     files = about.get("files", {}) | _digests(folder, manifest.MODEL)
@@ -192,7 +192,7 @@ def conclude(folder: Path, fitted: Fitted, results: Mapping[str, Any]) -> None:
 
 
 def fitted(training: Training, state: State, history: History) -> Fitted:
-    """Give what a training ended with."""
+    """Return what a training ended with."""
     net = training.plan.net
     return Fitted(net, Parameters(net.sizes, final(training.plan, state)), history)
 
@@ -208,7 +208,7 @@ def _describe(training: Training, details: Details) -> dict[str, Any]:
         **describing.describe(training.plan),
         "engine": training.engine.name,
         "start": training.state.step,
-        "looks_every": looks_every(training.plan) if training.plan.by_steps else 0,
+        "log_every": log_every(training.plan) if training.plan.by_steps else 0,
         "layer_statistics": bool(training.layer_statistics),
         "left_out": _left_out(training),
         **environment.describe(),
@@ -230,28 +230,28 @@ def _describe_data(training: Training, details: Details) -> dict[str, Any]:
     parts = _parts(training, details)
     source = details.source
     if source is None:
-        places = stored.mapped(training.data) if training.held_out is None else None
+        places = stored.mapped(training.data) if training.validation is None else None
         source = {"kind": "arrays"} if places is None else {"kind": "mapped", "places": places}
     copied = details.copy_data
     if copied is None:
         copied = sum(map(stored.size, parts.values())) <= stored.SMALL
-    held_out = training.held_out
+    validation = training.validation
     every = parts | dict(details.others)
     return {
         **source,
         "copied": bool(copied),
-        "measured": None if held_out is None else details.measured,
-        "several": held_out.several if isinstance(held_out, Judged) else None,
+        "measured": None if validation is None else details.measured,
+        "several": validation.several if isinstance(validation, ValidationData) else None,
         "sha256": dict(source.get("sha256", {})),
         "rows": {part: len(data.Y) for part, data in every.items()} | dict(source.get("rows", {})),
     }
 
 
 def _parts(training: Training, details: Details) -> dict[str, Data]:
-    """Give the data that training sees, by the names of their parts."""
+    """Return the data that training sees, by the names of their parts."""
     parts = {TRAINING: training.data}
-    if training.held_out is not None:
-        parts[details.measured] = training.held_out
+    if training.validation is not None:
+        parts[details.measured] = training.validation
     return parts
 
 
@@ -266,7 +266,7 @@ def _first_row(folder: Path, training: Training, about: dict[str, Any]) -> None:
 
 
 def _hashing(folder: Path, training: Training, details: Details) -> Job:
-    """Give the job of hashing the data, which is done beside training and before anything is recorded."""
+    """Return the job of hashing the data, which is done beside training and before anything is recorded."""
     return partial(add_hashes, folder, _parts(training, details) | dict(details.others))
 
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from whygrad.engines import Watch, choose
+from whygrad.engines import Probes, choose
 from whygrad.errors import InputError, nearest
 from whygrad.nn.arrays import Data, as_data
 from whygrad.nn.functions import Array
@@ -21,12 +21,11 @@ from whygrad.plan.optimizers import find_optimizer
 from whygrad.plan.plan import Clip, Penalty, Plan, State, of_gradients
 from whygrad.plan.schedules import find_schedule
 from whygrad.record import replay
-from whygrad.record.files import environment, events, inside, manifest
-from whygrad.record.files import location as place
+from whygrad.record.files import environment, events, inside, location, manifest
 from whygrad.record.files.stored import is_copied, read_copy
 from whygrad.record.folder import (
-    HELD_OUT,
     TRAINING,
+    VALIDATION,
     Details,
     add_hashes,
     conclude,
@@ -36,10 +35,10 @@ from whygrad.record.folder import (
 )
 from whygrad.record.recorded import Recorded
 from whygrad.record.recorder import Job
-from whygrad.training.callbacks import Observer, Pace, at_epoch_ends, waited
+from whygrad.training.callbacks import Observer, StepController, at_epoch_ends, waited
 from whygrad.training.epochs import History, renewed
 from whygrad.training.loop import INTERRUPTED, Training, run
-from whygrad.training.warm_start import carry_on
+from whygrad.training.warm_start import warm_start_from
 
 R = TypeVar("R", bound=Recorded)  # what was given: a fork of a `Run` is a `Run`
 
@@ -60,11 +59,11 @@ PLAN: dict[str, Callable[[Any], Any]] = {
     },
     **{name: lambda given: given for name in ("label_smoothing", "cost_below")},
 }
-OTHERS = ("rate", "engine", "data", "held_out", "callbacks", "seconds")
+OTHERS = ("learning_rate", "engine", "data", "validation", "callbacks", "seconds")
 
 
 def broken_off(given: R) -> bool:
-    """Tell whether a training can be resumed as it was: it was killed, or somebody ended it."""
+    """Return whether a training can be resumed as it was: it was killed, or somebody ended it."""
     stopped = given.stopped
     return not stopped or stopped.startswith(BROKEN_OFF)
 
@@ -75,7 +74,7 @@ def resume(
     callbacks: Sequence[Observer] = (),
     seconds: float | None = None,
     observers: Sequence[Observer] = (),
-    pace: Pace | None = None,
+    pace: StepController | None = None,
 ) -> R:
     """Go on with a training, in its own folder; see `Run.resume`."""
     stopped, step, stages = given.stopped, given.step, given.stages()
@@ -108,8 +107,8 @@ def resume(
     hashing: Job | None = None
     if TRAINING not in given.manifest["data"]["sha256"]:
         parts = {TRAINING: training.data}
-        if training.held_out is not None:
-            parts[given.manifest["data"]["measured"]] = training.held_out
+        if training.validation is not None:
+            parts[given.manifest["data"]["measured"]] = training.validation
         hashing = partial(add_hashes, given.path, parts)
     began = time.perf_counter()
     watching = [*observers, *map(at_epoch_ends, callbacks)]
@@ -120,7 +119,7 @@ def resume(
 
 
 def _state_to_resume(given: R, step: int, further: bool) -> State:
-    """Give the state to go on from: one step back, so that a cost that is not finite is met again.
+    """Return the state to go on from: one step back, so that a cost that is not finite is met again.
 
     Not where its rule had ended it and it was to go on, but was killed before it did. L-BFGS, whose memory
     is no part of the state, begins again at its start.
@@ -186,7 +185,7 @@ def fork(
     record: str | PathLike[str] | None,
     changes: Mapping[str, Any],
     observers: Sequence[Observer] = (),
-    pace: Pace | None = None,
+    pace: StepController | None = None,
     overwrite: bool = False,
 ) -> R:
     """Go on from a step in another way, in a new folder; see `Run.fork`."""
@@ -204,10 +203,10 @@ def fork(
 
 
 def changed(given: R, step: int, changes: Mapping[str, Any]) -> Training:
-    """Give the training that goes on from a step with these changes."""
+    """Return the training that goes on from a step with these changes."""
     state = replay.state_at(given, step)
     before = given.plan
-    kept = changes.get("held_out", given.held_out)
+    kept = changes.get("validation", given.validation)
     plan = _changed_plan(before, changes)
     data = given.data
     if "data" in changes:
@@ -219,9 +218,9 @@ def changed(given: R, step: int, changes: Mapping[str, Any]) -> Training:
     engine = given.engine if name is None else choose(name, of_gradients(plan))
     if name is None and engine.supports(of_gradients(plan)) is not None:
         engine = choose("auto", of_gradients(plan))
-    watch = given.watch if "data" not in changes else Watch()
+    watch = given.watch if "data" not in changes else Probes()
     layers = given.manifest["layer_statistics"]
-    state = renewed(plan, carry_on(state, before, plan, changes.keys()))
+    state = renewed(plan, warm_start_from(state, before, plan, changes.keys()))
     return Training(plan, state, data, kept, engine, layers, watch)
 
 
@@ -233,12 +232,12 @@ def _given(plan: Plan, examples: Any) -> Data:
 def _changed_plan(before: Plan, changes: Mapping[str, Any]) -> Plan:
     of_plan = {name: PLAN[name](value) for name, value in changes.items() if name in PLAN}
     plan = replace(before, **of_plan)
-    if "rate" not in changes:
+    if "learning_rate" not in changes:
         return plan
     rule: Any = plan.optimizer
-    if "rate" not in {field.name for field in fields(rule)}:
+    if "learning_rate" not in {field.name for field in fields(rule)}:
         raise InputError(f"{type(rule).__name__} has no rate to change")
-    return replace(plan, optimizer=replace(rule, rate=changes["rate"]))
+    return replace(plan, optimizer=replace(rule, learning_rate=changes["learning_rate"]))
 
 
 def without(
@@ -264,7 +263,7 @@ def left_out(given: R, examples: Any, rescale: bool = False) -> tuple[State, His
 
 
 def training_without(given: R, examples: Any, rescale: bool = False) -> Training:
-    """Give the training of a run from its start, but for some examples."""
+    """Return the training of a run from its start, but for some examples."""
     multipliers = _multipliers(given, examples)
     own = given.watch
     if own.multipliers is not None:
@@ -274,7 +273,7 @@ def training_without(given: R, examples: Any, rescale: bool = False) -> Training
             )
         multipliers = multipliers * own.multipliers
     training = given.training(replay.state_at(given, given.start))
-    return replace(training, watch=Watch(multipliers=multipliers, rescale=bool(rescale)))
+    return replace(training, watch=Probes(multipliers=multipliers, rescale=bool(rescale)))
 
 
 def _multipliers(given: R, examples: Any) -> Array:
@@ -302,7 +301,7 @@ def _forked(
     changes: Mapping[str, Any],
     observers: Sequence[Observer],
     seconds: float | None,
-    pace: Pace | None = None,
+    pace: StepController | None = None,
     overwrite: bool = False,
 ) -> R:
     path = _place(given, record, overwrite)
@@ -310,8 +309,8 @@ def _forked(
     details = _details(given, step, changes, overwrite)
     state, _ = train_and_record(path, training, details, observers, seconds, pace)
     origin = given
-    if "data" in changes or "held_out" in changes:
-        origin = replace(given, given=None, given_held_out=None)
+    if "data" in changes or "validation" in changes:
+        origin = replace(given, given=None, given_validation=None)
     took = time.perf_counter() - began - waited(pace)
     return _concluded(path, origin, training, state, took)
 
@@ -319,7 +318,9 @@ def _forked(
 def _place(given: R, record: str | PathLike[str] | None, overwrite: bool) -> Path:
     name, folder = f"{given.path.stem}-fork", given.path.parent
     if record is None:
-        return folder / f"{name}{place.ENDING}" if overwrite else place.free_name(name, folder)
+        return (
+            folder / f"{name}{location.ENDING}" if overwrite else location.free_name(name, folder)
+        )
     path = Path(record)
     if overwrite and path.exists() and path.resolve() == given.path.resolve():
         raise InputError(f"{path} cannot be replaced by its own fork: choose another name")
@@ -327,7 +328,7 @@ def _place(given: R, record: str | PathLike[str] | None, overwrite: bool) -> Pat
 
 
 def _details(given: R, step: int, changes: Mapping[str, Any], overwrite: bool) -> Details:
-    """Give what a fork's folder holds: all that its parent's says of the data and the table."""
+    """Return what a fork's folder holds: all that its parent's says of the data and the table."""
     about, data = given.manifest, given.manifest["data"]
     parent = {
         "run": str(given.path.resolve()),
@@ -336,7 +337,7 @@ def _details(given: R, step: int, changes: Mapping[str, Any], overwrite: bool) -
         "changes": {name: _shown(value) for name, value in changes.items()},
     }
     more: dict[str, Any] = {"parent": parent}
-    if "data" in changes or "held_out" in changes:
+    if "data" in changes or "validation" in changes:
         return Details(overwrite, more=more)  # from arrays, whatever they were before
     names = ("target", "task", "settings", "scored_on", "trivial")
     more |= {name: about[name] for name in names if name in about}
@@ -349,7 +350,7 @@ def _details(given: R, step: int, changes: Mapping[str, Any], overwrite: bool) -
         kept = source.get(name, {})
         source[name] = {part: value for part, value in kept.items() if part not in seen}
     encoding = given.encoding.to_dict() if given.on_table else None
-    measured = data["measured"] or HELD_OUT
+    measured = data["measured"] or VALIDATION
     copied = True if data["copied"] else None
     others = {
         part: read_copy(given.path, part)

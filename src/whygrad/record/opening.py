@@ -14,7 +14,7 @@ def open_run(
     path: str | PathLike[str],
     own: Sequence[Any] = (),
     data: tuple[Any, ...] | None = None,
-    held_out: tuple[Any, ...] | None = None,
+    validation: tuple[Any, ...] | None = None,
 ) -> Run:
     """Open a run that `whygrad train`, or `record=` of a training, has written, or is writing.
 
@@ -23,7 +23,7 @@ def open_run(
     path : the folder.
     own : the user's own costs, activations, optimizers and schedules that it uses: code is not stored.
     data : the training examples, (X, Y) or (X, Y, weights), where they lay in memory and were not copied.
-    held_out : the same of those measured after every epoch.
+    validation : the same of those measured after every epoch.
 
     Raises `FileError` for a folder that is missing, is no run, is damaged, or of a newer schema.
 
@@ -33,7 +33,7 @@ def open_run(
     folder = Path(path)
     _check_folder(folder)
     about = manifest.read(folder)
-    run = Run(folder, about, tuple(own), data, held_out)
+    run = Run(folder, about, tuple(own), data, validation)
     try:
         _check_record(run)
         sizes = run.net.sizes

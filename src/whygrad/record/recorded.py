@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from whygrad.engines import Engine, Statistics, Watch, choose
+from whygrad.engines import Engine, Probes, Statistics, choose
 from whygrad.errors import FileError, InputError, RecordWarning, warn
 from whygrad.fitted import Fitted, load
 from whygrad.nn.arrays import Data
@@ -40,14 +40,14 @@ class Recorded:
     manifest : what its manifest.json says.
     own : the user's own functions and rules that it uses.
     given : the examples, (X, Y) or (X, Y, weights), where they were given again.
-    given_held_out : the same of those measured after every epoch.
+    given_validation : the same of those measured after every epoch.
     """
 
     path: Path
     manifest: dict[str, Any]
     own: tuple[Any, ...] = ()
     given: tuple[Any, ...] | None = None
-    given_held_out: tuple[Any, ...] | None = None
+    given_validation: tuple[Any, ...] | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {str(self.path)!r}: {self.fitted!r}>"
@@ -163,7 +163,7 @@ class Recorded:
 
     @property
     def scores(self) -> "Scores | None":
-        """The scores of the rows that were held out, as training gave them; None where there are none."""
+        """The scores of the test rows, as training gave them; None where there are none."""
         from whygrad.pipeline import scores
 
         found = self.manifest.get("scores")
@@ -178,7 +178,7 @@ class Recorded:
             return self._latest()
         try:
             manifest.check_file(self.path, manifest.MODEL, self.manifest)
-            path = inside.place(self.path, manifest.MODEL)
+            path = inside.path_of(self.path, manifest.MODEL)
             return load(path, describing.of_network(self.own))
         except FileError as error:
             try:
@@ -219,7 +219,7 @@ class Recorded:
             events.check(db, self.start, self.net.L)
 
     def stages(self) -> list[events.Stage]:
-        """Give how many epochs training was to have, from which step on.
+        """Return how many epochs training was to have, from which step on.
 
         Raises `FileError` where they are of another plan than the manifest says.
         """
@@ -238,7 +238,7 @@ class Recorded:
         return manifest.plan_digest(self.manifest)
 
     def snapshots(self, until: int | None = None) -> list[events.Snapshot]:
-        """Give the states that are on the disk, up to a step, the earliest first."""
+        """Return the states that are on the disk, up to a step, the earliest first."""
         with events.reading(self._events) as db:
             return events.snapshots(db, until)
 
@@ -248,9 +248,9 @@ class Recorded:
         return source.training_data(self)
 
     @cached_property
-    def held_out(self) -> Data | None:
+    def validation(self) -> Data | None:
         """The examples that were measured after every epoch, or None."""
-        return source.held_out_data(self)
+        return source.validation_data(self)
 
     @cached_property
     def engine(self) -> Engine:
@@ -268,29 +268,29 @@ class Recorded:
             return choose("reference", plan)
 
     @cached_property
-    def watch(self) -> Watch:
+    def watch(self) -> Probes:
         """What its steps left out."""
         about = self.manifest.get("left_out")
         if about is None:
-            return Watch()
+            return Probes()
         multipliers = np.ones(self.first_plan.n)
         multipliers[about["examples"]] = 0
-        return Watch(multipliers=multipliers, rescale=about["rescale"])
+        return Probes(multipliers=multipliers, rescale=about["rescale"])
 
     def training(self, state: State, plan: Plan | None = None) -> Training:
-        """Give the training that goes on from a state."""
+        """Return the training that goes on from a state."""
         return Training(
             self.plan if plan is None else plan,
             state,
             self.data,
-            self.held_out,
+            self.validation,
             self.engine,
             self.manifest["layer_statistics"],
             self.watch,
         )
 
     def elsewhere(self) -> list[str]:
-        """Say why bits need not be equal here: what differs from where it was recorded; [] if nothing."""
+        """Explain why bits need not be equal here: what differs from where it was recorded; [] if nothing."""
         now, found = environment.describe(), []
         for stage in self.stages():
             found += environment.differences(stage.environment, now)

@@ -18,7 +18,7 @@ from types import TracebackType
 
 import numpy as np
 
-from whygrad.engines import Statistics, Watch, Watched
+from whygrad.engines import ProbeResult, Probes, Statistics
 from whygrad.errors import FileError
 from whygrad.plan.plan import Plan, State
 from whygrad.record.files import events, inside, snapshots
@@ -35,8 +35,8 @@ REST = 0.2  # seconds between two writings of what reports told
 Job = Callable[[events.Database], None]
 
 
-def looks_every(plan: Plan) -> int:
-    """Give the number of steps between two looks at the layers."""
+def log_every(plan: Plan) -> int:
+    """Return the number of steps between two looks at the layers."""
     steps = plan.steps_per_epoch
     return max(LEAST, steps // LOOKS, min(EXAMPLES // plan.batch_size, steps // FEWER))
 
@@ -61,7 +61,7 @@ class Recorder:
         self.folder = folder
         self._known = known
         self.by_steps = plan.by_steps
-        self.watch = Watch(costs=True, every=looks_every(plan) if plan.by_steps else 0)
+        self.watch = Probes(costs=True, every=log_every(plan) if plan.by_steps else 0)
         self._reached = step
         self._committed = step
         self._taken = time.perf_counter()
@@ -71,7 +71,7 @@ class Recorder:
         self._pending = threading.Event()  # a snapshot that is not yet on the disk
         self._sizes: list[tuple[int, int]] = []
         self._failure: Exception | None = None
-        self._told: deque[tuple[int, Watched, Epoch | None, int, int]] = deque()
+        self._told: deque[tuple[int, ProbeResult, Epoch | None, int, int]] = deque()
         self._waited_for = threading.Event()  # whoever trains waits: no time to let reports gather
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         for job in first:
@@ -101,7 +101,7 @@ class Recorder:
         state, epoch = report.state, report.epoch
         seen = report.watched
         if not self.by_steps:  # an iteration is a step, and tells its cost only as an epoch
-            seen = Watched(np.array([] if epoch is None else [epoch.cost]))
+            seen = ProbeResult(np.array([] if epoch is None else [epoch.cost]))
         self._told.append((self._reached, seen, epoch, state.epoch, state.step))
         if len(self._told) == 1:  # else someone is on his way to take them all
             self._jobs.put(self._add)
@@ -112,7 +112,7 @@ class Recorder:
             self._pending.set()
             self._jobs.put(partial(self._snapshot, state.copy()))
 
-    def settle(self, state: State) -> None:
+    def flush(self, state: State) -> None:
         """Wait until all that was told is written, and this state, from where training will go on, too."""
         self._jobs.put(self._add)
         if np.isfinite(state.theta).all():
@@ -227,7 +227,7 @@ class Recorder:
 
 
 def _from(statistics: Statistics | None, step: int) -> Statistics | None:
-    """Give the statistics of the steps from one on."""
+    """Return the statistics of the steps from one on."""
     if statistics is None or not len(statistics.steps) or statistics.steps[0] >= step:
         return statistics
     later = statistics.steps >= step

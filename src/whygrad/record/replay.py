@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from whygrad.engines import Watch, Watched
+from whygrad.engines import ProbeResult, Probes
 from whygrad.errors import FileError, InputError, RecordWarning, warn
 from whygrad.fitted import Fitted
 from whygrad.nn.functions import Array
@@ -26,7 +26,7 @@ CHUNK = 256  # steps at a time, at most
 
 
 def state_at(run: Recorded, step: int) -> State:
-    """Give the exact state after `step` updates: parameters, slots and all that training remembers.
+    """Return the exact state after `step` updates: parameters, slots and all that training remembers.
 
     Raises `InputError` for a step that is not recorded, and where the data are needed and gone.
     """
@@ -50,9 +50,9 @@ def take_again(run: Recorded, state: State) -> None:
 
 
 def _taken_again(run: Recorded, state: State, until: int) -> State:
-    """Give the state at a later step; refuse steps that cost something else than recorded on the way."""
+    """Return the state at a later step; refuse steps that cost something else than recorded on the way."""
     first, costs = state.step, [np.zeros(0)]
-    for later, seen in steps(run, state, until, _both(Watch(costs=True), run.watch), run.plan.n):
+    for later, seen in steps(run, state, until, _both(Probes(costs=True), run.watch), run.plan.n):
         assert seen.costs is not None
         costs.append(seen.costs)
         state = later
@@ -76,7 +76,7 @@ def _compare(run: Recorded, first: int, now: Array) -> None:
 
 
 def beyond_guarantee(run: Recorded, recorded: Array, now: Array) -> tuple[Array, float]:
-    """Give the places where costs differ by more than the guarantee allows, and the share it allows."""
+    """Return the places where costs differ by more than the guarantee allows, and the share it allows."""
     tolerance = environment.TOLERANCE[run.plan.dtype] if run.elsewhere() else 0.0
     allowed = tolerance * np.maximum(1.0, np.abs(recorded))
     same = (
@@ -89,12 +89,12 @@ def beyond_guarantee(run: Recorded, recorded: Array, now: Array) -> tuple[Array,
 
 def replayed(
     run: Recorded,
-    watch: Watch,
+    watch: Probes,
     from_step: int | None = None,
     until: int | None = None,
     chunk: int = CHUNK,
-) -> Iterator[tuple[State, Watched]]:
-    """Give what `watch` sees of the steps from `from_step` on, to before `until`, chunk by chunk.
+) -> Iterator[tuple[State, ProbeResult]]:
+    """Return what `watch` sees of the steps from `from_step` on, to before `until`, chunk by chunk.
 
     Beside it stands the state at the end of each chunk: a copy has to be taken of one that is to be kept.
     Steps that left examples out leave them out again. L-BFGS makes no steps that could be watched.
@@ -108,8 +108,8 @@ def replayed(
     yield from steps(run, state_at(run, first), last, _both(watch, run.watch), chunk)
 
 
-def _both(watch: Watch, own: Watch) -> Watch:
-    """Give a watch that leaves out what either does."""
+def _both(watch: Probes, own: Probes) -> Probes:
+    """Return a watch that leaves out what either does."""
     if own.multipliers is None:
         return watch
     if watch.multipliers is None:
@@ -121,21 +121,24 @@ def steps(
     run: Recorded,
     state: State,
     until: int,
-    watch: Watch,
+    watch: Probes,
     chunk: int,
     stops: tuple[int, ...] = (),
-) -> Iterator[tuple[State, Watched]]:
+) -> Iterator[tuple[State, ProbeResult]]:
     """Take recorded steps again, from a state to step `until`; chunks end at the steps `stops`, too."""
     if state.step == until:
         return  # which needs no data
-    data, held_out = smooth(run.plan, run.data), run.held_out if _needs_held_out(run.plan) else None
+    data, validation = (
+        smooth(run.plan, run.data),
+        run.validation if _needs_validation(run.plan) else None,
+    )
     stages, whole = run.stages(), run.plan
     ends = sorted({*stops, *(stage.step for stage in stages), until})
     while state.step < until:
         plan = replace(whole, epochs=[s.epochs for s in stages if s.step <= state.step][-1])
-        if state.place == plan.steps_per_epoch:
-            state, _ = end_of_epoch(plan, state, held_out)
-        left = plan.steps_per_epoch - state.place
+        if state.batch_index == plan.steps_per_epoch:
+            state, _ = end_of_epoch(plan, state, validation)
+        left = plan.steps_per_epoch - state.batch_index
         end = next(step for step in ends if step > state.step)
         to = min(end, state.step + left, state.step + chunk)
         state = renewed(
@@ -147,18 +150,18 @@ def steps(
                 f"{run.path.name}: computed again, the cost is not finite at step {state.step}, which was "
                 "recorded otherwise: `verify` says where the two part"
             )
-        if state.place == plan.steps_per_epoch:
-            state, _ = end_of_epoch(plan, state, held_out)
+        if state.batch_index == plan.steps_per_epoch:
+            state, _ = end_of_epoch(plan, state, validation)
         yield state, seen
 
 
-def _needs_held_out(plan: Plan) -> bool:
+def _needs_validation(plan: Plan) -> bool:
     rules = (plan.stopping, plan.schedule)
     return any(getattr(rule, "on", "cost") != "cost" for rule in rules)
 
 
 def _iterated(run: Recorded, step: int) -> State:
-    """Give the state after an iteration of L-BFGS, which has to be computed from its start."""
+    """Return the state after an iteration of L-BFGS, which has to be computed from its start."""
     for snapshot in run.snapshots(step):
         if snapshot.step == step:
             return snapshots.read(run.path, snapshot, run.first_plan)
@@ -253,7 +256,7 @@ def verify(run: Recorded) -> tuple[State, Verdict]:
         state, costs = _iterations(run, state)
         states[state.step] = state
     else:
-        watch = _both(Watch(costs=True), run.watch)
+        watch = _both(Probes(costs=True), run.watch)
         stops = tuple(known)
         states[state.step] = state
         for later, seen in steps(run, state.copy(), run.step, watch, run.plan.n, stops):
@@ -302,7 +305,7 @@ def _differs(run: Recorded, known: dict[int, Snapshot], step: int, again: State)
 
 
 def same_state(one: State, other: State) -> bool:
-    """Tell whether two states are equal to the last bit, but for what they say about a training's ends.
+    """Return whether two states are equal to the last bit, but for what they say about a training's ends.
 
     Why it ended no step depends on, and what it began with is not known before the first.
     """

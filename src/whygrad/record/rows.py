@@ -20,31 +20,31 @@ from whygrad.nn.functions import Array
 from whygrad.nn.network import Parameters
 from whygrad.pipeline import datasets
 from whygrad.pipeline.fit import (
-    Learned,
-    Ready,
+    Prepared,
+    Result,
     Source,
     find,
     judge_values,
-    learned,
-    make_ready,
     predict,
+    prepare_training,
+    result_of,
     truth,
     warm_up,
 )
 from whygrad.pipeline.scores import Scores
 from whygrad.pipeline.settings import Settings
 from whygrad.plan.plan import State
-from whygrad.record.folder import HELD_OUT, TRAINING, Details, conclude, train_and_record
+from whygrad.record.folder import TRAINING, VALIDATION, Details, conclude, train_and_record
 from whygrad.record.recorded import Recorded
 from whygrad.record.source import prepare_again, read_again, true_values
 from whygrad.tables import as_table, batches
 from whygrad.tables.columns import quoted
 from whygrad.tables.target import far_values
-from whygrad.training.callbacks import Observer, Pace, waited
+from whygrad.training.callbacks import Observer, StepController, waited
 from whygrad.training.epochs import History, final
 
 ROWS = 8192  # that are in memory at a time
-STOPPING = "stopping"
+TEST = "test"  # the part that is scored once, at the end
 
 
 def record_table(
@@ -54,35 +54,35 @@ def record_table(
     observers: Sequence[Observer] = (),
     overwrite: bool = False,
     copy_data: bool | None = None,
-) -> Learned:
+) -> Result:
     """Train a network on a table, score it, and record it all in a new folder."""
-    ready = make_ready(source, given)
+    ready = prepare_training(source, given)
     warm_up(ready.training)
-    return record_ready(path, ready, observers, overwrite, copy_data)
+    return record_prepared(path, ready, observers, overwrite, copy_data)
 
 
-def record_ready(
+def record_prepared(
     path: Path,
-    ready: Ready,
+    ready: Prepared,
     observers: Sequence[Observer] = (),
     overwrite: bool = False,
     copy_data: bool | None = None,
-    pace: Pace | None = None,
-) -> Learned:
+    pace: StepController | None = None,
+) -> Result:
     """Train on a table that is made ready, score the network, and record it all in a new folder."""
     details = details_of(ready, overwrite, copy_data)
     began = time.perf_counter()
     state, history = train_and_record(path, ready.training, details, observers, pace=pace)
     took = time.perf_counter() - began - waited(pace)
-    found = learned(ready, state, history, took)
+    found = result_of(ready, state, history, took)
     conclude(path, found.fitted, results(found))
     return found
 
 
-def details_of(ready: Ready, overwrite: bool, copy_data: bool | None) -> Details:
-    """Give what the folder of a run on a table holds beside the training."""
+def details_of(ready: Prepared, overwrite: bool, copy_data: bool | None) -> Details:
+    """Return what the folder of a run on a table holds beside the training."""
     target = ready.encoding.target
-    seen = (TRAINING, STOPPING)
+    seen = (TRAINING, VALIDATION)
     return Details(
         overwrite,
         copy_data,
@@ -90,27 +90,27 @@ def details_of(ready: Ready, overwrite: bool, copy_data: bool | None) -> Details
             "target": target.name,
             "task": target.task,
             "settings": asdict(ready.settings),
-            "scored_on": HELD_OUT if len(ready.parts.held_out) else TRAINING,
+            "scored_on": TEST if len(ready.parts.test) else TRAINING,
         },
         source=ready.source.about,
-        measured=STOPPING,
+        measured=VALIDATION,
         others={part: ready.part(part) for part in vars(ready.parts) if part not in seen},
         encoding=ready.encoding.to_dict(),
     )
 
 
-def results(found: Learned) -> dict[str, Any]:
-    """Give what the manifest says of a training on a table once it has ended."""
+def results(found: Result) -> dict[str, Any]:
+    """Return what the manifest says of a training on a table once it has ended."""
     return {
         "seconds": found.seconds,
-        "trivial": found.usual,
+        "trivial": found.baseline,
         "scored_on": found.scored_on,
         "scores": found.scores.to_dict(),
     }
 
 
 def results_again(run: Recorded, state: State, history: History) -> dict[str, Any]:
-    """Give the results of a run that went on: the scores are missing where the rows are gone."""
+    """Return the results of a run that went on: the scores are missing where the rows are gone."""
     try:
         rows = read_again(run)
         if isinstance(rows, Data):
@@ -120,8 +120,8 @@ def results_again(run: Recorded, state: State, history: History) -> dict[str, An
     except (InputError, OSError):
         return {"scores": None}
     source = Source(table, run.target, run.manifest["data"], encoding.task)
-    ready = Ready(source, run.settings, table, encoding, parts, run.training(state))
-    return results(learned(ready, state, history, 0.0))
+    ready = Prepared(source, run.settings, table, encoding, parts, run.training(state))
+    return results(result_of(ready, state, history, 0.0))
 
 
 # ── other rows ───────────────────────────────────────────────────────────────────────────────────────
@@ -130,7 +130,7 @@ def results_again(run: Recorded, state: State, history: History) -> dict[str, An
 def outputs(
     run: Recorded, data: Any, notes: list[str] | None = None, *, targets: bool = False
 ) -> Iterator[tuple[Array, Any]]:
-    """Give the network's outputs, (rows, n_L), beside the rows they are of, in pieces.
+    """Return the network's outputs, (rows, n_L), beside the rows they are of, in pieces.
 
     Of a file the target is read only where `targets` are wanted: else it may hold anything. `notes` gets,
     at the end, lines on values that are missing where in training none was.
@@ -179,14 +179,14 @@ def _pieces(run: Recorded, data: Any, targets: bool) -> Iterator[Any]:
 
 
 def _scores(run: Recorded, fitted: Fitted, rows: Data) -> Scores:
-    """Give the scores of rows that are encoded already."""
+    """Return the scores of rows that are encoded already."""
     target = run.encoding.target
     true = true_values(target, rows)
     return judge_values(target, predict(fitted, rows.X), true, _usual(run.manifest))
 
 
 def measure(run: Recorded, data: Any, notes: list[str] | None = None) -> tuple[Scores, int]:
-    """Give the scores of rows, and how many were left out as they have no value of the target.
+    """Return the scores of rows, and how many were left out as they have no value of the target.
 
     `notes` gets lines on what is odd about the rows.
     """

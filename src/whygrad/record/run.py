@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from whygrad.answers.widget.notebook import NotebookWidget
     from whygrad.pipeline.scores import Scores
     from whygrad.why.bound import Why
-    from whygrad.why.training_history.trajectory import Course
+    from whygrad.why.training_history.trajectory import Trajectory
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,7 @@ class Run(Recorded):
     def why(self) -> "Why":
         """Ask why: `run.why.weight(frame, layer=1, to=0, from_="rooms")`, and the other questions of `Why`.
 
-        Rows are a frame or a file with the target, or without any the rows that were held out; a run on
+        Rows are a frame or a file with the target, or without any the test rows; a run on
         arrays is asked with arrays. `moved`, `pushed` and `without` ask of the training itself, and
         take the number of a row that was held out as well.
         """
@@ -50,7 +50,7 @@ class Run(Recorded):
         return self.why.widget(*rows_to_show(self, X, y))
 
     def predict(self, data: Any) -> Array:
-        """Give the predicted labels, or numbers in the target's own units, (n,).
+        """Return the predicted labels, or numbers in the target's own units, (n,).
 
         A run on arrays gives its outputs a[L], (n, n_L). Raises `InputError` for a column that is missing
         or of another kind than in training, and `FileError` for a file that cannot be read.
@@ -60,12 +60,12 @@ class Run(Recorded):
         return np.concatenate([self.encoding.decode(a) for a, _ in self.outputs(data)])
 
     def probabilities(self, data: Any) -> Array:
-        """Give the probability of each class, (n, len(encoding.classes))."""
+        """Return the probability of each class, (n, len(encoding.classes))."""
         target = self.encoding.target
         return np.concatenate([target.probabilities(a) for a, _ in self.outputs(data)])
 
     def outputs(self, data: Any) -> Iterator[tuple[Array, Any]]:
-        """Give the network's outputs, (rows, n_L), beside the rows of a table they are of, in pieces."""
+        """Return the network's outputs, (rows, n_L), beside the rows of a table they are of, in pieces."""
         from whygrad.record import rows
 
         return rows.outputs(self, data)
@@ -73,7 +73,7 @@ class Run(Recorded):
     def evaluate(self, data: Any = None) -> "Scores":
         """Score the predictions for rows that have the target.
 
-        Without `data` they are the rows that were held out, read again from where training found them: the
+        Without `data` they are the test rows, read again from where training found them: the
         scores are then `scores`, to the last bit. Where that is gone they are the copy in the run, whose
         numbers are as precise as training had them. Rows without a value of the target are left out.
         """
@@ -84,7 +84,7 @@ class Run(Recorded):
         return rows.measure(self, data)[0]
 
     def measure(self, data: Any) -> "tuple[Scores, int]":
-        """Give the scores of rows, and how many were left out as they have no value of the target."""
+        """Return the scores of rows, and how many were left out as they have no value of the target."""
         from whygrad.record import rows
 
         return rows.measure(self, data)
@@ -92,7 +92,7 @@ class Run(Recorded):
     # ── computed again ──
 
     def state(self, step: int) -> State:
-        """Give the exact state after `step` updates: theta, the optimizer's slots, all that training keeps.
+        """Return the exact state after `step` updates: theta, the optimizer's slots, all that training keeps.
 
         The nearest snapshot is read, and the steps from there are taken again. Raises `InputError` for a
         step that is not recorded, and where the data are needed and have changed or are gone.
@@ -134,7 +134,7 @@ class Run(Recorded):
 
         `changes` are arguments of `train`: rate, optimizer, schedule, epochs (in all), batch_size, seed,
         shuffle, l1, l2, stopping, clip, label_smoothing, cost_below, engine, callbacks, seconds; or other
-        examples, data=(X, Y) or (X, Y, weights), and held_out=(X, Y). `record` is the folder, by default a
+        examples, data=(X, Y) or (X, Y, weights), and validation=(X, Y). `record` is the folder, by default a
         free name beside this one; `overwrite` replaces another run that is there.
         """
         return forking.fork(self, step, record, changes, overwrite=overwrite)
@@ -154,8 +154,8 @@ class Run(Recorded):
         """
         return forking.without(self, examples, rescale, record, overwrite)
 
-    def trajectory(self, step: int | None = None) -> "Course":
-        """Give the course of the training, to its end or to a step, as the questions about it take it."""
+    def trajectory(self, step: int | None = None) -> "Trajectory":
+        """Return the course of the training, to its end or to a step, as the questions about it take it."""
         from whygrad.record.trajectory import trajectory_of
 
         return trajectory_of(self, step)

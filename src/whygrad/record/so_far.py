@@ -41,7 +41,7 @@ class SoFar:
 
 
 def so_far(run: Recorded, before: SoFar | None = None) -> SoFar:
-    """Give what a run shows at this moment; of what stands in `before` nothing is read again."""
+    """Return what a run shows at this moment; of what stands in `before` nothing is read again."""
     if before is None:
         before = SoFar(run.start, "", np.zeros(0), _none(run.net.L), {})
     known = run.start + len(before.costs)

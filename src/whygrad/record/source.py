@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 
 
 def training_data(run: Any) -> Data:
-    """Give the training examples of a run."""
+    """Return the training examples of a run."""
     return _checked(run, TRAINING, run.given)
 
 
-def held_out_data(run: Any) -> Data | None:
-    """Give the examples that a run measured after every epoch, or None where there were none."""
+def validation_data(run: Any) -> Data | None:
+    """Return the examples that a run measured after every epoch, or None where there were none."""
     about = run.manifest["data"]
     part = about["measured"]
     if part is None:
         return None
-    return stored.judged(_checked(run, part, run.given_held_out), about["several"])
+    return stored.judged(_checked(run, part, run.given_validation), about["several"])
 
 
 def part_of(run: Any, part: str) -> Data:
-    """Give the examples of a part of the data, which training need not have seen."""
+    """Return the examples of a part of the data, which training need not have seen."""
     return _checked(run, part, None)
 
 
@@ -51,9 +51,9 @@ def _checked(run: Any, part: str, given: tuple[Any, ...] | None) -> Data:
 
 
 def _fitting(run: Any, data: Data) -> Data:
-    """Give examples that are as training takes them: engines rely on it."""
+    """Return examples that are as training takes them: engines rely on it."""
     try:
-        return as_data(run.net, data.X, data.Y, data.weights, run.manifest["dtype"])
+        return as_data(run.net, data.X, data.Y, data.sample_weight, run.manifest["dtype"])
     except InputError as error:
         raise FileError(f"{run.path}: damaged, its data do not fit its network ({error})") from None
 
@@ -74,7 +74,7 @@ def _found(run: Any, part: str, given: tuple[Any, ...] | None, about: dict[str, 
         raise FileError(
             f"{error}. History and parameters of {run.path.name} are there without the data"
         ) from None
-    name = "data" if part == TRAINING else "held_out"
+    name = "data" if part == TRAINING else "validation"
     raise InputError(
         f"{run.path.name} was trained on arrays in memory, which it does not hold: give them again, "
         f"open_run(path, {name}=(X, Y)). History and parameters are there without them"
@@ -82,7 +82,7 @@ def _found(run: Any, part: str, given: tuple[Any, ...] | None, about: dict[str, 
 
 
 def read_again(run: Any) -> Any:
-    """Give the rows that a `Run` was scored on, held out or else trained on, as a `pyarrow.Table`.
+    """Return the rows that a `Run` was scored on, held out or else trained on, as a `pyarrow.Table`.
 
     Where its file has moved they are the copy in the run, as `Data`. Raises `InputError` where the data are
     no longer what training saw.
@@ -93,7 +93,7 @@ def read_again(run: Any) -> Any:
 
 
 def copy_of(run: Any, part: str) -> Data | None:
-    """Give the copy of a part of a table whose file has moved, as training has it, or None."""
+    """Return the copy of a part of a table whose file has moved, as training has it, or None."""
     about = run.manifest["data"]
     gone = about["kind"] == "file" and not Path(about["path"]).exists()
     if not (gone and about["copied"] and stored.is_copied(run.path, part)):
@@ -102,7 +102,7 @@ def copy_of(run: Any, part: str) -> Data | None:
 
 
 def take(rows: Any, places: Array) -> Any:
-    """Give some of the rows that `read_again` gives."""
+    """Return some of the rows that `read_again` gives."""
     if isinstance(rows, Data):
         return Data(rows.X[places], rows.Y[places])
     return rows.take(places)
@@ -114,13 +114,13 @@ def count(rows: Any) -> int:
 
 
 def encoded(run: Any, rows: Any) -> Array:
-    """Give rows that `read_again` gives as the network takes them."""
+    """Return rows that `read_again` gives as the network takes them."""
     X: Array = rows.X if isinstance(rows, Data) else run.encoding.encode(rows, run.theta.flat.dtype)
     return X
 
 
 def true_values(target: "Target", rows: Any) -> Array:
-    """Give the true values as `fitting.truth` does, of encoded rows as well."""
+    """Return the true values as `fitting.truth` does, of encoded rows as well."""
     if not isinstance(rows, Data):
         from whygrad.pipeline.fit import truth
 
@@ -133,7 +133,7 @@ def true_values(target: "Target", rows: Any) -> Array:
 
 
 def read_part(run: Any, part: str) -> tuple[Any, Data]:
-    """Give a part of the table that a `Run` was trained on, as rows and as training has them.
+    """Return a part of the table that a `Run` was trained on, as rows and as training has them.
 
     Raises `InputError` where the data are no longer what training saw, or lay in memory, and `FileError`
     where they are gone.
@@ -143,7 +143,7 @@ def read_part(run: Any, part: str) -> tuple[Any, Data]:
 
 
 def rows_trained_on(run: Any) -> Array:
-    """Give the row of the table that each training example of a `Run` was, (n,); raises as `read_part`."""
+    """Return the row of the table that each training example of a `Run` was, (n,); raises as `read_part`."""
     from whygrad.pipeline.fit import find_again, prepare
 
     found = find_again(run.manifest["data"], run.target, run.encoding.task)
@@ -168,7 +168,7 @@ def _checked_rows(run: Any, part: str, table: Any, encoding: Any, parts: Any) ->
 
 
 def prepare_again(run: Any) -> tuple[Any, Any, Any]:
-    """Give the table, the encoding and the parts of a `Run` as they are made from its source now."""
+    """Return the table, the encoding and the parts of a `Run` as they are made from its source now."""
     from whygrad.pipeline.fit import find_again, prepare
 
     return prepare(find_again(run.manifest["data"], run.target, run.encoding.task), run.settings)

@@ -5,18 +5,18 @@ from functools import partial
 from typing import Any
 
 from whygrad.answers.names import Names
-from whygrad.engines import Watch, Watched
+from whygrad.engines import ProbeResult, Probes
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
 from whygrad.plan.plan import State, smooth
 from whygrad.record import asking, forking, replay
 from whygrad.record.recorded import Recorded
 from whygrad.training.epochs import final
-from whygrad.why.training_history.trajectory import Course, refuse
+from whygrad.why.training_history.trajectory import Trajectory, refuse
 
 
-def trajectory_of(run: Recorded, step: int | None = None) -> Course:
-    """Give the course of a recorded run, to its end or to a step.
+def trajectory_of(run: Recorded, step: int | None = None) -> Trajectory:
+    """Return the course of a recorded run, to its end or to a step.
 
     Raises `InputError` for L-BFGS, and where the run ended with its parent's best parameters.
     """
@@ -33,8 +33,8 @@ def trajectory_of(run: Recorded, step: int | None = None) -> Course:
         )
 
     def advance(
-        state: State, until: int, watch: Watch, chunk: int
-    ) -> Iterator[tuple[State, Watched]]:
+        state: State, until: int, watch: Probes, chunk: int
+    ) -> Iterator[tuple[State, ProbeResult]]:
         return replay.steps(run, state, until, watch, chunk)
 
     def left_out(examples: Array, rescale: bool) -> Array:
@@ -43,7 +43,7 @@ def trajectory_of(run: Recorded, step: int | None = None) -> Course:
     def encode(x: Any, y: Any) -> tuple[Any, Any]:
         return asking.rows_asked(run, x, y)
 
-    return Course(
+    return Trajectory(
         run.plan,
         smooth(run.plan, run.data),
         replay.state_at(run, run.start),

@@ -53,6 +53,6 @@ def studio(
         run = open_run(run)
     from whygrad.studio.page.layout import build
     from whygrad.studio.server.serving import serve
-    from whygrad.studio.session.desk import Desk
+    from whygrad.studio.session.desk import Session
 
-    serve(Desk(Path(folder).resolve(), run), build, host=host, port=port, show=show)
+    serve(Session(Path(folder).resolve(), run), build, host=host, port=port, show=show)

@@ -34,7 +34,7 @@ NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
 
 def kind_of(column: Any) -> Kind:
-    """Tell the kind of a column from its arrow type."""
+    """Return the kind of a column from its arrow type."""
     t = pa.types
     kind = column.type
     if t.is_dictionary(kind):
@@ -57,18 +57,18 @@ def _is_text(kind: Any) -> bool:
 
 
 def described(column: Any) -> str:
-    """Say what a column holds, with arrow's name for what is of no use."""
+    """Describe what a column holds, with arrow's name for what is of no use."""
     kind = kind_of(column)
     return f"{HOLDS[kind]} but {quoted(str(column.type))}" if kind == "other" else HOLDS[kind]
 
 
 def quoted(name: str) -> str:
-    """Give a name or a value for a message: in quotes, on one line, of bearable length."""
+    """Return a name or a value for a message: in quotes, on one line, of bearable length."""
     return repr(name if len(name) <= 60 else name[:59] + "…")
 
 
 def nearest_name(name: str, known: Sequence[str]) -> str:
-    """Give the end of a message about a name that is not there: the nearest one, or some that are."""
+    """Return the end of a message about a name that is not there: the nearest one, or some that are."""
     same = [other for other in known if other.casefold() == name.casefold()]
     close = same or get_close_matches(name, known, n=1)
     if close:
@@ -78,12 +78,12 @@ def nearest_name(name: str, known: Sequence[str]) -> str:
 
 
 def find(table: Any, name: str) -> Any:
-    """Give the column of that name, at once in a table of any width; the caller knows that it is there."""
+    """Return the column of that name, at once in a table of any width; the caller knows that it is there."""
     return table.column(name)
 
 
 def computable(column: Any, name: str) -> Any:
-    """Give a column in a type that arrow computes with: what is packed is unpacked, views are copied.
+    """Return a column in a type that arrow computes with: what is packed is unpacked, views are copied.
 
     Arrow has more types than kernels: rows of some cannot even be taken. Raises `InputError` for one of
     which nothing can be made.
@@ -128,8 +128,8 @@ def _by_chunks(function: Callable[[Any], Any], column: Any, kind: Any) -> Any:
     return pa.chunked_array([function(chunk) for chunk in column.chunks], kind)
 
 
-def numbers(column: Any) -> Array:
-    """Give a column of numbers or booleans as float64, with NaN for missing values."""
+def to_float(column: Any) -> Array:
+    """Return a column of numbers or booleans as float64, with NaN for missing values."""
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.int8())
     column = pc.cast(column, pa.float64(), safe=False)
@@ -140,7 +140,7 @@ def numbers(column: Any) -> Array:
 
 
 def texts(column: Any) -> Any:
-    """Give a column of categories as arrow text, spaces around it removed, null for missing values."""
+    """Return a column of categories as arrow text, spaces around it removed, null for missing values."""
     column = pc.utf8_trim_whitespace(pc.cast(column, pa.large_string()))
     column = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.large_string()), column)
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
@@ -152,15 +152,15 @@ def is_number(text: str) -> bool:
 
 
 def kind_of_categories(values: Iterable[str]) -> Kind:
-    """Tell whether some categories read as numbers, so that a file's numbers may be categories, too."""
+    """Return whether some categories read as numbers, so that a file's numbers may be categories, too."""
     return "code" if any(is_number(value) for value in values) else "text"
 
 
 def missing(column: Any) -> Array:
-    """Say for each row whether its value is missing: null, NaN or empty text."""
+    """Return for each row whether its value is missing: null, NaN or empty text."""
     kind = kind_of(column)
     if kind == "number":
-        return np.isnan(numbers(column))
+        return np.isnan(to_float(column))
     if kind in ("text", "code"):
         column = texts(column)
     found: Array = np.asarray(pc.is_null(column))
@@ -168,7 +168,7 @@ def missing(column: Any) -> Array:
 
 
 def leave_out(table: Any, names: Sequence[str], target: str) -> Any:
-    """Give a table without some of its columns, none of which is the target.
+    """Return a table without some of its columns, none of which is the target.
 
     Raises `InputError` for a column that is not there, and where none would be left to learn from.
 
@@ -197,7 +197,7 @@ def leave_out(table: Any, names: Sequence[str], target: str) -> Any:
 
 
 def refuse_infinity(values: Array, name: str, start: int = 0) -> None:
-    """Refuse a number that is infinite or too large to compute with, and say in which row it is."""
+    """Reject a number that is infinite or too large to compute with, and say in which row it is."""
     with np.errstate(invalid="ignore"):
         large = np.abs(values) > LARGEST
     if large.any():
@@ -212,16 +212,16 @@ def refuse_infinity(values: Array, name: str, start: int = 0) -> None:
 
 
 def check_table(table: Any) -> None:
-    """Refuse a table with two columns of one name, or with infinite numbers."""
+    """Reject a table with two columns of one name, or with infinite numbers."""
     check_names(table.schema.names, "the table")
     for name in table.schema.names:
         column = find(table, name)
         if kind_of(column) in ("number", "boolean"):
-            refuse_infinity(numbers(column), name)
+            refuse_infinity(to_float(column), name)
 
 
 def names_of_columns(given: Iterable[Any], what: str) -> list[str]:
-    """Give the names of columns as they are known everywhere: spaces around them do not count.
+    """Return the names of columns as they are known everywhere: spaces around them do not count.
 
     A column without a name is called by its place. Raises `InputError` where two have the same name.
 
@@ -235,12 +235,12 @@ def names_of_columns(given: Iterable[Any], what: str) -> list[str]:
 
 
 def meant(name: str, known: Collection[str]) -> str:
-    """Give the name of a column as a table has it, for one that a user gave with spaces around it."""
+    """Return the name of a column as a table has it, for one that a user gave with spaces around it."""
     return name if name in known else name.strip()
 
 
 def check_names(names: Sequence[str], what: str, whole: Sequence[str] | None = None) -> None:
-    """Refuse a table in which two columns have the same name; `whole` are the names with their spaces."""
+    """Reject a table in which two columns have the same name; `whole` are the names with their spaces."""
     places: dict[str, int] = {}
     for place, name in enumerate(names, start=1):
         if name in places:

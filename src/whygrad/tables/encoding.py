@@ -28,10 +28,10 @@ from whygrad.tables.columns import (
     kind_of,
     missing,
     nearest_name,
-    numbers,
     quoted,
     refuse_infinity,
     texts,
+    to_float,
 )
 from whygrad.tables.target import Label, Target, Task
 
@@ -45,7 +45,7 @@ ACCEPTED: dict[Kind, tuple[Kind, ...]] = {
 
 
 @dataclass(frozen=True)
-class Number:
+class NumberColumn:
     """A column of numbers, or of true and false as 1 and 0.
 
     `fill` stands in for a missing value; `flagged` adds a column that is 1 where one was missing.
@@ -75,7 +75,7 @@ class Number:
 
     def encode(self, column: Any, X: Array, start: int) -> None:
         """Write the encoded columns of some rows into X, (n, len(names))."""
-        values = numbers(column)
+        values = to_float(column)
         refuse_infinity(values, self.name, start)
         if self.kind == "boolean":
             odd = ~np.isnan(values) & (values != 0) & (values != 1)
@@ -144,7 +144,7 @@ class Category:
             X[:, -1] = gone
 
 
-Column: TypeAlias = Number | Category
+Column: TypeAlias = NumberColumn | Category
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,9 @@ class Encoding:
         """For each encoded column its center and scale: value = encoded · scale + center."""
         found: list[tuple[float, float]] = []
         for column in self.columns:
-            first = (column.center, column.scale) if isinstance(column, Number) else (0.0, 1.0)
+            first = (
+                (column.center, column.scale) if isinstance(column, NumberColumn) else (0.0, 1.0)
+            )
             found += [first] + [(0.0, 1.0)] * (len(column.names) - 1)
         return tuple(found)
 
@@ -195,7 +197,7 @@ class Encoding:
         }
 
     def encode(self, table: Any, dtype: Any = np.float32, start: int = 0) -> Array:
-        """Give X, (n, n_0), of a `pyarrow.Table` or `RecordBatch`.
+        """Return X, (n, n_0), of a `pyarrow.Table` or `RecordBatch`.
 
         Columns are found by name, in any order; others are ignored. `start` is how many rows came before
         in other pieces, for the row numbers in messages. Raises `InputError` for a column that is missing
@@ -211,7 +213,7 @@ class Encoding:
         return X
 
     def check(self, table: Any) -> None:
-        """Refuse a table whose columns are not those of training; only names and types are looked at."""
+        """Reject a table whose columns are not those of training; only names and types are looked at."""
         names = table.schema.names
         check_names([name for name in names if name in self.kinds], "the table")
         there = set(names)
@@ -231,7 +233,7 @@ class Encoding:
                 )
 
     def gaps(self, table: Any) -> dict[str, Array]:
-        """Give the rows, by column, that have no value where in training every row had one."""
+        """Return the rows, by column, that have no value where in training every row had one."""
         found = {
             column.name: np.flatnonzero(missing(find(table, column.name)))
             for column in self.columns
@@ -240,7 +242,7 @@ class Encoding:
         return {name: rows for name, rows in found.items() if len(rows)}
 
     def targets(self, table: Any, dtype: Any = np.float32, start: int = 0) -> Array:
-        """Give Y, (n, n_L): one-hot rows, a column of zeros and ones, or standardised numbers."""
+        """Return Y, (n, n_L): one-hot rows, a column of zeros and ones, or standardised numbers."""
         with np.errstate(over="ignore"):
             Y = self.target.targets(table, start).astype(dtype)
         if not np.isfinite(Y).all():
@@ -257,10 +259,11 @@ class Encoding:
         return self.target.decode(outputs)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the encoding as what JSON can hold."""
+        """Return the encoding as what JSON can hold."""
         about = {
             "columns": [
-                {"type": "number" if isinstance(column, Number) else "category"} | asdict(column)
+                {"type": "number" if isinstance(column, NumberColumn) else "category"}
+                | asdict(column)
                 for column in self.columns
             ],
             "target": asdict(self.target),
@@ -284,10 +287,10 @@ class Encoding:
 def _column(about: dict[str, Any]) -> Column:
     fields = {name: value for name, value in about.items() if name != "type"}
     if about["type"] == "number":
-        return Number(**fields)
+        return NumberColumn(**fields)
     return Category(**(fields | {"values": tuple(fields["values"])}))
 
 
 def plain(names: Sequence[str], target: Target) -> Encoding:
-    """Give the encoding that hands numbers through as they are: of images, say, whose pixels stay."""
-    return Encoding(tuple(Number(name, "number") for name in names), target)
+    """Return the encoding that hands numbers through as they are: of images, say, whose pixels stay."""
+    return Encoding(tuple(NumberColumn(name, "number") for name in names), target)

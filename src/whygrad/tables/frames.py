@@ -13,7 +13,7 @@ from whygrad.tables.columns import computable, names_of_columns, quoted
 
 
 def as_table(frame: Any) -> Any:
-    """Give a pandas, polars or arrow frame (or a lazy one) as a `pyarrow.Table`; an index is left out.
+    """Return a pandas, polars or arrow frame (or a lazy one) as a `pyarrow.Table`; an index is left out.
 
     Spaces around names do not count, as in files.
 
@@ -57,7 +57,7 @@ def _column(series: Any, name: str) -> Any:
 
 
 def from_arrays(X: Array, names: Sequence[str], y: Any, target: str) -> Any:
-    """Give examples (n, …) and their targets (n,) as a table with named columns."""
+    """Return examples (n, …) and their targets (n,) as a table with named columns."""
     X = np.asarray(X).reshape(len(X), -1)
     columns = [pa.array(np.ascontiguousarray(X[:, k])) for k in range(X.shape[1])]
     return pa.table([*columns, pa.array(y)], names=[*names, target])

@@ -24,12 +24,12 @@ from whygrad.tables.columns import (
     kind_of,
     kind_of_categories,
     missing,
-    numbers,
     quoted,
     refuse_infinity,
     texts,
+    to_float,
 )
-from whygrad.tables.encoding import Category, Column, Encoding, Number
+from whygrad.tables.encoding import Category, Column, Encoding, NumberColumn
 from whygrad.tables.target import Target
 
 MOST_CATEGORIES = 50  # of one column; the others count as rare
@@ -69,7 +69,7 @@ def learn(table: Any, target: Target) -> Encoding:
 
 
 def _learn_column(column: Any, name: str) -> tuple[Column | None, str]:
-    """Give what was learned of a column, or None and the reason why it is of no use."""
+    """Return what was learned of a column, or None and the reason why it is of no use."""
     kind = kind_of(column)
     if kind == "date":
         return None, "dates and times are not used; give what matters of them as numbers"
@@ -78,7 +78,7 @@ def _learn_column(column: Any, name: str) -> tuple[Column | None, str]:
     if missing(column).all():
         return None, "it has no value in any training row"
     if kind in ("number", "boolean"):
-        return _learn_number(numbers(column), name, kind, bool(pa.types.is_integer(column.type)))
+        return _learn_number(to_float(column), name, kind, bool(pa.types.is_integer(column.type)))
     return _learn_category(texts(column), name)
 
 
@@ -92,11 +92,11 @@ def _learn_number(values: Array, name: str, kind: Kind, whole: bool) -> tuple[Co
         return None, "it identifies the rows, every one is different"
     fill = float(np.median(known))
     center, scale = standardised(np.where(gone, fill, values))
-    return Number(name, kind, center, scale, fill, flagged=bool(gone.any())), ""
+    return NumberColumn(name, kind, center, scale, fill, flagged=bool(gone.any())), ""
 
 
 def standardised(values: Array) -> tuple[float, float]:
-    """Give mean and standard deviation of numbers, 1 for the latter where they are all the same.
+    """Return mean and standard deviation of numbers, 1 for the latter where they are all the same.
 
     To the bit what scikit-learn's StandardScaler gives for a column alone, in a fraction of its time: a
     corrected sum of squares (Chan, Golub, LeVeque 1983), with its bound on the rounding of a constant.
@@ -160,7 +160,7 @@ def _learn_category(column: Any, name: str) -> tuple[Column | None, str]:
 
 
 def _why_text(known: Any, otherwise: str) -> str:
-    """Give the reason why text of many values is left out: dates and spoilt numbers are named."""
+    """Return the reason why text of many values is left out: dates and spoilt numbers are named."""
     if pc.mean(pc.match_substring_regex(known, DATE)).as_py() > 0.9:
         return "dates and times are not used; give what matters of them as numbers"
     spoilt = [value for value in known.to_pylist() if not is_number(value)]
@@ -172,7 +172,7 @@ def _why_text(known: Any, otherwise: str) -> str:
 
 
 def _scaled(target: Target, table: Any) -> Target:
-    """Give the target with the center and scale of the training rows, where it holds numbers."""
+    """Return the target with the center and scale of the training rows, where it holds numbers."""
     if target.task == "classification":
         return target
     center, scale = standardised(target.observed(table))

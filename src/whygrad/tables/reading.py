@@ -55,7 +55,7 @@ def batches(
     kinds: Mapping[str, Kind] | None = None,
     needed: Collection[str] = (),
 ) -> Iterator[Any]:
-    """Give a file's rows as tables of exactly `rows` rows, the last one shorter; never more in memory.
+    """Return a file's rows as tables of exactly `rows` rows, the last one shorter; never more in memory.
 
     `kinds` names the columns wanted and what each holds, as `Encoding.kinds`: only those that the file
     has are read, and their types are the same in every piece. Without it all columns of text are text.
@@ -77,7 +77,7 @@ def batches(
 
 
 def _checked(path: str | PathLike[str]) -> Path:
-    """Refuse what is no file with something in it, or has an ending that says it is no table."""
+    """Reject what is no file with something in it, or has an ending that says it is no table."""
     path = Path(path)
     with _told(path):
         if path.is_dir():
@@ -189,7 +189,7 @@ def _text_pieces(path: Path, found: Layout, wanted: Mapping[str, Kind]) -> Itera
 
 
 def _options(found: Layout, wanted: Mapping[str, Kind] | None = None) -> tuple[Any, Any, Any]:
-    """Give arrow's options; `wanted` names the columns to read and fixes their types."""
+    """Return arrow's options; `wanted` names the columns to read and fixes their types."""
     # Arrow takes 0x1F for a number where it guesses, and not where it is told to expect one.
     convert: dict[str, Any] = {"column_types": dict.fromkeys(_hexadecimal(found), pa.string())}
     if wanted is not None:
@@ -224,7 +224,7 @@ def _hexadecimal(found: Layout) -> list[str]:
 
 
 def _refuse_missing(names: Sequence[str], needed: Collection[str]) -> None:
-    """Refuse a file without a column that is needed, and name the nearest of those that it has."""
+    """Reject a file without a column that is needed, and name the nearest of those that it has."""
     there = set(names)
     for name in needed:
         if name not in there:
@@ -232,7 +232,7 @@ def _refuse_missing(names: Sequence[str], needed: Collection[str]) -> None:
 
 
 def _refuse_numbers(found: Layout, kinds: Mapping[str, Kind]) -> None:
-    """Refuse a column that held words in training and holds nothing but numbers in this file."""
+    """Reject a column that held words in training and holds nothing but numbers in this file."""
     for place, name in enumerate(found.names):
         if kinds.get(name) != "text":
             continue
@@ -251,7 +251,7 @@ CONVERSION = re.compile(r"In CSV column #(\d+): Row #(\d+): .* invalid value '(.
 def _text_error(
     path: Path, found: Layout, error: Exception, wanted: Mapping[str, Kind]
 ) -> FileError | InputError:
-    """Say in which line or column the rows of a file go wrong."""
+    """Return in which line or column the rows of a file go wrong."""
     match = CONVERSION.match(str(error))
     if match:
         name = found.names[int(match[1])]

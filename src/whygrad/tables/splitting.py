@@ -1,4 +1,4 @@
-"""Training and held-out rows: a seeded split, stratified for classes."""
+"""Training and test rows: a seeded split, stratified for classes."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from whygrad.tables.target import Target
 
 
 def split(target: Target, table: Any, fraction: float = 0.2, seed: int = 0) -> tuple[Array, Array]:
-    """Give the row numbers to train on and those to hold out, both in ascending order.
+    """Return the row numbers to train on and those to hold out, both in ascending order.
 
     A pure function of the target's values, the fraction and the seed. Of classes, each has its share in
     both parts, at least one row. Raises `InputError` for a class with a single row, and where no row
@@ -27,9 +27,7 @@ def split_rows(
 ) -> tuple[Array, Array]:
     """Split rows by the class index of each, (n,); `target` is for the message alone."""
     if not 0 < fraction < 1:
-        raise InputError(
-            f"the held-out part is {fraction!r} of the rows: it must be between 0 and 1"
-        )
+        raise InputError(f"the test part is {fraction!r} of the rows: it must be between 0 and 1")
     if len(index) < 2:
         raise InputError(f"{len(index)} rows cannot be split: at least 2 are needed")
     counts = np.bincount(index)
@@ -38,7 +36,7 @@ def split_rows(
         label = target.classes[single] if target else single
         name = f" of target {quoted(target.name)}" if target else ""
         raise InputError(
-            f"class {quoted(str(label))}{name} has a single row: a held-out split needs two of each "
+            f"class {quoted(str(label))}{name} has a single row: a test split needs two of each "
             "class; add rows, leave it out, or hold nothing out"
         )
     shares = _shares(counts, fraction)
@@ -50,7 +48,7 @@ def split_rows(
 
 
 def _shares(counts: Array, fraction: float) -> Array:
-    """Give how many rows of each class to hold out: the exact share, rounded so that the sum fits."""
+    """Return how many rows of each class to hold out: the exact share, rounded so that the sum fits."""
     exact = counts * fraction
     shares = np.floor(exact).astype(np.int64)
     rest = round(float(exact.sum())) - int(shares.sum())

@@ -24,10 +24,10 @@ from whygrad.tables.columns import (
     meant,
     missing,
     nearest_name,
-    numbers,
     quoted,
     refuse_infinity,
     texts,
+    to_float,
 )
 
 Task: TypeAlias = Literal["classification", "regression"]
@@ -61,25 +61,25 @@ class Target:
         return 1 if len(self.classes) <= 2 else len(self.classes)
 
     def present(self, table: Any) -> Array:
-        """Say for each row whether it has a value of the target, (n,)."""
+        """Return for each row whether it has a value of the target, (n,)."""
         return ~missing(self._column(table))
 
     def observed(self, table: Any, start: int = 0) -> Array:
-        """Give the target as `decode` does, (n,): labels, or numbers in their own units."""
+        """Return the target as `decode` does, (n,): labels, or numbers in their own units."""
         if self.task == "regression":
             return self._numbers(table, start)
         return np.asarray(self.classes)[self.indices(table, start)]
 
     def indices(self, table: Any, start: int = 0) -> Array:
-        """Give the place in `classes` of each row's class, (n,)."""
+        """Return the place in `classes` of each row's class, (n,)."""
         column = self._column(table)
         if self.kind == "number":
-            values = numbers(column)
+            values = to_float(column)
             known = np.array(self.classes, dtype=np.float64)
             index = np.minimum(np.searchsorted(known, values), len(known) - 1)
             index = np.where(known[index] == values, index, -1)
         elif self.kind == "boolean":
-            index = np.where(np.isnan(numbers(column)), -1, numbers(column) != 0).astype(np.int64)
+            index = np.where(np.isnan(to_float(column)), -1, to_float(column) != 0).astype(np.int64)
         else:
             places = pc.index_in(texts(column), value_set=pa.array(self.classes, pa.large_string()))
             index = np.asarray(pc.fill_null(places, -1), dtype=np.int64)
@@ -93,7 +93,7 @@ class Target:
         return index
 
     def targets(self, table: Any, start: int = 0) -> Array:
-        """Give Y, (n, n_L), float64."""
+        """Return Y, (n, n_L), float64."""
         if self.task == "regression":
             return ((self._numbers(table, start) - self.center) / self.scale)[:, None]
         index = self.indices(table, start)
@@ -120,7 +120,7 @@ class Target:
         return np.hstack([1 - outputs, outputs]) if self.n_outputs == 1 else outputs
 
     def _numbers(self, table: Any, start: int) -> Array:
-        values = numbers(self._column(table))
+        values = to_float(self._column(table))
         if np.isnan(values).any():
             row = start + int(np.argmax(np.isnan(values))) + 1
             raise InputError(
@@ -148,7 +148,7 @@ class Target:
 
 
 def choose_target(table: Any, name: str, task: Task | None = None) -> tuple[Any, Target]:
-    """Give the rows of a table that have a value of the target, and the target.
+    """Return the rows of a table that have a value of the target, and the target.
 
     Text, truth values and few distinct whole numbers are classes, all else are numbers; `task` overrides.
 
@@ -186,7 +186,7 @@ def choose_target(table: Any, name: str, task: Task | None = None) -> tuple[Any,
     if told == "regression":
         if kind not in ("number", "boolean"):
             raise InputError(f"target {quoted(name)} holds {HOLDS[kind]}: regression needs numbers")
-        notes += far_values(numbers(column), np.flatnonzero(~gone), name)
+        notes += far_values(to_float(column), np.flatnonzero(~gone), name)
         return table, Target(name, "regression", kind, notes=tuple(notes))
     if len(labels) == table.num_rows:
         raise InputError(
@@ -211,11 +211,11 @@ def choose_target(table: Any, name: str, task: Task | None = None) -> tuple[Any,
 def _labels(
     column: Any, kind: Kind, name: str, task: Task | None
 ) -> tuple[tuple[Label, ...], Task]:
-    """Give the distinct values in order, and the task they suggest or that was asked for."""
+    """Return the distinct values in order, and the task they suggest or that was asked for."""
     if kind in ("text", "code"):
         labels = tuple(sorted(pc.unique(texts(column)).to_pylist()))
         return labels, task or "classification"
-    values = numbers(column)
+    values = to_float(column)
     refuse_infinity(values, name)
     distinct = np.unique(values)
     if kind == "boolean":
@@ -237,7 +237,7 @@ FAR = 10  # times the range of all other values
 
 
 def far_outside(values: Array) -> tuple[Array, float]:
-    """Give the places of values that lie far from all others, and how many ranges of these; none: ([], 0).
+    """Return the places of values that lie far from all others, and how many ranges of these; none: ([], 0).
 
     Far are some few values, one in a hundred or of small tables up to three, of which each lies more than
     ten times as far from all others as these are apart, the largest from the smallest. A ratio of
@@ -270,7 +270,7 @@ def far_outside(values: Array) -> tuple[Array, float]:
 
 
 def far_values(values: Array, rows: Array, name: str) -> list[str]:
-    """Tell of values of a target that lie far from all others; `rows` are where they stand, from 0."""
+    """Report values of a target that lie far from all others; `rows` are where they stand, from 0."""
     places, ratio = far_outside(values)
     if not len(places):
         return []

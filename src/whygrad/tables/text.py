@@ -85,7 +85,7 @@ def layout(path: Path) -> Layout:
 
 
 def _head(path: Path, encoding: str, size: int) -> tuple[str, bool]:
-    """Give the first characters of a file, and whether there are more."""
+    """Return the first characters of a file, and whether there are more."""
     with path.open(encoding=encoding, newline="") as file:
         return file.read(size), bool(file.read(1))
 
@@ -167,7 +167,7 @@ def _rows(head: str, delimiter: str, cut: bool) -> tuple[list[list[str]], bool]:
 
 
 def _agreement(rows: list[list[str]]) -> tuple[float, int]:
-    """Say how well rows fit their header: the share of rows as long as it, and its length."""
+    """Describe how well rows fit their header: the share of rows as long as it, and its length."""
     rows = [row for row in rows if row]
     if not rows or len(rows[0]) < 2:
         return 0.0, 0
@@ -176,7 +176,7 @@ def _agreement(rows: list[list[str]]) -> tuple[float, int]:
 
 
 def _names(path: Path, header: list[str]) -> tuple[str, ...]:
-    """Give the column names of a header, and refuse a first row that is none."""
+    """Return the column names of a header, and refuse a first row that is none."""
     fields = [field.strip() for field in header]
     if all(is_number(field) or not field for field in fields) and not _counts(fields):
         shown = ", ".join(fields[:3])[:40]
@@ -211,7 +211,7 @@ def _decimal(sample: tuple[tuple[str, ...], ...], delimiter: str) -> str:
 
 
 def ragged(path: Path, found: Layout) -> tuple[int, int] | None:
-    """Give line number and number of fields of the first row that is not as long as the header."""
+    """Return line number and number of fields of the first row that is not as long as the header."""
     with path.open(encoding=found.encoding, newline="") as file:
         reader = csv.reader(file, delimiter=found.delimiter)
         line = 1
@@ -224,7 +224,7 @@ def ragged(path: Path, found: Layout) -> tuple[int, int] | None:
 
 
 def _open_quote(path: Path, found: Layout) -> int | None:
-    """Give the line that begins the row in which a quotation mark stays open to the end of the file."""
+    """Return the line that begins the row in which a quotation mark stays open to the end of the file."""
     line = 1
     with path.open(encoding=found.encoding, newline="") as file:
         reader = csv.reader(file, delimiter=found.delimiter, strict=True)

@@ -1,7 +1,7 @@
 """Who sees a training, and who sets its pace.
 
 An observer is called between chunks of steps with a `Report`. It may have `watch`, which says what engines
-are to show it, `settle`, which is called before training waits, and `close`. A `Pace` says how far the next
+are to show it, `flush`, which is called before training waits, and `close`. A `StepController` says how far the next
 steps may go. Neither ever changes a bit of what is computed.
 """
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from whygrad.engines import Watch, Watched
+from whygrad.engines import ProbeResult, Probes
 from whygrad.nn.network import Parameters
 from whygrad.plan.plan import Plan, State
 from whygrad.training.epochs import Epoch
@@ -21,15 +21,15 @@ from whygrad.training.epochs import Epoch
 class Report:
     """What an observer is told: where the training stands, and the epoch that just ended, if one did.
 
-    `epoch` holds what that epoch showed (`epoch.cost`, `epoch.held_out_score`, …); `state.epoch` counts the
+    `epoch` holds what that epoch showed (`epoch.cost`, `epoch.validation_score`, …); `state.epoch` counts the
     epochs that are over, `state.step` the steps. `watched` is what was seen of the steps since the report
-    before; an observer with an attribute `watch`, a `Watch`, says what it wants to see.
+    before; an observer with an attribute `watch`, a `Probes`, says what it wants to see.
     """
 
     plan: Plan
     state: State
     epoch: Epoch | None = None
-    watched: Watched = field(default_factory=Watched)
+    watched: ProbeResult = field(default_factory=ProbeResult)
 
     @property
     def parameters(self) -> Parameters:
@@ -40,13 +40,13 @@ class Report:
     def steps(self) -> int:
         """The step at which the training will end, if nothing stops it."""
         plan, state = self.plan, self.state  # which may go on from epochs of another length
-        return state.step + (plan.epochs - state.epoch) * plan.steps_per_epoch - state.place
+        return state.step + (plan.epochs - state.epoch) * plan.steps_per_epoch - state.batch_index
 
 
 Observer = Callable[[Report], bool | None]
 
 
-class Pace(Protocol):
+class StepController(Protocol):
     """Says how far a training may go before it asks again, and lets it wait until it may.
 
     `waited` are the seconds that it has waited so far, which are no part of a training's time.
@@ -56,15 +56,15 @@ class Pace(Protocol):
     def waited(self) -> float:
         """The seconds that training was made to wait."""
 
-    def __call__(self, plan: Plan, state: State, settle: Callable[[], None]) -> int:
-        """Give the step up to which training may go; that of the state itself ends it, as Ctrl-C does.
+    def __call__(self, plan: Plan, state: State, flush: Callable[[], None]) -> int:
+        """Return the step up to which training may go; that of the state itself ends it, as Ctrl-C does.
 
-        `settle` lets observers finish what they were told of, and is for a wait that may be long.
+        `flush` lets observers finish what they were told of, and is for a wait that may be long.
         """
 
 
-def wishes(watch: Watch, observers: Sequence[Observer]) -> Watch:
-    """Give what engines are to watch: `watch`, and what observers ask for."""
+def merge_probes(watch: Probes, observers: Sequence[Observer]) -> Probes:
+    """Return what engines are to watch: `watch`, and what observers ask for."""
     asked = [wish for wish in (getattr(o, "watch", None) for o in observers) if wish is not None]
     return replace(
         watch,
@@ -75,7 +75,7 @@ def wishes(watch: Watch, observers: Sequence[Observer]) -> Watch:
 
 
 def at_epoch_ends(callback: Observer) -> Observer:
-    """Give an observer that calls back at the end of every epoch only."""
+    """Return an observer that calls back at the end of every epoch only."""
     return lambda report: callback(report) if report.epoch is not None else None
 
 
@@ -91,20 +91,22 @@ def closing(observers: Sequence[Observer]) -> Iterator[None]:
                 close()
 
 
-def waited(pace: Pace | None) -> float:
-    """Give the seconds that a pace has made training wait."""
+def waited(pace: StepController | None) -> float:
+    """Return the seconds that a pace has made training wait."""
     return 0.0 if pace is None else pace.waited
 
 
-def allowed(pace: Pace | None, plan: Plan, state: State, observers: Sequence[Observer]) -> float:
-    """Give the step up to which training may go; without a pace there is no bound."""
+def allowed(
+    pace: StepController | None, plan: Plan, state: State, observers: Sequence[Observer]
+) -> float:
+    """Return the step up to which training may go; without a pace there is no bound."""
     if pace is None:
         return math.inf
 
-    def settle() -> None:
+    def flush() -> None:
         for observer in observers:
             finish = getattr(observer, "settle", None)
             if finish:
                 finish(state)
 
-    return pace(plan, state, settle)
+    return pace(plan, state, flush)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from whygrad.cores import one_thread
-from whygrad.engines import Engine, Watch
+from whygrad.engines import Engine, Probes
 from whygrad.errors import DivergenceWarning, warn
 from whygrad.nn.arrays import Data
 from whygrad.nn.backprop import Trace, example_costs, forward
@@ -22,7 +22,7 @@ DIVERGED = "diverged"  # how `stopped` begins at the end of such a training
 CHECKPOINT_SECONDS = 1.0  # between two states kept to go back to, should the cost become infinite
 
 
-class Checkpoints:
+class Rollback:
     """The last two states known to be good, so that there is always one before the present step."""
 
     def __init__(self, state: State) -> None:
@@ -38,27 +38,27 @@ class Checkpoints:
         return self.newer if self.newer.step < step else self.older
 
 
-def state_before(
+def roll_back(
     plan: Plan,
     step: int,
-    checkpoints: Checkpoints,
+    checkpoints: Rollback,
     data: Data,
-    held_out: Data | None,
+    validation: Data | None,
     engine: Engine,
-    watch: Watch,
+    watch: Probes,
 ) -> State:
-    """Give the state one step before `step` by running again from a checkpoint."""
+    """Return the state one step before `step` by running again from a checkpoint."""
     state = checkpoints.before(step)
     while state.step < step - 1:
-        until = min(step - 1, state.step + plan.steps_per_epoch - state.place)
+        until = min(step - 1, state.step + plan.steps_per_epoch - state.batch_index)
         state, _ = engine.run(plan, state, data, until, watch)
-        if state.place == plan.steps_per_epoch:
-            state, _ = end_of_epoch(plan, state, held_out)
+        if state.batch_index == plan.steps_per_epoch:
+            state, _ = end_of_epoch(plan, state, validation)
     return state
 
 
 def with_first_cost(plan: Plan, state: State, data: Data) -> State:
-    """Give the state with the cost that its training begins with, unless it knows it already.
+    """Return the state with the cost that its training begins with, unless it knows it already.
 
     It is that of some examples spread over the data, penalties included, which is as good as that of all
     for telling by how many orders of magnitude a cost rises.
@@ -66,7 +66,7 @@ def with_first_cost(plan: Plan, state: State, data: Data) -> State:
     if state.first_cost:
         return state
     few = slice(None, None, -(-len(data.Y) // BLOCK))
-    s = None if data.weights is None else data.weights[few]
+    s = None if data.sample_weight is None else data.sample_weight[few]
     theta = Parameters(plan.net.sizes, state.theta)
     with one_thread(numpy=True), np.errstate(all="ignore"):
         trace = forward(plan.net, theta, data.X[few])
@@ -79,9 +79,9 @@ def with_first_cost(plan: Plan, state: State, data: Data) -> State:
 
 
 def report_divergence(plan: Plan, state: State, data: Data, rise: str = "") -> str:
-    """Say at which step and in which layer numbers stopped being finite, or how they rose; what helps."""
-    batch = plan.batch(state.epoch, state.place)
-    rate = float(plan.rates(state, state.step + 1)[0])
+    """Describe at which step and in which layer numbers stopped being finite, or how they rose; what helps."""
+    batch = plan.batch(state.epoch, state.batch_index)
+    rate = float(plan.learning_rates(state, state.step + 1)[0])
     with np.errstate(all="ignore"):
         theta = Parameters(plan.net.sizes, state.theta)
         trace = forward(plan.net, theta, data.X[batch], plan.masks(state.step, batch))

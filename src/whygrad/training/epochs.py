@@ -37,15 +37,15 @@ class Epoch:
     """What one epoch showed.
 
     `cost` is the mean of the batches' costs before each update, weighted by their numbers of examples,
-    penalties included; `held_out_cost` is without penalties; `held_out_score` is accuracy, or R² for
-    numbers. Both are None where there is no held-out data. `rate` is η at the epoch's last step; 1 for
+    penalties included; `validation_cost` is without penalties; `validation_score` is accuracy, or R² for
+    numbers. Both are None where there is no validation data. `learning_rate` is η at the epoch's last step; 1 for
     L-BFGS, which has none. `layers` are the `LayerStatistics` of layers 1 … L, () where not asked for.
     """
 
     cost: float
-    rate: float
-    held_out_cost: float | None = None
-    held_out_score: float | None = None
+    learning_rate: float
+    validation_cost: float | None = None
+    validation_score: float | None = None
     layers: tuple[LayerStatistics, ...] = ()
 
 
@@ -66,26 +66,30 @@ class History:
         return [epoch.cost for epoch in self.epochs]
 
     @property
-    def held_out_cost(self) -> list[float | None]:
-        """The cost of the held-out examples after each epoch."""
-        return [epoch.held_out_cost for epoch in self.epochs]
+    def validation_cost(self) -> list[float | None]:
+        """The cost of the validation examples after each epoch."""
+        return [epoch.validation_cost for epoch in self.epochs]
 
     @property
-    def held_out_score(self) -> list[float | None]:
-        """Accuracy or R² of the held-out examples after each epoch."""
-        return [epoch.held_out_score for epoch in self.epochs]
+    def validation_score(self) -> list[float | None]:
+        """Accuracy or R² of the validation examples after each epoch."""
+        return [epoch.validation_score for epoch in self.epochs]
 
 
-def end_of_epoch(plan: Plan, state: State, held_out: Data | None) -> tuple[State, Epoch]:
+def end_of_epoch(plan: Plan, state: State, validation: Data | None) -> tuple[State, Epoch]:
     """Measure the epoch that has just ended, and let the plan's rules decide: a pure function."""
-    rate = float(plan.rates(replace(state, place=state.place - 1), state.step + 1)[0])
-    epoch = Epoch(state.cost_sum / plan.n, rate)
-    if held_out is not None:
-        cost, score = measure(plan.net, Parameters(plan.net.sizes, state.theta), held_out)
-        epoch = replace(epoch, held_out_cost=cost, held_out_score=score)
-    state = replace(state, epoch=state.epoch + 1, place=0, seen=state.seen + plan.n, cost_sum=0.0)
+    learning_rate = float(
+        plan.learning_rates(replace(state, batch_index=state.batch_index - 1), state.step + 1)[0]
+    )
+    epoch = Epoch(state.cost_sum / plan.n, learning_rate)
+    if validation is not None:
+        cost, score = measure(plan.net, Parameters(plan.net.sizes, state.theta), validation)
+        epoch = replace(epoch, validation_cost=cost, validation_score=score)
+    state = replace(
+        state, epoch=state.epoch + 1, batch_index=0, seen=state.seen + plan.n, cost_sum=0.0
+    )
     if isinstance(plan.schedule, OnPlateau):
-        state = _lower(plan.schedule, plan.optimizer.rate, state, epoch)
+        state = _lower(plan.schedule, plan.optimizer.learning_rate, state, epoch)
     if plan.stopping:
         state = _compare(plan, plan.stopping, state, epoch)
     if plan.cost_below is not None and epoch.cost < plan.cost_below:
@@ -94,7 +98,7 @@ def end_of_epoch(plan: Plan, state: State, held_out: Data | None) -> tuple[State
 
 
 def rise(state: State, cost: float, dtype: str) -> str:
-    """Say from where to where a cost that is still finite has risen, where that is a divergence; else "".
+    """Describe from where to where a cost that is still finite has risen, where that is a divergence; else "".
 
     It is one where the cost has risen by a greater factor than is left to it before it overflows: half of
     the way to infinity, in orders of magnitude, from where it began, on whatever scale the data are. Where
@@ -110,13 +114,13 @@ def rise(state: State, cost: float, dtype: str) -> str:
 
 
 def last_step(plan: Plan, before: State, after: Array, data: Data) -> tuple[LayerStatistics, ...]:
-    """Give each layer's statistics of the step from the state `before` to the parameters `after`.
+    """Return each layer's statistics of the step from the state `before` to the parameters `after`.
 
     Engines fuse the gradient into the update and never hold it: it is computed once more, for this batch.
     """
-    batch = plan.batch(before.epoch, before.place)
+    batch = plan.batch(before.epoch, before.batch_index)
     X: Any = data.X[batch]
-    s = None if data.weights is None else data.weights[batch]
+    s = None if data.sample_weight is None else data.sample_weight[batch]
     S = len(batch) if s is None else float(s.sum())
     penalties = plan.l1.of_batch(S, plan.n), plan.l2.of_batch(S, plan.n)
     theta = Parameters(plan.net.sizes, before.theta)
@@ -133,7 +137,7 @@ def last_step(plan: Plan, before: State, after: Array, data: Data) -> tuple[Laye
 
 
 def layers_of(plan: Plan, before: Array, after: Array, g: Array) -> tuple[LayerStatistics, ...]:
-    """Give each layer's statistics of a step from one vector of parameters to another, at gradient g."""
+    """Return each layer's statistics of a step from one vector of parameters to another, at gradient g."""
     found = []
     sizes = plan.net.sizes
     parts = [Gradients(sizes, flat) for flat in (g, after - before, before)]
@@ -148,21 +152,21 @@ def _norm(array: Array) -> float:
 
 
 def final(plan: Plan, state: State) -> Array:
-    """Give the parameters that a training ends with: the last, or the best where the plan says so."""
+    """Return the parameters that a training ends with: the last, or the best where the plan says so."""
     restore = plan.stopping is not None and plan.stopping.restore_best
     return state.best_theta if restore and state.best_theta is not None else state.theta
 
 
 def renewed(plan: Plan, state: State) -> State:
-    """Give the state to go on from, where a stopping rule has ended the training: with all its patience."""
+    """Return the state to go on from, where a stopping rule has ended the training: with all its patience."""
     ended = plan.stopping is not None and state.stalled > plan.stopping.patience
     return replace(state, stalled=0) if ended else state
 
 
 def _value(epoch: Epoch, on: str) -> float:
-    """Give the measure that a rule watches, turned so that less is better."""
+    """Return the measure that a rule watches, turned so that less is better."""
     value = float(getattr(epoch, on))
-    return -value if on == "held_out_score" else value
+    return -value if on == "validation_score" else value
 
 
 def _compare(plan: Plan, rule: Stopping, state: State, epoch: Epoch) -> State:
@@ -176,10 +180,15 @@ def _compare(plan: Plan, rule: Stopping, state: State, epoch: Epoch) -> State:
     if state.stalled <= rule.patience:
         return state
     schedule = plan.schedule
-    if isinstance(schedule, Adaptive) and plan.optimizer.rate * state.rate_scale > schedule.floor:
-        return replace(state, stalled=0, rate_scale=state.rate_scale / schedule.divisor)
-    what = {"cost": "training cost", "held_out_cost": "held-out cost"}.get(
-        rule.on, "held-out score"
+    if (
+        isinstance(schedule, Adaptive)
+        and plan.optimizer.learning_rate * state.learning_rate_scale > schedule.floor
+    ):
+        return replace(
+            state, stalled=0, learning_rate_scale=state.learning_rate_scale / schedule.divisor
+        )
+    what = {"cost": "training cost", "validation_cost": "validation cost"}.get(
+        rule.on, "validation score"
     )
     return replace(
         state,
@@ -187,12 +196,15 @@ def _compare(plan: Plan, rule: Stopping, state: State, epoch: Epoch) -> State:
     )
 
 
-def _lower(schedule: OnPlateau, rate: float, state: State, epoch: Epoch) -> State:
+def _lower(schedule: OnPlateau, learning_rate: float, state: State, epoch: Epoch) -> State:
     """Count the epochs that do not improve, and lower the rate when the schedule's patience ends."""
     value = _value(epoch, schedule.on)
     if value <= state.lowest - schedule.tol:
         return replace(state, lowest=value, waiting=0)
     if state.waiting < schedule.patience:
         return replace(state, waiting=state.waiting + 1)
-    scale = max(state.rate_scale * schedule.factor, min(state.rate_scale, schedule.floor / rate))
-    return replace(state, rate_scale=scale, waiting=0)
+    scale = max(
+        state.learning_rate_scale * schedule.factor,
+        min(state.learning_rate_scale, schedule.floor / learning_rate),
+    )
+    return replace(state, learning_rate_scale=scale, waiting=0)

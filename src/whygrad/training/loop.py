@@ -19,23 +19,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from whygrad.cores import beside_others
-from whygrad.engines import Engine, Watch, Watched
+from whygrad.engines import Engine, ProbeResult, Probes
 from whygrad.errors import InputError
 from whygrad.nn.arrays import Data
 from whygrad.plan.plan import Plan, State, smooth
 from whygrad.training.callbacks import (
     Observer,
-    Pace,
     Report,
+    StepController,
     allowed,
     closing,
+    merge_probes,
     waited,
-    wishes,
 )
 from whygrad.training.divergence import (
-    Checkpoints,
+    Rollback,
     report_divergence,
-    state_before,
+    roll_back,
     with_first_cost,
 )
 from whygrad.training.epochs import Epoch, History, end_of_epoch, last_step, rise
@@ -56,35 +56,35 @@ class Training:
     plan: Plan
     state: State
     data: Data
-    held_out: Data | None
+    validation: Data | None
     engine: Engine
     layer_statistics: bool = False
-    watch: Watch = Watch()
+    watch: Probes = Probes()
 
 
 def run(
     training: Training,
     observers: Sequence[Observer] = (),
     seconds: float | None = None,
-    pace: Pace | None = None,
+    pace: StepController | None = None,
 ) -> tuple[State, History]:
     """Go on from the training's state until the plan's epochs are over or something stops it.
 
     The state given is not changed. Engines watch what the training says and what observers wish to see.
-    `pace` may let it wait, or end it. Raises `InputError` where a rule needs held-out data.
+    `pace` may let it wait, or end it. Raises `InputError` where a rule needs validation data.
     """
-    plan, state, held_out = training.plan, training.state, training.held_out
+    plan, state, validation = training.plan, training.state, training.validation
     engine, layer_statistics, watch = training.engine, training.layer_statistics, training.watch
     for rule in (plan.stopping, plan.schedule):
         on = getattr(rule, "on", "cost")
-        if on != "cost" and held_out is None:
+        if on != "cost" and validation is None:
             what = "stopping" if rule is plan.stopping else "a schedule"
-            raise InputError(f"{what} on {on!r} needs held-out data: give held_out=(X, Y)")
+            raise InputError(f"{what} on {on!r} needs validation data: give validation=(X, Y)")
     data, started = smooth(plan, training.data), time.perf_counter()
     epochs: list[Epoch] = []
 
-    def look(state: State, ended: Epoch | None, watched: Watched = Watched()) -> str:  # noqa: B008
-        """Tell the observers; give why to stop, or an empty string."""
+    def look(state: State, ended: Epoch | None, watched: ProbeResult = ProbeResult()) -> str:  # noqa: B008
+        """Notify the observers; give why to stop, or an empty string."""
         report, stopped = Report(plan, state, ended, watched), ""
         if any([observer(report) for observer in observers]):
             stopped = "stopped by a callback"
@@ -93,28 +93,28 @@ def run(
         return INTERRUPTED if interrupted() else stopped or state.stopped
 
     def iterated(state: State, ended: Epoch) -> str:
-        """Tell the observers of an iteration of L-BFGS, and wait as the pace says."""
+        """Notify the observers of an iteration of L-BFGS, and wait as the pace says."""
         stopped = look(state, ended)
         if not stopped and allowed(pace, plan, state, observers) <= state.step:
             stopped = INTERRUPTED
         return stopped
 
     state = with_first_cost(plan, replace(state.copy(), stopped=""), data)
-    checkpoints = Checkpoints(state)
-    wanted = wishes(watch, observers)
-    chunk, stopped, risen, seen = 8, "", "", Watched()
+    checkpoints = Rollback(state)
+    wanted = merge_probes(watch, observers)
+    chunk, stopped, risen, seen = 8, "", "", ProbeResult()
     with _interruption(engine) as interrupted, closing(observers), beside_others():
         if not plan.by_steps:
             data = _remaining(data, watch)
             if allowed(pace, plan, state, observers) <= state.step:
                 return replace(state, stopped=INTERRUPTED), History((), INTERRUPTED)
-            return minimise(plan, state, data, held_out, engine, iterated, layer_statistics)
+            return minimise(plan, state, data, validation, engine, iterated, layer_statistics)
         while state.epoch < plan.epochs and not stopped:
             bound = allowed(pace, plan, state, observers)
             if bound <= state.step:
                 stopped = INTERRUPTED
                 break
-            rest = plan.steps_per_epoch - state.place
+            rest = plan.steps_per_epoch - state.batch_index
             sampled = layer_statistics and rest == 1  # the last step of an epoch, taken by itself
             most = min(rest - 1 if layer_statistics and not sampled else rest, chunk)
             until = int(min(state.step + most, bound))
@@ -126,9 +126,9 @@ def run(
             if not sampled:
                 chunk = _next_chunk(state.step - first, time.perf_counter() - began)
             ended = None
-            if state.place == plan.steps_per_epoch:
+            if state.batch_index == plan.steps_per_epoch:
                 after = state.theta
-                state, ended = end_of_epoch(plan, state, held_out)
+                state, ended = end_of_epoch(plan, state, validation)
                 if sampled:
                     ended = replace(ended, layers=last_step(plan, before, after, data))
                 epochs.append(ended)
@@ -142,25 +142,29 @@ def run(
         # The very last update is followed by no cost that would show it.
         if seen.diverged or risen or not np.isfinite(state.theta).all():
             stopped = report_divergence(plan, state, data, risen)
-            if state.place == 0 and epochs:
+            if state.batch_index == 0 and epochs:
                 epochs.pop()  # the step that is undone was its last
-            state = state_before(plan, state.step, checkpoints, data, held_out, engine, watch)
+            state = roll_back(plan, state.step, checkpoints, data, validation, engine, watch)
     state = replace(state, stopped=stopped or ALL_DONE)
     return state, History(tuple(epochs), state.stopped)
 
 
-def _remaining(data: Data, watch: Watch) -> Data:
-    """Give the data without the examples that multipliers leave out, for L-BFGS, which makes no steps."""
+def _remaining(data: Data, watch: Probes) -> Data:
+    """Return the data without the examples that multipliers leave out, for L-BFGS, which makes no steps."""
     if watch.multipliers is None:
         return data
     if not watch.rescale:
         raise InputError("L-BFGS knows no divisor of a step: leave examples out with rescale=True")
-    weights = np.ones(len(data.Y), data.Y.dtype) if data.weights is None else data.weights
-    return replace(data, weights=weights * watch.multipliers.astype(weights.dtype))
+    sample_weight = (
+        np.ones(len(data.Y), data.Y.dtype) if data.sample_weight is None else data.sample_weight
+    )
+    return replace(
+        data, sample_weight=sample_weight * watch.multipliers.astype(sample_weight.dtype)
+    )
 
 
 def _next_chunk(steps: int, seconds: float) -> int:
-    """Give the number of steps that should take CHUNK_SECONDS, growing by 8 at most."""
+    """Return the number of steps that should take CHUNK_SECONDS, growing by 8 at most."""
     if seconds <= 0:
         return 8 * steps
     return max(1, min(8 * steps, math.ceil(steps * CHUNK_SECONDS / seconds)))

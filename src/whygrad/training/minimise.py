@@ -52,7 +52,7 @@ def minimise(
     plan: Plan,
     state: State,
     data: Data,
-    held_out: Data | None,
+    validation: Data | None,
     engine: Engine,
     look: Look,
     layer_statistics: bool = False,
@@ -84,12 +84,12 @@ def minimise(
         if risen or not (math.isfinite(C) and np.isfinite(theta).all()):
             stopped = _report_divergence(state, risen)
             raise StopIteration
-        epoch = Epoch(C, rule.rate)
+        epoch = Epoch(C, rule.learning_rate)
         if layer_statistics:  # the gradient last asked for is the one where the iteration ended
             epoch = replace(epoch, layers=layers_of(plan, state.theta, theta, gradient))
-        if held_out is not None:
-            cost, score = measure(plan.net, Parameters(plan.net.sizes, theta), held_out)
-            epoch = replace(epoch, held_out_cost=cost, held_out_score=score)
+        if validation is not None:
+            cost, score = measure(plan.net, Parameters(plan.net.sizes, theta), validation)
+            epoch = replace(epoch, validation_cost=cost, validation_score=score)
         step, done = state.step + 1, state.epoch + 1
         state = replace(state, theta=theta, step=step, epoch=done, best=min(state.best, C))
         if plan.cost_below is not None and plan.cost_below > C:
@@ -99,7 +99,7 @@ def minimise(
         if stopped:
             raise StopIteration
 
-    state = replace(state.copy(), stopped="", place=0, cost_sum=0.0)
+    state = replace(state.copy(), stopped="", batch_index=0, cost_sum=0.0)
     if state.epoch >= plan.epochs:
         return replace(state, stopped=ALL_DONE), History((), ALL_DONE)
     first, _ = cost_and_gradient(state.theta)
@@ -128,7 +128,7 @@ def minimise(
 
 
 def _in_words(message: str) -> str:
-    """Give what a message of SciPy's means, or the message where that is not known."""
+    """Return what a message of SciPy's means, or the message where that is not known."""
     current = message.upper().replace("_", " ")
     for older, newer in OLDER.items():
         current = current.replace(older, newer)
@@ -139,16 +139,16 @@ def _in_words(message: str) -> str:
 
 
 def failure(stopped: str) -> str:
-    """Give SciPy's message where L-BFGS ended for want of iterations or of a descent, else ""."""
+    """Return SciPy's message where L-BFGS ended for want of iterations or of a descent, else ""."""
     message = {words: begin for begin, words in WORDS.items()}.get(stopped, stopped)
     return message if message.startswith(("STOP", "ABNORMAL")) else ""
 
 
 def _check(plan: Plan) -> None:
-    """Refuse what L-BFGS has no use for."""
+    """Reject what L-BFGS has no use for."""
     useless = {
         f"batch_size={plan.batch_size}": plan.batch_size != plan.n,
-        "dropout": plan.net.drops,
+        "dropout": plan.net.has_dropout,
         "a schedule": plan.schedule != Constant(),
         "a stopping rule": plan.stopping is not None,
         "clipping": plan.clip != Clip(),

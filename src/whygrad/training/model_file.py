@@ -106,8 +106,8 @@ def network_to_dict(net: Network) -> dict[str, Any]:
             {
                 "units": int(layer.units),
                 "activation": layer.f.name,
-                "weights": _initialiser_to_dict(layer.weights),
-                "biases": _initialiser_to_dict(layer.biases),
+                "init": _initialiser_to_dict(layer.init),
+                "bias_init": _initialiser_to_dict(layer.bias_init),
                 "dropout": float(layer.dropout),
             }
             for layer in net.layers
@@ -125,8 +125,8 @@ def network_from_dict(about: dict[str, Any], own: Sequence[Any] = ()) -> Network
         Dense(
             layer["units"],
             _known(layer["activation"], activations, ACTIVATIONS, "activation"),
-            _initialiser_from_dict(layer["weights"]),
-            _initialiser_from_dict(layer["biases"]),
+            _initialiser_from_dict(layer["init"]),
+            _initialiser_from_dict(layer["bias_init"]),
             layer.get("dropout", 0.0),
         )
         for layer in about["layers"]
@@ -141,10 +141,10 @@ def epoch_from_dict(about: dict[str, Any]) -> Epoch:
     epoch = Epoch(**about | {"layers": layers})
     values = [
         epoch.cost,
-        epoch.rate,
+        epoch.learning_rate,
         *(value for layer in layers for value in vars(layer).values()),
     ]
-    values += [v for v in (epoch.held_out_cost, epoch.held_out_score) if v is not None]
+    values += [v for v in (epoch.validation_cost, epoch.validation_score) if v is not None]
     if not all(isinstance(value, int | float) for value in values):
         raise TypeError("what an epoch showed is no number")
     return epoch

@@ -1,4 +1,4 @@
-"""A live line for a training: epoch, cost, held-out score, steps per second, time left."""
+"""A live line for a training: epoch, cost, validation score, steps per second, time left."""
 
 import io
 import sys
@@ -46,8 +46,8 @@ class ProgressBar:
         plan, state, epoch = report.plan, report.state, report.epoch
         if epoch is not None:
             self.measures = f"cost {epoch.cost:.4g}"
-            if epoch.held_out_score is not None:
-                self.measures += f"  held out {epoch.held_out_score:.4g}"
+            if epoch.validation_score is not None:
+                self.measures += f"  held out {epoch.validation_score:.4g}"
         if not self.console.is_terminal:
             if epoch is not None and _round(state.epoch, plan.epochs):
                 write(f"epoch {state.epoch}/{plan.epochs}  {self.measures}\n", self.stream)
@@ -76,5 +76,5 @@ class ProgressBar:
 
 
 def _round(epoch: int, epochs: int) -> bool:
-    """Tell the epochs worth a plain line: some ten in all, and the last."""
+    """Return the epochs worth a plain line: some ten in all, and the last."""
     return epoch % max(1, epochs // 10) == 0 or epoch == epochs

@@ -13,8 +13,8 @@ from whygrad.errors import InputError
 from whygrad.plan.plan import Plan, State
 
 
-def carry_on(state: State, before: Plan, plan: Plan, others: Collection[str] = ()) -> State:
-    """Give the state that another plan goes on from: all of it that the new plan allows.
+def warm_start_from(state: State, before: Plan, plan: Plan, others: Collection[str] = ()) -> State:
+    """Return the state that another plan goes on from: all of it that the new plan allows.
 
     Another optimizer starts with empty slots, another schedule or rate at its full rate. A rule that
     watches another number than before starts without a best one: it watches another cost or score, or
@@ -29,12 +29,15 @@ def carry_on(state: State, before: Plan, plan: Plan, others: Collection[str] = (
     cast = state.theta.dtype != plan.dtype  # L-BFGS counts in float64
     if cast:
         state = replace(state, theta=state.theta.astype(plan.dtype))
-    slots = plan.optimizer.init(state.theta)
+    opt_state = plan.optimizer.init(state.theta)
     another = type(plan.optimizer) is not type(before.optimizer)
-    if cast or another or slots.shape != state.slots.shape:
-        state = replace(state, slots=slots, begun=state.step)
-    if another or (plan.schedule, plan.optimizer.rate) != (before.schedule, before.optimizer.rate):
-        state = replace(state, rate_scale=1.0)
+    if cast or another or opt_state.shape != state.opt_state.shape:
+        state = replace(state, opt_state=opt_state, begun=state.step)
+    if another or (plan.schedule, plan.optimizer.learning_rate) != (
+        before.schedule,
+        before.optimizer.learning_rate,
+    ):
+        state = replace(state, learning_rate_scale=1.0)
     if (plan.net.C, plan.l1, plan.l2) != (before.net.C, before.l1, before.l2):
         state = replace(state, first_cost=0.0)
     watched, watched_before = _watched(plan, plan.schedule), _watched(before, before.schedule)
@@ -46,19 +49,19 @@ def carry_on(state: State, before: Plan, plan: Plan, others: Collection[str] = (
     unkept = restore and state.best_theta is None  # the best parameters so far are not there
     if watched != watched_before or _elsewhere(watched, others) or unkept:
         state = replace(state, best=math.inf, best_theta=None, best_step=0, stalled=0)
-    if state.place and (plan.n, plan.batch_size) != (before.n, before.batch_size):
-        state = replace(state, place=0, cost_sum=0.0)
+    if state.batch_index and (plan.n, plan.batch_size) != (before.n, before.batch_size):
+        state = replace(state, batch_index=0, cost_sum=0.0)
     return state
 
 
 def _watched(plan: Plan, rule: Any) -> tuple[Any, ...]:
-    """Give what decides the number that a rule watches, the examples aside."""
+    """Return what decides the number that a rule watches, the examples aside."""
     on = getattr(rule, "on", "")
     with_penalties = (plan.l1, plan.l2, plan.label_smoothing) if on == "cost" else ()
     return on, plan.net.C if on else None, *with_penalties
 
 
 def _elsewhere(watched: tuple[Any, ...], others: Collection[str]) -> bool:
-    """Tell whether a rule watches examples that are others than before."""
-    part = {"": None, "cost": "data"}.get(watched[0], "held_out")
+    """Return whether a rule watches examples that are others than before."""
+    part = {"": None, "cost": "data"}.get(watched[0], "validation")
     return part in others

@@ -10,7 +10,7 @@ from whygrad.why.gradient.pushes import pushes
 from whygrad.why.gradient.weight import weight
 from whygrad.why.gradient_check.check import check
 from whygrad.why.prediction.prediction import prediction
-from whygrad.why.training_history.ledger import moved
+from whygrad.why.training_history.ledger import ledger
 from whygrad.why.training_history.pushed import pushed
 from whygrad.why.training_history.without import without
 from whygrad.why.what_if.neuron import neuron
@@ -19,7 +19,7 @@ from whygrad.why.what_if.ripple import ripple
 __all__ = [
     "blame",
     "check",
-    "moved",
+    "ledger",
     "neuron",
     "paths",
     "prediction",

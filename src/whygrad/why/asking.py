@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from whygrad.answers.names import Names, names_of
-from whygrad.nn.arrays import as_targets, as_weights
+from whygrad.nn.arrays import as_sample_weight, as_targets
 from whygrad.nn.backprop import Trace, backward, cost, example_costs, forward, gradients
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Gradients, Network, Parameters
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class Context:
     """The network, its parameters, the examples asked about, and the pass through them.
 
     `y` has shape (n, n_L), `s` holds the weights of the examples, (n,), and S is their sum. The cost is
@@ -73,17 +73,17 @@ def ask(
     X: Any,
     Y: Any,
     *,
-    weights: Any = None,
+    sample_weight: Any = None,
     l1: float = 0.0,
     l2: float = 0.0,
     masks: Sequence[Any] | None = None,
     names: Names | None = None,
-) -> Asked:
+) -> Context:
     """Pass the examples forward and the errors back; the arguments are those of the four equations."""
     trace = forward(net, theta, X, masks)
     n = len(trace.a[net.L])
     y = as_targets(net, Y, n)
-    s = as_weights(weights, n)
+    s = as_sample_weight(sample_weight, n)
     trace = backward(net, theta, trace, y)
     ones = np.ones(n, trace.a[net.L].dtype)
-    return Asked(net, theta, trace, y, ones if s is None else s, l1, l2, names_of(net, names))
+    return Context(net, theta, trace, y, ones if s is None else s, l1, l2, names_of(net, names))

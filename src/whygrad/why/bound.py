@@ -30,7 +30,7 @@ from whygrad.why.gradient_check.check import check
 from whygrad.why.prediction.prediction import prediction
 from whygrad.why.symbols import over
 from whygrad.why.training_history.functional import Meant
-from whygrad.why.training_history.ledger import ALL, moved
+from whygrad.why.training_history.ledger import ALL, ledger
 from whygrad.why.training_history.pushed import pushed
 from whygrad.why.training_history.without import without
 from whygrad.why.what_if.neuron import neuron
@@ -45,7 +45,7 @@ class Examples(NamedTuple):
 
     X: Any
     Y: Any = None
-    weights: Any = None
+    sample_weight: Any = None
 
 
 Unit: TypeAlias = int | str  # by number or by name
@@ -58,7 +58,7 @@ OwnUnits: TypeAlias = Callable[[Any, Explanation], tuple[Table, ...]]
 
 
 def as_given(X: Any, y: Any, sample_weight: Any) -> Examples:
-    """Give what is an array already; PyTorch's tensors come from wherever they are."""
+    """Return what is an array already; PyTorch's tensors come from wherever they are."""
     if X is None:
         raise InputError("there are no rows here to ask about: give X, and y")
     X, y, sample_weight = (_from_tensor(array) for array in (X, y, sample_weight))
@@ -94,7 +94,7 @@ class Why:
     n : the number of training examples, for penalties that are divided by it.
     notes : what every answer has to say about where the network comes from.
     own_units : tables for `prediction` in the units of the user's own columns, where X is scaled.
-    run : the recorded training that it came from, for `moved`, `pushed` and `without`, or None.
+    run : the recorded training that it came from, for `ledger`, `pushed` and `without`, or None.
     training : gives the training rows as the network takes them, (n, n_0), where they are rows of a table:
         their mean is the baseline of `prediction`, and their range how far a change of it may go.
 
@@ -127,7 +127,7 @@ class Why:
         outputs: Sequence[str] | None = None,
         image: tuple[int, int] | None = None,
     ) -> "Why":
-        """Give the same network with names for its inputs or outputs, or the shape of its images.
+        """Return the same network with names for its inputs or outputs, or the shape of its images.
 
         A single output that tells two classes apart takes the names of both.
         """
@@ -180,8 +180,8 @@ class Why:
         See `whygrad.why.paths`.
         """
         asked = self._asked("paths", X, y, sample_weight, l1, l2, masks, needs_y=to_output is None)
-        place: dict[str, Any] = {"layer": layer, "to": to, "from_": from_}
-        return self._told(paths(**asked, **place, k=k, to_output=to_output, of=of))
+        ref: dict[str, Any] = {"layer": layer, "to": to, "from_": from_}
+        return self._told(paths(**asked, **ref, k=k, to_output=to_output, of=of))
 
     def blame(
         self,
@@ -219,8 +219,8 @@ class Why:
     ) -> Explanation:
         """What a small change of a weight, a bias or an input does. See `whygrad.why.ripple`."""
         asked = self._asked("ripple", X, y, sample_weight, l1, l2, masks)
-        place: dict[str, Any] = {"layer": layer, "to": to, "from_": from_, "input": input}
-        return self._told(ripple(**asked, **place, by=by, top=top))
+        ref: dict[str, Any] = {"layer": layer, "to": to, "from_": from_, "input": input}
+        return self._told(ripple(**asked, **ref, by=by, top=top))
 
     def neuron(
         self,
@@ -301,7 +301,7 @@ class Why:
     # ── the network itself ──
 
     def picture(self, X: Any = None, marked: tuple[str, ...] = ()) -> NetworkPicture:
-        """Give the network as it stands, with the mean activity of its units on rows X, and its weights."""
+        """Return the network as it stands, with the mean activity of its units on rows X, and its weights."""
         names = names_of(self.net, self._with_columns(X))
         a = forward(self.net, self._double_theta(), self.examples(X).X).a
         title = f"The network, {over(len(a[-1]))}"
@@ -317,12 +317,12 @@ class Why:
 
     # ── of the training that it came from ──
 
-    def moved(
+    def ledger(
         self, layer: int, to: Unit = ALL, from_: Unit | None = ALL, *, top: int = 10
     ) -> Explanation:
-        """What a weight, a bias, a neuron, a layer adds up from: the ledger. See `whygrad.why.moved`."""
-        run = self._run("moved")
-        return self._told(moved(run, layer, to, from_, top=top, names=self.names))
+        """What a weight, a bias, a neuron, a layer adds up from: the ledger. See `whygrad.why.ledger`."""
+        run = self._run("ledger")
+        return self._told(ledger(run, layer, to, from_, top=top, names=self.names))
 
     def pushed(
         self,
@@ -335,7 +335,7 @@ class Why:
     ) -> Explanation:
         """What the training examples' pushes on the prediction for X add up to. See `whygrad.why.pushed`.
 
-        A whole number is a row of those held out. `of` is a class or an output, y is for `by="cost"`.
+        A whole number is a row of the test rows. `of` is a class or an output, y is for `by="cost"`.
         """
         run = self._run("pushed")
         return self._told(pushed(run, X, y=y, of=of, by=by, top=top, names=self.names))
@@ -351,7 +351,7 @@ class Why:
     ) -> Explanation:
         """What would the prediction for X be without some training examples. See `whygrad.why.without`.
 
-        A whole number for X is a row of those held out.
+        A whole number for X is a row of the test rows.
         """
         run = self._run("without")
         return self._told(without(run, examples, X, y=y, of=of, rescale=rescale, names=self.names))
@@ -364,18 +364,18 @@ class Why:
         return self.run
 
     def examples(self, X: Any = None, y: Any = None, sample_weight: Any = None) -> Examples:
-        """Give rows and targets as the network takes them, in float64.
+        """Return rows and targets as the network takes them, in float64.
 
         Raises `InputError` for NaN or infinity in X, and says where, and for a label that is no class.
         """
         check_columns(X)
         names = self._with_columns(X).inputs
-        X, Y, weights = self.encode(X, y, sample_weight)
+        X, Y, sample_weight = self.encode(X, y, sample_weight)
         X = _double(X)
         _refuse_gaps(X, names)
         if Y is not None:
             Y = self._targets(Y)
-        return Examples(X, Y, weights)
+        return Examples(X, Y, sample_weight)
 
     def _asked(
         self,
@@ -388,18 +388,18 @@ class Why:
         masks: Masks,
         needs_y: bool = True,
     ) -> dict[str, Any]:
-        """Give what every question about the cost of rows takes, as `whygrad.why` has it."""
+        """Return what every question about the cost of rows takes, as `whygrad.why` has it."""
         given = self.examples(X, y, sample_weight)
         if given.Y is None and needs_y:
             raise InputError(f"{question} needs the targets as well: give y")
-        s = given.weights
+        s = given.sample_weight
         S = float(len(given.X) if s is None else np.sum(s))
         return {
             "net": self.net,
             "theta": self._double_theta(),
             "X": given.X,
             "Y": given.Y,
-            "weights": s,
+            "sample_weight": s,
             "l1": self.l1.of_batch(S, self.n) if l1 is None else l1,
             "l2": self.l2.of_batch(S, self.n) if l2 is None else l2,
             "masks": masks,
@@ -407,14 +407,14 @@ class Why:
         }
 
     def _told(self, answer: Explanation) -> Explanation:
-        """Give the answer, with what has to be said of where the network comes from."""
+        """Return the answer, with what has to be said of where the network comes from."""
         return replace(answer, notes=answer.notes + self.notes)
 
     def _double_theta(self) -> Parameters:
         return Parameters(self.theta.sizes, self.theta.flat.astype(np.float64, copy=False))
 
     def _with_columns(self, X: Any) -> Names:
-        """Give the names, with the columns of a frame where the inputs have none."""
+        """Return the names, with the columns of a frame where the inputs have none."""
         columns = column_names(X)
         if self.names.inputs or self.names.image or len(columns) != self.net.sizes[0]:
             return self.names
@@ -426,19 +426,19 @@ class Why:
             Y = Y.reshape(1)
         classes = self.names.outputs if self.net.sizes[-1] > 1 else self.names.classes
         if Y.dtype.kind in "OUST" and classes:
-            Y = places(Y, classes)
+            Y = as_class_indices(Y, classes)
         return Y.astype(np.float64) if Y.dtype.kind == "f" else Y
 
 
-def places(labels: Any, classes: Sequence[Any]) -> Array:
-    """Give the place of each label among the classes, (n,).
+def as_class_indices(labels: Any, classes: Sequence[Any]) -> Array:
+    """Return the place of each label among the classes, (n,).
 
     Raises `InputError` for a label that is none of them, which names the nearest.
 
-    >>> places(["b", "a"], ["a", "b"])
+    >>> as_class_indices(["b", "a"], ["a", "b"])
     array([1, 0])
     """
-    known = {label: place for place, label in enumerate(np.asarray(classes).tolist())}
+    known = {label: ref for ref, label in enumerate(np.asarray(classes).tolist())}
     found = np.empty(len(labels), np.int64)
     for i, label in enumerate(np.asarray(labels).tolist()):
         if label not in known:
@@ -453,7 +453,7 @@ def _from_tensor(array: Any) -> Any:
 
 
 def _double(X: Any) -> Any:
-    """Give X as a plain array of float64, where it holds numbers."""
+    """Return X as a plain array of float64, where it holds numbers."""
     if hasattr(X, "toarray"):
         X = X.toarray()
     X = np.asarray(X)
@@ -461,15 +461,15 @@ def _double(X: Any) -> Any:
 
 
 def _refuse_gaps(X: Any, names: Sequence[str]) -> None:
-    """Refuse NaN and infinity in X; say in which row and column the first one is."""
+    """Reject NaN and infinity in X; say in which row and column the first one is."""
     array = np.asarray(X)
     if array.dtype.kind != "f" or np.isfinite(array).all():
         return
     bad = np.argwhere(~np.isfinite(array))
-    place, value = tuple(bad[0].tolist()), array[tuple(bad[0])]
-    named = f", column {names[place[-1]]!r}," if len(names) == array.shape[-1] else ""
+    ref, value = tuple(bad[0].tolist()), array[tuple(bad[0])]
+    named = f", column {names[ref[-1]]!r}," if len(names) == array.shape[-1] else ""
     what = "NaN" if np.isnan(value) else "infinity"
     raise InputError(
-        f"X[{', '.join(map(str, place))}]{named} is {what} ({len(bad)} such values in all): "
+        f"X[{', '.join(map(str, ref))}]{named} is {what} ({len(bad)} such values in all): "
         "impute or leave out missing values first"
     )

@@ -11,18 +11,18 @@ import numpy as np
 
 from whygrad.answers.names import Names
 from whygrad.errors import InputError
-from whygrad.nn.arrays import as_inputs, as_targets, as_weights
+from whygrad.nn.arrays import as_inputs, as_sample_weight, as_targets
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network
 
 
 def classifies(net: Network) -> bool:
-    """Tell whether the outputs are probabilities, of one class each or of class 1."""
+    """Return whether the outputs are probabilities, of one class each or of class 1."""
     return net.f[net.L].range in ("unit", "simplex")
 
 
 def classes(values: Array) -> Array:
-    """Give the class of each row of outputs or targets, (n,)."""
+    """Return the class of each row of outputs or targets, (n,)."""
     return values.argmax(axis=1) if values.shape[1] > 1 else (values[:, 0] > 0.5).astype(int)
 
 
@@ -37,7 +37,7 @@ def class_names(net: Network, names: Names) -> tuple[str, ...]:
 
 
 def find_class(net: Network, names: Names, given: Any) -> int:
-    """Give the index of a class that is given by index or by name."""
+    """Return the index of a class that is given by index or by name."""
     if not classifies(net):
         raise InputError(
             f"class {given!r}: outputs of {net.f[net.L].name!r} are numbers, not classes"
@@ -58,14 +58,14 @@ def of_class(
     given: Any,
     X: Any,
     Y: Any,
-    weights: Any,
+    sample_weight: Any,
     masks: Sequence[Any] | None,
 ) -> tuple[Any, Array, Array | None, tuple[Any, ...] | None]:
-    """Give the examples of one class, with their weights and masks."""
+    """Return the examples of one class, with their weights and masks."""
     wanted = find_class(net, names, given)
     X = as_inputs(net, X)
     y = as_targets(net, Y, X.shape[0])
-    s = as_weights(weights, X.shape[0])
+    s = as_sample_weight(sample_weight, X.shape[0])
     rows = np.flatnonzero(classes(y) == wanted)
     if not len(rows):
         what = class_names(net, names)[wanted]

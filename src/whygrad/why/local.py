@@ -12,39 +12,39 @@ from typing import Any
 import numpy as np
 
 from whygrad.answers.expression import Derivative, Expression, Number, Product, Sum, Symbol, Words
-from whygrad.answers.names import AS_IT_IS, Place
+from whygrad.answers.names import AS_IT_IS, Ref
 from whygrad.answers.parts import Factor, Term
-from whygrad.nn.functions import ACTIVATIONS, Array, shortcut
+from whygrad.nn.functions import ACTIVATIONS, Array, canonical_link
 from whygrad.nn.pairings import together
 from whygrad.why import symbols
-from whygrad.why.asking import Asked
+from whygrad.why.asking import Context
 from whygrad.why.passing import mask_of
 from whygrad.why.symbols import in_units, shown, smaller
 
 
-def sender(asked: Asked, place: Place, rows: Any = slice(None)) -> Array:
-    """Give ∂zˡⱼ/∂Wˡⱼₖ of each example, (n,): the activity of the sender, or 1 for a bias."""
-    a = asked.trace.a[place.layer - 1]
-    if place.from_ == "bias":
+def sender(asked: Context, ref: Ref, rows: Any = slice(None)) -> Array:
+    """Return ∂zˡⱼ/∂Wˡⱼₖ of each example, (n,): the activity of the sender, or 1 for a bias."""
+    a = asked.trace.a[ref.layer - 1]
+    if ref.from_ == "bias":
         return np.ones(asked.n, asked.delta[-1].dtype)[rows]
-    column = a[:, [place.from_]]
+    column = a[:, [ref.from_]]
     dense: Array = column.toarray() if hasattr(column, "toarray") else column
     return dense[rows, 0]
 
 
-def masking(asked: Asked, l: int) -> Any:
-    """Give the mask of dropout of a layer, (n, n_l), or None."""
+def masking(asked: Context, l: int) -> Any:
+    """Return the mask of dropout of a layer, (n, n_l), or None."""
     return mask_of(asked.trace.masks, l)
 
 
-def slopes(asked: Asked, l: int, rows: Any = slice(None)) -> Array:
-    """Give f′(zˡ) of the examples of `rows`, (n, n_l); not for softmax."""
+def slopes(asked: Context, l: int, rows: Any = slice(None)) -> Array:
+    """Return f′(zˡ) of the examples of `rows`, (n, n_l); not for softmax."""
     slopes: Array = asked.net.f[l].derivative(asked.trace.z[l][rows])
     return slopes
 
 
-def slopes_of(asked: Asked, l: int, j: int) -> Array:
-    """Give f′(zˡⱼ) of all examples, times the mask of dropout where there is one, (n,)."""
+def slopes_of(asked: Context, l: int, j: int) -> Array:
+    """Return f′(zˡⱼ) of all examples, times the mask of dropout where there is one, (n,)."""
     f, z, mask = asked.net.f[l], asked.trace.z[l], masking(asked, l)
     # One's own function may treat units differently: it gets the layer as training gives it.
     known = ACTIVATIONS.get(f.name) is f
@@ -52,43 +52,43 @@ def slopes_of(asked: Asked, l: int, j: int) -> Array:
     return slopes if mask is None else slopes * mask[:, j]
 
 
-def cancels(asked: Asked) -> bool:
-    """Tell whether δᴸ is simply a − y."""
-    return shortcut(asked.net.f[asked.net.L], asked.net.C) is not None
+def cancels(asked: Context) -> bool:
+    """Return whether δᴸ is simply a − y."""
+    return canonical_link(asked.net.f[asked.net.L], asked.net.C) is not None
 
 
 APART = 256  # ε: how far δᴸ may be off the product of ∂C/∂a and f′ that it is told as
 
 
-def inseparable(asked: Asked) -> bool:
-    """Tell whether δᴸ is more exact than ∂C/∂a times f′, one of which may over- or underflow."""
+def inseparable(asked: Context) -> bool:
+    """Return whether δᴸ is more exact than ∂C/∂a times f′, one of which may over- or underflow."""
     net, a, z, delta = asked.net, asked.trace.a[-1], asked.trace.z[-1], asked.delta[-1]
     f, C = net.f[net.L], net.C
     if together(f, C) is None:
         return False
     with np.errstate(all="ignore"):
-        off = np.abs(f.pullback(z, C.derivative(a, asked.y)) - delta)
+        off = np.abs(f.vjp(z, C.derivative(a, asked.y)) - delta)
     return not bool((off <= apart(delta)).all())
 
 
 def apart(delta: Array) -> Array:
-    """Give how far apart δᴸ and the product it is told as may be, (n, 1)."""
+    """Return how far apart δᴸ and the product it is told as may be, (n, 1)."""
     largest: Array = np.abs(delta).max(axis=1, keepdims=True)
     return APART * np.finfo(delta.dtype).eps * largest
 
 
 def share_factor(share: float) -> Factor:
-    """Give what an example counts in the mean."""
+    """Return what an example counts in the mean."""
     return Factor(Symbol("s/S"), share, "the example's share of the mean")
 
 
-def sender_factor(asked: Asked, i: int, place: Place) -> Factor:
-    """Give the first factor of a derivative: how active the sender is."""
-    l, net = place.layer, asked.net
-    value = float(sender(asked, place, slice(i, i + 1))[0])
-    if place.from_ == "bias":
+def sender_factor(asked: Context, i: int, ref: Ref) -> Factor:
+    """Return the first factor of a derivative: how active the sender is."""
+    l, net = ref.layer, asked.net
+    value = float(sender(asked, ref, slice(i, i + 1))[0])
+    if ref.from_ == "bias":
         return Factor(Number(1.0), value, "a bias reaches its neuron as it is: ∂z/∂b = 1")
-    k = int(place.from_)  # type: ignore[arg-type]
+    k = int(ref.from_)  # type: ignore[arg-type]
     what = "the value" if l == 1 else "the activity"
     meaning = f"{what} of {asked.names.of(net, l - 1, k)}, the sender"
     if l == 1 and asked.names.scale(net, 0, k) != AS_IT_IS:
@@ -101,9 +101,9 @@ def sender_factor(asked: Asked, i: int, place: Place) -> Factor:
 
 
 def error_terms(
-    asked: Asked, i: int, l: int, j: int, top: int, unroll: set[tuple[int, int]] | None = None
+    asked: Context, i: int, l: int, j: int, top: int, unroll: set[tuple[int, int]] | None = None
 ) -> tuple[Term, ...]:
-    """Give δˡⱼ of example i as terms; the errors of the units in `unroll` get terms in turn.
+    """Return δˡⱼ of example i as terms; the errors of the units in `unroll` get terms in turn.
 
     The `top` largest are listed, the others gathered in one. At the output there is one term, and with
     softmax one for each output. A unit is unrolled where it first occurs and then taken from `unroll`, so
@@ -118,7 +118,7 @@ def error_terms(
     listed = largest(values, top)
     terms = []
     for m in listed.tolist():
-        name, part = asked.names.of(asked.net, l + 1, m), Place(l + 1, m, j).part
+        name, part = asked.names.of(asked.net, l + 1, m), Ref(l + 1, m, j).part
         error = error_factor(asked, i, l + 1, m, top, unroll)
         terms.append(
             _term(f"through {name}", part, *given, weight_factor(asked, l + 1, m, j), error)
@@ -127,9 +127,9 @@ def error_terms(
 
 
 def error_factor(
-    asked: Asked, i: int, l: int, j: int, top: int, unroll: set[tuple[int, int]] | None = None
+    asked: Context, i: int, l: int, j: int, top: int, unroll: set[tuple[int, int]] | None = None
 ) -> Factor:
-    """Give δˡⱼ of example i as a factor, with its terms where it is among those to unroll."""
+    """Return δˡⱼ of example i as a factor, with its terms where it is among those to unroll."""
     symbol = symbols.unit("δ", l, j)
     meaning = (
         f"the error of {asked.names.of(asked.net, l, j)}: what the cost gains per unit of its z"
@@ -142,7 +142,7 @@ def error_factor(
 
 
 def largest(values: Array, top: int) -> Array:
-    """Give the indices of the `top` largest by size, the first of equal ones first.
+    """Return the indices of the `top` largest by size, the first of equal ones first.
 
     >>> largest(np.array([1.0, -3.0, 2.0, 3.0]), 3)
     array([1, 3, 2])
@@ -154,18 +154,18 @@ def largest(values: Array, top: int) -> Array:
     return np.argsort(sizes, kind="stable")[:top]
 
 
-def _output_terms(asked: Asked, i: int, j: int, top: int) -> tuple[Term, ...]:
+def _output_terms(asked: Context, i: int, j: int, top: int) -> tuple[Term, ...]:
     net, L = asked.net, asked.net.L
     z, a, y = asked.trace.z[L][i : i + 1], asked.trace.a[L][i : i + 1], asked.y[i : i + 1]
     name = asked.names.of(net, L, j)
     if cancels(asked):
-        symbol = _less(symbols.unit("a", L, j), Symbol("y", None, (j,), part=Place(L, j).part))
+        symbol = _less(symbols.unit("a", L, j), Symbol("y", None, (j,), part=Ref(L, j).part))
         meaning = (
             f"{name} is {in_units(net, asked.names, L, j, a[0, j])}, its target "
             f"{in_units(net, asked.names, L, j, y[0, j])}; "
             f"the slopes of {net.f[L].name} and {net.C.name} cancel out"
         )
-        factor = Factor(symbol, float(a[0, j] - y[0, j]), meaning, Place(L, j).part)
+        factor = Factor(symbol, float(a[0, j] - y[0, j]), meaning, Ref(L, j).part)
         return (_term(f"the error of {name}", factor.part, factor),)
     if inseparable(asked):
         symbol_of = Derivative(Symbol("C"), symbols.unit("z", L, j))
@@ -173,60 +173,60 @@ def _output_terms(asked: Asked, i: int, j: int, top: int) -> tuple[Term, ...]:
             f"how {net.C.name} changes with z of {name}, through {net.f[L].name}: one factor, since of two "
             "one vanishes where the other grows beyond all bounds"
         )
-        part, delta = Place(L, j).part, float(asked.delta[L][i, j])
+        part, delta = Ref(L, j).part, float(asked.delta[L][i, j])
         return (_term(f"the error of {name}", part, Factor(symbol_of, delta, meaning, part)),)
     passed = net.C.derivative(a, y)[0]
-    if net.f[L].product is None:
+    if net.f[L].custom_vjp is None:
         factors = (slope_factor(asked, i, L, j), _cost_factor(asked, j, passed))
-        return (_term(f"the error of {name}", Place(L, j).part, *factors),)
+        return (_term(f"the error of {name}", Ref(L, j).part, *factors),)
     jacobian = net.f[L].derivative(z)[0][:, j]
     values = passed.astype(np.float64) * jacobian
     listed = largest(values, top)
     terms = []
     for m in listed.tolist():
         factors = (_jacobian_factor(asked, j, m, jacobian), _cost_factor(asked, m, passed))
-        terms.append(_term(f"through {asked.names.of(net, L, m)}", Place(L, m).part, *factors))
+        terms.append(_term(f"through {asked.names.of(net, L, m)}", Ref(L, m).part, *factors))
     return (*terms, *_others((), values, listed))
 
 
-def slope_factor(asked: Asked, i: int, l: int, j: int) -> Factor:
-    """Give f′(zˡⱼ) of example i as a factor."""
+def slope_factor(asked: Context, i: int, l: int, j: int) -> Factor:
+    """Return f′(zˡⱼ) of example i as a factor."""
     slope, z = slopes(asked, l, slice(i, i + 1))[0, j], asked.trace.z[l][i, j]
     name = asked.names.of(asked.net, l, j)
     meaning = f"how much {name} reacts: the slope of {asked.net.f[l].name} at z = {shown(z)}"
-    return Factor(symbols.slope_of(l, j), float(slope), meaning, Place(l, j).part)
+    return Factor(symbols.slope_of(l, j), float(slope), meaning, Ref(l, j).part)
 
 
-def mask_factor(asked: Asked, i: int, l: int, j: int) -> Factor:
-    """Give what dropout multiplies a unit of example i with."""
+def mask_factor(asked: Context, i: int, l: int, j: int) -> Factor:
+    """Return what dropout multiplies a unit of example i with."""
     value = float(masking(asked, l)[i, j])
     name = asked.names.of(asked.net, l, j)
     kept = f"dropout keeps {name}" if value else f"dropout leaves {name} out"
-    return Factor(symbols.unit("μ", l, j), value, kept, Place(l, j).part)
+    return Factor(symbols.unit("μ", l, j), value, kept, Ref(l, j).part)
 
 
-def weight_factor(asked: Asked, l: int, j: int, k: int) -> Factor:
-    """Give Wˡⱼₖ as a factor."""
+def weight_factor(asked: Context, l: int, j: int, k: int) -> Factor:
+    """Return Wˡⱼₖ as a factor."""
     names, net, symbol = asked.names, asked.net, symbols.weight(l, j, k)
     meaning = f"the weight from {names.of(net, l - 1, k)} to {names.of(net, l, j)}"
     return Factor(symbol, float(asked.theta.W[l][j, k]), meaning, symbol.part)
 
 
-def _cost_factor(asked: Asked, m: int, passed: Array) -> Factor:
+def _cost_factor(asked: Context, m: int, passed: Array) -> Factor:
     L = asked.net.L
     symbol = Derivative(Symbol("C"), symbols.unit("a", L, m))
     meaning = f"how {asked.net.C.name} changes with {asked.names.of(asked.net, L, m)}"
-    return Factor(symbol, float(passed[m]), meaning, Place(L, m).part)
+    return Factor(symbol, float(passed[m]), meaning, Ref(L, m).part)
 
 
-def _jacobian_factor(asked: Asked, j: int, m: int, jacobian: Array) -> Factor:
+def _jacobian_factor(asked: Context, j: int, m: int, jacobian: Array) -> Factor:
     L, of = asked.net.L, asked.names.of
     symbol = Derivative(symbols.unit("a", L, m), symbols.unit("z", L, j))
     meaning = (
         f"how {of(asked.net, L, m)} changes with z of {of(asked.net, L, j)}: "
         f"{asked.net.f[L].name} makes every output depend on every z"
     )
-    return Factor(symbol, float(jacobian[m]), meaning, Place(L, m).part)
+    return Factor(symbol, float(jacobian[m]), meaning, Ref(L, m).part)
 
 
 def _others(given: tuple[Factor, ...], values: Array, listed: Array) -> tuple[Term, ...]:

@@ -17,37 +17,37 @@ from whygrad.nn.network import Network, Parameters
 
 
 def dense(a: Any) -> Array:
-    """Give activations as an array, those of sparse inputs too."""
+    """Return activations as an array, those of sparse inputs too."""
     array: Array = a.toarray() if is_sparse(a) else np.asarray(a)
     return array
 
 
 def slope(f: Activation, z: Array, mask: Any = None) -> Array:
-    """Give f′(z), times the mask of dropout where there is one, (n, n_l); not for softmax."""
+    """Return f′(z), times the mask of dropout where there is one, (n, n_l); not for softmax."""
     slopes = f.derivative(z)
     return slopes if mask is None else slopes * mask
 
 
 def activate(f: Activation, z: Array, mask: Any = None) -> Array:
-    """Give a = f(z), times the mask of dropout where there is one."""
+    """Return a = f(z), times the mask of dropout where there is one."""
     a = f.value(z)
     return a if mask is None else a * mask
 
 
 def mask_of(masks: Sequence[Any] | None, l: int) -> Any:
-    """Give the mask of a layer, or None."""
+    """Return the mask of a layer, or None."""
     return None if masks is None else masks[l]
 
 
-def push_through(f: Activation, z: Array, dz: Array, mask: Any = None) -> Array:
-    """Give Δa of first order for Δz, (n, n_l): f′(z) ⊙ Δz, or the Jacobian times Δz."""
-    if f.product is None:
+def jvp(f: Activation, z: Array, dz: Array, mask: Any = None) -> Array:
+    """Return Δa of first order for Δz, (n, n_l): f′(z) ⊙ Δz, or the Jacobian times Δz."""
+    if f.custom_vjp is None:
         return slope(f, z, mask) * dz
     da: Array = np.matmul(f.derivative(z), dz[..., None])[..., 0]
     return da
 
 
-def onward(
+def forward_from(
     net: Network,
     theta: Parameters,
     l: int,

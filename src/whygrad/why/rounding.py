@@ -16,14 +16,14 @@ import numpy as np
 from whygrad.nn.functions import ACTIVATIONS, Array
 from whygrad.nn.pairings import together
 from whygrad.why import local
-from whygrad.why.asking import Asked
+from whygrad.why.asking import Context
 from whygrad.why.passing import dense
 
 FEW = 16  # roundings beside those of the sums: shares, slopes, masks, penalties, a last difference
 
 
 def gamma(roundings: int, dtype: Any = np.float64) -> float:
-    """Give γ_k, how far k roundings can take a product, as a part of it.
+    """Return γ_k, how far k roundings can take a product, as a part of it.
 
     >>> round(gamma(4) * 1e16, 3)
     4.441
@@ -33,7 +33,7 @@ def gamma(roundings: int, dtype: Any = np.float64) -> float:
 
 
 def bound(size: float, roundings: int, dtype: Any = np.float64) -> float:
-    """Give how far apart two ways to compute a sum of products can be; `size` is Σ |product|.
+    """Return how far apart two ways to compute a sum of products can be; `size` is Σ |product|.
 
     A product that underflows is off by less than the least normal number: one of those is allowed for each
     rounding.
@@ -50,8 +50,8 @@ def remainder(left: float, most: float) -> dict[str, float]:
     return {"rounding" if abs(left) <= most else "unexplained": left}
 
 
-def error_sizes(asked: Asked, l: int, j: int) -> Array:
-    """Give Σ |product| of the products that δˡⱼ is a sum of, for every example, (n,).
+def error_sizes(asked: Context, l: int, j: int) -> Array:
+    """Return Σ |product| of the products that δˡⱼ is a sum of, for every example, (n,).
 
     Of layer 0 it is that of ∂C/∂xⱼ. At the output it counts what is subtracted, a and y or, for softmax,
     what the gradient is compared with.
@@ -66,7 +66,7 @@ def error_sizes(asked: Asked, l: int, j: int) -> Array:
     if together(f, net.C):  # told as a product that was found to agree with it
         far = local.apart(asked.delta[L]) / np.finfo(asked.delta[L].dtype).eps
         return np.abs(asked.delta[L][:, j]) + far[:, 0]
-    if f.product is None:
+    if f.custom_vjp is None:
         return np.abs(asked.delta[L][:, j])
     g = np.abs(net.C.derivative(a, y))
     if ACTIVATIONS.get(f.name) is f:
@@ -75,13 +75,13 @@ def error_sizes(asked: Asked, l: int, j: int) -> Array:
     return sizes
 
 
-def error_roundings(asked: Asked, l: int) -> int:
-    """Give how often a product in a mean over the examples of δˡ is rounded, from δˡ⁺¹ on."""
+def error_roundings(asked: Context, l: int) -> int:
+    """Return how often a product in a mean over the examples of δˡ is rounded, from δˡ⁺¹ on."""
     return asked.n + asked.net.sizes[min(l + 1, asked.net.L)] + FEW
 
 
 def reach(asked_W: Any, b: Any, x: Array) -> float:
-    """Give Σ over all paths of |x W¹ W² … Wᴸ| and of |b| likewise, summed over the outputs of the last W.
+    """Return Σ over all paths of |x W¹ W² … Wᴸ| and of |b| likewise, summed over the outputs of the last W.
 
     It bounds what slopes of at most 1 let through.
     """

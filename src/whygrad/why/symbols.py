@@ -5,31 +5,31 @@ Wˡⱼₖ, bˡⱼ, zˡⱼ, aˡⱼ, δˡⱼ, f′(zˡⱼ)
 
 from whygrad.answers.expression import Call, Expression, Fraction, Symbol
 from whygrad.answers.formatting import number
-from whygrad.answers.names import AS_IT_IS, Names, Place
+from whygrad.answers.names import AS_IT_IS, Names, Ref
 from whygrad.nn.network import Network
 
 
 def unit(name: str, l: int, j: int) -> Symbol:
-    """Give a letter of a unit: z, a, δ, b.
+    """Return a letter of a unit: z, a, δ, b.
 
     >>> unit("z", 2, 1).part
     '2:1'
     """
-    return Symbol(name, l, (j,), part=Place(l, j).part)
+    return Symbol(name, l, (j,), part=Ref(l, j).part)
 
 
 def weight(l: int, j: int, k: int) -> Symbol:
-    """Give Wˡⱼₖ."""
-    return Symbol("W", l, (j, k), part=Place(l, j, k).part)
+    """Return Wˡⱼₖ."""
+    return Symbol("W", l, (j, k), part=Ref(l, j, k).part)
 
 
 def slope_of(l: int, j: int) -> Expression:
-    """Give f′(zˡⱼ)."""
+    """Return f′(zˡⱼ)."""
     return Call(Symbol("f", prime=True), unit("z", l, j))
 
 
 def share(i: str) -> Expression:
-    """Give sᵢ/S, what example i counts in the mean."""
+    """Return sᵢ/S, what example i counts in the mean."""
     return Fraction(Symbol("s", None, (i,)), Symbol("S"))
 
 
@@ -62,7 +62,7 @@ def change_in_units(net: Network, names: Names, l: int, j: int, value: float) ->
 
 
 def over(n: int) -> str:
-    """Say what a number is a mean over.
+    """Describe what a number is a mean over.
 
     >>> over(1), over(12)
     ('in this example', 'on average over 12 examples')
@@ -90,17 +90,17 @@ def path(net: Network, names: Names, l: int, *units: int) -> str:
     return " → ".join(names.of(net, l + step, j) for step, j in enumerate(units))
 
 
-def short(net: Network, names: Names, place: Place) -> str:
+def short(net: Network, names: Names, ref: Ref) -> str:
     """Name a weight by its ends, a bias by its unit, an input by itself.
 
     >>> from whygrad.nn.network import Dense
     >>> net = Network(2, [Dense(3, "tanh"), Dense(1, "sigmoid")])
-    >>> [short(net, Names(), place) for place in (Place(1, 2, 0), Place(1, 2, "bias"), Place(0, 1))]
+    >>> [short(net, Names(), ref) for ref in (Ref(1, 2, 0), Ref(1, 2, "bias"), Ref(0, 1))]
     ['input 0 → hidden 2', 'the bias of hidden 2', 'input 1']
     """
-    l, to = place.layer, names.of(net, place.layer, place.to)
+    l, to = ref.layer, names.of(net, ref.layer, ref.to)
     if l == 0:
         return to
-    if place.from_ == "bias":
+    if ref.from_ == "bias":
         return f"the bias of {to}"
-    return path(net, names, l - 1, int(place.from_), place.to)  # type: ignore[arg-type]
+    return path(net, names, l - 1, int(ref.from_), ref.to)  # type: ignore[arg-type]

@@ -23,7 +23,7 @@ class Axis:
     ticks: tuple[float, ...]
 
     def at(self, value: float, start: float, length: float) -> float:
-        """Give where a number stands on an axis that is drawn from `start`."""
+        """Return where a number stands on an axis that is drawn from `start`."""
         return start + length * (value - self.low) / (self.high - self.low)
 
 
@@ -39,7 +39,7 @@ class Panel:
     y: Axis
 
     def point(self, x: float, y: float) -> tuple[float, float]:
-        """Give where a pair of numbers stands."""
+        """Return where a pair of numbers stands."""
         return (
             self.x.at(x, self.left, self.width),
             self.y.at(y, self.top + self.height, -self.height),
@@ -47,7 +47,7 @@ class Panel:
 
 
 def axis(low: float, high: float, count: int = 5, whole: bool = True) -> Axis:
-    """Give an axis for numbers from low to high; `whole` it ends at ticks.
+    """Return an axis for numbers from low to high; `whole` it ends at ticks.
 
     >>> axis(0.0, 9.3).ticks
     (0.0, 2.0, 4.0, 6.0, 8.0, 10.0)
@@ -65,7 +65,7 @@ def axis(low: float, high: float, count: int = 5, whole: bool = True) -> Axis:
 
 
 def drawable(values: Any) -> Array:
-    """Give numbers as a drawing can place them: none so small or so large that arithmetic fails."""
+    """Return numbers as a drawing can place them: none so small or so large that arithmetic fails."""
     numbers: Array = np.asarray(values, float)
     tiny, huge = 1e-150, 1e150
     known = np.isfinite(numbers) & (np.abs(numbers) >= tiny)
@@ -75,7 +75,7 @@ def drawable(values: Any) -> Array:
 
 
 def finite_range(values: Array) -> tuple[float, float] | None:
-    """Give the least and the largest finite number, or None."""
+    """Return the least and the largest finite number, or None."""
     finite = values[np.isfinite(values)]
     return (float(finite.min()), float(finite.max())) if finite.size else None
 
@@ -100,7 +100,7 @@ def tick_text(value: float, axis: Axis) -> str:
 
 
 def tick_room(axis: Axis) -> float:
-    """Give the width of the widest tick."""
+    """Return the width of the widest tick."""
     return max((text_width(tick_text(tick, axis), SMALL) for tick in axis.ticks), default=0.0)
 
 

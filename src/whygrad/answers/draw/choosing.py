@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from whygrad.answers.names import Place
+from whygrad.answers.names import Ref
 from whygrad.answers.pictures import NetworkPicture
 from whygrad.nn.functions import Array
 
@@ -38,10 +38,10 @@ def marked(picture: NetworkPicture) -> Marked:
     units, edges, biases = set(), set(), set()
     sizes = [len(one) for one in picture.units]
     for part in picture.marked:
-        place = Place.read(part)
-        if place is None or place.layer >= len(sizes) or place.to >= sizes[place.layer]:
+        ref = Ref.read(part)
+        if ref is None or ref.layer >= len(sizes) or ref.to >= sizes[ref.layer]:
             continue
-        l, j, source = place.layer, place.to, place.from_
+        l, j, source = ref.layer, ref.to, ref.from_
         if source is None:
             units.add((l, j))
         elif source == "bias":
@@ -54,7 +54,7 @@ def marked(picture: NetworkPicture) -> Marked:
 def shown_units(
     picture: NetworkPicture, marks: Marked, whole: Collection[int] = ()
 ) -> tuple[tuple[int, ...], ...]:
-    """Give the units of each layer that are drawn, in order; of `whole` layers all."""
+    """Return the units of each layer that are drawn, in order; of `whole` layers all."""
     last = len(picture.units) - 1
     chosen = []
     for l, values in enumerate(picture.units):
@@ -93,6 +93,6 @@ def _relative(values: Array) -> Array:
 
 
 def _sizes(values: Array) -> Array:
-    """Give the sizes of numbers; what is not finite counts as nothing."""
+    """Return the sizes of numbers; what is not finite counts as nothing."""
     sizes: Array = np.abs(np.asarray(values, float))
     return np.where(np.isfinite(sizes), sizes, 0.0)

@@ -82,7 +82,7 @@ def _heading(x: float, y: float, text: str, anchor: Anchor) -> Label:
 
 
 def _line_axis(picture: CurvePicture) -> Axis:
-    """Give the axis of the solid lines and the marks; the dashed ones may move its ends by a third."""
+    """Return the axis of the solid lines and the marks; the dashed ones may move its ends by a third."""
     solid = [drawable(one.y) for one in picture.lines if not one.dashed]
     dashed = [drawable(one.y) for one in picture.lines if one.dashed]
     marks = drawable([y for x, y, _ in picture.marks if math.isfinite(x)])
@@ -130,7 +130,7 @@ def _lines(panel: Panel, x: Array, lines: Sequence[Line]) -> list[str]:
 
 
 def _path(panel: Panel, x: Array, y: Array) -> str:
-    """Give the path of a line, broken where a number is not finite, cut where it leaves the panel."""
+    """Return the path of a line, broken where a number is not finite, cut where it leaves the panel."""
     places = _thinned(y)
     pieces: list[str] = []
     before: tuple[float, float] | None = None
@@ -153,7 +153,7 @@ def _path(panel: Panel, x: Array, y: Array) -> str:
 def _cut(
     one: tuple[float, float], other: tuple[float, float], low: float, high: float
 ) -> tuple[tuple[float, float], tuple[float, float]] | None:
-    """Give the part of a segment between two heights, or None. Liang & Barsky (1984), in one direction."""
+    """Return the part of a segment between two heights, or None. Liang & Barsky (1984), in one direction."""
     (x1, y1), (x2, y2) = one, other
     if max(y1, y2) < low or min(y1, y2) > high:
         return None
@@ -168,7 +168,7 @@ def _cut(
 
 
 def _thinned(y: Array) -> list[int]:
-    """Give the places of the points to draw: all, or the least and the largest of each stretch."""
+    """Return the places of the points to draw: all, or the least and the largest of each stretch."""
     if len(y) <= MOST:
         return list(range(len(y)))
     kept = {0, len(y) - 1}
@@ -206,7 +206,7 @@ def _marks(
 
 
 def _dots(panel: Panel, x: Array, lines: Sequence[Line]) -> Array:
-    """Give points of the lines on the sheet, (m, 2), which a label had better not cover."""
+    """Return points of the lines on the sheet, (m, 2), which a label had better not cover."""
     found = [np.array([panel.point(*pair) for pair in zip(x, drawable(one.y), strict=True)])
              for one in lines if len(x) and len(x) <= MOST]  # fmt: skip
     return np.concatenate([np.zeros((0, 2)), *found])
@@ -218,7 +218,7 @@ def _covered(box: Box, points: Array) -> int:
 
 
 def _beside(panel: Panel, x: float, y: float, name: str) -> list[Label]:
-    """Give the labels that would stand within the panel, the best place first."""
+    """Return the labels that would stand within the panel, the best place first."""
     text, full = fitted(name, 190, SMALL * BOLD), clean(name)
     look = "wg-ink wg-bold wg-halo"
     sides: tuple[tuple[Anchor, float, float], ...] = (
@@ -245,7 +245,7 @@ def _beside(panel: Panel, x: float, y: float, name: str) -> list[Label]:
 
 
 def _area_look(i: int, one: Line) -> str:
-    """Give the colour of an area; one that would be dashed has none of its own, beside ten that have."""
+    """Return the colour of an area; one that would be dashed has none of its own, beside ten that have."""
     return "ink" if one.dashed else f"c{i % SERIES}"
 
 

@@ -75,7 +75,7 @@ def _advance(c: str) -> float:
 
 
 def fitted(text: str, room: float, size: float = TEXT) -> str:
-    """Give a text that fits into the room, with an ellipsis where it was longer."""
+    """Return a text that fits into the room, with an ellipsis where it was longer."""
     text = clean(text)
     if text_width(text, size) <= room:
         return text
@@ -149,7 +149,7 @@ def line(
 
 
 def head(title: str, width: float, y: float = 22.0) -> tuple[list[Label], float]:
-    """Give the title in at most two lines, and where the room below it begins."""
+    """Return the title in at most two lines, and where the room below it begins."""
     texts = lines_of(title, width - 24, TITLE * BOLD, 2)
     look = "wg-ink wg-bold"
     labels = [

@@ -58,7 +58,7 @@ def draw_images(picture: ImagePicture) -> Drawing:
 
 
 def _pixels(share: np.ndarray, signed: bool) -> np.ndarray:
-    """Give positive blue and negative orange; or, without signs, from the sheet's colour to ink."""
+    """Return positive blue and negative orange; or, without signs, from the sheet's colour to ink."""
     if signed:
         return signed_ink(share, PIXELS["positive"], PIXELS["negative"])
     return ink(share, PIXELS["input"])

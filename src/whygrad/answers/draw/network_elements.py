@@ -132,7 +132,7 @@ class Edge:
 
 
 def units(picture: NetworkPicture, layout: Layout) -> list[Unit]:
-    """Give the units, but for those that are pixels."""
+    """Return the units, but for those that are pixels."""
     largest = [scale_of(values) for values in picture.units]
     found = []
     for (l, j), (x, y) in layout.places.items():
@@ -168,12 +168,12 @@ def within(picture: NetworkPicture, value: float) -> str:
 
 
 def number_size(text: str) -> float:
-    """Give the size of the letters with which a number fits into a unit."""
+    """Return the size of the letters with which a number fits into a unit."""
     return NUMBER if text_width(text, NUMBER) <= 2 * RADIUS - 3 else TINY
 
 
 def pixels(picture: NetworkPicture, layout: Layout) -> list[Pixel]:
-    """Give the pixels with lines of their own."""
+    """Return the pixels with lines of their own."""
     if not layout.image or not picture.image:
         return []
     side = max(7.0, (layout.image[2] - layout.image[0]) / picture.image[1] + 3)
@@ -188,7 +188,7 @@ def pixels(picture: NetworkPicture, layout: Layout) -> list[Pixel]:
 
 
 def image_address(picture: NetworkPicture) -> str:
-    """Give the address of the input as an image."""
+    """Return the address of the input as an image."""
     assert picture.image is not None
     values = np.asarray(picture.units[0], float).reshape(picture.image)
     share = values / scale_of(values)
@@ -201,7 +201,7 @@ def image_address(picture: NetworkPicture) -> str:
 
 
 def edges(picture: NetworkPicture, layout: Layout, all_: bool = False) -> list[Edge]:
-    """Give the connections, those of 0 only where `all_` are wanted or they are marked."""
+    """Return the connections, those of 0 only where `all_` are wanted or they are marked."""
     found = []
     count = sum(len(one) * len(other) for one, other in pairwise(layout.shown))
     faintest, range_, power = (0.2, 0.65, 0.7) if count <= MANY else (0.03, 0.42, 1.2)
@@ -231,7 +231,7 @@ def edges(picture: NetworkPicture, layout: Layout, all_: bool = False) -> list[E
 
 
 def _ends(layout: Layout, l: int, j: int, k: int) -> tuple[float, float, float, float]:
-    """Give where a connection leaves the lower and meets the upper unit, at the edge of their circles."""
+    """Return where a connection leaves the lower and meets the upper unit, at the edge of their circles."""
     (x1, y1), (x2, y2) = layout.places[l - 1, k], layout.places[l, j]
     across = math.hypot(x2 - x1, y2 - y1) or 1.0
     ux, uy = (x2 - x1) / across, (y2 - y1) / across
@@ -275,7 +275,7 @@ def _number(edge: Edge, taken: list[Box], steady: bool) -> Label | None:
 
 
 def _taken(layout: Layout) -> list[Box]:
-    """Give the boxes that no number of a connection may lie upon."""
+    """Return the boxes that no number of a connection may lie upon."""
     reach = RADIUS + 5
     circles = [
         (x - reach, y - reach, x + reach, y + reach)

@@ -123,7 +123,7 @@ def lay_out(picture: NetworkPicture, wanted: Wanted = Wanted()) -> Layout:  # no
 
 
 def counts(columns: Iterable[Column]) -> list[Label]:
-    """Say below the columns how many of their units are not drawn."""
+    """Describe below the columns how many of their units are not drawn."""
     look = "wg-soft wg-halo"
     return [
         Label(one.x, one.foot, f"+ {one.left_out:,} more", SMALL, "middle", look)
@@ -133,7 +133,7 @@ def counts(columns: Iterable[Column]) -> list[Label]:
 
 
 def _block(picture: NetworkPicture, l: int, count: int, wanted: Wanted) -> int:
-    """Give how many columns a layer takes: one, but where it is drawn as a whole."""
+    """Return how many columns a layer takes: one, but where it is drawn as a whole."""
     if not wanted.blocks or (l == 0 and picture.image):
         return 1
     # What is marked is drawn beside the most important, so that a column may be longer than these.
@@ -160,7 +160,7 @@ def _columns(
     image: tuple[float, float] | None,
     wanted: Wanted,
 ) -> tuple[list[float], float, float]:
-    """Give the middle of each column (the right edge of an image), their distance, and the width."""
+    """Return the middle of each column (the right edge of an image), their distance, and the width."""
     last = len(shown) - 1
     names = [
         _longest(picture, l, shown, wanted.name) if blocks[l] == 1 else 0.0 for l in range(last + 1)
@@ -179,7 +179,7 @@ def _columns(
 
 
 def _heads(picture: NetworkPicture, wanted: Wanted) -> float:
-    """Give the room for the longest head, or where it is narrow for two that stand beside each other."""
+    """Return the room for the longest head, or where it is narrow for two that stand beside each other."""
     wide = [text_width(_heading(picture, l), SMALL * BOLD) for l in range(len(picture.units))]
     if not wanted.narrow:
         return max(wide)
@@ -238,7 +238,7 @@ def _unit_labels(
 
 
 def _image_labels(picture: NetworkPicture, box: Box, units: tuple[int, ...]) -> list[Label]:
-    """Say below the image how many pixels have lines, and the names of those that are marked."""
+    """Describe below the image how many pixels have lines, and the names of those that are marked."""
     centre, y = (box[0] + box[2]) / 2, box[3] + 15
     named = [j for l, j in sorted(marked(picture).kept) if l == 0]
     texts = [
@@ -261,7 +261,7 @@ def _header(picture: NetworkPicture, l: int, x: float, y: float, width: float) -
 
 
 def _heading(picture: NetworkPicture, l: int) -> str:
-    """Give the name of a layer with the number of its units."""
+    """Return the name of a layer with the number of its units."""
     name = layer_name(picture, l)
     if l == 0 and picture.image:
         return f"{name} · {picture.image[0]} × {picture.image[1]}"
@@ -269,11 +269,11 @@ def _heading(picture: NetworkPicture, l: int) -> str:
 
 
 def layer_name(picture: NetworkPicture, l: int) -> str:
-    """Give the name of a layer: input, hidden, or of several hidden 2, and output."""
+    """Return the name of a layer: input, hidden, or of several hidden 2, and output."""
     name = kind(picture, l)
     return f"hidden {l}" if name == "hidden" and len(picture.units) > 3 else name
 
 
 def kind(picture: NetworkPicture, l: int) -> str:
-    """Say which layer it is; colours go by it."""
+    """Describe which layer it is; colours go by it."""
     return "input" if l == 0 else "output" if l == len(picture.units) - 1 else "hidden"

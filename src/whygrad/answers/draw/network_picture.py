@@ -117,7 +117,7 @@ def _edge(edge: Edge) -> str:
 
 
 def keys(picture: NetworkPicture, all_: bool = False) -> list[tuple[str, str]]:
-    """Give what the colours, widths and arrows mean; only of what there is, unless `all_` are wanted."""
+    """Return what the colours, widths and arrows mean; only of what there is, unless `all_` are wanted."""
     shade = [
         tag("circle", {"cx": 4 + 7 * i, "cy": 0, "r": 5.5, "class": "wg-hidden", "fill-opacity": o})
         for i, o in enumerate((0.1, 0.28, 0.46))

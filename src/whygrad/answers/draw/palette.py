@@ -24,7 +24,7 @@ FONT = 'system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif'
 
 
 def style(page: bool = False) -> str:
-    """Give the style sheet of the drawings; on a page it follows the theme of a notebook or site too."""
+    """Return the style sheet of the drawings; on a page it follows the theme of a notebook or site too."""
     light, dark = (_variables(theme) for theme in (0, 1))
     rules = [f".wg{{{light}}}", f"@media(prefers-color-scheme:dark){{.wg{{{dark}}}}}"]
     if page:
@@ -45,7 +45,7 @@ def style(page: bool = False) -> str:
 
 
 def colour(what: str, name: str) -> str:
-    """Give a declaration in CSS, for viewers without variables as well.
+    """Return a declaration in CSS, for viewers without variables as well.
 
     >>> colour("fill", "input")
     'fill:#7c3aed;fill:var(--wg-input)'
@@ -54,7 +54,7 @@ def colour(what: str, name: str) -> str:
 
 
 def _within(lightness: str, theme: str) -> str:
-    """Give the selectors of drawings on a page that has a theme: of Jupyter, Sphinx, VS Code, Quasar."""
+    """Return the selectors of drawings on a page that has a theme: of Jupyter, Sphinx, VS Code, Quasar."""
     pages = (f'[data-jp-theme-light="{lightness}"]', f'[data-theme="{theme}"]',
              f".vscode-{theme}", f".body--{theme}")  # fmt: skip
     return ",".join(f"{page} .wg" for page in pages)

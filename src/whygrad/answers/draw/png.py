@@ -14,7 +14,7 @@ from whygrad.nn.functions import Array
 
 
 def ink(share: Array, colour: str) -> Array:
-    """Give pixels of one colour, as opaque as `share` says, from 0 to 1: (height, width, 4)."""
+    """Return pixels of one colour, as opaque as `share` says, from 0 to 1: (height, width, 4)."""
     pixels = np.empty((*share.shape, 4), np.uint8)
     pixels[..., :3] = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
     pixels[..., 3] = np.rint(255 * np.clip(np.nan_to_num(share, nan=0.0), 0, 1))
@@ -22,7 +22,7 @@ def ink(share: Array, colour: str) -> Array:
 
 
 def signed_ink(share: Array, positive: str, negative: str) -> Array:
-    """Give pixels of two colours, by sign."""
+    """Return pixels of two colours, by sign."""
     above, below = ink(share, positive), ink(-share, negative)
     chosen: Array = np.where((share < 0)[..., None], below, above)
     return chosen
@@ -45,7 +45,7 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def scale_of(values: Any) -> float:
-    """Give the largest size among the finite numbers, or 1 where all are 0."""
+    """Return the largest size among the finite numbers, or 1 where all are 0."""
     sizes = np.abs(np.asarray(values, float))
     sizes = sizes[np.isfinite(sizes)]
     return float(sizes.max(initial=0.0)) or 1.0

@@ -10,10 +10,10 @@ from typing import Any, Protocol
 from whygrad.answers.draw.palette import style
 from whygrad.answers.draw.svg import picture_svg
 from whygrad.answers.explanation import Explanation
-from whygrad.answers.names import Place
+from whygrad.answers.names import Ref
 from whygrad.answers.pictures import NetworkPicture
 from whygrad.answers.widget.view import read_gesture
-from whygrad.answers.widget.view_state import Showing
+from whygrad.answers.widget.view_state import ViewState
 from whygrad.answers.widget.widget import NetworkWidget
 from whygrad.answers.write.html import to_fragment
 from whygrad.errors import WhygradError
@@ -51,7 +51,7 @@ class NotebookWidget(NetworkWidget):
         self.explanation: Explanation | None = None
         self._asked = (why, X, y)
         self._standing = self._picture = why.picture(X)
-        self._showing = Showing()
+        self._showing = ViewState()
         self._last = ""
         self.view = self._showing.view(self._standing)
         self.observe(self._act, "gesture")
@@ -74,15 +74,15 @@ class NotebookWidget(NetworkWidget):
             return
         if self._showing.act(gesture):
             self.view = self._showing.again()
-        elif gesture.kind == "click" and gesture.place is not None:
-            self._click(gesture.place)
+        elif gesture.kind == "click" and gesture.ref is not None:
+            self._click(gesture.ref)
 
-    def _click(self, place: Place) -> None:
-        part = place.part
+    def _click(self, ref: Ref) -> None:
+        part = ref.part
         again = part == self._last
         self._last = "" if again else part
         try:
-            found = self._ask(place, again)
+            found = self._ask(ref, again)
         except WhygradError as error:
             self.answer = f'<p class="wg-wrong">{escape(str(error))}</p>'
             return
@@ -94,11 +94,11 @@ class NotebookWidget(NetworkWidget):
         # The network stands above already.
         self.answer = to_fragment(replace(found, pictures=others))
 
-    def _ask(self, place: Place, again: bool) -> Explanation:
+    def _ask(self, ref: Ref, again: bool) -> Explanation:
         why, X, y = self._asked
-        l, j = place.layer, place.to
-        if place.from_ is not None:
-            return why.weight(X, y, **place.ends)
+        l, j = ref.layer, ref.to
+        if ref.from_ is not None:
+            return why.weight(X, y, **ref.ends)
         if again:
             return why.blame(X, y, layer=l, unit=j)
         found = why.neuron(X, y, layer=l, unit=j)

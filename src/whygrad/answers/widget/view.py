@@ -33,7 +33,7 @@ from whygrad.answers.draw.network_layout import (
 )
 from whygrad.answers.draw.network_picture import keys
 from whygrad.answers.formatting import clean
-from whygrad.answers.names import Place
+from whygrad.answers.names import Ref
 from whygrad.answers.pictures import NetworkPicture
 
 View: TypeAlias = dict[str, Any]
@@ -66,9 +66,9 @@ class Gesture:
     id: int = 0
 
     @property
-    def place(self) -> Place | None:
+    def ref(self) -> Ref | None:
         """The part, taken apart."""
-        return Place.read(self.part)
+        return Ref.read(self.part)
 
 
 def read_gesture(given: Any) -> Gesture | None:
@@ -83,8 +83,8 @@ def read_gesture(given: Any) -> Gesture | None:
     name, part, layer, count = (given.get(key) for key in ("kind", "part", "layer", "id"))
     number = count if isinstance(count, int) else 0
     if name in ("click", "point"):
-        place = Place.read(part) if isinstance(part, str) else None
-        return Gesture(str(name), place.part, place.layer, number) if place else None
+        ref = Ref.read(part) if isinstance(part, str) else None
+        return Gesture(str(name), ref.part, ref.layer, number) if ref else None
     if name in ("leave", "narrow", "wide"):
         return Gesture(str(name), id=number)
     whole = isinstance(layer, int) and not isinstance(layer, bool) and layer >= 0
@@ -92,7 +92,7 @@ def read_gesture(given: Any) -> Gesture | None:
 
 
 def choose(picture: NetworkPicture, more: Collection[int] = ()) -> Shown:
-    """Give the units to draw, by layer: the most important ones, and all of the layers `more`.
+    """Return the units to draw, by layer: the most important ones, and all of the layers `more`.
 
     Put them into the pictures (`shown`) of the same network that follow, so that none of its units jumps
     while numbers change.
@@ -109,7 +109,7 @@ def view(
     more: Collection[int] = (),
     narrow: bool = False,
 ) -> View:
-    """Give a drawing of a network as plain data for `network.js`.
+    """Return a drawing of a network as plain data for `network.js`.
 
     Parameters
     ----------
@@ -161,14 +161,14 @@ def view(
 
 
 def _with(picture: NetworkPicture, more: Collection[int]) -> Shown:
-    """Give the units that the picture shows, but all of the layers `more`."""
+    """Return the units that the picture shows, but all of the layers `more`."""
     every = choose(picture, more)
     before = picture.shown or every
     return tuple(every[l] if l in more else before[l] for l in range(len(every)))
 
 
 def _drawn(found: list[Edge]) -> list[Edge]:
-    """Give the connections that are drawn, where there are more than one can see."""
+    """Return the connections that are drawn, where there are more than one can see."""
     if len(found) <= MOST_EDGES:
         return found
     least = sorted((edge.share for edge in found), reverse=True)[MOST_EDGES]
@@ -285,12 +285,12 @@ def _layer(picture: NetworkPicture, layout: Layout, l: int, editable: bool) -> V
 
 
 def _button(kind: str, l: int, x: float, y: float, text: str, title: str, on: bool = True) -> View:
-    place = {"x": _round(x), "y": _round(y)}
-    return {"kind": kind, "layer": l, **place, "text": text, "title": title, "enabled": on}
+    ref = {"x": _round(x), "y": _round(y)}
+    return {"kind": kind, "layer": l, **ref, "text": text, "title": title, "enabled": on}
 
 
 def _feet(picture: NetworkPicture, layout: Layout, more: Collection[int]) -> list[View]:
-    """Give the buttons below layers that show the rest of them, or only a few again."""
+    """Return the buttons below layers that show the rest of them, or only a few again."""
     buttons = []
     for l, column in enumerate(layout.columns):
         if l == 0 and layout.image:
@@ -308,7 +308,7 @@ def _feet(picture: NetworkPicture, layout: Layout, more: Collection[int]) -> lis
 
 
 def _above(picture: NetworkPicture, layout: Layout) -> list[View]:
-    """Give the buttons above the columns that add and remove layers and units."""
+    """Return the buttons above the columns that add and remove layers and units."""
     buttons = []
     columns = layout.columns
     last = len(columns) - 1
@@ -331,5 +331,5 @@ def _above(picture: NetworkPicture, layout: Layout) -> list[View]:
 
 
 def _round(value: float) -> float:
-    """Give a coordinate to a tenth of a pixel."""
+    """Return a coordinate to a tenth of a pixel."""
     return round(value, 1)

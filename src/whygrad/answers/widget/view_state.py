@@ -11,14 +11,14 @@ from whygrad.answers.pictures import NetworkPicture
 from whygrad.answers.widget.view import Gesture, Shown, View, choose, view
 
 
-class Showing:
+class ViewState:
     """What of a network is shown.
 
     >>> import numpy as np
     >>> ones = (np.ones(2), np.ones(40), np.ones(1))
     >>> edges = (None, np.ones((40, 2)), np.ones((1, 40)))
     >>> names = tuple(tuple(f"{l}:{j}" for j in range(len(one))) for l, one in enumerate(ones))
-    >>> showing = Showing()
+    >>> showing = ViewState()
     >>> [len(showing.view(NetworkPicture("t", ones, edges, names))["units"]) for _ in range(2)]
     [11, 11]
     >>> showing.act(Gesture("more", layer=1)), len(showing.again()["units"])
@@ -35,7 +35,7 @@ class Showing:
     def view(
         self, picture: NetworkPicture, *, editable: bool = False, lit: Iterable[str] = ()
     ) -> View:
-        """Give the view of a picture, with the units of before where the network has the same layers."""
+        """Return the view of a picture, with the units of before where the network has the same layers."""
         sizes = tuple(len(one) for one in picture.units)
         if sizes != self._sizes:
             self._sizes, self._shown = sizes, ()
@@ -44,7 +44,7 @@ class Showing:
         return self.again()
 
     def again(self) -> View:
-        """Give the view of the last picture, as the drawing stands now; {} before the first."""
+        """Return the view of the last picture, as the drawing stands now; {} before the first."""
         if self._last is None:
             return {}
         picture, editable, lit = self._last

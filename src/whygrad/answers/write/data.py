@@ -29,7 +29,7 @@ PICTURES: dict[type, str] = {
 
 
 def to_dict(about: Answer, limit: int | None = LIMIT) -> dict[str, Any]:
-    """Give everything that an answer holds, as plain data."""
+    """Return everything that an answer holds, as plain data."""
     plain: dict[str, Any] = {
         field.name: _plain(getattr(about, field.name), limit) for field in fields(about)
     }
@@ -37,7 +37,7 @@ def to_dict(about: Answer, limit: int | None = LIMIT) -> dict[str, Any]:
 
 
 def _plain(about: Any, limit: int | None) -> Any:
-    """Give data as plain data; what is of no known kind is given as it prints itself."""
+    """Return data as plain data; what is of no known kind is given as it prints itself."""
     if about is None or isinstance(about, bool | str):
         return about
     if isinstance(about, np.generic):
@@ -58,7 +58,7 @@ def _plain(about: Any, limit: int | None) -> Any:
 
 
 def _fields(about: Any, limit: int | None) -> dict[str, Any]:
-    """Give the fields of a frozen dataclass; trees and pictures say of which kind they are."""
+    """Return the fields of a frozen dataclass; trees and pictures say of which kind they are."""
     plain = {field.name: _plain(getattr(about, field.name), limit) for field in fields(about)}
     kind = type(about)
     if kind in PICTURES:

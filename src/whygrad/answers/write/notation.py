@@ -138,7 +138,7 @@ def _below_minus(about: Expression, how: Notation) -> str:
 
 
 def _negative(about: Expression) -> Expression | None:
-    """Give an expression without the sign that it begins with, or None if it has none."""
+    """Return an expression without the sign that it begins with, or None if it has none."""
     match about:
         case Number(value) if value < 0:
             return replace(about, value=-value)

@@ -11,7 +11,7 @@ MOST_TERMS = 12  # that are written out as a sum
 
 
 def main_equations(about: Answer) -> tuple[Equation, ...]:
-    """Give the equations of an answer, or that of its value and its terms."""
+    """Return the equations of an answer, or that of its value and its terms."""
     if about.equations or about.value is None:
         return about.equations
     value, terms = Number(about.value, about.part), about.terms
@@ -26,12 +26,12 @@ def main_equations(about: Answer) -> tuple[Equation, ...]:
 
 
 def main_table(about: Answer) -> Table | None:
-    """Give the first table with rows."""
+    """Return the first table with rows."""
     return next((table for table in about.tables if table.rows), None)
 
 
 def numeric_columns(table: Table) -> tuple[int, ...]:
-    """Give the columns that hold numbers, which stand on the right; an empty cell is neither."""
+    """Return the columns that hold numbers, which stand on the right; an empty cell is neither."""
     columns = range(len(table.columns))
     cells = [[row[i] for row in table.rows if row[i] is not None] for i in columns]
     return tuple(i for i in columns if cells[i] and all(map(is_number, cells[i])))

@@ -42,7 +42,7 @@ def to_text(about: Answer, width: int | None = None) -> str:
 
 
 def text_lines(about: Answer, width: int | None = None) -> Iterator[Line]:
-    """Give the lines of an answer."""
+    """Return the lines of an answer."""
     wide = shutil.get_terminal_size((88, 24)).columns if width is None else width
     wide = max(NARROWEST, min(WIDEST, wide))
     yield from (Line(text, "question") for text in wrapped(clean(about.question), wide))
@@ -105,7 +105,7 @@ def _broken(first: str, others: Sequence[str], width: int) -> list[str]:
 
 
 def _terms(about: Answer, width: int) -> list[Line]:
-    """Give the sum that makes the value: one product with what its factors mean, or a line per term."""
+    """Return the sum that makes the value: one product with what its factors mean, or a line per term."""
     if len(about.terms) == 1 and about.terms[0].factors:
         rows = [
             (expression_text(one.symbol), number(one.value), clean(one.meaning))
@@ -158,7 +158,7 @@ def _grid(grid: Grid, width: int) -> list[Line]:
 
 
 def _bars(about: Answer, width: int) -> Iterator[list[Line]]:
-    """Give the bars of a picture, where no table says the same."""
+    """Return the bars of a picture, where no table says the same."""
     for picture in about.pictures:
         if isinstance(picture, BarPicture) and not about.tables:
             values = [float(value) for value in picture.values[:MOST_ROWS]]

@@ -50,7 +50,7 @@ class Examples(NamedTuple):
     order: Array
 
 
-class Narrow(NamedTuple):
+class FeatureMajor(NamedTuple):
     """Memory for narrow networks, a row for each thread (see `narrow`); no rows where a network is not.
 
     A batch goes through in pieces of at most `piece` examples. `places` are the layers of a piece within a
@@ -71,7 +71,7 @@ class Narrow(NamedTuple):
     costs: Array
 
 
-class Room(NamedTuple):
+class Workspace(NamedTuple):
     """Memory for one batch, used anew in every step.
 
     `work` holds z, a and δ of every layer; y, weights and costs those of the examples. `gradient` has room
@@ -92,15 +92,15 @@ class Room(NamedTuple):
     penalties: Array
 
 
-class Team(NamedTuple):
+class ThreadContext(NamedTuple):
     """How a batch is divided into `blocks`, and which of the `parts` that work on it this one is.
 
-    `arrivals` counts who has come to the meetings, and `claims` the blocks that are taken where threads do
+    `barrier_count` counts who has come to the meetings, and `claims` the blocks that are taken where threads do
     not know beforehand which are theirs.
     """
 
     blocks: int
     parts: int
     part: int
-    arrivals: Array
+    barrier_count: Array
     claims: Array

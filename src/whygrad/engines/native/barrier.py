@@ -22,21 +22,21 @@ _YIELDS = sys.platform != "win32"
 
 
 @kernel
-def meet(arrivals: Array, parts: int, meeting: int) -> None:
+def wait_at_barrier(barrier_count: Array, parts: int, meeting: int) -> None:
     """Wait until all parts have come to this meeting; meetings are numbered from 1."""
     if parts == 1:
         return
-    _add_one(arrivals)
+    _add_one(barrier_count)
     looks = 0
-    while _arrived(arrivals) < meeting * parts:
+    while _arrived(barrier_count) < meeting * parts:
         looks += 1
         if looks > _PATIENCE:
             _hand_over()
 
 
 @kernel
-def claim(claims: Array) -> int:
-    """Give the number of the next piece of work that nobody has claimed, from 0 on.
+def claim_block(claims: Array) -> int:
+    """Return the number of the next piece of work that nobody has claimed, from 0 on.
 
     For work that needs nothing of its thread's cache: who comes late takes less. Somebody sets the count
     back to 0 where nobody claims.
@@ -46,7 +46,7 @@ def claim(claims: Array) -> int:
 
 @kernel
 def begin(size: int, parts: int, part: int) -> int:
-    """Give where a part of `size` things begins, if they are dealt out as evenly as whole ones can be."""
+    """Return where a part of `size` things begins, if they are dealt out as evenly as whole ones can be."""
     return size * part // parts
 
 
@@ -61,12 +61,12 @@ def _add_one(typing_context: Any, counts: Any) -> Any:
 
 
 @intrinsic
-def _arrived(typing_context: Any, arrivals: Any) -> Any:
+def _arrived(typing_context: Any, barrier_count: Any) -> Any:
     def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         counter = data(context, builder, signature.args[0], arguments[0])
         return builder.load_atomic(counter, "acquire", 8)
 
-    return types.int64(arrivals), lower
+    return types.int64(barrier_count), lower
 
 
 @intrinsic

@@ -155,7 +155,7 @@ def _gemm(
 
 
 def unavailable() -> str | None:
-    """Give None, or why there is no product to call: a symbol that is not there would end the process."""
+    """Return None, or why there is no product to call: a symbol that is not there would end the process."""
     try:
         from numba import _helperlib
         from numba.np.linalg import ensure_blas

@@ -15,7 +15,7 @@ sum over the blocks: the bits do not depend on how many threads there are.
 
 from typing import Any
 
-from whygrad.engines.native.arguments import Examples, Layers, Narrow, Room
+from whygrad.engines.native.arguments import Examples, FeatureMajor, Layers, Workspace
 from whygrad.engines.native.blas import vector
 from whygrad.engines.native.compiling import ONE, ZERO, inlined_kernel, kernel, lanes_kernel
 from whygrad.engines.native.costs import output_costs, output_error
@@ -30,14 +30,14 @@ PIECE = 240
 
 
 @inlined_kernel
-def is_narrow(narrow: Narrow) -> bool:
-    """Tell whether there is memory for pieces that lie by units."""
+def is_narrow(narrow: FeatureMajor) -> bool:
+    """Return whether there is memory for pieces that lie by units."""
     return len(narrow.work) > 0
 
 
 @kernel
 def narrow_block(
-    layers: Layers, theta: Array, examples: Examples, room: Room, narrow: Narrow, part: int, block: int,
+    layers: Layers, theta: Array, examples: Examples, room: Workspace, narrow: FeatureMajor, part: int, block: int,
     first: int, low: int, high: int, look: bool,
 ) -> None:  # fmt: skip
     """Find costs and errors of the batch's examples from low to high, and add up the block's gradient.
@@ -58,7 +58,7 @@ def narrow_block(
 
 
 @kernel
-def cost_of_blocks(narrow: Narrow, blocks: int, S: float) -> float:
+def cost_of_blocks(narrow: FeatureMajor, blocks: int, S: float) -> float:
     """Σ s C_x / S over so many blocks."""
     cost = 0.0
     for block in range(blocks):
@@ -68,7 +68,7 @@ def cost_of_blocks(narrow: Narrow, blocks: int, S: float) -> float:
 
 @kernel
 def sum_of_blocks(
-    narrow: Narrow, n: int, blocks: int, factor: float, at: int, size: int, g: Array, to: int
+    narrow: FeatureMajor, n: int, blocks: int, factor: float, at: int, size: int, g: Array, to: int
 ) -> None:
     """g[to :] ← g + factor times the blocks' gradients of θ[at : at + size], of n numbers each."""
     total, scale = vector(g, to, size), type(g[0])(factor)
@@ -80,7 +80,7 @@ def sum_of_blocks(
 
 @kernel
 def _gather(
-    layers: Layers, examples: Examples, room: Room, narrow: Narrow, part: int, first: int, start: int,
+    layers: Layers, examples: Examples, room: Workspace, narrow: FeatureMajor, part: int, first: int, start: int,
     count: int,
 ) -> None:  # fmt: skip
     """a⁰ and y of a piece, by units."""
@@ -99,7 +99,7 @@ def _gather(
 
 
 @kernel
-def _forward(layers: Layers, theta: Array, narrow: Narrow, part: int, count: int) -> None:
+def _forward(layers: Layers, theta: Array, narrow: FeatureMajor, part: int, count: int) -> None:
     places, work = narrow.places, narrow.work[part]
     for l in range(1, len(layers.sizes)):
         units, below = layers.sizes[l], layers.sizes[l - 1]
@@ -125,8 +125,8 @@ def _forward(layers: Layers, theta: Array, narrow: Narrow, part: int, count: int
 def _sum_of_costs(
     layers: Layers,
     examples: Examples,
-    room: Room,
-    narrow: Narrow,
+    room: Workspace,
+    narrow: FeatureMajor,
     part: int,
     start: int,
     count: int,
@@ -162,7 +162,7 @@ def _sum_of_costs(
 
 @kernel
 def _back(
-    layers: Layers, theta: Array, examples: Examples, room: Room, narrow: Narrow, part: int, block: int,
+    layers: Layers, theta: Array, examples: Examples, room: Workspace, narrow: FeatureMajor, part: int, block: int,
     start: int, count: int,
 ) -> None:  # fmt: skip
     """BP1 to BP4 for a piece, from the outputs down; each layer's gradient as soon as its δ is there."""
@@ -203,7 +203,7 @@ def _back(
 
 @kernel
 def _lay_by_examples(
-    layers: Layers, room: Room, narrow: Narrow, part: int, start: int, count: int
+    layers: Layers, room: Workspace, narrow: FeatureMajor, part: int, start: int, count: int
 ) -> None:
     """Write what a look at the step reads: a and δ of a piece, and z where it has a place of its own."""
     places, work = narrow.places, narrow.work[part]

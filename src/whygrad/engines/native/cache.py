@@ -53,7 +53,7 @@ class Kept(NullCache):  # type: ignore[misc]
         self.name = f"{module}.{function.__name__}"
 
     def load_overload(self, signature: Any, target: Any) -> Any:
-        """Give the code for these types of arguments, or None: it is to be compiled."""
+        """Return the code for these types of arguments, or None: it is to be compiled."""
         target.refresh()
         name = self._file(signature, target.codegen())
         read = partial(_read, name, target)
@@ -81,7 +81,7 @@ class Kept(NullCache):  # type: ignore[misc]
 
 
 def folders() -> Iterator[Path]:
-    """Give the folders for code: it is read from all, and written to the first that takes it."""
+    """Return the folders for code: it is read from all, and written to the first that takes it."""
     if config.CACHE_DIR:
         yield Path(config.CACHE_DIR) / "whygrad"
         return
@@ -110,7 +110,7 @@ def _read(name: str, target: Any) -> Any:
 
 
 def _code(path: Path) -> bytes | None:
-    """Give the code in a file, or None: not there, not ours, of other sources, or damaged."""
+    """Return the code in a file, or None: not there, not ours, of other sources, or damaged."""
     if not path.is_file():
         return None
     with path.open("rb") as file:
@@ -167,7 +167,7 @@ def _stamp() -> str:
 
 
 def source_stamp(folder: Any, *others: bytes) -> str:
-    """Give a name for the present state of the Python files in a folder, and of what else is given.
+    """Return a name for the present state of the Python files in a folder, and of what else is given.
 
     Raises `FileNotFoundError` where there are none: then nobody can tell what the code was made from.
     """
@@ -253,7 +253,7 @@ def _note(problem: str) -> None:
 
 
 def _words(problem: Exception) -> str:
-    """Give the first line of what an exception says: of a file, its name and what is wrong with it."""
+    """Return the first line of what an exception says: of a file, its name and what is wrong with it."""
     if isinstance(problem, OSError) and problem.filename:
         return f"{problem.filename}: {problem.strerror}"
     return (str(problem) or type(problem).__name__).splitlines()[0]

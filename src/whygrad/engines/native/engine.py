@@ -17,7 +17,7 @@ import numpy as np
 
 from whygrad.address_space import COMPILING, blas, refuse_without
 from whygrad.cores import one_thread, own_cores
-from whygrad.engines import Watch, Watched
+from whygrad.engines import ProbeResult, Probes
 from whygrad.engines.probe_data import shares
 from whygrad.errors import InputError, WhygradError
 from whygrad.escaping import tell
@@ -32,7 +32,7 @@ if TYPE_CHECKING:  # Numba takes a while to import: it is left until a training 
     from whygrad.engines.native.layout import Layout
 
 BLOCK = 1024  # examples at a time where the whole data's gradient is asked for
-EVERYBODY = 2**62  # more arrivals than any meeting waits for
+POISONED = 2**62  # more arrivals than any meeting waits for
 WIDE = 2**16  # columns of sparse data beyond which the loop is compiled anew, see `sparse`
 
 
@@ -49,7 +49,7 @@ class NativeEngine:
         self._as_numbers: tuple[Any, Any, Any]
 
     def supports(self, plan: Plan) -> str | None:
-        """Give None, or what it is that only the reference engine runs."""
+        """Return None, or what it is that only the reference engine runs."""
         net = plan.net
         for l, f in enumerate(net.f[1:], start=1):
             if ACTIVATIONS.get(f.name) != f:
@@ -61,42 +61,42 @@ class NativeEngine:
         return _unavailable(plan.dtype)
 
     def run(
-        self, plan: Plan, state: State, data: Data, until: int, watch: Watch
-    ) -> tuple[State, Watched]:
+        self, plan: Plan, state: State, data: Data, until: int, watch: Probes
+    ) -> tuple[State, ProbeResult]:
         """Take the steps up to `until` in one call; the state's arrays are reused."""
-        from whygrad.engines.native.arguments import Team
+        from whygrad.engines.native.arguments import ThreadContext
         from whygrad.engines.native.probe_results import read, recording
         from whygrad.engines.native.steps import run_steps
 
         watch.check(plan.net, plan.n)
-        numbers = np.ascontiguousarray(plan.numbers(state, until))
-        costs = np.empty(len(numbers))
+        coefficients = np.ascontiguousarray(plan.coefficients(state, until))
+        costs = np.empty(len(coefficients))
         whole = plan.clip != Clip()
         with one_thread():
             layout = self._layout_for(plan.net, plan.batch_size, plan.dtype, data, True, whole)
-            theta, slots = layout.enter(state.theta, state.slots)
+            theta, opt_state = layout.enter(state.theta, state.opt_state)
             # Clipping and decay act on all of θ at once, which is left to one thread.
             alone = whole or plan.l2.decay > 0
             parts = 1 if alone else min(own_cores(), layout.blocks)
-            arrivals, claims = np.zeros(1, np.int64), np.zeros(1, np.int64)
+            barrier_count, claims = np.zeros(1, np.int64), np.zeros(1, np.int64)
             network = (layout.layers, *self._rules(plan))
             examples = layout.examples(plan.order(state.epoch), *shares(data, watch))
             room, narrow = layout.room, layout.narrow
-            watching = recording(plan, watch, layout, state.step, len(numbers), len(slots))
-            where = (plan.batch_size, state.place, np.uint64(plan.seed % WORD), state.step)
+            watching = recording(plan, watch, layout, state.step, len(coefficients), len(opt_state))
+            where = (plan.batch_size, state.batch_index, np.uint64(plan.seed % WORD), state.step)
 
-            def work(part: int, numbers: Array = numbers) -> int:
-                team = Team(layout.blocks, parts, part, arrivals, claims)
+            def work(part: int, coefficients: Array = coefficients) -> int:
+                team = ThreadContext(layout.blocks, parts, part, barrier_count, claims)
                 taken: int = run_steps(
                     *network,
                     theta,
-                    slots,
+                    opt_state,
                     examples,
                     room,
                     narrow,
                     team,
                     *where,
-                    numbers,
+                    coefficients,
                     costs,
                     watching,
                 )
@@ -104,18 +104,20 @@ class NativeEngine:
 
             with self._compiling("steps", plan.dtype, data) as needed:
                 if needed:
-                    work(0, numbers[:0])  # while nobody waits for others, and before anything moves
+                    work(
+                        0, coefficients[:0]
+                    )  # while nobody waits for others, and before anything moves
             try:
                 others = [self._threads().submit(work, part) for part in range(1, parts)]
                 taken = work(0)
                 for other in others:
                     other.result()
             except BaseException:
-                arrivals[0] = EVERYBODY  # no part waits for one that will not come
+                barrier_count[0] = POISONED  # no part waits for one that will not come
                 raise
-        theta, slots = layout.leave(theta, slots, state.theta, state.slots)
+        theta, opt_state = layout.leave(theta, opt_state, state.theta, state.opt_state)
         # One after the other, as the reference engine adds them.
-        firsts = np.arange(state.place, state.place + taken) * plan.batch_size
+        firsts = np.arange(state.batch_index, state.batch_index + taken) * plan.batch_size
         with np.errstate(over="ignore", invalid="ignore"):
             terms = costs[:taken] * np.minimum(plan.batch_size, plan.n - firsts)
             cost_sum = float(np.cumsum(np.concatenate([[state.cost_sum], terms]))[-1])
@@ -123,24 +125,28 @@ class NativeEngine:
         state = replace(
             state,
             theta=theta,
-            slots=slots,
+            opt_state=opt_state,
             step=state.step + taken,
-            place=state.place + taken,
+            batch_index=state.batch_index + taken,
             cost_sum=cost_sum,
         )
-        diverged = taken < len(numbers)
-        return state, read(plan, before, data, watch, watching, numbers, costs[:taken], diverged)
+        diverged = taken < len(coefficients)
+        return state, read(
+            plan, before, data, watch, watching, coefficients, costs[:taken], diverged
+        )
 
     def cost_and_gradient(self, plan: Plan, theta: Array, data: Data) -> tuple[float, Array]:
-        """Give the cost over all the data and its gradient, in blocks of rows."""
-        from whygrad.engines.native.arguments import Team
+        """Return the cost over all the data and its gradient, in blocks of rows."""
+        from whygrad.engines.native.arguments import ThreadContext
         from whygrad.engines.native.layout import aligned_zeros, penalties
         from whygrad.engines.native.steps import cost_and_gradient
 
         n = data.X.shape[0]
         block = min(BLOCK, n)
         with self._compiling("gradient", plan.dtype, data):
-            layout = self._layout_for(plan.net, block, plan.dtype, data, drops=False, whole=False)
+            layout = self._layout_for(
+                plan.net, block, plan.dtype, data, has_dropout=False, whole=False
+            )
             inner, _ = layout.enter(theta, np.zeros((0, len(theta)), theta.dtype))
             gradient = aligned_zeros(layout.size, theta.dtype)
             with one_thread():
@@ -148,10 +154,12 @@ class NativeEngine:
                     layout.layers,
                     penalties(plan),
                     inner,
-                    layout.examples(np.arange(n, dtype=np.int32), data.weights, data.weights),
+                    layout.examples(
+                        np.arange(n, dtype=np.int32), data.sample_weight, data.sample_weight
+                    ),
                     layout.room,
                     layout.narrow,
-                    Team(1, 1, 0, np.zeros(1, np.int64), np.zeros(1, np.int64)),
+                    ThreadContext(1, 1, 0, np.zeros(1, np.int64), np.zeros(1, np.int64)),
                     block,
                     gradient,
                 )
@@ -162,7 +170,7 @@ class NativeEngine:
         return cost, flat
 
     def _rules(self, plan: Plan) -> tuple[Any, Any, Any]:
-        """Give optimizer, penalties and bounds as numbers, which stay as long as the plan does."""
+        """Return optimizer, penalties and bounds as numbers, which stay as long as the plan does."""
         from whygrad.engines.native.layout import bounds, penalties, rule
 
         if self._plan is not plan:
@@ -206,19 +214,19 @@ class NativeEngine:
         return self._pool
 
     def _layout_for(
-        self, net: Network, rows: int, dtype: str, data: Data, drops: bool, whole: bool
+        self, net: Network, rows: int, dtype: str, data: Data, has_dropout: bool, whole: bool
     ) -> "Layout":
         from whygrad.engines.native.layout import Layout, layout_key
 
-        key = layout_key(net, rows, dtype, data, drops, whole)
+        key = layout_key(net, rows, dtype, data, has_dropout, whole)
         if self._layout is None or self._layout.key != key:
-            self._layout = Layout(net, rows, dtype, data, drops, whole)
+            self._layout = Layout(net, rows, dtype, data, has_dropout, whole)
         return self._layout
 
 
 @cache
 def _unavailable(dtype: str) -> str | None:
-    """Give None where this machine has what the native engine needs, or what is missing."""
+    """Return None where this machine has what the native engine needs, or what is missing."""
     if find_spec("numba") is None:
         return "Numba is not installed"
     try:
@@ -247,7 +255,7 @@ _compiled: set[tuple[str, str]] = set()
 
 @contextmanager
 def _announced(kind: str) -> Iterator[None]:
-    """Say so where compiling takes long, which it does once per machine."""
+    """Announce it where compiling takes long, which it does once per machine."""
     line = f"whygrad: compiling its native engine for {kind}, once on this machine …"
     timer = threading.Timer(1.5, tell, [line])
     timer.daemon = True

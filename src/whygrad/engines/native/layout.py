@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from whygrad.engines.native import sparse, updates
-from whygrad.engines.native.arguments import Examples, Layers, Narrow, Room
+from whygrad.engines.native.arguments import Examples, FeatureMajor, Layers, Workspace
 from whygrad.engines.native.by_units import PIECE
 from whygrad.engines.native.costs import COST_CODES
 from whygrad.engines.native.elementwise import ACTIVATION_CODES, SLOPE_NEEDS_Z
@@ -45,33 +45,33 @@ SPARSE_COLUMNS, SPARSE_NUMBERS = sparse.NARROW, 2**28
 class Layout:
     """What the compiled loop needs for one network, batch size, dtype and data set.
 
-    `drops` says whether dropout is at work, `whole` whether the gradient of all layers is kept at once.
+    `has_dropout` says whether dropout is at work, `whole` whether the gradient of all layers is kept at once.
     """
 
     def __init__(
-        self, net: Network, batch_size: int, dtype: str, data: Data, drops: bool, whole: bool
+        self, net: Network, batch_size: int, dtype: str, data: Data, has_dropout: bool, whole: bool
     ) -> None:
-        self.key = layout_key(net, batch_size, dtype, data, drops, whole)
+        self.key = layout_key(net, batch_size, dtype, data, has_dropout, whole)
         # Kept, so that the ids in the key stay taken. Zeros were looked for once: who changes X in place
         # takes a new engine, as every training does.
         self.data = data
         self.sizes = net.sizes
         skip = is_sparse(data.X) or skips_zeros(data.X, net.sizes[1])
         stretch = sparse.width(net.sizes[1], dtype) if skip else 0
-        self.layers = layers(net, batch_size, stretch, sparse.panel(dtype), drops)
+        self.layers = layers(net, batch_size, stretch, sparse.panel(dtype), has_dropout)
         self.rows = sparse.compress(data.X) if skip else _no_rows(dtype)
         X = np.empty((0, net.sizes[0]), dtype) if is_sparse(data.X) else data.X
         self.X, self.Y = read_only(X), read_only(data.Y)
         self.blocks = blocks(net, batch_size)
         whole = whole or self.blocks > 1
         self.room = _room(self.layers, batch_size, dtype, self.size if whole else 0, self.blocks)
-        by_units = not skip and narrow(net, batch_size, drops)
+        by_units = not skip and narrow(net, batch_size, has_dropout)
         self.narrow = _narrow(net, batch_size, dtype, self.size, self.blocks if by_units else 0)
         self.unwatched: Watching | None = None  # what a run is given that nobody watches
         self.inner: list[Array] = []  # memory for parameters and slots in the loop's order
 
     def examples(self, order: Array, weights: Array | None, counts: Array | None) -> Examples:
-        """Give the data in the order of an epoch, as read-only arrays: of one kind, whoever owns them."""
+        """Return the data in the order of an epoch, as read-only arrays: of one kind, whoever owns them."""
         nothing = np.empty(0, self.data.Y.dtype)
         if weights is None:
             self.room.weights[:] = 1  # another call may have filled them
@@ -79,30 +79,32 @@ class Layout:
         s, S, order = (read_only(array) for array in (s, S, order))
         return Examples(self.X, self.rows, self.Y, s, S, order)
 
-    def enter(self, theta: Array, slots: Array) -> tuple[Array, Array]:
-        """Give parameters and slots in the loop's order, in aligned memory."""
+    def enter(self, theta: Array, opt_state: Array) -> tuple[Array, Array]:
+        """Return parameters and slots in the loop's order, in aligned memory."""
         if not self.layers.stretch:
-            return aligned(theta), slots
-        if not self.inner or len(self.inner[1]) != len(slots):
+            return aligned(theta), opt_state
+        if not self.inner or len(self.inner[1]) != len(opt_state):
             size = self.size
             self.inner = [
                 aligned_zeros(size, theta.dtype),
-                np.zeros((len(slots), size), theta.dtype),
+                np.zeros((len(opt_state), size), theta.dtype),
             ]
         flat, rows = self.inner
         self._to_columns(theta, flat)
-        for slot, row in zip(slots, rows, strict=True):
+        for slot, row in zip(opt_state, rows, strict=True):
             self._to_columns(slot, row)
         return flat, rows
 
-    def leave(self, flat: Array, rows: Array, theta: Array, slots: Array) -> tuple[Array, Array]:
-        """Give parameters and slots in the order of `Parameters.flat`, in the memory of theta and slots."""
+    def leave(
+        self, flat: Array, rows: Array, theta: Array, opt_state: Array
+    ) -> tuple[Array, Array]:
+        """Return parameters and slots in the order of `Parameters.flat`, in the memory of theta and slots."""
         if not self.layers.stretch:
             return flat, rows
         self.to_rows(flat, theta)
-        for row, slot in zip(rows, slots, strict=True):
+        for row, slot in zip(rows, opt_state, strict=True):
             self.to_rows(row, slot)
-        return theta, slots
+        return theta, opt_state
 
     @property
     def size(self) -> int:
@@ -123,7 +125,7 @@ class Layout:
         flat[start:] = inner[end:]
 
     def _panels(self, flat: Array, inner: Array) -> Iterator[tuple[Array, Array]]:
-        """Give the units of each of W¹'s panels, as rows of the one vector and as columns of the other."""
+        """Return the units of each of W¹'s panels, as rows of the one vector and as columns of the other."""
         inputs, units, stretch, panel = (*self.sizes[:2], self.layers.stretch, self.layers.panel)
         W = flat[: units * inputs].reshape(units, inputs)
         for start in range(0, units, panel):
@@ -132,12 +134,12 @@ class Layout:
             yield W[start : start + count], columns[:, :count]
 
     def _ends_of_W1(self) -> tuple[int, int]:
-        """Give where W¹ ends in the order of `Parameters.flat`, and in the loop's."""
+        """Return where W¹ ends in the order of `Parameters.flat`, and in the loop's."""
         return self.sizes[1] * self.sizes[0], self.layers.stretch * self.sizes[0]
 
 
 def blocks(net: Network, rows: int) -> int:
-    """Give the number of blocks that a batch is divided into: a power of 2, by the shapes alone."""
+    """Return the number of blocks that a batch is divided into: a power of 2, by the shapes alone."""
     weights = [units * below for below, units in zip(net.sizes, net.sizes[1:], strict=False)]
     effort = rows * (sum(weights) + 8 * sum(net.sizes[1:]))
     if effort < SHARED_EFFORT:
@@ -148,17 +150,17 @@ def blocks(net: Network, rows: int) -> int:
 
 
 def wide(net: Network, rows: int) -> list[bool]:
-    """Tell for every layer whether threads divide it by units, rather than by examples."""
+    """Return for every layer whether threads divide it by units, rather than by examples."""
     hidden = zip(net.sizes[1:-1], net.f[1:-1], strict=True)
     # Softmax needs the whole row; so do the costs of the outputs.
     inner = [units >= max(rows, WIDE_UNITS) and f.name != "softmax" for units, f in hidden]
     return [False, *inner, False]
 
 
-def narrow(net: Network, rows: int, drops: bool) -> bool:
-    """Tell whether a batch goes through the network in pieces that lie by units."""
+def narrow(net: Network, rows: int, has_dropout: bool) -> bool:
+    """Return whether a batch goes through the network in pieces that lie by units."""
     weights = sum(units * below for below, units in zip(net.sizes, net.sizes[1:], strict=False))
-    if (weights / sum(net.sizes[1:])) ** 2 > NARROW * rows or (drops and net.drops):
+    if (weights / sum(net.sizes[1:])) ** 2 > NARROW * rows or (has_dropout and net.has_dropout):
         return False
     if rows < NARROW_ROWS * blocks(net, rows):
         return False
@@ -167,7 +169,7 @@ def narrow(net: Network, rows: int, drops: bool) -> bool:
 
 
 def skips_zeros(X: Array, units: int) -> bool:
-    """Tell whether a first layer of so many units skips the zeros of X."""
+    """Return whether a first layer of so many units skips the zeros of X."""
     if units > SPARSE_UNITS or X.size > SPARSE_NUMBERS:
         return False
     if not SPARSE_INPUTS <= X.shape[1] <= SPARSE_COLUMNS:
@@ -176,17 +178,19 @@ def skips_zeros(X: Array, units: int) -> bool:
 
 
 def layout_key(
-    net: Network, batch_size: int, dtype: str, data: Data, drops: bool, whole: bool
+    net: Network, batch_size: int, dtype: str, data: Data, has_dropout: bool, whole: bool
 ) -> tuple[Any, ...]:
-    """Give what a layout depends on."""
-    ids = (id(data.X), id(data.Y), id(data.weights))
-    return (net, batch_size, dtype, *ids, drops and net.drops, whole)
+    """Return what a layout depends on."""
+    ids = (id(data.X), id(data.Y), id(data.sample_weight))
+    return (net, batch_size, dtype, *ids, has_dropout and net.has_dropout, whole)
 
 
-def layers(net: Network, batch_size: int, stretch: int, panel: int, drops: bool = True) -> Layers:
+def layers(
+    net: Network, batch_size: int, stretch: int, panel: int, has_dropout: bool = True
+) -> Layers:
     """Describe a network by numbers."""
     sizes, L = net.sizes, net.L
-    rates = [0.0, *(layer.dropout * drops for layer in net.layers)]
+    rates = [0.0, *(layer.dropout * has_dropout for layer in net.layers)]
     codes = [0, *(ACTIVATION_CODES[f.name] for f in net.f[1:])]
     weights = [units * below for below, units in zip(sizes, sizes[1:], strict=False)]
     if stretch:
@@ -259,7 +263,7 @@ def penalties(plan: Plan) -> Penalties:
 
 
 def aligned(array: Array) -> Array:
-    """Give the array, or a copy of it that begins with a cache line."""
+    """Return the array, or a copy of it that begins with a cache line."""
     if array.ctypes.data % LINE == 0:
         return array
     copy = aligned_zeros(array.size, array.dtype)
@@ -268,21 +272,21 @@ def aligned(array: Array) -> Array:
 
 
 def aligned_zeros(size: int, dtype: Any) -> Array:
-    """Give zeros that begin with a cache line."""
+    """Return zeros that begin with a cache line."""
     dtype = np.dtype(dtype)
     memory = np.zeros(size * dtype.itemsize + LINE, np.uint8)
     start = -memory.ctypes.data % LINE
     return memory[start : start + size * dtype.itemsize].view(dtype)
 
 
-def _room(layers: Layers, batch_size: int, dtype: str, gradient: int, blocks: int) -> Room:
-    """Give the memory for a batch, with room for so many numbers of the gradient, or for any layer's."""
+def _room(layers: Layers, batch_size: int, dtype: str, gradient: int, blocks: int) -> Workspace:
+    """Return the memory for a batch, with room for so many numbers of the gradient, or for any layer's."""
     L, outputs = len(layers.sizes) - 1, int(layers.sizes[-1])
     ends = layers.b[1:] + layers.sizes[1:]
     width = max(layers.panel, int(layers.sizes[1:].max()))
     panel, most_panels = PANEL // np.dtype(dtype).itemsize, -(-layers.stretch // layers.panel)
     last = int(layers.delta[L]) + _whole_lines(batch_size * outputs)
-    return Room(
+    return Workspace(
         work=aligned_zeros(last, dtype),
         y=np.zeros(batch_size * outputs, dtype),
         weights=np.ones(batch_size, dtype),
@@ -295,12 +299,12 @@ def _room(layers: Layers, batch_size: int, dtype: str, gradient: int, blocks: in
     )
 
 
-def _narrow(net: Network, batch_size: int, dtype: str, size: int, blocks: int) -> Narrow:
-    """Give the memory for so many blocks of a narrow network with `size` parameters; 0 where it is not."""
+def _narrow(net: Network, batch_size: int, dtype: str, size: int, blocks: int) -> FeatureMajor:
+    """Return the memory for so many blocks of a narrow network with `size` parameters; 0 where it is not."""
     piece = min(PIECE, -(-batch_size // max(1, blocks)))
     places = layers(net, piece, 0, 1, False)
     outputs = piece * net.sizes[-1]
-    return Narrow(
+    return FeatureMajor(
         piece=piece,
         places=places,
         work=_rows(blocks, int(places.delta[-1]) + outputs, dtype),
@@ -315,13 +319,13 @@ def _narrow(net: Network, batch_size: int, dtype: str, size: int, blocks: int) -
 
 
 def _rows(count: int, size: int, dtype: str) -> Array:
-    """Give a row of memory for each thread; no two rows share a line of the cache."""
+    """Return a row of memory for each thread; no two rows share a line of the cache."""
     size = _whole_lines(size)
     return aligned_zeros(count * size, dtype).reshape(count, size)
 
 
-def _whole_lines(numbers: int) -> int:
-    return -(-numbers // LINE) * LINE
+def _whole_lines(coefficients: int) -> int:
+    return -(-coefficients // LINE) * LINE
 
 
 def _no_rows(dtype: str) -> sparse.Rows:

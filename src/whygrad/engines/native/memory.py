@@ -19,7 +19,7 @@ LINE = 64  # bytes that memory delivers at a time
 
 
 def read_only(array: Array) -> Array:
-    """Give a view that cannot be written through, a type of its own to Numba: data are of this one."""
+    """Return a view that cannot be written through, a type of its own to Numba: data are of this one."""
     view = array.view()
     view.flags.writeable = False
     return view

@@ -8,8 +8,8 @@ layer is divided by follows from its shape (`layout.wide`), and whether W¹ lies
 
 from typing import Any
 
-from whygrad.engines.native.arguments import Examples, Layers, Room, Team
-from whygrad.engines.native.barrier import begin, meet
+from whygrad.engines.native.arguments import Examples, Layers, ThreadContext, Workspace
+from whygrad.engines.native.barrier import begin, wait_at_barrier
 from whygrad.engines.native.compiling import ZERO, kernel
 from whygrad.engines.native.passes import (
     backward_layer,
@@ -27,7 +27,7 @@ _WHOLE = 2**16  # weights; layers with fewer move as a whole
 
 @kernel
 def forward_and_back(
-    layers: Layers, theta: Array, examples: Examples, room: Room, team: Team,
+    layers: Layers, theta: Array, examples: Examples, room: Workspace, team: ThreadContext,
     first: int, rows: int, key: Any, meeting: int,
 ) -> int:  # fmt: skip
     """Find this part's costs and errors of a batch; give the number of the last meeting.
@@ -53,7 +53,7 @@ def forward_and_back(
         return meeting
     for l in range(1, L + 1):
         meeting += 1
-        meet(team.arrivals, team.parts, meeting)
+        wait_at_barrier(team.barrier_count, team.parts, meeting)
         for block in range(team.part, team.blocks, team.parts):
             low, high, left, right = _share(layers, l, rows, team.blocks, block)
             forward_layer(
@@ -64,7 +64,7 @@ def forward_and_back(
                 find_error(layers, room, low, high)
     for l in range(L, 1, -1):
         meeting += 1
-        meet(team.arrivals, team.parts, meeting)
+        wait_at_barrier(team.barrier_count, team.parts, meeting)
         for block in range(team.part, team.blocks, team.parts):
             low, high, left, right = _share(layers, l - 1, rows, team.blocks, block)
             backward_layer(l, layers, theta, room, low, high, left, right, team.part)
@@ -73,7 +73,7 @@ def forward_and_back(
 
 @kernel
 def _share(layers: Layers, l: int, rows: int, blocks: int, block: int) -> tuple[int, int, int, int]:
-    """Give examples and units of a block of layer l: low, high, left, right."""
+    """Return examples and units of a block of layer l: low, high, left, right."""
     if layers.wide[l]:
         left, right = units_of(layers, l, blocks, block)
         return 0, rows, left, right
@@ -82,7 +82,7 @@ def _share(layers: Layers, l: int, rows: int, blocks: int, block: int) -> tuple[
 
 @kernel
 def units_of(layers: Layers, l: int, blocks: int, block: int) -> tuple[int, int]:
-    """Give where the units of a block of layer l begin and end: with panels, where W¹ lies in such."""
+    """Return where the units of a block of layer l begin and end: with panels, where W¹ lies in such."""
     units = layers.sizes[l]
     if l == 1 and layers.stretch > 0:
         panels, wide = moving_blocks(layers, l, blocks), layers.panel
@@ -95,7 +95,7 @@ def units_of(layers: Layers, l: int, blocks: int, block: int) -> tuple[int, int]
 
 @kernel
 def moving_blocks(layers: Layers, l: int, blocks: int) -> int:
-    """Give the number of blocks that layer l moves in: 1 for small layers, and that of W¹'s panels."""
+    """Return the number of blocks that layer l moves in: 1 for small layers, and that of W¹'s panels."""
     if l == 1 and layers.stretch > 0:
         return -(-layers.sizes[l] // layers.panel)
     if layers.sizes[l] * layers.sizes[l - 1] < _WHOLE:
@@ -105,13 +105,13 @@ def moving_blocks(layers: Layers, l: int, blocks: int) -> int:
 
 @kernel
 def moved_by(l: int, block: int, blocks: int, parts: int) -> int:
-    """Give the part that moves one of a layer's blocks."""
+    """Return the part that moves one of a layer's blocks."""
     return (block if blocks > 1 else l) % parts
 
 
 @kernel
 def weights_of(layers: Layers, l: int, low: int, high: int) -> tuple[int, int]:
-    """Give where in θ the weights to the units from low to high of layer l begin, and how many they are.
+    """Return where in θ the weights to the units from low to high of layer l begin, and how many they are.
 
     Where W¹ lies in panels, these are the units of one.
     """
@@ -123,7 +123,7 @@ def weights_of(layers: Layers, l: int, low: int, high: int) -> tuple[int, int]:
 
 @kernel
 def find_penalties(
-    layers: Layers, theta: Array, room: Room, team: Team, l1: float, l2: float
+    layers: Layers, theta: Array, room: Workspace, team: ThreadContext, l1: float, l2: float
 ) -> None:
     """λ₁ Σ|W| + ½ λ₂ Σ W² of every block of weights that this part moves: they lie in its core's cache."""
     for l in range(1, len(layers.sizes)):
@@ -136,7 +136,7 @@ def find_penalties(
 
 
 @kernel
-def sum_of_penalties(layers: Layers, room: Room, blocks: int) -> float:
+def sum_of_penalties(layers: Layers, room: Workspace, blocks: int) -> float:
     """Add up what all parts have found."""
     penalty = 0.0
     for l in range(1, len(layers.sizes)):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from whygrad.engines.native import blas, sparse, updates
-from whygrad.engines.native.arguments import Examples, Layers, Room
+from whygrad.engines.native.arguments import Examples, Layers, Workspace
 from whygrad.engines.native.blas import matrix, vector
 from whygrad.engines.native.compiling import ONE, ZERO, kernel
 from whygrad.engines.native.costs import output_costs, output_error
@@ -26,7 +26,7 @@ _NEAR, _MANY, _AHEAD = 40960, 24, 12
 
 @kernel
 def total_weight(examples: Examples, first: int, rows: int) -> float:
-    """Give S, the sum of what the examples of a batch count."""
+    """Return S, the sum of what the examples of a batch count."""
     if len(examples.counts) == 0:
         return float(rows)
     S = 0.0
@@ -37,7 +37,7 @@ def total_weight(examples: Examples, first: int, rows: int) -> float:
 
 @kernel
 def gather(
-    layers: Layers, examples: Examples, room: Room, first: int, low: int, high: int, rows: int
+    layers: Layers, examples: Examples, room: Workspace, first: int, low: int, high: int, rows: int
 ) -> None:
     """Copy examples of a batch side by side, and ask for those of the next.
 
@@ -66,7 +66,7 @@ def forward_layer(
     layers: Layers,
     theta: Array,
     examples: Examples,
-    room: Room,
+    room: Workspace,
     first: int,
     low: int,
     high: int,
@@ -114,7 +114,7 @@ def _forward_sparse(
     layers: Layers,
     theta: Array,
     examples: Examples,
-    room: Room,
+    room: Workspace,
     first: int,
     rows: int,
     left: int,
@@ -139,12 +139,12 @@ def _forward_sparse(
 
 @kernel
 def panel_width(layers: Layers, unit: int) -> int:
-    """Give the width of the panel of W¹ that begins with a unit."""
+    """Return the width of the panel of W¹ that begins with a unit."""
     return min(layers.panel, layers.stretch - unit)
 
 
 @kernel
-def find_costs(layers: Layers, room: Room, low: int, high: int) -> None:
+def find_costs(layers: Layers, room: Workspace, low: int, high: int) -> None:
     """C_x of the examples from low to high."""
     L, rows = len(layers.sizes) - 1, high - low
     units = layers.sizes[L]
@@ -157,7 +157,7 @@ def find_costs(layers: Layers, room: Room, low: int, high: int) -> None:
 
 
 @kernel
-def mean_cost(room: Room, rows: int, S: float) -> float:
+def mean_cost(room: Workspace, rows: int, S: float) -> float:
     """Σ s C_x / S over the batch."""
     cost = 0.0
     for i in range(rows):
@@ -166,7 +166,7 @@ def mean_cost(room: Room, rows: int, S: float) -> float:
 
 
 @kernel
-def find_error(layers: Layers, room: Room, low: int, high: int) -> None:
+def find_error(layers: Layers, room: Workspace, low: int, high: int) -> None:
     """BP1 for the outputs, times the weights of the examples."""
     work, L, rows = room.work, len(layers.sizes) - 1, high - low
     units = layers.sizes[L]
@@ -185,7 +185,7 @@ def backward_layer(
     l: int,
     layers: Layers,
     theta: Array,
-    room: Room,
+    room: Workspace,
     low: int,
     high: int,
     left: int,
@@ -215,7 +215,7 @@ def add_gradient(
     l: int,
     layers: Layers,
     examples: Examples,
-    room: Room,
+    room: Workspace,
     part: int,
     first: int,
     rows: int,
@@ -260,7 +260,7 @@ def add_gradient(
 def _add_gradient_sparse(
     layers: Layers,
     examples: Examples,
-    room: Room,
+    room: Workspace,
     part: int,
     first: int,
     rows: int,

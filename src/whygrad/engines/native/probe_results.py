@@ -10,11 +10,11 @@ from whygrad.engines.probes import (
     ONE_SIDED,
     STATISTICS,
     Block,
+    ProbeResult,
+    Probes,
     Statistics,
-    Tap,
-    Watch,
-    Watched,
-    watched_steps,
+    WeightProbe,
+    probed_steps,
 )
 from whygrad.nn.arrays import Data
 from whygrad.nn.functions import Array
@@ -23,16 +23,16 @@ from whygrad.plan.plan import Plan, State
 
 
 def recording(
-    plan: Plan, watch: Watch, layout: Layout, first: int, steps: int, slots: int
+    plan: Plan, watch: Probes, layout: Layout, first: int, steps: int, opt_state: int
 ) -> Watching:
-    """Give room for what is watched in so many steps from step `first` on."""
+    """Return room for what is watched in so many steps from step `first` on."""
     nothing = not watch.every and not watch.taps
     if nothing and layout.unwatched is not None and len(layout.unwatched.scale) >= steps:
         return layout.unwatched
     net, real = plan.net, np.dtype(plan.dtype)
-    due = watched_steps(first, first + steps, watch.every)
+    due = probed_steps(first, first + steps, watch.every)
     size, widest = (layout.size, max(net.sizes[1:]) * plan.batch_size) if len(due) else (0, 0)
-    places, width = _places(net, watch.taps, plan.batch_size, slots)
+    places, width = _places(net, watch.taps, plan.batch_size, opt_state)
     found = Watching(
         every=watch.every if len(due) else 0,
         row=int(due[0]) // watch.every if len(due) else 0,
@@ -52,12 +52,14 @@ def recording(
     return found
 
 
-def _places(net: Network, taps: tuple[Tap, ...], B: int, slots: int) -> tuple[Array, int]:
-    """Give the taps as numbers, and the length of a step's row of their record."""
+def _places(
+    net: Network, taps: tuple[WeightProbe, ...], B: int, opt_state: int
+) -> tuple[Array, int]:
+    """Return the taps as numbers, and the length of a step's row of their record."""
     rows, width = [], 0
     for tap in taps:
         tall, wide = tap.shape
-        sizes = (tall * wide, slots * tall * wide, B * wide * (tap.layer > 1), B * tall)
+        sizes = (tall * wide, opt_state * tall * wide, B * wide * (tap.layer > 1), B * tall)
         begins = [width + sum(sizes[:i]) for i in range(4)]
         rows.append([tap.layer, *tap.to, *tap.from_, *begins])
         width += sum(sizes)
@@ -68,36 +70,36 @@ def read(
     plan: Plan,
     before: State,
     data: Data,
-    watch: Watch,
+    watch: Probes,
     watching: Watching,
-    numbers: Array,
+    coefficients: Array,
     costs: Array,
     diverged: bool,
-) -> Watched:
-    """Say what was seen in the steps taken, which have these costs, from the state `before` on."""
+) -> ProbeResult:
+    """Describe what was seen in the steps taken, which have these costs, from the state `before` on."""
     taken, found, tapped = len(costs), None, None
     if watch.every:
-        steps = watched_steps(before.step, before.step + taken, watch.every)
+        steps = probed_steps(before.step, before.step + taken, watch.every)
         found = Statistics(steps, watching.statistics[: len(steps)])
     if watch.taps and taken:
         blocks = [
-            _block(tap, place, watching.record[:taken], plan.batch_size, len(before.slots))
+            _block(tap, place, watching.record[:taken], plan.batch_size, len(before.opt_state))
             for tap, place in zip(watch.taps, watching.taps.tolist(), strict=True)
         ]
         tapped = tapping.tapped(
-            plan, before, data, watch, numbers, watching.scale[:taken], blocks
+            plan, before, data, watch, coefficients, watching.scale[:taken], blocks
         )  # fmt: skip
-    return Watched(costs if watch.costs else None, diverged, found, tapped)
+    return ProbeResult(costs if watch.costs else None, diverged, found, tapped)
 
 
-def _block(tap: Tap, place: list[int], record: Array, B: int, slots: int) -> Block:
-    """Give views of what a tap recorded."""
+def _block(tap: WeightProbe, place: list[int], record: Array, B: int, opt_state: int) -> Block:
+    """Return views of what a tap recorded."""
     m, (tall, wide) = len(record), tap.shape
-    theta, at_slots, a, delta = place[5:]
+    theta, at_opt_state, a, delta = place[5:]
     return Block(
         tap,
-        record[:, theta:at_slots].reshape(m, tall, wide),
-        record[:, at_slots:a].reshape(m, slots, tall, wide),
+        record[:, theta:at_opt_state].reshape(m, tall, wide),
+        record[:, at_opt_state:a].reshape(m, opt_state, tall, wide),
         record[:, a:delta].reshape(m, B, wide) if tap.layer > 1 else np.empty((m, 0, wide)),
         record[:, delta : delta + B * tall].reshape(m, B, tall),
     )

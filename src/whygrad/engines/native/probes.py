@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from whygrad.engines.native.arguments import Examples, Layers, Room, Team
+from whygrad.engines.native.arguments import Examples, Layers, ThreadContext, Workspace
 from whygrad.engines.native.blas import vector
 from whygrad.engines.native.compiling import (
     ZERO,
@@ -26,11 +26,11 @@ from whygrad.engines.native.memory import copy
 from whygrad.engines.native.partition import moved_by, moving_blocks, units_of, weights_of
 from whygrad.engines.native.passes import add_gradient, panel_width
 from whygrad.engines.native.updates import add_penalty
-from whygrad.engines.probes import FADED
+from whygrad.engines.probes import SATURATED
 from whygrad.nn.functions import Array
 
 # Which row of `Watching.taps` says what.
-LAYER, TO, TO_END, FROM, FROM_END, THETA, SLOTS, A, DELTA = range(9)
+LAYER, TO, TO_END, FROM, FROM_END, THETA, OPT_STATE, A, DELTA = range(9)
 
 # Squares are added up in pieces of so many numbers, in the numbers' own precision: that takes half as long.
 # Pieces whose sum is not within bounds, beyond which squares leave the range of float32, are added up anew.
@@ -62,7 +62,7 @@ class Watching(NamedTuple):
 
 @inlined_kernel
 def looks(watching: Watching, step: int) -> bool:
-    """Tell whether there is anything to see at a step."""
+    """Return whether there is anything to see at a step."""
     return len(watching.taps) > 0 or _due(watching, step)
 
 
@@ -87,8 +87,8 @@ def look_between(
     layers: Layers,
     theta: Array,
     examples: Examples,
-    room: Room,
-    team: Team,
+    room: Workspace,
+    team: ThreadContext,
     i: int,
     step: int,
     first: int,
@@ -132,7 +132,13 @@ def look_between(
 
 @kernel
 def look_after(
-    watching: Watching, layers: Layers, theta: Array, slots: Array, team: Team, i: int, step: int
+    watching: Watching,
+    layers: Layers,
+    theta: Array,
+    opt_state: Array,
+    team: ThreadContext,
+    i: int,
+    step: int,
 ) -> None:
     """Keep the optimizer's slots as they are after a step, and measure the step."""
     if team.part != 0:
@@ -140,9 +146,9 @@ def look_after(
     for tap in range(len(watching.taps)):
         place = watching.taps[tap]
         size = (place[TO_END] - place[TO]) * (place[FROM_END] - place[FROM])
-        for s in range(len(slots)):
-            at = place[SLOTS] + s * size
-            _copy_weights(layers, place, slots, s * len(theta), watching.record[i], at)
+        for s in range(len(opt_state)):
+            at = place[OPT_STATE] + s * size
+            _copy_weights(layers, place, opt_state, s * len(theta), watching.record[i], at)
     if not _due(watching, step):
         return
     for l in range(1, len(layers.sizes)):
@@ -201,7 +207,7 @@ def _copy_batch(layers: Layers, place: Array, work: Array, rows: int, target: Ar
 
 @kernel
 def _count_faded(
-    watching: Watching, layers: Layers, room: Room, l: int, rows: int, part: int, found: Array
+    watching: Watching, layers: Layers, room: Workspace, l: int, rows: int, part: int, found: Array
 ) -> None:
     """Find the share of dead units, or of saturated values, from f′(z)."""
     units, n = layers.sizes[l], rows * layers.sizes[l]
@@ -210,7 +216,7 @@ def _count_faded(
     slope[:] = real(1)
     z, f = vector(room.work, layers.z[l], n), vector(room.work, layers.f[l], n)
     times_slope(layers.activations[l], z, f, slope, rows, units)
-    small, count = real(FADED * abs(watching.greatest[l])), 0
+    small, count = real(SATURATED * abs(watching.greatest[l])), 0
     if watching.greatest[l] > 0:
         for i in range(n):
             count += abs(slope[i]) < small
@@ -226,7 +232,7 @@ def _count_faded(
 
 @lanes_kernel
 def _mean_and_spread(values: Any) -> Any:
-    """Give the mean and the standard deviation."""
+    """Return the mean and the standard deviation."""
     total, squares, n = 0.0, 0.0, len(values)
     for i in range(n):
         total += np.float64(values[i])

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from whygrad.engines.native import blas
-from whygrad.engines.native.barrier import claim, meet
+from whygrad.engines.native.barrier import claim_block, wait_at_barrier
 from whygrad.engines.native.compiling import ONE, ZERO, cached_kernel
 from whygrad.engines.native.denormals import flush, restore
 from whygrad.engines.native.memory import copy, fill, prefetch
@@ -23,7 +23,7 @@ from whygrad.nn.functions import Array
 
 @cache
 def unavailable(dtype: DTypeLike) -> str | None:
-    """Give None, or what is missing or wrong; raises whatever Numba does where it cannot compile."""
+    """Return None, or what is missing or wrong; raises whatever Numba does where it cannot compile."""
     missing = blas.unavailable()
     if missing is not None:
         return missing
@@ -33,15 +33,15 @@ def unavailable(dtype: DTypeLike) -> str | None:
     delta = np.arange(8, dtype=dtype).reshape(2, 4)
     z, error, dW = np.ones((2, 4), dtype), np.ones((2, 3), dtype), np.ones((4, 3), dtype)
     x, out = np.arange(1, 4, dtype=dtype), np.zeros(8, dtype)
-    arrivals, claims = np.ones(1, np.int64), np.zeros(1, np.int64)
-    found = _few_of_all(inputs, W, delta, z, error, dW, x, out, arrivals, claims)
+    barrier_count, claims = np.ones(1, np.int64), np.zeros(1, np.int64)
+    found = _few_of_all(inputs, W, delta, z, error, dW, x, out, barrier_count, claims)
     if not (
         np.array_equal(z, inputs @ W.T)
         and np.array_equal(error, delta @ W + 1)
         and np.array_equal(dW, 2 * delta.T @ inputs + 3)
     ):
         return "Numba's matrix product gives wrong results here"
-    counted = (found, arrivals[0], claims[0]) == (14 + 1, 2, 1)
+    counted = (found, barrier_count[0], claims[0]) == (14 + 1, 2, 1)
     if not (counted and np.array_equal(out, [1, 2, 3, 7, 7, 7, 14, 0])):
         return "code that Numba compiles gives wrong results here"
     return None
@@ -50,7 +50,7 @@ def unavailable(dtype: DTypeLike) -> str | None:
 @cached_kernel
 def _few_of_all(
     inputs: Array, W: Array, delta: Array, z: Array, error: Array, dW: Array,
-    x: Array, out: Array, arrivals: Array, claims: Array,
+    x: Array, out: Array, barrier_count: Array, claims: Array,
 ) -> float:  # fmt: skip
     blas.product_into_units(inputs, W, 0.0, z)
     blas.product_into_inputs(delta, W, 1.0, error, W.shape[1])
@@ -60,6 +60,6 @@ def _few_of_all(
     copy(x, ZERO, out, ZERO, n)
     fill(out, n, n, 7.0)
     dots(x, ZERO, x, ZERO, ONE, ONE, n, out, 2 * n, ONE)
-    meet(arrivals, 2, claim(claims) + 1)  # the other one has come already
+    wait_at_barrier(barrier_count, 2, claim_block(claims) + 1)  # the other one has come already
     restore(before)
     return sum_of_squares(x) + exp(x[0] - x[0])

@@ -36,13 +36,13 @@ class Rows(NamedTuple):
 
 
 def width(units: int, dtype: Any) -> int:
-    """Give the length of a stretch: the units, filled up to whole vectors."""
+    """Return the length of a stretch: the units, filled up to whole vectors."""
     lanes = VECTOR_BYTES // np.dtype(dtype).itemsize
     return -(-units // lanes) * lanes
 
 
 def panel(dtype: Any) -> int:
-    """Give the width of all panels but the last."""
+    """Return the width of all panels but the last."""
     return PANEL * VECTOR_BYTES // np.dtype(dtype).itemsize
 
 
@@ -53,12 +53,12 @@ CHAINS = 2  # sums that are added to in turn: an addition takes several cycles
 
 
 def rows(starts: Array, columns: Array, values: Array) -> Rows:
-    """Give compressed rows as the loop takes them."""
+    """Return compressed rows as the loop takes them."""
     return Rows(read_only(starts), read_only(columns), read_only(values))
 
 
 def compress(X: Any) -> Rows:
-    """Give the numbers of X that are not zero, and where they stand; X is dense, or CSR of SciPy."""
+    """Return the numbers of X that are not zero, and where they stand; X is dense, or CSR of SciPy."""
     if is_sparse(X):
         columns = np.ascontiguousarray(X.indices, np.uint16 if X.shape[1] <= NARROW else np.int32)
         values = np.ascontiguousarray(X.data)
@@ -207,7 +207,7 @@ def add_numbers(
 
 @kernel
 def until_column(rows: Rows, first: int, last: int, column: int) -> int:
-    """Give the first number from `first` on that does not stand before a column, or `last`."""
+    """Return the first number from `first` on that does not stand before a column, or `last`."""
     while first < last and rows.columns[first] < column:
         first += 1
     return first

@@ -18,8 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.engines.native.arguments import Examples, Layers, Narrow, Room, Team
-from whygrad.engines.native.barrier import begin, claim, meet
+from whygrad.engines.native.arguments import (
+    Examples,
+    FeatureMajor,
+    Layers,
+    ThreadContext,
+    Workspace,
+)
+from whygrad.engines.native.barrier import begin, claim_block, wait_at_barrier
 from whygrad.engines.native.by_units import cost_of_blocks, is_narrow, narrow_block, sum_of_blocks
 from whygrad.engines.native.compiling import ONE, ZERO, cached_kernel, kernel
 from whygrad.engines.native.denormals import flush, restore
@@ -60,29 +66,29 @@ def run_steps(
     penalties: Penalties,
     bounds: Bounds,
     theta: Array,
-    slots: Array,
+    opt_state: Array,
     examples: Examples,
-    room: Room,
-    narrow: Narrow,
-    team: Team,
+    room: Workspace,
+    narrow: FeatureMajor,
+    team: ThreadContext,
     batch_size: int,
-    place: int,
+    batch_index: int,
     seed: Any,
     step: int,
-    numbers: Array,
+    coefficients: Array,
     costs: Array,
     watching: Watching,
 ) -> int:
-    """Take a step for every row of numbers, from batch `place` of the epoch on; give the number taken.
+    """Take a step for every row of numbers, from batch `batch_index` of the epoch on; give the number taken.
 
     costs[i] receives the cost at the i-th step. Where it is not finite the loop ends before the update.
     """
     clips = math.isfinite(bounds.norm) or math.isfinite(bounds.value)
-    before, taken, meeting = flush(), len(numbers), ZERO
-    for i in range(len(numbers)):
+    before, taken, meeting = flush(), len(coefficients), ZERO
+    for i in range(len(coefficients)):
         # Decided here: even a look that finds nothing to do takes a microsecond to be called.
         looking = looks(watching, step + i)
-        first = (place + i) * batch_size
+        first = (batch_index + i) * batch_size
         rows = min(batch_size, len(examples.order) - first)
         S = total_weight(examples, first, rows)
         l1 = penalties.l1 + (penalties.l1_per_example / S if S > 0 else 0.0)
@@ -93,13 +99,13 @@ def run_steps(
 
         key = following(following(np.uint64(0), seed), np.uint64(step + i))
         if is_narrow(narrow):
-            block = claim(team.claims)
+            block = claim_block(team.claims)
             while block < team.blocks:
                 low, high = begin(rows, team.blocks, block), begin(rows, team.blocks, block + 1)
                 narrow_block(
                     layers, theta, examples, room, narrow, team.part, block, first, low, high, looking
                 )  # fmt: skip
-                block = claim(team.claims)
+                block = claim_block(team.claims)
         else:
             meeting = forward_and_back(
                 layers, theta, examples, room, team, first, rows, key, meeting
@@ -108,7 +114,7 @@ def run_steps(
         if penalised:
             find_penalties(layers, theta, room, team, l1, l2)
         meeting += 1
-        meet(team.arrivals, team.parts, meeting)
+        wait_at_barrier(team.barrier_count, team.parts, meeting)
 
         team.claims[0] = 0
         cost = (
@@ -127,18 +133,18 @@ def run_steps(
                 watching, layers, theta, examples, room, team, i, step + i, first, rows, S, l1, l2
             )  # fmt: skip
         _move(
-            layers, rule, l1, l2, clips, theta, slots, examples, room, narrow, team, first, rows, S,
-            numbers[i],
+            layers, rule, l1, l2, clips, theta, opt_state, examples, room, narrow, team, first, rows, S,
+            coefficients[i],
         )  # fmt: skip
         if clips and team.part == 0:
             watching.scale[i] = bound(bounds, room.gradient, ZERO, len(theta))
-            move(rule, theta, slots, room.gradient, ZERO, ZERO, len(theta), numbers[i])
+            move(rule, theta, opt_state, room.gradient, ZERO, ZERO, len(theta), coefficients[i])
         if penalties.decay != 0 and team.part == 0:
             scale(1 - penalties.decay, theta, ZERO, len(theta))
         meeting += 1
-        meet(team.arrivals, team.parts, meeting)
+        wait_at_barrier(team.barrier_count, team.parts, meeting)
         if looking:
-            look_after(watching, layers, theta, slots, team, i, step + i)
+            look_after(watching, layers, theta, opt_state, team, i, step + i)
     restore(before)
     return taken
 
@@ -151,15 +157,15 @@ def _move(
     l2: float,
     clips: bool,
     theta: Array,
-    slots: Array,
+    opt_state: Array,
     examples: Examples,
-    room: Room,
-    narrow: Narrow,
-    team: Team,
+    room: Workspace,
+    narrow: FeatureMajor,
+    team: ThreadContext,
     first: int,
     rows: int,
     S: float,
-    numbers: Array,
+    coefficients: Array,
 ) -> None:
     """Take the step of this part's share of the layers; where the gradient is clipped, only find it."""
     for l in range(len(layers.sizes) - 1, 0, -1):
@@ -172,7 +178,7 @@ def _move(
             b, stop = layers.b[l] + low, layers.b[l] + high
             if rule.code == SGD and l1 == 0 and not clips and not is_narrow(narrow):
                 # No gradient is stored: W ← (1 − ηλ₂) W − η/S δᵀ a is one product.
-                rate = numbers[0]
+                rate = coefficients[0]
                 add_gradient(
                     l, layers, examples, room, team.part, first, rows, low, high,
                     -rate / S, 1 - rate * l2, 1.0, theta, W, b,
@@ -195,8 +201,8 @@ def _move(
                 )  # fmt: skip
             add_penalty(theta, g, at, W, W + size, l1, l2)
             if not clips:
-                move(rule, theta, slots, g, at, W, W + size, numbers)
-                move(rule, theta, slots, g, at_b, b, stop, numbers)
+                move(rule, theta, opt_state, g, at, W, W + size, coefficients)
+                move(rule, theta, opt_state, g, at_b, b, stop, coefficients)
 
 
 @cached_kernel
@@ -205,13 +211,13 @@ def cost_and_gradient(
     penalties: Penalties,
     theta: Array,
     examples: Examples,
-    room: Room,
-    narrow: Narrow,
-    team: Team,
+    room: Workspace,
+    narrow: FeatureMajor,
+    team: ThreadContext,
     batch_size: int,
     gradient: Array,
 ) -> float:
-    """Give the cost over all examples, and its gradient in `gradient`, in blocks of `batch_size`.
+    """Return the cost over all examples, and its gradient in `gradient`, in blocks of `batch_size`.
 
     The layers are without dropout; the team is of one.
     """

@@ -3,7 +3,7 @@
 The rules are those of `plan.optimizers`, on stretches of flat arrays: θ[start:stop], the slots beside
 it, and the gradient g[at:] that belongs to it. Each rule gets views of these, so that its loop starts at 0
 and becomes vector instructions. What a step needs to know, such as its rate, comes as the row of numbers
-that `Optimizer.numbers` gives, so that both engines start from the same bits.
+that `Optimizer.coefficients` gives, so that both engines start from the same bits.
 """
 
 import math
@@ -53,45 +53,45 @@ class Bounds(NamedTuple):
 def move(
     rule: Rule,
     theta: Array,
-    slots: Array,
+    opt_state: Array,
     g: Array,
     at: int,
     start: int,
     stop: int,
-    numbers: Array,
+    coefficients: Array,
 ) -> None:
     """Move θ[start:stop] by the gradient g[at : at + stop − start], and update the slots beside it."""
     n = stop - start
     W, slope = vector(theta, start, n), vector(g, at, n)
-    first, second = vector(slots, start, n), vector(slots, start + len(theta), n)
+    first, second = vector(opt_state, start, n), vector(opt_state, start + len(theta), n)
     code = rule.code
     if code == SGD:
-        _descend(W, slope, numbers)
+        _descend(W, slope, coefficients)
     elif code in (MOMENTUM, NESTEROV):
-        _momentum(rule, W, slope, first, numbers)
+        _momentum(rule, W, slope, first, coefficients)
     elif code == ADAGRAD:
-        _adagrad(rule, W, slope, first, numbers)
+        _adagrad(rule, W, slope, first, coefficients)
     elif code in (RMSPROP, RMSPROP_MOMENTUM):
-        _rmsprop(rule, W, slope, first, second, numbers)
+        _rmsprop(rule, W, slope, first, second, coefficients)
     elif code == NADAM:
-        _nadam(rule, W, slope, first, second, numbers)
+        _nadam(rule, W, slope, first, second, coefficients)
     else:
-        _adam(rule, W, slope, first, second, numbers)
+        _adam(rule, W, slope, first, second, coefficients)
 
 
 @kernel
-def _descend(theta: Array, g: Array, numbers: Array) -> None:
+def _descend(theta: Array, g: Array, coefficients: Array) -> None:
     """θ ← θ − ηg."""
-    eta = type(theta[0])(numbers[0])
+    eta = type(theta[0])(coefficients[0])
     for i in range(len(theta)):
         theta[i] -= eta * g[i]
 
 
 @kernel
-def _momentum(rule: Rule, theta: Array, g: Array, v: Array, numbers: Array) -> None:
+def _momentum(rule: Rule, theta: Array, g: Array, v: Array, coefficients: Array) -> None:
     """v ← μv − ηg; θ ← θ + v, or θ + μv − ηg in Nesterov's form."""
     real = type(theta[0])
-    mu, eta = real(rule.first), real(numbers[0])
+    mu, eta = real(rule.first), real(coefficients[0])
     if rule.code == NESTEROV:
         for i in range(len(theta)):
             slope = eta * g[i]
@@ -104,10 +104,10 @@ def _momentum(rule: Rule, theta: Array, g: Array, v: Array, numbers: Array) -> N
 
 
 @kernel
-def _adagrad(rule: Rule, theta: Array, g: Array, s: Array, numbers: Array) -> None:
+def _adagrad(rule: Rule, theta: Array, g: Array, s: Array, coefficients: Array) -> None:
     """s ← s + g², θ ← θ − η g / (√s + ε)."""
     real = type(theta[0])
-    eta, epsilon = real(numbers[0]), real(rule.epsilon)
+    eta, epsilon = real(coefficients[0]), real(rule.epsilon)
     for i in range(len(theta)):
         slope = g[i]
         s[i] += slope * slope
@@ -115,10 +115,10 @@ def _adagrad(rule: Rule, theta: Array, g: Array, s: Array, numbers: Array) -> No
 
 
 @kernel
-def _rmsprop(rule: Rule, theta: Array, g: Array, s: Array, v: Array, numbers: Array) -> None:
+def _rmsprop(rule: Rule, theta: Array, g: Array, s: Array, v: Array, coefficients: Array) -> None:
     """s ← βs + (1−β)g², v ← μv + g/(√s + ε), θ ← θ − ηv; without momentum there is no v."""
     real = type(theta[0])
-    eta, epsilon = real(numbers[0]), real(rule.epsilon)
+    eta, epsilon = real(coefficients[0]), real(rule.epsilon)
     beta, rest, mu = real(rule.first), real(1 - rule.first), real(rule.second)
     if rule.code == RMSPROP:
         for i in range(len(theta)):
@@ -134,11 +134,11 @@ def _rmsprop(rule: Rule, theta: Array, g: Array, s: Array, v: Array, numbers: Ar
 
 
 @kernel
-def _adam(rule: Rule, theta: Array, g: Array, m: Array, v: Array, numbers: Array) -> None:
+def _adam(rule: Rule, theta: Array, g: Array, m: Array, v: Array, coefficients: Array) -> None:
     """m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², θ ← κθ − η′ m / (√v + ε′), with κ = 1 − ηλ for AdamW."""
     real = type(theta[0])
-    eta, epsilon = real(numbers[0]), real(numbers[1])
-    keep = real(numbers[2] if rule.code == ADAMW else 1.0)
+    eta, epsilon = real(coefficients[0]), real(coefficients[1])
+    keep = real(coefficients[2] if rule.code == ADAMW else 1.0)
     beta1, rest1 = real(rule.first), real(1 - rule.first)
     beta2, rest2 = real(rule.second), real(1 - rule.second)
     for i in range(len(theta)):
@@ -149,10 +149,10 @@ def _adam(rule: Rule, theta: Array, g: Array, m: Array, v: Array, numbers: Array
 
 
 @kernel
-def _nadam(rule: Rule, theta: Array, g: Array, m: Array, v: Array, numbers: Array) -> None:
+def _nadam(rule: Rule, theta: Array, g: Array, m: Array, v: Array, coefficients: Array) -> None:
     """As Adam, but θ ← θ − (η_m m + η_g g) / (√v + ε′)."""
     real = type(theta[0])
-    of_m, of_g, epsilon = real(numbers[0]), real(numbers[1]), real(numbers[2])
+    of_m, of_g, epsilon = real(coefficients[0]), real(coefficients[1]), real(coefficients[2])
     beta1, rest1 = real(rule.first), real(1 - rule.first)
     beta2, rest2 = real(rule.second), real(1 - rule.second)
     for i in range(len(theta)):

@@ -44,7 +44,7 @@ class Vectors:
         return self._call("llvm.fmuladd", self.type, [x, y, total], self.suffix)
 
     def spread(self, number: Any) -> Any:
-        """Give a vector with the number in every lane."""
+        """Return a vector with the number in every lane."""
         first = ir.Constant(ir.IntType(32), 0)
         one = self.builder.insert_element(ir.Constant(self.type, ir.Undefined), number, first)
         shuffle = ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), [0] * self.lanes)
@@ -67,7 +67,7 @@ class Vectors:
         return builder.extract_element(vector, ir.Constant(ir.IntType(32), 0))
 
     def sums(self, vectors: list[Any]) -> Any:
-        """Give a vector whose first lanes are the sums of the vectors, each added up as by `sum`.
+        """Return a vector whose first lanes are the sums of the vectors, each added up as by `sum`.
 
         Two vectors are halved into one, so that several sums take little longer than one.
         """
@@ -94,12 +94,12 @@ class Vectors:
         return vectors[0]
 
     def first(self, count: int) -> Any:
-        """Give the mask of the first `count` lanes, where that is known beforehand."""
+        """Return the mask of the first `count` lanes, where that is known beforehand."""
         kind = ir.VectorType(ir.IntType(1), self.lanes)
         return ir.Constant(kind, [lane < count for lane in range(self.lanes)])
 
     def mask(self, count: Any) -> Any:
-        """Give the mask of the first `count` lanes."""
+        """Return the mask of the first `count` lanes."""
         kind = ir.VectorType(self.index, self.lanes)
         first = ir.Constant(ir.IntType(32), 0)
         one = self.builder.insert_element(ir.Constant(kind, ir.Undefined), count, first)
@@ -116,5 +116,5 @@ class Vectors:
 
 
 def data(context: Any, builder: Any, kind: Any, array: Any) -> Any:
-    """Give the address of an array's first number."""
+    """Return the address of an array's first number."""
     return context.make_array(kind)(context, builder, array).data

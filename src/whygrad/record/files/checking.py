@@ -18,7 +18,7 @@ LARGEST = 2**63 - 1  # what counts and sizes may be
 
 
 def refuse(value: Any, where: str, must: str) -> NoReturn:
-    """Say that a value is not what it must be."""
+    """Record that a value is not what it must be."""
     kind = "an object" if isinstance(value, dict) else "a list" if isinstance(value, list) else ""
     shown = kind or repr(value)[:60]
     raise ValueError(f"{where} is {shown}: it must be {must}")

@@ -28,7 +28,7 @@ PLAIN = ("n", "epochs", "batch_size", "seed", "shuffle", "dtype", "label_smoothi
 
 
 def describe(plan: Plan) -> dict[str, Any]:
-    """Give all that decides a training, but for the data."""
+    """Return all that decides a training, but for the data."""
     return {
         "network": network_to_dict(plan.net),
         "optimizer": _rule_to_dict(plan.optimizer, RULES),
@@ -58,7 +58,7 @@ def plan_from_dict(about: dict[str, Any], own: Sequence[Any] = ()) -> Plan:
 
 
 def own_parts(plan: Plan) -> dict[str, Any]:
-    """Give what is the user's own code in a plan, by name."""
+    """Return what is the user's own code in a plan, by name."""
     found: dict[str, Any] = {}
     for f in plan.net.f[1:]:
         if ACTIVATIONS.get(f.name) != f:
@@ -72,7 +72,7 @@ def own_parts(plan: Plan) -> dict[str, Any]:
 
 
 def changed_parts(plan: Plan, about: dict[str, Any]) -> dict[str, tuple[str, str]]:
-    """Give the user's own parts whose source is not what was recorded: both hashes, by name."""
+    """Return the user's own parts whose source is not what was recorded: both hashes, by name."""
     recorded = about.get("own", {})
     now = {name: source_hash(thing) for name, thing in own_parts(plan).items()}
     return {
@@ -83,7 +83,7 @@ def changed_parts(plan: Plan, about: dict[str, Any]) -> dict[str, tuple[str, str
 
 
 def source_hash(thing: Any) -> str | None:
-    """Give the SHA-256 of the source of a function of the user's own, or None where there is none."""
+    """Return the SHA-256 of the source of a function of the user's own, or None where there is none."""
     if isinstance(thing, Activation | Cost):
         parts = [thing.value, thing.derivative, getattr(thing, "product", None)]
     else:
@@ -96,7 +96,7 @@ def source_hash(thing: Any) -> str | None:
 
 
 def of_network(own: Sequence[Any]) -> list[Any]:
-    """Give the activations and costs among the user's own parts."""
+    """Return the activations and costs among the user's own parts."""
     return [thing for thing in own if hasattr(thing, "value") and hasattr(thing, "derivative")]
 
 
@@ -126,7 +126,7 @@ def _rule_from_dict(about: dict[str, Any], known: dict[str, Any], own: Any, kind
 
 
 def _plain(value: Any) -> Any:
-    """Give a value in the types of JSON; numbers that it does not know become {"float": "inf"}."""
+    """Return a value in the types of JSON; numbers that it does not know become {"float": "inf"}."""
     if isinstance(value, dict):
         return {key: _plain(inner) for key, inner in value.items()}
     if isinstance(value, np.generic):

@@ -23,7 +23,7 @@ TOLERANCE = {"float32": 1e-3, "float64": 1e-8}
 
 
 def describe() -> dict[str, Any]:
-    """Give what the manifest says of this machine, its libraries and the code that computes."""
+    """Return what the manifest says of this machine, its libraries and the code that computes."""
     return {
         "threads": allowed_cores(),
         "machine": {
@@ -42,7 +42,7 @@ def describe() -> dict[str, Any]:
 
 
 def differences(recorded: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """Say what differs between two environments, in a few words each; an empty list where nothing does."""
+    """Describe what differs between two environments, in a few words each; an empty list where nothing does."""
     found = []
     for name in sorted({*recorded["versions"], *now["versions"]}):
         then, here = recorded["versions"].get(name), now["versions"].get(name)
@@ -100,7 +100,7 @@ def _blas() -> list[str]:
 
 @cache
 def _kernels() -> str:
-    """Give the SHA-256 of the code that computes a training."""
+    """Return the SHA-256 of the code that computes a training."""
     package = Path(__file__).parents[2]
     paths = sorted(path for folder in COMPUTING for path in (package / folder).rglob("*.py"))
     code = b"".join(path.read_bytes() for path in paths)

@@ -205,7 +205,7 @@ def add_stage(db: Database, stage: Stage) -> None:
 
 
 def end(db: Database, step: int, stopped: str) -> None:
-    """Say that training ended with the state after `step` updates; what was undone goes.
+    """Record that training ended with the state after `step` updates; what was undone goes.
 
     A training that diverges takes its last steps back, which may have been told of already.
     """
@@ -253,10 +253,10 @@ def reading(path: Path) -> Iterator[Database]:
 
 
 def _check_files(path: Path) -> None:
-    """Refuse links, pipes, and a journal of SQLite's that names a file elsewhere, which it would remove."""
+    """Reject links, pipes, and a journal of SQLite's that names a file elsewhere, which it would remove."""
     journal = f"{NAME}-journal"
     for name in (NAME, f"{NAME}-wal", f"{NAME}-shm", journal):
-        inside.place(path.parent, name)
+        inside.path_of(path.parent, name)
     there = inside.exists(path.parent, journal)
     if there and inside.read(path.parent, journal).endswith(SUPER_JOURNAL):
         raise FileError(f"{path.parent}: damaged, {journal} is not of a run")
@@ -311,7 +311,7 @@ def _check_tables(db: Database) -> None:
 
 
 def _rows(db: Database, table: str, which: str = "", *values: int) -> Iterator[tuple[Any, ...]]:
-    """Give rows of a table, each as it was written."""
+    """Return rows of a table, each as it was written."""
     kinds, last = [*COLUMNS[table].values(), int], None
     for *row, written in db.execute(f"SELECT * FROM {table} {which}", values):
         if list(map(type, [*row, written])) != kinds or written != checksum(*row):
@@ -323,7 +323,7 @@ def _rows(db: Database, table: str, which: str = "", *values: int) -> Iterator[t
 
 
 def _chunks(db: Database, first: int) -> Iterator[tuple[int, bytes, bytes, bytes]]:
-    """Give the chunks from the one on that a step lies in; none must be missing."""
+    """Return the chunks from the one on that a step lies in; none must be missing."""
     at = None
     for start, steps, costs, watched, statistics in _rows(db, "chunks", SINCE, first):
         if (start > first if at is None else start != at) or len(costs) != 8 * steps:
@@ -348,7 +348,7 @@ def check(db: Database, first: int, layers: int) -> None:
 
 
 def costs(db: Database, first: int, until: int | None = None) -> Array:
-    """Give the cost of every step from `first` on, to before `until`; (steps,)."""
+    """Return the cost of every step from `first` on, to before `until`; (steps,)."""
     parts = []
     for start, blob, _, _ in _chunks(db, first):
         part = np.frombuffer(blob, "<f8")
@@ -358,7 +358,7 @@ def costs(db: Database, first: int, until: int | None = None) -> Array:
 
 
 def statistics(db: Database, layers: int, first: int, until: int) -> Statistics:
-    """Give what the layers did, at the steps from `first` to before `until` that were looked at."""
+    """Return what the layers did, at the steps from `first` to before `until` that were looked at."""
     steps, values = [], []
     for _, _, at, blob in _chunks(db, first):
         looked = np.frombuffer(at, "<i8")
@@ -371,7 +371,7 @@ def statistics(db: Database, layers: int, first: int, until: int) -> Statistics:
 
 
 def epochs(db: Database, after: int = 0) -> dict[int, Epoch]:
-    """Give what each epoch showed, by its number, of those after a number."""
+    """Return what each epoch showed, by its number, of those after a number."""
     found: dict[int, Epoch] = {}
     for number, _, about in _rows(db, "epochs", "WHERE epoch > ? ORDER BY epoch", after):
         if found and number - 1 not in found:
@@ -381,13 +381,13 @@ def epochs(db: Database, after: int = 0) -> dict[int, Epoch]:
 
 
 def first_end(db: Database) -> int:
-    """Give the step at which the first epoch ended, 0 where none has."""
+    """Return the step at which the first epoch ended, 0 where none has."""
     row = next(_rows(db, "epochs", "ORDER BY epoch LIMIT 1"), None)
     return int(row[1]) if row else 0
 
 
 def snapshots(db: Database, until: int | None = None) -> list[Snapshot]:
-    """Give the states that were written, up to a step, the earliest first."""
+    """Return the states that were written, up to a step, the earliest first."""
     most = 2**62 if until is None else until
     rows = _rows(db, "snapshots", "WHERE step <= ? ORDER BY step", most)
     found = [Snapshot(*row) for row in rows]
@@ -397,7 +397,7 @@ def snapshots(db: Database, until: int | None = None) -> list[Snapshot]:
 
 
 def stages(db: Database) -> list[Stage]:
-    """Give how training was to go, from which step on."""
+    """Return how training was to go, from which step on."""
     rows = list(_rows(db, "stages", "ORDER BY number"))
     if not rows or [number for number, _, _ in rows] != list(range(1, len(rows) + 1)):
         raise ValueError("a stage is missing")
@@ -411,7 +411,7 @@ def _checked(text: str, check: Check, finite: bool = True) -> Any:
 
 
 def ended(db: Database) -> tuple[int, str] | None:
-    """Give the step at which training ended and why, or None where it has not."""
+    """Return the step at which training ended and why, or None where it has not."""
     for step, stopped, rows in _rows(db, "ended"):
         if _checked(rows, schema.ROWS) != _counts(db):
             raise ValueError("rows are missing")
@@ -420,7 +420,7 @@ def ended(db: Database) -> tuple[int, str] | None:
 
 
 def last_step(db: Database) -> int:
-    """Give the number of updates that are known: recorded as chunks, or as a state."""
+    """Return the number of updates that are known: recorded as chunks, or as a state."""
     finished = ended(db)
     if finished is not None:
         return finished[0]

@@ -22,7 +22,7 @@ EVENTS = "events.sqlite"
 SNAPSHOTS = "snapshots"
 DATA = "data"
 
-PARTS = ("training", "stopping", "held_out")
+PARTS = ("training", "stopping", "validation")
 DATABASE = re.compile(rf"{re.escape(EVENTS)}(-wal|-shm|-journal)?")
 WHOLE = "|".join(
     [
@@ -40,24 +40,24 @@ for _flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):  # those tha
 
 
 def is_ours(name: str) -> bool:
-    """Tell whether a recording gives a file this name, counted from the run's folder."""
+    """Return whether a recording gives a file this name, counted from the run's folder."""
     half = HALF_WRITTEN.fullmatch(name)
     whole = name if half is None else (half["folder"] or "") + half["name"]
     return FILES.fullmatch(whole) is not None or DATABASE.fullmatch(name) is not None
 
 
 def is_half_written(name: str) -> bool:
-    """Tell whether it is the name of a file that a kill kept from getting its own."""
+    """Return whether it is the name of a file that a kill kept from getting its own."""
     return is_ours(name) and HALF_WRITTEN.fullmatch(name) is not None
 
 
 def snapshot_name(step: int) -> str:
-    """Give the name of the state after so many updates."""
+    """Return the name of the state after so many updates."""
     return f"{SNAPSHOTS}/{step:09d}.safetensors"
 
 
-def place(run: Path, name: str) -> Path:
-    """Give the path of a file that is there, or may be; raises `FileError` for what is not a run's own."""
+def path_of(run: Path, name: str) -> Path:
+    """Return the path of a file that is there, or may be; raises `FileError` for what is not a run's own."""
     if not is_ours(name):
         raise FileError(f"{run}: {name!r:.99} is no file of a run")
     folder = name.rpartition("/")[0]
@@ -68,13 +68,13 @@ def place(run: Path, name: str) -> Path:
 
 
 def exists(run: Path, name: str) -> bool:
-    """Tell whether a file is there; raises `FileError` for what is not a run's own."""
-    return os.path.lexists(place(run, name))
+    """Return whether a file is there; raises `FileError` for what is not a run's own."""
+    return os.path.lexists(path_of(run, name))
 
 
 def read(run: Path, name: str) -> bytes:
     """Read a file whole; raises `FileError` where it is missing, cannot be read, or is none."""
-    path = place(run, name)
+    path = path_of(run, name)
     try:
         with open(os.open(path, OPEN), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -89,26 +89,26 @@ def read(run: Path, name: str) -> bytes:
 
 
 def size(run: Path, name: str) -> int | None:
-    """Give the number of bytes of a file, None where it is missing."""
+    """Return the number of bytes of a file, None where it is missing."""
     try:
-        return place(run, name).lstat().st_size
+        return path_of(run, name).lstat().st_size
     except FileNotFoundError:
         return None
 
 
 def write(run: Path, name: str, content: bytes) -> None:
     """Write a file whole or not at all; it is on the disk when this returns."""
-    write_atomically(place(run, name), content)
+    write_atomically(path_of(run, name), content)
 
 
 def show(run: Path, name: str, content: bytes) -> None:
     """Write a file whole or not at all for those who read it now; a crash of the machine may lose it."""
-    replace_whole(place(run, name), content)
+    replace_whole(path_of(run, name), content)
 
 
 def remove(run: Path, name: str) -> None:
     """Remove a file, if it is there."""
-    path = place(run, name)
+    path = path_of(run, name)
     if path.exists():
         path.unlink(missing_ok=True)
         sync(path.parent)

@@ -34,7 +34,7 @@ MOUNTS = Path("/proc/self/mountinfo")
 
 
 def free_name(stem: str, folder: Path) -> Path:
-    """Give the first of STEM.run, STEM-2.run, … that is not taken."""
+    """Return the first of STEM.run, STEM-2.run, … that is not taken."""
     path, number = folder / f"{stem}{ENDING}", 2
     while os.path.lexists(path):
         path, number = folder / f"{stem}-{number}{ENDING}", number + 1
@@ -42,7 +42,7 @@ def free_name(stem: str, folder: Path) -> Path:
 
 
 def check_place(path: Path, overwrite: bool = False) -> None:
-    """Refuse a place that a run cannot be written to, before any work is done."""
+    """Reject a place that a run cannot be written to, before any work is done."""
     if path.suffix != ENDING or path.name == ENDING:
         raise FileError(f"{path}: a run is a folder whose name ends in {ENDING}, such as iris.run")
     if not path.parent.is_dir():
@@ -65,7 +65,7 @@ def check_place(path: Path, overwrite: bool = False) -> None:
 
 
 def move(new: Path, path: Path, overwrite: bool) -> None:
-    """Give a folder that is whole its name; an older run of that name goes where `overwrite` says so."""
+    """Return a folder that is whole its name; an older run of that name goes where `overwrite` says so."""
     if not overwrite or not path.exists():
         new.rename(path)
     else:
@@ -139,7 +139,7 @@ def remove_leftovers(path: Path) -> None:
 
 
 def on_network(path: Path) -> bool:
-    """Tell whether a path lies on a file system that other machines write to as well."""
+    """Return whether a path lies on a file system that other machines write to as well."""
     best, kind = "", ""
     with suppress(OSError):
         real = os.path.realpath(path)

@@ -36,13 +36,13 @@ def write_json(folder: Path, name: str, about: object) -> None:
 
 
 def digest(about: dict[str, Any]) -> str:
-    """Give the SHA-256 of what a manifest says, but for itself."""
+    """Return the SHA-256 of what a manifest says, but for itself."""
     rest = {name: value for name, value in about.items() if name != DIGEST}
     return sha256(json.dumps(json.loads(json.dumps(rest)), sort_keys=True).encode())
 
 
 def plan_digest(about: dict[str, Any]) -> str:
-    """Give the SHA-256 of what decides the training, beside the data: it never changes."""
+    """Return the SHA-256 of what decides the training, beside the data: it never changes."""
     return digest({name: about[name] for name in schema.PLAN})
 
 
@@ -85,7 +85,7 @@ def _check_schema(folder: Path, number: Any) -> None:
 
 
 def _rest(folder: Path) -> str:
-    """Say what can still be had of a run that cannot be opened."""
+    """Describe what can still be had of a run that cannot be opened."""
     try:
         there = inside.exists(folder, MODEL)
     except FileError:
@@ -94,7 +94,7 @@ def _rest(folder: Path) -> str:
 
 
 def check_file(folder: Path, name: str, about: dict[str, Any]) -> bytes:
-    """Give the content of one of the run's files, which must be there as it was written."""
+    """Return the content of one of the run's files, which must be there as it was written."""
     rest = "" if name == MODEL else _rest(folder)
     if not inside.exists(folder, name):
         raise FileError(f"{folder}: damaged, {name} is missing{rest}")
@@ -105,7 +105,7 @@ def check_file(folder: Path, name: str, about: dict[str, Any]) -> bytes:
 
 
 def read_encoding(folder: Path, about: dict[str, Any]) -> Any:
-    """Give what encoding.json says; raises `FileError` where that cannot be used."""
+    """Return what encoding.json says; raises `FileError` where that cannot be used."""
     content = check_file(folder, ENCODING, about)
     try:
         found = from_json(content)

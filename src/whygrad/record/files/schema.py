@@ -80,8 +80,8 @@ def _numbers(rule: type) -> dict[str, Check]:
     kinds: dict[type, Check] = {bool: flag, str: text}
     found = {}
     for field in fields(rule):
-        usual = None if field.default is MISSING else field.default
-        found[field.name] = kinds.get(type(usual), written_number)
+        baseline = None if field.default is MISSING else field.default
+        found[field.name] = kinds.get(type(baseline), written_number)
     return found
 
 
@@ -120,7 +120,7 @@ PLAN: dict[str, Check] = {
     "own": mapping(maybe(SHA256)),
     "engine": one_of(("native", "reference")),
     "start": whole(),
-    "looks_every": whole(),
+    "log_every": whole(),
     "layer_statistics": flag,
     "left_out": maybe(LEFT_OUT),
 }
@@ -159,7 +159,7 @@ SETTINGS: dict[str, Check] = {
     "activation": text,
     "cost": maybe(text),
     "optimizer": text,
-    "rate": maybe(number),
+    "learning_rate": maybe(number),
     "schedule": maybe(text),
     "epochs": maybe(POSITIVE),
     "batch_size": maybe(POSITIVE),
@@ -168,7 +168,7 @@ SETTINGS: dict[str, Check] = {
     "l2": maybe(number),
     "seed": whole(most=2**1024),
     "engine": text,
-    "held_out": number,
+    "validation": number,
     "leave_out": each(text),
 }
 assert list(SETTINGS) == [field.name for field in fields(Settings)]
@@ -221,7 +221,7 @@ TABLE: dict[str, Check] = {
     "target": text,
     "task": TASK,
     "settings": keys(SETTINGS),
-    "scored_on": one_of(("training", "held_out")),
+    "scored_on": one_of(("training", "validation")),
 }
 _OF_ARRAYS = keys(
     {"format": text, "schema": whole(1), "created": TIME, "data": DATA, "sha256": SHA256}
@@ -307,9 +307,9 @@ ENCODING = keys(
 EPOCH = keys(
     {
         "cost": any_number,
-        "rate": any_number,
-        "held_out_cost": maybe(any_number),
-        "held_out_score": maybe(any_number),
+        "learning_rate": any_number,
+        "validation_cost": maybe(any_number),
+        "validation_score": maybe(any_number),
         "layers": each(keys({"gradient": any_number, "update": any_number})),
     }
 )

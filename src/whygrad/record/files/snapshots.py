@@ -21,7 +21,7 @@ from whygrad.record.files.events import Snapshot
 from whygrad.record.files.inside import snapshot_name
 
 FORMAT = "whygrad state"
-ARRAYS = ("theta", "slots", "best_theta")
+ARRAYS = ("theta", "opt_state", "best_theta")
 
 SPACING = 0.5  # seconds of training between two snapshots, at least
 BUDGET = 48 * 2**20  # bytes that all of them may take before they are thinned out
@@ -38,7 +38,7 @@ def write(run: Path, state: State) -> Snapshot:
 
 
 def content(state: State) -> bytes:
-    """Give a state as the content of a file."""
+    """Return a state as the content of a file."""
     from safetensors.numpy import save
 
     tensors = {
@@ -81,7 +81,7 @@ def read(run: Path, snapshot: Snapshot | str, plan: Plan) -> State:
     if not inside.exists(run, name):
         raise FileError(f"{run}: {name} is missing")
     try:
-        with safe_open(inside.place(run, name), framework="numpy") as file:
+        with safe_open(inside.path_of(run, name), framework="numpy") as file:
             about = file.metadata()
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         if about["checksum"] != str(_checksum(about["state"], tensors)):
@@ -106,9 +106,9 @@ def _read(about: Any) -> dict[str, Any]:
 
 
 def _misfit(state: State, plan: Plan) -> str:
-    """Say why training cannot go on from a state, "" where it can: engines rely on its arrays."""
+    """Explain why training cannot go on from a state, "" where it can: engines rely on its arrays."""
     theta = np.zeros(count(plan.net.sizes), plan.dtype)
-    right = {"theta": theta, "best_theta": theta, "slots": plan.optimizer.init(theta)}
+    right = {"theta": theta, "best_theta": theta, "opt_state": plan.optimizer.init(theta)}
     for name, like in right.items():
         array = getattr(state, name)
         if array is None and name == "best_theta":
@@ -120,8 +120,8 @@ def _misfit(state: State, plan: Plan) -> str:
         if field.name not in ARRAYS and type(value) not in (kind, int if kind is float else kind):
             return f"{field.name} is {value!r:.60}"
     counts = (state.step, state.epoch, state.seen, state.best_step, state.stalled, state.waiting)
-    if min(counts) < 0 or not 0 <= state.place <= plan.steps_per_epoch:
-        return f"it counts {min(*counts, state.place)} of something, or {state.place} batches"
+    if min(counts) < 0 or not 0 <= state.batch_index <= plan.steps_per_epoch:
+        return f"it counts {min(*counts, state.batch_index)} of something, or {state.batch_index} batches"
     return ""
 
 
@@ -132,7 +132,7 @@ def _written(value: object) -> object:
 
 
 def superfluous(sizes: Sequence[tuple[int, int]]) -> list[int]:
-    """Give the steps whose snapshots can go, where (step, bytes) of all together are too many.
+    """Return the steps whose snapshots can go, where (step, bytes) of all together are too many.
 
     Every second one goes, but neither the first, where everything starts, nor the last two.
     """

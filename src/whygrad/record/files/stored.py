@@ -19,7 +19,7 @@ from whygrad.errors import FileError, InputError
 from whygrad.files import check_regular, sync
 from whygrad.nn.arrays import Data, is_sparse
 from whygrad.nn.functions import Array
-from whygrad.nn.metrics import Judged
+from whygrad.nn.metrics import ValidationData
 from whygrad.record.files import inside
 
 FOLDER = inside.DATA
@@ -29,10 +29,10 @@ SPARSE = ("data", "indices", "indptr")
 
 
 def hashes(data: Data) -> dict[str, str]:
-    """Give the SHA-256 of X, y and the weights, where there are any."""
+    """Return the SHA-256 of X, y and the weights, where there are any."""
     found = {"X": _hash(data.X), "y": _hash(data.Y)}
-    if data.weights is not None:
-        found["weights"] = _hash(data.weights)
+    if data.sample_weight is not None:
+        found["sample_weight"] = _hash(data.sample_weight)
     return found
 
 
@@ -48,7 +48,7 @@ def _hash(array: Any) -> str:
 
 
 def check_same(name: str, part: str, recorded: dict[str, str], found: dict[str, str]) -> None:
-    """Refuse examples that are not those recorded, with both hashes."""
+    """Reject examples that are not those recorded, with both hashes."""
     for key in sorted({*recorded, *found}):
         then, now = recorded.get(key, "none"), found.get(key, "none")
         if then != now:
@@ -65,7 +65,7 @@ def size(data: Data | None) -> int:
     if data is None:
         return 0
     X = sum(getattr(data.X, name).nbytes for name in SPARSE) if is_sparse(data.X) else data.X.nbytes
-    return int(X + data.Y.nbytes + (0 if data.weights is None else data.weights.nbytes))
+    return int(X + data.Y.nbytes + (0 if data.sample_weight is None else data.sample_weight.nbytes))
 
 
 # ── copies ───────────────────────────────────────────────────────────────────────────────────────────
@@ -81,16 +81,16 @@ def copy(run: Path, part: str, data: Data) -> None:
         arrays["X_shape"] = np.array(data.X.shape)
     else:
         arrays["X"] = data.X
-    if data.weights is not None:
-        arrays["weights"] = data.weights
+    if data.sample_weight is not None:
+        arrays["sample_weight"] = data.sample_weight
     for name, array in arrays.items():
-        with inside.place(run, f"{FOLDER}/{part}_{name}.npy").open("xb") as file:
+        with inside.path_of(run, f"{FOLDER}/{part}_{name}.npy").open("xb") as file:
             np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
     sync(folder)
 
 
 def is_copied(run: Path, part: str) -> bool:
-    """Tell whether examples lie in a run's folder."""
+    """Return whether examples lie in a run's folder."""
     return (run / FOLDER / f"{part}_y.npy").exists()
 
 
@@ -105,7 +105,7 @@ def read_copy(run: Path, part: str) -> Data:
                 "on, give the data again, open_run(path, data=(X, Y))"
             )
         try:
-            return np.lib.format.open_memmap(inside.place(run, file), mode="r")
+            return np.lib.format.open_memmap(inside.path_of(run, file), mode="r")
         except FileError:
             raise
         except (OSError, ValueError, TypeError, OverflowError, EOFError) as error:
@@ -126,15 +126,19 @@ def read_copy(run: Path, part: str) -> Data:
             raise FileError(f"{run}: damaged, {FOLDER}/{part}_X… ({error})") from None
     else:
         X = np.asarray(read("X"))
-    return Data(X, np.asarray(read("y")), np.asarray(read("weights")) if has("weights") else None)
+    return Data(
+        X,
+        np.asarray(read("y")),
+        np.asarray(read("sample_weight")) if has("sample_weight") else None,
+    )
 
 
 # ── files mapped into memory ─────────────────────────────────────────────────────────────────────────
 
 
 def mapped(data: Data) -> dict[str, Any] | None:
-    """Give where X and y lie, if they are files mapped into memory, as they are."""
-    if data.weights is not None:
+    """Return where X and y lie, if they are files mapped into memory, as they are."""
+    if data.sample_weight is not None:
         return None
     places = {"X": _place(data.X), "y": _place(data.Y)}
     return None if None in places.values() else places
@@ -172,5 +176,9 @@ def read_mapped(places: dict[str, Any]) -> Data:
 
 
 def judged(data: Data, several: bool | None) -> Data:
-    """Give held-out examples such that they are scored as they were."""
-    return data if several is None else Judged(data.X, data.Y, data.weights, several=several)
+    """Return validation examples such that they are scored as they were."""
+    return (
+        data
+        if several is None
+        else ValidationData(data.X, data.Y, data.sample_weight, several=several)
+    )

@@ -10,7 +10,7 @@ from nicegui import ui
 
 from whygrad.answers.pictures import NetworkPicture
 from whygrad.answers.widget.view import Gesture, View, read_gesture
-from whygrad.answers.widget.view_state import Showing
+from whygrad.answers.widget.view_state import ViewState
 from whygrad.answers.widget.widget import NetworkWidget
 
 # NiceGUI lets every event wait by itself while there is no connection, and the last may be sent first.
@@ -34,9 +34,9 @@ class Canvas:
     def __init__(self, first: View | NetworkPicture, act: Callable[[Gesture], Any]) -> None:
         self._act = act
         self.narrow = False
-        self._showing: Showing | None = None
+        self._showing: ViewState | None = None
         if isinstance(first, NetworkPicture):
-            self._showing = Showing()
+            self._showing = ViewState()
             first = self._showing.view(first)
         self._first = first
         self.widget = NetworkWidget(view=first)
@@ -47,7 +47,7 @@ class Canvas:
         self, picture: NetworkPicture, *, editable: bool = False, lit: Iterable[str] = ()
     ) -> None:
         """Draw a picture in place of the one before, with the same units where it has the same layers."""
-        self._showing = self._showing or Showing()
+        self._showing = self._showing or ViewState()
         self.widget.view = self._showing.view(picture, editable=editable, lit=lit)
 
     def show(self, view: View) -> None:

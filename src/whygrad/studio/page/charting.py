@@ -64,7 +64,7 @@ class Axes:
 
 
 def chart(axes: Axes, curves: Sequence[Curve], dark: bool = False) -> Option:
-    """Give the option of a chart.
+    """Return the option of a chart.
 
     >>> curve = Curve("training", np.array([0.0, 1.0]), np.array([0.5, 0.25]))
     >>> chart(Axes("Cost", "step", "cost"), [curve])["series"][0]["data"]
@@ -161,7 +161,7 @@ def _line(one: Curve, axes: Axes, spread: float, paint: _Paint) -> Option:
 
 
 def _dashed(axes: Axes, paint: _Paint) -> Option:
-    """Give a line that is in the legend only."""
+    """Return a line that is in the legend only."""
     return {
         "type": "line",
         "name": clean(axes.dashed),
@@ -173,7 +173,7 @@ def _dashed(axes: Axes, paint: _Paint) -> Option:
 
 
 def _marks(axes: Axes, curves: Sequence[Curve], paint: _Paint) -> Option:
-    """Give the line that stands at the present step, and single points, as a series without a line."""
+    """Return the line that stands at the present step, and single points, as a series without a line."""
     at: list[Any] = []
     left, right = _x_range(axes, curves)
     low, high = _range(axes, curves)
@@ -249,7 +249,7 @@ def _x_range(axes: Axes, curves: Sequence[Curve]) -> tuple[float, float]:
 
 
 def _range(axes: Axes, curves: Sequence[Curve]) -> tuple[float, float]:
-    """Give the least and the largest number that is drawn."""
+    """Return the least and the largest number that is drawn."""
     marks = np.array([y for _, y, _ in axes.points])
     ends = [y for values in (*(one.y for one in curves), marks) for y in _ends(values)]
     return (min(ends), max(ends)) if ends else (0.0, 1.0)
@@ -303,7 +303,7 @@ def _axis(paint: _Paint) -> Option:
 
 
 def _pairs(x: Array, y: Array, scale: Scale, spread: float) -> list[list[float | None]]:
-    """Give pairs for JSON, with as many digits as can be seen.
+    """Return pairs for JSON, with as many digits as can be seen.
 
     Where a line is broken, and where a logarithm has no place for it, y is None.
     """
@@ -322,7 +322,7 @@ def _rounded(y: float, scale: Scale, digits: int) -> float:
 
 
 def thinned(x: Array, y: Array, most: int = MOST) -> tuple[Array, Array]:
-    """Give at most so many points: all, or the first, the last, and of each stretch the extremes.
+    """Return at most so many points: all, or the first, the last, and of each stretch the extremes.
 
     >>> x, y = thinned(np.arange(5000.0), np.sin(np.arange(5000.0)))
     >>> len(x) <= 1000, float(x[0]), float(x[-1])
@@ -347,6 +347,6 @@ def _name(one: Curve) -> str:
 
 
 def _description(axes: Axes, names: Sequence[str]) -> str:
-    """Say for screen readers what is drawn."""
+    """Describe for screen readers what is drawn."""
     lines = ", ".join(names)
     return clean(f"{axes.title}: {axes.y_name} by {axes.x_name}. Lines: {lines}.")

@@ -24,8 +24,8 @@ from whygrad.training.epochs import Epoch
 NAMES = ("cost", "score", "gradient", "update", "quiet")
 WIDE = 30.0  # costs that differ by more than this factor are drawn on a logarithmic axis
 
-TRAINING, HELD_OUT = 0, 1  # colours
-PARTS = {"training": TRAINING, "held out": HELD_OUT}
+TRAINING, VALIDATION = 0, 1  # colours
+PARTS = {"training": TRAINING, "held out": VALIDATION}
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,13 +78,13 @@ class Seen:
         return self.first_end + np.arange(len(self.epochs)) * self.per_epoch
 
     def of_epochs(self, what: str) -> Array:
-        """Give a number of every epoch, NaN where it was not measured."""
+        """Return a number of every epoch, NaN where it was not measured."""
         values = (getattr(epoch, what) for epoch in self.epochs)
         return np.array([np.nan if value is None else float(value) for value in values])
 
 
 def seen(run: Any, points: Iterable[Any] = (), name: str = "", now: SoFar | None = None) -> Seen:
-    """Give what a recorded run showed so far, or what it had shown at the moment `now`.
+    """Return what a recorded run showed so far, or what it had shown at the moment `now`.
 
     `points` are what was measured besides, each with its `step` and by part (cost, score) in `by_part`.
     """
@@ -105,7 +105,7 @@ def seen(run: Any, points: Iterable[Any] = (), name: str = "", now: SoFar | None
 
 
 def points_of(points: Iterable[Any]) -> dict[str, Points]:
-    """Give what was measured at single steps as lines, by part of the rows."""
+    """Return what was measured at single steps as lines, by part of the rows."""
     known, found = list(points), {}
     for part in PARTS:
         rows = [(one.step, *one.by_part[part]) for one in known if part in one.by_part]
@@ -117,7 +117,7 @@ def points_of(points: Iterable[Any]) -> dict[str, Points]:
 def options(
     one: Seen, step: int | None = None, other: Seen | None = None, *, dark: bool = False
 ) -> dict[str, Option]:
-    """Give the charts of a run, by name (`NAMES`); one that would be empty is left out.
+    """Return the charts of a run, by name (`NAMES`); one that would be empty is left out.
 
     `step` is where the page stands; `other` is a run to compare with, such as the one it was forked from.
     """
@@ -142,7 +142,7 @@ class _About:
     dark: bool
 
     def runs(self) -> Iterator[tuple[Seen, str, bool]]:
-        """Give each run, what is added to the names of its lines, and whether it is the other one."""
+        """Return each run, what is added to the names of its lines, and whether it is the other one."""
         yield self.one, "", False
         if self.other is not None:
             yield self.other, f", {self.other.name}", True
@@ -150,7 +150,7 @@ class _About:
     def drawn(
         self, title: str, y_name: str, curves: Sequence[Curve], scale: Scale = "linear"
     ) -> Option | None:
-        """Give the chart, or None without any point."""
+        """Return the chart, or None without any point."""
         if not any(np.isfinite(curve.y).any() for curve in curves):
             return None
         runs = [run for run, _, _ in self.runs()]
@@ -174,7 +174,7 @@ def _cost(about: _About) -> Option | None:
     curves = [Curve("each step", steps, one.costs, "c7", thin=True)]
     for run, called, beside in about.runs():
         curves += _parts(
-            run, called, beside, "cost", {"training": "cost", "held out": "held_out_cost"}
+            run, called, beside, "cost", {"training": "cost", "held out": "validation_cost"}
         )
     known = np.concatenate([curve.y[np.isfinite(curve.y)] for curve in curves])
     wide = bool(len(known)) and known.min() > 0 and known.max() > WIDE * known.min()
@@ -185,7 +185,7 @@ def _score(about: _About) -> Option | None:
     """Draw the accuracy, or R² of numbers, of the rows trained with and held out."""
     curves: list[Curve] = []
     for run, called, beside in about.runs():
-        curves += _parts(run, called, beside, "score", {"held out": "held_out_score"})
+        curves += _parts(run, called, beside, "score", {"held out": "validation_score"})
     if about.one.accuracy:
         return about.drawn("Accuracy", "right answers", curves, "percent")
     return about.drawn("R²", "R²: 1 is perfect", curves)
@@ -194,7 +194,7 @@ def _score(about: _About) -> Option | None:
 def _parts(
     run: Seen, called: str, beside: bool, what: str, of_epochs: Mapping[str, str]
 ) -> list[Curve]:
-    """Give a line for each part of the rows: as measured, or as the epochs had it."""
+    """Return a line for each part of the rows: as measured, or as the epochs had it."""
     curves = []
     for part, colour in PARTS.items():
         about: Any = {"colour": colour, "dash": int(beside), "listed": not beside}
@@ -238,13 +238,13 @@ def _quiet(about: _About) -> Option | None:
 
 
 def _layer(about: _About, run: Seen, l: int, name: str, values: Array, beside: bool) -> Curve:
-    """Give the line of a layer, in strokes of its own; beside another run, strokes tell the runs apart."""
+    """Return the line of a layer, in strokes of its own; beside another run, strokes tell the runs apart."""
     dash = l - 1 if about.other is None else int(beside)
     return Curve(name, run.statistics.steps, values[:, l - 1], l - 1, dash, listed=not beside)
 
 
 def _kinds(net: Network) -> list[tuple[int, str]]:
-    """Give the layers whose units can die or saturate, and which of the two."""
+    """Return the layers whose units can die or saturate, and which of the two."""
     names = [f.name for f in net.f[1:]]
     kinds = ["dead" if f in ONE_SIDED else "saturated" if f in BOUNDED else "" for f in names]
     return [(l, kind) for l, kind in enumerate(kinds, start=1) if kind]
@@ -254,7 +254,7 @@ def _kinds(net: Network) -> list[tuple[int, str]]:
 
 
 def of_picture(picture: CurvePicture, *, dark: bool = False) -> Option:
-    """Give the chart of a picture: its lines and marks, or where there are none its areas."""
+    """Return the chart of a picture: its lines and marks, or where there are none its areas."""
     if not (picture.lines or picture.marks):
         return of_areas(picture, picture.title, dark=dark)
     x = np.asarray(picture.x, float)
@@ -266,7 +266,7 @@ def of_picture(picture: CurvePicture, *, dark: bool = False) -> Option:
 
 
 def of_areas(picture: CurvePicture, title: str = "", *, dark: bool = False) -> Option:
-    """Give the chart of a picture's areas, which stand below its lines where there are both."""
+    """Return the chart of a picture's areas, which stand below its lines where there are both."""
     x = np.asarray(picture.x, float)
     areas = [
         Curve(line.name, x, line.y, "ink" if line.dashed else i, area=True)

@@ -9,7 +9,7 @@ from nicegui import ui
 from whygrad.studio.page import charts
 from whygrad.studio.page.page import Page
 from whygrad.studio.server.guard import confined
-from whygrad.studio.session.opened_run import Following
+from whygrad.studio.session.opened_run import OpenedRun
 from whygrad.studio.session.scoring import words_of
 
 NONE = "no other run"
@@ -83,14 +83,14 @@ def build(page: Page) -> None:
 
 
 def options_of(
-    following: Following, other: Following | None, step: int, last: int, dark: bool
+    following: OpenedRun, other: OpenedRun | None, step: int, last: int, dark: bool
 ) -> dict[str, Any]:
-    """Give the charts of a run up to its last step, with another one beside it, or None."""
+    """Return the charts of a run up to its last step, with another one beside it, or None."""
     beside = None if other is None else seen(other)
     return charts.options(seen(following), step, beside, dark=dark)
 
 
-def seen(following: Following) -> charts.Seen:
-    """Give what a run showed so far, with the scores that were measured of its states."""
+def seen(following: OpenedRun) -> charts.Seen:
+    """Return what a run showed so far, with the scores that were measured of its states."""
     following.scoring.measure()
     return charts.seen(following.run, following.scoring.points, now=following.so_far())

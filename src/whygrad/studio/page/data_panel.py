@@ -68,7 +68,7 @@ def build(page: Page) -> None:
         now: Any = desk.undrafted
         if draft is not None:
             chosen = draft.settings
-            now = (draft.source, chosen.seed, chosen.held_out, chosen.leave_out)
+            now = (draft.source, chosen.seed, chosen.test, chosen.leave_out)
         if now == seen[0]:
             return
         seen[0] = now
@@ -83,7 +83,7 @@ def build(page: Page) -> None:
 
 
 def refusal(why: str, name: str) -> str:
-    """Say why a browser did not send a file."""
+    """Explain why a browser did not send a file."""
     if why == "max-file-size":
         return (
             f"{name}: more than {LIMIT // 1_000_000} MB. Train on it with `whygrad train FILE`, "
@@ -150,10 +150,10 @@ def _preview(draft: Any) -> None:
     ready = draft.ready
     parts, encoding = ready.parts, ready.encoding
     rows = f"{len(parts.training):,} rows to train with"
-    if len(parts.stopping):
-        rows += f", {len(parts.stopping):,} to stop by"
-    if len(parts.held_out):
-        rows += f", {len(parts.held_out):,} held out"
+    if len(parts.validation):
+        rows += f", {len(parts.validation):,} to stop by"
+    if len(parts.test):
+        rows += f", {len(parts.test):,} held out"
     ui.label(f"{draft.title}: predicts {encoding.target.name}. {rows}.").classes("wg-strong")
     if not draft.source.images:
         _table(draft.source.table.slice(0, PREVIEW))

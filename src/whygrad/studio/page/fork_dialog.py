@@ -15,7 +15,7 @@ def ask(page: Page) -> None:
     """Ask what is to be otherwise, and fork."""
     subject = page.now
     plan = subject.plan
-    rate = getattr(plan.optimizer, "rate", None)
+    learning_rate = getattr(plan.optimizer, "learning_rate", None)
     name = next((name for name, kind in OPTIMIZERS.items() if type(plan.optimizer) is kind), None)
     with ui.dialog(value=True) as dialog, ui.card():
         ui.label(f"Fork from step {subject.step:,}").classes("wg-heading")
@@ -24,7 +24,9 @@ def ask(page: Page) -> None:
         )
         with ui.element("div").classes("wg-fields"):
             fields: dict[str, Any] = {
-                "rate": ui.number("Learning rate η", value=rate, min=0, format="%g"),
+                "learning_rate": ui.number(
+                    "Learning rate η", value=learning_rate, min=0, format="%g"
+                ),
                 "optimizer": ui.select(list(OPTIMIZERS), value=name, label="Optimizer"),
                 "schedule": ui.select(list(SCHEDULES), label="How the rate changes [as now]"),
                 "l1": ui.number("Penalty λ₁", value=plan.l1.strength, min=0, format="%g"),

@@ -96,7 +96,7 @@ def build(page: Page) -> None:
 
 
 def frames_of(subject: Subject, chosen: Chosen) -> tuple[motion.Frame, ...]:
-    """Tell the step that this network would take with one example alone, the one that is looked at."""
+    """Describe the step that this network would take with one example alone, the one that is looked at."""
     rows, places = subject.rows(chosen.part), subject.places(replace(chosen, which="one"))
     if rows is None or not len(places):
         return ()

@@ -52,11 +52,11 @@ def build(page: Page) -> None:
     layers.on("change", lambda: changed("hidden", layers.value))
     fields["hidden"] = layers
     with ui.element("div").classes("wg-fields"):
-        hidden = [name for name, f in ACTIVATIONS.items() if f.product is None]
+        hidden = [name for name, f in ACTIVATIONS.items() if f.custom_vjp is None]
         choice("activation", "Activation of hidden units", hidden)
         choice("cost", "Cost", list(OF_CLASSES))
         choice("optimizer", "Optimizer", list(OPTIMIZERS))
-        amount("rate", "Learning rate η", min=0)
+        amount("learning_rate", "Learning rate η", min=0)
         choice("schedule", "How the rate changes", list(SCHEDULES))
         amount("epochs", "Epochs at most", min=1, precision=0)
         amount("batch_size", "Examples per step", min=1, precision=0)
@@ -64,7 +64,7 @@ def build(page: Page) -> None:
         amount("l1", "Penalty λ₁ on the size of weights", min=0)
         amount("l2", "Penalty λ₂ on their squares", min=0)
         amount("seed", "Seed", min=0, precision=0)
-        amount("held_out", "Share of rows held out", min=0, max=0.9, step=0.05)
+        amount("test", "Share of test rows", min=0, max=0.9, step=0.05)
     facts = ui.label().classes("wg-note")
 
     def update() -> None:

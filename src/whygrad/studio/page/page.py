@@ -1,7 +1,7 @@
 """The page: the drawing of the network, the time bar below it, and beside it what can be done and asked.
 
 One `Page` belongs to one tab of a browser. It holds what is looked at (`Look`); what is worked on belongs
-to the `Desk`, which all tabs share. Whatever takes long runs in a thread.
+to the `Session`, which all tabs share. Whatever takes long runs in a thread.
 """
 
 import logging
@@ -21,7 +21,7 @@ from whygrad.errors import WhygradError
 from whygrad.escaping import visible
 from whygrad.studio.page.canvas import Canvas
 from whygrad.studio.process.worker import Status
-from whygrad.studio.session.desk import Desk
+from whygrad.studio.session.desk import Session
 from whygrad.studio.session.subject import Chosen, Edges, Subject, overview
 
 LOG = logging.getLogger("whygrad.studio")
@@ -68,7 +68,7 @@ class Page:
     canvas: Canvas
     dark_mode: ui.dark_mode
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Session) -> None:
         self.desk = desk
         self.look = Look()
         self.subject: Subject | None = None
@@ -217,7 +217,7 @@ class Page:
         return found
 
     def _failed(self, error: Exception, about: str) -> None:
-        """Tell of an error of our own, with its whole story in the terminal."""
+        """Report an error of our own, with its whole story in the terminal."""
         LOG.error("an error of the studio\n%s", visible("".join(format_exception(error))))
         self.tell(f"an error of whygrad: {type(error).__name__}: {error!s:.200}", about)
 
@@ -241,7 +241,7 @@ class Page:
             self.working.set_visibility(self.doing > 0)
 
     def tell(self, message: str, about: str = "desk") -> None:
-        """Say what went wrong, or nothing any more."""
+        """Describe what went wrong, or nothing any more."""
         self._about = about if message else ""
         with self.client:
             self.message.set_text(message)
@@ -309,7 +309,7 @@ class Page:
 
 
 def words_of(status: Status | None) -> str:
-    """Say how the training process is doing."""
+    """Describe how the training process is doing."""
     if status is None:
         return ""
     at = f"step {status.step:,}, epoch {status.epoch:,}"

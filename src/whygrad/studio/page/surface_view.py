@@ -28,7 +28,7 @@ def build(page: Page) -> None:
 
 
 def surface_of(subject: Subject, chosen: Chosen) -> surface.Surface:
-    """Give what is drawn of a network with its examples."""
+    """Return what is drawn of a network with its examples."""
     found = subject.examples(chosen) if chosen.which == "one" else None
     encoding = subject.encoding
     scales, target = ((0.0, 1.0), (0.0, 1.0)), (0.0, 1.0)

@@ -7,7 +7,7 @@ from nicegui import ui
 from whygrad.record.forking import broken_off
 from whygrad.studio.page import fork_dialog
 from whygrad.studio.page.page import Page
-from whygrad.studio.session.opened_run import Following
+from whygrad.studio.session.opened_run import OpenedRun
 
 SPEEDS: dict[float, str] = {
     0: "full speed",
@@ -80,7 +80,7 @@ def build(page: Page) -> None:
             slider.set_value(subject.step)
         slider.update()
         slider.set_enabled(trained)
-        epochs = subject.state.epoch + subject.state.place / subject.plan.steps_per_epoch
+        epochs = subject.state.epoch + subject.state.batch_index / subject.plan.steps_per_epoch
         where.set_text(f"step {subject.step:,} of {subject.last:,} · epoch {epochs:.1f}")
         running = state["running"] = desk.running
         start.set_text("Pause" if running else _start(desk.following))
@@ -95,8 +95,8 @@ def build(page: Page) -> None:
     page.panels.append(update)
 
 
-def _start(following: Following | None) -> str:
-    """Say what starting means: one at its end gets as many epochs once more."""
+def _start(following: OpenedRun | None) -> str:
+    """Describe what starting means: one at its end gets as many epochs once more."""
     if following is None:
         return "Start"
     run = following.run

@@ -99,8 +99,8 @@ def build(page: Page) -> None:
         title.set_text(title_of(subject, look.part))
         asked.set_options(known, value=name)
         whole.set_visibility(bool(look.part))
-        place = place_of(look.part)
-        bias.set_visibility(place is not None and place.layer > 0 and place.from_ is None)
+        ref = place_of(look.part)
+        bias.set_visibility(ref is not None and ref.layer > 0 and ref.from_ is None)
         key = (look.part, name, look.chosen, subject.step, id(page.desk.following), subject.net)
         drag.set_visibility(name == "ripple")
         if key == state["key"]:
@@ -137,8 +137,8 @@ def build(page: Page) -> None:
     def start_drag(subject: Any, part: str) -> None:
         value = value_of(subject, part)
         if value is None:  # an input is moved from where it is
-            place, found = place_of(part), subject.examples(page.look.chosen)
-            value = 0.0 if place is None or found is None else float(found[0][:, place.to].mean())
+            ref, found = place_of(part), subject.examples(page.look.chosen)
+            value = 0.0 if ref is None or found is None else float(found[0][:, ref.to].mean())
         state["value"], state["part"] = value, part
         state["silent"] = True
         slider.props.update(min=value - REACH, max=value + REACH)
@@ -204,7 +204,7 @@ def build(page: Page) -> None:
 
 
 def _drawn(found: Explanation | None) -> NetworkPicture | None:
-    """Give the picture of an answer that the drawing shows in place of the overview."""
+    """Return the picture of an answer that the drawing shows in place of the overview."""
     if found is None:
         return None
     return next((one for one in found.pictures if isinstance(one, NetworkPicture)), None)
@@ -251,7 +251,7 @@ def save_png(page: Page) -> None:
 
 
 def _pictures(page: Page) -> list[tuple[str, str]]:
-    """Give names and SVGs of what an answer shows; of one without pictures the network as it is drawn."""
+    """Return names and SVGs of what an answer shows; of one without pictures the network as it is drawn."""
     if page.answer is None:
         return []
     kind, pictures = page.answer.kind, page.answer.pictures or (page.overview,)

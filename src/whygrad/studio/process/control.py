@@ -2,7 +2,7 @@
 
     command  →  inbox  →  Control, asked between chunks of steps how far the next ones may go  →  tell
 
-`Control` is the `Pace` of a training in a process of its own. What it decides never changes a bit.
+`Control` is the `StepController` of a training in a process of its own. What it decides never changes a bit.
 """
 
 import math
@@ -54,7 +54,7 @@ class Control:
         self._told: tuple[str, int] = ("", -1)
         self._told_at = -math.inf
 
-    def __call__(self, plan: Plan, state: State, settle: Callable[[], None]) -> int:
+    def __call__(self, plan: Plan, state: State, flush: Callable[[], None]) -> int:
         """Wait while training is to wait, then give the step up to which it may go."""
         began = self._clock()
         try:
@@ -64,7 +64,7 @@ class Control:
                 return state.step if self._closing else self.first
             if self._goal is not None and state.step >= self._goal:
                 self._stop()
-            if not self._waits(plan, state, settle):
+            if not self._waits(plan, state, flush):
                 return state.step
             self._before = state.step
             return self._bound(state.step)
@@ -73,7 +73,7 @@ class Control:
 
     # ── waiting ──
 
-    def _waits(self, plan: Plan, state: State, settle: Callable[[], None]) -> bool:
+    def _waits(self, plan: Plan, state: State, flush: Callable[[], None]) -> bool:
         """Wait until the next step may be taken; False where training is to end."""
         while True:
             self._obey(plan, state)
@@ -81,7 +81,7 @@ class Control:
                 return False
             if self._paused:
                 if self._told != ("paused", state.step):
-                    settle()
+                    flush()
                     self._say("paused", state)
                 self._sleep(None)
                 continue
@@ -106,7 +106,7 @@ class Control:
     # ── speed ──
 
     def _count(self, step: int) -> None:
-        """Say when the next step may be taken, after those since it was last asked."""
+        """Describe when the next step may be taken, after those since it was last asked."""
         if self._speed is not None and self._before is not None:
             late = self._clock() - TICK  # what was missed longer ago is not made up for
             self._due = max(self._due + (step - self._before) / self._speed, late)
@@ -142,7 +142,9 @@ class Control:
             elif what in COMMANDS:
                 self._paused, self._single = False, what == "step"
                 self._due = self._clock()
-                ends = {"go": None, "step": 1, "epoch": plan.steps_per_epoch - state.place}[what]
+                ends = {"go": None, "step": 1, "epoch": plan.steps_per_epoch - state.batch_index}[
+                    what
+                ]
                 self._goal = None if ends is None else state.step + ends
                 self._told, self._told_at = ("", -1), -math.inf
 

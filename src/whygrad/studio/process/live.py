@@ -31,9 +31,9 @@ class Live:
     def __call__(self, report: Report) -> None:
         """Write the state, if the last one was written a while ago."""
         if time.monotonic() >= self._next:
-            self.settle(report.state)
+            self.flush(report.state)
 
-    def settle(self, state: State) -> None:
+    def flush(self, state: State) -> None:
         """Write the state, now."""
         began = time.monotonic()
         # A disk that is full is for the recorder to tell: what is for eyes only ends no training.
@@ -49,7 +49,7 @@ class Live:
 
 
 def freshest(run: Run) -> State:
-    """Give the latest recorded state that can be had by reading alone, without a step taken again.
+    """Return the latest recorded state that can be had by reading alone, without a step taken again.
 
     It is that of step `run.step` where a training is paused or has ended.
     """

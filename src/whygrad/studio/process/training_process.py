@@ -22,13 +22,13 @@ from typing import Any, BinaryIO
 
 from whygrad.errors import WhygradError
 from whygrad.pipeline import settings
-from whygrad.pipeline.fit import find, make_ready, warm_up
+from whygrad.pipeline.fit import find, prepare_training, warm_up
 from whygrad.plan.plan import State
 from whygrad.record import Run, forking, open_run
 from whygrad.record.files import manifest, snapshots
 from whygrad.record.files.location import check_place
 from whygrad.record.recorded import latest
-from whygrad.record.rows import record_ready
+from whygrad.record.rows import record_prepared
 from whygrad.studio.process.control import Command, Control
 from whygrad.studio.process.live import Live
 from whygrad.training.loop import Training
@@ -52,11 +52,11 @@ class Telling:
             self._stream.flush()
 
     def kind(self, kind: str, step: int = 0, epoch: int = 0, message: str = "") -> None:
-        """Tell how the training stands."""
+        """Report how the training stands."""
         self.line({"kind": kind, "step": step, "epoch": epoch, "message": message})
 
     def state(self, kind: str, state: State) -> None:
-        """Tell at which state the training is running or paused."""
+        """Report at which state the training is running or paused."""
         self.kind(kind, state.step, state.epoch)
 
 
@@ -116,11 +116,11 @@ class Process:
         check_place(path, order["overwrite"])
         chosen = settings.from_dict(order["settings"])
         source = find(order["data"], order["target"], order["task"], order["data_seed"])
-        ready = make_ready(source, chosen)
+        ready = prepare_training(source, chosen)
         self._make_ready(ready.training)
         control = self._control(order, 0)
         overwrite, copied = order["overwrite"], order["copy_data"]
-        found = record_ready(path, ready, [Live(path)], overwrite, copied, control)
+        found = record_prepared(path, ready, [Live(path)], overwrite, copied, control)
         return found.fitted.history.stopped
 
     def _resume(self, path: Path, order: dict[str, Any]) -> str:

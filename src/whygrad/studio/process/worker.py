@@ -174,7 +174,7 @@ class Worker:
     # ── what it is told ──
 
     def command(self, what: str) -> None:
-        """Tell it to "pause", to "go" on, to take one "step", or the rest of its "epoch", and pause then.
+        """Command it to "pause", to "go" on, to take one "step", or the rest of its "epoch", and pause then.
 
         Commands are obeyed in the order in which they are given. Of one that is over nothing comes.
         """
@@ -256,7 +256,7 @@ class Worker:
         self._tell(last)
 
     def _ended(self, last: Status, code: int) -> Status:
-        """Give the last status: what the process said itself, or what became of it."""
+        """Return the last status: what the process said itself, or what became of it."""
         with self._errors:
             self._errors.seek(0)
             said = self._errors.read().decode(errors="replace").strip().splitlines()
@@ -280,7 +280,7 @@ class Worker:
 
 
 def _after(last: Status, message: dict[str, Any]) -> Status:
-    """Give the status that follows from a message."""
+    """Return the status that follows from a message."""
     if "note" in message:
         return replace(last, notes=(*last.notes, message["note"])[-NOTES:])
     return Status(**message, notes=last.notes)
@@ -300,6 +300,6 @@ def _check_speed(speed: float | None) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """Give an environment in which the process finds the package where this one did."""
+    """Return an environment in which the process finds the package where this one did."""
     folders = [str(Path(whygrad.__file__).parent.parent), os.environ.get("PYTHONPATH", "")]
     return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, folders))}

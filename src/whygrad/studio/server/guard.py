@@ -75,7 +75,7 @@ class Guard:
             await self._measured(scope, receive, send)
 
     def problem(self, headers: Iterable[tuple[bytes, bytes]]) -> str:
-        """Say why a request with these headers is refused, or "" where it is not."""
+        """Explain why a request with these headers is refused, or "" where it is not."""
         found = _by_name(headers)
         hosts, origins = found.get("host", []), found.get("origin", [])
         if len(hosts) != 1 or not self._is_own(hosts[0]):
@@ -150,7 +150,7 @@ async def _refuse(status: int, line: str, receive: Receive, send: Send, limit: i
 
 
 def known_names(host: str) -> tuple[frozenset[str], bool]:
-    """Give the names a server has that listens on `host`, and whether addresses in numbers are among them.
+    """Return the names a server has that listens on `host`, and whether addresses in numbers are among them.
 
     >>> known_names("127.0.0.1") == (frozenset({"127.0.0.1", "localhost", "::1"}), False)
     True
@@ -177,7 +177,7 @@ def split_host(host: str) -> tuple[str, int]:
 
 
 def confined(path: str | PathLike[str], folder: str | PathLike[str]) -> Path:
-    """Give the real place of a path that lies in a folder, relative ones counted from there.
+    """Return the real place of a path that lies in a folder, relative ones counted from there.
 
     Raises `FileError` for one that leads out, by `..`, from the root, or by a link; there need be no file.
 

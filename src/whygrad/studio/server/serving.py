@@ -40,7 +40,7 @@ ICON = (
 )
 
 
-class Desk(Protocol):
+class Session(Protocol):
     """What the tabs look at."""
 
     def close(self) -> None:
@@ -58,7 +58,7 @@ def _note(line: str) -> None:
 
 
 def serve(
-    desk: Desk,
+    desk: Session,
     build: Callable[[Any], None],
     *,
     host: str = "127.0.0.1",
@@ -160,7 +160,7 @@ def _alone() -> Iterator[None]:
 
 
 def _application(desk: Any, build: Callable[[Any], None]) -> FastAPI:
-    """Give the application that shows this desk; a later one of the same process replaces it."""
+    """Return the application that shows this desk; a later one of the same process replaces it."""
     _shown[:] = [lambda: build(desk)]
     nicegui.run.reset()
     core.sio.eio.max_http_buffer_size = MESSAGE
@@ -175,7 +175,7 @@ def _application(desk: Any, build: Callable[[Any], None]) -> FastAPI:
 
 @cache
 def _parent() -> FastAPI:
-    """Give the application around NiceGUI's; without FastAPI's own pages, which ask other hosts."""
+    """Return the application around NiceGUI's; without FastAPI's own pages, which ask other hosts."""
     parent = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
     @ui.page("/")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from whygrad.answers.explanation import Explanation
 from whygrad.answers.formatting import number
-from whygrad.answers.names import AS_IT_IS, Place
+from whygrad.answers.names import AS_IT_IS, Ref
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
 from whygrad.studio.session.subject import Chosen, Subject
@@ -19,9 +19,9 @@ OF_WEIGHT = {
     "weight": "Chain rule",
     "paths": "Paths",
     "ripple": "Ripple",
-    "moved": "Ledger",
+    "ledger": "Ledger",
 }
-OF_UNIT = {"neuron": "What it is", "blame": "Blame", "moved": "Ledger"}
+OF_UNIT = {"neuron": "What it is", "blame": "Blame", "ledger": "Ledger"}
 OF_INPUT = {"ripple": "Ripple"}
 OF_NETWORK = {
     "prediction": "Prediction",
@@ -31,7 +31,7 @@ OF_NETWORK = {
 }
 OF_ONE = ("prediction", "pushed")
 CHECKED = 50  # examples of a gradient check, each of which costs two passes for every parameter
-SLOW = ("moved", "pushed", "check")  # are computed when asked for, and say that they work
+SLOW = ("ledger", "pushed", "check")  # are computed when asked for, and say that they work
 
 
 @dataclass(frozen=True)
@@ -44,71 +44,71 @@ class Question:
     by: float = 0.1
 
 
-def place_of(part: str) -> Place | None:
+def place_of(part: str) -> Ref | None:
     """Read a part's name; None for the whole network, and for what is no part."""
-    return Place.read(part)
+    return Ref.read(part)
 
 
 def questions(part: str, chosen: Chosen) -> dict[str, str]:
-    """Give the questions that can be asked of a part, with their titles; the first is asked at once."""
-    place = place_of(part)
-    if place is None:  # a prediction is that of one example
+    """Return the questions that can be asked of a part, with their titles; the first is asked at once."""
+    ref = place_of(part)
+    if ref is None:  # a prediction is that of one example
         return {
             k: title for k, title in OF_NETWORK.items() if k not in OF_ONE or chosen.which == "one"
         }
-    if place.layer == 0:
+    if ref.layer == 0:
         return OF_INPUT
-    return OF_UNIT if place.from_ is None else OF_WEIGHT
+    return OF_UNIT if ref.from_ is None else OF_WEIGHT
 
 
 def title_of(subject: Subject, part: str) -> str:
-    """Give what a part is called: "weight from petal width to hidden 3"."""
-    place = place_of(part)
-    if place is None:
+    """Return what a part is called: "weight from petal width to hidden 3"."""
+    ref = place_of(part)
+    if ref is None:
         return "The whole network"
     net, names = subject.net, subject.names
-    to = names.of(net, place.layer, place.to)
-    if place.from_ is None:
+    to = names.of(net, ref.layer, ref.to)
+    if ref.from_ is None:
         return to[0].upper() + to[1:]
-    if place.from_ == "bias":
+    if ref.from_ == "bias":
         return f"Bias of {to}"
-    assert isinstance(place.from_, int)
-    return f"Weight from {names.of(net, place.layer - 1, place.from_)} to {to}"
+    assert isinstance(ref.from_, int)
+    return f"Weight from {names.of(net, ref.layer - 1, ref.from_)} to {to}"
 
 
 def value_of(subject: Subject, part: str) -> float | None:
-    """Give the weight or bias that a part names, None for a unit."""
-    place = place_of(part)
-    if place is None or place.from_ is None:
+    """Return the weight or bias that a part names, None for a unit."""
+    ref = place_of(part)
+    if ref is None or ref.from_ is None:
         return None
-    if place.from_ == "bias":
-        return float(subject.theta.b[place.layer][place.to])
-    return float(subject.theta.W[place.layer][place.to, place.from_])
+    if ref.from_ == "bias":
+        return float(subject.theta.b[ref.layer][ref.to])
+    return float(subject.theta.W[ref.layer][ref.to, ref.from_])
 
 
 def written(subject: Subject, part: str, value: float) -> str:
     """Write where a weight or an input is moved to, a column that is standardised in its own units too."""
-    place, names = place_of(part), subject.names
-    if place is None or place.layer or names.scale(subject.net, 0, place.to) == AS_IT_IS:
+    ref, names = place_of(part), subject.names
+    if ref is None or ref.layer or names.scale(subject.net, 0, ref.to) == AS_IT_IS:
         return f"{value:.4g}"
-    return f"{number(names.own(subject.net, 0, place.to, value))} ({value:.3g} standardised)"
+    return f"{number(names.own(subject.net, 0, ref.to, value))} ({value:.3g} standardised)"
 
 
 def answer(subject: Subject, asked: Question) -> Explanation:
     """Answer a question; raises `InputError` where it cannot be answered, and says why."""
-    place = place_of(asked.part)
-    if asked.name == "moved":
-        return _ledger(subject, place)
+    ref = place_of(asked.part)
+    if asked.name == "ledger":
+        return _ledger(subject, ref)
     found = subject.examples(asked.chosen)
     if found is None:
         raise InputError(subject.notice or "there are no examples to ask with")
-    if place is None:
+    if ref is None:
         return _of_network(subject, asked, *found)
-    if place.from_ is None:
-        return _of_unit(subject, asked, place, *found)
+    if ref.from_ is None:
+        return _of_unit(subject, asked, ref, *found)
     question = getattr(subject.why, asked.name)  # weight, paths or ripple: the names in OF_WEIGHT
     by = {"by": asked.by} if asked.name == "ripple" else {}
-    answer: Explanation = question(*found, **place.ends, **by)
+    answer: Explanation = question(*found, **ref.ends, **by)
     return answer
 
 
@@ -123,26 +123,26 @@ def _of_network(subject: Subject, asked: Question, X: Array, Y: Array) -> Explan
     return why.check(X[:CHECKED], Y[:CHECKED]) if asked.name == "check" else why.blame(X, Y)
 
 
-def _of_unit(subject: Subject, asked: Question, place: Place, X: Array, Y: Array) -> Explanation:
+def _of_unit(subject: Subject, asked: Question, ref: Ref, X: Array, Y: Array) -> Explanation:
     why = subject.why
-    if place.layer == 0:
-        return why.ripple(X, Y, input=place.to, by=asked.by)
+    if ref.layer == 0:
+        return why.ripple(X, Y, input=ref.to, by=asked.by)
     if asked.name == "blame":
-        return why.blame(X, Y, layer=place.layer, unit=place.to)
+        return why.blame(X, Y, layer=ref.layer, unit=ref.to)
     every = subject.examples(Chosen(asked.chosen.part, "all"))
     assert every is not None
-    return why.neuron(*every, layer=place.layer, unit=place.to)
+    return why.neuron(*every, layer=ref.layer, unit=ref.to)
 
 
-def _ledger(subject: Subject, place: Place | None) -> Explanation:
-    if place is None:
+def _ledger(subject: Subject, ref: Ref | None) -> Explanation:
+    if ref is None:
         raise InputError("choose a weight, a bias or a neuron")
-    from_ = ALL if place.from_ is None else place.from_
-    return _up_to(subject).moved(place.layer, place.to, from_)
+    from_ = ALL if ref.from_ is None else ref.from_
+    return _up_to(subject).ledger(ref.layer, ref.to, from_)
 
 
 def _up_to(subject: Subject) -> Why:
-    """Give what can be asked of the training up to the step that is looked at."""
+    """Return what can be asked of the training up to the step that is looked at."""
     run = subject.run
     if run is None or subject.step == run.start:
         raise InputError(

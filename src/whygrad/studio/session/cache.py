@@ -14,7 +14,7 @@ V = TypeVar("V")
 BYTES = 200_000_000
 
 
-class Keeping(Generic[K, V]):
+class LRUCache(Generic[K, V]):
     """Values by key, for several threads; what one computes the others wait for.
 
     Parameters
@@ -32,7 +32,7 @@ class Keeping(Generic[K, V]):
         self._lock = threading.Lock()
 
     def get(self, key: K, make: Callable[[], V]) -> V:
-        """Give the value of a key, made now if it is not kept."""
+        """Return the value of a key, made now if it is not kept."""
         with self._lock:
             found = self._kept.pop(key) if key in self._kept else make()
             self._kept[key] = found

@@ -21,8 +21,8 @@ from whygrad.record.files.location import ENDING, MANIFEST
 from whygrad.record.forking import broken_off
 from whygrad.studio.process.worker import Status, Worker
 from whygrad.studio.server.guard import confined
-from whygrad.studio.session.draft import Draft, checked, edited, fitting, subject_of
-from whygrad.studio.session.opened_run import Following, hashed
+from whygrad.studio.session.draft import ModelConfig, checked, edited, fitting, subject_of
+from whygrad.studio.session.opened_run import OpenedRun, hashed
 from whygrad.studio.session.subject import Subject, alone
 
 UNDRAFTED = "This run was opened as it is: choose data first to build another network."
@@ -42,15 +42,15 @@ class Shown:
     version : goes up when another run or another draft is shown.
     """
 
-    draft: Draft | None = None
-    following: Following | None = None
-    other: Following | None = None
+    draft: ModelConfig | None = None
+    following: OpenedRun | None = None
+    other: OpenedRun | None = None
     worker: Worker | None = None
     undrafted: str = UNDRAFTED
     version: int = 0
 
 
-class Desk:
+class Session:
     """One studio: what is being worked on; its methods may take long and are not for the event loop.
 
     The run `shown` first is the user's choice, and its data are read from wherever they are; of all else
@@ -70,12 +70,12 @@ class Desk:
         self._leaving: list[Worker] = []  # that are being ended
         self._closed = False
         if isinstance(shown, Run):
-            self._open(Following(shown))
+            self._open(OpenedRun(shown))
         elif shown is None:
             self.load("spirals")
 
     @property
-    def draft(self) -> Draft | None:
+    def draft(self) -> ModelConfig | None:
         """The network that is drawn up, or None."""
         return self.now.draft
 
@@ -85,12 +85,12 @@ class Desk:
         return self.now.undrafted
 
     @property
-    def following(self) -> Following | None:
+    def following(self) -> OpenedRun | None:
         """The run that is looked at, None before a training has begun."""
         return self.now.following
 
     @property
-    def other(self) -> Following | None:
+    def other(self) -> OpenedRun | None:
         """The run whose curves are drawn beside."""
         return self.now.other
 
@@ -115,7 +115,7 @@ class Desk:
         seed = 0 if settings is None else settings.seed
         with self._changing:
             source = replace(find(given, target, seed=seed), **more)
-            draft = checked(Draft(source, settings or fitting(given)))
+            draft = checked(ModelConfig(source, settings or fitting(given)))
             self.speed = SLOWLY if given in datasets.DRAWN else None
             before = self._show(Shown(draft))
         self._end(before)
@@ -134,7 +134,7 @@ class Desk:
             before = self._show(Shown(checked(edited(self._drafted(), kind, layer))))
         self._end(before)
 
-    def _drafted(self) -> Draft:
+    def _drafted(self) -> ModelConfig:
         now = self.now
         if now.draft is None:
             raise InputError(now.undrafted)
@@ -262,7 +262,7 @@ class Desk:
 
         return self._begin(begin)
 
-    def _resume(self, following: Following, command: str) -> Worker:
+    def _resume(self, following: OpenedRun, command: str) -> Worker:
         """Go on with the run that is shown; one at its end is given as many epochs once more."""
         following.reread()
         run, epochs = following.run, None
@@ -301,7 +301,7 @@ class Desk:
                 False  # what it learns from cannot be compared yet; no step is recorded before that
             )
         given = None if now.draft is None else now.draft.tabulated
-        following = Following.open(worker.path, given)
+        following = OpenedRun.open(worker.path, given)
         with self._swapping:
             now = self.now
             if now.worker is not worker:  # something else was begun meanwhile
@@ -327,7 +327,7 @@ class Desk:
     # ── what is shown ──
 
     def runs(self) -> dict[str, Path]:
-        """Give the runs that lie in the folder, by name, the newest first."""
+        """Return the runs that lie in the folder, by name, the newest first."""
         began = {}
         for path in self.folder.glob(f"*{ENDING}"):
             with suppress(OSError):  # no run, or one that was removed a moment ago
@@ -343,21 +343,21 @@ class Desk:
             before = self._open(self._found(path))
         self._end(before)
 
-    def _found(self, path: Path) -> Following:
+    def _found(self, path: Path) -> OpenedRun:
         place = confined(path, self.folder)
         if (place / MANIFEST).exists():
             for part in place.rglob("*"):
                 confined(part, self.folder)  # no link leads out of it
-        return Following.open(place, folder=self.folder)
+        return OpenedRun.open(place, folder=self.folder)
 
-    def _open(self, following: Following) -> Worker | None:
+    def _open(self, following: OpenedRun) -> Worker | None:
         """Show a run, with its table and settings, where they are, to build another network from."""
         following.rows()
         run, source = following.run, following.source
         draft, why = None, UNDRAFTED
         if source is not None:
             try:
-                draft, why = checked(Draft(source, run.settings)), ""
+                draft, why = checked(ModelConfig(source, run.settings)), ""
             except InputError as error:
                 why = f"This run is shown as it is, no other network is built from it here: {error}"
         return self._show(Shown(draft, following, undrafted=why))
@@ -370,7 +370,7 @@ class Desk:
                 self.now = replace(self.now, other=other)
 
     def subject(self, step: int | None = None) -> Subject:
-        """Give the network at a step, or at the last one that is at hand."""
+        """Return the network at a step, or at the last one that is at hand."""
         now = self.now
         if now.following is not None:
             return now.following.subject(step)

@@ -11,10 +11,10 @@ from typing import Any
 
 from whygrad.errors import InputError
 from whygrad.pipeline import datasets
-from whygrad.pipeline.fit import Ready, Source, Tabulated, ready, tabulate
+from whygrad.pipeline.fit import EncodedTable, Prepared, Source, ready, tabulate
 from whygrad.pipeline.settings import Settings
 from whygrad.record.asking import names_of_encoding
-from whygrad.studio.session.cache import Keeping
+from whygrad.studio.session.cache import LRUCache
 from whygrad.studio.session.subject import Rows, Subject
 
 # Units of the hidden layers that a data set is shown with.
@@ -34,7 +34,7 @@ MOST_CLASSES = 100
 
 
 @dataclass(frozen=True, eq=False)
-class Draft:
+class ModelConfig:
     """A table to learn from, and the settings chosen for it."""
 
     source: Source
@@ -53,12 +53,12 @@ class Draft:
         return str(about.get("name") or about["path"])
 
     @property
-    def tabulated(self) -> Tabulated:
+    def tabulated(self) -> EncodedTable:
         """What the table gives, whatever network is chosen."""
         return tabulated(self.source, self.settings)
 
     @cached_property
-    def ready(self) -> Ready:
+    def ready(self) -> Prepared:
         """The training that these settings make; raises `InputError` where they do not fit the table."""
         return ready(self.tabulated, self.settings)
 
@@ -68,25 +68,25 @@ class Draft:
         return self.ready.settings.hidden or ()
 
 
-def _bytes(given: Tabulated) -> int:
+def _bytes(given: EncodedTable) -> int:
     arrays = sum(data.X.nbytes + data.Y.nbytes for data in given.data.values())
     return int(given.source.table.nbytes) + arrays
 
 
 # The one before as well, where both are small: for those who go to and fro.
-_tables: Keeping[tuple[Source, Settings], Tabulated] = Keeping(_bytes, count=2)
+_tables: LRUCache[tuple[Source, Settings], EncodedTable] = LRUCache(_bytes, count=2)
 
 
-def tabulated(source: Source, settings: Settings) -> Tabulated:
-    """Give what a table makes, the same once more where only the network is another."""
+def tabulated(source: Source, settings: Settings) -> EncodedTable:
+    """Return what a table makes, the same once more where only the network is another."""
     cost = settings.cost if settings.cost == "poisson" else None
-    kept = {name: getattr(settings, name) for name in ("seed", "held_out", "leave_out")}
+    kept = {name: getattr(settings, name) for name in ("seed", "test", "leave_out")}
     of = Settings(cost=cost, **kept)
     return _tables.get((source, of), lambda: tabulate(source, of))
 
 
-def subject_of(draft: Draft) -> Subject:
-    """Give the network of a draft, with the parameters that its training will start from."""
+def subject_of(draft: ModelConfig) -> Subject:
+    """Return the network of a draft, with the parameters that its training will start from."""
     now = draft.ready
     return Subject(
         plan=now.training.plan,
@@ -97,9 +97,9 @@ def subject_of(draft: Draft) -> Subject:
     )
 
 
-def rows_of(given: Tabulated) -> dict[str, Rows]:
-    """Give the examples of a training on a table, those trained with and those held out."""
-    shown = {"training": "training", "held_out": "held out"}
+def rows_of(given: EncodedTable) -> dict[str, Rows]:
+    """Return the examples of a training on a table, those trained with and those held out."""
+    shown = {"training": "training", "test": "held out"}
     return {
         name: Rows(given.data[part].X, given.data[part].Y, given.table, vars(given.parts)[part])
         for part, name in shown.items()
@@ -107,8 +107,8 @@ def rows_of(given: Tabulated) -> dict[str, Rows]:
     }
 
 
-def checked(draft: Draft) -> Draft:
-    """Give a draft whose training can be made, with that made.
+def checked(draft: ModelConfig) -> ModelConfig:
+    """Return a draft whose training can be made, with that made.
 
     Raises `InputError` for settings that do not fit the table, and for what is too large to draw and to
     train live, before it is made.
@@ -120,7 +120,7 @@ def checked(draft: Draft) -> Draft:
 
 
 def check_size(sizes: Any) -> None:
-    """Refuse a network that is too large to draw and to train live, and say what can be done instead."""
+    """Reject a network that is too large to draw and to train live, and say what can be done instead."""
     layers, count = len(sizes) - 2, sum(n * (m + 1) for m, n in zip(sizes, sizes[1:], strict=False))
     instead = "here at most; train it with `whygrad train` and open its run"
     if layers > MOST_LAYERS:
@@ -135,7 +135,7 @@ def check_size(sizes: Any) -> None:
         )
 
 
-def edited(draft: Draft, kind: str, layer: int) -> Draft:
+def edited(draft: ModelConfig, kind: str, layer: int) -> ModelConfig:
     """Add or remove a unit or a layer; a new layer comes before `layer`, with as many units as that has."""
     hidden = list(draft.hidden)
     place = layer - 1
@@ -153,8 +153,8 @@ def edited(draft: Draft, kind: str, layer: int) -> Draft:
 
 
 def fitting(name: str) -> Settings:
-    """Give settings with which a data set shows something soon."""
+    """Return settings with which a data set shows something soon."""
     hidden = SMALL.get(name, (16, 16))
     if name in datasets.DRAWN:
-        return Settings(hidden=hidden, activation="tanh", rate=0.03, l2=0.0)
-    return Settings(hidden=hidden, activation="tanh", rate=0.01)
+        return Settings(hidden=hidden, activation="tanh", learning_rate=0.03, l2=0.0)
+    return Settings(hidden=hidden, activation="tanh", learning_rate=0.01)

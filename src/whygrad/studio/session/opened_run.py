@@ -14,23 +14,23 @@ from typing import Any
 from whygrad.answers.names import Names, names_of
 from whygrad.errors import FileError, InputError
 from whygrad.nn.functions import Array
-from whygrad.pipeline.fit import Source, Tabulated, find_again
+from whygrad.pipeline.fit import EncodedTable, Source, find_again
 from whygrad.plan.plan import State
 from whygrad.record import Run, open_run
 from whygrad.record.asking import names_of_encoding
 from whygrad.record.files import manifest, stored
-from whygrad.record.folder import HELD_OUT, TRAINING
+from whygrad.record.folder import TRAINING, VALIDATION
 from whygrad.record.so_far import SoFar, so_far
 from whygrad.studio.process.live import freshest
 from whygrad.studio.server.guard import confined
-from whygrad.studio.session.cache import Keeping
+from whygrad.studio.session.cache import LRUCache
 from whygrad.studio.session.draft import rows_of, tabulated
 from whygrad.studio.session.scoring import Scoring
 from whygrad.studio.session.subject import Rows, Subject
 
 
 @dataclass(eq=False)
-class Following:
+class OpenedRun:
     """A run that is looked at; `state` and `subject` may be asked by several threads.
 
     `folder` is the one that its data may be read from, None for a run of the user's choice: then from
@@ -43,7 +43,7 @@ class Following:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        self._states: Keeping[int, State] = Keeping(_bytes, least=2)
+        self._states: LRUCache[int, State] = LRUCache(_bytes, least=2)
         self._rows: dict[str, Rows] | None = None
         self._reading = threading.Lock()
         self._so_far: SoFar | None = None
@@ -52,13 +52,13 @@ class Following:
 
     @staticmethod
     def open(
-        path: str | Path, given: Tabulated | None = None, folder: Path | None = None
-    ) -> "Following":
+        path: str | Path, given: EncodedTable | None = None, folder: Path | None = None
+    ) -> "OpenedRun":
         """Open a run's folder; raises `FileError` where it cannot be.
 
         `given` is the table that it should learn from: where it is another, the rows are found again.
         """
-        found = Following(open_run(path), folder)
+        found = OpenedRun(open_run(path), folder)
         if given is not None:
             with suppress(InputError, FileError):
                 found._take(given)
@@ -80,7 +80,7 @@ class Following:
         return self.run.step
 
     def so_far(self) -> SoFar:
-        """Give what the run shows by now; what was read before is not read again."""
+        """Return what the run shows by now; what was read before is not read again."""
         with self._reading:
             self._so_far = so_far(self.run, self._so_far)
             return self._so_far
@@ -93,11 +93,11 @@ class Following:
                 self.run = replace(self.run, manifest=about)
 
     def state(self, step: int) -> State:
-        """Give the exact state after so many updates."""
+        """Return the exact state after so many updates."""
         return self._states.get(step, lambda: self.run.state(step).copy())
 
     def rows(self) -> dict[str, Rows]:
-        """Give the examples by part; none where the data are gone, and `notice` says why."""
+        """Return the examples by part; none where the data are gone, and `notice` says why."""
         with self._lock:
             if self._rows is None:
                 try:
@@ -121,20 +121,20 @@ class Following:
             return _of_arrays(run)  # which has a copy, or says what is wrong
         return self._take(given)
 
-    def _take(self, given: Tabulated) -> dict[str, Rows]:
+    def _take(self, given: EncodedTable) -> dict[str, Rows]:
         """Take the examples of a table; raises where they are not those that were trained on."""
         run = self.run
         if given.encoding != run.encoding:
             raise InputError(
                 f"the data are not those that {run.path.name} was trained on: other columns"
             )
-        training, stopping = given.data["training"], given.data["stopping"]
+        training, stopping = given.data["training"], given.data["validation"]
         kept = (stopping.X, stopping.Y) if len(stopping.Y) else None
-        run = replace(run, given=(training.X, training.Y), given_held_out=kept)
-        _ = run.data, run.held_out  # compared with the hashes of what was trained on
-        if HELD_OUT in (recorded := run.manifest["data"]["sha256"]):
-            others = stored.hashes(given.data[HELD_OUT])
-            stored.check_same(run.path.name, HELD_OUT, recorded[HELD_OUT], others)
+        run = replace(run, given=(training.X, training.Y), given_validation=kept)
+        _ = run.data, run.validation  # compared with the hashes of what was trained on
+        if VALIDATION in (recorded := run.manifest["data"]["sha256"]):
+            others = stored.hashes(given.data[VALIDATION])
+            stored.check_same(run.path.name, VALIDATION, recorded[VALIDATION], others)
         self.run, self._rows = run, rows_of(given)
         return self._rows
 
@@ -144,7 +144,7 @@ class Following:
         return _names(self.run)
 
     def subject(self, step: int | None = None) -> Subject:
-        """Give the network at a step; without one at the freshest state that needs no computing.
+        """Return the network at a step; without one at the freshest state that needs no computing.
 
         Where the data are gone it is the nearest state that was kept.
         """
@@ -180,7 +180,7 @@ class Following:
 
 def _bytes(state: State) -> int:
     best = 0 if state.best_theta is None else state.best_theta.nbytes
-    return state.theta.nbytes + state.slots.nbytes + best
+    return state.theta.nbytes + state.opt_state.nbytes + best
 
 
 def hashed(path: Path) -> bool:
@@ -189,7 +189,7 @@ def hashed(path: Path) -> bool:
 
 
 def _read_from(about: dict[str, Any]) -> list[str]:
-    """Give the paths that a manifest says the data lie at, the run's own folder aside."""
+    """Return the paths that a manifest says the data lie at, the run's own folder aside."""
     if about["kind"] == "mapped":
         return [place["path"] for place in about["places"].values()]
     return [about["path"]] if about["kind"] == "file" else []
@@ -197,8 +197,8 @@ def _read_from(about: dict[str, Any]) -> list[str]:
 
 def _of_arrays(run: Run) -> dict[str, Rows]:
     found = {"training": Rows(run.data.X, run.data.Y)}
-    if run.held_out is not None:
-        found["held out"] = Rows(run.held_out.X, run.held_out.Y)
+    if run.validation is not None:
+        found["held out"] = Rows(run.validation.X, run.validation.Y)
     return found
 
 

@@ -1,4 +1,4 @@
-"""Cost and score at many steps of a run, on rows trained with and rows held out, measured with kept states.
+"""Cost and score at many steps of a run, on rows trained with and test rows, measured with kept states.
 
     some 60 of the states that lie on the disk, and of a short training 40 more, which are computed
 
@@ -16,7 +16,7 @@ from whygrad.answers.formatting import share
 from whygrad.nn.arrays import Data
 from whygrad.nn.metrics import measure
 from whygrad.nn.network import Parameters, count
-from whygrad.pipeline.scores import Classes
+from whygrad.pipeline.scores import ClassificationScores
 from whygrad.plan.plan import State
 from whygrad.record import Run, replay
 from whygrad.record.files import events, snapshots
@@ -49,7 +49,7 @@ class Scored(Protocol):
         """The last step that it is known to have taken."""
 
     def rows(self) -> dict[str, Rows]:
-        """Give the rows to measure with, by part."""
+        """Return the rows to measure with, by part."""
 
 
 class Scoring:
@@ -96,7 +96,7 @@ class Scoring:
             self._compute(sorted(wanted - self._points.keys()))
 
     def _chosen(self, known: list[events.Snapshot]) -> list[events.Snapshot]:
-        """Give the states to measure, one for each of some equal spans of steps, and the last.
+        """Return the states to measure, one for each of some equal spans of steps, and the last.
 
         Spans grow by doubling, so that of those measured before most still count; the others are let go.
         """
@@ -146,11 +146,11 @@ class Scoring:
 
 
 def words_of(run: Run) -> str:
-    """Say how well a training on a table that has ended predicts, "" where that is not known."""
+    """Describe how well a training on a table that has ended predicts, "" where that is not known."""
     found, part = run.scores, str(run.manifest.get("scored_on", "")).replace("_", " ")
     if found is None:
         return ""
-    if isinstance(found, Classes):
+    if isinstance(found, ClassificationScores):
         return (
             f"{share(found.accuracy)} of the {found.rows:,} rows {part} are right; "
             f"always saying {str(found.baseline_label)!r} is in {share(found.baseline)}."

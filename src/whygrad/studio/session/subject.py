@@ -18,7 +18,7 @@ from whygrad.nn.functions import Array
 from whygrad.nn.network import Gradients, Network, Parameters
 from whygrad.plan.optimizers import find_optimizer
 from whygrad.plan.plan import Plan, State
-from whygrad.why.asking import Asked, ask
+from whygrad.why.asking import Context, ask
 from whygrad.why.bound import Why, as_given
 
 MOST = 2000  # examples of a class, or of all, that are asked about at once
@@ -55,11 +55,11 @@ class Rows:
     def __len__(self) -> int:
         return len(self.Y)
 
-    def row(self, place: int) -> dict[str, Any]:
-        """Give what the table says of one example, by column; nothing where there is no table."""
+    def row(self, ref: int) -> dict[str, Any]:
+        """Return what the table says of one example, by column; nothing where there is no table."""
         if self.table is None:
             return {}
-        at = place if self.at is None else int(self.at[place])
+        at = ref if self.at is None else int(self.at[ref])
         return dict(self.table.slice(at, 1).to_pylist()[0])
 
 
@@ -125,7 +125,7 @@ class Subject:
         return replace(why, training=self._trained_with)
 
     def _trained_with(self) -> Array | None:
-        """Give the training rows where they are rows of a table, (n, n_0), as they were read already."""
+        """Return the training rows where they are rows of a table, (n, n_0), as they were read already."""
         rows = self.parts.get("training")
         of_table = self.encoding is not None and not self.names.image
         return rows.X if rows is not None and of_table else None
@@ -153,17 +153,17 @@ class Subject:
         return lambda value: f"{value * target.scale + target.center:.4g} {target.name}"
 
     def rows(self, part: str) -> Rows | None:
-        """Give a part, or the first there is."""
+        """Return a part, or the first there is."""
         return self.parts.get(part) or next(iter(self.parts.values()), None)
 
     def classes_of(self, rows: Rows) -> Array:
-        """Give the class of every example, (n,)."""
+        """Return the class of every example, (n,)."""
         if rows.Y.shape[1] == 1:
             return (rows.Y[:, 0] > 0.5).astype(np.int64)
         return rows.Y.argmax(axis=1)
 
     def places(self, chosen: Chosen) -> Array:
-        """Give the places of the examples that are chosen, at most `MOST` of them, (m,)."""
+        """Return the places of the examples that are chosen, at most `MOST` of them, (m,)."""
         rows = self.rows(chosen.part)
         if rows is None:
             return np.zeros(0, np.int64)
@@ -174,7 +174,7 @@ class Subject:
         return np.arange(min(len(rows), MOST))
 
     def examples(self, chosen: Chosen) -> tuple[Array, Array] | None:
-        """Give the chosen examples in float64, or None where there are none."""
+        """Return the chosen examples in float64, or None where there are none."""
         rows, places = self.rows(chosen.part), self.places(chosen)
         if rows is None or not len(places):
             return None
@@ -183,7 +183,7 @@ class Subject:
         return np.asarray(X, np.float64), np.asarray(rows.Y[places], np.float64)
 
     def said(self, chosen: Chosen) -> str:
-        """Say which examples are asked about."""
+        """Describe which examples are asked about."""
         rows, places = self.rows(chosen.part), self.places(chosen)
         part = chosen.part if chosen.part in self.parts else next(iter(self.parts), "")
         if rows is None or not len(places):
@@ -197,15 +197,15 @@ class Subject:
             what, most = f"all {part} examples", len(rows)
         return what if most <= MOST else f"the first {MOST:,} of {most:,}: {what}"
 
-    def truth(self, rows: Rows, place: int) -> str:
-        """Give what the data say that one example is."""
+    def truth(self, rows: Rows, ref: int) -> str:
+        """Return what the data say that one example is."""
         if self.labels:
-            return self.labels[int(self.classes_of(rows)[place])]
+            return self.labels[int(self.classes_of(rows)[ref])]
         if self.encoding is not None:
-            return f"{float(self.encoding.decode(rows.Y[place : place + 1])[0]):.6g}"
-        return ", ".join(f"{value:.4g}" for value in rows.Y[place])
+            return f"{float(self.encoding.decode(rows.Y[ref : ref + 1])[0]):.6g}"
+        return ", ".join(f"{value:.4g}" for value in rows.Y[ref])
 
-    def asked(self, chosen: Chosen) -> Asked | None:
+    def asked(self, chosen: Chosen) -> Context | None:
         """Pass the chosen examples forward, and their errors back, in float64."""
         found = self.examples(chosen)
         if found is None:
@@ -217,7 +217,7 @@ class Subject:
 
 
 def alone(fitted: Fitted) -> Subject:
-    """Give a network that came without examples: it can be looked at, but not asked."""
+    """Return a network that came without examples: it can be looked at, but not asked."""
     plan = Plan(net=fitted.net, optimizer=find_optimizer("sgd"), n=1, epochs=1, batch_size=1)
     names = names_of(fitted.net, None)
     return Subject(

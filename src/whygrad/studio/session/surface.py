@@ -52,7 +52,7 @@ class Surface:
     Parameters
     ----------
     net, theta : the network and its parameters.
-    training, held_out : examples (X, Y), (n, 2) and (n, n_L), or None.
+    training, validation : examples (X, Y), (n, 2) and (n, n_L), or None.
     names : what inputs and outputs are called.
     scales : (center, scale) of each input, where the data were standardised.
     target : the same of a number that is predicted.
@@ -68,7 +68,7 @@ class Surface:
     net: Network
     theta: Parameters
     training: tuple[Array, Array] | None = None
-    held_out: tuple[Array, Array] | None = None
+    validation: tuple[Array, Array] | None = None
     names: Names | None = None
     scales: tuple[Scale, Scale] = ((0.0, 1.0), (0.0, 1.0))
     target: Scale = (0.0, 1.0)
@@ -84,7 +84,9 @@ class Surface:
     def ranges(self) -> tuple[tuple[float, float], tuple[float, float]]:
         """From where to where each input goes: those of the examples, and a margin."""
         parts = [
-            part[0] for part in (self.training, self.held_out) if part is not None and len(part[0])
+            part[0]
+            for part in (self.training, self.validation)
+            if part is not None and len(part[0])
         ]
         X = np.concatenate(parts) if parts else np.array([[-1.0, -1.0], [1.0, 1.0]])
         low, high = X.min(axis=0).astype(float), X.max(axis=0).astype(float)
@@ -115,7 +117,7 @@ class Surface:
     @cached_property
     def middle(self) -> tuple[float, float]:
         """The middle of the numbers predicted, and how far the data go to either side of it."""
-        parts = [part[1][:, 0] for part in (self.training, self.held_out) if part is not None]
+        parts = [part[1][:, 0] for part in (self.training, self.validation) if part is not None]
         y = np.concatenate([*parts, np.zeros(0)])
         if not len(y):
             return 0.0, 1.0
@@ -123,16 +125,16 @@ class Surface:
         return (low + high) / 2, (high - low) / 2 or 1.0
 
     def pixels(self) -> Array:
-        """Give the image, (GRID, GRID, 4) of bytes."""
+        """Return the image, (GRID, GRID, 4) of bytes."""
         return _of_classes(self.probabilities) if classifies(self.net) else _of_numbers(self)
 
     def svg(self, alone: bool = True) -> str:
-        """Give everything as an SVG; within a page (not `alone`) the page has the style sheet."""
+        """Return everything as an SVG; within a page (not `alone`) the page has the style sheet."""
         return to_svg(draw(self), alone)
 
 
 def has_surface(net: Network) -> bool:
-    """Tell whether a network's answers can be drawn as a surface."""
+    """Return whether a network's answers can be drawn as a surface."""
     return net.sizes[0] == 2
 
 
@@ -171,7 +173,7 @@ def draw(surface: Surface) -> Drawing:
 
 
 def _panel(surface: Surface, top: float) -> Panel:
-    """Give the panel with axes in the data's own units."""
+    """Return the panel with axes in the data's own units."""
     ends = [
         sorted((low * scale + center, high * scale + center))
         for (low, high), (center, scale) in zip(surface.ranges, surface.scales, strict=True)
@@ -182,7 +184,7 @@ def _panel(surface: Surface, top: float) -> Panel:
 
 
 def _placed(surface: Surface, panel: Panel, X: Array) -> Array:
-    """Give where inputs (m, 2) stand on the sheet, (m, 2)."""
+    """Return where inputs (m, 2) stand on the sheet, (m, 2)."""
     (cx, sx), (cy, sy) = surface.scales
     x, y = X[:, 0] * sx + cx, X[:, 1] * sy + cy
     return np.stack(
@@ -242,7 +244,7 @@ def _borders(surface: Surface, panel: Panel) -> list[str]:
 
 
 def contour(values: Array) -> Array:
-    """Give the line where values on a grid are 0 as pieces, (m, 2, 2): two ends of (row, column) each.
+    """Return the line where values on a grid are 0 as pieces, (m, 2, 2): two ends of (row, column) each.
 
     In every square between four numbers the piece that joins where its sides change sign, found by linear
     interpolation: marching squares, Lorensen & Cline (1987) in two dimensions.
@@ -258,7 +260,7 @@ def contour(values: Array) -> Array:
 
 
 def _within(values: Array, r: int, c: int) -> list[list[tuple[float, float]]]:
-    """Give the pieces within one square, from one crossing of its sides to the next."""
+    """Return the pieces within one square, from one crossing of its sides to the next."""
     square = [(r, c), (r, c + 1), (r + 1, c + 1), (r + 1, c)]
     numbers = [float(values[place]) for place in square]
     ends = []
@@ -285,7 +287,7 @@ def _path(pieces: Array, panel: Panel) -> str:
 def _points(surface: Surface, panel: Panel) -> list[str]:
     """Draw the examples, one path for each colour and kind."""
     shapes = []
-    for part, ring in ((surface.training, False), (surface.held_out, True)):
+    for part, ring in ((surface.training, False), (surface.validation, True)):
         if part is None or not len(part[0]):
             continue
         X, Y = (_thinned(np.asarray(one)) for one in part)
@@ -317,7 +319,7 @@ def _dots(path: str, look: str, ring: bool) -> list[str]:
 
 
 def _looks(surface: Surface, Y: Array) -> tuple[Array, list[str]]:
-    """Give the place of each example's colour, and the colours."""
+    """Return the place of each example's colour, and the colours."""
     if classifies(surface.net):
         return classes(Y), [f"wg-on-c{c % SERIES}" for c in range(max(2, Y.shape[1]))]
     middle, _ = surface.middle
@@ -334,7 +336,7 @@ def _thinned(array: Array) -> Array:
 
 
 def _keys(surface: Surface, names: Names) -> list[tuple[str, str]]:
-    """Give what colours and points mean."""
+    """Return what colours and points mean."""
     center, scale = surface.target
     if classifies(surface.net):
         texts: Sequence[str] = class_names(surface.net, names)
@@ -352,7 +354,7 @@ def _keys(surface: Surface, names: Names) -> list[tuple[str, str]]:
     ]
     for part, ring, text in (
         (surface.training, False, "trained with"),
-        (surface.held_out, True, "held out"),
+        (surface.validation, True, "held out"),
     ):
         if part is not None and len(part[0]):
             keys.append(("".join(_dots("M11 0h0", "wg-on-soft", ring)), text))

@@ -21,7 +21,7 @@ from whygrad.plan.optimizers import Optimizer, find_optimizer
 from whygrad.plan.plan import Plan, State, of_gradients
 from whygrad.studio.story import story_backward, story_forward, story_update
 from whygrad.studio.story.story import Frame, Phase, Story
-from whygrad.why.asking import Asked, ask
+from whygrad.why.asking import Context, ask
 from whygrad.why.passing import dense
 
 __all__ = ["Frame", "Phase", "frames", "frames_of_training", "step_of_training"]
@@ -41,9 +41,9 @@ def frames(
     *,
     example: int = 0,
     optimizer: Optimizer | str | None = "sgd",
-    rate: float | None = None,
+    learning_rate: float | None = None,
     after: Parameters | None = None,
-    weights: Any = None,
+    sample_weight: Any = None,
     l1: float = 0.0,
     l2: float = 0.0,
     masks: Sequence[Any] | None = None,
@@ -54,11 +54,11 @@ def frames(
     own: Callable[[float], str] | None = None,
     scales: Sequence[tuple[float, float]] = (),
 ) -> tuple[Frame, ...]:
-    """Tell one step of training in frames, for one example of its batch.
+    """Describe one step of training in frames, for one example of its batch.
 
     X (n, n_0) and Y (n, n_L), or classes, are the batch, `example` is the one that the story is told of;
     a batch of one is the simplest story. `after` are the parameters that the step led to; without, the
-    optimizer takes its first step from `theta`, at its own rate or `rate`. `weights`, `l1`, `l2` and
+    optimizer takes its first step from `theta`, at its own rate or `learning_rate`. `sample_weight`, `l1`, `l2` and
     `masks` are those of `gradients` and `forward`. `scale` (of clipping) and `decay` are told where they
     took part in `after`. `question` is what the example is called, `own` writes an output in the target's
     own units, and `scales` are (center, scale) of the inputs where they were standardised. Raises
@@ -66,7 +66,7 @@ def frames(
 
     >>> from whygrad import Dense
     >>> net = Network(2, [Dense(3, "tanh"), Dense(1, "sigmoid")], cost="binary_cross_entropy")
-    >>> told = frames(net, net.init(seed=1), [[0.0, 1.0]], [[1.0]], optimizer="sgd", rate=0.5)
+    >>> told = frames(net, net.init(seed=1), [[0.0, 1.0]], [[1.0]], optimizer="sgd", learning_rate=0.5)
     >>> [frame.phase for frame in told]
     ['forward', 'forward', 'forward', 'forward', 'forward', 'cost', 'backward', 'backward', \
 'gradients', 'update', 'again']
@@ -74,11 +74,13 @@ def frames(
     'The exam again: a better grade'
     """
     rule = find_optimizer(optimizer) if isinstance(optimizer, str) else optimizer
-    eta = float(getattr(rule, "rate", 0.0) if rate is None else rate)
+    eta = float(getattr(rule, "learning_rate", 0.0) if learning_rate is None else learning_rate)
     with np.errstate(all="ignore"):  # what overflows is found out, and said
         X = as_inputs(net, X)
         penalties = {"l1": l1, "l2": l2}
-        batch = ask(net, theta, X, Y, weights=weights, masks=masks, names=names, **penalties)
+        batch = ask(
+            net, theta, X, Y, sample_weight=sample_weight, masks=masks, names=names, **penalties
+        )
         asked = _alone(batch, X, example)
         if after is None:
             flat = _first_step(rule, eta, theta.flat, batch.gradients.flat)
@@ -87,8 +89,8 @@ def frames(
         return tuple(_told(story))
 
 
-def _alone(batch: Asked, X: Any, example: int) -> Asked:
-    """Give the pass of one example of a batch."""
+def _alone(batch: Context, X: Any, example: int) -> Context:
+    """Return the pass of one example of a batch."""
     if not 0 <= example < batch.n:
         raise InputError(f"example {example}: the batch has the examples 0 to {batch.n - 1}")
     i, net, masks = slice(example, example + 1), batch.net, batch.trace.masks
@@ -103,19 +105,19 @@ def _alone(batch: Asked, X: Any, example: int) -> Asked:
     return asked
 
 
-def _first_step(rule: Any, rate: float, theta: Array, g: Array) -> Array:
-    """Give the parameters after the optimizer's first step."""
+def _first_step(rule: Any, learning_rate: float, theta: Array, g: Array) -> Array:
+    """Return the parameters after the optimizer's first step."""
     if rule is None or not hasattr(rule, "update"):
         raise InputError(
             "without an optimizer the story needs the parameters after the step: give after="
         )
-    numbers = rule.numbers(np.array([1]), np.array([rate]))[0].tolist()
-    flat: Array = rule.update(theta, g, rule.init(theta), numbers)[0]
+    coefficients = rule.coefficients(np.array([1]), np.array([learning_rate]))[0].tolist()
+    flat: Array = rule.update(theta, g, rule.init(theta), coefficients)[0]
     return flat
 
 
 def _told(story: Story) -> Iterator[Frame]:
-    """Give the frames in order."""
+    """Return the frames in order."""
     L, batch = story.net.L, story.batch
     yield story_forward.question(story)
     for l in range(1, L):
@@ -141,9 +143,9 @@ def _told(story: Story) -> Iterator[Frame]:
 
 
 def step_of_training(
-    plan: Plan, state: State, X: Any, Y: Any, examples: Array, weights: Any = None
+    plan: Plan, state: State, X: Any, Y: Any, examples: Array, sample_weight: Any = None
 ) -> tuple[Parameters, float, float]:
-    """Give the parameters that a training's next step leads to, its rate, and the scale of clipping.
+    """Return the parameters that a training's next step leads to, its rate, and the scale of clipping.
 
     X (n, n_0) and Y (n, n_L) are the batch of the step as training sees it, smoothed labels included;
     `examples` are their places in the data, which decide the masks of dropout. The same arithmetic, in the
@@ -155,16 +157,16 @@ def step_of_training(
         Parameters(plan.net.sizes, state.theta),
         X,
         Y,
-        weights=weights,
+        sample_weight=sample_weight,
         masks=plan.masks(state.step, examples),
-        **_penalties(plan, len(Y), weights),
+        **_penalties(plan, len(Y), sample_weight),
     )
     g, scale = plan.clip.shorten(batch.gradients.flat)
-    numbers = plan.numbers(state, state.step + 1)[0].tolist()
-    theta, _ = plan.rule.update(state.theta, g, state.slots, numbers)
+    coefficients = plan.coefficients(state, state.step + 1)[0].tolist()
+    theta, _ = plan.rule.update(state.theta, g, state.opt_state, coefficients)
     theta = (1 - plan.l2.decay) * theta if plan.l2.decay else theta
-    rate = float(plan.rates(state, state.step + 1)[0])
-    return Parameters(plan.net.sizes, theta), rate, scale
+    learning_rate = float(plan.learning_rates(state, state.step + 1)[0])
+    return Parameters(plan.net.sizes, theta), learning_rate, scale
 
 
 def frames_of_training(
@@ -175,22 +177,22 @@ def frames_of_training(
     examples: Any,
     *,
     example: int = 0,
-    weights: Any = None,
+    sample_weight: Any = None,
     names: Names | None = None,
     question: str = "",
     own: Callable[[float], str] | None = None,
     scales: Sequence[tuple[float, float]] = (),
 ) -> tuple[Frame, ...]:
-    """Tell the next step of a training from a state, were these examples its batch.
+    """Describe the next step of a training from a state, were these examples its batch.
 
-    X and Y are the rows of `examples` as training sees them; with `plan.batch(state.epoch, state.place)` it
+    X and Y are the rows of `examples` as training sees them; with `plan.batch(state.epoch, state.batch_index)` it
     is the step that training takes; of L-BFGS, which takes all examples at once, it is one of gradient
     descent, and said to be so. Optimizer, averages, rate, penalties, clipping and dropout are those of
     the state.
     """
     by_steps, plan = plan.by_steps, of_gradients(plan)
     examples = np.asarray(examples)
-    after, rate, scale = step_of_training(plan, state, X, Y, examples, weights)
+    after, learning_rate, scale = step_of_training(plan, state, X, Y, examples, sample_weight)
     told = frames(
         plan.net,
         Parameters(plan.net.sizes, state.theta),
@@ -198,9 +200,9 @@ def frames_of_training(
         Y,
         example=example,
         optimizer=plan.rule,
-        rate=rate,
+        learning_rate=learning_rate,
         after=after,
-        weights=weights,
+        sample_weight=sample_weight,
         masks=plan.masks(state.step, examples),
         scale=scale,
         decay=plan.l2.decay,
@@ -208,19 +210,19 @@ def frames_of_training(
         question=question,
         own=own,
         scales=scales,
-        **_penalties(plan, len(Y), weights),
+        **_penalties(plan, len(Y), sample_weight),
     )
     return told if by_steps else tuple(map(_without_lbfgs, told))
 
 
 def _without_lbfgs(frame: Frame) -> Frame:
-    """Say that the step is one of gradient descent, which training did not take."""
+    """Record that the step is one of gradient descent, which training did not take."""
     if frame.phase != "update":
         return frame
     return replace(frame, words=f"{LBFGS_TAKES_ALL} {frame.words}")
 
 
-def _penalties(plan: Plan, n: int, weights: Any) -> dict[str, Any]:
-    """Give the strengths that the penalties have in a batch."""
-    S = float(n if weights is None else np.sum(weights))
+def _penalties(plan: Plan, n: int, sample_weight: Any) -> dict[str, Any]:
+    """Return the strengths that the penalties have in a batch."""
+    S = float(n if sample_weight is None else np.sum(sample_weight))
     return {"l1": plan.l1.of_batch(S, plan.n), "l2": plan.l2.of_batch(S, plan.n)}

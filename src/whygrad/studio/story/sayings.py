@@ -78,13 +78,13 @@ def counted(count: int, one: str, many: str = "") -> str:
 
 
 def function(f: Activation) -> str:
-    """Say what an activation function does."""
+    """Describe what an activation function does."""
     known = FUNCTIONS.get(f.name) if ACTIVATIONS.get(f.name) == f else None
     return known or f"{spoken(f.name)} turns z into a"
 
 
 def grade(C: Cost) -> str:
-    """Say how a cost judges."""
+    """Describe how a cost judges."""
     known = GRADES.get(C.name) if COSTS.get(C.name) == C else None
     return known or f"It is {spoken(C.name)}, a cost of your own."
 
@@ -112,7 +112,7 @@ def rule_name(rule: Any) -> str:
 
 
 def carries(rule: Any) -> bool:
-    """Tell whether a step carries earlier ones on; of a rule that is not known it may."""
+    """Return whether a step carries earlier ones on; of a rule that is not known it may."""
     match rule:
         case SGD(momentum=mu) | RMSprop(momentum=mu):
             return mu > 0
@@ -121,9 +121,9 @@ def carries(rule: Any) -> bool:
     return True
 
 
-def how(rule: Any, rate: float) -> str:
-    """Say how an optimizer makes a step of a gradient."""
-    length = f"η = {said(rate)}"
+def how(rule: Any, learning_rate: float) -> str:
+    """Describe how an optimizer makes a step of a gradient."""
+    length = f"η = {said(learning_rate)}"
     match rule:
         case SGD(momentum=0):
             return f"Gradient descent takes {length} times the gradient, the opposite way."
@@ -144,7 +144,7 @@ def how(rule: Any, rate: float) -> str:
                 f"about as long as the rate, {length}, however large the gradient."
             )
         case AdamW(decay=decay):
-            return f"{_adam('AdamW', length)} It also shrinks all weights a little ({said(rate * decay)})."
+            return f"{_adam('AdamW', length)} It also shrinks all weights a little ({said(learning_rate * decay)})."
         case Adam() | Nadam():
             return _adam(type(rule).__name__, length)
         case LBFGS():

@@ -15,12 +15,12 @@ import numpy as np
 from whygrad.answers.draw.choosing import marked, shown_units
 from whygrad.answers.expression import Equation
 from whygrad.answers.formatting import clean
-from whygrad.answers.names import AS_IT_IS, Names, Place
+from whygrad.answers.names import AS_IT_IS, Names, Ref
 from whygrad.answers.pictures import NetworkPicture
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
 from whygrad.studio.story.sayings import counted, percent, said
-from whygrad.why.asking import Asked
+from whygrad.why.asking import Context
 from whygrad.why.choosing import class_names, classes, classifies
 from whygrad.why.error.flow import Flow
 from whygrad.why.passing import dense
@@ -43,7 +43,7 @@ class Frame:
     words : two to five plain sentences.
     equations : what happens as mathematics, first in symbols, then with the numbers in it.
     picture : the network with the numbers known so far; NaN is what is still to come.
-    lit : the places (`Place.part`) that the words speak of.
+    lit : the places (`Ref.part`) that the words speak of.
     """
 
     phase: Phase
@@ -54,13 +54,13 @@ class Frame:
     lit: tuple[str, ...] = ()
 
     def mathml(self) -> str:
-        """Give the equations as one MathML element; `data-part` names the place a term speaks of."""
+        """Return the equations as one MathML element; `data-part` names the place a term speaks of."""
         from whygrad.answers.write.mathml import equations_mathml
 
         return equations_mathml(self.equations, most=MOST)
 
     def svg(self) -> str:
-        """Give the picture as an SVG that stands alone, with what the words speak of standing out."""
+        """Return the picture as an SVG that stands alone, with what the words speak of standing out."""
         from whygrad.answers.draw.svg import picture_svg
 
         return picture_svg(replace(self.picture, marked=self.lit))
@@ -76,19 +76,19 @@ class Story:
     batch : the pass of all examples of the step, itself among them; with the penalties.
     after : the parameters after the step.
     rule : the optimizer, or None where it is not known.
-    rate : η of this step.
+    learning_rate : η of this step.
     scale : by how much clipping shortened the gradient.
     decay : which share of all parameters the step took away besides.
-    question : what the example is called, such as "row 17 of those held out", or "".
+    question : what the example is called, such as "test row 17", or "".
     own : how an output's number is said in the target's own units, or None.
     scales : (center, scale) of every input, where the data were standardised, or ().
     """
 
-    asked: Asked
-    batch: Asked
+    asked: Context
+    batch: Context
     after: Parameters
     rule: Any
-    rate: float
+    learning_rate: float
     scale: float = 1.0
     decay: float = 0.0
     question: str = ""
@@ -139,14 +139,14 @@ class Story:
         return Parameters(theta.sizes, self.after.flat - theta.flat)
 
     def mask(self, l: int, j: int) -> float | None:
-        """Give what dropout multiplies a unit with, or None."""
+        """Return what dropout multiplies a unit with, or None."""
         masks = self.asked.trace.masks
         return None if masks is None or masks[l] is None else float(masks[l][0, j])
 
     # ── names ──
 
     def name(self, l: int, j: int) -> str:
-        """Give the name of a unit, on one line; that of an output that stands for a class in quotes."""
+        """Return the name of a unit, on one line; that of an output that stands for a class in quotes."""
         name = clean(self.names.of(self.net, l, j))
         is_class = l == self.net.L and self.truth is not None and bool(self.names.outputs)
         return f"“{name}”" if is_class else name
@@ -169,8 +169,8 @@ class Story:
         whole = bool(np.isin(y, (0.0, 1.0)).all()) and (len(y) == 1 or y.sum() == 1)
         return int(classes(self.asked.y)[0]) if classifies(self.net) and whole else None
 
-    def sureness(self, a: Array, of: int) -> float:
-        """Give how sure outputs a are of a class."""
+    def confidence(self, a: Array, of: int) -> float:
+        """Return how sure outputs a are of a class."""
         return float(a[of]) if len(a) > 1 else float(a[0] if of else 1 - a[0])
 
     @cached_property
@@ -205,22 +205,24 @@ class Story:
         followed.insert(0, int(np.argmax(sent if sent.any() else abs(W[1][followed[0]]))))
         return tuple(followed)
 
-    def heard(self, l: int, j: int) -> list[int]:
-        """Give the units below whose products with their weights count most in z of a unit, in order."""
+    def top_inputs(self, l: int, j: int) -> list[int]:
+        """Return the units below whose products with their weights count most in z of a unit, in order."""
         return _largest(self.asked.theta.W[l][j] * self.a[l - 1], self.cast[l - 1])
 
-    def blamers(self, l: int, k: int) -> list[int]:
-        """Give the units above that put most blame on a unit, in order."""
+    def top_downstream(self, l: int, k: int) -> list[int]:
+        """Return the units above that put most blame on a unit, in order."""
         return _largest(self.asked.theta.W[l + 1][:, k] * self.delta[l + 1], self.cast[l + 1])
 
     @cached_property
     def shown(self) -> tuple[tuple[int, ...], ...]:
         """The units that are drawn, by layer: those followed, those they speak with, the most important."""
         net, cast = self.net, self.cast
-        kept = [Place(l, j).part for l, j in enumerate(cast)]
+        kept = [Ref(l, j).part for l, j in enumerate(cast)]
         for l in range(1, net.L + 1):
-            kept += [Place(l - 1, k).part for k in self.heard(l, cast[l])]
-            kept += [Place(l, j).part for j in self.blamers(l - 1, cast[l - 1])] if l > 1 else []
+            kept += [Ref(l - 1, k).part for k in self.top_inputs(l, cast[l])]
+            kept += (
+                [Ref(l, j).part for j in self.top_downstream(l - 1, cast[l - 1])] if l > 1 else []
+            )
         weights = [None, *(abs(a) for a in self.batch.gradients.dW[1:])]
         units = tuple(abs(a) for a in self.a)
         given = NetworkPicture("", units, tuple(weights), self.labels, image=self.names.image)
@@ -236,7 +238,7 @@ class Story:
         edge_meaning: str = "weight",
         backwards: bool = False,
     ) -> NetworkPicture:
-        """Give a picture of the network with the numbers known so far."""
+        """Return a picture of the network with the numbers known so far."""
         return NetworkPicture(
             title,
             units,
@@ -251,17 +253,17 @@ class Story:
         )
 
     def _counted(self, meaning: str) -> str:
-        """Say beside numbers of columns that these are standardised."""
+        """Describe beside numbers of columns that these are standardised."""
         scaled = self.own is not None or any(scale != AS_IT_IS for scale in self.scales)
         return ", columns standardised" if scaled and meaning.startswith(COLUMNS) else ""
 
     def blank(self, l: int) -> Array:
-        """Give the numbers of a layer before they are known, (n_l,)."""
+        """Return the numbers of a layer before they are known, (n_l,)."""
         return np.full(self.net.sizes[l], np.nan)
 
 
 def _largest(products: Array, kept: int) -> list[int]:
-    """Give the places of the largest products, in order; that of the unit followed is among them."""
+    """Return the places of the largest products, in order; that of the unit followed is among them."""
     order = np.argsort(-abs(products), kind="stable")[:LISTED].tolist()
     if kept not in order:
         order[-1] = kept
@@ -269,10 +271,10 @@ def _largest(products: Array, kept: int) -> list[int]:
 
 
 def spoken_answer(story: Story, a: Array) -> str:
-    """Say what outputs mean."""
+    """Describe what outputs mean."""
     m = class_said(a)
     if story.truth is not None:
-        known, sure = story.known, percent(story.sureness(a, m))
+        known, sure = story.known, percent(story.confidence(a, m))
         told = f"The network's answer is {known[m]}, and it is {sure} sure."
         if len(a) == 1:
             return f"Near 1 means {known[1]}, near 0 means {known[0]}. {told}"
@@ -301,10 +303,10 @@ def difference(story: Story, value: float) -> str:
 
 
 def class_said(a: Array) -> int:
-    """Give the class that outputs say."""
+    """Return the class that outputs say."""
     return int(a.argmax()) if len(a) > 1 else int(a[0] > 0.5)
 
 
 def most_said(story: Story, a: Array) -> int:
-    """Give the output that an answer is told by: that of the class it says, or the one followed."""
+    """Return the output that an answer is told by: that of the class it says, or the one followed."""
     return class_said(a) if story.truth is not None and len(a) > 1 else story.cast[-1]

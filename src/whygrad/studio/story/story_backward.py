@@ -5,8 +5,8 @@
 
 import numpy as np
 
-from whygrad.answers.names import Place
-from whygrad.nn.functions import shortcut
+from whygrad.answers.names import Ref
+from whygrad.nn.functions import canonical_link
 from whygrad.studio.story import story_equations as equations
 from whygrad.studio.story.sayings import counted, listed, said, spoken
 from whygrad.studio.story.story import Frame, Story, difference, in_own
@@ -30,16 +30,16 @@ def outputs_blamed(story: Story) -> Frame:
     found = (equations.blame_of_output(story, j),)
     lit = {j} if story.truth is None or len(story.y) == 1 else {j, story.truth}
     return Frame(
-        "backward", title, words, found, picture, tuple(Place(L, m).part for m in sorted(lit))
+        "backward", title, words, found, picture, tuple(Ref(L, m).part for m in sorted(lit))
     )
 
 
 def _why_blamed(story: Story, j: int) -> str:
-    """Say what an output is blamed for."""
+    """Describe what an output is blamed for."""
     net, L = story.net, story.net.L
     f, C, name = net.f[L], net.C, story.name(L, j)
     a, y, delta = story.a[-1][j], story.y[j], story.delta[L][j]
-    if shortcut(f, C):
+    if canonical_link(f, C):
         way = "much" if delta > 0 else "little"
         told = (
             f"{name} said {in_own(story, a)} where {in_own(story, y)} was right: "
@@ -75,7 +75,7 @@ def _sign(story: Story, j: int) -> str:
 
 
 def _wish(story: Story, l: int, j: int) -> str:
-    """Say what a unit should have said; where it says less for a larger z, what its z should have been."""
+    """Describe what a unit should have said; where it says less for a larger z, what its z should have been."""
     lower = story.delta[l][j] > 0
     f = story.net.f[l]
     if f.product is None and f.derivative(story.asked.trace.z[l])[0, j] < 0:
@@ -104,7 +104,7 @@ def hidden_blamed(story: Story, l: int) -> Frame:
     unknown = (np.full_like(W, np.nan) for W in story.asked.theta.W[1 : l + 1])
     edges = (None, *unknown, *story.flow.shares[l + 1 :])
     picture = story.picture(title, units, edges, BLAME, PASSED, backwards=True)
-    lit = (Place(l, k).part, *(Place(l + 1, j, k).part for j in story.blamers(l, k)))
+    lit = (Ref(l, k).part, *(Ref(l + 1, j, k).part for j in story.top_downstream(l, k)))
     found = (equations.blame_of_hidden(story, l, k),)
     return Frame("backward", title, words, found, picture, lit)
 
@@ -121,7 +121,7 @@ def _one_blamed(story: Story, l: int, k: int) -> str:
 
 
 def _spared(story: Story, l: int) -> str:
-    """Say how many units no blame sticks to."""
+    """Describe how many units no blame sticks to."""
     slopes = story.flow.slopes[l][0]
     gone = sum(story.mask(l, k) == 0 for k in range(len(slopes)))
     off = int((slopes == 0).sum()) - gone
@@ -151,12 +151,12 @@ def gradients_found(story: Story) -> Frame:
     meaning = f"{BLAME}, at the inputs what they said"
     picture = story.picture(title, units, g_of, meaning, "gradient")
     found = (equations.gradient_of_weight(story, l, j, k), equations.gradient_of_bias(story, l, j))
-    lit = (Place(l - 1, k).part, Place(l, j, k).part, Place(l, j).part)
+    lit = (Ref(l - 1, k).part, Ref(l, j, k).part, Ref(l, j).part)
     return Frame("gradients", title, words, found, picture, lit)
 
 
 def _lazy(story: Story) -> str:
-    """Say who sent nothing, so that nothing changes at its lines."""
+    """Describe who sent nothing, so that nothing changes at its lines."""
     for l in range(story.net.L - 1, -1, -1):
         quiet = [story.name(l, int(k)) for k in np.flatnonzero(story.a[l] == 0)]
         if quiet and not (l == 0 and story.names.image):
@@ -197,5 +197,5 @@ def all_together(story: Story) -> Frame:
     units = (story.blank(0), *batch.gradients.db[1:])
     picture = story.picture(title, units, batch.gradients.dW, "gradient of the bias", "gradient")
     found = (equations.gradient_of_batch(story, l, j, k),)
-    lit = (Place(l, j, k).part, Place(l, j).part)
+    lit = (Ref(l, j, k).part, Ref(l, j).part)
     return Frame("gradients", title, " ".join(parts), found, picture, lit)

@@ -26,8 +26,8 @@ from whygrad.answers.expression import (
     Symbol,
     Words,
 )
-from whygrad.answers.names import Place
-from whygrad.nn.functions import COSTS, Array, shortcut
+from whygrad.answers.names import Ref
+from whygrad.nn.functions import COSTS, Array, canonical_link
 from whygrad.nn.network import Parameters
 from whygrad.plan.optimizers import SGD
 from whygrad.studio.story.sayings import counted, rule_name, said, spoken
@@ -40,34 +40,32 @@ HALF = Fraction(Number(1), Number(2))
 
 
 def minus(about: Expression) -> Expression:
-    """Give an expression with a minus before it."""
+    """Return an expression with a minus before it."""
     return Product((Number(-1.0), about))
 
 
 def weighted_input(story: Story, l: int, j: int) -> Equation:
-    """Give zˡⱼ as the sum of what the unit hears."""
+    """Return zˡⱼ as the sum of what the unit hears."""
     W, a, b = story.asked.theta.W[l][j], story.a[l - 1], float(story.asked.theta.b[l][j])
-    heard = story.heard(l, j)
+    top_inputs = story.top_inputs(l, j)
     products = [
-        Product(
-            (Number(float(W[k]), Place(l, j, k).part), Number(float(a[k]), Place(l - 1, k).part))
-        )
-        for k in heard
+        Product((Number(float(W[k]), Ref(l, j, k).part), Number(float(a[k]), Ref(l - 1, k).part)))
+        for k in top_inputs
     ]
     body = Product((Symbol("W", l, (j, "k")), Symbol("a", l - 1, ("k",))))
     return Equation(
         (
             symbols.unit("z", l, j),
-            Sum((SumOver("k", body), Symbol("b", l, (j,), part=Place(l, j, "bias").part))),
-            Sum((*products, *_others(W * a, heard), Number(b, Place(l, j, "bias").part))),
-            Number(float(story.z[l][j]), Place(l, j).part),
+            Sum((SumOver("k", body), Symbol("b", l, (j,), part=Ref(l, j, "bias").part))),
+            Sum((*products, *_others(W * a, top_inputs), Number(b, Ref(l, j, "bias").part))),
+            Number(float(story.z[l][j]), Ref(l, j).part),
         )
     )
 
 
 def activation(story: Story, l: int, j: int) -> Equation:
-    """Give aˡⱼ = f(zˡⱼ), for softmax with the z of all outputs."""
-    f, z, part = story.net.f[l], story.z[l], Place(l, j).part
+    """Return aˡⱼ = f(zˡⱼ), for softmax with the z of all outputs."""
+    f, z, part = story.net.f[l], story.z[l], Ref(l, j).part
     left, right = symbols.unit("a", l, j), Number(float(story.a[l][j]), part)
     if f.product is not None and f.name == "softmax":
         return Equation((left, *_softmax(z, l, j), right))
@@ -90,13 +88,13 @@ def _softmax(z: Array, l: int, j: int) -> list[Expression]:
     below = SumOver("m", Call(exp, Symbol("z", l, ("m",))))
     written: list[Expression] = [Fraction(Call(exp, symbols.unit("z", l, j)), below)]
     if len(z) <= FEW:
-        every = [Call(exp, Number(float(of), Place(l, m).part)) for m, of in enumerate(z)]
+        every = [Call(exp, Number(float(of), Ref(l, m).part)) for m, of in enumerate(z)]
         written.append(Fraction(every[j], Sum(tuple(every))))
     return written
 
 
 def cost(story: Story) -> Equation:
-    """Give C of the example."""
+    """Return C of the example."""
     C, a, y = story.net.C, story.a[-1], story.y
     end = Number(float(story.asked.costs[0]))
     if COSTS.get(C.name) != C:
@@ -115,12 +113,12 @@ def _off(story: Story, m: int | str) -> Expression:
     L = story.net.L
     if isinstance(m, str):
         return Sum((Symbol("a", L, (m,)), minus(Symbol("y", None, (m,)))))
-    part = Place(L, m).part
+    part = Ref(L, m).part
     return Sum((symbols.unit("a", L, m), minus(Symbol("y", None, (m,), part=part))))
 
 
 def _off_in_numbers(story: Story, m: int) -> Expression:
-    part = Place(story.net.L, m).part
+    part = Ref(story.net.L, m).part
     return Sum((Number(float(story.a[-1][m]), part), minus(Number(float(story.y[m]), part))))
 
 
@@ -149,7 +147,7 @@ def _absolute(story: Story, a: Array, y: Array) -> list[Expression]:
 def _cross_entropy(story: Story, a: Array, y: Array) -> list[Expression]:
     L, ln, t = story.net.L, Symbol("ln"), story.truth
     if t is not None:
-        sure = Number(float(a[t]), Place(L, t).part)
+        sure = Number(float(a[t]), Ref(L, t).part)
         return [minus(Call(ln, symbols.unit("a", L, t))), minus(Call(ln, sure))]
     body = Product((Symbol("y", None, ("m",)), Call(ln, Symbol("a", L, ("m",)))))
     written: list[Expression] = [minus(SumOver("m", body))]
@@ -163,7 +161,7 @@ def _cross_entropy(story: Story, a: Array, y: Array) -> list[Expression]:
 def _binary(story: Story, a: Array, y: Array) -> list[Expression]:
     L, ln = story.net.L, Symbol("ln")
     if story.truth is not None and len(a) == 1:
-        one, part = symbols.unit("a", L, 0), Place(L, 0).part
+        one, part = symbols.unit("a", L, 0), Ref(L, 0).part
         sure = Number(float(a[0]), part)
         if story.truth:
             return [minus(Call(ln, one)), minus(Call(ln, sure))]
@@ -179,11 +177,11 @@ def _binary(story: Story, a: Array, y: Array) -> list[Expression]:
 
 
 def blame_of_output(story: Story, j: int) -> Equation:
-    """Give δᴸⱼ: what was said less what is true, or the slope of the cost times that of the output."""
+    """Return δᴸⱼ: what was said less what is true, or the slope of the cost times that of the output."""
     asked, L = story.asked, story.net.L
     left, right = in_symbols(asked, L, j).sides
-    value = Number(float(story.delta[L][j]), Place(L, j).part)
-    if shortcut(story.net.f[L], story.net.C):
+    value = Number(float(story.delta[L][j]), Ref(L, j).part)
+    if canonical_link(story.net.f[L], story.net.C):
         return Equation((left, right, _off_in_numbers(story, j), value))
     terms = output_terms(asked, j)
     numbers: list[Expression] = [
@@ -197,10 +195,10 @@ def blame_of_output(story: Story, j: int) -> Equation:
 
 
 def blame_of_hidden(story: Story, l: int, k: int) -> Equation:
-    """Give δˡₖ as what those above pass back, times the unit's own slope."""
+    """Return δˡₖ as what those above pass back, times the unit's own slope."""
     W, above = story.asked.theta.W[l + 1][:, k], story.delta[l + 1]
-    blamers = story.blamers(l, k)
-    part = Place(l, k).part
+    top_downstream = story.top_downstream(l, k)
+    part = Ref(l, k).part
     slope = [symbols.slope_of(l, k)]
     number: list[Expression] = [Number(slope_at(story, l, k), part)]
     mask = story.mask(l, k)
@@ -211,13 +209,13 @@ def blame_of_hidden(story: Story, l: int, k: int) -> Equation:
     products = [
         Product(
             (
-                Number(float(W[j]), Place(l + 1, j, k).part),
-                Number(float(above[j]), Place(l + 1, j).part),
+                Number(float(W[j]), Ref(l + 1, j, k).part),
+                Number(float(above[j]), Ref(l + 1, j).part),
             )
         )
-        for j in blamers
+        for j in top_downstream
     ]
-    passed = Sum((*products, *_others(W * above, blamers)))
+    passed = Sum((*products, *_others(W * above, top_downstream)))
     return Equation(
         (
             symbols.unit("δ", l, k),
@@ -229,14 +227,14 @@ def blame_of_hidden(story: Story, l: int, k: int) -> Equation:
 
 
 def slope_at(story: Story, l: int, k: int, masked: bool = True) -> float:
-    """Give f′(zˡₖ) of a hidden unit, times the mask of dropout where asked."""
+    """Return f′(zˡₖ) of a hidden unit, times the mask of dropout where asked."""
     if masked:
         return float(story.flow.slopes[l][0, k])
     return float(story.net.f[l].derivative(story.asked.trace.z[l])[0, k])
 
 
 def gradient_of_weight(story: Story, l: int, j: int, k: int) -> Equation:
-    """Give ∂C/∂Wˡⱼₖ of the example: what was sent times the receiver's blame."""
+    """Return ∂C/∂Wˡⱼₖ of the example: what was sent times the receiver's blame."""
     symbol = symbols.weight(l, j, k)
     sent, blame = symbols.unit("a", l - 1, k), symbols.unit("δ", l, j)
     numbers = (
@@ -248,14 +246,14 @@ def gradient_of_weight(story: Story, l: int, j: int, k: int) -> Equation:
 
 
 def gradient_of_bias(story: Story, l: int, j: int) -> Equation:
-    """Give ∂C/∂bˡⱼ of the example, the blame itself."""
-    symbol = Symbol("b", l, (j,), part=Place(l, j, "bias").part)
+    """Return ∂C/∂bˡⱼ of the example, the blame itself."""
+    symbol = Symbol("b", l, (j,), part=Ref(l, j, "bias").part)
     value = Number(float(story.asked.gradients.db[l][j]), symbol.part)
     return Equation((_by(symbol), symbols.unit("δ", l, j), value))
 
 
 def gradient_of_batch(story: Story, l: int, j: int, k: int) -> Equation:
-    """Give ∂C/∂Wˡⱼₖ as the step takes it: the mean over its examples, and the penalties."""
+    """Return ∂C/∂Wˡⱼₖ as the step takes it: the mean over its examples, and the penalties."""
     batch, symbol = story.batch, symbols.weight(l, j, k)
     w = float(batch.theta.W[l][j, k])
     pushes = batch.delta[l][:, j] * _column(batch.trace.a[l - 1], k)
@@ -290,22 +288,22 @@ def _column(a: Any, k: int) -> Array:
 
 
 def update_of_weight(story: Story, l: int, j: int, k: int | None) -> tuple[Equation, ...]:
-    """Give ΔWˡⱼₖ as the optimizer made it, and the new weight; without k those of the bias."""
+    """Return ΔWˡⱼₖ as the optimizer made it, and the new weight; without k those of the bias."""
     if k is None:
-        part, kind = Place(l, j, "bias").part, "bias"
+        part, kind = Ref(l, j, "bias").part, "bias"
         symbol, g = Symbol("b", l, (j,), part=part), float(story.batch.gradients.db[l][j])
         before, after, moved = (float(of.b[l][j]) for of in _steps(story))
     else:
-        part, kind = Place(l, j, k).part, "weight"
+        part, kind = Ref(l, j, k).part, "weight"
         symbol, g = symbols.weight(l, j, k), float(story.batch.gradients.dW[l][j, k])
         before, after, moved = (float(of.W[l][j, k]) for of in _steps(story))
     change = Symbol(f"Δ{symbol.name}", l, symbol.index, part=part)
     made: tuple[Expression, ...]
     plain = isinstance(story.rule, SGD) and not story.rule.momentum and story.scale == 1
-    if plain and math.isclose(moved, -story.rate * g, rel_tol=1e-3, abs_tol=1e-12):
+    if plain and math.isclose(moved, -story.learning_rate * g, rel_tol=1e-3, abs_tol=1e-12):
         made = (
             minus(Product((Symbol("η"), _by(symbol)))),
-            minus(Product((Number(story.rate), Number(g, part)))),
+            minus(Product((Number(story.learning_rate), Number(g, part)))),
         )
     else:
         name = Words(rule_name(story.rule))
@@ -322,7 +320,7 @@ def _steps(story: Story) -> tuple[Parameters, Parameters, Parameters]:
 
 
 def cost_again(story: Story, C: float) -> Equation:
-    """Give how the cost of the example changed."""
+    """Return how the cost of the example changed."""
     before = float(story.asked.costs[0])
     new, old = Words("new grade"), Words("old grade")
     sides = (Sum((new, minus(old))), Sum((Number(C), minus(Number(before)))), Number(C - before))
@@ -334,7 +332,7 @@ def _by(symbol: Symbol) -> Derivative:
 
 
 def _others(products: Array, chosen: Sequence[int]) -> tuple[Expression, ...]:
-    """Give what is not listed as one number, and how many products it is of."""
+    """Return what is not listed as one number, and how many products it is of."""
     rest = len(products) - len(chosen)
     if not rest:
         return ()

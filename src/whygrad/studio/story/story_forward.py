@@ -6,7 +6,7 @@ zˡ = Wˡ aˡ⁻¹ + bˡ,   aˡ = f_l(zˡ),   C
 import numpy as np
 
 from whygrad.answers.formatting import clean
-from whygrad.answers.names import AS_IT_IS, Place
+from whygrad.answers.names import AS_IT_IS, Ref
 from whygrad.nn.functions import COSTS
 from whygrad.nn.network import count
 from whygrad.studio.story import story_equations as equations
@@ -22,7 +22,7 @@ from whygrad.studio.story.story import (
 )
 from whygrad.why.error.flow import steepest
 
-FADED = 0.02  # of the steepest slope: a unit that hardly reacts any more
+SATURATED = 0.02  # of the steepest slope: a unit that hardly reacts any more
 
 
 def question(story: Story) -> Frame:
@@ -79,7 +79,7 @@ def reacts(story: Story, l: int) -> Frame:
     units = (*story.a[: l + 1], *map(story.blank, range(l + 1, story.net.L + 1)))
     picture = story.picture(title, units, story.asked.theta.W, "activation")
     found = (equations.activation(story, l, j),)
-    return Frame("forward", title, words, found, picture, (Place(l, j).part,))
+    return Frame("forward", title, words, found, picture, (Ref(l, j).part,))
 
 
 def hears_and_reacts(story: Story, l: int) -> Frame:
@@ -103,7 +103,7 @@ def answer(story: Story) -> Frame:
     picture = story.picture("The answer", story.a, story.asked.theta.W, "activation")
     shown = most_said(story, a)
     found = (equations.activation(story, L, shown),)
-    return Frame("forward", "The answer", words, found, picture, (Place(L, shown).part,))
+    return Frame("forward", "The answer", words, found, picture, (Ref(L, shown).part,))
 
 
 def graded(story: Story) -> Frame:
@@ -111,7 +111,7 @@ def graded(story: Story) -> Frame:
     L, t, C = story.net.L, story.truth, float(story.asked.costs[0])
     compared = _distance(story)
     if t is not None:
-        sure = percent(story.sureness(story.a[-1], t))
+        sure = percent(story.confidence(story.a[-1], t))
         right = t == class_said(story.a[-1])
         verdict = (
             f"right, and {sure} sure" if right else f"wrong: it was only {sure} sure of the truth"
@@ -123,7 +123,7 @@ def graded(story: Story) -> Frame:
     )
     picture = story.picture("The grade", story.a, story.asked.theta.W, "activation")
     lit = [t] if t is not None and len(story.y) > 1 else list(range(len(story.y)))[:6]
-    parts = tuple(Place(L, m).part for m in lit)
+    parts = tuple(Ref(L, m).part for m in lit)
     return Frame("cost", "The grade", words, (equations.cost(story),), picture, parts)
 
 
@@ -140,7 +140,7 @@ def _task(story: Story) -> str:
 
 
 def _inputs(story: Story) -> str:
-    """Say the inputs, those most different from 0 where they are many."""
+    """Describe the inputs, those most different from 0 where they are many."""
     x = story.a[0]
     if story.names.image:
         height, width = story.names.image
@@ -169,7 +169,7 @@ def _strongest_inputs(story: Story) -> tuple[str, ...]:
     if story.names.image:
         return ()
     order = np.argsort(-abs(story.a[0]), kind="stable")[:4].tolist()
-    return tuple(Place(0, k).part for k in sorted(order) if k in story.shown[0])
+    return tuple(Ref(0, k).part for k in sorted(order) if k in story.shown[0])
 
 
 def _layer(story: Story, l: int) -> str:
@@ -189,15 +189,15 @@ def _there(story: Story, l: int) -> str:
 
 
 def _heard(story: Story, l: int, j: int) -> tuple[str, ...]:
-    """Give a unit with the lines that it hears most along."""
-    return (Place(l, j).part, *(Place(l, j, k).part for k in story.heard(l, j)))
+    """Return a unit with the lines that it hears most along."""
+    return (Ref(l, j).part, *(Ref(l, j, k).part for k in story.top_inputs(l, j)))
 
 
 def _loudest(story: Story, l: int, j: int) -> str:
-    """Say who moves a z most to where it is."""
+    """Describe who moves a z most to where it is."""
     W, a = story.asked.theta.W[l][j], story.a[l - 1]
     side = -1 if story.z[l][j] < 0 else 1
-    k = max(story.heard(l, j), key=lambda k: side * W[k] * a[k])
+    k = max(story.top_inputs(l, j), key=lambda k: side * W[k] * a[k])
     if not W[k] * a[k]:
         return ""
     way = "up" if W[k] * a[k] > 0 else "down"
@@ -215,7 +215,7 @@ def _says(story: Story, l: int, j: int) -> str:
 
 
 def _state(story: Story, l: int) -> str:
-    """Say whom dropout leaves out, and how many are silent or can hardly react."""
+    """Describe whom dropout leaves out, and how many are silent or can hardly react."""
     masks = [story.mask(l, j) for j in range(story.net.sizes[l])]
     return _left_out(story, l, masks) + _silent(story, l, [m != 0 for m in masks])
 
@@ -238,7 +238,7 @@ def _left_out(story: Story, l: int, masks: list[float | None]) -> str:
 def _silent(story: Story, l: int, there: list[bool]) -> str:
     a, slopes = story.a[l][there], story.flow.slopes[l][0][there]
     silent = int((a == 0).sum())
-    flat = int((abs(slopes) < FADED * steepest(story.net.f[l])).sum())
+    flat = int((abs(slopes) < SATURATED * steepest(story.net.f[l])).sum())
     if not (silent or flat):
         return ""
     alone = len(a) == 1 < len(there)
@@ -274,14 +274,14 @@ def _distance(story: Story) -> str:
 
 
 def _best(story: Story) -> str:
-    """Say what the best grade is; probabilities between 0 and 1 as truth leave no perfect answer."""
+    """Describe what the best grade is; probabilities between 0 and 1 as truth leave no perfect answer."""
     known = COSTS.get(story.net.C.name) == story.net.C
     soft = story.net.C.name in ("cross_entropy", "binary_cross_entropy") and story.truth is None
     return "0 is perfect" if known and not soft else "the smaller, the better"
 
 
 def _penalised(story: Story) -> str:
-    """Say which penalties come on top."""
+    """Describe which penalties come on top."""
     strengths = (("λ₁", story.batch.l1), ("λ₂", story.batch.l2))
     kinds = [f"{name} = {said(strength)}" for name, strength in strengths if strength]
     if not kinds:

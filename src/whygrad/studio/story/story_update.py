@@ -5,7 +5,7 @@
 
 import numpy as np
 
-from whygrad.answers.names import Place
+from whygrad.answers.names import Ref
 from whygrad.nn.backprop import Trace, example_costs, forward
 from whygrad.nn.functions import Array
 from whygrad.studio.story import story_equations as equations
@@ -19,7 +19,7 @@ def updated(story: Story) -> Frame:
     l, j, k = _followed(story)
     words = (
         "Now the network learns: every weight and bias takes a step, by its gradient. "
-        f"{how(story.rule, story.rate)}"
+        f"{how(story.rule, story.learning_rate)}"
     )
     if story.decay:
         words += f" Then all of them shrink by {percent(story.decay)}."
@@ -36,12 +36,12 @@ def updated(story: Story) -> Frame:
     units = (story.blank(0), *moved.b[1:])
     picture = story.picture(title, units, moved.W, "change of the bias", "change")
     found = equations.update_of_weight(story, l, j, k)
-    lit = (Place(l, j, "bias" if k is None else k).part, Place(l, j).part)
+    lit = (Ref(l, j, "bias" if k is None else k).part, Ref(l, j).part)
     return Frame("update", title, words, found, picture, lit)
 
 
 def _followed(story: Story) -> tuple[int, int, int | None]:
-    """Give the weight followed that moves most, or where none of them moves a bias: k is None."""
+    """Return the weight followed that moves most, or where none of them moves a bias: k is None."""
     moved, cast = story.moved, story.cast
     layers = range(1, story.net.L + 1)
     l = max(layers, key=lambda m: (abs(moved.W[m][cast[m], cast[m - 1]]), m))
@@ -67,11 +67,11 @@ def exam_again(story: Story) -> Frame:
     picture = story.picture(title, units, story.after.W, "activation", "new weight")
     m = story.truth if story.truth is not None and len(a) > 1 else most_said(story, a)
     found = (equations.cost_again(story, C),)
-    return Frame("again", title, words, found, picture, (Place(net.L, m).part,))
+    return Frame("again", title, words, found, picture, (Ref(net.L, m).part,))
 
 
 def _overflown(story: Story, trace: Trace) -> Frame:
-    """Tell of a step after which there is no answer any more."""
+    """Report a step after which there is no answer any more."""
     title = "The exam again: no answer"
     words = (
         "The same question once more, with the new weights. But the step was so long that the numbers grow "
@@ -86,7 +86,7 @@ def _overflown(story: Story, trace: Trace) -> Frame:
 def _new_answer(story: Story, a: Array) -> str:
     t, old = story.truth, story.a[-1]
     if t is not None:
-        was, now = (percent(story.sureness(of, t)) for of in (old, a))
+        was, now = (percent(story.confidence(of, t)) for of in (old, a))
         return f"It was {was} sure of the truth, {story.known[t]}, and now it is {now} sure."
     m = story.cast[-1]
     was, now, true = (in_units(story, of[m]) for of in (old, a, story.y))
@@ -94,7 +94,7 @@ def _new_answer(story: Story, a: Array) -> str:
 
 
 def _verdict(story: Story, C: float) -> str:
-    """Say how the grade changed; where it is no better, why."""
+    """Describe how the grade changed; where it is no better, why."""
     before = float(story.asked.costs[0])
     promised = float(story.asked.gradients.flat @ story.moved.flat)
     told = f"The grade goes from {said(before)} to {said(C)}"
@@ -117,7 +117,7 @@ def _verdict(story: Story, C: float) -> str:
 
 
 def _others(story: Story) -> list[str]:
-    """Say what else a step follows beside the gradient of this exam."""
+    """Describe what else a step follows beside the gradient of this exam."""
     batch = story.batch
     there = {
         "the other exams of the step": batch.n > 1,

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from whygrad.answers.explanation import Explanation
-from whygrad.answers.names import Names, Place, check_layer, names_of
+from whygrad.answers.names import Names, Ref, check_layer, names_of
 from whygrad.answers.parts import Table, Term
 from whygrad.answers.pictures import NetworkPicture
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
 from whygrad.why import rounding, symbols
-from whygrad.why.asking import Asked, ask
+from whygrad.why.asking import Context, ask
 from whygrad.why.choosing import class_names, find_class, of_class
 from whygrad.why.error.flow import Flow
 from whygrad.why.error.shares import (
@@ -46,18 +46,18 @@ def blame(
     unit: int | str | None = None,
     of: int | str | None = None,
     top: int = 10,
-    weights: Any = None,
+    sample_weight: Any = None,
     l1: float = 0.0,
     l2: float = 0.0,
     masks: Sequence[Any] | None = None,
     names: Names | None = None,
 ) -> Explanation:
-    """Say whose the error is: of one neuron (`layer`, `unit`), or of all, for an example or a batch.
+    """Describe whose the error is: of one neuron (`layer`, `unit`), or of all, for an example or a batch.
 
     δˡₖ = Σ_j Wˡ⁺¹ⱼₖ δˡ⁺¹ⱼ f′(zˡₖ). With a unit, `value` is its δ and `terms` are its shares; without,
     `layer` narrows the rankings down to one layer. X is (n, n_0) and Y (n, n_L), or classes; numbers are
     weighted means over the examples, in cost per unit of z, and `of` chooses the examples of one class.
-    `top` rows are listed. Penalties blame no neuron. `numbers` holds, by layer, `delta` (n, n_l) and its
+    `top` rows are listed. Penalties blame no neuron. `arrays` holds, by layer, `delta` (n, n_l) and its
     means `error` and `size` (of |δ|), `shares` and `share_sizes` with share(k ← j) at [j, k], `tweaks`,
     `activity`, `silent`, `saturated`. Raises `InputError` for a unit, layer or class that is not there.
 
@@ -76,8 +76,10 @@ def blame(
     if not isinstance(top, int | np.integer) or top < 1:
         raise InputError(f"top is {top!r}: it must be a whole number of at least 1")
     if of is not None:
-        X, Y, weights, masks = of_class(net, names, of, X, Y, weights, masks)
-    asked = ask(net, theta, X, Y, weights=weights, l1=l1, l2=l2, masks=masks, names=names)
+        X, Y, sample_weight, masks = of_class(net, names, of, X, Y, sample_weight, masks)
+    asked = ask(
+        net, theta, X, Y, sample_weight=sample_weight, l1=l1, l2=l2, masks=masks, names=names
+    )
     where = over(asked.n)
     if of is not None:
         where += f" of {class_names(net, names)[find_class(net, names, of)]}"
@@ -87,9 +89,9 @@ def blame(
     return _of_one(asked, flow, l, k, top, where)
 
 
-def _of_one(asked: Asked, flow: Flow, l: int, k: int, top: int, where: str) -> Explanation:
+def _of_one(asked: Context, flow: Flow, l: int, k: int, top: int, where: str) -> Explanation:
     net, names = asked.net, asked.names
-    name, place = names.of(net, l, k), Place(l, k)
+    name, ref = names.of(net, l, k), Ref(l, k)
     terms = output_terms(asked, k) if l == net.L else terms_below(asked, flow, l, k)
     value = float(flow.error[l][k])
     left = value - float(np.sum([term.value for term in terms]))
@@ -116,11 +118,11 @@ def _of_one(asked: Asked, flow: Flow, l: int, k: int, top: int, where: str) -> E
         rows = [
             (names.of(net, l - 1, i), float(below[i]), float(flow.tweaks[l][k, i])) for i in pushed
         ]
-        parts = [Place(l, k, int(i)).part for i in pushed]
+        parts = [Ref(l, k, int(i)).part for i in pushed]
         tables.append(_table(f"Whom {name} blames", ("to", "share", "tweak"), rows, parts))
-    numbers = {"delta": flow.delta[l][:, k], "shares": np.array([term.value for term in terms])}
+    arrays = {"delta": flow.delta[l][:, k], "shares": np.array([term.value for term in terms])}
     if l > 0:
-        numbers |= {"passed_on": below, "tweaks": flow.tweaks[l][k]}
+        arrays |= {"passed_on": below, "tweaks": flow.tweaks[l][k]}
     return Explanation(
         kind="blame",
         question=f"How much is {name} to blame {where}, and who says so?",
@@ -130,18 +132,18 @@ def _of_one(asked: Asked, flow: Flow, l: int, k: int, top: int, where: str) -> E
         residuals=rounding.remainder(left, most_left),
         equations=(in_symbols(asked, l, k), in_numbers(l, k, most, len(terms), value)),
         tables=tuple(tables),
-        pictures=(_picture(asked, flow, (place.part,), where),),
-        numbers=numbers,
+        pictures=(_picture(asked, flow, (ref.part,), where),),
+        arrays=arrays,
         notes=_notes(asked),
-        part=place.part,
+        part=ref.part,
     )
 
 
-def _of_all(asked: Asked, flow: Flow, layer: int | None, top: int, where: str) -> Explanation:
+def _of_all(asked: Context, flow: Flow, layer: int | None, top: int, where: str) -> Explanation:
     net, names = asked.net, asked.names
     layers = list(range(1, net.L + 1)) if layer is None else [layer]
     worst = {l: np.argsort(-flow.size[l], kind="stable")[:top] for l in layers}
-    marked = tuple(Place(l, int(worst[l][0])).part for l in layers)
+    marked = tuple(Ref(l, int(worst[l][0])).part for l in layers)
     said = [
         f"{names.of(net, l, int(k[0]))} ({_mean(asked, '|δ|')} {shown(flow.size[l][k[0]])})"
         for l, k in worst.items()
@@ -170,7 +172,7 @@ def _of_all(asked: Asked, flow: Flow, layer: int | None, top: int, where: str) -
         title = "Silent and saturated neurons, by the part of the examples"
         tables.append(Table(title, columns, tuple(row[:3] for row in quiet[: 2 * top]),
                             tuple(row[3] for row in quiet[: 2 * top])))  # fmt: skip
-    numbers = {
+    arrays = {
         name: getattr(flow, name)
         for name in ("delta", "error", "size", "shares", "share_sizes", "tweaks", "activity")
     }
@@ -178,7 +180,7 @@ def _of_all(asked: Asked, flow: Flow, layer: int | None, top: int, where: str) -
     correlation = tuple(
         None if l == 0 or asked.n == 1 else _correlation(flow, l) for l in range(net.L + 1)
     )
-    numbers |= {"silent": flow.silent, "saturated": flow.saturated, "correlation": correlation}
+    arrays |= {"silent": flow.silent, "saturated": flow.saturated, "correlation": correlation}
     return Explanation(
         kind="blame",
         question=f"Whose is the error {where}, and who blames whom?",
@@ -186,12 +188,12 @@ def _of_all(asked: Asked, flow: Flow, layer: int | None, top: int, where: str) -
         equations=(general(), tweak()),
         tables=tuple(tables),
         pictures=(_picture(asked, flow, marked, where),),
-        numbers=numbers,
+        arrays=arrays,
         notes=_notes(asked),
     )
 
 
-def _ranking(asked: Asked, flow: Flow, l: int, units: Array) -> Table:
+def _ranking(asked: Context, flow: Flow, l: int, units: Array) -> Table:
     net, names = asked.net, asked.names
     what = {0: "inputs", net.L: "outputs"}.get(l, f"neurons of layer {l}")
     columns = ("neuron", *(_mean(asked, number) for number in ("|δ|", "δ", "|a|")))
@@ -202,16 +204,16 @@ def _ranking(asked: Asked, flow: Flow, l: int, units: Array) -> Table:
         )
         for k in units
     ]
-    return _table(f"The most blamed {what}", columns, rows, [Place(l, int(k)).part for k in units])
+    return _table(f"The most blamed {what}", columns, rows, [Ref(l, int(k)).part for k in units])
 
 
 Link = tuple[float, int, int, int]
 
 
 def _links(
-    asked: Asked, flow: Flow, layers: list[int], by: tuple[Any, ...], top: int
+    asked: Context, flow: Flow, layers: list[int], by: tuple[Any, ...], top: int
 ) -> list[Link]:
-    """Give the largest of a number per connection: (number, layer, to, from)."""
+    """Return the largest of a number per connection: (number, layer, to, from)."""
     found: list[Link] = []
     for l in layers if layers != [0] else [1]:
         if l == 0:
@@ -224,7 +226,7 @@ def _links(
 
 
 def _link_tables(
-    asked: Asked, flow: Flow, layers: list[int], links: list[Link], top: int
+    asked: Context, flow: Flow, layers: list[int], links: list[Link], top: int
 ) -> list[Table]:
     net, names = asked.net, asked.names
     blames = [
@@ -239,13 +241,13 @@ def _link_tables(
     return [
         _table("Who blames whom most",
                ("who", "whom", _mean(asked, "|share|"), _mean(asked, "share")), blames,
-               [Place(l, j, k).part for _, l, j, k in links]),
+               [Ref(l, j, k).part for _, l, j, k in links]),
         _table("The largest tweaks aₖ δⱼ", ("connection", _mean(asked, "tweak")), tweaks,
-               [Place(l, j, k).part for _, l, j, k in tweaked]),
+               [Ref(l, j, k).part for _, l, j, k in tweaked]),
     ]  # fmt: skip
 
 
-def _activity(asked: Asked, flow: Flow, l: int, top: int) -> Table:
+def _activity(asked: Context, flow: Flow, l: int, top: int) -> Table:
     """Set the most and the least active senders of a layer beside what is changed at them."""
     net, names = asked.net, asked.names
     active, changed = flow.activity[l - 1], abs(flow.tweaks[l]).sum(axis=0)
@@ -258,7 +260,7 @@ def _activity(asked: Asked, flow: Flow, l: int, top: int) -> Table:
     grade = "" if found is None else f", correlation {found:.2f}"
     return _table(f"Activity beside tweaks, into layer {l}{grade}",
                   ("sender", _mean(asked, "|a|"), f"Σ |{_mean(asked, 'tweak')}|"), rows,
-                  [Place(l - 1, int(k)).part for k in order])  # fmt: skip
+                  [Ref(l - 1, int(k)).part for k in order])  # fmt: skip
 
 
 def _correlation(flow: Flow, l: int) -> float | None:
@@ -269,7 +271,7 @@ def _correlation(flow: Flow, l: int) -> float | None:
     return float(np.corrcoef(active.astype(float), changed.astype(float))[0, 1])
 
 
-def _quiet(asked: Asked, flow: Flow, layers: list[int]) -> list[tuple[str, float, float, str]]:
+def _quiet(asked: Context, flow: Flow, layers: list[int]) -> list[tuple[str, float, float, str]]:
     """List neurons that are never active, or saturated nearly always."""
     net, names, rows = asked.net, asked.names, []
     for l in layers:
@@ -277,12 +279,12 @@ def _quiet(asked: Asked, flow: Flow, layers: list[int]) -> list[tuple[str, float
             continue
         silent, flat = flow.silent[l], flow.saturated[l]
         for j in np.flatnonzero((silent == 1) | (flat >= MANY)):
-            where = Place(l, int(j)).part
+            where = Ref(l, int(j)).part
             rows.append((names.of(net, l, int(j)), float(silent[j]), float(flat[j]), where))
     return sorted(rows, key=lambda row: (-row[1], -row[2]))
 
 
-def _picture(asked: Asked, flow: Flow, marked: tuple[str, ...], where: str) -> NetworkPicture:
+def _picture(asked: Context, flow: Flow, marked: tuple[str, ...], where: str) -> NetworkPicture:
     net, names = asked.net, asked.names
     return NetworkPicture(
         title=f"Blame, {where}",
@@ -297,12 +299,12 @@ def _picture(asked: Asked, flow: Flow, marked: tuple[str, ...], where: str) -> N
     )
 
 
-def _mean(asked: Asked, number: str) -> str:
+def _mean(asked: Context, number: str) -> str:
     """Name a number, which is a mean only of several examples."""
     return number if asked.n == 1 else f"mean {number}"
 
 
-def _notes(asked: Asked) -> tuple[str, ...]:
+def _notes(asked: Context) -> tuple[str, ...]:
     notes = ["Exact: the shares of every neuron sum to its δ. The total of a layer is not kept."]
     if asked.n > 1:
         notes.append("Means over the examples: a mean of products is not the product of the means.")

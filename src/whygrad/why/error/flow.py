@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from whygrad.nn.functions import Activation, Array
-from whygrad.why.asking import Asked
+from whygrad.why.asking import Context
 from whygrad.why.passing import dense, mask_of, slope
 
 SATURATED = 0.01  # of the steepest slope: less than this and next to nothing gets through
@@ -29,7 +29,7 @@ class Flow:
     (k ← j) at [j, k], `share_sizes`, their absolute values, and `tweaks`.
     """
 
-    asked: Asked
+    asked: Context
 
     @cached_property
     def _s(self) -> Array:
@@ -99,18 +99,20 @@ class Flow:
         parts: list[Any] = [None]
         for l in range(1, net.L + 1):
             f = net.f[l]
-            flat = abs(f.derivative(z[l])) < SATURATED * steepest(f) if f.product is None else None
+            flat = (
+                abs(f.derivative(z[l])) < SATURATED * steepest(f) if f.custom_vjp is None else None
+            )
             parts.append(np.zeros(net.sizes[l]) if flat is None else flat.mean(axis=0))
         return tuple(parts)
 
     def of_unit(self, l: int, k: int) -> Array:
-        """Give the shares that make up δ of unit k of layer l < L, one per unit above, (n_{l+1},)."""
+        """Return the shares that make up δ of unit k of layer l < L, one per unit above, (n_{l+1},)."""
         delta, W = self.asked.delta, self.asked.theta.W
         factor = self._s if l == 0 else self._s * self.slopes[l][:, k]
         return W[l + 1][:, k] * (factor @ delta[l + 1])
 
     def to_unit(self, l: int, j: int) -> Array:
-        """Give the shares that unit j of layer l ≥ 1 passes on, one per unit below, (n_{l-1},)."""
+        """Return the shares that unit j of layer l ≥ 1 passes on, one per unit below, (n_{l-1},)."""
         delta, W = self.asked.delta[l][:, j], self.asked.theta.W[l][j]
         s = self._s * delta
         return W * (s.sum() if l == 1 else s @ self.slopes[l - 1])
@@ -127,7 +129,7 @@ class Flow:
 
 
 def steepest(f: Activation) -> float:
-    """Give the steepest slope of an activation function within ±10, at most 1.
+    """Return the steepest slope of an activation function within ±10, at most 1.
 
     >>> from whygrad.nn.functions import ACTIVATIONS
     >>> steepest(ACTIVATIONS["sigmoid"])

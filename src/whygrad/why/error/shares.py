@@ -15,22 +15,22 @@ from whygrad.answers.expression import (
     Symbol,
     Words,
 )
-from whygrad.answers.names import Place
+from whygrad.answers.names import Ref
 from whygrad.answers.parts import Factor, Term
-from whygrad.nn.functions import shortcut
+from whygrad.nn.functions import canonical_link
 from whygrad.why import symbols
-from whygrad.why.asking import Asked
+from whygrad.why.asking import Context
 from whygrad.why.error.flow import Flow
 from whygrad.why.local import inseparable
 
 
-def terms_below(asked: Asked, flow: Flow, l: int, k: int) -> list[Term]:
-    """Give the shares of a unit below the outputs; of a single example with their factors."""
+def terms_below(asked: Context, flow: Flow, l: int, k: int) -> list[Term]:
+    """Return the shares of a unit below the outputs; of a single example with their factors."""
     net, names, W = asked.net, asked.names, asked.theta.W[l + 1]
     name, shares = names.of(net, l, k), flow.of_unit(l, k).tolist()
     terms = []
     for j, above in enumerate(names.layer(net, l + 1)):
-        part = Place(l + 1, j, k).part
+        part = Ref(l + 1, j, k).part
         factors: tuple[Factor, ...] = ()
         if asked.n == 1:
             w = Factor(
@@ -43,7 +43,7 @@ def terms_below(asked: Asked, flow: Flow, l: int, k: int) -> list[Term]:
                 symbols.unit("δ", l + 1, j),
                 float(asked.delta[l + 1][0, j]),
                 f"the error of {above}",
-                Place(l + 1, j).part,
+                Ref(l + 1, j).part,
             )
             factors = (w, d)
             if l > 0:
@@ -54,19 +54,19 @@ def terms_below(asked: Asked, flow: Flow, l: int, k: int) -> list[Term]:
     return terms
 
 
-def output_terms(asked: Asked, j: int) -> list[Term]:
+def output_terms(asked: Context, j: int) -> list[Term]:
     """Take δᴸⱼ apart: what is said less what is true, or the cost's derivative through f."""
     net, y, L = asked.net, asked.y, asked.net.L
     a, z, s = asked.trace.a[L], asked.trace.z[L], asked.s / asked.S
     f, C, names = net.f[L], net.C, asked.names
-    if shortcut(f, C):
-        said = Term("what it says", float(s @ a[:, j]), part=Place(L, j).part)
-        return [said, Term("what is true", -float(s @ y[:, j]), part=Place(L, j).part)]
+    if canonical_link(f, C):
+        said = Term("what it says", float(s @ a[:, j]), part=Ref(L, j).part)
+        return [said, Term("what is true", -float(s @ y[:, j]), part=Ref(L, j).part)]
     if inseparable(asked):
         name = f"{C.name} and {f.name} together"
-        return [Term(name, float(s @ asked.delta[L][:, j]), part=Place(L, j).part)]
+        return [Term(name, float(s @ asked.delta[L][:, j]), part=Ref(L, j).part)]
     gradient = C.derivative(a, y)
-    if f.product is None:
+    if f.custom_vjp is None:
         slopes = f.derivative(z)[:, j]
         value = float(s @ (gradient[:, j] * slopes))
         factors: tuple[Factor, ...] = ()
@@ -76,26 +76,26 @@ def output_terms(asked: Asked, j: int) -> list[Term]:
                 Factor(passed, float(gradient[0, j]), f"how {C.name} changes with the output"),
                 Factor(symbols.slope_of(L, j), float(slopes[0]), "how much the output reacts"),
             )
-        return [Term(f"{C.name} through {f.name}", value, factors, Place(L, j).part)]
+        return [Term(f"{C.name} through {f.name}", value, factors, Ref(L, j).part)]
     values = s @ (gradient * f.derivative(z)[:, :, j])
     return [
-        Term(f"{C.name} through {names.of(net, L, m)}", float(value), part=Place(L, m).part)
+        Term(f"{C.name} through {names.of(net, L, m)}", float(value), part=Ref(L, m).part)
         for m, value in enumerate(values)
     ]
 
 
-def in_symbols(asked: Asked, l: int, k: int) -> Equation:
-    """Give δ of a unit in symbols."""
+def in_symbols(asked: Context, l: int, k: int) -> Equation:
+    """Return δ of a unit in symbols."""
     net, L = asked.net, asked.net.L
-    left = symbols.unit("δ", l, k) if l > 0 else _by(Symbol("x", None, (k,), part=Place(0, k).part))
+    left = symbols.unit("δ", l, k) if l > 0 else _by(Symbol("x", None, (k,), part=Ref(0, k).part))
     right: Expression
     if l < L:
         body = (Symbol("W", l + 1, ("j", k)), Symbol("δ", l + 1, ("j",)))
         right = SumOver("j", Product((*body, symbols.slope_of(l, k)) if l else body))
-    elif shortcut(net.f[L], net.C):
+    elif canonical_link(net.f[L], net.C):
         true = Product((Number(-1.0), Symbol("y", None, (k,))))
         right = Sum((symbols.unit("a", L, k), true))
-    elif net.f[L].product is None:
+    elif net.f[L].custom_vjp is None:
         right = Product((_by(symbols.unit("a", L, k)), symbols.slope_of(L, k)))
     else:
         a = Symbol("a", L, ("m",))
@@ -104,8 +104,8 @@ def in_symbols(asked: Asked, l: int, k: int) -> Equation:
 
 
 def in_numbers(l: int, k: int, most: list[Term], count: int, value: float) -> Equation:
-    """Give δ of a unit as the sum of its largest terms."""
-    left = symbols.unit("δ", l, k) if l > 0 else _by(Symbol("x", None, (k,), part=Place(0, k).part))
+    """Return δ of a unit as the sum of its largest terms."""
+    left = symbols.unit("δ", l, k) if l > 0 else _by(Symbol("x", None, (k,), part=Ref(0, k).part))
     numbers: list[Expression] = [Number(term.value, term.part) for term in most]
     if count > len(most):
         numbers.append(Words(symbols.smaller(count - len(most))))
@@ -117,13 +117,13 @@ def _by(symbol: Symbol) -> Derivative:
 
 
 def general() -> Equation:
-    """Give BP2, unit by unit."""
+    """Return BP2, unit by unit."""
     body = (Symbol("W", "l+1", ("j", "k")), Symbol("δ", "l+1", ("j",)))
     slope = Call(Symbol("f", prime=True), Symbol("z", "l", ("k",)))
     return Equation((Symbol("δ", "l", ("k",)), SumOver("j", Product((*body, slope)))))
 
 
 def tweak() -> Equation:
-    """Give what an example changes at a weight."""
+    """Return what an example changes at a weight."""
     right = Product((Symbol("a", "l-1", ("k",)), Symbol("δ", "l", ("j",))))
     return Equation((Words("tweak of W[l][j,k]"), right))

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from whygrad.nn.functions import Array
-from whygrad.why.gradient.lattice import Lattice
+from whygrad.why.gradient.lattice import PathGraph
 
 UNIT = 2**44  # of a logarithm: a path's weight is told apart to some 1e-13 of itself
 ZERO = -(2**58)  # the logarithm of 0: less than that of any number there is
@@ -35,8 +35,8 @@ class Path(NamedTuple):
     units: tuple[int, ...]
 
 
-def heaviest(lattice: Lattice, k: int) -> list[Path]:
-    """Give the k paths that carry most, by size; equal ones by example, then unit for unit."""
+def heaviest(lattice: PathGraph, k: int) -> list[Path]:
+    """Return the k paths that carry most, by size; equal ones by example, then unit for unit."""
     search = _Search(lattice)
     found: list[Path] = []
     for path in search.run():
@@ -50,7 +50,7 @@ def heaviest(lattice: Lattice, k: int) -> list[Path]:
 class _Search:
     """The state of one search: what is known of the ways on, by example, and the queue."""
 
-    lattice: Lattice
+    lattice: PathGraph
     W: list[Array] = field(init=False)
     best: dict[int, list[Array]] = field(default_factory=dict)
     slopes: dict[int, list[Array]] = field(default_factory=dict)
@@ -62,13 +62,13 @@ class _Search:
         self.start = logs(self.lattice.start).tolist()
 
     def run(self) -> Iterator[Path]:
-        """Give one path after the other."""
+        """Return one path after the other."""
         lattice = self.lattice
         if not lattice.count:
             return
         # Entries: (−weight, 0, (example,)) for an example not yet looked into, and
         # (−weight, 1, (example, units …), place, rank) for the heaviest of those paths that agree before
-        # `place` and take what comes at or after `rank` there.
+        # `ref` and take what comes at or after `rank` there.
         queue: list[tuple] = [(-bound, 0, (i,)) for i, bound in enumerate(self._bounds())]  # type: ignore[type-arg]
         heapq.heapify(queue)
         while queue:
@@ -78,26 +78,26 @@ class _Search:
                 continue
             yield Path(path[0], path[1:])
             first, rank = rest
-            for place in range(first, lattice.steps):
-                next_rank = rank + 1 if place == first else 1
-                if next_rank < len(lattice.W[place]):
-                    heapq.heappush(queue, self._entry(path[: place + 1], place, next_rank))
+            for ref in range(first, lattice.steps):
+                next_rank = rank + 1 if ref == first else 1
+                if next_rank < len(lattice.W[ref]):
+                    heapq.heappush(queue, self._entry(path[: ref + 1], ref, next_rank))
 
-    def _entry(self, path: tuple[int, ...], place: int, rank: int) -> tuple:  # type: ignore[type-arg]
+    def _entry(self, path: tuple[int, ...], ref: int, rank: int) -> tuple:  # type: ignore[type-arg]
         """Complete a path by the heaviest way on, which begins with what comes at `rank`."""
         i, best = path[0], self._best(path[0])
-        below = path[-1] if place else self.lattice.unit
-        for step in range(place, self.lattice.steps):
+        below = path[-1] if ref else self.lattice.unit
+        for step in range(ref, self.lattice.steps):
             weight = _sum(self._weight(path), int(self._slopes(i)[step][below]))
-            choice = rank if step == place else 0
+            choice = rank if step == ref else 0
             # What is 0 already stays so, whichever way it goes on: ties, in the order of the units.
             unit = choice if weight == ZERO else int(self._order(i, step, below)[choice])
             path, below = (*path, unit), unit
         last = best[-1][below if self.lattice.steps else self.lattice.column]
-        return (-_sum(self._weight(path), int(last)), 1, path, place, rank)
+        return (-_sum(self._weight(path), int(last)), 1, path, ref, rank)
 
     def _weight(self, path: tuple[int, ...]) -> int:
-        """Give the logarithm of what a path carries up to z of its last unit."""
+        """Return the logarithm of what a path carries up to z of its last unit."""
         if len(path) == 1:
             return int(self.start[path[0]])
         if path not in self.weights:
@@ -108,20 +108,20 @@ class _Search:
         return self.weights[path]
 
     def _order(self, i: int, step: int, below: int) -> Array:
-        """Give the units of a layer by how much the best way on through each of them carries."""
+        """Return the units of a layer by how much the best way on through each of them carries."""
         key = (i, step, below)
         if key not in self.orders:
-            onward = _sums(self.W[step][below], self._best(i)[step + 1])
-            self.orders[key] = np.argsort(-onward, kind="stable")
+            forward_from = _sums(self.W[step][below], self._best(i)[step + 1])
+            self.orders[key] = np.argsort(-forward_from, kind="stable")
         return self.orders[key]
 
     def _best(self, i: int) -> list[Array]:
-        """Give for the units of layers l … L the logarithm of the heaviest way on from z, exactly."""
+        """Return for the units of layers l … L the logarithm of the heaviest way on from z, exactly."""
         if i not in self.best:
             best = [logs(self.lattice.end[i])]
             for step in range(self.lattice.steps - 1, -1, -1):
-                onward = (self.W[step] + best[0]).max(axis=1)
-                best.insert(0, _sums(self._slopes(i)[step], np.maximum(onward, ZERO)))
+                forward_from = (self.W[step] + best[0]).max(axis=1)
+                best.insert(0, _sums(self._slopes(i)[step], np.maximum(forward_from, ZERO)))
             self.best[i] = best
         return self.best[i]
 
@@ -131,21 +131,21 @@ class _Search:
         return self.slopes[i]
 
     def _bounds(self) -> list[int]:
-        """Give for every example an upper bound of the logarithm of its heaviest path."""
+        """Return for every example an upper bound of the logarithm of its heaviest path."""
         if self.lattice.n == 1:
             return [2**62]
         lattice = self.lattice
         if not lattice.steps:
             ends = lattice.end[:, lattice.column]
             return _sums(logs(lattice.start), logs(ends)).tolist()
-        onward, scale = _scaled(np.abs(lattice.end))
+        forward_from, scale = _scaled(np.abs(lattice.end))
         for slope, W in zip(reversed(lattice.slopes), reversed(lattice.W), strict=True):
             largest = float(np.abs(W).max()) or 1.0
-            sums = np.maximum(_power(onward) @ _power(W / largest), FLOOR)
-            onward, more = _scaled(np.sqrt(np.sqrt(np.sqrt(np.sqrt(sums)))) * np.abs(slope))
+            sums = np.maximum(_power(forward_from) @ _power(W / largest), FLOOR)
+            forward_from, more = _scaled(np.sqrt(np.sqrt(np.sqrt(np.sqrt(sums)))) * np.abs(slope))
             scale = scale + more + np.log2(largest)
         with np.errstate(divide="ignore"):
-            whole = np.log2(np.abs(lattice.start) * onward[:, lattice.unit]) + scale
+            whole = np.log2(np.abs(lattice.start) * forward_from[:, lattice.unit]) + scale
         known = np.isfinite(whole)
         bounds = np.full(lattice.n, ZERO)
         bounds[known] = np.ceil((whole[known] + 1e-9) * UNIT).astype(np.int64)
@@ -153,7 +153,7 @@ class _Search:
 
 
 def logs(x: Array) -> Array:
-    """Give log₂ |x| in whole numbers of 2^-44.
+    """Return log₂ |x| in whole numbers of 2^-44.
 
     >>> (logs(np.array([1.0, -0.5, 0.0])) / UNIT).tolist()
     [0.0, -1.0, -16384.0]
@@ -174,14 +174,14 @@ def _sum(one: int, other: int) -> int:
 
 
 def _scaled(x: Array) -> tuple[Array, Array]:
-    """Give rows divided by their largest number, and its logarithm."""
+    """Return rows divided by their largest number, and its logarithm."""
     largest = x.max(axis=1)
     largest = np.where(largest > 0, largest, 1.0)
     return x / largest[:, None], np.log2(largest)
 
 
 def _power(x: Array) -> Array:
-    """Give x to the 16th."""
+    """Return x to the 16th."""
     for _ in range(4):
         x = x * x
     return x

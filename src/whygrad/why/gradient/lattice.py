@@ -20,7 +20,7 @@ LIMB = 2**26  # whole numbers up to here, times a row of up to 2^27 ones, are ex
 
 
 @dataclass(frozen=True, eq=False)
-class Lattice:
+class PathGraph:
     """What paths are products of, all in float64.
 
     Parameters
@@ -75,7 +75,7 @@ class Lattice:
         return (arriving * np.abs(self.end)).sum(axis=1)
 
     def flow(self, above: tuple[Array, ...]) -> list[Array]:
-        """Give what flows over every connection of layers l + 1 … L, (n_i, n_{i-1}), summed over examples.
+        """Return what flows over every connection of layers l + 1 … L, (n_i, n_{i-1}), summed over examples.
 
         `above` is ∂C/∂z of layers l + 1 … L as training has it, (n, n_i), the last one of the ends only.
         """
@@ -94,7 +94,7 @@ class Lattice:
         return sum(c for c, end in zip(counts, self.end[i].tolist(), strict=True) if end)
 
     def product(self, i: int, units: tuple[int, ...]) -> float:
-        """Give what one path carries; `units` are its places in layers l + 1 … L."""
+        """Return what one path carries; `units` are its places in layers l + 1 … L."""
         value, below = float(self.start[i]), self.unit
         for slope, W, above in zip(self.slopes, self.W, units, strict=True):
             value *= float(slope[i, below]) * float(W[above, below])

@@ -27,16 +27,16 @@ from whygrad.answers.expression import (
     Symbol,
 )
 from whygrad.answers.formatting import share as written_share
-from whygrad.answers.names import Names, Place, names_of
+from whygrad.answers.names import Names, Ref, names_of
 from whygrad.answers.parts import Factor, Table, Term
 from whygrad.answers.pictures import NetworkPicture
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array, Cost, namespace
 from whygrad.nn.network import Network, Parameters
 from whygrad.why import local, rounding, symbols
-from whygrad.why.asking import Asked, ask
+from whygrad.why.asking import Context, ask
 from whygrad.why.gradient.heaviest import Path, heaviest
-from whygrad.why.gradient.lattice import Lattice
+from whygrad.why.gradient.lattice import PathGraph
 from whygrad.why.gradient.unrolled import of_place, product
 from whygrad.why.gradient.weight import gradient, penalties, place_name, sizes, whole
 from whygrad.why.symbols import over, shown
@@ -56,19 +56,19 @@ def paths(
     k: int = 10,
     to_output: int | str | None = None,
     of: str | None = None,
-    weights: Any = None,
+    sample_weight: Any = None,
     l1: float = 0.0,
     l2: float = 0.0,
     masks: Sequence[Any] | None = None,
     names: Names | None = None,
 ) -> Explanation:
-    """Say along which paths a weight, or a bias, reaches the cost: the `k` heaviest, and how many.
+    """Describe along which paths a weight, or a bias, reaches the cost: the `k` heaviest, and how many.
 
     ∂C/∂Wˡⱼₖ = Σ over paths of aˡ⁻¹ₖ f′(zˡⱼ) Wˡ⁺¹ₚⱼ f′(zˡ⁺¹ₚ) … ∂C/∂zᴸ_m. X is (n, n_0) and Y (n, n_L), or
     classes; for a batch a path belongs to an example and counts s/S. The place is given as for `weight`.
     With `to_output`, an output by index or name, it is the derivative of that output instead of the cost,
     of its weighted input (`of="z"`, the default for softmax) or of its activation (`of="a"`), without
-    penalties, and needs no Y. `numbers` holds `values` (k,), `units` (k, L − l + 1), `examples` (k,),
+    penalties, and needs no Y. `arrays` holds `values` (k,), `units` (k, L − l + 1), `examples` (k,),
     `count`, the number of paths of one example, and `alive`, how many of them carry anything (one example
     only); `total` and `size` are Σ path and Σ |path|, `covered` the listed share of `size`; `through` has
     for each layer from l what leads through its units. Raises `InputError` for a place that is not there.
@@ -87,31 +87,39 @@ def paths(
         if of is not None:
             raise InputError(f"of={of!r} is for paths to an output: give to_output= as well")
         options: dict[str, Any] = {"l1": l1, "l2": l2}
-        asked = ask(net, theta, X, Y, weights=weights, masks=masks, names=names, **options)
+        asked = ask(
+            net, theta, X, Y, sample_weight=sample_weight, masks=masks, names=names, **options
+        )
         return explain_paths(asked, names.weight(net, layer, to, from_), k)
     m = names.find(net, net.L, to_output)
     target, of = output_as_cost(net, m, of)
     n = len(X) if np.ndim(X) > 1 or hasattr(X, "tocsr") else 1
     asked = ask(
-        target, theta, X, np.zeros((n, net.sizes[-1])), weights=weights, masks=masks, names=names
+        target,
+        theta,
+        X,
+        np.zeros((n, net.sizes[-1])),
+        sample_weight=sample_weight,
+        masks=masks,
+        names=names,
     )
     return explain_paths(asked, names.weight(net, layer, to, from_), k, (m, of))
 
 
 def explain_paths(
-    asked: Asked, place: Place, k: int = 10, output: tuple[int, str] | None = None
+    asked: Context, ref: Ref, k: int = 10, output: tuple[int, str] | None = None
 ) -> Explanation:
     """Answer as `paths` does from a pass that is there already; the cost may stand for an output."""
     k = whole("k", k)
-    lattice = lattice_of(asked, place, output)
-    value = gradient(asked, place)
+    lattice = lattice_of(asked, ref, output)
+    value = gradient(asked, ref)
     total, size = math.fsum(lattice.totals), math.fsum(lattice.sizes)
     if not math.isfinite(total + size):
         raise InputError("the derivative is not finite: the network overflows on these examples")
     found = heaviest(lattice, k)
     values = np.array([lattice.product(*path) for path in found])
-    terms = [_term(asked, place, lattice, path, output) for path in found]
-    extra = penalties(asked, place)
+    terms = [_term(asked, ref, lattice, path, output) for path in found]
+    extra = penalties(asked, ref)
     residuals = {}
     if len(found) < lattice.count * lattice.n:
         residuals["not listed"] = total - math.fsum(values)
@@ -120,14 +128,14 @@ def explain_paths(
         *(-term.value for term in (*terms, *extra)),
         *(-left for left in residuals.values()),
     ]
-    crossed = sum(n + 3 for n in asked.net.sizes[place.layer + 1 :])
-    roundings = rounding.error_roundings(asked, place.layer) + 2 * crossed
+    crossed = sum(n + 3 for n in asked.net.sizes[ref.layer + 1 :])
+    roundings = rounding.error_roundings(asked, ref.layer) + 2 * crossed
     most = rounding.bound(size + sizes(extra), roundings, asked.theta.flat.dtype)
     covered = float(np.abs(values).sum() / size) if size else 1.0
-    through, picture = _through(asked, place, lattice, found, total)
-    numbers = {
+    through, picture = _through(asked, ref, lattice, found, total)
+    arrays = {
         "values": values,
-        "units": np.array([(place.to, *_ends(lattice, path)) for path in found], int),
+        "units": np.array([(ref.to, *_ends(lattice, path)) for path in found], int),
         "examples": np.array([path.example for path in found], int),
         "count": lattice.count,
         "total": total,
@@ -136,29 +144,29 @@ def explain_paths(
         "through": through,
     }
     if lattice.n == 1:
-        numbers["alive"] = lattice.alive(0)
+        arrays["alive"] = lattice.alive(0)
     return Explanation(
         kind="paths",
-        question=f"Along which paths does {place_name(asked, place)} reach {_goal(asked, output)}?",
+        question=f"Along which paths does {place_name(asked, ref)} reach {_goal(asked, output)}?",
         answer=_answer(lattice, total, covered, terms, extra),
         value=value,
         terms=(*terms, *extra),
         residuals=residuals | rounding.remainder(math.fsum(rest), most),
-        equations=(_equation(asked, place, value, terms, extra, residuals, output),),
-        tables=(_listed(terms, total, size), _units(asked, place, through, total)),
+        equations=(_equation(asked, ref, value, terms, extra, residuals, output),),
+        tables=(_listed(terms, total, size), _units(asked, ref, through, total)),
         pictures=(picture,),
-        numbers=numbers,
+        arrays=arrays,
         notes=(
             "Exact: all paths are in the sum, listed or not.",
             "Paths of either sign cancel, so a few may make up more than the whole of the sum.",
         ),
-        part=place.part,
+        part=ref.part,
     )
 
 
-def lattice_of(asked: Asked, place: Place, output: tuple[int, str] | None = None) -> Lattice:
-    """Give what the paths from a weight are products of."""
-    l, L = place.layer, asked.net.L
+def lattice_of(asked: Context, ref: Ref, output: tuple[int, str] | None = None) -> PathGraph:
+    """Return what the paths from a weight are products of."""
+    l, L = ref.layer, asked.net.L
     ends = np.arange(asked.net.sizes[-1])
     if output is not None and (asked.net.f[L].product is None or output[1] == "z"):
         ends = ends[[output[0]]]
@@ -169,49 +177,49 @@ def lattice_of(asked: Asked, place: Place, output: tuple[int, str] | None = None
     W = [_double(W) for W in asked.theta.W[l + 1 :]]
     if W:
         W[-1] = W[-1][ends]
-    start = _double(asked.s) / asked.S * local.sender(asked, place)
+    start = _double(asked.s) / asked.S * local.sender(asked, ref)
     end = _double(asked.delta[L])[:, ends]
-    return Lattice(start, place.to, tuple(slopes), tuple(W), end, ends)
+    return PathGraph(start, ref.to, tuple(slopes), tuple(W), end, ends)
 
 
 def _double(x: Any) -> Array:
     return np.asarray(x, np.float64)
 
 
-def _ends(lattice: Lattice, path: Path) -> tuple[int, ...]:
-    """Give the units of a path above the weight, the last one as the output that it is."""
+def _ends(lattice: PathGraph, path: Path) -> tuple[int, ...]:
+    """Return the units of a path above the weight, the last one as the output that it is."""
     if not path.units:
         return ()
     return (*path.units[:-1], int(lattice.ends[path.units[-1]]))
 
 
 def _term(
-    asked: Asked, place: Place, lattice: Lattice, path: Path, output: tuple[int, str] | None
+    asked: Context, ref: Ref, lattice: PathGraph, path: Path, output: tuple[int, str] | None
 ) -> Term:
-    """Give a path as a product of named factors."""
-    i, l, names, net = path.example, place.layer, asked.names, asked.net
-    units = (place.to, *_ends(lattice, path))
-    factors = [local.sender_factor(asked, i, place)]
+    """Return a path as a product of named factors."""
+    i, l, names, net = path.example, ref.layer, asked.names, asked.net
+    units = (ref.to, *_ends(lattice, path))
+    factors = [local.sender_factor(asked, i, ref)]
     if asked.n > 1 or asked.s[0] != asked.S:
         factors.insert(0, local.share_factor(float(asked.s[i] / asked.S)))
-    parts = [place.part]
+    parts = [ref.part]
     for m, (below, above) in enumerate(zip(units, units[1:], strict=False), start=l):
         factors.append(local.slope_factor(asked, i, m, below))
         if local.masking(asked, m) is not None:
             factors.append(local.mask_factor(asked, i, m, below))
         factors.append(local.weight_factor(asked, m + 1, above, below))
-        parts.append(Place(m + 1, above, below).part)
+        parts.append(Ref(m + 1, above, below).part)
     last = _last_factor(asked, i, units[-1], output)
     factors += [] if last is None else [last]
-    first = () if place.from_ == "bias" else (names.of(net, l - 1, int(place.from_)),)  # type: ignore[arg-type]
+    first = () if ref.from_ == "bias" else (names.of(net, l - 1, int(ref.from_)),)  # type: ignore[arg-type]
     name = " → ".join((*first, *(names.of(net, m, j) for m, j in enumerate(units, start=l))))
     if asked.n > 1:
         name = f"example {i}: {name}"
     return Term(name, lattice.product(i, path.units), tuple(factors), " ".join(parts))
 
 
-def _last_factor(asked: Asked, i: int, m: int, output: tuple[int, str] | None) -> Factor | None:
-    """Give what a path ends with: the error of the output, or how the output changes with its z."""
+def _last_factor(asked: Context, i: int, m: int, output: tuple[int, str] | None) -> Factor | None:
+    """Return what a path ends with: the error of the output, or how the output changes with its z."""
     L = asked.net.L
     if output is None:
         return local.error_factor(asked, i, L, m, 10)
@@ -220,10 +228,10 @@ def _last_factor(asked: Asked, i: int, m: int, output: tuple[int, str] | None) -
         return None
     symbol = Derivative(symbols.unit(of, L, unit), symbols.unit("z", L, m))
     name, other = asked.names.of(asked.net, L, unit), asked.names.of(asked.net, L, m)
-    return Factor(symbol, value, f"how {name} changes with z of {other}", Place(L, m).part)
+    return Factor(symbol, value, f"how {name} changes with z of {other}", Ref(L, m).part)
 
 
-def _goal(asked: Asked, output: tuple[int, str] | None) -> str:
+def _goal(asked: Context, output: tuple[int, str] | None) -> str:
     if output is None:
         return "the cost"
     name = asked.names.of(asked.net, asked.net.L, output[0])
@@ -231,7 +239,7 @@ def _goal(asked: Asked, output: tuple[int, str] | None) -> str:
 
 
 def _answer(
-    lattice: Lattice, total: float, covered: float, terms: list[Term], extra: tuple[Term, ...]
+    lattice: PathGraph, total: float, covered: float, terms: list[Term], extra: tuple[Term, ...]
 ) -> str:
     count = lattice.count
     each = "" if lattice.n == 1 else " of each example"
@@ -252,8 +260,8 @@ def _answer(
 
 
 def _equation(
-    asked: Asked,
-    place: Place,
+    asked: Context,
+    ref: Ref,
     value: float,
     terms: list[Term],
     extra: tuple[Term, ...],
@@ -265,7 +273,7 @@ def _equation(
         asked.net.L,
         Symbol("C") if output is None else symbols.unit(output[1], asked.net.L, output[0]),
     )
-    l, j, k = place.layer, place.to, place.from_
+    l, j, k = ref.layer, ref.to, ref.from_
     body: list[Expression] = [] if k == "bias" else [symbols.unit("a", l - 1, int(k))]  # type: ignore[arg-type]
     below: int | str = j
     letters = ["p", "q", "r"] if L - l <= 3 else [f"p{m}" for m in range(l + 1, L + 1)]
@@ -282,16 +290,16 @@ def _equation(
     if asked.n > 1:
         summed = SumOver("i", Product((symbols.share("i"), summed)))
     penalty = [product([factor.symbol for factor in term.factors]) for term in extra]
-    numbers = [Number(term.value, term.part) for term in terms]
+    arrays = [Number(term.value, term.part) for term in terms]
     if "not listed" in residuals:
-        numbers.append(Number(residuals["not listed"]))
-    numbers += [Number(term.value, term.part) for term in extra]
+        arrays.append(Number(residuals["not listed"]))
+    arrays += [Number(term.value, term.part) for term in extra]
     sides = (
         Sum((summed, *penalty)) if penalty else summed,
-        *((Sum(tuple(numbers)),) if numbers else ()),
-        Number(value, place.part),
+        *((Sum(tuple(arrays)),) if arrays else ()),
+        Number(value, ref.part),
     )
-    return Equation((Derivative(goal, of_place(place)), *sides), place.part)
+    return Equation((Derivative(goal, of_place(ref)), *sides), ref.part)
 
 
 def _call_slope(l: int, unit: int | str) -> Expression:
@@ -311,46 +319,46 @@ def _listed(terms: list[Term], total: float, size: float) -> Table:
     return Table("The heaviest paths", columns, tuple(rows), tuple(term.part for term in terms))
 
 
-def _units(asked: Asked, place: Place, through: tuple[Any, ...], total: float) -> Table:
+def _units(asked: Context, ref: Ref, through: tuple[Any, ...], total: float) -> Table:
     """List through which units of each layer above most of the derivative leads."""
     rows, parts = [], []
-    for m in range(place.layer + 1, asked.net.L + 1):
+    for m in range(ref.layer + 1, asked.net.L + 1):
         for j in local.largest(through[m], UNITS_LISTED).tolist():
             part = float(through[m][j])
             if part:
                 rows.append(
                     (asked.names.of(asked.net, m, j), part, part / total if total else None)
                 )
-                parts.append(Place(m, j).part)
+                parts.append(Ref(m, j).part)
     columns = ("unit", "leads through it", "of the sum")
     return Table("Through which units", columns, tuple(rows), tuple(parts))
 
 
 def _through(
-    asked: Asked, place: Place, lattice: Lattice, found: list[Path], total: float
+    asked: Context, ref: Ref, lattice: PathGraph, found: list[Path], total: float
 ) -> tuple[tuple[Any, ...], NetworkPicture]:
-    """Give what leads through every unit, by layer, and draw it with the listed paths standing out."""
-    net, l, k = asked.net, place.layer, place.from_
+    """Return what leads through every unit, by layer, and draw it with the listed paths standing out."""
+    net, l, k = asked.net, ref.layer, ref.from_
     above = [_double(asked.delta[m]) for m in range(l + 1, net.L)]
     flows = lattice.flow((*above, lattice.end)) if lattice.steps else []
     edges: list[Any] = [None, *(np.zeros(asked.theta.W[m].shape) for m in range(1, net.L + 1))]
     for m, flow in enumerate(flows, start=l + 1):
         edges[m][lattice.ends if m == net.L else slice(None)] = flow
     units = [np.zeros(size) for size in net.sizes]
-    units[l][place.to] = total
+    units[l][ref.to] = total
     if k != "bias":
-        edges[l][place.to, k] = units[l - 1][k] = total  # type: ignore[index]
+        edges[l][ref.to, k] = units[l - 1][k] = total  # type: ignore[index]
     for m in range(l + 1, net.L + 1):
         units[m] = edges[m].sum(axis=1)
-    marked = {place.part: None, Place(l, place.to).part: None}
+    marked = {ref.part: None, Ref(l, ref.to).part: None}
     if k != "bias":
-        marked[Place(l - 1, int(k)).part] = None  # type: ignore[arg-type]
+        marked[Ref(l - 1, int(k)).part] = None  # type: ignore[arg-type]
     for path in found:
-        way = (place.to, *_ends(lattice, path))
+        way = (ref.to, *_ends(lattice, path))
         for m, (below, to) in enumerate(zip(way, way[1:], strict=False), start=l + 1):
-            marked |= {Place(m, to).part: None, Place(m, to, below).part: None}
+            marked |= {Ref(m, to).part: None, Ref(m, to, below).part: None}
     picture = NetworkPicture(
-        f"The paths of {place_name(asked, place)}",
+        f"The paths of {place_name(asked, ref)}",
         units=tuple(units),
         edges=tuple(edges),
         names=tuple(asked.names.layer(net, m) for m in range(net.L + 1)),
@@ -363,7 +371,7 @@ def _through(
 
 
 def output_as_cost(net: Network, m: int, of: str | None) -> tuple[Network, str]:
-    """Give the network whose cost is output m, of z or of a, and which of the two it is.
+    """Return the network whose cost is output m, of z or of a, and which of the two it is.
 
     By default it is z for softmax, whose activations all depend on each other, and else a.
 

@@ -13,7 +13,7 @@ import numpy as np
 from whygrad.answers.names import Names, check_layer
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
-from whygrad.why.asking import Asked, ask
+from whygrad.why.asking import Context, ask
 
 
 def pushes(
@@ -28,7 +28,7 @@ def pushes(
     masks: Sequence[Any] | None = None,
     names: Names | None = None,
 ) -> Array:
-    """Give ∂C_x/∂Wˡⱼₖ = δˡⱼ aˡ⁻¹ₖ for every example and every weight of a layer, (n, n_l, n_{l-1}).
+    """Return ∂C_x/∂Wˡⱼₖ = δˡⱼ aˡ⁻¹ₖ for every example and every weight of a layer, (n, n_l, n_{l-1}).
 
     In cost per unit of weight, of each example by itself: not divided by n, without penalties. `to` and
     `from_` choose units by index, name, slice or list; a single unit leaves its axis out, so that one
@@ -49,8 +49,8 @@ def pushes(
     return of_pass(ask(net, theta, X, Y, masks=masks, names=names), l, to, from_)
 
 
-def of_pass(asked: Asked, l: int, to: Any = slice(None), from_: Any = slice(None)) -> Array:
-    """Give what `pushes` gives from a pass that is there already."""
+def of_pass(asked: Context, l: int, to: Any = slice(None), from_: Any = slice(None)) -> Array:
+    """Return what `pushes` gives from a pass that is there already."""
     j = _chosen(asked, l, to)
     delta: Array = asked.delta[l][:, j]
     if from_ is None or (isinstance(from_, str) and from_ == "bias"):
@@ -67,8 +67,8 @@ def of_pass(asked: Asked, l: int, to: Any = slice(None), from_: Any = slice(None
     return delta[:, :, None] * a[:, None, :] if a.ndim == 2 else delta * a[:, None]
 
 
-def _chosen(asked: Asked, l: int, units: Any) -> Any:
-    """Give an index for one unit, else a slice or a list of indices."""
+def _chosen(asked: Context, l: int, units: Any) -> Any:
+    """Return an index for one unit, else a slice or a list of indices."""
     if isinstance(units, slice):
         return units
     if isinstance(units, Sequence | np.ndarray) and not isinstance(units, str):

@@ -25,20 +25,20 @@ from whygrad.answers.expression import (
     Symbol,
     Words,
 )
-from whygrad.answers.names import Names, Place
+from whygrad.answers.names import Names, Ref
 from whygrad.answers.parts import Factor, Table, Term
 from whygrad.answers.pictures import NetworkPicture
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
 from whygrad.why import local, symbols
-from whygrad.why.asking import Asked
+from whygrad.why.asking import Context
 
 Written = Callable[[Factor], Expression]
 
 
 def equations(
-    asked: Asked,
-    place: Place,
+    asked: Context,
+    ref: Ref,
     terms: tuple[Term, ...],
     value: float,
     units: dict[int, Array],
@@ -46,42 +46,42 @@ def equations(
 ) -> tuple[Equation, ...]:
     """Write the derivative of one example out, and `units` in turn; for a batch, the mean that it is."""
     if asked.n > 1:
-        return (_mean(place, terms, value),)
-    net, l, j = asked.net, place.layer, place.to
-    weight, C = of_place(place), Symbol("C")
+        return (_mean(ref, terms, value),)
+    net, l, j = asked.net, ref.layer, ref.to
+    weight, C = of_place(ref), Symbol("C")
     z, a = symbols.unit("z", l, j), symbols.unit("a", l, j)
     chain: tuple[Expression, ...] = (Derivative(z, weight), Derivative(a, z), Derivative(C, a))
-    if l == net.L and (local.cancels(asked) or net.f[l].product is not None):
+    if l == net.L and (local.cancels(asked) or net.f[l].custom_vjp is not None):
         chain = (Derivative(z, weight), Derivative(C, z))
     sides = [_plus(Product(chain), terms, _symbol)]
     if l < net.L:
-        sides.append(_summed(place, terms))
+        sides.append(_summed(ref, terms))
     sides.append(_sides(terms, _symbol))
     if l == net.L and local.cancels(asked):
         sides.append(_sides(terms, _against_target(asked, j)))
     sides.append(_sides(terms, _number))
     if len(own(terms)) > 1:
         sides.append(_multiplied(terms))
-    main = Equation((Derivative(C, weight), *sides, Number(value, place.part)), place.part)
+    main = Equation((Derivative(C, weight), *sides, Number(value, ref.part)), ref.part)
     written = [(m, i) for m, chosen in units.items() for i in chosen.tolist()]
     errors = [_error(asked, m, i, top) for m, i in written if m > l]
     forward = [line for m, i in written for line in _forward(asked, m, i, top)]
     return (main, *errors, *forward, *(_cost(asked) if net.L in units else ()))
 
 
-def of_place(place: Place) -> Symbol:
-    """Give Wˡⱼₖ or bˡⱼ."""
-    if place.from_ == "bias":
-        return Symbol("b", place.layer, (place.to,), part=place.part)
-    return symbols.weight(place.layer, place.to, int(place.from_))  # type: ignore[arg-type]
+def of_place(ref: Ref) -> Symbol:
+    """Return Wˡⱼₖ or bˡⱼ."""
+    if ref.from_ == "bias":
+        return Symbol("b", ref.layer, (ref.to,), part=ref.part)
+    return symbols.weight(ref.layer, ref.to, int(ref.from_))  # type: ignore[arg-type]
 
 
-def on_paths(asked: Asked, place: Place, depth: int, top: int) -> dict[int, Array]:
-    """Give the units of `depth` layers that it is written with: the receiver, above it the `top` foremost.
+def on_paths(asked: Context, ref: Ref, depth: int, top: int) -> dict[int, Array]:
+    """Return the units of `depth` layers that it is written with: the receiver, above it the `top` foremost.
 
     What counts is how much of the derivative passes through a unit, on the mean of |…| over the examples.
     """
-    l, j, W = place.layer, place.to, asked.theta.W
+    l, j, W = ref.layer, ref.to, asked.theta.W
     found = {l: np.array([j])}
     moved = None
     for m in range(l + 1, min(l + depth, asked.net.L + 1)):
@@ -94,29 +94,29 @@ def on_paths(asked: Asked, place: Place, depth: int, top: int) -> dict[int, Arra
     return found
 
 
-def on_the_way(asked: Asked, units: dict[int, Array]) -> Table:
+def on_the_way(asked: Context, units: dict[int, Array]) -> Table:
     """List z, a and δ of units; for a batch their means."""
     rows, parts = [], []
     for m, chosen in units.items():
         for i in chosen.tolist():
             numbers = [part[m][:, i].mean() for part in (asked.trace.z, asked.trace.a, asked.delta)]
             rows.append((asked.names.of(asked.net, m, i), *(float(number) for number in numbers)))
-            parts.append(Place(m, i).part)
+            parts.append(Ref(m, i).part)
     title = "The units on the way" if asked.n == 1 else "The units on the way, means"
     columns = ("unit", "z", "activity a", "error δ")
     return Table(title, columns, tuple(rows), tuple(parts))
 
 
-def picture(asked: Asked, place: Place, units: dict[int, Array], title: str) -> NetworkPicture:
+def picture(asked: Context, ref: Ref, units: dict[int, Array], title: str) -> NetworkPicture:
     """Draw the network with the weight, and the units that its derivative is written with, standing out."""
-    net, l, j = asked.net, place.layer, place.to
-    marked = [place.part, Place(l, j).part]
-    if place.from_ != "bias":
-        marked.append(Place(l - 1, int(place.from_)).part)  # type: ignore[arg-type]
+    net, l, j = asked.net, ref.layer, ref.to
+    marked = [ref.part, Ref(l, j).part]
+    if ref.from_ != "bias":
+        marked.append(Ref(l - 1, int(ref.from_)).part)  # type: ignore[arg-type]
     for m in range(l + 1, l + len(units)):
         above, below = units[m].tolist(), units[m - 1].tolist()
-        marked += [Place(m, i).part for i in above]
-        marked += [Place(m, i, k).part for i in above for k in below]
+        marked += [Ref(m, i).part for i in above]
+        marked += [Ref(m, i, k).part for i in above for k in below]
     return activities(net, asked.theta, asked.trace.a, asked.names, title, tuple(marked))
 
 
@@ -128,10 +128,10 @@ def _number(factor: Factor) -> Expression:
     return Number(factor.value, factor.part)
 
 
-def _against_target(asked: Asked, j: int) -> Written:
+def _against_target(asked: Context, j: int) -> Written:
     """Write the error of an output as a − y in numbers, every other factor as its number."""
     a, y = float(asked.trace.a[asked.net.L][0, j]), float(asked.y[0, j])
-    part = Place(asked.net.L, j).part
+    part = Ref(asked.net.L, j).part
     error = Sum((Number(a, part), Product((Number(-1.0), Number(y, part)))))
     return lambda factor: error if isinstance(factor.symbol, Sum) else _number(factor)
 
@@ -153,7 +153,7 @@ def own(terms: tuple[Term, ...]) -> tuple[Term, ...]:
 
 
 def passed_back(terms: tuple[Term, ...]) -> float:
-    """Give the sum of what is left of the terms without the factors that all of them begin with."""
+    """Return the sum of what is left of the terms without the factors that all of them begin with."""
     count = shared(terms)
     return math.fsum(math.prod(factor.value for factor in t.factors[count:]) for t in terms)
 
@@ -176,9 +176,9 @@ def _multiplied(terms: tuple[Term, ...]) -> Expression:
     return _plus(product([*first, Number(passed_back(summed))]), terms, _number)
 
 
-def _summed(place: Place, terms: tuple[Term, ...]) -> Expression:
+def _summed(ref: Ref, terms: tuple[Term, ...]) -> Expression:
     """Write a · f′ · Σ_m W δ."""
-    l, j = place.layer, place.to
+    l, j = ref.layer, ref.to
     body = Product((Symbol("W", l + 1, ("m", j)), Symbol("δ", l + 1, ("m",))))
     first = [factor.symbol for factor in own(terms)[0].factors[:-2]]
     return _plus(Product((*first, SumOver("m", body))), terms, _symbol)
@@ -199,7 +199,7 @@ def product(factors: list[Expression]) -> Expression:
     return flat[0] if len(flat) == 1 else Product(tuple(flat))
 
 
-def _error(asked: Asked, l: int, j: int, top: int) -> Equation:
+def _error(asked: Context, l: int, j: int, top: int) -> Equation:
     """Write δˡⱼ = f′(zˡⱼ) · (W δ + …) = numbers = number."""
     terms = local.error_terms(asked, 0, l, j, top)
     symbol, value = symbols.unit("δ", l, j), float(asked.delta[l][0, j])
@@ -209,7 +209,7 @@ def _error(asked: Asked, l: int, j: int, top: int) -> Equation:
     return Equation((symbol, *written, Number(value, symbol.part)), symbol.part)
 
 
-def _forward(asked: Asked, l: int, j: int, top: int) -> Iterator[Equation]:
+def _forward(asked: Context, l: int, j: int, top: int) -> Iterator[Equation]:
     """Write zˡⱼ = Σ W a + b and aˡⱼ = f(zˡⱼ), in symbols and in numbers."""
     W, b, below = asked.theta.W[l][j], float(asked.theta.b[l][j]), asked.trace.a[l - 1][[0]]
     a = (below.toarray() if hasattr(below, "toarray") else below)[0]
@@ -221,18 +221,18 @@ def _forward(asked: Asked, l: int, j: int, top: int) -> Iterator[Equation]:
     for k in listed.tolist():
         w = symbols.weight(l, j, k)
         letters.append(Product((w, symbols.unit("a", l - 1, k))))
-        part = Place(l - 1, k).part
+        part = Ref(l - 1, k).part
         numbers.append(Product((Number(float(W[k]), w.part), Number(float(a[k]), part))))
     if len(listed) < len(values):
         letters.append(Words(symbols.smaller(len(values) - len(listed))))
         numbers.append(Number(float(np.delete(values, listed).sum())))
-    bias = Place(l, j, "bias").part
+    bias = Ref(l, j, "bias").part
     letters.append(Symbol("b", l, (j,), part=bias))
     numbers.append(Number(b, bias))
     reached = Number(float(asked.trace.z[l][0, j]), z.part)
     yield Equation((z, Sum(tuple(letters)), Sum(tuple(numbers)), reached), z.part)
     name = asked.net.f[l].name
-    if asked.net.f[l].product is not None:
+    if asked.net.f[l].custom_vjp is not None:
         sides: list[Expression] = [Words(f"{name} of all z of layer {l}")]
     else:
         sides = [Call(Words(name), z), Call(Words(name), reached)]
@@ -245,15 +245,15 @@ def _forward(asked: Asked, l: int, j: int, top: int) -> Iterator[Equation]:
     )
 
 
-def _cost(asked: Asked) -> list[Equation]:
+def _cost(asked: Context) -> list[Equation]:
     """Write what the cost is of one example."""
     name = f"{asked.net.C.name} of outputs and targets"
     return [Equation((Symbol("C"), Words(name), Number(float(asked.costs[0]))))]
 
 
-def _mean(place: Place, terms: tuple[Term, ...], value: float) -> Equation:
+def _mean(ref: Ref, terms: tuple[Term, ...], value: float) -> Equation:
     """Write the weighted mean over the examples, then its terms as numbers."""
-    l, j, k = place.layer, place.to, place.from_
+    l, j, k = ref.layer, ref.to, ref.from_
     factors: list[Expression] = [symbols.share("i")]
     if k != "bias":
         factors.append(Symbol("a", l - 1, ("i", k)))  # type: ignore[arg-type]
@@ -262,9 +262,9 @@ def _mean(place: Place, terms: tuple[Term, ...], value: float) -> Equation:
         _plus(SumOver("i", body), terms, _symbol),
         Sum(tuple(Words(term.name, term.part) for term in terms)),
         Sum(tuple(Number(term.value, term.part) for term in terms)),
-        Number(value, place.part),
+        Number(value, ref.part),
     )
-    return Equation((Derivative(Symbol("C"), of_place(place)), *sides), place.part)
+    return Equation((Derivative(Symbol("C"), of_place(ref)), *sides), ref.part)
 
 
 def activities(

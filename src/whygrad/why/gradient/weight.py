@@ -16,13 +16,13 @@ import numpy as np
 
 from whygrad.answers.explanation import Explanation
 from whygrad.answers.expression import Symbol
-from whygrad.answers.names import AS_IT_IS, Names, Place
+from whygrad.answers.names import AS_IT_IS, Names, Ref
 from whygrad.answers.parts import Factor, Table, Term
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
 from whygrad.why import local, rounding
-from whygrad.why.asking import Asked, ask
+from whygrad.why.asking import Context, ask
 from whygrad.why.gradient.unrolled import (
     equations,
     on_paths,
@@ -46,19 +46,19 @@ def weight(
     from_: int | str | None = None,
     depth: int | None = 1,
     top: int = 10,
-    weights: Any = None,
+    sample_weight: Any = None,
     l1: float = 0.0,
     l2: float = 0.0,
     masks: Sequence[Any] | None = None,
     names: Names | None = None,
 ) -> Explanation:
-    """Say why a weight would move: its derivative as a product of local derivatives, with their numbers.
+    """Explain why a weight would move: its derivative as a product of local derivatives, with their numbers.
 
     ∂C/∂Wˡⱼₖ = aˡ⁻¹ₖ · f′(zˡⱼ) · Σ_m Wˡ⁺¹ₘⱼ δˡ⁺¹ₘ for one example, their weighted mean for a batch, plus
     penalties. X is (n, n_0) and Y (n, n_L), or classes. The weight leads to unit `to` of `layer` from unit
     `from_` of the layer below, by index or name; without `from_` it is the bias. `depth` is the number of
     layers whose errors are unrolled, None for all up to the output; `top` is the number of neurons or
-    examples that are listed, of which each batch has `top` on either side. `numbers` holds, for every
+    examples that are listed, of which each batch has `top` on either side. `arrays` holds, for every
     example, `sender` (∂z/∂W), `delta` and `push` (∂C_x/∂W), all (n,), and `share` (s/S).
     Raises `InputError` for a place that is not there.
 
@@ -69,76 +69,78 @@ def weight(
     >>> found.value, [(factor.value, factor.part) for factor in found.terms[0].factors]
     (-6.0, [(3.0, '0:0'), (1.0, '1:0'), (2.0, '2:0,0'), (-1.0, '2:0')])
     """
-    asked = ask(net, theta, X, Y, weights=weights, l1=l1, l2=l2, masks=masks, names=names)
+    asked = ask(
+        net, theta, X, Y, sample_weight=sample_weight, l1=l1, l2=l2, masks=masks, names=names
+    )
     return explain_weight(asked, asked.names.weight(net, layer, to, from_), depth, top)
 
 
-def explain_weight(asked: Asked, place: Place, depth: int | None = 1, top: int = 10) -> Explanation:
+def explain_weight(asked: Context, ref: Ref, depth: int | None = 1, top: int = 10) -> Explanation:
     """Answer as `weight` does from a pass that is there already."""
-    l, j = place.layer, place.to
+    l, j = ref.layer, ref.to
     deepest = asked.net.L - l + 1
     top = whole("top", top)
     depth = deepest if depth is None else min(whole("depth", depth), deepest)
-    value = gradient(asked, place)
-    a, delta, share = local.sender(asked, place), asked.delta[l][:, j], asked.s / asked.S
+    value = gradient(asked, ref)
+    a, delta, share = local.sender(asked, ref), asked.delta[l][:, j], asked.s / asked.S
     push = a * delta
     one = asked.n == 1
     chosen = sides(share * push, top)
-    units = on_paths(asked, place, depth + 1, top)
+    units = on_paths(asked, ref, depth + 1, top)
     unrolled = {m: found for m, found in units.items() if m < l + depth}
     pairs = {(m, i) for m, found in unrolled.items() for i in found.tolist()}
-    terms = _one(asked, place, top, pairs) if one else _many(asked, place, top, pairs, chosen)
-    terms = (*terms, *penalties(asked, place))
+    terms = _one(asked, ref, top, pairs) if one else _many(asked, ref, top, pairs, chosen)
+    terms = (*terms, *penalties(asked, ref))
     tables = _factors(terms) if one else (_examples(chosen, a, delta, push, share),)
-    name = place_name(asked, place)
+    name = place_name(asked, ref)
     return Explanation(
         kind="weight",
         question=f"Why would {name} move?",
-        answer=_answer(asked, place, value, terms),
+        answer=_answer(asked, ref, value, terms),
         value=value,
         terms=terms,
-        residuals=_left(asked, place, value, terms),
-        equations=equations(asked, place, terms, value, unrolled, top),
+        residuals=_left(asked, ref, value, terms),
+        equations=equations(asked, ref, terms, value, unrolled, top),
         tables=(*tables, on_the_way(asked, unrolled)),
-        pictures=(picture(asked, place, units, f"What moves {name}"),),
-        numbers={"sender": a, "delta": delta, "push": push, "share": share},
-        notes=_notes(asked, place),
-        part=place.part,
+        pictures=(picture(asked, ref, units, f"What moves {name}"),),
+        arrays={"sender": a, "delta": delta, "push": push, "share": share},
+        notes=_notes(asked, ref),
+        part=ref.part,
     )
 
 
-def _left(asked: Asked, place: Place, value: float, terms: tuple[Term, ...]) -> dict[str, float]:
-    """Give what the terms leave of the value."""
-    l, j = place.layer, place.to
-    sent = np.abs(asked.s / asked.S * local.sender(asked, place))
-    size = float(sent @ rounding.error_sizes(asked, l, j)) + sizes(penalties(asked, place))
+def _left(asked: Context, ref: Ref, value: float, terms: tuple[Term, ...]) -> dict[str, float]:
+    """Return what the terms leave of the value."""
+    l, j = ref.layer, ref.to
+    sent = np.abs(asked.s / asked.S * local.sender(asked, ref))
+    size = float(sent @ rounding.error_sizes(asked, l, j)) + sizes(penalties(asked, ref))
     most = rounding.bound(size, rounding.error_roundings(asked, l), asked.theta.flat.dtype)
     return rounding.remainder(value - math.fsum(term.value for term in terms), most)
 
 
 def sizes(terms: Sequence[Term]) -> float:
-    """Give Σ |term|."""
+    """Return Σ |term|."""
     return math.fsum(abs(term.value) for term in terms)
 
 
-def gradient(asked: Asked, place: Place) -> float:
-    """Give the derivative as training takes it."""
-    l, j, k = place.layer, place.to, place.from_
+def gradient(asked: Context, ref: Ref) -> float:
+    """Return the derivative as training takes it."""
+    l, j, k = ref.layer, ref.to, ref.from_
     g = asked.gradients
     return float(g.db[l][j] if k == "bias" else g.dW[l][j, k])
 
 
-def place_name(asked: Asked, place: Place) -> str:
-    """Say which weight it is: "the weight from petal width to hidden 3"."""
-    of, net, l = asked.names.of, asked.net, place.layer
-    to = of(net, l, place.to)
-    if place.from_ == "bias":
+def place_name(asked: Context, ref: Ref) -> str:
+    """Describe which weight it is: "the weight from petal width to hidden 3"."""
+    of, net, l = asked.names.of, asked.net, ref.layer
+    to = of(net, l, ref.to)
+    if ref.from_ == "bias":
         return f"the bias of {to}"
-    return f"the weight from {of(net, l - 1, int(place.from_))} to {to}"  # type: ignore[arg-type]
+    return f"the weight from {of(net, l - 1, int(ref.from_))} to {to}"  # type: ignore[arg-type]
 
 
 def sides(values: Array, top: int) -> Array:
-    """Give the indices of the `top` largest numbers above 0 and of the `top` smallest below, in order.
+    """Return the indices of the `top` largest numbers above 0 and of the `top` smallest below, in order.
 
     >>> sides(np.array([1.0, -3.0, 2.0, 3.0, 0.0]), 2)
     array([3, 2, 1])
@@ -149,20 +151,20 @@ def sides(values: Array, top: int) -> Array:
 
 
 def whole(name: str, given: Any) -> int:
-    """Give a whole number of at least 1, or say that it is none."""
+    """Return a whole number of at least 1, or say that it is none."""
     if not isinstance(given, int | np.integer) or isinstance(given, bool) or given < 1:
         raise InputError(f"{name} is {given!r}: it must be a whole number of at least 1")
     return int(given)
 
 
-def penalties(asked: Asked, place: Place) -> tuple[Term, ...]:
-    """Give the derivative of each penalty as a term of its own; biases are not penalised."""
-    if place.from_ == "bias":
+def penalties(asked: Context, ref: Ref) -> tuple[Term, ...]:
+    """Return the derivative of each penalty as a term of its own; biases are not penalised."""
+    if ref.from_ == "bias":
         return ()
-    w = float(asked.theta.W[place.layer][place.to, place.from_])
-    symbol = Symbol("W", place.layer, (place.to, place.from_), part=place.part)  # type: ignore[arg-type]
+    w = float(asked.theta.W[ref.layer][ref.to, ref.from_])
+    symbol = Symbol("W", ref.layer, (ref.to, ref.from_), part=ref.part)  # type: ignore[arg-type]
     kinds = (
-        ("L1 penalty", "λ₁", asked.l1, Symbol("sign W", place.layer, symbol.index), np.sign(w)),
+        ("L1 penalty", "λ₁", asked.l1, Symbol("sign W", ref.layer, symbol.index), np.sign(w)),
         ("L2 penalty", "λ₂", asked.l2, symbol, w),
     )
     terms = []
@@ -171,35 +173,35 @@ def penalties(asked: Asked, place: Place) -> tuple[Term, ...]:
             meanings = f"how strong the {name} is", f"which way it grows at w = {shown(w)}"
             factors = (
                 Factor(Symbol(letter), float(strength), meanings[0]),
-                Factor(slope, float(number), meanings[1], place.part),
+                Factor(slope, float(number), meanings[1], ref.part),
             )
-            terms.append(Term(name, float(strength * number), factors, place.part))
+            terms.append(Term(name, float(strength * number), factors, ref.part))
     return tuple(terms)
 
 
-def _one(asked: Asked, place: Place, top: int, unroll: set[tuple[int, int]]) -> tuple[Term, ...]:
-    """Give a term for each neuron that the error of the receiver comes back from."""
-    first = [local.sender_factor(asked, 0, place)]
+def _one(asked: Context, ref: Ref, top: int, unroll: set[tuple[int, int]]) -> tuple[Term, ...]:
+    """Return a term for each neuron that the error of the receiver comes back from."""
+    first = [local.sender_factor(asked, 0, ref)]
     share = float(asked.s[0] / asked.S)
     if share != 1:
         first.insert(0, local.share_factor(share))
-    terms = local.error_terms(asked, 0, place.layer, place.to, top, unroll)
+    terms = local.error_terms(asked, 0, ref.layer, ref.to, top, unroll)
     return tuple(_times(first, term) for term in terms)
 
 
 def _many(
-    asked: Asked, place: Place, top: int, unroll: set[tuple[int, int]], chosen: Array
+    asked: Context, ref: Ref, top: int, unroll: set[tuple[int, int]], chosen: Array
 ) -> tuple[Term, ...]:
-    """Give a term for each of the chosen examples, and one for all others."""
-    l, j = place.layer, place.to
+    """Return a term for each of the chosen examples, and one for all others."""
+    l, j = ref.layer, ref.to
     share = asked.s.astype(np.float64) / asked.S
-    values = share * local.sender(asked, place) * asked.delta[l][:, j]
+    values = share * local.sender(asked, ref) * asked.delta[l][:, j]
     terms = []
     for i in chosen.tolist():
         error = local.error_factor(asked, i, l, j, top, set(unroll))
-        factors = (local.share_factor(float(share[i])), local.sender_factor(asked, i, place), error)
+        factors = (local.share_factor(float(share[i])), local.sender_factor(asked, i, ref), error)
         product = math.prod(factor.value for factor in factors)
-        terms.append(Term(f"example {i}", product, factors, place.part))
+        terms.append(Term(f"example {i}", product, factors, ref.part))
     others = asked.n - len(chosen)
     if others:
         name = f"{others:,} other {'example' if others == 1 else 'examples'}"
@@ -237,7 +239,7 @@ def _factors(terms: tuple[Term, ...]) -> tuple[Table, ...]:
 
 
 def _pair(factors: tuple[Factor, ...]) -> tuple[float | None, float | None, float]:
-    """Give two factors and their product; only the product of what is gathered."""
+    """Return two factors and their product; only the product of what is gathered."""
     values = [factor.value for factor in factors]
     return (*((values[0], values[1]) if len(values) > 1 else (None, None)), math.prod(values))
 
@@ -251,19 +253,19 @@ def _examples(chosen: Any, a: Array, delta: Array, push: Array, share: Array) ->
     return Table("The examples that push it most, either way", columns, rows)
 
 
-def _answer(asked: Asked, place: Place, value: float, terms: tuple[Term, ...]) -> str:
-    what = "bias" if place.from_ == "bias" else "weight"
+def _answer(asked: Context, ref: Ref, value: float, terms: tuple[Term, ...]) -> str:
+    what = "bias" if ref.from_ == "bias" else "weight"
     slope = f"The cost changes by {shown(value)} per unit of this {what}"
     if value == 0:
-        return f"Nothing moves it: {_idle(asked, place)}."
+        return f"Nothing moves it: {_idle(asked, ref)}."
     step = f"{slope}, so a step of gradient descent {'lowers' if value > 0 else 'raises'} it."
     if asked.n == 1:
-        error = float(asked.delta[place.layer][0, place.to])
-        sent = float(local.sender(asked, place)[0])
-        to = asked.names.of(asked.net, place.layer, place.to)
+        error = float(asked.delta[ref.layer][0, ref.to])
+        sent = float(local.sender(asked, ref)[0])
+        to = asked.names.of(asked.net, ref.layer, ref.to)
         extra = [t.value for t in terms if t not in own(terms)]
         more = f" Penalties add {shown(math.fsum(extra))}." if extra else ""
-        sent_said = shown(sent) + (" (standardised)" if _standardised(asked, place) else "")
+        sent_said = shown(sent) + (" (standardised)" if _standardised(asked, ref) else "")
         return (
             f"{step} The sender gives {sent_said}, and the error of {to} is {shown(error)}.{more}"
         )
@@ -279,23 +281,23 @@ def _answer(asked: Asked, place: Place, value: float, terms: tuple[Term, ...]) -
     return f"{step} It is the mean over {asked.n:,} examples{more}; {said}."
 
 
-def _standardised(asked: Asked, place: Place) -> bool:
-    """Tell whether the sender is a column that the network has standardised."""
-    if place.layer > 1 or place.from_ == "bias":
+def _standardised(asked: Context, ref: Ref) -> bool:
+    """Return whether the sender is a column that the network has standardised."""
+    if ref.layer > 1 or ref.from_ == "bias":
         return False
-    return asked.names.scale(asked.net, 0, int(place.from_)) != AS_IT_IS  # type: ignore[arg-type]
+    return asked.names.scale(asked.net, 0, int(ref.from_)) != AS_IT_IS  # type: ignore[arg-type]
 
 
-def _idle(asked: Asked, place: Place) -> str:
-    """Say which of the factors is 0."""
-    if not local.sender(asked, place).any():
+def _idle(asked: Context, ref: Ref) -> str:
+    """Describe which of the factors is 0."""
+    if not local.sender(asked, ref).any():
         return "its sender gives nothing"
-    if not asked.delta[place.layer][:, place.to].any():
-        return f"{asked.names.of(asked.net, place.layer, place.to)} has no error"
+    if not asked.delta[ref.layer][:, ref.to].any():
+        return f"{asked.names.of(asked.net, ref.layer, ref.to)} has no error"
     return "the pushes cancel out"
 
 
-def _notes(asked: Asked, place: Place) -> tuple[str, ...]:
+def _notes(asked: Context, ref: Ref) -> tuple[str, ...]:
     notes = ["Exact: the terms add up to the gradient that training uses, to rounding."]
     if asked.n > 1:
         notes.append("A push is ∂C_x/∂W of one example; its part of the mean is s/S times that.")

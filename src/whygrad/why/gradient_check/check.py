@@ -25,7 +25,7 @@ from whygrad.answers.expression import (
     Sum,
     Symbol,
 )
-from whygrad.answers.names import Names, Place
+from whygrad.answers.names import Names, Ref
 from whygrad.answers.parts import Table
 from whygrad.answers.pictures import NetworkPicture
 from whygrad.errors import InputError
@@ -35,10 +35,10 @@ from whygrad.nn.backprop import gradients as take_gradients
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Gradients, Network, Parameters, count
 from whygrad.why import symbols
-from whygrad.why.asking import Asked, ask
+from whygrad.why.asking import Context, ask
 from whygrad.why.gradient.unrolled import of_place
 from whygrad.why.gradient.weight import place_name, whole
-from whygrad.why.gradient_check.culprits import Culprit, culprits, pattern
+from whygrad.why.gradient_check.culprits import Suspect, culprits, pattern
 from whygrad.why.gradient_check.differences import Slopes, differentiate
 from whygrad.why.gradient_check.finite_differences import Probes, rounding
 
@@ -58,7 +58,7 @@ def check(
     gradients: Any = None,
     sample: int | None = 1000,
     seed: int = 0,
-    weights: Any = None,
+    sample_weight: Any = None,
     l1: float = 0.0,
     l2: float = 0.0,
     masks: Sequence[Any] | None = None,
@@ -69,7 +69,7 @@ def check(
     X is (n, n_0) and Y (n, n_L), or classes. All parameters are checked, or a `sample` of as many drawn
     from `seed`, half of it spread evenly over all W[l] and b[l]; with `sample=None` all of them.
     `gradients`, a `Gradients` or a vector like θ, is checked in place of what backpropagation gives: any
-    implementation may be held to account. `numbers` holds `passed`, and for every parameter checked its
+    implementation may be held to account. `arrays` holds `passed`, and for every parameter checked its
     `index` in θ, what was `said`, the `difference`, its `error`, `step`, `low` and `high`, whether it sits
     on a `kink` and whether it is `wrong`, (m,); `worst` is the index of the worst in θ; further
     `forward_passes` (two for each parameter of θ), `seconds_forward`, `seconds_backpropagation` and
@@ -85,7 +85,7 @@ def check(
     X = X if is_sparse(X) else np.asarray(X)
     X = X.astype(np.float64) if X.dtype.kind in "fiub" else X
     options: dict[str, Any] = {
-        "weights": weights,
+        "sample_weight": sample_weight,
         "l1": l1,
         "l2": l2,
         "masks": masks,
@@ -103,7 +103,7 @@ def check(
     worst = int(np.argmax(off))
     blamed = list(culprits(asked, bool(wrong.any()) and given is None))
     timing = _timing(asked)
-    numbers = {
+    arrays = {
         "passed": not wrong.any() and not blamed,
         "index": probes.index,
         "said": said,
@@ -120,18 +120,16 @@ def check(
         kind="check",
         question="Is the gradient right?",
         answer=_answer(asked, probes, said, found, wrong, worst, blamed, given is not None),
-        equations=_equations(
-            probes.place(worst), said[worst], found.value[worst], found.step[worst]
-        ),
+        equations=_equations(probes.ref(worst), said[worst], found.value[worst], found.step[worst]),
         tables=(
             _worst(probes, said, found, off),
             *_blamed(asked, blamed),
             _cost_of_it(asked, timing, found, probes),
         ),
         pictures=_pictures(asked, probes, outside, wrong),
-        numbers=numbers | timing,
+        arrays=arrays | timing,
         notes=_notes(asked, probes, found),
-        part=probes.place(worst).part,
+        part=probes.ref(worst).part,
     )
 
 
@@ -146,7 +144,7 @@ def _vector(gradients: Any, theta: Parameters) -> Array | None:
     return flat
 
 
-def _probes(asked: Asked, sample: int | None, seed: int) -> Probes:
+def _probes(asked: Context, sample: int | None, seed: int) -> Probes:
     """Choose the parameters to be checked, and find their places in the network."""
     sizes, P = asked.net.sizes, count(asked.net.sizes)
     starts, blocks = 0, []
@@ -180,7 +178,7 @@ def _probes(asked: Asked, sample: int | None, seed: int) -> Probes:
 
 
 def _differences(probes: Probes, said: Array) -> Slopes:
-    """Give the derivatives by differences; a step moves no z by more than 0.01, and no parameter by 1."""
+    """Return the derivatives by differences; a step moves no z by more than 0.01, and no parameter by 1."""
     senders = probes.senders
     step = np.minimum(0.01 / np.where(senders > 0, senders, 1.0), 1.0)
     noise = np.full(len(said), rounding(probes.asked))
@@ -191,7 +189,7 @@ def _differences(probes: Probes, said: Array) -> Slopes:
 def _judged(
     probes: Probes, said: Array, found: Slopes, part: float, of_layer: float
 ) -> tuple[Array, Array]:
-    """Give by how much each derivative lies outside of what the differences say, and how much may be."""
+    """Return by how much each derivative lies outside of what the differences say, and how much may be."""
     outside = np.maximum(np.maximum(found.low - said, said - found.high), 0)
     outside = np.where(np.isnan(said), np.nan, outside)
     largest = np.zeros(probes.asked.net.L + 1)
@@ -200,7 +198,7 @@ def _judged(
     return outside, allowed + np.finfo(np.float64).tiny
 
 
-def _timing(asked: Asked) -> dict[str, Any]:
+def _timing(asked: Context) -> dict[str, Any]:
     """Measure a pass forward, and one with backpropagation."""
     net, theta, X, masks = asked.net, asked.theta, asked.trace.a[0], asked.trace.masks
     options = (asked.s, asked.l1, asked.l2)
@@ -231,13 +229,13 @@ def _median(run: Callable[[], None]) -> float:
 
 
 def _answer(
-    asked: Asked,
+    asked: Context,
     probes: Probes,
     said: Array,
     found: Slopes,
     wrong: Array,
     worst: int,
-    blamed: list[Culprit],
+    blamed: list[Suspect],
     handed_in: bool,
 ) -> str:
     m, kinks = len(said), int(found.kink.sum())
@@ -245,7 +243,7 @@ def _answer(
     if not wrong.any() and not blamed:
         return f"Right: all {m:,} derivatives agree with central differences{on_kinks}."
     sentences = []
-    name = place_name(asked, probes.place(worst))
+    name = place_name(asked, probes.ref(worst))
     if wrong.any():
         who = "the gradient handed in" if handed_in else "backpropagation"
         sentences.append(
@@ -263,14 +261,14 @@ def _answer(
     return " ".join(filter(None, sentences))
 
 
-def _equations(place: Place, said: float, difference: float, step: float) -> tuple[Equation, ...]:
+def _equations(ref: Ref, said: float, difference: float, step: float) -> tuple[Equation, ...]:
     """Write the worst one in both ways."""
-    w, h, C = of_place(place), Symbol("h"), Symbol("C")
+    w, h, C = of_place(ref), Symbol("h"), Symbol("C")
     up, down = Call(C, Sum((w, h))), Call(C, Sum((w, Product((Number(-1.0), h)))))
     quotient = Fraction(Sum((up, Product((Number(-1.0), down)))), Product((Number(2.0), h)))
     return (
-        Equation((Derivative(C, w), Number(float(said), place.part)), place.part),
-        Equation((quotient, Number(float(difference), place.part)), place.part),
+        Equation((Derivative(C, w), Number(float(said), ref.part)), ref.part),
+        Equation((quotient, Number(float(difference), ref.part)), ref.part),
         Equation((h, Number(float(step)))),
     )
 
@@ -281,17 +279,17 @@ def _worst(probes: Probes, said: Array, found: Slopes, off: Array) -> Table:
     columns = ("parameter", "backpropagation", "difference", "error estimate", "step", "kink")
     rows = tuple(
         (
-            symbols.short(probes.asked.net, probes.asked.names, probes.place(i)),
+            symbols.short(probes.asked.net, probes.asked.names, probes.ref(i)),
             *(float(part[i]) for part in (said, found.value, found.error, found.step)),
             "yes" if found.kink[i] else "",
         )
         for i in order
     )
     title = "The furthest off" if off.max() > 1 else "The least certain"
-    return Table(title, columns, rows, tuple(probes.place(i).part for i in order))
+    return Table(title, columns, rows, tuple(probes.ref(i).part for i in order))
 
 
-def _blamed(asked: Asked, blamed: list[Culprit]) -> tuple[Table, ...]:
+def _blamed(asked: Context, blamed: list[Suspect]) -> tuple[Table, ...]:
     if not blamed:
         return ()
     columns = (
@@ -311,11 +309,11 @@ def _blamed(asked: Asked, blamed: list[Culprit]) -> tuple[Table, ...]:
         )
         for one in blamed
     )
-    parts = tuple(Place(one.layer, one.unit).part for one in blamed)
+    parts = tuple(Ref(one.layer, one.unit).part for one in blamed)
     return (Table("Where it goes wrong", columns, rows, parts),)
 
 
-def _cost_of_it(asked: Asked, timing: dict[str, Any], found: Slopes, probes: Probes) -> Table:
+def _cost_of_it(asked: Context, timing: dict[str, Any], found: Slopes, probes: Probes) -> Table:
     sharp = (found.error < 2.5e-4 * np.abs(found.value)) & ~found.kink
     some = (np.abs(found.value) > 0) & ~found.kink
     rows = (
@@ -335,7 +333,7 @@ def _cost_of_it(asked: Asked, timing: dict[str, Any], found: Slopes, probes: Pro
 
 
 def _pictures(
-    asked: Asked, probes: Probes, outside: Array, wrong: Array
+    asked: Context, probes: Probes, outside: Array, wrong: Array
 ) -> tuple[NetworkPicture, ...]:
     """Draw where the wrong ones are; nothing where there are none."""
     if not wrong.any():
@@ -345,12 +343,12 @@ def _pictures(
     units = [np.zeros(size) for size in net.sizes]
     marked = []
     for i in np.flatnonzero(wrong).tolist():
-        place, gap = probes.place(i), float(np.nan_to_num(outside[i]))
-        marked.append(place.part)
-        if place.from_ == "bias":
-            units[place.layer][place.to] = gap
+        ref, gap = probes.ref(i), float(np.nan_to_num(outside[i]))
+        marked.append(ref.part)
+        if ref.from_ == "bias":
+            units[ref.layer][ref.to] = gap
         else:
-            edges[place.layer][place.to, place.from_] = gap
+            edges[ref.layer][ref.to, ref.from_] = gap
     picture = NetworkPicture(
         "Where the gradient is wrong",
         units=tuple(units),
@@ -364,7 +362,7 @@ def _pictures(
     return (picture,)
 
 
-def _notes(asked: Asked, probes: Probes, found: Slopes) -> tuple[str, ...]:
+def _notes(asked: Context, probes: Probes, found: Slopes) -> tuple[str, ...]:
     notes = [
         "All in float64. On a kink anything between the derivatives from either side is right."
     ]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from whygrad.nn.functions import ACTIVATIONS, COSTS, Activation, Array
-from whygrad.why.asking import Asked
+from whygrad.why.asking import Context
 from whygrad.why.gradient_check.differences import Slopes, differentiate
 from whygrad.why.gradient_check.finite_differences import Probes
 from whygrad.why.symbols import shown
@@ -25,7 +25,7 @@ EPS = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
-class Culprit:
+class Suspect:
     """A function whose derivative is wrong, with the number at which it is wrong most."""
 
     function: str
@@ -39,7 +39,7 @@ class Culprit:
     units: tuple[int, ...]
 
     def sentence(self, name: str) -> str:
-        """Say so; `name` is that of the unit."""
+        """Announce it; `name` is that of the unit."""
         where = f"{self.wrong:,} of {self.tried:,} values"
         if len(self.units) == 1:
             where += f", all of {name}"
@@ -49,8 +49,8 @@ class Culprit:
         )
 
 
-def culprits(asked: Asked, all_functions: bool) -> Iterator[Culprit]:
-    """Give the functions with a wrong derivative: the user's own, or with `all_functions` also ours."""
+def culprits(asked: Context, all_functions: bool) -> Iterator[Suspect]:
+    """Return the functions with a wrong derivative: the user's own, or with `all_functions` also ours."""
     net = asked.net
     for l in range(1, net.L + 1):
         f = net.f[l]
@@ -60,11 +60,11 @@ def culprits(asked: Asked, all_functions: bool) -> Iterator[Culprit]:
         yield from _cost(asked)
 
 
-def _activation(asked: Asked, l: int, f: Activation) -> Iterator[Culprit]:
+def _activation(asked: Context, l: int, f: Activation) -> Iterator[Suspect]:
     """Try f at the z of training; where all outputs depend on all z, a fixed mix of the outputs."""
     z = asked.trace.z[l][: max(1, MOST // asked.net.sizes[l])]
     mix = np.random.default_rng(0).normal(size=z.shape)
-    said = f.derivative(z) if f.product is None else f.product(z, mix)
+    said = f.derivative(z) if f.custom_vjp is None else f.custom_vjp(z, mix)
     units = z.shape[1]
 
     def evaluate(which: Array, offset: Array) -> tuple[Array, Array]:
@@ -72,7 +72,7 @@ def _activation(asked: Asked, l: int, f: Activation) -> Iterator[Culprit]:
         moved = z[row]
         moved[each, unit] += offset
         a = f.value(moved)
-        values = a[each, unit] if f.product is None else (a * mix[row]).sum(axis=1)
+        values = a[each, unit] if f.custom_vjp is None else (a * mix[row]).sum(axis=1)
         return values, np.zeros(len(which), bool)
 
     step = 0.01 * np.maximum(1.0, np.abs(z)).reshape(-1)
@@ -81,7 +81,7 @@ def _activation(asked: Asked, l: int, f: Activation) -> Iterator[Culprit]:
     yield from _report(f"activation {f.name!r} (layer {l})", l, z, said, found)
 
 
-def _cost(asked: Asked) -> Iterator[Culprit]:
+def _cost(asked: Context) -> Iterator[Suspect]:
     C = asked.net.C
     a = asked.trace.a[-1][: max(1, MOST // asked.net.sizes[-1])]
     y = asked.y[: len(a)]
@@ -105,7 +105,7 @@ def _cost(asked: Asked) -> Iterator[Culprit]:
 
 def _report(
     function: str, l: int, x: Array, said: Array, found: Slopes, inside: Array | None = None
-) -> Iterator[Culprit]:
+) -> Iterator[Suspect]:
     inside = np.arange(x.size) if inside is None else inside
     says = said.reshape(-1)[inside]
     outside = np.maximum(np.maximum(found.low - says, says - found.high), 0)
@@ -115,7 +115,7 @@ def _report(
         return
     worst = int(np.argmax(np.where(wrong, outside, 0)))
     units = np.unique(inside[wrong] % x.shape[1])
-    yield Culprit(
+    yield Suspect(
         function,
         l,
         int(inside[worst] % x.shape[1]),
@@ -131,7 +131,7 @@ def _report(
 def pattern(
     probes: Probes, said: Array, found: Slopes, wrong: Array, name: Callable[[int, int], str]
 ) -> str:
-    """Say what wrong derivatives have in common, or nothing; `said` is what was handed in, (m,)."""
+    """Describe what wrong derivatives have in common, or nothing; `said` is what was handed in, (m,)."""
     asked, l, j = probes.asked, probes.layer, probes.to
     where = _where(l[wrong], j[wrong], asked.net.L, name)
     clear = wrong & (np.abs(found.value) > 100 * found.error) & ~found.kink
@@ -151,7 +151,7 @@ def pattern(
 
 
 def _factor(r: float, S: float) -> str:
-    """Say what a common factor of wrong derivatives means."""
+    """Describe what a common factor of wrong derivatives means."""
     known = (
         (-1.0, "They have the wrong sign."),
         (S, f"They are {shown(S)} times too large: the mean over the examples is not taken."),
@@ -165,7 +165,7 @@ def _factor(r: float, S: float) -> str:
 
 
 def _where(l: Array, j: Array, L: int, name: Callable[[int, int], str]) -> str:
-    """Say which layers or which unit the wrong ones belong to."""
+    """Describe which layers or which unit the wrong ones belong to."""
     units, layers = set(zip(l.tolist(), j.tolist(), strict=True)), sorted(set(l.tolist()))
     if len(units) == 1:
         return f"All of them belong to {name(*units.pop())}."
@@ -177,9 +177,9 @@ def _where(l: Array, j: Array, L: int, name: Callable[[int, int], str]) -> str:
 
 
 def _transposed(probes: Probes, said: Array, found: Slopes, clear: Array) -> bool:
-    """Tell whether all that is clearly wrong has the derivative of the weight with j and k exchanged."""
+    """Return whether all that is clearly wrong has the derivative of the weight with j and k exchanged."""
     places = zip(probes.layer.tolist(), probes.to.tolist(), probes.of.tolist(), strict=True)
-    where = {place: i for i, place in enumerate(places)}
+    where = {ref: i for i, ref in enumerate(places)}
     compared = 0
     for (l, j, k), i in where.items():
         if not clear[i]:
@@ -195,7 +195,7 @@ def _transposed(probes: Probes, said: Array, found: Slopes, clear: Array) -> boo
 
 
 def _without_penalty(probes: Probes, said: Array, found: Slopes, clear: Array) -> bool:
-    """Tell whether the penalty is all that is missing."""
+    """Return whether the penalty is all that is missing."""
     w, asked = probes.asked.theta.flat[probes.index], probes.asked
     penalty = (asked.l1 * np.sign(w) + asked.l2 * w) * (probes.of >= 0)
     gap = np.abs(said - (found.value - penalty))

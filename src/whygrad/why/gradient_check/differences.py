@@ -51,7 +51,7 @@ def differentiate(
     slack: float = 0.0,
     branches: Sequence[Evaluate] = (),
 ) -> Slopes:
-    """Give the derivatives of values with given rounding `noise`, (m,), from `step` h downwards.
+    """Return the derivatives of values with given rounding `noise`, (m,), from `step` h downwards.
 
     Numbers for which `said`, what is to be checked, lies off by more than the error and the part `slack`
     of it are looked at from either side as well, since a kink of an unknown function shows in no other way.
@@ -86,7 +86,7 @@ def differentiate(
 
 
 def _central(evaluate: Evaluate, which: Array, h: Array) -> tuple[Array, Array, Array]:
-    """Give the extrapolated quotients, what the last extrapolation changed, and what crossed a kink."""
+    """Return the extrapolated quotients, what the last extrapolation changed, and what crossed a kink."""
     quotients, crossed = [], np.zeros(len(which), bool)
     for part in (h, h / 2, h / 4):
         (up, over), (down, under) = evaluate(which, part), evaluate(which, -part)
@@ -133,13 +133,13 @@ def _with_kinks(
 
 
 def _one_sided(evaluate: Evaluate, which: Array, h: Array, here: Array) -> tuple[Array, Array]:
-    """Give the derivative towards the side of h, and what extrapolating it changed."""
+    """Return the derivative towards the side of h, and what extrapolating it changed."""
     far, near = ((evaluate(which, part)[0] - here) / part for part in (h, h / 2))
     return 2 * near - far, np.abs(near - far)
 
 
 def _on_branch(branch: Evaluate, which: Array, h: Array) -> tuple[Array, Array]:
-    """Give the derivative of a function that is smooth but for its second derivative."""
+    """Return the derivative of a function that is smooth but for its second derivative."""
     far, near = (
         (branch(which, part)[0] - branch(which, -part)[0]) / (2 * part) for part in (h, h / 2)
     )

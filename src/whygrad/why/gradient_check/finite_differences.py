@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.answers.names import Place
+from whygrad.answers.names import Ref
 from whygrad.nn.functions import ACTIVATIONS, COSTS, HUBER_THRESHOLD, Activation, Array
 from whygrad.nn.pairings import together
-from whygrad.why.asking import Asked
+from whygrad.why.asking import Context
 from whygrad.why.passing import dense, mask_of
 
 # Functions with a corner, in themselves or in their slope, at z = 0, and costs with one at these a − y.
@@ -25,7 +25,7 @@ BLOCK = 2**21  # numbers of a layer that are set up at once
 
 
 def cornered(f: Activation) -> bool:
-    """Tell whether a function is known to have a corner at 0."""
+    """Return whether a function is known to have a corner at 0."""
     return f.name in CORNERED and ACTIVATIONS[f.name] is f
 
 
@@ -33,16 +33,16 @@ def cornered(f: Activation) -> bool:
 class Probes:
     """Parameters to be moved, one at a time: `index` in θ, and layer, to, from (−1: a bias), all (m,)."""
 
-    asked: Asked
+    asked: Context
     index: Array
     layer: Array
     to: Array
     of: Array
 
-    def place(self, i: int) -> Place:
-        """Give the place of one of them in the network."""
+    def ref(self, i: int) -> Ref:
+        """Return the place of one of them in the network."""
         k = int(self.of[i])
-        return Place(int(self.layer[i]), int(self.to[i]), "bias" if k < 0 else k)
+        return Ref(int(self.layer[i]), int(self.to[i]), "bias" if k < 0 else k)
 
     @cached_property
     def senders(self) -> Array:
@@ -55,7 +55,7 @@ class Probes:
         return largest
 
     def evaluate(self, which: Array, offset: Array, side: int = 0) -> tuple[Array, Array]:
-        """Give the cost with each of the parameters moved, (len(which),), and what crossed a kink.
+        """Return the cost with each of the parameters moved, (len(which),), and what crossed a kink.
 
         With `side` ±1 every unit stays on its side of its kink, its function continued beyond; one that
         sits on the kink is on the given side.
@@ -100,13 +100,13 @@ class Probes:
         return costs + self._penalty(which, offset), crossed | over | self._turned(which, offset)
 
     def _sent(self, l: int, k: Array) -> Array:
-        """Give ∂z/∂w of every example, (m, n)."""
+        """Return ∂z/∂w of every example, (m, n)."""
         columns = self.asked.trace.a[l - 1][:, np.maximum(k, 0)]
         sent: Array = columns.toarray() if hasattr(columns, "toarray") else columns
         return np.where(k >= 0, sent, 1.0).T
 
     def _active(self, l: int, j: Array, column: Array, side: int) -> Array:
-        """Give f(z) of the moved units, (m, n); one's own function gets whole layers, as in training."""
+        """Return f(z) of the moved units, (m, n); one's own function gets whole layers, as in training."""
         f: Activation = self.asked.net.f[l]
         if side and cornered(f):
             return _branch(f, column, self.asked.trace.z[l][:, j].T, side)
@@ -119,7 +119,7 @@ class Probes:
         return on[np.arange(len(j)), :, j]
 
     def _costs(self, z: Array, side: int) -> tuple[Array, Array]:
-        """Give the mean cost for zᴸ of shape (m, n, n_L), and what crossed a corner of the cost."""
+        """Return the mean cost for zᴸ of shape (m, n, n_L), and what crossed a corner of the cost."""
         asked, (m, n, units) = self.asked, z.shape
         f, C = asked.net.f[asked.net.L], asked.net.C
         flat, y = z.reshape(m * n, units), np.tile(asked.y, (m, 1))
@@ -135,30 +135,30 @@ class Probes:
         return costs @ asked.s / asked.S, crossed
 
     def _penalty(self, which: Array, offset: Array) -> Array:
-        """Give what moving a weight adds to the penalties."""
+        """Return what moving a weight adds to the penalties."""
         w, asked = self.asked.theta.flat[self.index[which]], self.asked
         added = asked.l1 * (abs(w + offset) - abs(w)) + asked.l2 * offset * (w + offset / 2)
         return np.where(self.of[which] >= 0, added, 0.0)
 
     def _turned(self, which: Array, offset: Array) -> Array:
-        """Tell which weights crossed 0, where |w| has its corner."""
+        """Return which weights crossed 0, where |w| has its corner."""
         w = self.asked.theta.flat[self.index[which]]
         turned = np.sign(w + offset) != np.sign(w)
         return turned & (self.of[which] >= 0) & (self.asked.l1 > 0)
 
 
 def _rows(f: Activation, z: Array) -> Array:
-    """Give f(z) for z of shape (m, n, units), as rows of a layer."""
+    """Return f(z) for z of shape (m, n, units), as rows of a layer."""
     return f.value(z.reshape(-1, z.shape[2])).reshape(z.shape)
 
 
 def _branch(f: Activation, z: Array, start: Array, side: int) -> Array:
-    """Give f(z) on the side of the kink where z started, continued beyond by reflection: f(0) is 0.
+    """Return f(z) on the side of the kink where z started, continued beyond by reflection: f(0) is 0.
 
     A function of one's own has its kinks wherever its values say so; one that does not start on a kink
     stays as it is.
     """
-    if f.product is None and ACTIVATIONS.get(f.name) is not f:
+    if f.custom_vjp is None and ACTIVATIONS.get(f.name) is not f:
         beyond = (z - start) * side < 0
         mirrored = 2 * f.value(start) - _rows(f, 2 * start - z)
         return np.where(_on_kinks(f, start) & beyond, mirrored, _rows(f, z))
@@ -169,7 +169,7 @@ def _branch(f: Activation, z: Array, start: Array, side: int) -> Array:
 
 
 def _on_kinks(f: Activation, z: Array) -> Array:
-    """Tell where the slope of a function jumps, to either side of z, (n, units)."""
+    """Describe where the slope of a function jumps, to either side of z, (n, units)."""
     h = 1e-6 * (1 + np.abs(z))
     here, right, left = f.value(z), f.value(z + h), f.value(z - h)
     slopes = (right - here) / h, (here - left) / h
@@ -177,7 +177,7 @@ def _on_kinks(f: Activation, z: Array) -> Array:
     return jumps
 
 
-def rounding(asked: Asked) -> float:
+def rounding(asked: Context) -> float:
     """Estimate what rounding leaves open of the cost, from the sizes of all that is summed in it."""
     eps, share = np.finfo(np.float64).eps, asked.s / asked.S
     z, a, y = asked.trace.z[-1], asked.trace.a[-1], asked.y

@@ -17,7 +17,7 @@ import numpy as np
 
 from whygrad.nn.functions import ACTIVATIONS, Array
 from whygrad.nn.network import Network, Parameters
-from whygrad.why.passing import onward, pull
+from whygrad.why.passing import forward_from, pull
 from whygrad.why.what_if.perturbation import kinked
 
 STRAIGHT = ("identity", "relu", "leaky_relu")
@@ -37,23 +37,23 @@ class Outcome:
     at: str
 
     def start(self, x: Array) -> Array:
-        """Give z¹ of rows x, (n, n_1)."""
+        """Return z¹ of rows x, (n, n_1)."""
         z: Array = x @ self.theta.W[1].T + self.theta.b[1]
         return z
 
     def values(self, z1: Array) -> Array:
-        """Give the number for rows z¹, (n,)."""
-        z, a = onward(self.net, self.theta, 1, z1)
+        """Return the number for rows z¹, (n,)."""
+        z, a = forward_from(self.net, self.theta, 1, z1)
         of: Array = (z if self.at == "z" else a)[-1][:, self.m]
         return of
 
     def slopes(self, z1: Array) -> list[Any]:
-        """Give gˡ = ∂out/∂zˡ for rows z¹, (n, n_l) by layer."""
-        z, _ = onward(self.net, self.theta, 1, z1)
+        """Return gˡ = ∂out/∂zˡ for rows z¹, (n, n_l) by layer."""
+        z, _ = forward_from(self.net, self.theta, 1, z1)
         seed = np.zeros_like(z[-1])
         seed[:, self.m] = 1
         if self.at == "a":
-            seed = self.net.f[self.net.L].pullback(z[-1], seed)
+            seed = self.net.f[self.net.L].vjp(z[-1], seed)
         return pull(self.net, self.theta, z, seed)
 
     @property

@@ -30,7 +30,7 @@ class InputColumn:
 
 
 def columns_of(net: Network, names: Names) -> tuple[InputColumn, ...]:
-    """Give the columns in order; without `names.origins` every input is one.
+    """Return the columns in order; without `names.origins` every input is one.
 
     >>> from whygrad.nn.network import Dense
     >>> names = Names(("age", "pet=cat", "pet=dog"), origins=("age", "pet", "pet"))

@@ -66,7 +66,7 @@ def changes(
 
 
 def limits_of(x: Array, names: Names, given: Any) -> tuple[Array, Array]:
-    """Give how low and how high every input may go, (n_0,) each: as given, or 0 to 1 of an image."""
+    """Return how low and how high every input may go, (n_0,) each: as given, or 0 to 1 of an image."""
     if given is None and names.image and x.min() >= 0 and x.max() <= 1:
         given = (0.0, 1.0)
     if given is None:
@@ -83,7 +83,7 @@ def limits_of(x: Array, names: Names, given: Any) -> tuple[Array, Array]:
 
 
 def _promising(answer: Answer, movable: list[InputColumn], top: int) -> list[InputColumn]:
-    """Give the columns to look at: all, or where passes are long those that first order says turn first."""
+    """Return the columns to look at: all, or where passes are long those that first order says turn first."""
     most = max(top, answer.looks // (2 * FEWEST))
     if len(movable) <= most:
         return movable
@@ -119,12 +119,12 @@ def _numbers(
 def _categories(answer: Answer, columns: tuple[InputColumn, ...]) -> list[Change]:
     found = []
     for column in columns:
-        for place, name in enumerate(column.categories):
-            if name == "is missing" or answer.x[column.inputs[place]] > 0:
+        for ref, name in enumerate(column.categories):
+            if name == "is missing" or answer.x[column.inputs[ref]] > 0:
                 continue
             x = answer.x.astype(np.float64)
             x[column.inputs] = 0
-            x[column.inputs[place]] = 1
+            x[column.inputs[ref]] = 1
             if answer.turned(x):
                 found.append(_change(answer, column, x))
     return found
@@ -161,7 +161,7 @@ def table(answer: Answer, names: Names, found: list[Change]) -> Table:
 def words(
     answer: Answer, names: Names, found: list[Change], together: Change | None, bounded: bool
 ) -> str:
-    """Say the smallest change found of one column, and of all together, or plainly that none was found."""
+    """Describe the smallest change found of one column, and of all together, or plainly that none was found."""
     said, within = [], " within the limits" if bounded else ""
     change = next((one for one in found if one.verified), None)
     if change is not None and change.column is not None:
@@ -189,7 +189,7 @@ def words(
 
 
 def _goal(answer: Answer, names: Names) -> str:
-    """Say what a change was to bring about."""
+    """Describe what a change was to bring about."""
     if answer.wanted is None:
         return "changes the answer"
     if classifies(answer.net):
@@ -198,7 +198,7 @@ def _goal(answer: Answer, names: Names) -> str:
 
 
 def any_scaled(names: Names) -> bool:
-    """Tell whether lengths over the inputs are counted in standard deviations."""
+    """Return whether lengths over the inputs are counted in standard deviations."""
     return any(scale != AS_IT_IS for scale in names.scales)
 
 

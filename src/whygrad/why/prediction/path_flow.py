@@ -15,8 +15,8 @@ import numpy as np
 
 from whygrad.nn.functions import Array
 from whygrad.why.gradient.heaviest import heaviest
-from whygrad.why.gradient.lattice import Lattice
-from whygrad.why.passing import onward
+from whygrad.why.gradient.lattice import PathGraph
+from whygrad.why.passing import forward_from
 from whygrad.why.prediction.attribution import Outcome
 
 
@@ -29,7 +29,7 @@ class Path:
 
 
 @dataclass(frozen=True, eq=False)
-class Carried:
+class PathFlow:
     """What flows along every connection (as W[l], by layer), what in all, and the heaviest paths."""
 
     flow: tuple[Any, ...]
@@ -38,7 +38,7 @@ class Carried:
     paths: tuple[Path, ...]
 
 
-def carry(outcome: Outcome, x: Array, baseline: Array, top: int) -> Carried:
+def carry(outcome: Outcome, x: Array, baseline: Array, top: int) -> PathFlow:
     """Follow what the inputs add to zᴸ of the outcome's output; exact where lines are straight."""
     net, W = outcome.net, outcome.theta.W
     slopes = _multipliers(outcome, x, baseline)
@@ -58,13 +58,13 @@ def carry(outcome: Outcome, x: Array, baseline: Array, top: int) -> Carried:
         forward = steps[l] @ forward
     count = math.prod(net.sizes[:-1])
     paths = _heaviest(outcome, slopes, x - baseline, top)
-    return Carried(tuple(flow), float(forward[0]), count, tuple(paths))
+    return PathFlow(tuple(flow), float(forward[0]), count, tuple(paths))
 
 
 def _multipliers(outcome: Outcome, x: Array, baseline: Array) -> list[Any]:
-    """Give the slope, or the chord's where lines are not straight, of every hidden unit."""
+    """Return the slope, or the chord's where lines are not straight, of every hidden unit."""
     net = outcome.net
-    z, a = onward(net, outcome.theta, 1, outcome.start(np.stack([x, baseline])))
+    z, a = forward_from(net, outcome.theta, 1, outcome.start(np.stack([x, baseline])))
     found: list[Any] = [None]
     for l in range(1, net.L):
         slopes = net.f[l].derivative(z[l][:1])[0]
@@ -82,7 +82,7 @@ def _heaviest(outcome: Outcome, slopes: Sequence[Any], start: Array, top: int) -
     W, m = outcome.theta.W, outcome.m
     before = (np.ones((1, 1)), np.ones((1, len(start))))
     weights = (start[:, None], *W[1:-1], W[-1][[m]])
-    lattice = Lattice(
+    lattice = PathGraph(
         start=np.ones(1),
         unit=0,
         slopes=(*before, *(slope[None].astype(np.float64) for slope in slopes[1:])),

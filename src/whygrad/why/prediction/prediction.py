@@ -25,7 +25,7 @@ from whygrad.answers.expression import (
     Symbol,
     Words,
 )
-from whygrad.answers.names import AS_IT_IS, Names, Place, names_of
+from whygrad.answers.names import AS_IT_IS, Names, Ref, names_of
 from whygrad.answers.parts import Table, Term
 from whygrad.answers.pictures import BarPicture, ImagePicture, NetworkPicture, Picture
 from whygrad.errors import InputError
@@ -34,11 +34,11 @@ from whygrad.nn.functions import ACTIVATIONS, Array
 from whygrad.nn.network import Network, Parameters
 from whygrad.why import rounding, symbols
 from whygrad.why.choosing import class_names, classes, classifies, find_class
-from whygrad.why.passing import dense, onward
+from whygrad.why.passing import dense, forward_from
 from whygrad.why.prediction.attribution import Outcome, Parts, attribute
 from whygrad.why.prediction.columns import InputColumn, columns_of, gather
 from whygrad.why.prediction.counterfactual import changes, limits_of, table, words
-from whygrad.why.prediction.path_flow import Carried, carry
+from whygrad.why.prediction.path_flow import PathFlow, carry
 from whygrad.why.prediction.sensitivity import Answer
 from whygrad.why.symbols import change_in_units, in_units, shown
 
@@ -58,7 +58,7 @@ def prediction(
     top: int = 10,
     names: Names | None = None,
 ) -> Explanation:
-    """Say why the network answers as it does for one example x, (n_0,).
+    """Explain why the network answers as it does for one example x, (n_0,).
 
     `value` is the number of `output` less the baseline's, and `terms` are the parts of the columns and of
     the biases, largest first. The output is the class that is said, or output 0. `at` is "z" or "a": z for
@@ -71,7 +71,7 @@ def prediction(
     reach. Without limits it is searched for 10 to either side of every number; a run on a table gives the
     range of its training rows.
 
-    `numbers` holds `inputs` (n_0,) and `columns`, what each adds, `biases` by layer, `output`,
+    `arrays` holds `inputs` (n_0,) and `columns`, what each adds, `biases` by layer, `output`,
     `baseline_output`, `paths` (units, value), `changes` (column, x, size, verified) and `nearest`, an x′.
     Raises `InputError` for more than one example, and for an output or class that is not there.
 
@@ -90,7 +90,7 @@ def prediction(
     row = _one(net, x).astype(dtype)
     zero = _baseline(net, baseline).astype(dtype)
     said = Outcome(net, theta, 0, "z")
-    z, a = onward(net, theta, 1, said.start(row[None]))
+    z, a = forward_from(net, theta, 1, said.start(row[None]))
     number = at or ("z" if classifies(net) else "a")
     if output is None:
         m = int(classes(a[-1])[0]) if classifies(net) and net.sizes[-1] > 1 else 0
@@ -132,7 +132,7 @@ def _baseline(net: Network, baseline: Any) -> Array:
 def _answer(
     net: Network, theta: Parameters, names: Names, x: Array, m: int, wanted: Any
 ) -> Answer | None:
-    """Give what is to change, or None where numbers are asked about and no other is wanted."""
+    """Return what is to change, or None where numbers are asked about and no other is wanted."""
     if classifies(net):
         if wanted is None:
             return Answer(net, theta, x, m)
@@ -159,7 +159,7 @@ def _explain(
     points: tuple[Array, Array],
     values: tuple[float, float],
     parts: Parts,
-    carried: Carried,
+    carried: PathFlow,
     a: list[Any],
     answer: Answer | None,
     limits: Any,
@@ -171,13 +171,13 @@ def _explain(
     terms = _terms(columns, by_column, parts, len(columns) > MANY)
     left = value - float(np.sum([term.value for term in terms]))
     what, own = outcome.at, _in_own_units(outcome, names)
-    place = Place(net.L, m)
+    ref = Ref(net.L, m)
     name = names.of(net, net.L, m)
     tables = [
         _contributions(net, names, columns, by_column, parts, points, top),
         _paths(outcome, names, carried),
     ]
-    numbers: dict[str, Any] = {
+    arrays: dict[str, Any] = {
         "inputs": parts.inputs,
         "columns": by_column,
         "biases": parts.biases,
@@ -198,11 +198,11 @@ def _explain(
             found, together, unseen = changes(answer, columns, low, high, top)
         tables.append(table(answer, names, found))
         told += " " + words(answer, names, found, together, limits is not None)
-        numbers["changes"] = tuple(
+        arrays["changes"] = tuple(
             (one.column.name if one.column else "", one.x, one.size, one.verified) for one in found
         )
-        numbers["nearest"] = None if together is None else together.x
-        numbers["nearest_size"] = None if together is None else together.size
+        arrays["nearest"] = None if together is None else together.x
+        arrays["nearest_size"] = None if together is None else together.size
     return Explanation(
         kind="prediction",
         question=f"Why is {what} of {name} {shown(values[0])} in this example?"
@@ -215,14 +215,14 @@ def _explain(
         equations=_equations(outcome, terms, values, top),
         tables=tuple(tables),
         pictures=_pictures(outcome, names, columns, by_column, points, parts, carried, a, top),
-        numbers=numbers,
+        arrays=arrays,
         notes=_notes(outcome, parts, limits is None, answer is not None, unseen, bool(zero.any())),
-        part=place.part,
+        part=ref.part,
     )
 
 
 def _in_own_units(outcome: Outcome, names: Names) -> bool:
-    """Tell whether the number is a target's that was standardised, and not some z before a function."""
+    """Return whether the number is a target's that was standardised, and not some z before a function."""
     net = outcome.net
     is_output = outcome.at == "a" or net.f[net.L] is ACTIVATIONS["identity"]
     return is_output and names.scale(net, net.L, outcome.m) != AS_IT_IS
@@ -231,13 +231,13 @@ def _in_own_units(outcome: Outcome, names: Names) -> bool:
 def _parts_said(
     outcome: Outcome, names: Names, terms: list[Term], values: tuple[float, float]
 ) -> str:
-    """Say what lies between the baseline's number and this one, the largest parts by name."""
-    place, own = (outcome.net, names, outcome.net.L, outcome.m), _in_own_units(outcome, names)
+    """Describe what lies between the baseline's number and this one, the largest parts by name."""
+    ref, own = (outcome.net, names, outcome.net.L, outcome.m), _in_own_units(outcome, names)
 
     def add(value: float) -> str:
-        return change_in_units(*place, value) if own else f"{value:+.3g}"
+        return change_in_units(*ref, value) if own else f"{value:+.3g}"
 
-    base = in_units(*place, values[1]) if own else shown(values[1])
+    base = in_units(*ref, values[1]) if own else shown(values[1])
     what = "That" if own else outcome.at
     said = [f"{term.name} {add(term.value)}" for term in terms[:3]]
     others = float(np.sum([term.value for term in terms[3:]]))
@@ -273,7 +273,7 @@ def _terms(
     columns: tuple[InputColumn, ...], by_column: Array, parts: Parts, many: bool
 ) -> list[Term]:
     terms = [
-        Term(column.name, float(value), part=" ".join(Place(0, int(k)).part for k in column.inputs))
+        Term(column.name, float(value), part=" ".join(Ref(0, int(k)).part for k in column.inputs))
         for column, value in zip(columns, by_column, strict=True)
         if value or not many
     ]
@@ -303,7 +303,7 @@ def _contributions(
         if column.categories:
             ends = (column.category(x), "")
         rows.append((column.name, *ends, float(by_column[c])))
-    where = [Place(0, int(columns[c].inputs[0])).part for c in order]
+    where = [Ref(0, int(columns[c].inputs[0])).part for c in order]
     if len(columns) > len(order):
         left = float(by_column.sum() - by_column[order].sum())
         rows.append((f"{len(columns) - len(order):,} other columns", "", "", left))
@@ -317,13 +317,13 @@ def _contributions(
     return Table("What each column adds", heads, tuple(rows), tuple(where))
 
 
-def _paths(outcome: Outcome, names: Names, carried: Carried) -> Table:
+def _paths(outcome: Outcome, names: Names, carried: PathFlow) -> Table:
     net = outcome.net
     rows, where = [], []
     for path in carried.paths:
         rows.append((symbols.path(net, names, 0, *path.units), path.value))
         ends = zip(range(1, net.L + 1), path.units[1:], path.units, strict=False)
-        where.append(" ".join(Place(l, j, k).part for l, j, k in ends))
+        where.append(" ".join(Ref(l, j, k).part for l, j, k in ends))
     title = (
         f"The heaviest of {carried.count:,} paths, which carry {shown(carried.total)} in all to z"
     )
@@ -341,13 +341,13 @@ def _equations(
     general: tuple[Expression, ...] = (Words("the baseline's"), part)
     if outcome.straight:
         general += (Words("biases"),)
-    numbers: list[Expression] = [Number(term.value, term.part) for term in terms[:top]]
+    arrays: list[Expression] = [Number(term.value, term.part) for term in terms[:top]]
     if len(terms) > top:
-        numbers.append(Number(float(np.sum([term.value for term in terms[top:]]))))
+        arrays.append(Number(float(np.sum([term.value for term in terms[top:]]))))
     here, base = values
     sides = (
         left,
-        Sum((Number(base), *numbers)),
+        Sum((Number(base), *arrays)),
         Sum((Number(base), Number(here - base))),
         Number(here),
     )
@@ -361,13 +361,13 @@ def _pictures(
     by_column: Array,
     points: tuple[Array, Array],
     parts: Parts,
-    carried: Carried,
+    carried: PathFlow,
     a: list[Any],
     top: int,
 ) -> tuple[Picture, ...]:
     net, (x, _) = outcome.net, points
     name = names.of(net, net.L, outcome.m)
-    marked = {Place(l, j).part for path in carried.paths[:3] for l, j in enumerate(path.units)}
+    marked = {Ref(l, j).part for path in carried.paths[:3] for l, j in enumerate(path.units)}
     network = NetworkPicture(
         title=f"What carries {name}",
         units=(x, *(layer[0] for layer in a[1:])),

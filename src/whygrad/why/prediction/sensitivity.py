@@ -18,7 +18,7 @@ from whygrad.nn.backprop import forward
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
 from whygrad.why.choosing import classes, classifies
-from whygrad.why.passing import onward, pull
+from whygrad.why.passing import forward_from, pull
 
 WORK = 4e8  # multiplications spent on looking at lines
 LOOKS = 6_000  # points looked at on all lines together
@@ -58,14 +58,14 @@ class Answer:
         return bool(self._outputs(self.z1[None])[1][-1][0, self.m] < self.wanted)
 
     def _outputs(self, z1: Array) -> tuple[list[Any], list[Any]]:
-        return onward(self.net, self.theta, 1, z1)
+        return forward_from(self.net, self.theta, 1, z1)
 
     def classes_of(self, X: Array) -> Array:
-        """Give the classes that the network says about rows X, (n,)."""
+        """Return the classes that the network says about rows X, (n,)."""
         return classes(forward(self.net, self.theta, X).a[-1])
 
     def outputs(self, x: Array) -> Array:
-        """Give the outputs a for one x, (n_L,)."""
+        """Return the outputs a for one x, (n_L,)."""
         a: Array = forward(self.net, self.theta, x[None]).a[-1][0]
         return a
 
@@ -84,12 +84,12 @@ class Answer:
         return small * (1 + float(abs(z[-1]).max() + abs(a[-1]).max()))
 
     def leads(self, z1: Array) -> Array:
-        """Give for rows z¹ by how much the answer stands, (n,): clearly below 0 it is another."""
+        """Return for rows z¹ by how much the answer stands, (n,): clearly below 0 it is another."""
         z, a = self._outputs(z1)
         return self._lead(z[-1], a[-1])[0] + self.clear
 
     def _lead(self, z: Array, a: Array) -> tuple[Array, Array, Array]:
-        """Give the lead, and the outputs that lead and that follow, (n,) each; −1 stands for none."""
+        """Return the lead, and the outputs that lead and that follow, (n,) each; −1 stands for none."""
         none = np.full(len(z), -1)
         if not classifies(self.net):
             own = none if self.below else none + 1 + self.m
@@ -106,7 +106,7 @@ class Answer:
         return (lead, same, best) if self.wanted is None else (-lead, best, same)
 
     def gradients(self, x: Array) -> tuple[Array, Array]:
-        """Give the lead over every rival and its gradient at x, (r,) and (r, n_0)."""
+        """Return the lead over every rival and its gradient at x, (r,) and (r, n_0)."""
         net, theta = self.net, self.theta
         z, a = self._outputs((theta.W[1] @ x + theta.b[1])[None])
         n_L = net.sizes[-1]
@@ -123,11 +123,11 @@ class Answer:
             if other_ >= 0:
                 seed[row, other_] -= 1
         if not classifies(net):
-            seed = net.f[net.L].pullback(np.repeat(z[-1], len(pairs), axis=0), seed)
+            seed = net.f[net.L].vjp(np.repeat(z[-1], len(pairs), axis=0), seed)
         return lead, pull(net, theta, z, seed)[1] @ theta.W[1]
 
     def turned(self, x: Array) -> bool:
-        """Tell by a pass of the network whether it says something else, and what is wanted, at x."""
+        """Return, by a pass of the network, whether it says something else, and what is wanted, at x."""
         if not classifies(self.net):
             a = float(self.outputs(x)[self.m])
             return bool(a > self.wanted if self.below else a < self.wanted)
@@ -165,7 +165,7 @@ def first_turns(answer: Answer, ways: Array, reach: Array, keep: int | None = No
 
 
 def _looked_at(answer: Answer, ways: Array, t: Array) -> Array:
-    """Give the leads at points t, (r, p), of lines z¹ + t·way."""
+    """Return the leads at points t, (r, p), of lines z¹ + t·way."""
     z = answer.z1 + t[:, :, None] * ways[:, None, :]
     return answer.leads(z.reshape(-1, ways.shape[1])).reshape(t.shape)
 
@@ -207,13 +207,13 @@ def _far(point: Array, x: Array) -> float:
 
 
 def _open(gradient: Array, point: Array, free: Array, low: Array, high: Array) -> Array:
-    """Tell which inputs may still move against the gradient, (r, n_0)."""
+    """Return which inputs may still move against the gradient, (r, n_0)."""
     room = np.where(gradient > 0, point > low, point < high)
     return room & free
 
 
 def _on_ray(answer: Answer, point: Array) -> Array | None:
-    """Give the first point on the way from x to `point` with another answer."""
+    """Return the first point on the way from x to `point` with another answer."""
     way = (answer.theta.W[1] @ (point - answer.x))[None]
     t = first_turns(answer, way, np.ones(1))[0]
     return answer.x + t * (point - answer.x) if np.isfinite(t) else None

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_array
 
-from whygrad.engines import Block, Tap
+from whygrad.engines import Block, WeightProbe
 from whygrad.engines.probe_data import rows_of
 from whygrad.nn.functions import Array
 from whygrad.why import rounding
 from whygrad.why.training_history.linear import Effects, buffer_slot, decays, effects, linear
-from whygrad.why.training_history.trajectory import Course, epochs_of, groups_of
+from whygrad.why.training_history.trajectory import Trajectory, epochs_of, groups_of
 
 MEMORY = 2**22  # numbers that one chunk of steps may take
 MOST = 2**24  # numbers that accounts of single examples may take
@@ -39,7 +39,7 @@ class Accounts:
     acts on through Q, and θ. γ′ is of float64, in which accounts are kept.
     """
 
-    tap: Tap
+    tap: WeightProbe
     start: Array
     value: Array
     by_class: Array
@@ -64,35 +64,35 @@ class Accounts:
         return left
 
 
-def chunk_of(course: Course, taps: tuple[Tap, ...], copies: int) -> int:
-    """Give how many steps at a time the memory allows, if that many copies of the weights are needed."""
-    slots, B = len(course.start.slots), course.plan.batch_size
+def chunk_of(trajectory: Trajectory, taps: tuple[WeightProbe, ...], copies: int) -> int:
+    """Return how many steps at a time the memory allows, if that many copies of the weights are needed."""
+    opt_state, B = len(trajectory.start.opt_state), trajectory.plan.batch_size
     weights = sum(tap.shape[0] * tap.shape[1] for tap in taps)
     batch = sum(B * sum(tap.shape) for tap in taps)
     alone = sum(
         B * tap.shape[0] * tap.shape[1] for tap in taps if tap.shape[0] * tap.shape[1] <= FEW
     )
-    each = weights * (copies + slots) + 3 * batch + 2 * alone
+    each = weights * (copies + opt_state) + 3 * batch + 2 * alone
     return max(1, min(4096, MEMORY // each))
 
 
-def accounts(course: Course, tap: Tap) -> Accounts:
+def accounts(trajectory: Trajectory, tap: WeightProbe) -> Accounts:
     """Settle the accounts of the weights of a tap, by running the training once more."""
-    plan, n = course.plan, course.plan.n
+    plan, n = trajectory.plan, trajectory.plan.n
     tap.check(plan.net)
     buffer_slot(plan.optimizer)
-    groups, G = groups_of(course)
+    groups, G = groups_of(trajectory)
     places, shape = rows_of(plan.net, tap), tap.shape
-    P, E = shape[0] * shape[1], epochs_of(plan, course.start, course.last)
+    P, E = shape[0] * shape[1], epochs_of(plan, trajectory.start, trajectory.last)
     start, value = (
-        theta[places].astype(np.float64) for theta in (course.start.theta, course.theta)
+        theta[places].astype(np.float64) for theta in (trajectory.start.theta, trajectory.theta)
     )
     length = float(np.linalg.norm(value - start))
     direction = np.ones(shape) if P == 1 else (value - start) / (length or 1.0)
     slot = buffer_slot(plan.optimizer)
     inherited = _Account(np.zeros((1, *shape)), np.zeros((1, *shape)))
     if slot is not None:
-        inherited.buffer[0] = course.start.slots[slot][places]
+        inherited.buffer[0] = trajectory.start.opt_state[slot][places]
     classes, penalty = (_Account(np.zeros((c, *shape)), np.zeros((c, *shape))) for c in (G, 1))
     examples, members = None, np.equal.outer(np.arange(G), groups).astype(np.float64)
     if P <= FEW and n * P <= MOST:
@@ -101,8 +101,8 @@ def accounts(course: Course, tap: Tap) -> Accounts:
     far, reached = _Far(shape), start
     by_epoch, other, path = np.zeros((E, G)), np.zeros(E), np.zeros(E + 1)
     path[:] = (start * direction).sum()
-    watch, first = course.watch((tap,)), course.start.step - course.start.place
-    for state, seen in course.steps(watch, chunk_of(course, (tap,), 8)):
+    watch, first = trajectory.watch((tap,)), trajectory.start.step - trajectory.start.batch_index
+    for state, seen in trajectory.steps(watch, chunk_of(trajectory, (tap,), 8)):
         assert seen.tapped is not None
         block, who = seen.tapped.blocks[0], seen.tapped.examples
         after = np.concatenate([block.theta[1:], state.theta[places][None]])
@@ -119,7 +119,7 @@ def accounts(course: Course, tap: Tap) -> Accounts:
         by_epoch[epoch] += (moved * direction).sum(axis=(1, 2))
         size = np.abs(numbers.push) * size
         pushes += (np.abs(come.moved) * size).sum(axis=0)
-        m = None if slot is None else np.abs(block.slots[:, slot].astype(np.float64))
+        m = None if slot is None else np.abs(block.opt_state[:, slot].astype(np.float64))
         of_penalty = [
             (part * numbers.penalty).sum(axis=0)[None] for part in (come.moved, come.left)
         ]
@@ -132,7 +132,7 @@ def accounts(course: Course, tap: Tap) -> Accounts:
         sizes += np.abs(block.theta).sum(axis=0, dtype=np.float64)
         path[epoch + 1 :] = (state.theta[places] * direction).sum(dtype=np.float64)
     ends = np.abs(start) + np.abs(reached) + np.abs(inherited.total[0])
-    bound = far.bound(course, sizes + np.abs(reached), ends)
+    bound = far.bound(trajectory, sizes + np.abs(reached), ends)
     return Accounts(
         tap, start, value, classes.total, examples.total if examples else None, penalty.total[0], decay,
         inherited.total[0], direction, by_epoch, other, path, sizes, pushes, reached, bound,
@@ -173,10 +173,10 @@ class _Far:
     def _weigh(account: _Account, come: Effects, moved: Array, left: Array, size: Array) -> None:
         account.take(come, *((part * size).sum(axis=0)[None] for part in (moved, left)))
 
-    def bound(self, course: Course, thetas: Array, ends: Array) -> Array:
-        """Give the bound of `Accounts`, twice, for what is of second order; `ends` are summed up too."""
-        dtype, roundings = course.plan.dtype, course.plan.batch_size + rounding.FEW
-        steps = max(1, course.last - course.start.step)
+    def bound(self, trajectory: Trajectory, thetas: Array, ends: Array) -> Array:
+        """Return the bound of `Accounts`, twice, for what is of second order; `ends` are summed up too."""
+        dtype, roundings = trajectory.plan.dtype, trajectory.plan.batch_size + rounding.FEW
+        steps = max(1, trajectory.last - trajectory.start.step)
         pushed, rolled = self.pushed.total[0], self.rolled.total[0]
         trained = rounding.gamma(roundings, dtype) * pushed
         trained += rounding.gamma(8, dtype) * (rolled + thetas)
@@ -187,7 +187,7 @@ class _Far:
 def _collect(
     push: Array, come: Effects, block: Block, who: Array, labels: Array, count: int
 ) -> tuple[Array, Array, Array]:
-    """Give the moves by each label's pushes, what they leave in the buffers, (count, R, K), and Σ |δ a|.
+    """Return the moves by each label's pushes, what they leave in the buffers, (count, R, K), and Σ |δ a|.
 
     `labels` has a label for every example of the data, `who` (m, B) says which are in the batches.
     """

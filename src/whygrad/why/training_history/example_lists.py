@@ -10,14 +10,14 @@ from whygrad.answers.pictures import ImagePicture
 from whygrad.nn.functions import Array
 from whygrad.why.choosing import class_names, classes, classifies
 from whygrad.why.symbols import shown
-from whygrad.why.training_history.trajectory import Course
+from whygrad.why.training_history.trajectory import Trajectory
 
 ROWS = "Rows are those of the table, counted from 0; examples are places among the rows trained on."
 
 
-def named(course: Course, names: Names, example: int) -> str:
-    """Say what an example is: its class, or its target where that is a number."""
-    net, y = course.plan.net, course.data.Y[example : example + 1]
+def named(trajectory: Trajectory, names: Names, example: int) -> str:
+    """Describe what an example is: its class, or its target where that is a number."""
+    net, y = trajectory.plan.net, trajectory.data.Y[example : example + 1]
     if classifies(net) and net.C.targets != "real":
         return class_names(net, names)[int(classes(y)[0])]
     scaled = [names.own(net, net.L, m, number) for m, number in enumerate(y[0].tolist())]
@@ -25,19 +25,19 @@ def named(course: Course, names: Names, example: int) -> str:
 
 
 def images_of(
-    course: Course, names: Names, examples: Array, title: str, captions: tuple[str, ...]
+    trajectory: Trajectory, names: Names, examples: Array, title: str, captions: tuple[str, ...]
 ) -> tuple[ImagePicture, ...]:
-    """Give the examples as pictures, where the inputs are images."""
-    shape = names_of(course.plan.net, names).image
+    """Return the examples as pictures, where the inputs are images."""
+    shape = names_of(trajectory.plan.net, names).image
     if shape is None or not len(examples):
         return ()
-    X = course.data.X[examples]
+    X = trajectory.data.X[examples]
     X = np.asarray(X.toarray() if hasattr(X, "toarray") else X)
     return (ImagePicture(title, X.reshape(len(examples), *shape), captions),)
 
 
 def listed(
-    course: Course,
+    trajectory: Trajectory,
     names: Names,
     by_example: Array,
     most: Sequence[tuple[str, Sequence[int]]],
@@ -47,23 +47,23 @@ def listed(
 
     Where the training was on a table that can still be read, the rows are given as well, and a note.
     """
-    rows = course.rows()
+    rows = trajectory.rows()
     tables: list[Table] = []
     pictures: list[ImagePicture] = []
     for title, chosen in most:
         lines = []
         for i in chosen:
             row = () if rows is None else (int(rows[i]),)
-            lines.append((named(course, names, i), int(i), *row, float(by_example[i])))
+            lines.append((named(trajectory, names, i), int(i), *row, float(by_example[i])))
         heads = ("class", "example", *(() if rows is None else ("row",)), what)
         tables.append(Table(title, heads, tuple(lines)))
         captions = tuple(f"{line[1]}: {line[0]}\n{shown(line[-1])}" for line in lines)
-        pictures += images_of(course, names, np.array(chosen, np.int64), title, captions)
+        pictures += images_of(trajectory, names, np.array(chosen, np.int64), title, captions)
     return tuple(tables), tuple(pictures), () if rows is None else (ROWS,)
 
 
 def cancellation(by_example: Array, change: float) -> str:
-    """Say how much of the examples' pushes cancels: Σ |push| beside the change that is left of them.
+    """Describe how much of the examples' pushes cancels: Σ |push| beside the change that is left of them.
 
     >>> cancellation(np.array([3.0, -2.0]), 0.5)
     'Σ |push| : change = 5 : 0.5, 10 to 1'
@@ -76,7 +76,7 @@ def cancellation(by_example: Array, change: float) -> str:
 
 
 def most_and_least(by_example: Array, top: int) -> tuple[list[int], list[int]]:
-    """Give the examples that added most, and those that took most away, `top` of each at most."""
+    """Return the examples that added most, and those that took most away, `top` of each at most."""
     order = np.argsort(-by_example, kind="stable").tolist()
     up = [i for i in order[:top] if by_example[i] > 0]
     return up, [i for i in order[::-1][:top] if by_example[i] < 0]

@@ -14,20 +14,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from whygrad.engines import Block, Tap
+from whygrad.engines import Block, WeightProbe
 from whygrad.engines.probe_data import rows_of
 from whygrad.nn.functions import Array
 from whygrad.why import rounding
 from whygrad.why.training_history.accounts import chunk_of
 from whygrad.why.training_history.linear import Linear, buffer_slot, decays, linear
-from whygrad.why.training_history.trajectory import Course
+from whygrad.why.training_history.trajectory import Trajectory
 
 # From θ of the tapped layers at m steps, (m, R, K) each, to ∇f there, each of the same shape or (1, R, K).
 Slope = Callable[[Sequence[Array]], Sequence[Array]]
 
 
 @dataclass(frozen=True, eq=False)
-class Trail:
+class FirstOrder:
     """First order in every step: by example, (n,), by what is no example's, and by step, (T,).
 
     `reached` is θ where the steps, run again, end: what was asked about, but on another machine. `bound` is
@@ -48,16 +48,16 @@ class Trail:
         return float(self.by_example.sum()) + self.penalty + self.decay + self.inherited
 
 
-def trail(course: Course, taps: tuple[Tap, ...], slope: Slope) -> Trail:
+def first_order(trajectory: Trajectory, taps: tuple[WeightProbe, ...], slope: Slope) -> FirstOrder:
     """Follow the pushes on f back through a training; f depends on the weights of the taps."""
-    plan, sizes = course.plan, course.plan.net
+    plan, sizes = trajectory.plan, trajectory.plan.net
     slot = buffer_slot(plan.optimizer)
-    by_example, by_step = np.zeros(plan.n), np.zeros(course.last - course.start.step)
+    by_example, by_step = np.zeros(plan.n), np.zeros(trajectory.last - trajectory.start.step)
     penalty, decay = 0.0, 0.0
     buffers, rolling = ([np.zeros(tap.shape) for tap in taps] for _ in range(2))
     far, reached = np.zeros(3), None
     places = [rows_of(sizes, tap) for tap in taps]
-    for seen, theta in course.backwards(course.watch(taps), chunk_of(course, taps, 12)):
+    for seen, theta in trajectory.backwards(trajectory.watch(taps), chunk_of(trajectory, taps, 12)):
         tapped, reached = seen.tapped, theta if reached is None else reached
         assert tapped is not None
         slopes = slope([block.theta.astype(np.float64) for block in tapped.blocks])
@@ -73,25 +73,27 @@ def trail(course: Course, taps: tuple[Tap, ...], slope: Slope) -> Trail:
             far += _far(numbers, slot, block, after, slopes[i], rolling[i])
         there = tapped.examples >= 0
         by_example += np.bincount(tapped.examples[there], pushes[there], plan.n)
-        at = tapped.first - course.start.step
+        at = tapped.first - trajectory.start.step
         by_step[at : at + len(own)] = own
     inherited = 0.0
     if slot is not None:
-        before = course.start.slots[slot]
+        before = trajectory.start.opt_state[slot]
         inherited = sum(
             float((U * before[at]).sum()) for U, at in zip(buffers, places, strict=True)
         )
-    reached = course.start.theta if reached is None else reached
-    bound = _bound(course, taps, far, inherited)
-    return Trail(by_example, penalty, decay, inherited, by_step, reached, bound)
+    reached = trajectory.start.theta if reached is None else reached
+    bound = _bound(trajectory, taps, far, inherited)
+    return FirstOrder(by_example, penalty, decay, inherited, by_step, reached, bound)
 
 
-def _bound(course: Course, taps: tuple[Tap, ...], far: Array, inherited: float) -> float:
-    """Give the bound of `Trail`, twice, for what is of second order."""
+def _bound(
+    trajectory: Trajectory, taps: tuple[WeightProbe, ...], far: Array, inherited: float
+) -> float:
+    """Return the bound of `FirstOrder`, twice, for what is of second order."""
     pushed, rolled, moved = far.tolist()
-    dtype, roundings = course.plan.dtype, course.plan.batch_size + rounding.FEW
+    dtype, roundings = trajectory.plan.dtype, trajectory.plan.batch_size + rounding.FEW
     weights = sum(tap.shape[0] * tap.shape[1] for tap in taps)
-    summed = max(1, course.last - course.start.step) * roundings + weights
+    summed = max(1, trajectory.last - trajectory.start.step) * roundings + weights
     trained = rounding.gamma(roundings, dtype) * pushed + rounding.gamma(8, dtype) * (
         rolled + moved
     )
@@ -101,7 +103,7 @@ def _bound(course: Course, taps: tuple[Tap, ...], far: Array, inherited: float) 
 def _far(
     numbers: Linear, slot: int | None, block: Block, after: Array, slope: Array, buffer: Array
 ) -> Array:
-    """Give what is rounded in these steps, with the size of its effect on f: gradients, momentum, θ.
+    """Return what is rounded in these steps, with the size of its effect on f: gradients, momentum, θ.
 
     `buffer` holds μ Σ |…| of the steps after these, and then of the first of them.
     """
@@ -114,7 +116,7 @@ def _far(
             U[t] += buffer
             np.multiply(U[t], numbers.mu, out=buffer)
         w = w + np.abs(numbers.p) * U
-        rolled = float((U * np.abs(block.slots[:, slot].astype(np.float64))).sum())
+        rolled = float((U * np.abs(block.opt_state[:, slot].astype(np.float64))).sum())
     a, delta = np.abs(block.a.astype(np.float64)), np.abs(block.delta.astype(np.float64))
     pushed = float((np.matmul(a, (w * np.abs(numbers.push)).swapaxes(1, 2)) * delta).sum())
     pushed += float((w * np.abs(numbers.penalty)).sum())
@@ -125,7 +127,7 @@ def _far(
 def _followed(
     numbers: Linear, block: Block, after: Array, slope: Array, buffer: Array
 ) -> tuple[Array, float, float, Array]:
-    """Give the pushes (m, B), those of penalties and of decay, and the first order of each step, (m,).
+    """Return the pushes (m, B), those of penalties and of decay, and the first order of each step, (m,).
 
     `buffer` holds μ U of the step after these, and then of the first of them.
     """

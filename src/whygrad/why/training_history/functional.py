@@ -38,7 +38,7 @@ class Functional:
     sign: int = 1
 
     def name(self, names: Names) -> str:
-        """Say in words what f is."""
+        """Describe in words what f is."""
         mean = "" if len(self.X) == 1 else f"mean over {len(self.X)} examples of the "
         if self.by == "cost":
             return f"{mean}cost"
@@ -50,11 +50,11 @@ class Functional:
         return f"{mean}{'weighted input z' if self.by == 'z' else 'output'} for {of}"
 
     def scale(self, names: Names) -> float:
-        """Give what 1 of f is in the target's own units."""
+        """Return what 1 of f is in the target's own units."""
         return names.scale(self.net, self.net.L, self.output)[1] if self.by == "a" else 1.0
 
     def own(self, value: Any, names: Names) -> Any:
-        """Give f in the target's own units."""
+        """Return f in the target's own units."""
         if self.by != "a" or self.sign < 0:
             return value
         return names.own(self.net, self.net.L, self.output, value)
@@ -66,11 +66,11 @@ class Functional:
         return in_units(self.net, names, self.net.L, self.output, value)
 
     def value(self, theta: Array) -> float:
-        """Give f at one vector of parameters."""
+        """Return f at one vector of parameters."""
         return float(self.at(blocks(self.net, theta))[0][0])
 
     def at(self, thetas: Sequence[Array]) -> tuple[Array, list[Array]]:
-        """Give f, (m,), and ∇f by layer, (m, R, K), at m parameters at once.
+        """Return f, (m,), and ∇f by layer, (m, R, K), at m parameters at once.
 
         A layer of the parameters is W with b as its last column, (m, n_l, n_{l−1} + 1).
         """
@@ -87,12 +87,12 @@ class Functional:
         for l in range(L - 1, 0, -1):
             blame = np.matmul(delta, thetas[l][..., :-1])
             flat = (m * n, net.sizes[l])
-            delta = net.f[l].pullback(z[l].reshape(flat), blame.reshape(flat)).reshape(m, n, -1)
+            delta = net.f[l].vjp(z[l].reshape(flat), blame.reshape(flat)).reshape(m, n, -1)
             found.insert(0, np.matmul(delta.swapaxes(1, 2), a[l - 1]))
         return f.reshape(m, n).mean(axis=1), found
 
     def _outputs(self, z: Array, a: Array) -> tuple[Array, Array]:
-        """Give f of every row, and ∂f/∂z."""
+        """Return f of every row, and ∂f/∂z."""
         f_L, C = self.net.f[self.net.L], self.net.C
         if self.by == "cost":
             y = np.tile(np.asarray(self.Y, np.float64), (len(z) // len(self.X), 1))
@@ -102,13 +102,13 @@ class Functional:
         if self.by == "z":
             return self.sign * z[:, self.output], one
         chosen = a[:, self.output]
-        return chosen if self.sign > 0 else 1 - chosen, f_L.pullback(z, one)
+        return chosen if self.sign > 0 else 1 - chosen, f_L.vjp(z, one)
 
 
 def functional(
     net: Network, names: Names, theta: Array, x: Any, y: Any, of: int | str | None, by: Meant
 ) -> Functional:
-    """Give what is asked about x: by default the output of the class that is predicted at θ."""
+    """Return what is asked about x: by default the output of the class that is predicted at θ."""
     if by not in ("z", "a", "cost"):
         raise InputError(f'by is {by!r}: give "a", "z" or "cost"')
     X: Any = x if hasattr(x, "ndim") else np.asarray(x)
@@ -134,7 +134,7 @@ def functional(
 
 
 def blocks(net: Network, theta: Array) -> list[Array]:
-    """Give θ as one step of tapped layers: (1, R, K), the bias last."""
+    """Return θ as one step of tapped layers: (1, R, K), the bias last."""
     parameters = Parameters(net.sizes, theta.astype(np.float64))
     layers = zip(parameters.W[1:], parameters.b[1:], strict=True)
     return [np.column_stack([W, b])[None] for W, b in layers]

@@ -12,19 +12,19 @@ from typing import Any
 import numpy as np
 
 from whygrad.answers.explanation import Explanation
-from whygrad.answers.names import Names, Place, check_layer
+from whygrad.answers.names import Names, Ref, check_layer
 from whygrad.answers.parts import Term
 from whygrad.answers.pictures import CurvePicture, Line
-from whygrad.engines import Tap
+from whygrad.engines import WeightProbe
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
 from whygrad.why import rounding
 from whygrad.why.symbols import shown
 from whygrad.why.training_history.accounts import Accounts, accounts
 from whygrad.why.training_history.example_lists import cancellation, listed, most_and_least
-from whygrad.why.training_history.first_order import trail
+from whygrad.why.training_history.first_order import first_order
 from whygrad.why.training_history.linear import ADAPTIVE
-from whygrad.why.training_history.trajectory import AGAIN, Course, course_of, group_names
+from whygrad.why.training_history.trajectory import AGAIN, Trajectory, group_names, trajectory_of
 
 ALL = "all"
 ACCOUNTING = (
@@ -35,7 +35,7 @@ HELD = "The denominators of {rule} are held as they were recorded, and so is cli
 CLIPPED = "How far gradients were clipped is held as it was recorded."
 
 
-def moved(
+def ledger(
     run: Any,
     layer: int,
     to: int | str = ALL,
@@ -44,7 +44,7 @@ def moved(
     top: int = 10,
     names: Names | None = None,
 ) -> Explanation:
-    """Say what weights add up from: their start value, and what every example, class and epoch added.
+    """Describe what weights add up from: their start value, and what every example, class and epoch added.
 
     θ_T = θ_0 + Σ_i c_i + penalties + decay + momentum brought along + rounding, for the weight to unit `to`
     of a layer from unit `from_` below, by index or name; for a bias with from_=None or "bias"; for all
@@ -52,7 +52,7 @@ def moved(
     is that weight. For several it is their place along the way they went, ⟨θ_T, u⟩ with u the unit vector
     from θ_0 to θ_T, and so are the terms.
 
-    `numbers` has `by_example` (n,), `by_epoch` (E, G) by class, `path` (E + 1,) at the ends of the epochs,
+    `arrays` has `by_example` (n,), `by_epoch` (E, G) by class, `path` (E + 1,) at the ends of the epochs,
     all along u; and by weight, (R, K) with the bias last, `start`, `now`, `penalty`, `decay`, `inherited`,
     `rounding` with its proven `bound`, and `by_class` (G, R, K). Targets that are numbers make one class.
     `top` examples are listed. This is accounting and no influence: the headline says by how much the
@@ -63,57 +63,65 @@ def moved(
 
     >>> from whygrad import Dense, Network, SGD
     >>> from whygrad.plan.plan import Plan, start; from whygrad.nn.arrays import as_data
-    >>> from whygrad.why.training_history.trajectory import course
+    >>> from whygrad.why.training_history.trajectory import trajectory
     >>> net = Network(1, [Dense(1, "identity")])
     >>> data = as_data(net, [[1.0], [2.0]], [[1.0], [4.0]])
     >>> plan = Plan(net, SGD(0.1), n=2, epochs=20, batch_size=2)
-    >>> found = moved(course(plan, start(plan), data), layer=1, to=0, from_=0)
+    >>> found = ledger(trajectory(plan, start(plan), data), layer=1, to=0, from_=0)
     >>> parts = [term.value for term in found.terms]
     >>> bool(abs(found.value - sum(parts)) < 1e-15), found["by_example"].shape
     (True, (2,))
     """
-    course = course_of(run)
-    names = names or course.names
+    trajectory = trajectory_of(run)
+    names = names or trajectory.names
     if not isinstance(top, int | np.integer) or top < 1:
         raise InputError(f"top is {top!r}: it must be a whole number of at least 1")
-    tap, what, part = _place(course, names, layer, to, from_)
-    found = accounts(course, tap)
+    tap, what, part = _place(trajectory, names, layer, to, from_)
+    found = accounts(trajectory, tap)
     if found.by_example is not None:
         by_example = np.tensordot(found.by_example, found.direction, 2)
     else:
-        by_example = trail(course, (tap,), lambda thetas: [found.direction[None]]).by_example
-    return _answer(course, names, found, by_example, what, part, int(top))
+        by_example = first_order(
+            trajectory, (tap,), lambda thetas: [found.direction[None]]
+        ).by_example
+    return _answer(trajectory, names, found, by_example, what, part, int(top))
 
 
 def _place(
-    course: Course, names: Names, layer: int, to: int | str, from_: int | str | None
-) -> tuple[Tap, str, str]:
-    """Give the tap of the weights that are meant, what they are called, and their part of a drawing."""
-    net = course.plan.net
+    trajectory: Trajectory, names: Names, layer: int, to: int | str, from_: int | str | None
+) -> tuple[WeightProbe, str, str]:
+    """Return the tap of the weights that are meant, what they are called, and their part of a drawing."""
+    net = trajectory.plan.net
     l = check_layer(net, layer)
     below = net.sizes[l - 1]
     if to == ALL:
         if from_ != ALL:
             raise InputError(f"weights from {from_!r} to which unit of layer {l}? Give to=…")
-        return Tap(l, (0, net.sizes[l]), (0, below + 1)), f"layer {l}", ""
+        return WeightProbe(l, (0, net.sizes[l]), (0, below + 1)), f"layer {l}", ""
     j = names.find(net, l, to)
     unit = names.of(net, l, j)
     if from_ == ALL:
-        return Tap(l, (j, j + 1), (0, below + 1)), f"all weights of {unit}", Place(l, j).part
-    place = names.weight(net, l, j, from_)
-    if place.from_ == "bias":
-        return Tap(l, (j, j + 1), (below, below + 1)), f"the bias of {unit}", place.part
-    k = int(place.from_ or 0)
+        return WeightProbe(l, (j, j + 1), (0, below + 1)), f"all weights of {unit}", Ref(l, j).part
+    ref = names.weight(net, l, j, from_)
+    if ref.from_ == "bias":
+        return WeightProbe(l, (j, j + 1), (below, below + 1)), f"the bias of {unit}", ref.part
+    k = int(ref.from_ or 0)
     source = names.of(net, l - 1, k)
-    return Tap(l, (j, j + 1), (k, k + 1)), f"the weight from {source} to {unit}", place.part
+    return WeightProbe(l, (j, j + 1), (k, k + 1)), f"the weight from {source} to {unit}", ref.part
 
 
 def _answer(
-    course: Course, names: Names, found: Accounts, by_example: Array, what: str, part: str, top: int
+    trajectory: Trajectory,
+    names: Names,
+    found: Accounts,
+    by_example: Array,
+    what: str,
+    part: str,
+    top: int,
 ) -> Explanation:
     along = found.direction
     start, value = float((found.start * along).sum()), float((found.value * along).sum())
-    labels = group_names(course, names, len(found.by_class))
+    labels = group_names(trajectory, names, len(found.by_class))
     by_class = np.tensordot(found.by_class, along, 2)
     terms = [Term("start", start)]
     terms += [Term(f"examples of {name}" if len(labels) > 1 else name, float(push))
@@ -132,7 +140,7 @@ def _answer(
     remains = rounding.remainder(left, most_of_all)
     up, down = most_and_least(by_example, top)
     most = (("The largest contributions up", up), ("The largest contributions down", down))
-    tables, pictures, more_notes = listed(course, names, by_example, most, "contribution")
+    tables, pictures, more_notes = listed(trajectory, names, by_example, most, "contribution")
     single = along.size == 1
     went = (
         f"went from {shown(start)} to {shown(value)}"
@@ -140,7 +148,7 @@ def _answer(
         else f"moved by {shown(value - start)}"
     )
     answer = (
-        f"Accounting: {what} {went} in {course.last - course.start.step:,} steps; of the examples "
+        f"Accounting: {what} {went} in {trajectory.last - trajectory.start.step:,} steps; of the examples "
         f"{cancellation(by_example, value - start)}."
     )
     parts = [term for term in terms[1:] if len(terms) > 2]
@@ -153,16 +161,16 @@ def _answer(
             f" The largest of one example is that of example {first}, {shown(by_example[first])}."
         )
     notes = [ACCOUNTING]
-    if isinstance(course.plan.optimizer, ADAPTIVE):
-        notes.append(HELD.format(rule=type(course.plan.optimizer).__name__))
-    elif course.plan.clip.norm is not None or course.plan.clip.value is not None:
+    if isinstance(trajectory.plan.optimizer, ADAPTIVE):
+        notes.append(HELD.format(rule=type(trajectory.plan.optimizer).__name__))
+    elif trajectory.plan.clip.norm is not None or trajectory.plan.clip.value is not None:
         notes.append(CLIPPED)
-    numbers = {"by_example": by_example, "by_epoch": found.by_epoch, "path": found.path}
-    numbers |= {"start": found.start, "now": found.value, "by_class": found.by_class}
-    numbers |= {name: getattr(found, name) for name in ("penalty", "decay", "inherited")}
-    numbers |= {next(iter(remains)): found.rounding, "bound": found.bound}
+    arrays = {"by_example": by_example, "by_epoch": found.by_epoch, "path": found.path}
+    arrays |= {"start": found.start, "now": found.value, "by_class": found.by_class}
+    arrays |= {name: getattr(found, name) for name in ("penalty", "decay", "inherited")}
+    arrays |= {next(iter(remains)): found.rounding, "bound": found.bound}
     return Explanation(
-        kind="moved",
+        kind="ledger",
         question=f"What does {what} add up from?"
         if single
         else f"What does the move of {what} add up from?",
@@ -171,14 +179,16 @@ def _answer(
         terms=tuple(terms),
         residuals=remains | ({AGAIN: again} if again else {}),
         tables=tables,
-        pictures=(_path(course, found, labels, what), *pictures),
-        numbers=numbers,
+        pictures=(_path(trajectory, found, labels, what), *pictures),
+        arrays=arrays,
         notes=(*notes, *more_notes),
         part=part,
     )
 
 
-def _path(course: Course, found: Accounts, labels: tuple[str, ...], what: str) -> CurvePicture:
+def _path(
+    trajectory: Trajectory, found: Accounts, labels: tuple[str, ...], what: str
+) -> CurvePicture:
     """Draw the way of the weight by epochs, with the pushes so far by class under it."""
     so_far = np.zeros((len(found.path), len(labels) + 1))
     so_far[1:, :-1] = np.cumsum(found.by_epoch, axis=0)
@@ -187,9 +197,12 @@ def _path(course: Course, found: Accounts, labels: tuple[str, ...], what: str) -
     if found.other.any():
         areas.append(Line("penalties, decay, momentum", so_far[:, -1], dashed=True))
     single = found.direction.size == 1
-    each, start = course.plan.steps_per_epoch, course.start
+    each, start = trajectory.plan.steps_per_epoch, trajectory.start
     ends = np.arange(len(found.path)) * each
-    at = start.epoch + ends.clip(start.place, course.last - start.step + start.place) / each
+    at = (
+        start.epoch
+        + ends.clip(start.batch_index, trajectory.last - start.step + start.batch_index) / each
+    )
     return CurvePicture(
         f"The way of {what}",
         "epoch",

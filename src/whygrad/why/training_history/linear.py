@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.engines import Block, Tapped
+from whygrad.engines import Block, WeightProbeResult
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
 from whygrad.plan.optimizers import SGD, Adagrad, Adam, AdamW, Nadam, RMSprop
@@ -44,7 +44,7 @@ class Linear:
 
 
 def buffer_slot(rule: Any) -> int | None:
-    """Give the slot that holds m, or None for a rule without."""
+    """Return the slot that holds m, or None for a rule without."""
     match rule:
         case SGD(momentum=mu):
             return 0 if mu else None
@@ -59,10 +59,10 @@ def buffer_slot(rule: Any) -> int | None:
     )
 
 
-def linear(plan: Plan, tapped: Tapped, block: Block) -> Linear:
-    """Give what the steps of a tap were made of, in float64."""
+def linear(plan: Plan, tapped: WeightProbeResult, block: Block) -> Linear:
+    """Return what the steps of a tap were made of, in float64."""
     rule: Any = plan.optimizer
-    slots, numbers = block.slots, tapped.numbers.astype(np.float64)
+    opt_state, numbers = block.opt_state, tapped.coefficients.astype(np.float64)
     column = numbers[:, :, None, None]
     zero, one = np.zeros((len(numbers), 1, 1)), np.ones((len(numbers), 1, 1))
     mu, p, q, r, keep = 0.0, zero, zero, zero, np.ones(len(numbers))
@@ -73,16 +73,20 @@ def linear(plan: Plan, tapped: Tapped, block: Block) -> Linear:
             mu, p, q = float(momentum), -column[:, 0], one * (momentum if nesterov else 1.0)
             r = -column[:, 0] if nesterov else zero
         case Adagrad(epsilon=epsilon):
-            r = -column[:, 0] / (_root(slots, 0) + epsilon)
+            r = -column[:, 0] / (_root(opt_state, 0) + epsilon)
         case RMSprop(epsilon=epsilon, momentum=0):
-            r = -column[:, 0] / (_root(slots, 0) + epsilon)
+            r = -column[:, 0] / (_root(opt_state, 0) + epsilon)
         case RMSprop(epsilon=epsilon, momentum=momentum):
-            mu, p, q = float(momentum), 1 / (_root(slots, 0) + epsilon), -column[:, 0]
+            mu, p, q = float(momentum), 1 / (_root(opt_state, 0) + epsilon), -column[:, 0]
         case Adam(beta1=beta1) | AdamW(beta1=beta1):
-            mu, p, q = beta1, one * (1 - beta1), -column[:, 0] / (_root(slots, 1) + column[:, 1])
+            mu, p, q = (
+                beta1,
+                one * (1 - beta1),
+                -column[:, 0] / (_root(opt_state, 1) + column[:, 1]),
+            )
             keep = numbers[:, 2] if isinstance(rule, AdamW) else keep
         case Nadam(beta1=beta1):
-            root = _root(slots, 1) + column[:, 2]
+            root = _root(opt_state, 1) + column[:, 2]
             mu, p, q, r = beta1, one * (1 - beta1), -column[:, 0] / root, -column[:, 1] / root
         case _:
             buffer_slot(rule)
@@ -90,13 +94,13 @@ def linear(plan: Plan, tapped: Tapped, block: Block) -> Linear:
     return Linear(mu, p, q, r, keep, plan.l2.decay, push, penalty)
 
 
-def _root(slots: Array, slot: int) -> Array:
-    root: Array = np.sqrt(slots[:, slot].astype(np.float64))
+def _root(opt_state: Array, slot: int) -> Array:
+    root: Array = np.sqrt(opt_state[:, slot].astype(np.float64))
     return root
 
 
-def _pushes(plan: Plan, tapped: Tapped, block: Block) -> tuple[Array, Array]:
-    """Give c v / S, and the penalties' part of ĝ."""
+def _pushes(plan: Plan, tapped: WeightProbeResult, block: Block) -> tuple[Array, Array]:
+    """Return c v / S, and the penalties' part of ĝ."""
     S, c = tapped.S[:, None, None], tapped.scale[:, None, None]
     penalty = np.zeros((len(S), 1, 1))
     l1, l2 = tapped.l1[:, None, None], tapped.l2[:, None, None]
@@ -115,7 +119,7 @@ def _pushes(plan: Plan, tapped: Tapped, block: Block) -> tuple[Array, Array]:
 
 
 def decays(numbers: Linear, block: Block, after: Array) -> Array:
-    """Give what decay took off the weights at each step, (m, R, K), from θ before and `after` it.
+    """Return what decay took off the weights at each step, (m, R, K), from θ before and `after` it.
 
     −(1 − κ) θ_t, and d of what the step had made, which is θ_{t+1}/(1 − d).
     """
@@ -142,7 +146,7 @@ class Effects:
     rest: Array
 
     def sizes(self) -> "Effects":
-        """Give the sizes of all of them, which no sign lets cancel."""
+        """Return the sizes of all of them, which no sign lets cancel."""
         moved, left, carried = abs(self.moved), abs(self.left), abs(self.carried)
         return Effects(moved, left, carried, abs(self.kept), abs(self.through), abs(self.rest))
 

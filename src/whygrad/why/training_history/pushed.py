@@ -3,7 +3,7 @@
     f(x; θ_T) − f(x; θ_0)  =  Σ_i push_i + penalties + decay + momentum brought along + beyond first order
 
 push_i adds up ⟨∇f(x; θ_t), Δθ_t by example i⟩ over the steps, each to first order and momentum carried
-exactly (see `trail`); "beyond first order" is what that leaves. The pushes cancel for the most part, so
+exactly (see `first_order`); "beyond first order" is what that leaves. The pushes cancel for the most part, so
 that they are an account of the steps and no measure of influence. TracIn (Pruthi et al., 2020) is the same
 sum for plain descent, taken at a few checkpoints instead of at every step.
 """
@@ -23,10 +23,16 @@ from whygrad.nn.functions import Array
 from whygrad.why import rounding
 from whygrad.why.symbols import shown
 from whygrad.why.training_history.example_lists import cancellation, listed, most_and_least
-from whygrad.why.training_history.first_order import Trail, trail
+from whygrad.why.training_history.first_order import FirstOrder, first_order
 from whygrad.why.training_history.functional import Functional, Meant, functional
 from whygrad.why.training_history.linear import ADAPTIVE
-from whygrad.why.training_history.trajectory import AGAIN, Course, course_of, group_names, groups_of
+from whygrad.why.training_history.trajectory import (
+    AGAIN,
+    Trajectory,
+    group_names,
+    groups_of,
+    trajectory_of,
+)
 
 FIRST_ORDER = (
     "Each step is taken to first order, and momentum is carried exactly. This is accounting, not "
@@ -45,13 +51,13 @@ def pushed(
     top: int = 10,
     names: Names | None = None,
 ) -> Explanation:
-    """Say what the pushes of training examples on the prediction for x add up to, over a whole training.
+    """Describe what the pushes of training examples on the prediction for x add up to, over a whole training.
 
     f(θ_T) − f(θ_0) = Σ_i push_i + …, where f is the output a[L] of the class predicted for x, or of the
     class or output `of`; with `by="z"` its weighted input, with `by="cost"` the cost of x with target `y`.
     x is one example, (n_0,), or several, (m, n_0), over which f is the mean. `value` is f(θ_T); the terms
     are f(θ_0), the examples' pushes by class, and what no example pushed; the residual "beyond first
-    order" is what the steps' curvature leaves. `numbers` has `by_example` (n,), every example's push, in
+    order" is what the steps' curvature leaves. `arrays` has `by_example` (n,), every example's push, in
     units of f, `by_step` (T,), the first order of each step, and `along` (T + 1,), f itself. `top` pushes
     up and down are listed.
 
@@ -60,17 +66,17 @@ def pushed(
 
     >>> from whygrad import Dense, Network, SGD
     >>> from whygrad.plan.plan import Plan, start; from whygrad.nn.arrays import as_data
-    >>> from whygrad.why.training_history.trajectory import course
+    >>> from whygrad.why.training_history.trajectory import trajectory
     >>> net = Network(1, [Dense(1, "identity")])
     >>> data = as_data(net, [[1.0], [2.0]], [[1.0], [4.0]])
     >>> plan = Plan(net, SGD(0.1), n=2, epochs=20, batch_size=2)
-    >>> found = pushed(course(plan, start(plan), data), [3.0])
+    >>> found = pushed(trajectory(plan, start(plan), data), [3.0])
     >>> int(found["by_example"].argmax())
     1
     """
-    course = course_of(run)
-    names, net = names or course.names, course.plan.net
-    f = functional(net, names, course.theta, *course.encode(x, y), of, by)
+    trajectory = trajectory_of(run)
+    names, net = names or trajectory.names, trajectory.plan.net
+    f = functional(net, names, trajectory.theta, *trajectory.encode(x, y), of, by)
     if not isinstance(top, int | np.integer) or top < 1:
         raise InputError(f"top is {top!r}: it must be a whole number of at least 1")
     taps = tuple(whole(net.sizes, l) for l in range(1, net.L + 1))
@@ -81,17 +87,17 @@ def pushed(
         went.append(value)
         return slopes
 
-    found = trail(course, taps, slope)
-    along = np.concatenate([*reversed(went), [f.value(course.theta)]])
-    return _answer(course, names, f, found, along, int(top))
+    found = first_order(trajectory, taps, slope)
+    along = np.concatenate([*reversed(went), [f.value(trajectory.theta)]])
+    return _answer(trajectory, names, f, found, along, int(top))
 
 
 def _answer(
-    course: Course, names: Names, f: Functional, found: Trail, along: Array, top: int
+    trajectory: Trajectory, names: Names, f: Functional, found: FirstOrder, along: Array, top: int
 ) -> Explanation:
-    first, value = f.value(course.start.theta), f.value(course.theta)
+    first, value = f.value(trajectory.start.theta), f.value(trajectory.theta)
     again = value - f.value(found.reached)
-    groups, count = groups_of(course)
+    groups, count = groups_of(trajectory)
     by_class = np.bincount(groups, found.by_example, count)
     others = {
         "penalties": found.penalty,
@@ -99,7 +105,7 @@ def _answer(
         "momentum brought along": found.inherited,
     }
     terms = [Term("start", first)]
-    labels = group_names(course, names, count)
+    labels = group_names(trajectory, names, count)
     terms += [
         Term(f"pushed by {name}", float(push)) for name, push in zip(labels, by_class, strict=True)
     ]
@@ -109,7 +115,7 @@ def _answer(
     what = f.name(names)
     up, down = most_and_least(found.by_example, top)
     most = [("The largest pushes up", up), ("The largest pushes down", down)]
-    tables, pictures, more_notes = listed(course, names, found.by_example, most, "push")
+    tables, pictures, more_notes = listed(trajectory, names, found.by_example, most, "push")
     own = f.scale(names)
     change = value - first
     answer = (
@@ -122,7 +128,7 @@ def _answer(
     if ends:
         answer += f" The largest push {'; the largest '.join(ends)}."
     notes = [FIRST_ORDER]
-    rule = course.plan.optimizer
+    rule = trajectory.plan.optimizer
     if isinstance(rule, ADAPTIVE):
         notes.append(HELD.format(rule=type(rule).__name__))
     return Explanation(
@@ -135,8 +141,8 @@ def _answer(
         | rounding.remainder(went - found.total, found.bound)
         | ({AGAIN: again} if again else {}),
         tables=tables,
-        pictures=(*pictures, _curve(what, f.own(along, names), course.start.step)),
-        numbers={"by_example": found.by_example, "by_step": found.by_step, "by_class": by_class,
+        pictures=(*pictures, _curve(what, f.own(along, names), trajectory.start.step)),
+        arrays={"by_example": found.by_example, "by_step": found.by_step, "by_class": by_class,
                  "along": along},
         notes=(*notes, *more_notes),
     )  # fmt: skip

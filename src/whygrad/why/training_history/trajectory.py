@@ -1,7 +1,7 @@
 """A training that can be run again: where it began, where it ended, and its steps once more.
 
 Every question about how a network became what it is looks at the same steps again, from a state that is
-known. `course_of` takes them from a recorded run, `course` from plan, start and data alone.
+known. `trajectory_of` takes them from a recorded run, `trajectory` from plan, start and data alone.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from whygrad.answers.names import Names
-from whygrad.engines import Engine, Tap, Watch, Watched, choose
+from whygrad.engines import Engine, ProbeResult, Probes, WeightProbe, choose
 from whygrad.errors import InputError
 from whygrad.nn.arrays import Data
 from whygrad.nn.functions import Array
@@ -21,7 +21,7 @@ from whygrad.training.epochs import end_of_epoch, final
 LONG = 16  # chunks between two states that are kept while steps are looked at backwards
 
 # From a copy of a state to step `until`, so many steps at a time at most.
-Advance = Callable[[State, int, Watch, int], Iterator[tuple[State, Watched]]]
+Advance = Callable[[State, int, Probes, int], Iterator[tuple[State, ProbeResult]]]
 
 # From rows and targets of the user, or None, to those of the network.
 Encode = Callable[[Any, Any], tuple[Any, Any]]
@@ -35,17 +35,17 @@ def no_rows() -> None:
 
 
 def nothing_else() -> Sequence[str]:
-    """Say that the training is run again where it was run."""
+    """Record that the training is run again where it was run."""
     return ()
 
 
 def given(x: Any, y: Any) -> tuple[Any, Any]:
-    """Give what is an array already."""
+    """Return what is an array already."""
     return x, y
 
 
 @dataclass(frozen=True, eq=False)
-class Course:
+class Trajectory:
     """A training from the state `start` to step `last`, whose parameters were `theta`.
 
     `data` is what training saw, its targets smoothed where the plan says so. Where the best parameters
@@ -64,24 +64,24 @@ class Course:
     advance: Advance
     left_out: LeftOut
     names: Names = Names()
-    own: Watch = Watch()
+    own: Probes = Probes()
     encode: Encode = given
     rows: Callable[[], Array | None] = no_rows
     elsewhere: Callable[[], Sequence[str]] = nothing_else
 
-    def watch(self, taps: tuple[Tap, ...] = ()) -> Watch:
-        """Give a watch of these taps, with the examples left out that training left out."""
+    def watch(self, taps: tuple[WeightProbe, ...] = ()) -> Probes:
+        """Return a watch of these taps, with the examples left out that training left out."""
         return replace(self.own, taps=taps)
 
-    def steps(self, watch: Watch, chunk: int) -> Iterator[tuple[State, Watched]]:
-        """Give what `watch` sees of all the steps, chunk by chunk, beside the state after each."""
+    def steps(self, watch: Probes, chunk: int) -> Iterator[tuple[State, ProbeResult]]:
+        """Return what `watch` sees of all the steps, chunk by chunk, beside the state after each."""
         state = self.start
         for state, seen in self.advance(self.start.copy(), self.last, watch, chunk):
             yield state, seen
         self._arrived(state)
 
-    def backwards(self, watch: Watch, chunk: int) -> Iterator[tuple[Watched, Array]]:
-        """Give what `watch` sees chunk by chunk from the last to the first, beside θ after each.
+    def backwards(self, watch: Probes, chunk: int) -> Iterator[tuple[ProbeResult, Array]]:
+        """Return what `watch` sees chunk by chunk from the last to the first, beside θ after each.
 
         The steps are run three times: for states far apart, for those between two of them, and to look.
         """
@@ -96,7 +96,7 @@ class Course:
                 yield seen[1], after.theta
 
     def _arrived(self, state: State) -> None:
-        """Refuse an account of the way to parameters other than those that are asked about."""
+        """Reject an account of the way to parameters other than those that are asked about."""
         there = state.step == self.last and state.theta.tobytes() == self.theta.tobytes()
         if not there and not self.elsewhere():
             raise InputError(
@@ -105,30 +105,30 @@ class Course:
             )
 
     def _states(self, state: State, until: int, chunk: int) -> list[State]:
-        """Give copies of the states from `state` to step `until`, a chunk apart."""
+        """Return copies of the states from `state` to step `until`, a chunk apart."""
         states = [state.copy()]
         for later, _ in self.advance(state.copy(), until, self.watch(), chunk):
             states.append(replace(later.copy(), best_theta=None))
         return states
 
 
-def course(
-    plan: Plan, start: State, data: Data, held_out: Data | None = None, engine: str = "auto"
-) -> Course:
+def trajectory(
+    plan: Plan, start: State, data: Data, validation: Data | None = None, engine: str = "auto"
+) -> Trajectory:
     """Train by a plan, from a state, and give the course that training took."""
     refuse(plan)
     machine, seen = choose(engine, plan), smooth(plan, data)
 
     def advance(
-        state: State, until: int, watch: Watch, chunk: int
-    ) -> Iterator[tuple[State, Watched]]:
+        state: State, until: int, watch: Probes, chunk: int
+    ) -> Iterator[tuple[State, ProbeResult]]:
         while state.step < until and not state.stopped:
-            state, watched = _chunk(machine, plan, state, seen, held_out, until, watch, chunk)
+            state, watched = _chunk(machine, plan, state, seen, validation, until, watch, chunk)
             if watched.diverged:
                 raise InputError(f"the training diverged at step {state.step}")
             yield state, watched
 
-    def end(watch: Watch) -> State:
+    def end(watch: Probes) -> State:
         state, last = start.copy(), plan.epochs * plan.steps_per_epoch
         for later, _ in advance(state, last, watch, plan.steps_per_epoch):
             state = later
@@ -137,12 +137,12 @@ def course(
     def left_out(examples: Array, rescale: bool) -> Array:
         multipliers = np.ones(plan.n)
         multipliers[examples] = 0
-        return final(plan, end(Watch(multipliers=multipliers, rescale=rescale)))
+        return final(plan, end(Probes(multipliers=multipliers, rescale=rescale)))
 
-    state = end(Watch())
+    state = end(Probes())
     theta = final(plan, state)
     last = state.step if theta is state.theta else state.best_step
-    return Course(plan, seen, start, last, theta.copy(), advance, left_out)
+    return Trajectory(plan, seen, start, last, theta.copy(), advance, left_out)
 
 
 def _chunk(
@@ -150,17 +150,17 @@ def _chunk(
     plan: Plan,
     state: State,
     data: Data,
-    held_out: Data | None,
+    validation: Data | None,
     until: int,
-    watch: Watch,
+    watch: Probes,
     chunk: int,
-) -> tuple[State, Watched]:
-    left = plan.steps_per_epoch - state.place
+) -> tuple[State, ProbeResult]:
+    left = plan.steps_per_epoch - state.batch_index
     state, watched = machine.run(
         plan, state, data, min(until, state.step + left, state.step + chunk), watch
     )
-    if state.place == plan.steps_per_epoch and not watched.diverged:
-        state, _ = end_of_epoch(plan, state, held_out)
+    if state.batch_index == plan.steps_per_epoch and not watched.diverged:
+        state, _ = end_of_epoch(plan, state, validation)
     return state, watched
 
 
@@ -177,28 +177,28 @@ def refuse(plan: Plan) -> None:
 
 
 def epochs_of(plan: Plan, start: State, last: int) -> int:
-    """Give the number of epochs that the steps from `start` to `last` touch."""
-    return max(1, -(-(last - start.step + start.place) // plan.steps_per_epoch))
+    """Return the number of epochs that the steps from `start` to `last` touch."""
+    return max(1, -(-(last - start.step + start.batch_index) // plan.steps_per_epoch))
 
 
-def groups_of(course: Course) -> tuple[Array, int]:
-    """Give the class of each example, and how many there are; numbers are one class altogether."""
+def groups_of(trajectory: Trajectory) -> tuple[Array, int]:
+    """Return the class of each example, and how many there are; numbers are one class altogether."""
     from whygrad.why.choosing import classes, classifies
 
-    net, Y = course.plan.net, course.data.Y
+    net, Y = trajectory.plan.net, trajectory.data.Y
     if not classifies(net) or net.C.targets == "real":
         return np.zeros(len(Y), np.int64), 1
     return classes(Y).astype(np.int64), max(2, Y.shape[1])
 
 
-def group_names(course: Course, names: Names, count: int) -> tuple[str, ...]:
+def group_names(trajectory: Trajectory, names: Names, count: int) -> tuple[str, ...]:
     """Name the classes of the examples."""
     from whygrad.why.choosing import class_names
 
-    return ("all examples",) if count == 1 else class_names(course.plan.net, names)
+    return ("all examples",) if count == 1 else class_names(trajectory.plan.net, names)
 
 
-def course_of(given: Any) -> Course:
-    """Give the course of a recorded run; a `Course` is handed through."""
-    found: Course = given if isinstance(given, Course) else given.trajectory()
+def trajectory_of(given: Any) -> Trajectory:
+    """Return the course of a recorded run; a `Trajectory` is handed through."""
+    found: Trajectory = given if isinstance(given, Trajectory) else given.trajectory()
     return found

@@ -21,7 +21,7 @@ from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
 from whygrad.why.choosing import class_names, classes, classifies
 from whygrad.why.training_history.functional import Functional, functional
-from whygrad.why.training_history.trajectory import course_of
+from whygrad.why.training_history.trajectory import trajectory_of
 
 SAME = (
     "This is the training itself, run again from the same start and with the same batches: for this seed "
@@ -41,41 +41,41 @@ def without(
     rescale: bool = False,
     names: Names | None = None,
 ) -> Explanation:
-    """Say what the prediction for x would be had some training examples not been there.
+    """Describe what the prediction for x would be had some training examples not been there.
 
     Δf = f(x; θ_T without them) − f(x; θ_T). `examples` are places in the training data, or a mask (n,); x
     is one example, (n_0,), or several, over which f is the mean. f is the output of the class predicted for
     x, or of the class or output `of`; where `y` is given the cost of x is compared as well. Steps divide by
-    what they divided by, or with `rescale` by the examples that remain. `value` is Δf; `numbers` has the
+    what they divided by, or with `rescale` by the examples that remain. `value` is Δf; `arrays` has the
     outputs `before` and `after`, (m, n_L), and `theta`, the parameters without them.
 
     The training is run again. Raises `InputError` for examples that are not there, and for L-BFGS.
 
     >>> from whygrad import Dense, Network, SGD
     >>> from whygrad.plan.plan import Plan, start; from whygrad.nn.arrays import as_data
-    >>> from whygrad.why.training_history.trajectory import course
+    >>> from whygrad.why.training_history.trajectory import trajectory
     >>> net = Network(1, [Dense(1, "identity")])
     >>> data = as_data(net, [[1.0], [2.0]], [[1.0], [4.0]])
     >>> plan = Plan(net, SGD(0.1), n=2, epochs=20, batch_size=2)
-    >>> without(course(plan, start(plan), data), [1], [3.0]).value < 0
+    >>> without(trajectory(plan, start(plan), data), [1], [3.0]).value < 0
     True
     """
-    course = course_of(run)
-    net, names = course.plan.net, names or course.names
-    places = _places(examples, course.plan.n)
-    theta = course.left_out(places, bool(rescale))
-    x, y = course.encode(x, y)
-    f = functional(net, names, course.theta, x, y, of, "a")
-    before, after = (_outputs(net, one, f.X) for one in (course.theta, theta))
-    ends = f.value(course.theta), f.value(theta)
+    trajectory = trajectory_of(run)
+    net, names = trajectory.plan.net, names or trajectory.names
+    places = _places(examples, trajectory.plan.n)
+    theta = trajectory.left_out(places, bool(rescale))
+    x, y = trajectory.encode(x, y)
+    f = functional(net, names, trajectory.theta, x, y, of, "a")
+    before, after = (_outputs(net, one, f.X) for one in (trajectory.theta, theta))
+    ends = f.value(trajectory.theta), f.value(theta)
     value = ends[1] - ends[0]
     own = (float(f.own(one, names)) for one in ends)
     rows: list[tuple[Any, ...]] = [(f.name(names), *own, f.scale(names) * value)]
     if y is not None:
         Y = as_targets(net, np.atleast_1d(y), len(f.X)).astype(np.float64)
-        costs = [_cost(net, one, f.X, Y) for one in (course.theta, theta)]
+        costs = [_cost(net, one, f.X, Y) for one in (trajectory.theta, theta)]
         rows.append(("cost", *costs, costs[1] - costs[0]))
-    distance = float(np.linalg.norm(theta.astype(np.float64) - course.theta))
+    distance = float(np.linalg.norm(theta.astype(np.float64) - trajectory.theta))
     who = f"example {places[0]}" if len(places) == 1 else f"{len(places)} examples"
     return Explanation(
         kind="without",
@@ -84,7 +84,7 @@ def without(
         value=value,
         tables=(Table(f"Without {who}", ("", "with", "without", "change"), tuple(rows)),),
         pictures=(_changes(net, names, who, (after - before).mean(axis=0)),),
-        numbers={"before": before, "after": after, "theta": theta, "distance": distance},
+        arrays={"before": before, "after": after, "theta": theta, "distance": distance},
         notes=(SAME,),
     )
 
@@ -129,7 +129,7 @@ def _cost(net: Network, theta: Array, X: Array, Y: Array) -> float:
 def _sentence(
     f: Functional, names: Names, who: str, ends: tuple[float, float], before: Array, after: Array
 ) -> str:
-    """Say how far f would move, and whether the class predicted would be another."""
+    """Describe how far f would move, and whether the class predicted would be another."""
     net, what = f.net, f.name(names)
     with_them, without_them = (f.written(one, names) for one in ends)
     change = f"{f.scale(names) * (ends[1] - ends[0]):+.3g}"

@@ -24,7 +24,7 @@ from whygrad.answers.expression import (
     Words,
 )
 from whygrad.answers.formatting import share as written_share
-from whygrad.answers.names import AS_IT_IS, Names, Place, check_layer, names_of
+from whygrad.answers.names import AS_IT_IS, Names, Ref, check_layer, names_of
 from whygrad.answers.parts import Table, Term
 from whygrad.answers.pictures import BarPicture, ImagePicture, Picture
 from whygrad.errors import InputError
@@ -32,9 +32,9 @@ from whygrad.nn.backprop import Trace, example_costs
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
 from whygrad.why import rounding, symbols
-from whygrad.why.asking import Asked, ask
+from whygrad.why.asking import Context, ask
 from whygrad.why.choosing import class_names, classes, classifies
-from whygrad.why.passing import dense, mask_of, onward, push_through
+from whygrad.why.passing import dense, forward_from, jvp, mask_of
 from whygrad.why.symbols import in_units, over, shown
 
 BARS = 20  # weights in a picture: of more the largest
@@ -49,7 +49,7 @@ def neuron(
     layer: int,
     unit: int | str,
     top: int = 8,
-    weights: Any = None,
+    sample_weight: Any = None,
     l1: float = 0.0,
     l2: float = 0.0,
     masks: Sequence[Any] | None = None,
@@ -59,7 +59,7 @@ def neuron(
 
     `value` is by how much the cost rises where the unit sends nothing, aˡⱼ = 0 (of an input: x = 0), and
     `terms` are the parts of the classes, or of the examples; None for an output, which the cost needs.
-    X is (n, n_0), Y (n, n_L) or classes. `numbers` holds `activity` (n,), `weights` (n_{l-1},) and `bias`,
+    X is (n, n_0), Y (n, n_L) or classes. `arrays` holds `activity` (n,), `sample_weight` (n_{l-1},) and `bias`,
     `outgoing` (n_{l+1},), `strongest` (indices of examples), `effect_z` and `effect_a` (n, n_L), what it
     adds to the outputs, `slopes` (n, n_L), ∂zᴸ/∂a, and `score`, `score_without`. Raises `InputError` for
     a layer or unit that is not there.
@@ -76,35 +76,37 @@ def neuron(
     j = names.find(net, l, unit)
     if not isinstance(top, int | np.integer) or top < 1:
         raise InputError(f"top is {top!r}: it must be a whole number of at least 1")
-    asked = ask(net, theta, X, Y, weights=weights, l1=l1, l2=l2, masks=masks, names=names)
+    asked = ask(
+        net, theta, X, Y, sample_weight=sample_weight, l1=l1, l2=l2, masks=masks, names=names
+    )
     with np.errstate(
         over="ignore", invalid="ignore"
     ):  # exp may leave what it can hold, without one
         return _answer(asked, l, j, top)
 
 
-def _answer(asked: Asked, l: int, j: int, top: int) -> Explanation:
+def _answer(asked: Context, l: int, j: int, top: int) -> Explanation:
     net, names, theta = asked.net, asked.names, asked.theta
     name, active = names.of(net, l, j), activity(asked, l, j)
     strongest = np.argsort(-active, kind="stable")[:top]
-    numbers: dict[str, Any] = {"activity": active, "strongest": strongest}
+    arrays: dict[str, Any] = {"activity": active, "strongest": strongest}
     tables, pictures = [], []
     if l > 0:
-        numbers |= {"weights": theta.W[l][j], "bias": float(theta.b[l][j])}
+        arrays |= {"weights": theta.W[l][j], "bias": float(theta.b[l][j])}
         tables.append(_weights(asked, l, j, top))
         pictures.append(_weight_picture(asked, l, j))
     if l < net.L:
-        numbers["outgoing"] = theta.W[l + 1][:, j]
+        arrays["outgoing"] = theta.W[l + 1][:, j]
         tables.append(_sent(asked, l, j, top))
         pictures.append(_bars(f"The weights that {name} acts through", names.layer(net, l + 1),
                               theta.W[l + 1][:, j]))  # fmt: skip
     tables.append(_examples(asked, l, j, strongest, active))
     pictures += _example_pictures(asked, name, strongest, active)
     what, before = score(asked, asked.trace.a[-1])
-    numbers["score"] = before
+    arrays["score"] = before
     about = f"{name} is {_state(active, asked)} {over(asked.n)}"
     if l == net.L:
-        return _output(asked, j, about, tables, pictures, numbers)
+        return _output(asked, j, about, tables, pictures, arrays)
     z, a = run_without(asked, l, j)
     slopes = first_order(asked, l, j)
     effects = {
@@ -113,7 +115,7 @@ def _answer(asked: Asked, l: int, j: int, top: int) -> Explanation:
         "slopes": slopes,
     }
     _, after = score(asked, a)
-    numbers |= effects | {"score_without": after}
+    arrays |= effects | {"score_without": after}
     costs, s = costs_of(asked, z, a), asked.s / asked.S
     rise = costs - asked.costs
     value = float(s @ costs) - float(s @ asked.costs)
@@ -134,26 +136,26 @@ def _answer(asked: Asked, l: int, j: int, top: int) -> Explanation:
         equations=_equations(asked, l, j, value),
         tables=tuple(tables),
         pictures=tuple(pictures),
-        numbers=numbers,
+        arrays=arrays,
         notes=_notes(asked, l, j),
-        part=Place(l, j).part,
+        part=Ref(l, j).part,
     )
 
 
 def _output(
-    asked: Asked,
+    asked: Context,
     j: int,
     about: str,
     tables: list[Table],
     pictures: list[Picture],
-    numbers: dict[str, Any],
+    arrays: dict[str, Any],
 ) -> Explanation:
     """Answer about an output, whose absence would leave no answer to judge."""
     net, names, L = asked.net, asked.names, asked.net.L
     name = names.of(net, L, j)
     off = asked.trace.a[L][:, j] - asked.y[:, j]
     s, scale = asked.s / asked.S, names.scale(net, L, j)[1]
-    numbers["error"] = off
+    arrays["error"] = off
     said, true = (
         float(names.own(net, L, j, s @ of)) for of in (asked.trace.a[L][:, j], asked.y[:, j])
     )
@@ -171,13 +173,13 @@ def _output(
         equations=_equations(asked, L, j, None),
         tables=tuple(tables),
         pictures=tuple(pictures),
-        numbers=numbers,
+        arrays=arrays,
         notes=("An output is not left out: the cost needs it.",),
-        part=Place(L, j).part,
+        part=Ref(L, j).part,
     )
 
 
-def _terms(asked: Asked, rise: Array, top: int) -> tuple[tuple[Term, ...], float]:
+def _terms(asked: Context, rise: Array, top: int) -> tuple[tuple[Term, ...], float]:
     """Take the rise of the cost apart, by class or by example; and what is not listed."""
     s = asked.s / asked.S
     parts = s * rise
@@ -193,7 +195,7 @@ def _terms(asked: Asked, rise: Array, top: int) -> tuple[tuple[Term, ...], float
     return terms, float(parts[order[top:]].sum())
 
 
-def _weights(asked: Asked, l: int, j: int, top: int) -> Table:
+def _weights(asked: Context, l: int, j: int, top: int) -> Table:
     net, names, W = asked.net, asked.names, asked.theta.W[l][j]
     a = asked.trace.a[l - 1]
     order = np.argsort(-abs(W), kind="stable")[:top]
@@ -203,20 +205,20 @@ def _weights(asked: Asked, l: int, j: int, top: int) -> Table:
         for c, k in enumerate(order)
     ]
     rows.append(("bias", float(asked.theta.b[l][j]), 1.0, float(asked.theta.b[l][j])))
-    parts = [*(Place(l, j, int(k)).part for k in order), Place(l, j, "bias").part]
+    parts = [*(Ref(l, j, int(k)).part for k in order), Ref(l, j, "bias").part]
     title = f"The largest weights into {names.of(net, l, j)}"
     return Table(title, ("from", "weight", "mean a", "weight · mean a"), tuple(rows), tuple(parts))
 
 
-def _sent(asked: Asked, l: int, j: int, top: int) -> Table:
+def _sent(asked: Context, l: int, j: int, top: int) -> Table:
     net, names, W = asked.net, asked.names, asked.theta.W[l + 1][:, j]
     order = np.argsort(-abs(W), kind="stable")[:top]
     rows = tuple((names.of(net, l + 1, int(m)), float(W[m])) for m in order)
-    parts = tuple(Place(l + 1, int(m), j).part for m in order)
+    parts = tuple(Ref(l + 1, int(m), j).part for m in order)
     return Table(f"The largest weights out of {names.of(net, l, j)}", ("to", "weight"), rows, parts)
 
 
-def _weight_picture(asked: Asked, l: int, j: int) -> Picture:
+def _weight_picture(asked: Context, l: int, j: int) -> Picture:
     names, W = asked.names, asked.theta.W[l][j]
     title = f"The weights into {names.of(asked.net, l, j)}"
     if l == 1 and names.image:
@@ -232,7 +234,7 @@ def _bars(title: str, names: Sequence[str], values: Array) -> BarPicture:
     return BarPicture(title, "weight", tuple(names[k] for k in order), values[order])
 
 
-def _examples(asked: Asked, l: int, j: int, strongest: Array, active: Array) -> Table:
+def _examples(asked: Context, l: int, j: int, strongest: Array, active: Array) -> Table:
     """List the examples that activate the unit most, with what is true and what the network says."""
     net, names, a = asked.net, asked.names, asked.trace.a[-1][strongest]
     y = asked.y[strongest]
@@ -246,14 +248,14 @@ def _examples(asked: Asked, l: int, j: int, strongest: Array, active: Array) -> 
     return Table(title, ("example", "a", "true", "the network says"), tuple(rows))
 
 
-def _numbers(asked: Asked, row: Array) -> Any:
+def _numbers(asked: Context, row: Array) -> Any:
     net, names = asked.net, asked.names
     if len(row) == 1:
         return float(names.own(net, net.L, 0, row[0]))
     return ", ".join(in_units(net, names, net.L, m, value) for m, value in enumerate(row))
 
 
-def _example_pictures(asked: Asked, name: str, strongest: Array, active: Array) -> list[Picture]:
+def _example_pictures(asked: Context, name: str, strongest: Array, active: Array) -> list[Picture]:
     if not asked.names.image:
         return []
     images = dense(asked.trace.a[0][strongest]).reshape(-1, *asked.names.image)
@@ -261,7 +263,7 @@ def _example_pictures(asked: Asked, name: str, strongest: Array, active: Array) 
     return [ImagePicture(f"Where {name} is largest", images, captions)]
 
 
-def _effects(asked: Asked, l: int, j: int, effects: dict[str, Array], active: Array) -> Table:
+def _effects(asked: Context, l: int, j: int, effects: dict[str, Array], active: Array) -> Table:
     net, names, s = asked.net, asked.names, asked.s / asked.S
     first = s @ (active[:, None] * effects["slopes"])
     means = [s @ effects["effect_z"], first, s @ effects["effect_a"], s @ effects["slopes"]]
@@ -271,11 +273,11 @@ def _effects(asked: Asked, l: int, j: int, effects: dict[str, Array], active: Ar
     )
     columns = ("output", "adds to z", "first order", "adds to a", "mean ∂z/∂a")
     title = f"What {names.of(net, l, j)} does to each output, {over(asked.n)}"
-    return Table(title, columns, rows, tuple(Place(net.L, m).part for m in range(net.sizes[-1])))
+    return Table(title, columns, rows, tuple(Ref(net.L, m).part for m in range(net.sizes[-1])))
 
 
 def _worth(
-    asked: Asked, value: float, what: str, before: float | None, after: float | None
+    asked: Context, value: float, what: str, before: float | None, after: float | None
 ) -> Table:
     change = None if before is None or after is None else after - before
     rows = (("cost", asked.cost, asked.cost + value, value), (what, before, after, change))
@@ -283,7 +285,7 @@ def _worth(
 
 
 def _purpose(
-    asked: Asked, name: str, value: float, effects: dict[str, Array], scores: tuple[str, Any, Any]
+    asked: Context, name: str, value: float, effects: dict[str, Array], scores: tuple[str, Any, Any]
 ) -> str:
     net, names, s = asked.net, asked.names, asked.s / asked.S
     mean = s @ effects["effect_z"]
@@ -317,7 +319,7 @@ def _purpose(
     return f"{said}. Without it {cost}{score}."
 
 
-def _state(active: Array, asked: Asked) -> str:
+def _state(active: Array, asked: Context) -> str:
     if not active.any():
         return "silent" if asked.n == 1 else "silent, never active,"
     if asked.n == 1:
@@ -332,7 +334,7 @@ def _part(share: float) -> str:
     return f"{share:.0%}" if 0.005 < share < 0.995 else written_share(share)
 
 
-def _equations(asked: Asked, l: int, j: int, value: float | None) -> tuple[Equation, ...]:
+def _equations(asked: Context, l: int, j: int, value: float | None) -> tuple[Equation, ...]:
     equations = []
     if l > 0:
         product = Product((Symbol("W", l, (j, "k")), Symbol("a", l - 1, ("k",))))
@@ -340,15 +342,15 @@ def _equations(asked: Asked, l: int, j: int, value: float | None) -> tuple[Equat
         equations.append(Equation((symbols.unit("a", l, j), Call(Symbol("f"), inner))))
     if value is not None:
         without: Expression = Words(
-            f"cost without {asked.names.of(asked.net, l, j)}", Place(l, j).part
+            f"cost without {asked.names.of(asked.net, l, j)}", Ref(l, j).part
         )
         sides = (without, Sum((Number(asked.cost), Number(value))), Number(asked.cost + value))
         equations.append(Equation(sides))
     return tuple(equations)
 
 
-def _zero(asked: Asked, k: int) -> str:
-    """Say what 0 means of an input."""
+def _zero(asked: Context, k: int) -> str:
+    """Describe what 0 means of an input."""
     net, names = asked.net, asked.names
     if names.image:
         return "0 is black."
@@ -357,7 +359,7 @@ def _zero(asked: Asked, k: int) -> str:
     return "0 is a number like any other of this input, and not that it is missing."
 
 
-def _notes(asked: Asked, l: int, j: int) -> tuple[str, ...]:
+def _notes(asked: Context, l: int, j: int) -> tuple[str, ...]:
     sent = "its value is set to 0" if l == 0 else "its activity is set to 0"
     notes = [f"Without it: {sent}, nothing else is changed and nothing trained again."]
     notes.append("What it adds to z and a is exact; the first order takes the slopes as they are.")
@@ -368,36 +370,36 @@ def _notes(asked: Asked, l: int, j: int) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def activity(asked: Asked, l: int, j: int) -> Array:
-    """Give the activity of a unit in every example, (n,)."""
+def activity(asked: Context, l: int, j: int) -> Array:
+    """Return the activity of a unit in every example, (n,)."""
     return dense(asked.trace.a[l][:, [j]])[:, 0]
 
 
-def run_without(asked: Asked, l: int, j: int) -> tuple[Array, Array]:
-    """Give zᴸ and aᴸ, (n, n_L), where unit j of layer l < L sends nothing."""
+def run_without(asked: Context, l: int, j: int) -> tuple[Array, Array]:
+    """Return zᴸ and aᴸ, (n, n_L), where unit j of layer l < L sends nothing."""
     sent = activity(asked, l, j)[:, None] * asked.theta.W[l + 1][:, j]
     z = asked.trace.z[l + 1] - sent
-    zs, a = onward(asked.net, asked.theta, l + 1, z, asked.trace.masks)
+    zs, a = forward_from(asked.net, asked.theta, l + 1, z, asked.trace.masks)
     return zs[-1], a[-1]
 
 
-def first_order(asked: Asked, l: int, j: int) -> Array:
-    """Give ∂zᴸ/∂aˡⱼ of every example, (n, n_L), l < L."""
+def first_order(asked: Context, l: int, j: int) -> Array:
+    """Return ∂zᴸ/∂aˡⱼ of every example, (n, n_L), l < L."""
     net, theta, z, masks = asked.net, asked.theta, asked.trace.z, asked.trace.masks
     dz: Any = np.repeat(theta.W[l + 1][None, :, j], asked.n, axis=0)
     for m in range(l + 1, net.L):
-        dz = push_through(net.f[m], z[m], dz, mask_of(masks, m)) @ theta.W[m + 1].T
+        dz = jvp(net.f[m], z[m], dz, mask_of(masks, m)) @ theta.W[m + 1].T
     slopes: Array = dz
     return slopes
 
 
-def costs_of(asked: Asked, z: Array, a: Array) -> Array:
-    """Give the cost of every example, (n,), of these outputs."""
+def costs_of(asked: Context, z: Array, a: Array) -> Array:
+    """Return the cost of every example, (n,), of these outputs."""
     return example_costs(asked.net, Trace((z,), (a,)), asked.y)
 
 
-def score(asked: Asked, a: Array) -> tuple[str, float | None]:
-    """Give the accuracy where the outputs stand for classes, else R²; None where it says nothing."""
+def score(asked: Context, a: Array) -> tuple[str, float | None]:
+    """Return the accuracy where the outputs stand for classes, else R²; None where it says nothing."""
     s, y = asked.s / asked.S, asked.y
     if classifies(asked.net):
         return "accuracy", float(s @ (classes(a) == classes(y)))

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.answers.names import Place
+from whygrad.answers.names import Ref
 from whygrad.nn.backprop import Trace, example_costs
 from whygrad.nn.functions import Activation, Array
-from whygrad.why.asking import Asked
-from whygrad.why.passing import activate, mask_of, onward, push_through
+from whygrad.why.asking import Context
+from whygrad.why.passing import activate, forward_from, jvp, mask_of
 
 BLOCK = (
     2**21
@@ -27,20 +27,20 @@ KINK = 1e-3  # of the slope, from one side of 0 to the other: more is a kink
 
 @dataclass(frozen=True, eq=False)
 class Moved:
-    """A weight or bias (`place`), or an input (place.layer is 0), to be moved by any step."""
+    """A weight or bias (`ref`), or an input (place.layer is 0), to be moved by any step."""
 
-    asked: Asked
-    place: Place
+    asked: Context
+    ref: Ref
 
     @property
     def lowest(self) -> int:
         """The first layer whose weighted inputs move."""
-        return max(1, self.place.layer)
+        return max(1, self.ref.layer)
 
     @cached_property
     def sender(self) -> Array:
         """∂zˡⱼ/∂w of every example, (n,); 1 of a bias and of an input."""
-        asked, at = self.asked, self.place
+        asked, at = self.asked, self.ref
         if at.layer == 0 or at.from_ == "bias":
             return np.ones(asked.n, asked.theta.flat.dtype)
         column = asked.trace.a[at.layer - 1][:, [at.from_]]
@@ -50,38 +50,38 @@ class Moved:
     @cached_property
     def value(self) -> float:
         """The weight or bias as it is."""
-        theta, at = self.asked.theta, self.place
+        theta, at = self.asked.theta, self.ref
         b = at.from_ == "bias"
         return float(theta.b[at.layer][at.to] if b else theta.W[at.layer][at.to, at.from_])
 
-    def truly(self, steps: Array) -> tuple[list[Any], list[Any]]:
-        """Give z and a after each of m steps, rows step by step, (m·n, n_l); None where nothing moved.
+    def exact_perturbation(self, steps: Array) -> tuple[list[Any], list[Any]]:
+        """Return z and a after each of m steps, rows step by step, (m·n, n_l); None where nothing moved.
 
         Of the layer of the weight itself z and a are those of its unit alone, (m·n, 1), below the output.
         """
-        asked, l, j = self.asked, self.place.layer, self.place.to
+        asked, l, j = self.asked, self.ref.layer, self.ref.to
         net, theta, trace, m = asked.net, asked.theta, asked.trace, len(steps)
         masks = self._masks(m)
         if l == 0:
             z = trace.z[1] + steps[:, None, None] * theta.W[1][:, j]
-            return onward(net, theta, 1, z.reshape(-1, net.sizes[1]), masks)
+            return forward_from(net, theta, 1, z.reshape(-1, net.sizes[1]), masks)
         unit = trace.z[l][:, j] + steps[:, None] * self.sender
         if l == net.L:
             z = np.repeat(trace.z[l][None], m, axis=0)
             z[:, :, j] = unit
-            return onward(net, theta, l, z.reshape(-1, net.sizes[l]), masks)
+            return forward_from(net, theta, l, z.reshape(-1, net.sizes[l]), masks)
         mask = mask_of(masks, l)
         column = unit.reshape(-1, 1)
         a = activate(net.f[l], column, None if mask is None else mask[:, [j]])
         change = a.reshape(m, -1) - trace.a[l][:, j]
         z = trace.z[l + 1] + change[:, :, None] * theta.W[l + 1][:, j]
-        zs, activations = onward(net, theta, l + 1, z.reshape(-1, net.sizes[l + 1]), masks)
+        zs, activations = forward_from(net, theta, l + 1, z.reshape(-1, net.sizes[l + 1]), masks)
         zs[l], activations[l] = column, a
         return zs, activations
 
     def first_order(self, step: float) -> tuple[list[Any], list[Any]]:
-        """Give Δz and Δa as the slopes say, shapes as `truly` gives them."""
-        asked, l, j = self.asked, self.place.layer, self.place.to
+        """Return Δz and Δa as the slopes say, shapes as `exact_perturbation` gives them."""
+        asked, l, j = self.asked, self.ref.layer, self.ref.to
         net, W, z, masks = asked.net, asked.theta.W, asked.trace.z, asked.trace.masks
         dz: list[Any] = [None] * (net.L + 1)
         da: list[Any] = [None] * (net.L + 1)
@@ -95,30 +95,30 @@ class Moved:
             mask = mask_of(masks, l)
             mask = None if mask is None else mask[:, [j]]
             dz[l] = step * self.sender[:, None]
-            da[l] = push_through(net.f[l], z[l][:, [j]], dz[l], mask)
+            da[l] = jvp(net.f[l], z[l][:, [j]], dz[l], mask)
             dz[l + 1] = da[l] * W[l + 1][:, j]
             first = l + 1
         for m in range(first, net.L + 1):
             if m > first:
                 dz[m] = da[m - 1] @ W[m].T
-            da[m] = push_through(net.f[m], z[m], dz[m], mask_of(masks, m))
+            da[m] = jvp(net.f[m], z[m], dz[m], mask_of(masks, m))
         return dz, da
 
     def before(self, l: int) -> tuple[Array, Array]:
-        """Give z and a of a layer as they were, shapes as `truly` gives them."""
+        """Return z and a of a layer as they were, shapes as `exact_perturbation` gives them."""
         z, a = self.asked.trace.z[l], self.asked.trace.a[l]
-        if l == self.place.layer < self.asked.net.L:
-            return z[:, [self.place.to]], a[:, [self.place.to]]
+        if l == self.ref.layer < self.asked.net.L:
+            return z[:, [self.ref.to]], a[:, [self.ref.to]]
         return z, a
 
     def units(self, l: int) -> list[int]:
-        """Give the units of a layer that the columns of `truly` stand for."""
-        alone = l == self.place.layer < self.asked.net.L
-        return [self.place.to] if alone else list(range(self.asked.net.sizes[l]))
+        """Return the units of a layer that the columns of `exact_perturbation` stand for."""
+        alone = l == self.ref.layer < self.asked.net.L
+        return [self.ref.to] if alone else list(range(self.asked.net.sizes[l]))
 
     def penalty(self, steps: Array) -> Array:
-        """Give what each step adds to the penalties, (m,)."""
-        asked, at = self.asked, self.place
+        """Return what each step adds to the penalties, (m,)."""
+        asked, at = self.asked, self.ref
         if at.layer == 0 or at.from_ == "bias":
             return np.zeros(len(steps))
         w, moved = self.value, self.value + steps
@@ -128,25 +128,25 @@ class Moved:
     @property
     def penalty_slope(self) -> float:
         """λ₁ sign w + λ₂ w, 0 for a bias and for an input."""
-        asked, at = self.asked, self.place
+        asked, at = self.asked, self.ref
         if at.layer == 0 or at.from_ == "bias":
             return 0.0
         return float(asked.l1 * np.sign(self.value) + asked.l2 * self.value)
 
     def costs(self, steps: Array) -> Array:
-        """Give by how much the cost changes with each step, (m,), penalties included."""
+        """Return by how much the cost changes with each step, (m,), penalties included."""
         asked, net = self.asked, self.asked.net
         widest = max(net.sizes[self.lowest :])
         together = max(1, BLOCK // (asked.n * widest))
         changes = []
         for start in range(0, len(steps), together):
             some = steps[start : start + together]
-            z, a = self.truly(some)
+            z, a = self.exact_perturbation(some)
             changes.append(self.cost_changes(z, a, len(some)) @ (asked.s / asked.S))
         return np.concatenate(changes) + self.penalty(steps)
 
     def cost_changes(self, z: Sequence[Any], a: Sequence[Any], m: int = 1) -> Array:
-        """Give the change of every example's cost, (m, n), without penalties."""
+        """Return the change of every example's cost, (m, n), without penalties."""
         y = np.tile(self.asked.y, (m, 1))
         C_x = example_costs(self.asked.net, Trace((z[-1],), (a[-1],)), y)
         return C_x.reshape(m, -1) - self.asked.costs
@@ -159,13 +159,13 @@ class Moved:
 
 
 def kinked(f: Activation) -> bool:
-    """Tell whether the slope of an activation function jumps at 0.
+    """Return whether the slope of an activation function jumps at 0.
 
     >>> from whygrad.nn.functions import ACTIVATIONS
     >>> [f.name for f in ACTIVATIONS.values() if kinked(f)]
     ['relu', 'leaky_relu', 'selu']
     """
-    if f.product is not None:
+    if f.custom_vjp is not None:
         return False
     right, left = f.derivative(np.array([[1e-9], [-1e-9]]))[:, 0]
     return bool(abs(right - left) > KINK)

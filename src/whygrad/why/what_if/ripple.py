@@ -22,14 +22,14 @@ from whygrad.answers.expression import (
     Words,
 )
 from whygrad.answers.formatting import number
-from whygrad.answers.names import AS_IT_IS, Names, Place, names_of
+from whygrad.answers.names import AS_IT_IS, Names, Ref, names_of
 from whygrad.answers.parts import Table, Term
 from whygrad.answers.pictures import CurvePicture, Line, NetworkPicture
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
 from whygrad.why import symbols
-from whygrad.why.asking import Asked, ask
+from whygrad.why.asking import Context, ask
 from whygrad.why.symbols import over, shown
 from whygrad.why.what_if.perturbation import Moved, kinked
 
@@ -52,7 +52,7 @@ def ripple(
     input: int | str | None = None,
     by: float = 0.1,
     top: int = 10,
-    weights: Any = None,
+    sample_weight: Any = None,
     l1: float = 0.0,
     l2: float = 0.0,
     masks: Sequence[Any] | None = None,
@@ -62,7 +62,7 @@ def ripple(
 
     `value` is the true change of the cost; `terms` are its first order, Σ_m ∂C/∂zᴸₘ Δzᴸₘ by output and the
     penalties', and the residual "beyond first order" is what that misses. X is (n, n_0), Y (n, n_L) or
-    classes; numbers are weighted means over the examples. `numbers` holds, by layer, what moves in every
+    classes; numbers are weighted means over the examples. `arrays` holds, by layer, what moves in every
     example: `dz` and `da` truly, `dz_first_order` and `da_first_order`, (n, n_l); `gap` (n_l,), the mean
     |true − first order| of a; `flips`, (example, layer, unit) of every kink that is crossed; `steps` and
     `costs`, the curve of C. Of the weight's own layer they hold its unit alone. Raises `InputError` for
@@ -75,18 +75,20 @@ def ripple(
     (0.625, 0.5, {'beyond first order': 0.125})
     """
     names = names_of(net, names)
-    place = _place(net, names, layer, to, from_, input)
+    ref = _place(net, names, layer, to, from_, input)
     step = _step(by)
-    asked = ask(net, theta, X, Y, weights=weights, l1=l1, l2=l2, masks=masks, names=names)
-    moved = Moved(asked, place)
+    asked = ask(
+        net, theta, X, Y, sample_weight=sample_weight, l1=l1, l2=l2, masks=masks, names=names
+    )
+    moved = Moved(asked, ref)
     with np.errstate(over="ignore", invalid="ignore"):  # a large step may leave what exp can hold
         return _answer(moved, step, top)
 
 
 def _answer(moved: Moved, by: float, top: int) -> Explanation:
-    asked, place = moved.asked, moved.place
+    asked, ref = moved.asked, moved.ref
     L, s = asked.net.L, asked.s / asked.S
-    z, a = moved.truly(np.array([by], asked.theta.flat.dtype))
+    z, a = moved.exact_perturbation(np.array([by], asked.theta.flat.dtype))
     penalty = float(moved.penalty(np.array([by]))[0])
     value = float(moved.cost_changes(z, a)[0] @ s) + penalty
     dz1, da1 = moved.first_order(by)
@@ -102,7 +104,7 @@ def _answer(moved: Moved, by: float, top: int) -> Explanation:
     slope = first / by
     return Explanation(
         kind="ripple",
-        question=f"What happens if {_what(asked, place)} is moved by {_by(asked, place, by)}?",
+        question=f"What happens if {_what(asked, ref)} is moved by {_by(asked, ref, by)}?",
         answer=_words(moved, by, value, first, flips),
         value=value,
         terms=terms,
@@ -111,8 +113,8 @@ def _answer(moved: Moved, by: float, top: int) -> Explanation:
         tables=_tables(moved, (dz, da, dz1, da1), flips, z, top),
         pictures=(
             CurvePicture(
-                title=f"The cost as {_short(asked, place)} moves",
-                x_label=_letter(place) + (", standardised" if _standardised(asked, place) else ""),
+                title=f"The cost as {_short(asked, ref)} moves",
+                x_label=_letter(ref) + (", standardised" if _standardised(asked, ref) else ""),
                 y_label=f"cost, {over(asked.n)}",
                 x=steps,
                 lines=(
@@ -123,7 +125,7 @@ def _answer(moved: Moved, by: float, top: int) -> Explanation:
             ),
             _picture(moved, da, s),
         ),
-        numbers={
+        arrays={
             "dz": tuple(dz),
             "da": tuple(da),
             "dz_first_order": tuple(dz1),
@@ -135,17 +137,17 @@ def _answer(moved: Moved, by: float, top: int) -> Explanation:
             "slope": slope,
         },
         notes=_notes(moved, by, a),
-        part=place.part,
+        part=ref.part,
     )
 
 
-def _place(net: Network, names: Names, layer: Any, to: Any, from_: Any, input: Any) -> Place:
+def _place(net: Network, names: Names, layer: Any, to: Any, from_: Any, input: Any) -> Ref:
     if input is not None:
         if layer is not None or to is not None or from_ is not None:
             raise InputError(
                 "either an input or a weight moves: give input=, or layer=, to=, from_="
             )
-        return Place(0, names.find(net, 0, input))
+        return Ref(0, names.find(net, 0, input))
     if layer is None or to is None:
         raise InputError("what is to move? Give layer=, to=, from_= of a weight or bias, or input=")
     return names.weight(net, layer, to, from_)
@@ -159,15 +161,15 @@ def _step(by: Any) -> float:
 
 
 def _terms(moved: Moved, by: float, through: Array) -> tuple[Term, ...]:
-    """Give the first order of ΔC by output, and the penalties' part."""
+    """Return the first order of ΔC by output, and the penalties' part."""
     asked, L = moved.asked, moved.asked.net.L
     outputs = asked.names.layer(asked.net, L)
     terms = [
-        Term(f"through {name}", float(value), part=Place(L, m).part)
+        Term(f"through {name}", float(value), part=Ref(L, m).part)
         for m, (name, value) in enumerate(zip(outputs, through, strict=True))
     ]
     if asked.l1 or asked.l2:
-        terms.append(Term("penalties", moved.penalty_slope * by, part=moved.place.part))
+        terms.append(Term("penalties", moved.penalty_slope * by, part=moved.ref.part))
     return tuple(terms)
 
 
@@ -183,7 +185,7 @@ def _flips(moved: Moved, z: Sequence[Any]) -> Array:
 
 
 def _curve(moved: Moved, by: float) -> tuple[Array, Array]:
-    """Give the steps and the cost at each of them; `by` itself is among them."""
+    """Return the steps and the cost at each of them; `by` itself is among them."""
     asked = moved.asked
     long = asked.n * sum(asked.net.sizes[moved.lowest + 1 :]) * POINTS > LONG
     steps = np.linspace(-REACH, REACH, FEW if long else POINTS) * abs(by)
@@ -204,7 +206,7 @@ def _tables(
         order = np.argsort(-sizes, kind="stable")[:top]
         means = [s @ change[l] for change in (dz, dz1, da, da1)] + [s @ abs(da[l] - da1[l])]
         rows = [(names.of(net, l, units[c]), *(float(mean[c]) for mean in means)) for c in order]
-        parts = tuple(Place(l, units[c]).part for c in order)
+        parts = tuple(Ref(l, units[c]).part for c in order)
         title = f"What moves in layer {l}" + ("" if l < net.L else ", the output")
         tables.append(Table(title, columns, tuple(rows), parts))
     if len(flips):
@@ -213,7 +215,7 @@ def _tables(
             column = 0 if len(moved.units(l)) == 1 else j
             before, after = asked.trace.z[l][i, j], z[l][i, column]
             seen.append((i, names.of(net, l, j), float(before), float(after)))
-        parts = tuple(Place(l, j).part for _, l, j in flips[: 2 * top].tolist())
+        parts = tuple(Ref(l, j).part for _, l, j in flips[: 2 * top].tolist())
         title = f"Kinks crossed: {len(flips):,}"
         tables.append(
             Table(title, ("example", "neuron", "z before", "z after"), tuple(seen), parts)
@@ -223,24 +225,24 @@ def _tables(
 
 def _picture(moved: Moved, da: list[Any], s: Array) -> NetworkPicture:
     """Draw the mean change of every activation, and what of it every connection passes on."""
-    asked, place = moved.asked, moved.place
+    asked, ref = moved.asked, moved.ref
     net, names, W = asked.net, asked.names, asked.theta.W
     units = [np.zeros(size) for size in net.sizes]
     for l in range(moved.lowest, net.L + 1):
         units[l][moved.units(l)] = s @ da[l]
-    if place.layer == 0:
-        units[0][place.to] = 1.0
+    if ref.layer == 0:
+        units[0][ref.to] = 1.0
     edges: list[Any] = [None]
     for l in range(1, net.L + 1):
         edges.append(W[l] * units[l - 1])
     return NetworkPicture(
-        title=f"What moves with {_short(asked, place)}",
+        title=f"What moves with {_short(asked, ref)}",
         units=tuple(units),
         edges=tuple(edges),
         names=tuple(names.layer(net, l) for l in range(net.L + 1)),
         unit_meaning=f"change of activation, {over(asked.n)}",
         edge_meaning="change passed on",
-        marked=(place.part,),
+        marked=(ref.part,),
         image=names.image,
     )
 
@@ -248,27 +250,27 @@ def _picture(moved: Moved, da: list[Any], s: Array) -> NetworkPicture:
 def _equations(
     moved: Moved, by: float, slope: float, first: float, value: float
 ) -> tuple[Equation, ...]:
-    place = moved.place
+    ref = moved.ref
     w: Expression
-    if place.layer == 0:
-        w = Symbol("x", None, (place.to,), part=place.part)
-    elif place.from_ == "bias":
-        w = Symbol("b", place.layer, (place.to,), part=place.part)
+    if ref.layer == 0:
+        w = Symbol("x", None, (ref.to,), part=ref.part)
+    elif ref.from_ == "bias":
+        w = Symbol("b", ref.layer, (ref.to,), part=ref.part)
     else:
-        w = symbols.weight(place.layer, place.to, int(place.from_))  # type: ignore[arg-type]
+        w = symbols.weight(ref.layer, ref.to, int(ref.from_))  # type: ignore[arg-type]
     change = Symbol("ΔC")
-    step = Symbol(_letter(place))
+    step = Symbol(_letter(ref))
     general: tuple[Expression, ...] = (Derivative(Symbol("C"), w), step)
     beyond = Words("beyond first order")
-    numbers = Sum((Product((Number(slope), Number(by))), Number(value - first)))
+    arrays = Sum((Product((Number(slope), Number(by))), Number(value - first)))
     return (
         Equation((change, Sum((Product(general), beyond)))),
-        Equation((change, numbers, Sum((Number(first), Number(value - first))), Number(value))),
+        Equation((change, arrays, Sum((Number(first), Number(value - first))), Number(value))),
     )
 
 
 def _words(moved: Moved, by: float, value: float, first: float, flips: Array) -> str:
-    asked, place = moved.asked, moved.place
+    asked, ref = moved.asked, moved.ref
     C = asked.cost
     verb = "falls" if value < 0 else "rises"
     answer = (
@@ -276,9 +278,9 @@ def _words(moved: Moved, by: float, value: float, first: float, flips: Array) ->
     )
     if value == 0:
         answer = f"The cost stays at {C:.6g} {over(asked.n)}"
-    if place.layer:
+    if ref.layer:
         answer += f", as the weight goes from {shown(moved.value)} to {shown(moved.value + by)}"
-        if place.from_ == "bias":
+        if ref.from_ == "bias":
             answer = answer.replace("as the weight", "as the bias")
     answer += f". First order says {first:+.3g}"
     near = abs(value - first) <= ROUNDING * max(abs(value), abs(first))
@@ -287,7 +289,7 @@ def _words(moved: Moved, by: float, value: float, first: float, flips: Array) ->
 
 
 def _flipped(moved: Moved, flips: Array) -> str:
-    """Say which units flip, those that do so in most examples first."""
+    """Describe which units flip, those that do so in most examples first."""
     if not len(flips):
         return ""
     asked, n = moved.asked, len(flips)
@@ -323,33 +325,33 @@ def _notes(moved: Moved, by: float, a: Sequence[Any]) -> tuple[str, ...]:
         if n:
             cross = "1 output crosses" if n == 1 else f"{n:,} outputs cross"
             notes.append(f"absolute_error has a kink at a = y: {cross} it.")
-    at_zero = moved.place.layer and moved.value * (moved.value + by) < 0
-    if asked.l1 and moved.place.from_ != "bias" and at_zero:
+    at_zero = moved.ref.layer and moved.value * (moved.value + by) < 0
+    if asked.l1 and moved.ref.from_ != "bias" and at_zero:
         notes.append("The weight crosses 0, where the penalty λ₁ |w| has its kink.")
     return tuple(notes)
 
 
-def _by(asked: Asked, place: Place, by: float) -> str:
+def _by(asked: Context, ref: Ref, by: float) -> str:
     """Write the step, of an input that is standardised in the units of its column as well."""
-    if not _standardised(asked, place):
+    if not _standardised(asked, ref):
         return shown(by)
-    scale = asked.names.scale(asked.net, 0, place.to)[1]
+    scale = asked.names.scale(asked.net, 0, ref.to)[1]
     return f"{number(by * scale)}, {shown(by)} standard deviations"
 
 
-def _standardised(asked: Asked, place: Place) -> bool:
-    """Tell whether an input moves that the network has standardised."""
-    return not place.layer and asked.names.scale(asked.net, 0, place.to) != AS_IT_IS
+def _standardised(asked: Context, ref: Ref) -> bool:
+    """Return whether an input moves that the network has standardised."""
+    return not ref.layer and asked.names.scale(asked.net, 0, ref.to) != AS_IT_IS
 
 
-def _letter(place: Place) -> str:
-    return "Δx" if place.layer == 0 else "Δb" if place.from_ == "bias" else "Δw"
+def _letter(ref: Ref) -> str:
+    return "Δx" if ref.layer == 0 else "Δb" if ref.from_ == "bias" else "Δw"
 
 
-def _what(asked: Asked, place: Place) -> str:
-    kind = "the input " if place.layer == 0 else "" if place.from_ == "bias" else "the weight "
-    return f"{kind}{_short(asked, place)}"
+def _what(asked: Context, ref: Ref) -> str:
+    kind = "the input " if ref.layer == 0 else "" if ref.from_ == "bias" else "the weight "
+    return f"{kind}{_short(asked, ref)}"
 
 
-def _short(asked: Asked, place: Place) -> str:
-    return symbols.short(asked.net, asked.names, place)
+def _short(asked: Context, ref: Ref) -> str:
+    return symbols.short(asked.net, asked.names, ref)
