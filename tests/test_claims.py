@@ -28,7 +28,7 @@ from whygrad.studio.session.opened_run import OpenedRun
 from whygrad.studio.session.subject import Chosen, overview
 from whygrad.studio.story.motion import frames
 from whygrad.studio.story.sayings import percent
-from whygrad.why import moved
+from whygrad.why import ledger
 from whygrad.why.bound import Why
 from whygrad.why.error import blame
 from whygrad.why.prediction import prediction
@@ -82,7 +82,7 @@ def row(run, place=0):
 def test_the_headline_says_accounting_and_by_how_much_the_pushes_cancel(ask):
     made = make_trajectory(ROW)
     x = np.random.default_rng(5).normal(size=made.plan.net.sizes[0])
-    found = moved(made, 2, 1, 3) if ask == "ledger" else pushed(made, x)
+    found = ledger(made, 2, 1, 3) if ask == "ledger" else pushed(made, x)
     total, change = np.abs(found["by_example"]).sum(), abs(found.value - found.terms[0].value)
     assert found.answer.startswith("Accounting")
     assert (

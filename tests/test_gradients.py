@@ -95,7 +95,7 @@ def test_a_shortcut_gives_the_delta_and_the_cost_of_the_general_route(
     short = backpropagate(case)
     assert_close("delta", short.delta[-1], short.a[-1] - case.Y)
 
-    monkeypatch.setattr(wg.functions, "SHORTCUTS", {})
+    monkeypatch.setattr(wg.functions, "CANONICAL_LINKS", {})
     general = backpropagate(case)
     f, C = wg.functions.ACTIVATIONS[output], wg.functions.COSTS[cost]
     through = f.vjp(general.z[-1], C.derivative(general.a[-1], case.Y))
@@ -133,7 +133,7 @@ def test_a_unit_masked_out_for_an_example_has_no_error_there():
             assert (answer.delta[layer][mask > 0] != 0).all()
 
 
-def test_masks_of_one_change_nothing():
+def test_dropout_of_one_change_nothing():
     case = make_case((3, 4, 2), ("silu", "identity"), "huber")
     ones = [None, np.ones((len(case.X), 4)), None]
     masked = wg.forward(case.net, case.theta, case.X, masks=ones)

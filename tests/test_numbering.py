@@ -13,7 +13,7 @@ from whygrad.plan.plan import Plan, State
 from whygrad.studio.page import charts
 from whygrad.training.callbacks import Report
 from whygrad.training.warm_start import warm_start_from
-from whygrad.why import moved
+from whygrad.why import ledger
 from whygrad.why.rounding import remainder
 from whygrad.why.training_history import pushed
 from whygrad.why.training_history.trajectory import AGAIN, trajectory_of
@@ -59,7 +59,7 @@ def test_the_ledger_of_a_fork_that_restores_its_best_ends_at_these_parameters(
         assert (parent.state(best).theta == fork.theta.flat).all()
         return
     assert (fork.state(best).theta == fork.theta.flat).all()
-    found = moved(fork, layer=1, to=0, from_=0)
+    found = ledger(fork, layer=1, to=0, from_=0)
     assert found.value == fork.theta.W[1][0, 0]
     assert abs(found.residuals["rounding"]) <= found["bound"][0, 0] < 1e-11
     rest = pushed(fork, X[0]).residuals
@@ -78,7 +78,7 @@ def test_an_account_of_other_parameters_than_those_asked_about_is_refused(parent
         dataclasses.replace(right, last=right.last - 1),
         dataclasses.replace(right, theta=np.nextafter(right.theta, 1)),
     ):
-        for ask in (lambda it: moved(it, 1, 0, 0), lambda it: pushed(it, X[0])):
+        for ask in (lambda it: ledger(it, 1, 0, 0), lambda it: pushed(it, X[0])):
             with pytest.raises(InputError, match="does not arrive at the parameters asked about"):
                 ask(wrong)
 
@@ -88,7 +88,7 @@ def test_what_another_machine_computes_otherwise_has_a_name_of_its_own(parent):
     theta = right.theta.copy()
     theta[0] += 1e-6
     there = dataclasses.replace(right, theta=theta, elsewhere=lambda: ["another machine"])
-    found = moved(there, 1, 0, 0)
+    found = ledger(there, 1, 0, 0)
     assert math.isclose(found.residuals[AGAIN], 1e-6, rel_tol=1e-6)
     assert abs(found.residuals["rounding"]) < 1e-12
     assert abs(pushed(there, X[0]).residuals["rounding"]) < 1e-12
@@ -107,7 +107,7 @@ def test_a_ledger_with_a_fault_leaves_something_unexplained(optimizer, dtype, mo
     from whygrad.why.training_history import accounts
 
     made = make_trajectory(ROW | {"optimizer": optimizer, "dtype": dtype}, engine="reference")
-    assert "rounding" in moved(made, 2, 1, 3).residuals
+    assert "rounding" in ledger(made, 2, 1, 3).residuals
     right = accounts.linear
     plant = 1.001 if dtype == "float64" else 1.01
     monkeypatch.setattr(
@@ -115,7 +115,7 @@ def test_a_ledger_with_a_fault_leaves_something_unexplained(optimizer, dtype, mo
         "linear",
         lambda *given: dataclasses.replace(right(*given), push=right(*given).push * plant),
     )
-    assert "unexplained" in moved(made, 2, 1, 3).residuals
+    assert "unexplained" in ledger(made, 2, 1, 3).residuals
 
 
 # ── numbers go on ────────────────────────────────────────────────────────────────────────────────────

@@ -246,7 +246,7 @@ def test_a_slope_one_thousandth_too_large_is_noticed(compare, name, monkeypatch)
 @pytest.mark.parametrize("name", sorted(wg.functions.COSTS))
 def test_a_slope_of_the_cost_one_thousandth_too_large_is_noticed(compare, name, monkeypatch):
     case = make_case((3, 4, 2), ("tanh", "softmax"), name, n=4)
-    monkeypatch.setattr(wg.functions, "SHORTCUTS", {})
+    monkeypatch.setattr(wg.functions, "CANONICAL_LINKS", {})
     monkeypatch.setattr(wg.pairings, "TOGETHER", {})
     compare(case, backpropagate(case))
     right = wg.functions.COSTS[name]
@@ -275,7 +275,7 @@ def test_a_shortcut_for_a_pairing_that_has_none_is_noticed(compare, monkeypatch)
     case = make_case((3, 4, 3), ("tanh", "sigmoid"), "squared_error", n=4)
     f, C = wg.functions.ACTIVATIONS["sigmoid"], wg.functions.COSTS["squared_error"]
     claimed = {(f.name, C.name): lambda z, y: C.value(f.value(z), y)}
-    monkeypatch.setattr(wg.functions, "SHORTCUTS", claimed)
+    monkeypatch.setattr(wg.functions, "CANONICAL_LINKS", claimed)
     with pytest.raises(AssertionError, match=r"differs by|dC/dtheta"):
         compare(case, backpropagate(case))
 

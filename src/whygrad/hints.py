@@ -2,15 +2,15 @@
 
 One table, from their name to ours. Case, underscores and hyphens count for nothing, so that "ReLU",
 "LeakyReLU" and "Glorot-Normal" need no entry. Where a name means several things, the first that is to
-be chosen from where it was said is meant; "validation=(X, Y)" stands for the argument `held_out`.
+be chosen from where it was said is meant.
 """
 
 import re
 from collections.abc import Sequence
 
-_SHARES = ("validation=(X, Y)", "X_val=…, y_val=…", "validation_fraction", "held_out", "held-out")
+_SHARES = ("validation=(X, Y)", "X_val=…, y_val=…", "validation_fraction", "validation")
 _COST = ("cost", "loss", "net=Network(…, cost=…)")
-_RATE = ("rate", "learning_rate_init", "optimizer=Adam(0.01)")
+_RATE = ("learning_rate", "learning-rate", "learning_rate_init", "optimizer=Adam(0.01)")
 _STOPPING = ("stopping=Stopping(patience=10)", "early_stopping", "patience")
 _L2 = ("l2", "alpha", "decay")
 
@@ -87,9 +87,9 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     "layers": ("hidden_layer_sizes", "hidden"),
     "hidden": ("hidden_layer_sizes",),
     "hiddenunits": ("hidden_layer_sizes", "hidden"),
-    "kernelinitializer": ("weights",),
-    "weightinit": ("weights",),
-    "biasinitializer": ("biases",),
+    "kernelinitializer": ("init",),
+    "weightinit": ("init",),
+    "biasinitializer": ("bias_init",),
     "dropoutrate": ("dropout",),
     "loss": _COST,
     "lossfunction": _COST,
@@ -98,9 +98,9 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     # arguments of optimizers and schedules
     "lr": _RATE,
     "eta": _RATE,
-    "learningrate": _RATE,
+    "learningrate": _RATE[2:],
     "learningrateinit": _RATE,
-    "rate": _RATE[1:],
+    "rate": _RATE,
     "maxlr": _RATE,
     "betas": ("beta1=…, beta2=…", "beta_1=…, beta_2=…"),
     "eps": ("epsilon",),
@@ -133,9 +133,9 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     "earlystopping": _STOPPING,
     "patience": _STOPPING,
     "niternochange": _STOPPING,
-    "sampleweight": ("weights",),
-    "classweight": ("weights", "class_weight"),
-    "weights": ("sample_weight",),
+    "exampleweights": ("sample_weight",),
+    "classweight": ("class_weight", "sample_weight"),
+    "weights": ("sample_weight", "init"),
     "randomstate": ("seed",),
     "randomseed": ("seed", "random_state"),
     "seed": ("random_state",),

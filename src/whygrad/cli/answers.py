@@ -1,12 +1,10 @@
 """How an answer is shown: text or JSON or LaTeX on standard output, a picture or a page in a file."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from rich.console import Console, ConsoleOptions, RenderableType
-from rich.segment import Segment
+from rich.console import Console
 from rich.text import Text
 
 from whygrad.answers.explanation import Explanation
@@ -15,7 +13,6 @@ from whygrad.answers.write.text import Style, text_lines
 from whygrad.cli.arguments import OutputFormat
 from whygrad.cli.printing import note, print_json, printer
 from whygrad.errors import FileError, InputError
-from whygrad.escaping import visible
 from whygrad.files import refuse_taken, write_atomically
 
 FILES = ("svg", "html")
@@ -47,8 +44,6 @@ def show(answer: Explanation, how: OutputFormat, about: dict[str, Any], first: s
     elif how.latex:
         printer().print(answer.latex(), soft_wrap=True)
     else:
-        from whygrad.cli.answers import print_explanation
-
         print_explanation(printer(), answer)
     return 0
 
@@ -67,24 +62,6 @@ STYLES: dict[Style, str] = {
     "heading": "bold",
     "note": "dim",
 }
-
-
-class Printer(Console):
-    """A console on which text is text: never markup or an emoji's code, and never what a terminal obeys."""
-
-    def __init__(self, stream: TextIO, **options: Any) -> None:
-        super().__init__(file=stream, markup=False, emoji=False, highlight=False, **options)
-
-    def render_str(self, text: str, **options: Any) -> Text:
-        """Make text of a string, as wide as it will be."""
-        return super().render_str(visible(text), **options)
-
-    def render(
-        self, renderable: RenderableType, options: ConsoleOptions | None = None
-    ) -> Iterable[Segment]:
-        """Return the pieces that are written: all of them, whatever they were made of, come through here."""
-        for piece in super().render(renderable, options):
-            yield piece if piece.control else piece._replace(text=visible(piece.text))
 
 
 def print_explanation(console: Console, about: Answer) -> None:

@@ -88,6 +88,10 @@ def train(
     test: Annotated[
         float | None, option("Share of the rows kept to score with. [0.2]", group=DATA)
     ] = None,
+    validation: Annotated[
+        float | None,
+        option("Share of the others measured every epoch, to stop by. [0.1 of many]", group=DATA),
+    ] = None,
     run: Annotated[
         Path | None, option("The folder to write. [FILE's name].run", group=DATA)
     ] = None,
@@ -173,6 +177,7 @@ def train(
         "task": task,
         "leave_out": leave_out,
         "test": test,
+        "validation": validation,
         "run": None if run is None else str(run),
         "hidden": hidden,
         "activation": activation,

@@ -18,7 +18,7 @@ TOO_LARGE = (
 
 TEXT = ("target", "task", "run", "activation", "cost", "optimizer", "schedule", "engine")
 WHOLE = ("epochs", "batch_size", "seed")
-NUMBERS = ("test", "learning_rate", "dropout", "l1", "l2")
+NUMBERS = ("test", "validation", "learning_rate", "dropout", "l1", "l2")
 NAMES = (*TEXT, "hidden", "leave_out", *WHOLE, *NUMBERS)
 
 

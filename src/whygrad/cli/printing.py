@@ -6,22 +6,40 @@ Results go to standard output, all else to standard error.
 import json
 import math
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, TextIO
 
 import numpy as np
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from whygrad.answers.formatting import clean, columns, cut, number
-from whygrad.cli.answers import Printer
-from whygrad.escaping import tell, write
+from whygrad.escaping import tell, visible, write
 from whygrad.pipeline.scores import ClassificationScores, ClassScore, RegressionScores, Scores
 from whygrad.tables import Target
 
 MOST_NOTES = 6
 MOST_CLASSES = 20  # that get a line each
+
+
+class Printer(Console):
+    """A console on which text is text: never markup or an emoji's code, and never what a terminal obeys."""
+
+    def __init__(self, stream: TextIO, **options: Any) -> None:
+        super().__init__(file=stream, markup=False, emoji=False, highlight=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Make text of a string, as wide as it will be."""
+        return super().render_str(visible(text), **options)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Return the pieces that are written: all that is drawn comes through here."""
+        for piece in super().render(renderable, options):
+            yield piece if piece.control else piece._replace(text=visible(piece.text))
 
 
 def printer() -> Console:

@@ -46,7 +46,7 @@ from whygrad.nn.backprop import forward
 from whygrad.nn.functions import Activation, Array
 from whygrad.nn.network import Network, Parameters
 from whygrad.nn.predict import outputs
-from whygrad.plan.lbfgs import by_steps
+from whygrad.plan.lbfgs import LBFGS, by_steps
 from whygrad.plan.plan import Clip, Plan, State, of_gradients, start
 from whygrad.training.callbacks import Observer, at_epoch_ends
 from whygrad.training.divergence import DIVERGED, with_first_cost
@@ -105,7 +105,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
     _parameter_constraints: dict[str, Any] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [str, Activation, list, tuple],
-        "solver": [StrOptions(set(SOLVERS)), HasMethods(["init", "numbers", "update"])],
+        "solver": [StrOptions(set(SOLVERS)), HasMethods(["init", "coefficients", "update"]), LBFGS],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],

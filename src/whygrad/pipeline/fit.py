@@ -132,8 +132,9 @@ def prepare(source: Source, chosen: Settings) -> tuple[Any, Encoding, Parts]:
     else:
         seen, test = split(target, table, chosen.test, chosen.seed)
     training, validation = seen, rows[:0]
-    if settings.sets_aside(len(seen)):
-        first, second = _set_aside(target, table.take(seen), chosen.seed)
+    share = settings.validation_share(chosen, len(seen))
+    if share > 0:
+        first, second = _set_aside(target, table.take(seen), share, chosen.seed)
         training, validation = seen[first], seen[second]
     if source.images:
         encoding = plain([name for name in table.schema.names if name != target.name], target)
@@ -146,13 +147,13 @@ def prepare(source: Source, chosen: Settings) -> tuple[Any, Encoding, Parts]:
     return table, encoding, Parts(training, validation, test)
 
 
-def _set_aside(target: Target, table: Any, seed: int) -> tuple[Array, Array]:
+def _set_aside(target: Target, table: Any, share: float, seed: int) -> tuple[Array, Array]:
     index = np.zeros(table.num_rows, np.int64)
     if target.task == "classification":
         classes = target.indices(table)
         if np.bincount(classes)[classes].min() > 1:
             index = classes
-    return split_rows(index, settings.VALIDATION_SHARE, seed)
+    return split_rows(index, share, seed)
 
 
 @dataclass(frozen=True, eq=False)

@@ -65,7 +65,8 @@ class Settings:
     """The options of a training, by the names that the command line has for them.
 
     None stands for what `complete` chooses. `test` is the share of the rows that training never sees,
-    0 for none; `leave_out` names columns that it never sees.
+    0 for none; `validation` that of the others which are measured every epoch, to stop by, by default a
+    tenth where there are many; `leave_out` names columns that training never sees.
     """
 
     hidden: tuple[int, ...] | None = None
@@ -82,6 +83,7 @@ class Settings:
     seed: int = 0
     engine: str = "auto"
     test: float = 0.2
+    validation: float | None = None
     leave_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -98,10 +100,12 @@ class Settings:
                 raise InputError(
                     f"a hidden layer of {units} units: it needs at least 1, as in 40,20"
                 )
-        if not 0 <= self.test < 1:
-            raise InputError(
-                f"test is {self.test!r}: a share of the rows is at least 0 and below 1, as 0.2"
-            )
+        for name in ("test", "validation"):
+            share = getattr(self, name)
+            if share is not None and not 0 <= share < 1:
+                raise InputError(
+                    f"{name} is {share!r}: a share of the rows is at least 0 and below 1, as 0.2"
+                )
         if isinstance(self.leave_out, str):
             raise InputError(
                 f"leave_out is {self.leave_out!r}: give names of columns, ({self.leave_out!r},)"
@@ -114,7 +118,7 @@ class Settings:
             self.learning_rate > 0 and math.isfinite(self.learning_rate)
         ):
             raise InputError(
-                f"rate is {self.learning_rate!r}: a learning rate is a finite number above 0"
+                f"learning_rate is {self.learning_rate!r}: a learning rate is a finite number above 0"
             )
         for name in ("l1", "l2"):
             value = getattr(self, name)
@@ -144,9 +148,11 @@ def _option(name: str) -> str:
     return name.replace("_", "-")
 
 
-def sets_aside(rows: int) -> bool:
-    """Whether so many training rows can spare some to tell when to stop."""
-    return rows >= MANY_ROWS
+def validation_share(settings: Settings, rows: int) -> float:
+    """Return the share of so many rows that is measured every epoch, to tell when to stop."""
+    if settings.validation is not None:
+        return settings.validation
+    return VALIDATION_SHARE if rows >= MANY_ROWS else 0.0
 
 
 def complete(settings: Settings, encoding: "Encoding", rows: int, stops: bool) -> Settings:

@@ -22,13 +22,13 @@ EVENTS = "events.sqlite"
 SNAPSHOTS = "snapshots"
 DATA = "data"
 
-PARTS = ("training", "stopping", "validation")
+PARTS = ("training", "validation", "test")
 DATABASE = re.compile(rf"{re.escape(EVENTS)}(-wal|-shm|-journal)?")
 WHOLE = "|".join(
     [
         *map(re.escape, (MANIFEST, ENCODING, MODEL, LIVE)),
         rf"{SNAPSHOTS}/[0-9]{{9,18}}\.safetensors",
-        rf"{DATA}/({'|'.join(PARTS)})_(X|y|weights|X_(data|indices|indptr|shape))\.npy",
+        rf"{DATA}/({'|'.join(PARTS)})_(X|y|sample_weight|X_(data|indices|indptr|shape))\.npy",
     ]
 )
 FILES = re.compile(WHOLE)

@@ -89,8 +89,8 @@ LAYER = keys(
     {
         "units": POSITIVE,
         "activation": text,
-        "weights": _initialiser,
-        "biases": _initialiser,
+        "init": _initialiser,
+        "bias_init": _initialiser,
         "dropout": number,
     }
 )
@@ -139,7 +139,7 @@ OF_DATA: dict[str, Check] = {
     "copied": flag,
     "measured": maybe(PART),
     "several": maybe(flag),
-    "sha256": mapping(keys({"X": SHA256, "y": SHA256}, {"weights": SHA256}), PART),
+    "sha256": mapping(keys({"X": SHA256, "y": SHA256}, {"sample_weight": SHA256}), PART),
     "rows": mapping(whole(), PART),
 }
 MAPPED = keys({"path": text, "offset": whole(), "dtype": text, "shape": each(whole())})
@@ -168,7 +168,8 @@ SETTINGS: dict[str, Check] = {
     "l2": maybe(number),
     "seed": whole(most=2**1024),
     "engine": text,
-    "validation": number,
+    "test": number,
+    "validation": maybe(number),
     "leave_out": each(text),
 }
 assert list(SETTINGS) == [field.name for field in fields(Settings)]
@@ -221,7 +222,7 @@ TABLE: dict[str, Check] = {
     "target": text,
     "task": TASK,
     "settings": keys(SETTINGS),
-    "scored_on": one_of(("training", "validation")),
+    "scored_on": one_of(("training", "test")),
 }
 _OF_ARRAYS = keys(
     {"format": text, "schema": whole(1), "created": TIME, "data": DATA, "sha256": SHA256}

@@ -334,7 +334,7 @@ def test_a_package_in_a_zip_keeps_its_code_and_knows_its_sources(tmp_path):
         for path in source.rglob("*.py"):
             archive.write(path, Path("whygrad") / path.relative_to(source))
     code = (
-        "import kernels; from whygrad.engines.native import keeping\n"
+        "import kernels; from whygrad.engines.native import cache as keeping\n"
         "assert '.zip' in keeping.__file__\n"
         "kernel = kernels.tiny_kernel(); kernel(1); keeping.report()\n"
         "print(kernel.stats.cache_hits.total(), keeping._stamp())"
@@ -359,7 +359,7 @@ def test_a_package_in_a_zip_keeps_its_code_and_knows_its_sources(tmp_path):
 
 HOLDER = """
 import sys, kernels
-from whygrad.engines.native import keeping
+from whygrad.engines.native import cache as keeping
 write = keeping._write
 def wait(name, code):
     print("compiled", flush=True)

@@ -83,7 +83,7 @@ def test_an_example_at_one_unit_is_not_its_neighbour_at_the_next():
     assert abs(correlation(drawn[:-1, :-1], drawn[1:, 1:])) < 0.025
 
 
-def test_masks_have_the_known_bits():
+def test_dropout_have_the_known_bits():
     """A replay of an old run depends on these numbers: they never change."""
     assert key(0, 0, 1) == KEYS[0]
     assert key(2**70 + 3, 10**6, 4) == KEYS[1]
