@@ -15,13 +15,14 @@ from whygrad.answers.explanation import Explanation
 from whygrad.answers.expression import Equation, Number, Product, Sum, Symbol
 from whygrad.answers.formatting import number, share
 from whygrad.answers.names import Names
+from whygrad.answers.pictures import CurvePicture, Line
 from whygrad.answers.write.html import to_fragment
 from whygrad.nn.arrays import as_data
 from whygrad.pipeline.fit import find
 from whygrad.pipeline.settings import Settings
 from whygrad.plan.plan import Plan, start
 from whygrad.record.rows import record_table
-from whygrad.studio.page.charting import Axes, Curve, chart
+from whygrad.studio.page.charting import chart
 from whygrad.studio.session.asking import written
 from whygrad.studio.session.desk import Session
 from whygrad.studio.session.opened_run import OpenedRun
@@ -372,7 +373,7 @@ def test_an_axis_keeps_nothing_of_the_chart_that_stood_there_before():
     """Charts are merged: what one says of its axes every other has to say as well, if only to unset it."""
     x = np.arange(3.0)
     made = [
-        chart(Axes("a", "step", "y", scale), [Curve("c", x, y)])
+        chart(CurvePicture("a", "step", "y", x, (Line("c", y),), scale=scale))
         for scale, y in (("percent", x / 3), ("linear", x), ("linear", x * 0 + 5), ("linear", -x))
     ]
     for one, other in permutations(made, 2):

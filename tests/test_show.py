@@ -293,7 +293,7 @@ def test_plain_data_hold_everything_and_survive_json():
     assert plain["tables"][0]["rows"] == [[17, "setosa", 0.25], [3, None, -1.0]]
     assert plain["pictures"][0]["picture"] == "network"
     assert np.shape(plain["pictures"][0]["edges"][1]) == (2, 4)
-    assert plain["numbers"] == {"per example": [0.25, None, None]}
+    assert plain["arrays"] == {"per example": [0.25, None, None]}
 
 
 def test_hostile_answers_are_strict_json():
@@ -308,15 +308,15 @@ def test_a_large_array_is_given_by_its_largest_entries():
     about = Explanation(
         "blame", "?", "", arrays={"delta": large, "n": np.int64(3), "yes": np.bool_(True)}
     )
-    numbers = strict(about)["numbers"]
-    assert numbers["delta"]["shape"] == [200, 300]
-    assert numbers["delta"]["left_out"] == 59_900
-    assert numbers["delta"]["largest"][:2] == [
+    arrays = strict(about)["arrays"]
+    assert arrays["delta"]["shape"] == [200, 300]
+    assert arrays["delta"]["left_out"] == 59_900
+    assert arrays["delta"]["largest"][:2] == [
         {"at": [3, 4], "value": -9.0},
         {"at": [5, 6], "value": 4.0},
     ]
-    assert (numbers["n"], numbers["yes"]) == (3, True)
-    assert np.shape(about.to_dict(limit=None)["numbers"]["delta"]) == (200, 300)
+    assert (arrays["n"], arrays["yes"]) == (3, True)
+    assert np.shape(about.to_dict(limit=None)["arrays"]["delta"]) == (200, 300)
 
 
 @pytest.mark.parametrize("make", [answers.weight, answers.hostile])

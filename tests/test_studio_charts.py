@@ -2,21 +2,25 @@
 
 import json
 import math
+import re
 from dataclasses import replace
 from types import SimpleNamespace
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
 import answers
 import whygrad as wg
+from whygrad.answers.draw.axes import thinned
 from whygrad.answers.draw.palette import COLOURS
+from whygrad.answers.draw.svg import picture_svg
 from whygrad.answers.pictures import CurvePicture, Line
 from whygrad.engines import Statistics
 from whygrad.engines.probes import STATISTICS
 from whygrad.pipeline.datasets import load
 from whygrad.studio.page import charts
-from whygrad.studio.page.charting import BEHIND, MOST, Axes, Curve, chart, thinned
+from whygrad.studio.page.charting import BEHIND, MOST, chart
 from whygrad.training.epochs import Epoch
 
 
@@ -193,25 +197,31 @@ def test_costs_that_differ_widely_are_drawn_on_a_logarithmic_axis_and_others_are
 # ── lines ────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def of(*lines, **about):
+    """A chart of lines without titles."""
+    return CurvePicture("", "", "", np.zeros(0), lines, **about)
+
+
 def test_long_lines_are_thinned_and_keep_their_extremes():
     y = np.sin(np.arange(60_000.0))
     y[12_345], y[43_210], y[50_000] = 7.0, -9.0, np.nan
-    x, kept = thinned(np.arange(60_000.0), y)
+    x = np.array(thinned(y, MOST))
+    kept = y[x]
     assert len(x) <= MOST
     assert {7.0, -9.0} <= set(kept)
     assert np.isnan(kept).any()
     assert (x[0], x[-1]) == (0, 59_999)
-    for curve, most in (
-        (Curve("a", np.arange(60_000.0), y), MOST),
-        (Curve("a", x, kept, thin=True), BEHIND),
+    for line, most in (
+        (Line("a", y, x=np.arange(60_000.0)), MOST),
+        (Line("a", kept, x=x.astype(float), thin=True), BEHIND),
     ):
-        assert len(check(chart(Axes("", "", ""), [curve]))["series"][0]["data"]) <= most
+        assert len(check(chart(of(line)))["series"][0]["data"]) <= most
 
 
 @pytest.mark.parametrize("scale", ["linear", "log", "percent"])
 def test_what_cannot_be_drawn_breaks_the_line(scale):
     y = np.array([0.5, np.nan, np.inf, 0.0, -1.0, 0.25])
-    option = check(chart(Axes("", "", "", scale), [Curve("a", np.arange(6.0), y)]))
+    option = check(chart(of(Line("a", y, x=np.arange(6.0)), scale=scale)))
     gaps = [point[1] is None for point in option["series"][0]["data"]]
     nothing = scale == "log"
     assert gaps == [False, True, True, nothing, nothing, False]
@@ -219,34 +229,36 @@ def test_what_cannot_be_drawn_breaks_the_line(scale):
 
 def test_a_level_line_is_not_drawn_as_its_rounding():
     y = 0.003 + 1e-16 * np.arange(5)
-    axis = chart(Axes("", "", ""), [Curve("a", np.arange(5.0), y)])["yAxis"]
+    axis = chart(of(Line("a", y, x=np.arange(5.0))))["yAxis"]
     assert axis["min"] < 0.0029 < 0.0031 < axis["max"]
 
 
 def test_small_differences_keep_their_digits():
     y = 0.5 + 1e-5 * np.arange(5)
-    found = chart(Axes("", "", ""), [Curve("a", np.arange(5.0), y)])["series"][0]["data"]
+    found = chart(of(Line("a", y, x=np.arange(5.0))))["series"][0]["data"]
     np.testing.assert_allclose([point[1] for point in found], y, atol=1e-9)
 
 
 def test_names_of_the_user_are_values_on_one_line_of_bearable_length():
     name = ":<img src=x onerror=alert(1)>\n" + "a" * 100
-    option = check(
-        chart(
-            Axes(name, name, name, mark=name, at=1.0), [Curve(name, np.arange(2.0), np.arange(2.0))]
-        )
-    )
+    x = np.arange(2.0)
+    option = check(chart(CurvePicture(name, name, name, x, (Line(name, x),), at=1.0, at_name=name)))
     shown = option["series"][0]["name"]
     assert "\n" not in shown
     assert len(shown) <= 40
 
 
 def test_nothing_to_draw_is_an_empty_chart():
-    check(chart(Axes("", "", ""), []))
-    check(chart(Axes("", "", "", at=3.0), [Curve("a", np.zeros(0), np.zeros(0))]))
+    check(chart(of()))
+    check(chart(of(Line("a", np.zeros(0)), at=3.0)))
 
 
 # ── pictures of answers ──────────────────────────────────────────────────────────────────────────────
+
+
+def areas_of(picture):
+    """A picture without its lines."""
+    return replace(picture, lines=(), marks=())
 
 
 def test_the_curves_of_an_answer_are_drawn_with_tangent_and_marks():
@@ -255,7 +267,7 @@ def test_the_curves_of_an_answer_are_drawn_with_tangent_and_marks():
         "cost", "Δw", "C", x, (Line("cost", x**2), Line("tangent", 0 * x, dashed=True)),
         marks=((0.0, 0.0, "now"), (0.5, 0.25, "ledger"), (np.nan, 1.0, "nowhere")),
     )  # fmt: skip
-    option = check(charts.of_picture(picture))
+    option = check(chart(picture))
     found = lines(option)
     np.testing.assert_allclose(drawn(found["cost"]), np.stack([x, x**2], axis=1), atol=1e-4)
     assert found["tangent"]["lineStyle"]["type"] != "solid"
@@ -270,7 +282,7 @@ def test_areas_of_an_answer_are_stacked():
     x = np.arange(4.0)
     lines_ = (Line("a", x), Line("b", -x), Line("decay", -x, dashed=True))
     picture = CurvePicture("pushed", "step", "weight", x, stacked=lines_, stack_label="pushed")
-    for option in (check(charts.of_picture(picture)), check(charts.of_areas(picture))):
+    for option in (check(chart(picture)), check(chart(areas_of(picture)))):
         assert [one.get("stack") for one in option["series"][:3]] == ["areas"] * 3
         assert option["series"][2]["color"] == COLOURS["ink"][0]
         assert option["yAxis"]["name"] == "pushed"
@@ -281,5 +293,26 @@ def test_every_picture_of_curves_that_answers_give_can_be_a_chart():
     found = [picture for picture in pictures if isinstance(picture, CurvePicture)]
     assert len(found) > 1
     for picture in found:
-        check(charts.of_picture(picture))
-        check(charts.of_areas(picture))
+        check(chart(picture))
+        check(chart(areas_of(picture)))
+
+
+def test_the_charts_of_a_run_are_drawn_as_svg_as_well(runs):
+    run, fork = runs
+    for other in (None, charts.seen(fork)):
+        for name, picture in charts.pictures(charts.seen(run), 45, other).items():
+            svg = picture_svg(picture)
+            ElementTree.fromstring(svg)
+            titles = [line.name for line in picture.lines]
+            assert all(f"<title>{title}</title>" in svg for title in titles), name
+            assert ">step 45</text>" in svg
+            assert ("dashed: second.run" in svg) == (other is not None)
+            assert (", %" in svg) == (picture.scale == "percent")
+
+
+def test_a_logarithmic_axis_of_an_svg_has_powers_of_ten_and_no_place_for_what_has_no_logarithm():
+    y = np.array([1e-3, 0.0, 1.0, -1.0, 1e2, 1e3])
+    svg = picture_svg(of(Line("a", y, x=np.arange(6.0)), scale="log"))
+    path = next(one for one in re.findall(r'<path d="([^"]*)"[^>]*><title>a<', svg))
+    assert path.count("L") == 1  # of six points only the last two follow one another
+    assert {"0.01", "1", "100"} <= set(re.findall(r">([\d.,]+)</text>", svg))

@@ -262,7 +262,7 @@ def test_whatever_a_browser_sends_is_a_gesture_that_makes_sense_or_none(sent):
 def test_gestures_are_read():
     click = {"id": 4, "kind": "click", "part": "2:1,bias", "layer": None}
     assert read_gesture(click) == Gesture("click", "2:1,bias", 2, 4)
-    assert read_gesture(click).place == Ref(2, 1, "bias")
+    assert read_gesture(click).ref == Ref(2, 1, "bias")
     assert read_gesture({"id": 5, "kind": "add_unit", "part": "", "layer": 1}) == Gesture(
         "add_unit", "", 1, 5
     )

@@ -35,10 +35,10 @@ class Ref:
 
     @classmethod
     def read(cls, part: str) -> "Ref | None":
-        """Read a place from its name; what is none gives None.
+        """Read a ref from its name; return None where it is none.
 
         >>> Ref.read("2:1,bias"), Ref.read("2:1"), Ref.read("layer 2")
-        (Place(layer=2, to=1, from_='bias'), Place(layer=2, to=1, from_=None), None)
+        (Ref(layer=2, to=1, from_='bias'), Ref(layer=2, to=1, from_=None), None)
         """
         found = PART.fullmatch(part)
         if found is None:

@@ -1,4 +1,4 @@
-"""Pictures as data: what is to be drawn, in numbers; `show` draws them and computes nothing.
+"""Pictures as data: what is to be drawn, in numbers; `draw` draws them and computes nothing.
 
 Four kinds serve every answer: the network, curves, bars, images.
 """
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from whygrad.nn.functions import Array
+
+Scale: TypeAlias = Literal["linear", "log", "percent"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,20 +45,51 @@ class NetworkPicture:
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """One line of a chart: y over the chart's x, (m,)."""
+    """One line of a chart, or one of its areas.
+
+    Parameters
+    ----------
+    name : what the legend calls it.
+    y : (m,), broken where a number is not finite.
+    dashed : it stands beside the others, as a tangent does, and does not decide how far the axis goes; a
+        dashed area has the colour of ink, since it stands for what is no class.
+    x : (m,), where a line has another x than the chart.
+    colour : a colour of the palette, by number or by name; None takes the next one.
+    stroke : which dashes it has, 0 for none, so that lines are told apart without their colours.
+    thin : it stays behind the other lines.
+    listed : whether it has an entry in the legend.
+    """
 
     name: str
     y: Array
     dashed: bool = False
+    x: Array | None = None
+    colour: int | str | None = None
+    stroke: int = 0
+    thin: bool = False
+    listed: bool = True
 
 
 @dataclass(frozen=True, eq=False)
 class CurvePicture:
-    """Lines over a common x; `stacked` ones are areas, the pushes of classes under a weight's path.
-    A dashed area has the colour of ink: it stands for what is no class.
+    """A chart: lines over a common x, and areas stacked on both sides of zero.
 
-    `marks` are single points (x, y, name) to stand out; y_label is of the lines, stack_label of the areas,
-    which get a panel of their own below where there are lines as well.
+    Two writers draw it: `draw.curves` as SVG, `studio.page.charting` as a chart of ECharts.
+
+    Parameters
+    ----------
+    title : what is shown, one line.
+    x_label, y_label : names of the axes, with their units; y_label is of the lines.
+    x : (m,), that of the areas, and of all lines that have none of their own.
+    lines : the lines.
+    stacked : the areas, such as the pushes of classes under a weight's path; where there are lines as well,
+        they get a panel of their own below.
+    stack_label : the name of the areas' axis.
+    marks : single points to stand out, (x, y, name).
+    scale : how y of the lines is drawn; "percent" is for shares from 0 to 1.
+    at, at_name : an x at which a line is drawn upwards, and what it is called.
+    x_range : from where to where x goes at least.
+    stroke_name : the legend's entry for all lines with strokes, "" for none.
     """
 
     title: str
@@ -67,6 +100,15 @@ class CurvePicture:
     stacked: tuple[Line, ...] = ()
     stack_label: str = ""
     marks: tuple[tuple[float, float, str], ...] = ()
+    scale: Scale = "linear"
+    at: float | None = None
+    at_name: str = ""
+    x_range: tuple[float, float] | None = None
+    stroke_name: str = ""
+
+    def x_of(self, one: Line) -> Array:
+        """Return the x of a line, (m,)."""
+        return self.x if one.x is None else one.x
 
 
 @dataclass(frozen=True, eq=False)

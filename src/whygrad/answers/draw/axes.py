@@ -16,11 +16,12 @@ from whygrad.nn.functions import Array
 
 @dataclass(frozen=True)
 class Axis:
-    """From which number to which an axis runs, and its ticks."""
+    """From which number to which an axis runs, and its ticks; of a `log` one all of them are powers of ten."""
 
     low: float
     high: float
     ticks: tuple[float, ...]
+    log: bool = False
 
     def at(self, value: float, start: float, length: float) -> float:
         """Return where a number stands on an axis that is drawn from `start`."""
@@ -80,12 +81,33 @@ def finite_range(values: Array) -> tuple[float, float] | None:
     return (float(finite.min()), float(finite.max())) if finite.size else None
 
 
+def thinned(y: Array, most: int) -> list[int]:
+    """Return the indices of at most so many points: all, or the first, the last, and of each stretch the extremes.
+
+    >>> kept = thinned(np.sin(np.arange(5000.0)), 1000)
+    >>> len(kept) <= 1000, kept[0], kept[-1]
+    (True, 0, 4999)
+    """
+    if len(y) <= most:
+        return list(range(len(y)))
+    kept = {0, len(y) - 1}
+    for stretch in np.array_split(np.arange(len(y)), most // 2 - 1):
+        values = y[stretch]
+        if np.isfinite(values).all():
+            kept |= {int(stretch[values.argmin()]), int(stretch[values.argmax()])}
+        else:
+            kept |= {int(stretch[np.argmax(~np.isfinite(values))])}
+    return sorted(kept)
+
+
 def tick_text(value: float, axis: Axis) -> str:
     """Write a tick with as many digits as tell it from its neighbours.
 
     >>> tick_text(0.77852, axis(0.7785, 0.7786))
     '0.77852'
     """
+    if axis.log:
+        return typeset(number(10.0**value))
     if len(axis.ticks) < 2:
         return typeset(number(value))
     step = axis.ticks[1] - axis.ticks[0]

@@ -1,11 +1,12 @@
-"""Lines over a common x, and areas stacked on both sides of zero in a panel of their own.
+"""A chart as SVG: lines, and areas stacked on both sides of zero in a panel of their own.
 
 Dashed lines, such as tangents, do not decide how far the axis goes: where they leave it, they end. Of very
 many points, those that a drawing of this width can show are drawn, the extremes among them.
 """
 
 import math
-from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from whygrad.answers.draw.axes import (
     draw_axes,
     drawable,
     finite_range,
+    thinned,
     tick_room,
 )
 from whygrad.answers.draw.drawing import (
@@ -33,41 +35,38 @@ from whygrad.answers.draw.drawing import (
     point,
     tag,
 )
-from whygrad.answers.draw.palette import SERIES
+from whygrad.answers.draw.palette import DASHES, series
 from whygrad.answers.formatting import clean, number, typeset
 from whygrad.answers.pictures import CurvePicture, Line
 from whygrad.nn.functions import Array
 
 WIDTH, HEIGHT = 520.0, 210.0
 MOST = 600  # points of a line
+KEY = f"M{point(0, 0)}L{point(22, 0)}"  # of a line in the legend
 
 
 def draw_curves(picture: CurvePicture) -> Drawing:
     """Draw the lines, and below them the areas."""
     titles, y = head(picture.title, WIDTH)
-    x = drawable(picture.x)
     shapes: list[str] = []
     labels: list[Label] = list(titles)
-    marks = drawable([x for x, y, _ in picture.marks if math.isfinite(y)])
-    ends = finite_range(np.concatenate([x, marks])) or (0.0, 1.0)
-    axis_x = axis(*ends, count=6, whole=False)
+    axis_x = _x_axis(picture)
     heights = [_line_axis(picture)] if picture.lines or picture.marks else []
     heights += [_stack_axis(picture)] if picture.stacked else []
     left = 22 + max(map(tick_room, heights), default=20.0)
     for place, axis_y in enumerate(heights):
         areas = bool(picture.stacked) and place == len(heights) - 1
-        what = picture.stack_label if areas else picture.y_label
+        percent = ", %" * (picture.scale == "percent")
+        what = picture.stack_label if areas else f"{picture.y_label}{percent}"
         labels.append(_heading(12, y + 16, what, "start"))
-        keys = _keys(picture.stacked if areas else picture.lines, areas)
-        drawn, texts, y = legend(keys, 12, y + 34, WIDTH - 12)
+        drawn, texts, y = legend(_keys(picture, areas), 12, y + 34, WIDTH - 12)
         shapes, labels = shapes + drawn, labels + texts
         panel = Panel(left, y + 2, WIDTH - left - 18, HEIGHT, axis_x, axis_y)
-        drawn, texts = draw_axes(panel)
-        shapes, labels = shapes + drawn, labels + texts
-        shapes += _areas(panel, x, picture.stacked) if areas else _lines(panel, x, picture.lines)
+        for drawn, texts in (draw_axes(panel), _upright(panel, picture)):
+            shapes, labels = shapes + drawn, labels + texts
+        shapes += _areas(panel, picture) if areas else _lines(panel, picture)
         if not areas:
-            dots = _dots(panel, x, picture.lines)
-            drawn, texts = _marks(panel, picture.marks, [one.box for one in labels], dots)
+            drawn, texts = _marks(panel, picture, [one.box for one in labels])
             shapes, labels = shapes + drawn, labels + texts
         y += HEIGHT + 28
     at = left + (WIDTH - left - 18) / 2
@@ -81,18 +80,39 @@ def _heading(x: float, y: float, text: str, anchor: Anchor) -> Label:
     return Label(x, y, fits, SMALL, anchor, "wg-soft wg-bold", clean(text))
 
 
+def _x_axis(picture: CurvePicture) -> Axis:
+    own = [one.x for one in picture.lines if one.x is not None]
+    marks = [x for x, y, _ in picture.marks if math.isfinite(y)]
+    ends = finite_range(drawable(np.concatenate([picture.x, *own, marks, picture.x_range or ()])))
+    return axis(*(ends or (0.0, 1.0)), count=6, whole=False)
+
+
 def _line_axis(picture: CurvePicture) -> Axis:
     """Return the axis of the solid lines and the marks; the dashed ones may move its ends by a third."""
-    solid = [drawable(one.y) for one in picture.lines if not one.dashed]
-    dashed = [drawable(one.y) for one in picture.lines if one.dashed]
-    marks = drawable([y for x, y, _ in picture.marks if math.isfinite(x)])
+    if picture.scale == "percent":
+        return Axis(0.0, 100.0, (0.0, 25.0, 50.0, 75.0, 100.0))
+    solid = [_heights(picture, one.y) for one in picture.lines if not one.dashed]
+    dashed = [_heights(picture, one.y) for one in picture.lines if one.dashed]
+    marks = _heights(picture, [y for x, y, _ in picture.marks if math.isfinite(x)])
     own = finite_range(np.concatenate([*solid, marks]))
     others = finite_range(np.concatenate([*dashed, marks]))
     if own is None or others is None:
-        return axis(*(own or others or (0.0, 1.0)))
-    third = (own[1] / 3 - own[0] / 3) or abs(own[0]) / 3 or 1.0
-    low = min(own[0], max(others[0], own[0] - third))
-    return axis(low, max(own[1], min(others[1], own[1] + third)))
+        low, high = own or others or (0.0, 1.0)
+    else:
+        third = (own[1] / 3 - own[0] / 3) or abs(own[0]) / 3 or 1.0
+        low = min(own[0], max(others[0], own[0] - third))
+        high = max(own[1], min(others[1], own[1] + third))
+    return replace(axis(low, high), log=picture.scale == "log")
+
+
+def _heights(picture: CurvePicture, y: Any) -> Array:
+    """Return numbers as the axis of the lines has them: in per cent, or their logarithms to base ten."""
+    values = drawable(y)
+    if picture.scale == "percent":
+        return 100 * values
+    if picture.scale == "log":
+        return np.log10(values, where=values > 0, out=np.full(values.shape, np.nan))
+    return values
 
 
 def _stack_axis(picture: CurvePicture) -> Axis:
@@ -102,40 +122,66 @@ def _stack_axis(picture: CurvePicture) -> Axis:
     return axis(*(finite_range(np.concatenate([low, high, [0.0]])) or (0.0, 1.0)))
 
 
-def _keys(lines: Sequence[Line], areas: bool) -> list[tuple[str, str]]:
+def _keys(picture: CurvePicture, areas: bool) -> list[tuple[str, str]]:
     keys = []
-    for i, one in enumerate(lines):
-        name = _area_look(i, one) if areas else f"c{i % SERIES}"
+    for i, one in enumerate(picture.stacked if areas else picture.lines):
         if areas:
-            key = tag(
-                "rect", {"x": 4, "y": -6, "width": 14, "height": 12, "rx": 2, "class": f"wg-{name}"}
-            )
+            look = f"wg-{series(one, i, area=True)}"
+            about = {"x": 4, "y": -6, "width": 14, "height": 12, "rx": 2, "class": look}
+            key = tag("rect", about)
         else:
-            key = line(0, 0, 22, 0, f"wg-on-{name}" + " wg-minus" * one.dashed, 2.5)
-        keys.append((key, clean(one.name)))
+            key = tag("path", {"d": KEY, **_look(one, i), "stroke-width": 2.5})
+        if one.listed:
+            keys.append((key, clean(one.name)))
+    if picture.stroke_name and not areas:
+        key = line(0, 0, 22, 0, "wg-on-soft", dash=DASHES[1])
+        keys.append((key, clean(picture.stroke_name)))
     return keys
 
 
 # ── lines ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _lines(panel: Panel, x: Array, lines: Sequence[Line]) -> list[str]:
+def _look(one: Line, i: int) -> dict[str, object]:
+    """Return colour, strokes and width of line number i."""
+    return {
+        "class": f"wg-on-{series(one, i)}" + " wg-minus" * one.dashed,
+        "stroke-width": 1.0 if one.thin else 2.2,
+        "stroke-dasharray": DASHES[one.stroke % len(DASHES)],
+        "stroke-opacity": 0.55 if one.thin else None,
+    }
+
+
+def _lines(panel: Panel, picture: CurvePicture) -> list[str]:
     shapes = []
-    for i, one in reversed(list(enumerate(lines))):
-        path = _path(panel, x, drawable(one.y))
-        look = f"wg-on-c{i % SERIES}" + " wg-minus" * one.dashed
-        about = {"d": path, "class": look, "stroke-width": 2.2, "stroke-linejoin": "round"}
+    order = sorted(reversed(list(enumerate(picture.lines))), key=lambda pair: not pair[1].thin)
+    for i, one in order:
+        path = _path(panel, drawable(picture.x_of(one)), _heights(picture, one.y))
+        about = {"d": path, **_look(one, i), "stroke-linejoin": "round"}
         shapes.append(tag("path", about, title=clean(one.name)) if path else "")
     return shapes
 
 
+def _upright(panel: Panel, picture: CurvePicture) -> tuple[list[str], list[Label]]:
+    """Draw the line upwards, with its name on the side that has more room."""
+    if picture.at is None or not panel.x.low <= picture.at <= panel.x.high:
+        return [], []
+    x = panel.point(picture.at, panel.y.low)[0]
+    early = x < panel.left + panel.width / 2
+    anchor: Anchor = "start" if early else "end"
+    room = panel.left + panel.width - x if early else x - panel.left
+    text = fitted(picture.at_name, room - 8, SMALL)
+    label = Label(x + (6 if early else -6), panel.top + 12, text, SMALL, anchor, "wg-ink wg-halo")
+    shape = line(x, panel.top, x, panel.top + panel.height, "wg-on-ink", 1.2)
+    return [shape], [label] if text else []
+
+
 def _path(panel: Panel, x: Array, y: Array) -> str:
     """Return the path of a line, broken where a number is not finite, cut where it leaves the panel."""
-    places = _thinned(y)
     pieces: list[str] = []
     before: tuple[float, float] | None = None
     pen: tuple[float, float] | None = None
-    for i in places:
+    for i in thinned(y, MOST):
         now = (float(x[i]), float(y[i]))
         if not (math.isfinite(now[0]) and math.isfinite(now[1])):
             before = pen = None
@@ -167,30 +213,15 @@ def _cut(
     return held(x1, y1), held(x2, y2)
 
 
-def _thinned(y: Array) -> list[int]:
-    """Return the places of the points to draw: all, or the least and the largest of each stretch."""
-    if len(y) <= MOST:
-        return list(range(len(y)))
-    kept = {0, len(y) - 1}
-    for stretch in np.array_split(np.arange(len(y)), MOST // 2):
-        values = y[stretch]
-        if np.isfinite(values).all():
-            kept |= {int(stretch[values.argmin()]), int(stretch[values.argmax()])}
-        else:
-            kept |= {int(stretch[np.argmax(~np.isfinite(values))])}
-    return sorted(kept)
-
-
-def _marks(
-    panel: Panel, marks: Sequence[tuple[float, float, str]], taken: list[Box], lines: Array
-) -> tuple[list[str], list[Label]]:
+def _marks(panel: Panel, picture: CurvePicture, taken: list[Box]) -> tuple[list[str], list[Label]]:
     """Draw the points, each with its name on a side where there is room, or with none."""
     shapes: list[str] = []
     labels: list[Label] = []
+    lines = _dots(panel, picture)
     spots = [
-        (panel.point(float(drawable(x)), float(drawable(y))), x, y, name)
-        for x, y, name in marks
-        if math.isfinite(x) and math.isfinite(y)
+        (panel.point(float(drawable(x)), float(_heights(picture, y))), x, y, name)
+        for x, y, name in picture.marks
+        if math.isfinite(x) and np.isfinite(_heights(picture, y))
     ]
     dots = [(px - 6, py - 6, px + 6, py + 6) for (px, py), *_ in spots]
     for place, ((px, py), x, y, name) in enumerate(spots):
@@ -205,11 +236,14 @@ def _marks(
     return shapes, labels
 
 
-def _dots(panel: Panel, x: Array, lines: Sequence[Line]) -> Array:
+def _dots(panel: Panel, picture: CurvePicture) -> Array:
     """Return points of the lines on the sheet, (m, 2), which a label had better not cover."""
-    found = [np.array([panel.point(*pair) for pair in zip(x, drawable(one.y), strict=True)])
-             for one in lines if len(x) and len(x) <= MOST]  # fmt: skip
-    return np.concatenate([np.zeros((0, 2)), *found])
+    found = [np.zeros((0, 2))]
+    for one in picture.lines:
+        x, y = drawable(picture.x_of(one)), _heights(picture, one.y)
+        if 0 < len(x) <= MOST:
+            found.append(np.array([panel.point(*pair) for pair in zip(x, y, strict=True)]))
+    return np.concatenate(found)
 
 
 def _covered(box: Box, points: Array) -> int:
@@ -244,13 +278,9 @@ def _beside(panel: Panel, x: float, y: float, name: str) -> list[Label]:
 # ── areas ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _area_look(i: int, one: Line) -> str:
-    """Return the colour of an area; one that would be dashed has none of its own, beside ten that have."""
-    return "ink" if one.dashed else f"c{i % SERIES}"
-
-
-def _areas(panel: Panel, x: Array, stacked: Sequence[Line]) -> list[str]:
+def _areas(panel: Panel, picture: CurvePicture) -> list[str]:
     """Stack what is above zero upwards and what is below it downwards, one area for each line."""
+    x, stacked = drawable(picture.x), picture.stacked
     values = np.nan_to_num([drawable(one.y) for one in stacked])
     known = np.flatnonzero(np.isfinite(x))
     places = (
@@ -270,7 +300,7 @@ def _areas(panel: Panel, x: Array, stacked: Sequence[Line]) -> list[str]:
                 shapes.append(
                     tag(
                         "path",
-                        {"d": path, "class": f"wg-{_area_look(i, one)}"},
+                        {"d": path, "class": f"wg-{series(one, i, area=True)}"},
                         title=clean(one.name),
                     )
                 )

@@ -4,6 +4,8 @@ orange and dashed. After Okabe & Ito, Color Universal Design (2008).
 They are CSS variables, and each is written a second time as it is in light, for viewers without variables.
 """
 
+from whygrad.answers.pictures import Line
+
 # fmt: off
 COLOURS: dict[str, tuple[str, str]] = {  # in light, in dark
     "surface": ("#ffffff", "#15171c"), "raised": ("#f5f6f8", "#1e2128"),
@@ -20,6 +22,7 @@ COLOURS: dict[str, tuple[str, str]] = {  # in light, in dark
 # Pixels are of one colour in light and in dark.
 PIXELS = {"input": "#8250f0", "positive": "#1f86c7", "negative": "#e0651a"}
 SERIES = 10  # colours for lines and areas
+DASHES = ("", "7 4", "2 3", "10 3 2 3", "4 2")  # lengths of dashes and gaps, by stroke
 FONT = 'system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif'
 
 
@@ -51,6 +54,19 @@ def colour(what: str, name: str) -> str:
     'fill:#7c3aed;fill:var(--wg-input)'
     """
     return f"{what}:{COLOURS[name][0]};{what}:var(--wg-{name})"
+
+
+def series(one: Line, i: int, area: bool = False) -> str:
+    """Return the name of the colour of line or area number i of a chart.
+
+    >>> import numpy as np
+    >>> series(Line("cost", np.zeros(3)), 11), series(Line("decay", np.zeros(3), dashed=True), 0, area=True)
+    ('c1', 'ink')
+    """
+    chosen = i if one.colour is None else one.colour
+    if area and one.dashed:
+        return "ink"
+    return f"c{chosen % SERIES}" if isinstance(chosen, int) else chosen
 
 
 def _within(lightness: str, theme: str) -> str:

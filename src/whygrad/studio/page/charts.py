@@ -1,5 +1,5 @@
-"""The curves of a training as ECharts options: cost and score, gradients and updates of every layer, and
-units that no longer react.
+"""The curves of a training as charts: cost and score, gradients and updates of every layer, and units that
+no longer react.
 
     ‖∂C/∂θˡ‖   and   ‖Δθˡ‖ / ‖θˡ‖   of every layer, on logarithmic axes
 
@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.answers.pictures import CurvePicture
+from whygrad.answers.pictures import CurvePicture, Line, Scale
 from whygrad.engines import Statistics
 from whygrad.engines.probes import BOUNDED, ONE_SIDED
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network
 from whygrad.record.so_far import SoFar
-from whygrad.studio.page.charting import Axes, Curve, Option, Scale, chart
+from whygrad.studio.page.charting import Option, chart
 from whygrad.training.epochs import Epoch
 
 NAMES = ("cost", "score", "gradient", "update", "quiet")
@@ -117,11 +117,19 @@ def points_of(points: Iterable[Any]) -> dict[str, Points]:
 def options(
     one: Seen, step: int | None = None, other: Seen | None = None, *, dark: bool = False
 ) -> dict[str, Option]:
+    """Return the charts of a run as ECharts options, by name."""
+    made = pictures(one, step, other)
+    return {name: chart(picture, dark) for name, picture in made.items()}
+
+
+def pictures(
+    one: Seen, step: int | None = None, other: Seen | None = None
+) -> dict[str, CurvePicture]:
     """Return the charts of a run, by name (`NAMES`); one that would be empty is left out.
 
     `step` is where the page stands; `other` is a run to compare with, such as the one it was forked from.
     """
-    about = _About(one, step, other, dark)
+    about = _About(one, step, other)
     made = {
         "cost": _cost(about),
         "score": _score(about),
@@ -139,7 +147,6 @@ class _About:
     one: Seen
     step: int | None
     other: Seen | None
-    dark: bool
 
     def runs(self) -> Iterator[tuple[Seen, str, bool]]:
         """Return each run, what is added to the names of its lines, and whether it is the other one."""
@@ -148,62 +155,63 @@ class _About:
             yield self.other, f", {self.other.name}", True
 
     def drawn(
-        self, title: str, y_name: str, curves: Sequence[Curve], scale: Scale = "linear"
-    ) -> Option | None:
+        self, title: str, y_label: str, lines: Sequence[Line], scale: Scale = "linear"
+    ) -> CurvePicture | None:
         """Return the chart, or None without any point."""
-        if not any(np.isfinite(curve.y).any() for curve in curves):
+        if not any(np.isfinite(one.y).any() for one in lines):
             return None
         runs = [run for run, _, _ in self.runs()]
-        axes = Axes(
+        return CurvePicture(
             title,
             "step",
-            y_name,
-            scale,
+            y_label,
+            np.zeros(0),
+            tuple(lines),
+            scale=scale,
             at=None if self.step is None else float(self.step),
-            mark="" if self.step is None else f"step {self.step:,}",
+            at_name="" if self.step is None else f"step {self.step:,}",
             x_range=(float(min(run.first for run in runs)), float(max(run.last for run in runs))),
-            dashed="" if self.other is None else f"dashed: {self.other.name}",
+            stroke_name="" if self.other is None else f"dashed: {self.other.name}",
         )
-        return chart(axes, curves, self.dark)
 
 
-def _cost(about: _About) -> Option | None:
+def _cost(about: _About) -> CurvePicture | None:
     """Draw the cost of every step, and of the rows trained with and held out."""
     one = about.one
     steps = one.first + 1.0 + np.arange(len(one.costs))
-    curves = [Curve("each step", steps, one.costs, "c7", thin=True)]
+    lines = [Line("each step", one.costs, x=steps, colour="c7", thin=True)]
     for run, called, beside in about.runs():
-        curves += _parts(
+        lines += _parts(
             run, called, beside, "cost", {"training": "cost", "held out": "validation_cost"}
         )
-    known = np.concatenate([curve.y[np.isfinite(curve.y)] for curve in curves])
+    known = np.concatenate([one.y[np.isfinite(one.y)] for one in lines])
     wide = bool(len(known)) and known.min() > 0 and known.max() > WIDE * known.min()
-    return about.drawn("Cost", "cost", curves, "log" if wide else "linear")
+    return about.drawn("Cost", "cost", lines, "log" if wide else "linear")
 
 
-def _score(about: _About) -> Option | None:
+def _score(about: _About) -> CurvePicture | None:
     """Draw the accuracy, or R² of numbers, of the rows trained with and held out."""
-    curves: list[Curve] = []
+    lines: list[Line] = []
     for run, called, beside in about.runs():
-        curves += _parts(run, called, beside, "score", {"held out": "validation_score"})
+        lines += _parts(run, called, beside, "score", {"held out": "validation_score"})
     if about.one.accuracy:
-        return about.drawn("Accuracy", "right answers", curves, "percent")
-    return about.drawn("R²", "R²: 1 is perfect", curves)
+        return about.drawn("Accuracy", "right answers", lines, "percent")
+    return about.drawn("R²", "R²: 1 is perfect", lines)
 
 
 def _parts(
     run: Seen, called: str, beside: bool, what: str, of_epochs: Mapping[str, str]
-) -> list[Curve]:
+) -> list[Line]:
     """Return a line for each part of the rows: as measured, or as the epochs had it."""
-    curves = []
+    lines = []
     for part, colour in PARTS.items():
-        about: Any = {"colour": colour, "dash": int(beside), "listed": not beside}
+        about: Any = {"colour": colour, "stroke": int(beside), "listed": not beside}
         if part in run.points:
             found = run.points[part]
-            curves.append(Curve(part + called, found.steps, getattr(found, what), **about))
+            lines.append(Line(part + called, getattr(found, what), x=found.steps, **about))
         elif part in of_epochs and np.isfinite(values := run.of_epochs(of_epochs[part])).any():
-            curves.append(Curve(part + called, run.ends, values, **about))
-    return curves
+            lines.append(Line(part + called, values, x=run.ends, **about))
+    return lines
 
 
 def _gradient(statistics: Statistics) -> Array:
@@ -216,31 +224,32 @@ def _update(statistics: Statistics) -> Array:
     return ratio
 
 
-def _by_layer(about: _About, title: str, y_name: str, of: Any) -> Option | None:
+def _by_layer(about: _About, title: str, y_name: str, of: Any) -> CurvePicture | None:
     """Draw a number of every layer, on a logarithmic axis."""
-    curves = [
-        curve
+    lines = [
+        one
         for run, called, beside in about.runs()
         for l in range(1, run.net.L + 1)
-        for curve in [_layer(about, run, l, f"layer {l}{called}", of(run.statistics), beside)]
+        for one in [_layer(about, run, l, f"layer {l}{called}", of(run.statistics), beside)]
     ]
-    return about.drawn(title, y_name, curves, "log")
+    return about.drawn(title, y_name, lines, "log")
 
 
-def _quiet(about: _About) -> Option | None:
+def _quiet(about: _About) -> CurvePicture | None:
     """Draw the share of units that are dead, where activations end on one side, or saturated."""
-    curves = [
+    lines = [
         _layer(about, run, l, f"{kind}, layer {l}{called}", run.statistics[kind], beside)
         for run, called, beside in about.runs()
         for l, kind in _kinds(run.net)
     ]
-    return about.drawn("Dead and saturated units", "share of the layer", curves, "percent")
+    return about.drawn("Dead and saturated units", "share of the layer", lines, "percent")
 
 
-def _layer(about: _About, run: Seen, l: int, name: str, values: Array, beside: bool) -> Curve:
+def _layer(about: _About, run: Seen, l: int, name: str, values: Array, beside: bool) -> Line:
     """Return the line of a layer, in strokes of its own; beside another run, strokes tell the runs apart."""
-    dash = l - 1 if about.other is None else int(beside)
-    return Curve(name, run.statistics.steps, values[:, l - 1], l - 1, dash, listed=not beside)
+    stroke = l - 1 if about.other is None else int(beside)
+    y, steps = values[:, l - 1], run.statistics.steps
+    return Line(name, y, x=steps, colour=l - 1, stroke=stroke, listed=not beside)
 
 
 def _kinds(net: Network) -> list[tuple[int, str]]:
@@ -248,28 +257,3 @@ def _kinds(net: Network) -> list[tuple[int, str]]:
     names = [f.name for f in net.f[1:]]
     kinds = ["dead" if f in ONE_SIDED else "saturated" if f in BOUNDED else "" for f in names]
     return [(l, kind) for l, kind in enumerate(kinds, start=1) if kind]
-
-
-# ── pictures of answers ──────────────────────────────────────────────────────────────────────────────
-
-
-def of_picture(picture: CurvePicture, *, dark: bool = False) -> Option:
-    """Return the chart of a picture: its lines and marks, or where there are none its areas."""
-    if not (picture.lines or picture.marks):
-        return of_areas(picture, picture.title, dark=dark)
-    x = np.asarray(picture.x, float)
-    curves = [
-        Curve(line.name, x, line.y, i, int(line.dashed)) for i, line in enumerate(picture.lines)
-    ]
-    axes = Axes(picture.title, picture.x_label, picture.y_label, points=picture.marks)
-    return chart(axes, curves, dark)
-
-
-def of_areas(picture: CurvePicture, title: str = "", *, dark: bool = False) -> Option:
-    """Return the chart of a picture's areas, which stand below its lines where there are both."""
-    x = np.asarray(picture.x, float)
-    areas = [
-        Curve(line.name, x, line.y, "ink" if line.dashed else i, area=True)
-        for i, line in enumerate(picture.stacked)
-    ]
-    return chart(Axes(title, picture.x_label, picture.stack_label), areas, dark)

@@ -16,7 +16,7 @@ from whygrad.answers.draw.svg import picture_svg
 from whygrad.answers.explanation import Explanation
 from whygrad.answers.pictures import CurvePicture, NetworkPicture
 from whygrad.answers.write.html import to_fragment
-from whygrad.studio.page import charts
+from whygrad.studio.page.charting import chart
 from whygrad.studio.page.page import Page
 from whygrad.studio.session.asking import (
     SLOW,
@@ -197,7 +197,7 @@ def build(page: Page) -> None:
         if isinstance(first_picture, CurvePicture):
             curve.set_visibility(True)
             curve.options.clear()
-            curve.options.update(charts.of_picture(first_picture, dark=page.dark))
+            curve.options.update(chart(first_picture, page.dark))
             curve.update()
 
     page.panels.append(update)
