@@ -1,7 +1,7 @@
 """The same training by whygrad and by its peers: same start, same batches, same cost, same update.
 
 Each contestant is built from a `Case`, data and a start, and runs epochs in the order it is given. `theta`
-gives its parameters in the order of `whygrad.Parameters.flat`.
+returns its parameters in the order of `whygrad.Parameters.flat`.
 """
 
 from dataclasses import dataclass
@@ -79,7 +79,7 @@ class Native:
         if self.plan.shuffle == _in_turn(order):
             self.plan = replace(self.plan, shuffle=not self.plan.shuffle)
         if self.state.batch_index + steps > self.plan.steps_per_epoch:
-            self.state = replace(self.state, epoch=self.state.epoch + 1, place=0)
+            self.state = replace(self.state, epoch=self.state.epoch + 1, batch_index=0)
         until = self.state.step + steps
         self.state, _ = self.engine.run(self.plan, self.state, self.data, until, Probes())
 

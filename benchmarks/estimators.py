@@ -34,7 +34,7 @@ MODULES = {"whygrad": "whygrad", "scikit-learn": "sklearn.neural_network"}
 
 
 def table(name: str, folder: Path) -> Path:
-    """Write a data set for the processes to read, and give its path."""
+    """Write a data set for the processes to read, and return its path."""
     import numpy as np
 
     path = folder / f"{name}.npz"

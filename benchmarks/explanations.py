@@ -32,7 +32,7 @@ from whygrad.why.asking import ask  # noqa: E402
 from whygrad.why.gradient.paths import explain_paths  # noqa: E402
 
 SMALL, LARGE = (784, 100, 10), (784, 512, 512, 512, 10)
-PLACE = {"layer": 1, "to": 17, "from_": 400}
+REF = {"layer": 1, "to": 17, "from_": 400}
 TOLERANCE = 1e-12  # of the sum of |terms|
 
 
@@ -53,12 +53,12 @@ def questions(
     given = (net, theta, X, Y)
     why = wg.why
     return {
-        "weight": (10, lambda: why.weight(*given, **PLACE)),
+        "weight": (10, lambda: why.weight(*given, **REF)),
         "pushes": (10, lambda: why.pushes(*given, layer=2)),
-        "paths": (100, lambda: why.paths(*given, **PLACE)),
+        "paths": (100, lambda: why.paths(*given, **REF)),
         "blame": (10, lambda: why.blame(*given)),
         "neuron": (10, lambda: why.neuron(*given, layer=1, unit=17)),
-        "ripple": (100, lambda: why.ripple(*given, **PLACE, by=0.1)),
+        "ripple": (100, lambda: why.ripple(*given, **REF, by=0.1)),
         "prediction": (100, lambda: why.prediction(net, theta, X[:1])),
     }
 
@@ -67,8 +67,8 @@ def make_sure(net: wg.Network, theta: wg.Parameters, X: Any, Y: Any) -> None:
     """Hold the answers against passes of the four equations; stop where they say something else."""
     trace = wg.backward(net, theta, wg.forward(net, theta, X), Y)
     dW = wg.gradients(net, theta, trace).dW
-    given, l, j, k = (net, theta, X, Y), *PLACE.values()
-    weight, paths = wg.why.weight(*given, **PLACE), wg.why.paths(*given, **PLACE, k=20)
+    given, l, j, k = (net, theta, X, Y), *REF.values()
+    weight, paths = wg.why.weight(*given, **REF), wg.why.paths(*given, **REF, k=20)
     adds_up(weight, math.fsum(abs(term.value) for term in weight.terms))
     adds_up(paths, paths["size"])
     agree("weight", weight.value, dW[l][j, k])
@@ -80,7 +80,7 @@ def make_sure(net: wg.Network, theta: wg.Parameters, X: Any, Y: Any) -> None:
     moved = theta.copy()
     moved.W[l][j, k] += 0.1
     after = wg.cost(net, moved, wg.forward(net, moved, X), Y)
-    agree("ripple", wg.why.ripple(*given, **PLACE, by=0.1).value, after - cost, 1e-12)
+    agree("ripple", wg.why.ripple(*given, **REF, by=0.1).value, after - cost, 1e-12)
     silent = theta.copy()
     silent.W[2][:, j] = 0
     without = wg.cost(net, silent, wg.forward(net, silent, X), Y)
@@ -153,10 +153,10 @@ def main() -> None:
             results.append(measured(name, SMALL, n, times, limit if n == 1 else None))
     net, theta, X, Y, _ = network(LARGE, 1)
     asked = ask(net, theta, X, Y)
-    place = asked.names.weight(net, *PLACE.values())
-    found = explain_paths(asked, place)  # its gradients are part of the pass, and kept
+    ref = asked.names.weight(net, *REF.values())
+    found = explain_paths(asked, ref)  # its gradients are part of the pass, and kept
     adds_up(found, found["size"])
-    times = milliseconds(lambda: explain_paths(asked, place), options.repeats)
+    times = milliseconds(lambda: explain_paths(asked, ref), options.repeats)
     results.append(measured("paths, after the pass", LARGE, 1, times, 100))
     keep("explanations", results)
 

@@ -2,13 +2,13 @@
 
 2,000 images of MNIST, 5 % of the labels flipped, 784-30-10. Who is ranked by
 
-    pushed       how much an example's steps raised the cost of clean held-out images, summed over training
-    TracIn       the same by Pruthi et al. (2020): Σ over the ends of epochs of η ⟨∇C(held out), ∇C_x⟩
+    pushed       how much an example's steps raised the cost of clean validation images, summed over training
+    TracIn       the same by Pruthi et al. (2020): Σ over the ends of epochs of η ⟨∇C(validation), ∇C_x⟩
     ledger       how much it moved the bias of its own label's output: how hard training had to push for it
     cost         its own cost after training, the plain way
 
 Printed are the area under the curve, precision at k (k = the number of flipped labels), and Spearman's rank
-correlation of the estimates with the truth: what each of 120 examples changes in the cost of the held-out
+correlation of the estimates with the truth: what each of 120 examples changes in the cost of the validation
 images when training goes again without it (`without`). No bar: what is measured.
 
     python benchmarks/flipped.py [sgd | momentum | adam]      (needs $WHYGRAD_DATA/mnist)
@@ -28,8 +28,8 @@ from whygrad.nn.backprop import backward, example_costs, forward
 from whygrad.pipeline.datasets import load
 from whygrad.plan.plan import Plan, start
 from whygrad.why import without
-from whygrad.why.training_history import pushed
 from whygrad.why.training_history.accounts import accounts
+from whygrad.why.training_history.pushed import pushed
 from whygrad.why.training_history.trajectory import trajectory
 
 N, VALIDATION, FLIPPED, DELETED = 2000, 1000, 0.05, 120
@@ -59,7 +59,7 @@ def precision(scores, wrong):
 
 
 def tracin(made, X, Y):
-    """Σ over the ends of epochs of η ⟨∇C(held out), ∇C_x⟩, as gradients per example say: plainly."""
+    """Σ over the ends of epochs of η ⟨∇C(validation), ∇C_x⟩, as gradients per example say: plainly."""
     plan, net = made.plan, made.plan.net
     total = np.zeros(plan.n)
     for state, _ in made.advance(made.start.copy(), made.last, Probes(), plan.steps_per_epoch):
@@ -70,9 +70,8 @@ def tracin(made, X, Y):
             mean = out.delta[l].T @ out.a[l - 1] / len(X)
             total += ((own.delta[l] @ mean) * own.a[l - 1]).sum(axis=1)
             total += own.delta[l] @ out.delta[l].mean(axis=0)
-    return (
-        -plan.optimizer.learning_rate / plan.batch_size * total
-    )  # < 0: its steps lowered the cost
+    # < 0: its steps lowered the cost
+    return -plan.optimizer.learning_rate / plan.batch_size * total
 
 
 def measure(name, seed=0):

@@ -32,7 +32,7 @@ def kept(name: str, otherwise: Any) -> Any:
 
 
 def circumstances() -> dict[str, str]:
-    """Describe when and where this is, and with which versions."""
+    """Return when and where this is, and with which versions."""
     found = {
         "date": datetime.date.today().isoformat(),
         "machine": f"{len(os.sched_getaffinity(0))} cores of {_processor()}",

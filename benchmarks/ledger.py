@@ -18,16 +18,18 @@ from keeping import keep
 
 import whygrad as wg
 from whygrad.engines import choose
+from whygrad.engines.probes import weight
 from whygrad.nn.arrays import as_data
 from whygrad.pipeline.datasets import load
 from whygrad.plan.plan import Plan, start
-from whygrad.training.loop import ALL_DONE, Training, run
-from whygrad.why import moved
+from whygrad.training.loop import Training, run
+from whygrad.training.minimise import ALL_DONE
+from whygrad.why import ledger
 from whygrad.why.training_history.accounts import accounts
 from whygrad.why.training_history.trajectory import trajectory
 
 RULES = {"sgd": wg.SGD(0.5), "momentum": wg.SGD(0.05, momentum=0.9), "adam": wg.Adam(0.001)}
-PLACES = {"weight": (2, 1, 1), "first layer's": (1, 1, 400), "neuron": (1, 1), "layer": (2,)}
+REFS = {"weight": (2, 1, 1), "first layer's": (1, 1, 400), "neuron": (1, 1), "layer": (2,)}
 REPEATS, EPOCHS = 5, 10
 
 
@@ -61,19 +63,19 @@ def measure(name, data):
     np.testing.assert_array_equal(made.theta, state.theta)
     found = {"rule": name}
     before = memory()
-    moved(made, *PLACES["weight"])
+    ledger(made, *REFS["weight"])
     found["memory_MB"] = memory() - before
-    times = {"training": []} | {place: [] for place in PLACES}
-    for place in PLACES:
-        repeats = REPEATS if "'s" in place or place == "weight" else 1
+    times = {"training": []} | {ref: [] for ref in REFS}
+    for ref in REFS:
+        repeats = REPEATS if "'s" in ref or ref == "weight" else 1
         for _ in range(repeats):
             times["training"].append(seconds(lambda: train(plan, data)))
-            times[place].append(seconds(lambda place=place: moved(made, *PLACES[place])))
+            times[ref].append(seconds(lambda ref=ref: ledger(made, *REFS[ref])))
     found["training_s"] = statistics.median(times.pop("training"))
-    for place, taken in times.items():
-        found[f"{place}_s"] = statistics.median(taken)
-        found[f"{place}_ratio"] = found[f"{place}_s"] / found["training_s"]
-    settled = accounts(made, wg.engines.watching.weight(2, 1, 1))
+    for ref, taken in times.items():
+        found[f"{ref}_s"] = statistics.median(taken)
+        found[f"{ref}_ratio"] = found[f"{ref}_s"] / found["training_s"]
+    settled = accounts(made, weight(2, 1, 1))
     bound = 4 * np.finfo(np.float32).eps * (settled.sizes + 10 * settled.pushes)
     assert (np.abs(settled.rounding) <= bound).all()
     found["rounding_of_bound"] = float((np.abs(settled.rounding) / bound).max())

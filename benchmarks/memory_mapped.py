@@ -54,7 +54,7 @@ class Peak:
 
 
 def write(folder: Path, n: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
-    """Write n examples and targets, and give them as files mapped into memory, read only."""
+    """Write n examples and targets, and return them as files mapped into memory, read only."""
     draws = np.random.default_rng(0)
     slope = draws.normal(size=columns).astype(np.float32) / columns**0.5
     rows = max(1, PART // columns)

@@ -59,7 +59,7 @@ def rows(seed: int) -> pa.Table:
 
 
 def generate(path: Path, gigabytes: float) -> tuple[int, int]:
-    """Write a CSV of at least that size; give its size and number of rows."""
+    """Write a CSV of at least that size; return its size and number of rows."""
     count = 0
     with path.open("wb") as file:
         while file.tell() < gigabytes * 1e9:

@@ -24,7 +24,7 @@ OPTIMIZERS = {"SGD": wg.SGD(0.5), "Adam": wg.Adam(0.001)}
 
 
 def measure(name: str, rule: object, data: object, epochs: int, pairs: int, folder: Path) -> dict:
-    """Train in pairs, and give the overhead, the size, and the time to a state."""
+    """Train in pairs, and return the overhead, the size, and the time to a state."""
     net = wg.Network(
         (28, 28), [wg.Dense(30, "sigmoid"), wg.Dense(10, "sigmoid")], "binary_cross_entropy"
     )

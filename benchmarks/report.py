@@ -55,7 +55,7 @@ def verdict(reached: float, goal: float) -> str:
 
 
 def circumstances(name: str) -> str:
-    """Describe when, where and with what results/NAME.json was measured."""
+    """Return when, where and with what results/NAME.json was measured."""
     about = kept("circumstances", {}).get(name)
     if about is None:
         return ""
@@ -143,7 +143,7 @@ def limits() -> list[tuple[str, str, str, str]]:
 
 
 def places() -> dict[int, str]:
-    """Describe for each accuracy of `to_accuracy.py` who was there first."""
+    """Return for each accuracy of `to_accuracy.py` who was there first."""
     found: dict[int, str] = {}
     rows = kept("to_accuracy", [])
     for goal in dict.fromkeys(row["goal"] for row in rows):
@@ -254,7 +254,7 @@ def parts() -> str:
 
 
 def crossings() -> str:
-    """Describe at which size of network another contestant comes past."""
+    """Return at which size of network another contestant overtakes."""
     from network_size import crossings as between
     from network_size import lines_of
 

@@ -50,7 +50,7 @@ KINDS = {
 
 
 def run(code: str, cache: str) -> list[str]:
-    """Run code in a process of its own that keeps machine code in `cache`; give the words it prints."""
+    """Run code in a process of its own that keeps machine code in `cache`; return the words it prints."""
     environment = os.environ | {"NUMBA_CACHE_DIR": cache}
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True

@@ -128,7 +128,7 @@ def work(pipe: Any, name: str, case: Case, rows: int, threads: int, core: int | 
 
 
 def allow(threads: int) -> None:
-    """Describe to processes that are started how many threads they may have; JAX reads a flag of its own."""
+    """Set for processes that are started how many threads they may have; JAX reads a flag of its own."""
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[variable] = str(threads)
     os.environ["XLA_FLAGS"] = f"--xla_cpu_multi_thread_eigen={str(threads > 1).lower()}"
@@ -208,7 +208,7 @@ def agree(case: Case, workers: list[Worker], rows: int) -> None:
 
 
 def compare(case: Case, rows: int, epochs: int, only: list[str]) -> list[dict[str, Any]]:
-    """Time all contestants on one case; give a row of figures for each."""
+    """Time all contestants on one case; return a row of figures for each."""
     rows = max(CHECK_STEPS * case.batch, rows // case.batch * case.batch)
     if max(case.sizes[1:]) >= 512:
         rows = min(rows, CHECK_STEPS * case.batch)

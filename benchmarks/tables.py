@@ -1,4 +1,4 @@
-"""Tables without any option: validation scores beside scikit-learn's, and the time both take.
+"""Tables without any option: test scores beside scikit-learn's, and the time both take.
 
 Each seed splits the rows anew, and these seeds are not the ones that the defaults were chosen on;
 both learn from the same encoded arrays and are scored on the same test rows. California housing
@@ -66,9 +66,9 @@ def compare(source: Source, seeds: range) -> dict[str, object]:
 
 def one(source: Source, seed: int) -> dict[str, float]:
     """Train both on one split."""
-    result_of = fit(source, Settings(seed=seed))
+    result = fit(source, Settings(seed=seed))
     table, encoding, parts = prepare(source, Settings(seed=seed))
-    seen = np.sort(np.concatenate([parts.training, parts.stopping]))
+    seen = np.sort(np.concatenate([parts.training, parts.validation]))
     X = encoding.encode(table)
     if encoding.task == "regression":
         y, peer = (
@@ -84,9 +84,9 @@ def one(source: Source, seed: int) -> dict[str, float]:
     seconds = time.perf_counter() - began
     row = {
         "seed": seed,
-        "score": result_of.scores.score,
+        "score": result.scores.score,
         "peer_score": float(peer.score(X[parts.test], y[parts.test])),
-        "seconds": result_of.seconds,
+        "seconds": result.seconds,
         "peer_seconds": seconds,
     }
     print(

@@ -113,7 +113,7 @@ def pools_of(name):
 
 
 def accuracy(pool, test, sizes, settings, seed):
-    """Train one setting with one seed; give its accuracy on validation data, or on `test` if given."""
+    """Train one setting with one seed; return its accuracy on validation data, or on `test` if given."""
     X, y = pool
     order = np.random.default_rng(seed).permutation(len(X))
     training = order[: sizes.training]
@@ -130,8 +130,8 @@ def accuracy(pool, test, sizes, settings, seed):
 
 def contest(name):
     (pool, test), sizes, results = pools_of(name), SIZES[name], {}
-    for claim_block, contestants in CLAIMS.items():
-        print(f"\n{claim_block}", flush=True)
+    for claim, contestants in CLAIMS.items():
+        print(f"\n{claim}", flush=True)
         found = {}
         for who, (make, grid) in contestants.items():
             means = {
@@ -156,11 +156,11 @@ def contest(name):
                 "grid": [[*point, round(mean, 5)] for point, mean in means.items()],
                 "by_seed": tested,
             }
-        baseline, tuned = (one["by_seed"] for one in found.values())
-        gain, error = spread([b - a for a, b in zip(baseline, tuned, strict=True)])
+        default, tuned = (one["by_seed"] for one in found.values())
+        gain, error = spread([b - a for a, b in zip(default, tuned, strict=True)])
         verdict = "helps" if gain > 2 * error else "hurts" if gain < -2 * error else "no difference"
         print(f"  gain       {gain:+.2%} ± {error:.2%}   {verdict}", flush=True)
-        results[claim_block] = found | {"gain": gain, "standard_error": error, "verdict": verdict}
+        results[claim] = found | {"gain": gain, "standard_error": error, "verdict": verdict}
     return results
 
 

@@ -26,12 +26,12 @@ def main() -> None:
         optimizer=wg.SGD(0.5),
         epochs=60,
         batch_size=10,
-        held_out=(X_test, y_test),
+        validation=(X_test, y_test),
         progress=True,
     )
     a = fitted.predict(X_test)
     right = a.argmax(axis=1) == y_test
-    print(f"Right on {right.sum()} of {len(right)} images held out: {right.mean():.1%}.\n")
+    print(f"Right on {right.sum()} of {len(right)} test images: {right.mean():.1%}.\n")
 
     worst = int(np.argmin(a[np.arange(len(a)), y_test]))
     explain(fitted, X_test[worst], y_test[worst])

@@ -8,9 +8,9 @@ CODE = """
 from dataclasses import replace
 import numpy as np
 from nicegui import ui
-from whygrad.pictures import NetworkPicture
-from whygrad.studio.canvas import Canvas
-from whygrad.studio.serving import serve
+from whygrad.answers.pictures import NetworkPicture
+from whygrad.studio.page.canvas import Canvas
+from whygrad.studio.server.serving import serve
 
 rng = np.random.default_rng(0)
 sizes = (784, 100, 10)
@@ -22,11 +22,11 @@ picture = NetworkPicture(
     image=(28, 28),
 )
 
-class Desk:
+class Session:
     def close(self):
         pass
 
-def build(desk):
+def build(session):
     def tell(gesture):
         told.set_text(f"{told.text}, {gesture.kind} {gesture.part}")
 
@@ -43,7 +43,7 @@ def build(desk):
     ui.button("sevens", on_click=lambda: canvas.draw(sevens)).props("no-caps")
     ui.button("light", on_click=lambda: canvas.light(["2:4"])).props("no-caps")
 
-serve(Desk(), build, port=0, show=False)
+serve(Session(), build, port=0, show=False)
 """
 
 
