@@ -2,7 +2,7 @@
 
 2,000 images of MNIST, 5 % of the labels flipped, 784-30-10. Who is ranked by
 
-    pushed       how much an example's steps raised the cost of clean validation images, summed over training
+    pushed       how much an example's steps raised the cost of clean validation images in all
     TracIn       the same by Pruthi et al. (2020): Σ over the ends of epochs of η ⟨∇C(validation), ∇C_x⟩
     ledger       how much it moved the bias of its own label's output: how hard training had to push for it
     cost         its own cost after training, the plain way

@@ -69,7 +69,7 @@ def mnist(rows: int) -> tuple[np.ndarray, np.ndarray, str]:
 
 
 def examples(case: Case, rows: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return inputs and targets: MNIST's, or for other shapes random numbers and the class of the largest."""
+    """Return inputs and targets: MNIST's, or for other shapes random numbers and the largest's class."""
     if case.sizes[0] != 784:
         X = np.random.default_rng(0).standard_normal((rows, case.sizes[0]), dtype=np.float32)
         best = X[:, : case.sizes[-1]].argmax(axis=1)

@@ -31,8 +31,8 @@ from whygrad.record.rows import record_table  # noqa: E402
 
 PROMISED = {"median": 50.0, "p95": 100.0}  # ms, one by one
 
-# Returns times in ms: of moves made one by one, from the event to the drawing; of a stream of moves, for each
-# drawing, how long ago the hand was where the drawing says.
+# Returns times in ms: of moves made one by one, from the event to the drawing; of a stream of moves, for
+# each drawing, how long ago the hand was where the drawing says.
 DRAG = """
 const [drags, stream, done] = arguments;
 const knob = document.querySelector('[aria-label="Move the weight"]');

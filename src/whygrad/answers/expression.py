@@ -1,9 +1,9 @@
-"""Mathematics as data: one tree, which `show` writes as text, LaTeX or MathML.
+"""Mathematics as data: one tree, which `write` writes as text, LaTeX or MathML.
 
     ∂C/∂W[2][1,1] = a[1][1] · f′(z[2][1]) · ∂C/∂a[2][1] = 0.5 · 0.25 · 0.7 = 0.0875
 
-A tree holds what is said, not how it looks. Every node may carry `part`, the place in the network that
-it speaks of (`Ref.part`), so that a page can point at both together.
+A tree holds what is said, not how it looks. Every node may carry `part`, the unit, weight or bias
+that it speaks of (`Ref.part`), so that a page can point at both together.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Symbol:
     layer : what stands above, or None. Written W[2] in text, a superscript elsewhere.
     index : what stands below, the units: (1, 0) is written W[2][1,0] in text.
     prime : whether it is a derivative, f′.
-    part : the place that it speaks of, for pointing at.
+    part : what it speaks of (`Ref.part`), for pointing at.
     """
 
     name: str

@@ -124,12 +124,6 @@ def cut(text: str, most: int) -> str:
     return f"{text.rstrip()}…"
 
 
-def padded(text: str, width: int, right: bool = False) -> str:
-    """Fill a text with blanks up to a width, on its left where `right`."""
-    gap = " " * max(0, width - columns(text))
-    return gap + text if right else text + gap
-
-
 def wrapped(text: str, width: int, first: str = "", later: str = "") -> list[str]:
     """Break a text between words into lines of at most `width` columns; a longer word stays whole."""
     lines, line, empty = [], first, True

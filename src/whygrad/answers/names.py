@@ -18,7 +18,19 @@ PART = re.compile(r"([0-9]{1,6}):([0-9]{1,9})(?:,([0-9]{1,9}|bias))?")
 
 @dataclass(frozen=True)
 class Ref:
-    """A part of the network: a unit (`from_` is None), a weight, or a bias (`from_` is "bias")."""
+    """A part of the network that is asked about: a unit, a weight or a bias.
+
+    Parameters
+    ----------
+    layer : the layer of the unit, or of the unit that a weight or bias leads to; the inputs are layer 0.
+    to : the index of that unit.
+    from_ : of a weight, the index of the unit of the layer before; "bias" of a bias; None of a unit.
+
+    Examples
+    --------
+    >>> Ref(2, 1, 0).part
+    '2:1,0'
+    """
 
     layer: int
     to: int
@@ -70,6 +82,8 @@ class Names:
     scales : (center, scale) of each input that is standardised, (0, 1) of the others, or ().
     target : (center, scale) of the outputs: value = a · scale + center.
 
+    Examples
+    --------
     >>> from whygrad import Dense
     >>> net = Network(2, [Dense(3, "tanh"), Dense(1, "sigmoid")])
     >>> Names(inputs=("age", "height")).of(net, 0, 1)
@@ -87,7 +101,7 @@ class Names:
     target: Scale = AS_IT_IS
 
     def of(self, net: Network, layer: int, unit: int) -> str:
-        """Return the name of a unit."""
+        """Return the name of a unit, such as "petal width", "pixel 12,7", "hidden 3" or "setosa"."""
         if layer == 0:
             if self.inputs:
                 return self.inputs[unit]
@@ -107,6 +121,17 @@ class Names:
     def own(self, net: Network, layer: int, unit: int, value: Any) -> Any:
         """Return numbers of an input or an output in the user's own units.
 
+        Parameters
+        ----------
+        net, layer, unit : whose numbers they are.
+        value : a number or an array, as the network has it.
+
+        Returns
+        -------
+        value · scale + center, in the units of the table's column.
+
+        Examples
+        --------
         >>> from whygrad import Dense
         >>> names = Names(scales=((50.0, 10.0), AS_IT_IS), target=(200.0, 80.0))
         >>> net = Network(2, [Dense(1, "identity")])
@@ -129,8 +154,16 @@ class Names:
     def find(self, net: Network, layer: int, unit: Any) -> int:
         """Return the index of a unit that is given by index or by name.
 
-        Raises `InputError` for an index out of range, which names the layer and the range, for a name that
-        none of the layer's units has, which names the nearest, and for one that several have.
+        Raises
+        ------
+        InputError
+            The index is out of range, none of the layer's units has the name, or several have.
+
+        Examples
+        --------
+        >>> from whygrad import Dense
+        >>> Names(outputs=("setosa", "virginica")).find(Network(4, [Dense(2, "softmax")]), 1, "virginica")
+        1
         """
         size = net.sizes[layer]
         if isinstance(unit, int | np.integer) and not isinstance(unit, bool):
@@ -147,7 +180,19 @@ class Names:
         return names.index(unit)
 
     def weight(self, net: Network, layer: Any, to: Any, from_: Any = None) -> Ref:
-        """Return the place of a weight, or of a bias where `from_` is None or "bias"."""
+        """Return the ref of a weight, or of a bias where `from_` is None or "bias".
+
+        Raises
+        ------
+        InputError
+            There is no such layer, or no such unit at one of its ends; see `find`.
+
+        Examples
+        --------
+        >>> from whygrad import Dense
+        >>> Names(inputs=("age", "height")).weight(Network(2, [Dense(3, "tanh")]), 1, 2, "height")
+        Ref(layer=1, to=2, from_=1)
+        """
         l = check_layer(net, layer)
         j = self.find(net, l, to)
         k = "bias" if from_ is None or from_ == "bias" else self.find(net, l - 1, from_)
@@ -155,7 +200,7 @@ class Names:
 
 
 def names_of(net: Network, names: Names | None) -> Names:
-    """Return the names to use: those given, if they fit, and the image's shape where the network has one."""
+    """Return the names to use: those given, if they fit, and the image's shape if the network has one."""
     names = names or Names()
     for what, given, size in (
         ("inputs", names.inputs, net.sizes[0]),
@@ -171,7 +216,7 @@ def names_of(net: Network, names: Names | None) -> Names:
 
 
 def check_layer(net: Network, layer: Any, lowest: int = 1) -> int:
-    """Return the number of a layer, or say which there are."""
+    """Return the number of a layer; raise `InputError` where there is no such layer."""
     whole = isinstance(layer, int | np.integer) and not isinstance(layer, bool)
     if not whole or not lowest <= layer <= net.L:
         raise InputError(f"layer {layer!r}: the layers are {lowest} to {net.L}")

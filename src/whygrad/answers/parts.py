@@ -18,7 +18,19 @@ from whygrad.answers.pictures import Picture
 class Factor:
     """One local derivative of a product: its symbol, its number, and what it means in words.
 
-    A factor that is itself a sum, unrolled, has its `terms`; they add up to its value.
+    Parameters
+    ----------
+    symbol : the derivative as mathematics, such as f′(z[1][3]).
+    value : its number.
+    meaning : what it means, in words.
+    part : the unit, weight or bias that it speaks of, as `Ref.part` writes it.
+    terms : of a factor that is itself a sum, unrolled: they add up to its value.
+
+    Examples
+    --------
+    >>> from whygrad.answers.expression import Symbol
+    >>> Factor(Symbol("a", 0, (2,)), 0.5, "petal width").value
+    0.5
     """
 
     symbol: Expression
@@ -32,7 +44,17 @@ class Factor:
 class Term:
     """One summand of the value; where it is a product, its factors.
 
-    `part` is the place that it speaks of, or several with spaces between them: the edges of a path.
+    Parameters
+    ----------
+    name : what it is called, such as the path that it belongs to.
+    value : its number.
+    factors : what multiplies to it, or ().
+    part : what it speaks of, as `Ref.part` writes it, or several with spaces between: the edges of a path.
+
+    Examples
+    --------
+    >>> Term("petal width", 0.25)
+    Term(name='petal width', value=0.25, factors=(), part='')
     """
 
     name: str
@@ -43,7 +65,20 @@ class Term:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text and numbers under headings; `parts` has a place for every row, or is empty."""
+    """Rows of text and numbers under headings.
+
+    Parameters
+    ----------
+    title : a line above it, or "".
+    columns : the headings.
+    rows : for each heading a text, a number, or None.
+    parts : for each row what it speaks of, as `Ref.part` writes it, or () for none.
+
+    Examples
+    --------
+    >>> Table("Largest", ("example", "pushes"), ((17, 0.25), (3, -1.0))).columns
+    ('example', 'pushes')
+    """
 
     title: str
     columns: tuple[str, ...]
@@ -67,7 +102,7 @@ class Answer:
     tables, pictures : the answer for people.
     arrays : the arrays behind it, by name; `explanation["delta"]` gives one.
     notes : sentences that say how the answer is to be read: exact, first order, accounting.
-    part : the place that was asked about, such as "2:1,0".
+    part : the unit, weight or bias that was asked about, as `Ref.part` writes it: "2:1,0".
     """
 
     kind: str

@@ -1,4 +1,7 @@
 """Pictures of an answer as SVG, light and dark: networks, curves, bars, images.
 
-`drawing` holds labels, lines and colours; `svg` writes any picture. Nothing here computes a number.
+`svg` writes any picture: `curves`, `bars`, `images` and `network_picture` draw one kind each. `drawing`
+holds labels, lines and legends, `palette` the colours, `axes` the ticks, `png` pixels. `choosing` says
+which units are drawn where not all fit. Nothing here computes a number; it may import the data of `answers`,
+and what is below.
 """

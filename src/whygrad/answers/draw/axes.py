@@ -16,7 +16,7 @@ from whygrad.nn.functions import Array
 
 @dataclass(frozen=True)
 class Axis:
-    """From which number to which an axis runs, and its ticks; of a `log` one all of them are powers of ten."""
+    """From which number to which an axis runs, and its ticks; of a `log` one all are powers of ten."""
 
     low: float
     high: float
@@ -82,7 +82,7 @@ def finite_range(values: Array) -> tuple[float, float] | None:
 
 
 def thinned(y: Array, most: int) -> list[int]:
-    """Return the indices of at most so many points: all, or the first, the last, and of each stretch the extremes.
+    """Return the indices of at most `most` points: all, or the ends and the extremes of each stretch.
 
     >>> kept = thinned(np.sin(np.arange(5000.0)), 1000)
     >>> len(kept) <= 1000, kept[0], kept[-1]

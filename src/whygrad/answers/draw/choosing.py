@@ -20,7 +20,7 @@ MOST_WHOLE = 256  # of a layer that is asked for as a whole
 
 @dataclass(frozen=True)
 class Marked:
-    """The places that stand out: units (layer, unit), edges (layer, to, from), biases (layer, unit)."""
+    """The refs that stand out: units (layer, unit), edges (layer, to, from), biases (layer, unit)."""
 
     units: frozenset[tuple[int, int]]
     edges: frozenset[tuple[int, int, int]]
@@ -34,7 +34,7 @@ class Marked:
 
 
 def marked(picture: NetworkPicture) -> Marked:
-    """Read the places that a picture marks; one that is not of this network is passed over."""
+    """Read the refs that a picture marks; one that is not of this network is passed over."""
     units, edges, biases = set(), set(), set()
     sizes = [len(one) for one in picture.units]
     for part in picture.marked:

@@ -199,7 +199,10 @@ def _path(panel: Panel, x: Array, y: Array) -> str:
 def _cut(
     one: tuple[float, float], other: tuple[float, float], low: float, high: float
 ) -> tuple[tuple[float, float], tuple[float, float]] | None:
-    """Return the part of a segment between two heights, or None. Liang & Barsky (1984), in one direction."""
+    """Return the part of a segment between two heights, or None.
+
+    Liang & Barsky (1984), in one direction.
+    """
     (x1, y1), (x2, y2) = one, other
     if max(y1, y2) < low or min(y1, y2) > high:
         return None

@@ -77,7 +77,7 @@ class Edge:
 
     @property
     def part(self) -> str:
-        """The place that it is."""
+        """The ref that it is."""
         return f"{self.layer}:{self.to},{self.from_}"
 
     @property

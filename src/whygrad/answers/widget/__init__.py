@@ -4,6 +4,8 @@ view        a picture → plain data for `network.js`; gestures read
 view_state  which units are shown, how wide
 widget      the element itself, by anywidget
 notebook    the widget of a notebook: a click asks why
+
+It may import the rest of `answers`, and anywidget only where a widget is made.
 """
 
 from importlib.util import find_spec
@@ -18,9 +20,17 @@ __all__ = ["notebook_widget"]
 
 
 def notebook_widget(why: "Asker", X: Any = None, y: Any = None) -> "NotebookWidget":
-    """Draw a network in a notebook, to be clicked and asked why; see `Why.widget`.
+    """Return the drawing of a network for a notebook, to be clicked and asked why; see `Why.widget`.
 
-    Raises `InputError` where anywidget is not installed.
+    Parameters
+    ----------
+    why : what answers the clicks, a `Why`.
+    X, y : the rows and targets that it is asked about, as its questions take them.
+
+    Raises
+    ------
+    InputError
+        anywidget is not installed.
     """
     if find_spec("anywidget") is None:
         raise InputError('the widget needs anywidget: pip install "whygrad[notebook]"')

@@ -43,7 +43,17 @@ class NotebookWidget(NetworkWidget):
     """A network on examples, with the activity of its units and its weights; clicks ask why.
 
     A connection is asked for its `weight`, a unit what it is for (`neuron`), and when it is clicked again
-    whose its error is (`blame`). `explanation` is the last answer, None before the first click.
+    whose its error is (`blame`).
+
+    Parameters
+    ----------
+    why : what answers the clicks, a `Why`.
+    X, y : the rows and targets that it is asked about, as its questions take them.
+
+    Attributes
+    ----------
+    explanation : `Explanation` or None
+        The last answer, None before the first click.
     """
 
     def __init__(self, why: Asker, X: Any = None, y: Any = None) -> None:

@@ -55,7 +55,7 @@ class Gesture:
     kind : "click" and "point" speak of a part, "leave" of none; "more" asks for all units of a layer and
         "less" for the most important ones; "add_unit", "remove_unit", "remove_layer" of a layer;
         "add_layer" for one before the layer; "narrow" and "wide" tell how much room there is.
-    part : the place, such as "1:0,2", or "".
+    part : the unit, weight or bias, such as "1:0,2", or "".
     layer : the layer, or None.
     id : counts the gestures of one drawing, so that the same one twice is two.
     """
@@ -72,7 +72,7 @@ class Gesture:
 
 
 def read_gesture(given: Any) -> Gesture | None:
-    """Read a gesture that a browser sent; what is none gives None.
+    """Read a gesture that a browser sent; return None where it is none.
 
     >>> read_gesture({"id": 3, "kind": "click", "part": "1:0,2"})
     Gesture(kind='click', part='1:0,2', layer=1, id=3)

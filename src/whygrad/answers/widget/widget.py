@@ -1,6 +1,6 @@
 """The drawing of a network as a widget, by anywidget: `network.js` and what it is told.
 
-`view` is what is drawn (`drawing.view`), `lit` the parts that stand out for now, `gesture` what was done
+`view` is what is drawn (`view.view`), `lit` the parts that stand out for now, `gesture` what was done
 last, and `answer` HTML below the drawing. Nothing is loaded from another host.
 
 Gestures come as messages, since of a trait that changes twice before the kernel answers the first value is

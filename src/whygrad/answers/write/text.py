@@ -8,13 +8,13 @@ import re
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Literal
 
 from whygrad.answers.expression import Equation, Expression, Symbol
-from whygrad.answers.formatting import RAISED, cell, clean, columns, number, wrapped
+from whygrad.answers.formatting import RAISED, cell, clean, columns, cut, number, wrapped
 from whygrad.answers.parts import Answer, Term
 from whygrad.answers.pictures import BarPicture
-from whygrad.answers.write.grid import Grid, grid_lines
 from whygrad.answers.write.notation import Notation, sides, write
 from whygrad.answers.write.outline import numeric_columns
 
@@ -24,6 +24,9 @@ MOST_ROWS = 30  # of a table
 OPERATORS = re.compile(r" ([·+−=]) ")  # which a broken line begins with
 SIGNS = re.compile(" [+−] ")
 BAR = 24  # columns of the longest bar
+GAP = "   "  # between the columns of a table
+HANG = "  "  # before the further lines of a cell
+SHORTEST = 14  # columns that a text is not made narrower than
 
 Style = Literal["", "question", "answer", "equation", "heading", "note"]
 
@@ -104,6 +107,21 @@ def _broken(first: str, others: Sequence[str], width: int) -> list[str]:
 # ── terms and tables ─────────────────────────────────────────────────────────────────────────────────
 
 
+@dataclass(frozen=True)
+class _Grid:
+    """Headings and rows of text; `right` are the columns of numbers, `wrap` the first to be narrowed.
+
+    Where the rows are too wide, the widest columns of text are broken between words into lines, so that
+    names stay whole: two paths that begin alike can be told apart. A word that is too long by itself is
+    cut, and columns that still do not fit are left out and counted.
+    """
+
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    right: tuple[int, ...] = ()
+    wrap: int = -1
+
+
 def _terms(about: Answer, width: int) -> list[Line]:
     """Return the sum that makes the value: one product with what its factors mean, or a line per term."""
     if len(about.terms) == 1 and about.terms[0].factors:
@@ -111,7 +129,7 @@ def _terms(about: Answer, width: int) -> list[Line]:
             (expression_text(one.symbol), number(one.value), clean(one.meaning))
             for one in about.terms[0].factors
         ]
-        grid = Grid(("factor", "value", "what it is"), tuple(rows), right=(1,), wrap=2)
+        grid = _Grid(("factor", "value", "what it is"), tuple(rows), right=(1,), wrap=2)
         return [*_grid(grid, width), Line(""), *_sum(about, width)]
     return _sum(about, width)
 
@@ -129,7 +147,7 @@ def _sum(about: Answer, width: int) -> list[Line]:
     rows.append(("value", "", number(about.value)))
     keep = (0, 1, 2) if len(about.terms) > 1 and any(row[1] for row in rows) else (0, 2)
     heads = tuple(("adds up to the value", "factors", "")[i] for i in keep)
-    grid = Grid(heads, tuple(tuple(row[i] for i in keep) for row in rows), (len(keep) - 1,))
+    grid = _Grid(heads, tuple(tuple(row[i] for i in keep) for row in rows), (len(keep) - 1,))
     lines = _grid(grid, width)
     return [*lines[:-1], Line(lines[-1].text, "heading")]
 
@@ -143,7 +161,7 @@ def _tables(about: Answer, width: int) -> Iterator[list[Line]]:
     for table in about.tables:
         rows = [tuple(map(cell, row)) for row in table.rows[:MOST_ROWS]]
         heads = tuple(map(clean, table.columns))
-        lines = _grid(Grid(heads, tuple(rows), numeric_columns(table)), width)
+        lines = _grid(_Grid(heads, tuple(rows), numeric_columns(table)), width)
         titles = [Line(text, "heading") for text in wrapped(clean(table.title), width)]
         if len(table.rows) > MOST_ROWS:
             lines.append(Line(f"… and {len(table.rows) - MOST_ROWS:,} more rows", "note"))
@@ -152,9 +170,62 @@ def _tables(about: Answer, width: int) -> Iterator[list[Line]]:
         yield [*(titles if table.title else ()), *lines]
 
 
-def _grid(grid: Grid, width: int) -> list[Line]:
-    head, *rows = grid_lines(grid, width)
+def _grid(grid: _Grid, width: int) -> list[Line]:
+    """Lay out the headings and the rows, two columns in from the left.
+
+    >>> for line in _grid(_Grid(("name", "value"), (("a", "1.5"), ("b", "-2"))), 40): print(line.text)
+      name   value
+      a      1.5
+      b      -2
+    """
+    widths = [max(map(columns, texts)) for texts in zip(grid.heads, *grid.rows, strict=True)]
+    kept = _fit(grid, widths, width - 2)
+    head, *rows = (
+        line for row in (grid.heads, *grid.rows) for line in _row(grid, row, widths[:kept])
+    )
+    if kept < len(widths):
+        names = ", ".join(grid.heads[kept:])
+        left = len(widths) - kept
+        more = "1 more column" if left == 1 else f"{left} more columns"
+        rows.append(cut(f"  … and {more}: {names}", width))
     return [*((Line(head, "note"),) if head.strip() else ()), *map(Line, rows)]
+
+
+def _fit(grid: _Grid, widths: list[int], room: int) -> int:
+    """Narrow the widths to the room there is, and return the number of columns that fit."""
+
+    def total(count: int) -> int:
+        return sum(widths[:count]) + len(GAP) * (count - 1)
+
+    texts = [i for i in range(len(widths)) if i not in grid.right]
+    while texts and total(len(widths)) > room:
+        if grid.wrap >= 0 and widths[grid.wrap] > 2 * SHORTEST:
+            widest = grid.wrap
+        else:
+            widest = max(texts, key=lambda i: widths[i])
+        if widths[widest] <= SHORTEST:
+            break
+        widths[widest] -= 1
+    count = len(widths)
+    while count > 1 and total(count) > room:
+        count -= 1
+    return count
+
+
+def _row(grid: _Grid, row: tuple[str, ...], widths: list[int]) -> list[str]:
+    cells = [
+        [cut(line, width) for line in wrapped(text, width, later=HANG)]
+        for text, width in zip(row, widths, strict=False)
+    ]
+    lines = []
+    for texts in zip_longest(*cells, fillvalue=""):
+        gaps = [" " * (width - columns(text)) for text, width in zip(texts, widths, strict=True)]
+        pieces = (
+            gap + text if i in grid.right else text + gap
+            for i, (text, gap) in enumerate(zip(texts, gaps, strict=True))
+        )
+        lines.append(f"  {GAP.join(pieces)}".rstrip())
+    return lines
 
 
 def _bars(about: Answer, width: int) -> Iterator[list[Line]]:
@@ -167,7 +238,7 @@ def _bars(about: Answer, width: int) -> Iterator[list[Line]]:
                 (clean(name), number(value), _bar(value / most))
                 for name, value in zip(picture.names, values, strict=False)
             ]
-            grid = Grid(("", clean(picture.label), ""), tuple(rows), right=(1,))
+            grid = _Grid(("", clean(picture.label), ""), tuple(rows), right=(1,))
             yield [Line(clean(picture.title), "heading"), *_grid(grid, width)]
 
 
