@@ -78,12 +78,12 @@ def test_every_chart_of_a_run_has_what_the_run_recorded(runs):
     ends = [20.0, 40.0, 60.0, 80.0, 100.0, 120.0]
     np.testing.assert_allclose(drawn(cost["training"]).T, [ends, run.history.cost], rtol=1e-3)
     np.testing.assert_allclose(
-        drawn(cost["held out"]).T, [ends, run.history.validation_cost], rtol=1e-3
+        drawn(cost["validation"]).T, [ends, run.history.validation_cost], rtol=1e-3
     )
     steps = drawn(cost["each step"])
     np.testing.assert_array_equal(steps[:, 0], np.arange(1, 121))
     np.testing.assert_allclose(steps[:, 1], run.costs, rtol=1e-3)
-    score = drawn(lines(made["score"])["held out"])
+    score = drawn(lines(made["score"])["validation"])
     np.testing.assert_allclose(score[:, 1], 100 * np.array(run.history.validation_score), atol=1e-3)
     statistics = run.statistics
     for name, values in (
@@ -128,7 +128,7 @@ def test_another_run_is_dashed_and_starts_where_it_was_forked(runs):
         assert all(
             one["color"] == by_name[one["name"].removesuffix(", second.run")] for one in other
         )
-    validation = drawn(lines(made["cost"])["held out, second.run"])
+    validation = drawn(lines(made["cost"])["validation, second.run"])
     np.testing.assert_array_equal(validation[:, 0], [60, 80, 100, 120, 140, 160])
     np.testing.assert_allclose(validation[:, 1], fork.history.validation_cost, rtol=1e-3)
 
@@ -136,14 +136,14 @@ def test_another_run_is_dashed_and_starts_where_it_was_forked(runs):
 def test_what_was_measured_besides_stands_in_for_the_epochs(runs):
     points = [
         SimpleNamespace(
-            step=step, by_part={"training": (cost, score), "held out": (cost + 0.1, 0.4)}
+            step=step, by_part={"training": (cost, score), "validation": (cost + 0.1, 0.4)}
         )
         for step, cost, score in ((0, 0.7, 0.5), (50, 0.4, 0.8), (120, 0.2, 0.9))
     ]
     made = charts.options(charts.seen(runs[0], points))
     for part, cost, score in (
         ("training", [0.7, 0.4, 0.2], [50, 80, 90]),
-        ("held out", [0.8, 0.5, 0.3], [40, 40, 40]),
+        ("validation", [0.8, 0.5, 0.3], [40, 40, 40]),
     ):
         np.testing.assert_allclose(drawn(lines(made["cost"])[part]).T, [[0, 50, 120], cost])
         np.testing.assert_allclose(drawn(lines(made["score"])[part])[:, 1], score)

@@ -88,9 +88,9 @@ def is_number(value: Any) -> bool:
 
 
 def clean(text: Any) -> str:
-    """Return a text as one line: what cannot be printed, or would turn the line around, is a question mark.
+    r"""Return a text as one line, with "?" for what cannot be printed or would turn the line around.
 
-    >>> clean("a\\nb\\u202ec")
+    >>> clean("a\nb\u202ec")
     'a b?c'
     """
     line = " ".join(str(text).split())
@@ -100,9 +100,9 @@ def clean(text: Any) -> str:
 
 
 def columns(text: str) -> int:
-    """Return the number of columns that a text takes in a terminal.
+    r"""Return the number of columns that a text takes in a terminal.
 
-    >>> columns("weight"), columns("重み"), columns("e\\u0301")
+    >>> columns("weight"), columns("重み"), columns("e\u0301")
     (6, 4, 1)
     """
     if text.isascii():

@@ -143,7 +143,7 @@ class Names:
 
     @property
     def counted(self) -> str:
-        """What to say beside numbers of all units: that some are not in the table's units, or ""."""
+        """A remark for numbers of all units, where some are not in the table's units; else ""."""
         scaled = self.target != AS_IT_IS or any(scale != AS_IT_IS for scale in self.scales)
         return ", columns standardised" if scaled else ""
 

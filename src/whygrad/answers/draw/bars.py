@@ -70,7 +70,7 @@ def draw_bars(picture: BarPicture) -> Drawing:
 
 
 def _chosen(values: np.ndarray) -> list[int]:
-    """Return the places of the bars that are drawn, the largest, in their order."""
+    """Return the indices of the bars that are drawn, the largest, in their order."""
     sizes = np.where(np.isfinite(values), np.abs(values), np.inf)
     kept: list[int] = np.sort(np.argsort(-sizes, kind="stable")[:MOST]).tolist()
     return kept

@@ -240,7 +240,7 @@ def _marks(panel: Panel, picture: CurvePicture, taken: list[Box]) -> tuple[list[
 
 
 def _dots(panel: Panel, picture: CurvePicture) -> Array:
-    """Return points of the lines on the sheet, (m, 2), which a label had better not cover."""
+    """Return points of the lines on the sheet, (m, 2), which a label should not cover."""
     found = [np.zeros((0, 2))]
     for one in picture.lines:
         x, y = drawable(picture.x_of(one)), _heights(picture, one.y)
@@ -255,7 +255,7 @@ def _covered(box: Box, points: Array) -> int:
 
 
 def _beside(panel: Panel, x: float, y: float, name: str) -> list[Label]:
-    """Return the labels that would stand within the panel, the best place first."""
+    """Return the labels that would stand within the panel, the best position first."""
     text, full = fitted(name, 190, SMALL * BOLD), clean(name)
     look = "wg-ink wg-bold wg-halo"
     sides: tuple[tuple[Anchor, float, float], ...] = (

@@ -1,7 +1,7 @@
 """What pictures are drawn with: labels that know their size, shapes, and the SVG around them.
 
-The width of a text is estimated, on the wide side, since a drawing cannot know its reader's fonts. A label
-that would lie upon another is found out by its box.
+The width of a text is estimated, on the wide side, since a drawing cannot know its reader's fonts. Labels
+that would overlap are found by their boxes.
 """
 
 import unicodedata
@@ -99,7 +99,7 @@ def lines_of(text: str, room: float, size: float, most: int) -> list[str]:
 
 
 def overlap(one: Box, other: Box, gap: float = 0.0) -> bool:
-    """Whether two boxes lie upon each other, or nearer than the gap."""
+    """Whether two boxes overlap, or are nearer than the gap."""
     return (
         one[0] < other[2] + gap
         and other[0] < one[2] + gap
@@ -109,7 +109,7 @@ def overlap(one: Box, other: Box, gap: float = 0.0) -> bool:
 
 
 def free(label: Label, taken: Iterable[Box], gap: float = 2.0) -> bool:
-    """Whether a label lies upon none of the boxes."""
+    """Whether a label overlaps none of the boxes."""
     return not any(overlap(label.box, box, gap) for box in taken)
 
 

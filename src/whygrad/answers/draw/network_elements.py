@@ -1,4 +1,4 @@
-"""What a drawing of a network consists of: units, pixels, connections, with places, sizes and texts.
+"""What a drawing of a network consists of: units, pixels, connections, with positions, sizes and texts.
 
 A connection is as wide as its number beside the largest of its layer, |w| / max |w|, and so strong is the
 colour of a unit. The SVG and the drawing that can be pointed at are both written from these.
@@ -160,7 +160,7 @@ def said(picture: NetworkPicture, value: float) -> str:
 
 
 def within(picture: NetworkPicture, value: float) -> str:
-    """Write a number so that it fits into a unit; nothing where it is still to come."""
+    """Write a number so that it fits into a unit; "" where it is still to come."""
     if not known(picture, value):
         return ""
     text = short(value)
@@ -242,9 +242,10 @@ def _ends(layout: Layout, l: int, j: int, k: int) -> tuple[float, float, float, 
 def numbered(
     picture: NetworkPicture, layout: Layout, found: list[Edge], steady: bool = False
 ) -> dict[str, Label]:
-    """Write numbers upon connections, where there is room: on the first of them, and on those asked about.
+    """Return the labels with the numbers of connections, by part, where there is room.
 
-    They are given by part. Where the drawing is to be `steady`, each has its place whatever its number.
+    The first connections have one, and those asked about. Where the drawing is to be `steady`, each has its
+    position whatever its number.
     """
     labels: dict[str, Label] = {}
     taken = _taken(layout)
@@ -261,7 +262,7 @@ def numbered(
 
 
 def _number(edge: Edge, taken: list[Box], steady: bool) -> Label | None:
-    """Write the number of a connection upon it, where it lies upon nothing else, or not at all."""
+    """Return the label with the number of a connection where it overlaps nothing else, or None."""
     look = "wg-ink wg-halo" + " wg-bold" * edge.marked
     text = typeset(number(edge.value) if edge.marked else short(edge.value))
     room = WIDEST_NUMBER if steady and not edge.marked else text
@@ -275,7 +276,7 @@ def _number(edge: Edge, taken: list[Box], steady: bool) -> Label | None:
 
 
 def _taken(layout: Layout) -> list[Box]:
-    """Return the boxes that no number of a connection may lie upon."""
+    """Return the boxes that no number of a connection may overlap."""
     reach = RADIUS + 5
     circles = [
         (x - reach, y - reach, x + reach, y + reach)

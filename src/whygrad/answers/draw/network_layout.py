@@ -62,7 +62,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Layout:
-    """The place of every unit that is drawn, by layer and index, and what is written about the layers."""
+    """The position of every unit that is drawn, by layer and index, and the labels of the layers."""
 
     width: float
     bottom: float
@@ -123,7 +123,7 @@ def lay_out(picture: NetworkPicture, wanted: Wanted = Wanted()) -> Layout:  # no
 
 
 def counts(columns: Iterable[Column]) -> list[Label]:
-    """Describe below the columns how many of their units are not drawn."""
+    """Return the labels below the columns that count the units left out."""
     look = "wg-soft wg-halo"
     return [
         Label(one.x, one.foot, f"+ {one.left_out:,} more", SMALL, "middle", look)
@@ -145,7 +145,7 @@ def _block(picture: NetworkPicture, l: int, count: int, wanted: Wanted) -> int:
 def _block_places(
     l: int, units: tuple[int, ...], across: int, x: float, top: float
 ) -> dict[tuple[int, int], tuple[float, float]]:
-    """Set units in rows, as one reads."""
+    """Arrange units in rows, in reading order."""
     left = x - BLOCK * (across - 1) / 2
     return {
         (l, j): (left + BLOCK * (i % across), top + BLOCK * (i // across + 0.5))
@@ -238,7 +238,7 @@ def _unit_labels(
 
 
 def _image_labels(picture: NetworkPicture, box: Box, units: tuple[int, ...]) -> list[Label]:
-    """Describe below the image how many pixels have lines, and the names of those that are marked."""
+    """Return the labels below the image: how many pixels have lines, and the names of the marked ones."""
     centre, y = (box[0] + box[2]) / 2, box[3] + 15
     named = [j for l, j in sorted(marked(picture).kept) if l == 0]
     texts = [
@@ -275,5 +275,5 @@ def layer_name(picture: NetworkPicture, l: int) -> str:
 
 
 def kind(picture: NetworkPicture, l: int) -> str:
-    """Describe which layer it is; colours go by it."""
+    """Return the kind of a layer, "input", "hidden" or "output", which decides its colour."""
     return "input" if l == 0 else "output" if l == len(picture.units) - 1 else "hidden"

@@ -1,7 +1,7 @@
-"""Colours, in light and in dark, that people who confuse colours can tell apart: positive is blue, negative
-orange and dashed. After Okabe & Ito, Color Universal Design (2008).
+"""Colours, in light and in dark, that colour-blind readers can tell apart.
 
-They are CSS variables, and each is written a second time as it is in light, for viewers without variables.
+Positive is blue, negative orange and dashed. They are CSS variables, and each is written a second time as it
+is in light, for viewers without variables. After Okabe & Ito, Color Universal Design (2008).
 """
 
 from whygrad.answers.pictures import Line

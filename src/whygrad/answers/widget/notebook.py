@@ -25,18 +25,18 @@ class Asker(Protocol):
     """What answers clicks: a `Why`, on rows X and targets y."""
 
     def picture(self, X: Any = None) -> NetworkPicture:
-        """The network as it stands."""
+        """Return the picture of the network as it is."""
 
     def weight(
         self, X: Any = None, y: Any = None, *, layer: int, to: Any, from_: Any
     ) -> Explanation:
-        """Why would a weight move."""
+        """Return why a weight would move."""
 
     def blame(self, X: Any = None, y: Any = None, *, layer: int, unit: Any) -> Explanation:
-        """Whose error is a unit's."""
+        """Return whose error a unit's is."""
 
     def neuron(self, X: Any = None, y: Any = None, *, layer: int, unit: Any) -> Explanation:
-        """What one unit looks for."""
+        """Return what one unit responds to."""
 
 
 class NotebookWidget(NetworkWidget):

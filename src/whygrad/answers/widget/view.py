@@ -1,4 +1,4 @@
-"""A network as a drawing that can be pointed at: places, widths, texts and titles as plain data, for JSON.
+"""A network as a drawing that can be pointed at: positions, widths, texts and titles as data for JSON.
 
 `network.js` draws what `view` gives and computes none of it. What is done with the drawing comes back as a
 gesture, which `read_gesture` reads.
@@ -168,7 +168,7 @@ def _with(picture: NetworkPicture, more: Collection[int]) -> Shown:
 
 
 def _drawn(found: list[Edge]) -> list[Edge]:
-    """Return the connections that are drawn, where there are more than one can see."""
+    """Return the connections that are drawn: the largest where there are too many to see."""
     if len(found) <= MOST_EDGES:
         return found
     least = sorted((edge.share for edge in found), reverse=True)[MOST_EDGES]

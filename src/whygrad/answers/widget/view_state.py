@@ -1,7 +1,7 @@
-"""How one drawing of a network stands: which units it shows, whether it is narrow. Pictures become views.
+"""The state of one drawing of a network: which units it shows, whether it is narrow. Pictures become views.
 
-Pictures that follow one another show the same units, so that none jumps while numbers change; what of a
-gesture concerns the drawing alone is done here.
+Pictures that follow one another show the same units, so that none jumps while numbers change; what
+concerns the drawing alone of a gesture is done here.
 """
 
 from collections.abc import Iterable
@@ -54,11 +54,11 @@ class ViewState:
         return view(picture, editable=editable, lit=lit, more=self._more, narrow=self._narrow)
 
     def choose_again(self) -> None:
-        """Let the next view choose what is most important anew."""
+        """Choose anew, for the next view, which units are the most important."""
         self._shown = ()
 
     def act(self, gesture: Gesture) -> bool:
-        """Do what concerns the drawing alone; True where it did, and is to be drawn `again`."""
+        """Do what concerns the drawing alone; return whether it is to be drawn `again`."""
         match gesture.kind, gesture.layer:
             case "more", int(layer):
                 self._more |= {layer}

@@ -37,7 +37,7 @@ def to_dict(about: Answer, limit: int | None = LIMIT) -> dict[str, Any]:
 
 
 def _plain(about: Any, limit: int | None) -> Any:
-    """Return data as plain data; what is of no known kind is given as it prints itself."""
+    """Return data as plain data; what is of no known kind becomes its `str`."""
     if about is None or isinstance(about, bool | str):
         return about
     if isinstance(about, np.generic):
@@ -58,7 +58,7 @@ def _plain(about: Any, limit: int | None) -> Any:
 
 
 def _fields(about: Any, limit: int | None) -> dict[str, Any]:
-    """Return the fields of a frozen dataclass; trees and pictures say of which kind they are."""
+    """Return the fields of a frozen dataclass; trees and pictures name their kind."""
     plain = {field.name: _plain(getattr(about, field.name), limit) for field in fields(about)}
     kind = type(about)
     if kind in PICTURES:

@@ -88,7 +88,7 @@ def _parts(about: Answer, most: int) -> Iterator[str]:
 
 
 def _factors(terms: Sequence[Term]) -> Iterator[str]:
-    """Describe what each factor of a single product means."""
+    """Write what each factor of a single product means."""
     if len(terms) == 1 and terms[0].factors:
         rows = [
             _row((_math(one.symbol), _cell(one.value), _words(one.meaning)), (1,), part=one.part)

@@ -292,5 +292,5 @@ def _name(one: Line) -> str:
 
 
 def _description(picture: CurvePicture, y_name: str, names: Sequence[str]) -> str:
-    """Describe for screen readers what is drawn."""
+    """Return what is drawn in words, for screen readers."""
     return clean(f"{picture.title}: {y_name} by {picture.x_label}. Lines: {', '.join(names)}.")

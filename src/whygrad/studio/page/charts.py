@@ -1,5 +1,6 @@
-"""The curves of a training as charts: cost and score, gradients and updates of every layer, and units that
-no longer react.
+"""The curves of a training as charts.
+
+Cost and score, gradients and updates of every layer, and units that no longer react:
 
     ‖∂C/∂θˡ‖   and   ‖Δθˡ‖ / ‖θˡ‖   of every layer, on logarithmic axes
 
@@ -25,7 +26,7 @@ NAMES = ("cost", "score", "gradient", "update", "quiet")
 WIDE = 30.0  # costs that differ by more than this factor are drawn on a logarithmic axis
 
 TRAINING, VALIDATION = 0, 1  # colours
-PARTS = {"training": TRAINING, "held out": VALIDATION}
+PARTS = {"training": TRAINING, "validation": VALIDATION}
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +51,7 @@ class Seen:
     epochs : what its epochs showed, the first of them the one in which step `first` lies.
     costs : the cost of each step from `first` on, (m,).
     statistics : what the layers did.
-    points : by part, "training" and "held out", what was measured besides; it stands in for the epochs.
+    points : by part, "training" and "validation", what was measured besides; it stands in for the epochs.
     name : what it is called beside another.
     judged : whether scores are accuracy whatever the cost is.
     """
@@ -176,13 +177,13 @@ class _About:
 
 
 def _cost(about: _About) -> CurvePicture | None:
-    """Draw the cost of every step, and of the rows trained with and held out."""
+    """Draw the cost of every step, and that of the training and validation rows."""
     one = about.one
     steps = one.first + 1.0 + np.arange(len(one.costs))
     lines = [Line("each step", one.costs, x=steps, colour="c7", thin=True)]
     for run, called, beside in about.runs():
         lines += _parts(
-            run, called, beside, "cost", {"training": "cost", "held out": "validation_cost"}
+            run, called, beside, "cost", {"training": "cost", "validation": "validation_cost"}
         )
     known = np.concatenate([one.y[np.isfinite(one.y)] for one in lines])
     wide = bool(len(known)) and known.min() > 0 and known.max() > WIDE * known.min()
@@ -190,10 +191,10 @@ def _cost(about: _About) -> CurvePicture | None:
 
 
 def _score(about: _About) -> CurvePicture | None:
-    """Draw the accuracy, or R² of numbers, of the rows trained with and held out."""
+    """Draw the accuracy, or R² of a regression, of the training and validation rows."""
     lines: list[Line] = []
     for run, called, beside in about.runs():
-        lines += _parts(run, called, beside, "score", {"held out": "validation_score"})
+        lines += _parts(run, called, beside, "score", {"validation": "validation_score"})
     if about.one.accuracy:
         return about.drawn("Accuracy", "right answers", lines, "percent")
     return about.drawn("R²", "R²: 1 is perfect", lines)
@@ -246,7 +247,7 @@ def _quiet(about: _About) -> CurvePicture | None:
 
 
 def _layer(about: _About, run: Seen, l: int, name: str, values: Array, beside: bool) -> Line:
-    """Return the line of a layer, in strokes of its own; beside another run, strokes tell the runs apart."""
+    """Return the line of a layer with its own strokes; beside another run they tell the runs apart."""
     stroke = l - 1 if about.other is None else int(beside)
     y, steps = values[:, l - 1], run.statistics.steps
     return Line(name, y, x=steps, colour=l - 1, stroke=stroke, listed=not beside)
