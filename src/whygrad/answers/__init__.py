@@ -1,10 +1,12 @@
-"""An answer as data (`parts`), and what it can be made of: written, drawn, clicked.
+"""An answer as data, and its forms: written, drawn, clicked.
 
     parts, expression, pictures, names   the data: terms, equations, pictures, what units are called
+    formatting  how numbers and names are written, the same in every form
     write/      text, LaTeX, MathML, HTML, plain data for JSON
     draw/       pictures as SVG
     widget/     the network that can be clicked, here and in notebooks
-    explanation `Explanation`: the data, with the doors to the others
+    explanation `Explanation`: the data, with the doors to the forms; the public face of this folder
 
-Nothing here computes a number of an answer. It may import `nn` and what is below.
+Nothing here computes a number of an answer. It may import `nn` and what is below. Modules are imported one
+by one, since whoever writes a number needs no drawing.
 """

@@ -1,7 +1,7 @@
 """Colours, in light and in dark, that colour-blind readers can tell apart.
 
-Positive is blue, negative orange and dashed. They are CSS variables, and each is written a second time as it
-is in light, for viewers without variables. After Okabe & Ito, Color Universal Design (2008).
+Positive is blue, negative orange and dashed. They are CSS variables, and each is written a second time as
+it is in light, for viewers without variables. After Okabe & Ito, Color Universal Design (2008).
 """
 
 from whygrad.answers.pictures import Line
