@@ -122,15 +122,3 @@ def cut(text: str, most: int) -> str:
     while text and columns(text) > most - 1:
         text = text[:-1]
     return f"{text.rstrip()}…"
-
-
-def wrapped(text: str, width: int, first: str = "", later: str = "") -> list[str]:
-    """Break a text between words into lines of at most `width` columns; a longer word stays whole."""
-    lines, line, empty = [], first, True
-    for word in text.split(" "):
-        if not empty and columns(line) + 1 + columns(word) > width:
-            lines.append(line)
-            line, empty = later, True
-        line += word if empty else f" {word}"
-        empty = False
-    return [*lines, line]

@@ -100,10 +100,10 @@ def thinned(y: Array, most: int) -> list[int]:
     return sorted(kept)
 
 
-def tick_text(value: float, axis: Axis) -> str:
+def _tick_text(value: float, axis: Axis) -> str:
     """Write a tick with as many digits as tell it from its neighbours.
 
-    >>> tick_text(0.77852, axis(0.7785, 0.7786))
+    >>> _tick_text(0.77852, axis(0.7785, 0.7786))
     '0.77852'
     """
     if axis.log:
@@ -123,7 +123,7 @@ def tick_text(value: float, axis: Axis) -> str:
 
 def tick_room(axis: Axis) -> float:
     """Return the width of the widest tick."""
-    return max((text_width(tick_text(tick, axis), SMALL) for tick in axis.ticks), default=0.0)
+    return max((text_width(_tick_text(tick, axis), SMALL) for tick in axis.ticks), default=0.0)
 
 
 def draw_axes(panel: Panel) -> tuple[list[str], list[Label]]:
@@ -134,13 +134,13 @@ def draw_axes(panel: Panel) -> tuple[list[str], list[Label]]:
         y = panel.point(panel.x.low, tick)[1]
         shapes.append(line(panel.left, y, right, y, "wg-on-line"))
         labels.append(
-            Label(panel.left - 7, y + 4, tick_text(tick, panel.y), SMALL, "end", "wg-soft")
+            Label(panel.left - 7, y + 4, _tick_text(tick, panel.y), SMALL, "end", "wg-soft")
         )
     edge = -math.inf
     for tick in panel.x.ticks:
         x = panel.point(tick, panel.y.low)[0]
         shapes.append(line(x, bottom, x, bottom + 4, "wg-on-soft"))
-        text = tick_text(tick, panel.x)
+        text = _tick_text(tick, panel.x)
         within = min(x, right + 14 - text_width(text, SMALL) / 2)
         label = Label(within, bottom + 17, text, SMALL, "middle", "wg-soft")
         if label.box[0] > edge + 6:

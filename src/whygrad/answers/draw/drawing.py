@@ -84,7 +84,7 @@ def fitted(text: str, room: float, size: float = TEXT) -> str:
     return f"{text.rstrip()}…"
 
 
-def lines_of(text: str, room: float, size: float, most: int) -> list[str]:
+def _lines_of(text: str, room: float, size: float, most: int) -> list[str]:
     """Break a text into at most so many lines that fit."""
     lines: list[str] = []
     words = clean(text).split(" ")
@@ -150,7 +150,7 @@ def line(
 
 def head(title: str, width: float, y: float = 22.0) -> tuple[list[Label], float]:
     """Return the title in at most two lines, and where the room below it begins."""
-    texts = lines_of(title, width - 24, TITLE * BOLD, 2)
+    texts = _lines_of(title, width - 24, TITLE * BOLD, 2)
     look = "wg-ink wg-bold"
     labels = [
         Label(12, y + 20 * i, text, TITLE, look=look, full=clean(title))

@@ -143,25 +143,25 @@ def units(picture: NetworkPicture, layout: Layout) -> list[Unit]:
         name = clean(picture.names[l][j])
         bias = (l, j) in layout.marks.biases
         marked = bias or (l, j) in layout.marks.units
-        title = f"{name}: {picture.unit_meaning or 'value'} {said(picture, value)}"
+        title = f"{name}: {picture.unit_meaning or 'value'} {_said(picture, value)}"
         part = f"{l}:{j}"
         found.append(Unit(part, kind(picture, l), x, y, value, share, name, title, marked, bias))
     return found
 
 
-def known(picture: NetworkPicture, value: float) -> bool:
+def _known(picture: NetworkPicture, value: float) -> bool:
     """Whether a number is there, and not still to come in a story that is told in pictures."""
     return not (picture.partial and math.isnan(value))
 
 
-def said(picture: NetworkPicture, value: float) -> str:
+def _said(picture: NetworkPicture, value: float) -> str:
     """Write a number in full, or that it is still to come."""
-    return typeset(number(value)) if known(picture, value) else UNKNOWN
+    return typeset(number(value)) if _known(picture, value) else UNKNOWN
 
 
 def within(picture: NetworkPicture, value: float) -> str:
     """Write a number so that it fits into a unit; "" where it is still to come."""
-    if not known(picture, value):
+    if not _known(picture, value):
         return ""
     text = short(value)
     return text.replace("-", "\N{MINUS SIGN}", 1) if value < 0 and "e" not in text else text
@@ -180,7 +180,7 @@ def pixels(picture: NetworkPicture, layout: Layout) -> list[Pixel]:
     found = []
     for (l, j), (x, y) in layout.places.items():
         if l == 0:
-            value = said(picture, float(picture.units[0][j]))
+            value = _said(picture, float(picture.units[0][j]))
             name = clean(picture.names[0][j])
             title = f"{name}: {picture.unit_meaning or 'value'} {value}"
             found.append(Pixel(f"0:{j}", x, y, side, name, title, (0, j) in layout.marks.kept))
@@ -223,7 +223,7 @@ def edges(picture: NetworkPicture, layout: Layout, all_: bool = False) -> list[E
                 strength *= 0.5
             low, high = names[l - 1, k], names[l, j]
             route = f"{high} → {low}" if picture.backwards else f"{low} → {high}"
-            title = f"{route}: {picture.edge_meaning} {said(picture, value)}"
+            title = f"{route}: {picture.edge_meaning} {_said(picture, value)}"
             ends = _ends(layout, l, j, k)
             back = picture.backwards
             found.append(Edge(l, j, k, *ends, value, share, strength, title, marked, back))
@@ -251,7 +251,7 @@ def numbered(
     taken = _taken(layout)
     few = len(found) <= FEW
     for edge in found:
-        if not known(picture, edge.value):
+        if not _known(picture, edge.value):
             continue
         if (edge.marked and len(labels) < ASKED) or few:
             label = _number(edge, taken, steady)

@@ -35,7 +35,7 @@ def to_mathml(about: Answer, block: bool = True, most: int | None = None) -> str
     As a `block` it stands by itself in the middle of the page, else where it is put. A side that is written
     with more than `most` characters goes on in further rows.
     """
-    rows = equation_rows(main_equations(about), most)
+    rows = _equation_rows(main_equations(about), most)
     if not rows and (table := main_table(about)):
         rows = _table(table)
     if not rows:
@@ -50,10 +50,10 @@ def equations_mathml(
 
     A side that is written with more than `most` characters goes on in further rows.
     """
-    return _element(equation_rows(equations, most), block)
+    return _element(_equation_rows(equations, most), block)
 
 
-def equation_rows(equations: Sequence[Equation], most: int | None = None) -> list[str]:
+def _equation_rows(equations: Sequence[Equation], most: int | None = None) -> list[str]:
     """Write equations as rows of a table, one for each side but the first, more for long sums."""
     rows = []
     for equation in equations:

@@ -12,7 +12,7 @@ from itertools import zip_longest
 from typing import Literal
 
 from whygrad.answers.expression import Equation, Expression, Symbol
-from whygrad.answers.formatting import RAISED, cell, clean, columns, cut, number, wrapped
+from whygrad.answers.formatting import RAISED, cell, clean, columns, cut, number
 from whygrad.answers.parts import Answer, Term
 from whygrad.answers.pictures import BarPicture
 from whygrad.answers.write.notation import Notation, sides, write
@@ -48,12 +48,12 @@ def text_lines(about: Answer, width: int | None = None) -> Iterator[Line]:
     """Return the lines of an answer."""
     wide = shutil.get_terminal_size((88, 24)).columns if width is None else width
     wide = max(NARROWEST, min(WIDEST, wide))
-    yield from (Line(text, "question") for text in wrapped(clean(about.question), wide))
+    yield from (Line(text, "question") for text in _wrapped(clean(about.question), wide))
     if about.answer:
-        yield from (Line(text, "answer") for text in wrapped(clean(about.answer), wide))
+        yield from (Line(text, "answer") for text in _wrapped(clean(about.answer), wide))
     for equation in about.equations:
         yield Line("")
-        yield from (Line(text, "equation") for text in equation_lines(equation, wide))
+        yield from (Line(text, "equation") for text in _equation_lines(equation, wide))
     for lines in (_terms(about, wide), *_tables(about, wide), *_bars(about, wide)):
         if lines:
             yield Line("")
@@ -61,7 +61,7 @@ def text_lines(about: Answer, width: int | None = None) -> Iterator[Line]:
     if about.notes:
         yield Line("")
         for note in about.notes:
-            yield from (Line(text, "note") for text in wrapped(clean(note), wide, later="  "))
+            yield from (Line(text, "note") for text in _wrapped(clean(note), wide, later="  "))
 
 
 def expression_text(about: Expression) -> str:
@@ -76,7 +76,7 @@ def expression_text(about: Expression) -> str:
     return write(about, TEXT)
 
 
-def equation_lines(about: Equation, width: int) -> list[str]:
+def _equation_lines(about: Equation, width: int) -> list[str]:
     """Write an equation, a line for each side but the first, signs of equality below each other."""
     first, *others = (_breakable(side, width) for side in sides(about, TEXT))
     return [line.replace("\u00a0", " ") for line in _broken(first, others, width)]
@@ -92,16 +92,28 @@ def _breakable(side: str, width: int) -> str:
 
 def _broken(first: str, others: Sequence[str], width: int) -> list[str]:
     if not others:
-        return wrapped(f"  {first}", width, later="      ")
+        return _wrapped(f"  {first}", width, later="      ")
     gap = "  " + " " * columns(first)
     if len(gap) > width // 2:  # too long a left side to begin every line as far in
-        lines, gap = wrapped(f"  {first}", width, later="      "), "    "
+        lines, gap = _wrapped(f"  {first}", width, later="      "), "    "
     else:
         lines = []
     for other in others:
         start = gap if lines else f"  {first}"
-        lines += wrapped(f"{start} = {other}", width, later=f"{gap}     ")
+        lines += _wrapped(f"{start} = {other}", width, later=f"{gap}     ")
     return lines
+
+
+def _wrapped(text: str, width: int, first: str = "", later: str = "") -> list[str]:
+    """Break a text between words into lines of at most `width` columns; a longer word stays whole."""
+    lines, line, empty = [], first, True
+    for word in text.split(" "):
+        if not empty and columns(line) + 1 + columns(word) > width:
+            lines.append(line)
+            line, empty = later, True
+        line += word if empty else f" {word}"
+        empty = False
+    return [*lines, line]
 
 
 # ── terms and tables ─────────────────────────────────────────────────────────────────────────────────
@@ -162,7 +174,7 @@ def _tables(about: Answer, width: int) -> Iterator[list[Line]]:
         rows = [tuple(map(cell, row)) for row in table.rows[:MOST_ROWS]]
         heads = tuple(map(clean, table.columns))
         lines = _grid(_Grid(heads, tuple(rows), numeric_columns(table)), width)
-        titles = [Line(text, "heading") for text in wrapped(clean(table.title), width)]
+        titles = [Line(text, "heading") for text in _wrapped(clean(table.title), width)]
         if len(table.rows) > MOST_ROWS:
             lines.append(Line(f"… and {len(table.rows) - MOST_ROWS:,} more rows", "note"))
         if not table.rows:
@@ -214,7 +226,7 @@ def _fit(grid: _Grid, widths: list[int], room: int) -> int:
 
 def _row(grid: _Grid, row: tuple[str, ...], widths: list[int]) -> list[str]:
     cells = [
-        [cut(line, width) for line in wrapped(text, width, later=HANG)]
+        [cut(line, width) for line in _wrapped(text, width, later=HANG)]
         for text, width in zip(row, widths, strict=False)
     ]
     lines = []

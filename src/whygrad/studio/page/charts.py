@@ -99,13 +99,13 @@ def seen(run: Any, points: Iterable[Any] = (), name: str = "", now: SoFar | None
         shown.history.epochs,
         shown.costs,
         shown.statistics,
-        points_of(points),
+        _points_of(points),
         name or run.path.name,
         run.judged,
     )
 
 
-def points_of(points: Iterable[Any]) -> dict[str, Points]:
+def _points_of(points: Iterable[Any]) -> dict[str, Points]:
     """Return what was measured at single steps as lines, by part of the rows."""
     known, found = list(points), {}
     for part in PARTS:
