@@ -18,7 +18,6 @@ from keeping import keep
 
 import whygrad as wg
 from whygrad.engines import choose
-from whygrad.engines.probes import weight
 from whygrad.nn.arrays import as_data
 from whygrad.pipeline.datasets import load
 from whygrad.plan.plan import Plan, start
@@ -75,7 +74,7 @@ def measure(name, data):
     for ref, taken in times.items():
         found[f"{ref}_s"] = statistics.median(taken)
         found[f"{ref}_ratio"] = found[f"{ref}_s"] / found["training_s"]
-    settled = accounts(made, weight(2, 1, 1))
+    settled = accounts(made, wg.engines.probes.weight(2, 1, 1))
     bound = 4 * np.finfo(np.float32).eps * (settled.sizes + 10 * settled.pushes)
     assert (np.abs(settled.rounding) <= bound).all()
     found["rounding_of_bound"] = float((np.abs(settled.rounding) / bound).max())

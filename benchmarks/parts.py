@@ -28,10 +28,11 @@ from steps import CASES, examples  # noqa: E402
 
 from whygrad.cores import one_thread  # noqa: E402
 from whygrad.engines import Probes  # noqa: E402
-from whygrad.engines.native import by_units, passes  # noqa: E402
+from whygrad.engines.native import by_units as by_units  # noqa: E402
+from whygrad.engines.native import passes  # noqa: E402
 from whygrad.engines.native.compiling import OPTIONS  # noqa: E402
 from whygrad.engines.native.layout import rule  # noqa: E402
-from whygrad.engines.native.partition import moving_blocks, units_of, weights_of  # noqa: E402
+from whygrad.engines.native.partition import moving_blocks, units_of, weights_of
 from whygrad.engines.native.updates import move  # noqa: E402
 from whygrad.engines.probe_data import shares  # noqa: E402
 
@@ -39,14 +40,14 @@ SECONDS = 0.05  # that one repeat takes, about
 
 
 def gather(
-    times, l, layers, rule, theta, opt_state, examples, room, narrow, coefficients, key, rows, zero
+    times, l, layers, rule, theta, opt_state, examples, room, narrow, numbers, key, rows, zero
 ):
     for _ in range(times):
         passes.gather(layers, examples, room, zero, zero, rows, rows)
 
 
 def forward(
-    times, l, layers, rule, theta, opt_state, examples, room, narrow, coefficients, key, rows, zero
+    times, l, layers, rule, theta, opt_state, examples, room, narrow, numbers, key, rows, zero
 ):
     units = layers.sizes[l]
     for _ in range(times):
@@ -56,21 +57,21 @@ def forward(
 
 
 def cost(
-    times, l, layers, rule, theta, opt_state, examples, room, narrow, coefficients, key, rows, zero
+    times, l, layers, rule, theta, opt_state, examples, room, narrow, numbers, key, rows, zero
 ):
     for _ in range(times):
         passes.find_costs(layers, room, zero, rows)
 
 
 def error(
-    times, l, layers, rule, theta, opt_state, examples, room, narrow, coefficients, key, rows, zero
+    times, l, layers, rule, theta, opt_state, examples, room, narrow, numbers, key, rows, zero
 ):
     for _ in range(times):
         passes.find_error(layers, room, zero, rows)
 
 
 def backward(
-    times, l, layers, rule, theta, opt_state, examples, room, narrow, coefficients, key, rows, zero
+    times, l, layers, rule, theta, opt_state, examples, room, narrow, numbers, key, rows, zero
 ):
     units = layers.sizes[l - 1]
     for _ in range(times):
@@ -78,7 +79,7 @@ def backward(
 
 
 def descend(
-    times, l, layers, rule, theta, opt_state, examples, room, narrow, coefficients, key, rows, zero
+    times, l, layers, rule, theta, opt_state, examples, room, narrow, numbers, key, rows, zero
 ):
     """Add a gradient to W and b at once, so little of it that nothing changes."""
     blocks = moving_blocks(layers, l, 1)
@@ -93,7 +94,7 @@ def descend(
 
 
 def gradient(
-    times, l, layers, rule, theta, opt_state, examples, room, narrow, coefficients, key, rows, zero
+    times, l, layers, rule, theta, opt_state, examples, room, narrow, numbers, key, rows, zero
 ):
     blocks, before = moving_blocks(layers, l, 1), layers.W[l]
     for _ in range(times):
@@ -107,15 +108,15 @@ def gradient(
 
 
 def update(
-    times, l, layers, rule, theta, opt_state, examples, room, narrow, coefficients, key, rows, zero
+    times, l, layers, rule, theta, opt_state, examples, room, narrow, numbers, key, rows, zero
 ):
     W, stop = layers.W[l], layers.b[l] + layers.sizes[l]
     for _ in range(times):
-        move(rule, theta, opt_state, room.gradient, zero, W, stop, coefficients)
+        move(rule, theta, opt_state, room.gradient, zero, W, stop, numbers)
 
 
 def narrow_gather(
-    times, l, layers, rule, theta, opt_state, examples, room, narrow, coefficients, key, rows, zero
+    times, l, layers, rule, theta, opt_state, examples, room, narrow, numbers, key, rows, zero
 ):
     for _ in range(times):
         for start in range(0, rows, narrow.piece):
@@ -125,7 +126,7 @@ def narrow_gather(
 
 
 def narrow_forward(
-    times, l, layers, rule, theta, opt_state, examples, room, narrow, coefficients, key, rows, zero
+    times, l, layers, rule, theta, opt_state, examples, room, narrow, numbers, key, rows, zero
 ):
     for _ in range(times):
         for start in range(0, rows, narrow.piece):
@@ -133,7 +134,7 @@ def narrow_forward(
 
 
 def narrow_cost(
-    times, l, layers, rule, theta, opt_state, examples, room, narrow, coefficients, key, rows, zero
+    times, l, layers, rule, theta, opt_state, examples, room, narrow, numbers, key, rows, zero
 ):
     for _ in range(times):
         for start in range(0, rows, narrow.piece):
@@ -143,7 +144,7 @@ def narrow_cost(
 
 
 def narrow_back(
-    times, l, layers, rule, theta, opt_state, examples, room, narrow, coefficients, key, rows, zero
+    times, l, layers, rule, theta, opt_state, examples, room, narrow, numbers, key, rows, zero
 ):
     for _ in range(times):
         for start in range(0, rows, narrow.piece):
@@ -207,7 +208,7 @@ def measure(case: Case, rows: int) -> dict[str, Any]:
     given = (
         layout.layers, rule(runner.plan.optimizer), theta, opt_state,
         layout.examples(order, *shares(runner.data, Probes())), layout.room, layout.narrow,
-        np.ascontiguousarray(runner.plan.optimizer.coefficients(np.array([1]), np.array([1e-9])))[0],
+        np.ascontiguousarray(runner.plan.optimizer.arrays(np.array([1]), np.array([1e-9])))[0],
         np.uint64(0), np.int64(case.batch), np.int64(0),
     )  # fmt: skip
     parts = {}

@@ -142,7 +142,7 @@ def test_whatever_can_be_asked_can_be_drawn(clf, tmp_path):
     assert run.widget(0).view == run.widget().view
 
 
-def test_a_run_on_a_table_shows_the_rows_that_were_held_out(tmp_path):
+def test_a_run_on_a_table_shows_its_test_rows(tmp_path):
     folder = tmp_path / "iris.run"
     done = whygrad("train", "iris", "--run", folder, "--hidden", 4, "--epochs", 2)
     assert done.code == 0, done.err
