@@ -90,6 +90,14 @@ class CurvePicture:
     at, at_name : an x at which a line is drawn upwards, and what it is called.
     x_range : from where to where x goes at least.
     stroke_name : the legend's entry for all lines with strokes, "" for none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from whygrad.answers.draw.svg import picture_svg
+    >>> cost = Line("training", np.array([0.5, 0.25]))
+    >>> picture_svg(CurvePicture("Cost", "step", "cost", np.array([1.0, 2.0]), (cost,)))[:4]
+    '<svg'
     """
 
     title: str
@@ -113,7 +121,15 @@ class CurvePicture:
 
 @dataclass(frozen=True, eq=False)
 class BarPicture:
-    """Named numbers as bars to the left and right of zero."""
+    """Named numbers as bars to the left and right of zero.
+
+    Parameters
+    ----------
+    title : what is shown, one line.
+    label : what the numbers are, with their unit.
+    names : a name for each bar.
+    values : (m,), a number for each bar.
+    """
 
     title: str
     label: str
@@ -123,9 +139,15 @@ class BarPicture:
 
 @dataclass(frozen=True, eq=False)
 class ImagePicture:
-    """Images side by side, (k, height, width), each with a caption, of several lines where it has breaks.
+    """Images side by side.
 
-    `signed` colours positive and negative numbers apart (weights); else they run from dark to light.
+    Parameters
+    ----------
+    title : what is shown, one line.
+    images : (k, height, width).
+    captions : one for each image, of several lines where it has line breaks.
+    signed : positive and negative numbers have colours of their own (weights); else they run from dark to
+        light.
     """
 
     title: str
