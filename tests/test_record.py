@@ -254,7 +254,7 @@ def test_a_training_that_diverged_keeps_the_last_finite_state_and_can_be_forked(
     assert run.stopped.startswith("diverged at step")
     assert np.isfinite(run.theta.flat).all() and (run.theta.flat == fitted.theta.flat).all()
     assert run.history == fitted.history and len(run.costs) == run.step
-    with pytest.raises(wg.InputError, match=r"fork it at an earlier step, with a smaller rate"):
+    with pytest.raises(wg.InputError, match=r"fork it at an earlier step, perhaps with a smaller"):
         run.resume()
     assert run.fork(0, learning_rate=0.01).stopped == "all epochs done"
 
@@ -319,7 +319,7 @@ def test_a_fork_with_another_rate_is_the_training_that_changes_it_at_that_step(r
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"ratio": 1}, "a fork knows no 'ratio': did you mean 'rate'?"),
+        ({"learn_rate": 1}, "a fork knows no 'learn_rate': did you mean 'learning_rate'?"),
         ({"epochs": 3}, "all 3 epochs are over: give more"),
         ({"learning_rate": -1}, "a learning rate is a finite number above 0"),
         ({"optimizer": "adan"}, "unknown optimizer 'adan'"),
@@ -409,17 +409,17 @@ def test_arrays_that_are_not_copied_are_given_again_and_must_be_the_same(path):
         wg.InputError, match="X has SHA-256 [0-9a-f]{16}…, recorded was [0-9a-f]{16}…"
     ):
         wg.open_run(path, data=(other, Y)).state(1)
-    with pytest.raises(wg.InputError, match="weights has SHA-256 [0-9a-f]{16}…, recorded was none"):
+    with pytest.raises(wg.InputError, match="sample_weight has SHA-256 [0-9a-f]{16}…, recorded was none"):
         wg.open_run(path, data=(X, Y, np.ones(150))).replay()
 
 
-def test_held_out_examples_are_part_of_the_data(path):
+def test_validation_examples_are_part_of_the_data(path):
     validation = (X[:30], Y[:30])
     rule = wg.Stopping("validation_cost", patience=3, restore_best=True)
     fitted = train(record=path, copy_data=False, validation=validation, stopping=rule)
     run = wg.open_run(path, data=(X, Y))
     assert run.state(run.step).best_step <= run.step
-    with pytest.raises(wg.InputError, match=r"held_out=\(X, Y\)"):
+    with pytest.raises(wg.InputError, match=r"validation=\(X, Y\)"):
         run.replay()
     run = wg.open_run(path, data=(X, Y), validation=validation)
     assert run.replay().verdict.holds
@@ -484,11 +484,11 @@ class Sign:
     def init(self, theta):
         return np.zeros((0, len(theta)), theta.dtype)
 
-    def numbers(self, t, rates):
+    def coefficients(self, t, rates):
         return np.asarray(rates)[:, None]
 
-    def update(self, theta, g, opt_state, numbers):
-        return theta - numbers[0] * np.sign(g), opt_state
+    def update(self, theta, g, opt_state, coefficients):
+        return theta - coefficients[0] * np.sign(g), opt_state
 
 
 def test_code_of_ones_own_is_asked_for_and_must_not_have_changed(path):

@@ -112,7 +112,7 @@ def test_what_was_not_recorded_says_how_to_record_it():
     with pytest.raises(wg.InputError) as caught:
         fitted.why.ledger(1, 0, 0)
     assert str(caught.value) == (
-        "moved asks of a recorded training: train with record=, then ask open_run(…).why"
+        "ledger asks of a recorded training: train with record=, then ask open_run(…).why"
     )
 
 

@@ -13,7 +13,6 @@ out are all the same: to compute again from a state.
 
 from whygrad.record.files.location import free_name
 from whygrad.record.folder import record_run
-from whygrad.record.opening import open_run
-from whygrad.record.run import Run
+from whygrad.record.run import Run, open_run
 
 __all__ = ["Run", "free_name", "open_run", "record_run"]

@@ -34,14 +34,12 @@ from whygrad.record.files import (
     snapshots,
     stored,
 )
+from whygrad.record.files.inside import TRAINING, VALIDATION
 from whygrad.record.recorder import Job, Recorder, log_every
 from whygrad.training import model_file
 from whygrad.training.callbacks import Observer, StepController
 from whygrad.training.epochs import History, final
 from whygrad.training.loop import Training, run
-
-TRAINING = "training"  # the parts of the data that training sees: what it learns from,
-VALIDATION = "validation"  # and what it measures after every epoch, which may have another name
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +52,7 @@ class Details:
     copy_data : put the data into the folder; None: where they are small.
     more : what the manifest says in addition.
     source : where the data come from; None: from arrays in memory, or files mapped into it.
-    measured : the name of the part that training measures after every epoch.
-    others : further parts, of which the hashes are kept.
+    others : parts that training does not see, of which the hashes are kept.
     encoding : how rows of a table become inputs.
     """
 
@@ -63,7 +60,6 @@ class Details:
     copy_data: bool | None = None
     more: Mapping[str, Any] = field(default_factory=dict)
     source: Mapping[str, Any] | None = None
-    measured: str = VALIDATION
     others: Mapping[str, Data] = field(default_factory=dict)
     encoding: Mapping[str, Any] | None = None
 
@@ -175,7 +171,7 @@ def _fill(temporary: Path, training: Training, details: Details, about: dict[str
         manifest.write_json(temporary, manifest.ENCODING, details.encoding)
         about["files"] = _digests(temporary, manifest.ENCODING)
     if about["data"]["copied"]:
-        for part, data in (_parts(training, details) | dict(details.others)).items():
+        for part, data in (parts_of(training) | dict(details.others)).items():
             stored.copy(temporary, part, data)
     _first_row(temporary, training, about)
     manifest.write(temporary, about)
@@ -227,7 +223,7 @@ def _left_out(training: Training) -> dict[str, Any] | None:
 
 
 def _describe_data(training: Training, details: Details) -> dict[str, Any]:
-    parts = _parts(training, details)
+    parts = parts_of(training)
     source = details.source
     if source is None:
         places = stored.mapped(training.data) if training.validation is None else None
@@ -240,18 +236,17 @@ def _describe_data(training: Training, details: Details) -> dict[str, Any]:
     return {
         **source,
         "copied": bool(copied),
-        "measured": None if validation is None else details.measured,
         "several": validation.several if isinstance(validation, ValidationData) else None,
         "sha256": dict(source.get("sha256", {})),
         "rows": {part: len(data.Y) for part, data in every.items()} | dict(source.get("rows", {})),
     }
 
 
-def _parts(training: Training, details: Details) -> dict[str, Data]:
+def parts_of(training: Training) -> dict[str, Data]:
     """Return the data that training sees, by the names of their parts."""
     parts = {TRAINING: training.data}
     if training.validation is not None:
-        parts[details.measured] = training.validation
+        parts[VALIDATION] = training.validation
     return parts
 
 
@@ -267,7 +262,7 @@ def _first_row(folder: Path, training: Training, about: dict[str, Any]) -> None:
 
 def _hashing(folder: Path, training: Training, details: Details) -> Job:
     """Return the job of hashing the data, which is done beside training and before anything is recorded."""
-    return partial(add_hashes, folder, _parts(training, details) | dict(details.others))
+    return partial(add_hashes, folder, parts_of(training) | dict(details.others))
 
 
 def add_hashes(folder: Path, parts: Mapping[str, Data], db: events.Database) -> None:

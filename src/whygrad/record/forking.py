@@ -22,15 +22,15 @@ from whygrad.plan.plan import Clip, Penalty, Plan, State, of_gradients
 from whygrad.plan.schedules import find_schedule
 from whygrad.record import replay
 from whygrad.record.files import environment, events, inside, location, manifest
+from whygrad.record.files.inside import TRAINING, VALIDATION
 from whygrad.record.files.stored import is_copied, read_copy
 from whygrad.record.folder import (
-    TRAINING,
-    VALIDATION,
     Details,
     add_hashes,
     conclude,
     fitted,
     go_on,
+    parts_of,
     train_and_record,
 )
 from whygrad.record.recorded import Recorded
@@ -81,7 +81,7 @@ def resume(
     given.check()
     if stopped.startswith("diverged") and (given.concluded or epochs is not None):
         raise InputError(
-            f"{given.path.name} {stopped}: fork it at an earlier step, with a smaller rate say"
+            f"{given.path.name} {stopped}: fork it at an earlier step, perhaps with a smaller learning rate"
         )
     if epochs is None and not broken_off(given):
         return _at_its_end(given, stopped)
@@ -106,10 +106,7 @@ def resume(
         before.append(lambda db: _add_stage(stage, db))
     hashing: Job | None = None
     if TRAINING not in given.manifest["data"]["sha256"]:
-        parts = {TRAINING: training.data}
-        if training.validation is not None:
-            parts[given.manifest["data"]["measured"]] = training.validation
-        hashing = partial(add_hashes, given.path, parts)
+        hashing = partial(add_hashes, given.path, parts_of(training))
     began = time.perf_counter()
     watching = [*observers, *map(at_epoch_ends, callbacks)]
     state, _ = go_on(given.path, training, step, watching, seconds, hashing, before, pace)
@@ -236,7 +233,7 @@ def _changed_plan(before: Plan, changes: Mapping[str, Any]) -> Plan:
         return plan
     rule: Any = plan.optimizer
     if "learning_rate" not in {field.name for field in fields(rule)}:
-        raise InputError(f"{type(rule).__name__} has no rate to change")
+        raise InputError(f"{type(rule).__name__} has no learning rate to change")
     return replace(plan, optimizer=replace(rule, learning_rate=changes["learning_rate"]))
 
 
@@ -339,25 +336,24 @@ def _details(given: R, step: int, changes: Mapping[str, Any], overwrite: bool) -
     more: dict[str, Any] = {"parent": parent}
     if "data" in changes or "validation" in changes:
         return Details(overwrite, more=more)  # from arrays, whatever they were before
-    names = ("target", "task", "settings", "scored_on", "trivial")
+    names = ("target", "task", "settings", "scored_on", "baseline")
     more |= {name: about[name] for name in names if name in about}
-    seen = (TRAINING, data["measured"])
+    seen = (TRAINING, VALIDATION)
     source = {name: value for name, value in data.items() if name != "copied"}
     for name in (
         "sha256",
         "rows",
-    ):  # of the parts that training does not see, which are as they were
+    ):  # of the parts that training does not see, which stay as they were
         kept = source.get(name, {})
         source[name] = {part: value for part, value in kept.items() if part not in seen}
     encoding = given.encoding.to_dict() if given.on_table else None
-    measured = data["measured"] or VALIDATION
     copied = True if data["copied"] else None
     others = {
         part: read_copy(given.path, part)
         for part in data["sha256"]
         if part not in seen and is_copied(given.path, part)
     }
-    return Details(overwrite, copied, more, source, measured, others, encoding)
+    return Details(overwrite, copied, more, source, others, encoding)
 
 
 def _shown(value: Any) -> Any:

@@ -34,7 +34,8 @@ from whygrad.pipeline.fit import (
 from whygrad.pipeline.scores import Scores
 from whygrad.pipeline.settings import Settings
 from whygrad.plan.plan import State
-from whygrad.record.folder import TRAINING, VALIDATION, Details, conclude, train_and_record
+from whygrad.record.files.inside import TEST, TRAINING, VALIDATION
+from whygrad.record.folder import Details, conclude, train_and_record
 from whygrad.record.recorded import Recorded
 from whygrad.record.source import prepare_again, read_again, true_values
 from whygrad.tables import as_table, batches
@@ -44,7 +45,6 @@ from whygrad.training.callbacks import Observer, StepController, waited
 from whygrad.training.epochs import History, final
 
 ROWS = 8192  # that are in memory at a time
-TEST = "test"  # the part that is scored once, at the end
 
 
 def record_table(
@@ -93,7 +93,6 @@ def details_of(ready: Prepared, overwrite: bool, copy_data: bool | None) -> Deta
             "scored_on": TEST if len(ready.parts.test) else TRAINING,
         },
         source=ready.source.about,
-        measured=VALIDATION,
         others={part: ready.part(part) for part in vars(ready.parts) if part not in seen},
         encoding=ready.encoding.to_dict(),
     )
@@ -103,7 +102,7 @@ def results(found: Result) -> dict[str, Any]:
     """Return what the manifest says of a training on a table once it has ended."""
     return {
         "seconds": found.seconds,
-        "trivial": found.baseline,
+        "baseline": found.baseline,
         "scored_on": found.scored_on,
         "scores": found.scores.to_dict(),
     }
@@ -182,7 +181,7 @@ def _scores(run: Recorded, fitted: Fitted, rows: Data) -> Scores:
     """Return the scores of rows that are encoded already."""
     target = run.encoding.target
     true = true_values(target, rows)
-    return judge_values(target, predict(fitted, rows.X), true, _usual(run.manifest))
+    return judge_values(target, predict(fitted, rows.X), true, _baseline(run.manifest))
 
 
 def measure(run: Recorded, data: Any, notes: list[str] | None = None) -> tuple[Scores, int]:
@@ -207,11 +206,11 @@ def measure(run: Recorded, data: Any, notes: list[str] | None = None) -> tuple[S
         raise InputError(f"no row has a value of the target {target.name!r}: nothing to score")
     if notes is not None and target.task == "regression":
         notes += far_values(values, rows, target.name)
-    scores = judge_values(target, np.concatenate(a), values, _usual(run.manifest))
+    scores = judge_values(target, np.concatenate(a), values, _baseline(run.manifest))
     return scores, sum(map(len, there)) - len(rows)
 
 
-def _usual(about: Mapping[str, Any]) -> Any:
-    if "trivial" not in about:
+def _baseline(about: Mapping[str, Any]) -> Any:
+    if "baseline" not in about:
         raise InputError("its training has not ended: resume it before it is scored")
-    return about["trivial"]
+    return about["baseline"]

@@ -9,7 +9,7 @@ from whygrad.engines import ProbeResult, Probes
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
 from whygrad.plan.plan import State, smooth
-from whygrad.record import asking, forking, replay
+from whygrad.record import forking, replay, why
 from whygrad.record.recorded import Recorded
 from whygrad.training.epochs import final
 from whygrad.why.training_history.trajectory import Trajectory, refuse
@@ -41,7 +41,7 @@ def trajectory_of(run: Recorded, step: int | None = None) -> Trajectory:
         return final(run.plan, forking.left_out(run, examples, rescale)[0])
 
     def encode(x: Any, y: Any) -> tuple[Any, Any]:
-        return asking.rows_asked(run, x, y)
+        return why.rows_asked(run, x, y)
 
     return Trajectory(
         run.plan,
@@ -51,9 +51,9 @@ def trajectory_of(run: Recorded, step: int | None = None) -> Trajectory:
         theta,
         advance,
         left_out,
-        asking.why_of_run(run).names if run.on_table else Names(),
+        why.why_of_run(run).names if run.on_table else Names(),
         run.watch,
         encode,
-        partial(asking.table_rows, run),
+        partial(why.table_rows, run),
         run.elsewhere,
     )

@@ -22,7 +22,8 @@ EVENTS = "events.sqlite"
 SNAPSHOTS = "snapshots"
 DATA = "data"
 
-PARTS = ("training", "validation", "test")
+# The parts of the data: what is trained on, measured after every epoch, and scored once at the end.
+TRAINING, VALIDATION, TEST = PARTS = ("training", "validation", "test")
 DATABASE = re.compile(rf"{re.escape(EVENTS)}(-wal|-shm|-journal)?")
 WHOLE = "|".join(
     [

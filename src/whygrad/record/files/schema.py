@@ -137,7 +137,6 @@ ENVIRONMENT: dict[str, Check] = {
 OF_DATA: dict[str, Check] = {
     "kind": text,
     "copied": flag,
-    "measured": maybe(PART),
     "several": maybe(flag),
     "sha256": mapping(keys({"X": SHA256, "y": SHA256}, {"sample_weight": SHA256}), PART),
     "rows": mapping(whole(), PART),
@@ -222,7 +221,7 @@ TABLE: dict[str, Check] = {
     "target": text,
     "task": TASK,
     "settings": keys(SETTINGS),
-    "scored_on": one_of(("training", "test")),
+    "scored_on": one_of((inside.TRAINING, inside.TEST)),
 }
 _OF_ARRAYS = keys(
     {"format": text, "schema": whole(1), "created": TIME, "data": DATA, "sha256": SHA256}
@@ -232,7 +231,7 @@ _OF_ARRAYS = keys(
         "parent": PARENT,
         "files": mapping(SHA256, one_of((inside.ENCODING, inside.MODEL))),
         "seconds": maybe(number),
-        "trivial": label,
+        "baseline": label,
         "scores": maybe(SCORES),
     }
     | TABLE,
@@ -247,11 +246,11 @@ def check_manifest(about: Any) -> None:
             if name not in about:
                 raise ValueError(f"{name} is missing")
     data, n = about["data"], about["n"]
-    rows, measured, left_out = data["rows"], data["measured"], about["left_out"]
-    if rows.get("training") != n:
+    rows, left_out = data["rows"], about["left_out"]
+    if rows.get(inside.TRAINING) != n:
         raise ValueError(f"data.rows.training is {rows.get('training')}: it must be {n}, as n is")
-    if measured == "training" or (measured is not None and not rows.get(measured)):
-        refuse(measured, "data.measured", "a part of the data that has rows")
+    if rows.get(inside.VALIDATION) == 0:
+        refuse(0, "data.rows.validation", "at least 1")
     if left_out and not all(a < b for a, b in pairwise([-1, *left_out["examples"], n])):
         raise ValueError(f"left_out.examples must be places from 0 to {n - 1}, in order")
 

@@ -52,7 +52,7 @@ def check_same(name: str, part: str, recorded: dict[str, str], found: dict[str, 
     for key in sorted({*recorded, *found}):
         then, now = recorded.get(key, "none"), found.get(key, "none")
         if then != now:
-            what = "" if part == "training" else f"{part.replace('_', '-')} "
+            what = "" if part == inside.TRAINING else f"{part} "
             raise InputError(
                 f"the data are not those that {name} was trained on: {what}{key} has SHA-256 "
                 f"{now[:SHOWN]}…, recorded was {then[:SHOWN]}…. History and parameters are there without "
