@@ -240,7 +240,7 @@ def test_a_training_that_was_stopped_goes_on_to_its_end(path, how):
 
 def test_a_training_at_its_end_says_how_it_could_go_on(run):
     with pytest.raises(
-        wg.InputError, match=r"a\.run is at its end \(all epochs done\): say how many"
+        wg.InputError, match=r"a\.run has ended \(all epochs done\): say how many"
     ):
         run.resume()
     with pytest.raises(wg.InputError, match="epochs is 12: 12 are over"):
@@ -319,7 +319,7 @@ def test_a_fork_with_another_rate_is_the_training_that_changes_it_at_that_step(r
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"learn_rate": 1}, "a fork knows no 'learn_rate': did you mean 'learning_rate'?"),
+        ({"learn_rate": 1}, "a fork cannot change 'learn_rate': did you mean 'learning_rate'?"),
         ({"epochs": 3}, "all 3 epochs are over: give more"),
         ({"learning_rate": -1}, "a learning rate is a finite number above 0"),
         ({"optimizer": "adan"}, "unknown optimizer 'adan'"),

@@ -1,7 +1,7 @@
 """A recorded training and what can be done with it: asked, applied, replayed, resumed, forked.
 
-`open_run` opens the folder; what it holds is read by `Recorded`, on which `Run` builds. What reads tables is
-imported where it is needed: pyarrow takes a while.
+`open_run` opens its folder. What the folder holds is read by `Recorded`, on which `Run` builds. What reads
+tables is imported where it is needed: pyarrow takes a while.
 """
 
 from collections.abc import Iterator, Sequence
@@ -318,8 +318,8 @@ class Run(Recorded):
         examples : int, array-like of int, or of bool, (n,)
             Their indices in the training data.
         rescale : bool, default False
-            Whether a step divides by the number (weight) of the examples that remain in its batch, and not by
-            that of the whole batch.
+            Whether a step divides by the number (weight) of the examples that remain in its batch, and not
+            by that of the whole batch.
         record, overwrite
             As in `fork`.
 
@@ -356,8 +356,8 @@ def open_run(
     own : sequence
         The user's own costs, activations, optimizers and schedules that it uses: code is not stored.
     data : tuple of arrays, optional
-        The training examples, (X, Y) or (X, Y, sample_weight), where they lay in memory and were not copied:
-        X is (n, n_0), Y (n, n_L), sample_weight (n,).
+        The training examples, (X, Y) or (X, Y, sample_weight), where they lay in memory and were not
+        copied: X is (n, n_0), Y (n, n_L), sample_weight (n,).
     validation : tuple of arrays, optional
         The validation examples, in the same form.
 
@@ -395,21 +395,23 @@ def open_run(
 
 
 def _check_record(run: Run) -> None:
-    """See that manifest and database are of one training, and agree on whether it has ended."""
+    """Check that manifest and database are of one training, and agree on whether it has ended."""
     try:
         with events.reading(run.path / events.NAME) as db:
             _, ended = events.stages(db), events.ended(db)
-    except FileError:  # is told when it is needed: history and parameters may be there without
+    except (
+        FileError
+    ):  # raised again when it is needed: history and parameters may be there without it
         return
     run.stages()
     if run.concluded and ended is None and manifest.read(run.path) == run.manifest:
         raise FileError(
-            f"{run.path}: damaged, {events.NAME} does not know the end that {manifest.NAME} tells of"
+            f"{run.path}: damaged, {manifest.NAME} says that training has ended, {events.NAME} does not"
         )
 
 
 def _check_table(run: Run) -> None:
-    """See that the network, the table's columns and the scores fit one another."""
+    """Check that the network, the table's columns and the scores fit one another."""
     _, scores, encoding, sizes = run.settings, run.scores, run.encoding, run.net.sizes
     if (sizes[0], sizes[-1]) != (len(encoding.names), encoding.target.n_outputs):
         raise FileError(f"{run.path}: damaged, its network does not fit its columns")

@@ -50,8 +50,9 @@ def part_of(run: Any, part: str, given: tuple[Any, ...] | None = None) -> Data:
         data = _fitting(run, stored.read_copy(run.path, part))
         if not _as_recorded(run, part, data):
             raise FileError(
-                f"{run.path}: damaged, the files in {stored.FOLDER} are not what was written there. History "
-                "and parameters are there; give the data again with open_run(path, data=(X, Y)) to replay it"
+                f"{run.path}: damaged, the files in {stored.FOLDER} are not what was written there. "
+                "History and parameters are there; give the data again with open_run(path, data=(X, Y)) "
+                "to replay it"
             )
         return data
     try:
@@ -84,7 +85,7 @@ def _fitting(run: Any, data: Data) -> Data:
 def _check_hashes(run: Any, part: str, data: Data) -> None:
     """Raise `InputError` for examples that are not those recorded.
 
-    A run that was killed before its first step was recorded has no hashes: nothing follows from its data yet.
+    A run that was killed before its first step has no hashes: nothing follows from its data yet.
     """
     recorded = run.manifest["data"]["sha256"].get(part)
     if recorded is not None:

@@ -1,4 +1,4 @@
-"""A recorded run → the course that the questions about a training follow: its steps, taken once more."""
+"""A recorded run → the trajectory that questions about a training follow: its steps, taken again."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -16,7 +16,7 @@ from whygrad.why.training_history.trajectory import Trajectory, refuse
 
 
 def trajectory_of(run: Recorded, step: int | None = None) -> Trajectory:
-    """Return the course of a recorded run, to its end or to a step.
+    """Return the trajectory of a recorded run, to its end or to a step.
 
     Raises `InputError` for L-BFGS, and where the run ended with its parent's best parameters.
     """
