@@ -1,4 +1,4 @@
-"""The recorder: a callback that writes what it is told into a run's folder, while training goes on.
+"""The recorder: a callback that writes what is reported into a run's folder, while training goes on.
 
 A thread of its own writes, so that training only waits for a copy of the state now and then. One report is
 one transaction. Reports are written a few times a second: a thread that wakes up for each of many short
@@ -72,7 +72,7 @@ class Recorder:
         self._pending = threading.Event()  # a snapshot that is not yet on the disk
         self._sizes: list[tuple[int, int]] = []
         self._failure: Exception | None = None
-        self._told: deque[tuple[int, ProbeResult, Epoch | None, int, int]] = deque()
+        self._reports: deque[tuple[int, ProbeResult, Epoch | None, int, int]] = deque()
         self._waited_for = threading.Event()  # whoever trains waits: no time to let reports gather
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         for job in first:
@@ -101,10 +101,10 @@ class Recorder:
         self._raise_failure()
         state, epoch = report.state, report.epoch
         seen = report.watched
-        if not self.by_steps:  # an iteration is a step, and tells its cost only as an epoch
+        if not self.by_steps:  # iterations tell their cost as epochs
             seen = ProbeResult(np.array([] if epoch is None else [epoch.cost]))
-        self._told.append((self._reached, seen, epoch, state.epoch, state.step))
-        if len(self._told) == 1:  # otherwise a job that takes them all is queued already
+        self._reports.append((self._reached, seen, epoch, state.epoch, state.step))
+        if len(self._reports) == 1:  # otherwise a job that takes them all is queued already
             self._jobs.put(self._add)
         self._reached = state.step
         due = time.perf_counter() - self._taken > self._spacing
@@ -158,20 +158,20 @@ class Recorder:
 
     def _add(self, db: events.Database) -> None:
         """Write what was reported so far; if that was done a moment ago, wait for more."""
-        if not self._told:  # another has taken it
+        if not self._reports:  # another has taken it
             return
         self._waited_for.wait(max(0.0, self._written + self._rest - time.perf_counter()))
         self._take(
-            self._told[-1][-1], db
+            self._reports[-1][-1], db
         )  # what comes meanwhile waits for its turn, as snapshots do
         self._written = time.perf_counter()
-        if self._told:
+        if self._reports:
             self._jobs.put(self._add)
 
     def _take(self, until: int, db: events.Database) -> None:
         """Write what was reported of the steps up to one."""
-        while self._told and self._told[0][-1] <= until:
-            first, seen, epoch, number, step = self._told.popleft()
+        while self._reports and self._reports[0][-1] <= until:
+            first, seen, epoch, number, step = self._reports.popleft()
             costs = np.zeros(0) if seen.costs is None else seen.costs
             at = max(first, self._known)
             with events.transaction(db):

@@ -64,7 +64,7 @@ def _taken_again(run: Recorded, state: State, until: int) -> State:
 def _compare(run: Recorded, first: int, now: Array) -> None:
     with events.reading(run.path / events.NAME) as db:
         recorded = events.costs(db, first, first + len(now))
-    beyond, tolerance = beyond_guarantee(run, recorded, now[: len(recorded)])
+    beyond, tolerance = _beyond_guarantee(run, recorded, now[: len(recorded)])
     if len(beyond):
         i = int(beyond[0])
         why = f", which is beyond {tolerance:g} of it" if tolerance else ""
@@ -75,7 +75,7 @@ def _compare(run: Recorded, first: int, now: Array) -> None:
         )
 
 
-def beyond_guarantee(run: Recorded, recorded: Array, now: Array) -> tuple[Array, float]:
+def _beyond_guarantee(run: Recorded, recorded: Array, now: Array) -> tuple[Array, float]:
     """Return the indices where costs differ by more than the guarantee allows, and the share it allows."""
     tolerance = environment.TOLERANCE[run.plan.dtype] if run.elsewhere() else 0.0
     allowed = tolerance * np.maximum(1.0, np.abs(recorded))
@@ -205,6 +205,8 @@ class Verdict:
         The largest difference of a cost.
     state : int or None
         The step of the first snapshot that differs in any bit.
+    holds : bool
+        Whether the guarantee was kept.
     """
 
     guarantee: str
@@ -343,7 +345,7 @@ def _judge(
     reasons = run.elsewhere()
     size = min(len(recorded), len(now))
     gap = np.abs(recorded[:size] - now[:size])
-    beyond, tolerance = beyond_guarantee(run, recorded[:size], now[:size])
+    beyond, tolerance = _beyond_guarantee(run, recorded[:size], now[:size])
     unequal = np.flatnonzero(gap != 0)
     short = [size] if len(recorded) != len(now) else []
     first, worst = [*unequal.tolist(), *short], [*beyond.tolist(), *short]

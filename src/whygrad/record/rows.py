@@ -70,7 +70,7 @@ def record_prepared(
     controller: StepController | None = None,
 ) -> Result:
     """Train on a prepared table, score the network, and record all of it in a new folder."""
-    details = details_of(ready, overwrite, copy_data)
+    details = _details(ready, overwrite, copy_data)
     began = time.perf_counter()
     state, history = train_and_record(
         path, ready.training, details, observers, controller=controller
@@ -81,7 +81,7 @@ def record_prepared(
     return found
 
 
-def details_of(ready: Prepared, overwrite: bool, copy_data: bool | None) -> Details:
+def _details(ready: Prepared, overwrite: bool, copy_data: bool | None) -> Details:
     """Return what the folder of a run on a table holds besides the training."""
     target = ready.encoding.target
     seen = (TRAINING, VALIDATION)

@@ -1,8 +1,8 @@
 """The data of an opened run, found again and compared by SHA-256 with those that training saw.
 
-    training_data, validation_data, part_of     examples as training has them
-    read_part, prepare_again, rows_trained_on   the table they come from, read and encoded again
-    read_again                                  the rows that were scored, and what can be done with them
+    training_data, validation_data     examples as training has them
+    prepare_again, rows_trained_on     the table they come from, read and encoded again
+    read_again                         the rows that were scored, and what can be done with them
 
 What reads tables is imported where it is needed: pyarrow takes a while.
 """
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def training_data(run: Any) -> Data:
     """Return the training examples of a run."""
-    return part_of(run, TRAINING, run.given)
+    return _part_of(run, TRAINING, run.given)
 
 
 def validation_data(run: Any) -> Data | None:
@@ -35,10 +35,10 @@ def validation_data(run: Any) -> Data | None:
     about = run.manifest["data"]
     if VALIDATION not in about["rows"]:
         return None
-    return stored.judged(part_of(run, VALIDATION, run.given_validation), about["several"])
+    return stored.judged(_part_of(run, VALIDATION, run.given_validation), about["several"])
 
 
-def part_of(run: Any, part: str, given: tuple[Any, ...] | None = None) -> Data:
+def _part_of(run: Any, part: str, given: tuple[Any, ...] | None = None) -> Data:
     """Return the examples of a part of the data, checked; `given` are those that the user gave again."""
     about, dtype = run.manifest["data"], run.manifest["dtype"]
     if given is not None:
@@ -61,7 +61,7 @@ def part_of(run: Any, part: str, given: tuple[Any, ...] | None = None) -> Data:
             _check_hashes(run, part, data)
             return data
         if run.on_table and about["kind"] != "frame":
-            data = read_part(run, part)[1]
+            data = _read_part(run, part)[1]
             return as_data(run.net, data.X, data.Y, dtype=dtype)
     except FileError as error:
         raise FileError(
@@ -112,7 +112,7 @@ def _prepared(run: Any) -> tuple[Any, Any, Any, Any]:
     return found, *prepare(found, run.settings)
 
 
-def read_part(run: Any, part: str) -> tuple[Any, Data]:
+def _read_part(run: Any, part: str) -> tuple[Any, Data]:
     """Return a part of the table that a run was trained on: its rows, and X and Y as training has them.
 
     Raises `InputError` where the data are no longer what training saw, or lay in memory, and `FileError`
@@ -122,7 +122,7 @@ def read_part(run: Any, part: str) -> tuple[Any, Data]:
 
 
 def rows_trained_on(run: Any) -> Array:
-    """Return the row of the table that each training example was, (n,); raises as `read_part` does."""
+    """Return the row of the table that each training example was, (n,); raises as `_read_part` does."""
     found, table, encoding, parts = _prepared(run)
     _checked_rows(run, TRAINING, table, encoding, parts)
     rows: Array = np.flatnonzero(encoding.target.present(found.table))[parts.training]
@@ -151,17 +151,17 @@ def read_again(run: Any) -> Any:
     are no longer what training saw.
     """
     part = run.manifest["scored_on"]
-    data = copy_of(run, part)
-    return read_part(run, part)[0] if data is None else data
+    data = _copy_of(run, part)
+    return _read_part(run, part)[0] if data is None else data
 
 
-def copy_of(run: Any, part: str) -> Data | None:
+def _copy_of(run: Any, part: str) -> Data | None:
     """Return the copy of a part of a table whose file has moved, as training has it, or None."""
     about = run.manifest["data"]
     gone = about["kind"] == "file" and not Path(about["path"]).exists()
     if not (gone and about["copied"] and stored.is_copied(run.path, part)):
         return None
-    return part_of(run, part)
+    return _part_of(run, part)
 
 
 def take(rows: Any, indices: Array) -> Any:

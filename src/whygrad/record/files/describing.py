@@ -38,7 +38,7 @@ def describe(plan: Plan) -> dict[str, Any]:
         "l2": _plain(asdict(plan.l2)),
         "clip": _plain(asdict(plan.clip)),
         **{name: _plain(getattr(plan, name)) for name in PLAIN},
-        "own": {name: source_hash(thing) for name, thing in own_parts(plan).items()},
+        "own": {name: _source_hash(thing) for name, thing in _own_parts(plan).items()},
     }
 
 
@@ -57,7 +57,7 @@ def plan_from_dict(about: dict[str, Any], own: Sequence[Any] = ()) -> Plan:
     )
 
 
-def own_parts(plan: Plan) -> dict[str, Any]:
+def _own_parts(plan: Plan) -> dict[str, Any]:
     """Return what is the user's own code in a plan, by name."""
     found: dict[str, Any] = {}
     for f in plan.net.f[1:]:
@@ -74,7 +74,7 @@ def own_parts(plan: Plan) -> dict[str, Any]:
 def changed_parts(plan: Plan, about: dict[str, Any]) -> dict[str, tuple[str, str]]:
     """Return the user's own parts whose source is not what was recorded: both hashes, by name."""
     recorded = about.get("own", {})
-    now = {name: source_hash(thing) for name, thing in own_parts(plan).items()}
+    now = {name: _source_hash(thing) for name, thing in _own_parts(plan).items()}
     return {
         name: (recorded[name], digest)
         for name, digest in now.items()
@@ -82,7 +82,7 @@ def changed_parts(plan: Plan, about: dict[str, Any]) -> dict[str, tuple[str, str
     }
 
 
-def source_hash(thing: Any) -> str | None:
+def _source_hash(thing: Any) -> str | None:
     """Return the SHA-256 of the source of a function of the user's own, or None where there is none."""
     if isinstance(thing, Activation | Cost):
         parts = [thing.value, thing.derivative, getattr(thing, "product", None)]

@@ -40,7 +40,7 @@ for _flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):  # those tha
     OPEN |= getattr(os, _flag, 0)
 
 
-def is_ours(name: str) -> bool:
+def _is_ours(name: str) -> bool:
     """Return whether a file of this name, relative to the run's folder, is one of a recording."""
     half = HALF_WRITTEN.fullmatch(name)
     whole = name if half is None else (half["folder"] or "") + half["name"]
@@ -49,7 +49,7 @@ def is_ours(name: str) -> bool:
 
 def is_half_written(name: str) -> bool:
     """Return whether it is the name of a file that a kill left before it was renamed."""
-    return is_ours(name) and HALF_WRITTEN.fullmatch(name) is not None
+    return _is_ours(name) and HALF_WRITTEN.fullmatch(name) is not None
 
 
 def snapshot_name(step: int) -> str:
@@ -59,7 +59,7 @@ def snapshot_name(step: int) -> str:
 
 def path_of(run: Path, name: str) -> Path:
     """Return the path of a file, which may be missing; raises `FileError` for one that is not a run's."""
-    if not is_ours(name):
+    if not _is_ours(name):
         raise FileError(f"{run}: {name!r:.99} is no file of a run")
     folder = name.rpartition("/")[0]
     if folder:
@@ -117,12 +117,12 @@ def remove(run: Path, name: str) -> None:
 
 def names(run: Path) -> list[str]:
     """List the regular files that are a run's."""
-    return sorted(name for name, regular in _listed(run) if regular and is_ours(name))
+    return sorted(name for name, regular in _listed(run) if regular and _is_ours(name))
 
 
 def strangers(run: Path) -> list[str]:
     """List what else lies in a run's folder: the user's own files, and links."""
-    return sorted(name for name, regular in _listed(run) if not (regular and is_ours(name)))
+    return sorted(name for name, regular in _listed(run) if not (regular and _is_ours(name)))
 
 
 def _listed(run: Path) -> Iterator[tuple[str, bool]]:

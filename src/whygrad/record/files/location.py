@@ -34,7 +34,25 @@ MOUNTS = Path("/proc/self/mountinfo")
 
 
 def free_name(stem: str, folder: Path) -> Path:
-    """Return the first of STEM.run, STEM-2.run, … that is not taken."""
+    """Return the first of STEM.run, STEM-2.run, … that is not taken.
+
+    Parameters
+    ----------
+    stem : str
+        How the name begins.
+    folder : Path
+        Where the run is to lie.
+
+    Returns
+    -------
+    Path
+        A path in `folder` where nothing is.
+
+    Examples
+    --------
+    >>> free_name("iris", Path("/nowhere")).name
+    'iris.run'
+    """
     path, number = folder / f"{stem}{ENDING}", 2
     while os.path.lexists(path):
         path, number = folder / f"{stem}-{number}{ENDING}", number + 1
