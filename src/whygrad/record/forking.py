@@ -108,8 +108,8 @@ def resume(
     if TRAINING not in given.manifest["data"]["sha256"]:
         hashing = partial(add_hashes, given.path, parts_of(training))
     began = time.perf_counter()
-    watching = [*observers, *map(at_epoch_ends, callbacks)]
-    state, _ = go_on(given.path, training, step, watching, seconds, hashing, before, controller)
+    called = [*observers, *map(at_epoch_ends, callbacks)]
+    state, _ = go_on(given.path, training, step, called, seconds, hashing, before, controller)
     earlier = given.manifest.get("seconds")  # which nobody knows of a training that was killed
     took = None if earlier is None else earlier + time.perf_counter() - began - waited(controller)
     return _concluded(given.path, given, training, state, took)
