@@ -1,4 +1,4 @@
-"""Runs changed on purpose: such that the change shows, and such that all checksums are right again."""
+"""Runs changed on purpose, so that the change shows, or so that all checksums are right again."""
 
 import json
 import sqlite3
@@ -17,7 +17,7 @@ def edit_manifest(path, **changes):
 def rewrite(run, table, which="", counted=True, **columns):
     """Change columns of rows to a value, or by a function of it, and give all rows their checksums anew.
 
-    With `counted` the end tells of as many rows as there are now.
+    With `counted` the end counts the rows that are there now.
     """
     names = list(events.COLUMNS[table])
     with closing(sqlite3.connect(run / events.NAME)) as db, db:
@@ -34,7 +34,7 @@ def rewrite(run, table, which="", counted=True, **columns):
 
 
 def recount(run):
-    """Let the end of a run tell of as many rows as there are now."""
+    """Make the end of a run count the rows that are there now."""
     with closing(sqlite3.connect(run / events.NAME)) as db:
         rows = json.dumps(events._counts(db))
     rewrite(run, "ended", rows=rows)

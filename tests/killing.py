@@ -1,6 +1,6 @@
 """Trainings in processes of their own, to be killed: a server forks one for each line on standard input.
 
-A case is what `covering` gives, as JSON; data and network are the same for all. The child tells what has
+A case is what `covering` gives, as JSON; data and network are the same for all. The child writes what has
 been committed, step by step, in a file, and never returns.
 """
 

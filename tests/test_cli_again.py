@@ -145,7 +145,7 @@ def test_a_table_that_has_changed_is_refused_with_both_hashes_unless_it_was_copi
             ["replay", "iris.run", "-o", "x.safetensors"],
             "-o writes the parameters at a step: say which",
         ),
-        (["resume", "iris.run"], "iris.run is at its end (all epochs done): say how many epochs"),
+        (["resume", "iris.run"], "iris.run has ended (all epochs done): say how many epochs"),
         (["resume", "iris.run", "--epochs", "3"], "epochs is 3: 10 are over"),
         (
             ["fork", "iris.run", "--learning-rate", "0.1"],

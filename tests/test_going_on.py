@@ -161,7 +161,7 @@ def test_its_forks_and_its_later_epochs_are_scored_on_them_as_well(moved):
 
 
 def test_rows_that_were_not_copied_are_missed_in_one_line(moved, tmp_path):
-    for path in (tmp_path / "t.run" / "data").glob("held_out_*"):
+    for path in (tmp_path / "t.run" / "data").glob("test_*"):
         path.unlink()
     for command in (("evaluate", "t.run"), ("why", "blame", "t.run")):
         result = whygrad(*command)

@@ -239,9 +239,7 @@ def test_a_training_that_was_stopped_goes_on_to_its_end(path, how):
 
 
 def test_a_training_at_its_end_says_how_it_could_go_on(run):
-    with pytest.raises(
-        wg.InputError, match=r"a\.run is at its end \(all epochs done\): say how many"
-    ):
+    with pytest.raises(wg.InputError, match=r"a\.run has ended \(all epochs done\): say how many"):
         run.resume()
     with pytest.raises(wg.InputError, match="epochs is 12: 12 are over"):
         run.resume(epochs=12)
@@ -254,7 +252,7 @@ def test_a_training_that_diverged_keeps_the_last_finite_state_and_can_be_forked(
     assert run.stopped.startswith("diverged at step")
     assert np.isfinite(run.theta.flat).all() and (run.theta.flat == fitted.theta.flat).all()
     assert run.history == fitted.history and len(run.costs) == run.step
-    with pytest.raises(wg.InputError, match=r"fork it at an earlier step, with a smaller rate"):
+    with pytest.raises(wg.InputError, match=r"fork it at an earlier step, perhaps with a smaller"):
         run.resume()
     assert run.fork(0, learning_rate=0.01).stopped == "all epochs done"
 
@@ -319,7 +317,7 @@ def test_a_fork_with_another_rate_is_the_training_that_changes_it_at_that_step(r
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"ratio": 1}, "a fork knows no 'ratio': did you mean 'rate'?"),
+        ({"learn_rate": 1}, "a fork cannot change 'learn_rate': did you mean 'learning_rate'?"),
         ({"epochs": 3}, "all 3 epochs are over: give more"),
         ({"learning_rate": -1}, "a learning rate is a finite number above 0"),
         ({"optimizer": "adan"}, "unknown optimizer 'adan'"),
@@ -409,17 +407,19 @@ def test_arrays_that_are_not_copied_are_given_again_and_must_be_the_same(path):
         wg.InputError, match="X has SHA-256 [0-9a-f]{16}…, recorded was [0-9a-f]{16}…"
     ):
         wg.open_run(path, data=(other, Y)).state(1)
-    with pytest.raises(wg.InputError, match="weights has SHA-256 [0-9a-f]{16}…, recorded was none"):
+    with pytest.raises(
+        wg.InputError, match="sample_weight has SHA-256 [0-9a-f]{16}…, recorded was none"
+    ):
         wg.open_run(path, data=(X, Y, np.ones(150))).replay()
 
 
-def test_held_out_examples_are_part_of_the_data(path):
+def test_validation_examples_are_part_of_the_data(path):
     validation = (X[:30], Y[:30])
     rule = wg.Stopping("validation_cost", patience=3, restore_best=True)
     fitted = train(record=path, copy_data=False, validation=validation, stopping=rule)
     run = wg.open_run(path, data=(X, Y))
     assert run.state(run.step).best_step <= run.step
-    with pytest.raises(wg.InputError, match=r"held_out=\(X, Y\)"):
+    with pytest.raises(wg.InputError, match=r"validation=\(X, Y\)"):
         run.replay()
     run = wg.open_run(path, data=(X, Y), validation=validation)
     assert run.replay().verdict.holds
@@ -484,11 +484,11 @@ class Sign:
     def init(self, theta):
         return np.zeros((0, len(theta)), theta.dtype)
 
-    def numbers(self, t, rates):
+    def coefficients(self, t, rates):
         return np.asarray(rates)[:, None]
 
-    def update(self, theta, g, opt_state, numbers):
-        return theta - numbers[0] * np.sign(g), opt_state
+    def update(self, theta, g, opt_state, coefficients):
+        return theta - coefficients[0] * np.sign(g), opt_state
 
 
 def test_code_of_ones_own_is_asked_for_and_must_not_have_changed(path):
@@ -566,7 +566,7 @@ def test_reports_that_follow_one_another_quickly_are_written_together(path, monk
     monkeypatch.setattr(
         recorder.Recorder,
         "_add",
-        lambda self, db: (written.extend([db] * bool(self._told)), plain(self, db))[1],
+        lambda self, db: (written.extend([db] * bool(self._reports)), plain(self, db))[1],
     )
     train(record=path, epochs=40)  # ends in time: nobody rests while training waits
     assert len(written) < 4
@@ -580,21 +580,21 @@ def test_snapshots_come_to_their_turn_where_reports_never_end(path, monkeypatch)
     plan = Plan(NET, wg.SGD(0.1), len(X), epochs=1)
     train(record=path, epochs=1)
     state, order = start(plan), []
-    told = recorder.Recorder(path, plan, 0)
+    writer = recorder.Recorder(path, plan, 0)
     plain = events.transaction
 
     def more(db):
         order.append("report")
         if len(order) == 1:
-            told._told.append((0, ProbeResult(np.zeros(0)), None, 0, 0))
+            writer._reports.append((0, ProbeResult(np.zeros(0)), None, 0, 0))
         return plain(db)
 
     monkeypatch.setattr(events, "transaction", more)
-    monkeypatch.setattr(told, "_snapshot", lambda state, db: order.append("snapshot"))
-    told._told.append((0, ProbeResult(np.zeros(0)), None, 0, 0))
-    told._jobs.put(told._add)
-    told._jobs.put(partial(told._snapshot, state))
-    with told:
+    monkeypatch.setattr(writer, "_snapshot", lambda state, db: order.append("snapshot"))
+    writer._reports.append((0, ProbeResult(np.zeros(0)), None, 0, 0))
+    writer._jobs.put(writer._add)
+    writer._jobs.put(partial(writer._snapshot, state))
+    with writer:
         pass
     assert order.index("snapshot") <= 2 and order.count("report") == 2
 
@@ -611,12 +611,12 @@ def test_a_snapshot_is_known_only_after_the_steps_that_led_to_it(path, monkeypat
 
     train(record=path, epochs=1)
     recorded = wg.open_run(path)
-    told, end = recorder.Recorder(path, recorded.plan, STEPS), recorded.state(STEPS)
+    writer, end = recorder.Recorder(path, recorded.plan, STEPS), recorded.state(STEPS)
     monkeypatch.setattr(events, "add_snapshot", add)
-    told._told.append((STEPS, ProbeResult(np.ones(10)), None, 1, STEPS + 10))
-    told._told.append((STEPS + 10, ProbeResult(np.ones(10)), None, 1, STEPS + 20))
-    told._jobs.put(partial(told._snapshot, dataclasses.replace(end, step=STEPS + 10)))
-    with told:
+    writer._reports.append((STEPS, ProbeResult(np.ones(10)), None, 1, STEPS + 10))
+    writer._reports.append((STEPS + 10, ProbeResult(np.ones(10)), None, 1, STEPS + 20))
+    writer._jobs.put(partial(writer._snapshot, dataclasses.replace(end, step=STEPS + 10)))
+    with writer:
         pass
     with events.reading(path / events.NAME) as db:
         (steps,) = db.execute("SELECT sum(steps) FROM chunks").fetchone()
@@ -639,7 +639,7 @@ def test_who_waits_for_the_record_does_not_wait_for_more_reports(path, monkeypat
     train(record=path, callbacks=[look])
     assert len(seen) >= 12
     for (told, _), (_, recorded) in zip(seen, seen[1:], strict=False):
-        assert recorded >= told  # callbacks are asked before the recorder is told
+        assert recorded >= told  # callbacks are called before the recorder is told
 
 
 def test_snapshots_are_thinned_out_when_they_become_many_but_the_first_and_last_stay(

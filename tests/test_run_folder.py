@@ -152,7 +152,7 @@ def test_the_hashes_are_of_the_very_arrays_that_training_saw(result_of, run):
 
 def test_no_two_parts_share_a_row_and_classes_have_their_share_in_each(result_of):
     parts = result_of.parts
-    together = np.concatenate([parts.training, parts.stopping, parts.test])
+    together = np.concatenate([parts.training, parts.validation, parts.test])
     assert sorted(together) == list(range(N))
     shares = [(FRAME.kind.to_numpy()[rows] == "many").mean() for rows in vars(parts).values()]
     assert np.ptp(shares) < 0.02

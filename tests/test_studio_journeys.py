@@ -24,9 +24,9 @@ from whygrad.nn.network import Parameters
 from whygrad.pipeline.fit import find
 from whygrad.pipeline.settings import Settings
 from whygrad.record import open_run
-from whygrad.record.asking import names_of_encoding
 from whygrad.record.replay import same_state
 from whygrad.record.rows import record_table
+from whygrad.record.why import names_of_encoding
 from whygrad.studio.server.guard import LIMIT
 
 PLACE = re.compile(r"step ([\d,]+) of ([\d,]+)")

@@ -88,7 +88,7 @@ def test_a_training_that_is_paused_stepped_and_slowed_down_has_the_bits_of_one_a
     record_prepared(tmp_path / "a.run", ready)
     script = Script(["step"], ["step"], [2000.0, "epoch"], ["epoch"], [1e6, "epoch"], ["step"])
     pace = script.control()
-    record_prepared(tmp_path / "b.run", ready, [Live(tmp_path / "b.run")], pace=pace)
+    record_prepared(tmp_path / "b.run", ready, [Live(tmp_path / "b.run")], controller=pace)
     steps = [0, 1, 2, PER_EPOCH, 2 * PER_EPOCH, 3 * PER_EPOCH, 3 * PER_EPOCH + 1]
     assert [step for step, _ in script.paused] == steps
     slow = open_run(tmp_path / "b.run")
@@ -205,7 +205,7 @@ def test_the_time_that_training_waits_is_none_of_its_own(tmp_path):
     ready = prepare_training(find("iris", seed=3), QUICK)
     assert run(ready.training, seconds=0.0)[1].stopped.startswith("time budget")
     assert run(ready.training, seconds=0.0, pace=Waited())[1].stopped == "all epochs done"
-    found = record_prepared(tmp_path / "a.run", ready, pace=Waited())
+    found = record_prepared(tmp_path / "a.run", ready, controller=Waited())
     assert found.seconds < -1e5
 
 
@@ -260,7 +260,7 @@ def test_a_run_that_is_read_further_shows_the_same_as_one_read_at_once(tmp_path)
         Script.tell(script, kind, state)
 
     control = Control(script.inbox, tell, paused=True)
-    record_prepared(path, prepare_training(find("iris", seed=3), QUICK), pace=control)
+    record_prepared(path, prepare_training(find("iris", seed=3), QUICK), controller=control)
     done = open_run(path)
     assert len(seen) == 14
     last = so_far(done, seen[-1])
@@ -454,7 +454,7 @@ def test_what_cannot_be_trained_is_told_in_one_line(tmp_path, whole):
         ),
         (
             Worker.resume(whole.path),
-            "whole.run is at its end (all epochs done): say how many epochs it shall have in all, or "
+            "whole.run has ended (all epochs done): say how many epochs it is to have in all, or "
             "fork it",
         ),
     ]

@@ -102,7 +102,7 @@ def test_a_run_is_asked_of_its_training_by_its_own_why(tmp_path):
     said = [term.name for term in named.ledger(2, "b", 4).terms[1:4]]
     assert said == ["examples of a", "examples of b", "examples of c"]
     for outside in (-1, 10):
-        with pytest.raises(wg.InputError, match=f"row {outside}: the test rows are 0 to 9"):
+        with pytest.raises(wg.InputError, match=f"row {outside}: the validation rows are 0 to 9"):
             run.why.pushed(outside)
 
 
@@ -112,7 +112,7 @@ def test_what_was_not_recorded_says_how_to_record_it():
     with pytest.raises(wg.InputError) as caught:
         fitted.why.ledger(1, 0, 0)
     assert str(caught.value) == (
-        "moved asks of a recorded training: train with record=, then ask open_run(…).why"
+        "ledger asks of a recorded training: train with record=, then ask open_run(…).why"
     )
 
 

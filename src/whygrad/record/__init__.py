@@ -1,4 +1,4 @@
-"""A training on disk: the folder `NAME.run`, and what can be asked of it while it is written and later.
+"""Recorded trainings: the folder `NAME.run`, and what can be done with it while it is written and later.
 
     manifest.json        what is trained, how, with which versions, on which data; in the end, how well
     events.sqlite        cost of every step, statistics of the layers, epochs, snapshots
@@ -7,13 +7,25 @@
     model.safetensors    in the end, the parameters and the history
     encoding.json        of a table: how its rows become inputs, and outputs labels or numbers
 
-Nothing is pickled. A training is a pure function, so that resuming, forking, replaying and leaving examples
-out are all the same: to compute again from a state.
+Nothing is pickled. A training is a pure function: to resume, fork, replay or leave examples out is to
+compute again from a state.
+
+    files/         each file of the folder: read, written and checked
+    folder         the folder from the start of a training to its end: `record_run`
+    recorder       the callback that writes while training goes on
+    recorded       what was recorded: `Recorded`, and `so_far` for those who follow a run
+    run            what can be done with it: `Run`, `open_run`
+    source         the data, found again and checked
+    replay         any state computed again, and compared
+    forking        `resume`, `fork`, `without`
+    rows           runs on tables: recorded, applied to rows, scored
+    why            a run → `Why`;  trajectory  a run → the questions about its training
+
+It stands above `pipeline`, `why` and `training`, and below `train`, the estimators, the CLI and the studio.
 """
 
 from whygrad.record.files.location import free_name
 from whygrad.record.folder import record_run
-from whygrad.record.opening import open_run
-from whygrad.record.run import Run
+from whygrad.record.run import Run, open_run
 
 __all__ = ["Run", "free_name", "open_run", "record_run"]

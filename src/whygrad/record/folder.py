@@ -1,7 +1,7 @@
 """The folder of a run, from the start of training to its end.
 
 `begin` makes it, whole or not at all: from then on it can be opened, and resumed whatever happens.
-`record_run` trains and records; `conclude` adds what came of it.
+`record_run` trains and records; `conclude` adds the results.
 """
 
 import shutil
@@ -34,36 +34,38 @@ from whygrad.record.files import (
     snapshots,
     stored,
 )
+from whygrad.record.files.inside import TRAINING, VALIDATION
 from whygrad.record.recorder import Job, Recorder, log_every
 from whygrad.training import model_file
 from whygrad.training.callbacks import Observer, StepController
 from whygrad.training.epochs import History, final
 from whygrad.training.loop import Training, run
 
-TRAINING = "training"  # the parts of the data that training sees: what it learns from,
-VALIDATION = "validation"  # and what it measures after every epoch, which may have another name
-
 
 @dataclass(frozen=True, eq=False)
 class Details:
     """What a run's folder holds beside the training itself.
 
-    Parameters
+    Attributes
     ----------
-    overwrite : replace a run that is there.
-    copy_data : put the data into the folder; None: where they are small.
-    more : what the manifest says in addition.
-    source : where the data come from; None: from arrays in memory, or files mapped into it.
-    measured : the name of the part that training measures after every epoch.
-    others : further parts, of which the hashes are kept.
-    encoding : how rows of a table become inputs.
+    overwrite : bool
+        Replace a run that is there.
+    copy_data : bool or None
+        Copy the data into the folder; None copies them where they are small.
+    more : mapping
+        Further keys of the manifest.
+    source : mapping or None
+        Where the data come from; None means arrays in memory, or files mapped into it.
+    others : mapping of str to Data
+        Parts that training does not see, of which the hashes are kept.
+    encoding : mapping or None
+        How rows of a table become inputs.
     """
 
     overwrite: bool = False
     copy_data: bool | None = None
     more: Mapping[str, Any] = field(default_factory=dict)
     source: Mapping[str, Any] | None = None
-    measured: str = VALIDATION
     others: Mapping[str, Data] = field(default_factory=dict)
     encoding: Mapping[str, Any] | None = None
 
@@ -76,7 +78,35 @@ def record_run(
     copy_data: bool | None = None,
     overwrite: bool = False,
 ) -> tuple[State, History]:
-    """Train on arrays, and record it all in a new folder."""
+    """Train on arrays, and record the training in a new folder.
+
+    Parameters
+    ----------
+    path : path-like
+        The folder, whose name ends in .run.
+    training : Training
+        What is trained, and from which state.
+    observers : sequence of callables
+        Called with a `Report` between chunks of steps.
+    seconds : float, optional
+        The time that training may take.
+    copy_data : bool, optional
+        Whether to copy the data into the folder; by default where they are small.
+    overwrite : bool, default False
+        Whether to replace a run that is there.
+
+    Returns
+    -------
+    state : State
+        The state that training ended with.
+    history : History
+        What each epoch showed.
+
+    Raises
+    ------
+    FileError
+        Where the folder exists, or cannot be written.
+    """
     folder, began = Path(path), time.perf_counter()
     state, history = train_and_record(
         folder, training, Details(overwrite, copy_data), observers, seconds
@@ -92,12 +122,14 @@ def train_and_record(
     details: Details,
     observers: Sequence[Observer] = (),
     seconds: float | None = None,
-    pace: StepController | None = None,
+    controller: StepController | None = None,
 ) -> tuple[State, History]:
-    """Make a run's folder and train; what comes of it is for `conclude`."""
+    """Make a run's folder and train; `conclude` then adds the results."""
     begin(folder, training, details)
     hashing = _hashing(folder, training, details)
-    return go_on(folder, training, training.state.step, observers, seconds, hashing, pace=pace)
+    return go_on(
+        folder, training, training.state.step, observers, seconds, hashing, controller=controller
+    )
 
 
 def go_on(
@@ -108,21 +140,21 @@ def go_on(
     seconds: float | None = None,
     hashing: Job | None = None,
     before: Sequence[Job] = (),
-    pace: StepController | None = None,
+    controller: StepController | None = None,
 ) -> tuple[State, History]:
-    """Train and record in a folder that is there; the steps before `known` are recorded already.
+    """Train and record in an existing folder; the steps before `known` are recorded already.
 
-    `before` is done before training starts, `hashing` beside it.
+    `before` is done before training starts, `hashing` while it runs.
     """
     first = () if hashing is None else (hashing,)
     with location.only_writer(folder):
         if before:
             _do(folder, before)
-        watched = pace is not None
+        watched = controller is not None
         with Recorder(
             folder, training.plan, training.state.step, known, first, watched
         ) as recorder:
-            state, history = run(training, [*observers, recorder], seconds, pace)
+            state, history = run(training, [*observers, recorder], seconds, controller)
             recorder.finish(state)
     return state, history
 
@@ -162,7 +194,7 @@ def begin(folder: Path, training: Training, details: Details) -> None:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     except FileError as error:
-        # The message names the temporary folder: the place that was asked for says more.
+        # The message names the temporary folder: the user knows the one that was asked for.
         raise FileError(str(error).replace(f"{temporary}", f"{folder}")) from None
     except (OSError, events.Error) as error:
         reason = getattr(error, "strerror", None) or str(error).replace(f"{temporary}", f"{folder}")
@@ -175,7 +207,7 @@ def _fill(temporary: Path, training: Training, details: Details, about: dict[str
         manifest.write_json(temporary, manifest.ENCODING, details.encoding)
         about["files"] = _digests(temporary, manifest.ENCODING)
     if about["data"]["copied"]:
-        for part, data in (_parts(training, details) | dict(details.others)).items():
+        for part, data in (parts_of(training) | dict(details.others)).items():
             stored.copy(temporary, part, data)
     _first_row(temporary, training, about)
     manifest.write(temporary, about)
@@ -183,7 +215,7 @@ def _fill(temporary: Path, training: Training, details: Details, about: dict[str
 
 
 def conclude(folder: Path, fitted: Fitted, results: Mapping[str, Any]) -> None:
-    """Write what a training came to: the model, and the results into the manifest."""
+    """Write the results of a training: the model, and the scores and the like into the manifest."""
     model = inside.path_of(folder, manifest.MODEL)
     model_file.write(model, fitted.net, fitted.theta, fitted.history)
     about = manifest.read(folder)
@@ -197,7 +229,7 @@ def fitted(training: Training, state: State, history: History) -> Fitted:
     return Fitted(net, Parameters(net.sizes, final(training.plan, state)), history)
 
 
-# ── what stands in the manifest ──────────────────────────────────────────────────────────────────────
+# ── what the manifest says ──────────────────────────────────────────────────────────────────────
 
 
 def _describe(training: Training, details: Details) -> dict[str, Any]:
@@ -227,7 +259,7 @@ def _left_out(training: Training) -> dict[str, Any] | None:
 
 
 def _describe_data(training: Training, details: Details) -> dict[str, Any]:
-    parts = _parts(training, details)
+    parts = parts_of(training)
     source = details.source
     if source is None:
         places = stored.mapped(training.data) if training.validation is None else None
@@ -240,23 +272,22 @@ def _describe_data(training: Training, details: Details) -> dict[str, Any]:
     return {
         **source,
         "copied": bool(copied),
-        "measured": None if validation is None else details.measured,
         "several": validation.several if isinstance(validation, ValidationData) else None,
         "sha256": dict(source.get("sha256", {})),
         "rows": {part: len(data.Y) for part, data in every.items()} | dict(source.get("rows", {})),
     }
 
 
-def _parts(training: Training, details: Details) -> dict[str, Data]:
+def parts_of(training: Training) -> dict[str, Data]:
     """Return the data that training sees, by the names of their parts."""
     parts = {TRAINING: training.data}
     if training.validation is not None:
-        parts[details.measured] = training.validation
+        parts[VALIDATION] = training.validation
     return parts
 
 
 def _first_row(folder: Path, training: Training, about: dict[str, Any]) -> None:
-    """Make the database, with the state from which everything follows."""
+    """Make the database, with the state that everything follows from."""
     written = snapshots.write(folder, training.state)
     epochs, digest = training.plan.epochs, manifest.plan_digest(about)
     stage = events.Stage(training.state.step, epochs, environment.describe(), digest)
@@ -266,8 +297,8 @@ def _first_row(folder: Path, training: Training, about: dict[str, Any]) -> None:
 
 
 def _hashing(folder: Path, training: Training, details: Details) -> Job:
-    """Return the job of hashing the data, which is done beside training and before anything is recorded."""
-    return partial(add_hashes, folder, _parts(training, details) | dict(details.others))
+    """Return the job of hashing the data, done while training runs and before anything is recorded."""
+    return partial(add_hashes, folder, parts_of(training) | dict(details.others))
 
 
 def add_hashes(folder: Path, parts: Mapping[str, Data], db: events.Database) -> None:

@@ -1,6 +1,6 @@
-"""Going on with a recorded training: resumed as it was, forked in another way, or without some examples.
+"""Going on with a recorded training: resume it, fork it with a change, or train without some examples.
 
-All three run the same pure function again, from a state of the record.
+All three run the same pure function again, from a recorded state.
 """
 
 import time
@@ -22,15 +22,15 @@ from whygrad.plan.plan import Clip, Penalty, Plan, State, of_gradients
 from whygrad.plan.schedules import find_schedule
 from whygrad.record import replay
 from whygrad.record.files import environment, events, inside, location, manifest
+from whygrad.record.files.inside import TRAINING, VALIDATION
 from whygrad.record.files.stored import is_copied, read_copy
 from whygrad.record.folder import (
-    TRAINING,
-    VALIDATION,
     Details,
     add_hashes,
     conclude,
     fitted,
     go_on,
+    parts_of,
     train_and_record,
 )
 from whygrad.record.recorded import Recorded
@@ -40,13 +40,13 @@ from whygrad.training.epochs import History, renewed
 from whygrad.training.loop import INTERRUPTED, Training, run
 from whygrad.training.warm_start import warm_start_from
 
-R = TypeVar("R", bound=Recorded)  # what was given: a fork of a `Run` is a `Run`
+R = TypeVar("R", bound=Recorded)  # the type of the run: a fork of a `Run` is a `Run`
 
-# What a training that somebody ended says: it can go on.
+# How `stopped` begins where a training was interrupted: it can be resumed.
 BROKEN_OFF = (INTERRUPTED, "stopped by a callback", "time budget")
-GOAL = "training cost below"  # what one says that would end again with its next epoch
+GOAL = "training cost below"  # and where it would end again with its next epoch
 
-# What a fork may change of the plan, as `train` takes it → as the plan has it.
+# The parts of a plan that a fork may change: from arguments of `train` to values of the plan.
 PLAN: dict[str, Callable[[Any], Any]] = {
     "optimizer": find_optimizer,
     "schedule": find_schedule,
@@ -63,7 +63,7 @@ OTHERS = ("learning_rate", "engine", "data", "validation", "callbacks", "seconds
 
 
 def broken_off(given: R) -> bool:
-    """Return whether a training can be resumed as it was: it was killed, or somebody ended it."""
+    """Return whether a training was interrupted, by a kill or by its user, and can be resumed as it was."""
     stopped = given.stopped
     return not stopped or stopped.startswith(BROKEN_OFF)
 
@@ -74,14 +74,14 @@ def resume(
     callbacks: Sequence[Observer] = (),
     seconds: float | None = None,
     observers: Sequence[Observer] = (),
-    pace: StepController | None = None,
+    controller: StepController | None = None,
 ) -> R:
-    """Go on with a training, in its own folder; see `Run.resume`."""
+    """Resume a training in its own folder; see `Run.resume`."""
     stopped, step, stages = given.stopped, given.step, given.stages()
     given.check()
     if stopped.startswith("diverged") and (given.concluded or epochs is not None):
         raise InputError(
-            f"{given.path.name} {stopped}: fork it at an earlier step, with a smaller rate say"
+            f"{given.path.name} {stopped}: fork it at an earlier step, perhaps with a smaller learning rate"
         )
     if epochs is None and not broken_off(given):
         return _at_its_end(given, stopped)
@@ -106,23 +106,20 @@ def resume(
         before.append(lambda db: _add_stage(stage, db))
     hashing: Job | None = None
     if TRAINING not in given.manifest["data"]["sha256"]:
-        parts = {TRAINING: training.data}
-        if training.validation is not None:
-            parts[given.manifest["data"]["measured"]] = training.validation
-        hashing = partial(add_hashes, given.path, parts)
+        hashing = partial(add_hashes, given.path, parts_of(training))
     began = time.perf_counter()
-    watching = [*observers, *map(at_epoch_ends, callbacks)]
-    state, _ = go_on(given.path, training, step, watching, seconds, hashing, before, pace)
+    called = [*observers, *map(at_epoch_ends, callbacks)]
+    state, _ = go_on(given.path, training, step, called, seconds, hashing, before, controller)
     earlier = given.manifest.get("seconds")  # which nobody knows of a training that was killed
-    took = None if earlier is None else earlier + time.perf_counter() - began - waited(pace)
+    took = None if earlier is None else earlier + time.perf_counter() - began - waited(controller)
     return _concluded(given.path, given, training, state, took)
 
 
 def _state_to_resume(given: R, step: int, further: bool) -> State:
-    """Return the state to go on from: one step back, so that a cost that is not finite is met again.
+    """Return the state to go on from: one step back, so that a cost that is not finite is seen again.
 
-    Not where its rule had ended it and it was to go on, but was killed before it did. L-BFGS, whose memory
-    is no part of the state, begins again at its start.
+    It is the last state where a rule had ended the training, and a resumption was killed before its first
+    step. L-BFGS, whose memory is not part of the state, starts again from its start.
     """
     if not given.plan.by_steps:
         return replay.state_at(given, given.start)
@@ -132,10 +129,10 @@ def _state_to_resume(given: R, step: int, further: bool) -> State:
 
 
 def _at_its_end(given: R, stopped: str) -> R:
-    """Write what a finished training came to where that is missing; else say how it could go on."""
+    """Write the results of a finished training where they are missing; raise where they are not."""
     if given.concluded:
         raise InputError(
-            f"{given.path.name} is at its end ({stopped}): say how many epochs it shall have "
+            f"{given.path.name} has ended ({stopped}): say how many epochs it is to have "
             "in all, or fork it"
         )
     state = replay.state_at(given, given.step)
@@ -143,7 +140,7 @@ def _at_its_end(given: R, stopped: str) -> R:
 
 
 def _concluded(path: Path, origin: R, training: Training, state: State, seconds: float | None) -> R:
-    """Write what came of a training that followed from another, and open it."""
+    """Write the results of a training that went on from another, and return its run."""
     now = replace(origin, path=path, manifest=manifest.read(path))
     history = now.history
     results: dict[str, Any] = {}
@@ -156,7 +153,7 @@ def _concluded(path: Path, origin: R, training: Training, state: State, seconds:
 
 
 def _reopen(path: Path) -> None:
-    """Take back that a training has come to its end, so that a kill leaves it as one that has not."""
+    """Undo `conclude`, so that a kill leaves a training that has not ended."""
     about = manifest.read(path)
     about["files"].pop(manifest.MODEL)
     manifest.write(path, about)
@@ -168,7 +165,7 @@ def _add_stage(stage: events.Stage, db: events.Database) -> None:
 
 
 def _clean(given: R) -> None:
-    """Remove the snapshots that a kill left without their rows, and files that it left half written."""
+    """Remove what a kill left: snapshots without their rows, and half-written files."""
     known = {snapshot.path for snapshot in given.snapshots()}
     for name in inside.names(given.path):
         unknown = name.startswith(f"{inside.SNAPSHOTS}/") and name not in known
@@ -176,7 +173,7 @@ def _clean(given: R) -> None:
             inside.remove(given.path, name)
 
 
-# ── another way ──────────────────────────────────────────────────────────────────────────────────────
+# ── with a change ──────────────────────────────────────────────────────────────────────────────────────
 
 
 def fork(
@@ -185,13 +182,13 @@ def fork(
     record: str | PathLike[str] | None,
     changes: Mapping[str, Any],
     observers: Sequence[Observer] = (),
-    pace: StepController | None = None,
+    controller: StepController | None = None,
     overwrite: bool = False,
 ) -> R:
-    """Go on from a step in another way, in a new folder; see `Run.fork`."""
+    """Go on from a step with changes, in a new folder; see `Run.fork`."""
     for name in changes:
         if name not in (*PLAN, *OTHERS):
-            raise InputError(f"a fork knows no {name!r}: {nearest(name, [*PLAN, *OTHERS])}")
+            raise InputError(f"a fork cannot change {name!r}: {nearest(name, [*PLAN, *OTHERS])}")
     training = changed(given, step, changes)
     if training.state.epoch >= training.plan.epochs:
         raise InputError(
@@ -199,7 +196,9 @@ def fork(
         )
     callbacks = [*observers, *map(at_epoch_ends, changes.get("callbacks", ()))]
     seconds = changes.get("seconds")
-    return _forked(given, step, training, record, changes, callbacks, seconds, pace, overwrite)
+    return _forked(
+        given, step, training, record, changes, callbacks, seconds, controller, overwrite
+    )
 
 
 def changed(given: R, step: int, changes: Mapping[str, Any]) -> Training:
@@ -236,7 +235,7 @@ def _changed_plan(before: Plan, changes: Mapping[str, Any]) -> Plan:
         return plan
     rule: Any = plan.optimizer
     if "learning_rate" not in {field.name for field in fields(rule)}:
-        raise InputError(f"{type(rule).__name__} has no rate to change")
+        raise InputError(f"{type(rule).__name__} has no learning rate to change")
     return replace(plan, optimizer=replace(rule, learning_rate=changes["learning_rate"]))
 
 
@@ -247,7 +246,7 @@ def without(
     record: str | PathLike[str] | None = None,
     overwrite: bool = False,
 ) -> R:
-    """Train once more without some examples, in a new folder; see `Run.without`."""
+    """Train again without some examples, in a new folder; see `Run.without`."""
     training = training_without(given, examples, rescale)
     about = {
         "examples": np.flatnonzero(training.watch.multipliers == 0).tolist(),
@@ -258,12 +257,12 @@ def without(
 
 
 def left_out(given: R, examples: Any, rescale: bool = False) -> tuple[State, History]:
-    """Train once more without some examples, and record nothing."""
+    """Train again without some examples, and record nothing."""
     return run(training_without(given, examples, rescale))
 
 
 def training_without(given: R, examples: Any, rescale: bool = False) -> Training:
-    """Return the training of a run from its start, but for some examples."""
+    """Return the training of a run from its start, without some examples."""
     multipliers = _multipliers(given, examples)
     own = given.watch
     if own.multipliers is not None:
@@ -278,16 +277,16 @@ def training_without(given: R, examples: Any, rescale: bool = False) -> Training
 
 def _multipliers(given: R, examples: Any) -> Array:
     n = given.plan.n
-    places = np.atleast_1d(np.asarray(examples))
-    if places.dtype == bool and places.shape == (n,):
-        places = np.flatnonzero(places)
-    if places.ndim != 1 or (places.dtype.kind not in "iu" and len(places)):
+    indices = np.atleast_1d(np.asarray(examples))
+    if indices.dtype == bool and indices.shape == (n,):
+        indices = np.flatnonzero(indices)
+    if indices.ndim != 1 or (indices.dtype.kind not in "iu" and len(indices)):
         raise InputError(f"examples are places in the training data, from 0 to {n - 1}")
-    outside = places[(places < 0) | (places >= n)]
+    outside = indices[(indices < 0) | (indices >= n)]
     if len(outside):
         raise InputError(f"example {outside[0]}: the training data have 0 to {n - 1}")
     multipliers = np.ones(n)
-    multipliers[places.astype(np.int64)] = 0
+    multipliers[indices.astype(np.int64)] = 0
     if not multipliers.any():
         raise InputError("all examples are left out: at least one must remain")
     return multipliers
@@ -301,21 +300,21 @@ def _forked(
     changes: Mapping[str, Any],
     observers: Sequence[Observer],
     seconds: float | None,
-    pace: StepController | None = None,
+    controller: StepController | None = None,
     overwrite: bool = False,
 ) -> R:
-    path = _place(given, record, overwrite)
+    path = _fork_path(given, record, overwrite)
     began = time.perf_counter()
     details = _details(given, step, changes, overwrite)
-    state, _ = train_and_record(path, training, details, observers, seconds, pace)
+    state, _ = train_and_record(path, training, details, observers, seconds, controller)
     origin = given
     if "data" in changes or "validation" in changes:
         origin = replace(given, given=None, given_validation=None)
-    took = time.perf_counter() - began - waited(pace)
+    took = time.perf_counter() - began - waited(controller)
     return _concluded(path, origin, training, state, took)
 
 
-def _place(given: R, record: str | PathLike[str] | None, overwrite: bool) -> Path:
+def _fork_path(given: R, record: str | PathLike[str] | None, overwrite: bool) -> Path:
     name, folder = f"{given.path.stem}-fork", given.path.parent
     if record is None:
         return (
@@ -328,7 +327,7 @@ def _place(given: R, record: str | PathLike[str] | None, overwrite: bool) -> Pat
 
 
 def _details(given: R, step: int, changes: Mapping[str, Any], overwrite: bool) -> Details:
-    """Return what a fork's folder holds: all that its parent's says of the data and the table."""
+    """Return what a fork's folder holds: all that its parent's has of the data and the table."""
     about, data = given.manifest, given.manifest["data"]
     parent = {
         "run": str(given.path.resolve()),
@@ -339,25 +338,24 @@ def _details(given: R, step: int, changes: Mapping[str, Any], overwrite: bool) -
     more: dict[str, Any] = {"parent": parent}
     if "data" in changes or "validation" in changes:
         return Details(overwrite, more=more)  # from arrays, whatever they were before
-    names = ("target", "task", "settings", "scored_on", "trivial")
+    names = ("target", "task", "settings", "scored_on", "baseline")
     more |= {name: about[name] for name in names if name in about}
-    seen = (TRAINING, data["measured"])
+    seen = (TRAINING, VALIDATION)
     source = {name: value for name, value in data.items() if name != "copied"}
     for name in (
         "sha256",
         "rows",
-    ):  # of the parts that training does not see, which are as they were
+    ):  # of the parts that training does not see, which stay as they were
         kept = source.get(name, {})
         source[name] = {part: value for part, value in kept.items() if part not in seen}
     encoding = given.encoding.to_dict() if given.on_table else None
-    measured = data["measured"] or VALIDATION
     copied = True if data["copied"] else None
     others = {
         part: read_copy(given.path, part)
         for part in data["sha256"]
         if part not in seen and is_copied(given.path, part)
     }
-    return Details(overwrite, copied, more, source, measured, others, encoding)
+    return Details(overwrite, copied, more, source, others, encoding)
 
 
 def _shown(value: Any) -> Any:

@@ -1,7 +1,7 @@
-"""What was recorded of a training: read from its folder, and nothing computed again.
+"""What was recorded of a training, read from its folder: nothing is computed again.
 
-A run can be opened while it is written. History and costs are then those so far, and the parameters those
-of the last snapshot.
+A run can be read while it is being written. History and costs are then those so far, and the parameters
+those of the last snapshot.
 """
 
 from contextlib import suppress
@@ -36,11 +36,21 @@ class Recorded:
 
     Parameters
     ----------
-    path : the folder.
-    manifest : what its manifest.json says.
-    own : the user's own functions and rules that it uses.
-    given : the examples, (X, Y) or (X, Y, weights), where they were given again.
-    given_validation : the same of those measured after every epoch.
+    path : Path
+        The folder.
+    manifest : dict
+        What its manifest.json says.
+    own : tuple
+        The user's own costs, activations, optimizers and schedules that it uses.
+    given : tuple of arrays, optional
+        The training examples, (X, Y) or (X, Y, sample_weight), where they were given again.
+    given_validation : tuple of arrays, optional
+        The validation examples, in the same form.
+
+    Raises
+    ------
+    FileError
+        By whatever reads a part of the folder that is missing or damaged.
     """
 
     path: Path
@@ -71,7 +81,13 @@ class Recorded:
 
     @cached_property
     def encoding(self) -> "Encoding":
-        """How rows of the table become inputs, and outputs labels or numbers."""
+        """How rows of the table become inputs, and outputs labels or numbers.
+
+        Raises
+        ------
+        InputError
+            For a run on arrays.
+        """
         from whygrad.tables import Encoding
 
         if not self.on_table:
@@ -85,7 +101,13 @@ class Recorded:
 
     @cached_property
     def settings(self) -> "Settings":
-        """The options of the training on a table, all filled in."""
+        """The options of the training on a table, all filled in.
+
+        Raises
+        ------
+        InputError
+            For a run on arrays.
+        """
         from whygrad.pipeline import settings
 
         if not self.on_table:
@@ -99,11 +121,11 @@ class Recorded:
         """The name of the column that is predicted."""
         return self.encoding.target.name
 
-    # ── what it showed ──
+    # ── how training went ──
 
     @property
     def history(self) -> History:
-        """The training, epoch by epoch, so far."""
+        """The training so far, epoch by epoch."""
         try:
             return self._recorded_history()
         except FileError as error:
@@ -122,7 +144,7 @@ class Recorded:
 
     @property
     def costs(self) -> Array:
-        """The cost of every step so far, penalties included, (steps,)."""
+        """The cost of every step so far, before its update and penalties included, (steps,)."""
         with events.reading(self._events) as db:
             return events.costs(db, self.start, events.last_step(db))
 
@@ -133,13 +155,13 @@ class Recorded:
 
     @property
     def statistics(self) -> Statistics:
-        """What the layers did, at some hundred steps of every epoch."""
+        """Statistics of the layers, at 50 to 100 steps of every epoch."""
         with events.reading(self._events) as db:
             return events.statistics(db, self.net.L, self.start, events.last_step(db))
 
     @property
     def start(self) -> int:
-        """The step it started at: 0, but in a fork, which goes on from a step of another run."""
+        """The step it started at: 0, or in a fork the step of its parent from which it goes on."""
         return int(self.manifest["start"])
 
     @property
@@ -163,17 +185,20 @@ class Recorded:
 
     @property
     def scores(self) -> "Scores | None":
-        """The scores of the test rows, as training gave them; None where there are none."""
+        """The scores of the test rows (the training rows where there are none), or None before the end."""
         from whygrad.pipeline import scores
 
         found = self.manifest.get("scores")
         return None if found is None else scores.from_dict(found)
 
-    # ── what it came to ──
+    # ── what it ended with ──
 
     @cached_property
     def fitted(self) -> Fitted:
-        """The network with the parameters that training ended with, or had when this was opened."""
+        """The network with the parameters that training ended with, or those of the last snapshot.
+
+        A model that is missing or damaged is replaced by the last snapshot, with a `RecordWarning`.
+        """
         if not self.concluded:
             return self._latest()
         try:
@@ -190,14 +215,14 @@ class Recorded:
 
     @property
     def concluded(self) -> bool:
-        """Whether training came to its end, and its model was written."""
+        """Whether training has ended and its model was written."""
         return manifest.MODEL in self.manifest.get("files", {})
 
     def _latest(self) -> Fitted:
         state = latest(self)
         try:
             history = self._recorded_history()
-        except FileError:  # which `latest` has told already
+        except FileError:  # of which `latest` has warned already
             history = History()
         theta = Parameters(self.net.sizes, final(self.first_plan, state))
         return Fitted(self.net, theta, history)
@@ -214,14 +239,23 @@ class Recorded:
         return self.path / events.NAME
 
     def check(self) -> None:
-        """Read all that was recorded; raises `FileError` where any of it is not as it was written."""
+        """Read the whole database once.
+
+        Raises
+        ------
+        FileError
+            Where any of it is not as it was written.
+        """
         with events.reading(self._events) as db:
             events.check(db, self.start, self.net.L)
 
     def stages(self) -> list[events.Stage]:
-        """Return how many epochs training was to have, from which step on.
+        """Return how many epochs training was to have, from which step on: one stage for each resumption.
 
-        Raises `FileError` where they are of another plan than the manifest says.
+        Raises
+        ------
+        FileError
+            Where they are of another plan than the manifest's.
         """
         with events.reading(self._events) as db:
             found = events.stages(db)
@@ -244,17 +278,31 @@ class Recorded:
 
     @cached_property
     def data(self) -> Data:
-        """The training examples; raises `InputError` where they have changed, or have to be given again."""
+        """The training examples, checked by SHA-256.
+
+        Raises
+        ------
+        InputError
+            Where they have changed, or have to be given again.
+        FileError
+            Where their file is gone.
+        """
         return source.training_data(self)
 
     @cached_property
     def validation(self) -> Data | None:
-        """The examples that were measured after every epoch, or None."""
+        """The validation examples, measured after every epoch, or None; raises as `data` does."""
         return source.validation_data(self)
 
     @cached_property
     def engine(self) -> Engine:
-        """The engine that computed it, or where that cannot be had the reference engine."""
+        """The engine that trained it, or the reference engine where that is not available here.
+
+        Raises
+        ------
+        InputError
+            Where the source of a function of the user's own has changed.
+        """
         plan, name = of_gradients(self.first_plan), self.manifest["engine"]
         changed = describing.changed_parts(self.first_plan, self.manifest)
         for part, (then, now) in changed.items():
@@ -278,7 +326,20 @@ class Recorded:
         return Probes(multipliers=multipliers, rescale=about["rescale"])
 
     def training(self, state: State, plan: Plan | None = None) -> Training:
-        """Return the training that goes on from a state."""
+        """Return the training that goes on from a state.
+
+        Parameters
+        ----------
+        state : State
+            Where it starts.
+        plan : Plan, optional
+            What decides it; by default the run's own plan.
+
+        Raises
+        ------
+        InputError
+            Where the data have changed, or have to be given again.
+        """
         return Training(
             self.plan if plan is None else plan,
             state,
@@ -290,7 +351,10 @@ class Recorded:
         )
 
     def elsewhere(self) -> list[str]:
-        """Explain why bits need not be equal here: what differs from where it was recorded; [] if nothing."""
+        """Return what differs here from where it was recorded, in a few words each.
+
+        Where nothing does, the list is empty, and training again gives the same bits.
+        """
         now, found = environment.describe(), []
         for stage in self.stages():
             found += environment.differences(stage.environment, now)
@@ -300,7 +364,7 @@ class Recorded:
 
 
 def latest(run: Recorded) -> State:
-    """Read the last state that is on the disk, which needs no data."""
+    """Read the last state on the disk, which needs no data."""
     try:
         return nearest(run, 2**62)
     except FileError as error:
@@ -318,7 +382,7 @@ def latest(run: Recorded) -> State:
 
 
 def nearest(run: Recorded, step: int) -> State:
-    """Read the last snapshot up to a step that is whole."""
+    """Read the last undamaged snapshot up to a step."""
     known = run.snapshots(step)
     for snapshot in reversed(known):
         try:

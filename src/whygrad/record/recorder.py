@@ -1,9 +1,9 @@
-"""The recorder: an observer that writes what it is told into a run's folder, while training goes on.
+"""The recorder: a callback that writes what is reported into a run's folder, while training goes on.
 
-A thread of its own writes, so that training waits for nothing but a copy of the state now and then. What
-one report tells is one transaction. Reports are written a few times a second: a thread that wakes up for
-each of many short epochs takes several times as long for it, and disturbs the training. A snapshot is first
-a whole file on the disk, and then a row.
+A thread of its own writes, so that training only waits for a copy of the state now and then. One report is
+one transaction. Reports are written a few times a second: a thread that wakes up for each of many short
+epochs takes several times as long, and slows the training down. A snapshot is first a whole file on the
+disk, and then a row.
 """
 
 import math
@@ -25,27 +25,28 @@ from whygrad.record.files import events, inside, snapshots
 from whygrad.training.callbacks import Report
 from whygrad.training.epochs import Epoch
 
-LOOKS = 100  # at the layers in every epoch, about, or where steps are short
-FEWER = 50  # still so many,
-EXAMPLES = 1000  # with so many examples between two: a look takes as long as a step on some twenty
+# How often statistics of the layers are logged, which takes as long as a step on some twenty examples.
+LOGGED = 100  # times per epoch, about, or where steps are short
+FEWER = 50  # times, at least,
+EXAMPLES = 1000  # with so many examples between two
 LEAST = 8  # steps between two, at least
-PATIENCE = 0.1  # seconds between two looks whether the thread that writes is still there
-REST = 0.2  # seconds between two writings of what reports told
+PATIENCE = 0.1  # seconds between two checks that the thread that writes is alive
+REST = 0.2  # seconds between two writes of what was reported
 
 Job = Callable[[events.Database], None]
 
 
 def log_every(plan: Plan) -> int:
-    """Return the number of steps between two looks at the layers."""
+    """Return the number of steps after which statistics of the layers are logged."""
     steps = plan.steps_per_epoch
-    return max(LEAST, steps // LOOKS, min(EXAMPLES // plan.batch_size, steps // FEWER))
+    return max(LEAST, steps // LOGGED, min(EXAMPLES // plan.batch_size, steps // FEWER))
 
 
 class Recorder:
     """Records a training in a folder that is there already; used as a context manager around it.
 
-    Training starts at `step`; steps before `known` are written already. `first` are jobs to do before all
-    others, in the thread that writes. Where a training is `watched`, reports are written at once. Raises
+    Training starts at `step`; steps before `known` are written already. The thread that writes does the
+    jobs `first` before all others. Where a training is `watched`, reports are written at once. Raises
     `FileError` where something could not be written, as soon as training reports again.
     """
 
@@ -71,7 +72,7 @@ class Recorder:
         self._pending = threading.Event()  # a snapshot that is not yet on the disk
         self._sizes: list[tuple[int, int]] = []
         self._failure: Exception | None = None
-        self._told: deque[tuple[int, ProbeResult, Epoch | None, int, int]] = deque()
+        self._reports: deque[tuple[int, ProbeResult, Epoch | None, int, int]] = deque()
         self._waited_for = threading.Event()  # whoever trains waits: no time to let reports gather
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         for job in first:
@@ -96,14 +97,14 @@ class Recorder:
             self._raise_failure()
 
     def __call__(self, report: Report) -> None:
-        """Take a report over: what it tells is written soon after."""
+        """Take a report, which is written soon after."""
         self._raise_failure()
         state, epoch = report.state, report.epoch
         seen = report.watched
-        if not self.by_steps:  # an iteration is a step, and tells its cost only as an epoch
+        if not self.by_steps:  # iterations tell their cost as epochs
             seen = ProbeResult(np.array([] if epoch is None else [epoch.cost]))
-        self._told.append((self._reached, seen, epoch, state.epoch, state.step))
-        if len(self._told) == 1:  # else someone is on his way to take them all
+        self._reports.append((self._reached, seen, epoch, state.epoch, state.step))
+        if len(self._reports) == 1:  # otherwise a job that takes them all is queued already
             self._jobs.put(self._add)
         self._reached = state.step
         due = time.perf_counter() - self._taken > self._spacing
@@ -113,7 +114,7 @@ class Recorder:
             self._jobs.put(partial(self._snapshot, state.copy()))
 
     def flush(self, state: State) -> None:
-        """Wait until all that was told is written, and this state, from where training will go on, too."""
+        """Wait until all reports are written, and the state that training will go on from, too."""
         self._jobs.put(self._add)
         if np.isfinite(state.theta).all():
             self._jobs.put(partial(self._keep, state.copy()))
@@ -126,8 +127,8 @@ class Recorder:
         self._raise_failure()
 
     def finish(self, state: State) -> None:
-        """Write where training ended, and why."""
-        self._jobs.put(self._add)  # all of it, as what diverged was told and is to be forgotten
+        """Record at which step training ended, and why."""
+        self._jobs.put(self._add)  # all of it: steps that diverged are among the rows to be removed
         self._jobs.put(partial(self._end, state.copy()))
 
     def _raise_failure(self) -> None:
@@ -149,28 +150,28 @@ class Recorder:
             self._sizes = [(step, size) for step, size in known if size is not None]
             while (job := self._jobs.get()) is not None:
                 job(db)
-        except Exception as error:  # whatever it is, who trains has to hear of it
+        except Exception as error:  # raised again in the thread that trains
             self._failure = error
         finally:
             if db is not None:
                 events.close(db)
 
     def _add(self, db: events.Database) -> None:
-        """Write what was told so far; if that was done a moment ago, wait for more."""
-        if not self._told:  # another has taken it
+        """Write what was reported so far; if that was done a moment ago, wait for more."""
+        if not self._reports:  # another has taken it
             return
         self._waited_for.wait(max(0.0, self._written + self._rest - time.perf_counter()))
         self._take(
-            self._told[-1][-1], db
+            self._reports[-1][-1], db
         )  # what comes meanwhile waits for its turn, as snapshots do
         self._written = time.perf_counter()
-        if self._told:
+        if self._reports:
             self._jobs.put(self._add)
 
     def _take(self, until: int, db: events.Database) -> None:
-        """Write what was told of the steps up to one."""
-        while self._told and self._told[0][-1] <= until:
-            first, seen, epoch, number, step = self._told.popleft()
+        """Write what was reported of the steps up to one."""
+        while self._reports and self._reports[0][-1] <= until:
+            first, seen, epoch, number, step = self._reports.popleft()
             costs = np.zeros(0) if seen.costs is None else seen.costs
             at = max(first, self._known)
             with events.transaction(db):
@@ -186,7 +187,7 @@ class Recorder:
         seconds = time.perf_counter() - began
         if self._thinned_out(db):
             self._least *= 2
-        # By the last one alone: a disk that was slow once need not be so for ever.
+        # By the last one alone: a disk that was slow once may be fast again.
         self._spacing = max(self._least, snapshots.SHARE * seconds)
         self._pending.clear()
 
@@ -204,7 +205,7 @@ class Recorder:
         self._sizes.append((state.step, inside.size(self.folder, written.path) or 0))
 
     def _thinned_out(self, db: events.Database) -> bool:
-        """Remove some snapshots where they are too many; tell whether they were."""
+        """Remove some snapshots where there are too many; return whether there were."""
         steps = set(snapshots.superfluous(self._sizes))
         if not steps:
             return False

@@ -1,4 +1,4 @@
-"""A recorded training computed again: the state at any step, what any step saw, and whether it is the same.
+"""A recorded training run again: the state at any step, what probes see, and whether bits are the same.
 
     state at step t  =  the nearest snapshot before t, and the steps from there to t once more
 
@@ -26,7 +26,7 @@ CHUNK = 256  # steps at a time, at most
 
 
 def state_at(run: Recorded, step: int) -> State:
-    """Return the exact state after `step` updates: parameters, slots and all that training remembers.
+    """Return the exact state after `step` updates: parameters, optimizer's state, and all else it has.
 
     Raises `InputError` for a step that is not recorded, and where the data are needed and gone.
     """
@@ -50,7 +50,7 @@ def take_again(run: Recorded, state: State) -> None:
 
 
 def _taken_again(run: Recorded, state: State, until: int) -> State:
-    """Return the state at a later step; refuse steps that cost something else than recorded on the way."""
+    """Return the state at a later step; raises where a step costs something else than was recorded."""
     first, costs = state.step, [np.zeros(0)]
     for later, seen in steps(run, state, until, _both(Probes(costs=True), run.watch), run.plan.n):
         assert seen.costs is not None
@@ -64,7 +64,7 @@ def _taken_again(run: Recorded, state: State, until: int) -> State:
 def _compare(run: Recorded, first: int, now: Array) -> None:
     with events.reading(run.path / events.NAME) as db:
         recorded = events.costs(db, first, first + len(now))
-    beyond, tolerance = beyond_guarantee(run, recorded, now[: len(recorded)])
+    beyond, tolerance = _beyond_guarantee(run, recorded, now[: len(recorded)])
     if len(beyond):
         i = int(beyond[0])
         why = f", which is beyond {tolerance:g} of it" if tolerance else ""
@@ -75,8 +75,8 @@ def _compare(run: Recorded, first: int, now: Array) -> None:
         )
 
 
-def beyond_guarantee(run: Recorded, recorded: Array, now: Array) -> tuple[Array, float]:
-    """Return the places where costs differ by more than the guarantee allows, and the share it allows."""
+def _beyond_guarantee(run: Recorded, recorded: Array, now: Array) -> tuple[Array, float]:
+    """Return the indices where costs differ by more than the guarantee allows, and the share it allows."""
     tolerance = environment.TOLERANCE[run.plan.dtype] if run.elsewhere() else 0.0
     allowed = tolerance * np.maximum(1.0, np.abs(recorded))
     same = (
@@ -100,7 +100,7 @@ def replayed(
     Steps that left examples out leave them out again. L-BFGS makes no steps that could be watched.
     """
     if not run.plan.by_steps:
-        raise InputError("L-BFGS takes all examples at once: there are no steps to be looked at")
+        raise InputError("L-BFGS takes all examples at once: there are no steps to probe")
     first = run.start if from_step is None else from_step
     last = run.step if until is None else until
     if not first <= last <= run.step:
@@ -178,18 +178,35 @@ def _iterated(run: Recorded, step: int) -> State:
     return found[0]
 
 
-# ── is it the same? ──────────────────────────────────────────────────────────────────────────────────
+# ── compared with what was recorded ──────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a training computed again compares with what was recorded.
+    """How a replayed training compares with the recorded one.
 
-    `guarantee` is "bits" where machine, versions, cores and code are those of the recording, and every bit
-    must be the same; else "tolerance", for the `reasons`: costs may then differ by `tolerance` of their
-    size, or of 1 where they are smaller. `first` is the first step whose cost differs at all, `beyond` the
-    first that differs by more than the guarantee allows, `largest` the largest difference of a cost.
-    `states` counts the snapshots that were compared, and `state` is the first that differs.
+    Attributes
+    ----------
+    guarantee : {"bits", "tolerance"}
+        "bits" where machine, versions, cores and code are those of the recording: every bit must be equal.
+    reasons : tuple of str
+        What is different here, where the guarantee is a tolerance.
+    tolerance : float
+        The difference allowed as a share of a cost, or of 1 where the cost is smaller; 0 for bits.
+    steps : int
+        The number of steps that were computed again.
+    states : int
+        The number of states that were computed again.
+    first : int or None
+        The first step whose cost differs at all.
+    beyond : int or None
+        The first step whose cost differs by more than the guarantee allows.
+    largest : float
+        The largest difference of a cost.
+    state : int or None
+        The step of the first snapshot that differs in any bit.
+    holds : bool
+        Whether the guarantee was kept.
     """
 
     guarantee: str
@@ -227,9 +244,14 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Replay:
-    """A training computed again: what it ended with, and how that compares with what was recorded.
+    """A replayed training.
 
-    The `verdict` is None where nothing was to be compared.
+    Attributes
+    ----------
+    fitted : Fitted
+        The network with the parameters that it ended with.
+    verdict : Verdict or None
+        How it compares with what was recorded; None where nothing was compared.
     """
 
     fitted: Fitted
@@ -242,9 +264,9 @@ class Replay:
 
 
 def verify(run: Recorded) -> tuple[State, Verdict]:
-    """Compute a whole run again and compare every cost and every snapshot with what was recorded.
+    """Train a whole run again, and compare every cost and every snapshot with what was recorded.
 
-    Epochs and statistics follow from these; they are read, so that their checksums are held against them.
+    Epochs and statistics follow from these; they are read, so that their checksums are verified.
     """
     run.check()
     recorded = run.costs
@@ -272,7 +294,7 @@ def verify(run: Recorded) -> tuple[State, Verdict]:
 
 
 def again(run: Recorded) -> State:
-    """Compute a whole run again, and compare nothing."""
+    """Train a whole run again, and compare nothing."""
     state = nearest(run, run.start)
     if not run.plan.by_steps:
         return _iterations(run, state)[0]
@@ -305,9 +327,9 @@ def _differs(run: Recorded, known: dict[int, Snapshot], step: int, again: State)
 
 
 def same_state(one: State, other: State) -> bool:
-    """Return whether two states are equal to the last bit, but for what they say about a training's ends.
+    """Return whether two states are equal to the last bit, but for their first cost and why training ended.
 
-    Why it ended no step depends on, and what it began with is not known before the first.
+    No step depends on why training ended, and the first cost is not known before the first step.
     """
     arrays = [(getattr(one, name), getattr(other, name)) for name in snapshots.ARRAYS]
     for a, b in arrays:
@@ -323,7 +345,7 @@ def _judge(
     reasons = run.elsewhere()
     size = min(len(recorded), len(now))
     gap = np.abs(recorded[:size] - now[:size])
-    beyond, tolerance = beyond_guarantee(run, recorded[:size], now[:size])
+    beyond, tolerance = _beyond_guarantee(run, recorded[:size], now[:size])
     unequal = np.flatnonzero(gap != 0)
     short = [size] if len(recorded) != len(now) else []
     first, worst = [*unequal.tolist(), *short], [*beyond.tolist(), *short]

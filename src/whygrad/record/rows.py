@@ -1,7 +1,7 @@
-"""Runs that were trained on a table: recorded, read again, and asked about rows.
+"""Runs on tables: recorded, applied to rows, and scored.
 
 Rows come as a CSV or Parquet file, the name of a data set, or a pandas, polars or arrow frame; columns are
-found by name, in any order. A row has the same prediction to the last bit, whatever stands beside it.
+found by name, in any order. A row has the same prediction to the last bit, whichever rows stand beside it.
 """
 
 import time
@@ -34,7 +34,8 @@ from whygrad.pipeline.fit import (
 from whygrad.pipeline.scores import Scores
 from whygrad.pipeline.settings import Settings
 from whygrad.plan.plan import State
-from whygrad.record.folder import TRAINING, VALIDATION, Details, conclude, train_and_record
+from whygrad.record.files.inside import TEST, TRAINING, VALIDATION
+from whygrad.record.folder import Details, conclude, train_and_record
 from whygrad.record.recorded import Recorded
 from whygrad.record.source import prepare_again, read_again, true_values
 from whygrad.tables import as_table, batches
@@ -44,7 +45,6 @@ from whygrad.training.callbacks import Observer, StepController, waited
 from whygrad.training.epochs import History, final
 
 ROWS = 8192  # that are in memory at a time
-TEST = "test"  # the part that is scored once, at the end
 
 
 def record_table(
@@ -55,7 +55,7 @@ def record_table(
     overwrite: bool = False,
     copy_data: bool | None = None,
 ) -> Result:
-    """Train a network on a table, score it, and record it all in a new folder."""
+    """Train a network on a table, score it, and record all of it in a new folder."""
     ready = prepare_training(source, given)
     warm_up(ready.training)
     return record_prepared(path, ready, observers, overwrite, copy_data)
@@ -67,20 +67,22 @@ def record_prepared(
     observers: Sequence[Observer] = (),
     overwrite: bool = False,
     copy_data: bool | None = None,
-    pace: StepController | None = None,
+    controller: StepController | None = None,
 ) -> Result:
-    """Train on a table that is made ready, score the network, and record it all in a new folder."""
-    details = details_of(ready, overwrite, copy_data)
+    """Train on a prepared table, score the network, and record all of it in a new folder."""
+    details = _details(ready, overwrite, copy_data)
     began = time.perf_counter()
-    state, history = train_and_record(path, ready.training, details, observers, pace=pace)
-    took = time.perf_counter() - began - waited(pace)
+    state, history = train_and_record(
+        path, ready.training, details, observers, controller=controller
+    )
+    took = time.perf_counter() - began - waited(controller)
     found = result_of(ready, state, history, took)
     conclude(path, found.fitted, results(found))
     return found
 
 
-def details_of(ready: Prepared, overwrite: bool, copy_data: bool | None) -> Details:
-    """Return what the folder of a run on a table holds beside the training."""
+def _details(ready: Prepared, overwrite: bool, copy_data: bool | None) -> Details:
+    """Return what the folder of a run on a table holds besides the training."""
     target = ready.encoding.target
     seen = (TRAINING, VALIDATION)
     return Details(
@@ -93,24 +95,23 @@ def details_of(ready: Prepared, overwrite: bool, copy_data: bool | None) -> Deta
             "scored_on": TEST if len(ready.parts.test) else TRAINING,
         },
         source=ready.source.about,
-        measured=VALIDATION,
         others={part: ready.part(part) for part in vars(ready.parts) if part not in seen},
         encoding=ready.encoding.to_dict(),
     )
 
 
 def results(found: Result) -> dict[str, Any]:
-    """Return what the manifest says of a training on a table once it has ended."""
+    """Return what the manifest says of a finished training on a table."""
     return {
         "seconds": found.seconds,
-        "trivial": found.baseline,
+        "baseline": found.baseline,
         "scored_on": found.scored_on,
         "scores": found.scores.to_dict(),
     }
 
 
 def results_again(run: Recorded, state: State, history: History) -> dict[str, Any]:
-    """Return the results of a run that went on: the scores are missing where the rows are gone."""
+    """Return the results of a run that went on; without scores where the rows are gone."""
     try:
         rows = read_again(run)
         if isinstance(rows, Data):
@@ -124,16 +125,16 @@ def results_again(run: Recorded, state: State, history: History) -> dict[str, An
     return results(result_of(ready, state, history, 0.0))
 
 
-# ── other rows ───────────────────────────────────────────────────────────────────────────────────────
+# ── applied to rows ───────────────────────────────────────────────────────────────────────────────────────
 
 
 def outputs(
     run: Recorded, data: Any, notes: list[str] | None = None, *, targets: bool = False
 ) -> Iterator[tuple[Array, Any]]:
-    """Return the network's outputs, (rows, n_L), beside the rows they are of, in pieces.
+    """Yield the network's outputs, (rows, n_L), beside the rows they are of, in pieces.
 
-    Of a file the target is read only where `targets` are wanted: else it may hold anything. `notes` gets,
-    at the end, lines on values that are missing where in training none was.
+    The target's column in a file is read only with `targets`; otherwise it may hold anything. `notes` gets,
+    at the end, lines on columns with values missing that had none missing in training.
     """
     start = 0
     gaps: dict[str, tuple[int, int]] = {}  # how many, and the first row
@@ -182,7 +183,7 @@ def _scores(run: Recorded, fitted: Fitted, rows: Data) -> Scores:
     """Return the scores of rows that are encoded already."""
     target = run.encoding.target
     true = true_values(target, rows)
-    return judge_values(target, predict(fitted, rows.X), true, _usual(run.manifest))
+    return judge_values(target, predict(fitted, rows.X), true, _baseline(run.manifest))
 
 
 def measure(run: Recorded, data: Any, notes: list[str] | None = None) -> tuple[Scores, int]:
@@ -207,11 +208,11 @@ def measure(run: Recorded, data: Any, notes: list[str] | None = None) -> tuple[S
         raise InputError(f"no row has a value of the target {target.name!r}: nothing to score")
     if notes is not None and target.task == "regression":
         notes += far_values(values, rows, target.name)
-    scores = judge_values(target, np.concatenate(a), values, _usual(run.manifest))
+    scores = judge_values(target, np.concatenate(a), values, _baseline(run.manifest))
     return scores, sum(map(len, there)) - len(rows)
 
 
-def _usual(about: Mapping[str, Any]) -> Any:
-    if "trivial" not in about:
+def _baseline(about: Mapping[str, Any]) -> Any:
+    if "baseline" not in about:
         raise InputError("its training has not ended: resume it before it is scored")
-    return about["trivial"]
+    return about["baseline"]

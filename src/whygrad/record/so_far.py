@@ -1,4 +1,4 @@
-"""What a training has shown so far, for those who look again and again: only what is new is read.
+"""What a training has shown so far, for those who follow it: each time only what is new is read.
 
 seen = so_far(run)            all of it
 seen = so_far(run, seen)      the same, a moment later
@@ -17,15 +17,20 @@ from whygrad.training.epochs import Epoch, History
 
 @dataclass(frozen=True, eq=False)
 class SoFar:
-    """What was recorded up to a moment, as `Run.costs`, `Run.statistics` and `Run.history` give it.
+    """What was recorded up to a moment, as `Run.costs`, `Run.statistics` and `Run.history` have it.
 
-    Parameters
+    Attributes
     ----------
-    step : the number of updates.
-    stopped : why training ended, or "" where it has not.
-    costs : the cost of every step from the run's start on, (steps,).
-    statistics : what the layers did, at some of the steps.
-    epochs : what each epoch showed, by its number, from 1.
+    step : int
+        The number of updates.
+    stopped : str
+        Why training ended, or "" where it has not.
+    costs : ndarray of float64, (steps,)
+        The cost of every step from the run's start on.
+    statistics : Statistics
+        What the layers did, at some of the steps.
+    epochs : dict of int to Epoch
+        What each epoch showed, by its number, from 1.
     """
 
     step: int
@@ -41,18 +46,18 @@ class SoFar:
 
 
 def so_far(run: Recorded, before: SoFar | None = None) -> SoFar:
-    """Return what a run shows at this moment; of what stands in `before` nothing is read again."""
+    """Return what a run shows at this moment; nothing that `before` holds is read again."""
     if before is None:
         before = SoFar(run.start, "", np.zeros(0), _none(run.net.L), {})
     known = run.start + len(before.costs)
     with events.reading(run.path / events.NAME) as db:
-        db.execute("BEGIN")  # one moment, however much is written meanwhile
+        db.execute("BEGIN")  # one moment, whatever is written meanwhile
         step, ended = max(run.start, events.last_step(db)), events.ended(db)
         if step >= known:
             costs = events.costs(db, known, step)
             seen = events.statistics(db, run.net.L, known, step)
             epochs = events.epochs(db, max(before.epochs, default=0))
-    if step < known:  # a training that diverged takes its last steps back
+    if step < known:  # a training that diverged undoes its last steps
         return so_far(run)
     return replace(
         before,

@@ -1,4 +1,11 @@
-"""The examples of an opened run, found again and compared with the hashes of those it was trained on."""
+"""The data of an opened run, found again and compared by SHA-256 with those that training saw.
+
+    training_data, validation_data     examples as training has them
+    prepare_again, rows_trained_on     the table they come from, read and encoded again
+    read_again                         the rows that were scored, and what can be done with them
+
+What reads tables is imported where it is needed: pyarrow takes a while.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,67 +16,53 @@ from whygrad.errors import FileError, InputError
 from whygrad.nn.arrays import Data, as_data
 from whygrad.nn.functions import Array
 from whygrad.record.files import stored
-from whygrad.record.folder import TRAINING
+from whygrad.record.files.inside import TRAINING, VALIDATION
 
 if TYPE_CHECKING:
     from whygrad.tables.target import Target
 
 
+# ── examples as training has them ────────────────────────────────────────────────────────────────────
+
+
 def training_data(run: Any) -> Data:
     """Return the training examples of a run."""
-    return _checked(run, TRAINING, run.given)
+    return _part_of(run, TRAINING, run.given)
 
 
 def validation_data(run: Any) -> Data | None:
-    """Return the examples that a run measured after every epoch, or None where there were none."""
+    """Return the validation examples of a run, or None where there were none."""
     about = run.manifest["data"]
-    part = about["measured"]
-    if part is None:
+    if VALIDATION not in about["rows"]:
         return None
-    return stored.judged(_checked(run, part, run.given_validation), about["several"])
+    return stored.judged(_part_of(run, VALIDATION, run.given_validation), about["several"])
 
 
-def part_of(run: Any, part: str) -> Data:
-    """Return the examples of a part of the data, which training need not have seen."""
-    return _checked(run, part, None)
-
-
-def _checked(run: Any, part: str, given: tuple[Any, ...] | None) -> Data:
-    about = run.manifest["data"]
-    recorded = about["sha256"].get(part)
-    data = _found(run, part, given, about)
-    if recorded is None:  # killed before the first step was recorded: nothing follows from them yet
-        return data
-    found = stored.hashes(data)
-    if about["copied"] and given is None and found != recorded:
-        raise FileError(
-            f"{run.path}: damaged, the files in {stored.FOLDER} are not what was written there. History "
-            "and parameters are there; give the data again with open_run(path, data=(X, Y)) to replay it"
-        )
-    stored.check_same(run.path.name, part, recorded, found)
-    return data
-
-
-def _fitting(run: Any, data: Data) -> Data:
-    """Return examples that are as training takes them: engines rely on it."""
-    try:
-        return as_data(run.net, data.X, data.Y, data.sample_weight, run.manifest["dtype"])
-    except InputError as error:
-        raise FileError(f"{run.path}: damaged, its data do not fit its network ({error})") from None
-
-
-def _found(run: Any, part: str, given: tuple[Any, ...] | None, about: dict[str, Any]) -> Data:
+def _part_of(run: Any, part: str, given: tuple[Any, ...] | None = None) -> Data:
+    """Return the examples of a part of the data, checked; `given` are those that the user gave again."""
+    about, dtype = run.manifest["data"], run.manifest["dtype"]
     if given is not None:
-        X, Y, weights = (*given, None)[:3]
-        return as_data(run.net, X, Y, weights, run.manifest["dtype"])
+        X, Y, sample_weight = (*given, None)[:3]
+        data = as_data(run.net, X, Y, sample_weight, dtype)
+        _check_hashes(run, part, data)
+        return data
     if about["copied"]:
-        return _fitting(run, stored.read_copy(run.path, part))
+        data = _fitting(run, stored.read_copy(run.path, part))
+        if not _as_recorded(run, part, data):
+            raise FileError(
+                f"{run.path}: damaged, the files in {stored.FOLDER} are not what was written there. "
+                "History and parameters are there; give the data again with open_run(path, data=(X, Y)) "
+                "to replay it"
+            )
+        return data
     try:
         if about["kind"] == "mapped":
-            return _fitting(run, stored.read_mapped(about["places"]))
+            data = _fitting(run, stored.read_mapped(about["places"]))
+            _check_hashes(run, part, data)
+            return data
         if run.on_table and about["kind"] != "frame":
-            data = read_part(run, part)[1]
-            return as_data(run.net, data.X, data.Y, dtype=run.manifest["dtype"])
+            data = _read_part(run, part)[1]
+            return as_data(run.net, data.X, data.Y, dtype=dtype)
     except FileError as error:
         raise FileError(
             f"{error}. History and parameters of {run.path.name} are there without the data"
@@ -81,31 +74,101 @@ def _found(run: Any, part: str, given: tuple[Any, ...] | None, about: dict[str, 
     )
 
 
-def read_again(run: Any) -> Any:
-    """Return the rows that a `Run` was scored on, held out or else trained on, as a `pyarrow.Table`.
+def _fitting(run: Any, data: Data) -> Data:
+    """Return examples in the form that training takes, which engines rely on."""
+    try:
+        return as_data(run.net, data.X, data.Y, data.sample_weight, run.manifest["dtype"])
+    except InputError as error:
+        raise FileError(f"{run.path}: damaged, its data do not fit its network ({error})") from None
 
-    Where its file has moved they are the copy in the run, as `Data`. Raises `InputError` where the data are
-    no longer what training saw.
+
+def _check_hashes(run: Any, part: str, data: Data) -> None:
+    """Raise `InputError` for examples that are not those recorded.
+
+    A run that was killed before its first step has no hashes: nothing follows from its data yet.
+    """
+    recorded = run.manifest["data"]["sha256"].get(part)
+    if recorded is not None:
+        stored.check_same(run.path.name, part, recorded, stored.hashes(data))
+
+
+def _as_recorded(run: Any, part: str, data: Data) -> bool:
+    recorded = run.manifest["data"]["sha256"].get(part)
+    return recorded is None or recorded == stored.hashes(data)
+
+
+# ── the table they come from ─────────────────────────────────────────────────────────────────────────
+
+
+def prepare_again(run: Any) -> tuple[Any, Any, Any]:
+    """Return the table, the encoding and the parts that a run's source gives now."""
+    return _prepared(run)[1:]
+
+
+def _prepared(run: Any) -> tuple[Any, Any, Any, Any]:
+    from whygrad.pipeline.fit import find_again, prepare
+
+    found = find_again(run.manifest["data"], run.target, run.encoding.task)
+    return found, *prepare(found, run.settings)
+
+
+def _read_part(run: Any, part: str) -> tuple[Any, Data]:
+    """Return a part of the table that a run was trained on: its rows, and X and Y as training has them.
+
+    Raises `InputError` where the data are no longer what training saw, or lay in memory, and `FileError`
+    where they are gone.
+    """
+    return _checked_rows(run, part, *prepare_again(run))
+
+
+def rows_trained_on(run: Any) -> Array:
+    """Return the row of the table that each training example was, (n,); raises as `_read_part` does."""
+    found, table, encoding, parts = _prepared(run)
+    _checked_rows(run, TRAINING, table, encoding, parts)
+    rows: Array = np.flatnonzero(encoding.target.present(found.table))[parts.training]
+    return rows
+
+
+def _checked_rows(run: Any, part: str, table: Any, encoding: Any, parts: Any) -> tuple[Any, Data]:
+    rows, dtype = table.take(vars(parts)[part]), run.manifest["dtype"]
+    data = Data(encoding.encode(rows, dtype), encoding.targets(rows, dtype))
+    _check_hashes(run, part, data)
+    if encoding != run.encoding:
+        raise InputError(
+            f"the data are not those that {run.path.name} was trained on: other columns, or "
+            "another version that reads them otherwise"
+        )
+    return rows, data
+
+
+# ── the rows that were scored ────────────────────────────────────────────────────────────────────────
+
+
+def read_again(run: Any) -> Any:
+    """Return the rows that a run was scored on, the test or else the training rows, as a `pyarrow.Table`.
+
+    Where their file has moved they are the copy in the run, as `Data`. Raises `InputError` where the data
+    are no longer what training saw.
     """
     part = run.manifest["scored_on"]
-    data = copy_of(run, part)
-    return read_part(run, part)[0] if data is None else data
+    data = _copy_of(run, part)
+    return _read_part(run, part)[0] if data is None else data
 
 
-def copy_of(run: Any, part: str) -> Data | None:
+def _copy_of(run: Any, part: str) -> Data | None:
     """Return the copy of a part of a table whose file has moved, as training has it, or None."""
     about = run.manifest["data"]
     gone = about["kind"] == "file" and not Path(about["path"]).exists()
     if not (gone and about["copied"] and stored.is_copied(run.path, part)):
         return None
-    return part_of(run, part)
+    return _part_of(run, part)
 
 
-def take(rows: Any, places: Array) -> Any:
+def take(rows: Any, indices: Array) -> Any:
     """Return some of the rows that `read_again` gives."""
     if isinstance(rows, Data):
-        return Data(rows.X[places], rows.Y[places])
-    return rows.take(places)
+        return Data(rows.X[indices], rows.Y[indices])
+    return rows.take(indices)
 
 
 def count(rows: Any) -> int:
@@ -120,7 +183,7 @@ def encoded(run: Any, rows: Any) -> Array:
 
 
 def true_values(target: "Target", rows: Any) -> Array:
-    """Return the true values as `fitting.truth` does, of encoded rows as well."""
+    """Return the true values as `pipeline.fit.truth` does, of encoded rows as well."""
     if not isinstance(rows, Data):
         from whygrad.pipeline.fit import truth
 
@@ -130,45 +193,3 @@ def true_values(target: "Target", rows: Any) -> Array:
     if target.n_outputs == 1:
         return (rows.Y[:, 0] > 0.5).astype(np.int64)
     return rows.Y.argmax(axis=1)
-
-
-def read_part(run: Any, part: str) -> tuple[Any, Data]:
-    """Return a part of the table that a `Run` was trained on, as rows and as training has them.
-
-    Raises `InputError` where the data are no longer what training saw, or lay in memory, and `FileError`
-    where they are gone.
-    """
-    table, encoding, parts = prepare_again(run)
-    return _checked_rows(run, part, table, encoding, parts)
-
-
-def rows_trained_on(run: Any) -> Array:
-    """Return the row of the table that each training example of a `Run` was, (n,); raises as `read_part`."""
-    from whygrad.pipeline.fit import find_again, prepare
-
-    found = find_again(run.manifest["data"], run.target, run.encoding.task)
-    table, encoding, parts = prepare(found, run.settings)
-    _checked_rows(run, "training", table, encoding, parts)
-    rows: Array = np.flatnonzero(encoding.target.present(found.table))[parts.training]
-    return rows
-
-
-def _checked_rows(run: Any, part: str, table: Any, encoding: Any, parts: Any) -> tuple[Any, Data]:
-    rows, dtype = table.take(vars(parts)[part]), run.manifest["dtype"]
-    data = Data(encoding.encode(rows, dtype), encoding.targets(rows, dtype))
-    recorded = run.manifest["data"]["sha256"].get(part)
-    if recorded is not None:
-        stored.check_same(run.path.name, part, recorded, stored.hashes(data))
-    if encoding != run.encoding:
-        raise InputError(
-            f"the data are not those that {run.path.name} was trained on: other columns, or "
-            "another version that reads them otherwise"
-        )
-    return rows, data
-
-
-def prepare_again(run: Any) -> tuple[Any, Any, Any]:
-    """Return the table, the encoding and the parts of a `Run` as they are made from its source now."""
-    from whygrad.pipeline.fit import find_again, prepare
-
-    return prepare(find_again(run.manifest["data"], run.target, run.encoding.task), run.settings)

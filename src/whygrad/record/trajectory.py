@@ -1,4 +1,4 @@
-"""A recorded run → the course that the questions about a training follow: its steps, taken once more."""
+"""A recorded run → the trajectory that questions about a training follow: its steps, taken again."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -9,14 +9,14 @@ from whygrad.engines import ProbeResult, Probes
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
 from whygrad.plan.plan import State, smooth
-from whygrad.record import asking, forking, replay
+from whygrad.record import forking, replay, why
 from whygrad.record.recorded import Recorded
 from whygrad.training.epochs import final
 from whygrad.why.training_history.trajectory import Trajectory, refuse
 
 
 def trajectory_of(run: Recorded, step: int | None = None) -> Trajectory:
-    """Return the course of a recorded run, to its end or to a step.
+    """Return the trajectory of a recorded run, to its end or to a step.
 
     Raises `InputError` for L-BFGS, and where the run ended with its parent's best parameters.
     """
@@ -41,7 +41,7 @@ def trajectory_of(run: Recorded, step: int | None = None) -> Trajectory:
         return final(run.plan, forking.left_out(run, examples, rescale)[0])
 
     def encode(x: Any, y: Any) -> tuple[Any, Any]:
-        return asking.rows_asked(run, x, y)
+        return why.rows_asked(run, x, y)
 
     return Trajectory(
         run.plan,
@@ -51,9 +51,9 @@ def trajectory_of(run: Recorded, step: int | None = None) -> Trajectory:
         theta,
         advance,
         left_out,
-        asking.why_of_run(run).names if run.on_table else Names(),
+        why.why_of_run(run).names if run.on_table else Names(),
         run.watch,
         encode,
-        partial(asking.table_rows, run),
+        partial(why.table_rows, run),
         run.elsewhere,
     )

@@ -1,4 +1,14 @@
-"""What lies in the folder of a run, file by file: the database of events, snapshots, manifest, data.
+"""The files in the folder of a run.
 
-Readers trust nothing: a run may come from a stranger.
+    inside         their names, and the only access to them
+    location       where the folder lies, and who may write to it
+    manifest       manifest.json and encoding.json;  schema, checking  what they may say
+    describing     a plan as JSON, and back
+    environment    the machine, versions and code, on which bits depend
+    events         events.sqlite
+    snapshots      states, as safetensors
+    stored         the data: hashes, copies, files mapped into memory
+
+Readers trust nothing: a run may come from a stranger. Imports go to `training`, `plan` and below, and to
+`pipeline` for the names that the schema knows.
 """

@@ -1,8 +1,8 @@
-"""Checks of what JSON may hold, put together to a schema: each takes a value, and the key it stands at.
+"""Checks of values from JSON, composed into a schema: each takes a value and the key where it stands.
 
     keys({"units": whole(1), "activation": text})(about, "layers[0]")
 
-A value that is not as it must be raises `ValueError` in one line, which names the key.
+An invalid value raises `ValueError` in one line, which names the key.
 """
 
 import re
@@ -17,31 +17,31 @@ Check: TypeAlias = Callable[[Any, str], None]
 LARGEST = 2**63 - 1  # what counts and sizes may be
 
 
-def refuse(value: Any, where: str, must: str) -> NoReturn:
-    """Record that a value is not what it must be."""
+def fail(value: Any, where: str, must: str) -> NoReturn:
+    """Raise `ValueError` for a value that is not what it must be."""
     kind = "an object" if isinstance(value, dict) else "a list" if isinstance(value, list) else ""
     shown = kind or repr(value)[:60]
     raise ValueError(f"{where} is {shown}: it must be {must}")
 
 
 def text(value: Any, where: str) -> None:
-    """Take text."""
+    """Accept text."""
     if not isinstance(value, str):
-        refuse(value, where, "text")
+        fail(value, where, "text")
 
 
 def flag(value: Any, where: str) -> None:
-    """Take true and false."""
+    """Accept true and false."""
     if not isinstance(value, bool):
-        refuse(value, where, "true or false")
+        fail(value, where, "true or false")
 
 
 def whole(least: int = 0, most: int = LARGEST) -> Check:
-    """Take whole numbers."""
+    """Accept whole numbers in a range."""
 
     def check(value: Any, where: str) -> None:
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-            refuse(value, where, f"a whole number of at least {least}")
+            fail(value, where, f"a whole number of at least {least}")
 
     return check
 
@@ -51,26 +51,26 @@ def _is_number(value: Any) -> bool:
 
 
 def number(value: Any, where: str) -> None:
-    """Take finite numbers."""
+    """Accept finite numbers."""
     if not _is_number(value) or not -float_info.max <= value <= float_info.max:
-        refuse(value, where, "a finite number")
+        fail(value, where, "a finite number")
 
 
 def above_zero(value: Any, where: str) -> None:
-    """Take finite numbers above 0."""
+    """Accept finite numbers above 0."""
     number(value, where)
     if value <= 0:
-        refuse(value, where, "above 0")
+        fail(value, where, "above 0")
 
 
 def any_number(value: Any, where: str) -> None:
-    """Take numbers, NaN and infinity included."""
+    """Accept numbers, NaN and infinity included."""
     if not _is_number(value) or (isinstance(value, int) and abs(value) > LARGEST):
-        refuse(value, where, "a number")
+        fail(value, where, "a number")
 
 
 def written_number(value: Any, where: str) -> None:
-    """Take finite numbers, and the others as {"float": "inf"}."""
+    """Accept finite numbers, and others as {"float": "inf"}."""
     if isinstance(value, dict) and list(value) == ["float"]:
         one_of(("inf", "-inf", "nan"))(value["float"], f"{where}.float")
     else:
@@ -78,34 +78,34 @@ def written_number(value: Any, where: str) -> None:
 
 
 def label(value: Any, where: str) -> None:
-    """Take what a class may be called: text, a finite number, true or false."""
+    """Accept the label of a class: text, a finite number, true or false."""
     if not isinstance(value, str | bool):
         number(value, where)
 
 
 def one_of(known: Collection[Any]) -> Check:
-    """Take some values alone."""
+    """Accept only these values."""
 
     def check(value: Any, where: str) -> None:
         if not isinstance(value, str) or value not in known:
-            refuse(value, where, f"one of {', '.join(map(str, known))}")
+            fail(value, where, f"one of {', '.join(map(str, known))}")
 
     return check
 
 
 def matching(pattern: str, what: str) -> Check:
-    """Take text of a form."""
+    """Accept text that matches a pattern."""
     form = re.compile(pattern)
 
     def check(value: Any, where: str) -> None:
         if not isinstance(value, str) or not form.fullmatch(value):
-            refuse(value, where, what)
+            fail(value, where, what)
 
     return check
 
 
 def maybe(inner: Check) -> Check:
-    """Take null as well."""
+    """Accept null as well."""
 
     def check(value: Any, where: str) -> None:
         if value is not None:
@@ -115,11 +115,11 @@ def maybe(inner: Check) -> Check:
 
 
 def each(inner: Check) -> Check:
-    """Take a list of such values."""
+    """Accept a list of such values."""
 
     def check(value: Any, where: str) -> None:
         if not isinstance(value, list):
-            refuse(value, where, "a list")
+            fail(value, where, "a list")
         for i, one in enumerate(value):
             inner(one, f"{where}[{i}]")
 
@@ -127,11 +127,11 @@ def each(inner: Check) -> Check:
 
 
 def mapping(inner: Check, names: Check = text) -> Check:
-    """Take an object with such values, by names of any number."""
+    """Accept an object with such values and any number of keys."""
 
     def check(value: Any, where: str) -> None:
         if not isinstance(value, dict):
-            refuse(value, where, "an object")
+            fail(value, where, "an object")
         for name, one in value.items():
             names(name, f"a key of {where}")
             inner(one, _at(where, name))
@@ -140,12 +140,12 @@ def mapping(inner: Check, names: Check = text) -> Check:
 
 
 def keys(required: Mapping[str, Check], more: Mapping[str, Check] | None = None) -> Check:
-    """Take an object with these keys; of `more` any may be missing."""
+    """Accept an object with these keys; those in `more` may be missing."""
     known = {**required, **(more or {})}
 
     def check(value: Any, where: str) -> None:
         if not isinstance(value, dict):
-            refuse(value, where, "an object")
+            fail(value, where, "an object")
         for name in required:
             if name not in value:
                 raise ValueError(f"{_at(where, name)} is missing")
@@ -158,11 +158,11 @@ def keys(required: Mapping[str, Check], more: Mapping[str, Check] | None = None)
 
 
 def by(key: str, kinds: Mapping[str, Check]) -> Check:
-    """Take an object of one of several kinds, which one of its keys tells apart."""
+    """Accept an object of one of several kinds, named by one of its keys."""
 
     def check(value: Any, where: str) -> None:
         if not isinstance(value, dict):
-            refuse(value, where, "an object")
+            fail(value, where, "an object")
         one_of(kinds)(value.get(key), _at(where, key))
         kinds[value[key]](value, where)
 
@@ -170,7 +170,7 @@ def by(key: str, kinds: Mapping[str, Check]) -> Check:
 
 
 def plain(depth: int = 4) -> Check:
-    """Take whatever is made of text, finite numbers, lists and objects, not nested deeper than so."""
+    """Accept anything made of text, finite numbers, lists and objects, nested at most `depth` deep."""
 
     def check(value: Any, where: str) -> None:
         if isinstance(value, list | dict) and not depth:

@@ -1,8 +1,8 @@
-"""A plan as what JSON can hold, and back again.
+"""A plan → JSON, and back.
 
 Rules that come with whygrad are written as their name and numbers. Code of the user's own (a cost, an
-activation, an optimizer, a schedule) is not stored: its name and the SHA-256 of its source are, and it is
-asked for again.
+activation, an optimizer, a schedule) is not stored: only its name and the SHA-256 of its source are, and
+the user gives it again.
 """
 
 import inspect
@@ -22,23 +22,23 @@ from whygrad.plan.plan import Clip, Penalty, Plan, Stopping
 from whygrad.plan.schedules import SCHEDULES
 from whygrad.training.model_file import network_from_dict, network_to_dict
 
-RULES = {rule.__name__: rule for rule in (*OPTIMIZERS.values(), LBFGS)}
-COURSES = {schedule.__name__: schedule for schedule in SCHEDULES.values()}
+OPTIMIZER_RULES = {rule.__name__: rule for rule in (*OPTIMIZERS.values(), LBFGS)}
+SCHEDULE_RULES = {schedule.__name__: schedule for schedule in SCHEDULES.values()}
 PLAIN = ("n", "epochs", "batch_size", "seed", "shuffle", "dtype", "label_smoothing", "cost_below")
 
 
 def describe(plan: Plan) -> dict[str, Any]:
-    """Return all that decides a training, but for the data."""
+    """Return all that decides a training but for the data."""
     return {
         "network": network_to_dict(plan.net),
-        "optimizer": _rule_to_dict(plan.optimizer, RULES),
-        "schedule": _rule_to_dict(plan.schedule, COURSES),
+        "optimizer": _rule_to_dict(plan.optimizer, OPTIMIZER_RULES),
+        "schedule": _rule_to_dict(plan.schedule, SCHEDULE_RULES),
         "stopping": None if plan.stopping is None else _plain(asdict(plan.stopping)),
         "l1": _plain(asdict(plan.l1)),
         "l2": _plain(asdict(plan.l2)),
         "clip": _plain(asdict(plan.clip)),
         **{name: _plain(getattr(plan, name)) for name in PLAIN},
-        "own": {name: source_hash(thing) for name, thing in own_parts(plan).items()},
+        "own": {name: _source_hash(thing) for name, thing in _own_parts(plan).items()},
     }
 
 
@@ -47,8 +47,8 @@ def plan_from_dict(about: dict[str, Any], own: Sequence[Any] = ()) -> Plan:
     stopping = _full(about["stopping"])
     return Plan(
         net=network_from_dict(about["network"], of_network(own)),
-        optimizer=_rule_from_dict(about["optimizer"], RULES, own, "optimizer"),
-        schedule=_rule_from_dict(about["schedule"], COURSES, own, "schedule"),
+        optimizer=_rule_from_dict(about["optimizer"], OPTIMIZER_RULES, own, "optimizer"),
+        schedule=_rule_from_dict(about["schedule"], SCHEDULE_RULES, own, "schedule"),
         stopping=None if stopping is None else Stopping(**stopping),
         l1=Penalty(**_full(about["l1"])),
         l2=Penalty(**_full(about["l2"])),
@@ -57,7 +57,7 @@ def plan_from_dict(about: dict[str, Any], own: Sequence[Any] = ()) -> Plan:
     )
 
 
-def own_parts(plan: Plan) -> dict[str, Any]:
+def _own_parts(plan: Plan) -> dict[str, Any]:
     """Return what is the user's own code in a plan, by name."""
     found: dict[str, Any] = {}
     for f in plan.net.f[1:]:
@@ -65,7 +65,7 @@ def own_parts(plan: Plan) -> dict[str, Any]:
             found[f.name] = f
     if COSTS.get(plan.net.C.name) != plan.net.C:
         found[plan.net.C.name] = plan.net.cost
-    for rule, table in ((plan.optimizer, RULES), (plan.schedule, COURSES)):
+    for rule, table in ((plan.optimizer, OPTIMIZER_RULES), (plan.schedule, SCHEDULE_RULES)):
         if type(rule) not in table.values():
             found[type(rule).__name__] = rule
     return found
@@ -74,7 +74,7 @@ def own_parts(plan: Plan) -> dict[str, Any]:
 def changed_parts(plan: Plan, about: dict[str, Any]) -> dict[str, tuple[str, str]]:
     """Return the user's own parts whose source is not what was recorded: both hashes, by name."""
     recorded = about.get("own", {})
-    now = {name: source_hash(thing) for name, thing in own_parts(plan).items()}
+    now = {name: _source_hash(thing) for name, thing in _own_parts(plan).items()}
     return {
         name: (recorded[name], digest)
         for name, digest in now.items()
@@ -82,7 +82,7 @@ def changed_parts(plan: Plan, about: dict[str, Any]) -> dict[str, tuple[str, str
     }
 
 
-def source_hash(thing: Any) -> str | None:
+def _source_hash(thing: Any) -> str | None:
     """Return the SHA-256 of the source of a function of the user's own, or None where there is none."""
     if isinstance(thing, Activation | Cost):
         parts = [thing.value, thing.derivative, getattr(thing, "product", None)]
@@ -106,8 +106,8 @@ def _rule_to_dict(rule: Any, known: dict[str, Any]) -> dict[str, Any]:
         return {"name": name} | _plain(asdict(rule))
     if name in known:
         raise InputError(
-            f"{name} of your own is named like one of whygrad's, and could not be told from it in a file: "
-            "give it another name"
+            f"{name} of your own has the name of one of whygrad's, and a file could not tell the two "
+            "apart: give it another name"
         )
     numbers = {field.name: repr(getattr(rule, field.name)) for field in fields(rule)} if (
         is_dataclass(rule)

@@ -1,7 +1,7 @@
-"""Where a training ran: what, beside the plan and the data, its bits depend on.
+"""Where a training ran: what its bits depend on besides the plan and the data.
 
-With the same machine, versions, number of cores and code the same training has the same bits; with
-anything else it has the same numbers but for rounding, which training may enlarge.
+With the same machine, versions, number of cores and code a training has the same bits; otherwise it has the
+same numbers but for rounding, which training may amplify.
 """
 
 import platform
@@ -18,12 +18,12 @@ LIBRARIES = ("numpy", "scipy", "numba")
 # The folders whose code decides the bits of a training.
 COMPUTING = ("nn", "plan", "engines", "training")
 
-# Costs that are computed again elsewhere may differ by this share of their size, early in training.
+# By which share of its size a cost may differ where it is computed again elsewhere, early in training.
 TOLERANCE = {"float32": 1e-3, "float64": 1e-8}
 
 
 def describe() -> dict[str, Any]:
-    """Return what the manifest says of this machine, its libraries and the code that computes."""
+    """Return what the manifest says of this machine, its libraries and whygrad's own code."""
     return {
         "threads": allowed_cores(),
         "machine": {
@@ -42,7 +42,7 @@ def describe() -> dict[str, Any]:
 
 
 def differences(recorded: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """Describe what differs between two environments, in a few words each; an empty list where nothing does."""
+    """Return what differs between two environments, in a few words each."""
     found = []
     for name in sorted({*recorded["versions"], *now["versions"]}):
         then, here = recorded["versions"].get(name), now["versions"].get(name)

@@ -10,8 +10,8 @@ Steps are numbered from 0: step t leads from the state after t updates to that a
 holds what one chunk of steps gave. In WAL mode readers follow a run while it is written; file systems that
 other machines write to get a journal instead, where a reader may have to wait a moment.
 
-A run may come from a stranger. The file must hold these tables and nothing beside them; every row has a
-checksum, and rows that follow one another are seen to do so, so that no damage alters an answer in silence.
+A run may come from a stranger. The file must hold these tables and nothing else; every row has a checksum,
+and rows must follow one another without a gap, so that no damage changes an answer silently.
 """
 
 import json
@@ -88,9 +88,9 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Stage:
-    """From `step` on the training is to have so many epochs, and runs in this environment.
+    """From `step` on, the training is planned to have so many epochs, and runs in this environment.
 
-    `plan` is the SHA-256 of what decides it, as `manifest.plan_digest` gives it.
+    `plan` is the SHA-256 of what decides it, as `manifest.plan_digest` returns it.
     """
 
     step: int
@@ -104,7 +104,7 @@ class Stage:
 
 @contextmanager
 def created(path: Path) -> Iterator[Database]:
-    """Make the file, of which nobody knows yet; it is on the disk when this ends."""
+    """Make the file, which nobody else has open yet; it is on the disk when this ends."""
     db = sqlite3.connect(path, isolation_level=None)
     try:
         for careless in ("journal_mode=MEMORY", "synchronous=OFF"):
@@ -118,9 +118,9 @@ def created(path: Path) -> Iterator[Database]:
 
 
 def connect(path: Path) -> Database:
-    """Open the file for writing, and make it where it is not there.
+    """Open the file for writing, and make it where it is missing.
 
-    Raises `FileError` for one that is no database of a run, or is known by another name as well, elsewhere.
+    Raises `FileError` for one that is no database of a run, or has a hard link elsewhere.
     """
     _check_files(path)
     if path.exists() and path.stat().st_nlink > 1:
@@ -150,7 +150,7 @@ def _make_tables(db: Database) -> None:
 
 @contextmanager
 def transaction(db: Database) -> Iterator[None]:
-    """Make all that happens inside one change of the file, which is there whole or not at all."""
+    """Write all that happens inside, or nothing, as one change of the file."""
     db.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -162,7 +162,7 @@ def transaction(db: Database) -> Iterator[None]:
 
 
 def add_chunk(db: Database, first: int, costs: Array, statistics: Statistics | None) -> None:
-    """Add the costs of the steps from `first` on; what is known already stays as it is."""
+    """Add the costs of the steps from `first` on; a chunk that is there already stays."""
     at = np.zeros(0, np.int64) if statistics is None else statistics.steps
     values = np.zeros(0) if statistics is None else statistics.values
     row = (
@@ -181,13 +181,13 @@ def _insert(db: Database, table: str, row: Sequence[int | str | bytes], how: str
 
 
 def add_epoch(db: Database, number: int, step: int, epoch: Epoch) -> None:
-    """Add what an epoch showed, the number-th of the training, which ended at a step."""
+    """Add what the `number`-th epoch showed, which ended at a step."""
     about = json.dumps(asdict(epoch))  # NaN and infinity as Python has them
     _insert(db, "epochs", (number, step, about), "OR IGNORE")
 
 
 def add_snapshot(db: Database, snapshot: Snapshot) -> None:
-    """Add a state that has been written to the disk."""
+    """Add a state that is on the disk."""
     _insert(db, "snapshots", (snapshot.step, snapshot.path, snapshot.sha256), "OR REPLACE")
 
 
@@ -197,7 +197,7 @@ def remove_snapshots(db: Database, steps: Iterable[int]) -> None:
 
 
 def add_stage(db: Database, stage: Stage) -> None:
-    """Add how training goes on from a step, and forget that it had ended."""
+    """Add a stage, with which training goes on, and remove that it had ended."""
     about = json.dumps({name: value for name, value in vars(stage).items() if name != "step"})
     (last,) = db.execute("SELECT max(number) FROM stages").fetchone()
     _insert(db, "stages", ((last or 0) + 1, stage.step, about))
@@ -205,9 +205,9 @@ def add_stage(db: Database, stage: Stage) -> None:
 
 
 def end(db: Database, step: int, stopped: str) -> None:
-    """Record that training ended with the state after `step` updates; what was undone goes.
+    """Add that training ended with the state after `step` updates, and remove what was undone.
 
-    A training that diverges takes its last steps back, which may have been told of already.
+    A training that diverges undoes its last steps, which may have been recorded already.
     """
     db.execute("DELETE FROM epochs WHERE step > ?", (step,))
     db.execute("DELETE FROM snapshots WHERE step > ?", (step,))
@@ -220,7 +220,7 @@ def _counts(db: Database) -> dict[str, int]:
 
 
 def close(db: Database) -> None:
-    """Close the file such that it is a single one, to be read from anywhere."""
+    """Close the file, and leave a single one, without a journal."""
     try:
         db.execute("PRAGMA journal_mode=DELETE")
     except sqlite3.Error:  # someone reads: the next one to close it will do
@@ -236,8 +236,8 @@ def close(db: Database) -> None:
 def reading(path: Path) -> Iterator[Database]:
     """Open the file to read; raises `FileError` where it is missing or damaged.
 
-    On a medium that cannot be written to, a run that was killed is read from a copy: SQLite then has to
-    finish what was begun.
+    On a read-only medium, a run that was killed is read from a copy, in which SQLite can finish what was
+    begun.
     """
     _check_files(path)
     if not path.exists():
@@ -253,7 +253,7 @@ def reading(path: Path) -> Iterator[Database]:
 
 
 def _check_files(path: Path) -> None:
-    """Reject links, pipes, and a journal of SQLite's that names a file elsewhere, which it would remove."""
+    """Raise for links, pipes, and a journal that names a file elsewhere, which SQLite would remove."""
     journal = f"{NAME}-journal"
     for name in (NAME, f"{NAME}-wal", f"{NAME}-shm", journal):
         inside.path_of(path.parent, name)
@@ -294,7 +294,7 @@ def _read_only(path: Path) -> Database:
 
 
 def _guard(db: Database, path: Path) -> None:
-    """See that the file holds the tables of a run alone, and that no statement takes for ever."""
+    """Check that the file holds only the tables of a run, and limit how long statements may take."""
     for careful in ("trusted_schema=OFF", "cell_size_check=ON", "mmap_size=0"):
         db.execute(f"PRAGMA {careful}")
     sizes = (inside.size(path.parent, name) or 0 for name in (NAME, f"{NAME}-wal"))
@@ -311,7 +311,7 @@ def _check_tables(db: Database) -> None:
 
 
 def _rows(db: Database, table: str, which: str = "", *values: int) -> Iterator[tuple[Any, ...]]:
-    """Return rows of a table, each as it was written."""
+    """Yield rows of a table, each checked against its checksum."""
     kinds, last = [*COLUMNS[table].values(), int], None
     for *row, written in db.execute(f"SELECT * FROM {table} {which}", values):
         if list(map(type, [*row, written])) != kinds or written != checksum(*row):
@@ -323,7 +323,7 @@ def _rows(db: Database, table: str, which: str = "", *values: int) -> Iterator[t
 
 
 def _chunks(db: Database, first: int) -> Iterator[tuple[int, bytes, bytes, bytes]]:
-    """Return the chunks from the one on that a step lies in; none must be missing."""
+    """Yield the chunks from the one that a step lies in on; none may be missing."""
     at = None
     for start, steps, costs, watched, statistics in _rows(db, "chunks", SINCE, first):
         if (start > first if at is None else start != at) or len(costs) != 8 * steps:
@@ -333,7 +333,7 @@ def _chunks(db: Database, first: int) -> Iterator[tuple[int, bytes, bytes, bytes
 
 
 def check(db: Database, first: int, layers: int) -> None:
-    """Read all that there is; raises, as all that reads, where any of it is not as it was written."""
+    """Read everything; raises, as all reading does, where any of it is not as it was written."""
     (said,) = db.execute("PRAGMA quick_check(1)").fetchone()
     if said != "ok":
         raise sqlite3.DatabaseError(" ".join(str(said).split()))
@@ -371,7 +371,7 @@ def statistics(db: Database, layers: int, first: int, until: int) -> Statistics:
 
 
 def epochs(db: Database, after: int = 0) -> dict[int, Epoch]:
-    """Return what each epoch showed, by its number, of those after a number."""
+    """Return what each epoch after the `after`-th showed, by its number."""
     found: dict[int, Epoch] = {}
     for number, _, about in _rows(db, "epochs", "WHERE epoch > ? ORDER BY epoch", after):
         if found and number - 1 not in found:
@@ -397,7 +397,7 @@ def snapshots(db: Database, until: int | None = None) -> list[Snapshot]:
 
 
 def stages(db: Database) -> list[Stage]:
-    """Return how training was to go, from which step on."""
+    """Return the stages of the training, the first first."""
     rows = list(_rows(db, "stages", "ORDER BY number"))
     if not rows or [number for number, _, _ in rows] != list(range(1, len(rows) + 1)):
         raise ValueError("a stage is missing")
@@ -420,7 +420,7 @@ def ended(db: Database) -> tuple[int, str] | None:
 
 
 def last_step(db: Database) -> int:
-    """Return the number of updates that are known: recorded as chunks, or as a state."""
+    """Return the number of updates recorded, as chunks or as a state."""
     finished = ended(db)
     if finished is not None:
         return finished[0]

@@ -1,8 +1,8 @@
-"""What lies in a run's folder: read, written, listed and removed here, and nowhere else.
+"""The files in a run's folder: named, read, written, listed and removed here, and nowhere else.
 
 A run may come from a stranger. A file in it is known by its name, one of those that a recording gives, so
-that no path leads out; nothing is reached through a link; and only regular files are opened, so that no
-pipe or device makes anyone wait. What has another name is the user's own, and stays as it is.
+that no path leads out; no link is followed; and only regular files are opened, so that no pipe or device
+makes anyone wait. What has another name is the user's own, and stays as it is.
 """
 
 import os
@@ -22,7 +22,8 @@ EVENTS = "events.sqlite"
 SNAPSHOTS = "snapshots"
 DATA = "data"
 
-PARTS = ("training", "validation", "test")
+# The parts of the data: what is trained on, measured after every epoch, and scored once at the end.
+TRAINING, VALIDATION, TEST = PARTS = ("training", "validation", "test")
 DATABASE = re.compile(rf"{re.escape(EVENTS)}(-wal|-shm|-journal)?")
 WHOLE = "|".join(
     [
@@ -39,26 +40,26 @@ for _flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):  # those tha
     OPEN |= getattr(os, _flag, 0)
 
 
-def is_ours(name: str) -> bool:
-    """Return whether a recording gives a file this name, counted from the run's folder."""
+def _is_ours(name: str) -> bool:
+    """Return whether a file of this name, relative to the run's folder, is one of a recording."""
     half = HALF_WRITTEN.fullmatch(name)
     whole = name if half is None else (half["folder"] or "") + half["name"]
     return FILES.fullmatch(whole) is not None or DATABASE.fullmatch(name) is not None
 
 
 def is_half_written(name: str) -> bool:
-    """Return whether it is the name of a file that a kill kept from getting its own."""
-    return is_ours(name) and HALF_WRITTEN.fullmatch(name) is not None
+    """Return whether it is the name of a file that a kill left before it was renamed."""
+    return _is_ours(name) and HALF_WRITTEN.fullmatch(name) is not None
 
 
 def snapshot_name(step: int) -> str:
-    """Return the name of the state after so many updates."""
+    """Return the name of the snapshot after `step` updates."""
     return f"{SNAPSHOTS}/{step:09d}.safetensors"
 
 
 def path_of(run: Path, name: str) -> Path:
-    """Return the path of a file that is there, or may be; raises `FileError` for what is not a run's own."""
-    if not is_ours(name):
+    """Return the path of a file, which may be missing; raises `FileError` for one that is not a run's."""
+    if not _is_ours(name):
         raise FileError(f"{run}: {name!r:.99} is no file of a run")
     folder = name.rpartition("/")[0]
     if folder:
@@ -73,7 +74,7 @@ def exists(run: Path, name: str) -> bool:
 
 
 def read(run: Path, name: str) -> bytes:
-    """Read a file whole; raises `FileError` where it is missing, cannot be read, or is none."""
+    """Read a file; raises `FileError` where it is missing or not a regular file, or cannot be read."""
     path = path_of(run, name)
     try:
         with open(os.open(path, OPEN), "rb") as file:
@@ -89,7 +90,7 @@ def read(run: Path, name: str) -> bytes:
 
 
 def size(run: Path, name: str) -> int | None:
-    """Return the number of bytes of a file, None where it is missing."""
+    """Return the number of bytes of a file, or None where it is missing."""
     try:
         return path_of(run, name).lstat().st_size
     except FileNotFoundError:
@@ -115,13 +116,13 @@ def remove(run: Path, name: str) -> None:
 
 
 def names(run: Path) -> list[str]:
-    """List the regular files that a recording gave their names."""
-    return sorted(name for name, regular in _listed(run) if regular and is_ours(name))
+    """List the regular files that are a run's."""
+    return sorted(name for name, regular in _listed(run) if regular and _is_ours(name))
 
 
 def strangers(run: Path) -> list[str]:
-    """List what lies in a run's folder and is not a run's: the user's own files, and links."""
-    return sorted(name for name, regular in _listed(run) if not (regular and is_ours(name)))
+    """List what else lies in a run's folder: the user's own files, and links."""
+    return sorted(name for name, regular in _listed(run) if not (regular and _is_ours(name)))
 
 
 def _listed(run: Path) -> Iterator[tuple[str, bool]]:

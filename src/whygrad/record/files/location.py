@@ -1,4 +1,4 @@
-"""Where a run lies: its name, who may write there, and on which kind of file system."""
+"""Where a run lies: its name, who may write to it, and on which kind of file system."""
 
 import os
 import re
@@ -34,7 +34,25 @@ MOUNTS = Path("/proc/self/mountinfo")
 
 
 def free_name(stem: str, folder: Path) -> Path:
-    """Return the first of STEM.run, STEM-2.run, … that is not taken."""
+    """Return the first of STEM.run, STEM-2.run, … that is not taken.
+
+    Parameters
+    ----------
+    stem : str
+        How the name begins.
+    folder : Path
+        Where the run is to lie.
+
+    Returns
+    -------
+    Path
+        A path in `folder` where nothing is.
+
+    Examples
+    --------
+    >>> free_name("iris", Path("/nowhere")).name
+    'iris.run'
+    """
     path, number = folder / f"{stem}{ENDING}", 2
     while os.path.lexists(path):
         path, number = folder / f"{stem}-{number}{ENDING}", number + 1
@@ -42,7 +60,7 @@ def free_name(stem: str, folder: Path) -> Path:
 
 
 def check_place(path: Path, overwrite: bool = False) -> None:
-    """Reject a place that a run cannot be written to, before any work is done."""
+    """Raise `FileError` for a path that a run cannot be written to, before any work is done."""
     if path.suffix != ENDING or path.name == ENDING:
         raise FileError(f"{path}: a run is a folder whose name ends in {ENDING}, such as iris.run")
     if not path.parent.is_dir():
@@ -65,7 +83,7 @@ def check_place(path: Path, overwrite: bool = False) -> None:
 
 
 def move(new: Path, path: Path, overwrite: bool) -> None:
-    """Return a folder that is whole its name; an older run of that name goes where `overwrite` says so."""
+    """Move a finished folder to its name; with `overwrite` it replaces an older run of that name."""
     if not overwrite or not path.exists():
         new.rename(path)
     else:
@@ -82,7 +100,7 @@ def move(new: Path, path: Path, overwrite: bool) -> None:
 
 @contextmanager
 def only_writer(folder: Path) -> Iterator[None]:
-    """Be the only one who writes to a run; raises `FileError` where another process does.
+    """Lock a run for writing; raises `FileError` where another process holds the lock.
 
     The lock is on the folder itself and ends with the process, however that ends. Where the system has no
     such locks, nothing is held.
@@ -108,7 +126,7 @@ def only_writer(folder: Path) -> Iterator[None]:
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove what a kill left beside a run's place while its folder was being made, or replaced.
+    """Remove what a kill left beside a run's folder while that was being made, or replaced.
 
     Whoever makes a folder holds its lock: what is locked, or where no locks are, or was touched within the
     last minute, stays. An older run on its way out goes only where the newer one is in its place.

@@ -1,7 +1,7 @@
-"""The manifest of a run: what decides its training, as JSON, with a schema version of its own.
+"""The manifest of a run: what decides its training, as JSON, with a schema number of its own.
 
-It is written when training starts, and once more when it has ended, with what came of it. It holds the
-SHA-256 of all that it says; that of the plan stands in the database as well.
+It is written when training starts, and once more at the end, with the results. It holds the SHA-256 of all
+that it says; that of the plan is in the database as well.
 """
 
 import json
@@ -36,13 +36,13 @@ def write_json(folder: Path, name: str, about: object) -> None:
 
 
 def digest(about: dict[str, Any]) -> str:
-    """Return the SHA-256 of what a manifest says, but for itself."""
+    """Return the SHA-256 of a manifest without its own hash."""
     rest = {name: value for name, value in about.items() if name != DIGEST}
     return sha256(json.dumps(json.loads(json.dumps(rest)), sort_keys=True).encode())
 
 
 def plan_digest(about: dict[str, Any]) -> str:
-    """Return the SHA-256 of what decides the training, beside the data: it never changes."""
+    """Return the SHA-256 of all that decides the training but for the data: it never changes."""
     return digest({name: about[name] for name in schema.PLAN})
 
 
@@ -85,7 +85,7 @@ def _check_schema(folder: Path, number: Any) -> None:
 
 
 def _rest(folder: Path) -> str:
-    """Describe what can still be had of a run that cannot be opened."""
+    """Return a hint at what can still be read of a run that cannot be opened, or ""."""
     try:
         there = inside.exists(folder, MODEL)
     except FileError:
@@ -94,7 +94,7 @@ def _rest(folder: Path) -> str:
 
 
 def check_file(folder: Path, name: str, about: dict[str, Any]) -> bytes:
-    """Return the content of one of the run's files, which must be there as it was written."""
+    """Return the content of one of the run's files; raises `FileError` unless it is as it was written."""
     rest = "" if name == MODEL else _rest(folder)
     if not inside.exists(folder, name):
         raise FileError(f"{folder}: damaged, {name} is missing{rest}")
@@ -105,7 +105,7 @@ def check_file(folder: Path, name: str, about: dict[str, Any]) -> bytes:
 
 
 def read_encoding(folder: Path, about: dict[str, Any]) -> Any:
-    """Return what encoding.json says; raises `FileError` where that cannot be used."""
+    """Return what encoding.json says; raises `FileError` where it cannot be used."""
     content = check_file(folder, ENCODING, about)
     try:
         found = from_json(content)

@@ -1,6 +1,7 @@
-"""What the files of a run may say, as one schema: manifest, encoding, and the JSON in the database.
+"""The schema of a run's files: manifest, encoding, and the JSON in the database.
 
-Here stand the forms alone; that an activation is known, or a rate above 0, say those who make one of it.
+It checks form only. Whether an activation is known, or a learning rate above 0, is checked by whoever
+builds something from it.
 """
 
 from dataclasses import MISSING, fields
@@ -20,6 +21,7 @@ from whygrad.record.files.checking import (
     any_number,
     by,
     each,
+    fail,
     flag,
     keys,
     label,
@@ -29,14 +31,13 @@ from whygrad.record.files.checking import (
     number,
     one_of,
     plain,
-    refuse,
     text,
     whole,
     written_number,
 )
 
 FORMAT = "whygrad run"
-NUMBER = 2  # of the schema: what an older one wrote is told apart by it
+NUMBER = 2  # of the schema, by which what an older one wrote is recognised
 
 SHA256 = matching("[0-9a-f]{64}", "a SHA-256, 64 digits of 0 to f")
 ID = matching("[0-9a-f]{32}", "32 digits of 0 to f")
@@ -61,7 +62,7 @@ def _initialiser(value: Any, where: str) -> None:
 
 
 def _rule(known: dict[str, Any]) -> Check:
-    """Take a rule that comes with whygrad, with all its numbers, or one of the user's own, by its name."""
+    """Accept a rule that comes with whygrad, with its numbers, or one of the user's own, by name."""
 
     def check(value: Any, where: str) -> None:
         if isinstance(value, dict) and "own" in value:
@@ -99,7 +100,7 @@ STOPPING = keys(
     {"on": text, "tol": written_number, "patience": written_number, "restore_best": flag}
 )
 LEFT_OUT = keys({"examples": each(whole()), "rescale": flag})
-# What decides a training, beside the data: the database has its SHA-256, too.
+# All that decides a training but for the data; its SHA-256 is in the database, too.
 PLAN: dict[str, Check] = {
     "id": ID,
     "network": keys({"inputs": _inputs, "layers": each(LAYER), "cost": text}),
@@ -137,7 +138,6 @@ ENVIRONMENT: dict[str, Check] = {
 OF_DATA: dict[str, Check] = {
     "kind": text,
     "copied": flag,
-    "measured": maybe(PART),
     "several": maybe(flag),
     "sha256": mapping(keys({"X": SHA256, "y": SHA256}, {"sample_weight": SHA256}), PART),
     "rows": mapping(whole(), PART),
@@ -222,7 +222,7 @@ TABLE: dict[str, Check] = {
     "target": text,
     "task": TASK,
     "settings": keys(SETTINGS),
-    "scored_on": one_of(("training", "test")),
+    "scored_on": one_of((inside.TRAINING, inside.TEST)),
 }
 _OF_ARRAYS = keys(
     {"format": text, "schema": whole(1), "created": TIME, "data": DATA, "sha256": SHA256}
@@ -232,7 +232,7 @@ _OF_ARRAYS = keys(
         "parent": PARENT,
         "files": mapping(SHA256, one_of((inside.ENCODING, inside.MODEL))),
         "seconds": maybe(number),
-        "trivial": label,
+        "baseline": label,
         "scores": maybe(SCORES),
     }
     | TABLE,
@@ -240,20 +240,20 @@ _OF_ARRAYS = keys(
 
 
 def check_manifest(about: Any) -> None:
-    """Raise `ValueError`, which names the key, where a manifest is not as it must be."""
+    """Raise `ValueError`, which names the key, for an invalid manifest."""
     _OF_ARRAYS(about, "")
     if any(name in about for name in TABLE):
         for name in TABLE:
             if name not in about:
                 raise ValueError(f"{name} is missing")
     data, n = about["data"], about["n"]
-    rows, measured, left_out = data["rows"], data["measured"], about["left_out"]
-    if rows.get("training") != n:
+    rows, left_out = data["rows"], about["left_out"]
+    if rows.get(inside.TRAINING) != n:
         raise ValueError(f"data.rows.training is {rows.get('training')}: it must be {n}, as n is")
-    if measured == "training" or (measured is not None and not rows.get(measured)):
-        refuse(measured, "data.measured", "a part of the data that has rows")
+    if rows.get(inside.VALIDATION) == 0:
+        fail(0, "data.rows.validation", "at least 1")
     if left_out and not all(a < b for a, b in pairwise([-1, *left_out["examples"], n])):
-        raise ValueError(f"left_out.examples must be places from 0 to {n - 1}, in order")
+        raise ValueError(f"left_out.examples must be indices from 0 to {n - 1}, in order")
 
 
 # ── the table's encoding ─────────────────────────────────────────────────────────────────────────────

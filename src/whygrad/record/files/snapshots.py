@@ -1,7 +1,7 @@
 """Snapshots: states of a training as safetensors files, to go on from.
 
-θ, the optimizer's slots and, where a rule keeps them, the best parameters are tensors; the counters and
-sums stand beside them, numbers in hexadecimal, so that a state comes back bit for bit.
+θ, the optimizer's state and, where a rule keeps them, the best parameters are tensors; counters and sums
+are metadata, their numbers in hexadecimal, so that a state comes back bit for bit.
 """
 
 import json
@@ -24,7 +24,7 @@ FORMAT = "whygrad state"
 ARRAYS = ("theta", "opt_state", "best_theta")
 
 SPACING = 0.5  # seconds of training between two snapshots, at least
-BUDGET = 48 * 2**20  # bytes that all of them may take before they are thinned out
+BUDGET = 48 * 2**20  # bytes that all of them may take before some are removed
 MOST = 512  # and how many there may be
 KEPT = 4  # at least, however large they are
 SHARE = 25  # a snapshot may take this share of the time between two, at most
@@ -70,7 +70,7 @@ def _bytes(array: Any) -> memoryview:
 def read(run: Path, snapshot: Snapshot | str, plan: Plan) -> State:
     """Read a state of a plan's training; raises `FileError` where it is missing or not what was written.
 
-    Of a name alone it is known by the checksum in the file itself what was written there.
+    Where only its name is given, the checksum in the file itself says what was written.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -106,7 +106,7 @@ def _read(about: Any) -> dict[str, Any]:
 
 
 def _misfit(state: State, plan: Plan) -> str:
-    """Explain why training cannot go on from a state, "" where it can: engines rely on its arrays."""
+    """Return why training cannot go on from a state, or "": engines rely on its arrays."""
     theta = np.zeros(count(plan.net.sizes), plan.dtype)
     right = {"theta": theta, "best_theta": theta, "opt_state": plan.optimizer.init(theta)}
     for name, like in right.items():
@@ -132,9 +132,9 @@ def _written(value: object) -> object:
 
 
 def superfluous(sizes: Sequence[tuple[int, int]]) -> list[int]:
-    """Return the steps whose snapshots can go, where (step, bytes) of all together are too many.
+    """Return the steps whose snapshots can be removed, where those given as (step, bytes) are too many.
 
-    Every second one goes, but neither the first, where everything starts, nor the last two.
+    Every second one is, but neither the first, where everything starts, nor the last two.
     """
     total = sum(size for _, size in sizes)
     if len(sizes) <= KEPT or (total <= BUDGET and len(sizes) <= MOST):

@@ -1,11 +1,11 @@
-"""The examples of a run: what they were, by SHA-256, and where they are to be had.
+"""The data of a run: their hashes, and where they lie.
 
     copied     files of NumPy in the run's own folder, where asked or where they are small
     mapped     a file mapped into memory, by its path
-    a table    read and encoded again, see `rows`
-    arrays     they lay in memory only: they are given again when they are needed
+    a table    read and encoded again, see `source`
+    arrays     they lay in memory only: the user gives them again when they are needed
 
-Hashes are of the bytes that training saw: row by row, in the dtype of training. Of sparse inputs they are
+Hashes are of the bytes that training saw: row by row, in the dtype of training. Those of sparse inputs are
 of shape, row starts, columns and numbers, in this order.
 """
 
@@ -24,12 +24,12 @@ from whygrad.record.files import inside
 
 FOLDER = inside.DATA
 SMALL = 8 * 2**20  # bytes that are copied without asking
-SHOWN = 16  # digits of a hash in a message: enough to tell two apart
+SHOWN = 16  # digits of a hash in a message
 SPARSE = ("data", "indices", "indptr")
 
 
 def hashes(data: Data) -> dict[str, str]:
-    """Return the SHA-256 of X, y and the weights, where there are any."""
+    """Return the SHA-256 of X, y and, where there are any, sample weights."""
     found = {"X": _hash(data.X), "y": _hash(data.Y)}
     if data.sample_weight is not None:
         found["sample_weight"] = _hash(data.sample_weight)
@@ -48,11 +48,11 @@ def _hash(array: Any) -> str:
 
 
 def check_same(name: str, part: str, recorded: dict[str, str], found: dict[str, str]) -> None:
-    """Reject examples that are not those recorded, with both hashes."""
+    """Raise `InputError` with both hashes for examples that are not those recorded."""
     for key in sorted({*recorded, *found}):
         then, now = recorded.get(key, "none"), found.get(key, "none")
         if then != now:
-            what = "" if part == "training" else f"{part.replace('_', '-')} "
+            what = "" if part == inside.TRAINING else f"{part} "
             raise InputError(
                 f"the data are not those that {name} was trained on: {what}{key} has SHA-256 "
                 f"{now[:SHOWN]}…, recorded was {then[:SHOWN]}…. History and parameters are there without "
@@ -61,7 +61,7 @@ def check_same(name: str, part: str, recorded: dict[str, str], found: dict[str, 
 
 
 def size(data: Data | None) -> int:
-    """Count the bytes of examples."""
+    """Return the number of bytes of examples."""
     if data is None:
         return 0
     X = sum(getattr(data.X, name).nbytes for name in SPARSE) if is_sparse(data.X) else data.X.nbytes
@@ -176,7 +176,7 @@ def read_mapped(places: dict[str, Any]) -> Data:
 
 
 def judged(data: Data, several: bool | None) -> Data:
-    """Return validation examples such that they are scored as they were."""
+    """Return validation examples that are scored as they were in training."""
     return (
         data
         if several is None

@@ -13,7 +13,7 @@ from whygrad.errors import InputError
 from whygrad.pipeline import datasets
 from whygrad.pipeline.fit import EncodedTable, Prepared, Source, ready, tabulate
 from whygrad.pipeline.settings import Settings
-from whygrad.record.asking import names_of_encoding
+from whygrad.record.why import names_of_encoding
 from whygrad.studio.session.cache import LRUCache
 from whygrad.studio.session.subject import Rows, Subject
 

@@ -17,10 +17,10 @@ from whygrad.nn.functions import Array
 from whygrad.pipeline.fit import EncodedTable, Source, find_again
 from whygrad.plan.plan import State
 from whygrad.record import Run, open_run
-from whygrad.record.asking import names_of_encoding
 from whygrad.record.files import manifest, stored
-from whygrad.record.folder import TRAINING, VALIDATION
+from whygrad.record.files.inside import TRAINING, VALIDATION
 from whygrad.record.so_far import SoFar, so_far
+from whygrad.record.why import names_of_encoding
 from whygrad.studio.process.live import freshest
 from whygrad.studio.server.guard import confined
 from whygrad.studio.session.cache import LRUCache

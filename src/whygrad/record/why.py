@@ -1,7 +1,12 @@
-"""A run → `Why`: rows of a table become examples by the run's encoding, and units get its names.
+"""A run → `Why`: its encoding turns rows of a table into examples, and names units after columns.
 
-Numbers that are predicted are explained as the network gives them, standardised; sentences and tables of
-rows have them in the units of the table.
+    why_of_run          a run → its `Why`
+    rows_asked          the user's rows → the network's, for questions about the training
+    rows_to_show        the user's rows → the widget's
+    names_of_encoding   columns and classes → names of inputs and outputs
+
+Predicted numbers are explained as the network gives them, standardised; sentences and tables of rows have
+them in the units of the table.
 """
 
 import re
@@ -19,6 +24,8 @@ from whygrad.errors import InputError
 from whygrad.nn.arrays import Data
 from whygrad.nn.functions import Array
 from whygrad.plan.plan import Penalty
+from whygrad.record.files.inside import VALIDATION
+from whygrad.record.recorded import Recorded
 from whygrad.record.source import count, read_again, rows_trained_on, take
 from whygrad.tables import Encoding, as_table, read
 from whygrad.why.bound import Examples, Why, unknown
@@ -26,10 +33,10 @@ from whygrad.why.bound import Examples, Why, unknown
 PIXEL = re.compile(r"row (\d+), column (\d+)")
 
 
-def why_of_run(run: Any) -> Why:
-    """Return the asker of a run; without rows of your own it asks about those that were held out.
+def why_of_run(run: Recorded) -> Why:
+    """Return the `Why` of a run.
 
-    Of a run on arrays it takes arrays alone.
+    Without rows it asks about the test rows; that of a run on arrays takes arrays only.
     """
     about = run.manifest
     l1, l2 = Penalty(**about["l1"]), Penalty(**about["l2"])
@@ -54,60 +61,63 @@ def why_of_run(run: Any) -> Why:
         l2,
         n,
         notes,
-        partial(in_own_units, run.encoding),
+        partial(_in_own_units, run.encoding),
         run,
-        unknown if names.image else partial(_rows_trained_with, run),
+        unknown if names.image else partial(_rows_trained_on, run),
     )
 
 
-def _rows_trained_with(run: Any) -> Array:
+def _rows_trained_on(run: Recorded) -> Array:
     """Return the training rows of a run on a table, (n, n_0)."""
     try:
         X: Array = run.data.X
     except (InputError, OSError) as error:
         raise InputError(
-            f"the mean and the range of the training rows cannot be told ({error}): give baseline= and "
+            f"the mean and the range of the training rows are not known ({error}): give baseline= and "
             "limits="
         ) from None
     return X
 
 
-def rows_asked(run: Any, x: Any, y: Any) -> tuple[Any, Any]:
-    """Return rows and targets of the user, or None, as the network takes them.
+def rows_asked(run: Recorded, x: Any, y: Any) -> tuple[Any, Any]:
+    """Return the user's rows and targets, or None, as the network takes them.
 
-    A whole number, for a table also a list of them, means rows of the test rows.
+    A whole number stands for one of the test rows of a table, or of the validation rows of arrays; for a
+    table a list of numbers stands for several.
     """
     one = isinstance(x, int | np.integer) and not isinstance(x, bool)
     if run.on_table:
         if isinstance(x, np.ndarray):  # encoded already
             return x, y
-        if one or (isinstance(x, list | tuple | range) and _are_places(x)):
+        if one or (isinstance(x, list | tuple | range) and _are_indices(x)):
             rows = read_again(run)
-            x = take(rows, _checked_places([x] if one else x, count(rows)))
+            x = take(
+                rows, _checked_indices([x] if one else x, count(rows), run.manifest["scored_on"])
+            )
         found = why_of_run(run).examples(x, y)
         return found.X, found.Y
     if x is not None and not one:
         return x, y
-    if run.validation is None:
-        raise InputError(f"{run.path.name} held no rows out: give x, (n_0,) or (m, n_0)")
     rows = run.validation
-    places = np.arange(len(rows.Y)) if x is None else _checked_places([x], len(rows.Y))
-    return rows.X[places], rows.Y[places] if y is None else y
+    if rows is None:
+        raise InputError(f"{run.path.name} has no validation rows: give x, (n_0,) or (m, n_0)")
+    chosen = np.arange(len(rows.Y)) if x is None else _checked_indices([x], len(rows.Y), VALIDATION)
+    return rows.X[chosen], rows.Y[chosen] if y is None else y
 
 
-def rows_to_show(run: Any, x: Any, y: Any) -> tuple[Any, Any]:
-    """Return rows and targets as the `Why` of a run takes them; a whole number is a row of the test rows."""
+def rows_to_show(run: Recorded, x: Any, y: Any) -> tuple[Any, Any]:
+    """Return rows and targets as the `Why` of a run takes them; a whole number is one of the test rows."""
     one = isinstance(x, int | np.integer) and not isinstance(x, bool)
     if not run.on_table:
         return rows_asked(run, x, y) if one or x is None else (x, y)
     if one:
         rows = read_again(run)
-        return take(rows, _checked_places([x], count(rows))), y
+        return take(rows, _checked_indices([x], count(rows), run.manifest["scored_on"])), y
     return x, y
 
 
-def table_rows(run: Any) -> Array | None:
-    """Return the row of the table that each training example was, (n,); None where that cannot be told."""
+def table_rows(run: Recorded) -> Array | None:
+    """Return the row of the table that each training example was, (n,), or None where it is not known."""
     if not run.on_table:
         return None
     try:
@@ -116,21 +126,21 @@ def table_rows(run: Any) -> Array | None:
         return None
 
 
-def _are_places(x: Any) -> bool:
+def _are_indices(x: Any) -> bool:
     return len(x) > 0 and all(
         isinstance(i, int | np.integer) and not isinstance(i, bool) for i in x
     )
 
 
-def _checked_places(given: Any, n: int) -> Any:
+def _checked_indices(given: Any, n: int, part: str) -> Any:
     for i in given:
         if not 0 <= i < n:
-            raise InputError(f"row {i}: the test rows are 0 to {n - 1}")
+            raise InputError(f"row {i}: the {part} rows are 0 to {n - 1}")
     return np.array(given, np.int64)
 
 
 def names_of_encoding(encoding: Encoding) -> Names:
-    """Return the names of columns and classes; one output for two classes has the second one's name.
+    """Return the names of columns and classes; a single output for two classes is named after the second.
 
     Pixels of an image are named by their row and column.
     """
@@ -138,17 +148,17 @@ def names_of_encoding(encoding: Encoding) -> Names:
     classes = tuple(map(str, target.classes))
     outputs = (classes[1:] if target.n_outputs == 1 else classes) if classes else (target.name,)
     two = classes if len(classes) == 2 else ()
-    places = [PIXEL.fullmatch(name) for name in encoding.names]
-    if all(places):
-        height, width = (1 + int(places[-1][i]) for i in (1, 2))  # type: ignore[index]
-        if height * width == len(places):
+    pixels = [PIXEL.fullmatch(name) for name in encoding.names]
+    if all(pixels):
+        height, width = (1 + int(pixels[-1][i]) for i in (1, 2))  # type: ignore[index]
+        if height * width == len(pixels):
             return Names((), outputs, (height, width), classes=two)
     own = AS_IT_IS if classes else (target.center, target.scale)
     return Names(encoding.names, outputs, None, encoding.origins, two, encoding.scales, own)
 
 
-def in_own_units(encoding: Encoding, X: Any, answer: Explanation) -> tuple[Table, ...]:
-    """Return what each column adds to a number, from the baseline's to what the network says."""
+def _in_own_units(encoding: Encoding, X: Any, answer: Explanation) -> tuple[Table, ...]:
+    """Return what each column adds, in units of the table, from the baseline's output to the row's."""
     target, said = encoding.target, answer.arrays["output"]
     as_predicted = np.isclose(said, answer.arrays["outputs"][0], rtol=1e-9)
     if target.task != "regression" or not as_predicted:
@@ -161,8 +171,8 @@ def in_own_units(encoding: Encoding, X: Any, answer: Explanation) -> tuple[Table
     return (Table(f"What each column adds, in units of {target.name}", heads, tuple(rows)),)
 
 
-def _encode(run: Any, X: Any, y: Any, sample_weight: Any) -> Examples:
-    """Return rows of a table, a frame or a file as X, in the dtype of training, and their target as Y."""
+def _encode(run: Recorded, X: Any, y: Any, sample_weight: Any) -> Examples:
+    """Return rows of a frame or a file as X, in the dtype of training, and their target as Y."""
     X = read_again(run) if X is None else X
     if isinstance(X, Data):  # encoded when they were copied
         return Examples(X.X, X.Y, sample_weight)
