@@ -12,7 +12,6 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Never, Self, TypeVar
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
@@ -41,7 +40,7 @@ from whygrad.estimators.parameters import (
     plan_of,
     split,
 )
-from whygrad.nn.arrays import Data, as_data, check_columns, check_unmasked
+from whygrad.nn.arrays import Data, as_data, check_columns, check_unmasked, dense
 from whygrad.nn.backprop import forward
 from whygrad.nn.functions import Activation, Array
 from whygrad.nn.network import Network, Parameters
@@ -210,7 +209,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
     def activations(self, X: Any) -> list[Array]:
         """Return the activations of all layers for each row of X: a[0], which is X, to a[L]."""
         X = self._inputs(X)
-        return list(forward(self.net_, self.theta_, X.toarray() if issparse(X) else X).a)
+        return list(forward(self.net_, self.theta_, dense(X)).a)
 
     @checks_parameters
     def fit(

@@ -29,7 +29,7 @@ from whygrad.plan.optimizers import (
     find_optimizer,
 )
 from whygrad.plan.plan import Clip, Penalty, Plan, Stopping
-from whygrad.plan.schedules import SCHEDULES, Adaptive, Constant, InverseScaling, Schedule
+from whygrad.plan.schedules import Adaptive, Constant, InverseScaling, Schedule, find_schedule
 
 # scikit-learn's name of an output activation: ours, and the cost that belongs to it.
 OUTPUTS = {
@@ -223,23 +223,13 @@ def optimizer(p: Any) -> Optimizer | LBFGS:
 
 def _schedule(p: Any) -> Schedule:
     if p.schedule is not None:
-        return _found(p.schedule)
+        return find_schedule(p.schedule)
     if isinstance(p.solver, str) and p.solver == "sgd":
         if p.learning_rate == "invscaling":
             return InverseScaling(p.power_t)
         if p.learning_rate == "adaptive":
             return Adaptive()
     return Constant()
-
-
-def _found(given: Any) -> Schedule:
-    if isinstance(given, str):
-        if given not in SCHEDULES:
-            raise InputError(f"unknown schedule {given!r}: {nearest(given, SCHEDULES)}")
-        by_name: Schedule = SCHEDULES[given]()
-        return by_name
-    own: Schedule = given
-    return own
 
 
 def _stopping(p: Any) -> Stopping:

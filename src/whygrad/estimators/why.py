@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from whygrad.answers.names import Names
 from whygrad.errors import InputError
 from whygrad.estimators.parameters import HIDDEN
-from whygrad.nn.arrays import Data, check_columns
+from whygrad.nn.arrays import Data, check_columns, one_hot
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Dense, Network, Parameters
 from whygrad.plan.plan import Penalty, smooth
@@ -121,8 +121,8 @@ def _targets(model: Any, y: Any) -> Array:
         return y.reshape(len(y), -1) if n_L == 1 or y.ndim == 2 else y.reshape(1, -1)
     if y.ndim == 2:
         return y.astype(np.float64)
-    place = as_class_indices(y, model.classes_)
-    return (place[:, None] == 1 if n_L == 1 else place[:, None] == np.arange(n_L)).astype(float)
+    index = as_class_indices(y, model.classes_)
+    return index[:, None].astype(np.float64) if n_L == 1 else one_hot(index, n_L)
 
 
 def _rows(X: Any) -> Any:

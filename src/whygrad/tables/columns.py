@@ -146,6 +146,12 @@ def texts(column: Any) -> Any:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
+def index_of(column: Any, values: Sequence[Any]) -> Array:
+    """Return the index among `values` of each category of a column, (n,) int64; −1 for any other."""
+    found = pc.index_in(texts(column), value_set=pa.array(values, pa.large_string()))
+    return np.asarray(pc.fill_null(found, -1), dtype=np.int64)
+
+
 def is_number(text: str) -> bool:
     """Whether a piece of text reads as a number."""
     return NUMBER.fullmatch(text.strip()) is not None

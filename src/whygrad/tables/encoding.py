@@ -15,7 +15,6 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from whygrad.errors import InputError
@@ -25,6 +24,7 @@ from whygrad.tables.columns import (
     Kind,
     check_names,
     find,
+    index_of,
     kind_of,
     missing,
     nearest_name,
@@ -134,12 +134,10 @@ class Category:
     def encode(self, column: Any, X: Array, start: int) -> None:
         """Write the encoded columns of some rows into X, (n, len(names))."""
         column = texts(column)
-        places = pc.index_in(column, value_set=pa.array(self.values, pa.large_string()))
-        place = np.asarray(pc.fill_null(places, -1), dtype=np.int64)
-        gone = np.asarray(pc.is_null(column))
-        X[:] = place[:, None] == np.arange(X.shape[1])
+        index, gone = index_of(column, self.values), np.asarray(pc.is_null(column))
+        X[:] = index[:, None] == np.arange(X.shape[1])
         if self.rare:
-            X[:, len(self.values)] = (place < 0) & ~gone
+            X[:, len(self.values)] = (index < 0) & ~gone
         if self.missing:
             X[:, -1] = gone
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from whygrad.errors import InputError, nearest
+from whygrad.nn.arrays import one_hot
 from whygrad.nn.functions import Array
 from whygrad.tables.columns import (
     HOLDS,
@@ -19,6 +20,7 @@ from whygrad.tables.columns import (
     check_table,
     described,
     find,
+    index_of,
     kind_of,
     kind_of_categories,
     meant,
@@ -71,7 +73,7 @@ class Target:
         return np.asarray(self.classes)[self.indices(table, start)]
 
     def indices(self, table: Any, start: int = 0) -> Array:
-        """Return the place in `classes` of each row's class, (n,)."""
+        """Return the index in `classes` of each row's class, (n,) int64."""
         column = self._column(table)
         if self.kind == "number":
             values = to_float(column)
@@ -81,8 +83,7 @@ class Target:
         elif self.kind == "boolean":
             index = np.where(np.isnan(to_float(column)), -1, to_float(column) != 0).astype(np.int64)
         else:
-            places = pc.index_in(texts(column), value_set=pa.array(self.classes, pa.large_string()))
-            index = np.asarray(pc.fill_null(places, -1), dtype=np.int64)
+            index = index_of(column, self.classes)
         if (index < 0).any():
             row = int(np.argmax(index < 0))
             value, labels = str(column[row].as_py()), [str(label) for label in self.classes]
@@ -99,9 +100,7 @@ class Target:
         index = self.indices(table, start)
         if self.n_outputs == 1:
             return index[:, None].astype(np.float64)
-        Y = np.zeros((len(index), self.n_outputs))
-        Y[np.arange(len(index)), index] = 1
-        return Y
+        return one_hot(index, self.n_outputs)
 
     def decode(self, outputs: Array) -> Array:
         """Turn outputs a[L], (n, n_L), into labels, or into numbers in their own units, (n,)."""
