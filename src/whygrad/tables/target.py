@@ -43,10 +43,22 @@ Label: TypeAlias = str | int | float | bool
 
 @dataclass(frozen=True)
 class Target:
-    """What is predicted: the column, the task, and how its values become outputs.
+    """The column to predict, the task, and how its values become outputs.
 
-    `classes` are the labels in order, () for numbers; `center` and `scale` are of numbers, learned from
-    the training rows.
+    Parameters
+    ----------
+    name : str
+        The column.
+    task : {"classification", "regression"}
+        What is predicted.
+    kind : Kind
+        What the column holds.
+    classes : tuple of labels
+        The labels in order, () for numbers.
+    center, scale : float
+        Mean and standard deviation of numbers in the training rows; 0 and 1 of classes.
+    notes : tuple of str
+        Lines for the user, about rows left out and values far from all others.
     """
 
     name: str
@@ -149,11 +161,37 @@ class Target:
 def choose_target(table: Any, name: str, task: Task | None = None) -> tuple[Any, Target]:
     """Return the rows of a table that have a value of the target, and the target.
 
-    Text, truth values and few distinct whole numbers are classes, all else are numbers; `task` overrides.
+    Text, truth values and few distinct whole numbers are classes, all else are numbers.
 
-    This is a table's way in to training. Raises `InputError` for a table that cannot be used (duplicate
-    names, infinity), and for a target that is not there (with the nearest name), holds neither numbers nor
-    text, has no value or one only, or, as classes, a new one in every row.
+    Parameters
+    ----------
+    table : pyarrow.Table
+        The table.
+    name : str
+        The column to predict.
+    task : {"classification", "regression"}, optional
+        Overrides what the values suggest.
+
+    Returns
+    -------
+    table : pyarrow.Table
+        The rows with a value of the target.
+    target : Target
+        The column and its labels.
+
+    Raises
+    ------
+    InputError
+        For a table that cannot be used (duplicate names, infinity), and for a target that does not exist
+        (with the nearest name), holds neither numbers nor text, has no value or one only, or, as classes, a
+        new one in every row.
+
+    Examples
+    --------
+    >>> table = pa.table({"rooms": [3, 4, 5], "town": ["A", None, "B"], "rent": [1.0, 2.5, None]})
+    >>> rows, target = choose_target(table, "rent")
+    >>> rows.num_rows, target.task
+    (2, 'regression')
     """
     if task is not None and task not in TASKS:
         raise InputError(f"unknown task {task!r}: {nearest(str(task), TASKS)}")
@@ -236,7 +274,7 @@ FAR = 10  # times the range of all other values
 
 
 def far_outside(values: Array) -> tuple[Array, float]:
-    """Return the places of values that lie far from all others, and how many ranges of these; none: ([], 0).
+    """Return the indices of values far from all others, and how many ranges of these; else ([], 0).
 
     Far are some few values, one in a hundred or of small tables up to three, of which each lies more than
     ten times as far from all others as these are apart, the largest from the smallest. A ratio of
@@ -244,14 +282,14 @@ def far_outside(values: Array) -> tuple[Array, float]:
     exponential values never come near it, and of tables of log-normal ones (σ = 1) fewer than one in a
     thousand. Where heavier tails do, what is said is as true: in a sum of squares about the middle each
     such value weighs as much as 400 of the others or more. A value that more than half of the rows have,
-    such as 0, counts once: the others alone tell what is usual.
+    such as 0, counts once: the others alone tell what is common.
     """
     order = np.argsort(values, kind="stable")
     middle = values[order[len(order) // 2]]
-    usual = values[order] == middle
-    if 2 * usual.sum() > len(values):
-        usual[np.argmax(usual)] = False
-        order = order[~usual]
+    common = values[order] == middle
+    if 2 * common.sum() > len(values):
+        common[np.argmax(common)] = False
+        order = order[~common]
     n, v = len(order), values[order]
     for far in range(min(1000, max(n // 100, min(3, n // 20))), 0, -1):
         first = np.arange(far + 1)  # of the n - far others, which are next to one another
@@ -269,14 +307,14 @@ def far_outside(values: Array) -> tuple[Array, float]:
 
 
 def far_values(values: Array, rows: Array, name: str) -> list[str]:
-    """Report values of a target that lie far from all others; `rows` are where they stand, from 0."""
-    places, ratio = far_outside(values)
-    if not len(places):
+    """Return a note on values of a target far from all others; `rows` are their row numbers, from 0."""
+    indices, ratio = far_outside(values)
+    if not len(indices):
         return []
     shown = " and ".join(
-        f"{float(values[i])!r} in row {rows[i] + 1}".replace(".0 in", " in") for i in places[:3]
+        f"{float(values[i])!r} in row {rows[i] + 1}".replace(".0 in", " in") for i in indices[:3]
     )
-    more = f" and {len(places) - 3} more" if len(places) > 3 else ""
+    more = f" and {len(indices) - 3} more" if len(indices) > 3 else ""
     return [
         f"target {quoted(name)} is {shown}{more}, {ratio:,.0f} times the range of all other values away "
         "from them: correct that if it is a mistake, since squared errors and R² follow such values alone"
@@ -284,7 +322,7 @@ def far_values(values: Array, rows: Array, name: str) -> list[str]:
 
 
 def _numbers_the_rows(values: Array, name: str) -> bool:
-    """Whether whole numbers count the rows, in whatever order: 1, 2, 3, …"""
+    """Return whether whole numbers count the rows, in whatever order: 1, 2, 3, …"""
     steps = np.diff(np.sort(values))
     return len(values) > 3 and bool((steps == 1).all())
 
