@@ -32,7 +32,7 @@ ENDINGS = {
 
 
 def why_of_estimator(model: Any) -> Why:
-    """Return the asker of a fitted MLP, or of what ends in one."""
+    """Return all questions about a fitted MLP, a pipeline that ends in one, or a search over them."""
     model = getattr(model, "best_estimator_", model)
     if isinstance(model, Pipeline):
         return _of_pipeline(model)
@@ -89,7 +89,7 @@ def _of_pipeline(pipeline: Pipeline) -> Why:
 
 
 def _encode(model: Any, X: Any, y: Any, sample_weight: Any) -> Examples:
-    """Check rows as the estimator does, but for missing values, of which `Why` says where they are."""
+    """Return rows, checked as by the estimator but for missing values, whose position `Why` reports."""
     if X is None:
         raise InputError("an estimator keeps no data: give X, and y")
     X = _rows(X)
@@ -102,7 +102,7 @@ def _encode(model: Any, X: Any, y: Any, sample_weight: Any) -> Examples:
 
 
 def _encode_own(model: Any, X: Any, y: Any, sample_weight: Any) -> Examples:
-    """The same with what whygrad's estimators have besides: class weights and label smoothing."""
+    """Return rows as `_encode` does, with the class weights and label smoothing of whygrad's estimators."""
     X, Y, s = _encode(model, X, y, sample_weight)
     if Y is None:
         return Examples(X)

@@ -1,4 +1,4 @@
-"""How the rows of a table become inputs, and outputs become what the table says: frozen data.
+"""How the rows of a table become inputs, and outputs become labels and numbers again: frozen data.
 
     a number     (value − center) / scale, missing ones filled in and flagged in a column of their own
     a category   a column of zeros and ones for each value; one for all rare values, one for missing ones
@@ -147,9 +147,25 @@ Column: TypeAlias = NumberColumn | Category
 
 @dataclass(frozen=True)
 class Encoding:
-    """What was learned from a table's training rows: the columns in use, the target, and what to tell.
+    """What was learned from a table's training rows: how its columns and its target are encoded.
 
-    `notes` are lines for the user: what was left out, and why.
+    Parameters
+    ----------
+    columns : tuple of NumberColumn and Category
+        The columns in use, in order.
+    target : Target
+        The column to predict.
+    notes : tuple of str
+        Lines for the user: what was left out, and why.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> column = NumberColumn("rooms", "number", center=3.0, scale=2.0)
+    >>> encoding = Encoding((column,), Target("rent", "regression", "number"))
+    >>> encoding.encode(pa.table({"rooms": [3, 5]}))
+    array([[0.],
+           [1.]], dtype=float32)
     """
 
     columns: tuple[Column, ...]
@@ -189,17 +205,32 @@ class Encoding:
 
     @cached_property
     def kinds(self) -> dict[str, Kind]:
-        """The columns to read from a file, and what each holds: what `batches` wants to know."""
+        """The columns to read from a file, and what each holds, as `batches` takes them."""
         return {column.name: column.kind for column in self.columns} | {
             self.target.name: self.target.kind
         }
 
     def encode(self, table: Any, dtype: Any = np.float32, start: int = 0) -> Array:
-        """Return X, (n, n_0), of a `pyarrow.Table` or `RecordBatch`.
+        """Return the inputs of the network for the rows of a table.
 
-        Columns are found by name, in any order; others are ignored. `start` is how many rows came before
-        in other pieces, for the row numbers in messages. Raises `InputError` for a column that is missing
-        or holds something else than in training, and for infinity.
+        Parameters
+        ----------
+        table : pyarrow.Table or pyarrow.RecordBatch
+            Columns are found by name, in any order; others are ignored.
+        dtype : dtype, default float32
+            Of the result.
+        start : int, default 0
+            How many rows came before in other pieces, for the row numbers in messages.
+
+        Returns
+        -------
+        array, shape (n, n_0)
+            X; its columns are `names`.
+
+        Raises
+        ------
+        InputError
+            For a column that is missing or holds something else than in training, and for infinity.
         """
         self.check(table)
         X = np.empty((table.num_rows, len(self.names)), dtype)
@@ -211,7 +242,7 @@ class Encoding:
         return X
 
     def check(self, table: Any) -> None:
-        """Reject a table whose columns are not those of training; only names and types are looked at."""
+        """Raise `InputError` where names or types of columns are not those of training."""
         names = table.schema.names
         check_names([name for name in names if name in self.kinds], "the table")
         there = set(names)
@@ -231,7 +262,7 @@ class Encoding:
                 )
 
     def gaps(self, table: Any) -> dict[str, Array]:
-        """Return the rows, by column, that have no value where in training every row had one."""
+        """Return by column the rows without a value, where in training every row had one."""
         found = {
             column.name: np.flatnonzero(missing(find(table, column.name)))
             for column in self.columns
@@ -240,7 +271,7 @@ class Encoding:
         return {name: rows for name, rows in found.items() if len(rows)}
 
     def targets(self, table: Any, dtype: Any = np.float32, start: int = 0) -> Array:
-        """Return Y, (n, n_L): one-hot rows, a column of zeros and ones, or standardised numbers."""
+        """Return Y, (n, n_L): one-hot rows, a column of zeros and ones, or standardized numbers."""
         with np.errstate(over="ignore"):
             Y = self.target.targets(table, start).astype(dtype)
         if not np.isfinite(Y).all():
@@ -257,7 +288,7 @@ class Encoding:
         return self.target.decode(outputs)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the encoding as what JSON can hold."""
+        """Return the encoding as plain data for JSON."""
         about = {
             "columns": [
                 {"type": "number" if isinstance(column, NumberColumn) else "category"}
@@ -272,7 +303,7 @@ class Encoding:
 
     @staticmethod
     def from_dict(about: Any) -> "Encoding":
-        """Build the encoding again; raises `InputError` where something is missing from `about`."""
+        """Return the encoding that `to_dict` wrote; raises `InputError` where something is missing."""
         try:
             columns = tuple(_column(column) for column in about["columns"])
             target = about["target"]
@@ -290,5 +321,5 @@ def _column(about: dict[str, Any]) -> Column:
 
 
 def plain(names: Sequence[str], target: Target) -> Encoding:
-    """Return the encoding that hands numbers through as they are: of images, say, whose pixels stay."""
+    """Return the encoding that leaves numbers as they are, such as the pixels of images."""
     return Encoding(tuple(NumberColumn(name, "number") for name in names), target)

@@ -13,12 +13,25 @@ from whygrad.tables.columns import computable, names_of_columns, quoted
 
 
 def as_table(frame: Any) -> Any:
-    """Return a pandas, polars or arrow frame (or a lazy one) as a `pyarrow.Table`; an index is left out.
+    """Return a data frame as a `pyarrow.Table`; an index is left out.
 
-    Spaces around names do not count, as in files.
+    Parameters
+    ----------
+    frame : pandas, polars or arrow frame, or a lazy one
+        Spaces around the names of its columns do not count, as in files.
 
-    Raises `InputError` for anything else, for columns of mixed types and for duplicate names.
+    Returns
+    -------
+    pyarrow.Table
+        Its columns.
 
+    Raises
+    ------
+    InputError
+        For anything else, for columns of mixed types and for duplicate names.
+
+    Examples
+    --------
     >>> import pandas as pd
     >>> as_table(pd.DataFrame({"rooms": [3, 4]})).column_names
     ['rooms']

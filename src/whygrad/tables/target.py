@@ -1,6 +1,6 @@
 """The column to predict: classes or numbers, told from its values, and the way back from outputs.
 
-Classes become one-hot rows, two classes a single column of zeros and ones. Numbers are standardised,
+Classes become one-hot rows, two classes a single column of zeros and ones. Numbers are standardized,
 y = (value − center) / scale, and handed back in their own units.
 """
 
