@@ -285,8 +285,9 @@ def test_the_cost_and_score_of_validation_data_are_weighted_means(end):
 # ── what is undone, and what goes ────────────────────────────────────────────────────────────────────
 
 
-def test_steps_that_a_divergence_takes_back_leave_nothing_behind(tmp_path):
+def test_steps_that_a_divergence_takes_back_leave_nothing_behind(tmp_path, monkeypatch):
     """Not the row of a snapshot, not its file, not what the layers did."""
+    monkeypatch.setattr(snapshots, "SPACING", 3600.0)  # no snapshot for the time that has gone by
     net = small()
     plan = Plan(net, wg.SGD(0.1), 4, epochs=3, batch_size=2)
     (tmp_path / inside.SNAPSHOTS).mkdir()

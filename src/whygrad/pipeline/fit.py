@@ -340,7 +340,7 @@ def fit(source: Source, given: Settings, observers: Sequence[Observer] = ()) -> 
 
 
 def warm_up(training: Training) -> None:
-    """Take no step, but compile what is compiled once on a machine: it is no part of a training's time."""
+    """Compile what is compiled once on a machine, without a step: it is no part of a training's time."""
     state = training.state.copy()
     training.engine.run(training.plan, state, training.data, state.step, Probes())
 

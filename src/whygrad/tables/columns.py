@@ -153,7 +153,7 @@ def index_of(column: Any, values: Sequence[Any]) -> Array:
 
 
 def is_number(text: str) -> bool:
-    """Whether a piece of text reads as a number."""
+    """Return whether a piece of text reads as a number."""
     return NUMBER.fullmatch(text.strip()) is not None
 
 

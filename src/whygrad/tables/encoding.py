@@ -271,7 +271,7 @@ class Encoding:
         return {name: rows for name, rows in found.items() if len(rows)}
 
     def targets(self, table: Any, dtype: Any = np.float32, start: int = 0) -> Array:
-        """Return Y, (n, n_L): one-hot rows, a column of zeros and ones, or standardized numbers."""
+        """Return Y, (n, n_L): one-hot rows, a column of zeros and ones, or standardised numbers."""
         with np.errstate(over="ignore"):
             Y = self.target.targets(table, start).astype(dtype)
         if not np.isfinite(Y).all():
@@ -284,7 +284,7 @@ class Encoding:
         return Y
 
     def decode(self, outputs: Array) -> Array:
-        """Turn outputs a[L], (n, n_L), into labels, or into numbers in their own units, (n,)."""
+        """Return outputs a[L], (n, n_L), as labels, or as numbers in their own units, (n,)."""
         return self.target.decode(outputs)
 
     def to_dict(self) -> dict[str, Any]:

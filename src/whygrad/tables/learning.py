@@ -54,7 +54,7 @@ def learn(table: Any, target: Target) -> Encoding:
     Returns
     -------
     Encoding
-        The columns in use, standardized or one-hot, and notes on those that were left out.
+        The columns in use, standardised or one-hot, and notes on those that were left out.
 
     Raises
     ------

@@ -1,6 +1,6 @@
 """The column to predict: classes or numbers, told from its values, and the way back from outputs.
 
-Classes become one-hot rows, two classes a single column of zeros and ones. Numbers are standardized,
+Classes become one-hot rows, two classes a single column of zeros and ones. Numbers are standardised,
 y = (value − center) / scale, and handed back in their own units.
 """
 
@@ -115,7 +115,7 @@ class Target:
         return one_hot(index, self.n_outputs)
 
     def decode(self, outputs: Array) -> Array:
-        """Turn outputs a[L], (n, n_L), into labels, or into numbers in their own units, (n,)."""
+        """Return outputs a[L], (n, n_L), as labels, or as numbers in their own units, (n,)."""
         if self.task == "regression":
             return outputs[:, 0].astype(np.float64) * self.scale + self.center
         if self.n_outputs == 1:
@@ -123,7 +123,7 @@ class Target:
         return np.asarray(self.classes)[outputs.argmax(axis=1)]
 
     def probabilities(self, outputs: Array) -> Array:
-        """Turn outputs, (n, n_L), into one column per class, (n, len(classes))."""
+        """Return outputs, (n, n_L), as probabilities, one column per class, (n, len(classes))."""
         if self.task == "regression":
             raise InputError(
                 f"target {quoted(self.name)} holds numbers: there are no probabilities"
@@ -280,7 +280,7 @@ def far_outside(values: Array) -> tuple[Array, float]:
     ten times as far from all others as these are apart, the largest from the smallest. A ratio of
     differences does not depend on unit or origin. Nothing is supposed about the distribution: normal and
     exponential values never come near it, and of tables of log-normal ones (σ = 1) fewer than one in a
-    thousand. Where heavier tails do, what is said is as true: in a sum of squares about the middle each
+    thousand. Where heavier tails do, the note is as true: in a sum of squares about the middle each
     such value weighs as much as 400 of the others or more. A value that more than half of the rows have,
     such as 0, counts once: the others alone tell what is common.
     """
