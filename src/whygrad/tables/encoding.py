@@ -271,7 +271,23 @@ class Encoding:
         return {name: rows for name, rows in found.items() if len(rows)}
 
     def targets(self, table: Any, dtype: Any = np.float32, start: int = 0) -> Array:
-        """Return Y, (n, n_L): one-hot rows, a column of zeros and ones, or standardised numbers."""
+        """Return the targets of the network for the rows of a table.
+
+        Parameters
+        ----------
+        table, dtype, start
+            As of `encode`.
+
+        Returns
+        -------
+        array, shape (n, n_L)
+            Y: one-hot rows, a column of zeros and ones, or standardised numbers.
+
+        Raises
+        ------
+        InputError
+            For a value that is missing, no class of training, or too large.
+        """
         with np.errstate(over="ignore"):
             Y = self.target.targets(table, start).astype(dtype)
         if not np.isfinite(Y).all():
@@ -284,7 +300,18 @@ class Encoding:
         return Y
 
     def decode(self, outputs: Array) -> Array:
-        """Return outputs a[L], (n, n_L), as labels, or as numbers in their own units, (n,)."""
+        """Return outputs as labels, or as numbers in their own units.
+
+        Parameters
+        ----------
+        outputs : array, shape (n, n_L)
+            a[L].
+
+        Returns
+        -------
+        array, shape (n,)
+            Predictions, as the target's column has them.
+        """
         return self.target.decode(outputs)
 
     def to_dict(self) -> dict[str, Any]:
@@ -321,5 +348,18 @@ def _column(about: dict[str, Any]) -> Column:
 
 
 def plain(names: Sequence[str], target: Target) -> Encoding:
-    """Return the encoding that leaves numbers as they are, such as the pixels of images."""
+    """Return the encoding that leaves numbers as they are, such as the pixels of images.
+
+    Parameters
+    ----------
+    names : sequence of str, (n_0,)
+        The columns, all of numbers.
+    target : Target
+        The column to predict.
+
+    Returns
+    -------
+    Encoding
+        Center 0 and scale 1 for each column.
+    """
     return Encoding(tuple(NumberColumn(name, "number") for name in names), target)

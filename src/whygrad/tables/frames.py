@@ -70,7 +70,29 @@ def _column(series: Any, name: str) -> Any:
 
 
 def from_arrays(X: Array, names: Sequence[str], y: Any, target: str) -> Any:
-    """Return examples (n, …) and their targets (n,) as a table with named columns."""
+    """Return examples and their targets as a table with named columns.
+
+    Parameters
+    ----------
+    X : array, shape (n, …)
+        Examples of any shape; each is one row.
+    names : sequence of str, (n_0,)
+        Names of the inputs.
+    y : array, shape (n,)
+        Classes or numbers.
+    target : str
+        The name of the column that y becomes, the last one.
+
+    Returns
+    -------
+    pyarrow.Table
+        n rows.
+
+    Examples
+    --------
+    >>> from_arrays(np.eye(2), ["a", "b"], np.array([0, 1]), "class").column_names
+    ['a', 'b', 'class']
+    """
     X = np.asarray(X).reshape(len(X), -1)
     columns = [pa.array(np.ascontiguousarray(X[:, k])) for k in range(X.shape[1])]
     return pa.table([*columns, pa.array(y)], names=[*names, target])
