@@ -53,7 +53,7 @@ def test_activations_may_differ_by_layer_and_each_starts_as_its_kind():
         hidden_layer_sizes=(8, 6), activation=["logistic", wg.functions.ACTIVATIONS["elu"]]
     )
     assert [f.name for f in clf.net_.f[1:]] == ["sigmoid", "elu", "softmax"]
-    bounds = [layer.sample_weight.high for layer in clf.net_.layers]
+    bounds = [layer.init.high for layer in clf.net_.layers]
     np.testing.assert_allclose(bounds, [(2 / 12) ** 0.5, (6 / 14) ** 0.5, (6 / 9) ** 0.5])
     options = {"hidden_layer_sizes": (8, 6)}
     assert same(fitted(activation=["tanh"] * 2, **options), fitted(activation="tanh", **options))
@@ -93,7 +93,7 @@ def test_a_classifier_can_be_trained_by_any_cost_and_is_judged_by_its_accuracy(l
     assert clf.out_activation_ == ending and clf.net_.C.name == getattr(loss, "name", loss)
     assert clf.score(X, y) > 0.75
     _, X_val, _, y_val = train_test_split(
-        X, y, test_size=0.1, random_state=clf._draws.split, stratify=y if y is TWO else None
+        X, y, test_size=0.1, random_state=clf._seeds.split, stratify=y if y is TWO else None
     )
     assert clf.best_validation_score_ == pytest.approx(accuracy_score(y_val, clf.predict(X_val)))
 

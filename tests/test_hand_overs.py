@@ -5,15 +5,21 @@ import math
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import whygrad as wg
 from command import whygrad
 from whygrad.engines import STATISTICS, ProbeResult, Statistics
 from whygrad.nn.arrays import Data
+from whygrad.pipeline import datasets
+from whygrad.pipeline.fit import find, prepare
+from whygrad.pipeline.settings import MANY_ROWS, Settings
 from whygrad.plan.plan import Plan, smooth, start
+from whygrad.plan.schedules import Clock
 from whygrad.record.files import events, inside, snapshots
 from whygrad.record.recorder import Recorder
+from whygrad.studio.session.draft import tabulated
 from whygrad.training.callbacks import Report
 from whygrad.training.epochs import end_of_epoch
 from whygrad.training.warm_start import warm_start_from
@@ -43,7 +49,7 @@ def test_a_wanted_number_is_reached_in_the_units_of_the_target(diabetes):
     said = json.loads(whygrad("why", "prediction", diabetes, "--json").out)["predicted"]
     wanted = said + 10
     result = whygrad("why", "prediction", diabetes, "--wanted", wanted, "--json")
-    found = json.loads(result.out)["numbers"]
+    found = json.loads(result.out)["arrays"]
     reached = run.encoding.decode(run.fitted.predict(np.array([found["nearest"]])))[0]
     assert reached == pytest.approx(wanted, abs=0.5)
 
@@ -69,7 +75,7 @@ def test_independent_labels_are_smoothed_by_half_of_epsilon(cost, end, units, on
 # ── precedence ───────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("name", ["held-out", "dropout", "l1", "l2", "seed"])
+@pytest.mark.parametrize("name", ["test", "validation", "dropout", "l1", "l2", "seed"])
 def test_a_zero_of_the_command_line_stands_before_the_whygrad_toml(here, name):
     (here / "whygrad.toml").write_text(f"{name} = {3 if name == 'seed' else 0.25}\n")
     key = name.replace("-", "_")
@@ -79,13 +85,129 @@ def test_a_zero_of_the_command_line_stands_before_the_whygrad_toml(here, name):
     assert said[key] == 0
 
 
+# ── the share of validation rows ─────────────────────────────────────────────────────────────────────
+
+
+def trained(*words):
+    """What `whygrad train` tells of a training."""
+    result = whygrad("train", *words, *QUICK)
+    assert result.code == 0, result.err
+    return json.loads(result.out)
+
+
+@pytest.mark.parametrize(
+    ("options", "rows"),
+    [
+        ([], {"training": 120, "validation": 0, "test": 30}),
+        (["--validation", "0"], {"training": 120, "validation": 0, "test": 30}),
+        (["--validation", "0.25"], {"training": 90, "validation": 30, "test": 30}),
+        (["--test", "0", "--validation", "0.3"], {"training": 105, "validation": 45, "test": 0}),
+        (["--test", "0.4", "--validation", "0.1"], {"training": 81, "validation": 9, "test": 60}),
+        (["--validation", "0.0001"], {"training": 117, "validation": 3, "test": 30}),
+        (["--validation", "0.9999"], {"training": 3, "validation": 117, "test": 30}),
+    ],
+)
+def test_validation_is_a_share_of_the_rows_that_are_no_test_rows(here, options, rows):
+    said = trained("iris", *options)
+    assert said["rows"] == rows
+    share = float(options[-1]) if options else None
+    assert said["settings"]["validation"] == share
+    assert said["scored_on"] == ("test" if rows["test"] else "training")
+    run = wg.open_run(here / said["run"])
+    assert run.settings.validation == share
+    measured = [cost is not None for cost in run.history.validation_cost]
+    assert all(measured) if rows["validation"] else not any(measured)
+
+
+def test_validation_rows_are_stratified_and_the_three_parts_share_no_row():
+    source = find("iris")
+    table, encoding, parts = prepare(source, Settings(validation=0.25))
+    classes = encoding.target.indices(table)
+    assert np.bincount(classes[parts.validation]).tolist() == [10, 10, 10]
+    every = np.concatenate([parts.training, parts.validation, parts.test])
+    assert np.sort(every).tolist() == list(range(150))
+    _, _, without = prepare(source, Settings(validation=0.0))
+    np.testing.assert_array_equal(without.test, parts.test)
+
+
+@pytest.mark.parametrize(("rows", "share"), [(MANY_ROWS - 1, 0), (MANY_ROWS, 0.1)])
+def test_where_validation_is_left_open_many_rows_spare_a_tenth(rows, share):
+    frame = {"x": np.arange(rows) % 7, "y": np.arange(rows) / 3}
+    source = replace(find("diabetes"), table=pa.table(frame), target="y")
+    _, _, parts = prepare(source, Settings(test=0.0))
+    assert len(parts.validation) == round(rows * share)
+    _, _, none = prepare(source, Settings(test=0.0, validation=0.0))
+    assert len(none.validation) == 0 and len(none.training) == rows
+
+
+def test_a_validation_share_of_the_command_line_stands_before_the_whygrad_toml(here):
+    (here / "whygrad.toml").write_text("validation = 0.5\n")
+    assert trained("iris")["rows"]["validation"] == 60
+    assert trained("iris", "--validation", "0.1")["rows"]["validation"] == 12
+    assert trained("iris", "--validation", "0")["rows"]["validation"] == 0
+
+
+@pytest.mark.parametrize(("test", "rows"), [(0.2, (45, 15, 40)), (0.0, (75, 25, 0))])
+def test_a_data_set_with_test_rows_of_its_own_validates_on_a_share_of_the_others(
+    monkeypatch, test, rows
+):
+    whole = datasets.load("xor")
+    own = replace(
+        whole, X=whole.X[:60], y=whole.y[:60], X_test=whole.X[60:100], y_test=whole.y[60:100]
+    )
+    monkeypatch.setattr(datasets, "load", lambda name, seed=0: own)
+    _, _, parts = prepare(find("xor"), Settings(test=test, validation=0.25))
+    assert (len(parts.training), len(parts.validation), len(parts.test)) == rows
+    if test:
+        assert parts.test.tolist() == list(range(60, 100))
+
+
+def test_a_run_is_resumed_and_replayed_on_its_validation_rows(here):
+    said = trained("iris", "--validation", "0.25")
+    run = wg.open_run(here / said["run"])
+    costs = run.history.validation_cost
+    verdict = run.replay().verdict
+    assert verdict.holds and verdict.steps == run.step
+    on = run.resume(6)
+    assert on.history.validation_cost[:3] == costs and len(on.history.validation_cost) == 6
+    assert on.settings.validation == 0.25
+    direct = whygrad(
+        "train", "iris", "--validation", "0.25", *QUICK[:2], "--epochs", "6", *QUICK[4:]
+    )
+    whole = wg.open_run(here / json.loads(direct.out)["run"])
+    assert on.history.validation_cost == whole.history.validation_cost
+
+
+def test_the_studio_splits_a_table_anew_for_another_validation_share():
+    source = find("iris")
+    quarter = tabulated(source, Settings(validation=0.25))
+    assert len(quarter.parts.validation) == 30
+    assert len(tabulated(source, Settings(validation=0.5)).parts.validation) == 60
+    assert tabulated(source, Settings(validation=0.25, hidden=(3,))) is quarter
+
+
+@pytest.mark.parametrize("share", ["1", "-0.1", "nan"])
+def test_what_is_no_share_of_the_rows_is_refused(here, share):
+    result = whygrad("train", "iris", *QUICK, f"--validation={share}")
+    assert result.code == 2 and "a share of the rows is at least 0 and below 1" in result.err
+
+
+def test_where_a_single_row_remains_the_message_names_the_option(here):
+    (here / "few.csv").write_text("x,y\n1,1.5\n2,2.5\n")
+    result = whygrad("train", "few.csv", "--target", "y", *QUICK, "--validation", "0.5")
+    assert result.code == 2 and result.lines == [
+        "whygrad: 1 row cannot be split into training and validation rows: add rows, or set validation to 0"
+    ]
+    assert not list(here.glob("*.run"))
+
+
 # ── warm starts ──────────────────────────────────────────────────────────────────────────────────────
 
 
 def plan_of(**changes):
-    """A plan whose rate falls where the cost on the data held out does not."""
+    """A plan whose rate falls where the cost on the validation data does not."""
     options = {
-        "schedule": wg.schedules.OnPlateau(on="validation_cost"),
+        "schedule": wg.OnPlateau(on="validation_cost"),
         "stopping": wg.Stopping(on="validation_cost", restore_best=True),
     }
     return Plan(small(), wg.SGD(0.1), 4, epochs=9, batch_size=2, **options | changes)
@@ -101,12 +223,12 @@ def worn(plan):
 def test_another_rate_goes_on_at_its_full_height():
     before = plan_of()
     for plan in (
-        plan_of(schedule=wg.schedules.Cosine()),
+        plan_of(schedule=wg.Cosine()),
         replace(before, optimizer=wg.SGD(0.05)),
         replace(before, optimizer=wg.Adam(0.05)),
     ):
         state = warm_start_from(worn(before), before, plan)
-        factor = plan.schedule.factors(np.array([0]), wg.schedules.Clock(3, 9, 0, 2))[0]
+        factor = plan.schedule.factors(np.array([0]), Clock(3, 9, 0, 2))[0]
         assert (
             plan.learning_rates(state, state.step + 1)[0] == plan.optimizer.learning_rate * factor
         )
@@ -116,9 +238,9 @@ def test_another_rate_goes_on_at_its_full_height():
 
 def test_another_schedule_begins_to_count_anew():
     """What was lowest of a score is no number that a cost could ever fall below."""
-    before = plan_of(schedule=wg.schedules.OnPlateau(on="validation_score"))
+    before = plan_of(schedule=wg.OnPlateau(on="validation_score"))
     state = replace(worn(before), lowest=-0.9)
-    found = warm_start_from(state, before, plan_of(schedule=wg.schedules.OnPlateau(on="cost")))
+    found = warm_start_from(state, before, plan_of(schedule=wg.OnPlateau(on="cost")))
     assert (found.lowest, found.waiting) == (math.inf, 0)
 
 
@@ -147,15 +269,15 @@ def test_a_fork_that_is_measured_on_other_data_has_no_best_epoch_yet(tmp_path):
 
 
 @pytest.mark.parametrize("end", ["identity", "sigmoid"])
-def test_the_cost_and_score_of_data_held_out_are_weighted_means(end):
+def test_the_cost_and_score_of_validation_data_are_weighted_means(end):
     net = small("binary_cross_entropy" if end == "sigmoid" else "squared_error", 1, end)
     rng = np.random.default_rng(1)
     X, Y = rng.normal(size=(9, 2)), np.arange(9.0)[:, None] % 2
     s = np.array([3.0, 0, 1, 0, 2, 5, 0, 0, 1])
     often = np.repeat(np.arange(9), s.astype(int))
     plan = Plan(net, wg.SGD(0.1), 9, batch_size=9)
-    _, weighted = end_of_epoch(plan, replace(start(plan), place=1), Data(X, Y, s))
-    _, repeated = end_of_epoch(plan, replace(start(plan), place=1), Data(X[often], Y[often]))
+    _, weighted = end_of_epoch(plan, replace(start(plan), batch_index=1), Data(X, Y, s))
+    _, repeated = end_of_epoch(plan, replace(start(plan), batch_index=1), Data(X[often], Y[often]))
     assert weighted.validation_cost == pytest.approx(repeated.validation_cost, rel=1e-12)
     assert weighted.validation_score == pytest.approx(repeated.validation_score, rel=1e-12)
 
@@ -163,8 +285,9 @@ def test_the_cost_and_score_of_data_held_out_are_weighted_means(end):
 # ── what is undone, and what goes ────────────────────────────────────────────────────────────────────
 
 
-def test_steps_that_a_divergence_takes_back_leave_nothing_behind(tmp_path):
+def test_steps_that_a_divergence_takes_back_leave_nothing_behind(tmp_path, monkeypatch):
     """Not the row of a snapshot, not its file, not what the layers did."""
+    monkeypatch.setattr(snapshots, "SPACING", 3600.0)  # no snapshot for the time that has gone by
     net = small()
     plan = Plan(net, wg.SGD(0.1), 4, epochs=3, batch_size=2)
     (tmp_path / inside.SNAPSHOTS).mkdir()

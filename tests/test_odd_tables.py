@@ -551,9 +551,9 @@ GIVEN = dict.fromkeys(("target", "learning_rate", "epochs", "hidden", "run", "se
     ("text", "message"),
     [
         (f"epochs = {DIGITS}", "a number of thousands of digits: no option is that large"),
-        (f"rate = {DIGITS}", "a number of thousands of digits: no option is that large"),
+        (f"learning-rate = {DIGITS}", "a number of thousands of digits: no option is that large"),
         (f"epochs = {HEX}", "epochs has more than 15 digits: no option is that large"),
-        (f"rate = {HEX}", "rate has more than 15 digits: no option is that large"),
+        (f"learning-rate = {HEX}", "learning-rate has more than 15 digits: no option is that large"),
         (f"hidden = [3, {HEX}]", "hidden has more than 15 digits: no option is that large"),
         (f"target = {HEX}", "target has more than 15 digits: no option is that large"),
         ("hidden = " + "[" * 100_000, "not TOML (nested too deep)"),
@@ -562,7 +562,7 @@ GIVEN = dict.fromkeys(("target", "learning_rate", "epochs", "hidden", "run", "se
         ("target = 2024-01-01", 'target is datetime.date(2024, 1, 1): it must be text, as in "adam"'),
         ("epochs = true", "epochs is True: it must be a whole number"),
         ("epochs = 2.0", "epochs is 2.0: it must be a whole number"),
-        ("rate = '0.1'", "rate is '0.1': it must be a number"),
+        ("learning-rate = '0.1'", "learning-rate is '0.1': it must be a number"),
         ("hidden = [1.5]", "hidden is [1.5]: it must be whole numbers, as in [40, 20]"),
         ("hidden = [[1]]", "hidden is a list: it must be whole numbers, as in [40, 20]"),
         ("epochs = 1\nepochs = 2", "not TOML (Cannot overwrite a value (at end of document))"),
@@ -589,7 +589,15 @@ def test_an_unknown_option_of_a_whygrad_toml_is_named_without_what_a_terminal_ob
 
 
 @pytest.mark.parametrize(
-    "option", ["rate = nan", "rate = inf", "l1 = nan", "dropout = nan", "held-out = nan"]
+    "option",
+    [
+        "learning-rate = nan",
+        "learning-rate = inf",
+        "l1 = nan",
+        "dropout = nan",
+        "test = nan",
+        "validation = nan",
+    ],
 )
 def test_numbers_that_are_none_are_refused_in_one_line(here, option):
     write(here / "whygrad.toml", option)

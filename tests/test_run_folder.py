@@ -76,7 +76,7 @@ def recorded(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def result_of(recorded):
+def result(recorded):
     return recorded[1]
 
 
@@ -109,7 +109,7 @@ def test_a_run_is_json_safetensors_sqlite_and_the_arrays_where_they_are_small(pa
     assert os.listdir(path.parent) == ["a.run"]
 
 
-def test_the_manifest_says_what_decides_the_training(result_of, run):
+def test_the_manifest_says_what_decides_the_training(result, run):
     about = run.manifest
     assert about["network"]["layers"][0]["units"] == 7
     assert about["optimizer"]["name"] == "Adam" and about["schedule"]["name"] == "Adaptive"
@@ -143,48 +143,48 @@ def test_a_run_with_columns_left_out_is_as_if_they_were_not_there_and_reads_its_
     assert run.why.weight(layer=1, to=0, from_="count").value != 0
 
 
-def test_the_hashes_are_of_the_very_arrays_that_training_saw(result_of, run):
+def test_the_hashes_are_of_the_very_arrays_that_training_saw(result, run):
     table, encoding, parts = prepare(source(), run.settings)
     X, Y = encoding.encode(table), encoding.targets(table)
     for name, rows in vars(parts).items():
         assert run.manifest["data"]["sha256"][name] == hashes(Data(X[rows], Y[rows]))
 
 
-def test_no_two_parts_share_a_row_and_classes_have_their_share_in_each(result_of):
-    parts = result_of.parts
+def test_no_two_parts_share_a_row_and_classes_have_their_share_in_each(result):
+    parts = result.parts
     together = np.concatenate([parts.training, parts.validation, parts.test])
     assert sorted(together) == list(range(N))
     shares = [(FRAME.kind.to_numpy()[rows] == "many").mean() for rows in vars(parts).values()]
     assert np.ptp(shares) < 0.02
 
 
-def test_the_same_table_and_settings_give_the_same_bits(result_of):
+def test_the_same_table_and_settings_give_the_same_bits(result):
     again = fit(source(), Settings(**QUICK))
-    assert (again.fitted.theta.flat == result_of.fitted.theta.flat).all()
-    assert again.scores == result_of.scores
+    assert (again.fitted.theta.flat == result.fitted.theta.flat).all()
+    assert again.scores == result.scores
 
 
 # ── opened again ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_an_opened_run_is_what_training_gave(result_of, run):
-    assert run.net == result_of.fitted.net
-    assert (run.theta.flat == result_of.fitted.theta.flat).all()
-    assert run.history == result_of.fitted.history
-    assert run.encoding == result_of.encoding
-    assert run.settings == result_of.settings
-    assert run.scores == result_of.scores
+def test_an_opened_run_is_what_training_gave(result, run):
+    assert run.net == result.fitted.net
+    assert (run.theta.flat == result.fitted.theta.flat).all()
+    assert run.history == result.fitted.history
+    assert run.encoding == result.encoding
+    assert run.settings == result.settings
+    assert run.scores == result.scores
 
 
-def test_held_out_rows_score_what_training_said_to_the_last_bit(result_of, run):
-    test = FRAME.iloc[result_of.parts.test]
-    assert run.evaluate(test) == result_of.scores
+def test_test_rows_score_what_training_said_to_the_last_bit(result, run):
+    test = FRAME.iloc[result.parts.test]
+    assert run.evaluate(test) == result.scores
 
 
 @pytest.mark.parametrize("name", ["iris", "diabetes", "moons"])
-def test_without_rows_the_held_out_ones_are_found_again(name, tmp_path):
-    result_of = record_table(tmp_path / "b.run", find(name, seed=4), Settings(**QUICK, seed=4))
-    assert wg.open_run(tmp_path / "b.run").evaluate() == result_of.scores
+def test_without_rows_the_test_rows_are_found_again(name, tmp_path):
+    result = record_table(tmp_path / "b.run", find(name, seed=4), Settings(**QUICK, seed=4))
+    assert wg.open_run(tmp_path / "b.run").evaluate() == result.scores
 
 
 def test_rows_of_a_frame_in_memory_have_to_be_given_again(run):
@@ -192,12 +192,12 @@ def test_rows_of_a_frame_in_memory_have_to_be_given_again(run):
         run.evaluate()
 
 
-def test_data_that_have_changed_since_are_not_taken_for_those_held_out(tmp_path):
+def test_data_that_have_changed_since_are_not_taken_for_the_test_rows(tmp_path):
     FRAME.to_csv(tmp_path / "t.csv", index=False)
     found = find(str(tmp_path / "t.csv"), "kind")
-    result_of = record_table(tmp_path / "t.run", found, Settings(**QUICK))
+    result = record_table(tmp_path / "t.run", found, Settings(**QUICK))
     run = wg.open_run(tmp_path / "t.run")
-    assert run.evaluate() == result_of.scores
+    assert run.evaluate() == result.scores
     FRAME.assign(count=FRAME["count"] + 1).to_csv(tmp_path / "t.csv", index=False)
     with pytest.raises(wg.InputError, match="the data are not those that t.run was trained on"):
         run.evaluate()
@@ -285,15 +285,13 @@ def test_a_single_changed_byte_is_told(path):
 @pytest.mark.parametrize(
     ("damage", "said"), [(Path.unlink, "is missing"), (flip_a_bit, "is not what was written there")]
 )
-def test_without_the_model_the_last_snapshot_gives_the_same_parameters(
-    result_of, path, damage, said
-):
+def test_without_the_model_the_last_snapshot_gives_the_same_parameters(result, path, damage, said):
     damage(path / "model.safetensors")
     with pytest.warns(
         wg.RecordWarning, match=f"model.safetensors {said}: the last snapshot is used"
     ):
         run = wg.open_run(path)
-    assert (run.theta.flat == result_of.fitted.theta.flat).all()
+    assert (run.theta.flat == result.fitted.theta.flat).all()
 
 
 def test_a_newer_schema_asks_for_a_newer_whygrad(path):
@@ -330,7 +328,7 @@ def test_what_is_not_a_run_is_told(tmp_path):
     refused("its manifest.json is not JSON", tmp_path)
 
 
-def test_a_run_is_not_overwritten_unless_asked_and_nothing_else_ever_is(result_of, path):
+def test_a_run_is_not_overwritten_unless_asked_and_nothing_else_ever_is(result, path):
     before = (path / manifest.NAME).read_bytes()
     with pytest.raises(wg.FileError, match="exists already"):
         record_table(path, source(), Settings(**QUICK))
@@ -345,7 +343,7 @@ def test_a_run_is_not_overwritten_unless_asked_and_nothing_else_ever_is(result_o
     assert sorted(os.listdir(path.parent)) == ["a.run", "b.run"]
 
 
-def test_a_run_that_cannot_be_written_whole_leaves_nothing(result_of, tmp_path, monkeypatch):
+def test_a_run_that_cannot_be_written_whole_leaves_nothing(result, tmp_path, monkeypatch):
     def full(*args):
         raise OSError(28, "No space left on device")
 

@@ -564,7 +564,7 @@ def test_impossible_splits_are_refused():
     target = Target("y", "classification", "text", ("a", "b"))
     refused(
         "class 'b' of target 'y' has a single row: a test split needs two of each class; add rows, "
-        "leave it out, or hold nothing out",
+        "remove it, or set test to 0",
         split,
         target,
         pa.table({"y": ["a", "a", "b"]}),
@@ -572,7 +572,12 @@ def test_impossible_splits_are_refused():
     refused(
         "the test part is 1.5 of the rows: it must be between 0 and 1", split, TARGET, FULL, 1.5
     )
-    refused("1 rows cannot be split: at least 2 are needed", split, TARGET, FULL.slice(0, 1))
+    refused(
+        "1 row cannot be split into training and test rows: add rows, or set test to 0",
+        split,
+        TARGET,
+        FULL.slice(0, 1),
+    )
 
 
 def test_a_pandas_frame_trains_and_predicts_as_it_is():

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from whygrad.errors import InputError
+from whygrad.nn.arrays import dense
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network
 
@@ -219,6 +220,6 @@ def inputs_of(X: Any, examples: Array, low: int, high: int) -> Array:
         a = X[np.where(missing, 0, examples), low:high]
     else:
         rows = X[np.where(missing, 0, examples).ravel()][:, low:high]
-        a = rows.toarray().reshape(*examples.shape, high - low)
+        a = dense(rows).reshape(*examples.shape, high - low)
     a[missing] = 0
     return a

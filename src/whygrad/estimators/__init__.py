@@ -1,10 +1,14 @@
 """scikit-learn's face: `MLPClassifier` and `MLPRegressor`, drop-ins for those of `sklearn.neural_network`.
 
-mlp         the two estimators
-estimator   what they share: fit, partial_fit, predict
-parameters  scikit-learn's parameters → a network and a plan
-messages    scikit-learn's warnings and printed lines
-why         fitted estimators, whygrad's and scikit-learn's own, asked why
+    mlp         the two estimators
+    estimator   what they share: the order of events of a fit, and prediction
+    attributes  what a fit sets, all at once, and what may be set by hand
+    parameters  scikit-learn's parameters → a network and a plan
+    messages    scikit-learn's warnings and printed lines
+    why         fitted estimators, whygrad's and scikit-learn's own, asked why
+
+It may import `why`, `record`, `training` and what is below; it is the only folder that subclasses
+scikit-learn.
 """
 
 from whygrad.estimators.mlp import MLPClassifier, MLPRegressor

@@ -1,7 +1,7 @@
-"""What a fit leaves on an estimator: all of it at once, and what of it may be set by hand.
+"""The attributes that a fit sets, all at once, and which of them may be set by hand.
 
-A fit works on a twin of the estimator, which takes what is learned on the way. So whatever ends a fit, the
-estimator is as it was before; a whole fit is taken over in one assignment.
+A fit works on a twin of the estimator, which gets what is learned on the way. Whatever ends a fit early,
+the estimator is as it was before; a whole fit is taken over in one assignment.
 """
 
 from typing import Any
@@ -37,7 +37,7 @@ _WITHIN = (
     "_class_weight",
     "_plan",
     "_state",
-    "_draws",
+    "_seeds",
     "_coefs",
     "_intercepts",
 )
@@ -45,7 +45,7 @@ LEARNED = frozenset((*POINTERS, *FREE, *_WITHIN))
 
 
 class Views(list[Any]):
-    """A list of arrays in which an assignment writes into the arrays that are there: all, or none."""
+    """A list of arrays in which assigning an item writes into the array that is there: all, or none."""
 
     def __setitem__(self, index: Any, value: Any) -> None:
         several = isinstance(index, slice)
@@ -68,17 +68,17 @@ def _fitting(array: Any, values: Any) -> Any:
 
 
 def coefs(theta: Parameters) -> Views:
-    """Return the weights as scikit-learn has them, W[l].T, as views."""
+    """Return the weights in scikit-learn's form, W[l].T, (n_{l-1}, n_l), as views."""
     return Views(W.T for W in theta.W[1:])
 
 
 def intercepts(theta: Parameters) -> Views:
-    """Return the biases b[l] as views."""
+    """Return the biases b[l], (n_l,), as views."""
     return Views(theta.b[1:])
 
 
 def check_fitted(estimator: Any) -> None:
-    """Reject what needs a fit, and say what parameters are good for that were set by hand before one."""
+    """Raise scikit-learn's `NotFittedError` before a fit; it says what parameters set by hand are for."""
     by_hand = (
         "This %(name)s instance is not fitted yet: coefs_ and intercepts_ set by hand are where "
         "partial_fit, and fit with warm_start=True, begin. To use them as they are, make a whygrad.Network "
@@ -88,22 +88,22 @@ def check_fitted(estimator: Any) -> None:
 
 
 def check_settable(estimator: Any, name: str) -> None:
-    """Reject to set by hand what would no longer be that of the fit, and say where to turn."""
+    """Raise `InputError` for an attribute that belongs to the fit; the message says where to turn."""
     if name in POINTERS and estimator.__sklearn_is_fitted__():
         raise InputError(f"{name} is that of the fit, and cannot be set by hand: {POINTERS[name]}")
 
 
-def twin(estimator: Any, goes_on: bool) -> Any:
-    """Return an estimator with the same parameters, and with what was learned if a fit goes on from that."""
+def twin(estimator: Any, warm: bool) -> Any:
+    """Return an estimator with the same parameters, and for a warm start with what was learned."""
     other = object.__new__(type(estimator))
     vars(other).update(
-        {name: value for name, value in vars(estimator).items() if goes_on or name not in LEARNED}
+        {name: value for name, value in vars(estimator).items() if warm or name not in LEARNED}
     )
     return other
 
 
 def take_over(estimator: Any, other: Any) -> None:
-    """Let an estimator have all that its twin has learned, and nothing else of what it had."""
+    """Replace all that an estimator has learned by what its twin has."""
     own = {name: value for name, value in vars(estimator).items() if name not in LEARNED}
     learned = {name: value for name, value in vars(other).items() if name in LEARNED}
     estimator.__dict__ = own | learned

@@ -1,7 +1,8 @@
 """What the two estimators share: scikit-learn's parameters, the fit, and the attributes after it.
 
-`estimator_plan` says what the parameters mean; here is the order of events: check the data, draw a start
-or go on from the last state, hold examples out, run the plan, and set what a fitted estimator shows.
+`parameters` says what the parameters mean; here is the order of events (`Perceptron._fit`): check the data,
+draw parameters or continue from the last state, set validation examples aside, run the plan, and set the
+attributes of a fitted estimator.
 """
 
 import math
@@ -12,7 +13,6 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Never, Self, TypeVar
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
@@ -41,7 +41,7 @@ from whygrad.estimators.parameters import (
     plan_of,
     split,
 )
-from whygrad.nn.arrays import Data, as_data, check_columns, check_unmasked
+from whygrad.nn.arrays import Data, as_data, check_columns, check_unmasked, dense
 from whygrad.nn.backprop import forward
 from whygrad.nn.functions import Activation, Array
 from whygrad.nn.network import Network, Parameters
@@ -71,19 +71,19 @@ def keep(estimator: Any, given: dict[str, Any]) -> None:
 
 
 def checks_parameters(method: F) -> F:
-    """Let scikit-learn check the parameters before a fit; the method keeps its type."""
+    """Decorate a fit such that scikit-learn checks the parameters before it; the method keeps its type."""
     checking: F = _fit_context(prefer_skip_nested_validation=True)(method)
     return checking
 
 
 def offered_if(check: Callable[[Any], bool]) -> Callable[[F], F]:
-    """Let a method be there only where the check says so, as scikit-learn does; it keeps its type."""
+    """Decorate a method that is available only where `check` is true, as scikit-learn does."""
     offered: Callable[[F], F] = available_if(check)
     return offered
 
 
 def trains_in_steps(estimator: Any) -> bool:
-    """Let `partial_fit` be there for the solvers that make steps."""
+    """Return True for the solvers that make steps, which alone have `partial_fit`."""
     if estimator.solver == "lbfgs" or not by_steps(estimator.solver):
         raise AttributeError(
             "partial_fit is only available for stochastic optimizers. lbfgs is not stochastic."
@@ -92,7 +92,7 @@ def trains_in_steps(estimator: Any) -> bool:
 
 
 class Perceptron(BaseEstimator):  # type: ignore[misc]
-    """A multi-layer perceptron but for its targets: `_arrays` and `predict` are the estimators' own."""
+    """A multi-layer perceptron without its targets: `_arrays` and `predict` are the estimators' own."""
 
     net_: Network
     theta_: Parameters
@@ -100,7 +100,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
     out_activation_: str
     _plan: Plan
     _state: State
-    _draws: Seeds
+    _seeds: Seeds
 
     _parameter_constraints: dict[str, Any] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -157,9 +157,10 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
 
     @property
     def coefs_(self) -> list[Array]:
-        """The weight matrices as scikit-learn has them, W[l].T: views, writing to them changes θ.
+        """The weight matrices in scikit-learn's form, W[l].T, (n_{l-1}, n_l): views of θ.
 
-        Set before a fit, they are where `partial_fit`, or `fit` with `warm_start=True`, begins.
+        Writing to them changes θ. Set before a fit, they are where `partial_fit`, or `fit` with
+        `warm_start=True`, begins.
         """
         return self._shown("_coefs", coefs)
 
@@ -193,10 +194,10 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
 
     @property
     def why_(self) -> "Why":
-        """Ask why, in terms of the columns and classes: `clf.why_.weight(X, y, layer=1, to=0, from_=2)`.
+        """All questions, in terms of columns and classes: `clf.why_.weight(X, y, layer=1, to=0, from_=2)`.
 
-        Rows and labels are those of `fit`. λ₂ is alpha divided by the weight of the examples asked about,
-        as in a training step on just these; class weights and label smoothing are those of the fit.
+        Rows and labels are given as to `fit`. λ₂ is alpha divided by the weight of the examples asked
+        about, as in a training step on just these; class weights and label smoothing are those of the fit.
         """
         check_fitted(self)
         from whygrad.estimators.why import why_of_estimator
@@ -204,13 +205,35 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         return why_of_estimator(self)
 
     def widget(self, X: Any, y: Any = None) -> "NotebookWidget":
-        """Draw the network in a notebook; a click asks why, on rows X and labels y. See `Why.widget`."""
+        """Draw the network in a notebook; a click asks why, on rows X and labels y.
+
+        Parameters
+        ----------
+        X, y : as in `fit`
+            The examples that are asked about.
+
+        Returns
+        -------
+        NetworkWidget
+            See `Why.widget`.
+        """
         return self.why_.widget(X, y)
 
     def activations(self, X: Any) -> list[Array]:
-        """Return the activations of all layers for each row of X: a[0], which is X, to a[L]."""
+        """Return the activations of all layers for each row of X.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix, shape (n, n_features)
+            Inputs.
+
+        Returns
+        -------
+        list of arrays
+            a[0], which is X, to a[L], (n, n_l) each.
+        """
         X = self._inputs(X)
-        return list(forward(self.net_, self.theta_, X.toarray() if issparse(X) else X).a)
+        return list(forward(self.net_, self.theta_, dense(X)).a)
 
     @checks_parameters
     def fit(
@@ -231,22 +254,47 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : inputs, (n, n_features), dense or sparse; a sparse X stays so.
-        y : classes or numbers, (n,), or (n, n_outputs).
-        sample_weight : how much each example counts, (n,).
-        X_val, y_val, sample_weight_val : examples to measure after every epoch. With early stopping they
-            take the place of validation ones, and all of X is trained on.
-        record : a folder to write, "NAME.run", from which `whygrad.open_run` replays, resumes and forks the
+        X : array-like or sparse matrix, shape (n, n_features)
+            Inputs. A sparse X stays sparse.
+        y : array-like, shape (n,) or (n, n_outputs)
+            Classes, labels or numbers.
+        sample_weight : array-like, shape (n,), optional
+            How much each example counts.
+        X_val, y_val, sample_weight_val : as X, y and sample_weight, optional
+            Validation examples, measured after every epoch. With early stopping, none are then set aside:
+            all of X is trained on.
+        record : path, optional
+            A folder to write, "NAME.run", from which `whygrad.open_run` replays, resumes and forks the
             training.
-        copy_data : put the examples trained on, and held out, into that folder; by default where they are
-            small. Otherwise they have to be given to `open_run` again.
-        overwrite : replace the run that is there.
+        copy_data : bool, optional
+            Put the training and validation examples into that folder; by default where they are small.
+            Otherwise they have to be given to `open_run` again.
+        overwrite : bool, default False
+            Replace the run that is there.
+
+        Returns
+        -------
+        self
+            The fitted estimator.
+
+        Raises
+        ------
+        InputError
+            For data or parameters that make no sense, and for a cost that is not finite where training
+            begins. The estimator is then as it was before.
+
+        Warns
+        -----
+        ConvergenceWarning
+            Where `max_iter` epochs did not suffice.
+        DivergenceWarning
+            Where the cost became infinite or NaN; the last finite parameters are kept.
         """
         refuse_unknown(Perceptron.fit, unknown)
         if (X_val is None) != (y_val is None):
             raise InputError("X_val and y_val belong together: give both or neither")
-        given = None if X_val is None else (X_val, y_val, sample_weight_val)
-        return self._fit(X, y, sample_weight, False, given, record, copy_data, overwrite=overwrite)
+        validation = None if X_val is None else (X_val, y_val, sample_weight_val)
+        return self._fit(X, y, sample_weight, False, validation, record, copy_data, overwrite)
 
     def _fit(
         self,
@@ -254,59 +302,26 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         y: Any,
         sample_weight: Any,
         incremental: bool,
-        given: tuple[Any, Any, Any] | None = None,
+        validation: tuple[Any, Any, Any] | None = None,
         record: Any = None,
         copy_data: bool | None = None,
-        classes: Any = None,
         overwrite: bool = False,
+        classes: Any = None,
     ) -> Self:
+        """Fit a twin of the estimator, then take over all that it learned: a fit is whole or not at all."""
         check_offered(self, incremental)
-        begun = self.warm_start or incremental
-        goes_on = begun and self.__sklearn_is_fitted__()
-        learner = twin(self, goes_on)
+        warm = (self.warm_start or incremental) and self.__sklearn_is_fitted__()
+        learner = twin(self, warm)
         learner._class_weight = self.class_weight
-        X, Y = learner._arrays(X, y, incremental, goes_on, classes)
-        s = learner._weights(Y, sample_weight, X)
-        net = network(self, X.shape[1], Y.shape[1], learner._ending(Y))
-        ending = "logistic" if net.f[-1].name == "sigmoid" else net.f[-1].name
-        if goes_on:
-            theta, draws = self.theta_, self._draws
-        else:
-            theta, draws = draw(net, check_random_state(self.random_state))
-            by_hand = start_by_hand(self, net, ending) if begun else None
-            theta = theta if by_hand is None else by_hand
-        single_steps = by_steps(optimizer(self))
-        dtype = (theta.flat if goes_on else X).dtype.name if single_steps else "float64"
-        validation = None
-        if given is not None:
-            X_val, Y_val = learner._known(*given[:2])
-            s_val = learner._weights(Y_val, given[2], X_val)
-            validation = as_data(net, X_val, Y_val, s_val, dtype)
-        elif self.early_stopping and single_steps:
-            rows, kept = split(self, X.shape[0], learner._strata(Y), draws)
-            validation = as_data(net, X[kept], Y[kept], None if s is None else s[kept], dtype)
-            X, Y, s = X[rows], Y[rows], None if s is None else s[rows]
-        data = as_data(net, X, Y, s, dtype)
-        plan = plan_of(self, net, len(data.Y), draws.seed, dtype)
-        state = (
-            warm_start_from(self._reached(), self._plan, plan) if goes_on else start(plan, theta)
-        )
-        plan = replace(plan, epochs=state.epoch + (1 if incremental else self.max_iter))
-        state = with_first_cost(plan, state, data)
-        if not math.isfinite(state.first_cost):
-            raise InputError(
-                "Solver produced non-finite parameter weights. The input data may contain large values and "
-                "need to be preprocessed. (The cost is not finite where training begins: scale X and y, "
-                "and set by hand only finite parameters)"
-            )
-        training = Training(
-            plan,
-            state,
-            data,
-            None if validation is None else learner._judged(validation),
-            choose(self.engine, of_gradients(plan)),
-            self.layer_statistics,
-        )
+        X, Y = learner._arrays(X, y, incremental, warm, classes)
+        examples = Data(X, Y, learner._weights(Y, sample_weight, X))
+        net = network(self, X.shape[1], Y.shape[1], learner._default_output(Y))
+        theta, seeds = self._start(net, incremental, warm)
+        dtype = self._dtype(theta if warm else None, X)
+        data, measured = learner._split(net, examples, validation, seeds, dtype)
+        plan, state = self._plan_and_state(net, data, theta, seeds, dtype, incremental, warm)
+        engine = choose(self.engine, of_gradients(plan))
+        training = Training(plan, state, data, measured, engine, self.layer_statistics)
         observers = self._observers(state)
         if record is None:
             state, history = run(training, observers)
@@ -316,11 +331,73 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
             state, history = record_run(record, training, observers, None, copy_data, overwrite)
         if history.stopped == INTERRUPTED and _one_of_many():
             raise KeyboardInterrupt
-        learner._conclude(plan, state, draws, ending, history, goes_on)
+        learner._conclude(plan, state, seeds, history, warm)
         if not incremental or history.stopped != ALL_DONE:
-            warn(history.stopped, single_steps, learner.n_iter_, self.max_iter)
+            warn(history.stopped, plan.by_steps, learner.n_iter_, self.max_iter)
         take_over(self, learner)
         return self
+
+    def _start(self, net: Network, incremental: bool, warm: bool) -> tuple[Parameters, Seeds]:
+        """Return the parameters to start from: those of the last fit, set by hand, or drawn."""
+        if warm:
+            return self.theta_, self._seeds
+        theta, seeds = draw(net, check_random_state(self.random_state))
+        if self.warm_start or incremental:
+            by_hand = start_by_hand(self, net, _sklearn_name(net))
+            theta = theta if by_hand is None else by_hand
+        return theta, seeds
+
+    def _dtype(self, reached: Parameters | None, X: Any) -> str:
+        """Return the dtype to train in: that of X, or of the parameters of the last fit."""
+        if not by_steps(optimizer(self)):
+            return "float64"
+        name: str = (X if reached is None else reached.flat).dtype.name
+        return name
+
+    def _split(
+        self,
+        net: Network,
+        examples: Data,
+        validation: tuple[Any, Any, Any] | None,
+        seeds: Seeds,
+        dtype: str,
+    ) -> tuple[Data, Data | None]:
+        """Return the examples to train on, and those to validate with: given, set aside, or none."""
+        X, Y, s = examples.X, examples.Y, examples.sample_weight
+        measured = None
+        if validation is not None:
+            X_val, Y_val = self._known(*validation[:2])
+            s_val = self._weights(Y_val, validation[2], X_val)
+            measured = as_data(net, X_val, Y_val, s_val, dtype)
+        elif self.early_stopping and by_steps(optimizer(self)):
+            rows, kept = split(self, X.shape[0], self._strata(Y), seeds)
+            measured = as_data(net, X[kept], Y[kept], None if s is None else s[kept], dtype)
+            X, Y, s = X[rows], Y[rows], None if s is None else s[rows]
+        data = as_data(net, X, Y, s, dtype)
+        return data, None if measured is None else self._as_scored(measured)
+
+    def _plan_and_state(
+        self,
+        net: Network,
+        data: Data,
+        theta: Parameters,
+        seeds: Seeds,
+        dtype: str,
+        incremental: bool,
+        warm: bool,
+    ) -> tuple[Plan, State]:
+        """Return the plan of this fit, and the state that it begins in."""
+        plan = plan_of(self, net, len(data.Y), seeds.seed, dtype)
+        state = warm_start_from(self._reached(), self._plan, plan) if warm else start(plan, theta)
+        plan = replace(plan, epochs=state.epoch + (1 if incremental else self.max_iter))
+        state = with_first_cost(plan, state, data)
+        if not math.isfinite(state.first_cost):
+            raise InputError(
+                "Solver produced non-finite parameter weights. The input data may contain large values and "
+                "need to be preprocessed. (The cost is not finite where training begins: scale X and y, "
+                "and set by hand only finite parameters)"
+            )
+        return plan, state
 
     def _reached(self) -> State:
         """Return the state that the last fit ended with, from the parameters that are there now."""
@@ -340,16 +417,15 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         self,
         plan: Plan,
         state: State,
-        draws: Seeds,
-        ending: str,
+        seeds: Seeds,
         history: History,
-        goes_on: bool,
+        warm: bool,
     ) -> None:
-        """Set what a fitted estimator shows."""
+        """Set the attributes of a fitted estimator."""
         by_score = self.early_stopping and plan.by_steps
         measured = by_score or any(cost is not None for cost in history.validation_cost)
         all_of_it = History(
-            (self.history_.epochs if goes_on else ()) + history.epochs, history.stopped
+            (self.history_.epochs if warm else ()) + history.epochs, history.stopped
         )
         # The epoch in which a training diverged has no cost and no score.
         broken = [math.nan] if history.stopped.startswith(DIVERGED) else []
@@ -359,11 +435,11 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         self.__dict__.update(
             _plan=plan,
             _state=state,
-            _draws=draws,
+            _seeds=seeds,
             net_=plan.net,
             theta_=Parameters(plan.net.sizes, final(plan, state).copy()),
             history_=all_of_it,
-            out_activation_=ending,
+            out_activation_=_sklearn_name(plan.net),
             n_layers_=len(plan.net.sizes),
             n_outputs_=plan.net.sizes[-1],
             n_iter_=len(history.epochs) + len(broken),
@@ -383,7 +459,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         return validate_data(self, X, accept_sparse="csr", reset=False)
 
     def _is_plain(self, X: Any) -> bool:
-        """Return whether X is as it should be, but for NaN and infinity, without asking scikit-learn."""
+        """Return whether X needs no check by scikit-learn but for NaN and infinity."""
         return (
             type(X) is np.ndarray
             and X.dtype in (np.float32, np.float64)
@@ -400,16 +476,16 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         return outputs(self.net_, self.theta_, X)
 
     def _arrays(
-        self, X: Any, y: Any, incremental: bool, goes_on: bool, classes: Any
+        self, X: Any, y: Any, incremental: bool, warm: bool, classes: Any
     ) -> tuple[Array, Array]:
-        """Check X and y, and give them as arrays, (n, n_0) and (n, n_L)."""
+        """Return X and y, checked, as arrays, (n, n_0) and (n, n_L)."""
         raise NotImplementedError
 
     def _known(self, X: Any, y: Any) -> tuple[Array, Array]:
-        """Check X and y that nothing is learned from, and give them as `_arrays` does."""
+        """Return X and y of which nothing is learned, checked, as `_arrays` does."""
         raise NotImplementedError
 
-    def _ending(self, Y: Array) -> str:
+    def _default_output(self, Y: Array) -> str:
         """Return scikit-learn's name of the output activation that fits the targets."""
         raise NotImplementedError
 
@@ -420,12 +496,12 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         weights: Array = _check_sample_weight(sample_weight, X)
         return weights
 
-    def _judged(self, validation: Data) -> Data:
-        """Return validation examples such that they are scored as `score` does."""
+    def _as_scored(self, validation: Data) -> Data:
+        """Return validation examples in the form that is scored as `score` does."""
         return validation
 
     def _strata(self, Y: Array) -> Array | None:
-        """Return the classes that validation examples are drawn from in proportion; None: from all alike."""
+        """Return the classes by which validation examples are stratified, (n,), or None."""
         return None
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -444,7 +520,7 @@ _SINGLE = ("sklearn.base", "sklearn.pipeline", "sklearn.compose", "sklearn.utils
 def _one_of_many() -> bool:
     """Return whether this fit is one of many: of a search, of folds, of an ensemble.
 
-    Whoever interrupts means all of them, and a fit that was cut off is not to be scored among the others.
+    An interrupt then means all of them: a fit that was cut off must not be scored among the others.
     """
     frame: Any = sys._getframe(1)
     while frame is not None:
@@ -456,13 +532,19 @@ def _one_of_many() -> bool:
     return False
 
 
+def _sklearn_name(net: Network) -> str:
+    """Return scikit-learn's name of a network's output activation, the value of `out_activation_`."""
+    name = net.f[-1].name
+    return "logistic" if name == "sigmoid" else name
+
+
 def checked(p: Any, X: Any, y: Any, **options: Any) -> tuple[Array, Any]:
-    """Let scikit-learn check X and y against the data that the estimator was fitted to."""
-    return validated(p, X, y, goes_on=True, **options)
+    """Return X and y, checked by scikit-learn against the data that the estimator was fitted to."""
+    return validated(p, X, y, warm=True, **options)
 
 
-def validated(p: Any, X: Any, y: Any, goes_on: bool, **options: Any) -> tuple[Array, Any]:
-    """Let scikit-learn check X and y; a sparse X comes as compressed rows."""
+def validated(p: Any, X: Any, y: Any, warm: bool, **options: Any) -> tuple[Array, Any]:
+    """Return X and y, checked by scikit-learn; a sparse X as compressed rows."""
     check_unmasked(X, "X")
     check_unmasked(y, "y")
     check_columns(X)
@@ -473,7 +555,7 @@ def validated(p: Any, X: Any, y: Any, goes_on: bool, **options: Any) -> tuple[Ar
         accept_sparse="csr",
         multi_output=True,
         dtype=(np.float64, np.float32),
-        reset=not goes_on,
+        reset=not warm,
         **options,
     )
     if y.ndim == 2 and y.shape[1] == 1:

@@ -1,4 +1,4 @@
-"""What an estimator says while it is fitted, and at the end: scikit-learn's words."""
+"""What an estimator prints while it is fitted, and its warnings at the end, in scikit-learn's words."""
 
 from collections.abc import Callable
 
@@ -28,8 +28,8 @@ def printer(state: State) -> Callable[[Report], None]:
             small = " Learning rate too small." if isinstance(plan.schedule, Adaptive) else ""
             print(f"{_no_improvement(plan)}{small} Stopping.")
         elif state.learning_rate_scale != scale:
-            rate = plan.optimizer.learning_rate * state.learning_rate_scale
-            print(f"{_no_improvement(plan)} Setting learning rate to {rate:f}")
+            learning_rate = plan.optimizer.learning_rate * state.learning_rate_scale
+            print(f"{_no_improvement(plan)} Setting learning rate to {learning_rate:f}")
         scale = state.learning_rate_scale
 
     return look
@@ -45,7 +45,7 @@ def _no_improvement(plan: Plan) -> str:
 
 
 def warn(stopped: str, single_steps: bool, epochs: int, max_iter: int) -> None:
-    """Describe how a fit ended after so many epochs, where that is not as it should."""
+    """Warn where a fit was interrupted or has not converged after so many epochs."""
     message = ""
     if stopped == INTERRUPTED:
         errors.warn("Training interrupted by user.")

@@ -1,9 +1,8 @@
-"""What scikit-learn's parameters mean here: a network, a start, a plan, a state to go on from.
+"""What scikit-learn's parameters mean here: a network, the parameters to start from, a plan.
 
 Everything here is a plain function of an estimator's parameters (`p`, an object that has them as
-attributes) and of the sizes of the data. The start and the split into training and validation examples take
-the same draws from `random_state` as scikit-learn does, in the same order, so that both are the same there
-and here.
+attributes) and of the sizes of the data. The initial parameters and the split into training and validation
+examples take the same draws from `random_state` as scikit-learn does, in the same order, so both are equal.
 """
 
 import copy
@@ -29,7 +28,7 @@ from whygrad.plan.optimizers import (
     find_optimizer,
 )
 from whygrad.plan.plan import Clip, Penalty, Plan, Stopping
-from whygrad.plan.schedules import SCHEDULES, Adaptive, Constant, InverseScaling, Schedule
+from whygrad.plan.schedules import Adaptive, Constant, InverseScaling, Schedule, find_schedule
 
 # scikit-learn's name of an output activation: ours, and the cost that belongs to it.
 OUTPUTS = {
@@ -52,10 +51,10 @@ HIDDEN = {"logistic": "sigmoid"} | {
 
 
 def check_offered(p: Any, incremental: bool) -> None:
-    """Reject what makes no sense."""
+    """Raise `InputError` for parameters that `partial_fit` cannot take."""
     if p.early_stopping and incremental:
         raise InputError(
-            "partial_fit does not support early_stopping=True: it makes one pass, and holds nothing out"
+            "partial_fit does not support early_stopping=True: it makes one pass, and sets nothing aside"
         )
     if incremental and p.class_weight == "balanced":
         raise InputError(
@@ -67,7 +66,7 @@ def check_offered(p: Any, incremental: bool) -> None:
 # ── the network, and where it starts ─────────────────────────────────────────────────────────────────
 
 
-def network(p: Any, n_0: int, n_L: int, ending: str) -> Network:
+def network(p: Any, n_0: int, n_L: int, default_output: str) -> Network:
     """Return the network: the hidden layers of `hidden_layer_sizes`, and one that fits the targets.
 
     Weights and biases start uniform in ±√(6 / (n_l + n_{l-1})), for sigmoid layers ±√(2 / …); the output
@@ -77,7 +76,7 @@ def network(p: Any, n_0: int, n_L: int, ending: str) -> Network:
     hidden = list(sizes) if np.iterable(sizes) else [sizes]
     f = [_hidden(name) for name in _by_layer(p, "activation", len(hidden))]
     dropout = _by_layer(p, "dropout", len(hidden))
-    output, cost = _ending(p, ending)
+    output, cost = _output_and_cost(p, default_output)
     starts = [*f, f[-1]] if f else [_hidden(p.activation)]
     layers = []
     units = [n_0, *hidden, n_L]
@@ -111,13 +110,13 @@ def _hidden(given: Any) -> str | Activation:
     raise InputError(f"unknown activation {given!r}: {nearest(given, HIDDEN)}")
 
 
-def _ending(p: Any, usual: str) -> tuple[str | Activation, Any]:
-    """Return output activation and cost: scikit-learn's, unless `loss` or `out_activation` says otherwise."""
+def _output_and_cost(p: Any, default: str) -> tuple[str | Activation, Any]:
+    """Return output activation and cost: scikit-learn's, unless `loss` or `out_activation` is set."""
     output: str | Activation
-    output, cost = OUTPUTS[usual]
+    output, cost = OUTPUTS[default]
     if not (isinstance(p.loss, str) and p.loss == "log_loss"):
         cost = p.loss
-        if usual == "identity":
+        if default == "identity":
             output = FITTING[find_cost(cost).domain]
     if not (isinstance(p.out_activation, str) and p.out_activation == "auto"):
         output = _named(p.out_activation)
@@ -125,7 +124,7 @@ def _ending(p: Any, usual: str) -> tuple[str | Activation, Any]:
 
 
 def _named(given: str | Activation) -> str | Activation:
-    """Take scikit-learn's name of the sigmoid as well; refuse a name that nobody knows."""
+    """Return whygrad's name of an activation; raises `InputError` for an unknown one."""
     ours: str | Activation = "sigmoid" if isinstance(given, str) and given == "logistic" else given
     find_activation(ours)
     return ours
@@ -142,9 +141,9 @@ def gives_probabilities(p: Any) -> bool:
 
 
 class Seeds(NamedTuple):
-    """What a fresh fit takes from `random_state` besides the start; a warm start keeps it.
+    """What a fresh fit takes from `random_state` besides its initial parameters; a warm start keeps it.
 
-    `seed` orders the examples, `split` is the generator that holds examples out, always used as a copy.
+    `seed` orders the examples; `split` is the generator that draws the validation examples, from a copy.
     """
 
     seed: int
@@ -152,7 +151,7 @@ class Seeds(NamedTuple):
 
 
 def draw(net: Network, random: np.random.RandomState) -> tuple[Parameters, Seeds]:
-    """Draw the parameters to start from, as scikit-learn does, and then our own seed."""
+    """Draw the initial parameters as scikit-learn does, then our own seed."""
     W: list[Any] = [None]
     b: list[Any] = [None]
     for l, layer in enumerate(net.layers, start=1):
@@ -164,13 +163,13 @@ def draw(net: Network, random: np.random.RandomState) -> tuple[Parameters, Seeds
     return net.init(W=W, b=b), Seeds(int(random.randint(2**31 - 1)), split)
 
 
-def split(p: Any, n: int, classes: Array | None, draws: Seeds) -> tuple[Array, Array]:
-    """Return the examples to train on and those to hold out, stratified by `classes` where given."""
+def split(p: Any, n: int, classes: Array | None, seeds: Seeds) -> tuple[Array, Array]:
+    """Return the indices of training and validation examples, stratified by `classes` where given."""
     rows, kept = train_test_split(
         np.arange(n),
         test_size=p.validation_fraction,
         stratify=classes,
-        random_state=copy.deepcopy(draws.split),
+        random_state=copy.deepcopy(seeds.split),
     )
     if len(kept) < 2:
         raise InputError(
@@ -205,41 +204,31 @@ def plan_of(p: Any, net: Network, n: int, seed: int, dtype: str) -> Plan:
 
 
 def optimizer(p: Any) -> Optimizer | LBFGS:
-    """Return the rule that `solver` means, with the parameters that scikit-learn has for it."""
+    """Return the optimizer that `solver` names, with the parameters that scikit-learn has for it."""
     if not isinstance(p.solver, str):
         return find_optimizer(p.solver)
-    rate, adam = p.learning_rate_init, (p.beta_1, p.beta_2, p.epsilon)
+    learning_rate, adam = p.learning_rate_init, (p.beta_1, p.beta_2, p.epsilon)
     rules: dict[str, Callable[[], Optimizer | LBFGS]] = {
         "lbfgs": lambda: LBFGS(p.tol, p.max_fun),
-        "sgd": lambda: SGD(rate, p.momentum, bool(p.nesterovs_momentum and p.momentum)),
-        "adam": lambda: Adam(rate, *adam, epsilon_hat=True),
-        "adamw": lambda: AdamW(rate, *adam),
-        "nadam": lambda: Nadam(rate, *adam),
-        "rmsprop": lambda: RMSprop(rate, epsilon=p.epsilon),
-        "adagrad": lambda: Adagrad(rate, epsilon=p.epsilon),
+        "sgd": lambda: SGD(learning_rate, p.momentum, bool(p.nesterovs_momentum and p.momentum)),
+        "adam": lambda: Adam(learning_rate, *adam, epsilon_hat=True),
+        "adamw": lambda: AdamW(learning_rate, *adam),
+        "nadam": lambda: Nadam(learning_rate, *adam),
+        "rmsprop": lambda: RMSprop(learning_rate, epsilon=p.epsilon),
+        "adagrad": lambda: Adagrad(learning_rate, epsilon=p.epsilon),
     }
     return rules[p.solver]()
 
 
 def _schedule(p: Any) -> Schedule:
     if p.schedule is not None:
-        return _found(p.schedule)
+        return find_schedule(p.schedule)
     if isinstance(p.solver, str) and p.solver == "sgd":
         if p.learning_rate == "invscaling":
             return InverseScaling(p.power_t)
         if p.learning_rate == "adaptive":
             return Adaptive()
     return Constant()
-
-
-def _found(given: Any) -> Schedule:
-    if isinstance(given, str):
-        if given not in SCHEDULES:
-            raise InputError(f"unknown schedule {given!r}: {nearest(given, SCHEDULES)}")
-        by_name: Schedule = SCHEDULES[given]()
-        return by_name
-    own: Schedule = given
-    return own
 
 
 def _stopping(p: Any) -> Stopping:

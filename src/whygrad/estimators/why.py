@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from whygrad.answers.names import Names
 from whygrad.errors import InputError
 from whygrad.estimators.parameters import HIDDEN
-from whygrad.nn.arrays import Data, check_columns
+from whygrad.nn.arrays import Data, check_columns, one_hot
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Dense, Network, Parameters
 from whygrad.plan.plan import Penalty, smooth
@@ -32,7 +32,7 @@ ENDINGS = {
 
 
 def why_of_estimator(model: Any) -> Why:
-    """Return the asker of a fitted MLP, or of what ends in one."""
+    """Return all questions about a fitted MLP, a pipeline that ends in one, or a search over them."""
     model = getattr(model, "best_estimator_", model)
     if isinstance(model, Pipeline):
         return _of_pipeline(model)
@@ -89,7 +89,7 @@ def _of_pipeline(pipeline: Pipeline) -> Why:
 
 
 def _encode(model: Any, X: Any, y: Any, sample_weight: Any) -> Examples:
-    """Check rows as the estimator does, but for missing values, of which `Why` says where they are."""
+    """Return rows, checked as by the estimator but for missing values, whose position `Why` reports."""
     if X is None:
         raise InputError("an estimator keeps no data: give X, and y")
     X = _rows(X)
@@ -102,7 +102,7 @@ def _encode(model: Any, X: Any, y: Any, sample_weight: Any) -> Examples:
 
 
 def _encode_own(model: Any, X: Any, y: Any, sample_weight: Any) -> Examples:
-    """The same with what whygrad's estimators have besides: class weights and label smoothing."""
+    """Return rows as `_encode` does, with the class weights and label smoothing of whygrad's estimators."""
     X, Y, s = _encode(model, X, y, sample_weight)
     if Y is None:
         return Examples(X)
@@ -121,8 +121,8 @@ def _targets(model: Any, y: Any) -> Array:
         return y.reshape(len(y), -1) if n_L == 1 or y.ndim == 2 else y.reshape(1, -1)
     if y.ndim == 2:
         return y.astype(np.float64)
-    place = as_class_indices(y, model.classes_)
-    return (place[:, None] == 1 if n_L == 1 else place[:, None] == np.arange(n_L)).astype(float)
+    index = as_class_indices(y, model.classes_)
+    return index[:, None].astype(np.float64) if n_L == 1 else one_hot(index, n_L)
 
 
 def _rows(X: Any) -> Any:

@@ -1,7 +1,11 @@
 """Networks from elsewhere → `Why`: scikit-learn's fitted MLPs, PyTorch's `Sequential`, whygrad's own.
 
-A library is imported only where a model of its own is handed over: models are told by the names of the
-modules that their classes come from.
+    torch            a `Sequential` → a network and its parameters
+    torch_loss       PyTorch's losses → output activation and cost
+    torch_functions  activations with a parameter that PyTorch lets one choose
+
+Its face is `explain`. It may import `why`, `estimators` and what is below. A library is imported only where
+a model of its own is handed over: models are told by the modules that their classes come from.
 """
 
 from collections.abc import Sequence
@@ -24,23 +28,37 @@ def explain(
     outputs: Sequence[str] | None = None,
     image: tuple[int, int] | None = None,
 ) -> Why:
-    """Let a trained network be asked why, wherever it was trained.
+    """Return all questions about a trained network, wherever it was trained.
+
+    Gradients, attributions, counterfactuals and ablations of scikit-learn's and PyTorch's networks are
+    computed in float64 by whygrad, from a copy of their parameters.
 
     Parameters
     ----------
-    model : a fitted `MLPClassifier` or `MLPRegressor` of whygrad or of scikit-learn, alone, as the last
-        step of a `Pipeline` or as the best of a search; a `torch.nn.Sequential` of `Linear`, activations,
-        `Dropout` and `Flatten`; a `Fitted`; a `Run`.
-    cost : for PyTorch the loss it was trained with, a module such as `torch.nn.CrossEntropyLoss()`, or
-        one of whygrad's costs. By default the one that belongs to a last layer of softmax or sigmoid.
-    inputs, outputs : names of the inputs, and of the classes or targets, where the model knows none.
-    image : (height, width) of the images that are the input.
+    model : estimator, torch.nn.Sequential, Fitted or Run
+        A fitted `MLPClassifier` or `MLPRegressor` of whygrad or of scikit-learn, alone, as the last step of
+        a `Pipeline` or as the best of a search; a `torch.nn.Sequential` of `Linear`, activations, `Dropout`
+        and `Flatten`; a `Fitted`; a `Run`.
+    cost : torch.nn.Module, str or Cost, optional
+        For PyTorch: the loss it was trained with, such as `torch.nn.CrossEntropyLoss()`, or one of
+        whygrad's costs. By default the one that belongs to a last layer of softmax or sigmoid.
+    inputs, outputs : sequences of str, optional
+        Names of the inputs, (n_0,), and of the classes or targets, (n_L,), where the model knows none.
+    image : (int, int), optional
+        Height and width of the images that are the input.
+
+    Returns
+    -------
+    Why
+        The questions, bound to the network; rows and labels are given as to the model itself.
 
     Raises
     ------
     InputError
         For a model of another kind, and for a layer of PyTorch's that is not supported, with its position.
 
+    Examples
+    --------
     >>> from sklearn.datasets import load_iris
     >>> from sklearn.neural_network import MLPClassifier
     >>> X, y = load_iris(return_X_y=True, as_frame=True)
@@ -48,8 +66,7 @@ def explain(
     >>> explain(mlp)
     <Why 4-5-3 cross_entropy>
     """
-    why = _why(model, cost)
-    return why.named(inputs, outputs, image)
+    return _why(model, cost).named(inputs, outputs, image)
 
 
 def _why(model: Any, cost: Any) -> Why:

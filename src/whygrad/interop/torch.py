@@ -15,14 +15,14 @@ from torch import nn
 
 from whygrad.errors import InputError
 from whygrad.interop.torch_functions import gelu_tanh, scaled_elu, sharp_softplus, sloped_relu
-from whygrad.interop.torch_loss import Ending, cost_of
+from whygrad.interop.torch_loss import Output, cost_of
 from whygrad.nn.arrays import one_hot
 from whygrad.nn.functions import Activation
 from whygrad.nn.network import Dense, Network
 from whygrad.why.bound import Examples, Why, as_given
 
-# Layers that change nothing when a network predicts.
-SILENT = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout)
+# Layers that do nothing when a network predicts.
+INACTIVE = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout)
 
 ACTIVATIONS: dict[type[nn.Module], Callable[[Any], str | Activation]] = {
     nn.ReLU: lambda layer: "relu",
@@ -41,21 +41,38 @@ KNOWN = ("Linear", *(kind.__name__ for kind in ACTIVATIONS), "Dropout", "Flatten
 
 
 @dataclass(frozen=True, eq=False)
-class Read:
-    """One layer of PyTorch's: where it stands, itself."""
+class LayerRead:
+    """One layer of PyTorch's, and its position in the `Sequential`, such as "2.0"."""
 
-    place: str
+    position: str
     layer: nn.Module
 
     def __str__(self) -> str:
-        return f"layer {self.place}, {type(self.layer).__name__},"
+        return f"layer {self.position}, {type(self.layer).__name__},"
 
 
 def why_of_sequential(model: Any, cost: Any = None) -> Why:
-    """Return the asker of a `torch.nn.Sequential`, or of a single `Linear`; `cost` is its loss.
+    """Return all questions about a `torch.nn.Sequential`, or a single `Linear`.
 
-    Raises `InputError` for a layer that is not supported, with its position, and for a loss that is not.
+    Parameters
+    ----------
+    model : torch.nn.Sequential or torch.nn.Linear
+        The network; its parameters are copied.
+    cost : torch.nn.Module, str or Cost, optional
+        The loss it was trained with, as of `explain`.
 
+    Returns
+    -------
+    Why
+        The questions.
+
+    Raises
+    ------
+    InputError
+        For a layer that is not supported, with its position, and for a loss that is not.
+
+    Examples
+    --------
     >>> model = nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2))
     >>> why_of_sequential(model, nn.CrossEntropyLoss()).net.f[2].name
     'softmax'
@@ -68,41 +85,41 @@ def why_of_sequential(model: Any, cost: Any = None) -> Why:
     layers = list(_layers(model))
     linear, activations = _pairs(layers)
     logarithms = any(isinstance(each.layer, nn.LogSoftmax) for each in layers)
-    ending = cost_of(cost, activations[-1], linear[-1].out_features, logarithms)
-    activations[-1] = ending.f
+    output = cost_of(cost, activations[-1], linear[-1].out_features, logarithms)
+    activations[-1] = output.f
     net = Network(
         linear[0].in_features,
         tuple(Dense(each.out_features, f) for each, f in zip(linear, activations, strict=True)),
-        ending.cost,
+        output.cost,
     )
     theta = net.init(
-        W=[None, *(_numbers(each.weight) for each in linear)],
-        b=[None, *(None if each.bias is None else _numbers(each.bias) for each in linear)],
+        W=[None, *(_to_float64(each.weight) for each in linear)],
+        b=[None, *(None if each.bias is None else _to_float64(each.bias) for each in linear)],
     )
-    encode = partial(_encode, ending, net.sizes[-1])
-    return Why(net, theta, encode=encode, notes=ending.notes)
+    encode = partial(_encode, output, net.sizes[-1])
+    return Why(net, theta, encode=encode, notes=output.notes)
 
 
-def _layers(model: nn.Module, above: str = "") -> Iterator[Read]:
-    """Return the layers in order, those of a `Sequential` within as 2.0, 2.1, …"""
+def _layers(model: nn.Module, above: str = "") -> Iterator[LayerRead]:
+    """Yield the layers in order, those of a nested `Sequential` as 2.0, 2.1, …"""
     if not isinstance(model, nn.Sequential):
-        yield Read("0", model)
+        yield LayerRead("0", model)
         return
     for name, layer in model.named_children():
         if isinstance(layer, nn.Sequential):
             yield from _layers(layer, f"{above}{name}.")
         else:
-            yield Read(above + name, layer)
+            yield LayerRead(above + name, layer)
 
 
-def _pairs(layers: list[Read]) -> tuple[list[nn.Linear], list[str | Activation]]:
+def _pairs(layers: list[LayerRead]) -> tuple[list[nn.Linear], list[str | Activation]]:
     """Return the linear layers and the activation after each, "identity" where there is none."""
     linear: list[nn.Linear] = []
     activations: list[str | Activation] = []
     fresh = False  # whether the last linear layer still waits for its activation
     for each in layers:
         kind = type(each.layer)
-        if kind in SILENT:
+        if kind in INACTIVE:
             continue
         if kind is nn.Flatten:
             _check_flatten(each)
@@ -123,14 +140,14 @@ def _pairs(layers: list[Read]) -> tuple[list[nn.Linear], list[str | Activation]]
     return linear, activations
 
 
-def _activation(each: Read) -> str | Activation:
+def _activation(each: LayerRead) -> str | Activation:
     layer: Any = each.layer
     if isinstance(layer, nn.Softmax | nn.LogSoftmax) and layer.dim not in (None, 1, -1):
         raise InputError(f"{each} has dim={layer.dim}: over the outputs of an example it is 1")
     return ACTIVATIONS[type(layer)](layer)
 
 
-def _check_flatten(each: Read) -> None:
+def _check_flatten(each: LayerRead) -> None:
     layer: Any = each.layer
     if layer.start_dim != 1 or layer.end_dim != -1:
         raise InputError(
@@ -139,7 +156,7 @@ def _check_flatten(each: Read) -> None:
         )
 
 
-def _check_sizes(each: Read, linear: list[nn.Linear]) -> None:
+def _check_sizes(each: LayerRead, linear: list[nn.Linear]) -> None:
     layer: Any = each.layer
     if linear and layer.in_features != linear[-1].out_features:
         raise InputError(
@@ -148,20 +165,20 @@ def _check_sizes(each: Read, linear: list[nn.Linear]) -> None:
         )
 
 
-def _numbers(tensor: torch.Tensor) -> Any:
+def _to_float64(tensor: torch.Tensor) -> Any:
     return tensor.detach().to("cpu", torch.float64).numpy().copy()
 
 
-def _encode(ending: Ending, n_L: int, X: Any, y: Any, sample_weight: Any) -> Examples:
+def _encode(output: Output, n_L: int, X: Any, y: Any, sample_weight: Any) -> Examples:
     """Return examples as arrays; the weights of classes in the loss become weights of examples."""
     X, y, s = as_given(X, y, sample_weight)
-    if y is None or (ending.class_weights is None and not ending.smoothing):
+    if y is None or (output.class_weights is None and not output.smoothing):
         return Examples(X, y, s)
     y = np.atleast_1d(np.asarray(y))
     if y.ndim == 1 and y.dtype.kind in "iu":
         y = one_hot(y, n_L)
-    elif ending.class_weights is not None:
+    elif output.class_weights is not None:
         raise InputError("a loss with weights for the classes needs y as class numbers, (n,)")
-    if ending.class_weights is not None:
-        s = y @ ending.class_weights * (1.0 if s is None else np.asarray(s))
-    return Examples(X, (1 - ending.smoothing) * y + ending.smoothing / n_L, s)
+    if output.class_weights is not None:
+        s = y @ output.class_weights * (1.0 if s is None else np.asarray(s))
+    return Examples(X, (1 - output.smoothing) * y + output.smoothing / n_L, s)

@@ -1,4 +1,4 @@
-"""Activation functions with the numbers that PyTorch lets one choose, where they are not whygrad's own.
+"""Activation functions with the parameters that PyTorch has, where they are not whygrad's own.
 
     leaky ReLU   z > 0: z, else slope · z            ELU        z > 0: z, else α (e^z − 1)
     softplus     log(1 + e^(βz)) / β, and z itself where βz is past the threshold
@@ -45,7 +45,7 @@ def scaled_elu(alpha: float) -> str | Activation:
 
 
 def sharp_softplus(beta: float, threshold: float) -> Activation:
-    """Return the softplus with PyTorch's β, which is z itself where βz is past the threshold.
+    """Return the softplus with PyTorch's β: z itself where βz exceeds the threshold.
 
     >>> float(sharp_softplus(1.0, 20.0).value(np.array(21.0)))
     21.0

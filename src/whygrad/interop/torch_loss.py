@@ -30,8 +30,8 @@ from whygrad.nn.functions import (
 
 
 @dataclass(frozen=True, eq=False)
-class Ending:
-    """How a network ends: activation, cost, the weights of classes, label smoothing, what to say of it."""
+class Output:
+    """Output activation and cost, class weights, (n_L,), the label smoothing ε, and notes on them."""
 
     f: str | Activation
     cost: Any
@@ -40,21 +40,23 @@ class Ending:
     notes: tuple[str, ...] = ()
 
 
-# The cost that is assumed after these, and that a loss on logits means with these put before it.
-USUAL = {"softmax": "cross_entropy", "sigmoid": "binary_cross_entropy"}
+# The cost that is assumed after these activations, and that a loss on logits applies together with them.
+CANONICAL_COSTS = {"softmax": "cross_entropy", "sigmoid": "binary_cross_entropy"}
 
 
-def cost_of(given: Any, f: str | Activation, n_L: int, logarithms: bool = False) -> Ending:
-    """Return the ending for a loss of PyTorch's, or a cost of whygrad's, or None, after an activation f.
+def cost_of(given: Any, f: str | Activation, n_L: int, logarithms: bool = False) -> Output:
+    """Return output activation and cost for a loss of PyTorch's, a cost of whygrad's or None, after f.
 
-    A cross-entropy of whygrad's after a last layer without activation means that layer to give logits.
-    `logarithms` says that the network gives the logarithms of its softmax.
+    A cross-entropy of whygrad's after a last layer without activation takes that layer's outputs as logits.
+    `logarithms` says that the network returns the logarithms of its softmax.
     """
     if given is None:
         return _by_default(f)
     if not isinstance(given, nn.Module):
-        meant = [kind for kind, cost in USUAL.items() if cost == given and f == "identity"]
-        return Ending(meant[0] if meant else f, given)
+        meant = [
+            kind for kind, cost in CANONICAL_COSTS.items() if cost == given and f == "identity"
+        ]
+        return Output(meant[0] if meant else f, given)
     name, loss = type(given).__name__, LOSSES.get(type(given))
     if loss is None:
         raise InputError(
@@ -73,29 +75,29 @@ def cost_of(given: Any, f: str | Activation, n_L: int, logarithms: bool = False)
     return loss(given, f, n_L)
 
 
-def _by_default(f: str | Activation) -> Ending:
+def _by_default(f: str | Activation) -> Output:
     name = find_activation(f).name
-    if name not in USUAL:
+    if name not in CANONICAL_COSTS:
         raise InputError(
             f"the network ends in {name!r}, which tells no loss: give the one that it was trained with, "
             "such as cost=torch.nn.MSELoss() or cost=torch.nn.CrossEntropyLoss()"
         )
-    said = f"no loss was given: {USUAL[name]} is assumed, since the last layer is {name}"
-    return Ending(f, USUAL[name], notes=(said,))
+    said = f"no loss was given: {CANONICAL_COSTS[name]} is assumed, since the last layer is {name}"
+    return Output(f, CANONICAL_COSTS[name], notes=(said,))
 
 
-def _cross_entropy(loss: Any, f: str | Activation, n_L: int) -> Ending:
+def _cross_entropy(loss: Any, f: str | Activation, n_L: int) -> Output:
     """CrossEntropyLoss; or NLLLoss after LogSoftmax, which is the same of what comes before that."""
     name, smoothing = type(loss).__name__, float(getattr(loss, "label_smoothing", 0.0))
     weights = None if loss.weight is None else loss.weight.detach().cpu().double().numpy()
     if weights is not None and (smoothing or loss.reduction == "sum"):
         what = "label_smoothing" if smoothing else "reduction='sum'"
         raise InputError(f"{name} with both weight and {what} is not supported")
-    ending = _from_logits(loss, "softmax", f, 1)
-    return replace(ending, class_weights=weights, smoothing=smoothing)
+    output = _from_logits(loss, "softmax", f, 1)
+    return replace(output, class_weights=weights, smoothing=smoothing)
 
 
-def _binary(loss: Any, f: str | Activation, n_L: int) -> Ending:
+def _binary(loss: Any, f: str | Activation, n_L: int) -> Output:
     if loss.weight is not None or getattr(loss, "pos_weight", None) is not None:
         raise InputError(f"{type(loss).__name__} with weight or pos_weight is not supported")
     factor = _factor(loss, n_L)
@@ -104,15 +106,15 @@ def _binary(loss: Any, f: str | Activation, n_L: int) -> Ending:
     return _scaled(loss, f, COSTS["binary_cross_entropy"], factor)
 
 
-def _squared(loss: Any, f: str | Activation, n_L: int) -> Ending:
+def _squared(loss: Any, f: str | Activation, n_L: int) -> Output:
     return _scaled(loss, f, COSTS["squared_error"], 2 * _factor(loss, n_L))
 
 
-def _absolute(loss: Any, f: str | Activation, n_L: int) -> Ending:
+def _absolute(loss: Any, f: str | Activation, n_L: int) -> Output:
     return _scaled(loss, f, COSTS["absolute_error"], _factor(loss, n_L))
 
 
-def _huber(loss: Any, f: str | Activation, n_L: int) -> Ending:
+def _huber(loss: Any, f: str | Activation, n_L: int) -> Output:
     """HuberLoss with its δ; SmoothL1Loss, which is that with β, divided by β."""
     smooth = isinstance(loss, nn.SmoothL1Loss)
     turn = float(loss.beta if smooth else loss.delta)
@@ -122,17 +124,17 @@ def _huber(loss: Any, f: str | Activation, n_L: int) -> Ending:
     return _scaled(loss, f, COSTS["huber"] if turn == 1 else _huber_at(turn), factor)
 
 
-def _poisson(loss: Any, f: str | Activation, n_L: int) -> Ending:
+def _poisson(loss: Any, f: str | Activation, n_L: int) -> Output:
     if not loss.log_input or find_activation(f).name != "identity":
         raise InputError(
             "PoissonNLLLoss is supported with log_input=True, after a last Linear without activation"
         )
-    ending = _scaled(loss, "exp", COSTS["poisson"], _factor(loss, n_L))
+    output = _scaled(loss, "exp", COSTS["poisson"], _factor(loss, n_L))
     said = "the outputs here are e^z, the means; the cost is PyTorch's but for a constant"
-    return replace(ending, notes=(*ending.notes, said))
+    return replace(output, notes=(*output.notes, said))
 
 
-LOSSES: dict[Any, Callable[[Any, str | Activation, int], Ending]] = {
+LOSSES: dict[Any, Callable[[Any, str | Activation, int], Output]] = {
     nn.CrossEntropyLoss: _cross_entropy,
     nn.NLLLoss: _cross_entropy,
     nn.BCEWithLogitsLoss: _binary,
@@ -151,22 +153,22 @@ def _factor(loss: Any, n_L: int) -> Fraction:
 
 
 def _of_the_examples(loss: Any) -> tuple[str, ...]:
-    """Describe what reduction="sum" makes of several examples."""
+    """Return a note on reduction="sum", which adds up the examples."""
     if loss.reduction == "mean":
         return ()
     name = type(loss).__name__
     return (f"{name} adds up the examples: PyTorch's gradient of n examples is n times this one",)
 
 
-def _scaled(loss: Any, f: str | Activation, C: Cost, factor: Fraction) -> Ending:
-    """Return a cost times a factor, which every answer then tells of."""
+def _scaled(loss: Any, f: str | Activation, C: Cost, factor: Fraction) -> Output:
+    """Return an output whose cost is multiplied by a factor, which every answer then states."""
     notes = _of_the_examples(loss)
     if factor == 1:
-        return Ending(f, C, notes=notes)
+        return Output(f, C, notes=notes)
     said = (
         f"{type(loss).__name__} is {factor} of the cost {C.name}, which is the sum over the outputs"
     )
-    return Ending(f, _times(C, factor), notes=(said, *notes))
+    return Output(f, _times(C, factor), notes=(said, *notes))
 
 
 def _times(C: Cost, factor: Fraction) -> Cost:
@@ -179,26 +181,26 @@ def _times(C: Cost, factor: Fraction) -> Cost:
     )
 
 
-def _from_logits(loss: Any, kind: str, f: str | Activation, factor: Fraction | int) -> Ending:
-    """Return the ending where the loss itself applies softmax or the sigmoid to what the network gives.
+def _from_logits(loss: Any, kind: str, f: str | Activation, factor: Fraction | int) -> Output:
+    """Return the output where the loss itself applies softmax or the sigmoid to the network's outputs.
 
     With a factor, or after an activation of the network's own, the cost stays one of the logits: nothing
     cancels there, and a saturated output would lose its digits on the way through f′.
     """
     name = find_activation(f).name
     if name == "identity" and factor == 1:
-        return Ending(kind, USUAL[kind], notes=_of_the_examples(loss))
+        return Output(kind, CANONICAL_COSTS[kind], notes=_of_the_examples(loss))
     C, value, from_z = (
-        COSTS[USUAL[kind]],
+        COSTS[CANONICAL_COSTS[kind]],
         ACTIVATIONS[kind].value,
-        CANONICAL_LINKS[kind, USUAL[kind]],
+        CANONICAL_LINKS[kind, CANONICAL_COSTS[kind]],
     )
     of_logits = Cost(f"{C.name} of logits", from_z, lambda a, y: value(a) - y, "real", C.targets)
     said = f"the outputs here are logits: {type(loss).__name__} applies {kind} to them"
     if name != "identity":
         said = f"{type(loss).__name__} applies {kind} to what {name} has given already"
-    ending = _scaled(loss, f, of_logits, Fraction(factor))
-    return replace(ending, notes=(said, *ending.notes))
+    output = _scaled(loss, f, of_logits, Fraction(factor))
+    return replace(output, notes=(said, *output.notes))
 
 
 def _huber_at(turn: float) -> Cost:

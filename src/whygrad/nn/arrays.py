@@ -53,6 +53,12 @@ def is_sparse(X: Any) -> bool:
     return hasattr(X, "tocsr")
 
 
+def dense(X: Any) -> Array:
+    """Return X as an array: one of SciPy's sparse arrays with its zeros, anything else as it is."""
+    array: Array = X.toarray() if is_sparse(X) else np.asarray(X)
+    return array
+
+
 def as_inputs(net: Network, X: Any) -> Any:
     """Return X as (n, n_0): of examples of any shape with n_0 numbers each, or of a single example.
 

@@ -34,19 +34,28 @@ POINTS = 400  # of a drawn data set
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Examples with names for what is in them.
+    """Examples, and names for what is in them.
 
     Parameters
     ----------
-    name : what `load` was asked for.
-    task : "classification" or "regression".
-    X : inputs, (n, n_0); of images the pixels, from 0 to 1.
-    y : classes 0, 1, … that index `classes`, or numbers, (n,).
-    features : names of the inputs; of images "row 3, column 7".
-    target : the name of what is predicted.
-    classes : names of the classes, () for numbers.
-    shape : (height, width) of images, else None.
-    X_test, y_test : the part that the data set itself sets aside for testing, else None.
+    name : str
+        The name that `load` was given.
+    task : {"classification", "regression"}
+        What is predicted.
+    X : array, shape (n, n_0)
+        Inputs; of images the pixels, from 0 to 1.
+    y : array, shape (n,)
+        Classes 0, 1, … that index `classes`, or numbers.
+    features : tuple of str, (n_0,)
+        Names of the inputs; of images "row 3, column 7".
+    target : str
+        The name of what is predicted.
+    classes : tuple of str
+        Names of the classes, () for numbers.
+    shape : (int, int) or None
+        Height and width of images.
+    X_test, y_test : arrays or None
+        The test set, where the data set itself has one.
     """
 
     name: str
@@ -62,10 +71,34 @@ class Dataset:
 
 
 def load(name: str, seed: int = 0) -> Dataset:
-    """Load a data set by name; `seed` decides those that are drawn.
+    """Load a data set by name.
 
-    Raises `InputError` for an unknown name, `FileError` where MNIST is not on disk and cannot be fetched.
+    Parameters
+    ----------
+    name : str
+        "digits", "iris", "wine", "breast_cancer", "diabetes" (of scikit-learn), "mnist", or "xor",
+        "spirals", "moons", "circles" (400 points in the plane, two classes).
+    seed : int, default 0
+        Decides the points of those that are drawn.
 
+    Returns
+    -------
+    Dataset
+        The examples and their names.
+
+    Raises
+    ------
+    InputError
+        For an unknown name or an impossible seed.
+    FileError
+        Where MNIST is neither in $WHYGRAD_DATA nor in the cache, and cannot be fetched from OpenML.
+
+    References
+    ----------
+    LeCun, Bottou, Bengio, Haffner (1998). Gradient-based learning applied to document recognition.
+
+    Examples
+    --------
     >>> load("iris").X.shape, load("iris").classes
     ((150, 4), ('setosa', 'versicolor', 'virginica'))
     """
@@ -183,7 +216,7 @@ def _drawn(name: str, seed: int) -> Dataset:
 
 
 def cache_folder() -> Path:
-    """Return the folder that fetched data sets are kept in: whygrad's own under the user's cache."""
+    """Return the folder where fetched data sets are kept: whygrad's own in the user's cache."""
     home = os.environ.get("XDG_CACHE_HOME")
     return (Path(home) if home else Path.home() / ".cache") / "whygrad"
 
@@ -223,10 +256,10 @@ def _fetch_mnist(folders: list[Path]) -> list[Array]:
         X = np.asarray(found.data, dtype=np.uint8).reshape(70000, 28, 28)
         y = np.asarray(found.target).astype(np.uint8).reshape(70000)
     except Exception as error:  # whatever a network can do, it ends in the same line
-        places = " or ".join(str(folder) for folder in folders)
+        searched = " or ".join(str(folder) for folder in folders)
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise FileError(
-            f"MNIST is not in {places}, and fetching it from OpenML failed ({reason:.100}): put its four "
+            f"MNIST is not in {searched}, and fetching it from OpenML failed ({reason:.100}): put its four "
             "IDX files there"
         ) from None
     return [X[:60000], y[:60000], X[60000:], y[60000:]]
@@ -238,7 +271,7 @@ def _idx_path(folder: Path, name: str) -> Path:
 
 
 def _keep_idx(path: Path, array: Array) -> None:
-    """Write bytes as a packed IDX file; where the cache cannot be written to, go without it."""
+    """Write bytes as a packed IDX file; do nothing where the cache cannot be written to."""
     from whygrad.files import write_atomically
 
     header = struct.pack(f">BBBB{array.ndim}I", 0, 0, 0x08, array.ndim, *array.shape)
@@ -252,7 +285,20 @@ def _keep_idx(path: Path, array: Array) -> None:
 def read_idx(path: str | PathLike[str]) -> Array:
     """Read an IDX file, packed with gzip or not.
 
-    Raises `FileError` where the file is missing, is not in this format, or is shorter than it says.
+    Parameters
+    ----------
+    path : path
+        The file.
+
+    Returns
+    -------
+    array
+        Its numbers, of the shape in its header.
+
+    Raises
+    ------
+    FileError
+        Where the file is missing, is not in this format, or is shorter than its header promises.
     """
     path = Path(path)
     try:

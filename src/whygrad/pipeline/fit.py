@@ -1,10 +1,11 @@
 """From a table to a trained network: rows set aside, columns encoded, the training, and its scores.
 
-    all rows with a target  →  held out: scored at the end, seen by nothing before
-                            →  to stop by: a tenth of the others where there are many, see `settings.py`
-                            →  to train with
+    all rows with a target  →  test: scored once, at the end, seen by nothing before
+                            →  validation: measured every epoch, to stop by; a share of the others, by
+                               default a tenth where there are many, see `settings.validation_share`
+                            →  training
 
-`fit` does it all; `prepare` alone leads back to the same rows later.
+`fit` does it all; `prepare` alone makes the split, and leads back to the same rows later.
 """
 
 import time
@@ -50,8 +51,20 @@ from whygrad.training.loop import Training, run
 class Source:
     """A table to learn from, and where it lies.
 
-    `about` goes into a run's manifest and leads back here through `find_again`. The last `testing` rows
-    are those that a data set itself sets aside; `images` are encoded as they are, from 0 to 1.
+    Parameters
+    ----------
+    table : pyarrow.Table
+        The rows.
+    target : str
+        The column to predict.
+    about : dict
+        Where the table lies: goes into a run's manifest and leads back here through `find_again`.
+    task : {"classification", "regression"}, optional
+        By default told from the target's values.
+    testing : int, default 0
+        So many rows at the end are the test rows that a data set itself sets aside.
+    images : bool, default False
+        Encode the pixels as they are, from 0 to 1.
     """
 
     table: Any
@@ -65,7 +78,26 @@ class Source:
 def find(given: str, target: str | None = None, task: Task | None = None, seed: int = 0) -> Source:
     """Return the table that a name stands for: a data set that comes with whygrad, or a file.
 
-    Raises `InputError` or `FileError` in one line, and where a file is given without its target.
+    Parameters
+    ----------
+    given : str
+        A name of `datasets.NAMES`, or the path of a CSV or Parquet file.
+    target : str, optional
+        The column to predict; of a data set its own by default.
+    task : {"classification", "regression"}, optional
+        By default told from the target's values.
+    seed : int, default 0
+        Decides the points of a data set that is drawn.
+
+    Returns
+    -------
+    Source
+        The table, and where it lies.
+
+    Raises
+    ------
+    InputError, FileError
+        For a file that cannot be read as a table, and for one without its target.
     """
     if given in datasets.NAMES:
         return _data_set(given, target, task, seed)
@@ -79,11 +111,10 @@ def find(given: str, target: str | None = None, task: Task | None = None, seed: 
 
 
 def find_again(about: dict[str, Any], target: str, task: Task) -> Source:
-    """Return the table of a source that was recorded; raises `InputError` for one that lay in memory."""
+    """Return the table of a recorded source; raises `InputError` for one that lay in memory."""
     if about["kind"] == "file":
-        check_regular(
-            Path(about["path"])
-        )  # what a stranger's run names must not keep anyone waiting
+        # What a stranger's run names must not keep anyone waiting.
+        check_regular(Path(about["path"]))
         return find(about["path"], target, task)
     if about["kind"] == "data set":
         return _data_set(about["name"], target, task, about["seed"])
@@ -113,7 +144,7 @@ def _data_set(name: str, target: str | None, task: Task | None, seed: int) -> So
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """Row numbers of a table: those to train with, to stop by, and held out; the last two may be none."""
+    """Row numbers of a table: training, validation and test rows; the last two may be none."""
 
     training: Array
     validation: Array
@@ -121,7 +152,32 @@ class Parts:
 
 
 def prepare(source: Source, chosen: Settings) -> tuple[Any, Encoding, Parts]:
-    """Return the table's rows that have a target, its encoding, and its parts: a pure function."""
+    """Split and encode a table: a pure function of the table and the settings.
+
+    Of the settings only seed, test, validation, leave_out and the cost `poisson` count.
+
+    Parameters
+    ----------
+    source : Source
+        The table.
+    chosen : Settings
+        `test` is the share of all rows that are test rows, or 0 for none; a data set with test rows of its
+        own keeps these. `validation` is the share of the rest, see `settings.validation_share`.
+
+    Returns
+    -------
+    table : pyarrow.Table
+        The rows that have a value of the target.
+    encoding : Encoding
+        Learned from training and validation rows.
+    parts : Parts
+        Which rows are training, validation and test rows.
+
+    Raises
+    ------
+    InputError
+        Where a class or the whole has too few rows to be split, and where no column is left.
+    """
     table = leave_out(source.table, chosen.leave_out, source.target)
     table, target = choose_target(table, source.target, source.task)
     rows = np.arange(table.num_rows)
@@ -148,17 +204,18 @@ def prepare(source: Source, chosen: Settings) -> tuple[Any, Encoding, Parts]:
 
 
 def _set_aside(target: Target, table: Any, share: float, seed: int) -> tuple[Array, Array]:
+    """Return training and validation rows, stratified where each class has two rows or more."""
     index = np.zeros(table.num_rows, np.int64)
     if target.task == "classification":
         classes = target.indices(table)
         if np.bincount(classes)[classes].min() > 1:
             index = classes
-    return split_rows(index, share, seed)
+    return split_rows(index, share, seed, part="validation")
 
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """A table made ready to be learned from: all that its training follows from."""
+    """A table and all that its training follows from."""
 
     source: Source
     settings: Settings
@@ -168,7 +225,7 @@ class Prepared:
     training: Training
 
     def part(self, name: str) -> Data:
-        """Return the rows of a part as training has them, or would."""
+        """Return the rows of a part, "training", "validation" or "test", encoded as for the training."""
         rows, dtype = vars(self.parts)[name], self.training.plan.dtype
         table = self.table.take(rows)
         X, Y = self.encoding.encode(table, dtype), self.encoding.targets(table, dtype)
@@ -177,7 +234,7 @@ class Prepared:
 
 @dataclass(frozen=True, eq=False)
 class EncodedTable:
-    """What a table gives before a network is chosen: its rows, their encoding, and X, Y of its parts."""
+    """A table encoded before a network is chosen: its rows, their encoding, and X, Y of its parts."""
 
     source: Source
     table: Any
@@ -192,7 +249,7 @@ def prepare_training(source: Source, given: Settings) -> Prepared:
 
 
 def tabulate(source: Source, given: Settings) -> EncodedTable:
-    """Encode a table; of the settings only seed, held_out, leave_out and the cost `poisson` count."""
+    """Split and encode a table; see `prepare` for the settings that count."""
     table, encoding, parts = prepare(source, given)
     X, Y = encoding.encode(table, settings.DTYPE), encoding.targets(table, settings.DTYPE)
     data = {name: Data(X[rows], Y[rows]) for name, rows in vars(parts).items()}
@@ -200,7 +257,7 @@ def tabulate(source: Source, given: Settings) -> EncodedTable:
 
 
 def ready(given: EncodedTable, asked: Settings) -> Prepared:
-    """Return the training that settings make of a table."""
+    """Return the training of the network that settings describe, on an encoded table."""
     parts = given.parts
     rows, stops = len(parts.training), len(parts.validation) > 0
     chosen = settings.complete(asked, given.encoding, rows, stops)
@@ -221,7 +278,7 @@ def ready(given: EncodedTable, asked: Settings) -> Prepared:
 class Result:
     """A training on a table, and what came of it.
 
-    `scores` are of the test rows, or of the training rows where none were held out.
+    `scores` are of the test rows, or of the training rows where there are no test rows.
     """
 
     ready: Prepared
@@ -242,17 +299,39 @@ class Result:
 
     @property
     def parts(self) -> Parts:
-        """The rows trained with, stopped by and held out."""
+        """The training, validation and test rows."""
         return self.ready.parts
 
     @property
     def scored_on(self) -> str:
-        """The part that the scores are of."""
+        """The part that was scored, "test" or "training"."""
         return "test" if len(self.parts.test) else "training"
 
 
 def fit(source: Source, given: Settings, observers: Sequence[Observer] = ()) -> Result:
-    """Train a network on a table: a pure function of the table and the settings."""
+    """Train a network on a table, and score it: a pure function of the table and the settings.
+
+    Parameters
+    ----------
+    source : Source
+        The table, as `find` returns it.
+    given : Settings
+        The options of the training.
+    observers : sequence of Observer
+        Called during the training; they change nothing.
+
+    Returns
+    -------
+    Result
+        The trained network, its encoding and its scores.
+
+    Examples
+    --------
+    >>> from whygrad.pipeline.settings import Settings
+    >>> result = fit(find("iris"), Settings(hidden=(8,), epochs=20, test=0.2, validation=0.1))
+    >>> {name: len(rows) for name, rows in vars(result.parts).items()}
+    {'training': 108, 'validation': 12, 'test': 30}
+    """
     ready = prepare_training(source, given)
     warm_up(ready.training)
     began = time.perf_counter()
@@ -261,16 +340,16 @@ def fit(source: Source, given: Settings, observers: Sequence[Observer] = ()) -> 
 
 
 def warm_up(training: Training) -> None:
-    """Take no step, but compile what is compiled once on a machine, and is no part of a training's time."""
+    """Compile what is compiled once on a machine, without a step: it is no part of a training's time."""
     state = training.state.copy()
     training.engine.run(training.plan, state, training.data, state.step, Probes())
 
 
 def result_of(ready: Prepared, state: State, history: History, seconds: float) -> Result:
-    """Score what a training on a table came to."""
+    """Score the network that a training on a table ended with."""
     plan, encoding, parts = ready.training.plan, ready.encoding, ready.parts
     fitted = Fitted(plan.net, Parameters(plan.net.sizes, final(plan, state)), history)
-    baseline = scores.trivial(encoding.target, ready.table.take(parts.training))
+    baseline = scores.baseline(encoding.target, ready.table.take(parts.training))
     rows = ready.table.take(parts.test if len(parts.test) else parts.training)
     a = predict(fitted, encoding.encode(rows, plan.dtype))
     return Result(ready, fitted, baseline, judge(encoding.target, a, rows, baseline), seconds)
@@ -284,27 +363,27 @@ def predict(fitted: Fitted, X: Array, first: int = 0) -> Array:
         row = first + int(np.argmin(finite)) + 1
         raise InputError(
             f"the network's output for row {row} is not finite: its values are far from those of training, "
-            "or training went astray (try a smaller rate)"
+            "or training went astray (try a smaller learning rate)"
         )
     return a
 
 
 def truth(target: Target, table: Any, start: int = 0) -> Array:
-    """Return the true values: numbers, or places in `target.classes`, (n,)."""
+    """Return the true values, (n,): numbers, or indices in `target.classes`."""
     if target.task == "regression":
         return target.observed(table, start)
     return target.indices(table, start)
 
 
 def judge(target: Target, outputs: Array, table: Any, baseline: Label) -> Scores:
-    """Score outputs, (n, n_L), beside the target's values in a table."""
+    """Score outputs, (n, n_L), against the target's values in a table."""
     return judge_values(target, outputs, truth(target, table), baseline)
 
 
 def judge_values(target: Target, outputs: Array, true: Array, baseline: Label) -> Scores:
-    """Score outputs, (n, n_L), beside true values as `truth` gives them, (n,)."""
+    """Score outputs, (n, n_L), against true values as `truth` returns them, (n,)."""
     if target.task == "regression":
         return scores.regression_scores(true, target.decode(outputs), float(baseline))
     single = target.n_outputs == 1
-    said = (outputs[:, 0] > 0.5).astype(np.int64) if single else outputs.argmax(axis=1)
-    return scores.classification_scores(target, true, said, baseline)
+    predicted = (outputs[:, 0] > 0.5).astype(np.int64) if single else outputs.argmax(axis=1)
+    return scores.classification_scores(target, true, predicted, baseline)

@@ -1,11 +1,11 @@
-"""How good predictions are, beside those of a trivial rule that looks at no column: frozen data.
+"""How good predictions are, beside those of a baseline that looks at no column: frozen data.
 
     classes   accuracy; precision and recall of each; the confusion matrix: C[i, j] rows of class i were
               taken for class j
     numbers   R² = 1 − Σ(y − ŷ)² / Σ(y − ȳ)², root mean squared and mean absolute error, and the error in
               each fifth of the rows by their true value
 
-The trivial rule always says the most frequent class, or the mean, of the training rows.
+The baseline always predicts the most frequent class, or the mean, of the training rows.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -47,11 +47,11 @@ class ClassificationScores:
 
     @property
     def score(self) -> float:
-        """The one number that says it all: the accuracy."""
+        """The accuracy: the one number to compare by."""
         return self.accuracy
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the scores as what JSON can hold."""
+        """Return the scores as plain data for JSON."""
         return {"kind": "accuracy"} | asdict(self)
 
 
@@ -68,7 +68,7 @@ class Part:
 
 @dataclass(frozen=True)
 class RegressionScores:
-    """Predicted numbers beside true ones, in the target's own units; `baseline…` of the trivial rule.
+    """Predicted numbers beside true ones, in the target's own units; `baseline…` are those of the baseline.
 
     `r2` is None where all true values are the same, since it then says nothing.
     """
@@ -84,30 +84,30 @@ class RegressionScores:
 
     @property
     def score(self) -> float | None:
-        """The one number that says it all: R²."""
+        """R²: the one number to compare by."""
         return self.r2
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the scores as what JSON can hold."""
+        """Return the scores as plain data for JSON."""
         return {"kind": "r2"} | asdict(self)
 
 
 Scores = ClassificationScores | RegressionScores
 
 
-def trivial(target: Target, table: Any) -> Label:
-    """Return what the trivial rule says: the most frequent class of training rows, or their mean."""
+def baseline(target: Target, table: Any) -> Label:
+    """Return what the baseline predicts: the most frequent class of the training rows, or their mean."""
     if target.task == "regression":
         return target.center
     return target.classes[int(np.bincount(target.indices(table)).argmax())]
 
 
 def classification_scores(
-    target: Target, true: Array, said: Array, baseline: Label
+    target: Target, true: Array, predicted: Array, baseline: Label
 ) -> ClassificationScores:
-    """Score classes given as places in `target.classes`, (n,) each; `baseline` is the trivial rule's."""
+    """Score classes given as indices in `target.classes`, (n,) each; `baseline` is always predicted."""
     K = len(target.classes)
-    confusion = np.bincount(true * K + said, minlength=K * K).reshape(K, K)
+    confusion = np.bincount(true * K + predicted, minlength=K * K).reshape(K, K)
     rows, columns, right = confusion.sum(axis=1), confusion.sum(axis=0), confusion.diagonal()
     found = [
         ClassScore(label, int(all_), int(taken), _share(both, taken), _share(both, all_))
@@ -124,9 +124,9 @@ def classification_scores(
     )
 
 
-def regression_scores(true: Array, said: Array, mean: float) -> RegressionScores:
-    """Score numbers, (n,) float64 each; `mean` is the trivial rule's."""
-    off = said - true
+def regression_scores(true: Array, predicted: Array, mean: float) -> RegressionScores:
+    """Score numbers, (n,) float64 each; the baseline always predicts `mean`."""
+    off = predicted - true
     spread = float(((true - true.mean()) ** 2).sum())
     order = np.argsort(true, kind="stable")
     parts = [
@@ -157,7 +157,7 @@ def regression_scores(true: Array, said: Array, mean: float) -> RegressionScores
 
 
 def from_dict(about: dict[str, Any]) -> Scores:
-    """Build scores again from `to_dict`."""
+    """Return the scores that `to_dict` wrote."""
     fields = {name: value for name, value in about.items() if name != "kind"}
     if about["kind"] == "r2":
         found = RegressionScores(**fields)

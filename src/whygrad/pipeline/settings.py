@@ -1,11 +1,11 @@
-"""What a user may decide about a training on a table, and what stands for all that is left open.
+"""The options of a training on a table, its hyperparameters among them, and their defaults.
 
-What is left open follows from the number of training rows alone, so that no option is needed:
+The defaults follow from the number of training rows alone, so that no option is needed:
 
-    fewer than 1,000 rows    batches of 32, the same rate throughout, as many epochs as make 2,000 steps
-    1,000 rows and more      a tenth of them is set aside; the rate falls to a fifth whenever their cost has
-                             not fallen for 10 epochs, and below a tenth of the first rate training stops;
-                             the parameters of the best epoch are kept
+    fewer than 1,000 rows    batches of 32, a constant learning rate, as many epochs as make 2,000 steps
+    1,000 rows and more      a tenth of them are validation rows; the learning rate falls to a fifth when
+                             their cost has not fallen for 10 epochs, and below a tenth of the first one
+                             training stops (early stopping); the parameters of the best epoch are kept
     always                   λ₂ is 1 / rows, so that the penalty weighs as much as one row
 
 The numbers come from `benchmarks/tables.py`.
@@ -35,7 +35,7 @@ from whygrad.plan.schedules import (
 if TYPE_CHECKING:  # help and completion need the names of the options only, not what reads tables
     from whygrad.tables import Encoding
 
-MANY_ROWS = 1000  # from here on a tenth of them can be spared to tell when to stop
+MANY_ROWS = 1000  # from here on a tenth of them can be spared for validation
 VALIDATION_SHARE = 0.1
 DTYPE = "float32"
 
@@ -64,9 +64,41 @@ OF_CLASSES = ("cross_entropy", "binary_cross_entropy", "squared_error", "absolut
 class Settings:
     """The options of a training, by the names that the command line has for them.
 
-    None stands for what `complete` chooses. `test` is the share of the rows that training never sees,
-    0 for none; `validation` that of the others which are measured every epoch, to stop by, by default a
-    tenth where there are many; `leave_out` names columns that training never sees.
+    None stands for a default that `complete` fills in.
+
+    Parameters
+    ----------
+    hidden : tuple of int, optional
+        Units of each hidden layer; () for none.
+    activation, cost, optimizer, schedule : str
+        Names of `whygrad.functions`, `OPTIMIZERS` and `SCHEDULES`.
+    learning_rate, epochs, batch_size
+        As of `whygrad.train`.
+    dropout : float, default 0.0
+        The probability with which a step drops a hidden unit.
+    l1, l2 : float
+        λ₁ and λ₂.
+    seed : int, default 0
+        Decides the split, the initial parameters and the order of the rows.
+    engine : {"auto", "native", "reference"}
+        What computes the steps.
+    test : float, default 0.2
+        The share of the rows that are scored once, at the end; 0 for none.
+    validation : float, optional
+        The share of the other rows that is measured every epoch, to stop by; 0 for none. By default a tenth
+        where there are 1,000 or more, else none.
+    leave_out : tuple of str
+        Columns that training never sees.
+
+    Raises
+    ------
+    InputError
+        For values that make no sense.
+
+    Examples
+    --------
+    >>> Settings(hidden=(40, 20), validation=0.25).test
+    0.2
     """
 
     hidden: tuple[int, ...] | None = None
@@ -135,7 +167,7 @@ class Settings:
 
 
 def from_dict(about: Mapping[str, Any]) -> Settings:
-    """Return settings from what JSON has made of them."""
+    """Return the settings that JSON has stored."""
     hidden = about["hidden"]
     lists = {
         "hidden": None if hidden is None else tuple(hidden),
@@ -149,28 +181,28 @@ def _option(name: str) -> str:
 
 
 def validation_share(settings: Settings, rows: int) -> float:
-    """Return the share of so many rows that is measured every epoch, to tell when to stop."""
+    """Return the share of validation rows, of so many rows that are no test rows."""
     if settings.validation is not None:
         return settings.validation
     return VALIDATION_SHARE if rows >= MANY_ROWS else 0.0
 
 
 def complete(settings: Settings, encoding: "Encoding", rows: int, stops: bool) -> Settings:
-    """Fill in what was left open, for so many training rows, with others set aside to stop by or not."""
+    """Fill in the defaults for so many training rows; `stops` says whether there are validation rows."""
     batch_size = settings.batch_size or min(rows, 32 if not stops else 64 if rows < 20_000 else 128)
-    baseline: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "hidden": (128, 64),
-        "learning_rate": _rate(settings.optimizer),
+        "learning_rate": _learning_rate(settings.optimizer),
         "schedule": "adaptive" if stops else "constant",
         "epochs": 200 if stops else max(1, 2000 // math.ceil(rows / batch_size)),
         "batch_size": batch_size,
         "l2": 1 / rows,
     }
-    open_ones = {name: value for name, value in baseline.items() if getattr(settings, name) is None}
-    return replace(settings, cost=_cost(settings.cost, encoding), **open_ones)
+    left_open = {name: value for name, value in defaults.items() if getattr(settings, name) is None}
+    return replace(settings, cost=_cost(settings.cost, encoding), **left_open)
 
 
-def _rate(optimizer: str) -> float:
+def _learning_rate(optimizer: str) -> float:
     return 0.01 if optimizer in ("sgd", "adagrad") else 0.001
 
 
@@ -185,7 +217,7 @@ def network(settings: Settings, encoding: "Encoding") -> Network:
 
 
 def plan(settings: Settings, net: Network, rows: int, stops: bool) -> Plan:
-    """Return the plan of a training on so many rows; `stops` says whether some are set aside to stop by."""
+    """Return the plan of a training on so many rows; `stops` says whether there are validation rows."""
     chosen: Any = settings
     rule = None
     if stops:
@@ -215,20 +247,20 @@ def _optimizer(name: str, learning_rate: float) -> Optimizer:
 
 
 def changes(plan: Plan, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a fork changes of a plan, as `Run.fork` takes it, where settings are what is to be changed.
+    """Return the changes of a plan, as `Run.fork` takes them, for settings that a fork changes.
 
-    An optimizer or a schedule is then what a training on a table makes of its name; the rate stays.
+    An optimizer or a schedule is what a training on a table makes of its name; the learning rate stays.
     """
     known = {"learning_rate", "optimizer", "schedule", "l1", "l2", "batch_size", "epochs", "seed"}
     for name in given:
         if name not in known:
             raise InputError(f"a fork cannot change {name!r}: {nearest(name, sorted(known))}")
-    Settings(**given)  # which refuses what makes no sense
+    Settings(**given)  # which raises for what makes no sense
     changed = dict(given)
     learning_rate = given.get("learning_rate", plan.optimizer.learning_rate)
     if "optimizer" in given:
         if not plan.by_steps and "learning_rate" not in given:
-            learning_rate = _rate(given["optimizer"])
+            learning_rate = _learning_rate(given["optimizer"])
         changed["optimizer"] = _optimizer(given["optimizer"], learning_rate)
         changed.pop("learning_rate", None)
     if "schedule" in given:

@@ -1,14 +1,15 @@
-"""Tables → arrays, and outputs back to what the table says: CSV, Parquet and data frames.
+"""Tables → arrays, and outputs back to labels and numbers: CSV, Parquet and data frames.
 
     table = read("houses.csv")                      # or as_table(frame)
     table, target = choose_target(table, "price")   # rows without a price are left out
-    train, held_out = split(target, table, 0.2, seed=0)
-    encoding = learn(table.take(train), target)     # looks at the training rows only
+    training, test = split(target, table, 0.2, seed=0)
+    encoding = learn(table.take(training), target)  # looks at the training rows only
     X, Y = encoding.encode(table), encoding.targets(table)
     encoding.decode(outputs)                        # prices again, in their own units
 
 `batches(path, rows, encoding.kinds)` streams a file of any size in pieces of exactly `rows` rows, which
-encode to the same bits as the whole. An `Encoding` is frozen data and goes to JSON and back.
+encode to the same bits as the whole. An `Encoding` is frozen data and goes to JSON and back. This folder
+may import `nn` and what is below.
 """
 
 from whygrad.tables.columns import leave_out

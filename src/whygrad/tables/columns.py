@@ -57,18 +57,18 @@ def _is_text(kind: Any) -> bool:
 
 
 def described(column: Any) -> str:
-    """Describe what a column holds, with arrow's name for what is of no use."""
+    """Return what a column holds in words, with arrow's name for what is of no use."""
     kind = kind_of(column)
     return f"{HOLDS[kind]} but {quoted(str(column.type))}" if kind == "other" else HOLDS[kind]
 
 
 def quoted(name: str) -> str:
-    """Return a name or a value for a message: in quotes, on one line, of bearable length."""
+    """Return a name or a value for a message: in quotes, on one line, shortened where it is long."""
     return repr(name if len(name) <= 60 else name[:59] + "…")
 
 
 def nearest_name(name: str, known: Sequence[str]) -> str:
-    """Return the end of a message about a name that is not there: the nearest one, or some that are."""
+    """Return the end of a message about an unknown name: the nearest known one, or some of them."""
     same = [other for other in known if other.casefold() == name.casefold()]
     close = same or get_close_matches(name, known, n=1)
     if close:
@@ -78,12 +78,12 @@ def nearest_name(name: str, known: Sequence[str]) -> str:
 
 
 def find(table: Any, name: str) -> Any:
-    """Return the column of that name, at once in a table of any width; the caller knows that it is there."""
+    """Return the column of that name, which exists, at once in a table of any width."""
     return table.column(name)
 
 
 def computable(column: Any, name: str) -> Any:
-    """Return a column in a type that arrow computes with: what is packed is unpacked, views are copied.
+    """Return a column in a type that arrow computes with: packed types unpacked, views copied.
 
     Arrow has more types than kernels: rows of some cannot even be taken. Raises `InputError` for one of
     which nothing can be made.
@@ -146,8 +146,14 @@ def texts(column: Any) -> Any:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
+def index_of(column: Any, values: Sequence[Any]) -> Array:
+    """Return the index among `values` of each category of a column, (n,) int64; −1 for any other."""
+    found = pc.index_in(texts(column), value_set=pa.array(values, pa.large_string()))
+    return np.asarray(pc.fill_null(found, -1), dtype=np.int64)
+
+
 def is_number(text: str) -> bool:
-    """Whether a piece of text reads as a number."""
+    """Return whether a piece of text reads as a number."""
     return NUMBER.fullmatch(text.strip()) is not None
 
 
@@ -168,10 +174,29 @@ def missing(column: Any) -> Array:
 
 
 def leave_out(table: Any, names: Sequence[str], target: str) -> Any:
-    """Return a table without some of its columns, none of which is the target.
+    """Return a table without some of its columns.
 
-    Raises `InputError` for a column that is not there, and where none would be left to learn from.
+    Parameters
+    ----------
+    table : pyarrow.Table
+        The table.
+    names : sequence of str
+        Columns to leave out, none of which is the target.
+    target : str
+        The column to predict.
 
+    Returns
+    -------
+    pyarrow.Table
+        The other columns, in order.
+
+    Raises
+    ------
+    InputError
+        For a column that does not exist or is the target, and where none would be left to learn from.
+
+    Examples
+    --------
     >>> leave_out(pa.table({"id": [1, 2], "rooms": [3, 4], "rent": [1.0, 2]}), ["id"], "rent").column_names
     ['rooms', 'rent']
     """
@@ -197,7 +222,7 @@ def leave_out(table: Any, names: Sequence[str], target: str) -> Any:
 
 
 def refuse_infinity(values: Array, name: str, start: int = 0) -> None:
-    """Reject a number that is infinite or too large to compute with, and say in which row it is."""
+    """Raise `InputError` for a number that is infinite or too large to compute with, with its row."""
     with np.errstate(invalid="ignore"):
         large = np.abs(values) > LARGEST
     if large.any():
@@ -212,7 +237,7 @@ def refuse_infinity(values: Array, name: str, start: int = 0) -> None:
 
 
 def check_table(table: Any) -> None:
-    """Reject a table with two columns of one name, or with infinite numbers."""
+    """Raise `InputError` for a table with two columns of one name, or with infinite numbers."""
     check_names(table.schema.names, "the table")
     for name in table.schema.names:
         column = find(table, name)
@@ -223,13 +248,13 @@ def check_table(table: Any) -> None:
 def names_of_columns(given: Iterable[Any], what: str) -> list[str]:
     """Return the names of columns as they are known everywhere: spaces around them do not count.
 
-    A column without a name is called by its place. Raises `InputError` where two have the same name.
+    A column without a name is called by its position. Raises `InputError` where two have the same name.
 
     >>> names_of_columns([" rooms", "", 7], "the frame")
     ['rooms', 'column 2', '7']
     """
     whole = [str(name) for name in given]
-    names = [name.strip() or f"column {place}" for place, name in enumerate(whole, start=1)]
+    names = [name.strip() or f"column {position}" for position, name in enumerate(whole, start=1)]
     check_names(names, what, whole)
     return names
 
@@ -240,14 +265,14 @@ def meant(name: str, known: Collection[str]) -> str:
 
 
 def check_names(names: Sequence[str], what: str, whole: Sequence[str] | None = None) -> None:
-    """Reject a table in which two columns have the same name; `whole` are the names with their spaces."""
-    places: dict[str, int] = {}
-    for place, name in enumerate(names, start=1):
-        if name in places:
-            first = places[name]
-            aside = whole is not None and whole[first - 1] != whole[place - 1]
+    """Raise `InputError` where two columns have the same name; `whole` are the names with their spaces."""
+    positions: dict[str, int] = {}
+    for position, name in enumerate(names, start=1):
+        if name in positions:
+            first = positions[name]
+            aside = whole is not None and whole[first - 1] != whole[position - 1]
             raise InputError(
-                f"{what}: columns {first} and {place} are both called {quoted(name)}"
+                f"{what}: columns {first} and {position} are both called {quoted(name)}"
                 f"{', spaces around it aside' if aside else ''}: rename one"
             )
-        places[name] = place
+        positions[name] = position

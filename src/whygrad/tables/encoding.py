@@ -1,4 +1,4 @@
-"""How the rows of a table become inputs, and outputs become what the table says: frozen data.
+"""How the rows of a table become inputs, and outputs become labels and numbers again: frozen data.
 
     a number     (value − center) / scale, missing ones filled in and flagged in a column of their own
     a category   a column of zeros and ones for each value; one for all rare values, one for missing ones
@@ -15,7 +15,6 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from whygrad.errors import InputError
@@ -25,6 +24,7 @@ from whygrad.tables.columns import (
     Kind,
     check_names,
     find,
+    index_of,
     kind_of,
     missing,
     nearest_name,
@@ -134,12 +134,10 @@ class Category:
     def encode(self, column: Any, X: Array, start: int) -> None:
         """Write the encoded columns of some rows into X, (n, len(names))."""
         column = texts(column)
-        places = pc.index_in(column, value_set=pa.array(self.values, pa.large_string()))
-        place = np.asarray(pc.fill_null(places, -1), dtype=np.int64)
-        gone = np.asarray(pc.is_null(column))
-        X[:] = place[:, None] == np.arange(X.shape[1])
+        index, gone = index_of(column, self.values), np.asarray(pc.is_null(column))
+        X[:] = index[:, None] == np.arange(X.shape[1])
         if self.rare:
-            X[:, len(self.values)] = (place < 0) & ~gone
+            X[:, len(self.values)] = (index < 0) & ~gone
         if self.missing:
             X[:, -1] = gone
 
@@ -149,9 +147,25 @@ Column: TypeAlias = NumberColumn | Category
 
 @dataclass(frozen=True)
 class Encoding:
-    """What was learned from a table's training rows: the columns in use, the target, and what to tell.
+    """What was learned from a table's training rows: how its columns and its target are encoded.
 
-    `notes` are lines for the user: what was left out, and why.
+    Parameters
+    ----------
+    columns : tuple of NumberColumn and Category
+        The columns in use, in order.
+    target : Target
+        The column to predict.
+    notes : tuple of str
+        Lines for the user: what was left out, and why.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> column = NumberColumn("rooms", "number", center=3.0, scale=2.0)
+    >>> encoding = Encoding((column,), Target("rent", "regression", "number"))
+    >>> encoding.encode(pa.table({"rooms": [3, 5]}))
+    array([[0.],
+           [1.]], dtype=float32)
     """
 
     columns: tuple[Column, ...]
@@ -191,17 +205,32 @@ class Encoding:
 
     @cached_property
     def kinds(self) -> dict[str, Kind]:
-        """The columns to read from a file, and what each holds: what `batches` wants to know."""
+        """The columns to read from a file, and what each holds, as `batches` takes them."""
         return {column.name: column.kind for column in self.columns} | {
             self.target.name: self.target.kind
         }
 
     def encode(self, table: Any, dtype: Any = np.float32, start: int = 0) -> Array:
-        """Return X, (n, n_0), of a `pyarrow.Table` or `RecordBatch`.
+        """Return the inputs of the network for the rows of a table.
 
-        Columns are found by name, in any order; others are ignored. `start` is how many rows came before
-        in other pieces, for the row numbers in messages. Raises `InputError` for a column that is missing
-        or holds something else than in training, and for infinity.
+        Parameters
+        ----------
+        table : pyarrow.Table or pyarrow.RecordBatch
+            Columns are found by name, in any order; others are ignored.
+        dtype : dtype, default float32
+            Of the result.
+        start : int, default 0
+            How many rows came before in other pieces, for the row numbers in messages.
+
+        Returns
+        -------
+        array, shape (n, n_0)
+            X; its columns are `names`.
+
+        Raises
+        ------
+        InputError
+            For a column that is missing or holds something else than in training, and for infinity.
         """
         self.check(table)
         X = np.empty((table.num_rows, len(self.names)), dtype)
@@ -213,7 +242,7 @@ class Encoding:
         return X
 
     def check(self, table: Any) -> None:
-        """Reject a table whose columns are not those of training; only names and types are looked at."""
+        """Raise `InputError` where names or types of columns are not those of training."""
         names = table.schema.names
         check_names([name for name in names if name in self.kinds], "the table")
         there = set(names)
@@ -233,7 +262,7 @@ class Encoding:
                 )
 
     def gaps(self, table: Any) -> dict[str, Array]:
-        """Return the rows, by column, that have no value where in training every row had one."""
+        """Return by column the rows without a value, where in training every row had one."""
         found = {
             column.name: np.flatnonzero(missing(find(table, column.name)))
             for column in self.columns
@@ -242,7 +271,23 @@ class Encoding:
         return {name: rows for name, rows in found.items() if len(rows)}
 
     def targets(self, table: Any, dtype: Any = np.float32, start: int = 0) -> Array:
-        """Return Y, (n, n_L): one-hot rows, a column of zeros and ones, or standardised numbers."""
+        """Return the targets of the network for the rows of a table.
+
+        Parameters
+        ----------
+        table, dtype, start
+            As of `encode`.
+
+        Returns
+        -------
+        array, shape (n, n_L)
+            Y: one-hot rows, a column of zeros and ones, or standardised numbers.
+
+        Raises
+        ------
+        InputError
+            For a value that is missing, no class of training, or too large.
+        """
         with np.errstate(over="ignore"):
             Y = self.target.targets(table, start).astype(dtype)
         if not np.isfinite(Y).all():
@@ -255,11 +300,22 @@ class Encoding:
         return Y
 
     def decode(self, outputs: Array) -> Array:
-        """Turn outputs a[L], (n, n_L), into labels, or into numbers in their own units, (n,)."""
+        """Return outputs as labels, or as numbers in their own units.
+
+        Parameters
+        ----------
+        outputs : array, shape (n, n_L)
+            a[L].
+
+        Returns
+        -------
+        array, shape (n,)
+            Predictions, as the target's column has them.
+        """
         return self.target.decode(outputs)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the encoding as what JSON can hold."""
+        """Return the encoding as plain data for JSON."""
         about = {
             "columns": [
                 {"type": "number" if isinstance(column, NumberColumn) else "category"}
@@ -274,7 +330,7 @@ class Encoding:
 
     @staticmethod
     def from_dict(about: Any) -> "Encoding":
-        """Build the encoding again; raises `InputError` where something is missing from `about`."""
+        """Return the encoding that `to_dict` wrote; raises `InputError` where something is missing."""
         try:
             columns = tuple(_column(column) for column in about["columns"])
             target = about["target"]
@@ -292,5 +348,18 @@ def _column(about: dict[str, Any]) -> Column:
 
 
 def plain(names: Sequence[str], target: Target) -> Encoding:
-    """Return the encoding that hands numbers through as they are: of images, say, whose pixels stay."""
+    """Return the encoding that leaves numbers as they are, such as the pixels of images.
+
+    Parameters
+    ----------
+    names : sequence of str, (n_0,)
+        The columns, all of numbers.
+    target : Target
+        The column to predict.
+
+    Returns
+    -------
+    Encoding
+        Center 0 and scale 1 for each column.
+    """
     return Encoding(tuple(NumberColumn(name, "number") for name in names), target)

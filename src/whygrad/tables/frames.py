@@ -13,12 +13,25 @@ from whygrad.tables.columns import computable, names_of_columns, quoted
 
 
 def as_table(frame: Any) -> Any:
-    """Return a pandas, polars or arrow frame (or a lazy one) as a `pyarrow.Table`; an index is left out.
+    """Return a data frame as a `pyarrow.Table`; an index is left out.
 
-    Spaces around names do not count, as in files.
+    Parameters
+    ----------
+    frame : pandas, polars or arrow frame, or a lazy one
+        Spaces around the names of its columns do not count, as in files.
 
-    Raises `InputError` for anything else, for columns of mixed types and for duplicate names.
+    Returns
+    -------
+    pyarrow.Table
+        Its columns.
 
+    Raises
+    ------
+    InputError
+        For anything else, for columns of mixed types and for duplicate names.
+
+    Examples
+    --------
     >>> import pandas as pd
     >>> as_table(pd.DataFrame({"rooms": [3, 4]})).column_names
     ['rooms']
@@ -57,7 +70,29 @@ def _column(series: Any, name: str) -> Any:
 
 
 def from_arrays(X: Array, names: Sequence[str], y: Any, target: str) -> Any:
-    """Return examples (n, …) and their targets (n,) as a table with named columns."""
+    """Return examples and their targets as a table with named columns.
+
+    Parameters
+    ----------
+    X : array, shape (n, …)
+        Examples of any shape; each is one row.
+    names : sequence of str, (n_0,)
+        Names of the inputs.
+    y : array, shape (n,)
+        Classes or numbers.
+    target : str
+        The name of the column that y becomes, the last one.
+
+    Returns
+    -------
+    pyarrow.Table
+        n rows.
+
+    Examples
+    --------
+    >>> from_arrays(np.eye(2), ["a", "b"], np.array([0, 1]), "class").column_names
+    ['a', 'b', 'class']
+    """
     X = np.asarray(X).reshape(len(X), -1)
     columns = [pa.array(np.ascontiguousarray(X[:, k])) for k in range(X.shape[1])]
     return pa.table([*columns, pa.array(y)], names=[*names, target])

@@ -44,8 +44,25 @@ DATE = r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ].*)?$"
 def learn(table: Any, target: Target) -> Encoding:
     """Learn the encoding of a table from its training rows.
 
-    Raises `InputError` for duplicate names, infinity, and where no column is left to learn from.
+    Parameters
+    ----------
+    table : pyarrow.Table
+        The rows to learn from: no test rows.
+    target : Target
+        The column to predict.
 
+    Returns
+    -------
+    Encoding
+        The columns in use, standardised or one-hot, and notes on those that were left out.
+
+    Raises
+    ------
+    InputError
+        For duplicate names, infinity, and where no column is left to learn from.
+
+    Examples
+    --------
     >>> table = pa.table({"rooms": [3, 4, None, 5], "town": ["A", "B", "A", "B"], "rent": [1.0, 2, 3, 5]})
     >>> learn(table, Target("rent", "regression", "number")).names
     ('rooms', 'rooms is missing', 'town=A', 'town=B')
@@ -117,7 +134,7 @@ def standardised(values: Array) -> tuple[float, float]:
 
 
 def _identifies(values: Array, name: str) -> bool:
-    """Whether whole numbers are an identifier: all different, and named, sorted or packed like one."""
+    """Return whether whole numbers identify rows: all different, and named, sorted or packed like that."""
     if len(values) < 2 or len(np.unique(values)) < len(values):
         return False
     if len(values) < FEW:

@@ -37,10 +37,24 @@ TYPES: dict[Kind, Any] = {
 
 
 def read(path: str | PathLike[str]) -> Any:
-    """Read a CSV or Parquet file as a `pyarrow.Table`, the types of its columns told from all its rows.
+    """Read a CSV or Parquet file; the types of its columns are told from all its rows.
 
-    Delimiter (, ; tab |), encoding and decimal mark of text are found. Raises `FileError` for a file that
-    is missing, empty, not a table, ragged or without a header.
+    Delimiter (, ; tab |), encoding and decimal mark of text are detected.
+
+    Parameters
+    ----------
+    path : path
+        A file that ends in .csv, .tsv, .tab, .txt, .parquet or .pq.
+
+    Returns
+    -------
+    pyarrow.Table
+        All rows.
+
+    Raises
+    ------
+    FileError
+        For a file that is missing, empty, not a table, ragged or without a header.
     """
     path = _checked(path)
     table = _read_parquet(path) if _is_parquet(path) else _read_text(path)
@@ -55,12 +69,29 @@ def batches(
     kinds: Mapping[str, Kind] | None = None,
     needed: Collection[str] = (),
 ) -> Iterator[Any]:
-    """Return a file's rows as tables of exactly `rows` rows, the last one shorter; never more in memory.
+    """Stream a file's rows as tables of exactly `rows` rows, the last one shorter; never more in memory.
 
-    `kinds` names the columns wanted and what each holds, as `Encoding.kinds`: only those that the file
-    has are read, and their types are the same in every piece. Without it all columns of text are text.
-    Those in `needed` must be there. Raises the errors of `read`: what a look at the file can tell comes at
-    once, all else with the piece that holds the cause.
+    Parameters
+    ----------
+    path : path
+        A file as `read` takes it.
+    rows : int, default 8192
+        Rows of each piece.
+    kinds : mapping of str to kind, optional
+        The columns to read and what each holds, as `Encoding.kinds`: only those that the file has are read,
+        and their types are the same in every piece. Without it all columns of text are text.
+    needed : collection of str
+        Columns that must exist.
+
+    Yields
+    ------
+    pyarrow.Table
+        The next rows.
+
+    Raises
+    ------
+    FileError, InputError
+        As `read`: what a look at the file can tell at once, all else with the piece that holds the cause.
     """
     path = _checked(path)
     if _is_parquet(path):
@@ -77,7 +108,7 @@ def batches(
 
 
 def _checked(path: str | PathLike[str]) -> Path:
-    """Reject what is no file with something in it, or has an ending that says it is no table."""
+    """Return the path; raise `FileError` where it is no file, an empty one, or by its name no table."""
     path = Path(path)
     with _told(path):
         if path.is_dir():
@@ -108,7 +139,7 @@ def _neighbours(path: Path) -> list[str]:
 
 @contextmanager
 def _told(path: Path) -> Iterator[None]:
-    """Turn what the system or arrow has against a file into one line."""
+    """Turn an error of the system or of arrow into a `FileError` of one line."""
     try:
         yield
     except (FileError, InputError):
@@ -125,7 +156,7 @@ def _told(path: Path) -> Iterator[None]:
 
 
 def _is_parquet(path: Path) -> bool:
-    """Whether a file is Parquet, by its ending or its first bytes."""
+    """Return whether a file is Parquet, by its ending or its first bytes."""
     if path.suffix.lower() in PARQUET:
         return True
     with _told(path), path.open("rb") as file:
@@ -133,7 +164,7 @@ def _is_parquet(path: Path) -> bool:
 
 
 def _open_parquet(path: Path) -> tuple[Any, list[str]]:
-    """Open a file, and give the names of its columns as they are known everywhere."""
+    """Return an opened file, and the names of its columns as they are known everywhere."""
     with _told(path):
         try:
             file = pyarrow.parquet.ParquetFile(path)
@@ -214,17 +245,17 @@ def _options(found: Layout, wanted: Mapping[str, Kind] | None = None) -> tuple[A
 
 
 def _hexadecimal(found: Layout) -> list[str]:
-    places = {
-        place
+    columns = {
+        column
         for row in found.sample
-        for place, field in enumerate(row[: len(found.names)])
+        for column, field in enumerate(row[: len(found.names)])
         if HEXADECIMAL.match(field)
     }
-    return [found.names[place] for place in sorted(places)]
+    return [found.names[column] for column in sorted(columns)]
 
 
 def _refuse_missing(names: Sequence[str], needed: Collection[str]) -> None:
-    """Reject a file without a column that is needed, and name the nearest of those that it has."""
+    """Raise `InputError` for a file without a column that is needed; it names the nearest one."""
     there = set(names)
     for name in needed:
         if name not in there:
@@ -232,11 +263,11 @@ def _refuse_missing(names: Sequence[str], needed: Collection[str]) -> None:
 
 
 def _refuse_numbers(found: Layout, kinds: Mapping[str, Kind]) -> None:
-    """Reject a column that held words in training and holds nothing but numbers in this file."""
-    for place, name in enumerate(found.names):
+    """Raise `InputError` for a column that held words in training and holds only numbers here."""
+    for column, name in enumerate(found.names):
         if kinds.get(name) != "text":
             continue
-        fields = [row[place].strip() for row in found.sample if place < len(row)]
+        fields = [row[column].strip() for row in found.sample if column < len(row)]
         values = [field for field in fields if field not in NULLS]
         if values and all(is_number(value) for value in values):
             raise InputError(
@@ -251,7 +282,7 @@ CONVERSION = re.compile(r"In CSV column #(\d+): Row #(\d+): .* invalid value '(.
 def _text_error(
     path: Path, found: Layout, error: Exception, wanted: Mapping[str, Kind]
 ) -> FileError | InputError:
-    """Return in which line or column the rows of a file go wrong."""
+    """Return the error that names the line or column in which the rows of a file go wrong."""
     match = CONVERSION.match(str(error))
     if match:
         name = found.names[int(match[1])]
@@ -259,9 +290,9 @@ def _text_error(
             f"column {quoted(name)} is {quoted(match[3])} in row {int(match[2]) - 1}, in training it "
             f"held {HOLDS[wanted[name]]}"
         )
-    place = ragged(path, found)
-    if place:
-        line, count = place
+    uneven = ragged(path, found)
+    if uneven:
+        line, count = uneven
         fields = "1 field" if count == 1 else f"{count} fields"
         return FileError(
             f"{path}: line {line} has {fields}, the header has {len(found.names)} (separated by "
@@ -281,19 +312,19 @@ def _text_error(
 def _of_equal_length(path: Path, pieces: Iterator[Any], rows: int) -> Iterator[Any]:
     """Cut and join tables so that each has `rows` rows, for the same bits whatever the file's blocks."""
     kept: list[Any] = []
-    held = total = 0
+    waiting = total = 0
     for piece in pieces:
         total += piece.num_rows
         kept.append(piece)
-        held += piece.num_rows
-        if held < rows:
+        waiting += piece.num_rows
+        if waiting < rows:
             continue
         table = pa.concat_tables(kept)
-        whole = held // rows * rows
+        whole = waiting // rows * rows
         for start in range(0, whole, rows):
             yield table.slice(start, rows)
-        kept, held = [table.slice(whole)], held - whole
+        kept, waiting = [table.slice(whole)], waiting - whole
     if total == 0:
         raise FileError(f"{path}: it has column names, but no rows")
-    if held:
+    if waiting:
         yield pa.concat_tables(kept)

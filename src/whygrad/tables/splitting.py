@@ -1,4 +1,4 @@
-"""Training and test rows: a seeded split, stratified for classes."""
+"""Training, validation and test rows: a seeded split, stratified for classes."""
 
 from typing import Any
 
@@ -11,11 +11,39 @@ from whygrad.tables.target import Target
 
 
 def split(target: Target, table: Any, fraction: float = 0.2, seed: int = 0) -> tuple[Array, Array]:
-    """Return the row numbers to train on and those to hold out, both in ascending order.
+    """Split the rows of a table into training and test rows.
 
-    A pure function of the target's values, the fraction and the seed. Of classes, each has its share in
-    both parts, at least one row. Raises `InputError` for a class with a single row, and where no row
-    would be left on one side.
+    A pure function of the target's values, the fraction and the seed. Each class has its share in both
+    parts, at least one row.
+
+    Parameters
+    ----------
+    target : Target
+        The column to stratify by, where it holds classes.
+    table : pyarrow.Table
+        The rows, all with a value of the target.
+    fraction : float, default 0.2
+        The share of the test rows, above 0 and below 1.
+    seed : int, default 0
+        Decides which rows they are.
+
+    Returns
+    -------
+    training, test : arrays of int64
+        Row numbers, in ascending order.
+
+    Raises
+    ------
+    InputError
+        For a class with a single row, and for fewer than two rows.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> table = pa.table({"x": [1, 2, 3, 4, 5, 6], "y": ["a", "b", "a", "b", "a", "b"]})
+    >>> training, test = split(Target("y", "classification", "text", ("a", "b")), table, 1 / 3)
+    >>> len(training), table["y"].take(test).to_pylist()
+    (4, ['a', 'b'])
     """
     if target.task == "classification":
         return split_rows(target.indices(table), fraction, seed, target)
@@ -23,21 +51,24 @@ def split(target: Target, table: Any, fraction: float = 0.2, seed: int = 0) -> t
 
 
 def split_rows(
-    index: Array, fraction: float, seed: int, target: Target | None = None
+    index: Array, fraction: float, seed: int, target: Target | None = None, part: str = "test"
 ) -> tuple[Array, Array]:
-    """Split rows by the class index of each, (n,); `target` is for the message alone."""
+    """Split rows by the class index of each, (n,); `target` and `part` are for the messages alone."""
     if not 0 < fraction < 1:
-        raise InputError(f"the test part is {fraction!r} of the rows: it must be between 0 and 1")
+        raise InputError(f"the {part} part is {fraction!r} of the rows: it must be between 0 and 1")
     if len(index) < 2:
-        raise InputError(f"{len(index)} rows cannot be split: at least 2 are needed")
+        rows = "1 row" if len(index) == 1 else f"{len(index)} rows"
+        raise InputError(
+            f"{rows} cannot be split into training and {part} rows: add rows, or set {part} to 0"
+        )
     counts = np.bincount(index)
     if (counts == 1).any():
         single = int(np.argmax(counts == 1))
         label = target.classes[single] if target else single
         name = f" of target {quoted(target.name)}" if target else ""
         raise InputError(
-            f"class {quoted(str(label))}{name} has a single row: a test split needs two of each "
-            "class; add rows, leave it out, or hold nothing out"
+            f"class {quoted(str(label))}{name} has a single row: a {part} split needs two of "
+            f"each class; add rows, remove it, or set {part} to 0"
         )
     shares = _shares(counts, fraction)
     order = np.random.default_rng(seed).permutation(len(index))
@@ -48,7 +79,7 @@ def split_rows(
 
 
 def _shares(counts: Array, fraction: float) -> Array:
-    """Return how many rows of each class to hold out: the exact share, rounded so that the sum fits."""
+    """Return how many rows of each class to set aside: its exact share, rounded so that the sum fits."""
     exact = counts * fraction
     shares = np.floor(exact).astype(np.int64)
     rest = round(float(exact.sum())) - int(shares.sum())

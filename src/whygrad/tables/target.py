@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from whygrad.errors import InputError, nearest
+from whygrad.nn.arrays import one_hot
 from whygrad.nn.functions import Array
 from whygrad.tables.columns import (
     HOLDS,
@@ -19,6 +20,7 @@ from whygrad.tables.columns import (
     check_table,
     described,
     find,
+    index_of,
     kind_of,
     kind_of_categories,
     meant,
@@ -41,10 +43,22 @@ Label: TypeAlias = str | int | float | bool
 
 @dataclass(frozen=True)
 class Target:
-    """What is predicted: the column, the task, and how its values become outputs.
+    """The column to predict, the task, and how its values become outputs.
 
-    `classes` are the labels in order, () for numbers; `center` and `scale` are of numbers, learned from
-    the training rows.
+    Parameters
+    ----------
+    name : str
+        The column.
+    task : {"classification", "regression"}
+        What is predicted.
+    kind : Kind
+        What the column holds.
+    classes : tuple of labels
+        The labels in order, () for numbers.
+    center, scale : float
+        Mean and standard deviation of numbers in the training rows; 0 and 1 of classes.
+    notes : tuple of str
+        Lines for the user, about rows left out and values far from all others.
     """
 
     name: str
@@ -71,7 +85,7 @@ class Target:
         return np.asarray(self.classes)[self.indices(table, start)]
 
     def indices(self, table: Any, start: int = 0) -> Array:
-        """Return the place in `classes` of each row's class, (n,)."""
+        """Return the index in `classes` of each row's class, (n,) int64."""
         column = self._column(table)
         if self.kind == "number":
             values = to_float(column)
@@ -81,8 +95,7 @@ class Target:
         elif self.kind == "boolean":
             index = np.where(np.isnan(to_float(column)), -1, to_float(column) != 0).astype(np.int64)
         else:
-            places = pc.index_in(texts(column), value_set=pa.array(self.classes, pa.large_string()))
-            index = np.asarray(pc.fill_null(places, -1), dtype=np.int64)
+            index = index_of(column, self.classes)
         if (index < 0).any():
             row = int(np.argmax(index < 0))
             value, labels = str(column[row].as_py()), [str(label) for label in self.classes]
@@ -99,12 +112,10 @@ class Target:
         index = self.indices(table, start)
         if self.n_outputs == 1:
             return index[:, None].astype(np.float64)
-        Y = np.zeros((len(index), self.n_outputs))
-        Y[np.arange(len(index)), index] = 1
-        return Y
+        return one_hot(index, self.n_outputs)
 
     def decode(self, outputs: Array) -> Array:
-        """Turn outputs a[L], (n, n_L), into labels, or into numbers in their own units, (n,)."""
+        """Return outputs a[L], (n, n_L), as labels, or as numbers in their own units, (n,)."""
         if self.task == "regression":
             return outputs[:, 0].astype(np.float64) * self.scale + self.center
         if self.n_outputs == 1:
@@ -112,7 +123,7 @@ class Target:
         return np.asarray(self.classes)[outputs.argmax(axis=1)]
 
     def probabilities(self, outputs: Array) -> Array:
-        """Turn outputs, (n, n_L), into one column per class, (n, len(classes))."""
+        """Return outputs, (n, n_L), as probabilities, one column per class, (n, len(classes))."""
         if self.task == "regression":
             raise InputError(
                 f"target {quoted(self.name)} holds numbers: there are no probabilities"
@@ -150,11 +161,37 @@ class Target:
 def choose_target(table: Any, name: str, task: Task | None = None) -> tuple[Any, Target]:
     """Return the rows of a table that have a value of the target, and the target.
 
-    Text, truth values and few distinct whole numbers are classes, all else are numbers; `task` overrides.
+    Text, truth values and few distinct whole numbers are classes, all else are numbers.
 
-    This is a table's way in to training. Raises `InputError` for a table that cannot be used (duplicate
-    names, infinity), and for a target that is not there (with the nearest name), holds neither numbers nor
-    text, has no value or one only, or, as classes, a new one in every row.
+    Parameters
+    ----------
+    table : pyarrow.Table
+        The table.
+    name : str
+        The column to predict.
+    task : {"classification", "regression"}, optional
+        Overrides what the values suggest.
+
+    Returns
+    -------
+    table : pyarrow.Table
+        The rows with a value of the target.
+    target : Target
+        The column and its labels.
+
+    Raises
+    ------
+    InputError
+        For a table that cannot be used (duplicate names, infinity), and for a target that does not exist
+        (with the nearest name), holds neither numbers nor text, has no value or one only, or, as classes, a
+        new one in every row.
+
+    Examples
+    --------
+    >>> table = pa.table({"rooms": [3, 4, 5], "town": ["A", None, "B"], "rent": [1.0, 2.5, None]})
+    >>> rows, target = choose_target(table, "rent")
+    >>> rows.num_rows, target.task
+    (2, 'regression')
     """
     if task is not None and task not in TASKS:
         raise InputError(f"unknown task {task!r}: {nearest(str(task), TASKS)}")
@@ -237,22 +274,22 @@ FAR = 10  # times the range of all other values
 
 
 def far_outside(values: Array) -> tuple[Array, float]:
-    """Return the places of values that lie far from all others, and how many ranges of these; none: ([], 0).
+    """Return the indices of values far from all others, and how many ranges of these; else ([], 0).
 
     Far are some few values, one in a hundred or of small tables up to three, of which each lies more than
     ten times as far from all others as these are apart, the largest from the smallest. A ratio of
     differences does not depend on unit or origin. Nothing is supposed about the distribution: normal and
     exponential values never come near it, and of tables of log-normal ones (σ = 1) fewer than one in a
-    thousand. Where heavier tails do, what is said is as true: in a sum of squares about the middle each
+    thousand. Where heavier tails do, the note is as true: in a sum of squares about the middle each
     such value weighs as much as 400 of the others or more. A value that more than half of the rows have,
-    such as 0, counts once: the others alone tell what is usual.
+    such as 0, counts once: the others alone tell what is common.
     """
     order = np.argsort(values, kind="stable")
     middle = values[order[len(order) // 2]]
-    usual = values[order] == middle
-    if 2 * usual.sum() > len(values):
-        usual[np.argmax(usual)] = False
-        order = order[~usual]
+    common = values[order] == middle
+    if 2 * common.sum() > len(values):
+        common[np.argmax(common)] = False
+        order = order[~common]
     n, v = len(order), values[order]
     for far in range(min(1000, max(n // 100, min(3, n // 20))), 0, -1):
         first = np.arange(far + 1)  # of the n - far others, which are next to one another
@@ -270,14 +307,14 @@ def far_outside(values: Array) -> tuple[Array, float]:
 
 
 def far_values(values: Array, rows: Array, name: str) -> list[str]:
-    """Report values of a target that lie far from all others; `rows` are where they stand, from 0."""
-    places, ratio = far_outside(values)
-    if not len(places):
+    """Return a note on values of a target far from all others; `rows` are their row numbers, from 0."""
+    indices, ratio = far_outside(values)
+    if not len(indices):
         return []
     shown = " and ".join(
-        f"{float(values[i])!r} in row {rows[i] + 1}".replace(".0 in", " in") for i in places[:3]
+        f"{float(values[i])!r} in row {rows[i] + 1}".replace(".0 in", " in") for i in indices[:3]
     )
-    more = f" and {len(places) - 3} more" if len(places) > 3 else ""
+    more = f" and {len(indices) - 3} more" if len(indices) > 3 else ""
     return [
         f"target {quoted(name)} is {shown}{more}, {ratio:,.0f} times the range of all other values away "
         "from them: correct that if it is a mistake, since squared errors and R² follow such values alone"
@@ -285,7 +322,7 @@ def far_values(values: Array, rows: Array, name: str) -> list[str]:
 
 
 def _numbers_the_rows(values: Array, name: str) -> bool:
-    """Whether whole numbers count the rows, in whatever order: 1, 2, 3, …"""
+    """Return whether whole numbers count the rows, in whatever order: 1, 2, 3, …"""
     steps = np.diff(np.sort(values))
     return len(values) > 3 and bool((steps == 1).all())
 

@@ -52,7 +52,7 @@ class Layout:
 
 
 def layout(path: Path) -> Layout:
-    """Look at a text file; raises `FileError` where it cannot be a table."""
+    """Return how a text file is laid out; raises `FileError` where it cannot be a table."""
     encoding, quotes, padded = find_encoding(path)
     size = HEAD
     while True:
@@ -91,9 +91,9 @@ def _head(path: Path, encoding: str, size: int) -> tuple[str, bool]:
 
 
 def find_encoding(path: Path) -> tuple[str, int, tuple[str, ...]]:
-    """Find the encoding of a whole file, as well as `_scan`; refuse what is no text.
+    """Return the encoding of a whole file, UTF-8, -16 or -32, else Windows-1252, and what `_scan` returns.
 
-    The encoding is UTF-8, -16 or -32, else Windows-1252.
+    Raises `FileError` for what is no text.
     """
     with path.open("rb") as file:
         head = file.read(HEAD)
@@ -118,7 +118,7 @@ def find_encoding(path: Path) -> tuple[str, int, tuple[str, ...]]:
 
 
 def _scan(path: Path, encoding: str) -> tuple[int, tuple[str, ...]]:
-    """Read a file to its end: count quotation marks, and find missing values written with blanks.
+    """Return the number of quotation marks in a file, and missing values that are written with blanks.
 
     Raises `FileError` with the line that the encoding does not fit.
     """
@@ -154,7 +154,7 @@ def _scan(path: Path, encoding: str) -> tuple[int, tuple[str, ...]]:
 
 
 def _rows(head: str, delimiter: str, cut: bool) -> tuple[list[list[str]], bool]:
-    """Split the head of a file into rows, and say whether these are all rows of the file.
+    """Return the head of a file as rows, and whether these are all rows of the file.
 
     The last row is dropped where the head ends within it.
     """
@@ -167,7 +167,7 @@ def _rows(head: str, delimiter: str, cut: bool) -> tuple[list[list[str]], bool]:
 
 
 def _agreement(rows: list[list[str]]) -> tuple[float, int]:
-    """Describe how well rows fit their header: the share of rows as long as it, and its length."""
+    """Return how well rows fit their header: the share of rows as long as it, and its length."""
     rows = [row for row in rows if row]
     if not rows or len(rows[0]) < 2:
         return 0.0, 0
@@ -176,7 +176,7 @@ def _agreement(rows: list[list[str]]) -> tuple[float, int]:
 
 
 def _names(path: Path, header: list[str]) -> tuple[str, ...]:
-    """Return the column names of a header, and refuse a first row that is none."""
+    """Return the column names of a header; raise `FileError` for a first row that is none."""
     fields = [field.strip() for field in header]
     if all(is_number(field) or not field for field in fields) and not _counts(fields):
         shown = ", ".join(fields[:3])[:40]
@@ -190,10 +190,9 @@ def _names(path: Path, header: list[str]) -> tuple[str, ...]:
 
 
 def _counts(fields: list[str]) -> bool:
-    """Whether names are numbers that count the columns: 0, 1, 2, … as data frames have by default."""
-    named = (
-        fields[1:] if fields and not fields[0] else fields
-    )  # pandas leaves the index without a name
+    """Return whether names count the columns: 0, 1, 2, … as data frames have by default."""
+    # pandas leaves the index without a name.
+    named = fields[1:] if fields and not fields[0] else fields
     return bool(named) and named in (
         [str(k) for k in range(len(named))],
         [str(k) for k in range(1, len(named) + 1)],
@@ -201,7 +200,7 @@ def _counts(fields: list[str]) -> bool:
 
 
 def _decimal(sample: tuple[tuple[str, ...], ...], delimiter: str) -> str:
-    """Find the decimal mark: a comma only where numbers are written with it and none with a point."""
+    """Return the decimal mark: a comma only where numbers are written with it and none with a point."""
     if delimiter == ",":
         return "."
     fields = [field.strip() for row in sample for field in row]

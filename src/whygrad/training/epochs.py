@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from whygrad.cores import one_thread
-from whygrad.nn.arrays import Data
+from whygrad.nn.arrays import Data, dense
 from whygrad.nn.backprop import backward, forward, gradients
 from whygrad.nn.functions import Array
 from whygrad.nn.metrics import measure
@@ -128,7 +128,7 @@ def last_step(plan: Plan, before: State, after: Array, data: Data) -> tuple[Laye
         trace = forward(
             plan.net,
             theta,
-            X if isinstance(X, np.ndarray) else X.toarray(),
+            dense(X),
             plan.masks(before.step, batch),
         )
         trace = backward(plan.net, theta, trace, data.Y[batch])

@@ -17,7 +17,7 @@ from whygrad.answers.parts import Table
 from whygrad.answers.pictures import NetworkPicture
 from whygrad.answers.widget import notebook_widget
 from whygrad.errors import InputError, nearest
-from whygrad.nn.arrays import check_columns, column_names
+from whygrad.nn.arrays import check_columns, column_names, dense
 from whygrad.nn.backprop import forward
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
@@ -454,9 +454,7 @@ def _from_tensor(array: Any) -> Any:
 
 def _double(X: Any) -> Any:
     """Return X as a plain array of float64, where it holds numbers."""
-    if hasattr(X, "toarray"):
-        X = X.toarray()
-    X = np.asarray(X)
+    X = dense(X)
     return X.astype(np.float64, copy=False) if X.dtype.kind in "fiub" else X
 
 

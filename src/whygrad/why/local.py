@@ -14,6 +14,7 @@ import numpy as np
 from whygrad.answers.expression import Derivative, Expression, Number, Product, Sum, Symbol, Words
 from whygrad.answers.names import AS_IT_IS, Ref
 from whygrad.answers.parts import Factor, Term
+from whygrad.nn.arrays import dense
 from whygrad.nn.functions import ACTIVATIONS, Array, canonical_link
 from whygrad.nn.pairings import together
 from whygrad.why import symbols
@@ -27,9 +28,7 @@ def sender(asked: Context, ref: Ref, rows: Any = slice(None)) -> Array:
     a = asked.trace.a[ref.layer - 1]
     if ref.from_ == "bias":
         return np.ones(asked.n, asked.delta[-1].dtype)[rows]
-    column = a[:, [ref.from_]]
-    dense: Array = column.toarray() if hasattr(column, "toarray") else column
-    return dense[rows, 0]
+    return dense(a[:, [ref.from_]])[rows, 0]
 
 
 def masking(asked: Context, l: int) -> Any:

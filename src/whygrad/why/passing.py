@@ -11,15 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.nn.arrays import is_sparse
 from whygrad.nn.functions import Activation, Array
 from whygrad.nn.network import Network, Parameters
-
-
-def dense(a: Any) -> Array:
-    """Return activations as an array, those of sparse inputs too."""
-    array: Array = a.toarray() if is_sparse(a) else np.asarray(a)
-    return array
 
 
 def slope(f: Activation, z: Array, mask: Any = None) -> Array:

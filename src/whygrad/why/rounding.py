@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from whygrad.nn.arrays import dense
 from whygrad.nn.functions import ACTIVATIONS, Array
 from whygrad.nn.pairings import together
 from whygrad.why import local
 from whygrad.why.asking import Context
-from whygrad.why.passing import dense
 
 FEW = 16  # roundings beside those of the sums: shares, slopes, masks, penalties, a last difference
 

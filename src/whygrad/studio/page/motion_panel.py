@@ -6,6 +6,7 @@ from typing import Any
 from nicegui import ui
 
 from whygrad.errors import InputError
+from whygrad.nn.arrays import dense
 from whygrad.studio.page.page import Page
 from whygrad.studio.session.subject import Chosen, Subject
 from whygrad.studio.story import motion
@@ -104,7 +105,7 @@ def frames_of(subject: Subject, chosen: Chosen) -> tuple[motion.Frame, ...]:
     return motion.frames_of_training(
         subject.plan,
         subject.state,
-        X.toarray() if hasattr(X, "toarray") else X,
+        dense(X),
         rows.Y[places],
         places,
         names=subject.names,

@@ -14,6 +14,7 @@ import numpy as np
 from whygrad.answers.names import Names, names_of
 from whygrad.answers.pictures import NetworkPicture
 from whygrad.fitted import Fitted
+from whygrad.nn.arrays import dense
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Gradients, Network, Parameters
 from whygrad.plan.optimizers import find_optimizer
@@ -178,9 +179,8 @@ class Subject:
         rows, places = self.rows(chosen.part), self.places(chosen)
         if rows is None or not len(places):
             return None
-        X = rows.X[places]
-        X = X.toarray() if hasattr(X, "toarray") else X
-        return np.asarray(X, np.float64), np.asarray(rows.Y[places], np.float64)
+        X = np.asarray(dense(rows.X[places]), np.float64)
+        return X, np.asarray(rows.Y[places], np.float64)
 
     def said(self, chosen: Chosen) -> str:
         """Describe which examples are asked about."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from whygrad.answers.names import Names
 from whygrad.errors import InputError
-from whygrad.nn.arrays import as_inputs
+from whygrad.nn.arrays import as_inputs, dense
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
 from whygrad.plan.optimizers import Optimizer, find_optimizer
@@ -22,7 +22,6 @@ from whygrad.plan.plan import Plan, State, of_gradients
 from whygrad.studio.story import story_backward, story_forward, story_update
 from whygrad.studio.story.story import Frame, Phase, Story
 from whygrad.why.asking import Context, ask
-from whygrad.why.passing import dense
 
 __all__ = ["Frame", "Phase", "frames", "frames_of_training", "step_of_training"]
 

@@ -17,13 +17,13 @@ from whygrad.answers.expression import Equation
 from whygrad.answers.formatting import clean
 from whygrad.answers.names import AS_IT_IS, Names, Ref
 from whygrad.answers.pictures import NetworkPicture
+from whygrad.nn.arrays import dense
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
 from whygrad.studio.story.sayings import counted, percent, said
 from whygrad.why.asking import Context
 from whygrad.why.choosing import class_names, classes, classifies
 from whygrad.why.error.flow import Flow
-from whygrad.why.passing import dense
 
 Phase: TypeAlias = Literal["forward", "cost", "backward", "gradients", "update", "again"]
 

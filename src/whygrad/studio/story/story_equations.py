@@ -27,6 +27,7 @@ from whygrad.answers.expression import (
     Words,
 )
 from whygrad.answers.names import Ref
+from whygrad.nn.arrays import dense
 from whygrad.nn.functions import COSTS, Array, canonical_link
 from whygrad.nn.network import Parameters
 from whygrad.plan.optimizers import SGD
@@ -279,9 +280,7 @@ def gradient_of_batch(story: Story, l: int, j: int, k: int) -> Equation:
 
 
 def _column(a: Any, k: int) -> Array:
-    column = a[:, [k]]
-    dense: Array = column.toarray() if hasattr(column, "toarray") else column
-    return dense[:, 0]
+    return dense(a[:, [k]])[:, 0]
 
 
 # ── the update ───────────────────────────────────────────────────────────────────────────────────────

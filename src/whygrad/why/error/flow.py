@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from whygrad.nn.arrays import dense
 from whygrad.nn.functions import Activation, Array
 from whygrad.why.asking import Context
-from whygrad.why.passing import dense, mask_of, slope
+from whygrad.why.passing import mask_of, slope
 
 SATURATED = 0.01  # of the steepest slope: less than this and next to nothing gets through
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from whygrad.answers.names import Names, check_layer
+from whygrad.nn.arrays import dense
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
 from whygrad.why.asking import Context, ask
@@ -57,11 +58,8 @@ def of_pass(asked: Context, l: int, to: Any = slice(None), from_: Any = slice(No
         return delta.copy()
     k = _chosen(asked, l - 1, from_)
     below = asked.trace.a[l - 1]
-    if hasattr(below, "toarray"):
-        columns = below[:, [k] if isinstance(k, int) else k].toarray()
-        a = columns[:, 0] if isinstance(k, int) else columns
-    else:
-        a = below[:, k]
+    columns = dense(below[:, [k] if isinstance(k, int) else k])
+    a = columns[:, 0] if isinstance(k, int) else columns
     if delta.ndim == 1:
         return delta.reshape(-1, *[1] * (a.ndim - 1)) * a
     return delta[:, :, None] * a[:, None, :] if a.ndim == 2 else delta * a[:, None]

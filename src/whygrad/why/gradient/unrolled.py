@@ -28,6 +28,7 @@ from whygrad.answers.expression import (
 from whygrad.answers.names import Names, Ref
 from whygrad.answers.parts import Factor, Table, Term
 from whygrad.answers.pictures import NetworkPicture
+from whygrad.nn.arrays import dense
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
 from whygrad.why import local, symbols
@@ -212,7 +213,7 @@ def _error(asked: Context, l: int, j: int, top: int) -> Equation:
 def _forward(asked: Context, l: int, j: int, top: int) -> Iterator[Equation]:
     """Write zˡⱼ = Σ W a + b and aˡⱼ = f(zˡⱼ), in symbols and in numbers."""
     W, b, below = asked.theta.W[l][j], float(asked.theta.b[l][j]), asked.trace.a[l - 1][[0]]
-    a = (below.toarray() if hasattr(below, "toarray") else below)[0]
+    a = dense(below)[0]
     values = W.astype(np.float64) * a
     listed = np.sort(local.largest(values, top))
     z, active = symbols.unit("z", l, j), symbols.unit("a", l, j)

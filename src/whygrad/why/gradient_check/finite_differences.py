@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from whygrad.answers.names import Ref
+from whygrad.nn.arrays import dense
 from whygrad.nn.functions import ACTIVATIONS, COSTS, HUBER_THRESHOLD, Activation, Array
 from whygrad.nn.pairings import together
 from whygrad.why.asking import Context
-from whygrad.why.passing import dense, mask_of
+from whygrad.why.passing import mask_of
 
 # Functions with a corner, in themselves or in their slope, at z = 0, and costs with one at these a − y.
 CORNERED = ("relu", "leaky_relu", "elu", "selu")
@@ -101,8 +102,7 @@ class Probes:
 
     def _sent(self, l: int, k: Array) -> Array:
         """Return ∂z/∂w of every example, (m, n)."""
-        columns = self.asked.trace.a[l - 1][:, np.maximum(k, 0)]
-        sent: Array = columns.toarray() if hasattr(columns, "toarray") else columns
+        sent = dense(self.asked.trace.a[l - 1][:, np.maximum(k, 0)])
         return np.where(k >= 0, sent, 1.0).T
 
     def _active(self, l: int, j: Array, column: Array, side: int) -> Array:

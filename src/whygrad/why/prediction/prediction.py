@@ -29,12 +29,12 @@ from whygrad.answers.names import AS_IT_IS, Names, Ref, names_of
 from whygrad.answers.parts import Table, Term
 from whygrad.answers.pictures import BarPicture, ImagePicture, NetworkPicture, Picture
 from whygrad.errors import InputError
-from whygrad.nn.arrays import as_inputs
+from whygrad.nn.arrays import as_inputs, dense
 from whygrad.nn.functions import ACTIVATIONS, Array
 from whygrad.nn.network import Network, Parameters
 from whygrad.why import rounding, symbols
 from whygrad.why.choosing import class_names, classes, classifies, find_class
-from whygrad.why.passing import dense, forward_from
+from whygrad.why.passing import forward_from
 from whygrad.why.prediction.attribution import Outcome, Parts, attribute
 from whygrad.why.prediction.columns import InputColumn, columns_of, gather
 from whygrad.why.prediction.counterfactual import changes, limits_of, table, words

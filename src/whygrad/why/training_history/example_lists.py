@@ -7,6 +7,7 @@ import numpy as np
 from whygrad.answers.names import Names, names_of
 from whygrad.answers.parts import Table
 from whygrad.answers.pictures import ImagePicture
+from whygrad.nn.arrays import dense
 from whygrad.nn.functions import Array
 from whygrad.why.choosing import class_names, classes, classifies
 from whygrad.why.symbols import shown
@@ -31,8 +32,7 @@ def images_of(
     shape = names_of(trajectory.plan.net, names).image
     if shape is None or not len(examples):
         return ()
-    X = trajectory.data.X[examples]
-    X = np.asarray(X.toarray() if hasattr(X, "toarray") else X)
+    X = dense(trajectory.data.X[examples])
     return (ImagePicture(title, X.reshape(len(examples), *shape), captions),)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from whygrad.answers.names import Names
 from whygrad.errors import InputError
-from whygrad.nn.arrays import as_inputs, as_targets
+from whygrad.nn.arrays import as_inputs, as_targets, dense
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
 from whygrad.nn.pairings import output_costs, output_error
@@ -114,8 +114,7 @@ def functional(
     X: Any = x if hasattr(x, "ndim") else np.asarray(x)
     if X.ndim == 1 or X.shape == net.inputs:
         X = X.reshape(1, -1)
-    X = as_inputs(net, X)
-    X = (X.toarray() if hasattr(X, "toarray") else X).astype(np.float64)
+    X = dense(as_inputs(net, X)).astype(np.float64)
     if by == "cost":
         if y is None:
             raise InputError("the cost of x needs its target: give y")

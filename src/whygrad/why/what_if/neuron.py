@@ -28,13 +28,14 @@ from whygrad.answers.names import AS_IT_IS, Names, Ref, check_layer, names_of
 from whygrad.answers.parts import Table, Term
 from whygrad.answers.pictures import BarPicture, ImagePicture, Picture
 from whygrad.errors import InputError
+from whygrad.nn.arrays import dense
 from whygrad.nn.backprop import Trace, example_costs
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
 from whygrad.why import rounding, symbols
 from whygrad.why.asking import Context, ask
 from whygrad.why.choosing import class_names, classes, classifies
-from whygrad.why.passing import dense, forward_from, jvp, mask_of
+from whygrad.why.passing import forward_from, jvp, mask_of
 from whygrad.why.symbols import in_units, over, shown
 
 BARS = 20  # weights in a picture: of more the largest

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from whygrad.answers.names import Ref
+from whygrad.nn.arrays import dense
 from whygrad.nn.backprop import Trace, example_costs
 from whygrad.nn.functions import Activation, Array
 from whygrad.why.asking import Context
@@ -43,9 +44,7 @@ class Moved:
         asked, at = self.asked, self.ref
         if at.layer == 0 or at.from_ == "bias":
             return np.ones(asked.n, asked.theta.flat.dtype)
-        column = asked.trace.a[at.layer - 1][:, [at.from_]]
-        dense: Array = column.toarray() if hasattr(column, "toarray") else column
-        return dense[:, 0]
+        return dense(asked.trace.a[at.layer - 1][:, [at.from_]])[:, 0]
 
     @cached_property
     def value(self) -> float:
