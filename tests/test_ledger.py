@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import whygrad as wg
-from courses import ROW, SIZES, N, make_trajectory
 from test_engines_agree import OPTIMIZERS, REGULARISATION, ROWS, SCHEDULES, name_of
+from trajectories import ROW, SIZES, N, make_trajectory
 from whygrad.engines.probes import bias, neuron, weight, whole
 from whygrad.nn.arrays import as_data
 from whygrad.plan.plan import Plan, start
@@ -208,7 +208,7 @@ def test_terms_and_residual_add_up_to_the_value_now():
         names = [term.name for term in found.terms]
         assert names == [
             "start", "examples of output 0", "examples of output 1", "examples of output 2",
-            "penalties", "decay", "momentum brought along",
+            "penalties", "decay", "momentum carried over",
         ] if place[-1] not in (None, "bias") else "penalties" not in names  # fmt: skip
         total = sum(term.value for term in found.terms) + found.residuals["rounding"]
         assert total == pytest.approx(found.value, rel=1e-14)
@@ -254,11 +254,11 @@ class Own:
     def init(self, theta):
         return np.zeros((0, len(theta)))
 
-    def numbers(self, t, rates):
-        return rates[:, None]
+    def coefficients(self, t, learning_rates):
+        return learning_rates[:, None]
 
-    def update(self, theta, g, opt_state, numbers):
-        return theta - numbers[0] * np.sign(g), opt_state
+    def update(self, theta, g, opt_state, coefficients):
+        return theta - coefficients[0] * np.sign(g), opt_state
 
 
 @pytest.mark.parametrize(

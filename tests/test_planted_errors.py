@@ -236,7 +236,7 @@ def test_a_slope_one_thousandth_too_large_is_noticed(compare, name, monkeypatch)
     right = wg.functions.ACTIVATIONS[name]
     wrong = replace(right, derivative=lambda z: FACTOR * right.derivative(z))
     if right.custom_vjp is not None:
-        wrong = replace(wrong, product=lambda z, gradient: FACTOR * right.custom_vjp(z, gradient))
+        wrong = replace(wrong, custom_vjp=lambda z, gradient: FACTOR * right.custom_vjp(z, gradient))
     monkeypatch.setitem(wg.functions.ACTIVATIONS, name, wrong)
     with pytest.raises(AssertionError, match=r"differs by|dC/dtheta"):
         compare(case, backpropagate(case))

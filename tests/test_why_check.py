@@ -10,7 +10,7 @@ from comparisons import derivative_between
 from networks import HIDDEN, PAIRINGS, cases, make_case
 from whygrad.answers.names import Names
 from whygrad.nn.functions import ACTIVATIONS, COSTS
-from whygrad.why import asking
+from whygrad.why import context as contexts
 from whygrad.why.gradient_check.check import _probes
 
 random_networks = settings(max_examples=100, deadline=None, derandomize=True, database=None)
@@ -350,7 +350,7 @@ def test_an_error_in_backpropagation_itself_is_caught(monkeypatch):
         return wg.Gradients(case.sizes, 1.001 * wg.gradients(*given, **more).flat)
 
     assert check(case)["passed"]
-    monkeypatch.setattr(asking, "gradients", too_large)
+    monkeypatch.setattr(contexts, "gradients", too_large)
     assert not check(case)["passed"]
 
 
@@ -459,7 +459,7 @@ def test_a_wrong_product_of_a_jacobian_is_located():
 @random_networks
 @given(case=cases())
 def test_a_moved_parameter_costs_what_a_whole_pass_forward_says(case):
-    asked = asking.ask(case.net, case.theta, case.X, case.Y, **options(case))
+    asked = contexts.ask(case.net, case.theta, case.X, case.Y, **options(case))
     probes = _probes(asked, None, 0)
     base, _ = probes.evaluate(np.array([0]), np.array([0.0]))
     for index, offset in ((0, 0.1), (len(case.flat) - 1, -0.3), (len(case.flat) // 2, 1.0)):

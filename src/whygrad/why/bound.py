@@ -156,8 +156,8 @@ class Why:
         masks: Masks = None,
     ) -> Explanation:
         """Why would one weight, or a bias, move: its chain rule. See `whygrad.why.weight`."""
-        asked = self._asked("weight", X, y, sample_weight, l1, l2, masks)
-        return self._told(weight(**asked, layer=layer, to=to, from_=from_, depth=depth, top=top))
+        context = self._asked("weight", X, y, sample_weight, l1, l2, masks)
+        return self._told(weight(**context, layer=layer, to=to, from_=from_, depth=depth, top=top))
 
     def paths(
         self,
@@ -179,9 +179,11 @@ class Why:
 
         See `whygrad.why.paths`.
         """
-        asked = self._asked("paths", X, y, sample_weight, l1, l2, masks, needs_y=to_output is None)
+        context = self._asked(
+            "paths", X, y, sample_weight, l1, l2, masks, needs_y=to_output is None
+        )
         ref: dict[str, Any] = {"layer": layer, "to": to, "from_": from_}
-        return self._told(paths(**asked, **ref, k=k, to_output=to_output, of=of))
+        return self._told(paths(**context, **ref, k=k, to_output=to_output, of=of))
 
     def blame(
         self,
@@ -198,8 +200,8 @@ class Why:
         masks: Masks = None,
     ) -> Explanation:
         """How much of the error is whose. See `whygrad.why.blame`."""
-        asked = self._asked("blame", X, y, sample_weight, l1, l2, masks)
-        return self._told(blame(**asked, layer=layer, unit=unit, of=of, top=top))
+        context = self._asked("blame", X, y, sample_weight, l1, l2, masks)
+        return self._told(blame(**context, layer=layer, unit=unit, of=of, top=top))
 
     def ripple(
         self,
@@ -218,9 +220,9 @@ class Why:
         masks: Masks = None,
     ) -> Explanation:
         """What a small change of a weight, a bias or an input does. See `whygrad.why.ripple`."""
-        asked = self._asked("ripple", X, y, sample_weight, l1, l2, masks)
+        context = self._asked("ripple", X, y, sample_weight, l1, l2, masks)
         ref: dict[str, Any] = {"layer": layer, "to": to, "from_": from_, "input": input}
-        return self._told(ripple(**asked, **ref, by=by, top=top))
+        return self._told(ripple(**context, **ref, by=by, top=top))
 
     def neuron(
         self,
@@ -236,8 +238,8 @@ class Why:
         masks: Masks = None,
     ) -> Explanation:
         """What one unit looks for, and what it is good for. See `whygrad.why.neuron`."""
-        asked = self._asked("neuron", X, y, sample_weight, l1, l2, masks)
-        return self._told(neuron(**asked, layer=layer, unit=unit, top=top))
+        context = self._asked("neuron", X, y, sample_weight, l1, l2, masks)
+        return self._told(neuron(**context, layer=layer, unit=unit, top=top))
 
     def prediction(
         self,
@@ -295,8 +297,8 @@ class Why:
         masks: Masks = None,
     ) -> Explanation:
         """Is the gradient right: central differences beside it. See `whygrad.why.check`."""
-        asked = self._asked("check", X, y, sample_weight, l1, l2, masks)
-        return self._told(check(**asked, gradients=gradients, sample=sample, seed=seed))
+        context = self._asked("check", X, y, sample_weight, l1, l2, masks)
+        return self._told(check(**context, gradients=gradients, sample=sample, seed=seed))
 
     # ── the network itself ──
 

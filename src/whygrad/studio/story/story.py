@@ -20,8 +20,8 @@ from whygrad.answers.pictures import NetworkPicture
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
 from whygrad.studio.story.sayings import counted, percent, said
-from whygrad.why.asking import Context
 from whygrad.why.choosing import class_names, classes, classifies
+from whygrad.why.context import Context
 from whygrad.why.error.flow import Flow
 from whygrad.why.passing import dense
 

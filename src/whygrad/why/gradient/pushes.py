@@ -13,7 +13,7 @@ import numpy as np
 from whygrad.answers.names import Names, check_layer
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
-from whygrad.why.asking import Context, ask
+from whygrad.why.context import Context, ask
 
 
 def pushes(
@@ -49,14 +49,14 @@ def pushes(
     return of_pass(ask(net, theta, X, Y, masks=masks, names=names), l, to, from_)
 
 
-def of_pass(asked: Context, l: int, to: Any = slice(None), from_: Any = slice(None)) -> Array:
+def of_pass(context: Context, l: int, to: Any = slice(None), from_: Any = slice(None)) -> Array:
     """Return what `pushes` gives from a pass that is there already."""
-    j = _chosen(asked, l, to)
-    delta: Array = asked.delta[l][:, j]
+    j = _chosen(context, l, to)
+    delta: Array = context.delta[l][:, j]
     if from_ is None or (isinstance(from_, str) and from_ == "bias"):
         return delta.copy()
-    k = _chosen(asked, l - 1, from_)
-    below = asked.trace.a[l - 1]
+    k = _chosen(context, l - 1, from_)
+    below = context.trace.a[l - 1]
     if hasattr(below, "toarray"):
         columns = below[:, [k] if isinstance(k, int) else k].toarray()
         a = columns[:, 0] if isinstance(k, int) else columns
@@ -67,10 +67,12 @@ def of_pass(asked: Context, l: int, to: Any = slice(None), from_: Any = slice(No
     return delta[:, :, None] * a[:, None, :] if a.ndim == 2 else delta * a[:, None]
 
 
-def _chosen(asked: Context, l: int, units: Any) -> Any:
+def _chosen(context: Context, l: int, units: Any) -> Any:
     """Return an index for one unit, else a slice or a list of indices."""
     if isinstance(units, slice):
         return units
     if isinstance(units, Sequence | np.ndarray) and not isinstance(units, str):
-        return [asked.names.find(asked.net, l, unit) for unit in np.asarray(units, object).tolist()]
-    return asked.names.find(asked.net, l, units)
+        return [
+            context.names.find(context.net, l, unit) for unit in np.asarray(units, object).tolist()
+        ]
+    return context.names.find(context.net, l, units)

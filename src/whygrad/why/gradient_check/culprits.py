@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from whygrad.nn.functions import ACTIVATIONS, COSTS, Activation, Array
-from whygrad.why.asking import Context
+from whygrad.why.context import Context
 from whygrad.why.gradient_check.differences import Slopes, differentiate
 from whygrad.why.gradient_check.finite_differences import Probes
 from whygrad.why.symbols import shown
@@ -49,20 +49,20 @@ class Suspect:
         )
 
 
-def culprits(asked: Context, all_functions: bool) -> Iterator[Suspect]:
+def culprits(context: Context, all_functions: bool) -> Iterator[Suspect]:
     """Return the functions with a wrong derivative: the user's own, or with `all_functions` also ours."""
-    net = asked.net
+    net = context.net
     for l in range(1, net.L + 1):
         f = net.f[l]
         if all_functions or ACTIVATIONS.get(f.name) is not f:
-            yield from _activation(asked, l, f)
+            yield from _activation(context, l, f)
     if all_functions or COSTS.get(net.C.name) is not net.C:
-        yield from _cost(asked)
+        yield from _cost(context)
 
 
-def _activation(asked: Context, l: int, f: Activation) -> Iterator[Suspect]:
+def _activation(context: Context, l: int, f: Activation) -> Iterator[Suspect]:
     """Try f at the z of training; where all outputs depend on all z, a fixed mix of the outputs."""
-    z = asked.trace.z[l][: max(1, MOST // asked.net.sizes[l])]
+    z = context.trace.z[l][: max(1, MOST // context.net.sizes[l])]
     mix = np.random.default_rng(0).normal(size=z.shape)
     said = f.derivative(z) if f.custom_vjp is None else f.custom_vjp(z, mix)
     units = z.shape[1]
@@ -81,10 +81,10 @@ def _activation(asked: Context, l: int, f: Activation) -> Iterator[Suspect]:
     yield from _report(f"activation {f.name!r} (layer {l})", l, z, said, found)
 
 
-def _cost(asked: Context) -> Iterator[Suspect]:
-    C = asked.net.C
-    a = asked.trace.a[-1][: max(1, MOST // asked.net.sizes[-1])]
-    y = asked.y[: len(a)]
+def _cost(context: Context) -> Iterator[Suspect]:
+    C = context.net.C
+    a = context.trace.a[-1][: max(1, MOST // context.net.sizes[-1])]
+    y = context.y[: len(a)]
     room = {"real": np.full(a.shape, np.inf), "positive": a}.get(C.domain, np.minimum(a, 1 - a))
     said, units = C.derivative(a, y), a.shape[1]
     inside = np.flatnonzero(room.reshape(-1) > 1e-12)
@@ -100,7 +100,7 @@ def _cost(asked: Context) -> Iterator[Suspect]:
     sizes = 1 + np.abs(a) + np.abs(y) + np.abs(C.value(a, y))[:, None]
     noise = 4 * EPS * sizes.reshape(-1)[inside]
     found = differentiate(evaluate, step, noise, said.reshape(-1)[inside], SLACK)
-    yield from _report(f"cost {C.name!r}", asked.net.L, a, said, found, inside)
+    yield from _report(f"cost {C.name!r}", context.net.L, a, said, found, inside)
 
 
 def _report(
@@ -132,8 +132,8 @@ def pattern(
     probes: Probes, said: Array, found: Slopes, wrong: Array, name: Callable[[int, int], str]
 ) -> str:
     """Describe what wrong derivatives have in common, or nothing; `said` is what was handed in, (m,)."""
-    asked, l, j = probes.asked, probes.layer, probes.to
-    where = _where(l[wrong], j[wrong], asked.net.L, name)
+    context, l, j = probes.context, probes.layer, probes.to
+    where = _where(l[wrong], j[wrong], context.net.L, name)
     clear = wrong & (np.abs(found.value) > 100 * found.error) & ~found.kink
     if not clear.any():
         return where
@@ -146,7 +146,7 @@ def pattern(
         ratio = said[clear] / found.value[clear]
         r = float(np.median(ratio))
         if np.abs(ratio - r).max() <= 1e-5 * max(abs(r), 1e-3):
-            what = _factor(r, asked.S)
+            what = _factor(r, context.S)
     return f"{what} {where}".strip()
 
 
@@ -196,8 +196,8 @@ def _transposed(probes: Probes, said: Array, found: Slopes, clear: Array) -> boo
 
 def _without_penalty(probes: Probes, said: Array, found: Slopes, clear: Array) -> bool:
     """Return whether the penalty is all that is missing."""
-    w, asked = probes.asked.theta.flat[probes.index], probes.asked
-    penalty = (asked.l1 * np.sign(w) + asked.l2 * w) * (probes.of >= 0)
+    w, context = probes.context.theta.flat[probes.index], probes.context
+    penalty = (context.l1 * np.sign(w) + context.l2 * w) * (probes.of >= 0)
     gap = np.abs(said - (found.value - penalty))
     return bool((gap <= _allowed(found, slice(None)))[clear].all()) and bool(penalty.any())
 

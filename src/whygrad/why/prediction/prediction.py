@@ -38,7 +38,7 @@ from whygrad.why.passing import dense, forward_from
 from whygrad.why.prediction.attribution import Outcome, Parts, attribute
 from whygrad.why.prediction.columns import InputColumn, columns_of, gather
 from whygrad.why.prediction.counterfactual import changes, limits_of, table, words
-from whygrad.why.prediction.path_flow import PathFlow, carry
+from whygrad.why.prediction.path_flow import PathFlow, path_flow
 from whygrad.why.prediction.sensitivity import Answer
 from whygrad.why.symbols import change_in_units, in_units, shown
 
@@ -103,10 +103,10 @@ def prediction(
     )
     parts = attribute(outcome, row, zero)
     columns = columns_of(net, names)
-    carried = carry(outcome, row, zero, top)
+    flow = path_flow(outcome, row, zero, top)
     answer = _answer(net, theta, names, row, m, wanted)
     found = _explain(
-        outcome, names, columns, (row, zero), values, parts, carried, a, answer, limits, top
+        outcome, names, columns, (row, zero), values, parts, flow, a, answer, limits, top
     )
     nowhere = "The baseline is 0 in every input." if baseline is None else ""
     return replace(found, notes=(*found.notes, *filter(None, [nowhere])))
@@ -159,7 +159,7 @@ def _explain(
     points: tuple[Array, Array],
     values: tuple[float, float],
     parts: Parts,
-    carried: PathFlow,
+    flow: PathFlow,
     a: list[Any],
     answer: Answer | None,
     limits: Any,
@@ -175,7 +175,7 @@ def _explain(
     name = names.of(net, net.L, m)
     tables = [
         _contributions(net, names, columns, by_column, parts, points, top),
-        _paths(outcome, names, carried),
+        _paths(outcome, names, flow),
     ]
     arrays: dict[str, Any] = {
         "inputs": parts.inputs,
@@ -184,7 +184,7 @@ def _explain(
         "output": values[0],
         "baseline_output": values[1],
         "outputs": a[-1][0],
-        "paths": tuple((path.units, path.value) for path in carried.paths),
+        "paths": tuple((path.units, path.value) for path in flow.paths),
         "points": parts.points,
     }
     told = _said(outcome, names, a[-1], values)
@@ -214,7 +214,7 @@ def _explain(
         residuals=_left(outcome, points, left),
         equations=_equations(outcome, terms, values, top),
         tables=tuple(tables),
-        pictures=_pictures(outcome, names, columns, by_column, points, parts, carried, a, top),
+        pictures=_pictures(outcome, names, columns, by_column, points, parts, flow, a, top),
         arrays=arrays,
         notes=_notes(outcome, parts, limits is None, answer is not None, unseen, bool(zero.any())),
         part=ref.part,
@@ -317,15 +317,15 @@ def _contributions(
     return Table("What each column adds", heads, tuple(rows), tuple(where))
 
 
-def _paths(outcome: Outcome, names: Names, carried: PathFlow) -> Table:
+def _paths(outcome: Outcome, names: Names, flow: PathFlow) -> Table:
     net = outcome.net
     rows, where = [], []
-    for path in carried.paths:
+    for path in flow.paths:
         rows.append((symbols.path(net, names, 0, *path.units), path.value))
         ends = zip(range(1, net.L + 1), path.units[1:], path.units, strict=False)
         where.append(" ".join(Ref(l, j, k).part for l, j, k in ends))
     title = (
-        f"The heaviest of {carried.count:,} paths, which carry {shown(carried.total)} in all to z"
+        f"The heaviest of {flow.count:,} paths, which carry {shown(carried.total)} in all to z"
     )
     return Table(title, ("path", "carries"), tuple(rows), tuple(where))
 
@@ -361,17 +361,17 @@ def _pictures(
     by_column: Array,
     points: tuple[Array, Array],
     parts: Parts,
-    carried: PathFlow,
+    flow: PathFlow,
     a: list[Any],
     top: int,
 ) -> tuple[Picture, ...]:
     net, (x, _) = outcome.net, points
     name = names.of(net, net.L, outcome.m)
-    marked = {Ref(l, j).part for path in carried.paths[:3] for l, j in enumerate(path.units)}
+    marked = {Ref(l, j).part for path in flow.paths[:3] for l, j in enumerate(path.units)}
     network = NetworkPicture(
         title=f"What carries {name}",
         units=(x, *(layer[0] for layer in a[1:])),
-        edges=carried.flow,
+        edges=flow.flow,
         names=tuple(names.layer(net, l) for l in range(net.L + 1)),
         unit_meaning="activation" + names.counted,
         edge_meaning=f"carried to z of {name}",

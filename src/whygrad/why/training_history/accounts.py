@@ -1,6 +1,6 @@
 """The accounts of a set of weights: who moved them how far, from the start of a training to its end.
 
-    θ_T = θ_0 + Σ_i c_i + penalties + decay + momentum brought along + rounding
+    θ_T = θ_0 + Σ_i c_i + penalties + decay + momentum carried over + rounding
 
 Every account, of a class or of one example, has the weights' moves so far and a momentum buffer of its own;
 steps are taken in by the chunk. All sums are in float64, whatever the training was in.
@@ -39,7 +39,7 @@ class Accounts:
     acts on through Q, and θ. γ′ is of float64, in which accounts are kept.
     """
 
-    tap: WeightProbe
+    probe: WeightProbe
     start: Array
     value: Array
     by_class: Array
@@ -64,25 +64,27 @@ class Accounts:
         return left
 
 
-def chunk_of(trajectory: Trajectory, taps: tuple[WeightProbe, ...], copies: int) -> int:
+def chunk_of(trajectory: Trajectory, probes: tuple[WeightProbe, ...], copies: int) -> int:
     """Return how many steps at a time the memory allows, if that many copies of the weights are needed."""
     opt_state, B = len(trajectory.start.opt_state), trajectory.plan.batch_size
-    weights = sum(tap.shape[0] * tap.shape[1] for tap in taps)
-    batch = sum(B * sum(tap.shape) for tap in taps)
+    weights = sum(probe.shape[0] * probe.shape[1] for probe in probes)
+    batch = sum(B * sum(probe.shape) for probe in probes)
     alone = sum(
-        B * tap.shape[0] * tap.shape[1] for tap in taps if tap.shape[0] * tap.shape[1] <= FEW
+        B * probe.shape[0] * probe.shape[1]
+        for probe in probes
+        if probe.shape[0] * probe.shape[1] <= FEW
     )
     each = weights * (copies + opt_state) + 3 * batch + 2 * alone
     return max(1, min(4096, MEMORY // each))
 
 
-def accounts(trajectory: Trajectory, tap: WeightProbe) -> Accounts:
+def accounts(trajectory: Trajectory, probe: WeightProbe) -> Accounts:
     """Settle the accounts of the weights of a tap, by running the training once more."""
     plan, n = trajectory.plan, trajectory.plan.n
-    tap.check(plan.net)
+    probe.check(plan.net)
     buffer_slot(plan.optimizer)
     groups, G = groups_of(trajectory)
-    places, shape = rows_of(plan.net, tap), tap.shape
+    places, shape = rows_of(plan.net, probe), probe.shape
     P, E = shape[0] * shape[1], epochs_of(plan, trajectory.start, trajectory.last)
     start, value = (
         theta[places].astype(np.float64) for theta in (trajectory.start.theta, trajectory.theta)
@@ -101,8 +103,11 @@ def accounts(trajectory: Trajectory, tap: WeightProbe) -> Accounts:
     far, reached = _Far(shape), start
     by_epoch, other, path = np.zeros((E, G)), np.zeros(E), np.zeros(E + 1)
     path[:] = (start * direction).sum()
-    watch, first = trajectory.watch((tap,)), trajectory.start.step - trajectory.start.batch_index
-    for state, seen in trajectory.steps(watch, chunk_of(trajectory, (tap,), 8)):
+    probes, first = (
+        trajectory.probes((probe,)),
+        trajectory.start.step - trajectory.start.batch_index,
+    )
+    for state, seen in trajectory.steps(probes, chunk_of(trajectory, (probe,), 8)):
         assert seen.tapped is not None
         block, who = seen.tapped.blocks[0], seen.tapped.examples
         after = np.concatenate([block.theta[1:], state.theta[places][None]])
@@ -134,7 +139,7 @@ def accounts(trajectory: Trajectory, tap: WeightProbe) -> Accounts:
     ends = np.abs(start) + np.abs(reached) + np.abs(inherited.total[0])
     bound = far.bound(trajectory, sizes + np.abs(reached), ends)
     return Accounts(
-        tap, start, value, classes.total, examples.total if examples else None, penalty.total[0], decay,
+        probe, start, value, classes.total, examples.total if examples else None, penalty.total[0], decay,
         inherited.total[0], direction, by_epoch, other, path, sizes, pushes, reached, bound,
     )  # fmt: skip
 

@@ -1,7 +1,7 @@
 """The pushes of examples on something that depends on the weights, followed back through a whole training.
 
     f(θ_T) − f(θ_0)  ≈  Σ_t ⟨∇f(θ_t), θ_{t+1} − θ_t⟩
-                     =  Σ_i push_i + penalties + decay + momentum brought along
+                     =  Σ_i push_i + penalties + decay + momentum carried over
 
 Each step is taken to first order. A push on the weights at step t acts at t and, through momentum, at every
 later step: its coefficients are summed backwards in time, U_t = q_t ∇f_t + μ U_{t+1}, so that momentum is
@@ -48,16 +48,20 @@ class FirstOrder:
         return float(self.by_example.sum()) + self.penalty + self.decay + self.inherited
 
 
-def first_order(trajectory: Trajectory, taps: tuple[WeightProbe, ...], slope: Slope) -> FirstOrder:
+def first_order(
+    trajectory: Trajectory, probes: tuple[WeightProbe, ...], slope: Slope
+) -> FirstOrder:
     """Follow the pushes on f back through a training; f depends on the weights of the taps."""
     plan, sizes = trajectory.plan, trajectory.plan.net
     slot = buffer_slot(plan.optimizer)
     by_example, by_step = np.zeros(plan.n), np.zeros(trajectory.last - trajectory.start.step)
     penalty, decay = 0.0, 0.0
-    buffers, rolling = ([np.zeros(tap.shape) for tap in taps] for _ in range(2))
+    buffers, rolling = ([np.zeros(probe.shape) for probe in probes] for _ in range(2))
     far, reached = np.zeros(3), None
-    places = [rows_of(sizes, tap) for tap in taps]
-    for seen, theta in trajectory.backwards(trajectory.watch(taps), chunk_of(trajectory, taps, 12)):
+    places = [rows_of(sizes, probe) for probe in probes]
+    for seen, theta in trajectory.backwards(
+        trajectory.probes(probes), chunk_of(trajectory, probes, 12)
+    ):
         tapped, reached = seen.tapped, theta if reached is None else reached
         assert tapped is not None
         slopes = slope([block.theta.astype(np.float64) for block in tapped.blocks])
@@ -82,17 +86,17 @@ def first_order(trajectory: Trajectory, taps: tuple[WeightProbe, ...], slope: Sl
             float((U * before[at]).sum()) for U, at in zip(buffers, places, strict=True)
         )
     reached = trajectory.start.theta if reached is None else reached
-    bound = _bound(trajectory, taps, far, inherited)
+    bound = _bound(trajectory, probes, far, inherited)
     return FirstOrder(by_example, penalty, decay, inherited, by_step, reached, bound)
 
 
 def _bound(
-    trajectory: Trajectory, taps: tuple[WeightProbe, ...], far: Array, inherited: float
+    trajectory: Trajectory, probes: tuple[WeightProbe, ...], far: Array, inherited: float
 ) -> float:
     """Return the bound of `FirstOrder`, twice, for what is of second order."""
     pushed, rolled, moved = far.tolist()
     dtype, roundings = trajectory.plan.dtype, trajectory.plan.batch_size + rounding.FEW
-    weights = sum(tap.shape[0] * tap.shape[1] for tap in taps)
+    weights = sum(probe.shape[0] * probe.shape[1] for probe in probes)
     summed = max(1, trajectory.last - trajectory.start.step) * roundings + weights
     trained = rounding.gamma(roundings, dtype) * pushed + rounding.gamma(8, dtype) * (
         rolled + moved

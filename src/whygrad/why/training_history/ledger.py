@@ -1,6 +1,6 @@
 """The ledger: what a weight adds up from, in account with every training example.
 
-    θ_T = θ_0 + Σ_i c_i + penalties + decay + momentum brought along + rounding
+    θ_T = θ_0 + Σ_i c_i + penalties + decay + momentum carried over + rounding
 
 c_i adds up what example i moved the weight by, over all steps of the training. Given the denominators of
 Adam and its kin and the clipping as they were recorded, every update is linear in the examples' gradients,
@@ -46,7 +46,7 @@ def ledger(
 ) -> Explanation:
     """Describe what weights add up from: their start value, and what every example, class and epoch added.
 
-    θ_T = θ_0 + Σ_i c_i + penalties + decay + momentum brought along + rounding, for the weight to unit `to`
+    θ_T = θ_0 + Σ_i c_i + penalties + decay + momentum carried over + rounding, for the weight to unit `to`
     of a layer from unit `from_` below, by index or name; for a bias with from_=None or "bias"; for all
     weights of a neuron where `from_` is left out, and of a layer where `to` is too. For one weight `value`
     is that weight. For several it is their place along the way they went, ⟨θ_T, u⟩ with u the unit vector
@@ -76,13 +76,13 @@ def ledger(
     names = names or trajectory.names
     if not isinstance(top, int | np.integer) or top < 1:
         raise InputError(f"top is {top!r}: it must be a whole number of at least 1")
-    tap, what, part = _place(trajectory, names, layer, to, from_)
-    found = accounts(trajectory, tap)
+    probe, what, part = _place(trajectory, names, layer, to, from_)
+    found = accounts(trajectory, probe)
     if found.by_example is not None:
         by_example = np.tensordot(found.by_example, found.direction, 2)
     else:
         by_example = first_order(
-            trajectory, (tap,), lambda thetas: [found.direction[None]]
+            trajectory, (probe,), lambda thetas: [found.direction[None]]
         ).by_example
     return _answer(trajectory, names, found, by_example, what, part, int(top))
 
@@ -129,7 +129,7 @@ def _answer(
     for name, matrix in (
         ("penalties", found.penalty),
         ("decay", found.decay),
-        ("momentum brought along", found.inherited),
+        ("momentum carried over", found.inherited),
     ):
         if matrix.any():
             terms.append(Term(name, float((matrix * along).sum())))

@@ -1,6 +1,6 @@
 """Pushed: what the training examples' pushes on a prediction add up to, over the whole of training.
 
-    f(x; θ_T) − f(x; θ_0)  =  Σ_i push_i + penalties + decay + momentum brought along + beyond first order
+    f(x; θ_T) − f(x; θ_0)  =  Σ_i push_i + penalties + decay + momentum carried over + beyond first order
 
 push_i adds up ⟨∇f(x; θ_t), Δθ_t by example i⟩ over the steps, each to first order and momentum carried
 exactly (see `first_order`); "beyond first order" is what that leaves. The pushes cancel for the most part, so
@@ -79,7 +79,7 @@ def pushed(
     f = functional(net, names, trajectory.theta, *trajectory.encode(x, y), of, by)
     if not isinstance(top, int | np.integer) or top < 1:
         raise InputError(f"top is {top!r}: it must be a whole number of at least 1")
-    taps = tuple(whole(net.sizes, l) for l in range(1, net.L + 1))
+    probes = tuple(whole(net.sizes, l) for l in range(1, net.L + 1))
     went = []  # f at the parameters before each step; chunks come last to first
 
     def slope(thetas: Sequence[Array]) -> list[Array]:
@@ -87,7 +87,7 @@ def pushed(
         went.append(value)
         return slopes
 
-    found = first_order(trajectory, taps, slope)
+    found = first_order(trajectory, probes, slope)
     along = np.concatenate([*reversed(went), [f.value(trajectory.theta)]])
     return _answer(trajectory, names, f, found, along, int(top))
 
@@ -102,7 +102,7 @@ def _answer(
     others = {
         "penalties": found.penalty,
         "decay": found.decay,
-        "momentum brought along": found.inherited,
+        "momentum carried over": found.inherited,
     }
     terms = [Term("start", first)]
     labels = group_names(trajectory, names, count)

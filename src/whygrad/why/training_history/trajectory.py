@@ -69,18 +69,18 @@ class Trajectory:
     rows: Callable[[], Array | None] = no_rows
     elsewhere: Callable[[], Sequence[str]] = nothing_else
 
-    def watch(self, taps: tuple[WeightProbe, ...] = ()) -> Probes:
+    def probes(self, probes: tuple[WeightProbe, ...] = ()) -> Probes:
         """Return a watch of these taps, with the examples left out that training left out."""
-        return replace(self.own, taps=taps)
+        return replace(self.own, taps=probes)
 
-    def steps(self, watch: Probes, chunk: int) -> Iterator[tuple[State, ProbeResult]]:
+    def steps(self, probes: Probes, chunk: int) -> Iterator[tuple[State, ProbeResult]]:
         """Return what `watch` sees of all the steps, chunk by chunk, beside the state after each."""
         state = self.start
-        for state, seen in self.advance(self.start.copy(), self.last, watch, chunk):
+        for state, seen in self.advance(self.start.copy(), self.last, probes, chunk):
             yield state, seen
         self._arrived(state)
 
-    def backwards(self, watch: Probes, chunk: int) -> Iterator[tuple[ProbeResult, Array]]:
+    def backwards(self, probes: Probes, chunk: int) -> Iterator[tuple[ProbeResult, Array]]:
         """Return what `watch` sees chunk by chunk from the last to the first, beside θ after each.
 
         The steps are run three times: for states far apart, for those between two of them, and to look.
@@ -92,7 +92,7 @@ class Trajectory:
             between = self._states(ends[-1], last, chunk)
             while len(between) > 1:
                 after, before = between.pop(), between[-1]
-                (seen,) = self.advance(before.copy(), after.step, watch, chunk)
+                (seen,) = self.advance(before.copy(), after.step, probes, chunk)
                 yield seen[1], after.theta
 
     def _arrived(self, state: State) -> None:
@@ -107,7 +107,7 @@ class Trajectory:
     def _states(self, state: State, until: int, chunk: int) -> list[State]:
         """Return copies of the states from `state` to step `until`, a chunk apart."""
         states = [state.copy()]
-        for later, _ in self.advance(state.copy(), until, self.watch(), chunk):
+        for later, _ in self.advance(state.copy(), until, self.probes(), chunk):
             states.append(replace(later.copy(), best_theta=None))
         return states
 
@@ -120,17 +120,17 @@ def trajectory(
     machine, seen = choose(engine, plan), smooth(plan, data)
 
     def advance(
-        state: State, until: int, watch: Probes, chunk: int
+        state: State, until: int, probes: Probes, chunk: int
     ) -> Iterator[tuple[State, ProbeResult]]:
         while state.step < until and not state.stopped:
-            state, watched = _chunk(machine, plan, state, seen, validation, until, watch, chunk)
-            if watched.diverged:
+            state, result = _chunk(machine, plan, state, seen, validation, until, probes, chunk)
+            if result.diverged:
                 raise InputError(f"the training diverged at step {state.step}")
-            yield state, watched
+            yield state, result
 
-    def end(watch: Probes) -> State:
+    def end(probes: Probes) -> State:
         state, last = start.copy(), plan.epochs * plan.steps_per_epoch
-        for later, _ in advance(state, last, watch, plan.steps_per_epoch):
+        for later, _ in advance(state, last, probes, plan.steps_per_epoch):
             state = later
         return state
 
@@ -152,16 +152,16 @@ def _chunk(
     data: Data,
     validation: Data | None,
     until: int,
-    watch: Probes,
+    probes: Probes,
     chunk: int,
 ) -> tuple[State, ProbeResult]:
     left = plan.steps_per_epoch - state.batch_index
-    state, watched = machine.run(
-        plan, state, data, min(until, state.step + left, state.step + chunk), watch
+    state, result = machine.run(
+        plan, state, data, min(until, state.step + left, state.step + chunk), probes
     )
-    if state.batch_index == plan.steps_per_epoch and not watched.diverged:
+    if state.batch_index == plan.steps_per_epoch and not result.diverged:
         state, _ = end_of_epoch(plan, state, validation)
-    return state, watched
+    return state, result
 
 
 AGAIN = "computed again elsewhere"  # the residual that another machine leaves, or another version
