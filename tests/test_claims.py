@@ -28,13 +28,12 @@ from whygrad.studio.session.opened_run import OpenedRun
 from whygrad.studio.session.subject import Chosen, overview
 from whygrad.studio.story.motion import frames
 from whygrad.studio.story.sayings import percent
-from whygrad.why import ledger, pushed
+from whygrad.why import blame, ledger, neuron, prediction, pushed
 from whygrad.why.bound import Why
-from whygrad.why.error import blame
-from whygrad.why.prediction import prediction
+from whygrad.why import blame
 from whygrad.why.symbols import shown
 from whygrad.why.training_history.trajectory import trajectory
-from whygrad.why.what_if import neuron
+from whygrad.why import neuron
 
 QUICK = Settings(hidden=(5, 4), epochs=4, engine="reference", seed=3)
 

@@ -55,7 +55,7 @@ def test_the_ledger_closes_with_the_momentum_that_a_fork_brings_along(optimizer,
     found = accounts(made, TAPS["a neuron"])
     assert closes(found, "float64")
     carries = optimizer not in ("sgd", "adagrad", "rmsprop")
-    assert found.inherited.any() == carries
+    assert found.carried_over.any() == carries
 
 
 @settings(max_examples=40, deadline=None)
@@ -164,7 +164,7 @@ def test_a_layer_a_neuron_and_a_weight_tell_the_same(optimizer):
     layer = accounts(made, whole(SIZES, 1))  # by products of matrices
     one = accounts(made, weight(1, 2, 3))  # push by push
     assert layer.by_example is None and one.by_example is not None
-    for name in ("by_class", "penalty", "decay", "inherited"):
+    for name in ("by_class", "penalty", "decay", "carried_over"):
         np.testing.assert_allclose(
             getattr(layer, name)[..., 2, 3], getattr(one, name)[..., 0, 0], rtol=1e-9, atol=1e-15
         )

@@ -1,4 +1,4 @@
-"""Blame: how much of the error is whose, and who passes it on to whom.
+"""Error attribution: how much of the error is whose, and which unit passes it on to which.
 
     δˡₖ = Σ_j share(k ← j),  share(k ← j) = Wˡ⁺¹ⱼₖ δˡ⁺¹ⱼ f′(zˡₖ)
 
@@ -52,15 +52,60 @@ def blame(
     masks: Sequence[Any] | None = None,
     names: Names | None = None,
 ) -> Explanation:
-    """Describe whose the error is: of one neuron (`layer`, `unit`), or of all, for an example or a batch.
+    """Error attribution: split the error δ of one unit, or of all, among the units above it.
 
-    δˡₖ = Σ_j Wˡ⁺¹ⱼₖ δˡ⁺¹ⱼ f′(zˡₖ). With a unit, `value` is its δ and `terms` are its shares; without,
-    `layer` narrows the rankings down to one layer. X is (n, n_0) and Y (n, n_L), or classes; numbers are
-    weighted means over the examples, in cost per unit of z, and `of` chooses the examples of one class.
-    `top` rows are listed. Penalties blame no neuron. `arrays` holds, by layer, `delta` (n, n_l) and its
-    means `error` and `size` (of |δ|), `shares` and `share_sizes` with share(k ← j) at [j, k], `tweaks`,
-    `activity`, `silent`, `saturated`. Raises `InputError` for a unit, layer or class that is not there.
+        δˡₖ = Σ_j share(k ← j),  share(k ← j) = Wˡ⁺¹ⱼₖ δˡ⁺¹ⱼ f′(zˡₖ)
 
+    At the outputs the cost itself sets δ. Units are ranked by mean |δ|, since mean δ vanishes at a minimum.
+
+    Parameters
+    ----------
+    net : Network
+        The network.
+    theta : Parameters
+        Its parameters θ.
+    X : array-like or sparse matrix, shape (n, n_0)
+        The examples, one a row.
+    Y : array-like, shape (n, n_L) or (n,)
+        Their targets, or class indices.
+    layer : int, optional
+        A layer, 0 (the inputs) to L; all layers by default.
+    unit : int or str, optional
+        One unit of `layer`, by index or name; the rankings of all units by default.
+    of : int or str, optional
+        A class: only its examples count.
+    top : int
+        How many rows each table lists.
+    sample_weight : array-like, shape (n,), optional
+        Weights s of the examples, with sum S; 1 each by default.
+    l1, l2 : float
+        Strengths λ₁ and λ₂ of the penalties on weights.
+    masks : sequence of arrays, optional
+        Factors of dropout by layer, (n, n_l) or None each, as `forward` takes them.
+    names : Names, optional
+        What inputs, outputs and classes are called.
+
+    Returns
+    -------
+    Explanation
+        With `unit`, `value` is its mean δ, in cost per unit of z (of an input: per unit of x), and `terms`
+        are its shares; `arrays` holds `delta` (n,), `shares`, `passed_on` and `tweaks`. Without it `arrays`
+        holds, by layer, `delta` (n, n_l) and its means `error` and `size` (of |δ|), `shares` and
+        `share_sizes` with share(k ← j) at [j, k], `tweaks` aₖ δⱼ, `activity` (mean |a|), `silent` and
+        `saturated` (parts of the examples), and `correlation` of activity with tweaks.
+
+    Raises
+    ------
+    InputError
+        For a layer, unit or class that is not there, and for shapes that do not fit the network.
+
+    References
+    ----------
+    Rumelhart, Hinton & Williams (1986), Learning representations by back-propagating errors. Nature 323.
+    Nielsen (2015), Neural Networks and Deep Learning, chapter 2.
+
+    Examples
+    --------
     >>> from whygrad.nn.network import Dense
     >>> net = Network(1, [Dense(1, "identity"), Dense(2, "identity")])
     >>> theta = net.init(W=[None, [[1.0]], [[2.0], [-3.0]]])

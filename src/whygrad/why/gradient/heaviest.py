@@ -1,4 +1,4 @@
-"""The heaviest paths, found best first and never by listing them all.
+"""The k heaviest paths, by best-first search, without listing them all.
 
 From every unit the heaviest way on to the cost is known exactly,
 

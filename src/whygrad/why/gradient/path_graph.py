@@ -1,4 +1,4 @@
-"""The paths from a weight to the cost, as numbers between layers: their sum, their number, their flow.
+"""The layered graph of paths from a weight to the cost: their sum, their number, their flow.
 
 A path leads from unit j of layer l over one unit of every layer to zᴸ_m, and carries
 
@@ -75,7 +75,7 @@ class PathGraph:
         return (arriving * np.abs(self.end)).sum(axis=1)
 
     def flow(self, above: tuple[Array, ...]) -> list[Array]:
-        """Return what flows over every connection of layers l + 1 … L, (n_i, n_{i-1}), summed over examples.
+        """Return the flow over every connection of layers l + 1 … L, (n_i, n_{i-1}), summed over examples.
 
         `above` is ∂C/∂z of layers l + 1 … L as training has it, (n, n_i), the last one of the ends only.
         """

@@ -1,4 +1,4 @@
-"""Paths: the derivative by one weight as the sum over all ways from it to the cost, or to an output.
+"""Path decomposition: the derivative by one weight as a sum over all paths to the cost, or to an output.
 
     ∂C/∂Wˡⱼₖ = Σ over paths of  aˡ⁻¹ₖ · f′(zˡⱼ) Wˡ⁺¹ₚⱼ · f′(zˡ⁺¹ₚ) Wˡ⁺²_qp · … · ∂C/∂zᴸ_m
 
@@ -35,8 +35,8 @@ from whygrad.nn.functions import Array, Cost, namespace
 from whygrad.nn.network import Network, Parameters
 from whygrad.why import local, rounding, symbols
 from whygrad.why.context import Context, ask
-from whygrad.why.gradient.path_graph import PathGraph
 from whygrad.why.gradient.heaviest import Path, heaviest
+from whygrad.why.gradient.path_graph import PathGraph
 from whygrad.why.gradient.unrolled import product, ref_symbol
 from whygrad.why.gradient.weight import gradient, penalties, ref_name, sizes, whole
 from whygrad.why.symbols import over, shown
@@ -62,17 +62,69 @@ def paths(
     masks: Sequence[Any] | None = None,
     names: Names | None = None,
 ) -> Explanation:
-    """Describe along which paths a weight, or a bias, reaches the cost: the `k` heaviest, and how many.
+    """Path decomposition: write ∂C/∂W of one weight as a sum over all paths, and list the k heaviest.
 
-    ∂C/∂Wˡⱼₖ = Σ over paths of aˡ⁻¹ₖ f′(zˡⱼ) Wˡ⁺¹ₚⱼ f′(zˡ⁺¹ₚ) … ∂C/∂zᴸ_m. X is (n, n_0) and Y (n, n_L), or
-    classes; for a batch a path belongs to an example and counts s/S. The place is given as for `weight`.
-    With `to_output`, an output by index or name, it is the derivative of that output instead of the cost,
-    of its weighted input (`of="z"`, the default for softmax) or of its activation (`of="a"`), without
-    penalties, and needs no Y. `arrays` holds `values` (k,), `units` (k, L − l + 1), `examples` (k,),
-    `count`, the number of paths of one example, and `alive`, how many of them carry anything (one example
-    only); `total` and `size` are Σ path and Σ |path|, `covered` the listed share of `size`; `through` has
-    for each layer from l what leads through its units. Raises `InputError` for a place that is not there.
+        ∂C/∂Wˡⱼₖ = Σ over paths of  aˡ⁻¹ₖ · f′(zˡⱼ) Wˡ⁺¹ₚⱼ · f′(zˡ⁺¹ₚ) Wˡ⁺²_qp · … · ∂C/∂zᴸ_m
 
+    A path of a batch belongs to an example and counts s/S.
+
+    Parameters
+    ----------
+    net : Network
+        The network.
+    theta : Parameters
+        Its parameters θ.
+    X : array-like or sparse matrix, shape (n, n_0)
+        The examples, one a row.
+    Y : array-like, shape (n, n_L) or (n,)
+        Their targets, or class indices. Not needed with `to_output`.
+    layer : int
+        The layer l that the weight leads into, 1 to L.
+    to : int or str
+        The unit j of layer l, by index or name.
+    from_ : int, str or None
+        The unit k of the layer below; None or "bias" for the bias of j.
+    k : int
+        How many of the heaviest paths are listed.
+    to_output : int or str, optional
+        An output, by index or name: its derivative is decomposed instead of the cost's, without penalties.
+    of : {"z", "a"}, optional
+        With `to_output`: its weighted input (the default for softmax) or its activation.
+    sample_weight : array-like, shape (n,), optional
+        Weights s of the examples, with sum S; 1 each by default.
+    l1, l2 : float
+        Strengths λ₁ and λ₂ of the penalties on weights.
+    masks : sequence of arrays, optional
+        Factors of dropout by layer, (n, n_l) or None each, as `forward` takes them.
+    names : Names, optional
+        What inputs, outputs and classes are called.
+
+    Returns
+    -------
+    Explanation
+        `value` is the derivative; `terms` are the listed paths and the penalties, and the residual "not
+        listed" is the sum of all other paths. `arrays` holds `values` (k,), `units` (k, L − l + 1) and
+        `examples` (k,) of the listed paths; `count`, the exact number of paths of one example, and of a
+        single example `alive`, how many of them are not 0; `total` Σ path and `size` Σ |path|; `covered`,
+        the share of `size` that is listed; `through`, the part of the derivative that leads through each
+        unit, by layer.
+
+    Raises
+    ------
+    InputError
+        For a layer, unit or output that is not there, for `Y` missing, and for a derivative that overflows.
+
+    See Also
+    --------
+    weight : The same derivative by the chain rule.
+
+    References
+    ----------
+    Lawler (1972), A procedure for computing the K best solutions to discrete optimization problems.
+    Management Science 18.
+
+    Examples
+    --------
     >>> from whygrad.nn.network import Dense
     >>> net = Network(1, [Dense(1, "tanh"), Dense(2, "identity")])
     >>> theta = net.init(W=[None, [[0.0]], [[2.0], [-1.0]]])

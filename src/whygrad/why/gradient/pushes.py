@@ -1,4 +1,4 @@
-"""Pushes: ∂C_x/∂Wˡⱼₖ of every example by itself, as plain numbers.
+"""Per-example gradients: ∂C_x/∂Wˡⱼₖ of every example by itself, as an array.
 
     push[i, j, k] = δˡᵢⱼ aˡ⁻¹ᵢₖ
 
@@ -28,13 +28,44 @@ def pushes(
     masks: Sequence[Any] | None = None,
     names: Names | None = None,
 ) -> Array:
-    """Return ∂C_x/∂Wˡⱼₖ = δˡⱼ aˡ⁻¹ₖ for every example and every weight of a layer, (n, n_l, n_{l-1}).
+    """Per-example gradients: return ∂C_x/∂W of every example and every weight of a layer.
 
-    In cost per unit of weight, of each example by itself: not divided by n, without penalties. `to` and
-    `from_` choose units by index, name, slice or list; a single unit leaves its axis out, so that one
-    weight gives (n,). With `from_="bias"` (or None) it is the derivative by the biases, (n, n_l). Nothing
-    is built that is not asked for. Raises `InputError` for a layer or unit that is not there.
+        push[i, j, k] = δˡᵢⱼ aˡ⁻¹ᵢₖ
 
+    The gradient of a batch is their weighted mean, plus the derivatives of the penalties (BP3, BP4).
+
+    Parameters
+    ----------
+    net : Network
+        The network.
+    theta : Parameters
+        Its parameters θ.
+    X : array-like or sparse matrix, shape (n, n_0)
+        The examples, one a row.
+    Y : array-like, shape (n, n_L) or (n,)
+        Their targets, or class indices.
+    layer : int
+        The layer l, 1 to L.
+    to, from_ : int, str, slice or list
+        Units of layer l and of the layer below, by index or name; all by default. A single unit drops its
+        axis. `from_="bias"` or None stands for the biases. Nothing else is computed.
+    masks : sequence of arrays, optional
+        Factors of dropout by layer, (n, n_l) or None each, as `forward` takes them.
+    names : Names, optional
+        What inputs, outputs and classes are called.
+
+    Returns
+    -------
+    array, shape (n, n_l, n_{l-1})
+        In cost per unit of weight, not divided by n and without penalties; (n, n_l) for the biases.
+
+    Raises
+    ------
+    InputError
+        For a layer or unit that is not there, and for shapes that do not fit the network.
+
+    Examples
+    --------
     >>> from whygrad.nn.network import Dense
     >>> net = Network(2, [Dense(1, "identity")])
     >>> theta = net.init(W=[None, [[1.0, -1.0]]])

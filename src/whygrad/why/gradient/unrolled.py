@@ -77,7 +77,7 @@ def ref_symbol(ref: Ref) -> Symbol:
 
 
 def on_paths(context: Context, ref: Ref, depth: int, top: int) -> dict[int, Array]:
-    """Return the units of `depth` layers that it is written with: the receiver, above it the `top` foremost.
+    """Return the units of `depth` layers that it is written with: the receiver, and `top` of each above.
 
     What counts is how much of the derivative passes through a unit, on the mean of |…| over the examples.
     """

@@ -1,4 +1,4 @@
-"""One weight: ∂C/∂Wˡⱼₖ as a product of local derivatives, each with its number, as deep as asked.
+"""Gradient decomposition of one weight: ∂C/∂Wˡⱼₖ as a product of local derivatives, to any depth.
 
     ∂C_x/∂Wˡⱼₖ = ∂zˡⱼ/∂Wˡⱼₖ · ∂aˡⱼ/∂zˡⱼ · ∂C_x/∂aˡⱼ = aˡ⁻¹ₖ · f′(zˡⱼ) · Σ_m Wˡ⁺¹ₘⱼ δˡ⁺¹ₘ
     ∂C/∂Wˡⱼₖ = Σ s ∂C_x/∂Wˡⱼₖ / S + λ₁ sign Wˡⱼₖ + λ₂ Wˡⱼₖ
@@ -52,16 +52,66 @@ def weight(
     masks: Sequence[Any] | None = None,
     names: Names | None = None,
 ) -> Explanation:
-    """Explain why a weight would move: its derivative as a product of local derivatives, with their numbers.
+    """Gradient decomposition: take ∂C/∂W of one weight apart by the chain rule.
 
-    ∂C/∂Wˡⱼₖ = aˡ⁻¹ₖ · f′(zˡⱼ) · Σ_m Wˡ⁺¹ₘⱼ δˡ⁺¹ₘ for one example, their weighted mean for a batch, plus
-    penalties. X is (n, n_0) and Y (n, n_L), or classes. The weight leads to unit `to` of `layer` from unit
-    `from_` of the layer below, by index or name; without `from_` it is the bias. `depth` is the number of
-    layers whose errors are unrolled, None for all up to the output; `top` is the number of neurons or
-    examples that are listed, of which each batch has `top` on either side. `arrays` holds, for every
-    example, `sender` (∂z/∂W), `delta` and `push` (∂C_x/∂W), all (n,), and `share` (s/S).
-    Raises `InputError` for a place that is not there.
+        ∂C/∂Wˡⱼₖ = aˡ⁻¹ₖ · f′(zˡⱼ) · Σ_m Wˡ⁺¹ₘⱼ δˡ⁺¹ₘ
 
+    for one example; for a batch the weighted mean over its examples, plus the derivatives of the penalties.
+
+    Parameters
+    ----------
+    net : Network
+        The network.
+    theta : Parameters
+        Its parameters θ.
+    X : array-like or sparse matrix, shape (n, n_0)
+        The examples, one a row.
+    Y : array-like, shape (n, n_L) or (n,)
+        Their targets, or class indices.
+    layer : int
+        The layer l that the weight leads into, 1 to L.
+    to : int or str
+        The unit j of layer l, by index or name.
+    from_ : int, str or None
+        The unit k of the layer below; None or "bias" for the bias of j.
+    depth : int or None
+        How many layers of errors δ are unrolled; None unrolls all of them, up to the output.
+    top : int
+        How many units are listed, or how many examples of a batch on either side.
+    sample_weight : array-like, shape (n,), optional
+        Weights s of the examples, with sum S; 1 each by default.
+    l1, l2 : float
+        Strengths λ₁ and λ₂ of the penalties on weights.
+    masks : sequence of arrays, optional
+        Factors of dropout by layer, (n, n_l) or None each, as `forward` takes them.
+    names : Names, optional
+        What inputs, outputs and classes are called.
+
+    Returns
+    -------
+    Explanation
+        `value` is ∂C/∂W, the gradient that training uses, in cost per unit of weight. `terms` add up to it:
+        one for each unit that the error comes back from, or for each example of a batch. `arrays` has,
+        for every example, `sender` (∂z/∂W), `delta` (cost per unit of z), `push` (∂C_x/∂W) and `share`
+        (s/S), (n,) each.
+
+    Raises
+    ------
+    InputError
+        For a layer or unit that is not there, and for shapes that do not fit the network.
+
+    See Also
+    --------
+    paths : The same derivative as a sum over paths.
+    pushes : The derivatives of every example, as an array.
+
+    References
+    ----------
+    Rumelhart, Hinton & Williams (1986), Learning representations by back-propagating errors. Nature 323.
+    Nielsen (2015), Neural Networks and Deep Learning, chapter 2.
+
+    Examples
+    --------
     >>> from whygrad.nn.network import Dense
     >>> net = Network(1, [Dense(1, "tanh"), Dense(1, "identity")])
     >>> theta = net.init(W=[None, [[0.0]], [[2.0]]])

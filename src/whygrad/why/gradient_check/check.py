@@ -1,4 +1,4 @@
-"""Check: backpropagation beside central differences of the cost, one parameter at a time, in float64.
+"""Gradient check: backpropagation beside central differences of the cost, one parameter at a time.
 
     ∂C/∂w  beside  (C(w + h) − C(w − h)) / 2h, extrapolated to h = 0
 
@@ -64,17 +64,58 @@ def check(
     masks: Sequence[Any] | None = None,
     names: Names | None = None,
 ) -> Explanation:
-    """Hold the gradient against central differences of the cost, and find out which function is to blame.
+    """Gradient check: compare the gradient with central differences, and find the function that is wrong.
 
-    X is (n, n_0) and Y (n, n_L), or classes. All parameters are checked, or a `sample` of as many drawn
-    from `seed`, half of it spread evenly over all W[l] and b[l]; with `sample=None` all of them.
-    `gradients`, a `Gradients` or a vector like θ, is checked in place of what backpropagation gives: any
-    implementation may be held to account. `arrays` holds `passed`, and for every parameter checked its
-    `index` in θ, what was `said`, the `difference`, its `error`, `step`, `low` and `high`, whether it sits
-    on a `kink` and whether it is `wrong`, (m,); `worst` is the index of the worst in θ; further
-    `forward_passes` (two for each parameter of θ), `seconds_forward`, `seconds_backpropagation` and
-    `times_faster`, as measured. Raises `InputError` for gradients of another shape.
+        ∂C/∂w  beside  (C(w + h) − C(w − h)) / 2h, extrapolated to h = 0
 
+    In float64, with a step and an error estimate for every parameter. At a kink any number between the
+    one-sided derivatives passes.
+
+    Parameters
+    ----------
+    net : Network
+        The network.
+    theta : Parameters
+        Its parameters θ.
+    X : array-like or sparse matrix, shape (n, n_0)
+        The examples, one a row.
+    Y : array-like, shape (n, n_L) or (n,)
+        Their targets, or class indices.
+    gradients : Gradients or array, shape (P,), optional
+        A gradient computed elsewhere, to be checked in place of backpropagation's.
+    sample : int or None
+        How many of the P parameters are checked, half of them spread evenly over all W[l] and b[l]; None
+        checks all.
+    seed : int
+        The seed that draws the sample.
+    sample_weight : array-like, shape (n,), optional
+        Weights s of the examples, with sum S; 1 each by default.
+    l1, l2 : float
+        Strengths λ₁ and λ₂ of the penalties on weights.
+    masks : sequence of arrays, optional
+        Factors of dropout by layer, (n, n_l) or None each, as `forward` takes them.
+    names : Names, optional
+        What inputs, outputs and classes are called.
+
+    Returns
+    -------
+    Explanation
+        `arrays` holds `passed`, a bool; for each of the m parameters checked its `index` in θ, what was
+        `said`, the `difference`, its `error`, `step`, `low` and `high`, whether it sits on a `kink` and
+        whether it is `wrong`, (m,) each; `worst`, the index in θ of the worst; `forward_passes` (2 P),
+        `seconds_forward`, `seconds_backpropagation` and `times_faster`, as measured.
+
+    Raises
+    ------
+    InputError
+        For gradients of another shape than θ, and for shapes that do not fit the network.
+
+    References
+    ----------
+    Richardson (1911), The approximate arithmetical solution by finite differences. Phil. Trans. A 210.
+
+    Examples
+    --------
     >>> from whygrad.nn.network import Dense
     >>> net = Network(3, [Dense(2, "relu"), Dense(1, "sigmoid")], cost="binary_cross_entropy")
     >>> found = check(net, net.init(seed=1), [[0.5, -1.0, 2.0]], [[1.0]])

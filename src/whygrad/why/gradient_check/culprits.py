@@ -1,4 +1,4 @@
-"""Whose derivative is wrong: each function by itself, and what a wrong gradient looks like.
+"""Localise a gradient bug: which function's derivative is wrong, or what the wrong numbers have in common.
 
     f′(z) beside differences of f(z),   ∂C/∂a beside differences of C(a)
 

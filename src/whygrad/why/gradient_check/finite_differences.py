@@ -1,4 +1,4 @@
-"""The cost with one parameter moved: many at a time, and only what the move changes.
+"""Finite differences: the cost with one parameter moved, many at a time, computing only what changes.
 
     zˡⱼ(w + h) = zˡⱼ + h aˡ⁻¹ₖ,   zˡ⁺¹(w + h) = zˡ⁺¹ + Wˡ⁺¹·ⱼ (aˡⱼ(w + h) − aˡⱼ),   then forward as ever
 

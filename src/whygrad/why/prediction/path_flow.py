@@ -1,4 +1,4 @@
-"""The paths that carry an output: from an input through one unit of every layer, the heaviest first.
+"""Path flow (conductance): the paths from the inputs that carry an output, the heaviest first.
 
     path k → j¹ → … → m  =  (xₖ − x⁰ₖ) W¹ μ¹ W² μ² … Wᴸ,   Σ over all paths = what the inputs add to zᴸₘ
 

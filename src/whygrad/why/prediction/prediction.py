@@ -1,4 +1,4 @@
-"""One prediction: what every column adds to it, the paths that carry it, and what would change it.
+"""Feature attribution of one prediction, by integrated gradients or paths, and counterfactuals.
 
     out(x) − out(x⁰) = Σ_columns contribution (+ biases)
 
@@ -58,23 +58,60 @@ def prediction(
     top: int = 10,
     names: Names | None = None,
 ) -> Explanation:
-    """Explain why the network answers as it does for one example x, (n_0,).
+    """Feature attribution and counterfactuals: what each column adds, and what would change the answer.
 
-    `value` is the number of `output` less the baseline's, and `terms` are the parts of the columns and of
-    the biases, largest first. The output is the class that is said, or output 0. `at` is "z" or "a": z for
-    probabilities and a for numbers where not given. `baseline` is an input, or many, whose mean is taken;
-    0 where not given, which is black in an image. `whygrad.why` of a run on a table gives the mean of its
-    training rows. Dropout is off.
+        out(x) − out(x⁰) = Σ_k (xₖ − x⁰ₖ) ∫₀¹ ∂out/∂xₖ (x⁰ + t (x − x⁰)) dt
 
-    What would change the answer is searched for among the inputs as the network takes them, within
-    `limits` (low, high), for another class, or for `wanted`: a class, or the number that the output should
-    reach. Without limits it is searched for 10 to either side of every number; a run on a table gives the
-    range of its training rows.
+    Integrated gradients; exact path decomposition, with the biases, where every activation function is
+    piecewise linear. Dropout is off.
 
-    `arrays` holds `inputs` (n_0,) and `columns`, what each adds, `biases` by layer, `output`,
-    `baseline_output`, `paths` (units, value), `changes` (column, x, size, verified) and `nearest`, an x′.
-    Raises `InputError` for more than one example, and for an output or class that is not there.
+    Parameters
+    ----------
+    net : Network
+        The network.
+    theta : Parameters
+        Its parameters θ.
+    x : array-like, shape (n_0,) or (1, n_0)
+        One example.
+    output : int or str, optional
+        The output that is explained, by index or name; the class predicted, or output 0, by default.
+    at : {"z", "a"}, optional
+        Its weighted input (the default for probabilities) or its activation (the default for numbers).
+    baseline : array-like, shape (n_0,) or (m, n_0), optional
+        The input x⁰ to compare with, or many, whose mean is taken; 0 by default, black in an image.
+    wanted : int, str or float, optional
+        The class, or the number, that a counterfactual should reach; any other class by default.
+    limits : pair of float or array-like, shape (n_0,), optional
+        How low and how high each input may go in a counterfactual; by default 10 to either side of it, and
+        0 to 1 for an image.
+    top : int
+        How many rows each table lists.
+    names : Names, optional
+        What inputs, outputs and classes are called.
 
+    Returns
+    -------
+    Explanation
+        `value` is out(x) − out(x⁰), in units of z or a. `terms` are the parts of the columns and of the
+        biases, largest first; integration leaves the residual "integration". `arrays` holds `inputs` (n_0,)
+        and `columns`, what each adds, `biases` by layer, `output`, `baseline_output`, `outputs` (n_L,),
+        `paths` (units, value), `points` of the integral, and where a change was sought `changes` (column,
+        x, size, verified), the `nearest` x′ found and its `nearest_size`.
+
+    Raises
+    ------
+    InputError
+        For more than one example, and for an output, class or limit that does not fit.
+
+    References
+    ----------
+    Sundararajan, Taly & Yan (2017), Axiomatic attribution for deep networks. ICML.
+    Moosavi-Dezfooli, Fawzi & Frossard (2016), DeepFool. CVPR.
+    Wachter, Mittelstadt & Russell (2018), Counterfactual explanations without opening the black box.
+    Harvard Journal of Law & Technology 31.
+
+    Examples
+    --------
     >>> from whygrad.nn.network import Dense
     >>> net = Network(2, [Dense(1, "identity")])
     >>> found = prediction(net, net.init(W=[None, [[2.0, -1.0]]]), [3.0, 1.0])
@@ -324,9 +361,7 @@ def _paths(outcome: Outcome, names: Names, flow: PathFlow) -> Table:
         rows.append((symbols.path(net, names, 0, *path.units), path.value))
         ends = zip(range(1, net.L + 1), path.units[1:], path.units, strict=False)
         where.append(" ".join(Ref(l, j, k).part for l, j, k in ends))
-    title = (
-        f"The heaviest of {flow.count:,} paths, which carry {shown(carried.total)} in all to z"
-    )
+    title = f"The heaviest of {flow.count:,} paths, which carry {shown(flow.total)} in all to z"
     return Table(title, ("path", "carries"), tuple(rows), tuple(where))
 
 

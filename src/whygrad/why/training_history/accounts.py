@@ -1,4 +1,4 @@
-"""The accounts of a set of weights: who moved them how far, from the start of a training to its end.
+"""The ledger of a set of weights: what each example, class and epoch moved them by, start to end.
 
     θ_T = θ_0 + Σ_i c_i + penalties + decay + momentum carried over + rounding
 
@@ -46,7 +46,7 @@ class Accounts:
     by_example: Array | None
     penalty: Array
     decay: Array
-    inherited: Array
+    carried_over: Array
     direction: Array
     by_epoch: Array
     other: Array
@@ -60,7 +60,7 @@ class Accounts:
     def rounding(self) -> Array:
         """What is left of where the steps end, (R, K)."""
         accounted = self.start + self.by_class.sum(axis=0) + self.penalty + self.decay
-        left: Array = self.reached - (accounted + self.inherited)
+        left: Array = self.reached - (accounted + self.carried_over)
         return left
 
 
@@ -92,9 +92,9 @@ def accounts(trajectory: Trajectory, probe: WeightProbe) -> Accounts:
     length = float(np.linalg.norm(value - start))
     direction = np.ones(shape) if P == 1 else (value - start) / (length or 1.0)
     slot = buffer_slot(plan.optimizer)
-    inherited = _Account(np.zeros((1, *shape)), np.zeros((1, *shape)))
+    carried_over = _Account(np.zeros((1, *shape)), np.zeros((1, *shape)))
     if slot is not None:
-        inherited.buffer[0] = trajectory.start.opt_state[slot][places]
+        carried_over.buffer[0] = trajectory.start.opt_state[slot][places]
     classes, penalty = (_Account(np.zeros((c, *shape)), np.zeros((c, *shape))) for c in (G, 1))
     examples, members = None, np.equal.outer(np.arange(G), groups).astype(np.float64)
     if P <= FEW and n * P <= MOST:
@@ -129,18 +129,18 @@ def accounts(trajectory: Trajectory, probe: WeightProbe) -> Accounts:
             (part * numbers.penalty).sum(axis=0)[None] for part in (come.moved, come.left)
         ]
         taken = decays(numbers, block, after).sum(axis=0)
-        rest = penalty.take(come, *of_penalty) + inherited.take(come, 0.0, 0.0)
+        rest = penalty.take(come, *of_penalty) + carried_over.take(come, 0.0, 0.0)
         other[epoch] += ((rest[0] + taken) * direction).sum()
         decay += taken
         far.take(come.sizes(), size + np.abs(numbers.penalty), m, np.abs(taken))
         reached = state.theta[places].astype(np.float64)
         sizes += np.abs(block.theta).sum(axis=0, dtype=np.float64)
         path[epoch + 1 :] = (state.theta[places] * direction).sum(dtype=np.float64)
-    ends = np.abs(start) + np.abs(reached) + np.abs(inherited.total[0])
+    ends = np.abs(start) + np.abs(reached) + np.abs(carried_over.total[0])
     bound = far.bound(trajectory, sizes + np.abs(reached), ends)
     return Accounts(
         probe, start, value, classes.total, examples.total if examples else None, penalty.total[0], decay,
-        inherited.total[0], direction, by_epoch, other, path, sizes, pushes, reached, bound,
+        carried_over.total[0], direction, by_epoch, other, path, sizes, pushes, reached, bound,
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The pushes of examples on something that depends on the weights, followed back through a whole training.
+"""First-order (TracIn) accounting: examples' pushes on a function of the weights, back through a training.
 
     f(θ_T) − f(θ_0)  ≈  Σ_t ⟨∇f(θ_t), θ_{t+1} − θ_t⟩
                      =  Σ_i push_i + penalties + decay + momentum carried over
@@ -37,7 +37,7 @@ class FirstOrder:
     by_example: Array
     penalty: float
     decay: float
-    inherited: float
+    carried_over: float
     by_step: Array
     reached: Array
     bound: float
@@ -45,7 +45,7 @@ class FirstOrder:
     @property
     def total(self) -> float:
         """All of it."""
-        return float(self.by_example.sum()) + self.penalty + self.decay + self.inherited
+        return float(self.by_example.sum()) + self.penalty + self.decay + self.carried_over
 
 
 def first_order(
@@ -79,19 +79,19 @@ def first_order(
         by_example += np.bincount(tapped.examples[there], pushes[there], plan.n)
         at = tapped.first - trajectory.start.step
         by_step[at : at + len(own)] = own
-    inherited = 0.0
+    carried_over = 0.0
     if slot is not None:
         before = trajectory.start.opt_state[slot]
-        inherited = sum(
+        carried_over = sum(
             float((U * before[at]).sum()) for U, at in zip(buffers, places, strict=True)
         )
     reached = trajectory.start.theta if reached is None else reached
-    bound = _bound(trajectory, probes, far, inherited)
-    return FirstOrder(by_example, penalty, decay, inherited, by_step, reached, bound)
+    bound = _bound(trajectory, probes, far, carried_over)
+    return FirstOrder(by_example, penalty, decay, carried_over, by_step, reached, bound)
 
 
 def _bound(
-    trajectory: Trajectory, probes: tuple[WeightProbe, ...], far: Array, inherited: float
+    trajectory: Trajectory, probes: tuple[WeightProbe, ...], far: Array, carried_over: float
 ) -> float:
     """Return the bound of `FirstOrder`, twice, for what is of second order."""
     pushed, rolled, moved = far.tolist()
@@ -101,7 +101,7 @@ def _bound(
     trained = rounding.gamma(roundings, dtype) * pushed + rounding.gamma(8, dtype) * (
         rolled + moved
     )
-    return 2 * (trained + rounding.gamma(summed) * (pushed + rolled + moved + abs(inherited)))
+    return 2 * (trained + rounding.gamma(summed) * (pushed + rolled + moved + abs(carried_over)))
 
 
 def _far(

@@ -115,7 +115,7 @@ class Trajectory:
 def trajectory(
     plan: Plan, start: State, data: Data, validation: Data | None = None, engine: str = "auto"
 ) -> Trajectory:
-    """Train by a plan, from a state, and give the course that training took."""
+    """Train by a plan from a state, and return the trajectory."""
     refuse(plan)
     machine, seen = choose(engine, plan), smooth(plan, data)
 
@@ -199,6 +199,6 @@ def group_names(trajectory: Trajectory, names: Names, count: int) -> tuple[str, 
 
 
 def trajectory_of(given: Any) -> Trajectory:
-    """Return the course of a recorded run; a `Trajectory` is handed through."""
+    """Return the trajectory of a recorded run; a `Trajectory` is returned as it is."""
     found: Trajectory = given if isinstance(given, Trajectory) else given.trajectory()
     return found

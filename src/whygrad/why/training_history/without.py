@@ -1,4 +1,4 @@
-"""Without: what a prediction would be if some examples had not been there, by training again without them.
+"""Leave-one-out retraining: what a prediction would be without some examples, by training again.
 
     Δf = f(x; θ_T without them) − f(x; θ_T)
 
@@ -41,18 +41,55 @@ def without(
     rescale: bool = False,
     names: Names | None = None,
 ) -> Explanation:
-    """Describe what the prediction for x would be had some training examples not been there.
+    """Leave-one-out retraining: train again without some examples, and compare a prediction.
 
-    Δf = f(x; θ_T without them) − f(x; θ_T). `examples` are places in the training data, or a mask (n,); x
-    is one example, (n_0,), or several, over which f is the mean. f is the output of the class predicted for
-    x, or of the class or output `of`; where `y` is given the cost of x is compared as well. Steps divide by
-    what they divided by, or with `rescale` by the examples that remain. `value` is Δf; `arrays` has the
-    outputs `before` and `after`, (m, n_L), and `theta`, the parameters without them.
+        Δf = f(x; θ_T without them) − f(x; θ_T)
 
-    The training is run again. Raises `InputError` for examples that are not there, and for L-BFGS.
+    The same start, the same batches, the same divisors: only the gradients of these examples are 0. It is
+    the truth that every estimate of influence is held to, for this seed.
 
+    Parameters
+    ----------
+    run : Run or Trajectory
+        A recorded training, or the trajectory of one; its steps are run again.
+    examples : int, array-like of int, or mask of shape (n,)
+        The training examples to leave out, by index.
+    x : array-like, shape (n_0,) or (m, n_0)
+        One example, or several, over which f is the mean.
+    y : array-like, optional
+        The target of x: its cost is compared as well.
+    of : int or str, optional
+        The class or output that f is; the class predicted for x by default.
+    rescale : bool
+        Divide every step by the examples that remain, and not by all.
+    names : Names, optional
+        What inputs, outputs and classes are called; those of the run by default.
+
+    Returns
+    -------
+    Explanation
+        `value` is Δf, in units of the output. `arrays` holds the outputs `before` and `after`, (m, n_L),
+        the parameters `theta` (P,) without these examples, and their `distance` from those with them.
+
+    Raises
+    ------
+    InputError
+        For examples that are not there, where none would remain, for an x or an output that does not fit,
+        and for L-BFGS.
+
+    See Also
+    --------
+    pushed : An account of a prediction that needs no training without examples.
+
+    References
+    ----------
+    Koh & Liang (2017), Understanding black-box predictions via influence functions. ICML.
+
+    Examples
+    --------
     >>> from whygrad import Dense, Network, SGD
-    >>> from whygrad.plan.plan import Plan, start; from whygrad.nn.arrays import as_data
+    >>> from whygrad.nn.arrays import as_data
+    >>> from whygrad.plan.plan import Plan, start
     >>> from whygrad.why.training_history.trajectory import trajectory
     >>> net = Network(1, [Dense(1, "identity")])
     >>> data = as_data(net, [[1.0], [2.0]], [[1.0], [4.0]])

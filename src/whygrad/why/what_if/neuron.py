@@ -1,4 +1,4 @@
-"""A neuron as a small model of its own: what it looks for, where it finds it, and what it is good for.
+"""Ablation of a neuron: the network without it, what it responds to, and what it adds to the outputs.
 
     aˡⱼ = f(Σ_k Wˡⱼₖ aˡ⁻¹ₖ + bˡⱼ),   worth = C|aˡⱼ=0 − C
 
@@ -55,15 +55,53 @@ def neuron(
     masks: Sequence[Any] | None = None,
     names: Names | None = None,
 ) -> Explanation:
-    """Show one unit: its weights, the examples that activate it most, and what the network is without it.
+    """Ablation: measure what the network is without one unit, and show what that unit responds to.
 
-    `value` is by how much the cost rises where the unit sends nothing, aˡⱼ = 0 (of an input: x = 0), and
-    `terms` are the parts of the classes, or of the examples; None for an output, which the cost needs.
-    X is (n, n_0), Y (n, n_L) or classes. `arrays` holds `activity` (n,), `sample_weight` (n_{l-1},) and `bias`,
-    `outgoing` (n_{l+1},), `strongest` (indices of examples), `effect_z` and `effect_a` (n, n_L), what it
-    adds to the outputs, `slopes` (n, n_L), ∂zᴸ/∂a, and `score`, `score_without`. Raises `InputError` for
-    a layer or unit that is not there.
+        worth = C|aˡⱼ=0 − C
 
+    Nothing else is changed, and nothing is trained again.
+
+    Parameters
+    ----------
+    net : Network
+        The network.
+    theta : Parameters
+        Its parameters θ.
+    X : array-like or sparse matrix, shape (n, n_0)
+        The examples, one a row.
+    Y : array-like, shape (n, n_L) or (n,)
+        Their targets, or class indices.
+    layer : int
+        The layer l of the unit, 0 (an input, which is set to 0) to L.
+    unit : int or str
+        The unit j, by index or name.
+    top : int
+        How many weights and examples are listed.
+    sample_weight : array-like, shape (n,), optional
+        Weights s of the examples, with sum S; 1 each by default.
+    l1, l2 : float
+        Strengths λ₁ and λ₂ of the penalties on weights.
+    masks : sequence of arrays, optional
+        Factors of dropout by layer, (n, n_l) or None each, as `forward` takes them.
+    names : Names, optional
+        What inputs, outputs and classes are called.
+
+    Returns
+    -------
+    Explanation
+        `value` is by how much the cost rises without the unit, None for an output, which the cost needs.
+        `terms` split it by class, or by example. `arrays` holds `activity` (n,), `strongest` (indices of
+        the examples that activate it most), `weights` (n_{l-1},) and `bias`, `outgoing` (n_{l+1},),
+        `effect_z` and `effect_a` (n, n_L), what it adds to the outputs, `slopes` (n, n_L), ∂zᴸ/∂a, and
+        `score`, `score_without` (accuracy or R²).
+
+    Raises
+    ------
+    InputError
+        For a layer or unit that is not there, and for shapes that do not fit the network.
+
+    Examples
+    --------
     >>> from whygrad.nn.network import Dense
     >>> net = Network(1, [Dense(1, "relu"), Dense(1, "identity")])
     >>> theta = net.init(W=[None, [[1.0]], [[2.0]]])

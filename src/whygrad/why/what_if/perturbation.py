@@ -1,4 +1,4 @@
-"""One number of the network moved: what follows truly, and what first order says would follow.
+"""A perturbation of one weight, bias or input: its exact effect, and its effect to first order.
 
     weight, bias   zˡⱼ ← zˡⱼ + Δw aˡ⁻¹ₖ, or + Δw        input   z¹ ← z¹ + Δx W¹ₖ
 

@@ -1,4 +1,4 @@
-"""Ripple: what a small change of one weight, bias or input sets in motion, truly and as first order says.
+"""Sensitivity and what-if: the effect of a small change of a weight, bias or input, beside its first order.
 
     Δzˡⱼ = Δw aˡ⁻¹ₖ,  Δaˡ ≈ f′(zˡ) ⊙ Δzˡ,  Δzˡ⁺¹ ≈ Wˡ⁺¹ Δaˡ,  ΔC ≈ ∂C/∂w Δw
 
@@ -58,16 +58,53 @@ def ripple(
     masks: Sequence[Any] | None = None,
     names: Names | None = None,
 ) -> Explanation:
-    """Move one weight (`layer`, `to`, `from_`), bias (no `from_`) or `input` by `by`, and see what follows.
+    """Sensitivity and what-if: move a weight, bias or input, and compare the true effect with first order.
 
-    `value` is the true change of the cost; `terms` are its first order, Σ_m ∂C/∂zᴸₘ Δzᴸₘ by output and the
-    penalties', and the residual "beyond first order" is what that misses. X is (n, n_0), Y (n, n_L) or
-    classes; numbers are weighted means over the examples. `arrays` holds, by layer, what moves in every
-    example: `dz` and `da` truly, `dz_first_order` and `da_first_order`, (n, n_l); `gap` (n_l,), the mean
-    |true − first order| of a; `flips`, (example, layer, unit) of every kink that is crossed; `steps` and
-    `costs`, the curve of C. Of the weight's own layer they hold its unit alone. Raises `InputError` for
-    a place that is not there and a step that is no number.
+        Δzˡⱼ = Δw aˡ⁻¹ₖ,  Δaˡ ≈ f′(zˡ) ⊙ Δzˡ,  Δzˡ⁺¹ ≈ Wˡ⁺¹ Δaˡ,  ΔC ≈ ∂C/∂w Δw
 
+    Parameters
+    ----------
+    net : Network
+        The network.
+    theta : Parameters
+        Its parameters θ.
+    X : array-like or sparse matrix, shape (n, n_0)
+        The examples, one a row.
+    Y : array-like, shape (n, n_L) or (n,)
+        Their targets, or class indices.
+    layer, to, from_ : int or str, optional
+        The weight into unit `to` of `layer` from unit `from_` below; without `from_` the bias of `to`.
+    input : int or str, optional
+        An input, in place of a weight.
+    by : float
+        The step Δw or Δx, in units of the weight or input; not 0.
+    top : int
+        How many rows each table lists.
+    sample_weight : array-like, shape (n,), optional
+        Weights s of the examples, with sum S; 1 each by default.
+    l1, l2 : float
+        Strengths λ₁ and λ₂ of the penalties on weights.
+    masks : sequence of arrays, optional
+        Factors of dropout by layer, (n, n_l) or None each, as `forward` takes them.
+    names : Names, optional
+        What inputs, outputs and classes are called.
+
+    Returns
+    -------
+    Explanation
+        `value` is the true change of the cost. `terms` are its first order, Σ_m ∂C/∂zᴸₘ Δzᴸₘ by output and
+        the penalties', and the residual "beyond first order" is what that misses. `arrays` holds, by layer,
+        `dz`, `da` and `dz_first_order`, `da_first_order`, (n, n_l); `gap` (n_l,), the mean |true − first
+        order| of a; `flips`, rows (example, layer, unit) of every kink that is crossed; `steps` and
+        `costs`, the curve of C; `slope`. Of the weight's own layer they hold its unit alone.
+
+    Raises
+    ------
+    InputError
+        For a weight, bias or input that is not there, and for a step that is not a finite number.
+
+    Examples
+    --------
     >>> from whygrad.nn.network import Dense
     >>> net = Network(1, [Dense(1, "identity")])
     >>> found = ripple(net, net.init(W=[None, [[2.0]]]), [[1.0]], [[1.0]], layer=1, to=0, from_=0, by=0.5)
