@@ -58,7 +58,7 @@ OwnUnits: TypeAlias = Callable[[Any, Explanation], tuple[Table, ...]]
 
 
 def as_given(X: Any, y: Any, sample_weight: Any) -> Examples:
-    """Return what is an array already; PyTorch's tensors come from wherever they are."""
+    """Return rows, targets and weights as arrays; PyTorch's tensors are moved to the CPU."""
     if X is None:
         raise InputError("there are no rows here to ask about: give X, and y")
     X, y, sample_weight = (_from_tensor(array) for array in (X, y, sample_weight))
@@ -66,12 +66,12 @@ def as_given(X: Any, y: Any, sample_weight: Any) -> Examples:
 
 
 def nothing_more(X: Any, answer: Explanation) -> tuple[Table, ...]:
-    """Leave an answer as it is: X is in the user's own units already."""
+    """Return no tables: X is in the user's own units already."""
     return ()
 
 
 def unknown() -> None:
-    """Training rows that are not known."""
+    """Return None: the training rows are not known."""
 
 
 NOTHING = Penalty(0.0)
@@ -863,7 +863,7 @@ class Why:
         masks: Masks,
         needs_y: bool = True,
     ) -> dict[str, Any]:
-        """Return what every question about the cost of rows takes, as `whygrad.why` has it."""
+        """Return the arguments that every question about the cost of rows takes in `whygrad.why`."""
         given = self.examples(X, y, sample_weight)
         if given.Y is None and needs_y:
             raise InputError(f"{question} needs the targets as well: give y")
@@ -906,7 +906,7 @@ class Why:
 
 
 def as_class_indices(labels: Any, classes: Sequence[Any]) -> Array:
-    """Return the place of each label among the classes, (n,).
+    """Return the index of each label among the classes, (n,).
 
     Raises `InputError` for a label that is none of them, which names the nearest.
 
@@ -936,7 +936,7 @@ def _double(X: Any) -> Any:
 
 
 def _refuse_gaps(X: Any, names: Sequence[str]) -> None:
-    """Reject NaN and infinity in X; say in which row and column the first one is."""
+    """Raise `InputError` for NaN or infinity in X, with row and column of the first."""
     array = np.asarray(X)
     if array.dtype.kind != "f" or np.isfinite(array).all():
         return

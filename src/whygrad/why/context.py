@@ -1,4 +1,4 @@
-"""What every question starts from: one pass forward and one back, as training makes them.
+"""The context of a question: a traced batch, one pass forward and one back, as training makes them.
 
 An explanation reads z, a and δ of this pass; it has no arithmetic of its own for them.
 """

@@ -78,7 +78,7 @@ def apart(delta: Array) -> Array:
 
 
 def share_factor(share: float) -> Factor:
-    """Return what an example counts in the mean."""
+    """Return an example's weight in the mean as a factor."""
     return Factor(Symbol("s/S"), share, "the example's share of the mean")
 
 
@@ -198,7 +198,7 @@ def slope_factor(context: Context, i: int, l: int, j: int) -> Factor:
 
 
 def mask_factor(context: Context, i: int, l: int, j: int) -> Factor:
-    """Return what dropout multiplies a unit of example i with."""
+    """Return dropout's factor on a unit of example i."""
     value = float(masking(context, l)[i, j])
     name = context.names.of(context.net, l, j)
     kept = f"dropout keeps {name}" if value else f"dropout leaves {name} out"

@@ -1,4 +1,4 @@
-"""How much of what terms leave of a value is rounding: a proven bound, and the name it entitles to.
+"""Rounding or error: a proven bound on what rounding may leave of a sum, and the residual's name.
 
     fl(Σ products) = Σ product · (1 + θ),   |θ| ≤ γ_k = k u / (1 − k u)
 
@@ -42,7 +42,7 @@ def bound(size: float, roundings: int, dtype: Any = np.float64) -> float:
 
 
 def remainder(left: float, most: float) -> dict[str, float]:
-    """Name what terms leave of a value: "rounding" is no more than is proved, all else is unexplained.
+    """Return the residual by name: "rounding" within the proven bound, else "unexplained".
 
     >>> remainder(1e-17, 2e-16), remainder(-0.125, 2e-16)
     ({'rounding': 1e-17}, {'unexplained': -0.125})

@@ -345,7 +345,7 @@ def _picture(context: Context, flow: Flow, marked: tuple[str, ...], where: str) 
 
 
 def _mean(context: Context, number: str) -> str:
-    """Name a number, which is a mean only of several examples."""
+    """Return the name of a number, which is a mean only of several examples."""
     return number if context.n == 1 else f"mean {number}"
 
 

@@ -124,6 +124,6 @@ def general() -> Equation:
 
 
 def tweak() -> Equation:
-    """Return what an example changes at a weight."""
+    """Return the equation of a tweak, the change that an example asks for at a weight."""
     right = Product((Symbol("a", "l-1", ("k",)), Symbol("δ", "l", ("j",))))
     return Equation((Words("tweak of W[l][j,k]"), right))

@@ -29,7 +29,7 @@ FLOOR = 1e-300  # what vanishes when a small number is raised to the 16th power 
 
 
 class Path(NamedTuple):
-    """A path: its example, and its places in layers l + 1 … L, the last one among the ends."""
+    """A path: its example, and its units of layers l + 1 … L, the last one by index into the ends."""
 
     example: int
     units: tuple[int, ...]
@@ -67,7 +67,7 @@ class _Search:
         if not graph.count:
             return
         # Entries: (−weight, 0, (example,)) for an example not yet looked into, and
-        # (−weight, 1, (example, units …), place, rank) for the heaviest of those paths that agree before
+        # (−weight, 1, (example, units …), step, rank) for the heaviest of those paths that agree before
         # `ref` and take what comes at or after `rank` there.
         queue: list[tuple] = [(-bound, 0, (i,)) for i, bound in enumerate(self._bounds())]  # type: ignore[type-arg]
         heapq.heapify(queue)

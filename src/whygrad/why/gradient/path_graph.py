@@ -94,7 +94,7 @@ class PathGraph:
         return sum(c for c, end in zip(counts, self.end[i].tolist(), strict=True) if end)
 
     def product(self, i: int, units: tuple[int, ...]) -> float:
-        """Return what one path carries; `units` are its places in layers l + 1 … L."""
+        """Return the product along one path; `units` are its units of layers l + 1 … L."""
         value, below = float(self.start[i]), self.unit
         for slope, W, above in zip(self.slopes, self.W, units, strict=True):
             value *= float(slope[i, below]) * float(W[above, below])

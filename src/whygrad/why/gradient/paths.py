@@ -217,7 +217,7 @@ def explain_paths(
 
 
 def path_graph(context: Context, ref: Ref, output: tuple[int, str] | None = None) -> PathGraph:
-    """Return what the paths from a weight are products of."""
+    """Return the layered graph of the paths from a weight."""
     l, L = ref.layer, context.net.L
     ends = np.arange(context.net.sizes[-1])
     if output is not None and (context.net.f[L].custom_vjp is None or output[1] == "z"):
@@ -271,7 +271,7 @@ def _term(
 
 
 def _last_factor(context: Context, i: int, m: int, output: tuple[int, str] | None) -> Factor | None:
-    """Return what a path ends with: the error of the output, or how the output changes with its z."""
+    """Return the last factor of a path: the error of the output, or how the output changes with its z."""
     L = context.net.L
     if output is None:
         return local.error_factor(context, i, L, m, 10)
@@ -389,7 +389,7 @@ def _units(context: Context, ref: Ref, through: tuple[Any, ...], total: float) -
 def _through(
     context: Context, ref: Ref, graph: PathGraph, found: list[Path], total: float
 ) -> tuple[tuple[Any, ...], NetworkPicture]:
-    """Return what leads through every unit, by layer, and draw it with the listed paths standing out."""
+    """Return the part that leads through every unit, by layer, and a picture of the listed paths."""
     net, l, k = context.net, ref.layer, ref.from_
     above = [_double(context.delta[m]) for m in range(l + 1, net.L)]
     flows = graph.flow((*above, graph.end)) if graph.steps else []

@@ -81,7 +81,7 @@ def pushes(
 
 
 def of_pass(context: Context, l: int, to: Any = slice(None), from_: Any = slice(None)) -> Array:
-    """Return what `pushes` gives from a pass that is there already."""
+    """Return what `pushes` returns, from a pass that exists already."""
     j = _chosen(context, l, to)
     delta: Array = context.delta[l][:, j]
     if from_ is None or (isinstance(from_, str) and from_ == "bias"):

@@ -152,7 +152,7 @@ def shared(terms: tuple[Term, ...]) -> int:
 
 
 def own(terms: tuple[Term, ...]) -> tuple[Term, ...]:
-    """Leave the penalties out."""
+    """Return the terms without the penalties."""
     return tuple(term for term in terms if not term.name.endswith("penalty"))
 
 

@@ -160,7 +160,7 @@ def explain_weight(context: Context, ref: Ref, depth: int | None = 1, top: int =
 
 
 def _left(context: Context, ref: Ref, value: float, terms: tuple[Term, ...]) -> dict[str, float]:
-    """Return what the terms leave of the value."""
+    """Return the residual by name: rounding within its proven bound, or unexplained."""
     l, j = ref.layer, ref.to
     sent = np.abs(context.s / context.S * local.sender(context, ref))
     size = float(sent @ rounding.error_sizes(context, l, j)) + sizes(penalties(context, ref))
@@ -181,7 +181,7 @@ def gradient(context: Context, ref: Ref) -> float:
 
 
 def ref_name(context: Context, ref: Ref) -> str:
-    """Describe which weight it is: "the weight from petal width to hidden 3"."""
+    """Return what a weight is called: "the weight from petal width to hidden 3"."""
     of, net, l = context.names.of, context.net, ref.layer
     to = of(net, l, ref.to)
     if ref.from_ == "bias":
@@ -201,7 +201,7 @@ def sides(values: Array, top: int) -> Array:
 
 
 def whole(name: str, given: Any) -> int:
-    """Return a whole number of at least 1, or say that it is none."""
+    """Return a whole number of at least 1, or raise `InputError`."""
     if not isinstance(given, int | np.integer) or isinstance(given, bool) or given < 1:
         raise InputError(f"{name} is {given!r}: it must be a whole number of at least 1")
     return int(given)
@@ -339,7 +339,7 @@ def _standardised(context: Context, ref: Ref) -> bool:
 
 
 def _idle(context: Context, ref: Ref) -> str:
-    """Describe which of the factors is 0."""
+    """Return a phrase that says which factor is 0."""
     if not local.sender(context, ref).any():
         return "its sender gives nothing"
     if not context.delta[ref.layer][:, ref.to].any():

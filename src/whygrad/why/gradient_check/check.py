@@ -40,7 +40,7 @@ from whygrad.why.gradient.unrolled import ref_symbol
 from whygrad.why.gradient.weight import ref_name, whole
 from whygrad.why.gradient_check.culprits import Suspect, culprits, pattern
 from whygrad.why.gradient_check.differences import Slopes, differentiate
-from whygrad.why.gradient_check.finite_differences import Probes, rounding
+from whygrad.why.gradient_check.finite_differences import CheckedParameters, rounding
 
 # Beside the error estimate a derivative may be off by this part of itself, and of the largest of its layer.
 # A thousandth is the smallest error that is to be caught; float32 carries seven digits.
@@ -134,11 +134,11 @@ def check(
     }
     context = ask(net, theta, X, Y, **options)
     given = _vector(gradients, theta)
-    probes = _probes(context, None if sample is None else whole("sample", sample), seed)
-    said = (context.gradients.flat if given is None else given)[probes.index].astype(np.float64)
-    found = _differences(probes, said)
+    checked = _choose(context, None if sample is None else whole("sample", sample), seed)
+    said = (context.gradients.flat if given is None else given)[checked.index].astype(np.float64)
+    found = _differences(checked, said)
     kind = "float32" if given is not None and given.dtype.itemsize < 8 else "float64"
-    outside, allowed = _judged(probes, said, found, *SLACK[kind])
+    outside, allowed = _judged(checked, said, found, *SLACK[kind])
     wrong = ~(outside <= allowed)  # NaN is wrong
     off = np.where(np.isnan(outside), np.inf, outside / allowed)
     worst = int(np.argmax(off))
@@ -146,7 +146,7 @@ def check(
     timing = _timing(context)
     arrays = {
         "passed": not wrong.any() and not blamed,
-        "index": probes.index,
+        "index": checked.index,
         "said": said,
         "difference": found.value,
         "error": found.error,
@@ -155,22 +155,24 @@ def check(
         "high": found.high,
         "kink": found.kink,
         "wrong": wrong,
-        "worst": int(probes.index[worst]),
+        "worst": int(checked.index[worst]),
     }
     return Explanation(
         kind="check",
         question="Is the gradient right?",
-        answer=_answer(context, probes, said, found, wrong, worst, blamed, given is not None),
-        equations=_equations(probes.ref(worst), said[worst], found.value[worst], found.step[worst]),
-        tables=(
-            _worst(probes, said, found, off),
-            *_blamed(context, blamed),
-            _cost_of_it(context, timing, found, probes),
+        answer=_answer(context, checked, said, found, wrong, worst, blamed, given is not None),
+        equations=_equations(
+            checked.ref(worst), said[worst], found.value[worst], found.step[worst]
         ),
-        pictures=_pictures(context, probes, outside, wrong),
+        tables=(
+            _worst(checked, said, found, off),
+            *_blamed(context, blamed),
+            _cost_of_it(context, timing, found, checked),
+        ),
+        pictures=_pictures(context, checked, outside, wrong),
         arrays=arrays | timing,
-        notes=_notes(context, probes, found),
-        part=probes.ref(worst).part,
+        notes=_notes(context, checked, found),
+        part=checked.ref(worst).part,
     )
 
 
@@ -185,8 +187,8 @@ def _vector(gradients: Any, theta: Parameters) -> Array | None:
     return flat
 
 
-def _probes(context: Context, sample: int | None, seed: int) -> Probes:
-    """Choose the parameters to be checked, and find their places in the network."""
+def _choose(context: Context, sample: int | None, seed: int) -> CheckedParameters:
+    """Choose the parameters to check, and find their layers and units."""
     sizes, P = context.net.sizes, count(context.net.sizes)
     starts, blocks = 0, []
     for below, units in zip(sizes, sizes[1:], strict=False):
@@ -215,27 +217,27 @@ def _probes(context: Context, sample: int | None, seed: int) -> Probes:
             to[here], of[here] = index[here] - start, -1
         else:
             to[here], of[here] = np.divmod(index[here] - start, below)
-    return Probes(context, index, layer, to, of)
+    return CheckedParameters(context, index, layer, to, of)
 
 
-def _differences(probes: Probes, said: Array) -> Slopes:
+def _differences(checked: CheckedParameters, said: Array) -> Slopes:
     """Return the derivatives by differences; a step moves no z by more than 0.01, and no parameter by 1."""
-    senders = probes.senders
+    senders = checked.senders
     step = np.minimum(0.01 / np.where(senders > 0, senders, 1.0), 1.0)
-    noise = np.full(len(said), rounding(probes.context))
-    branches = [partial(probes.evaluate, side=side) for side in (-1, 1)]
-    return differentiate(probes.evaluate, step, noise, said, SLACK["float64"][0], branches)
+    noise = np.full(len(said), rounding(checked.context))
+    branches = [partial(checked.evaluate, side=side) for side in (-1, 1)]
+    return differentiate(checked.evaluate, step, noise, said, SLACK["float64"][0], branches)
 
 
 def _judged(
-    probes: Probes, said: Array, found: Slopes, part: float, of_layer: float
+    checked: CheckedParameters, said: Array, found: Slopes, part: float, of_layer: float
 ) -> tuple[Array, Array]:
     """Return by how much each derivative lies outside of what the differences say, and how much may be."""
     outside = np.maximum(np.maximum(found.low - said, said - found.high), 0)
     outside = np.where(np.isnan(said), np.nan, outside)
-    largest = np.zeros(probes.context.net.L + 1)
-    np.maximum.at(largest, probes.layer, np.abs(found.value))
-    allowed = found.error + part * np.abs(found.value) + of_layer * largest[probes.layer]
+    largest = np.zeros(checked.context.net.L + 1)
+    np.maximum.at(largest, checked.layer, np.abs(found.value))
+    allowed = found.error + part * np.abs(found.value) + of_layer * largest[checked.layer]
     return outside, allowed + np.finfo(np.float64).tiny
 
 
@@ -271,7 +273,7 @@ def _median(run: Callable[[], None]) -> float:
 
 def _answer(
     context: Context,
-    probes: Probes,
+    checked: CheckedParameters,
     said: Array,
     found: Slopes,
     wrong: Array,
@@ -284,7 +286,7 @@ def _answer(
     if not wrong.any() and not blamed:
         return f"Right: all {m:,} derivatives agree with central differences{on_kinks}."
     sentences = []
-    name = ref_name(context, probes.ref(worst))
+    name = ref_name(context, checked.ref(worst))
     if wrong.any():
         who = "the gradient handed in" if handed_in else "backpropagation"
         sentences.append(
@@ -299,7 +301,7 @@ def _answer(
         )
     if not blamed:
         sentences.append(
-            pattern(probes, said, found, wrong, lambda l, j: context.names.of(context.net, l, j))
+            pattern(checked, said, found, wrong, lambda l, j: context.names.of(context.net, l, j))
         )
     return " ".join(filter(None, sentences))
 
@@ -316,20 +318,20 @@ def _equations(ref: Ref, said: float, difference: float, step: float) -> tuple[E
     )
 
 
-def _worst(probes: Probes, said: Array, found: Slopes, off: Array) -> Table:
+def _worst(checked: CheckedParameters, said: Array, found: Slopes, off: Array) -> Table:
     """List what lies furthest outside, in units of what is allowed."""
     order = np.argsort(-off, kind="stable")[:LISTED].tolist()
     columns = ("parameter", "backpropagation", "difference", "error estimate", "step", "kink")
     rows = tuple(
         (
-            symbols.short(probes.context.net, probes.context.names, probes.ref(i)),
+            symbols.short(checked.context.net, checked.context.names, checked.ref(i)),
             *(float(part[i]) for part in (said, found.value, found.error, found.step)),
             "yes" if found.kink[i] else "",
         )
         for i in order
     )
     title = "The furthest off" if off.max() > 1 else "The least certain"
-    return Table(title, columns, rows, tuple(probes.ref(i).part for i in order))
+    return Table(title, columns, rows, tuple(checked.ref(i).part for i in order))
 
 
 def _blamed(context: Context, blamed: list[Suspect]) -> tuple[Table, ...]:
@@ -356,7 +358,9 @@ def _blamed(context: Context, blamed: list[Suspect]) -> tuple[Table, ...]:
     return (Table("Where it goes wrong", columns, rows, parts),)
 
 
-def _cost_of_it(context: Context, timing: dict[str, Any], found: Slopes, probes: Probes) -> Table:
+def _cost_of_it(
+    context: Context, timing: dict[str, Any], found: Slopes, checked: CheckedParameters
+) -> Table:
     sharp = (found.error < 2.5e-4 * np.abs(found.value)) & ~found.kink
     some = (np.abs(found.value) > 0) & ~found.kink
     rows = (
@@ -376,7 +380,7 @@ def _cost_of_it(context: Context, timing: dict[str, Any], found: Slopes, probes:
 
 
 def _pictures(
-    context: Context, probes: Probes, outside: Array, wrong: Array
+    context: Context, checked: CheckedParameters, outside: Array, wrong: Array
 ) -> tuple[NetworkPicture, ...]:
     """Draw where the wrong ones are; nothing where there are none."""
     if not wrong.any():
@@ -386,7 +390,7 @@ def _pictures(
     units = [np.zeros(size) for size in net.sizes]
     marked = []
     for i in np.flatnonzero(wrong).tolist():
-        ref, gap = probes.ref(i), float(np.nan_to_num(outside[i]))
+        ref, gap = checked.ref(i), float(np.nan_to_num(outside[i]))
         marked.append(ref.part)
         if ref.from_ == "bias":
             units[ref.layer][ref.to] = gap
@@ -405,10 +409,10 @@ def _pictures(
     return (picture,)
 
 
-def _notes(context: Context, probes: Probes, found: Slopes) -> tuple[str, ...]:
+def _notes(context: Context, checked: CheckedParameters, found: Slopes) -> tuple[str, ...]:
     notes = [
         "All in float64. On a kink anything between the derivatives from either side is right."
     ]
-    if len(probes.index) < len(context.theta.flat):
-        notes.append(f"A sample: {len(probes.index):,} of {len(context.theta.flat):,} parameters.")
+    if len(checked.index) < len(context.theta.flat):
+        notes.append(f"A sample: {len(checked.index):,} of {len(context.theta.flat):,} parameters.")
     return tuple(notes)

@@ -16,7 +16,7 @@ import numpy as np
 from whygrad.nn.functions import ACTIVATIONS, COSTS, Activation, Array
 from whygrad.why.context import Context
 from whygrad.why.gradient_check.differences import Slopes, differentiate
-from whygrad.why.gradient_check.finite_differences import Probes
+from whygrad.why.gradient_check.finite_differences import CheckedParameters
 from whygrad.why.symbols import shown
 
 MOST = 4096  # numbers that each function is tried with
@@ -39,7 +39,7 @@ class Suspect:
     units: tuple[int, ...]
 
     def sentence(self, name: str) -> str:
-        """Announce it; `name` is that of the unit."""
+        """Return a sentence that names the function; `name` is that of the unit."""
         where = f"{self.wrong:,} of {self.tried:,} values"
         if len(self.units) == 1:
             where += f", all of {name}"
@@ -129,18 +129,22 @@ def _report(
 
 
 def pattern(
-    probes: Probes, said: Array, found: Slopes, wrong: Array, name: Callable[[int, int], str]
+    checked: CheckedParameters,
+    said: Array,
+    found: Slopes,
+    wrong: Array,
+    name: Callable[[int, int], str],
 ) -> str:
-    """Describe what wrong derivatives have in common, or nothing; `said` is what was handed in, (m,)."""
-    context, l, j = probes.context, probes.layer, probes.to
+    """Return a sentence that says what wrong derivatives have in common, or nothing."""
+    context, l, j = checked.context, checked.layer, checked.to
     where = _where(l[wrong], j[wrong], context.net.L, name)
     clear = wrong & (np.abs(found.value) > 100 * found.error) & ~found.kink
     if not clear.any():
         return where
     what = ""
-    if _transposed(probes, said, found, clear):
+    if _transposed(checked, said, found, clear):
         what = "The weights look transposed: [j, k] has the derivative of [k, j]."
-    elif _without_penalty(probes, said, found, clear):
+    elif _without_penalty(checked, said, found, clear):
         what = "The penalty's derivative is missing."
     else:
         ratio = said[clear] / found.value[clear]
@@ -151,7 +155,7 @@ def pattern(
 
 
 def _factor(r: float, S: float) -> str:
-    """Describe what a common factor of wrong derivatives means."""
+    """Return a sentence that says what a common factor of wrong derivatives means."""
     known = (
         (-1.0, "They have the wrong sign."),
         (S, f"They are {shown(S)} times too large: the mean over the examples is not taken."),
@@ -165,7 +169,7 @@ def _factor(r: float, S: float) -> str:
 
 
 def _where(l: Array, j: Array, L: int, name: Callable[[int, int], str]) -> str:
-    """Describe which layers or which unit the wrong ones belong to."""
+    """Return a sentence that says which layers or which unit the wrong ones belong to."""
     units, layers = set(zip(l.tolist(), j.tolist(), strict=True)), sorted(set(l.tolist()))
     if len(units) == 1:
         return f"All of them belong to {name(*units.pop())}."
@@ -176,10 +180,10 @@ def _where(l: Array, j: Array, L: int, name: Callable[[int, int], str]) -> str:
     return f"They are in layers {', '.join(map(str, layers))}."
 
 
-def _transposed(probes: Probes, said: Array, found: Slopes, clear: Array) -> bool:
+def _transposed(checked: CheckedParameters, said: Array, found: Slopes, clear: Array) -> bool:
     """Return whether all that is clearly wrong has the derivative of the weight with j and k exchanged."""
-    places = zip(probes.layer.tolist(), probes.to.tolist(), probes.of.tolist(), strict=True)
-    where = {ref: i for i, ref in enumerate(places)}
+    refs = zip(checked.layer.tolist(), checked.to.tolist(), checked.of.tolist(), strict=True)
+    where = {ref: i for i, ref in enumerate(refs)}
     compared = 0
     for (l, j, k), i in where.items():
         if not clear[i]:
@@ -194,10 +198,10 @@ def _transposed(probes: Probes, said: Array, found: Slopes, clear: Array) -> boo
     return compared > 1
 
 
-def _without_penalty(probes: Probes, said: Array, found: Slopes, clear: Array) -> bool:
+def _without_penalty(checked: CheckedParameters, said: Array, found: Slopes, clear: Array) -> bool:
     """Return whether the penalty is all that is missing."""
-    w, context = probes.context.theta.flat[probes.index], probes.context
-    penalty = (context.l1 * np.sign(w) + context.l2 * w) * (probes.of >= 0)
+    w, context = checked.context.theta.flat[checked.index], checked.context
+    penalty = (context.l1 * np.sign(w) + context.l2 * w) * (checked.of >= 0)
     gap = np.abs(said - (found.value - penalty))
     return bool((gap <= _allowed(found, slice(None)))[clear].all()) and bool(penalty.any())
 

@@ -30,8 +30,8 @@ def cornered(f: Activation) -> bool:
 
 
 @dataclass(frozen=True, eq=False)
-class Probes:
-    """Parameters to be moved, one at a time: `index` in θ, and layer, to, from (−1: a bias), all (m,)."""
+class CheckedParameters:
+    """Parameters to move, one at a time: `index` in θ, and layer, to, from (−1: a bias), all (m,)."""
 
     context: Context
     index: Array
@@ -40,7 +40,7 @@ class Probes:
     of: Array
 
     def ref(self, i: int) -> Ref:
-        """Return the place of one of them in the network."""
+        """Return one of them as a `Ref`."""
         k = int(self.of[i])
         return Ref(int(self.layer[i]), int(self.to[i]), "bias" if k < 0 else k)
 
@@ -63,10 +63,10 @@ class Probes:
         costs, crossed = np.zeros(len(which)), np.zeros(len(which), bool)
         sizes, n = self.context.net.sizes, self.context.n
         for l in range(1, self.context.net.L + 1):
-            places = np.flatnonzero(self.layer[which] == l)
+            rows_of_layer = np.flatnonzero(self.layer[which] == l)
             rows = max(1, BLOCK // (n * max(sizes[l:])))
-            for start in range(0, len(places), rows):
-                block = places[start : start + rows]
+            for start in range(0, len(rows_of_layer), rows):
+                block = rows_of_layer[start : start + rows]
                 costs[block], crossed[block] = self._moved(l, which[block], offset[block], side)
         return costs, crossed
 
@@ -139,7 +139,7 @@ class Probes:
         return costs @ context.s / context.S, crossed
 
     def _penalty(self, which: Array, offset: Array) -> Array:
-        """Return what moving a weight adds to the penalties."""
+        """Return the change of the penalties by moving a weight."""
         w, context = self.context.theta.flat[self.index[which]], self.context
         added = context.l1 * (abs(w + offset) - abs(w)) + context.l2 * offset * (w + offset / 2)
         return np.where(self.of[which] >= 0, added, 0.0)
@@ -173,7 +173,7 @@ def _branch(f: Activation, z: Array, start: Array, side: int) -> Array:
 
 
 def _on_kinks(f: Activation, z: Array) -> Array:
-    """Describe where the slope of a function jumps, to either side of z, (n, units)."""
+    """Return where the slope of a function jumps at z, (n, units)."""
     h = 1e-6 * (1 + np.abs(z))
     here, right, left = f.value(z), f.value(z + h), f.value(z - h)
     slopes = (right - here) / h, (here - left) / h

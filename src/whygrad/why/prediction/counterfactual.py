@@ -161,7 +161,7 @@ def table(answer: Answer, names: Names, found: list[Change]) -> Table:
 def words(
     answer: Answer, names: Names, found: list[Change], together: Change | None, bounded: bool
 ) -> str:
-    """Describe the smallest changes found, of one column and of all together, if any."""
+    """Return sentences on the smallest changes found, of one column and of all together."""
     said, within = [], " within the limits" if bounded else ""
     change = next((one for one in found if one.verified), None)
     if change is not None and change.column is not None:
@@ -189,7 +189,7 @@ def words(
 
 
 def _goal(answer: Answer, names: Names) -> str:
-    """Describe what a change was to bring about."""
+    """Return what a change was to bring about."""
     if answer.wanted is None:
         return "changes the answer"
     if classifies(answer.net):

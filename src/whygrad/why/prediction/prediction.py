@@ -169,7 +169,7 @@ def _baseline(net: Network, baseline: Any) -> Array:
 def _answer(
     net: Network, theta: Parameters, names: Names, x: Array, m: int, wanted: Any
 ) -> Answer | None:
-    """Return what is to change, or None where numbers are asked about and no other is wanted."""
+    """Return the answer to change, or None for a number where no other is wanted."""
     if classifies(net):
         if wanted is None:
             return Answer(net, theta, x, m)
@@ -268,7 +268,7 @@ def _in_own_units(outcome: Outcome, names: Names) -> bool:
 def _parts_said(
     outcome: Outcome, names: Names, terms: list[Term], values: tuple[float, float]
 ) -> str:
-    """Describe what lies between the baseline's number and this one, the largest parts by name."""
+    """Return a sentence on what lies between the baseline's number and this one, largest parts first."""
     ref, own = (outcome.net, names, outcome.net.L, outcome.m), _in_own_units(outcome, names)
 
     def add(value: float) -> str:
@@ -284,7 +284,7 @@ def _parts_said(
 
 
 def _left(outcome: Outcome, points: tuple[Array, Array], left: float) -> dict[str, float]:
-    """Name what the parts leave: where lines are straight there is nothing but rounding to leave any."""
+    """Return the residual by name: integration, or where the network is piecewise linear rounding."""
     if not outcome.straight:
         return {"integration": left}
     net, theta, (x, zero) = outcome.net, outcome.theta, points

@@ -29,9 +29,9 @@ class Accounts:
 
     `by_class` (G, R, K); `by_example` (n, R, K), or None where these would be too many. `by_epoch` (E, G)
     and `other` (E,) are moves along `direction` (R, K), the way from start to value as a vector of length 1
-    (1 for a single weight), by the examples of a class and by all else; `path` (E + 1,) is the place on it.
-    `sizes` is Σ_t |θ_t| and `pushes` Σ |c|, (R, K) each. `reached` is where the steps, run again, end: the
-    value, but on another machine. `bound` is how far rounding can take what they add up to, (R, K):
+    (1 for a single weight), by the examples of a class and by all else; `path` (E + 1,) is the position on
+    it. `sizes` is Σ_t |θ_t| and `pushes` Σ |c|, (R, K) each. `reached` is where the steps, run again, end:
+    the value, but on another machine. `bound` is how far rounding can take what they add up to, (R, K):
 
         γ_{B+16} Σ |c|  +  γ_8 (Σ_t |m_t| Q_t + Σ_t |θ_t|)  +  γ′_{T(B+16)} (all that is summed here)
 
@@ -79,22 +79,22 @@ def chunk_of(trajectory: Trajectory, probes: tuple[WeightProbe, ...], copies: in
 
 
 def accounts(trajectory: Trajectory, probe: WeightProbe) -> Accounts:
-    """Settle the accounts of the weights of a tap, by running the training once more."""
+    """Return the ledger of the weights of a probe; the training is run again."""
     plan, n = trajectory.plan, trajectory.plan.n
     probe.check(plan.net)
     buffer_slot(plan.optimizer)
     groups, G = groups_of(trajectory)
-    places, shape = rows_of(plan.net, probe), probe.shape
+    index, shape = rows_of(plan.net, probe), probe.shape
     P, E = shape[0] * shape[1], epochs_of(plan, trajectory.start, trajectory.last)
     start, value = (
-        theta[places].astype(np.float64) for theta in (trajectory.start.theta, trajectory.theta)
+        theta[index].astype(np.float64) for theta in (trajectory.start.theta, trajectory.theta)
     )
     length = float(np.linalg.norm(value - start))
     direction = np.ones(shape) if P == 1 else (value - start) / (length or 1.0)
     slot = buffer_slot(plan.optimizer)
     carried_over = _Account(np.zeros((1, *shape)), np.zeros((1, *shape)))
     if slot is not None:
-        carried_over.buffer[0] = trajectory.start.opt_state[slot][places]
+        carried_over.buffer[0] = trajectory.start.opt_state[slot][index]
     classes, penalty = (_Account(np.zeros((c, *shape)), np.zeros((c, *shape))) for c in (G, 1))
     examples, members = None, np.equal.outer(np.arange(G), groups).astype(np.float64)
     if P <= FEW and n * P <= MOST:
@@ -110,7 +110,7 @@ def accounts(trajectory: Trajectory, probe: WeightProbe) -> Accounts:
     for state, seen in trajectory.steps(probes, chunk_of(trajectory, (probe,), 8)):
         assert seen.tapped is not None
         block, who = seen.tapped.blocks[0], seen.tapped.examples
-        after = np.concatenate([block.theta[1:], state.theta[places][None]])
+        after = np.concatenate([block.theta[1:], state.theta[index][None]])
         numbers = linear(plan, seen.tapped, block)
         come = effects(numbers)
         epoch = (seen.tapped.first - first) // plan.steps_per_epoch
@@ -133,9 +133,9 @@ def accounts(trajectory: Trajectory, probe: WeightProbe) -> Accounts:
         other[epoch] += ((rest[0] + taken) * direction).sum()
         decay += taken
         far.take(come.sizes(), size + np.abs(numbers.penalty), m, np.abs(taken))
-        reached = state.theta[places].astype(np.float64)
+        reached = state.theta[index].astype(np.float64)
         sizes += np.abs(block.theta).sum(axis=0, dtype=np.float64)
-        path[epoch + 1 :] = (state.theta[places] * direction).sum(dtype=np.float64)
+        path[epoch + 1 :] = (state.theta[index] * direction).sum(dtype=np.float64)
     ends = np.abs(start) + np.abs(reached) + np.abs(carried_over.total[0])
     bound = far.bound(trajectory, sizes + np.abs(reached), ends)
     return Accounts(
@@ -152,7 +152,7 @@ class _Account:
     buffer: Array
 
     def take(self, come: Effects, moves: Array | float, left: Array | float) -> Array:
-        """Take a chunk in; give its moves, those by momentum from before it included."""
+        """Add a chunk of steps, and return its moves, with those by momentum from before it."""
         moved: Array = self.buffer * come.carried + moves
         self.total += moved
         self.buffer *= come.kept
@@ -168,7 +168,7 @@ class _Far:
         self.shrunk = np.zeros(shape)
 
     def take(self, come: Effects, gradient: Array, m: Array | None, taken: Array) -> None:
-        """Take a chunk in: sizes of its effects, gradients and momentum, (m, R, K), and of its decay."""
+        """Add a chunk of steps: sizes of effects, gradients and momentum, (m, R, K), and of decay."""
         self._weigh(self.pushed, come, come.moved, come.left, gradient)
         if m is not None:
             self._weigh(self.rolled, come, come.through, come.rest, m)

@@ -1,4 +1,4 @@
-"""How training examples are spoken of and shown: by their class or target, and as images where they are."""
+"""Lists of training examples: named by class or target, and drawn where they are images."""
 
 from collections.abc import Sequence
 
@@ -12,11 +12,11 @@ from whygrad.why.choosing import class_names, classes, classifies
 from whygrad.why.symbols import shown
 from whygrad.why.training_history.trajectory import Trajectory
 
-ROWS = "Rows are those of the table, counted from 0; examples are places among the rows trained on."
+ROWS = "Rows are those of the table, counted from 0; examples are indices into the rows trained on."
 
 
 def named(trajectory: Trajectory, names: Names, example: int) -> str:
-    """Describe what an example is: its class, or its target where that is a number."""
+    """Return what an example is called: its class, or its target where that is a number."""
     net, y = trajectory.plan.net, trajectory.data.Y[example : example + 1]
     if classifies(net) and net.C.targets != "real":
         return class_names(net, names)[int(classes(y)[0])]
@@ -63,7 +63,7 @@ def listed(
 
 
 def cancellation(by_example: Array, change: float) -> str:
-    """Describe how much of the examples' pushes cancels: Σ |push| beside the change that is left of them.
+    """Return a phrase that says how far pushes cancel: Σ |push| beside the change that is left.
 
     >>> cancellation(np.array([3.0, -2.0]), 0.5)
     'Σ |push| : change = 5 : 0.5, 10 to 1'

@@ -22,7 +22,7 @@ from whygrad.why.training_history.accounts import chunk_of
 from whygrad.why.training_history.linear import Linear, buffer_slot, decays, linear
 from whygrad.why.training_history.trajectory import Trajectory
 
-# From θ of the tapped layers at m steps, (m, R, K) each, to ∇f there, each of the same shape or (1, R, K).
+# From θ of the probed layers at m steps, (m, R, K) each, to ∇f there, each of the same shape or (1, R, K).
 Slope = Callable[[Sequence[Array]], Sequence[Array]]
 
 
@@ -51,39 +51,39 @@ class FirstOrder:
 def first_order(
     trajectory: Trajectory, probes: tuple[WeightProbe, ...], slope: Slope
 ) -> FirstOrder:
-    """Follow the pushes on f back through a training; f depends on the weights of the taps."""
+    """Follow the pushes on f back through a training; f depends on the weights of the probes."""
     plan, sizes = trajectory.plan, trajectory.plan.net
     slot = buffer_slot(plan.optimizer)
     by_example, by_step = np.zeros(plan.n), np.zeros(trajectory.last - trajectory.start.step)
     penalty, decay = 0.0, 0.0
     buffers, rolling = ([np.zeros(probe.shape) for probe in probes] for _ in range(2))
     far, reached = np.zeros(3), None
-    places = [rows_of(sizes, probe) for probe in probes]
+    index = [rows_of(sizes, probe) for probe in probes]
     for seen, theta in trajectory.backwards(
         trajectory.probes(probes), chunk_of(trajectory, probes, 12)
     ):
-        tapped, reached = seen.tapped, theta if reached is None else reached
-        assert tapped is not None
-        slopes = slope([block.theta.astype(np.float64) for block in tapped.blocks])
-        pushes = np.zeros(tapped.examples.shape)
+        probed, reached = seen.tapped, theta if reached is None else reached
+        assert probed is not None
+        slopes = slope([block.theta.astype(np.float64) for block in probed.blocks])
+        pushes = np.zeros(probed.examples.shape)
         own = np.zeros(len(pushes))
-        for i, block in enumerate(tapped.blocks):
-            after = np.concatenate([block.theta[1:], theta[places[i]][None]])
-            numbers = linear(plan, tapped, block)
+        for i, block in enumerate(probed.blocks):
+            after = np.concatenate([block.theta[1:], theta[index[i]][None]])
+            numbers = linear(plan, probed, block)
             found = _followed(numbers, block, after, slopes[i], buffers[i])
             pushes += found[0]
             penalty, decay = penalty + found[1], decay + found[2]
             own += found[3]
             far += _far(numbers, slot, block, after, slopes[i], rolling[i])
-        there = tapped.examples >= 0
-        by_example += np.bincount(tapped.examples[there], pushes[there], plan.n)
-        at = tapped.first - trajectory.start.step
+        there = probed.examples >= 0
+        by_example += np.bincount(probed.examples[there], pushes[there], plan.n)
+        at = probed.first - trajectory.start.step
         by_step[at : at + len(own)] = own
     carried_over = 0.0
     if slot is not None:
         before = trajectory.start.opt_state[slot]
         carried_over = sum(
-            float((U * before[at]).sum()) for U, at in zip(buffers, places, strict=True)
+            float((U * before[at]).sum()) for U, at in zip(buffers, index, strict=True)
         )
     reached = trajectory.start.theta if reached is None else reached
     bound = _bound(trajectory, probes, far, carried_over)

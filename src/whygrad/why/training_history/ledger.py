@@ -104,7 +104,7 @@ def ledger(
     names = names or trajectory.names
     if not isinstance(top, int | np.integer) or top < 1:
         raise InputError(f"top is {top!r}: it must be a whole number of at least 1")
-    probe, what, part = _place(trajectory, names, layer, to, from_)
+    probe, what, part = _probe_of(trajectory, names, layer, to, from_)
     found = accounts(trajectory, probe)
     if found.by_example is not None:
         by_example = np.tensordot(found.by_example, found.direction, 2)
@@ -115,10 +115,10 @@ def ledger(
     return _answer(trajectory, names, found, by_example, what, part, int(top))
 
 
-def _place(
+def _probe_of(
     trajectory: Trajectory, names: Names, layer: int, to: int | str, from_: int | str | None
 ) -> tuple[WeightProbe, str, str]:
-    """Return the tap of the weights that are meant, what they are called, and their part of a drawing."""
+    """Return the probe of the weights that are meant, their name, and their part of a drawing."""
     net = trajectory.plan.net
     l = check_layer(net, layer)
     below = net.sizes[l - 1]
@@ -234,7 +234,7 @@ def _path(
     return CurvePicture(
         f"The way of {what}",
         "epoch",
-        "value" if single else "place along its way",
+        "value" if single else "position along its way",
         at,
         (Line(what, found.path),),
         tuple(areas),

@@ -26,21 +26,21 @@ Advance = Callable[[State, int, Probes, int], Iterator[tuple[State, ProbeResult]
 # From rows and targets of the user, or None, to those of the network.
 Encode = Callable[[Any, Any], tuple[Any, Any]]
 
-# From places in the data, and whether to rescale, to the parameters that training without them ends with.
+# From indices into the data, and whether to rescale, to the parameters that training without them gives.
 LeftOut = Callable[[Array, bool], Array]
 
 
 def no_rows() -> None:
-    """Examples that are no rows of a table."""
+    """Return None: the examples are no rows of a table."""
 
 
 def nothing_else() -> Sequence[str]:
-    """Record that the training is run again where it was run."""
+    """Return no reasons: the training is run again where it was run."""
     return ()
 
 
 def given(x: Any, y: Any) -> tuple[Any, Any]:
-    """Return what is an array already."""
+    """Return x and y as they are."""
     return x, y
 
 
@@ -70,18 +70,18 @@ class Trajectory:
     elsewhere: Callable[[], Sequence[str]] = nothing_else
 
     def probes(self, probes: tuple[WeightProbe, ...] = ()) -> Probes:
-        """Return a watch of these taps, with the examples left out that training left out."""
+        """Return probes of these weights, with the examples left out that training left out."""
         return replace(self.own, taps=probes)
 
     def steps(self, probes: Probes, chunk: int) -> Iterator[tuple[State, ProbeResult]]:
-        """Return what `watch` sees of all the steps, chunk by chunk, beside the state after each."""
+        """Run all the steps; yield the state after each chunk and what `probes` read in it."""
         state = self.start
         for state, seen in self.advance(self.start.copy(), self.last, probes, chunk):
             yield state, seen
         self._arrived(state)
 
     def backwards(self, probes: Probes, chunk: int) -> Iterator[tuple[ProbeResult, Array]]:
-        """Return what `watch` sees chunk by chunk from the last to the first, beside θ after each.
+        """Yield what `probes` read, chunk by chunk from last to first, and θ after each.
 
         The steps are run three times: for states far apart, for those between two of them, and to look.
         """
@@ -96,7 +96,7 @@ class Trajectory:
                 yield seen[1], after.theta
 
     def _arrived(self, state: State) -> None:
-        """Reject an account of the way to parameters other than those that are asked about."""
+        """Raise `InputError` where the steps, run again, end at other parameters than those asked about."""
         there = state.step == self.last and state.theta.tobytes() == self.theta.tobytes()
         if not there and not self.elsewhere():
             raise InputError(
@@ -192,7 +192,7 @@ def groups_of(trajectory: Trajectory) -> tuple[Array, int]:
 
 
 def group_names(trajectory: Trajectory, names: Names, count: int) -> tuple[str, ...]:
-    """Name the classes of the examples."""
+    """Return the names of the examples' classes."""
     from whygrad.why.choosing import class_names
 
     return ("all examples",) if count == 1 else class_names(trajectory.plan.net, names)

@@ -99,8 +99,8 @@ def without(
     """
     trajectory = trajectory_of(run)
     net, names = trajectory.plan.net, names or trajectory.names
-    places = _places(examples, trajectory.plan.n)
-    theta = trajectory.left_out(places, bool(rescale))
+    indices = _indices(examples, trajectory.plan.n)
+    theta = trajectory.left_out(indices, bool(rescale))
     x, y = trajectory.encode(x, y)
     f = functional(net, names, trajectory.theta, x, y, of, "a")
     before, after = (_outputs(net, one, f.X) for one in (trajectory.theta, theta))
@@ -113,7 +113,7 @@ def without(
         costs = [_cost(net, one, f.X, Y) for one in (trajectory.theta, theta)]
         rows.append(("cost", *costs, costs[1] - costs[0]))
     distance = float(np.linalg.norm(theta.astype(np.float64) - trajectory.theta))
-    who = f"example {places[0]}" if len(places) == 1 else f"{len(places)} examples"
+    who = f"example {indices[0]}" if len(indices) == 1 else f"{len(indices)} examples"
     return Explanation(
         kind="without",
         question=f"What would the {f.name(names)} be without {who}?",
@@ -138,16 +138,16 @@ def _changes(net: Network, names: Names, who: str, change: Array) -> BarPicture:
     )
 
 
-def _places(examples: Any, n: int) -> Array:
-    places = np.atleast_1d(np.asarray(examples))
-    if places.dtype == bool and places.shape == (n,):
-        places = np.flatnonzero(places)
-    if places.ndim != 1 or not len(places) or places.dtype.kind not in "iu":
-        raise InputError(f"examples are places in the training data, from 0 to {n - 1}")
-    outside = places[(places < 0) | (places >= n)]
+def _indices(examples: Any, n: int) -> Array:
+    indices = np.atleast_1d(np.asarray(examples))
+    if indices.dtype == bool and indices.shape == (n,):
+        indices = np.flatnonzero(indices)
+    if indices.ndim != 1 or not len(indices) or indices.dtype.kind not in "iu":
+        raise InputError(f"examples are indices into the training data, from 0 to {n - 1}")
+    outside = indices[(indices < 0) | (indices >= n)]
     if len(outside):
         raise InputError(f"example {outside[0]}: the training data have 0 to {n - 1}")
-    unique: Array = np.unique(places).astype(np.int64)
+    unique: Array = np.unique(indices).astype(np.int64)
     if len(unique) == n:
         raise InputError("all examples are left out: at least one must remain")
     return unique
@@ -166,7 +166,7 @@ def _cost(net: Network, theta: Array, X: Array, Y: Array) -> float:
 def _sentence(
     f: Functional, names: Names, who: str, ends: tuple[float, float], before: Array, after: Array
 ) -> str:
-    """Describe how far f would move, and whether the class predicted would be another."""
+    """Return a sentence that says how far f would move, and whether the class predicted would change."""
     net, what = f.net, f.name(names)
     with_them, without_them = (f.written(one, names) for one in ends)
     change = f"{f.scale(names) * (ends[1] - ends[0]):+.3g}"

@@ -374,7 +374,7 @@ def _state(active: Array, context: Context) -> str:
 
 
 def _part(share: float) -> str:
-    """Write a share in whole per cent where that says neither all nor none."""
+    """Format a share in whole per cent where that says neither all nor none."""
     return f"{share:.0%}" if 0.005 < share < 0.995 else written_share(share)
 
 
@@ -394,7 +394,7 @@ def _equations(context: Context, l: int, j: int, value: float | None) -> tuple[E
 
 
 def _zero(context: Context, k: int) -> str:
-    """Describe what 0 means of an input."""
+    """Return a note on what 0 means for an input."""
     net, names = context.net, context.names
     if names.image:
         return "0 is black."

@@ -27,7 +27,7 @@ KINK = 1e-3  # of the slope, from one side of 0 to the other: more is a kink
 
 @dataclass(frozen=True, eq=False)
 class Perturbation:
-    """A weight or bias (`ref`), or an input (place.layer is 0), to be moved by any step."""
+    """A weight or bias (`ref`), or an input (its layer is 0), to be moved by any step."""
 
     context: Context
     ref: Ref
@@ -117,7 +117,7 @@ class Perturbation:
         return [self.ref.to] if alone else list(range(self.context.net.sizes[l]))
 
     def penalty(self, steps: Array) -> Array:
-        """Return what each step adds to the penalties, (m,)."""
+        """Return the change of the penalties by each step, (m,)."""
         context, at = self.context, self.ref
         if at.layer == 0 or at.from_ == "bias":
             return np.zeros(len(steps))

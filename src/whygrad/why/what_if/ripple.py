@@ -112,7 +112,7 @@ def ripple(
     (0.625, 0.5, {'beyond first order': 0.125})
     """
     names = names_of(net, names)
-    ref = _place(net, names, layer, to, from_, input)
+    ref = _ref_of(net, names, layer, to, from_, input)
     step = _step(by)
     context = ask(
         net, theta, X, Y, sample_weight=sample_weight, l1=l1, l2=l2, masks=masks, names=names
@@ -181,7 +181,7 @@ def _answer(moved: Perturbation, by: float, top: int) -> Explanation:
     )
 
 
-def _place(net: Network, names: Names, layer: Any, to: Any, from_: Any, input: Any) -> Ref:
+def _ref_of(net: Network, names: Names, layer: Any, to: Any, from_: Any, input: Any) -> Ref:
     if input is not None:
         if layer is not None or to is not None or from_ is not None:
             raise InputError(
@@ -327,7 +327,7 @@ def _words(moved: Perturbation, by: float, value: float, first: float, flips: Ar
 
 
 def _flipped(moved: Perturbation, flips: Array) -> str:
-    """Describe which units flip, those that do so in most examples first."""
+    """Return a sentence on the units that flip, those that do so in most examples first."""
     if not len(flips):
         return ""
     context, n = moved.context, len(flips)
@@ -370,7 +370,7 @@ def _notes(moved: Perturbation, by: float, a: Sequence[Any]) -> tuple[str, ...]:
 
 
 def _by(context: Context, ref: Ref, by: float) -> str:
-    """Write the step, of an input that is standardised in the units of its column as well."""
+    """Format the step; of a standardised input in the units of its column as well."""
     if not _standardised(context, ref):
         return shown(by)
     scale = context.names.scale(context.net, 0, ref.to)[1]
