@@ -65,7 +65,7 @@ def as_given(X: Any, y: Any, sample_weight: Any) -> Examples:
     return Examples(X, y, sample_weight)
 
 
-def nothing_more(X: Any, answer: Explanation) -> tuple[Table, ...]:
+def _no_tables(X: Any, answer: Explanation) -> tuple[Table, ...]:
     """Return no tables: X is in the user's own units already."""
     return ()
 
@@ -126,7 +126,7 @@ class Why:
     l2: Penalty = NOTHING
     n: int = 0
     notes: tuple[str, ...] = ()
-    own_units: OwnUnits = nothing_more
+    own_units: OwnUnits = _no_tables
     run: Any = None
     training: Callable[[], Array | None] = unknown
 

@@ -252,14 +252,14 @@ def _ranking(context: Context, flow: Flow, l: int, units: Array) -> Table:
     return _table(f"The most blamed {what}", columns, rows, [Ref(l, int(k)).part for k in units])
 
 
-Link = tuple[float, int, int, int]
+_Link = tuple[float, int, int, int]
 
 
 def _links(
     context: Context, flow: Flow, layers: list[int], by: tuple[Any, ...], top: int
-) -> list[Link]:
+) -> list[_Link]:
     """Return the largest of a number per connection: (number, layer, to, from)."""
-    found: list[Link] = []
+    found: list[_Link] = []
     for l in layers if layers != [0] else [1]:
         if l == 0:
             continue
@@ -271,7 +271,7 @@ def _links(
 
 
 def _link_tables(
-    context: Context, flow: Flow, layers: list[int], links: list[Link], top: int
+    context: Context, flow: Flow, layers: list[int], links: list[_Link], top: int
 ) -> list[Table]:
     net, names = context.net, context.names
     blames = [

@@ -58,8 +58,8 @@ class _Search:
     weights: dict[tuple[int, ...], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.W = [logs(np.ascontiguousarray(W.T)) for W in self.graph.W]
-        self.start = logs(self.graph.start).tolist()
+        self.W = [_logs(np.ascontiguousarray(W.T)) for W in self.graph.W]
+        self.start = _logs(self.graph.start).tolist()
 
     def run(self) -> Iterator[Path]:
         """Return one path after the other."""
@@ -118,7 +118,7 @@ class _Search:
     def _best(self, i: int) -> list[Array]:
         """Return for the units of layers l … L the logarithm of the heaviest way on from z, exactly."""
         if i not in self.best:
-            best = [logs(self.graph.end[i])]
+            best = [_logs(self.graph.end[i])]
             for step in range(self.graph.steps - 1, -1, -1):
                 forward_from = (self.W[step] + best[0]).max(axis=1)
                 best.insert(0, _sums(self._slopes(i)[step], np.maximum(forward_from, ZERO)))
@@ -127,7 +127,7 @@ class _Search:
 
     def _slopes(self, i: int) -> list[Array]:
         if i not in self.slopes:
-            self.slopes[i] = [logs(slope[i]) for slope in self.graph.slopes]
+            self.slopes[i] = [_logs(slope[i]) for slope in self.graph.slopes]
         return self.slopes[i]
 
     def _bounds(self) -> list[int]:
@@ -137,7 +137,7 @@ class _Search:
         graph = self.graph
         if not graph.steps:
             ends = graph.end[:, graph.column]
-            return _sums(logs(graph.start), logs(ends)).tolist()
+            return _sums(_logs(graph.start), _logs(ends)).tolist()
         forward_from, scale = _scaled(np.abs(graph.end))
         for slope, W in zip(reversed(graph.slopes), reversed(graph.W), strict=True):
             largest = float(np.abs(W).max()) or 1.0
@@ -152,10 +152,10 @@ class _Search:
         return np.maximum(bounds, ZERO).tolist()
 
 
-def logs(x: Array) -> Array:
+def _logs(x: Array) -> Array:
     """Return log₂ |x| in whole numbers of 2^-44.
 
-    >>> (logs(np.array([1.0, -0.5, 0.0])) / UNIT).tolist()
+    >>> (_logs(np.array([1.0, -0.5, 0.0])) / UNIT).tolist()
     [0.0, -1.0, -16384.0]
     """
     x = np.asarray(x)

@@ -144,7 +144,7 @@ def paths(
         )
         return explain_paths(context, names.weight(net, layer, to, from_), k)
     m = names.find(net, net.L, to_output)
-    target, of = output_as_cost(net, m, of)
+    target, of = _output_as_cost(net, m, of)
     n = len(X) if np.ndim(X) > 1 or hasattr(X, "tocsr") else 1
     context = ask(
         target,
@@ -422,13 +422,13 @@ def _through(
     return tuple(None if m < l else part for m, part in enumerate(units)), picture
 
 
-def output_as_cost(net: Network, m: int, of: str | None) -> tuple[Network, str]:
+def _output_as_cost(net: Network, m: int, of: str | None) -> tuple[Network, str]:
     """Return the network whose cost is output m, of z or of a, and which of the two it is.
 
     By default it is z for softmax, whose activations all depend on each other, and else a.
 
     >>> from whygrad.nn.network import Dense
-    >>> network, of = output_as_cost(Network(2, [Dense(3, "softmax")], "cross_entropy"), 1, None)
+    >>> network, of = _output_as_cost(Network(2, [Dense(3, "softmax")], "cross_entropy"), 1, None)
     >>> of, network.C.name, network.f[1].name
     ('z', 'z of output 1', 'identity')
     """

@@ -77,11 +77,7 @@ def pushes(
     array([-2., -1.])
     """
     l = check_layer(net, layer)
-    return of_pass(ask(net, theta, X, Y, masks=masks, names=names), l, to, from_)
-
-
-def of_pass(context: Context, l: int, to: Any = slice(None), from_: Any = slice(None)) -> Array:
-    """Return what `pushes` returns, from a pass that exists already."""
+    context = ask(net, theta, X, Y, masks=masks, names=names)
     j = _chosen(context, l, to)
     delta: Array = context.delta[l][:, j]
     if from_ is None or (isinstance(from_, str) and from_ == "bias"):

@@ -122,10 +122,10 @@ def weight(
     context = ask(
         net, theta, X, Y, sample_weight=sample_weight, l1=l1, l2=l2, masks=masks, names=names
     )
-    return explain_weight(context, context.names.weight(net, layer, to, from_), depth, top)
+    return _explain(context, context.names.weight(net, layer, to, from_), depth, top)
 
 
-def explain_weight(context: Context, ref: Ref, depth: int | None = 1, top: int = 10) -> Explanation:
+def _explain(context: Context, ref: Ref, depth: int | None = 1, top: int = 10) -> Explanation:
     """Answer as `weight` does from a pass that is there already."""
     l, j = ref.layer, ref.to
     deepest = context.net.L - l + 1

@@ -24,7 +24,7 @@ CORNERS_OF_COSTS = {"absolute_error": (0.0,), "huber": (-HUBER_THRESHOLD, HUBER_
 BLOCK = 2**21  # numbers of a layer that are set up at once
 
 
-def cornered(f: Activation) -> bool:
+def _cornered(f: Activation) -> bool:
     """Return whether a function is known to have a corner at 0."""
     return f.name in CORNERED and ACTIVATIONS[f.name] is f
 
@@ -77,7 +77,7 @@ class CheckedParameters:
         masks, m, n = context.trace.masks, len(which), context.n
         column = z[l][:, j].T + offset[:, None] * self._sent(l, k)
         crossed = np.zeros(m, bool)
-        if cornered(net.f[l]):
+        if _cornered(net.f[l]):
             crossed |= (np.sign(column) != np.sign(z[l][:, j].T)).any(axis=1)
         if l == net.L:
             moved = np.repeat(z[l][None], m, axis=0)
@@ -89,7 +89,7 @@ class CheckedParameters:
             moved = z[l + 1] + change[:, :, None] * W[l + 1].T[j][:, None, :]
         for above in range(min(l + 1, net.L), net.L + 1):
             f = net.f[above]
-            if cornered(f):
+            if _cornered(f):
                 crossed |= (np.sign(moved) != np.sign(z[above])).any(axis=(1, 2))
             if above < net.L:
                 on = _branch(f, moved, z[above], side) if side else _rows(f, moved)
@@ -108,7 +108,7 @@ class CheckedParameters:
     def _active(self, l: int, j: Array, column: Array, side: int) -> Array:
         """Return f(z) of the moved units, (m, n); one's own function gets whole layers, as in training."""
         f: Activation = self.context.net.f[l]
-        if side and cornered(f):
+        if side and _cornered(f):
             return _branch(f, column, self.context.trace.z[l][:, j].T, side)
         if ACTIVATIONS.get(f.name) is f:
             return f.value(column)
@@ -166,7 +166,7 @@ def _branch(f: Activation, z: Array, start: Array, side: int) -> Array:
         beyond = (z - start) * side < 0
         mirrored = 2 * f.value(start) - _rows(f, 2 * start - z)
         return np.where(_on_kinks(f, start) & beyond, mirrored, _rows(f, z))
-    if not cornered(f):
+    if not _cornered(f):
         return _rows(f, z)
     on = np.where(start == 0, side, np.sign(start))
     return np.where(z * on < 0, -f.value(-z), f.value(z))

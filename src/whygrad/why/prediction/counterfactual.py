@@ -177,7 +177,7 @@ def words(
     else:
         said.append(f"No change of one column alone was found{within} that {_goal(answer, names)}.")
     if together is not None and together.size is not None and together.verified:
-        length = shown(together.size) + (" standard deviations" if any_scaled(names) else "")
+        length = shown(together.size) + (" standard deviations" if _any_scaled(names) else "")
         said.append(
             f"All together, a change of length {length} was found that makes it "
             f"{_said(answer, names, together)}."
@@ -197,7 +197,7 @@ def _goal(answer: Answer, names: Names) -> str:
     return f"makes it {in_units(answer.net, names, answer.net.L, answer.m, answer.wanted)}"
 
 
-def any_scaled(names: Names) -> bool:
+def _any_scaled(names: Names) -> bool:
     """Return whether lengths over the inputs are counted in standard deviations."""
     return any(scale != AS_IT_IS for scale in names.scales)
 

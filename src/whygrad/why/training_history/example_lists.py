@@ -24,7 +24,7 @@ def named(trajectory: Trajectory, names: Names, example: int) -> str:
     return ", ".join(f"{number:.4g}" for number in scaled)
 
 
-def images_of(
+def _images_of(
     trajectory: Trajectory, names: Names, examples: Array, title: str, captions: tuple[str, ...]
 ) -> tuple[ImagePicture, ...]:
     """Return the examples as pictures, where the inputs are images."""
@@ -58,7 +58,7 @@ def listed(
         heads = ("class", "example", *(() if rows is None else ("row",)), what)
         tables.append(Table(title, heads, tuple(lines)))
         captions = tuple(f"{line[1]}: {line[0]}\n{shown(line[-1])}" for line in lines)
-        pictures += images_of(trajectory, names, np.array(chosen, np.int64), title, captions)
+        pictures += _images_of(trajectory, names, np.array(chosen, np.int64), title, captions)
     return tuple(tables), tuple(pictures), () if rows is None else (ROWS,)
 
 

@@ -30,11 +30,11 @@ Encode = Callable[[Any, Any], tuple[Any, Any]]
 LeftOut = Callable[[Array, bool], Array]
 
 
-def no_rows() -> None:
+def _no_rows() -> None:
     """Return None: the examples are no rows of a table."""
 
 
-def nothing_else() -> Sequence[str]:
+def _nothing_else() -> Sequence[str]:
     """Return no reasons: the training is run again where it was run."""
     return ()
 
@@ -66,8 +66,8 @@ class Trajectory:
     names: Names = Names()
     own: Probes = Probes()
     encode: Encode = given
-    rows: Callable[[], Array | None] = no_rows
-    elsewhere: Callable[[], Sequence[str]] = nothing_else
+    rows: Callable[[], Array | None] = _no_rows
+    elsewhere: Callable[[], Sequence[str]] = _nothing_else
 
     def probes(self, probes: tuple[WeightProbe, ...] = ()) -> Probes:
         """Return probes of these weights, with the examples left out that training left out."""

@@ -140,21 +140,21 @@ def _answer(context: Context, l: int, j: int, top: int) -> Explanation:
                               theta.W[l + 1][:, j]))  # fmt: skip
     tables.append(_examples(context, l, j, strongest, active))
     pictures += _example_pictures(context, name, strongest, active)
-    what, before = score(context, context.trace.a[-1])
+    what, before = _score(context, context.trace.a[-1])
     arrays["score"] = before
     about = f"{name} is {_state(active, context)} {over(context.n)}"
     if l == net.L:
         return _output(context, j, about, tables, pictures, arrays)
-    z, a = run_without(context, l, j)
-    slopes = first_order(context, l, j)
+    z, a = _run_without(context, l, j)
+    slopes = _output_slopes(context, l, j)
     effects = {
         "effect_z": context.trace.z[-1] - z,
         "effect_a": context.trace.a[-1] - a,
         "slopes": slopes,
     }
-    _, after = score(context, a)
+    _, after = _score(context, a)
     arrays |= effects | {"score_without": after}
-    costs, s = costs_of(context, z, a), context.s / context.S
+    costs, s = _costs_of(context, z, a), context.s / context.S
     rise = costs - context.costs
     value = float(s @ costs) - float(s @ context.costs)
     terms, left_out = _terms(context, rise, top)
@@ -419,7 +419,7 @@ def activity(context: Context, l: int, j: int) -> Array:
     return dense(context.trace.a[l][:, [j]])[:, 0]
 
 
-def run_without(context: Context, l: int, j: int) -> tuple[Array, Array]:
+def _run_without(context: Context, l: int, j: int) -> tuple[Array, Array]:
     """Return zᴸ and aᴸ, (n, n_L), where unit j of layer l < L sends nothing."""
     sent = activity(context, l, j)[:, None] * context.theta.W[l + 1][:, j]
     z = context.trace.z[l + 1] - sent
@@ -427,7 +427,7 @@ def run_without(context: Context, l: int, j: int) -> tuple[Array, Array]:
     return zs[-1], a[-1]
 
 
-def first_order(context: Context, l: int, j: int) -> Array:
+def _output_slopes(context: Context, l: int, j: int) -> Array:
     """Return ∂zᴸ/∂aˡⱼ of every example, (n, n_L), l < L."""
     net, theta, z, masks = context.net, context.theta, context.trace.z, context.trace.masks
     dz: Any = np.repeat(theta.W[l + 1][None, :, j], context.n, axis=0)
@@ -437,12 +437,12 @@ def first_order(context: Context, l: int, j: int) -> Array:
     return slopes
 
 
-def costs_of(context: Context, z: Array, a: Array) -> Array:
+def _costs_of(context: Context, z: Array, a: Array) -> Array:
     """Return the cost of every example, (n,), of these outputs."""
     return example_costs(context.net, Trace((z,), (a,)), context.y)
 
 
-def score(context: Context, a: Array) -> tuple[str, float | None]:
+def _score(context: Context, a: Array) -> tuple[str, float | None]:
     """Return the accuracy where the outputs stand for classes, else R²; None where it says nothing."""
     s, y = context.s / context.S, context.y
     if classifies(context.net):
