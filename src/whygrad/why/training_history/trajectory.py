@@ -17,6 +17,7 @@ from whygrad.nn.arrays import Data
 from whygrad.nn.functions import Array
 from whygrad.plan.plan import Plan, State, smooth
 from whygrad.training.epochs import end_of_epoch, final
+from whygrad.why.choosing import class_names, classes, classifies
 
 LONG = 16  # chunks between two states that are kept while steps are looked at backwards
 
@@ -46,14 +47,35 @@ def given(x: Any, y: Any) -> tuple[Any, Any]:
 
 @dataclass(frozen=True, eq=False)
 class Trajectory:
-    """A training from the state `start` to step `last`, whose parameters were `theta`.
+    """A training that can be run again, from a state to the step whose parameters are asked about.
 
-    `data` is what training saw, its targets smoothed where the plan says so. Where the best parameters
-    were restored, `last` is their step. The arrays of a state given by `advance` may be used for the next.
-    `left_out` trains again without some examples, `encode` turns rows of the user into the network's, and
-    `own` says which examples the training itself left out. `rows` gives the row of a table that each
-    example was, (n,), or None. `elsewhere` says why the steps, run again, need not arrive at `theta` to the
-    last bit; where nothing does, they must.
+    Parameters
+    ----------
+    plan : Plan
+        All that decides the training.
+    data : Data
+        What training saw, its targets smoothed where the plan says so.
+    start : State
+        The state that it began in.
+    last : int
+        The last step; that of the best parameters where these were restored.
+    theta : array, shape (P,)
+        The parameters asked about.
+    advance : callable
+        Runs steps from a state, by the chunk; the arrays of a state it yields may be used for the next.
+    left_out : callable
+        Trains again without some examples, and returns the parameters.
+    names : Names
+        What inputs, outputs and classes are called.
+    own : Probes
+        Which examples the training itself left out.
+    encode : callable
+        From (x, y) of the user to those of the network.
+    rows : callable
+        Returns the row of a table that each example was, (n,), or None.
+    elsewhere : callable
+        Returns the reasons why the steps, run again, need not arrive at `theta` to the last bit; where
+        there are none, they must.
     """
 
     plan: Plan
@@ -115,7 +137,41 @@ class Trajectory:
 def trajectory(
     plan: Plan, start: State, data: Data, validation: Data | None = None, engine: str = "auto"
 ) -> Trajectory:
-    """Train by a plan from a state, and return the trajectory."""
+    """Train by a plan from a state, and return the trajectory.
+
+    Parameters
+    ----------
+    plan : Plan
+        All that decides the training.
+    start : State
+        The state to begin in, such as `plan.start(plan)`.
+    data : Data
+        The training data; targets are smoothed as the plan says.
+    validation : Data, optional
+        The validation data, where the plan stops on them.
+    engine : str
+        The engine that runs the steps.
+
+    Returns
+    -------
+    Trajectory
+        What `ledger`, `pushed` and `without` take in place of a recorded run.
+
+    Raises
+    ------
+    InputError
+        For L-BFGS, whose moves are no sums over examples, and where training diverges.
+
+    Examples
+    --------
+    >>> from whygrad import Dense, Network, SGD
+    >>> from whygrad.nn.arrays import as_data
+    >>> from whygrad.plan.plan import start
+    >>> net = Network(1, [Dense(1, "identity")])
+    >>> plan = Plan(net, SGD(0.1), n=2, epochs=20, batch_size=2)
+    >>> trajectory(plan, start(plan), as_data(net, [[1.0], [2.0]], [[1.0], [4.0]])).last
+    20
+    """
     refuse(plan)
     machine, seen = choose(engine, plan), smooth(plan, data)
 
@@ -183,8 +239,6 @@ def epochs_of(plan: Plan, start: State, last: int) -> int:
 
 def groups_of(trajectory: Trajectory) -> tuple[Array, int]:
     """Return the class of each example, and how many there are; numbers are one class altogether."""
-    from whygrad.why.choosing import classes, classifies
-
     net, Y = trajectory.plan.net, trajectory.data.Y
     if not classifies(net) or net.C.targets == "real":
         return np.zeros(len(Y), np.int64), 1
@@ -193,8 +247,6 @@ def groups_of(trajectory: Trajectory) -> tuple[Array, int]:
 
 def group_names(trajectory: Trajectory, names: Names, count: int) -> tuple[str, ...]:
     """Return the names of the examples' classes."""
-    from whygrad.why.choosing import class_names
-
     return ("all examples",) if count == 1 else class_names(trajectory.plan.net, names)
 
 
