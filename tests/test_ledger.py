@@ -18,7 +18,7 @@ from whygrad.why.training_history.accounts import accounts
 from whygrad.why.training_history.trajectory import trajectory
 
 BATCH = 5
-TAPS = {
+PROBES = {
     "a weight": weight(2, 1, 3),
     "a bias": bias(SIZES, 3, 1),
     "a neuron": neuron(SIZES, 2, 2),
@@ -38,9 +38,9 @@ def closes(found, dtype):
 @pytest.mark.parametrize("row", ROWS, ids=name_of)
 def test_the_ledger_closes_for_every_pair_of_choices(row):
     made = make_trajectory(row)
-    for tap in TAPS.values():
-        found = accounts(made, tap)
-        assert closes(found, row["dtype"]), tap
+    for probe in PROBES.values():
+        found = accounts(made, probe)
+        assert closes(found, row["dtype"]), probe
         assert (found.reached == found.value).all()
         assert (np.abs(found.rounding) <= found.bound).all()
         assert (found.bound < 300 * bound(found, row["dtype"])).all(), "a bound that says nothing"
@@ -52,7 +52,7 @@ def test_the_ledger_closes_with_the_momentum_that_a_fork_brings_along(optimizer,
     made = make_trajectory(
         ROW | {"optimizer": optimizer, "regularisation": regularisation}, begin=0.05
     )
-    found = accounts(made, TAPS["a neuron"])
+    found = accounts(made, PROBES["a neuron"])
     assert closes(found, "float64")
     carries = optimizer not in ("sgd", "adagrad", "rmsprop")
     assert found.carried_over.any() == carries
@@ -103,7 +103,7 @@ def test_the_ledger_closes_over_random_networks_optimizers_and_data(
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_an_example_left_out_of_the_account_is_caught(optimizer, dtype):
     made = make_trajectory(ROW | {"optimizer": optimizer, "dtype": dtype})
-    found = accounts(made, TAPS["a weight"])
+    found = accounts(made, PROBES["a weight"])
     contributions = found.by_example[:, 0, 0]
     assert closes(found, dtype)
     for example in range(N):
@@ -123,7 +123,7 @@ def test_plants_in_the_rules_are_caught(monkeypatch):
 
         monkeypatch.setattr(module, "linear", wrong)
         return accounts(
-            make_trajectory(ROW | {"optimizer": "nadam", "regularisation": "l1"}), TAPS["a weight"]
+            make_trajectory(ROW | {"optimizer": "nadam", "regularisation": "l1"}), PROBES["a weight"]
         )
 
     assert closes(planted(), "float64")
@@ -147,10 +147,10 @@ def test_how_many_steps_are_taken_in_at_once_changes_nothing(
     from whygrad.why.training_history import accounts as module
 
     made = make_trajectory(ROW | {"optimizer": optimizer, "regularisation": regularisation})
-    found = [accounts(made, TAPS["a layer"])]
+    found = [accounts(made, PROBES["a layer"])]
     for steps in (1, 3):
         monkeypatch.setattr(module, "chunk_of", lambda *_, steps=steps: steps)
-        found.append(accounts(made, TAPS["a layer"]))
+        found.append(accounts(made, PROBES["a layer"]))
     for name in ("by_class", "penalty", "decay", "by_epoch", "path", "other"):
         for other in found[1:]:
             np.testing.assert_allclose(
@@ -222,7 +222,7 @@ def test_where_the_best_parameters_are_restored_the_ledger_ends_with_them():
     wild = replace(made.plan, optimizer=wg.SGD(6.0))
     made = trajectory(wild, start(wild), made.data)
     assert 0 < made.last < 40 * 5 and made.last % 5 == 0
-    found = accounts(made, TAPS["a weight"])
+    found = accounts(made, PROBES["a weight"])
     assert closes(found, "float64")
     W = wg.Parameters(SIZES, made.theta).W[2]
     assert found.value[0, 0] == W[1, 3]
