@@ -30,10 +30,8 @@ from whygrad.studio.story.motion import frames
 from whygrad.studio.story.sayings import percent
 from whygrad.why import blame, ledger, neuron, prediction, pushed
 from whygrad.why.bound import Why
-from whygrad.why import blame
 from whygrad.why.symbols import shown
 from whygrad.why.training_history.trajectory import trajectory
-from whygrad.why import neuron
 
 QUICK = Settings(hidden=(5, 4), epochs=4, engine="reference", seed=3)
 

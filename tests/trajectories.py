@@ -14,7 +14,7 @@ N, SIZES = 23, (20, 9, 7, 3)
 
 
 def make_trajectory(row, engine="auto", epochs=3, **changes):
-    """Return the trajectory of a training that is described by a row of choices, as `test_engines_agree` has them."""
+    """Return the trajectory of a training given by a row of choices, as `test_engines_agree` has them."""
     options = dict(REGULARISATION[row["regularisation"]]) | changes
     cost, dtype = row["cost"], row["dtype"]
     if "label_smoothing" in options and cost not in ("cross_entropy", "binary_cross_entropy"):
