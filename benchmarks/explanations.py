@@ -28,7 +28,7 @@ from steps import mnist  # noqa: E402
 
 import whygrad as wg  # noqa: E402
 from whygrad.answers.explanation import Explanation  # noqa: E402
-from whygrad.why.asking import ask  # noqa: E402
+from whygrad.why.context import ask  # noqa: E402
 from whygrad.why.gradient.paths import explain_paths  # noqa: E402
 
 SMALL, LARGE = (784, 100, 10), (784, 512, 512, 512, 10)

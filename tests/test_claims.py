@@ -10,7 +10,7 @@ import pytest
 
 import whygrad as wg
 from command import whygrad
-from courses import ROW, make_trajectory
+from trajectories import ROW, make_trajectory
 from whygrad.answers.explanation import Explanation
 from whygrad.answers.expression import Equation, Number, Product, Sum, Symbol
 from whygrad.answers.formatting import number, share
@@ -29,14 +29,10 @@ from whygrad.studio.session.opened_run import OpenedRun
 from whygrad.studio.session.subject import Chosen, overview
 from whygrad.studio.story.motion import frames
 from whygrad.studio.story.sayings import percent
-from whygrad.why import ledger
+from whygrad.why import blame, ledger, neuron, prediction, pushed
 from whygrad.why.bound import Why
-from whygrad.why.error import blame
-from whygrad.why.prediction import prediction
 from whygrad.why.symbols import shown
-from whygrad.why.training_history import pushed
 from whygrad.why.training_history.trajectory import trajectory
-from whygrad.why.what_if import neuron
 
 QUICK = Settings(hidden=(5, 4), epochs=4, engine="reference", seed=3)
 
@@ -108,7 +104,7 @@ def test_a_probability_is_drawn_as_it_was_at_every_step_and_stays_one():
     assert line.y.min() >= 0 and line.y.max() <= 1
     assert line.y[0] == pytest.approx(found.terms[0].value, abs=1e-15)
     assert line.y[-1] == pytest.approx(found.value, abs=1e-15)
-    states = [state.theta.copy() for state, _ in made.steps(made.watch(), 1)]
+    states = [state.theta.copy() for state, _ in made.steps(made.probes(), 1)]
     f = int(found.question.rstrip("?")[-1])
     for theta, y in zip(states, found["along"][1:], strict=True):
         p = wg.forward(net, wg.Parameters(net.sizes, theta), data.X[:1]).a[-1][0, f]

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import whygrad as wg
-from courses import ROW, SIZES, N, make_trajectory
 from test_engines_agree import OPTIMIZERS, REGULARISATION, ROWS, SCHEDULES, name_of
+from trajectories import ROW, SIZES, N, make_trajectory
 from whygrad.engines.probes import bias, neuron, weight, whole
 from whygrad.nn.arrays import as_data
 from whygrad.plan.plan import Plan, start
@@ -18,7 +18,7 @@ from whygrad.why.training_history.accounts import accounts
 from whygrad.why.training_history.trajectory import trajectory
 
 BATCH = 5
-TAPS = {
+PROBES = {
     "a weight": weight(2, 1, 3),
     "a bias": bias(SIZES, 3, 1),
     "a neuron": neuron(SIZES, 2, 2),
@@ -38,9 +38,9 @@ def closes(found, dtype):
 @pytest.mark.parametrize("row", ROWS, ids=name_of)
 def test_the_ledger_closes_for_every_pair_of_choices(row):
     made = make_trajectory(row)
-    for tap in TAPS.values():
-        found = accounts(made, tap)
-        assert closes(found, row["dtype"]), tap
+    for probe in PROBES.values():
+        found = accounts(made, probe)
+        assert closes(found, row["dtype"]), probe
         assert (found.reached == found.value).all()
         assert (np.abs(found.rounding) <= found.bound).all()
         assert (found.bound < 300 * bound(found, row["dtype"])).all(), "a bound that says nothing"
@@ -52,10 +52,10 @@ def test_the_ledger_closes_with_the_momentum_that_a_fork_brings_along(optimizer,
     made = make_trajectory(
         ROW | {"optimizer": optimizer, "regularisation": regularisation}, begin=0.05
     )
-    found = accounts(made, TAPS["a neuron"])
+    found = accounts(made, PROBES["a neuron"])
     assert closes(found, "float64")
     carries = optimizer not in ("sgd", "adagrad", "rmsprop")
-    assert found.inherited.any() == carries
+    assert found.carried_over.any() == carries
 
 
 @settings(max_examples=40, deadline=None)
@@ -103,7 +103,7 @@ def test_the_ledger_closes_over_random_networks_optimizers_and_data(
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_an_example_left_out_of_the_account_is_caught(optimizer, dtype):
     made = make_trajectory(ROW | {"optimizer": optimizer, "dtype": dtype})
-    found = accounts(made, TAPS["a weight"])
+    found = accounts(made, PROBES["a weight"])
     contributions = found.by_example[:, 0, 0]
     assert closes(found, dtype)
     for example in range(N):
@@ -123,7 +123,7 @@ def test_plants_in_the_rules_are_caught(monkeypatch):
 
         monkeypatch.setattr(module, "linear", wrong)
         return accounts(
-            make_trajectory(ROW | {"optimizer": "nadam", "regularisation": "l1"}), TAPS["a weight"]
+            make_trajectory(ROW | {"optimizer": "nadam", "regularisation": "l1"}), PROBES["a weight"]
         )
 
     assert closes(planted(), "float64")
@@ -147,10 +147,10 @@ def test_how_many_steps_are_taken_in_at_once_changes_nothing(
     from whygrad.why.training_history import accounts as module
 
     made = make_trajectory(ROW | {"optimizer": optimizer, "regularisation": regularisation})
-    found = [accounts(made, TAPS["a layer"])]
+    found = [accounts(made, PROBES["a layer"])]
     for steps in (1, 3):
         monkeypatch.setattr(module, "chunk_of", lambda *_, steps=steps: steps)
-        found.append(accounts(made, TAPS["a layer"]))
+        found.append(accounts(made, PROBES["a layer"]))
     for name in ("by_class", "penalty", "decay", "by_epoch", "path", "other"):
         for other in found[1:]:
             np.testing.assert_allclose(
@@ -164,7 +164,7 @@ def test_a_layer_a_neuron_and_a_weight_tell_the_same(optimizer):
     layer = accounts(made, whole(SIZES, 1))  # by products of matrices
     one = accounts(made, weight(1, 2, 3))  # push by push
     assert layer.by_example is None and one.by_example is not None
-    for name in ("by_class", "penalty", "decay", "inherited"):
+    for name in ("by_class", "penalty", "decay", "carried_over"):
         np.testing.assert_allclose(
             getattr(layer, name)[..., 2, 3], getattr(one, name)[..., 0, 0], rtol=1e-9, atol=1e-15
         )
@@ -208,7 +208,7 @@ def test_terms_and_residual_add_up_to_the_value_now():
         names = [term.name for term in found.terms]
         assert names == [
             "start", "examples of output 0", "examples of output 1", "examples of output 2",
-            "penalties", "decay", "momentum brought along",
+            "penalties", "decay", "momentum carried over",
         ] if place[-1] not in (None, "bias") else "penalties" not in names  # fmt: skip
         total = sum(term.value for term in found.terms) + found.residuals["rounding"]
         assert total == pytest.approx(found.value, rel=1e-14)
@@ -222,7 +222,7 @@ def test_where_the_best_parameters_are_restored_the_ledger_ends_with_them():
     wild = replace(made.plan, optimizer=wg.SGD(6.0))
     made = trajectory(wild, start(wild), made.data)
     assert 0 < made.last < 40 * 5 and made.last % 5 == 0
-    found = accounts(made, TAPS["a weight"])
+    found = accounts(made, PROBES["a weight"])
     assert closes(found, "float64")
     W = wg.Parameters(SIZES, made.theta).W[2]
     assert found.value[0, 0] == W[1, 3]
@@ -254,11 +254,11 @@ class Own:
     def init(self, theta):
         return np.zeros((0, len(theta)))
 
-    def numbers(self, t, rates):
-        return rates[:, None]
+    def coefficients(self, t, learning_rates):
+        return learning_rates[:, None]
 
-    def update(self, theta, g, opt_state, numbers):
-        return theta - numbers[0] * np.sign(g), opt_state
+    def update(self, theta, g, opt_state, coefficients):
+        return theta - coefficients[0] * np.sign(g), opt_state
 
 
 @pytest.mark.parametrize(

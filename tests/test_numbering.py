@@ -7,15 +7,14 @@ import numpy as np
 import pytest
 
 import whygrad as wg
-from courses import ROW, make_trajectory
+from trajectories import ROW, make_trajectory
 from whygrad.errors import InputError
 from whygrad.plan.plan import Plan, State
 from whygrad.studio.page import charts
 from whygrad.training.callbacks import Report
 from whygrad.training.warm_start import warm_start_from
-from whygrad.why import ledger
+from whygrad.why import ledger, pushed
 from whygrad.why.rounding import remainder
-from whygrad.why.training_history import pushed
 from whygrad.why.training_history.trajectory import AGAIN, trajectory_of
 
 DRAWS = np.random.default_rng(3)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import whygrad as wg
-from courses import ROW, SIZES, N, make_trajectory
 from test_engines_agree import OPTIMIZERS, OUTPUTS, REGULARISATION
+from trajectories import ROW, SIZES, N, make_trajectory
 from whygrad import Parameters
 from whygrad.answers.names import Names
 from whygrad.engines import Probes
@@ -15,8 +15,7 @@ from whygrad.engines.probes import whole
 from whygrad.nn.arrays import as_data
 from whygrad.nn.backprop import backward, cost, forward, gradients
 from whygrad.plan.plan import Plan, start
-from whygrad.why import without
-from whygrad.why.training_history import pushed
+from whygrad.why import pushed, without
 from whygrad.why.training_history.accounts import accounts
 from whygrad.why.training_history.functional import functional
 from whygrad.why.training_history.trajectory import trajectory
@@ -110,12 +109,12 @@ def blocks(net, theta):
 
 @pytest.mark.parametrize("optimizer", ["sgd", "nesterov", "adam"])
 def test_where_the_steps_are_cut_changes_nothing(optimizer, monkeypatch):
-    from whygrad.why.training_history import first_order as first_order
-    from whygrad.why.training_history import trajectory as courses
+    from whygrad.why.training_history import first_order
+    from whygrad.why.training_history import trajectory as trajectories
 
     made = make_trajectory(ROW | {"optimizer": optimizer})
     truth = pushed(made, X[0])
-    monkeypatch.setattr(courses, "LONG", 2)
+    monkeypatch.setattr(trajectories, "LONG", 2)
     for steps in (1, 3):
         monkeypatch.setattr(first_order, "chunk_of", lambda *_, steps=steps: steps)
         found = pushed(made, X[0])
@@ -124,7 +123,7 @@ def test_where_the_steps_are_cut_changes_nothing(optimizer, monkeypatch):
 
 
 def test_a_lost_momentum_is_caught(monkeypatch):
-    from whygrad.why.training_history import first_order as first_order
+    from whygrad.why.training_history import first_order
 
     made = make_trajectory(ROW | {"optimizer": "momentum"})
     true = first_order.linear
@@ -205,7 +204,7 @@ def test_without_compares_the_cost_where_the_target_is_given():
         (lambda c: pushed(c, X[0], top=0), "top is 0: it must be a whole number of at least 1"),
         (lambda c: pushed(c, X[0], of=3), "unit 3 of layer 3: its units are 0 to 2"),
         (lambda c: without(c, 23, X[0]), "example 23: the training data have 0 to 22"),
-        (lambda c: without(c, [], X[0]), "examples are places in the training data, from 0 to 22"),
+        (lambda c: without(c, [], X[0]), "examples are indices into the training data, from 0 to 22"),
         (
             lambda c: without(c, range(N), X[0]),
             "all examples are left out: at least one must remain",

@@ -10,8 +10,8 @@ from comparisons import derivative_between
 from networks import HIDDEN, PAIRINGS, cases, make_case
 from whygrad.answers.names import Names
 from whygrad.nn.functions import ACTIVATIONS, COSTS
-from whygrad.why import asking
-from whygrad.why.gradient_check.check import _probes
+from whygrad.why import context as contexts
+from whygrad.why.gradient_check.check import _choose
 
 random_networks = settings(max_examples=100, deadline=None, derandomize=True, database=None)
 
@@ -350,7 +350,7 @@ def test_an_error_in_backpropagation_itself_is_caught(monkeypatch):
         return wg.Gradients(case.sizes, 1.001 * wg.gradients(*given, **more).flat)
 
     assert check(case)["passed"]
-    monkeypatch.setattr(asking, "gradients", too_large)
+    monkeypatch.setattr(contexts, "gradients", too_large)
     assert not check(case)["passed"]
 
 
@@ -459,9 +459,9 @@ def test_a_wrong_product_of_a_jacobian_is_located():
 @random_networks
 @given(case=cases())
 def test_a_moved_parameter_costs_what_a_whole_pass_forward_says(case):
-    asked = asking.ask(case.net, case.theta, case.X, case.Y, **options(case))
-    probes = _probes(asked, None, 0)
-    base, _ = probes.evaluate(np.array([0]), np.array([0.0]))
+    asked = contexts.ask(case.net, case.theta, case.X, case.Y, **options(case))
+    checked = _choose(asked, None, 0)
+    base, _ = checked.evaluate(np.array([0]), np.array([0.0]))
     for index, offset in ((0, 0.1), (len(case.flat) - 1, -0.3), (len(case.flat) // 2, 1.0)):
         moved = case.flat.copy()
         moved[index] += offset
@@ -469,7 +469,7 @@ def test_a_moved_parameter_costs_what_a_whole_pass_forward_says(case):
         trace = wg.forward(case.net, theta, case.X, case.masks)
         rest = (case.sample_weight, case.l1, case.l2)
         whole = wg.cost(case.net, theta, trace, case.Y, *rest) - asked.cost
-        found, _ = probes.evaluate(np.array([index]), np.array([offset]))
+        found, _ = checked.evaluate(np.array([index]), np.array([offset]))
         np.testing.assert_allclose(found - base, whole, rtol=1e-9, atol=1e-12 * (1 + asked.cost))
 
 

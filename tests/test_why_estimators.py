@@ -303,7 +303,7 @@ def test_a_run_explains_the_rows_of_a_frame_as_it_predicts_them(table):
     assert run.why.l2.of_batch(1, 1) == 0.01
 
 
-def test_without_rows_a_run_asks_about_its_test_rows(table):
+def test_without_rows_a_run_asks_about_the_test_rows(table):
     run = wg.open_run(table[0] / "kind.run")
     assert len(run.why.examples().X) == run.manifest["data"]["rows"]["test"] == 16
     assert run.why.blame().kind == "blame"

@@ -34,7 +34,7 @@ def test_the_ledger_of_a_run_and_of_its_forks_ends_with_their_parameters(tmp_pat
         assert found.value == one.theta.W[2][1, 4]
         assert abs(found.residuals["rounding"]) <= 1e-13
     names = [term.name for term in wg.why.ledger(fork, layer=2, to=1, from_=4).terms]
-    assert names[-1] == "momentum brought along"
+    assert names[-1] == "momentum carried over"
     assert not wg.why.ledger(less, layer=1, to=2)["by_example"][[3, 5]].any()
 
 

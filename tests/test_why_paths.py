@@ -13,8 +13,8 @@ from comparisons import backpropagate, needs_torch
 from networks import HIDDEN, PAIRINGS, cases, make_case
 from whygrad.answers.names import Names
 from whygrad.answers.parts import Factor
-from whygrad.why.asking import ask as ask_once
-from whygrad.why.gradient.paths import lattice_of
+from whygrad.why.context import ask as ask_once
+from whygrad.why.gradient.paths import path_graph
 
 random_networks = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 
@@ -46,7 +46,7 @@ def enumerate_paths(case, layer, to, from_=None, allowed=None, end=None):
         layers = [range(case.sizes[m]) for m in range(layer + 1, L)]
         if layer < L:
             layers.append(range(case.sizes[L]) if allowed is None else allowed)
-        for units in itertools.custom_vjp(*layers):
+        for units in itertools.product(*layers):
             way = (to, *units)
             value = start * end[i, way[-1]]
             for step, m in enumerate(range(layer, L)):
@@ -251,12 +251,12 @@ def test_the_heaviest_of_a_wide_batch_are_found_without_looking_into_every_examp
 
     case = make_case((4, 20, 20, 5), ("relu", "tanh", "softmax"), "cross_entropy", n=300)
     asked = ask_once(case.net, case.theta, case.X, case.Y)
-    lattice = lattice_of(asked, asked.names.weight(case.net, 1, 3, 1))
-    search = heaviest._Search(lattice)
+    graph = path_graph(asked, asked.names.weight(case.net, 1, 3, 1))
+    search = heaviest._Search(graph)
     found = list(itertools.islice(search.run(), 5))
     looked = len(search.best)
     assert looked < 60
-    values = [abs(lattice.custom_vjp(*path)) for path in found]
+    values = [abs(graph.product(*path)) for path in found]
     every = enumerate_paths(case, 1, 3, 1)
     np.testing.assert_allclose(values, [abs(path[0]) for path in every[:5]], rtol=1e-12)
 

@@ -76,7 +76,7 @@ def brute_force(net, theta, x, m):
     slopes = [None, *(net.f[l].derivative(trace.z[l])[0] for l in range(1, net.L))]
     sums = np.zeros(net.sizes[0])
     paths = {}
-    for units in itertools.custom_vjp(*(range(size) for size in net.sizes[:-1])):
+    for units in itertools.product(*(range(size) for size in net.sizes[:-1])):
         value, path = float(x[units[0]]), (*units, m)
         for l in range(1, net.L + 1):
             value *= float(W[l][path[l], path[l - 1]])

@@ -175,18 +175,18 @@ def test_a_planted_error_is_seen_by_the_comparison_with_the_gradient(error, monk
     case = make_case((3, 4, 4, 2), ("tanh", "silu", "sigmoid"), "squared_error")
     right = ask(case, layer=1, to=1, from_=2)
     if error == "slope":
-        monkeypatch.setattr(moving, "push_through", lambda f, z, dz, mask=None: 1.001 * dz)
+        monkeypatch.setattr(moving, "jvp", lambda f, z, dz, mask=None: 1.001 * dz)
     elif error == "weight":
-        init = moving.Moved.first_order
+        init = moving.Perturbation.first_order
         wrong = case.theta
         wrong.W[2][:] = wrong.W[2].T
         asked = {"theta": wrong}
         monkeypatch.setattr(
-            moving.Moved, "first_order",
-            lambda self, step: init(moving.Moved(replace(self.asked, **asked), self.batch_index), step),
+            moving.Perturbation, "first_order",
+            lambda self, step: init(moving.Perturbation(replace(self.context, **asked), self.ref), step),
         )  # fmt: skip
     else:
-        monkeypatch.setattr(moving.Moved, "sender", np.ones(3))
+        monkeypatch.setattr(moving.Perturbation, "sender", np.ones(3))
     found = ask(case, layer=1, to=1, from_=2)
     assert abs(found["slope"] - right["slope"]) > 1e-4 * abs(right["slope"])
 

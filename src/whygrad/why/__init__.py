@@ -1,7 +1,15 @@
-"""The questions: why this weight, its paths, whose fault, what if, which neuron, why this prediction.
+"""The questions: one function each, which returns an `Explanation` (`pushes` an array).
 
-And of a training that can be run again: what a weight adds up from, what pushed a prediction, what would be
-without them. Every question is one function in a file of its own and gives an `Explanation`.
+gradient/           why a weight would move: gradient decomposition (`weight`, `pushes`) and paths (`paths`)
+error/              whose the error is: error attribution (`blame`)
+what_if/            sensitivity and what-if (`ripple`), ablation (`neuron`)
+prediction/         feature attribution (integrated gradients) and counterfactuals (`prediction`)
+gradient_check/     is the gradient right: finite differences (`check`)
+training_history/   ledger (`ledger`), training-data attribution (`pushed`), leave-one-out (`without`)
+
+`bound.Why` asks them in the user's own rows and labels. Questions about the cost read one pass of the
+network, a `context.Context`. This package imports `answers`, `training`, `engines`, `plan` and `nn`, and
+nothing above it: a recorded training is asked about through its trajectory.
 """
 
 from whygrad.why.error.blame import blame

@@ -58,20 +58,20 @@ OwnUnits: TypeAlias = Callable[[Any, Explanation], tuple[Table, ...]]
 
 
 def as_given(X: Any, y: Any, sample_weight: Any) -> Examples:
-    """Return what is an array already; PyTorch's tensors come from wherever they are."""
+    """Return rows, targets and weights as arrays; PyTorch's tensors are moved to the CPU."""
     if X is None:
         raise InputError("there are no rows here to ask about: give X, and y")
     X, y, sample_weight = (_from_tensor(array) for array in (X, y, sample_weight))
     return Examples(X, y, sample_weight)
 
 
-def nothing_more(X: Any, answer: Explanation) -> tuple[Table, ...]:
-    """Leave an answer as it is: X is in the user's own units already."""
+def _no_tables(X: Any, answer: Explanation) -> tuple[Table, ...]:
+    """Return no tables: X is in the user's own units already."""
     return ()
 
 
 def unknown() -> None:
-    """Training rows that are not known."""
+    """Return None: the training rows are not known."""
 
 
 NOTHING = Penalty(0.0)
@@ -79,25 +79,38 @@ NOTHING = Penalty(0.0)
 
 @dataclass(frozen=True, eq=False)
 class Why:
-    """A network that can be asked why, in the terms of its user.
+    """A network that answers why, in its user's own rows, labels and names.
 
-    Every method takes rows X, their targets y, and what the function of the same name in `whygrad.why`
-    takes; `sample_weight` gives the weight of each example, (n,), and `l1`, `l2` replace the penalties.
+    Every method takes rows X, their targets y, and the options of the function of the same name in
+    `whygrad.why`. `clf.why_`, `fitted.why`, `run.why` and `whygrad.explain(model)` return one.
 
     Parameters
     ----------
-    net, theta : the network and its parameters.
-    names : names of inputs and outputs.
-    encode : how the user's rows, targets and weights become arrays.
-    l1, l2 : the penalties of the training. Where they are divided by the weight S of a batch, as
-        scikit-learn's alpha is, the batch is that of the examples asked about.
-    n : the number of training examples, for penalties that are divided by it.
-    notes : what every answer has to say about where the network comes from.
-    own_units : tables for `prediction` in the units of the user's own columns, where X is scaled.
-    run : the recorded training that it came from, for `ledger`, `pushed` and `without`, or None.
-    training : gives the training rows as the network takes them, (n, n_0), where they are rows of a table:
-        their mean is the baseline of `prediction`, and their range how far a change of it may go.
+    net : Network
+        The network.
+    theta : Parameters
+        Its parameters.
+    names : Names
+        What inputs, outputs and classes are called.
+    encode : callable
+        From the user's (X, y, sample_weight) to `Examples`.
+    l1, l2 : Penalty
+        The penalties of the training. Where they are divided by the weight S of a batch, as scikit-learn's
+        alpha is, the batch is that of the examples asked about.
+    n : int
+        The number of training examples, for penalties that are divided by it.
+    notes : tuple of str
+        Added to the notes of every answer.
+    own_units : callable
+        From X and the answer to `prediction` to tables in the units of the user's own columns.
+    run : Run, optional
+        The recorded training that `ledger`, `pushed` and `without` ask about.
+    training : callable
+        Returns the training rows of a table as the network takes them, (n, n_0), or None: their mean is the
+        baseline of `prediction`, and their range its limits.
 
+    Examples
+    --------
     >>> from whygrad import Dense
     >>> net = Network(2, [Dense(3, "tanh"), Dense(1, "sigmoid")], cost="binary_cross_entropy")
     >>> why = Why(net, net.init()).named(inputs=["age", "height"], outputs=["tall"])
@@ -113,7 +126,7 @@ class Why:
     l2: Penalty = NOTHING
     n: int = 0
     notes: tuple[str, ...] = ()
-    own_units: OwnUnits = nothing_more
+    own_units: OwnUnits = _no_tables
     run: Any = None
     training: Callable[[], Array | None] = unknown
 
@@ -129,7 +142,26 @@ class Why:
     ) -> "Why":
         """Return the same network with names for its inputs or outputs, or the shape of its images.
 
-        A single output that tells two classes apart takes the names of both.
+        Parameters
+        ----------
+        inputs : sequence of str, length n_0, optional
+            Names of the inputs.
+        outputs : sequence of str, length n_L, optional
+            Names of the outputs; a single output that tells two classes apart takes the names of both.
+        image : (int, int), optional
+            Height and width of the images that the inputs are.
+
+        Returns
+        -------
+        Why
+            A copy.
+
+        Examples
+        --------
+        >>> from whygrad import Dense
+        >>> net = Network(2, [Dense(1, "sigmoid")], cost="binary_cross_entropy")
+        >>> Why(net, net.init()).named(outputs=["short", "tall"]).names.classes
+        ('short', 'tall')
         """
         names = self.names
         if inputs is not None:
@@ -155,9 +187,54 @@ class Why:
         l2: float | None = None,
         masks: Masks = None,
     ) -> Explanation:
-        """Why would one weight, or a bias, move: its chain rule. See `whygrad.why.weight`."""
-        asked = self._asked("weight", X, y, sample_weight, l1, l2, masks)
-        return self._told(weight(**asked, layer=layer, to=to, from_=from_, depth=depth, top=top))
+        """Gradient decomposition: take ∂C/∂W of one weight apart by the chain rule.
+
+        See `whygrad.why.weight` for the equation and the arrays of the answer.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame, shape (n, features), optional
+            Rows as the model was trained on, or a single one; a run has rows of its own.
+        y : array-like, shape (n,) or (n, n_L), optional
+            Their targets, class labels included; a run's rows come with theirs.
+        layer : int
+            The layer that the weight leads into, 1 to L.
+        to : int or str
+            The unit of that layer, by index or name.
+        from_ : int or str, optional
+            The unit of the layer below; without it, the bias of `to`.
+        depth : int or None
+            How many layers of errors are unrolled; None for all.
+        top : int
+            How many units or examples are listed.
+        sample_weight : array-like, shape (n,), optional
+            Weights of the examples.
+        l1, l2 : float, optional
+            Penalty strengths, in place of those of the training.
+        masks : sequence of arrays, optional
+            Factors of dropout by layer; none by default, as in prediction.
+
+        Returns
+        -------
+        Explanation
+            `value` is ∂C/∂W, in cost per unit of weight.
+
+        Raises
+        ------
+        InputError
+            For a layer or unit that is not there, for NaN or infinity in X, and for a label that is no
+            class.
+
+        Examples
+        --------
+        >>> from whygrad import Dense
+        >>> net = Network(1, [Dense(1, "tanh"), Dense(1, "identity")])
+        >>> why = Why(net, net.init(W=[None, [[0.0]], [[2.0]]]))
+        >>> why.weight([[3.0]], [[1.0]], layer=1, to=0, from_=0).value
+        -6.0
+        """
+        context = self._asked("weight", X, y, sample_weight, l1, l2, masks)
+        return self._told(weight(**context, layer=layer, to=to, from_=from_, depth=depth, top=top))
 
     def paths(
         self,
@@ -175,13 +252,60 @@ class Why:
         l2: float | None = None,
         masks: Masks = None,
     ) -> Explanation:
-        """The same derivative as a sum over all paths to the cost, or to an output, which needs no y.
+        """Path decomposition: write ∂C/∂W as a sum over all paths to the cost, or to an output.
 
-        See `whygrad.why.paths`.
+        See `whygrad.why.paths` for the equation and the arrays of the answer.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame, shape (n, features), optional
+            Rows as the model was trained on, or a single one; a run has rows of its own.
+        y : array-like, shape (n,) or (n, n_L), optional
+            Their targets, class labels included; a run's rows come with theirs. Not needed with
+            `to_output`.
+        layer : int
+            The layer that the weight leads into, 1 to L.
+        to : int or str
+            The unit of that layer, by index or name.
+        from_ : int or str, optional
+            The unit of the layer below; without it, the bias of `to`.
+        k : int
+            How many of the heaviest paths are listed.
+        to_output : int or str, optional
+            An output whose derivative is decomposed in place of the cost's.
+        of : {"z", "a"}, optional
+            With `to_output`: its weighted input, or its activation.
+        sample_weight : array-like, shape (n,), optional
+            Weights of the examples.
+        l1, l2 : float, optional
+            Penalty strengths, in place of those of the training.
+        masks : sequence of arrays, optional
+            Factors of dropout by layer; none by default, as in prediction.
+
+        Returns
+        -------
+        Explanation
+            `value` is the derivative; `terms` are the listed paths.
+
+        Raises
+        ------
+        InputError
+            For a layer, unit or output that is not there, for NaN or infinity in X, and for a label that is
+            no class.
+
+        Examples
+        --------
+        >>> from whygrad import Dense
+        >>> net = Network(1, [Dense(1, "tanh"), Dense(1, "identity")])
+        >>> why = Why(net, net.init(W=[None, [[0.0]], [[2.0]]]))
+        >>> why.paths([[3.0]], layer=1, to=0, from_=0, to_output=0)["count"]
+        1
         """
-        asked = self._asked("paths", X, y, sample_weight, l1, l2, masks, needs_y=to_output is None)
+        context = self._asked(
+            "paths", X, y, sample_weight, l1, l2, masks, needs_y=to_output is None
+        )
         ref: dict[str, Any] = {"layer": layer, "to": to, "from_": from_}
-        return self._told(paths(**asked, **ref, k=k, to_output=to_output, of=of))
+        return self._told(paths(**context, **ref, k=k, to_output=to_output, of=of))
 
     def blame(
         self,
@@ -197,9 +321,52 @@ class Why:
         l2: float | None = None,
         masks: Masks = None,
     ) -> Explanation:
-        """How much of the error is whose. See `whygrad.why.blame`."""
-        asked = self._asked("blame", X, y, sample_weight, l1, l2, masks)
-        return self._told(blame(**asked, layer=layer, unit=unit, of=of, top=top))
+        """Error attribution: split the error δ of one unit, or of all, among the units above it.
+
+        See `whygrad.why.blame` for the equation and the arrays of the answer.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame, shape (n, features), optional
+            Rows as the model was trained on, or a single one; a run has rows of its own.
+        y : array-like, shape (n,) or (n, n_L), optional
+            Their targets, class labels included; a run's rows come with theirs.
+        layer : int, optional
+            A layer, 0 to L; all by default.
+        unit : int or str, optional
+            One unit of `layer`; all by default.
+        of : int or str, optional
+            A class: only its examples count.
+        top : int
+            How many rows each table lists.
+        sample_weight : array-like, shape (n,), optional
+            Weights of the examples.
+        l1, l2 : float, optional
+            Penalty strengths, in place of those of the training.
+        masks : sequence of arrays, optional
+            Factors of dropout by layer; none by default, as in prediction.
+
+        Returns
+        -------
+        Explanation
+            With `unit`, `value` is its mean δ, in cost per unit of z.
+
+        Raises
+        ------
+        InputError
+            For a layer, unit or class that is not there, for NaN or infinity in X, and for a label that is
+            no class.
+
+        Examples
+        --------
+        >>> from whygrad import Dense
+        >>> net = Network(1, [Dense(1, "tanh"), Dense(1, "identity")])
+        >>> why = Why(net, net.init(W=[None, [[0.0]], [[2.0]]]))
+        >>> why.blame([[3.0]], [[1.0]], layer=1, unit=0).value
+        -2.0
+        """
+        context = self._asked("blame", X, y, sample_weight, l1, l2, masks)
+        return self._told(blame(**context, layer=layer, unit=unit, of=of, top=top))
 
     def ripple(
         self,
@@ -217,10 +384,53 @@ class Why:
         l2: float | None = None,
         masks: Masks = None,
     ) -> Explanation:
-        """What a small change of a weight, a bias or an input does. See `whygrad.why.ripple`."""
-        asked = self._asked("ripple", X, y, sample_weight, l1, l2, masks)
+        """Sensitivity and what-if: move a weight, bias or input, and compare with first order.
+
+        See `whygrad.why.ripple` for the equation and the arrays of the answer.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame, shape (n, features), optional
+            Rows as the model was trained on, or a single one; a run has rows of its own.
+        y : array-like, shape (n,) or (n, n_L), optional
+            Their targets, class labels included; a run's rows come with theirs.
+        layer, to, from_ : int or str, optional
+            The weight that is moved, or without `from_` the bias.
+        input : int or str, optional
+            An input, in place of a weight.
+        by : float
+            The step, in units of the weight or of the network's input.
+        top : int
+            How many rows each table lists.
+        sample_weight : array-like, shape (n,), optional
+            Weights of the examples.
+        l1, l2 : float, optional
+            Penalty strengths, in place of those of the training.
+        masks : sequence of arrays, optional
+            Factors of dropout by layer; none by default, as in prediction.
+
+        Returns
+        -------
+        Explanation
+            `value` is the true change of the cost.
+
+        Raises
+        ------
+        InputError
+            For a weight or input that is not there, for a step of 0, for NaN or infinity in X, and for a
+            label that is no class.
+
+        Examples
+        --------
+        >>> from whygrad import Dense
+        >>> net = Network(1, [Dense(1, "tanh"), Dense(1, "identity")])
+        >>> why = Why(net, net.init(W=[None, [[0.0]], [[2.0]]]))
+        >>> why.ripple([[3.0]], [[1.0]], layer=2, to=0, by=1.0).value
+        -0.5
+        """
+        context = self._asked("ripple", X, y, sample_weight, l1, l2, masks)
         ref: dict[str, Any] = {"layer": layer, "to": to, "from_": from_, "input": input}
-        return self._told(ripple(**asked, **ref, by=by, top=top))
+        return self._told(ripple(**context, **ref, by=by, top=top))
 
     def neuron(
         self,
@@ -235,9 +445,50 @@ class Why:
         l2: float | None = None,
         masks: Masks = None,
     ) -> Explanation:
-        """What one unit looks for, and what it is good for. See `whygrad.why.neuron`."""
-        asked = self._asked("neuron", X, y, sample_weight, l1, l2, masks)
-        return self._told(neuron(**asked, layer=layer, unit=unit, top=top))
+        """Ablation: measure what the network is without one unit, and show what it responds to.
+
+        See `whygrad.why.neuron` for the arrays of the answer.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame, shape (n, features), optional
+            Rows as the model was trained on, or a single one; a run has rows of its own.
+        y : array-like, shape (n,) or (n, n_L), optional
+            Their targets, class labels included; a run's rows come with theirs.
+        layer : int
+            The layer of the unit, 0 to L.
+        unit : int or str
+            The unit, by index or name.
+        top : int
+            How many weights and examples are listed.
+        sample_weight : array-like, shape (n,), optional
+            Weights of the examples.
+        l1, l2 : float, optional
+            Penalty strengths, in place of those of the training.
+        masks : sequence of arrays, optional
+            Factors of dropout by layer; none by default, as in prediction.
+
+        Returns
+        -------
+        Explanation
+            `value` is by how much the cost rises without the unit.
+
+        Raises
+        ------
+        InputError
+            For a layer or unit that is not there, for NaN or infinity in X, and for a label that is no
+            class.
+
+        Examples
+        --------
+        >>> from whygrad import Dense
+        >>> net = Network(1, [Dense(1, "tanh"), Dense(1, "identity")])
+        >>> why = Why(net, net.init(W=[None, [[0.0]], [[2.0]]]))
+        >>> why.neuron([[3.0]], [[1.0]], layer=1, unit=0).value
+        0.0
+        """
+        context = self._asked("neuron", X, y, sample_weight, l1, l2, masks)
+        return self._told(neuron(**context, layer=layer, unit=unit, top=top))
 
     def prediction(
         self,
@@ -250,11 +501,46 @@ class Why:
         limits: Any = None,
         top: int = 10,
     ) -> Explanation:
-        """Why this output: what each column contributes. See `whygrad.why.prediction`.
+        """Feature attribution and counterfactuals: what each column adds, and what would change the answer.
 
-        `baseline` is rows as X is, whose mean the output is compared with; of a network that was trained on
-        a table it is the training rows, in whose range changes stay. Raises `InputError` where these are
-        gone.
+        See `whygrad.why.prediction` for the equation (integrated gradients) and the arrays of the answer.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame, shape (1, features) or (features,), optional
+            One example.
+        output : int or str, optional
+            The output that is explained; the class predicted, or output 0, by default.
+        at : {"z", "a"}, optional
+            Its weighted input, or its activation.
+        baseline : array-like or DataFrame, optional
+            Rows as X is, whose mean is compared with; the training rows of a model trained on a table, else
+            0.
+        wanted : int, str or float, optional
+            The class, or the number, that a counterfactual should reach.
+        limits : pair of float or array-like, shape (n_0,), optional
+            How far each input may go; within the range of the training rows where these are known.
+        top : int
+            How many rows each table lists.
+
+        Returns
+        -------
+        Explanation
+            `value` is the output less that of the baseline, in units of z or a.
+
+        Raises
+        ------
+        InputError
+            For more than one example, for an output or class that is not there, for NaN or infinity in X,
+            and where the training rows of a table are gone.
+
+        Examples
+        --------
+        >>> from whygrad import Dense
+        >>> net = Network(2, [Dense(1, "identity")])
+        >>> why = Why(net, net.init(W=[None, [[2.0, -1.0]]])).named(inputs=["age", "height"])
+        >>> [(term.name, term.value) for term in why.prediction([3.0, 1.0]).terms]
+        [('age', 6.0), ('height', -1.0)]
         """
         x, notes = self.examples(X).X, list[str]()
         base = None if baseline is None else self.examples(baseline).X
@@ -294,24 +580,107 @@ class Why:
         l2: float | None = None,
         masks: Masks = None,
     ) -> Explanation:
-        """Is the gradient right: central differences beside it. See `whygrad.why.check`."""
-        asked = self._asked("check", X, y, sample_weight, l1, l2, masks)
-        return self._told(check(**asked, gradients=gradients, sample=sample, seed=seed))
+        """Gradient check: compare backpropagation with central differences of the cost.
+
+        See `whygrad.why.check` for the equation and the arrays of the answer.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame, shape (n, features), optional
+            Rows as the model was trained on, or a single one; a run has rows of its own.
+        y : array-like, shape (n,) or (n, n_L), optional
+            Their targets, class labels included; a run's rows come with theirs.
+        gradients : Gradients or array, shape (P,), optional
+            A gradient computed elsewhere, in place of backpropagation's.
+        sample : int or None
+            How many parameters are checked; None for all.
+        seed : int
+            The seed that draws the sample.
+        sample_weight : array-like, shape (n,), optional
+            Weights of the examples.
+        l1, l2 : float, optional
+            Penalty strengths, in place of those of the training.
+        masks : sequence of arrays, optional
+            Factors of dropout by layer; none by default, as in prediction.
+
+        Returns
+        -------
+        Explanation
+            `["passed"]` says whether all derivatives are right.
+
+        Raises
+        ------
+        InputError
+            For gradients of another shape, for NaN or infinity in X, and for a label that is no class.
+
+        Examples
+        --------
+        >>> from whygrad import Dense
+        >>> net = Network(1, [Dense(1, "tanh"), Dense(1, "identity")])
+        >>> why = Why(net, net.init(W=[None, [[0.0]], [[2.0]]]))
+        >>> why.check([[3.0]], [[1.0]])["passed"]
+        True
+        """
+        context = self._asked("check", X, y, sample_weight, l1, l2, masks)
+        return self._told(check(**context, gradients=gradients, sample=sample, seed=seed))
 
     # ── the network itself ──
 
     def picture(self, X: Any = None, marked: tuple[str, ...] = ()) -> NetworkPicture:
-        """Return the network as it stands, with the mean activity of its units on rows X, and its weights."""
+        """Return a picture of the network: the mean activity of its units on rows X, and its weights.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame, shape (n, features), optional
+            Rows as the model was trained on.
+        marked : tuple of str
+            Parts that stand out, such as "1:0" (a unit) or "1:0,2" (a weight).
+
+        Returns
+        -------
+        NetworkPicture
+            The network, for `answers.draw`.
+
+        Raises
+        ------
+        InputError
+            For rows that do not fit, and for NaN or infinity in X.
+
+        Examples
+        --------
+        >>> from whygrad import Dense
+        >>> net = Network(2, [Dense(1, "identity")])
+        >>> Why(net, net.init()).picture([[1.0, 2.0], [3.0, 4.0]]).units[0]
+        array([2., 3.])
+        """
         names = names_of(self.net, self._with_columns(X))
         a = forward(self.net, self._double_theta(), self.examples(X).X).a
         title = f"The network, {over(len(a[-1]))}"
         return activities(self.net, self.theta, a, names, title, marked)
 
     def widget(self, X: Any = None, y: Any = None) -> "NotebookWidget":
-        """Draw the network in a notebook; a click on a weight or a unit asks why, on rows X and targets y.
+        """Draw the network in a notebook; a click on a weight or a unit asks why.
 
-        Clicking a weight asks `weight`, a unit `neuron`, and the same unit again `blame`; `explanation` of
-        the widget is the last answer. Raises `InputError` where anywidget is not installed.
+        A click on a weight asks `weight`, on a unit `neuron`, and on the same unit again `blame`.
+
+        Parameters
+        ----------
+        X, y : array-like, optional
+            Rows and targets that the questions are asked on.
+
+        Returns
+        -------
+        NotebookWidget
+            Its `explanation` is the last answer.
+
+        Raises
+        ------
+        InputError
+            Where anywidget is not installed.
+
+        Examples
+        --------
+        >>> clf.why_.widget(X, y)  # doctest: +SKIP
         """
         return notebook_widget(self, X, y)
 
@@ -320,7 +689,35 @@ class Why:
     def ledger(
         self, layer: int, to: Unit = ALL, from_: Unit | None = ALL, *, top: int = 10
     ) -> Explanation:
-        """What a weight, a bias, a neuron, a layer adds up from: the ledger. See `whygrad.why.ledger`."""
+        """Ledger: account for a weight by what every training example, class and epoch added to it.
+
+        See `whygrad.why.ledger` for the equation and the arrays of the answer.
+
+        Parameters
+        ----------
+        layer : int
+            The layer, 1 to L.
+        to : int or str
+            A unit of it; left out, all weights of the layer.
+        from_ : int, str or None
+            A unit of the layer below; None for the bias; left out, all weights of `to`.
+        top : int
+            How many examples are listed.
+
+        Returns
+        -------
+        Explanation
+            `value` is the weight, and `terms` add up to it.
+
+        Raises
+        ------
+        InputError
+            Where the training was not recorded, for a weight that is not there, and for L-BFGS.
+
+        Examples
+        --------
+        >>> whygrad.open_run("digits.run").why.ledger(2, to=1, from_=3)  # doctest: +SKIP
+        """
         run = self._run("ledger")
         return self._told(ledger(run, layer, to, from_, top=top, names=self.names))
 
@@ -333,9 +730,36 @@ class Why:
         by: Meant = "a",
         top: int = 10,
     ) -> Explanation:
-        """What the training examples' pushes on the prediction for X add up to. See `whygrad.why.pushed`.
+        """Training-data attribution: add up what every training example's pushes did to a prediction.
 
-        A whole number is a row of the test rows. `of` is a class or an output, y is for `by="cost"`.
+        See `whygrad.why.pushed` for the equation and the arrays of the answer.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame or int, optional
+            One example, or several, whose mean is taken; a whole number is one of the test rows.
+        y : array-like, optional
+            Its target, for `by="cost"`.
+        of : int or str, optional
+            A class or an output; the class predicted by default.
+        by : {"a", "z", "cost"}
+            The output, its weighted input, or the cost.
+        top : int
+            How many pushes up and down are listed.
+
+        Returns
+        -------
+        Explanation
+            `value` is the prediction; `["by_example"]` every example's push, (n,).
+
+        Raises
+        ------
+        InputError
+            Where the training was not recorded, for an X that does not fit, and for L-BFGS.
+
+        Examples
+        --------
+        >>> whygrad.open_run("digits.run").why.pushed(0)  # doctest: +SKIP
         """
         run = self._run("pushed")
         return self._told(pushed(run, X, y=y, of=of, by=by, top=top, names=self.names))
@@ -349,9 +773,36 @@ class Why:
         of: Unit | None = None,
         rescale: bool = False,
     ) -> Explanation:
-        """What would the prediction for X be without some training examples. See `whygrad.why.without`.
+        """Leave-one-out retraining: train again without some examples, and compare a prediction.
 
-        A whole number for X is a row of the test rows.
+        See `whygrad.why.without` for the equation and the arrays of the answer.
+
+        Parameters
+        ----------
+        examples : int, array-like of int, or mask of shape (n,)
+            The training examples to leave out.
+        X : array-like, DataFrame or int, optional
+            One example, or several, whose mean is taken; a whole number is one of the test rows.
+        y : array-like, optional
+            Its target: the cost is compared as well.
+        of : int or str, optional
+            A class or an output; the class predicted by default.
+        rescale : bool
+            Divide every step by the examples that remain, and not by all.
+
+        Returns
+        -------
+        Explanation
+            `value` is by how much the output changes.
+
+        Raises
+        ------
+        InputError
+            Where the training was not recorded, for examples that are not there, and for L-BFGS.
+
+        Examples
+        --------
+        >>> whygrad.open_run("digits.run").why.without([17, 256], 0)  # doctest: +SKIP
         """
         run = self._run("without")
         return self._told(without(run, examples, X, y=y, of=of, rescale=rescale, names=self.names))
@@ -366,7 +817,31 @@ class Why:
     def examples(self, X: Any = None, y: Any = None, sample_weight: Any = None) -> Examples:
         """Return rows and targets as the network takes them, in float64.
 
-        Raises `InputError` for NaN or infinity in X, and says where, and for a label that is no class.
+        Parameters
+        ----------
+        X : array-like or DataFrame, shape (n, features), optional
+            Rows as the model was trained on.
+        y : array-like, shape (n,) or (n, n_L), optional
+            Their targets, class labels included.
+        sample_weight : array-like, shape (n,), optional
+            Their weights.
+
+        Returns
+        -------
+        Examples
+            X (n, n_0), Y (n, n_L) or class indices (n,) or None, and sample_weight (n,) or None.
+
+        Raises
+        ------
+        InputError
+            For NaN or infinity in X, with row and column of the first, and for a label that is no class.
+
+        Examples
+        --------
+        >>> from whygrad import Dense
+        >>> net = Network(1, [Dense(2, "softmax")], cost="cross_entropy")
+        >>> Why(net, net.init()).named(outputs=["a", "b"]).examples([[1]], ["b"]).Y
+        array([1])
         """
         check_columns(X)
         names = self._with_columns(X).inputs
@@ -388,7 +863,7 @@ class Why:
         masks: Masks,
         needs_y: bool = True,
     ) -> dict[str, Any]:
-        """Return what every question about the cost of rows takes, as `whygrad.why` has it."""
+        """Return the arguments that every question about the cost of rows takes in `whygrad.why`."""
         given = self.examples(X, y, sample_weight)
         if given.Y is None and needs_y:
             raise InputError(f"{question} needs the targets as well: give y")
@@ -431,7 +906,7 @@ class Why:
 
 
 def as_class_indices(labels: Any, classes: Sequence[Any]) -> Array:
-    """Return the place of each label among the classes, (n,).
+    """Return the index of each label among the classes, (n,).
 
     Raises `InputError` for a label that is none of them, which names the nearest.
 
@@ -459,7 +934,7 @@ def _double(X: Any) -> Any:
 
 
 def _refuse_gaps(X: Any, names: Sequence[str]) -> None:
-    """Reject NaN and infinity in X; say in which row and column the first one is."""
+    """Raise `InputError` for NaN or infinity in X, with row and column of the first."""
     array = np.asarray(X)
     if array.dtype.kind != "f" or np.isfinite(array).all():
         return

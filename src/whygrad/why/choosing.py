@@ -1,4 +1,4 @@
-"""Which examples are asked about: those of a class, and how an output is said to be right.
+"""Classes: which one an output stands for, what it is called, and the examples of one class.
 
 A network with one sigmoid output tells two classes apart, 0 and 1; with several outputs that are
 probabilities each stands for a class. Everything else gives numbers.
@@ -27,7 +27,7 @@ def classes(values: Array) -> Array:
 
 
 def class_names(net: Network, names: Names) -> tuple[str, ...]:
-    """Name the classes; of two that share an output the first is "not" the second, or has its own name."""
+    """Return the names of the classes; of two that share an output the first may be "not" the second."""
     outputs = names.layer(net, net.L)
     if net.sizes[-1] > 1:
         return outputs

@@ -18,55 +18,55 @@ from whygrad.nn.arrays import dense
 from whygrad.nn.functions import ACTIVATIONS, Array, canonical_link
 from whygrad.nn.pairings import together
 from whygrad.why import symbols
-from whygrad.why.asking import Context
+from whygrad.why.context import Context
 from whygrad.why.passing import mask_of
 from whygrad.why.symbols import in_units, shown, smaller
 
 
-def sender(asked: Context, ref: Ref, rows: Any = slice(None)) -> Array:
+def sender(context: Context, ref: Ref, rows: Any = slice(None)) -> Array:
     """Return ∂zˡⱼ/∂Wˡⱼₖ of each example, (n,): the activity of the sender, or 1 for a bias."""
-    a = asked.trace.a[ref.layer - 1]
+    a = context.trace.a[ref.layer - 1]
     if ref.from_ == "bias":
-        return np.ones(asked.n, asked.delta[-1].dtype)[rows]
+        return np.ones(context.n, context.delta[-1].dtype)[rows]
     return dense(a[:, [ref.from_]])[rows, 0]
 
 
-def masking(asked: Context, l: int) -> Any:
+def masking(context: Context, l: int) -> Any:
     """Return the mask of dropout of a layer, (n, n_l), or None."""
-    return mask_of(asked.trace.masks, l)
+    return mask_of(context.trace.masks, l)
 
 
-def slopes(asked: Context, l: int, rows: Any = slice(None)) -> Array:
+def slopes(context: Context, l: int, rows: Any = slice(None)) -> Array:
     """Return f′(zˡ) of the examples of `rows`, (n, n_l); not for softmax."""
-    slopes: Array = asked.net.f[l].derivative(asked.trace.z[l][rows])
+    slopes: Array = context.net.f[l].derivative(context.trace.z[l][rows])
     return slopes
 
 
-def slopes_of(asked: Context, l: int, j: int) -> Array:
+def slopes_of(context: Context, l: int, j: int) -> Array:
     """Return f′(zˡⱼ) of all examples, times the mask of dropout where there is one, (n,)."""
-    f, z, mask = asked.net.f[l], asked.trace.z[l], masking(asked, l)
+    f, z, mask = context.net.f[l], context.trace.z[l], masking(context, l)
     # One's own function may treat units differently: it gets the layer as training gives it.
     known = ACTIVATIONS.get(f.name) is f
     slopes: Array = f.derivative(z[:, j]) if known else f.derivative(z)[:, j]
     return slopes if mask is None else slopes * mask[:, j]
 
 
-def cancels(asked: Context) -> bool:
+def cancels(context: Context) -> bool:
     """Return whether δᴸ is simply a − y."""
-    return canonical_link(asked.net.f[asked.net.L], asked.net.C) is not None
+    return canonical_link(context.net.f[context.net.L], context.net.C) is not None
 
 
 APART = 256  # ε: how far δᴸ may be off the product of ∂C/∂a and f′ that it is told as
 
 
-def inseparable(asked: Context) -> bool:
+def inseparable(context: Context) -> bool:
     """Return whether δᴸ is more exact than ∂C/∂a times f′, one of which may over- or underflow."""
-    net, a, z, delta = asked.net, asked.trace.a[-1], asked.trace.z[-1], asked.delta[-1]
+    net, a, z, delta = context.net, context.trace.a[-1], context.trace.z[-1], context.delta[-1]
     f, C = net.f[net.L], net.C
     if together(f, C) is None:
         return False
     with np.errstate(all="ignore"):
-        off = np.abs(f.vjp(z, C.derivative(a, asked.y)) - delta)
+        off = np.abs(f.vjp(z, C.derivative(a, context.y)) - delta)
     return not bool((off <= apart(delta)).all())
 
 
@@ -77,22 +77,22 @@ def apart(delta: Array) -> Array:
 
 
 def share_factor(share: float) -> Factor:
-    """Return what an example counts in the mean."""
+    """Return an example's weight in the mean as a factor."""
     return Factor(Symbol("s/S"), share, "the example's share of the mean")
 
 
-def sender_factor(asked: Context, i: int, ref: Ref) -> Factor:
+def sender_factor(context: Context, i: int, ref: Ref) -> Factor:
     """Return the first factor of a derivative: how active the sender is."""
-    l, net = ref.layer, asked.net
-    value = float(sender(asked, ref, slice(i, i + 1))[0])
+    l, net = ref.layer, context.net
+    value = float(sender(context, ref, slice(i, i + 1))[0])
     if ref.from_ == "bias":
         return Factor(Number(1.0), value, "a bias reaches its neuron as it is: ∂z/∂b = 1")
     k = int(ref.from_)  # type: ignore[arg-type]
     what = "the value" if l == 1 else "the activity"
-    meaning = f"{what} of {asked.names.of(net, l - 1, k)}, the sender"
-    if l == 1 and asked.names.scale(net, 0, k) != AS_IT_IS:
-        meaning += f", standardised: {in_units(net, asked.names, 0, k, value)} in the table"
-    mask = masking(asked, l - 1)
+    meaning = f"{what} of {context.names.of(net, l - 1, k)}, the sender"
+    if l == 1 and context.names.scale(net, 0, k) != AS_IT_IS:
+        meaning += f", standardised: {in_units(net, context.names, 0, k, value)} in the table"
+    mask = masking(context, l - 1)
     if mask is not None:
         meaning += f", dropout's factor {shown(float(mask[i, k]))} included"
     symbol = symbols.unit("a", l - 1, k)
@@ -100,7 +100,7 @@ def sender_factor(asked: Context, i: int, ref: Ref) -> Factor:
 
 
 def error_terms(
-    asked: Context, i: int, l: int, j: int, top: int, unroll: set[tuple[int, int]] | None = None
+    context: Context, i: int, l: int, j: int, top: int, unroll: set[tuple[int, int]] | None = None
 ) -> tuple[Term, ...]:
     """Return δˡⱼ of example i as terms; the errors of the units in `unroll` get terms in turn.
 
@@ -108,36 +108,36 @@ def error_terms(
     softmax one for each output. A unit is unrolled where it first occurs and then taken from `unroll`, so
     that the tree grows with the units and not with the paths.
     """
-    if l == asked.net.L:
-        return _output_terms(asked, i, j, top)
-    first = slope_factor(asked, i, l, j)
-    mask = masking(asked, l)
-    given = (first,) if mask is None else (first, mask_factor(asked, i, l, j))
-    values = asked.theta.W[l + 1][:, j].astype(np.float64) * asked.delta[l + 1][i]
+    if l == context.net.L:
+        return _output_terms(context, i, j, top)
+    first = slope_factor(context, i, l, j)
+    mask = masking(context, l)
+    given = (first,) if mask is None else (first, mask_factor(context, i, l, j))
+    values = context.theta.W[l + 1][:, j].astype(np.float64) * context.delta[l + 1][i]
     listed = largest(values, top)
     terms = []
     for m in listed.tolist():
-        name, part = asked.names.of(asked.net, l + 1, m), Ref(l + 1, m, j).part
-        error = error_factor(asked, i, l + 1, m, top, unroll)
+        name, part = context.names.of(context.net, l + 1, m), Ref(l + 1, m, j).part
+        error = error_factor(context, i, l + 1, m, top, unroll)
         terms.append(
-            _term(f"through {name}", part, *given, weight_factor(asked, l + 1, m, j), error)
+            _term(f"through {name}", part, *given, weight_factor(context, l + 1, m, j), error)
         )
     return (*terms, *_others(given, values, listed))
 
 
 def error_factor(
-    asked: Context, i: int, l: int, j: int, top: int, unroll: set[tuple[int, int]] | None = None
+    context: Context, i: int, l: int, j: int, top: int, unroll: set[tuple[int, int]] | None = None
 ) -> Factor:
     """Return δˡⱼ of example i as a factor, with its terms where it is among those to unroll."""
     symbol = symbols.unit("δ", l, j)
     meaning = (
-        f"the error of {asked.names.of(asked.net, l, j)}: what the cost gains per unit of its z"
+        f"the error of {context.names.of(context.net, l, j)}: what the cost gains per unit of its z"
     )
     terms: tuple[Term, ...] = ()
     if unroll and (l, j) in unroll:
         unroll.discard((l, j))
-        terms = error_terms(asked, i, l, j, top, unroll)
-    return Factor(symbol, float(asked.delta[l][i, j]), meaning, symbol.part, terms)
+        terms = error_terms(context, i, l, j, top, unroll)
+    return Factor(symbol, float(context.delta[l][i, j]), meaning, symbol.part, terms)
 
 
 def largest(values: Array, top: int) -> Array:
@@ -153,77 +153,77 @@ def largest(values: Array, top: int) -> Array:
     return np.argsort(sizes, kind="stable")[:top]
 
 
-def _output_terms(asked: Context, i: int, j: int, top: int) -> tuple[Term, ...]:
-    net, L = asked.net, asked.net.L
-    z, a, y = asked.trace.z[L][i : i + 1], asked.trace.a[L][i : i + 1], asked.y[i : i + 1]
-    name = asked.names.of(net, L, j)
-    if cancels(asked):
+def _output_terms(context: Context, i: int, j: int, top: int) -> tuple[Term, ...]:
+    net, L = context.net, context.net.L
+    z, a, y = context.trace.z[L][i : i + 1], context.trace.a[L][i : i + 1], context.y[i : i + 1]
+    name = context.names.of(net, L, j)
+    if cancels(context):
         symbol = _less(symbols.unit("a", L, j), Symbol("y", None, (j,), part=Ref(L, j).part))
         meaning = (
-            f"{name} is {in_units(net, asked.names, L, j, a[0, j])}, its target "
-            f"{in_units(net, asked.names, L, j, y[0, j])}; "
+            f"{name} is {in_units(net, context.names, L, j, a[0, j])}, its target "
+            f"{in_units(net, context.names, L, j, y[0, j])}; "
             f"the slopes of {net.f[L].name} and {net.C.name} cancel out"
         )
         factor = Factor(symbol, float(a[0, j] - y[0, j]), meaning, Ref(L, j).part)
         return (_term(f"the error of {name}", factor.part, factor),)
-    if inseparable(asked):
+    if inseparable(context):
         symbol_of = Derivative(Symbol("C"), symbols.unit("z", L, j))
         meaning = (
             f"how {net.C.name} changes with z of {name}, through {net.f[L].name}: one factor, since of two "
             "one vanishes where the other grows beyond all bounds"
         )
-        part, delta = Ref(L, j).part, float(asked.delta[L][i, j])
+        part, delta = Ref(L, j).part, float(context.delta[L][i, j])
         return (_term(f"the error of {name}", part, Factor(symbol_of, delta, meaning, part)),)
     passed = net.C.derivative(a, y)[0]
     if net.f[L].custom_vjp is None:
-        factors = (slope_factor(asked, i, L, j), _cost_factor(asked, j, passed))
+        factors = (slope_factor(context, i, L, j), _cost_factor(context, j, passed))
         return (_term(f"the error of {name}", Ref(L, j).part, *factors),)
     jacobian = net.f[L].derivative(z)[0][:, j]
     values = passed.astype(np.float64) * jacobian
     listed = largest(values, top)
     terms = []
     for m in listed.tolist():
-        factors = (_jacobian_factor(asked, j, m, jacobian), _cost_factor(asked, m, passed))
-        terms.append(_term(f"through {asked.names.of(net, L, m)}", Ref(L, m).part, *factors))
+        factors = (_jacobian_factor(context, j, m, jacobian), _cost_factor(context, m, passed))
+        terms.append(_term(f"through {context.names.of(net, L, m)}", Ref(L, m).part, *factors))
     return (*terms, *_others((), values, listed))
 
 
-def slope_factor(asked: Context, i: int, l: int, j: int) -> Factor:
+def slope_factor(context: Context, i: int, l: int, j: int) -> Factor:
     """Return f′(zˡⱼ) of example i as a factor."""
-    slope, z = slopes(asked, l, slice(i, i + 1))[0, j], asked.trace.z[l][i, j]
-    name = asked.names.of(asked.net, l, j)
-    meaning = f"how much {name} reacts: the slope of {asked.net.f[l].name} at z = {shown(z)}"
+    slope, z = slopes(context, l, slice(i, i + 1))[0, j], context.trace.z[l][i, j]
+    name = context.names.of(context.net, l, j)
+    meaning = f"how much {name} reacts: the slope of {context.net.f[l].name} at z = {shown(z)}"
     return Factor(symbols.slope_of(l, j), float(slope), meaning, Ref(l, j).part)
 
 
-def mask_factor(asked: Context, i: int, l: int, j: int) -> Factor:
-    """Return what dropout multiplies a unit of example i with."""
-    value = float(masking(asked, l)[i, j])
-    name = asked.names.of(asked.net, l, j)
+def mask_factor(context: Context, i: int, l: int, j: int) -> Factor:
+    """Return dropout's factor on a unit of example i."""
+    value = float(masking(context, l)[i, j])
+    name = context.names.of(context.net, l, j)
     kept = f"dropout keeps {name}" if value else f"dropout leaves {name} out"
     return Factor(symbols.unit("μ", l, j), value, kept, Ref(l, j).part)
 
 
-def weight_factor(asked: Context, l: int, j: int, k: int) -> Factor:
+def weight_factor(context: Context, l: int, j: int, k: int) -> Factor:
     """Return Wˡⱼₖ as a factor."""
-    names, net, symbol = asked.names, asked.net, symbols.weight(l, j, k)
+    names, net, symbol = context.names, context.net, symbols.weight(l, j, k)
     meaning = f"the weight from {names.of(net, l - 1, k)} to {names.of(net, l, j)}"
-    return Factor(symbol, float(asked.theta.W[l][j, k]), meaning, symbol.part)
+    return Factor(symbol, float(context.theta.W[l][j, k]), meaning, symbol.part)
 
 
-def _cost_factor(asked: Context, m: int, passed: Array) -> Factor:
-    L = asked.net.L
+def _cost_factor(context: Context, m: int, passed: Array) -> Factor:
+    L = context.net.L
     symbol = Derivative(Symbol("C"), symbols.unit("a", L, m))
-    meaning = f"how {asked.net.C.name} changes with {asked.names.of(asked.net, L, m)}"
+    meaning = f"how {context.net.C.name} changes with {context.names.of(context.net, L, m)}"
     return Factor(symbol, float(passed[m]), meaning, Ref(L, m).part)
 
 
-def _jacobian_factor(asked: Context, j: int, m: int, jacobian: Array) -> Factor:
-    L, of = asked.net.L, asked.names.of
+def _jacobian_factor(context: Context, j: int, m: int, jacobian: Array) -> Factor:
+    L, of = context.net.L, context.names.of
     symbol = Derivative(symbols.unit("a", L, m), symbols.unit("z", L, j))
     meaning = (
-        f"how {of(asked.net, L, m)} changes with z of {of(asked.net, L, j)}: "
-        f"{asked.net.f[L].name} makes every output depend on every z"
+        f"how {of(context.net, L, m)} changes with z of {of(context.net, L, j)}: "
+        f"{context.net.f[L].name} makes every output depend on every z"
     )
     return Factor(symbol, float(jacobian[m]), meaning, Ref(L, m).part)
 

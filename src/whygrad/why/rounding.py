@@ -1,4 +1,4 @@
-"""How much of what terms leave of a value is rounding: a proven bound, and the name it entitles to.
+"""Rounding or error: a proven bound on what rounding may leave of a sum, and the residual's name.
 
     fl(Σ products) = Σ product · (1 + θ),   |θ| ≤ γ_k = k u / (1 − k u)
 
@@ -17,7 +17,7 @@ from whygrad.nn.arrays import dense
 from whygrad.nn.functions import ACTIVATIONS, Array
 from whygrad.nn.pairings import together
 from whygrad.why import local
-from whygrad.why.asking import Context
+from whygrad.why.context import Context
 
 FEW = 16  # roundings beside those of the sums: shares, slopes, masks, penalties, a last difference
 
@@ -42,7 +42,7 @@ def bound(size: float, roundings: int, dtype: Any = np.float64) -> float:
 
 
 def remainder(left: float, most: float) -> dict[str, float]:
-    """Name what terms leave of a value: "rounding" is no more than is proved, all else is unexplained.
+    """Return the residual by name: "rounding" within the proven bound, else "unexplained".
 
     >>> remainder(1e-17, 2e-16), remainder(-0.125, 2e-16)
     ({'rounding': 1e-17}, {'unexplained': -0.125})
@@ -50,34 +50,34 @@ def remainder(left: float, most: float) -> dict[str, float]:
     return {"rounding" if abs(left) <= most else "unexplained": left}
 
 
-def error_sizes(asked: Context, l: int, j: int) -> Array:
+def error_sizes(context: Context, l: int, j: int) -> Array:
     """Return Σ |product| of the products that δˡⱼ is a sum of, for every example, (n,).
 
     Of layer 0 it is that of ∂C/∂xⱼ. At the output it counts what is subtracted, a and y or, for softmax,
     what the gradient is compared with.
     """
-    net, L = asked.net, asked.net.L
+    net, L = context.net, context.net.L
     if l < L:
-        passed: Array = np.abs(asked.delta[l + 1]) @ np.abs(asked.theta.W[l + 1][:, j])
-        return passed if l == 0 else passed * np.abs(local.slopes_of(asked, l, j))
-    a, y, f = asked.trace.a[L], asked.y, net.f[L]
-    if local.cancels(asked):
+        passed: Array = np.abs(context.delta[l + 1]) @ np.abs(context.theta.W[l + 1][:, j])
+        return passed if l == 0 else passed * np.abs(local.slopes_of(context, l, j))
+    a, y, f = context.trace.a[L], context.y, net.f[L]
+    if local.cancels(context):
         return np.abs(a[:, j]) + np.abs(y[:, j])
     if together(f, net.C):  # told as a product that was found to agree with it
-        far = local.apart(asked.delta[L]) / np.finfo(asked.delta[L].dtype).eps
-        return np.abs(asked.delta[L][:, j]) + far[:, 0]
+        far = local.apart(context.delta[L]) / np.finfo(context.delta[L].dtype).eps
+        return np.abs(context.delta[L][:, j]) + far[:, 0]
     if f.custom_vjp is None:
-        return np.abs(asked.delta[L][:, j])
+        return np.abs(context.delta[L][:, j])
     g = np.abs(net.C.derivative(a, y))
     if ACTIVATIONS.get(f.name) is f:
         return 2 * a[:, j] * (g[:, j] + (a * g).sum(axis=1))
-    sizes: Array = (g * np.abs(f.derivative(asked.trace.z[L])[:, :, j])).sum(axis=1)
+    sizes: Array = (g * np.abs(f.derivative(context.trace.z[L])[:, :, j])).sum(axis=1)
     return sizes
 
 
-def error_roundings(asked: Context, l: int) -> int:
+def error_roundings(context: Context, l: int) -> int:
     """Return how often a product in a mean over the examples of δˡ is rounded, from δˡ⁺¹ on."""
-    return asked.n + asked.net.sizes[min(l + 1, asked.net.L)] + FEW
+    return context.n + context.net.sizes[min(l + 1, context.net.L)] + FEW
 
 
 def reach(asked_W: Any, b: Any, x: Array) -> float:

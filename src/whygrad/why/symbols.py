@@ -1,4 +1,4 @@
-"""The letters of the book with the places they stand for, and how numbers and examples are spoken of.
+"""The book's symbols with the units and weights they stand for, and phrases for numbers and examples.
 
 Wˡⱼₖ, bˡⱼ, zˡⱼ, aˡⱼ, δˡⱼ, f′(zˡⱼ)
 """
@@ -34,7 +34,7 @@ def share(i: str) -> Expression:
 
 
 def shown(value: float) -> str:
-    """Write a number with three digits.
+    """Format a number with three digits.
 
     >>> shown(0.123456), shown(-2.0)
     ('0.123', '-2')
@@ -43,7 +43,7 @@ def shown(value: float) -> str:
 
 
 def in_units(net: Network, names: Names, l: int, j: int, value: float) -> str:
-    """Write the number of a unit, in the user's own units where the network has it standardised.
+    """Format the number of a unit, in the user's own units where the network has it standardised.
 
     >>> from whygrad.nn.network import Dense
     >>> net = Network(2, [Dense(1, "identity")])
@@ -56,13 +56,13 @@ def in_units(net: Network, names: Names, l: int, j: int, value: float) -> str:
 
 
 def change_in_units(net: Network, names: Names, l: int, j: int, value: float) -> str:
-    """Write by how much the number of a unit changes, in the same units, with its sign."""
+    """Format the change of a unit's number, in the same units, with its sign."""
     scale = names.scale(net, l, j)
     return f"{value:+.3g}" if scale == AS_IT_IS else number(value * scale[1], sign=True)
 
 
 def over(n: int) -> str:
-    """Describe what a number is a mean over.
+    """Return a phrase that says what a number is a mean over.
 
     >>> over(1), over(12)
     ('in this example', 'on average over 12 examples')
@@ -71,7 +71,7 @@ def over(n: int) -> str:
 
 
 def smaller(n: int) -> str:
-    """Name what is not listed one by one.
+    """Return a name for what is not listed one by one.
 
     >>> smaller(1), smaller(1200)
     ('1 smaller one', '1,200 smaller ones')
@@ -80,7 +80,7 @@ def smaller(n: int) -> str:
 
 
 def path(net: Network, names: Names, l: int, *units: int) -> str:
-    """Name units of layers l, l + 1, … one after the other.
+    """Return the names of units of layers l, l + 1, …, joined by arrows.
 
     >>> from whygrad.nn.network import Dense
     >>> net = Network(2, [Dense(3, "tanh"), Dense(1, "sigmoid")])
@@ -91,7 +91,7 @@ def path(net: Network, names: Names, l: int, *units: int) -> str:
 
 
 def short(net: Network, names: Names, ref: Ref) -> str:
-    """Name a weight by its ends, a bias by its unit, an input by itself.
+    """Return a short name: a weight by its ends, a bias by its unit, an input by itself.
 
     >>> from whygrad.nn.network import Dense
     >>> net = Network(2, [Dense(3, "tanh"), Dense(1, "sigmoid")])

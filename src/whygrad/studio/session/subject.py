@@ -19,8 +19,8 @@ from whygrad.nn.functions import Array
 from whygrad.nn.network import Gradients, Network, Parameters
 from whygrad.plan.optimizers import find_optimizer
 from whygrad.plan.plan import Plan, State
-from whygrad.why.asking import Context, ask
 from whygrad.why.bound import Why, as_given
+from whygrad.why.context import Context, ask
 
 MOST = 2000  # examples of a class, or of all, that are asked about at once
 

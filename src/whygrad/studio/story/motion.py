@@ -21,7 +21,7 @@ from whygrad.plan.optimizers import Optimizer, find_optimizer
 from whygrad.plan.plan import Plan, State, of_gradients
 from whygrad.studio.story import story_backward, story_forward, story_update
 from whygrad.studio.story.story import Frame, Phase, Story
-from whygrad.why.asking import Context, ask
+from whygrad.why.context import Context, ask
 
 __all__ = ["Frame", "Phase", "frames", "frames_of_training", "step_of_training"]
 

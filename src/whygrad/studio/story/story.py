@@ -21,8 +21,8 @@ from whygrad.nn.arrays import dense
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
 from whygrad.studio.story.sayings import counted, percent, said
-from whygrad.why.asking import Context
 from whygrad.why.choosing import class_names, classes, classifies
+from whygrad.why.context import Context
 from whygrad.why.error.flow import Flow
 
 Phase: TypeAlias = Literal["forward", "cost", "backward", "gradients", "update", "again"]

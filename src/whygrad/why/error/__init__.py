@@ -1,1 +1,5 @@
-"""Whose fault is it: error attribution. `blame` takes every neuron's error apart into shares."""
+"""Whose is the error: error attribution.
+
+`blame` takes the error δ of every unit apart into shares (`shares`), from means over the examples (`flow`).
+Imports from `why` its modules alone, no other folder of it.
+"""

@@ -1,4 +1,4 @@
-"""Blame: how much of the error is whose, and who passes it on to whom.
+"""Error attribution: how much of the error is whose, and which unit passes it on to which.
 
     δˡₖ = Σ_j share(k ← j),  share(k ← j) = Wˡ⁺¹ⱼₖ δˡ⁺¹ⱼ f′(zˡₖ)
 
@@ -20,8 +20,8 @@ from whygrad.errors import InputError
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
 from whygrad.why import rounding, symbols
-from whygrad.why.asking import Context, ask
 from whygrad.why.choosing import class_names, find_class, of_class
+from whygrad.why.context import Context, ask
 from whygrad.why.error.flow import Flow
 from whygrad.why.error.shares import (
     general,
@@ -52,15 +52,60 @@ def blame(
     masks: Sequence[Any] | None = None,
     names: Names | None = None,
 ) -> Explanation:
-    """Describe whose the error is: of one neuron (`layer`, `unit`), or of all, for an example or a batch.
+    """Error attribution: split the error δ of one unit, or of all, among the units above it.
 
-    δˡₖ = Σ_j Wˡ⁺¹ⱼₖ δˡ⁺¹ⱼ f′(zˡₖ). With a unit, `value` is its δ and `terms` are its shares; without,
-    `layer` narrows the rankings down to one layer. X is (n, n_0) and Y (n, n_L), or classes; numbers are
-    weighted means over the examples, in cost per unit of z, and `of` chooses the examples of one class.
-    `top` rows are listed. Penalties blame no neuron. `arrays` holds, by layer, `delta` (n, n_l) and its
-    means `error` and `size` (of |δ|), `shares` and `share_sizes` with share(k ← j) at [j, k], `tweaks`,
-    `activity`, `silent`, `saturated`. Raises `InputError` for a unit, layer or class that is not there.
+        δˡₖ = Σ_j share(k ← j),  share(k ← j) = Wˡ⁺¹ⱼₖ δˡ⁺¹ⱼ f′(zˡₖ)
 
+    At the outputs the cost itself sets δ. Units are ranked by mean |δ|, since mean δ vanishes at a minimum.
+
+    Parameters
+    ----------
+    net : Network
+        The network.
+    theta : Parameters
+        Its parameters θ.
+    X : array-like or sparse matrix, shape (n, n_0)
+        The examples, one a row.
+    Y : array-like, shape (n, n_L) or (n,)
+        Their targets, or class indices.
+    layer : int, optional
+        A layer, 0 (the inputs) to L; all layers by default.
+    unit : int or str, optional
+        One unit of `layer`, by index or name; the rankings of all units by default.
+    of : int or str, optional
+        A class: only its examples count.
+    top : int
+        How many rows each table lists.
+    sample_weight : array-like, shape (n,), optional
+        Weights s of the examples, with sum S; 1 each by default.
+    l1, l2 : float
+        Strengths λ₁ and λ₂ of the penalties on weights.
+    masks : sequence of arrays, optional
+        Factors of dropout by layer, (n, n_l) or None each, as `forward` takes them.
+    names : Names, optional
+        What inputs, outputs and classes are called.
+
+    Returns
+    -------
+    Explanation
+        With `unit`, `value` is its mean δ, in cost per unit of z (of an input: per unit of x), and `terms`
+        are its shares; `arrays` holds `delta` (n,), `shares`, `passed_on` and `tweaks`. Without it `arrays`
+        holds, by layer, `delta` (n, n_l) and its means `error` and `size` (of |δ|), `shares` and
+        `share_sizes` with share(k ← j) at [j, k], `tweaks` aₖ δⱼ, `activity` (mean |a|), `silent` and
+        `saturated` (parts of the examples), and `correlation` of activity with tweaks.
+
+    Raises
+    ------
+    InputError
+        For a layer, unit or class that is not there, and for shapes that do not fit the network.
+
+    References
+    ----------
+    Rumelhart, Hinton & Williams (1986), Learning representations by back-propagating errors. Nature 323.
+    Nielsen (2015), Neural Networks and Deep Learning, chapter 2.
+
+    Examples
+    --------
     >>> from whygrad.nn.network import Dense
     >>> net = Network(1, [Dense(1, "identity"), Dense(2, "identity")])
     >>> theta = net.init(W=[None, [[1.0]], [[2.0], [-3.0]]])
@@ -77,26 +122,26 @@ def blame(
         raise InputError(f"top is {top!r}: it must be a whole number of at least 1")
     if of is not None:
         X, Y, sample_weight, masks = of_class(net, names, of, X, Y, sample_weight, masks)
-    asked = ask(
+    context = ask(
         net, theta, X, Y, sample_weight=sample_weight, l1=l1, l2=l2, masks=masks, names=names
     )
-    where = over(asked.n)
+    where = over(context.n)
     if of is not None:
         where += f" of {class_names(net, names)[find_class(net, names, of)]}"
-    flow = Flow(asked)
+    flow = Flow(context)
     if l is None or k is None:
-        return _of_all(asked, flow, l, top, where)
-    return _of_one(asked, flow, l, k, top, where)
+        return _of_all(context, flow, l, top, where)
+    return _of_one(context, flow, l, k, top, where)
 
 
-def _of_one(asked: Context, flow: Flow, l: int, k: int, top: int, where: str) -> Explanation:
-    net, names = asked.net, asked.names
+def _of_one(context: Context, flow: Flow, l: int, k: int, top: int, where: str) -> Explanation:
+    net, names = context.net, context.names
     name, ref = names.of(net, l, k), Ref(l, k)
-    terms = output_terms(asked, k) if l == net.L else terms_below(asked, flow, l, k)
+    terms = output_terms(context, k) if l == net.L else terms_below(context, flow, l, k)
     value = float(flow.error[l][k])
     left = value - float(np.sum([term.value for term in terms]))
-    size = float((asked.s / asked.S) @ rounding.error_sizes(asked, l, k))
-    most_left = rounding.bound(size, rounding.error_roundings(asked, l), asked.theta.flat.dtype)
+    size = float((context.s / context.S) @ rounding.error_sizes(context, l, k))
+    most_left = rounding.bound(size, rounding.error_roundings(context, l), context.theta.flat.dtype)
     below = flow.to_unit(l, k) if l > 0 else np.zeros(0)
     most = sorted(terms, key=lambda term: -abs(term.value))[:top]
     pushed = np.argsort(-abs(below), kind="stable")[:top]
@@ -130,43 +175,43 @@ def _of_one(asked: Context, flow: Flow, l: int, k: int, top: int, where: str) ->
         value=value,
         terms=tuple(terms),
         residuals=rounding.remainder(left, most_left),
-        equations=(in_symbols(asked, l, k), in_numbers(l, k, most, len(terms), value)),
+        equations=(in_symbols(context, l, k), in_numbers(l, k, most, len(terms), value)),
         tables=tuple(tables),
-        pictures=(_picture(asked, flow, (ref.part,), where),),
+        pictures=(_picture(context, flow, (ref.part,), where),),
         arrays=arrays,
-        notes=_notes(asked),
+        notes=_notes(context),
         part=ref.part,
     )
 
 
-def _of_all(asked: Context, flow: Flow, layer: int | None, top: int, where: str) -> Explanation:
-    net, names = asked.net, asked.names
+def _of_all(context: Context, flow: Flow, layer: int | None, top: int, where: str) -> Explanation:
+    net, names = context.net, context.names
     layers = list(range(1, net.L + 1)) if layer is None else [layer]
     worst = {l: np.argsort(-flow.size[l], kind="stable")[:top] for l in layers}
     marked = tuple(Ref(l, int(worst[l][0])).part for l in layers)
     said = [
-        f"{names.of(net, l, int(k[0]))} ({_mean(asked, '|δ|')} {shown(flow.size[l][k[0]])})"
+        f"{names.of(net, l, int(k[0]))} ({_mean(context, '|δ|')} {shown(flow.size[l][k[0]])})"
         for l, k in worst.items()
         if l < net.L or len(layers) == 1
     ] or [names.of(net, net.L, int(worst[net.L][0]))]
     answer = f"The cost blames most, {where}: {', '.join(said)}."
-    links = _links(asked, flow, layers, flow.share_sizes, top)
+    links = _links(context, flow, layers, flow.share_sizes, top)
     if links:
         _, l, j, k = links[0]
         answer += (
             f" Nobody blames anyone more than {names.of(net, l, j)} blames "
-            f"{names.of(net, l - 1, k)} ({_mean(asked, '|share|')} "
+            f"{names.of(net, l - 1, k)} ({_mean(context, '|share|')} "
             f"{shown(flow.share_sizes[l][j, k])})."
         )
-    quiet = _quiet(asked, flow, layers)
+    quiet = _quiet(context, flow, layers)
     mute = sum(row[1] == 1 for row in quiet)
     if mute:
         answer += (
             f" {mute} {'neuron is' if mute == 1 else 'neurons are'} silent, active in no example."
         )
-    tables = [_ranking(asked, flow, l, worst[l]) for l in layers]
-    tables += _link_tables(asked, flow, layers, links, top)
-    tables += [_activity(asked, flow, l, top) for l in layers if l > 0]
+    tables = [_ranking(context, flow, l, worst[l]) for l in layers]
+    tables += _link_tables(context, flow, layers, links, top)
+    tables += [_activity(context, flow, l, top) for l in layers if l > 0]
     if quiet:
         columns = ("neuron", "silent", "saturated")
         title = "Silent and saturated neurons, by the part of the examples"
@@ -178,7 +223,7 @@ def _of_all(asked: Context, flow: Flow, layer: int | None, top: int, where: str)
     }
     # Of one example a tweak is aₖ δⱼ itself: it follows the activity by definition.
     correlation = tuple(
-        None if l == 0 or asked.n == 1 else _correlation(flow, l) for l in range(net.L + 1)
+        None if l == 0 or context.n == 1 else _correlation(flow, l) for l in range(net.L + 1)
     )
     arrays |= {"silent": flow.silent, "saturated": flow.saturated, "correlation": correlation}
     return Explanation(
@@ -187,16 +232,16 @@ def _of_all(asked: Context, flow: Flow, layer: int | None, top: int, where: str)
         answer=answer,
         equations=(general(), tweak()),
         tables=tuple(tables),
-        pictures=(_picture(asked, flow, marked, where),),
+        pictures=(_picture(context, flow, marked, where),),
         arrays=arrays,
-        notes=_notes(asked),
+        notes=_notes(context),
     )
 
 
-def _ranking(asked: Context, flow: Flow, l: int, units: Array) -> Table:
-    net, names = asked.net, asked.names
+def _ranking(context: Context, flow: Flow, l: int, units: Array) -> Table:
+    net, names = context.net, context.names
     what = {0: "inputs", net.L: "outputs"}.get(l, f"neurons of layer {l}")
-    columns = ("neuron", *(_mean(asked, number) for number in ("|δ|", "δ", "|a|")))
+    columns = ("neuron", *(_mean(context, number) for number in ("|δ|", "δ", "|a|")))
     rows = [
         (
             names.of(net, l, int(k)),
@@ -207,59 +252,59 @@ def _ranking(asked: Context, flow: Flow, l: int, units: Array) -> Table:
     return _table(f"The most blamed {what}", columns, rows, [Ref(l, int(k)).part for k in units])
 
 
-Link = tuple[float, int, int, int]
+_Link = tuple[float, int, int, int]
 
 
 def _links(
-    asked: Context, flow: Flow, layers: list[int], by: tuple[Any, ...], top: int
-) -> list[Link]:
+    context: Context, flow: Flow, layers: list[int], by: tuple[Any, ...], top: int
+) -> list[_Link]:
     """Return the largest of a number per connection: (number, layer, to, from)."""
-    found: list[Link] = []
+    found: list[_Link] = []
     for l in layers if layers != [0] else [1]:
         if l == 0:
             continue
         sizes = abs(by[l]).ravel()
         best = np.argpartition(-sizes, min(top, sizes.size) - 1)[:top]
-        width = asked.net.sizes[l - 1]
+        width = context.net.sizes[l - 1]
         found += [(float(sizes[i]), l, *map(int, divmod(int(i), width))) for i in best]  # type: ignore[misc]
     return sorted(found, key=lambda link: (-link[0], *link[1:]))[:top]
 
 
 def _link_tables(
-    asked: Context, flow: Flow, layers: list[int], links: list[Link], top: int
+    context: Context, flow: Flow, layers: list[int], links: list[_Link], top: int
 ) -> list[Table]:
-    net, names = asked.net, asked.names
+    net, names = context.net, context.names
     blames = [
         (names.of(net, l, j), names.of(net, l - 1, k), size, float(flow.shares[l][j, k]))
         for size, l, j, k in links
     ]
-    tweaked = _links(asked, flow, layers, flow.tweaks, top)
+    tweaked = _links(context, flow, layers, flow.tweaks, top)
     tweaks = [
         (symbols.path(net, names, l - 1, k, j), float(flow.tweaks[l][j, k]))
         for _, l, j, k in tweaked
     ]
     return [
         _table("Who blames whom most",
-               ("who", "whom", _mean(asked, "|share|"), _mean(asked, "share")), blames,
+               ("who", "whom", _mean(context, "|share|"), _mean(context, "share")), blames,
                [Ref(l, j, k).part for _, l, j, k in links]),
-        _table("The largest tweaks aₖ δⱼ", ("connection", _mean(asked, "tweak")), tweaks,
+        _table("The largest tweaks aₖ δⱼ", ("connection", _mean(context, "tweak")), tweaks,
                [Ref(l, j, k).part for _, l, j, k in tweaked]),
     ]  # fmt: skip
 
 
-def _activity(asked: Context, flow: Flow, l: int, top: int) -> Table:
+def _activity(context: Context, flow: Flow, l: int, top: int) -> Table:
     """Set the most and the least active senders of a layer beside what is changed at them."""
-    net, names = asked.net, asked.names
+    net, names = context.net, context.names
     active, changed = flow.activity[l - 1], abs(flow.tweaks[l]).sum(axis=0)
     order = np.argsort(-active, kind="stable")
     half = max(1, top // 2)
     if len(order) > 2 * half:
         order = np.concatenate([order[:half], order[-half:]])
     rows = [(names.of(net, l - 1, int(k)), float(active[k]), float(changed[k])) for k in order]
-    found = None if asked.n == 1 else _correlation(flow, l)
+    found = None if context.n == 1 else _correlation(flow, l)
     grade = "" if found is None else f", correlation {found:.2f}"
     return _table(f"Activity beside tweaks, into layer {l}{grade}",
-                  ("sender", _mean(asked, "|a|"), f"Σ |{_mean(asked, 'tweak')}|"), rows,
+                  ("sender", _mean(context, "|a|"), f"Σ |{_mean(context, 'tweak')}|"), rows,
                   [Ref(l - 1, int(k)).part for k in order])  # fmt: skip
 
 
@@ -271,9 +316,9 @@ def _correlation(flow: Flow, l: int) -> float | None:
     return float(np.corrcoef(active.astype(float), changed.astype(float))[0, 1])
 
 
-def _quiet(asked: Context, flow: Flow, layers: list[int]) -> list[tuple[str, float, float, str]]:
+def _quiet(context: Context, flow: Flow, layers: list[int]) -> list[tuple[str, float, float, str]]:
     """List neurons that are never active, or saturated nearly always."""
-    net, names, rows = asked.net, asked.names, []
+    net, names, rows = context.net, context.names, []
     for l in layers:
         if l == 0:
             continue
@@ -284,14 +329,14 @@ def _quiet(asked: Context, flow: Flow, layers: list[int]) -> list[tuple[str, flo
     return sorted(rows, key=lambda row: (-row[1], -row[2]))
 
 
-def _picture(asked: Context, flow: Flow, marked: tuple[str, ...], where: str) -> NetworkPicture:
-    net, names = asked.net, asked.names
+def _picture(context: Context, flow: Flow, marked: tuple[str, ...], where: str) -> NetworkPicture:
+    net, names = context.net, context.names
     return NetworkPicture(
         title=f"Blame, {where}",
-        units=flow.error if asked.n == 1 else flow.size,
+        units=flow.error if context.n == 1 else flow.size,
         edges=flow.shares,
         names=tuple(names.layer(net, l) for l in range(net.L + 1)),
-        unit_meaning="δ, the error" if asked.n == 1 else "mean |δ|",
+        unit_meaning="δ, the error" if context.n == 1 else "mean |δ|",
         edge_meaning="share of the error",
         backwards=True,
         marked=marked,
@@ -299,18 +344,18 @@ def _picture(asked: Context, flow: Flow, marked: tuple[str, ...], where: str) ->
     )
 
 
-def _mean(asked: Context, number: str) -> str:
-    """Name a number, which is a mean only of several examples."""
-    return number if asked.n == 1 else f"mean {number}"
+def _mean(context: Context, number: str) -> str:
+    """Return the name of a number, which is a mean only of several examples."""
+    return number if context.n == 1 else f"mean {number}"
 
 
-def _notes(asked: Context) -> tuple[str, ...]:
+def _notes(context: Context) -> tuple[str, ...]:
     notes = ["Exact: the shares of every neuron sum to its δ. The total of a layer is not kept."]
-    if asked.n > 1:
+    if context.n > 1:
         notes.append("Means over the examples: a mean of products is not the product of the means.")
-    if asked.l1 or asked.l2:
+    if context.l1 or context.l2:
         notes.append("Penalties act on weights alone: they blame no neuron.")
-    if asked.trace.masks is not None:
+    if context.trace.masks is not None:
         notes.append("With the masks of dropout: a unit left out is blamed for nothing.")
     return tuple(notes)
 

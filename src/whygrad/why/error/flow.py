@@ -15,7 +15,7 @@ import numpy as np
 
 from whygrad.nn.arrays import dense
 from whygrad.nn.functions import Activation, Array
-from whygrad.why.asking import Context
+from whygrad.why.context import Context
 from whygrad.why.passing import mask_of, slope
 
 SATURATED = 0.01  # of the steepest slope: less than this and next to nothing gets through
@@ -30,29 +30,29 @@ class Flow:
     (k ← j) at [j, k], `share_sizes`, their absolute values, and `tweaks`.
     """
 
-    asked: Context
+    context: Context
 
     @cached_property
     def _s(self) -> Array:
-        return self.asked.s / self.asked.S
+        return self.context.s / self.context.S
 
     @cached_property
     def slopes(self) -> tuple[Any, ...]:
         """f′(z) of the hidden layers, masks included, (n, n_l)."""
-        asked = self.asked
-        net, z, masks = asked.net, asked.trace.z, asked.trace.masks
+        context = self.context
+        net, z, masks = context.net, context.trace.z, context.trace.masks
         hidden = [slope(net.f[l], z[l], mask_of(masks, l)) for l in range(1, net.L)]
         return (None, *hidden, None)
 
     @cached_property
     def _a(self) -> tuple[Array, ...]:
-        a = self.asked.trace.a
+        a = self.context.trace.a
         return (dense(a[0]), *a[1:])
 
     @cached_property
     def delta(self) -> tuple[Array, ...]:
         """δ of every example, (n, n_l); of layer 0 it is ∂C/∂x."""
-        delta, W = self.asked.delta, self.asked.theta.W
+        delta, W = self.context.delta, self.context.theta.W
         return (delta[1] @ W[1], *delta[1:])
 
     @cached_property
@@ -83,8 +83,8 @@ class Flow:
     @cached_property
     def tweaks(self) -> tuple[Any, ...]:
         """The mean aₖ δⱼ of every connection, at [j, k]."""
-        delta, a, s = self.asked.delta, self._a, self._s
-        layers = range(1, self.asked.net.L + 1)
+        delta, a, s = self.context.delta, self._a, self._s
+        layers = range(1, self.context.net.L + 1)
         return (None, *((delta[l] * s[:, None]).T @ a[l - 1] for l in layers))
 
     @cached_property
@@ -95,8 +95,8 @@ class Flow:
     @cached_property
     def saturated(self) -> tuple[Any, ...]:
         """The part of the examples in which next to no change of z reaches a."""
-        asked = self.asked
-        net, z = asked.net, asked.trace.z
+        context = self.context
+        net, z = context.net, context.trace.z
         parts: list[Any] = [None]
         for l in range(1, net.L + 1):
             f = net.f[l]
@@ -108,20 +108,20 @@ class Flow:
 
     def of_unit(self, l: int, k: int) -> Array:
         """Return the shares that make up δ of unit k of layer l < L, one per unit above, (n_{l+1},)."""
-        delta, W = self.asked.delta, self.asked.theta.W
+        delta, W = self.context.delta, self.context.theta.W
         factor = self._s if l == 0 else self._s * self.slopes[l][:, k]
         return W[l + 1][:, k] * (factor @ delta[l + 1])
 
     def to_unit(self, l: int, j: int) -> Array:
         """Return the shares that unit j of layer l ≥ 1 passes on, one per unit below, (n_{l-1},)."""
-        delta, W = self.asked.delta[l][:, j], self.asked.theta.W[l][j]
+        delta, W = self.context.delta[l][:, j], self.context.theta.W[l][j]
         s = self._s * delta
         return W * (s.sum() if l == 1 else s @ self.slopes[l - 1])
 
     def _over_connections(self, signed: bool) -> tuple[Any, ...]:
-        asked, parts = self.asked, [None]
-        for l in range(1, asked.net.L + 1):
-            W, d, slopes = asked.theta.W[l], asked.delta[l], self.slopes[l - 1]
+        context, parts = self.context, [None]
+        for l in range(1, context.net.L + 1):
+            W, d, slopes = context.theta.W[l], context.delta[l], self.slopes[l - 1]
             if not signed:
                 W, d, slopes = abs(W), abs(d), None if slopes is None else abs(slopes)
             d = d * self._s[:, None]

@@ -19,20 +19,20 @@ from whygrad.answers.names import Ref
 from whygrad.answers.parts import Factor, Term
 from whygrad.nn.functions import canonical_link
 from whygrad.why import symbols
-from whygrad.why.asking import Context
+from whygrad.why.context import Context
 from whygrad.why.error.flow import Flow
 from whygrad.why.local import inseparable
 
 
-def terms_below(asked: Context, flow: Flow, l: int, k: int) -> list[Term]:
+def terms_below(context: Context, flow: Flow, l: int, k: int) -> list[Term]:
     """Return the shares of a unit below the outputs; of a single example with their factors."""
-    net, names, W = asked.net, asked.names, asked.theta.W[l + 1]
+    net, names, W = context.net, context.names, context.theta.W[l + 1]
     name, shares = names.of(net, l, k), flow.of_unit(l, k).tolist()
     terms = []
     for j, above in enumerate(names.layer(net, l + 1)):
         part = Ref(l + 1, j, k).part
         factors: tuple[Factor, ...] = ()
-        if asked.n == 1:
+        if context.n == 1:
             w = Factor(
                 symbols.weight(l + 1, j, k),
                 float(W[j, k]),
@@ -41,7 +41,7 @@ def terms_below(asked: Context, flow: Flow, l: int, k: int) -> list[Term]:
             )
             d = Factor(
                 symbols.unit("δ", l + 1, j),
-                float(asked.delta[l + 1][0, j]),
+                float(context.delta[l + 1][0, j]),
                 f"the error of {above}",
                 Ref(l + 1, j).part,
             )
@@ -54,23 +54,23 @@ def terms_below(asked: Context, flow: Flow, l: int, k: int) -> list[Term]:
     return terms
 
 
-def output_terms(asked: Context, j: int) -> list[Term]:
+def output_terms(context: Context, j: int) -> list[Term]:
     """Take δᴸⱼ apart: what is said less what is true, or the cost's derivative through f."""
-    net, y, L = asked.net, asked.y, asked.net.L
-    a, z, s = asked.trace.a[L], asked.trace.z[L], asked.s / asked.S
-    f, C, names = net.f[L], net.C, asked.names
+    net, y, L = context.net, context.y, context.net.L
+    a, z, s = context.trace.a[L], context.trace.z[L], context.s / context.S
+    f, C, names = net.f[L], net.C, context.names
     if canonical_link(f, C):
         said = Term("what it says", float(s @ a[:, j]), part=Ref(L, j).part)
         return [said, Term("what is true", -float(s @ y[:, j]), part=Ref(L, j).part)]
-    if inseparable(asked):
+    if inseparable(context):
         name = f"{C.name} and {f.name} together"
-        return [Term(name, float(s @ asked.delta[L][:, j]), part=Ref(L, j).part)]
+        return [Term(name, float(s @ context.delta[L][:, j]), part=Ref(L, j).part)]
     gradient = C.derivative(a, y)
     if f.custom_vjp is None:
         slopes = f.derivative(z)[:, j]
         value = float(s @ (gradient[:, j] * slopes))
         factors: tuple[Factor, ...] = ()
-        if asked.n == 1:
+        if context.n == 1:
             passed = _by(symbols.unit("a", L, j))
             factors = (
                 Factor(passed, float(gradient[0, j]), f"how {C.name} changes with the output"),
@@ -84,9 +84,9 @@ def output_terms(asked: Context, j: int) -> list[Term]:
     ]
 
 
-def in_symbols(asked: Context, l: int, k: int) -> Equation:
+def in_symbols(context: Context, l: int, k: int) -> Equation:
     """Return δ of a unit in symbols."""
-    net, L = asked.net, asked.net.L
+    net, L = context.net, context.net.L
     left = symbols.unit("δ", l, k) if l > 0 else _by(Symbol("x", None, (k,), part=Ref(0, k).part))
     right: Expression
     if l < L:
@@ -124,6 +124,6 @@ def general() -> Equation:
 
 
 def tweak() -> Equation:
-    """Return what an example changes at a weight."""
+    """Return the equation of a tweak, the change that an example asks for at a weight."""
     right = Product((Symbol("a", "l-1", ("k",)), Symbol("δ", "l", ("j",))))
     return Equation((Words("tweak of W[l][j,k]"), right))

@@ -1,6 +1,9 @@
 """Why would this weight move: gradient decomposition.
 
-weight      the chain rule for one weight, unrolled as deep as asked
-paths       the same as a sum over all paths (path decomposition), the heaviest of them listed
-pushes      what every example adds, as plain numbers
+weight      the chain rule for one weight, unrolled to any depth
+paths       the same derivative as a sum over all paths (path decomposition), the k heaviest listed
+pushes      the gradient of every example by itself, as an array
+
+Beside them: the written derivation (`unrolled`), the layered graph of paths (`path_graph`) and the search
+for its k heaviest (`heaviest`). Imports from `why` its modules alone, no other folder of it.
 """

@@ -1,4 +1,4 @@
-"""The heaviest paths, found best first and never by listing them all.
+"""The k heaviest paths, by best-first search, without listing them all.
 
 From every unit the heaviest way on to the cost is known exactly,
 
@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from whygrad.nn.functions import Array
-from whygrad.why.gradient.lattice import PathGraph
+from whygrad.why.gradient.path_graph import PathGraph
 
 UNIT = 2**44  # of a logarithm: a path's weight is told apart to some 1e-13 of itself
 ZERO = -(2**58)  # the logarithm of 0: less than that of any number there is
@@ -29,15 +29,15 @@ FLOOR = 1e-300  # what vanishes when a small number is raised to the 16th power 
 
 
 class Path(NamedTuple):
-    """A path: its example, and its places in layers l + 1 … L, the last one among the ends."""
+    """A path: its example, and its units of layers l + 1 … L, the last one by index into the ends."""
 
     example: int
     units: tuple[int, ...]
 
 
-def heaviest(lattice: PathGraph, k: int) -> list[Path]:
+def heaviest(graph: PathGraph, k: int) -> list[Path]:
     """Return the k paths that carry most, by size; equal ones by example, then unit for unit."""
-    search = _Search(lattice)
+    search = _Search(graph)
     found: list[Path] = []
     for path in search.run():
         if len(found) == k:
@@ -50,7 +50,7 @@ def heaviest(lattice: PathGraph, k: int) -> list[Path]:
 class _Search:
     """The state of one search: what is known of the ways on, by example, and the queue."""
 
-    lattice: PathGraph
+    graph: PathGraph
     W: list[Array] = field(init=False)
     best: dict[int, list[Array]] = field(default_factory=dict)
     slopes: dict[int, list[Array]] = field(default_factory=dict)
@@ -58,16 +58,16 @@ class _Search:
     weights: dict[tuple[int, ...], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.W = [logs(np.ascontiguousarray(W.T)) for W in self.lattice.W]
-        self.start = logs(self.lattice.start).tolist()
+        self.W = [_logs(np.ascontiguousarray(W.T)) for W in self.graph.W]
+        self.start = _logs(self.graph.start).tolist()
 
     def run(self) -> Iterator[Path]:
         """Return one path after the other."""
-        lattice = self.lattice
-        if not lattice.count:
+        graph = self.graph
+        if not graph.count:
             return
         # Entries: (−weight, 0, (example,)) for an example not yet looked into, and
-        # (−weight, 1, (example, units …), place, rank) for the heaviest of those paths that agree before
+        # (−weight, 1, (example, units …), step, rank) for the heaviest of those paths that agree before
         # `ref` and take what comes at or after `rank` there.
         queue: list[tuple] = [(-bound, 0, (i,)) for i, bound in enumerate(self._bounds())]  # type: ignore[type-arg]
         heapq.heapify(queue)
@@ -78,22 +78,22 @@ class _Search:
                 continue
             yield Path(path[0], path[1:])
             first, rank = rest
-            for ref in range(first, lattice.steps):
+            for ref in range(first, graph.steps):
                 next_rank = rank + 1 if ref == first else 1
-                if next_rank < len(lattice.W[ref]):
+                if next_rank < len(graph.W[ref]):
                     heapq.heappush(queue, self._entry(path[: ref + 1], ref, next_rank))
 
     def _entry(self, path: tuple[int, ...], ref: int, rank: int) -> tuple:  # type: ignore[type-arg]
         """Complete a path by the heaviest way on, which begins with what comes at `rank`."""
         i, best = path[0], self._best(path[0])
-        below = path[-1] if ref else self.lattice.unit
-        for step in range(ref, self.lattice.steps):
+        below = path[-1] if ref else self.graph.unit
+        for step in range(ref, self.graph.steps):
             weight = _sum(self._weight(path), int(self._slopes(i)[step][below]))
             choice = rank if step == ref else 0
             # What is 0 already stays so, whichever way it goes on: ties, in the order of the units.
             unit = choice if weight == ZERO else int(self._order(i, step, below)[choice])
             path, below = (*path, unit), unit
-        last = best[-1][below if self.lattice.steps else self.lattice.column]
+        last = best[-1][below if self.graph.steps else self.graph.column]
         return (-_sum(self._weight(path), int(last)), 1, path, ref, rank)
 
     def _weight(self, path: tuple[int, ...]) -> int:
@@ -102,7 +102,7 @@ class _Search:
             return int(self.start[path[0]])
         if path not in self.weights:
             step, above = len(path) - 2, path[-1]
-            below = path[-2] if step else self.lattice.unit
+            below = path[-2] if step else self.graph.unit
             weight = _sum(self._weight(path[:-1]), int(self._slopes(path[0])[step][below]))
             self.weights[path] = _sum(weight, int(self.W[step][below, above]))
         return self.weights[path]
@@ -118,8 +118,8 @@ class _Search:
     def _best(self, i: int) -> list[Array]:
         """Return for the units of layers l … L the logarithm of the heaviest way on from z, exactly."""
         if i not in self.best:
-            best = [logs(self.lattice.end[i])]
-            for step in range(self.lattice.steps - 1, -1, -1):
+            best = [_logs(self.graph.end[i])]
+            for step in range(self.graph.steps - 1, -1, -1):
                 forward_from = (self.W[step] + best[0]).max(axis=1)
                 best.insert(0, _sums(self._slopes(i)[step], np.maximum(forward_from, ZERO)))
             self.best[i] = best
@@ -127,35 +127,35 @@ class _Search:
 
     def _slopes(self, i: int) -> list[Array]:
         if i not in self.slopes:
-            self.slopes[i] = [logs(slope[i]) for slope in self.lattice.slopes]
+            self.slopes[i] = [_logs(slope[i]) for slope in self.graph.slopes]
         return self.slopes[i]
 
     def _bounds(self) -> list[int]:
         """Return for every example an upper bound of the logarithm of its heaviest path."""
-        if self.lattice.n == 1:
+        if self.graph.n == 1:
             return [2**62]
-        lattice = self.lattice
-        if not lattice.steps:
-            ends = lattice.end[:, lattice.column]
-            return _sums(logs(lattice.start), logs(ends)).tolist()
-        forward_from, scale = _scaled(np.abs(lattice.end))
-        for slope, W in zip(reversed(lattice.slopes), reversed(lattice.W), strict=True):
+        graph = self.graph
+        if not graph.steps:
+            ends = graph.end[:, graph.column]
+            return _sums(_logs(graph.start), _logs(ends)).tolist()
+        forward_from, scale = _scaled(np.abs(graph.end))
+        for slope, W in zip(reversed(graph.slopes), reversed(graph.W), strict=True):
             largest = float(np.abs(W).max()) or 1.0
             sums = np.maximum(_power(forward_from) @ _power(W / largest), FLOOR)
             forward_from, more = _scaled(np.sqrt(np.sqrt(np.sqrt(np.sqrt(sums)))) * np.abs(slope))
             scale = scale + more + np.log2(largest)
         with np.errstate(divide="ignore"):
-            whole = np.log2(np.abs(lattice.start) * forward_from[:, lattice.unit]) + scale
+            whole = np.log2(np.abs(graph.start) * forward_from[:, graph.unit]) + scale
         known = np.isfinite(whole)
-        bounds = np.full(lattice.n, ZERO)
+        bounds = np.full(graph.n, ZERO)
         bounds[known] = np.ceil((whole[known] + 1e-9) * UNIT).astype(np.int64)
         return np.maximum(bounds, ZERO).tolist()
 
 
-def logs(x: Array) -> Array:
+def _logs(x: Array) -> Array:
     """Return log₂ |x| in whole numbers of 2^-44.
 
-    >>> (logs(np.array([1.0, -0.5, 0.0])) / UNIT).tolist()
+    >>> (_logs(np.array([1.0, -0.5, 0.0])) / UNIT).tolist()
     [0.0, -1.0, -16384.0]
     """
     x = np.asarray(x)

@@ -1,4 +1,4 @@
-"""Pushes: ∂C_x/∂Wˡⱼₖ of every example by itself, as plain numbers.
+"""Per-example gradients: ∂C_x/∂Wˡⱼₖ of every example by itself, as an array.
 
     push[i, j, k] = δˡᵢⱼ aˡ⁻¹ᵢₖ
 
@@ -14,7 +14,7 @@ from whygrad.answers.names import Names, check_layer
 from whygrad.nn.arrays import dense
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
-from whygrad.why.asking import Context, ask
+from whygrad.why.context import Context, ask
 
 
 def pushes(
@@ -29,13 +29,44 @@ def pushes(
     masks: Sequence[Any] | None = None,
     names: Names | None = None,
 ) -> Array:
-    """Return ∂C_x/∂Wˡⱼₖ = δˡⱼ aˡ⁻¹ₖ for every example and every weight of a layer, (n, n_l, n_{l-1}).
+    """Per-example gradients: return ∂C_x/∂W of every example and every weight of a layer.
 
-    In cost per unit of weight, of each example by itself: not divided by n, without penalties. `to` and
-    `from_` choose units by index, name, slice or list; a single unit leaves its axis out, so that one
-    weight gives (n,). With `from_="bias"` (or None) it is the derivative by the biases, (n, n_l). Nothing
-    is built that is not asked for. Raises `InputError` for a layer or unit that is not there.
+        push[i, j, k] = δˡᵢⱼ aˡ⁻¹ᵢₖ
 
+    The gradient of a batch is their weighted mean, plus the derivatives of the penalties (BP3, BP4).
+
+    Parameters
+    ----------
+    net : Network
+        The network.
+    theta : Parameters
+        Its parameters θ.
+    X : array-like or sparse matrix, shape (n, n_0)
+        The examples, one a row.
+    Y : array-like, shape (n, n_L) or (n,)
+        Their targets, or class indices.
+    layer : int
+        The layer l, 1 to L.
+    to, from_ : int, str, slice or list
+        Units of layer l and of the layer below, by index or name; all by default. A single unit drops its
+        axis. `from_="bias"` or None stands for the biases. Nothing else is computed.
+    masks : sequence of arrays, optional
+        Factors of dropout by layer, (n, n_l) or None each, as `forward` takes them.
+    names : Names, optional
+        What inputs, outputs and classes are called.
+
+    Returns
+    -------
+    array, shape (n, n_l, n_{l-1})
+        In cost per unit of weight, not divided by n and without penalties; (n, n_l) for the biases.
+
+    Raises
+    ------
+    InputError
+        For a layer or unit that is not there, and for shapes that do not fit the network.
+
+    Examples
+    --------
     >>> from whygrad.nn.network import Dense
     >>> net = Network(2, [Dense(1, "identity")])
     >>> theta = net.init(W=[None, [[1.0, -1.0]]])
@@ -47,17 +78,13 @@ def pushes(
     array([-2., -1.])
     """
     l = check_layer(net, layer)
-    return of_pass(ask(net, theta, X, Y, masks=masks, names=names), l, to, from_)
-
-
-def of_pass(asked: Context, l: int, to: Any = slice(None), from_: Any = slice(None)) -> Array:
-    """Return what `pushes` gives from a pass that is there already."""
-    j = _chosen(asked, l, to)
-    delta: Array = asked.delta[l][:, j]
+    context = ask(net, theta, X, Y, masks=masks, names=names)
+    j = _chosen(context, l, to)
+    delta: Array = context.delta[l][:, j]
     if from_ is None or (isinstance(from_, str) and from_ == "bias"):
         return delta.copy()
-    k = _chosen(asked, l - 1, from_)
-    below = asked.trace.a[l - 1]
+    k = _chosen(context, l - 1, from_)
+    below = context.trace.a[l - 1]
     columns = dense(below[:, [k] if isinstance(k, int) else k])
     a = columns[:, 0] if isinstance(k, int) else columns
     if delta.ndim == 1:
@@ -65,10 +92,12 @@ def of_pass(asked: Context, l: int, to: Any = slice(None), from_: Any = slice(No
     return delta[:, :, None] * a[:, None, :] if a.ndim == 2 else delta * a[:, None]
 
 
-def _chosen(asked: Context, l: int, units: Any) -> Any:
+def _chosen(context: Context, l: int, units: Any) -> Any:
     """Return an index for one unit, else a slice or a list of indices."""
     if isinstance(units, slice):
         return units
     if isinstance(units, Sequence | np.ndarray) and not isinstance(units, str):
-        return [asked.names.find(asked.net, l, unit) for unit in np.asarray(units, object).tolist()]
-    return asked.names.find(asked.net, l, units)
+        return [
+            context.names.find(context.net, l, unit) for unit in np.asarray(units, object).tolist()
+        ]
+    return context.names.find(context.net, l, units)

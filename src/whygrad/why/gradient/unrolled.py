@@ -32,13 +32,13 @@ from whygrad.nn.arrays import dense
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
 from whygrad.why import local, symbols
-from whygrad.why.asking import Context
+from whygrad.why.context import Context
 
 Written = Callable[[Factor], Expression]
 
 
 def equations(
-    asked: Context,
+    context: Context,
     ref: Ref,
     terms: tuple[Term, ...],
     value: float,
@@ -46,71 +46,75 @@ def equations(
     top: int,
 ) -> tuple[Equation, ...]:
     """Write the derivative of one example out, and `units` in turn; for a batch, the mean that it is."""
-    if asked.n > 1:
+    if context.n > 1:
         return (_mean(ref, terms, value),)
-    net, l, j = asked.net, ref.layer, ref.to
-    weight, C = of_place(ref), Symbol("C")
+    net, l, j = context.net, ref.layer, ref.to
+    weight, C = ref_symbol(ref), Symbol("C")
     z, a = symbols.unit("z", l, j), symbols.unit("a", l, j)
     chain: tuple[Expression, ...] = (Derivative(z, weight), Derivative(a, z), Derivative(C, a))
-    if l == net.L and (local.cancels(asked) or net.f[l].custom_vjp is not None):
+    if l == net.L and (local.cancels(context) or net.f[l].custom_vjp is not None):
         chain = (Derivative(z, weight), Derivative(C, z))
     sides = [_plus(Product(chain), terms, _symbol)]
     if l < net.L:
         sides.append(_summed(ref, terms))
     sides.append(_sides(terms, _symbol))
-    if l == net.L and local.cancels(asked):
-        sides.append(_sides(terms, _against_target(asked, j)))
+    if l == net.L and local.cancels(context):
+        sides.append(_sides(terms, _against_target(context, j)))
     sides.append(_sides(terms, _number))
     if len(own(terms)) > 1:
         sides.append(_multiplied(terms))
     main = Equation((Derivative(C, weight), *sides, Number(value, ref.part)), ref.part)
     written = [(m, i) for m, chosen in units.items() for i in chosen.tolist()]
-    errors = [_error(asked, m, i, top) for m, i in written if m > l]
-    forward = [line for m, i in written for line in _forward(asked, m, i, top)]
-    return (main, *errors, *forward, *(_cost(asked) if net.L in units else ()))
+    errors = [_error(context, m, i, top) for m, i in written if m > l]
+    forward = [line for m, i in written for line in _forward(context, m, i, top)]
+    return (main, *errors, *forward, *(_cost(context) if net.L in units else ()))
 
 
-def of_place(ref: Ref) -> Symbol:
+def ref_symbol(ref: Ref) -> Symbol:
     """Return Wˡⱼₖ or bˡⱼ."""
     if ref.from_ == "bias":
         return Symbol("b", ref.layer, (ref.to,), part=ref.part)
     return symbols.weight(ref.layer, ref.to, int(ref.from_))  # type: ignore[arg-type]
 
 
-def on_paths(asked: Context, ref: Ref, depth: int, top: int) -> dict[int, Array]:
-    """Return the units of `depth` layers that it is written with: the receiver, above it the `top` foremost.
+def on_paths(context: Context, ref: Ref, depth: int, top: int) -> dict[int, Array]:
+    """Return the units of `depth` layers that it is written with: the receiver, and `top` of each above.
 
     What counts is how much of the derivative passes through a unit, on the mean of |…| over the examples.
     """
-    l, j, W = ref.layer, ref.to, asked.theta.W
+    l, j, W = ref.layer, ref.to, context.theta.W
     found = {l: np.array([j])}
     moved = None
-    for m in range(l + 1, min(l + depth, asked.net.L + 1)):
+    for m in range(l + 1, min(l + depth, context.net.L + 1)):
         if moved is None:
-            moved = local.slopes_of(asked, l, j)[:, None] * W[m][:, j]
+            moved = local.slopes_of(context, l, j)[:, None] * W[m][:, j]
         else:
-            mask, slopes = local.masking(asked, m - 1), local.slopes(asked, m - 1)
+            mask, slopes = local.masking(context, m - 1), local.slopes(context, m - 1)
             moved = (moved * (slopes if mask is None else slopes * mask)) @ W[m].T
-        found[m] = np.sort(local.largest(np.abs(moved * asked.delta[m]).mean(axis=0), top))
+        found[m] = np.sort(local.largest(np.abs(moved * context.delta[m]).mean(axis=0), top))
     return found
 
 
-def on_the_way(asked: Context, units: dict[int, Array]) -> Table:
+def on_the_way(context: Context, units: dict[int, Array]) -> Table:
     """List z, a and δ of units; for a batch their means."""
     rows, parts = [], []
     for m, chosen in units.items():
         for i in chosen.tolist():
-            numbers = [part[m][:, i].mean() for part in (asked.trace.z, asked.trace.a, asked.delta)]
-            rows.append((asked.names.of(asked.net, m, i), *(float(number) for number in numbers)))
+            numbers = [
+                part[m][:, i].mean() for part in (context.trace.z, context.trace.a, context.delta)
+            ]
+            rows.append(
+                (context.names.of(context.net, m, i), *(float(number) for number in numbers))
+            )
             parts.append(Ref(m, i).part)
-    title = "The units on the way" if asked.n == 1 else "The units on the way, means"
+    title = "The units on the way" if context.n == 1 else "The units on the way, means"
     columns = ("unit", "z", "activity a", "error δ")
     return Table(title, columns, tuple(rows), tuple(parts))
 
 
-def picture(asked: Context, ref: Ref, units: dict[int, Array], title: str) -> NetworkPicture:
+def picture(context: Context, ref: Ref, units: dict[int, Array], title: str) -> NetworkPicture:
     """Draw the network with the weight, and the units that its derivative is written with, standing out."""
-    net, l, j = asked.net, ref.layer, ref.to
+    net, l, j = context.net, ref.layer, ref.to
     marked = [ref.part, Ref(l, j).part]
     if ref.from_ != "bias":
         marked.append(Ref(l - 1, int(ref.from_)).part)  # type: ignore[arg-type]
@@ -118,7 +122,7 @@ def picture(asked: Context, ref: Ref, units: dict[int, Array], title: str) -> Ne
         above, below = units[m].tolist(), units[m - 1].tolist()
         marked += [Ref(m, i).part for i in above]
         marked += [Ref(m, i, k).part for i in above for k in below]
-    return activities(net, asked.theta, asked.trace.a, asked.names, title, tuple(marked))
+    return activities(net, context.theta, context.trace.a, context.names, title, tuple(marked))
 
 
 def _symbol(factor: Factor) -> Expression:
@@ -129,10 +133,10 @@ def _number(factor: Factor) -> Expression:
     return Number(factor.value, factor.part)
 
 
-def _against_target(asked: Context, j: int) -> Written:
+def _against_target(context: Context, j: int) -> Written:
     """Write the error of an output as a − y in numbers, every other factor as its number."""
-    a, y = float(asked.trace.a[asked.net.L][0, j]), float(asked.y[0, j])
-    part = Ref(asked.net.L, j).part
+    a, y = float(context.trace.a[context.net.L][0, j]), float(context.y[0, j])
+    part = Ref(context.net.L, j).part
     error = Sum((Number(a, part), Product((Number(-1.0), Number(y, part)))))
     return lambda factor: error if isinstance(factor.symbol, Sum) else _number(factor)
 
@@ -149,7 +153,7 @@ def shared(terms: tuple[Term, ...]) -> int:
 
 
 def own(terms: tuple[Term, ...]) -> tuple[Term, ...]:
-    """Leave the penalties out."""
+    """Return the terms without the penalties."""
     return tuple(term for term in terms if not term.name.endswith("penalty"))
 
 
@@ -200,19 +204,19 @@ def product(factors: list[Expression]) -> Expression:
     return flat[0] if len(flat) == 1 else Product(tuple(flat))
 
 
-def _error(asked: Context, l: int, j: int, top: int) -> Equation:
+def _error(context: Context, l: int, j: int, top: int) -> Equation:
     """Write δˡⱼ = f′(zˡⱼ) · (W δ + …) = numbers = number."""
-    terms = local.error_terms(asked, 0, l, j, top)
-    symbol, value = symbols.unit("δ", l, j), float(asked.delta[l][0, j])
-    at_output = l == asked.net.L and local.cancels(asked)
-    numbers = _against_target(asked, j) if at_output else _number
+    terms = local.error_terms(context, 0, l, j, top)
+    symbol, value = symbols.unit("δ", l, j), float(context.delta[l][0, j])
+    at_output = l == context.net.L and local.cancels(context)
+    numbers = _against_target(context, j) if at_output else _number
     written = (_sides(terms, _symbol), _sides(terms, numbers))
     return Equation((symbol, *written, Number(value, symbol.part)), symbol.part)
 
 
-def _forward(asked: Context, l: int, j: int, top: int) -> Iterator[Equation]:
+def _forward(context: Context, l: int, j: int, top: int) -> Iterator[Equation]:
     """Write zˡⱼ = Σ W a + b and aˡⱼ = f(zˡⱼ), in symbols and in numbers."""
-    W, b, below = asked.theta.W[l][j], float(asked.theta.b[l][j]), asked.trace.a[l - 1][[0]]
+    W, b, below = context.theta.W[l][j], float(context.theta.b[l][j]), context.trace.a[l - 1][[0]]
     a = dense(below)[0]
     values = W.astype(np.float64) * a
     listed = np.sort(local.largest(values, top))
@@ -230,26 +234,26 @@ def _forward(asked: Context, l: int, j: int, top: int) -> Iterator[Equation]:
     bias = Ref(l, j, "bias").part
     letters.append(Symbol("b", l, (j,), part=bias))
     numbers.append(Number(b, bias))
-    reached = Number(float(asked.trace.z[l][0, j]), z.part)
+    reached = Number(float(context.trace.z[l][0, j]), z.part)
     yield Equation((z, Sum(tuple(letters)), Sum(tuple(numbers)), reached), z.part)
-    name = asked.net.f[l].name
-    if asked.net.f[l].custom_vjp is not None:
+    name = context.net.f[l].name
+    if context.net.f[l].custom_vjp is not None:
         sides: list[Expression] = [Words(f"{name} of all z of layer {l}")]
     else:
         sides = [Call(Words(name), z), Call(Words(name), reached)]
-        mask = local.masking(asked, l)
+        mask = local.masking(context, l)
         if mask is not None:
             kept = Number(float(mask[0, j]))
             sides = [Product((sides[0], symbols.unit("μ", l, j))), Product((sides[1], kept))]
     yield Equation(
-        (active, *sides, Number(float(asked.trace.a[l][0, j]), active.part)), active.part
+        (active, *sides, Number(float(context.trace.a[l][0, j]), active.part)), active.part
     )
 
 
-def _cost(asked: Context) -> list[Equation]:
+def _cost(context: Context) -> list[Equation]:
     """Write what the cost is of one example."""
-    name = f"{asked.net.C.name} of outputs and targets"
-    return [Equation((Symbol("C"), Words(name), Number(float(asked.costs[0]))))]
+    name = f"{context.net.C.name} of outputs and targets"
+    return [Equation((Symbol("C"), Words(name), Number(float(context.costs[0]))))]
 
 
 def _mean(ref: Ref, terms: tuple[Term, ...], value: float) -> Equation:
@@ -265,7 +269,7 @@ def _mean(ref: Ref, terms: tuple[Term, ...], value: float) -> Equation:
         Sum(tuple(Number(term.value, term.part) for term in terms)),
         Number(value, ref.part),
     )
-    return Equation((Derivative(Symbol("C"), of_place(ref)), *sides), ref.part)
+    return Equation((Derivative(Symbol("C"), ref_symbol(ref)), *sides), ref.part)
 
 
 def activities(

@@ -1,4 +1,4 @@
-"""One weight: ∂C/∂Wˡⱼₖ as a product of local derivatives, each with its number, as deep as asked.
+"""Gradient decomposition of one weight: ∂C/∂Wˡⱼₖ as a product of local derivatives, to any depth.
 
     ∂C_x/∂Wˡⱼₖ = ∂zˡⱼ/∂Wˡⱼₖ · ∂aˡⱼ/∂zˡⱼ · ∂C_x/∂aˡⱼ = aˡ⁻¹ₖ · f′(zˡⱼ) · Σ_m Wˡ⁺¹ₘⱼ δˡ⁺¹ₘ
     ∂C/∂Wˡⱼₖ = Σ s ∂C_x/∂Wˡⱼₖ / S + λ₁ sign Wˡⱼₖ + λ₂ Wˡⱼₖ
@@ -22,7 +22,7 @@ from whygrad.errors import InputError
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
 from whygrad.why import local, rounding
-from whygrad.why.asking import Context, ask
+from whygrad.why.context import Context, ask
 from whygrad.why.gradient.unrolled import (
     equations,
     on_paths,
@@ -52,16 +52,66 @@ def weight(
     masks: Sequence[Any] | None = None,
     names: Names | None = None,
 ) -> Explanation:
-    """Explain why a weight would move: its derivative as a product of local derivatives, with their numbers.
+    """Gradient decomposition: take ∂C/∂W of one weight apart by the chain rule.
 
-    ∂C/∂Wˡⱼₖ = aˡ⁻¹ₖ · f′(zˡⱼ) · Σ_m Wˡ⁺¹ₘⱼ δˡ⁺¹ₘ for one example, their weighted mean for a batch, plus
-    penalties. X is (n, n_0) and Y (n, n_L), or classes. The weight leads to unit `to` of `layer` from unit
-    `from_` of the layer below, by index or name; without `from_` it is the bias. `depth` is the number of
-    layers whose errors are unrolled, None for all up to the output; `top` is the number of neurons or
-    examples that are listed, of which each batch has `top` on either side. `arrays` holds, for every
-    example, `sender` (∂z/∂W), `delta` and `push` (∂C_x/∂W), all (n,), and `share` (s/S).
-    Raises `InputError` for a place that is not there.
+        ∂C/∂Wˡⱼₖ = aˡ⁻¹ₖ · f′(zˡⱼ) · Σ_m Wˡ⁺¹ₘⱼ δˡ⁺¹ₘ
 
+    for one example; for a batch the weighted mean over its examples, plus the derivatives of the penalties.
+
+    Parameters
+    ----------
+    net : Network
+        The network.
+    theta : Parameters
+        Its parameters θ.
+    X : array-like or sparse matrix, shape (n, n_0)
+        The examples, one a row.
+    Y : array-like, shape (n, n_L) or (n,)
+        Their targets, or class indices.
+    layer : int
+        The layer l that the weight leads into, 1 to L.
+    to : int or str
+        The unit j of layer l, by index or name.
+    from_ : int, str or None
+        The unit k of the layer below; None or "bias" for the bias of j.
+    depth : int or None
+        How many layers of errors δ are unrolled; None unrolls all of them, up to the output.
+    top : int
+        How many units are listed, or how many examples of a batch on either side.
+    sample_weight : array-like, shape (n,), optional
+        Weights s of the examples, with sum S; 1 each by default.
+    l1, l2 : float
+        Strengths λ₁ and λ₂ of the penalties on weights.
+    masks : sequence of arrays, optional
+        Factors of dropout by layer, (n, n_l) or None each, as `forward` takes them.
+    names : Names, optional
+        What inputs, outputs and classes are called.
+
+    Returns
+    -------
+    Explanation
+        `value` is ∂C/∂W, the gradient that training uses, in cost per unit of weight. `terms` add up to it:
+        one for each unit that the error comes back from, or for each example of a batch. `arrays` has,
+        for every example, `sender` (∂z/∂W), `delta` (cost per unit of z), `push` (∂C_x/∂W) and `share`
+        (s/S), (n,) each.
+
+    Raises
+    ------
+    InputError
+        For a layer or unit that is not there, and for shapes that do not fit the network.
+
+    See Also
+    --------
+    paths : The same derivative as a sum over paths.
+    pushes : The derivatives of every example, as an array.
+
+    References
+    ----------
+    Rumelhart, Hinton & Williams (1986), Learning representations by back-propagating errors. Nature 323.
+    Nielsen (2015), Neural Networks and Deep Learning, chapter 2.
+
+    Examples
+    --------
     >>> from whygrad.nn.network import Dense
     >>> net = Network(1, [Dense(1, "tanh"), Dense(1, "identity")])
     >>> theta = net.init(W=[None, [[0.0]], [[2.0]]])
@@ -69,52 +119,52 @@ def weight(
     >>> found.value, [(factor.value, factor.part) for factor in found.terms[0].factors]
     (-6.0, [(3.0, '0:0'), (1.0, '1:0'), (2.0, '2:0,0'), (-1.0, '2:0')])
     """
-    asked = ask(
+    context = ask(
         net, theta, X, Y, sample_weight=sample_weight, l1=l1, l2=l2, masks=masks, names=names
     )
-    return explain_weight(asked, asked.names.weight(net, layer, to, from_), depth, top)
+    return _explain(context, context.names.weight(net, layer, to, from_), depth, top)
 
 
-def explain_weight(asked: Context, ref: Ref, depth: int | None = 1, top: int = 10) -> Explanation:
+def _explain(context: Context, ref: Ref, depth: int | None = 1, top: int = 10) -> Explanation:
     """Answer as `weight` does from a pass that is there already."""
     l, j = ref.layer, ref.to
-    deepest = asked.net.L - l + 1
+    deepest = context.net.L - l + 1
     top = whole("top", top)
     depth = deepest if depth is None else min(whole("depth", depth), deepest)
-    value = gradient(asked, ref)
-    a, delta, share = local.sender(asked, ref), asked.delta[l][:, j], asked.s / asked.S
+    value = gradient(context, ref)
+    a, delta, share = local.sender(context, ref), context.delta[l][:, j], context.s / context.S
     push = a * delta
-    one = asked.n == 1
+    one = context.n == 1
     chosen = sides(share * push, top)
-    units = on_paths(asked, ref, depth + 1, top)
+    units = on_paths(context, ref, depth + 1, top)
     unrolled = {m: found for m, found in units.items() if m < l + depth}
     pairs = {(m, i) for m, found in unrolled.items() for i in found.tolist()}
-    terms = _one(asked, ref, top, pairs) if one else _many(asked, ref, top, pairs, chosen)
-    terms = (*terms, *penalties(asked, ref))
+    terms = _one(context, ref, top, pairs) if one else _many(context, ref, top, pairs, chosen)
+    terms = (*terms, *penalties(context, ref))
     tables = _factors(terms) if one else (_examples(chosen, a, delta, push, share),)
-    name = place_name(asked, ref)
+    name = ref_name(context, ref)
     return Explanation(
         kind="weight",
         question=f"Why would {name} move?",
-        answer=_answer(asked, ref, value, terms),
+        answer=_answer(context, ref, value, terms),
         value=value,
         terms=terms,
-        residuals=_left(asked, ref, value, terms),
-        equations=equations(asked, ref, terms, value, unrolled, top),
-        tables=(*tables, on_the_way(asked, unrolled)),
-        pictures=(picture(asked, ref, units, f"What moves {name}"),),
+        residuals=_left(context, ref, value, terms),
+        equations=equations(context, ref, terms, value, unrolled, top),
+        tables=(*tables, on_the_way(context, unrolled)),
+        pictures=(picture(context, ref, units, f"What moves {name}"),),
         arrays={"sender": a, "delta": delta, "push": push, "share": share},
-        notes=_notes(asked, ref),
+        notes=_notes(context, ref),
         part=ref.part,
     )
 
 
-def _left(asked: Context, ref: Ref, value: float, terms: tuple[Term, ...]) -> dict[str, float]:
-    """Return what the terms leave of the value."""
+def _left(context: Context, ref: Ref, value: float, terms: tuple[Term, ...]) -> dict[str, float]:
+    """Return the residual by name: rounding within its proven bound, or unexplained."""
     l, j = ref.layer, ref.to
-    sent = np.abs(asked.s / asked.S * local.sender(asked, ref))
-    size = float(sent @ rounding.error_sizes(asked, l, j)) + sizes(penalties(asked, ref))
-    most = rounding.bound(size, rounding.error_roundings(asked, l), asked.theta.flat.dtype)
+    sent = np.abs(context.s / context.S * local.sender(context, ref))
+    size = float(sent @ rounding.error_sizes(context, l, j)) + sizes(penalties(context, ref))
+    most = rounding.bound(size, rounding.error_roundings(context, l), context.theta.flat.dtype)
     return rounding.remainder(value - math.fsum(term.value for term in terms), most)
 
 
@@ -123,16 +173,16 @@ def sizes(terms: Sequence[Term]) -> float:
     return math.fsum(abs(term.value) for term in terms)
 
 
-def gradient(asked: Context, ref: Ref) -> float:
+def gradient(context: Context, ref: Ref) -> float:
     """Return the derivative as training takes it."""
     l, j, k = ref.layer, ref.to, ref.from_
-    g = asked.gradients
+    g = context.gradients
     return float(g.db[l][j] if k == "bias" else g.dW[l][j, k])
 
 
-def place_name(asked: Context, ref: Ref) -> str:
-    """Describe which weight it is: "the weight from petal width to hidden 3"."""
-    of, net, l = asked.names.of, asked.net, ref.layer
+def ref_name(context: Context, ref: Ref) -> str:
+    """Return what a weight is called: "the weight from petal width to hidden 3"."""
+    of, net, l = context.names.of, context.net, ref.layer
     to = of(net, l, ref.to)
     if ref.from_ == "bias":
         return f"the bias of {to}"
@@ -151,21 +201,21 @@ def sides(values: Array, top: int) -> Array:
 
 
 def whole(name: str, given: Any) -> int:
-    """Return a whole number of at least 1, or say that it is none."""
+    """Return a whole number of at least 1, or raise `InputError`."""
     if not isinstance(given, int | np.integer) or isinstance(given, bool) or given < 1:
         raise InputError(f"{name} is {given!r}: it must be a whole number of at least 1")
     return int(given)
 
 
-def penalties(asked: Context, ref: Ref) -> tuple[Term, ...]:
+def penalties(context: Context, ref: Ref) -> tuple[Term, ...]:
     """Return the derivative of each penalty as a term of its own; biases are not penalised."""
     if ref.from_ == "bias":
         return ()
-    w = float(asked.theta.W[ref.layer][ref.to, ref.from_])
+    w = float(context.theta.W[ref.layer][ref.to, ref.from_])
     symbol = Symbol("W", ref.layer, (ref.to, ref.from_), part=ref.part)  # type: ignore[arg-type]
     kinds = (
-        ("L1 penalty", "λ₁", asked.l1, Symbol("sign W", ref.layer, symbol.index), np.sign(w)),
-        ("L2 penalty", "λ₂", asked.l2, symbol, w),
+        ("L1 penalty", "λ₁", context.l1, Symbol("sign W", ref.layer, symbol.index), np.sign(w)),
+        ("L2 penalty", "λ₂", context.l2, symbol, w),
     )
     terms = []
     for name, letter, strength, slope, number in kinds:
@@ -179,30 +229,30 @@ def penalties(asked: Context, ref: Ref) -> tuple[Term, ...]:
     return tuple(terms)
 
 
-def _one(asked: Context, ref: Ref, top: int, unroll: set[tuple[int, int]]) -> tuple[Term, ...]:
+def _one(context: Context, ref: Ref, top: int, unroll: set[tuple[int, int]]) -> tuple[Term, ...]:
     """Return a term for each neuron that the error of the receiver comes back from."""
-    first = [local.sender_factor(asked, 0, ref)]
-    share = float(asked.s[0] / asked.S)
+    first = [local.sender_factor(context, 0, ref)]
+    share = float(context.s[0] / context.S)
     if share != 1:
         first.insert(0, local.share_factor(share))
-    terms = local.error_terms(asked, 0, ref.layer, ref.to, top, unroll)
+    terms = local.error_terms(context, 0, ref.layer, ref.to, top, unroll)
     return tuple(_times(first, term) for term in terms)
 
 
 def _many(
-    asked: Context, ref: Ref, top: int, unroll: set[tuple[int, int]], chosen: Array
+    context: Context, ref: Ref, top: int, unroll: set[tuple[int, int]], chosen: Array
 ) -> tuple[Term, ...]:
     """Return a term for each of the chosen examples, and one for all others."""
     l, j = ref.layer, ref.to
-    share = asked.s.astype(np.float64) / asked.S
-    values = share * local.sender(asked, ref) * asked.delta[l][:, j]
+    share = context.s.astype(np.float64) / context.S
+    values = share * local.sender(context, ref) * context.delta[l][:, j]
     terms = []
     for i in chosen.tolist():
-        error = local.error_factor(asked, i, l, j, top, set(unroll))
-        factors = (local.share_factor(float(share[i])), local.sender_factor(asked, i, ref), error)
+        error = local.error_factor(context, i, l, j, top, set(unroll))
+        factors = (local.share_factor(float(share[i])), local.sender_factor(context, i, ref), error)
         product = math.prod(factor.value for factor in factors)
         terms.append(Term(f"example {i}", product, factors, ref.part))
-    others = asked.n - len(chosen)
+    others = context.n - len(chosen)
     if others:
         name = f"{others:,} other {'example' if others == 1 else 'examples'}"
         terms.append(Term(name, float(np.delete(values, chosen).sum())))
@@ -253,19 +303,19 @@ def _examples(chosen: Any, a: Array, delta: Array, push: Array, share: Array) ->
     return Table("The examples that push it most, either way", columns, rows)
 
 
-def _answer(asked: Context, ref: Ref, value: float, terms: tuple[Term, ...]) -> str:
+def _answer(context: Context, ref: Ref, value: float, terms: tuple[Term, ...]) -> str:
     what = "bias" if ref.from_ == "bias" else "weight"
     slope = f"The cost changes by {shown(value)} per unit of this {what}"
     if value == 0:
-        return f"Nothing moves it: {_idle(asked, ref)}."
+        return f"Nothing moves it: {_idle(context, ref)}."
     step = f"{slope}, so a step of gradient descent {'lowers' if value > 0 else 'raises'} it."
-    if asked.n == 1:
-        error = float(asked.delta[ref.layer][0, ref.to])
-        sent = float(local.sender(asked, ref)[0])
-        to = asked.names.of(asked.net, ref.layer, ref.to)
+    if context.n == 1:
+        error = float(context.delta[ref.layer][0, ref.to])
+        sent = float(local.sender(context, ref)[0])
+        to = context.names.of(context.net, ref.layer, ref.to)
         extra = [t.value for t in terms if t not in own(terms)]
         more = f" Penalties add {shown(math.fsum(extra))}." if extra else ""
-        sent_said = shown(sent) + (" (standardised)" if _standardised(asked, ref) else "")
+        sent_said = shown(sent) + (" (standardised)" if _standardised(context, ref) else "")
         return (
             f"{step} The sender gives {sent_said}, and the error of {to} is {shown(error)}.{more}"
         )
@@ -278,27 +328,27 @@ def _answer(asked: Context, ref: Ref, value: float, terms: tuple[Term, ...]) -> 
     said = " and ".join(filter(None, most)) or "none of them moves it"
     extra = [t.value for t in terms if t.name.endswith(" penalty")]
     more = f", and penalties add {shown(math.fsum(extra))}" if extra else ""
-    return f"{step} It is the mean over {asked.n:,} examples{more}; {said}."
+    return f"{step} It is the mean over {context.n:,} examples{more}; {said}."
 
 
-def _standardised(asked: Context, ref: Ref) -> bool:
+def _standardised(context: Context, ref: Ref) -> bool:
     """Return whether the sender is a column that the network has standardised."""
     if ref.layer > 1 or ref.from_ == "bias":
         return False
-    return asked.names.scale(asked.net, 0, int(ref.from_)) != AS_IT_IS  # type: ignore[arg-type]
+    return context.names.scale(context.net, 0, int(ref.from_)) != AS_IT_IS  # type: ignore[arg-type]
 
 
-def _idle(asked: Context, ref: Ref) -> str:
-    """Describe which of the factors is 0."""
-    if not local.sender(asked, ref).any():
+def _idle(context: Context, ref: Ref) -> str:
+    """Return a phrase that says which factor is 0."""
+    if not local.sender(context, ref).any():
         return "its sender gives nothing"
-    if not asked.delta[ref.layer][:, ref.to].any():
-        return f"{asked.names.of(asked.net, ref.layer, ref.to)} has no error"
+    if not context.delta[ref.layer][:, ref.to].any():
+        return f"{context.names.of(context.net, ref.layer, ref.to)} has no error"
     return "the pushes cancel out"
 
 
-def _notes(asked: Context, ref: Ref) -> tuple[str, ...]:
+def _notes(context: Context, ref: Ref) -> tuple[str, ...]:
     notes = ["Exact: the terms add up to the gradient that training uses, to rounding."]
-    if asked.n > 1:
+    if context.n > 1:
         notes.append("A push is ∂C_x/∂W of one example; its part of the mean is s/S times that.")
     return tuple(notes)

@@ -1,4 +1,4 @@
-"""Check: backpropagation beside central differences of the cost, one parameter at a time, in float64.
+"""Gradient check: backpropagation beside central differences of the cost, one parameter at a time.
 
     ∂C/∂w  beside  (C(w + h) − C(w − h)) / 2h, extrapolated to h = 0
 
@@ -35,12 +35,12 @@ from whygrad.nn.backprop import gradients as take_gradients
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Gradients, Network, Parameters, count
 from whygrad.why import symbols
-from whygrad.why.asking import Context, ask
-from whygrad.why.gradient.unrolled import of_place
-from whygrad.why.gradient.weight import place_name, whole
+from whygrad.why.context import Context, ask
+from whygrad.why.gradient.unrolled import ref_symbol
+from whygrad.why.gradient.weight import ref_name, whole
 from whygrad.why.gradient_check.culprits import Suspect, culprits, pattern
 from whygrad.why.gradient_check.differences import Slopes, differentiate
-from whygrad.why.gradient_check.finite_differences import Probes, rounding
+from whygrad.why.gradient_check.finite_differences import CheckedParameters, rounding
 
 # Beside the error estimate a derivative may be off by this part of itself, and of the largest of its layer.
 # A thousandth is the smallest error that is to be caught; float32 carries seven digits.
@@ -64,17 +64,58 @@ def check(
     masks: Sequence[Any] | None = None,
     names: Names | None = None,
 ) -> Explanation:
-    """Hold the gradient against central differences of the cost, and find out which function is to blame.
+    """Gradient check: compare the gradient with central differences, and find the function that is wrong.
 
-    X is (n, n_0) and Y (n, n_L), or classes. All parameters are checked, or a `sample` of as many drawn
-    from `seed`, half of it spread evenly over all W[l] and b[l]; with `sample=None` all of them.
-    `gradients`, a `Gradients` or a vector like θ, is checked in place of what backpropagation gives: any
-    implementation may be held to account. `arrays` holds `passed`, and for every parameter checked its
-    `index` in θ, what was `said`, the `difference`, its `error`, `step`, `low` and `high`, whether it sits
-    on a `kink` and whether it is `wrong`, (m,); `worst` is the index of the worst in θ; further
-    `forward_passes` (two for each parameter of θ), `seconds_forward`, `seconds_backpropagation` and
-    `times_faster`, as measured. Raises `InputError` for gradients of another shape.
+        ∂C/∂w  beside  (C(w + h) − C(w − h)) / 2h, extrapolated to h = 0
 
+    In float64, with a step and an error estimate for every parameter. At a kink any number between the
+    one-sided derivatives passes.
+
+    Parameters
+    ----------
+    net : Network
+        The network.
+    theta : Parameters
+        Its parameters θ.
+    X : array-like or sparse matrix, shape (n, n_0)
+        The examples, one a row.
+    Y : array-like, shape (n, n_L) or (n,)
+        Their targets, or class indices.
+    gradients : Gradients or array, shape (P,), optional
+        A gradient computed elsewhere, to be checked in place of backpropagation's.
+    sample : int or None
+        How many of the P parameters are checked, half of them spread evenly over all W[l] and b[l]; None
+        checks all.
+    seed : int
+        The seed that draws the sample.
+    sample_weight : array-like, shape (n,), optional
+        Weights s of the examples, with sum S; 1 each by default.
+    l1, l2 : float
+        Strengths λ₁ and λ₂ of the penalties on weights.
+    masks : sequence of arrays, optional
+        Factors of dropout by layer, (n, n_l) or None each, as `forward` takes them.
+    names : Names, optional
+        What inputs, outputs and classes are called.
+
+    Returns
+    -------
+    Explanation
+        `arrays` holds `passed`, a bool; for each of the m parameters checked its `index` in θ, what was
+        `said`, the `difference`, its `error`, `step`, `low` and `high`, whether it sits on a `kink` and
+        whether it is `wrong`, (m,) each; `worst`, the index in θ of the worst; `forward_passes` (2 P),
+        `seconds_forward`, `seconds_backpropagation` and `times_faster`, as measured.
+
+    Raises
+    ------
+    InputError
+        For gradients of another shape than θ, and for shapes that do not fit the network.
+
+    References
+    ----------
+    Richardson (1911), The approximate arithmetical solution by finite differences. Phil. Trans. A 210.
+
+    Examples
+    --------
     >>> from whygrad.nn.network import Dense
     >>> net = Network(3, [Dense(2, "relu"), Dense(1, "sigmoid")], cost="binary_cross_entropy")
     >>> found = check(net, net.init(seed=1), [[0.5, -1.0, 2.0]], [[1.0]])
@@ -91,21 +132,21 @@ def check(
         "masks": masks,
         "names": names,
     }
-    asked = ask(net, theta, X, Y, **options)
+    context = ask(net, theta, X, Y, **options)
     given = _vector(gradients, theta)
-    probes = _probes(asked, None if sample is None else whole("sample", sample), seed)
-    said = (asked.gradients.flat if given is None else given)[probes.index].astype(np.float64)
-    found = _differences(probes, said)
+    checked = _choose(context, None if sample is None else whole("sample", sample), seed)
+    said = (context.gradients.flat if given is None else given)[checked.index].astype(np.float64)
+    found = _differences(checked, said)
     kind = "float32" if given is not None and given.dtype.itemsize < 8 else "float64"
-    outside, allowed = _judged(probes, said, found, *SLACK[kind])
+    outside, allowed = _judged(checked, said, found, *SLACK[kind])
     wrong = ~(outside <= allowed)  # NaN is wrong
     off = np.where(np.isnan(outside), np.inf, outside / allowed)
     worst = int(np.argmax(off))
-    blamed = list(culprits(asked, bool(wrong.any()) and given is None))
-    timing = _timing(asked)
+    blamed = list(culprits(context, bool(wrong.any()) and given is None))
+    timing = _timing(context)
     arrays = {
         "passed": not wrong.any() and not blamed,
-        "index": probes.index,
+        "index": checked.index,
         "said": said,
         "difference": found.value,
         "error": found.error,
@@ -114,22 +155,24 @@ def check(
         "high": found.high,
         "kink": found.kink,
         "wrong": wrong,
-        "worst": int(probes.index[worst]),
+        "worst": int(checked.index[worst]),
     }
     return Explanation(
         kind="check",
         question="Is the gradient right?",
-        answer=_answer(asked, probes, said, found, wrong, worst, blamed, given is not None),
-        equations=_equations(probes.ref(worst), said[worst], found.value[worst], found.step[worst]),
-        tables=(
-            _worst(probes, said, found, off),
-            *_blamed(asked, blamed),
-            _cost_of_it(asked, timing, found, probes),
+        answer=_answer(context, checked, said, found, wrong, worst, blamed, given is not None),
+        equations=_equations(
+            checked.ref(worst), said[worst], found.value[worst], found.step[worst]
         ),
-        pictures=_pictures(asked, probes, outside, wrong),
+        tables=(
+            _worst(checked, said, found, off),
+            *_blamed(context, blamed),
+            _cost_of_it(context, timing, found, checked),
+        ),
+        pictures=_pictures(context, checked, outside, wrong),
         arrays=arrays | timing,
-        notes=_notes(asked, probes, found),
-        part=probes.ref(worst).part,
+        notes=_notes(context, checked, found),
+        part=checked.ref(worst).part,
     )
 
 
@@ -144,9 +187,9 @@ def _vector(gradients: Any, theta: Parameters) -> Array | None:
     return flat
 
 
-def _probes(asked: Context, sample: int | None, seed: int) -> Probes:
-    """Choose the parameters to be checked, and find their places in the network."""
-    sizes, P = asked.net.sizes, count(asked.net.sizes)
+def _choose(context: Context, sample: int | None, seed: int) -> CheckedParameters:
+    """Choose the parameters to check, and find their layers and units."""
+    sizes, P = context.net.sizes, count(context.net.sizes)
     starts, blocks = 0, []
     for below, units in zip(sizes, sizes[1:], strict=False):
         for size in (units * below, units):
@@ -174,40 +217,40 @@ def _probes(asked: Context, sample: int | None, seed: int) -> Probes:
             to[here], of[here] = index[here] - start, -1
         else:
             to[here], of[here] = np.divmod(index[here] - start, below)
-    return Probes(asked, index, layer, to, of)
+    return CheckedParameters(context, index, layer, to, of)
 
 
-def _differences(probes: Probes, said: Array) -> Slopes:
+def _differences(checked: CheckedParameters, said: Array) -> Slopes:
     """Return the derivatives by differences; a step moves no z by more than 0.01, and no parameter by 1."""
-    senders = probes.senders
+    senders = checked.senders
     step = np.minimum(0.01 / np.where(senders > 0, senders, 1.0), 1.0)
-    noise = np.full(len(said), rounding(probes.asked))
-    branches = [partial(probes.evaluate, side=side) for side in (-1, 1)]
-    return differentiate(probes.evaluate, step, noise, said, SLACK["float64"][0], branches)
+    noise = np.full(len(said), rounding(checked.context))
+    branches = [partial(checked.evaluate, side=side) for side in (-1, 1)]
+    return differentiate(checked.evaluate, step, noise, said, SLACK["float64"][0], branches)
 
 
 def _judged(
-    probes: Probes, said: Array, found: Slopes, part: float, of_layer: float
+    checked: CheckedParameters, said: Array, found: Slopes, part: float, of_layer: float
 ) -> tuple[Array, Array]:
     """Return by how much each derivative lies outside of what the differences say, and how much may be."""
     outside = np.maximum(np.maximum(found.low - said, said - found.high), 0)
     outside = np.where(np.isnan(said), np.nan, outside)
-    largest = np.zeros(probes.asked.net.L + 1)
-    np.maximum.at(largest, probes.layer, np.abs(found.value))
-    allowed = found.error + part * np.abs(found.value) + of_layer * largest[probes.layer]
+    largest = np.zeros(checked.context.net.L + 1)
+    np.maximum.at(largest, checked.layer, np.abs(found.value))
+    allowed = found.error + part * np.abs(found.value) + of_layer * largest[checked.layer]
     return outside, allowed + np.finfo(np.float64).tiny
 
 
-def _timing(asked: Context) -> dict[str, Any]:
+def _timing(context: Context) -> dict[str, Any]:
     """Measure a pass forward, and one with backpropagation."""
-    net, theta, X, masks = asked.net, asked.theta, asked.trace.a[0], asked.trace.masks
-    options = (asked.s, asked.l1, asked.l2)
+    net, theta, X, masks = context.net, context.theta, context.trace.a[0], context.trace.masks
+    options = (context.s, context.l1, context.l2)
 
     def one_forward() -> None:
-        cost(net, theta, forward(net, theta, X, masks), asked.y, *options)
+        cost(net, theta, forward(net, theta, X, masks), context.y, *options)
 
     def one_backward() -> None:
-        trace = backward(net, theta, forward(net, theta, X, masks), asked.y)
+        trace = backward(net, theta, forward(net, theta, X, masks), context.y)
         take_gradients(net, theta, trace, *options)
 
     passes = 2 * len(theta.flat)
@@ -229,8 +272,8 @@ def _median(run: Callable[[], None]) -> float:
 
 
 def _answer(
-    asked: Context,
-    probes: Probes,
+    context: Context,
+    checked: CheckedParameters,
     said: Array,
     found: Slopes,
     wrong: Array,
@@ -243,7 +286,7 @@ def _answer(
     if not wrong.any() and not blamed:
         return f"Right: all {m:,} derivatives agree with central differences{on_kinks}."
     sentences = []
-    name = place_name(asked, probes.ref(worst))
+    name = ref_name(context, checked.ref(worst))
     if wrong.any():
         who = "the gradient handed in" if handed_in else "backpropagation"
         sentences.append(
@@ -253,17 +296,19 @@ def _answer(
     else:
         sentences.append(f"The {m:,} derivatives checked agree, but a function in them is wrong.")
     for culprit in blamed:
-        sentences.append(culprit.sentence(asked.names.of(asked.net, culprit.layer, culprit.unit)))
+        sentences.append(
+            culprit.sentence(context.names.of(context.net, culprit.layer, culprit.unit))
+        )
     if not blamed:
         sentences.append(
-            pattern(probes, said, found, wrong, lambda l, j: asked.names.of(asked.net, l, j))
+            pattern(checked, said, found, wrong, lambda l, j: context.names.of(context.net, l, j))
         )
     return " ".join(filter(None, sentences))
 
 
 def _equations(ref: Ref, said: float, difference: float, step: float) -> tuple[Equation, ...]:
     """Write the worst one in both ways."""
-    w, h, C = of_place(ref), Symbol("h"), Symbol("C")
+    w, h, C = ref_symbol(ref), Symbol("h"), Symbol("C")
     up, down = Call(C, Sum((w, h))), Call(C, Sum((w, Product((Number(-1.0), h)))))
     quotient = Fraction(Sum((up, Product((Number(-1.0), down)))), Product((Number(2.0), h)))
     return (
@@ -273,23 +318,23 @@ def _equations(ref: Ref, said: float, difference: float, step: float) -> tuple[E
     )
 
 
-def _worst(probes: Probes, said: Array, found: Slopes, off: Array) -> Table:
+def _worst(checked: CheckedParameters, said: Array, found: Slopes, off: Array) -> Table:
     """List what lies furthest outside, in units of what is allowed."""
     order = np.argsort(-off, kind="stable")[:LISTED].tolist()
     columns = ("parameter", "backpropagation", "difference", "error estimate", "step", "kink")
     rows = tuple(
         (
-            symbols.short(probes.asked.net, probes.asked.names, probes.ref(i)),
+            symbols.short(checked.context.net, checked.context.names, checked.ref(i)),
             *(float(part[i]) for part in (said, found.value, found.error, found.step)),
             "yes" if found.kink[i] else "",
         )
         for i in order
     )
     title = "The furthest off" if off.max() > 1 else "The least certain"
-    return Table(title, columns, rows, tuple(probes.ref(i).part for i in order))
+    return Table(title, columns, rows, tuple(checked.ref(i).part for i in order))
 
 
-def _blamed(asked: Context, blamed: list[Suspect]) -> tuple[Table, ...]:
+def _blamed(context: Context, blamed: list[Suspect]) -> tuple[Table, ...]:
     if not blamed:
         return ()
     columns = (
@@ -304,7 +349,7 @@ def _blamed(asked: Context, blamed: list[Suspect]) -> tuple[Table, ...]:
     rows = tuple(
         (
             one.function,
-            asked.names.of(asked.net, one.layer, one.unit),
+            context.names.of(context.net, one.layer, one.unit),
             *(one.at, one.says, one.differences, one.wrong, one.tried),
         )
         for one in blamed
@@ -313,11 +358,13 @@ def _blamed(asked: Context, blamed: list[Suspect]) -> tuple[Table, ...]:
     return (Table("Where it goes wrong", columns, rows, parts),)
 
 
-def _cost_of_it(asked: Context, timing: dict[str, Any], found: Slopes, probes: Probes) -> Table:
+def _cost_of_it(
+    context: Context, timing: dict[str, Any], found: Slopes, checked: CheckedParameters
+) -> Table:
     sharp = (found.error < 2.5e-4 * np.abs(found.value)) & ~found.kink
     some = (np.abs(found.value) > 0) & ~found.kink
     rows = (
-        ("parameters of the network", len(asked.theta.flat)),
+        ("parameters of the network", len(context.theta.flat)),
         ("checked", len(found.value)),
         ("on a kink", int(found.kink.sum())),
         (
@@ -333,17 +380,17 @@ def _cost_of_it(asked: Context, timing: dict[str, Any], found: Slopes, probes: P
 
 
 def _pictures(
-    asked: Context, probes: Probes, outside: Array, wrong: Array
+    context: Context, checked: CheckedParameters, outside: Array, wrong: Array
 ) -> tuple[NetworkPicture, ...]:
     """Draw where the wrong ones are; nothing where there are none."""
     if not wrong.any():
         return ()
-    net = asked.net
-    edges: list[Any] = [None, *(np.zeros(asked.theta.W[l].shape) for l in range(1, net.L + 1))]
+    net = context.net
+    edges: list[Any] = [None, *(np.zeros(context.theta.W[l].shape) for l in range(1, net.L + 1))]
     units = [np.zeros(size) for size in net.sizes]
     marked = []
     for i in np.flatnonzero(wrong).tolist():
-        ref, gap = probes.ref(i), float(np.nan_to_num(outside[i]))
+        ref, gap = checked.ref(i), float(np.nan_to_num(outside[i]))
         marked.append(ref.part)
         if ref.from_ == "bias":
             units[ref.layer][ref.to] = gap
@@ -353,19 +400,19 @@ def _pictures(
         "Where the gradient is wrong",
         units=tuple(units),
         edges=tuple(edges),
-        names=tuple(asked.names.layer(net, l) for l in range(net.L + 1)),
+        names=tuple(context.names.layer(net, l) for l in range(net.L + 1)),
         unit_meaning="how far the bias's derivative is off",
         edge_meaning="how far the derivative is off",
         marked=tuple(marked[:LISTED]),
-        image=asked.names.image,
+        image=context.names.image,
     )
     return (picture,)
 
 
-def _notes(asked: Context, probes: Probes, found: Slopes) -> tuple[str, ...]:
+def _notes(context: Context, checked: CheckedParameters, found: Slopes) -> tuple[str, ...]:
     notes = [
         "All in float64. On a kink anything between the derivatives from either side is right."
     ]
-    if len(probes.index) < len(asked.theta.flat):
-        notes.append(f"A sample: {len(probes.index):,} of {len(asked.theta.flat):,} parameters.")
+    if len(checked.index) < len(context.theta.flat):
+        notes.append(f"A sample: {len(checked.index):,} of {len(context.theta.flat):,} parameters.")
     return tuple(notes)

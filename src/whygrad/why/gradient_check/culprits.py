@@ -1,4 +1,4 @@
-"""Whose derivative is wrong: each function by itself, and what a wrong gradient looks like.
+"""Localise a gradient bug: which function's derivative is wrong, or what the wrong numbers have in common.
 
     f′(z) beside differences of f(z),   ∂C/∂a beside differences of C(a)
 
@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from whygrad.nn.functions import ACTIVATIONS, COSTS, Activation, Array
-from whygrad.why.asking import Context
+from whygrad.why.context import Context
 from whygrad.why.gradient_check.differences import Slopes, differentiate
-from whygrad.why.gradient_check.finite_differences import Probes
+from whygrad.why.gradient_check.finite_differences import CheckedParameters
 from whygrad.why.symbols import shown
 
 MOST = 4096  # numbers that each function is tried with
@@ -39,7 +39,7 @@ class Suspect:
     units: tuple[int, ...]
 
     def sentence(self, name: str) -> str:
-        """Announce it; `name` is that of the unit."""
+        """Return a sentence that names the function; `name` is that of the unit."""
         where = f"{self.wrong:,} of {self.tried:,} values"
         if len(self.units) == 1:
             where += f", all of {name}"
@@ -49,20 +49,20 @@ class Suspect:
         )
 
 
-def culprits(asked: Context, all_functions: bool) -> Iterator[Suspect]:
+def culprits(context: Context, all_functions: bool) -> Iterator[Suspect]:
     """Return the functions with a wrong derivative: the user's own, or with `all_functions` also ours."""
-    net = asked.net
+    net = context.net
     for l in range(1, net.L + 1):
         f = net.f[l]
         if all_functions or ACTIVATIONS.get(f.name) is not f:
-            yield from _activation(asked, l, f)
+            yield from _activation(context, l, f)
     if all_functions or COSTS.get(net.C.name) is not net.C:
-        yield from _cost(asked)
+        yield from _cost(context)
 
 
-def _activation(asked: Context, l: int, f: Activation) -> Iterator[Suspect]:
+def _activation(context: Context, l: int, f: Activation) -> Iterator[Suspect]:
     """Try f at the z of training; where all outputs depend on all z, a fixed mix of the outputs."""
-    z = asked.trace.z[l][: max(1, MOST // asked.net.sizes[l])]
+    z = context.trace.z[l][: max(1, MOST // context.net.sizes[l])]
     mix = np.random.default_rng(0).normal(size=z.shape)
     said = f.derivative(z) if f.custom_vjp is None else f.custom_vjp(z, mix)
     units = z.shape[1]
@@ -81,10 +81,10 @@ def _activation(asked: Context, l: int, f: Activation) -> Iterator[Suspect]:
     yield from _report(f"activation {f.name!r} (layer {l})", l, z, said, found)
 
 
-def _cost(asked: Context) -> Iterator[Suspect]:
-    C = asked.net.C
-    a = asked.trace.a[-1][: max(1, MOST // asked.net.sizes[-1])]
-    y = asked.y[: len(a)]
+def _cost(context: Context) -> Iterator[Suspect]:
+    C = context.net.C
+    a = context.trace.a[-1][: max(1, MOST // context.net.sizes[-1])]
+    y = context.y[: len(a)]
     room = {"real": np.full(a.shape, np.inf), "positive": a}.get(C.domain, np.minimum(a, 1 - a))
     said, units = C.derivative(a, y), a.shape[1]
     inside = np.flatnonzero(room.reshape(-1) > 1e-12)
@@ -100,7 +100,7 @@ def _cost(asked: Context) -> Iterator[Suspect]:
     sizes = 1 + np.abs(a) + np.abs(y) + np.abs(C.value(a, y))[:, None]
     noise = 4 * EPS * sizes.reshape(-1)[inside]
     found = differentiate(evaluate, step, noise, said.reshape(-1)[inside], SLACK)
-    yield from _report(f"cost {C.name!r}", asked.net.L, a, said, found, inside)
+    yield from _report(f"cost {C.name!r}", context.net.L, a, said, found, inside)
 
 
 def _report(
@@ -129,29 +129,33 @@ def _report(
 
 
 def pattern(
-    probes: Probes, said: Array, found: Slopes, wrong: Array, name: Callable[[int, int], str]
+    checked: CheckedParameters,
+    said: Array,
+    found: Slopes,
+    wrong: Array,
+    name: Callable[[int, int], str],
 ) -> str:
-    """Describe what wrong derivatives have in common, or nothing; `said` is what was handed in, (m,)."""
-    asked, l, j = probes.asked, probes.layer, probes.to
-    where = _where(l[wrong], j[wrong], asked.net.L, name)
+    """Return a sentence that says what wrong derivatives have in common, or nothing."""
+    context, l, j = checked.context, checked.layer, checked.to
+    where = _where(l[wrong], j[wrong], context.net.L, name)
     clear = wrong & (np.abs(found.value) > 100 * found.error) & ~found.kink
     if not clear.any():
         return where
     what = ""
-    if _transposed(probes, said, found, clear):
+    if _transposed(checked, said, found, clear):
         what = "The weights look transposed: [j, k] has the derivative of [k, j]."
-    elif _without_penalty(probes, said, found, clear):
+    elif _without_penalty(checked, said, found, clear):
         what = "The penalty's derivative is missing."
     else:
         ratio = said[clear] / found.value[clear]
         r = float(np.median(ratio))
         if np.abs(ratio - r).max() <= 1e-5 * max(abs(r), 1e-3):
-            what = _factor(r, asked.S)
+            what = _factor(r, context.S)
     return f"{what} {where}".strip()
 
 
 def _factor(r: float, S: float) -> str:
-    """Describe what a common factor of wrong derivatives means."""
+    """Return a sentence that says what a common factor of wrong derivatives means."""
     known = (
         (-1.0, "They have the wrong sign."),
         (S, f"They are {shown(S)} times too large: the mean over the examples is not taken."),
@@ -165,7 +169,7 @@ def _factor(r: float, S: float) -> str:
 
 
 def _where(l: Array, j: Array, L: int, name: Callable[[int, int], str]) -> str:
-    """Describe which layers or which unit the wrong ones belong to."""
+    """Return a sentence that says which layers or which unit the wrong ones belong to."""
     units, layers = set(zip(l.tolist(), j.tolist(), strict=True)), sorted(set(l.tolist()))
     if len(units) == 1:
         return f"All of them belong to {name(*units.pop())}."
@@ -176,10 +180,10 @@ def _where(l: Array, j: Array, L: int, name: Callable[[int, int], str]) -> str:
     return f"They are in layers {', '.join(map(str, layers))}."
 
 
-def _transposed(probes: Probes, said: Array, found: Slopes, clear: Array) -> bool:
+def _transposed(checked: CheckedParameters, said: Array, found: Slopes, clear: Array) -> bool:
     """Return whether all that is clearly wrong has the derivative of the weight with j and k exchanged."""
-    places = zip(probes.layer.tolist(), probes.to.tolist(), probes.of.tolist(), strict=True)
-    where = {ref: i for i, ref in enumerate(places)}
+    refs = zip(checked.layer.tolist(), checked.to.tolist(), checked.of.tolist(), strict=True)
+    where = {ref: i for i, ref in enumerate(refs)}
     compared = 0
     for (l, j, k), i in where.items():
         if not clear[i]:
@@ -194,10 +198,10 @@ def _transposed(probes: Probes, said: Array, found: Slopes, clear: Array) -> boo
     return compared > 1
 
 
-def _without_penalty(probes: Probes, said: Array, found: Slopes, clear: Array) -> bool:
+def _without_penalty(checked: CheckedParameters, said: Array, found: Slopes, clear: Array) -> bool:
     """Return whether the penalty is all that is missing."""
-    w, asked = probes.asked.theta.flat[probes.index], probes.asked
-    penalty = (asked.l1 * np.sign(w) + asked.l2 * w) * (probes.of >= 0)
+    w, context = checked.context.theta.flat[checked.index], checked.context
+    penalty = (context.l1 * np.sign(w) + context.l2 * w) * (checked.of >= 0)
     gap = np.abs(said - (found.value - penalty))
     return bool((gap <= _allowed(found, slice(None)))[clear].all()) and bool(penalty.any())
 

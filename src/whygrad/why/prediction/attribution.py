@@ -1,4 +1,4 @@
-"""What each input adds to an output beside a baseline's, in parts that sum to the difference.
+"""Feature attribution: what each input adds to an output beside a baseline's; integrated gradients.
 
     straight lines   out(x) − out(x⁰) = Σ_k (xₖ − x⁰ₖ) ∂out/∂xₖ + Σ_l b̃ˡ · (gˡ(x) − gˡ(x⁰)),  gˡ = ∂out/∂zˡ
     elsewhere        out(x) − out(x⁰) = Σ_k (xₖ − x⁰ₖ) ∫₀¹ ∂out/∂xₖ (x⁰ + t (x − x⁰)) dt

@@ -24,7 +24,7 @@ class InputColumn:
     categories: tuple[str, ...] = ()
 
     def category(self, x: Array) -> str:
-        """Name the category that x holds, "none of them" where no input is on."""
+        """Return the category that x holds, "none of them" where no input is on."""
         values = x[self.inputs]
         return self.categories[int(values.argmax())] if values.max() > 0 else "none of them"
 
@@ -40,11 +40,11 @@ def columns_of(net: Network, names: Names) -> tuple[InputColumn, ...]:
     inputs = names.layer(net, 0)
     if not names.origins:
         return tuple(InputColumn(name, np.array([k])) for k, name in enumerate(inputs))
-    places: dict[str, list[int]] = {}
+    members: dict[str, list[int]] = {}
     for k, origin in enumerate(names.origins):
-        places.setdefault(origin, []).append(k)
+        members.setdefault(origin, []).append(k)
     found = []
-    for origin, at in places.items():
+    for origin, at in members.items():
         own = [inputs[k] for k in at]
         encoded = origin not in own and (len(at) > 1 or own[0].startswith(f"{origin}="))
         labels = tuple(name.removeprefix(f"{origin}=").removeprefix(f"{origin} ") for name in own)

@@ -1,4 +1,4 @@
-"""The changes of x that change the answer, by column and all together, each made and read from a pass.
+"""Counterfactuals: changes of x that change the answer, by column and all together, each one verified.
 
 One column is moved alone and the others stay; a column of categories takes each other category in turn,
 and its inputs and flags never move by part. Smallest means smallest found.
@@ -83,7 +83,7 @@ def limits_of(x: Array, names: Names, given: Any) -> tuple[Array, Array]:
 
 
 def _promising(answer: Answer, movable: list[InputColumn], top: int) -> list[InputColumn]:
-    """Return the columns to look at: all, or where passes are long those that first order says turn first."""
+    """Return the columns to try: all, or where passes are slow those that first order ranks first."""
     most = max(top, answer.looks // (2 * FEWEST))
     if len(movable) <= most:
         return movable
@@ -161,7 +161,7 @@ def table(answer: Answer, names: Names, found: list[Change]) -> Table:
 def words(
     answer: Answer, names: Names, found: list[Change], together: Change | None, bounded: bool
 ) -> str:
-    """Describe the smallest change found of one column, and of all together, or plainly that none was found."""
+    """Return sentences on the smallest changes found, of one column and of all together."""
     said, within = [], " within the limits" if bounded else ""
     change = next((one for one in found if one.verified), None)
     if change is not None and change.column is not None:
@@ -177,7 +177,7 @@ def words(
     else:
         said.append(f"No change of one column alone was found{within} that {_goal(answer, names)}.")
     if together is not None and together.size is not None and together.verified:
-        length = shown(together.size) + (" standard deviations" if any_scaled(names) else "")
+        length = shown(together.size) + (" standard deviations" if _any_scaled(names) else "")
         said.append(
             f"All together, a change of length {length} was found that makes it "
             f"{_said(answer, names, together)}."
@@ -189,7 +189,7 @@ def words(
 
 
 def _goal(answer: Answer, names: Names) -> str:
-    """Describe what a change was to bring about."""
+    """Return what a change was to bring about."""
     if answer.wanted is None:
         return "changes the answer"
     if classifies(answer.net):
@@ -197,7 +197,7 @@ def _goal(answer: Answer, names: Names) -> str:
     return f"makes it {in_units(answer.net, names, answer.net.L, answer.m, answer.wanted)}"
 
 
-def any_scaled(names: Names) -> bool:
+def _any_scaled(names: Names) -> bool:
     """Return whether lengths over the inputs are counted in standard deviations."""
     return any(scale != AS_IT_IS for scale in names.scales)
 

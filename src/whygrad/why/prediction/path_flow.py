@@ -1,4 +1,4 @@
-"""The paths that carry an output: from an input through one unit of every layer, the heaviest first.
+"""Path flow (conductance): the paths from the inputs that carry an output, the heaviest first.
 
     path k → j¹ → … → m  =  (xₖ − x⁰ₖ) W¹ μ¹ W² μ² … Wᴸ,   Σ over all paths = what the inputs add to zᴸₘ
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from whygrad.nn.functions import Array
 from whygrad.why.gradient.heaviest import heaviest
-from whygrad.why.gradient.lattice import PathGraph
+from whygrad.why.gradient.path_graph import PathGraph
 from whygrad.why.passing import forward_from
 from whygrad.why.prediction.attribution import Outcome
 
@@ -38,7 +38,7 @@ class PathFlow:
     paths: tuple[Path, ...]
 
 
-def carry(outcome: Outcome, x: Array, baseline: Array, top: int) -> PathFlow:
+def path_flow(outcome: Outcome, x: Array, baseline: Array, top: int) -> PathFlow:
     """Follow what the inputs add to zᴸ of the outcome's output; exact where lines are straight."""
     net, W = outcome.net, outcome.theta.W
     slopes = _multipliers(outcome, x, baseline)
@@ -82,7 +82,7 @@ def _heaviest(outcome: Outcome, slopes: Sequence[Any], start: Array, top: int) -
     W, m = outcome.theta.W, outcome.m
     before = (np.ones((1, 1)), np.ones((1, len(start))))
     weights = (start[:, None], *W[1:-1], W[-1][[m]])
-    lattice = PathGraph(
+    graph = PathGraph(
         start=np.ones(1),
         unit=0,
         slopes=(*before, *(slope[None].astype(np.float64) for slope in slopes[1:])),
@@ -91,7 +91,7 @@ def _heaviest(outcome: Outcome, slopes: Sequence[Any], start: Array, top: int) -
         ends=np.array([m]),
     )
     found = []
-    for _, units in heaviest(lattice, top):
+    for _, units in heaviest(graph, top):
         value = float(start[units[0]])
         for l in range(1, len(units)):
             slope = slopes[l][units[l]] if l < len(slopes) else 1.0

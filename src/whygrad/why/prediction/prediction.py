@@ -1,4 +1,4 @@
-"""One prediction: what every column adds to it, the paths that carry it, and what would change it.
+"""Feature attribution of one prediction, by integrated gradients or paths, and counterfactuals.
 
     out(x) − out(x⁰) = Σ_columns contribution (+ biases)
 
@@ -38,7 +38,7 @@ from whygrad.why.passing import forward_from
 from whygrad.why.prediction.attribution import Outcome, Parts, attribute
 from whygrad.why.prediction.columns import InputColumn, columns_of, gather
 from whygrad.why.prediction.counterfactual import changes, limits_of, table, words
-from whygrad.why.prediction.path_flow import PathFlow, carry
+from whygrad.why.prediction.path_flow import PathFlow, path_flow
 from whygrad.why.prediction.sensitivity import Answer
 from whygrad.why.symbols import change_in_units, in_units, shown
 
@@ -58,23 +58,60 @@ def prediction(
     top: int = 10,
     names: Names | None = None,
 ) -> Explanation:
-    """Explain why the network answers as it does for one example x, (n_0,).
+    """Feature attribution and counterfactuals: what each column adds, and what would change the answer.
 
-    `value` is the number of `output` less the baseline's, and `terms` are the parts of the columns and of
-    the biases, largest first. The output is the class that is said, or output 0. `at` is "z" or "a": z for
-    probabilities and a for numbers where not given. `baseline` is an input, or many, whose mean is taken;
-    0 where not given, which is black in an image. `whygrad.why` of a run on a table gives the mean of its
-    training rows. Dropout is off.
+        out(x) − out(x⁰) = Σ_k (xₖ − x⁰ₖ) ∫₀¹ ∂out/∂xₖ (x⁰ + t (x − x⁰)) dt
 
-    What would change the answer is searched for among the inputs as the network takes them, within
-    `limits` (low, high), for another class, or for `wanted`: a class, or the number that the output should
-    reach. Without limits it is searched for 10 to either side of every number; a run on a table gives the
-    range of its training rows.
+    Integrated gradients; exact path decomposition, with the biases, where every activation function is
+    piecewise linear. Dropout is off.
 
-    `arrays` holds `inputs` (n_0,) and `columns`, what each adds, `biases` by layer, `output`,
-    `baseline_output`, `paths` (units, value), `changes` (column, x, size, verified) and `nearest`, an x′.
-    Raises `InputError` for more than one example, and for an output or class that is not there.
+    Parameters
+    ----------
+    net : Network
+        The network.
+    theta : Parameters
+        Its parameters θ.
+    x : array-like, shape (n_0,) or (1, n_0)
+        One example.
+    output : int or str, optional
+        The output that is explained, by index or name; the class predicted, or output 0, by default.
+    at : {"z", "a"}, optional
+        Its weighted input (the default for probabilities) or its activation (the default for numbers).
+    baseline : array-like, shape (n_0,) or (m, n_0), optional
+        The input x⁰ to compare with, or many, whose mean is taken; 0 by default, black in an image.
+    wanted : int, str or float, optional
+        The class, or the number, that a counterfactual should reach; any other class by default.
+    limits : pair of float or array-like, shape (n_0,), optional
+        How low and how high each input may go in a counterfactual; by default 10 to either side of it, and
+        0 to 1 for an image.
+    top : int
+        How many rows each table lists.
+    names : Names, optional
+        What inputs, outputs and classes are called.
 
+    Returns
+    -------
+    Explanation
+        `value` is out(x) − out(x⁰), in units of z or a. `terms` are the parts of the columns and of the
+        biases, largest first; integration leaves the residual "integration". `arrays` holds `inputs` (n_0,)
+        and `columns`, what each adds, `biases` by layer, `output`, `baseline_output`, `outputs` (n_L,),
+        `paths` (units, value), `points` of the integral, and where a change was sought `changes` (column,
+        x, size, verified), the `nearest` x′ found and its `nearest_size`.
+
+    Raises
+    ------
+    InputError
+        For more than one example, and for an output, class or limit that does not fit.
+
+    References
+    ----------
+    Sundararajan, Taly & Yan (2017), Axiomatic attribution for deep networks. ICML.
+    Moosavi-Dezfooli, Fawzi & Frossard (2016), DeepFool. CVPR.
+    Wachter, Mittelstadt & Russell (2018), Counterfactual explanations without opening the black box.
+    Harvard Journal of Law & Technology 31.
+
+    Examples
+    --------
     >>> from whygrad.nn.network import Dense
     >>> net = Network(2, [Dense(1, "identity")])
     >>> found = prediction(net, net.init(W=[None, [[2.0, -1.0]]]), [3.0, 1.0])
@@ -103,10 +140,10 @@ def prediction(
     )
     parts = attribute(outcome, row, zero)
     columns = columns_of(net, names)
-    carried = carry(outcome, row, zero, top)
+    flow = path_flow(outcome, row, zero, top)
     answer = _answer(net, theta, names, row, m, wanted)
     found = _explain(
-        outcome, names, columns, (row, zero), values, parts, carried, a, answer, limits, top
+        outcome, names, columns, (row, zero), values, parts, flow, a, answer, limits, top
     )
     nowhere = "The baseline is 0 in every input." if baseline is None else ""
     return replace(found, notes=(*found.notes, *filter(None, [nowhere])))
@@ -132,7 +169,7 @@ def _baseline(net: Network, baseline: Any) -> Array:
 def _answer(
     net: Network, theta: Parameters, names: Names, x: Array, m: int, wanted: Any
 ) -> Answer | None:
-    """Return what is to change, or None where numbers are asked about and no other is wanted."""
+    """Return the answer to change, or None for a number where no other is wanted."""
     if classifies(net):
         if wanted is None:
             return Answer(net, theta, x, m)
@@ -159,7 +196,7 @@ def _explain(
     points: tuple[Array, Array],
     values: tuple[float, float],
     parts: Parts,
-    carried: PathFlow,
+    flow: PathFlow,
     a: list[Any],
     answer: Answer | None,
     limits: Any,
@@ -175,7 +212,7 @@ def _explain(
     name = names.of(net, net.L, m)
     tables = [
         _contributions(net, names, columns, by_column, parts, points, top),
-        _paths(outcome, names, carried),
+        _paths(outcome, names, flow),
     ]
     arrays: dict[str, Any] = {
         "inputs": parts.inputs,
@@ -184,7 +221,7 @@ def _explain(
         "output": values[0],
         "baseline_output": values[1],
         "outputs": a[-1][0],
-        "paths": tuple((path.units, path.value) for path in carried.paths),
+        "paths": tuple((path.units, path.value) for path in flow.paths),
         "points": parts.points,
     }
     told = _said(outcome, names, a[-1], values)
@@ -214,7 +251,7 @@ def _explain(
         residuals=_left(outcome, points, left),
         equations=_equations(outcome, terms, values, top),
         tables=tuple(tables),
-        pictures=_pictures(outcome, names, columns, by_column, points, parts, carried, a, top),
+        pictures=_pictures(outcome, names, columns, by_column, points, parts, flow, a, top),
         arrays=arrays,
         notes=_notes(outcome, parts, limits is None, answer is not None, unseen, bool(zero.any())),
         part=ref.part,
@@ -231,7 +268,7 @@ def _in_own_units(outcome: Outcome, names: Names) -> bool:
 def _parts_said(
     outcome: Outcome, names: Names, terms: list[Term], values: tuple[float, float]
 ) -> str:
-    """Describe what lies between the baseline's number and this one, the largest parts by name."""
+    """Return a sentence on what lies between the baseline's number and this one, largest parts first."""
     ref, own = (outcome.net, names, outcome.net.L, outcome.m), _in_own_units(outcome, names)
 
     def add(value: float) -> str:
@@ -247,7 +284,7 @@ def _parts_said(
 
 
 def _left(outcome: Outcome, points: tuple[Array, Array], left: float) -> dict[str, float]:
-    """Name what the parts leave: where lines are straight there is nothing but rounding to leave any."""
+    """Return the residual by name: integration, or where the network is piecewise linear rounding."""
     if not outcome.straight:
         return {"integration": left}
     net, theta, (x, zero) = outcome.net, outcome.theta, points
@@ -317,16 +354,14 @@ def _contributions(
     return Table("What each column adds", heads, tuple(rows), tuple(where))
 
 
-def _paths(outcome: Outcome, names: Names, carried: PathFlow) -> Table:
+def _paths(outcome: Outcome, names: Names, flow: PathFlow) -> Table:
     net = outcome.net
     rows, where = [], []
-    for path in carried.paths:
+    for path in flow.paths:
         rows.append((symbols.path(net, names, 0, *path.units), path.value))
         ends = zip(range(1, net.L + 1), path.units[1:], path.units, strict=False)
         where.append(" ".join(Ref(l, j, k).part for l, j, k in ends))
-    title = (
-        f"The heaviest of {carried.count:,} paths, which carry {shown(carried.total)} in all to z"
-    )
+    title = f"The heaviest of {flow.count:,} paths, which carry {shown(flow.total)} in all to z"
     return Table(title, ("path", "carries"), tuple(rows), tuple(where))
 
 
@@ -361,17 +396,17 @@ def _pictures(
     by_column: Array,
     points: tuple[Array, Array],
     parts: Parts,
-    carried: PathFlow,
+    flow: PathFlow,
     a: list[Any],
     top: int,
 ) -> tuple[Picture, ...]:
     net, (x, _) = outcome.net, points
     name = names.of(net, net.L, outcome.m)
-    marked = {Ref(l, j).part for path in carried.paths[:3] for l, j in enumerate(path.units)}
+    marked = {Ref(l, j).part for path in flow.paths[:3] for l, j in enumerate(path.units)}
     network = NetworkPicture(
         title=f"What carries {name}",
         units=(x, *(layer[0] for layer in a[1:])),
-        edges=carried.flow,
+        edges=flow.flow,
         names=tuple(names.layer(net, l) for l in range(net.L + 1)),
         unit_meaning="activation" + names.counted,
         edge_meaning=f"carried to z of {name}",

@@ -1,4 +1,4 @@
-"""What would have to change in x for another answer: lines searched, and the nearest point found.
+"""Sensitivity of an answer: line searches for a change of x that turns it, and the nearest such point.
 
     one column       the smallest |d| found with another answer at x + d eₖ, and other categories
     all together     x′ = x − (h(p) + ∇h·(x − p)) ∇h / |∇h|², ∇h at p, h the lead over a rival; p ← x′

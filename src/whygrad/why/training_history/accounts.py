@@ -1,6 +1,6 @@
-"""The accounts of a set of weights: who moved them how far, from the start of a training to its end.
+"""The ledger of a set of weights: what each example, class and epoch moved them by, start to end.
 
-    θ_T = θ_0 + Σ_i c_i + penalties + decay + momentum brought along + rounding
+    θ_T = θ_0 + Σ_i c_i + penalties + decay + momentum carried over + rounding
 
 Every account, of a class or of one example, has the weights' moves so far and a momentum buffer of its own;
 steps are taken in by the chunk. All sums are in float64, whatever the training was in.
@@ -29,9 +29,9 @@ class Accounts:
 
     `by_class` (G, R, K); `by_example` (n, R, K), or None where these would be too many. `by_epoch` (E, G)
     and `other` (E,) are moves along `direction` (R, K), the way from start to value as a vector of length 1
-    (1 for a single weight), by the examples of a class and by all else; `path` (E + 1,) is the place on it.
-    `sizes` is Σ_t |θ_t| and `pushes` Σ |c|, (R, K) each. `reached` is where the steps, run again, end: the
-    value, but on another machine. `bound` is how far rounding can take what they add up to, (R, K):
+    (1 for a single weight), by the examples of a class and by all else; `path` (E + 1,) is the position on
+    it. `sizes` is Σ_t |θ_t| and `pushes` Σ |c|, (R, K) each. `reached` is where the steps, run again, end:
+    the value, but on another machine. `bound` is how far rounding can take what they add up to, (R, K):
 
         γ_{B+16} Σ |c|  +  γ_8 (Σ_t |m_t| Q_t + Σ_t |θ_t|)  +  γ′_{T(B+16)} (all that is summed here)
 
@@ -39,14 +39,14 @@ class Accounts:
     acts on through Q, and θ. γ′ is of float64, in which accounts are kept.
     """
 
-    tap: WeightProbe
+    probe: WeightProbe
     start: Array
     value: Array
     by_class: Array
     by_example: Array | None
     penalty: Array
     decay: Array
-    inherited: Array
+    carried_over: Array
     direction: Array
     by_epoch: Array
     other: Array
@@ -60,39 +60,41 @@ class Accounts:
     def rounding(self) -> Array:
         """What is left of where the steps end, (R, K)."""
         accounted = self.start + self.by_class.sum(axis=0) + self.penalty + self.decay
-        left: Array = self.reached - (accounted + self.inherited)
+        left: Array = self.reached - (accounted + self.carried_over)
         return left
 
 
-def chunk_of(trajectory: Trajectory, taps: tuple[WeightProbe, ...], copies: int) -> int:
+def chunk_of(trajectory: Trajectory, probes: tuple[WeightProbe, ...], copies: int) -> int:
     """Return how many steps at a time the memory allows, if that many copies of the weights are needed."""
     opt_state, B = len(trajectory.start.opt_state), trajectory.plan.batch_size
-    weights = sum(tap.shape[0] * tap.shape[1] for tap in taps)
-    batch = sum(B * sum(tap.shape) for tap in taps)
+    weights = sum(probe.shape[0] * probe.shape[1] for probe in probes)
+    batch = sum(B * sum(probe.shape) for probe in probes)
     alone = sum(
-        B * tap.shape[0] * tap.shape[1] for tap in taps if tap.shape[0] * tap.shape[1] <= FEW
+        B * probe.shape[0] * probe.shape[1]
+        for probe in probes
+        if probe.shape[0] * probe.shape[1] <= FEW
     )
     each = weights * (copies + opt_state) + 3 * batch + 2 * alone
     return max(1, min(4096, MEMORY // each))
 
 
-def accounts(trajectory: Trajectory, tap: WeightProbe) -> Accounts:
-    """Settle the accounts of the weights of a tap, by running the training once more."""
+def accounts(trajectory: Trajectory, probe: WeightProbe) -> Accounts:
+    """Return the ledger of the weights of a probe; the training is run again."""
     plan, n = trajectory.plan, trajectory.plan.n
-    tap.check(plan.net)
+    probe.check(plan.net)
     buffer_slot(plan.optimizer)
     groups, G = groups_of(trajectory)
-    places, shape = rows_of(plan.net, tap), tap.shape
+    index, shape = rows_of(plan.net, probe), probe.shape
     P, E = shape[0] * shape[1], epochs_of(plan, trajectory.start, trajectory.last)
     start, value = (
-        theta[places].astype(np.float64) for theta in (trajectory.start.theta, trajectory.theta)
+        theta[index].astype(np.float64) for theta in (trajectory.start.theta, trajectory.theta)
     )
     length = float(np.linalg.norm(value - start))
     direction = np.ones(shape) if P == 1 else (value - start) / (length or 1.0)
     slot = buffer_slot(plan.optimizer)
-    inherited = _Account(np.zeros((1, *shape)), np.zeros((1, *shape)))
+    carried_over = _Account(np.zeros((1, *shape)), np.zeros((1, *shape)))
     if slot is not None:
-        inherited.buffer[0] = trajectory.start.opt_state[slot][places]
+        carried_over.buffer[0] = trajectory.start.opt_state[slot][index]
     classes, penalty = (_Account(np.zeros((c, *shape)), np.zeros((c, *shape))) for c in (G, 1))
     examples, members = None, np.equal.outer(np.arange(G), groups).astype(np.float64)
     if P <= FEW and n * P <= MOST:
@@ -101,11 +103,14 @@ def accounts(trajectory: Trajectory, tap: WeightProbe) -> Accounts:
     far, reached = _Far(shape), start
     by_epoch, other, path = np.zeros((E, G)), np.zeros(E), np.zeros(E + 1)
     path[:] = (start * direction).sum()
-    watch, first = trajectory.watch((tap,)), trajectory.start.step - trajectory.start.batch_index
-    for state, seen in trajectory.steps(watch, chunk_of(trajectory, (tap,), 8)):
+    probes, first = (
+        trajectory.probes((probe,)),
+        trajectory.start.step - trajectory.start.batch_index,
+    )
+    for state, seen in trajectory.steps(probes, chunk_of(trajectory, (probe,), 8)):
         assert seen.tapped is not None
         block, who = seen.tapped.blocks[0], seen.tapped.examples
-        after = np.concatenate([block.theta[1:], state.theta[places][None]])
+        after = np.concatenate([block.theta[1:], state.theta[index][None]])
         numbers = linear(plan, seen.tapped, block)
         come = effects(numbers)
         epoch = (seen.tapped.first - first) // plan.steps_per_epoch
@@ -124,18 +129,18 @@ def accounts(trajectory: Trajectory, tap: WeightProbe) -> Accounts:
             (part * numbers.penalty).sum(axis=0)[None] for part in (come.moved, come.left)
         ]
         taken = decays(numbers, block, after).sum(axis=0)
-        rest = penalty.take(come, *of_penalty) + inherited.take(come, 0.0, 0.0)
+        rest = penalty.take(come, *of_penalty) + carried_over.take(come, 0.0, 0.0)
         other[epoch] += ((rest[0] + taken) * direction).sum()
         decay += taken
         far.take(come.sizes(), size + np.abs(numbers.penalty), m, np.abs(taken))
-        reached = state.theta[places].astype(np.float64)
+        reached = state.theta[index].astype(np.float64)
         sizes += np.abs(block.theta).sum(axis=0, dtype=np.float64)
-        path[epoch + 1 :] = (state.theta[places] * direction).sum(dtype=np.float64)
-    ends = np.abs(start) + np.abs(reached) + np.abs(inherited.total[0])
+        path[epoch + 1 :] = (state.theta[index] * direction).sum(dtype=np.float64)
+    ends = np.abs(start) + np.abs(reached) + np.abs(carried_over.total[0])
     bound = far.bound(trajectory, sizes + np.abs(reached), ends)
     return Accounts(
-        tap, start, value, classes.total, examples.total if examples else None, penalty.total[0], decay,
-        inherited.total[0], direction, by_epoch, other, path, sizes, pushes, reached, bound,
+        probe, start, value, classes.total, examples.total if examples else None, penalty.total[0], decay,
+        carried_over.total[0], direction, by_epoch, other, path, sizes, pushes, reached, bound,
     )  # fmt: skip
 
 
@@ -147,7 +152,7 @@ class _Account:
     buffer: Array
 
     def take(self, come: Effects, moves: Array | float, left: Array | float) -> Array:
-        """Take a chunk in; give its moves, those by momentum from before it included."""
+        """Add a chunk of steps, and return its moves, with those by momentum from before it."""
         moved: Array = self.buffer * come.carried + moves
         self.total += moved
         self.buffer *= come.kept
@@ -163,7 +168,7 @@ class _Far:
         self.shrunk = np.zeros(shape)
 
     def take(self, come: Effects, gradient: Array, m: Array | None, taken: Array) -> None:
-        """Take a chunk in: sizes of its effects, gradients and momentum, (m, R, K), and of its decay."""
+        """Add a chunk of steps: sizes of effects, gradients and momentum, (m, R, K), and of decay."""
         self._weigh(self.pushed, come, come.moved, come.left, gradient)
         if m is not None:
             self._weigh(self.rolled, come, come.through, come.rest, m)

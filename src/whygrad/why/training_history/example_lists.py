@@ -1,4 +1,4 @@
-"""How training examples are spoken of and shown: by their class or target, and as images where they are."""
+"""Lists of training examples: named by class or target, and drawn where they are images."""
 
 from collections.abc import Sequence
 
@@ -13,11 +13,11 @@ from whygrad.why.choosing import class_names, classes, classifies
 from whygrad.why.symbols import shown
 from whygrad.why.training_history.trajectory import Trajectory
 
-ROWS = "Rows are those of the table, counted from 0; examples are places among the rows trained on."
+ROWS = "Rows are those of the table, counted from 0; examples are indices into the rows trained on."
 
 
 def named(trajectory: Trajectory, names: Names, example: int) -> str:
-    """Describe what an example is: its class, or its target where that is a number."""
+    """Return what an example is called: its class, or its target where that is a number."""
     net, y = trajectory.plan.net, trajectory.data.Y[example : example + 1]
     if classifies(net) and net.C.targets != "real":
         return class_names(net, names)[int(classes(y)[0])]
@@ -25,7 +25,7 @@ def named(trajectory: Trajectory, names: Names, example: int) -> str:
     return ", ".join(f"{number:.4g}" for number in scaled)
 
 
-def images_of(
+def _images_of(
     trajectory: Trajectory, names: Names, examples: Array, title: str, captions: tuple[str, ...]
 ) -> tuple[ImagePicture, ...]:
     """Return the examples as pictures, where the inputs are images."""
@@ -58,12 +58,12 @@ def listed(
         heads = ("class", "example", *(() if rows is None else ("row",)), what)
         tables.append(Table(title, heads, tuple(lines)))
         captions = tuple(f"{line[1]}: {line[0]}\n{shown(line[-1])}" for line in lines)
-        pictures += images_of(trajectory, names, np.array(chosen, np.int64), title, captions)
+        pictures += _images_of(trajectory, names, np.array(chosen, np.int64), title, captions)
     return tuple(tables), tuple(pictures), () if rows is None else (ROWS,)
 
 
 def cancellation(by_example: Array, change: float) -> str:
-    """Describe how much of the examples' pushes cancels: Σ |push| beside the change that is left of them.
+    """Return a phrase that says how far pushes cancel: Σ |push| beside the change that is left.
 
     >>> cancellation(np.array([3.0, -2.0]), 0.5)
     'Σ |push| : change = 5 : 0.5, 10 to 1'

@@ -1,7 +1,7 @@
-"""The pushes of examples on something that depends on the weights, followed back through a whole training.
+"""First-order (TracIn) accounting: examples' pushes on a function of the weights, back through a training.
 
     f(θ_T) − f(θ_0)  ≈  Σ_t ⟨∇f(θ_t), θ_{t+1} − θ_t⟩
-                     =  Σ_i push_i + penalties + decay + momentum brought along
+                     =  Σ_i push_i + penalties + decay + momentum carried over
 
 Each step is taken to first order. A push on the weights at step t acts at t and, through momentum, at every
 later step: its coefficients are summed backwards in time, U_t = q_t ∇f_t + μ U_{t+1}, so that momentum is
@@ -22,7 +22,7 @@ from whygrad.why.training_history.accounts import chunk_of
 from whygrad.why.training_history.linear import Linear, buffer_slot, decays, linear
 from whygrad.why.training_history.trajectory import Trajectory
 
-# From θ of the tapped layers at m steps, (m, R, K) each, to ∇f there, each of the same shape or (1, R, K).
+# From θ of the probed layers at m steps, (m, R, K) each, to ∇f there, each of the same shape or (1, R, K).
 Slope = Callable[[Sequence[Array]], Sequence[Array]]
 
 
@@ -37,7 +37,7 @@ class FirstOrder:
     by_example: Array
     penalty: float
     decay: float
-    inherited: float
+    carried_over: float
     by_step: Array
     reached: Array
     bound: float
@@ -45,59 +45,63 @@ class FirstOrder:
     @property
     def total(self) -> float:
         """All of it."""
-        return float(self.by_example.sum()) + self.penalty + self.decay + self.inherited
+        return float(self.by_example.sum()) + self.penalty + self.decay + self.carried_over
 
 
-def first_order(trajectory: Trajectory, taps: tuple[WeightProbe, ...], slope: Slope) -> FirstOrder:
-    """Follow the pushes on f back through a training; f depends on the weights of the taps."""
+def first_order(
+    trajectory: Trajectory, probes: tuple[WeightProbe, ...], slope: Slope
+) -> FirstOrder:
+    """Follow the pushes on f back through a training; f depends on the weights of the probes."""
     plan, sizes = trajectory.plan, trajectory.plan.net
     slot = buffer_slot(plan.optimizer)
     by_example, by_step = np.zeros(plan.n), np.zeros(trajectory.last - trajectory.start.step)
     penalty, decay = 0.0, 0.0
-    buffers, rolling = ([np.zeros(tap.shape) for tap in taps] for _ in range(2))
+    buffers, rolling = ([np.zeros(probe.shape) for probe in probes] for _ in range(2))
     far, reached = np.zeros(3), None
-    places = [rows_of(sizes, tap) for tap in taps]
-    for seen, theta in trajectory.backwards(trajectory.watch(taps), chunk_of(trajectory, taps, 12)):
-        tapped, reached = seen.tapped, theta if reached is None else reached
-        assert tapped is not None
-        slopes = slope([block.theta.astype(np.float64) for block in tapped.blocks])
-        pushes = np.zeros(tapped.examples.shape)
+    index = [rows_of(sizes, probe) for probe in probes]
+    for seen, theta in trajectory.backwards(
+        trajectory.probes(probes), chunk_of(trajectory, probes, 12)
+    ):
+        probed, reached = seen.tapped, theta if reached is None else reached
+        assert probed is not None
+        slopes = slope([block.theta.astype(np.float64) for block in probed.blocks])
+        pushes = np.zeros(probed.examples.shape)
         own = np.zeros(len(pushes))
-        for i, block in enumerate(tapped.blocks):
-            after = np.concatenate([block.theta[1:], theta[places[i]][None]])
-            numbers = linear(plan, tapped, block)
+        for i, block in enumerate(probed.blocks):
+            after = np.concatenate([block.theta[1:], theta[index[i]][None]])
+            numbers = linear(plan, probed, block)
             found = _followed(numbers, block, after, slopes[i], buffers[i])
             pushes += found[0]
             penalty, decay = penalty + found[1], decay + found[2]
             own += found[3]
             far += _far(numbers, slot, block, after, slopes[i], rolling[i])
-        there = tapped.examples >= 0
-        by_example += np.bincount(tapped.examples[there], pushes[there], plan.n)
-        at = tapped.first - trajectory.start.step
+        there = probed.examples >= 0
+        by_example += np.bincount(probed.examples[there], pushes[there], plan.n)
+        at = probed.first - trajectory.start.step
         by_step[at : at + len(own)] = own
-    inherited = 0.0
+    carried_over = 0.0
     if slot is not None:
         before = trajectory.start.opt_state[slot]
-        inherited = sum(
-            float((U * before[at]).sum()) for U, at in zip(buffers, places, strict=True)
+        carried_over = sum(
+            float((U * before[at]).sum()) for U, at in zip(buffers, index, strict=True)
         )
     reached = trajectory.start.theta if reached is None else reached
-    bound = _bound(trajectory, taps, far, inherited)
-    return FirstOrder(by_example, penalty, decay, inherited, by_step, reached, bound)
+    bound = _bound(trajectory, probes, far, carried_over)
+    return FirstOrder(by_example, penalty, decay, carried_over, by_step, reached, bound)
 
 
 def _bound(
-    trajectory: Trajectory, taps: tuple[WeightProbe, ...], far: Array, inherited: float
+    trajectory: Trajectory, probes: tuple[WeightProbe, ...], far: Array, carried_over: float
 ) -> float:
     """Return the bound of `FirstOrder`, twice, for what is of second order."""
     pushed, rolled, moved = far.tolist()
     dtype, roundings = trajectory.plan.dtype, trajectory.plan.batch_size + rounding.FEW
-    weights = sum(tap.shape[0] * tap.shape[1] for tap in taps)
+    weights = sum(probe.shape[0] * probe.shape[1] for probe in probes)
     summed = max(1, trajectory.last - trajectory.start.step) * roundings + weights
     trained = rounding.gamma(roundings, dtype) * pushed + rounding.gamma(8, dtype) * (
         rolled + moved
     )
-    return 2 * (trained + rounding.gamma(summed) * (pushed + rolled + moved + abs(inherited)))
+    return 2 * (trained + rounding.gamma(summed) * (pushed + rolled + moved + abs(carried_over)))
 
 
 def _far(

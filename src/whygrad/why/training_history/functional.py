@@ -1,4 +1,4 @@
-"""What is asked about a prediction, as a function of the parameters: f(x; θ), and its slope ∇f.
+"""A prediction as a function of the parameters: f(x; θ), and its gradient ∇f.
 
 f is an output a[L], its weighted input z[L], or the cost; over several x it is their mean. The four
 equations run side by side at the parameters of many steps at once.
@@ -38,7 +38,7 @@ class Functional:
     sign: int = 1
 
     def name(self, names: Names) -> str:
-        """Describe in words what f is."""
+        """Return what f is called."""
         mean = "" if len(self.X) == 1 else f"mean over {len(self.X)} examples of the "
         if self.by == "cost":
             return f"{mean}cost"
@@ -50,7 +50,7 @@ class Functional:
         return f"{mean}{'weighted input z' if self.by == 'z' else 'output'} for {of}"
 
     def scale(self, names: Names) -> float:
-        """Return what 1 of f is in the target's own units."""
+        """Return the size of one unit of f in the target's own units."""
         return names.scale(self.net, self.net.L, self.output)[1] if self.by == "a" else 1.0
 
     def own(self, value: Any, names: Names) -> Any:
@@ -60,7 +60,7 @@ class Functional:
         return names.own(self.net, self.net.L, self.output, value)
 
     def written(self, value: float, names: Names) -> str:
-        """Write f, in the target's own units where it was standardised."""
+        """Format f, in the target's own units where it was standardised."""
         if self.by != "a" or self.sign < 0:
             return shown(value)
         return in_units(self.net, names, self.net.L, self.output, value)
@@ -108,7 +108,7 @@ class Functional:
 def functional(
     net: Network, names: Names, theta: Array, x: Any, y: Any, of: int | str | None, by: Meant
 ) -> Functional:
-    """Return what is asked about x: by default the output of the class that is predicted at θ."""
+    """Return f of x: by default the output of the class that is predicted at θ."""
     if by not in ("z", "a", "cost"):
         raise InputError(f'by is {by!r}: give "a", "z" or "cost"')
     X: Any = x if hasattr(x, "ndim") else np.asarray(x)
@@ -133,7 +133,7 @@ def functional(
 
 
 def blocks(net: Network, theta: Array) -> list[Array]:
-    """Return θ as one step of tapped layers: (1, R, K), the bias last."""
+    """Return θ as one step of probed layers: (1, R, K), the bias last."""
     parameters = Parameters(net.sizes, theta.astype(np.float64))
     layers = zip(parameters.W[1:], parameters.b[1:], strict=True)
     return [np.column_stack([W, b])[None] for W, b in layers]

@@ -1,6 +1,6 @@
 """The ledger: what a weight adds up from, in account with every training example.
 
-    θ_T = θ_0 + Σ_i c_i + penalties + decay + momentum brought along + rounding
+    θ_T = θ_0 + Σ_i c_i + penalties + decay + momentum carried over + rounding
 
 c_i adds up what example i moved the weight by, over all steps of the training. Given the denominators of
 Adam and its kin and the clipping as they were recorded, every update is linear in the examples' gradients,
@@ -44,25 +44,53 @@ def ledger(
     top: int = 10,
     names: Names | None = None,
 ) -> Explanation:
-    """Describe what weights add up from: their start value, and what every example, class and epoch added.
+    """Ledger: account for a weight by what every training example, class and epoch added to it.
 
-    θ_T = θ_0 + Σ_i c_i + penalties + decay + momentum brought along + rounding, for the weight to unit `to`
-    of a layer from unit `from_` below, by index or name; for a bias with from_=None or "bias"; for all
-    weights of a neuron where `from_` is left out, and of a layer where `to` is too. For one weight `value`
-    is that weight. For several it is their place along the way they went, ⟨θ_T, u⟩ with u the unit vector
-    from θ_0 to θ_T, and so are the terms.
+        θ_T = θ_0 + Σ_i c_i + penalties + decay + momentum carried over + rounding
 
-    `arrays` has `by_example` (n,), `by_epoch` (E, G) by class, `path` (E + 1,) at the ends of the epochs,
-    all along u; and by weight, (R, K) with the bias last, `start`, `now`, `penalty`, `decay`, `inherited`,
-    `rounding` with its proven `bound`, and `by_class` (G, R, K). Targets that are numbers make one class.
-    `top` examples are listed. This is accounting and no influence: the headline says by how much the
-    contributions cancel.
+    This is accounting and no influence: what an example did to the pushes of others counts as theirs.
 
-    The training is run again. Raises `InputError` for a weight that is not there, an optimizer of your own,
-    and L-BFGS.
+    Parameters
+    ----------
+    run : Run or Trajectory
+        A recorded training, or the trajectory of one; its steps are run again.
+    layer : int
+        The layer l, 1 to L.
+    to : int or str
+        A unit of layer l, by index or name; left out, all weights of the layer.
+    from_ : int, str or None
+        A unit of the layer below; None or "bias" for the bias of `to`; left out, all weights of `to`.
+    top : int
+        How many examples are listed.
+    names : Names, optional
+        What inputs, outputs and classes are called; those of the run by default.
 
+    Returns
+    -------
+    Explanation
+        Of one weight, `value` is that weight. Of several it is their position ⟨θ_T, u⟩ along the unit
+        vector u from θ_0 to θ_T, and so are the terms: the start, the examples by class (one class where
+        targets are numbers), penalties, decay and momentum. `arrays` holds, along u, `by_example` (n,),
+        `by_epoch` (E, G) by class and `path` (E + 1,) at the ends of the epochs; and by weight, (R, K) with
+        the bias last, `start`, `now`, `penalty`, `decay`, `carried_over`, `rounding` with its proven
+        `bound`, and `by_class` (G, R, K).
+
+    Raises
+    ------
+    InputError
+        For a weight that is not there, for an optimizer of your own, for L-BFGS, and where the steps, run
+        again, do not arrive at the parameters asked about.
+
+    See Also
+    --------
+    pushed : The same account for a prediction, to first order.
+    without : Train again without some examples.
+
+    Examples
+    --------
     >>> from whygrad import Dense, Network, SGD
-    >>> from whygrad.plan.plan import Plan, start; from whygrad.nn.arrays import as_data
+    >>> from whygrad.nn.arrays import as_data
+    >>> from whygrad.plan.plan import Plan, start
     >>> from whygrad.why.training_history.trajectory import trajectory
     >>> net = Network(1, [Dense(1, "identity")])
     >>> data = as_data(net, [[1.0], [2.0]], [[1.0], [4.0]])
@@ -76,21 +104,21 @@ def ledger(
     names = names or trajectory.names
     if not isinstance(top, int | np.integer) or top < 1:
         raise InputError(f"top is {top!r}: it must be a whole number of at least 1")
-    tap, what, part = _place(trajectory, names, layer, to, from_)
-    found = accounts(trajectory, tap)
+    probe, what, part = _probe_of(trajectory, names, layer, to, from_)
+    found = accounts(trajectory, probe)
     if found.by_example is not None:
         by_example = np.tensordot(found.by_example, found.direction, 2)
     else:
         by_example = first_order(
-            trajectory, (tap,), lambda thetas: [found.direction[None]]
+            trajectory, (probe,), lambda thetas: [found.direction[None]]
         ).by_example
     return _answer(trajectory, names, found, by_example, what, part, int(top))
 
 
-def _place(
+def _probe_of(
     trajectory: Trajectory, names: Names, layer: int, to: int | str, from_: int | str | None
 ) -> tuple[WeightProbe, str, str]:
-    """Return the tap of the weights that are meant, what they are called, and their part of a drawing."""
+    """Return the probe of the weights that are meant, their name, and their part of a drawing."""
     net = trajectory.plan.net
     l = check_layer(net, layer)
     below = net.sizes[l - 1]
@@ -129,7 +157,7 @@ def _answer(
     for name, matrix in (
         ("penalties", found.penalty),
         ("decay", found.decay),
-        ("momentum brought along", found.inherited),
+        ("momentum carried over", found.carried_over),
     ):
         if matrix.any():
             terms.append(Term(name, float((matrix * along).sum())))
@@ -167,7 +195,7 @@ def _answer(
         notes.append(CLIPPED)
     arrays = {"by_example": by_example, "by_epoch": found.by_epoch, "path": found.path}
     arrays |= {"start": found.start, "now": found.value, "by_class": found.by_class}
-    arrays |= {name: getattr(found, name) for name in ("penalty", "decay", "inherited")}
+    arrays |= {name: getattr(found, name) for name in ("penalty", "decay", "carried_over")}
     arrays |= {next(iter(remains)): found.rounding, "bound": found.bound}
     return Explanation(
         kind="ledger",
@@ -206,7 +234,7 @@ def _path(
     return CurvePicture(
         f"The way of {what}",
         "epoch",
-        "value" if single else "place along its way",
+        "value" if single else "position along its way",
         at,
         (Line(what, found.path),),
         tuple(areas),

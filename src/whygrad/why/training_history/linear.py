@@ -5,10 +5,10 @@ Every rule is, for each weight by itself,
     m ← μ m + p ĝ,    θ ← κ θ + q m + r ĝ,    then θ ← (1 − d) θ,
     ĝ = c v (Σ_i s_i δ_i a_i / S + λ₁ sign W + λ₂ W)
 
-with numbers p, q, r, κ of the step: for Adam and its kin they hold the denominator √v̂ + ε, which was found
-from the gradients squared; c is the scale of clipping by norm, and v = clip(g)/g that of clipping by value.
-A push at step t moves the weight at t and, through m, at every later step. Its whole effect up to the end
-of m steps is w_t = r_t + p_t Q_t, with Q summed backwards in time, Q_t = q_t + μ Q_{t+1}.
+with coefficients p, q, r, κ of the step: for Adam and its kin they hold the denominator √v̂ + ε, which was
+found from the gradients squared; c is the scale of clipping by norm, and v = clip(g)/g that of clipping by
+value. A push at step t moves the weight at t and, through m, at every later step. Its whole effect up to
+the end of m steps is w_t = r_t + p_t Q_t, with Q summed backwards in time, Q_t = q_t + μ Q_{t+1}.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ ADAPTIVE = (Adagrad, RMSprop, Adam, AdamW, Nadam)
 
 @dataclass(frozen=True, eq=False)
 class Linear:
-    """The numbers of m steps of one tap: p, q and r of shape (m, 1, 1), or (m, R, K) where weights differ.
+    """The coefficients of m steps of one probe: p, q and r (m, 1, 1), or (m, R, K) where weights differ.
 
     `keep` is κ, (m,), `decay` is d. `push` is c v / S, what turns s δ a of an example into its part of ĝ;
     `penalty` is the penalties' part of ĝ, (m, R, K), 0 without any.
@@ -44,7 +44,7 @@ class Linear:
 
 
 def buffer_slot(rule: Any) -> int | None:
-    """Return the slot that holds m, or None for a rule without."""
+    """Return the index of m in the optimizer's state, or None for a rule without."""
     match rule:
         case SGD(momentum=mu):
             return 0 if mu else None
@@ -59,10 +59,10 @@ def buffer_slot(rule: Any) -> int | None:
     )
 
 
-def linear(plan: Plan, tapped: WeightProbeResult, block: Block) -> Linear:
-    """Return what the steps of a tap were made of, in float64."""
+def linear(plan: Plan, probed: WeightProbeResult, block: Block) -> Linear:
+    """Return the coefficients of a probe's steps, in float64."""
     rule: Any = plan.optimizer
-    opt_state, numbers = block.opt_state, tapped.coefficients.astype(np.float64)
+    opt_state, numbers = block.opt_state, probed.coefficients.astype(np.float64)
     column = numbers[:, :, None, None]
     zero, one = np.zeros((len(numbers), 1, 1)), np.ones((len(numbers), 1, 1))
     mu, p, q, r, keep = 0.0, zero, zero, zero, np.ones(len(numbers))
@@ -90,7 +90,7 @@ def linear(plan: Plan, tapped: WeightProbeResult, block: Block) -> Linear:
             mu, p, q, r = beta1, one * (1 - beta1), -column[:, 0] / root, -column[:, 1] / root
         case _:
             buffer_slot(rule)
-    push, penalty = _pushes(plan, tapped, block)
+    push, penalty = _pushes(plan, probed, block)
     return Linear(mu, p, q, r, keep, plan.l2.decay, push, penalty)
 
 
@@ -99,11 +99,11 @@ def _root(opt_state: Array, slot: int) -> Array:
     return root
 
 
-def _pushes(plan: Plan, tapped: WeightProbeResult, block: Block) -> tuple[Array, Array]:
+def _pushes(plan: Plan, probed: WeightProbeResult, block: Block) -> tuple[Array, Array]:
     """Return c v / S, and the penalties' part of ĝ."""
-    S, c = tapped.S[:, None, None], tapped.scale[:, None, None]
+    S, c = probed.S[:, None, None], probed.scale[:, None, None]
     penalty = np.zeros((len(S), 1, 1))
-    l1, l2 = tapped.l1[:, None, None], tapped.l2[:, None, None]
+    l1, l2 = probed.l1[:, None, None], probed.l2[:, None, None]
     if l1.any() or l2.any():
         W = block.theta.astype(np.float64)
         if block.tap.from_[1] > plan.net.sizes[block.tap.layer - 1]:

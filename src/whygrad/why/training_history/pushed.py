@@ -1,11 +1,11 @@
-"""Pushed: what the training examples' pushes on a prediction add up to, over the whole of training.
+"""Training-data attribution: what the training examples' pushes on a prediction add up to.
 
-    f(x; θ_T) − f(x; θ_0)  =  Σ_i push_i + penalties + decay + momentum brought along + beyond first order
+    f(x; θ_T) − f(x; θ_0)  =  Σ_i push_i + penalties + decay + momentum carried over + beyond first order
 
-push_i adds up ⟨∇f(x; θ_t), Δθ_t by example i⟩ over the steps, each to first order and momentum carried
-exactly (see `first_order`); "beyond first order" is what that leaves. The pushes cancel for the most part, so
-that they are an account of the steps and no measure of influence. TracIn (Pruthi et al., 2020) is the same
-sum for plain descent, taken at a few checkpoints instead of at every step.
+push_i sums ⟨∇f(x; θ_t), Δθ_t by example i⟩ over the steps, each to first order, with momentum carried
+exactly (see `first_order`); "beyond first order" is the rest. Most pushes cancel: they account for the
+steps and do not measure influence. TracIn (Pruthi et al., 2020) is the same sum for plain gradient descent,
+taken at a few checkpoints instead of at every step.
 """
 
 from collections.abc import Sequence
@@ -51,21 +51,58 @@ def pushed(
     top: int = 10,
     names: Names | None = None,
 ) -> Explanation:
-    """Describe what the pushes of training examples on the prediction for x add up to, over a whole training.
+    """Training-data attribution: add up what every training example's pushes did to a prediction.
 
-    f(θ_T) − f(θ_0) = Σ_i push_i + …, where f is the output a[L] of the class predicted for x, or of the
-    class or output `of`; with `by="z"` its weighted input, with `by="cost"` the cost of x with target `y`.
-    x is one example, (n_0,), or several, (m, n_0), over which f is the mean. `value` is f(θ_T); the terms
-    are f(θ_0), the examples' pushes by class, and what no example pushed; the residual "beyond first
-    order" is what the steps' curvature leaves. `arrays` has `by_example` (n,), every example's push, in
-    units of f, `by_step` (T,), the first order of each step, and `along` (T + 1,), f itself. `top` pushes
-    up and down are listed.
+        f(x; θ_T) − f(x; θ_0) = Σ_i push_i + penalties + decay + momentum carried over + beyond first order
 
-    The training is run again, three times over. Raises `InputError` for an x or an output that does not
-    fit, for an optimizer of your own, and for L-BFGS.
+    Each step counts to first order, as in TracIn, but every step is taken and momentum is carried exactly.
+    This is accounting and no influence: most pushes cancel, and `without` says what would have been.
 
+    Parameters
+    ----------
+    run : Run or Trajectory
+        A recorded training, or the trajectory of one; its steps are run again.
+    x : array-like, shape (n_0,) or (m, n_0)
+        One example, or several, over which f is the mean.
+    of : int or str, optional
+        The class or output that f is; the class predicted for x by default.
+    by : {"a", "z", "cost"}
+        Whether f is the output, its weighted input, or the cost of x.
+    y : array-like, optional
+        The target of x, for `by="cost"`.
+    top : int
+        How many pushes up and down are listed.
+    names : Names, optional
+        What inputs, outputs and classes are called; those of the run by default.
+
+    Returns
+    -------
+    Explanation
+        `value` is f(x; θ_T). `terms` are f(x; θ_0), the pushes by class, and what no example pushed; the
+        residual "beyond first order" is what curvature leaves. `arrays` holds `by_example` (n,), in units
+        of f, `by_class` (G,), `by_step` (T,), the first order of each step, and `along` (T + 1,), f itself.
+
+    Raises
+    ------
+    InputError
+        For an x or an output that does not fit, for an optimizer of your own, for L-BFGS, and where the
+        steps, run again, do not arrive at the parameters asked about.
+
+    See Also
+    --------
+    ledger : The exact account of a weight.
+    without : Train again without some examples.
+
+    References
+    ----------
+    Pruthi, Liu, Kale & Sundararajan (2020), Estimating training data influence by tracing gradient
+    descent (TracIn). NeurIPS.
+
+    Examples
+    --------
     >>> from whygrad import Dense, Network, SGD
-    >>> from whygrad.plan.plan import Plan, start; from whygrad.nn.arrays import as_data
+    >>> from whygrad.nn.arrays import as_data
+    >>> from whygrad.plan.plan import Plan, start
     >>> from whygrad.why.training_history.trajectory import trajectory
     >>> net = Network(1, [Dense(1, "identity")])
     >>> data = as_data(net, [[1.0], [2.0]], [[1.0], [4.0]])
@@ -79,7 +116,7 @@ def pushed(
     f = functional(net, names, trajectory.theta, *trajectory.encode(x, y), of, by)
     if not isinstance(top, int | np.integer) or top < 1:
         raise InputError(f"top is {top!r}: it must be a whole number of at least 1")
-    taps = tuple(whole(net.sizes, l) for l in range(1, net.L + 1))
+    probes = tuple(whole(net.sizes, l) for l in range(1, net.L + 1))
     went = []  # f at the parameters before each step; chunks come last to first
 
     def slope(thetas: Sequence[Array]) -> list[Array]:
@@ -87,7 +124,7 @@ def pushed(
         went.append(value)
         return slopes
 
-    found = first_order(trajectory, taps, slope)
+    found = first_order(trajectory, probes, slope)
     along = np.concatenate([*reversed(went), [f.value(trajectory.theta)]])
     return _answer(trajectory, names, f, found, along, int(top))
 
@@ -102,7 +139,7 @@ def _answer(
     others = {
         "penalties": found.penalty,
         "decay": found.decay,
-        "momentum brought along": found.inherited,
+        "momentum carried over": found.carried_over,
     }
     terms = [Term("start", first)]
     labels = group_names(trajectory, names, count)

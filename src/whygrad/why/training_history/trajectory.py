@@ -17,6 +17,7 @@ from whygrad.nn.arrays import Data
 from whygrad.nn.functions import Array
 from whygrad.plan.plan import Plan, State, smooth
 from whygrad.training.epochs import end_of_epoch, final
+from whygrad.why.choosing import class_names, classes, classifies
 
 LONG = 16  # chunks between two states that are kept while steps are looked at backwards
 
@@ -26,34 +27,55 @@ Advance = Callable[[State, int, Probes, int], Iterator[tuple[State, ProbeResult]
 # From rows and targets of the user, or None, to those of the network.
 Encode = Callable[[Any, Any], tuple[Any, Any]]
 
-# From places in the data, and whether to rescale, to the parameters that training without them ends with.
+# From indices into the data, and whether to rescale, to the parameters that training without them gives.
 LeftOut = Callable[[Array, bool], Array]
 
 
-def no_rows() -> None:
-    """Examples that are no rows of a table."""
+def _no_rows() -> None:
+    """Return None: the examples are no rows of a table."""
 
 
-def nothing_else() -> Sequence[str]:
-    """Record that the training is run again where it was run."""
+def _nothing_else() -> Sequence[str]:
+    """Return no reasons: the training is run again where it was run."""
     return ()
 
 
 def given(x: Any, y: Any) -> tuple[Any, Any]:
-    """Return what is an array already."""
+    """Return x and y as they are."""
     return x, y
 
 
 @dataclass(frozen=True, eq=False)
 class Trajectory:
-    """A training from the state `start` to step `last`, whose parameters were `theta`.
+    """A training that can be run again, from a state to the step whose parameters are asked about.
 
-    `data` is what training saw, its targets smoothed where the plan says so. Where the best parameters
-    were restored, `last` is their step. The arrays of a state given by `advance` may be used for the next.
-    `left_out` trains again without some examples, `encode` turns rows of the user into the network's, and
-    `own` says which examples the training itself left out. `rows` gives the row of a table that each
-    example was, (n,), or None. `elsewhere` says why the steps, run again, need not arrive at `theta` to the
-    last bit; where nothing does, they must.
+    Parameters
+    ----------
+    plan : Plan
+        All that decides the training.
+    data : Data
+        What training saw, its targets smoothed where the plan says so.
+    start : State
+        The state that it began in.
+    last : int
+        The last step; that of the best parameters where these were restored.
+    theta : array, shape (P,)
+        The parameters asked about.
+    advance : callable
+        Runs steps from a state, by the chunk; the arrays of a state it yields may be used for the next.
+    left_out : callable
+        Trains again without some examples, and returns the parameters.
+    names : Names
+        What inputs, outputs and classes are called.
+    own : Probes
+        Which examples the training itself left out.
+    encode : callable
+        From (x, y) of the user to those of the network.
+    rows : callable
+        Returns the row of a table that each example was, (n,), or None.
+    elsewhere : callable
+        Returns the reasons why the steps, run again, need not arrive at `theta` to the last bit; where
+        there are none, they must.
     """
 
     plan: Plan
@@ -66,22 +88,22 @@ class Trajectory:
     names: Names = Names()
     own: Probes = Probes()
     encode: Encode = given
-    rows: Callable[[], Array | None] = no_rows
-    elsewhere: Callable[[], Sequence[str]] = nothing_else
+    rows: Callable[[], Array | None] = _no_rows
+    elsewhere: Callable[[], Sequence[str]] = _nothing_else
 
-    def watch(self, taps: tuple[WeightProbe, ...] = ()) -> Probes:
-        """Return a watch of these taps, with the examples left out that training left out."""
-        return replace(self.own, taps=taps)
+    def probes(self, probes: tuple[WeightProbe, ...] = ()) -> Probes:
+        """Return probes of these weights, with the examples left out that training left out."""
+        return replace(self.own, taps=probes)
 
-    def steps(self, watch: Probes, chunk: int) -> Iterator[tuple[State, ProbeResult]]:
-        """Return what `watch` sees of all the steps, chunk by chunk, beside the state after each."""
+    def steps(self, probes: Probes, chunk: int) -> Iterator[tuple[State, ProbeResult]]:
+        """Run all the steps; yield the state after each chunk and what `probes` read in it."""
         state = self.start
-        for state, seen in self.advance(self.start.copy(), self.last, watch, chunk):
+        for state, seen in self.advance(self.start.copy(), self.last, probes, chunk):
             yield state, seen
         self._arrived(state)
 
-    def backwards(self, watch: Probes, chunk: int) -> Iterator[tuple[ProbeResult, Array]]:
-        """Return what `watch` sees chunk by chunk from the last to the first, beside θ after each.
+    def backwards(self, probes: Probes, chunk: int) -> Iterator[tuple[ProbeResult, Array]]:
+        """Yield what `probes` read, chunk by chunk from last to first, and θ after each.
 
         The steps are run three times: for states far apart, for those between two of them, and to look.
         """
@@ -92,11 +114,11 @@ class Trajectory:
             between = self._states(ends[-1], last, chunk)
             while len(between) > 1:
                 after, before = between.pop(), between[-1]
-                (seen,) = self.advance(before.copy(), after.step, watch, chunk)
+                (seen,) = self.advance(before.copy(), after.step, probes, chunk)
                 yield seen[1], after.theta
 
     def _arrived(self, state: State) -> None:
-        """Reject an account of the way to parameters other than those that are asked about."""
+        """Raise `InputError` where the steps, run again, end at other parameters than those asked about."""
         there = state.step == self.last and state.theta.tobytes() == self.theta.tobytes()
         if not there and not self.elsewhere():
             raise InputError(
@@ -107,7 +129,7 @@ class Trajectory:
     def _states(self, state: State, until: int, chunk: int) -> list[State]:
         """Return copies of the states from `state` to step `until`, a chunk apart."""
         states = [state.copy()]
-        for later, _ in self.advance(state.copy(), until, self.watch(), chunk):
+        for later, _ in self.advance(state.copy(), until, self.probes(), chunk):
             states.append(replace(later.copy(), best_theta=None))
         return states
 
@@ -115,22 +137,56 @@ class Trajectory:
 def trajectory(
     plan: Plan, start: State, data: Data, validation: Data | None = None, engine: str = "auto"
 ) -> Trajectory:
-    """Train by a plan, from a state, and give the course that training took."""
+    """Train by a plan from a state, and return the trajectory.
+
+    Parameters
+    ----------
+    plan : Plan
+        All that decides the training.
+    start : State
+        The state to begin in, such as `plan.start(plan)`.
+    data : Data
+        The training data; targets are smoothed as the plan says.
+    validation : Data, optional
+        The validation data, where the plan stops on them.
+    engine : str
+        The engine that runs the steps.
+
+    Returns
+    -------
+    Trajectory
+        What `ledger`, `pushed` and `without` take in place of a recorded run.
+
+    Raises
+    ------
+    InputError
+        For L-BFGS, whose moves are no sums over examples, and where training diverges.
+
+    Examples
+    --------
+    >>> from whygrad import Dense, Network, SGD
+    >>> from whygrad.nn.arrays import as_data
+    >>> from whygrad.plan.plan import start
+    >>> net = Network(1, [Dense(1, "identity")])
+    >>> plan = Plan(net, SGD(0.1), n=2, epochs=20, batch_size=2)
+    >>> trajectory(plan, start(plan), as_data(net, [[1.0], [2.0]], [[1.0], [4.0]])).last
+    20
+    """
     refuse(plan)
     machine, seen = choose(engine, plan), smooth(plan, data)
 
     def advance(
-        state: State, until: int, watch: Probes, chunk: int
+        state: State, until: int, probes: Probes, chunk: int
     ) -> Iterator[tuple[State, ProbeResult]]:
         while state.step < until and not state.stopped:
-            state, watched = _chunk(machine, plan, state, seen, validation, until, watch, chunk)
-            if watched.diverged:
+            state, result = _chunk(machine, plan, state, seen, validation, until, probes, chunk)
+            if result.diverged:
                 raise InputError(f"the training diverged at step {state.step}")
-            yield state, watched
+            yield state, result
 
-    def end(watch: Probes) -> State:
+    def end(probes: Probes) -> State:
         state, last = start.copy(), plan.epochs * plan.steps_per_epoch
-        for later, _ in advance(state, last, watch, plan.steps_per_epoch):
+        for later, _ in advance(state, last, probes, plan.steps_per_epoch):
             state = later
         return state
 
@@ -152,16 +208,16 @@ def _chunk(
     data: Data,
     validation: Data | None,
     until: int,
-    watch: Probes,
+    probes: Probes,
     chunk: int,
 ) -> tuple[State, ProbeResult]:
     left = plan.steps_per_epoch - state.batch_index
-    state, watched = machine.run(
-        plan, state, data, min(until, state.step + left, state.step + chunk), watch
+    state, result = machine.run(
+        plan, state, data, min(until, state.step + left, state.step + chunk), probes
     )
-    if state.batch_index == plan.steps_per_epoch and not watched.diverged:
+    if state.batch_index == plan.steps_per_epoch and not result.diverged:
         state, _ = end_of_epoch(plan, state, validation)
-    return state, watched
+    return state, result
 
 
 AGAIN = "computed again elsewhere"  # the residual that another machine leaves, or another version
@@ -183,8 +239,6 @@ def epochs_of(plan: Plan, start: State, last: int) -> int:
 
 def groups_of(trajectory: Trajectory) -> tuple[Array, int]:
     """Return the class of each example, and how many there are; numbers are one class altogether."""
-    from whygrad.why.choosing import classes, classifies
-
     net, Y = trajectory.plan.net, trajectory.data.Y
     if not classifies(net) or net.C.targets == "real":
         return np.zeros(len(Y), np.int64), 1
@@ -192,13 +246,11 @@ def groups_of(trajectory: Trajectory) -> tuple[Array, int]:
 
 
 def group_names(trajectory: Trajectory, names: Names, count: int) -> tuple[str, ...]:
-    """Name the classes of the examples."""
-    from whygrad.why.choosing import class_names
-
+    """Return the names of the examples' classes."""
     return ("all examples",) if count == 1 else class_names(trajectory.plan.net, names)
 
 
 def trajectory_of(given: Any) -> Trajectory:
-    """Return the course of a recorded run; a `Trajectory` is handed through."""
+    """Return the trajectory of a recorded run; a `Trajectory` is returned as it is."""
     found: Trajectory = given if isinstance(given, Trajectory) else given.trajectory()
     return found

@@ -1,4 +1,4 @@
-"""Without: what a prediction would be if some examples had not been there, by training again without them.
+"""Leave-one-out retraining: what a prediction would be without some examples, by training again.
 
     Δf = f(x; θ_T without them) − f(x; θ_T)
 
@@ -41,18 +41,55 @@ def without(
     rescale: bool = False,
     names: Names | None = None,
 ) -> Explanation:
-    """Describe what the prediction for x would be had some training examples not been there.
+    """Leave-one-out retraining: train again without some examples, and compare a prediction.
 
-    Δf = f(x; θ_T without them) − f(x; θ_T). `examples` are places in the training data, or a mask (n,); x
-    is one example, (n_0,), or several, over which f is the mean. f is the output of the class predicted for
-    x, or of the class or output `of`; where `y` is given the cost of x is compared as well. Steps divide by
-    what they divided by, or with `rescale` by the examples that remain. `value` is Δf; `arrays` has the
-    outputs `before` and `after`, (m, n_L), and `theta`, the parameters without them.
+        Δf = f(x; θ_T without them) − f(x; θ_T)
 
-    The training is run again. Raises `InputError` for examples that are not there, and for L-BFGS.
+    The same start, the same batches, the same divisors: only the gradients of these examples are 0. It is
+    the truth that every estimate of influence is held to, for this seed.
 
+    Parameters
+    ----------
+    run : Run or Trajectory
+        A recorded training, or the trajectory of one; its steps are run again.
+    examples : int, array-like of int, or mask of shape (n,)
+        The training examples to leave out, by index.
+    x : array-like, shape (n_0,) or (m, n_0)
+        One example, or several, over which f is the mean.
+    y : array-like, optional
+        The target of x: its cost is compared as well.
+    of : int or str, optional
+        The class or output that f is; the class predicted for x by default.
+    rescale : bool
+        Divide every step by the examples that remain, and not by all.
+    names : Names, optional
+        What inputs, outputs and classes are called; those of the run by default.
+
+    Returns
+    -------
+    Explanation
+        `value` is Δf, in units of the output. `arrays` holds the outputs `before` and `after`, (m, n_L),
+        the parameters `theta` (P,) without these examples, and their `distance` from those with them.
+
+    Raises
+    ------
+    InputError
+        For examples that are not there, where none would remain, for an x or an output that does not fit,
+        and for L-BFGS.
+
+    See Also
+    --------
+    pushed : An account of a prediction that needs no training without examples.
+
+    References
+    ----------
+    Koh & Liang (2017), Understanding black-box predictions via influence functions. ICML.
+
+    Examples
+    --------
     >>> from whygrad import Dense, Network, SGD
-    >>> from whygrad.plan.plan import Plan, start; from whygrad.nn.arrays import as_data
+    >>> from whygrad.nn.arrays import as_data
+    >>> from whygrad.plan.plan import Plan, start
     >>> from whygrad.why.training_history.trajectory import trajectory
     >>> net = Network(1, [Dense(1, "identity")])
     >>> data = as_data(net, [[1.0], [2.0]], [[1.0], [4.0]])
@@ -62,8 +99,8 @@ def without(
     """
     trajectory = trajectory_of(run)
     net, names = trajectory.plan.net, names or trajectory.names
-    places = _places(examples, trajectory.plan.n)
-    theta = trajectory.left_out(places, bool(rescale))
+    indices = _indices(examples, trajectory.plan.n)
+    theta = trajectory.left_out(indices, bool(rescale))
     x, y = trajectory.encode(x, y)
     f = functional(net, names, trajectory.theta, x, y, of, "a")
     before, after = (_outputs(net, one, f.X) for one in (trajectory.theta, theta))
@@ -76,7 +113,7 @@ def without(
         costs = [_cost(net, one, f.X, Y) for one in (trajectory.theta, theta)]
         rows.append(("cost", *costs, costs[1] - costs[0]))
     distance = float(np.linalg.norm(theta.astype(np.float64) - trajectory.theta))
-    who = f"example {places[0]}" if len(places) == 1 else f"{len(places)} examples"
+    who = f"example {indices[0]}" if len(indices) == 1 else f"{len(indices)} examples"
     return Explanation(
         kind="without",
         question=f"What would the {f.name(names)} be without {who}?",
@@ -101,16 +138,16 @@ def _changes(net: Network, names: Names, who: str, change: Array) -> BarPicture:
     )
 
 
-def _places(examples: Any, n: int) -> Array:
-    places = np.atleast_1d(np.asarray(examples))
-    if places.dtype == bool and places.shape == (n,):
-        places = np.flatnonzero(places)
-    if places.ndim != 1 or not len(places) or places.dtype.kind not in "iu":
-        raise InputError(f"examples are places in the training data, from 0 to {n - 1}")
-    outside = places[(places < 0) | (places >= n)]
+def _indices(examples: Any, n: int) -> Array:
+    indices = np.atleast_1d(np.asarray(examples))
+    if indices.dtype == bool and indices.shape == (n,):
+        indices = np.flatnonzero(indices)
+    if indices.ndim != 1 or not len(indices) or indices.dtype.kind not in "iu":
+        raise InputError(f"examples are indices into the training data, from 0 to {n - 1}")
+    outside = indices[(indices < 0) | (indices >= n)]
     if len(outside):
         raise InputError(f"example {outside[0]}: the training data have 0 to {n - 1}")
-    unique: Array = np.unique(places).astype(np.int64)
+    unique: Array = np.unique(indices).astype(np.int64)
     if len(unique) == n:
         raise InputError("all examples are left out: at least one must remain")
     return unique
@@ -129,7 +166,7 @@ def _cost(net: Network, theta: Array, X: Array, Y: Array) -> float:
 def _sentence(
     f: Functional, names: Names, who: str, ends: tuple[float, float], before: Array, after: Array
 ) -> str:
-    """Describe how far f would move, and whether the class predicted would be another."""
+    """Return a sentence that says how far f would move, and whether the class predicted would change."""
     net, what = f.net, f.name(names)
     with_them, without_them = (f.written(one, names) for one in ends)
     change = f"{f.scale(names) * (ends[1] - ends[0]):+.3g}"

@@ -1,1 +1,5 @@
-"""What if: sensitivity (`ripple` moves a weight, bias or input) and ablation (`neuron` silences a unit)."""
+"""What if: sensitivity and ablation.
+
+`ripple` moves a weight, bias or input (`perturbation`) and compares with first order; `neuron` ablates a
+unit. Imports from `why` its modules alone, no other folder of it.
+"""

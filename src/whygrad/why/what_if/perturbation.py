@@ -1,4 +1,4 @@
-"""One number of the network moved: what follows truly, and what first order says would follow.
+"""A perturbation of one weight, bias or input: its exact effect, and its effect to first order.
 
     weight, bias   zˡⱼ ← zˡⱼ + Δw aˡ⁻¹ₖ, or + Δw        input   z¹ ← z¹ + Δx W¹ₖ
 
@@ -17,7 +17,7 @@ from whygrad.answers.names import Ref
 from whygrad.nn.arrays import dense
 from whygrad.nn.backprop import Trace, example_costs
 from whygrad.nn.functions import Activation, Array
-from whygrad.why.asking import Context
+from whygrad.why.context import Context
 from whygrad.why.passing import activate, forward_from, jvp, mask_of
 
 BLOCK = (
@@ -27,10 +27,10 @@ KINK = 1e-3  # of the slope, from one side of 0 to the other: more is a kink
 
 
 @dataclass(frozen=True, eq=False)
-class Moved:
-    """A weight or bias (`ref`), or an input (place.layer is 0), to be moved by any step."""
+class Perturbation:
+    """A weight or bias (`ref`), or an input (its layer is 0), to be moved by any step."""
 
-    asked: Context
+    context: Context
     ref: Ref
 
     @property
@@ -41,15 +41,15 @@ class Moved:
     @cached_property
     def sender(self) -> Array:
         """∂zˡⱼ/∂w of every example, (n,); 1 of a bias and of an input."""
-        asked, at = self.asked, self.ref
+        context, at = self.context, self.ref
         if at.layer == 0 or at.from_ == "bias":
-            return np.ones(asked.n, asked.theta.flat.dtype)
-        return dense(asked.trace.a[at.layer - 1][:, [at.from_]])[:, 0]
+            return np.ones(context.n, context.theta.flat.dtype)
+        return dense(context.trace.a[at.layer - 1][:, [at.from_]])[:, 0]
 
     @cached_property
     def value(self) -> float:
         """The weight or bias as it is."""
-        theta, at = self.asked.theta, self.ref
+        theta, at = self.context.theta, self.ref
         b = at.from_ == "bias"
         return float(theta.b[at.layer][at.to] if b else theta.W[at.layer][at.to, at.from_])
 
@@ -58,8 +58,8 @@ class Moved:
 
         Of the layer of the weight itself z and a are those of its unit alone, (m·n, 1), below the output.
         """
-        asked, l, j = self.asked, self.ref.layer, self.ref.to
-        net, theta, trace, m = asked.net, asked.theta, asked.trace, len(steps)
+        context, l, j = self.context, self.ref.layer, self.ref.to
+        net, theta, trace, m = context.net, context.theta, context.trace, len(steps)
         masks = self._masks(m)
         if l == 0:
             z = trace.z[1] + steps[:, None, None] * theta.W[1][:, j]
@@ -80,13 +80,13 @@ class Moved:
 
     def first_order(self, step: float) -> tuple[list[Any], list[Any]]:
         """Return Δz and Δa as the slopes say, shapes as `exact_perturbation` gives them."""
-        asked, l, j = self.asked, self.ref.layer, self.ref.to
-        net, W, z, masks = asked.net, asked.theta.W, asked.trace.z, asked.trace.masks
+        context, l, j = self.context, self.ref.layer, self.ref.to
+        net, W, z, masks = context.net, context.theta.W, context.trace.z, context.trace.masks
         dz: list[Any] = [None] * (net.L + 1)
         da: list[Any] = [None] * (net.L + 1)
         first = self.lowest
         if l == 0:
-            dz[1] = np.repeat(step * W[1][None, :, j], asked.n, axis=0)
+            dz[1] = np.repeat(step * W[1][None, :, j], context.n, axis=0)
         elif l == net.L:
             dz[l] = np.zeros_like(z[l])
             dz[l][:, j] = step * self.sender
@@ -105,53 +105,55 @@ class Moved:
 
     def before(self, l: int) -> tuple[Array, Array]:
         """Return z and a of a layer as they were, shapes as `exact_perturbation` gives them."""
-        z, a = self.asked.trace.z[l], self.asked.trace.a[l]
-        if l == self.ref.layer < self.asked.net.L:
+        z, a = self.context.trace.z[l], self.context.trace.a[l]
+        if l == self.ref.layer < self.context.net.L:
             return z[:, [self.ref.to]], a[:, [self.ref.to]]
         return z, a
 
     def units(self, l: int) -> list[int]:
         """Return the units of a layer that the columns of `exact_perturbation` stand for."""
-        alone = l == self.ref.layer < self.asked.net.L
-        return [self.ref.to] if alone else list(range(self.asked.net.sizes[l]))
+        alone = l == self.ref.layer < self.context.net.L
+        return [self.ref.to] if alone else list(range(self.context.net.sizes[l]))
 
     def penalty(self, steps: Array) -> Array:
-        """Return what each step adds to the penalties, (m,)."""
-        asked, at = self.asked, self.ref
+        """Return the change of the penalties by each step, (m,)."""
+        context, at = self.context, self.ref
         if at.layer == 0 or at.from_ == "bias":
             return np.zeros(len(steps))
         w, moved = self.value, self.value + steps
-        flat: Array = asked.l1 * (abs(moved) - abs(w)) + asked.l2 / 2 * (moved - w) * (moved + w)
+        flat: Array = context.l1 * (abs(moved) - abs(w)) + context.l2 / 2 * (moved - w) * (
+            moved + w
+        )
         return flat
 
     @property
     def penalty_slope(self) -> float:
         """λ₁ sign w + λ₂ w, 0 for a bias and for an input."""
-        asked, at = self.asked, self.ref
+        context, at = self.context, self.ref
         if at.layer == 0 or at.from_ == "bias":
             return 0.0
-        return float(asked.l1 * np.sign(self.value) + asked.l2 * self.value)
+        return float(context.l1 * np.sign(self.value) + context.l2 * self.value)
 
     def costs(self, steps: Array) -> Array:
         """Return by how much the cost changes with each step, (m,), penalties included."""
-        asked, net = self.asked, self.asked.net
+        context, net = self.context, self.context.net
         widest = max(net.sizes[self.lowest :])
-        together = max(1, BLOCK // (asked.n * widest))
+        together = max(1, BLOCK // (context.n * widest))
         changes = []
         for start in range(0, len(steps), together):
             some = steps[start : start + together]
             z, a = self.exact_perturbation(some)
-            changes.append(self.cost_changes(z, a, len(some)) @ (asked.s / asked.S))
+            changes.append(self.cost_changes(z, a, len(some)) @ (context.s / context.S))
         return np.concatenate(changes) + self.penalty(steps)
 
     def cost_changes(self, z: Sequence[Any], a: Sequence[Any], m: int = 1) -> Array:
         """Return the change of every example's cost, (m, n), without penalties."""
-        y = np.tile(self.asked.y, (m, 1))
-        C_x = example_costs(self.asked.net, Trace((z[-1],), (a[-1],)), y)
-        return C_x.reshape(m, -1) - self.asked.costs
+        y = np.tile(self.context.y, (m, 1))
+        C_x = example_costs(self.context.net, Trace((z[-1],), (a[-1],)), y)
+        return C_x.reshape(m, -1) - self.context.costs
 
     def _masks(self, m: int) -> Any:
-        masks = self.asked.trace.masks
+        masks = self.context.trace.masks
         if masks is None or m == 1:
             return masks
         return [None if mask is None else np.tile(mask, (m, 1)) for mask in masks]

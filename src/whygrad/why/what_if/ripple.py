@@ -1,4 +1,4 @@
-"""Ripple: what a small change of one weight, bias or input sets in motion, truly and as first order says.
+"""Sensitivity and what-if: the effect of a small change of a weight, bias or input, beside its first order.
 
     Δzˡⱼ = Δw aˡ⁻¹ₖ,  Δaˡ ≈ f′(zˡ) ⊙ Δzˡ,  Δzˡ⁺¹ ≈ Wˡ⁺¹ Δaˡ,  ΔC ≈ ∂C/∂w Δw
 
@@ -29,9 +29,9 @@ from whygrad.errors import InputError
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
 from whygrad.why import symbols
-from whygrad.why.asking import Context, ask
+from whygrad.why.context import Context, ask
 from whygrad.why.symbols import over, shown
-from whygrad.why.what_if.perturbation import Moved, kinked
+from whygrad.why.what_if.perturbation import Perturbation, kinked
 
 REACH = 2  # times `by`, to either side: how far the curve goes
 POINTS, FEW = 41, 9  # of the curve; few where a pass is long
@@ -58,16 +58,53 @@ def ripple(
     masks: Sequence[Any] | None = None,
     names: Names | None = None,
 ) -> Explanation:
-    """Move one weight (`layer`, `to`, `from_`), bias (no `from_`) or `input` by `by`, and see what follows.
+    """Sensitivity and what-if: move a weight, bias or input, and compare the true effect with first order.
 
-    `value` is the true change of the cost; `terms` are its first order, Σ_m ∂C/∂zᴸₘ Δzᴸₘ by output and the
-    penalties', and the residual "beyond first order" is what that misses. X is (n, n_0), Y (n, n_L) or
-    classes; numbers are weighted means over the examples. `arrays` holds, by layer, what moves in every
-    example: `dz` and `da` truly, `dz_first_order` and `da_first_order`, (n, n_l); `gap` (n_l,), the mean
-    |true − first order| of a; `flips`, (example, layer, unit) of every kink that is crossed; `steps` and
-    `costs`, the curve of C. Of the weight's own layer they hold its unit alone. Raises `InputError` for
-    a place that is not there and a step that is no number.
+        Δzˡⱼ = Δw aˡ⁻¹ₖ,  Δaˡ ≈ f′(zˡ) ⊙ Δzˡ,  Δzˡ⁺¹ ≈ Wˡ⁺¹ Δaˡ,  ΔC ≈ ∂C/∂w Δw
 
+    Parameters
+    ----------
+    net : Network
+        The network.
+    theta : Parameters
+        Its parameters θ.
+    X : array-like or sparse matrix, shape (n, n_0)
+        The examples, one a row.
+    Y : array-like, shape (n, n_L) or (n,)
+        Their targets, or class indices.
+    layer, to, from_ : int or str, optional
+        The weight into unit `to` of `layer` from unit `from_` below; without `from_` the bias of `to`.
+    input : int or str, optional
+        An input, in place of a weight.
+    by : float
+        The step Δw or Δx, in units of the weight or input; not 0.
+    top : int
+        How many rows each table lists.
+    sample_weight : array-like, shape (n,), optional
+        Weights s of the examples, with sum S; 1 each by default.
+    l1, l2 : float
+        Strengths λ₁ and λ₂ of the penalties on weights.
+    masks : sequence of arrays, optional
+        Factors of dropout by layer, (n, n_l) or None each, as `forward` takes them.
+    names : Names, optional
+        What inputs, outputs and classes are called.
+
+    Returns
+    -------
+    Explanation
+        `value` is the true change of the cost. `terms` are its first order, Σ_m ∂C/∂zᴸₘ Δzᴸₘ by output and
+        the penalties', and the residual "beyond first order" is what that misses. `arrays` holds, by layer,
+        `dz`, `da` and `dz_first_order`, `da_first_order`, (n, n_l); `gap` (n_l,), the mean |true − first
+        order| of a; `flips`, rows (example, layer, unit) of every kink that is crossed; `steps` and
+        `costs`, the curve of C; `slope`. Of the weight's own layer they hold its unit alone.
+
+    Raises
+    ------
+    InputError
+        For a weight, bias or input that is not there, and for a step that is not a finite number.
+
+    Examples
+    --------
     >>> from whygrad.nn.network import Dense
     >>> net = Network(1, [Dense(1, "identity")])
     >>> found = ripple(net, net.init(W=[None, [[2.0]]]), [[1.0]], [[1.0]], layer=1, to=0, from_=0, by=0.5)
@@ -75,20 +112,20 @@ def ripple(
     (0.625, 0.5, {'beyond first order': 0.125})
     """
     names = names_of(net, names)
-    ref = _place(net, names, layer, to, from_, input)
+    ref = _ref_of(net, names, layer, to, from_, input)
     step = _step(by)
-    asked = ask(
+    context = ask(
         net, theta, X, Y, sample_weight=sample_weight, l1=l1, l2=l2, masks=masks, names=names
     )
-    moved = Moved(asked, ref)
+    moved = Perturbation(context, ref)
     with np.errstate(over="ignore", invalid="ignore"):  # a large step may leave what exp can hold
         return _answer(moved, step, top)
 
 
-def _answer(moved: Moved, by: float, top: int) -> Explanation:
-    asked, ref = moved.asked, moved.ref
-    L, s = asked.net.L, asked.s / asked.S
-    z, a = moved.exact_perturbation(np.array([by], asked.theta.flat.dtype))
+def _answer(moved: Perturbation, by: float, top: int) -> Explanation:
+    context, ref = moved.context, moved.ref
+    L, s = context.net.L, context.s / context.S
+    z, a = moved.exact_perturbation(np.array([by], context.theta.flat.dtype))
     penalty = float(moved.penalty(np.array([by]))[0])
     value = float(moved.cost_changes(z, a)[0] @ s) + penalty
     dz1, da1 = moved.first_order(by)
@@ -97,14 +134,14 @@ def _answer(moved: Moved, by: float, top: int) -> Explanation:
     dz: list[Any] = [*none, *(z[l] - moved.before(l)[0] for l in layers)]
     da: list[Any] = [*none, *(a[l] - moved.before(l)[1] for l in layers)]
     gap = (*none, *(s @ abs(da[l] - da1[l]) for l in layers))
-    terms = _terms(moved, by, s @ (asked.delta[L] * dz1[L]))
+    terms = _terms(moved, by, s @ (context.delta[L] * dz1[L]))
     first = float(np.sum([term.value for term in terms]))
     flips = _flips(moved, z)
     steps, costs = _curve(moved, by)
     slope = first / by
     return Explanation(
         kind="ripple",
-        question=f"What happens if {_what(asked, ref)} is moved by {_by(asked, ref, by)}?",
+        question=f"What happens if {_what(context, ref)} is moved by {_by(context, ref, by)}?",
         answer=_words(moved, by, value, first, flips),
         value=value,
         terms=terms,
@@ -113,15 +150,18 @@ def _answer(moved: Moved, by: float, top: int) -> Explanation:
         tables=_tables(moved, (dz, da, dz1, da1), flips, z, top),
         pictures=(
             CurvePicture(
-                title=f"The cost as {_short(asked, ref)} moves",
-                x_label=_letter(ref) + (", standardised" if _standardised(asked, ref) else ""),
-                y_label=f"cost, {over(asked.n)}",
+                title=f"The cost as {_short(context, ref)} moves",
+                x_label=_letter(ref) + (", standardised" if _standardised(context, ref) else ""),
+                y_label=f"cost, {over(context.n)}",
                 x=steps,
                 lines=(
                     Line("cost", costs),
-                    Line("tangent", asked.cost + slope * steps, dashed=True),
+                    Line("tangent", context.cost + slope * steps, dashed=True),
                 ),
-                marks=((0.0, asked.cost, "now"), (by, asked.cost + value, f"moved by {shown(by)}")),
+                marks=(
+                    (0.0, context.cost, "now"),
+                    (by, context.cost + value, f"moved by {shown(by)}"),
+                ),
             ),
             _picture(moved, da, s),
         ),
@@ -141,7 +181,7 @@ def _answer(moved: Moved, by: float, top: int) -> Explanation:
     )
 
 
-def _place(net: Network, names: Names, layer: Any, to: Any, from_: Any, input: Any) -> Ref:
+def _ref_of(net: Network, names: Names, layer: Any, to: Any, from_: Any, input: Any) -> Ref:
     if input is not None:
         if layer is not None or to is not None or from_ is not None:
             raise InputError(
@@ -160,22 +200,22 @@ def _step(by: Any) -> float:
     return float(by)
 
 
-def _terms(moved: Moved, by: float, through: Array) -> tuple[Term, ...]:
+def _terms(moved: Perturbation, by: float, through: Array) -> tuple[Term, ...]:
     """Return the first order of ΔC by output, and the penalties' part."""
-    asked, L = moved.asked, moved.asked.net.L
-    outputs = asked.names.layer(asked.net, L)
+    context, L = moved.context, moved.context.net.L
+    outputs = context.names.layer(context.net, L)
     terms = [
         Term(f"through {name}", float(value), part=Ref(L, m).part)
         for m, (name, value) in enumerate(zip(outputs, through, strict=True))
     ]
-    if asked.l1 or asked.l2:
+    if context.l1 or context.l2:
         terms.append(Term("penalties", moved.penalty_slope * by, part=moved.ref.part))
     return tuple(terms)
 
 
-def _flips(moved: Moved, z: Sequence[Any]) -> Array:
+def _flips(moved: Perturbation, z: Sequence[Any]) -> Array:
     """List (example, layer, unit) of every kink that is crossed."""
-    net, found = moved.asked.net, []
+    net, found = moved.context.net, []
     for l in range(moved.lowest, net.L + 1):
         if kinked(net.f[l]):
             units = np.array(moved.units(l))
@@ -184,20 +224,20 @@ def _flips(moved: Moved, z: Sequence[Any]) -> Array:
     return np.concatenate(found) if found else np.zeros((0, 3), int)
 
 
-def _curve(moved: Moved, by: float) -> tuple[Array, Array]:
+def _curve(moved: Perturbation, by: float) -> tuple[Array, Array]:
     """Return the steps and the cost at each of them; `by` itself is among them."""
-    asked = moved.asked
-    long = asked.n * sum(asked.net.sizes[moved.lowest + 1 :]) * POINTS > LONG
+    context = moved.context
+    long = context.n * sum(context.net.sizes[moved.lowest + 1 :]) * POINTS > LONG
     steps = np.linspace(-REACH, REACH, FEW if long else POINTS) * abs(by)
-    changes = moved.costs(steps.astype(asked.theta.flat.dtype))
-    return steps, asked.cost + changes
+    changes = moved.costs(steps.astype(context.theta.flat.dtype))
+    return steps, context.cost + changes
 
 
 def _tables(
-    moved: Moved, changes: tuple[list[Any], ...], flips: Array, z: Sequence[Any], top: int
+    moved: Perturbation, changes: tuple[list[Any], ...], flips: Array, z: Sequence[Any], top: int
 ) -> tuple[Table, ...]:
-    asked, (dz, da, dz1, da1) = moved.asked, changes
-    net, names, s = asked.net, asked.names, asked.s / asked.S
+    context, (dz, da, dz1, da1) = moved.context, changes
+    net, names, s = context.net, context.names, context.s / context.S
     columns = ("neuron", "Δz", "predicted Δz", "Δa", "predicted Δa", "gap of a")
     tables = []
     for l in range(moved.lowest, net.L + 1):
@@ -213,7 +253,7 @@ def _tables(
         seen = []
         for i, l, j in flips[: 2 * top].tolist():
             column = 0 if len(moved.units(l)) == 1 else j
-            before, after = asked.trace.z[l][i, j], z[l][i, column]
+            before, after = context.trace.z[l][i, j], z[l][i, column]
             seen.append((i, names.of(net, l, j), float(before), float(after)))
         parts = tuple(Ref(l, j).part for _, l, j in flips[: 2 * top].tolist())
         title = f"Kinks crossed: {len(flips):,}"
@@ -223,10 +263,10 @@ def _tables(
     return tuple(tables)
 
 
-def _picture(moved: Moved, da: list[Any], s: Array) -> NetworkPicture:
+def _picture(moved: Perturbation, da: list[Any], s: Array) -> NetworkPicture:
     """Draw the mean change of every activation, and what of it every connection passes on."""
-    asked, ref = moved.asked, moved.ref
-    net, names, W = asked.net, asked.names, asked.theta.W
+    context, ref = moved.context, moved.ref
+    net, names, W = context.net, context.names, context.theta.W
     units = [np.zeros(size) for size in net.sizes]
     for l in range(moved.lowest, net.L + 1):
         units[l][moved.units(l)] = s @ da[l]
@@ -236,11 +276,11 @@ def _picture(moved: Moved, da: list[Any], s: Array) -> NetworkPicture:
     for l in range(1, net.L + 1):
         edges.append(W[l] * units[l - 1])
     return NetworkPicture(
-        title=f"What moves with {_short(asked, ref)}",
+        title=f"What moves with {_short(context, ref)}",
         units=tuple(units),
         edges=tuple(edges),
         names=tuple(names.layer(net, l) for l in range(net.L + 1)),
-        unit_meaning=f"change of activation, {over(asked.n)}",
+        unit_meaning=f"change of activation, {over(context.n)}",
         edge_meaning="change passed on",
         marked=(ref.part,),
         image=names.image,
@@ -248,7 +288,7 @@ def _picture(moved: Moved, da: list[Any], s: Array) -> NetworkPicture:
 
 
 def _equations(
-    moved: Moved, by: float, slope: float, first: float, value: float
+    moved: Perturbation, by: float, slope: float, first: float, value: float
 ) -> tuple[Equation, ...]:
     ref = moved.ref
     w: Expression
@@ -269,15 +309,13 @@ def _equations(
     )
 
 
-def _words(moved: Moved, by: float, value: float, first: float, flips: Array) -> str:
-    asked, ref = moved.asked, moved.ref
-    C = asked.cost
+def _words(moved: Perturbation, by: float, value: float, first: float, flips: Array) -> str:
+    context, ref = moved.context, moved.ref
+    C = context.cost
     verb = "falls" if value < 0 else "rises"
-    answer = (
-        f"The cost {verb} from {C:.6g} to {C + value:.6g}, by {shown(abs(value))}, {over(asked.n)}"
-    )
+    answer = f"The cost {verb} from {C:.6g} to {C + value:.6g}, by {shown(abs(value))}, {over(context.n)}"
     if value == 0:
-        answer = f"The cost stays at {C:.6g} {over(asked.n)}"
+        answer = f"The cost stays at {C:.6g} {over(context.n)}"
     if ref.layer:
         answer += f", as the weight goes from {shown(moved.value)} to {shown(moved.value + by)}"
         if ref.from_ == "bias":
@@ -288,21 +326,21 @@ def _words(moved: Moved, by: float, value: float, first: float, flips: Array) ->
     return answer + _flipped(moved, flips)
 
 
-def _flipped(moved: Moved, flips: Array) -> str:
-    """Describe which units flip, those that do so in most examples first."""
+def _flipped(moved: Perturbation, flips: Array) -> str:
+    """Return a sentence on the units that flip, those that do so in most examples first."""
     if not len(flips):
         return ""
-    asked, n = moved.asked, len(flips)
+    context, n = moved.context, len(flips)
     units, counts = np.unique(flips[:, 1:], axis=0, return_counts=True)
     said = []
     for at in np.argsort(-counts, kind="stable")[:MOST]:
         l, j = units[at].tolist()
         rows = flips[(flips[:, 1:] == (l, j)).all(axis=1), 0]
-        on = int((asked.trace.z[l][rows, j] <= 0).sum())
+        on = int((context.trace.z[l][rows, j] <= 0).sum())
         ways = [("on", on), ("off", int(counts[at]) - on)]
         count = [f"{way} {times:,} times" for way, times in ways if times]
-        turns = next(way for way, times in ways if times) if asked.n == 1 else " and ".join(count)
-        said.append(f"{asked.names.of(asked.net, l, j)} turns {turns}")
+        turns = next(way for way, times in ways if times) if context.n == 1 else " and ".join(count)
+        said.append(f"{context.names.of(context.net, l, j)} turns {turns}")
     others = len(units) - len(said)
     more = f"; so {_do(others)}" if others else ""
     kinks = "1 kink is" if n == 1 else f"{n:,} kinks are"
@@ -313,45 +351,45 @@ def _do(others: int) -> str:
     return "does 1 other neuron" if others == 1 else f"do {others:,} other neurons"
 
 
-def _notes(moved: Moved, by: float, a: Sequence[Any]) -> tuple[str, ...]:
-    asked = moved.asked
+def _notes(moved: Perturbation, by: float, a: Sequence[Any]) -> tuple[str, ...]:
+    context = moved.context
     notes = [
         "True changes are those of a pass with the number moved; the predicted ones, of first order, are "
         "slopes times the step. The gap is the mean of |Δa − predicted Δa| over the examples."
     ]
-    if asked.net.C.name == "absolute_error":
-        old, new = asked.trace.a[-1] - asked.y, a[-1] - asked.y
+    if context.net.C.name == "absolute_error":
+        old, new = context.trace.a[-1] - context.y, a[-1] - context.y
         n = int((np.sign(old) != np.sign(new)).sum())
         if n:
             cross = "1 output crosses" if n == 1 else f"{n:,} outputs cross"
             notes.append(f"absolute_error has a kink at a = y: {cross} it.")
     at_zero = moved.ref.layer and moved.value * (moved.value + by) < 0
-    if asked.l1 and moved.ref.from_ != "bias" and at_zero:
+    if context.l1 and moved.ref.from_ != "bias" and at_zero:
         notes.append("The weight crosses 0, where the penalty λ₁ |w| has its kink.")
     return tuple(notes)
 
 
-def _by(asked: Context, ref: Ref, by: float) -> str:
-    """Write the step, of an input that is standardised in the units of its column as well."""
-    if not _standardised(asked, ref):
+def _by(context: Context, ref: Ref, by: float) -> str:
+    """Format the step; of a standardised input in the units of its column as well."""
+    if not _standardised(context, ref):
         return shown(by)
-    scale = asked.names.scale(asked.net, 0, ref.to)[1]
+    scale = context.names.scale(context.net, 0, ref.to)[1]
     return f"{number(by * scale)}, {shown(by)} standard deviations"
 
 
-def _standardised(asked: Context, ref: Ref) -> bool:
+def _standardised(context: Context, ref: Ref) -> bool:
     """Return whether an input moves that the network has standardised."""
-    return not ref.layer and asked.names.scale(asked.net, 0, ref.to) != AS_IT_IS
+    return not ref.layer and context.names.scale(context.net, 0, ref.to) != AS_IT_IS
 
 
 def _letter(ref: Ref) -> str:
     return "Δx" if ref.layer == 0 else "Δb" if ref.from_ == "bias" else "Δw"
 
 
-def _what(asked: Context, ref: Ref) -> str:
+def _what(context: Context, ref: Ref) -> str:
     kind = "the input " if ref.layer == 0 else "" if ref.from_ == "bias" else "the weight "
-    return f"{kind}{_short(asked, ref)}"
+    return f"{kind}{_short(context, ref)}"
 
 
-def _short(asked: Context, ref: Ref) -> str:
-    return symbols.short(asked.net, asked.names, ref)
+def _short(context: Context, ref: Ref) -> str:
+    return symbols.short(context.net, context.names, ref)

@@ -14,7 +14,7 @@ N, SIZES = 23, (20, 9, 7, 3)
 
 
 def make_trajectory(row, engine="auto", epochs=3, **changes):
-    """The course of a training that is described by a row of choices, as `test_engines_agree` has them."""
+    """Return the trajectory of a training given by a row of choices, as `test_engines_agree` has them."""
     options = dict(REGULARISATION[row["regularisation"]]) | changes
     cost, dtype = row["cost"], row["dtype"]
     if "label_smoothing" in options and cost not in ("cross_entropy", "binary_cross_entropy"):
@@ -40,7 +40,7 @@ def make_trajectory(row, engine="auto", epochs=3, **changes):
         **options,
     )
     state = start(plan)
-    if begin is not None:  # a fork brings its momentum along
+    if begin is not None:  # a fork carries its momentum over
         drawn = np.random.default_rng(0).normal(size=state.opt_state.shape) * begin
         opt_state = np.abs(drawn) if row["optimizer"] in ("adagrad", "rmsprop") else drawn.copy()
         if len(opt_state) == 2:

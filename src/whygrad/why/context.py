@@ -1,4 +1,4 @@
-"""What every question starts from: one pass forward and one back, as training makes them.
+"""The context of a question: a traced batch, one pass forward and one back, as training makes them.
 
 An explanation reads z, a and δ of this pass; it has no arithmetic of its own for them.
 """
@@ -19,10 +19,26 @@ from whygrad.nn.network import Gradients, Network, Parameters
 
 @dataclass(frozen=True, eq=False)
 class Context:
-    """The network, its parameters, the examples asked about, and the pass through them.
+    """A traced batch: the network, its parameters, the examples asked about, and the pass through them.
 
-    `y` has shape (n, n_L), `s` holds the weights of the examples, (n,), and S is their sum. The cost is
-    Σ s C_x / S + λ₁ Σ|W| + ½ λ₂ Σ W².
+    The cost is C = Σ s C_x / S + λ₁ Σ|W| + ½ λ₂ Σ W².
+
+    Parameters
+    ----------
+    net : Network
+        The network.
+    theta : Parameters
+        Its parameters.
+    trace : Trace
+        z, a and δ of the pass, (n, n_l) by layer.
+    y : array, shape (n, n_L)
+        The targets.
+    s : array, shape (n,)
+        The weights of the examples, with sum S.
+    l1, l2 : float
+        The strengths λ₁ and λ₂ of the penalties.
+    names : Names
+        What inputs, outputs and classes are called.
     """
 
     net: Network
@@ -79,7 +95,44 @@ def ask(
     masks: Sequence[Any] | None = None,
     names: Names | None = None,
 ) -> Context:
-    """Pass the examples forward and the errors back; the arguments are those of the four equations."""
+    """Return the context of a question: pass the examples forward and their errors back.
+
+    Parameters
+    ----------
+    net : Network
+        The network.
+    theta : Parameters
+        Its parameters.
+    X : array-like or sparse matrix, shape (n, n_0)
+        The examples.
+    Y : array-like, shape (n, n_L) or (n,)
+        Their targets, or class indices.
+    sample_weight : array-like, shape (n,), optional
+        Weights of the examples; 1 each by default.
+    l1, l2 : float
+        Strengths of the penalties on weights.
+    masks : sequence of arrays, optional
+        Factors of dropout by layer, as `forward` takes them.
+    names : Names, optional
+        What inputs, outputs and classes are called.
+
+    Returns
+    -------
+    Context
+        The batch, traced as training traces it.
+
+    Raises
+    ------
+    InputError
+        For shapes that do not fit the network.
+
+    Examples
+    --------
+    >>> from whygrad.nn.network import Dense
+    >>> net = Network(1, [Dense(1, "identity")])
+    >>> ask(net, net.init(W=[None, [[2.0]]]), [[1.0]], [[1.0]]).cost
+    0.5
+    """
     trace = forward(net, theta, X, masks)
     n = len(trace.a[net.L])
     y = as_targets(net, Y, n)

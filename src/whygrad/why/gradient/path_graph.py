@@ -1,4 +1,4 @@
-"""The paths from a weight to the cost, as numbers between layers: their sum, their number, their flow.
+"""The layered graph of paths from a weight to the cost: their sum, their number, their flow.
 
 A path leads from unit j of layer l over one unit of every layer to zᴸ_m, and carries
 
@@ -75,7 +75,7 @@ class PathGraph:
         return (arriving * np.abs(self.end)).sum(axis=1)
 
     def flow(self, above: tuple[Array, ...]) -> list[Array]:
-        """Return what flows over every connection of layers l + 1 … L, (n_i, n_{i-1}), summed over examples.
+        """Return the flow over every connection of layers l + 1 … L, (n_i, n_{i-1}), summed over examples.
 
         `above` is ∂C/∂z of layers l + 1 … L as training has it, (n, n_i), the last one of the ends only.
         """
@@ -94,7 +94,7 @@ class PathGraph:
         return sum(c for c, end in zip(counts, self.end[i].tolist(), strict=True) if end)
 
     def product(self, i: int, units: tuple[int, ...]) -> float:
-        """Return what one path carries; `units` are its places in layers l + 1 … L."""
+        """Return the product along one path; `units` are its units of layers l + 1 … L."""
         value, below = float(self.start[i]), self.unit
         for slope, W, above in zip(self.slopes, self.W, units, strict=True):
             value *= float(slope[i, below]) * float(W[above, below])
