@@ -11,7 +11,7 @@ import whygrad as wg
 from command import whygrad
 from whygrad.engines import STATISTICS, ProbeResult, Statistics
 from whygrad.nn.arrays import Data
-from whygrad.plan.plan import Plan, smooth, start
+from whygrad.plan.plan import EarlyStopping, Plan, Plateau, smooth, start
 from whygrad.record.files import events, inside, snapshots
 from whygrad.record.recorder import Recorder
 from whygrad.training.callbacks import Report
@@ -93,9 +93,9 @@ def plan_of(**changes):
 
 def worn(plan):
     """A state whose rate has fallen to a fifth."""
-    memory = {"best": 0.25, "best_step": 6, "stalled": 2, "lowest": 0.25, "waiting": 3}
-    state = replace(start(plan), step=6, epoch=3, learning_rate_scale=0.2, **memory)
-    return replace(state, best_theta=state.theta + 1)
+    state = replace(start(plan), step=6, epoch=3, learning_rate_scale=0.2)
+    memory = EarlyStopping(best=0.25, best_theta=state.theta + 1, best_step=6, stalled=2)
+    return replace(state, early_stopping=memory, plateau=Plateau(lowest=0.25, waiting=3))
 
 
 def test_another_rate_goes_on_at_its_full_height():
@@ -111,15 +111,15 @@ def test_another_rate_goes_on_at_its_full_height():
             plan.learning_rates(state, state.step + 1)[0] == plan.optimizer.learning_rate * factor
         )
     kept = warm_start_from(worn(before), before, replace(before, epochs=12))
-    assert kept.learning_rate_scale == 0.2 and (kept.lowest, kept.waiting) == (0.25, 3)
+    assert kept.learning_rate_scale == 0.2 and kept.plateau == Plateau(lowest=0.25, waiting=3)
 
 
 def test_another_schedule_begins_to_count_anew():
     """What was lowest of a score is no number that a cost could ever fall below."""
     before = plan_of(schedule=wg.schedules.OnPlateau(on="validation_score"))
-    state = replace(worn(before), lowest=-0.9)
+    state = replace(worn(before), plateau=Plateau(lowest=-0.9, waiting=3))
     found = warm_start_from(state, before, plan_of(schedule=wg.schedules.OnPlateau(on="cost")))
-    assert (found.lowest, found.waiting) == (math.inf, 0)
+    assert (found.plateau.lowest, found.plateau.waiting) == (math.inf, 0)
 
 
 def recorded(path, validation=None, **options):

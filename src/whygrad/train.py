@@ -15,7 +15,7 @@ from whygrad.plan.lbfgs import by_steps
 from whygrad.plan.optimizers import find_optimizer
 from whygrad.plan.plan import Clip, Penalty, Plan, Stopping, of_gradients, start
 from whygrad.plan.schedules import Constant, Schedule, find_schedule
-from whygrad.training.callbacks import Observer, at_epoch_ends
+from whygrad.training.callbacks import AnyCallback, Callback
 from whygrad.training.epochs import final
 from whygrad.training.loop import Training, run
 
@@ -44,7 +44,7 @@ def train(
     shuffle: bool = True,
     dtype: Any = None,
     progress: bool = False,
-    callbacks: Sequence[Observer] = (),
+    callbacks: Sequence[AnyCallback] = (),
     layer_statistics: bool = False,
     record: str | PathLike[str] | None = None,
     copy_data: bool | None = None,
@@ -84,7 +84,8 @@ def train(
     dtype : "float32" or "float64"; by default float32 where X is, else float64, as always for L-BFGS,
         whose line search needs the digits.
     progress : show a live line while training.
-    callbacks : functions called with a `Report` after every epoch; True stops the training.
+    callbacks : functions called with a `Report` after every epoch, of which True stops the training; or
+        objects of a class of your own, a `Callback`.
     layer_statistics : put the gradient's norm and the relative size of the update of every layer, at the
         last step of each epoch, into the history. It costs one more pass through that batch.
     record : a folder to write, "NAME.run", from which `open_run` replays, resumes and forks the training.
@@ -134,19 +135,19 @@ def train(
         cost_below=cost_below,
     )
     kept = None if validation is None else as_data(net, *validation, dtype=kind)
-    observers = [at_epoch_ends(callback) for callback in callbacks]
+    called = list(callbacks)
     if progress:
         from whygrad.training.progress import ProgressBar
 
-        observers.insert(0, ProgressBar())
+        called.insert(0, ProgressBar())
     chosen = choose(engine, of_gradients(plan))
     training = Training(plan, start(plan, theta), data, kept, chosen, layer_statistics)
     if record is None:
-        state, history = run(training, observers, seconds)
+        state, history = run(training, called, seconds)
     else:
         from whygrad.record import record_run
 
-        state, history = record_run(record, training, observers, seconds, copy_data, overwrite)
+        state, history = record_run(record, training, called, seconds, copy_data, overwrite)
     return Fitted(net, Parameters(net.sizes, final(plan, state)), history)
 
 
@@ -161,10 +162,12 @@ def _check_arguments(net: Any, theta: Any, validation: Any, seconds: Any, callba
     if validation is not None and not (
         isinstance(validation, tuple | list) and len(validation) == 2
     ):
-        raise InputError("held_out is a pair, validation=(X, Y)")
+        raise InputError("validation is a pair, validation=(X, Y)")
     if seconds is not None and not (isinstance(seconds, int | float) and seconds >= 0):
         raise InputError(f"seconds is {seconds!r}: it must be a number of at least 0")
-    if not isinstance(callbacks, list | tuple) or not all(map(callable, callbacks)):
+    if not isinstance(callbacks, list | tuple) or not all(
+        isinstance(callback, Callback) or callable(callback) for callback in callbacks
+    ):
         raise InputError("callbacks is a list of functions, callbacks=[look]")
 
 

@@ -41,7 +41,7 @@ from whygrad.tables import (
 )
 from whygrad.tables.splitting import split_rows
 from whygrad.tables.target import Label
-from whygrad.training.callbacks import Observer
+from whygrad.training.callbacks import AnyCallback
 from whygrad.training.epochs import History, final
 from whygrad.training.loop import Training, run
 
@@ -251,7 +251,7 @@ class Result:
         return "test" if len(self.parts.test) else "training"
 
 
-def fit(source: Source, given: Settings, observers: Sequence[Observer] = ()) -> Result:
+def fit(source: Source, given: Settings, observers: Sequence[AnyCallback] = ()) -> Result:
     """Train a network on a table: a pure function of the table and the settings."""
     ready = prepare_training(source, given)
     warm_up(ready.training)

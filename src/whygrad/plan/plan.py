@@ -252,18 +252,70 @@ class Plan:
 
 
 @dataclass(frozen=True, eq=False)
+class EarlyStopping:
+    """What the rule `Stopping` remembers from epoch to epoch, of the measure turned so that less is better.
+
+    Parameters
+    ----------
+    best : float
+        The best measure so far; of L-BFGS the lowest cost.
+    best_theta : ndarray of shape (number of parameters,), or None
+        The parameters of that epoch, where the rule restores them.
+    best_step : int
+        The step at its end.
+    stalled : int
+        Epochs in a row without improvement.
+    """
+
+    best: float = math.inf
+    best_theta: Array | None = None
+    best_step: int = 0
+    stalled: int = 0
+
+
+@dataclass(frozen=True)
+class Plateau:
+    """What the schedule `OnPlateau` remembers: the lowest measure, and the epochs waited for a lower one."""
+
+    lowest: float = math.inf
+    waiting: int = 0
+
+
+@dataclass(frozen=True, eq=False)
 class State:
-    """Where a training stands after `step` updates; `batch_index` counts the batches of the current epoch.
+    """Where a training stands after `step` updates.
 
     Steps, epochs and examples are counted through, from the first parameters on: a fork and a warm start go
-    on counting, whatever they change. `begun` is the step at which the slots were empty, from which the
-    optimizer's own time t is counted.
-    `seen` counts the examples of the epochs that are over, since n may differ between continued trainings.
-    `theta` is the flat vector of parameters and `opt_state` the optimizer's averages. `cost_sum` adds up cost
-    times examples over the epoch so far. `learning_rate_scale` is what an adaptive schedule has left of the rate;
-    `best`, `best_theta`, `best_step` and `stalled` (epochs without improvement) belong to the stopping
-    rule, `lowest` and `waiting` are the same for the schedule `OnPlateau`. `first_cost` is the cost that
-    the training began with, 0 where that is not known, and `stopped` says why it has ended, or "".
+    on counting, whatever they change.
+
+    Parameters
+    ----------
+    theta : ndarray of shape (number of parameters,)
+        The flat vector of parameters θ.
+    opt_state : ndarray of shape (rows, number of parameters)
+        The optimizer's running averages.
+    step : int
+        Updates so far.
+    begun : int
+        The step at which `opt_state` was empty, from which the optimizer's own time t is counted.
+    epoch : int
+        Epochs that are over.
+    batch_index : int
+        Batches taken of the current epoch.
+    seen : int
+        Examples of the epochs that are over, since n may differ between continued trainings.
+    cost_sum : float
+        Cost times examples, added up over the epoch so far.
+    learning_rate_scale : float
+        What the schedules `Adaptive` and `OnPlateau` have left of the learning rate.
+    early_stopping : EarlyStopping
+        The memory of the stopping rule.
+    plateau : Plateau
+        The memory of the schedule `OnPlateau`.
+    first_cost : float
+        The cost that the training began with, 0 where that is not known.
+    stopped : str
+        Why the training has ended, or "".
     """
 
     theta: Array
@@ -275,12 +327,8 @@ class State:
     seen: int = 0
     cost_sum: float = 0.0
     learning_rate_scale: float = 1.0
-    best: float = math.inf
-    best_theta: Array | None = None
-    best_step: int = 0
-    stalled: int = 0
-    lowest: float = math.inf
-    waiting: int = 0
+    early_stopping: EarlyStopping = EarlyStopping()
+    plateau: Plateau = Plateau()
     first_cost: float = 0.0
     stopped: str = ""
 

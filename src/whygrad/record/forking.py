@@ -35,7 +35,7 @@ from whygrad.record.folder import (
 )
 from whygrad.record.recorded import Recorded
 from whygrad.record.recorder import Job
-from whygrad.training.callbacks import Observer, StepController, at_epoch_ends, waited
+from whygrad.training.callbacks import AnyCallback, StepController, waited
 from whygrad.training.epochs import History, renewed
 from whygrad.training.loop import INTERRUPTED, Training, run
 from whygrad.training.warm_start import warm_start_from
@@ -71,9 +71,9 @@ def broken_off(given: R) -> bool:
 def resume(
     given: R,
     epochs: int | None = None,
-    callbacks: Sequence[Observer] = (),
+    callbacks: Sequence[AnyCallback] = (),
     seconds: float | None = None,
-    observers: Sequence[Observer] = (),
+    observers: Sequence[AnyCallback] = (),
     pace: StepController | None = None,
 ) -> R:
     """Go on with a training, in its own folder; see `Run.resume`."""
@@ -111,7 +111,7 @@ def resume(
             parts[given.manifest["data"]["measured"]] = training.validation
         hashing = partial(add_hashes, given.path, parts)
     began = time.perf_counter()
-    watching = [*observers, *map(at_epoch_ends, callbacks)]
+    watching = [*observers, *callbacks]
     state, _ = go_on(given.path, training, step, watching, seconds, hashing, before, pace)
     earlier = given.manifest.get("seconds")  # which nobody knows of a training that was killed
     took = None if earlier is None else earlier + time.perf_counter() - began - waited(pace)
@@ -184,7 +184,7 @@ def fork(
     step: int,
     record: str | PathLike[str] | None,
     changes: Mapping[str, Any],
-    observers: Sequence[Observer] = (),
+    observers: Sequence[AnyCallback] = (),
     pace: StepController | None = None,
     overwrite: bool = False,
 ) -> R:
@@ -197,7 +197,7 @@ def fork(
         raise InputError(
             f"at step {training.state.step} all {training.plan.epochs} epochs are over: give more, epochs=…"
         )
-    callbacks = [*observers, *map(at_epoch_ends, changes.get("callbacks", ()))]
+    callbacks = [*observers, *changes.get("callbacks", ())]
     seconds = changes.get("seconds")
     return _forked(given, step, training, record, changes, callbacks, seconds, pace, overwrite)
 
@@ -250,7 +250,7 @@ def without(
     """Train once more without some examples, in a new folder; see `Run.without`."""
     training = training_without(given, examples, rescale)
     about = {
-        "examples": np.flatnonzero(training.watch.multipliers == 0).tolist(),
+        "examples": np.flatnonzero(training.probes.multipliers == 0).tolist(),
         "rescale": rescale,
     }
     changes = {"without": about}
@@ -273,7 +273,7 @@ def training_without(given: R, examples: Any, rescale: bool = False) -> Training
             )
         multipliers = multipliers * own.multipliers
     training = given.training(replay.state_at(given, given.start))
-    return replace(training, watch=Probes(multipliers=multipliers, rescale=bool(rescale)))
+    return replace(training, probes=Probes(multipliers=multipliers, rescale=bool(rescale)))
 
 
 def _multipliers(given: R, examples: Any) -> Array:
@@ -299,7 +299,7 @@ def _forked(
     training: Training,
     record: str | PathLike[str] | None,
     changes: Mapping[str, Any],
-    observers: Sequence[Observer],
+    observers: Sequence[AnyCallback],
     seconds: float | None,
     pace: StepController | None = None,
     overwrite: bool = False,

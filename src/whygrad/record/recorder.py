@@ -22,7 +22,7 @@ from whygrad.engines import ProbeResult, Probes, Statistics
 from whygrad.errors import FileError
 from whygrad.plan.plan import Plan, State
 from whygrad.record.files import events, inside, snapshots
-from whygrad.training.callbacks import Report
+from whygrad.training.callbacks import Callback, Report
 from whygrad.training.epochs import Epoch
 
 LOOKS = 100  # at the layers in every epoch, about, or where steps are short
@@ -41,7 +41,7 @@ def log_every(plan: Plan) -> int:
     return max(LEAST, steps // LOOKS, min(EXAMPLES // plan.batch_size, steps // FEWER))
 
 
-class Recorder:
+class Recorder(Callback):
     """Records a training in a folder that is there already; used as a context manager around it.
 
     Training starts at `step`; steps before `known` are written already. `first` are jobs to do before all
@@ -61,7 +61,7 @@ class Recorder:
         self.folder = folder
         self._known = known
         self.by_steps = plan.by_steps
-        self.watch = Probes(costs=True, every=log_every(plan) if plan.by_steps else 0)
+        self.probes = Probes(costs=True, every=log_every(plan) if plan.by_steps else 0)
         self._reached = step
         self._committed = step
         self._taken = time.perf_counter()
@@ -95,11 +95,11 @@ class Recorder:
         if error is None:
             self._raise_failure()
 
-    def __call__(self, report: Report) -> None:
+    def on_steps_end(self, report: Report) -> None:
         """Take a report over: what it tells is written soon after."""
         self._raise_failure()
         state, epoch = report.state, report.epoch
-        seen = report.watched
+        seen = report.probed
         if not self.by_steps:  # an iteration is a step, and tells its cost only as an epoch
             seen = ProbeResult(np.array([] if epoch is None else [epoch.cost]))
         self._told.append((self._reached, seen, epoch, state.epoch, state.step))

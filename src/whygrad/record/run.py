@@ -17,7 +17,7 @@ from whygrad.nn.predict import outputs
 from whygrad.plan.plan import State
 from whygrad.record import forking, replay, source
 from whygrad.record.recorded import Recorded
-from whygrad.training.callbacks import Observer
+from whygrad.training.callbacks import AnyCallback
 from whygrad.training.epochs import final
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class Run(Recorded):
         self,
         epochs: int | None = None,
         *,
-        callbacks: Sequence[Observer] = (),
+        callbacks: Sequence[AnyCallback] = (),
         seconds: float | None = None,
     ) -> "Run":
         """Go on where a training was broken off, to the last bit as if it had not been; or to more epochs.

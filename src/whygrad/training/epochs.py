@@ -1,4 +1,4 @@
-"""The end of an epoch: measure, compare with the best so far, lower the rate or stop.
+"""The end of an epoch: measure, compare with the best so far, lower the learning rate or stop.
 
 Everything that is remembered from epoch to epoch is in the state, so a training that is continued decides
 as one that was never interrupted.
@@ -16,7 +16,7 @@ from whygrad.nn.backprop import backward, forward, gradients
 from whygrad.nn.functions import Array
 from whygrad.nn.metrics import measure
 from whygrad.nn.network import Gradients, Parameters
-from whygrad.plan.plan import Plan, State, Stopping
+from whygrad.plan.plan import EarlyStopping, Plan, Plateau, State, Stopping
 from whygrad.plan.schedules import Adaptive, OnPlateau
 
 
@@ -154,13 +154,15 @@ def _norm(array: Array) -> float:
 def final(plan: Plan, state: State) -> Array:
     """Return the parameters that a training ends with: the last, or the best where the plan says so."""
     restore = plan.stopping is not None and plan.stopping.restore_best
-    return state.best_theta if restore and state.best_theta is not None else state.theta
+    best = state.early_stopping.best_theta
+    return best if restore and best is not None else state.theta
 
 
 def renewed(plan: Plan, state: State) -> State:
     """Return the state to go on from, where a stopping rule has ended the training: with all its patience."""
-    ended = plan.stopping is not None and state.stalled > plan.stopping.patience
-    return replace(state, stalled=0) if ended else state
+    memory = state.early_stopping
+    ended = plan.stopping is not None and memory.stalled > plan.stopping.patience
+    return replace(state, early_stopping=replace(memory, stalled=0)) if ended else state
 
 
 def _value(epoch: Epoch, on: str) -> float:
@@ -170,14 +172,15 @@ def _value(epoch: Epoch, on: str) -> float:
 
 
 def _compare(plan: Plan, rule: Stopping, state: State, epoch: Epoch) -> State:
-    """Update best and stalled; when patience ends, lower the rate of an adaptive schedule or stop."""
-    value = _value(epoch, rule.on)
-    improved = value <= state.best - rule.tol
-    state = replace(state, stalled=0 if improved else state.stalled + 1)
-    if value < state.best:
+    """Compare with the best epoch; when patience ends, lower the rate of an adaptive schedule or stop."""
+    value, memory = _value(epoch, rule.on), state.early_stopping
+    improved = value <= memory.best - rule.tol
+    stalled = 0 if improved else memory.stalled + 1
+    if value < memory.best:
         theta = state.theta.copy() if rule.restore_best else None
-        state = replace(state, best=value, best_theta=theta, best_step=state.step)
-    if state.stalled <= rule.patience:
+        memory = EarlyStopping(value, theta, state.step)
+    state = replace(state, early_stopping=replace(memory, stalled=stalled))
+    if stalled <= rule.patience:
         return state
     schedule = plan.schedule
     if (
@@ -185,7 +188,9 @@ def _compare(plan: Plan, rule: Stopping, state: State, epoch: Epoch) -> State:
         and plan.optimizer.learning_rate * state.learning_rate_scale > schedule.floor
     ):
         return replace(
-            state, stalled=0, learning_rate_scale=state.learning_rate_scale / schedule.divisor
+            state,
+            early_stopping=replace(state.early_stopping, stalled=0),
+            learning_rate_scale=state.learning_rate_scale / schedule.divisor,
         )
     what = {"cost": "training cost", "validation_cost": "validation cost"}.get(
         rule.on, "validation score"
@@ -198,13 +203,13 @@ def _compare(plan: Plan, rule: Stopping, state: State, epoch: Epoch) -> State:
 
 def _lower(schedule: OnPlateau, learning_rate: float, state: State, epoch: Epoch) -> State:
     """Count the epochs that do not improve, and lower the rate when the schedule's patience ends."""
-    value = _value(epoch, schedule.on)
-    if value <= state.lowest - schedule.tol:
-        return replace(state, lowest=value, waiting=0)
-    if state.waiting < schedule.patience:
-        return replace(state, waiting=state.waiting + 1)
+    value, memory = _value(epoch, schedule.on), state.plateau
+    if value <= memory.lowest - schedule.tol:
+        return replace(state, plateau=Plateau(value))
+    if memory.waiting < schedule.patience:
+        return replace(state, plateau=replace(memory, waiting=memory.waiting + 1))
     scale = max(
         state.learning_rate_scale * schedule.factor,
         min(state.learning_rate_scale, schedule.floor / learning_rate),
     )
-    return replace(state, learning_rate_scale=scale, waiting=0)
+    return replace(state, learning_rate_scale=scale, plateau=replace(memory, waiting=0))

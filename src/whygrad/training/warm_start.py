@@ -4,22 +4,21 @@ Warm starts of the estimators and forks of a recorded run are both this. Steps, 
 counted on, so that a number means the same in what was before and in what follows.
 """
 
-import math
 from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
 from whygrad.errors import InputError
-from whygrad.plan.plan import Plan, State
+from whygrad.plan.plan import EarlyStopping, Plan, Plateau, State
 
 
 def warm_start_from(state: State, before: Plan, plan: Plan, others: Collection[str] = ()) -> State:
     """Return the state that another plan goes on from: all of it that the new plan allows.
 
-    Another optimizer starts with empty slots, another schedule or rate at its full rate. A rule that
-    watches another number than before starts without a best one: it watches another cost or score, or
-    other examples, of which `others` names "data" and "held_out". An epoch that was broken off is finished
-    where the data still fit, else begun again.
+    Another optimizer starts with an empty state, another schedule or learning rate at its full rate. A rule
+    that watches another number than before starts without a best one: it watches another cost or score, or
+    other examples, of which `others` names "data" and "validation". An epoch that was broken off is
+    finished where the data still fit, else begun again.
     """
     if plan.net.sizes != before.net.sizes:
         raise InputError(
@@ -43,12 +42,14 @@ def warm_start_from(state: State, before: Plan, plan: Plan, others: Collection[s
     watched, watched_before = _watched(plan, plan.schedule), _watched(before, before.schedule)
     another = plan.schedule != before.schedule or watched != watched_before
     if another or _elsewhere(watched, others):
-        state = replace(state, lowest=math.inf, waiting=0)
+        state = replace(state, plateau=Plateau())
     watched, watched_before = _watched(plan, plan.stopping), _watched(before, before.stopping)
     restore = plan.stopping is not None and plan.stopping.restore_best
-    unkept = restore and state.best_theta is None  # the best parameters so far are not there
+    unkept = (
+        restore and state.early_stopping.best_theta is None
+    )  # the best parameters so far are not there
     if watched != watched_before or _elsewhere(watched, others) or unkept:
-        state = replace(state, best=math.inf, best_theta=None, best_step=0, stalled=0)
+        state = replace(state, early_stopping=EarlyStopping())
     if state.batch_index and (plan.n, plan.batch_size) != (before.n, before.batch_size):
         state = replace(state, batch_index=0, cost_sum=0.0)
     return state
