@@ -427,7 +427,7 @@ def test_a_vector_of_another_length_makes_no_parameters():
         ({"stopping": True}, "stopping is True: give one such as Stopping(patience=10)"),
         ({"clip": "a"}, "clip is 'a': give one such as Clip(norm=1.0)"),
         ({"theta": np.ones(2)}, "theta is not Parameters: make some with net.init(W=[…], b=[…])"),
-        ({"validation": 0.2}, "held_out is a pair, validation=(X, Y)"),
+        ({"validation": 0.2}, "validation is a pair, validation=(X, Y)"),
         ({"seconds": -1}, "seconds is -1: it must be a number of at least 0"),
         ({"callbacks": print}, "callbacks is a list of functions, callbacks=[look]"),
         ({"cost_below": "x"}, "cost_below is 'x': it must be a number"),

@@ -138,9 +138,9 @@ def test_a_fork_that_is_measured_on_other_data_has_no_best_epoch_yet(tmp_path):
     run, X, Y = recorded(tmp_path / "a.run")
     far = (X[8:], Y[8:] + 100)  # nothing comes near the old best here
     fork = run.fork(4, record=tmp_path / "b.run", validation=far, epochs=6)
-    assert fork.state(fork.step).best == min(fork.history.validation_cost)
+    assert fork.state(fork.step).early_stopping.best == min(fork.history.validation_cost)
     same = run.fork(4, record=tmp_path / "c.run", learning_rate=1e-9)
-    assert same.state(same.step).best <= min(run.history.validation_cost[:2])
+    assert same.state(same.step).early_stopping.best <= min(run.history.validation_cost[:2])
 
 
 # ── weights ──────────────────────────────────────────────────────────────────────────────────────────
@@ -175,7 +175,7 @@ def test_steps_that_a_divergence_takes_back_leave_nothing_behind(tmp_path):
     with recorder:
         recorder.flush(states[0])
         for state in states[1:]:
-            recorder(_report(plan, state))
+            recorder.on_steps_end(_report(plan, state))
         recorder.flush(states[5])
         recorder.finish(replace(states[3], stopped="diverged at step 3: W[1] is infinite"))
     with events.reading(tmp_path / events.NAME) as db:

@@ -13,9 +13,8 @@ from whygrad.plan.plan import EarlyStopping, Plan, Plateau, State
 from whygrad.studio.page import charts
 from whygrad.training.callbacks import Report
 from whygrad.training.warm_start import warm_start_from
-from whygrad.why import ledger
+from whygrad.why import ledger, pushed
 from whygrad.why.rounding import remainder
-from whygrad.why.training_history import pushed
 from whygrad.why.training_history.trajectory import AGAIN, trajectory_of
 
 DRAWS = np.random.default_rng(3)

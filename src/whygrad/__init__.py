@@ -39,7 +39,7 @@ from whygrad.plan.schedules import (
 )
 from whygrad.studio import studio
 from whygrad.train import train
-from whygrad.training.callbacks import Report
+from whygrad.training.callbacks import Callback, Report
 from whygrad.training.epochs import History
 from whygrad.version import __version__ as __version__
 
@@ -56,6 +56,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "Adaptive",
+    "Callback",
     "Clip",
     "Constant",
     "Cosine",
