@@ -176,7 +176,7 @@ def test_an_option_of_a_layer_that_is_of_another_kind_is_refused_at_once(named):
 
 def test_what_takes_a_trace_says_where_one_comes_from():
     theta = NET.init()
-    wanted = "the trace is what forward gives, forward(net, theta, X), not ndarray"
+    wanted = "the trace is what forward returns, forward(net, theta, X), not ndarray"
     assert message(wg.cost, NET, theta, X, Y) == wanted
     assert message(wg.backward, NET, theta, X, Y) == wanted
     assert message(wg.gradients, NET, theta, X) == wanted

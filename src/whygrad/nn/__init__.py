@@ -6,6 +6,7 @@
     backprop    forward, backward, gradients: the four equations
     predict     outputs for many rows
     metrics     cost, accuracy and R² of examples
+    pairings    output activation and cost taken together, to the last digit
 
 It may import `errors`, `files` and `cores` alone.
 """

@@ -1,7 +1,7 @@
 """A training as a pure function: what decides it (`Plan`, `Data`), and where it stands (`State`).
 
 (plan, state, data) → every later state. The mini-batch of a step is a pure function of (seed, epoch,
-place in the epoch), so recording, resuming, replaying and leaving an example out are one operation: run
+index of the batch), so recording, resuming, replaying and leaving an example out are one operation: run
 the function again from a known state.
 """
 
@@ -36,11 +36,18 @@ def _check_whole(name: str, value: Any, least: int) -> None:
 class Penalty:
     """The strength λ of a penalty, and what it is divided by.
 
-    `per="batch"` adds λ to the cost of every batch as it is. `per="example"` divides λ by S, the batch's
-    number (total weight) of examples, which is scikit-learn's `alpha`. `per="data"` divides it by the
-    number of training examples, which is Nielsen's λ. `per="step"`, for `l2` only, is no part of the cost:
-    after every step θ ← (1 − λ)θ, biases included, as Rumelhart, Hinton & Williams did in 1986.
+    Parameters
+    ----------
+    strength : float
+        λ, finite and at least 0.
+    per : {"batch", "example", "data", "step"}
+        "batch" adds λ to the cost of every batch as it is. "example" divides λ by S, the batch's number
+        (total weight) of examples, which is scikit-learn's `alpha`. "data" divides it by the number of
+        training examples, which is Nielsen's λ. "step", for `l2` only, is weight decay and no part of the
+        cost: after every step θ ← (1 − λ)θ, biases included, as Rumelhart, Hinton & Williams did in 1986.
 
+    Examples
+    --------
     >>> Penalty(0.5, per="example").of_batch(S=10, n=1000)
     0.05
     """
@@ -65,7 +72,7 @@ class Penalty:
 
     @property
     def decay(self) -> float:
-        """What every step takes off the parameters themselves, as a share."""
+        """The share by which every step shrinks the parameters themselves."""
         return float(self.strength) if self.per == "step" else 0.0
 
 
@@ -74,9 +81,17 @@ class Penalty:
 class Clip:
     """Bound the total gradient, penalties included.
 
-    `norm` scales it down to that length, g ← g · min(1, norm/‖g‖); `value` bounds each of its numbers,
-    g ← min(max(g, −value), value). Both are off where None; the values are bounded first.
+    Both bounds are off where None; the components are bounded first.
 
+    Parameters
+    ----------
+    norm : float, optional
+        The greatest length: g ← g · min(1, norm/‖g‖).
+    value : float, optional
+        The greatest size of a component: g ← min(max(g, −value), value).
+
+    Examples
+    --------
     >>> Clip(norm=1.0).apply(np.array([3.0, 4.0]))
     array([0.6, 0.8])
     """
@@ -108,15 +123,19 @@ class Clip:
 @known_arguments
 @dataclass(frozen=True)
 class Stopping:
-    """Stop after more than `patience` epochs in a row that improve by less than `tol`.
+    """Early stopping: end after more than `patience` epochs in a row that improve by less than `tol`.
 
     Parameters
     ----------
-    on : what has to improve: the training "cost", or "validation_cost" or "validation_score" (accuracy, or
-        R² for numbers), which need validation data.
-    tol : the least improvement over the best epoch so far that counts.
-    patience : how many epochs in a row may fail to bring it.
-    restore_best : end with the parameters of the best epoch rather than of the last.
+    on : str, default "cost"
+        What has to improve: the training "cost", or "validation_cost" or "validation_score" (accuracy, or
+        R² of a regression), which need validation data.
+    tol : float, default 1e-4
+        The least improvement over the best epoch so far that counts.
+    patience : int, default 10
+        How many epochs in a row may fail to bring it.
+    restore_best : bool, default False
+        End with the parameters of the best epoch rather than of the last.
     """
 
     on: Literal["cost", "validation_cost", "validation_score"] = "cost"
@@ -234,7 +253,7 @@ class Plan:
         )
 
     def coefficients(self, state: "State", until: int) -> Array:
-        """Return what the optimizer needs to know about each of these steps, a row for each."""
+        """Return the optimizer's coefficients of the steps up to `until`, a row for each."""
         t = np.arange(state.step + 1, until + 1) - state.begun
         return self.rule.coefficients(t, self.learning_rates(state, until))
 
@@ -253,7 +272,7 @@ class Plan:
 
 @dataclass(frozen=True, eq=False)
 class EarlyStopping:
-    """What the rule `Stopping` remembers from epoch to epoch, of the measure turned so that less is better.
+    """What the rule `Stopping` remembers from epoch to epoch, of a measure of which less is better.
 
     Parameters
     ----------
@@ -275,7 +294,7 @@ class EarlyStopping:
 
 @dataclass(frozen=True)
 class Plateau:
-    """What the schedule `OnPlateau` remembers: the lowest measure, and the epochs waited for a lower one."""
+    """What the schedule `OnPlateau` remembers: the lowest measure, and the epochs since then."""
 
     lowest: float = math.inf
     waiting: int = 0

@@ -36,10 +36,19 @@ class LayerStatistics:
 class Epoch:
     """What one epoch showed.
 
-    `cost` is the mean of the batches' costs before each update, weighted by their numbers of examples,
-    penalties included; `validation_cost` is without penalties; `validation_score` is accuracy, or R² for
-    numbers. Both are None where there is no validation data. `learning_rate` is η at the epoch's last step; 1 for
-    L-BFGS, which has none. `layers` are the `LayerStatistics` of layers 1 … L, () where not asked for.
+    Parameters
+    ----------
+    cost : float
+        The mean of the batches' costs before each update, weighted by their numbers of examples, penalties
+        included.
+    learning_rate : float
+        η at the epoch's last step; 1 for L-BFGS, which has none.
+    validation_cost : float or None
+        The cost of the validation data, without penalties.
+    validation_score : float or None
+        Their accuracy, or R² of a regression. Both are None where there are no validation data.
+    layers : tuple of LayerStatistics
+        Those of layers 1 … L, () where not asked for.
     """
 
     cost: float
@@ -51,7 +60,15 @@ class Epoch:
 
 @dataclass(frozen=True)
 class History:
-    """A training, epoch by epoch, and why it ended."""
+    """A training, epoch by epoch, and why it ended.
+
+    Parameters
+    ----------
+    epochs : tuple of Epoch
+        What each epoch showed.
+    stopped : str
+        Why the training ended, such as "all epochs done".
+    """
 
     epochs: tuple[Epoch, ...] = ()
     stopped: str = ""
@@ -98,7 +115,7 @@ def end_of_epoch(plan: Plan, state: State, validation: Data | None) -> tuple[Sta
 
 
 def rise(state: State, cost: float, dtype: str) -> str:
-    """Describe from where to where a cost that is still finite has risen, where that is a divergence; else "".
+    """Explain how far a cost that is still finite has risen, where that is a divergence; else "".
 
     It is one where the cost has risen by a greater factor than is left to it before it overflows: half of
     the way to infinity, in orders of magnitude, from where it began, on whatever scale the data are. Where
@@ -159,20 +176,20 @@ def final(plan: Plan, state: State) -> Array:
 
 
 def renewed(plan: Plan, state: State) -> State:
-    """Return the state to go on from, where a stopping rule has ended the training: with all its patience."""
+    """Return the state to go on from, with its patience restored where a stopping rule had ended it."""
     memory = state.early_stopping
     ended = plan.stopping is not None and memory.stalled > plan.stopping.patience
     return replace(state, early_stopping=replace(memory, stalled=0)) if ended else state
 
 
 def _value(epoch: Epoch, on: str) -> float:
-    """Return the measure that a rule watches, turned so that less is better."""
+    """Return the measure that a rule goes by, its sign such that less is better."""
     value = float(getattr(epoch, on))
     return -value if on == "validation_score" else value
 
 
 def _compare(plan: Plan, rule: Stopping, state: State, epoch: Epoch) -> State:
-    """Compare with the best epoch; when patience ends, lower the rate of an adaptive schedule or stop."""
+    """Compare with the best epoch; when patience ends, lower an adaptive learning rate or stop."""
     value, memory = _value(epoch, rule.on), state.early_stopping
     improved = value <= memory.best - rule.tol
     stalled = 0 if improved else memory.stalled + 1
@@ -202,7 +219,7 @@ def _compare(plan: Plan, rule: Stopping, state: State, epoch: Epoch) -> State:
 
 
 def _lower(schedule: OnPlateau, learning_rate: float, state: State, epoch: Epoch) -> State:
-    """Count the epochs that do not improve, and lower the rate when the schedule's patience ends."""
+    """Count the epochs that do not improve; lower the learning rate when the schedule's patience ends."""
     value, memory = _value(epoch, schedule.on), state.plateau
     if value <= memory.lowest - schedule.tol:
         return replace(state, plateau=Plateau(value))

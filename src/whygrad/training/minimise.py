@@ -59,8 +59,7 @@ def minimise(
 ) -> tuple[State, History]:
     """Go on from `state` until L-BFGS converges, or the plan's epochs are over, or `look` says why to stop.
 
-    Raises `InputError` where the plan asks
-    for what only single steps can do.
+    Raises `InputError` where the plan asks for what only single steps can do.
     """
     from scipy.optimize import minimize
 

@@ -67,7 +67,7 @@ class ProgressBar(Callback):
         )
 
     def close(self) -> None:
-        """Leave the last line standing."""
+        """Stop, and leave the last line on the terminal."""
         if self.task is not None:
             done = self.bar.tasks[0].completed
             with suppress(OSError):
@@ -76,5 +76,5 @@ class ProgressBar(Callback):
 
 
 def _round(epoch: int, epochs: int) -> bool:
-    """Return the epochs worth a plain line: some ten in all, and the last."""
+    """Return whether an epoch is worth a plain line: some ten are, and the last."""
     return epoch % max(1, epochs // 10) == 0 or epoch == epochs
