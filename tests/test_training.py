@@ -113,7 +113,7 @@ def test_no_epochs_leave_the_start(engine):
 
 def test_an_epoch_takes_every_example_once_in_an_order_of_its_own():
     plan = Plan(NET, wg.SGD(0.1), n=23, batch_size=5, seed=1)
-    batches = [plan.batch(4, place) for place in range(plan.steps_per_epoch)]
+    batches = [plan.batch(4, i) for i in range(plan.steps_per_epoch)]
     assert [len(batch) for batch in batches] == [5, 5, 5, 5, 3]
     assert sorted(np.concatenate(batches)) == list(range(23))
     assert (plan.order(4) != plan.order(5)).any()
@@ -235,7 +235,7 @@ OPTIONS = {
     "whole batches": {"batch_size": 23},
     "single examples": {"batch_size": 1},
     "falling rate": {"schedule": wg.InverseScaling()},
-    "held-out": {"validation": examples(9, seed=1)},
+    "validation": {"validation": examples(9, seed=1)},
 }
 
 
@@ -371,7 +371,7 @@ def test_the_cost_of_an_epoch_is_the_mean_over_its_batches_before_each_update(en
 
 
 @each_engine
-def test_held_out_examples_are_measured_after_every_epoch_and_teach_nothing(engine):
+def test_validation_examples_are_measured_after_every_epoch_and_teach_nothing(engine):
     X, Y = examples(9, seed=1)
     fitted = fit(engine, validation=(X, Y))
     np.testing.assert_array_equal(fitted.theta.flat, fit(engine).theta.flat)
@@ -382,7 +382,7 @@ def test_held_out_examples_are_measured_after_every_epoch_and_teach_nothing(engi
     assert len(fitted.history.validation_cost) == 4
 
 
-def test_without_held_out_examples_there_are_no_held_out_measures():
+def test_without_validation_examples_there_are_no_measures_of_them():
     assert fit().history.validation_cost == [None] * 4
 
 

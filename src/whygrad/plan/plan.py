@@ -1,4 +1,4 @@
-"""A training as a pure function: what decides it (`Plan`, `Data`), and where it stands (`State`).
+"""A training as a pure function: what decides it (`Plan`, its hyperparameters), where it stands (`State`).
 
 (plan, state, data) → every later state. The mini-batch of a step is a pure function of (seed, epoch,
 index of the batch), so recording, resuming, replaying and leaving an example out are one operation: run
@@ -158,10 +158,41 @@ class Stopping:
 class Plan:
     """All that decides a training, but for the data themselves.
 
-    `n` is the number of training examples; `dtype` is "float32" or "float64". The last batch of an epoch
-    is smaller where `batch_size` does not divide n. `label_smoothing` is ε: targets move towards equal
-    probabilities by that share (see `smooth`). `cost_below` ends the training after an epoch whose cost is
-    below it.
+    Parameters
+    ----------
+    net : Network
+        Layers and cost.
+    optimizer : Optimizer or LBFGS
+        The rule of a step.
+    n : int
+        The number of training examples.
+    epochs : int
+        Passes through the data, in all.
+    batch_size : int
+        Examples per step. The last batch of an epoch is smaller where this does not divide n.
+    seed : int
+        Decides the initial parameters, the order of the examples and the masks of dropout.
+    shuffle : bool
+        Whether every epoch takes the examples in a new order.
+    l1, l2 : Penalty
+        The penalties λ₁ Σ|W| and ½ λ₂ Σ W² (regularization).
+    schedule : Schedule
+        How the learning rate changes.
+    stopping : Stopping or None
+        Early stopping.
+    dtype : {"float32", "float64"}
+        Of parameters and data.
+    clip : Clip
+        Bounds on the gradient.
+    label_smoothing : float
+        ε, the share by which targets move towards equal probabilities; see `smooth`.
+    cost_below : float or None
+        End after an epoch whose cost is below this.
+
+    Raises
+    ------
+    InputError
+        For settings that no training can have, or that do not fit together.
     """
 
     net: Network

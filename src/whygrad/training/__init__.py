@@ -11,3 +11,17 @@
 
 It may import `engines`, `plan`, `nn` and what is below.
 """
+
+from whygrad.training.callbacks import Callback, Report, StepController
+from whygrad.training.epochs import Epoch, History
+from whygrad.training.loop import Training, run
+
+__all__ = [
+    "Callback",
+    "Epoch",
+    "History",
+    "Report",
+    "StepController",
+    "Training",
+    "run",
+]

@@ -69,9 +69,28 @@ def run(
 ) -> tuple[State, History]:
     """Go on from the training's state until the plan's epochs are over or something stops it.
 
-    The state given is not changed. Engines measure what the training's probes and those of the callbacks
-    ask for; `controller` may make it wait, or end it. Raises `InputError` where a rule needs validation
-    data.
+    Parameters
+    ----------
+    training : Training
+        The plan, the data and the state to start from, which is not changed.
+    callbacks : sequence of callables or Callback
+        Who sees it; the engine measures what their probes and those of the training ask for.
+    seconds : float, optional
+        A budget of time.
+    controller : StepController, optional
+        What may make the training wait, or end it.
+
+    Returns
+    -------
+    State
+        Where the training ended.
+    History
+        Its epochs, and why it ended.
+
+    Raises
+    ------
+    InputError
+        Where a rule needs validation data and there are none.
     """
     plan, state, validation = training.plan, training.state, training.validation
     engine, layer_statistics, probes = training.engine, training.layer_statistics, training.probes
