@@ -12,6 +12,7 @@ from command import whygrad
 from whygrad.engines import STATISTICS, ProbeResult, Statistics
 from whygrad.nn.arrays import Data
 from whygrad.plan.plan import EarlyStopping, Plan, Plateau, smooth, start
+from whygrad.plan.schedules import Clock
 from whygrad.record.files import events, inside, snapshots
 from whygrad.record.recorder import Recorder
 from whygrad.training.callbacks import Report
@@ -85,7 +86,7 @@ def test_a_zero_of_the_command_line_stands_before_the_whygrad_toml(here, name):
 def plan_of(**changes):
     """A plan whose rate falls where the cost on the data held out does not."""
     options = {
-        "schedule": wg.schedules.OnPlateau(on="validation_cost"),
+        "schedule": wg.OnPlateau(on="validation_cost"),
         "stopping": wg.Stopping(on="validation_cost", restore_best=True),
     }
     return Plan(small(), wg.SGD(0.1), 4, epochs=9, batch_size=2, **options | changes)
@@ -101,12 +102,12 @@ def worn(plan):
 def test_another_rate_goes_on_at_its_full_height():
     before = plan_of()
     for plan in (
-        plan_of(schedule=wg.schedules.Cosine()),
+        plan_of(schedule=wg.Cosine()),
         replace(before, optimizer=wg.SGD(0.05)),
         replace(before, optimizer=wg.Adam(0.05)),
     ):
         state = warm_start_from(worn(before), before, plan)
-        factor = plan.schedule.factors(np.array([0]), wg.schedules.Clock(3, 9, 0, 2))[0]
+        factor = plan.schedule.factors(np.array([0]), Clock(3, 9, 0, 2))[0]
         assert (
             plan.learning_rates(state, state.step + 1)[0] == plan.optimizer.learning_rate * factor
         )
@@ -116,9 +117,9 @@ def test_another_rate_goes_on_at_its_full_height():
 
 def test_another_schedule_begins_to_count_anew():
     """What was lowest of a score is no number that a cost could ever fall below."""
-    before = plan_of(schedule=wg.schedules.OnPlateau(on="validation_score"))
+    before = plan_of(schedule=wg.OnPlateau(on="validation_score"))
     state = replace(worn(before), plateau=Plateau(lowest=-0.9, waiting=3))
-    found = warm_start_from(state, before, plan_of(schedule=wg.schedules.OnPlateau(on="cost")))
+    found = warm_start_from(state, before, plan_of(schedule=wg.OnPlateau(on="cost")))
     assert (found.plateau.lowest, found.plateau.waiting) == (math.inf, 0)
 
 

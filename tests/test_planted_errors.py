@@ -21,6 +21,7 @@ from comparisons import (
     needs_torch,
 )
 from networks import cases, make_case
+from whygrad.nn import pairings
 
 FACTOR = 1.001
 
@@ -236,7 +237,9 @@ def test_a_slope_one_thousandth_too_large_is_noticed(compare, name, monkeypatch)
     right = wg.functions.ACTIVATIONS[name]
     wrong = replace(right, derivative=lambda z: FACTOR * right.derivative(z))
     if right.custom_vjp is not None:
-        wrong = replace(wrong, product=lambda z, gradient: FACTOR * right.custom_vjp(z, gradient))
+        wrong = replace(
+            wrong, custom_vjp=lambda z, gradient: FACTOR * right.custom_vjp(z, gradient)
+        )
     monkeypatch.setitem(wg.functions.ACTIVATIONS, name, wrong)
     with pytest.raises(AssertionError, match=r"differs by|dC/dtheta"):
         compare(case, backpropagate(case))
@@ -247,7 +250,7 @@ def test_a_slope_one_thousandth_too_large_is_noticed(compare, name, monkeypatch)
 def test_a_slope_of_the_cost_one_thousandth_too_large_is_noticed(compare, name, monkeypatch):
     case = make_case((3, 4, 2), ("tanh", "softmax"), name, n=4)
     monkeypatch.setattr(wg.functions, "CANONICAL_LINKS", {})
-    monkeypatch.setattr(wg.pairings, "TOGETHER", {})
+    monkeypatch.setattr(pairings, "TOGETHER", {})
     compare(case, backpropagate(case))
     right = wg.functions.COSTS[name]
     wrong = replace(right, derivative=lambda a, y: FACTOR * right.derivative(a, y))
@@ -265,13 +268,13 @@ def test_softmax_without_the_rest_of_its_jacobian_is_noticed(compare, monkeypatc
         a = right.value(z)
         return gradient * a * (1 - a)
 
-    monkeypatch.setitem(wg.functions.ACTIVATIONS, "softmax", replace(right, product=diagonal))
+    monkeypatch.setitem(wg.functions.ACTIVATIONS, "softmax", replace(right, custom_vjp=diagonal))
     with pytest.raises(AssertionError, match=r"differs by|dC/dtheta"):
         compare(case, backpropagate(case))
 
 
 @pytest.mark.parametrize("compare", COMPARISONS)
-def test_a_shortcut_for_a_pairing_that_has_none_is_noticed(compare, monkeypatch):
+def test_a_canonical_link_for_a_pairing_that_has_none_is_noticed(compare, monkeypatch):
     case = make_case((3, 4, 3), ("tanh", "sigmoid"), "squared_error", n=4)
     f, C = wg.functions.ACTIVATIONS["sigmoid"], wg.functions.COSTS["squared_error"]
     claimed = {(f.name, C.name): lambda z, y: C.value(f.value(z), y)}
