@@ -86,7 +86,7 @@ def test_layers_are_looked_at_some_hundred_times_an_epoch_but_not_at_every_step(
     assert recorder.log_every(dataclasses.replace(plan, batch_size=100)) == 10
 
 
-def test_an_observer_sees_the_steps_that_it_wishes_to_see():
+def test_a_callback_sees_the_steps_that_its_probes_ask_for():
     seen = []
 
     class Look(Callback):

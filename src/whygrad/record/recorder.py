@@ -1,4 +1,4 @@
-"""The recorder: an observer that writes what it is told into a run's folder, while training goes on.
+"""The recorder: a callback that writes what it is told into a run's folder, while training goes on.
 
 A thread of its own writes, so that training waits for nothing but a copy of the state now and then. What
 one report tells is one transaction. Reports are written a few times a second: a thread that wakes up for
