@@ -428,7 +428,10 @@ def test_what_a_fork_changes_has_the_names_of_settings(whole):
         ({"dropout": 0.5}, "a fork cannot change 'dropout': "),
         ({"optimizer": "adma"}, "unknown optimizer 'adma': did you mean 'adam'?"),
         ({"schedule": "cosinus"}, "unknown schedule 'cosinus': did you mean 'cosine'?"),
-        ({"learning_rate": -1.0}, "learning_rate is -1.0: a learning rate is a finite number above 0"),
+        (
+            {"learning_rate": -1.0},
+            "learning_rate is -1.0: a learning rate is a finite number above 0",
+        ),
     ):
         with pytest.raises(wg.InputError) as raised:
             changes(whole.plan, given)
