@@ -221,15 +221,19 @@ def test_targets_of_another_shape_are_refused(shape):
 
 
 def test_weights_of_another_shape_are_refused():
-    refused("weights have shape (4,), but 5 examples need (5,)", fit, sample_weight=np.ones(4))
+    refused("sample_weight has shape (4,), but 5 examples need (5,)", fit, sample_weight=np.ones(4))
 
 
 def test_weights_are_finite_and_not_negative_and_not_all_zero():
-    refused("weights[2] is negative: a weight is at least 0", fit, sample_weight=[1, 1, -1, 1, 1])
     refused(
-        "all weights of examples are 0: at least one must count", fit, sample_weight=np.zeros(5)
+        "sample_weight[2] is negative: a weight is at least 0", fit, sample_weight=[1, 1, -1, 1, 1]
     )
-    with pytest.raises(wg.InputError, match=r"weights\[1\] is NaN"):
+    refused(
+        "sample_weight is 0 for every example: at least one must count",
+        fit,
+        sample_weight=np.zeros(5),
+    )
+    with pytest.raises(wg.InputError, match=r"sample_weight\[1\] is NaN"):
         fit(sample_weight=[1, np.nan, 1, 1, 1])
 
 
@@ -294,7 +298,7 @@ def test_an_optimizer_is_a_name_or_an_object(given):
 @pytest.mark.parametrize("rule", OPTIMIZERS.values())
 def test_a_rate_is_finite_and_above_zero(rule, learning_rate):
     refused(
-        f"rate is {learning_rate!r}: a learning rate is a finite number above 0",
+        f"learning_rate is {learning_rate!r}: a learning rate is a finite number above 0",
         rule,
         learning_rate,
     )
@@ -427,7 +431,7 @@ def test_a_vector_of_another_length_makes_no_parameters():
         ({"stopping": True}, "stopping is True: give one such as Stopping(patience=10)"),
         ({"clip": "a"}, "clip is 'a': give one such as Clip(norm=1.0)"),
         ({"theta": np.ones(2)}, "theta is not Parameters: make some with net.init(W=[…], b=[…])"),
-        ({"validation": 0.2}, "held_out is a pair, validation=(X, Y)"),
+        ({"validation": 0.2}, "validation is a pair, validation=(X, Y)"),
         ({"seconds": -1}, "seconds is -1: it must be a number of at least 0"),
         ({"callbacks": print}, "callbacks is a list of functions, callbacks=[look]"),
         ({"cost_below": "x"}, "cost_below is 'x': it must be a number"),

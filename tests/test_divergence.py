@@ -46,7 +46,7 @@ def test_a_diverging_training_stops_at_its_step_and_names_the_layer(engine, dtyp
     fitted, message = diverge(engine, LINEAR, dtype=dtype)
     assert fitted.history.stopped.startswith("diverged at step ")
     assert "overflowed first, " in message or "the cost overflowed" in message
-    assert "Try a smaller rate" in message
+    assert "Try a smaller learning rate" in message
     assert "\n" not in message
     assert np.isfinite(fitted.theta.flat).all()
 
@@ -137,7 +137,7 @@ def test_the_rate_that_is_named_is_that_of_the_step():
     _, message = diverge(
         "reference", LINEAR, learning_rate=5.0, theta=theta, schedule=wg.OneCycle(start=10)
     )
-    assert "(rate 0.5)" in message
+    assert "(learning rate 0.5)" in message
 
 
 # ── where a warning points to ────────────────────────────────────────────────────────────────────────

@@ -40,7 +40,7 @@ def test_a_unit_has_its_mask_however_many_there_are_beside_it():
     np.testing.assert_array_equal(kept(units=9), kept()[:, :9])
 
 
-@pytest.mark.parametrize("learning_rate", RATES)
+@pytest.mark.parametrize("rate", RATES)
 def test_units_are_kept_as_often_as_the_rate_says_and_their_mean_stays(rate):
     factors = mask(**HERE, examples=EXAMPLES, units=50, rate=rate)
     assert set(np.unique(factors)) == {0.0, 1 / (1 - rate)}
@@ -112,7 +112,7 @@ def test_predicting_leaves_no_unit_out():
 
 @needs_native
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("learning_rate", RATES)
+@pytest.mark.parametrize("rate", RATES)
 def test_native_masks_are_the_same_bit_for_bit(rate, dtype):
     from whygrad.engines.native.dropout import following, lay_mask
 

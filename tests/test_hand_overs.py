@@ -15,7 +15,7 @@ from whygrad.nn.arrays import Data
 from whygrad.pipeline import datasets
 from whygrad.pipeline.fit import find, prepare
 from whygrad.pipeline.settings import MANY_ROWS, Settings
-from whygrad.plan.plan import Plan, smooth, start
+from whygrad.plan.plan import EarlyStopping, Plan, Plateau, smooth, start
 from whygrad.plan.schedules import Clock
 from whygrad.record.files import events, inside, snapshots
 from whygrad.record.recorder import Recorder
@@ -215,9 +215,9 @@ def plan_of(**changes):
 
 def worn(plan):
     """A state whose rate has fallen to a fifth."""
-    memory = {"best": 0.25, "best_step": 6, "stalled": 2, "lowest": 0.25, "waiting": 3}
-    state = replace(start(plan), step=6, epoch=3, learning_rate_scale=0.2, **memory)
-    return replace(state, best_theta=state.theta + 1)
+    state = replace(start(plan), step=6, epoch=3, learning_rate_scale=0.2)
+    memory = EarlyStopping(best=0.25, best_theta=state.theta + 1, best_step=6, stalled=2)
+    return replace(state, early_stopping=memory, plateau=Plateau(lowest=0.25, waiting=3))
 
 
 def test_another_rate_goes_on_at_its_full_height():
@@ -233,15 +233,15 @@ def test_another_rate_goes_on_at_its_full_height():
             plan.learning_rates(state, state.step + 1)[0] == plan.optimizer.learning_rate * factor
         )
     kept = warm_start_from(worn(before), before, replace(before, epochs=12))
-    assert kept.learning_rate_scale == 0.2 and (kept.lowest, kept.waiting) == (0.25, 3)
+    assert kept.learning_rate_scale == 0.2 and kept.plateau == Plateau(lowest=0.25, waiting=3)
 
 
 def test_another_schedule_begins_to_count_anew():
     """What was lowest of a score is no number that a cost could ever fall below."""
     before = plan_of(schedule=wg.OnPlateau(on="validation_score"))
-    state = replace(worn(before), lowest=-0.9)
+    state = replace(worn(before), plateau=Plateau(lowest=-0.9, waiting=3))
     found = warm_start_from(state, before, plan_of(schedule=wg.OnPlateau(on="cost")))
-    assert (found.lowest, found.waiting) == (math.inf, 0)
+    assert (found.plateau.lowest, found.plateau.waiting) == (math.inf, 0)
 
 
 def recorded(path, validation=None, **options):
@@ -260,9 +260,9 @@ def test_a_fork_that_is_measured_on_other_data_has_no_best_epoch_yet(tmp_path):
     run, X, Y = recorded(tmp_path / "a.run")
     far = (X[8:], Y[8:] + 100)  # nothing comes near the old best here
     fork = run.fork(4, record=tmp_path / "b.run", validation=far, epochs=6)
-    assert fork.state(fork.step).best == min(fork.history.validation_cost)
+    assert fork.state(fork.step).early_stopping.best == min(fork.history.validation_cost)
     same = run.fork(4, record=tmp_path / "c.run", learning_rate=1e-9)
-    assert same.state(same.step).best <= min(run.history.validation_cost[:2])
+    assert same.state(same.step).early_stopping.best <= min(run.history.validation_cost[:2])
 
 
 # ── weights ──────────────────────────────────────────────────────────────────────────────────────────
@@ -298,7 +298,7 @@ def test_steps_that_a_divergence_takes_back_leave_nothing_behind(tmp_path, monke
     with recorder:
         recorder.flush(states[0])
         for state in states[1:]:
-            recorder(_report(plan, state))
+            recorder.on_steps_end(_report(plan, state))
         recorder.flush(states[5])
         recorder.finish(replace(states[3], stopped="diverged at step 3: W[1] is infinite"))
     with events.reading(tmp_path / events.NAME) as db:

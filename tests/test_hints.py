@@ -90,8 +90,8 @@ def test_what_others_call_it_leads_to_our_name(find, given, ours):
 @pytest.mark.parametrize(
     ("function", "named", "meant"),
     [
-        (wg.Adam, {"learning_rate": 0.1}, "'rate'"),
-        (wg.SGD, {"lr": 0.1}, "'rate'"),
+        (wg.Adam, {"rate": 0.1}, "'learning_rate'"),
+        (wg.SGD, {"lr": 0.1}, "'learning_rate'"),
         (wg.SGD, {"nesterovs_momentum": True}, "'nesterov'"),
         (wg.Adam, {"betas": (0.9, 0.99)}, "beta1=…, beta2=…"),
         (wg.Adam, {"beta_1": 0.9}, "'beta1'"),
@@ -104,7 +104,9 @@ def test_what_others_call_it_leads_to_our_name(find, given, ours):
         (wg.Stopping, {"min_delta": 0.1, "patience": 3}, ""),
         (wg.Dense, {"neurons": 3}, "'units'"),
         (wg.Dense, {"out_features": 3}, "'units'"),
-        (wg.Dense, {"kernel_initializer": "he_normal"}, "'weights'"),
+        (wg.Dense, {"kernel_initializer": "he_normal"}, "'init'"),
+        (wg.Dense, {"weights": "he_normal"}, "'init'"),
+        (wg.Dense, {"biases": "zeros"}, "'bias_init'"),
         (wg.Network, {"loss": "mse"}, "'cost'"),
         (wg.Network, {"input_shape": (2,)}, "'inputs'"),
         (wg.MLPClassifier, {"lr": 0.1}, "'learning_rate_init'"),
@@ -133,7 +135,7 @@ def test_an_argument_of_others_leads_to_ours(function, named, meant):
         ({"max_iter": 3}, "'epochs'"),
         ({"n_epochs": 3}, "'epochs'"),
         ({"random_state": 3}, "'seed'"),
-        ({"sample_weight": [1]}, "'weights'"),
+        ({"weights": [1]}, "'sample_weight'"),
         ({"early_stopping": True}, "stopping=Stopping(patience=10)"),
         ({"alpha": 0.1}, "'l2'"),
         ({"verbose": 1}, "'progress'"),
@@ -166,7 +168,7 @@ def test_layers_are_a_list():
     assert message(wg.Network, 4, 3) == "layers are a list: Network(2, [Dense(1, 'sigmoid')])"
 
 
-@pytest.mark.parametrize("named", [{"sample_weight": 0.1}, {"biases": 1}, {"dropout": "0.5"}])
+@pytest.mark.parametrize("named", [{"init": 0.1}, {"bias_init": 1}, {"dropout": "0.5"}])
 def test_an_option_of_a_layer_that_is_of_another_kind_is_refused_at_once(named):
     name, value = next(iter(named.items()))
     assert repr(value) in message(wg.Dense, 3, "relu", **named), name
@@ -174,7 +176,7 @@ def test_an_option_of_a_layer_that_is_of_another_kind_is_refused_at_once(named):
 
 def test_what_takes_a_trace_says_where_one_comes_from():
     theta = NET.init()
-    wanted = "the trace is what forward gives, forward(net, theta, X), not ndarray"
+    wanted = "the trace is what forward returns, forward(net, theta, X), not ndarray"
     assert message(wg.cost, NET, theta, X, Y) == wanted
     assert message(wg.backward, NET, theta, X, Y) == wanted
     assert message(wg.gradients, NET, theta, X) == wanted
@@ -196,7 +198,7 @@ def test_every_name_of_the_table_leads_to_one_that_exists():
         *SCHEDULES,
         *INITIALISER_NAMES,
         "lbfgs",
-        "held-out",
+        "learning-rate",
     }
     for name, ours in ELSEWHERE.items():
         assert name == plain(name)

@@ -44,7 +44,7 @@ def test_every_sparse_format_trains_as_the_dense_array_does(engine, name):
 
 
 @each_engine
-def test_held_out_examples_and_predictions_may_be_sparse(engine):
+def test_validation_examples_and_predictions_may_be_sparse(engine):
     X, Y = examples()
     other, labels = examples(2 * BLOCK + 3, seed=1)
     dense = fit(X, Y, engine=engine, validation=(other, labels))

@@ -9,7 +9,7 @@ import pytest
 import whygrad as wg
 from trajectories import ROW, make_trajectory
 from whygrad.errors import InputError
-from whygrad.plan.plan import Plan, State
+from whygrad.plan.plan import EarlyStopping, Plan, Plateau, State
 from whygrad.studio.page import charts
 from whygrad.training.callbacks import Report
 from whygrad.training.warm_start import warm_start_from
@@ -50,7 +50,7 @@ def test_the_ledger_of_a_fork_that_restores_its_best_ends_at_these_parameters(
 ):
     fork = forked(parent, step, tmp_path, optimizer=wg.SGD(learning_rate))
     assert (fork.start, fork.step) == (step, 40)
-    best = fork.state(fork.step).best_step
+    best = fork.state(fork.step).early_stopping.best_step
     if best < step:
         message = f"ended with the best parameters of its parent, those of step {best}, before it"
         with pytest.raises(InputError, match=message):
@@ -68,7 +68,7 @@ def test_the_ledger_of_a_fork_that_restores_its_best_ends_at_these_parameters(
 @pytest.mark.parametrize(("learning_rate", "own"), [(30.0, False), (0.3, True)])
 def test_both_kinds_of_forks_are_among_them(parent, learning_rate, own, tmp_path):
     fork = forked(parent, 20, tmp_path, optimizer=wg.SGD(learning_rate))
-    assert (fork.state(fork.step).best_step > 20) == own
+    assert (fork.state(fork.step).early_stopping.best_step > 20) == own
 
 
 def test_an_account_of_other_parameters_than_those_asked_about_is_refused(parent):
@@ -153,8 +153,9 @@ def test_epochs_of_another_length_end_where_they_do(parent, tmp_path):
 
 PLAN = Plan(NET, wg.SGD(0.1), n=30, batch_size=10, stopping=RESTORE, schedule=wg.OnPlateau())
 STATE = State(
-    np.ones(22), np.zeros((0, 22)), step=9, epoch=3, learning_rate_scale=0.5, best=0.2, best_theta=np.zeros(22),
-    best_step=6, stalled=1, lowest=0.2, waiting=1,
+    np.ones(22), np.zeros((0, 22)), step=9, epoch=3, learning_rate_scale=0.5,
+    early_stopping=EarlyStopping(best=0.2, best_theta=np.zeros(22), best_step=6, stalled=1),
+    plateau=Plateau(lowest=0.2, waiting=1),
 )  # fmt: skip
 
 
@@ -174,8 +175,9 @@ def carried(others=(), **changes):
 )
 def test_the_best_so_far_stays_where_the_same_number_is_watched(changes, others):
     state = carried(others, **changes)
-    assert (state.best, state.best_step, state.stalled) == (0.2, 6, 1)
-    assert (state.lowest, state.waiting, state.learning_rate_scale) == (0.2, 1, 0.5)
+    memory = state.early_stopping
+    assert (memory.best, memory.best_step, memory.stalled) == (0.2, 6, 1)
+    assert (state.plateau, state.learning_rate_scale) == (Plateau(0.2, 1), 0.5)
 
 
 @pytest.mark.parametrize(
@@ -195,14 +197,17 @@ def test_the_best_so_far_stays_where_the_same_number_is_watched(changes, others)
 )
 def test_the_best_so_far_is_forgotten_where_another_number_is_watched(changes, others):
     state = carried(others, **changes)
-    assert (state.best, state.best_theta, state.best_step, state.stalled) == (math.inf, None, 0, 0)
-    assert (state.lowest, state.waiting) == (math.inf, 0)
+    memory = state.early_stopping
+    assert (memory.best, memory.best_theta) == (math.inf, None)
+    assert (memory.best_step, memory.stalled) == (0, 0)
+    assert (state.plateau.lowest, state.plateau.waiting) == (math.inf, 0)
 
 
 def test_a_best_state_that_was_not_kept_cannot_be_restored():
     before = dataclasses.replace(PLAN, stopping=wg.Stopping(patience=100))
-    state = warm_start_from(dataclasses.replace(STATE, best_theta=None), before, PLAN)
-    assert (state.best, state.best_step) == (math.inf, 0)
+    memory = dataclasses.replace(STATE.early_stopping, best_theta=None)
+    state = warm_start_from(dataclasses.replace(STATE, early_stopping=memory), before, PLAN)
+    assert (state.early_stopping.best, state.early_stopping.best_step) == (math.inf, 0)
 
 
 def test_another_optimizer_another_rate_and_another_schedule_begin_at_their_full_rate():

@@ -39,7 +39,7 @@ def gradients(steps=40, size=5):
     return g * (rng.random((steps, size)) < 0.9)
 
 
-def numbers_of(rule, step, learning_rate=None):
+def coefficients_of(rule, step, learning_rate=None):
     """What the rule needs to know about one step, counted from 0."""
     rates = np.array([rule.learning_rate if learning_rate is None else learning_rate])
     return rule.coefficients(np.array([step + 1]), rates)[0].tolist()
@@ -50,7 +50,7 @@ def follow(rule, gs, dtype=np.float64):
     theta = np.linspace(-1, 1, gs.shape[1]).astype(dtype)
     opt_state, path = rule.init(theta), []
     for step, g in enumerate(gs.astype(dtype)):
-        theta, opt_state = rule.update(theta, g, opt_state, numbers_of(rule, step))
+        theta, opt_state = rule.update(theta, g, opt_state, coefficients_of(rule, step))
         path.append(theta)
     return np.array(path)
 
@@ -178,17 +178,17 @@ def test_a_rule_leaves_what_it_is_given_as_it_was(rule):
     theta, g = np.ones(3), np.full(3, 0.5)
     opt_state = rule.init(theta) + 0.1
     given = [array.copy() for array in (theta, g, opt_state)]
-    rule.update(theta, g, opt_state, numbers_of(rule, 3))
+    rule.update(theta, g, opt_state, coefficients_of(rule, 3))
     for array, before in zip((theta, g, opt_state), given, strict=True):
         np.testing.assert_array_equal(array, before)
 
 
 @each_rule
-def test_a_rule_keeps_the_dtype_and_the_shape_of_its_slots(rule):
+def test_a_rule_keeps_the_dtype_and_the_shape_of_its_state(rule):
     theta = np.ones(3, np.float32)
     opt_state = rule.init(theta)
     for step in range(3):
-        theta, after = rule.update(theta, theta, opt_state, numbers_of(rule, step))
+        theta, after = rule.update(theta, theta, opt_state, coefficients_of(rule, step))
         assert theta.dtype == np.float32
         assert after.shape == opt_state.shape
         assert after.dtype == np.float32
@@ -209,7 +209,7 @@ def test_a_rule_descends_into_a_bowl(rule):
     theta = np.array([3.0, -2.0])
     opt_state = rule.init(theta)
     for step in range(2000):
-        theta, opt_state = rule.update(theta, theta, opt_state, numbers_of(rule, step))
+        theta, opt_state = rule.update(theta, theta, opt_state, coefficients_of(rule, step))
     assert np.abs(theta).max() < 1e-2
 
 
@@ -246,7 +246,7 @@ def test_nadam_at_a_late_step_is_its_formula_and_remembers_little(beta1, decay):
 
 
 @each_rule
-def test_the_numbers_of_a_step_do_not_depend_on_which_others_are_asked_for(rule):
+def test_the_coefficients_of_a_step_do_not_depend_on_which_others_are_asked_for(rule):
     t, rates = np.arange(1, 40), rule.learning_rate / np.arange(1, 40)
     whole = rule.coefficients(t, rates)
     assert whole.dtype == np.float64

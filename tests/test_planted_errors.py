@@ -237,7 +237,9 @@ def test_a_slope_one_thousandth_too_large_is_noticed(compare, name, monkeypatch)
     right = wg.functions.ACTIVATIONS[name]
     wrong = replace(right, derivative=lambda z: FACTOR * right.derivative(z))
     if right.custom_vjp is not None:
-        wrong = replace(wrong, custom_vjp=lambda z, gradient: FACTOR * right.custom_vjp(z, gradient))
+        wrong = replace(
+            wrong, custom_vjp=lambda z, gradient: FACTOR * right.custom_vjp(z, gradient)
+        )
     monkeypatch.setitem(wg.functions.ACTIVATIONS, name, wrong)
     with pytest.raises(AssertionError, match=r"differs by|dC/dtheta"):
         compare(case, backpropagate(case))
@@ -272,7 +274,7 @@ def test_softmax_without_the_rest_of_its_jacobian_is_noticed(compare, monkeypatc
 
 
 @pytest.mark.parametrize("compare", COMPARISONS)
-def test_a_shortcut_for_a_pairing_that_has_none_is_noticed(compare, monkeypatch):
+def test_a_canonical_link_for_a_pairing_that_has_none_is_noticed(compare, monkeypatch):
     case = make_case((3, 4, 3), ("tanh", "sigmoid"), "squared_error", n=4)
     f, C = wg.functions.ACTIVATIONS["sigmoid"], wg.functions.COSTS["squared_error"]
     claimed = {(f.name, C.name): lambda z, y: C.value(f.value(z), y)}

@@ -18,6 +18,7 @@ NAMES = [
     "Adam",
     "AdamW",
     "Adaptive",
+    "Callback",
     "Clip",
     "Constant",
     "Cosine",
@@ -57,6 +58,7 @@ NAMES = [
     "gradients",
     "load",
     "open_run",
+    "studio",
     "train",
     "why",
 ]

@@ -19,6 +19,7 @@ from whygrad.plan.plan import Plan, start
 from whygrad.record import forking, recorder
 from whygrad.record.files import environment, events, location, snapshots
 from whygrad.record.replay import replayed, same_state
+from whygrad.training.callbacks import Callback
 from whygrad.training.epochs import end_of_epoch
 from whygrad.training.loop import run as train_on
 
@@ -85,16 +86,18 @@ def test_layers_are_looked_at_some_hundred_times_an_epoch_but_not_at_every_step(
     assert recorder.log_every(dataclasses.replace(plan, batch_size=100)) == 10
 
 
-def test_an_observer_sees_the_steps_that_it_wishes_to_see():
+def test_a_callback_sees_the_steps_that_its_probes_ask_for():
     seen = []
 
-    def look(report):
-        seen.append((report.state.step, report.watched))
+    class Look(Callback):
+        probes = Probes(costs=True, every=5)
 
-    look.watch = Probes(costs=True, every=5)
+        def on_steps_end(self, report):
+            seen.append((report.state.step, report.probed))
+
     plan_of = wg.train(NET, X, Y, **KEYS)  # the same training, for its history
     data = train_without_files()
-    train_on(data, [look])
+    train_on(data, [Look()])
     costs = np.concatenate([watched.costs for _, watched in seen])
     assert len(costs) == seen[-1][0] == 12 * STEPS
     steps = np.concatenate([watched.statistics.steps for _, watched in seen])
@@ -418,7 +421,7 @@ def test_validation_examples_are_part_of_the_data(path):
     rule = wg.Stopping("validation_cost", patience=3, restore_best=True)
     fitted = train(record=path, copy_data=False, validation=validation, stopping=rule)
     run = wg.open_run(path, data=(X, Y))
-    assert run.state(run.step).best_step <= run.step
+    assert run.state(run.step).early_stopping.best_step <= run.step
     with pytest.raises(wg.InputError, match=r"validation=\(X, Y\)"):
         run.replay()
     run = wg.open_run(path, data=(X, Y), validation=validation)

@@ -201,7 +201,7 @@ def test_without_database_and_model_the_last_snapshot_is_there(path, truth):
     with pytest.warns(wg.RecordWarning, match=f"the parameters of step {int(last.stem)} are there"):
         run = wg.open_run(path)
     state = snapshots.read(path, f"snapshots/{last.name}", run.first_plan)
-    assert (run.theta.flat == state.best_theta).all()
+    assert (run.theta.flat == state.early_stopping.best_theta).all()
 
 
 def test_copied_data_that_were_changed_are_told(path):

@@ -199,7 +199,7 @@ def test_on_plateau_divides_down_to_its_floor_and_goes_on():
     assert rates_of(schedule) == pytest.approx([0.1, 0.1, 0.1, 0.01, 0.01, 0.002])
 
 
-def test_on_plateau_may_wait_for_held_out_examples():
+def test_on_plateau_may_wait_for_validation_examples():
     validation = np.linspace(-1, 1, 4)[:, None], np.zeros(4)
     schedule = wg.OnPlateau(factor=0.1, patience=0, tol=1e9, on="validation_score")
     assert rates_of(schedule, validation=validation)[-1] == pytest.approx(1e-5)

@@ -365,7 +365,7 @@ def test_best_parameters_that_were_restored_do_not_change_what_a_step_shows(tmp_
     wg.train(net, X[:40], y[:40], epochs=40, **options)
     following = OpenedRun(open_run(path))
     found = following.subject()
-    assert following.run.state(found.step).best_step < found.step
+    assert following.run.state(found.step).early_stopping.best_step < found.step
     ledger = answer(found, Question("2:0,1", "ledger", Chosen()))
     assert ledger.value == pytest.approx(value_of(found, "2:0,1"), abs=1e-12)
     assert f"in {found.step:,} steps" in ledger.answer

@@ -106,11 +106,11 @@ def test_lbfgs_waits_after_every_iteration_and_finds_the_same():
     training = Training(plan, start(plan), as_data(net, X, Y), None, engine)
     truth, history = run(training)
     script = Script(["step"], ["step"], ["epoch"])
-    state, again = run(training, pace=script.control())
+    state, again = run(training, controller=script.control())
     assert script.paused == [(0, 0), (1, 1), (2, 2), (3, 3)]
     assert same_state(state, truth) and again == history
     closing = Script(["step"], ["close"])
-    state, ended = run(training, pace=closing.control())
+    state, ended = run(training, controller=closing.control())
     assert state.step == 1 and ended.stopped == INTERRUPTED and ended.epochs == history.epochs[:1]
 
 
@@ -193,7 +193,7 @@ def test_what_is_recorded_is_written_before_a_pause_is_told():
 
 
 class Waited:
-    """A pace that never waits, and says that it waited very long."""
+    """A controller that never waits, and says that it waited very long."""
 
     waited = 1e6
 
@@ -204,7 +204,7 @@ class Waited:
 def test_the_time_that_training_waits_is_none_of_its_own(tmp_path):
     ready = prepare_training(find("iris", seed=3), QUICK)
     assert run(ready.training, seconds=0.0)[1].stopped.startswith("time budget")
-    assert run(ready.training, seconds=0.0, pace=Waited())[1].stopped == "all epochs done"
+    assert run(ready.training, seconds=0.0, controller=Waited())[1].stopped == "all epochs done"
     found = record_prepared(tmp_path / "a.run", ready, controller=Waited())
     assert found.seconds < -1e5
 
@@ -428,7 +428,10 @@ def test_what_a_fork_changes_has_the_names_of_settings(whole):
         ({"dropout": 0.5}, "a fork cannot change 'dropout': "),
         ({"optimizer": "adma"}, "unknown optimizer 'adma': did you mean 'adam'?"),
         ({"schedule": "cosinus"}, "unknown schedule 'cosinus': did you mean 'cosine'?"),
-        ({"learning_rate": -1.0}, "rate is -1.0: a learning rate is a finite number above 0"),
+        (
+            {"learning_rate": -1.0},
+            "learning_rate is -1.0: a learning rate is a finite number above 0",
+        ),
     ):
         with pytest.raises(wg.InputError) as raised:
             changes(whole.plan, given)

@@ -13,7 +13,7 @@ import pytest
 import whygrad as wg
 from engines import accepts, each_engine, needs_native
 from networks import HIDDEN, PAIRINGS, draw_targets
-from whygrad.engines import choose
+from whygrad.engines import Probes, choose
 from whygrad.nn.arrays import as_data
 from whygrad.nn.functions import COSTS
 from whygrad.plan.plan import Plan, start
@@ -113,7 +113,7 @@ def test_no_epochs_leave_the_start(engine):
 
 def test_an_epoch_takes_every_example_once_in_an_order_of_its_own():
     plan = Plan(NET, wg.SGD(0.1), n=23, batch_size=5, seed=1)
-    batches = [plan.batch(4, place) for place in range(plan.steps_per_epoch)]
+    batches = [plan.batch(4, i) for i in range(plan.steps_per_epoch)]
     assert [len(batch) for batch in batches] == [5, 5, 5, 5, 3]
     assert sorted(np.concatenate(batches)) == list(range(23))
     assert (plan.order(4) != plan.order(5)).any()
@@ -235,7 +235,7 @@ OPTIONS = {
     "whole batches": {"batch_size": 23},
     "single examples": {"batch_size": 1},
     "falling rate": {"schedule": wg.InverseScaling()},
-    "held-out": {"validation": examples(9, seed=1)},
+    "validation": {"validation": examples(9, seed=1)},
 }
 
 
@@ -371,7 +371,7 @@ def test_the_cost_of_an_epoch_is_the_mean_over_its_batches_before_each_update(en
 
 
 @each_engine
-def test_held_out_examples_are_measured_after_every_epoch_and_teach_nothing(engine):
+def test_validation_examples_are_measured_after_every_epoch_and_teach_nothing(engine):
     X, Y = examples(9, seed=1)
     fitted = fit(engine, validation=(X, Y))
     np.testing.assert_array_equal(fitted.theta.flat, fit(engine).theta.flat)
@@ -382,7 +382,7 @@ def test_held_out_examples_are_measured_after_every_epoch_and_teach_nothing(engi
     assert len(fitted.history.validation_cost) == 4
 
 
-def test_without_held_out_examples_there_are_no_held_out_measures():
+def test_without_validation_examples_there_are_no_measures_of_them():
     assert fit().history.validation_cost == [None] * 4
 
 
@@ -430,7 +430,7 @@ def test_a_training_says_why_it_ended():
     assert fit().history.stopped == "all epochs done"
 
 
-# ── observers ────────────────────────────────────────────────────────────────────────────────────
+# ── callbacks ────────────────────────────────────────────────────────────────────────────────────
 
 
 @each_engine
@@ -467,6 +467,38 @@ def test_an_error_in_a_callback_reaches_the_caller_and_the_progress_line_is_clos
     with pytest.raises(RuntimeError, match="from the callback"):
         fit(callbacks=[fail], progress=True)
     assert closed == [True]
+
+
+class Diary(wg.Callback):
+    """A callback that writes down when it is called."""
+
+    probes = Probes(costs=True)
+
+    def __init__(self):
+        self.calls, self.costs = [], []
+
+    def on_steps_end(self, report):
+        self.calls.append("steps")
+        self.costs += report.probed.costs.tolist()
+
+    def on_epoch_end(self, report):
+        self.calls.append("epoch")
+        return report.state.epoch == 2
+
+    def close(self):
+        self.calls.append("close")
+
+
+@each_engine
+def test_a_callback_is_called_at_every_moment_that_it_has_a_method_for(engine):
+    diary = Diary()
+    fitted = fit(engine, epochs=50, callbacks=[diary, wg.Callback()])
+    assert fitted.history.stopped == "stopped by a callback"
+    assert diary.calls.count("epoch") == 2 and "steps" in diary.calls
+    assert diary.calls[-2:] == ["epoch", "close"] and diary.calls.count("close") == 1
+    steps = len(diary.costs) // 2  # in an epoch, of which every step has told its cost
+    assert len(diary.costs) == 2 * steps and steps > 1
+    assert np.isfinite(diary.costs).all()
 
 
 def test_progress_is_plain_lines_where_there_is_no_terminal(capsys):

@@ -163,32 +163,35 @@ def test_partial_fit_refuses_early_stopping():
 # ── an epoch that was broken off ─────────────────────────────────────────────────────────────────────
 
 
-def press_within_an_epoch(state):
-    """An observer that presses Ctrl-C before the first epoch is over."""
-    return lambda report: signal.raise_signal(signal.SIGINT) if report.state.batch_index else None
+class PressWithinAnEpoch(wg.Callback):
+    """A callback that presses Ctrl-C before the first epoch is over."""
+
+    def on_steps_end(self, report):
+        if report.state.batch_index:
+            signal.raise_signal(signal.SIGINT)
 
 
 @few_epochs
-def test_an_epoch_that_was_broken_off_is_finished_by_the_next_warm_start(monkeypatch):
-    monkeypatch.setattr("whygrad.estimators.estimator.printer", press_within_an_epoch)
+def test_an_epoch_that_was_broken_off_is_finished_by_the_next_warm_start():
+    press = PressWithinAnEpoch()
     options = {"solver": "sgd", "batch_size": 1, "random_state": 0, "engine": "reference"}
-    clf = MLPClassifier((4,), max_iter=3, warm_start=True, verbose=True, **options)
+    clf = MLPClassifier((4,), max_iter=3, warm_start=True, callbacks=[press], **options)
     with pytest.warns(UserWarning, match="Training interrupted by user."):
         clf.fit(X, CLASSES)
     assert (clf.n_iter_, clf.t_, clf.loss_) == (0, 0, np.inf), "no epoch is over"
     assert np.isfinite(clf.predict_proba(X)).all()
-    clf.set_params(verbose=False).fit(X, CLASSES)
+    clf.set_params(callbacks=None).fit(X, CLASSES)
     three = MLPClassifier((4,), max_iter=3, **options).fit(X, CLASSES)
     assert np.array_equal(clf.theta_.flat, three.theta_.flat)
     assert clf.loss_curve_ == three.loss_curve_
 
 
 @few_epochs
-def test_an_epoch_that_was_broken_off_is_begun_again_on_other_data(monkeypatch):
+def test_an_epoch_that_was_broken_off_is_begun_again_on_other_data():
     options = {"solver": "sgd", "batch_size": 1, "random_state": 0, "engine": "reference"}
-    clf = MLPClassifier((4,), verbose=True, **options)
-    with monkeypatch.context() as patch, pytest.warns(UserWarning, match="interrupted"):
-        patch.setattr("whygrad.estimators.estimator.printer", press_within_an_epoch)
+    clf = MLPClassifier((4,), callbacks=[PressWithinAnEpoch()], **options)
+    with pytest.warns(UserWarning, match="interrupted"):
         clf.fit(X, CLASSES)
+    clf.set_params(callbacks=None)
     clf.partial_fit(X[:5], CLASSES[:5])
     assert (clf.n_iter_, clf.t_, len(clf.loss_curve_)) == (1, 5, 1)

@@ -40,9 +40,9 @@ def test_the_ledger_of_a_run_and_of_its_forks_ends_with_their_parameters(tmp_pat
 
 def test_a_fork_that_ends_with_its_parents_best_parameters_sends_to_the_parent(tmp_path):
     run = record(tmp_path / "a.run", RULES["adam"], stopping=BEST, epochs=40)
-    best = run.state(run.step).best_step
+    best = run.state(run.step).early_stopping.best_step
     fork = run.fork(best + 3, learning_rate=0.1, record=tmp_path / "fork.run")
-    assert fork.state(fork.step).best_step == best
+    assert fork.state(fork.step).early_stopping.best_step == best
     with pytest.raises(wg.InputError) as caught:
         wg.why.ledger(fork, layer=2, to=1, from_=4)
     assert str(caught.value) == (

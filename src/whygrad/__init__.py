@@ -21,26 +21,43 @@ from whygrad.errors import (
     WhygradError,
 )
 from whygrad.fitted import Fitted
+from whygrad.nn import (
+    Activation,
+    Cost,
+    Dense,
+    Gradients,
+    Network,
+    Parameters,
+    Trace,
+    Uniform,
+    backward,
+    cost,
+    forward,
+    gradients,
+)
 from whygrad.nn import functions as functions
-from whygrad.nn.backprop import Trace, backward, cost, forward, gradients
-from whygrad.nn.functions import Activation, Cost
-from whygrad.nn.network import Dense, Gradients, Network, Parameters, Uniform
-from whygrad.plan.lbfgs import LBFGS
-from whygrad.plan.optimizers import SGD, Adagrad, Adam, AdamW, Nadam, RMSprop
-from whygrad.plan.plan import Clip, Penalty, Stopping
-from whygrad.plan.schedules import (
+from whygrad.plan import (
+    LBFGS,
+    SGD,
+    Adagrad,
+    Adam,
+    AdamW,
     Adaptive,
+    Clip,
     Constant,
     Cosine,
     InverseScaling,
+    Nadam,
     OneCycle,
     OnPlateau,
+    Penalty,
+    RMSprop,
     Step,
+    Stopping,
 )
 from whygrad.studio import studio
 from whygrad.train import train
-from whygrad.training.callbacks import Report
-from whygrad.training.epochs import History
+from whygrad.training import Callback, History, Report
 from whygrad.version import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -56,6 +73,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "Adaptive",
+    "Callback",
     "Clip",
     "Constant",
     "Cosine",

@@ -62,7 +62,7 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
 
 
 def nearest(name: Any, choices: Iterable[str]) -> str:
-    """Return the end of a message about an unknown name: what was meant, if that can be told, then all known.
+    """Return the end of a message about an unknown name: what was meant, if known, then all that exist.
 
     >>> nearest("sigmod", ["relu", "sigmoid"])
     "did you mean 'sigmoid'? Known: relu, sigmoid"
@@ -101,7 +101,7 @@ def refuse_unknown(function: Callable[..., Any], unknown: Iterable[str]) -> None
 
 
 def known_arguments(cls: type[T]) -> type[T]:
-    """Let a class refuse, by `refuse_unknown`, what its `__init__` does not take."""
+    """Make a class reject, with `refuse_unknown`, arguments that its `__init__` does not take."""
     init: Any = cls.__init__
     known = frozenset(signature(init).parameters)
 

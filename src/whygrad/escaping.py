@@ -4,7 +4,7 @@ Names come from files and folders of anybody. A terminal obeys some of their cha
 controls), and others are not seen but change what is: overrides of the direction of writing, characters
 without width. All of them leave as JSON writes them, ``\\u001b``, so that one function serves for people
 and for programs: JSON is the same when it is parsed. A newline and a tab pass; who writes a name within a
-line has `show.numbers.clean` for it.
+line has `answers.formatting.clean` for it.
 """
 
 import json
@@ -32,7 +32,7 @@ def visible(text: str) -> str:
 
 
 def write(text: str, stream: TextIO) -> None:
-    """Write a text to standard output or error: the way of all that `show.terminal` does not draw."""
+    """Write a text to standard output or error: the way of all that rich does not draw."""
     stream.write(visible(text))
 
 

@@ -1,4 +1,4 @@
-"""A trained network: what it is, where it stands, how it came there; asked why, saved and read back."""
+"""A trained network: its layers, parameters and history; it predicts, is asked why, saved and read back."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A trained network: what it is, where it stands, and how it came there."""
+    """A trained network.
+
+    Parameters
+    ----------
+    net : Network
+        Its layers and cost.
+    theta : Parameters
+        Its weights and biases.
+    history : History
+        How the training went, epoch by epoch, and why it ended.
+    """
 
     net: Network
     theta: Parameters
@@ -36,7 +46,7 @@ class Fitted:
     def why(self) -> "Why":
         """Ask why: `fitted.why.weight(X, y, layer=1, to=0, from_=2)`, and the other questions of `Why`.
 
-        Penalties are not kept here: give `l1` and `l2` with a question where training had them.
+        Penalties are not kept here: pass `l1` and `l2` with a question where training had them.
         """
         from whygrad.why.bound import Why  # SciPy is imported where it is needed only
 
@@ -54,8 +64,21 @@ class Fitted:
 def load(path: str | PathLike[str], own: Sequence[Any] = ()) -> Fitted:
     """Read a trained network back; the parameters are bit for bit those that were saved.
 
-    `own` lists the user's own costs and activations that the network uses: code is not stored, so it is
-    asked for by name. Raises `FileError` for a file that is missing, damaged, of another kind or of a
-    newer schema.
+    Parameters
+    ----------
+    path : str or path
+        A file that `Fitted.save` wrote.
+    own : sequence of Activation and Cost, optional
+        Costs and activations of your own that the network uses: code is not stored, but asked for by name.
+
+    Returns
+    -------
+    Fitted
+        The trained network.
+
+    Raises
+    ------
+    FileError
+        For a file that is missing, damaged, of another kind or of a newer schema.
     """
     return Fitted(*model_file.read(path, own))

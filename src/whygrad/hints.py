@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 _SHARES = ("validation=(X, Y)", "X_val=…, y_val=…", "validation_fraction", "validation")
 _COST = ("cost", "loss", "net=Network(…, cost=…)")
-_RATE = ("learning_rate", "learning-rate", "learning_rate_init", "optimizer=Adam(0.01)")
+_RATE = ("learning_rate_init", "learning_rate", "learning-rate", "optimizer=Adam(0.01)")
 _STOPPING = ("stopping=Stopping(patience=10)", "early_stopping", "patience")
 _L2 = ("l2", "alpha", "decay")
 
@@ -90,6 +90,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     "kernelinitializer": ("init",),
     "weightinit": ("init",),
     "biasinitializer": ("bias_init",),
+    "biases": ("bias_init",),
     "dropoutrate": ("dropout",),
     "loss": _COST,
     "lossfunction": _COST,
@@ -98,7 +99,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     # arguments of optimizers and schedules
     "lr": _RATE,
     "eta": _RATE,
-    "learningrate": _RATE[2:],
+    "learningrate": _RATE[3:],
     "learningrateinit": _RATE,
     "rate": _RATE,
     "maxlr": _RATE,
@@ -129,7 +130,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     "validationsplit": _SHARES,
     "validationfraction": _SHARES,
     "evalset": _SHARES,
-    "testsize": _SHARES,
+    "testsize": ("test", *_SHARES),
     "earlystopping": _STOPPING,
     "patience": _STOPPING,
     "niternochange": _STOPPING,

@@ -15,7 +15,7 @@ from whygrad.plan.lbfgs import by_steps
 from whygrad.plan.optimizers import find_optimizer
 from whygrad.plan.plan import Clip, Penalty, Plan, Stopping, of_gradients, start
 from whygrad.plan.schedules import Constant, Schedule, find_schedule
-from whygrad.training.callbacks import Observer, at_epoch_ends
+from whygrad.training.callbacks import AnyCallback, Callback
 from whygrad.training.epochs import final
 from whygrad.training.loop import Training, run
 
@@ -44,7 +44,7 @@ def train(
     shuffle: bool = True,
     dtype: Any = None,
     progress: bool = False,
-    callbacks: Sequence[Observer] = (),
+    callbacks: Sequence[AnyCallback] = (),
     layer_statistics: bool = False,
     record: str | PathLike[str] | None = None,
     copy_data: bool | None = None,
@@ -61,35 +61,67 @@ def train(
 
     Parameters
     ----------
-    net : the network.
-    X : inputs, (n, n_0), or n examples of any shape with n_0 numbers each.
-    Y : targets, (n, n_L); or (n,) with one number per example, or with classes 0 … n_L − 1.
-    optimizer : "sgd", "adam", "lbfgs" …, or an optimizer such as `SGD(0.5, momentum=0.9)`.
-    epochs : passes through the data; iterations of L-BFGS.
-    batch_size : examples per step; by default 32, or all if there are fewer, or for L-BFGS.
-    seed : decides the initial parameters and the order of the examples.
-    engine : "auto", "native" or "reference".
-    theta : parameters to start from, instead of drawn ones.
-    sample_weight : how much each example counts, (n,).
-    validation : (X, Y) to measure after every epoch; nothing is learned from them.
-    l1, l2 : λ₁ and λ₂, numbers or `Penalty`.
-    schedule : how the rate changes: "constant", "inverse_scaling", "step", "cosine", "one_cycle",
+    net : Network
+        The network.
+    X : array-like or sparse matrix of shape (n, n_0)
+        Inputs; or n examples of any shape with n_0 numbers each.
+    Y : array-like of shape (n, n_L) or (n,)
+        Targets; one number per example, or classes 0 … n_L − 1, where of shape (n,).
+    optimizer : str or optimizer, default "adam"
+        "sgd", "adam", "lbfgs" …, or an optimizer such as `SGD(0.5, momentum=0.9)`.
+    epochs : int, default 100
+        Passes through the data; iterations of L-BFGS.
+    batch_size : int, optional
+        Examples per step; by default 32, or all if there are fewer, or for L-BFGS.
+    seed : int, default 0
+        Decides the initial parameters and the order of the examples.
+    engine : str, default "auto"
+        "auto", "native" or "reference".
+    theta : Parameters, optional
+        Parameters to start from, instead of drawn ones.
+    sample_weight : array-like of shape (n,), optional
+        How much each example counts.
+    validation : (X, Y), optional
+        Validation data, measured after every epoch; nothing is learned from them.
+    l1, l2 : float or Penalty, default 0
+        The strengths λ₁ and λ₂ of the penalties (regularization).
+    schedule : str or schedule, default Constant()
+        How the learning rate changes: "constant", "inverse_scaling", "step", "cosine", "one_cycle",
         "adaptive", "on_plateau", or a schedule such as `Cosine(warm_up=0.05)`.
-    stopping : when to stop before `epochs` are over, a `Stopping`.
-    cost_below : stop after an epoch whose cost is below this.
-    seconds : a budget of time; its step is in the history.
-    clip : bounds on the gradient: its greatest length, or a `Clip`.
-    label_smoothing : the share by which classes move towards equal probabilities.
-    shuffle : take the examples in a new order every epoch.
-    dtype : "float32" or "float64"; by default float32 where X is, else float64, as always for L-BFGS,
+    stopping : Stopping, optional
+        Early stopping: when to end before `epochs` are over.
+    cost_below : float, optional
+        Stop after an epoch whose cost is below this.
+    seconds : float, optional
+        A budget of time in seconds; `history.stopped` tells the step at which it was over.
+    clip : float or Clip, optional
+        Bounds on the gradient: its greatest length, or a `Clip`.
+    label_smoothing : float, default 0
+        ε, the share by which targets move towards equal probabilities, 0 ≤ ε < 1.
+    shuffle : bool, default True
+        Take the examples in a new order every epoch.
+    dtype : str or dtype, optional
+        "float32" or "float64"; by default float32 where X is, else float64, as always for L-BFGS,
         whose line search needs the digits.
-    progress : show a live line while training.
-    callbacks : functions called with a `Report` after every epoch; True stops the training.
-    layer_statistics : put the gradient's norm and the relative size of the update of every layer, at the
+    progress : bool, default False
+        Show a live line while training.
+    callbacks : list of callables or Callback
+        Functions called with a `Report` after every epoch, of which True stops the training; or
+        objects of a class of your own, a `Callback`.
+    layer_statistics : bool, default False
+        Put the gradient's norm and the relative size of the update of every layer, at the
         last step of each epoch, into the history. It costs one more pass through that batch.
-    record : a folder to write, "NAME.run", from which `open_run` replays, resumes and forks the training.
-    copy_data : put the data into that folder; by default where they are small.
-    overwrite : replace the run that is there.
+    record : str or path, optional
+        A folder to write, "NAME.run", from which `open_run` replays, resumes and forks the training.
+    copy_data : bool, optional
+        Put the data into that folder; by default where they are small.
+    overwrite : bool, default False
+        Replace the run that is there.
+
+    Returns
+    -------
+    Fitted
+        The trained network: `predict`, `why`, `save`, its parameters `theta` and its `history`.
 
     Raises
     ------
@@ -98,6 +130,8 @@ def train(
     FileError
         Where the folder cannot be written. What was recorded until then can be resumed.
 
+    Examples
+    --------
     >>> X, Y = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
     >>> from whygrad import Dense, SGD
     >>> net = Network(2, [Dense(4, "tanh"), Dense(1, "sigmoid")], cost="binary_cross_entropy")
@@ -134,19 +168,19 @@ def train(
         cost_below=cost_below,
     )
     kept = None if validation is None else as_data(net, *validation, dtype=kind)
-    observers = [at_epoch_ends(callback) for callback in callbacks]
+    called = list(callbacks)
     if progress:
         from whygrad.training.progress import ProgressBar
 
-        observers.insert(0, ProgressBar())
+        called.insert(0, ProgressBar())
     chosen = choose(engine, of_gradients(plan))
     training = Training(plan, start(plan, theta), data, kept, chosen, layer_statistics)
     if record is None:
-        state, history = run(training, observers, seconds)
+        state, history = run(training, called, seconds)
     else:
         from whygrad.record import record_run
 
-        state, history = record_run(record, training, observers, seconds, copy_data, overwrite)
+        state, history = record_run(record, training, called, seconds, copy_data, overwrite)
     return Fitted(net, Parameters(net.sizes, final(plan, state)), history)
 
 
@@ -161,10 +195,12 @@ def _check_arguments(net: Any, theta: Any, validation: Any, seconds: Any, callba
     if validation is not None and not (
         isinstance(validation, tuple | list) and len(validation) == 2
     ):
-        raise InputError("held_out is a pair, validation=(X, Y)")
+        raise InputError("validation is a pair, validation=(X, Y)")
     if seconds is not None and not (isinstance(seconds, int | float) and seconds >= 0):
         raise InputError(f"seconds is {seconds!r}: it must be a number of at least 0")
-    if not isinstance(callbacks, list | tuple) or not all(map(callable, callbacks)):
+    if not isinstance(callbacks, list | tuple) or not all(
+        isinstance(callback, Callback) or callable(callback) for callback in callbacks
+    ):
         raise InputError("callbacks is a list of functions, callbacks=[look]")
 
 

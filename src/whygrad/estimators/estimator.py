@@ -48,7 +48,7 @@ from whygrad.nn.network import Network, Parameters
 from whygrad.nn.predict import outputs
 from whygrad.plan.lbfgs import LBFGS, by_steps
 from whygrad.plan.plan import Clip, Plan, State, of_gradients, start
-from whygrad.training.callbacks import Observer, at_epoch_ends
+from whygrad.training.callbacks import AnyCallback, Callback
 from whygrad.training.divergence import DIVERGED, with_first_cost
 from whygrad.training.epochs import History, final
 from whygrad.training.loop import INTERRUPTED, Training, run
@@ -134,7 +134,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         "out_activation": [str, Activation],
         "schedule": [None, str, HasMethods("factors")],
         "clip": [None, Interval(Real, 0, None, closed="neither"), Clip],
-        "callbacks": [None, list, tuple, callable],
+        "callbacks": [None, list, tuple, callable, Callback],
         "layer_statistics": ["boolean"],
         "loss": [str, HasMethods(["value", "derivative"])],
     }
@@ -407,11 +407,11 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         # They were set by hand: a training begins here, as far as its cost goes.
         return replace(state, theta=self.theta_.flat.copy(), first_cost=0.0)
 
-    def _observers(self, state: State) -> list[Observer]:
+    def _observers(self, state: State) -> list[AnyCallback]:
         own = self.callbacks or []
-        callbacks = [own] if callable(own) else own
-        printing: list[Observer] = [printer(state)] if self.verbose else []
-        return printing + [at_epoch_ends(callback) for callback in callbacks]
+        callbacks = list(own) if isinstance(own, list | tuple) else [own]
+        printing: list[AnyCallback] = [printer(state)] if self.verbose else []
+        return printing + callbacks
 
     def _conclude(
         self,
@@ -445,11 +445,15 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
             n_iter_=len(history.epochs) + len(broken),
             t_=state.seen,
             loss_curve_=costs,
-            loss_=state.best if not plan.by_steps else costs[-1] if costs else math.inf,
-            best_loss_=None if by_score else state.best,
+            loss_=state.early_stopping.best
+            if not plan.by_steps
+            else costs[-1]
+            if costs
+            else math.inf,
+            best_loss_=None if by_score else state.early_stopping.best,
             validation_scores_=scores if measured else None,
             validation_loss_curve_=validation if measured else None,
-            best_validation_score_=-state.best if by_score else None,
+            best_validation_score_=-state.early_stopping.best if by_score else None,
         )
 
     def _inputs(self, X: Any) -> Any:

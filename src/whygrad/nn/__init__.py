@@ -6,6 +6,30 @@
     backprop    forward, backward, gradients: the four equations
     predict     outputs for many rows
     metrics     cost, accuracy and R² of examples
+    pairings    output activation and cost taken together, to the last digit
 
 It may import `errors`, `files` and `cores` alone.
 """
+
+from whygrad.nn.arrays import Data
+from whygrad.nn.backprop import Trace, backward, cost, forward, gradients
+from whygrad.nn.functions import Activation, Cost
+from whygrad.nn.network import Dense, Gradients, Network, Parameters, Uniform
+from whygrad.nn.predict import outputs
+
+__all__ = [
+    "Activation",
+    "Cost",
+    "Data",
+    "Dense",
+    "Gradients",
+    "Network",
+    "Parameters",
+    "Trace",
+    "Uniform",
+    "backward",
+    "cost",
+    "forward",
+    "gradients",
+    "outputs",
+]

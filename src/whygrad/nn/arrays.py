@@ -1,6 +1,6 @@
 """Arrays as they come from a user → arrays that the equations can take, or one line that says why not.
 
-Inputs become (n, n_0), targets (n, n_L), weights of examples (n,). Arrays that already fit are handed
+Inputs become (n, n_0), targets (n, n_L), sample weights (n,). Arrays that already fit are handed
 through untouched, files that are mapped into memory among them.
 """
 
@@ -19,7 +19,7 @@ BLOCK = 2**20
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """Examples in the form that training needs: X (n, n_0), Y (n, n_L), weights (n,) or None.
+    """Examples in the form that training needs: X (n, n_0), Y (n, n_L), sample_weight (n,) or None.
 
     X is an array, or compressed rows (CSR) of SciPy.
     """
@@ -40,7 +40,7 @@ def as_data(
     Y = as_targets(net, Y, X.shape[0])
     s = as_sample_weight(sample_weight, X.shape[0])
     if s is not None and not s.sum() > 0:
-        raise InputError("all weights of examples are 0: at least one must count")
+        raise InputError("sample_weight is 0 for every example: at least one must count")
     return Data(
         X.astype(dtype, copy=False) if is_sparse(X) else np.ascontiguousarray(X, dtype),
         np.ascontiguousarray(Y, dtype),
@@ -71,7 +71,7 @@ def as_inputs(net: Network, X: Any) -> Any:
 
 
 def in_rows(net: Network, X: Any) -> Any:
-    """As `as_inputs`, but leave it to the caller to look for NaN and infinity in a dense X."""
+    """Return X as `as_inputs` does, but leave NaN and infinity in a dense X for the caller to find."""
     n_0 = net.sizes[0]
     if is_sparse(X):
         return _compressed(X, n_0)
@@ -108,16 +108,18 @@ def as_targets(net: Network, Y: Any, n: int) -> Array:
 
 
 def as_sample_weight(sample_weight: Any, n: int) -> Array | None:
-    """Return the weights of examples as (n,), none of them negative, or None where there are none."""
+    """Return the sample weights as (n,), none of them negative, or None where there are none."""
     if sample_weight is None:
         return None
-    sample_weight = _numeric(sample_weight, "weights")
+    sample_weight = _numeric(sample_weight, "sample_weight")
     if sample_weight.shape != (n,):
-        raise InputError(f"weights have shape {sample_weight.shape}, but {n} examples need ({n},)")
-    check_finite(sample_weight, "weights")
+        raise InputError(
+            f"sample_weight has shape {sample_weight.shape}, but {n} examples need ({n},)"
+        )
+    check_finite(sample_weight, "sample_weight")
     if isinstance(sample_weight, np.ndarray) and (sample_weight < 0).any():
         raise InputError(
-            f"weights[{int(np.argmax(sample_weight < 0))}] is negative: a weight is at least 0"
+            f"sample_weight[{int(np.argmax(sample_weight < 0))}] is negative: a weight is at least 0"
         )
     return sample_weight
 
@@ -138,7 +140,7 @@ def check_trace(trace: Any, delta: bool = False) -> None:
     """Reject what is no trace of a forward pass, or with `delta` one that has not been passed back."""
     if not hasattr(trace, "delta"):
         raise InputError(
-            f"the trace is what forward gives, forward(net, theta, X), not {type(trace).__name__}"
+            f"the trace is what forward returns, forward(net, theta, X), not {type(trace).__name__}"
         )
     if delta and trace.delta is None:
         raise InputError("the trace has no delta yet: call backward before gradients")
@@ -158,7 +160,7 @@ def check_columns(X: Any) -> None:
     """Reject a frame in which two columns have the same name: nobody could say which one is meant."""
     columns = column_names(X)
     if len(set(columns)) < len(columns):
-        name = next(name for place, name in enumerate(columns) if name in columns[:place])
+        name = next(name for i, name in enumerate(columns) if name in columns[:i])
         raise InputError(f"X has {columns.count(name)} columns called {name!r}: rename all but one")
 
 
@@ -178,7 +180,7 @@ def check_finite(array: Any, name: str) -> None:
 
 
 def _not_finite(array: Array) -> tuple[tuple[int, ...], int]:
-    """Return the place of the first number that is not finite, and how many of them there are."""
+    """Return the index of the first number that is not finite, and how many of them there are."""
     first: tuple[int, ...] = ()
     count = 0
     with np.errstate(over="ignore", invalid="ignore"):
@@ -194,10 +196,10 @@ def _not_finite(array: Array) -> tuple[tuple[int, ...], int]:
     return first, count
 
 
-def _refuse(name: str, place: tuple[int, ...], value: Any, count: int) -> None:
+def _refuse(name: str, index: tuple[int, ...], value: Any, count: int) -> None:
     what = "NaN" if np.isnan(value) else "infinity"
     raise InputError(
-        f"{name}[{', '.join(str(i) for i in place)}] is {what} ({count} such values in all): "
+        f"{name}[{', '.join(str(i) for i in index)}] is {what} ({count} such values in all): "
         "impute or leave out missing values first"
     )
 

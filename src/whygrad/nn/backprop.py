@@ -25,8 +25,17 @@ from whygrad.nn.pairings import output_costs, output_error
 class Trace:
     """What one pass through the network computed, for n examples.
 
-    z[l], a[l] and delta[l] have shape (n, n_l); a[0] is the input, z[0] and delta[0] are None. `delta` is
-    None before `backward`. `masks` are the factors of dropout, by layer, or None.
+    Parameters
+    ----------
+    z : tuple of ndarray
+        Weighted inputs, z[l] of shape (n, n_l); z[0] is None.
+    a : tuple of ndarray
+        Activations, a[l] of shape (n, n_l); a[0] is the input.
+    delta : tuple of ndarray, or None
+        Errors δ, delta[l] of shape (n, n_l), in cost per unit of z; delta[0] is None. None altogether
+        before `backward`.
+    masks : sequence of ndarray, or None
+        The factors of dropout, by layer.
     """
 
     z: tuple[Any, ...]
@@ -38,10 +47,29 @@ class Trace:
 def forward(net: Network, theta: Parameters, X: Any, masks: Sequence[Any] | None = None) -> Trace:
     """Pass examples forward: zˡ = Wˡ aˡ⁻¹ + bˡ, aˡ = f_l(zˡ).
 
-    X has shape (n, n_0), or n examples of any shape with n_0 numbers each; it may be sparse (SciPy). Where
-    `masks` are given, masks[l] of shape (n, n_l) multiplies a[l]. Raises `InputError` for shapes that do
-    not fit and for NaN or infinity in X.
+    Parameters
+    ----------
+    net : Network
+        The network.
+    theta : Parameters
+        Its weights and biases.
+    X : array-like or sparse matrix of shape (n, n_0)
+        Inputs; or n examples of any shape with n_0 numbers each.
+    masks : sequence of ndarray, optional
+        Factors of dropout: masks[l] of shape (n, n_l) multiplies a[l]; None for a layer without.
 
+    Returns
+    -------
+    Trace
+        z[l] and a[l] of every layer.
+
+    Raises
+    ------
+    InputError
+        For shapes that do not fit, and for NaN or infinity in X.
+
+    Examples
+    --------
     >>> net, theta = _example()
     >>> forward(net, theta, [[1.0, 2.0]]).z[1]
     array([[-1.]])
@@ -59,11 +87,27 @@ def forward(net: Network, theta: Parameters, X: Any, masks: Sequence[Any] | None
 
 
 def backward(net: Network, theta: Parameters, trace: Trace, Y: Any) -> Trace:
-    """Pass the error backwards (BP1, BP2): give the trace with delta[l] = ∂C_x/∂z[l], (n, n_l).
+    """Pass the error backward (BP1, BP2): δˡ = ∂C_x/∂zˡ of every layer.
 
-    Y has shape (n, n_L). delta is the error of every neuron for each example by itself, in cost per unit
-    of z, not divided by n.
+    Parameters
+    ----------
+    net : Network
+        The network.
+    theta : Parameters
+        Its weights and biases.
+    trace : Trace
+        What `forward` returned.
+    Y : array-like of shape (n, n_L) or (n,)
+        Targets; classes 0 … n_L − 1 where they are whole numbers, one per example.
 
+    Returns
+    -------
+    Trace
+        The same with delta[l] of shape (n, n_l): the error of every neuron for each example by itself, in
+        cost per unit of z, not divided by n.
+
+    Examples
+    --------
     >>> net, theta = _example()
     >>> backward(net, theta, forward(net, theta, [[1.0, 2.0]]), [[0.5]]).delta[1]
     array([[-1.5]])
@@ -76,10 +120,10 @@ def backward(net: Network, theta: Parameters, trace: Trace, Y: Any) -> Trace:
     delta: list[Any] = [None] * (L + 1)
     delta[L] = output_error(f[L], net.C, z[L], a[L], y)
     for l in range(L - 1, 0, -1):
-        blame = delta[l + 1] @ W[l + 1]
+        error = delta[l + 1] @ W[l + 1]
         if masks is not None and masks[l] is not None:
-            blame = blame * masks[l]
-        delta[l] = blame * f[l].derivative(z[l])
+            error = error * masks[l]
+        delta[l] = error * f[l].derivative(z[l])
     return replace(trace, delta=tuple(delta))
 
 
@@ -93,9 +137,33 @@ def gradients(
 ) -> Gradients:
     """Take the weighted mean over the examples (BP3, BP4) and add the penalties' derivatives.
 
-    ∂C/∂Wˡ = δˡᵀ (s aˡ⁻¹) / S + λ₁ sign Wˡ + λ₂ Wˡ, ∂C/∂bˡ = Σ s δˡ / S, with S = Σ s. `sample_weight` are s,
-    shape (n,), 1 where not given. Needs a trace from `backward`.
+        ∂C/∂Wˡ = δˡᵀ (s aˡ⁻¹) / S + λ₁ sign Wˡ + λ₂ Wˡ,   ∂C/∂bˡ = Σ s δˡ / S,   S = Σ s
 
+    Parameters
+    ----------
+    net : Network
+        The network.
+    theta : Parameters
+        Its weights and biases.
+    trace : Trace
+        What `backward` returned.
+    sample_weight : array-like of shape (n,), optional
+        s, how much each example counts; 1 where not given.
+    l1, l2 : float, default 0
+        The strengths λ₁ and λ₂ of the penalties.
+
+    Returns
+    -------
+    Gradients
+        ∂C/∂W as dW[l] and ∂C/∂b as db[l], in cost per unit of the parameter.
+
+    Raises
+    ------
+    InputError
+        For a trace that has not been through `backward`.
+
+    Examples
+    --------
     >>> net, theta = _example()
     >>> trace = backward(net, theta, forward(net, theta, [[1.0, 2.0]]), [[0.5]])
     >>> gradients(net, theta, trace).dW[1]
@@ -132,7 +200,34 @@ def cost(
     l1: float = 0,
     l2: float = 0,
 ) -> Any:
-    """Return the cost that `gradients` is the derivative of: Σ s C_x / S + λ₁ Σ|W| + ½ λ₂ Σ W²."""
+    """Return the cost that `gradients` is the derivative of: Σ s C_x / S + λ₁ Σ|W| + ½ λ₂ Σ W².
+
+    Parameters
+    ----------
+    net : Network
+        The network.
+    theta : Parameters
+        Its weights and biases.
+    trace : Trace
+        What `forward` returned.
+    Y : array-like of shape (n, n_L) or (n,)
+        Targets.
+    sample_weight : array-like of shape (n,), optional
+        s, how much each example counts; 1 where not given.
+    l1, l2 : float, default 0
+        The strengths λ₁ and λ₂ of the penalties.
+
+    Returns
+    -------
+    float
+        The mean cost of the examples, penalties included.
+
+    Examples
+    --------
+    >>> net, theta = _example()
+    >>> float(cost(net, theta, forward(net, theta, [[1.0, 2.0]]), [[0.5]]))
+    1.125
+    """
     C_x = example_costs(net, trace, Y)
     s = as_sample_weight(sample_weight, len(C_x))
     C = C_x.mean() if s is None else (s * C_x).sum() / (s.sum() + (s.sum() == 0))

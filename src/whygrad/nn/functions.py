@@ -38,11 +38,22 @@ def namespace(array: Array) -> Any:
 class Activation:
     """An activation function: a = f(z), and f′(z) beside it.
 
-    `value` and `derivative` map z of shape (n, units) to the same shape. Where every output depends on
-    every input of the layer (softmax), `derivative` gives the Jacobian ∂aⱼ/∂zₖ, (n, units, units), and
-    `custom_vjp` multiplies it from the left by a gradient without building it. `range` says where the
-    values lie, which decides the costs that fit.
+    Parameters
+    ----------
+    name : str
+        Its name, in messages and files.
+    value : callable
+        f: z of shape (n, units) → a of the same shape.
+    derivative : callable
+        f′, of the same shapes. Where every output depends on every input of the layer (softmax), it is the
+        Jacobian ∂aⱼ/∂zₖ, (n, units, units).
+    range : {"real", "positive", "unit", "simplex"}
+        Where the values lie, which decides the costs that fit.
+    custom_vjp : callable, optional
+        The vector–Jacobian product (z, ∂C/∂a) → ∂C/∂z, all (n, units), without building the Jacobian.
 
+    Examples
+    --------
     >>> import numpy as np
     >>> cube = Activation("cube", lambda z: z**3, lambda z: 3 * z**2)
     >>> cube.vjp(np.array([[2.0]]), np.array([[1.0]]))
@@ -56,7 +67,7 @@ class Activation:
     custom_vjp: Callable[[Array, Array], Array] | None = field(default=None, repr=False)
 
     def vjp(self, z: Array, gradient: Array) -> Array:
-        """Pass a gradient backwards through f: from ∂C/∂a to ∂C/∂z, both (n, units)."""
+        """Pull a gradient back through f, from ∂C/∂a to ∂C/∂z, both (n, units): f′ᵀ ∂C/∂a."""
         if gradient.shape != z.shape:
             raise InputError(
                 f"∂C/∂a has shape {gradient.shape}, outputs {z.shape}: mend the cost's derivative"
@@ -71,9 +82,21 @@ class Activation:
 class Cost:
     """A cost of one example: C_x(a, y) summed over the outputs, and ∂C_x/∂a beside it.
 
-    `value` maps outputs and targets (n, n_L) to (n,); `derivative` maps them to (n, n_L). `domain` is
-    where the outputs must lie for the cost to be defined, `targets` where the targets must.
+    Parameters
+    ----------
+    name : str
+        Its name, in messages and files.
+    value : callable
+        C_x: outputs and targets, both (n, n_L) → (n,).
+    derivative : callable
+        ∂C_x/∂a, (n, n_L).
+    domain : {"real", "positive", "unit", "simplex"}
+        Where the outputs must lie for the cost to be defined.
+    targets : {"real", "nonnegative", "unit", "distribution"}
+        Where the targets must lie.
 
+    Examples
+    --------
     >>> fourth = Cost("fourth", lambda a, y: ((a - y) ** 4).sum(axis=1), lambda a, y: 4 * (a - y) ** 3)
     >>> fourth.derivative(np.array([[3.0, 1.0]]), np.array([[1.0, 1.0]]))
     array([[32.,  0.]])
@@ -328,7 +351,7 @@ COSTS: dict[str, Cost] = {
 }
 
 
-# ── pairings ─────────────────────────────────────────────────────────────────────────────────────────
+# ── canonical links ──────────────────────────────────────────────────────────────────────────────────
 
 
 def _sigmoid_binary_cross_entropy(z: Array, y: Array) -> Array:
@@ -364,7 +387,7 @@ def canonical_link(f: Activation, cost: Cost) -> Callable[[Array, Array], Array]
 
 
 def find_activation(given: str | Activation) -> Activation:
-    """Look an activation up by name; an `Activation` of the user's own is handed through."""
+    """Look an activation up by name; an `Activation` of the user's own is returned as it is."""
     if isinstance(given, Activation):
         return given
     if isinstance(given, str) and given in ACTIVATIONS:

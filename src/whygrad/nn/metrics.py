@@ -20,7 +20,7 @@ class ValidationData(Data):
 
 
 def score(net: Network, a: Array, y: Array, sample_weight: Array | None = None) -> float:
-    """Return the accuracy of outputs that stand for classes, and R² of outputs that are numbers.
+    """Return the accuracy of outputs that stand for classes, and R² of a regression.
 
     Several independent labels count as right only together, and R² of several outputs is their mean: as
     scikit-learn has both.

@@ -25,6 +25,13 @@ from whygrad.nn.functions import Activation, Array, Cost, check_pairing, find_ac
 class Uniform:
     """An initialiser: every weight drawn uniformly from `low` to `high`.
 
+    Parameters
+    ----------
+    low, high : float
+        The bounds, finite, low ≤ high.
+
+    Examples
+    --------
     >>> Dense(3, "tanh", init=Uniform(-0.3, 0.3)).init
     Uniform(low=-0.3, high=0.3)
     """
@@ -64,15 +71,22 @@ class Dense:
 
     Parameters
     ----------
-    units : number of units n_l.
-    activation : a name from `whygrad.functions.ACTIVATIONS`, or an `Activation` of your own.
-    init : how W starts: "auto" (by activation), "zeros", "glorot_uniform", "glorot_normal",
+    units : int
+        Number of units n_l.
+    activation : str or Activation
+        A name from `whygrad.functions.ACTIVATIONS`, or an `Activation` of your own.
+    init : str or Uniform, default "auto"
+        How W starts: "auto" (by activation), "zeros", "glorot_uniform", "glorot_normal",
         "he_…", "lecun_…", "nielsen_…", or `Uniform(low, high)`.
-    bias_init : how b starts: "auto" (zeros; with "nielsen_…" weights drawn as Nielsen does), "zeros",
+    bias_init : str or Uniform, default "auto"
+        How b starts: "auto" (zeros; with "nielsen_…" weights drawn as Nielsen does), "zeros",
         or `Uniform(low, high)`.
-    dropout : the probability with which a training step leaves a unit out, 0 ≤ p < 1; the others count
+    dropout : float, default 0
+        The probability with which a training step leaves a unit out, 0 ≤ p < 1; the others count
         1/(1 − p) times as much. Not for the output layer.
 
+    Examples
+    --------
     >>> Dense(30, "sigmoid").f.name
     'sigmoid'
     """
@@ -93,7 +107,8 @@ class Dense:
             )
         if not _starts(self.bias_init, ("auto", "zeros")):
             raise InputError(
-                f"unknown initialiser of biases {self.bias_init!r}: use 'auto', 'zeros' or Uniform(low, high)"
+                f"unknown initialiser of biases {self.bias_init!r}: "
+                "use 'auto', 'zeros' or Uniform(low, high)"
             )
 
     @property
@@ -115,9 +130,13 @@ class Parameters:
 
     Parameters
     ----------
-    sizes : (n_0, …, n_L), units per layer, the input first.
-    flat : θ, shape (Σ n_l n_{l-1} + n_l,).
+    sizes : tuple of int
+        (n_0, …, n_L), units per layer, the input first.
+    flat : ndarray
+        θ, shape (Σ n_l n_{l-1} + n_l,).
 
+    Examples
+    --------
     >>> theta = Network(4, [Dense(2, "sigmoid")]).init(seed=0)
     >>> theta.W[1].shape, theta.b[1].shape, theta.flat.shape
     ((2, 4), (2,), (10,))
@@ -195,9 +214,12 @@ class Network:
 
     Parameters
     ----------
-    inputs : number of inputs n_0, or their shape, such as (28, 28); examples are flattened.
-    layers : the `Dense` layers 1 … L.
-    cost : a name from `whygrad.functions.COSTS`, or an object of your own with `value(a, y)` → (n,) and
+    inputs : int or tuple of int
+        Number of inputs n_0, or their shape, such as (28, 28); examples are flattened.
+    layers : sequence of Dense
+        The `Dense` layers 1 … L.
+    cost : str or Cost, default "squared_error"
+        A name from `whygrad.functions.COSTS`, or an object of your own with `value(a, y)` → (n,) and
         `derivative(a, y)` → (n, n_L).
 
     Raises
@@ -206,6 +228,8 @@ class Network:
         For a layer without units, softmax in a hidden layer, or an output activation whose values can
         leave the domain of the cost.
 
+    Examples
+    --------
     >>> net = Network(4, [Dense(2, "sigmoid"), Dense(1, "sigmoid")], cost="squared_error")
     >>> net.sizes
     (4, 2, 1)
@@ -288,11 +312,30 @@ class Network:
         W: Sequence[Any] | None = None,
         b: Sequence[Any] | None = None,
     ) -> Parameters:
-        """Draw the parameters to start from; the same seed gives the same numbers.
+        """Draw the parameters to start from; the same seed draws the same ones.
 
-        Given arrays replace what would be drawn: `W` and `b` are lists by layer, index 0 unused, with
-        None for every layer that is to be drawn.
+        Parameters
+        ----------
+        seed : int, default 0
+            The seed of the random draws, at least 0.
+        dtype : dtype, default float64
+            Of the parameters; what is drawn is rounded to it.
+        W, b : sequence of array-like, optional
+            Arrays to use in place of drawn ones, by layer: index 0 is unused, and None stands for a layer
+            that is to be drawn. W[l] has shape (n_l, n_{l-1}), b[l] (n_l,).
 
+        Returns
+        -------
+        Parameters
+            θ, and W[l], b[l] as views of it.
+
+        Raises
+        ------
+        InputError
+            For an array of another shape, or with NaN or infinity.
+
+        Examples
+        --------
         >>> theta = Network(2, [Dense(1, "sigmoid")]).init(W=[None, [[1.0, -1.0]]])
         >>> theta.flat
         array([ 1., -1.,  0.])

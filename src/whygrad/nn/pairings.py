@@ -93,7 +93,7 @@ def _log_softmax(z: Array) -> Array:
 
 
 def _leader(z: Array) -> tuple[Array, Array]:
-    """Return which output has the largest z, one of a row, and give z with −∞ in its place."""
+    """Return which output has the largest z, one of a row, and z with −∞ instead of it."""
     xp = namespace(z)
     first = xp.arange(z.shape[-1]) == xp.argmax(z, axis=-1, keepdims=True)
     return first, xp.where(first, -xp.inf, z)

@@ -20,7 +20,24 @@ THREAD_ROWS = (
 def outputs(net: Network, theta: Parameters, X: Any) -> Array:
     """Return a[L] for X, computed in blocks of rows, which threads share out where there are many.
 
-    Raises `InputError` for shapes that do not fit, and for NaN and infinity in X.
+    Parameters
+    ----------
+    net : Network
+        The network.
+    theta : Parameters
+        Its weights and biases.
+    X : array-like or sparse matrix of shape (n, n_0)
+        Inputs.
+
+    Returns
+    -------
+    ndarray of shape (n, n_L)
+        The activations of the output layer.
+
+    Raises
+    ------
+    InputError
+        For shapes that do not fit, and for NaN and infinity in X.
     """
     check_fit(net, theta)
     X = in_rows(net, X)

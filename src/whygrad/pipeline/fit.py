@@ -42,7 +42,7 @@ from whygrad.tables import (
 )
 from whygrad.tables.splitting import split_rows
 from whygrad.tables.target import Label
-from whygrad.training.callbacks import Observer
+from whygrad.training.callbacks import AnyCallback
 from whygrad.training.epochs import History, final
 from whygrad.training.loop import Training, run
 
@@ -308,7 +308,7 @@ class Result:
         return "test" if len(self.parts.test) else "training"
 
 
-def fit(source: Source, given: Settings, observers: Sequence[Observer] = ()) -> Result:
+def fit(source: Source, given: Settings, observers: Sequence[AnyCallback] = ()) -> Result:
     """Train a network on a table, and score it: a pure function of the table and the settings.
 
     Parameters
@@ -317,7 +317,7 @@ def fit(source: Source, given: Settings, observers: Sequence[Observer] = ()) -> 
         The table, as `find` returns it.
     given : Settings
         The options of the training.
-    observers : sequence of Observer
+    observers : sequence of Callback or function
         Called during the training; they change nothing.
 
     Returns

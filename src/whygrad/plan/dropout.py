@@ -17,7 +17,7 @@ WORD = 2**64
 
 
 def key(seed: int, step: int, layer: int) -> int:
-    """Return the number that stands for a layer at a step."""
+    """Return the key of a layer at a step: the counters, mixed into one number."""
     number = 0
     for counter in (seed, step, layer):
         number = _mix((number + (counter + 1) * GOLDEN) % WORD)
@@ -41,8 +41,8 @@ def mask(seed: int, step: int, layer: int, examples: Array, units: int, rate: fl
         rows = _mix_all(
             word(key(seed, step, layer)) + (examples.astype(word) + word(1)) * word(GOLDEN)
         )
-        places = (np.arange(units).astype(word) + word(1)) * word(GOLDEN)
-        cases = _mix_all(rows[:, None] + places) >> word(32)
+        columns = (np.arange(units).astype(word) + word(1)) * word(GOLDEN)
+        cases = _mix_all(rows[:, None] + columns) >> word(32)
     return np.where(cases < word(threshold(rate)), 1 / (1 - rate), 0.0)
 
 

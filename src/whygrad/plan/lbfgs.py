@@ -19,11 +19,17 @@ class LBFGS:
 
     Parameters
     ----------
-    tol : stop when no number of the gradient is further than this from 0.
-    max_fun : stop after the iteration in which the cost has been computed more often than this.
-    memory : how many changes of θ and g to remember.
-    flat : stop when an iteration lowers the cost C by a share of less than this of max(C, 1).
+    tol : float
+        Stop when no component of the gradient is further than this from 0.
+    max_fun : int
+        Stop after the iteration in which the cost has been computed more often than this.
+    memory : int
+        How many changes of θ and g to remember.
+    flat : float
+        Stop when an iteration lowers the cost C by a share of less than this of max(C, 1).
 
+    Examples
+    --------
     >>> from whygrad import Dense, Network, train
     >>> X, Y = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
     >>> net = Network(2, [Dense(4, "tanh"), Dense(1, "sigmoid")], cost="binary_cross_entropy")
@@ -50,7 +56,7 @@ class LBFGS:
         return 1.0
 
     def init(self, theta: Array) -> Array:
-        """Return no slots: what L-BFGS remembers ends with the training."""
+        """Return an empty state: what L-BFGS remembers ends with the training."""
         return np.zeros((0, len(theta)), theta.dtype)
 
 

@@ -1,9 +1,9 @@
 """Optimizers: from a gradient to the next parameters.
 
-A rule is frozen data with three pure functions. `init` gives its slots (the running averages it keeps, one
-row of θ's length each, zero at the start); `coefficients` gives what it needs to know about each step, beside
-its constants, from the number t of the step (from 1) and its rate η; `update` takes parameters, gradient g,
-slots and the numbers of one step, and gives the next parameters and slots.
+A rule is frozen data with three pure functions. `init` returns its state (the running averages it keeps,
+one row of θ's length each, zero at the start); `coefficients` returns what it needs to know about each
+step, beside its constants, from the number t of the step (from 1) and its learning rate η; `update` takes
+parameters, gradient g, state and the coefficients of one step, and returns the next parameters and state.
 
 Sources: Rumelhart, Hinton & Williams (1986) for momentum; Sutskever et al. (2013) for Nesterov's form;
 Duchi et al. (2011) for Adagrad; Hinton (2012), lecture 6e, for RMSprop; Kingma & Ba (2015) for Adam; Dozat
@@ -23,22 +23,22 @@ from whygrad.plan.lbfgs import LBFGS
 
 
 class Optimizer(Protocol):
-    """What every rule offers."""
+    """The interface of every rule."""
 
     @property
     def learning_rate(self) -> float:
         """The learning rate η before the schedule's factor."""
 
     def init(self, theta: Array) -> Array:
-        """Return the slots at the start, shape (number of slots, number of parameters)."""
+        """Return the state at the start, zeros of shape (rows, number of parameters)."""
 
     def coefficients(self, t: Array, learning_rates: Array) -> Array:
-        """Return one row of numbers for each of the steps t, which have these rates; in float64."""
+        """Return a row of float64 coefficients for each of the steps t, which have these learning rates."""
 
     def update(
         self, theta: Array, g: Array, opt_state: Array, coefficients: list[float]
     ) -> tuple[Array, Array]:
-        """Return the next parameters and slots."""
+        """Return the next parameters and state."""
 
 
 def _zeros(count: int, theta: Array) -> Array:
@@ -59,10 +59,15 @@ class SGD:
 
     Parameters
     ----------
-    learning_rate : η, the learning rate.
-    momentum : μ, the share of the last change that is carried on, 0 ≤ μ ≤ 1.
-    nesterov : look ahead along v; needs momentum.
+    learning_rate : float
+        η, the learning rate.
+    momentum : float
+        μ, the share of the last change that is carried on, 0 ≤ μ ≤ 1.
+    nesterov : bool
+        Look ahead along v; needs momentum.
 
+    Examples
+    --------
     >>> step(SGD(0.5), theta=1.0, g=0.2)
     0.9
     """
@@ -79,7 +84,7 @@ class SGD:
             raise InputError("nesterov=True needs a momentum above 0, such as 0.9")
 
     def init(self, theta: Array) -> Array:
-        """Return one slot, the velocity v, or none without momentum."""
+        """Return one row, the velocity v, or none without momentum."""
         return _zeros(1 if self.momentum else 0, theta)
 
     def coefficients(self, t: Array, learning_rates: Array) -> Array:
@@ -103,6 +108,15 @@ class SGD:
 class Adagrad:
     """Adagrad: s ← s + g², θ ← θ − η g / (√s + ε).
 
+    Parameters
+    ----------
+    learning_rate : float
+        η, the learning rate.
+    epsilon : float
+        ε, keeps the quotient finite.
+
+    Examples
+    --------
     >>> step(Adagrad(0.1), theta=1.0, g=5.0)
     0.9
     """
@@ -115,7 +129,7 @@ class Adagrad:
         _check_epsilon(self.epsilon)
 
     def init(self, theta: Array) -> Array:
-        """Return one slot, s."""
+        """Return one row, s."""
         return _zeros(1, theta)
 
     def coefficients(self, t: Array, learning_rates: Array) -> Array:
@@ -138,11 +152,17 @@ class RMSprop:
 
     Parameters
     ----------
-    learning_rate : η, the learning rate.
-    beta : β, how much of the average of g² is kept at each step (PyTorch's `alpha`).
-    epsilon : ε, keeps the quotient finite.
-    momentum : μ; with 0 there is no v.
+    learning_rate : float
+        η, the learning rate.
+    beta : float
+        β, how much of the average of g² is kept at each step (PyTorch's `alpha`).
+    epsilon : float
+        ε, keeps the quotient finite.
+    momentum : float
+        μ; with 0 there is no v.
 
+    Examples
+    --------
     >>> step(RMSprop(0.01), theta=1.0, g=5.0)
     0.9
     """
@@ -160,7 +180,7 @@ class RMSprop:
             raise InputError(f"momentum is {self.momentum!r}: it must be from 0 to 1")
 
     def init(self, theta: Array) -> Array:
-        """Return the slots s and, with momentum, v."""
+        """Return a row for s and, with momentum, one for v."""
         return _zeros(2 if self.momentum else 1, theta)
 
     def coefficients(self, t: Array, learning_rates: Array) -> Array:
@@ -170,7 +190,7 @@ class RMSprop:
     def update(
         self, theta: Array, g: Array, opt_state: Array, coefficients: list[float]
     ) -> tuple[Array, Array]:
-        """Return the next θ and slots."""
+        """Return the next θ and state."""
         xp, (learning_rate,) = namespace(theta), coefficients
         s = self.beta * opt_state[0] + (1 - self.beta) * g * g
         scaled = g / (xp.sqrt(s) + self.epsilon)
@@ -190,11 +210,17 @@ class Adam:
 
     Parameters
     ----------
-    learning_rate : η, the learning rate.
-    beta1, beta2 : how much of the averages of g and g² is kept at each step, 0 ≤ β < 1.
-    epsilon : ε, keeps the quotient finite.
-    epsilon_hat : where ε is added, see above.
+    learning_rate : float
+        η, the learning rate.
+    beta1, beta2 : float
+        How much of the averages of g and g² is kept at each step, 0 ≤ β < 1.
+    epsilon : float
+        ε, keeps the quotient finite.
+    epsilon_hat : bool
+        Where ε is added, see above.
 
+    Examples
+    --------
     >>> step(Adam(0.1), theta=1.0, g=5.0)
     0.9
     """
@@ -209,7 +235,7 @@ class Adam:
         _check_adam(self)
 
     def init(self, theta: Array) -> Array:
-        """Return two slots, m and v."""
+        """Return two rows, m and v."""
         return _zeros(2, theta)
 
     def coefficients(self, t: Array, learning_rates: Array) -> Array:
@@ -238,9 +264,13 @@ class AdamW:
 
     Parameters
     ----------
-    learning_rate, beta1, beta2, epsilon : as of `Adam`.
-    decay : λ; it acts on biases as well, as in PyTorch.
+    learning_rate, beta1, beta2, epsilon : float
+        As for `Adam`.
+    decay : float
+        λ; it acts on biases as well, as in PyTorch.
 
+    Examples
+    --------
     >>> step(AdamW(0.1, decay=1.0), theta=1.0, g=5.0)
     0.8
     """
@@ -257,11 +287,11 @@ class AdamW:
             raise InputError(f"decay is {self.decay}: it must be a finite number of at least 0")
 
     def init(self, theta: Array) -> Array:
-        """Return two slots, m and v."""
+        """Return two rows, m and v."""
         return _zeros(2, theta)
 
     def coefficients(self, t: Array, learning_rates: Array) -> Array:
-        """Return Adam's two numbers, and 1 − ηλ."""
+        """Return Adam's two coefficients, and 1 − ηλ."""
         adam = Adam(self.learning_rate, self.beta1, self.beta2, self.epsilon)
         return np.concatenate(
             [adam.coefficients(t, learning_rates), _columns(1 - learning_rates * self.decay)],
@@ -286,9 +316,13 @@ class Nadam:
 
     Parameters
     ----------
-    learning_rate, beta1, beta2, epsilon : as of `Adam`.
-    momentum_decay : ψ.
+    learning_rate, beta1, beta2, epsilon : float
+        As for `Adam`.
+    momentum_decay : float
+        ψ, how fast μ_t rises.
 
+    Examples
+    --------
     >>> step(Nadam(0.1), theta=1.0, g=5.0) < 0.95
     True
     """
@@ -303,7 +337,7 @@ class Nadam:
         _check_adam(self)
 
     def init(self, theta: Array) -> Array:
-        """Return two slots, m and v."""
+        """Return two rows, m and v."""
         return _zeros(2, theta)
 
     def coefficients(self, t: Array, learning_rates: Array) -> Array:
@@ -361,7 +395,7 @@ OPTIMIZERS: dict[str, Any] = {
 
 
 def find_optimizer(given: Any) -> Optimizer | LBFGS:
-    """Look an optimizer up by name, with its default rate; an optimizer is handed through."""
+    """Look an optimizer up by name, with its default learning rate; an optimizer is returned as it is."""
     known = [*OPTIMIZERS, "lbfgs"]
     if isinstance(given, LBFGS):
         return given
@@ -404,7 +438,9 @@ def _check_rate(learning_rate: float) -> None:
         and learning_rate > 0
         and math.isfinite(learning_rate)
     ):
-        raise InputError(f"rate is {learning_rate!r}: a learning rate is a finite number above 0")
+        raise InputError(
+            f"learning_rate is {learning_rate!r}: a learning rate is a finite number above 0"
+        )
 
 
 def _check_epsilon(epsilon: float) -> None:

@@ -1,7 +1,7 @@
-"""A training as a pure function: what decides it (`Plan`, `Data`), and where it stands (`State`).
+"""A training as a pure function: what decides it (`Plan`, its hyperparameters), where it stands (`State`).
 
 (plan, state, data) → every later state. The mini-batch of a step is a pure function of (seed, epoch,
-place in the epoch), so recording, resuming, replaying and leaving an example out are one operation: run
+index of the batch), so recording, resuming, replaying and leaving an example out are one operation: run
 the function again from a known state.
 """
 
@@ -36,11 +36,18 @@ def _check_whole(name: str, value: Any, least: int) -> None:
 class Penalty:
     """The strength λ of a penalty, and what it is divided by.
 
-    `per="batch"` adds λ to the cost of every batch as it is. `per="example"` divides λ by S, the batch's
-    number (total weight) of examples, which is scikit-learn's `alpha`. `per="data"` divides it by the
-    number of training examples, which is Nielsen's λ. `per="step"`, for `l2` only, is no part of the cost:
-    after every step θ ← (1 − λ)θ, biases included, as Rumelhart, Hinton & Williams did in 1986.
+    Parameters
+    ----------
+    strength : float
+        λ, finite and at least 0.
+    per : {"batch", "example", "data", "step"}
+        "batch" adds λ to the cost of every batch as it is. "example" divides λ by S, the batch's number
+        (total weight) of examples, which is scikit-learn's `alpha`. "data" divides it by the number of
+        training examples, which is Nielsen's λ. "step", for `l2` only, is weight decay and no part of the
+        cost: after every step θ ← (1 − λ)θ, biases included, as Rumelhart, Hinton & Williams did in 1986.
 
+    Examples
+    --------
     >>> Penalty(0.5, per="example").of_batch(S=10, n=1000)
     0.05
     """
@@ -65,7 +72,7 @@ class Penalty:
 
     @property
     def decay(self) -> float:
-        """What every step takes off the parameters themselves, as a share."""
+        """The share by which every step shrinks the parameters themselves."""
         return float(self.strength) if self.per == "step" else 0.0
 
 
@@ -74,9 +81,17 @@ class Penalty:
 class Clip:
     """Bound the total gradient, penalties included.
 
-    `norm` scales it down to that length, g ← g · min(1, norm/‖g‖); `value` bounds each of its numbers,
-    g ← min(max(g, −value), value). Both are off where None; the values are bounded first.
+    Both bounds are off where None; the components are bounded first.
 
+    Parameters
+    ----------
+    norm : float, optional
+        The greatest length: g ← g · min(1, norm/‖g‖).
+    value : float, optional
+        The greatest size of a component: g ← min(max(g, −value), value).
+
+    Examples
+    --------
     >>> Clip(norm=1.0).apply(np.array([3.0, 4.0]))
     array([0.6, 0.8])
     """
@@ -108,15 +123,19 @@ class Clip:
 @known_arguments
 @dataclass(frozen=True)
 class Stopping:
-    """Stop after more than `patience` epochs in a row that improve by less than `tol`.
+    """Early stopping: end after more than `patience` epochs in a row that improve by less than `tol`.
 
     Parameters
     ----------
-    on : what has to improve: the training "cost", or "validation_cost" or "validation_score" (accuracy, or
-        R² for numbers), which need validation data.
-    tol : the least improvement over the best epoch so far that counts.
-    patience : how many epochs in a row may fail to bring it.
-    restore_best : end with the parameters of the best epoch rather than of the last.
+    on : str, default "cost"
+        What has to improve: the training "cost", or "validation_cost" or "validation_score" (accuracy, or
+        R² of a regression), which need validation data.
+    tol : float, default 1e-4
+        The least improvement over the best epoch so far that counts.
+    patience : int, default 10
+        How many epochs in a row may fail to bring it.
+    restore_best : bool, default False
+        End with the parameters of the best epoch rather than of the last.
     """
 
     on: Literal["cost", "validation_cost", "validation_score"] = "cost"
@@ -139,10 +158,41 @@ class Stopping:
 class Plan:
     """All that decides a training, but for the data themselves.
 
-    `n` is the number of training examples; `dtype` is "float32" or "float64". The last batch of an epoch
-    is smaller where `batch_size` does not divide n. `label_smoothing` is ε: targets move towards equal
-    probabilities by that share (see `smooth`). `cost_below` ends the training after an epoch whose cost is
-    below it.
+    Parameters
+    ----------
+    net : Network
+        Layers and cost.
+    optimizer : Optimizer or LBFGS
+        The rule of a step.
+    n : int
+        The number of training examples.
+    epochs : int
+        Passes through the data, in all.
+    batch_size : int
+        Examples per step. The last batch of an epoch is smaller where this does not divide n.
+    seed : int
+        Decides the initial parameters, the order of the examples and the masks of dropout.
+    shuffle : bool
+        Whether every epoch takes the examples in a new order.
+    l1, l2 : Penalty
+        The penalties λ₁ Σ|W| and ½ λ₂ Σ W² (regularization).
+    schedule : Schedule
+        How the learning rate changes.
+    stopping : Stopping or None
+        Early stopping.
+    dtype : {"float32", "float64"}
+        Of parameters and data.
+    clip : Clip
+        Bounds on the gradient.
+    label_smoothing : float
+        ε, the share by which targets move towards equal probabilities; see `smooth`.
+    cost_below : float or None
+        End after an epoch whose cost is below this.
+
+    Raises
+    ------
+    InputError
+        For settings that no training can have, or that do not fit together.
     """
 
     net: Network
@@ -234,7 +284,7 @@ class Plan:
         )
 
     def coefficients(self, state: "State", until: int) -> Array:
-        """Return what the optimizer needs to know about each of these steps, a row for each."""
+        """Return the optimizer's coefficients of the steps up to `until`, a row for each."""
         t = np.arange(state.step + 1, until + 1) - state.begun
         return self.rule.coefficients(t, self.learning_rates(state, until))
 
@@ -252,18 +302,70 @@ class Plan:
 
 
 @dataclass(frozen=True, eq=False)
+class EarlyStopping:
+    """What the rule `Stopping` remembers from epoch to epoch, of a measure of which less is better.
+
+    Parameters
+    ----------
+    best : float
+        The best measure so far; of L-BFGS the lowest cost.
+    best_theta : ndarray of shape (number of parameters,), or None
+        The parameters of that epoch, where the rule restores them.
+    best_step : int
+        The step at its end.
+    stalled : int
+        Epochs in a row without improvement.
+    """
+
+    best: float = math.inf
+    best_theta: Array | None = None
+    best_step: int = 0
+    stalled: int = 0
+
+
+@dataclass(frozen=True)
+class Plateau:
+    """What the schedule `OnPlateau` remembers: the lowest measure, and the epochs since then."""
+
+    lowest: float = math.inf
+    waiting: int = 0
+
+
+@dataclass(frozen=True, eq=False)
 class State:
-    """Where a training stands after `step` updates; `batch_index` counts the batches of the current epoch.
+    """Where a training stands after `step` updates.
 
     Steps, epochs and examples are counted through, from the first parameters on: a fork and a warm start go
-    on counting, whatever they change. `begun` is the step at which the slots were empty, from which the
-    optimizer's own time t is counted.
-    `seen` counts the examples of the epochs that are over, since n may differ between continued trainings.
-    `theta` is the flat vector of parameters and `opt_state` the optimizer's averages. `cost_sum` adds up cost
-    times examples over the epoch so far. `learning_rate_scale` is what an adaptive schedule has left of the rate;
-    `best`, `best_theta`, `best_step` and `stalled` (epochs without improvement) belong to the stopping
-    rule, `lowest` and `waiting` are the same for the schedule `OnPlateau`. `first_cost` is the cost that
-    the training began with, 0 where that is not known, and `stopped` says why it has ended, or "".
+    on counting, whatever they change.
+
+    Parameters
+    ----------
+    theta : ndarray of shape (number of parameters,)
+        The flat vector of parameters θ.
+    opt_state : ndarray of shape (rows, number of parameters)
+        The optimizer's running averages.
+    step : int
+        Updates so far.
+    begun : int
+        The step at which `opt_state` was empty, from which the optimizer's own time t is counted.
+    epoch : int
+        Epochs that are over.
+    batch_index : int
+        Batches taken of the current epoch.
+    seen : int
+        Examples of the epochs that are over, since n may differ between continued trainings.
+    cost_sum : float
+        Cost times examples, added up over the epoch so far.
+    learning_rate_scale : float
+        What the schedules `Adaptive` and `OnPlateau` have left of the learning rate.
+    early_stopping : EarlyStopping
+        The memory of the stopping rule.
+    plateau : Plateau
+        The memory of the schedule `OnPlateau`.
+    first_cost : float
+        The cost that the training began with, 0 where that is not known.
+    stopped : str
+        Why the training has ended, or "".
     """
 
     theta: Array
@@ -275,12 +377,8 @@ class State:
     seen: int = 0
     cost_sum: float = 0.0
     learning_rate_scale: float = 1.0
-    best: float = math.inf
-    best_theta: Array | None = None
-    best_step: int = 0
-    stalled: int = 0
-    lowest: float = math.inf
-    waiting: int = 0
+    early_stopping: EarlyStopping = EarlyStopping()
+    plateau: Plateau = Plateau()
     first_cost: float = 0.0
     stopped: str = ""
 

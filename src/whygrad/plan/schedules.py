@@ -33,7 +33,7 @@ class Clock(NamedTuple):
 
 
 class Schedule(Protocol):
-    """What every schedule offers: the factor on η for each step of one epoch."""
+    """The interface of every schedule: the factor on η for each step of one epoch."""
 
     def factors(self, batches: Array, clock: Clock) -> Array:
         """Return the factors for the given batches of the epoch, same shape."""
@@ -42,7 +42,7 @@ class Schedule(Protocol):
 @known_arguments
 @dataclass(frozen=True)
 class Constant:
-    """The same rate throughout."""
+    """The same learning rate throughout."""
 
     def factors(self, batches: Array, clock: Clock) -> Array:
         """Return 1 for each batch."""
@@ -54,6 +54,13 @@ class Constant:
 class InverseScaling:
     """η / (examples seen + 1)^power, counted at the start of each epoch.
 
+    Parameters
+    ----------
+    power : float, default 0.5
+        How fast η falls.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> clock = Clock(epoch=3, epochs=9, seen=99, steps_per_epoch=1)
     >>> float(InverseScaling(0.5).factors(np.arange(1), clock)[0])
@@ -72,6 +79,15 @@ class InverseScaling:
 class Step:
     """η times `factor` after every `every` epochs.
 
+    Parameters
+    ----------
+    every : int, default 10
+        Epochs between two reductions.
+    factor : float, default 0.1
+        What η is multiplied by, 0 ≤ factor < 1.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> clock = Clock(epoch=25, epochs=30, seen=0, steps_per_epoch=2)
     >>> Step(every=10, factor=0.5).factors(np.arange(2), clock)
@@ -94,8 +110,17 @@ class Step:
 @known_arguments
 @dataclass(frozen=True)
 class Cosine:
-    """From η down to `last` η along half a cosine, after a straight rise over the share `warm_up`.
+    """Cosine annealing: from η down to `last` η along half a cosine, after a linear warm-up.
 
+    Parameters
+    ----------
+    warm_up : float, default 0
+        The share of the training over which η rises from 0.
+    last : float, default 0
+        The share of η that is left at the end.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> clock = Clock(epoch=0, epochs=1, seen=0, steps_per_epoch=4)
     >>> Cosine().factors(np.arange(4), clock).round(3)
@@ -123,8 +148,17 @@ class Cosine:
 class OneCycle:
     """Up from η / `start` to η over the share `rise` of the training, then down to η / `end`, by cosines.
 
-    η is the highest rate, as with PyTorch's `OneCycleLR(max_lr=η)`.
+    η is the highest learning rate, as with PyTorch's `OneCycleLR(max_lr=η)`.
 
+    Parameters
+    ----------
+    rise : float, default 0.3
+        The share of the training over which the learning rate rises.
+    start, end : float, default 25 and 25e4
+        What η is divided by at the start and at the end, at least 1.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> clock = Clock(epoch=0, epochs=1, seen=0, steps_per_epoch=20)
     >>> OneCycle(rise=0.3).factors(np.array([0, 5, 19]), clock).round(2)
@@ -141,7 +175,7 @@ class OneCycle:
             raise InputError(f"OneCycle divides η by {self.start} and {self.end}: both at least 1")
 
     def factors(self, batches: Array, clock: Clock) -> Array:
-        """Return the factors; the last step of the training has the lowest rate."""
+        """Return the factors; the last step of the training has the lowest learning rate."""
         steps = clock.epochs * clock.steps_per_epoch
         t = clock.epoch * clock.steps_per_epoch + np.asarray(batches)
         peak = self.rise * steps - 1
@@ -158,6 +192,13 @@ class Adaptive:
     """Divide η by `divisor` whenever the stopping rule's patience ends, down to `floor`.
 
     Training stops only when the patience ends once more below the floor. Needs a stopping rule.
+
+    Parameters
+    ----------
+    divisor : float, default 5
+        What η is divided by, above 1.
+    floor : float, default 1e-6
+        The learning rate below which it is not lowered any more.
     """
 
     divisor: float = 5.0
@@ -177,7 +218,18 @@ class Adaptive:
 class OnPlateau:
     """η times `factor` after more than `patience` epochs in a row that improve by less than `tol`.
 
-    `on` is what has to improve: the training "cost", or "validation_cost" or "validation_score".
+    Parameters
+    ----------
+    factor : float, default 0.1
+        What η is multiplied by, 0 ≤ factor < 1.
+    patience : int, default 10
+        How many epochs in a row may fail to improve.
+    tol : float, default 1e-4
+        The least improvement over the lowest measure so far that counts.
+    floor : float, default 0
+        The lowest learning rate.
+    on : {"cost", "validation_cost", "validation_score"}
+        What has to improve; those of validation need validation data.
     """
 
     factor: float = 0.1
@@ -208,7 +260,7 @@ SCHEDULES: dict[str, Any] = {
 
 
 def find_schedule(given: Any) -> Schedule:
-    """Look a schedule up by name, with its usual settings; a schedule is handed through."""
+    """Look a schedule up by name, with its default settings; a schedule is returned as it is."""
     if isinstance(given, str):
         if given in SCHEDULES:
             found: Schedule = SCHEDULES[given]()

@@ -37,7 +37,7 @@ from whygrad.record.files import (
 from whygrad.record.files.inside import TRAINING, VALIDATION
 from whygrad.record.recorder import Job, Recorder, log_every
 from whygrad.training import model_file
-from whygrad.training.callbacks import Observer, StepController
+from whygrad.training.callbacks import AnyCallback, StepController
 from whygrad.training.epochs import History, final
 from whygrad.training.loop import Training, run
 
@@ -73,7 +73,7 @@ class Details:
 def record_run(
     path: str | PathLike[str],
     training: Training,
-    observers: Sequence[Observer] = (),
+    observers: Sequence[AnyCallback] = (),
     seconds: float | None = None,
     copy_data: bool | None = None,
     overwrite: bool = False,
@@ -120,7 +120,7 @@ def train_and_record(
     folder: Path,
     training: Training,
     details: Details,
-    observers: Sequence[Observer] = (),
+    observers: Sequence[AnyCallback] = (),
     seconds: float | None = None,
     controller: StepController | None = None,
 ) -> tuple[State, History]:
@@ -136,7 +136,7 @@ def go_on(
     folder: Path,
     training: Training,
     known: int,
-    observers: Sequence[Observer] = (),
+    observers: Sequence[AnyCallback] = (),
     seconds: float | None = None,
     hashing: Job | None = None,
     before: Sequence[Job] = (),
@@ -249,12 +249,12 @@ def _describe(training: Training, details: Details) -> dict[str, Any]:
 
 
 def _left_out(training: Training) -> dict[str, Any] | None:
-    multipliers = training.watch.multipliers
+    multipliers = training.probes.multipliers
     if multipliers is None:
         return None
     return {
         "examples": np.flatnonzero(multipliers == 0).tolist(),
-        "rescale": bool(training.watch.rescale),
+        "rescale": bool(training.probes.rescale),
     }
 
 

@@ -35,7 +35,7 @@ from whygrad.record.folder import (
 )
 from whygrad.record.recorded import Recorded
 from whygrad.record.recorder import Job
-from whygrad.training.callbacks import Observer, StepController, at_epoch_ends, waited
+from whygrad.training.callbacks import AnyCallback, StepController, waited
 from whygrad.training.epochs import History, renewed
 from whygrad.training.loop import INTERRUPTED, Training, run
 from whygrad.training.warm_start import warm_start_from
@@ -71,9 +71,9 @@ def broken_off(given: R) -> bool:
 def resume(
     given: R,
     epochs: int | None = None,
-    callbacks: Sequence[Observer] = (),
+    callbacks: Sequence[AnyCallback] = (),
     seconds: float | None = None,
-    observers: Sequence[Observer] = (),
+    observers: Sequence[AnyCallback] = (),
     controller: StepController | None = None,
 ) -> R:
     """Resume a training in its own folder; see `Run.resume`."""
@@ -108,7 +108,7 @@ def resume(
     if TRAINING not in given.manifest["data"]["sha256"]:
         hashing = partial(add_hashes, given.path, parts_of(training))
     began = time.perf_counter()
-    called = [*observers, *map(at_epoch_ends, callbacks)]
+    called = [*observers, *callbacks]
     state, _ = go_on(given.path, training, step, called, seconds, hashing, before, controller)
     earlier = given.manifest.get("seconds")  # which nobody knows of a training that was killed
     took = None if earlier is None else earlier + time.perf_counter() - began - waited(controller)
@@ -181,7 +181,7 @@ def fork(
     step: int,
     record: str | PathLike[str] | None,
     changes: Mapping[str, Any],
-    observers: Sequence[Observer] = (),
+    observers: Sequence[AnyCallback] = (),
     controller: StepController | None = None,
     overwrite: bool = False,
 ) -> R:
@@ -194,7 +194,7 @@ def fork(
         raise InputError(
             f"at step {training.state.step} all {training.plan.epochs} epochs are over: give more, epochs=…"
         )
-    callbacks = [*observers, *map(at_epoch_ends, changes.get("callbacks", ()))]
+    callbacks = [*observers, *changes.get("callbacks", ())]
     seconds = changes.get("seconds")
     return _forked(
         given, step, training, record, changes, callbacks, seconds, controller, overwrite
@@ -249,7 +249,7 @@ def without(
     """Train again without some examples, in a new folder; see `Run.without`."""
     training = training_without(given, examples, rescale)
     about = {
-        "examples": np.flatnonzero(training.watch.multipliers == 0).tolist(),
+        "examples": np.flatnonzero(training.probes.multipliers == 0).tolist(),
         "rescale": rescale,
     }
     changes = {"without": about}
@@ -272,7 +272,7 @@ def training_without(given: R, examples: Any, rescale: bool = False) -> Training
             )
         multipliers = multipliers * own.multipliers
     training = given.training(replay.state_at(given, given.start))
-    return replace(training, watch=Probes(multipliers=multipliers, rescale=bool(rescale)))
+    return replace(training, probes=Probes(multipliers=multipliers, rescale=bool(rescale)))
 
 
 def _multipliers(given: R, examples: Any) -> Array:
@@ -298,7 +298,7 @@ def _forked(
     training: Training,
     record: str | PathLike[str] | None,
     changes: Mapping[str, Any],
-    observers: Sequence[Observer],
+    observers: Sequence[AnyCallback],
     seconds: float | None,
     controller: StepController | None = None,
     overwrite: bool = False,

@@ -22,7 +22,7 @@ from whygrad.engines import ProbeResult, Probes, Statistics
 from whygrad.errors import FileError
 from whygrad.plan.plan import Plan, State
 from whygrad.record.files import events, inside, snapshots
-from whygrad.training.callbacks import Report
+from whygrad.training.callbacks import Callback, Report
 from whygrad.training.epochs import Epoch
 
 # How often statistics of the layers are logged, which takes as long as a step on some twenty examples.
@@ -42,7 +42,7 @@ def log_every(plan: Plan) -> int:
     return max(LEAST, steps // LOGGED, min(EXAMPLES // plan.batch_size, steps // FEWER))
 
 
-class Recorder:
+class Recorder(Callback):
     """Records a training in a folder that is there already; used as a context manager around it.
 
     Training starts at `step`; steps before `known` are written already. The thread that writes does the
@@ -62,7 +62,7 @@ class Recorder:
         self.folder = folder
         self._known = known
         self.by_steps = plan.by_steps
-        self.watch = Probes(costs=True, every=log_every(plan) if plan.by_steps else 0)
+        self.probes = Probes(costs=True, every=log_every(plan) if plan.by_steps else 0)
         self._reached = step
         self._committed = step
         self._taken = time.perf_counter()
@@ -96,11 +96,11 @@ class Recorder:
         if error is None:
             self._raise_failure()
 
-    def __call__(self, report: Report) -> None:
+    def on_steps_end(self, report: Report) -> None:
         """Take a report, which is written soon after."""
         self._raise_failure()
         state, epoch = report.state, report.epoch
-        seen = report.watched
+        seen = report.probed
         if not self.by_steps:  # iterations tell their cost as epochs
             seen = ProbeResult(np.array([] if epoch is None else [epoch.cost]))
         self._reports.append((self._reached, seen, epoch, state.epoch, state.step))

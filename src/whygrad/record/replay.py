@@ -331,12 +331,13 @@ def same_state(one: State, other: State) -> bool:
 
     No step depends on why training ended, and the first cost is not known before the first step.
     """
-    arrays = [(getattr(one, name), getattr(other, name)) for name in snapshots.ARRAYS]
-    for a, b in arrays:
+    these, those = snapshots.flat(one), snapshots.flat(other)
+    for a, b in ((these.pop(name), those.pop(name)) for name in snapshots.ARRAYS):
         if (a is None) != (b is None) or (a is not None and a.tobytes() != b.tobytes()):
             return False
-    rest = [name for name in vars(one) if name not in (*snapshots.ARRAYS, "first_cost", "stopped")]
-    return all(getattr(one, name) == getattr(other, name) for name in rest)
+    return all(
+        these[name] == those[name] for name in these if name not in ("first_cost", "stopped")
+    )
 
 
 def _judge(

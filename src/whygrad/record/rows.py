@@ -41,7 +41,7 @@ from whygrad.record.source import prepare_again, read_again, true_values
 from whygrad.tables import as_table, batches
 from whygrad.tables.columns import quoted
 from whygrad.tables.target import far_values
-from whygrad.training.callbacks import Observer, StepController, waited
+from whygrad.training.callbacks import AnyCallback, StepController, waited
 from whygrad.training.epochs import History, final
 
 ROWS = 8192  # that are in memory at a time
@@ -51,7 +51,7 @@ def record_table(
     path: Path,
     source: Source,
     given: Settings,
-    observers: Sequence[Observer] = (),
+    observers: Sequence[AnyCallback] = (),
     overwrite: bool = False,
     copy_data: bool | None = None,
 ) -> Result:
@@ -64,7 +64,7 @@ def record_table(
 def record_prepared(
     path: Path,
     ready: Prepared,
-    observers: Sequence[Observer] = (),
+    observers: Sequence[AnyCallback] = (),
     overwrite: bool = False,
     copy_data: bool | None = None,
     controller: StepController | None = None,

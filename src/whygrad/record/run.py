@@ -21,7 +21,7 @@ from whygrad.plan.plan import State
 from whygrad.record import forking, replay, source
 from whygrad.record.files import events, manifest
 from whygrad.record.recorded import Recorded
-from whygrad.training.callbacks import Observer
+from whygrad.training.callbacks import AnyCallback
 from whygrad.training.epochs import final
 
 if TYPE_CHECKING:
@@ -234,7 +234,7 @@ class Run(Recorded):
         self,
         epochs: int | None = None,
         *,
-        callbacks: Sequence[Observer] = (),
+        callbacks: Sequence[AnyCallback] = (),
         seconds: float | None = None,
     ) -> "Run":
         """Resume an interrupted training in its own folder, or train a finished one for more epochs.

@@ -25,7 +25,7 @@ def trajectory_of(run: Recorded, step: int | None = None) -> Trajectory:
     last_state = replay.state_at(run, last)
     theta = last_state.theta if step is not None else final(run.plan, last_state)
     if theta is not last_state.theta:
-        last = last_state.best_step
+        last = last_state.early_stopping.best_step
     if last < run.start:
         raise InputError(
             f"{run.path.name} ended with the best parameters of its parent, those of step {last}, before "

@@ -1,15 +1,16 @@
-"""Who sees a training, and who sets its pace.
+"""Callbacks: who sees a training, and who controls how far it may go.
 
-An observer is called between chunks of steps with a `Report`. It may have `watch`, which says what engines
-are to show it, `flush`, which is called before training waits, and `close`. A `StepController` says how far the next
-steps may go. Neither ever changes a bit of what is computed.
+A `Callback` has a method for every moment at which a training can be seen, and each of them does nothing:
+a callback of your own overrides those that it needs, as with skorch. A plain function is a callback as
+well, called at the end of every epoch. A `StepController` says how far the next steps may go. Neither ever
+changes a bit of what is computed.
 """
 
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from whygrad.engines import ProbeResult, Probes
 from whygrad.nn.network import Parameters
@@ -19,17 +20,24 @@ from whygrad.training.epochs import Epoch
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """What an observer is told: where the training stands, and the epoch that just ended, if one did.
+    """What a callback is told: where the training stands, and the epoch that just ended, if one did.
 
-    `epoch` holds what that epoch showed (`epoch.cost`, `epoch.validation_score`, …); `state.epoch` counts the
-    epochs that are over, `state.step` the steps. `watched` is what was seen of the steps since the report
-    before; an observer with an attribute `watch`, a `Probes`, says what it wants to see.
+    Parameters
+    ----------
+    plan : Plan
+        All that decides the training.
+    state : State
+        Where it stands: `state.step` counts the steps, `state.epoch` the epochs that are over.
+    epoch : Epoch or None
+        What the epoch that just ended showed: `epoch.cost`, `epoch.validation_score` and so on.
+    probed : ProbeResult
+        What the probes measured of the steps since the report before; see `Callback.probes`.
     """
 
     plan: Plan
     state: State
     epoch: Epoch | None = None
-    watched: ProbeResult = field(default_factory=ProbeResult)
+    probed: ProbeResult = field(default_factory=ProbeResult)
 
     @property
     def parameters(self) -> Parameters:
@@ -43,70 +51,125 @@ class Report:
         return state.step + (plan.epochs - state.epoch) * plan.steps_per_epoch - state.batch_index
 
 
-Observer = Callable[[Report], bool | None]
+class Callback:
+    """A callback that does nothing: override the methods that you need.
+
+    Attributes
+    ----------
+    probes : Probes or None
+        What the engine is to measure of every step for this callback; it is in `Report.probed`.
+
+    Examples
+    --------
+    >>> from whygrad import Dense, Network, train
+    >>> class StopBelow(Callback):
+    ...     def __init__(self, cost):
+    ...         self.cost = cost
+    ...
+    ...     def on_epoch_end(self, report):
+    ...         return report.epoch.cost < self.cost
+    >>> net = Network(1, [Dense(1, "identity")])
+    >>> train(net, [[0.0], [1.0]], [0.0, 1.0], callbacks=[StopBelow(10.0)]).history.stopped
+    'stopped by a callback'
+    """
+
+    probes: Probes | None = None
+
+    def on_steps_end(self, report: Report) -> bool | None:
+        """See the training after some steps, 50 to 100 ms of them; return True to stop it.
+
+        Where they end an epoch, `report.epoch` is that epoch.
+        """
+        return None
+
+    def on_epoch_end(self, report: Report) -> bool | None:
+        """See the training at the end of an epoch, `report.epoch`; return True to stop it."""
+        return None
+
+    def flush(self, state: State) -> None:
+        """Finish what is under way: training is about to wait at this state, maybe for long."""
+
+    def close(self) -> None:
+        """Clean up: the training is over, however it ended."""
+
+
+AnyCallback: TypeAlias = Callback | Callable[[Report], bool | None]
+
+
+class _Function(Callback):
+    """A plain function as a callback: it is called at the end of every epoch."""
+
+    def __init__(self, function: Callable[[Report], bool | None]) -> None:
+        self._function = function
+
+    def on_epoch_end(self, report: Report) -> bool | None:
+        return self._function(report)
+
+
+def as_callback(given: AnyCallback) -> Callback:
+    """Return a plain function as a `Callback`; one is returned as it is."""
+    return given if isinstance(given, Callback) else _Function(given)
+
+
+def notify(callbacks: Sequence[Callback], report: Report) -> bool:
+    """Pass a report to every callback, and return whether one of them stops the training."""
+    stops: list[bool | None] = []
+    for callback in callbacks:
+        stops.append(callback.on_steps_end(report))
+        if report.epoch is not None:
+            stops.append(callback.on_epoch_end(report))
+    return any(stops)
+
+
+def merge_probes(probes: Probes, callbacks: Sequence[Callback]) -> Probes:
+    """Return what engines are to measure: `probes`, and what the callbacks ask for."""
+    asked = [probes, *(c.probes for c in callbacks if c.probes is not None)]
+    return replace(
+        probes,
+        costs=any(one.costs for one in asked),
+        every=next((one.every for one in asked if one.every), 0),
+        taps=tuple(tap for one in asked for tap in one.taps),
+    )
+
+
+@contextmanager
+def closing(callbacks: Sequence[Callback]) -> Iterator[None]:
+    """Close the callbacks, however the training ends."""
+    try:
+        yield
+    finally:
+        for callback in callbacks:
+            callback.close()
 
 
 class StepController(Protocol):
-    """Says how far a training may go before it asks again, and lets it wait until it may.
-
-    `waited` are the seconds that it has waited so far, which are no part of a training's time.
-    """
+    """Decides how far a training may go before it asks again, and makes it wait until it may."""
 
     @property
     def waited(self) -> float:
-        """The seconds that training was made to wait."""
+        """The seconds that training was made to wait, which are no part of its time."""
 
     def __call__(self, plan: Plan, state: State, flush: Callable[[], None]) -> int:
         """Return the step up to which training may go; that of the state itself ends it, as Ctrl-C does.
 
-        `flush` lets observers finish what they were told of, and is for a wait that may be long.
+        `flush` makes the callbacks finish what is under way, before a wait that may be long.
         """
 
 
-def merge_probes(watch: Probes, observers: Sequence[Observer]) -> Probes:
-    """Return what engines are to watch: `watch`, and what observers ask for."""
-    asked = [wish for wish in (getattr(o, "watch", None) for o in observers) if wish is not None]
-    return replace(
-        watch,
-        costs=any(wish.costs for wish in (watch, *asked)),
-        every=next((wish.every for wish in (watch, *asked) if wish.every), 0),
-        taps=tuple(tap for wish in (watch, *asked) for tap in wish.taps),
-    )
-
-
-def at_epoch_ends(callback: Observer) -> Observer:
-    """Return an observer that calls back at the end of every epoch only."""
-    return lambda report: callback(report) if report.epoch is not None else None
-
-
-@contextmanager
-def closing(observers: Sequence[Observer]) -> Iterator[None]:
-    """Close the observers that can be closed, however the training ends."""
-    try:
-        yield
-    finally:
-        for observer in observers:
-            close = getattr(observer, "close", None)
-            if close:
-                close()
-
-
-def waited(pace: StepController | None) -> float:
-    """Return the seconds that a pace has made training wait."""
-    return 0.0 if pace is None else pace.waited
+def waited(controller: StepController | None) -> float:
+    """Return the seconds that a controller has made training wait."""
+    return 0.0 if controller is None else controller.waited
 
 
 def allowed(
-    pace: StepController | None, plan: Plan, state: State, observers: Sequence[Observer]
+    controller: StepController | None, plan: Plan, state: State, callbacks: Sequence[Callback]
 ) -> float:
-    """Return the step up to which training may go; without a pace there is no bound."""
-    if pace is None:
+    """Return the step up to which training may go; without a controller there is no bound."""
+    if controller is None:
         return math.inf
 
     def flush() -> None:
-        for observer in observers:
-            finish = getattr(observer, "settle", None)
-            if finish:
-                finish(state)
+        for callback in callbacks:
+            callback.flush(state)
 
-    return pace(plan, state, flush)
+    return controller(plan, state, flush)

@@ -1,6 +1,6 @@
-"""A training whose numbers run away: which step and layer it was, and the last state before it.
+"""Divergence: at which step and in which layer it began, and the rollback to the state before it.
 
-The state before the step is found by running again from one kept a little earlier.
+That state is found by running again from one kept a little earlier.
 """
 
 import time
@@ -30,11 +30,13 @@ class Rollback:
         self.taken = time.perf_counter()
 
     def offer(self, state: State) -> None:
+        """Keep a copy of a good state, if the last one was taken a while ago."""
         if time.perf_counter() - self.taken > CHECKPOINT_SECONDS:
             self.older, self.newer = self.newer, state.copy()
             self.taken = time.perf_counter()
 
     def before(self, step: int) -> State:
+        """Return the last state kept from before a step."""
         return self.newer if self.newer.step < step else self.older
 
 
@@ -45,13 +47,13 @@ def roll_back(
     data: Data,
     validation: Data | None,
     engine: Engine,
-    watch: Probes,
+    probes: Probes,
 ) -> State:
     """Return the state one step before `step` by running again from a checkpoint."""
     state = checkpoints.before(step)
     while state.step < step - 1:
         until = min(step - 1, state.step + plan.steps_per_epoch - state.batch_index)
-        state, _ = engine.run(plan, state, data, until, watch)
+        state, _ = engine.run(plan, state, data, until, probes)
         if state.batch_index == plan.steps_per_epoch:
             state, _ = end_of_epoch(plan, state, validation)
     return state
@@ -79,7 +81,7 @@ def with_first_cost(plan: Plan, state: State, data: Data) -> State:
 
 
 def report_divergence(plan: Plan, state: State, data: Data, rise: str = "") -> str:
-    """Describe at which step and in which layer numbers stopped being finite, or how they rose; what helps."""
+    """Warn at which step and in which layer a training diverged, with what helps; return the reason."""
     batch = plan.batch(state.epoch, state.batch_index)
     rate = float(plan.learning_rates(state, state.step + 1)[0])
     with np.errstate(all="ignore"):
@@ -87,14 +89,15 @@ def report_divergence(plan: Plan, state: State, data: Data, rise: str = "") -> s
         trace = forward(plan.net, theta, data.X[batch], plan.masks(state.step, batch))
     reason = f"{DIVERGED} at step {state.step}: {rise or _first_overflow(theta, trace)}"
     warn(
-        f"training {reason} (rate {rate:g}). The last parameters with a finite cost are kept. Try a "
-        "smaller rate, or scale the inputs and targets.",
+        f"training {reason} (learning rate {rate:g}). The last parameters with a finite cost are kept. "
+        "Try a smaller learning rate, or scale the inputs and targets.",
         DivergenceWarning,
     )
     return reason
 
 
 def _first_overflow(theta: Parameters, trace: Trace) -> str:
+    """Explain which array stopped being finite first, in the order of the forward pass."""
     for l in range(1, len(trace.z)):
         for name, array in (
             ("W", theta.W[l]),

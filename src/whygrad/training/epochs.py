@@ -1,4 +1,4 @@
-"""The end of an epoch: measure, compare with the best so far, lower the rate or stop.
+"""The end of an epoch: measure, compare with the best so far, lower the learning rate or stop.
 
 Everything that is remembered from epoch to epoch is in the state, so a training that is continued decides
 as one that was never interrupted.
@@ -16,7 +16,7 @@ from whygrad.nn.backprop import backward, forward, gradients
 from whygrad.nn.functions import Array
 from whygrad.nn.metrics import measure
 from whygrad.nn.network import Gradients, Parameters
-from whygrad.plan.plan import Plan, State, Stopping
+from whygrad.plan.plan import EarlyStopping, Plan, Plateau, State, Stopping
 from whygrad.plan.schedules import Adaptive, OnPlateau
 
 
@@ -36,10 +36,19 @@ class LayerStatistics:
 class Epoch:
     """What one epoch showed.
 
-    `cost` is the mean of the batches' costs before each update, weighted by their numbers of examples,
-    penalties included; `validation_cost` is without penalties; `validation_score` is accuracy, or R² for
-    numbers. Both are None where there is no validation data. `learning_rate` is η at the epoch's last step; 1 for
-    L-BFGS, which has none. `layers` are the `LayerStatistics` of layers 1 … L, () where not asked for.
+    Parameters
+    ----------
+    cost : float
+        The mean of the batches' costs before each update, weighted by their numbers of examples, penalties
+        included.
+    learning_rate : float
+        η at the epoch's last step; 1 for L-BFGS, which has none.
+    validation_cost : float or None
+        The cost of the validation data, without penalties.
+    validation_score : float or None
+        Their accuracy, or R² of a regression. Both are None where there are no validation data.
+    layers : tuple of LayerStatistics
+        Those of layers 1 … L, () where not asked for.
     """
 
     cost: float
@@ -51,7 +60,15 @@ class Epoch:
 
 @dataclass(frozen=True)
 class History:
-    """A training, epoch by epoch, and why it ended."""
+    """A training, epoch by epoch, and why it ended.
+
+    Parameters
+    ----------
+    epochs : tuple of Epoch
+        What each epoch showed.
+    stopped : str
+        Why the training ended, such as "all epochs done".
+    """
 
     epochs: tuple[Epoch, ...] = ()
     stopped: str = ""
@@ -98,7 +115,7 @@ def end_of_epoch(plan: Plan, state: State, validation: Data | None) -> tuple[Sta
 
 
 def rise(state: State, cost: float, dtype: str) -> str:
-    """Describe from where to where a cost that is still finite has risen, where that is a divergence; else "".
+    """Explain how far a cost that is still finite has risen, where that is a divergence; else "".
 
     It is one where the cost has risen by a greater factor than is left to it before it overflows: half of
     the way to infinity, in orders of magnitude, from where it began, on whatever scale the data are. Where
@@ -154,30 +171,33 @@ def _norm(array: Array) -> float:
 def final(plan: Plan, state: State) -> Array:
     """Return the parameters that a training ends with: the last, or the best where the plan says so."""
     restore = plan.stopping is not None and plan.stopping.restore_best
-    return state.best_theta if restore and state.best_theta is not None else state.theta
+    best = state.early_stopping.best_theta
+    return best if restore and best is not None else state.theta
 
 
 def renewed(plan: Plan, state: State) -> State:
-    """Return the state to go on from, where a stopping rule has ended the training: with all its patience."""
-    ended = plan.stopping is not None and state.stalled > plan.stopping.patience
-    return replace(state, stalled=0) if ended else state
+    """Return the state to go on from, with its patience restored where a stopping rule had ended it."""
+    memory = state.early_stopping
+    ended = plan.stopping is not None and memory.stalled > plan.stopping.patience
+    return replace(state, early_stopping=replace(memory, stalled=0)) if ended else state
 
 
 def _value(epoch: Epoch, on: str) -> float:
-    """Return the measure that a rule watches, turned so that less is better."""
+    """Return the measure that a rule goes by, its sign such that less is better."""
     value = float(getattr(epoch, on))
     return -value if on == "validation_score" else value
 
 
 def _compare(plan: Plan, rule: Stopping, state: State, epoch: Epoch) -> State:
-    """Update best and stalled; when patience ends, lower the rate of an adaptive schedule or stop."""
-    value = _value(epoch, rule.on)
-    improved = value <= state.best - rule.tol
-    state = replace(state, stalled=0 if improved else state.stalled + 1)
-    if value < state.best:
+    """Compare with the best epoch; when patience ends, lower an adaptive learning rate or stop."""
+    value, memory = _value(epoch, rule.on), state.early_stopping
+    improved = value <= memory.best - rule.tol
+    stalled = 0 if improved else memory.stalled + 1
+    if value < memory.best:
         theta = state.theta.copy() if rule.restore_best else None
-        state = replace(state, best=value, best_theta=theta, best_step=state.step)
-    if state.stalled <= rule.patience:
+        memory = EarlyStopping(value, theta, state.step)
+    state = replace(state, early_stopping=replace(memory, stalled=stalled))
+    if stalled <= rule.patience:
         return state
     schedule = plan.schedule
     if (
@@ -185,7 +205,9 @@ def _compare(plan: Plan, rule: Stopping, state: State, epoch: Epoch) -> State:
         and plan.optimizer.learning_rate * state.learning_rate_scale > schedule.floor
     ):
         return replace(
-            state, stalled=0, learning_rate_scale=state.learning_rate_scale / schedule.divisor
+            state,
+            early_stopping=replace(state.early_stopping, stalled=0),
+            learning_rate_scale=state.learning_rate_scale / schedule.divisor,
         )
     what = {"cost": "training cost", "validation_cost": "validation cost"}.get(
         rule.on, "validation score"
@@ -197,14 +219,14 @@ def _compare(plan: Plan, rule: Stopping, state: State, epoch: Epoch) -> State:
 
 
 def _lower(schedule: OnPlateau, learning_rate: float, state: State, epoch: Epoch) -> State:
-    """Count the epochs that do not improve, and lower the rate when the schedule's patience ends."""
-    value = _value(epoch, schedule.on)
-    if value <= state.lowest - schedule.tol:
-        return replace(state, lowest=value, waiting=0)
-    if state.waiting < schedule.patience:
-        return replace(state, waiting=state.waiting + 1)
+    """Count the epochs that do not improve; lower the learning rate when the schedule's patience ends."""
+    value, memory = _value(epoch, schedule.on), state.plateau
+    if value <= memory.lowest - schedule.tol:
+        return replace(state, plateau=Plateau(value))
+    if memory.waiting < schedule.patience:
+        return replace(state, plateau=replace(memory, waiting=memory.waiting + 1))
     scale = max(
         state.learning_rate_scale * schedule.factor,
         min(state.learning_rate_scale, schedule.floor / learning_rate),
     )
-    return replace(state, learning_rate_scale=scale, waiting=0)
+    return replace(state, learning_rate_scale=scale, plateau=replace(memory, waiting=0))

@@ -3,7 +3,7 @@
     repeat for each epoch:  run its steps  →  end of the epoch: measure, compare, decide
 
 `train` is the front door; `run` is the loop behind it and behind the estimators. Neither knows files:
-whoever wants to see a training (a progress bar, a callback) is an observer, called between chunks of steps
+whoever wants to see a training (a progress bar, a recorder) is a callback, called between chunks of steps
 of 50–100 ms. Where chunks end never changes a bit.
 """
 
@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -24,12 +24,14 @@ from whygrad.errors import InputError
 from whygrad.nn.arrays import Data
 from whygrad.plan.plan import Plan, State, smooth
 from whygrad.training.callbacks import (
-    Observer,
+    AnyCallback,
     Report,
     StepController,
     allowed,
+    as_callback,
     closing,
     merge_probes,
+    notify,
     waited,
 )
 from whygrad.training.divergence import (
@@ -41,10 +43,7 @@ from whygrad.training.divergence import (
 from whygrad.training.epochs import Epoch, History, end_of_epoch, last_step, rise
 from whygrad.training.minimise import ALL_DONE, minimise
 
-if TYPE_CHECKING:
-    pass
-
-CHUNK_SECONDS = 0.075  # between two looks at Ctrl-C and the observers
+CHUNK_SECONDS = 0.075  # between two looks at Ctrl-C and the callbacks
 
 INTERRUPTED = "interrupted"  # what `stopped` says at the end of a training ended by Ctrl-C
 
@@ -59,22 +58,43 @@ class Training:
     validation: Data | None
     engine: Engine
     layer_statistics: bool = False
-    watch: Probes = Probes()
+    probes: Probes = Probes()
 
 
 def run(
     training: Training,
-    observers: Sequence[Observer] = (),
+    callbacks: Sequence[AnyCallback] = (),
     seconds: float | None = None,
-    pace: StepController | None = None,
+    controller: StepController | None = None,
 ) -> tuple[State, History]:
     """Go on from the training's state until the plan's epochs are over or something stops it.
 
-    The state given is not changed. Engines watch what the training says and what observers wish to see.
-    `pace` may let it wait, or end it. Raises `InputError` where a rule needs validation data.
+    Parameters
+    ----------
+    training : Training
+        The plan, the data and the state to start from, which is not changed.
+    callbacks : sequence of callables or Callback
+        Who sees it; the engine measures what their probes and those of the training ask for.
+    seconds : float, optional
+        A budget of time.
+    controller : StepController, optional
+        What may make the training wait, or end it.
+
+    Returns
+    -------
+    State
+        Where the training ended.
+    History
+        Its epochs, and why it ended.
+
+    Raises
+    ------
+    InputError
+        Where a rule needs validation data and there are none.
     """
     plan, state, validation = training.plan, training.state, training.validation
-    engine, layer_statistics, watch = training.engine, training.layer_statistics, training.watch
+    engine, layer_statistics, probes = training.engine, training.layer_statistics, training.probes
+    called = [as_callback(callback) for callback in callbacks]
     for rule in (plan.stopping, plan.schedule):
         on = getattr(rule, "on", "cost")
         if on != "cost" and validation is None:
@@ -83,34 +103,34 @@ def run(
     data, started = smooth(plan, training.data), time.perf_counter()
     epochs: list[Epoch] = []
 
-    def look(state: State, ended: Epoch | None, watched: ProbeResult = ProbeResult()) -> str:  # noqa: B008
-        """Notify the observers; give why to stop, or an empty string."""
-        report, stopped = Report(plan, state, ended, watched), ""
-        if any([observer(report) for observer in observers]):
+    def look(state: State, ended: Epoch | None, probed: ProbeResult = ProbeResult()) -> str:  # noqa: B008
+        """Notify the callbacks; return why to stop, or an empty string."""
+        stopped = ""
+        if notify(called, Report(plan, state, ended, probed)):
             stopped = "stopped by a callback"
-        if seconds is not None and time.perf_counter() - started - waited(pace) >= seconds:
+        if seconds is not None and time.perf_counter() - started - waited(controller) >= seconds:
             stopped = stopped or f"time budget of {seconds:g} s over at step {state.step}"
         return INTERRUPTED if interrupted() else stopped or state.stopped
 
     def iterated(state: State, ended: Epoch) -> str:
-        """Notify the observers of an iteration of L-BFGS, and wait as the pace says."""
+        """Notify the callbacks of an iteration of L-BFGS, and wait where the controller says so."""
         stopped = look(state, ended)
-        if not stopped and allowed(pace, plan, state, observers) <= state.step:
+        if not stopped and allowed(controller, plan, state, called) <= state.step:
             stopped = INTERRUPTED
         return stopped
 
     state = with_first_cost(plan, replace(state.copy(), stopped=""), data)
     checkpoints = Rollback(state)
-    wanted = merge_probes(watch, observers)
+    wanted = merge_probes(probes, called)
     chunk, stopped, risen, seen = 8, "", "", ProbeResult()
-    with _interruption(engine) as interrupted, closing(observers), beside_others():
+    with _interruption(engine) as interrupted, closing(called), beside_others():
         if not plan.by_steps:
-            data = _remaining(data, watch)
-            if allowed(pace, plan, state, observers) <= state.step:
+            data = _remaining(data, probes)
+            if allowed(controller, plan, state, called) <= state.step:
                 return replace(state, stopped=INTERRUPTED), History((), INTERRUPTED)
             return minimise(plan, state, data, validation, engine, iterated, layer_statistics)
         while state.epoch < plan.epochs and not stopped:
-            bound = allowed(pace, plan, state, observers)
+            bound = allowed(controller, plan, state, called)
             if bound <= state.step:
                 stopped = INTERRUPTED
                 break
@@ -144,22 +164,22 @@ def run(
             stopped = report_divergence(plan, state, data, risen)
             if state.batch_index == 0 and epochs:
                 epochs.pop()  # the step that is undone was its last
-            state = roll_back(plan, state.step, checkpoints, data, validation, engine, watch)
+            state = roll_back(plan, state.step, checkpoints, data, validation, engine, probes)
     state = replace(state, stopped=stopped or ALL_DONE)
     return state, History(tuple(epochs), state.stopped)
 
 
-def _remaining(data: Data, watch: Probes) -> Data:
+def _remaining(data: Data, probes: Probes) -> Data:
     """Return the data without the examples that multipliers leave out, for L-BFGS, which makes no steps."""
-    if watch.multipliers is None:
+    if probes.multipliers is None:
         return data
-    if not watch.rescale:
+    if not probes.rescale:
         raise InputError("L-BFGS knows no divisor of a step: leave examples out with rescale=True")
     sample_weight = (
         np.ones(len(data.Y), data.Y.dtype) if data.sample_weight is None else data.sample_weight
     )
     return replace(
-        data, sample_weight=sample_weight * watch.multipliers.astype(sample_weight.dtype)
+        data, sample_weight=sample_weight * probes.multipliers.astype(sample_weight.dtype)
     )
 
 

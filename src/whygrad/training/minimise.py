@@ -23,7 +23,7 @@ from whygrad.nn.functions import Array
 from whygrad.nn.metrics import measure
 from whygrad.nn.network import Parameters
 from whygrad.plan.lbfgs import LBFGS
-from whygrad.plan.plan import Clip, Plan, State, of_gradients
+from whygrad.plan.plan import Clip, EarlyStopping, Plan, State, of_gradients
 from whygrad.plan.schedules import Constant
 from whygrad.training.epochs import Epoch, History, layers_of, rise
 
@@ -44,7 +44,7 @@ OLDER = {
     "ABNORMAL TERMINATION IN LNSRCH": "ABNORMAL: ",
 }
 
-# What an observer is told after an iteration, and its answer: why to stop, or "".
+# What callbacks are told after an iteration, and its answer: why to stop, or "".
 Look = Callable[[State, Epoch], str]
 
 
@@ -59,8 +59,7 @@ def minimise(
 ) -> tuple[State, History]:
     """Go on from `state` until L-BFGS converges, or the plan's epochs are over, or `look` says why to stop.
 
-    Raises `InputError` where the plan asks
-    for what only single steps can do.
+    Raises `InputError` where the plan asks for what only single steps can do.
     """
     from scipy.optimize import minimize
 
@@ -91,7 +90,8 @@ def minimise(
             cost, score = measure(plan.net, Parameters(plan.net.sizes, theta), validation)
             epoch = replace(epoch, validation_cost=cost, validation_score=score)
         step, done = state.step + 1, state.epoch + 1
-        state = replace(state, theta=theta, step=step, epoch=done, best=min(state.best, C))
+        lowest = EarlyStopping(min(state.early_stopping.best, C))
+        state = replace(state, theta=theta, step=step, epoch=done, early_stopping=lowest)
         if plan.cost_below is not None and plan.cost_below > C:
             state = replace(state, stopped=f"training cost below {plan.cost_below:g}")
         epochs.append(epoch)
@@ -103,7 +103,7 @@ def minimise(
     if state.epoch >= plan.epochs:
         return replace(state, stopped=ALL_DONE), History((), ALL_DONE)
     first, _ = cost_and_gradient(state.theta)
-    state = replace(state, best=first)
+    state = replace(state, early_stopping=EarlyStopping(first))
     if not math.isfinite(first):
         stopped = _report_divergence(state)
     else:

@@ -91,7 +91,7 @@ def read(path: str | PathLike[str], own: Sequence[Any] = ()) -> tuple[Network, P
 
 
 def network_to_dict(net: Network) -> dict[str, Any]:
-    """Describe a network by names and numbers; code of the user's own is named, not stored."""
+    """Return a network as JSON-ready names and numbers; code of the user's own is named, not stored."""
     for table, own in ((ACTIVATIONS, net.f[1:]), (COSTS, [net.C])):
         for function in own:
             if table.get(function.name, function) != function:

@@ -6,14 +6,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
 from whygrad.escaping import write
-from whygrad.training.callbacks import Report
+from whygrad.training.callbacks import Callback, Report
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
 
-class ProgressBar:
-    """An observer that draws a bar on a terminal, and plain lines elsewhere, on standard error.
+class ProgressBar(Callback):
+    """A callback that draws a bar on a terminal, and plain lines elsewhere, on standard error.
 
     Where it cannot be written, in a service or on a terminal that was closed, training goes on.
     """
@@ -29,7 +29,7 @@ class ProgressBar:
             TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
             BarColumn(bar_width=None),
             TextColumn("{task.fields[measures]}"),
-            TextColumn("{task.fields[pace]} steps/s"),
+            TextColumn("{task.fields[speed]} steps/s"),
             TimeRemainingColumn(),
             console=self.console,
             expand=True,
@@ -37,7 +37,7 @@ class ProgressBar:
         self.task: TaskID | None = None
         self.measures = ""
 
-    def __call__(self, report: Report) -> None:
+    def on_steps_end(self, report: Report) -> None:
         """Show where the training stands."""
         with suppress(OSError):
             self._show(report)
@@ -47,14 +47,14 @@ class ProgressBar:
         if epoch is not None:
             self.measures = f"cost {epoch.cost:.4g}"
             if epoch.validation_score is not None:
-                self.measures += f"  held out {epoch.validation_score:.4g}"
+                self.measures += f"  validation {epoch.validation_score:.4g}"
         if not self.console.is_terminal:
             if epoch is not None and _round(state.epoch, plan.epochs):
                 write(f"epoch {state.epoch}/{plan.epochs}  {self.measures}\n", self.stream)
             return
         if self.task is None:
             self.task = self.bar.add_task(
-                "", total=report.steps, epoch=0, epochs=plan.epochs, measures="", pace="…"
+                "", total=report.steps, epoch=0, epochs=plan.epochs, measures="", speed="…"
             )
             self.bar.start()
         task = self.bar.tasks[0]
@@ -63,11 +63,11 @@ class ProgressBar:
             completed=state.step,
             epoch=min(state.epoch + (epoch is None), plan.epochs),
             measures=self.measures,
-            pace=f"{task.speed:,.0f}" if task.speed else "…",
+            speed=f"{task.speed:,.0f}" if task.speed else "…",
         )
 
     def close(self) -> None:
-        """Leave the last line standing."""
+        """Stop, and leave the last line on the terminal."""
         if self.task is not None:
             done = self.bar.tasks[0].completed
             with suppress(OSError):
@@ -76,5 +76,5 @@ class ProgressBar:
 
 
 def _round(epoch: int, epochs: int) -> bool:
-    """Return the epochs worth a plain line: some ten in all, and the last."""
+    """Return whether an epoch is worth a plain line: some ten are, and the last."""
     return epoch % max(1, epochs // 10) == 0 or epoch == epochs

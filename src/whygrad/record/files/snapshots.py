@@ -15,13 +15,14 @@ import numpy as np
 from whygrad.errors import FileError
 from whygrad.files import checksum, from_json, sha256
 from whygrad.nn.network import count
-from whygrad.plan.plan import Plan, State
+from whygrad.plan.plan import EarlyStopping, Plan, Plateau, State
 from whygrad.record.files import inside
 from whygrad.record.files.events import Snapshot
 from whygrad.record.files.inside import snapshot_name
 
 FORMAT = "whygrad state"
 ARRAYS = ("theta", "opt_state", "best_theta")
+RULES = {"early_stopping": EarlyStopping, "plateau": Plateau}  # what these remember
 
 SPACING = 0.5  # seconds of training between two snapshots, at least
 BUDGET = 48 * 2**20  # bytes that all of them may take before some are removed
@@ -41,16 +42,10 @@ def content(state: State) -> bytes:
     """Return a state as the content of a file."""
     from safetensors.numpy import save
 
-    tensors = {
-        name: np.ascontiguousarray(array)
-        for name, array in ((name, getattr(state, name)) for name in ARRAYS)
-        if array is not None
-    }
-    counters = {
-        field.name: _written(getattr(state, field.name))
-        for field in fields(State)
-        if field.name not in ARRAYS
-    }
+    values = flat(state)
+    arrays = {name: values.pop(name) for name in ARRAYS}
+    tensors = {name: np.ascontiguousarray(a) for name, a in arrays.items() if a is not None}
+    counters = {name: _written(value) for name, value in values.items()}
     about = {"format": FORMAT, "state": json.dumps(counters)}
     written: bytes = save(tensors, about | {"checksum": str(_checksum(about["state"], tensors))})
     return written
@@ -86,7 +81,7 @@ def read(run: Path, snapshot: Snapshot | str, plan: Plan) -> State:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         if about["checksum"] != str(_checksum(about["state"], tensors)):
             raise damaged
-        state = State(**tensors, **_read(from_json(about["state"])))
+        state = _state(**tensors, **_read(from_json(about["state"])))
     except FileError:
         raise
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, OverflowError) as error:
@@ -99,6 +94,25 @@ def read(run: Path, snapshot: Snapshot | str, plan: Plan) -> State:
     return state
 
 
+def flat(state: State) -> dict[str, Any]:
+    """Return all that a state holds, by name; what its rules remember stands beside the rest."""
+    values = dict(vars(state))
+    for name in RULES:
+        values |= vars(values.pop(name))
+    return values
+
+
+def _state(**values: Any) -> State:
+    """Return the state that holds these values."""
+    rules = {
+        name: kind(
+            **{field.name: values.pop(field.name) for field in fields(kind) if field.name in values}
+        )
+        for name, kind in RULES.items()
+    }
+    return State(**values, **rules)
+
+
 def _read(about: Any) -> dict[str, Any]:
     if not isinstance(about, dict):
         raise TypeError("its counters have no names")
@@ -108,18 +122,19 @@ def _read(about: Any) -> dict[str, Any]:
 def _misfit(state: State, plan: Plan) -> str:
     """Return why training cannot go on from a state, or "": engines rely on its arrays."""
     theta = np.zeros(count(plan.net.sizes), plan.dtype)
+    values = flat(state)
     right = {"theta": theta, "best_theta": theta, "opt_state": plan.optimizer.init(theta)}
     for name, like in right.items():
-        array = getattr(state, name)
+        array = values[name]
         if array is None and name == "best_theta":
             continue
         if (array.shape, array.dtype) != (like.shape, like.dtype):
             return f"{name} is {array.shape} of {array.dtype}, not {like.shape} of {like.dtype}"
-    for field in fields(State):
-        value, kind = getattr(state, field.name), type(field.default)
-        if field.name not in ARRAYS and type(value) not in (kind, int if kind is float else kind):
-            return f"{field.name} is {value!r:.60}"
-    counts = (state.step, state.epoch, state.seen, state.best_step, state.stalled, state.waiting)
+    for name, default in flat(State(theta, right["opt_state"])).items():
+        value, kind = values[name], type(default)
+        if name not in ARRAYS and type(value) not in (kind, int if kind is float else kind):
+            return f"{name} is {value!r:.60}"
+    counts = [values[name] for name in ("step", "epoch", "seen", "best_step", "stalled", "waiting")]
     if min(counts) < 0 or not 0 <= state.batch_index <= plan.steps_per_epoch:
         return f"it counts {min(*counts, state.batch_index)} of something, or {state.batch_index} batches"
     return ""

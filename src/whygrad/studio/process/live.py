@@ -14,21 +14,21 @@ from whygrad.errors import FileError
 from whygrad.plan.plan import State
 from whygrad.record import Run
 from whygrad.record.files import inside, snapshots
-from whygrad.training.callbacks import Report
+from whygrad.training.callbacks import Callback, Report
 
 NAME = inside.LIVE
 EVERY = 0.2  # seconds
 SHARE = 50  # writing it may take this share of the time between two
 
 
-class Live:
-    """An observer that keeps the freshest state in a run's folder."""
+class Live(Callback):
+    """A callback that keeps the freshest state in a run's folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._next = 0.0
 
-    def __call__(self, report: Report) -> None:
+    def on_steps_end(self, report: Report) -> None:
         """Write the state, if the last one was written a while ago."""
         if time.monotonic() >= self._next:
             self.flush(report.state)

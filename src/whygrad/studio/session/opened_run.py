@@ -179,8 +179,8 @@ class OpenedRun:
 
 
 def _bytes(state: State) -> int:
-    best = 0 if state.best_theta is None else state.best_theta.nbytes
-    return state.theta.nbytes + state.opt_state.nbytes + best
+    best = state.early_stopping.best_theta
+    return state.theta.nbytes + state.opt_state.nbytes + (0 if best is None else best.nbytes)
 
 
 def hashed(path: Path) -> bool:

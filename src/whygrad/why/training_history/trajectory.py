@@ -130,7 +130,8 @@ class Trajectory:
         """Return copies of the states from `state` to step `until`, a chunk apart."""
         states = [state.copy()]
         for later, _ in self.advance(state.copy(), until, self.probes(), chunk):
-            states.append(replace(later.copy(), best_theta=None))
+            memory = replace(later.early_stopping, best_theta=None)
+            states.append(replace(later.copy(), early_stopping=memory))
         return states
 
 
@@ -197,7 +198,7 @@ def trajectory(
 
     state = end(Probes())
     theta = final(plan, state)
-    last = state.step if theta is state.theta else state.best_step
+    last = state.step if theta is state.theta else state.early_stopping.best_step
     return Trajectory(plan, seen, start, last, theta.copy(), advance, left_out)
 
 
