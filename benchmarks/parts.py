@@ -27,14 +27,12 @@ from numba import njit  # noqa: E402
 from steps import CASES, examples  # noqa: E402
 
 from whygrad.cores import one_thread  # noqa: E402
-from whygrad.engines import Probes  # noqa: E402
-from whygrad.engines.native import by_units as by_units  # noqa: E402
+from whygrad.engines.native import by_units  # noqa: E402
 from whygrad.engines.native import passes  # noqa: E402
 from whygrad.engines.native.compiling import OPTIONS  # noqa: E402
 from whygrad.engines.native.layout import rule  # noqa: E402
 from whygrad.engines.native.partition import moving_blocks, units_of, weights_of
 from whygrad.engines.native.updates import move  # noqa: E402
-from whygrad.engines.probe_data import shares  # noqa: E402
 
 SECONDS = 0.05  # that one repeat takes, about
 
@@ -207,8 +205,8 @@ def measure(case: Case, rows: int) -> dict[str, Any]:
     order = order.astype(np.int32)
     given = (
         layout.layers, rule(runner.plan.optimizer), theta, opt_state,
-        layout.examples(order, *shares(runner.data, Probes())), layout.room, layout.narrow,
-        np.ascontiguousarray(runner.plan.optimizer.arrays(np.array([1]), np.array([1e-9])))[0],
+        layout.examples(order, runner.data), layout.room, layout.narrow,
+        np.ascontiguousarray(runner.plan.optimizer.coefficients(np.array([1]), np.array([1e-9])))[0],
         np.uint64(0), np.int64(case.batch), np.int64(0),
     )  # fmt: skip
     parts = {}

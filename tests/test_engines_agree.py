@@ -15,7 +15,7 @@ import whygrad as wg
 from covering import pairwise
 from engines import needs_native
 from networks import draw_targets
-from whygrad.engines import choose
+from whygrad.engines import Probes, choose
 from whygrad.engines.native import engine as native
 from whygrad.nn.arrays import as_data
 from whygrad.nn.functions import COSTS
@@ -304,6 +304,6 @@ def test_an_engine_that_gave_a_gradient_trains_as_a_new_one_would():
     used, new = choose("native", plan), choose("native", plan)
     used.cost_and_gradient(plan, start(plan).theta, data)
     thetas = [
-        engine.run(plan, start(plan), data, 1, training.Probes())[0].theta for engine in (used, new)
+        engine.run(plan, start(plan), data, 1, Probes())[0].theta for engine in (used, new)
     ]
     np.testing.assert_array_equal(*thetas)

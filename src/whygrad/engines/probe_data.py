@@ -8,21 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from whygrad.engines.probes import Block, Probes, WeightProbe, WeightProbeResult, inputs_of
+from whygrad.engines.probes import Block, WeightProbe, WeightProbeResult, inputs_of
 from whygrad.nn.arrays import Data
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network
 from whygrad.plan.plan import Plan, State
-
-
-def shares(data: Data, watch: Probes) -> tuple[Array | None, Array | None]:
-    """Return what multiplies each example's push, and what it adds to S, (n,) each; None where all are 1."""
-    if watch.multipliers is None:
-        return data.sample_weight, data.sample_weight
-    pushes = watch.multipliers.astype(data.Y.dtype)
-    if data.sample_weight is not None:
-        pushes = pushes * data.sample_weight
-    return pushes, pushes if watch.rescale else data.sample_weight
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,13 +25,13 @@ class Batches:
     l2: Array
 
 
-def batches(plan: Plan, state: State, data: Data, steps: int, watch: Probes) -> Batches:
+def batches(plan: Plan, state: State, data: Data, steps: int) -> Batches:
     """Return the batches of the next steps, which lie in the state's epoch."""
     B, first = plan.batch_size, state.batch_index * plan.batch_size
     taken = plan.order(state.epoch)[first : first + steps * B]
     examples: Array = np.full((steps, B), -1, np.int64)
     examples.ravel()[: len(taken)] = taken
-    _, counts = shares(data, watch)
+    counts = data.counts
     there = examples >= 0
     if counts is None:
         S = there.sum(axis=1).astype(np.float64)
@@ -83,13 +73,12 @@ def tapped(
     plan: Plan,
     state: State,
     data: Data,
-    watch: Probes,
     coefficients: Array,
     scale: Array,
     blocks: list[Block],
 ) -> WeightProbeResult:
     """Put together what the taps saw in the steps after `state`, as many as there are scales."""
-    about = batches(plan, state, data, len(scale), watch)
+    about = batches(plan, state, data, len(scale))
     filled = tuple(_filled(plan.net, block, data, about.examples) for block in blocks)
     return WeightProbeResult(
         state.step, about.examples, about.S, about.l1, about.l2, scale, coefficients[: len(scale)], filled
@@ -98,8 +87,8 @@ def tapped(
 
 def _filled(net: Network, block: Block, data: Data, examples: Array) -> Block:
     """Return the block with what the engine leaves to this place: the inputs, and the ones of the biases."""
-    if block.tap.layer == 1:
-        a = inputs(net, block.tap, data, examples)
-        return Block(block.tap, block.theta, block.opt_state, a, block.delta)
-    add_bias(net, block.tap, block.a, examples)
+    if block.probe.layer == 1:
+        a = inputs(net, block.probe, data, examples)
+        return Block(block.probe, block.theta, block.opt_state, a, block.delta)
+    add_bias(net, block.probe, block.a, examples)
     return block

@@ -105,26 +105,16 @@ def whole(sizes: tuple[int, ...], layer: int) -> WeightProbe:
 
 @dataclass(frozen=True, eq=False)
 class Probes:
-    """What to look at while steps run. A pure function of the step, so that looking changes nothing.
-
-    `multipliers` alone act: factors on what the examples push, (n,), of which 0 leaves one out. Steps
-    divide by S as they would without, or with `rescale` by what remains of it.
-    """
+    """What to look at while steps run. A pure function of the step, so that looking changes nothing."""
 
     costs: bool = False
     every: int = 0
-    taps: tuple[WeightProbe, ...] = ()
-    multipliers: Array | None = None
-    rescale: bool = False
+    weights: tuple[WeightProbe, ...] = ()
 
-    def check(self, net: Network, n: int) -> None:
-        """Raise `InputError` where this does not fit a network and its number of examples."""
-        for tap in self.taps:
+    def check(self, net: Network) -> None:
+        """Raise `InputError` where the network has no such weights."""
+        for tap in self.weights:
             tap.check(net)
-        if self.multipliers is not None and self.multipliers.shape != (n,):
-            raise InputError(
-                f"multipliers have shape {self.multipliers.shape}: one number for each of {n} examples"
-            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +151,7 @@ class Block:
     end of a smaller batch are 0, and so is a there for the bias.
     """
 
-    tap: WeightProbe
+    probe: WeightProbe
     theta: Array
     opt_state: Array
     a: Array
@@ -198,7 +188,7 @@ class ProbeResult:
     costs: Array | None = None
     diverged: bool = False
     statistics: Statistics | None = None
-    tapped: WeightProbeResult | None = None
+    weights: WeightProbeResult | None = None
 
 
 def probed_steps(first: int, until: int, every: int) -> Array:

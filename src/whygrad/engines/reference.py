@@ -39,8 +39,8 @@ class ReferenceEngine:
         self, plan: Plan, state: State, data: Data, until: int, watch: Probes
     ) -> tuple[State, ProbeResult]:
         """Take the steps up to `until`, one after the other."""
-        watch.check(plan.net, plan.n)
-        pushes, counts = tapping.shares(data, watch)
+        watch.check(plan.net)
+        factors, counts = data.factors, data.counts
         seen = _Seen(plan, watch)
         first, coefficients, diverged = state, plan.coefficients(state, until), False
         decay = plan.l2.decay
@@ -48,7 +48,7 @@ class ReferenceEngine:
             for row in coefficients.tolist():
                 batch = plan.batch(state.epoch, state.batch_index)
                 masks = plan.masks(state.step, batch)
-                rows = Data(data.X[batch], data.Y[batch], _of(pushes, batch))
+                rows = Data(data.X[batch], data.Y[batch], _of(factors, batch))
                 C, g, trace = _cost_and_gradient(plan, state.theta, rows, masks, _of(counts, batch))
                 if not np.isfinite(C):
                     diverged = True
@@ -70,7 +70,8 @@ class ReferenceEngine:
     def cost_and_gradient(self, plan: Plan, theta: Array, data: Data) -> tuple[float, Array]:
         """Return the cost of these examples and its gradient, without dropout."""
         with one_thread(numpy=True):
-            C, g, _ = _cost_and_gradient(plan, theta, data, None, data.sample_weight)
+            rows = Data(data.X, data.Y, data.factors)
+            C, g, _ = _cost_and_gradient(plan, theta, rows, None, data.counts)
         return C, g
 
 
@@ -125,7 +126,7 @@ class _Seen:
             self.statistics.append(
                 _statistics_of_step(net, before.theta, theta, g, trace, sample_weight)
             )
-        for tap in watch.taps:
+        for tap in watch.weights:
             places, (low, high) = tapping.rows_of(net, tap), tap.from_
             assert trace.delta is not None
             delta = trace.delta[tap.layer][:, slice(*tap.to)]
@@ -147,20 +148,18 @@ class _Seen:
             steps = probed_steps(first.step, first.step + taken, watch.every)
             shape = (len(steps), plan.net.L, len(STATISTICS))
             found = Statistics(steps, np.array(self.statistics).reshape(shape))
-        if watch.taps and taken:
+        if watch.weights and taken:
             blocks = [
                 Block(
                     tap,
                     *(
                         np.stack(part)
-                        for part in zip(*self.taps[i :: len(watch.taps)], strict=True)
+                        for part in zip(*self.taps[i :: len(watch.weights)], strict=True)
                     ),
                 )
-                for i, tap in enumerate(watch.taps)
+                for i, tap in enumerate(watch.weights)
             ]
-            tapped = tapping.tapped(
-                plan, first, data, watch, coefficients, np.array(self.scale), blocks
-            )
+            tapped = tapping.tapped(plan, first, data, coefficients, np.array(self.scale), blocks)
         return ProbeResult(costs, diverged, found, tapped)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from whygrad.engines import Engine, Probes, Statistics, choose
+from whygrad.engines import Engine, Statistics, choose
 from whygrad.errors import FileError, InputError, RecordWarning, warn
 from whygrad.fitted import Fitted, load
 from whygrad.nn.arrays import Data
@@ -244,8 +244,16 @@ class Recorded:
 
     @cached_property
     def data(self) -> Data:
-        """The training examples; raises `InputError` where they have changed, or have to be given again."""
-        return source.training_data(self)
+        """The training examples, with 0 as multiplier of those that this training left out.
+
+        Raises `InputError` where they have changed, or have to be given again.
+        """
+        data, about = source.training_data(self), self.manifest.get("left_out")
+        if about is None:
+            return data
+        multipliers = np.ones(len(data.Y))
+        multipliers[about["examples"]] = 0
+        return replace(data, multipliers=multipliers, rescale=about["rescale"])
 
     @cached_property
     def validation(self) -> Data | None:
@@ -267,16 +275,6 @@ class Recorded:
         except InputError:
             return choose("reference", plan)
 
-    @cached_property
-    def watch(self) -> Probes:
-        """What its steps left out."""
-        about = self.manifest.get("left_out")
-        if about is None:
-            return Probes()
-        multipliers = np.ones(self.first_plan.n)
-        multipliers[about["examples"]] = 0
-        return Probes(multipliers=multipliers, rescale=about["rescale"])
-
     def training(self, state: State, plan: Plan | None = None) -> Training:
         """Return the training that goes on from a state."""
         return Training(
@@ -286,7 +284,6 @@ class Recorded:
             self.validation,
             self.engine,
             self.manifest["layer_statistics"],
-            self.watch,
         )
 
     def elsewhere(self) -> list[str]:

@@ -63,14 +63,13 @@ class StepController(Protocol):
         """
 
 
-def merge_probes(watch: Probes, observers: Sequence[Observer]) -> Probes:
-    """Return what engines are to watch: `watch`, and what observers ask for."""
+def merge_probes(observers: Sequence[Observer]) -> Probes:
+    """Return all that the observers ask engines to show."""
     asked = [wish for wish in (getattr(o, "watch", None) for o in observers) if wish is not None]
-    return replace(
-        watch,
-        costs=any(wish.costs for wish in (watch, *asked)),
-        every=next((wish.every for wish in (watch, *asked) if wish.every), 0),
-        taps=tuple(tap for wish in (watch, *asked) for tap in wish.taps),
+    return Probes(
+        costs=any(wish.costs for wish in asked),
+        every=next((wish.every for wish in asked if wish.every), 0),
+        weights=tuple(probe for wish in asked for probe in wish.weights),
     )
 
 

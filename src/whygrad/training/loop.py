@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from whygrad.cores import beside_others
-from whygrad.engines import Engine, ProbeResult, Probes
+from whygrad.engines import Engine, ProbeResult
 from whygrad.errors import InputError
 from whygrad.nn.arrays import Data
 from whygrad.plan.plan import Plan, State, smooth
@@ -59,7 +59,6 @@ class Training:
     validation: Data | None
     engine: Engine
     layer_statistics: bool = False
-    watch: Probes = Probes()
 
 
 def run(
@@ -70,11 +69,11 @@ def run(
 ) -> tuple[State, History]:
     """Go on from the training's state until the plan's epochs are over or something stops it.
 
-    The state given is not changed. Engines watch what the training says and what observers wish to see.
+    The state given is not changed. Engines show what observers ask for.
     `pace` may let it wait, or end it. Raises `InputError` where a rule needs validation data.
     """
     plan, state, validation = training.plan, training.state, training.validation
-    engine, layer_statistics, watch = training.engine, training.layer_statistics, training.watch
+    engine, layer_statistics = training.engine, training.layer_statistics
     for rule in (plan.stopping, plan.schedule):
         on = getattr(rule, "on", "cost")
         if on != "cost" and validation is None:
@@ -101,11 +100,11 @@ def run(
 
     state = with_first_cost(plan, replace(state.copy(), stopped=""), data)
     checkpoints = Rollback(state)
-    wanted = merge_probes(watch, observers)
+    wanted = merge_probes(observers)
     chunk, stopped, risen, seen = 8, "", "", ProbeResult()
     with _interruption(engine) as interrupted, closing(observers), beside_others():
         if not plan.by_steps:
-            data = _remaining(data, watch)
+            data = data.remaining
             if allowed(pace, plan, state, observers) <= state.step:
                 return replace(state, stopped=INTERRUPTED), History((), INTERRUPTED)
             return minimise(plan, state, data, validation, engine, iterated, layer_statistics)
@@ -144,23 +143,9 @@ def run(
             stopped = report_divergence(plan, state, data, risen)
             if state.batch_index == 0 and epochs:
                 epochs.pop()  # the step that is undone was its last
-            state = roll_back(plan, state.step, checkpoints, data, validation, engine, watch)
+            state = roll_back(plan, state.step, checkpoints, data, validation, engine)
     state = replace(state, stopped=stopped or ALL_DONE)
     return state, History(tuple(epochs), state.stopped)
-
-
-def _remaining(data: Data, watch: Probes) -> Data:
-    """Return the data without the examples that multipliers leave out, for L-BFGS, which makes no steps."""
-    if watch.multipliers is None:
-        return data
-    if not watch.rescale:
-        raise InputError("L-BFGS knows no divisor of a step: leave examples out with rescale=True")
-    sample_weight = (
-        np.ones(len(data.Y), data.Y.dtype) if data.sample_weight is None else data.sample_weight
-    )
-    return replace(
-        data, sample_weight=sample_weight * watch.multipliers.astype(sample_weight.dtype)
-    )
 
 
 def _next_chunk(steps: int, seconds: float) -> int:

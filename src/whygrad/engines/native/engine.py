@@ -18,7 +18,6 @@ import numpy as np
 from whygrad.address_space import COMPILING, blas, refuse_without
 from whygrad.cores import one_thread, own_cores
 from whygrad.engines import ProbeResult, Probes
-from whygrad.engines.probe_data import shares
 from whygrad.errors import InputError, WhygradError
 from whygrad.escaping import tell
 from whygrad.nn.arrays import Data, is_sparse
@@ -68,7 +67,7 @@ class NativeEngine:
         from whygrad.engines.native.probe_results import read, recording
         from whygrad.engines.native.steps import run_steps
 
-        watch.check(plan.net, plan.n)
+        watch.check(plan.net)
         coefficients = np.ascontiguousarray(plan.coefficients(state, until))
         costs = np.empty(len(coefficients))
         whole = plan.clip != Clip()
@@ -80,7 +79,7 @@ class NativeEngine:
             parts = 1 if alone else min(own_cores(), layout.blocks)
             barrier_count, claims = np.zeros(1, np.int64), np.zeros(1, np.int64)
             network = (layout.layers, *self._rules(plan))
-            examples = layout.examples(plan.order(state.epoch), *shares(data, watch))
+            examples = layout.examples(plan.order(state.epoch), data)
             room, narrow = layout.room, layout.narrow
             watching = recording(plan, watch, layout, state.step, len(coefficients), len(opt_state))
             where = (plan.batch_size, state.batch_index, np.uint64(plan.seed % WORD), state.step)
@@ -154,9 +153,7 @@ class NativeEngine:
                     layout.layers,
                     penalties(plan),
                     inner,
-                    layout.examples(
-                        np.arange(n, dtype=np.int32), data.sample_weight, data.sample_weight
-                    ),
+                    layout.examples(np.arange(n, dtype=np.int32), data),
                     layout.room,
                     layout.narrow,
                     ThreadContext(1, 1, 0, np.zeros(1, np.int64), np.zeros(1, np.int64)),

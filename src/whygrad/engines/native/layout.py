@@ -70,12 +70,12 @@ class Layout:
         self.unwatched: Watching | None = None  # what a run is given that nobody watches
         self.inner: list[Array] = []  # memory for parameters and slots in the loop's order
 
-    def examples(self, order: Array, weights: Array | None, counts: Array | None) -> Examples:
+    def examples(self, order: Array, data: Data) -> Examples:
         """Return the data in the order of an epoch, as read-only arrays: of one kind, whoever owns them."""
         nothing = np.empty(0, self.data.Y.dtype)
-        if weights is None:
+        if data.factors is None:
             self.room.weights[:] = 1  # another call may have filled them
-        s, S = (nothing if array is None else array for array in (weights, counts))
+        s, S = (nothing if array is None else array for array in (data.factors, data.counts))
         s, S, order = (read_only(array) for array in (s, S, order))
         return Examples(self.X, self.rows, self.Y, s, S, order)
 

@@ -26,13 +26,13 @@ def recording(
     plan: Plan, watch: Probes, layout: Layout, first: int, steps: int, opt_state: int
 ) -> Watching:
     """Return room for what is watched in so many steps from step `first` on."""
-    nothing = not watch.every and not watch.taps
+    nothing = not watch.every and not watch.weights
     if nothing and layout.unwatched is not None and len(layout.unwatched.scale) >= steps:
         return layout.unwatched
     net, real = plan.net, np.dtype(plan.dtype)
     due = probed_steps(first, first + steps, watch.every)
     size, widest = (layout.size, max(net.sizes[1:]) * plan.batch_size) if len(due) else (0, 0)
-    places, width = _places(net, watch.taps, plan.batch_size, opt_state)
+    places, width = _places(net, watch.weights, plan.batch_size, opt_state)
     found = Watching(
         every=watch.every if len(due) else 0,
         row=int(due[0]) // watch.every if len(due) else 0,
@@ -81,13 +81,13 @@ def read(
     if watch.every:
         steps = probed_steps(before.step, before.step + taken, watch.every)
         found = Statistics(steps, watching.statistics[: len(steps)])
-    if watch.taps and taken:
+    if watch.weights and taken:
         blocks = [
             _block(tap, place, watching.record[:taken], plan.batch_size, len(before.opt_state))
-            for tap, place in zip(watch.taps, watching.taps.tolist(), strict=True)
+            for tap, place in zip(watch.weights, watching.taps.tolist(), strict=True)
         ]
         tapped = tapping.tapped(
-            plan, before, data, watch, coefficients, watching.scale[:taken], blocks
+            plan, before, data, coefficients, watching.scale[:taken], blocks
         )  # fmt: skip
     return ProbeResult(costs if watch.costs else None, diverged, found, tapped)
 

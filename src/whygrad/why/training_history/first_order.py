@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from whygrad.engines import Block, WeightProbe
+from whygrad.engines import Block, Probes, WeightProbe
 from whygrad.engines.probe_data import rows_of
 from whygrad.nn.functions import Array
 from whygrad.why import rounding
@@ -57,8 +57,8 @@ def first_order(trajectory: Trajectory, taps: tuple[WeightProbe, ...], slope: Sl
     buffers, rolling = ([np.zeros(tap.shape) for tap in taps] for _ in range(2))
     far, reached = np.zeros(3), None
     places = [rows_of(sizes, tap) for tap in taps]
-    for seen, theta in trajectory.backwards(trajectory.watch(taps), chunk_of(trajectory, taps, 12)):
-        tapped, reached = seen.tapped, theta if reached is None else reached
+    for seen, theta in trajectory.backwards(Probes(weights=taps), chunk_of(trajectory, taps, 12)):
+        tapped, reached = seen.weights, theta if reached is None else reached
         assert tapped is not None
         slopes = slope([block.theta.astype(np.float64) for block in tapped.blocks])
         pushes = np.zeros(tapped.examples.shape)

@@ -6,12 +6,13 @@ known. `trajectory_of` takes them from a recorded run, `trajectory` from plan, s
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from whygrad.answers.names import Names
-from whygrad.engines import Engine, ProbeResult, Probes, WeightProbe, choose
+from whygrad.engines import Engine, ProbeResult, Probes, choose
 from whygrad.errors import InputError
 from whygrad.nn.arrays import Data
 from whygrad.nn.functions import Array
@@ -50,10 +51,9 @@ class Trajectory:
 
     `data` is what training saw, its targets smoothed where the plan says so. Where the best parameters
     were restored, `last` is their step. The arrays of a state given by `advance` may be used for the next.
-    `left_out` trains again without some examples, `encode` turns rows of the user into the network's, and
-    `own` says which examples the training itself left out. `rows` gives the row of a table that each
-    example was, (n,), or None. `elsewhere` says why the steps, run again, need not arrive at `theta` to the
-    last bit; where nothing does, they must.
+    `left_out` trains again without some examples, `encode` turns rows of the user into the network's.
+    `rows` gives the row of a table that each example was, (n,), or None. `elsewhere` says why the steps, run
+    again, need not arrive at `theta` to the last bit; where nothing does, they must.
     """
 
     plan: Plan
@@ -64,14 +64,9 @@ class Trajectory:
     advance: Advance
     left_out: LeftOut
     names: Names = Names()
-    own: Probes = Probes()
     encode: Encode = given
     rows: Callable[[], Array | None] = no_rows
     elsewhere: Callable[[], Sequence[str]] = nothing_else
-
-    def watch(self, taps: tuple[WeightProbe, ...] = ()) -> Probes:
-        """Return a watch of these taps, with the examples left out that training left out."""
-        return replace(self.own, taps=taps)
 
     def steps(self, watch: Probes, chunk: int) -> Iterator[tuple[State, ProbeResult]]:
         """Return what `watch` sees of all the steps, chunk by chunk, beside the state after each."""
@@ -107,7 +102,7 @@ class Trajectory:
     def _states(self, state: State, until: int, chunk: int) -> list[State]:
         """Return copies of the states from `state` to step `until`, a chunk apart."""
         states = [state.copy()]
-        for later, _ in self.advance(state.copy(), until, self.watch(), chunk):
+        for later, _ in self.advance(state.copy(), until, Probes(), chunk):
             states.append(replace(later.copy(), best_theta=None))
         return states
 
@@ -119,30 +114,30 @@ def trajectory(
     refuse(plan)
     machine, seen = choose(engine, plan), smooth(plan, data)
 
-    def advance(
-        state: State, until: int, watch: Probes, chunk: int
+    def steps(
+        data: Data, state: State, until: int, probes: Probes, chunk: int
     ) -> Iterator[tuple[State, ProbeResult]]:
         while state.step < until and not state.stopped:
-            state, watched = _chunk(machine, plan, state, seen, validation, until, watch, chunk)
+            state, watched = _chunk(machine, plan, state, data, validation, until, probes, chunk)
             if watched.diverged:
                 raise InputError(f"the training diverged at step {state.step}")
             yield state, watched
 
-    def end(watch: Probes) -> State:
+    def end(data: Data) -> State:
         state, last = start.copy(), plan.epochs * plan.steps_per_epoch
-        for later, _ in advance(state, last, watch, plan.steps_per_epoch):
+        for later, _ in steps(data, state, last, Probes(), plan.steps_per_epoch):
             state = later
         return state
 
     def left_out(examples: Array, rescale: bool) -> Array:
         multipliers = np.ones(plan.n)
         multipliers[examples] = 0
-        return final(plan, end(Probes(multipliers=multipliers, rescale=rescale)))
+        return final(plan, end(replace(seen, multipliers=multipliers, rescale=rescale)))
 
-    state = end(Probes())
+    state = end(seen)
     theta = final(plan, state)
     last = state.step if theta is state.theta else state.best_step
-    return Trajectory(plan, seen, start, last, theta.copy(), advance, left_out)
+    return Trajectory(plan, seen, start, last, theta.copy(), partial(steps, seen), left_out)
 
 
 def _chunk(
