@@ -73,7 +73,7 @@ def measure(name, data):
     for place, taken in times.items():
         found[f"{place}_s"] = statistics.median(taken)
         found[f"{place}_ratio"] = found[f"{place}_s"] / found["training_s"]
-    settled = accounts(made, wg.engines.watching.weight(2, 1, 1))
+    settled = accounts(made, wg.engines.probes.weight(2, 1, 1))
     bound = 4 * np.finfo(np.float32).eps * (settled.sizes + 10 * settled.pushes)
     assert (np.abs(settled.rounding) <= bound).all()
     found["rounding_of_bound"] = float((np.abs(settled.rounding) / bound).max())

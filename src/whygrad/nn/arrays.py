@@ -68,17 +68,6 @@ class Data:
         """What each example adds to S, (n,); None where all add 1."""
         return self.factors if self.rescale else self.sample_weight
 
-    @property
-    def remaining(self) -> "Data":
-        """The same examples without multipliers, whose weights are 0 where one is left out."""
-        if self.multipliers is None:
-            return self
-        if not self.rescale:
-            raise InputError(
-                "L-BFGS knows no divisor of a step: leave examples out with rescale=True"
-            )
-        return Data(self.X, self.Y, self.factors)
-
 
 def as_data(
     net: Network, X: Any, Y: Any, sample_weight: Any = None, dtype: str = "float64"

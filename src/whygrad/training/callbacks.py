@@ -8,7 +8,7 @@ steps may go. Neither ever changes a bit of what is computed.
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from whygrad.engines import ProbeResult, Probes

@@ -104,7 +104,6 @@ def run(
     chunk, stopped, risen, seen = 8, "", "", ProbeResult()
     with _interruption(engine) as interrupted, closing(observers), beside_others():
         if not plan.by_steps:
-            data = data.remaining
             if allowed(pace, plan, state, observers) <= state.step:
                 return replace(state, stopped=INTERRUPTED), History((), INTERRUPTED)
             return minimise(plan, state, data, validation, engine, iterated, layer_statistics)

@@ -130,7 +130,7 @@ def trajectory(
         return state
 
     def left_out(examples: Array, rescale: bool) -> Array:
-        multipliers = np.ones(plan.n)
+        multipliers = np.ones(plan.n) if seen.multipliers is None else seen.multipliers.copy()
         multipliers[examples] = 0
         return final(plan, end(replace(seen, multipliers=multipliers, rescale=rescale)))
 
