@@ -34,6 +34,7 @@ from numba.core.caching import NullCache
 from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 
+from whygrad.engines import probes
 from whygrad.errors import EngineWarning, warn
 from whygrad.nn import functions
 from whygrad.plan import dropout
@@ -165,7 +166,7 @@ def _write(name: str, code: bytes) -> None:
 def _stamp() -> str:
     makers = [f"{maker.__name__} {maker.__version__}" for maker in (numba, llvmlite, np)]
     # Numbers that these modules define are in the code as well.
-    parts = [module.__loader__.get_data(module.__file__) for module in (functions, dropout)]  # type: ignore
+    parts = [module.__loader__.get_data(module.__file__) for module in (functions, dropout, probes)]  # type: ignore
     return source_stamp(files(__package__), *parts, *map(str.encode, makers))
 
 
