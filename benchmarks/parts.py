@@ -27,60 +27,58 @@ from numba import njit  # noqa: E402
 from steps import CASES, examples  # noqa: E402
 
 from whygrad.cores import one_thread  # noqa: E402
-from whygrad.engines import Probes  # noqa: E402
-from whygrad.engines.native import by_units as by_units  # noqa: E402
+from whygrad.engines.native import by_units as small_layers  # noqa: E402
 from whygrad.engines.native import passes  # noqa: E402
 from whygrad.engines.native.compiling import OPTIONS  # noqa: E402
 from whygrad.engines.native.layout import rule  # noqa: E402
 from whygrad.engines.native.partition import moving_blocks, units_of, weights_of
 from whygrad.engines.native.updates import move  # noqa: E402
-from whygrad.engines.probe_data import shares  # noqa: E402
 
 SECONDS = 0.05  # that one repeat takes, about
 
 
 def gather(
-    times, l, layers, rule, theta, opt_state, examples, room, narrow, numbers, key, rows, zero
-):
+    times, l, layers, rule, theta, opt_state, examples, workspace, by_units, coefficients, key, rows, zero
+):  # fmt: skip
     for _ in range(times):
-        passes.gather(layers, examples, room, zero, zero, rows, rows)
+        passes.gather(layers, examples, workspace, zero, zero, rows, rows)
 
 
 def forward(
-    times, l, layers, rule, theta, opt_state, examples, room, narrow, numbers, key, rows, zero
-):
+    times, l, layers, rule, theta, opt_state, examples, workspace, by_units, coefficients, key, rows, zero
+):  # fmt: skip
     units = layers.sizes[l]
     for _ in range(times):
         passes.forward_layer(
-            l, layers, theta, examples, room, zero, zero, rows, zero, units, key, zero
+            l, layers, theta, examples, workspace, zero, zero, rows, zero, units, key, zero
         )
 
 
 def cost(
-    times, l, layers, rule, theta, opt_state, examples, room, narrow, numbers, key, rows, zero
-):
+    times, l, layers, rule, theta, opt_state, examples, workspace, by_units, coefficients, key, rows, zero
+):  # fmt: skip
     for _ in range(times):
-        passes.find_costs(layers, room, zero, rows)
+        passes.find_costs(layers, workspace, zero, rows)
 
 
 def error(
-    times, l, layers, rule, theta, opt_state, examples, room, narrow, numbers, key, rows, zero
-):
+    times, l, layers, rule, theta, opt_state, examples, workspace, by_units, coefficients, key, rows, zero
+):  # fmt: skip
     for _ in range(times):
-        passes.find_error(layers, room, zero, rows)
+        passes.find_error(layers, workspace, zero, rows)
 
 
 def backward(
-    times, l, layers, rule, theta, opt_state, examples, room, narrow, numbers, key, rows, zero
-):
+    times, l, layers, rule, theta, opt_state, examples, workspace, by_units, coefficients, key, rows, zero
+):  # fmt: skip
     units = layers.sizes[l - 1]
     for _ in range(times):
-        passes.backward_layer(l, layers, theta, room, zero, rows, zero, units, zero)
+        passes.backward_layer(l, layers, theta, workspace, zero, rows, zero, units, zero)
 
 
 def descend(
-    times, l, layers, rule, theta, opt_state, examples, room, narrow, numbers, key, rows, zero
-):
+    times, l, layers, rule, theta, opt_state, examples, workspace, by_units, coefficients, key, rows, zero
+):  # fmt: skip
     """Add a gradient to W and b at once, so little of it that nothing changes."""
     blocks = moving_blocks(layers, l, 1)
     for _ in range(times):
@@ -88,69 +86,71 @@ def descend(
             low, high = units_of(layers, l, blocks, block)
             W, _ = weights_of(layers, l, low, high)
             passes.add_gradient(
-                l, layers, examples, room, zero, zero, rows, low, high, -1e-9, 1.0, 1.0,
+                l, layers, examples, workspace, zero, zero, rows, low, high, -1e-9, 1.0, 1.0,
                 theta, W, layers.b[l] + low,
             )  # fmt: skip
 
 
 def gradient(
-    times, l, layers, rule, theta, opt_state, examples, room, narrow, numbers, key, rows, zero
-):
+    times, l, layers, rule, theta, opt_state, examples, workspace, by_units, coefficients, key, rows, zero
+):  # fmt: skip
     blocks, before = moving_blocks(layers, l, 1), layers.W[l]
     for _ in range(times):
         for block in range(blocks):
             low, high = units_of(layers, l, blocks, block)
             W, _ = weights_of(layers, l, low, high)
             passes.add_gradient(
-                l, layers, examples, room, zero, zero, rows, low, high, 1.0, 0.0, 0.0,
-                room.gradient, W - before, layers.b[l] + low - before,
+                l, layers, examples, workspace, zero, zero, rows, low, high, 1.0, 0.0, 0.0,
+                workspace.gradient, W - before, layers.b[l] + low - before,
             )  # fmt: skip
 
 
 def update(
-    times, l, layers, rule, theta, opt_state, examples, room, narrow, numbers, key, rows, zero
-):
+    times, l, layers, rule, theta, opt_state, examples, workspace, by_units, coefficients, key, rows, zero
+):  # fmt: skip
     W, stop = layers.W[l], layers.b[l] + layers.sizes[l]
     for _ in range(times):
-        move(rule, theta, opt_state, room.gradient, zero, W, stop, numbers)
+        move(rule, theta, opt_state, workspace.gradient, zero, W, stop, coefficients)
 
 
 def narrow_gather(
-    times, l, layers, rule, theta, opt_state, examples, room, narrow, numbers, key, rows, zero
-):
+    times, l, layers, rule, theta, opt_state, examples, workspace, by_units, coefficients, key, rows, zero
+):  # fmt: skip
     for _ in range(times):
-        for start in range(0, rows, narrow.piece):
-            by_units._gather(
-                layers, examples, room, narrow, zero, zero, start, min(narrow.piece, rows - start)
-            )
+        for start in range(0, rows, by_units.piece):
+            small_layers._gather(
+                layers, examples, workspace, by_units, zero, zero, start,
+                min(by_units.piece, rows - start),
+            )  # fmt: skip
 
 
 def narrow_forward(
-    times, l, layers, rule, theta, opt_state, examples, room, narrow, numbers, key, rows, zero
-):
+    times, l, layers, rule, theta, opt_state, examples, workspace, by_units, coefficients, key, rows, zero
+):  # fmt: skip
     for _ in range(times):
-        for start in range(0, rows, narrow.piece):
-            by_units._forward(layers, theta, narrow, zero, min(narrow.piece, rows - start))
+        for start in range(0, rows, by_units.piece):
+            small_layers._forward(layers, theta, by_units, zero, min(by_units.piece, rows - start))
 
 
 def narrow_cost(
-    times, l, layers, rule, theta, opt_state, examples, room, narrow, numbers, key, rows, zero
-):
+    times, l, layers, rule, theta, opt_state, examples, workspace, by_units, coefficients, key, rows, zero
+):  # fmt: skip
     for _ in range(times):
-        for start in range(0, rows, narrow.piece):
-            by_units._sum_of_costs(
-                layers, examples, room, narrow, zero, start, min(narrow.piece, rows - start)
-            )
+        for start in range(0, rows, by_units.piece):
+            small_layers._sum_of_costs(
+                layers, examples, workspace, by_units, zero, start,
+                min(by_units.piece, rows - start),
+            )  # fmt: skip
 
 
 def narrow_back(
-    times, l, layers, rule, theta, opt_state, examples, room, narrow, numbers, key, rows, zero
-):
+    times, l, layers, rule, theta, opt_state, examples, workspace, by_units, coefficients, key, rows, zero
+):  # fmt: skip
     for _ in range(times):
-        for start in range(0, rows, narrow.piece):
-            by_units._back(
-                layers, theta, examples, room, narrow, zero, zero, start,
-                min(narrow.piece, rows - start),
+        for start in range(0, rows, by_units.piece):
+            small_layers._back(
+                layers, theta, examples, workspace, by_units, zero, zero, start,
+                min(by_units.piece, rows - start),
             )  # fmt: skip
 
 
@@ -173,10 +173,10 @@ COMPILED = {
 }
 
 
-def parts_of(case: Case, narrow: bool) -> dict[str, tuple[Callable[..., None], int]]:
-    """Return the parts of a step by name, each with its layer; narrow networks have their own."""
+def parts_of(case: Case, by_units: bool) -> dict[str, tuple[Callable[..., None], int]]:
+    """Return the parts of a step by name, each with its layer; by_units networks have their own."""
     L = len(case.sizes) - 1
-    if narrow:
+    if by_units:
         of_batch = {"gather": narrow_gather, "forward": narrow_forward, "cost": narrow_cost}
         of_batch["back and gradients"] = narrow_back
         found = {name: (part, 0) for name, part in of_batch.items()}
@@ -207,13 +207,13 @@ def measure(case: Case, rows: int) -> dict[str, Any]:
     order = order.astype(np.int32)
     given = (
         layout.layers, rule(runner.plan.optimizer), theta, opt_state,
-        layout.examples(order, *shares(runner.data, Probes())), layout.room, layout.narrow,
-        np.ascontiguousarray(runner.plan.optimizer.arrays(np.array([1]), np.array([1e-9])))[0],
+        layout.examples(order, runner.data), layout.workspace, layout.by_units,
+        np.ascontiguousarray(runner.plan.optimizer.coefficients(np.array([1]), np.array([1e-9])))[0],
         np.uint64(0), np.int64(case.batch), np.int64(0),
     )  # fmt: skip
     parts = {}
     with one_thread():
-        for name, (part, l) in parts_of(case, len(layout.narrow.work) > 0).items():
+        for name, (part, l) in parts_of(case, len(layout.by_units.work) > 0).items():
             parts[name] = quickest(COMPILED[part], np.int64(l), given)
     return {"case": case.name, "step": statistics.median(times[1:]), "parts": parts}
 

@@ -17,6 +17,7 @@ from whygrad.answers.formatting import number, share
 from whygrad.answers.names import Names
 from whygrad.answers.pictures import CurvePicture, Line
 from whygrad.answers.write.html import to_fragment
+from whygrad.engines import Probes
 from whygrad.nn.arrays import as_data
 from whygrad.pipeline.fit import find
 from whygrad.pipeline.settings import Settings
@@ -104,7 +105,7 @@ def test_a_probability_is_drawn_as_it_was_at_every_step_and_stays_one():
     assert line.y.min() >= 0 and line.y.max() <= 1
     assert line.y[0] == pytest.approx(found.terms[0].value, abs=1e-15)
     assert line.y[-1] == pytest.approx(found.value, abs=1e-15)
-    states = [state.theta.copy() for state, _ in made.steps(made.probes(), 1)]
+    states = [state.theta.copy() for state, _ in made.steps(Probes(), 1)]
     f = int(found.question.rstrip("?")[-1])
     for theta, y in zip(states, found["along"][1:], strict=True):
         p = wg.forward(net, wg.Parameters(net.sizes, theta), data.X[:1]).a[-1][0, f]

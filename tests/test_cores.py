@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 
 import whygrad as wg
 from engines import each_engine, needs_native
-from whygrad import cores as pools
+from whygrad import cores
 from whygrad.engines.native import engine as native
 from whygrad.nn.arrays import as_data
 from whygrad.plan.plan import Plan, start
@@ -21,18 +21,18 @@ from whygrad.training.loop import Training, run
 
 @pytest.fixture
 def four_cores(monkeypatch):
-    monkeypatch.setattr(pools.os, "sched_getaffinity", lambda pid: {0, 1, 2, 3}, raising=False)
-    monkeypatch.setattr(pools, "_quota", lambda cgroup: None)
+    monkeypatch.setattr(cores.os, "sched_getaffinity", lambda pid: {0, 1, 2, 3}, raising=False)
+    monkeypatch.setattr(cores, "_quota", lambda cgroup: None)
     for variable in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
         monkeypatch.delenv(variable, raising=False)
 
 
 @pytest.mark.parametrize("variable", ["OMP_NUM_THREADS", "NUMBA_NUM_THREADS"])
 def test_what_the_surroundings_allow_bounds_the_threads(variable, four_cores, monkeypatch):
-    assert pools.allowed_cores() == 4
-    for allowed, cores in (("1", 1), ("3", 3), ("9", 4), ("0", 4), ("4,2", 4), ("", 4)):
+    assert cores.allowed_cores() == 4
+    for allowed, count in (("1", 1), ("3", 3), ("9", 4), ("0", 4), ("4,2", 4), ("", 4)):
         monkeypatch.setenv(variable, allowed)
-        assert pools.allowed_cores() == cores
+        assert cores.allowed_cores() == count
 
 
 @pytest.mark.parametrize(
@@ -50,13 +50,13 @@ def test_the_quota_of_a_container_is_read(files, quota, tmp_path):
     (tmp_path / "cpu").mkdir()
     for name, text in files.items():
         (tmp_path / name).write_text(text)
-    assert pools._quota(tmp_path) == quota
+    assert cores._quota(tmp_path) == quota
 
 
 def test_a_quota_bounds_the_threads_and_leaves_one(four_cores, monkeypatch):
-    for quota, cores in ((2.5, 2), (0.5, 1), (16.0, 4)):
-        monkeypatch.setattr(pools, "_quota", lambda cgroup, quota=quota: quota)
-        assert pools.allowed_cores() == cores
+    for quota, count in ((2.5, 2), (0.5, 1), (16.0, 4)):
+        monkeypatch.setattr(cores, "_quota", lambda cgroup, quota=quota: quota)
+        assert cores.allowed_cores() == count
 
 
 # ── trainings side by side ───────────────────────────────────────────────────────────────────────────
@@ -83,7 +83,7 @@ def threads_of_a_step(beside=0):
     with ExitStack() as stack:
         engine._pool = stack.enter_context(Counted(7))
         for _ in range(beside):
-            stack.enter_context(pools.beside_others())
+            stack.enter_context(cores.beside_others())
         state, _ = run(Training(PLAN, start(PLAN), DATA, None, engine))
     return engine._pool.given + 1, state.theta.tobytes()
 
@@ -96,15 +96,15 @@ def test_a_step_has_as_many_threads_as_its_training_has_cores_and_the_same_bits(
 
 
 @each_engine
-@pytest.mark.parametrize(("trainings", "cores"), [(1, 4), (2, 2), (5, 1)])
+@pytest.mark.parametrize(("trainings", "count"), [(1, 4), (2, 2), (5, 1)])
 def test_fits_at_once_share_the_cores_and_leave_them_when_they_end(
-    trainings, cores, engine, four_cores
+    trainings, count, engine, four_cores
 ):
     all_are_here, seen = threading.Barrier(trainings, timeout=60), []
 
     def look(report):
         all_are_here.wait()  # all have begun
-        seen.append(pools.own_cores())
+        seen.append(cores.own_cores())
         all_are_here.wait()  # and none is over
 
     def fit(seed):
@@ -113,8 +113,8 @@ def test_fits_at_once_share_the_cores_and_leave_them_when_they_end(
 
     with ThreadPoolExecutor(trainings) as pool:
         list(pool.map(fit, range(trainings)))
-    assert seen == [cores] * 2 * trainings
-    assert pools.own_cores() == 4
+    assert seen == [count] * 2 * trainings
+    assert cores.own_cores() == 4
 
 
 def test_a_training_that_fails_leaves_its_cores(four_cores):
@@ -123,7 +123,7 @@ def test_a_training_that_fails_leaves_its_cores(four_cores):
 
     with pytest.raises(KeyError):
         wg.train(NET, DATA.X[:20], DATA.Y[:20], epochs=1, callbacks=[fail], engine="reference")
-    assert pools.own_cores() == 4
+    assert cores.own_cores() == 4
 
 
 # ── the threads of BLAS ──────────────────────────────────────────────────────────────────────────────
@@ -131,32 +131,32 @@ def test_a_training_that_fails_leaves_its_cores(four_cores):
 
 def test_a_limit_on_threads_ends_with_its_last_user():
     def threads():
-        return [pool.get_num_threads() for pool in pools.thread_pools(numpy=True)]
+        return [pool.get_num_threads() for pool in cores.thread_pools(numpy=True)]
 
     before = threads()
     one = [1] * len(before)
-    with pools.one_thread(numpy=True):
+    with cores.one_thread(numpy=True):
         assert threads() == one
-        with pools.one_thread():
+        with cores.one_thread():
             assert threads() == one
         assert threads() == one
     assert threads() == before
-    outer, inner = pools.one_thread(), pools.one_thread(numpy=True)
+    outer, inner = cores.one_thread(), cores.one_thread(numpy=True)
     outer.__enter__()
     inner.__enter__()
     outer.__exit__(None, None, None)
     assert threads() == one, "who came first took the limit with them"
     inner.__exit__(None, None, None)
     assert threads() == before
-    with pytest.raises(KeyError), pools.one_thread():
+    with pytest.raises(KeyError), cores.one_thread():
         raise KeyError
     assert threads() == before
 
 
 def test_a_limit_holds_whichever_python_thread_asks_for_it():
     def threads():
-        with pools.one_thread(numpy=True):
-            return [pool.get_num_threads() for pool in pools.thread_pools(numpy=True)]
+        with cores.one_thread(numpy=True):
+            return [pool.get_num_threads() for pool in cores.thread_pools(numpy=True)]
 
     threads()  # the main thread was first
     with ThreadPoolExecutor(1) as pool:

@@ -10,7 +10,7 @@ from sklearn.preprocessing import StandardScaler
 
 import whygrad as wg
 from engines import each_engine
-from whygrad.engines import choose
+from whygrad.engines import Probes, choose
 from whygrad.nn.arrays import as_data
 from whygrad.plan.plan import Plan, start
 from whygrad.training import loop as training
@@ -66,7 +66,7 @@ def test_the_last_parameters_with_a_finite_cost_are_kept(engine, steps, monkeypa
     state = start(plan)
     while state.step < step - 1:
         until = min(step - 1, state.step + plan.steps_per_epoch - state.batch_index)
-        state, _ = machine.run(plan, state, data, until, training.Probes())
+        state, _ = machine.run(plan, state, data, until, Probes())
         if state.batch_index == plan.steps_per_epoch:
             state, _ = training.end_of_epoch(plan, state, None)
     np.testing.assert_array_equal(fitted.theta.flat, state.theta)

@@ -15,7 +15,7 @@ import whygrad as wg
 from covering import pairwise
 from engines import needs_native
 from networks import draw_targets
-from whygrad.engines import choose
+from whygrad.engines import Probes, choose
 from whygrad.engines.native import engine as native
 from whygrad.nn.arrays import as_data
 from whygrad.nn.functions import COSTS
@@ -166,8 +166,8 @@ def lies(request, monkeypatch):
     """How batches lie in memory, which otherwise follows from the widths of the layers."""
     from whygrad.engines.native import layout
 
-    monkeypatch.setattr(layout, "NARROW", 0 if request.param == "by examples" else 10**9)
-    monkeypatch.setattr(layout, "NARROW_ROWS", 0)
+    monkeypatch.setattr(layout, "BY_UNITS", 0 if request.param == "by examples" else 10**9)
+    monkeypatch.setattr(layout, "BY_UNITS_ROWS", 0)
 
 
 each_row = pytest.mark.parametrize("row", ROWS, ids=name_of)
@@ -278,23 +278,23 @@ def test_the_gradient_over_all_data_is_without_dropout_and_the_same(dtype, kind)
         assert np.abs(g - true_g).max() <= TOLERANCE[dtype] * np.abs(true_g).max()
 
 
-def test_narrow_networks_lie_by_units_and_others_by_examples(monkeypatch):
+def test_small_layers_lie_by_units_and_others_by_examples(monkeypatch):
     from whygrad.engines.native import layout
 
     monkeypatch.undo()
     data = as_data(network("cross_entropy"), *examples("dense", "cross_entropy", "float32", 300))
 
-    def narrow(rows, units=(9, 7), cost="cross_entropy", **options):
+    def by_units(rows, units=(9, 7), cost="cross_entropy", **options):
         net = network(cost, units=units, **options)
-        return len(layout.Layout(net, rows, "float32", data, True, False).narrow.work) > 0
+        return len(layout.Layout(net, rows, "float32", data, True, False).by_units.work) > 0
 
-    assert narrow(300) and not narrow(20)
-    assert not narrow(300, units=(96, 700))
-    assert not narrow(300, dropout=0.5)
+    assert by_units(300) and not by_units(20)
+    assert not by_units(300, units=(96, 700))
+    assert not by_units(300, dropout=0.5)
     many = wg.Network(1, [wg.Dense(20_000, "relu"), wg.Dense(1, "identity")])
-    assert layout.blocks(many, 32) > 1 and not layout.narrow(many, 32, has_dropout=True)
+    assert layout.blocks(many, 32) > 1 and not layout.runs_by_units(many, 32, has_dropout=True)
     net = wg.Network(70, [wg.Dense(3, "softmax")], "squared_error")
-    assert not layout.narrow(net, 3000, has_dropout=True)
+    assert not layout.runs_by_units(net, 3000, has_dropout=True)
 
 
 def test_an_engine_that_gave_a_gradient_trains_as_a_new_one_would():
@@ -303,7 +303,5 @@ def test_an_engine_that_gave_a_gradient_trains_as_a_new_one_would():
     plan = Plan(net, wg.Adam(0.01), n=23, batch_size=23)
     used, new = choose("native", plan), choose("native", plan)
     used.cost_and_gradient(plan, start(plan).theta, data)
-    thetas = [
-        engine.run(plan, start(plan), data, 1, training.Probes())[0].theta for engine in (used, new)
-    ]
+    thetas = [engine.run(plan, start(plan), data, 1, Probes())[0].theta for engine in (used, new)]
     np.testing.assert_array_equal(*thetas)

@@ -141,10 +141,10 @@ def test_a_loop_that_cannot_be_compiled_ends_in_one_line(fresh, monkeypatch, ker
 
 
 def test_what_is_wrong_with_code_on_disk_is_told_once_and_the_training_is_whole(fresh, monkeypatch):
-    from whygrad.engines.native import cache as keeping
+    from whygrad.engines.native import cache
 
-    monkeypatch.setattr(keeping, "_problem", "compiled code cannot be kept")
-    monkeypatch.setattr(keeping, "_told", False)
+    monkeypatch.setattr(cache, "_problem", "compiled code cannot be kept")
+    monkeypatch.setattr(cache, "_told", False)
     with pytest.warns(wg.EngineWarning) as told:
         first = wg.train(NET, X, Y, engine="native", **OPTIONS)
         second = wg.train(NET, X, Y, engine="native", optimizer="lbfgs", epochs=1)

@@ -1,4 +1,4 @@
-"""The kernels of the native engine, held to `whygrad.functions` and to NumPy."""
+"""The kernels of the native engine, held to `whygrad.nn.functions` and to NumPy."""
 
 import subprocess
 import sys

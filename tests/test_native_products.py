@@ -124,7 +124,7 @@ def test_skipping_zeros_gives_what_the_reference_gives(optimizer, dtype, hidden)
         "optimizer": optimizer,
         "epochs": 3,
         "batch_size": 7,
-        "weights": draws.random(n),
+        "sample_weight": draws.random(n),
         "l1": 0.001,
         "l2": wg.Penalty(0.01, per="example"),
     }

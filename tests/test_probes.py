@@ -16,7 +16,7 @@ from whygrad.nn.backprop import backward, forward, gradients
 from whygrad.plan.plan import Plan, smooth, start
 
 N, BATCH, SIZES = 23, 5, (70, 9, 7, 3)
-TAPS = (
+WEIGHTS = (
     whole(SIZES, 1),
     whole(SIZES, 2),
     whole(SIZES, 3),
@@ -25,7 +25,7 @@ TAPS = (
     neuron(SIZES, 3, 1),
     WeightProbe(2, (1, 4), (2, 6)),
 )
-LOOK = Probes(costs=True, every=2, taps=TAPS)
+LOOK = Probes(costs=True, every=2, weights=WEIGHTS)
 
 
 def case(
@@ -42,8 +42,8 @@ def case(
     return plan, smooth(plan, data)
 
 
-def run(engine, plan, data, watch, until=5):
-    return choose(engine, plan).run(plan, start(plan), data, until, watch)
+def run(engine, plan, data, probes, until=5):
+    return choose(engine, plan).run(plan, start(plan), data, until, probes)
 
 
 @each_engine
@@ -57,49 +57,49 @@ def test_looking_never_changes_a_bit(engine, regularisation, optimizer, kind):
     np.testing.assert_array_equal(state.theta, blind.theta)
     np.testing.assert_array_equal(state.opt_state, blind.opt_state)
     assert len(seen.costs) == 5 and seen.statistics.steps.tolist() == [0, 2, 4]
-    ones = replace(LOOK, multipliers=np.ones(N))
-    np.testing.assert_array_equal(run(engine, plan, data, ones)[0].theta, blind.theta)
+    ones = replace(data, multipliers=np.ones(N))
+    np.testing.assert_array_equal(run(engine, plan, ones, LOOK)[0].theta, blind.theta)
 
 
 @each_engine
 @pytest.mark.parametrize("kind", ["dense", "zeros", "csr"])
 @pytest.mark.parametrize("regularisation", REGULARISATION)
-def test_taps_show_all_that_moved_the_weights(engine, regularisation, kind):
+def test_probes_show_all_that_moved_the_weights(engine, regularisation, kind):
     plan, data = case(regularisation, "sgd", kind)
     state, seen = run(engine, plan, data, LOOK)
-    tapped, theta = seen.tapped, start(plan).theta
+    probed, theta = seen.weights, start(plan).theta
     for t in range(5):
         before, after = Parameters(SIZES, theta), []
-        for block in tapped.blocks:
-            l, to, from_ = block.tap.layer, slice(*block.tap.to), slice(*block.tap.from_)
+        for block in probed.blocks:
+            l, to, from_ = block.probe.layer, slice(*block.probe.to), slice(*block.probe.from_)
             rows = np.column_stack([before.W[l], before.b[l]])[to, from_]
             np.testing.assert_allclose(block.theta[t], rows, rtol=0, atol=1e-14)
-        for block in tapped.blocks[:3]:
-            after.append(moved(plan, tapped, block, t))
+        for block in probed.blocks[:3]:
+            after.append(moved(plan, probed, block, t))
         theta = np.concatenate([part for W in after for part in (W[:, :-1].ravel(), W[:, -1])])
     np.testing.assert_allclose(theta, state.theta, rtol=0, atol=1e-14)
 
 
-def moved(plan, tapped, block, t):
-    """The weights of a tap after step t of plain descent, by nothing but what was tapped."""
-    g = block.delta[t].T @ block.a[t] / tapped.S[t]
+def moved(plan, probed, block, t):
+    """The weights of a probe after step t of plain descent, by nothing but what it saw."""
+    g = block.delta[t].T @ block.a[t] / probed.S[t]
     W = block.theta[t][:, :-1]
-    g[:, :-1] += tapped.l1[t] * np.sign(W) + tapped.l2[t] * W
+    g[:, :-1] += probed.l1[t] * np.sign(W) + probed.l2[t] * W
     if plan.clip.value is not None:
         g = np.clip(g, -plan.clip.value, plan.clip.value)
-    return (1 - plan.l2.decay) * (block.theta[t] - tapped.arrays[t, 0] * tapped.scale[t] * g)
+    return (1 - plan.l2.decay) * (block.theta[t] - probed.coefficients[t, 0] * probed.scale[t] * g)
 
 
 @each_engine
 @pytest.mark.parametrize("kind", ["dense", "zeros", "csr"])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_small_taps_are_parts_of_large_ones(engine, optimizer, kind):
+def test_small_probes_are_parts_of_large_ones(engine, optimizer, kind):
     plan, data = case("everything", optimizer, kind)
     state, seen = run(engine, plan, data, LOOK)
-    layers = {block.tap.layer: block for block in seen.tapped.blocks[:3]}
-    for block in seen.tapped.blocks[3:]:
-        whole_layer = layers[block.tap.layer]
-        to, from_ = slice(*block.tap.to), slice(*block.tap.from_)
+    layers = {block.probe.layer: block for block in seen.weights.blocks[:3]}
+    for block in seen.weights.blocks[3:]:
+        whole_layer = layers[block.probe.layer]
+        to, from_ = slice(*block.probe.to), slice(*block.probe.from_)
         np.testing.assert_array_equal(block.theta, whole_layer.theta[:, to, from_])
         np.testing.assert_array_equal(block.opt_state, whole_layer.opt_state[:, :, to, from_])
         np.testing.assert_array_equal(block.a, whole_layer.a[:, :, from_])
@@ -114,13 +114,13 @@ def test_small_taps_are_parts_of_large_ones(engine, optimizer, kind):
 def test_a_short_batch_is_filled_up_with_nothing(engine):
     plan, data = case("everything")
     _, seen = run(engine, plan, data, LOOK)
-    tapped = seen.tapped
+    probed = seen.weights
     order = plan.order(0)
-    np.testing.assert_array_equal(tapped.examples.ravel()[:N], order)
-    assert (tapped.examples.ravel()[N:] == -1).all()
-    for block in tapped.blocks:
+    np.testing.assert_array_equal(probed.examples.ravel()[:N], order)
+    assert (probed.examples.ravel()[N:] == -1).all()
+    for block in probed.blocks:
         assert not block.a[-1, 3:].any() and not block.delta[-1, 3:].any()
-    np.testing.assert_allclose(tapped.S[-1], data.sample_weight[order[20:]].sum())
+    np.testing.assert_allclose(probed.S[-1], data.sample_weight[order[20:]].sum())
 
 
 @each_engine
@@ -200,10 +200,12 @@ def test_a_multiplier_of_zero_leaves_an_example_out(engine, regularisation, kind
     absent = replace(data, X=data.X.copy(), Y=data.Y.copy())
     absent.X[[3, 8, 20]] = 7.0  # what they were makes no difference
     for rescale in (False, True):
-        watch = Probes(multipliers=multipliers, rescale=rescale)
-        state, _ = run(engine, plan, data, watch)
+        without, without_absent = (
+            replace(given, multipliers=multipliers, rescale=rescale) for given in (data, absent)
+        )
+        state, _ = run(engine, plan, without, Probes())
         np.testing.assert_allclose(
-            run(engine, plan, absent, watch)[0].theta, state.theta, rtol=0, atol=1e-14
+            run(engine, plan, without_absent, Probes())[0].theta, state.theta, rtol=0, atol=1e-14
         )
         plain = np.ones(N) if data.sample_weight is None else data.sample_weight
         remaining, _ = run(engine, plan, replace(data, sample_weight=plain * multipliers), Probes())
@@ -216,7 +218,7 @@ def test_multipliers_are_forgotten_afterwards(engine):
     plan, data = case()
     machine = choose(engine, plan)
     truth, _ = run(engine, plan, data, Probes())
-    machine.run(plan, start(plan), data, 5, Probes(multipliers=np.zeros(N)))
+    machine.run(plan, start(plan), replace(data, multipliers=np.zeros(N)), 5, Probes())
     state, _ = machine.run(plan, start(plan), data, 5, Probes())
     np.testing.assert_array_equal(state.theta, truth.theta)
 
@@ -224,8 +226,8 @@ def test_multipliers_are_forgotten_afterwards(engine):
 @each_engine
 def test_where_all_are_left_out_only_penalties_move(engine):
     plan, data = case("l2 per batch")
-    nobody = Probes(multipliers=np.zeros(N))
-    state, _ = run(engine, plan, data, nobody, until=1)
+    nobody = replace(data, multipliers=np.zeros(N))
+    state, _ = run(engine, plan, nobody, Probes(), until=1)
     before, after = Parameters(SIZES, start(plan).theta), Parameters(SIZES, state.theta)
     for l in (1, 2, 3):
         np.testing.assert_allclose(after.W[l], before.W[l] * (1 - 0.05 * 0.1), rtol=1e-14)
@@ -243,9 +245,9 @@ def test_where_chunks_end_never_changes_what_is_seen(engine, steps):
         parts.append(seen)
     values = np.concatenate([part.statistics.values for part in parts])
     np.testing.assert_array_equal(values, whole_look.statistics.values)
-    for i, block in enumerate(whole_look.tapped.blocks):
+    for i, block in enumerate(whole_look.weights.blocks):
         for name in ("theta", "opt_state", "a", "delta"):
-            pieces = [getattr(part.tapped.blocks[i], name) for part in parts]
+            pieces = [getattr(part.weights.blocks[i], name) for part in parts]
             np.testing.assert_array_equal(np.concatenate(pieces), getattr(block, name))
 
 
@@ -261,16 +263,16 @@ def test_threads_that_share_a_step_show_the_same(optimizer, kind):
     data = as_data(net, X, np.arange(300) % 3)
     plan = Plan(net, OPTIMIZERS[optimizer], 300, batch_size=150, l1=wg.Penalty(1e-4))
     sizes = net.sizes
-    watch = Probes(every=1, taps=(whole(sizes, 2), weight(1, 99, 299)))
-    shared, seen = run("native", plan, data, watch, until=2)
-    truth_state, truth = run("reference", plan, data, watch, until=2)
+    probes = Probes(every=1, weights=(whole(sizes, 2), weight(1, 99, 299)))
+    shared, seen = run("native", plan, data, probes, until=2)
+    truth_state, truth = run("reference", plan, data, probes, until=2)
     np.testing.assert_array_equal(
         run("native", plan, data, Probes(), until=2)[0].theta, shared.theta
     )
     np.testing.assert_allclose(
         seen.statistics.values, truth.statistics.values, rtol=1e-9, atol=1e-13
     )
-    for one, other in zip(seen.tapped.blocks, truth.tapped.blocks, strict=True):
+    for one, other in zip(seen.weights.blocks, truth.weights.blocks, strict=True):
         for name in ("theta", "opt_state", "a", "delta"):
             np.testing.assert_allclose(
                 getattr(one, name), getattr(other, name), rtol=1e-9, atol=1e-13
@@ -302,25 +304,28 @@ def test_a_step_that_diverges_is_not_among_those_seen(engine):
     plan = replace(plan, optimizer=wg.SGD(1e200))
     state, seen = run(engine, plan, data, replace(LOOK, every=1))
     assert seen.diverged and state.step < 4
-    assert len(seen.costs) == len(seen.statistics.steps) == len(seen.tapped.scale) == state.step
-    assert all(len(block.theta) == state.step for block in seen.tapped.blocks)
+    assert len(seen.costs) == len(seen.statistics.steps) == len(seen.weights.scale) == state.step
+    assert all(len(block.theta) == state.step for block in seen.weights.blocks)
 
 
 @pytest.mark.parametrize(
-    ("watch", "line"),
+    ("probes", "line"),
     [
-        (Probes(taps=(weight(4, 0, 0),)), "layer 4: the layers with weights are 1 to 3"),
-        (Probes(taps=(weight(2, 7, 0),)), "to 7 … 7: in layer 2 up to 6"),
-        (Probes(taps=(weight(2, 0, 10),)), "from 10 … 10: in layer 2 up to 9"),
-        (
-            Probes(multipliers=np.ones(3)),
-            "multipliers have shape (3,): one number for each of 23 examples",
-        ),
+        (Probes(weights=(weight(4, 0, 0),)), "layer 4: the layers with weights are 1 to 3"),
+        (Probes(weights=(weight(2, 7, 0),)), "to 7 … 7: in layer 2 up to 6"),
+        (Probes(weights=(weight(2, 0, 10),)), "from 10 … 10: in layer 2 up to 9"),
     ],
 )
 @each_engine
-def test_what_is_not_there_cannot_be_watched(engine, watch, line):
+def test_weights_that_are_not_there_cannot_be_probed(engine, probes, line):
     plan, data = case()
     with pytest.raises(wg.InputError) as caught:
-        run(engine, plan, data, watch)
+        run(engine, plan, data, probes)
     assert str(caught.value) == line
+
+
+def test_there_is_a_multiplier_for_each_example():
+    _, data = case()
+    with pytest.raises(wg.InputError) as caught:
+        replace(data, multipliers=np.ones(3))
+    assert str(caught.value) == "multipliers have shape (3,): one number for each of 23 examples"

@@ -274,7 +274,7 @@ def test_an_engine_that_ran_one_network_runs_the_next_as_a_new_one_would(engine)
     used = choose(engine, plans[0])
     for plan in plans:
         results = [
-            machine.run(plan, start(plan), as_data(plan.net, X, Y), 5, training.Probes())[0].theta
+            machine.run(plan, start(plan), as_data(plan.net, X, Y), 5, Probes())[0].theta
             for machine in (used, choose(engine, plan))
         ]
         np.testing.assert_array_equal(*results)

@@ -1,7 +1,7 @@
-"""How much memory a process may still take, where somebody has set a limit (`ulimit -v`).
+"""The address space that a process may still take, where a limit is set (`ulimit -v`).
 
-Libraries of machine code do not fail well without: BLAS waits for ever or ends the process, LLVM ends it,
-others are called "not found". So what needs much asks first.
+Native libraries fail badly without: BLAS hangs or ends the process, LLVM ends it, others are reported as
+"not found". So what needs much memory checks first.
 """
 
 import math
@@ -10,15 +10,15 @@ import sys
 from pathlib import Path
 
 _MB = 2**20
-# In MB, all beside BLAS.
+# In MB, without BLAS.
 TRAINING = 220  # what BLAS works in, and what threads reserve for themselves
 COMPILING = 520  # as well: Numba, LLVM and the training loop
 SKLEARN = 150
-LITTLE = 256  # whatever fails with less left may have failed for want of it
+LITTLE = 256  # an error with less left may be for want of it
 
 
 def spare() -> float:
-    """Return the MB of address space that this process may still take: infinite where there is no limit."""
+    """Return the MB of address space that this process may still take; infinity where there is no limit."""
     if sys.platform == "win32":
         return math.inf
     import resource
@@ -34,7 +34,7 @@ def spare() -> float:
 
 
 def blas() -> float:
-    """Return the MB that SciPy's BLAS takes when it is loaded, which grow with its threads."""
+    """Return the MB that loading SciPy's BLAS takes, which grows with its threads; 0 where it is loaded."""
     if "scipy.linalg" in sys.modules:
         return 0
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -47,7 +47,7 @@ def blas() -> float:
 
 
 def refuse_without(needed: float, what: str) -> None:
-    """Raise `MemoryError` where so many MB are not to be had."""
+    """Raise `MemoryError` where fewer MB than `needed` are left; the message names `what` needs them."""
     left = spare()
     if left < needed:
         raise MemoryError(

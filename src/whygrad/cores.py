@@ -1,9 +1,9 @@
-"""The cores that a training may use, and the threads of the BLAS below it, held to one.
+"""The cores that a training may use, and the threads of BLAS, which are held to one meanwhile.
 
-Products of one and of two threads may differ in their last bits, and how many there are depends on the
-machine, on the limits set around a process and on what runs beside it. So while a training computes, each
-product has one thread; the threads that share a step are the native engine's own, whose number changes
-no bit. Trainings that run at the same time in one process share its cores.
+A matrix product on one thread and on two may differ in its last bits, and the number of threads depends on
+the machine, on the limits of the process and on what runs beside it. So while a training computes, each
+product has one thread; the threads that share a step are the native engine's own, whose number changes no
+bit. Trainings that run at the same time in one process share its cores.
 """
 
 import os
@@ -23,10 +23,11 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 
 def allowed_cores() -> int:
-    """Count the cores that this process may use: those it has, or what its surroundings allow.
+    """Return the number of cores that this process may use.
 
-    Containers have a quota of time; programs that run several processes at once, such as joblib, say how
-    many threads each may have.
+    At most those of its affinity mask, of its container's quota of processor time, and of the environment
+    variables `OMP_NUM_THREADS` and `NUMBA_NUM_THREADS`, which programs that run several processes at once,
+    such as joblib, set for each.
     """
     has_affinity = hasattr(os, "sched_getaffinity")
     cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
@@ -42,7 +43,7 @@ def allowed_cores() -> int:
 
 @cache
 def _quota(cgroup: Path) -> float | None:
-    """Return the seconds of processor time per second that Linux grants a container; None: no bound."""
+    """Return the processor seconds per second that Linux grants a container, or None: no bound."""
     for files in (["cpu.max"], ["cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"]):
         try:
             quota, period = " ".join((cgroup / file).read_text() for file in files).split()
@@ -69,13 +70,13 @@ def beside_others() -> Iterator[None]:
 
 
 def own_cores() -> int:
-    """Return the number of cores for one training: its share among those that run now, at least one."""
+    """Return the number of cores for one training, at least one: its share among those that run now."""
     return max(1, allowed_cores() // max(1, len(_trainings)))
 
 
 @cache
 def _all_pools() -> list[Any]:
-    """The threads of the BLAS libraries of NumPy and SciPy. Looked for once, as that reads the process."""
+    """Return the thread pools of NumPy's and SciPy's BLAS; found once, as the search reads the process."""
     refuse_without(blas(), "the BLAS of SciPy")
     import scipy.linalg.cython_blas  # noqa: F401  loads the one that the native engine calls
 
@@ -86,7 +87,7 @@ def _all_pools() -> list[Any]:
 
 @cache
 def thread_pools(numpy: bool = False) -> list[Any]:
-    """The threads of SciPy's own BLAS, where it comes with one, and with `numpy` of NumPy's as well."""
+    """Return the thread pools of SciPy's own BLAS, where it has one; with `numpy` NumPy's as well."""
     pools = _all_pools()
     if numpy:
         return pools
@@ -103,10 +104,15 @@ _before: dict[str, int] = {}
 
 @contextmanager
 def one_thread(numpy: bool = False) -> Iterator[None]:
-    """Keep each product to one thread; when the last user leaves, all is as it was.
+    """Hold each matrix product to one thread within; when the last user leaves, all is as it was.
 
-    The pools belong to the process, whence the count. NumPy's is limited only where NumPy computes (the
-    reference engine, validation data): meanwhile what other Python threads multiply has one thread as well.
+    The pools belong to the process, so users are counted. NumPy's is limited only where NumPy computes (the
+    reference engine, validation data): meanwhile products of other Python threads have one thread as well.
+
+    Parameters
+    ----------
+    numpy : bool
+        Whether to limit NumPy's BLAS as well as SciPy's.
     """
     pools = thread_pools(numpy)
     with _lock:

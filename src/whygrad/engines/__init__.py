@@ -1,6 +1,8 @@
-"""Engines: who executes the steps of a training.
+"""Engines: what runs the steps of a training.
 
-All engines compute the same pure function (`whygrad.plan`); `reference` is the truth, `native` is fast.
+All engines compute the same pure function of plan, state and data (`whygrad.plan`). `reference` is
+`whygrad.nn.backprop` as written, in NumPy, and the truth that others are held to; `native` is fast.
+`probes` is what engines show of their steps. The folder imports `nn` and `plan`, never `training`.
 """
 
 from typing import Protocol
@@ -48,22 +50,63 @@ class Engine(Protocol):
         """Return None, or the reason why this plan cannot be run here."""
 
     def run(
-        self, plan: Plan, state: State, data: Data, until: int, watch: Probes
+        self, plan: Plan, state: State, data: Data, until: int, probes: Probes
     ) -> tuple[State, ProbeResult]:
-        """Return the state at step `until`, which lies in the state's epoch, and what was watched.
+        """Run steps, and return the state after them and what the probes saw.
 
-        The arrays of `state` may be reused for the result: a caller who needs them keeps a copy. Where
-        chunks begin and end never changes a bit.
+        Where a run of steps begins and ends never changes a bit.
+
+        Parameters
+        ----------
+        plan : Plan
+        state : State
+            Where to begin. Its arrays may be reused for the result: a caller who needs them keeps a copy.
+        data : Data
+            The training examples, with targets smoothed as the plan says.
+        until : int
+            The step to run to, which lies in the state's epoch.
+        probes : Probes
+            What to show of the steps.
+
+        Returns
+        -------
+        State
+            The state at `until`, or before the first step whose cost is not finite.
+        ProbeResult
+
+        Raises
+        ------
+        InputError
+            Where the network has no weights such as are to be probed.
         """
 
     def cost_and_gradient(self, plan: Plan, theta: Array, data: Data) -> tuple[float, Array]:
-        """Return the cost over all the data, penalties included, and its gradient, a vector like theta."""
+        """Return the cost over all the data, penalties included, and its gradient, ordered like theta."""
 
 
 def choose(name: str, plan: Plan) -> Engine:
-    """Return the engine of that name; "auto" takes the fastest that supports the plan, and says if not.
+    """Return the engine of a name.
 
-    Raises `MemoryError` where a limit on the process leaves no engine the memory to begin.
+    Parameters
+    ----------
+    name : {"auto", "native", "reference"}
+        "auto" is the fastest that supports the plan, with an `EngineWarning` where that is the reference.
+    plan : Plan
+        What it is to run.
+
+    Raises
+    ------
+    InputError
+        Where there is no such engine, or it cannot run the plan.
+    MemoryError
+        Where a limit on the process leaves no engine the memory to begin.
+
+    Examples
+    --------
+    >>> from whygrad import SGD, Dense, Network
+    >>> plan = Plan(Network(2, [Dense(1)]), SGD(0.1), n=4, batch_size=2)
+    >>> choose("reference", plan).name
+    'reference'
     """
     from whygrad.engines.native import NativeEngine
     from whygrad.engines.reference import ReferenceEngine

@@ -1,28 +1,18 @@
-"""What surrounds the taps of some steps: who was in each batch, what it was divided by, the penalties.
+"""What surrounds the probed weights: the examples of each batch, the S it was divided by, its penalties.
 
-All of it follows from plan, data and step, so both engines take it from here; they add what only the
-running steps know: θ, slots, a, δ and the scale of clipping.
+All of it follows from plan, data and step, so both engines take it from here. They add what only the
+running steps know: θ, the optimizer's state, a, δ and the scale of clipping.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from whygrad.engines.probes import Block, Probes, WeightProbe, WeightProbeResult, inputs_of
+from whygrad.engines.probes import Block, WeightProbe, WeightProbeResult, inputs_of
 from whygrad.nn.arrays import Data
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network
 from whygrad.plan.plan import Plan, State
-
-
-def shares(data: Data, watch: Probes) -> tuple[Array | None, Array | None]:
-    """Return what multiplies each example's push, and what it adds to S, (n,) each; None where all are 1."""
-    if watch.multipliers is None:
-        return data.sample_weight, data.sample_weight
-    pushes = watch.multipliers.astype(data.Y.dtype)
-    if data.sample_weight is not None:
-        pushes = pushes * data.sample_weight
-    return pushes, pushes if watch.rescale else data.sample_weight
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,61 +25,61 @@ class Batches:
     l2: Array
 
 
-def batches(plan: Plan, state: State, data: Data, steps: int, watch: Probes) -> Batches:
+def batches(plan: Plan, state: State, data: Data, steps: int) -> Batches:
     """Return the batches of the next steps, which lie in the state's epoch."""
     B, first = plan.batch_size, state.batch_index * plan.batch_size
     taken = plan.order(state.epoch)[first : first + steps * B]
     examples: Array = np.full((steps, B), -1, np.int64)
     examples.ravel()[: len(taken)] = taken
-    _, counts = shares(data, watch)
+    counts = data.counts
     there = examples >= 0
     if counts is None:
         S = there.sum(axis=1).astype(np.float64)
     else:
         S = np.where(there, counts[examples], 0).sum(axis=1, dtype=np.float64)
-    sizes, place = np.unique(S, return_inverse=True)
+    sizes, of_batch = np.unique(S, return_inverse=True)
     l1, l2 = (
-        np.array([p.of_batch(s, plan.n) for s in sizes.tolist()])[place] for p in (plan.l1, plan.l2)
+        np.array([p.of_batch(s, plan.n) for s in sizes.tolist()])[of_batch]
+        for p in (plan.l1, plan.l2)
     )
     return Batches(examples, np.where(S > 0, S, 1.0), l1, l2)
 
 
-def rows_of(net: Network, tap: WeightProbe) -> Array:
-    """Return where the weights of a tap lie in θ, (R, K)."""
+def rows_of(net: Network, probe: WeightProbe) -> Array:
+    """Return the indices in θ of the weights of a probe, (R, K)."""
     sizes = net.sizes
-    width, units, n = sizes[tap.layer - 1], sizes[tap.layer], tap.layer
+    width, units, n = sizes[probe.layer - 1], sizes[probe.layer], probe.layer
     before = sum(sizes[l] * (sizes[l - 1] + 1) for l in range(1, n))
     W = before + np.arange(units * width, dtype=np.int64).reshape(units, width)
     b = before + units * width + np.arange(units, dtype=np.int64)
-    return np.concatenate([W, b[:, None]], axis=1)[slice(*tap.to), slice(*tap.from_)]
+    return np.concatenate([W, b[:, None]], axis=1)[slice(*probe.to), slice(*probe.from_)]
 
 
-def inputs(net: Network, tap: WeightProbe, data: Data, examples: Array) -> Array:
-    """Return a of the units that a tap leads from, (m, B, K), for layer 1, whose inputs are the data."""
-    width, (low, high) = net.sizes[0], tap.from_
+def inputs(net: Network, probe: WeightProbe, data: Data, examples: Array) -> Array:
+    """Return a of the units that a probe of layer 1 leads from, (m, B, K): of the data."""
+    width, (low, high) = net.sizes[0], probe.from_
     a = np.empty((*examples.shape, high - low), data.Y.dtype)
     a[..., : min(high, width) - low] = inputs_of(data.X, examples, low, min(high, width))
-    add_bias(net, tap, a, examples)
+    add_bias(net, probe, a, examples)
     return a
 
 
-def add_bias(net: Network, tap: WeightProbe, a: Array, examples: Array) -> None:
-    """Let the unit of the bias give 1 for every example, where the tap includes it."""
-    if tap.from_[1] > net.sizes[tap.layer - 1]:
+def add_bias(net: Network, probe: WeightProbe, a: Array, examples: Array) -> None:
+    """Set a of the bias to 1 for every example, where the probe includes it."""
+    if probe.from_[1] > net.sizes[probe.layer - 1]:
         a[..., -1] = examples >= 0
 
 
-def tapped(
+def weight_probe_result(
     plan: Plan,
     state: State,
     data: Data,
-    watch: Probes,
     coefficients: Array,
     scale: Array,
     blocks: list[Block],
 ) -> WeightProbeResult:
-    """Put together what the taps saw in the steps after `state`, as many as there are scales."""
-    about = batches(plan, state, data, len(scale), watch)
+    """Put together what the probes of weights saw in the steps after `state`, one for each scale."""
+    about = batches(plan, state, data, len(scale))
     filled = tuple(_filled(plan.net, block, data, about.examples) for block in blocks)
     return WeightProbeResult(
         state.step, about.examples, about.S, about.l1, about.l2, scale, coefficients[: len(scale)], filled
@@ -97,9 +87,9 @@ def tapped(
 
 
 def _filled(net: Network, block: Block, data: Data, examples: Array) -> Block:
-    """Return the block with what the engine leaves to this place: the inputs, and the ones of the biases."""
-    if block.tap.layer == 1:
-        a = inputs(net, block.tap, data, examples)
-        return Block(block.tap, block.theta, block.opt_state, a, block.delta)
-    add_bias(net, block.tap, block.a, examples)
+    """Return the block with what engines leave out: the inputs, and the ones of the biases."""
+    if block.probe.layer == 1:
+        a = inputs(net, block.probe, data, examples)
+        return Block(block.probe, block.theta, block.opt_state, a, block.delta)
+    add_bias(net, block.probe, block.a, examples)
     return block

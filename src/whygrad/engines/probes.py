@@ -1,15 +1,15 @@
-"""What can be seen of the steps of a training while they run, without changing a bit of it.
+"""Probes: what engines show of the steps of a training while they run, without changing a bit of it.
 
     cost          of every step
     statistics    of every layer, at the steps t with t mod `every` = 0
-    taps          a, δ and θ of chosen weights at every step: all that made them move
+    weights       a, δ and θ of chosen weights at every step: all that made them move
 
-Steps are numbered from 0: step t leads from the state after t updates to that after t + 1. What is watched
+Steps are numbered from 0: step t leads from the state after t updates to that after t + 1. What is probed
 is a pure function of the step. Every optimizer moves a parameter by a function of its own gradient
 
     g = c · (Σ_i s_i δ_i a_i / S + λ₁ sign W + λ₂ W),
 
-c being the scale of clipping, so that taps are enough to account for a weight without a second engine.
+c being the scale of clipping, so that a probe suffices to account for a weight without a second engine.
 """
 
 from dataclasses import dataclass
@@ -34,10 +34,10 @@ STATISTICS = (
     "std_delta",
 )
 
-# A unit reacts no longer where |f′(z)| is below this share of the greatest that its f can have.
+# A unit is dead or saturated where |f′(z)| is below this share of the greatest that its f can have.
 SATURATED = 0.05
 
-# The greatest |f′| of activations that can fade: those that are bounded, and those that fade to one side.
+# The greatest |f′| of activations that saturate: those that are bounded, and those that do so on one side.
 BOUNDED = {"sigmoid": 0.25, "tanh": 1.0}
 ONE_SIDED = {
     "relu": 1.0,
@@ -52,13 +52,22 @@ ONE_SIDED = {
 
 @dataclass(frozen=True)
 class WeightProbe:
-    """Weights to look at: W[layer][j, k] for j in range(*to) and k in range(*from_).
+    """The weights W[layer][j, k] for j in range(*to) and k in range(*from_), to be recorded at every step.
 
-    A bias is the weight from a unit that always gives 1, which is counted after the others: k = n_{l−1}.
-    `weight`, `bias`, `neuron` and `whole` give the usual ones.
+    A bias is the weight from a unit that is always 1, which comes after the others: k = n_{l−1}. `weight`,
+    `bias`, `neuron` and `whole` return the usual probes.
 
+    Parameters
+    ----------
+    layer : int
+        The layer that the weights lead to, from 1 to L.
+    to, from_ : (int, int)
+        The first unit, and the one after the last: of the layer, and of the layer below.
+
+    Examples
+    --------
     >>> neuron((784, 30, 10), layer=2, to=1)
-    Tap(layer=2, to=(1, 2), from_=(0, 31))
+    WeightProbe(layer=2, to=(1, 2), from_=(0, 31))
     """
 
     layer: int
@@ -80,60 +89,60 @@ class WeightProbe:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """The number of units to, and of units from, the bias included."""
+        """The number of units to, and of units from, the bias included: (R, K)."""
         return self.to[1] - self.to[0], self.from_[1] - self.from_[0]
 
 
 def weight(layer: int, to: int, from_: int) -> WeightProbe:
-    """Return the tap of one weight, W[layer][to, from_]."""
+    """Return the probe of one weight, W[layer][to, from_]."""
     return WeightProbe(layer, (to, to + 1), (from_, from_ + 1))
 
 
 def bias(sizes: tuple[int, ...], layer: int, to: int) -> WeightProbe:
-    """Return the tap of one bias, b[layer][to]."""
+    """Return the probe of one bias, b[layer][to]."""
     return weight(layer, to, sizes[layer - 1])
 
 
 def neuron(sizes: tuple[int, ...], layer: int, to: int) -> WeightProbe:
-    """Return the tap of all weights of a neuron, and of its bias."""
+    """Return the probe of all weights of a neuron, and of its bias."""
     return WeightProbe(layer, (to, to + 1), (0, sizes[layer - 1] + 1))
 
 
 def whole(sizes: tuple[int, ...], layer: int) -> WeightProbe:
-    """Return the tap of all weights and biases of a layer."""
+    """Return the probe of all weights and biases of a layer."""
     return WeightProbe(layer, (0, sizes[layer]), (0, sizes[layer - 1] + 1))
 
 
 @dataclass(frozen=True, eq=False)
 class Probes:
-    """What to look at while steps run. A pure function of the step, so that looking changes nothing.
+    """What engines are to show of the steps they run; probes change nothing.
 
-    `multipliers` alone act: factors on what the examples push, (n,), of which 0 leaves one out. Steps
-    divide by S as they would without, or with `rescale` by what remains of it.
+    Parameters
+    ----------
+    costs : bool
+        Whether to show the cost of every step.
+    every : int
+        Show the statistics of every layer at each step t with t mod `every` = 0; never where it is 0.
+    weights : tuple of WeightProbe
+        Weights to record at every step, with all that moves them.
     """
 
     costs: bool = False
     every: int = 0
-    taps: tuple[WeightProbe, ...] = ()
-    multipliers: Array | None = None
-    rescale: bool = False
+    weights: tuple[WeightProbe, ...] = ()
 
-    def check(self, net: Network, n: int) -> None:
-        """Raise `InputError` where this does not fit a network and its number of examples."""
-        for tap in self.taps:
-            tap.check(net)
-        if self.multipliers is not None and self.multipliers.shape != (n,):
-            raise InputError(
-                f"multipliers have shape {self.multipliers.shape}: one number for each of {n} examples"
-            )
+    def check(self, net: Network) -> None:
+        """Raise `InputError` where the network has no such weights."""
+        for probe in self.weights:
+            probe.check(net)
 
 
 @dataclass(frozen=True, eq=False)
 class Statistics:
     """What the layers did at some steps: `values`, (m, L, 9) in float64, at `steps`, (m,).
 
-    values[:, l − 1] belongs to layer l, values[..., i] is STATISTICS[i]; a name gives its column as an
-    attribute would, `statistics["update"]`, (m, L):
+    values[:, l − 1] belongs to layer l, values[..., i] is STATISTICS[i]; `statistics["update"]` is the
+    column of that name, (m, L):
 
     - theta, gradient, update: ‖θˡ‖ before the step, ‖∂C/∂θˡ‖ with the penalties and before clipping, and
       ‖Δθˡ‖ of the step; W and b taken together as one vector.
@@ -155,14 +164,14 @@ class Statistics:
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """The weights of one tap at m steps; R units to, K units from (the bias last), B examples a batch.
+    """The weights of one probe at m steps; R units to, K units from (the bias last), B examples a batch.
 
-    `theta` (m, R, K) before the step, `opt_state` (m, s, R, K) of the optimizer after it, `a` (m, B, K) with
-    the masks of dropout, `delta` (m, B, R) times the examples' weights and multipliers. Rows beyond the
-    end of a smaller batch are 0, and so is a there for the bias.
+    `theta` (m, R, K) is taken before the step, `opt_state` (m, s, R, K) of the optimizer after it; `a`
+    (m, B, K) includes the masks of dropout, `delta` (m, B, R) the examples' weights and multipliers. Rows
+    beyond the end of a smaller batch are 0, and so is a there for the bias.
     """
 
-    tap: WeightProbe
+    probe: WeightProbe
     theta: Array
     opt_state: Array
     a: Array
@@ -171,11 +180,11 @@ class Block:
 
 @dataclass(frozen=True, eq=False)
 class WeightProbeResult:
-    """All that decided m steps, from step `first` on, and what the taps saw.
+    """All that decided m steps, from step `first` on, and what the probes of weights saw.
 
-    `examples` (m, B) are the places in the data, −1 beyond the end of a smaller batch. `S` (m,) is what
-    the steps divided by, `l1` and `l2` (m,) the penalties λ of the batch, `scale` (m,) the factor by which
-    clipping shortened the gradient, `coefficients` (m, ·) what the optimizer was told (`Optimizer.coefficients`).
+    `examples` (m, B) are indices into the data, −1 beyond the end of a smaller batch. `S` (m,) is what the
+    steps divided by, `l1` and `l2` (m,) the penalties λ of the batch, `scale` (m,) the factor by which
+    clipping shortened the gradient, and `coefficients` (m, ·) those of `Optimizer.coefficients`.
     """
 
     first: int
@@ -190,7 +199,7 @@ class WeightProbeResult:
 
 @dataclass(frozen=True, eq=False)
 class ProbeResult:
-    """What was seen: `costs`, `statistics` and `tapped` where asked.
+    """What the probes saw: `costs`, `statistics` and `weights` where asked for, else None.
 
     `costs` holds the cost of every step run. `diverged` is True where the cost at the step reached is not
     finite; that step's update has not been made.
@@ -199,7 +208,7 @@ class ProbeResult:
     costs: Array | None = None
     diverged: bool = False
     statistics: Statistics | None = None
-    tapped: WeightProbeResult | None = None
+    weights: WeightProbeResult | None = None
 
 
 def probed_steps(first: int, until: int, every: int) -> Array:

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from whygrad.cores import one_thread
-from whygrad.engines import ProbeResult, Probes
-from whygrad.engines import probe_data as tapping
+from whygrad.engines import ProbeResult, Probes, probe_data
 from whygrad.engines.probes import (
     BOUNDED,
     ONE_SIDED,
@@ -36,19 +35,19 @@ class ReferenceEngine:
         return None
 
     def run(
-        self, plan: Plan, state: State, data: Data, until: int, watch: Probes
+        self, plan: Plan, state: State, data: Data, until: int, probes: Probes
     ) -> tuple[State, ProbeResult]:
         """Take the steps up to `until`, one after the other."""
-        watch.check(plan.net, plan.n)
-        pushes, counts = tapping.shares(data, watch)
-        seen = _Seen(plan, watch)
+        probes.check(plan.net)
+        factors, counts = data.factors, data.counts
+        seen = _Seen(plan, probes)
         first, coefficients, diverged = state, plan.coefficients(state, until), False
         decay = plan.l2.decay
         with one_thread(numpy=True), np.errstate(all="ignore"):  # the cost shows a diverging run
             for row in coefficients.tolist():
                 batch = plan.batch(state.epoch, state.batch_index)
                 masks = plan.masks(state.step, batch)
-                rows = Data(data.X[batch], data.Y[batch], _of(pushes, batch))
+                rows = Data(data.X[batch], data.Y[batch], _of(factors, batch))
                 C, g, trace = _cost_and_gradient(plan, state.theta, rows, masks, _of(counts, batch))
                 if not np.isfinite(C):
                     diverged = True
@@ -70,7 +69,8 @@ class ReferenceEngine:
     def cost_and_gradient(self, plan: Plan, theta: Array, data: Data) -> tuple[float, Array]:
         """Return the cost of these examples and its gradient, without dropout."""
         with one_thread(numpy=True):
-            C, g, _ = _cost_and_gradient(plan, theta, data, None, data.sample_weight)
+            rows = Data(data.X, data.Y, data.factors)
+            C, g, _ = _cost_and_gradient(plan, theta, rows, None, data.counts)
         return C, g
 
 
@@ -97,14 +97,14 @@ def _cost_and_gradient(
 
 @dataclass
 class _Seen:
-    """Collects what is watched, step by step."""
+    """Collects what probes see, step by step."""
 
     plan: Plan
-    watch: Probes
+    probes: Probes
     costs: list[float] = field(default_factory=list)
     scale: list[float] = field(default_factory=list)
     statistics: list[Array] = field(default_factory=list)
-    taps: list[list[Array]] = field(default_factory=list)
+    weights: list[list[Array]] = field(default_factory=list)
 
     def step(
         self,
@@ -118,50 +118,50 @@ class _Seen:
         sample_weight: Array | None,
     ) -> None:
         """Take note of one step; g is the gradient before clipping."""
-        watch, net = self.watch, self.plan.net
+        probes, net = self.probes, self.plan.net
         self.costs.append(C)
         self.scale.append(scale)
-        if watch.every and before.step % watch.every == 0:
+        if probes.every and before.step % probes.every == 0:
             self.statistics.append(
                 _statistics_of_step(net, before.theta, theta, g, trace, sample_weight)
             )
-        for tap in watch.taps:
-            places, (low, high) = tapping.rows_of(net, tap), tap.from_
+        for probe in probes.weights:
+            indices, (low, high) = probe_data.rows_of(net, probe), probe.from_
             assert trace.delta is not None
-            delta = trace.delta[tap.layer][:, slice(*tap.to)]
+            delta = trace.delta[probe.layer][:, slice(*probe.to)]
             delta = delta if sample_weight is None else delta * sample_weight[:, None]
             a = np.zeros((self.plan.batch_size, high - low), theta.dtype)
             whole = np.zeros((self.plan.batch_size, delta.shape[1]), theta.dtype)
             whole[: len(delta)] = delta
-            if tap.layer > 1:
-                part = trace.a[tap.layer - 1][:, low:high]
+            if probe.layer > 1:
+                part = trace.a[probe.layer - 1][:, low:high]
                 a[: len(part), : part.shape[1]] = part
-            self.taps.append([before.theta[places], opt_state[:, places], a, whole])
+            self.weights.append([before.theta[indices], opt_state[:, indices], a, whole])
 
     def all(self, first: State, data: Data, coefficients: Array, diverged: bool) -> ProbeResult:
         """Return what was seen since the state `first`."""
-        plan, watch, taken = self.plan, self.watch, len(self.costs)
-        costs = np.array(self.costs) if watch.costs else None
-        found, tapped = None, None
-        if watch.every:
-            steps = probed_steps(first.step, first.step + taken, watch.every)
+        plan, probes, taken = self.plan, self.probes, len(self.costs)
+        costs = np.array(self.costs) if probes.costs else None
+        statistics, weights = None, None
+        if probes.every:
+            steps = probed_steps(first.step, first.step + taken, probes.every)
             shape = (len(steps), plan.net.L, len(STATISTICS))
-            found = Statistics(steps, np.array(self.statistics).reshape(shape))
-        if watch.taps and taken:
+            statistics = Statistics(steps, np.array(self.statistics).reshape(shape))
+        if probes.weights and taken:
             blocks = [
                 Block(
-                    tap,
+                    probe,
                     *(
                         np.stack(part)
-                        for part in zip(*self.taps[i :: len(watch.taps)], strict=True)
+                        for part in zip(*self.weights[i :: len(probes.weights)], strict=True)
                     ),
                 )
-                for i, tap in enumerate(watch.taps)
+                for i, probe in enumerate(probes.weights)
             ]
-            tapped = tapping.tapped(
-                plan, first, data, watch, coefficients, np.array(self.scale), blocks
+            weights = probe_data.weight_probe_result(
+                plan, first, data, coefficients, np.array(self.scale), blocks
             )
-        return ProbeResult(costs, diverged, found, tapped)
+        return ProbeResult(costs, diverged, statistics, weights)
 
 
 def _statistics_of_step(

@@ -5,6 +5,7 @@ through untouched, files that are mapped into memory among them.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,14 +20,53 @@ BLOCK = 2**20
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """Examples in the form that training needs: X (n, n_0), Y (n, n_L), sample_weight (n,) or None.
+    """Examples in the form that training needs.
 
-    X is an array, or compressed rows (CSR) of SciPy.
+    A step along a batch takes Σ mᵢ sᵢ ∇Cᵢ / S, where S is Σ sᵢ, or with `rescale` Σ mᵢ sᵢ.
+
+    Parameters
+    ----------
+    X : array of shape (n, n_0), or compressed rows (CSR) of SciPy
+    Y : array of shape (n, n_L)
+    sample_weight : array of shape (n,), optional
+        The weights s of the examples; 1 without.
+    multipliers : array of shape (n,), optional
+        Factors m on the examples' gradients, 1 without. A factor of 0 leaves an example out.
+    rescale : bool
+        Whether a step divides by the weight of the examples that remain, rather than by that of all.
+
+    Raises
+    ------
+    InputError
+        Where there is not one multiplier for each example.
     """
 
     X: Any
     Y: Array
     sample_weight: Array | None = None
+    multipliers: Array | None = None
+    rescale: bool = False
+
+    def __post_init__(self) -> None:
+        """Check that the multipliers fit the examples."""
+        m, n = self.multipliers, len(self.Y)
+        if m is not None and m.shape != (n,):
+            raise InputError(
+                f"multipliers have shape {m.shape}: one number for each of {n} examples"
+            )
+
+    @cached_property
+    def factors(self) -> Array | None:
+        """What multiplies the gradient of each example, (n,); None where all are 1."""
+        if self.multipliers is None:
+            return self.sample_weight
+        m = self.multipliers.astype(self.Y.dtype)
+        return m if self.sample_weight is None else m * self.sample_weight
+
+    @property
+    def counts(self) -> Array | None:
+        """What each example adds to S, (n,); None where all add 1."""
+        return self.factors if self.rescale else self.sample_weight
 
 
 def as_data(

@@ -249,12 +249,12 @@ def _describe(training: Training, details: Details) -> dict[str, Any]:
 
 
 def _left_out(training: Training) -> dict[str, Any] | None:
-    multipliers = training.probes.multipliers
+    multipliers = training.data.multipliers
     if multipliers is None:
         return None
     return {
         "examples": np.flatnonzero(multipliers == 0).tolist(),
-        "rescale": bool(training.probes.rescale),
+        "rescale": bool(training.data.rescale),
     }
 
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from whygrad.engines import Probes, choose
+from whygrad.engines import choose
 from whygrad.errors import InputError, nearest
 from whygrad.nn.arrays import Data, as_data
 from whygrad.nn.functions import Array
@@ -217,10 +217,9 @@ def changed(given: R, step: int, changes: Mapping[str, Any]) -> Training:
     engine = given.engine if name is None else choose(name, of_gradients(plan))
     if name is None and engine.supports(of_gradients(plan)) is not None:
         engine = choose("auto", of_gradients(plan))
-    watch = given.watch if "data" not in changes else Probes()
     layers = given.manifest["layer_statistics"]
     state = renewed(plan, warm_start_from(state, before, plan, changes.keys()))
-    return Training(plan, state, data, kept, engine, layers, watch)
+    return Training(plan, state, data, kept, engine, layers)
 
 
 def _given(plan: Plan, examples: Any) -> Data:
@@ -249,7 +248,7 @@ def without(
     """Train again without some examples, in a new folder; see `Run.without`."""
     training = training_without(given, examples, rescale)
     about = {
-        "examples": np.flatnonzero(training.probes.multipliers == 0).tolist(),
+        "examples": np.flatnonzero(training.data.multipliers == 0).tolist(),
         "rescale": rescale,
     }
     changes = {"without": about}
@@ -264,7 +263,7 @@ def left_out(given: R, examples: Any, rescale: bool = False) -> tuple[State, His
 def training_without(given: R, examples: Any, rescale: bool = False) -> Training:
     """Return the training of a run from its start, without some examples."""
     multipliers = _multipliers(given, examples)
-    own = given.watch
+    own = given.data
     if own.multipliers is not None:
         if own.rescale != rescale:
             raise InputError(
@@ -272,7 +271,7 @@ def training_without(given: R, examples: Any, rescale: bool = False) -> Training
             )
         multipliers = multipliers * own.multipliers
     training = given.training(replay.state_at(given, given.start))
-    return replace(training, probes=Probes(multipliers=multipliers, rescale=bool(rescale)))
+    return replace(training, data=replace(own, multipliers=multipliers, rescale=bool(rescale)))
 
 
 def _multipliers(given: R, examples: Any) -> Array:

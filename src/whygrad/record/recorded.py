@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from whygrad.engines import Engine, Probes, Statistics, choose
+from whygrad.engines import Engine, Statistics, choose
 from whygrad.errors import FileError, InputError, RecordWarning, warn
 from whygrad.fitted import Fitted, load
 from whygrad.nn.arrays import Data
@@ -278,7 +278,7 @@ class Recorded:
 
     @cached_property
     def data(self) -> Data:
-        """The training examples, checked by SHA-256.
+        """The training examples, checked by SHA-256, with multiplier 0 where this training left one out.
 
         Raises
         ------
@@ -287,7 +287,12 @@ class Recorded:
         FileError
             Where their file is gone.
         """
-        return source.training_data(self)
+        data, about = source.training_data(self), self.manifest.get("left_out")
+        if about is None:
+            return data
+        multipliers = np.ones(len(data.Y))
+        multipliers[about["examples"]] = 0
+        return replace(data, multipliers=multipliers, rescale=about["rescale"])
 
     @cached_property
     def validation(self) -> Data | None:
@@ -315,16 +320,6 @@ class Recorded:
         except InputError:
             return choose("reference", plan)
 
-    @cached_property
-    def watch(self) -> Probes:
-        """What its steps left out."""
-        about = self.manifest.get("left_out")
-        if about is None:
-            return Probes()
-        multipliers = np.ones(self.first_plan.n)
-        multipliers[about["examples"]] = 0
-        return Probes(multipliers=multipliers, rescale=about["rescale"])
-
     def training(self, state: State, plan: Plan | None = None) -> Training:
         """Return the training that goes on from a state.
 
@@ -347,7 +342,6 @@ class Recorded:
             self.validation,
             self.engine,
             self.manifest["layer_statistics"],
-            self.watch,
         )
 
     def elsewhere(self) -> list[str]:

@@ -52,7 +52,7 @@ def take_again(run: Recorded, state: State) -> None:
 def _taken_again(run: Recorded, state: State, until: int) -> State:
     """Return the state at a later step; raises where a step costs something else than was recorded."""
     first, costs = state.step, [np.zeros(0)]
-    for later, seen in steps(run, state, until, _both(Probes(costs=True), run.watch), run.plan.n):
+    for later, seen in steps(run, state, until, Probes(costs=True), run.plan.n):
         assert seen.costs is not None
         costs.append(seen.costs)
         state = later
@@ -105,16 +105,7 @@ def replayed(
     last = run.step if until is None else until
     if not first <= last <= run.step:
         raise InputError(f"steps {first} to {last}: {run.path.name} has {run.start} to {run.step}")
-    yield from steps(run, state_at(run, first), last, _both(watch, run.watch), chunk)
-
-
-def _both(watch: Probes, own: Probes) -> Probes:
-    """Return a watch that leaves out what either does."""
-    if own.multipliers is None:
-        return watch
-    if watch.multipliers is None:
-        return replace(watch, multipliers=own.multipliers, rescale=own.rescale)
-    return replace(watch, multipliers=watch.multipliers * own.multipliers)
+    yield from steps(run, state_at(run, first), last, watch, chunk)
 
 
 def steps(
@@ -278,10 +269,11 @@ def verify(run: Recorded) -> tuple[State, Verdict]:
         state, costs = _iterations(run, state)
         states[state.step] = state
     else:
-        watch = _both(Probes(costs=True), run.watch)
         stops = tuple(known)
         states[state.step] = state
-        for later, seen in steps(run, state.copy(), run.step, watch, run.plan.n, stops):
+        for later, seen in steps(
+            run, state.copy(), run.step, Probes(costs=True), run.plan.n, stops
+        ):
             costs.append(seen.costs if seen.costs is not None else np.zeros(0))
             state = later
             if state.step in known:
@@ -298,7 +290,7 @@ def again(run: Recorded) -> State:
     state = nearest(run, run.start)
     if not run.plan.by_steps:
         return _iterations(run, state)[0]
-    for later, _ in steps(run, state, run.step, run.watch, run.plan.n):
+    for later, _ in steps(run, state, run.step, Probes(), run.plan.n):
         state = later
     return state
 

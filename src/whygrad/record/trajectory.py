@@ -52,7 +52,6 @@ def trajectory_of(run: Recorded, step: int | None = None) -> Trajectory:
         advance,
         left_out,
         why.why_of_run(run).names if run.on_table else Names(),
-        run.watch,
         encode,
         partial(why.table_rows, run),
         run.elsewhere,

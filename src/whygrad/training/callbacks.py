@@ -9,7 +9,7 @@ changes a bit of what is computed.
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from whygrad.engines import ProbeResult, Probes
@@ -121,14 +121,13 @@ def notify(callbacks: Sequence[Callback], report: Report) -> bool:
     return any(stops)
 
 
-def merge_probes(probes: Probes, callbacks: Sequence[Callback]) -> Probes:
-    """Return what engines are to measure: `probes`, and what the callbacks ask for."""
-    asked = [probes, *(c.probes for c in callbacks if c.probes is not None)]
-    return replace(
-        probes,
+def merge_probes(callbacks: Sequence[Callback]) -> Probes:
+    """Return what engines are to measure: all that the callbacks ask for."""
+    asked = [callback.probes for callback in callbacks if callback.probes is not None]
+    return Probes(
         costs=any(one.costs for one in asked),
         every=next((one.every for one in asked if one.every), 0),
-        taps=tuple(tap for one in asked for tap in one.taps),
+        weights=tuple(probe for one in asked for probe in one.weights),
     )
 
 

@@ -47,13 +47,12 @@ def roll_back(
     data: Data,
     validation: Data | None,
     engine: Engine,
-    probes: Probes,
 ) -> State:
     """Return the state one step before `step` by running again from a checkpoint."""
     state = checkpoints.before(step)
     while state.step < step - 1:
         until = min(step - 1, state.step + plan.steps_per_epoch - state.batch_index)
-        state, _ = engine.run(plan, state, data, until, probes)
+        state, _ = engine.run(plan, state, data, until, Probes())
         if state.batch_index == plan.steps_per_epoch:
             state, _ = end_of_epoch(plan, state, validation)
     return state

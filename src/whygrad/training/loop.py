@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from whygrad.cores import beside_others
-from whygrad.engines import Engine, ProbeResult, Probes
+from whygrad.engines import Engine, ProbeResult
 from whygrad.errors import InputError
 from whygrad.nn.arrays import Data
 from whygrad.plan.plan import Plan, State, smooth
@@ -58,7 +58,6 @@ class Training:
     validation: Data | None
     engine: Engine
     layer_statistics: bool = False
-    probes: Probes = Probes()
 
 
 def run(
@@ -74,7 +73,7 @@ def run(
     training : Training
         The plan, the data and the state to start from, which is not changed.
     callbacks : sequence of callables or Callback
-        Who sees it; the engine measures what their probes and those of the training ask for.
+        Who sees it; the engine measures what their probes ask for.
     seconds : float, optional
         A budget of time.
     controller : StepController, optional
@@ -93,7 +92,7 @@ def run(
         Where a rule needs validation data and there are none.
     """
     plan, state, validation = training.plan, training.state, training.validation
-    engine, layer_statistics, probes = training.engine, training.layer_statistics, training.probes
+    engine, layer_statistics = training.engine, training.layer_statistics
     called = [as_callback(callback) for callback in callbacks]
     for rule in (plan.stopping, plan.schedule):
         on = getattr(rule, "on", "cost")
@@ -121,11 +120,10 @@ def run(
 
     state = with_first_cost(plan, replace(state.copy(), stopped=""), data)
     checkpoints = Rollback(state)
-    wanted = merge_probes(probes, called)
+    wanted = merge_probes(called)
     chunk, stopped, risen, seen = 8, "", "", ProbeResult()
     with _interruption(engine) as interrupted, closing(called), beside_others():
         if not plan.by_steps:
-            data = _remaining(data, probes)
             if allowed(controller, plan, state, called) <= state.step:
                 return replace(state, stopped=INTERRUPTED), History((), INTERRUPTED)
             return minimise(plan, state, data, validation, engine, iterated, layer_statistics)
@@ -164,23 +162,9 @@ def run(
             stopped = report_divergence(plan, state, data, risen)
             if state.batch_index == 0 and epochs:
                 epochs.pop()  # the step that is undone was its last
-            state = roll_back(plan, state.step, checkpoints, data, validation, engine, probes)
+            state = roll_back(plan, state.step, checkpoints, data, validation, engine)
     state = replace(state, stopped=stopped or ALL_DONE)
     return state, History(tuple(epochs), state.stopped)
-
-
-def _remaining(data: Data, probes: Probes) -> Data:
-    """Return the data without the examples that multipliers leave out, for L-BFGS, which makes no steps."""
-    if probes.multipliers is None:
-        return data
-    if not probes.rescale:
-        raise InputError("L-BFGS knows no divisor of a step: leave examples out with rescale=True")
-    sample_weight = (
-        np.ones(len(data.Y), data.Y.dtype) if data.sample_weight is None else data.sample_weight
-    )
-    return replace(
-        data, sample_weight=sample_weight * probes.multipliers.astype(sample_weight.dtype)
-    )
 
 
 def _next_chunk(steps: int, seconds: float) -> int:

@@ -65,7 +65,7 @@ def minimise(
 
     rule = plan.optimizer
     assert isinstance(rule, LBFGS)
-    _check(plan)
+    _check(plan, data)
     inner, epochs, stopped = of_gradients(plan), [], ""
     gradient = np.zeros(0)
 
@@ -144,8 +144,10 @@ def failure(stopped: str) -> str:
     return message if message.startswith(("STOP", "ABNORMAL")) else ""
 
 
-def _check(plan: Plan) -> None:
+def _check(plan: Plan, data: Data) -> None:
     """Reject what L-BFGS has no use for."""
+    if data.multipliers is not None and not data.rescale:
+        raise InputError("L-BFGS knows no divisor of a step: leave examples out with rescale=True")
     useless = {
         f"batch_size={plan.batch_size}": plan.batch_size != plan.n,
         "dropout": plan.net.has_dropout,

@@ -9,9 +9,9 @@ from whygrad.nn.functions import Array
 class Layers(NamedTuple):
     """A network as numbers, one entry per layer in every array; layer 0 is the input.
 
-    `W` and `b` say where a layer's parameters begin in θ, and `z`, `f`, `a`, `mask` and `delta` where its
-    values for a batch begin in the workspace. `f` is f(z) and `a` is f(z) times the mask; without dropout
-    they share a place. Where f′ is a function of f(z) alone, z shares it as well. `factors` says what
+    `W` and `b` are the offsets of a layer's parameters in θ; `z`, `f`, `a`, `mask` and `delta` those of its
+    values for a batch in the workspace. `f` is f(z) and `a` is f(z) times the mask; without dropout they
+    share an offset. Where f′ is a function of f(z) alone, z shares it as well. `factors` says what
     multiplies the units that dropout keeps, 0 without it, and `thresholds` how often it keeps them (see
     `whygrad.plan.dropout`). `wide` marks layers that threads divide by units (see `partition`). `stretch`
     is 0, or how long the columns of W¹ are where zeros of the input are skipped, and `panel` how many of
@@ -38,8 +38,8 @@ class Layers(NamedTuple):
 class Examples(NamedTuple):
     """The training data, in the order in which the epoch takes them.
 
-    `rows` holds X without its zeros where they are skipped. `weights` multiply what each example pushes,
-    `counts` add up to S; they are empty where all are 1.
+    `rows` holds X without its zeros where they are skipped. `weights` multiply the gradient of each
+    example, `counts` add up to S; they are empty where all are 1.
     """
 
     X: Array
@@ -51,16 +51,16 @@ class Examples(NamedTuple):
 
 
 class FeatureMajor(NamedTuple):
-    """Memory for narrow networks, a row for each thread (see `narrow`); no rows where a network is not.
+    """Memory for batches that lie by units, a row for each thread; no rows where they do not (`by_units`).
 
-    A batch goes through in pieces of at most `piece` examples. `places` are the layers of a piece within a
-    row of `work`, and `y` has its targets. `largest`, `total`, `scratch` and `costs` have a number for each
-    example. `cost` holds Σ s C_x of every block of the batch, and `gradients` the gradient of θ, one block
-    after the other.
+    A batch goes through in pieces of at most `piece` examples. `offsets` describe the layers of a piece
+    within a row of `work`, and `y` has its targets. `largest`, `total`, `scratch` and `costs` have a number
+    for each example. `cost` holds Σ s C_x of every block of the batch, and `gradients` the gradient of θ,
+    one block after the other.
     """
 
     piece: int
-    places: Layers
+    offsets: Layers
     work: Array
     y: Array
     gradients: Array
@@ -74,8 +74,8 @@ class FeatureMajor(NamedTuple):
 class Workspace(NamedTuple):
     """Memory for one batch, used anew in every step.
 
-    `work` holds z, a and δ of every layer; y, weights and costs those of the examples. `gradient` has room
-    for one layer's gradient, or for all of it where blocks of layers move or where it is clipped. `row` has
+    `work` holds z, a and δ of every layer; y, weights and costs those of the examples. `gradient` holds one
+    layer's gradient, or all of it where blocks of layers move or where it is clipped. `row` has
     a row for each thread, as long as the widest layer or a panel of W¹, `cursors` one with a number
     for each example, and `panel` one with room for the parts of matrices that products copy. `penalties`
     has a number for each block that a layer moves in.
@@ -93,10 +93,10 @@ class Workspace(NamedTuple):
 
 
 class ThreadContext(NamedTuple):
-    """How a batch is divided into `blocks`, and which of the `parts` that work on it this one is.
+    """How a batch is divided into `blocks`, and which of the `parts` that work on it this thread is.
 
-    `barrier_count` counts who has come to the meetings, and `claims` the blocks that are taken where threads do
-    not know beforehand which are theirs.
+    `barrier_count` counts the arrivals at barriers, and `claims` the blocks taken so far where threads take
+    them dynamically.
     """
 
     blocks: int

@@ -1,8 +1,8 @@
-"""Threads in step: several of them work on one batch, and meet where one needs what the others made.
+"""Threads that work on one batch: a barrier where one needs what the others made, and dynamic scheduling.
 
-How the work is divided follows from shapes alone, so that the bits of a training do not depend on how many
-threads there are, nor on which of them does what. They meet by counting arrivals, which takes well below a
-microsecond where all of them run; a thread that has waited a while hands its core to whoever else wants it.
+How the work is divided follows from shapes alone, so the bits of a training do not depend on the number of
+threads, nor on which of them does what. The barrier counts arrivals, which takes well below a microsecond
+while all threads run. One that has waited a while yields its core.
 """
 
 import sys
@@ -17,36 +17,36 @@ from whygrad.engines.native.compiling import kernel
 from whygrad.engines.native.vectors import data
 from whygrad.nn.functions import Array
 
-_PATIENCE = 4000  # looks at the counter before the core is offered to others
+_SPINS = 4000  # reads of the counter before the core is yielded
 _YIELDS = sys.platform != "win32"
 
 
 @kernel
-def wait_at_barrier(barrier_count: Array, parts: int, meeting: int) -> None:
-    """Wait until all parts have come to this meeting; meetings are numbered from 1."""
+def wait_at_barrier(barrier_count: Array, parts: int, phase: int) -> None:
+    """Wait until all parts have arrived at this barrier; phases are numbered from 1."""
     if parts == 1:
         return
     _add_one(barrier_count)
-    looks = 0
-    while _arrived(barrier_count) < meeting * parts:
-        looks += 1
-        if looks > _PATIENCE:
-            _hand_over()
+    spins = 0
+    while _arrivals(barrier_count) < phase * parts:
+        spins += 1
+        if spins > _SPINS:
+            _yield_core()
 
 
 @kernel
 def claim_block(claims: Array) -> int:
-    """Return the number of the next piece of work that nobody has claimed, from 0 on.
+    """Return the number of the next block that no thread has claimed, from 0 on: dynamic scheduling.
 
-    For work that needs nothing of its thread's cache: who comes late takes less. Somebody sets the count
-    back to 0 where nobody claims.
+    For work that needs nothing of its thread's cache: a late thread takes less. The count is set back to 0
+    behind a barrier.
     """
     return _add_one(claims)
 
 
 @kernel
 def begin(size: int, parts: int, part: int) -> int:
-    """Return where a part of `size` things begins, if they are dealt out as evenly as whole ones can be."""
+    """Return where a part of `size` things begins, divided as evenly as possible."""
     return size * part // parts
 
 
@@ -61,7 +61,7 @@ def _add_one(typing_context: Any, counts: Any) -> Any:
 
 
 @intrinsic
-def _arrived(typing_context: Any, barrier_count: Any) -> Any:
+def _arrivals(typing_context: Any, barrier_count: Any) -> Any:
     def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         counter = data(context, builder, signature.args[0], arguments[0])
         return builder.load_atomic(counter, "acquire", 8)
@@ -70,7 +70,7 @@ def _arrived(typing_context: Any, barrier_count: Any) -> Any:
 
 
 @intrinsic
-def _hand_over(typing_context: Any) -> Any:
+def _yield_core(typing_context: Any) -> Any:
     def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         if _YIELDS:
             kind = ir.FunctionType(ir.IntType(32), [])

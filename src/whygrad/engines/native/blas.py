@@ -86,18 +86,9 @@ def matrix(typing_context: Any, flat: Any, start: Any, rows: Any, columns: Any) 
 
 @intrinsic
 def _gemm(
-    typing_context: Any,
-    transpose_A: Any,
-    transpose_B: Any,
-    m: Any,
-    n: Any,
-    k: Any,
-    alpha: Any,
-    A: Any,
-    B: Any,
-    beta: Any,
-    C: Any,
-) -> Any:
+    typing_context: Any, transpose_A: Any, transpose_B: Any, m: Any, n: Any, k: Any, alpha: Any, A: Any,
+    B: Any, beta: Any, C: Any,
+) -> Any:  # fmt: skip
     """C <- alpha op(A) op(B) + beta C for row-major matrices, op(A) being (m, k) and op(B) (k, n).
 
     The columns of A, B and C say how far apart their rows lie; sizes are the caller's promise.

@@ -1,4 +1,4 @@
-"""Networks of narrow layers on many examples in native code: examples lie side by side, in vectors' lanes.
+"""Small layers on many examples in native code: feature-major, with examples in the lanes of vectors.
 
 Four units are too few for a vector, and a softmax over them too short for a loop. So a piece of the batch
 is laid out by units: row j of aˡ holds what unit j says to each of the piece's examples. Then all of a step
@@ -30,84 +30,84 @@ PIECE = 240
 
 
 @inlined_kernel
-def is_narrow(narrow: FeatureMajor) -> bool:
-    """Return whether there is memory for pieces that lie by units."""
-    return len(narrow.work) > 0
+def is_by_units(by_units: FeatureMajor) -> bool:
+    """Return whether the batch goes through by units: whether there is memory for it."""
+    return len(by_units.work) > 0
 
 
 @kernel
-def narrow_block(
-    layers: Layers, theta: Array, examples: Examples, room: Workspace, narrow: FeatureMajor, part: int, block: int,
-    first: int, low: int, high: int, look: bool,
+def block_by_units(
+    layers: Layers, theta: Array, examples: Examples, workspace: Workspace, by_units: FeatureMajor,
+    part: int, block: int, first: int, low: int, high: int, probed: bool,
 ) -> None:  # fmt: skip
     """Find costs and errors of the batch's examples from low to high, and add up the block's gradient.
 
-    With `look`, a, z and δ are written to `room.work` as well, example by example.
+    With `probed`, a, z and δ are written to `workspace.work` as well, example by example.
     """
     cost = 0.0
-    fill(narrow.gradients, block * len(theta), len(theta), 0.0)
-    for start in range(low, high, narrow.piece):
-        count = min(narrow.piece, high - start)
-        _gather(layers, examples, room, narrow, part, first, start, count)
-        _forward(layers, theta, narrow, part, count)
-        cost += _sum_of_costs(layers, examples, room, narrow, part, start, count)
-        _back(layers, theta, examples, room, narrow, part, block, start, count)
-        if look:
-            _lay_by_examples(layers, room, narrow, part, start, count)
-    narrow.cost[block] = cost
+    fill(by_units.gradients, block * len(theta), len(theta), 0.0)
+    for start in range(low, high, by_units.piece):
+        count = min(by_units.piece, high - start)
+        _gather(layers, examples, workspace, by_units, part, first, start, count)
+        _forward(layers, theta, by_units, part, count)
+        cost += _sum_of_costs(layers, examples, workspace, by_units, part, start, count)
+        _back(layers, theta, examples, workspace, by_units, part, block, start, count)
+        if probed:
+            _lay_by_examples(layers, workspace, by_units, part, start, count)
+    by_units.cost[block] = cost
 
 
 @kernel
-def cost_of_blocks(narrow: FeatureMajor, blocks: int, S: float) -> float:
+def cost_of_blocks(by_units: FeatureMajor, blocks: int, S: float) -> float:
     """Σ s C_x / S over so many blocks."""
     cost = 0.0
     for block in range(blocks):
-        cost += narrow.cost[block]
+        cost += by_units.cost[block]
     return cost / S
 
 
 @kernel
 def sum_of_blocks(
-    narrow: FeatureMajor, n: int, blocks: int, factor: float, at: int, size: int, g: Array, to: int
-) -> None:
+    by_units: FeatureMajor, n: int, blocks: int, factor: float, at: int, size: int, g: Array, to: int,
+) -> None:  # fmt: skip
     """g[to :] ← g + factor times the blocks' gradients of θ[at : at + size], of n numbers each."""
     total, scale = vector(g, to, size), type(g[0])(factor)
     for block in range(blocks):
-        part = vector(narrow.gradients, block * n + at, size)
+        part = vector(by_units.gradients, block * n + at, size)
         for i in range(len(part)):
             total[i] += scale * part[i]
 
 
 @kernel
 def _gather(
-    layers: Layers, examples: Examples, room: Workspace, narrow: FeatureMajor, part: int, first: int, start: int,
-    count: int,
+    layers: Layers, examples: Examples, workspace: Workspace, by_units: FeatureMajor, part: int,
+    first: int, start: int, count: int,
 ) -> None:  # fmt: skip
     """a⁰ and y of a piece, by units."""
-    work, order = narrow.work[part], vector(examples.order, first + start, count)
+    work, order = by_units.work[part], vector(examples.order, first + start, count)
     for k in range(layers.sizes[0]):
         a_k = vector(work, k * count, count)
         for i in range(len(order)):
             a_k[i] = examples.X[order[i], k]
     for j in range(layers.sizes[-1]):
-        y_j = vector(narrow.y[part], j * count, count)
+        y_j = vector(by_units.y[part], j * count, count)
         for i in range(len(order)):
             y_j[i] = examples.Y[order[i], j]
     if len(examples.weights) > 0:
         for i in range(len(order)):
-            room.weights[start + i] = examples.weights[order[i]]
+            workspace.weights[start + i] = examples.weights[order[i]]
 
 
 @kernel
-def _forward(layers: Layers, theta: Array, narrow: FeatureMajor, part: int, count: int) -> None:
-    places, work = narrow.places, narrow.work[part]
+def _forward(layers: Layers, theta: Array, by_units: FeatureMajor, part: int, count: int) -> None:
+    offsets, work = by_units.offsets, by_units.work[part]
     for l in range(1, len(layers.sizes)):
         units, below = layers.sizes[l], layers.sizes[l - 1]
-        z, a, n = places.z[l], places.a[l], units * count
+        z, a, n = offsets.z[l], offsets.a[l], units * count
         for j in range(units):
             fill(work, z + j * count, count, theta[layers.b[l] + j])
         combine(
-            1.0, theta, layers.W[l], below, ONE, work, places.a[l - 1], units, below, count, count,
+            1.0, theta, layers.W[l], below, ONE, work, offsets.a[l - 1], units, below, count, count,
             1.0, work, z,
         )  # fmt: skip
         values = vector(work, a, n)
@@ -115,40 +115,36 @@ def _forward(layers: Layers, theta: Array, narrow: FeatureMajor, part: int, coun
             copy(work, z, work, a, n)
         if layers.activations[l] == SOFTMAX:
             softmax_by_units(
-                values, count, units, narrow.largest[part], narrow.total[part], narrow.scratch[part]
-            )
+                values, count, units, by_units.largest[part], by_units.total[part],
+                by_units.scratch[part],
+            )  # fmt: skip
         else:
             activate(layers.activations[l], values, ONE, n)
 
 
 @kernel
 def _sum_of_costs(
-    layers: Layers,
-    examples: Examples,
-    room: Workspace,
-    narrow: FeatureMajor,
-    part: int,
-    start: int,
-    count: int,
-) -> float:
+    layers: Layers, examples: Examples, workspace: Workspace, by_units: FeatureMajor, part: int,
+    start: int, count: int,
+) -> float:  # fmt: skip
     """Σ s C_x of a piece, each C_x the sum of what its outputs add to it."""
     L = len(layers.sizes) - 1
-    work, scratch = narrow.work[part], vector(narrow.scratch[part], ZERO, count)
-    costs, places = vector(narrow.costs[part], ZERO, count), narrow.places
+    work, scratch = by_units.work[part], vector(by_units.scratch[part], ZERO, count)
+    costs, offsets = vector(by_units.costs[part], ZERO, count), by_units.offsets
     for i in range(len(costs)):
         costs[i] = 0.0
     for j in range(layers.sizes[L]):
         z_j, y_j = (
-            vector(work, places.z[L] + j * count, count),
-            vector(narrow.y[part], j * count, count),
+            vector(work, offsets.z[L] + j * count, count),
+            vector(by_units.y[part], j * count, count),
         )
         if layers.activations[L] == SOFTMAX:  # with cross-entropy: scratch is log Σ_k exp z_k
             for i in range(len(costs)):
                 costs[i] += float(y_j[i]) * (scratch[i] - float(z_j[i]))
         else:
             a_j, terms = (
-                vector(work, places.a[L] + j * count, count),
-                vector(work, places.delta[L], count),
+                vector(work, offsets.a[L] + j * count, count),
+                vector(work, offsets.delta[L], count),
             )
             output_costs(
                 layers.activations[L], layers.cost, z_j, a_j, y_j, count, ONE, terms, scratch
@@ -156,68 +152,68 @@ def _sum_of_costs(
             for i in range(len(costs)):
                 costs[i] += scratch[i]
     if len(examples.weights) > 0:
-        multiply(costs, vector(room.weights, start, count), count)
+        multiply(costs, vector(workspace.weights, start, count), count)
     return _sum(costs)
 
 
 @kernel
 def _back(
-    layers: Layers, theta: Array, examples: Examples, room: Workspace, narrow: FeatureMajor, part: int, block: int,
-    start: int, count: int,
+    layers: Layers, theta: Array, examples: Examples, workspace: Workspace, by_units: FeatureMajor,
+    part: int, block: int, start: int, count: int,
 ) -> None:  # fmt: skip
     """BP1 to BP4 for a piece, from the outputs down; each layer's gradient as soon as its δ is there."""
     L = len(layers.sizes) - 1
-    places, work = narrow.places, narrow.work[part]
+    offsets, work = by_units.offsets, by_units.work[part]
     mine = block * len(theta)
     outputs, n = layers.sizes[L], layers.sizes[L] * count
-    delta = vector(work, places.delta[L], n)
+    delta = vector(work, offsets.delta[L], n)
     output_error(
-        layers.activations[L], layers.cost, vector(work, places.z[L], n), vector(work, places.a[L], n),
-        vector(narrow.y[part], ZERO, n), count, outputs, delta,
+        layers.activations[L], layers.cost, vector(work, offsets.z[L], n), vector(work, offsets.a[L], n),
+        vector(by_units.y[part], ZERO, n), count, outputs, delta,
     )  # fmt: skip
     if len(examples.weights) > 0:
-        weights = vector(room.weights, start, count)
+        weights = vector(workspace.weights, start, count)
         for j in range(outputs):
-            errors = vector(work, places.delta[L] + j * count, count)
+            errors = vector(work, offsets.delta[L] + j * count, count)
             multiply(errors, weights, count)
     for l in range(L, 0, -1):
         units, below = layers.sizes[l], layers.sizes[l - 1]
         for j in range(units):
-            errors = vector(work, places.delta[l] + j * count, count)
-            narrow.gradients[mine + layers.b[l] + j] += _sum(errors)
+            errors = vector(work, offsets.delta[l] + j * count, count)
+            by_units.gradients[mine + layers.b[l] + j] += _sum(errors)
         dots(
-            work, places.delta[l], work, places.a[l - 1], units, below, count,
-            narrow.gradients, mine + layers.W[l], below,
+            work, offsets.delta[l], work, offsets.a[l - 1], units, below, count,
+            by_units.gradients, mine + layers.W[l], below,
         )  # fmt: skip
         if l > 1:
             combine(
-                1.0, theta, layers.W[l], ONE, below, work, places.delta[l], below, units, count, count,
-                0.0, work, places.delta[l - 1],
+                1.0, theta, layers.W[l], ONE, below, work, offsets.delta[l], below, units, count, count,
+                0.0, work, offsets.delta[l - 1],
             )  # fmt: skip
             size = below * count
             times_slope(
-                layers.activations[l - 1], vector(work, places.z[l - 1], size),
-                vector(work, places.a[l - 1], size), vector(work, places.delta[l - 1], size), ONE, size,
+                layers.activations[l - 1], vector(work, offsets.z[l - 1], size),
+                vector(work, offsets.a[l - 1], size), vector(work, offsets.delta[l - 1], size), ONE, size,
             )  # fmt: skip
 
 
 @kernel
 def _lay_by_examples(
-    layers: Layers, room: Workspace, narrow: FeatureMajor, part: int, start: int, count: int
+    layers: Layers, workspace: Workspace, by_units: FeatureMajor, part: int, start: int, count: int
 ) -> None:
-    """Write what a look at the step reads: a and δ of a piece, and z where it has a place of its own."""
-    places, work = narrow.places, narrow.work[part]
+    """Write what probes read: a and δ of a piece, and z where it has memory of its own."""
+    offsets, work = by_units.offsets, by_units.work[part]
     for l in range(len(layers.sizes)):
         units = layers.sizes[l]
         for i in range(count):
             to = (start + i) * units
             for j in range(units):
                 from_ = j * count + i
-                room.work[layers.a[l] + to + j] = work[places.a[l] + from_]
+                workspace.work[layers.a[l] + to + j] = work[offsets.a[l] + from_]
                 if l > 0:
-                    room.work[layers.delta[l] + to + j] = work[places.delta[l] + from_]
+                    workspace.work[layers.delta[l] + to + j] = work[offsets.delta[l] + from_]
                 if layers.z[l] != layers.f[l]:
-                    room.work[layers.z[l] + to + j] = work[places.z[l] + from_]
+                    workspace.work[layers.z[l] + to + j] = work[offsets.z[l] + from_]
 
 
 @lanes_kernel

@@ -34,18 +34,22 @@ from numba.core.caching import NullCache
 from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 
+from whygrad.engines import probes
 from whygrad.errors import EngineWarning, warn
 from whygrad.nn import functions
-from whygrad.plan import dropout as masks
+from whygrad.plan import dropout
 
 if sys.platform != "win32":
     import fcntl
 
-PATIENCE, LOOK = 180.0, 0.05  # seconds to wait for another process, and from one look to the next
+PATIENCE, POLL = (
+    180.0,
+    0.05,
+)  # seconds to wait for another process, and between two polls of its lock
 LOCK = "whygrad.lock"
 
 
-class Kept(NullCache):  # type: ignore[misc]
+class CodeCache(NullCache):  # type: ignore[misc]
     """Numba's cache of one function, which it asks before it compiles and gives what it has compiled."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -75,8 +79,8 @@ class Kept(NullCache):  # type: ignore[misc]
 
     def _file(self, signature: Any, codegen: Any) -> str:
         """Name the file: all that may differ side by side, so that none replaces another's."""
-        place = os.path.dirname(__file__)
-        kind = repr((signature, codegen.magic_tuple(), sys.implementation.cache_tag, place))
+        folder = os.path.dirname(__file__)
+        kind = repr((signature, codegen.magic_tuple(), sys.implementation.cache_tag, folder))
         return f"{self.name}-{hashlib.sha256(kind.encode()).hexdigest()[:16]}.code"
 
 
@@ -162,7 +166,7 @@ def _write(name: str, code: bytes) -> None:
 def _stamp() -> str:
     makers = [f"{maker.__name__} {maker.__version__}" for maker in (numba, llvmlite, np)]
     # Numbers that these modules define are in the code as well.
-    parts = [module.__loader__.get_data(module.__file__) for module in (functions, masks)]  # type: ignore
+    parts = [module.__loader__.get_data(module.__file__) for module in (functions, dropout, probes)]  # type: ignore
     return source_stamp(files(__package__), *parts, *map(str.encode, makers))
 
 
@@ -185,7 +189,7 @@ _turn: FileIO | None = None  # the file that is locked while this process compil
 
 
 def _await_turn(name: str, read: Callable[[], Any]) -> Any:
-    """Wait while another process compiles the same. Give what it leaves, or None: it is our turn.
+    """Wait while another process compiles the same, and return what it leaves, or None: it is our turn.
 
     The lock goes with the process that holds it, however that ends. Where locks do not work, or another
     process takes far too long, this one goes on without.
@@ -196,10 +200,10 @@ def _await_turn(name: str, read: Callable[[], Any]) -> Any:
     if lock is None:
         return None
     # A byte of the file for each name, which need not be in it.
-    place = int.from_bytes(hashlib.sha256(name.encode()).digest()[:3], "big")
+    byte = int.from_bytes(hashlib.sha256(name.encode()).digest()[:3], "big")
     try:
-        for _ in range(max(1, round(PATIENCE / LOOK))):
-            mine = _taken(lock, place)
+        for _ in range(max(1, round(PATIENCE / POLL))):
+            mine = _taken(lock, byte)
             if mine is None:
                 break
             found = read()  # left by the one before, perhaps
@@ -207,7 +211,7 @@ def _await_turn(name: str, read: Callable[[], Any]) -> Any:
                 if not found:
                     _turn, lock = lock, None
                 return found
-            time.sleep(LOOK)
+            time.sleep(POLL)
     finally:
         if lock is not None:
             lock.close()
@@ -233,10 +237,10 @@ def _open_lock() -> FileIO | None:
     return None
 
 
-def _taken(lock: FileIO, place: int) -> bool | None:
+def _taken(lock: FileIO, byte: int) -> bool | None:
     """Take the lock on a byte of the file: True, False where another holds it, None without locks."""
     try:
-        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
+        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)
     except OSError as problem:
         return False if problem.errno in (errno.EACCES, errno.EAGAIN) else None
     return True

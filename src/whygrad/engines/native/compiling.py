@@ -10,7 +10,7 @@ from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import register_pass
 from numba.core.typed_passes import NativeLowering
 
-from whygrad.engines.native.cache import Kept
+from whygrad.engines.native.cache import CodeCache
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -113,6 +113,6 @@ def inlined_kernel(function: Function) -> Function:
 def cached_kernel(function: Function) -> Function:
     """As `kernel`, with a door to Python, and keep the machine code on disk for the next process."""
     compiled: Any = njit(**OPTIONS)(function)
-    compiled._cache = Kept(function)
+    compiled._cache = CodeCache(function)
     result: Function = compiled
     return result

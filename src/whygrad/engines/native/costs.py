@@ -1,6 +1,6 @@
 """Costs in native code: C_x of every example, and the error of the output layer, BP1.
 
-The equations are those of `whygrad.functions` and `whygrad.nn.pairings`. The four pairings whose delta
+The equations are those of `whygrad.nn.functions` and `whygrad.nn.pairings`. The four pairings whose delta
 is a - y take their cost from z, which loses nothing when an output saturates: softmax with
 cross-entropy, sum_j y_j (log sum_k exp z_k - z_j); sigmoid with binary cross-entropy, sum_j
 softplus(z_j) - y_j z_j; exp with Poisson; identity with squared error. The other pairings of a cost
@@ -129,7 +129,7 @@ def _softmax_cross_entropy(z: Array, a: Array, y: Array, start: int, units: int)
 def _sigmoid_binary_cross_entropy(z: Array, y: Array, terms: Array, n: int) -> None:
     """max(z, 0) loses y z before the rest is added: nothing cancels where y is 0 or 1."""
     for j in range(n):
-        zero = z[j] * type(z[j])(0)  # NaN for an infinite z, as in `whygrad.functions`
+        zero = z[j] * type(z[j])(0)  # NaN for an infinite z, as in `whygrad.nn.functions`
         larger = z[j] if z[j] > zero else zero
         terms[j] = (larger - y[j] * z[j]) + log1p_unit(exp(-abs(z[j])))
 

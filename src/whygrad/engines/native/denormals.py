@@ -17,27 +17,27 @@ _X86 = platform.machine().lower() in ("x86_64", "amd64", "i386", "i686")
 _TO_ZERO = 0x8040  # flush results to zero, take operands as zero
 
 
-def _control(builder: Any, name: str, place: Any) -> None:
+def _control(builder: Any, name: str, address: Any) -> None:
     byte = ir.IntType(8).as_pointer()
     function = cgutils.get_or_insert_function(
         builder.module, ir.FunctionType(ir.VoidType(), [byte]), f"llvm.x86.sse.{name}"
     )
-    builder.call(function, [builder.bitcast(place, byte)])
+    builder.call(function, [builder.bitcast(address, byte)])
 
 
 @intrinsic
 def flush(typing_context: Any) -> Any:
-    """Take denormal numbers as 0 in this thread from now on; give what `restore` needs."""
+    """Flush denormal numbers to 0 in this thread from now on, and return what `restore` needs."""
 
     def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         word = ir.IntType(32)
         if not _X86:
             return ir.Constant(word, 0)
-        place = cgutils.alloca_once(builder, word)
-        _control(builder, "stmxcsr", place)
-        before = builder.load(place)
-        builder.store(builder.or_(before, ir.Constant(word, _TO_ZERO)), place)
-        _control(builder, "ldmxcsr", place)
+        address = cgutils.alloca_once(builder, word)
+        _control(builder, "stmxcsr", address)
+        before = builder.load(address)
+        builder.store(builder.or_(before, ir.Constant(word, _TO_ZERO)), address)
+        _control(builder, "ldmxcsr", address)
         return before
 
     return types.uint32(), lower
@@ -49,8 +49,8 @@ def restore(typing_context: Any, before: Any) -> Any:
 
     def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         if _X86:
-            place = cgutils.alloca_once_value(builder, arguments[0])
-            _control(builder, "ldmxcsr", place)
+            address = cgutils.alloca_once_value(builder, arguments[0])
+            _control(builder, "ldmxcsr", address)
         return context.get_dummy_value()
 
     return types.void(types.uint32), lower

@@ -1,6 +1,6 @@
 """Activations in native code: a = f(z), and the factor f'(z) of BP1 and BP2.
 
-The equations are those of `whygrad.functions`, NaN and infinities included. Arrays are flat: `rows`
+The equations are those of `whygrad.nn.functions`, NaN and infinities included. Arrays are flat: `rows`
 examples of `units` numbers each, one after the other, so that all but softmax are one loop over
 rows * units numbers, however few units there are. Activations work in place, a over z. Slopes read
 a alone where f'(z) is a function of it, z for the members of SLOPE_NEEDS_Z.
@@ -303,7 +303,7 @@ def _softmax_jacobian_product(a: Array, delta: Array, rows: int, units: int) -> 
 
 @inlined_kernel
 def _zero(x: Any) -> Any:
-    """0, or NaN for an infinite x: what `whygrad.functions` gives, so that a diverging run shows."""
+    """0, or NaN for an infinite x: what `whygrad.nn.functions` gives, so that a diverging run shows."""
     return x * type(x)(0)
 
 

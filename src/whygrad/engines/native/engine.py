@@ -1,6 +1,6 @@
 """The native engine's side of Python: a plan becomes numbers, a chunk of steps becomes one call.
 
-Compiled code is kept on disk (`keeping`), one function per dtype for networks of every shape, so that a
+Compiled code is kept on disk (`cache`), one function per dtype for networks of every shape, so that a
 machine compiles once. Where Numba or a BLAS that it knows is missing, the reference engine serves.
 """
 
@@ -18,7 +18,6 @@ import numpy as np
 from whygrad.address_space import COMPILING, blas, refuse_without
 from whygrad.cores import one_thread, own_cores
 from whygrad.engines import ProbeResult, Probes
-from whygrad.engines.probe_data import shares
 from whygrad.errors import InputError, WhygradError
 from whygrad.escaping import tell
 from whygrad.nn.arrays import Data, is_sparse
@@ -32,7 +31,7 @@ if TYPE_CHECKING:  # Numba takes a while to import: it is left until a training 
     from whygrad.engines.native.layout import Layout
 
 BLOCK = 1024  # examples at a time where the whole data's gradient is asked for
-POISONED = 2**62  # more arrivals than any meeting waits for
+POISON = 2**62  # more arrivals than any barrier waits for
 WIDE = 2**16  # columns of sparse data beyond which the loop is compiled anew, see `sparse`
 
 
@@ -61,14 +60,14 @@ class NativeEngine:
         return _unavailable(plan.dtype)
 
     def run(
-        self, plan: Plan, state: State, data: Data, until: int, watch: Probes
+        self, plan: Plan, state: State, data: Data, until: int, probes: Probes
     ) -> tuple[State, ProbeResult]:
         """Take the steps up to `until` in one call; the state's arrays are reused."""
         from whygrad.engines.native.arguments import ThreadContext
-        from whygrad.engines.native.probe_results import read, recording
+        from whygrad.engines.native.probe_results import probe_buffers, read
         from whygrad.engines.native.steps import run_steps
 
-        watch.check(plan.net, plan.n)
+        probes.check(plan.net)
         coefficients = np.ascontiguousarray(plan.coefficients(state, until))
         costs = np.empty(len(coefficients))
         whole = plan.clip != Clip()
@@ -80,26 +79,19 @@ class NativeEngine:
             parts = 1 if alone else min(own_cores(), layout.blocks)
             barrier_count, claims = np.zeros(1, np.int64), np.zeros(1, np.int64)
             network = (layout.layers, *self._rules(plan))
-            examples = layout.examples(plan.order(state.epoch), *shares(data, watch))
-            room, narrow = layout.room, layout.narrow
-            watching = recording(plan, watch, layout, state.step, len(coefficients), len(opt_state))
+            examples = layout.examples(plan.order(state.epoch), data)
+            workspace, by_units = layout.workspace, layout.by_units
+            buffers = probe_buffers(
+                plan, probes, layout, state.step, len(coefficients), len(opt_state)
+            )
             where = (plan.batch_size, state.batch_index, np.uint64(plan.seed % WORD), state.step)
 
             def work(part: int, coefficients: Array = coefficients) -> int:
-                team = ThreadContext(layout.blocks, parts, part, barrier_count, claims)
+                thread = ThreadContext(layout.blocks, parts, part, barrier_count, claims)
                 taken: int = run_steps(
-                    *network,
-                    theta,
-                    opt_state,
-                    examples,
-                    room,
-                    narrow,
-                    team,
-                    *where,
-                    coefficients,
-                    costs,
-                    watching,
-                )
+                    *network, theta, opt_state, examples, workspace, by_units, thread, *where,
+                    coefficients, costs, buffers,
+                )  # fmt: skip
                 return taken
 
             with self._compiling("steps", plan.dtype, data) as needed:
@@ -113,7 +105,7 @@ class NativeEngine:
                 for other in others:
                     other.result()
             except BaseException:
-                barrier_count[0] = POISONED  # no part waits for one that will not come
+                barrier_count[0] = POISON  # no part waits for one that will not come
                 raise
         theta, opt_state = layout.leave(theta, opt_state, state.theta, state.opt_state)
         # One after the other, as the reference engine adds them.
@@ -132,7 +124,7 @@ class NativeEngine:
         )
         diverged = taken < len(coefficients)
         return state, read(
-            plan, before, data, watch, watching, coefficients, costs[:taken], diverged
+            plan, before, data, probes, buffers, coefficients, costs[:taken], diverged
         )
 
     def cost_and_gradient(self, plan: Plan, theta: Array, data: Data) -> tuple[float, Array]:
@@ -151,18 +143,12 @@ class NativeEngine:
             gradient = aligned_zeros(layout.size, theta.dtype)
             with one_thread():
                 cost = cost_and_gradient(
-                    layout.layers,
-                    penalties(plan),
-                    inner,
-                    layout.examples(
-                        np.arange(n, dtype=np.int32), data.sample_weight, data.sample_weight
-                    ),
-                    layout.room,
-                    layout.narrow,
-                    ThreadContext(1, 1, 0, np.zeros(1, np.int64), np.zeros(1, np.int64)),
-                    block,
+                    layout.layers, penalties(plan), inner,
+                    layout.examples(np.arange(n, dtype=np.int32), data), layout.workspace,
+                    layout.by_units,
+                    ThreadContext(1, 1, 0, np.zeros(1, np.int64), np.zeros(1, np.int64)), block,
                     gradient,
-                )
+                )  # fmt: skip
         if not layout.layers.stretch:
             return cost, gradient
         flat = np.empty_like(theta)
@@ -181,7 +167,7 @@ class NativeEngine:
     @contextmanager
     def _compiling(self, what: str, dtype: str, data: Data) -> Iterator[bool]:
         """Compile within, where this process has not yet: gives whether that is needed."""
-        from whygrad.engines.native import cache as keeping
+        from whygrad.engines.native.cache import end_turn, report
 
         kind = dtype
         if is_sparse(data.X) and data.X.shape[1] > WIDE:
@@ -202,9 +188,9 @@ class NativeEngine:
             ) from problem
         finally:
             self.compiling = False
-            keeping.end_turn()
+            end_turn()
         _compiled.add((what, kind))
-        keeping.report()
+        report()
 
     def _threads(self) -> ThreadPoolExecutor:
         if self._pool is None:

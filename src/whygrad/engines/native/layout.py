@@ -19,7 +19,7 @@ from whygrad.engines.native.costs import COST_CODES
 from whygrad.engines.native.elementwise import ACTIVATION_CODES, SLOPE_NEEDS_Z
 from whygrad.engines.native.memory import LINE, read_only
 from whygrad.engines.native.microkernels import PANEL
-from whygrad.engines.native.probes import Watching
+from whygrad.engines.native.probes import ProbeBuffers
 from whygrad.engines.native.updates import Bounds, Penalties, Rule
 from whygrad.nn.arrays import Data, is_sparse
 from whygrad.nn.functions import Array
@@ -35,17 +35,17 @@ SPARSE_SHARE, SPARSE_INPUTS, SPARSE_UNITS = 0.3, 64, 128
 SHARED_EFFORT, BLOCK_ROWS, MOST_BLOCKS = 2**22, 48, 8
 # A layer of at least so many units, and more than there are examples in a batch, is divided by units.
 WIDE_UNITS = 256
-# A network is narrow for a batch if its units have so few inputs, on average: as measured, from 11 for 16
+# A batch goes through by units where these have few inputs, on average: as measured, from 11 for 16
 # examples to 90 for 1000. Blocks of fewer examples would not fill vectors.
-NARROW, NARROW_ROWS = 8, 16
+BY_UNITS, BY_UNITS_ROWS = 8, 16
 # Columns are kept in 16 bits, and the compressed rows in memory beside the data.
-SPARSE_COLUMNS, SPARSE_NUMBERS = sparse.NARROW, 2**28
+SPARSE_COLUMNS, SPARSE_NUMBERS = sparse.SHORT_COLUMNS, 2**28
 
 
 class Layout:
     """What the compiled loop needs for one network, batch size, dtype and data set.
 
-    `has_dropout` says whether dropout is at work, `whole` whether the gradient of all layers is kept at once.
+    `has_dropout` says whether dropout is at work, `whole` whether the gradient of all layers is kept.
     """
 
     def __init__(
@@ -64,23 +64,25 @@ class Layout:
         self.X, self.Y = read_only(X), read_only(data.Y)
         self.blocks = blocks(net, batch_size)
         whole = whole or self.blocks > 1
-        self.room = _room(self.layers, batch_size, dtype, self.size if whole else 0, self.blocks)
-        by_units = not skip and narrow(net, batch_size, has_dropout)
-        self.narrow = _narrow(net, batch_size, dtype, self.size, self.blocks if by_units else 0)
-        self.unwatched: Watching | None = None  # what a run is given that nobody watches
-        self.inner: list[Array] = []  # memory for parameters and slots in the loop's order
+        self.workspace = _workspace(
+            self.layers, batch_size, dtype, self.size if whole else 0, self.blocks
+        )
+        by_units = self.blocks if not skip and runs_by_units(net, batch_size, has_dropout) else 0
+        self.by_units = _by_units(net, batch_size, dtype, self.size, by_units)
+        self.no_probes: ProbeBuffers | None = None  # for steps that nobody probes
+        self.inner: list[Array] = []  # memory for θ and the optimizer's state in the loop's order
 
-    def examples(self, order: Array, weights: Array | None, counts: Array | None) -> Examples:
+    def examples(self, order: Array, data: Data) -> Examples:
         """Return the data in the order of an epoch, as read-only arrays: of one kind, whoever owns them."""
         nothing = np.empty(0, self.data.Y.dtype)
-        if weights is None:
-            self.room.weights[:] = 1  # another call may have filled them
-        s, S = (nothing if array is None else array for array in (weights, counts))
+        if data.factors is None:
+            self.workspace.weights[:] = 1  # another call may have filled them
+        s, S = (nothing if array is None else array for array in (data.factors, data.counts))
         s, S, order = (read_only(array) for array in (s, S, order))
         return Examples(self.X, self.rows, self.Y, s, S, order)
 
     def enter(self, theta: Array, opt_state: Array) -> tuple[Array, Array]:
-        """Return parameters and slots in the loop's order, in aligned memory."""
+        """Return θ and the optimizer's state in the loop's order, in aligned memory."""
         if not self.layers.stretch:
             return aligned(theta), opt_state
         if not self.inner or len(self.inner[1]) != len(opt_state):
@@ -98,7 +100,7 @@ class Layout:
     def leave(
         self, flat: Array, rows: Array, theta: Array, opt_state: Array
     ) -> tuple[Array, Array]:
-        """Return parameters and slots in the order of `Parameters.flat`, in the memory of theta and slots."""
+        """Return θ and the optimizer's state in the order of `Parameters.flat`, in the memory given."""
         if not self.layers.stretch:
             return flat, rows
         self.to_rows(flat, theta)
@@ -125,7 +127,7 @@ class Layout:
         flat[start:] = inner[end:]
 
     def _panels(self, flat: Array, inner: Array) -> Iterator[tuple[Array, Array]]:
-        """Return the units of each of W¹'s panels, as rows of the one vector and as columns of the other."""
+        """Return the units of each panel of W¹, as rows of the one vector and as columns of the other."""
         inputs, units, stretch, panel = (*self.sizes[:2], self.layers.stretch, self.layers.panel)
         W = flat[: units * inputs].reshape(units, inputs)
         for start in range(0, units, panel):
@@ -157,12 +159,12 @@ def wide(net: Network, rows: int) -> list[bool]:
     return [False, *inner, False]
 
 
-def narrow(net: Network, rows: int, has_dropout: bool) -> bool:
-    """Return whether a batch goes through the network in pieces that lie by units."""
+def runs_by_units(net: Network, rows: int, has_dropout: bool) -> bool:
+    """Return whether a batch goes through the network in pieces that lie by units (see `by_units`)."""
     weights = sum(units * below for below, units in zip(net.sizes, net.sizes[1:], strict=False))
-    if (weights / sum(net.sizes[1:])) ** 2 > NARROW * rows or (has_dropout and net.has_dropout):
+    if (weights / sum(net.sizes[1:])) ** 2 > BY_UNITS * rows or (has_dropout and net.has_dropout):
         return False
-    if rows < NARROW_ROWS * blocks(net, rows):
+    if rows < BY_UNITS_ROWS * blocks(net, rows):
         return False
     # The softmax of units that lie apart is written for this pairing alone.
     return net.f[-1].name != "softmax" or net.C.name == "cross_entropy"
@@ -198,8 +200,8 @@ def layers(
     ends = list(accumulate(w + units for w, units in zip(weights, sizes[1:], strict=True)))
     W = [0, 0, *ends[:-1]]
     b = [0, *(end - units for end, units in zip(ends, sizes[1:], strict=True))]
-    # One place for each of a, z and δ of every layer; z has its own only where it is read later, and so
-    # has f(z) only where dropout makes an a of its own of it.
+    # Memory for each of a, z and δ of every layer; z has its own only where it is read later, and f(z)
+    # only where dropout makes another a of it.
     own_z = [l == L or code in SLOPE_NEEDS_Z for l, code in enumerate(codes)]
     widths = [0 if stretch else sizes[0], 0, 0, 0, 0]
     for l in range(1, L + 1):
@@ -215,13 +217,13 @@ def layers(
     factors = np.array([1 / (1 - rate) if rate else 0.0 for rate in rates])
     thresholds = np.array([threshold(rate) for rate in rates], np.uint64)
     cost = COST_CODES[net.C.name]
-    places = (at_W, at_b, at_z, at_f, at_a, at_mask, at_delta)
-    by_units = np.array(wide(net, batch_size))
+    offsets = (at_W, at_b, at_z, at_f, at_a, at_mask, at_delta)
+    wide_layers = np.array(wide(net, batch_size))
     if stretch:
-        by_units[1] = L > 1 and stretch > panel  # outputs need the whole row
+        wide_layers[1] = L > 1 and stretch > panel  # outputs need the whole row
     if blocks(net, batch_size) == 1:
-        by_units[:] = False
-    return Layers(n_l, f_l, cost, *places, factors, thresholds, by_units, stretch, panel)
+        wide_layers[:] = False
+    return Layers(n_l, f_l, cost, *offsets, factors, thresholds, wide_layers, stretch, panel)
 
 
 def rule(optimizer: Optimizer) -> Rule:
@@ -279,8 +281,10 @@ def aligned_zeros(size: int, dtype: Any) -> Array:
     return memory[start : start + size * dtype.itemsize].view(dtype)
 
 
-def _room(layers: Layers, batch_size: int, dtype: str, gradient: int, blocks: int) -> Workspace:
-    """Return the memory for a batch, with room for so many numbers of the gradient, or for any layer's."""
+def _workspace(
+    layers: Layers, batch_size: int, dtype: str, gradient: int, blocks: int
+) -> Workspace:
+    """Return the memory for a batch, with room for `gradient` numbers or any one layer's."""
     L, outputs = len(layers.sizes) - 1, int(layers.sizes[-1])
     ends = layers.b[1:] + layers.sizes[1:]
     width = max(layers.panel, int(layers.sizes[1:].max()))
@@ -299,15 +303,15 @@ def _room(layers: Layers, batch_size: int, dtype: str, gradient: int, blocks: in
     )
 
 
-def _narrow(net: Network, batch_size: int, dtype: str, size: int, blocks: int) -> FeatureMajor:
-    """Return the memory for so many blocks of a narrow network with `size` parameters; 0 where it is not."""
+def _by_units(net: Network, batch_size: int, dtype: str, size: int, blocks: int) -> FeatureMajor:
+    """Return the memory for so many blocks by units, each with a gradient of `size` numbers."""
     piece = min(PIECE, -(-batch_size // max(1, blocks)))
-    places = layers(net, piece, 0, 1, False)
+    offsets = layers(net, piece, 0, 1, False)
     outputs = piece * net.sizes[-1]
     return FeatureMajor(
         piece=piece,
-        places=places,
-        work=_rows(blocks, int(places.delta[-1]) + outputs, dtype),
+        offsets=offsets,
+        work=_rows(blocks, int(offsets.delta[-1]) + outputs, dtype),
         y=_rows(blocks, outputs, dtype),
         gradients=aligned_zeros(blocks * size, dtype),
         cost=np.zeros(blocks),

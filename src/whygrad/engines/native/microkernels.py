@@ -39,17 +39,9 @@ def _dots_tile(rows: int, units: int) -> Any:
 
     @intrinsic
     def tile(
-        typing_context: Any,
-        a: Any,
-        a_start: Any,
-        W: Any,
-        W_start: Any,
-        size: Any,
-        stride: Any,
-        z: Any,
-        z_start: Any,
-        z_stride: Any,
-    ) -> Any:
+        typing_context: Any, a: Any, a_start: Any, W: Any, W_start: Any, size: Any, stride: Any, z: Any,
+        z_start: Any, z_stride: Any,
+    ) -> Any:  # fmt: skip
         def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             a, a_start, W, W_start, size, stride, z, z_start, z_stride = arguments
             kinds = signature.args
@@ -109,22 +101,9 @@ def _combine_tile(rows: int, width: int) -> Any:
 
     @intrinsic
     def tile(
-        typing_context: Any,
-        alpha: Any,
-        c: Any,
-        c_start: Any,
-        c_row: Any,
-        c_column: Any,
-        R: Any,
-        R_start: Any,
-        R_row: Any,
-        inner: Any,
-        beta: Any,
-        C: Any,
-        C_start: Any,
-        C_row: Any,
-        left: Any,
-    ) -> Any:
+        typing_context: Any, alpha: Any, c: Any, c_start: Any, c_row: Any, c_column: Any, R: Any,
+        R_start: Any, R_row: Any, inner: Any, beta: Any, C: Any, C_start: Any, C_row: Any, left: Any,
+    ) -> Any:  # fmt: skip
         def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             alpha, c, c_start, c_row, c_column, R, R_start, R_row = arguments[:8]
             inner, beta, C, C_start, C_row, left = arguments[8:]
@@ -152,8 +131,8 @@ def _combine_tile(rows: int, width: int) -> Any:
                 ]
                 c_q = builder.add(c_start, builder.mul(q, c_column))
                 for row in range(rows):
-                    place = builder.add(c_q, builder.mul(c_row, number(row)))
-                    factor = vectors.spread(builder.load(builder.gep(c_data, [place])))
+                    at = builder.add(c_q, builder.mul(c_row, number(row)))
+                    factor = vectors.spread(builder.load(builder.gep(c_data, [at])))
                     for v in range(width):
                         total = totals[row][v]
                         builder.store(
@@ -270,7 +249,7 @@ def combine_packed(
     wide = WIDTH * (VECTOR_BYTES // C.itemsize)
     whole, keep = size - size % wide, beta
     for q in range(0, inner, ROWS):
-        deep, place = min(ROWS, inner - q), c_start + q * c_column
+        deep, c_q = min(ROWS, inner - q), c_start + q * c_column
         for k in range(0, whole, GROUP * wide):
             columns = min(GROUP, (whole - k) // wide)
             for row in range(deep):
@@ -279,12 +258,12 @@ def combine_packed(
                     copy(R, source + column * wide, panel, (column * deep + row) * wide, wide)
             for column in range(columns):
                 _column(
-                    alpha, c, place, c_row, c_column, panel, column * deep * wide, wide, rows, deep,
+                    alpha, c, c_q, c_row, c_column, panel, column * deep * wide, wide, rows, deep,
                     keep, C, C_start + k + column * wide, stride, wide,
                 )  # fmt: skip
         if whole < size:
             combine(
-                alpha, c, place, c_row, c_column, R, R_start + q * stride + whole, rows, deep,
+                alpha, c, c_q, c_row, c_column, R, R_start + q * stride + whole, rows, deep,
                 size - whole, stride, keep, C, C_start + whole,
             )  # fmt: skip
         keep = 1.0

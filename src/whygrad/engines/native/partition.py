@@ -1,8 +1,8 @@
-"""A step shared by threads: who computes what, and where they meet.
+"""A step shared by threads: which part computes what, and where the barriers are.
 
 A step can be divided by examples, so that each thread takes its own all the way forward and back. Then
 every core reads all of W, which for wide layers does not fit its cache. Those are divided by units: a
-thread computes, and later moves, the same rows of W, and all meet after each layer. Which of the two a
+thread computes, and later moves, the same rows of W, with a barrier after each layer. Which of the two a
 layer is divided by follows from its shape (`layout.wide`), and whether W¹ lies in panels (`sparse`).
 """
 
@@ -27,48 +27,48 @@ _WHOLE = 2**16  # weights; layers with fewer move as a whole
 
 @kernel
 def forward_and_back(
-    layers: Layers, theta: Array, examples: Examples, room: Workspace, team: ThreadContext,
-    first: int, rows: int, key: Any, meeting: int,
+    layers: Layers, theta: Array, examples: Examples, workspace: Workspace, thread: ThreadContext,
+    first: int, rows: int, key: Any, phase: int,
 ) -> int:  # fmt: skip
-    """Find this part's costs and errors of a batch; give the number of the last meeting.
+    """Find this part's costs and errors of a batch, and return the number of the last barrier.
 
     `key`, seed and step, decides the masks of dropout.
     """
     L, wide = len(layers.sizes) - 1, layers.wide.any()
-    for block in range(team.part, team.blocks, team.parts):
-        low, high = begin(rows, team.blocks, block), begin(rows, team.blocks, block + 1)
-        gather(layers, examples, room, first, low, high, rows)
+    for block in range(thread.part, thread.blocks, thread.parts):
+        low, high = begin(rows, thread.blocks, block), begin(rows, thread.blocks, block + 1)
+        gather(layers, examples, workspace, first, low, high, rows)
         if not wide:  # these examples need nobody else's
             for l in range(1, L + 1):
                 units = layers.sizes[l]
                 forward_layer(
-                    l, layers, theta, examples, room, first, low, high, ZERO, units, key, team.part
+                    l, layers, theta, examples, workspace, first, low, high, ZERO, units, key, thread.part
                 )  # fmt: skip
-            find_costs(layers, room, low, high)
-            find_error(layers, room, low, high)
+            find_costs(layers, workspace, low, high)
+            find_error(layers, workspace, low, high)
             for l in range(L, 1, -1):
                 units = layers.sizes[l - 1]
-                backward_layer(l, layers, theta, room, low, high, ZERO, units, team.part)
+                backward_layer(l, layers, theta, workspace, low, high, ZERO, units, thread.part)
     if not wide:
-        return meeting
+        return phase
     for l in range(1, L + 1):
-        meeting += 1
-        wait_at_barrier(team.barrier_count, team.parts, meeting)
-        for block in range(team.part, team.blocks, team.parts):
-            low, high, left, right = _share(layers, l, rows, team.blocks, block)
+        phase += 1
+        wait_at_barrier(thread.barrier_count, thread.parts, phase)
+        for block in range(thread.part, thread.blocks, thread.parts):
+            low, high, left, right = _share(layers, l, rows, thread.blocks, block)
             forward_layer(
-                l, layers, theta, examples, room, first, low, high, left, right, key, team.part
+                l, layers, theta, examples, workspace, first, low, high, left, right, key, thread.part
             )  # fmt: skip
             if l == L:
-                find_costs(layers, room, low, high)
-                find_error(layers, room, low, high)
+                find_costs(layers, workspace, low, high)
+                find_error(layers, workspace, low, high)
     for l in range(L, 1, -1):
-        meeting += 1
-        wait_at_barrier(team.barrier_count, team.parts, meeting)
-        for block in range(team.part, team.blocks, team.parts):
-            low, high, left, right = _share(layers, l - 1, rows, team.blocks, block)
-            backward_layer(l, layers, theta, room, low, high, left, right, team.part)
-    return meeting
+        phase += 1
+        wait_at_barrier(thread.barrier_count, thread.parts, phase)
+        for block in range(thread.part, thread.blocks, thread.parts):
+            low, high, left, right = _share(layers, l - 1, rows, thread.blocks, block)
+            backward_layer(l, layers, theta, workspace, low, high, left, right, thread.part)
+    return phase
 
 
 @kernel
@@ -123,23 +123,23 @@ def weights_of(layers: Layers, l: int, low: int, high: int) -> tuple[int, int]:
 
 @kernel
 def find_penalties(
-    layers: Layers, theta: Array, room: Workspace, team: ThreadContext, l1: float, l2: float
+    layers: Layers, theta: Array, workspace: Workspace, thread: ThreadContext, l1: float, l2: float
 ) -> None:
     """λ₁ Σ|W| + ½ λ₂ Σ W² of every block of weights that this part moves: they lie in its core's cache."""
     for l in range(1, len(layers.sizes)):
-        blocks = moving_blocks(layers, l, team.blocks)
+        blocks = moving_blocks(layers, l, thread.blocks)
         for block in range(blocks):
-            if moved_by(l, block, blocks, team.parts) == team.part:
+            if moved_by(l, block, blocks, thread.parts) == thread.part:
                 left, right = units_of(layers, l, blocks, block)
                 W, size = weights_of(layers, l, left, right)
-                room.penalties[l, block] = penalty_cost(theta, W, W + size, l1, l2)
+                workspace.penalties[l, block] = penalty_cost(theta, W, W + size, l1, l2)
 
 
 @kernel
-def sum_of_penalties(layers: Layers, room: Workspace, blocks: int) -> float:
+def sum_of_penalties(layers: Layers, workspace: Workspace, blocks: int) -> float:
     """Add up what all parts have found."""
     penalty = 0.0
     for l in range(1, len(layers.sizes)):
         for block in range(moving_blocks(layers, l, blocks)):
-            penalty += room.penalties[l, block]
+            penalty += workspace.penalties[l, block]
     return penalty

@@ -37,8 +37,9 @@ def total_weight(examples: Examples, first: int, rows: int) -> float:
 
 @kernel
 def gather(
-    layers: Layers, examples: Examples, room: Workspace, first: int, low: int, high: int, rows: int
-) -> None:
+    layers: Layers, examples: Examples, workspace: Workspace, first: int, low: int, high: int,
+    rows: int,
+) -> None:  # fmt: skip
     """Copy examples of a batch side by side, and ask for those of the next.
 
     In large batches compressed rows are asked for when the rows before them are read.
@@ -46,46 +47,36 @@ def gather(
     inputs, outputs = layers.sizes[0], layers.sizes[-1]
     for i in range(low, high):
         example, later = examples.order[first + i], first + rows + i
-        copy(examples.Y, example * outputs, room.y, i * outputs, outputs)
+        copy(examples.Y, example * outputs, workspace.y, i * outputs, outputs)
         if layers.stretch == 0:
-            copy(examples.X, example * inputs, room.work, layers.a[0] + i * inputs, inputs)
+            copy(examples.X, example * inputs, workspace.work, layers.a[0] + i * inputs, inputs)
         if later < len(examples.order):
             next_one = examples.order[later]
             prefetch(examples.Y, next_one * outputs, outputs)
             if layers.stretch == 0:
                 prefetch(examples.X, next_one * inputs, inputs)
-            elif len(room.costs) < _MANY:
+            elif len(workspace.costs) < _MANY:
                 sparse.prefetch_row(examples.rows, next_one)
         if len(examples.weights) > 0:
-            room.weights[i] = examples.weights[example]
+            workspace.weights[i] = examples.weights[example]
 
 
 @kernel
 def forward_layer(
-    l: int,
-    layers: Layers,
-    theta: Array,
-    examples: Examples,
-    room: Workspace,
-    first: int,
-    low: int,
-    high: int,
-    left: int,
-    right: int,
-    key: Any,
-    part: int,
-) -> None:
+    l: int, layers: Layers, theta: Array, examples: Examples, workspace: Workspace, first: int,
+    low: int, high: int, left: int, right: int, key: Any, part: int,
+) -> None:  # fmt: skip
     """zˡ = aˡ⁻¹ Wˡᵀ + bˡ, aˡ = f(zˡ) for examples from low to high and units from left to right.
 
     The biases are laid down first and the product added to them.
     """
-    work, rows, count = room.work, high - low, right - left
+    work, rows, count = workspace.work, high - low, right - left
     units, below = layers.sizes[l], layers.sizes[l - 1]
     W, b = layers.W[l] + left * below, layers.b[l] + left
     begin = low * units + left
     z, f, a = layers.z[l] + begin, layers.f[l] + begin, layers.a[l] + begin
     if l == 1 and layers.stretch > 0:
-        _forward_sparse(layers, theta, examples, room, first + low, rows, left, right, z, part)
+        _forward_sparse(layers, theta, examples, workspace, first + low, rows, left, right, z, part)
     else:
         for i in range(rows):
             copy(theta, b, work, z + i * units, count)
@@ -111,20 +102,12 @@ def forward_layer(
 
 @kernel
 def _forward_sparse(
-    layers: Layers,
-    theta: Array,
-    examples: Examples,
-    room: Workspace,
-    first: int,
-    rows: int,
-    left: int,
-    right: int,
-    z: int,
-    part: int,
-) -> None:
+    layers: Layers, theta: Array, examples: Examples, workspace: Workspace, first: int, rows: int,
+    left: int, right: int, z: int, part: int,
+) -> None:  # fmt: skip
     """z¹ of the examples from `first` on, for units from left to right, which begin and end with panels."""
-    row, units, inputs = room.row[part], layers.sizes[1], layers.sizes[0]
-    ahead = len(room.costs) >= _MANY
+    row, units, inputs = workspace.row[part], layers.sizes[1], layers.sizes[0]
+    ahead = len(workspace.costs) >= _MANY
     for start in range(left, right, layers.panel):
         count, width = min(layers.panel, right - start), panel_width(layers, start)
         W = layers.W[1] + start * inputs
@@ -134,7 +117,7 @@ def _forward_sparse(
             sparse.read_row(examples.rows, examples.order[first + i], row, theta, W, width)
             if ahead and start == left and first + i + _AHEAD < len(examples.order):
                 sparse.prefetch_row(examples.rows, examples.order[first + i + _AHEAD])
-            copy(row, ZERO, room.work, z + i * units + start - left, count)
+            copy(row, ZERO, workspace.work, z + i * units + start - left, count)
 
 
 @kernel
@@ -144,61 +127,54 @@ def panel_width(layers: Layers, unit: int) -> int:
 
 
 @kernel
-def find_costs(layers: Layers, room: Workspace, low: int, high: int) -> None:
+def find_costs(layers: Layers, workspace: Workspace, low: int, high: int) -> None:
     """C_x of the examples from low to high."""
     L, rows = len(layers.sizes) - 1, high - low
     units = layers.sizes[L]
-    z = vector(room.work, layers.z[L] + low * units, rows * units)
-    a = vector(room.work, layers.a[L] + low * units, rows * units)
-    y = vector(room.y, low * units, rows * units)
-    terms = vector(room.work, layers.delta[L] + low * units, rows * units)  # δᴸ comes later
+    z = vector(workspace.work, layers.z[L] + low * units, rows * units)
+    a = vector(workspace.work, layers.a[L] + low * units, rows * units)
+    y = vector(workspace.y, low * units, rows * units)
+    terms = vector(workspace.work, layers.delta[L] + low * units, rows * units)  # δᴸ comes later
     f, cost = layers.activations[L], layers.cost
-    output_costs(f, cost, z, a, y, rows, units, terms, vector(room.costs, low, rows))
+    output_costs(f, cost, z, a, y, rows, units, terms, vector(workspace.costs, low, rows))
 
 
 @kernel
-def mean_cost(room: Workspace, rows: int, S: float) -> float:
+def mean_cost(workspace: Workspace, rows: int, S: float) -> float:
     """Σ s C_x / S over the batch."""
     cost = 0.0
     for i in range(rows):
-        cost += float(room.weights[i]) * room.costs[i]
+        cost += float(workspace.weights[i]) * workspace.costs[i]
     return cost / S
 
 
 @kernel
-def find_error(layers: Layers, room: Workspace, low: int, high: int) -> None:
+def find_error(layers: Layers, workspace: Workspace, low: int, high: int) -> None:
     """BP1 for the outputs, times the weights of the examples."""
-    work, L, rows = room.work, len(layers.sizes) - 1, high - low
+    work, L, rows = workspace.work, len(layers.sizes) - 1, high - low
     units = layers.sizes[L]
     z = vector(work, layers.z[L] + low * units, rows * units)
     a = vector(work, layers.a[L] + low * units, rows * units)
-    y = vector(room.y, low * units, rows * units)
+    y = vector(workspace.y, low * units, rows * units)
     delta = vector(work, layers.delta[L] + low * units, rows * units)
     output_error(layers.activations[L], layers.cost, z, a, y, rows, units, delta)
     for i in range(rows):
         for j in range(units):
-            delta[i * units + j] *= room.weights[low + i]
+            delta[i * units + j] *= workspace.weights[low + i]
 
 
 @kernel
 def backward_layer(
-    l: int,
-    layers: Layers,
-    theta: Array,
-    room: Workspace,
-    low: int,
-    high: int,
-    left: int,
-    right: int,
-    part: int,
-) -> None:
+    l: int, layers: Layers, theta: Array, workspace: Workspace, low: int, high: int, left: int,
+    right: int, part: int,
+) -> None:  # fmt: skip
     """BP2: from δˡ to δˡ⁻¹, for examples from low to high and units from left to right of layer l − 1."""
-    work, rows, count = room.work, high - low, right - left
+    work, rows, count = workspace.work, high - low, right - left
     units, below = layers.sizes[l], layers.sizes[l - 1]
     begin = low * below + left
     above, to = layers.delta[l] + low * units, layers.delta[l - 1] + begin
     W = layers.W[l] + left
-    into_inputs(work, above, theta, W, work, to, rows, units, count, below, room.panel[part])
+    into_inputs(work, above, theta, W, work, to, rows, units, count, below, workspace.panel[part])
     pieces, tall = (1, rows) if count == below else (rows, 1)
     size = tall * count
     for piece in range(pieces):
@@ -212,44 +188,31 @@ def backward_layer(
 
 @kernel
 def add_gradient(
-    l: int,
-    layers: Layers,
-    examples: Examples,
-    room: Workspace,
-    part: int,
-    first: int,
-    rows: int,
-    low: int,
-    high: int,
-    scale: float,
-    keep_W: float,
-    keep_b: float,
-    target: Array,
-    W: int,
-    b: int,
-) -> None:
+    l: int, layers: Layers, examples: Examples, workspace: Workspace, part: int, first: int, rows: int,
+    low: int, high: int, scale: float, keep_W: float, keep_b: float, target: Array, W: int, b: int,
+) -> None:  # fmt: skip
     """BP4 and BP3 for the units from low to high of layer l, in the target's places W and b.
 
     W ← keep_W W + scale δᵀ a, b ← keep_b b + scale Σ δ; where a factor to keep is 0, what stood there may
     be anything.
     """
     real = type(target[0])
-    units, below, row = layers.sizes[l], layers.sizes[l - 1], room.row[part]
+    units, below, row = layers.sizes[l], layers.sizes[l - 1], workspace.row[part]
     delta = layers.delta[l] + low
     if l == 1 and layers.stretch > 0:
         _add_gradient_sparse(
-            layers, examples, room, part, first, rows, delta, high - low, panel_width(layers, low),
+            layers, examples, workspace, part, first, rows, delta, high - low, panel_width(layers, low),
             scale, keep_W, target, W,
         )  # fmt: skip
     else:
         into_weights(
-            scale, room.work, delta, units, room.work, layers.a[l - 1],
+            scale, workspace.work, delta, units, workspace.work, layers.a[l - 1],
             keep_W, target, W, rows, high - low, below,
         )  # fmt: skip
     biases, sums = vector(target, b, high - low), vector(row, ZERO, high - low)
     sums[:] = 0
     for i in range(rows):
-        errors = vector(room.work, delta + i * units, high - low)
+        errors = vector(workspace.work, delta + i * units, high - low)
         for j in range(len(sums)):
             sums[j] += errors[j]
     for j in range(len(sums)):
@@ -258,27 +221,16 @@ def add_gradient(
 
 @kernel
 def _add_gradient_sparse(
-    layers: Layers,
-    examples: Examples,
-    room: Workspace,
-    part: int,
-    first: int,
-    rows: int,
-    delta: int,
-    count: int,
-    width: int,
-    scale: float,
-    keep: float,
-    target: Array,
-    W: int,
-) -> None:
+    layers: Layers, examples: Examples, workspace: Workspace, part: int, first: int, rows: int,
+    delta: int, count: int, width: int, scale: float, keep: float, target: Array, W: int,
+) -> None:  # fmt: skip
     """BP4 for `count` units of the first layer, whose δ begin at `delta`: those of a panel of W¹."""
     real = type(target[0])
     inputs, units, row, cursors = (
         layers.sizes[0],
         layers.sizes[1],
-        room.row[part],
-        room.cursors[part],
+        workspace.row[part],
+        workspace.cursors[part],
     )
     starts = examples.rows.starts
     deep = inputs if rows < _MANY else max(1, _NEAR // (width * target.itemsize))
@@ -296,7 +248,7 @@ def _add_gradient_sparse(
             if stop < inputs:
                 end = sparse.until_column(examples.rows, begin, end, stop)
             if begin < end:
-                errors = vector(room.work, delta + i * units, count)
+                errors = vector(workspace.work, delta + i * units, count)
                 for j in range(len(errors)):
                     row[j] = real(scale) * errors[j]
                 sparse.add_numbers(examples.rows, begin, end, row, target, W, width)

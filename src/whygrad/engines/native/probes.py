@@ -1,11 +1,11 @@
-"""What the compiled loop shows of its steps: statistics of the layers, and the weights that are tapped.
+"""Probes in the compiled loop: statistics of the layers, and all that moves chosen weights.
 
-Three looks in a step: before it (θ), between its two halves (a, δ, and the gradient ∂C/∂θ, which fused
-updates never hold), and after it (the optimizer's slots, Δθ). None writes to what the step works with. The
-looks lie where no thread changes what they read: θ and slots between the last meeting of a step and the
-first of the next, a and δ from there to the last. Between its halves each thread looks at the part of θ
-that it will move itself. The gradient is measured and gone when θ is copied to its place: hardly any of a
-look's memory is in the cache when it comes, so it takes as little as it can.
+A step is probed three times: before it (θ), between its two halves (a, δ, and the gradient ∂C/∂θ, which
+fused updates never hold), and after it (the optimizer's state, Δθ). Nothing that the step works with is
+written. Probes read where no thread writes: θ and the optimizer's state between the last barrier of a step
+and the first of the next, a and δ from there to the last. Between the halves each thread probes the part of
+θ that it will move itself. θ is copied over the gradient once that is measured: hardly any of a probe's
+memory is in the cache, so it takes as little as it can.
 """
 
 import math
@@ -29,7 +29,7 @@ from whygrad.engines.native.updates import add_penalty
 from whygrad.engines.probes import SATURATED
 from whygrad.nn.functions import Array
 
-# Which row of `Watching.taps` says what.
+# The columns of `ProbeBuffers.weights`.
 LAYER, TO, TO_END, FROM, FROM_END, THETA, OPT_STATE, A, DELTA = range(9)
 
 # Squares are added up in pieces of so many numbers, in the numbers' own precision: that takes half as long.
@@ -37,13 +37,13 @@ LAYER, TO, TO_END, FROM, FROM_END, THETA, OPT_STATE, A, DELTA = range(9)
 PIECE, TINY, HUGE = 1024, 1e-28, 1e38
 
 
-class Watching(NamedTuple):
-    """What to look at, and where to put it; all of length 0 where nothing is asked for.
+class ProbeBuffers(NamedTuple):
+    """What to probe, and memory for it; all of length 0 where nothing is asked for.
 
     Every `every` steps (0: never) a row (L, 9) of `statistics` is filled; `row` belongs to the first of
     them. `theta` holds ∂C/∂θ and then θ before the step, `squares` Σ (∂C/∂θ)² of each layer's blocks, and
     `slope` f′ of a layer, a row for each thread. `greatest` is the greatest |f′| of each layer, negative
-    where its f fades to one side, 0 where it does not fade. `taps` (·, 9) says which weights are tapped,
+    where its f fades to one side, 0 where it does not fade. `weights` (·, 9) says which weights are probed,
     and where their numbers begin in a row of `record`, which has one for each step. `scale` receives the
     factor of clipping.
     """
@@ -55,109 +55,93 @@ class Watching(NamedTuple):
     squares: Array
     slope: Array
     greatest: Array
-    taps: Array
+    weights: Array
     record: Array
     scale: Array
 
 
 @inlined_kernel
-def looks(watching: Watching, step: int) -> bool:
-    """Return whether there is anything to see at a step."""
-    return len(watching.taps) > 0 or _due(watching, step)
+def is_probed(probes: ProbeBuffers, step: int) -> bool:
+    """Return whether there is anything to probe at a step."""
+    return len(probes.weights) > 0 or _due(probes, step)
 
 
 @inlined_kernel
-def _due(watching: Watching, step: int) -> bool:
-    return watching.every > 0 and step % watching.every == 0
+def _due(probes: ProbeBuffers, step: int) -> bool:
+    return probes.every > 0 and step % probes.every == 0
 
 
 @kernel
-def look_before(watching: Watching, layers: Layers, theta: Array, part: int, i: int) -> None:
-    """Keep the tapped weights as they are before a step, which is the i-th of this call."""
+def probe_before(probes: ProbeBuffers, layers: Layers, theta: Array, part: int, i: int) -> None:
+    """Keep the probed weights as they are before a step, which is the i-th of this call."""
     if part != 0:
         return
-    for tap in range(len(watching.taps)):
-        place = watching.taps[tap]
-        _copy_weights(layers, place, theta, ZERO, watching.record[i], place[THETA])
+    for n in range(len(probes.weights)):
+        probe = probes.weights[n]
+        _copy_weights(layers, probe, theta, ZERO, probes.record[i], probe[THETA])
 
 
 @kernel
-def look_between(
-    watching: Watching,
-    layers: Layers,
-    theta: Array,
-    examples: Examples,
-    room: Workspace,
-    team: ThreadContext,
-    i: int,
-    step: int,
-    first: int,
-    rows: int,
-    S: float,
-    l1: float,
-    l2: float,
-) -> None:
+def probe_between(
+    probes: ProbeBuffers, layers: Layers, theta: Array, examples: Examples, workspace: Workspace,
+    thread: ThreadContext, i: int, step: int, first: int, rows: int, S: float, l1: float, l2: float,
+) -> None:  # fmt: skip
     """Keep a and δ of a step's batch, measure its gradient, and then keep θ, each part its share."""
-    if team.part == 0:
-        for tap in range(len(watching.taps)):
-            _copy_batch(layers, watching.taps[tap], room.work, rows, watching.record[i])
-    if not _due(watching, step):
+    if thread.part == 0:
+        for n in range(len(probes.weights)):
+            _copy_batch(layers, probes.weights[n], workspace.work, rows, probes.record[i])
+    if not _due(probes, step):
         return
-    g = watching.theta
+    g = probes.theta
     for l in range(1, len(layers.sizes)):
-        units, blocks = layers.sizes[l], moving_blocks(layers, l, team.blocks)
+        units, blocks = layers.sizes[l], moving_blocks(layers, l, thread.blocks)
         for block in range(blocks):
-            if moved_by(l, block, blocks, team.parts) != team.part:
+            if moved_by(l, block, blocks, thread.parts) != thread.part:
                 continue
             low, high = units_of(layers, l, blocks, block)
             W, size = weights_of(layers, l, low, high)
             b, biases = layers.b[l] + low, high - low
             add_gradient(
-                l, layers, examples, room, team.part, first, rows, low, high,
+                l, layers, examples, workspace, thread.part, first, rows, low, high,
                 1 / S, 0.0, 0.0, g, W, b,
             )  # fmt: skip
             add_penalty(theta, g, W, W, W + size, l1, l2)
             squares = _sum_of_squares(vector(g, W, size)) + _sum_of_squares(vector(g, b, biases))
-            watching.squares[l, block] = squares
+            probes.squares[l, block] = squares
             copy(theta, W, g, W, size)
             copy(theta, b, g, b, biases)
-        if l % team.parts == team.part:
-            found = watching.statistics[step // watching.every - watching.row, l - 1]
+        if l % thread.parts == thread.part:
+            found = probes.statistics[step // probes.every - probes.row, l - 1]
             n = rows * units
-            found[5], found[6] = _mean_and_spread(vector(room.work, layers.a[l], n))
-            found[7], found[8] = _mean_and_spread(vector(room.work, layers.delta[l], n))
-            if watching.greatest[l] != 0:
-                _count_faded(watching, layers, room, l, rows, team.part, found)
+            found[5], found[6] = _mean_and_spread(vector(workspace.work, layers.a[l], n))
+            found[7], found[8] = _mean_and_spread(vector(workspace.work, layers.delta[l], n))
+            if probes.greatest[l] != 0:
+                _count_faded(probes, layers, workspace, l, rows, thread.part, found)
 
 
 @kernel
-def look_after(
-    watching: Watching,
-    layers: Layers,
-    theta: Array,
-    opt_state: Array,
-    team: ThreadContext,
-    i: int,
+def probe_after(
+    probes: ProbeBuffers, layers: Layers, theta: Array, opt_state: Array, thread: ThreadContext, i: int,
     step: int,
-) -> None:
-    """Keep the optimizer's slots as they are after a step, and measure the step."""
-    if team.part != 0:
+) -> None:  # fmt: skip
+    """Keep the optimizer's state as it is after a step, and measure the step."""
+    if thread.part != 0:
         return
-    for tap in range(len(watching.taps)):
-        place = watching.taps[tap]
-        size = (place[TO_END] - place[TO]) * (place[FROM_END] - place[FROM])
+    for n in range(len(probes.weights)):
+        probe = probes.weights[n]
+        size = (probe[TO_END] - probe[TO]) * (probe[FROM_END] - probe[FROM])
         for s in range(len(opt_state)):
-            at = place[OPT_STATE] + s * size
-            _copy_weights(layers, place, opt_state, s * len(theta), watching.record[i], at)
-    if not _due(watching, step):
+            at = probe[OPT_STATE] + s * size
+            _copy_weights(layers, probe, opt_state, s * len(theta), probes.record[i], at)
+    if not _due(probes, step):
         return
     for l in range(1, len(layers.sizes)):
         W, n = layers.W[l], layers.b[l] + layers.sizes[l] - layers.W[l]
-        found = watching.statistics[step // watching.every - watching.row, l - 1]
-        before = vector(watching.theta, W, n)
+        found = probes.statistics[step // probes.every - probes.row, l - 1]
+        before = vector(probes.theta, W, n)
         squares = 0.0
-        for block in range(moving_blocks(layers, l, team.blocks)):
-            squares += watching.squares[l, block]
+        for block in range(moving_blocks(layers, l, thread.blocks)):
+            squares += probes.squares[l, block]
         found[0] = math.sqrt(_sum_of_squares(before))
         found[1] = math.sqrt(squares)
         found[2] = math.sqrt(_squared_distance(vector(theta, W, n), before))
@@ -165,15 +149,15 @@ def look_after(
 
 @kernel
 def _copy_weights(
-    layers: Layers, place: Array, source: Array, start: int, target: Array, at: int
+    layers: Layers, probe: Array, source: Array, start: int, target: Array, at: int
 ) -> None:
-    """Copy what belongs to a tap's weights from an array in θ's order, which begins at `start`."""
-    l = place[LAYER]
+    """Copy what belongs to a probe's weights from an array in θ's order, which begins at `start`."""
+    l = probe[LAYER]
     below, size = layers.sizes[l - 1], layers.b[-1] + layers.sizes[-1]
     flat = vector(source, start, size)
-    first, wide = place[FROM], place[FROM_END] - place[FROM]
-    weights = min(place[FROM_END], below) - first
-    for j in range(place[TO], place[TO_END]):
+    first, wide = probe[FROM], probe[FROM_END] - probe[FROM]
+    weights = min(probe[FROM_END], below) - first
+    for j in range(probe[TO], probe[TO_END]):
         row = vector(target, at, wide)
         if l == 1 and layers.stretch > 0:
             panel = j - j % layers.panel  # its first unit
@@ -184,40 +168,41 @@ def _copy_weights(
             source_row = vector(source, start + layers.W[l] + j * below + first, max(weights, 0))
             for k in range(weights):
                 row[k] = source_row[k]
-        if place[FROM_END] > below:
+        if probe[FROM_END] > below:
             row[wide - 1] = flat[layers.b[l] + j]
         at += wide
 
 
 @kernel
-def _copy_batch(layers: Layers, place: Array, work: Array, rows: int, target: Array) -> None:
-    """Copy a (but for the inputs, which are the data) and δ of a tap, row by row."""
-    l = place[LAYER]
+def _copy_batch(layers: Layers, probe: Array, work: Array, rows: int, target: Array) -> None:
+    """Copy a (but for the inputs, which are the data) and δ of a probe, row by row."""
+    l = probe[LAYER]
     units, below = layers.sizes[l], layers.sizes[l - 1]
-    wide, tall = place[FROM_END] - place[FROM], place[TO_END] - place[TO]
+    wide, tall = probe[FROM_END] - probe[FROM], probe[TO_END] - probe[TO]
     for i in range(rows):
         if l > 1:
-            a, at = layers.a[l - 1] + i * below, place[A] + i * wide
-            for k in range(place[FROM], min(place[FROM_END], below)):
-                target[at + k - place[FROM]] = work[a + k]
-        delta, at = layers.delta[l] + i * units, place[DELTA] + i * tall
-        for j in range(place[TO], place[TO_END]):
-            target[at + j - place[TO]] = work[delta + j]
+            a, at = layers.a[l - 1] + i * below, probe[A] + i * wide
+            for k in range(probe[FROM], min(probe[FROM_END], below)):
+                target[at + k - probe[FROM]] = work[a + k]
+        delta, at = layers.delta[l] + i * units, probe[DELTA] + i * tall
+        for j in range(probe[TO], probe[TO_END]):
+            target[at + j - probe[TO]] = work[delta + j]
 
 
 @kernel
 def _count_faded(
-    watching: Watching, layers: Layers, room: Workspace, l: int, rows: int, part: int, found: Array
-) -> None:
+    probes: ProbeBuffers, layers: Layers, workspace: Workspace, l: int, rows: int, part: int,
+    found: Array,
+) -> None:  # fmt: skip
     """Find the share of dead units, or of saturated values, from f′(z)."""
     units, n = layers.sizes[l], rows * layers.sizes[l]
-    real = type(room.work[0])
-    slope = vector(watching.slope, part * watching.slope.shape[1], n)
+    real = type(workspace.work[0])
+    slope = vector(probes.slope, part * probes.slope.shape[1], n)
     slope[:] = real(1)
-    z, f = vector(room.work, layers.z[l], n), vector(room.work, layers.f[l], n)
+    z, f = vector(workspace.work, layers.z[l], n), vector(workspace.work, layers.f[l], n)
     times_slope(layers.activations[l], z, f, slope, rows, units)
-    small, count = real(SATURATED * abs(watching.greatest[l])), 0
-    if watching.greatest[l] > 0:
+    small, count = real(SATURATED * abs(probes.greatest[l])), 0
+    if probes.greatest[l] > 0:
         for i in range(n):
             count += abs(slope[i]) < small
         found[4] = count / n

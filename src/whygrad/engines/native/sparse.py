@@ -47,7 +47,7 @@ def panel(dtype: Any) -> int:
 
 
 # Up to so many columns their numbers take 16 bits, beyond 32, for which the loop is compiled anew.
-NARROW = 2**16
+SHORT_COLUMNS = 2**16
 PANEL = 4  # vectors that a panel is wide
 CHAINS = 2  # sums that are added to in turn: an addition takes several cycles
 
@@ -60,7 +60,9 @@ def rows(starts: Array, columns: Array, values: Array) -> Rows:
 def compress(X: Any) -> Rows:
     """Return the numbers of X that are not zero, and where they stand; X is dense, or CSR of SciPy."""
     if is_sparse(X):
-        columns = np.ascontiguousarray(X.indices, np.uint16 if X.shape[1] <= NARROW else np.int32)
+        columns = np.ascontiguousarray(
+            X.indices, np.uint16 if X.shape[1] <= SHORT_COLUMNS else np.int32
+        )
         values = np.ascontiguousarray(X.data)
         return rows(np.ascontiguousarray(X.indptr, np.int64), columns, values)
     X = read_only(X)
@@ -105,17 +107,9 @@ def _tile(vectors_wide: int, update: bool) -> Any:
 
     @intrinsic
     def tile(
-        typing_context: Any,
-        columns: Any,
-        values: Any,
-        first: Any,
-        last: Any,
-        row: Any,
-        row_start: Any,
-        W: Any,
-        W_start: Any,
-        W_width: Any,
-    ) -> Any:
+        typing_context: Any, columns: Any, values: Any, first: Any, last: Any, row: Any, row_start: Any,
+        W: Any, W_start: Any, W_width: Any,
+    ) -> Any:  # fmt: skip
         def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             columns, values, first, last, row, row_start, W, W_start, W_width = arguments
             kinds = signature.args
@@ -126,8 +120,10 @@ def _tile(vectors_wide: int, update: bool) -> Any:
             )
             offsets = [ir.Constant(vectors.index, v * vectors.lanes) for v in range(vectors_wide)]
             row_data = builder.gep(row_data, [row_start])
-            places = [builder.gep(row_data, [offset]) for offset in offsets]
-            totals = [cgutils.alloca_once_value(builder, vectors.load(place)) for place in places]
+            pointers = [builder.gep(row_data, [offset]) for offset in offsets]
+            totals = [
+                cgutils.alloca_once_value(builder, vectors.load(pointer)) for pointer in pointers
+            ]
             # Sums of their own for every other number: an addition need not wait for the last one.
             chains = [totals]
             if not update and vectors_wide <= 2:
@@ -139,10 +135,10 @@ def _tile(vectors_wide: int, update: bool) -> Any:
                 x = vectors.spread(builder.load(builder.gep(value_data, [t])))
                 stretch = builder.gep(W_data, [builder.add(W_start, builder.mul(k, W_width))])
                 for total, offset in zip(sums, offsets, strict=True):
-                    place = builder.gep(stretch, [offset])
-                    w = vectors.load(place)
+                    pointer = builder.gep(stretch, [offset])
+                    w = vectors.load(pointer)
                     if update:
-                        vectors.store(vectors.multiply_add(builder.load(total), x, w), place)
+                        vectors.store(vectors.multiply_add(builder.load(total), x, w), pointer)
                     else:
                         builder.store(vectors.multiply_add(x, w, builder.load(total)), total)
 
@@ -155,13 +151,13 @@ def _tile(vectors_wide: int, update: bool) -> Any:
                 with cgutils.for_range_slice(builder, whole, last, one, vectors.index) as (t, _):
                     take(t, totals)
             if not update:
-                for v, place in enumerate(places):
+                for v, pointer in enumerate(pointers):
                     parts = [builder.load(sums[v]) for sums in chains]
                     while len(parts) > 1:
                         parts = [
                             builder.fadd(x, y) for x, y in zip(parts[::2], parts[1::2], strict=True)
                         ]
-                    vectors.store(parts[0], place)
+                    vectors.store(parts[0], pointer)
             return context.get_dummy_value()
 
         i = types.intp

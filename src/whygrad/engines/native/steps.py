@@ -4,12 +4,12 @@ The network is described by data (sizes, where each layer's numbers begin, codes
 that one compiled function per dtype serves all of them. A step reads like `backprop`: gather the batch,
 forward, cost, backward, and then each layer moves.
 
-Large batches are divided into blocks of examples or of units on the way forward and back (`sharing`), and
-large layers into blocks of units when they move; narrow networks go another way (`narrow`). Threads share
-the blocks out and meet at least twice a step: when all errors are there, and when all layers have moved.
-The blocks follow from the shapes, however many threads there are.
+Large batches are divided into blocks of examples or of units on the way forward and back (`partition`), and
+large layers into blocks of units when they move; small layers on many examples go another way (`by_units`).
+Threads share the blocks, with two barriers a step at least: when all errors are there, and when all layers
+have moved. The blocks follow from the shapes, however many threads there are.
 
-Nothing is allocated within a step: a, z and δ of every layer have their places in one workspace. Weights
+Nothing is allocated within a step: a, z and δ of every layer lie in one workspace. Weights
 of examples multiply δᴸ, and with it everything below; gradients divide by their sum S.
 """
 
@@ -26,7 +26,12 @@ from whygrad.engines.native.arguments import (
     Workspace,
 )
 from whygrad.engines.native.barrier import begin, claim_block, wait_at_barrier
-from whygrad.engines.native.by_units import cost_of_blocks, is_narrow, narrow_block, sum_of_blocks
+from whygrad.engines.native.by_units import (
+    block_by_units,
+    cost_of_blocks,
+    is_by_units,
+    sum_of_blocks,
+)
 from whygrad.engines.native.compiling import ONE, ZERO, cached_kernel, kernel
 from whygrad.engines.native.denormals import flush, restore
 from whygrad.engines.native.dropout import following
@@ -45,7 +50,13 @@ from whygrad.engines.native.passes import (
     mean_cost,
     total_weight,
 )
-from whygrad.engines.native.probes import Watching, look_after, look_before, look_between, looks
+from whygrad.engines.native.probes import (
+    ProbeBuffers,
+    is_probed,
+    probe_after,
+    probe_before,
+    probe_between,
+)
 from whygrad.engines.native.updates import (
     SGD,
     Bounds,
@@ -61,142 +72,120 @@ from whygrad.nn.functions import Array
 
 @cached_kernel
 def run_steps(
-    layers: Layers,
-    rule: Rule,
-    penalties: Penalties,
-    bounds: Bounds,
-    theta: Array,
-    opt_state: Array,
-    examples: Examples,
-    room: Workspace,
-    narrow: FeatureMajor,
-    team: ThreadContext,
-    batch_size: int,
-    batch_index: int,
-    seed: Any,
-    step: int,
-    coefficients: Array,
-    costs: Array,
-    watching: Watching,
-) -> int:
-    """Take a step for every row of numbers, from batch `batch_index` of the epoch on; give the number taken.
+    layers: Layers, rule: Rule, penalties: Penalties, bounds: Bounds, theta: Array, opt_state: Array,
+    examples: Examples, workspace: Workspace, by_units: FeatureMajor, thread: ThreadContext,
+    batch_size: int, batch_index: int, seed: Any, step: int, coefficients: Array, costs: Array,
+    probes: ProbeBuffers,
+) -> int:  # fmt: skip
+    """Take a step for every row of coefficients, from batch `batch_index` on; return the number taken.
 
     costs[i] receives the cost at the i-th step. Where it is not finite the loop ends before the update.
     """
     clips = math.isfinite(bounds.norm) or math.isfinite(bounds.value)
-    before, taken, meeting = flush(), len(coefficients), ZERO
+    before, taken, phase = flush(), len(coefficients), ZERO
     for i in range(len(coefficients)):
-        # Decided here: even a look that finds nothing to do takes a microsecond to be called.
-        looking = looks(watching, step + i)
+        # Decided here: even a call that finds nothing to probe takes a microsecond.
+        probed = is_probed(probes, step + i)
         first = (batch_index + i) * batch_size
         rows = min(batch_size, len(examples.order) - first)
         S = total_weight(examples, first, rows)
         l1 = penalties.l1 + (penalties.l1_per_example / S if S > 0 else 0.0)
         l2 = penalties.l2 + (penalties.l2_per_example / S if S > 0 else 0.0)
         S = S if S > 0 else 1.0
-        if looking:
-            look_before(watching, layers, theta, team.part, i)
+        if probed:
+            probe_before(probes, layers, theta, thread.part, i)
 
         key = following(following(np.uint64(0), seed), np.uint64(step + i))
-        if is_narrow(narrow):
-            block = claim_block(team.claims)
-            while block < team.blocks:
-                low, high = begin(rows, team.blocks, block), begin(rows, team.blocks, block + 1)
-                narrow_block(
-                    layers, theta, examples, room, narrow, team.part, block, first, low, high, looking
+        if is_by_units(by_units):
+            block = claim_block(thread.claims)
+            while block < thread.blocks:
+                low, high = begin(rows, thread.blocks, block), begin(rows, thread.blocks, block + 1)
+                block_by_units(
+                    layers, theta, examples, workspace, by_units, thread.part, block, first, low, high,
+                    probed,
                 )  # fmt: skip
-                block = claim_block(team.claims)
+                block = claim_block(thread.claims)
         else:
-            meeting = forward_and_back(
-                layers, theta, examples, room, team, first, rows, key, meeting
+            phase = forward_and_back(
+                layers, theta, examples, workspace, thread, first, rows, key, phase
             )  # fmt: skip
         penalised = l1 != 0 or l2 != 0
         if penalised:
-            find_penalties(layers, theta, room, team, l1, l2)
-        meeting += 1
-        wait_at_barrier(team.barrier_count, team.parts, meeting)
+            find_penalties(layers, theta, workspace, thread, l1, l2)
+        phase += 1
+        wait_at_barrier(thread.barrier_count, thread.parts, phase)
 
-        team.claims[0] = 0
+        thread.claims[0] = 0
         cost = (
-            cost_of_blocks(narrow, team.blocks, S)
-            if is_narrow(narrow)
-            else mean_cost(room, rows, S)
+            cost_of_blocks(by_units, thread.blocks, S)
+            if is_by_units(by_units)
+            else mean_cost(workspace, rows, S)
         )
         if penalised:
-            cost += sum_of_penalties(layers, room, team.blocks)
+            cost += sum_of_penalties(layers, workspace, thread.blocks)
         costs[i] = cost
         if not math.isfinite(cost):
             taken = i
             break
-        if looking:
-            look_between(
-                watching, layers, theta, examples, room, team, i, step + i, first, rows, S, l1, l2
+        if probed:
+            probe_between(
+                probes, layers, theta, examples, workspace, thread, i, step + i, first, rows, S, l1, l2
             )  # fmt: skip
         _move(
-            layers, rule, l1, l2, clips, theta, opt_state, examples, room, narrow, team, first, rows, S,
-            coefficients[i],
+            layers, rule, l1, l2, clips, theta, opt_state, examples, workspace, by_units, thread, first,
+            rows, S, coefficients[i],
         )  # fmt: skip
-        if clips and team.part == 0:
-            watching.scale[i] = bound(bounds, room.gradient, ZERO, len(theta))
-            move(rule, theta, opt_state, room.gradient, ZERO, ZERO, len(theta), coefficients[i])
-        if penalties.decay != 0 and team.part == 0:
+        if clips and thread.part == 0:
+            probes.scale[i] = bound(bounds, workspace.gradient, ZERO, len(theta))
+            move(
+                rule, theta, opt_state, workspace.gradient, ZERO, ZERO, len(theta), coefficients[i]
+            )
+        if penalties.decay != 0 and thread.part == 0:
             scale(1 - penalties.decay, theta, ZERO, len(theta))
-        meeting += 1
-        wait_at_barrier(team.barrier_count, team.parts, meeting)
-        if looking:
-            look_after(watching, layers, theta, opt_state, team, i, step + i)
+        phase += 1
+        wait_at_barrier(thread.barrier_count, thread.parts, phase)
+        if probed:
+            probe_after(probes, layers, theta, opt_state, thread, i, step + i)
     restore(before)
     return taken
 
 
 @kernel
 def _move(
-    layers: Layers,
-    rule: Rule,
-    l1: float,
-    l2: float,
-    clips: bool,
-    theta: Array,
-    opt_state: Array,
-    examples: Examples,
-    room: Workspace,
-    narrow: FeatureMajor,
-    team: ThreadContext,
-    first: int,
-    rows: int,
-    S: float,
-    coefficients: Array,
-) -> None:
+    layers: Layers, rule: Rule, l1: float, l2: float, clips: bool, theta: Array, opt_state: Array,
+    examples: Examples, workspace: Workspace, by_units: FeatureMajor, thread: ThreadContext, first: int,
+    rows: int, S: float, coefficients: Array,
+) -> None:  # fmt: skip
     """Take the step of this part's share of the layers; where the gradient is clipped, only find it."""
     for l in range(len(layers.sizes) - 1, 0, -1):
-        blocks = moving_blocks(layers, l, team.blocks)
+        blocks = moving_blocks(layers, l, thread.blocks)
         for block in range(blocks):
-            if moved_by(l, block, blocks, team.parts) != team.part:
+            if moved_by(l, block, blocks, thread.parts) != thread.part:
                 continue
             low, high = units_of(layers, l, blocks, block)
             W, size = weights_of(layers, l, low, high)
             b, stop = layers.b[l] + low, layers.b[l] + high
-            if rule.code == SGD and l1 == 0 and not clips and not is_narrow(narrow):
+            if rule.code == SGD and l1 == 0 and not clips and not is_by_units(by_units):
                 # No gradient is stored: W ← (1 − ηλ₂) W − η/S δᵀ a is one product.
-                rate = coefficients[0]
+                eta = coefficients[0]
                 add_gradient(
-                    l, layers, examples, room, team.part, first, rows, low, high,
-                    -rate / S, 1 - rate * l2, 1.0, theta, W, b,
+                    l, layers, examples, workspace, thread.part, first, rows, low, high,
+                    -eta / S, 1 - eta * l2, 1.0, theta, W, b,
                 )  # fmt: skip
                 continue
             # The gradient of a whole layer, or of all, lies as θ does; that of one layer at the start.
-            g, at = room.gradient, ZERO
-            if clips or team.blocks > 1:
+            g, at = workspace.gradient, ZERO
+            if clips or thread.blocks > 1:
                 at = W
             at_b = at + size if at != W else b
-            if is_narrow(narrow):
+            if is_by_units(by_units):
                 fill(g, at, size, 0.0)
                 fill(g, at_b, high - low, 0.0)
-                sum_of_blocks(narrow, len(theta), team.blocks, 1 / S, W, size, g, at)
-                sum_of_blocks(narrow, len(theta), team.blocks, 1 / S, b, high - low, g, at_b)
+                sum_of_blocks(by_units, len(theta), thread.blocks, 1 / S, W, size, g, at)
+                sum_of_blocks(by_units, len(theta), thread.blocks, 1 / S, b, high - low, g, at_b)
             else:
                 add_gradient(
-                    l, layers, examples, room, team.part, first, rows, low, high,
+                    l, layers, examples, workspace, thread.part, first, rows, low, high,
                     1 / S, 0.0, 0.0, g, at, at_b,
                 )  # fmt: skip
             add_penalty(theta, g, at, W, W + size, l1, l2)
@@ -207,21 +196,14 @@ def _move(
 
 @cached_kernel
 def cost_and_gradient(
-    layers: Layers,
-    penalties: Penalties,
-    theta: Array,
-    examples: Examples,
-    room: Workspace,
-    narrow: FeatureMajor,
-    team: ThreadContext,
-    batch_size: int,
-    gradient: Array,
-) -> float:
+    layers: Layers, penalties: Penalties, theta: Array, examples: Examples, workspace: Workspace,
+    by_units: FeatureMajor, thread: ThreadContext, batch_size: int, gradient: Array,
+) -> float:  # fmt: skip
     """Return the cost over all examples, and its gradient in `gradient`, in blocks of `batch_size`.
 
-    The layers are without dropout; the team is of one.
+    The layers are without dropout, and there is one thread.
     """
-    n, meeting = len(examples.order), ZERO
+    n, phase = len(examples.order), ZERO
     S = total_weight(examples, ZERO, n)
     l1 = penalties.l1 + penalties.l1_per_example / S
     l2 = penalties.l2 + penalties.l2_per_example / S
@@ -229,30 +211,30 @@ def cost_and_gradient(
     gradient[:] = 0
     for first in range(0, n, batch_size):
         rows = min(batch_size, n - first)
-        if is_narrow(narrow):
-            narrow_block(
-                layers, theta, examples, room, narrow, ZERO, ZERO, first, ZERO, rows, False
+        if is_by_units(by_units):
+            block_by_units(
+                layers, theta, examples, workspace, by_units, ZERO, ZERO, first, ZERO, rows, False
             )
-            sum_of_blocks(narrow, len(theta), ONE, 1 / S, ZERO, len(theta), gradient, ZERO)
-            cost += cost_of_blocks(narrow, ONE, S)
+            sum_of_blocks(by_units, len(theta), ONE, 1 / S, ZERO, len(theta), gradient, ZERO)
+            cost += cost_of_blocks(by_units, ONE, S)
             continue
-        meeting = forward_and_back(
-            layers, theta, examples, room, team, first, rows, np.uint64(0), meeting
+        phase = forward_and_back(
+            layers, theta, examples, workspace, thread, first, rows, np.uint64(0), phase
         )  # fmt: skip
-        cost += mean_cost(room, rows, S)
+        cost += mean_cost(workspace, rows, S)
         for l in range(1, len(layers.sizes)):
             blocks = moving_blocks(layers, l, ONE)
             for block in range(blocks):
                 left, right = units_of(layers, l, blocks, block)
                 W, _ = weights_of(layers, l, left, right)
                 add_gradient(
-                    l, layers, examples, room, ZERO, first, rows, left, right,
+                    l, layers, examples, workspace, ZERO, first, rows, left, right,
                     1 / S, 1.0, 1.0, gradient, W, layers.b[l] + left,
                 )  # fmt: skip
     for l in range(1, len(layers.sizes)):
         W, b = layers.W[l], layers.b[l]
         add_penalty(theta, gradient, W, W, b, l1, l2)
     if l1 != 0 or l2 != 0:
-        find_penalties(layers, theta, room, team, l1, l2)
-        cost += sum_of_penalties(layers, room, team.blocks)
+        find_penalties(layers, theta, workspace, thread, l1, l2)
+        cost += sum_of_penalties(layers, workspace, thread.blocks)
     return cost

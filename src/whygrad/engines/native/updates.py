@@ -1,9 +1,9 @@
 """Optimizers and penalties in native code: from a gradient to the next parameters.
 
-The rules are those of `plan.optimizers`, on stretches of flat arrays: θ[start:stop], the slots beside
-it, and the gradient g[at:] that belongs to it. Each rule gets views of these, so that its loop starts at 0
-and becomes vector instructions. What a step needs to know, such as its rate, comes as the row of numbers
-that `Optimizer.coefficients` gives, so that both engines start from the same bits.
+The rules are those of `plan.optimizers`, on stretches of flat arrays: θ[start:stop], the optimizer's
+state beside it, and the gradient g[at:] that belongs to it. Each rule gets views of these, so that its loop
+starts at 0 and becomes vector instructions. What a step needs to know, such as its learning rate, comes as
+a row of `Optimizer.coefficients`, so that both engines start from the same bits.
 """
 
 import math
@@ -51,16 +51,10 @@ class Bounds(NamedTuple):
 
 @kernel
 def move(
-    rule: Rule,
-    theta: Array,
-    opt_state: Array,
-    g: Array,
-    at: int,
-    start: int,
-    stop: int,
+    rule: Rule, theta: Array, opt_state: Array, g: Array, at: int, start: int, stop: int,
     coefficients: Array,
-) -> None:
-    """Move θ[start:stop] by the gradient g[at : at + stop − start], and update the slots beside it."""
+) -> None:  # fmt: skip
+    """Move θ[start:stop] by the gradient g[at : at + stop − start], and update the state beside it."""
     n = stop - start
     W, slope = vector(theta, start, n), vector(g, at, n)
     first, second = vector(opt_state, start, n), vector(opt_state, start + len(theta), n)
@@ -164,7 +158,7 @@ def _nadam(rule: Rule, theta: Array, g: Array, m: Array, v: Array, coefficients:
 
 @kernel
 def bound(bounds: Bounds, g: Array, start: int, stop: int) -> float:
-    """Bound each number of the gradient g[start:stop], and then its length; give the factor for that."""
+    """Bound each number of the gradient g[start:stop], then its length; return the factor for this."""
     real = type(g[0])
     if math.isfinite(bounds.value):
         high, low = real(bounds.value), real(-bounds.value)

@@ -225,7 +225,7 @@ def tanh(x: Any) -> Any:
 @inlined_kernel
 def softplus(x: Any) -> Any:
     real = type(x)
-    zero = x * real(0)  # NaN for an infinite x, as in `whygrad.functions`
+    zero = x * real(0)  # NaN for an infinite x, as in `whygrad.nn.functions`
     return (x if x > zero else zero) + log1p_unit(exp(-abs(x)))
 
 

@@ -13,6 +13,7 @@ from weakref import ref
 import numpy as np
 
 from whygrad.answers.formatting import share
+from whygrad.engines import Probes
 from whygrad.nn.arrays import Data
 from whygrad.nn.metrics import measure
 from whygrad.nn.network import Parameters, count
@@ -128,7 +129,7 @@ class Scoring:
         state, last = run.state(missing[0]), missing[-1]
         self._add(state)
         stops = tuple(missing)
-        for later, _ in replay.steps(run, state.copy(), last, run.watch, run.plan.n, stops):
+        for later, _ in replay.steps(run, state.copy(), last, Probes(), run.plan.n, stops):
             if later.step in missing:
                 self._add(later)
 

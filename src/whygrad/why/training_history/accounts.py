@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_array
 
-from whygrad.engines import Block, WeightProbe
+from whygrad.engines import Block, Probes, WeightProbe
 from whygrad.engines.probe_data import rows_of
 from whygrad.nn.functions import Array
 from whygrad.why import rounding
@@ -104,16 +104,16 @@ def accounts(trajectory: Trajectory, probe: WeightProbe) -> Accounts:
     by_epoch, other, path = np.zeros((E, G)), np.zeros(E), np.zeros(E + 1)
     path[:] = (start * direction).sum()
     probes, first = (
-        trajectory.probes((probe,)),
+        Probes(weights=(probe,)),
         trajectory.start.step - trajectory.start.batch_index,
     )
     for state, seen in trajectory.steps(probes, chunk_of(trajectory, (probe,), 8)):
-        assert seen.tapped is not None
-        block, who = seen.tapped.blocks[0], seen.tapped.examples
+        assert seen.weights is not None
+        block, who = seen.weights.blocks[0], seen.weights.examples
         after = np.concatenate([block.theta[1:], state.theta[index][None]])
-        numbers = linear(plan, seen.tapped, block)
+        numbers = linear(plan, seen.weights, block)
         come = effects(numbers)
-        epoch = (seen.tapped.first - first) // plan.steps_per_epoch
+        epoch = (seen.weights.first - first) // plan.steps_per_epoch
         if examples is not None:
             moves, left, size = _collect(numbers.push, come, block, who, np.arange(n), n)
             moved = np.tensordot(members, examples.take(come, moves, left), 1)
@@ -200,7 +200,7 @@ def _collect(
     label = np.where(there, labels[who], 0)
     a, delta = block.a.astype(np.float64), block.delta.astype(np.float64)
     moved, left = (part * push for part in (come.moved, come.left))
-    if block.tap.shape[0] * block.tap.shape[1] <= FEW:
+    if block.probe.shape[0] * block.probe.shape[1] <= FEW:
         return _side_by_side(moved, left, a, delta, label, count)
     size = np.matmul(np.abs(delta).swapaxes(1, 2), np.abs(a))
     moves, leaves = (_by_products(part, a, delta, label, there, count) for part in (moved, left))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from whygrad.engines import Block, WeightProbe
+from whygrad.engines import Block, Probes, WeightProbe
 from whygrad.engines.probe_data import rows_of
 from whygrad.nn.functions import Array
 from whygrad.why import rounding
@@ -60,9 +60,9 @@ def first_order(
     far, reached = np.zeros(3), None
     index = [rows_of(sizes, probe) for probe in probes]
     for seen, theta in trajectory.backwards(
-        trajectory.probes(probes), chunk_of(trajectory, probes, 12)
+        Probes(weights=probes), chunk_of(trajectory, probes, 12)
     ):
-        probed, reached = seen.tapped, theta if reached is None else reached
+        probed, reached = seen.weights, theta if reached is None else reached
         assert probed is not None
         slopes = slope([block.theta.astype(np.float64) for block in probed.blocks])
         pushes = np.zeros(probed.examples.shape)

@@ -106,7 +106,7 @@ def _pushes(plan: Plan, probed: WeightProbeResult, block: Block) -> tuple[Array,
     l1, l2 = probed.l1[:, None, None], probed.l2[:, None, None]
     if l1.any() or l2.any():
         W = block.theta.astype(np.float64)
-        if block.tap.from_[1] > plan.net.sizes[block.tap.layer - 1]:
+        if block.probe.from_[1] > plan.net.sizes[block.probe.layer - 1]:
             W[..., -1] = 0  # biases are not penalised
         penalty = l1 * np.sign(W) + l2 * W
     if plan.clip.value is None:

@@ -6,12 +6,13 @@ known. `trajectory_of` takes them from a recorded run, `trajectory` from plan, s
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from whygrad.answers.names import Names
-from whygrad.engines import Engine, ProbeResult, Probes, WeightProbe, choose
+from whygrad.engines import Engine, ProbeResult, Probes, choose
 from whygrad.errors import InputError
 from whygrad.nn.arrays import Data
 from whygrad.nn.functions import Array
@@ -67,8 +68,6 @@ class Trajectory:
         Trains again without some examples, and returns the parameters.
     names : Names
         What inputs, outputs and classes are called.
-    own : Probes
-        Which examples the training itself left out.
     encode : callable
         From (x, y) of the user to those of the network.
     rows : callable
@@ -86,14 +85,9 @@ class Trajectory:
     advance: Advance
     left_out: LeftOut
     names: Names = Names()
-    own: Probes = Probes()
     encode: Encode = given
     rows: Callable[[], Array | None] = _no_rows
     elsewhere: Callable[[], Sequence[str]] = _nothing_else
-
-    def probes(self, probes: tuple[WeightProbe, ...] = ()) -> Probes:
-        """Return probes of these weights, with the examples left out that training left out."""
-        return replace(self.own, taps=probes)
 
     def steps(self, probes: Probes, chunk: int) -> Iterator[tuple[State, ProbeResult]]:
         """Run all the steps; yield the state after each chunk and what `probes` read in it."""
@@ -129,7 +123,7 @@ class Trajectory:
     def _states(self, state: State, until: int, chunk: int) -> list[State]:
         """Return copies of the states from `state` to step `until`, a chunk apart."""
         states = [state.copy()]
-        for later, _ in self.advance(state.copy(), until, self.probes(), chunk):
+        for later, _ in self.advance(state.copy(), until, Probes(), chunk):
             memory = replace(later.early_stopping, best_theta=None)
             states.append(replace(later.copy(), early_stopping=memory))
         return states
@@ -176,30 +170,30 @@ def trajectory(
     refuse(plan)
     machine, seen = choose(engine, plan), smooth(plan, data)
 
-    def advance(
-        state: State, until: int, probes: Probes, chunk: int
+    def steps(
+        data: Data, state: State, until: int, probes: Probes, chunk: int
     ) -> Iterator[tuple[State, ProbeResult]]:
         while state.step < until and not state.stopped:
-            state, result = _chunk(machine, plan, state, seen, validation, until, probes, chunk)
+            state, result = _chunk(machine, plan, state, data, validation, until, probes, chunk)
             if result.diverged:
                 raise InputError(f"the training diverged at step {state.step}")
             yield state, result
 
-    def end(probes: Probes) -> State:
+    def end(data: Data) -> State:
         state, last = start.copy(), plan.epochs * plan.steps_per_epoch
-        for later, _ in advance(state, last, probes, plan.steps_per_epoch):
+        for later, _ in steps(data, state, last, Probes(), plan.steps_per_epoch):
             state = later
         return state
 
     def left_out(examples: Array, rescale: bool) -> Array:
-        multipliers = np.ones(plan.n)
+        multipliers = np.ones(plan.n) if seen.multipliers is None else seen.multipliers.copy()
         multipliers[examples] = 0
-        return final(plan, end(Probes(multipliers=multipliers, rescale=rescale)))
+        return final(plan, end(replace(seen, multipliers=multipliers, rescale=rescale)))
 
-    state = end(Probes())
+    state = end(seen)
     theta = final(plan, state)
     last = state.step if theta is state.theta else state.early_stopping.best_step
-    return Trajectory(plan, seen, start, last, theta.copy(), advance, left_out)
+    return Trajectory(plan, seen, start, last, theta.copy(), partial(steps, seen), left_out)
 
 
 def _chunk(
