@@ -21,7 +21,7 @@ from whygrad.pipeline.datasets import load
 from whygrad.plan.optimizers import OPTIMIZERS
 from whygrad.plan.plan import Clip, Penalty, Plan, start
 from whygrad.studio.story.motion import frames, frames_of_training, step_of_training
-from whygrad.studio.story.sayings import said
+from whygrad.studio.story.phrases import said
 
 PHASES = ["forward", "cost", "backward", "gradients", "update", "again"]
 PART = re.compile(r"(\d+):(\d+)(?:,(\d+|bias))?")
@@ -167,7 +167,7 @@ def test_what_is_written_with_numbers_comes_to_the_number_beside_it(case, data):
     assert checked >= 3
 
 
-def numbers(tree):
+def coefficients(tree):
     """All numbers of a tree."""
     if isinstance(tree, Number):
         return [tree.value]
@@ -406,7 +406,7 @@ def test_functions_costs_and_rules_of_the_users_own_are_told_too():
         def init(self, theta):
             return np.zeros((0, len(theta)))
 
-        def numbers(self, t, rates):
+        def coefficients(self, t, rates):
             return rates[:, None]
 
         def update(self, theta, g, opt_state, numbers):

@@ -458,14 +458,14 @@ def test_it_leaves_nothing_in_its_folder(served, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-# A desk that has started a process, and writes down whether it was closed.
+# A session that has started a process, and writes down whether it was closed.
 DESK = """
 import subprocess, sys
 from pathlib import Path
 from nicegui import ui
 from whygrad.studio.serving import serve
 
-class Desk:
+class Session:
     def __init__(self, name):
         self.name = name
         wait = [sys.executable, "-c", "import sys; sys.stdin.read()"]
@@ -474,15 +474,15 @@ class Desk:
         self.child.stdin.close()
         Path(self.name).write_text(f"closed, {self.child.wait()}")
 
-def build(desk):
-    ui.label(f"this is {desk.name}")
+def build(session):
+    ui.label(f"this is {session.name}")
 """
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_what_the_desk_has_started_ends_with_it(served, tmp_path, name):
-    studio = served(tmp_path, code=f"{DESK}\nserve(Desk('one'), build, port=0, show=False)")
-    wait_for(lambda: len(studio.family()) == 2, "the process that the desk starts")
+    studio = served(tmp_path, code=f"{DESK}\nserve(Session('one'), build, port=0, show=False)")
+    wait_for(lambda: len(studio.family()) == 2, "the process that the session starts")
     studio.end(getattr(signal, name))
     assert (tmp_path / "one").read_text() == "closed, 0"
 
@@ -504,7 +504,7 @@ TWICE = """
 import asyncio
 
 async def cell(name):
-    serve(Desk(name), build, port=0, show=False)
+    serve(Session(name), build, port=0, show=False)
 
 for name in ("one", "two"):
     asyncio.run(cell(name))
@@ -533,11 +533,11 @@ from whygrad.errors import InputError
 def first(line):
     print(line, flush=True)
     try:
-        serve(Desk("two"), build, port=0, show=False, say=print)
+        serve(Session("two"), build, port=0, show=False, say=print)
     except InputError as error:
         open("told", "w").write(str(error))
 
-serve(Desk("one"), build, port=0, show=False, say=first)
+serve(Session("one"), build, port=0, show=False, say=first)
 """
     studio = served(tmp_path, code=DESK + code)
     studio.end()

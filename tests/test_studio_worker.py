@@ -32,7 +32,7 @@ from whygrad.studio.process.worker import Worker
 from whygrad.training.loop import INTERRUPTED, Training, run
 
 QUICK = Settings(hidden=(5, 4), epochs=6, engine="reference", seed=3)
-PER_EPOCH = 4  # batches of 32 of the 120 rows of iris that are not held out
+PER_EPOCH = 4  # batches of 32 of the 120 rows of iris trained with
 
 
 def paused_at(step):

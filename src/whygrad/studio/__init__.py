@@ -53,6 +53,6 @@ def studio(
         run = open_run(run)
     from whygrad.studio.page.layout import build
     from whygrad.studio.server.serving import serve
-    from whygrad.studio.session.desk import Session
+    from whygrad.studio.session.session import Session
 
     serve(Session(Path(folder).resolve(), run), build, host=host, port=port, show=show)

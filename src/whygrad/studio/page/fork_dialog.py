@@ -55,7 +55,7 @@ def ask(page: Page) -> None:
                 wrong.set_text(str(error))
                 return
             dialog.close()
-            page.do(lambda: page.desk.fork(subject.step, **changes))
+            page.do(lambda: page.session.fork(subject.step, **changes))
 
         wrong = ui.label().classes("wg-wrong").props('role="alert"')
         with ui.row():

@@ -21,7 +21,7 @@ from whygrad.errors import WhygradError
 from whygrad.escaping import visible
 from whygrad.studio.page.canvas import Canvas
 from whygrad.studio.process.worker import Status
-from whygrad.studio.session.desk import Session
+from whygrad.studio.session.session import Session
 from whygrad.studio.session.subject import Chosen, Edges, Subject, overview
 
 LOG = logging.getLogger("whygrad.studio")
@@ -68,8 +68,8 @@ class Page:
     canvas: Canvas
     dark_mode: ui.dark_mode
 
-    def __init__(self, desk: Session) -> None:
-        self.desk = desk
+    def __init__(self, session: Session) -> None:
+        self.session = session
         self.look = Look()
         self.subject: Subject | None = None
         self.answer: Explanation | None = None
@@ -156,7 +156,7 @@ class Page:
         look = self.look
 
         def work() -> tuple[Subject, NetworkPicture]:
-            subject = self.desk.subject(look.step)
+            subject = self.session.subject(look.step)
             picture = overview(subject, look.chosen, look.edges)
             return subject, replace(picture, marked=(look.part,) if look.part else ())
 
@@ -176,7 +176,7 @@ class Page:
         if self.subject is None:
             return
         look = self.look
-        drafted = self.desk.following is None and self.desk.draft is not None
+        drafted = self.session.opened_run is None and self.session.config is not None
         editable = drafted and look.tab in ("data", "network")
         steady = (self._version, self.subject.net, look.whole, look.part, look.chosen)
         if steady != self._steady:
@@ -199,7 +199,7 @@ class Page:
         """Whether something else is to be drawn after this."""
         return self._wanted
 
-    async def in_thread(self, work: Callable[[], T], about: str = "desk") -> T | None:
+    async def in_thread(self, work: Callable[[], T], about: str = "session") -> T | None:
         """Do something that takes long; a mistake of the user's is told on the page.
 
         What was told goes away once the same, `about`, goes well.
@@ -232,7 +232,7 @@ class Page:
                 self._busy(-1)
             self.refresh()
 
-        background_tasks.create(doing(), name="whygrad desk")
+        background_tasks.create(doing(), name="whygrad session")
 
     def _busy(self, more: int) -> None:
         """Show that something is being done, from when on and until when."""
@@ -240,7 +240,7 @@ class Page:
         with self.client:
             self.working.set_visibility(self.doing > 0)
 
-    def tell(self, message: str, about: str = "desk") -> None:
+    def tell(self, message: str, about: str = "session") -> None:
         """Describe what went wrong, or nothing any more."""
         self._about = about if message else ""
         with self.client:
@@ -263,26 +263,26 @@ class Page:
         elif gesture.kind in ("more", "less"):
             self.show(whole=tuple(sorted({*self.look.whole} ^ {layer})))
         elif gesture.kind in EDITS:
-            self.do(lambda: self.desk.edit(gesture.kind, layer))
+            self.do(lambda: self.session.edit(gesture.kind, layer))
 
     async def tick(self) -> None:
         """Look how the training is doing."""
         if not self.there:
             return
-        desk = self.desk
-        if desk.worker is not None:
+        session = self.session
+        if session.worker is not None:
             await self._follow()
-        status = desk.status
+        status = session.status
         self.status.set_text(words_of(status))
         # What changes four times a second is not read aloud.
-        self.status.props(f'aria-live="{"off" if desk.running else "polite"}"')
-        seen = (desk.now, status, desk.following and desk.following.run)
-        if desk.version != self._version:
-            self._version = desk.version
+        self.status.props(f'aria-live="{"off" if session.running else "polite"}"')
+        seen = (session.now, status, session.opened_run and session.opened_run.run)
+        if session.version != self._version:
+            self._version = session.version
             self.look = replace(self.look, step=None, part="", question="", frame=0)
             self.answer, self.told = None, None
             self.refresh()
-        elif seen != self._seen and (self.look.step is None or not desk.running):
+        elif seen != self._seen and (self.look.step is None or not session.running):
             self.refresh()
         self._seen = seen
         self.title.set_text(self._name())
@@ -290,7 +290,7 @@ class Page:
     async def _follow(self) -> None:
         """Look for the run that is being written, which may not be readable at its very beginning."""
         try:
-            await run.io_bound(self.desk.follow)
+            await run.io_bound(self.session.follow)
             self._misses = 0
         except (WhygradError, OSError) as error:
             self._misses += 1
@@ -298,10 +298,10 @@ class Page:
                 self.tell(str(error), "run")
 
     def _name(self) -> str:
-        if self.desk.following is not None:
-            return self.desk.following.path.name
-        draft = self.desk.draft
-        return "a network alone" if draft is None else f"{draft.title}, not trained yet"
+        if self.session.opened_run is not None:
+            return self.session.opened_run.path.name
+        config = self.session.config
+        return "a network alone" if config is None else f"{config.title}, not trained yet"
 
     def later(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do something asynchronous, in its own time."""

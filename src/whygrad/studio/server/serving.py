@@ -1,7 +1,7 @@
-"""The server of the studio: one process, one port of this machine, one desk that all tabs look at.
+"""The server of the studio: one process, one port of this machine, one session that all tabs look at.
 
 NiceGUI makes the page and uvicorn speaks HTTP; the `Guard` stands before both. It ends, and with it what
-the desk has started, by Ctrl-C, when the process is told to, or when its terminal goes away.
+the session has started, by Ctrl-C, when the process is told to, or when its terminal goes away.
 """
 
 import errno
@@ -58,7 +58,7 @@ def _note(line: str) -> None:
 
 
 def serve(
-    desk: Session,
+    session: Session,
     build: Callable[[Any], None],
     *,
     host: str = "127.0.0.1",
@@ -67,7 +67,7 @@ def serve(
     say: Callable[[str], None] = _say,
     note: Callable[[str], None] = _note,
 ) -> None:
-    """Serve the page that `build(desk)` makes for every tab, until Ctrl-C; then close the desk.
+    """Serve the page that `build(session)` makes for every tab, until Ctrl-C; then close the session.
 
     Where the port is in use the next free one is taken, and `note` is told; 0 is any free one. `say` is
     told the address, and with `show` a browser opens it. In a notebook, too, it ends when it is
@@ -83,7 +83,7 @@ def serve(
                     f"everyone who reaches {host} can see and use this studio: it asks for no password"
                 )
             names, numeric = known_names(host)
-            server = _server(Guard(_application(desk, build), taken, names, numeric))
+            server = _server(Guard(_application(session, build), taken, names, numeric))
             address = f"http://{_in_address(host)}:{taken}/"
             with _stopped_by_signals(server):
                 say(f"The studio is at {address} (Ctrl-C ends it)")
@@ -91,7 +91,7 @@ def serve(
                     threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
                 _run(server, place)
     finally:
-        desk.close()
+        session.close()
 
 
 # ── the port ─────────────────────────────────────────────────────────────────────────────────────────
@@ -159,9 +159,9 @@ def _alone() -> Iterator[None]:
         _OPEN.release()
 
 
-def _application(desk: Any, build: Callable[[Any], None]) -> FastAPI:
-    """Return the application that shows this desk; a later one of the same process replaces it."""
-    _shown[:] = [lambda: build(desk)]
+def _application(session: Any, build: Callable[[Any], None]) -> FastAPI:
+    """Return the application that shows this session; a later one of the same process replaces it."""
+    _shown[:] = [lambda: build(session)]
     nicegui.run.reset()
     core.sio.eio.max_http_buffer_size = MESSAGE
     core.sio.eio.start_service_task = (

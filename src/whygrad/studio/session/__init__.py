@@ -1,1 +1,1 @@
-"""What the page is about, without a browser: the networks, runs and answers that one desk holds."""
+"""What the page is about, without a browser: the networks, runs and answers that one session holds."""

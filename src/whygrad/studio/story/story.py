@@ -19,7 +19,7 @@ from whygrad.answers.names import AS_IT_IS, Names, Ref
 from whygrad.answers.pictures import NetworkPicture
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
-from whygrad.studio.story.sayings import counted, percent, said
+from whygrad.studio.story.phrases import counted, percent, said
 from whygrad.why.asking import Context
 from whygrad.why.choosing import class_names, classes, classifies
 from whygrad.why.error.flow import Flow

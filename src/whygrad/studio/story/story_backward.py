@@ -8,7 +8,7 @@ import numpy as np
 from whygrad.answers.names import Ref
 from whygrad.nn.functions import canonical_link
 from whygrad.studio.story import story_equations as equations
-from whygrad.studio.story.sayings import counted, listed, said, spoken
+from whygrad.studio.story.phrases import counted, listed, said, spoken
 from whygrad.studio.story.story import Frame, Story, difference, in_own
 
 BLAME, PASSED = "blame δ", "blame passed back"
@@ -51,7 +51,7 @@ def _why_blamed(story: Story, j: int) -> str:
             return f"{told} This difference is its blame, δ."
         pair = f"{spoken(f.name)} and {spoken(C.name)}"
         return f"{told} This difference is its blame δ: so simple does it come out for {pair}."
-    if f.product is not None:
+    if f.custom_vjp is not None:
         return (
             f"They depend on each other: the z of {name} moves every one of them. All that this does "
             f"to the grade is its blame δ, {said(delta)}."
@@ -78,7 +78,7 @@ def _wish(story: Story, l: int, j: int) -> str:
     """Describe what a unit should have said; where it says less for a larger z, what its z should have been."""
     lower = story.delta[l][j] > 0
     f = story.net.f[l]
-    if f.product is None and f.derivative(story.asked.trace.z[l])[0, j] < 0:
+    if f.custom_vjp is None and f.derivative(story.asked.trace.z[l])[0, j] < 0:
         return f"should have had a {'lower' if lower else 'higher'} z"
     return f"should have said {'less' if lower else 'more'}"
 

@@ -30,7 +30,7 @@ from whygrad.answers.names import Ref
 from whygrad.nn.functions import COSTS, Array, canonical_link
 from whygrad.nn.network import Parameters
 from whygrad.plan.optimizers import SGD
-from whygrad.studio.story.sayings import counted, rule_name, said, spoken
+from whygrad.studio.story.phrases import counted, rule_name, said, spoken
 from whygrad.studio.story.story import Story
 from whygrad.why import symbols
 from whygrad.why.error.shares import in_symbols, output_terms
@@ -67,7 +67,7 @@ def activation(story: Story, l: int, j: int) -> Equation:
     """Return aˡⱼ = f(zˡⱼ), for softmax with the z of all outputs."""
     f, z, part = story.net.f[l], story.z[l], Ref(l, j).part
     left, right = symbols.unit("a", l, j), Number(float(story.a[l][j]), part)
-    if f.product is not None and f.name == "softmax":
+    if f.custom_vjp is not None and f.name == "softmax":
         return Equation((left, *_softmax(z, l, j), right))
     name = Symbol(spoken(f.name))
     written: list[Expression] = [

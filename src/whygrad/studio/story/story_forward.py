@@ -10,7 +10,7 @@ from whygrad.answers.names import AS_IT_IS, Ref
 from whygrad.nn.functions import COSTS
 from whygrad.nn.network import count
 from whygrad.studio.story import story_equations as equations
-from whygrad.studio.story.sayings import counted, function, grade, listed, percent, said
+from whygrad.studio.story.phrases import counted, function, grade, listed, percent, said
 from whygrad.studio.story.story import (
     Frame,
     Story,

@@ -9,7 +9,7 @@ from whygrad.answers.names import Ref
 from whygrad.nn.backprop import Trace, example_costs, forward
 from whygrad.nn.functions import Array
 from whygrad.studio.story import story_equations as equations
-from whygrad.studio.story.sayings import carries, how, listed, percent, said
+from whygrad.studio.story.phrases import carries, how, listed, percent, said
 from whygrad.studio.story.story import Frame, Story, in_units, most_said
 
 
