@@ -167,7 +167,7 @@ def test_what_is_written_with_numbers_comes_to_the_number_beside_it(case, data):
     assert checked >= 3
 
 
-def coefficients(tree):
+def numbers(tree):
     """All numbers of a tree."""
     if isinstance(tree, Number):
         return [tree.value]
@@ -406,10 +406,10 @@ def test_functions_costs_and_rules_of_the_users_own_are_told_too():
         def init(self, theta):
             return np.zeros((0, len(theta)))
 
-        def coefficients(self, t, rates):
-            return rates[:, None]
+        def coefficients(self, t, learning_rates):
+            return learning_rates[:, None]
 
-        def update(self, theta, g, opt_state, numbers):
+        def update(self, theta, g, opt_state, coefficients):
             return theta - 0.1 * g, opt_state
 
     net = wg.Network(2, [wg.Dense(2, cube), wg.Dense(1, cube)], fourth)
