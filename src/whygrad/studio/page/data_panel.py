@@ -42,11 +42,11 @@ def build(page: Page) -> None:
             )
             button.tooltip(ABOUT[name])
     ui.label("Your own table").classes("wg-heading")
-    place: list[ui.column] = []
+    chosen: list[ui.column] = []
 
     async def taken(event: events.UploadEventArguments) -> None:
         upload.reset()  # so that another one can be chosen
-        await uploaded(page, event, place[0])
+        await uploaded(page, event, chosen[0])
 
     upload = ui.upload(
         label=f"CSV or Parquet, up to {LIMIT // 1_000_000} MB",
@@ -58,7 +58,7 @@ def build(page: Page) -> None:
     upload.props(f'flat bordered accept="{",".join(ENDINGS)}" aria-label="Choose a table"')
     upload.classes("wg-upload")
     upload.on("rejected", lambda e: page.tell(refusal(*e.args)), js_handler=REJECTED)
-    place.append(ui.column().classes("wg-chosen"))
+    chosen.append(ui.column().classes("wg-chosen"))
     ui.label("What is learned from").classes("wg-heading")
     shown = ui.column().classes("wg-shown")
     seen: list[Any] = [None]  # what is shown
@@ -67,8 +67,8 @@ def build(page: Page) -> None:
         config = session.config
         now: Any = session.no_config
         if config is not None:
-            chosen = config.settings
-            now = (config.source, chosen.seed, chosen.test, chosen.leave_out)
+            of = config.settings
+            now = (config.source, of.seed, of.validation, of.test, of.leave_out)
         if now == seen[0]:
             return
         seen[0] = now
@@ -99,14 +99,14 @@ def load(page: Page, name: str) -> None:
     page.do(lambda: page.session.load(name))
 
 
-async def uploaded(page: Page, event: events.UploadEventArguments, place: ui.column) -> None:
+async def uploaded(page: Page, event: events.UploadEventArguments, into: ui.column) -> None:
     """Keep a file that was uploaded, show its first rows, and ask what is to be predicted."""
-    place.clear()
+    into.clear()
     content = await event.file.read()
     name = event.file.name
     found = await page.in_thread(lambda: keep_table(page.session.folder, name, content))
     if found is not None:
-        with place:
+        with into:
             _ask_target(page, *found)
 
 
@@ -174,7 +174,7 @@ MOST = 200  # that are listed
 
 
 def build_runs(page: Page) -> None:
-    """Lay out the list."""
+    """Lay out the list of runs."""
     ui.label("Runs in this folder").classes("wg-heading")
     none = ui.label("None yet: Start writes one.").classes("wg-note")
     listed = ui.column().classes("wg-runs")

@@ -96,7 +96,7 @@ def build(page: Page) -> None:
 
 
 def frames_of(subject: Subject, chosen: Chosen) -> tuple[motion.Frame, ...]:
-    """Describe the step that this network would take with one example alone, the one that is looked at."""
+    """Return the frames of the step that this network would take with the example looked at alone."""
     rows, indices = subject.rows(chosen.part), subject.indices(replace(chosen, which="one"))
     if rows is None or not len(indices):
         return ()

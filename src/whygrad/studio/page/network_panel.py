@@ -1,4 +1,4 @@
-"""The network and its training before they begin: layers, activation, cost, optimizer, rate, penalties."""
+"""The network and its training before they begin: layers, activation, cost, optimizer, penalties."""
 
 from typing import Any
 
@@ -57,7 +57,7 @@ def build(page: Page) -> None:
         choice("cost", "Cost", list(OF_CLASSES))
         choice("optimizer", "Optimizer", list(OPTIMIZERS))
         amount("learning_rate", "Learning rate η", min=0)
-        choice("schedule", "How the rate changes", list(SCHEDULES))
+        choice("schedule", "Learning rate schedule", list(SCHEDULES))
         amount("epochs", "Epochs at most", min=1, precision=0)
         amount("batch_size", "Examples per step", min=1, precision=0)
         amount("dropout", "Dropout", min=0, max=0.95, step=0.05)

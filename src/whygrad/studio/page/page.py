@@ -40,8 +40,9 @@ T = TypeVar("T")
 class Look:
     """What one tab looks at.
 
-    `step` is None to follow the training, `part` the place that is asked about, `question` what is asked,
-    `whole` the layers of which every unit is drawn, `lit` the parts pointed at, `frame` of slow motion.
+    `step` is None to follow the training, `part` the unit, weight or bias asked about, `question` what is
+    asked, `whole` the layers of which every unit is drawn, `lit` the parts pointed at, and `frame` that of
+    slow motion.
     """
 
     step: int | None = None
@@ -176,8 +177,8 @@ class Page:
         if self.subject is None:
             return
         look = self.look
-        drafted = self.session.opened_run is None and self.session.config is not None
-        editable = drafted and look.tab in ("data", "network")
+        untrained = self.session.opened_run is None and self.session.config is not None
+        editable = untrained and look.tab in ("data", "network")
         steady = (self._version, self.subject.net, look.whole, look.part, look.chosen)
         if steady != self._steady:
             self._steady, self._shown = steady, choose(self.overview, look.whole)
@@ -241,7 +242,7 @@ class Page:
             self.working.set_visibility(self.doing > 0)
 
     def tell(self, message: str, about: str = "session") -> None:
-        """Describe what went wrong, or nothing any more."""
+        """Show what went wrong; "" for nothing any more."""
         self._about = about if message else ""
         with self.client:
             self.message.set_text(message)
@@ -255,6 +256,7 @@ class Page:
             self.canvas.light(lit)
 
     def gesture(self, gesture: Gesture) -> None:
+        """Do what a gesture on the drawing asks for."""
         layer = gesture.layer or 0
         if gesture.kind == "click":
             self.show(part=gesture.part, tab="why", question="", lit=())
@@ -266,7 +268,7 @@ class Page:
             self.do(lambda: self.session.edit(gesture.kind, layer))
 
     async def tick(self) -> None:
-        """Look how the training is doing."""
+        """Check how the training is doing."""
         if not self.there:
             return
         session = self.session
@@ -309,7 +311,7 @@ class Page:
 
 
 def words_of(status: Status | None) -> str:
-    """Describe how the training process is doing."""
+    """Return in words how the training process is doing."""
     if status is None:
         return ""
     at = f"step {status.step:,}, epoch {status.epoch:,}"

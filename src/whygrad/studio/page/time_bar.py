@@ -96,7 +96,7 @@ def build(page: Page) -> None:
 
 
 def _start(opened_run: OpenedRun | None) -> str:
-    """Describe what starting means: one at its end gets as many epochs once more."""
+    """Return the label of the start button: a run at its end gets as many epochs once more."""
     if opened_run is None:
         return "Start"
     run = opened_run.run

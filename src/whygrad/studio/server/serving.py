@@ -69,13 +69,29 @@ def serve(
 ) -> None:
     """Serve the page that `build(session)` makes for every tab, until Ctrl-C; then close the session.
 
-    Where the port is in use the next free one is taken, and `note` is told; 0 is any free one. `say` is
-    told the address, and with `show` a browser opens it. In a notebook, too, it ends when it is
-    interrupted. Raises `InputError` for a host or a port that cannot be had.
+    In a notebook, too, it ends when it is interrupted.
+
+    Parameters
+    ----------
+    session : Session
+        What the tabs look at.
+    build : callable
+        Makes the page of one tab, within NiceGUI's context.
+    host, port : str, int
+        The address to listen at. Where the port is in use the next free one is taken; 0 is any free one.
+    show : bool
+        Whether to open a browser.
+    say, note : callable
+        Are told the address, and what is odd about it.
+
+    Raises
+    ------
+    InputError
+        For a host or a port that cannot be had.
     """
     try:
-        with listening(host, port) as place, _alone():
-            taken = place.getsockname()[1]
+        with listening(host, port) as listener, _alone():
+            taken = listener.getsockname()[1]
             if taken != port != 0:
                 note(f"port {port} is in use, so it is port {taken}")
             if host not in LOCAL:
@@ -89,7 +105,7 @@ def serve(
                 say(f"The studio is at {address} (Ctrl-C ends it)")
                 if show and _has_browser():
                     threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
-                _run(server, place)
+                _run(server, listener)
     finally:
         session.close()
 
@@ -109,14 +125,14 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         raise nowhere from None
     family, (name, _, *more) = found[0], found[4]
     for number in range(port, min(port + PORTS, 65536)):
-        place = socket.socket(family, socket.SOCK_STREAM)
+        listener = socket.socket(family, socket.SOCK_STREAM)
         if sys.platform != "win32":  # where it means that two may listen at once
-            place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            place.bind((name, number, *more))
-            place.listen(128)
+            listener.bind((name, number, *more))
+            listener.listen(128)
         except OSError as error:
-            place.close()
+            listener.close()
             if error.errno == errno.EADDRINUSE:
                 continue
             if error.errno == errno.EADDRNOTAVAIL:
@@ -125,8 +141,8 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
             raise InputError(
                 f"cannot listen on {host} at port {number} ({reason.lower()})"
             ) from None
-        with place:
-            yield place
+        with listener:
+            yield listener
         return
     raise InputError(f"ports {port} to {number} are all in use: give another one")
 
@@ -214,12 +230,12 @@ def _server(guard: Guard) -> uvicorn.Server:
     return uvicorn.Server(config)
 
 
-def _run(server: uvicorn.Server, place: socket.socket) -> None:
+def _run(server: uvicorn.Server, listener: socket.socket) -> None:
     """Run until told to stop; where there is an event loop already, as in a notebook, in a thread."""
     if not _in_a_loop():
-        server.run(sockets=[place])
+        server.run(sockets=[listener])
         return
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [place]})
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     thread.join()
 
@@ -234,7 +250,7 @@ def _in_a_loop() -> bool:
 
 @contextmanager
 def _stopped_by_signals(server: uvicorn.Server) -> Iterator[None]:
-    """Let Ctrl-C, `kill` and the end of the terminal stop the server; those ignored, as by nohup, stay so.
+    """Stop the server at Ctrl-C, `kill` and the end of the terminal; signals that are ignored stay ignored.
 
     uvicorn raises what has stopped it once more when it is done, to whom it was meant for: here nobody.
     """

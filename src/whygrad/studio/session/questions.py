@@ -45,7 +45,7 @@ class Question:
 
 
 def ref_of(part: str) -> Ref | None:
-    """Read a part's name; None for the whole network, and for what is no part."""
+    """Return the `Ref` that a part's name stands for; None for the whole network and for no part."""
     return Ref.read(part)
 
 

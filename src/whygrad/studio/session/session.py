@@ -164,7 +164,7 @@ class Session:
                     self._leaving.remove(worker)
 
     def _begin(self, begin: Callable[[float | None], Worker], **others: Any) -> Worker:
-        """Let a process begin, once those that may still write their runs are over."""
+        """Begin a process once those that may still write their runs are over."""
         for one in list(self._leaving):
             self._end(one)
         speed = self.speed
@@ -212,7 +212,7 @@ class Session:
             worker.command(command)
 
     def pause(self) -> None:
-        """Let the training wait after the step that it is at."""
+        """Pause the training after the step that it is at."""
         worker = self.now.worker
         if worker is not None:
             worker.command("pause")

@@ -183,7 +183,7 @@ class Subject:
         return np.asarray(X, np.float64), np.asarray(rows.Y[indices], np.float64)
 
     def said(self, chosen: Chosen) -> str:
-        """Describe which examples are asked about."""
+        """Return in words which examples are asked about."""
         rows, indices = self.rows(chosen.part), self.indices(chosen)
         part = chosen.part if chosen.part in self.parts else next(iter(self.parts), "")
         if rows is None or not len(indices):

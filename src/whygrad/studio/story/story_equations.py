@@ -3,7 +3,7 @@
     zˡⱼ = Σ_k Wˡⱼₖ aˡ⁻¹ₖ + bˡⱼ,  aˡⱼ = f(zˡⱼ),  C,  δˡⱼ,  ∂C/∂Wˡⱼₖ = aˡ⁻¹ₖ δˡⱼ,  ΔWˡⱼₖ
 
 Of a long sum the largest products are written out, and the others are one number. The numbers are those of
-the pass; here they are only put in their places.
+the pass; here they are only put in.
 """
 
 import math
