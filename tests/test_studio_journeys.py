@@ -503,7 +503,7 @@ return found;
 """
 
 
-def test_a_fork_with_another_rate_goes_its_own_way_and_both_curves_are_in_one_chart(visit):
+def test_a_fork_with_another_learning_rate_goes_its_own_way_and_both_curves_are_in_one_chart(visit):
     visit = visit()
     start_slowly(visit)
     visit.press("Pause")
