@@ -189,6 +189,29 @@ def test_two_classes_that_share_an_output_are_told_apart(tmp_path):
         assert found.truth(rows, int(places[0])) == found.labels[index]
 
 
+def test_the_parts_of_the_data_have_their_right_names(folder, iris):
+    settings = replace(QUICK, validation=0.25)
+    config = ModelConfig(find("iris", seed=3), settings)
+    assert {part: len(rows) for part, rows in subject_of(config).parts.items()} == {
+        "training": 90,
+        "validation": 30,
+        "test": 30,
+    }
+    none = ModelConfig(find("iris", seed=3), replace(settings, validation=None, test=0.0))
+    assert list(subject_of(none).parts) == ["training"]
+    assert list(iris.rows()) == ["training", "test"]
+    assert list(opened(folder, "arrays").parts) == ["training", "validation"]
+
+
+def test_a_run_with_validation_rows_is_shown_with_the_rows_that_it_had(tmp_path):
+    record_table(tmp_path / "v.run", find("iris", seed=3), replace(QUICK, validation=0.25))
+    found = OpenedRun.open(tmp_path / "v.run")
+    assert [len(rows) for rows in found.rows().values()] == [90, 30, 30]
+    assert found.notice == ""
+    found.scoring.measure()
+    assert set(found.scoring.points[-1].by_part) == {"training", "validation", "test"}
+
+
 def test_numbers_are_told_in_their_own_units(folder):
     found = opened(folder, "houses")
     rows = found.parts["test"]

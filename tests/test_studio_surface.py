@@ -168,6 +168,22 @@ def test_training_and_validation_examples_stand_where_they_belong_in_the_colour_
     assert {"no", "yes", "training", "validation"} <= texts
 
 
+def test_each_part_of_the_data_has_a_mark_of_its_own():
+    net, theta = slope([1.0, 1.0])
+    part = (np.array([[0.5, 0.5]]), np.array([[1.0]]))
+
+    def marks(**parts):
+        """How many layers of which cap the only point is drawn with."""
+        root = ElementTree.fromstring(Surface(net, theta, **parts).svg())
+        caps = [p.get("stroke-linecap") for p in root.iter(f"{SVG}path") if "h0" in p.get("d")]
+        texts = {one.text for one in root.iter(f"{SVG}text")} & {"training", "validation", "test"}
+        return len(caps) // 2, set(caps), texts  # in the drawing and in its key
+
+    assert marks(training=part) == (2, {"round"}, {"training"})
+    assert marks(validation=part) == (3, {"round"}, {"validation"})
+    assert marks(test=part) == (3, {"square"}, {"test"})
+
+
 def test_the_ranges_come_from_the_examples_so_that_nothing_moves_while_it_trains():
     net, theta = slope([1.0, 1.0])
     part = examples()
