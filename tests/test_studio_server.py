@@ -459,11 +459,11 @@ def test_it_leaves_nothing_in_its_folder(served, tmp_path):
 
 
 # A session that has started a process, and writes down whether it was closed.
-DESK = """
+SESSION = """
 import subprocess, sys
 from pathlib import Path
 from nicegui import ui
-from whygrad.studio.serving import serve
+from whygrad.studio.server.serving import serve
 
 class Session:
     def __init__(self, name):
@@ -480,14 +480,14 @@ def build(session):
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
-def test_what_the_desk_has_started_ends_with_it(served, tmp_path, name):
-    studio = served(tmp_path, code=f"{DESK}\nserve(Session('one'), build, port=0, show=False)")
+def test_what_the_session_has_started_ends_with_it(served, tmp_path, name):
+    studio = served(tmp_path, code=f"{SESSION}\nserve(Session('one'), build, port=0, show=False)")
     wait_for(lambda: len(studio.family()) == 2, "the process that the session starts")
     studio.end(getattr(signal, name))
     assert (tmp_path / "one").read_text() == "closed, 0"
 
 
-def test_the_desk_is_closed_where_the_port_cannot_be_had():
+def test_the_session_is_closed_where_the_port_cannot_be_had():
     closed = []
 
     class Session:
@@ -512,7 +512,7 @@ for name in ("one", "two"):
 
 
 def test_a_notebook_can_open_it_and_open_it_again(served, browser, tmp_path):
-    studio = served(tmp_path, code=DESK + TWICE)
+    studio = served(tmp_path, code=SESSION + TWICE)
     for name in ("one", "two"):
         browser.open(studio.url)
         browser.has(f"this is {name}")
@@ -539,7 +539,7 @@ def first(line):
 
 serve(Session("one"), build, port=0, show=False, say=first)
 """
-    studio = served(tmp_path, code=DESK + code)
+    studio = served(tmp_path, code=SESSION + code)
     studio.end()
     assert (tmp_path / "told").read_text() == (
         "a studio is open in this process already: end it first"

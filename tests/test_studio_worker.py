@@ -345,8 +345,8 @@ def test_a_killed_a_terminated_and_a_closed_process_leave_a_run_that_goes_on_to_
 
 PARENT = """
 import sys
-from whygrad.settings import Settings
-from whygrad.studio.worker import Worker
+from whygrad.pipeline.settings import Settings
+from whygrad.studio.process.worker import Worker
 worker = Worker.start(sys.argv[1], "iris", Settings(hidden=(5,), epochs=10**9, engine="reference"))
 worker.wait(lambda status: status.kind == "running" and status.step > 0)
 print(worker.pid, flush=True)
