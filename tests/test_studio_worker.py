@@ -159,14 +159,14 @@ def test_a_training_that_is_slower_than_its_speed_never_waits_and_does_not_hurry
     assert [at for at, _, _ in seen] == [0.0, 3.0, 6.0, 6.45, 6.95]
 
 
-def obeyed(*commands, step=9, place=1, first=0):
+def obeyed(*commands, step=9, batch_index=1, first=0):
     """Return how far training may go from a step after these commands, all at once, and what it told."""
     inbox, told = SimpleQueue(), []
     for command in commands:
         say(inbox, command)
     control = Control(inbox, lambda kind, state: told.append(kind), first=first)
-    state = State(np.zeros(0), np.zeros(0), step=step, place=place)
-    return control(SimpleNamespace(steps_per_epoch=5), state, lambda: told.append("settle")), told
+    state = State(np.zeros(0), np.zeros(0), step=step, batch_index=batch_index)
+    return control(SimpleNamespace(steps_per_epoch=5), state, lambda: told.append("flush")), told
 
 
 def test_commands_are_obeyed_in_their_order():
@@ -188,8 +188,8 @@ def test_what_is_recorded_is_written_before_a_pause_is_told():
 
     control = Control(inbox, tell, paused=True)
     state = State(np.zeros(0), np.zeros(0), step=9)
-    assert control(SimpleNamespace(steps_per_epoch=5), state, lambda: told.append("settle")) == 9
-    assert told == ["settle", "paused"]
+    assert control(SimpleNamespace(steps_per_epoch=5), state, lambda: told.append("flush")) == 9
+    assert told == ["flush", "paused"]
 
 
 class Waited:
@@ -428,7 +428,10 @@ def test_what_a_fork_changes_has_the_names_of_settings(whole):
         ({"dropout": 0.5}, "a fork cannot change 'dropout': "),
         ({"optimizer": "adma"}, "unknown optimizer 'adma': did you mean 'adam'?"),
         ({"schedule": "cosinus"}, "unknown schedule 'cosinus': did you mean 'cosine'?"),
-        ({"learning_rate": -1.0}, "rate is -1.0: a learning rate is a finite number above 0"),
+        (
+            {"learning_rate": -1.0},
+            "learning_rate is -1.0: a learning rate is a finite number above 0",
+        ),
     ):
         with pytest.raises(wg.InputError) as raised:
             changes(whole.plan, given)

@@ -105,7 +105,7 @@ def allowed(
 
     def flush() -> None:
         for observer in observers:
-            finish = getattr(observer, "settle", None)
+            finish = getattr(observer, "flush", None)
             if finish:
                 finish(state)
 
