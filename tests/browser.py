@@ -69,7 +69,7 @@ class Served:
     expected: str = ""
     mark: str = ""  # in the environment of the process, and so of all that it starts
     ended: bool = False
-    top_inputs: int = 0  # lines of its output
+    lines_read: int = 0  # lines of its output
 
     @property
     def host(self):
@@ -85,12 +85,12 @@ class Served:
 
         def lines():
             whole = self.output.read_text(encoding="utf-8").rpartition("\n")[0]
-            return whole.splitlines()[self.top_inputs :]
+            return whole.splitlines()[self.lines_read :]
 
         wait_for(lambda: lines() or self.process.poll() is not None, "the address of the studio")
         line, *_ = lines() or [""]
         assert line.startswith("The studio is at http://"), self.said
-        self.top_inputs += 1
+        self.lines_read += 1
         return line.split()[4]
 
     def ask(self, path="/", *, method="GET", body=None, headers=None):

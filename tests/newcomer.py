@@ -71,7 +71,9 @@ def read(page):
             printed = type_in(block, session, page)
             assert not re.search(r"^<.*>$", printed, re.M), f"{page} shows nothing: {printed}"
         elif kind == "text":
-            assert printed == block, f"{page} says\n{block}\nand it is\n{printed}"
+            # States are saved by the clock: their number is the machine's.
+            said, shown = (re.sub(r"and \d+ states?", "and some states", one) for one in (block, printed))
+            assert shown == said, f"{page} says\n{block}\nand it is\n{printed}"
         else:
             with contextlib.redirect_stdout(io.StringIO()):
                 for line in block.splitlines():

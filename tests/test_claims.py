@@ -24,12 +24,12 @@ from whygrad.pipeline.settings import Settings
 from whygrad.plan.plan import Plan, start
 from whygrad.record.rows import record_table
 from whygrad.studio.page.charting import chart
-from whygrad.studio.session.asking import written
-from whygrad.studio.session.desk import Session
 from whygrad.studio.session.opened_run import OpenedRun
+from whygrad.studio.session.questions import written
+from whygrad.studio.session.session import Session
 from whygrad.studio.session.subject import Chosen, overview
 from whygrad.studio.story.motion import frames
-from whygrad.studio.story.sayings import percent
+from whygrad.studio.story.phrases import percent
 from whygrad.why import blame, ledger, neuron, prediction, pushed
 from whygrad.why.bound import Why
 from whygrad.why.symbols import shown
@@ -342,9 +342,9 @@ def test_slow_motion_counts_a_miss_in_the_units_of_the_target():
 
 
 def test_the_studio_knows_mean_and_range_of_a_table_before_it_trains(folder):
-    desk = Session(folder)
-    desk.load(str(folder / "houses.csv"), target="sold", settings=QUICK)
-    subject = desk.subject()
+    session = Session(folder)
+    session.load(str(folder / "houses.csv"), target="sold", settings=QUICK)
+    subject = session.subject()
     assert overview(subject, Chosen()).unit_meaning == "activation, columns standardised"
     X, _ = subject.examples(Chosen())
     found = subject.why.prediction(X)

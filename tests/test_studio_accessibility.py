@@ -76,10 +76,10 @@ def studio(served_to_all, run):
 def to_tab(browser, name):
     browser.by_role("tab", name).click()
     wait_for(lambda: browser.by_role("tab", name).get_attribute("aria-selected") == "true")
-    flush(browser)
+    settle(browser)
 
 
-def flush(browser):
+def settle(browser):
     """Wait until nothing on the page has changed for a while."""
     quiet = """const done = arguments[0]; let timer;
       const over = () => { watch.disconnect(); done(); };
@@ -96,7 +96,7 @@ def opened(browser, studio):
     browser.open(studio.url)
     browser.by_role("tab", "Why")
     wait_for(lambda: browser.driver.execute_script(PLACES), "the drawing")
-    flush(browser)
+    settle(browser)
     return browser
 
 
@@ -105,7 +105,7 @@ def click_on(browser, part):
     script = """const part = document.querySelector(`.wg-network [data-part="${arguments[0]}"]`);
       part.dispatchEvent(new MouseEvent('click', {bubbles: true}))"""
     browser.driver.execute_script(script, part)
-    flush(browser)
+    settle(browser)
 
 
 def nameless(browser):
@@ -137,7 +137,7 @@ def test_every_control_has_a_name(studio, browser):
     click_on(browser, "2:1,0")
     for question in ("Chain rule", "Paths", "Ripple", "Ledger"):
         browser.by_role("button", question).click()
-        flush(browser)
+        settle(browser)
         assert nameless(browser) == [], question
     assert browser.complaints() == []
 
@@ -209,15 +209,15 @@ def test_the_units_stay_where_they_are_whatever_is_looked_at(studio, browser):
     click_on(browser, "1:2,0")
     for question in ("Chain rule", "Paths", "Ripple"):
         browser.by_role("button", question).click()
-        flush(browser)
+        settle(browser)
         assert browser.driver.execute_script(PLACES) == places, question
     to_tab(browser, "Slow motion")
     for _ in range(4):
         browser.by_role("button", "Next frame").click()
-        flush(browser)
+        settle(browser)
         assert browser.driver.execute_script(PLACES) == places
     browser.by_role("button", "gradient").click()
-    flush(browser)
+    settle(browser)
     assert browser.driver.execute_script(PLACES) == places
 
 
@@ -226,7 +226,7 @@ def test_the_units_stay_where_they_are_when_training_begins(served, browser, tmp
     places = browser.driver.execute_script(PLACES)
     browser.by_role("button", "One step").click()
     browser.has("paused at step 1")
-    flush(browser)
+    settle(browser)
     assert browser.driver.execute_script(PLACES) == places
 
 
@@ -242,6 +242,6 @@ def test_the_page_is_dark_where_the_browser_prefers_it_and_when_it_is_switched(s
         assert (before != light) == prefers
         switch = browser.by_role("button", "Light or dark")
         switch.click()
-        flush(browser)
+        settle(browser)
         after = browser.driver.execute_script(ground)
         assert (after != light) != prefers

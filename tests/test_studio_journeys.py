@@ -130,9 +130,9 @@ class Visit:
         """The earlier step that the slider was left at, once the page has come to it."""
 
         def there():
-            first = self.batch_index()[0]
+            first = self.place()[0]
             time.sleep(0.7)  # a drag is many moves, and the last may still be on its way
-            return 0 < first < last and self.batch_index()[0] == first and first
+            return 0 < first < last and self.place()[0] == first and first
 
         return wait_for(there, "an earlier step")
 
@@ -142,7 +142,7 @@ class Visit:
         def waits():
             found = re.match(r"paused at step ([\d,]+)", self.status())
             at = int(found[1].replace(",", "")) if found else None
-            return at if found and self.batch_index() == (at, at) else None
+            return at if found and self.place() == (at, at) else None
 
         return wait_for(waits, "a pause at one step, in the header and on the page")
 
@@ -244,7 +244,7 @@ def learn_and_ask(visit, table, target, name):
     visit.choose("Speed", "100 steps/s")
     visit.tab("Curves")
     visit.press("Start")
-    wait_for(lambda: visit.batch_index()[1] > 20, "some steps")
+    wait_for(lambda: visit.place()[1] > 20, "some steps")
     visit.press("Pause")
     last = visit.paused()
     visit.browser.screenshot(f"{name}-trained")
@@ -259,7 +259,7 @@ def learn_and_ask(visit, table, target, name):
     expected = wg.why.weight(*given, **weight, **penalties, names=visit.names(run))
     wait_for(lambda: visit.told(".wg-answer h1") == expected.question, "the answer")
     visit.browser.screenshot(f"{name}-weight")
-    assert visit.batch_index() == (step, last)
+    assert visit.place() == (step, last)
     assert visit.told(".wg-answer tr.wg-total td:last-child") == typeset(number(expected.value))
     digits = typeset(number(expected.value)).partition("×")[0]
     assert f"={digits}" in "".join(visit.told(".wg-answer math").split())
@@ -316,7 +316,7 @@ def start_slowly(visit, name="iris", speed="100 steps/s"):
     visit.browser.has(f"{name}, not trained yet")
     visit.choose("Speed", speed)
     visit.press("Start")
-    wait_for(lambda: visit.batch_index()[1] > 0, "the first steps")
+    wait_for(lambda: visit.place()[1] > 0, "the first steps")
 
 
 def unbroken(run, folder):
@@ -329,10 +329,10 @@ def unbroken(run, folder):
 def test_a_reloaded_page_and_a_second_tab_show_the_training_that_goes_on(visit):
     visit = visit()
     start_slowly(visit, speed="10 steps/s")
-    before = visit.batch_index()[1]
+    before = visit.place()[1]
     pid = visit.trainer()
     visit.browser.reload()
-    wait_for(lambda: visit.batch_index()[1] > before, "the training going on, on the page")
+    wait_for(lambda: visit.place()[1] > before, "the training going on, on the page")
     assert visit.trainer() == pid
     visit.browser.has("iris.run")
     assert visit.status().startswith("training")
@@ -341,7 +341,7 @@ def test_a_reloaded_page_and_a_second_tab_show_the_training_that_goes_on(visit):
     visit.driver.switch_to.new_window("tab")
     visit.browser.open(visit.studio.url)
     second = visit.driver.current_window_handle
-    wait_for(lambda: visit.batch_index()[1] > before, "the training in the other tab")
+    wait_for(lambda: visit.place()[1] > before, "the training in the other tab")
     visit.press("Pause")
     at = visit.paused()
     visit.browser.screenshot("second-tab")
@@ -349,9 +349,9 @@ def test_a_reloaded_page_and_a_second_tab_show_the_training_that_goes_on(visit):
     assert visit.paused() == at
     # Each tab looks at what it wants.
     visit.drag("Step of the training", -0.5)
-    wait_for(lambda: visit.batch_index()[0] < at, "an earlier step")
+    wait_for(lambda: visit.place()[0] < at, "an earlier step")
     visit.driver.switch_to.window(second)
-    assert visit.batch_index() == (at, at)
+    assert visit.place() == (at, at)
     visit.driver.close()
     visit.driver.switch_to.window(first)
     assert [path.name for path in visit.folder.glob("*.run")] == ["iris.run"]
@@ -368,7 +368,7 @@ def test_a_training_that_was_killed_is_told_and_goes_on_to_the_same_end(visit, t
     visit.press("Go on")
     wait_for(lambda: visit.status().startswith("ended"), "the end")
     run = visit.run()
-    wait_for(lambda: visit.batch_index() == (run.step, run.step), "the last step on the page")
+    wait_for(lambda: visit.place() == (run.step, run.step), "the last step on the page")
     assert run.step > killed
     assert_same_run(run, unbroken(run, tmp_path_factory.mktemp("unbroken")))
     visit.browser.screenshot("resumed")
@@ -383,11 +383,11 @@ def test_one_step_is_one_one_epoch_is_the_rest_of_it_and_reset_begins_anew(visit
     visit.press("One step")
     assert visit.paused() == 1
     visit.press("One step")
-    wait_for(lambda: visit.batch_index() == (2, 2), "the second step")
+    wait_for(lambda: visit.place() == (2, 2), "the second step")
     assert visit.paused() == 2
     visit.choose("Speed", "full speed")
     visit.press("One epoch")
-    wait_for(lambda: visit.batch_index() == (4, 4), "the end of the epoch")
+    wait_for(lambda: visit.place() == (4, 4), "the end of the epoch")
     assert visit.paused() == 4
     run = visit.run()
     whole = unbroken(run, tmp_path_factory.mktemp("unbroken"))
@@ -395,7 +395,7 @@ def test_one_step_is_one_one_epoch_is_the_rest_of_it_and_reset_begins_anew(visit
         assert same_state(run.state(step), whole.state(step))
     visit.press("Reset")
     visit.browser.has("iris, not trained yet")
-    wait_for(lambda: visit.batch_index() == (0, 0), "the start on the page")
+    wait_for(lambda: visit.place() == (0, 0), "the start on the page")
     wait_for(lambda: visit.trainer() is None, "the end of the process")
     visit.press("One step")
     assert visit.paused() == 1
@@ -503,7 +503,7 @@ return found;
 """
 
 
-def test_a_fork_with_another_rate_goes_its_own_way_and_both_curves_are_in_one_chart(visit):
+def test_a_fork_with_another_learning_rate_goes_its_own_way_and_both_curves_are_in_one_chart(visit):
     visit = visit()
     start_slowly(visit)
     visit.press("Pause")
@@ -524,7 +524,7 @@ def test_a_fork_with_another_rate_goes_its_own_way_and_both_curves_are_in_one_ch
     assert run.start == step and parent.step == last
     assert run.plan.optimizer.learning_rate == 0.05 and parent.plan.optimizer.learning_rate != 0.05
     assert run.state(step).theta.tobytes() == parent.state(step).theta.tobytes()
-    wait_for(lambda: visit.batch_index() == (run.step, run.step), "the end of the fork on the page")
+    wait_for(lambda: visit.place() == (run.step, run.step), "the end of the fork on the page")
 
     def both():
         charts = visit.driver.execute_script(CURVES)

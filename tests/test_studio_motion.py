@@ -21,7 +21,7 @@ from whygrad.pipeline.datasets import load
 from whygrad.plan.optimizers import OPTIMIZERS
 from whygrad.plan.plan import Clip, Penalty, Plan, start
 from whygrad.studio.story.motion import frames, frames_of_training, step_of_training
-from whygrad.studio.story.sayings import said
+from whygrad.studio.story.phrases import said
 
 PHASES = ["forward", "cost", "backward", "gradients", "update", "again"]
 PART = re.compile(r"(\d+):(\d+)(?:,(\d+|bias))?")
@@ -406,10 +406,10 @@ def test_functions_costs_and_rules_of_the_users_own_are_told_too():
         def init(self, theta):
             return np.zeros((0, len(theta)))
 
-        def numbers(self, t, rates):
-            return rates[:, None]
+        def coefficients(self, t, learning_rates):
+            return learning_rates[:, None]
 
-        def update(self, theta, g, opt_state, numbers):
+        def update(self, theta, g, opt_state, coefficients):
             return theta - 0.1 * g, opt_state
 
     net = wg.Network(2, [wg.Dense(2, cube), wg.Dense(1, cube)], fourth)

@@ -458,14 +458,14 @@ def test_it_leaves_nothing_in_its_folder(served, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-# A desk that has started a process, and writes down whether it was closed.
-DESK = """
+# A session that has started a process, and writes down whether it was closed.
+SESSION = """
 import subprocess, sys
 from pathlib import Path
 from nicegui import ui
-from whygrad.studio.serving import serve
+from whygrad.studio.server.serving import serve
 
-class Desk:
+class Session:
     def __init__(self, name):
         self.name = name
         wait = [sys.executable, "-c", "import sys; sys.stdin.read()"]
@@ -474,20 +474,20 @@ class Desk:
         self.child.stdin.close()
         Path(self.name).write_text(f"closed, {self.child.wait()}")
 
-def build(desk):
-    ui.label(f"this is {desk.name}")
+def build(session):
+    ui.label(f"this is {session.name}")
 """
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
-def test_what_the_desk_has_started_ends_with_it(served, tmp_path, name):
-    studio = served(tmp_path, code=f"{DESK}\nserve(Desk('one'), build, port=0, show=False)")
-    wait_for(lambda: len(studio.family()) == 2, "the process that the desk starts")
+def test_what_the_session_has_started_ends_with_it(served, tmp_path, name):
+    studio = served(tmp_path, code=f"{SESSION}\nserve(Session('one'), build, port=0, show=False)")
+    wait_for(lambda: len(studio.family()) == 2, "the process that the session starts")
     studio.end(getattr(signal, name))
     assert (tmp_path / "one").read_text() == "closed, 0"
 
 
-def test_the_desk_is_closed_where_the_port_cannot_be_had():
+def test_the_session_is_closed_where_the_port_cannot_be_had():
     closed = []
 
     class Session:
@@ -504,7 +504,7 @@ TWICE = """
 import asyncio
 
 async def cell(name):
-    serve(Desk(name), build, port=0, show=False)
+    serve(Session(name), build, port=0, show=False)
 
 for name in ("one", "two"):
     asyncio.run(cell(name))
@@ -512,7 +512,7 @@ for name in ("one", "two"):
 
 
 def test_a_notebook_can_open_it_and_open_it_again(served, browser, tmp_path):
-    studio = served(tmp_path, code=DESK + TWICE)
+    studio = served(tmp_path, code=SESSION + TWICE)
     for name in ("one", "two"):
         browser.open(studio.url)
         browser.has(f"this is {name}")
@@ -533,13 +533,13 @@ from whygrad.errors import InputError
 def first(line):
     print(line, flush=True)
     try:
-        serve(Desk("two"), build, port=0, show=False, say=print)
+        serve(Session("two"), build, port=0, show=False, say=print)
     except InputError as error:
         open("told", "w").write(str(error))
 
-serve(Desk("one"), build, port=0, show=False, say=first)
+serve(Session("one"), build, port=0, show=False, say=first)
 """
-    studio = served(tmp_path, code=DESK + code)
+    studio = served(tmp_path, code=SESSION + code)
     studio.end()
     assert (tmp_path / "told").read_text() == (
         "a studio is open in this process already: end it first"

@@ -137,7 +137,7 @@ def test_axes_have_the_units_of_the_data():
     assert {"income", "age", "1,000", "1,400", "40", "60"} <= set(texts)
 
 
-def test_trained_and_held_out_examples_stand_where_they_belong_in_the_colour_of_their_class():
+def test_training_and_validation_examples_stand_where_they_belong_in_the_colour_of_their_class():
     net, theta = slope([1.0, 1.0])
     X = np.array([[-1.0, -1.0], [1.0, 1.0]])
     about = (X, np.array([[0.0], [1.0]])), (np.array([[0.0, 0.0]]), np.array([[1.0]]))
@@ -165,7 +165,23 @@ def test_trained_and_held_out_examples_stand_where_they_belong_in_the_colour_of_
     ring = next(one for one in root.iter(f"{SVG}circle"))
     np.testing.assert_allclose([float(ring.get("cx")), float(ring.get("cy"))], low, atol=0.2)
     texts = {one.text for one in root.iter(f"{SVG}text")}
-    assert {"no", "yes", "trained with", "held out"} <= texts
+    assert {"no", "yes", "training", "validation"} <= texts
+
+
+def test_each_part_of_the_data_has_a_mark_of_its_own():
+    net, theta = slope([1.0, 1.0])
+    part = (np.array([[0.5, 0.5]]), np.array([[1.0]]))
+
+    def marks(**parts):
+        """How many layers of which cap the only point is drawn with."""
+        root = ElementTree.fromstring(Surface(net, theta, **parts).svg())
+        caps = [p.get("stroke-linecap") for p in root.iter(f"{SVG}path") if "h0" in p.get("d")]
+        texts = {one.text for one in root.iter(f"{SVG}text")} & {"training", "validation", "test"}
+        return len(caps) // 2, set(caps), texts  # in the drawing and in its key
+
+    assert marks(training=part) == (2, {"round"}, {"training"})
+    assert marks(validation=part) == (3, {"round"}, {"validation"})
+    assert marks(test=part) == (3, {"square"}, {"test"})
 
 
 def test_the_ranges_come_from_the_examples_so_that_nothing_moves_while_it_trains():

@@ -32,7 +32,7 @@ from whygrad.studio.process.worker import Worker
 from whygrad.training.loop import INTERRUPTED, Training, run
 
 QUICK = Settings(hidden=(5, 4), epochs=6, engine="reference", seed=3)
-PER_EPOCH = 4  # batches of 32 of the 120 rows of iris that are not held out
+PER_EPOCH = 4  # batches of 32 of the 120 rows of iris trained with
 
 
 def paused_at(step):
@@ -159,14 +159,14 @@ def test_a_training_that_is_slower_than_its_speed_never_waits_and_does_not_hurry
     assert [at for at, _, _ in seen] == [0.0, 3.0, 6.0, 6.45, 6.95]
 
 
-def obeyed(*commands, step=9, place=1, first=0):
+def obeyed(*commands, step=9, batch_index=1, first=0):
     """Return how far training may go from a step after these commands, all at once, and what it told."""
     inbox, told = SimpleQueue(), []
     for command in commands:
         say(inbox, command)
     control = Control(inbox, lambda kind, state: told.append(kind), first=first)
-    state = State(np.zeros(0), np.zeros(0), step=step, place=place)
-    return control(SimpleNamespace(steps_per_epoch=5), state, lambda: told.append("settle")), told
+    state = State(np.zeros(0), np.zeros(0), step=step, batch_index=batch_index)
+    return control(SimpleNamespace(steps_per_epoch=5), state, lambda: told.append("flush")), told
 
 
 def test_commands_are_obeyed_in_their_order():
@@ -188,8 +188,8 @@ def test_what_is_recorded_is_written_before_a_pause_is_told():
 
     control = Control(inbox, tell, paused=True)
     state = State(np.zeros(0), np.zeros(0), step=9)
-    assert control(SimpleNamespace(steps_per_epoch=5), state, lambda: told.append("settle")) == 9
-    assert told == ["settle", "paused"]
+    assert control(SimpleNamespace(steps_per_epoch=5), state, lambda: told.append("flush")) == 9
+    assert told == ["flush", "paused"]
 
 
 class Waited:
@@ -345,8 +345,8 @@ def test_a_killed_a_terminated_and_a_closed_process_leave_a_run_that_goes_on_to_
 
 PARENT = """
 import sys
-from whygrad.settings import Settings
-from whygrad.studio.worker import Worker
+from whygrad.pipeline.settings import Settings
+from whygrad.studio.process.worker import Worker
 worker = Worker.start(sys.argv[1], "iris", Settings(hidden=(5,), epochs=10**9, engine="reference"))
 worker.wait(lambda status: status.kind == "running" and status.step > 0)
 print(worker.pid, flush=True)

@@ -32,15 +32,27 @@ def studio(
 
     Parameters
     ----------
-    run : what to look at: a recorded run or the folder of one, or a trained network.
-    folder : where data and runs are read and written; nothing outside of it is, but this run.
-    host : where it listens: at 127.0.0.1 only this machine reaches it.
-    port : the next free one is taken where it is in use, and any free one for 0.
-    show : whether to open a browser.
+    run : Run, Fitted, str or path, optional
+        What to look at: a recorded run or the folder of one, or a trained network. By default the studio
+        begins with a data set, to build a network for.
+    folder : str or path, default "."
+        Where data and runs are read and written; nothing outside of it is, but this run.
+    host : str, default "127.0.0.1"
+        The address to listen at; the default can be reached from this machine only.
+    port : int, default 8750
+        The port; the next free one where it is in use, any free one for 0.
+    show : bool, default True
+        Whether to open a browser.
 
-    Raises `InputError` where NiceGUI is not installed, and for a host or a port that cannot be had, and
-    `FileError` for a run or a folder that cannot be opened.
+    Raises
+    ------
+    InputError
+        Where NiceGUI is not installed, and for a host or a port that cannot be had.
+    FileError
+        For a run or a folder that cannot be opened.
 
+    Examples
+    --------
     >>> studio("houses.run")  # doctest: +SKIP
     """
     if any(find_spec(name) is None for name in NEEDED):
@@ -53,6 +65,6 @@ def studio(
         run = open_run(run)
     from whygrad.studio.page.layout import build
     from whygrad.studio.server.serving import serve
-    from whygrad.studio.session.desk import Session
+    from whygrad.studio.session.session import Session
 
     serve(Session(Path(folder).resolve(), run), build, host=host, port=port, show=show)

@@ -60,7 +60,7 @@ class Canvas:
         self.widget.lit = list(parts)
 
     def choose_again(self) -> None:
-        """Let the next picture choose anew which units are the most important."""
+        """Choose the most important units anew with the next picture."""
         if self._showing:
             self._showing.choose_again()
 

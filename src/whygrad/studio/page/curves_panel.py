@@ -17,7 +17,7 @@ NONE = "no other run"
 
 def build(page: Page) -> None:
     """Lay out the charts; one that would be empty is not shown."""
-    desk = page.desk
+    session = page.session
     waiting = ui.label("Press Start: the curves are drawn while it learns.").classes("wg-note")
     beside = ui.select(
         [NONE], value=NONE, label="Compare with", on_change=lambda e: compare(e.value)
@@ -28,23 +28,27 @@ def build(page: Page) -> None:
     state: dict[str, Any] = {"drawn": None, "drawing": False}
 
     def compare(name: str) -> None:
-        now = NONE if desk.other is None else desk.other.path.name
+        now = NONE if session.other is None else session.other.path.name
         if name != now:
             page.do(
-                lambda: desk.compare(None if name == NONE else confined(Path(name), desk.folder))
+                lambda: session.compare(
+                    None if name == NONE else confined(Path(name), session.folder)
+                )
             )
 
     def update() -> None:
-        following = desk.following
-        scored.set_text("" if following is None else words_of(following.run))
-        waiting.set_visibility(following is None)
-        beside.set_visibility(following is not None)
-        if following is None:
+        opened_run = session.opened_run
+        scored.set_text("" if opened_run is None else words_of(opened_run.run))
+        waiting.set_visibility(opened_run is None)
+        beside.set_visibility(opened_run is not None)
+        if opened_run is None:
             for chart in shown.values():
                 chart.set_visibility(False)
         elif page.look.tab == "curves":
-            others = sorted(name for name, path in desk.runs().items() if path != following.path)
-            now = NONE if desk.other is None else desk.other.path.name
+            others = sorted(
+                name for name, path in session.runs().items() if path != opened_run.path
+            )
+            now = NONE if session.other is None else session.other.path.name
             beside.set_options(
                 [NONE, *dict.fromkeys([*others, now] if now != NONE else others)], value=now
             )
@@ -65,10 +69,10 @@ def build(page: Page) -> None:
             state["drawing"] = False
 
     def wanted() -> Any:
-        following = desk.following
-        if following is None:
+        opened_run = session.opened_run
+        if opened_run is None:
             return state["drawn"]
-        return following, desk.other, page.now.step, following.step, page.dark, desk.running
+        return opened_run, session.other, page.now.step, opened_run.step, page.dark, session.running
 
     def put(options: dict[str, Any]) -> None:
         for name, chart in shown.items():
@@ -83,14 +87,14 @@ def build(page: Page) -> None:
 
 
 def options_of(
-    following: OpenedRun, other: OpenedRun | None, step: int, last: int, dark: bool
+    opened_run: OpenedRun, other: OpenedRun | None, step: int, last: int, dark: bool
 ) -> dict[str, Any]:
     """Return the charts of a run up to its last step, with another one beside it, or None."""
     beside = None if other is None else seen(other)
-    return charts.options(seen(following), step, beside, dark=dark)
+    return charts.options(seen(opened_run), step, beside, dark=dark)
 
 
-def seen(following: OpenedRun) -> charts.Seen:
+def seen(opened_run: OpenedRun) -> charts.Seen:
     """Return what a run showed so far, with the scores that were measured of its states."""
-    following.scoring.measure()
-    return charts.seen(following.run, following.scoring.points, now=following.so_far())
+    opened_run.scoring.measure()
+    return charts.seen(opened_run.run, opened_run.scoring.points, now=opened_run.so_far())

@@ -33,7 +33,7 @@ REJECTED = "(found) => emit(found[0].failedPropValidation, found[0].file.name)"
 
 def build(page: Page) -> None:
     """Lay out the choice of data."""
-    desk = page.desk
+    session = page.session
     ui.label("Data that come with whygrad").classes("wg-heading")
     with ui.row().classes("wg-sets"):
         for name in sorted(datasets.NAMES, key=list(ABOUT).index):
@@ -42,11 +42,11 @@ def build(page: Page) -> None:
             )
             button.tooltip(ABOUT[name])
     ui.label("Your own table").classes("wg-heading")
-    place: list[ui.column] = []
+    chosen: list[ui.column] = []
 
     async def taken(event: events.UploadEventArguments) -> None:
         upload.reset()  # so that another one can be chosen
-        await uploaded(page, event, place[0])
+        await uploaded(page, event, chosen[0])
 
     upload = ui.upload(
         label=f"CSV or Parquet, up to {LIMIT // 1_000_000} MB",
@@ -58,26 +58,26 @@ def build(page: Page) -> None:
     upload.props(f'flat bordered accept="{",".join(ENDINGS)}" aria-label="Choose a table"')
     upload.classes("wg-upload")
     upload.on("rejected", lambda e: page.tell(refusal(*e.args)), js_handler=REJECTED)
-    place.append(ui.column().classes("wg-chosen"))
+    chosen.append(ui.column().classes("wg-chosen"))
     ui.label("What is learned from").classes("wg-heading")
     shown = ui.column().classes("wg-shown")
     seen: list[Any] = [None]  # what is shown
 
     def update() -> None:
-        draft = desk.draft
-        now: Any = desk.undrafted
-        if draft is not None:
-            chosen = draft.settings
-            now = (draft.source, chosen.seed, chosen.test, chosen.leave_out)
+        config = session.config
+        now: Any = session.no_config
+        if config is not None:
+            of = config.settings
+            now = (config.source, of.seed, of.validation, of.test, of.leave_out)
         if now == seen[0]:
             return
         seen[0] = now
         shown.clear()
         with shown:
-            if draft is None:
-                ui.label(desk.undrafted)
+            if config is None:
+                ui.label(session.no_config)
             else:
-                _preview(draft)
+                _preview(config)
 
     page.panels.append(update)
 
@@ -96,17 +96,17 @@ def refusal(why: str, name: str) -> str:
 
 def load(page: Page, name: str) -> None:
     """Take a data set that comes with whygrad."""
-    page.do(lambda: page.desk.load(name))
+    page.do(lambda: page.session.load(name))
 
 
-async def uploaded(page: Page, event: events.UploadEventArguments, place: ui.column) -> None:
+async def uploaded(page: Page, event: events.UploadEventArguments, into: ui.column) -> None:
     """Keep a file that was uploaded, show its first rows, and ask what is to be predicted."""
-    place.clear()
+    into.clear()
     content = await event.file.read()
     name = event.file.name
-    found = await page.in_thread(lambda: keep_table(page.desk.folder, name, content))
+    found = await page.in_thread(lambda: keep_table(page.session.folder, name, content))
     if found is not None:
-        with place:
+        with into:
             _ask_target(page, *found)
 
 
@@ -139,24 +139,21 @@ def _ask_target(page: Page, path: Path, table: Any) -> None:
         def work() -> None:
             if len(names) - len(left_out) < 2:
                 raise InputError("all columns are left out: leave at least one to predict from")
-            page.desk.load(str(path), target.value, settings)
+            page.session.load(str(path), target.value, settings)
 
         page.do(work)
 
     ui.button("Use this table", on_click=use).props("no-caps unelevated")
 
 
-def _preview(draft: Any) -> None:
-    ready = draft.ready
+def _preview(config: Any) -> None:
+    ready = config.ready
     parts, encoding = ready.parts, ready.encoding
-    rows = f"{len(parts.training):,} rows to train with"
-    if len(parts.validation):
-        rows += f", {len(parts.validation):,} to stop by"
-    if len(parts.test):
-        rows += f", {len(parts.test):,} held out"
-    ui.label(f"{draft.title}: predicts {encoding.target.name}. {rows}.").classes("wg-strong")
-    if not draft.source.images:
-        _table(draft.source.table.slice(0, PREVIEW))
+    counts = {part: len(rows) for part, rows in vars(parts).items()}
+    rows = ", ".join(f"{count:,} {part}" for part, count in counts.items() if count)
+    ui.label(f"{config.title}: predicts {encoding.target.name}. Rows: {rows}.").classes("wg-strong")
+    if not config.source.images:
+        _table(config.source.table.slice(0, PREVIEW))
     for note in (*encoding.notes, *encoding.target.notes):
         ui.label(note).classes("wg-note")
 
@@ -177,7 +174,7 @@ MOST = 200  # that are listed
 
 
 def build_runs(page: Page) -> None:
-    """Lay out the list."""
+    """Lay out the list of runs."""
     ui.label("Runs in this folder").classes("wg-heading")
     none = ui.label("None yet: Start writes one.").classes("wg-note")
     listed = ui.column().classes("wg-runs")
@@ -186,9 +183,9 @@ def build_runs(page: Page) -> None:
     def update() -> None:
         if page.look.tab != "runs":
             return
-        following = page.desk.following
-        now = None if following is None else following.path
-        paths = list(page.desk.runs().values())[:MOST]
+        opened_run = page.session.opened_run
+        now = None if opened_run is None else opened_run.path
+        paths = list(page.session.runs().values())[:MOST]
         none.set_visibility(not paths)
         if (seen := (tuple(paths), now)) == state["seen"]:
             return
@@ -200,6 +197,6 @@ def build_runs(page: Page) -> None:
                 button.props("no-caps dense flat align=left").set_enabled(path != now)
 
     def show(path: Any) -> None:
-        page.do(lambda: page.desk.open(path))
+        page.do(lambda: page.session.open(path))
 
     page.panels.append(update)

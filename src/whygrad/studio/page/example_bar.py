@@ -1,4 +1,4 @@
-"""Which examples are asked about: one, a class, or all, of those trained with or held out."""
+"""Which examples are asked about: one, a class, or all, of the training, validation or test rows."""
 
 from dataclasses import replace
 from typing import Any
@@ -53,7 +53,7 @@ def build(page: Page) -> None:
         one = chosen.which == "one"
         for element in (before, number, after):
             element.set_visibility(one)
-        index = int(subject.places(chosen)[0]) if one else 0
+        index = int(subject.indices(chosen)[0]) if one else 0
         number.max = len(rows) - 1
         number.set_value(index)
         classes.set_visibility(chosen.which == "class")

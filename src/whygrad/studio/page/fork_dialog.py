@@ -28,7 +28,7 @@ def ask(page: Page) -> None:
                     "Learning rate η", value=learning_rate, min=0, format="%g"
                 ),
                 "optimizer": ui.select(list(OPTIMIZERS), value=name, label="Optimizer"),
-                "schedule": ui.select(list(SCHEDULES), label="How the rate changes [as now]"),
+                "schedule": ui.select(list(SCHEDULES), label="Learning rate schedule [as now]"),
                 "l1": ui.number("Penalty λ₁", value=plan.l1.strength, min=0, format="%g"),
                 "l2": ui.number("Penalty λ₂", value=plan.l2.strength, min=0, format="%g"),
                 "batch_size": ui.number("Examples per step", value=plan.batch_size, min=1),
@@ -55,7 +55,7 @@ def ask(page: Page) -> None:
                 wrong.set_text(str(error))
                 return
             dialog.close()
-            page.do(lambda: page.desk.fork(subject.step, **changes))
+            page.do(lambda: page.session.fork(subject.step, **changes))
 
         wrong = ui.label().classes("wg-wrong").props('role="alert"')
         with ui.row():

@@ -18,7 +18,7 @@ from whygrad.studio.page import (
 )
 from whygrad.studio.page.canvas import Canvas
 from whygrad.studio.page.page import EMPTY, Page
-from whygrad.studio.session.desk import Session
+from whygrad.studio.session.session import Session
 from whygrad.studio.session.subject import EDGES
 
 STYLE = Path(__file__).with_name("page.css")
@@ -44,9 +44,9 @@ name(); })()"""
 TICK = 0.25  # seconds between two looks at a training
 
 
-def build(desk: Session) -> None:
+def build(session: Session) -> None:
     """Make the page of one tab."""
-    page = Page(desk)
+    page = Page(session)
     ui.add_css(STYLE.read_text(encoding="utf-8"))
     ui.page_title("whygrad studio")
     page.dark_mode = ui.dark_mode(None)

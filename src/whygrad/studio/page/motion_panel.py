@@ -29,7 +29,7 @@ def build(page: Page) -> None:
         back = ui.button(icon="arrow_back", on_click=lambda: go(-1)).props(
             'round flat aria-label="Frame before"'
         )
-        place = ui.label().classes("wg-number")
+        where = ui.label().classes("wg-number")
         on = ui.button(icon="arrow_forward", on_click=lambda: go(1)).props(
             'round flat aria-label="Next frame"'
         )
@@ -62,7 +62,7 @@ def build(page: Page) -> None:
         if not state["open"]:
             state["open"] = True
             ui.run_javascript(f"{start.html_id}.focus()")
-        made = (subject.step, look.chosen, id(page.desk.following), subject.net)
+        made = (subject.step, look.chosen, id(page.session.opened_run), subject.net)
         if made != state["key"]:
             state["key"], state["frames"] = made, ()
             try:
@@ -76,7 +76,7 @@ def build(page: Page) -> None:
             return
         index = min(look.frame, len(frames) - 1)
         frame = frames[index]
-        place.set_text(f"{index + 1} of {len(frames)}")
+        where.set_text(f"{index + 1} of {len(frames)}")
         back.set_enabled(index > 0)
         on.set_enabled(index < len(frames) - 1)
         phases.clear()
@@ -97,19 +97,19 @@ def build(page: Page) -> None:
 
 
 def frames_of(subject: Subject, chosen: Chosen) -> tuple[motion.Frame, ...]:
-    """Describe the step that this network would take with one example alone, the one that is looked at."""
-    rows, places = subject.rows(chosen.part), subject.places(replace(chosen, which="one"))
-    if rows is None or not len(places):
+    """Return the frames of the step that this network would take with the example looked at alone."""
+    rows, indices = subject.rows(chosen.part), subject.indices(replace(chosen, which="one"))
+    if rows is None or not len(indices):
         return ()
-    X = rows.X[places]
+    X = rows.X[indices]
     return motion.frames_of_training(
         subject.plan,
         subject.state,
         dense(X),
-        rows.Y[places],
-        places,
+        rows.Y[indices],
+        indices,
         names=subject.names,
-        question=f"{chosen.part} example {places[0]}",
+        question=f"{chosen.part} example {indices[0]}",
         own=subject.own,
         scales=() if subject.encoding is None else subject.encoding.scales,
     )

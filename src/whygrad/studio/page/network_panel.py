@@ -1,4 +1,4 @@
-"""The network and its training before they begin: layers, activation, cost, optimizer, rate, penalties."""
+"""The network and its training before they begin: layers, activation, cost, optimizer, penalties."""
 
 from typing import Any
 
@@ -15,12 +15,12 @@ WHOLE = ("epochs", "batch_size", "seed")
 
 def build(page: Page) -> None:
     """Lay out the settings; they can be changed until a training begins."""
-    desk = page.desk
+    session = page.session
     hint = ui.label().classes("wg-note")
     fields: dict[str, Any] = {}
 
     def changed(name: str, value: Any) -> None:
-        if desk.draft is None or desk.following is not None or value in (None, ""):
+        if session.config is None or session.opened_run is not None or value in (None, ""):
             return
         if value == shown_value(name):
             page.tell("")
@@ -29,14 +29,14 @@ def build(page: Page) -> None:
             page.tell(f"{fields[name].props['label']}: give a whole number, not {value:g}")
             return
         if name == "hidden":
-            page.do(lambda: desk.set(hidden=_layers(value)))
+            page.do(lambda: session.set(hidden=_layers(value)))
         else:
             number = int(value) if name in WHOLE else value
-            page.do(lambda: desk.set(**{name: number}))
+            page.do(lambda: session.set(**{name: number}))
 
     def shown_value(name: str) -> Any:
-        assert desk.draft is not None
-        value = getattr(desk.draft.ready.settings, name)
+        assert session.config is not None
+        value = getattr(session.config.ready.settings, name)
         return ", ".join(map(str, value)) if name == "hidden" else value
 
     def choice(name: str, label: str, options: Any, **more: Any) -> None:
@@ -57,7 +57,7 @@ def build(page: Page) -> None:
         choice("cost", "Cost", list(OF_CLASSES))
         choice("optimizer", "Optimizer", list(OPTIMIZERS))
         amount("learning_rate", "Learning rate η", min=0)
-        choice("schedule", "How the rate changes", list(SCHEDULES))
+        choice("schedule", "Learning rate schedule", list(SCHEDULES))
         amount("epochs", "Epochs at most", min=1, precision=0)
         amount("batch_size", "Examples per step", min=1, precision=0)
         amount("dropout", "Dropout", min=0, max=0.95, step=0.05)
@@ -68,14 +68,14 @@ def build(page: Page) -> None:
     facts = ui.label().classes("wg-note")
 
     def update() -> None:
-        draft, subject = desk.draft, page.now
-        begun = desk.following is not None
-        hint.set_text(_hint(begun, draft is not None))
+        config, subject = session.config, page.now
+        begun = session.opened_run is not None
+        hint.set_text(_hint(begun, config is not None))
         settings = None
-        if begun and desk.following is not None and desk.following.run.on_table:
-            settings = desk.following.run.settings
-        elif draft is not None:
-            settings = draft.ready.settings
+        if begun and session.opened_run is not None and session.opened_run.run.on_table:
+            settings = session.opened_run.run.settings
+        elif config is not None:
+            settings = config.ready.settings
         if subject.encoding is not None:
             numbers = subject.encoding.task == "regression"
             options = list(OF_NUMBERS if numbers else OF_CLASSES)
@@ -84,7 +84,7 @@ def build(page: Page) -> None:
                 options.append(cost)
             fields["cost"].set_options(options)
         for name, field in fields.items():
-            field.set_enabled(not begun and draft is not None)
+            field.set_enabled(not begun and config is not None)
             if settings is not None:
                 value = getattr(settings, name)
                 field.set_value(", ".join(map(str, value)) if name == "hidden" else value)

@@ -21,7 +21,7 @@ from whygrad.errors import WhygradError
 from whygrad.escaping import visible
 from whygrad.studio.page.canvas import Canvas
 from whygrad.studio.process.worker import Status
-from whygrad.studio.session.desk import Session
+from whygrad.studio.session.session import Session
 from whygrad.studio.session.subject import Chosen, Edges, Subject, overview
 
 LOG = logging.getLogger("whygrad.studio")
@@ -40,8 +40,9 @@ T = TypeVar("T")
 class Look:
     """What one tab looks at.
 
-    `step` is None to follow the training, `part` the place that is asked about, `question` what is asked,
-    `whole` the layers of which every unit is drawn, `lit` the parts pointed at, `frame` of slow motion.
+    `step` is None to follow the training, `part` the unit, weight or bias asked about, `question` what is
+    asked, `whole` the layers of which every unit is drawn, `lit` the parts pointed at, and `frame` that of
+    slow motion.
     """
 
     step: int | None = None
@@ -68,8 +69,8 @@ class Page:
     canvas: Canvas
     dark_mode: ui.dark_mode
 
-    def __init__(self, desk: Session) -> None:
-        self.desk = desk
+    def __init__(self, session: Session) -> None:
+        self.session = session
         self.look = Look()
         self.subject: Subject | None = None
         self.answer: Explanation | None = None
@@ -156,7 +157,7 @@ class Page:
         look = self.look
 
         def work() -> tuple[Subject, NetworkPicture]:
-            subject = self.desk.subject(look.step)
+            subject = self.session.subject(look.step)
             picture = overview(subject, look.chosen, look.edges)
             return subject, replace(picture, marked=(look.part,) if look.part else ())
 
@@ -176,8 +177,8 @@ class Page:
         if self.subject is None:
             return
         look = self.look
-        drafted = self.desk.following is None and self.desk.draft is not None
-        editable = drafted and look.tab in ("data", "network")
+        untrained = self.session.opened_run is None and self.session.config is not None
+        editable = untrained and look.tab in ("data", "network")
         steady = (self._version, self.subject.net, look.whole, look.part, look.chosen)
         if steady != self._steady:
             self._steady, self._shown = steady, choose(self.overview, look.whole)
@@ -199,7 +200,7 @@ class Page:
         """Whether something else is to be drawn after this."""
         return self._wanted
 
-    async def in_thread(self, work: Callable[[], T], about: str = "desk") -> T | None:
+    async def in_thread(self, work: Callable[[], T], about: str = "session") -> T | None:
         """Do something that takes long; a mistake of the user's is told on the page.
 
         What was told goes away once the same, `about`, goes well.
@@ -232,7 +233,7 @@ class Page:
                 self._busy(-1)
             self.refresh()
 
-        background_tasks.create(doing(), name="whygrad desk")
+        background_tasks.create(doing(), name="whygrad session")
 
     def _busy(self, more: int) -> None:
         """Show that something is being done, from when on and until when."""
@@ -240,8 +241,8 @@ class Page:
         with self.client:
             self.working.set_visibility(self.doing > 0)
 
-    def tell(self, message: str, about: str = "desk") -> None:
-        """Describe what went wrong, or nothing any more."""
+    def tell(self, message: str, about: str = "session") -> None:
+        """Show what went wrong; "" for nothing any more."""
         self._about = about if message else ""
         with self.client:
             self.message.set_text(message)
@@ -255,6 +256,7 @@ class Page:
             self.canvas.light(lit)
 
     def gesture(self, gesture: Gesture) -> None:
+        """Do what a gesture on the drawing asks for."""
         layer = gesture.layer or 0
         if gesture.kind == "click":
             self.show(part=gesture.part, tab="why", question="", lit=())
@@ -263,26 +265,26 @@ class Page:
         elif gesture.kind in ("more", "less"):
             self.show(whole=tuple(sorted({*self.look.whole} ^ {layer})))
         elif gesture.kind in EDITS:
-            self.do(lambda: self.desk.edit(gesture.kind, layer))
+            self.do(lambda: self.session.edit(gesture.kind, layer))
 
     async def tick(self) -> None:
-        """Look how the training is doing."""
+        """Check how the training is doing."""
         if not self.there:
             return
-        desk = self.desk
-        if desk.worker is not None:
+        session = self.session
+        if session.worker is not None:
             await self._follow()
-        status = desk.status
+        status = session.status
         self.status.set_text(words_of(status))
         # What changes four times a second is not read aloud.
-        self.status.props(f'aria-live="{"off" if desk.running else "polite"}"')
-        seen = (desk.now, status, desk.following and desk.following.run)
-        if desk.version != self._version:
-            self._version = desk.version
+        self.status.props(f'aria-live="{"off" if session.running else "polite"}"')
+        seen = (session.now, status, session.opened_run and session.opened_run.run)
+        if session.version != self._version:
+            self._version = session.version
             self.look = replace(self.look, step=None, part="", question="", frame=0)
             self.answer, self.told = None, None
             self.refresh()
-        elif seen != self._seen and (self.look.step is None or not desk.running):
+        elif seen != self._seen and (self.look.step is None or not session.running):
             self.refresh()
         self._seen = seen
         self.title.set_text(self._name())
@@ -290,7 +292,7 @@ class Page:
     async def _follow(self) -> None:
         """Look for the run that is being written, which may not be readable at its very beginning."""
         try:
-            await run.io_bound(self.desk.follow)
+            await run.io_bound(self.session.follow)
             self._misses = 0
         except (WhygradError, OSError) as error:
             self._misses += 1
@@ -298,10 +300,10 @@ class Page:
                 self.tell(str(error), "run")
 
     def _name(self) -> str:
-        if self.desk.following is not None:
-            return self.desk.following.path.name
-        draft = self.desk.draft
-        return "a network alone" if draft is None else f"{draft.title}, not trained yet"
+        if self.session.opened_run is not None:
+            return self.session.opened_run.path.name
+        config = self.session.config
+        return "a network alone" if config is None else f"{config.title}, not trained yet"
 
     def later(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do something asynchronous, in its own time."""
@@ -309,7 +311,7 @@ class Page:
 
 
 def words_of(status: Status | None) -> str:
-    """Describe how the training process is doing."""
+    """Return in words how the training process is doing."""
     if status is None:
         return ""
     at = f"step {status.step:,}, epoch {status.epoch:,}"

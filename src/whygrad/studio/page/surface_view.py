@@ -6,7 +6,7 @@ from nicegui import ui
 
 from whygrad.studio.page.page import Page
 from whygrad.studio.session import surface
-from whygrad.studio.session.subject import Chosen, Rows, Subject
+from whygrad.studio.session.subject import Chosen, Subject
 
 
 def build(page: Page) -> None:
@@ -38,14 +38,9 @@ def surface_of(subject: Subject, chosen: Chosen) -> surface.Surface:
     return surface.Surface(
         subject.net,
         subject.theta,
-        _points(subject.parts.get("training")),
-        _points(subject.parts.get("held out")),
-        subject.names,
-        scales,
-        target,
-        None if found is None else found[0][0],
+        **{part: (rows.X, rows.Y) for part, rows in subject.parts.items()},
+        names=subject.names,
+        scales=scales,
+        target=target,
+        asked=None if found is None else found[0][0],
     )
-
-
-def _points(rows: Rows | None) -> Any:
-    return None if rows is None else (rows.X, rows.Y)

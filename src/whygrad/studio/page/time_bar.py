@@ -20,13 +20,13 @@ SPEEDS: dict[float, str] = {
 
 def build(page: Page) -> None:
     """Lay out the time bar."""
-    desk = page.desk
+    session = page.session
     state = {"running": False}
 
     def toggle() -> None:
         """Do what the button says, even where a training has just come to its end."""
         page.follow()
-        page.do(desk.pause if state["running"] else desk.go)
+        page.do(session.pause if state["running"] else session.go)
 
     def command(name: str) -> None:
         """Take a step, or an epoch; back in time go one further in what is recorded."""
@@ -36,7 +36,7 @@ def build(page: Page) -> None:
             page.show(step=min(now.last, now.step + further))
             return
         page.follow()
-        page.do(lambda: desk.go(name))
+        page.do(lambda: session.go(name))
 
     with ui.row().classes("wg-transport").props('role="toolbar" aria-label="Training"'):
         start = ui.button("Start", icon="play_arrow", on_click=toggle).props(
@@ -47,12 +47,12 @@ def build(page: Page) -> None:
         for button in (step, epoch):
             button.props("no-caps dense flat")
         speed = ui.select(
-            SPEEDS, value=0, on_change=lambda e: page.do(lambda: desk.set_speed(e.value or None))
+            SPEEDS, value=0, on_change=lambda e: page.do(lambda: session.set_speed(e.value or None))
         )
         speed.props('dense options-dense borderless aria-label="Speed"')
         ui.space()
         fork = ui.button("Fork", icon="call_split", on_click=lambda: fork_dialog.ask(page))
-        reset = ui.button("Reset", icon="replay", on_click=lambda: page.do(desk.reset))
+        reset = ui.button("Reset", icon="replay", on_click=lambda: page.do(session.reset))
         for button in (fork, reset):
             button.props("no-caps dense flat")
     with ui.row().classes("wg-time"):
@@ -69,12 +69,12 @@ def build(page: Page) -> None:
             page.show(step=int(value))
 
     def update() -> None:
-        subject, status = page.now, desk.status
+        subject, status = page.now, session.status
         told = status.notes[-1:] if status is not None else ()
         notes.set_text(" ".join(filter(None, (subject.notice, *told))))
-        speed.set_value(desk.speed or 0)
-        trained = desk.following is not None
-        first = desk.following.run.start if desk.following is not None else 0
+        speed.set_value(session.speed or 0)
+        trained = session.opened_run is not None
+        first = session.opened_run.run.start if session.opened_run is not None else 0
         slider.props.update(min=first, max=max(subject.last, first + 1))
         if not page.behind:  # else the slider would go back under the hand that drags it
             slider.set_value(subject.step)
@@ -82,22 +82,22 @@ def build(page: Page) -> None:
         slider.set_enabled(trained)
         epochs = subject.state.epoch + subject.state.batch_index / subject.plan.steps_per_epoch
         where.set_text(f"step {subject.step:,} of {subject.last:,} · epoch {epochs:.1f}")
-        running = state["running"] = desk.running
-        start.set_text("Pause" if running else _start(desk.following))
+        running = state["running"] = session.running
+        start.set_text("Pause" if running else _start(session.opened_run))
         start.set_icon("pause" if running else "play_arrow")
         ready = not subject.notice
         for button in (start, step, epoch):
             button.set_enabled(ready)
         live.set_visibility(page.look.step is not None)
         fork.set_enabled(trained and not subject.notice)
-        reset.set_enabled(trained and desk.draft is not None)
+        reset.set_enabled(trained and session.config is not None)
 
     page.panels.append(update)
 
 
-def _start(following: OpenedRun | None) -> str:
-    """Describe what starting means: one at its end gets as many epochs once more."""
-    if following is None:
+def _start(opened_run: OpenedRun | None) -> str:
+    """Return the label of the start button: a run at its end gets as many epochs once more."""
+    if opened_run is None:
         return "Start"
-    run = following.run
+    run = opened_run.run
     return "More epochs" if run.concluded and not broken_off(run) else "Go on"

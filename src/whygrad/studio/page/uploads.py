@@ -14,7 +14,7 @@ UNSAFE = re.compile(r"[^\w. ()\-]+")
 
 
 def keep_table(folder: Path, name: str, content: bytes) -> tuple[Path, Any]:
-    """Keep an uploaded table, and give it as read; a file that cannot be read as one is not left behind."""
+    """Keep an uploaded table and return it as read; a file that is none is not left behind."""
     before = set(folder.iterdir())
     path = keep(folder, name, content)
     try:

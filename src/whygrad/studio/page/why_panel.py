@@ -18,12 +18,12 @@ from whygrad.answers.pictures import CurvePicture, NetworkPicture
 from whygrad.answers.write.html import to_fragment
 from whygrad.studio.page.charting import chart
 from whygrad.studio.page.page import Page
-from whygrad.studio.session.asking import (
+from whygrad.studio.session.questions import (
     SLOW,
     Question,
     answer,
-    place_of,
     questions,
+    ref_of,
     title_of,
     value_of,
     written,
@@ -99,9 +99,9 @@ def build(page: Page) -> None:
         title.set_text(title_of(subject, look.part))
         asked.set_options(known, value=name)
         whole.set_visibility(bool(look.part))
-        ref = place_of(look.part)
+        ref = ref_of(look.part)
         bias.set_visibility(ref is not None and ref.layer > 0 and ref.from_ is None)
-        key = (look.part, name, look.chosen, subject.step, id(page.desk.following), subject.net)
+        key = (look.part, name, look.chosen, subject.step, id(page.session.opened_run), subject.net)
         drag.set_visibility(name == "ripple")
         if key == state["key"]:
             return
@@ -137,7 +137,7 @@ def build(page: Page) -> None:
     def start_drag(subject: Any, part: str) -> None:
         value = value_of(subject, part)
         if value is None:  # an input is moved from where it is
-            ref, found = place_of(part), subject.examples(page.look.chosen)
+            ref, found = ref_of(part), subject.examples(page.look.chosen)
             value = 0.0 if ref is None or found is None else float(found[0][:, ref.to].mean())
         state["value"], state["part"] = value, part
         state["silent"] = True

@@ -2,7 +2,7 @@
 
     command  →  inbox  →  Control, asked between chunks of steps how far the next ones may go  →  tell
 
-`Control` is the `StepController` of a training in a process of its own. What it decides never changes a bit.
+`Control` is the `StepController` of a training in a process of its own. It never changes a bit.
 """
 
 import math
@@ -55,7 +55,7 @@ class Control:
         self._told_at = -math.inf
 
     def __call__(self, plan: Plan, state: State, flush: Callable[[], None]) -> int:
-        """Wait while training is to wait, then give the step up to which it may go."""
+        """Wait while training is to wait, then return the step up to which it may go."""
         began = self._clock()
         try:
             self._count(state.step)
@@ -106,7 +106,7 @@ class Control:
     # ── speed ──
 
     def _count(self, step: int) -> None:
-        """Describe when the next step may be taken, after those since it was last asked."""
+        """Set when the next step may be taken, after those since it was last asked."""
         if self._speed is not None and self._before is not None:
             late = self._clock() - TICK  # what was missed longer ago is not made up for
             self._due = max(self._due + (step - self._before) / self._speed, late)

@@ -69,7 +69,7 @@ class Process:
         self._begun = False  # something is written, or about to be
 
     def run(self) -> int:
-        """Do what the first line asks for; give the exit code."""
+        """Do what the first line asks for, and return the exit code."""
         line = self._orders.readline()
         if not line:
             return 0

@@ -140,8 +140,8 @@ class Worker:
     ) -> "Worker":
         """Go on from a step of the run `path` in another way, as the run `record`.
 
-        `changes` are rate, optimizer, schedule, l1, l2, batch_size, epochs (in all), seed, by the names
-        that `Settings` has for them.
+        `changes` are learning_rate, optimizer, schedule, l1, l2, batch_size, epochs (in all) and seed, as
+        `Settings` names them.
         """
         order = {"run": str(Path(path).resolve()), "step": int(step), "changes": dict(changes)}
         return cls._ordered("fork", record, order, paused, speed)
@@ -174,7 +174,7 @@ class Worker:
     # ── what it is told ──
 
     def command(self, what: str) -> None:
-        """Command it to "pause", to "go" on, to take one "step", or the rest of its "epoch", and pause then.
+        """Command it to "pause", to "go" on, to take one "step", or to finish its "epoch", and pause then.
 
         Commands are obeyed in the order in which they are given. Of one that is over nothing comes.
         """
@@ -183,7 +183,7 @@ class Worker:
         self._send({"do": what})
 
     def speed(self, steps_per_second: float | None) -> None:
-        """Let it take so many steps a second, at most; None for as many as it can."""
+        """Limit the steps a second; None for as many as it can take."""
         _check_speed(steps_per_second)
         self._send({"do": "speed", "value": steps_per_second})
 
@@ -229,7 +229,7 @@ class Worker:
         return self._status
 
     def wait(self, until: Callable[[Status], bool], seconds: float = 60.0) -> Status:
-        """Wait until a status is as wanted, or the training is over, or so long; give the status then."""
+        """Wait until a status is as wanted, or the training is over, or so long; return the status then."""
         with self._changed:
             self._changed.wait_for(lambda: self._status.over or until(self._status), seconds)
         return self._status

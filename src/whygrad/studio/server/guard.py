@@ -150,7 +150,7 @@ async def _refuse(status: int, line: str, receive: Receive, send: Send, limit: i
 
 
 def known_names(host: str) -> tuple[frozenset[str], bool]:
-    """Return the names a server has that listens on `host`, and whether addresses in numbers are among them.
+    """Return the names of a server that listens on `host`, and whether numeric addresses are among them.
 
     >>> known_names("127.0.0.1") == (frozenset({"127.0.0.1", "localhost", "::1"}), False)
     True
@@ -177,7 +177,7 @@ def split_host(host: str) -> tuple[str, int]:
 
 
 def confined(path: str | PathLike[str], folder: str | PathLike[str]) -> Path:
-    """Return the real place of a path that lies in a folder, relative ones counted from there.
+    """Return the real path of a path that lies in a folder, relative ones counted from there.
 
     Raises `FileError` for one that leads out, by `..`, from the root, or by a link; there need be no file.
 
@@ -187,12 +187,12 @@ def confined(path: str | PathLike[str], folder: str | PathLike[str]) -> Path:
     """
     try:
         root = Path(folder).resolve()
-        place = (root / path).resolve()
+        real = (root / path).resolve()
     except (OSError, ValueError, RuntimeError) as error:
         raise FileError(f"{str(path)!r:.200}: cannot be read ({error})") from None
-    if not place.is_relative_to(root):
+    if not real.is_relative_to(root):
         raise FileError(f"{path!s:.200}: not in the folder that the studio was started in")
-    return place
+    return real
 
 
 def _is_numeric(name: str) -> bool:

@@ -1,7 +1,7 @@
-"""The server of the studio: one process, one port of this machine, one desk that all tabs look at.
+"""The server of the studio: one process, one port of this machine, one session that all tabs look at.
 
 NiceGUI makes the page and uvicorn speaks HTTP; the `Guard` stands before both. It ends, and with it what
-the desk has started, by Ctrl-C, when the process is told to, or when its terminal goes away.
+the session has started, by Ctrl-C, when the process is told to, or when its terminal goes away.
 """
 
 import errno
@@ -58,7 +58,7 @@ def _note(line: str) -> None:
 
 
 def serve(
-    desk: Session,
+    session: Session,
     build: Callable[[Any], None],
     *,
     host: str = "127.0.0.1",
@@ -67,15 +67,31 @@ def serve(
     say: Callable[[str], None] = _say,
     note: Callable[[str], None] = _note,
 ) -> None:
-    """Serve the page that `build(desk)` makes for every tab, until Ctrl-C; then close the desk.
+    """Serve the page that `build(session)` makes for every tab, until Ctrl-C; then close the session.
 
-    Where the port is in use the next free one is taken, and `note` is told; 0 is any free one. `say` is
-    told the address, and with `show` a browser opens it. In a notebook, too, it ends when it is
-    interrupted. Raises `InputError` for a host or a port that cannot be had.
+    In a notebook, too, it ends when it is interrupted.
+
+    Parameters
+    ----------
+    session : Session
+        What the tabs look at.
+    build : callable
+        Makes the page of one tab, within NiceGUI's context.
+    host, port : str, int
+        The address to listen at. Where the port is in use the next free one is taken; 0 is any free one.
+    show : bool
+        Whether to open a browser.
+    say, note : callable
+        Are told the address, and what is odd about it.
+
+    Raises
+    ------
+    InputError
+        For a host or a port that cannot be had.
     """
     try:
-        with listening(host, port) as place, _alone():
-            taken = place.getsockname()[1]
+        with listening(host, port) as listener, _alone():
+            taken = listener.getsockname()[1]
             if taken != port != 0:
                 note(f"port {port} is in use, so it is port {taken}")
             if host not in LOCAL:
@@ -83,15 +99,15 @@ def serve(
                     f"everyone who reaches {host} can see and use this studio: it asks for no password"
                 )
             names, numeric = known_names(host)
-            server = _server(Guard(_application(desk, build), taken, names, numeric))
+            server = _server(Guard(_application(session, build), taken, names, numeric))
             address = f"http://{_in_address(host)}:{taken}/"
             with _stopped_by_signals(server):
                 say(f"The studio is at {address} (Ctrl-C ends it)")
                 if show and _has_browser():
                     threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
-                _run(server, place)
+                _run(server, listener)
     finally:
-        desk.close()
+        session.close()
 
 
 # ── the port ─────────────────────────────────────────────────────────────────────────────────────────
@@ -109,14 +125,14 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         raise nowhere from None
     family, (name, _, *more) = found[0], found[4]
     for number in range(port, min(port + PORTS, 65536)):
-        place = socket.socket(family, socket.SOCK_STREAM)
+        listener = socket.socket(family, socket.SOCK_STREAM)
         if sys.platform != "win32":  # where it means that two may listen at once
-            place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            place.bind((name, number, *more))
-            place.listen(128)
+            listener.bind((name, number, *more))
+            listener.listen(128)
         except OSError as error:
-            place.close()
+            listener.close()
             if error.errno == errno.EADDRINUSE:
                 continue
             if error.errno == errno.EADDRNOTAVAIL:
@@ -125,8 +141,8 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
             raise InputError(
                 f"cannot listen on {host} at port {number} ({reason.lower()})"
             ) from None
-        with place:
-            yield place
+        with listener:
+            yield listener
         return
     raise InputError(f"ports {port} to {number} are all in use: give another one")
 
@@ -159,9 +175,9 @@ def _alone() -> Iterator[None]:
         _OPEN.release()
 
 
-def _application(desk: Any, build: Callable[[Any], None]) -> FastAPI:
-    """Return the application that shows this desk; a later one of the same process replaces it."""
-    _shown[:] = [lambda: build(desk)]
+def _application(session: Any, build: Callable[[Any], None]) -> FastAPI:
+    """Return the application that shows this session; a later one of the same process replaces it."""
+    _shown[:] = [lambda: build(session)]
     nicegui.run.reset()
     core.sio.eio.max_http_buffer_size = MESSAGE
     core.sio.eio.start_service_task = (
@@ -214,12 +230,12 @@ def _server(guard: Guard) -> uvicorn.Server:
     return uvicorn.Server(config)
 
 
-def _run(server: uvicorn.Server, place: socket.socket) -> None:
+def _run(server: uvicorn.Server, listener: socket.socket) -> None:
     """Run until told to stop; where there is an event loop already, as in a notebook, in a thread."""
     if not _in_a_loop():
-        server.run(sockets=[place])
+        server.run(sockets=[listener])
         return
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [place]})
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     thread.join()
 
@@ -234,7 +250,7 @@ def _in_a_loop() -> bool:
 
 @contextmanager
 def _stopped_by_signals(server: uvicorn.Server) -> Iterator[None]:
-    """Let Ctrl-C, `kill` and the end of the terminal stop the server; those ignored, as by nohup, stay so.
+    """Stop the server at Ctrl-C, `kill` and the end of the terminal; signals that are ignored stay ignored.
 
     uvicorn raises what has stopped it once more when it is done, to whom it was meant for: here nobody.
     """

@@ -1,1 +1,7 @@
-"""What the page is about, without a browser: the networks, runs and answers that one desk holds."""
+"""What the page is about, without a browser: networks, runs and answers. Its face is `session.Session`.
+
+A session holds a `ModelConfig` (a training that has not begun), an `OpenedRun`, and the process that
+trains. A `Subject` is the network of either at one step, with the examples; `questions` asks it why,
+`scoring` measures it over a training, and `surface` draws what it says everywhere. May import `process`,
+`server.guard`, and what is below the studio.
+"""

@@ -1,7 +1,7 @@
-"""What was computed and is likely to be wanted again, in so many bytes: the oldest goes first.
+"""An LRU cache: what was computed and is likely to be wanted again, up to so many bytes.
 
-kept = Keeping(size, most=200_000_000)
-kept.get(step, lambda: run.state(step))      computed once, while it is kept
+cache = LRUCache(size, most=200_000_000)
+cache.get(step, lambda: run.state(step))      computed once, while it is kept
 """
 
 import threading
@@ -15,11 +15,11 @@ BYTES = 200_000_000
 
 
 class LRUCache(Generic[K, V]):
-    """Values by key, for several threads; what one computes the others wait for.
+    """Values by key, the least recently used dropped first; what one thread computes the others wait for.
 
     Parameters
     ----------
-    size : gives the bytes of a value.
+    size : returns the bytes of a value.
     most, least, count : the bytes kept at most, but always the latest `least` values, and never more than
         `count`.
     """

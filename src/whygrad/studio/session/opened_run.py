@@ -1,4 +1,4 @@
-"""A recorded run as the page follows it, while it is written and afterwards.
+"""A recorded run that the page has opened, while it is written and afterwards.
 
 The costs of the steps, the layers and the epochs are read again each time, and the parameters of any step
 computed; the examples are read once. Of a run that only lies in the studio's folder nothing outside of
@@ -18,13 +18,13 @@ from whygrad.pipeline.fit import EncodedTable, Source, find_again
 from whygrad.plan.plan import State
 from whygrad.record import Run, open_run
 from whygrad.record.files import manifest, stored
-from whygrad.record.files.inside import TRAINING, VALIDATION
+from whygrad.record.files.inside import TEST, TRAINING
 from whygrad.record.so_far import SoFar, so_far
 from whygrad.record.why import names_of_encoding
 from whygrad.studio.process.live import freshest
 from whygrad.studio.server.guard import confined
 from whygrad.studio.session.cache import LRUCache
-from whygrad.studio.session.draft import rows_of, tabulated
+from whygrad.studio.session.model_config import rows_of, tabulated
 from whygrad.studio.session.scoring import Scoring
 from whygrad.studio.session.subject import Rows, Subject
 
@@ -128,13 +128,12 @@ class OpenedRun:
             raise InputError(
                 f"the data are not those that {run.path.name} was trained on: other columns"
             )
-        training, stopping = given.data["training"], given.data["validation"]
-        kept = (stopping.X, stopping.Y) if len(stopping.Y) else None
-        run = replace(run, given=(training.X, training.Y), given_validation=kept)
+        training, validation = given.data["training"], given.data["validation"]
+        measured = (validation.X, validation.Y) if len(validation.Y) else None
+        run = replace(run, given=(training.X, training.Y), given_validation=measured)
         _ = run.data, run.validation  # compared with the hashes of what was trained on
-        if VALIDATION in (recorded := run.manifest["data"]["sha256"]):
-            others = stored.hashes(given.data[VALIDATION])
-            stored.check_same(run.path.name, VALIDATION, recorded[VALIDATION], others)
+        if TEST in (recorded := run.manifest["data"]["sha256"]):
+            stored.check_same(run.path.name, TEST, recorded[TEST], stored.hashes(given.data[TEST]))
         self.run, self._rows = run, rows_of(given)
         return self._rows
 
@@ -198,7 +197,7 @@ def _read_from(about: dict[str, Any]) -> list[str]:
 def _of_arrays(run: Run) -> dict[str, Rows]:
     found = {"training": Rows(run.data.X, run.data.Y)}
     if run.validation is not None:
-        found["held out"] = Rows(run.validation.X, run.validation.Y)
+        found["validation"] = Rows(run.validation.X, run.validation.Y)
     return found
 
 

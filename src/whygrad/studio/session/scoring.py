@@ -1,4 +1,4 @@
-"""Cost and score at many steps of a run, on rows trained with and test rows, measured with kept states.
+"""Cost and score at many steps of a run, on the rows of each part, measured with kept states.
 
     some 60 of the states that lie on the disk, and of a short training 40 more, which are computed
 
@@ -56,14 +56,14 @@ class Scored(Protocol):
 class Scoring:
     """The points of one run that are measured so far; `measure` adds those that are missing."""
 
-    def __init__(self, following: Scored) -> None:
-        self._of = ref(following)  # which holds this: neither is to outlive its use
+    def __init__(self, opened_run: Scored) -> None:
+        self._of = ref(opened_run)  # which holds this: neither is to outlive its use
         self._points: dict[int, Point] = {}
         self._computed: set[int] = set()
         self._lock = threading.Lock()
 
     @property
-    def _following(self) -> Scored:
+    def _run(self) -> Scored:
         found = self._of()
         assert found is not None  # who asks holds it
         return found
@@ -86,13 +86,13 @@ class Scoring:
             self._lock.release()
 
     def _measure(self) -> None:
-        following = self._following
-        run = following.run
+        opened_run = self._run
+        run = opened_run.run
         for snapshot in self._chosen(run.snapshots()):
             self._add(snapshots.read(run.path, snapshot, run.first_plan))
-        first, last = run.start, following.step
+        first, last = run.start, opened_run.step
         work = float(last - first) * run.plan.batch_size * count(run.net.sizes)
-        if run.stopped and work <= SHORT and following.rows():
+        if run.stopped and work <= SHORT and opened_run.rows():
             wanted = set(np.linspace(first, last, POINTS + 1).astype(int).tolist())
             self._compute(sorted(wanted - self._points.keys()))
 
@@ -122,7 +122,7 @@ class Scoring:
 
     def _compute(self, missing: list[int]) -> None:
         """Take the steps once more, from one state that is missing to the next."""
-        run = self._following.run
+        run = self._run.run
         if not missing or not run.plan.by_steps:
             return
         self._computed.update(missing)
@@ -134,10 +134,10 @@ class Scoring:
                 self._add(later)
 
     def _add(self, state: State) -> None:
-        net = self._following.run.net
+        net = self._run.run.net
         theta = Parameters(net.sizes, state.theta)
-        parts = self._following.rows()
-        several = self._following.run.manifest["data"].get("several")
+        parts = self._run.rows()
+        several = self._run.run.manifest["data"].get("several")
         with np.errstate(all="ignore"):
             found = {
                 name: measure(net, theta, judged(_some(rows), several))
@@ -147,18 +147,18 @@ class Scoring:
 
 
 def words_of(run: Run) -> str:
-    """Describe how well a training on a table that has ended predicts, "" where that is not known."""
-    found, part = run.scores, str(run.manifest.get("scored_on", "")).replace("_", " ")
+    """Return a sentence on how well a finished training on a table predicts, "" where that is not known."""
+    found, part = run.scores, run.manifest.get("scored_on", "")
     if found is None:
         return ""
     if isinstance(found, ClassificationScores):
         return (
-            f"{share(found.accuracy)} of the {found.rows:,} rows {part} are right; "
+            f"{share(found.accuracy)} of the {found.rows:,} {part} rows are right; "
             f"always saying {str(found.baseline_label)!r} is in {share(found.baseline)}."
         )
     r2 = "" if found.r2 is None else f"R² {found.r2:.3f}; "
     return (
-        f"{r2}on average {found.absolute_error:.4g} beside the {found.rows:,} rows {part}; always "
+        f"{r2}on average {found.absolute_error:.4g} beside the {found.rows:,} {part} rows; always "
         f"saying the mean of the training rows is {found.baseline_absolute_error:.4g} beside."
     )
 

@@ -34,7 +34,7 @@ EDGES: dict[Edges, str] = {
 
 @dataclass(frozen=True)
 class Chosen:
-    """The examples asked about: one, those of a class, or all of a part ("training", "held out").
+    """The examples asked about: one, those of a class, or all of a part ("training", "validation", "test").
 
     `which` is "one", "class" or "all"; `index` the example or the class.
     """
@@ -56,11 +56,11 @@ class Rows:
     def __len__(self) -> int:
         return len(self.Y)
 
-    def row(self, ref: int) -> dict[str, Any]:
+    def row(self, index: int) -> dict[str, Any]:
         """Return what the table says of one example, by column; nothing where there is no table."""
         if self.table is None:
             return {}
-        at = ref if self.at is None else int(self.at[ref])
+        at = index if self.at is None else int(self.at[index])
         return dict(self.table.slice(at, 1).to_pylist()[0])
 
 
@@ -163,8 +163,8 @@ class Subject:
             return (rows.Y[:, 0] > 0.5).astype(np.int64)
         return rows.Y.argmax(axis=1)
 
-    def places(self, chosen: Chosen) -> Array:
-        """Return the places of the examples that are chosen, at most `MOST` of them, (m,)."""
+    def indices(self, chosen: Chosen) -> Array:
+        """Return the indices of the examples that are chosen, at most `MOST` of them, (m,)."""
         rows = self.rows(chosen.part)
         if rows is None:
             return np.zeros(0, np.int64)
@@ -176,20 +176,20 @@ class Subject:
 
     def examples(self, chosen: Chosen) -> tuple[Array, Array] | None:
         """Return the chosen examples in float64, or None where there are none."""
-        rows, places = self.rows(chosen.part), self.places(chosen)
-        if rows is None or not len(places):
+        rows, indices = self.rows(chosen.part), self.indices(chosen)
+        if rows is None or not len(indices):
             return None
-        X = np.asarray(dense(rows.X[places]), np.float64)
-        return X, np.asarray(rows.Y[places], np.float64)
+        X = np.asarray(dense(rows.X[indices]), np.float64)
+        return X, np.asarray(rows.Y[indices], np.float64)
 
     def said(self, chosen: Chosen) -> str:
-        """Describe which examples are asked about."""
-        rows, places = self.rows(chosen.part), self.places(chosen)
+        """Return in words which examples are asked about."""
+        rows, indices = self.rows(chosen.part), self.indices(chosen)
         part = chosen.part if chosen.part in self.parts else next(iter(self.parts), "")
-        if rows is None or not len(places):
+        if rows is None or not len(indices):
             return "no examples"
         if chosen.which == "one":
-            return f"{part} example {places[0]}: {self.truth(rows, int(places[0]))}"
+            return f"{part} example {indices[0]}: {self.truth(rows, int(indices[0]))}"
         if chosen.which == "class" and self.labels:
             what = f"the {part} examples of {self.labels[chosen.index]}"
             most = int((self.classes_of(rows) == chosen.index).sum())
@@ -197,13 +197,13 @@ class Subject:
             what, most = f"all {part} examples", len(rows)
         return what if most <= MOST else f"the first {MOST:,} of {most:,}: {what}"
 
-    def truth(self, rows: Rows, ref: int) -> str:
+    def truth(self, rows: Rows, index: int) -> str:
         """Return what the data say that one example is."""
         if self.labels:
-            return self.labels[int(self.classes_of(rows)[ref])]
+            return self.labels[int(self.classes_of(rows)[index])]
         if self.encoding is not None:
-            return f"{float(self.encoding.decode(rows.Y[ref : ref + 1])[0]):.6g}"
-        return ", ".join(f"{value:.4g}" for value in rows.Y[ref])
+            return f"{float(self.encoding.decode(rows.Y[index : index + 1])[0]):.6g}"
+        return ", ".join(f"{value:.4g}" for value in rows.Y[index])
 
     def asked(self, chosen: Chosen) -> Context | None:
         """Pass the chosen examples forward, and their errors back, in float64."""

@@ -2,7 +2,7 @@
 
 Classes are mixed in their colours, paler where the network is less sure, with a line where it would change
 its mind; numbers are blue above the middle of the data and orange below. Axes have the units of the data:
-value = input · scale + center. Filled points were trained with, rings were held out.
+value = input · scale + center. Filled points are training examples, rings validation, square rings test.
 """
 
 import math
@@ -52,7 +52,7 @@ class Surface:
     Parameters
     ----------
     net, theta : the network and its parameters.
-    training, validation : examples (X, Y), (n, 2) and (n, n_L), or None.
+    training, validation, test : examples (X, Y), (n, 2) and (n, n_L), or None.
     names : what inputs and outputs are called.
     scales : (center, scale) of each input, where the data were standardised.
     target : the same of a number that is predicted.
@@ -69,6 +69,7 @@ class Surface:
     theta: Parameters
     training: tuple[Array, Array] | None = None
     validation: tuple[Array, Array] | None = None
+    test: tuple[Array, Array] | None = None
     names: Names | None = None
     scales: tuple[Scale, Scale] = ((0.0, 1.0), (0.0, 1.0))
     target: Scale = (0.0, 1.0)
@@ -80,14 +81,16 @@ class Surface:
                 f"a network of {self.net.sizes[0]} inputs has no surface to draw: it needs two"
             )
 
+    @property
+    def parts(self) -> dict[str, tuple[Array, Array]]:
+        """The examples by part, those that have any."""
+        parts = {"training": self.training, "validation": self.validation, "test": self.test}
+        return {name: part for name, part in parts.items() if part is not None and len(part[0])}
+
     @cached_property
     def ranges(self) -> tuple[tuple[float, float], tuple[float, float]]:
         """From where to where each input goes: those of the examples, and a margin."""
-        parts = [
-            part[0]
-            for part in (self.training, self.validation)
-            if part is not None and len(part[0])
-        ]
+        parts = [X for X, _ in self.parts.values()]
         X = np.concatenate(parts) if parts else np.array([[-1.0, -1.0], [1.0, 1.0]])
         low, high = X.min(axis=0).astype(float), X.max(axis=0).astype(float)
         margin = np.where(high > low, (high - low) * MARGIN, 1.0)
@@ -117,8 +120,7 @@ class Surface:
     @cached_property
     def middle(self) -> tuple[float, float]:
         """The middle of the numbers predicted, and how far the data go to either side of it."""
-        parts = [part[1][:, 0] for part in (self.training, self.validation) if part is not None]
-        y = np.concatenate([*parts, np.zeros(0)])
+        y = np.concatenate([*(Y[:, 0] for _, Y in self.parts.values()), np.zeros(0)])
         if not len(y):
             return 0.0, 1.0
         low, high = float(y.min()), float(y.max())
@@ -262,7 +264,7 @@ def contour(values: Array) -> Array:
 def _within(values: Array, r: int, c: int) -> list[list[tuple[float, float]]]:
     """Return the pieces within one square, from one crossing of its sides to the next."""
     square = [(r, c), (r, c + 1), (r + 1, c + 1), (r + 1, c)]
-    numbers = [float(values[place]) for place in square]
+    numbers = [float(values[corner]) for corner in square]
     ends = []
     for i, (one, two) in enumerate(zip(numbers, (*numbers[1:], numbers[0]), strict=True)):
         if (one > 0) != (two > 0) and math.isfinite(one - two):
@@ -287,15 +289,13 @@ def _path(pieces: Array, panel: Panel) -> str:
 def _points(surface: Surface, panel: Panel) -> list[str]:
     """Draw the examples, one path for each colour and kind."""
     shapes = []
-    for part, ring in ((surface.training, False), (surface.validation, True)):
-        if part is None or not len(part[0]):
-            continue
+    for name, part in surface.parts.items():
         X, Y = (_thinned(np.asarray(one)) for one in part)
         at, which, looks = _placed(surface, panel, X), *_looks(surface, Y)
         for k, look in enumerate(looks):
             path = "".join(f"M{point(x, y)}h0" for x, y in at[which == k].tolist())
             if path:
-                shapes += _dots(path, look, ring)
+                shapes += _dots(path, look, name)
     if surface.asked is not None:
         x, y = _placed(surface, panel, np.asarray(surface.asked, float).reshape(1, 2))[0].tolist()
         about: dict[str, object] = {
@@ -309,8 +309,11 @@ def _points(surface: Surface, panel: Panel) -> list[str]:
     return shapes
 
 
-def _dots(path: str, look: str, ring: bool) -> list[str]:
-    about: dict[str, object] = {"d": path, "stroke-linecap": "round"}
+def _dots(path: str, look: str, part: str) -> list[str]:
+    """Draw points: filled for training, rings for validation, square rings for test."""
+    cap = "square" if part == "test" else "round"
+    about: dict[str, object] = {"d": path, "stroke-linecap": cap}
+    ring = part != "training"
     width = RING if ring else DOT
     layers = [("wg-on-surface", width + 2.4), (look, width)]
     if ring:
@@ -319,7 +322,7 @@ def _dots(path: str, look: str, ring: bool) -> list[str]:
 
 
 def _looks(surface: Surface, Y: Array) -> tuple[Array, list[str]]:
-    """Return the place of each example's colour, and the colours."""
+    """Return the index of each example's colour, and the colours."""
     if classifies(surface.net):
         return classes(Y), [f"wg-on-c{c % SERIES}" for c in range(max(2, Y.shape[1]))]
     middle, _ = surface.middle
@@ -352,13 +355,7 @@ def _keys(surface: Surface, names: Names) -> list[tuple[str, str]]:
         )
         for look, text in zip(looks[:SERIES], texts, strict=False)
     ]
-    for part, ring, text in (
-        (surface.training, False, "trained with"),
-        (surface.validation, True, "held out"),
-    ):
-        if part is not None and len(part[0]):
-            keys.append(("".join(_dots("M11 0h0", "wg-on-soft", ring)), text))
-    return keys
+    return keys + [("".join(_dots("M11 0h0", "wg-on-soft", part)), part) for part in surface.parts]
 
 
 def _said(surface: Surface) -> str:

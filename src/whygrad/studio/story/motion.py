@@ -53,16 +53,52 @@ def frames(
     own: Callable[[float], str] | None = None,
     scales: Sequence[tuple[float, float]] = (),
 ) -> tuple[Frame, ...]:
-    """Describe one step of training in frames, for one example of its batch.
+    """Return one step of training in frames, for one example of its batch.
 
-    X (n, n_0) and Y (n, n_L), or classes, are the batch, `example` is the one that the story is told of;
-    a batch of one is the simplest story. `after` are the parameters that the step led to; without, the
-    optimizer takes its first step from `theta`, at its own rate or `learning_rate`. `sample_weight`, `l1`, `l2` and
-    `masks` are those of `gradients` and `forward`. `scale` (of clipping) and `decay` are told where they
-    took part in `after`. `question` is what the example is called, `own` writes an output in the target's
-    own units, and `scales` are (center, scale) of the inputs where they were standardised. Raises
-    `InputError` for an example that is not there, and where the numbers of its pass overflow.
+    Parameters
+    ----------
+    net : Network
+        The network.
+    theta : Parameters
+        Its parameters before the step.
+    X : array, shape (n, n_0)
+        The inputs of the batch; a batch of one is the simplest story.
+    Y : array, shape (n, n_L), or classes, shape (n,)
+        What is true.
+    example : int, default 0
+        The example of the batch that the story is told of.
+    optimizer : Optimizer, str or None, default "sgd"
+        The rule of the step; None where it is not known, and `after` is given.
+    learning_rate : float, optional
+        η of the step, by default the optimizer's own.
+    after : Parameters, optional
+        The parameters that the step led to; by default the optimizer takes its first step from `theta`.
+    sample_weight, l1, l2, masks
+        As in `gradients` and `forward`.
+    scale, decay : float
+        By how much clipping shortened the gradient, and the share that weight decay took; told where they
+        took part in `after`.
+    names : Names, optional
+        What inputs and outputs are called.
+    question : str
+        What the example is called.
+    own : callable, optional
+        Writes an output in the target's own units.
+    scales : sequence of (center, scale)
+        Of the inputs, where they were standardised.
 
+    Returns
+    -------
+    tuple of Frame
+        The frames, in order.
+
+    Raises
+    ------
+    InputError
+        For an example that is not there, and where the numbers of its pass overflow.
+
+    Examples
+    --------
     >>> from whygrad import Dense
     >>> net = Network(2, [Dense(3, "tanh"), Dense(1, "sigmoid")], cost="binary_cross_entropy")
     >>> told = frames(net, net.init(seed=1), [[0.0, 1.0]], [[1.0]], optimizer="sgd", learning_rate=0.5)
@@ -144,10 +180,10 @@ def _told(story: Story) -> Iterator[Frame]:
 def step_of_training(
     plan: Plan, state: State, X: Any, Y: Any, examples: Array, sample_weight: Any = None
 ) -> tuple[Parameters, float, float]:
-    """Return the parameters that a training's next step leads to, its rate, and the scale of clipping.
+    """Return the parameters that a training's next step leads to, its learning rate, and its clipping.
 
     X (n, n_0) and Y (n, n_L) are the batch of the step as training sees it, smoothed labels included;
-    `examples` are their places in the data, which decide the masks of dropout. The same arithmetic, in the
+    `examples` are their indices in the data, which decide the masks of dropout. The same arithmetic, in the
     same order, as that of the reference engine.
     """
     plan = of_gradients(plan)
@@ -182,12 +218,29 @@ def frames_of_training(
     own: Callable[[float], str] | None = None,
     scales: Sequence[tuple[float, float]] = (),
 ) -> tuple[Frame, ...]:
-    """Describe the next step of a training from a state, were these examples its batch.
+    """Return the frames of a training's next step from a state, were these examples its batch.
 
-    X and Y are the rows of `examples` as training sees them; with `plan.batch(state.epoch, state.batch_index)` it
-    is the step that training takes; of L-BFGS, which takes all examples at once, it is one of gradient
-    descent, and said to be so. Optimizer, averages, rate, penalties, clipping and dropout are those of
-    the state.
+    Optimizer, averages, learning rate, penalties, clipping and dropout are those of the state. The step of
+    L-BFGS, which takes all examples at once, is told as one of gradient descent, and said to be so.
+
+    Parameters
+    ----------
+    plan : Plan
+        All that decides the training.
+    state : State
+        Where the training stands.
+    X, Y : arrays, shape (m, n_0) and (m, n_L)
+        The rows of `examples` as training sees them.
+    examples : array of int, shape (m,)
+        Their indices in the data; with `plan.batch(state.epoch, state.batch_index)` it is the step that
+        training takes.
+    example, sample_weight, names, question, own, scales
+        As in `frames`.
+
+    Returns
+    -------
+    tuple of Frame
+        The frames, in order.
     """
     by_steps, plan = plan.by_steps, of_gradients(plan)
     examples = np.asarray(examples)

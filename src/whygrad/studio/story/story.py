@@ -20,7 +20,7 @@ from whygrad.answers.pictures import NetworkPicture
 from whygrad.nn.arrays import dense
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
-from whygrad.studio.story.sayings import counted, percent, said
+from whygrad.studio.story.phrases import counted, percent, said
 from whygrad.why.choosing import class_names, classes, classifies
 from whygrad.why.context import Context
 from whygrad.why.error.flow import Flow
@@ -43,7 +43,7 @@ class Frame:
     words : two to five plain sentences.
     equations : what happens as mathematics, first in symbols, then with the numbers in it.
     picture : the network with the numbers known so far; NaN is what is still to come.
-    lit : the places (`Ref.part`) that the words speak of.
+    lit : the parts (`Ref.part`) that the words speak of.
     """
 
     phase: Phase
@@ -54,7 +54,7 @@ class Frame:
     lit: tuple[str, ...] = ()
 
     def mathml(self) -> str:
-        """Return the equations as one MathML element; `data-part` names the place a term speaks of."""
+        """Return the equations as one MathML element; `data-part` names the part a term speaks of."""
         from whygrad.answers.write.mathml import equations_mathml
 
         return equations_mathml(self.equations, most=MOST)
@@ -253,7 +253,7 @@ class Story:
         )
 
     def _counted(self, meaning: str) -> str:
-        """Describe beside numbers of columns that these are standardised."""
+        """Return the note that numbers of columns are standardised, "" elsewhere."""
         scaled = self.own is not None or any(scale != AS_IT_IS for scale in self.scales)
         return ", columns standardised" if scaled and meaning.startswith(COLUMNS) else ""
 
@@ -263,7 +263,7 @@ class Story:
 
 
 def _largest(products: Array, kept: int) -> list[int]:
-    """Return the places of the largest products, in order; that of the unit followed is among them."""
+    """Return the indices of the largest products, in order; that of the unit followed is among them."""
     order = np.argsort(-abs(products), kind="stable")[:LISTED].tolist()
     if kept not in order:
         order[-1] = kept
@@ -271,7 +271,7 @@ def _largest(products: Array, kept: int) -> list[int]:
 
 
 def spoken_answer(story: Story, a: Array) -> str:
-    """Describe what outputs mean."""
+    """Return what the outputs say, in words."""
     m = class_said(a)
     if story.truth is not None:
         known, sure = story.known, percent(story.confidence(a, m))

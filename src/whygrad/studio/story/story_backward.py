@@ -8,7 +8,7 @@ import numpy as np
 from whygrad.answers.names import Ref
 from whygrad.nn.functions import canonical_link
 from whygrad.studio.story import story_equations as equations
-from whygrad.studio.story.sayings import counted, listed, said, spoken
+from whygrad.studio.story.phrases import counted, listed, said, spoken
 from whygrad.studio.story.story import Frame, Story, difference, in_own
 
 BLAME, PASSED = "blame δ", "blame passed back"
@@ -35,7 +35,7 @@ def outputs_blamed(story: Story) -> Frame:
 
 
 def _why_blamed(story: Story, j: int) -> str:
-    """Describe what an output is blamed for."""
+    """Explain what an output is blamed for."""
     net, L = story.net, story.net.L
     f, C, name = net.f[L], net.C, story.name(L, j)
     a, y, delta = story.a[-1][j], story.y[j], story.delta[L][j]
@@ -51,7 +51,7 @@ def _why_blamed(story: Story, j: int) -> str:
             return f"{told} This difference is its blame, δ."
         pair = f"{spoken(f.name)} and {spoken(C.name)}"
         return f"{told} This difference is its blame δ: so simple does it come out for {pair}."
-    if f.product is not None:
+    if f.custom_vjp is not None:
         return (
             f"They depend on each other: the z of {name} moves every one of them. All that this does "
             f"to the grade is its blame δ, {said(delta)}."
@@ -75,10 +75,10 @@ def _sign(story: Story, j: int) -> str:
 
 
 def _wish(story: Story, l: int, j: int) -> str:
-    """Describe what a unit should have said; where it says less for a larger z, what its z should have been."""
+    """State what a unit should have said, or what z it should have had where f falls with z."""
     lower = story.delta[l][j] > 0
     f = story.net.f[l]
-    if f.product is None and f.derivative(story.asked.trace.z[l])[0, j] < 0:
+    if f.custom_vjp is None and f.derivative(story.asked.trace.z[l])[0, j] < 0:
         return f"should have had a {'lower' if lower else 'higher'} z"
     return f"should have said {'less' if lower else 'more'}"
 
@@ -121,7 +121,7 @@ def _one_blamed(story: Story, l: int, k: int) -> str:
 
 
 def _spared(story: Story, l: int) -> str:
-    """Describe how many units no blame sticks to."""
+    """Count the units that no blame sticks to."""
     slopes = story.flow.slopes[l][0]
     gone = sum(story.mask(l, k) == 0 for k in range(len(slopes)))
     off = int((slopes == 0).sum()) - gone
@@ -156,7 +156,7 @@ def gradients_found(story: Story) -> Frame:
 
 
 def _lazy(story: Story) -> str:
-    """Describe who sent nothing, so that nothing changes at its lines."""
+    """Name the units that sent nothing, so that nothing changes at their lines."""
     for l in range(story.net.L - 1, -1, -1):
         quiet = [story.name(l, int(k)) for k in np.flatnonzero(story.a[l] == 0)]
         if quiet and not (l == 0 and story.names.image):

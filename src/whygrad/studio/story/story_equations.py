@@ -3,7 +3,7 @@
     zˡⱼ = Σ_k Wˡⱼₖ aˡ⁻¹ₖ + bˡⱼ,  aˡⱼ = f(zˡⱼ),  C,  δˡⱼ,  ∂C/∂Wˡⱼₖ = aˡ⁻¹ₖ δˡⱼ,  ΔWˡⱼₖ
 
 Of a long sum the largest products are written out, and the others are one number. The numbers are those of
-the pass; here they are only put in their places.
+the pass; here they are only put in.
 """
 
 import math
@@ -31,7 +31,7 @@ from whygrad.nn.arrays import dense
 from whygrad.nn.functions import COSTS, Array, canonical_link
 from whygrad.nn.network import Parameters
 from whygrad.plan.optimizers import SGD
-from whygrad.studio.story.sayings import counted, rule_name, said, spoken
+from whygrad.studio.story.phrases import counted, rule_name, said, spoken
 from whygrad.studio.story.story import Story
 from whygrad.why import symbols
 from whygrad.why.error.shares import in_symbols, output_terms
@@ -68,7 +68,7 @@ def activation(story: Story, l: int, j: int) -> Equation:
     """Return aˡⱼ = f(zˡⱼ), for softmax with the z of all outputs."""
     f, z, part = story.net.f[l], story.z[l], Ref(l, j).part
     left, right = symbols.unit("a", l, j), Number(float(story.a[l][j]), part)
-    if f.product is not None and f.name == "softmax":
+    if f.custom_vjp is not None and f.name == "softmax":
         return Equation((left, *_softmax(z, l, j), right))
     name = Symbol(spoken(f.name))
     written: list[Expression] = [

@@ -10,7 +10,7 @@ from whygrad.answers.names import AS_IT_IS, Ref
 from whygrad.nn.functions import COSTS
 from whygrad.nn.network import count
 from whygrad.studio.story import story_equations as equations
-from whygrad.studio.story.sayings import counted, function, grade, listed, percent, said
+from whygrad.studio.story.phrases import counted, function, grade, listed, percent, said
 from whygrad.studio.story.story import (
     Frame,
     Story,
@@ -140,7 +140,7 @@ def _task(story: Story) -> str:
 
 
 def _inputs(story: Story) -> str:
-    """Describe the inputs, those most different from 0 where they are many."""
+    """List the inputs, those most different from 0 where they are many."""
     x = story.a[0]
     if story.names.image:
         height, width = story.names.image
@@ -194,7 +194,7 @@ def _heard(story: Story, l: int, j: int) -> tuple[str, ...]:
 
 
 def _loudest(story: Story, l: int, j: int) -> str:
-    """Describe who moves a z most to where it is."""
+    """Name the unit that moves a z most to where it is."""
     W, a = story.asked.theta.W[l][j], story.a[l - 1]
     side = -1 if story.z[l][j] < 0 else 1
     k = max(story.top_inputs(l, j), key=lambda k: side * W[k] * a[k])
@@ -215,7 +215,7 @@ def _says(story: Story, l: int, j: int) -> str:
 
 
 def _state(story: Story, l: int) -> str:
-    """Describe whom dropout leaves out, and how many are silent or can hardly react."""
+    """Name the units that dropout leaves out, and count how many are silent or can hardly react."""
     masks = [story.mask(l, j) for j in range(story.net.sizes[l])]
     return _left_out(story, l, masks) + _silent(story, l, [m != 0 for m in masks])
 
@@ -274,14 +274,14 @@ def _distance(story: Story) -> str:
 
 
 def _best(story: Story) -> str:
-    """Describe what the best grade is; probabilities between 0 and 1 as truth leave no perfect answer."""
+    """State what the best grade is; probabilities between 0 and 1 as truth leave no perfect answer."""
     known = COSTS.get(story.net.C.name) == story.net.C
     soft = story.net.C.name in ("cross_entropy", "binary_cross_entropy") and story.truth is None
     return "0 is perfect" if known and not soft else "the smaller, the better"
 
 
 def _penalised(story: Story) -> str:
-    """Describe which penalties come on top."""
+    """Name the penalties that come on top."""
     strengths = (("λ₁", story.batch.l1), ("λ₂", story.batch.l2))
     kinds = [f"{name} = {said(strength)}" for name, strength in strengths if strength]
     if not kinds:

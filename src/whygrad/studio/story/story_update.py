@@ -9,7 +9,7 @@ from whygrad.answers.names import Ref
 from whygrad.nn.backprop import Trace, example_costs, forward
 from whygrad.nn.functions import Array
 from whygrad.studio.story import story_equations as equations
-from whygrad.studio.story.sayings import carries, how, listed, percent, said
+from whygrad.studio.story.phrases import carries, how, listed, percent, said
 from whygrad.studio.story.story import Frame, Story, in_units, most_said
 
 
@@ -94,7 +94,7 @@ def _new_answer(story: Story, a: Array) -> str:
 
 
 def _verdict(story: Story, C: float) -> str:
-    """Describe how the grade changed; where it is no better, why."""
+    """Compare the grades; where the new one is no better, explain why."""
     before = float(story.asked.costs[0])
     promised = float(story.asked.gradients.flat @ story.moved.flat)
     told = f"The grade goes from {said(before)} to {said(C)}"
@@ -117,7 +117,7 @@ def _verdict(story: Story, C: float) -> str:
 
 
 def _others(story: Story) -> list[str]:
-    """Describe what else a step follows beside the gradient of this exam."""
+    """List what else a step follows beside the gradient of this exam."""
     batch = story.batch
     there = {
         "the other exams of the step": batch.n > 1,

@@ -22,12 +22,12 @@ from whygrad.record import open_run
 from whygrad.record.rows import record_table
 from whygrad.studio.page.uploads import keep, keep_table
 from whygrad.studio.process.worker import Status
-from whygrad.studio.session import desk as desks
-from whygrad.studio.session import draft as drafts
-from whygrad.studio.session.asking import Question, answer
-from whygrad.studio.session.desk import Session
-from whygrad.studio.session.draft import ModelConfig, subject_of
+from whygrad.studio.session import model_config as configs
+from whygrad.studio.session import session as sessions
+from whygrad.studio.session.model_config import ModelConfig, subject_of
 from whygrad.studio.session.opened_run import OpenedRun
+from whygrad.studio.session.questions import Question, answer
+from whygrad.studio.session.session import Session
 from whygrad.studio.session.subject import Chosen, overview
 
 PATIENCE = 60.0  # seconds, after which something hangs
@@ -51,7 +51,7 @@ def houses(folder, name="houses.csv", rows=40):
 
 
 @pytest.fixture
-def desk(tmp_path):
+def session(tmp_path):
     found = Session(tmp_path)
     found.load("iris", settings=QUICK)
     return found
@@ -76,54 +76,54 @@ def test_a_table_encoded_once_gives_the_trainings_that_it_gives_anew(settings):
         assert now.part(part).X.tobytes() == anew.part(part).X.tobytes()
 
 
-def test_a_draft_starts_from_the_parameters_that_training_starts_from(desk, tmp_path):
+def test_a_draft_starts_from_the_parameters_that_training_starts_from(session, tmp_path):
     record_table(tmp_path / "iris.run", find("iris", seed=3), QUICK)
     start = open_run(tmp_path / "iris.run").state(0)
-    subject = desk.subject()
+    subject = session.subject()
     assert subject.theta.flat.tobytes() == start.theta.tobytes()
     assert (subject.step, subject.last, subject.run, subject.notice) == (0, 0, None, "")
 
 
-def test_a_table_is_encoded_once_while_only_the_network_changes(desk, monkeypatch):
+def test_a_table_is_encoded_once_while_only_the_network_changes(session, monkeypatch):
     asked = []
-    monkeypatch.setattr(drafts, "tabulate", lambda *given: asked.append(given) or tabulate(*given))
-    before = desk.draft.tabulated
-    desk.set(activation="tanh", learning_rate=0.5, l2=0.1, epochs=7, cost="squared_error")
-    desk.edit("add_unit", 1)
-    desk.edit("add_layer", 1)
-    assert desk.draft.tabulated is before
+    monkeypatch.setattr(configs, "tabulate", lambda *given: asked.append(given) or tabulate(*given))
+    before = session.config.tabulated
+    session.set(activation="tanh", learning_rate=0.5, l2=0.1, epochs=7, cost="squared_error")
+    session.edit("add_unit", 1)
+    session.edit("add_layer", 1)
+    assert session.config.tabulated is before
     assert asked == []
-    desk.set(seed=4)
-    assert desk.draft.tabulated is not before
+    session.set(seed=4)
+    assert session.config.tabulated is not before
     assert len(asked) == 1
 
 
-def test_two_tables_are_kept_where_both_are_small(desk, monkeypatch):
-    first, second = desk.draft, replace(desk.draft, settings=replace(QUICK, seed=4))
+def test_two_tables_are_kept_where_both_are_small(session, monkeypatch):
+    first, second = session.config, replace(session.config, settings=replace(QUICK, seed=4))
     one, other = first.tabulated, second.tabulated
     assert (first.tabulated, second.tabulated) == (one, other)
-    monkeypatch.setattr(drafts._tables, "_most", 0)
+    monkeypatch.setattr(configs._tables, "_most", 0)
     assert second.tabulated is other
     assert first.tabulated is not one
 
 
 def test_counts_are_encoded_otherwise_for_the_poisson_cost(tmp_path):
-    desk = Session(tmp_path)
-    desk.load(str(houses(tmp_path)), "price", QUICK)
-    plain = desk.draft.tabulated.encoding.target
-    desk.set(cost="poisson")
-    counts = desk.draft.tabulated.encoding.target
+    session = Session(tmp_path)
+    session.load(str(houses(tmp_path)), "price", QUICK)
+    plain = session.config.tabulated.encoding.target
+    session.set(cost="poisson")
+    counts = session.config.tabulated.encoding.target
     assert counts.center == 0 != plain.center
-    assert subject_of(desk.draft).plan.net.C.name == "poisson"
+    assert subject_of(session.config).plan.net.C.name == "poisson"
 
 
-def test_units_and_layers_are_added_and_removed(desk):
+def test_units_and_layers_are_added_and_removed(session):
     def hidden(kind, layer):
-        desk.edit(kind, layer)
-        assert desk.subject().net.sizes == (4, *desk.draft.hidden, 3)
-        return desk.draft.hidden
+        session.edit(kind, layer)
+        assert session.subject().net.sizes == (4, *session.config.hidden, 3)
+        return session.config.hidden
 
-    assert desk.draft.hidden == (5, 4)
+    assert session.config.hidden == (5, 4)
     assert hidden("add_unit", 2) == (5, 5)
     assert hidden("remove_unit", 1) == (4, 5)
     assert hidden("add_layer", 1) == (4, 4, 5)  # before the first, as wide as that
@@ -131,66 +131,66 @@ def test_units_and_layers_are_added_and_removed(desk):
     assert hidden("remove_layer", 2) == (4, 5, 5)
     for _ in range(3):
         hidden("remove_layer", 1)
-    assert desk.draft.hidden == ()
+    assert session.config.hidden == ()
     assert hidden("add_layer", 1) == (8,)
     for _ in range(9):
         hidden("remove_unit", 1)
-    assert desk.draft.hidden == (1,)
+    assert session.config.hidden == (1,)
 
 
 @pytest.mark.parametrize(
     "kind, layer", [("add_unit", 0), ("add_unit", 3), ("remove_layer", 9), ("add_layer", 4)]
 )
-def test_a_layer_that_is_not_there_is_not_changed(desk, kind, layer):
+def test_a_layer_that_is_not_there_is_not_changed(session, kind, layer):
     with pytest.raises(InputError, match=rf"^layer {layer}: the hidden layers are 1 to 2$"):
-        desk.edit(kind, layer)
-    assert desk.draft.hidden == (5, 4)
+        session.edit(kind, layer)
+    assert session.config.hidden == (5, 4)
 
 
-def test_what_is_too_large_is_refused_before_it_is_made(desk, monkeypatch):
+def test_what_is_too_large_is_refused_before_it_is_made(session, monkeypatch):
     def never(*given):
         raise AssertionError("made")
 
-    monkeypatch.setattr(drafts, "ready", never)
+    monkeypatch.setattr(configs, "ready", never)
     instead = "train it with `whygrad train` and open its run"
     for hidden, message in (
         ((10**9,), f"a hidden layer of 1000000000 units: 512 here at most; {instead}"),
         ((4,) * 7, f"7 hidden layers: 6 here at most; {instead}"),
     ):
         with pytest.raises(InputError) as refused:
-            desk.set(hidden=hidden)
+            session.set(hidden=hidden)
         assert str(refused.value) == message
-    assert desk.draft.settings == QUICK
+    assert session.config.settings == QUICK
 
 
 def test_too_many_weights_are_refused():
     with pytest.raises(InputError, match=r"^2,097,665 weights: 2,000,000 here at most; train it"):
-        drafts.check_size((4096 - 1, 512, 1))
-    drafts.check_size((3000, 512, 1))
+        configs.check_size((4096 - 1, 512, 1))
+    configs.check_size((3000, 512, 1))
 
 
-def test_a_layer_grows_up_to_its_limit(desk):
-    desk.set(hidden=(511,))
-    desk.edit("add_unit", 1)
+def test_a_layer_grows_up_to_its_limit(session):
+    session.set(hidden=(511,))
+    session.edit("add_unit", 1)
     with pytest.raises(InputError, match=r"^a hidden layer of 513 units: 512 here at most"):
-        desk.edit("add_unit", 1)
-    assert desk.draft.hidden == (512,)
+        session.edit("add_unit", 1)
+    assert session.config.hidden == (512,)
 
 
 def test_a_target_of_a_thousand_classes_is_refused_with_what_to_do(tmp_path):
     rng = np.random.default_rng(0)
     rows = [(f"{x:.3f}", f"c{i % 1000}") for i, x in enumerate(rng.normal(size=2100))]
-    desk = Session(tmp_path)
+    session = Session(tmp_path)
     with pytest.raises(InputError) as refused:
-        desk.load(str(write(tmp_path, "names.csv", "x,name", rows)), "name", QUICK)
+        session.load(str(write(tmp_path, "names.csv", "x,name", rows)), "name", QUICK)
     assert str(refused.value) == (
         "the target has 1000 classes: 100 here at most; train it with `whygrad train` and open its run, "
         "or choose another target"
     )
-    assert desk.draft.title == "spirals"  # what was there before stays
+    assert session.config.title == "spirals"  # what was there before stays
 
 
-def test_settings_that_do_not_fit_leave_the_network_as_it_was(desk):
+def test_settings_that_do_not_fit_leave_the_network_as_it_was(session):
     for changes in (
         {"learning_rate": -1},
         {"batch_size": 10**6},
@@ -198,28 +198,28 @@ def test_settings_that_do_not_fit_leave_the_network_as_it_was(desk):
         {"dropout": 1.0},
     ):
         with pytest.raises(InputError):
-            desk.set(**changes)
-    assert desk.draft.settings == QUICK
+            session.set(**changes)
+    assert session.config.settings == QUICK
 
 
 def test_columns_can_be_left_out(tmp_path):
     path = houses(tmp_path)
-    desk = Session(tmp_path)
-    desk.load(str(path), "price", replace(QUICK, leave_out=("age",)))
-    assert "age" not in desk.subject().names.inputs
-    assert desk.draft.title == "houses.csv"
-    assert desk.draft.given == str(path)
+    session = Session(tmp_path)
+    session.load(str(path), "price", replace(QUICK, leave_out=("age",)))
+    assert "age" not in session.subject().names.inputs
+    assert session.config.title == "houses.csv"
+    assert session.config.given == str(path)
 
 
 def test_every_data_set_that_is_drawn_opens_with_a_network_of_its_own(tmp_path):
-    desk = Session(tmp_path)
-    assert desk.draft.title == "spirals"
-    version = desk.version
-    desk.load("xor")
-    assert desk.version > version
-    assert (desk.draft.hidden, desk.speed) == ((4,), 100.0)
-    desk.load("iris")
-    assert (desk.draft.hidden, desk.speed) == ((6,), None)
+    session = Session(tmp_path)
+    assert session.config.title == "spirals"
+    version = session.version
+    session.load("xor")
+    assert session.version > version
+    assert (session.config.hidden, session.speed) == ((4,), 100.0)
+    session.load("iris")
+    assert (session.config.hidden, session.speed) == ((6,), None)
 
 
 # ── runs that are opened ─────────────────────────────────────────────────────────────────────────────
@@ -227,29 +227,29 @@ def test_every_data_set_that_is_drawn_opens_with_a_network_of_its_own(tmp_path):
 
 def test_an_opened_run_gives_the_network_to_build_another_from(tmp_path):
     record_table(tmp_path / "iris.run", find("iris", seed=3), QUICK)
-    desk = Session(tmp_path, open_run(tmp_path / "iris.run"))
-    assert desk.draft.hidden == (5, 4)
-    assert desk.subject().step == desk.following.step == 8
-    desk.reset()
-    assert desk.following is None
-    assert desk.subject().step == 0
-    assert desk.subject().plan == subject_of(ModelConfig(find("iris", seed=3), QUICK)).plan
+    session = Session(tmp_path, open_run(tmp_path / "iris.run"))
+    assert session.config.hidden == (5, 4)
+    assert session.subject().step == session.opened_run.step == 8
+    session.reset()
+    assert session.opened_run is None
+    assert session.subject().step == 0
+    assert session.subject().plan == subject_of(ModelConfig(find("iris", seed=3), QUICK)).plan
 
 
 def test_a_run_and_the_network_to_build_from_it_share_one_encoding(tmp_path):
     record_table(tmp_path / "iris.run", find("iris", seed=3), QUICK)
-    desk = Session(tmp_path, open_run(tmp_path / "iris.run"))
-    assert desk.draft.tabulated.data["training"].X is desk.following.rows()["training"].X
+    session = Session(tmp_path, open_run(tmp_path / "iris.run"))
+    assert session.config.tabulated.data["training"].X is session.opened_run.rows()["training"].X
 
 
 def test_a_run_on_arrays_is_shown_but_no_table_comes_with_it(tmp_path):
     X, y = np.random.default_rng(0).normal(size=(30, 3)), np.arange(30) % 2
     net = wg.Network(3, [wg.Dense(4, "tanh"), wg.Dense(1, "sigmoid")], cost="binary_cross_entropy")
     wg.train(net, X, y, epochs=3, record=tmp_path / "a.run", engine="reference")
-    desk = Session(tmp_path, open_run(tmp_path / "a.run"))
-    assert desk.draft is None
-    assert desk.subject().net.sizes == (3, 4, 1)
-    for refused in (lambda: desk.set(learning_rate=0.1), lambda: desk.edit("add_unit", 1)):
+    session = Session(tmp_path, open_run(tmp_path / "a.run"))
+    assert session.config is None
+    assert session.subject().net.sizes == (3, 4, 1)
+    for refused in (lambda: session.set(learning_rate=0.1), lambda: session.edit("add_unit", 1)):
         with pytest.raises(InputError, match="^This run was opened as it is: choose data first"):
             refused()
 
@@ -265,32 +265,32 @@ def test_a_network_without_a_run_is_shown(tmp_path):
 
 
 def test_a_fork_needs_a_training_and_its_data(tmp_path):
-    desk = Session(tmp_path)
+    session = Session(tmp_path)
     with pytest.raises(InputError, match="there is no training yet"):
-        desk.fork(0, learning_rate=0.1)
+        session.fork(0, learning_rate=0.1)
     path = houses(tmp_path)
     record_table(tmp_path / "h.run", find(str(path), "price"), QUICK, copy_data=False)
     path.unlink()
-    desk.open(tmp_path / "h.run")
+    session.open(tmp_path / "h.run")
     with pytest.raises(InputError, match=r"houses\.csv"):
-        desk.fork(1, learning_rate=0.1)
-    assert desk.worker is None
+        session.fork(1, learning_rate=0.1)
+    assert session.worker is None
 
 
 def test_a_run_that_is_too_large_to_be_trained_live_is_shown_and_asked(tmp_path):
     settings = replace(QUICK, hidden=(600,), epochs=1, l2=0.0)
     record_table(tmp_path / "big.run", find("iris", seed=3), settings)
-    desk = Session(tmp_path, open_run(tmp_path / "big.run"))
-    assert desk.draft is None
+    session = Session(tmp_path, open_run(tmp_path / "big.run"))
+    assert session.config is None
     message = (
         "This run is shown as it is, no other network is built from it here: a hidden layer of 600 units: "
         "512 here at most; train it with `whygrad train` and open its run"
     )
-    assert desk.undrafted == message
+    assert session.no_config == message
     with pytest.raises(InputError) as refused:
-        desk.set(learning_rate=0.1)
+        session.set(learning_rate=0.1)
     assert str(refused.value) == message
-    subject = desk.subject(2)
+    subject = session.subject(2)
     assert subject.net.sizes == (4, 600, 3)
     assert subject.step == 2
     asked = answer(subject, Question("1:599,2", "weight", Chosen()))
@@ -308,47 +308,47 @@ def one_of(subject):
 # ── a training is shown with the examples that it learns from ────────────────────────────────────────
 
 
-def followed(desk):
+def followed(session):
     """Wait until the run that was begun is there, and its training has ended."""
-    desk.worker.wait(lambda status: status.over)
-    assert desk.follow()
-    return desk.following
+    session.worker.wait(lambda status: status.over)
+    assert session.follow()
+    return session.opened_run
 
 
 def test_another_seed_of_the_training_draws_no_other_data_set(tmp_path):
-    desk = Session(tmp_path)
-    desk.load("moons", settings=replace(QUICK, seed=0))
-    shown = desk.draft.source.table
-    desk.set(seed=5)
-    desk.set_speed(None)
-    desk.go()
-    following = followed(desk)
-    assert following.run.manifest["data"]["seed"] == 0
-    assert following.run.settings.seed == 5
-    assert find_again(following.run.manifest["data"], "class", None).table == shown
-    assert following.rows()["training"].X is desk.draft.tabulated.data["training"].X
-    again = OpenedRun.open(following.path)
+    session = Session(tmp_path)
+    session.load("moons", settings=replace(QUICK, seed=0))
+    shown = session.config.source.table
+    session.set(seed=5)
+    session.set_speed(None)
+    session.go()
+    opened_run = followed(session)
+    assert opened_run.run.manifest["data"]["seed"] == 0
+    assert opened_run.run.settings.seed == 5
+    assert find_again(opened_run.run.manifest["data"], "class", None).table == shown
+    assert opened_run.rows()["training"].X is session.config.tabulated.data["training"].X
+    again = OpenedRun.open(opened_run.path)
     for part, rows in again.rows().items():
-        assert rows.X.tobytes() == following.rows()[part].X.tobytes()
+        assert rows.X.tobytes() == opened_run.rows()[part].X.tobytes()
     assert again.notice == ""
 
 
-@pytest.mark.parametrize("part", ["training", "test"])
+@pytest.mark.parametrize("part", ["training", "validation", "test"])
 def test_rows_that_are_not_those_trained_on_are_never_shown_with_a_run(tmp_path, part):
     path = houses(tmp_path)
-    desk = Session(tmp_path)
-    desk.load(str(path), "price", QUICK)
-    place = int(getattr(desk.draft.tabulated.parts, part)[0]) + 1
+    session = Session(tmp_path)
+    session.load(str(path), "price", replace(QUICK, validation=0.2))
+    line = int(getattr(session.config.tabulated.parts, part)[0]) + 1
     lines = path.read_text().splitlines()
-    size, *rest = lines[place].split(",")
-    lines[place] = ",".join([str(float(size) + 0.25), *rest])
+    size, *rest = lines[line].split(",")
+    lines[line] = ",".join([str(float(size) + 0.25), *rest])
     path.write_text("\n".join(lines) + "\n")
-    desk.set_speed(None)
-    desk.go()
-    following = followed(desk)
-    X = following.subject().parts[part.replace("_", " ")].X
-    assert X.tobytes() != desk.draft.tabulated.data[part].X.tobytes()
-    assert X.tobytes() == OpenedRun.open(following.path).rows()[part.replace("_", " ")].X.tobytes()
+    session.set_speed(None)
+    session.go()
+    opened_run = followed(session)
+    X = opened_run.subject().parts[part].X
+    assert X.tobytes() != session.config.tabulated.data[part].X.tobytes()
+    assert X.tobytes() == OpenedRun.open(opened_run.path).rows()[part].X.tobytes()
 
 
 def test_where_the_rows_trained_on_are_gone_others_do_not_take_their_place(tmp_path):
@@ -403,29 +403,29 @@ def gated(monkeypatch, place, name):
     return begun, may_go
 
 
-def test_of_two_changes_at_once_none_is_lost(desk, monkeypatch):
-    begun, may_go = gated(monkeypatch, desks, "checked")
-    with beside(lambda: desk.set(learning_rate=0.5)):
+def test_of_two_changes_at_once_none_is_lost(session, monkeypatch):
+    begun, may_go = gated(monkeypatch, sessions, "checked")
+    with beside(lambda: session.set(learning_rate=0.5)):
         assert begun.wait(PATIENCE)
-        with beside(lambda: desk.set(l2=0.25)) as second:
+        with beside(lambda: session.set(l2=0.25)) as second:
             wait([second], 0.2)  # it may be done by now, where it does not wait for the first
             may_go.set()
-    assert (desk.draft.settings.learning_rate, desk.draft.settings.l2) == (0.5, 0.25)
+    assert (session.config.settings.learning_rate, session.config.settings.l2) == (0.5, 0.25)
 
 
-def test_nobody_waits_for_a_process_that_takes_its_time_to_end(desk, tmp_path):
+def test_nobody_waits_for_a_process_that_takes_its_time_to_end(session, tmp_path):
     slow = Slow(tmp_path / "slow.run")
-    desk.now = replace(desk.now, worker=slow)
-    with beside(lambda: desk.load("xor")):
+    session.now = replace(session.now, worker=slow)
+    with beside(lambda: session.load("xor")):
         assert slow.closing.wait(PATIENCE)
-        assert (desk.draft.title, desk.status, desk.active) == ("xor", None, False)
-        with beside(lambda: desk.load("moons")) as other:
+        assert (session.config.title, session.status, session.active) == ("xor", None, False)
+        with beside(lambda: session.load("moons")) as other:
             other.result(PATIENCE)
-            assert desk.draft.title == "moons"
+            assert session.config.title == "moons"
             slow.may_end.set()
 
 
-def test_a_process_begins_once_the_one_before_it_is_over(desk, tmp_path, monkeypatch):
+def test_a_process_begins_once_the_one_before_it_is_over(session, tmp_path, monkeypatch):
     slow, begun = Slow(tmp_path / "slow.run"), Event()
 
     def start(*given, **more):
@@ -433,72 +433,72 @@ def test_a_process_begins_once_the_one_before_it_is_over(desk, tmp_path, monkeyp
         begun.set()
         return Slow(given[0])
 
-    monkeypatch.setattr(desks.Worker, "start", start)
-    desk.now = replace(desk.now, worker=slow)
-    with beside(desk.reset):
+    monkeypatch.setattr(sessions.Worker, "start", start)
+    session.now = replace(session.now, worker=slow)
+    with beside(session.reset):
         assert slow.closing.wait(PATIENCE)
-        with beside(desk.go):
+        with beside(session.go):
             assert not begun.wait(0.2)
             slow.may_end.set()
     assert begun.is_set()
 
 
-def test_a_process_that_begins_while_the_studio_ends_is_ended(desk, tmp_path, monkeypatch):
+def test_a_process_that_begins_while_the_studio_ends_is_ended(session, tmp_path, monkeypatch):
     slow = Slow(tmp_path / "slow.run")
     slow.may_end.set()
 
     def start(*given, **more):
-        desk.close()
+        session.close()
         return slow
 
-    monkeypatch.setattr(desks.Worker, "start", start)
-    desk.go()
+    monkeypatch.setattr(sessions.Worker, "start", start)
+    session.go()
     assert slow.closing.is_set()
 
 
-def test_two_tabs_open_a_new_run_once(desk, tmp_path, monkeypatch):
+def test_two_tabs_open_a_new_run_once(session, tmp_path, monkeypatch):
     record_table(tmp_path / "new.run", find("iris", seed=3), QUICK)
-    desk.now = replace(desk.now, worker=Slow(tmp_path / "new.run"))
-    version = desk.version
-    begun, may_go = gated(monkeypatch, desks.OpenedRun, "open")
-    with beside(desk.follow) as first:
+    session.now = replace(session.now, worker=Slow(tmp_path / "new.run"))
+    version = session.version
+    begun, may_go = gated(monkeypatch, sessions.OpenedRun, "open")
+    with beside(session.follow) as first:
         assert begun.wait(PATIENCE)
-        assert desk.follow() is False
-        assert desk.following is None
+        assert session.follow() is False
+        assert session.opened_run is None
         may_go.set()
     assert first.result() is True
-    assert desk.follow() is False
-    assert desk.following.path == tmp_path / "new.run"
-    assert desk.version == version + 1
+    assert session.follow() is False
+    assert session.opened_run.path == tmp_path / "new.run"
+    assert session.version == version + 1
 
 
-def test_a_comparison_leaves_every_tab_where_it_looks(desk, tmp_path):
+def test_a_comparison_leaves_every_tab_where_it_looks(session, tmp_path):
     record_table(tmp_path / "other.run", find("iris", seed=3), QUICK)
-    version, before = desk.version, desk.now
-    desk.compare(tmp_path / "other.run")
-    assert desk.other.path == tmp_path / "other.run"
-    assert desk.version == version
-    assert desk.now is not before
-    desk.compare(None)
-    assert desk.other is None
+    version, before = session.version, session.now
+    session.compare(tmp_path / "other.run")
+    assert session.other.path == tmp_path / "other.run"
+    assert session.version == version
+    assert session.now is not before
+    session.compare(None)
+    assert session.other is None
 
 
-def test_the_runs_of_the_folder_are_given_newest_first(desk, tmp_path):
+def test_the_runs_of_the_folder_are_given_newest_first(session, tmp_path):
     for name, at in (("b", 2), ("a", 1), ("c", 2)):
         (tmp_path / f"{name}.run").mkdir()
         (tmp_path / f"{name}.run" / "manifest.json").touch()
         os.utime(tmp_path / f"{name}.run" / "manifest.json", (at, at))
     (tmp_path / "no.run").mkdir()
-    assert list(desk.runs().items()) == [
+    assert list(session.runs().items()) == [
         (name, tmp_path / name) for name in ("b.run", "c.run", "a.run")
     ]
 
 
-def test_a_run_that_is_opened_while_it_is_trained_goes_on(desk, tmp_path):
+def test_a_run_that_is_opened_while_it_is_trained_goes_on(session, tmp_path):
     slow = Slow(tmp_path / "now.run")
-    desk.now = replace(desk.now, worker=slow)
-    desk.open(tmp_path / "now.run")
-    assert desk.worker is slow
+    session.now = replace(session.now, worker=slow)
+    session.open(tmp_path / "now.run")
+    assert session.worker is slow
     assert not slow.closing.is_set()
 
 
@@ -519,45 +519,45 @@ def apart(tmp_path):
 
 def test_no_table_outside_of_the_folder_is_read(apart):
     folder, outside = apart
-    desk = Session(folder)
+    session = Session(folder)
     for given in (str(outside / "houses.csv"), "../outside/houses.csv"):
         with pytest.raises(FileError, match="not in the folder that the studio was started in"):
-            desk.load(given, "price")
+            session.load(given, "price")
     (folder / "link.csv").symlink_to(outside / "houses.csv")
     with pytest.raises(FileError, match="not in the folder"):
-        desk.load("link.csv", "price")
+        session.load("link.csv", "price")
 
 
 def test_the_data_of_a_run_that_lies_in_the_folder_are_read_from_the_folder_alone(apart):
     folder, _ = apart
-    desk = Session(folder)
-    desk.open(folder / "h.run")
-    subject = desk.subject()
+    session = Session(folder)
+    session.open(folder / "h.run")
+    subject = session.subject()
     assert subject.parts == {}
     assert "not in the folder that the studio was started in" in subject.notice
-    assert desk.draft is None
-    desk.compare(folder / "h.run")
-    assert desk.other.rows() == {}
+    assert session.config is None
+    session.compare(folder / "h.run")
+    assert session.other.rows() == {}
 
 
 def test_the_data_of_the_run_that_the_user_named_are_read_from_wherever_they_are(apart):
     folder, outside = apart
     for path in (folder / "h.run", outside / "h.run"):
-        desk = Session(folder, open_run(path))
-        assert list(desk.subject().parts) == ["training", "held out"]
-        assert desk.draft.given == str(outside / "houses.csv")
+        session = Session(folder, open_run(path))
+        assert list(session.subject().parts) == ["training", "test"]
+        assert session.config.given == str(outside / "houses.csv")
 
 
 def test_no_run_outside_of_the_folder_is_opened(apart):
     folder, outside = apart
-    desk = Session(folder)
+    session = Session(folder)
     (folder / "linked.run").symlink_to(outside / "h.run")
     for path in (outside / "h.run", folder / ".." / "outside" / "h.run", folder / "linked.run"):
-        for read in (desk.open, desk.compare):
+        for read in (session.open, session.compare):
             with pytest.raises(FileError, match="not in the folder"):
                 read(path)
-    assert desk.following is None
-    assert desk.other is None
+    assert session.opened_run is None
+    assert session.other is None
 
 
 def test_a_run_whose_files_are_links_that_lead_out_is_not_opened(apart):

@@ -21,32 +21,32 @@ from whygrad.record.files.location import ENDING, MANIFEST
 from whygrad.record.forking import broken_off
 from whygrad.studio.process.worker import Status, Worker
 from whygrad.studio.server.guard import confined
-from whygrad.studio.session.draft import ModelConfig, checked, edited, fitting, subject_of
+from whygrad.studio.session.model_config import ModelConfig, checked, edited, fitting, subject_of
 from whygrad.studio.session.opened_run import OpenedRun, hashed
 from whygrad.studio.session.subject import Subject, alone
 
-UNDRAFTED = "This run was opened as it is: choose data first to build another network."
+NO_CONFIG = "This run was opened as it is: choose data first to build another network."
 SLOWLY = 100.0  # steps a second, at which one can watch a small set being learned
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
-    """All that is shown at one moment, which is replaced as a whole.
+class SessionState:
+    """All that is shown at one moment: replaced as a whole, never changed.
 
     Parameters
     ----------
-    draft : the network that is drawn up, or None, and `undrafted` says why.
-    following : the run that is looked at.
+    config : the network that is to be trained, or None, and `no_config` says why.
+    opened_run : the run that is looked at.
     other : the run whose curves are drawn beside.
     worker : the training process, running or over.
-    version : goes up when another run or another draft is shown.
+    version : goes up when another run or another configuration is shown.
     """
 
-    draft: ModelConfig | None = None
-    following: OpenedRun | None = None
+    config: ModelConfig | None = None
+    opened_run: OpenedRun | None = None
     other: OpenedRun | None = None
     worker: Worker | None = None
-    undrafted: str = UNDRAFTED
+    no_config: str = NO_CONFIG
     version: int = 0
 
 
@@ -61,7 +61,7 @@ class Session:
     def __init__(self, folder: Path, shown: Run | Fitted | None = None) -> None:
         self.folder = folder
         self.fitted = shown if isinstance(shown, Fitted) else None
-        self.now = Shown()
+        self.now = SessionState()
         self.speed: float | None = None
         self._settled: Status | None = None  # the end that is read already
         self._changing = threading.RLock()  # held while a change is computed
@@ -75,19 +75,19 @@ class Session:
             self.load("spirals")
 
     @property
-    def draft(self) -> ModelConfig | None:
-        """The network that is drawn up, or None."""
-        return self.now.draft
+    def config(self) -> ModelConfig | None:
+        """The network that is to be trained, or None."""
+        return self.now.config
 
     @property
-    def undrafted(self) -> str:
-        """Why there is no draft."""
-        return self.now.undrafted
+    def no_config(self) -> str:
+        """Why there is no configuration."""
+        return self.now.no_config
 
     @property
-    def following(self) -> OpenedRun | None:
+    def opened_run(self) -> OpenedRun | None:
         """The run that is looked at, None before a training has begun."""
-        return self.now.following
+        return self.now.opened_run
 
     @property
     def other(self) -> OpenedRun | None:
@@ -101,7 +101,7 @@ class Session:
 
     @property
     def version(self) -> int:
-        """A number that goes up when another run or another draft is shown."""
+        """A number that goes up when another run or another configuration is shown."""
         return self.now.version
 
     # ── the table and the network ──
@@ -115,35 +115,35 @@ class Session:
         seed = 0 if settings is None else settings.seed
         with self._changing:
             source = replace(find(given, target, seed=seed), **more)
-            draft = checked(ModelConfig(source, settings or fitting(given)))
+            config = checked(ModelConfig(source, settings or fitting(given)))
             self.speed = SLOWLY if given in datasets.DRAWN else None
-            before = self._show(Shown(draft))
+            before = self._show(SessionState(config))
         self._end(before)
 
     def set(self, **changes: Any) -> None:
         """Change settings of a training that has not begun, or of the one that follows the present."""
         with self._changing:
-            draft = self._drafted()
-            new = replace(draft, settings=replace(draft.settings, **changes))
-            before = self._show(Shown(checked(new)))
+            config = self._config()
+            new = replace(config, settings=replace(config.settings, **changes))
+            before = self._show(SessionState(checked(new)))
         self._end(before)
 
     def edit(self, kind: str, layer: int) -> None:
         """Add or remove a unit or a layer."""
         with self._changing:
-            before = self._show(Shown(checked(edited(self._drafted(), kind, layer))))
+            before = self._show(SessionState(checked(edited(self._config(), kind, layer))))
         self._end(before)
 
-    def _drafted(self) -> ModelConfig:
+    def _config(self) -> ModelConfig:
         now = self.now
-        if now.draft is None:
-            raise InputError(now.undrafted)
-        return now.draft
+        if now.config is None:
+            raise InputError(now.no_config)
+        return now.config
 
     # ── from one moment to the next ──
 
-    def _show(self, new: Shown) -> Worker | None:
-        """Show something else; give the process that is to be ended then."""
+    def _show(self, new: SessionState) -> Worker | None:
+        """Show something else; return the process that is to be ended then."""
         with self._swapping:
             before = self.now
             self.now = replace(new, version=before.version + 1)
@@ -164,7 +164,7 @@ class Session:
                     self._leaving.remove(worker)
 
     def _begin(self, begin: Callable[[float | None], Worker], **others: Any) -> Worker:
-        """Let a process begin, once those that may still write their runs are over."""
+        """Begin a process once those that may still write their runs are over."""
         for one in list(self._leaving):
             self._end(one)
         speed = self.speed
@@ -205,14 +205,14 @@ class Session:
             if worker is None or worker.status.over:
                 paused = command != "go"
                 worker = (
-                    self._resume(now.following, command) if now.following else self._start(paused)
+                    self._resume(now.opened_run, command) if now.opened_run else self._start(paused)
                 )
                 if not paused:
                     return
             worker.command(command)
 
     def pause(self) -> None:
-        """Let the training wait after the step that it is at."""
+        """Pause the training after the step that it is at."""
         worker = self.now.worker
         if worker is not None:
             worker.command("pause")
@@ -242,30 +242,30 @@ class Session:
     def reset(self) -> None:
         """Go back to the start: the run stays on the disk, and the next training writes another."""
         with self._changing:
-            before = self._show(Shown(self._drafted()))
+            before = self._show(SessionState(self._config()))
         self._end(before)
 
     def _start(self, paused: bool) -> Worker:
-        draft = self._drafted()
+        config = self._config()
 
         def begin(speed: float | None) -> Worker:
             return Worker.start(
-                free_name(Path(draft.title).stem, self.folder),
-                draft.given,
-                draft.ready.settings,
-                target=draft.source.target,
-                task=draft.source.task,
-                data_seed=draft.source.about.get("seed"),
+                free_name(Path(config.title).stem, self.folder),
+                config.given,
+                config.ready.settings,
+                target=config.source.target,
+                task=config.source.task,
+                data_seed=config.source.about.get("seed"),
                 paused=paused,
                 speed=speed,
             )
 
         return self._begin(begin)
 
-    def _resume(self, following: OpenedRun, command: str) -> Worker:
+    def _resume(self, opened_run: OpenedRun, command: str) -> Worker:
         """Go on with the run that is shown; one at its end is given as many epochs once more."""
-        following.reread()
-        run, epochs = following.run, None
+        opened_run.reread()
+        run, epochs = opened_run.run, None
         if run.concluded and not broken_off(run):
             epochs = run.plan.epochs + (1 if command != "go" else run.plan.epochs)
         paused = command != "go"
@@ -274,15 +274,15 @@ class Session:
         )
 
     def follow(self) -> bool:
-        """Look at the run that the training process has begun to write; tell whether that is new."""
+        """Look at the run that the training process has begun to write; return whether that is new."""
         now = self.now
-        worker, following = now.worker, now.following
+        worker, opened_run = now.worker, now.opened_run
         if worker is None or not (worker.path / MANIFEST).exists():
             return False
         status = worker.status
-        if following is not None and following.path == worker.path:
+        if opened_run is not None and opened_run.path == worker.path:
             if status.over and status is not self._settled:
-                following.reread()
+                opened_run.reread()
                 self._settled = status
             return False
         if not self._opening.acquire(blocking=False):
@@ -294,25 +294,25 @@ class Session:
 
     def _follow(self, worker: Worker) -> bool:
         now = self.now
-        if now.following is not None and now.following.path == worker.path:
+        if now.opened_run is not None and now.opened_run.path == worker.path:
             return False
         if not worker.status.over and not hashed(worker.path):
             return (
                 False  # what it learns from cannot be compared yet; no step is recorded before that
             )
-        given = None if now.draft is None else now.draft.tabulated
-        following = OpenedRun.open(worker.path, given)
+        given = None if now.config is None else now.config.tabulated
+        opened_run = OpenedRun.open(worker.path, given)
         with self._swapping:
             now = self.now
             if now.worker is not worker:  # something else was begun meanwhile
                 return False
-            self.now = replace(now, following=following, version=now.version + 1)
+            self.now = replace(now, opened_run=opened_run, version=now.version + 1)
         return True
 
     def fork(self, step: int, **changes: Any) -> None:
         """Go on from a step with other settings, as a new run beside the one it comes from."""
         with self._changing:
-            parent = self.now.following
+            parent = self.now.opened_run
             if parent is None:
                 raise InputError("there is no training yet to go another way from")
             if not parent.rows():
@@ -344,23 +344,23 @@ class Session:
         self._end(before)
 
     def _found(self, path: Path) -> OpenedRun:
-        place = confined(path, self.folder)
-        if (place / MANIFEST).exists():
-            for part in place.rglob("*"):
+        path = confined(path, self.folder)
+        if (path / MANIFEST).exists():
+            for part in path.rglob("*"):
                 confined(part, self.folder)  # no link leads out of it
-        return OpenedRun.open(place, folder=self.folder)
+        return OpenedRun.open(path, folder=self.folder)
 
-    def _open(self, following: OpenedRun) -> Worker | None:
+    def _open(self, opened_run: OpenedRun) -> Worker | None:
         """Show a run, with its table and settings, where they are, to build another network from."""
-        following.rows()
-        run, source = following.run, following.source
-        draft, why = None, UNDRAFTED
+        opened_run.rows()
+        run, source = opened_run.run, opened_run.source
+        config, why = None, NO_CONFIG
         if source is not None:
             try:
-                draft, why = checked(ModelConfig(source, run.settings)), ""
+                config, why = checked(ModelConfig(source, run.settings)), ""
             except InputError as error:
                 why = f"This run is shown as it is, no other network is built from it here: {error}"
-        return self._show(Shown(draft, following, undrafted=why))
+        return self._show(SessionState(config, opened_run, no_config=why))
 
     def compare(self, path: Path | None) -> None:
         """Draw the curves of another run beside."""
@@ -372,11 +372,11 @@ class Session:
     def subject(self, step: int | None = None) -> Subject:
         """Return the network at a step, or at the last one that is at hand."""
         now = self.now
-        if now.following is not None:
-            return now.following.subject(step)
-        if now.draft is not None:
-            return subject_of(now.draft)
-        assert self.fitted is not None  # what else is shown has a run or a draft
+        if now.opened_run is not None:
+            return now.opened_run.subject(step)
+        if now.config is not None:
+            return subject_of(now.config)
+        assert self.fitted is not None  # what else is shown has a run or a configuration
         return alone(self.fitted)
 
 

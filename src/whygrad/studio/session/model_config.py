@@ -1,4 +1,4 @@
-"""A training that has not begun: a table, and what was chosen for it so far.
+"""A training that has not begun: a table, and the settings chosen for it so far.
 
     add a layer, a unit  →  other settings  →  the network at step 0, with the parameters it starts from
 
@@ -80,43 +80,42 @@ _tables: LRUCache[tuple[Source, Settings], EncodedTable] = LRUCache(_bytes, coun
 def tabulated(source: Source, settings: Settings) -> EncodedTable:
     """Return what a table makes, the same once more where only the network is another."""
     cost = settings.cost if settings.cost == "poisson" else None
-    kept = {name: getattr(settings, name) for name in ("seed", "test", "validation", "leave_out")}
+    kept = {name: getattr(settings, name) for name in ("seed", "validation", "test", "leave_out")}
     of = Settings(cost=cost, **kept)
     return _tables.get((source, of), lambda: tabulate(source, of))
 
 
-def subject_of(draft: ModelConfig) -> Subject:
-    """Return the network of a draft, with the parameters that its training will start from."""
-    now = draft.ready
+def subject_of(config: ModelConfig) -> Subject:
+    """Return the network of a configuration, with the parameters that its training will start from."""
+    now = config.ready
     return Subject(
         plan=now.training.plan,
         state=now.training.state,
         names=names_of_encoding(now.encoding),
-        parts=rows_of(draft.tabulated),
+        parts=rows_of(config.tabulated),
         encoding=now.encoding,
     )
 
 
 def rows_of(given: EncodedTable) -> dict[str, Rows]:
-    """Return the examples of a training on a table, those trained with and those held out."""
-    shown = {"training": "training", "test": "held out"}
+    """Return the examples of a table by part: training, validation and test, those that have any."""
     return {
-        name: Rows(given.data[part].X, given.data[part].Y, given.table, vars(given.parts)[part])
-        for part, name in shown.items()
-        if len(given.data[part].Y)
+        part: Rows(data.X, data.Y, given.table, vars(given.parts)[part])
+        for part, data in given.data.items()
+        if len(data.Y)
     }
 
 
-def checked(draft: ModelConfig) -> ModelConfig:
-    """Return a draft whose training can be made, with that made.
+def checked(config: ModelConfig) -> ModelConfig:
+    """Return a configuration after preparing its training.
 
     Raises `InputError` for settings that do not fit the table, and for what is too large to draw and to
     train live, before it is made.
     """
-    encoding, hidden = draft.tabulated.encoding, draft.settings.hidden or ()
+    encoding, hidden = config.tabulated.encoding, config.settings.hidden or ()
     check_size((len(encoding.names), *hidden, encoding.target.n_outputs))
-    check_size(draft.ready.training.plan.net.sizes)
-    return draft
+    check_size(config.ready.training.plan.net.sizes)
+    return config
 
 
 def check_size(sizes: Any) -> None:
@@ -135,21 +134,21 @@ def check_size(sizes: Any) -> None:
         )
 
 
-def edited(draft: ModelConfig, kind: str, layer: int) -> ModelConfig:
+def edited(config: ModelConfig, kind: str, layer: int) -> ModelConfig:
     """Add or remove a unit or a layer; a new layer comes before `layer`, with as many units as that has."""
-    hidden = list(draft.hidden)
-    place = layer - 1
-    if not 0 <= place < len(hidden) + (kind == "add_layer"):
+    hidden = list(config.hidden)
+    at = layer - 1
+    if not 0 <= at < len(hidden) + (kind == "add_layer"):
         raise InputError(f"layer {layer}: the hidden layers are 1 to {len(hidden)}")
     if kind == "add_layer":
-        hidden.insert(place, hidden[min(place, len(hidden) - 1)] if hidden else 8)
+        hidden.insert(at, hidden[min(at, len(hidden) - 1)] if hidden else 8)
     elif kind == "remove_layer":
-        del hidden[place]
+        del hidden[at]
     elif kind == "add_unit":
-        hidden[place] += 1
+        hidden[at] += 1
     elif kind == "remove_unit":
-        hidden[place] = max(1, hidden[place] - 1)
-    return replace(draft, settings=replace(draft.settings, hidden=tuple(hidden)))
+        hidden[at] = max(1, hidden[at] - 1)
+    return replace(config, settings=replace(config.settings, hidden=tuple(hidden)))
 
 
 def fitting(name: str) -> Settings:

@@ -12,7 +12,7 @@ import pytest
 from scipy.sparse import csr_array
 
 import whygrad as wg
-from test_studio_desk import QUICK, houses
+from test_studio_session import QUICK, houses
 from whygrad.errors import InputError
 from whygrad.nn.arrays import Data
 from whygrad.nn.backprop import backward, forward, gradients
@@ -24,11 +24,11 @@ from whygrad.record.files import events, snapshots
 from whygrad.record.rows import record_table
 from whygrad.studio.page import curves_panel
 from whygrad.studio.process.live import Live
-from whygrad.studio.session import opened_run as followings
+from whygrad.studio.session import opened_run as opened_runs
 from whygrad.studio.session import scoring, subject
-from whygrad.studio.session.asking import Question, answer, place_of, questions, title_of, value_of
-from whygrad.studio.session.draft import ModelConfig, subject_of
+from whygrad.studio.session.model_config import ModelConfig, subject_of
 from whygrad.studio.session.opened_run import OpenedRun
+from whygrad.studio.session.questions import Question, answer, questions, ref_of, title_of, value_of
 from whygrad.studio.session.subject import Chosen, overview
 from whygrad.why.training_history.ledger import ledger
 
@@ -99,7 +99,8 @@ def test_the_last_update_is_the_difference_of_two_steps(iris):
 
 @pytest.mark.parametrize("name", ["iris", "houses", "digits", "arrays", "sparse"])
 @pytest.mark.parametrize(
-    "chosen", [Chosen(), Chosen("held out", "all"), Chosen("training", "class", 1)]
+    "chosen",
+    [Chosen(), Chosen("validation", "all"), Chosen("test", "all"), Chosen("training", "class", 1)],
 )
 def test_the_drawing_has_the_numbers_of_the_equations(folder, name, chosen):
     found = opened(folder, name)
@@ -118,9 +119,9 @@ def test_the_drawing_has_the_numbers_of_the_equations(folder, name, chosen):
 
 
 def test_a_network_before_its_training_is_asked_as_a_run_at_step_0_is(folder):
-    draft = subject_of(ModelConfig(find("iris", seed=3), QUICK))
+    config = subject_of(ModelConfig(find("iris", seed=3), QUICK))
     run = OpenedRun(open_run(folder / "iris.run")).subject(0)
-    chosen = Chosen("held out", "class", 2)
+    chosen = Chosen("test", "class", 2)
     for name, part in (
         ("weight", "2:1,0"),
         ("neuron", "1:2"),
@@ -128,7 +129,7 @@ def test_a_network_before_its_training_is_asked_as_a_run_at_step_0_is(folder):
         ("paths", "1:0,bias"),
     ):
         question = Question(part, name, chosen)
-        assert same(answer(draft, question), answer(run, question))
+        assert same(answer(config, question), answer(run, question))
 
 
 # ── the examples ─────────────────────────────────────────────────────────────────────────────────────
@@ -136,25 +137,25 @@ def test_a_network_before_its_training_is_asked_as_a_run_at_step_0_is(folder):
 
 def test_examples_are_one_a_class_or_all_of_a_part(iris):
     found = iris.subject()
-    rows = found.parts["held out"]
+    rows = found.parts["test"]
     assert [len(found.parts[part]) for part in found.parts] == [120, 30]
-    X, Y = found.examples(Chosen("held out", "one", 7))
+    X, Y = found.examples(Chosen("test", "one", 7))
     assert np.array_equal(X, rows.X[7:8].astype(np.float64))
     assert (X.dtype, Y.dtype) == (np.float64, np.float64)
-    places = found.places(Chosen("held out", "class", 1))
+    places = found.indices(Chosen("test", "class", 1))
     assert np.array_equal(places, np.flatnonzero(rows.Y[:, 1]))
-    assert len(found.examples(Chosen("held out", "all"))[0]) == 30
-    assert found.places(Chosen("held out", "one", 10**6)).tolist() == [29]
+    assert len(found.examples(Chosen("test", "all"))[0]) == 30
+    assert found.indices(Chosen("test", "one", 10**6)).tolist() == [29]
     assert found.labels == ("setosa", "versicolor", "virginica")
-    assert found.said(Chosen("held out", "class", 1)) == "the held out examples of versicolor"
+    assert found.said(Chosen("test", "class", 1)) == "the test examples of versicolor"
     assert found.said(Chosen("training", "all")) == "all training examples"
     name = found.truth(rows, 7)
-    assert found.said(Chosen("held out", "one", 7)) == f"held out example 7: {name}"
+    assert found.said(Chosen("test", "one", 7)) == f"test example 7: {name}"
     assert name == found.labels[int(Y.argmax())]
 
 
 def test_the_row_of_an_example_is_that_of_the_table(iris):
-    rows = iris.subject().parts["held out"]
+    rows = iris.subject().parts["test"]
     source = find("iris", seed=3).table.to_pylist()
     encoding = iris.run.encoding
     for place in (0, 11):
@@ -169,9 +170,9 @@ def test_no_more_than_the_first_2000_examples_are_asked_about_at_once(monkeypatc
     assert subject.MOST == 2000
     monkeypatch.setattr(subject, "MOST", 20)
     found = iris.subject()
-    assert np.array_equal(found.places(Chosen("training", "all")), np.arange(20))
+    assert np.array_equal(found.indices(Chosen("training", "all")), np.arange(20))
     of_class = np.flatnonzero(found.parts["training"].Y[:, 2])
-    assert np.array_equal(found.places(Chosen("training", "class", 2)), of_class[:20])
+    assert np.array_equal(found.indices(Chosen("training", "class", 2)), of_class[:20])
     assert found.said(Chosen("training", "all")) == "the first 20 of 120: all training examples"
     said = f"the first 20 of {len(of_class)}: the training examples of virginica"
     assert found.said(Chosen("training", "class", 2)) == said
@@ -183,21 +184,42 @@ def test_two_classes_that_share_an_output_are_told_apart(tmp_path):
     assert rows.Y.shape[1] == 1
     assert len(found.labels) == 2
     for index in (0, 1):
-        places = found.places(Chosen("training", "class", index))
+        places = found.indices(Chosen("training", "class", index))
         assert np.array_equal(rows.Y[places, 0], np.full(len(places), index))
         assert found.truth(rows, int(places[0])) == found.labels[index]
 
 
+def test_the_parts_of_the_data_have_their_right_names(folder, iris):
+    settings = replace(QUICK, validation=0.25)
+    config = ModelConfig(find("iris", seed=3), settings)
+    assert {part: len(rows) for part, rows in subject_of(config).parts.items()} == {
+        "training": 90,
+        "validation": 30,
+        "test": 30,
+    }
+    none = ModelConfig(find("iris", seed=3), replace(settings, validation=None, test=0.0))
+    assert list(subject_of(none).parts) == ["training"]
+    assert list(iris.rows()) == ["training", "test"]
+    assert list(opened(folder, "arrays").parts) == ["training", "validation"]
+
+
+def test_a_run_with_validation_rows_is_shown_with_the_rows_that_it_had(tmp_path):
+    record_table(tmp_path / "v.run", find("iris", seed=3), replace(QUICK, validation=0.25))
+    found = OpenedRun.open(tmp_path / "v.run")
+    assert [len(rows) for rows in found.rows().values()] == [90, 30, 30]
+    assert found.notice == ""
+    found.scoring.measure()
+    assert set(found.scoring.points[-1].by_part) == {"training", "validation", "test"}
+
+
 def test_numbers_are_told_in_their_own_units(folder):
     found = opened(folder, "houses")
-    rows = found.parts["held out"]
+    rows = found.parts["test"]
     assert found.labels == ()
     assert float(found.truth(rows, 2)) == pytest.approx(rows.row(2)["price"], rel=1e-5)
     target = found.encoding.target
     assert found.own(0.0) == f"{target.center:.4g} price"
-    assert len(found.examples(Chosen("held out", "class", 1))[0]) == len(
-        rows
-    )  # there are no classes
+    assert len(found.examples(Chosen("test", "class", 1))[0]) == len(rows)  # there are no classes
 
 
 def test_images_keep_their_shape(folder):
@@ -282,14 +304,14 @@ def test_parts_are_named_and_have_their_questions(iris):
     assert list(questions("0:0", one)) == ["ripple"]
     assert list(questions("", one)) == ["prediction", "pushed", "blame", "check"]
     assert list(questions("", every)) == ["blame", "check"]
-    assert place_of("nonsense") is None
+    assert ref_of("nonsense") is None
 
 
 def test_who_taught_a_prediction_is_told_of_the_training_up_to_the_step_shown(iris):
     for step in (3, LAST):
         found = iris.subject(step)
-        pushed = answer(found, Question("", "pushed", Chosen("held out", "one", 2)))
-        X, _ = found.examples(Chosen("held out", "one", 2))
+        pushed = answer(found, Question("", "pushed", Chosen("test", "one", 2)))
+        X, _ = found.examples(Chosen("test", "one", 2))
         said = forward(found.net, found.theta, X).a[found.net.L][0]
         assert f"in {step:,} steps" in pushed.answer
         assert pushed.value == pytest.approx(float(said.max()), abs=1e-6)
@@ -339,8 +361,8 @@ def test_there_is_no_ledger_before_the_first_step_nor_of_a_fork_at_its_start(
     iris, folder, tmp_path
 ):
     fork = forking.fork(iris.run, 3, tmp_path / "fork.run", {})
-    draft = subject_of(ModelConfig(find("iris", seed=3), QUICK))
-    for found in (iris.subject(0), OpenedRun(fork).subject(3), draft):
+    config = subject_of(ModelConfig(find("iris", seed=3), QUICK))
+    for found in (iris.subject(0), OpenedRun(fork).subject(3), config):
         with pytest.raises(InputError, match="nothing has been learned yet at this step"):
             answer(found, Question("2:1,0", "ledger", Chosen()))
     ledger = answer(OpenedRun(fork).subject(5), Question("2:1,0", "ledger", Chosen()))
@@ -363,9 +385,9 @@ def test_best_parameters_that_were_restored_do_not_change_what_a_step_shows(tmp_
     path = tmp_path / "best.run"
     options |= {"record": path, "copy_data": True, "engine": "reference"}
     wg.train(net, X[:40], y[:40], epochs=40, **options)
-    following = OpenedRun(open_run(path))
-    found = following.subject()
-    assert following.run.state(found.step).early_stopping.best_step < found.step
+    opened_run = OpenedRun(open_run(path))
+    found = opened_run.subject()
+    assert opened_run.run.state(found.step).early_stopping.best_step < found.step
     ledger = answer(found, Question("2:0,1", "ledger", Chosen()))
     assert ledger.value == pytest.approx(value_of(found, "2:0,1"), abs=1e-12)
     assert f"in {found.step:,} steps" in ledger.answer
@@ -407,13 +429,13 @@ def test_a_run_without_its_data_can_be_looked_at_and_says_why_not_asked(
     start = open_run(run).state(0).theta.tobytes()
     kept = {one.step for one in open_run(run).snapshots()}
     spoil(path)
-    following = OpenedRun(open_run(run))
-    found = following.subject()
+    opened_run = OpenedRun(open_run(run))
+    found = opened_run.subject()
     assert found.parts == {}
     assert notice in found.notice
-    assert found.theta.flat.tobytes() == following.run.fitted.theta.flat.tobytes()
-    assert following.subject(0).theta.flat.tobytes() == start
-    assert following.subject(1).step in kept  # the nearest state that lies on the disk
+    assert found.theta.flat.tobytes() == opened_run.run.fitted.theta.flat.tobytes()
+    assert opened_run.subject(0).theta.flat.tobytes() == start
+    assert opened_run.subject(1).step in kept  # the nearest state that lies on the disk
     for question, part in (("weight", "1:0,0"), ("ledger", "1:0,0"), ("neuron", "1:0")):
         with pytest.raises(InputError) as refused:
             answer(found, Question(part, question, Chosen()))
@@ -423,7 +445,7 @@ def test_a_run_without_its_data_can_be_looked_at_and_says_why_not_asked(
     assert np.array_equal(picture.edges[1], found.theta.W[1])
     assert overview(found, Chosen(), "update").edge_meaning in ("weight", "last update")
     assert found.said(Chosen()) == "no examples"
-    following.scoring.measure()
+    opened_run.scoring.measure()
 
 
 def test_a_run_on_arrays_in_memory_is_looked_at_alone(tmp_path):
@@ -455,33 +477,33 @@ def test_a_run_is_looked_at_while_it_is_written(tmp_path, monkeypatch):
     monkeypatch.setattr(recorder, "REST", 0.0)
     path, seen = tmp_path / "now.run", []
     live = Live(path)
-    following = None
+    opened_run = None
 
     def look(report):
-        nonlocal following
+        nonlocal opened_run
         live.flush(report.state)
-        following = following or OpenedRun.open(path)
-        if report.epoch is None or following.step == 0:
+        opened_run = opened_run or OpenedRun.open(path)
+        if report.epoch is None or opened_run.step == 0:
             return
-        found = following.subject()
+        found = opened_run.subject()
         seen.append((report.state.step, found.step, found.last))
         if found.step == report.state.step:
             assert found.theta.flat.tobytes() == report.state.theta.tobytes()
-        earlier = following.subject(1)
+        earlier = opened_run.subject(1)
         assert earlier.step == 1
         ledger = answer(earlier, Question("2:1,0", "ledger", Chosen()))
         assert ledger.value == pytest.approx(value_of(earlier, "2:1,0"), abs=1e-12)
-        following.scoring.measure()
+        opened_run.scoring.measure()
 
     settings = replace(QUICK, epochs=12)
     result_of = record_table(path, find("iris", seed=3), settings, observers=[look])
     assert seen
     assert all(found <= last <= now for now, found, last in seen)
-    assert (following.run.concluded, following.run.scores) == (False, None)
-    following.reread()
-    assert following.run.concluded
-    assert following.run.scores == result_of.scores
-    assert following.subject().step == 48
+    assert (opened_run.run.concluded, opened_run.run.scores) == (False, None)
+    opened_run.reread()
+    assert opened_run.run.concluded
+    assert opened_run.run.scores == result_of.scores
+    assert opened_run.subject().step == 48
 
 
 def test_reading_a_manifest_again_that_has_not_changed_keeps_the_run_with_its_data(iris):
@@ -493,15 +515,15 @@ def test_reading_a_manifest_again_that_has_not_changed_keeps_the_run_with_its_da
 
 def test_states_are_computed_once(iris, monkeypatch):
     iris.subject(5)
-    monkeypatch.setattr(followings.Run, "state", None)
+    monkeypatch.setattr(opened_runs.Run, "state", None)
     assert iris.subject(5).step == 5
 
 
 def test_states_are_kept_in_so_many_bytes_and_the_oldest_goes(iris, monkeypatch):
     size = iris.subject(1).state
     size = size.theta.nbytes + size.opt_state.nbytes
-    asked, real = [], followings.Run.state
-    monkeypatch.setattr(followings.Run, "state", lambda run, at: asked.append(at) or real(run, at))
+    asked, real = [], opened_runs.Run.state
+    monkeypatch.setattr(opened_runs.Run, "state", lambda run, at: asked.append(at) or real(run, at))
     iris._states._most = 3 * size
     for step in (1, 2, 3, 1, 4, 2):
         assert iris.state(step).theta.tobytes() == real(iris.run, step).theta.tobytes()
@@ -513,12 +535,12 @@ def test_states_are_kept_in_so_many_bytes_and_the_oldest_goes(iris, monkeypatch)
 
 
 def test_a_run_that_is_no_longer_looked_at_is_let_go_at_once(folder):
-    following = OpenedRun(open_run(folder / "iris.run"))
-    following.state(3)
-    gone = ref(following._states)
+    opened_run = OpenedRun(open_run(folder / "iris.run"))
+    opened_run.state(3)
+    gone = ref(opened_run._states)
     gc.disable()
     try:
-        del following
+        del opened_run
         assert gone() is None
     finally:
         gc.enable()
@@ -531,27 +553,27 @@ def test_the_points_of_the_curves_are_the_measures_of_the_states(iris, monkeypat
     assert sorted(points) == [0, 2, 4, 6, 8]
     for step, point in points.items():
         theta = Parameters(iris.run.net.sizes, iris.run.state(step).theta)
-        assert list(point.by_part) == ["training", "held out"]
+        assert list(point.by_part) == ["training", "test"]
         for part, rows in iris.rows().items():
             assert point.by_part[part] == measure(iris.run.net, theta, Data(rows.X, rows.Y))
-    assert points[LAST].by_part["held out"][1] == pytest.approx(iris.run.scores.accuracy)
+    assert points[LAST].by_part["test"][1] == pytest.approx(iris.run.scores.accuracy)
 
 
 def test_of_many_states_some_60_are_measured_spread_evenly(iris, monkeypatch):
-    following, known = iris, [SimpleNamespace(step=step) for step in range(241)]
-    start = following.run.state(0)
-    monkeypatch.setattr(followings.Run, "snapshots", lambda run: known)
+    opened_run, known = iris, [SimpleNamespace(step=step) for step in range(241)]
+    start = opened_run.run.state(0)
+    monkeypatch.setattr(opened_runs.Run, "snapshots", lambda run: known)
     monkeypatch.setattr(snapshots, "read", lambda path, one, plan: replace(start, step=one.step))
     monkeypatch.setattr(scoring, "SHORT", 0)
     measured = []
     monkeypatch.setattr(scoring, "measure", lambda *given: measured.append(given) or (0.5, 0.5))
-    following.scoring.measure()
-    steps = [point.step for point in following.scoring.points]
+    opened_run.scoring.measure()
+    steps = [point.step for point in opened_run.scoring.points]
     assert (steps[0], steps[-1]) == (0, 240)
     assert 30 <= len(steps) <= 62
     assert len(measured) == 2 * len(steps)
     assert max(np.diff(steps)) <= 2 * 240 / 30
-    following.scoring.measure()
+    opened_run.scoring.measure()
     assert len(measured) == 2 * len(steps)
 
 
@@ -574,7 +596,7 @@ def test_what_the_curves_are_drawn_from_is_read_once(iris, monkeypatch):
     read, real = [], events.costs
     monkeypatch.setattr(events, "costs", lambda db, *of: read.append(of) or real(db, *of))
     for name in ("costs", "statistics", "history"):
-        monkeypatch.setattr(followings.Run, name, None)
+        monkeypatch.setattr(opened_runs.Run, name, None)
     first = curves_panel.seen(iris)
     again = curves_panel.seen(iris)
     assert read == [(0, LAST), (LAST, LAST)]
@@ -611,7 +633,7 @@ def test_two_threads_measure_a_run_once(iris):
 
 
 def test_what_training_has_encoded_is_not_encoded_again(folder):
-    draft = ModelConfig(find("iris", seed=3), QUICK)
-    following = OpenedRun.open(folder / "iris.run", draft.tabulated)
-    assert following.rows()["training"].X is draft.tabulated.data["training"].X
-    assert following.state(3).step == 3
+    config = ModelConfig(find("iris", seed=3), QUICK)
+    opened_run = OpenedRun.open(folder / "iris.run", config.tabulated)
+    assert opened_run.rows()["training"].X is config.tabulated.data["training"].X
+    assert opened_run.state(3).step == 3

@@ -1,4 +1,4 @@
-"""How slow motion says things in plain words: numbers, lists, and what functions, costs and rules do."""
+"""The phrases of slow motion, in plain words: numbers, lists, and what functions, costs and rules do."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -78,13 +78,13 @@ def counted(count: int, one: str, many: str = "") -> str:
 
 
 def function(f: Activation) -> str:
-    """Describe what an activation function does."""
+    """Return a phrase on what an activation function does."""
     known = FUNCTIONS.get(f.name) if ACTIVATIONS.get(f.name) == f else None
     return known or f"{spoken(f.name)} turns z into a"
 
 
 def grade(C: Cost) -> str:
-    """Describe how a cost judges."""
+    """Return a sentence on how a cost judges."""
     known = GRADES.get(C.name) if COSTS.get(C.name) == C else None
     return known or f"It is {spoken(C.name)}, a cost of your own."
 
@@ -122,7 +122,7 @@ def carries(rule: Any) -> bool:
 
 
 def how(rule: Any, learning_rate: float) -> str:
-    """Describe how an optimizer makes a step of a gradient."""
+    """Return a sentence on how an optimizer turns a gradient into a step."""
     length = f"η = {said(learning_rate)}"
     match rule:
         case SGD(momentum=0):
@@ -141,10 +141,11 @@ def how(rule: Any, learning_rate: float) -> str:
         case RMSprop():
             return (
                 "RMSprop divides each gradient by the size that it had of late, so that most steps are "
-                f"about as long as the rate, {length}, however large the gradient."
+                f"about as long as the learning rate, {length}, however large the gradient."
             )
         case AdamW(decay=decay):
-            return f"{_adam('AdamW', length)} It also shrinks all weights a little ({said(learning_rate * decay)})."
+            shrinks = said(learning_rate * decay)
+            return f"{_adam('AdamW', length)} It also shrinks all weights a little ({shrinks})."
         case Adam() | Nadam():
             return _adam(type(rule).__name__, length)
         case LBFGS():
@@ -160,5 +161,6 @@ def how(rule: Any, learning_rate: float) -> str:
 def _adam(name: str, length: str) -> str:
     return (
         f"{name} goes against the mean of the latest gradients, divided by the size that they usually "
-        f"have: most steps are no longer than about the rate, {length}, however large the gradient."
+        f"have: most steps are no longer than about the learning rate, {length}, however large the "
+        "gradient."
     )
