@@ -187,7 +187,7 @@ def test_what_is_not_there_is_refused_in_one_line_that_says_what_is(here, iris, 
     assert list(here.iterdir()) == []
 
 
-def test_rows_of_arrays_are_those_held_out(trained):
+def test_rows_of_arrays_are_those_of_the_test(trained):
     path = trained / "arrays.run"
     assert asked("pushed", path, "--class", "1", "--by", "cost")["rows"] == list(range(1, 10, 2))
     run = wg.open_run(path)

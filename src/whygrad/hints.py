@@ -129,7 +129,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     "validationsplit": _SHARES,
     "validationfraction": _SHARES,
     "evalset": _SHARES,
-    "testsize": _SHARES,
+    "testsize": ("test", *_SHARES),
     "earlystopping": _STOPPING,
     "patience": _STOPPING,
     "niternochange": _STOPPING,

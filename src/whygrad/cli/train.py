@@ -2,12 +2,13 @@
 
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from rich.text import Text
 
 from whygrad.answers.formatting import clean
-from whygrad.cli.options import settings_of, with_file
+from whygrad.cli.arguments import option
+from whygrad.cli.options import DATA, NOTHING, TrainOptions, settings_of, with_file
 from whygrad.cli.printing import ended, note, note_lines, print_json, print_scores, printer
 from whygrad.errors import InputError, nearest
 from whygrad.pipeline import datasets
@@ -22,9 +23,27 @@ from whygrad.training.progress import ProgressBar
 EXIT_DIVERGED, EXIT_INTERRUPTED = 1, 130
 
 
-def train(file: str, given: dict[str, Any], *, overwrite: bool, copy_data: bool, json: bool) -> int:
-    """Train as the options say; give the exit code, 130 after Ctrl-C, 1 where the cost diverged."""
-    options = with_file(given)
+def train(
+    file: Annotated[
+        str,
+        option(
+            "CSV or Parquet, or one of digits, iris, wine, breast_cancer, diabetes, mnist, xor, spirals, "
+            "moons, circles.",
+            name="FILE",
+            group=DATA,
+        ),
+    ],
+    /,
+    *,
+    given: TrainOptions = NOTHING,
+    overwrite: Annotated[bool, option("Replace that folder.", group=DATA)] = False,
+    copy_data: Annotated[
+        bool, option("Put the encoded rows into that folder, however many.", group=DATA)
+    ] = False,
+    json: Annotated[bool, option("Print JSON, for other programs.", group=DATA)] = False,
+) -> int:
+    """Train as the options say, and return the exit code: 130 after Ctrl-C, 1 where the cost diverged."""
+    options = with_file(vars(given))
     settings = settings_of(options)
     if options["task"] is not None and options["task"] not in TASKS:
         raise InputError(f"unknown task {options['task']!r}: {nearest(options['task'], TASKS)}")
@@ -45,7 +64,7 @@ def train(file: str, given: dict[str, Any], *, overwrite: bool, copy_data: bool,
     return EXIT_DIVERGED if stopped.startswith("diverged") else 0
 
 
-def _place(file: str, run: str | None, overwrite: bool) -> Path:
+def _place(file: str, run: str | Path | None, overwrite: bool) -> Path:
     """Return the folder to write: the one named, or the first free one named after the table."""
     if run is not None:
         return Path(run)
