@@ -3,10 +3,10 @@
 Whatever goes wrong for a reason ends in one line on standard error and exit code 2; Ctrl-C ends in 130.
 Standard output carries the result and nothing else.
 
-    app                                                 the list of commands, each a function that is imported when asked for
-    train, predict, show, runs, why, trained, studio    these functions, with what they take
-    arguments, options, places, rows                    what was asked: options, whygrad.toml, a weight, rows
-    answers, printing, facts                            what is shown: an answer, scores, what a run is
+    app         the commands; each is one function of a module here, imported when it is asked for
+    train, predict, show, runs, why, trained, studio    these functions, and what they take
+    arguments, options, places, rows    what was asked: options, whygrad.toml, a weight, rows
+    answers, printing, facts            what is shown: an answer, scores, what a run is
 
 The command line stands above all other folders and may import any of them.
 """

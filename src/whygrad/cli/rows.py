@@ -43,10 +43,10 @@ class Chosen:
 
 
 def choose_of_any(path: Path, given: Rows, default: Rows) -> Chosen:
-    """Read the rows that are meant; of a run on arrays the validation examples, or else those of training."""
+    """Read the rows that are meant; of a run on arrays those of validation, or else of training."""
     run = open_run(path)
     if run.on_table:
-        return choose(path, given, baseline)
+        return choose(path, given, default)
     _refuse_several(given)
     which = default if given == Rows() else given
     part = "training" if run.validation is None else "validation"
