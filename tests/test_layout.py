@@ -1,4 +1,4 @@
-"""The tree of the package: imports go downwards, no circle, no folder too full; what is said of it holds."""
+"""The tree of the package: imports go downwards, no circle, no folder too full; and what is said of it."""
 
 import ast
 import re
