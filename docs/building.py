@@ -81,8 +81,8 @@ REFERENCE = re.compile(r"^\.\. (\[\d+\] .*)$")
 def as_restructured_text(app, what, name, about, options, lines):
     """Let docstrings, which are plain text with `code`, mean in reStructuredText what they say.
 
-    Parameters become a list of definitions with their types, references lines; |W| shall be no substitution,
-    and clf.why_ no link.
+    Parameters become a list of definitions with their types, references lines; |W| shall be no
+    substitution, and clf.why_ no link.
     """
     written, example = [], False
     for row, below in zip(lines, [*lines[1:], ""], strict=True):

@@ -55,9 +55,8 @@ figure, axes = plt.subplots(figsize=(7, 3.6), layout="constrained")
 for learning_rate, colour in zip((0.005, 0.05, 0.5, 5.0), COLOURS, strict=False):
     rows, _ = validation(net, optimizer=wg.SGD(learning_rate), epochs=30)
     band(axes, rows, f"η = {learning_rate}", colour)
-    print(
-        f"η = {learning_rate:<6} cost on other images, median of the last epoch: {np.median(rows[:, -1]):.3f}"
-    )
+    last = np.median(rows[:, -1])
+    print(f"η = {learning_rate:<6} cost on other images, median of the last epoch: {last:.3f}")
 axes.set(xlabel="epoch", ylabel="cost on other images", yscale="log")
 axes.legend()
 plt.show()
