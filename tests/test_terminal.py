@@ -248,7 +248,7 @@ def test_errors_and_warnings_are_visible_in_python_as_well(tmp_path):
 
 
 def test_nothing_else_writes_to_standard_output_or_error():
-    """Text leaves through `escaping.write` and the `Printer`; `verbose` and the progress bar show numbers."""
+    """Text leaves by `escaping.write` and the `Printer`; `verbose` and the progress bar show numbers."""
     root = Path(wg.__file__).parent
     found = []
     for path in sorted(root.rglob("*.py")):
