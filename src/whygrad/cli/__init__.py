@@ -5,7 +5,7 @@ Standard output carries the result and nothing else.
 
     app         the commands; each is one function of a module here, imported when it is asked for
     train, predict, show, runs, why, trained, studio    these functions, and what they take
-    arguments, options, places, rows    what was asked: options, whygrad.toml, a weight, rows
+    arguments, options, refs, rows      what was asked: options, whygrad.toml, a weight, rows
     answers, printing, facts            what is shown: an answer, scores, what a run is
 
 The command line stands above all other folders and may import any of them.

@@ -16,7 +16,7 @@ from whygrad.cli.arguments import (
     RunFolder,
     option,
 )
-from whygrad.cli.places import ARROW, find_unit, find_weight
+from whygrad.cli.refs import ARROW, find_unit, find_weight
 from whygrad.cli.rows import ONE, choose_of_any
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array

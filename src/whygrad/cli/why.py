@@ -18,7 +18,7 @@ from whygrad.cli.arguments import (
     Weight,
     option,
 )
-from whygrad.cli.places import find_output, find_unit, find_weight, is_input
+from whygrad.cli.refs import find_output, find_unit, find_weight, is_input
 from whygrad.cli.rows import ALL, ONE, Chosen, choose, wanted_of
 from whygrad.errors import InputError
 from whygrad.nn.backprop import backward, forward, gradients
