@@ -44,9 +44,10 @@ browser: ## install chromium, in which the studio's page is tested
 	$$root apt-get -qq update && \
 	$$root apt-get -qq install -y --no-install-recommends chromium chromium-driver fonts-dejavu-core
 
-check: .venv/.check ## lint, and check the types
+check: .venv/.check ## lint, check the types, and that imports go downwards
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 docs: .venv/.docs ## run every page of the documentation, build it, and check its links
 	$(BIN)/python -m sphinx -b html -W --keep-going docs docs/_build/html
@@ -101,7 +102,7 @@ clean: ## remove everything that was built or installed
 	@touch $@
 
 .venv/.check: .venv/.python | .venv/.package
-	@echo "Installing ruff and mypy ..."
+	@echo "Installing ruff, mypy and import-linter ..."
 	@$(PIP) install -c constraints.txt "$(WHEEL)[check]"
 	@touch $@
 

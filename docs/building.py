@@ -48,7 +48,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "whygrad"
 
 
 def line(name, rawtext, text, lineno, inliner, options=None, content=None):
-    """Link to a line of the source by file and beginning: {line}`backprop: delta[L] = a[L] - y`."""
+    """Link to a line of the source by file and beginning: {line}`nn/backprop: delta[L] = a[L] - y`."""
     file, _, start = text.partition(": ")
     rows = (SOURCE / f"{file}.py").read_text(encoding="utf-8").splitlines()
     found = [i for i, row in enumerate(rows, 1) if row.strip().startswith(start)]
@@ -64,7 +64,7 @@ LINE_NUMBER = re.compile(r'<span class="linenos">( *)(\d+)</span>')
 
 
 def anchors_of_lines(app, pagename, templatename, context, doctree):
-    """Return every line on the pages of the source an anchor, line-83."""
+    """Add an anchor to every line on the pages of the source, line-83."""
     if pagename.startswith("_modules/"):
         context["body"] = LINE_NUMBER.sub(
             r'<span class="linenos" id="line-\2">\1\2</span>', context["body"]
@@ -75,23 +75,29 @@ def anchors_of_lines(app, pagename, templatename, context, doctree):
 
 HEADING = re.compile(r"^\s*-{3,}$")
 PARAMETER = re.compile(r"^(\*{0,2}\w+(?:, \*{0,2}\w+)*(?:, …)?) : (.*)$")
+REFERENCE = re.compile(r"^\.\. (\[\d+\] .*)$")
 
 
 def as_restructured_text(app, what, name, about, options, lines):
     """Let docstrings, which are plain text with `code`, mean in reStructuredText what they say.
 
-    Parameters become a list of definitions; |W| shall be no substitution, and clf.why_ no link.
+    Parameters become a list of definitions with their types, references lines; |W| shall be no
+    substitution, and clf.why_ no link.
     """
     written, example = [], False
-    for row in lines:
+    for row, below in zip(lines, [*lines[1:], ""], strict=True):
         example = row.lstrip().startswith(">>>") or (example and bool(row.strip()))
-        parameter = PARAMETER.match(row)
+        parameter, reference = PARAMETER.match(row), REFERENCE.match(row)
         if example:
             written.append(row)
         elif HEADING.match(row):
             written[-1:] = [f".. rubric:: {written[-1]}", ""]
+        elif parameter and below.startswith(" "):
+            written.append(f"``{parameter[1]}`` : {_plain(parameter[2])}")
         elif parameter:
             written += [f"``{parameter[1]}``", f"    {_plain(parameter[2])}"]
+        elif reference:
+            written.append(f"| {_plain(reference[1])}")
         else:
             written.append(_plain(row))
     lines[:] = written

@@ -12,7 +12,7 @@ import whygrad as wg
 
 def main() -> None:
     images, digits = load_digits(return_X_y=True)
-    X, X_test, y, y_test = train_test_split(
+    X, X_val, y, y_val = train_test_split(
         images / 16, digits, test_size=360, stratify=digits, random_state=0
     )
     net = wg.Network(
@@ -26,15 +26,15 @@ def main() -> None:
         optimizer=wg.SGD(0.5),
         epochs=60,
         batch_size=10,
-        validation=(X_test, y_test),
+        validation=(X_val, y_val),
         progress=True,
     )
-    a = fitted.predict(X_test)
-    right = a.argmax(axis=1) == y_test
-    print(f"Right on {right.sum()} of {len(right)} test images: {right.mean():.1%}.\n")
+    a = fitted.predict(X_val)
+    right = a.argmax(axis=1) == y_val
+    print(f"Right on {right.sum()} of {len(right)} validation images: {right.mean():.1%}.\n")
 
-    worst = int(np.argmin(a[np.arange(len(a)), y_test]))
-    explain(fitted, X_test[worst], y_test[worst])
+    worst = int(np.argmin(a[np.arange(len(a)), y_val]))
+    explain(fitted, X_val[worst], y_val[worst])
 
 
 def explain(fitted: wg.Fitted, x: np.ndarray, digit: int) -> None:

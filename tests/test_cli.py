@@ -78,7 +78,7 @@ def test_training_prints_its_result_as_json_and_all_else_on_standard_error(house
     assert re.search(r"^epoch 40/40  cost ", err, re.MULTILINE)
 
 
-def test_another_process_scores_the_held_out_rows_to_the_last_bit(houses):
+def test_another_process_scores_the_test_rows_to_the_last_bit(houses):
     folder, said, _ = houses
     again = json.loads(well(fresh(folder, "evaluate", "houses.run", "--json")))
     assert again["scores"] == said["scores"]
@@ -161,7 +161,7 @@ def test_ctrl_c_keeps_what_training_gave_and_exits_with_130(here):
 # ── results ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_result_stands_beside_the_trivial_one_and_names_the_next_command(here):
+def test_a_result_stands_beside_the_baseline_and_names_the_next_command(here):
     result = whygrad("train", "iris", *QUICK)
     assert result.code == 0
     for words in ("always setosa", "33.3 %", "precision", "recall", "whygrad show iris.run"):
@@ -272,7 +272,11 @@ def test_columns_are_left_out_by_the_command_line_or_the_whygrad_toml(here):
         ("leave-out = [3]", "whygrad.toml: leave-out is [3]: it must be names of columns, as in"),
         ("hiden = [3]", "whygrad.toml: unknown option 'hiden': did you mean 'hidden'?"),
         ("epochs = 2.5", "whygrad.toml: epochs is 2.5: it must be a whole number"),
-        ("rate = 'fast'", "whygrad.toml: rate is 'fast': it must be a number"),
+        (
+            "learning-rate = 'fast'",
+            "whygrad.toml: learning-rate is 'fast': it must be a number",
+        ),
+        ("rate = 0.1", "whygrad.toml: unknown option 'rate': did you mean 'learning-rate'?"),
         (
             "hidden = [3, 'x']",
             "whygrad.toml: hidden is [3, 'x']: it must be whole numbers, as in [40, 20]",
@@ -392,7 +396,7 @@ REFUSED = [
     (["train", "iris", "--dropout", "1"], "dropout is 1.0: it must be at least 0 and below 1"),
     (
         ["train", "iris", "--learning-rate", "0"],
-        "rate is 0.0: a learning rate is a finite number above 0",
+        "learning_rate is 0.0: a learning rate is a finite number above 0",
     ),
     (["train", "iris", "--epochs", "0"], "epochs is 0: it must be at least 1"),
     (
@@ -403,8 +407,8 @@ REFUSED = [
     (["train", "iris", "--epoch", "3"], "Unknown option: --epoch. Did you mean --epochs?"),
     (["train", "iris", "--lr", "3"], "Unknown option: --lr. Did you mean --learning-rate?"),
     (
-        ["train", "iris", "--learning-rate=3"],
-        "Unknown option: --learning-rate. Did you mean --learning-rate?",
+        ["train", "iris", "--rate=3"],
+        "Unknown option: --rate. Did you mean --learning-rate?",
     ),
     (
         ["train", "iris", "--test-size", "1"],

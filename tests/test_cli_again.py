@@ -80,7 +80,7 @@ def test_a_fork_is_a_run_of_its_own_that_says_where_it_comes_from(here):
     assert (
         fork.start == 20 and fork.plan.optimizer.learning_rate == 0.05 and fork.scores is not None
     )
-    assert "from step 20 with rate 0.05" in " ".join(whygrad("show", "f.run").out.split())
+    assert "from step 20 with learning rate 0.05" in " ".join(whygrad("show", "f.run").out.split())
     assert fork.evaluate() == fork.scores
     assert whygrad("replay", "f.run").code == 0
     assert len(json.loads(whygrad("runs", "--json").out)) == 2

@@ -132,6 +132,30 @@ def commands_of(app, above=()):
         yield from commands_of(app[name], words)
 
 
+AFTER_HELP = """
+import io, sys
+from contextlib import redirect_stdout
+from whygrad import cli
+with redirect_stdout(io.StringIO()) as out:
+    assert cli.run(["--help"]) == 0 and "fork" in out.getvalue()
+print(*sorted(sys.modules))
+"""
+
+
+def test_help_imports_no_command():
+    done = subprocess.run(
+        [sys.executable, "-c", AFTER_HELP],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 0, done.stderr
+    imported = {name for name in done.stdout.split() if name.startswith("whygrad.cli.")}
+    assert imported == {"whygrad.cli.app"}
+    assert not {"pyarrow", "numba", "sklearn", "whygrad.record"} & set(done.stdout.split())
+
+
 EVERY_ANSWER = """
 import io, json, sys
 from contextlib import redirect_stdout

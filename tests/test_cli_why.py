@@ -9,7 +9,7 @@ import pytest
 import whygrad as wg
 from command import whygrad
 from whygrad.answers.names import Names
-from whygrad.cli.places import find_unit, find_weight
+from whygrad.cli.refs import find_unit, find_weight
 
 QUICK = ("--hidden", "6,5", "--activation", "tanh", "--epochs", "5", "--engine", "reference")
 

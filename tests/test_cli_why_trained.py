@@ -24,8 +24,8 @@ def trained(tmp_path_factory):
         assert whygrad("train", name, *QUICK, "--run", folder / f"{name}.run").code == 0
     X, Y = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 2
     net = wg.Network(3, [wg.Dense(4, "tanh"), wg.Dense(2, "softmax")], "cross_entropy")
-    test = (X[30:], Y[30:])
-    wg.train(net, X[:30], Y[:30], epochs=3, record=folder / "arrays.run", test=test)
+    validation = (X[30:], Y[30:])
+    wg.train(net, X[:30], Y[:30], epochs=3, record=folder / "arrays.run", validation=validation)
     return folder
 
 
@@ -187,7 +187,7 @@ def test_what_is_not_there_is_refused_in_one_line_that_says_what_is(here, iris, 
     assert list(here.iterdir()) == []
 
 
-def test_rows_of_arrays_are_those_held_out(trained):
+def test_rows_of_arrays_are_those_of_validation(trained):
     path = trained / "arrays.run"
     assert asked("pushed", path, "--class", "1", "--by", "cost")["rows"] == list(range(1, 10, 2))
     run = wg.open_run(path)

@@ -36,7 +36,7 @@ def test_every_public_name_is_in_the_reference() -> None:
 
 def test_each_equation_of_the_mathematics_points_at_one_line() -> None:
     written = (DOCS / "mathematics.md").read_text(encoding="utf-8")
-    pointers = re.findall(r"\{line\}`(\w+): ([^`]+)`", written)
+    pointers = re.findall(r"\{line\}`([\w/]+): ([^`]+)`", written)
     assert len(pointers) >= 6
     for file, start in pointers:
         rows = (SOURCE / f"{file}.py").read_text(encoding="utf-8").splitlines()
@@ -60,7 +60,7 @@ DIGITS = [
 
 
 def prose_of(page: Path) -> list[str]:
-    """Return the sentences of a page of the gallery: its docstring, and the comments between the blocks."""
+    """Return the sentences of a page of the gallery: its docstring, and comments between blocks."""
     text = page.read_text(encoding="utf-8")
     opening = ast.get_docstring(ast.parse(text)) or ""
     blocks = re.findall(r"^# %%\n((?:#.*\n)*)", text, re.M)
@@ -69,7 +69,7 @@ def prose_of(page: Path) -> list[str]:
 
 
 def settings_of(page: Path) -> set[float]:
-    """Return the numbers that the code of a page sets; those that cut data off only say: at most so many."""
+    """Return the numbers that the code of a page sets; those that cut data off are only bounds."""
     tree = ast.parse(page.read_text(encoding="utf-8"))
     cuts = {
         id(part)

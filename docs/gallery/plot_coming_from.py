@@ -284,7 +284,7 @@ class_weight = dict(enumerate(np.linspace(1, 2, 10)))
 # .. rubric:: whygrad: divided by their sum, as in PyTorch
 
 weights = np.linspace(1, 2, 10)[y_train]
-fitted = wg.train(net, X_train, y_train, weights=weights, epochs=5)
+fitted = wg.train(net, X_train, y_train, sample_weight=weights, epochs=5)
 clf = wg.MLPClassifier((30,), class_weight="balanced", max_iter=5).fit(X_train, y_train)
 
 # %%

@@ -147,7 +147,7 @@ print(wg.why.check(net, net.init(seed=0), X, Y).answer)
 
 # %%
 # Learning is the loop of the paper, spelled out with the four equations: the error summed over all
-# facts, a momentum of 0.5 for the first 20 sweeps and 0.9 after that, half the rate in those first
+# facts, a momentum of 0.5 for the first 20 sweeps and 0.9 after that, half the learning rate in those first
 # sweeps, and every weight a little smaller after each change. 20 splits, each with four facts held
 # out at random.
 

@@ -34,7 +34,7 @@ net = wg.Network(
 
 def validation(net, **settings):
     """Return the cost on the other images after every epoch, a row for each seed, and the histories."""
-    given = {"batch_size": 10, "held_out": (X_other, Y_other)} | settings
+    given = {"batch_size": 10, "validation": (X_other, Y_other)} | settings
     histories = [wg.train(net, X, Y, seed=seed, **given).history for seed in SEEDS]
     longest = max(len(h.validation_cost) for h in histories)
     rows = [
@@ -55,9 +55,8 @@ figure, axes = plt.subplots(figsize=(7, 3.6), layout="constrained")
 for learning_rate, colour in zip((0.005, 0.05, 0.5, 5.0), COLOURS, strict=False):
     rows, _ = validation(net, optimizer=wg.SGD(learning_rate), epochs=30)
     band(axes, rows, f"η = {learning_rate}", colour)
-    print(
-        f"rate {learning_rate:<6} cost on other images, median of the last epoch: {np.median(rows[:, -1]):.3f}"
-    )
+    last = np.median(rows[:, -1])
+    print(f"η = {learning_rate:<6} cost on other images, median of the last epoch: {last:.3f}")
 axes.set(xlabel="epoch", ylabel="cost on other images", yscale="log")
 axes.legend()
 plt.show()
@@ -103,7 +102,7 @@ plt.show()
 #
 # Why?
 # ----
-# A held-out image that the network without a remedy gets wrong, and is sure of: which of its pixels
+# A validation image that the network without a remedy gets wrong, and is sure of: which of its pixels
 # speak for the wrong answer?
 
 fitted = wg.train(plain, X, Y, batch_size=10, seed=0, **rule)

@@ -42,7 +42,7 @@ def bits(n):
 # *Negation*: the last input says whether the three others are to be copied or negated.
 
 two, four = bits(2), bits(4)
-problems = {  # network, inputs, targets, rate, what the book reports
+problems = {  # network, inputs, targets, learning rate, what the book reports
     "XOR, 2-2-1": (sigmoids(2, 2, 1), two, two.sum(axis=1) % 2, 0.5, "558"),
     "parity, 4-4-1": (sigmoids(4, 4, 1), four, four.sum(axis=1) % 2, 0.5, "2,825"),
     "encoder, 8-3-8": (sigmoids(8, 3, 8), np.eye(8), np.eye(8), 0.5, "–"),
@@ -53,7 +53,7 @@ found = {}
 for name, (net, X, Y, learning_rate, _) in problems.items():
     for momentum in (0.0, 0.9):
         given = {
-            "rate": learning_rate,
+            "learning_rate": learning_rate,
             "momentum": momentum,
             "most": MOST,
             "solved": within(Y, 0.5),
@@ -183,7 +183,7 @@ plt.show()
 
 net, X, Y, learning_rate, _ = problems["encoder, 8-3-8"]
 failed = found["encoder, 8-3-8", 0.9].index(None)
-given = {"rate": learning_rate, "most": MOST, "seed": failed, "solved": within(Y, 0.5)}
+given = {"learning_rate": learning_rate, "most": MOST, "seed": failed, "solved": within(Y, 0.5)}
 taken, fitted = learn(net, X, Y, momentum=0.9, **given)
 trace = wg.backward(net, fitted.theta, wg.forward(net, fitted.theta, X), Y)
 wrong = np.abs(trace.a[2] - Y) > 0.5

@@ -31,7 +31,7 @@ print(f"{int(Y.sum())} of the {len(X)} patterns are symmetric")
 small = {"weights": wg.Uniform(-0.3, 0.3), "biases": wg.Uniform(-0.3, 0.3)}
 net = wg.Network(6, [wg.Dense(2, "sigmoid", **small), wg.Dense(1, "sigmoid", **small)])
 MOST, STARTS = 5000, 60
-given = {"rate": 0.1, "momentum": 0.9}
+given = {"learning_rate": 0.1, "momentum": 0.9}
 runs = [
     learn(net, X, Y, most=MOST, seed=seed, solved=within(Y, 0.5), **given) for seed in range(STARTS)
 ]

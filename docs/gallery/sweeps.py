@@ -1,7 +1,7 @@
 """Learning as in 1986: all patterns in every sweep, the error summed over them, until they are solved.
 
-The papers of the time sum the error over the patterns of a sweep, whygrad takes the mean. Their rate ε is
-therefore a rate of ε·n here, for n patterns, and their momentum α is the same.
+The papers of the time sum the error over the patterns of a sweep, whygrad takes the mean. Their ε is
+therefore a learning rate of ε·n here, for n patterns, and their momentum α is the same.
 
 Looking at the outputs takes longer than a sweep. So the patterns are given `every` times over, each time as
 one batch: an epoch is then as many sweeps, and there is one look at its end.
@@ -27,7 +27,7 @@ def learn(
     solved: Callable[[Any], bool],
     every: int = 10,
 ) -> tuple[int | None, wg.Fitted]:
-    """Train until `solved(outputs)` or for `most` sweeps; give the sweeps it took, or None.
+    """Train until `solved(outputs)` or for `most` sweeps; return the sweeps it took, or None.
 
     The sweeps are counted in steps of `every`.
     """

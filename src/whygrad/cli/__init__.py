@@ -2,6 +2,13 @@
 
 Whatever goes wrong for a reason ends in one line on standard error and exit code 2; Ctrl-C ends in 130.
 Standard output carries the result and nothing else.
+
+    app         the commands; each is one function of a module here, imported when it is asked for
+    train, predict, show, runs, why, trained, studio    these functions, and what they take
+    arguments, options, refs, rows      what was asked: options, whygrad.toml, a weight, rows
+    answers, printing, facts            what is shown: an answer, scores, what a run is
+
+The command line stands above all other folders and may import any of them.
 """
 
 import errno
@@ -65,7 +72,7 @@ def _prepare_streams() -> None:
 
 
 def run(words: Sequence[str]) -> int:
-    """Run a command line, given as the words after `whygrad`, and give the exit code."""
+    """Run a command line, given as the words after `whygrad`, and return its exit code."""
     from whygrad.address_space import LITTLE, blas, refuse_without, spare
 
     try:
@@ -119,10 +126,10 @@ def _refusal(error: OSError) -> str:
 
 
 def _unknown(option: str, options: Sequence[str]) -> str:
-    """Record that there is no such option, and which one was meant."""
+    """Return a message that there is no such option, and which one was meant."""
     from whygrad.errors import meant
 
-    ours = meant(option.lstrip("-"), [known.lstrip("-") for known in options])
+    ours = meant(option.lstrip("-"), [known.lstrip("-") for known in options]).partition("=")[0]
     return f"Unknown option: {option}." + (f" Did you mean --{ours}?" if ours else "")
 
 

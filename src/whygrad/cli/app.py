@@ -1,17 +1,12 @@
-"""The commands and their options, as cyclopts reads them from these functions; others do the work."""
+"""The commands of `whygrad`: their names, and their help.
 
-from pathlib import Path
-from typing import Annotated
+Each command is one function, `whygrad.cli.MODULE:FUNCTION`, which cyclopts imports when that command
+is asked for. The help stands here, since docstrings are gone under `python -OO`.
+"""
 
-from cyclopts import App, Group
+from cyclopts import App
 
 import whygrad
-from whygrad.cli import app_runs as app_again
-from whygrad.cli.arguments import Json, RunFolder, option
-from whygrad.cli.questions import check, why
-from whygrad.nn.functions import ACTIVATIONS, COSTS
-from whygrad.pipeline.settings import SCHEDULES
-from whygrad.plan.optimizers import OPTIMIZERS
 
 app = App(
     name="whygrad",
@@ -39,276 +34,183 @@ app.register_install_completion_command(
     help_epilogue="Example: whygrad --install-completion --shell bash",
 )
 
-app.command(why)
-app.command(
-    check,
-    sort_key=7,
-    help="Check the gradient by central differences, on 100 test rows; exit code 1 if it is wrong.",
-    help_epilogue="""Examples:
+why = App(
+    name="why",
+    help="Say why, with the numbers: why a weight would move, whose fault it is, why this prediction, and "
+    "what the training examples added to it.",
+    help_epilogue="""A weight is LAYER:TO,FROM, a neuron LAYER:UNIT, by numbers from 0 or by names.
 
-    whygrad check houses.run
-    whygrad check houses.run --sample all --row 0""",
+Examples:
+
+    whygrad why weight iris.run
+    whygrad why weight iris.run 2:0,5 --row 17
+    whygrad why weight iris.run '1:hidden 1:3,petal width (cm)' --svg weight.svg
+    whygrad why paths iris.run 'petal width (cm) -> hidden 1:3'
+    whygrad why blame iris.run --class virginica --html blame.html
+    whygrad why prediction iris.run --row 17 --json
+    whygrad why ledger iris.run 2:0,5
+    whygrad why pushed iris.run --row 17
+    whygrad why without iris.run 3,5 --row 17""",
+    help_format="plaintext",
+    version_flags=[],
+    help_flags=["--help", "-h"],
+    sort_key=6,
 )
+app.command(why)
 
-DATA = Group("Data and result", sort_key=0)
-NETWORK = Group("Network", sort_key=1)
-TRAINING = Group("Training", sort_key=2)
-
-
-@app.command(
-    sort_key=1,
-    help="Train a network on a table, score it on rows it has not seen, and write it to a folder.",
-    help_epilogue="""The same names can stand in a file whygrad.toml here, as in: hidden = [40, 20].
+# Each with its help and the examples at the end of that, in the order they are listed.
+COMMANDS = {
+    "train:train": (
+        "Train a network on a table, score it on rows it has not seen, and write it to a folder.",
+        """The same names can stand in a file whygrad.toml here, as in: hidden = [40, 20].
 
 Examples:
 
     whygrad train houses.csv --target price
     whygrad train iris --hidden 40,20 --activation tanh --seed 1""",
-)
-def train(
-    file: Annotated[
-        str,
-        option(
-            "CSV or Parquet, or one of digits, iris, wine, breast_cancer, diabetes, mnist, xor, spirals, "
-            "moons, circles.",
-            name="FILE",
-            group=DATA,
-        ),
-    ],
-    /,
-    *,
-    target: Annotated[str | None, option("The column to predict.", group=DATA)] = None,
-    task: Annotated[
-        str | None, option("classification or regression. [told from the target]", group=DATA)
-    ] = None,
-    leave_out: Annotated[
-        list[str] | None,
-        option("A column not to learn from; give it again for another.", group=DATA),
-    ] = None,
-    test: Annotated[
-        float | None, option("Share of the rows kept to score with. [0.2]", group=DATA)
-    ] = None,
-    validation: Annotated[
-        float | None,
-        option("Share of the others measured every epoch, to stop by. [0.1 of many]", group=DATA),
-    ] = None,
-    run: Annotated[
-        Path | None, option("The folder to write. [FILE's name].run", group=DATA)
-    ] = None,
-    overwrite: Annotated[bool, option("Replace that folder.", group=DATA)] = False,
-    copy_data: Annotated[
-        bool, option("Put the encoded rows into that folder, however many.", group=DATA)
-    ] = False,
-    json: Annotated[bool, option("Print JSON, for other programs.", group=DATA)] = False,
-    hidden: Annotated[
-        str | None, option("Units of the hidden layers, or none. [128,64]", group=NETWORK)
-    ] = None,
-    activation: Annotated[
-        str | None,
-        option(
-            "relu, tanh, sigmoid, gelu, … [relu]",
-            group=NETWORK,
-            choices=tuple(name for name, f in ACTIVATIONS.items() if f.custom_vjp is None),
-            show_choices=False,
-        ),
-    ] = None,
-    cost: Annotated[
-        str | None,
-        option(
-            "cross_entropy, squared_error, huber, … [by the target]",
-            group=NETWORK,
-            choices=tuple(COSTS),
-            show_choices=False,
-        ),
-    ] = None,
-    optimizer: Annotated[
-        str | None,
-        option(
-            "adam, adamw, nadam, rmsprop, adagrad or sgd. [adam]",
-            group=TRAINING,
-            choices=tuple(OPTIMIZERS),
-            show_choices=False,
-        ),
-    ] = None,
-    learning_rate: Annotated[
-        float | None, option("The learning rate. [0.001; sgd 0.01]", group=TRAINING)
-    ] = None,
-    schedule: Annotated[
-        str | None,
-        option(
-            "constant, inverse_scaling, step, cosine, one_cycle, on_plateau, adaptive. [by the rows]",
-            group=TRAINING,
-            choices=tuple(SCHEDULES),
-            show_choices=False,
-        ),
-    ] = None,
-    epochs: Annotated[
-        int | None, option("Passes through the rows, at most. [by the rows]", group=TRAINING)
-    ] = None,
-    batch_size: Annotated[
-        int | None, option("Rows per step. [by the rows]", group=TRAINING)
-    ] = None,
-    dropout: Annotated[
-        float | None, option("Share of hidden units that a step leaves out. [0]", group=TRAINING)
-    ] = None,
-    l1: Annotated[
-        float | None, option("Penalty on the size of weights. [0]", group=TRAINING)
-    ] = None,
-    l2: Annotated[
-        float | None, option("Penalty on their squares. [1 / rows]", group=TRAINING)
-    ] = None,
-    seed: Annotated[
-        int | None, option("Decides the split, the start and the order. [0]", group=TRAINING)
-    ] = None,
-    engine: Annotated[
-        str | None,
-        option(
-            "auto, native or reference. [auto]",
-            group=TRAINING,
-            choices=("auto", "native", "reference"),
-            show_choices=False,
-        ),
-    ] = None,
-) -> int:
-    from whygrad.cli.train import train
-
-    given = {
-        "target": target,
-        "task": task,
-        "leave_out": leave_out,
-        "test": test,
-        "validation": validation,
-        "run": None if run is None else str(run),
-        "hidden": hidden,
-        "activation": activation,
-        "cost": cost,
-        "optimizer": optimizer,
-        "learning_rate": learning_rate,
-        "schedule": schedule,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "dropout": dropout,
-        "l1": l1,
-        "l2": l2,
-        "seed": seed,
-        "engine": engine,
-    }
-    return train(file, given, overwrite=overwrite, copy_data=copy_data, json=json)
-
-
-@app.command(
-    sort_key=2,
-    help="Predict the target of every row; the columns are found by name, in any order.",
-    help_epilogue="""Examples:
+    ),
+    "predict:predict": (
+        "Predict the target of every row; the columns are found by name, in any order.",
+        """Examples:
 
     whygrad predict houses.run new.csv
     whygrad predict flowers.run new.parquet -o species.parquet --probabilities""",
-)
-def predict(
-    run: RunFolder,
-    file: Annotated[str, option("CSV or Parquet, of any size, or a data set's name.", name="FILE")],
-    /,
-    *,
-    out: Annotated[
-        Path | None,
-        option("CSV or Parquet to write. [CSV on standard output]", name=["-o", "--out"]),
-    ] = None,
-    probabilities: Annotated[bool, option("A column for each class, too.")] = False,
-    overwrite: Annotated[bool, option("Replace OUT.")] = False,
-    json: Annotated[bool, option("Print what was written as JSON; needs -o.")] = False,
-) -> int:
-    from whygrad.cli.predict import predict
-
-    return predict(run, file, out, probabilities=probabilities, overwrite=overwrite, json=json)
-
-
-@app.command(
-    sort_key=3,
-    help="Score the predictions for rows of which the target is known.",
-    help_epilogue="""Examples:
+    ),
+    "show:evaluate": (
+        "Score the predictions for rows of which the target is known.",
+        """Examples:
 
     whygrad evaluate houses.run
     whygrad evaluate houses.run more.csv --json""",
-)
-def evaluate(
-    run: RunFolder,
-    file: Annotated[
-        str | None,
-        option(
-            "CSV or Parquet with the target, or a data set's name. [the rows held out in training]",
-            name="FILE",
-        ),
-    ] = None,
-    /,
-    *,
-    json: Json = False,
-) -> int:
-    from whygrad.cli.show import evaluate
-
-    return evaluate(run, file, json=json)
-
-
-@app.command(
-    sort_key=5,
-    help="List the runs in a folder with their scores.",
-    help_epilogue="""Examples:
-
-    whygrad runs
-    whygrad runs experiments --json""",
-)
-def runs(
-    folder: Annotated[Path, option("Where to look. [here]", name="FOLDER")] = Path(),
-    /,
-    *,
-    json: Json = False,
-) -> int:
-    from whygrad.cli.show import runs
-
-    return runs(folder, json=json)
-
-
-@app.command(
-    sort_key=4,
-    help="Show a run's settings, the curves of its training, and its scores.",
-    help_epilogue="""Examples:
+    ),
+    "show:show": (
+        "Show a run's settings, the curves of its training, and its scores.",
+        """Examples:
 
     whygrad show houses.run
     whygrad show houses.run --json""",
-)
-def show(run: RunFolder, /, *, json: Json = False) -> int:
-    from whygrad.cli.show import show
+    ),
+    "show:runs": (
+        "List the runs in a folder with their scores.",
+        """Examples:
 
-    return show(run, json=json)
+    whygrad runs
+    whygrad runs experiments --json""",
+    ),
+    "why:check": (
+        "Check the gradient by central differences, on 100 test rows; exit code 1 if it is wrong.",
+        """Examples:
 
-
-@app.command(
-    sort_key=8,
-    help="See backpropagation happen: open a page to build, train and question networks, until "
-    "Ctrl-C.",
-    help_epilogue="""Examples:
+    whygrad check houses.run
+    whygrad check houses.run --sample all --row 0""",
+    ),
+    "studio:studio": (
+        "See backpropagation happen: open a page to build, train and question networks, until Ctrl-C.",
+        """Examples:
 
     whygrad studio
     whygrad studio houses.run --port 9000""",
-)
-def studio(
-    run: Annotated[
-        Path | None,
-        option("A folder that `whygrad train` has written. [begin with data]", name="RUN"),
-    ] = None,
-    /,
-    *,
-    folder: Annotated[Path, option("Where data and runs are read and written. [here]")] = Path(),
-    port: Annotated[int, option("Where it listens, or at the next free one. [8750]")] = 8750,
-    host: Annotated[
-        str, option("The address it listens at. [127.0.0.1, for this machine only]")
-    ] = "127.0.0.1",
-    no_browser: Annotated[bool, option("Print the address, and open no browser.")] = False,
-) -> int:
-    from whygrad.studio import studio
+    ),
+    "runs:replay": (
+        "Compute a training again and compare every cost and state with what was recorded.",
+        """Examples:
 
-    studio(run, folder=folder, host=host, port=port, show=not no_browser)
-    return 0
+    whygrad replay houses.run
+    whygrad replay houses.run --step 1000 -o early.safetensors""",
+    ),
+    "runs:resume": (
+        "Go on with a training that was broken off, or with one at its end for more epochs.",
+        """Examples:
 
+    whygrad resume houses.run
+    whygrad resume houses.run --epochs 100""",
+    ),
+    "runs:fork": (
+        "Go on from a step in another way, as a new run; the old one stays as it is.",
+        """Examples:
 
-for place, (command, text, epilogue) in enumerate(app_again.COMMANDS, start=20):
-    app.command(command, sort_key=place, help=text, help_epilogue=epilogue)
+    whygrad fork houses.run --step 1000 --learning-rate 0.0001
+    whygrad fork houses.run --step 0 --seed 7 --record other.run""",
+    ),
+    "runs:diff": (
+        "Say what differs between two runs, and from which step on; exit code 1 where anything does.",
+        """Example: whygrad diff houses.run houses-fork.run""",
+    ),
+}
+QUESTIONS = {
+    "why:weight": (
+        "Show the chain rule of one weight or bias with its numbers, for test row 0.",
+        """Examples:
+
+    whygrad why weight houses.run
+    whygrad why weight houses.run 2:0,5 --row 3
+    whygrad why weight houses.run '1:0,rooms' --all --depth 2""",
+    ),
+    "why:paths": (
+        "Show the same derivative as a sum over all paths to the cost, and the heaviest of them.",
+        """Example: whygrad why paths houses.run '1:0,rooms' --top 5""",
+    ),
+    "why:blame": (
+        "Show the error of every neuron, and who passes it on to whom, for all test rows.",
+        """Examples:
+
+    whygrad why blame iris.run
+    whygrad why blame iris.run 1:3 --class virginica""",
+    ),
+    "why:ripple": (
+        "Move one weight, bias or input a little: what was to be expected, and what happens, for row 0.",
+        """Examples:
+
+    whygrad why ripple houses.run 2:0,5 --by -0.5
+    whygrad why ripple houses.run 0:rooms""",
+    ),
+    "why:neuron": (
+        "Show what one neuron looks for, and what it is good for, by all test rows.",
+        """Examples:
+
+    whygrad why neuron iris.run
+    whygrad why neuron iris.run 'hidden 1:3'""",
+    ),
+    "why:prediction": (
+        "Show what each column contributes to the output for one row, and what would change the answer.",
+        """Examples:
+
+    whygrad why prediction iris.run --row 17
+    whygrad why prediction iris.run --wanted virginica""",
+    ),
+    "trained:ledger": (
+        "Show what a weight adds up from: its start, and what every example, class and epoch added.",
+        """Examples:
+
+    whygrad why ledger iris.run
+    whygrad why ledger iris.run 2:0,5
+    whygrad why ledger iris.run 'petal width (cm) -> hidden 3' --svg weight.svg
+    whygrad why ledger iris.run virginica
+    whygrad why ledger iris.run 'layer 2'""",
+    ),
+    "trained:pushed": (
+        "Show what the training examples' pushes on the prediction for test row 0 add up to.",
+        """Examples:
+
+    whygrad why pushed iris.run --row 17
+    whygrad why pushed iris.run --row 17 --output virginica --html pushed.html
+    whygrad why pushed iris.run --all --by cost""",
+    ),
+    "trained:without": (
+        "Train again without some examples: what the prediction for test row 0 would be.",
+        """Examples:
+
+    whygrad why without iris.run 17 --row 3
+    whygrad why without iris.run 3,5 10-14 --all
+    whygrad why without iris.run 17 --rescale --json""",
+    ),
+}
+for parent, commands in ((app, COMMANDS), (why, QUESTIONS)):
+    # `why` is the sixth of the first list.
+    for place, (path, (help, epilogue)) in enumerate(commands.items(), start=1):
+        parent.command(
+            f"whygrad.cli.{path}",
+            sort_key=place + (parent is app and place > 5),
+            help=help,
+            help_epilogue=epilogue,
+        )

@@ -15,6 +15,7 @@ def option(help: str, **more: Any) -> Parameter:
 RunFolder = Annotated[Path, option("A folder that `whygrad train` has written.", name="RUN")]
 Json = Annotated[bool, option("Print JSON, for other programs.")]
 
+QUESTION = Group("The question", sort_key=0)
 ROWS = Group("Which rows", sort_key=1)
 ANSWER = Group("The answer", sort_key=2)
 
@@ -44,3 +45,13 @@ class OutputFormat:
         option("Write the whole answer to FILE.html, one page.", name="--html", group=ANSWER),
     ] = None
     overwrite: Annotated[bool, option("Replace these files.", group=ANSWER)] = False
+
+
+WEIGHT = (
+    "Which weight: 2:0,5 leads to unit 0 of layer 2 from unit 5 below; also by name, '2:setosa,hidden 5', "
+    "2:0,bias, 'hidden 5 -> setosa'. [the one of layer 1 that the rows would move most]"
+)
+Weight = Annotated[str | None, option(WEIGHT, name="WEIGHT", group=QUESTION)]
+Top = Annotated[int, option("How many are listed. [10]", group=QUESTION)]
+DEFAULT_ROWS = Rows()
+PLAIN = OutputFormat()

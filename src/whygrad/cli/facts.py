@@ -1,4 +1,4 @@
-"""What a run says about itself, in lines: network, plan, where it stands; and its layers, in a table."""
+"""A run in lines: its data, network and plan, and where it stands; and its layers, as a table."""
 
 from typing import Any
 
@@ -71,7 +71,9 @@ def _rule(rule: Any) -> str:
     momentum = getattr(rule, "momentum", 0)
     more = f", momentum {momentum:g}" if momentum else ""
     return (
-        f"{_name(rule)}, rate {learning_rate:g}{more}" if learning_rate is not None else _name(rule)
+        f"{_name(rule)}, learning rate {learning_rate:g}{more}"
+        if learning_rate is not None
+        else _name(rule)
     )
 
 
@@ -89,7 +91,9 @@ def _origin(about: dict[str, Any]) -> list[tuple[str, str]]:
     found = []
     parent, left_out = about.get("parent"), about.get("left_out")
     if parent:
-        changes = ", ".join(f"{name} {value}" for name, value in parent["changes"].items())
+        changes = ", ".join(
+            f"{name.replace('_', ' ')} {value}" for name, value in parent["changes"].items()
+        )
         more = f" with {changes}" if changes and not left_out else ""
         found.append(("fork", f"of {parent['run']} from step {parent['step']:,}{more}"))
     if left_out:
@@ -99,8 +103,7 @@ def _origin(about: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _counts(rows: dict[str, int]) -> str:
-    names = {"training": "trained on", "validation": "to stop by", "test": "held out"}
-    return ", ".join(f"{number:,} {names[part]}" for part, number in rows.items())
+    return ", ".join(f"{number:,} {part}" for part, number in rows.items())
 
 
 def _source(data: dict[str, Any]) -> str:

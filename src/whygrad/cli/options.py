@@ -2,12 +2,17 @@
 
 import stat
 import tomllib
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from cyclopts import Group, Parameter
+
+from whygrad.cli.arguments import option
 from whygrad.errors import FileError, InputError, nearest
-from whygrad.pipeline.settings import Settings
+from whygrad.nn.functions import ACTIVATIONS, COSTS
+from whygrad.pipeline.settings import SCHEDULES, Settings
+from whygrad.plan.optimizers import OPTIMIZERS
 from whygrad.tables.columns import quoted
 
 FILE = "whygrad.toml"
@@ -20,6 +25,106 @@ TEXT = ("target", "task", "run", "activation", "cost", "optimizer", "schedule", 
 WHOLE = ("epochs", "batch_size", "seed")
 NUMBERS = ("test", "validation", "learning_rate", "dropout", "l1", "l2")
 NAMES = (*TEXT, "hidden", "leave_out", *WHOLE, *NUMBERS)
+
+DATA = Group("Data and result", sort_key=0)
+NETWORK = Group("Network", sort_key=1)
+TRAINING = Group("Training", sort_key=2)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class TrainOptions:
+    """The options of `whygrad train` that a whygrad.toml can hold as well; None is one not given."""
+
+    target: Annotated[str | None, option("The column to predict.", group=DATA)] = None
+    task: Annotated[
+        str | None, option("classification or regression. [told from the target]", group=DATA)
+    ] = None
+    leave_out: Annotated[
+        list[str] | None,
+        option("A column not to learn from; can be repeated.", group=DATA),
+    ] = None
+    test: Annotated[
+        float | None, option("Share of the rows kept for the score at the end. [0.2]", group=DATA)
+    ] = None
+    validation: Annotated[
+        float | None,
+        option(
+            "Share of the others measured every epoch, for early stopping. [0.1 of many]",
+            group=DATA,
+        ),
+    ] = None
+    run: Annotated[Path | None, option("The folder to write. [FILE's name].run", group=DATA)] = None
+    hidden: Annotated[
+        str | None, option("Units of the hidden layers, or none. [128,64]", group=NETWORK)
+    ] = None
+    activation: Annotated[
+        str | None,
+        option(
+            "relu, tanh, sigmoid, gelu, … [relu]",
+            group=NETWORK,
+            choices=tuple(name for name, f in ACTIVATIONS.items() if f.custom_vjp is None),
+            show_choices=False,
+        ),
+    ] = None
+    cost: Annotated[
+        str | None,
+        option(
+            "cross_entropy, squared_error, huber, … [by the target]",
+            group=NETWORK,
+            choices=tuple(COSTS),
+            show_choices=False,
+        ),
+    ] = None
+    optimizer: Annotated[
+        str | None,
+        option(
+            "adam, adamw, nadam, rmsprop, adagrad or sgd. [adam]",
+            group=TRAINING,
+            choices=tuple(OPTIMIZERS),
+            show_choices=False,
+        ),
+    ] = None
+    learning_rate: Annotated[
+        float | None, option("The learning rate. [0.001; sgd 0.01]", group=TRAINING)
+    ] = None
+    schedule: Annotated[
+        str | None,
+        option(
+            "constant, inverse_scaling, step, cosine, one_cycle, on_plateau, adaptive. [by the rows]",
+            group=TRAINING,
+            choices=tuple(SCHEDULES),
+            show_choices=False,
+        ),
+    ] = None
+    epochs: Annotated[
+        int | None, option("Passes through the rows, at most. [by the rows]", group=TRAINING)
+    ] = None
+    batch_size: Annotated[int | None, option("Rows per step. [by the rows]", group=TRAINING)] = None
+    dropout: Annotated[
+        float | None, option("Share of hidden units that a step leaves out. [0]", group=TRAINING)
+    ] = None
+    l1: Annotated[float | None, option("Penalty on the size of weights. [0]", group=TRAINING)] = (
+        None
+    )
+    l2: Annotated[float | None, option("Penalty on their squares. [1 / rows]", group=TRAINING)] = (
+        None
+    )
+    seed: Annotated[
+        int | None, option("Decides the split, the start and the order. [0]", group=TRAINING)
+    ] = None
+    engine: Annotated[
+        str | None,
+        option(
+            "auto, native or reference. [auto]",
+            group=TRAINING,
+            choices=("auto", "native", "reference"),
+            show_choices=False,
+        ),
+    ] = None
+
+
+NOTHING = TrainOptions()
 
 
 def with_file(given: dict[str, Any], folder: Path = Path()) -> dict[str, Any]:

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
+from whygrad.cli.arguments import RunFolder, option
 from whygrad.cli.printing import note, note_lines, print_json, printer
 from whygrad.errors import FileError, InputError
 from whygrad.escaping import visible, write
@@ -25,7 +26,17 @@ ENDINGS = (".csv", ".parquet", ".pq")
 
 
 def predict(
-    run: Path, file: str, out: Path | None, *, probabilities: bool, overwrite: bool, json: bool
+    run: RunFolder,
+    file: Annotated[str, option("CSV or Parquet, of any size, or a data set's name.", name="FILE")],
+    /,
+    *,
+    out: Annotated[
+        Path | None,
+        option("CSV or Parquet to write. [CSV on standard output]", name=["-o", "--out"]),
+    ] = None,
+    probabilities: Annotated[bool, option("A column for each class, too.")] = False,
+    overwrite: Annotated[bool, option("Replace OUT.")] = False,
+    json: Annotated[bool, option("Print what was written as JSON; needs -o.")] = False,
 ) -> int:
     """Predict every row of a file."""
     opened = open_run(run)

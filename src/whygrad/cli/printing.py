@@ -79,7 +79,7 @@ def _finite(about: Any) -> Any:
 
 
 def print_scores(console: Console, scores: Scores, target: Target, what: str) -> None:
-    """Print scores beside those of the trivial rule; `what` says of which rows they are."""
+    """Print scores beside those of the baseline; `what` says of which rows they are."""
     console.print()
     if isinstance(scores, RegressionScores):
         _print_numbers(console, scores, target, what)
@@ -201,7 +201,7 @@ def _table(*heads: str) -> Table:
 def ended(stopped: str) -> str:
     """Explain why a training ended, in few words where it went as it should."""
     early = stopped.startswith("validation cost did not improve")
-    return "no longer better on rows set aside" if early else stopped
+    return "validation cost no longer improved" if early else stopped
 
 
 def share(value: float | None) -> str:

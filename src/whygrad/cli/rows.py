@@ -42,15 +42,15 @@ class Chosen:
         return self.run.why
 
 
-def choose_of_any(path: Path, given: Rows, baseline: Rows) -> Chosen:
-    """Read the rows that are meant; of a run on arrays those measured meanwhile, or else trained on."""
+def choose_of_any(path: Path, given: Rows, default: Rows) -> Chosen:
+    """Read the rows that are meant; of a run on arrays those of validation, or else of training."""
     run = open_run(path)
     if run.on_table:
-        return choose(path, given, baseline)
+        return choose(path, given, default)
     _refuse_several(given)
-    which = baseline if given == Rows() else given
-    part = "training" if run.validation is None else "test"
-    data, said = run.validation or run.data, f"{part.replace('_', '-')} rows"
+    which = default if given == Rows() else given
+    part = "training" if run.validation is None else "validation"
+    data, said = run.validation or run.data, f"{part} rows"
     places, about = np.arange(len(data.Y)), {"run": str(path), "scored_on": part}
     note = f"Asked of all {len(places):,} {said}."
     if which.row is not None:
@@ -72,23 +72,23 @@ def _refuse_several(given: Rows) -> None:
         raise InputError("--row, --class and --all exclude each other: give one of them")
 
 
-def choose(path: Path, given: Rows, baseline: Rows, most: int | None = None) -> Chosen:
-    """Open a run and read the rows that are meant; without any given `baseline`, of which the first `most`."""
+def choose(path: Path, given: Rows, default: Rows, most: int | None = None) -> Chosen:
+    """Open a run and read the rows that are meant; `default`, of which the first `most`, where none are."""
     run = open_run(path)
     _refuse_several(given)
     if not run.on_table:
         raise InputError(
-            f"{path.name} was trained on arrays: here it is asked `why moved`, `pushed` and `without` "
+            f"{path.name} was trained on arrays: here it is asked `why ledger`, `pushed` and `without` "
             "alone; in Python, open_run(…).why with arrays"
         )
-    which = baseline if given == Rows() else given
+    which = default if given == Rows() else given
     rows = read_again(run)
     part = run.manifest["scored_on"]
     about: dict[str, Any] = {"run": str(path), "scored_on": part}
     if which.row is not None:
-        note, more = _one(run, rows, which.row, part.replace("_", "-"))
+        note, more = _one(run, rows, which.row, part)
         return Chosen(run, take(rows, np.array([which.row])), note, about | more)
-    said = f"{part.replace('_', '-')} rows"
+    said = f"{part} rows"
     n = count(rows)
     places = np.arange(n)
     note = f"Asked of all {n:,} {said}."
@@ -134,7 +134,7 @@ def _of_class(run: Run, rows: Any, given: str, what: str) -> tuple[Array, Any]:
 
 
 def wanted_of(run: Run, given: str | None) -> str | float | None:
-    """Return the answer that is wanted as the network has it: a class by its name there, a scaled number."""
+    """Return the wanted answer as the network has it: the name of a class, or a scaled number."""
     target = run.encoding.target
     if given is None:
         return None

@@ -1,18 +1,23 @@
 """`whygrad replay`, `resume`, `fork` and `diff`: a recorded training computed again, further, otherwise."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from cyclopts import Parameter
 from rich.table import Table
 from rich.text import Text
 
 from whygrad.answers.formatting import clean, number
+from whygrad.cli.arguments import Json, RunFolder, option
 from whygrad.cli.facts import facts
 from whygrad.cli.printing import ended, print_json, print_scores, printer
 from whygrad.errors import InputError
 from whygrad.files import refuse_taken
 from whygrad.nn.network import Parameters
+from whygrad.pipeline.settings import SCHEDULES
+from whygrad.plan.optimizers import OPTIMIZERS
 from whygrad.plan.plan import State
 from whygrad.record import Run, forking, open_run
 from whygrad.training import model_file
@@ -21,8 +26,17 @@ from whygrad.training.progress import ProgressBar
 DIFFERS = 1  # the exit code where the bits are not those recorded, or two runs differ
 
 
-def replay(run: Path, step: int | None, out: Path | None, *, json: bool) -> int:
-    """Return the state at a step, or compute everything again and compare."""
+def replay(
+    run: RunFolder,
+    /,
+    *,
+    step: Annotated[int | None, option("Show the state after so many steps.")] = None,
+    out: Annotated[
+        Path | None, option("Write the parameters at that step.", name=["-o", "--out"])
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Print the state at a step, or compute the whole training again and compare."""
     opened = open_run(run)
     if out is not None:
         refuse_taken(out, overwrite=None)
@@ -68,7 +82,8 @@ def _state(run: Run, state: State) -> dict[str, Any]:
 def _print_state(run: Run, about: dict[str, Any], out: Path | None) -> None:
     console = printer()
     cost = "" if about["cost"] is None else f", cost of the next batch {number(about['cost'])}"
-    said = f" after step {about['step']:,}: {about['epoch']} epochs and {about['batch_index']} batches{cost}"
+    epochs = f"{about['epoch']} epochs and {about['batch_index']} batches"
+    said = f" after step {about['step']:,}: {epochs}{cost}"
     console.print(Text.assemble((clean(run.path.name), "bold"), said))
     table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, header_style="bold")
     for head in ("layer", "‖W‖", "‖b‖"):
@@ -80,26 +95,61 @@ def _print_state(run: Run, about: dict[str, Any], out: Path | None) -> None:
         console.print(f"parameters in {out}")
 
 
-def resume(run: Path, epochs: int | None, *, json: bool) -> int:
+def resume(
+    run: RunFolder,
+    /,
+    *,
+    epochs: Annotated[
+        int | None, option("How many epochs in all. [as many as were asked for]")
+    ] = None,
+    json: Json = False,
+) -> int:
     """Go on with a run, in its own folder."""
     opened = open_run(run)
     return _tell(forking.resume(opened, epochs, observers=[ProgressBar()]), json)
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Changes:
+    """What a fork does in another way, by the names of `record.forking.fork`."""
+
+    learning_rate: Annotated[float | None, option("The learning rate.")] = None
+    optimizer: Annotated[
+        str | None, option("Another optimizer.", choices=tuple(OPTIMIZERS), show_choices=False)
+    ] = None
+    schedule: Annotated[
+        str | None, option("Another schedule.", choices=tuple(SCHEDULES), show_choices=False)
+    ] = None
+    epochs: Annotated[int | None, option("How many epochs in all.")] = None
+    batch_size: Annotated[int | None, option("Rows per step.")] = None
+    l1: Annotated[float | None, option("Penalty on the size of weights.")] = None
+    l2: Annotated[float | None, option("Penalty on their squares.")] = None
+    clip: Annotated[float | None, option("The greatest length of the gradient.")] = None
+    seed: Annotated[int | None, option("Decides the order of the rows from there on.")] = None
+
+
+NO_CHANGES = Changes()
+
+
 def fork(
-    run: Path,
-    step: int | None,
-    record: Path | None,
-    changes: dict[str, Any],
+    run: RunFolder,
+    /,
     *,
-    overwrite: bool,
-    json: bool,
+    step: Annotated[int | None, option("From which step. [the last]")] = None,
+    record: Annotated[
+        Path | None, option("The folder to write. [RUN-fork.run]", name=["--record"])
+    ] = None,
+    overwrite: Annotated[bool, option("Replace that folder.")] = False,
+    changes: Changes = NO_CHANGES,
+    json: Json = False,
 ) -> int:
     """Go on with a run from a step in another way, in a new folder."""
     opened = open_run(run)
     at = opened.step if step is None else step
+    given = {name: value for name, value in vars(changes).items() if value is not None}
     observers = [ProgressBar()]
-    return _tell(forking.fork(opened, at, record, changes, observers, overwrite=overwrite), json)
+    return _tell(forking.fork(opened, at, record, given, observers, overwrite=overwrite), json)
 
 
 def _tell(run: Run, json: bool) -> int:
@@ -125,8 +175,14 @@ def _tell(run: Run, json: bool) -> int:
 # ── two runs ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def diff(run: Path, other: Path, *, json: bool) -> int:
-    """Describe what differs between two runs: how they were trained, and what came of it."""
+def diff(
+    run: RunFolder,
+    other: Annotated[Path, option("Another one.", name="OTHER")],
+    /,
+    *,
+    json: Json = False,
+) -> int:
+    """Print what differs between two runs: how they were trained, and what came of it."""
     one, two = open_run(run), open_run(other)
     about = compare(one, two)
     same = not about["plan"] and about["first_cost"] is None and about["theta"] in (0.0, None)

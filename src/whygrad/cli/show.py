@@ -4,12 +4,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from rich.table import Table
 
 from whygrad.answers.formatting import clean, columns, cut, number
+from whygrad.cli.arguments import Json, RunFolder, option
 from whygrad.cli.facts import facts, layers, table_of_layers
 from whygrad.cli.printing import note, note_lines, print_json, print_scores, printer, r2, share
 from whygrad.errors import FileError, WhygradError
@@ -18,7 +19,19 @@ from whygrad.record import Run, open_run
 from whygrad.record.rows import measure
 
 
-def evaluate(run: Path, file: str | None, *, json: bool) -> int:
+def evaluate(
+    run: RunFolder,
+    file: Annotated[
+        str | None,
+        option(
+            "CSV or Parquet with the target, or a data set's name. [the test rows]",
+            name="FILE",
+        ),
+    ] = None,
+    /,
+    *,
+    json: Json = False,
+) -> int:
     """Score the predictions for a file, or for the test rows."""
     opened = open_run(run)
     scored_on = "test" if file is None else file
@@ -46,7 +59,7 @@ def _rows(scored_on: str) -> str:
 # ── one run ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def show(run: Path, *, json: bool) -> int:
+def show(run: RunFolder, /, *, json: Json = False) -> int:
     """Show settings, curves, layers and scores of a run, of one that is being written as well."""
     opened = open_run(run)
     history = opened.history
@@ -98,7 +111,7 @@ def _curves(run: Run) -> list[tuple[str, list[float | None]]]:
     if epochs[0].validation_score is not None:
         right = run.judged or run.net.C.targets in ("unit", "distribution")
         what = "accuracy" if right else "R²"
-        of = "rows to stop by" if run.on_table else "validation examples"
+        of = "validation rows" if run.on_table else "validation examples"
         found.append((f"{what} of the {of}", [epoch.validation_score for epoch in epochs]))
     return found
 
@@ -110,7 +123,12 @@ def _log(value: float) -> float | None:
 # ── all runs ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def runs(folder: Path, *, json: bool) -> int:
+def runs(
+    folder: Annotated[Path, option("Where to look. [here]", name="FOLDER")] = Path(),
+    /,
+    *,
+    json: Json = False,
+) -> int:
     """List the runs in a folder, those that cannot be opened with the reason."""
     try:
         paths = sorted(path for path in folder.iterdir() if path.suffix == ".run")
@@ -133,7 +151,7 @@ def runs(folder: Path, *, json: bool) -> int:
     return 0
 
 
-HEADS = ("run", "target", "score", "trivial", "rows", "epochs", "written")
+HEADS = ("run", "target", "score", "baseline", "rows", "epochs", "written")
 GAP = 2
 LEAST = 8  # columns that a target's name is left, whatever the run is called
 DAY = 10  # characters of a time without its hour
@@ -151,7 +169,7 @@ def _row(path: Path, run: Run, listed: dict[str, Any]) -> list[str]:
 
 
 def _table_of_runs(rows: list[list[str]], width: int) -> Table:
-    """Return the table of runs; where it is too wide the hours go, then ends of names, and never a number."""
+    """Return the table of runs; where it is too wide hours go, then ends of names, never a number."""
     widest = [max(map(columns, cells)) for cells in zip(HEADS, *rows, strict=True)]
     room = width - GAP * (len(HEADS) - 1) - sum(widest[2:])
     if sum(widest[:2]) > room:
@@ -160,7 +178,7 @@ def _table_of_runs(rows: list[list[str]], width: int) -> Table:
     for_target = max(LEAST, room - for_run)
     table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold")
     for head in HEADS:
-        numeric = head in ("score", "trivial", "rows", "epochs")
+        numeric = head in ("score", "baseline", "rows", "epochs")
         table.add_column(head, justify="right" if numeric else "left", no_wrap=True)
     for run, target, *others in rows:
         table.add_row(cut(run, for_run), cut(target, for_target), *others)

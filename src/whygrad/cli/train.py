@@ -2,12 +2,13 @@
 
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from rich.text import Text
 
 from whygrad.answers.formatting import clean
-from whygrad.cli.options import settings_of, with_file
+from whygrad.cli.arguments import option
+from whygrad.cli.options import DATA, NOTHING, TrainOptions, settings_of, with_file
 from whygrad.cli.printing import ended, note, note_lines, print_json, print_scores, printer
 from whygrad.errors import InputError, nearest
 from whygrad.pipeline import datasets
@@ -22,30 +23,48 @@ from whygrad.training.progress import ProgressBar
 EXIT_DIVERGED, EXIT_INTERRUPTED = 1, 130
 
 
-def train(file: str, given: dict[str, Any], *, overwrite: bool, copy_data: bool, json: bool) -> int:
-    """Train as the options say; give the exit code, 130 after Ctrl-C, 1 where the cost diverged."""
-    options = with_file(given)
+def train(
+    file: Annotated[
+        str,
+        option(
+            "CSV or Parquet, or one of digits, iris, wine, breast_cancer, diabetes, mnist, xor, spirals, "
+            "moons, circles.",
+            name="FILE",
+            group=DATA,
+        ),
+    ],
+    /,
+    *,
+    given: TrainOptions = NOTHING,
+    overwrite: Annotated[bool, option("Replace that folder.", group=DATA)] = False,
+    copy_data: Annotated[
+        bool, option("Put the encoded rows into that folder, however many.", group=DATA)
+    ] = False,
+    json: Annotated[bool, option("Print JSON, for other programs.", group=DATA)] = False,
+) -> int:
+    """Train as the options say, and return the exit code: 130 after Ctrl-C, 1 where the cost diverged."""
+    options = with_file(vars(given))
     settings = settings_of(options)
     if options["task"] is not None and options["task"] not in TASKS:
         raise InputError(f"unknown task {options['task']!r}: {nearest(options['task'], TASKS)}")
     path = _place(file, options["run"], overwrite)
     check_place(path, overwrite)
     source = find(file, options["target"], options["task"], settings.seed)
-    result_of = record_table(path, source, settings, [ProgressBar()], overwrite, copy_data or None)
-    stopped = result_of.fitted.history.stopped
+    result = record_table(path, source, settings, [ProgressBar()], overwrite, copy_data or None)
+    stopped = result.fitted.history.stopped
     if stopped == INTERRUPTED:
         note(f"interrupted: {path} holds what training gave so far")
-    note_lines(result_of.encoding.notes)
+    note_lines(result.encoding.notes)
     if json:
-        print_json(summary(result_of, path))
+        print_json(summary(result, path))
     else:
-        show_result(result_of, path)
+        show_result(result, path)
     if stopped == INTERRUPTED:
         return EXIT_INTERRUPTED
     return EXIT_DIVERGED if stopped.startswith("diverged") else 0
 
 
-def _place(file: str, run: str | None, overwrite: bool) -> Path:
+def _place(file: str, run: str | Path | None, overwrite: bool) -> Path:
     """Return the folder to write: the one named, or the first free one named after the table."""
     if run is not None:
         return Path(run)
@@ -53,40 +72,40 @@ def _place(file: str, run: str | None, overwrite: bool) -> Path:
     return Path(f"{stem}.run") if overwrite else free_name(stem, Path())
 
 
-def summary(result_of: Result, path: Path) -> dict[str, Any]:
+def summary(result: Result, path: Path) -> dict[str, Any]:
     """Return the result as what JSON can hold."""
-    history = result_of.fitted.history
+    history = result.fitted.history
     return {
         "run": str(path),
-        "target": result_of.encoding.target.name,
-        "task": result_of.encoding.task,
-        "settings": vars(result_of.settings),
-        "rows": {name: len(rows) for name, rows in vars(result_of.parts).items()},
-        "inputs": list(result_of.encoding.names),
-        "notes": list(result_of.encoding.notes),
-        "engine": result_of.ready.training.engine.name,
+        "target": result.encoding.target.name,
+        "task": result.encoding.task,
+        "settings": vars(result.settings),
+        "rows": {name: len(rows) for name, rows in vars(result.parts).items()},
+        "inputs": list(result.encoding.names),
+        "notes": list(result.encoding.notes),
+        "engine": result.ready.training.engine.name,
         "epochs": len(history.epochs),
         "stopped": history.stopped,
-        "seconds": result_of.seconds,
-        "scored_on": result_of.scored_on,
-        "scores": result_of.scores.to_dict(),
+        "seconds": result.seconds,
+        "scored_on": result.scored_on,
+        "scores": result.scores.to_dict(),
     }
 
 
-def show_result(result_of: Result, path: Path) -> None:
+def show_result(result: Result, path: Path) -> None:
     """Print how good the network is, and what to ask next."""
     console = printer()
-    parts, history = result_of.parts, result_of.fitted.history
+    parts, history = result.parts, result.fitted.history
     rows = len(parts.training) + len(parts.validation)
     epochs = len(history.epochs)
     stopped = ended(history.stopped)
     if stopped.startswith("diverged"):
         stopped = stopped.partition(":")[0]  # the warning has said where and why
-    took = f"{epochs} epoch{'' if epochs == 1 else 's'} in {result_of.seconds:.1f} s"
+    took = f"{epochs} epoch{'' if epochs == 1 else 's'} in {result.seconds:.1f} s"
     said = f"  {rows:,} rows, {took}: {stopped}"
     console.print(Text.assemble((clean(path.name), "bold"), said))
     test = len(parts.test) > 0
-    print_scores(console, result_of.scores, result_of.encoding.target, _what(test))
+    print_scores(console, result.scores, result.encoding.target, _what(test))
     name = shlex.quote(str(path))
     for said, command in (
         ("\nHow it came to this", "show"),

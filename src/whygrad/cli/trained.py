@@ -1,15 +1,22 @@
 """`whygrad why ledger`, `pushed` and `without`: the questions about a training as it went."""
 
 import re
-from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from whygrad.answers.names import Names, Ref, check_layer
 from whygrad.cli import answers
-from whygrad.cli.arguments import OutputFormat, Rows
-from whygrad.cli.places import ARROW, find_unit, find_weight
+from whygrad.cli.arguments import (
+    DEFAULT_ROWS,
+    PLAIN,
+    QUESTION,
+    OutputFormat,
+    Rows,
+    RunFolder,
+    option,
+)
+from whygrad.cli.refs import ARROW, find_unit, find_weight
 from whygrad.cli.rows import ONE, choose_of_any
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
@@ -22,20 +29,50 @@ from whygrad.why.training_history.functional import Meant
 LAYER = re.compile(r"\s*(?:layer\s+)?([0-9]{1,9})\s*", re.IGNORECASE)
 NUMBERS = re.compile(r"([0-9]{1,12})(?:-([0-9]{1,12}))?")
 
+Output = Annotated[str | None, option("Which class or output. [the class it says]", group=QUESTION)]
 
-def ledger(run: Path, place: str | None, how: OutputFormat, top: int) -> int:
-    """Return the ledger of a weight, a neuron or a layer; by default of one weight to an output."""
+
+def ledger(
+    run: RunFolder,
+    ref: Annotated[
+        str | None,
+        option(
+            "Which weight or bias, as in `why weight`; or all of a neuron, 1:3 or its name; or of a layer, "
+            "'layer 2' or 2. [of those to an output the weight that went furthest]",
+            name="WEIGHT",
+            group=QUESTION,
+        ),
+    ] = None,
+    /,
+    *,
+    top: Annotated[
+        int, option("How many examples are listed, up and down. [10]", group=QUESTION)
+    ] = 10,
+    how: OutputFormat = PLAIN,
+) -> int:
+    """Print the ledger of a weight, a neuron or a layer, by default of one weight to an output."""
     answers.check(how)
     opened = open_run(run)
     why = opened.why
-    of = _furthest(opened) if place is None else _meant(opened.net, why.names, place)
+    of = _furthest(opened) if ref is None else _meant(opened.net, why.names, ref)
     return answers.show(why.ledger(**of, top=top), how, {"run": str(run)})
 
 
 def pushed(
-    run: Path, rows: Rows, how: OutputFormat, output: str | None, by: Meant, top: int
+    run: RunFolder,
+    /,
+    *,
+    output: Output = None,
+    by: Annotated[
+        Meant, option("The output a, its weighted input z, or the cost. [a]", group=QUESTION)
+    ] = "a",
+    top: Annotated[
+        int, option("How many pushes up and down are listed. [10]", group=QUESTION)
+    ] = 10,
+    rows: Rows = DEFAULT_ROWS,
+    how: OutputFormat = PLAIN,
 ) -> int:
-    """Describe what the training examples' pushes on the prediction for a row, or its cost, add up to."""
+    """Attribute the prediction for a row, or its cost, to the training examples."""
     answers.check(how)
     chosen = choose_of_any(run, rows, ONE)
     of = _output(chosen.run.net, chosen.why.names, output)
@@ -45,20 +82,31 @@ def pushed(
 
 
 def without(
-    run: Path,
-    examples: tuple[str, ...],
-    rows: Rows,
-    how: OutputFormat,
-    output: str | None,
-    rescale: bool,
+    run: RunFolder,
+    examples: Annotated[
+        str,
+        option(
+            "Which training examples, by the numbers that `why pushed` lists: 17, 3,5, 10-14.",
+            name="EXAMPLES",
+            group=QUESTION,
+        ),
+    ],
+    /,
+    *more: Annotated[str, option("More of them.", name="MORE", group=QUESTION)],
+    output: Output = None,
+    rescale: Annotated[
+        bool, option("Divide by the examples that remain in a batch.", group=QUESTION)
+    ] = False,
+    rows: Rows = DEFAULT_ROWS,
+    how: OutputFormat = PLAIN,
 ) -> int:
-    """Describe what the prediction for a row would be without some training examples."""
+    """Train again without some examples, and compare the prediction for a row."""
     answers.check(how)
-    places = numbers_of(examples)
+    indices = numbers_of((examples, *more))
     chosen = choose_of_any(run, rows, ONE)
     of = _output(chosen.run.net, chosen.why.names, output)
-    answer = chosen.why.without(places, chosen.table, chosen.y, of=of, rescale=rescale)
-    return answers.show(answer, how, {"examples": places} | chosen.about, chosen.note)
+    answer = chosen.why.without(indices, chosen.table, chosen.y, of=of, rescale=rescale)
+    return answers.show(answer, how, {"examples": indices} | chosen.about, chosen.note)
 
 
 def numbers_of(words: tuple[str, ...]) -> list[int]:

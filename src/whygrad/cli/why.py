@@ -1,15 +1,24 @@
 """`whygrad why …` and `whygrad check`: the questions of `whygrad.why`, about the rows of a run."""
 
-from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from whygrad.answers.explanation import Explanation
 from whygrad.answers.names import Ref
 from whygrad.cli import answers
-from whygrad.cli.arguments import OutputFormat, Rows
-from whygrad.cli.places import find_output, find_unit, find_weight, is_input
+from whygrad.cli.arguments import (
+    DEFAULT_ROWS,
+    PLAIN,
+    QUESTION,
+    OutputFormat,
+    Rows,
+    RunFolder,
+    Top,
+    Weight,
+    option,
+)
+from whygrad.cli.refs import find_output, find_unit, find_weight, is_input
 from whygrad.cli.rows import ALL, ONE, Chosen, choose, wanted_of
 from whygrad.errors import InputError
 from whygrad.nn.backprop import backward, forward, gradients
@@ -19,59 +28,132 @@ CHECKED_ROWS = 100  # a wrong derivative shows on any row; each costs two passes
 
 
 def weight(
-    run: Path, place: str | None, rows: Rows, how: OutputFormat, depth: int, top: int
+    run: RunFolder,
+    ref: Weight = None,
+    /,
+    *,
+    depth: Annotated[
+        int, option("How many layers are unrolled on the way to the cost. [1]", group=QUESTION)
+    ] = 1,
+    top: Top = 10,
+    rows: Rows = DEFAULT_ROWS,
+    how: OutputFormat = PLAIN,
 ) -> int:
     """Explain a weight or a bias, by default the weight of layer 1 that the rows would move most."""
     chosen = _begin(run, rows, ONE, how)
-    meant = _weight(chosen, place)
+    meant = _weight(chosen, ref)
     answer = chosen.why.weight(chosen.table, **meant.ends, depth=depth, top=top)
     return _end(chosen, answer, how)
 
 
 def paths(
-    run: Path, place: str | None, rows: Rows, how: OutputFormat, output: str | None, top: int
+    run: RunFolder,
+    ref: Weight = None,
+    /,
+    *,
+    output: Annotated[
+        str | None, option("To this output instead of the cost.", group=QUESTION)
+    ] = None,
+    top: Top = 10,
+    rows: Rows = DEFAULT_ROWS,
+    how: OutputFormat = PLAIN,
 ) -> int:
-    """Explain the same as a sum over paths, to the cost or to an output."""
+    """Explain the same derivative as a sum over paths, to the cost or to an output."""
     chosen = _begin(run, rows, ONE, how)
-    ends = _weight(chosen, place).ends
+    ends = _weight(chosen, ref).ends
     ends["to_output"] = find_output(chosen.run.net, chosen.why.names, output)
     return _end(chosen, chosen.why.paths(chosen.table, **ends, k=top), how)
 
 
-def blame(run: Path, place: str | None, rows: Rows, how: OutputFormat, top: int) -> int:
-    """Describe how much of the error is whose, in the whole network, or why that of one neuron."""
+def blame(
+    run: RunFolder,
+    ref: Annotated[
+        str | None, option("Whose blame: 1:3, or its name. [all]", name="NEURON", group=QUESTION)
+    ] = None,
+    /,
+    *,
+    top: Top = 10,
+    rows: Rows = DEFAULT_ROWS,
+    how: OutputFormat = PLAIN,
+) -> int:
+    """Attribute the error to the neurons of the whole network, or explain that of one."""
     chosen = _begin(run, rows, ALL, how)
     of: dict[str, Any] = {}
-    if place is not None:
-        meant = find_unit(chosen.run.net, chosen.why.names, place)
+    if ref is not None:
+        meant = find_unit(chosen.run.net, chosen.why.names, ref)
         of = {"layer": meant.layer, "unit": meant.to}
     return _end(chosen, chosen.why.blame(chosen.table, top=top, **of), how)
 
 
-def ripple(run: Path, place: str | None, rows: Rows, how: OutputFormat, by: float, top: int) -> int:
-    """Move a weight, a bias or an input a little, and see what happens."""
+def ripple(
+    run: RunFolder,
+    ref: Annotated[
+        str | None,
+        option(
+            "Which weight, as in `why weight`, or which input: 0:rooms.",
+            name="WEIGHT",
+            group=QUESTION,
+        ),
+    ] = None,
+    /,
+    *,
+    by: Annotated[
+        float,
+        option("By how much it is moved; an input in standard deviations. [0.1]", group=QUESTION),
+    ] = 0.1,
+    top: Top = 10,
+    rows: Rows = DEFAULT_ROWS,
+    how: OutputFormat = PLAIN,
+) -> int:
+    """Compare what a small change of a weight, a bias or an input does with what was to be expected."""
     chosen = _begin(run, rows, ONE, how)
     net, names = chosen.run.net, chosen.why.names
-    if place is not None and is_input(net, names, place):
-        of: dict[str, Any] = {"input": find_unit(net, names, place).to}
+    if ref is not None and is_input(net, names, ref):
+        of: dict[str, Any] = {"input": find_unit(net, names, ref).to}
     else:
-        of = _weight(chosen, place).ends
+        of = _weight(chosen, ref).ends
     return _end(chosen, chosen.why.ripple(chosen.table, by=by, top=top, **of), how)
 
 
-def neuron(run: Path, place: str | None, rows: Rows, how: OutputFormat, top: int) -> int:
-    """Describe what a neuron looks for, by default the hidden one that the rows blame most."""
+def neuron(
+    run: RunFolder,
+    ref: Annotated[
+        str | None,
+        option(
+            "Which one: 1:3, or its name. [the hidden one that the rows blame most]",
+            name="NEURON",
+            group=QUESTION,
+        ),
+    ] = None,
+    /,
+    *,
+    top: Annotated[int, option("How many examples are listed. [8]", group=QUESTION)] = 8,
+    rows: Rows = DEFAULT_ROWS,
+    how: OutputFormat = PLAIN,
+) -> int:
+    """Explain what a neuron looks for, by default the hidden one that the rows blame most."""
     chosen = _begin(run, rows, ALL, how)
     net, names = chosen.run.net, chosen.why.names
-    meant = _most_blamed(chosen) if place is None else find_unit(net, names, place)
+    meant = _most_blamed(chosen) if ref is None else find_unit(net, names, ref)
     answer = chosen.why.neuron(chosen.table, layer=meant.layer, unit=meant.to, top=top)
     return _end(chosen, answer, how)
 
 
 def prediction(
-    run: Path, row: int, how: OutputFormat, output: str | None, wanted: str | None, top: int
+    run: RunFolder,
+    /,
+    *,
+    row: Annotated[int, option("Which of the test rows, from 0. [0]", group=QUESTION)] = 0,
+    output: Annotated[
+        str | None, option("Which output. [that of the class it says]", group=QUESTION)
+    ] = None,
+    wanted: Annotated[
+        str | None, option("The answer it should change to. [any other]", group=QUESTION)
+    ] = None,
+    top: Top = 10,
+    how: OutputFormat = PLAIN,
 ) -> int:
-    """Describe what each column contributes to the output for one row, and what would change the answer."""
+    """Attribute the output for one row to the columns, and find what would change the answer."""
     chosen = _begin(run, Rows(row=row), ONE, how)
     meant = find_output(chosen.run.net, chosen.why.names, output)
     answer = chosen.why.prediction(
@@ -80,8 +162,18 @@ def prediction(
     return _end(chosen, answer, how)
 
 
-def check(run: Path, rows: Rows, how: OutputFormat, sample: str, seed: int) -> int:
-    """Hold the gradient against central differences; the exit code is 1 where they disagree."""
+def check(
+    run: RunFolder,
+    /,
+    *,
+    sample: Annotated[
+        str, option("How many parameters are checked, or all. [1000]", group=QUESTION)
+    ] = "1000",
+    seed: Annotated[int, option("Draws them. [0]", group=QUESTION)] = 0,
+    rows: Rows = DEFAULT_ROWS,
+    how: OutputFormat = PLAIN,
+) -> int:
+    """Check the gradient against central differences; the exit code is 1 where they disagree."""
     answers.check(how)
     chosen = choose(run, rows, ALL, CHECKED_ROWS)
     answer = chosen.why.check(chosen.table, sample=_sample(sample), seed=seed)
@@ -96,20 +188,20 @@ def _sample(text: str) -> int | None:
     return None if text == "all" else int(text)
 
 
-def _begin(run: Path, rows: Rows, baseline: Rows, how: OutputFormat) -> Chosen:
+def _begin(run: RunFolder, rows: Rows, default: Rows, how: OutputFormat) -> Chosen:
     answers.check(how)
-    return choose(run, rows, baseline)
+    return choose(run, rows, default)
 
 
 def _end(chosen: Chosen, answer: Explanation, how: OutputFormat) -> int:
     return answers.show(answer, how, chosen.about, chosen.note)
 
 
-def _weight(chosen: Chosen, place: str | None) -> Ref:
+def _weight(chosen: Chosen, ref: str | None) -> Ref:
     """Return the weight that is named, or the one of layer 1 that the rows would move most."""
     net, theta = chosen.run.net, chosen.run.theta
-    if place is not None:
-        return find_weight(net, chosen.why.names, place)
+    if ref is not None:
+        return find_weight(net, chosen.why.names, ref)
     X, Y, _ = chosen.why.examples(chosen.table)
     dW = gradients(net, theta, backward(net, theta, forward(net, theta, X), Y)).dW[1]
     return Ref(1, *divmod(int(np.abs(dW).argmax()), net.sizes[0]))

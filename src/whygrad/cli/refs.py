@@ -45,9 +45,9 @@ def find_weight(net: Network, names: Names, text: str) -> Ref:
     splits = [(rest[:i].strip(), rest[i + 1 :].strip()) for i in commas]
     for to, from_ in splits:
         if _is_unit(net, names, l, to) and (from_ == "bias" or _is_unit(net, names, l - 1, from_)):
-            return _place(net, names, l, to, from_)
+            return _ref(net, names, l, to, from_)
     known = [split for split in splits if _is_unit(net, names, l, split[0])]
-    return _place(net, names, l, *(known or splits)[0])
+    return _ref(net, names, l, *(known or splits)[0])
 
 
 def find_unit(net: Network, names: Names, text: str) -> Ref:
@@ -91,7 +91,7 @@ def _between(net: Network, names: Names, from_: str, to: str) -> Ref:
     for l in range(1, net.L + 1):
         below = [*names.layer(net, l - 1), "bias"]
         if to in names.layer(net, l) and from_ in below:
-            found.append(_place(net, names, l, to, from_))
+            found.append(_ref(net, names, l, to, from_))
     if len(found) == 1:
         return found[0]
     if found:
@@ -105,7 +105,7 @@ def _between(net: Network, names: Names, from_: str, to: str) -> Ref:
     )
 
 
-def _place(net: Network, names: Names, l: int, to: str, from_: str) -> Ref:
+def _ref(net: Network, names: Names, l: int, to: str, from_: str) -> Ref:
     j = _unit(net, names, l, to)
     return Ref(l, j, "bias" if from_ == "bias" else _unit(net, names, l - 1, from_))
 
