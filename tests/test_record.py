@@ -716,6 +716,6 @@ def test_a_recording_replaces_a_run_only_where_that_is_asked_for(path):
     assert first.fork(2, record=other, epochs=3).step == 3
     assert first.fork(2, record=other, epochs=4, overwrite=True).step == 4
     assert first.without([0], rescale=True, record=other, overwrite=True).start == 0
-    with pytest.raises(wg.InputError, match="is the run that this one starts from"):
+    with pytest.raises(wg.InputError, match="cannot be replaced by its own fork"):
         first.fork(2, record=path, epochs=4, overwrite=True)
     assert "equal to the last bit" in str(first.replay())

@@ -295,6 +295,8 @@ def test_parameters_defaults_and_tags_are_scikit_learns(name, engine):
         "sample_weight_val",
         "record",
         "copy_data",
+        "overwrite",
+        "unknown",  # which refuses every other name, with a hint
     ]
     assert signature(ours.partial_fit) == signature(sklearns.partial_fit)
     assert get_tags(ours()) == get_tags(sklearns())

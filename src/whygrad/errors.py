@@ -84,7 +84,8 @@ def meant(name: Any, known: Sequence[str]) -> str:
     """
     said = getattr(name, "__name__", type(name).__name__) if callable(name) else str(name)
     alike = {plain(choice): choice for choice in reversed(known)}
-    close = get_close_matches(plain(said), alike, n=1, cutoff=0.5)
+    cutoff = 0.5 if len(plain(said)) > 2 else 0.9  # two letters look like anything
+    close = get_close_matches(plain(said), alike, n=1, cutoff=cutoff)
     return called_here(said, known) or (alike[close[0]] if close else "")
 
 
