@@ -275,7 +275,7 @@ def test_a_folder_that_is_a_link_itself_is_the_folder(folder):
     ("words", "message"),
     [
         (["nowhere.run"], "nowhere.run: there is no such run: `whygrad runs` lists those in a folder"),
-        (["newer.run"], "newer.run: written by a newer whygrad (schema 99, this one reads up to 2): "
+        (["newer.run"], "newer.run: written by a newer whygrad (schema 99, this one reads 2): "
                         "upgrade whygrad"),
         (["plain"], "plain: not a run, it has no manifest.json"),
         (["--folder", "nowhere"], "nowhere: there is no such folder"),
