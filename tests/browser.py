@@ -252,7 +252,7 @@ class Browser:
         wait_for(lambda: text in self.text(), f"the text {text!r}")
 
     def requests(self):
-        """Return the address of everything that was asked for since the browser was started for this test."""
+        """Return the addresses of all that was asked for since the browser was started for this test."""
         for entry in self.driver.get_log("performance"):
             event = json.loads(entry["message"])["message"]
             if event["method"] == "Network.requestWillBeSent":
@@ -267,7 +267,7 @@ class Browser:
         return [url for url in self.requests() if not url.startswith(own)]
 
     def complaints(self):
-        """Return what the browser's console has been told of errors and warnings since it was last asked."""
+        """Return the errors and warnings in the browser's console since it was last asked."""
         return [entry["message"] for entry in self.driver.get_log("browser")]
 
     def screenshot(self, name):

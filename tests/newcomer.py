@@ -72,7 +72,9 @@ def read(page):
             assert not re.search(r"^<.*>$", printed, re.M), f"{page} shows nothing: {printed}"
         elif kind == "text":
             # States are saved by the clock: their number is the machine's.
-            said, shown = (re.sub(r"and \d+ states?", "and some states", one) for one in (block, printed))
+            said, shown = (
+                re.sub(r"and \d+ states?", "and some states", one) for one in (block, printed)
+            )
             assert shown == said, f"{page} says\n{block}\nand it is\n{printed}"
         else:
             with contextlib.redirect_stdout(io.StringIO()):

@@ -123,7 +123,8 @@ def test_plants_in_the_rules_are_caught(monkeypatch):
 
         monkeypatch.setattr(module, "linear", wrong)
         return accounts(
-            make_trajectory(ROW | {"optimizer": "nadam", "regularisation": "l1"}), PROBES["a weight"]
+            make_trajectory(ROW | {"optimizer": "nadam", "regularisation": "l1"}),
+            PROBES["a weight"],
         )
 
     assert closes(planted(), "float64")

@@ -206,7 +206,10 @@ def test_without_compares_the_cost_where_the_target_is_given():
         (lambda c: pushed(c, X[0], top=0), "top is 0: it must be a whole number of at least 1"),
         (lambda c: pushed(c, X[0], of=3), "unit 3 of layer 3: its units are 0 to 2"),
         (lambda c: without(c, 23, X[0]), "example 23: the training data have 0 to 22"),
-        (lambda c: without(c, [], X[0]), "examples are indices into the training data, from 0 to 22"),
+        (
+            lambda c: without(c, [], X[0]),
+            "examples are indices into the training data, from 0 to 22",
+        ),
         (
             lambda c: without(c, range(N), X[0]),
             "all examples are left out: at least one must remain",

@@ -1,8 +1,8 @@
-"""Text on its way to a terminal: what would steer it, or hide or turn what stands there, is escaped.
+r"""Text on its way to a terminal: what would steer it, or hide or turn what stands there, is escaped.
 
 Names come from files and folders of anybody. A terminal obeys some of their characters (ESC, BEL, the C1
 controls), and others are not seen but change what is: overrides of the direction of writing, characters
-without width. All of them leave as JSON writes them, ``\\u001b``, so that one function serves for people
+without width. All of them leave as JSON writes them, ``\u001b``, so that one function serves for people
 and for programs: JSON is the same when it is parsed. A newline and a tab pass; who writes a name within a
 line has `answers.formatting.clean` for it.
 """
@@ -23,10 +23,10 @@ HIDDEN = re.compile(
 
 
 def visible(text: str) -> str:
-    """Escape the characters of a text that a reader would obey, or not see.
+    r"""Escape the characters of a text that a reader would obey, or not see.
 
-    >>> visible("red \\x1b[31m, turned \\u202e, kept é\\t重み")
-    'red \\\\u001b[31m, turned \\\\u202e, kept é\\t重み'
+    >>> visible("red \x1b[31m, turned \u202e, kept é\t重み")
+    'red \\u001b[31m, turned \\u202e, kept é\t重み'
     """
     return HIDDEN.sub(lambda found: json.dumps(found[0])[1:-1], text)
 

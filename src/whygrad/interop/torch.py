@@ -101,7 +101,7 @@ def why_of_sequential(model: Any, cost: Any = None) -> Why:
 
 
 def _layers(model: nn.Module, above: str = "") -> Iterator[LayerRead]:
-    """Yield the layers in order, those of a nested `Sequential` as 2.0, 2.1, …"""
+    """Yield the layers in order, those of a nested `Sequential` as 2.0, 2.1 and so on."""
     if not isinstance(model, nn.Sequential):
         yield LayerRead("0", model)
         return

@@ -1,4 +1,6 @@
-"""Networks and the four equations, with nothing else in sight. Read in this order:
+"""Networks and the four equations, with nothing else in sight.
+
+Read in this order:
 
     functions   activations f and f′, costs C and ∂C/∂a: the only calculus
     network     `Network`, `Dense`, `Parameters`, and how parameters start

@@ -326,7 +326,7 @@ class Network:
 
         Returns
         -------
-        Parameters
+        theta : Parameters
             θ, and W[l], b[l] as views of it.
 
         Raises

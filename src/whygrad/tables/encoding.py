@@ -195,7 +195,7 @@ class Encoding:
 
     @property
     def task(self) -> Task:
-        """ "classification" or "regression"."""
+        """What is predicted: "classification" or "regression"."""
         return self.target.task
 
     @property

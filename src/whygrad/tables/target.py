@@ -322,7 +322,7 @@ def far_values(values: Array, rows: Array, name: str) -> list[str]:
 
 
 def _numbers_the_rows(values: Array, name: str) -> bool:
-    """Return whether whole numbers count the rows, in whatever order: 1, 2, 3, …"""
+    """Return whether whole numbers count the rows, in whatever order."""
     steps = np.diff(np.sort(values))
     return len(values) > 3 and bool((steps == 1).all())
 

@@ -828,7 +828,7 @@ class Why:
 
         Returns
         -------
-        Examples
+        found : Examples
             X (n, n_0), Y (n, n_L) or class indices (n,) or None, and sample_weight (n,) or None.
 
         Raises

@@ -126,7 +126,9 @@ class Process:
     def _resume(self, path: Path, order: dict[str, Any]) -> str:
         run = self._opened(path)
         control = self._control(order, run.step)
-        return forking.resume(run, order["epochs"], observers=[Live(path)], controller=control).stopped
+        return forking.resume(
+            run, order["epochs"], observers=[Live(path)], controller=control
+        ).stopped
 
     def _fork(self, path: Path, order: dict[str, Any]) -> str:
         check_place(path)

@@ -22,7 +22,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, TypeAlias
 
-import whygrad
 from whygrad.errors import InputError, nearest
 from whygrad.pipeline.settings import Settings
 from whygrad.record.files.location import MANIFEST
@@ -301,5 +300,5 @@ def _check_speed(speed: float | None) -> None:
 
 def _environment() -> dict[str, str]:
     """Return an environment in which the process finds the package where this one did."""
-    folders = [str(Path(whygrad.__file__).parent.parent), os.environ.get("PYTHONPATH", "")]
+    folders = [str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH", "")]
     return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, folders))}
