@@ -2,8 +2,10 @@
 
 from functools import cache
 
+import numpy as np
 from numba import njit
 
+from whygrad.engines.native import costs, elementwise
 from whygrad.engines.native.compiling import OPTIONS
 
 
@@ -21,3 +23,13 @@ def tiny_kernel():
         return x + 1
 
     return cached_kernel(add_one)
+
+
+def native_costs_and_error(activation, cost, z, a, y):
+    codes = elementwise.ACTIVATION_CODES[activation], costs.COST_CODES[cost]
+    rows, units = z.shape
+    per_row, delta = np.empty(rows), np.empty_like(a)
+    arguments = (*codes, z.ravel(), a.ravel(), y.ravel(), rows, units)
+    from_python(costs.output_costs)(*arguments, np.empty_like(a).reshape(-1), per_row)
+    from_python(costs.output_error)(*arguments, delta.reshape(-1))
+    return per_row, delta

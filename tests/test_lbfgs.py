@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 import whygrad as wg
 from engines import each_engine
-from test_sklearn_parity import TARGETS, WEIGHTS, Case, N, X, assert_close, flat
+from parity import TARGETS, WEIGHTS, Case, N, X, assert_close, flat
 from whygrad.training.minimise import WORDS, _in_words, failure
 
 few_iterations = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

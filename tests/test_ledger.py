@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import whygrad as wg
-from test_engines_agree import OPTIMIZERS, REGULARISATION, ROWS, SCHEDULES, name_of
+from plans import OPTIMIZERS, REGULARISATION, ROWS, SCHEDULES, name_of
 from trajectories import ROW, SIZES, N, make_trajectory
 from whygrad.engines.probes import bias, neuron, weight, whole
 from whygrad.nn.arrays import as_data

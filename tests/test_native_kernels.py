@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from kernels import from_python
+from kernels import from_python, native_costs_and_error
 from whygrad.engines.native import blas, costs, elementwise, self_test
 from whygrad.engines.native.compiling import OPTIONS
 from whygrad.engines.native.vector_math import exp, expm1_negative, log, log1p_unit
@@ -257,16 +257,6 @@ def outputs_and_targets(activation, cost, dtype, rows=23, units=4):
     }[COSTS[cost].targets].astype(dtype)
     a = activated(activation, z.ravel(), units).reshape(rows, units)
     return z, a, y
-
-
-def native_costs_and_error(activation, cost, z, a, y):
-    codes = elementwise.ACTIVATION_CODES[activation], costs.COST_CODES[cost]
-    rows, units = z.shape
-    per_row, delta = np.empty(rows), np.empty_like(a)
-    arguments = (*codes, z.ravel(), a.ravel(), y.ravel(), rows, units)
-    from_python(costs.output_costs)(*arguments, np.empty_like(a).reshape(-1), per_row)
-    from_python(costs.output_error)(*arguments, delta.reshape(-1))
-    return per_row, delta
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import whygrad as wg
+from kernels import native_costs_and_error
 from networks import PAIRINGS
-from test_native_kernels import native_costs_and_error
 from whygrad.nn.functions import ACTIVATIONS, CANONICAL_LINKS, COSTS, LEAK, SELU_ALPHA, SELU_SCALE
 from whygrad.nn.pairings import TOGETHER, output_costs, output_error, together
 

@@ -7,7 +7,7 @@ import pytest
 
 import whygrad as wg
 from engines import each_engine, needs_native
-from test_engines_agree import OPTIMIZERS, REGULARISATION, examples, lies, network  # noqa: F401
+from plans import OPTIMIZERS, REGULARISATION, examples, lies, network  # noqa: F401
 from whygrad import Parameters
 from whygrad.engines import STATISTICS, Probes, WeightProbe, choose
 from whygrad.engines.probes import bias, neuron, weight, whole

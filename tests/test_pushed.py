@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import whygrad as wg
-from test_engines_agree import OPTIMIZERS, OUTPUTS, REGULARISATION
+from plans import OPTIMIZERS, OUTPUTS, REGULARISATION
 from trajectories import ROW, SIZES, N, make_trajectory
 from whygrad import Parameters
 from whygrad.answers.names import Names

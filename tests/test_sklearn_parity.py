@@ -7,7 +7,6 @@ epochs in float64, and whatever counts epochs is compared exactly.
 
 import inspect
 import warnings
-from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
@@ -17,51 +16,12 @@ from sklearn.utils import get_tags
 
 import whygrad as wg
 from engines import each_engine
+from parity import CLASSIFIED, TARGETS, TOLERANCE, WEIGHTS, Case, X, assert_close, flat
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
     each_engine,
 ]
-
-N = 53  # prime, so that no batch size but 1 divides it
-TOLERANCE = 1e-9
-
-DRAWS = np.random.default_rng(5)
-X = DRAWS.normal(size=(N, 6))
-HIDDEN_TRUTH = np.tanh(X @ DRAWS.normal(size=(6, 4))) @ DRAWS.normal(size=(4, 3))
-WEIGHTS = DRAWS.uniform(0.1, 3.0, N)
-TARGETS = {
-    "two classes": np.array(["no", "yes"])[(HIDDEN_TRUTH[:, 0] > 0).astype(int)],
-    "three classes": HIDDEN_TRUTH.argmax(axis=1) * 10,
-    "labels": (HIDDEN_TRUTH > 0).astype(int),
-    "number": HIDDEN_TRUTH[:, 0],
-    "numbers": HIDDEN_TRUTH,
-    "counts": DRAWS.poisson(np.exp(HIDDEN_TRUTH[:, 0] / 2)).astype(float),
-}
-CLASSIFIED = ("two classes", "three classes", "labels")
-
-
-@dataclass(frozen=True)
-class Case:
-    """What both libraries are asked to do."""
-
-    target: str
-    options: dict = field(default_factory=dict)
-    weighted: bool = False
-
-    def pair(self, engine, **more):
-        """Both estimators, unfitted."""
-        name = "MLPClassifier" if self.target in CLASSIFIED else "MLPRegressor"
-        options = {"hidden_layer_sizes": (7, 5), "random_state": 3} | self.options | more
-        return getattr(wg, name)(**options, engine=engine), getattr(theirs, name)(**options)
-
-    def fitted(self, engine, **more):
-        """Both estimators after the same fit."""
-        sample_weight = WEIGHTS if self.weighted else None
-        return tuple(
-            estimator.fit(X, TARGETS[self.target], sample_weight=sample_weight)
-            for estimator in self.pair(engine, **more)
-        )
 
 
 def twenty_epochs(target, weighted=False, **options):
@@ -327,15 +287,6 @@ def test_every_public_attribute_of_scikit_learns_is_there_and_of_its_type(
     assert [W.shape for W in ours.coefs_] == [W.shape for W in sklearns.coefs_]
 
 
-def flat(estimator):
-    arrays = [*estimator.coefs_, *estimator.intercepts_]
-    return np.concatenate([array.ravel() for array in arrays])
-
-
 def assert_same_parameters(ours, sklearns):
     expected = flat(sklearns)
     assert np.abs(flat(ours) - expected).max() <= TOLERANCE * np.abs(expected).max()
-
-
-def assert_close(value, expected):
-    np.testing.assert_allclose(value, expected, rtol=TOLERANCE, atol=TOLERANCE)

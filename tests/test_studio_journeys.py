@@ -18,7 +18,7 @@ import pytest
 import whygrad as wg
 from browser import wait_for
 from command import whygrad
-from test_studio_worker import assert_same_run
+from same_runs import assert_same_run
 from whygrad.answers.formatting import number, typeset
 from whygrad.nn.network import Parameters
 from whygrad.pipeline.fit import find

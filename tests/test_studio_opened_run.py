@@ -12,7 +12,7 @@ import pytest
 from scipy.sparse import csr_array
 
 import whygrad as wg
-from test_studio_session import QUICK, houses
+from houses import QUICK, houses
 from whygrad.errors import InputError
 from whygrad.nn.arrays import Data
 from whygrad.nn.backprop import backward, forward, gradients

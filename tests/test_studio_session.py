@@ -13,6 +13,7 @@ import pytest
 
 import whygrad as wg
 from damaging import edit_manifest
+from houses import QUICK, houses, write
 from whygrad.answers.widget.view import choose
 from whygrad.errors import FileError, InputError
 from whygrad.nn.network import Parameters
@@ -31,23 +32,6 @@ from whygrad.studio.session.session import Session
 from whygrad.studio.session.subject import Chosen, overview
 
 PATIENCE = 60.0  # seconds, after which something hangs
-QUICK = Settings(hidden=(5, 4), epochs=2, engine="reference", seed=3)
-
-
-def write(folder, name, header, rows):
-    path = folder / name
-    lines = [header, *(",".join(map(str, row)) for row in rows)]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return path
-
-
-def houses(folder, name="houses.csv", rows=40):
-    """A table with a number to predict, and one column of classes."""
-    rng = np.random.default_rng(0)
-    size, age = rng.uniform(50, 200, rows).round(1), rng.integers(1, 90, rows)
-    kind = ["flat" if s < 120 else "house" for s in size]
-    price = (3 * size - age + 20).round(2)
-    return write(folder, name, "size,age,kind,price", zip(size, age, kind, price, strict=True))
 
 
 @pytest.fixture

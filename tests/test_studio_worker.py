@@ -15,6 +15,7 @@ import pytest
 
 import whygrad as wg
 from engines import each_engine, needs_native
+from same_runs import QUICK, assert_same_run
 from whygrad.nn.arrays import as_data
 from whygrad.pipeline.fit import find, prepare_training
 from whygrad.pipeline.settings import Settings, changes
@@ -23,7 +24,7 @@ from whygrad.plan.plan import Plan, State, start
 from whygrad.record import forking, open_run
 from whygrad.record.files import events, snapshots
 from whygrad.record.replay import same_state
-from whygrad.record.rows import record_prepared, record_table
+from whygrad.record.rows import record_prepared
 from whygrad.record.so_far import so_far
 from whygrad.studio.process import live
 from whygrad.studio.process.control import Control
@@ -31,29 +32,11 @@ from whygrad.studio.process.live import Live, freshest
 from whygrad.studio.process.worker import Worker
 from whygrad.training.loop import INTERRUPTED, Training, run
 
-QUICK = Settings(hidden=(5, 4), epochs=6, engine="reference", seed=3)
 PER_EPOCH = 4  # batches of 32 of the 120 rows of iris trained with
 
 
 def paused_at(step):
     return lambda status: status.kind == "paused" and status.step == step
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """The same training, at once."""
-    path = tmp_path_factory.mktemp("whole") / "whole.run"
-    record_table(path, find("iris", seed=3), QUICK)
-    return open_run(path)
-
-
-def assert_same_run(now, whole):
-    """Every cost, every look at the layers, every epoch and the end are the same bits."""
-    assert now.costs.tobytes() == whole.costs.tobytes()
-    assert now.statistics.values.tobytes() == whole.statistics.values.tobytes()
-    assert now.history.epochs == whole.history.epochs
-    assert same_state(now.state(now.step), whole.state(whole.step))
-    assert now.scores == whole.scores
 
 
 # ── how far the next steps may go ────────────────────────────────────────────────────────────────────

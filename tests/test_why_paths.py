@@ -266,7 +266,7 @@ def test_the_heaviest_of_a_wide_batch_are_found_without_looking_into_every_examp
 
 def test_the_worked_example_has_two_paths_with_their_products_by_hand():
     # See test_why_weight: δ[2] = (−0.0625, −0.09375), and ∂C/∂W[1][0,1] = 2·1·(2·(−0.0625) + 1·(−0.09375)).
-    from test_why_weight import THETA, WORKED, X, Y
+    from worked_example import THETA, WORKED, X, Y
 
     found = wg.why.paths(WORKED, THETA, X, Y, layer=1, to=0, from_=1)
     assert found["values"] == pytest.approx([-0.25, -0.1875])

@@ -17,6 +17,7 @@ from whygrad.answers.parts import Factor
 from whygrad.engines.reference import ReferenceEngine
 from whygrad.nn.arrays import Data
 from whygrad.plan.plan import Plan
+from worked_example import THETA, WORKED, X, Y
 
 random_networks = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 
@@ -43,25 +44,6 @@ def derivative(found, place):
 
 # ── the worked example, by hand ──────────────────────────────────────────────────────────────────────
 
-# 4-2-2-1 with relu, sigmoid, sigmoid and squared error.
-#
-# z[1] = (1·1 + 0.5·2 + 1·0 + 1·(−1), 0.5·1 + 1·2 − 1·0 + 0.5·(−1)) = (1, 2),      a[1] = (1, 2)
-# z[2] = (2·1 − 1·2, 1·1 − 0.5·2 + ln 3) = (0, ln 3),  a[2] = (1/2, 1/(1 + 1/3)) = (0.5, 0.75)
-# z[3] = 2·0.5 + 4·0.75 − 4 = 0,                       a[3] = 0.5
-# C = ½ (0.5 − 1)² = 0.125
-#
-# ∂C/∂a[3] = 0.5 − 1 = −0.5,  f′(z[3]) = 0.5·0.5 = 0.25,  δ[3] = −0.125
-# f′(z[2]) = (0.5·0.5, 0.75·0.25) = (0.25, 0.1875)
-# δ[2] = (0.25·2·(−0.125), 0.1875·4·(−0.125)) = (−0.0625, −0.09375)
-# ∂C/∂W[2][1,1] = a[1][1] · f′(z[2][1]) · W[3][0,1] · f′(z[3][0]) · ∂C/∂a[3][0]
-#               = 2 · 0.1875 · 4 · 0.25 · (−0.5) = −0.1875
-# ∂C/∂W[1][0,1] = 2 · 1 · (2·(−0.0625) + 1·(−0.09375)) = 2 · (−0.21875) = −0.4375
-WORKED = wg.Network(4, [wg.Dense(2, "relu"), wg.Dense(2, "sigmoid"), wg.Dense(1, "sigmoid")])
-THETA = WORKED.init(
-    W=[None, [[1, 0.5, 1, 1], [0.5, 1, -1, 0.5]], [[2, -1], [1, -0.5]], [[2, 4]]],
-    b=[None, [0, 0], [0, math.log(3)], [-4]],
-)
-X, Y = [[1.0, 2.0, 0.0, -1.0]], [[1.0]]
 BY_HAND = {
     "a[1][0]": 1.0,
     "a[1][1]": 2.0,
@@ -321,8 +303,8 @@ def test_pushes_are_the_gradients_of_each_example_alone(case):
 def test_a_slice_of_the_pushes_is_that_slice_of_all_of_them():
     case = make_case((5, 4, 3), ("tanh", "identity"), "squared_error", n=6)
     case.X[case.X < 0] = 0
-    for X in (case.X, scipy.sparse.csr_array(case.X)):
-        given = (case.net, case.theta, X, case.Y)
+    for rows in (case.X, scipy.sparse.csr_array(case.X)):
+        given = (case.net, case.theta, rows, case.Y)
         whole = wg.why.pushes(*given, layer=1)
         for to in (slice(None), slice(1, 3), 2, [0, 3]):
             for from_ in (slice(None), slice(0, 5, 2), 4, [1, 2, 4]):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 import whygrad as wg
-from test_engines_agree import OPTIMIZERS, OUTPUTS, REGULARISATION, SCHEDULES, examples, network
+from plans import OPTIMIZERS, OUTPUTS, REGULARISATION, SCHEDULES, examples, network
 from whygrad.nn.arrays import as_data
 from whygrad.plan.plan import Plan, start
 from whygrad.why.training_history.trajectory import trajectory

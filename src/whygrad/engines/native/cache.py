@@ -219,7 +219,7 @@ def _await_turn(name: str, read: Callable[[], Any]) -> Any:
 
 
 def end_turn() -> None:
-    """Let other processes compile, if they must still."""
+    """Allow other processes to compile, if they still must."""
     if _turn is not None:
         _turn.close()
 
