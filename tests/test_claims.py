@@ -285,7 +285,7 @@ def test_a_score_is_called_what_it_is(tmp_path, here):
     run = wg.open_run(tmp_path / "d.run")
     assert run.history.validation_score[-1] is not None and not run.judged
     said = whygrad("show", tmp_path / "d.run").out
-    assert "R² of the rows to stop by" in said and "accuracy of the rows to stop by" not in said
+    assert "R² of the validation rows" in said and "accuracy of the validation rows" not in said
 
 
 # ── slow motion ──────────────────────────────────────────────────────────────────────────────────────

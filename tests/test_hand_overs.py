@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pytest
-from whygrad.studio.session.draft import tabulated
 
 import whygrad as wg
 from command import whygrad
@@ -20,6 +19,7 @@ from whygrad.plan.plan import EarlyStopping, Plan, Plateau, smooth, start
 from whygrad.plan.schedules import Clock
 from whygrad.record.files import events, inside, snapshots
 from whygrad.record.recorder import Recorder
+from whygrad.studio.session.model_config import tabulated
 from whygrad.training.callbacks import Report
 from whygrad.training.epochs import end_of_epoch
 from whygrad.training.warm_start import warm_start_from

@@ -247,9 +247,9 @@ def test_whatever_a_browser_sends_is_a_gesture_that_makes_sense_or_none(sent):
     assert gesture.kind in KINDS
     assert isinstance(gesture.id, int)
     if gesture.kind in ("click", "point"):
-        assert gesture.place == Ref.read(gesture.part)
-        assert gesture.place is not None
-        assert gesture.layer == gesture.place.layer
+        assert gesture.ref == Ref.read(gesture.part)
+        assert gesture.ref is not None
+        assert gesture.layer == gesture.ref.layer
     elif gesture.kind in ("leave", "narrow", "wide"):
         assert (gesture.part, gesture.layer) == ("", None)
     else:

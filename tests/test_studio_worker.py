@@ -24,7 +24,7 @@ from whygrad.plan.plan import Plan, State, start
 from whygrad.record import forking, open_run
 from whygrad.record.files import events, snapshots
 from whygrad.record.replay import same_state
-from whygrad.record.rows import record_prepared
+from whygrad.record.rows import record_prepared, record_table
 from whygrad.record.so_far import so_far
 from whygrad.studio.process import live
 from whygrad.studio.process.control import Control
@@ -33,6 +33,14 @@ from whygrad.studio.process.worker import Worker
 from whygrad.training.loop import INTERRUPTED, Training, run
 
 PER_EPOCH = 4  # batches of 32 of the 120 rows of iris trained with
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The same training, at once."""
+    path = tmp_path_factory.mktemp("whole") / "whole.run"
+    record_table(path, find("iris", seed=3), QUICK)
+    return open_run(path)
 
 
 def paused_at(step):

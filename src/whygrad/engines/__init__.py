@@ -104,7 +104,7 @@ def choose(name: str, plan: Plan) -> Engine:
     Examples
     --------
     >>> from whygrad import SGD, Dense, Network
-    >>> plan = Plan(Network(2, [Dense(1)]), SGD(0.1), n=4, batch_size=2)
+    >>> plan = Plan(Network(2, [Dense(1, "identity")]), SGD(0.1), n=4, batch_size=2)
     >>> choose("reference", plan).name
     'reference'
     """

@@ -174,7 +174,15 @@ class Parameters:
 
 @dataclass(frozen=True, eq=False)
 class Gradients:
-    """∂C/∂θ in the shape of the parameters: dW[l] as W[l], db[l] as b[l], and `flat` as one vector."""
+    """∂C/∂θ in the shape of the parameters: dW[l] as W[l], db[l] as b[l], and `flat` as one vector.
+
+    Parameters
+    ----------
+    sizes : tuple of int
+        The number of units of every layer, the input first.
+    flat : array, shape (P,)
+        All derivatives, in the order of `Parameters.flat`.
+    """
 
     sizes: tuple[int, ...]
     flat: Array

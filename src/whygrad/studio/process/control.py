@@ -25,7 +25,7 @@ Tell = Callable[[str, State], None]  # takes "running" or "paused", and where th
 
 
 class Control:
-    """Says how far a training may go, as the commands in `inbox` want it.
+    """How far a training may go, as the commands in `inbox` want it.
 
     Up to step `first` it goes freely: those steps are known already. `speed` is in steps a second, None for
     as fast as it can. A single step is taken at once, whatever the speed.
