@@ -112,7 +112,7 @@ def test_that_something_is_compiled_is_told_where_it_can_be(monkeypatch, standar
         def cancel(self):
             pass
 
-    monkeypatch.setattr("whygrad.engines.native.engine._compiled", set())
+    monkeypatch.setattr("whygrad.engines.native.engine._told", set())
     monkeypatch.setattr("threading.Timer", AtOnce)
     monkeypatch.setattr(sys, "stderr", standard_error)
     with _announced("a test"):

@@ -237,13 +237,19 @@ def _first_line(problem: Exception) -> str:
 
 
 _compiled: set[tuple[str, str]] = set()
+_told: set[str] = set()  # what this process has said that it compiles
+
+
+def _tell(kind: str) -> None:
+    if kind not in _told:  # several functions are compiled for one kind
+        _told.add(kind)
+        tell(f"whygrad: compiling its native engine for {kind}, once on this machine …")
 
 
 @contextmanager
 def _announced(kind: str) -> Iterator[None]:
-    """Announce it where compiling takes long, which it does once per machine."""
-    line = f"whygrad: compiling its native engine for {kind}, once on this machine …"
-    timer = threading.Timer(1.5, tell, [line])
+    """Announce a compilation that takes long, which it does once per machine."""
+    timer = threading.Timer(1.5, _tell, [kind])
     timer.daemon = True
     timer.start()
     try:
