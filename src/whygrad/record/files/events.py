@@ -18,6 +18,7 @@ import json
 import shutil
 import sqlite3
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -257,8 +258,8 @@ def _check_files(path: Path) -> None:
     journal = f"{NAME}-journal"
     for name in (NAME, f"{NAME}-wal", f"{NAME}-shm", journal):
         inside.path_of(path.parent, name)
-    there = inside.exists(path.parent, journal)
-    if there and inside.read(path.parent, journal).endswith(SUPER_JOURNAL):
+    content = inside.read_if_there(path.parent, journal)  # a writer may remove it at any moment
+    if content is not None and content.endswith(SUPER_JOURNAL):
         raise FileError(f"{path.parent}: damaged, {journal} is not of a run")
 
 
@@ -266,7 +267,7 @@ def _check_files(path: Path) -> None:
 def _opened(path: Path) -> Iterator[Database]:
     db = _read_only(path)
     try:
-        db.execute("SELECT 1 FROM chunks").fetchone()
+        _try(db)
     except sqlite3.OperationalError:
         db.close()
         with tempfile.TemporaryDirectory() as folder:
@@ -285,6 +286,18 @@ def _opened(path: Path) -> Iterator[Database]:
         yield db
     finally:
         db.close()
+
+
+def _try(db: Database) -> None:
+    """Read something, once more where a writer was opening or closing the file just then."""
+    for left in (2, 1, 0):
+        try:
+            db.execute("SELECT 1 FROM chunks").fetchone()
+            return
+        except sqlite3.OperationalError:
+            if not left:
+                raise
+            time.sleep(0.01)
 
 
 def _read_only(path: Path) -> Database:

@@ -75,6 +75,14 @@ def exists(run: Path, name: str) -> bool:
 
 def read(run: Path, name: str) -> bytes:
     """Read a file; raises `FileError` where it is missing or not a regular file, or cannot be read."""
+    content = read_if_there(run, name)
+    if content is None:
+        raise FileError(f"{run}: {name} is missing")
+    return content
+
+
+def read_if_there(run: Path, name: str) -> bytes | None:
+    """Read a file as `read` does, or return None where it is missing, or gone by now."""
     path = path_of(run, name)
     try:
         with open(os.open(path, OPEN), "rb") as file:
@@ -82,7 +90,7 @@ def read(run: Path, name: str) -> bytes:
                 raise FileError(f"{run}: {name} is not a regular file")
             return file.read()
     except FileNotFoundError:
-        raise FileError(f"{run}: {name} is missing") from None
+        return None
     except FileError:
         raise
     except OSError as error:
