@@ -368,7 +368,7 @@ def test_bad_input_is_refused_with_a_reason(options, inputs, y, message):
     ("sample_weight", "message"),
     [
         (np.full(150, -1.0), "negative"),
-        (np.zeros(150), "zero|are 0"),
+        (np.zeros(150), "zero|is 0 for every"),
         (np.ones(149), "shape"),
         (np.full(150, np.nan), "NaN"),
     ],
