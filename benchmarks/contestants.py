@@ -14,7 +14,10 @@ import whygrad as wg
 
 @dataclass(frozen=True)
 class Case:
-    """A network and how it is trained; the last layer is sigmoid with binary cross-entropy, or softmax."""
+    """A network and how it is trained.
+
+    One output is a number, with the squared error; more are sigmoids with binary cross-entropy, or softmax.
+    """
 
     name: str
     sizes: tuple[int, ...]
@@ -23,16 +26,18 @@ class Case:
     optimizer: str
     learning_rate: float
     inputs: str = "dense"  # or "zeros", MNIST as it is, or "csr", the same as a SciPy array
+    dtype: str = "float32"
 
     @property
     def output(self) -> str:
+        if self.sizes[-1] == 1:
+            return "identity"
         return "sigmoid" if self.hidden == "sigmoid" and len(self.sizes) == 3 else "softmax"
 
     @property
     def net(self) -> wg.Network:
         units = [*((n, self.hidden) for n in self.sizes[1:-1]), (self.sizes[-1], self.output)]
-        cost = "binary_cross_entropy" if self.output == "sigmoid" else "cross_entropy"
-        return wg.Network(self.sizes[0], [wg.Dense(n, f) for n, f in units], cost)
+        return wg.Network(self.sizes[0], [wg.Dense(n, f) for n, f in units], _COSTS[self.output])
 
     @property
     def shared(self) -> bool:
@@ -44,6 +49,13 @@ class Case:
         """Multiplications and additions of a step: forward, back (not to the input) and update."""
         products = [a * b for a, b in zip(self.sizes, self.sizes[1:], strict=False)]
         return 6 * self.batch * sum(products) - 2 * self.batch * products[0]
+
+
+_COSTS = {
+    "identity": "squared_error",
+    "sigmoid": "binary_cross_entropy",
+    "softmax": "cross_entropy",
+}
 
 
 class Native:
@@ -60,7 +72,7 @@ class Native:
                 case.learning_rate, epsilon_hat=case.optimizer == "adam like scikit-learn's"
             )
         self.plan = Plan(
-            case.net, rule, len(X), epochs=10**6, batch_size=case.batch, dtype="float32"
+            case.net, rule, len(X), epochs=10**6, batch_size=case.batch, dtype=case.dtype
         )
         if case.inputs == "csr":
             from scipy.sparse import csr_array
@@ -137,17 +149,18 @@ class NumPy:
             return
         self.t += 1
         m, v = self.opt_state
+        number = theta.dtype.type
         m *= 0.9
-        m += np.float32(0.1) * g
-        v *= np.float32(0.999)
+        m += number(0.1) * g
+        v *= number(0.999)
         g *= g
-        g *= np.float32(0.001)
+        g *= number(0.001)
         v += g
         root = np.sqrt(1 - 0.999**self.t)
         np.sqrt(v, out=g)
-        g += np.float32(1e-8 * root)
+        g += number(1e-8 * root)
         np.divide(m, g, out=g)
-        g *= np.float32(self.case.learning_rate * root / (1 - 0.9**self.t))
+        g *= number(self.case.learning_rate * root / (1 - 0.9**self.t))
         theta -= g
 
     @staticmethod
@@ -161,7 +174,7 @@ class NumPy:
             np.tanh(z, out=z)
         elif name == "relu":
             np.maximum(z, 0, out=z)
-        else:
+        elif name == "softmax":
             z -= z.max(axis=1, keepdims=True)
             np.exp(z, out=z)
             z /= z.sum(axis=1, keepdims=True)
@@ -172,20 +185,23 @@ class NumPy:
 
 
 class ScikitLearn:
-    """scikit-learn's MLPClassifier, continued by `partial_fit`, which keeps Adam's averages."""
+    """scikit-learn's MLP, continued by `partial_fit`, which keeps Adam's averages."""
 
     def __init__(self, case: Case, theta: np.ndarray, X: np.ndarray, Y: np.ndarray) -> None:
         import warnings
 
-        from sklearn.neural_network import MLPClassifier
+        from sklearn.neural_network import MLPClassifier, MLPRegressor
 
         warnings.simplefilter("ignore")
         self.case, self.X, self.Y = case, X, Y
         if case.output == "softmax":
             self.Y = Y.argmax(axis=1)
-        self.mlp = MLPClassifier(
-            case.sizes[1:-1],
-            {"sigmoid": "logistic"}.get(case.hidden, case.hidden),
+        elif case.output == "identity":
+            self.Y = Y[:, 0]
+        kind = MLPRegressor if case.output == "identity" else MLPClassifier
+        self.mlp = kind(
+            hidden_layer_sizes=case.sizes[1:-1],
+            activation={"sigmoid": "logistic"}.get(case.hidden, case.hidden),
             solver=case.optimizer,
             alpha=0,
             batch_size=case.batch,
@@ -224,6 +240,7 @@ class PyTorch:
         from torch import nn
 
         self.torch, self.case = torch, case
+        torch.set_default_dtype(getattr(torch, case.dtype))
         torch.set_num_threads(int(__import__("os").environ.get("OMP_NUM_THREADS", "1")))
         self.X, self.Y = torch.from_numpy(X), torch.from_numpy(Y)
         f = {"sigmoid": nn.Sigmoid, "relu": nn.ReLU, "tanh": nn.Tanh}[case.hidden]
@@ -248,6 +265,8 @@ class PyTorch:
         F = self.torch.nn.functional
         if self.case.output == "softmax":
             return F.cross_entropy(z, y)
+        if self.case.output == "identity":
+            return F.mse_loss(z, y) / 2
         return F.binary_cross_entropy_with_logits(z, y, reduction="sum") / len(y)
 
     def epoch(self, order: np.ndarray, steps: int) -> None:
@@ -292,7 +311,7 @@ class PyTorchByHand(PyTorch):
                 {"sigmoid": a[l].sigmoid_, "relu": a[l].relu_, "tanh": a[l].tanh_}[case.hidden]()
             elif case.output == "sigmoid":
                 a[l].sigmoid_()
-            else:
+            elif case.output == "softmax":
                 a[l] = torch.softmax(a[l], 1)
         torch.sub(a[L], self.Y[batch], out=d[L])
         d[L].div_(case.batch)
@@ -325,9 +344,17 @@ class PyTorchByHand(PyTorch):
 class PyTorchCompiled(PyTorch):
     """PyTorch with the cost of a batch under `torch.compile`, which needs a C++ compiler."""
 
+    mode = "default"
+
     def __init__(self, case: Case, theta: np.ndarray, X: np.ndarray, Y: np.ndarray) -> None:
         super().__init__(case, theta, X, Y)
-        self.cost = self.torch.compile(self.cost)
+        self.cost = self.torch.compile(self.cost, mode=self.mode)
+
+
+class PyTorchTuned(PyTorchCompiled):
+    """PyTorch compiled with `mode="max-autotune"`, which tries several kernels for every product."""
+
+    mode = "max-autotune"
 
 
 class Jax:
@@ -337,6 +364,7 @@ class Jax:
         import jax
         import jax.numpy as jnp
 
+        jax.config.update("jax_enable_x64", case.dtype == "float64")
         self.jax, self.case = jax, case
         f = {"sigmoid": jax.nn.sigmoid, "relu": jax.nn.relu, "tanh": jnp.tanh}[case.hidden]
         start = wg.Parameters(case.sizes, theta)
@@ -352,6 +380,8 @@ class Jax:
             z = x @ W.T + b
             if case.output == "softmax":
                 return -jnp.mean(jnp.sum(y * jax.nn.log_softmax(z), axis=1))
+            if case.output == "identity":
+                return jnp.mean((z - y) ** 2) / 2
             return jnp.mean(jnp.sum(jnp.logaddexp(0, z) - y * z, axis=1))
 
         def step(state: Any, batch: Any, X: Any, Y: Any) -> tuple[Any, None]:
@@ -379,7 +409,8 @@ class Jax:
 
         self.run = jax.jit(epoch, donate_argnums=0)
         zeros = jax.tree.map(jnp.zeros_like, parameters)
-        self.state = (parameters, zeros, jax.tree.map(jnp.zeros_like, parameters), jnp.zeros(()))
+        t = jnp.zeros((), case.dtype)
+        self.state = (parameters, zeros, jax.tree.map(jnp.zeros_like, parameters), t)
 
     def epoch(self, order: np.ndarray, steps: int) -> None:
         batches = order[: steps * self.case.batch].reshape(steps, self.case.batch)
@@ -397,6 +428,7 @@ CONTESTANTS = {
     "PyTorch eager": PyTorch,
     "PyTorch by hand": PyTorchByHand,
     "PyTorch compiled": PyTorchCompiled,
+    "PyTorch max-autotune": PyTorchTuned,
     "JAX": Jax,
 }
 

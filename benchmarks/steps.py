@@ -2,12 +2,13 @@
 
     python benchmarks/steps.py [--cases A,B] [--epochs 5] [--rows 60000]
 
-First every contestant takes 100 steps from the same float32 start on the same batches, and its parameters
-must equal whygrad's to 1e-4 of the largest. Then all of them run shuffled epochs in turn, each contestant
-in processes of its own at one thread, at two, and pinned to one core, of which its best counts. Minimum and
-median over the epochs are printed, the ratio to whygrad, and the share of the float32 matrix-product rate
-that this machine reached in the same run. MNIST is read from $WHYGRAD_DATA/mnist; without it random numbers
-of the same shape and share of zeros serve.
+First every contestant takes 100 steps from the same start on the same batches, and its parameters must
+equal whygrad's to 1e-4 of the largest. Then all of them run shuffled epochs in turn, each contestant in
+processes of its own at one thread, at two, and pinned to one core, of which its best counts. Minimum and
+median over the epochs are printed, the ratio to whygrad, and two shares: of the matrix-product rate that
+this machine reached in the same run, and of the cores' own peak (`peak.py`). `--cases T` runs networks of
+the size that tables want, in both float types. MNIST is read from $WHYGRAD_DATA/mnist; without it random
+numbers of the same shape and share of zeros serve.
 """
 
 import argparse
@@ -28,6 +29,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent))
 from contestants import CONTESTANTS, Case  # noqa: E402
 from keeping import keep, kept  # noqa: E402
+from peak import matrix_rate, peak_rate  # noqa: E402
 
 CASES = [
     Case("A", (784, 30, 10), "sigmoid", 10, "sgd", 0.5),
@@ -42,8 +44,26 @@ CASES = [
     Case("D adam", (784, 2048, 2048, 10), "relu", 128, "adam", 0.001, "zeros"),
     Case("E", (4, 32, 16, 4), "tanh", 10000, "adam", 0.01),
 ]
+# Networks that people train on tables: sizes, hidden function, batch size.
+TABLES: list[tuple[tuple[int, ...], str, int]] = [
+    ((10, 64, 64, 1), "relu", 32),
+    ((50, 128, 64, 2), "relu", 32),
+    ((64, 100, 10), "relu", 200),
+    ((20, 100, 2), "relu", 200),
+    ((8, 32, 32, 32, 32, 1), "tanh", 64),
+    ((100, 256, 128, 10), "relu", 64),
+    ((30, 256, 256, 2), "relu", 256),
+    ((300, 512, 256, 20), "relu", 256),
+    ((100, 1024, 512, 10), "relu", 512),
+]
+CASES += [
+    Case(f"T {'-'.join(map(str, sizes))} {dtype}", sizes, hidden, batch, "adam", 0.001, dtype=dtype)
+    for sizes, hidden, batch in TABLES
+    for dtype in ("float32", "float64")
+]
+COMPILED = ("PyTorch compiled", "PyTorch max-autotune")
 NEEDS = {"scikit-learn": "sklearn", "JAX": "jax"} | dict.fromkeys(
-    ("PyTorch eager", "PyTorch by hand", "PyTorch compiled"), "torch"
+    ("PyTorch eager", "PyTorch by hand", *COMPILED), "torch"
 )
 SETTINGS = {"1 thread": (1, False), "2 threads": (2, False), "pinned": (1, True)}
 CHECK_STEPS = 100
@@ -71,9 +91,11 @@ def mnist(rows: int) -> tuple[np.ndarray, np.ndarray, str]:
 def examples(case: Case, rows: int) -> tuple[np.ndarray, np.ndarray]:
     """Return inputs and targets: MNIST's, or for other shapes random numbers and the largest's class."""
     if case.sizes[0] != 784:
-        X = np.random.default_rng(0).standard_normal((rows, case.sizes[0]), dtype=np.float32)
+        X = np.random.default_rng(0).standard_normal((rows, case.sizes[0])).astype(case.dtype)
+        if case.output == "identity":
+            return X, np.sin(X[:, :1]) + X[:, 1:2] * X[:, 2:3]
         best = X[:, : case.sizes[-1]].argmax(axis=1)
-        return X, np.eye(case.sizes[-1], dtype=np.float32)[best]
+        return X, np.eye(case.sizes[-1], dtype=case.dtype)[best]
     X, Y, _ = mnist(rows)
     return (0.98 * X + np.float32(0.01) if case.inputs == "dense" else X), Y
 
@@ -89,7 +111,7 @@ def work(pipe: Any, name: str, case: Case, rows: int, threads: int, core: int | 
     X, Y = examples(case, rows)
 
     def build(case: Case, X: np.ndarray, Y: np.ndarray) -> Any:
-        return CONTESTANTS[name](case, case.net.init(seed=1, dtype=np.float32).flat, X, Y)
+        return CONTESTANTS[name](case, case.net.init(seed=1, dtype=case.dtype).flat, X, Y)
 
     n, steps = CHECK_STEPS * case.batch, CHECK_STEPS
     if case.shared:
@@ -175,17 +197,6 @@ class Worker:
         self.process.join()
 
 
-def matrix_rate(seconds: float = 1.0) -> float:
-    """Return the float32 matrix-product rate of this machine, in multiplications and additions a second."""
-    a = np.random.default_rng(0).random((2048, 2048), dtype=np.float32)
-    best, end = 0.0, time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        began = time.perf_counter()
-        a @ a
-        best = max(best, 2 * 2048**3 / (time.perf_counter() - began))
-    return best
-
-
 def agree(case: Case, workers: list[Worker], rows: int) -> None:
     """Leave unless all come to the same parameters, and moved them by the same."""
     like = dict.fromkeys(workers[1:], workers[0])
@@ -193,7 +204,7 @@ def agree(case: Case, workers: list[Worker], rows: int) -> None:
         hat = replace(case, optimizer="adam like scikit-learn's")  # which adds ε elsewhere
         other = Worker("whygrad", "2 threads", hat, rows)
         like |= {worker: other for worker in workers if worker.name == "scikit-learn"}
-    start = case.net.init(seed=1, dtype=np.float32).flat
+    start = case.net.init(seed=1, dtype=case.dtype).flat
     truths = {one: one.ask("check") for one in set(like.values())}
     for one in set(like.values()) - {workers[0]}:
         one.stop()
@@ -215,9 +226,15 @@ def compare(case: Case, rows: int, epochs: int, only: list[str]) -> list[dict[st
     if case.shared:
         rows = case.batch
     names = [n for n in CONTESTANTS if n in only and (n not in NEEDS or find_spec(NEEDS[n]))]
-    if "PyTorch compiled" in names and not (shutil.which("c++") or shutil.which("g++")):
-        names.remove("PyTorch compiled")
+    if not (shutil.which("c++") or shutil.which("g++")) and set(names) & set(COMPILED):
+        names = [name for name in names if name not in COMPILED]
         print(f"{case.name}: torch.compile is left out: no C++ compiler here", file=sys.stderr)
+    if case.sizes[-1] == 2 and "scikit-learn" in names:
+        names.remove("scikit-learn")
+        print(
+            f"{case.name}: scikit-learn is left out: it gives two classes one output",
+            file=sys.stderr,
+        )
     workers = []
     for name in names:
         settings = ["2 threads"] if name == "whygrad" else list(SETTINGS)
@@ -225,12 +242,13 @@ def compare(case: Case, rows: int, epochs: int, only: list[str]) -> list[dict[st
     agree(case, workers, rows)
     for worker in workers:
         worker.warm_up()
-    rates = []
+    rates, peaks = [], []
     for epoch in range(epochs):
         for worker in workers:
             time.sleep(PAUSE)
             worker.measure(epoch)
-        rates.append(matrix_rate(0.3))
+        rates.append(matrix_rate(case.dtype, 0.3))
+        peaks.append(peak_rate(case.dtype, 0.1))
     for worker in workers:
         worker.stop()
     ours = statistics.median(workers[0].times)
@@ -251,6 +269,7 @@ def compare(case: Case, rows: int, epochs: int, only: list[str]) -> list[dict[st
                 "ratio": median / ours,
                 "settings": {worker.setting: statistics.median(worker.times) for worker in of_name},
                 "share_of_matrix_rate": case.multiplications / median / statistics.median(rates),
+                "share_of_peak": case.multiplications / median / max(peaks),
             }
         )
     return found
@@ -270,21 +289,29 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=60000)
     options = parser.parse_args()
     chosen = options.cases.split(",")
-    cases = [case for case in CASES if "all" in chosen or case.name in chosen]
+    cases = [case for case in CASES if {"all", case.name, case.name.split()[0]} & set(chosen)]
     only = ["whygrad", *options.only.split(",")]
     print(f"{mnist(1)[2]}, {os.cpu_count()} cores, {platform.processor() or platform.machine()}")
     print(
-        f"{'':11}{'contestant':18}{'at':12}{'min µs':>10}{'median µs':>11}{'ratio':>8}{'of products':>13}"
+        f"{'':28}{'contestant':22}{'at':12}{'min µs':>10}{'median µs':>11}{'ratio':>8}"
+        f"{'of products':>13}{'of peak':>9}"
     )
+    leads = []
     for case in cases:
         results = compare(case, options.rows, options.epochs, only)
         save("steps", results)
         for row in results:
             print(
-                f"{row['case']:11}{row['contestant']:18}{row['setting']:12}{row['min'] * 1e6:10.1f}"
-                f"{row['median'] * 1e6:11.1f}{row['ratio']:8.2f}{row['share_of_matrix_rate']:13.0%}",
+                f"{row['case']:28}{row['contestant']:22}{row['setting']:12}{row['min'] * 1e6:10.1f}"
+                f"{row['median'] * 1e6:11.1f}{row['ratio']:8.2f}{row['share_of_matrix_rate']:13.0%}"
+                f"{row['share_of_peak']:9.0%}",
                 flush=True,
             )
+        ratios = [row["ratio"] for row in results if row["contestant"] != "whygrad"]
+        leads += [min(ratios)] if ratios else []
+    if leads:
+        mean = statistics.geometric_mean(leads)
+        print(f"ahead of the best peer: geometric mean {mean:.2f} ×, least {min(leads):.2f} ×")
 
 
 if __name__ == "__main__":
