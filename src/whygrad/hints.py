@@ -1,8 +1,8 @@
 """What Keras, PyTorch, scikit-learn and the books call the things that have another name here.
 
-One table, of each of our names what they call it. Case, underscores and hyphens count for nothing, so that "ReLU",
-"LeakyReLU" and "Glorot-Normal" need no entry. Where a name means several things, the first that is to
-be chosen from where it was said is meant.
+One table: what each of our names is called elsewhere. Case, underscores and hyphens count for nothing,
+so that "ReLU", "LeakyReLU" and "Glorot-Normal" need no entry. Where a name means several things, the
+first that is to be chosen from where it was said is meant.
 """
 
 import re

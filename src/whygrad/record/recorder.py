@@ -161,9 +161,8 @@ class Recorder(Callback):
         if not self._reports:  # another has taken it
             return
         self._waited_for.wait(max(0.0, self._written + self._rest - time.perf_counter()))
-        self._take(
-            self._reports[-1][-1], db
-        )  # what comes meanwhile waits for its turn, as snapshots do
+        # What comes meanwhile waits for its turn, as snapshots do.
+        self._take(self._reports[-1][-1], db)
         self._written = time.perf_counter()
         if self._reports:
             self._jobs.put(self._add)

@@ -31,11 +31,8 @@ def state_at(run: Recorded, step: int) -> State:
     Raises `InputError` for a step that is not recorded, and where the data are needed and gone.
     """
     first, last = run.start, run.step
-    if (
-        isinstance(step, bool)
-        or not isinstance(step, int | np.integer)
-        or not first <= step <= last
-    ):
+    whole = isinstance(step, int | np.integer) and not isinstance(step, bool)
+    if not whole or not first <= step <= last:
         raise InputError(f"step {step!r}: {run.path.name} has the steps {first} to {last}")
     step = int(step)
     if not run.plan.by_steps:
@@ -109,20 +106,13 @@ def replayed(
 
 
 def steps(
-    run: Recorded,
-    state: State,
-    until: int,
-    watch: Probes,
-    chunk: int,
-    stops: tuple[int, ...] = (),
+    run: Recorded, state: State, until: int, watch: Probes, chunk: int, stops: tuple[int, ...] = ()
 ) -> Iterator[tuple[State, ProbeResult]]:
     """Take recorded steps again, from a state to step `until`; chunks end at the steps `stops`, too."""
     if state.step == until:
         return  # which needs no data
-    data, validation = (
-        smooth(run.plan, run.data),
-        run.validation if _needs_validation(run.plan) else None,
-    )
+    data = smooth(run.plan, run.data)
+    validation = run.validation if _needs_validation(run.plan) else None
     stages, whole = run.stages(), run.plan
     ends = sorted({*stops, *(stage.step for stage in stages), until})
     while state.step < until:
@@ -132,9 +122,7 @@ def steps(
         left = plan.steps_per_epoch - state.batch_index
         end = next(step for step in ends if step > state.step)
         to = min(end, state.step + left, state.step + chunk)
-        state = renewed(
-            plan, replace(state, stopped="")
-        )  # it was resumed here, if it was at an end
+        state = renewed(plan, replace(state, stopped=""))  # resumed here, if it was at an end
         state, seen = run.engine.run(plan, state, data, to, watch)
         if seen.diverged:
             raise InputError(

@@ -142,12 +142,7 @@ def last_step(plan: Plan, before: State, after: Array, data: Data) -> tuple[Laye
     penalties = plan.l1.of_batch(S, plan.n), plan.l2.of_batch(S, plan.n)
     theta = Parameters(plan.net.sizes, before.theta)
     with one_thread(numpy=True), np.errstate(all="ignore"):
-        trace = forward(
-            plan.net,
-            theta,
-            dense(X),
-            plan.masks(before.step, batch),
-        )
+        trace = forward(plan.net, theta, dense(X), plan.masks(before.step, batch))
         trace = backward(plan.net, theta, trace, data.Y[batch])
         g = gradients(plan.net, theta, trace, s, *penalties)
         return layers_of(plan, before.theta, after, g.flat)

@@ -38,8 +38,7 @@ def masking(context: Context, l: int) -> Any:
 
 def slopes(context: Context, l: int, rows: Any = slice(None)) -> Array:
     """Return f′(zˡ) of the examples of `rows`, (n, n_l); not for softmax."""
-    slopes: Array = context.net.f[l].derivative(context.trace.z[l][rows])
-    return slopes
+    return context.net.f[l].derivative(context.trace.z[l][rows])
 
 
 def slopes_of(context: Context, l: int, j: int) -> Array:

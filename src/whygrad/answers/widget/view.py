@@ -147,10 +147,7 @@ def view(
             *map(_pixel, pixels(picture, layout)),
         ],
         "edges": [_edge(edge, numbers.get(edge.part)) for edge in found],
-        "labels": [
-            *map(_label, layout.labels),
-            *map(_label, counts(left_out)),
-        ],
+        "labels": [*map(_label, layout.labels), *map(_label, counts(left_out))],
         "image": _image(picture, layout),
         "legend": [{"shape": shape, "text": text} for shape, text in keys(picture, all_=True)],
         "layers": [_layer(picture, layout, l, editable) for l in range(len(layout.columns))],

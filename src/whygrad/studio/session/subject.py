@@ -25,11 +25,7 @@ from whygrad.why.context import Context, ask
 MOST = 2000  # examples of a class, or of all, that are asked about at once
 
 Edges: TypeAlias = Literal["weight", "gradient", "update"]
-EDGES: dict[Edges, str] = {
-    "weight": "weight",
-    "gradient": "gradient",
-    "update": "last update",
-}
+EDGES: dict[Edges, str] = {"weight": "weight", "gradient": "gradient", "update": "last update"}
 
 
 @dataclass(frozen=True)

@@ -147,8 +147,7 @@ def _first_step(rule: Any, learning_rate: float, theta: Array, g: Array) -> Arra
             "without an optimizer the story needs the parameters after the step: give after="
         )
     coefficients = rule.coefficients(np.array([1]), np.array([learning_rate]))[0].tolist()
-    flat: Array = rule.update(theta, g, rule.init(theta), coefficients)[0]
-    return flat
+    return rule.update(theta, g, rule.init(theta), coefficients)[0]
 
 
 def _told(story: Story) -> Iterator[Frame]:

@@ -124,8 +124,7 @@ class Story:
     @cached_property
     def y(self) -> Array:
         """What is true, (n_L,)."""
-        truth: Array = self.asked.y[0]
-        return truth
+        return self.asked.y[0]
 
     @cached_property
     def flow(self) -> Flow:

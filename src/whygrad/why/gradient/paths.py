@@ -34,11 +34,11 @@ from whygrad.errors import InputError
 from whygrad.nn.functions import Array, Cost, namespace
 from whygrad.nn.network import Network, Parameters
 from whygrad.why import local, rounding, symbols
-from whygrad.why.context import Context, ask
+from whygrad.why.context import Context, ask, at_least_one
 from whygrad.why.gradient.heaviest import Path, heaviest
 from whygrad.why.gradient.path_graph import PathGraph
 from whygrad.why.gradient.unrolled import product, ref_symbol
-from whygrad.why.gradient.weight import gradient, penalties, ref_name, sizes, whole
+from whygrad.why.gradient.weight import gradient, penalties, ref_name, sizes
 from whygrad.why.symbols import over, shown
 
 UNITS_LISTED = 5  # of each layer that paths lead through
@@ -162,7 +162,7 @@ def explain_paths(
     context: Context, ref: Ref, k: int = 10, output: tuple[int, str] | None = None
 ) -> Explanation:
     """Answer as `paths` does from a pass that is there already; the cost may stand for an output."""
-    k = whole("k", k)
+    k = at_least_one("k", k)
     graph = path_graph(context, ref, output)
     value = gradient(context, ref)
     total, size = math.fsum(graph.totals), math.fsum(graph.sizes)
@@ -330,10 +330,7 @@ def _equation(
     below: int | str = j
     letters = ["p", "q", "r"] if L - l <= 3 else [f"p{m}" for m in range(l + 1, L + 1)]
     for m, letter in zip(range(l, L), letters, strict=False):
-        body += [
-            _call_slope(m, below),
-            Symbol("W", m + 1, (letter, below)),
-        ]
+        body += [_call_slope(m, below), Symbol("W", m + 1, (letter, below))]
         below = letter
     body.append(Derivative(goal, Symbol("z", L, (below,))))
     summed: Expression = product(body)

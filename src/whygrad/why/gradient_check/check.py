@@ -35,9 +35,9 @@ from whygrad.nn.backprop import gradients as take_gradients
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Gradients, Network, Parameters, count
 from whygrad.why import symbols
-from whygrad.why.context import Context, ask
+from whygrad.why.context import Context, ask, at_least_one
 from whygrad.why.gradient.unrolled import ref_symbol
-from whygrad.why.gradient.weight import ref_name, whole
+from whygrad.why.gradient.weight import ref_name
 from whygrad.why.gradient_check.culprits import Suspect, culprits, pattern
 from whygrad.why.gradient_check.differences import Slopes, differentiate
 from whygrad.why.gradient_check.finite_differences import CheckedParameters, rounding
@@ -134,7 +134,7 @@ def check(
     }
     context = ask(net, theta, X, Y, **options)
     given = _vector(gradients, theta)
-    checked = _choose(context, None if sample is None else whole("sample", sample), seed)
+    checked = _choose(context, None if sample is None else at_least_one("sample", sample), seed)
     said = (context.gradients.flat if given is None else given)[checked.index].astype(np.float64)
     found = _differences(checked, said)
     kind = "float32" if given is not None and given.dtype.itemsize < 8 else "float64"

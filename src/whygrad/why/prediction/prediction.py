@@ -34,6 +34,7 @@ from whygrad.nn.functions import ACTIVATIONS, Array
 from whygrad.nn.network import Network, Parameters
 from whygrad.why import rounding, symbols
 from whygrad.why.choosing import class_names, classes, classifies, find_class
+from whygrad.why.context import at_least_one
 from whygrad.why.passing import forward_from
 from whygrad.why.prediction.attribution import Outcome, Parts, attribute
 from whygrad.why.prediction.columns import InputColumn, columns_of, gather
@@ -121,8 +122,7 @@ def prediction(
     names = names_of(net, names)
     if at not in (None, "z", "a"):
         raise InputError(f"at is {at!r}: give 'z', the weighted input of the output, or 'a'")
-    if not isinstance(top, int | np.integer) or top < 1:
-        raise InputError(f"top is {top!r}: it must be a whole number of at least 1")
+    top = at_least_one("top", top)
     dtype = np.result_type(theta.flat.dtype, np.float32)
     row = _one(net, x).astype(dtype)
     zero = _baseline(net, baseline).astype(dtype)
@@ -229,9 +229,7 @@ def _explain(
     unseen = 0
     if answer is not None:
         low, high = limits_of(x.astype(np.float64), names, limits)
-        with np.errstate(
-            over="ignore", invalid="ignore"
-        ):  # exp may leave what it can hold, far from x
+        with np.errstate(over="ignore", invalid="ignore"):  # exp overflows, far from x
             found, together, unseen = changes(answer, columns, low, high, top)
         tables.append(table(answer, names, found))
         told += " " + words(answer, names, found, together, limits is not None)

@@ -19,6 +19,7 @@ from whygrad.engines import WeightProbe
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
 from whygrad.why import rounding
+from whygrad.why.context import at_least_one
 from whygrad.why.symbols import shown
 from whygrad.why.training_history.accounts import Accounts, accounts
 from whygrad.why.training_history.example_lists import cancellation, listed, most_and_least
@@ -102,8 +103,7 @@ def ledger(
     """
     trajectory = trajectory_of(run)
     names = names or trajectory.names
-    if not isinstance(top, int | np.integer) or top < 1:
-        raise InputError(f"top is {top!r}: it must be a whole number of at least 1")
+    top = at_least_one("top", top)
     probe, what, part = _probe_of(trajectory, names, layer, to, from_)
     found = accounts(trajectory, probe)
     if found.by_example is not None:
@@ -112,7 +112,7 @@ def ledger(
         by_example = first_order(
             trajectory, (probe,), lambda thetas: [found.direction[None]]
         ).by_example
-    return _answer(trajectory, names, found, by_example, what, part, int(top))
+    return _answer(trajectory, names, found, by_example, what, part, top)
 
 
 def _probe_of(

@@ -18,9 +18,9 @@ from whygrad.answers.names import Names
 from whygrad.answers.parts import Term
 from whygrad.answers.pictures import CurvePicture, Line
 from whygrad.engines.probes import whole
-from whygrad.errors import InputError
 from whygrad.nn.functions import Array
 from whygrad.why import rounding
+from whygrad.why.context import at_least_one
 from whygrad.why.symbols import shown
 from whygrad.why.training_history.example_lists import cancellation, listed, most_and_least
 from whygrad.why.training_history.first_order import FirstOrder, first_order
@@ -114,8 +114,7 @@ def pushed(
     trajectory = trajectory_of(run)
     names, net = names or trajectory.names, trajectory.plan.net
     f = functional(net, names, trajectory.theta, *trajectory.encode(x, y), of, by)
-    if not isinstance(top, int | np.integer) or top < 1:
-        raise InputError(f"top is {top!r}: it must be a whole number of at least 1")
+    top = at_least_one("top", top)
     probes = tuple(whole(net.sizes, l) for l in range(1, net.L + 1))
     went = []  # f at the parameters before each step; chunks come last to first
 
@@ -126,7 +125,7 @@ def pushed(
 
     found = first_order(trajectory, probes, slope)
     along = np.concatenate([*reversed(went), [f.value(trajectory.theta)]])
-    return _answer(trajectory, names, f, found, along, int(top))
+    return _answer(trajectory, names, f, found, along, top)
 
 
 def _answer(

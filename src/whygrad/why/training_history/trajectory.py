@@ -247,5 +247,4 @@ def group_names(trajectory: Trajectory, names: Names, count: int) -> tuple[str, 
 
 def trajectory_of(given: Any) -> Trajectory:
     """Return the trajectory of a recorded run; a `Trajectory` is returned as it is."""
-    found: Trajectory = given if isinstance(given, Trajectory) else given.trajectory()
-    return found
+    return given if isinstance(given, Trajectory) else given.trajectory()

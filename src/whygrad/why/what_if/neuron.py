@@ -27,14 +27,13 @@ from whygrad.answers.formatting import share as written_share
 from whygrad.answers.names import AS_IT_IS, Names, Ref, check_layer, names_of
 from whygrad.answers.parts import Table, Term
 from whygrad.answers.pictures import BarPicture, ImagePicture, Picture
-from whygrad.errors import InputError
 from whygrad.nn.arrays import dense
 from whygrad.nn.backprop import Trace, example_costs
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
 from whygrad.why import rounding, symbols
 from whygrad.why.choosing import class_names, classes, classifies
-from whygrad.why.context import Context, ask
+from whygrad.why.context import Context, ask, at_least_one
 from whygrad.why.passing import forward_from, jvp, mask_of
 from whygrad.why.symbols import in_units, over, shown
 
@@ -113,14 +112,11 @@ def neuron(
     names = names_of(net, names)
     l = check_layer(net, layer, lowest=0)
     j = names.find(net, l, unit)
-    if not isinstance(top, int | np.integer) or top < 1:
-        raise InputError(f"top is {top!r}: it must be a whole number of at least 1")
+    top = at_least_one("top", top)
     context = ask(
         net, theta, X, Y, sample_weight=sample_weight, l1=l1, l2=l2, masks=masks, names=names
     )
-    with np.errstate(
-        over="ignore", invalid="ignore"
-    ):  # exp may leave what it can hold, without one
+    with np.errstate(over="ignore", invalid="ignore"):  # exp may overflow without the unit
         return _answer(context, l, j, top)
 
 
@@ -434,8 +430,7 @@ def _output_slopes(context: Context, l: int, j: int) -> Array:
     dz: Any = np.repeat(theta.W[l + 1][None, :, j], context.n, axis=0)
     for m in range(l + 1, net.L):
         dz = jvp(net.f[m], z[m], dz, mask_of(masks, m)) @ theta.W[m + 1].T
-    slopes: Array = dz
-    return slopes
+    return dz
 
 
 def _costs_of(context: Context, z: Array, a: Array) -> Array:
