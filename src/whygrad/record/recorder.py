@@ -14,7 +14,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
-from types import TracebackType
 
 import numpy as np
 
@@ -83,17 +82,12 @@ class Recorder(Callback):
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         self._jobs.put(self._add)  # an interrupt may have come between telling and asking for this
         self._jobs.put(None)
         self._waited_for.set()
         self._thread.join()
-        if error is None:
+        if kind is None:
             self._raise_failure()
 
     def on_steps_end(self, report: Report) -> None:

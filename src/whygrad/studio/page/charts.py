@@ -9,6 +9,7 @@ Another run beside it is dashed. The line upwards is the step that the page show
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -134,7 +135,7 @@ def pictures(
     made = {
         "cost": _cost(about),
         "score": _score(about),
-        "gradient": _by_layer(about, "Gradient of each layer", "‖∂C/∂θ‖", _gradient),
+        "gradient": _by_layer(about, "Gradient of each layer", "‖∂C/∂θ‖", itemgetter("gradient")),
         "update": _by_layer(about, "Update of each layer", "‖Δθ‖ / ‖θ‖", _update),
         "quiet": _quiet(about),
     }
@@ -213,10 +214,6 @@ def _parts(
         elif part in of_epochs and np.isfinite(values := run.of_epochs(of_epochs[part])).any():
             lines.append(Line(part + called, values, x=run.ends, **about))
     return lines
-
-
-def _gradient(statistics: Statistics) -> Array:
-    return statistics["gradient"]
 
 
 def _update(statistics: Statistics) -> Array:

@@ -151,7 +151,7 @@ def _answer(context: Context, l: int, j: int, top: int) -> Explanation:
     }
     _, after = _score(context, a)
     arrays |= effects | {"score_without": after}
-    costs, s = _costs_of(context, z, a), context.s / context.S
+    costs, s = example_costs(net, Trace((z,), (a,)), context.y), context.s / context.S
     rise = costs - context.costs
     value = float(s @ costs) - float(s @ context.costs)
     terms, left_out = _terms(context, rise, top)
@@ -431,11 +431,6 @@ def _output_slopes(context: Context, l: int, j: int) -> Array:
     for m in range(l + 1, net.L):
         dz = jvp(net.f[m], z[m], dz, mask_of(masks, m)) @ theta.W[m + 1].T
     return dz
-
-
-def _costs_of(context: Context, z: Array, a: Array) -> Array:
-    """Return the cost of every example, (n,), of these outputs."""
-    return example_costs(context.net, Trace((z,), (a,)), context.y)
 
 
 def _score(context: Context, a: Array) -> tuple[str, float | None]:
