@@ -89,7 +89,6 @@ def ask(
     theta: Parameters,
     X: Any,
     Y: Any,
-    *,
     sample_weight: Any = None,
     l1: float = 0.0,
     l2: float = 0.0,

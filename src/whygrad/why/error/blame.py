@@ -121,9 +121,7 @@ def blame(
     top = at_least_one("top", top)
     if of is not None:
         X, Y, sample_weight, masks = of_class(net, names, of, X, Y, sample_weight, masks)
-    context = ask(
-        net, theta, X, Y, sample_weight=sample_weight, l1=l1, l2=l2, masks=masks, names=names
-    )
+    context = ask(net, theta, X, Y, sample_weight, l1, l2, masks, names)
     where = over(context.n)
     if of is not None:
         where += f" of {class_names(net, names)[find_class(net, names, of)]}"

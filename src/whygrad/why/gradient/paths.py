@@ -138,23 +138,13 @@ def paths(
             raise InputError("paths to the cost need Y: give it, or to_output=")
         if of is not None:
             raise InputError(f"of={of!r} is for paths to an output: give to_output= as well")
-        options: dict[str, Any] = {"l1": l1, "l2": l2}
-        context = ask(
-            net, theta, X, Y, sample_weight=sample_weight, masks=masks, names=names, **options
-        )
+        context = ask(net, theta, X, Y, sample_weight, l1, l2, masks, names)
         return explain_paths(context, names.weight(net, layer, to, from_), k)
     m = names.find(net, net.L, to_output)
     target, of = _output_as_cost(net, m, of)
     n = len(X) if np.ndim(X) > 1 or hasattr(X, "tocsr") else 1
-    context = ask(
-        target,
-        theta,
-        X,
-        np.zeros((n, net.sizes[-1])),
-        sample_weight=sample_weight,
-        masks=masks,
-        names=names,
-    )
+    none = np.zeros((n, net.sizes[-1]))
+    context = ask(target, theta, X, none, sample_weight, masks=masks, names=names)
     return explain_paths(context, names.weight(net, layer, to, from_), k, (m, of))
 
 

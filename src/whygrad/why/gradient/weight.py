@@ -118,9 +118,7 @@ def weight(
     >>> found.value, [(factor.value, factor.part) for factor in found.terms[0].factors]
     (-6.0, [(3.0, '0:0'), (1.0, '1:0'), (2.0, '2:0,0'), (-1.0, '2:0')])
     """
-    context = ask(
-        net, theta, X, Y, sample_weight=sample_weight, l1=l1, l2=l2, masks=masks, names=names
-    )
+    context = ask(net, theta, X, Y, sample_weight, l1, l2, masks, names)
     return _explain(context, context.names.weight(net, layer, to, from_), depth, top)
 
 

@@ -125,14 +125,7 @@ def check(
     theta = Parameters(theta.sizes, np.asarray(theta.flat, np.float64))
     X = X if is_sparse(X) else np.asarray(X)
     X = X.astype(np.float64) if X.dtype.kind in "fiub" else X
-    options: dict[str, Any] = {
-        "sample_weight": sample_weight,
-        "l1": l1,
-        "l2": l2,
-        "masks": masks,
-        "names": names,
-    }
-    context = ask(net, theta, X, Y, **options)
+    context = ask(net, theta, X, Y, sample_weight, l1, l2, masks, names)
     given = _vector(gradients, theta)
     checked = _choose(context, None if sample is None else at_least_one("sample", sample), seed)
     said = (context.gradients.flat if given is None else given)[checked.index].astype(np.float64)

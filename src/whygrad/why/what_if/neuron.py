@@ -113,9 +113,7 @@ def neuron(
     l = check_layer(net, layer, lowest=0)
     j = names.find(net, l, unit)
     top = at_least_one("top", top)
-    context = ask(
-        net, theta, X, Y, sample_weight=sample_weight, l1=l1, l2=l2, masks=masks, names=names
-    )
+    context = ask(net, theta, X, Y, sample_weight, l1, l2, masks, names)
     with np.errstate(over="ignore", invalid="ignore"):  # exp may overflow without the unit
         return _answer(context, l, j, top)
 

@@ -114,9 +114,7 @@ def ripple(
     names = names_of(net, names)
     ref = _ref_of(net, names, layer, to, from_, input)
     step = _step(by)
-    context = ask(
-        net, theta, X, Y, sample_weight=sample_weight, l1=l1, l2=l2, masks=masks, names=names
-    )
+    context = ask(net, theta, X, Y, sample_weight, l1, l2, masks, names)
     moved = Perturbation(context, ref)
     with np.errstate(over="ignore", invalid="ignore"):  # a large step may leave what exp can hold
         return _answer(moved, step, top)
