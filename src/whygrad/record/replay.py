@@ -19,7 +19,7 @@ from whygrad.record.files import environment, events, snapshots
 from whygrad.record.files.events import Snapshot
 from whygrad.record.recorded import Recorded, nearest
 from whygrad.training.callbacks import Report
-from whygrad.training.epochs import end_of_epoch, renewed
+from whygrad.training.epochs import end_of_epoch, renewed, take_steps
 from whygrad.training.loop import run as train
 
 CHUNK = 256  # steps at a time, at most
@@ -119,18 +119,14 @@ def steps(
         plan = replace(whole, epochs=[s.epochs for s in stages if s.step <= state.step][-1])
         if state.batch_index == plan.steps_per_epoch:
             state, _ = end_of_epoch(plan, state, validation)
-        left = plan.steps_per_epoch - state.batch_index
-        end = next(step for step in ends if step > state.step)
-        to = min(end, state.step + left, state.step + chunk)
+        end = min(state.step + chunk, next(step for step in ends if step > state.step))
         state = renewed(plan, replace(state, stopped=""))  # resumed here, if it was at an end
-        state, seen = run.engine.run(plan, state, data, to, watch)
+        state, seen = take_steps(run.engine, plan, state, data, validation, end, watch)
         if seen.diverged:
             raise InputError(
                 f"{run.path.name}: computed again, the cost is not finite at step {state.step}, which was "
                 "recorded otherwise: `verify` says where the two part"
             )
-        if state.batch_index == plan.steps_per_epoch:
-            state, _ = end_of_epoch(plan, state, validation)
         yield state, seen
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from whygrad.cores import one_thread
+from whygrad.engines import Engine, ProbeResult, Probes
 from whygrad.nn.arrays import Data, dense
 from whygrad.nn.backprop import backward, forward, gradients
 from whygrad.nn.functions import Array
@@ -112,6 +113,23 @@ def end_of_epoch(plan: Plan, state: State, validation: Data | None) -> tuple[Sta
     if plan.cost_below is not None and epoch.cost < plan.cost_below:
         state = replace(state, stopped=f"training cost below {plan.cost_below:g}")
     return state, epoch
+
+
+def take_steps(
+    engine: Engine,
+    plan: Plan,
+    state: State,
+    data: Data,
+    validation: Data | None,
+    until: int,
+    probes: Probes,
+) -> tuple[State, ProbeResult]:
+    """Take the steps to `until`, at most those of one epoch, and end that epoch after its last."""
+    last = state.step + plan.steps_per_epoch - state.batch_index
+    state, seen = engine.run(plan, state, data, min(until, last), probes)
+    if state.batch_index == plan.steps_per_epoch and not seen.diverged:
+        state, _ = end_of_epoch(plan, state, validation)
+    return state, seen
 
 
 def rise(state: State, cost: float, dtype: str) -> str:

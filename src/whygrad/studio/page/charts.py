@@ -218,8 +218,7 @@ def _parts(
 
 def _update(statistics: Statistics) -> Array:
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio: Array = statistics["update"] / statistics["theta"]
-    return ratio
+        return statistics["update"] / statistics["theta"]
 
 
 def _by_layer(about: _About, title: str, y_name: str, of: Any) -> CurvePicture | None:

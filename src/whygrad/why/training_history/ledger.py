@@ -24,7 +24,7 @@ from whygrad.why.symbols import shown
 from whygrad.why.training_history.accounts import Accounts, accounts
 from whygrad.why.training_history.example_lists import cancellation, listed, most_and_least
 from whygrad.why.training_history.first_order import first_order
-from whygrad.why.training_history.linear import ADAPTIVE
+from whygrad.why.training_history.linear import ADAPTIVE, HELD
 from whygrad.why.training_history.trajectory import AGAIN, Trajectory, group_names, trajectory_of
 
 ALL = "all"
@@ -32,7 +32,6 @@ ACCOUNTING = (
     "This is accounting, not a counterfactual: what an example added leaves out how it bent the pushes of "
     "all others. `without` trains again without it."
 )
-HELD = "The denominators of {rule} are held as they were recorded, and so is clipping."
 CLIPPED = "How far gradients were clipped is held as it was recorded."
 
 

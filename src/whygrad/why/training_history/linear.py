@@ -23,6 +23,7 @@ from whygrad.plan.optimizers import SGD, Adagrad, Adam, AdamW, Nadam, RMSprop
 from whygrad.plan.plan import Plan
 
 ADAPTIVE = (Adagrad, RMSprop, Adam, AdamW, Nadam)
+HELD = "The denominators of {rule} are held as they were recorded, and so is clipping."
 
 
 @dataclass(frozen=True, eq=False)

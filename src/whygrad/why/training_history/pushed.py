@@ -25,7 +25,7 @@ from whygrad.why.symbols import shown
 from whygrad.why.training_history.example_lists import cancellation, listed, most_and_least
 from whygrad.why.training_history.first_order import FirstOrder, first_order
 from whygrad.why.training_history.functional import Functional, Meant, functional
-from whygrad.why.training_history.linear import ADAPTIVE
+from whygrad.why.training_history.linear import ADAPTIVE, HELD
 from whygrad.why.training_history.trajectory import (
     AGAIN,
     Trajectory,
@@ -38,7 +38,6 @@ FIRST_ORDER = (
     "Each step is taken to first order, and momentum is carried exactly. This is accounting, not "
     "influence: what training without an example would have given, `without` says."
 )
-HELD = "The denominators of {rule} are held as they were recorded, and so is clipping."
 
 
 def pushed(

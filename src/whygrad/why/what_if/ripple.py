@@ -30,6 +30,7 @@ from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
 from whygrad.why import symbols
 from whygrad.why.context import Context, ask
+from whygrad.why.gradient.unrolled import ref_symbol
 from whygrad.why.symbols import over, shown
 from whygrad.why.what_if.perturbation import Perturbation, kinked
 
@@ -289,13 +290,8 @@ def _equations(
     moved: Perturbation, by: float, slope: float, first: float, value: float
 ) -> tuple[Equation, ...]:
     ref = moved.ref
-    w: Expression
-    if ref.layer == 0:
-        w = Symbol("x", None, (ref.to,), part=ref.part)
-    elif ref.from_ == "bias":
-        w = Symbol("b", ref.layer, (ref.to,), part=ref.part)
-    else:
-        w = symbols.weight(ref.layer, ref.to, int(ref.from_))  # type: ignore[arg-type]
+    x = Symbol("x", None, (ref.to,), part=ref.part)
+    w = x if ref.layer == 0 else ref_symbol(ref)
     change = Symbol("ΔC")
     step = Symbol(_letter(ref))
     general: tuple[Expression, ...] = (Derivative(Symbol("C"), w), step)
