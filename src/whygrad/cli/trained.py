@@ -11,8 +11,7 @@ from whygrad.cli.arguments import DEFAULT_ROWS, PLAIN, OutputFormat, Rows, RunFo
 from whygrad.cli.refs import ARROW, find_unit, find_weight
 from whygrad.cli.rows import ONE, choose_of_any
 from whygrad.errors import InputError
-from whygrad.nn.functions import Array
-from whygrad.nn.network import Network, Parameters
+from whygrad.nn import Array, Network, Parameters
 from whygrad.record import Run, open_run
 from whygrad.tables.columns import quoted
 from whygrad.why.choosing import class_names, classifies, find_class

@@ -20,9 +20,8 @@ import numpy as np
 from whygrad.errors import FileError, RecordWarning, warn
 from whygrad.files import sha256, sync
 from whygrad.fitted import Fitted
-from whygrad.nn.arrays import Data
+from whygrad.nn import Data, Parameters
 from whygrad.nn.metrics import ValidationData
-from whygrad.nn.network import Parameters
 from whygrad.plan.plan import State
 from whygrad.record.files import (
     describing,

@@ -21,8 +21,7 @@ from whygrad.engines import ProbeResult, Probes, Statistics
 from whygrad.errors import FileError
 from whygrad.plan.plan import Plan, State
 from whygrad.record.files import events, inside, snapshots
-from whygrad.training.callbacks import Callback, Report
-from whygrad.training.epochs import Epoch
+from whygrad.training import Callback, Epoch, Report
 
 # How often statistics of the layers are logged, which takes as long as a step on some twenty examples.
 LOGGED = 100  # times per epoch, about, or where steps are short

@@ -11,9 +11,7 @@ import numpy as np
 from whygrad.cores import one_thread
 from whygrad.engines import Engine, Probes
 from whygrad.errors import DivergenceWarning, warn
-from whygrad.nn.arrays import Data
-from whygrad.nn.backprop import Trace, example_costs, forward
-from whygrad.nn.network import Parameters
+from whygrad.nn import Data, Parameters, Trace, example_costs, forward
 from whygrad.nn.predict import BLOCK
 from whygrad.plan.plan import Plan, State
 from whygrad.training.epochs import take_steps

@@ -12,11 +12,8 @@ import numpy as np
 
 from whygrad.cores import one_thread
 from whygrad.engines import Engine, ProbeResult, Probes
-from whygrad.nn.arrays import Data, dense
-from whygrad.nn.backprop import backward, forward, gradients
-from whygrad.nn.functions import Array
+from whygrad.nn import Array, Data, Gradients, Parameters, backward, dense, forward, gradients
 from whygrad.nn.metrics import measure
-from whygrad.nn.network import Gradients, Parameters
 from whygrad.plan.plan import EarlyStopping, Plan, Plateau, State, Stopping
 from whygrad.plan.schedules import Adaptive, OnPlateau
 

@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.nn.functions import Activation, Array
-from whygrad.nn.network import Network, Parameters
+from whygrad.nn import Activation, Array, Network, Parameters
 
 
 def slope(f: Activation, z: Array, mask: Any = None) -> Array:

@@ -17,8 +17,7 @@ import numpy as np
 from whygrad.answers.pictures import CurvePicture, Line, Scale
 from whygrad.engines import Statistics
 from whygrad.engines.probes import BOUNDED, ONE_SIDED
-from whygrad.nn.functions import Array
-from whygrad.nn.network import Network
+from whygrad.nn import Array, Network
 from whygrad.record.so_far import SoFar
 from whygrad.studio.page.charting import Option, chart
 from whygrad.training.epochs import Epoch

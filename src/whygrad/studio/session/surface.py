@@ -31,9 +31,7 @@ from whygrad.answers.draw.png import data_uri
 from whygrad.answers.formatting import clean, number, typeset
 from whygrad.answers.names import Names, names_of
 from whygrad.errors import InputError
-from whygrad.nn.backprop import forward
-from whygrad.nn.functions import Array
-from whygrad.nn.network import Network, Parameters
+from whygrad.nn import Array, Network, Parameters, forward
 from whygrad.why.choosing import class_names, classes, classifies
 
 WIDTH, HEIGHT = 400.0, 340.0

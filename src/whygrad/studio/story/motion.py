@@ -14,9 +14,7 @@ import numpy as np
 
 from whygrad.answers.names import Names
 from whygrad.errors import InputError
-from whygrad.nn.arrays import as_inputs, dense
-from whygrad.nn.functions import Array
-from whygrad.nn.network import Network, Parameters
+from whygrad.nn import Array, Network, Parameters, as_inputs, dense
 from whygrad.plan.optimizers import Optimizer, find_optimizer
 from whygrad.plan.plan import Plan, State, of_gradients
 from whygrad.studio.story import story_backward, story_forward, story_update

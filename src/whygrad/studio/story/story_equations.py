@@ -27,9 +27,8 @@ from whygrad.answers.expression import (
     Words,
 )
 from whygrad.answers.names import Ref
-from whygrad.nn.arrays import dense
-from whygrad.nn.functions import COSTS, Array, canonical_link
-from whygrad.nn.network import Parameters
+from whygrad.nn import Array, Parameters, dense
+from whygrad.nn.functions import COSTS, canonical_link
 from whygrad.plan.optimizers import SGD
 from whygrad.studio.story.phrases import counted, rule_name, said, spoken
 from whygrad.studio.story.story import Story

@@ -17,8 +17,7 @@ from whygrad.answers.names import Names, Ref, check_layer, names_of
 from whygrad.answers.parts import Table, Term
 from whygrad.answers.pictures import NetworkPicture
 from whygrad.errors import InputError
-from whygrad.nn.functions import Array
-from whygrad.nn.network import Network, Parameters
+from whygrad.nn import Array, Network, Parameters
 from whygrad.why import rounding, symbols
 from whygrad.why.choosing import class_names, find_class, of_class
 from whygrad.why.context import Context, ask, at_least_one

@@ -18,8 +18,7 @@ from whygrad.answers.explanation import Explanation
 from whygrad.answers.expression import Symbol
 from whygrad.answers.names import AS_IT_IS, Names, Ref
 from whygrad.answers.parts import Factor, Table, Term
-from whygrad.nn.functions import Array
-from whygrad.nn.network import Network, Parameters
+from whygrad.nn import Array, Network, Parameters
 from whygrad.why import local, rounding
 from whygrad.why.context import Context, ask, at_least_one
 from whygrad.why.gradient.unrolled import (

@@ -29,11 +29,10 @@ from whygrad.answers.names import Names, Ref
 from whygrad.answers.parts import Table
 from whygrad.answers.pictures import NetworkPicture
 from whygrad.errors import InputError
+from whygrad.nn import Array, Gradients, Network, Parameters, backward, cost, forward
 from whygrad.nn.arrays import is_sparse
-from whygrad.nn.backprop import backward, cost, forward
 from whygrad.nn.backprop import gradients as take_gradients
-from whygrad.nn.functions import Array
-from whygrad.nn.network import Gradients, Network, Parameters, count
+from whygrad.nn.network import count
 from whygrad.why import symbols
 from whygrad.why.context import Context, ask, at_least_one
 from whygrad.why.gradient.unrolled import ref_symbol

@@ -30,9 +30,8 @@ from whygrad.answers.names import AS_IT_IS, Names, Ref, names_of
 from whygrad.answers.parts import Table, Term
 from whygrad.answers.pictures import BarPicture, ImagePicture, NetworkPicture, Picture
 from whygrad.errors import InputError
-from whygrad.nn.arrays import as_inputs, dense
-from whygrad.nn.functions import ACTIVATIONS, Array
-from whygrad.nn.network import Network, Parameters
+from whygrad.nn import Array, Network, Parameters, as_inputs, dense
+from whygrad.nn.functions import ACTIVATIONS
 from whygrad.why import rounding, symbols
 from whygrad.why.choosing import class_names, classes, classifies, find_class
 from whygrad.why.context import at_least_one

@@ -14,9 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.nn.backprop import forward
-from whygrad.nn.functions import Array
-from whygrad.nn.network import Network, Parameters
+from whygrad.nn import Array, Network, Parameters, forward
 from whygrad.why.choosing import classes, classifies
 from whygrad.why.passing import forward_from, pull
 

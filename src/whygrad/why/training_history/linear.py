@@ -19,8 +19,7 @@ import numpy as np
 from whygrad.engines import Block, WeightProbeResult
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
-from whygrad.plan.optimizers import SGD, Adagrad, Adam, AdamW, Nadam, RMSprop
-from whygrad.plan.plan import Plan
+from whygrad.plan import SGD, Adagrad, Adam, AdamW, Nadam, Plan, RMSprop
 
 ADAPTIVE = (Adagrad, RMSprop, Adam, AdamW, Nadam)
 HELD = "The denominators of {rule} are held as they were recorded, and so is clipping."

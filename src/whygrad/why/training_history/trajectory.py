@@ -14,8 +14,7 @@ import numpy as np
 from whygrad.answers.names import Names
 from whygrad.engines import ProbeResult, Probes, choose
 from whygrad.errors import InputError
-from whygrad.nn.arrays import Data
-from whygrad.nn.functions import Array
+from whygrad.nn import Array, Data
 from whygrad.plan.plan import Plan, State, smooth
 from whygrad.training.epochs import final, take_steps
 from whygrad.why.choosing import class_names, classes, classifies

@@ -27,10 +27,7 @@ from whygrad.answers.formatting import share as written_share
 from whygrad.answers.names import AS_IT_IS, Names, Ref, check_layer, names_of
 from whygrad.answers.parts import Table, Term
 from whygrad.answers.pictures import BarPicture, ImagePicture, Picture
-from whygrad.nn.arrays import dense
-from whygrad.nn.backprop import Trace, example_costs
-from whygrad.nn.functions import Array
-from whygrad.nn.network import Network, Parameters
+from whygrad.nn import Array, Network, Parameters, Trace, dense, example_costs
 from whygrad.why import rounding, symbols
 from whygrad.why.choosing import class_names, classes, classifies
 from whygrad.why.context import Context, ask, at_least_one

@@ -14,9 +14,7 @@ from typing import Any
 import numpy as np
 
 from whygrad.answers.names import Ref
-from whygrad.nn.arrays import dense
-from whygrad.nn.backprop import Trace, example_costs
-from whygrad.nn.functions import Activation, Array
+from whygrad.nn import Activation, Array, Trace, dense, example_costs
 from whygrad.why.context import Context
 from whygrad.why.passing import activate, forward_from, jvp, mask_of
 

@@ -26,8 +26,7 @@ from whygrad.answers.names import AS_IT_IS, Names, Ref, names_of
 from whygrad.answers.parts import Table, Term
 from whygrad.answers.pictures import CurvePicture, Line, NetworkPicture
 from whygrad.errors import InputError
-from whygrad.nn.functions import Array
-from whygrad.nn.network import Network, Parameters
+from whygrad.nn import Array, Network, Parameters
 from whygrad.why import symbols
 from whygrad.why.context import Context, ask
 from whygrad.why.gradient.unrolled import ref_symbol
