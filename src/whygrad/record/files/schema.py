@@ -232,50 +232,33 @@ def check_manifest(about: Any) -> None:
 
 # ── the table's encoding ─────────────────────────────────────────────────────────────────────────────
 
-ENCODING = keys(
+NAMED: dict[str, Check] = {"type": text, "name": text}
+NUMBER_COLUMN: dict[str, Check] = {
+    "kind": one_of(("number", "boolean")),
+    "center": number,
+    "scale": above_zero,
+    "fill": number,
+    "flagged": flag,
+}
+CATEGORY: dict[str, Check] = {
+    "kind": one_of(("text", "code")),
+    "values": each(text),
+    "rare": flag,
+    "missing": flag,
+}
+COLUMN = by("type", {"number": keys(NAMED | NUMBER_COLUMN), "category": keys(NAMED | CATEGORY)})
+TARGET = keys(
     {
-        "columns": each(
-            by(
-                "type",
-                {
-                    "number": keys(
-                        {
-                            "type": text,
-                            "name": text,
-                            "kind": one_of(("number", "boolean")),
-                            "center": number,
-                            "scale": above_zero,
-                            "fill": number,
-                            "flagged": flag,
-                        }
-                    ),
-                    "category": keys(
-                        {
-                            "type": text,
-                            "name": text,
-                            "kind": one_of(("text", "code")),
-                            "values": each(text),
-                            "rare": flag,
-                            "missing": flag,
-                        }
-                    ),
-                },
-            )
-        ),
-        "target": keys(
-            {
-                "name": text,
-                "task": TASK,
-                "kind": one_of(("number", "boolean", "text", "code")),
-                "classes": each(label),
-                "center": number,
-                "scale": above_zero,
-                "notes": each(text),
-            }
-        ),
+        "name": text,
+        "task": TASK,
+        "kind": one_of(("number", "boolean", "text", "code")),
+        "classes": each(label),
+        "center": number,
+        "scale": above_zero,
         "notes": each(text),
     }
 )
+ENCODING = keys({"columns": each(COLUMN), "target": TARGET, "notes": each(text)})
 
 # ── what stands in the database, as JSON ─────────────────────────────────────────────────────────────
 
