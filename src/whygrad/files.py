@@ -10,6 +10,8 @@ import math
 import os
 import stat
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -19,16 +21,13 @@ from whygrad.errors import FileError
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file whole or not at all; raises `FileError` where that fails."""
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}")
-    try:
-        try:
-            write_new(temporary, content)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+    with _replacing(path) as temporary:
+        with temporary.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
         sync(path.parent)
-    except OSError as error:
-        raise FileError(f"{path}: cannot be written ({error.strerror or error})") from None
 
 
 def refuse_taken(path: Path, overwrite: bool | None = False) -> None:
@@ -50,23 +49,22 @@ def replace_whole(path: Path, content: bytes) -> None:
 
     Raises `FileError` where that fails.
     """
+    with _replacing(path) as temporary:
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """Lend the name of a temporary file beside a path, and leave no such file behind."""
     temporary = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
         try:
-            temporary.write_bytes(content)
-            os.replace(temporary, path)
+            yield temporary
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise FileError(f"{path}: cannot be written ({error.strerror or error})") from None
-
-
-def write_new(path: Path, content: bytes) -> None:
-    """Write a file that is not there yet, and bring it to the disk; raises `OSError`."""
-    with path.open("xb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def sync_file(path: Path) -> None:

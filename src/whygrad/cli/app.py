@@ -59,158 +59,132 @@ Examples:
 app.command(why)
 
 # Each with its help and the examples at the end of that, in the order they are listed.
+# Command: what it does, and examples.
 COMMANDS = {
     "train:train": (
         "Train a network on a table, score it on rows it has not seen, and write it to a folder.",
-        """The same names can stand in a file whygrad.toml here, as in: hidden = [40, 20].
-
-Examples:
-
-    whygrad train houses.csv --target price
-    whygrad train iris --hidden 40,20 --activation tanh --seed 1""",
+        "whygrad train houses.csv --target price",
+        "whygrad train iris --hidden 40,20 --activation tanh --seed 1",
     ),
     "predict:predict": (
         "Predict the target of every row; the columns are found by name, in any order.",
-        """Examples:
-
-    whygrad predict houses.run new.csv
-    whygrad predict flowers.run new.parquet -o species.parquet --probabilities""",
+        "whygrad predict houses.run new.csv",
+        "whygrad predict flowers.run new.parquet -o species.parquet --probabilities",
     ),
     "show:evaluate": (
         "Score the predictions for rows of which the target is known.",
-        """Examples:
-
-    whygrad evaluate houses.run
-    whygrad evaluate houses.run more.csv --json""",
+        "whygrad evaluate houses.run",
+        "whygrad evaluate houses.run more.csv --json",
     ),
     "show:show": (
         "Show a run's settings, the curves of its training, and its scores.",
-        """Examples:
-
-    whygrad show houses.run
-    whygrad show houses.run --json""",
+        "whygrad show houses.run",
+        "whygrad show houses.run --json",
     ),
     "show:runs": (
         "List the runs in a folder with their scores.",
-        """Examples:
-
-    whygrad runs
-    whygrad runs experiments --json""",
+        "whygrad runs",
+        "whygrad runs experiments --json",
     ),
     "why:check": (
         "Check the gradient by central differences, on 100 test rows; exit code 1 if it is wrong.",
-        """Examples:
-
-    whygrad check houses.run
-    whygrad check houses.run --sample all --row 0""",
+        "whygrad check houses.run",
+        "whygrad check houses.run --sample all --row 0",
     ),
     "studio:studio": (
         "See backpropagation happen: open a page to build, train and question networks, until Ctrl-C.",
-        """Examples:
-
-    whygrad studio
-    whygrad studio houses.run --port 9000""",
+        "whygrad studio",
+        "whygrad studio houses.run --port 9000",
     ),
     "runs:replay": (
         "Compute a training again and compare every cost and state with what was recorded.",
-        """Examples:
-
-    whygrad replay houses.run
-    whygrad replay houses.run --step 1000 -o early.safetensors""",
+        "whygrad replay houses.run",
+        "whygrad replay houses.run --step 1000 -o early.safetensors",
     ),
     "runs:resume": (
         "Go on with a training that was broken off, or with one at its end for more epochs.",
-        """Examples:
-
-    whygrad resume houses.run
-    whygrad resume houses.run --epochs 100""",
+        "whygrad resume houses.run",
+        "whygrad resume houses.run --epochs 100",
     ),
     "runs:fork": (
         "Go on from a step in another way, as a new run; the old one stays as it is.",
-        """Examples:
-
-    whygrad fork houses.run --step 1000 --learning-rate 0.0001
-    whygrad fork houses.run --step 0 --seed 7 --record other.run""",
+        "whygrad fork houses.run --step 1000 --learning-rate 0.0001",
+        "whygrad fork houses.run --step 0 --seed 7 --record other.run",
     ),
     "runs:diff": (
         "Say what differs between two runs, and from which step on; exit code 1 where anything does.",
-        """Example: whygrad diff houses.run houses-fork.run""",
+        "whygrad diff houses.run houses-fork.run",
     ),
 }
 QUESTIONS = {
     "why:weight": (
         "Show the chain rule of one weight or bias with its numbers, for test row 0.",
-        """Examples:
-
-    whygrad why weight houses.run
-    whygrad why weight houses.run 2:0,5 --row 3
-    whygrad why weight houses.run '1:0,rooms' --all --depth 2""",
+        "whygrad why weight houses.run",
+        "whygrad why weight houses.run 2:0,5 --row 3",
+        "whygrad why weight houses.run '1:0,rooms' --all --depth 2",
     ),
     "why:paths": (
         "Show the same derivative as a sum over all paths to the cost, and the heaviest of them.",
-        """Example: whygrad why paths houses.run '1:0,rooms' --top 5""",
+        "whygrad why paths houses.run '1:0,rooms' --top 5",
     ),
     "why:blame": (
         "Show the error of every neuron, and who passes it on to whom, for all test rows.",
-        """Examples:
-
-    whygrad why blame iris.run
-    whygrad why blame iris.run 1:3 --class virginica""",
+        "whygrad why blame iris.run",
+        "whygrad why blame iris.run 1:3 --class virginica",
     ),
     "why:ripple": (
         "Move one weight, bias or input a little: what was to be expected, and what happens, for row 0.",
-        """Examples:
-
-    whygrad why ripple houses.run 2:0,5 --by -0.5
-    whygrad why ripple houses.run 0:rooms""",
+        "whygrad why ripple houses.run 2:0,5 --by -0.5",
+        "whygrad why ripple houses.run 0:rooms",
     ),
     "why:neuron": (
         "Show what one neuron looks for, and what it is good for, by all test rows.",
-        """Examples:
-
-    whygrad why neuron iris.run
-    whygrad why neuron iris.run 'hidden 1:3'""",
+        "whygrad why neuron iris.run",
+        "whygrad why neuron iris.run 'hidden 1:3'",
     ),
     "why:prediction": (
         "Show what each column contributes to the output for one row, and what would change the answer.",
-        """Examples:
-
-    whygrad why prediction iris.run --row 17
-    whygrad why prediction iris.run --wanted virginica""",
+        "whygrad why prediction iris.run --row 17",
+        "whygrad why prediction iris.run --wanted virginica",
     ),
     "trained:ledger": (
         "Show what a weight adds up from: its start, and what every example, class and epoch added.",
-        """Examples:
-
-    whygrad why ledger iris.run
-    whygrad why ledger iris.run 2:0,5
-    whygrad why ledger iris.run 'petal width (cm) -> hidden 3' --svg weight.svg
-    whygrad why ledger iris.run virginica
-    whygrad why ledger iris.run 'layer 2'""",
+        "whygrad why ledger iris.run",
+        "whygrad why ledger iris.run 2:0,5",
+        "whygrad why ledger iris.run 'petal width (cm) -> hidden 3' --svg weight.svg",
+        "whygrad why ledger iris.run virginica",
+        "whygrad why ledger iris.run 'layer 2'",
     ),
     "trained:pushed": (
         "Show what the training examples' pushes on the prediction for test row 0 add up to.",
-        """Examples:
-
-    whygrad why pushed iris.run --row 17
-    whygrad why pushed iris.run --row 17 --output virginica --html pushed.html
-    whygrad why pushed iris.run --all --by cost""",
+        "whygrad why pushed iris.run --row 17",
+        "whygrad why pushed iris.run --row 17 --output virginica --html pushed.html",
+        "whygrad why pushed iris.run --all --by cost",
     ),
     "trained:without": (
         "Train again without some examples: what the prediction for test row 0 would be.",
-        """Examples:
-
-    whygrad why without iris.run 17 --row 3
-    whygrad why without iris.run 3,5 10-14 --all
-    whygrad why without iris.run 17 --rescale --json""",
+        "whygrad why without iris.run 17 --row 3",
+        "whygrad why without iris.run 3,5 10-14 --all",
+        "whygrad why without iris.run 17 --rescale --json",
     ),
 }
+
+TOML = "The same names can stand in a file whygrad.toml here, as in: hidden = [40, 20].\n\n"
+
+
+def _epilogue(examples: list[str]) -> str:
+    """Return the examples of a command as its help ends with them."""
+    if len(examples) == 1:
+        return f"Example: {examples[0]}"
+    return "Examples:\n\n" + "\n".join(f"    {example}" for example in examples)
+
+
 for parent, commands in ((app, COMMANDS), (why, QUESTIONS)):
     # `why` is the sixth of the first list.
-    for place, (path, (help, epilogue)) in enumerate(commands.items(), start=1):
+    for place, (path, (help, *examples)) in enumerate(commands.items(), start=1):
         parent.command(
             f"whygrad.cli.{path}",
             sort_key=place + (parent is app and place > 5),
             help=help,
-            help_epilogue=epilogue,
+            help_epilogue=TOML * (path == "train:train") + _epilogue(examples),
         )

@@ -1,6 +1,8 @@
 """What several commands take: a run, which of its rows, and how the answer is to be shown."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,12 +14,17 @@ def option(help: str, **more: Any) -> Parameter:
     return Parameter(help=help, negative="", show_default=False, **more)
 
 
+def choice(help: str, known: Iterable[str], **more: Any) -> Parameter:
+    """Return an option that takes one of these names; its help lists those that are worth it."""
+    return option(help, choices=tuple(known), show_choices=False, **more)
+
+
 RunFolder = Annotated[Path, option("A folder that `whygrad train` has written.", name="RUN")]
 Json = Annotated[bool, option("Print JSON, for other programs.")]
 
-QUESTION = Group("The question", sort_key=0)
-ROWS = Group("Which rows", sort_key=1)
-ANSWER = Group("The answer", sort_key=2)
+question = partial(option, group=Group("The question", sort_key=0))
+rows = partial(option, group=Group("Which rows", sort_key=1))
+answer = partial(option, group=Group("The answer", sort_key=2))
 
 
 @Parameter(name="*")
@@ -25,9 +32,9 @@ ANSWER = Group("The answer", sort_key=2)
 class Rows:
     """Which of the test rows a question is about: one, those of a class, or all."""
 
-    row: Annotated[int | None, option("One row, counted from 0.", group=ROWS)] = None
-    of: Annotated[str | None, option("The rows of one class.", name="--class", group=ROWS)] = None
-    all: Annotated[bool, option("All of them.", group=ROWS)] = False
+    row: Annotated[int | None, rows("One row, counted from 0.")] = None
+    of: Annotated[str | None, rows("The rows of one class.", name="--class")] = None
+    all: Annotated[bool, rows("All of them.")] = False
 
 
 @Parameter(name="*")
@@ -35,23 +42,20 @@ class Rows:
 class OutputFormat:
     """How an answer is shown: as text, or as data; and as a picture or a page in a file."""
 
-    json: Annotated[bool, option("Print JSON, for other programs.", group=ANSWER)] = False
-    latex: Annotated[bool, option("Print the equations as LaTeX.", group=ANSWER)] = False
-    svg: Annotated[
-        Path | None, option("Write the picture to FILE.svg.", name="--svg", group=ANSWER)
-    ] = None
+    json: Annotated[bool, answer("Print JSON, for other programs.")] = False
+    latex: Annotated[bool, answer("Print the equations as LaTeX.")] = False
+    svg: Annotated[Path | None, answer("Write the picture to FILE.svg.", name="--svg")] = None
     html: Annotated[
-        Path | None,
-        option("Write the whole answer to FILE.html, one page.", name="--html", group=ANSWER),
+        Path | None, answer("Write the whole answer to FILE.html, one page.", name="--html")
     ] = None
-    overwrite: Annotated[bool, option("Replace these files.", group=ANSWER)] = False
+    overwrite: Annotated[bool, answer("Replace these files.")] = False
 
 
 WEIGHT = (
     "Which weight: 2:0,5 leads to unit 0 of layer 2 from unit 5 below; also by name, '2:setosa,hidden 5', "
     "2:0,bias, 'hidden 5 -> setosa'. [the one of layer 1 that the rows would move most]"
 )
-Weight = Annotated[str | None, option(WEIGHT, name="WEIGHT", group=QUESTION)]
-Top = Annotated[int, option("How many are listed. [10]", group=QUESTION)]
+Weight = Annotated[str | None, question(WEIGHT, name="WEIGHT")]
+Top = Annotated[int, question("How many are listed. [10]")]
 DEFAULT_ROWS = Rows()
 PLAIN = OutputFormat()

@@ -3,12 +3,13 @@
 import stat
 import tomllib
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 from cyclopts import Group, Parameter
 
-from whygrad.cli.arguments import option
+from whygrad.cli.arguments import choice, option
 from whygrad.errors import FileError, InputError, nearest
 from whygrad.nn.functions import ACTIVATIONS, COSTS
 from whygrad.pipeline.settings import SCHEDULES, Settings
@@ -17,9 +18,8 @@ from whygrad.tables.columns import quoted
 
 FILE = "whygrad.toml"
 LARGEST = 1_000_000  # bytes
-TOO_LARGE = (
-    10**15
-)  # of whole numbers, of which the longest are neither finite nor written in digits
+# Of whole numbers, of which the longest are neither finite nor written in digits:
+TOO_LARGE = 10**15
 
 TEXT = ("target", "task", "run", "activation", "cost", "optimizer", "schedule", "engine")
 WHOLE = ("epochs", "batch_size", "seed")
@@ -29,6 +29,18 @@ NAMES = (*TEXT, "hidden", "leave_out", *WHOLE, *NUMBERS)
 DATA = Group("Data and result", sort_key=0)
 NETWORK = Group("Network", sort_key=1)
 TRAINING = Group("Training", sort_key=2)
+data, network, training = (partial(option, group=group) for group in (DATA, NETWORK, TRAINING))
+
+HIDDEN = [name for name, f in ACTIVATIONS.items() if f.custom_vjp is None]
+ENGINES = ("auto", "native", "reference")
+KNOWN_SCHEDULES = (
+    "constant, inverse_scaling, step, cosine, one_cycle, on_plateau, adaptive. [by the rows]"
+)
+
+
+Name: TypeAlias = str | None
+Number: TypeAlias = float | None
+Whole: TypeAlias = int | None
 
 
 @Parameter(name="*")
@@ -36,91 +48,37 @@ TRAINING = Group("Training", sort_key=2)
 class TrainOptions:
     """The options of `whygrad train` that a whygrad.toml can hold as well; None is one not given."""
 
-    target: Annotated[str | None, option("The column to predict.", group=DATA)] = None
-    task: Annotated[
-        str | None, option("classification or regression. [told from the target]", group=DATA)
-    ] = None
-    leave_out: Annotated[
-        list[str] | None,
-        option("A column not to learn from; can be repeated.", group=DATA),
-    ] = None
-    test: Annotated[
-        float | None, option("Share of the rows kept for the score at the end. [0.2]", group=DATA)
-    ] = None
+    target: Annotated[Name, data("The column to predict.")] = None
+    task: Annotated[Name, data("classification or regression. [told from the target]")] = None
+    leave_out: Annotated[list[str] | None, data("A column not to learn from; can be repeated.")] = (
+        None
+    )
+    test: Annotated[Number, data("Share of the rows kept for the score at the end. [0.2]")] = None
     validation: Annotated[
-        float | None,
-        option(
-            "Share of the others measured every epoch, for early stopping. [0.1 of many]",
-            group=DATA,
-        ),
+        Number, data("Share of the others measured every epoch, for early stopping. [0.1 of many]")
     ] = None
-    run: Annotated[Path | None, option("The folder to write. [FILE's name].run", group=DATA)] = None
-    hidden: Annotated[
-        str | None, option("Units of the hidden layers, or none. [128,64]", group=NETWORK)
-    ] = None
+    run: Annotated[Path | None, data("The folder to write. [FILE's name].run")] = None
+    hidden: Annotated[Name, network("Units of the hidden layers, or none. [128,64]")] = None
     activation: Annotated[
-        str | None,
-        option(
-            "relu, tanh, sigmoid, gelu, … [relu]",
-            group=NETWORK,
-            choices=tuple(name for name, f in ACTIVATIONS.items() if f.custom_vjp is None),
-            show_choices=False,
-        ),
+        Name, choice("relu, tanh, sigmoid, gelu, … [relu]", HIDDEN, group=NETWORK)
     ] = None
     cost: Annotated[
-        str | None,
-        option(
-            "cross_entropy, squared_error, huber, … [by the target]",
-            group=NETWORK,
-            choices=tuple(COSTS),
-            show_choices=False,
-        ),
+        Name, choice("cross_entropy, squared_error, huber, … [by the target]", COSTS, group=NETWORK)
     ] = None
     optimizer: Annotated[
-        str | None,
-        option(
-            "adam, adamw, nadam, rmsprop, adagrad or sgd. [adam]",
-            group=TRAINING,
-            choices=tuple(OPTIMIZERS),
-            show_choices=False,
-        ),
+        Name,
+        choice("adam, adamw, nadam, rmsprop, adagrad or sgd. [adam]", OPTIMIZERS, group=TRAINING),
     ] = None
-    learning_rate: Annotated[
-        float | None, option("The learning rate. [0.001; sgd 0.01]", group=TRAINING)
-    ] = None
-    schedule: Annotated[
-        str | None,
-        option(
-            "constant, inverse_scaling, step, cosine, one_cycle, on_plateau, adaptive. [by the rows]",
-            group=TRAINING,
-            choices=tuple(SCHEDULES),
-            show_choices=False,
-        ),
-    ] = None
-    epochs: Annotated[
-        int | None, option("Passes through the rows, at most. [by the rows]", group=TRAINING)
-    ] = None
-    batch_size: Annotated[int | None, option("Rows per step. [by the rows]", group=TRAINING)] = None
-    dropout: Annotated[
-        float | None, option("Share of hidden units that a step leaves out. [0]", group=TRAINING)
-    ] = None
-    l1: Annotated[float | None, option("Penalty on the size of weights. [0]", group=TRAINING)] = (
-        None
-    )
-    l2: Annotated[float | None, option("Penalty on their squares. [1 / rows]", group=TRAINING)] = (
-        None
-    )
-    seed: Annotated[
-        int | None, option("Decides the split, the start and the order. [0]", group=TRAINING)
-    ] = None
+    learning_rate: Annotated[Number, training("The learning rate. [0.001; sgd 0.01]")] = None
+    schedule: Annotated[Name, choice(KNOWN_SCHEDULES, SCHEDULES, group=TRAINING)] = None
+    epochs: Annotated[Whole, training("Passes through the rows, at most. [by the rows]")] = None
+    batch_size: Annotated[Whole, training("Rows per step. [by the rows]")] = None
+    dropout: Annotated[Number, training("Share of hidden units that a step leaves out. [0]")] = None
+    l1: Annotated[Number, training("Penalty on the size of weights. [0]")] = None
+    l2: Annotated[Number, training("Penalty on their squares. [1 / rows]")] = None
+    seed: Annotated[Whole, training("Decides the split, the start and the order. [0]")] = None
     engine: Annotated[
-        str | None,
-        option(
-            "auto, native or reference. [auto]",
-            group=TRAINING,
-            choices=("auto", "native", "reference"),
-            show_choices=False,
-        ),
+        Name, choice("auto, native or reference. [auto]", ENGINES, group=TRAINING)
     ] = None
 
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from whygrad.answers.formatting import clean, number
-from whygrad.cli.arguments import Json, RunFolder, option
+from whygrad.cli.arguments import Json, RunFolder, choice, option
 from whygrad.cli.facts import facts
 from whygrad.cli.printing import ended, print_json, print_scores, printer
 from whygrad.errors import InputError
@@ -115,12 +115,8 @@ class Changes:
     """What a fork does in another way, by the names of `record.forking.fork`."""
 
     learning_rate: Annotated[float | None, option("The learning rate.")] = None
-    optimizer: Annotated[
-        str | None, option("Another optimizer.", choices=tuple(OPTIMIZERS), show_choices=False)
-    ] = None
-    schedule: Annotated[
-        str | None, option("Another schedule.", choices=tuple(SCHEDULES), show_choices=False)
-    ] = None
+    optimizer: Annotated[str | None, choice("Another optimizer.", OPTIMIZERS)] = None
+    schedule: Annotated[str | None, choice("Another schedule.", SCHEDULES)] = None
     epochs: Annotated[int | None, option("How many epochs in all.")] = None
     batch_size: Annotated[int | None, option("Rows per step.")] = None
     l1: Annotated[float | None, option("Penalty on the size of weights.")] = None

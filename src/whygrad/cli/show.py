@@ -24,8 +24,7 @@ def evaluate(
     file: Annotated[
         str | None,
         option(
-            "CSV or Parquet with the target, or a data set's name. [the test rows]",
-            name="FILE",
+            "CSV or Parquet with the target, or a data set's name. [the test rows]", name="FILE"
         ),
     ] = None,
     /,
@@ -72,10 +71,7 @@ def show(run: RunFolder, /, *, json: Json = False) -> int:
             "layers": layers(opened),
         }
         if opened.on_table:
-            more |= {
-                "inputs": list(opened.encoding.names),
-                "notes": list(opened.encoding.notes),
-            }
+            more |= {"inputs": list(opened.encoding.names), "notes": list(opened.encoding.notes)}
         print_json(more | opened.manifest)
         return 0
     console = printer()

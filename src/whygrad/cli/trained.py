@@ -7,20 +7,11 @@ import numpy as np
 
 from whygrad.answers.names import Names, Ref, check_layer
 from whygrad.cli import answers
-from whygrad.cli.arguments import (
-    DEFAULT_ROWS,
-    PLAIN,
-    QUESTION,
-    OutputFormat,
-    Rows,
-    RunFolder,
-    option,
-)
+from whygrad.cli.arguments import DEFAULT_ROWS, PLAIN, OutputFormat, Rows, RunFolder, question
 from whygrad.cli.refs import ARROW, find_unit, find_weight
 from whygrad.cli.rows import ONE, choose_of_any
 from whygrad.errors import InputError
-from whygrad.nn.functions import Array
-from whygrad.nn.network import Network, Parameters
+from whygrad.nn import Array, Network, Parameters
 from whygrad.record import Run, open_run
 from whygrad.tables.columns import quoted
 from whygrad.why.choosing import class_names, classifies, find_class
@@ -29,25 +20,22 @@ from whygrad.why.training_history.functional import Meant
 LAYER = re.compile(r"\s*(?:layer\s+)?([0-9]{1,9})\s*", re.IGNORECASE)
 NUMBERS = re.compile(r"([0-9]{1,12})(?:-([0-9]{1,12}))?")
 
-Output = Annotated[str | None, option("Which class or output. [the class it says]", group=QUESTION)]
+Output = Annotated[str | None, question("Which class or output. [the class it says]")]
 
 
 def ledger(
     run: RunFolder,
     ref: Annotated[
         str | None,
-        option(
+        question(
             "Which weight or bias, as in `why weight`; or all of a neuron, 1:3 or its name; or of a layer, "
             "'layer 2' or 2. [of those to an output the weight that went furthest]",
             name="WEIGHT",
-            group=QUESTION,
         ),
     ] = None,
     /,
     *,
-    top: Annotated[
-        int, option("How many examples are listed, up and down. [10]", group=QUESTION)
-    ] = 10,
+    top: Annotated[int, question("How many examples are listed, up and down. [10]")] = 10,
     how: OutputFormat = PLAIN,
 ) -> int:
     """Print the ledger of a weight, a neuron or a layer, by default of one weight to an output."""
@@ -63,12 +51,8 @@ def pushed(
     /,
     *,
     output: Output = None,
-    by: Annotated[
-        Meant, option("The output a, its weighted input z, or the cost. [a]", group=QUESTION)
-    ] = "a",
-    top: Annotated[
-        int, option("How many pushes up and down are listed. [10]", group=QUESTION)
-    ] = 10,
+    by: Annotated[Meant, question("The output a, its weighted input z, or the cost. [a]")] = "a",
+    top: Annotated[int, question("How many pushes up and down are listed. [10]")] = 10,
     rows: Rows = DEFAULT_ROWS,
     how: OutputFormat = PLAIN,
 ) -> int:
@@ -85,18 +69,15 @@ def without(
     run: RunFolder,
     examples: Annotated[
         str,
-        option(
+        question(
             "Which training examples, by the numbers that `why pushed` lists: 17, 3,5, 10-14.",
             name="EXAMPLES",
-            group=QUESTION,
         ),
     ],
     /,
-    *more: Annotated[str, option("More of them.", name="MORE", group=QUESTION)],
+    *more: Annotated[str, question("More of them.", name="MORE")],
     output: Output = None,
-    rescale: Annotated[
-        bool, option("Divide by the examples that remain in a batch.", group=QUESTION)
-    ] = False,
+    rescale: Annotated[bool, question("Divide by the examples that remain in a batch.")] = False,
     rows: Rows = DEFAULT_ROWS,
     how: OutputFormat = PLAIN,
 ) -> int:

@@ -10,13 +10,12 @@ from whygrad.cli import answers
 from whygrad.cli.arguments import (
     DEFAULT_ROWS,
     PLAIN,
-    QUESTION,
     OutputFormat,
     Rows,
     RunFolder,
     Top,
     Weight,
-    option,
+    question,
 )
 from whygrad.cli.refs import find_output, find_unit, find_weight, is_input
 from whygrad.cli.rows import ALL, ONE, Chosen, choose, wanted_of
@@ -32,9 +31,7 @@ def weight(
     ref: Weight = None,
     /,
     *,
-    depth: Annotated[
-        int, option("How many layers are unrolled on the way to the cost. [1]", group=QUESTION)
-    ] = 1,
+    depth: Annotated[int, question("How many layers are unrolled on the way to the cost. [1]")] = 1,
     top: Top = 10,
     rows: Rows = DEFAULT_ROWS,
     how: OutputFormat = PLAIN,
@@ -51,9 +48,7 @@ def paths(
     ref: Weight = None,
     /,
     *,
-    output: Annotated[
-        str | None, option("To this output instead of the cost.", group=QUESTION)
-    ] = None,
+    output: Annotated[str | None, question("To this output instead of the cost.")] = None,
     top: Top = 10,
     rows: Rows = DEFAULT_ROWS,
     how: OutputFormat = PLAIN,
@@ -68,7 +63,7 @@ def paths(
 def blame(
     run: RunFolder,
     ref: Annotated[
-        str | None, option("Whose blame: 1:3, or its name. [all]", name="NEURON", group=QUESTION)
+        str | None, question("Whose blame: 1:3, or its name. [all]", name="NEURON")
     ] = None,
     /,
     *,
@@ -89,17 +84,12 @@ def ripple(
     run: RunFolder,
     ref: Annotated[
         str | None,
-        option(
-            "Which weight, as in `why weight`, or which input: 0:rooms.",
-            name="WEIGHT",
-            group=QUESTION,
-        ),
+        question("Which weight, as in `why weight`, or which input: 0:rooms.", name="WEIGHT"),
     ] = None,
     /,
     *,
     by: Annotated[
-        float,
-        option("By how much it is moved; an input in standard deviations. [0.1]", group=QUESTION),
+        float, question("By how much it is moved; an input in standard deviations. [0.1]")
     ] = 0.1,
     top: Top = 10,
     rows: Rows = DEFAULT_ROWS,
@@ -119,15 +109,13 @@ def neuron(
     run: RunFolder,
     ref: Annotated[
         str | None,
-        option(
-            "Which one: 1:3, or its name. [the hidden one that the rows blame most]",
-            name="NEURON",
-            group=QUESTION,
+        question(
+            "Which one: 1:3, or its name. [the hidden one that the rows blame most]", name="NEURON"
         ),
     ] = None,
     /,
     *,
-    top: Annotated[int, option("How many examples are listed. [8]", group=QUESTION)] = 8,
+    top: Annotated[int, question("How many examples are listed. [8]")] = 8,
     rows: Rows = DEFAULT_ROWS,
     how: OutputFormat = PLAIN,
 ) -> int:
@@ -143,13 +131,9 @@ def prediction(
     run: RunFolder,
     /,
     *,
-    row: Annotated[int, option("Which of the test rows, from 0. [0]", group=QUESTION)] = 0,
-    output: Annotated[
-        str | None, option("Which output. [that of the class it says]", group=QUESTION)
-    ] = None,
-    wanted: Annotated[
-        str | None, option("The answer it should change to. [any other]", group=QUESTION)
-    ] = None,
+    row: Annotated[int, question("Which of the test rows, from 0. [0]")] = 0,
+    output: Annotated[str | None, question("Which output. [that of the class it says]")] = None,
+    wanted: Annotated[str | None, question("The answer it should change to. [any other]")] = None,
     top: Top = 10,
     how: OutputFormat = PLAIN,
 ) -> int:
@@ -166,10 +150,8 @@ def check(
     run: RunFolder,
     /,
     *,
-    sample: Annotated[
-        str, option("How many parameters are checked, or all. [1000]", group=QUESTION)
-    ] = "1000",
-    seed: Annotated[int, option("Draws them. [0]", group=QUESTION)] = 0,
+    sample: Annotated[str, question("How many parameters are checked, or all. [1000]")] = "1000",
+    seed: Annotated[int, question("Draws them. [0]")] = 0,
     rows: Rows = DEFAULT_ROWS,
     how: OutputFormat = PLAIN,
 ) -> int:

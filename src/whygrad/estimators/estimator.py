@@ -72,14 +72,12 @@ def keep(estimator: Any, given: dict[str, Any]) -> None:
 
 def checks_parameters(method: F) -> F:
     """Decorate a fit such that scikit-learn checks the parameters before it; the method keeps its type."""
-    checking: F = _fit_context(prefer_skip_nested_validation=True)(method)
-    return checking
+    return _fit_context(prefer_skip_nested_validation=True)(method)
 
 
 def offered_if(check: Callable[[Any], bool]) -> Callable[[F], F]:
     """Decorate a method that is available only where `check` is true, as scikit-learn does."""
-    offered: Callable[[F], F] = available_if(check)
-    return offered
+    return available_if(check)
 
 
 def trains_in_steps(estimator: Any) -> bool:
@@ -351,8 +349,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         """Return the dtype to train in: that of X, or of the parameters of the last fit."""
         if not by_steps(optimizer(self)):
             return "float64"
-        name: str = (X if reached is None else reached.flat).dtype.name
-        return name
+        return (X if reached is None else reached.flat).dtype.name
 
     def _split(
         self,
@@ -497,8 +494,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         """Return the weight of each example, or None where all are 1."""
         if sample_weight is None:
             return None
-        weights: Array = _check_sample_weight(sample_weight, X)
-        return weights
+        return _check_sample_weight(sample_weight, X)
 
     def _as_scored(self, validation: Data) -> Data:
         """Return validation examples in the form that is scored as `score` does."""

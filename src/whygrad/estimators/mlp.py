@@ -241,8 +241,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
             Classes as in `classes_`; of labels 0 and 1.
         """
         a = self._outputs(X)
-        labels: Array = self._label_binarizer.inverse_transform(a.ravel() if a.shape[1] == 1 else a)
-        return labels
+        return self._label_binarizer.inverse_transform(a.ravel() if a.shape[1] == 1 else a)
 
     @offered_if(gives_probabilities)
     def predict_proba(self, X: Any) -> Array:
@@ -294,8 +293,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
 
     def _exclusive(self) -> bool:
         """Return whether there is an output for each of several classes."""
-        several: bool = self._label_binarizer.y_type_ == "multiclass"
-        return several
+        return self._label_binarizer.y_type_ == "multiclass"
 
     def _default_output(self, Y: Array) -> str:
         return "softmax" if self._exclusive() else "logistic"

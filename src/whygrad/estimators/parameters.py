@@ -133,8 +133,7 @@ def _named(given: str | Activation) -> str | Activation:
 def gives_probabilities(p: Any) -> bool:
     """Return whether the outputs lie between 0 and 1: those of the fit, or before one those to come."""
     if p.__sklearn_is_fitted__():
-        in_range: bool = p.net_.f[-1].range in ("unit", "simplex")
-        return in_range
+        return p.net_.f[-1].range in ("unit", "simplex")
     if isinstance(p.out_activation, str) and p.out_activation == "auto":
         return True
     return find_activation(_named(p.out_activation)).range in ("unit", "simplex")

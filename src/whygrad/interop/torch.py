@@ -16,9 +16,8 @@ from torch import nn
 from whygrad.errors import InputError
 from whygrad.interop.torch_functions import gelu_tanh, scaled_elu, sharp_softplus, sloped_relu
 from whygrad.interop.torch_loss import Output, cost_of
+from whygrad.nn import Activation, Dense, Network
 from whygrad.nn.arrays import one_hot
-from whygrad.nn.functions import Activation
-from whygrad.nn.network import Dense, Network
 from whygrad.why.bound import Examples, Why, as_given
 
 # Layers that do nothing when a network predicts.

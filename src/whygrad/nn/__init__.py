@@ -13,14 +13,15 @@ Read in this order:
 It may import `errors`, `files` and `cores` alone.
 """
 
-from whygrad.nn.arrays import Data
-from whygrad.nn.backprop import Trace, backward, cost, forward, gradients
-from whygrad.nn.functions import Activation, Cost
+from whygrad.nn.arrays import Data, as_inputs, dense
+from whygrad.nn.backprop import Trace, backward, cost, example_costs, forward, gradients
+from whygrad.nn.functions import Activation, Array, Cost
 from whygrad.nn.network import Dense, Gradients, Network, Parameters, Uniform
 from whygrad.nn.predict import outputs
 
 __all__ = [
     "Activation",
+    "Array",
     "Cost",
     "Data",
     "Dense",
@@ -29,8 +30,11 @@ __all__ = [
     "Parameters",
     "Trace",
     "Uniform",
+    "as_inputs",
     "backward",
     "cost",
+    "dense",
+    "example_costs",
     "forward",
     "gradients",
     "outputs",

@@ -95,8 +95,7 @@ def is_sparse(X: Any) -> bool:
 
 def dense(X: Any) -> Array:
     """Return X as an array: one of SciPy's sparse arrays with its zeros, anything else as it is."""
-    array: Array = X.toarray() if is_sparse(X) else np.asarray(X)
-    return array
+    return X.toarray() if is_sparse(X) else np.asarray(X)
 
 
 def as_inputs(net: Network, X: Any) -> Any:

@@ -12,9 +12,8 @@ from whygrad.nn.functions import ACTIVATIONS, Array
 from whygrad.nn.network import Network, Parameters
 
 BLOCK = 1024  # rows at a time: what lies between layers stays in the processor's cache
-THREAD_ROWS = (
-    2 * BLOCK
-)  # for each thread, at least: to start one takes as long as some hundred rows
+# Rows for each thread, at least: to start one takes as long as some hundred of them.
+THREAD_ROWS = 2 * BLOCK
 
 
 def outputs(net: Network, theta: Parameters, X: Any) -> Array:

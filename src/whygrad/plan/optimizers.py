@@ -403,15 +403,13 @@ def find_optimizer(given: Any) -> Optimizer | LBFGS:
         if given == "lbfgs":
             return LBFGS()
         if given in OPTIMIZERS:
-            found: Optimizer = OPTIMIZERS[given]()
-            return found
+            return OPTIMIZERS[given]()
         raise InputError(f"unknown optimizer {given!r}: {nearest(given, known)}")
     offers = all(
         callable(getattr(given, name, None)) for name in ("init", "coefficients", "update")
     )
     if offers and not isinstance(given, type):
-        own: Optimizer = given
-        return own
+        return given
     raise InputError(
         f"an optimizer is a name or one such as SGD(0.1), not {given!r}: {nearest(given, known)}"
     )

@@ -263,12 +263,10 @@ def find_schedule(given: Any) -> Schedule:
     """Look a schedule up by name, with its default settings; a schedule is returned as it is."""
     if isinstance(given, str):
         if given in SCHEDULES:
-            found: Schedule = SCHEDULES[given]()
-            return found
+            return SCHEDULES[given]()
         raise InputError(f"unknown schedule {given!r}: {nearest(given, SCHEDULES)}")
     if callable(getattr(given, "factors", None)) and not isinstance(given, type):
-        own: Schedule = given
-        return own
+        return given
     raise InputError(
         f"a schedule is a name or one such as Cosine(), not {given!r}: {nearest(given, SCHEDULES)}"
     )

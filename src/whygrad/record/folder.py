@@ -20,9 +20,8 @@ import numpy as np
 from whygrad.errors import FileError, RecordWarning, warn
 from whygrad.files import sha256, sync
 from whygrad.fitted import Fitted
-from whygrad.nn.arrays import Data
+from whygrad.nn import Data, Parameters
 from whygrad.nn.metrics import ValidationData
-from whygrad.nn.network import Parameters
 from whygrad.plan.plan import State
 from whygrad.record.files import (
     describing,
@@ -126,10 +125,10 @@ def train_and_record(
 ) -> tuple[State, History]:
     """Make a run's folder and train; `conclude` then adds the results."""
     begin(folder, training, details)
-    hashing = _hashing(folder, training, details)
-    return go_on(
-        folder, training, training.state.step, observers, seconds, hashing, controller=controller
-    )
+    # The data are hashed while training runs, and before anything is recorded.
+    hashing = partial(add_hashes, folder, parts_of(training) | dict(details.others))
+    known = training.state.step
+    return go_on(folder, training, known, observers, seconds, hashing, controller=controller)
 
 
 def go_on(
@@ -294,11 +293,6 @@ def _first_row(folder: Path, training: Training, about: dict[str, Any]) -> None:
     with events.created(folder / events.NAME) as db:
         events.add_snapshot(db, written)
         events.add_stage(db, stage)
-
-
-def _hashing(folder: Path, training: Training, details: Details) -> Job:
-    """Return the job of hashing the data, done while training runs and before anything is recorded."""
-    return partial(add_hashes, folder, parts_of(training) | dict(details.others))
 
 
 def add_hashes(folder: Path, parts: Mapping[str, Data], db: events.Database) -> None:

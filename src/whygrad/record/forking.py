@@ -341,10 +341,7 @@ def _details(given: R, step: int, changes: Mapping[str, Any], overwrite: bool) -
     more |= {name: about[name] for name in names if name in about}
     seen = (TRAINING, VALIDATION)
     source = {name: value for name, value in data.items() if name != "copied"}
-    for name in (
-        "sha256",
-        "rows",
-    ):  # of the parts that training does not see, which stay as they were
+    for name in ("sha256", "rows"):  # of the parts that training does not see, which stay
         kept = source.get(name, {})
         source[name] = {part: value for part, value in kept.items() if part not in seen}
     encoding = given.encoding.to_dict() if given.on_table else None

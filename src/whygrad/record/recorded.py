@@ -15,9 +15,7 @@ import numpy as np
 from whygrad.engines import Engine, Statistics, choose
 from whygrad.errors import FileError, InputError, RecordWarning, warn
 from whygrad.fitted import Fitted, load
-from whygrad.nn.arrays import Data
-from whygrad.nn.functions import Array
-from whygrad.nn.network import Network, Parameters
+from whygrad.nn import Array, Data, Network, Parameters
 from whygrad.plan.plan import Plan, State, of_gradients
 from whygrad.record import source
 from whygrad.record.files import describing, environment, events, inside, manifest, snapshots

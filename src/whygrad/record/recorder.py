@@ -14,7 +14,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
-from types import TracebackType
 
 import numpy as np
 
@@ -22,8 +21,7 @@ from whygrad.engines import ProbeResult, Probes, Statistics
 from whygrad.errors import FileError
 from whygrad.plan.plan import Plan, State
 from whygrad.record.files import events, inside, snapshots
-from whygrad.training.callbacks import Callback, Report
-from whygrad.training.epochs import Epoch
+from whygrad.training import Callback, Epoch, Report
 
 # How often statistics of the layers are logged, which takes as long as a step on some twenty examples.
 LOGGED = 100  # times per epoch, about, or where steps are short
@@ -83,17 +81,12 @@ class Recorder(Callback):
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         self._jobs.put(self._add)  # an interrupt may have come between telling and asking for this
         self._jobs.put(None)
         self._waited_for.set()
         self._thread.join()
-        if error is None:
+        if kind is None:
             self._raise_failure()
 
     def on_steps_end(self, report: Report) -> None:
@@ -161,9 +154,8 @@ class Recorder(Callback):
         if not self._reports:  # another has taken it
             return
         self._waited_for.wait(max(0.0, self._written + self._rest - time.perf_counter()))
-        self._take(
-            self._reports[-1][-1], db
-        )  # what comes meanwhile waits for its turn, as snapshots do
+        # What comes meanwhile waits for its turn, as snapshots do.
+        self._take(self._reports[-1][-1], db)
         self._written = time.perf_counter()
         if self._reports:
             self._jobs.put(self._add)

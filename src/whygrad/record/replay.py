@@ -19,7 +19,7 @@ from whygrad.record.files import environment, events, snapshots
 from whygrad.record.files.events import Snapshot
 from whygrad.record.recorded import Recorded, nearest
 from whygrad.training.callbacks import Report
-from whygrad.training.epochs import end_of_epoch, renewed
+from whygrad.training.epochs import end_of_epoch, renewed, take_steps
 from whygrad.training.loop import run as train
 
 CHUNK = 256  # steps at a time, at most
@@ -31,11 +31,8 @@ def state_at(run: Recorded, step: int) -> State:
     Raises `InputError` for a step that is not recorded, and where the data are needed and gone.
     """
     first, last = run.start, run.step
-    if (
-        isinstance(step, bool)
-        or not isinstance(step, int | np.integer)
-        or not first <= step <= last
-    ):
+    whole = isinstance(step, int | np.integer) and not isinstance(step, bool)
+    if not whole or not first <= step <= last:
         raise InputError(f"step {step!r}: {run.path.name} has the steps {first} to {last}")
     step = int(step)
     if not run.plan.by_steps:
@@ -109,40 +106,27 @@ def replayed(
 
 
 def steps(
-    run: Recorded,
-    state: State,
-    until: int,
-    watch: Probes,
-    chunk: int,
-    stops: tuple[int, ...] = (),
+    run: Recorded, state: State, until: int, watch: Probes, chunk: int, stops: tuple[int, ...] = ()
 ) -> Iterator[tuple[State, ProbeResult]]:
     """Take recorded steps again, from a state to step `until`; chunks end at the steps `stops`, too."""
     if state.step == until:
         return  # which needs no data
-    data, validation = (
-        smooth(run.plan, run.data),
-        run.validation if _needs_validation(run.plan) else None,
-    )
+    data = smooth(run.plan, run.data)
+    validation = run.validation if _needs_validation(run.plan) else None
     stages, whole = run.stages(), run.plan
     ends = sorted({*stops, *(stage.step for stage in stages), until})
     while state.step < until:
         plan = replace(whole, epochs=[s.epochs for s in stages if s.step <= state.step][-1])
         if state.batch_index == plan.steps_per_epoch:
             state, _ = end_of_epoch(plan, state, validation)
-        left = plan.steps_per_epoch - state.batch_index
-        end = next(step for step in ends if step > state.step)
-        to = min(end, state.step + left, state.step + chunk)
-        state = renewed(
-            plan, replace(state, stopped="")
-        )  # it was resumed here, if it was at an end
-        state, seen = run.engine.run(plan, state, data, to, watch)
+        end = min(state.step + chunk, next(step for step in ends if step > state.step))
+        state = renewed(plan, replace(state, stopped=""))  # resumed here, if it was at an end
+        state, seen = take_steps(run.engine, plan, state, data, validation, end, watch)
         if seen.diverged:
             raise InputError(
                 f"{run.path.name}: computed again, the cost is not finite at step {state.step}, which was "
                 "recorded otherwise: `verify` says where the two part"
             )
-        if state.batch_index == plan.steps_per_epoch:
-            state, _ = end_of_epoch(plan, state, validation)
         yield state, seen
 
 

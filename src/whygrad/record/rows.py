@@ -15,9 +15,7 @@ import numpy as np
 
 from whygrad.errors import InputError
 from whygrad.fitted import Fitted
-from whygrad.nn.arrays import Data
-from whygrad.nn.functions import Array
-from whygrad.nn.network import Parameters
+from whygrad.nn import Array, Data, Parameters
 from whygrad.pipeline import datasets
 from whygrad.pipeline.fit import (
     Prepared,

@@ -399,9 +399,7 @@ def _check_record(run: Run) -> None:
     try:
         with events.reading(run.path / events.NAME) as db:
             _, ended = events.stages(db), events.ended(db)
-    except (
-        FileError
-    ):  # raised again when it is needed: history and parameters may be there without it
+    except FileError:  # raised again when it is needed: much may be there without it
         return
     run.stages()
     if run.concluded and ended is None and manifest.read(run.path) == run.manifest:

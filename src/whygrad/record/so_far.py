@@ -48,7 +48,8 @@ class SoFar:
 def so_far(run: Recorded, before: SoFar | None = None) -> SoFar:
     """Return what a run shows at this moment; nothing that `before` holds is read again."""
     if before is None:
-        before = SoFar(run.start, "", np.zeros(0), _none(run.net.L), {})
+        none = Statistics(np.zeros(0, np.int64), np.zeros((0, run.net.L, len(STATISTICS))))
+        before = SoFar(run.start, "", np.zeros(0), none, {})
     known = run.start + len(before.costs)
     with events.reading(run.path / events.NAME) as db:
         db.execute("BEGIN")  # one moment, whatever is written meanwhile
@@ -70,7 +71,3 @@ def so_far(run: Recorded, before: SoFar | None = None) -> SoFar:
         ),
         epochs=before.epochs | epochs,
     )
-
-
-def _none(layers: int) -> Statistics:
-    return Statistics(np.zeros(0, np.int64), np.zeros((0, layers, len(STATISTICS))))

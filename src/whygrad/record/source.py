@@ -125,8 +125,7 @@ def rows_trained_on(run: Any) -> Array:
     """Return the row of the table that each training example was, (n,); raises as `_read_part` does."""
     found, table, encoding, parts = _prepared(run)
     _checked_rows(run, TRAINING, table, encoding, parts)
-    rows: Array = np.flatnonzero(encoding.target.present(found.table))[parts.training]
-    return rows
+    return np.flatnonzero(encoding.target.present(found.table))[parts.training]
 
 
 def _checked_rows(run: Any, part: str, table: Any, encoding: Any, parts: Any) -> tuple[Any, Data]:
@@ -178,8 +177,7 @@ def count(rows: Any) -> int:
 
 def encoded(run: Any, rows: Any) -> Array:
     """Return rows that `read_again` gives as the network takes them."""
-    X: Array = rows.X if isinstance(rows, Data) else run.encoding.encode(rows, run.theta.flat.dtype)
-    return X
+    return rows.X if isinstance(rows, Data) else run.encoding.encode(rows, run.theta.flat.dtype)
 
 
 def true_values(target: "Target", rows: Any) -> Array:

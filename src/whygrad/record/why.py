@@ -21,8 +21,7 @@ from whygrad.answers.explanation import Explanation
 from whygrad.answers.names import AS_IT_IS, Names
 from whygrad.answers.parts import Table
 from whygrad.errors import InputError
-from whygrad.nn.arrays import Data
-from whygrad.nn.functions import Array
+from whygrad.nn import Array, Data
 from whygrad.plan.plan import Penalty
 from whygrad.record.files.inside import VALIDATION
 from whygrad.record.recorded import Recorded

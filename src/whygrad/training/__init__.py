@@ -16,12 +16,4 @@ from whygrad.training.callbacks import Callback, Report, StepController
 from whygrad.training.epochs import Epoch, History
 from whygrad.training.loop import Training, run
 
-__all__ = [
-    "Callback",
-    "Epoch",
-    "History",
-    "Report",
-    "StepController",
-    "Training",
-    "run",
-]
+__all__ = ["Callback", "Epoch", "History", "Report", "StepController", "Training", "run"]

@@ -11,12 +11,10 @@ import numpy as np
 from whygrad.cores import one_thread
 from whygrad.engines import Engine, Probes
 from whygrad.errors import DivergenceWarning, warn
-from whygrad.nn.arrays import Data
-from whygrad.nn.backprop import Trace, example_costs, forward
-from whygrad.nn.network import Parameters
+from whygrad.nn import Data, Parameters, Trace, example_costs, forward
 from whygrad.nn.predict import BLOCK
 from whygrad.plan.plan import Plan, State
-from whygrad.training.epochs import end_of_epoch
+from whygrad.training.epochs import take_steps
 
 DIVERGED = "diverged"  # how `stopped` begins at the end of such a training
 CHECKPOINT_SECONDS = 1.0  # between two states kept to go back to, should the cost become infinite
@@ -51,10 +49,7 @@ def roll_back(
     """Return the state one step before `step` by running again from a checkpoint."""
     state = checkpoints.before(step)
     while state.step < step - 1:
-        until = min(step - 1, state.step + plan.steps_per_epoch - state.batch_index)
-        state, _ = engine.run(plan, state, data, until, Probes())
-        if state.batch_index == plan.steps_per_epoch:
-            state, _ = end_of_epoch(plan, state, validation)
+        state, _ = take_steps(engine, plan, state, data, validation, step - 1, Probes())
     return state
 
 

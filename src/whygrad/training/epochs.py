@@ -11,11 +11,9 @@ from typing import Any
 import numpy as np
 
 from whygrad.cores import one_thread
-from whygrad.nn.arrays import Data, dense
-from whygrad.nn.backprop import backward, forward, gradients
-from whygrad.nn.functions import Array
+from whygrad.engines import Engine, ProbeResult, Probes
+from whygrad.nn import Array, Data, Gradients, Parameters, backward, dense, forward, gradients
 from whygrad.nn.metrics import measure
-from whygrad.nn.network import Gradients, Parameters
 from whygrad.plan.plan import EarlyStopping, Plan, Plateau, State, Stopping
 from whygrad.plan.schedules import Adaptive, OnPlateau
 
@@ -114,6 +112,23 @@ def end_of_epoch(plan: Plan, state: State, validation: Data | None) -> tuple[Sta
     return state, epoch
 
 
+def take_steps(
+    engine: Engine,
+    plan: Plan,
+    state: State,
+    data: Data,
+    validation: Data | None,
+    until: int,
+    probes: Probes,
+) -> tuple[State, ProbeResult]:
+    """Take the steps to `until`, at most those of one epoch, and end that epoch after its last."""
+    last = state.step + plan.steps_per_epoch - state.batch_index
+    state, seen = engine.run(plan, state, data, min(until, last), probes)
+    if state.batch_index == plan.steps_per_epoch and not seen.diverged:
+        state, _ = end_of_epoch(plan, state, validation)
+    return state, seen
+
+
 def rise(state: State, cost: float, dtype: str) -> str:
     """Explain how far a cost that is still finite has risen, where that is a divergence; else "".
 
@@ -142,12 +157,7 @@ def last_step(plan: Plan, before: State, after: Array, data: Data) -> tuple[Laye
     penalties = plan.l1.of_batch(S, plan.n), plan.l2.of_batch(S, plan.n)
     theta = Parameters(plan.net.sizes, before.theta)
     with one_thread(numpy=True), np.errstate(all="ignore"):
-        trace = forward(
-            plan.net,
-            theta,
-            dense(X),
-            plan.masks(before.step, batch),
-        )
+        trace = forward(plan.net, theta, dense(X), plan.masks(before.step, batch))
         trace = backward(plan.net, theta, trace, data.Y[batch])
         g = gradients(plan.net, theta, trace, s, *penalties)
         return layers_of(plan, before.theta, after, g.flat)

@@ -34,12 +34,7 @@ from whygrad.training.callbacks import (
     notify,
     waited,
 )
-from whygrad.training.divergence import (
-    Rollback,
-    report_divergence,
-    roll_back,
-    with_first_cost,
-)
+from whygrad.training.divergence import Rollback, report_divergence, roll_back, with_first_cost
 from whygrad.training.epochs import Epoch, History, end_of_epoch, last_step, rise
 from whygrad.training.minimise import ALL_DONE, minimise
 

@@ -18,13 +18,10 @@ import numpy as np
 from whygrad.cores import one_thread
 from whygrad.engines import Engine
 from whygrad.errors import DivergenceWarning, InputError, warn
-from whygrad.nn.arrays import Data
-from whygrad.nn.functions import Array
+from whygrad.nn import Array, Data, Parameters
 from whygrad.nn.metrics import measure
-from whygrad.nn.network import Parameters
-from whygrad.plan.lbfgs import LBFGS
-from whygrad.plan.plan import Clip, EarlyStopping, Plan, State, of_gradients
-from whygrad.plan.schedules import Constant
+from whygrad.plan import LBFGS, Clip, Constant, Plan, State
+from whygrad.plan.plan import EarlyStopping, of_gradients
 from whygrad.training.epochs import Epoch, History, layers_of, rise
 
 ALL_DONE = "all epochs done"  # what `stopped` says at the end of a training that nothing stopped

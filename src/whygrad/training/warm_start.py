@@ -45,9 +45,7 @@ def warm_start_from(state: State, before: Plan, plan: Plan, others: Collection[s
         state = replace(state, plateau=Plateau())
     measured, measured_before = _measured(plan, plan.stopping), _measured(before, before.stopping)
     restore = plan.stopping is not None and plan.stopping.restore_best
-    unkept = (
-        restore and state.early_stopping.best_theta is None
-    )  # the best parameters so far are not there
+    unkept = restore and state.early_stopping.best_theta is None  # the best are not there
     if measured != measured_before or _elsewhere(measured, others) or unkept:
         state = replace(state, early_stopping=EarlyStopping())
     if state.batch_index and (plan.n, plan.batch_size) != (before.n, before.batch_size):

@@ -17,10 +17,8 @@ from whygrad.answers.parts import Table
 from whygrad.answers.pictures import NetworkPicture
 from whygrad.answers.widget import notebook_widget
 from whygrad.errors import InputError, nearest
-from whygrad.nn.arrays import check_columns, column_names, dense
-from whygrad.nn.backprop import forward
-from whygrad.nn.functions import Array
-from whygrad.nn.network import Network, Parameters
+from whygrad.nn import Array, Network, Parameters, dense, forward
+from whygrad.nn.arrays import check_columns, column_names
 from whygrad.plan.plan import Penalty
 from whygrad.why.error.blame import blame
 from whygrad.why.gradient.paths import paths

@@ -11,9 +11,8 @@ import numpy as np
 
 from whygrad.answers.names import Names
 from whygrad.errors import InputError
-from whygrad.nn.arrays import as_inputs, as_sample_weight, as_targets
-from whygrad.nn.functions import Array
-from whygrad.nn.network import Network
+from whygrad.nn import Array, Network, as_inputs
+from whygrad.nn.arrays import as_sample_weight, as_targets
 
 
 def classifies(net: Network) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from whygrad.answers.names import Names, names_of
+from whygrad.errors import InputError
 from whygrad.nn.arrays import as_sample_weight, as_targets
 from whygrad.nn.backprop import Trace, backward, cost, example_costs, forward, gradients
 from whygrad.nn.functions import Array
@@ -88,7 +89,6 @@ def ask(
     theta: Parameters,
     X: Any,
     Y: Any,
-    *,
     sample_weight: Any = None,
     l1: float = 0.0,
     l2: float = 0.0,
@@ -140,3 +140,10 @@ def ask(
     trace = backward(net, theta, trace, y)
     ones = np.ones(n, trace.a[net.L].dtype)
     return Context(net, theta, trace, y, ones if s is None else s, l1, l2, names_of(net, names))
+
+
+def at_least_one(name: str, given: Any) -> int:
+    """Return a whole number of at least 1, or raise `InputError`."""
+    if not isinstance(given, int | np.integer) or isinstance(given, bool) or given < 1:
+        raise InputError(f"{name} is {given!r}: it must be a whole number of at least 1")
+    return int(given)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.answers.expression import Derivative, Expression, Number, Product, Sum, Symbol, Words
+from whygrad.answers.expression import Derivative, Number, Product, Sum, Symbol, Words
 from whygrad.answers.names import AS_IT_IS, Ref
 from whygrad.answers.parts import Factor, Term
 from whygrad.nn.arrays import dense
@@ -38,8 +38,7 @@ def masking(context: Context, l: int) -> Any:
 
 def slopes(context: Context, l: int, rows: Any = slice(None)) -> Array:
     """Return f′(zˡ) of the examples of `rows`, (n, n_l); not for softmax."""
-    slopes: Array = context.net.f[l].derivative(context.trace.z[l][rows])
-    return slopes
+    return context.net.f[l].derivative(context.trace.z[l][rows])
 
 
 def slopes_of(context: Context, l: int, j: int) -> Array:
@@ -158,7 +157,8 @@ def _output_terms(context: Context, i: int, j: int, top: int) -> tuple[Term, ...
     z, a, y = context.trace.z[L][i : i + 1], context.trace.a[L][i : i + 1], context.y[i : i + 1]
     name = context.names.of(net, L, j)
     if cancels(context):
-        symbol = _less(symbols.unit("a", L, j), Symbol("y", None, (j,), part=Ref(L, j).part))
+        target = Symbol("y", None, (j,), part=Ref(L, j).part)
+        symbol = Sum((symbols.unit("a", L, j), Product((Number(-1.0), target))))
         meaning = (
             f"{name} is {in_units(net, context.names, L, j, a[0, j])}, its target "
             f"{in_units(net, context.names, L, j, y[0, j])}; "
@@ -238,10 +238,6 @@ def _others(given: tuple[Factor, ...], values: Array, listed: Array) -> tuple[Te
         Words(name), float(np.delete(values, listed).sum()), "what they pass back together"
     )
     return (_term(name, "", *given, rest),)
-
-
-def _less(one: Expression, other: Expression) -> Expression:
-    return Sum((one, Product((Number(-1.0), other))))
 
 
 def _term(name: str, part: str, *factors: Factor) -> Term:

@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.nn.functions import Activation, Array
-from whygrad.nn.network import Network, Parameters
+from whygrad.nn import Activation, Array, Network, Parameters
 
 
 def slope(f: Activation, z: Array, mask: Any = None) -> Array:
@@ -36,16 +35,11 @@ def jvp(f: Activation, z: Array, dz: Array, mask: Any = None) -> Array:
     """Return Δa of first order for Δz, (n, n_l): f′(z) ⊙ Δz, or the Jacobian times Δz."""
     if f.custom_vjp is None:
         return slope(f, z, mask) * dz
-    da: Array = np.matmul(f.derivative(z), dz[..., None])[..., 0]
-    return da
+    return np.matmul(f.derivative(z), dz[..., None])[..., 0]
 
 
 def forward_from(
-    net: Network,
-    theta: Parameters,
-    l: int,
-    z: Array,
-    masks: Sequence[Any] | None = None,
+    net: Network, theta: Parameters, l: int, z: Array, masks: Sequence[Any] | None = None
 ) -> tuple[list[Any], list[Any]]:
     """Pass weighted inputs z of layer l on to the output: z and a of all layers, None below l."""
     zs: list[Any] = [None] * l + [z]

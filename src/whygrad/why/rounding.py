@@ -71,8 +71,7 @@ def error_sizes(context: Context, l: int, j: int) -> Array:
     g = np.abs(net.C.derivative(a, y))
     if ACTIVATIONS.get(f.name) is f:
         return 2 * a[:, j] * (g[:, j] + (a * g).sum(axis=1))
-    sizes: Array = (g * np.abs(f.derivative(context.trace.z[L])[:, :, j])).sum(axis=1)
-    return sizes
+    return (g * np.abs(f.derivative(context.trace.z[L])[:, :, j])).sum(axis=1)
 
 
 def error_roundings(context: Context, l: int) -> int:

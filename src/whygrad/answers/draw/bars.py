@@ -72,5 +72,4 @@ def draw_bars(picture: BarPicture) -> Drawing:
 def _chosen(values: np.ndarray) -> list[int]:
     """Return the indices of the bars that are drawn, the largest, in their order."""
     sizes = np.where(np.isfinite(values), np.abs(values), np.inf)
-    kept: list[int] = np.sort(np.argsort(-sizes, kind="stable")[:MOST]).tolist()
-    return kept
+    return np.sort(np.argsort(-sizes, kind="stable")[:MOST]).tolist()

@@ -33,6 +33,7 @@ from whygrad.answers.draw.drawing import (
     legend,
     line,
     point,
+    swatch,
     tag,
 )
 from whygrad.answers.draw.palette import DASHES, series
@@ -126,9 +127,7 @@ def _keys(picture: CurvePicture, areas: bool) -> list[tuple[str, str]]:
     keys = []
     for i, one in enumerate(picture.stacked if areas else picture.lines):
         if areas:
-            look = f"wg-{series(one, i, area=True)}"
-            about = {"x": 4, "y": -6, "width": 14, "height": 12, "rx": 2, "class": look}
-            key = tag("rect", about)
+            key = swatch(f"wg-{series(one, i, area=True)}")
         else:
             key = tag("path", {"d": KEY, **_look(one, i), "stroke-width": 2.5})
         if one.listed:
@@ -286,11 +285,7 @@ def _areas(panel: Panel, picture: CurvePicture) -> list[str]:
     x, stacked = drawable(picture.x), picture.stacked
     values = np.nan_to_num([drawable(one.y) for one in stacked])
     known = np.flatnonzero(np.isfinite(x))
-    places = (
-        known[np.unique(np.linspace(0, len(known) - 1, min(len(known), MOST)).astype(int))]
-        if len(known)
-        else known
-    )
+    places = known[np.unique(np.linspace(0, len(known) - 1, min(len(known), MOST)).astype(int))]
     shapes = []
     for side in (np.maximum, np.minimum):
         floor = np.zeros(len(x))
@@ -300,13 +295,8 @@ def _areas(panel: Panel, picture: CurvePicture) -> list[str]:
                 there = [panel.point(float(x[k]), float(top[k])) for k in places]
                 back = [panel.point(float(x[k]), float(floor[k])) for k in places[::-1]]
                 path = f"M{'L'.join(point(*p) for p in there + back)}Z"
-                shapes.append(
-                    tag(
-                        "path",
-                        {"d": path, "class": f"wg-{series(one, i, area=True)}"},
-                        title=clean(one.name),
-                    )
-                )
+                about = {"d": path, "class": f"wg-{series(one, i, area=True)}"}
+                shapes.append(tag("path", about, title=clean(one.name)))
             floor = top
     zero = panel.point(panel.x.low, 0.0)[1]
     return [*shapes, line(panel.left, zero, panel.left + panel.width, zero, "wg-on-ink")]

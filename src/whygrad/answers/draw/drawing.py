@@ -148,6 +148,11 @@ def line(
     return tag("path", about)
 
 
+def swatch(look: str) -> str:
+    """Draw the key of an area in a legend."""
+    return tag("rect", {"x": 4, "y": -6, "width": 14, "height": 12, "rx": 2, "class": look})
+
+
 def head(title: str, width: float, y: float = 22.0) -> tuple[list[Label], float]:
     """Return the title in at most two lines, and where the room below it begins."""
     texts = _lines_of(title, width - 24, TITLE * BOLD, 2)

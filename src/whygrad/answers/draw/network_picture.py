@@ -75,11 +75,7 @@ def _image(picture: NetworkPicture, layout: Layout) -> list[str]:
         return []
     left, top, right, bottom = layout.image
     frame: dict[str, object] = {"x": left, "y": top, "width": right - left, "height": bottom - top}
-    shown = {
-        "class": "wg-pixels",
-        "preserveAspectRatio": "none",
-        "href": image_address(picture),
-    }
+    shown = {"class": "wg-pixels", "preserveAspectRatio": "none", "href": image_address(picture)}
     title = f"input: {picture.unit_meaning or 'value'}"
     return [
         tag("rect", frame | {"class": "wg-raised"}),

@@ -31,10 +31,7 @@ def style(page: bool = False) -> str:
     light, dark = (_variables(theme) for theme in (0, 1))
     rules = [f".wg{{{light}}}", f"@media(prefers-color-scheme:dark){{.wg{{{dark}}}}}"]
     if page:
-        rules += [
-            f"{_within('true', 'light')}{{{light}}}",
-            f"{_within('false', 'dark')}{{{dark}}}",
-        ]
+        rules += [f"{_within('true', 'light')}{{{light}}}", f"{_within('false', 'dark')}{{{dark}}}"]
     rules += [
         f"svg.wg{{font-family:{FONT}}}",
         *(f".wg-{name}{{{colour('fill', name)}}}" for name in COLOURS),

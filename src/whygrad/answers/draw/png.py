@@ -24,8 +24,7 @@ def ink(share: Array, colour: str) -> Array:
 def signed_ink(share: Array, positive: str, negative: str) -> Array:
     """Return pixels of two colours, by sign."""
     above, below = ink(share, positive), ink(-share, negative)
-    chosen: Array = np.where((share < 0)[..., None], below, above)
-    return chosen
+    return np.where((share < 0)[..., None], below, above)
 
 
 def data_uri(pixels: Array) -> str:

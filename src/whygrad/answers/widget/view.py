@@ -147,10 +147,7 @@ def view(
             *map(_pixel, pixels(picture, layout)),
         ],
         "edges": [_edge(edge, numbers.get(edge.part)) for edge in found],
-        "labels": [
-            *map(_label, layout.labels),
-            *map(_label, counts(left_out)),
-        ],
+        "labels": [*map(_label, layout.labels), *map(_label, counts(left_out))],
         "image": _image(picture, layout),
         "legend": [{"shape": shape, "text": text} for shape, text in keys(picture, all_=True)],
         "layers": [_layer(picture, layout, l, editable) for l in range(len(layout.columns))],
@@ -177,41 +174,34 @@ def _drawn(found: list[Edge]) -> list[Edge]:
 
 def _unit(picture: NetworkPicture, unit: Unit) -> View:
     text = within(picture, unit.value)
-    return {
-        "part": unit.part,
+    return _circle_or_square(unit) | {
         "kind": unit.kind,
-        "x": _round(unit.x),
-        "y": _round(unit.y),
         "r": RADIUS,
         "share": round(unit.share, 2),
         "minus": unit.value < 0,
         "text": text,
         "size": number_size(text),
-        "name": unit.name,
-        "title": unit.title,
-        "marked": unit.marked,
         "bias": unit.bias,
         "shape": "circle",
     }
 
 
 def _pixel(pixel: Pixel) -> View:
-    return {
-        "part": pixel.part,
+    plain = {
         "kind": "input",
-        "x": _round(pixel.x),
-        "y": _round(pixel.y),
-        "r": _round(pixel.side / 2),
         "share": 0.0,
         "minus": False,
         "text": "",
         "size": SMALL,
-        "name": pixel.name,
-        "title": pixel.title,
-        "marked": pixel.marked,
         "bias": False,
-        "shape": "square",
     }
+    return _circle_or_square(pixel) | plain | {"r": _round(pixel.side / 2), "shape": "square"}
+
+
+def _circle_or_square(one: Unit | Pixel) -> View:
+    """Return what units and pixels have in common."""
+    same = {"part": one.part, "name": one.name, "title": one.title, "marked": one.marked}
+    return same | {"x": _round(one.x), "y": _round(one.y)}
 
 
 def _edge(edge: Edge, label: Label | None) -> View:

@@ -30,10 +30,7 @@ PICTURES: dict[type, str] = {
 
 def to_dict(about: Answer, limit: int | None = LIMIT) -> dict[str, Any]:
     """Return everything that an answer holds, as plain data."""
-    plain: dict[str, Any] = {
-        field.name: _plain(getattr(about, field.name), limit) for field in fields(about)
-    }
-    return plain
+    return {field.name: _plain(getattr(about, field.name), limit) for field in fields(about)}
 
 
 def _plain(about: Any, limit: int | None) -> Any:

@@ -10,7 +10,6 @@ from typing import Any
 
 from whygrad.answers.draw.palette import COLOURS, FONT, colour, style
 from whygrad.answers.draw.svg import picture_svg
-from whygrad.answers.expression import Expression
 from whygrad.answers.formatting import cell, clean, is_number, number, typeset
 from whygrad.answers.parts import Answer, Table, Term
 from whygrad.answers.write.mathml import expression_mathml, to_mathml
@@ -91,7 +90,11 @@ def _factors(terms: Sequence[Term]) -> Iterator[str]:
     """Write what each factor of a single product means."""
     if len(terms) == 1 and terms[0].factors:
         rows = [
-            _row((_math(one.symbol), _cell(one.value), _words(one.meaning)), (1,), part=one.part)
+            _row(
+                (expression_mathml(one.symbol), _cell(one.value), _words(one.meaning)),
+                (1,),
+                part=one.part,
+            )
             for one in terms[0].factors
         ]
         yield _rows(("factor", "value", "what it is"), (1,), rows)
@@ -177,7 +180,3 @@ def _words(text: str) -> str:
     """Write words; <bdi> keeps those that are written from right to left from turning their neighbours."""
     line = escape(clean(text))
     return line if line.isascii() else f"<bdi>{line}</bdi>"
-
-
-def _math(about: Expression) -> str:
-    return expression_mathml(about)

@@ -16,9 +16,8 @@ import numpy as np
 from whygrad.errors import InputError
 from whygrad.files import sha256
 from whygrad.nn.functions import ACTIVATIONS, COSTS, Activation, Cost
-from whygrad.plan.lbfgs import LBFGS
+from whygrad.plan import LBFGS, Clip, Penalty, Plan, Stopping
 from whygrad.plan.optimizers import OPTIMIZERS
-from whygrad.plan.plan import Clip, Penalty, Plan, Stopping
 from whygrad.plan.schedules import SCHEDULES
 from whygrad.training.model_file import network_from_dict, network_to_dict
 

@@ -362,24 +362,21 @@ def check(db: Database, first: int, layers: int) -> None:
 
 def costs(db: Database, first: int, until: int | None = None) -> Array:
     """Return the cost of every step from `first` on, to before `until`; (steps,)."""
-    parts = []
+    parts = [np.zeros(0)]
     for start, blob, _, _ in _chunks(db, first):
-        part = np.frombuffer(blob, "<f8")
-        parts.append(part[max(0, first - start) :])
-    found = np.concatenate(parts) if parts else np.zeros(0)
+        parts.append(np.frombuffer(blob, "<f8")[max(0, first - start) :])
+    found = np.concatenate(parts)
     return found if until is None else found[: max(0, until - first)]
 
 
 def statistics(db: Database, layers: int, first: int, until: int) -> Statistics:
     """Return what the layers did, at the steps from `first` to before `until` that were looked at."""
-    steps, values = [], []
+    steps, values = [np.zeros(0, np.int64)], [np.zeros((0, layers, len(STATISTICS)))]
     for _, _, at, blob in _chunks(db, first):
         looked = np.frombuffer(at, "<i8")
         late = (looked >= first) & (looked < until)
         steps.append(looked[late])
         values.append(np.frombuffer(blob, "<f8").reshape(-1, layers, len(STATISTICS))[late])
-    if not steps:
-        return Statistics(np.zeros(0, np.int64), np.zeros((0, layers, len(STATISTICS))))
     return Statistics(np.concatenate(steps), np.concatenate(values))
 
 

@@ -156,65 +156,39 @@ DATA = by(
 
 SETTINGS: dict[str, Check] = {
     "hidden": maybe(each(POSITIVE)),
-    "activation": text,
-    "cost": maybe(text),
-    "optimizer": text,
-    "learning_rate": maybe(number),
-    "schedule": maybe(text),
-    "epochs": maybe(POSITIVE),
-    "batch_size": maybe(POSITIVE),
-    "dropout": number,
-    "l1": number,
-    "l2": maybe(number),
+    **dict.fromkeys(("activation", "optimizer", "engine"), text),
+    **dict.fromkeys(("cost", "schedule"), maybe(text)),
+    **dict.fromkeys(("dropout", "l1", "test"), number),
+    **dict.fromkeys(("learning_rate", "l2", "validation"), maybe(number)),
+    **dict.fromkeys(("epochs", "batch_size"), maybe(POSITIVE)),
     "seed": whole(most=2**1024),
-    "engine": text,
-    "test": number,
-    "validation": maybe(number),
     "leave_out": each(text),
 }
-assert list(SETTINGS) == [field.name for field in fields(Settings)]
+assert SETTINGS.keys() == {field.name for field in fields(Settings)}
 
 COUNT = whole()
 OF_A_CLASS = keys(
-    {
-        "label": label,
-        "rows": COUNT,
-        "predicted": COUNT,
-        "precision": maybe(number),
-        "recall": maybe(number),
-    }
+    {"label": label, "rows": COUNT, "predicted": COUNT}
+    | dict.fromkeys(("precision", "recall"), maybe(number))
 )
 OF_A_PART = keys(
     {"low": number, "high": number, "rows": COUNT, "absolute_error": number, "error": number}
 )
+OF_CLASSES: dict[str, Check] = {
+    **dict.fromkeys(("accuracy", "baseline"), number),
+    "baseline_label": label,
+    "classes": each(OF_A_CLASS),
+    "confusion": each(each(COUNT)),
+}
+ERRORS = ("rmse", "absolute_error", "baseline_rmse", "baseline_absolute_error")
+OF_NUMBERS: dict[str, Check] = {
+    **dict.fromkeys(("r2", "baseline"), maybe(number)),
+    **dict.fromkeys(ERRORS, number),
+    "parts": each(OF_A_PART),
+}
+ANY_SCORES = {"kind": text, "rows": COUNT}
 SCORES = by(
-    "kind",
-    {
-        "accuracy": keys(
-            {
-                "kind": text,
-                "rows": COUNT,
-                "accuracy": number,
-                "baseline": number,
-                "baseline_label": label,
-                "classes": each(OF_A_CLASS),
-                "confusion": each(each(COUNT)),
-            }
-        ),
-        "r2": keys(
-            {
-                "kind": text,
-                "rows": COUNT,
-                "r2": maybe(number),
-                "rmse": number,
-                "absolute_error": number,
-                "baseline": maybe(number),
-                "baseline_rmse": number,
-                "baseline_absolute_error": number,
-                "parts": each(OF_A_PART),
-            }
-        ),
-    },
+    "kind", {"accuracy": keys(ANY_SCORES | OF_CLASSES), "r2": keys(ANY_SCORES | OF_NUMBERS)}
 )
 
 PARENT = keys({"run": text, "id": ID, "step": COUNT, "changes": mapping(plain())})
@@ -258,50 +232,33 @@ def check_manifest(about: Any) -> None:
 
 # ── the table's encoding ─────────────────────────────────────────────────────────────────────────────
 
-ENCODING = keys(
+NAMED: dict[str, Check] = {"type": text, "name": text}
+NUMBER_COLUMN: dict[str, Check] = {
+    "kind": one_of(("number", "boolean")),
+    "center": number,
+    "scale": above_zero,
+    "fill": number,
+    "flagged": flag,
+}
+CATEGORY: dict[str, Check] = {
+    "kind": one_of(("text", "code")),
+    "values": each(text),
+    "rare": flag,
+    "missing": flag,
+}
+COLUMN = by("type", {"number": keys(NAMED | NUMBER_COLUMN), "category": keys(NAMED | CATEGORY)})
+TARGET = keys(
     {
-        "columns": each(
-            by(
-                "type",
-                {
-                    "number": keys(
-                        {
-                            "type": text,
-                            "name": text,
-                            "kind": one_of(("number", "boolean")),
-                            "center": number,
-                            "scale": above_zero,
-                            "fill": number,
-                            "flagged": flag,
-                        }
-                    ),
-                    "category": keys(
-                        {
-                            "type": text,
-                            "name": text,
-                            "kind": one_of(("text", "code")),
-                            "values": each(text),
-                            "rare": flag,
-                            "missing": flag,
-                        }
-                    ),
-                },
-            )
-        ),
-        "target": keys(
-            {
-                "name": text,
-                "task": TASK,
-                "kind": one_of(("number", "boolean", "text", "code")),
-                "classes": each(label),
-                "center": number,
-                "scale": above_zero,
-                "notes": each(text),
-            }
-        ),
+        "name": text,
+        "task": TASK,
+        "kind": one_of(("number", "boolean", "text", "code")),
+        "classes": each(label),
+        "center": number,
+        "scale": above_zero,
         "notes": each(text),
     }
 )
+ENCODING = keys({"columns": each(COLUMN), "target": TARGET, "notes": each(text)})
 
 # ── what stands in the database, as JSON ─────────────────────────────────────────────────────────────
 

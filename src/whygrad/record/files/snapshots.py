@@ -47,8 +47,7 @@ def content(state: State) -> bytes:
     tensors = {name: np.ascontiguousarray(a) for name, a in arrays.items() if a is not None}
     counters = {name: _written(value) for name, value in values.items()}
     about = {"format": FORMAT, "state": json.dumps(counters)}
-    written: bytes = save(tensors, about | {"checksum": str(_checksum(about["state"], tensors))})
-    return written
+    return save(tensors, about | {"checksum": str(_checksum(about["state"], tensors))})
 
 
 def _checksum(state: str, tensors: dict[str, Any]) -> int:
@@ -58,8 +57,7 @@ def _checksum(state: str, tensors: dict[str, Any]) -> int:
 
 
 def _bytes(array: Any) -> memoryview:
-    view: memoryview = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
-    return view
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
 def read(run: Path, snapshot: Snapshot | str, plan: Plan) -> State:

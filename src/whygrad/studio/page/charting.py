@@ -154,10 +154,7 @@ def _strokes(name: str, paint: _Paint) -> Option:
 
 
 def _marks(
-    picture: CurvePicture,
-    x_range: tuple[float, float],
-    y_range: tuple[float, float],
-    paint: _Paint,
+    picture: CurvePicture, x_range: tuple[float, float], y_range: tuple[float, float], paint: _Paint
 ) -> Option:
     """Return the line that stands at the present step, and single points, as a series without a line."""
     at: list[Any] = []

@@ -9,6 +9,7 @@ Another run beside it is dashed. The line upwards is the step that the page show
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,7 @@ import numpy as np
 from whygrad.answers.pictures import CurvePicture, Line, Scale
 from whygrad.engines import Statistics
 from whygrad.engines.probes import BOUNDED, ONE_SIDED
-from whygrad.nn.functions import Array
-from whygrad.nn.network import Network
+from whygrad.nn import Array, Network
 from whygrad.record.so_far import SoFar
 from whygrad.studio.page.charting import Option, chart
 from whygrad.training.epochs import Epoch
@@ -134,7 +134,7 @@ def pictures(
     made = {
         "cost": _cost(about),
         "score": _score(about),
-        "gradient": _by_layer(about, "Gradient of each layer", "‖∂C/∂θ‖", _gradient),
+        "gradient": _by_layer(about, "Gradient of each layer", "‖∂C/∂θ‖", itemgetter("gradient")),
         "update": _by_layer(about, "Update of each layer", "‖Δθ‖ / ‖θ‖", _update),
         "quiet": _quiet(about),
     }
@@ -215,14 +215,9 @@ def _parts(
     return lines
 
 
-def _gradient(statistics: Statistics) -> Array:
-    return statistics["gradient"]
-
-
 def _update(statistics: Statistics) -> Array:
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio: Array = statistics["update"] / statistics["theta"]
-    return ratio
+        return statistics["update"] / statistics["theta"]
 
 
 def _by_layer(about: _About, title: str, y_name: str, of: Any) -> CurvePicture | None:

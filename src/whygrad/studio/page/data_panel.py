@@ -130,11 +130,7 @@ def _ask_target(page: Page, path: Path, table: Any) -> None:
 
     def use() -> None:
         left_out = tuple(name for name in without.value if name != target.value)
-        settings = Settings(
-            hidden=(16, 8),
-            activation="tanh",
-            leave_out=left_out,
-        )
+        settings = Settings(hidden=(16, 8), activation="tanh", leave_out=left_out)
 
         def work() -> None:
             if len(names) - len(left_out) < 2:

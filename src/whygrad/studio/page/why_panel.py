@@ -55,11 +55,7 @@ def build(page: Page) -> None:
         with ui.row().classes("wg-line"):
             ui.label("Move it:")
             slider = ui.slider(
-                min=-1,
-                max=1,
-                step=REACH / 100,
-                value=0,
-                on_change=lambda e: dragged(e.value),
+                min=-1, max=1, step=REACH / 100, value=0, on_change=lambda e: dragged(e.value)
             )
             slider.props('aria-label="Move the weight"')
             moved = ui.label().classes("wg-number")

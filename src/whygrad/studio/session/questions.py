@@ -15,12 +15,7 @@ from whygrad.why.bound import Why
 from whygrad.why.training_history.ledger import ALL
 
 # Question → what it is called on the page, for a weight or bias, a unit, and the whole network.
-OF_WEIGHT = {
-    "weight": "Chain rule",
-    "paths": "Paths",
-    "ripple": "Ripple",
-    "ledger": "Ledger",
-}
+OF_WEIGHT = {"weight": "Chain rule", "paths": "Paths", "ripple": "Ripple", "ledger": "Ledger"}
 OF_UNIT = {"neuron": "What it is", "blame": "Blame", "ledger": "Ledger"}
 OF_INPUT = {"ripple": "Ripple"}
 OF_NETWORK = {
@@ -108,8 +103,7 @@ def answer(subject: Subject, asked: Question) -> Explanation:
         return _of_unit(subject, asked, ref, *found)
     question = getattr(subject.why, asked.name)  # weight, paths or ripple: the names in OF_WEIGHT
     by = {"by": asked.by} if asked.name == "ripple" else {}
-    answer: Explanation = question(*found, **ref.ends, **by)
-    return answer
+    return question(*found, **ref.ends, **by)
 
 
 def _of_network(subject: Subject, asked: Question, X: Array, Y: Array) -> Explanation:

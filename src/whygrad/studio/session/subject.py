@@ -14,9 +14,7 @@ import numpy as np
 from whygrad.answers.names import Names, names_of
 from whygrad.answers.pictures import NetworkPicture
 from whygrad.fitted import Fitted
-from whygrad.nn.arrays import dense
-from whygrad.nn.functions import Array
-from whygrad.nn.network import Gradients, Network, Parameters
+from whygrad.nn import Array, Gradients, Network, Parameters, dense
 from whygrad.plan.optimizers import find_optimizer
 from whygrad.plan.plan import Plan, State
 from whygrad.why.bound import Why, as_given
@@ -25,11 +23,7 @@ from whygrad.why.context import Context, ask
 MOST = 2000  # examples of a class, or of all, that are asked about at once
 
 Edges: TypeAlias = Literal["weight", "gradient", "update"]
-EDGES: dict[Edges, str] = {
-    "weight": "weight",
-    "gradient": "gradient",
-    "update": "last update",
-}
+EDGES: dict[Edges, str] = {"weight": "weight", "gradient": "gradient", "update": "last update"}
 
 
 @dataclass(frozen=True)

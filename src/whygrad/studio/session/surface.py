@@ -22,6 +22,7 @@ from whygrad.answers.draw.drawing import (
     fitted,
     legend,
     point,
+    swatch,
     tag,
     to_svg,
 )
@@ -30,9 +31,7 @@ from whygrad.answers.draw.png import data_uri
 from whygrad.answers.formatting import clean, number, typeset
 from whygrad.answers.names import Names, names_of
 from whygrad.errors import InputError
-from whygrad.nn.backprop import forward
-from whygrad.nn.functions import Array
-from whygrad.nn.network import Network, Parameters
+from whygrad.nn import Array, Network, Parameters, forward
 from whygrad.why.choosing import class_names, classes, classifies
 
 WIDTH, HEIGHT = 400.0, 340.0
@@ -146,12 +145,8 @@ def draw(surface: Surface) -> Drawing:
     keys, texts, top = legend(_keys(surface, names), 12, 14, WIDTH - 12)
     panel = _panel(surface, top + 12)
     axes, ticks = draw_axes(panel)
-    frame: dict[str, object] = {
-        "x": panel.left,
-        "y": panel.top,
-        "width": panel.width,
-        "height": panel.height,
-    }
+    frame: dict[str, object] = {"x": panel.left, "y": panel.top}
+    frame |= {"width": panel.width, "height": panel.height}
     shown = {"preserveAspectRatio": "none", "href": data_uri(surface.pixels())}
     shapes = [
         *axes,
@@ -298,13 +293,8 @@ def _points(surface: Surface, panel: Panel) -> list[str]:
                 shapes += _dots(path, look, name)
     if surface.asked is not None:
         x, y = _placed(surface, panel, np.asarray(surface.asked, float).reshape(1, 2))[0].tolist()
-        about: dict[str, object] = {
-            "cx": x,
-            "cy": y,
-            "r": 9.0,
-            "class": "wg-on-ink",
-            "stroke-width": 2.5,
-        }
+        about: dict[str, object] = {"cx": x, "cy": y, "r": 9.0}
+        about |= {"class": "wg-on-ink", "stroke-width": 2.5}
         shapes.append(tag("circle", about, title="the example asked about"))
     return shapes
 
@@ -348,13 +338,8 @@ def _keys(surface: Surface, names: Names) -> list[tuple[str, str]]:
         middle = typeset(number(surface.middle[0] * scale + center))
         what = clean(names.of(surface.net, surface.net.L, 0))
         texts, looks = (f"{what} above {middle}", "below"), ["wg-positive", "wg-negative"]
-    keys = [
-        (
-            tag("rect", {"x": 4, "y": -6, "width": 14, "height": 12, "rx": 2, "class": look}),
-            clean(text),
-        )
-        for look, text in zip(looks[:SERIES], texts, strict=False)
-    ]
+    pairs = zip(looks[:SERIES], texts, strict=False)
+    keys = [(swatch(look), clean(text)) for look, text in pairs]
     return keys + [("".join(_dots("M11 0h0", "wg-on-soft", part)), part) for part in surface.parts]
 
 

@@ -14,9 +14,7 @@ import numpy as np
 
 from whygrad.answers.names import Names
 from whygrad.errors import InputError
-from whygrad.nn.arrays import as_inputs, dense
-from whygrad.nn.functions import Array
-from whygrad.nn.network import Network, Parameters
+from whygrad.nn import Array, Network, Parameters, as_inputs, dense
 from whygrad.plan.optimizers import Optimizer, find_optimizer
 from whygrad.plan.plan import Plan, State, of_gradients
 from whygrad.studio.story import story_backward, story_forward, story_update
@@ -112,10 +110,7 @@ def frames(
     eta = float(getattr(rule, "learning_rate", 0.0) if learning_rate is None else learning_rate)
     with np.errstate(all="ignore"):  # what overflows is found out, and said
         X = as_inputs(net, X)
-        penalties = {"l1": l1, "l2": l2}
-        batch = ask(
-            net, theta, X, Y, sample_weight=sample_weight, masks=masks, names=names, **penalties
-        )
+        batch = ask(net, theta, X, Y, sample_weight, l1, l2, masks, names)
         asked = _alone(batch, X, example)
         if after is None:
             flat = _first_step(rule, eta, theta.flat, batch.gradients.flat)
@@ -147,8 +142,7 @@ def _first_step(rule: Any, learning_rate: float, theta: Array, g: Array) -> Arra
             "without an optimizer the story needs the parameters after the step: give after="
         )
     coefficients = rule.coefficients(np.array([1]), np.array([learning_rate]))[0].tolist()
-    flat: Array = rule.update(theta, g, rule.init(theta), coefficients)[0]
-    return flat
+    return rule.update(theta, g, rule.init(theta), coefficients)[0]
 
 
 def _told(story: Story) -> Iterator[Frame]:
@@ -187,15 +181,27 @@ def step_of_training(
     same order, as that of the reference engine.
     """
     plan = of_gradients(plan)
-    batch = ask(
-        plan.net,
-        Parameters(plan.net.sizes, state.theta),
-        X,
-        Y,
-        sample_weight=sample_weight,
-        masks=plan.masks(state.step, examples),
-        **_penalties(plan, len(Y), sample_weight),
-    )
+    return _step(plan, state, _batch(plan, state, X, Y, examples, sample_weight))
+
+
+def _batch(
+    plan: Plan,
+    state: State,
+    X: Any,
+    Y: Any,
+    examples: Array,
+    sample_weight: Any,
+    names: Names | None = None,
+) -> Context:
+    """Return the pass of a training's next step, penalties and dropout included."""
+    theta, masks = Parameters(plan.net.sizes, state.theta), plan.masks(state.step, examples)
+    S = float(len(Y) if sample_weight is None else np.sum(sample_weight))
+    l1, l2 = (penalty.of_batch(S, plan.n) for penalty in (plan.l1, plan.l2))
+    return ask(plan.net, theta, X, Y, sample_weight, l1, l2, masks, names)
+
+
+def _step(plan: Plan, state: State, batch: Context) -> tuple[Parameters, float, float]:
+    """Return what `step_of_training` does, of a batch that was passed through."""
     g, scale = plan.clip.shorten(batch.gradients.flat)
     coefficients = plan.coefficients(state, state.step + 1)[0].tolist()
     theta, _ = plan.rule.update(state.theta, g, state.opt_state, coefficients)
@@ -243,27 +249,13 @@ def frames_of_training(
         The frames, in order.
     """
     by_steps, plan = plan.by_steps, of_gradients(plan)
-    examples = np.asarray(examples)
-    after, learning_rate, scale = step_of_training(plan, state, X, Y, examples, sample_weight)
-    told = frames(
-        plan.net,
-        Parameters(plan.net.sizes, state.theta),
-        X,
-        Y,
-        example=example,
-        optimizer=plan.rule,
-        learning_rate=learning_rate,
-        after=after,
-        sample_weight=sample_weight,
-        masks=plan.masks(state.step, examples),
-        scale=scale,
-        decay=plan.l2.decay,
-        names=names,
-        question=question,
-        own=own,
-        scales=scales,
-        **_penalties(plan, len(Y), sample_weight),
-    )
+    with np.errstate(all="ignore"):  # what overflows is found out, and said
+        X = as_inputs(plan.net, X)
+        batch = _batch(plan, state, X, Y, np.asarray(examples), sample_weight, names)
+        asked, (after, eta, scale) = _alone(batch, X, example), _step(plan, state, batch)
+        rule, decay = plan.rule, plan.l2.decay
+        story = Story(asked, batch, after, rule, eta, scale, decay, question, own, tuple(scales))
+        told = tuple(_told(story))
     return told if by_steps else tuple(map(_without_lbfgs, told))
 
 
@@ -272,9 +264,3 @@ def _without_lbfgs(frame: Frame) -> Frame:
     if frame.phase != "update":
         return frame
     return replace(frame, words=f"{LBFGS_TAKES_ALL} {frame.words}")
-
-
-def _penalties(plan: Plan, n: int, sample_weight: Any) -> dict[str, Any]:
-    """Return the strengths that the penalties have in a batch."""
-    S = float(n if sample_weight is None else np.sum(sample_weight))
-    return {"l1": plan.l1.of_batch(S, plan.n), "l2": plan.l2.of_batch(S, plan.n)}

@@ -5,8 +5,7 @@ from typing import Any
 
 from whygrad.answers.formatting import number, typeset
 from whygrad.nn.functions import ACTIVATIONS, COSTS, Activation, Cost
-from whygrad.plan.lbfgs import LBFGS
-from whygrad.plan.optimizers import SGD, Adagrad, Adam, AdamW, Nadam, RMSprop
+from whygrad.plan import LBFGS, SGD, Adagrad, Adam, AdamW, Nadam, RMSprop
 
 FUNCTIONS = {
     "identity": "z is handed on as it is",

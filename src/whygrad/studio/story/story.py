@@ -17,9 +17,7 @@ from whygrad.answers.expression import Equation
 from whygrad.answers.formatting import clean
 from whygrad.answers.names import AS_IT_IS, Names, Ref
 from whygrad.answers.pictures import NetworkPicture
-from whygrad.nn.arrays import dense
-from whygrad.nn.functions import Array
-from whygrad.nn.network import Network, Parameters
+from whygrad.nn import Array, Network, Parameters, dense
 from whygrad.studio.story.phrases import counted, percent, said
 from whygrad.why.choosing import class_names, classes, classifies
 from whygrad.why.context import Context
@@ -124,8 +122,7 @@ class Story:
     @cached_property
     def y(self) -> Array:
         """What is true, (n_L,)."""
-        truth: Array = self.asked.y[0]
-        return truth
+        return self.asked.y[0]
 
     @cached_property
     def flow(self) -> Flow:

@@ -7,7 +7,7 @@ the pass; here they are only put in.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,9 +27,8 @@ from whygrad.answers.expression import (
     Words,
 )
 from whygrad.answers.names import Ref
-from whygrad.nn.arrays import dense
-from whygrad.nn.functions import COSTS, Array, canonical_link
-from whygrad.nn.network import Parameters
+from whygrad.nn import Array, Parameters, dense
+from whygrad.nn.functions import COSTS, canonical_link
 from whygrad.plan.optimizers import SGD
 from whygrad.studio.story.phrases import counted, rule_name, said, spoken
 from whygrad.studio.story.story import Story
@@ -124,24 +123,24 @@ def _off_in_numbers(story: Story, m: int) -> Expression:
 
 
 def _squared(story: Story, a: Array, y: Array) -> list[Expression]:
-    two = Number(2)
-    if len(a) == 1:
-        both = (_off(story, 0), _off_in_numbers(story, 0))
-        return [Product((HALF, Power(off, two))) for off in both]
-    written: list[Expression] = [Product((HALF, SumOver("m", Power(_off(story, "m"), two))))]
-    if len(a) <= FEW:
-        squares = tuple(Power(_off_in_numbers(story, m), two) for m in range(len(a)))
-        written.append(Product((HALF, Sum(squares))))
-    return written
+    """Write ½ Σ (a − y)²."""
+    squares = _summed(story, lambda off: Power(off, Number(2)))
+    return [Product((HALF, one)) for one in squares]
 
 
 def _absolute(story: Story, a: Array, y: Array) -> list[Expression]:
-    size = Symbol("abs")
-    if len(a) == 1:
-        return [Call(size, _off(story, 0)), Call(size, _off_in_numbers(story, 0))]
-    written: list[Expression] = [SumOver("m", Call(size, _off(story, "m")))]
-    if len(a) <= FEW:
-        written.append(Sum(tuple(Call(size, _off_in_numbers(story, m)) for m in range(len(a)))))
+    """Write Σ |a − y|."""
+    return _summed(story, lambda off: Call(Symbol("abs"), off))
+
+
+def _summed(story: Story, of: Callable[[Expression], Expression]) -> list[Expression]:
+    """Write the sum over the outputs of what a − y comes to: in symbols, and of few in numbers."""
+    outputs = len(story.y)
+    if outputs == 1:
+        return [of(_off(story, 0)), of(_off_in_numbers(story, 0))]
+    written: list[Expression] = [SumOver("m", of(_off(story, "m")))]
+    if outputs <= FEW:
+        written.append(Sum(tuple(of(_off_in_numbers(story, m)) for m in range(outputs))))
     return written
 
 

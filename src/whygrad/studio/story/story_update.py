@@ -6,8 +6,7 @@
 import numpy as np
 
 from whygrad.answers.names import Ref
-from whygrad.nn.backprop import Trace, example_costs, forward
-from whygrad.nn.functions import Array
+from whygrad.nn import Array, Trace, example_costs, forward
 from whygrad.studio.story import story_equations as equations
 from whygrad.studio.story.phrases import carries, how, listed, percent, said
 from whygrad.studio.story.story import Frame, Story, in_units, most_said

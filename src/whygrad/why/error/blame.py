@@ -17,11 +17,10 @@ from whygrad.answers.names import Names, Ref, check_layer, names_of
 from whygrad.answers.parts import Table, Term
 from whygrad.answers.pictures import NetworkPicture
 from whygrad.errors import InputError
-from whygrad.nn.functions import Array
-from whygrad.nn.network import Network, Parameters
+from whygrad.nn import Array, Network, Parameters
 from whygrad.why import rounding, symbols
 from whygrad.why.choosing import class_names, find_class, of_class
-from whygrad.why.context import Context, ask
+from whygrad.why.context import Context, ask, at_least_one
 from whygrad.why.error.flow import Flow
 from whygrad.why.error.shares import (
     general,
@@ -118,13 +117,10 @@ def blame(
     if unit is not None and l is None:
         raise InputError(f"unit {unit!r} of which layer? Give layer=0 to {net.L}")
     k = None if unit is None or l is None else names.find(net, l, unit)
-    if not isinstance(top, int | np.integer) or top < 1:
-        raise InputError(f"top is {top!r}: it must be a whole number of at least 1")
+    top = at_least_one("top", top)
     if of is not None:
         X, Y, sample_weight, masks = of_class(net, names, of, X, Y, sample_weight, masks)
-    context = ask(
-        net, theta, X, Y, sample_weight=sample_weight, l1=l1, l2=l2, masks=masks, names=names
-    )
+    context = ask(net, theta, X, Y, sample_weight, l1, l2, masks, names)
     where = over(context.n)
     if of is not None:
         where += f" of {class_names(net, names)[find_class(net, names, of)]}"

@@ -13,8 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.nn.arrays import dense
-from whygrad.nn.functions import Activation, Array
+from whygrad.nn import Activation, Array, dense
 from whygrad.why.context import Context
 from whygrad.why.passing import mask_of, slope
 

@@ -34,11 +34,11 @@ from whygrad.errors import InputError
 from whygrad.nn.functions import Array, Cost, namespace
 from whygrad.nn.network import Network, Parameters
 from whygrad.why import local, rounding, symbols
-from whygrad.why.context import Context, ask
+from whygrad.why.context import Context, ask, at_least_one
 from whygrad.why.gradient.heaviest import Path, heaviest
 from whygrad.why.gradient.path_graph import PathGraph
 from whygrad.why.gradient.unrolled import product, ref_symbol
-from whygrad.why.gradient.weight import gradient, penalties, ref_name, sizes, whole
+from whygrad.why.gradient.weight import gradient, penalties, ref_name, sizes
 from whygrad.why.symbols import over, shown
 
 UNITS_LISTED = 5  # of each layer that paths lead through
@@ -138,23 +138,13 @@ def paths(
             raise InputError("paths to the cost need Y: give it, or to_output=")
         if of is not None:
             raise InputError(f"of={of!r} is for paths to an output: give to_output= as well")
-        options: dict[str, Any] = {"l1": l1, "l2": l2}
-        context = ask(
-            net, theta, X, Y, sample_weight=sample_weight, masks=masks, names=names, **options
-        )
+        context = ask(net, theta, X, Y, sample_weight, l1, l2, masks, names)
         return explain_paths(context, names.weight(net, layer, to, from_), k)
     m = names.find(net, net.L, to_output)
     target, of = _output_as_cost(net, m, of)
     n = len(X) if np.ndim(X) > 1 or hasattr(X, "tocsr") else 1
-    context = ask(
-        target,
-        theta,
-        X,
-        np.zeros((n, net.sizes[-1])),
-        sample_weight=sample_weight,
-        masks=masks,
-        names=names,
-    )
+    none = np.zeros((n, net.sizes[-1]))
+    context = ask(target, theta, X, none, sample_weight, masks=masks, names=names)
     return explain_paths(context, names.weight(net, layer, to, from_), k, (m, of))
 
 
@@ -162,7 +152,7 @@ def explain_paths(
     context: Context, ref: Ref, k: int = 10, output: tuple[int, str] | None = None
 ) -> Explanation:
     """Answer as `paths` does from a pass that is there already; the cost may stand for an output."""
-    k = whole("k", k)
+    k = at_least_one("k", k)
     graph = path_graph(context, ref, output)
     value = gradient(context, ref)
     total, size = math.fsum(graph.totals), math.fsum(graph.sizes)
@@ -330,10 +320,7 @@ def _equation(
     below: int | str = j
     letters = ["p", "q", "r"] if L - l <= 3 else [f"p{m}" for m in range(l + 1, L + 1)]
     for m, letter in zip(range(l, L), letters, strict=False):
-        body += [
-            _call_slope(m, below),
-            Symbol("W", m + 1, (letter, below)),
-        ]
+        body += [_call_slope(m, below), Symbol("W", m + 1, (letter, below))]
         below = letter
     body.append(Derivative(goal, Symbol("z", L, (below,))))
     summed: Expression = product(body)

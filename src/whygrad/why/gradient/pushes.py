@@ -11,9 +11,7 @@ from typing import Any
 import numpy as np
 
 from whygrad.answers.names import Names, check_layer
-from whygrad.nn.arrays import dense
-from whygrad.nn.functions import Array
-from whygrad.nn.network import Network, Parameters
+from whygrad.nn import Array, Network, Parameters, dense
 from whygrad.why.context import Context, ask
 
 

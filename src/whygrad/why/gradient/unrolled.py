@@ -28,9 +28,7 @@ from whygrad.answers.expression import (
 from whygrad.answers.names import Names, Ref
 from whygrad.answers.parts import Factor, Table, Term
 from whygrad.answers.pictures import NetworkPicture
-from whygrad.nn.arrays import dense
-from whygrad.nn.functions import Array
-from whygrad.nn.network import Network, Parameters
+from whygrad.nn import Array, Network, Parameters, dense
 from whygrad.why import local, symbols
 from whygrad.why.context import Context
 

@@ -18,11 +18,9 @@ from whygrad.answers.explanation import Explanation
 from whygrad.answers.expression import Symbol
 from whygrad.answers.names import AS_IT_IS, Names, Ref
 from whygrad.answers.parts import Factor, Table, Term
-from whygrad.errors import InputError
-from whygrad.nn.functions import Array
-from whygrad.nn.network import Network, Parameters
+from whygrad.nn import Array, Network, Parameters
 from whygrad.why import local, rounding
-from whygrad.why.context import Context, ask
+from whygrad.why.context import Context, ask, at_least_one
 from whygrad.why.gradient.unrolled import (
     equations,
     on_paths,
@@ -119,9 +117,7 @@ def weight(
     >>> found.value, [(factor.value, factor.part) for factor in found.terms[0].factors]
     (-6.0, [(3.0, '0:0'), (1.0, '1:0'), (2.0, '2:0,0'), (-1.0, '2:0')])
     """
-    context = ask(
-        net, theta, X, Y, sample_weight=sample_weight, l1=l1, l2=l2, masks=masks, names=names
-    )
+    context = ask(net, theta, X, Y, sample_weight, l1, l2, masks, names)
     return _explain(context, context.names.weight(net, layer, to, from_), depth, top)
 
 
@@ -129,8 +125,8 @@ def _explain(context: Context, ref: Ref, depth: int | None = 1, top: int = 10) -
     """Answer as `weight` does from a pass that is there already."""
     l, j = ref.layer, ref.to
     deepest = context.net.L - l + 1
-    top = whole("top", top)
-    depth = deepest if depth is None else min(whole("depth", depth), deepest)
+    top = at_least_one("top", top)
+    depth = deepest if depth is None else min(at_least_one("depth", depth), deepest)
     value = gradient(context, ref)
     a, delta, share = local.sender(context, ref), context.delta[l][:, j], context.s / context.S
     push = a * delta
@@ -198,13 +194,6 @@ def sides(values: Array, top: int) -> Array:
     above, below = np.maximum(values, 0), np.minimum(values, 0)
     chosen = np.concatenate([local.largest(above, top), local.largest(below, top)[::-1]])
     return chosen[values[chosen] * np.repeat([1, -1], len(chosen) // 2) > 0]
-
-
-def whole(name: str, given: Any) -> int:
-    """Return a whole number of at least 1, or raise `InputError`."""
-    if not isinstance(given, int | np.integer) or isinstance(given, bool) or given < 1:
-        raise InputError(f"{name} is {given!r}: it must be a whole number of at least 1")
-    return int(given)
 
 
 def penalties(context: Context, ref: Ref) -> tuple[Term, ...]:

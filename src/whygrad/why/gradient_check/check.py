@@ -29,15 +29,14 @@ from whygrad.answers.names import Names, Ref
 from whygrad.answers.parts import Table
 from whygrad.answers.pictures import NetworkPicture
 from whygrad.errors import InputError
+from whygrad.nn import Array, Gradients, Network, Parameters, backward, cost, forward
 from whygrad.nn.arrays import is_sparse
-from whygrad.nn.backprop import backward, cost, forward
 from whygrad.nn.backprop import gradients as take_gradients
-from whygrad.nn.functions import Array
-from whygrad.nn.network import Gradients, Network, Parameters, count
+from whygrad.nn.network import count
 from whygrad.why import symbols
-from whygrad.why.context import Context, ask
+from whygrad.why.context import Context, ask, at_least_one
 from whygrad.why.gradient.unrolled import ref_symbol
-from whygrad.why.gradient.weight import ref_name, whole
+from whygrad.why.gradient.weight import ref_name
 from whygrad.why.gradient_check.culprits import Suspect, culprits, pattern
 from whygrad.why.gradient_check.differences import Slopes, differentiate
 from whygrad.why.gradient_check.finite_differences import CheckedParameters, rounding
@@ -125,16 +124,9 @@ def check(
     theta = Parameters(theta.sizes, np.asarray(theta.flat, np.float64))
     X = X if is_sparse(X) else np.asarray(X)
     X = X.astype(np.float64) if X.dtype.kind in "fiub" else X
-    options: dict[str, Any] = {
-        "sample_weight": sample_weight,
-        "l1": l1,
-        "l2": l2,
-        "masks": masks,
-        "names": names,
-    }
-    context = ask(net, theta, X, Y, **options)
+    context = ask(net, theta, X, Y, sample_weight, l1, l2, masks, names)
     given = _vector(gradients, theta)
-    checked = _choose(context, None if sample is None else whole("sample", sample), seed)
+    checked = _choose(context, None if sample is None else at_least_one("sample", sample), seed)
     said = (context.gradients.flat if given is None else given)[checked.index].astype(np.float64)
     found = _differences(checked, said)
     kind = "float32" if given is not None and given.dtype.itemsize < 8 else "float64"

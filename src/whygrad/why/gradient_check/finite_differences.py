@@ -177,8 +177,7 @@ def _on_kinks(f: Activation, z: Array) -> Array:
     h = 1e-6 * (1 + np.abs(z))
     here, right, left = f.value(z), f.value(z + h), f.value(z - h)
     slopes = (right - here) / h, (here - left) / h
-    jumps: Array = np.abs(slopes[0] - slopes[1]) > 1e-3 * np.maximum(*np.abs(slopes))
-    return jumps
+    return np.abs(slopes[0] - slopes[1]) > 1e-3 * np.maximum(*np.abs(slopes))
 
 
 def rounding(context: Context) -> float:

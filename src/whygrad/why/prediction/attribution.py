@@ -38,14 +38,12 @@ class Outcome:
 
     def start(self, x: Array) -> Array:
         """Return z¹ of rows x, (n, n_1)."""
-        z: Array = x @ self.theta.W[1].T + self.theta.b[1]
-        return z
+        return x @ self.theta.W[1].T + self.theta.b[1]
 
     def values(self, z1: Array) -> Array:
         """Return the number for rows z¹, (n,)."""
         z, a = forward_from(self.net, self.theta, 1, z1)
-        of: Array = (z if self.at == "z" else a)[-1][:, self.m]
-        return of
+        return (z if self.at == "z" else a)[-1][:, self.m]
 
     def slopes(self, z1: Array) -> list[Any]:
         """Return gˡ = ∂out/∂zˡ for rows z¹, (n, n_l) by layer."""
@@ -128,5 +126,4 @@ def _pieces(outcome: Outcome, z0: Array, way: Array, pieces: Array) -> Array:
     half = np.diff(pieces, axis=1) / 2
     t = pieces.mean(axis=1)[:, None] + half * NODES
     g = outcome.slopes(z0 + t.reshape(-1, 1) * way)[1].reshape(len(pieces), POINTS, -1)
-    summed: Array = np.einsum("p,ipj->ij", WEIGHTS, g) * half
-    return summed
+    return np.einsum("p,ipj->ij", WEIGHTS, g) * half

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from whygrad.answers.names import Names
-from whygrad.nn.functions import Array
-from whygrad.nn.network import Network
+from whygrad.nn import Array, Network
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,8 @@ left of them elsewhere (`attribution`). The number explained is z of a probabili
 without end, and a of a number.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -29,11 +30,11 @@ from whygrad.answers.names import AS_IT_IS, Names, Ref, names_of
 from whygrad.answers.parts import Table, Term
 from whygrad.answers.pictures import BarPicture, ImagePicture, NetworkPicture, Picture
 from whygrad.errors import InputError
-from whygrad.nn.arrays import as_inputs, dense
-from whygrad.nn.functions import ACTIVATIONS, Array
-from whygrad.nn.network import Network, Parameters
+from whygrad.nn import Array, Network, Parameters, as_inputs, dense
+from whygrad.nn.functions import ACTIVATIONS
 from whygrad.why import rounding, symbols
 from whygrad.why.choosing import class_names, classes, classifies, find_class
+from whygrad.why.context import at_least_one
 from whygrad.why.passing import forward_from
 from whygrad.why.prediction.attribution import Outcome, Parts, attribute
 from whygrad.why.prediction.columns import InputColumn, columns_of, gather
@@ -121,8 +122,7 @@ def prediction(
     names = names_of(net, names)
     if at not in (None, "z", "a"):
         raise InputError(f"at is {at!r}: give 'z', the weighted input of the output, or 'a'")
-    if not isinstance(top, int | np.integer) or top < 1:
-        raise InputError(f"top is {top!r}: it must be a whole number of at least 1")
+    top = at_least_one("top", top)
     dtype = np.result_type(theta.flat.dtype, np.float32)
     row = _one(net, x).astype(dtype)
     zero = _baseline(net, baseline).astype(dtype)
@@ -134,17 +134,12 @@ def prediction(
     else:
         m = names.find(net, net.L, output)
     outcome = Outcome(net, theta, m, number)
-    values = (
-        float((z if number == "z" else a)[-1][0, m]),
-        float(outcome.values(outcome.start(zero[None]))[0]),
-    )
-    parts = attribute(outcome, row, zero)
+    here = float((z if number == "z" else a)[-1][0, m])
+    base = float(outcome.values(outcome.start(zero[None]))[0])
+    parts, flow = attribute(outcome, row, zero), path_flow(outcome, row, zero, top)
     columns = columns_of(net, names)
-    flow = path_flow(outcome, row, zero, top)
-    answer = _answer(net, theta, names, row, m, wanted)
-    found = _explain(
-        outcome, names, columns, (row, zero), values, parts, flow, a, answer, limits, top
-    )
+    about = _Attribution(outcome, names, columns, row, zero, here, base, parts, flow, a, top)
+    found = _explain(about, _answer(net, theta, names, row, m, wanted), limits)
     nowhere = "The baseline is 0 in every input." if baseline is None else ""
     return replace(found, notes=(*found.notes, *filter(None, [nowhere])))
 
@@ -189,50 +184,86 @@ def _answer(
     return Answer(net, theta, x, m, float(wanted))
 
 
-def _explain(
-    outcome: Outcome,
-    names: Names,
-    columns: tuple[InputColumn, ...],
-    points: tuple[Array, Array],
-    values: tuple[float, float],
-    parts: Parts,
-    flow: PathFlow,
-    a: list[Any],
-    answer: Answer | None,
-    limits: Any,
-    top: int,
-) -> Explanation:
-    net, m, (x, zero) = outcome.net, outcome.m, points
-    value = values[0] - values[1]
-    by_column = gather(columns, parts.inputs)
-    terms = _terms(columns, by_column, parts, len(columns) > MANY)
-    left = value - float(np.sum([term.value for term in terms]))
-    what, own = outcome.at, _in_own_units(outcome, names)
-    ref = Ref(net.L, m)
-    name = names.of(net, net.L, m)
-    tables = [
-        _contributions(net, names, columns, by_column, parts, points, top),
-        _paths(outcome, names, flow),
-    ]
+@dataclass(frozen=True, eq=False)
+class _Attribution:
+    """One output for one example, beside the baseline: all that the answer is told from.
+
+    `here` and `base` are the output's numbers for the example `x` and the baseline `zero`, `a` the
+    activations by layer.
+    """
+
+    outcome: Outcome
+    names: Names
+    columns: tuple[InputColumn, ...]
+    x: Array
+    zero: Array
+    here: float
+    base: float
+    parts: Parts
+    flow: PathFlow
+    a: list[Any]
+    top: int
+
+    @cached_property
+    def by_column(self) -> Array:
+        """What each column adds."""
+        return gather(self.columns, self.parts.inputs)
+
+    @cached_property
+    def terms(self) -> list[Term]:
+        """What columns and biases add, the largest first."""
+        terms = [
+            Term(one.name, float(value), part=" ".join(Ref(0, int(k)).part for k in one.inputs))
+            for one, value in zip(self.columns, self.by_column, strict=True)
+            if value or len(self.columns) <= MANY
+        ]
+        biases = enumerate(self.parts.biases, start=1)
+        terms += [Term(f"biases of layer {l}", value) for l, value in biases if value]
+        return sorted(terms, key=lambda term: -abs(term.value))
+
+    @property
+    def net(self) -> Network:
+        """The network."""
+        return self.outcome.net
+
+    @property
+    def name(self) -> str:
+        """What the output is called."""
+        return self.names.of(self.net, self.net.L, self.outcome.m)
+
+    @property
+    def adds(self) -> str:
+        """What columns do, as tables and pictures are headed."""
+        return "adds" if self.names.target == AS_IT_IS else "adds, standardised"
+
+    @property
+    def in_own_units(self) -> bool:
+        """Whether the number is a target's that was standardised, and not some z before a function."""
+        net = self.net
+        is_output = self.outcome.at == "a" or net.f[net.L] is ACTIVATIONS["identity"]
+        return is_output and self.names.scale(net, net.L, self.outcome.m) != AS_IT_IS
+
+
+def _explain(about: _Attribution, answer: Answer | None, limits: Any) -> Explanation:
+    net, names, m, parts = about.net, about.names, about.outcome.m, about.parts
+    value = about.here - about.base
+    left = value - float(np.sum([term.value for term in about.terms]))
+    tables = [_contributions(about), _paths(about)]
     arrays: dict[str, Any] = {
         "inputs": parts.inputs,
-        "columns": by_column,
+        "columns": about.by_column,
         "biases": parts.biases,
-        "output": values[0],
-        "baseline_output": values[1],
-        "outputs": a[-1][0],
-        "paths": tuple((path.units, path.value) for path in flow.paths),
+        "output": about.here,
+        "baseline_output": about.base,
+        "outputs": about.a[-1][0],
+        "paths": tuple((path.units, path.value) for path in about.flow.paths),
         "points": parts.points,
     }
-    told = _said(outcome, names, a[-1], values)
-    told += _parts_said(outcome, names, terms, values)
-    unseen = 0
+    told, unseen = _said(about) + _parts_said(about), 0
     if answer is not None:
-        low, high = limits_of(x.astype(np.float64), names, limits)
-        with np.errstate(
-            over="ignore", invalid="ignore"
-        ):  # exp may leave what it can hold, far from x
-            found, together, unseen = changes(answer, columns, low, high, top)
+        low, high = limits_of(about.x.astype(np.float64), names, limits)
+        with np.errstate(over="ignore", invalid="ignore"):  # exp overflows, far from x
+            found, together, unseen = changes(answer, about.columns, low, high, about.top)
         tables.append(table(answer, names, found))
         told += " " + words(answer, names, found, together, limits is not None)
         arrays["changes"] = tuple(
@@ -242,120 +273,88 @@ def _explain(
         arrays["nearest_size"] = None if together is None else together.size
     return Explanation(
         kind="prediction",
-        question=f"Why is {what} of {name} {shown(values[0])} in this example?"
-        if not own
-        else f"Why is {name} {in_units(net, names, net.L, m, values[0])} in this example?",
+        question=f"Why is {about.name} {in_units(net, names, net.L, m, about.here)} in this example?"
+        if about.in_own_units
+        else f"Why is {about.outcome.at} of {about.name} {shown(about.here)} in this example?",
         answer=told,
         value=value,
-        terms=tuple(terms),
-        residuals=_left(outcome, points, left),
-        equations=_equations(outcome, terms, values, top),
+        terms=tuple(about.terms),
+        residuals=_left(about, left),
+        equations=_equations(about),
         tables=tuple(tables),
-        pictures=_pictures(outcome, names, columns, by_column, points, parts, flow, a, top),
+        pictures=_pictures(about),
         arrays=arrays,
-        notes=_notes(outcome, parts, limits is None, answer is not None, unseen, bool(zero.any())),
-        part=ref.part,
+        notes=_notes(about, limits is None, answer is not None, unseen),
+        part=Ref(net.L, m).part,
     )
 
 
-def _in_own_units(outcome: Outcome, names: Names) -> bool:
-    """Return whether the number is a target's that was standardised, and not some z before a function."""
-    net = outcome.net
-    is_output = outcome.at == "a" or net.f[net.L] is ACTIVATIONS["identity"]
-    return is_output and names.scale(net, net.L, outcome.m) != AS_IT_IS
-
-
-def _parts_said(
-    outcome: Outcome, names: Names, terms: list[Term], values: tuple[float, float]
-) -> str:
+def _parts_said(about: _Attribution) -> str:
     """Return a sentence on what lies between the baseline's number and this one, largest parts first."""
-    ref, own = (outcome.net, names, outcome.net.L, outcome.m), _in_own_units(outcome, names)
+    own, terms = about.in_own_units, about.terms
+    ref = (about.net, about.names, about.net.L, about.outcome.m)
 
     def add(value: float) -> str:
         return change_in_units(*ref, value) if own else f"{value:+.3g}"
 
-    base = in_units(*ref, values[1]) if own else shown(values[1])
-    what = "That" if own else outcome.at
+    base = in_units(*ref, about.base) if own else shown(about.base)
+    what = "That" if own else about.outcome.at
     said = [f"{term.name} {add(term.value)}" for term in terms[:3]]
     others = float(np.sum([term.value for term in terms[3:]]))
     said += [f"{len(terms) - 3:,} more {add(others)}"] if len(terms) > 3 else []
     listed = f": {', '.join(said)}." if said else "."
-    return f" {what} is {add(values[0] - values[1])} beside the baseline's {base}{listed}"
+    return f" {what} is {add(about.here - about.base)} beside the baseline's {base}{listed}"
 
 
-def _left(outcome: Outcome, points: tuple[Array, Array], left: float) -> dict[str, float]:
+def _left(about: _Attribution, left: float) -> dict[str, float]:
     """Return the residual by name: integration, or where the network is piecewise linear rounding."""
+    outcome, net, theta = about.outcome, about.net, about.outcome.theta
     if not outcome.straight:
         return {"integration": left}
-    net, theta, (x, zero) = outcome.net, outcome.theta, points
     W = [*theta.W[1:-1], theta.W[-1][[outcome.m]]]
     b = [*theta.b[1:-1], theta.b[-1][[outcome.m]]]
-    ends = 8 * rounding.reach(W, b, np.abs(x) + np.abs(zero))
+    ends = 8 * rounding.reach(W, b, np.abs(about.x) + np.abs(about.zero))
     roundings = 2 * (sum(net.sizes) + 3 * net.L) + rounding.FEW
-    return rounding.remainder(left, rounding.bound(ends, roundings, x.dtype))
+    return rounding.remainder(left, rounding.bound(ends, roundings, about.x.dtype))
 
 
-def _said(outcome: Outcome, names: Names, a: Array, values: tuple[float, float]) -> str:
-    net, name = outcome.net, names.of(outcome.net, outcome.net.L, outcome.m)
+def _said(about: _Attribution) -> str:
+    net, names, name, m, a = about.net, about.names, about.name, about.outcome.m, about.a[-1]
     if not classifies(net):
-        number = in_units(net, names, net.L, outcome.m, float(a[0, outcome.m]))
-        return f"The network says {name} is {number}."
+        return f"The network says {name} is {in_units(net, names, net.L, m, float(a[0, m]))}."
     said = class_names(net, names)[int(classes(a)[0])]
     of = "its output" if said == name else name
-    z = f", z = {shown(values[0])}" if outcome.at == "z" else ""
-    return f"The network says {said}; {of} is {shown(a[0, outcome.m])}{z}."
+    z = f", z = {shown(about.here)}" if about.outcome.at == "z" else ""
+    return f"The network says {said}; {of} is {shown(a[0, m])}{z}."
 
 
-def _terms(
-    columns: tuple[InputColumn, ...], by_column: Array, parts: Parts, many: bool
-) -> list[Term]:
-    terms = [
-        Term(column.name, float(value), part=" ".join(Ref(0, int(k)).part for k in column.inputs))
-        for column, value in zip(columns, by_column, strict=True)
-        if value or not many
-    ]
-    terms += [
-        Term(f"biases of layer {l}", value)
-        for l, value in enumerate(parts.biases, start=1)
-        if value
-    ]
-    return sorted(terms, key=lambda term: -abs(term.value))
-
-
-def _contributions(
-    net: Network,
-    names: Names,
-    columns: tuple[InputColumn, ...],
-    by_column: Array,
-    parts: Parts,
-    points: tuple[Array, Array],
-    top: int,
-) -> Table:
-    x, _ = points
-    order = np.argsort(-abs(by_column), kind="stable")[:top]
+def _contributions(about: _Attribution) -> Table:
+    net, names, columns, by_column = about.net, about.names, about.columns, about.by_column
+    order = np.argsort(-abs(by_column), kind="stable")[: about.top]
     rows: list[tuple[Any, ...]] = []
     for c in order:
         column, k = columns[c], columns[c].inputs[0]
-        ends: tuple[Any, ...] = tuple(float(names.own(net, 0, k, end[k])) for end in points)
+        ends: tuple[Any, ...] = tuple(
+            float(names.own(net, 0, k, end[k])) for end in (about.x, about.zero)
+        )
         if column.categories:
-            ends = (column.category(x), "")
+            ends = (column.category(about.x), "")
         rows.append((column.name, *ends, float(by_column[c])))
     where = [Ref(0, int(columns[c].inputs[0])).part for c in order]
     if len(columns) > len(order):
         left = float(by_column.sum() - by_column[order].sum())
         rows.append((f"{len(columns) - len(order):,} other columns", "", "", left))
         where.append("")
-    for l, value in enumerate(parts.biases, start=1):
+    for l, value in enumerate(about.parts.biases, start=1):
         if value:
             rows.append((f"biases of layer {l}", "", "", value))
             where.append("")
-    adds = "adds" if names.target == AS_IT_IS else "adds, standardised"
-    heads = ("column", "x", "baseline", adds)
+    heads = ("column", "x", "baseline", about.adds)
     return Table("What each column adds", heads, tuple(rows), tuple(where))
 
 
-def _paths(outcome: Outcome, names: Names, flow: PathFlow) -> Table:
-    net = outcome.net
+def _paths(about: _Attribution) -> Table:
+    net, names, flow = about.net, about.names, about.flow
     rows, where = [], []
     for path in flow.paths:
         rows.append((symbols.path(net, names, 0, *path.units), path.value))
@@ -365,9 +364,8 @@ def _paths(outcome: Outcome, names: Names, flow: PathFlow) -> Table:
     return Table(title, ("path", "carries"), tuple(rows), tuple(where))
 
 
-def _equations(
-    outcome: Outcome, terms: list[Term], values: tuple[float, float], top: int
-) -> tuple[Equation, ...]:
+def _equations(about: _Attribution) -> tuple[Equation, ...]:
+    outcome, terms, top = about.outcome, about.terms, about.top
     left = symbols.unit(outcome.at, outcome.net.L, outcome.m)
     slope: Expression = Derivative(left, Symbol("x", None, ("k",)))
     if not outcome.straight:
@@ -379,33 +377,18 @@ def _equations(
     arrays: list[Expression] = [Number(term.value, term.part) for term in terms[:top]]
     if len(terms) > top:
         arrays.append(Number(float(np.sum([term.value for term in terms[top:]]))))
-    here, base = values
-    sides = (
-        left,
-        Sum((Number(base), *arrays)),
-        Sum((Number(base), Number(here - base))),
-        Number(here),
-    )
-    return Equation((left, Sum(general))), Equation(sides)
+    here, base = Number(about.here), Number(about.base)
+    more = Sum((base, Number(about.here - about.base)))
+    numbers = Equation((left, Sum((base, *arrays)), more, here))
+    return Equation((left, Sum(general))), numbers
 
 
-def _pictures(
-    outcome: Outcome,
-    names: Names,
-    columns: tuple[InputColumn, ...],
-    by_column: Array,
-    points: tuple[Array, Array],
-    parts: Parts,
-    flow: PathFlow,
-    a: list[Any],
-    top: int,
-) -> tuple[Picture, ...]:
-    net, (x, _) = outcome.net, points
-    name = names.of(net, net.L, outcome.m)
+def _pictures(about: _Attribution) -> tuple[Picture, ...]:
+    net, names, name, x, flow = about.net, about.names, about.name, about.x, about.flow
     marked = {Ref(l, j).part for path in flow.paths[:3] for l, j in enumerate(path.units)}
     network = NetworkPicture(
         title=f"What carries {name}",
-        units=(x, *(layer[0] for layer in a[1:])),
+        units=(x, *(layer[0] for layer in about.a[1:])),
         edges=flow.flow,
         names=tuple(names.layer(net, l) for l in range(net.L + 1)),
         unit_meaning="activation" + names.counted,
@@ -415,25 +398,17 @@ def _pictures(
     )
     if names.image:
         title = f"What each pixel adds to {name}"
-        added = ImagePicture(title, parts.inputs.reshape(1, *names.image), ("adds",), signed=True)
+        added = ImagePicture(
+            title, about.parts.inputs.reshape(1, *names.image), ("adds",), signed=True
+        )
         return (ImagePicture("The example", x.reshape(1, *names.image), ("x",)), added, network)
-    order = np.argsort(-abs(by_column), kind="stable")[: 2 * top]
-    labels = tuple(columns[c].name for c in order)
-    return (
-        BarPicture(
-            f"What each column adds to {name}",
-            "adds" if names.target == AS_IT_IS else "adds, standardised",
-            labels,
-            by_column[order],
-        ),
-        network,
-    )
+    order = np.argsort(-abs(about.by_column), kind="stable")[: 2 * about.top]
+    labels, values = tuple(about.columns[c].name for c in order), about.by_column[order]
+    return (BarPicture(f"What each column adds to {name}", about.adds, labels, values), network)
 
 
-def _notes(
-    outcome: Outcome, parts: Parts, unbounded: bool, searched: bool, unseen: int, moved: bool
-) -> tuple[str, ...]:
-    net = outcome.net
+def _notes(about: _Attribution, unbounded: bool, searched: bool, unseen: int) -> tuple[str, ...]:
+    outcome, net, parts = about.outcome, about.net, about.parts
     notes = []
     if outcome.straight:
         notes.append(
@@ -442,7 +417,7 @@ def _notes(
         notes.append(
             "A bias adds where a unit is on for the example and off for the baseline, or the reverse."
         )
-        if moved:
+        if about.zero.any():
             notes.append("Layer 1's biases stand for what the baseline gives as well.")
     else:
         notes.append(

@@ -14,9 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.nn.backprop import forward
-from whygrad.nn.functions import Array
-from whygrad.nn.network import Network, Parameters
+from whygrad.nn import Array, Network, Parameters, forward
 from whygrad.why.choosing import classes, classifies
 from whygrad.why.passing import forward_from, pull
 
@@ -44,8 +42,7 @@ class Answer:
     @cached_property
     def z1(self) -> Array:
         """z¹ of x, (n_1,)."""
-        z: Array = self.theta.W[1] @ self.x + self.theta.b[1]
-        return z
+        return self.theta.W[1] @ self.x + self.theta.b[1]
 
     @cached_property
     def said(self) -> int:
@@ -66,8 +63,7 @@ class Answer:
 
     def outputs(self, x: Array) -> Array:
         """Return the outputs a for one x, (n_L,)."""
-        a: Array = forward(self.net, self.theta, x[None]).a[-1][0]
-        return a
+        return forward(self.net, self.theta, x[None]).a[-1][0]
 
     @cached_property
     def looks(self) -> int:

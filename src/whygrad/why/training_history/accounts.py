@@ -60,8 +60,7 @@ class Accounts:
     def rounding(self) -> Array:
         """What is left of where the steps end, (R, K)."""
         accounted = self.start + self.by_class.sum(axis=0) + self.penalty + self.decay
-        left: Array = self.reached - (accounted + self.carried_over)
-        return left
+        return self.reached - (accounted + self.carried_over)
 
 
 def chunk_of(trajectory: Trajectory, probes: tuple[WeightProbe, ...], copies: int) -> int:
@@ -103,10 +102,7 @@ def accounts(trajectory: Trajectory, probe: WeightProbe) -> Accounts:
     far, reached = _Far(shape), start
     by_epoch, other, path = np.zeros((E, G)), np.zeros(E), np.zeros(E + 1)
     path[:] = (start * direction).sum()
-    probes, first = (
-        Probes(weights=(probe,)),
-        trajectory.start.step - trajectory.start.batch_index,
-    )
+    probes, first = (Probes(weights=(probe,)), trajectory.start.step - trajectory.start.batch_index)
     for state, seen in trajectory.steps(probes, chunk_of(trajectory, (probe,), 8)):
         assert seen.weights is not None
         block, who = seen.weights.blocks[0], seen.weights.examples

@@ -7,8 +7,7 @@ import numpy as np
 from whygrad.answers.names import Names, names_of
 from whygrad.answers.parts import Table
 from whygrad.answers.pictures import ImagePicture
-from whygrad.nn.arrays import dense
-from whygrad.nn.functions import Array
+from whygrad.nn import Array, dense
 from whygrad.why.choosing import class_names, classes, classifies
 from whygrad.why.symbols import shown
 from whygrad.why.training_history.trajectory import Trajectory

@@ -19,11 +19,12 @@ from whygrad.engines import WeightProbe
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
 from whygrad.why import rounding
+from whygrad.why.context import at_least_one
 from whygrad.why.symbols import shown
 from whygrad.why.training_history.accounts import Accounts, accounts
 from whygrad.why.training_history.example_lists import cancellation, listed, most_and_least
 from whygrad.why.training_history.first_order import first_order
-from whygrad.why.training_history.linear import ADAPTIVE
+from whygrad.why.training_history.linear import ADAPTIVE, HELD
 from whygrad.why.training_history.trajectory import AGAIN, Trajectory, group_names, trajectory_of
 
 ALL = "all"
@@ -31,7 +32,6 @@ ACCOUNTING = (
     "This is accounting, not a counterfactual: what an example added leaves out how it bent the pushes of "
     "all others. `without` trains again without it."
 )
-HELD = "The denominators of {rule} are held as they were recorded, and so is clipping."
 CLIPPED = "How far gradients were clipped is held as it was recorded."
 
 
@@ -102,8 +102,7 @@ def ledger(
     """
     trajectory = trajectory_of(run)
     names = names or trajectory.names
-    if not isinstance(top, int | np.integer) or top < 1:
-        raise InputError(f"top is {top!r}: it must be a whole number of at least 1")
+    top = at_least_one("top", top)
     probe, what, part = _probe_of(trajectory, names, layer, to, from_)
     found = accounts(trajectory, probe)
     if found.by_example is not None:
@@ -112,7 +111,7 @@ def ledger(
         by_example = first_order(
             trajectory, (probe,), lambda thetas: [found.direction[None]]
         ).by_example
-    return _answer(trajectory, names, found, by_example, what, part, int(top))
+    return _answer(trajectory, names, found, by_example, what, part, top)
 
 
 def _probe_of(

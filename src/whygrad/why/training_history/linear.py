@@ -19,10 +19,10 @@ import numpy as np
 from whygrad.engines import Block, WeightProbeResult
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
-from whygrad.plan.optimizers import SGD, Adagrad, Adam, AdamW, Nadam, RMSprop
-from whygrad.plan.plan import Plan
+from whygrad.plan import SGD, Adagrad, Adam, AdamW, Nadam, Plan, RMSprop
 
 ADAPTIVE = (Adagrad, RMSprop, Adam, AdamW, Nadam)
+HELD = "The denominators of {rule} are held as they were recorded, and so is clipping."
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,8 +95,7 @@ def linear(plan: Plan, probed: WeightProbeResult, block: Block) -> Linear:
 
 
 def _root(opt_state: Array, slot: int) -> Array:
-    root: Array = np.sqrt(opt_state[:, slot].astype(np.float64))
-    return root
+    return np.sqrt(opt_state[:, slot].astype(np.float64))
 
 
 def _pushes(plan: Plan, probed: WeightProbeResult, block: Block) -> tuple[Array, Array]:
@@ -125,8 +124,7 @@ def decays(numbers: Linear, block: Block, after: Array) -> Array:
     """
     rate, keep = numbers.decay, numbers.keep[:, None, None]
     theta, later = block.theta.astype(np.float64), after.astype(np.float64)
-    taken: Array = -(1 - keep) * theta - rate / (1 - rate) * later
-    return taken
+    return -(1 - keep) * theta - rate / (1 - rate) * later
 
 
 @dataclass(frozen=True, eq=False)

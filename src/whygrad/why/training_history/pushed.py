@@ -18,14 +18,14 @@ from whygrad.answers.names import Names
 from whygrad.answers.parts import Term
 from whygrad.answers.pictures import CurvePicture, Line
 from whygrad.engines.probes import whole
-from whygrad.errors import InputError
 from whygrad.nn.functions import Array
 from whygrad.why import rounding
+from whygrad.why.context import at_least_one
 from whygrad.why.symbols import shown
 from whygrad.why.training_history.example_lists import cancellation, listed, most_and_least
 from whygrad.why.training_history.first_order import FirstOrder, first_order
 from whygrad.why.training_history.functional import Functional, Meant, functional
-from whygrad.why.training_history.linear import ADAPTIVE
+from whygrad.why.training_history.linear import ADAPTIVE, HELD
 from whygrad.why.training_history.trajectory import (
     AGAIN,
     Trajectory,
@@ -38,7 +38,6 @@ FIRST_ORDER = (
     "Each step is taken to first order, and momentum is carried exactly. This is accounting, not "
     "influence: what training without an example would have given, `without` says."
 )
-HELD = "The denominators of {rule} are held as they were recorded, and so is clipping."
 
 
 def pushed(
@@ -114,8 +113,7 @@ def pushed(
     trajectory = trajectory_of(run)
     names, net = names or trajectory.names, trajectory.plan.net
     f = functional(net, names, trajectory.theta, *trajectory.encode(x, y), of, by)
-    if not isinstance(top, int | np.integer) or top < 1:
-        raise InputError(f"top is {top!r}: it must be a whole number of at least 1")
+    top = at_least_one("top", top)
     probes = tuple(whole(net.sizes, l) for l in range(1, net.L + 1))
     went = []  # f at the parameters before each step; chunks come last to first
 
@@ -126,7 +124,7 @@ def pushed(
 
     found = first_order(trajectory, probes, slope)
     along = np.concatenate([*reversed(went), [f.value(trajectory.theta)]])
-    return _answer(trajectory, names, f, found, along, int(top))
+    return _answer(trajectory, names, f, found, along, top)
 
 
 def _answer(

@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 
 from whygrad.answers.names import Names
-from whygrad.engines import Engine, ProbeResult, Probes, choose
+from whygrad.engines import ProbeResult, Probes, choose
 from whygrad.errors import InputError
-from whygrad.nn.arrays import Data
-from whygrad.nn.functions import Array
+from whygrad.nn import Array, Data
 from whygrad.plan.plan import Plan, State, smooth
-from whygrad.training.epochs import end_of_epoch, final
+from whygrad.training.epochs import final, take_steps
 from whygrad.why.choosing import class_names, classes, classifies
 
 LONG = 16  # chunks between two states that are kept while steps are looked at backwards
@@ -174,12 +173,13 @@ def trajectory(
         data: Data, state: State, until: int, probes: Probes, chunk: int
     ) -> Iterator[tuple[State, ProbeResult]]:
         while state.step < until and not state.stopped:
-            state, result = _chunk(machine, plan, state, data, validation, until, probes, chunk)
+            end = min(until, state.step + chunk)
+            state, result = take_steps(machine, plan, state, data, validation, end, probes)
             if result.diverged:
                 raise InputError(f"the training diverged at step {state.step}")
             yield state, result
 
-    def end(data: Data) -> State:
+    def trained(data: Data) -> State:
         state, last = start.copy(), plan.epochs * plan.steps_per_epoch
         for later, _ in steps(data, state, last, Probes(), plan.steps_per_epoch):
             state = later
@@ -188,31 +188,12 @@ def trajectory(
     def left_out(examples: Array, rescale: bool) -> Array:
         multipliers = np.ones(plan.n) if seen.multipliers is None else seen.multipliers.copy()
         multipliers[examples] = 0
-        return final(plan, end(replace(seen, multipliers=multipliers, rescale=rescale)))
+        return final(plan, trained(replace(seen, multipliers=multipliers, rescale=rescale)))
 
-    state = end(seen)
+    state = trained(seen)
     theta = final(plan, state)
     last = state.step if theta is state.theta else state.early_stopping.best_step
     return Trajectory(plan, seen, start, last, theta.copy(), partial(steps, seen), left_out)
-
-
-def _chunk(
-    machine: Engine,
-    plan: Plan,
-    state: State,
-    data: Data,
-    validation: Data | None,
-    until: int,
-    probes: Probes,
-    chunk: int,
-) -> tuple[State, ProbeResult]:
-    left = plan.steps_per_epoch - state.batch_index
-    state, result = machine.run(
-        plan, state, data, min(until, state.step + left, state.step + chunk), probes
-    )
-    if state.batch_index == plan.steps_per_epoch and not result.diverged:
-        state, _ = end_of_epoch(plan, state, validation)
-    return state, result
 
 
 AGAIN = "computed again elsewhere"  # the residual that another machine leaves, or another version
@@ -247,5 +228,4 @@ def group_names(trajectory: Trajectory, names: Names, count: int) -> tuple[str, 
 
 def trajectory_of(given: Any) -> Trajectory:
     """Return the trajectory of a recorded run; a `Trajectory` is returned as it is."""
-    found: Trajectory = given if isinstance(given, Trajectory) else given.trajectory()
-    return found
+    return given if isinstance(given, Trajectory) else given.trajectory()

@@ -154,8 +154,7 @@ def _indices(examples: Any, n: int) -> Array:
 
 
 def _outputs(net: Network, theta: Array, X: Array) -> Array:
-    outputs: Array = forward(net, Parameters(net.sizes, theta.astype(np.float64)), X).a[-1]
-    return outputs
+    return forward(net, Parameters(net.sizes, theta.astype(np.float64)), X).a[-1]
 
 
 def _cost(net: Network, theta: Array, X: Array, Y: Array) -> float:

@@ -27,14 +27,10 @@ from whygrad.answers.formatting import share as written_share
 from whygrad.answers.names import AS_IT_IS, Names, Ref, check_layer, names_of
 from whygrad.answers.parts import Table, Term
 from whygrad.answers.pictures import BarPicture, ImagePicture, Picture
-from whygrad.errors import InputError
-from whygrad.nn.arrays import dense
-from whygrad.nn.backprop import Trace, example_costs
-from whygrad.nn.functions import Array
-from whygrad.nn.network import Network, Parameters
+from whygrad.nn import Array, Network, Parameters, Trace, dense, example_costs
 from whygrad.why import rounding, symbols
 from whygrad.why.choosing import class_names, classes, classifies
-from whygrad.why.context import Context, ask
+from whygrad.why.context import Context, ask, at_least_one
 from whygrad.why.passing import forward_from, jvp, mask_of
 from whygrad.why.symbols import in_units, over, shown
 
@@ -113,14 +109,9 @@ def neuron(
     names = names_of(net, names)
     l = check_layer(net, layer, lowest=0)
     j = names.find(net, l, unit)
-    if not isinstance(top, int | np.integer) or top < 1:
-        raise InputError(f"top is {top!r}: it must be a whole number of at least 1")
-    context = ask(
-        net, theta, X, Y, sample_weight=sample_weight, l1=l1, l2=l2, masks=masks, names=names
-    )
-    with np.errstate(
-        over="ignore", invalid="ignore"
-    ):  # exp may leave what it can hold, without one
+    top = at_least_one("top", top)
+    context = ask(net, theta, X, Y, sample_weight, l1, l2, masks, names)
+    with np.errstate(over="ignore", invalid="ignore"):  # exp may overflow without the unit
         return _answer(context, l, j, top)
 
 
@@ -155,7 +146,7 @@ def _answer(context: Context, l: int, j: int, top: int) -> Explanation:
     }
     _, after = _score(context, a)
     arrays |= effects | {"score_without": after}
-    costs, s = _costs_of(context, z, a), context.s / context.S
+    costs, s = example_costs(net, Trace((z,), (a,)), context.y), context.s / context.S
     rise = costs - context.costs
     value = float(s @ costs) - float(s @ context.costs)
     terms, left_out = _terms(context, rise, top)
@@ -434,13 +425,7 @@ def _output_slopes(context: Context, l: int, j: int) -> Array:
     dz: Any = np.repeat(theta.W[l + 1][None, :, j], context.n, axis=0)
     for m in range(l + 1, net.L):
         dz = jvp(net.f[m], z[m], dz, mask_of(masks, m)) @ theta.W[m + 1].T
-    slopes: Array = dz
-    return slopes
-
-
-def _costs_of(context: Context, z: Array, a: Array) -> Array:
-    """Return the cost of every example, (n,), of these outputs."""
-    return example_costs(context.net, Trace((z,), (a,)), context.y)
+    return dz
 
 
 def _score(context: Context, a: Array) -> tuple[str, float | None]:

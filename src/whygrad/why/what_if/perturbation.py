@@ -14,15 +14,12 @@ from typing import Any
 import numpy as np
 
 from whygrad.answers.names import Ref
-from whygrad.nn.arrays import dense
-from whygrad.nn.backprop import Trace, example_costs
-from whygrad.nn.functions import Activation, Array
+from whygrad.nn import Activation, Array, Trace, dense, example_costs
 from whygrad.why.context import Context
 from whygrad.why.passing import activate, forward_from, jvp, mask_of
 
-BLOCK = (
-    2**21
-)  # numbers of a layer computed together: what a curve of many steps sets up stays small
+# Numbers of a layer that are computed together: what a curve of many steps sets up stays small.
+BLOCK = 2**21
 KINK = 1e-3  # of the slope, from one side of 0 to the other: more is a kink
 
 
@@ -121,10 +118,7 @@ class Perturbation:
         if at.layer == 0 or at.from_ == "bias":
             return np.zeros(len(steps))
         w, moved = self.value, self.value + steps
-        flat: Array = context.l1 * (abs(moved) - abs(w)) + context.l2 / 2 * (moved - w) * (
-            moved + w
-        )
-        return flat
+        return context.l1 * (abs(moved) - abs(w)) + context.l2 / 2 * (moved - w) * (moved + w)
 
     @property
     def penalty_slope(self) -> float:

@@ -26,10 +26,10 @@ from whygrad.answers.names import AS_IT_IS, Names, Ref, names_of
 from whygrad.answers.parts import Table, Term
 from whygrad.answers.pictures import CurvePicture, Line, NetworkPicture
 from whygrad.errors import InputError
-from whygrad.nn.functions import Array
-from whygrad.nn.network import Network, Parameters
+from whygrad.nn import Array, Network, Parameters
 from whygrad.why import symbols
 from whygrad.why.context import Context, ask
+from whygrad.why.gradient.unrolled import ref_symbol
 from whygrad.why.symbols import over, shown
 from whygrad.why.what_if.perturbation import Perturbation, kinked
 
@@ -114,9 +114,7 @@ def ripple(
     names = names_of(net, names)
     ref = _ref_of(net, names, layer, to, from_, input)
     step = _step(by)
-    context = ask(
-        net, theta, X, Y, sample_weight=sample_weight, l1=l1, l2=l2, masks=masks, names=names
-    )
+    context = ask(net, theta, X, Y, sample_weight, l1, l2, masks, names)
     moved = Perturbation(context, ref)
     with np.errstate(over="ignore", invalid="ignore"):  # a large step may leave what exp can hold
         return _answer(moved, step, top)
@@ -291,13 +289,8 @@ def _equations(
     moved: Perturbation, by: float, slope: float, first: float, value: float
 ) -> tuple[Equation, ...]:
     ref = moved.ref
-    w: Expression
-    if ref.layer == 0:
-        w = Symbol("x", None, (ref.to,), part=ref.part)
-    elif ref.from_ == "bias":
-        w = Symbol("b", ref.layer, (ref.to,), part=ref.part)
-    else:
-        w = symbols.weight(ref.layer, ref.to, int(ref.from_))  # type: ignore[arg-type]
+    x = Symbol("x", None, (ref.to,), part=ref.part)
+    w = x if ref.layer == 0 else ref_symbol(ref)
     change = Symbol("ΔC")
     step = Symbol(_letter(ref))
     general: tuple[Expression, ...] = (Derivative(Symbol("C"), w), step)
