@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from whygrad.answers.formatting import clean, columns, cut, number
-from whygrad.escaping import tell, visible, write
+from whygrad.escaping import note, visible, write
 from whygrad.pipeline.scores import ClassificationScores, ClassScore, RegressionScores, Scores
 from whygrad.tables import Target
 
@@ -45,11 +45,6 @@ class Printer(Console):
 def printer() -> Console:
     """Return the console for results."""
     return Printer(sys.stdout)
-
-
-def note(message: str) -> None:
-    """Notify the user of something beside the result, on one line."""
-    tell(f"whygrad: {' '.join(message.split())}")
 
 
 def note_lines(notes: Sequence[str]) -> None:

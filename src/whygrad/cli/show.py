@@ -12,8 +12,9 @@ from rich.table import Table
 from whygrad.answers.formatting import clean, columns, cut, number
 from whygrad.cli.arguments import Json, RunFolder, option
 from whygrad.cli.facts import facts, layers, table_of_layers
-from whygrad.cli.printing import note, note_lines, print_json, print_scores, printer, r2, share
+from whygrad.cli.printing import note_lines, print_json, print_scores, printer, r2, share
 from whygrad.errors import FileError, WhygradError
+from whygrad.escaping import note
 from whygrad.pipeline.scores import RegressionScores, Scores
 from whygrad.record import Run, open_run
 from whygrad.record.rows import measure

@@ -9,8 +9,9 @@ from rich.text import Text
 from whygrad.answers.formatting import clean
 from whygrad.cli.arguments import option
 from whygrad.cli.options import DATA, NOTHING, TrainOptions, settings_of, with_file
-from whygrad.cli.printing import ended, note, note_lines, print_json, print_scores, printer
+from whygrad.cli.printing import ended, note_lines, print_json, print_scores, printer
 from whygrad.errors import InputError, nearest
+from whygrad.escaping import note
 from whygrad.pipeline import datasets
 from whygrad.pipeline.fit import Result, find
 from whygrad.record import free_name

@@ -19,7 +19,7 @@ from whygrad.address_space import COMPILING, blas, refuse_without
 from whygrad.cores import one_thread, own_cores
 from whygrad.engines import ProbeResult, Probes
 from whygrad.errors import InputError, WhygradError
-from whygrad.escaping import tell
+from whygrad.escaping import note
 from whygrad.nn.arrays import Data, is_sparse
 from whygrad.nn.functions import ACTIVATIONS, COSTS, Array
 from whygrad.nn.network import Network
@@ -243,7 +243,7 @@ _told: set[str] = set()  # what this process has said that it compiles
 def _tell(kind: str) -> None:
     if kind not in _told:  # several functions are compiled for one kind
         _told.add(kind)
-        tell(f"whygrad: compiling its native engine for {kind}, once on this machine …")
+        note(f"compiling its native engine for {kind}, once on this machine …")
 
 
 @contextmanager
