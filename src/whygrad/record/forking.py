@@ -101,7 +101,7 @@ def resume(
     stage = events.Stage(step, plan.epochs, environment.describe(), stages[-1].plan)
     before: list[Job] = [lambda db: _clean(given)]
     if given.concluded:
-        before.append(lambda db: _reopen(given.path))
+        before.append(lambda db: reopen(given.path))
     if stopped or stage != replace(stages[-1], step=step):
         before.append(lambda db: _add_stage(stage, db))
     hashing: Job | None = None
@@ -152,7 +152,7 @@ def _concluded(path: Path, origin: R, training: Training, state: State, seconds:
     return replace(now, manifest=manifest.read(path))
 
 
-def _reopen(path: Path) -> None:
+def reopen(path: Path) -> None:
     """Undo `conclude`, so that a kill leaves a training that has not ended."""
     about = manifest.read(path)
     about["files"].pop(manifest.MODEL)

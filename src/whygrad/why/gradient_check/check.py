@@ -134,7 +134,7 @@ def check(
     }
     context = ask(net, theta, X, Y, **options)
     given = _vector(gradients, theta)
-    checked = _choose(context, None if sample is None else whole("sample", sample), seed)
+    checked = checked_parameters(context, None if sample is None else whole("sample", sample), seed)
     said = (context.gradients.flat if given is None else given)[checked.index].astype(np.float64)
     found = _differences(checked, said)
     kind = "float32" if given is not None and given.dtype.itemsize < 8 else "float64"
@@ -187,7 +187,7 @@ def _vector(gradients: Any, theta: Parameters) -> Array | None:
     return flat
 
 
-def _choose(context: Context, sample: int | None, seed: int) -> CheckedParameters:
+def checked_parameters(context: Context, sample: int | None, seed: int) -> CheckedParameters:
     """Choose the parameters to check, and find their layers and units."""
     sizes, P = context.net.sizes, count(context.net.sizes)
     starts, blocks = 0, []
