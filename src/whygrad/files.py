@@ -22,7 +22,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
         try:
-            write_new(temporary, content)
+            _write_new(temporary, content)
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
@@ -61,7 +61,7 @@ def replace_whole(path: Path, content: bytes) -> None:
         raise FileError(f"{path}: cannot be written ({error.strerror or error})") from None
 
 
-def write_new(path: Path, content: bytes) -> None:
+def _write_new(path: Path, content: bytes) -> None:
     """Write a file that is not there yet, and bring it to the disk; raises `OSError`."""
     with path.open("xb") as file:
         file.write(content)

@@ -124,13 +124,13 @@ def _print_classes(
         )
     console.print(table)
     console.print()
-    matrix = confusion_matrix(scores, console.width)
+    matrix = _confusion_matrix(scores, console.width)
     if matrix is not None:
         console.print("rows: the true class; columns: what it was taken for")
     console.print(_confusions(scores) if matrix is None else matrix)
 
 
-def confusion_matrix(scores: ClassificationScores, width: int) -> Table | None:
+def _confusion_matrix(scores: ClassificationScores, width: int) -> Table | None:
     """Return the confusion matrix as a table, or None where it does not fit into the width."""
     names = [_short(one.label, 18) for one in scores.classes]
     counts = len(f"{max(max(row) for row in scores.confusion):,}")

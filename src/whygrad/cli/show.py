@@ -88,7 +88,7 @@ def show(run: RunFolder, /, *, json: Json = False) -> int:
     console.print(table)
     width = min(console.width, 100)
     for name, values in _curves(opened):
-        drawn = curve(values, width, height=5)
+        drawn = _curve(values, width, height=5)
         if drawn:
             console.print(f"\n{name}", style="bold")
             console.print("\n".join(drawn))
@@ -218,7 +218,7 @@ def _score(scores: Scores | None) -> tuple[str, str]:
 DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 
 
-def curve(values: Sequence[float | None], width: int, height: int = 6) -> list[str]:
+def _curve(values: Sequence[float | None], width: int, height: int = 6) -> list[str]:
     """Draw numbers from left to right as lines of text, with the highest and lowest at the side.
 
     Very steep curves are better told by logarithms; the caller takes them. What is not finite is left out.

@@ -57,9 +57,9 @@ def train(
         note(f"interrupted: {path} holds what training gave so far")
     note_lines(result.encoding.notes)
     if json:
-        print_json(summary(result, path))
+        print_json(_summary(result, path))
     else:
-        show_result(result, path)
+        _show_result(result, path)
     if stopped == INTERRUPTED:
         return EXIT_INTERRUPTED
     return EXIT_DIVERGED if stopped.startswith("diverged") else 0
@@ -73,7 +73,7 @@ def _place(file: str, run: str | Path | None, overwrite: bool) -> Path:
     return Path(f"{stem}.run") if overwrite else free_name(stem, Path())
 
 
-def summary(result: Result, path: Path) -> dict[str, Any]:
+def _summary(result: Result, path: Path) -> dict[str, Any]:
     """Return the result as what JSON can hold."""
     history = result.fitted.history
     return {
@@ -93,7 +93,7 @@ def summary(result: Result, path: Path) -> dict[str, Any]:
     }
 
 
-def show_result(result: Result, path: Path) -> None:
+def _show_result(result: Result, path: Path) -> None:
     """Print how good the network is, and what to ask next."""
     console = printer()
     parts, history = result.parts, result.fitted.history

@@ -70,9 +70,7 @@ class ReferenceEngine:
         return C, g
 
 
-def of_next_batch(
-    plan: Plan, state: State, data: Data
-) -> tuple[float, Array, Trace, Array | None]:
+def of_next_batch(plan: Plan, state: State, data: Data) -> tuple[float, Array, Trace, Array | None]:
     """Return the cost, gradient, trace and examples' factors of the batch that the next step takes."""
     batch = plan.batch(state.epoch, state.batch_index)
     rows = Data(data.X[batch], data.Y[batch], _of(data.factors, batch))
@@ -185,14 +183,14 @@ def _statistics_of_step(
             delta = delta * sample_weight[:, None]
         norms = [math.hypot(np.linalg.norm(p.dW[l]), np.linalg.norm(p.db[l])) for p in parts]
         spread = [a.mean(), a.std(), delta.mean(), delta.std()]
-        rows.append([*norms, *faded(net.f[l], trace.z[l]), *spread])
+        rows.append([*norms, *_faded(net.f[l], trace.z[l]), *spread])
     return np.array(rows)
 
 
-def faded(f: Activation, z: Array) -> tuple[float, float]:
+def _faded(f: Activation, z: Array) -> tuple[float, float]:
     """Return the shares of dead units and of saturated values at z, (n, units); 0 for all other f.
 
-    >>> faded(ACTIVATIONS["relu"], np.array([[1.0, -1.0], [2.0, -3.0], [-1.0, -2.0]]))
+    >>> _faded(ACTIVATIONS["relu"], np.array([[1.0, -1.0], [2.0, -3.0], [-1.0, -2.0]]))
     (0.5, 0.0)
     """
     if ACTIVATIONS.get(f.name) != f:

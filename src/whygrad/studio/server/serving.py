@@ -85,7 +85,7 @@ def serve(
         For a host or a port that cannot be had.
     """
     try:
-        with listening(host, port) as listener, _alone():
+        with _listening(host, port) as listener, _alone():
             taken = listener.getsockname()[1]
             if taken != port != 0:
                 note(f"port {port} is in use, so it is port {taken}")
@@ -109,7 +109,7 @@ def serve(
 
 
 @contextmanager
-def listening(host: str, port: int) -> Iterator[socket.socket]:
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
     """Listen on a port, or on the next one that is free; who connects waits until there is an answer."""
     if not 0 <= port <= 65535:
         raise InputError(f"port {port}: a port is a whole number from 0 to 65535")
