@@ -157,4 +157,3 @@ class ImagePicture:
 
 
 Picture: TypeAlias = NetworkPicture | CurvePicture | BarPicture | ImagePicture
-PictureKind: TypeAlias = Literal["network", "curves", "bars", "images"]
