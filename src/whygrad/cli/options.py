@@ -232,7 +232,7 @@ def settings_of(options: dict[str, Any]) -> Settings:
 def _hidden_layers(text: str) -> tuple[int, ...]:
     """Read the units of hidden layers.
 
-    >>> _hidden_layers("40,20"), hidden_layers("none")
+    >>> _hidden_layers("40,20"), _hidden_layers("none")
     ((40, 20), ())
     """
     if text.strip() in ("none", "0"):

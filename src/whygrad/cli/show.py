@@ -223,7 +223,7 @@ def _curve(values: Sequence[float | None], width: int, height: int = 6) -> list[
 
     Very steep curves are better told by logarithms; the caller takes them. What is not finite is left out.
 
-    >>> for line in curve([1.0, 0.5, 0.25, 0.2], width=16, height=2): print(line)
+    >>> for line in _curve([1.0, 0.5, 0.25, 0.2], width=16, height=2): print(line)
       1 ┤⠑⠢⣀⠀⠀⠀⠀⠀⠀⠀⠀
     0.2 ┤⠀⠀⠀⠉⠒⠢⠤⣀⣀⣀⣀
     """

@@ -165,7 +165,7 @@ def known_names(host: str) -> tuple[frozenset[str], bool]:
 def _split_host(host: str) -> tuple[str, int]:
     """Take what stands in `Host` apart into a name, in lower case, and a port; -1 where it is none.
 
-    >>> _split_host("localhost:8750"), split_host("[::1]:8750"), split_host("Example.org")
+    >>> _split_host("localhost:8750"), _split_host("[::1]:8750"), _split_host("Example.org")
     (('localhost', 8750), ('::1', 8750), ('example.org', 80))
     """
     name, colon, port = host.rpartition(":")
