@@ -220,10 +220,10 @@ class Browser:
 
     def all_by_role(self, role, name=None):
         """Return all elements with a role, and a name, as a screen reader is told them."""
-        root = self._tell("DOM.getDocument", depth=0)["root"]["nodeId"]
+        root = self.tell("DOM.getDocument", depth=0)["root"]["nodeId"]
         wanted = {"role": role} | ({} if name is None else {"accessibleName": name})
-        nodes = self._tell("Accessibility.queryAXTree", nodeId=root, **wanted)["nodes"]
-        return [self._element(n["backendDOMNodeId"]) for n in nodes if not n.get("ignored")]
+        nodes = self.tell("Accessibility.queryAXTree", nodeId=root, **wanted)["nodes"]
+        return [self.element(n["backendDOMNodeId"]) for n in nodes if not n.get("ignored")]
 
     def by_role(self, role, name=None):
         """Wait for an element with this role and name, and give it; the first, where there are several."""
@@ -232,16 +232,16 @@ class Browser:
 
     def by_label(self, name):
         """Wait for a control with this name, whatever its role, and give it."""
-        root = self._tell("DOM.getDocument", depth=0)["root"]["nodeId"]
+        root = self.tell("DOM.getDocument", depth=0)["root"]["nodeId"]
 
         def found():
-            nodes = self._tell("Accessibility.queryAXTree", nodeId=root, accessibleName=name)[
+            nodes = self.tell("Accessibility.queryAXTree", nodeId=root, accessibleName=name)[
                 "nodes"
             ]
             texts = ("StaticText", "InlineTextBox", "LabelText")
             return [n for n in nodes if not n.get("ignored") and n["role"]["value"] not in texts]
 
-        return self._element(wait_for(found, f"a control called {name!r}")[0]["backendDOMNodeId"])
+        return self.element(wait_for(found, f"a control called {name!r}")[0]["backendDOMNodeId"])
 
     def text(self):
         """Return the text that can be seen."""
@@ -281,15 +281,15 @@ class Browser:
         """Let the browser prefer dark pages."""
         value = "dark" if on else "light"
         feature = {"name": "prefers-color-scheme", "value": value}
-        self._tell("Emulation.setEmulatedMedia", features=[feature])
+        self.tell("Emulation.setEmulatedMedia", features=[feature])
 
-    def _tell(self, command, **parameters):
+    def tell(self, command, **parameters):
         return self.driver.execute_cdp_cmd(command, parameters)
 
-    def _element(self, node):
-        handle = self._tell("DOM.resolveNode", backendNodeId=node)["object"]["objectId"]
+    def element(self, node):
+        handle = self.tell("DOM.resolveNode", backendNodeId=node)["object"]["objectId"]
         keep = "function () { window.__found = this.nodeType === 1 ? this : this.parentElement }"
-        self._tell("Runtime.callFunctionOn", objectId=handle, functionDeclaration=keep)
+        self.tell("Runtime.callFunctionOn", objectId=handle, functionDeclaration=keep)
         return self.driver.execute_script("return window.__found")
 
 

@@ -322,7 +322,7 @@ def forged_state(run, outside, chance):
     else:
         edit(state, chance)
     text = chance.choice([json.dumps(state)] * 4 + ["[" * 50_000, "[]", '{"step": 1}'])
-    checksum = str(snapshots._checksum(text, tensors))
+    checksum = str(snapshots.checksum_of(text, tensors))
     path.write_bytes(save(tensors, about | {"state": text, "checksum": checksum}))
     digest = sha256(path.read_bytes())
     rewrite(run, "snapshots", f"WHERE step = {int(path.stem)}", sha256=digest)

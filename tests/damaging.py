@@ -36,7 +36,7 @@ def rewrite(run, table, which="", counted=True, **columns):
 def recount(run):
     """Make the end of a run count the rows that are there now."""
     with closing(sqlite3.connect(run / events.NAME)) as db:
-        rows = json.dumps(events._counts(db))
+        rows = json.dumps(events.row_counts(db))
     rewrite(run, "ended", rows=rows)
 
 

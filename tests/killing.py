@@ -7,7 +7,6 @@ been committed, step by step, in a file, and never returns.
 import json
 import os
 import sys
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -90,8 +89,8 @@ def snapshot_at_every_report(patch):
 
     def patient(recorder, report):
         plain(recorder, report)
-        while recorder._pending.is_set() and recorder._thread.is_alive():
-            time.sleep(0.0002)
+        if recorder.by_steps:
+            recorder.flush(report.state)
 
     patch.setattr(recorder, "REST", 0.0)
     patch.setattr(snapshots, "SPACING", 0.0)

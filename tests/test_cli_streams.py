@@ -13,7 +13,7 @@ import whygrad as wg
 from browser import ENVIRONMENT, PATIENCE
 from command import whygrad
 from whygrad.cli.app import app
-from whygrad.engines.native.engine import _announced
+from whygrad.engines.native.engine import announced
 
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="streams are closed by a shell")
 CLOSED = "whygrad: standard output is closed: send it to a file, or to /dev/null\n"
@@ -112,10 +112,9 @@ def test_that_something_is_compiled_is_told_where_it_can_be(monkeypatch, standar
         def cancel(self):
             pass
 
-    monkeypatch.setattr("whygrad.engines.native.engine._told", set())
     monkeypatch.setattr("threading.Timer", AtOnce)
     monkeypatch.setattr(sys, "stderr", standard_error)
-    with _announced("a test"):
+    with announced(f"a test of {standard_error}"):
         assert said == [None]
 
 

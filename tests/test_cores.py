@@ -22,7 +22,7 @@ from whygrad.training.loop import Training, run
 @pytest.fixture
 def four_cores(monkeypatch):
     monkeypatch.setattr(cores.os, "sched_getaffinity", lambda pid: {0, 1, 2, 3}, raising=False)
-    monkeypatch.setattr(cores, "_quota", lambda cgroup: None)
+    monkeypatch.setattr(cores, "cpu_quota", lambda cgroup: None)
     for variable in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
         monkeypatch.delenv(variable, raising=False)
 
@@ -50,12 +50,12 @@ def test_the_quota_of_a_container_is_read(files, quota, tmp_path):
     (tmp_path / "cpu").mkdir()
     for name, text in files.items():
         (tmp_path / name).write_text(text)
-    assert cores._quota(tmp_path) == quota
+    assert cores.cpu_quota(tmp_path) == quota
 
 
 def test_a_quota_bounds_the_threads_and_leaves_one(four_cores, monkeypatch):
     for quota, count in ((2.5, 2), (0.5, 1), (16.0, 4)):
-        monkeypatch.setattr(cores, "_quota", lambda cgroup, quota=quota: quota)
+        monkeypatch.setattr(cores, "cpu_quota", lambda cgroup, quota=quota: quota)
         assert cores.allowed_cores() == count
 
 
@@ -79,13 +79,13 @@ class Counted(ThreadPoolExecutor):
 
 def threads_of_a_step(beside=0):
     """The number of threads that share a step, and its result, beside so many other trainings."""
-    engine = native.NativeEngine()
     with ExitStack() as stack:
-        engine._pool = stack.enter_context(Counted(7))
+        pool = stack.enter_context(Counted(7))
+        engine = native.NativeEngine(pool)
         for _ in range(beside):
             stack.enter_context(cores.beside_others())
         state, _ = run(Training(PLAN, start(PLAN), DATA, None, engine))
-    return engine._pool.given + 1, state.theta.tobytes()
+    return pool.given + 1, state.theta.tobytes()
 
 
 @needs_native

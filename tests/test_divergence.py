@@ -55,7 +55,7 @@ def test_a_diverging_training_stops_at_its_step_and_names_the_layer(engine, dtyp
 @pytest.mark.parametrize("steps", [1, 3, 1000])
 def test_the_last_parameters_with_a_finite_cost_are_kept(engine, steps, monkeypatch):
     """The state is that of a training stopped one step before the one whose cost is not finite."""
-    monkeypatch.setattr(training, "_next_chunk", lambda *_: steps)
+    monkeypatch.setattr(training, "next_chunk", lambda *_: steps)
     fitted, _ = diverge(engine, LINEAR, learning_rate=3.0, batch_size=5)
     step = int(fitted.history.stopped.split(":")[0].removeprefix("diverged at step "))
     assert step > 5, "the training is meant to last for more than an epoch"

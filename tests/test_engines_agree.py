@@ -163,7 +163,7 @@ def test_where_chunks_end_and_how_many_threads_there_are_never_changes_a_bit(
         "size": size,
     }
     whole = fit("native", row)
-    monkeypatch.setattr(training, "_next_chunk", lambda *_: steps)
+    monkeypatch.setattr(training, "next_chunk", lambda *_: steps)
     monkeypatch.setattr(native, "own_cores", lambda: 1)
     parts = fit("native", row)
     np.testing.assert_array_equal(parts.theta.flat, whole.theta.flat)

@@ -54,7 +54,7 @@ def test_killed_before_its_first_step_it_goes_on_all_the_same(run):
     step = run.step
     with events.reading(run.path / events.NAME) as db:
         stage = events.stages(db)[-1]
-    forking._reopen(run.path)
+    forking.reopen(run.path)
     db = events.connect(run.path / events.NAME)
     with events.transaction(db):
         events.add_stage(db, events.Stage(step, 40, stage.environment, stage.plan))

@@ -208,6 +208,7 @@ def test_every_name_of_the_table_leads_to_one_that_exists():
 def test_signatures_stay_as_they_are():
     assert list(inspect.signature(wg.Adam).parameters)[:3] == ["learning_rate", "beta1", "beta2"]
     assert list(inspect.signature(wg.Dense).parameters)[:2] == ["units", "activation"]
+    assert wg.Dense(1) == wg.Dense(1, "identity")
     assert "self" not in inspect.signature(wg.MLPClassifier).parameters
 
 

@@ -137,6 +137,41 @@ def test_every_folder_opens_with_what_lives_there():
         assert said, path.relative_to(PACKAGE)
 
 
+@cache
+def face(folder):
+    """Return what a folder's `__init__` imports or defines, and the modules that it calls doors."""
+    tree = ast.parse((PACKAGE / folder / "__init__.py").read_text(encoding="utf-8"))
+    said = re.search(r"\bDoors?\b[^:]*:([^.]*)\.\s", ast.get_docstring(tree) + "\n")
+    names = {
+        alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names
+    }
+    names |= {node.name for node in tree.body if hasattr(node, "name")}
+    return names, set(re.findall(r"`(\w+)`", said[1])) if said else set()
+
+
+def test_a_folder_is_entered_by_its_face_or_by_a_door_that_it_names():
+    known, wrong, used = modules(), [], set()
+    folders = {name for name, path in known.items() if path.name == "__init__.py" and name}
+    for importer, path in known.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.ImportFrom) or not node.module.startswith("whygrad."):
+                continue
+            for alias in node.names:
+                module, name = node.module.removeprefix("whygrad."), alias.name
+                if f"{module}.{name}" in known:
+                    module = f"{module}.{name}"
+                folder, _, inside = module.rpartition(".")
+                if module in folders or not folder or f"{importer}.".startswith(f"{folder}."):
+                    continue
+                names, doors = face(folder.replace(".", "/"))
+                used.add((folder, inside))
+                if name not in names and inside not in doors:
+                    wrong.append((importer, f"{module}.{name}"))
+    assert wrong == []
+    named = {(one, door) for one in folders for door in face(one.replace(".", "/"))[1]}
+    assert named <= used
+
+
 def test_the_readme_lists_the_layers_from_the_top_down():
     named = [name.removesuffix(".py") for name, _ in rows()]
     assert named == ORDER

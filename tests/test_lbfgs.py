@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 import whygrad as wg
 from engines import each_engine
 from parity import TARGETS, WEIGHTS, Case, N, X, assert_close, flat
-from whygrad.training.minimise import WORDS, _in_words, failure
+from whygrad.training.minimise import WORDS, failure, in_words
 
 few_iterations = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -368,4 +368,4 @@ def test_impossible_numbers_are_refused(numbers):
     ],
 )
 def test_what_scipy_says_is_understood_from_every_version(older, newer):
-    assert _in_words(older) == _in_words(newer) == WORDS[newer]
+    assert in_words(older) == in_words(newer) == WORDS[newer]

@@ -30,8 +30,7 @@ cache = pytest.importorskip("whygrad.engines.native.cache")
 def folder(tmp_path, monkeypatch):
     """The only folder for code, not there yet; nothing has gone wrong so far."""
     monkeypatch.setattr(cache.config, "CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr(cache, "_problem", "")
-    monkeypatch.setattr(cache, "_told", False)
+    monkeypatch.setattr(cache, "trouble", cache.Trouble())
     yield tmp_path / "cache" / "whygrad"
     cache.end_turn()
 
@@ -93,11 +92,11 @@ def _other_stamp(path):
 
 
 def _no_code(path):
-    written(path, cache._stamp().encode() + b"\n" + pickle.dumps(("no", "code")))
+    written(path, cache.stamp_of_code().encode() + b"\n" + pickle.dumps(("no", "code")))
 
 
 def _no_pickle(path):
-    written(path, cache._stamp().encode() + b"\n" + b"no pickle")
+    written(path, cache.stamp_of_code().encode() + b"\n" + b"no pickle")
 
 
 # What is done to the file, and the words that tell of it, none where all is well after the call.
@@ -230,7 +229,7 @@ def written_by(open_, path, content):
 
 def test_code_of_a_stranger_is_not_run(folder, monkeypatch):
     call()
-    monkeypatch.setattr(cache, "_trusted", lambda about: False)
+    monkeypatch.setattr(cache, "trusted", lambda about: False)
     assert call() == (False, [])
 
 
@@ -240,8 +239,8 @@ def test_code_is_trusted_of_oneself_of_root_and_of_whoever_owns_the_package(monk
         return os.stat_result((0, 0, 0, 0, owner, 0, 0, 0, 0, 0))
 
     me, package = os.getuid(), os.stat(cache.__file__).st_uid
-    assert all(cache._trusted(of(owner)) for owner in (me, 0, package))
-    assert not cache._trusted(of(max(me, package) + 1))
+    assert all(cache.trusted(of(owner)) for owner in (me, 0, package))
+    assert not cache.trusted(of(max(me, package) + 1))
 
 
 def test_code_goes_to_the_next_folder_where_the_first_takes_none_and_is_read_from_both(
@@ -256,12 +255,12 @@ def test_code_goes_to_the_next_folder_where_the_first_takes_none_and_is_read_fro
 
 
 def test_a_folder_that_vanishes_while_a_kernel_compiles_is_made_again(folder, monkeypatch):
-    def remove_first(name, code, write=cache._write):
+    def remove_first(name, code, write=cache.write_code):
         (folder / cache.LOCK).unlink()
         folder.rmdir()
         write(name, code)
 
-    monkeypatch.setattr(cache, "_write", remove_first)
+    monkeypatch.setattr(cache, "write_code", remove_first)
     assert call() == (False, [])
     assert call() == (True, [])
 
@@ -337,7 +336,7 @@ def test_a_package_in_a_zip_keeps_its_code_and_knows_its_sources(tmp_path):
         "import kernels; from whygrad.engines.native import cache\n"
         "assert '.zip' in cache.__file__\n"
         "kernel = kernels.tiny_kernel(); kernel(1); cache.report()\n"
-        "print(kernel.stats.cache_hits.total(), cache._stamp())"
+        "print(kernel.stats.cache_hits.total(), cache.stamp_of_code())"
     )
     environment = os.environ | {
         "PYTHONPATH": f"{tmp_path / 'package.zip'}{os.pathsep}{Path(__file__).parent}",
@@ -352,7 +351,7 @@ def test_a_package_in_a_zip_keeps_its_code_and_knows_its_sources(tmp_path):
         for _ in range(2)
     )  # fmt: skip
     assert (first[0], second[0]) == ("0", "1")
-    assert first[1] == second[1] == cache._stamp()
+    assert first[1] == second[1] == cache.stamp_of_code()
 
 
 # ── turns ────────────────────────────────────────────────────────────────────────────────────────────
@@ -360,12 +359,12 @@ def test_a_package_in_a_zip_keeps_its_code_and_knows_its_sources(tmp_path):
 HOLDER = """
 import sys, kernels
 from whygrad.engines.native import cache
-write = cache._write
+write = cache.write_code
 def wait(name, code):
     print("compiled", flush=True)
     sys.stdin.readline()
     write(name, code)
-cache._write = wait
+cache.write_code = wait
 assert kernels.tiny_kernel()(1) == 2
 """
 
@@ -465,10 +464,10 @@ def test_a_lock_that_is_no_file_is_done_without(folder, make):
 @needs_locks
 def test_a_turn_ends_with_the_compiling_also_where_that_fails(folder):
     tiny_kernel()(1)
-    assert cache._turn.closed
+    assert cache.turn.closed
     kernel = tiny_kernel()
     kept(folder).unlink()
     with pytest.raises(Exception, match="str|unicode|add"):
         kernel(np.zeros(1, "U1"))
     cache.end_turn()
-    assert cache._turn.closed
+    assert cache.turn.closed

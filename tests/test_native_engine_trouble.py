@@ -97,16 +97,16 @@ def fresh(monkeypatch):
     """An engine that has tried and compiled nothing in this process yet."""
     from whygrad.engines.native import engine
 
-    engine._unavailable.cache_clear()
-    monkeypatch.setattr(engine, "_compiled", set())
+    engine.missing.cache_clear()
+    monkeypatch.setattr(engine, "compiled", set())
     yield engine
-    engine._unavailable.cache_clear()
+    engine.missing.cache_clear()
 
 
 def test_wrong_results_of_the_self_test_are_noticed(fresh, monkeypatch):
     from whygrad.engines.native import self_test
 
-    monkeypatch.setattr(self_test, "_few_of_all", lambda *arrays: 15.0)  # and writes nothing
+    monkeypatch.setattr(self_test, "few_of_all", lambda *arrays: 15.0)  # and writes nothing
     self_test.unavailable.cache_clear()
     with pytest.warns(
         wg.EngineWarning, match="reference engine: Numba's matrix product gives wrong"
@@ -143,8 +143,7 @@ def test_a_loop_that_cannot_be_compiled_ends_in_one_line(fresh, monkeypatch, ker
 def test_what_is_wrong_with_code_on_disk_is_told_once_and_the_training_is_whole(fresh, monkeypatch):
     from whygrad.engines.native import cache
 
-    monkeypatch.setattr(cache, "_problem", "compiled code cannot be kept")
-    monkeypatch.setattr(cache, "_told", False)
+    monkeypatch.setattr(cache, "trouble", cache.Trouble("compiled code cannot be kept"))
     with pytest.warns(wg.EngineWarning) as told:
         first = wg.train(NET, X, Y, engine="native", **OPTIONS)
         second = wg.train(NET, X, Y, engine="native", optimizer="lbfgs", epochs=1)

@@ -289,8 +289,8 @@ def test_an_error_while_threads_share_a_step_is_raised_rather_than_waited_on(mon
     monkeypatch.setattr(engine, "own_cores", lambda: 4)
     net, X, y = wide(400)
     plan = Plan(net, wg.SGD(0.1), n=400, epochs=1, batch_size=400)
-    broken = engine.NativeEngine()
-    broken._pool = Pool()
+    pool = Pool()
+    broken = engine.NativeEngine(pool)
     with pytest.raises(RuntimeError, match="can't start"):
         run(Training(plan, start(plan), as_data(net, X, y), None, broken))
-    broken._pool.real.shutdown(wait=True)  # the part that was started has left as well
+    pool.real.shutdown(wait=True)  # the part that was started has left as well

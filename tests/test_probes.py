@@ -11,9 +11,12 @@ from plans import OPTIMIZERS, REGULARISATION, examples, lies, network  # noqa: F
 from whygrad import Parameters
 from whygrad.engines import STATISTICS, Probes, WeightProbe, choose
 from whygrad.engines.probes import bias, neuron, weight, whole
-from whygrad.nn.arrays import as_data
+from whygrad.nn.arrays import Data, as_data
 from whygrad.nn.backprop import backward, forward, gradients
 from whygrad.plan.plan import Plan, smooth, start
+from whygrad.training import Training
+from whygrad.training import run as training_loop
+from whygrad.training.divergence import with_first_cost
 
 N, BATCH, SIZES = 23, 5, (70, 9, 7, 3)
 WEIGHTS = (
@@ -211,6 +214,35 @@ def test_a_multiplier_of_zero_leaves_an_example_out(engine, regularisation, kind
         remaining, _ = run(engine, plan, replace(data, sample_weight=plain * multipliers), Probes())
         gap = np.abs(state.theta - remaining.theta).max()
         assert gap <= 1e-14 if rescale else gap > 1e-4
+
+
+@each_engine
+@pytest.mark.parametrize("rescale", [False, True])
+@pytest.mark.parametrize("regularisation", ["l2 per example", "everything"])
+def test_layer_statistics_are_those_of_the_step_with_examples_left_out(
+    engine, regularisation, rescale
+):
+    """The step that ends an epoch, computed again, is the one that a probe sees."""
+    plan, data = case(regularisation)
+    multipliers = np.ones(N)
+    multipliers[plan.batch(0, 4)[:2]] = 0  # of the last batch's three
+    data, machine = replace(data, multipliers=multipliers, rescale=rescale), choose(engine, plan)
+    training = Training(replace(plan, epochs=1), start(plan), data, None, machine, True)
+    layers = training_loop(training)[1].epochs[0].layers
+    _, seen = run(engine, plan, data, Probes(every=4))
+    for name in ("gradient", "update"):
+        shown, size = seen.statistics[name][-1], seen.statistics["theta"][-1]
+        expected = shown / size if name == "update" else shown
+        np.testing.assert_allclose([getattr(one, name) for one in layers], expected, rtol=1e-9)
+
+
+def test_the_cost_that_a_training_begins_with_is_that_of_the_examples_that_remain():
+    plan, data = case()
+    multipliers = np.arange(N) >= 3
+    rest = Data(data.X[3:], data.Y[3:])
+    absent = replace(data, multipliers=multipliers.astype(float), rescale=True)
+    first, expected = (with_first_cost(plan, start(plan), of).first_cost for of in (absent, rest))
+    assert first == pytest.approx(expected, rel=1e-14)
 
 
 @each_engine

@@ -3,8 +3,8 @@
 import dataclasses
 import hashlib
 import sqlite3
+import threading
 import warnings
-from functools import partial
 
 import numpy as np
 import pytest
@@ -112,7 +112,6 @@ def train_without_files():
     """Return the training that `train` would take, as data."""
     from whygrad.engines import choose
     from whygrad.nn.arrays import as_data
-    from whygrad.plan.plan import Plan
     from whygrad.training.loop import Training
 
     plan = Plan(NET, KEYS["optimizer"], 150, 12, 8, 5)
@@ -562,68 +561,79 @@ def test_a_reader_follows_a_run_while_it_is_written_and_nobody_else_writes(path)
 
 
 def test_reports_that_follow_one_another_quickly_are_written_together(path, monkeypatch):
-    written = []
-    plain = recorder.Recorder._add
+    seen = []
     monkeypatch.setattr(recorder, "REST", 3600.0)
     monkeypatch.setattr(snapshots, "SPACING", 3600.0)
-    monkeypatch.setattr(
-        recorder.Recorder,
-        "_add",
-        lambda self, db: (written.extend([db] * bool(self._reports)), plain(self, db))[1],
-    )
-    train(record=path, epochs=40)  # ends in time: nobody rests while training waits
-    assert len(written) < 4
+    # It ends in time: nobody rests while training waits.
+    look = lambda report: seen.append(len(wg.open_run(path).costs))  # noqa: E731
+    train(record=path, callbacks=[look], epochs=40)
+    assert len(seen) >= 40 and len(set(seen)) < 4
     run = wg.open_run(path)
     assert len(run.costs) == 40 * STEPS and len(run.history.epochs) == 40
 
 
+def recorder_after_an_epoch(path, monkeypatch):
+    """A recorder that has not begun, due to keep every state, and reports of ten more steps for it."""
+    train(record=path, epochs=1)
+    recorded = wg.open_run(path)
+    plan, end = recorded.plan, recorded.state(STEPS)
+
+    def report(step, kept=True):
+        theta = end.theta if kept else np.full_like(end.theta, np.nan)  # which is never kept
+        state = dataclasses.replace(end, step=step, theta=theta)
+        return wg.Report(plan, state, None, ProbeResult(np.ones(10)))
+
+    monkeypatch.setattr(snapshots, "SPACING", 0.0)
+    return recorder.Recorder(path, plan, STEPS), report
+
+
 def test_snapshots_come_to_their_turn_where_reports_never_end(path, monkeypatch):
     """A report that comes while others are written waits behind the snapshot asked for before it."""
-    monkeypatch.setattr(snapshots, "SPACING", 3600.0)
-    plan = Plan(NET, wg.SGD(0.1), len(X), epochs=1)
-    train(record=path, epochs=1)
-    state, order = start(plan), []
-    writer = recorder.Recorder(path, plan, 0)
-    plain = events.transaction
+    writer, report = recorder_after_an_epoch(path, monkeypatch)
+    order, chunk, snapshot = [], events.add_chunk, events.add_snapshot
 
-    def more(db):
+    def add_chunk(db, *given):
         order.append("report")
         if len(order) == 1:
-            writer._reports.append((0, ProbeResult(np.zeros(0)), None, 0, 0))
-        return plain(db)
+            writer.on_steps_end(report(STEPS + 20))
+        chunk(db, *given)
 
-    monkeypatch.setattr(events, "transaction", more)
-    monkeypatch.setattr(writer, "_snapshot", lambda state, db: order.append("snapshot"))
-    writer._reports.append((0, ProbeResult(np.zeros(0)), None, 0, 0))
-    writer._jobs.put(writer._add)
-    writer._jobs.put(partial(writer._snapshot, state))
+    monkeypatch.setattr(events, "add_chunk", add_chunk)
+    monkeypatch.setattr(
+        events, "add_snapshot", lambda *given: (order.append("snapshot"), snapshot(*given))
+    )
+    writer.on_steps_end(report(STEPS + 10))
     with writer:
         pass
-    assert order.index("snapshot") <= 2 and order.count("report") == 2
+    assert order == ["report", "snapshot", "report"]
 
 
 def test_a_snapshot_is_known_only_after_the_steps_that_led_to_it(path, monkeypatch):
     """A kill between the two would leave a hole in the record."""
-    gaps = []
-    plain = events.add_snapshot
+    writer, report = recorder_after_an_epoch(path, monkeypatch)
+    gaps, chunk, plain = [], events.add_chunk, events.add_snapshot
+    third = threading.Event()
 
     def add(db, snapshot):
         (last,) = db.execute("SELECT coalesce(max(first + steps), 0) FROM chunks").fetchone()
         gaps.append(snapshot.step - last)
         plain(db, snapshot)
 
-    train(record=path, epochs=1)
-    recorded = wg.open_run(path)
-    writer, end = recorder.Recorder(path, recorded.plan, STEPS), recorded.state(STEPS)
+    def add_chunk(db, first, *given):
+        if first == STEPS:  # while two are written a third comes, whose state is to be kept
+            writer.on_steps_end(report(STEPS + 30))
+            third.set()
+        chunk(db, first, *given)
+
     monkeypatch.setattr(events, "add_snapshot", add)
-    writer._reports.append((STEPS, ProbeResult(np.ones(10)), None, 1, STEPS + 10))
-    writer._reports.append((STEPS + 10, ProbeResult(np.ones(10)), None, 1, STEPS + 20))
-    writer._jobs.put(partial(writer._snapshot, dataclasses.replace(end, step=STEPS + 10)))
+    monkeypatch.setattr(events, "add_chunk", add_chunk)
+    for step in (STEPS + 10, STEPS + 20):
+        writer.on_steps_end(report(step, kept=False))
     with writer:
-        pass
+        assert third.wait(60)
     with events.reading(path / events.NAME) as db:
         (steps,) = db.execute("SELECT sum(steps) FROM chunks").fetchone()
-    assert gaps == [0] and steps == STEPS + 20
+    assert gaps == [0] and steps == STEPS + 30
 
 
 def test_who_waits_for_the_record_does_not_wait_for_more_reports(path, monkeypatch):

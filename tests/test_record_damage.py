@@ -320,7 +320,7 @@ def test_a_run_that_was_killed_can_be_read_where_nothing_can_be_written(path, tr
     )  # as a process that was killed leaves it, with its log
     with events.transaction(writer):
         events.end(writer, 100, "a test")
-    plain = events._read_only
+    plain = events.connect_read_only
 
     def refuse(path):
         db = plain(path)
@@ -328,7 +328,7 @@ def test_a_run_that_was_killed_can_be_read_where_nothing_can_be_written(path, tr
         db.close()
         return sqlite3.connect("file:/nowhere/at.all?mode=memory", uri=True)
 
-    monkeypatch.setattr(events, "_read_only", refuse)
+    monkeypatch.setattr(events, "connect_read_only", refuse)
     before = sorted(os.listdir(path))
     run = wg.open_run(path)
     assert run.stopped == "a test" and len(run.history.epochs) > 0

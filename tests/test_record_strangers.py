@@ -439,7 +439,7 @@ def test_a_state_of_another_network_never_reaches_an_engine(path):
     content = file.read_bytes()
     about = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]
     tensors = {name: array[..., :-1].copy() for name, array in load(content).items()}
-    checksum = str(snapshots._checksum(about["state"], tensors))
+    checksum = str(snapshots.checksum_of(about["state"], tensors))
     file.write_bytes(save(tensors, about | {"checksum": checksum}))
     rewrite(path, "snapshots", "WHERE step = 0", sha256=snapshots.sha256(file.read_bytes()))
     with pytest.raises(wg.FileError, match="is no state of this training"):

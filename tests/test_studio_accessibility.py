@@ -110,7 +110,7 @@ def click_on(browser, part):
 
 def nameless(browser):
     """Return the controls that a screen reader would have no name for."""
-    nodes = browser._tell("Accessibility.getFullAXTree")["nodes"]
+    nodes = browser.tell("Accessibility.getFullAXTree")["nodes"]
     controls = {"button", "checkbox", "combobox", "link", "listbox", "menuitem", "option", "radio"}
     controls |= {"searchbox", "slider", "spinbutton", "switch", "tab", "textbox", "img", "image"}
     found = []
@@ -123,7 +123,7 @@ def nameless(browser):
         if node.get("ignored") or role in ("RootWebArea", "StaticText"):
             continue
         if (role in controls or focusable) and not node.get("name", {}).get("value", "").strip():
-            element = browser._element(node["backendDOMNodeId"])
+            element = browser.element(node["backendDOMNodeId"])
             if role in controls or element.get_attribute("tabindex") != "-1":
                 found.append(f"{role}: {element.get_attribute('outerHTML')[:200]}")
     return found

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import threading
 from dataclasses import replace
 from types import SimpleNamespace
 from weakref import ref
@@ -524,20 +525,25 @@ def test_states_are_kept_in_so_many_bytes_and_the_oldest_goes(iris, monkeypatch)
     size = size.theta.nbytes + size.opt_state.nbytes
     asked, real = [], opened_runs.Run.state
     monkeypatch.setattr(opened_runs.Run, "state", lambda run, at: asked.append(at) or real(run, at))
-    iris._states._most = 3 * size
+    iris.states.most = 3 * size
     for step in (1, 2, 3, 1, 4, 2):
         assert iris.state(step).theta.tobytes() == real(iris.run, step).theta.tobytes()
     assert asked == [2, 3, 4, 2]  # 1 was wanted once more before 4 came: 2 had to go
-    assert list(iris._states._kept) == [1, 4, 2]
-    iris._states._most = 0
-    iris.state(5)
-    assert list(iris._states._kept) == [2, 5]
+    for step in (1, 4, 2):
+        iris.state(step)
+    assert len(asked) == 4  # all three are kept
+    iris.states.most = 0
+    for step in (5, 2, 5):
+        iris.state(step)
+    assert asked[4:] == [5]  # the latest two are, whatever their size
+    iris.state(4)
+    assert asked[5:] == [4]
 
 
 def test_a_run_that_is_no_longer_looked_at_is_let_go_at_once(folder):
     opened_run = OpenedRun(open_run(folder / "iris.run"))
     opened_run.state(3)
-    gone = ref(opened_run._states)
+    gone = ref(opened_run.states)
     gc.disable()
     try:
         del opened_run
@@ -577,14 +583,26 @@ def test_of_many_states_some_60_are_measured_spread_evenly(iris, monkeypatch):
     assert len(measured) == 2 * len(steps)
 
 
-def test_while_a_training_goes_on_what_was_measured_stays_and_only_the_latest_is_added(iris):
-    scores, asked = iris.scoring, 0
+def test_while_a_training_goes_on_what_was_measured_stays_and_only_the_latest_is_added(
+    iris, monkeypatch
+):
+    scores, start, known, asked = iris.scoring, iris.run.state(0), [], 0
+    monkeypatch.setattr(opened_runs.Run, "snapshots", lambda run: known)
+    monkeypatch.setattr(scoring, "SHORT", 0)
+    monkeypatch.setattr(scoring, "measure", lambda *given: (0.5, 0.5))
+    read = []
+
+    def of_step(path, one, plan):
+        read.append(one.step)
+        return replace(start, step=one.step)
+
+    monkeypatch.setattr(snapshots, "read", of_step)
     for last in range(0, 4000, 50):
-        missing = scores._chosen([SimpleNamespace(step=step) for step in range(0, last + 1, 5)])
-        assert len(missing) <= 11
-        asked += len(missing)
-        for one in missing:
-            scores._points[one.step] = scoring.Point(one.step, {})
+        known[:] = [SimpleNamespace(step=step) for step in range(0, last + 1, 5)]
+        read.clear()
+        scores.measure()
+        assert len(read) <= 11
+        asked += len(read)
         steps = [point.step for point in scores.points]
         assert (steps[0], steps[-1]) == (0, last)
         assert len(steps) <= 62
@@ -625,11 +643,25 @@ def test_a_training_that_ended_says_how_well_it_predicts(folder):
     assert scoring.words_of(arrays) == ""
 
 
-def test_two_threads_measure_a_run_once(iris):
-    iris.scoring._lock.acquire()
+def test_two_threads_measure_a_run_once(iris, monkeypatch):
+    begun, go_on, real = threading.Event(), threading.Event(), scoring.measure
+    measuring = []
+
+    def wait(*given):
+        measuring.append(threading.current_thread())
+        begun.set()
+        assert go_on.wait(60)
+        return real(*given)
+
+    monkeypatch.setattr(scoring, "measure", wait)
+    first = threading.Thread(target=iris.scoring.measure)
+    first.start()
+    assert begun.wait(60)
     iris.scoring.measure()
     assert iris.scoring.points == []
-    iris.scoring._lock.release()
+    go_on.set()
+    first.join()
+    assert iris.scoring.points and set(measuring) == {first}
 
 
 def test_what_training_has_encoded_is_not_encoded_again(folder):

@@ -86,7 +86,7 @@ def test_two_tables_are_kept_where_both_are_small(session, monkeypatch):
     first, second = session.config, replace(session.config, settings=replace(QUICK, seed=4))
     one, other = first.tabulated, second.tabulated
     assert (first.tabulated, second.tabulated) == (one, other)
-    monkeypatch.setattr(configs._tables, "_most", 0)
+    monkeypatch.setattr(configs.encoded_tables, "most", 0)
     assert second.tabulated is other
     assert first.tabulated is not one
 

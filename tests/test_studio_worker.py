@@ -463,13 +463,13 @@ def test_what_cannot_be_trained_is_told_in_one_line(tmp_path, whole):
 
 @needs_native
 def test_compiling_is_announced_and_warnings_are_handed_on(tmp_path, monkeypatch):
-    kinds, plain = [], Worker._tell
+    kinds, plain = [], Worker.tell
 
     def tell(worker, status):
         kinds.append(status.kind)
         plain(worker, status)
 
-    monkeypatch.setattr(Worker, "_tell", tell)
+    monkeypatch.setattr(Worker, "tell", tell)
     wild = Settings(hidden=(5,), learning_rate=1e30, optimizer="sgd", epochs=9)
     with Worker.start(tmp_path / "a.run", "iris", wild) as worker:
         status = worker.wait(lambda status: False, 300)

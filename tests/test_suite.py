@@ -1,6 +1,8 @@
 """The tests themselves: where they run whole, what they skip, and that they end."""
 
+import ast
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -111,3 +113,34 @@ def test_a_test_that_waits_for_ever_fails_and_says_where_it_stood(tmp_path, pyte
     assert result.returncode != 0
     assert "Timeout (0:00:00.200000)!" in result.stderr
     assert 'test_it.py", line 4 in test_it' in result.stderr
+
+
+# Names that begin with an underscore and belong to others: the protocols of notebooks and of anywidget, and
+# what is broken on purpose of scikit-learn, Numba and the system.
+OF_OTHERS = {
+    "_css", "_esm", "_exit", "_optimizer", "_rebuild", "_reduce", "_repr_html_", "_repr_mimebundle_",
+}  # fmt: skip
+
+
+def private_names(code):
+    """Return the private names that code takes from elsewhere: `x._name`, imported, or patched."""
+    found = set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) not in ("self", "cls"):
+            found.add(node.attr)
+        elif isinstance(node, ast.ImportFrom):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("setattr"):
+            texts = [one.value for one in node.args if isinstance(one, ast.Constant)]
+            found.update(str(text).rpartition(".")[2] for text in texts[:1])
+    return {name for name in found if re.match(r"_[a-z]", name)}
+
+
+def test_a_private_name_in_a_test_is_seen():
+    code = "from a import _b\nc._d()\npatch.setattr(e, '_f', 1)\npatch.setattr('g._h', 1)\nself._i"
+    assert private_names(code) == {"_b", "_d", "_f", "_h"}
+
+
+@pytest.mark.parametrize("path", sorted(HERE.glob("*.py")), ids=lambda path: path.stem)
+def test_tests_touch_no_private_names(path):
+    assert private_names(path.read_text(encoding="utf-8")) - OF_OTHERS == set()

@@ -76,7 +76,7 @@ def test_without_shuffling_the_seed_decides_nothing_but_the_start(engine):
 def test_where_chunks_end_never_changes_a_bit(engine, optimizer, steps, monkeypatch):
     options = {"optimizer": optimizer, "l2": 0.01, "validation": examples(9, seed=1)}
     whole = fit(engine, **options)
-    monkeypatch.setattr(training, "_next_chunk", lambda *_: steps)
+    monkeypatch.setattr(training, "next_chunk", lambda *_: steps)
     assert_same_bits(fit(engine, **options), whole)
 
 

@@ -11,7 +11,7 @@ from networks import HIDDEN, PAIRINGS, cases, make_case
 from whygrad.answers.names import Names
 from whygrad.nn.functions import ACTIVATIONS, COSTS
 from whygrad.why import context as contexts
-from whygrad.why.gradient_check.check import _choose
+from whygrad.why.gradient_check.check import checked_parameters
 
 random_networks = settings(max_examples=100, deadline=None, derandomize=True, database=None)
 
@@ -460,7 +460,7 @@ def test_a_wrong_product_of_a_jacobian_is_located():
 @given(case=cases())
 def test_a_moved_parameter_costs_what_a_whole_pass_forward_says(case):
     asked = contexts.ask(case.net, case.theta, case.X, case.Y, **options(case))
-    checked = _choose(asked, None, 0)
+    checked = checked_parameters(asked, None, 0)
     base, _ = checked.evaluate(np.array([0]), np.array([0.0]))
     for index, offset in ((0, 0.1), (len(case.flat) - 1, -0.3), (len(case.flat) // 2, 1.0)):
         moved = case.flat.copy()

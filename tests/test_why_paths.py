@@ -252,7 +252,7 @@ def test_the_heaviest_of_a_wide_batch_are_found_without_looking_into_every_examp
     case = make_case((4, 20, 20, 5), ("relu", "tanh", "softmax"), "cross_entropy", n=300)
     asked = ask_once(case.net, case.theta, case.X, case.Y)
     graph = path_graph(asked, asked.names.weight(case.net, 1, 3, 1))
-    search = heaviest._Search(graph)
+    search = heaviest.Search(graph)
     found = list(itertools.islice(search.run(), 5))
     looked = len(search.best)
     assert looked < 60

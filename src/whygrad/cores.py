@@ -31,7 +31,7 @@ def allowed_cores() -> int:
     """
     has_affinity = hasattr(os, "sched_getaffinity")
     cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
-    quota = _quota(_CGROUP)
+    quota = cpu_quota(_CGROUP)
     if quota is not None:
         cores = min(cores, max(1, int(quota)))
     for variable in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
@@ -42,7 +42,7 @@ def allowed_cores() -> int:
 
 
 @cache
-def _quota(cgroup: Path) -> float | None:
+def cpu_quota(cgroup: Path) -> float | None:
     """Return the processor seconds per second that Linux grants a container, or None: no bound."""
     for files in (["cpu.max"], ["cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"]):
         try:

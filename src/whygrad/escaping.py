@@ -36,11 +36,15 @@ def write(text: str, stream: TextIO) -> None:
     stream.write(visible(text))
 
 
-def tell(line: str) -> None:
-    """Write a line to standard error if that can be: not in a service, or where a terminal was closed."""
+def note(message: str) -> None:
+    """Write one line from whygrad to standard error, whatever is in the message, if that can be.
+
+    It cannot in a service, or where a terminal was closed.
+    """
     stream = sys.stderr
     if stream is not None:
         encoding = getattr(stream, "encoding", None) or "utf-8"
         with suppress(OSError):
-            write(f"{line}\n".encode(encoding, "backslashreplace").decode(encoding), stream)
+            line = f"whygrad: {' '.join(message.split())}\n"
+            write(line.encode(encoding, "backslashreplace").decode(encoding), stream)
             stream.flush()

@@ -7,6 +7,7 @@
     widget/     the network that can be clicked, here and in notebooks
     explanation `Explanation`: the data, with the doors to the forms; the public face of this folder
 
-Nothing here computes a number of an answer. It may import `nn` and what is below. Modules are imported one
-by one, since whoever writes a number needs no drawing.
+Doors: `explanation`, `expression`, `formatting`, `names`, `parts`, `pictures`, one by one, since whoever
+writes a number needs no drawing. Nothing here computes a number of an answer. It may import `nn` and what
+is below.
 """

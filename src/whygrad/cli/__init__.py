@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-from whygrad.escaping import tell
+from whygrad.escaping import note
 
 BAD_INPUT = 2
 INTERRUPTED = 130  # 128 and the number of the signal, as shells have it
@@ -107,7 +107,7 @@ def run(words: Sequence[str]) -> int:
                 raise
             return _complain(_refusal(error))
     except KeyboardInterrupt:
-        _complain("interrupted, nothing was written")
+        note("interrupted, nothing was written")
         return INTERRUPTED
     except MemoryError as error:
         reason = str(error) or "use a smaller network or smaller batches"
@@ -134,8 +134,8 @@ def _unknown(option: str, options: Sequence[str]) -> str:
 
 
 def _complain(message: str) -> int:
-    """Write one line to standard error, whatever is in the message and if it can be written at all."""
-    tell(f"whygrad: {' '.join(message.split())}")
+    """Write one line to standard error, and return the exit code of bad input."""
+    note(message)
     return BAD_INPUT
 
 
@@ -146,7 +146,7 @@ def _warnings_as_lines() -> Iterator[None]:
 
     def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
         if issubclass(category, DivergenceWarning | EngineWarning | RecordWarning):
-            _complain(str(message))
+            note(str(message))
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

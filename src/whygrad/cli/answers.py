@@ -11,8 +11,9 @@ from whygrad.answers.explanation import Explanation
 from whygrad.answers.parts import Answer
 from whygrad.answers.write.text import Style, text_lines
 from whygrad.cli.arguments import OutputFormat
-from whygrad.cli.printing import note, print_json, printer
+from whygrad.cli.printing import print_json, printer
 from whygrad.errors import FileError, InputError
+from whygrad.escaping import note
 from whygrad.files import refuse_taken, write_atomically
 
 FILES = ("svg", "html")

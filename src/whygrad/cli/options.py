@@ -181,16 +181,16 @@ def settings_of(options: dict[str, Any]) -> Settings:
     names = {field.name for field in fields(Settings)}
     known = {k: v for k, v in options.items() if k in names and v is not None}
     if "hidden" in known:
-        known["hidden"] = hidden_layers(known["hidden"])
+        known["hidden"] = _hidden_layers(known["hidden"])
     if "leave_out" in known:
         known["leave_out"] = tuple(dict.fromkeys(known["leave_out"]))
     return Settings(**known)
 
 
-def hidden_layers(text: str) -> tuple[int, ...]:
+def _hidden_layers(text: str) -> tuple[int, ...]:
     """Read the units of hidden layers.
 
-    >>> hidden_layers("40,20"), hidden_layers("none")
+    >>> _hidden_layers("40,20"), _hidden_layers("none")
     ((40, 20), ())
     """
     if text.strip() in ("none", "0"):

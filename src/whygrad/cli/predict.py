@@ -15,9 +15,9 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from whygrad.cli.arguments import RunFolder, option
-from whygrad.cli.printing import note, note_lines, print_json, printer
+from whygrad.cli.printing import note_lines, print_json, printer
 from whygrad.errors import FileError, InputError
-from whygrad.escaping import visible, write
+from whygrad.escaping import note, visible, write
 from whygrad.files import refuse_taken
 from whygrad.record import Run, open_run
 from whygrad.record.rows import outputs

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from whygrad.answers.formatting import clean, columns, cut, number
-from whygrad.escaping import tell, visible, write
+from whygrad.escaping import note, visible, write
 from whygrad.pipeline.scores import ClassificationScores, ClassScore, RegressionScores, Scores
 from whygrad.tables import Target
 
@@ -45,11 +45,6 @@ class Printer(Console):
 def printer() -> Console:
     """Return the console for results."""
     return Printer(sys.stdout)
-
-
-def note(message: str) -> None:
-    """Notify the user of something beside the result, on one line."""
-    tell(f"whygrad: {' '.join(message.split())}")
 
 
 def note_lines(notes: Sequence[str]) -> None:
@@ -129,13 +124,13 @@ def _print_classes(
         )
     console.print(table)
     console.print()
-    matrix = confusion_matrix(scores, console.width)
+    matrix = _confusion_matrix(scores, console.width)
     if matrix is not None:
         console.print("rows: the true class; columns: what it was taken for")
     console.print(_confusions(scores) if matrix is None else matrix)
 
 
-def confusion_matrix(scores: ClassificationScores, width: int) -> Table | None:
+def _confusion_matrix(scores: ClassificationScores, width: int) -> Table | None:
     """Return the confusion matrix as a table, or None where it does not fit into the width."""
     names = [_short(one.label, 18) for one in scores.classes]
     counts = len(f"{max(max(row) for row in scores.confusion):,}")

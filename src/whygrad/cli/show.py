@@ -12,8 +12,9 @@ from rich.table import Table
 from whygrad.answers.formatting import clean, columns, cut, number
 from whygrad.cli.arguments import Json, RunFolder, option
 from whygrad.cli.facts import facts, layers, table_of_layers
-from whygrad.cli.printing import note, note_lines, print_json, print_scores, printer, r2, share
+from whygrad.cli.printing import note_lines, print_json, print_scores, printer, r2, share
 from whygrad.errors import FileError, WhygradError
+from whygrad.escaping import note
 from whygrad.pipeline.scores import RegressionScores, Scores
 from whygrad.record import Run, open_run
 from whygrad.record.rows import measure
@@ -83,7 +84,7 @@ def show(run: RunFolder, /, *, json: Json = False) -> int:
     console.print(table)
     width = min(console.width, 100)
     for name, values in _curves(opened):
-        drawn = curve(values, width, height=5)
+        drawn = _curve(values, width, height=5)
         if drawn:
             console.print(f"\n{name}", style="bold")
             console.print("\n".join(drawn))
@@ -213,12 +214,12 @@ def _score(scores: Scores | None) -> tuple[str, str]:
 DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 
 
-def curve(values: Sequence[float | None], width: int, height: int = 6) -> list[str]:
+def _curve(values: Sequence[float | None], width: int, height: int = 6) -> list[str]:
     """Draw numbers from left to right as lines of text, with the highest and lowest at the side.
 
     Very steep curves are better told by logarithms; the caller takes them. What is not finite is left out.
 
-    >>> for line in curve([1.0, 0.5, 0.25, 0.2], width=16, height=2): print(line)
+    >>> for line in _curve([1.0, 0.5, 0.25, 0.2], width=16, height=2): print(line)
       1 ┤⠑⠢⣀⠀⠀⠀⠀⠀⠀⠀⠀
     0.2 ┤⠀⠀⠀⠉⠒⠢⠤⣀⣀⣀⣀
     """

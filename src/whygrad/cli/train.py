@@ -9,8 +9,9 @@ from rich.text import Text
 from whygrad.answers.formatting import clean
 from whygrad.cli.arguments import option
 from whygrad.cli.options import DATA, NOTHING, TrainOptions, settings_of, with_file
-from whygrad.cli.printing import ended, note, note_lines, print_json, print_scores, printer
+from whygrad.cli.printing import ended, note_lines, print_json, print_scores, printer
 from whygrad.errors import InputError, nearest
+from whygrad.escaping import note
 from whygrad.pipeline import datasets
 from whygrad.pipeline.fit import Result, find
 from whygrad.record import free_name
@@ -56,9 +57,9 @@ def train(
         note(f"interrupted: {path} holds what training gave so far")
     note_lines(result.encoding.notes)
     if json:
-        print_json(summary(result, path))
+        print_json(_summary(result, path))
     else:
-        show_result(result, path)
+        _show_result(result, path)
     if stopped == INTERRUPTED:
         return EXIT_INTERRUPTED
     return EXIT_DIVERGED if stopped.startswith("diverged") else 0
@@ -72,7 +73,7 @@ def _place(file: str, run: str | Path | None, overwrite: bool) -> Path:
     return Path(f"{stem}.run") if overwrite else free_name(stem, Path())
 
 
-def summary(result: Result, path: Path) -> dict[str, Any]:
+def _summary(result: Result, path: Path) -> dict[str, Any]:
     """Return the result as what JSON can hold."""
     history = result.fitted.history
     return {
@@ -92,7 +93,7 @@ def summary(result: Result, path: Path) -> dict[str, Any]:
     }
 
 
-def show_result(result: Result, path: Path) -> None:
+def _show_result(result: Result, path: Path) -> None:
     """Print how good the network is, and what to ask next."""
     console = printer()
     parts, history = result.parts, result.fitted.history

@@ -2,13 +2,16 @@
 
 All engines compute the same pure function of plan, state and data (`whygrad.plan`). `reference` is
 `whygrad.nn.backprop` as written, in NumPy, and the truth that others are held to; `native` is fast.
-`probes` is what engines show of their steps. The folder imports `nn` and `plan`, never `training`.
+`probes` is what engines show of their steps. Doors beside this one: `reference`, `probe_data`. The folder
+imports `nn` and `plan`, never `training`.
 """
 
 from typing import Protocol
 
 from whygrad.address_space import TRAINING, blas, refuse_without
 from whygrad.engines.probes import (
+    BOUNDED,
+    ONE_SIDED,
     STATISTICS,
     Block,
     ProbeResult,
@@ -16,6 +19,7 @@ from whygrad.engines.probes import (
     Statistics,
     WeightProbe,
     WeightProbeResult,
+    whole,
 )
 from whygrad.errors import EngineWarning, InputError, nearest, warn
 from whygrad.nn.arrays import Data
@@ -23,15 +27,18 @@ from whygrad.nn.functions import Array
 from whygrad.plan.plan import Plan, State
 
 __all__ = [
-    "STATISTICS",
+    "BOUNDED",
     "Block",
     "Engine",
+    "ONE_SIDED",
+    "ProbeResult",
+    "Probes",
+    "STATISTICS",
     "Statistics",
     "WeightProbe",
     "WeightProbeResult",
-    "Probes",
-    "ProbeResult",
     "choose",
+    "whole",
 ]
 
 

@@ -16,7 +16,7 @@ from whygrad.plan.plan import Plan, State
 
 
 @dataclass(frozen=True, eq=False)
-class Batches:
+class _Batches:
     """The batches of some steps: examples (m, B), −1 beyond the end, and S, λ₁ and λ₂ of each, (m,)."""
 
     examples: Array
@@ -25,7 +25,7 @@ class Batches:
     l2: Array
 
 
-def batches(plan: Plan, state: State, data: Data, steps: int) -> Batches:
+def _batches(plan: Plan, state: State, data: Data, steps: int) -> _Batches:
     """Return the batches of the next steps, which lie in the state's epoch."""
     B, first = plan.batch_size, state.batch_index * plan.batch_size
     taken = plan.order(state.epoch)[first : first + steps * B]
@@ -42,7 +42,7 @@ def batches(plan: Plan, state: State, data: Data, steps: int) -> Batches:
         np.array([p.of_batch(s, plan.n) for s in sizes.tolist()])[of_batch]
         for p in (plan.l1, plan.l2)
     )
-    return Batches(examples, np.where(S > 0, S, 1.0), l1, l2)
+    return _Batches(examples, np.where(S > 0, S, 1.0), l1, l2)
 
 
 def rows_of(net: Network, probe: WeightProbe) -> Array:
@@ -55,16 +55,16 @@ def rows_of(net: Network, probe: WeightProbe) -> Array:
     return np.concatenate([W, b[:, None]], axis=1)[slice(*probe.to), slice(*probe.from_)]
 
 
-def inputs(net: Network, probe: WeightProbe, data: Data, examples: Array) -> Array:
+def _inputs(net: Network, probe: WeightProbe, data: Data, examples: Array) -> Array:
     """Return a of the units that a probe of layer 1 leads from, (m, B, K): of the data."""
     width, (low, high) = net.sizes[0], probe.from_
     a = np.empty((*examples.shape, high - low), data.Y.dtype)
     a[..., : min(high, width) - low] = inputs_of(data.X, examples, low, min(high, width))
-    add_bias(net, probe, a, examples)
+    _add_bias(net, probe, a, examples)
     return a
 
 
-def add_bias(net: Network, probe: WeightProbe, a: Array, examples: Array) -> None:
+def _add_bias(net: Network, probe: WeightProbe, a: Array, examples: Array) -> None:
     """Set a of the bias to 1 for every example, where the probe includes it."""
     if probe.from_[1] > net.sizes[probe.layer - 1]:
         a[..., -1] = examples >= 0
@@ -79,7 +79,7 @@ def weight_probe_result(
     blocks: list[Block],
 ) -> WeightProbeResult:
     """Put together what the probes of weights saw in the steps after `state`, one for each scale."""
-    about = batches(plan, state, data, len(scale))
+    about = _batches(plan, state, data, len(scale))
     filled = tuple(_filled(plan.net, block, data, about.examples) for block in blocks)
     return WeightProbeResult(
         state.step, about.examples, about.S, about.l1, about.l2, scale, coefficients[: len(scale)], filled
@@ -89,7 +89,7 @@ def weight_probe_result(
 def _filled(net: Network, block: Block, data: Data, examples: Array) -> Block:
     """Return the block with what engines leave out: the inputs, and the ones of the biases."""
     if block.probe.layer == 1:
-        a = inputs(net, block.probe, data, examples)
+        a = _inputs(net, block.probe, data, examples)
         return Block(block.probe, block.theta, block.opt_state, a, block.delta)
-    add_bias(net, block.probe, block.a, examples)
+    _add_bias(net, block.probe, block.a, examples)
     return block

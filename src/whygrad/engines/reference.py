@@ -39,30 +39,26 @@ class ReferenceEngine:
     ) -> tuple[State, ProbeResult]:
         """Take the steps up to `until`, one after the other."""
         probes.check(plan.net)
-        factors, counts = data.factors, data.counts
         seen = _Seen(plan, probes)
         first, coefficients, diverged = state, plan.coefficients(state, until), False
         decay = plan.l2.decay
         with one_thread(numpy=True), np.errstate(all="ignore"):  # the cost shows a diverging run
             for row in coefficients.tolist():
-                batch = plan.batch(state.epoch, state.batch_index)
-                masks = plan.masks(state.step, batch)
-                rows = Data(data.X[batch], data.Y[batch], _of(factors, batch))
-                C, g, trace = _cost_and_gradient(plan, state.theta, rows, masks, _of(counts, batch))
+                C, g, trace, s = of_next_batch(plan, state, data)
                 if not np.isfinite(C):
                     diverged = True
                     break
                 clipped, scale = plan.clip.shorten(g)
                 theta, opt_state = plan.rule.update(state.theta, clipped, state.opt_state, row)
                 theta = (1 - decay) * theta if decay else theta
-                seen.step(state, theta, opt_state, C, g, scale, trace, rows.sample_weight)
+                seen.step(state, theta, opt_state, C, g, scale, trace, s)
                 state = replace(
                     state,
                     theta=theta,
                     opt_state=opt_state,
                     step=state.step + 1,
                     batch_index=state.batch_index + 1,
-                    cost_sum=state.cost_sum + C * len(batch),
+                    cost_sum=state.cost_sum + C * len(trace.a[-1]),
                 )
         return state, seen.all(first, data, coefficients, diverged)
 
@@ -72,6 +68,15 @@ class ReferenceEngine:
             rows = Data(data.X, data.Y, data.factors)
             C, g, _ = _cost_and_gradient(plan, theta, rows, None, data.counts)
         return C, g
+
+
+def of_next_batch(plan: Plan, state: State, data: Data) -> tuple[float, Array, Trace, Array | None]:
+    """Return the cost, gradient, trace and examples' factors of the batch that the next step takes."""
+    batch = plan.batch(state.epoch, state.batch_index)
+    rows = Data(data.X[batch], data.Y[batch], _of(data.factors, batch))
+    masks = plan.masks(state.step, batch)
+    found = _cost_and_gradient(plan, state.theta, rows, masks, _of(data.counts, batch))
+    return *found, rows.sample_weight
 
 
 def _of(values: Array | None, batch: Array) -> Array | None:
@@ -178,14 +183,14 @@ def _statistics_of_step(
             delta = delta * sample_weight[:, None]
         norms = [math.hypot(np.linalg.norm(p.dW[l]), np.linalg.norm(p.db[l])) for p in parts]
         spread = [a.mean(), a.std(), delta.mean(), delta.std()]
-        rows.append([*norms, *faded(net.f[l], trace.z[l]), *spread])
+        rows.append([*norms, *_faded(net.f[l], trace.z[l]), *spread])
     return np.array(rows)
 
 
-def faded(f: Activation, z: Array) -> tuple[float, float]:
+def _faded(f: Activation, z: Array) -> tuple[float, float]:
     """Return the shares of dead units and of saturated values at z, (n, units); 0 for all other f.
 
-    >>> faded(ACTIVATIONS["relu"], np.array([[1.0, -1.0], [2.0, -3.0], [-1.0, -2.0]]))
+    >>> _faded(ACTIVATIONS["relu"], np.array([[1.0, -1.0], [2.0, -3.0], [-1.0, -2.0]]))
     (0.5, 0.0)
     """
     if ACTIVATIONS.get(f.name) != f:

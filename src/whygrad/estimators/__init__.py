@@ -7,8 +7,8 @@
     messages    scikit-learn's warnings and printed lines
     why         fitted estimators, whygrad's and scikit-learn's own, asked why
 
-It may import `why`, `record`, `training` and what is below; it is the only folder that subclasses
-scikit-learn.
+Door beside this one: `why`, and `mlp` for types. It may import `why`, `record`, `training` and what is
+below; it is the only folder that subclasses scikit-learn.
 """
 
 from whygrad.estimators.mlp import MLPClassifier, MLPRegressor

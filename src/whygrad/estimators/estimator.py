@@ -92,10 +92,22 @@ def trains_in_steps(estimator: Any) -> bool:
 class Perceptron(BaseEstimator):  # type: ignore[misc]
     """A multi-layer perceptron without its targets: `_arrays` and `predict` are the estimators' own."""
 
+    # What a fit sets, for those who read it: the base class is without types.
     net_: Network
     theta_: Parameters
     history_: History
     out_activation_: str
+    n_features_in_: int
+    n_outputs_: int
+    n_layers_: int
+    n_iter_: int
+    t_: int
+    loss_: float
+    loss_curve_: list[float]
+    best_loss_: float | None
+    validation_scores_: list[float] | None
+    validation_loss_curve_: list[float] | None
+    best_validation_score_: float | None
     _plan: Plan
     _state: State
     _seeds: Seeds

@@ -165,6 +165,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
     }
 
+    classes_: Array
+
     def __init__(
         self,
         hidden_layer_sizes: Any = (100,),

@@ -45,12 +45,12 @@ def why_of_estimator(model: Any) -> Why:
             f"a {type(model).__name__} is no multi-layer perceptron: give a fitted MLPClassifier or "
             "MLPRegressor, or a Pipeline that ends in one"
         )
-    net, theta = network_of(model)
+    net, theta = _network_of(model)
     alpha = Penalty(float(model.alpha), per="example")
     return Why(net, theta, _names(model), partial(_encode, model), l2=alpha)
 
 
-def network_of(mlp: Any) -> tuple[Network, Parameters]:
+def _network_of(mlp: Any) -> tuple[Network, Parameters]:
     """Return network and parameters of scikit-learn's fitted MLP; the parameters are a copy."""
     f = HIDDEN[mlp.activation]
     output, cost = ENDINGS[mlp.out_activation_]

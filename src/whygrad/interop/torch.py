@@ -40,7 +40,7 @@ KNOWN = ("Linear", *(kind.__name__ for kind in ACTIVATIONS), "Dropout", "Flatten
 
 
 @dataclass(frozen=True, eq=False)
-class LayerRead:
+class _LayerRead:
     """One layer of PyTorch's, and its position in the `Sequential`, such as "2.0"."""
 
     position: str
@@ -99,19 +99,19 @@ def why_of_sequential(model: Any, cost: Any = None) -> Why:
     return Why(net, theta, encode=encode, notes=output.notes)
 
 
-def _layers(model: nn.Module, above: str = "") -> Iterator[LayerRead]:
+def _layers(model: nn.Module, above: str = "") -> Iterator[_LayerRead]:
     """Yield the layers in order, those of a nested `Sequential` as 2.0, 2.1 and so on."""
     if not isinstance(model, nn.Sequential):
-        yield LayerRead("0", model)
+        yield _LayerRead("0", model)
         return
     for name, layer in model.named_children():
         if isinstance(layer, nn.Sequential):
             yield from _layers(layer, f"{above}{name}.")
         else:
-            yield LayerRead(above + name, layer)
+            yield _LayerRead(above + name, layer)
 
 
-def _pairs(layers: list[LayerRead]) -> tuple[list[nn.Linear], list[str | Activation]]:
+def _pairs(layers: list[_LayerRead]) -> tuple[list[nn.Linear], list[str | Activation]]:
     """Return the linear layers and the activation after each, "identity" where there is none."""
     linear: list[nn.Linear] = []
     activations: list[str | Activation] = []
@@ -139,14 +139,14 @@ def _pairs(layers: list[LayerRead]) -> tuple[list[nn.Linear], list[str | Activat
     return linear, activations
 
 
-def _activation(each: LayerRead) -> str | Activation:
+def _activation(each: _LayerRead) -> str | Activation:
     layer: Any = each.layer
     if isinstance(layer, nn.Softmax | nn.LogSoftmax) and layer.dim not in (None, 1, -1):
         raise InputError(f"{each} has dim={layer.dim}: over the outputs of an example it is 1")
     return ACTIVATIONS[type(layer)](layer)
 
 
-def _check_flatten(each: LayerRead) -> None:
+def _check_flatten(each: _LayerRead) -> None:
     layer: Any = each.layer
     if layer.start_dim != 1 or layer.end_dim != -1:
         raise InputError(
@@ -155,7 +155,7 @@ def _check_flatten(each: LayerRead) -> None:
         )
 
 
-def _check_sizes(each: LayerRead, linear: list[nn.Linear]) -> None:
+def _check_sizes(each: _LayerRead, linear: list[nn.Linear]) -> None:
     layer: Any = each.layer
     if linear and layer.in_features != linear[-1].out_features:
         raise InputError(

@@ -10,32 +10,83 @@ Read in this order:
     metrics     cost, accuracy and R² of examples
     pairings    output activation and cost taken together, to the last digit
 
-It may import `errors`, `files` and `cores` alone.
+Doors beside this one: `functions` and `predict`, for their constants. It may import `errors`, `files` and
+`cores` alone.
 """
 
-from whygrad.nn.arrays import Data, as_inputs, dense
+from whygrad.nn.arrays import (
+    Data,
+    as_data,
+    as_inputs,
+    as_sample_weight,
+    as_targets,
+    check_columns,
+    check_fit,
+    check_unmasked,
+    column_names,
+    dense,
+    is_sparse,
+    one_hot,
+)
 from whygrad.nn.backprop import Trace, backward, cost, example_costs, forward, gradients
-from whygrad.nn.functions import Activation, Array, Cost
-from whygrad.nn.network import Dense, Gradients, Network, Parameters, Uniform
+from whygrad.nn.functions import (
+    ACTIVATIONS,
+    CANONICAL_LINKS,
+    COSTS,
+    Activation,
+    Array,
+    Cost,
+    Domain,
+    canonical_link,
+    find_activation,
+    find_cost,
+    namespace,
+)
+from whygrad.nn.metrics import ValidationData, measure
+from whygrad.nn.network import Dense, Gradients, Network, Parameters, Uniform, count
+from whygrad.nn.pairings import output_costs, output_error, together
 from whygrad.nn.predict import outputs
 
 __all__ = [
+    "ACTIVATIONS",
     "Activation",
     "Array",
+    "CANONICAL_LINKS",
+    "COSTS",
     "Cost",
     "Data",
     "Dense",
+    "Domain",
     "Gradients",
     "Network",
     "Parameters",
     "Trace",
     "Uniform",
+    "ValidationData",
+    "as_data",
     "as_inputs",
+    "as_sample_weight",
+    "as_targets",
     "backward",
+    "canonical_link",
+    "check_columns",
+    "check_fit",
+    "check_unmasked",
+    "column_names",
     "cost",
+    "count",
     "dense",
     "example_costs",
+    "find_activation",
+    "find_cost",
     "forward",
     "gradients",
+    "is_sparse",
+    "measure",
+    "namespace",
+    "one_hot",
+    "output_costs",
+    "output_error",
     "outputs",
+    "together",
 ]

@@ -199,7 +199,7 @@ def cost(
     sample_weight: Any = None,
     l1: float = 0,
     l2: float = 0,
-) -> Any:
+) -> float:
     """Return the cost that `gradients` is the derivative of: Σ s C_x / S + λ₁ Σ|W| + ½ λ₂ Σ W².
 
     Parameters

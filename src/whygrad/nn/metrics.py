@@ -19,7 +19,7 @@ class ValidationData(Data):
     several: bool = False
 
 
-def score(net: Network, a: Array, y: Array, sample_weight: Array | None = None) -> float:
+def _score(net: Network, a: Array, y: Array, sample_weight: Array | None = None) -> float:
     """Return the accuracy of outputs that stand for classes, and R² of a regression.
 
     Several independent labels count as right only together, and R² of several outputs is their mean: as
@@ -34,7 +34,7 @@ def score(net: Network, a: Array, y: Array, sample_weight: Array | None = None) 
     return float(np.average(right, weights=sample_weight))
 
 
-def accuracy(a: Array, y: Array, several: bool, sample_weight: Array | None) -> float:
+def _accuracy(a: Array, y: Array, several: bool, sample_weight: Array | None) -> float:
     """Return the share of right classes; of labels that do not exclude each other, all must be right."""
     of_labels = ((a > 0.5) == (y > 0.5)).all(axis=1)
     right = a.argmax(axis=1) == y.argmax(axis=1) if several else of_labels
@@ -63,5 +63,5 @@ def measure(net: Network, theta: Parameters, data: Data) -> tuple[float, float]:
         cost = float(np.average(np.concatenate(C_x), weights=data.sample_weight))
         a = np.concatenate(parts)
         if isinstance(data, ValidationData):
-            return cost, accuracy(a, data.Y, data.several, data.sample_weight)
-        return cost, score(net, a, data.Y, data.sample_weight)
+            return cost, _accuracy(a, data.Y, data.several, data.sample_weight)
+        return cost, _score(net, a, data.Y, data.sample_weight)

@@ -73,8 +73,9 @@ class Dense:
     ----------
     units : int
         Number of units n_l.
-    activation : str or Activation
-        A name from `whygrad.functions.ACTIVATIONS`, or an `Activation` of your own.
+    activation : str or Activation, default "identity"
+        A name from `whygrad.functions.ACTIVATIONS`, or an `Activation` of your own. By default none: the
+        layer is linear.
     init : str or Uniform, default "auto"
         How W starts: "auto" (by activation), "zeros", "glorot_uniform", "glorot_normal",
         "he_…", "lecun_…", "nielsen_…", or `Uniform(low, high)`.
@@ -87,12 +88,12 @@ class Dense:
 
     Examples
     --------
-    >>> Dense(30, "sigmoid").f.name
-    'sigmoid'
+    >>> Dense(30, "sigmoid").f.name, Dense(1).f.name
+    ('sigmoid', 'identity')
     """
 
     units: int
-    activation: str | Activation
+    activation: str | Activation = "identity"
     init: Initialiser = "auto"
     bias_init: Initialiser = "auto"
     dropout: float = 0.0

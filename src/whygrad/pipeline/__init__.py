@@ -6,6 +6,7 @@
     predict     outputs row by row
     scores      how well it does, beside a baseline
 
-It may import `tables`, `fitted`, `training` and what is below. Nothing is imported here: `settings` alone,
-for help and completion, does not wait for the libraries that read tables.
+Doors: `fit`, `datasets`, `scores`, `settings`. It may import `tables`, `fitted`, `training` and what is
+below. Nothing is imported here: `settings` alone, for help and completion, does not wait for the libraries
+that read tables.
 """

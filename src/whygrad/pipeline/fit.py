@@ -352,7 +352,7 @@ def result_of(ready: Prepared, state: State, history: History, seconds: float) -
     baseline = scores.baseline(encoding.target, ready.table.take(parts.training))
     rows = ready.table.take(parts.test if len(parts.test) else parts.training)
     a = predict(fitted, encoding.encode(rows, plan.dtype))
-    return Result(ready, fitted, baseline, judge(encoding.target, a, rows, baseline), seconds)
+    return Result(ready, fitted, baseline, _judge(encoding.target, a, rows, baseline), seconds)
 
 
 def predict(fitted: Fitted, X: Array, first: int = 0) -> Array:
@@ -375,7 +375,7 @@ def truth(target: Target, table: Any, start: int = 0) -> Array:
     return target.indices(table, start)
 
 
-def judge(target: Target, outputs: Array, table: Any, baseline: Label) -> Scores:
+def _judge(target: Target, outputs: Array, table: Any, baseline: Label) -> Scores:
     """Score outputs, (n, n_L), against the target's values in a table."""
     return judge_values(target, outputs, truth(target, table), baseline)
 

@@ -6,20 +6,44 @@
     dropout     masks, from counters
     plan        penalties, clipping, early stopping; the batches of an epoch are drawn in `Plan.batch`
 
-It may import `nn` and what is below.
+Door beside this one: `dropout`, whose constants are compiled in. It may import `nn` and what is below.
 """
 
-from whygrad.plan.lbfgs import LBFGS
-from whygrad.plan.optimizers import SGD, Adagrad, Adam, AdamW, Nadam, RMSprop
-from whygrad.plan.plan import Clip, Penalty, Plan, State, Stopping, start
+from whygrad.plan.lbfgs import LBFGS, by_steps
+from whygrad.plan.optimizers import (
+    OPTIMIZERS,
+    SGD,
+    Adagrad,
+    Adam,
+    AdamW,
+    Nadam,
+    Optimizer,
+    RMSprop,
+    find_optimizer,
+)
+from whygrad.plan.plan import (
+    Clip,
+    EarlyStopping,
+    Penalty,
+    Plan,
+    Plateau,
+    State,
+    Stopping,
+    of_gradients,
+    smooth,
+    start,
+)
 from whygrad.plan.schedules import (
+    SCHEDULES,
     Adaptive,
     Constant,
     Cosine,
     InverseScaling,
     OneCycle,
     OnPlateau,
+    Schedule,
     Step,
+    find_schedule,
 )
 
 __all__ = [
@@ -30,17 +54,28 @@ __all__ = [
     "Clip",
     "Constant",
     "Cosine",
+    "EarlyStopping",
     "InverseScaling",
     "LBFGS",
     "Nadam",
+    "OPTIMIZERS",
     "OnPlateau",
     "OneCycle",
+    "Optimizer",
     "Penalty",
     "Plan",
+    "Plateau",
     "RMSprop",
+    "SCHEDULES",
     "SGD",
+    "Schedule",
     "State",
     "Step",
     "Stopping",
+    "by_steps",
+    "find_optimizer",
+    "find_schedule",
+    "of_gradients",
+    "smooth",
     "start",
 ]

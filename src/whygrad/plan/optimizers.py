@@ -343,7 +343,7 @@ class Nadam:
     def coefficients(self, t: Array, learning_rates: Array) -> Array:
         """Return the factors of m and of g, and the ε that then stands beside √v."""
         last = int(t[-1]) + 1 if len(t) else 1
-        product = _products(self.beta1, self.momentum_decay, 1 << last.bit_length())
+        product = momentum_products(self.beta1, self.momentum_decay, 1 << last.bit_length())
         now, later = (np.minimum(step, len(product)) - 1 for step in (t, t + 1))
         mu, mu_later = (_mu(self.beta1, self.momentum_decay, step) for step in (t, t + 1))
         root = np.sqrt(1 - self.beta2**t)
@@ -367,7 +367,7 @@ def _mu(beta1: float, decay: float, t: Array) -> Array:
 
 
 @lru_cache(maxsize=16)
-def _products(beta1: float, decay: float, size: int) -> Array:
+def momentum_products(beta1: float, decay: float, size: int) -> Array:
     """Return Nadam's Π_1, Π_2, …: `size` of them, or up to the first that is nothing beside 1.
 
     Kept from chunk to chunk, as each follows from all before it.

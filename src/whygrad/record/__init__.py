@@ -21,7 +21,8 @@ compute again from a state.
     rows           runs on tables: recorded, applied to rows, scored
     why            a run → `Why`;  trajectory  a run → the questions about its training
 
-It stands above `pipeline`, `why` and `training`, and below `train`, the estimators, the CLI and the studio.
+Doors beside this one: `rows`, `forking`, `replay`, `recorded`, `so_far`, `source`, `why`. It stands above
+`pipeline`, `why` and `training`, and below `train`, the estimators, the CLI and the studio.
 """
 
 from whygrad.record.files.location import free_name

@@ -101,7 +101,7 @@ def resume(
     stage = events.Stage(step, plan.epochs, environment.describe(), stages[-1].plan)
     before: list[Job] = [lambda db: _clean(given)]
     if given.concluded:
-        before.append(lambda db: _reopen(given.path))
+        before.append(lambda db: reopen(given.path))
     if stopped or stage != replace(stages[-1], step=step):
         before.append(lambda db: _add_stage(stage, db))
     hashing: Job | None = None
@@ -152,7 +152,7 @@ def _concluded(path: Path, origin: R, training: Training, state: State, seconds:
     return replace(now, manifest=manifest.read(path))
 
 
-def _reopen(path: Path) -> None:
+def reopen(path: Path) -> None:
     """Undo `conclude`, so that a kill leaves a training that has not ended."""
     about = manifest.read(path)
     about["files"].pop(manifest.MODEL)
@@ -189,7 +189,7 @@ def fork(
     for name in changes:
         if name not in (*PLAN, *OTHERS):
             raise InputError(f"a fork cannot change {name!r}: {nearest(name, [*PLAN, *OTHERS])}")
-    training = changed(given, step, changes)
+    training = _changed(given, step, changes)
     if training.state.epoch >= training.plan.epochs:
         raise InputError(
             f"at step {training.state.step} all {training.plan.epochs} epochs are over: give more, epochs=…"
@@ -201,7 +201,7 @@ def fork(
     )
 
 
-def changed(given: R, step: int, changes: Mapping[str, Any]) -> Training:
+def _changed(given: R, step: int, changes: Mapping[str, Any]) -> Training:
     """Return the training that goes on from a step with these changes."""
     state = replay.state_at(given, step)
     before = given.plan
@@ -246,7 +246,7 @@ def without(
     overwrite: bool = False,
 ) -> R:
     """Train again without some examples, in a new folder; see `Run.without`."""
-    training = training_without(given, examples, rescale)
+    training = _training_without(given, examples, rescale)
     about = {
         "examples": np.flatnonzero(training.data.multipliers == 0).tolist(),
         "rescale": rescale,
@@ -257,10 +257,10 @@ def without(
 
 def left_out(given: R, examples: Any, rescale: bool = False) -> tuple[State, History]:
     """Train again without some examples, and record nothing."""
-    return run(training_without(given, examples, rescale))
+    return run(_training_without(given, examples, rescale))
 
 
-def training_without(given: R, examples: Any, rescale: bool = False) -> Training:
+def _training_without(given: R, examples: Any, rescale: bool = False) -> Training:
     """Return the training of a run from its start, without some examples."""
     multipliers = _multipliers(given, examples)
     own = given.data

@@ -75,7 +75,7 @@ def record_prepared(
     )
     took = time.perf_counter() - began - waited(controller)
     found = result_of(ready, state, history, took)
-    conclude(path, found.fitted, results(found))
+    conclude(path, found.fitted, _results(found))
     return found
 
 
@@ -98,7 +98,7 @@ def _details(ready: Prepared, overwrite: bool, copy_data: bool | None) -> Detail
     )
 
 
-def results(found: Result) -> dict[str, Any]:
+def _results(found: Result) -> dict[str, Any]:
     """Return what the manifest says of a finished training on a table."""
     return {
         "seconds": found.seconds,
@@ -120,7 +120,7 @@ def results_again(run: Recorded, state: State, history: History) -> dict[str, An
         return {"scores": None}
     source = Source(table, run.target, run.manifest["data"], encoding.task)
     ready = Prepared(source, run.settings, table, encoding, parts, run.training(state))
-    return results(result_of(ready, state, history, 0.0))
+    return _results(result_of(ready, state, history, 0.0))
 
 
 # ── applied to rows ───────────────────────────────────────────────────────────────────────────────────────

@@ -12,25 +12,33 @@ encode to the same bits as the whole. An `Encoding` is frozen data and goes to J
 may import `nn` and what is below.
 """
 
-from whygrad.tables.columns import leave_out
+from whygrad.tables.columns import leave_out, nearest_name, quoted
 from whygrad.tables.encoding import Encoding, plain
 from whygrad.tables.frames import as_table, from_arrays
 from whygrad.tables.learning import learn
-from whygrad.tables.reading import batches, read
-from whygrad.tables.splitting import split
-from whygrad.tables.target import Target, Task, choose_target
+from whygrad.tables.reading import PARQUET, TEXT, batches, read
+from whygrad.tables.splitting import split, split_rows
+from whygrad.tables.target import TASKS, Label, Target, Task, choose_target, far_values
 
 __all__ = [
     "Encoding",
+    "Label",
+    "PARQUET",
+    "TASKS",
+    "TEXT",
     "Target",
     "Task",
     "as_table",
     "batches",
     "choose_target",
+    "far_values",
     "from_arrays",
     "learn",
     "leave_out",
+    "nearest_name",
     "plain",
+    "quoted",
     "read",
     "split",
+    "split_rows",
 ]

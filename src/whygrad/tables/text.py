@@ -53,7 +53,7 @@ class Layout:
 
 def layout(path: Path) -> Layout:
     """Return how a text file is laid out; raises `FileError` where it cannot be a table."""
-    encoding, quotes, padded = find_encoding(path)
+    encoding, quotes, padded = _find_encoding(path)
     size = HEAD
     while True:
         head, cut = _head(path, encoding, size)
@@ -90,7 +90,7 @@ def _head(path: Path, encoding: str, size: int) -> tuple[str, bool]:
         return file.read(size), bool(file.read(1))
 
 
-def find_encoding(path: Path) -> tuple[str, int, tuple[str, ...]]:
+def _find_encoding(path: Path) -> tuple[str, int, tuple[str, ...]]:
     """Return the encoding of a whole file, UTF-8, -16 or -32, else Windows-1252, and what `_scan` returns.
 
     Raises `FileError` for what is no text.

@@ -9,11 +9,35 @@
     progress    a live line
     model_file  networks, parameters and history as safetensors
 
-It may import `engines`, `plan`, `nn` and what is below.
+Door beside this one: `model_file`. It may import `engines`, `plan`, `nn` and what is below.
 """
 
-from whygrad.training.callbacks import Callback, Report, StepController
-from whygrad.training.epochs import Epoch, History
-from whygrad.training.loop import Training, run
+from whygrad.training.callbacks import AnyCallback, Callback, Report, StepController, waited
+from whygrad.training.divergence import DIVERGED, with_first_cost
+from whygrad.training.epochs import Epoch, History, end_of_epoch, final, renewed
+from whygrad.training.loop import INTERRUPTED, Training, run
+from whygrad.training.minimise import ALL_DONE, failure
+from whygrad.training.progress import ProgressBar
+from whygrad.training.warm_start import warm_start_from
 
-__all__ = ["Callback", "Epoch", "History", "Report", "StepController", "Training", "run"]
+__all__ = [
+    "ALL_DONE",
+    "AnyCallback",
+    "Callback",
+    "DIVERGED",
+    "Epoch",
+    "History",
+    "INTERRUPTED",
+    "ProgressBar",
+    "Report",
+    "StepController",
+    "Training",
+    "end_of_epoch",
+    "failure",
+    "final",
+    "renewed",
+    "run",
+    "waited",
+    "warm_start_from",
+    "with_first_cost",
+]

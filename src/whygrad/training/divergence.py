@@ -62,7 +62,7 @@ def with_first_cost(plan: Plan, state: State, data: Data) -> State:
     if state.first_cost:
         return state
     few = slice(None, None, -(-len(data.Y) // BLOCK))
-    s = None if data.sample_weight is None else data.sample_weight[few]
+    s = None if data.factors is None else data.factors[few]
     theta = Parameters(plan.net.sizes, state.theta)
     with one_thread(numpy=True), np.errstate(all="ignore"):
         trace = forward(plan.net, theta, data.X[few])

@@ -6,13 +6,13 @@ as one that was never interrupted.
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from whygrad.cores import one_thread
 from whygrad.engines import Engine, ProbeResult, Probes
-from whygrad.nn import Array, Data, Gradients, Parameters, backward, dense, forward, gradients
+from whygrad.engines.reference import of_next_batch
+from whygrad.nn import Array, Data, Gradients, Parameters
 from whygrad.nn.metrics import measure
 from whygrad.plan.plan import EarlyStopping, Plan, Plateau, State, Stopping
 from whygrad.plan.schedules import Adaptive, OnPlateau
@@ -150,17 +150,9 @@ def last_step(plan: Plan, before: State, after: Array, data: Data) -> tuple[Laye
 
     Engines fuse the gradient into the update and never hold it: it is computed once more, for this batch.
     """
-    batch = plan.batch(before.epoch, before.batch_index)
-    X: Any = data.X[batch]
-    s = None if data.sample_weight is None else data.sample_weight[batch]
-    S = len(batch) if s is None else float(s.sum())
-    penalties = plan.l1.of_batch(S, plan.n), plan.l2.of_batch(S, plan.n)
-    theta = Parameters(plan.net.sizes, before.theta)
     with one_thread(numpy=True), np.errstate(all="ignore"):
-        trace = forward(plan.net, theta, dense(X), plan.masks(before.step, batch))
-        trace = backward(plan.net, theta, trace, data.Y[batch])
-        g = gradients(plan.net, theta, trace, s, *penalties)
-        return layers_of(plan, before.theta, after, g.flat)
+        _, g, _, _ = of_next_batch(plan, before, data)
+        return layers_of(plan, before.theta, after, g)
 
 
 def layers_of(plan: Plan, before: Array, after: Array, g: Array) -> tuple[LayerStatistics, ...]:

@@ -137,7 +137,7 @@ def run(
             if seen.diverged:
                 break
             if not sampled:
-                chunk = _next_chunk(state.step - first, time.perf_counter() - began)
+                chunk = next_chunk(state.step - first, time.perf_counter() - began)
             ended = None
             if state.batch_index == plan.steps_per_epoch:
                 after = state.theta
@@ -162,7 +162,7 @@ def run(
     return state, History(tuple(epochs), state.stopped)
 
 
-def _next_chunk(steps: int, seconds: float) -> int:
+def next_chunk(steps: int, seconds: float) -> int:
     """Return the number of steps that should take CHUNK_SECONDS, growing by 8 at most."""
     if seconds <= 0:
         return 8 * steps

@@ -119,12 +119,12 @@ def minimise(
                     "maxcor": rule.memory,
                 },
             )
-        stopped = stopped or _in_words(str(found.message))
+        stopped = stopped or in_words(str(found.message))
     state = replace(state, stopped=stopped)
     return state, History(tuple(epochs), stopped)
 
 
-def _in_words(message: str) -> str:
+def in_words(message: str) -> str:
     """Return what a message of SciPy's means, or the message where that is not known."""
     current = message.upper().replace("_", " ")
     for older, newer in OLDER.items():

@@ -8,8 +8,9 @@ gradient_check/     is the gradient right: finite differences (`check`)
 training_history/   ledger (`ledger`), training-data attribution (`pushed`), leave-one-out (`without`)
 
 `bound.Why` asks them in the user's own rows and labels. Questions about the cost read one pass of the
-network, a `context.Context`. This package imports `answers`, `training`, `engines`, `plan` and `nn`, and
-nothing above it: a recorded training is asked about through its trajectory.
+network, a `context.Context`. Doors beside this one: `bound`, `choosing`, `context`, `symbols`. This package
+imports `answers`, `training`, `engines`, `plan` and `nn`, and nothing above it: a recorded training is
+asked about through its trajectory.
 """
 
 from whygrad.why.error.blame import blame

@@ -5,7 +5,8 @@ view_state  which units are shown, how wide
 widget      the element itself, by anywidget
 notebook    the widget of a notebook: a click asks why
 
-It may import the rest of `answers`, and anywidget only where a widget is made.
+Doors beside this one: `notebook`, `view`, `view_state`, `widget`. It may import the rest of `answers`, and
+anywidget only where a widget is made.
 """
 
 from importlib.util import find_spec

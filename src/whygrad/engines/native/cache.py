@@ -19,6 +19,7 @@ import pickle
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cache, partial
 from importlib.resources import files
 from io import FileIO
@@ -68,7 +69,7 @@ class CodeCache(NullCache):  # type: ignore[misc]
         try:
             if compiled.library.has_dynamic_globals:
                 raise ValueError("there are addresses in it, which are others in another process")
-            _write(self._file(signature, compiled.codegen), dumps(compiled._reduce()))
+            write_code(self._file(signature, compiled.codegen), dumps(compiled._reduce()))
         except Exception as problem:
             _note(
                 f"compiled code cannot be kept ({_words(problem)}), so that every process compiles it "
@@ -118,7 +119,7 @@ def _code(path: Path) -> bytes | None:
     if not path.is_file():
         return None
     with path.open("rb") as file:
-        if not _trusted(os.fstat(file.fileno())):
+        if not trusted(os.fstat(file.fileno())):
             return None
         content = file.read()
     checksum, _, rest = content.partition(b"\n")
@@ -129,10 +130,10 @@ def _code(path: Path) -> bytes | None:
         )
         return None
     stamp, _, code = rest.partition(b"\n")
-    return code if stamp == _stamp().encode() else None
+    return code if stamp == stamp_of_code().encode() else None
 
 
-def _trusted(about: os.stat_result) -> bool:
+def trusted(about: os.stat_result) -> bool:
     """Whether whoever wrote a file may decide what runs here, as they may who own this package."""
     if not hasattr(os, "getuid"):
         return True
@@ -142,9 +143,9 @@ def _trusted(about: os.stat_result) -> bool:
     return about.st_uid in owners
 
 
-def _write(name: str, code: bytes) -> None:
+def write_code(name: str, code: bytes) -> None:
     """Write the file whole or not at all; raises the first folder's problem where no folder takes it."""
-    rest = f"{_stamp()}\n".encode() + code
+    rest = f"{stamp_of_code()}\n".encode() + code
     content = hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest
     problems = []
     for folder in folders():
@@ -163,7 +164,7 @@ def _write(name: str, code: bytes) -> None:
 
 
 @cache
-def _stamp() -> str:
+def stamp_of_code() -> str:
     makers = [f"{maker.__name__} {maker.__version__}" for maker in (numba, llvmlite, np)]
     # Numbers that these modules define are in the code as well.
     parts = [module.__loader__.get_data(module.__file__) for module in (functions, dropout, probes)]  # type: ignore
@@ -185,7 +186,7 @@ def source_stamp(folder: Any, *others: bytes) -> str:
 
 # ── turns ─────────────────────────────────────────────────────────────────────────────────────────────
 
-_turn: FileIO | None = None  # the file that is locked while this process compiles
+turn: FileIO | None = None  # the file that is locked while this process compiles
 
 
 def _await_turn(name: str, read: Callable[[], Any]) -> Any:
@@ -194,7 +195,7 @@ def _await_turn(name: str, read: Callable[[], Any]) -> Any:
     The lock goes with the process that holds it, however that ends. Where locks do not work, or another
     process takes far too long, this one goes on without.
     """
-    global _turn
+    global turn
     end_turn()
     lock = _open_lock()
     if lock is None:
@@ -209,7 +210,7 @@ def _await_turn(name: str, read: Callable[[], Any]) -> Any:
             found = read()  # left by the one before, perhaps
             if found or mine:
                 if not found:
-                    _turn, lock = lock, None
+                    turn, lock = lock, None
                 return found
             time.sleep(POLL)
     finally:
@@ -220,8 +221,8 @@ def _await_turn(name: str, read: Callable[[], Any]) -> Any:
 
 def end_turn() -> None:
     """Allow other processes to compile, if they still must."""
-    if _turn is not None:
-        _turn.close()
+    if turn is not None:
+        turn.close()
 
 
 def _open_lock() -> FileIO | None:
@@ -248,12 +249,20 @@ def _taken(lock: FileIO, byte: int) -> bool | None:
 
 # ── what went wrong ───────────────────────────────────────────────────────────────────────────────────
 
-_problem, _told = "", False
+
+@dataclass
+class Trouble:
+    """The first thing that went wrong in this process, and whether it was told."""
+
+    problem: str = ""
+    told: bool = False
+
+
+trouble = Trouble()
 
 
 def _note(problem: str) -> None:
-    global _problem
-    _problem = _problem or problem
+    trouble.problem = trouble.problem or problem
 
 
 def _words(problem: Exception) -> str:
@@ -265,7 +274,6 @@ def _words(problem: Exception) -> str:
 
 def report() -> None:
     """Warn of what went wrong, once in a process; not from within Numba, which a warning may not end."""
-    global _told
-    if _problem and not _told:
-        _told = True
-        warn(_problem, EngineWarning)
+    if trouble.problem and not trouble.told:
+        trouble.told = True
+        warn(trouble.problem, EngineWarning)

@@ -238,7 +238,7 @@ def _exp_slope(a: Array, delta: Array, n: int) -> None:
 def _softmax(v: Array, rows: int, units: int) -> None:
     """The exponentials run over all rows at once: rows are often shorter than a vector."""
     for row in range(rows):
-        subtract_largest(v, row * units, units)
+        _subtract_largest(v, row * units, units)
     _exp(v, rows * units)
     for row in range(rows):
         start = row * units
@@ -251,7 +251,7 @@ def _softmax(v: Array, rows: int, units: int) -> None:
 
 
 @kernel
-def subtract_largest(v: Array, start: int, units: int) -> None:
+def _subtract_largest(v: Array, start: int, units: int) -> None:
     """Shift one row so that its largest number is 0; with a NaN or infinity the softmax is NaN."""
     largest = v[start]
     for j in range(start + 1, start + units):

@@ -19,7 +19,7 @@ from whygrad.address_space import COMPILING, blas, refuse_without
 from whygrad.cores import one_thread, own_cores
 from whygrad.engines import ProbeResult, Probes
 from whygrad.errors import InputError, WhygradError
-from whygrad.escaping import tell
+from whygrad.escaping import note
 from whygrad.nn.arrays import Data, is_sparse
 from whygrad.nn.functions import ACTIVATIONS, COSTS, Array
 from whygrad.nn.network import Network
@@ -40,9 +40,11 @@ class NativeEngine:
 
     name = "native"
 
-    def __init__(self) -> None:
+    def __init__(self, pool: ThreadPoolExecutor | None = None) -> None:
         self._layout: Layout | None = None
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool = (
+            pool  # the threads that share a step; one of its own is made when they are needed
+        )
         self._plan: Plan | None = None
         self.compiling = False
         self._as_numbers: tuple[Any, Any, Any]
@@ -57,7 +59,7 @@ class NativeEngine:
             return f"the cost {net.C.name!r} is your own"
         if type(plan.optimizer) not in OPTIMIZERS.values():
             return f"the optimizer {type(plan.optimizer).__name__} is your own"
-        return _unavailable(plan.dtype)
+        return missing(plan.dtype)
 
     def run(
         self, plan: Plan, state: State, data: Data, until: int, probes: Probes
@@ -172,12 +174,12 @@ class NativeEngine:
         kind = dtype
         if is_sparse(data.X) and data.X.shape[1] > WIDE:
             kind += f" and more than {WIDE} columns"
-        if (what, kind) in _compiled:
+        if (what, kind) in compiled:
             yield False
             return
         self.compiling = True
         try:
-            with _announced(kind):
+            with announced(kind):
                 yield True
         except (WhygradError, MemoryError):
             raise
@@ -189,7 +191,7 @@ class NativeEngine:
         finally:
             self.compiling = False
             end_turn()
-        _compiled.add((what, kind))
+        compiled.add((what, kind))
         report()
 
     def _threads(self) -> ThreadPoolExecutor:
@@ -211,7 +213,7 @@ class NativeEngine:
 
 
 @cache
-def _unavailable(dtype: str) -> str | None:
+def missing(dtype: str) -> str | None:
     """Return None where this machine has what the native engine needs, or what is missing."""
     if find_spec("numba") is None:
         return "Numba is not installed"
@@ -236,18 +238,18 @@ def _first_line(problem: Exception) -> str:
     return f"{type(problem).__name__}: {lines[0]}"
 
 
-_compiled: set[tuple[str, str]] = set()
+compiled: set[tuple[str, str]] = set()
 _told: set[str] = set()  # what this process has said that it compiles
 
 
 def _tell(kind: str) -> None:
     if kind not in _told:  # several functions are compiled for one kind
         _told.add(kind)
-        tell(f"whygrad: compiling its native engine for {kind}, once on this machine …")
+        note(f"compiling its native engine for {kind}, once on this machine …")
 
 
 @contextmanager
-def _announced(kind: str) -> Iterator[None]:
+def announced(kind: str) -> Iterator[None]:
     """Announce a compilation that takes long, which it does once per machine."""
     timer = threading.Timer(1.5, _tell, [kind])
     timer.daemon = True

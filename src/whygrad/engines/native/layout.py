@@ -84,7 +84,7 @@ class Layout:
     def enter(self, theta: Array, opt_state: Array) -> tuple[Array, Array]:
         """Return θ and the optimizer's state in the loop's order, in aligned memory."""
         if not self.layers.stretch:
-            return aligned(theta), opt_state
+            return _aligned(theta), opt_state
         if not self.inner or len(self.inner[1]) != len(opt_state):
             size = self.size
             self.inner = [
@@ -146,12 +146,12 @@ def blocks(net: Network, rows: int) -> int:
     effort = rows * (sum(weights) + 8 * sum(net.sizes[1:]))
     if effort < SHARED_EFFORT:
         return 1
-    if any(wide(net, rows)):
+    if any(_wide(net, rows)):
         return MOST_BLOCKS
     return min(MOST_BLOCKS, 1 << max(0, (rows // BLOCK_ROWS).bit_length() - 1))
 
 
-def wide(net: Network, rows: int) -> list[bool]:
+def _wide(net: Network, rows: int) -> list[bool]:
     """Return for every layer whether threads divide it by units, rather than by examples."""
     hidden = zip(net.sizes[1:-1], net.f[1:-1], strict=True)
     # Softmax needs the whole row; so do the costs of the outputs.
@@ -218,7 +218,7 @@ def layers(
     thresholds = np.array([threshold(rate) for rate in rates], np.uint64)
     cost = COST_CODES[net.C.name]
     offsets = (at_W, at_b, at_z, at_f, at_a, at_mask, at_delta)
-    wide_layers = np.array(wide(net, batch_size))
+    wide_layers = np.array(_wide(net, batch_size))
     if stretch:
         wide_layers[1] = L > 1 and stretch > panel  # outputs need the whole row
     if blocks(net, batch_size) == 1:
@@ -264,7 +264,7 @@ def penalties(plan: Plan) -> Penalties:
     return Penalties(*split(plan.l1), *split(plan.l2), plan.l2.decay)
 
 
-def aligned(array: Array) -> Array:
+def _aligned(array: Array) -> Array:
     """Return the array, or a copy of it that begins with a cache line."""
     if array.ctypes.data % LINE == 0:
         return array

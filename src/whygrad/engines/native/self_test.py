@@ -34,7 +34,7 @@ def unavailable(dtype: DTypeLike) -> str | None:
     z, error, dW = np.ones((2, 4), dtype), np.ones((2, 3), dtype), np.ones((4, 3), dtype)
     x, out = np.arange(1, 4, dtype=dtype), np.zeros(8, dtype)
     barrier_count, claims = np.ones(1, np.int64), np.zeros(1, np.int64)
-    found = _few_of_all(inputs, W, delta, z, error, dW, x, out, barrier_count, claims)
+    found = few_of_all(inputs, W, delta, z, error, dW, x, out, barrier_count, claims)
     if not (
         np.array_equal(z, inputs @ W.T)
         and np.array_equal(error, delta @ W + 1)
@@ -48,7 +48,7 @@ def unavailable(dtype: DTypeLike) -> str | None:
 
 
 @cached_kernel
-def _few_of_all(
+def few_of_all(
     inputs: Array, W: Array, delta: Array, z: Array, error: Array, dW: Array,
     x: Array, out: Array, barrier_count: Array, claims: Array,
 ) -> float:  # fmt: skip

@@ -67,7 +67,7 @@ def compress(X: Any) -> Rows:
         return rows(np.ascontiguousarray(X.indptr, np.int64), columns, values)
     X = read_only(X)
     starts = np.zeros(len(X) + 1, dtype=np.int64)
-    _count(X, starts)
+    count_rows(X, starts)
     np.cumsum(starts, out=starts)
     columns = np.empty(starts[-1] + 1, dtype=np.uint16)
     values = np.empty(starts[-1] + 1, dtype=X.dtype)
@@ -78,12 +78,12 @@ def compress(X: Any) -> Rows:
 def count(X: Array) -> int:
     """Count the numbers of X that are not zero."""
     starts = np.zeros(len(X) + 1, dtype=np.int64)
-    _count(read_only(X), starts)
+    count_rows(read_only(X), starts)
     return int(starts.sum())
 
 
 @cached_kernel
-def _count(X: Array, starts: Array) -> None:
+def count_rows(X: Array, starts: Array) -> None:
     for i in range(X.shape[0]):
         n = 0
         for k in range(X.shape[1]):

@@ -9,6 +9,7 @@
     snapshots      states, as safetensors
     stored         the data: hashes, copies, files mapped into memory
 
+Doors: `describing`, `environment`, `events`, `inside`, `location`, `manifest`, `snapshots`, `stored`.
 Readers trust nothing: a run may come from a stranger. Imports go to `training`, `plan` and below, and to
 `pipeline` for the names that the schema knows.
 """

@@ -212,10 +212,11 @@ def end(db: Database, step: int, stopped: str) -> None:
     """
     db.execute("DELETE FROM epochs WHERE step > ?", (step,))
     db.execute("DELETE FROM snapshots WHERE step > ?", (step,))
-    _insert(db, "ended", (step, stopped, json.dumps(_counts(db))), "OR REPLACE")
+    _insert(db, "ended", (step, stopped, json.dumps(row_counts(db))), "OR REPLACE")
 
 
-def _counts(db: Database) -> dict[str, int]:
+def row_counts(db: Database) -> dict[str, int]:
+    """Return the number of rows of each table, as the end of a run states them."""
     # One by one: SQLite counts by itself in a single instruction, which nothing could break off.
     return {table: sum(1 for _ in db.execute(f"SELECT rowid FROM {table}")) for table in COUNTED}
 
@@ -265,7 +266,7 @@ def _check_files(path: Path) -> None:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Database]:
-    db = _read_only(path)
+    db = connect_read_only(path)
     try:
         _try(db)
     except sqlite3.OperationalError:
@@ -300,7 +301,8 @@ def _try(db: Database) -> None:
             time.sleep(0.01)
 
 
-def _read_only(path: Path) -> Database:
+def connect_read_only(path: Path) -> Database:
+    """Open a database that nothing will be written to, not even its log."""
     return sqlite3.connect(
         f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=PATIENCE, isolation_level=None
     )
@@ -423,7 +425,7 @@ def _checked(text: str, check: Check, finite: bool = True) -> Any:
 def ended(db: Database) -> tuple[int, str] | None:
     """Return the step at which training ended and why, or None where it has not."""
     for step, stopped, rows in _rows(db, "ended"):
-        if _checked(rows, schema.ROWS) != _counts(db):
+        if _checked(rows, schema.ROWS) != row_counts(db):
             raise ValueError("rows are missing")
         return step, stopped
     return None

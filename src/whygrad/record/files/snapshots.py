@@ -47,10 +47,11 @@ def content(state: State) -> bytes:
     tensors = {name: np.ascontiguousarray(a) for name, a in arrays.items() if a is not None}
     counters = {name: _written(value) for name, value in values.items()}
     about = {"format": FORMAT, "state": json.dumps(counters)}
-    return save(tensors, about | {"checksum": str(_checksum(about["state"], tensors))})
+    return save(tensors, about | {"checksum": str(checksum_of(about["state"], tensors))})
 
 
-def _checksum(state: str, tensors: dict[str, Any]) -> int:
+def checksum_of(state: str, tensors: dict[str, Any]) -> int:
+    """Return the checksum of a state's numbers and arrays, in the order of their names."""
     return checksum(
         state, *(part for name in sorted(tensors) for part in (name, _bytes(tensors[name])))
     )
@@ -77,7 +78,7 @@ def read(run: Path, snapshot: Snapshot | str, plan: Plan) -> State:
         with safe_open(inside.path_of(run, name), framework="numpy") as file:
             about = file.metadata()
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        if about["checksum"] != str(_checksum(about["state"], tensors)):
+        if about["checksum"] != str(checksum_of(about["state"], tensors)):
             raise damaged
         state = _state(**tensors, **_read(from_json(about["state"])))
     except FileError:

@@ -59,7 +59,7 @@ def build(page: Page) -> None:
     async def draw() -> None:
         try:
             while page.there and (key := wanted()) != state["drawn"]:
-                options = await page.in_thread(partial(options_of, *key[:-1]), "curves")
+                options = await page.in_thread(partial(_options_of, *key[:-1]), "curves")
                 state["drawn"] = key
                 if options is not None:
                     with page.client:
@@ -86,7 +86,7 @@ def build(page: Page) -> None:
     page.panels.append(update)
 
 
-def options_of(
+def _options_of(
     opened_run: OpenedRun, other: OpenedRun | None, step: int, last: int, dark: bool
 ) -> dict[str, Any]:
     """Return the charts of a run up to its last step, with another one beside it, or None."""

@@ -37,7 +37,7 @@ def build(page: Page) -> None:
     ui.label("Data that come with whygrad").classes("wg-heading")
     with ui.row().classes("wg-sets"):
         for name in sorted(datasets.NAMES, key=list(ABOUT).index):
-            button = ui.button(name, on_click=partial(load, page, name)).props(
+            button = ui.button(name, on_click=partial(_load, page, name)).props(
                 "no-caps dense outline"
             )
             button.tooltip(ABOUT[name])
@@ -46,7 +46,7 @@ def build(page: Page) -> None:
 
     async def taken(event: events.UploadEventArguments) -> None:
         upload.reset()  # so that another one can be chosen
-        await uploaded(page, event, chosen[0])
+        await _uploaded(page, event, chosen[0])
 
     upload = ui.upload(
         label=f"CSV or Parquet, up to {LIMIT // 1_000_000} MB",
@@ -57,7 +57,7 @@ def build(page: Page) -> None:
     )
     upload.props(f'flat bordered accept="{",".join(ENDINGS)}" aria-label="Choose a table"')
     upload.classes("wg-upload")
-    upload.on("rejected", lambda e: page.tell(refusal(*e.args)), js_handler=REJECTED)
+    upload.on("rejected", lambda e: page.tell(_refusal(*e.args)), js_handler=REJECTED)
     chosen.append(ui.column().classes("wg-chosen"))
     ui.label("What is learned from").classes("wg-heading")
     shown = ui.column().classes("wg-shown")
@@ -82,7 +82,7 @@ def build(page: Page) -> None:
     page.panels.append(update)
 
 
-def refusal(why: str, name: str) -> str:
+def _refusal(why: str, name: str) -> str:
     """Explain why a browser did not send a file."""
     if why == "max-file-size":
         return (
@@ -94,12 +94,12 @@ def refusal(why: str, name: str) -> str:
     return f"{name}: one table at a time"
 
 
-def load(page: Page, name: str) -> None:
+def _load(page: Page, name: str) -> None:
     """Take a data set that comes with whygrad."""
     page.do(lambda: page.session.load(name))
 
 
-async def uploaded(page: Page, event: events.UploadEventArguments, into: ui.column) -> None:
+async def _uploaded(page: Page, event: events.UploadEventArguments, into: ui.column) -> None:
     """Keep a file that was uploaded, show its first rows, and ask what is to be predicted."""
     into.clear()
     content = await event.file.read()

@@ -66,7 +66,7 @@ def build(page: Page) -> None:
         if made != state["key"]:
             state["key"], state["frames"] = made, ()
             try:
-                state["frames"] = frames_of(subject, look.chosen)
+                state["frames"] = _frames_of(subject, look.chosen)
             except InputError as error:  # numbers that are not finite cannot be told
                 page.tell(str(error))
         frames = state["frames"]
@@ -96,7 +96,7 @@ def build(page: Page) -> None:
     page.panels.append(update)
 
 
-def frames_of(subject: Subject, chosen: Chosen) -> tuple[motion.Frame, ...]:
+def _frames_of(subject: Subject, chosen: Chosen) -> tuple[motion.Frame, ...]:
     """Return the frames of the step that this network would take with the example looked at alone."""
     rows, indices = subject.rows(chosen.part), subject.indices(replace(chosen, which="one"))
     if rows is None or not len(indices):

@@ -275,7 +275,7 @@ class Page:
         if session.worker is not None:
             await self._follow()
         status = session.status
-        self.status.set_text(words_of(status))
+        self.status.set_text(_words_of(status))
         # What changes four times a second is not read aloud.
         self.status.props(f'aria-live="{"off" if session.running else "polite"}"')
         seen = (session.now, status, session.opened_run and session.opened_run.run)
@@ -310,7 +310,7 @@ class Page:
         background_tasks.create(work(), name="whygrad answer")
 
 
-def words_of(status: Status | None) -> str:
+def _words_of(status: Status | None) -> str:
     """Return in words how the training process is doing."""
     if status is None:
         return ""

@@ -22,12 +22,12 @@ def build(page: Page) -> None:
         key = (id(subject.state), subject.step, id(subject.net), chosen)
         if there and key != state["key"]:
             state["key"] = key
-            shown.set_content(surface_of(subject, chosen).svg(alone=False))
+            shown.set_content(_surface_of(subject, chosen).svg(alone=False))
 
     page.panels.append(update)
 
 
-def surface_of(subject: Subject, chosen: Chosen) -> surface.Surface:
+def _surface_of(subject: Subject, chosen: Chosen) -> surface.Surface:
     """Return what is drawn of a network with its examples."""
     found = subject.examples(chosen) if chosen.which == "one" else None
     encoding = subject.encoding

@@ -63,10 +63,10 @@ def build(page: Page) -> None:
         curve = ui.echart({}).classes("wg-chart")
     with ui.row().classes("wg-saves") as saves:
         for label, save in (
-            ("Copy LaTeX", copy_latex),
-            ("SVG", save_svg),
-            ("PNG", save_png),
-            ("JSON", save_json),
+            ("Copy LaTeX", _copy_latex),
+            ("SVG", _save_svg),
+            ("PNG", _save_png),
+            ("JSON", _save_json),
         ):
             ui.button(label, on_click=lambda save=save: save(page)).props("no-caps dense flat")
     spinner = ui.spinner(size="lg")
@@ -220,27 +220,27 @@ def _without_network(found: Explanation) -> Explanation:
 # ── saved ──
 
 
-def copy_latex(page: Page) -> None:
+def _copy_latex(page: Page) -> None:
     """Put the equations of the answer on the clipboard."""
     if page.answer is not None:
         ui.clipboard.write(page.answer.latex())
         ui.notify("The equations are on the clipboard, as LaTeX.")
 
 
-def save_json(page: Page) -> None:
+def _save_json(page: Page) -> None:
     """Save the answer as data."""
     if page.answer is not None:
         text = json.dumps(page.answer.to_dict(), indent=1, ensure_ascii=False)
         ui.download.content(text, f"{page.answer.kind}.json")
 
 
-def save_svg(page: Page) -> None:
+def _save_svg(page: Page) -> None:
     """Save the pictures of the answer."""
     for name, svg in _pictures(page):
         ui.download.content(svg, f"{name}.svg")
 
 
-def save_png(page: Page) -> None:
+def _save_png(page: Page) -> None:
     """Save the pictures of the answer as pixels, which the browser draws."""
     for name, svg in _pictures(page):
         ui.run_javascript(f"({PNG})({json.dumps(svg)}, {json.dumps(f'{name}.png')})")

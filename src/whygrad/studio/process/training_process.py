@@ -38,7 +38,7 @@ SPACING = 0.1  # seconds between two snapshots, so that any step is computed aga
 COMPILING = "making the engine ready: the first time on a machine it is compiled, some 15 seconds"
 
 
-class Telling:
+class _Telling:
     """Lines of JSON for the parent; once nobody reads them they are lost, and that is all."""
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -60,10 +60,10 @@ class Telling:
         self.kind(kind, state.step, state.epoch)
 
 
-class Process:
+class _Process:
     """One training, and the way from the commands to it."""
 
-    def __init__(self, orders: BinaryIO, told: Telling) -> None:
+    def __init__(self, orders: BinaryIO, told: _Telling) -> None:
         self._orders, self._told = orders, told
         self._inbox: SimpleQueue[Command] = SimpleQueue()
         self._begun = False  # something is written, or about to be
@@ -161,14 +161,14 @@ def main() -> int:
     """Train as the lines on standard input say."""
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not stand between the messages
-    told = Telling(out)
+    told = _Telling(out)
 
     def show(message: Warning | str, *about: Any, **more: Any) -> None:
         told.line({"note": str(message)})
 
     warnings.showwarning = show
     snapshots.SPACING = SPACING
-    return Process(sys.stdin.buffer, told).run()
+    return _Process(sys.stdin.buffer, told).run()
 
 
 if __name__ == "__main__":

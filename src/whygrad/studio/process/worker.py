@@ -227,7 +227,8 @@ class Worker:
             self._changed.wait_for(lambda: self._status.over or until(self._status), seconds)
         return self._status
 
-    def _tell(self, status: Status) -> None:
+    def tell(self, status: Status) -> None:
+        """Take over a status, and wake those who wait for one."""
         with self._changed:
             self._status = status
             self._changed.notify_all()
@@ -243,10 +244,10 @@ class Worker:
                 with suppress(ValueError):  # a line that a kill cut off
                     last = _after(last, json.loads(line))
                 if not last.over:
-                    self._tell(last)
+                    self.tell(last)
         last = self._ended(last, self._process.wait())
         self._end_input()
-        self._tell(last)
+        self.tell(last)
 
     def _ended(self, last: Status, code: int) -> Status:
         """Return the last status: what the process said itself, or what became of it."""

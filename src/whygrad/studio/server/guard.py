@@ -91,7 +91,7 @@ class Guard:
         return ""
 
     def _is_own(self, host: str) -> bool:
-        name, port = split_host(host)
+        name, port = _split_host(host)
         if port != self.port:
             return False
         return name in self.names or (self.numeric and _is_numeric(name))
@@ -162,10 +162,10 @@ def known_names(host: str) -> tuple[frozenset[str], bool]:
     return frozenset([*LOCAL, host.lower().strip("[]")]), False
 
 
-def split_host(host: str) -> tuple[str, int]:
+def _split_host(host: str) -> tuple[str, int]:
     """Take what stands in `Host` apart into a name, in lower case, and a port; -1 where it is none.
 
-    >>> split_host("localhost:8750"), split_host("[::1]:8750"), split_host("Example.org")
+    >>> _split_host("localhost:8750"), _split_host("[::1]:8750"), _split_host("Example.org")
     (('localhost', 8750), ('::1', 8750), ('example.org', 80))
     """
     name, colon, port = host.rpartition(":")

@@ -24,7 +24,7 @@ from fastapi import FastAPI
 from nicegui import core, ui
 
 from whygrad.errors import InputError
-from whygrad.escaping import tell, write
+from whygrad.escaping import note, write
 from whygrad.studio.server.guard import EVERYWHERE, LOCAL, Guard, known_names
 
 PORTS = 100  # that are tried, from the one asked for
@@ -53,10 +53,6 @@ def _say(line: str) -> None:
         sys.stdout.flush()
 
 
-def _note(line: str) -> None:
-    tell(f"whygrad: {line}")
-
-
 def serve(
     session: Session,
     build: Callable[[Any], None],
@@ -65,7 +61,6 @@ def serve(
     port: int = 8750,
     show: bool = True,
     say: Callable[[str], None] = _say,
-    note: Callable[[str], None] = _note,
 ) -> None:
     """Serve the page that `build(session)` makes for every tab, until Ctrl-C; then close the session.
 
@@ -81,8 +76,8 @@ def serve(
         The address to listen at. Where the port is in use the next free one is taken; 0 is any free one.
     show : bool
         Whether to open a browser.
-    say, note : callable
-        Are told the address, and what is odd about it.
+    say : callable
+        Is told the address.
 
     Raises
     ------
@@ -90,7 +85,7 @@ def serve(
         For a host or a port that cannot be had.
     """
     try:
-        with listening(host, port) as listener, _alone():
+        with _listening(host, port) as listener, _alone():
             taken = listener.getsockname()[1]
             if taken != port != 0:
                 note(f"port {port} is in use, so it is port {taken}")
@@ -114,7 +109,7 @@ def serve(
 
 
 @contextmanager
-def listening(host: str, port: int) -> Iterator[socket.socket]:
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
     """Listen on a port, or on the next one that is free; who connects waits until there is an answer."""
     if not 0 <= port <= 65535:
         raise InputError(f"port {port}: a port is a whole number from 0 to 65535")

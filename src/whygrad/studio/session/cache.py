@@ -20,14 +20,14 @@ class LRUCache(Generic[K, V]):
     Parameters
     ----------
     size : returns the bytes of a value.
-    most, least, count : the bytes kept at most, but always the latest `least` values, and never more than
-        `count`.
+    most, least, count : the bytes kept at most, which can be set later, but always the latest `least`
+        values, and never more than `count`.
     """
 
     def __init__(
         self, size: Callable[[V], int], *, most: int = BYTES, least: int = 1, count: int = 64
     ) -> None:
-        self._size, self._most, self._least, self._count = size, most, least, count
+        self._size, self.most, self._least, self._count = size, most, least, count
         self._kept: dict[K, V] = {}  # the one asked for last stands last
         self._lock = threading.Lock()
 
@@ -42,5 +42,5 @@ class LRUCache(Generic[K, V]):
 
     def _beyond(self) -> bool:
         return (
-            len(self._kept) > self._count or sum(map(self._size, self._kept.values())) > self._most
+            len(self._kept) > self._count or sum(map(self._size, self._kept.values())) > self.most
         )

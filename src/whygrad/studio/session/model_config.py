@@ -74,7 +74,7 @@ def _bytes(given: EncodedTable) -> int:
 
 
 # The one before as well, where both are small: for those who go to and fro.
-_tables: LRUCache[tuple[Source, Settings], EncodedTable] = LRUCache(_bytes, count=2)
+encoded_tables: LRUCache[tuple[Source, Settings], EncodedTable] = LRUCache(_bytes, count=2)
 
 
 def tabulated(source: Source, settings: Settings) -> EncodedTable:
@@ -82,7 +82,7 @@ def tabulated(source: Source, settings: Settings) -> EncodedTable:
     cost = settings.cost if settings.cost == "poisson" else None
     kept = {name: getattr(settings, name) for name in ("seed", "validation", "test", "leave_out")}
     of = Settings(cost=cost, **kept)
-    return _tables.get((source, of), lambda: tabulate(source, of))
+    return encoded_tables.get((source, of), lambda: tabulate(source, of))
 
 
 def subject_of(config: ModelConfig) -> Subject:

@@ -43,7 +43,7 @@ class OpenedRun:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        self._states: LRUCache[int, State] = LRUCache(_bytes, least=2)
+        self.states: LRUCache[int, State] = LRUCache(_bytes, least=2)
         self._rows: dict[str, Rows] | None = None
         self._reading = threading.Lock()
         self._so_far: SoFar | None = None
@@ -94,7 +94,7 @@ class OpenedRun:
 
     def state(self, step: int) -> State:
         """Return the exact state after so many updates."""
-        return self._states.get(step, lambda: self.run.state(step).copy())
+        return self.states.get(step, lambda: self.run.state(step).copy())
 
     def rows(self) -> dict[str, Rows]:
         """Return the examples by part; none where the data are gone, and `notice` says why."""

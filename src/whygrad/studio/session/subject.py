@@ -63,7 +63,7 @@ NOTHING_RECORDED = (
 )
 
 
-def nothing() -> None:
+def _nothing() -> None:
     """Nothing came before the start."""
 
 
@@ -89,7 +89,7 @@ class Subject:
     last: int = 0
     names: Names = Names()
     parts: Mapping[str, Rows] = field(default_factory=dict)
-    before: Callable[[], Array | None] = nothing
+    before: Callable[[], Array | None] = _nothing
     run: Any = None
     notice: str = ""
     encoding: Any = None

@@ -131,7 +131,7 @@ class Surface:
 
     def svg(self, alone: bool = True) -> str:
         """Return everything as an SVG; within a page (not `alone`) the page has the style sheet."""
-        return to_svg(draw(self), alone)
+        return to_svg(_draw(self), alone)
 
 
 def has_surface(net: Network) -> bool:
@@ -139,7 +139,7 @@ def has_surface(net: Network) -> bool:
     return net.sizes[0] == 2
 
 
-def draw(surface: Surface) -> Drawing:
+def _draw(surface: Surface) -> Drawing:
     """Draw image, lines, examples and axes."""
     names = names_of(surface.net, surface.names)
     keys, texts, top = legend(_keys(surface, names), 12, 14, WIDTH - 12)

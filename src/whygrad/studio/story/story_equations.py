@@ -39,7 +39,7 @@ FEW = 4  # outputs that are written out one by one
 HALF = Fraction(Number(1), Number(2))
 
 
-def minus(about: Expression) -> Expression:
+def _minus(about: Expression) -> Expression:
     """Return an expression with a minus before it."""
     return Product((Number(-1.0), about))
 
@@ -112,14 +112,14 @@ def cost(story: Story) -> Equation:
 def _off(story: Story, m: int | str) -> Expression:
     L = story.net.L
     if isinstance(m, str):
-        return Sum((Symbol("a", L, (m,)), minus(Symbol("y", None, (m,)))))
+        return Sum((Symbol("a", L, (m,)), _minus(Symbol("y", None, (m,)))))
     part = Ref(L, m).part
-    return Sum((symbols.unit("a", L, m), minus(Symbol("y", None, (m,), part=part))))
+    return Sum((symbols.unit("a", L, m), _minus(Symbol("y", None, (m,), part=part))))
 
 
 def _off_in_numbers(story: Story, m: int) -> Expression:
     part = Ref(story.net.L, m).part
-    return Sum((Number(float(story.a[-1][m]), part), minus(Number(float(story.y[m]), part))))
+    return Sum((Number(float(story.a[-1][m]), part), _minus(Number(float(story.y[m]), part))))
 
 
 def _squared(story: Story, a: Array, y: Array) -> list[Expression]:
@@ -148,13 +148,13 @@ def _cross_entropy(story: Story, a: Array, y: Array) -> list[Expression]:
     L, ln, t = story.net.L, Symbol("ln"), story.truth
     if t is not None:
         sure = Number(float(a[t]), Ref(L, t).part)
-        return [minus(Call(ln, symbols.unit("a", L, t))), minus(Call(ln, sure))]
+        return [_minus(Call(ln, symbols.unit("a", L, t))), _minus(Call(ln, sure))]
     body = Product((Symbol("y", None, ("m",)), Call(ln, Symbol("a", L, ("m",)))))
-    written: list[Expression] = [minus(SumOver("m", body))]
+    written: list[Expression] = [_minus(SumOver("m", body))]
     some = np.flatnonzero(y).tolist()
     if len(some) <= FEW:
         terms = [Product((Number(float(y[m])), Call(ln, Number(float(a[m]))))) for m in some]
-        written.append(minus(Sum(tuple(terms))))
+        written.append(_minus(Sum(tuple(terms))))
     return written
 
 
@@ -164,13 +164,13 @@ def _binary(story: Story, a: Array, y: Array) -> list[Expression]:
         one, part = symbols.unit("a", L, 0), Ref(L, 0).part
         sure = Number(float(a[0]), part)
         if story.truth:
-            return [minus(Call(ln, one)), minus(Call(ln, sure))]
-        rest = (Sum((Number(1), minus(of))) for of in (one, sure))
-        return [minus(Call(ln, of)) for of in rest]
+            return [_minus(Call(ln, one)), _minus(Call(ln, sure))]
+        rest = (Sum((Number(1), _minus(of))) for of in (one, sure))
+        return [_minus(Call(ln, of)) for of in rest]
     of, true = Symbol("a", L, ("m",)), Symbol("y", None, ("m",))
-    not_true, not_of = Sum((Number(1), minus(true))), Sum((Number(1), minus(of)))
+    not_true, not_of = Sum((Number(1), _minus(true))), Sum((Number(1), _minus(of)))
     terms = (Product((true, Call(ln, of))), Product((not_true, Call(ln, not_of))))
-    return [minus(SumOver("m", Sum(terms)))]
+    return [_minus(SumOver("m", Sum(terms)))]
 
 
 # ── backwards ────────────────────────────────────────────────────────────────────────────────────────
@@ -200,11 +200,11 @@ def blame_of_hidden(story: Story, l: int, k: int) -> Equation:
     top_downstream = story.top_downstream(l, k)
     part = Ref(l, k).part
     slope = [symbols.slope_of(l, k)]
-    number: list[Expression] = [Number(slope_at(story, l, k), part)]
+    number: list[Expression] = [Number(_slope_at(story, l, k), part)]
     mask = story.mask(l, k)
     if mask is not None:
         slope.insert(0, symbols.unit("μ", l, k))
-        number = [Number(mask), Number(slope_at(story, l, k, masked=False), part)]
+        number = [Number(mask), Number(_slope_at(story, l, k, masked=False), part)]
     body = Product((Symbol("W", l + 1, ("j", k)), Symbol("δ", l + 1, ("j",))))
     products = [
         Product(
@@ -226,7 +226,7 @@ def blame_of_hidden(story: Story, l: int, k: int) -> Equation:
     )
 
 
-def slope_at(story: Story, l: int, k: int, masked: bool = True) -> float:
+def _slope_at(story: Story, l: int, k: int, masked: bool = True) -> float:
     """Return f′(zˡₖ) of a hidden unit, times the mask of dropout where asked."""
     if masked:
         return float(story.flow.slopes[l][0, k])
@@ -300,8 +300,8 @@ def update_of_weight(story: Story, l: int, j: int, k: int | None) -> tuple[Equat
     plain = isinstance(story.rule, SGD) and not story.rule.momentum and story.scale == 1
     if plain and math.isclose(moved, -story.learning_rate * g, rel_tol=1e-3, abs_tol=1e-12):
         made = (
-            minus(Product((Symbol("η"), _by(symbol)))),
-            minus(Product((Number(story.learning_rate), Number(g, part)))),
+            _minus(Product((Symbol("η"), _by(symbol)))),
+            _minus(Product((Number(story.learning_rate), Number(g, part)))),
         )
     else:
         name = Words(rule_name(story.rule))
@@ -321,7 +321,7 @@ def cost_again(story: Story, C: float) -> Equation:
     """Return how the cost of the example changed."""
     before = float(story.asked.costs[0])
     new, old = Words("new grade"), Words("old grade")
-    sides = (Sum((new, minus(old))), Sum((Number(C), minus(Number(before)))), Number(C - before))
+    sides = (Sum((new, _minus(old))), Sum((Number(C), _minus(Number(before)))), Number(C - before))
     return Equation((Symbol("ΔC"), *sides))
 
 

@@ -37,7 +37,7 @@ class Path(NamedTuple):
 
 def heaviest(graph: PathGraph, k: int) -> list[Path]:
     """Return the k paths that carry most, by size; equal ones by example, then unit for unit."""
-    search = _Search(graph)
+    search = Search(graph)
     found: list[Path] = []
     for path in search.run():
         if len(found) == k:
@@ -47,7 +47,7 @@ def heaviest(graph: PathGraph, k: int) -> list[Path]:
 
 
 @dataclass(eq=False)
-class _Search:
+class Search:
     """The state of one search: what is known of the ways on, by example, and the queue."""
 
     graph: PathGraph

@@ -131,7 +131,7 @@ def _explain(context: Context, ref: Ref, depth: int | None = 1, top: int = 10) -
     a, delta, share = local.sender(context, ref), context.delta[l][:, j], context.s / context.S
     push = a * delta
     one = context.n == 1
-    chosen = sides(share * push, top)
+    chosen = _sides(share * push, top)
     units = on_paths(context, ref, depth + 1, top)
     unrolled = {m: found for m, found in units.items() if m < l + depth}
     pairs = {(m, i) for m, found in unrolled.items() for i in found.tolist()}
@@ -185,10 +185,10 @@ def ref_name(context: Context, ref: Ref) -> str:
     return f"the weight from {of(net, l - 1, int(ref.from_))} to {to}"  # type: ignore[arg-type]
 
 
-def sides(values: Array, top: int) -> Array:
+def _sides(values: Array, top: int) -> Array:
     """Return the indices of the `top` largest numbers above 0 and of the `top` smallest below, in order.
 
-    >>> sides(np.array([1.0, -3.0, 2.0, 3.0, 0.0]), 2)
+    >>> _sides(np.array([1.0, -3.0, 2.0, 3.0, 0.0]), 2)
     array([3, 2, 1])
     """
     above, below = np.maximum(values, 0), np.minimum(values, 0)

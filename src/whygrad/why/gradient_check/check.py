@@ -126,7 +126,9 @@ def check(
     X = X.astype(np.float64) if X.dtype.kind in "fiub" else X
     context = ask(net, theta, X, Y, sample_weight, l1, l2, masks, names)
     given = _vector(gradients, theta)
-    checked = _choose(context, None if sample is None else at_least_one("sample", sample), seed)
+    checked = checked_parameters(
+        context, None if sample is None else at_least_one("sample", sample), seed
+    )
     said = (context.gradients.flat if given is None else given)[checked.index].astype(np.float64)
     found = _differences(checked, said)
     kind = "float32" if given is not None and given.dtype.itemsize < 8 else "float64"
@@ -179,7 +181,7 @@ def _vector(gradients: Any, theta: Parameters) -> Array | None:
     return flat
 
 
-def _choose(context: Context, sample: int | None, seed: int) -> CheckedParameters:
+def checked_parameters(context: Context, sample: int | None, seed: int) -> CheckedParameters:
     """Choose the parameters to check, and find their layers and units."""
     sizes, P = context.net.sizes, count(context.net.sizes)
     starts, blocks = 0, []

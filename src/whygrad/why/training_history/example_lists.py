@@ -15,7 +15,7 @@ from whygrad.why.training_history.trajectory import Trajectory
 ROWS = "Rows are those of the table, counted from 0; examples are indices into the rows trained on."
 
 
-def named(trajectory: Trajectory, names: Names, example: int) -> str:
+def _named(trajectory: Trajectory, names: Names, example: int) -> str:
     """Return what an example is called: its class, or its target where that is a number."""
     net, y = trajectory.plan.net, trajectory.data.Y[example : example + 1]
     if classifies(net) and net.C.targets != "real":
@@ -53,7 +53,7 @@ def listed(
         lines = []
         for i in chosen:
             row = () if rows is None else (int(rows[i]),)
-            lines.append((named(trajectory, names, i), int(i), *row, float(by_example[i])))
+            lines.append((_named(trajectory, names, i), int(i), *row, float(by_example[i])))
         heads = ("class", "example", *(() if rows is None else ("row",)), what)
         tables.append(Table(title, heads, tuple(lines)))
         captions = tuple(f"{line[1]}: {line[0]}\n{shown(line[-1])}" for line in lines)

@@ -40,7 +40,7 @@ def _nothing_else() -> Sequence[str]:
     return ()
 
 
-def given(x: Any, y: Any) -> tuple[Any, Any]:
+def _given(x: Any, y: Any) -> tuple[Any, Any]:
     """Return x and y as they are."""
     return x, y
 
@@ -84,7 +84,7 @@ class Trajectory:
     advance: Advance
     left_out: LeftOut
     names: Names = Names()
-    encode: Encode = given
+    encode: Encode = _given
     rows: Callable[[], Array | None] = _no_rows
     elsewhere: Callable[[], Sequence[str]] = _nothing_else
 

@@ -1,5 +1,6 @@
 """What if: sensitivity and ablation.
 
 `ripple` moves a weight, bias or input (`perturbation`) and compares with first order; `neuron` ablates a
-unit. Imports from `why` its modules alone, no other folder of it.
+unit. Doors: `ripple`, `neuron`, `perturbation`. Imports from `why` its modules alone, no other folder of
+it.
 """
