@@ -133,7 +133,7 @@ def gap(a, y):
 
 
 liberal = wg.Cost("liberal", lambda a, y: 0.5 * (gap(a, y) ** 2).sum(axis=1), gap)
-small = {"weights": wg.Uniform(-0.3, 0.3), "biases": wg.Uniform(-0.3, 0.3)}
+small = {"init": wg.Uniform(-0.3, 0.3), "bias_init": wg.Uniform(-0.3, 0.3)}
 layers = [wg.Dense(units, "sigmoid", **small) for units in (12, 12, 6, 24)]
 net = wg.Network(36, layers, cost=liberal)
 mask = wg.Parameters(net.sizes, np.ones_like(net.init().flat))

@@ -28,7 +28,7 @@ print(f"{int(Y.sum())} of the {len(X)} patterns are symmetric")
 # is when every output lies on the right side of one half, looked at every ten sweeps. A start that
 # has not come there after 5,000 sweeps counts as a failure.
 
-small = {"weights": wg.Uniform(-0.3, 0.3), "biases": wg.Uniform(-0.3, 0.3)}
+small = {"init": wg.Uniform(-0.3, 0.3), "bias_init": wg.Uniform(-0.3, 0.3)}
 net = wg.Network(6, [wg.Dense(2, "sigmoid", **small), wg.Dense(1, "sigmoid", **small)])
 MOST, STARTS = 5000, 60
 given = {"learning_rate": 0.1, "momentum": 0.9}
