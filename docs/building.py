@@ -76,7 +76,7 @@ def anchors_of_lines(app, pagename, templatename, context, doctree):
 HEADING = re.compile(r"^-{3,}$")
 ENTRY = re.compile(r"^(\*{0,2}[\w.]+(?:, \*{0,2}\w+)*(?:, …)?)(?: : (.*))?$")
 DEFINED = ("Parameters", "Attributes")  # by names of their own; others name what there is
-CLASS = re.compile(r"[A-Z][a-zA-Z]+")  # `.Name` leads to it, whatever its module
+CLASS = re.compile(r"[A-Z][a-zA-Z]+(\.\w+)?")  # `.Name` leads to it, whatever its module
 KIND = re.compile(r"\b(?!None|True|False)[A-Z]\w*[a-z]\w*(?=[, ]|$)")
 INTERNAL = re.compile(r", \*\*unknown(: \w+)?|=<factory>")
 
@@ -116,15 +116,18 @@ def as_restructured_text(app, what, name, about, options, lines):
 
 def _entry(names, kind, named, described):
     """Return the lines of one entry: a term, or a term and its kind, or both where no more is said."""
-    term = ", ".join(f"``{one}``" if named else f"`{one}`" for one in names.split(", "))
+    quoted = [f"``{one}``" if named else _plain(f"`{one}`") for one in names.split(", ")]
+    term = ", ".join(quoted)
     if kind is None:
-        return [_plain(term)]
+        return [term]
     if not described:
-        return [_plain(term), f"    {_plain(kind)}"]
-    return [_plain(f"{term} : {KIND.sub('`\\g<0>`', kind)}")]
+        return [term, f"    {_plain(kind)}"]
+    linked = KIND.sub(r"`\g<0>`", kind)
+    return [f"{term} : {_plain(linked)}"]
 
 
 def _plain(row):
+    """Return text with `code` in which nothing else means anything; a class is linked to."""
     parts = row.split("`")
     parts[::2] = [re.sub(r"([\\*|_])", r"\\\1", part) for part in parts[::2]]
     parts[1::2] = [f".{part}" if CLASS.fullmatch(part) else part for part in parts[1::2]]
