@@ -22,7 +22,7 @@ ORDER = [
 
 
 def in_order(filename: str) -> int:
-    """Return the place of a page in the gallery; files that pages import are no pages."""
+    """Return the position of a page in the gallery; files that pages import are no pages."""
     name = Path(filename).name
     return ORDER.index(name) if name in ORDER else len(ORDER)
 
@@ -73,37 +73,62 @@ def anchors_of_lines(app, pagename, templatename, context, doctree):
 
 # docstrings
 
-HEADING = re.compile(r"^\s*-{3,}$")
-PARAMETER = re.compile(r"^(\*{0,2}\w+(?:, \*{0,2}\w+)*(?:, …)?) : (.*)$")
-REFERENCE = re.compile(r"^\.\. (\[\d+\] .*)$")
+HEADING = re.compile(r"^-{3,}$")
+ENTRY = re.compile(r"^(\*{0,2}[\w.]+(?:, \*{0,2}\w+)*(?:, …)?)(?: : (.*))?$")
+DEFINED = ("Parameters", "Attributes")  # by names of their own; others name what there is
+CLASS = re.compile(r"[A-Z][a-zA-Z]+(\.\w+)?")  # `.Name` leads to it, whatever its module
+KIND = re.compile(r"\b(?!None|True|False)[A-Z]\w*[a-z]\w*(?=[, ]|$)")
+INTERNAL = re.compile(r", \*\*unknown(: \w+)?|=<factory>")
+
+
+def signature(app, what, name, about, options, arguments, returned):
+    """Leave out of a signature what no caller writes."""
+    return (arguments and INTERNAL.sub("", arguments)), returned
 
 
 def as_restructured_text(app, what, name, about, options, lines):
-    """Let docstrings, which are plain text with `code`, mean in reStructuredText what they say.
+    """Turn a docstring, numpydoc in plain text with `code`, into the reStructuredText that it means.
 
-    Parameters become a list of definitions with their types, references lines; |W| shall be no
-    substitution, and clf.why_ no link.
+    Entries of a section become a list of definitions, equations keep their lines, and references are a
+    list. |W| is no substitution, and clf.why_ no link.
     """
-    written, example = [], False
+    written, section, example = [], "", False
     for row, below in zip(lines, [*lines[1:], ""], strict=True):
         example = row.lstrip().startswith(">>>") or (example and bool(row.strip()))
-        parameter, reference = PARAMETER.match(row), REFERENCE.match(row)
+        entry = ENTRY.match(row) if section and section != "Notes" else None
         if example:
             written.append(row)
         elif HEADING.match(row):
-            written[-1:] = [f".. rubric:: {written[-1]}", ""]
-        elif parameter and below.startswith(" "):
-            written.append(f"``{parameter[1]}`` : {_plain(parameter[2])}")
-        elif parameter:
-            written += [f"``{parameter[1]}``", f"    {_plain(parameter[2])}"]
-        elif reference:
-            written.append(f"| {_plain(reference[1])}")
+            section = written.pop()
+            written += [f".. rubric:: {section}", ""]
+        elif section == "References" and row.strip() and not HEADING.match(below):
+            reference = re.sub(r"^\.\. \[\d+\] ", "", row.strip())
+            new = re.search(r"\(\d{4}", row) or not written[-1]
+            written.append(("* " if new else "  ") + _plain(reference))
+        elif entry and (entry[2] or below.startswith(" ")):
+            written += _entry(*entry.groups(), section in DEFINED, below.startswith(" "))
+        elif row.startswith("    ") and section in ("", "Notes"):
+            written.append(f"    | {_plain(row.strip())}")
         else:
             written.append(_plain(row))
     lines[:] = written
 
 
+def _entry(names, kind, named, described):
+    """Return the lines of one entry: a term, or a term and its kind, or both where no more is said."""
+    quoted = [f"``{one}``" if named else _plain(f"`{one}`") for one in names.split(", ")]
+    term = ", ".join(quoted)
+    if kind is None:
+        return [term]
+    if not described:
+        return [term, f"    {_plain(kind)}"]
+    linked = KIND.sub(r"`\g<0>`", kind)
+    return [f"{term} : {_plain(linked)}"]
+
+
 def _plain(row):
+    """Return text with `code` in which nothing else means anything; a class is linked to."""
     parts = row.split("`")
     parts[::2] = [re.sub(r"([\\*|_])", r"\\\1", part) for part in parts[::2]]
+    parts[1::2] = [f".{part}" if CLASS.fullmatch(part) else part for part in parts[1::2]]
     return "`".join(parts)

@@ -44,7 +44,8 @@ nb_output_stderr = "remove"  # where the engine is compiled first, it says so
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # shapes and meanings stand in the text
-default_role = "code"  # of docstrings
+default_role = "py:obj"  # of docstrings: `code`, and a link where it is a public name
+smartquotes = False  # "adam" is code as well
 viewcode_line_numbers = True
 
 # gallery
@@ -94,3 +95,4 @@ def setup(app):
     app.add_role("line", building.line)
     app.connect("html-page-context", building.anchors_of_lines)
     app.connect("autodoc-process-docstring", building.as_restructured_text)
+    app.connect("autodoc-process-signature", building.signature)

@@ -7,7 +7,8 @@ Nielsen's second chapter tells of a demon that sits at a neuron and disturbs its
 it gets. So δ = ∂C/∂z is called the *error* of the neuron, and backpropagation passes it down: what
 a neuron is blamed for is the sum of what the neurons above blame it for.
 
-This page asks a network who is to blame, who was lazy, and who will be changed for it.
+This page asks a network who is to blame, who was lazy, and which weights will change for it: error
+attribution.
 """
 
 import matplotlib.pyplot as plt
@@ -26,18 +27,20 @@ X, Y, X_test, Y_test = data.X[:5000], data.y[:5000], data.X_test, data.y_test
 net = wg.Network((side, side), [wg.Dense(30, "relu"), wg.Dense(10, "softmax")], "cross_entropy")
 theta = wg.train(net, X, Y, optimizer=wg.SGD(0.1), epochs=5, batch_size=10, seed=0).theta
 outputs = wg.forward(net, theta, X_test).a[-1]
-said = outputs.argmax(axis=1)
-print(f"{(said == Y_test).mean():.1%} of the images that it has not seen are right")
+predicted = outputs.argmax(axis=1)
+print(f"{(predicted == Y_test).mean():.1%} of the test images are classified correctly")
 
 # %%
-# One image that is wrong
+# One misclassified image
 # -----------------------
-# The one that it is surest of.
+# The mistake that the network is surest of.
 
-wrong = np.flatnonzero(said != Y_test)
+wrong = np.flatnonzero(predicted != Y_test)
 worst = wrong[outputs[wrong].max(axis=1).argmax()]
 image, label = X_test[[worst]], Y_test[[worst]]
-print(f"image {worst}: a {label[0]}, taken for a {said[worst]} with {outputs[worst].max():.1%}")
+print(
+    f"image {worst}: a {label[0]}, taken for a {predicted[worst]} with {outputs[worst].max():.1%}"
+)
 answer = wg.why.blame(net, theta, image, label, names=names)
 answer
 
@@ -45,8 +48,8 @@ answer
 # The shares of every neuron sum to its error
 # -------------------------------------------
 # ``shares[l][j, k]`` is what neuron j of layer l blames neuron k below for. Summed over j they are the
-# δ of k, which backpropagation computed on its own. A layer's total is another number at every layer:
-# blame is not conserved from layer to layer, only neuron by neuron.
+# δ of k, which backpropagation computed independently. The total differs from layer to layer: blame is
+# conserved neuron by neuron, but not layer by layer.
 
 trace = wg.backward(net, theta, wg.forward(net, theta, image), label)
 shares, delta = answer["shares"][2], trace.delta[1][0]
@@ -58,10 +61,10 @@ print(f"Σδ of the outputs {trace.delta[2].sum():+.1e}, of the hidden layer {de
 # %%
 # The lazy and the active
 # -----------------------
-# To be blamed is one thing, to be changed another. The weight from k to j moves by a·δ: the activity of
-# the one below times the error of the one above. Both have to be there. A ReLU that is silent on
-# this image has a slope of 0, so no blame reaches it, and the weights *from* it stay as they
-# are, since it said nothing.
+# Being blamed is one thing, being changed another. The weight from k to j moves by a·δ: the activation
+# of the one below times the error of the one above. It takes both. A ReLU that is silent on this image
+# has a slope of 0, so no blame reaches it, and the weights *from* it stay as they are, since it said
+# nothing.
 
 k_silent = np.flatnonzero(trace.a[1][0] == 0)
 k_active = np.flatnonzero(trace.a[1][0] > 0)
@@ -87,9 +90,9 @@ plt.show()
 #
 # Over all images
 # ---------------
-# Over many images the mean of δ says little: at a minimum it vanishes, however large the single
-# errors. So neurons are ranked by the mean of \|δ\|. Here for all test images, and then for those of one
-# class.
+# Over many images the mean of δ says little: at a minimum it vanishes, however large the individual
+# errors. So neurons are ranked by the mean of \|δ\|: here over all test images, and then over those of
+# one class.
 
 everyone = wg.why.blame(net, theta, X_test, Y_test, names=names)
 print(everyone.answer)
@@ -100,12 +103,12 @@ print(f"|mean δ| at most {np.abs(error).max():.4f}")
 # %%
 # Why?
 # ----
-# Who is to blame for the confusion of one class? The original had the error of every neuron, for
-# one image at a time. Here one can ask for the images of a class, and follow the blame down to the
+# Who is to blame for the confusion about one class? The original had the error of every neuron, one
+# image at a time. Here one can ask about all images of a class, and follow the blame down to the
 # weights that it would change.
 
 costs = [wg.cost(net, theta, wg.forward(net, theta, X_test[Y_test == c]), Y_test[Y_test == c])
          for c in range(10)]  # fmt: skip
 hardest = int(np.argmax(costs))
-print(f"the class that costs most is {hardest}: {costs[hardest]:.3f} for an image")
+print(f"the class with the highest cost is {hardest}: {costs[hardest]:.3f} per image")
 wg.why.blame(net, theta, X_test, Y_test, of=str(hardest), names=names)

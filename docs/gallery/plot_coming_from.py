@@ -2,9 +2,9 @@
 Coming from scikit-learn, PyTorch, Keras
 ========================================
 
-The same tasks, each in the library that you know and then in whygrad. Every block on this page ran
-when it was built. Where both are to compute the same, the same start and the same batches are given
-to both, and the difference of what they learned is printed.
+The same tasks, each in the library you know and then in whygrad. Every block on this page ran when it
+was built. Where both should compute the same thing, both get the same initial weights and the same
+batches, and the difference in what they learned is printed.
 
 Keras runs on JAX here.
 """
@@ -84,8 +84,8 @@ print(f"{(fitted.predict(X_test).argmax(axis=1) == y_test).mean():.1%}")
 # %%
 # Is it the same?
 # ---------------
-# Without shuffling there is nothing left to chance but the start. scikit-learn and whygrad draw the same
-# one for the same ``random_state``.
+# Without shuffling, only the initial weights are random. scikit-learn and whygrad draw the same ones for
+# the same ``random_state``.
 
 settings = {"max_iter": 20, "shuffle": False, "random_state": 0}
 theirs = TheirClassifier((30,), **settings).fit(X_train, y_train)
@@ -94,8 +94,8 @@ for name, a, b in zip(("W[1]", "W[2]"), theirs.coefs_, ours.coefs_, strict=True)
     print(f"scikit-learn, {name} after 20 epochs: largest difference {np.abs(a - b).max():.0e}")
 
 # %%
-# PyTorch and Keras start elsewhere, so their start is handed over. PyTorch keeps W as whygrad
-# does, to unit j from unit k; Keras, like scikit-learn, keeps the transpose.
+# PyTorch and Keras start elsewhere, so their initial weights are handed over. PyTorch stores W as whygrad
+# does, to unit j from unit k; Keras, like scikit-learn, stores the transpose.
 
 
 def as_arrays(torch_module):
@@ -150,11 +150,11 @@ for l in (1, 2):
 # %%
 # What is left is rounding; Keras takes its learning rate in single precision.
 #
-# Keep it from learning by heart
-# ------------------------------
-# Dropout and a penalty on large weights. In PyTorch ``weight_decay`` of SGD is λ₂ for every parameter; in
-# Keras a regulariser ``L2(c)`` is λ₂ = 2c for the weights that it is given to; whygrad's λ₂ is for
-# weights, not for biases.
+# Regularization
+# --------------
+# Dropout and L2. In PyTorch, ``weight_decay`` of SGD is λ₂ for every parameter; in Keras, a regularizer
+# ``L2(c)`` is λ₂ = 2c for the weights that it is attached to; whygrad's λ₂ applies to weights, not to
+# biases.
 #
 # .. rubric:: PyTorch
 
@@ -188,17 +188,17 @@ print(f"{(fitted.predict(X_test).argmax(axis=1) == y_test).mean():.1%}, ", end="
 print(f"{clf.score(X_test, y_test):.1%}")
 
 # %%
-# Stop early
-# ----------
-# On data of your own choice, with the best parameters kept.
+# Early stopping
+# --------------
+# On validation data of your own, keeping the best parameters.
 #
-# .. rubric:: scikit-learn, which holds a part of the data out by itself
+# .. rubric:: scikit-learn, which splits off the validation set by itself
 
 theirs = TheirClassifier((30,), early_stopping=True, random_state=0).fit(X_train, y_train)
 print(f"{theirs.n_iter_} epochs")
 
 # %%
-# .. rubric:: Keras; in PyTorch the loop is yours to write
+# .. rubric:: Keras; in PyTorch you write the loop yourself
 
 model = keras.Sequential(
     [keras.Input((64,)), keras.layers.Dense(30, "relu"), keras.layers.Dense(10, "softmax")]
@@ -228,8 +228,8 @@ print(f"{len(fitted.history.cost)} epochs, {clf.n_iter_} epochs")
 # %%
 # A cost of your own
 # ------------------
-# In PyTorch and Keras a function; its derivative is found by the library. In whygrad a value and its
-# derivative side by side, and ``why.check`` holds them against each other.
+# In PyTorch and Keras it is a function, which the library differentiates. In whygrad it is a value and its
+# derivative side by side, and ``why.check`` checks one against the other.
 #
 # .. rubric:: PyTorch and Keras
 
@@ -255,7 +255,7 @@ start = own.init(seed=0)
 print(wg.why.check(own, start, X_train[:20], y_train[:20]).answer)
 
 # %%
-# The three values and gradients are one:
+# The three values and gradients agree:
 
 a, target = wg.forward(own, start, X_train[:5]).a[-1], np.eye(10)[y_train[:5]]
 at = torch.tensor(a, requires_grad=True)
@@ -268,8 +268,8 @@ gap = np.abs(at.grad.numpy() - log_cosh.derivative(a, target) / 5).max()
 print(f"derivative: largest difference from PyTorch's {gap:.0e}")
 
 # %%
-# Weights of examples and classes
-# -------------------------------
+# Sample weights and class weights
+# --------------------------------
 #
 # .. rubric:: PyTorch: a weight for each class, the mean divided by their sum
 
@@ -291,14 +291,14 @@ clf = wg.MLPClassifier((30,), class_weight="balanced", max_iter=5).fit(X_train, 
 # Save and load
 # -------------
 #
-# .. rubric:: PyTorch and Keras: parameters; the architecture is yours to know, or a format of its own
+# .. rubric:: PyTorch and Keras: parameters without the architecture, or a format of its own
 #
 # ::
 #
 #     torch.save(module.state_dict(), "digits.pt")
 #     model.save("digits.keras")
 #
-# .. rubric:: whygrad: a safetensors file that says what it is
+# .. rubric:: whygrad: a safetensors file that describes itself
 
 import tempfile  # noqa: E402
 from pathlib import Path  # noqa: E402
@@ -334,9 +334,9 @@ print(
 # %%
 # Why?
 # ----
-# A network that PyTorch trained can be asked directly, and so can one of scikit-learn's. From
-# Keras the weights are handed over, as above. Which pixels made it say what it says, for an image
-# that it gets wrong?
+# A network trained in PyTorch can be asked directly, and so can one from scikit-learn. From Keras, hand
+# over the weights, as above. Which pixels made the network say what it says about an image that it gets
+# wrong?
 
 module = torch.nn.Sequential(torch.nn.Linear(64, 30), torch.nn.ReLU(), torch.nn.Linear(30, 10))
 rule, loss = torch.optim.Adam(module.parameters(), lr=0.01), torch.nn.CrossEntropyLoss()
@@ -353,7 +353,7 @@ print(f"image {wrong}: a {y_test[wrong]}, taken for a {said[wrong]}")
 asked.prediction(X_test[wrong : wrong + 1])
 
 # %%
-# The image itself, to look at beside the answer:
+# The image itself, for comparison:
 
 figure, axes = plt.subplots(figsize=(1.8, 1.8), layout="constrained")
 axes.imshow(X_test[wrong].reshape(8, 8), cmap="gray_r")

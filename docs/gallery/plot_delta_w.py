@@ -33,34 +33,34 @@ theta = wg.train(net, X, y, optimizer=wg.SGD(0.2), epochs=3, seed=0).theta
 names = Names(outputs=tuple(map(str, range(10))), image=(8, 8))
 image, label = X[[7]], y[[7]]
 j, k = 2, 3 * 8 + 4
-place = {"layer": 1, "to": j, "from_": k, "names": names}
+ref = {"layer": 1, "to": j, "from_": k, "names": names}
 
 # %%
 # Forward: the ripple
 # -------------------
-# The weight is moved by Δw = 0.1, and the network runs again. Beside the true change of every
-# neuron stands what the derivatives promise: Δz = Δw·a for the neuron that the weight leads to, Δa
+# The weight is moved by Δw = 0.1, and the network runs again. The true change of every neuron is
+# shown next to what the derivatives promise: Δz = Δw·a for the neuron that the weight leads to, Δa
 # ≈ f′(z)·Δz for its activation, Δz ≈ W·Δa for the layer above, and so on.
 
-ripple = wg.why.ripple(net, theta, image, label, **place, by=0.1)
+ripple = wg.why.ripple(net, theta, image, label, **ref, by=0.1)
 ripple
 
 # %%
-# The promise is one of the first order: halve Δw, and what it misses is a quarter. So the ratio
-# ΔC/Δw comes to the derivative.
+# The promise holds to first order: halve Δw, and the error falls to a quarter. So the ratio ΔC/Δw
+# converges to the derivative.
 
-slope = wg.why.weight(net, theta, image, label, **place).value
+slope = wg.why.weight(net, theta, image, label, **ref).value
 print(f"∂C/∂w = {slope:+.12f}")
-print("     Δw        true ΔC/Δw        missed of ΔC    missed / Δw²")
+print("     Δw        true ΔC/Δw         error in ΔC     error / Δw²")
 steps, misses = 2.0 ** -np.arange(0, 9), []
 for step in steps:
-    found = wg.why.ripple(net, theta, image, label, **place, by=step)
+    found = wg.why.ripple(net, theta, image, label, **ref, by=step)
     missed = found.residuals["beyond first order"]
     misses.append(abs(missed))
     print(f"{step:9.6f}   {found.value / step:+.12f}   {missed:+.6e}   {missed / step**2:+.6f}")
 
 figure, axes = plt.subplots(figsize=(6, 3.2), layout="constrained")
-axes.loglog(steps, misses, "o-", color="#2f6fb0", label="missed by the first order")
+axes.loglog(steps, misses, "o-", color="#2f6fb0", label="error of first order")
 axes.loglog(steps, misses[-1] * (steps / steps[-1]) ** 2, "--", color="#888888", label="∝ Δw²")
 axes.set(xlabel="Δw", ylabel="|ΔC − ∂C/∂w · Δw|")
 axes.legend()
@@ -89,15 +89,15 @@ by_hand = {
 print(f"{len(by_hand)} paths; their sum is {sum(by_hand.values()):+.17f}")
 
 # %%
-# The program finds the heaviest paths without listing the others, and the total of all of them.
+# whygrad finds the heaviest paths without listing the others, and the total over all of them.
 
-answer = wg.why.paths(net, theta, image, label, **place, k=5)
+answer = wg.why.paths(net, theta, image, label, **ref, k=5)
 answer
 
 # %%
 for units, value in zip(answer["units"], answer["values"], strict=True):
     p, q = units[1:]
-    print(f"unit {p}, output {q}: by hand {by_hand[p, q]:+.15f}   by the program {value:+.15f}")
+    print(f"unit {p}, output {q}: by hand {by_hand[p, q]:+.15f}   by whygrad {value:+.15f}")
     assert abs(by_hand[p, q] - value) < 1e-15
 
 # %%
@@ -113,8 +113,8 @@ print(f"difference              {backwards - sum(by_hand.values()):+.1e}")
 assert abs(backwards - sum(by_hand.values())) < 1e-15
 
 # %%
-# With every layer the number of paths is multiplied, the work of backpropagation only added to. The
-# count is exact, and so is the total, for networks whose paths nobody could list:
+# Every layer multiplies the number of paths, but only adds to the work of backpropagation. The count
+# is exact, and so is the total, even for networks whose paths nobody could list:
 
 for hidden in ([30], [30, 30], [100] * 4, [100] * 10):
     deep = wg.Network(784, [*(wg.Dense(n, "tanh") for n in hidden), wg.Dense(10, "softmax")])
@@ -130,8 +130,8 @@ for hidden in ([30], [30, 30], [100] * 4, [100] * 10):
 # %%
 # Why?
 # ----
-# The picture in the book has all paths alike. Here they have numbers, and so one can ask which of
-# them matter. Most of the total comes along few paths, and others pull against it: the sum of all
+# In the book's picture all paths look alike. Here they have numbers, so one can ask which of them
+# matter. Most of the total comes along a few paths, and others pull against it: the sum of all
 # \|path\| is larger than the \|sum\|.
 
 sizes = np.sort(np.abs(list(by_hand.values())))[::-1]

@@ -2,8 +2,8 @@
 The learning rate, and overfitting
 ==================================
 
-Two things decide most of what a person sees when a network learns: how long the steps are, and what
-keeps it from learning its examples by heart. Both are shown on images of digits, over five seeds.
+Two things decide most of how a network learns: the learning rate, and the regularization that keeps it
+from memorizing its examples. Both are shown on images of digits, over five seeds.
 """
 
 import matplotlib.pyplot as plt
@@ -20,21 +20,21 @@ SEEDS = range(5)
 # %%
 # Too small, right, too large
 # ---------------------------
-# 30 hidden sigmoid units, plain gradient descent in batches of 10, on up to 1,000 images. The cost on
-# others, up to 1,000 as well, is measured after every epoch. Bands are from the lowest to the highest
-# of five seeds.
+# 30 hidden sigmoid units, plain gradient descent in batches of 10, on up to 1,000 images. The validation
+# cost, on up to 1,000 others, is measured after every epoch. Bands are from the lowest to the highest of
+# five seeds.
 
-X, Y, X_other, Y_other = data.X[:1000], data.y[:1000], data.X_test[:1000], data.y_test[:1000]
+X, Y, X_val, Y_val = data.X[:1000], data.y[:1000], data.X_test[:1000], data.y_test[:1000]
 outputs = len(data.classes)
-print(f"{len(X):,} images to learn from, {len(X_other):,} others")
+print(f"{len(X):,} training images, {len(X_val):,} validation images")
 net = wg.Network(
     data.X.shape[1], [wg.Dense(30, "sigmoid"), wg.Dense(outputs, "softmax")], "cross_entropy"
 )
 
 
 def validation(net, **settings):
-    """Return the cost on the other images after every epoch, a row for each seed, and the histories."""
-    given = {"batch_size": 10, "validation": (X_other, Y_other)} | settings
+    """Return the validation cost after every epoch, a row for each seed, and the histories."""
+    given = {"batch_size": 10, "validation": (X_val, Y_val)} | settings
     histories = [wg.train(net, X, Y, seed=seed, **given).history for seed in SEEDS]
     longest = max(len(h.validation_cost) for h in histories)
     rows = [
@@ -56,17 +56,16 @@ for learning_rate, colour in zip((0.005, 0.05, 0.5, 5.0), COLOURS, strict=False)
     rows, _ = validation(net, optimizer=wg.SGD(learning_rate), epochs=30)
     band(axes, rows, f"η = {learning_rate}", colour)
     last = np.median(rows[:, -1])
-    print(f"η = {learning_rate:<6} cost on other images, median of the last epoch: {last:.3f}")
-axes.set(xlabel="epoch", ylabel="cost on other images", yscale="log")
+    print(f"η = {learning_rate:<6} validation cost, median of the last epoch: {last:.3f}")
+axes.set(xlabel="epoch", ylabel="validation cost", yscale="log")
 axes.legend()
 plt.show()
 
 # %%
-# By heart
-# --------
-# 100 hidden units can learn that many images by heart: where the cost of those falls on while the cost of
-# others rises again, they do. Four remedies: a penalty on large weights, dropout, stopping where the
-# validation cost was lowest, and more data.
+# Overfitting
+# -----------
+# 100 hidden units can memorize that many images: they overfit once the training cost keeps falling while
+# the validation cost rises again. Three remedies: L2 regularization, dropout, and early stopping.
 
 wide = wg.Dense(100, "relu")
 plain = wg.Network(data.X.shape[1], [wide, wg.Dense(outputs, "softmax")], "cross_entropy")
@@ -83,35 +82,36 @@ remedies = {
     "early stopping": (plain, rule | {"stopping": wg.Stopping("validation_cost", patience=5)}),
 }
 figure, axes = plt.subplots(figsize=(7, 3.6), layout="constrained")
-print(f"{'':<30} validation cost, last    lowest    cost of learned images, last")
+print(f"{'':<30} validation cost, last    lowest    training cost, last")
 for (name, (net, settings)), colour in zip(remedies.items(), COLOURS, strict=False):
     rows, histories = validation(net, **settings)
     band(axes, rows, name, colour)
     learned = np.median([history.cost[-1] for history in histories])
     last, lowest = np.median(rows[:, -1]), np.median(rows.min(axis=1))
     print(f"{name:<30} {last:>18.3f} {lowest:>10.3f} {learned:>20.4f}")
-axes.set(xlabel="epoch", ylabel="cost on other images")
+axes.set(xlabel="epoch", ylabel="validation cost")
 axes.legend()
 plt.show()
 
 # %%
-# How far the last cost lies above the lowest is what learning by heart has cost, and what a remedy has to
-# prevent; how low the lowest is tells what else it changes. Curves that stopped early are drawn on flat,
-# from the epoch that they stopped at. The cost of learned images holds the penalty where there is one,
-# and is measured with units dropped where there is dropout.
+# How far the last cost lies above the lowest is the price of overfitting, which a remedy has to prevent;
+# how low the lowest is shows what else it changes. Curves that stopped early are continued flat from the
+# epoch at which they stopped. The training cost includes the penalty, if there is one, and with dropout it
+# is measured with units dropped.
 #
 # Why?
 # ----
-# A validation image that the network without a remedy gets wrong, and is sure of: which of its pixels
-# speak for the wrong answer?
+# Take a validation image that the network without a remedy gets wrong, and is sure about: which of its
+# pixels speak for the wrong answer?
 
 fitted = wg.train(plain, X, Y, batch_size=10, seed=0, **rule)
-said = fitted.predict(X_other)
-wrong = np.flatnonzero(said.argmax(axis=1) != Y_other)
-worst = wrong[said[wrong].max(axis=1).argmax()]
+outputs_val = fitted.predict(X_val)
+predicted = outputs_val.argmax(axis=1)
+wrong = np.flatnonzero(predicted != Y_val)
+worst = wrong[outputs_val[wrong].max(axis=1).argmax()]
 print(
-    f"image {worst}: a {Y_other[worst]}, taken for a {said[worst].argmax()} with {said[worst].max():.1%}"
+    f"image {worst}: a {Y_val[worst]}, taken for a {predicted[worst]} with {outputs_val[worst].max():.1%}"
 )
 side = int(data.X.shape[1] ** 0.5)
 names = Names(outputs=tuple(map(str, range(outputs))), image=(side, side))
-wg.why.prediction(plain, fitted.theta, X_other[worst : worst + 1], names=names)
+wg.why.prediction(plain, fitted.theta, X_val[worst : worst + 1], names=names)

@@ -2,12 +2,12 @@
 What made this weight
 =====================
 
-After training, a weight is a number. Where does it come from? Every step moved it, and
-every step was a mean over a few examples. So a weight has a ledger: its start value, and what each
-example added in all steps together, which must sum to what it is now.
+After training, a weight is a number. Where does it come from? Every step moved it, and every step was
+a mean over a few examples. So a weight has a ledger: its initial value, and what each example added
+over all steps, which must sum to what it is now.
 
-This page keeps the ledger of one weight of a network that read images of digits, and of its mistakes. Then
-it trains again without the images whose pushes were largest.
+This page shows the ledger of one weight of a network that reads digits, and does the same for its
+mistakes (training-data attribution). Then it retrains without the images whose pushes were largest.
 """
 
 import tempfile
@@ -27,8 +27,8 @@ names = Names(outputs=tuple(map(str, range(10))), image=(side, side))
 X, Y, X_test, Y_test = data.X[:20_000], data.y[:20_000], data.X_test, data.y_test
 
 # %%
-# A recorded training: up to 20,000 images, three times, in batches of ten. ``record`` names the folder
-# that it is written to, from which every step can be computed again.
+# A recorded training: up to 20,000 images, three epochs, batches of ten. ``record`` names the folder to
+# write, from which every step can be computed again.
 
 net = wg.Network((side, side), [wg.Dense(30, "relu"), wg.Dense(10, "softmax")], "cross_entropy")
 folder = Path(tempfile.mkdtemp()) / "digits.run"
@@ -46,12 +46,14 @@ wg.train(
 run = wg.open_run(folder)
 said = run.predict(X_test)
 right = (said.argmax(axis=1) == Y_test).mean()
-print(f"{len(X):,} images, {run.step:,} steps; {right:.1%} of the test images are right")
+print(
+    f"{len(X):,} images, {run.step:,} steps; {right:.1%} of the test images are classified correctly"
+)
 
 # %%
 # The ledger
 # ----------
-# Of the weights of the first layer, the one that moved furthest from its start.
+# Take the weight of the first layer that moved furthest from its start.
 
 start = wg.Parameters(net.sizes, run.state(0).theta)
 distance = np.abs(run.theta.W[1] - start.W[1])
@@ -60,8 +62,8 @@ ledger = wg.why.ledger(run, 1, int(j), int(k), names=names)
 ledger
 
 # %%
-# Does it close? The start, and what the images added, beside the weight that training ended with,
-# which was computed on its own.
+# Does it balance? The start plus what the images added, compared with the weight that training ended
+# with, which was computed independently.
 
 total = start.W[1][j, k] + ledger["by_example"].sum()
 print(f"start                   {start.W[1][j, k]:+.12f}")
@@ -71,8 +73,8 @@ print(f"the weight              {run.theta.W[1][j, k]:+.12f}")
 print(f"rounding                {run.theta.W[1][j, k] - total:+.0e}, steps in {run.plan.dtype}")
 
 # %%
-# How many images made it? One that is dark at this pixel, or for which the hidden unit was silent, left
-# the weight alone.
+# How many images made it? An image that is black at this pixel, or for which the hidden unit was silent,
+# left the weight alone.
 
 added = np.sort(np.abs(ledger["by_example"]))[::-1]
 share = np.cumsum(added) / added.sum()
@@ -87,11 +89,11 @@ axes.set(xlabel="class of the image", ylabel="added to the weight", xticks=range
 plt.show()
 
 # %%
-# The account of a mistake
-# ------------------------
-# The first test image that it gets wrong. What do the training images' pushes on its cost add up to?
-# Every step is taken to first order, and what lies beyond it stands in the sum under that name. The
-# pushes cancel for the most part, and the headline says how far: this is accounting, and no influence.
+# The ledger of a mistake
+# -----------------------
+# Take the first test image that the network gets wrong. What do the training images' pushes on its cost
+# add up to? Every step is taken to first order, and what lies beyond that has a line of its own. The
+# pushes mostly cancel, and the headline says how far: this is accounting, and does not measure influence.
 
 wrong = np.flatnonzero(said.argmax(axis=1) != Y_test)
 i = int(wrong[0])
@@ -103,9 +105,9 @@ pushed
 # Why?
 # ----
 # The pushes say what happened. Whether the network would have been right without those images is another
-# question, and there is only one way to know: train again without them. Here for the first images that it
-# gets wrong, ten at most, without the 100 images whose pushes on the cost of each are largest, and without
-# 100 drawn at random.
+# question, and there is only one way to know: leave them out and retrain. Here this is done for the first
+# images that it gets wrong, ten at most, without the 100 images whose pushes on the cost of each are
+# largest, and without 100 drawn at random.
 
 rng = np.random.default_rng(0)
 COUNT, changes = 100, {"most": [], "random": []}
@@ -124,11 +126,11 @@ for i in wrong[:10]:
 
 for name, found in changes.items():
     gains, mended = np.array(found).T
-    print(f"without {COUNT}, {name:<7} right now: {mended.sum():.0f} of {len(found)}; ", end="")
+    print(f"without {COUNT}, {name:<7} now right: {mended.sum():.0f} of {len(found)}; ", end="")
     print(f"probability of the class, mean change {gains.mean():+.3f}")
 
 # %%
-# The last two lines say whether the images that pushed most matter more than as many others, and how many
-# mistakes they are to blame for. In full, the answer for the last one:
+# The last two lines say whether the images that pushed most matter more than as many random ones, and how
+# many mistakes they are to blame for. Here is the full answer for the last one:
 
 wg.why.without(run, most, x, y=[y], names=names)

@@ -4,8 +4,8 @@ MNIST, as in the book
 
 Michael Nielsen's *Neural Networks and Deep Learning* (2015) follows one network through five
 chapters. The book reports 95.42 % with 30 hidden units, 96.59 % with 100 and the cross-entropy, and
-98.04 % with regularisation. This page repeats its experiments with its settings, over five seeds each;
-then the slow start of the quadratic cost, and gradients that vanish with depth.
+98.04 % with regularization. This page repeats those experiments with the same hyperparameters, over five
+seeds each, and then the slow start of the quadratic cost and gradients that vanish with depth.
 """
 
 import matplotlib.pyplot as plt
@@ -18,8 +18,8 @@ data, which = digits()
 print(which)
 
 # %%
-# The book learns from the first 50,000 images and keeps the other 10,000 of the training set for
-# validation. Its update is the mean over a batch of 10, as ours, and its λ is divided by the number
+# The book trains on the first 50,000 images and keeps the other 10,000 of the training set for
+# validation. Its update is the mean over a batch of 10, as is ours, and its λ is divided by the number
 # of training images.
 
 n = len(data.X) * 5 // 6
@@ -35,7 +35,7 @@ def network(*hidden, cost):
 
 
 def start(net, seed):
-    """Draw weights and biases with a standard deviation of 1, as the book's first networks do."""
+    """Draw weights and biases with a standard deviation of 1, as for the book's first networks."""
     draws = np.random.default_rng(seed)
     return wg.Parameters(net.sizes, draws.normal(size=net.init().flat.size))
 
@@ -61,8 +61,8 @@ def accuracies(net, large, **settings):
 # Three networks
 # --------------
 # The first two start from weights with a standard deviation of 1, the third from the 1/√n that
-# chapter 3 finds to be better. The book quotes the best epoch, seen on the images that it is quoted
-# for. Picking an epoch by these flatters, so the last epoch stands beside it.
+# chapter 3 finds to be better. The book quotes the best epoch, chosen on the very images it is quoted
+# for. Such a choice flatters, so the last epoch is shown next to it.
 
 experiments = {
     "30 hidden, quadratic cost (chapter 1)": (
@@ -99,8 +99,8 @@ for name, (book, net, large, settings) in experiments.items():
     print(f"{name:<46} {book:.2f} %    {of_five(best)}   {apart:>13}   {of_five(last)}")
 
 # %%
-# The book's figures are of one run each, on MNIST. How far the median of five lies above or below, in
-# points, stands beside them; how far the starts differ, in the ranges. No setting was changed to come
+# The book's figures are from one run each, on MNIST. The table shows how far the median of five lies above
+# or below, in points; the ranges show how much the seeds differ. No hyperparameter was changed to get
 # closer.
 
 # %%
@@ -108,8 +108,8 @@ for name, (book, net, large, settings) in experiments.items():
 # ------------------------------------
 # Chapter 3 teaches one neuron to turn the input 1 into the output 0. It starts badly wrong, with w
 # = b = 2: its output is almost one. With the quadratic cost the error of the neuron is δ = a·σ′(z), and
-# σ′ is nearly 0 where the neuron is sure of itself: the worse the mistake, the slower it learns.
-# The cross-entropy has δ = a: the factor σ′ cancels.
+# σ′ is nearly 0 when the neuron is sure of itself: the worse the mistake, the slower it learns.
+# With the cross-entropy δ = a: the factor σ′ cancels.
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained", sharey=True)
 for panel, cost, learning_rate in (
@@ -138,11 +138,11 @@ left.legend()
 plt.show()
 
 # %%
-# The rates are the book's and differ by a factor of thirty, so compare the shapes: on the left the worse
-# start lies flat for a long time, on the right it falls from the first epoch on.
+# The learning rates are the book's and differ by a factor of thirty, so compare the shapes: on the left the
+# worse start stays flat for a long time, on the right it falls from the first epoch.
 #
-# Gradients that vanish
-# ---------------------
+# Vanishing gradients
+# -------------------
 # Chapter 5 stacks sigmoid layers of 30 units and measures how fast each layer learns: the length of
 # the mean error ‖∂C/∂bˡ‖ at the start, over up to 1,000 images. Here for one to five hidden layers and
 # five starts.
@@ -170,16 +170,16 @@ plt.show()
 # %%
 # Why?
 # ----
-# Why was the start slow? The book explains it with a formula. Here is the answer for the neuron of
-# above at its first step, with w = b = 2, as the product of what it is made of. With the quadratic cost:
+# Why was the start slow? The book explains it with a formula. Here is the answer for that neuron at its
+# first step, with w = b = 2, factor by factor. With the quadratic cost:
 
 theta = wg.Parameters((1, 1), np.array([2.0, 2.0]))
-place = {"layer": 1, "to": 0, "from_": 0}
+ref = {"layer": 1, "to": 0, "from_": 0}
 slow = wg.Network(1, [wg.Dense(1, "sigmoid")], "squared_error")
-wg.why.weight(slow, theta, [[1.0]], [[0.0]], **place)
+wg.why.weight(slow, theta, [[1.0]], [[0.0]], **ref)
 
 # %%
 # And with the cross-entropy, whose slope 1/(1 − a) at the output cancels the factor that is almost zero:
 
 quick = wg.Network(1, [wg.Dense(1, "sigmoid")], "binary_cross_entropy")
-wg.why.weight(quick, theta, [[1.0]], [[0.0]], **place)
+wg.why.weight(quick, theta, [[1.0]], [[0.0]], **ref)

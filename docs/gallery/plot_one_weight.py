@@ -3,7 +3,7 @@ One weight by hand
 ==================
 
 A network of 4 inputs, two hidden layers of two units and one output, with numbers small enough for
-a pencil. We calculate one derivative by hand, then ask the program for the same and compare every
+a pencil. We calculate one derivative by hand, then ask whygrad for the same and compare every
 number.
 """
 
@@ -57,8 +57,8 @@ product = (
 print(f"by hand: 2 · 0.1875 · 4 · 0.25 · (−0.5) = {product}")
 
 # %%
-# By the program
-# --------------
+# By whygrad
+# ----------
 # The same question, unrolled down to the output.
 
 answer = wg.why.weight(net, theta, x, y, layer=2, to=1, from_=1, depth=2)
@@ -86,14 +86,13 @@ for name, value in by_hand.items():
 assert math.isclose(product, answer.value, rel_tol=1e-14)
 
 # %%
-# And it is what training uses: the gradient of the whole network has it in its place.
+# And it is what training uses: the gradient of the whole network holds it at [1, 1].
 
 print(wg.gradients(net, theta, trace).dW[2])
 
 # %%
 # Why?
 # ----
-# The picture draws what the product says: the weight that was asked about, and the way from it to
-# the cost.
+# The picture shows what the product says: the weight in question, and the way from it to the cost.
 
 answer

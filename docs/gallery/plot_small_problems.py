@@ -3,14 +3,14 @@ XOR, parity, the encoder, negation, T and C
 ===========================================
 
 The problems of chapter 8 of *Parallel Distributed Processing* (Rumelhart, Hinton & Williams, 1986),
-each of which no network without hidden units can solve. The book shows solutions, and says that
-learning got stuck in a local minimum only rarely. Here every problem is learned from 100 starts:
-how many sweeps does it take, and how often does it fail?
+none of which a network without hidden units can solve. The book shows solutions, and says that
+learning got stuck in a local minimum only rarely. Here every problem is learned from 100 random
+starts: how many sweeps does it take, and how often does it fail?
 
 The weights start uniformly between −0.5 and 0.5, the error is summed over all patterns of a sweep,
-and a problem is solved when every output is within 0.5 of its target, that is, on the right side;
-that is looked at every 20 sweeps.
-The rates are the book's where it gives them; it names no momentum with them, so each problem is
+and a problem counts as solved when every output is within 0.5 of its target, that is, on the right
+side, which is checked every 20 sweeps.
+The learning rates are the book's where it gives them; it names no momentum with them, so each problem is
 learned without and with the α = 0.9 that the chapter recommends.
 """
 
@@ -39,7 +39,7 @@ def bits(n):
 # %%
 # The problems
 # ------------
-# *Negation*: the last input says whether the three others are to be copied or negated.
+# *Negation*: the last input says whether to copy or to negate the other three.
 
 two, four = bits(2), bits(4)
 problems = {  # network, inputs, targets, learning rate, what the book reports
@@ -66,14 +66,14 @@ for name, (net, X, Y, learning_rate, _) in problems.items():
 # T and C
 # -------
 # Five squares form a T or a C, in four rotations each. The book's network has one kind of feature
-# detector, a window of 3 × 3 squares, that looks at every place with the same weights, so that what
-# it learns in one place holds in all: the first network with shared weights. Sharing is a linear
+# detector, a window of 3 × 3 squares, which is applied at every position with the same weights, so that
+# what it learns in one position holds in all: the first network with shared weights. Sharing is a linear
 # map from the few free numbers φ to the weights, θ = P φ, and so by the chain rule the gradient is
 # ∂C/∂φ = Pᵀ ∂C/∂θ.
 
 T = np.array([[1, 1, 1], [0, 1, 0], [0, 1, 0]])
 C = np.array([[1, 1, 0], [1, 0, 0], [1, 1, 0]])
-SIDE, PLACES = 7, 5  # the width of the retina, and the number of places for a window in a row
+SIDE, PLACES = 7, 5  # the width of the retina, and the number of positions of a window in a row
 middle = [np.pad(np.rot90(shape, turn), 2) for shape in (T, C) for turn in range(4)]
 X_tc, Y_tc = np.array(middle, dtype=float).reshape(8, -1), np.repeat([1.0, 0.0], 4)
 
@@ -96,8 +96,8 @@ for number in range(12):
 
 
 # %%
-# With so few numbers all starts can learn at once: φ has a row for each of them. The four equations
-# for this one network, in NumPy, and then the same gradient by P from whygrad.
+# With so few parameters all starts can learn at once: φ has a row for each of them. The four equations
+# for this one network, in NumPy, and then the same gradient from whygrad, through P.
 
 windows = np.lib.stride_tricks.sliding_window_view(X_tc.reshape(8, SIDE, SIDE), (3, 3), (1, 2))
 windows = windows.reshape(8 * PLACES * PLACES, 9)
@@ -172,14 +172,14 @@ plt.show()
 # XOR is solved from nearly all starts, and the book's 558 sweeps lie between what it takes without
 # momentum and with it. Negation takes fewer sweeps than the book's 5,000; T and C needs momentum to be
 # solved in the book's range. Parity is not as the book has it: fewer than half of the starts solve it
-# within 20,000 sweeps, so that failures are not rare at these settings. A start that fails may sit
-# in a minimum or on a plateau that it would leave in the end: this page only counts.
+# within 20,000 sweeps, so failures are not rare with these settings. A start that fails may be stuck
+# in a minimum, or on a plateau that it would eventually leave: this page only counts.
 
 # %%
 # Why?
 # ----
-# The encoder learns from every start without momentum, and from few with it. Why did it get
-# stuck? Its parameters after 20,000 sweeps from a start that failed, and whom the cost blames:
+# The encoder learns from every start without momentum, and from few with it. Why does it get stuck?
+# Here are its errors after 20,000 sweeps from a start that failed, and which units the cost blames:
 
 net, X, Y, learning_rate, _ = problems["encoder, 8-3-8"]
 failed = found["encoder, 8-3-8", 0.9].index(None)

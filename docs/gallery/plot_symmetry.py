@@ -3,8 +3,8 @@ Symmetry: two hidden units find a mirror
 ========================================
 
 The first example of Rumelhart, Hinton & Williams, *Nature* 323 (1986): is a row of six bits its own
-mirror image? No single bit says anything about it, nor does any sum of them, so there must be
-hidden units. The paper reports a network with only two, found after 1,425 sweeps through the 64
+mirror image? No single bit says anything about that, nor does any weighted sum of them, so hidden
+units are needed. The paper reports a network with only two, found after 1,425 sweeps through the 64
 patterns, whose weights are equal and opposite about the middle of the row, in the ratio 1 : 2 : 4.
 
 This page learns it from 60 starts and counts how often, and how fast, that is found.
@@ -24,11 +24,11 @@ print(f"{int(Y.sum())} of the {len(X)} patterns are symmetric")
 
 # %%
 # The settings are the paper's: ε = 0.1 and α = 0.9 on the error summed over all patterns, weights
-# drawn uniformly from −0.3 to 0.3. The paper does not say when it called the task solved; here it
-# is when every output lies on the right side of one half, looked at every ten sweeps. A start that
-# has not come there after 5,000 sweeps counts as a failure.
+# drawn uniformly from −0.3 to 0.3. The paper does not say when it considered the task solved; here it
+# is when every output is on the right side of one half, checked every ten sweeps. A start that has not
+# got there after 5,000 sweeps counts as a failure.
 
-small = {"weights": wg.Uniform(-0.3, 0.3), "biases": wg.Uniform(-0.3, 0.3)}
+small = {"init": wg.Uniform(-0.3, 0.3), "bias_init": wg.Uniform(-0.3, 0.3)}
 net = wg.Network(6, [wg.Dense(2, "sigmoid", **small), wg.Dense(1, "sigmoid", **small)])
 MOST, STARTS = 5000, 60
 given = {"learning_rate": 0.1, "momentum": 0.9}
@@ -41,12 +41,12 @@ print(
 )
 print(f"sweeps: median {np.median(sweeps):.0f}, from {sweeps.min()} to {sweeps.max()}")
 print(
-    f"{(sweeps <= 1425).mean():.0%} of the solutions were there by sweep 1,425, the paper's figure"
+    f"{(sweeps <= 1425).mean():.0%} of the solutions were found by sweep 1,425, the paper's figure"
 )
 
 # %%
-# So the paper's 1,425 sweeps lie in the middle of what comes out, and about a third of the starts
-# finds no way out in time. The paper shows one solution and gives no rate of success.
+# So the paper's 1,425 sweeps are typical, and about a third of the starts find no solution in time. The
+# paper shows one solution and gives no success rate.
 
 figure, axes = plt.subplots(figsize=(7, 3), layout="constrained")
 axes.hist(sweeps, bins=np.arange(0, MOST + 1, 250), color="#4c9f70")
@@ -83,9 +83,9 @@ def measure(solutions):
 measure([fitted for taken, fitted in runs if taken])
 
 # %%
-# The ratio 1 : 2 : 4 is an ideal: with it, every one of the eight left halves gives a different sum,
-# evenly spaced, so that only its own mirror image can cancel it. Does learning come to it if it goes
-# on? The same starts, 50,000 sweeps.
+# The ratio 1 : 2 : 4 is ideal: each of the eight left halves then gives a different sum, evenly spaced,
+# so that only its own mirror image can cancel it. Does learning arrive there if it goes on? The same
+# starts, 50,000 sweeps.
 
 LONG = 50_000
 solved = [seed for seed in range(STARTS) if runs[seed][0]]
@@ -94,7 +94,7 @@ measure([learn(net, X, Y, seed=seed, **more)[1] for seed in solved])
 
 # %%
 # It does: when the task is first solved the sums are merely different, and the ratio is on its way; the
-# paper's 1 : 2 : 4 is where all of these starts go. Here is the first solution nearest to the paper's
+# paper's 1 : 2 : 4 is where all of these starts end up. Here is the solution found closest to the paper's
 # 1,425 sweeps.
 
 taken, fitted = min(((t, f) for t, f in runs if t), key=lambda run: abs(run[0] - 1425))
@@ -113,14 +113,14 @@ plt.show()
 # %%
 # Why?
 # ----
-# Why does it take two hidden units, if each of them is a mirror by itself? Take one away: the answer
-# lists the patterns that wake it, and what the network gets right without it.
+# Why does it take two hidden units, if each of them detects mirrors by itself? Ablate one: the answer
+# lists the patterns that activate it, and what the network gets right without it.
 
 wg.why.neuron(net, fitted.theta, X, Y, layer=1, unit=0)
 
 # %%
-# And why is a row that is all but symmetric told apart? The middle pair of this one differs. Its two bits
-# carry the answer, and all others cancel in pairs.
+# And how does it recognize a row that is almost symmetric? Only the middle pair of this one differs. Its
+# two bits carry the answer, and all others cancel in pairs.
 
 row = np.array([[1.0, 0.0, 1.0, 0.0, 0.0, 1.0]])
 wg.why.prediction(net, fitted.theta, row)

@@ -2,9 +2,9 @@
 Why backpropagation at all?
 ===========================
 
-To learn, a network needs the derivative of its cost by every weight. There is an obvious way: move
-one weight a little, see what the cost does, put it back, take the next. It needs a forward pass, or
-two, for every weight. Backpropagation needs one forward and one backward pass for all of them. How
+To learn, a network needs the derivative of its cost with respect to every weight. There is an obvious
+way: move one weight a little, see what the cost does, put it back, take the next. That takes a forward
+pass, or two, for every weight. Backpropagation needs one forward and one backward pass for all of them. How
 much does that matter?
 """
 
@@ -16,9 +16,9 @@ import numpy as np
 import whygrad as wg
 
 # %%
-# Both ways, on networks from a handful of weights to a million. One at a time takes so long that
-# its time for the larger ones is that of a sample of weights, times their number; the derivatives
-# of the sample are compared with backpropagation's.
+# Both ways, on networks from a handful of weights to a million. One at a time takes so long that for
+# the larger networks its time is extrapolated from a sample of the weights, whose derivatives are
+# compared with backpropagation's.
 
 rng = np.random.default_rng(0)
 print(
@@ -34,19 +34,19 @@ for hidden in (2, 8, 32, 128, 512, 900):
         trace = wg.backward(net, theta, wg.forward(net, theta, X), Y)
         return wg.gradients(net, theta, trace).flat
 
-    def one_at_a_time(place, net=net, theta=theta, X=X, Y=Y, h=1e-5):
+    def one_at_a_time(index, net=net, theta=theta, X=X, Y=Y, h=1e-5):
         costs = []
-        for moved in (theta.flat[place] + h, theta.flat[place] - h):
-            kept, theta.flat[place] = theta.flat[place], moved
+        for moved in (theta.flat[index] + h, theta.flat[index] - h):
+            kept, theta.flat[index] = theta.flat[index], moved
             costs.append(wg.cost(net, theta, wg.forward(net, theta, X), Y))
-            theta.flat[place] = kept
+            theta.flat[index] = kept
         return (costs[0] - costs[1]) / (2 * h)
 
     gradient = backpropagation()
     count = len(gradient)
     sample = rng.permutation(count)[:100]
     began = time.perf_counter()
-    found = [one_at_a_time(place) for place in sample]
+    found = [one_at_a_time(index) for index in sample]
     slow = (time.perf_counter() - began) / len(sample) * count
     passes = []
     for _ in range(20):
@@ -63,8 +63,8 @@ for hidden in (2, 8, 32, 128, 512, 900):
     )
 
 # %%
-# The ratio grows with the number of parameters: to have the derivatives of 800,000 of them one at a
-# time takes some hundred thousand times as long – for a single step of learning.
+# The ratio grows with the number of parameters: taking 800,000 derivatives one at a time takes some
+# hundred thousand times as long – for a single step of learning.
 
 figure, axes = plt.subplots(figsize=(6, 3.4), layout="constrained")
 axes.loglog(counts, ratios, "o-", color="#4c9f70", label="measured")
@@ -76,9 +76,9 @@ plt.show()
 # %%
 # Why?
 # ----
-# The slow way has its use: it knows nothing of the chain rule, so it can hold backpropagation to
-# account. That is what the gradient check does, with a step chosen for each parameter and an
-# estimate of its error.
+# The slow way has its use: it knows nothing about the chain rule, so it can check backpropagation.
+# That is what the gradient check does, with a step chosen for each parameter and an estimate of its
+# error.
 
 net = wg.Network(4, [wg.Dense(6, "tanh"), wg.Dense(3, "softmax")], "cross_entropy")
 theta = net.init(seed=1)

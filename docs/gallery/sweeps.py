@@ -3,8 +3,8 @@
 The papers of the time sum the error over the patterns of a sweep, whygrad takes the mean. Their ε is
 therefore a learning rate of ε·n here, for n patterns, and their momentum α is the same.
 
-Looking at the outputs takes longer than a sweep. So the patterns are given `every` times over, each time as
-one batch: an epoch is then as many sweeps, and there is one look at its end.
+Checking the outputs takes longer than a sweep. So the patterns are repeated `every` times, each time as
+one batch: an epoch is then as many sweeps, with one check at its end.
 """
 
 from collections.abc import Callable

@@ -22,7 +22,7 @@ import browser as window  # noqa: E402
 import whygrad as wg  # noqa: E402
 from drawn import Drawn  # noqa: E402
 
-WIDTH, HEIGHT = 760, 962
+WIDTH, HEIGHT = 760, 1056
 
 
 def main() -> None:

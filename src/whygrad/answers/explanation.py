@@ -50,7 +50,8 @@ class Explanation(Answer):
 
         Parameters
         ----------
-        limit : an array of more numbers is given by its shape and its 100 largest entries; None lists all.
+        limit : int or None
+            An array of more numbers is given by its shape and its 100 largest entries; None lists all.
 
         Returns
         -------
@@ -88,7 +89,8 @@ class Explanation(Answer):
 
         Parameters
         ----------
-        index : which of `pictures`, from 0.
+        index : int
+            Which of `pictures`, from 0.
 
         Raises
         ------

@@ -16,11 +16,16 @@ class Symbol:
 
     Parameters
     ----------
-    name : the letter, "W", "b", "a", "z", "δ", "C", "y", "x", "f", …
-    layer : what stands above, or None. Written W[2] in text, a superscript elsewhere.
-    index : what stands below, the units: (1, 0) is written W[2][1,0] in text.
-    prime : whether it is a derivative, f′.
-    part : what it speaks of (`Ref.part`), for pointing at.
+    name : str
+        The letter, "W", "b", "a", "z", "δ", "C", "y", "x", "f", …
+    layer : int, str or None
+        What stands above, or None. Written W[2] in text, a superscript elsewhere.
+    index : tuple of int or str
+        What stands below, the units: (1, 0) is written W[2][1,0] in text.
+    prime : bool
+        Whether it is a derivative, f′.
+    part : str
+        What it speaks of (`Ref.part`), for pointing at.
     """
 
     name: str

@@ -22,9 +22,12 @@ class Ref:
 
     Parameters
     ----------
-    layer : the layer of the unit, or of the unit that a weight or bias leads to; the inputs are layer 0.
-    to : the index of that unit.
-    from_ : of a weight, the index of the unit of the layer before; "bias" of a bias; None of a unit.
+    layer : int
+        The layer of the unit, or of the unit that a weight or bias leads to; the inputs are layer 0.
+    to : int
+        The index of that unit.
+    from_ : int, str or None
+        Of a weight, the index of the unit of the layer before; "bias" of a bias; None of a unit.
 
     Examples
     --------
@@ -74,13 +77,20 @@ class Names:
 
     Parameters
     ----------
-    inputs : a name per input, or () where there are none.
-    outputs : a name per output, its class or target, or ().
-    image : (height, width), or None.
-    origins : for each input the column that it was encoded from, or () where every input is a column.
-    classes : the names of the two classes that a single output tells apart, or ().
-    scales : (center, scale) of each input that is standardised, (0, 1) of the others, or ().
-    target : (center, scale) of the outputs: value = a · scale + center.
+    inputs : tuple of str
+        A name per input, or () where there are none.
+    outputs : tuple of str
+        A name per output, its class or target, or ().
+    image : (int, int) or None
+        (height, width), or None.
+    origins : tuple of str
+        For each input the column that it was encoded from, or () where every input is a column.
+    classes : tuple of str
+        The names of the two classes that a single output tells apart, or ().
+    scales : tuple of (float, float)
+        (center, scale) of each input that is standardised, (0, 1) of the others, or ().
+    target : (float, float)
+        (center, scale) of the outputs: value = a · scale + center.
 
     Examples
     --------
@@ -123,8 +133,10 @@ class Names:
 
         Parameters
         ----------
-        net, layer, unit : whose numbers they are.
-        value : a number or an array, as the network has it.
+        net, layer, unit : Network, int, int
+            Whose numbers they are.
+        value : float or array
+            A number or an array, as the network has it.
 
         Returns
         -------

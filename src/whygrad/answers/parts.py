@@ -20,11 +20,16 @@ class Factor:
 
     Parameters
     ----------
-    symbol : the derivative as mathematics, such as f′(z[1][3]).
-    value : its number.
-    meaning : what it means, in words.
-    part : the unit, weight or bias that it speaks of, as `Ref.part` writes it.
-    terms : of a factor that is itself a sum, unrolled: they add up to its value.
+    symbol : Expression
+        The derivative as mathematics, such as f′(z[1][3]).
+    value : float
+        Its number.
+    meaning : str
+        What it means, in words.
+    part : str
+        The unit, weight or bias that it speaks of, as `Ref.part` writes it.
+    terms : tuple of Term
+        Of a factor that is itself a sum, unrolled: they add up to its value.
 
     Examples
     --------
@@ -46,10 +51,14 @@ class Term:
 
     Parameters
     ----------
-    name : what it is called, such as the path that it belongs to.
-    value : its number.
-    factors : what multiplies to it, or ().
-    part : what it speaks of, as `Ref.part` writes it, or several with spaces between: the edges of a path.
+    name : str
+        What it is called, such as the path that it belongs to.
+    value : float
+        Its number.
+    factors : tuple of Factor
+        What multiplies to it, or ().
+    part : str
+        What it speaks of, as `Ref.part` writes it, or several with spaces between: the edges of a path.
 
     Examples
     --------
@@ -69,10 +78,14 @@ class Table:
 
     Parameters
     ----------
-    title : a line above it, or "".
-    columns : the headings.
-    rows : for each heading a text, a number, or None.
-    parts : for each row what it speaks of, as `Ref.part` writes it, or () for none.
+    title : str
+        A line above it, or "".
+    columns : tuple of str
+        The headings.
+    rows : tuple of tuples
+        For each heading a text, a number, or None.
+    parts : tuple of str
+        For each row what it speaks of, as `Ref.part` writes it, or () for none.
 
     Examples
     --------
@@ -92,17 +105,28 @@ class Answer:
 
     Parameters
     ----------
-    kind : the question's name, "weight", "paths", "blame", …
-    question : what was asked, in words, with names.
-    answer : the answer in one or two sentences.
-    value : the number that is explained, or None where the answer is many numbers.
-    terms : what adds up to the value.
-    residuals : what the terms leave of the value, by name.
-    equations : the answer as mathematics, first in symbols, then with the numbers in it.
-    tables, pictures : the answer for people.
-    arrays : the arrays behind it, by name; `explanation["delta"]` gives one.
-    notes : sentences that say how the answer is to be read: exact, first order, accounting.
-    part : the unit, weight or bias that was asked about, as `Ref.part` writes it: "2:1,0".
+    kind : str
+        The question's name, "weight", "paths", "blame", …
+    question : str
+        What was asked, in words, with names.
+    answer : str
+        The answer in one or two sentences.
+    value : float or None
+        The number that is explained, or None where the answer is many numbers.
+    terms : tuple of Term
+        What adds up to the value.
+    residuals : dict of str to float
+        What the terms leave of the value, by name.
+    equations : tuple of Equation
+        The answer as mathematics, first in symbols, then with the numbers in it.
+    tables, pictures : tuple of Table, tuple of Picture
+        The answer for people.
+    arrays : dict of str to array
+        The arrays behind it, by name; `explanation["delta"]` gives one.
+    notes : tuple of str
+        Sentences that say how the answer is to be read: exact, first order, accounting.
+    part : str
+        The unit, weight or bias that was asked about, as `Ref.part` writes it: "2:1,0".
     """
 
     kind: str

@@ -17,17 +17,26 @@ class NetworkPicture:
 
     Parameters
     ----------
-    title : what is shown, one line.
-    units : by layer 0 … L, one number per unit, (n_l,): the colour of the unit.
-    edges : by layer, index 0 is None, edges[l] of shape (n_l, n_{l-1}) as W[l]: width and colour.
-    names : by layer, one name per unit.
-    unit_meaning, edge_meaning : what the numbers are, for the legend, such as "activation" and "weight".
-    backwards : arrows run from the output to the input.
-    marked : the parts (`Ref.part`) to stand out; they are never left out of the drawing.
-    image : (height, width) where the input is an image, else None.
+    title : str
+        What is shown, one line.
+    units : tuple of arrays
+        By layer 0 … L, one number per unit, (n_l,): the colour of the unit.
+    edges : tuple of arrays or None
+        By layer, index 0 is None, edges[l] of shape (n_l, n_{l-1}) as W[l]: width and colour.
+    names : tuple of tuples of str
+        By layer, one name per unit.
+    unit_meaning, edge_meaning : str
+        What the numbers are, for the legend, such as "activation" and "weight".
+    backwards : bool
+        Arrows run from the output to the input.
+    marked : tuple of str
+        The parts (`Ref.part`) to stand out; they are never left out of the drawing.
+    image : (int, int) or None
+        (height, width) where the input is an image, else None.
     shown : by layer, the units that are drawn; where () the most important are chosen. Pictures that follow
         one another show the same units, so that nothing jumps.
-    partial : NaN is what is not known yet, and left blank.
+    partial : bool
+        NaN is what is not known yet, and left blank.
     """
 
     title: str
@@ -49,15 +58,22 @@ class Line:
 
     Parameters
     ----------
-    name : what the legend calls it.
-    y : (m,), broken where a number is not finite.
+    name : str
+        What the legend calls it.
+    y : array
+        (m,), broken where a number is not finite.
     dashed : it stands beside the others, as a tangent does, and does not decide how far the axis goes; a
         dashed area has the colour of ink, since it stands for what is no class.
-    x : (m,), where a line has another x than the chart.
-    colour : a colour of the palette, by number or by name; None takes the next one.
-    stroke : which dashes it has, 0 for none, so that lines are told apart without their colours.
-    thin : it stays behind the other lines.
-    listed : whether it has an entry in the legend.
+    x : array or None
+        (m,), where a line has another x than the chart.
+    colour : int, str or None
+        A colour of the palette, by number or by name; None takes the next one.
+    stroke : int
+        Which dashes it has, 0 for none, so that lines are told apart without their colours.
+    thin : bool
+        It stays behind the other lines.
+    listed : bool
+        Whether it has an entry in the legend.
     """
 
     name: str
@@ -78,18 +94,28 @@ class CurvePicture:
 
     Parameters
     ----------
-    title : what is shown, one line.
-    x_label, y_label : names of the axes, with their units; y_label is of the lines.
-    x : (m,), that of the areas, and of all lines that have none of their own.
-    lines : the lines.
+    title : str
+        What is shown, one line.
+    x_label, y_label : str
+        Names of the axes, with their units; y_label is of the lines.
+    x : array
+        (m,), that of the areas, and of all lines that have none of their own.
+    lines : tuple of Line
+        The lines.
     stacked : the areas, such as the pushes of classes under a weight's path; where there are lines as well,
         they get a panel of their own below.
-    stack_label : the name of the areas' axis.
-    marks : single points to stand out, (x, y, name).
-    scale : how y of the lines is drawn; "percent" is for shares from 0 to 1.
-    at, at_name : an x at which a line is drawn upwards, and what it is called.
-    x_range : from where to where x goes at least.
-    stroke_name : the legend's entry for all lines with strokes, "" for none.
+    stack_label : str
+        The name of the areas' axis.
+    marks : tuple of (float, float, str)
+        Single points to stand out, (x, y, name).
+    scale : Scale
+        How y of the lines is drawn; "percent" is for shares from 0 to 1.
+    at, at_name : float or None, str
+        An x at which a line is drawn upwards, and what it is called.
+    x_range : (float, float) or None
+        From where to where x goes at least.
+    stroke_name : str
+        The legend's entry for all lines with strokes, "" for none.
 
     Examples
     --------
@@ -125,10 +151,14 @@ class BarPicture:
 
     Parameters
     ----------
-    title : what is shown, one line.
-    label : what the numbers are, with their unit.
-    names : a name for each bar.
-    values : (m,), a number for each bar.
+    title : str
+        What is shown, one line.
+    label : str
+        What the numbers are, with their unit.
+    names : tuple of str
+        A name for each bar.
+    values : array
+        (m,), a number for each bar.
     """
 
     title: str
@@ -143,9 +173,12 @@ class ImagePicture:
 
     Parameters
     ----------
-    title : what is shown, one line.
-    images : (k, height, width).
-    captions : one for each image, of several lines where it has line breaks.
+    title : str
+        What is shown, one line.
+    images : array
+        (k, height, width).
+    captions : tuple of str
+        One for each image, of several lines where it has line breaks.
     signed : positive and negative numbers have colours of their own (weights); else they run from dark to
         light.
     """

@@ -25,8 +25,10 @@ def notebook_widget(why: "Asker", X: Any = None, y: Any = None) -> "NotebookWidg
 
     Parameters
     ----------
-    why : what answers the clicks, a `Why`.
-    X, y : the rows and targets that it is asked about, as its questions take them.
+    why : Why
+        What answers the clicks.
+    X, y : array-like
+        The rows and targets that it is asked about, as its questions take them.
 
     Raises
     ------

@@ -47,8 +47,10 @@ class NotebookWidget(NetworkWidget):
 
     Parameters
     ----------
-    why : what answers the clicks, a `Why`.
-    X, y : the rows and targets that it is asked about, as its questions take them.
+    why : Why
+        What answers the clicks.
+    X, y : array-like
+        The rows and targets that it is asked about, as its questions take them.
 
     Attributes
     ----------

@@ -55,9 +55,12 @@ class Gesture:
     kind : "click" and "point" speak of a part, "leave" of none; "more" asks for all units of a layer and
         "less" for the most important ones; "add_unit", "remove_unit", "remove_layer" of a layer;
         "add_layer" for one before the layer; "narrow" and "wide" tell how much room there is.
-    part : the unit, weight or bias, such as "1:0,2", or "".
-    layer : the layer, or None.
-    id : counts the gestures of one drawing, so that the same one twice is two.
+    part : str
+        The unit, weight or bias, such as "1:0,2", or "".
+    layer : int or None
+        The layer, or None.
+    id : int
+        Counts the gestures of one drawing, so that the same one twice is two.
     """
 
     kind: str
@@ -115,11 +118,16 @@ def view(
     ----------
     picture : the network, its numbers, what is marked, and which units are shown. Where it is `partial`,
         numbers that are NaN are still to come: their units are empty, their connections faint.
-    editable : whether there are buttons to add and remove layers and units.
-    room : whether there is room for these buttons, so that nothing moves when they come and go.
-    lit : parts to light up, "2:1", "2:1,0"; several in one text have spaces between them.
-    more : the layers of which all units are drawn; of very many the most important.
-    narrow : for a window of some 400 pixels.
+    editable : bool
+        Whether there are buttons to add and remove layers and units.
+    room : bool
+        Whether there is room for these buttons, so that nothing moves when they come and go.
+    lit : iterable of str
+        Parts to light up, "2:1", "2:1,0"; several in one text have spaces between them.
+    more : collection of int
+        The layers of which all units are drawn; of very many the most important.
+    narrow : bool
+        For a window of some 400 pixels.
 
     >>> import numpy as np
     >>> picture = NetworkPicture("t", (np.ones(1), np.ones(1)), (None, -np.ones((1, 1))), (("x",), ("y",)))
