@@ -128,6 +128,15 @@ def test_the_baseline_of_a_table_is_the_mean_of_its_training_rows(sold):
     assert not any(note.startswith("The baseline is") for note in given.notes)
 
 
+def test_rows_left_out_of_a_training_are_no_part_of_its_baseline(sold, tmp_path):
+    outliers = np.argsort(sold.data.X[:, 0])[-20:]
+    less = sold.without(outliers, record=tmp_path / "less.run")
+    kept = np.delete(less.data.X, outliers, axis=0).mean(axis=0, dtype=np.float64)
+    z = wg.forward(less.net, less.theta, kept[None]).z[-1][0, 0]
+    found = less.why.prediction(row(less))
+    assert found["baseline_output"] == pytest.approx(z, rel=1e-6)
+
+
 def test_a_change_stays_within_the_range_of_the_training_rows(sold, price):
     low, high = sold.data.X.min(axis=0), sold.data.X.max(axis=0)
     seen = 0

@@ -18,8 +18,8 @@ from whygrad.plan.plan import Plan, State, smooth
 from whygrad.record.files import environment, events, snapshots
 from whygrad.record.files.events import Snapshot
 from whygrad.record.recorded import Recorded, nearest
+from whygrad.training import end_of_epoch, renewed, take_steps
 from whygrad.training.callbacks import Report
-from whygrad.training.epochs import end_of_epoch, renewed, take_steps
 from whygrad.training.loop import run as train
 
 CHUNK = 256  # steps at a time, at most

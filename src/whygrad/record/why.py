@@ -67,15 +67,16 @@ def why_of_run(run: Recorded) -> Why:
 
 
 def _rows_trained_on(run: Recorded) -> Array:
-    """Return the training rows of a run on a table, (n, n_0)."""
+    """Return the rows that a run on a table learned from, (n, n_0): without those left out."""
     try:
-        X: Array = run.data.X
+        data = run.data
     except (InputError, OSError) as error:
         raise InputError(
             f"the mean and the range of the training rows are not known ({error}): give baseline= and "
             "limits="
         ) from None
-    return X
+    kept: Array = data.X if data.multipliers is None else data.X[data.multipliers > 0]
+    return kept
 
 
 def rows_asked(run: Recorded, x: Any, y: Any) -> tuple[Any, Any]:

@@ -14,7 +14,7 @@ Door beside this one: `model_file`. It may import `engines`, `plan`, `nn` and wh
 
 from whygrad.training.callbacks import AnyCallback, Callback, Report, StepController, waited
 from whygrad.training.divergence import DIVERGED, with_first_cost
-from whygrad.training.epochs import Epoch, History, end_of_epoch, final, renewed
+from whygrad.training.epochs import Epoch, History, end_of_epoch, final, renewed, take_steps
 from whygrad.training.loop import INTERRUPTED, Training, run
 from whygrad.training.minimise import ALL_DONE, failure
 from whygrad.training.progress import ProgressBar
@@ -37,6 +37,7 @@ __all__ = [
     "final",
     "renewed",
     "run",
+    "take_steps",
     "waited",
     "warm_start_from",
     "with_first_cost",

@@ -16,7 +16,7 @@ from whygrad.engines import ProbeResult, Probes, choose
 from whygrad.errors import InputError
 from whygrad.nn import Array, Data
 from whygrad.plan.plan import Plan, State, smooth
-from whygrad.training.epochs import final, take_steps
+from whygrad.training import final, take_steps
 from whygrad.why.choosing import class_names, classes, classifies
 
 LONG = 16  # chunks between two states that are kept while steps are looked at backwards
