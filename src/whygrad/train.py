@@ -1,6 +1,7 @@
 """`train`, the front door: what a user says of a training → a plan → the loop → a trained network."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from os import PathLike
 from typing import Any, Never
 
@@ -9,13 +10,13 @@ import numpy as np
 from whygrad.engines import choose
 from whygrad.errors import InputError, refuse_unknown
 from whygrad.fitted import Fitted
-from whygrad.nn.arrays import as_data
+from whygrad.nn.arrays import Data, as_data
 from whygrad.nn.network import Network, Parameters
 from whygrad.plan.lbfgs import by_steps
 from whygrad.plan.optimizers import find_optimizer
 from whygrad.plan.plan import Clip, Penalty, Plan, Stopping, of_gradients, start
 from whygrad.plan.schedules import Constant, Schedule, find_schedule
-from whygrad.training.callbacks import AnyCallback, Callback
+from whygrad.training.callbacks import AnyCallback, Callback, StepController
 from whygrad.training.epochs import final
 from whygrad.training.loop import Training, run
 
@@ -139,7 +140,33 @@ def train(
     >>> fitted.predict(X).round().ravel()
     array([0., 1., 1., 0.])
     """
+    given = {name: value for name, value in locals().items() if name != "unknown"}
     refuse_unknown(train, unknown)
+    return finish(prepare(**given))
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A training that may begin, and what `train` was told of its course."""
+
+    training: Training
+    callbacks: list[AnyCallback]
+    seconds: float | None
+    record: str | PathLike[str] | None
+    copy_data: bool | None
+    overwrite: bool
+
+
+def prepare(
+    net: Network, X: Any, Y: Any, optimizer: Any, epochs: int, batch_size: int | None, seed: int,
+    engine: str, theta: Parameters | None, sample_weight: Any, validation: tuple[Any, Any] | None,
+    l1: float | Penalty, l2: float | Penalty, schedule: str | Schedule, stopping: Stopping | None,
+    cost_below: float | None, seconds: float | None, clip: float | Clip, label_smoothing: float,
+    shuffle: bool, dtype: Any, progress: bool, callbacks: Sequence[AnyCallback],
+    layer_statistics: bool, record: str | PathLike[str] | None, copy_data: bool | None,
+    overwrite: bool, as_data: Callable[..., Data] = as_data,
+) -> Prepared:  # fmt: skip
+    """Check the arguments of `train`, and make of them the training; `as_data` reads the examples."""
     rule = find_optimizer(optimizer)
     single_steps = by_steps(rule)
     if dtype is None:
@@ -175,13 +202,22 @@ def train(
         called.insert(0, ProgressBar())
     chosen = choose(engine, of_gradients(plan))
     training = Training(plan, start(plan, theta), data, kept, chosen, layer_statistics)
-    if record is None:
-        state, history = run(training, called, seconds)
+    return Prepared(training, called, seconds, record, copy_data, overwrite)
+
+
+def finish(given: Prepared, controller: StepController | None = None) -> Fitted:
+    """Train, and record the training where it is to be."""
+    training, plan = given.training, given.training.plan
+    if given.record is None:
+        state, history = run(training, given.callbacks, given.seconds, controller)
     else:
         from whygrad.record import record_run
 
-        state, history = record_run(record, training, called, seconds, copy_data, overwrite)
-    return Fitted(net, Parameters(net.sizes, final(plan, state)), history)
+        state, history = record_run(
+            given.record, training, given.callbacks, given.seconds, given.copy_data, given.overwrite,
+            controller,
+        )  # fmt: skip
+    return Fitted(plan.net, Parameters(plan.net.sizes, final(plan, state)), history)
 
 
 def _check_arguments(net: Any, theta: Any, validation: Any, seconds: Any, callbacks: Any) -> None:

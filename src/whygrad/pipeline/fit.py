@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.engines import Probes, choose
+from whygrad.engines import choose
 from whygrad.errors import InputError
 from whygrad.files import check_regular
 from whygrad.fitted import Fitted
@@ -45,6 +45,7 @@ from whygrad.tables.target import Label
 from whygrad.training.callbacks import AnyCallback
 from whygrad.training.epochs import History, final
 from whygrad.training.loop import Training, run
+from whygrad.training.side_by_side import warm_up
 
 
 @dataclass(frozen=True, eq=False)
@@ -337,12 +338,6 @@ def fit(source: Source, given: Settings, observers: Sequence[AnyCallback] = ()) 
     began = time.perf_counter()
     state, history = run(ready.training, observers)
     return result_of(ready, state, history, time.perf_counter() - began)
-
-
-def warm_up(training: Training) -> None:
-    """Compile what is compiled once on a machine, without a step: it is no part of a training's time."""
-    state = training.state.copy()
-    training.engine.run(training.plan, state, training.data, state.step, Probes())
 
 
 def result_of(ready: Prepared, state: State, history: History, seconds: float) -> Result:

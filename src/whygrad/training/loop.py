@@ -122,7 +122,7 @@ def run(
     checkpoints = Rollback(state)
     wanted = merge_probes(called)
     chunk, stopped, risen, seen = 8, "", "", ProbeResult()
-    with _interruption(engine) as interrupted, closing(called), beside_others():
+    with interruption(engine) as interrupted, closing(called), beside_others():
         if not plan.by_steps:
             if allowed(controller, plan, state, called) <= state.step:
                 return replace(state, stopped=INTERRUPTED), History((), INTERRUPTED)
@@ -175,7 +175,7 @@ def _next_chunk(steps: int, seconds: float) -> int:
 
 
 @contextmanager
-def _interruption(engine: Engine) -> Iterator[Callable[[], bool]]:
+def interruption(engine: Engine | None = None) -> Iterator[Callable[[], bool]]:
     """Turn Ctrl-C into a question asked between chunks; a second one interrupts at once.
 
     So does the first while the engine compiles: no step has been taken, and none would be for a while.
@@ -189,7 +189,7 @@ def _interruption(engine: Engine) -> Iterator[Callable[[], bool]]:
     def press(signum: int, frame: Any) -> None:
         pressed.set()
         signal.signal(signal.SIGINT, previous)
-        if engine.compiling and callable(previous):
+        if engine is not None and engine.compiling and callable(previous):
             previous(signum, frame)
 
     previous = signal.signal(signal.SIGINT, press)

@@ -1,0 +1,193 @@
+"""Several trainings side by side, a thread for each core: the same bits as one after the other.
+
+The compiled loop runs without Python's lock, so threads suffice, and a training that has a core to itself
+meets nobody. A step's bits do not depend on how many cores share it, so neither do those of a training on
+what runs beside it. What is said and asked stays with the thread that began: Ctrl-C ends all, and warnings
+are kept for it.
+"""
+
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from contextvars import copy_context
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, TypeVar
+
+from whygrad.cores import allowed_cores, at_most, one_thread
+from whygrad.engines import Engine, Probes
+from whygrad.errors import InputError, TrainingError, WhygradError, warn, warnings_kept
+from whygrad.nn.arrays import is_sparse
+from whygrad.plan.plan import Plan, State, of_gradients
+from whygrad.training.loop import Training, interruption
+
+T = TypeVar("T")
+
+MOMENT = 0.05  # seconds between two looks at Ctrl-C
+
+
+@dataclass(frozen=True, eq=False)
+class Seat:
+    """A core's place: what the trainings that follow one another there have in common; a `StepController`.
+
+    Attributes
+    ----------
+    ended : Event
+        Set when all trainings are to end.
+    engines : dict
+        The engine of each name. A training on the data of the one before finds them laid out.
+    waited : float
+        The seconds that it made a training wait, which are none.
+    """
+
+    ended: threading.Event
+    engines: dict[str, Engine] = field(default_factory=dict)
+    waited: float = 0.0
+
+    def __call__(self, plan: Plan, state: State, flush: Callable[[], None]) -> int:
+        """Return the step up to which training may go: without bound, until all are to end."""
+        return state.step if self.ended.is_set() else sys.maxsize
+
+    def take(self, training: Training) -> Training:
+        """Return the training with the engine of this place, which nobody else uses."""
+        name = training.engine.name
+        if name not in self.engines:
+            self.engines[name] = type(training.engine)()
+        return replace(training, engine=self.engines[name])
+
+
+@dataclass(eq=False)
+class Outcome(Generic[T]):
+    """What became of one of several trainings: its value or an error, and its warnings."""
+
+    value: T | None = None
+    error: BaseException | None = None
+    warnings: list[tuple[str, type[Warning]]] = field(default_factory=list)
+
+
+def warm_up(training: Training) -> None:
+    """Compile what is compiled once on a machine, without a step: it is no part of a training's time."""
+    state, plan, engine = training.state.copy(), training.plan, training.engine
+    if plan.by_steps:
+        engine.run(plan, state, training.data, state.step, Probes())
+    else:
+        few = slice(0, 1)
+        data = replace(training.data, X=training.data.X[few], Y=training.data.Y[few])
+        alone = replace(data, sample_weight=None, multipliers=None)
+        engine.cost_and_gradient(of_gradients(plan), state.theta, alone)
+
+
+def side_by_side(
+    trainings: Sequence[Training],
+    tasks: Sequence[Callable[[Seat], T]],
+    cores: int | None = None,
+) -> list[T]:
+    """Run a task for each training, as many at a time as there are cores, and return what they return.
+
+    Parameters
+    ----------
+    trainings : sequence of Training
+        What is trained; their engines are compiled before any of them begins.
+    tasks : sequence of callables
+        What is done for each: it is told its `Seat`, which is also the controller of its steps.
+    cores : int, optional
+        How many cores to use, by default all that this process may.
+
+    Returns
+    -------
+    list
+        What the tasks returned, in their order. After Ctrl-C those that had not begun end where they start.
+
+    Raises
+    ------
+    TrainingError
+        Where tasks failed. The others went on, and what they returned is in its `done`.
+    """
+    if cores is not None and (isinstance(cores, bool) or not isinstance(cores, int) or cores < 1):
+        raise InputError(f"cores is {cores!r}: it must be a whole number of at least 1")
+    most = min(cores or allowed_cores(), allowed_cores())
+    compiled = set()
+    for one in trainings:
+        wide = one.data.X.shape[1] if is_sparse(one.data.X) else 0
+        kind = (one.engine.name, one.plan.dtype, one.plan.by_steps, wide)
+        if kind not in compiled:
+            warm_up(one)
+            compiled.add(kind)
+    outcomes: list[Outcome[T]] = [Outcome() for _ in tasks]
+    waiting, ended = deque(range(len(tasks))), threading.Event()
+
+    def work() -> None:
+        seat = Seat(ended)
+        with suppress(IndexError):
+            while True:
+                _perform(tasks, outcomes, waiting.popleft(), seat)
+
+    with at_most(most), one_thread(), interruption() as pressed:
+        seats = [
+            threading.Thread(
+                target=copy_context().run, args=(work,), daemon=True, name="whygrad training"
+            )
+            for _ in range(min(most, len(tasks)))
+        ]
+        try:
+            for seat in seats:
+                seat.start()
+            for seat in seats:
+                while seat.is_alive():
+                    seat.join(MOMENT)
+                    if pressed():
+                        ended.set()
+        finally:
+            ended.set()
+            for seat in seats:
+                seat.join()
+    return _values(outcomes)
+
+
+def _perform(
+    tasks: Sequence[Callable[[Seat], T]], outcomes: list[Outcome[T]], i: int, seat: Seat
+) -> None:
+    """Do one of the tasks, and note what becomes of it."""
+    with warnings_kept() as outcomes[i].warnings:
+        try:
+            outcomes[i].value = tasks[i](seat)
+        except BaseException as error:
+            outcomes[i].error = error
+            if not isinstance(error, Exception):  # such as Ctrl-C within a callback
+                seat.ended.set()
+
+
+def _values(outcomes: list[Outcome[T]]) -> list[T]:
+    """Return what came of all tasks; warn of what they warned of, and raise what went wrong."""
+    n, failed = len(outcomes), [i for i, one in enumerate(outcomes) if one.error is not None]
+    for i, one in enumerate(outcomes):
+        if one.error is not None and not isinstance(one.error, Exception):
+            raise one.error
+        for message, category in one.warnings:
+            warn(f"{numbered(i, n)}: {message}", category)
+    if failed:
+        error = outcomes[failed[0]].error
+        said = str(error) if isinstance(error, WhygradError) else f"{type(error).__name__}: {error}"
+        also = "".join(f", {i + 1}" for i in failed[1:])
+        more = f" (and so did {also[2:]})" if also else ""
+        done: list[Any] = [one.value for one in outcomes]
+        raise TrainingError(
+            f"{numbered(failed[0], n)} failed{more}: {said}; the others are in `done` of this error",
+            done,
+        ) from error
+    return [one.value for one in outcomes]  # type: ignore[misc]
+
+
+def numbered(i: int, n: int) -> str:
+    """Return how messages call the training at index i of n."""
+    return f"training {i + 1} of {n}"
+
+
+@contextmanager
+def named(i: int, n: int) -> Iterator[None]:
+    """Name the training at index i of n in the messages of what is raised within."""
+    try:
+        yield
+    except WhygradError as error:
+        raise type(error)(f"{numbered(i, n)}: {error}") from None
