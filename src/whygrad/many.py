@@ -209,4 +209,4 @@ def _check_folders(prepared: Sequence[Prepared]) -> None:
 
 
 def _finish(given: Prepared, seat: Seat) -> Fitted:
-    return finish(replace(given, training=seat.take(given.training)), seat)
+    return finish(replace(given, training=seat.take(given.training)))

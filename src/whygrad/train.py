@@ -16,7 +16,7 @@ from whygrad.plan.lbfgs import by_steps
 from whygrad.plan.optimizers import find_optimizer
 from whygrad.plan.plan import Clip, Penalty, Plan, Stopping, of_gradients, start
 from whygrad.plan.schedules import Constant, Schedule, find_schedule
-from whygrad.training.callbacks import AnyCallback, Callback, StepController
+from whygrad.training.callbacks import AnyCallback, Callback
 from whygrad.training.epochs import final
 from whygrad.training.loop import Training, run
 
@@ -205,17 +205,16 @@ def prepare(
     return Prepared(training, called, seconds, record, copy_data, overwrite)
 
 
-def finish(given: Prepared, controller: StepController | None = None) -> Fitted:
+def finish(given: Prepared) -> Fitted:
     """Train, and record the training where it is to be."""
     training, plan = given.training, given.training.plan
     if given.record is None:
-        state, history = run(training, given.callbacks, given.seconds, controller)
+        state, history = run(training, given.callbacks, given.seconds)
     else:
         from whygrad.record import record_run
 
         state, history = record_run(
-            given.record, training, given.callbacks, given.seconds, given.copy_data, given.overwrite,
-            controller,
+            given.record, training, given.callbacks, given.seconds, given.copy_data, given.overwrite
         )  # fmt: skip
     return Fitted(plan.net, Parameters(plan.net.sizes, final(plan, state)), history)
 

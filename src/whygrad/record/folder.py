@@ -77,7 +77,6 @@ def record_run(
     seconds: float | None = None,
     copy_data: bool | None = None,
     overwrite: bool = False,
-    controller: StepController | None = None,
 ) -> tuple[State, History]:
     """Train on arrays, and record the training in a new folder.
 
@@ -95,8 +94,6 @@ def record_run(
         Whether to copy the data into the folder; by default where they are small.
     overwrite : bool, default False
         Whether to replace a run that is there.
-    controller : StepController, optional
-        What may make the training wait, or end it.
 
     Returns
     -------
@@ -112,7 +109,7 @@ def record_run(
     """
     folder, began = Path(path), time.perf_counter()
     state, history = train_and_record(
-        folder, training, Details(overwrite, copy_data), observers, seconds, controller
+        folder, training, Details(overwrite, copy_data), observers, seconds
     )
     took = time.perf_counter() - began
     conclude(folder, fitted(training, state, history), {"seconds": took})

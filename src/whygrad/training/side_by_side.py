@@ -6,7 +6,6 @@ what runs beside it. What is said and asked stays with the thread that began: Ct
 are kept for it.
 """
 
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -19,8 +18,8 @@ from whygrad.cores import allowed_cores, at_most, one_thread
 from whygrad.engines import Engine, Probes
 from whygrad.errors import InputError, TrainingError, WhygradError, warn, warnings_kept
 from whygrad.nn.arrays import is_sparse
-from whygrad.plan.plan import Plan, State, of_gradients
-from whygrad.training.loop import Training, interruption
+from whygrad.plan.plan import of_gradients
+from whygrad.training.loop import Training, ended, interruption
 
 T = TypeVar("T")
 
@@ -29,25 +28,15 @@ MOMENT = 0.05  # seconds between two looks at Ctrl-C
 
 @dataclass(frozen=True, eq=False)
 class Seat:
-    """A core's place: what the trainings that follow one another there have in common; a `StepController`.
+    """A core's place: what the trainings that follow one another there have in common.
 
     Attributes
     ----------
-    ended : Event
-        Set when all trainings are to end.
     engines : dict
         The engine of each name. A training on the data of the one before finds them laid out.
-    waited : float
-        The seconds that it made a training wait, which are none.
     """
 
-    ended: threading.Event
     engines: dict[str, Engine] = field(default_factory=dict)
-    waited: float = 0.0
-
-    def __call__(self, plan: Plan, state: State, flush: Callable[[], None]) -> int:
-        """Return the step up to which training may go: without bound, until all are to end."""
-        return state.step if self.ended.is_set() else sys.maxsize
 
     def take(self, training: Training) -> Training:
         """Return the training with the engine of this place, which nobody else uses."""
@@ -90,7 +79,7 @@ def side_by_side(
     trainings : sequence of Training
         What is trained; their engines are compiled before any of them begins.
     tasks : sequence of callables
-        What is done for each: it is told its `Seat`, which is also the controller of its steps.
+        What is done for each: it is told its `Seat`, whose engine it is to take.
     cores : int, optional
         How many cores to use, by default all that this process may.
 
@@ -115,13 +104,21 @@ def side_by_side(
             warm_up(one)
             compiled.add(kind)
     outcomes: list[Outcome[T]] = [Outcome() for _ in tasks]
-    waiting, ended = deque(range(len(tasks))), threading.Event()
+    waiting, end = deque(range(len(tasks))), threading.Event()
 
     def work() -> None:
-        seat = Seat(ended)
+        seat = Seat()
+        ended.set(end)
         with suppress(IndexError):
             while True:
-                _perform(tasks, outcomes, waiting.popleft(), seat)
+                outcome, task = outcomes[i := waiting.popleft()], tasks[i]
+                with warnings_kept() as outcome.warnings:
+                    try:
+                        outcome.value = task(seat)
+                    except BaseException as error:
+                        outcome.error = error
+                        if not isinstance(error, Exception):  # such as Ctrl-C within a callback
+                            end.set()
 
     with at_most(most), one_thread(), interruption() as pressed:
         seats = [
@@ -137,25 +134,12 @@ def side_by_side(
                 while seat.is_alive():
                     seat.join(MOMENT)
                     if pressed():
-                        ended.set()
+                        end.set()
         finally:
-            ended.set()
+            end.set()
             for seat in seats:
                 seat.join()
     return _values(outcomes)
-
-
-def _perform(
-    tasks: Sequence[Callable[[Seat], T]], outcomes: list[Outcome[T]], i: int, seat: Seat
-) -> None:
-    """Do one of the tasks, and note what becomes of it."""
-    with warnings_kept() as outcomes[i].warnings:
-        try:
-            outcomes[i].value = tasks[i](seat)
-        except BaseException as error:
-            outcomes[i].error = error
-            if not isinstance(error, Exception):  # such as Ctrl-C within a callback
-                seat.ended.set()
 
 
 def _values(outcomes: list[Outcome[T]]) -> list[T]:

@@ -1,0 +1,317 @@
+"""Layers of many rows or of one, with the same last bits: the products of prediction, in LLVM by hand.
+
+    z_ij = b_j + Σ_k a_ik W_jk,   then max(z, 0) where the layer is of rectifiers
+
+A BLAS adds up in another order when it is given another number of rows, and NumPy calls another of its
+functions for one row than for two. Here every sum is taken alike wherever its row stands: one vector of
+partial sums runs along k, and its lanes are added up halves onto halves. Only how many such sums are under way
+at once, a tile of rows times units, differs. W is read as it lies, so that one row costs no more than
+reading W once.
+
+The code is made by llvmlite alone, when it is first asked for: a process that only predicts waits some hundredths
+of a second for it, and never for Numba. `table` describes the layers for it.
+"""
+
+from collections.abc import Callable, Sequence
+from ctypes import CFUNCTYPE, c_ssize_t
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from whygrad.nn.functions import Array
+
+# Numbers of a row that are taken at a time, and units: a piece of W that stays in the second-level cache.
+DEPTH_BYTES, UNITS = 4096, 120
+
+Call = Callable[[int, int, int, int, int, int], None]
+
+
+@cache
+def layers_function(dtype: str) -> Call | None:
+    """Return the function that takes rows through layers, or None where this machine has none.
+
+    It takes addresses and numbers: the table, the number of its layers, the first row of inputs, how many
+    rows, memory for twice the widest layer's activations, and for the last layer's z.
+
+    Parameters
+    ----------
+    dtype : {"float32", "float64"}
+        Of all numbers.
+
+    Returns
+    -------
+    callable or None
+    """
+    try:
+        from llvmlite import binding
+    except ImportError:
+        return None
+    features = binding.get_host_cpu_features()
+    machine = binding.get_process_triple()
+    if not (features.get("fma") or machine.startswith(("aarch64", "arm64"))):
+        return None  # a product and a sum would be rounded by a function of C, one number at a time
+    try:
+        binding.initialize_native_target()
+        binding.initialize_native_asmprinter()
+        code = binding.parse_assembly(_Writer(dtype, bool(features.get("avx512f"))).module())
+        target = binding.Target.from_default_triple().create_target_machine(
+            cpu=binding.get_host_cpu_name(), features=features.flatten(), opt=3
+        )
+        engine = binding.create_mcjit_compiler(code, target)
+        engine.finalize_object()
+        address = engine.get_function_address("layers")
+    except (RuntimeError, OSError):
+        return None
+    _engines.append(engine)  # whose end would be that of the code
+    function: Call = CFUNCTYPE(None, *[c_ssize_t] * 6)(address)
+    return function
+
+
+_engines: list[Any] = []
+
+
+def table(parts: Sequence[tuple[Array, Array, bool]]) -> Array:
+    """Describe layers by numbers: for each where W and b lie, inputs, units, and whether it rectifies."""
+    return np.array(
+        [[W.ctypes.data, b.ctypes.data, W.shape[1], W.shape[0], relu] for W, b, relu in parts],
+        np.int64,
+    )
+
+
+class _Writer:
+    """Writes the code for one type of numbers and one width of vectors."""
+
+    def __init__(self, dtype: str, wide: bool) -> None:
+        from llvmlite import ir
+
+        self.ir = ir
+        self.size = np.dtype(dtype).itemsize
+        self.lanes = (64 if wide else 32) // self.size
+        # Rows and units of a tile: for many rows as many sums as leave registers for the operands.
+        self.tall, self.flat = ((4, 4) if wide else (4, 2)), (1, min(8, self.lanes))
+        self.number = ir.FloatType() if self.size == 4 else ir.DoubleType()
+        self.vector = ir.VectorType(self.number, self.lanes)
+        self.index, self.bit = ir.IntType(64), ir.IntType(1)
+        self.code = ir.Module("products")
+
+    def module(self) -> str:
+        """Return the module, whose function `layers` is to be called."""
+        layer = self._layer()
+        self._layers(layer)
+        return str(self.code)
+
+    # ── the words it is written in ──────────────────────────────────────────────────────────────────
+
+    def i(self, value: int) -> Any:
+        return self.ir.Constant(self.index, value)
+
+    def each(
+        self,
+        start: Any,
+        stop: Any,
+        step: int,
+        body: Callable[[Any, list[Any]], list[Any]],
+        carried: Any = (),
+    ) -> list[Any]:
+        """Write a loop: for (k = start; k < stop; k += step) carried = body(k, carried)."""
+        b = self.b
+        entry, loop, end = b.block, b.append_basic_block(), b.append_basic_block()
+        b.cbranch(b.icmp_signed("<", start, stop), loop, end)
+        b.position_at_end(loop)
+        k, *before = (b.phi(value.type) for value in (start, *carried))
+        after = body(k, before)
+        following = b.add(k, self.i(step))
+        for phi, first, later in zip(
+            (k, *before), (start, *carried), (following, *after), strict=True
+        ):
+            phi.add_incoming(first, entry)
+            phi.add_incoming(later, b.block)
+        back = b.block
+        b.cbranch(b.icmp_signed("<", following, stop), loop, end)
+        b.position_at_end(end)
+        found = [b.phi(value.type) for value in carried]
+        for phi, first, later in zip(found, carried, after, strict=True):
+            phi.add_incoming(first, entry)
+            phi.add_incoming(later, back)
+        return found
+
+    def lanes_of(self, kind: Any, values: Sequence[int]) -> Any:
+        return self.ir.Constant(self.ir.VectorType(kind, len(values)), list(values))
+
+    def call(self, name: str, result: Any, *arguments: Any) -> Any:
+        suffix = f"v{self.lanes}f{8 * self.size}" + ".p0" * ("masked" in name)
+        kind = self.ir.FunctionType(result, [argument.type for argument in arguments])
+        function = self.code.globals.get(f"llvm.{name}.{suffix}")
+        if function is None:
+            function = self.ir.Function(self.code, kind, f"llvm.{name}.{suffix}")
+        return self.b.call(function, arguments)
+
+    def at(self, pointer: Any, *offsets: Any) -> Any:
+        for offset in offsets:
+            pointer = self.b.gep(pointer, [offset])
+        return pointer
+
+    def load(self, pointer: Any, mask: Any = None) -> Any:
+        pointer = self.b.bitcast(pointer, self.vector.as_pointer())
+        if mask is None:
+            return self.b.load(pointer, align=self.size)
+        align = self.ir.Constant(self.ir.IntType(32), self.size)
+        return self.call("masked.load", self.vector, pointer, align, mask, self.zero())
+
+    def zero(self) -> Any:
+        return self.ir.Constant(self.vector, [0.0] * self.lanes)
+
+    def first(self, count: Any) -> Any:
+        """Return the mask of the first `count` lanes."""
+        short = self.ir.IntType(32)
+        empty = self.ir.Constant(self.ir.VectorType(short, self.lanes), self.ir.Undefined)
+        one = self.b.insert_element(empty, self.b.trunc(count, short), self.i(0))
+        counts = self.b.shuffle_vector(one, empty, self.lanes_of(short, [0] * self.lanes))
+        return self.b.icmp_signed("<", self.lanes_of(short, range(self.lanes)), counts)
+
+    def sums(self, vectors: list[Any]) -> Any:
+        """Return a vector whose first lanes are the sums of the vectors, each taken halves onto halves."""
+        block, lanes = self.lanes, range(self.lanes)
+        while block > 1:
+            low = [lane for lane in lanes if lane % block < block // 2]
+            left = [*low, *(self.lanes + lane for lane in low)]
+            sides = [
+                self.lanes_of(self.ir.IntType(32), [lane + side for lane in left])
+                for side in (0, block // 2)
+            ]
+            vectors = vectors + vectors[-1:] * (len(vectors) % 2)
+            vectors = [
+                self.b.fadd(*(self.b.shuffle_vector(x, y, side) for side in sides))
+                for x, y in zip(vectors[::2], vectors[1::2], strict=True)
+            ]
+            block //= 2
+        return vectors[0]
+
+    # ── what is written ─────────────────────────────────────────────────────────────────────────────
+
+    def _tile(
+        self, shape: tuple[int, int], a: Any, W: Any, begin: Any, z: Any, piece: dict[str, Any]
+    ) -> None:
+        """Write z ← begin + a Wᵀ for so many rows and units, over `count` numbers of their rows."""
+        b, (rows, units) = self.b, shape
+        a_rows = [self.at(a, b.mul(piece["size"], self.i(r))) for r in range(rows)]
+        W_rows = [self.at(W, b.mul(piece["size"], self.i(u))) for u in range(units)]
+
+        def add(k: Any, totals: list[Any], mask: Any = None) -> list[Any]:
+            w = [self.load(self.at(row, k), mask) for row in W_rows]
+            after = []
+            for r, row in enumerate(a_rows):
+                x = self.load(self.at(row, k), mask)
+                for u in range(units):
+                    after.append(self.call("fma", self.vector, x, w[u], totals[r * units + u]))
+            return after
+
+        totals, done = [self.zero()] * (rows * units), self.i(0)
+        if units > 1:
+            totals, done = self.each(done, piece["whole"], self.lanes, add, totals), piece["whole"]
+        # The rest of the rows, where there is any.
+        totals = self.each(
+            done, piece["count"], self.lanes,
+            lambda k, before: add(k, before, self.first(b.sub(piece["count"], k))), totals,
+        )  # fmt: skip
+        mask = self.ir.Constant(
+            self.ir.VectorType(self.bit, self.lanes), [lane < units for lane in range(self.lanes)]
+        )
+        for r in range(rows):
+            start = self.load(self.at(begin, b.mul(piece["begin"], self.i(r))), mask)
+            value = b.fadd(start, self.sums(totals[r * units : (r + 1) * units]))
+            # z · 0 keeps NaN, and makes NaN of an infinite z, as `functions` has it.
+            zero = b.fmul(value, self.zero())
+            positive = b.select(b.fcmp_ordered(">", value, zero), value, zero)
+            value = b.select(piece["rectify"], positive, value)
+            place = b.bitcast(
+                self.at(z, b.mul(piece["units"], self.i(r))), self.vector.as_pointer()
+            )
+            align = self.ir.Constant(self.ir.IntType(32), self.size)
+            self.call("masked.store", self.ir.VoidType(), value, place, align, mask)
+
+    def _layer(self) -> Any:
+        """Write the function of one layer: (a, W, b, z, rows, units, size, rectify)."""
+        pointer, index = self.number.as_pointer(), self.index
+        kind = self.ir.FunctionType(self.ir.VoidType(), [pointer] * 4 + [index] * 4)
+        function = self.ir.Function(self.code, kind, "layer")
+        function.linkage = "internal"
+        a, W, bias, z, rows, units, size, rectify = function.args
+        self.b = b = self.ir.IRBuilder(function.append_basic_block())
+        depth = DEPTH_BYTES // self.size
+
+        def least(x: Any, y: Any) -> Any:
+            return b.select(b.icmp_signed("<", x, y), x, y)
+
+        def whole(start: Any, stop: Any, step: int) -> Any:
+            return b.add(start, b.mul(b.sdiv(b.sub(stop, start), self.i(step)), self.i(step)))
+
+        def nothing(body: Callable[[Any], None]) -> Callable[[Any, list[Any]], list[Any]]:
+            def call(k: Any, carried: list[Any]) -> list[Any]:
+                body(k)
+                return []
+
+            return call
+
+        def depth_piece(k: Any) -> None:
+            count = least(self.i(depth), b.sub(size, k))
+            at_first = b.icmp_signed("==", k, self.i(0))
+            at_last = b.icmp_signed(">=", b.add(k, self.i(depth)), size)
+            piece = {
+                "size": size, "units": units, "count": count,
+                "whole": whole(self.i(0), count, self.lanes),
+                "begin": b.select(at_first, self.i(0), units),
+                "rectify": b.and_(at_last, b.icmp_signed("!=", rectify, self.i(0))),
+            }  # fmt: skip
+
+            def unit_piece(u: Any) -> None:
+                end = least(b.add(u, self.i(UNITS)), units)
+
+                def across(shape: tuple[int, int], i: Any) -> None:
+                    a_i = self.at(a, b.mul(i, size), k)
+                    middle = whole(u, end, shape[1])
+                    for start, stop, part in ((u, middle, shape), (middle, end, (shape[0], 1))):
+
+                        def tile(j: Any, part: tuple[int, int] = part) -> None:
+                            z_ij = self.at(z, b.mul(i, units), j)
+                            begin = b.select(at_first, self.at(bias, j), z_ij)
+                            W_j = self.at(W, b.mul(j, size), k)
+                            self._tile(part, a_i, W_j, begin, z_ij, piece)
+
+                        self.each(start, stop, part[1], nothing(tile))
+
+                middle = whole(self.i(0), rows, self.tall[0])
+                self.each(self.i(0), middle, self.tall[0], nothing(lambda i: across(self.tall, i)))
+                self.each(middle, rows, 1, nothing(lambda i: across(self.flat, i)))
+
+            self.each(self.i(0), units, UNITS, nothing(unit_piece))
+
+        self.each(self.i(0), size, depth, nothing(depth_piece))
+        b.ret_void()
+        return function
+
+    def _layers(self, layer: Any) -> None:
+        """Write the function of several layers: (table, layers, a, rows, work, z), all of them numbers."""
+        index = self.index
+        function = self.ir.Function(
+            self.code, self.ir.FunctionType(self.ir.VoidType(), [index] * 6), "layers"
+        )
+        table, count, a, rows, work, z = function.args
+        self.b = b = self.ir.IRBuilder(function.append_basic_block())
+        numbers, pointer = b.inttoptr(table, index.as_pointer()), self.number.as_pointer()
+
+        def one(l: Any, carried: list[Any]) -> list[Any]:
+            a, here, there = carried
+            W, bias, size, units, rectify = (
+                b.load(self.at(numbers, b.add(b.mul(l, self.i(5)), self.i(n)))) for n in range(5)
+            )
+            last = b.icmp_signed("==", b.add(l, self.i(1)), count)
+            out = b.select(last, z, here)
+            places = [b.inttoptr(place, pointer) for place in (a, W, bias, out)]
+            b.call(layer, [*places, rows, units, size, rectify])
+            return [out, there, here]
+
+        half = b.load(self.at(numbers, b.mul(count, self.i(5))))
+        self.each(self.i(0), count, 1, one, [a, work, b.add(work, b.mul(half, rows))])
+        b.ret_void()
