@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
+from whygrad.engines.prediction import outputs
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
-from whygrad.nn.predict import outputs
 from whygrad.training import model_file
 from whygrad.training.epochs import History
 

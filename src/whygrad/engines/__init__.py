@@ -2,7 +2,8 @@
 
 All engines compute the same pure function of plan, state and data (`whygrad.plan`). `reference` is
 `whygrad.nn.backprop` as written, in NumPy, and the truth that others are held to; `native` is fast.
-`probes` is what engines show of their steps. The folder imports `nn` and `plan`, never `training`.
+`probes` is what engines show of their steps. `prediction` has the outputs for rows, by the products of
+`row_products`. The folder imports `nn` and `plan`, never `training`.
 """
 
 from typing import Protocol

@@ -6,7 +6,6 @@ Read in this order:
     network     `Network`, `Dense`, `Parameters`, and how parameters start
     arrays      what a user gives → arrays that fit, or one line that says why not
     backprop    forward, backward, gradients: the four equations
-    predict     outputs for many rows
     metrics     cost, accuracy and R² of examples
     pairings    output activation and cost taken together, to the last digit
 
@@ -17,7 +16,6 @@ from whygrad.nn.arrays import Data
 from whygrad.nn.backprop import Trace, backward, cost, forward, gradients
 from whygrad.nn.functions import Activation, Cost
 from whygrad.nn.network import Dense, Gradients, Network, Parameters, Uniform
-from whygrad.nn.predict import outputs
 
 __all__ = [
     "Activation",
@@ -33,5 +31,4 @@ __all__ = [
     "cost",
     "forward",
     "gradients",
-    "outputs",
 ]

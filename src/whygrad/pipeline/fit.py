@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from whygrad.engines import choose
+from whygrad.engines.prediction import outputs_of_rows
 from whygrad.errors import InputError
 from whygrad.files import check_regular
 from whygrad.fitted import Fitted
@@ -24,7 +25,6 @@ from whygrad.nn.arrays import Data, as_data
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Parameters
 from whygrad.pipeline import datasets, scores, settings
-from whygrad.pipeline import predict as rowwise
 from whygrad.pipeline.scores import Scores
 from whygrad.pipeline.settings import Settings
 from whygrad.plan.plan import State, start
@@ -352,7 +352,7 @@ def result_of(ready: Prepared, state: State, history: History, seconds: float) -
 
 def predict(fitted: Fitted, X: Array, first: int = 0) -> Array:
     """Return the outputs for X, row by row; raises `InputError` where they are not finite."""
-    a = rowwise.outputs(fitted.net, fitted.theta, X)
+    a = outputs_of_rows(fitted.net, fitted.theta, X)
     finite = np.isfinite(a).all(axis=1)
     if not finite.all():
         row = first + int(np.argmin(finite)) + 1

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from whygrad.engines.prediction import outputs
 from whygrad.errors import FileError, InputError, nearest_file
 from whygrad.fitted import Fitted
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Parameters
-from whygrad.nn.predict import outputs
 from whygrad.plan.plan import State
 from whygrad.record import forking, replay, source
 from whygrad.record.files import events, manifest

@@ -13,8 +13,8 @@ from whygrad.engines import Engine, Probes
 from whygrad.errors import DivergenceWarning, warn
 from whygrad.nn.arrays import Data
 from whygrad.nn.backprop import Trace, example_costs, forward
+from whygrad.nn.metrics import BLOCK
 from whygrad.nn.network import Parameters
-from whygrad.nn.predict import BLOCK
 from whygrad.plan.plan import Plan, State
 from whygrad.training.epochs import end_of_epoch
 

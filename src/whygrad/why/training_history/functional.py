@@ -11,12 +11,12 @@ from typing import Any, Literal
 import numpy as np
 
 from whygrad.answers.names import Names
+from whygrad.engines.prediction import outputs
 from whygrad.errors import InputError
 from whygrad.nn.arrays import as_inputs, as_targets, dense
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
 from whygrad.nn.pairings import output_costs, output_error
-from whygrad.nn.predict import outputs
 from whygrad.why.choosing import class_names, classes, classifies, find_class
 from whygrad.why.symbols import in_units, shown
 

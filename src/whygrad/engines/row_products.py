@@ -4,35 +4,35 @@
 
 A BLAS adds up in another order when it is given another number of rows, and NumPy calls another of its
 functions for one row than for two. Here every sum is taken alike wherever its row stands: one vector of
-partial sums runs along k, and its lanes are added up halves onto halves. Only how many such sums are under way
-at once, a tile of rows times units, differs. W is read as it lies, so that one row costs no more than
+partial sums runs along k, and its lanes are added up halves onto halves. Only how many such sums are under
+way at once, a tile of rows times units, differs. W is read as it lies, so that one row costs no more than
 reading W once.
 
-The code is made by llvmlite alone, when it is first asked for: a process that only predicts waits some hundredths
-of a second for it, and never for Numba. `table` describes the layers for it.
+The code is made by llvmlite alone, when it is first asked for: a process that only predicts waits a tenth
+of a second for it, and never for Numba. It is called with the address of words that say what to do:
+
+    free | layers | a | rows | work | z | inputs of the widest layer above, in bytes |
+    for each layer: W | b | inputs | units | whether it rectifies
 """
 
 from collections.abc import Callable, Sequence
-from ctypes import CFUNCTYPE, c_ssize_t
+from ctypes import CFUNCTYPE, c_int32, c_void_p
 from functools import cache
 from typing import Any
 
 import numpy as np
 
-from whygrad.nn.functions import Array
-
 # Numbers of a row that are taken at a time, and units: a piece of W that stays in the second-level cache.
 DEPTH_BYTES, UNITS = 4096, 120
+# Where in the words each of these stands.
+LAYERS, A, ROWS, WORK, Z, WIDEST, FIRST = range(1, 8)
 
-Call = Callable[[int, int, int, int, int, int], None]
+Call = Callable[[int], int]
 
 
 @cache
-def layers_function(dtype: str) -> Call | None:
-    """Return the function that takes rows through layers, or None where this machine has none.
-
-    It takes addresses and numbers: the table, the number of its layers, the first row of inputs, how many
-    rows, memory for twice the widest layer's activations, and for the last layer's z.
+def compiled(dtype: str) -> Call | None:
+    """Return the function that takes rows through layers, or None where there can be none.
 
     Parameters
     ----------
@@ -42,41 +42,35 @@ def layers_function(dtype: str) -> Call | None:
     Returns
     -------
     callable or None
+        It is called with the address of its words. None without llvmlite, and on a processor that does not
+        multiply and add in one.
     """
     try:
         from llvmlite import binding
     except ImportError:
         return None
-    features = binding.get_host_cpu_features()
-    machine = binding.get_process_triple()
+    features, machine = binding.get_host_cpu_features(), binding.get_process_triple()
     if not (features.get("fma") or machine.startswith(("aarch64", "arm64"))):
-        return None  # a product and a sum would be rounded by a function of C, one number at a time
+        return None
     try:
         binding.initialize_native_target()
         binding.initialize_native_asmprinter()
         code = binding.parse_assembly(_Writer(dtype, bool(features.get("avx512f"))).module())
-        target = binding.Target.from_default_triple().create_target_machine(
-            cpu=binding.get_host_cpu_name(), features=features.flatten(), opt=3
+        target = binding.Target.from_triple(machine).create_target_machine(
+            cpu=binding.get_host_cpu_name(), features=features.flatten(), opt=2
         )
         engine = binding.create_mcjit_compiler(code, target)
         engine.finalize_object()
-        address = engine.get_function_address("layers")
+        address = engine.get_function_address(_ENTRY)
     except (RuntimeError, OSError):
         return None
     _engines.append(engine)  # whose end would be that of the code
-    function: Call = CFUNCTYPE(None, *[c_ssize_t] * 6)(address)
+    function: Call = CFUNCTYPE(c_int32, c_void_p)(address)
     return function
 
 
 _engines: list[Any] = []
-
-
-def table(parts: Sequence[tuple[Array, Array, bool]]) -> Array:
-    """Describe layers by numbers: for each where W and b lie, inputs, units, and whether it rectifies."""
-    return np.array(
-        [[W.ctypes.data, b.ctypes.data, W.shape[1], W.shape[0], relu] for W, b, relu in parts],
-        np.int64,
-    )
+_ENTRY = "whygrad_entry"
 
 
 class _Writer:
@@ -292,19 +286,21 @@ class _Writer:
         return function
 
     def _layers(self, layer: Any) -> None:
-        """Write the function of several layers: (table, layers, a, rows, work, z), all of them numbers."""
-        index = self.index
-        function = self.ir.Function(
-            self.code, self.ir.FunctionType(self.ir.VoidType(), [index] * 6), "layers"
-        )
-        table, count, a, rows, work, z = function.args
+        """Write the function of several layers, which takes the address of its words."""
+        pointer = self.number.as_pointer()
+        kind = self.ir.FunctionType(self.ir.IntType(32), [self.index.as_pointer()])
+        function = self.ir.Function(self.code, kind, _ENTRY)
+        (words,) = function.args
         self.b = b = self.ir.IRBuilder(function.append_basic_block())
-        numbers, pointer = b.inttoptr(table, index.as_pointer()), self.number.as_pointer()
+        count, a, rows, work, z, widest = (
+            b.load(self.at(words, self.i(n))) for n in (LAYERS, A, ROWS, WORK, Z, WIDEST)
+        )
 
         def one(l: Any, carried: list[Any]) -> list[Any]:
             a, here, there = carried
+            begin = b.add(b.mul(l, self.i(5)), self.i(FIRST))
             W, bias, size, units, rectify = (
-                b.load(self.at(numbers, b.add(b.mul(l, self.i(5)), self.i(n)))) for n in range(5)
+                b.load(self.at(words, b.add(begin, self.i(n)))) for n in range(5)
             )
             last = b.icmp_signed("==", b.add(l, self.i(1)), count)
             out = b.select(last, z, here)
@@ -312,6 +308,5 @@ class _Writer:
             b.call(layer, [*places, rows, units, size, rectify])
             return [out, there, here]
 
-        half = b.load(self.at(numbers, b.mul(count, self.i(5))))
-        self.each(self.i(0), count, 1, one, [a, work, b.add(work, b.mul(half, rows))])
-        b.ret_void()
+        self.each(self.i(0), count, 1, one, [a, work, b.add(work, b.mul(widest, rows))])
+        b.ret(self.ir.Constant(self.ir.IntType(32), 0))
