@@ -363,3 +363,55 @@ def test_progress_is_a_plain_line_for_each_that_is_over(capsys):
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines() == ["1/3 trainings", "2/3 trainings", "3/3 trainings"]
+
+
+# ── forks, and leave-one-out ─────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def run(tmp_path):
+    wg.train(NET, X, Y, epochs=6, batch_size=10, optimizer=wg.SGD(0.2), record=tmp_path / "a.run")
+    return wg.open_run(tmp_path / "a.run")
+
+
+def test_several_forks_have_the_bits_of_one_by_one(run, tmp_path):
+    changes = [{"learning_rate": 0.1}, {"optimizer": "adam", "epochs": 9}, {"seed": 5}]
+    many = run.fork_many([{"step": 8} | one for one in changes])
+    assert [one.path.name for one in many] == ["a-fork.run", "a-fork-2.run", "a-fork-3.run"]
+    for one, change in zip(many, changes, strict=True):
+        alone = run.fork(8, **change)
+        assert one.theta.flat.tobytes() == alone.theta.flat.tobytes()
+        assert one.history == alone.history and (one.costs == alone.costs).all()
+        assert one.manifest["parent"] == alone.manifest["parent"]
+        assert wg.open_run(one.path).replay().verdict.holds
+
+
+def test_forks_are_checked_before_any_begins(run, tmp_path):
+    before = sorted(tmp_path.iterdir())
+    for forks, message in (
+        ([{"step": 8}, {}], "training 2 of 2: there is no step"),
+        ([{"step": 8}, {"step": 999}], "training 2 of 2: step 999"),
+        ([{"step": 8}, {"step": 8, "depth": 3}], "training 2 of 2: a fork cannot change 'depth'"),
+        (
+            [{"step": 8, "record": tmp_path / "b.run"}] * 2,
+            "training 2 of 2: .*b.run is where another",
+        ),
+        (
+            [{"step": 8}, {"step": 8, "record": run.path}],
+            "training 2 of 2: .*a.run: exists already",
+        ),
+    ):
+        with pytest.raises((wg.InputError, wg.FileError), match=message):
+            run.fork_many(forks)
+        assert sorted(tmp_path.iterdir()) == before
+
+
+def test_leave_one_out_trains_once_without_each(run):
+    without = run.leave_one_out([3, 17, 3])
+    assert (without[0].theta.flat == without[2].theta.flat).all()
+    for place, one in zip([3, 17], without, strict=False):
+        alone = run.without([place], record=run.path.with_name(f"without{place}.run"))
+        assert one.theta.flat.tobytes() == alone.theta.flat.tobytes()
+        assert (one.theta.flat != run.theta.flat).any()
+    with pytest.raises(wg.InputError, match="example 40: the training data have 0 to 39"):
+        run.leave_one_out([0, 40])

@@ -16,8 +16,8 @@ from whygrad.nn.network import Network, Parameters
 from whygrad.plan.plan import Clip, Penalty, Stopping
 from whygrad.plan.schedules import Schedule
 from whygrad.train import Prepared, finish, prepare, train
-from whygrad.training.callbacks import AnyCallback, Callback, Report, as_callback
-from whygrad.training.side_by_side import Seat, named, numbered, side_by_side
+from whygrad.training.callbacks import AnyCallback, Callback
+from whygrad.training.side_by_side import Seat, named, numbered, one_at_a_time, side_by_side
 
 
 class TrainOptions(TypedDict, total=False):
@@ -129,10 +129,10 @@ def train_many(
         line = ProgressOfMany([one.training.plan for one in prepared])
         shown = [line.of(i) for i in range(n)]
     for i, one in enumerate(prepared):
-        one.callbacks[:] = [_OneAtATime(as_callback(callback), lock) for callback in one.callbacks]
+        one.callbacks[:] = one_at_a_time(one.callbacks, lock)
         one.callbacks[:0] = shown[i : i + 1]
     tasks = [partial(_finish, one) for one in prepared]
-    return side_by_side([one.training for one in prepared], tasks, cores)
+    return side_by_side(tasks, [one.training for one in prepared], cores)
 
 
 class SharedData:
@@ -154,25 +154,6 @@ class SharedData:
             self._given += [X, Y, sample_weight]
             self._inputs[inputs], self._data[whole] = read.X, read
         return self._data[whole]
-
-
-class _OneAtATime(Callback):
-    """A callback of one of several trainings, which is called while no other one is."""
-
-    def __init__(self, callback: Callback, lock: RLock) -> None:
-        self._callback, self._lock, self.probes = callback, lock, callback.probes
-
-    def on_steps_end(self, report: Report) -> bool | None:
-        with self._lock:
-            return self._callback.on_steps_end(report)
-
-    def on_epoch_end(self, report: Report) -> bool | None:
-        with self._lock:
-            return self._callback.on_epoch_end(report)
-
-    def close(self) -> None:
-        with self._lock:
-            self._callback.close()
 
 
 def _prepared(given: Mapping[str, Any], data: Callable[..., Data]) -> Prepared:

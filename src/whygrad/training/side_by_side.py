@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
+from threading import RLock
 from typing import Any, Generic, TypeVar
 
 from whygrad.cores import allowed_cores, at_most, one_thread
@@ -19,6 +20,7 @@ from whygrad.engines import Engine, Probes
 from whygrad.errors import InputError, TrainingError, WhygradError, warn, warnings_kept
 from whygrad.nn.arrays import is_sparse
 from whygrad.plan.plan import of_gradients
+from whygrad.training.callbacks import AnyCallback, Callback, Report, as_callback
 from whygrad.training.loop import Training, ended, interruption
 
 T = TypeVar("T")
@@ -68,18 +70,18 @@ def warm_up(training: Training) -> None:
 
 
 def side_by_side(
-    trainings: Sequence[Training],
     tasks: Sequence[Callable[[Seat], T]],
+    trainings: Sequence[Training],
     cores: int | None = None,
 ) -> list[T]:
-    """Run a task for each training, as many at a time as there are cores, and return what they return.
+    """Run tasks, each a training, as many at a time as there are cores, and return what they return.
 
     Parameters
     ----------
-    trainings : sequence of Training
-        What is trained; their engines are compiled before any of them begins.
     tasks : sequence of callables
-        What is done for each: it is told its `Seat`, whose engine it is to take.
+        What is done: each is told its `Seat`, whose engine it is to take.
+    trainings : sequence of Training
+        Such trainings as they have: what their engines need is compiled before any of them begins.
     cores : int, optional
         How many cores to use, by default all that this process may.
 
@@ -166,6 +168,30 @@ def _values(outcomes: list[Outcome[T]]) -> list[T]:
 def numbered(i: int, n: int) -> str:
     """Return how messages call the training at index i of n."""
     return f"training {i + 1} of {n}"
+
+
+def one_at_a_time(callbacks: Sequence[AnyCallback], lock: RLock) -> list[AnyCallback]:
+    """Return callbacks that are called while no other ones are that share the lock."""
+    return [_OneAtATime(as_callback(callback), lock) for callback in callbacks]
+
+
+class _OneAtATime(Callback):
+    """A callback of one of several trainings, which is called while no other one is."""
+
+    def __init__(self, callback: Callback, lock: RLock) -> None:
+        self._callback, self._lock, self.probes = callback, lock, callback.probes
+
+    def on_steps_end(self, report: Report) -> bool | None:
+        with self._lock:
+            return self._callback.on_steps_end(report)
+
+    def on_epoch_end(self, report: Report) -> bool | None:
+        with self._lock:
+            return self._callback.on_epoch_end(report)
+
+    def close(self) -> None:
+        with self._lock:
+            self._callback.close()
 
 
 @contextmanager
