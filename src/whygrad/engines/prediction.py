@@ -13,14 +13,28 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from ctypes import addressof, c_int64
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from whygrad.cores import one_thread, own_cores
-from whygrad.engines.row_products import FIRST, LAYERS, ROWS, WIDEST, WORK, A, Z, compiled
+from whygrad.engines.row_products import (
+    COPY,
+    EACH,
+    FIRST,
+    LAYERS,
+    ROWS,
+    TILE,
+    WIDEST,
+    WORK,
+    A,
+    Z,
+    compiled,
+    copy_of,
+    is_narrow,
+)
 from whygrad.nn.arrays import check_finite, check_fit, in_rows, is_sparse
 from whygrad.nn.backprop import forward
 from whygrad.nn.functions import ACTIVATIONS, Array
@@ -82,8 +96,8 @@ def outputs_of_rows(net: Network, theta: Parameters, X: Array) -> Array:
 
 def _outputs(net: Network, theta: Parameters, X: Any, checked: bool) -> Array:
     kind = np.result_type(X.dtype, theta.flat.dtype)
-    layers = _layers_of(net, theta, kind)
     n = X.shape[0]
+    layers = _layers_of(net, theta, kind, n)
     if n <= BLOCK:
         return layers(X, X, checked)
     a = np.empty((n, net.sizes[-1]), kind)
@@ -105,19 +119,19 @@ def _outputs(net: Network, theta: Parameters, X: Any, checked: bool) -> Array:
 Layers = Callable[[Any, Any, bool], Array]
 
 
-def _layers_of(net: Network, theta: Parameters, kind: Any) -> Layers:
-    """Return what takes a block of rows through all layers, in numbers of this kind."""
+def _layers_of(net: Network, theta: Parameters, kind: Any, n: int) -> Layers:
+    """Return what takes a block of n rows through all layers, in numbers of this kind."""
     flat = np.require(theta.flat, kind, ["C", "A"])
     own = theta if flat is theta.flat else Parameters(theta.sizes, flat)
     call = compiled(kind.name) if kind.name in ("float32", "float64") else None
     if call is None:
         return _InNumPy(net, own)
     if own is not theta:
-        return _Compiled(net, own, call)
+        return _Compiled(net, own, call).for_rows(n)
     known = _known.get(theta)
     if known is None or known.net is not net:
         known = _known[theta] = _Compiled(net, theta, call)
-    return known
+    return known.for_rows(n)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,9 +139,18 @@ class _Run:
     """Layers that are taken in one call, and the activation function that NumPy computes at their end."""
 
     words: tuple[int, ...]  # of all its layers
+    narrow: tuple[tuple[int, Array], ...]  # where the copy of a W belongs among them, and that W
     units: int
     widest: int
     f: Callable[[Array], Array] | None
+
+
+def _with_copies(run: _Run, copies: list[Array]) -> _Run:
+    """Return the run with the addresses of copies of its narrow layers' W."""
+    words = list(run.words)
+    for (place, _), copy in zip(run.narrow, copies, strict=True):
+        words[place] = copy.ctypes.data
+    return replace(run, words=tuple(words))
 
 
 class _Compiled:
@@ -146,25 +169,46 @@ class _Compiled:
     def _runs(self, theta: Parameters, first: int) -> list[_Run]:
         runs: list[_Run] = []
         words: list[int] = []
+        narrow: list[tuple[int, Array]] = []
         widest = 1
         for l in range(first, self.net.L + 1):
             f, W, b = self.net.f[l], theta.W[l], theta.b[l]
-            words += [W.ctypes.data, b.ctypes.data, W.shape[1], W.shape[0], f == _relu]
+            few = is_narrow(W.shape[1], W.shape[0], W.itemsize)
+            if few:
+                narrow.append((len(words) + COPY, W))
+            words += [W.ctypes.data, b.ctypes.data, W.shape[1], W.shape[0], f == _relu, few, 0]
             fused = f in (_relu, _identity)
             if fused and l < self.net.L:
                 widest = max(widest, W.shape[0])
                 continue
-            runs.append(_Run(tuple(words), W.shape[0], widest, None if fused else f.value))
-            words, widest = [], 1
+            end = None if fused else f.value
+            runs.append(_Run(tuple(words), tuple(narrow), W.shape[0], widest, end))
+            words, narrow, widest = [], [], 1
         return runs
 
-    def __call__(self, X: Any, whole: Any, checked: bool) -> Array:
+    def for_rows(self, n: int) -> Layers:
+        """Return what takes blocks of n rows through the layers, with copies of W where they pay."""
+        runs, above, copies = self.runs, self.above, []
+        if n >= TILE:
+            copies = [[copy_of(W) for _, W in run.narrow] for run in (*runs, *above)]
+            whole = [
+                _with_copies(run, own) for run, own in zip((*runs, *above), copies, strict=True)
+            ]
+            runs, above = whole[: len(runs)], whole[len(runs) :]
+
+        def block(X: Any, whole: Any, checked: bool) -> Array:
+            return self._block(X, whole, checked, runs, above, copies)
+
+        return block
+
+    def _block(
+        self, X: Any, whole: Any, checked: bool, runs: list[_Run], above: list[_Run], copies: Any
+    ) -> Array:
         """Return a[L] for a block of rows; of sparse ones the first layer is SciPy's."""
-        runs = self.runs
         if is_sparse(X):
             z: Array = X @ self.W_1.T.astype(self.dtype, copy=False)
             z += self.b_1
-            X, runs, checked = self.net.f[1].value(z), self.above, True
+            X, runs, checked = self.net.f[1].value(z), above, True
         a = np.require(X, self.dtype, ["C", "A"])
         for run in runs:
             z = np.empty((len(a), run.units), self.dtype)
@@ -180,7 +224,7 @@ class _Compiled:
 
     def _words(self, run: _Run, rows: int, work: Array, z: Array) -> Any:
         begin = dict.fromkeys(range(FIRST), 0) | {
-            LAYERS: len(run.words) // 5,
+            LAYERS: len(run.words) // EACH,
             ROWS: rows,
             WORK: work.ctypes.data,
             Z: z.ctypes.data,
