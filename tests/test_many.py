@@ -13,7 +13,7 @@ import whygrad as wg
 from covering import pairwise
 from engines import ENGINES, each_engine
 from whygrad import cores
-from whygrad.many import SharedData, TrainOptions
+from whygrad.train import SharedData, TrainOptions
 from whygrad.training import side_by_side as side
 
 FACTORS = {

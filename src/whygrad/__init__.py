@@ -23,7 +23,6 @@ from whygrad.errors import (
     WhygradError,
 )
 from whygrad.fitted import Fitted
-from whygrad.many import train_many
 from whygrad.nn import (
     Activation,
     Cost,
@@ -59,7 +58,7 @@ from whygrad.plan import (
     Stopping,
 )
 from whygrad.studio import studio
-from whygrad.train import train
+from whygrad.train import train, train_many
 from whygrad.training import Callback, History, Report
 from whygrad.version import __version__ as __version__
 
