@@ -59,7 +59,7 @@ bench: .venv/.peers .venv/.test ## time a training step beside NumPy, scikit-lea
 	@$(BIN)/python benchmarks/steps.py $(ARGS)
 	@$(BIN)/python benchmarks/report.py
 
-ALL := parts network_size starts estimators to_accuracy prediction peak_memory rows recording ledger flipped
+ALL := parts network_size starts estimators to_accuracy prediction many peak_memory rows recording ledger flipped
 bench-all: .venv/.peers .venv/.test ## run all benchmarks: an hour on two cores that do nothing else
 	@$(BIN)/python benchmarks/steps.py --cases all $(ARGS)
 	@set -e; for name in $(ALL); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py; done

@@ -112,20 +112,26 @@ def pools_of(name):
     return [(part / highest, classes) for part, classes in parts]
 
 
-def accuracy(pool, test, sizes, settings, seed):
-    """Train one setting with one seed; return its accuracy on validation data, or on `test` if given."""
+def accuracies(pool, test, sizes, settings, seeds):
+    """Train one setting with each seed; return the accuracies on validation data, or on `test` if given."""
     X, y = pool
-    order = np.random.default_rng(seed).permutation(len(X))
-    training = order[: sizes.training]
-    judging = order[sizes.training :][: sizes.validation]
     options = dict(settings)
     units, batch_size = sizes.large if options.pop("large", False) else sizes.small
     dropout = options.pop("dropout", 0.0)
     hidden = [wg.Dense(units, "relu", dropout=dropout) for _ in range(2)]
     net = wg.Network(X.shape[1], [*hidden, wg.Dense(10, "softmax")], "cross_entropy")
-    fitted = wg.train(net, X[training], y[training], seed=seed, batch_size=batch_size, **options)
-    X_judged, classes = test or (X[judging], y[judging])
-    return float((fitted.predict(X_judged).argmax(axis=1) == classes).mean())
+    orders = [np.random.default_rng(seed).permutation(len(X)) for seed in seeds]
+    drawn = [order[: sizes.training] for order in orders]
+    trainings = [
+        {"seed": seed, "X": X[rows], "Y": y[rows]} for seed, rows in zip(seeds, drawn, strict=True)
+    ]
+    found = []
+    fits = wg.train_many(trainings, net=net, batch_size=batch_size, **options)
+    for fitted, order in zip(fits, orders, strict=True):
+        judging = order[sizes.training :][: sizes.validation]
+        X_judged, classes = test or (X[judging], y[judging])
+        found.append(float((fitted.predict(X_judged).argmax(axis=1) == classes).mean()))
+    return found
 
 
 def contest(name):
@@ -135,13 +141,11 @@ def contest(name):
         found = {}
         for who, (make, grid) in contestants.items():
             means = {
-                point: statistics.mean(
-                    accuracy(pool, None, sizes, make(*point), seed) for seed in CHOOSING
-                )
+                point: statistics.mean(accuracies(pool, None, sizes, make(*point), CHOOSING))
                 for point in grid
             }
             best = max(means, key=means.get)
-            tested = [accuracy(pool, test, sizes, make(*best), seed) for seed in TESTING]
+            tested = accuracies(pool, test, sizes, make(*best), TESTING)
             mean, error = spread(tested)
             edge = at_edge(best, grid)
             print(

@@ -7,11 +7,12 @@ import scipy.sparse
 import whygrad as wg
 from comparisons import assert_close
 from engines import each_engine, needs_native
-from whygrad.nn import predict as measuring
+from whygrad.engines import prediction
+from whygrad.engines.prediction import BLOCK
+from whygrad.nn import metrics
 from whygrad.nn.arrays import as_data, as_inputs
 from whygrad.nn.backprop import example_costs, forward
 from whygrad.nn.metrics import measure
-from whygrad.nn.predict import BLOCK
 
 NET = wg.Network(30, [wg.Dense(5, "tanh"), wg.Dense(2, "softmax")], cost="cross_entropy")
 FORMATS = ["csr", "csc", "coo", "lil", "dok", "bsr"]
@@ -227,7 +228,7 @@ def test_what_is_kept_beside_the_data_is_small():
 
 
 def test_measuring_goes_by_blocks_of_rows():
-    X, Y = examples(BLOCK + 5)
+    X, Y = examples(metrics.BLOCK + 5)
     theta, targets = NET.init(0), np.eye(2)[Y]
     dense = measure(NET, theta, as_data(NET, X, targets))
     assert measure(NET, theta, as_data(NET, scipy.sparse.csr_array(X), targets)) == pytest.approx(
@@ -238,10 +239,11 @@ def test_measuring_goes_by_blocks_of_rows():
 def test_outputs_of_many_rows_are_those_of_their_blocks_however_many_threads(monkeypatch):
     X, _ = examples(5 * BLOCK + 3)
     theta = NET.init(0)
+    monkeypatch.setattr(prediction, "SHARED", 1)  # small as the network is
     found = []
     for cores in (1, 2, 3):
-        monkeypatch.setattr(measuring, "own_cores", lambda cores=cores: cores)
-        found.append(measuring.outputs(NET, theta, X))
+        monkeypatch.setattr(prediction, "own_cores", lambda cores=cores: cores)
+        found.append(prediction.outputs(NET, theta, X))
     np.testing.assert_array_equal(found[0], found[1])
     np.testing.assert_array_equal(found[0], found[2])
     np.testing.assert_allclose(found[0], forward(NET, theta, X).a[-1], rtol=1e-12)
@@ -252,7 +254,7 @@ def test_a_number_that_is_not_finite_is_found_in_any_block(value):
     X, _ = examples(5 * BLOCK)
     X[3 * BLOCK + 7, 1] = value
     with pytest.raises(wg.InputError, match=rf"X\[{3 * BLOCK + 7}, 1\] is (NaN|infinity) \(1 such"):
-        measuring.outputs(NET, NET.init(0), X)
+        prediction.outputs(NET, NET.init(0), X)
 
 
 def test_outputs_of_finite_numbers_that_overflow_are_not_refused():
@@ -260,4 +262,4 @@ def test_outputs_of_finite_numbers_that_overflow_are_not_refused():
     theta = NET.init(0)
     theta.W[1][...] = 1e300
     with np.errstate(all="ignore"):
-        assert measuring.outputs(NET, theta, X * 1e300).shape == (3, 2)
+        assert prediction.outputs(NET, theta, X * 1e300).shape == (3, 2)

@@ -49,6 +49,7 @@ NAMES = [
     "Step",
     "Stopping",
     "Trace",
+    "TrainingError",
     "Uniform",
     "WhygradError",
     "backward",
@@ -60,6 +61,7 @@ NAMES = [
     "open_run",
     "studio",
     "train",
+    "train_many",
     "why",
 ]
 MODULES = sorted(

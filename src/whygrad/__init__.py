@@ -4,6 +4,7 @@ Feed-forward neural networks, trained fast on a CPU, with every number on the wa
 
     Network, Dense      what there is            forward, backward, gradients   the four equations
     train               the training itself      MLPClassifier, MLPRegressor    the same for scikit-learn
+    train_many          several side by side
     open_run            what the command `whygrad train` wrote
     why                 the questions: why.weight, why.paths, …
     explain             a network trained elsewhere, with scikit-learn or PyTorch, to be asked why
@@ -18,6 +19,7 @@ from whygrad.errors import (
     FileError,
     InputError,
     RecordWarning,
+    TrainingError,
     WhygradError,
 )
 from whygrad.fitted import Fitted
@@ -56,7 +58,7 @@ from whygrad.plan import (
     Stopping,
 )
 from whygrad.studio import studio
-from whygrad.train import train
+from whygrad.train import train, train_many
 from whygrad.training import Callback, History, Report
 from whygrad.version import __version__ as __version__
 
@@ -104,6 +106,7 @@ __all__ = [
     "Step",
     "Stopping",
     "Trace",
+    "TrainingError",
     "Uniform",
     "WhygradError",
     "backward",
@@ -115,6 +118,7 @@ __all__ = [
     "open_run",
     "studio",
     "train",
+    "train_many",
     "why",
 ]
 

@@ -9,6 +9,7 @@ bit. Trainings that run at the same time in one process share its cores.
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 from threading import Lock
@@ -69,9 +70,23 @@ def beside_others() -> Iterator[None]:
             _trainings.pop()
 
 
+_most: ContextVar[int | None] = ContextVar("most", default=None)
+
+
+@contextmanager
+def at_most(cores: int) -> Iterator[None]:
+    """Leave the trainings within no more than so many cores, to be shared by all that run now."""
+    before = _most.set(cores)
+    try:
+        yield
+    finally:
+        _most.reset(before)
+
+
 def own_cores() -> int:
     """Return the number of cores for one training, at least one: its share among those that run now."""
-    return max(1, allowed_cores() // max(1, len(_trainings)))
+    cores, most = allowed_cores(), _most.get()
+    return max(1, min(cores, most or cores) // max(1, len(_trainings)))
 
 
 @cache

@@ -5,7 +5,9 @@ Every message says what was wrong, where (row, column, layer), and what to do ab
 
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from difflib import get_close_matches
 from functools import wraps
 from inspect import signature
@@ -37,6 +39,20 @@ class FileError(WhygradError, OSError):
     """A file cannot be read or written as asked."""
 
 
+class TrainingError(WhygradError):
+    """Of several trainings some failed while they ran; the others went on to their ends.
+
+    Attributes
+    ----------
+    done : list
+        What the trainings returned, in their order; None for those that failed.
+    """
+
+    def __init__(self, message: str, done: Sequence[Any] = ()) -> None:
+        super().__init__(message)
+        self.done = list(done)
+
+
 class DivergenceWarning(UserWarning):
     """The cost became infinite or NaN; training stopped with the last parameters before that."""
 
@@ -53,8 +69,26 @@ class RecordWarning(UserWarning):
 _BETWEEN = ("whygrad", "sklearn", "joblib", "scipy", "contextlib")
 
 
+_kept: ContextVar[list[tuple[str, type[Warning]]] | None] = ContextVar("kept", default=None)
+
+
+@contextmanager
+def warnings_kept() -> Iterator[list[tuple[str, type[Warning]]]]:
+    """Keep what `warn` has to say within, for a thread that no line of the user's own code has called."""
+    kept: list[tuple[str, type[Warning]]] = []
+    before = _kept.set(kept)
+    try:
+        yield kept
+    finally:
+        _kept.reset(before)
+
+
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
     """Warn, and name the line of the user's own code that led here, however deep."""
+    kept = _kept.get()
+    if kept is not None:
+        kept.append((message, category))
+        return
     frame, level = sys._getframe(1), 2
     while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in _BETWEEN:
         frame, level = frame.f_back, level + 1

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
-from whygrad.nn import Array, Network, Parameters, outputs
+from whygrad.engines.prediction import outputs
+from whygrad.nn import Array, Network, Parameters
 from whygrad.training import model_file
 from whygrad.training.epochs import History
 

@@ -79,6 +79,8 @@ def intercepts(theta: Parameters) -> Views:
 
 def check_fitted(estimator: Any) -> None:
     """Raise scikit-learn's `NotFittedError` before a fit; it says what parameters set by hand are for."""
+    if estimator.__sklearn_is_fitted__():  # which scikit-learn asks as well, after much else
+        return
     by_hand = (
         "This %(name)s instance is not fitted yet: coefs_ and intercepts_ set by hand are where "
         "partial_fit, and fit with warm_start=True, begin. To use them as they are, make a whygrad.Network "

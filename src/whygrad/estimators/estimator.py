@@ -20,6 +20,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from whygrad.engines import choose
+from whygrad.engines.prediction import outputs
 from whygrad.errors import InputError, refuse_unknown
 from whygrad.estimators.attributes import (
     check_fitted,
@@ -45,7 +46,6 @@ from whygrad.nn.arrays import Data, as_data, check_columns, check_unmasked, dens
 from whygrad.nn.backprop import forward
 from whygrad.nn.functions import Activation, Array
 from whygrad.nn.network import Network, Parameters
-from whygrad.nn.predict import outputs
 from whygrad.plan.lbfgs import LBFGS, by_steps
 from whygrad.plan.plan import Clip, Plan, State, of_gradients, start
 from whygrad.training.callbacks import AnyCallback, Callback

@@ -6,11 +6,10 @@ Read in this order:
     network     `Network`, `Dense`, `Parameters`, and how parameters start
     arrays      what a user gives → arrays that fit, or one line that says why not
     backprop    forward, backward, gradients: the four equations
-    predict     outputs for many rows
     metrics     cost, accuracy and R² of examples
     pairings    output activation and cost taken together, to the last digit
 
-Doors beside this one: `functions` and `predict`, for their constants. It may import `errors`, `files` and
+Doors beside this one: `functions` and `metrics`, for their constants. It may import `errors`, `files` and
 `cores` alone.
 """
 
@@ -45,7 +44,6 @@ from whygrad.nn.functions import (
 from whygrad.nn.metrics import ValidationData, measure
 from whygrad.nn.network import Dense, Gradients, Network, Parameters, Uniform, count
 from whygrad.nn.pairings import output_costs, output_error, together
-from whygrad.nn.predict import outputs
 
 __all__ = [
     "ACTIVATIONS",
@@ -87,6 +85,5 @@ __all__ = [
     "one_hot",
     "output_costs",
     "output_error",
-    "outputs",
     "together",
 ]

@@ -9,7 +9,8 @@ from whygrad.nn.arrays import Data
 from whygrad.nn.backprop import example_costs, forward
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
-from whygrad.nn.predict import BLOCK
+
+BLOCK = 1024  # rows at a time
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,6 @@
     datasets    the data sets that come with it, and IDX files
     settings    the options of a training on a table, and their defaults
     fit         rows set aside for validation and test, columns encoded, the training
-    predict     outputs row by row
     scores      how well it does, beside a baseline
 
 Doors: `fit`, `datasets`, `scores`, `settings`. It may import `tables`, `fitted`, `training` and what is

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.engines import Probes, choose
+from whygrad.engines import choose
+from whygrad.engines.prediction import outputs_of_rows
 from whygrad.errors import InputError
 from whygrad.files import check_regular
 from whygrad.fitted import Fitted
@@ -24,7 +25,6 @@ from whygrad.nn.arrays import Data, as_data
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Parameters
 from whygrad.pipeline import datasets, scores, settings
-from whygrad.pipeline import predict as rowwise
 from whygrad.pipeline.scores import Scores
 from whygrad.pipeline.settings import Settings
 from whygrad.plan.plan import State, start
@@ -45,6 +45,7 @@ from whygrad.tables.target import Label
 from whygrad.training.callbacks import AnyCallback
 from whygrad.training.epochs import History, final
 from whygrad.training.loop import Training, run
+from whygrad.training.side_by_side import warm_up
 
 
 @dataclass(frozen=True, eq=False)
@@ -339,12 +340,6 @@ def fit(source: Source, given: Settings, observers: Sequence[AnyCallback] = ()) 
     return result_of(ready, state, history, time.perf_counter() - began)
 
 
-def warm_up(training: Training) -> None:
-    """Compile what is compiled once on a machine, without a step: it is no part of a training's time."""
-    state = training.state.copy()
-    training.engine.run(training.plan, state, training.data, state.step, Probes())
-
-
 def result_of(ready: Prepared, state: State, history: History, seconds: float) -> Result:
     """Score the network that a training on a table ended with."""
     plan, encoding, parts = ready.training.plan, ready.encoding, ready.parts
@@ -357,7 +352,7 @@ def result_of(ready: Prepared, state: State, history: History, seconds: float) -
 
 def predict(fitted: Fitted, X: Array, first: int = 0) -> Array:
     """Return the outputs for X, row by row; raises `InputError` where they are not finite."""
-    a = rowwise.outputs(fitted.net, fitted.theta, X)
+    a = outputs_of_rows(fitted.net, fitted.theta, X)
     finite = np.isfinite(a).all(axis=1)
     if not finite.all():
         row = first + int(np.argmin(finite)) + 1

@@ -412,7 +412,7 @@ def start(plan: Plan, theta: Parameters | None = None) -> State:
     return State(flat, plan.optimizer.init(flat))
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=8)  # one for each of some trainings side by side
 def _order(seed: int | None, epoch: int, n: int) -> Array:
     index = np.arange(n, dtype=np.int32 if n < 2**31 else np.int64)
     if seed is not None:

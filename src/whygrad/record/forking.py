@@ -9,12 +9,14 @@ from dataclasses import fields, replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
+from threading import RLock
 from typing import Any, TypeVar
 
 import numpy as np
 
 from whygrad.engines import choose
 from whygrad.errors import InputError, nearest
+from whygrad.fitted import Fitted
 from whygrad.nn.arrays import Data, as_data
 from whygrad.nn.functions import Array
 from whygrad.plan.optimizers import find_optimizer
@@ -38,6 +40,7 @@ from whygrad.record.recorder import Job
 from whygrad.training.callbacks import AnyCallback, StepController, waited
 from whygrad.training.epochs import History, renewed
 from whygrad.training.loop import INTERRUPTED, Training, run
+from whygrad.training.side_by_side import Seat, named, one_at_a_time, side_by_side
 from whygrad.training.warm_start import warm_start_from
 
 R = TypeVar("R", bound=Recorded)  # the type of the run: a fork of a `Run` is a `Run`
@@ -186,6 +189,58 @@ def fork(
     overwrite: bool = False,
 ) -> R:
     """Go on from a step with changes, in a new folder; see `Run.fork`."""
+    training = _checked(given, step, changes)
+    callbacks = [*observers, *changes.get("callbacks", ())]
+    seconds = changes.get("seconds")
+    return _forked(
+        given, step, training, record, changes, callbacks, seconds, controller, overwrite
+    )
+
+
+def fork_many(given: R, forks: Sequence[Mapping[str, Any]], cores: int | None) -> list[R]:
+    """Go on with several changes side by side, each in a new folder; see `Run.fork_many`."""
+    n, lock = len(forks), RLock()
+    tasks, trainings = [], []
+    taken: set[Path] = set()
+    for i, one in enumerate(forks):
+        with named(i, n):
+            changes = dict(one)
+            if "step" not in changes:
+                raise InputError("there is no step: say after how many updates it parts, step=…")
+            step, overwrite = changes.pop("step"), changes.pop("overwrite", False)
+            path = _fork_path(given, changes.pop("record", None), overwrite)
+            while "record" not in one and path in taken:
+                path = location.free_name(f"{path.stem}-{len(taken) + 1}", path.parent)
+            if path in taken:
+                raise InputError(f"{path} is where another one is recorded: choose another name")
+            taken.add(path)
+            location.check_place(path, overwrite)
+            training = _checked(given, step, changes)
+        trainings.append(training)
+        called = one_at_a_time(changes.get("callbacks", ()), lock)
+        tasks.append(
+            partial(_fork_of_many, given, step, training, path, changes, called, overwrite)
+        )
+    return side_by_side(tasks, trainings, cores)
+
+
+def _fork_of_many(
+    given: R,
+    step: int,
+    training: Training,
+    path: Path,
+    changes: Mapping[str, Any],
+    called: Sequence[AnyCallback],
+    overwrite: bool,
+    seat: Seat,
+) -> R:
+    seconds = changes.get("seconds")
+    own = seat.take(training)
+    return _forked(given, step, own, path, changes, called, seconds, overwrite=overwrite)
+
+
+def _checked(given: R, step: int, changes: Mapping[str, Any]) -> Training:
+    """Return the training of a fork; raise `InputError` for changes that cannot be."""
     for name in changes:
         if name not in (*PLAN, *OTHERS):
             raise InputError(f"a fork cannot change {name!r}: {nearest(name, [*PLAN, *OTHERS])}")
@@ -194,11 +249,7 @@ def fork(
         raise InputError(
             f"at step {training.state.step} all {training.plan.epochs} epochs are over: give more, epochs=…"
         )
-    callbacks = [*observers, *changes.get("callbacks", ())]
-    seconds = changes.get("seconds")
-    return _forked(
-        given, step, training, record, changes, callbacks, seconds, controller, overwrite
-    )
+    return training
 
 
 def _changed(given: R, step: int, changes: Mapping[str, Any]) -> Training:
@@ -260,6 +311,19 @@ def left_out(given: R, examples: Any, rescale: bool = False) -> tuple[State, His
     return run(_training_without(given, examples, rescale))
 
 
+def leave_one_out(given: R, examples: Any, rescale: bool, cores: int | None) -> list[Fitted]:
+    """Train again without each of the examples by itself, side by side; see `Run.leave_one_out`."""
+    given.data  # noqa: B018  read once, before there are several who would
+    indices = _indices(given, examples)
+
+    def one(index: int, seat: Seat) -> Fitted:
+        training = _training_without(given, index, rescale)
+        return fitted(training, *run(seat.take(training)))
+
+    trainings = [_training_without(given, index, rescale) for index in indices[:1]]
+    return side_by_side([partial(one, int(index)) for index in indices], trainings, cores)
+
+
 def _training_without(given: R, examples: Any, rescale: bool = False) -> Training:
     """Return the training of a run from its start, without some examples."""
     multipliers = _multipliers(given, examples)
@@ -275,6 +339,15 @@ def _training_without(given: R, examples: Any, rescale: bool = False) -> Trainin
 
 
 def _multipliers(given: R, examples: Any) -> Array:
+    multipliers = np.ones(given.plan.n)
+    multipliers[_indices(given, examples)] = 0
+    if not multipliers.any():
+        raise InputError("all examples are left out: at least one must remain")
+    return multipliers
+
+
+def _indices(given: R, examples: Any) -> Array:
+    """Return the indices of examples in the training data."""
     n = given.plan.n
     indices = np.atleast_1d(np.asarray(examples))
     if indices.dtype == bool and indices.shape == (n,):
@@ -284,11 +357,7 @@ def _multipliers(given: R, examples: Any) -> Array:
     outside = indices[(indices < 0) | (indices >= n)]
     if len(outside):
         raise InputError(f"example {outside[0]}: the training data have 0 to {n - 1}")
-    multipliers = np.ones(n)
-    multipliers[indices.astype(np.int64)] = 0
-    if not multipliers.any():
-        raise InputError("all examples are left out: at least one must remain")
-    return multipliers
+    return indices.astype(np.int64)
 
 
 def _forked(

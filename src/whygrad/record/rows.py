@@ -27,7 +27,6 @@ from whygrad.pipeline.fit import (
     prepare_training,
     result_of,
     truth,
-    warm_up,
 )
 from whygrad.pipeline.scores import Scores
 from whygrad.pipeline.settings import Settings
@@ -41,6 +40,7 @@ from whygrad.tables.columns import quoted
 from whygrad.tables.target import far_values
 from whygrad.training.callbacks import AnyCallback, StepController, waited
 from whygrad.training.epochs import History, final
+from whygrad.training.side_by_side import warm_up
 
 ROWS = 8192  # that are in memory at a time
 

@@ -4,7 +4,7 @@
 tables is imported where it is needed: pyarrow takes a while.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from whygrad.engines.prediction import outputs
 from whygrad.errors import FileError, InputError, nearest_file
 from whygrad.fitted import Fitted
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Parameters
-from whygrad.nn.predict import outputs
 from whygrad.plan.plan import State
 from whygrad.record import forking, replay, source
 from whygrad.record.files import events, manifest
@@ -301,6 +301,32 @@ class Run(Recorded):
         """
         return forking.fork(self, step, record, changes, overwrite=overwrite)
 
+    def fork_many(
+        self, forks: Sequence[Mapping[str, Any]], *, cores: int | None = None
+    ) -> list["Run"]:
+        """Go on in several ways side by side, each on a core of its own: the runs that `fork` makes.
+
+        Parameters
+        ----------
+        forks : list of dicts
+            For each its arguments of `fork`, by name: step, changes, and record and overwrite where wanted.
+        cores : int, optional
+            How many cores to use; by default all that this process may.
+
+        Returns
+        -------
+        list of Run
+            The forks, in the order of `forks`.
+
+        Raises
+        ------
+        InputError, FileError
+            As `fork`, before any of them begins; the message names which.
+        TrainingError
+            Where some failed on their way; the others went on.
+        """
+        return forking.fork_many(self, forks, cores)
+
     def without(
         self,
         examples: Any,
@@ -334,6 +360,37 @@ class Run(Recorded):
             For an index outside the data, and where no example remains.
         """
         return forking.without(self, examples, rescale, record, overwrite)
+
+    def leave_one_out(
+        self, examples: Any, rescale: bool = False, *, cores: int | None = None
+    ) -> list["Fitted"]:
+        """Train again without each of some examples by itself, side by side, and record nothing.
+
+        It is the truth that every estimate of the influence of an example is held to: one training for
+        each, on a core of its own.
+
+        Parameters
+        ----------
+        examples : int, array-like of int, or of bool, (n,)
+            Their indices in the training data.
+        rescale : bool, default False
+            As in `without`.
+        cores : int, optional
+            How many cores to use; by default all that this process may.
+
+        Returns
+        -------
+        list of Fitted
+            For each example the network that was trained without it, with the bits of `without`.
+
+        Raises
+        ------
+        InputError
+            For an index outside the data.
+        TrainingError
+            Where some failed on their way; the others went on.
+        """
+        return forking.leave_one_out(self, examples, rescale, cores)
 
 
 # ── opening ──────────────────────────────────────────────────────────────────────────────────────────

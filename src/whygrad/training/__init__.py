@@ -5,6 +5,7 @@
     minimise    L-BFGS, in place of single steps
     callbacks   who sees a training, and who controls its steps
     divergence  a cost that is not finite: back to the step before
+    side_by_side  several trainings, a core for each
     warm_start  going on from a state under another plan
     progress    a live line
     model_file  networks, parameters and history as safetensors

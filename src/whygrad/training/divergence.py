@@ -12,7 +12,7 @@ from whygrad.cores import one_thread
 from whygrad.engines import Engine, Probes
 from whygrad.errors import DivergenceWarning, warn
 from whygrad.nn import Data, Parameters, Trace, example_costs, forward
-from whygrad.nn.predict import BLOCK
+from whygrad.nn.metrics import BLOCK
 from whygrad.plan.plan import Plan, State
 from whygrad.training.epochs import take_steps
 

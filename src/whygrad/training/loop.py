@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -39,6 +40,9 @@ from whygrad.training.epochs import Epoch, History, end_of_epoch, last_step, ris
 from whygrad.training.minimise import ALL_DONE, minimise
 
 CHUNK_SECONDS = 0.075  # between two looks at Ctrl-C and the callbacks
+
+# Set where a training is one of several, and all of them are to end, as by Ctrl-C.
+ended: ContextVar[threading.Event | None] = ContextVar("ended", default=None)
 
 INTERRUPTED = "interrupted"  # what `stopped` says at the end of a training ended by Ctrl-C
 
@@ -117,11 +121,12 @@ def run(
     checkpoints = Rollback(state)
     wanted = merge_probes(called)
     chunk, stopped, risen, seen = 8, "", "", ProbeResult()
-    with _interruption(engine) as interrupted, closing(called), beside_others():
+    with interruption(engine) as interrupted, closing(called), beside_others():
         if not plan.by_steps:
-            if allowed(controller, plan, state, called) <= state.step:
+            if interrupted() or allowed(controller, plan, state, called) <= state.step:
                 return replace(state, stopped=INTERRUPTED), History((), INTERRUPTED)
             return minimise(plan, state, data, validation, engine, iterated, layer_statistics)
+        stopped = INTERRUPTED if interrupted() else ""
         while state.epoch < plan.epochs and not stopped:
             bound = allowed(controller, plan, state, called)
             if bound <= state.step:
@@ -170,12 +175,12 @@ def next_chunk(steps: int, seconds: float) -> int:
 
 
 @contextmanager
-def _interruption(engine: Engine) -> Iterator[Callable[[], bool]]:
+def interruption(engine: Engine | None = None) -> Iterator[Callable[[], bool]]:
     """Turn Ctrl-C into a question asked between chunks; a second one interrupts at once.
 
     So does the first while the engine compiles: no step has been taken, and none would be for a while.
     """
-    pressed = threading.Event()
+    pressed = ended.get() or threading.Event()
     main = threading.current_thread() is threading.main_thread()
     if not main or signal.getsignal(signal.SIGINT) is None:
         yield pressed.is_set  # signals reach the main thread only, and one that is not Python's stays
@@ -184,7 +189,7 @@ def _interruption(engine: Engine) -> Iterator[Callable[[], bool]]:
     def press(signum: int, frame: Any) -> None:
         pressed.set()
         signal.signal(signal.SIGINT, previous)
-        if engine.compiling and callable(previous):
+        if engine is not None and engine.compiling and callable(previous):
             previous(signum, frame)
 
     previous = signal.signal(signal.SIGINT, press)

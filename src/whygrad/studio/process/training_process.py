@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 
 from whygrad.errors import WhygradError
 from whygrad.pipeline import settings
-from whygrad.pipeline.fit import find, prepare_training, warm_up
+from whygrad.pipeline.fit import find, prepare_training
 from whygrad.plan.plan import State
 from whygrad.record import Run, forking, open_run
 from whygrad.record.files import manifest, snapshots
@@ -32,6 +32,7 @@ from whygrad.record.rows import record_prepared
 from whygrad.studio.process.control import Command, Control
 from whygrad.studio.process.live import Live
 from whygrad.training.loop import Training
+from whygrad.training.side_by_side import warm_up
 
 FAILED = 1
 SPACING = 0.1  # seconds between two snapshots, so that any step is computed again while a scrubber is drawn

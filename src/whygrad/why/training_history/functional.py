@@ -11,8 +11,9 @@ from typing import Any, Literal
 import numpy as np
 
 from whygrad.answers.names import Names
+from whygrad.engines.prediction import outputs
 from whygrad.errors import InputError
-from whygrad.nn import Array, Network, Parameters, as_inputs, dense, outputs
+from whygrad.nn import Array, Network, Parameters, as_inputs, dense
 from whygrad.nn.arrays import as_targets
 from whygrad.nn.pairings import output_costs, output_error
 from whygrad.why.choosing import class_names, classes, classifies, find_class
