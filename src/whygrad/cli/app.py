@@ -54,7 +54,7 @@ Examples:
     help_format="plaintext",
     version_flags=[],
     help_flags=["--help", "-h"],
-    sort_key=6,
+    sort_key=7,
 )
 app.command(why)
 
@@ -68,6 +68,13 @@ Examples:
 
     whygrad train houses.csv --target price
     whygrad train iris --hidden 40,20 --activation tanh --seed 1""",
+    ),
+    "columns:columns": (
+        "Show what every column of a table is, how its cells are read, and what becomes of it.",
+        """Examples:
+
+    whygrad columns houses.csv
+    whygrad columns houses.csv --target price --type zip=category --na=-9 --json""",
     ),
     "predict:predict": (
         "Predict the target of every row; the columns are found by name, in any order.",
@@ -206,11 +213,11 @@ QUESTIONS = {
     ),
 }
 for parent, commands in ((app, COMMANDS), (why, QUESTIONS)):
-    # `why` is the sixth of the first list.
+    # `why` is the seventh of the first list.
     for place, (path, (help, epilogue)) in enumerate(commands.items(), start=1):
         parent.command(
             f"whygrad.cli.{path}",
-            sort_key=place + (parent is app and place > 5),
+            sort_key=place + (parent is app and place > 6),
             help=help,
             help_epilogue=epilogue,
         )

@@ -2,6 +2,8 @@
 
 import stat
 import tomllib
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,8 +25,9 @@ TOO_LARGE = (
 
 TEXT = ("target", "task", "run", "activation", "cost", "optimizer", "schedule", "engine")
 WHOLE = ("epochs", "batch_size", "seed")
-NUMBERS = ("test", "validation", "learning_rate", "dropout", "l1", "l2")
-NAMES = (*TEXT, "hidden", "leave_out", *WHOLE, *NUMBERS)
+NUMBERS = ("validation", "learning_rate", "dropout", "l1", "l2")
+LISTS = {"leave_out": "names of columns", "na": "values", "type": "COLUMN=TYPE"}
+NAMES = (*TEXT, "hidden", *LISTS, "test", *WHOLE, *NUMBERS)
 
 DATA = Group("Data and result", sort_key=0)
 NETWORK = Group("Network", sort_key=1)
@@ -44,8 +47,27 @@ class TrainOptions:
         list[str] | None,
         option("A column not to learn from; can be repeated.", group=DATA),
     ] = None
+    type: Annotated[
+        list[str] | None,
+        option(
+            "COLUMN=number, category, date or leave-out, where `whygrad columns` says otherwise; can be "
+            "repeated.",
+            group=DATA,
+        ),
+    ] = None
+    na: Annotated[
+        list[str] | None,
+        option(
+            "What stands for a missing value, beside NA, ? and the like; can be repeated.",
+            group=DATA,
+        ),
+    ] = None
     test: Annotated[
-        float | None, option("Share of the rows kept for the score at the end. [0.2]", group=DATA)
+        str | None,
+        option(
+            "Share of the rows kept for the score at the end; last, last:0.1: the latest by date. [0.2]",
+            group=DATA,
+        ),
     ] = None
     validation: Annotated[
         float | None,
@@ -182,11 +204,20 @@ def _checked(key: str, name: str, value: Any) -> Any:
         if isinstance(value, str) or all(_is_whole(one) for one in units):
             return value if isinstance(value, str) else ",".join(map(str, units)) or "none"
         wanted = "whole numbers, as in [40, 20]"
-    elif name == "leave_out":
-        columns = value if isinstance(value, list) else [value]
-        if all(isinstance(column, str) for column in columns):
-            return columns
-        wanted = 'names of columns, as in ["id", "name"]'
+    elif name in LISTS:
+        values = value if isinstance(value, list) else [value]
+        if name == "na":
+            values = [
+                str(one) if _is_whole(one) or isinstance(one, float) else one for one in values
+            ]
+        if all(isinstance(one, str) for one in values):
+            return values
+        example = {"leave_out": '["id", "name"]', "na": '["-9"]', "type": '["zip=category"]'}[name]
+        wanted = f"{LISTS[name]}, as in {example}"
+    elif name == "test":
+        if isinstance(value, float | str) or _is_whole(value):
+            return str(value)
+        wanted = "a number, or last"
     elif name in TEXT:
         if isinstance(value, str):
             return value
@@ -224,9 +255,30 @@ def settings_of(options: dict[str, Any]) -> Settings:
     known = {k: v for k, v in options.items() if k in names and v is not None}
     if "hidden" in known:
         known["hidden"] = hidden_layers(known["hidden"])
-    if "leave_out" in known:
-        known["leave_out"] = tuple(dict.fromkeys(known["leave_out"]))
+    for name in ("leave_out", "na"):
+        if name in known:
+            known[name] = tuple(dict.fromkeys(known[name]))
+    if options.get("type") is not None:
+        known["types"] = types_of(options["type"])
+    if "test" in known:
+        with suppress(ValueError):
+            known["test"] = float(known["test"])
     return Settings(**known)
+
+
+def types_of(given: Sequence[str]) -> dict[str, str]:
+    """Return the types of columns by name; of an equals sign in a name the last one counts.
+
+    >>> types_of(["zip=category", "a=b=number"])
+    {'zip': 'category', 'a=b': 'number'}
+    """
+    found = {}
+    for one in given:
+        name, equals, kind = one.rpartition("=")
+        if not equals or not name.strip():
+            raise InputError(f"type {quoted(one)}: give COLUMN=TYPE, as in zip=category")
+        found[name.strip()] = kind.strip()
+    return found
 
 
 def hidden_layers(text: str) -> tuple[int, ...]:

@@ -75,6 +75,7 @@ def show(run: RunFolder, /, *, json: Json = False) -> int:
             more |= {
                 "inputs": list(opened.encoding.names),
                 "notes": list(opened.encoding.notes),
+                "columns": [asdict(one) for one in opened.encoding.facts],
             }
         print_json(more | opened.manifest)
         return 0

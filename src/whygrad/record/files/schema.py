@@ -154,6 +154,11 @@ DATA = by(
     },
 )
 
+
+def _share_or_last(value: Any, where: str) -> None:
+    (text if isinstance(value, str) else number)(value, where)
+
+
 SETTINGS: dict[str, Check] = {
     "hidden": maybe(each(POSITIVE)),
     "activation": text,
@@ -168,11 +173,13 @@ SETTINGS: dict[str, Check] = {
     "l2": maybe(number),
     "seed": whole(most=2**1024),
     "engine": text,
-    "test": number,
+    "test": _share_or_last,
     "validation": maybe(number),
     "leave_out": each(text),
 }
-assert list(SETTINGS) == [field.name for field in fields(Settings)]
+# What runs of an older version do not have.
+MORE_SETTINGS: dict[str, Check] = {"types": each(each(text)), "na": each(text)}
+assert [*SETTINGS, *MORE_SETTINGS] == [field.name for field in fields(Settings)]
 
 COUNT = whole()
 OF_A_CLASS = keys(
@@ -221,7 +228,7 @@ PARENT = keys({"run": text, "id": ID, "step": COUNT, "changes": mapping(plain())
 TABLE: dict[str, Check] = {
     "target": text,
     "task": TASK,
-    "settings": keys(SETTINGS),
+    "settings": keys(SETTINGS, MORE_SETTINGS),
     "scored_on": one_of((inside.TRAINING, inside.TEST)),
 }
 _OF_ARRAYS = keys(
@@ -258,6 +265,31 @@ def check_manifest(about: Any) -> None:
 
 # ── the table's encoding ─────────────────────────────────────────────────────────────────────────────
 
+NUMBER_FORM = keys(
+    {
+        "decimal": one_of((".", ",")),
+        "thousands": one_of(("", ",", ".", " ", "'")),
+        "unit": text,
+        "bare": flag,
+        "ranges": flag,
+        "parentheses": flag,
+    }
+)
+DATE_FORM = keys({"form": text})
+SPELLINGS = each(each(text))
+FACTS = keys(
+    {
+        "name": text,
+        "kind": text,
+        "read": text,
+        "missing": COUNT,
+        "distinct": COUNT,
+        "examples": each(text),
+        "becomes": text,
+        "note": text,
+    }
+)
+
 ENCODING = keys(
     {
         "columns": each(
@@ -273,7 +305,8 @@ ENCODING = keys(
                             "scale": above_zero,
                             "fill": number,
                             "flagged": flag,
-                        }
+                        },
+                        {"form": NUMBER_FORM},
                     ),
                     "category": keys(
                         {
@@ -283,6 +316,20 @@ ENCODING = keys(
                             "values": each(text),
                             "rare": flag,
                             "missing": flag,
+                        },
+                        {"spellings": SPELLINGS},
+                    ),
+                    "date": keys(
+                        {
+                            "type": text,
+                            "name": text,
+                            "kind": one_of(("date",)),
+                            "form": DATE_FORM,
+                            "parts": each(text),
+                            "centers": each(number),
+                            "widths": each(above_zero),
+                            "fill": number,
+                            "flagged": flag,
                         }
                     ),
                 },
@@ -297,10 +344,12 @@ ENCODING = keys(
                 "center": number,
                 "scale": above_zero,
                 "notes": each(text),
-            }
+            },
+            {"form": NUMBER_FORM, "spellings": SPELLINGS, "na": each(text)},
         ),
         "notes": each(text),
-    }
+    },
+    {"facts": each(FACTS)},
 )
 
 # ── what stands in the database, as JSON ─────────────────────────────────────────────────────────────
