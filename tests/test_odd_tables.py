@@ -462,6 +462,8 @@ X, Y = (
 
 def told(name, column, what):
     """The line on a column that is of no use."""
+    if name == "interval":
+        return f"column '{name}' left out: it holds intervals, which are neither numbers nor dates"
     if what == "date":
         return (
             f"column '{name}' left out: it is {columns.quoted(str(column[0].as_py()))} in every row"

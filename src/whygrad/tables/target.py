@@ -25,6 +25,7 @@ from whygrad.tables.columns import (
     described,
     find,
     index_of,
+    is_number,
     kind_of,
     kind_of_categories,
     meant,
@@ -289,15 +290,16 @@ def choose_target(
         values, _, _ = read_numbers(column, kind, about.form, na)
         notes += far_values(values, np.flatnonzero(present), name)
         return table, replace(about, notes=tuple(notes))
+    numeric = kind == "number" or sum(is_number(str(one)) for one in labels) > len(labels) / 2
     if len(labels) == table.num_rows:
         raise InputError(
             f"target {quoted(name)} is different in every row: it cannot be learned as classes, choose "
-            "another column" + (" or the task 'regression'" if kind == "number" else "")
+            "another column" + (" or the task 'regression'" if numeric else "")
         )
     if len(labels) > MOST_CLASSES:
         raise InputError(
             f"target {quoted(name)} has {len(labels)} classes, at most {MOST_CLASSES} can be learned: "
-            "choose another column" + (" or the task 'regression'" if kind == "number" else "")
+            "choose another column" + (" or the task 'regression'" if numeric else "")
         )
     if kind == "number" and task is None:
         notes.append(

@@ -335,10 +335,10 @@ def _contributions(
     order = np.argsort(-abs(by_column), kind="stable")[:top]
     rows: list[tuple[Any, ...]] = []
     for c in order:
-        column, k = columns[c], columns[c].inputs[0]
-        ends: tuple[Any, ...] = tuple(float(names.own(net, 0, k, end[k])) for end in points)
+        column = columns[c]
+        ends: tuple[Any, ...] = tuple(column.shown(net, names, end) for end in points)
         if column.categories:
-            ends = (column.category(x), "")
+            ends = (ends[0], "")
         rows.append((column.name, *ends, float(by_column[c])))
     where = [Ref(0, int(columns[c].inputs[0])).part for c in order]
     if len(columns) > len(order):
