@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.errors import InputError
+from whygrad.errors import InputError, warn
 from whygrad.fitted import Fitted
 from whygrad.nn.arrays import Data
 from whygrad.nn.functions import Array
@@ -134,7 +134,7 @@ def outputs(
     """Yield the network's outputs, (rows, n_L), beside the rows they are of, in pieces.
 
     The target's column in a file is read only with `targets`; otherwise it may hold anything. `notes` gets,
-    at the end, lines on columns with cells that are not as in training.
+    at the end, lines on columns with cells that are not as in training; without it there are warnings.
     """
     start, odd = 0, Oddities()
     for table in _pieces(run, data, targets):
@@ -143,6 +143,9 @@ def outputs(
         start += table.num_rows
     if notes is not None:
         notes += run.encoding.oddities(odd)
+    else:
+        for line in run.encoding.oddities(odd, gaps=False):
+            warn(line)
 
 
 def _pieces(run: Recorded, data: Any, targets: bool) -> Iterator[Any]:

@@ -5,6 +5,7 @@ month comes first is decided by all cells together. A time is kept as seconds si
 cell names its zone; its parts are those that the span of the training rows makes worth knowing.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from whygrad.nn.functions import Array
-from whygrad.tables.written_numbers import ALL_BUT_A_FEW, LOOKED_AT, cast
+from whygrad.tables.written_numbers import ALL_BUT_A_FEW, cast, likely, some_of
 
 DAY = 86_400
 _CLOCK = (
@@ -40,6 +41,11 @@ TEXT_FORMS = {
     "clock": ("time of day", rf"^{_CLOCK}$"),
     "digits": ("yyyymmdd", r"^(?P<y>(?:18|19|20|21)\d{2})(?P<m>\d{2})(?P<d>\d{2})$"),
 }  # fmt: skip
+# The same for Python's own `re`, since arrow takes its time with a pattern.
+_HERE = {
+    form: re.compile(pattern.replace(r"\p{L}", r"[^\W\d_]"))
+    for form, (_, pattern) in TEXT_FORMS.items()
+}
 # Form → seconds in one of its units, and between which seconds since 1970 all values must lie to be such.
 EPOCHS = {"seconds": 1.0, "milliseconds": 1e-3, "microseconds": 1e-6, "nanoseconds": 1e-9}
 NUMERIC = (*EPOCHS, "digits")  # which numbers may be, and text of digits
@@ -233,12 +239,9 @@ def find_date_form(cells: Any, least: float = ALL_BUT_A_FEW) -> tuple[DateForm |
     >>> find_date_form(pa.array(["3/4/2024", "12/31/2023"], pa.large_string()))
     (DateForm(form='month first'), False)
     """
-    n = len(cells)
-    if n > LOOKED_AT:
-        cells = cells.take(pa.array(np.linspace(0, n - 1, LOOKED_AT).astype(np.int64)))
-    head = cells.slice(0, 200)
-    for form, (_, pattern) in TEXT_FORMS.items():
-        if form == "month first" or _share(head, pattern) < min(least, 0.5):
+    cells = some_of(cells)
+    for form, pattern in _HERE.items():
+        if form == "month first" or not likely(cells, pattern):
             continue
         found = DateForm(form)
         if form == "day first":

@@ -7,7 +7,7 @@ anything: the others are missing values.
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -55,6 +55,8 @@ class Decision:
         Why numbers are categories or dates, "" where that needs no words.
     asked : bool
         Whether the user said what it is.
+    values : array, shape (n,), or None
+        Its numbers, where they had to be made to decide.
     """
 
     kind: Kind
@@ -62,6 +64,7 @@ class Decision:
     unclear: str = ""
     why: str = ""
     asked: bool = False
+    values: Array | None = field(default=None, compare=False, repr=False)
 
     @property
     def number(self) -> NumberForm:
@@ -173,7 +176,7 @@ def _of_type(
     if kind != "number":
         return Decision(kind)
     values, _, _ = read_numbers(column, na=na)
-    return _of_numbers(values[~np.isnan(values)], name, asked)
+    return replace(_of_numbers(values[~np.isnan(values)], name, asked), values=values)
 
 
 def _of_numbers(known: Array, name: str, asked: Type | None) -> Decision:
@@ -246,7 +249,7 @@ def _numbers_as_they_stand(column: Any, name: str) -> Decision | None:
     code = _code(column, values)
     if code:
         return Decision("code", why=code)
-    return _of_numbers(values[~np.isnan(values)], name, None)
+    return replace(_of_numbers(values[~np.isnan(values)], name, None), values=values)
 
 
 def _of_truth(known: Any) -> Decision | None:

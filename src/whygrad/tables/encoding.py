@@ -391,13 +391,15 @@ class Encoding:
                     f"{HOLDS[column.kind]}{example}"
                 )
 
-    def oddities(self, odd: Oddities) -> list[str]:
+    def oddities(self, odd: Oddities, gaps: bool = True) -> list[str]:
         """Return a line on each column with cells that are not as in training, in the order of the columns.
 
         Parameters
         ----------
         odd : Oddities
             What `encode` met.
+        gaps : bool, default True
+            Whether missing values count where there were none in training.
 
         Returns
         -------
@@ -407,7 +409,7 @@ class Encoding:
         return [
             f"column {quoted(column.name)} {line}"
             for column in self.columns
-            for line in _odd_lines(column, odd, False)
+            for line in _odd_lines(column, odd, False, gaps)
         ]
 
     def noted(self, odd: Oddities) -> "Encoding":
@@ -532,7 +534,7 @@ def _facts(about: dict[str, Any]) -> ColumnFacts:
     return ColumnFacts(**(about | {"examples": tuple(about["examples"])}))
 
 
-def _odd_lines(column: Column, odd: Oddities, training: bool) -> Iterator[str]:
+def _odd_lines(column: Column, odd: Oddities, training: bool, gaps: bool = True) -> Iterator[str]:
     """Yield what is to be said of a column's cells, after its name."""
     if isinstance(column, Category):
         new, known = odd.said(column.name, "new"), odd.said(column.name, "known")
@@ -547,7 +549,7 @@ def _odd_lines(column: Column, odd: Oddities, training: bool) -> Iterator[str]:
         yield f"is {what}{written} in {found[1]}, {found[2]}: taken for {stand}"
     if isinstance(column, NumberColumn) and (found := odd.said(column.name, "bare")):
         yield f"lacks {column.form.unit!r} in {found[1]}, {found[2]}: taken as if it stood there"
-    if not training and (found := odd.said(column.name, "gap")):
+    if gaps and not training and (found := odd.said(column.name, "gap")):
         where = f"{found[1]}," if found[0] > 1 else found[1]
         yield f"is empty in {where} as it never was in training: taken for {column.stand_in}"
 

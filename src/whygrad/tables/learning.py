@@ -258,7 +258,7 @@ def _learn_column(column: Any, name: str, decision: Decision, na: tuple[str, ...
         of_time = kind_of(column) == "date"
         held = "intervals, which are neither numbers nor dates" if of_time else described(column)
         return Learned(None, f"it holds {held}", "other")
-    if kind == "empty" or is_missing(column, na).all():
+    if kind == "empty":
         return Learned(None, "it has no value in any training row", "empty")
     if kind == "date":
         return _learn_date(column, name, decision, na)
@@ -269,7 +269,9 @@ def _learn_column(column: Any, name: str, decision: Decision, na: tuple[str, ...
 
 def _learn_number(column: Any, name: str, decision: Decision, na: tuple[str, ...]) -> Learned:
     kind = decision.kind
-    values, _, _ = read_numbers(column, kind, decision.number, na)
+    values = decision.values
+    if values is None:
+        values, _, _ = read_numbers(column, kind, decision.number, na)
     refuse_infinity(values, name)
     gone = np.isnan(values)
     known = values[~gone]
@@ -446,7 +448,12 @@ def _facts(
     made = learned.column
     becomes = f"left out: {learned.reason}" if made is None else _inputs(made)
     return ColumnFacts(
-        name, learned.kind, _read_as(decision, made), *_counts(column, na), becomes, note
+        name,
+        learned.kind,
+        _read_as(decision, made),
+        *_counts(column, na, decision.values),
+        becomes,
+        note,
     )
 
 
@@ -459,14 +466,16 @@ def _facts_of_target(column: Any, target: Target) -> ColumnFacts:
     return ColumnFacts(target.name, kind, read, *_counts(column, target.na), becomes)
 
 
-def _counts(column: Any, na: tuple[str, ...]) -> tuple[int, int, tuple[str, ...]]:
+def _counts(
+    column: Any, na: tuple[str, ...], values: Array | None = None
+) -> tuple[int, int, tuple[str, ...]]:
     """Return how many cells are missing, how many values there are, and some of them."""
-    gone = is_missing(column, na)
-    head = column.slice(0, 1000).filter(pa.array(~gone[:1000]))
-    shown: list[str] = []
-    for value in head.slice(0, 50).to_pylist():
-        if len(shown) < EXAMPLES and (text := str(value).strip()[:60]) not in shown:
-            shown.append(text)
+    gone = is_missing(column, na) if values is None else np.isnan(values)
+    shown: dict[str, None] = {}
+    for row in np.flatnonzero(~gone[:1000])[:50].tolist():
+        shown[str(column[row].as_py()).strip()[:60]] = None
+        if len(shown) == EXAMPLES:
+            break
     try:
         distinct = pc.count_distinct(column, mode="only_valid").as_py()
     except pa.ArrowException:  # lists and the like

@@ -46,7 +46,11 @@ GROUPED = {
     (",", "'"): r"^(?:\d{1,3}(?:'\d{3})+|\d+)(?:,\d+)?$",
 }
 UNCLEAR = r"^\d{1,3},\d{3}$"  # thousands, or three decimals: the other columns tell
+HEAD = 20  # cells that are looked at to see whether a column may be of numbers or dates at all
 PERCENT = ("%", "percent", "pct", "per cent", "prozent")
+
+# How a cell begins that may be a number: Python's own `re`, since arrow takes its time with a pattern.
+BEGINNING = re.compile(r"[(\s]*[-+−–]?\s*(?:[^\W\d_]{0,3}\.?[$¢-¥฿₠-⃀]?)\s*[-+−–]?\s*[.,]?\d")
 
 
 @dataclass(frozen=True)
@@ -142,8 +146,13 @@ def numbers(form: NumberForm, cells: Any) -> tuple[Array, Array]:
             values = cast(plain)
             assert values is not None, "what fits the pattern is a number"
         return np.where(np.isfinite(values), values, np.nan), bare
-    parts = _parts(cells)
+    return _of_parts(form, _parts(cells))
+
+
+def _of_parts(form: NumberForm, parts: dict[str, Any]) -> tuple[Array, Array]:
+    """Return numbers and which lack their unit, as `numbers` does, of cells that are taken apart."""
     values = _number(form, parts, "low")
+    bare = np.zeros(len(values), bool)
     if form.ranges:
         high = _number(form, parts, "high")
         ranged = np.asarray(pc.not_equal(parts["high"], ""))
@@ -252,11 +261,8 @@ def find_form(
     >>> find_form(pa.array(["$1,200", "$950", "$1,000.50"], pa.large_string()))[0]
     NumberForm(decimal='.', thousands=',', unit='$', bare=False, ranges=False, parentheses=False)
     """
-    n = len(cells)
-    if n > LOOKED_AT:
-        cells = cells.take(pa.array(np.linspace(0, n - 1, LOOKED_AT).astype(np.int64)))
-        n = LOOKED_AT
-    if not n or pc.mean(pc.match_substring_regex(cells, r"\d")).as_py() < least:
+    cells = some_of(cells)
+    if not likely(cells, BEGINNING):
         return None, False
     parts = _parts(cells)
     matched = np.asarray(pc.not_equal(parts["low"], ""))
@@ -281,8 +287,22 @@ def find_form(
     ranged = np.asarray(pc.not_equal(parts["high"], ""))
     opened = np.asarray(pc.not_equal(parts["open"], ""))
     form = NumberForm(decimal, thousands, *unit, bool(ranged.any()), bool(opened.any()))
-    values, _ = numbers(form, cells)
+    values, _ = _of_parts(form, parts)
     return (form, unclear) if np.isfinite(values).mean() >= least else (None, False)
+
+
+def some_of(cells: Any) -> Any:
+    """Return cells evenly spread over a column, all of a short one."""
+    n = len(cells)
+    if n <= LOOKED_AT:
+        return cells
+    return cells.take(pa.array(np.linspace(0, n - 1, LOOKED_AT).astype(np.int64)))
+
+
+def likely(cells: Any, pattern: re.Pattern[str]) -> bool:
+    """Return whether half of the first cells match: else the whole column need not be looked at."""
+    head = cells.slice(0, HEAD).to_pylist()
+    return 2 * sum(pattern.match(cell) is not None for cell in head) >= len(head) > 0
 
 
 def _unit_of_all(parts: dict[str, Any], matched: Array, least: float) -> tuple[str, bool] | None:
