@@ -145,7 +145,7 @@ def test_what_has_no_single_form_is_no_number(name):
 
 def test_whether_a_comma_divides_thousands_is_told_by_the_other_columns():
     unclear, clear = cycled("1,234", "12,345", "7,100"), cycled("1,5", "2,25", "3,5")
-    marks = {}
+    marks: dict[tuple[str, ...], str] = {}
     for others in ({}, {"d": clear}, {"d": cycled("1,234.5", "2,000.25", "7")}):
         encoding, _ = learned({"c": unclear, **others}, y=[str(i * 37 % 23) for i in range(N)])
         marks[tuple(others.get("d", ())[:1])] = encoding.columns[0].form.decimal
@@ -242,7 +242,7 @@ def test_a_date_later_is_read_in_the_order_of_training():
 
 
 def test_an_encoding_that_an_older_version_wrote_reads_as_it_did():
-    encoding, table = learned({"c": cycled("1", "2", "4"), "d": cycled("p", "q")})
+    encoding, table = learned({"c": cycled("1,5", "2", "4"), "d": cycled("p", "q")})
     about = encoding.to_dict()
     for column in about["columns"]:
         column.pop("form", None)
@@ -251,6 +251,7 @@ def test_an_encoding_that_an_older_version_wrote_reads_as_it_did():
         del about["target"][name]
     del about["facts"]
     old = Encoding.from_dict(about)
+    assert old == encoding
     np.testing.assert_array_equal(old.encode(table), encoding.encode(table))
     np.testing.assert_array_equal(old.targets(table), encoding.targets(table))
     settings = json.loads(json.dumps(vars(Settings())))

@@ -15,7 +15,14 @@ from whygrad.nn.functions import Array
 from whygrad.tables.columns import Kind, cells, is_sign, kind_of, quoted, texts, to_float
 from whygrad.tables.dates import DateForm, seconds_of_number, seconds_of_text, seconds_of_time
 from whygrad.tables.spellings import keys
-from whygrad.tables.written_numbers import PLAIN_FORM, NumberForm, cast, numbers
+from whygrad.tables.written_numbers import (
+    OF_THE_FILE,
+    PLAIN_FORM,
+    NumberForm,
+    cast,
+    find_form,
+    numbers,
+)
 
 TRUTH = pa.array(["false", "true", "0", "1", "0.0", "1.0"], pa.large_string())
 
@@ -61,7 +68,7 @@ def read_numbers(
         return values, none, there if form.unit and not form.bare else none
     if arrow not in ("text", "code"):
         return np.full(len(column), np.nan), np.asarray(pc.is_valid(column)), none
-    if kind == "number" and form == PLAIN_FORM and not na:
+    if kind == "number" and form in (PLAIN_FORM, OF_THE_FILE) and not na:
         found = as_they_stand(column)
         if found is not None:
             return found, none, none
@@ -72,6 +79,8 @@ def read_numbers(
         index = np.asarray(place, dtype=np.int64)
         values = np.where(index < 0, np.nan, index % 2)
         return values, there & (index < 0), none
+    if form == OF_THE_FILE:
+        form = find_form(trimmed.drop_null())[0] or PLAIN_FORM
     values, bare = numbers(form, trimmed)
     return values, there & np.isnan(values), bare
 

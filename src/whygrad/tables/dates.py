@@ -329,11 +329,12 @@ def parts_of(seconds: Array, clock: bool = False) -> tuple[str, ...]:
         return ("hour",) if span > 0 else ()
     days = calendar(seconds)
     several = {
-        name: bool((days[name] != days[name][0]).any()) for name in ("day", "hour", "weekday")
+        name: bool((days[name] != days[name][0]).any())
+        for name in ("day", "hour", "weekday", "month")
     }
     worth = {
         "year": span >= 2 * 365,
-        "month": span >= 60,
+        "month": span >= 60 and several["month"],
         "weekday": span >= 14 and several["weekday"] and several["day"],
         "day": span >= 60 and several["day"],
         "hour": several["hour"],

@@ -34,7 +34,7 @@ TYPES: tuple[Type, ...] = get_args(Type)
 
 EXACT = 2**53  # whole numbers above are not all different as float64
 POSTAL = re.compile(
-    r"(?i)(.*[ _.-])?(zip|zip[ _-]?codes?|post(al)?[ _-]?codes?|plz|pin[ _-]?codes?)([ _.-].*)?"
+    r"(?i)(.*[ _.-])?(zip|zip[ _-]?codes?|post(al)?[ _-]?codes?|plz|pin[ _-]?codes?)[ _-]?\d*"
 )
 FORCED = 0.5  # of the cells must fit the kind that a user asked for
 

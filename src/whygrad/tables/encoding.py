@@ -37,7 +37,7 @@ from whygrad.tables.columns import (
 from whygrad.tables.dates import DAY, EPOCHS, PARTS, TEXT_FORMS, DateForm, calendar, encoded_part
 from whygrad.tables.spellings import canonical
 from whygrad.tables.target import Label, Target, Task, target_from_dict
-from whygrad.tables.written_numbers import PLAIN_FORM, NumberForm
+from whygrad.tables.written_numbers import OF_THE_FILE, PLAIN_FORM, NumberForm
 
 # What a column of each kind may hold when it is met again.
 ACCEPTED: dict[Kind, tuple[Kind, ...]] = {
@@ -54,7 +54,7 @@ class NumberColumn:
     """A column of numbers, or of true and false as 1 and 0.
 
     `fill` stands in for a missing value; `flagged` adds a column that is 1 where one was missing. `form` is
-    how text is written.
+    how text is written, which two encodings that give the same inputs need not have in common.
     """
 
     name: str
@@ -63,7 +63,7 @@ class NumberColumn:
     scale: float = 1.0
     fill: float = 0.0
     flagged: bool = False
-    form: NumberForm = PLAIN_FORM
+    form: NumberForm = field(default=PLAIN_FORM, compare=False)
 
     @property
     def names(self) -> list[str]:
@@ -122,7 +122,7 @@ class Category:
     values: tuple[str, ...]
     rare: bool = False
     missing: bool = False
-    spellings: tuple[tuple[str, str], ...] = ()
+    spellings: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
     @property
     def names(self) -> list[str]:
@@ -515,7 +515,7 @@ COLUMN_TYPES: dict[str, type[Column]] = {
 def _column(about: dict[str, Any]) -> Column:
     """Return the column that JSON has stored; what an older version did not write has its default."""
     fields = {name: value for name, value in about.items() if name not in ("type", "form")}
-    form = about.get("form", {})
+    form = about.get("form", asdict(OF_THE_FILE))
     if about["type"] == "number":
         return NumberColumn(**fields, form=NumberForm(**form))
     if about["type"] == "date":

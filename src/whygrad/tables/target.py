@@ -37,7 +37,7 @@ from whygrad.tables.columns import (
 from whygrad.tables.dates import NUMERIC, DateForm
 from whygrad.tables.decisions import Decision, check_types, decide
 from whygrad.tables.spellings import MOST, canonical, merged, merging_note
-from whygrad.tables.written_numbers import PLAIN_FORM, NumberForm
+from whygrad.tables.written_numbers import OF_THE_FILE, PLAIN_FORM, NumberForm
 
 Task: TypeAlias = Literal["classification", "regression"]
 TASKS: tuple[Task, ...] = ("classification", "regression")
@@ -81,8 +81,8 @@ class Target:
     center: float = 0.0
     scale: float = 1.0
     notes: tuple[str, ...] = field(default=(), compare=False)
-    form: NumberForm = PLAIN_FORM
-    spellings: tuple[tuple[str, str], ...] = ()
+    form: NumberForm = field(default=PLAIN_FORM, compare=False)
+    spellings: tuple[tuple[str, str], ...] = field(default=(), compare=False)
     na: tuple[str, ...] = ()
 
     @property
@@ -195,7 +195,8 @@ def target_from_dict(about: Mapping[str, Any]) -> Target:
     known = {name: tuple(about[name]) for name in ("classes", "notes")}
     known["na"] = tuple(about.get("na", ()))
     known["spellings"] = tuple((key, value) for key, value in about.get("spellings", ()))
-    return Target(**(dict(about) | known | {"form": NumberForm(**about.get("form", {}))}))
+    form = NumberForm(**about.get("form", vars(OF_THE_FILE)))
+    return Target(**(dict(about) | known | {"form": form}))
 
 
 def choose_target(
@@ -290,7 +291,7 @@ def choose_target(
         values, _, _ = read_numbers(column, kind, about.form, na)
         notes += far_values(values, np.flatnonzero(present), name)
         return table, replace(about, notes=tuple(notes))
-    numeric = kind == "number" or sum(is_number(str(one)) for one in labels) > len(labels) / 2
+    numeric = kind == "number" or (sum(is_number(str(one)) for one in labels) > 0.75 * len(labels))
     if len(labels) == table.num_rows:
         raise InputError(
             f"target {quoted(name)} is different in every row: it cannot be learned as classes, choose "

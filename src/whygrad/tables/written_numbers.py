@@ -59,8 +59,8 @@ class NumberForm:
 
     Parameters
     ----------
-    decimal : {".", ","}
-        The decimal mark.
+    decimal : {".", ",", ""}
+        The decimal mark; "" for the one of the file, as older versions had it.
     thousands : {"", ",", ".", " ", "'"}
         What stands between thousands.
     unit : str
@@ -99,6 +99,8 @@ class NumberForm:
 
 
 PLAIN_FORM = NumberForm()
+# Of columns of an older version, which read every file by the decimal mark that it found there.
+OF_THE_FILE = NumberForm(decimal="")
 
 
 def cast(cells: Any) -> Array | None:
@@ -179,12 +181,18 @@ def _text(value: str | None) -> Any:
 
 def _parts(cells: Any) -> dict[str, Any]:
     """Return the parts of each cell by name, "" where one is missing; all "" where nothing fits."""
-    cells = pc.replace_substring_regex(cells, "[\u00a0\u2007\u2009\u202f]", " ")
-    cells = pc.replace_substring_regex(cells, "[−‒–—]", "-")
-    cells = pc.replace_substring_regex(cells, "[’ʼ]", "'")
+    if not pc.all(pc.string_is_ascii(cells)).as_py():
+        cells = _in_ascii(cells)
     found = pc.extract_regex(cells, WRITTEN)
     names = ("open", "sign", "before", "minus", "low", "power", "high", "after", "close")
     return {name: pc.fill_null(pc.struct_field(found, name), "") for name in names}
+
+
+def _in_ascii(cells: Any) -> Any:
+    """Return text with blanks, dashes and apostrophes of all kinds written in one way."""
+    cells = pc.replace_substring_regex(cells, "[\u00a0\u2007\u2009\u202f]", " ")
+    cells = pc.replace_substring_regex(cells, "[−‒–—]", "-")
+    return pc.replace_substring_regex(cells, "[’ʼ]", "'")
 
 
 def _units(parts: dict[str, Any]) -> Any:

@@ -267,7 +267,7 @@ def check_manifest(about: Any) -> None:
 
 NUMBER_FORM = keys(
     {
-        "decimal": one_of((".", ",")),
+        "decimal": one_of((".", ",", "")),
         "thousands": one_of(("", ",", ".", " ", "'")),
         "unit": text,
         "bare": flag,
