@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import whygrad as wg
 from command import whygrad
@@ -506,9 +508,9 @@ def test_a_drawn_test_set_beside_dates_is_asked_about():
         "column 'when' holds dates, and the test rows were drawn from all of them: to predict what is to "
         "come, test on the latest ones, with --test last"
     ]
-    for settings in (Settings(test="last"), Settings(test=0.0)):
+    for chosen in (Settings(test="last"), Settings(test=0.0)):
         assert not any(
-            "--test last" in note for note in prepare(dated(np.arange(100)), settings)[1].notes
+            "--test last" in note for note in prepare(dated(np.arange(100)), chosen)[1].notes
         )
 
 
@@ -570,7 +572,7 @@ def test_types_and_missing_values_are_as_the_user_says():
     columns = {
         "a": cycled("1", "2", "3"),
         "b": cycled("1", "low", "2"),
-        "c": cycled("2020", "2021", "-9"),
+        "c": cycled("2020", "2021", "-9", "-9.0"),
         "d": [str(k) for k in range(N)],
     }
     types = {"a": "category", "b": "number", "d": "leave-out"}
@@ -578,7 +580,7 @@ def test_types_and_missing_values_are_as_the_user_says():
     assert encoding.names == ("a=1", "a=2", "a=3", "b", "b is missing", "c", "c is missing")
     assert encoding.notes == ("column 'd' left out: you asked for that",)
     X = encoding.encode(table)
-    np.testing.assert_array_equal(X[:, -1], [cell == "-9" for cell in columns["c"]])
+    np.testing.assert_array_equal(X[:, -1], [cell[:2] == "-9" for cell in columns["c"]])
     again = Encoding.from_dict(json.loads(json.dumps(encoding.to_dict())))
     np.testing.assert_array_equal(
         again.encode(pa.table({"a": [1], "b": [2.0], "c": [-9]}))[0, -2:], X[2, -2:]
@@ -696,6 +698,57 @@ def test_options_stand_in_whygrad_toml_too(houses):
         (("sold", "leave-out"),),
         ("-9",),
     )
+
+
+def test_rows_are_counted_in_the_file_also_where_some_have_no_target():
+    table = pa.table(
+        {"c": text(with_odd("n.k.")), "y": text(["", *(f"{i / 7:.3f}" for i in range(N - 1))])}
+    )
+    said = "is no number in row 7, 'n.k.': taken for a missing value"
+    found = describe(table, "y")
+    assert found.facts[0].note == said and f"column 'c' {said}" in found.notes
+
+
+# ── any cells at all ─────────────────────────────────────────────────────────────────────────────────
+
+CELLS = st.one_of(
+    st.sampled_from(["", "NA", "1", "-3.5", "1e3", "inf", "true", "T", "12:30 PM", "1,5", "1e999"]),
+    st.sampled_from(["$1,200", "12 %", "3 kg", "(5)", "5 - 3", "1-2", "1.2.2024", "31/12/2024"]),
+    st.sampled_from(["13/13/2024", "Yes", "no", "NO", "007", "1600000000", "20240131", "−5", "1’000"]),
+    st.sampled_from(["12345678901234567890", "2024-02-30", "24:00", "\u0308", "İ", "ß", "SS", "1 to"]),
+    st.sampled_from(["٣", "½", "1.234.567,8", "+-1", "5 Mai 24"]),
+    st.text(max_size=6),
+)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    pools=st.lists(st.lists(CELLS, min_size=1, max_size=3), min_size=2, max_size=4),
+    n=st.integers(2, 40),
+    draws=st.randoms(use_true_random=False),
+    asked=st.sampled_from([None, "number", "category", "date"]),
+    na=st.sampled_from([(), ("0",), ("x", "1")]),
+)
+def test_any_cells_end_in_numbers_or_in_one_line_and_read_alike_in_pieces(
+    pools, n, draws, asked, na
+):
+    table = pa.table(
+        {f"c{i}": text(draws.choice(p) for _ in range(n)) for i, p in enumerate(pools)}
+    )
+    types = {"c1": asked} if asked else {}
+    try:
+        rows, target = choose_target(table, "c0", None, types, na)
+        encoding = learn(rows, target, types)
+        odd = Oddities()
+        X = encoding.encode(rows, odd=odd)
+        assert np.isfinite(X).all() and np.isfinite(encoding.targets(rows)).all()
+        again = Encoding.from_dict(json.loads(json.dumps(encoding.to_dict())))
+        pieces = [again.encode(rows.slice(i, 3), start=i) for i in range(0, rows.num_rows, 3)]
+        assert np.concatenate(pieces).tobytes() == X.tobytes()
+        lines = [*encoding.noted(odd).notes, *again.oddities(odd)]
+    except wg.InputError as error:
+        lines = [str(error)]
+    assert not any("\n" in line or len(line) > 1000 for line in lines)
 
 
 # ── scale ────────────────────────────────────────────────────────────────────────────────────────────

@@ -56,9 +56,7 @@ def read_numbers(
         return np.full(len(column), np.nan), none, none
     if arrow in ("number", "boolean"):
         values = to_float(column)
-        for number in map(_number, na):
-            if number is not None:
-                values = np.where(values == number, np.nan, values)
+        values = _without(values, na)
         there = ~np.isnan(values)
         if kind == "boolean":
             odd = there & (values != 0) & (values != 1)
@@ -82,7 +80,8 @@ def read_numbers(
     if form == OF_THE_FILE:
         form = find_form(trimmed.drop_null())[0] or PLAIN_FORM
     values, bare = numbers(form, trimmed)
-    return values, there & np.isnan(values), bare
+    odd = there & np.isnan(values)
+    return _without(values, na), odd, bare
 
 
 def as_they_stand(column: Any) -> Array | None:
@@ -96,6 +95,14 @@ def as_they_stand(column: Any) -> Array | None:
     if found is None or np.count_nonzero(~np.isfinite(found)) > column.null_count:
         return None
     return found
+
+
+def _without(values: Array, na: Collection[str]) -> Array:
+    """Return numbers with NaN for those that stand for a missing value: -9 is -9.0 as well."""
+    for number in map(_number, na):
+        if number is not None:
+            values = np.where(values == number, np.nan, values)
+    return values
 
 
 def _number(sign: str) -> float | None:
