@@ -478,6 +478,14 @@ def test_a_missing_date_is_the_median_and_flagged():
     assert np.isfinite(X).all()
 
 
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_a_span_of_time_is_a_number_of_seconds(unit):
+    values = np.array([90, 86_400, "NaT"], "timedelta64[s]").astype(f"timedelta64[{unit}]")
+    column = pa.array(values)
+    assert decide(column, "c").kind == "number"
+    assert read_numbers(column)[0].tolist() == pytest.approx([90, 86_400, NAN], nan_ok=True)
+
+
 # ── splitting by time ────────────────────────────────────────────────────────────────────────────────
 
 

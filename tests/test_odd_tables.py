@@ -398,7 +398,7 @@ PLAIN = {
     "time64": (pa.time64("us"), [DAY.time()], "date"),
     "timestamp": (pa.timestamp("s"), [DAY], "date"),
     "timestamp with a zone": (pa.timestamp("ns", "UTC"), [DAY], "date"),
-    "duration": (pa.duration("s"), [dt.timedelta(1)], "date"),
+    "duration": (pa.duration("s"), [dt.timedelta(1), dt.timedelta(2)], "number"),
     "list": (pa.list_(pa.int64()), [[1, 2]], "other"),
     "large_list": (pa.large_list(pa.int64()), [[1, 2]], "other"),
     "fixed_size_list": (pa.list_(pa.int64(), 2), [[1, 2]], "other"),

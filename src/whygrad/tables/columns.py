@@ -95,7 +95,7 @@ def kind_of(column: Any) -> Kind:
         return "text" if _is_text(values) else "code" if t.is_integer(values) else "other"
     if t.is_boolean(kind):
         return "boolean"
-    if t.is_integer(kind) or t.is_floating(kind) or t.is_decimal(kind):
+    if t.is_integer(kind) or t.is_floating(kind) or t.is_decimal(kind) or t.is_duration(kind):
         return "number"
     if _is_text(kind):
         return "text"
@@ -182,14 +182,18 @@ def _by_chunks(function: Callable[[Any], Any], column: Any, kind: Any) -> Any:
 
 
 def to_float(column: Any) -> Array:
-    """Return a column of numbers or booleans as float64, with NaN for missing values."""
+    """Return a column of numbers or booleans as float64, with NaN for missing values; spans in seconds."""
+    per = 1.0
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.int8())
+    elif pa.types.is_duration(column.type):
+        per = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}[column.type.unit]
+        column = column.cast(pa.int64())
     column = pc.cast(column, pa.float64(), safe=False)
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
     values: Array = column.to_numpy(zero_copy_only=False)
-    return values
+    return values if per == 1 else values * per
 
 
 def cells(column: Any) -> Any:
