@@ -186,7 +186,7 @@ def prepare(source: Source, chosen: Settings) -> tuple[Any, Encoding, Parts]:
     types = dict(chosen.types)
     table = leave_out(source.table, chosen.leave_out, source.target)
     table, target = choose_target(table, source.target, source.task, types, chosen.na)
-    rows, testing = np.arange(table.num_rows), settings.test_share(chosen.test)
+    rows, testing = np.arange(table.num_rows), settings.share_of_test(chosen.test)
     notes: list[str] = []
     if testing == 0:
         seen, test = rows, rows[:0]

@@ -141,7 +141,7 @@ class Settings:
                 raise InputError(
                     f"a hidden layer of {units} units: it needs at least 1, as in 40,20"
                 )
-        test_share(self.test)
+        share_of_test(self.test)
         if self.validation is not None and not 0 <= self.validation < 1:
             raise InputError(
                 f"validation is {self.validation!r}: a share of the rows is at least 0 and below 1, as 0.2"
@@ -196,7 +196,7 @@ def from_dict(about: Mapping[str, Any]) -> Settings:
     return Settings(**{**about, **lists})
 
 
-def test_share(test: float | str) -> float:
+def share_of_test(test: float | str) -> float:
     """Return the share of the test rows, of `last` and `last:0.1` as well.
 
     Raises
@@ -206,7 +206,7 @@ def test_share(test: float | str) -> float:
 
     Examples
     --------
-    >>> test_share(0.1), test_share("last"), test_share("last:0.3")
+    >>> share_of_test(0.1), share_of_test("last"), share_of_test("last:0.3")
     (0.1, 0.2, 0.3)
     """
     share: Any = test
