@@ -10,7 +10,7 @@ from whygrad.answers.formatting import clean, cut
 from whygrad.answers.formatting import columns as width
 from whygrad.cli.arguments import Json, option
 from whygrad.cli.options import types_of
-from whygrad.cli.printing import note_lines, print_json, printer
+from whygrad.cli.printing import print_json, printer
 from whygrad.pipeline import datasets
 from whygrad.pipeline.fit import find
 from whygrad.tables import describe, read
@@ -44,7 +44,6 @@ def columns(
     if json:
         print_json([asdict(one) for one in found.facts])
         return 0
-    note_lines(found.target.notes)
     print_facts(found.facts)
     return 0
 

@@ -472,7 +472,8 @@ def _facts_of_target(column: Any, target: Target) -> ColumnFacts:
         f"the target: {len(target.classes)} classes" if target.classes else "the target: a number"
     )
     read = target.form.described if target.kind == "number" else "as written"
-    return ColumnFacts(target.name, kind, read, *_counts(column, target.na), becomes)
+    note = "; ".join(target.notes)
+    return ColumnFacts(target.name, kind, read, *_counts(column, target.na), becomes, note)
 
 
 def _counts(
