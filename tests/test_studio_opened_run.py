@@ -217,7 +217,7 @@ def test_numbers_are_told_in_their_own_units(folder):
     found = opened(folder, "houses")
     rows = found.parts["test"]
     assert found.labels == ()
-    assert float(found.truth(rows, 2)) == pytest.approx(rows.row(2)["price"], rel=1e-5)
+    assert float(found.truth(rows, 2)) == pytest.approx(float(rows.row(2)["price"]), rel=1e-5)
     target = found.encoding.target
     assert found.own(0.0) == f"{target.center:.4g} price"
     assert len(found.examples(Chosen("test", "class", 1))[0]) == len(rows)  # there are no classes

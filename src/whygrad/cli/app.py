@@ -54,7 +54,7 @@ Examples:
     help_format="plaintext",
     version_flags=[],
     help_flags=["--help", "-h"],
-    sort_key=6,
+    sort_key=7,
 )
 app.command(why)
 
@@ -65,6 +65,11 @@ COMMANDS = {
         "Train a network on a table, score it on rows it has not seen, and write it to a folder.",
         "whygrad train houses.csv --target price",
         "whygrad train iris --hidden 40,20 --activation tanh --seed 1",
+    ),
+    "columns:columns": (
+        "Show what every column of a table is, how its cells are read, and what becomes of it.",
+        "whygrad columns houses.csv",
+        "whygrad columns houses.csv --target price --type zip=category --na=-9 --json",
     ),
     "predict:predict": (
         "Predict the target of every row; the columns are found by name, in any order.",
@@ -180,11 +185,11 @@ def _epilogue(examples: list[str]) -> str:
 
 
 for parent, commands in ((app, COMMANDS), (why, QUESTIONS)):
-    # `why` is the sixth of the first list.
+    # `why` is the seventh of the first list.
     for place, (path, (help, *examples)) in enumerate(commands.items(), start=1):
         parent.command(
             f"whygrad.cli.{path}",
-            sort_key=place + (parent is app and place > 5),
+            sort_key=place + (parent is app and place > 6),
             help=help,
             help_epilogue=TOML * (path == "train:train") + _epilogue(examples),
         )

@@ -2,6 +2,8 @@
 
 import stat
 import tomllib
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -23,8 +25,9 @@ TOO_LARGE = 10**15
 
 TEXT = ("target", "task", "run", "activation", "cost", "optimizer", "schedule", "engine")
 WHOLE = ("epochs", "batch_size", "seed")
-NUMBERS = ("test", "validation", "learning_rate", "dropout", "l1", "l2")
-NAMES = (*TEXT, "hidden", "leave_out", *WHOLE, *NUMBERS)
+NUMBERS = ("validation", "learning_rate", "dropout", "l1", "l2")
+LISTS = {"leave_out": "names of columns", "na": "values", "type": "COLUMN=TYPE"}
+NAMES = (*TEXT, "hidden", *LISTS, "test", *WHOLE, *NUMBERS)
 
 DATA = Group("Data and result", sort_key=0)
 NETWORK = Group("Network", sort_key=1)
@@ -41,6 +44,7 @@ KNOWN_SCHEDULES = (
 Name: TypeAlias = str | None
 Number: TypeAlias = float | None
 Whole: TypeAlias = int | None
+Several: TypeAlias = list[str] | None
 
 
 @Parameter(name="*")
@@ -50,10 +54,24 @@ class TrainOptions:
 
     target: Annotated[Name, data("The column to predict.")] = None
     task: Annotated[Name, data("classification or regression. [told from the target]")] = None
-    leave_out: Annotated[list[str] | None, data("A column not to learn from; can be repeated.")] = (
-        None
-    )
-    test: Annotated[Number, data("Share of the rows kept for the score at the end. [0.2]")] = None
+    leave_out: Annotated[Several, data("A column not to learn from; can be repeated.")] = None
+    type: Annotated[
+        Several,
+        data(
+            "COLUMN=number, category, date or leave-out, where `whygrad columns` says otherwise; can be "
+            "repeated."
+        ),
+    ] = None
+    na: Annotated[
+        Several,
+        data("What stands for a missing value, beside NA, ? and the like; can be repeated."),
+    ] = None
+    test: Annotated[
+        Name,
+        data(
+            "Share of the rows kept for the score at the end; last, last:0.1: the latest by date. [0.2]"
+        ),
+    ] = None
     validation: Annotated[
         Number, data("Share of the others measured every epoch, for early stopping. [0.1 of many]")
     ] = None
@@ -140,11 +158,20 @@ def _checked(key: str, name: str, value: Any) -> Any:
         if isinstance(value, str) or all(_is_whole(one) for one in units):
             return value if isinstance(value, str) else ",".join(map(str, units)) or "none"
         wanted = "whole numbers, as in [40, 20]"
-    elif name == "leave_out":
-        columns = value if isinstance(value, list) else [value]
-        if all(isinstance(column, str) for column in columns):
-            return columns
-        wanted = 'names of columns, as in ["id", "name"]'
+    elif name in LISTS:
+        values = value if isinstance(value, list) else [value]
+        if name == "na":
+            values = [
+                str(one) if _is_whole(one) or isinstance(one, float) else one for one in values
+            ]
+        if all(isinstance(one, str) for one in values):
+            return values
+        example = {"leave_out": '["id", "name"]', "na": '["-9"]', "type": '["zip=category"]'}[name]
+        wanted = f"{LISTS[name]}, as in {example}"
+    elif name == "test":
+        if isinstance(value, float | str) or _is_whole(value):
+            return str(value)
+        wanted = "a number, or last"
     elif name in TEXT:
         if isinstance(value, str):
             return value
@@ -182,9 +209,30 @@ def settings_of(options: dict[str, Any]) -> Settings:
     known = {k: v for k, v in options.items() if k in names and v is not None}
     if "hidden" in known:
         known["hidden"] = _hidden_layers(known["hidden"])
-    if "leave_out" in known:
-        known["leave_out"] = tuple(dict.fromkeys(known["leave_out"]))
+    for name in ("leave_out", "na"):
+        if name in known:
+            known[name] = tuple(dict.fromkeys(known[name]))
+    if options.get("type") is not None:
+        known["types"] = types_of(options["type"])
+    if "test" in known:
+        with suppress(ValueError):
+            known["test"] = float(known["test"])
     return Settings(**known)
+
+
+def types_of(given: Sequence[str]) -> dict[str, str]:
+    """Return the types of columns by name; of an equals sign in a name the last one counts.
+
+    >>> types_of(["zip=category", "a=b=number"])
+    {'zip': 'category', 'a=b': 'number'}
+    """
+    found = {}
+    for one in given:
+        name, equals, kind = one.rpartition("=")
+        if not equals or not name.strip():
+            raise InputError(f"type {quoted(one)}: give COLUMN=TYPE, as in zip=category")
+        found[name.strip()] = kind.strip()
+    return found
 
 
 def _hidden_layers(text: str) -> tuple[int, ...]:

@@ -72,7 +72,11 @@ def show(run: RunFolder, /, *, json: Json = False) -> int:
             "layers": layers(opened),
         }
         if opened.on_table:
-            more |= {"inputs": list(opened.encoding.names), "notes": list(opened.encoding.notes)}
+            more |= {
+                "inputs": list(opened.encoding.names),
+                "notes": list(opened.encoding.notes),
+                "columns": [asdict(one) for one in opened.encoding.facts],
+            }
         print_json(more | opened.manifest)
         return 0
     console = printer()

@@ -29,19 +29,24 @@ from whygrad.pipeline.scores import Scores
 from whygrad.pipeline.settings import Settings
 from whygrad.plan.plan import State, start
 from whygrad.tables import (
+    DateColumn,
     Encoding,
+    Label,
+    Oddities,
     Target,
     Task,
     choose_target,
+    dates_to_split_by,
     from_arrays,
     learn,
     leave_out,
     plain,
+    quoted,
     read,
     split,
+    split_by_time,
+    split_rows,
 )
-from whygrad.tables.splitting import split_rows
-from whygrad.tables.target import Label
 from whygrad.training.callbacks import AnyCallback
 from whygrad.training.epochs import History, final
 from whygrad.training.loop import Training, run
@@ -155,15 +160,16 @@ class Parts:
 def prepare(source: Source, chosen: Settings) -> tuple[Any, Encoding, Parts]:
     """Split and encode a table: a pure function of the table and the settings.
 
-    Of the settings only seed, test, validation, leave_out and the cost `poisson` count.
+    Of the settings only seed, test, validation, leave_out, types, na and the cost `poisson` count.
 
     Parameters
     ----------
     source : Source
         The table.
     chosen : Settings
-        `test` is the share of all rows that are test rows, or 0 for none; a data set with test rows of its
-        own keeps these. `validation` is the share of the rest, see `settings.validation_share`.
+        `test` is the share of all rows that are test rows, or 0 for none; with "last" they are the latest
+        by time; a data set with test rows of its own keeps these. `validation` is the share of the rest,
+        see `settings.validation_share`.
 
     Returns
     -------
@@ -179,15 +185,21 @@ def prepare(source: Source, chosen: Settings) -> tuple[Any, Encoding, Parts]:
     InputError
         Where a class or the whole has too few rows to be split, and where no column is left.
     """
+    types = dict(chosen.types)
     table = leave_out(source.table, chosen.leave_out, source.target)
-    table, target = choose_target(table, source.target, source.task)
-    rows = np.arange(table.num_rows)
-    if chosen.test == 0:
+    table, target = choose_target(table, source.target, source.task, types, chosen.na)
+    rows, testing = np.arange(table.num_rows), settings.share_of_test(chosen.test)
+    notes: list[str] = []
+    if testing == 0:
         seen, test = rows, rows[:0]
     elif source.testing:
         seen, test = rows[: -source.testing], rows[-source.testing :]
+    elif settings.by_time(chosen.test):
+        name, seconds = dates_to_split_by(table, target, types)
+        seen, test = split_by_time(seconds, testing)
+        notes.append(f"the test rows are the latest ones by column {quoted(name)}")
     else:
-        seen, test = split(target, table, chosen.test, chosen.seed)
+        seen, test = split(target, table, testing, chosen.seed)
     training, validation = seen, rows[:0]
     share = settings.validation_share(chosen, len(seen))
     if share > 0:
@@ -196,12 +208,26 @@ def prepare(source: Source, chosen: Settings) -> tuple[Any, Encoding, Parts]:
     if source.images:
         encoding = plain([name for name in table.schema.names if name != target.name], target)
     else:
-        encoding = learn(table.take(seen), target)
+        encoding = learn(table.take(seen), target, types)
+        if len(test) and not source.testing and not settings.by_time(chosen.test):
+            notes += _dates_asked_about(encoding)
+        encoding = replace(encoding, notes=(*encoding.notes, *notes))
     if chosen.cost == "poisson" and target.task == "regression":
         # Counts keep their zero: only the unit changes.
         mean = float(target.observed(table.take(seen)).mean())
         encoding = replace(encoding, target=replace(target, center=0.0, scale=abs(mean) or 1.0))
     return table, encoding, Parts(training, validation, test)
+
+
+def _dates_asked_about(encoding: Encoding) -> list[str]:
+    """Return the question whether the test rows should be the latest ones, where a column holds dates."""
+    for column in encoding.columns:
+        if isinstance(column, DateColumn) and column.form.form != "clock":
+            return [
+                f"column {quoted(column.name)} holds dates, and the test rows were drawn from all of them: "
+                "to predict what is to come, test on the latest ones, with --test last"
+            ]
+    return []
 
 
 def _set_aside(target: Target, table: Any, share: float, seed: int) -> tuple[Array, Array]:
@@ -252,7 +278,10 @@ def prepare_training(source: Source, given: Settings) -> Prepared:
 def tabulate(source: Source, given: Settings) -> EncodedTable:
     """Split and encode a table; see `prepare` for the settings that count."""
     table, encoding, parts = prepare(source, given)
-    X, Y = encoding.encode(table, settings.DTYPE), encoding.targets(table, settings.DTYPE)
+    odd = Oddities(np.flatnonzero(encoding.target.present(source.table)))
+    X = encoding.encode(table, settings.DTYPE, odd=odd)
+    Y = encoding.targets(table, settings.DTYPE)
+    encoding = encoding.noted(odd)
     data = {name: Data(X[rows], Y[rows]) for name, rows in vars(parts).items()}
     return EncodedTable(source, table, encoding, parts, data)
 

@@ -37,6 +37,8 @@ if TYPE_CHECKING:  # help and completion need the names of the options only, not
 
 MANY_ROWS = 1000  # from here on a tenth of them can be spared for validation
 VALIDATION_SHARE = 0.1
+LAST = "last"  # the test rows are those with the latest dates
+SHARE = 0.2  # of the rows, which are test rows where nothing else is said
 DTYPE = "float32"
 
 SCHEDULES: dict[str, Callable[[float, bool], Schedule]] = {
@@ -82,13 +84,18 @@ class Settings:
         Decides the split, the initial parameters and the order of the rows.
     engine : {"auto", "native", "reference"}
         What computes the steps.
-    test : float, default 0.2
-        The share of the rows that are scored once, at the end; 0 for none.
+    test : float or str, default 0.2
+        The share of the rows that are scored once, at the end; 0 for none. "last" and "last:0.1" take the
+        latest rows by the table's dates instead of drawing them.
     validation : float, optional
         The share of the other rows that is measured every epoch, to stop by; 0 for none. By default a tenth
         where there are 1,000 or more, else none.
     leave_out : tuple of str
         Columns that training never sees.
+    types : mapping of str to {"number", "category", "date", "leave-out"}
+        What columns are, where it is not what their values suggest; kept as pairs.
+    na : tuple of str
+        What stands for a missing value, beside the usual signs.
 
     Raises
     ------
@@ -114,9 +121,11 @@ class Settings:
     l2: float | None = None
     seed: int = 0
     engine: str = "auto"
-    test: float = 0.2
+    test: float | str = SHARE
     validation: float | None = None
     leave_out: tuple[str, ...] = ()
+    types: tuple[tuple[str, str], ...] | Mapping[str, str] = ()
+    na: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.dropout < 1:
@@ -132,16 +141,25 @@ class Settings:
                 raise InputError(
                     f"a hidden layer of {units} units: it needs at least 1, as in 40,20"
                 )
-        for name in ("test", "validation"):
-            share = getattr(self, name)
-            if share is not None and not 0 <= share < 1:
-                raise InputError(
-                    f"{name} is {share!r}: a share of the rows is at least 0 and below 1, as 0.2"
-                )
-        if isinstance(self.leave_out, str):
+        share_of_test(self.test)
+        if self.validation is not None and not 0 <= self.validation < 1:
             raise InputError(
-                f"leave_out is {self.leave_out!r}: give names of columns, ({self.leave_out!r},)"
+                f"validation is {self.validation!r}: a share of the rows is at least 0 and below 1, as 0.2"
             )
+        for name, what in (("leave_out", "names of columns"), ("na", "values")):
+            given = getattr(self, name)
+            if isinstance(given, str):
+                raise InputError(f"{name} is {given!r}: give {what}, ({given!r},)")
+        if isinstance(self.types, Mapping):
+            object.__setattr__(self, "types", tuple(self.types.items()))
+        for pair in self.types:
+            from whygrad.tables import check_type
+
+            if isinstance(pair, str) or len(pair) != 2:
+                raise InputError(
+                    f"types is {self.types!r}: give a type for each name, {{'zip': 'category'}}"
+                )
+            check_type(*pair)
         for name, least in (("epochs", 1), ("batch_size", 1), ("seed", 0)):
             value = getattr(self, name)
             if value is not None and value < least:
@@ -172,8 +190,42 @@ def from_dict(about: Mapping[str, Any]) -> Settings:
     lists = {
         "hidden": None if hidden is None else tuple(hidden),
         "leave_out": tuple(about["leave_out"]),
+        "types": tuple((name, kind) for name, kind in about.get("types", ())),
+        "na": tuple(about.get("na", ())),
     }
     return Settings(**{**about, **lists})
+
+
+def share_of_test(test: float | str) -> float:
+    """Return the share of the test rows, of `last` and `last:0.1` as well.
+
+    Raises
+    ------
+    InputError
+        For anything else, and for a share below 0 or not below 1.
+
+    Examples
+    --------
+    >>> share_of_test(0.1), share_of_test("last"), share_of_test("last:0.3")
+    (0.1, 0.2, 0.3)
+    """
+    share: Any = test
+    if isinstance(test, str):
+        word, colon, rest = test.partition(":")
+        try:
+            share = float(rest) if colon else SHARE if word == LAST else float(word)
+        except ValueError:
+            share = None
+        if (colon and word != LAST) or share is None:
+            raise InputError(f"test is {test!r}: it is a share such as 0.2, or last, or last:0.2")
+    if not 0 <= share < 1:
+        raise InputError(f"test is {test!r}: a share of the rows is at least 0 and below 1, as 0.2")
+    return float(share)
+
+
+def by_time(test: float | str) -> bool:
+    """Return whether the test rows are the last ones by time."""
+    return isinstance(test, str) and test.startswith(LAST)
 
 
 def _option(name: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.errors import InputError
+from whygrad.errors import InputError, warn
 from whygrad.fitted import Fitted
 from whygrad.nn import Array, Data, Parameters
 from whygrad.pipeline import datasets
@@ -35,7 +35,7 @@ from whygrad.record.files.inside import TEST, TRAINING, VALIDATION
 from whygrad.record.folder import Details, conclude, train_and_record
 from whygrad.record.recorded import Recorded
 from whygrad.record.source import prepare_again, read_again, true_values
-from whygrad.tables import as_table, batches
+from whygrad.tables import Oddities, as_table, batches
 from whygrad.tables.columns import quoted
 from whygrad.tables.target import far_values
 from whygrad.training.callbacks import AnyCallback, StepController, waited
@@ -132,31 +132,18 @@ def outputs(
     """Yield the network's outputs, (rows, n_L), beside the rows they are of, in pieces.
 
     The target's column in a file is read only with `targets`; otherwise it may hold anything. `notes` gets,
-    at the end, lines on columns with values missing that had none missing in training.
+    at the end, lines on columns with cells that are not as in training; without it there are warnings.
     """
-    start = 0
-    gaps: dict[str, tuple[int, int]] = {}  # how many, and the first row
+    start, odd = 0, Oddities()
     for table in _pieces(run, data, targets):
-        X = run.encoding.encode(table, run.theta.flat.dtype, start)
-        for name, rows in run.encoding.gaps(table).items() if notes is not None else ():
-            count, first = gaps.get(name, (0, start + int(rows[0])))
-            gaps[name] = (count + len(rows), first)
+        X = run.encoding.encode(table, run.theta.flat.dtype, start, odd)
         yield predict(run.fitted, X, start), table
         start += table.num_rows
     if notes is not None:
-        notes += [
-            _gap(column, *gaps[column.name])
-            for column in run.encoding.columns
-            if column.name in gaps
-        ]
-
-
-def _gap(column: Any, count: int, first: int) -> str:
-    where = f"row {first + 1}" if count == 1 else f"{count:,} rows, the first is {first + 1},"
-    return (
-        f"column {quoted(column.name)} is empty in {where} as it never was in training: taken for "
-        f"{column.stand_in}"
-    )
+        notes += run.encoding.oddities(odd)
+    else:
+        for line in run.encoding.oddities(odd, gaps=False):
+            warn(line)
 
 
 def _pieces(run: Recorded, data: Any, targets: bool) -> Iterator[Any]:
@@ -195,15 +182,19 @@ def measure(run: Recorded, data: Any, notes: list[str] | None = None) -> tuple[S
     a: list[Array] = []
     true: list[Array] = []
     there: list[Array] = []
+    odd = Oddities()
     for given, table in outputs(run, data, notes, targets=True):
-        present = target.present(table)
         start = sum(map(len, there))
+        present, strange = target.look(table)
+        odd.add(target.name, "odd", strange, table.column(target.name), start)
         there.append(present)
         a.append(given[present])
         true.append(truth(target, table.filter(present), start))
     values, rows = np.concatenate(true), np.flatnonzero(np.concatenate(there))
     if len(rows) == 0:
         raise InputError(f"no row has a value of the target {target.name!r}: nothing to score")
+    if notes is not None and (found := odd.said(target.name, "odd")):
+        notes.append(f"target {quoted(target.name)} is no number in {found[1]}, {found[2]}")
     if notes is not None and target.task == "regression":
         notes += far_values(values, rows, target.name)
     scores = judge_values(target, np.concatenate(a), values, _baseline(run.manifest))

@@ -7,22 +7,36 @@
     X, Y = encoding.encode(table), encoding.targets(table)
     encoding.decode(outputs)                        # prices again, in their own units
 
-`batches(path, rows, encoding.kinds)` streams a file of any size in pieces of exactly `rows` rows, which
-encode to the same bits as the whole. An `Encoding` is frozen data and goes to JSON and back. This folder
-may import `nn` and what is below.
+A table is named columns, of text as a file has it, or of the types of a frame. What each column is follows
+from its cells:
+
+    decisions        numbers, dates, categories, … : one form for all cells but a few
+    written_numbers  1.234,50 €, 12 %, (300), 34 m²
+    dates            ISO and local, seconds since 1970; their parts
+    spellings        yes, Yes and YES are one
+    cells            cells → numbers and times, and what does not fit
+
+`describe(table)` is what was decided about each. `batches(path, rows, encoding.kinds)` streams a file of
+any size in pieces of exactly `rows` rows, which encode to the same bits as the whole. An `Encoding` is
+frozen data and goes to JSON and back. This folder may import `nn` and what is below.
 """
 
+from whygrad.tables.cells import Oddities
 from whygrad.tables.columns import leave_out, nearest_name, quoted
-from whygrad.tables.encoding import Encoding, plain
+from whygrad.tables.decisions import check_type
+from whygrad.tables.encoding import ColumnFacts, DateColumn, Encoding, plain
 from whygrad.tables.frames import as_table, from_arrays
-from whygrad.tables.learning import learn
+from whygrad.tables.learning import dates_to_split_by, describe, learn
 from whygrad.tables.reading import PARQUET, TEXT, batches, read
-from whygrad.tables.splitting import split, split_rows
+from whygrad.tables.splitting import split, split_by_time, split_rows
 from whygrad.tables.target import TASKS, Label, Target, Task, choose_target, far_values
 
 __all__ = [
+    "ColumnFacts",
+    "DateColumn",
     "Encoding",
     "Label",
+    "Oddities",
     "PARQUET",
     "TASKS",
     "TEXT",
@@ -30,7 +44,10 @@ __all__ = [
     "Task",
     "as_table",
     "batches",
+    "check_type",
     "choose_target",
+    "dates_to_split_by",
+    "describe",
     "far_values",
     "from_arrays",
     "learn",
@@ -40,5 +57,6 @@ __all__ = [
     "quoted",
     "read",
     "split",
+    "split_by_time",
     "split_rows",
 ]

@@ -30,6 +30,59 @@ HOLDS: dict[Kind, str] = {
 
 LARGEST = 1e100  # of which the square is still finite
 
+# What stands for a missing value in any column, beside an empty cell and blanks.
+SIGNS = (
+    *(
+        "",
+        "-",
+        "--",
+        "---",
+        "–",
+        "—",
+        ".",
+        "..",
+        "?",
+        "NA",
+        "N/A",
+        "n/a",
+        "na",
+        "n.a.",
+        "N.A.",
+        "<NA>",
+    ),
+    *(
+        "NaN",
+        "nan",
+        "-nan",
+        "-NaN",
+        "NaT",
+        "NULL",
+        "null",
+        "None",
+        "#N/A",
+        "#NA",
+        "#DIV/0!",
+        "#VALUE!",
+    ),
+    *("#REF!", "#NAME?", "#NUM!", "#NULL!"),
+)
+# The same in columns of numbers and dates, in any case: of categories they may be one.
+WORDS = (
+    *(
+        "unknown",
+        "nil",
+        "none",
+        "missing",
+        "not available",
+        "no data",
+        "nodata",
+        "n.d.",
+        "nd",
+        "tbd",
+    ),
+    *("tba", "unbekannt", "inconnu", "k.a.", "k. a.", "x", "*", "na.", "n / a"),
+)
+
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
 
@@ -42,7 +95,7 @@ def kind_of(column: Any) -> Kind:
         return "text" if _is_text(values) else "code" if t.is_integer(values) else "other"
     if t.is_boolean(kind):
         return "boolean"
-    if t.is_integer(kind) or t.is_floating(kind) or t.is_decimal(kind):
+    if t.is_integer(kind) or t.is_floating(kind) or t.is_decimal(kind) or t.is_duration(kind):
         return "number"
     if _is_text(kind):
         return "text"
@@ -129,26 +182,40 @@ def _by_chunks(function: Callable[[Any], Any], column: Any, kind: Any) -> Any:
 
 
 def to_float(column: Any) -> Array:
-    """Return a column of numbers or booleans as float64, with NaN for missing values."""
+    """Return a column of numbers or booleans as float64, with NaN for missing values; spans in seconds."""
+    per = 1.0
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.int8())
+    elif pa.types.is_duration(column.type):
+        per = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}[column.type.unit]
+        column = column.cast(pa.int64())
     column = pc.cast(column, pa.float64(), safe=False)
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
     values: Array = column.to_numpy(zero_copy_only=False)
-    return values
+    return values if per == 1 else values * per
 
 
-def texts(column: Any) -> Any:
-    """Return a column of categories as arrow text, spaces around it removed, null for missing values."""
+def cells(column: Any) -> Any:
+    """Return a column of categories as arrow text without spaces around it, null for missing values."""
     column = pc.utf8_trim_whitespace(pc.cast(column, pa.large_string()))
-    column = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.large_string()), column)
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def is_sign(texts: Any, na: Collection[str] = ()) -> Any:
+    """Return for each cell of text whether it stands for a missing value; `na` are more signs for one."""
+    return pc.is_in(texts, value_set=pa.array([*SIGNS, *na], pa.large_string()))
+
+
+def texts(column: Any, na: Collection[str] = ()) -> Any:
+    """Return a column of categories as arrow text, null for missing values and for what stands for one."""
+    trimmed = cells(column)
+    return pc.if_else(is_sign(trimmed, na), pa.scalar(None, pa.large_string()), trimmed)
 
 
 def index_of(column: Any, values: Sequence[Any]) -> Array:
     """Return the index among `values` of each category of a column, (n,) int64; −1 for any other."""
-    found = pc.index_in(texts(column), value_set=pa.array(values, pa.large_string()))
+    found = pc.index_in(cells(column), value_set=pa.array(values, pa.large_string()))
     return np.asarray(pc.fill_null(found, -1), dtype=np.int64)
 
 
@@ -160,17 +227,6 @@ def is_number(text: str) -> bool:
 def kind_of_categories(values: Iterable[str]) -> Kind:
     """Return whether some categories read as numbers, so that a file's numbers may be categories, too."""
     return "code" if any(is_number(value) for value in values) else "text"
-
-
-def missing(column: Any) -> Array:
-    """Return for each row whether its value is missing: null, NaN or empty text."""
-    kind = kind_of(column)
-    if kind == "number":
-        return np.isnan(to_float(column))
-    if kind in ("text", "code"):
-        column = texts(column)
-    found: Array = np.asarray(pc.is_null(column))
-    return found
 
 
 def leave_out(table: Any, names: Sequence[str], target: str) -> Any:

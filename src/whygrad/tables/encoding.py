@@ -2,6 +2,7 @@
 
     a number     (value − center) / scale, missing ones filled in and flagged in a column of their own
     a category   a column of zeros and ones for each value; one for all rare values, one for missing ones
+    a date       its parts: year, month and hour as points on a circle, weekday, day, number of the day
 
 What scikit-learn's SimpleImputer, StandardScaler and OneHotEncoder learned is kept here as plain numbers
 and text, so that it goes to JSON and comes back bit for bit, whatever version reads it. Every step is
@@ -9,38 +10,42 @@ element by element: a piece of a table gives the same bits as the whole.
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
+from whygrad.tables.cells import Oddities, read_dates, read_numbers
 from whygrad.tables.columns import (
     HOLDS,
     Kind,
+    cells,
     check_names,
     find,
-    index_of,
+    is_sign,
     kind_of,
-    missing,
     nearest_name,
     quoted,
     refuse_infinity,
-    texts,
-    to_float,
 )
-from whygrad.tables.target import Label, Target, Task
+from whygrad.tables.dates import DAY, EPOCHS, PARTS, TEXT_FORMS, DateForm, calendar, encoded_part
+from whygrad.tables.spellings import canonical
+from whygrad.tables.target import Label, Target, Task, target_from_dict
+from whygrad.tables.written_numbers import OF_THE_FILE, PLAIN_FORM, NumberForm
 
 # What a column of each kind may hold when it is met again.
 ACCEPTED: dict[Kind, tuple[Kind, ...]] = {
-    "number": ("number", "empty"),
-    "boolean": ("boolean", "number", "empty"),
-    "text": ("text", "code", "empty"),
-    "code": ("text", "code", "number", "empty"),
+    "number": ("number", "text", "code", "boolean", "empty"),
+    "boolean": ("boolean", "number", "text", "code", "empty"),
+    "text": ("text", "code", "boolean", "empty"),
+    "code": ("text", "code", "number", "boolean", "empty"),
+    "date": ("date", "number", "text", "code", "empty"),
 }
 
 
@@ -48,7 +53,8 @@ ACCEPTED: dict[Kind, tuple[Kind, ...]] = {
 class NumberColumn:
     """A column of numbers, or of true and false as 1 and 0.
 
-    `fill` stands in for a missing value; `flagged` adds a column that is 1 where one was missing.
+    `fill` stands in for a missing value; `flagged` adds a column that is 1 where one was missing. `form` is
+    how text is written, which two encodings that give the same inputs need not have in common.
     """
 
     name: str
@@ -57,11 +63,17 @@ class NumberColumn:
     scale: float = 1.0
     fill: float = 0.0
     flagged: bool = False
+    form: NumberForm = field(default=PLAIN_FORM, compare=False)
 
     @property
     def names(self) -> list[str]:
         """The encoded columns."""
         return [self.name, f"{self.name} is missing"] if self.flagged else [self.name]
+
+    @property
+    def scales(self) -> list[tuple[float, float]]:
+        """Center and scale of each encoded column."""
+        return [(self.center, self.scale), (0.0, 1.0)][: len(self.names)]
 
     @property
     def seen_missing(self) -> bool:
@@ -73,18 +85,12 @@ class NumberColumn:
         """What a missing value is taken for."""
         return f"{self.fill:g}, the median of training"
 
-    def encode(self, column: Any, X: Array, start: int) -> None:
+    def encode(
+        self, column: Any, X: Array, start: int, na: Collection[str], odd: Oddities | None
+    ) -> None:
         """Write the encoded columns of some rows into X, (n, len(names))."""
-        values = to_float(column)
+        values, strange, bare = read_numbers(column, self.kind, self.form, na)
         refuse_infinity(values, self.name, start)
-        if self.kind == "boolean":
-            odd = ~np.isnan(values) & (values != 0) & (values != 1)
-            if odd.any():
-                row = int(np.argmax(odd))
-                raise InputError(
-                    f"column {quoted(self.name)} is {values[row]:g} in row {start + row + 1}, in "
-                    "training it held true and false"
-                )
         gone = np.isnan(values)
         with np.errstate(over="ignore"):
             X[:, 0] = (np.where(gone, self.fill, values) - self.center) / self.scale
@@ -96,6 +102,11 @@ class NumberColumn:
             )
         if self.flagged:
             X[:, 1] = gone
+        if odd is not None:
+            odd.add(self.name, "odd", strange, column, start)
+            odd.add(self.name, "bare", bare, column, start)
+            if not self.flagged:
+                odd.add(self.name, "gap", gone & ~strange, column, start)
 
 
 @dataclass(frozen=True)
@@ -103,6 +114,7 @@ class Category:
     """A column of categories: `values` have a column each; `rare` ones and `missing` ones share one.
 
     A value never seen counts as rare; where there is no column for rare ones, all columns are 0.
+    `spellings` are the keys of values that are known in other spellings too, see `spellings.merged`.
     """
 
     name: str
@@ -110,6 +122,7 @@ class Category:
     values: tuple[str, ...]
     rare: bool = False
     missing: bool = False
+    spellings: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
     @property
     def names(self) -> list[str]:
@@ -122,6 +135,11 @@ class Category:
         return names
 
     @property
+    def scales(self) -> list[tuple[float, float]]:
+        """Center and scale of each encoded column."""
+        return [(0.0, 1.0)] * len(self.names)
+
+    @property
     def seen_missing(self) -> bool:
         """Whether values were missing in training."""
         return self.missing
@@ -131,18 +149,128 @@ class Category:
         """What a missing value is taken for."""
         return "none of the values of training"
 
-    def encode(self, column: Any, X: Array, start: int) -> None:
+    def encode(
+        self, column: Any, X: Array, start: int, na: Collection[str], odd: Oddities | None
+    ) -> None:
         """Write the encoded columns of some rows into X, (n, len(names))."""
-        column = texts(column)
-        index, gone = index_of(column, self.values), np.asarray(pc.is_null(column))
+        trimmed = cells(column)
+        found = canonical(trimmed, dict(self.spellings))
+        place = pc.index_in(found, value_set=pa.array(self.values, pa.large_string()))
+        index = np.asarray(pc.fill_null(place, -1), dtype=np.int64)
+        sign = np.asarray(pc.fill_null(is_sign(trimmed, na), True)) | np.asarray(
+            pc.is_null(trimmed)
+        )
+        gone = sign & (index < 0)
         X[:] = index[:, None] == np.arange(X.shape[1])
         if self.rare:
             X[:, len(self.values)] = (index < 0) & ~gone
         if self.missing:
             X[:, -1] = gone
+        if odd is not None:
+            odd.add(self.name, "new", (index < 0) & ~gone, column, start)
+            odd.add(self.name, "known", index >= 0, column, start)
+            if not self.missing:
+                odd.add(self.name, "gap", gone, column, start)
 
 
-Column: TypeAlias = NumberColumn | Category
+@dataclass(frozen=True)
+class DateColumn:
+    """A column of dates or times, taken apart into `parts`, keys of `dates.PARTS`.
+
+    `fill`, in seconds since 1970, stands in for a missing value; `centers` and `widths` are those of the
+    parts that are standardised, by which nothing else is changed.
+    """
+
+    name: str
+    kind: Kind
+    form: DateForm = DateForm()
+    parts: tuple[str, ...] = ()
+    centers: tuple[float, ...] = ()
+    widths: tuple[float, ...] = ()
+    fill: float = 0.0
+    flagged: bool = False
+
+    @property
+    def names(self) -> list[str]:
+        """The encoded columns."""
+        names = [f"{self.name} {one}" for part in self.parts for one in PARTS[part][0]]
+        return [*names, f"{self.name} is missing"] if self.flagged else names
+
+    @property
+    def scales(self) -> list[tuple[float, float]]:
+        """Center and scale of each encoded column."""
+        known = {
+            part: (c, w) for part, c, w in zip(self.parts, self.centers, self.widths, strict=True)
+        }
+        found = [known[part] for part in self.parts for _ in PARTS[part][0]]
+        return [*found, (0.0, 1.0)] if self.flagged else found
+
+    @property
+    def seen_missing(self) -> bool:
+        """Whether values were missing in training."""
+        return self.flagged
+
+    @property
+    def stand_in(self) -> str:
+        """What a missing value is taken for."""
+        if self.form.form == "clock":
+            minutes = int(self.fill // 60)
+            return f"{minutes // 60}:{minutes % 60:02}, the median of training"
+        return f"{np.datetime64(int(self.fill // DAY), 'D')}, the median of training"
+
+    def encode(
+        self, column: Any, X: Array, start: int, na: Collection[str], odd: Oddities | None
+    ) -> None:
+        """Write the encoded columns of some rows into X, (n, len(names))."""
+        seconds, strange = read_dates(column, self.form, na)
+        gone = np.isnan(seconds)
+        found = calendar(np.where(gone, self.fill, seconds))
+        first = 0
+        for part, center, width in zip(self.parts, self.centers, self.widths, strict=True):
+            values = encoded_part(part, found[part])
+            X[:, first : first + values.shape[1]] = (values - center) / width
+            first += values.shape[1]
+        if self.flagged:
+            X[:, -1] = gone
+        if odd is not None:
+            odd.add(self.name, "odd", strange, column, start)
+            if not self.flagged:
+                odd.add(self.name, "gap", gone & ~strange, column, start)
+
+
+Column: TypeAlias = NumberColumn | Category | DateColumn
+
+
+@dataclass(frozen=True)
+class ColumnFacts:
+    """What was decided about a column of a table, for people to read.
+
+    Parameters
+    ----------
+    name : str
+        The column.
+    kind : str
+        What it is: number, category, date, …
+    read : str
+        How its cells are read.
+    missing, distinct : int
+        Rows without a value, and how many values differ.
+    examples : tuple of str
+        Some of its cells as they stand.
+    becomes : str
+        The inputs that it becomes, or why it is left out.
+    note : str
+        What was merged, missing or unclear; "" where nothing was.
+    """
+
+    name: str
+    kind: str
+    read: str
+    missing: int
+    distinct: int
+    examples: tuple[str, ...]
+    becomes: str
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -151,12 +279,14 @@ class Encoding:
 
     Parameters
     ----------
-    columns : tuple of NumberColumn and Category
+    columns : tuple of NumberColumn, Category and DateColumn
         The columns in use, in order.
     target : Target
         The column to predict.
     notes : tuple of str
         Lines for the user: what was left out, and why.
+    facts : tuple of ColumnFacts
+        What was decided about every column of the table, the target and those left out included.
 
     Examples
     --------
@@ -171,6 +301,7 @@ class Encoding:
     columns: tuple[Column, ...]
     target: Target
     notes: tuple[str, ...] = field(default=(), compare=False)
+    facts: tuple[ColumnFacts, ...] = field(default=(), compare=False)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -185,13 +316,7 @@ class Encoding:
     @cached_property
     def scales(self) -> tuple[tuple[float, float], ...]:
         """For each encoded column its center and scale: value = encoded · scale + center."""
-        found: list[tuple[float, float]] = []
-        for column in self.columns:
-            first = (
-                (column.center, column.scale) if isinstance(column, NumberColumn) else (0.0, 1.0)
-            )
-            found += [first] + [(0.0, 1.0)] * (len(column.names) - 1)
-        return tuple(found)
+        return tuple(scale for column in self.columns for scale in column.scales)
 
     @property
     def task(self) -> Task:
@@ -210,7 +335,9 @@ class Encoding:
             self.target.name: self.target.kind
         }
 
-    def encode(self, table: Any, dtype: Any = np.float32, start: int = 0) -> Array:
+    def encode(
+        self, table: Any, dtype: Any = np.float32, start: int = 0, odd: Oddities | None = None
+    ) -> Array:
         """Return the inputs of the network for the rows of a table.
 
         Parameters
@@ -221,6 +348,8 @@ class Encoding:
             Of the result.
         start : int, default 0
             How many rows came before in other pieces, for the row numbers in messages.
+        odd : Oddities, optional
+            Counts the cells that are not as in training.
 
         Returns
         -------
@@ -237,7 +366,8 @@ class Encoding:
         first = 0
         for column in self.columns:
             last = first + len(column.names)
-            column.encode(find(table, column.name), X[:, first:last], start)
+            cells = find(table, column.name)
+            column.encode(cells, X[:, first:last], start, self.target.na, odd)
             first = last
         return X
 
@@ -261,14 +391,47 @@ class Encoding:
                     f"{HOLDS[column.kind]}{example}"
                 )
 
-    def gaps(self, table: Any) -> dict[str, Array]:
-        """Return by column the rows without a value, where in training every row had one."""
-        found = {
-            column.name: np.flatnonzero(missing(find(table, column.name)))
+    def oddities(self, odd: Oddities, gaps: bool = True) -> list[str]:
+        """Return a line on each column with cells that are not as in training, in the order of the columns.
+
+        Parameters
+        ----------
+        odd : Oddities
+            What `encode` met.
+        gaps : bool, default True
+            Whether missing values count where there were none in training.
+
+        Returns
+        -------
+        list of str
+            The lines.
+        """
+        return [
+            f"column {quoted(column.name)} {line}"
             for column in self.columns
-            if not column.seen_missing
-        }
-        return {name: rows for name, rows in found.items() if len(rows)}
+            for line in _odd_lines(column, odd, False, gaps)
+        ]
+
+    def noted(self, odd: Oddities) -> "Encoding":
+        """Return the encoding with notes on odd cells of the rows that it was learned from.
+
+        Parameters
+        ----------
+        odd : Oddities
+            What `encode` met there.
+
+        Returns
+        -------
+        Encoding
+            The same but for notes and facts.
+        """
+        lines = {column.name: list(_odd_lines(column, odd, True)) for column in self.columns}
+        notes = [f"column {quoted(name)} {line}" for name, said in lines.items() for line in said]
+        facts = [
+            replace(one, note="; ".join(filter(None, (one.note, *lines.get(one.name, ())))))
+            for one in self.facts
+        ]
+        return replace(self, notes=(*self.notes, *notes), facts=tuple(facts))
 
     def targets(self, table: Any, dtype: Any = np.float32, start: int = 0) -> Array:
         """Return the targets of the network for the rows of a table.
@@ -318,12 +481,14 @@ class Encoding:
         """Return the encoding as plain data for JSON."""
         about = {
             "columns": [
-                {"type": "number" if isinstance(column, NumberColumn) else "category"}
-                | asdict(column)
+                {"type": name} | asdict(column)
                 for column in self.columns
+                for name, kind in COLUMN_TYPES.items()
+                if isinstance(column, kind)
             ],
             "target": asdict(self.target),
             "notes": self.notes,
+            "facts": [asdict(one) for one in self.facts],
         }
         plain_data: dict[str, Any] = json.loads(json.dumps(about))
         return plain_data
@@ -333,18 +498,60 @@ class Encoding:
         """Return the encoding that `to_dict` wrote; raises `InputError` where something is missing."""
         try:
             columns = tuple(_column(column) for column in about["columns"])
-            target = about["target"]
-            known = {"classes": tuple(target["classes"]), "notes": tuple(target["notes"])}
-            return Encoding(columns, Target(**(target | known)), tuple(about["notes"]))
-        except (AttributeError, KeyError, TypeError) as error:
+            facts = tuple(_facts(one) for one in about.get("facts", ()))
+            target = target_from_dict(about["target"])
+            return Encoding(columns, target, tuple(about["notes"]), facts)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise InputError(f"the description of the table is damaged ({error!r})") from None
 
 
+COLUMN_TYPES: dict[str, type[Column]] = {
+    "number": NumberColumn,
+    "category": Category,
+    "date": DateColumn,
+}
+
+
 def _column(about: dict[str, Any]) -> Column:
-    fields = {name: value for name, value in about.items() if name != "type"}
+    """Return the column that JSON has stored; what an older version did not write has its default."""
+    fields = {name: value for name, value in about.items() if name not in ("type", "form")}
+    form = about.get("form", asdict(OF_THE_FILE))
     if about["type"] == "number":
-        return NumberColumn(**fields)
-    return Category(**(fields | {"values": tuple(fields["values"])}))
+        return NumberColumn(**fields, form=NumberForm(**form))
+    if about["type"] == "date":
+        lists = {name: tuple(fields[name]) for name in ("parts", "centers", "widths")}
+        known = ("", *TEXT_FORMS, *EPOCHS)
+        if form["form"] not in known or not PARTS.keys() >= set(lists["parts"]):
+            raise ValueError(f"no form or part of dates: {form['form']!r}, {lists['parts']}")
+        if len({len(one) for one in lists.values()}) > 1:
+            raise ValueError("parts of dates without their centers and widths")
+        return DateColumn(**(fields | lists), form=DateForm(**form))
+    spellings = tuple((key, value) for key, value in fields.get("spellings", ()))
+    return Category(**(fields | {"values": tuple(fields["values"]), "spellings": spellings}))
+
+
+def _facts(about: dict[str, Any]) -> ColumnFacts:
+    return ColumnFacts(**(about | {"examples": tuple(about["examples"])}))
+
+
+def _odd_lines(column: Column, odd: Oddities, training: bool, gaps: bool = True) -> Iterator[str]:
+    """Yield what is to be said of a column's cells, after its name."""
+    if isinstance(column, Category):
+        new, known = odd.said(column.name, "new"), odd.said(column.name, "known")
+        if not training and new and not known and new[0] > 1:
+            yield f"holds no value that training knew, such as {new[2]} in {new[1]}"
+    elif found := odd.said(column.name, "odd"):
+        what = {"boolean": "neither true nor false", "date": "no date"}.get(
+            column.kind, "no number"
+        )
+        written = "" if column.form.described.startswith("as ") else f" ({column.form.described})"
+        stand = "a missing value" if column.flagged or training else column.stand_in
+        yield f"is {what}{written} in {found[1]}, {found[2]}: taken for {stand}"
+    if isinstance(column, NumberColumn) and (found := odd.said(column.name, "bare")):
+        yield f"lacks {column.form.unit!r} in {found[1]}, {found[2]}: taken as if it stood there"
+    if gaps and not training and (found := odd.said(column.name, "gap")):
+        where = f"{found[1]}," if found[0] > 1 else found[1]
+        yield f"is empty in {where} as it never was in training: taken for {column.stand_in}"
 
 
 def plain(names: Sequence[str], target: Target) -> Encoding:

@@ -1,12 +1,14 @@
 """Learning an encoding from training rows: which columns are of use, and how each is encoded.
 
-Left out, each with a line that says so: dates, free text, identifiers, constants, and what is neither a
-number nor text. The rest is learned as scikit-learn's SimpleImputer, StandardScaler and OneHotEncoder do,
-of which the last is imported where there are categories to learn.
+Left out, each with a line that says so: free text, identifiers, constants, and what is neither a number nor
+text nor a date. How the cells of each column are read is decided by `decisions`; center and scale, values
+and parts of dates are learned here, those of numbers and categories as scikit-learn's SimpleImputer,
+StandardScaler and OneHotEncoder do.
 """
 
 import re
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,33 +17,54 @@ import pyarrow.compute as pc
 
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
+from whygrad.tables.cells import Oddities, is_missing, read_dates, read_numbers
 from whygrad.tables.columns import (
-    Kind,
     check_names,
     described,
     find,
     is_number,
     kind_of,
     kind_of_categories,
-    missing,
     quoted,
     refuse_infinity,
     texts,
-    to_float,
 )
-from whygrad.tables.encoding import Category, Column, Encoding, NumberColumn
-from whygrad.tables.target import Target
+from whygrad.tables.dates import PARTS, calendar, encoded_part, parts_of
+from whygrad.tables.decisions import Decision, check_types, decide, decimal_commas
+from whygrad.tables.encoding import (
+    Category,
+    Column,
+    ColumnFacts,
+    DateColumn,
+    Encoding,
+    NumberColumn,
+)
+from whygrad.tables.spellings import MOST, canonical, merged, merging_note
+from whygrad.tables.target import Target, choose_target
+from whygrad.tables.written_numbers import PLAIN_FORM
 
 MOST_CATEGORIES = 50  # of one column; the others count as rare
 FEW = 20  # so few values tell nothing: text is categories, whole numbers are quantities
-
-IDENTIFIER = re.compile(
-    r"(?i:(.*[ _.-])?(id|ids|uuid|guid|key|index|idx|rownum|row|nr|no|number)|unnamed.*|)|.*[a-z]I[Dd]"
+EXAMPLES = 3  # cells that are shown of a column
+UNLIKELY = (
+    10  # pairs of equal values are to be expected of so many random quantities, and there is none
 )
-DATE = r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ].*)?$"
+LONG = 10**8  # whole numbers of so many digits, all about as long, are no measurements
+
+IDENTIFIER = re.compile(r"(?i:(.*[ _.-])?(id|ids|uuid|guid))|(?i:unnamed.*|)|.*[a-z]I[Dd]")
 
 
-def learn(table: Any, target: Target) -> Encoding:
+@dataclass(frozen=True)
+class Learned:
+    """What was learned of a column: how it is encoded, or None and why it is of no use; and what to say."""
+
+    column: Column | None
+    reason: str = ""
+    kind: str = ""
+    note: str = ""
+
+
+def learn(table: Any, target: Target, types: Mapping[str, str] | None = None) -> Encoding:
     """Learn the encoding of a table from its training rows.
 
     Parameters
@@ -50,16 +73,20 @@ def learn(table: Any, target: Target) -> Encoding:
         The rows to learn from: no test rows.
     target : Target
         The column to predict.
+    types : mapping of str to {"number", "category", "date", "leave-out"}, optional
+        What the user says that columns are; the others are told from their values.
 
     Returns
     -------
     Encoding
-        The columns in use, standardised or one-hot, and notes on those that were left out.
+        The columns in use, standardised, one-hot or taken apart; notes on those that were left out, merged
+        or unclear; and what was decided about each.
 
     Raises
     ------
     InputError
-        For duplicate names, infinity, and where no column is left to learn from.
+        For duplicate names, infinity, where a column is not what it is said to be, and where no column is
+        left to learn from.
 
     Examples
     --------
@@ -67,49 +94,236 @@ def learn(table: Any, target: Target) -> Encoding:
     >>> learn(table, Target("rent", "regression", "number")).names
     ('rooms', 'rooms is missing', 'town=A', 'town=B')
     """
-    check_names(table.schema.names, "the table")
+    encoding = _learn_all(table, target, types or {})
+    if not encoding.columns:
+        why = "; ".join(encoding.notes) or "there is none besides the target"
+        raise InputError(f"no column is left to learn from: {why}")
+    return replace(encoding, target=_scaled(target, table))
+
+
+def describe(
+    table: Any,
+    target: str | None = None,
+    types: Mapping[str, str] | None = None,
+    na: tuple[str, ...] = (),
+) -> Encoding:
+    """Decide about every column of a table, as for a training on all of its rows.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        The table.
+    target : str, optional
+        The column to predict; without it every column is an input.
+    types, na
+        As of `choose_target`.
+
+    Returns
+    -------
+    Encoding
+        Of interest are `facts` and `notes`; without a target it is good for nothing else.
+
+    Raises
+    ------
+    InputError
+        As of `choose_target` and `learn`.
+
+    Examples
+    --------
+    >>> [fact.kind for fact in describe(pa.table({"when": ["1.5.2024", "31.5.2024"], "id": [1, 2]})).facts]
+    ['date', 'identifier']
+    """
+    rows = None
+    chosen = Target("", "regression", "number", na=na)
+    if target is not None:
+        whole = table
+        table, chosen = choose_target(whole, target, None, types, na)
+        rows = np.flatnonzero(chosen.present(whole))
+    encoding = _learn_all(table, chosen, types or {})
+    odd = Oddities(rows)
+    encoding.encode(table, odd=odd)
+    return encoding.noted(odd)
+
+
+def _learn_all(table: Any, target: Target, types: Mapping[str, str]) -> Encoding:
+    """Return the encoding of a table, of no column as well; its target is not yet scaled."""
+    names = table.schema.names
+    check_names(names, "the table")
+    asked = check_types(types, names)
     columns: list[Column] = []
-    notes = list(target.notes)
-    for name in table.schema.names:
+    notes, facts = list(target.notes), []
+    decisions = _decide_all(table, target, asked)
+    for name in names:
+        column = find(table, name)
         if name == target.name:
+            facts.append(_facts_of_target(column, target))
+            continue
+        decision = decisions[name]
+        if asked.get(name) == "leave-out":
+            learned = Learned(None, "you asked for that", "left out")
+        else:
+            learned = _learn_column(column, name, decision, target.na)
+        if learned.column is None:
+            notes.append(f"column {quoted(name)} left out: {learned.reason}")
+        else:
+            columns.append(learned.column)
+        said = "; ".join(filter(None, (learned.note, decision.unclear)))
+        if said:
+            notes.append(f"column {quoted(name)}: {said}")
+        facts.append(_facts(column, name, decision, learned, said, target.na))
+    return Encoding(tuple(columns), target, tuple(notes), tuple(facts))
+
+
+def dates_to_split_by(
+    table: Any, target: Target, types: Mapping[str, str] | None = None
+) -> tuple[str, Array]:
+    """Return the first column of dates, and the time of each row as seconds since 1970, (n,).
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        All rows.
+    target : Target
+        The column to predict.
+    types : mapping of str to str, optional
+        What the user says that columns are.
+
+    Raises
+    ------
+    InputError
+        Where there is none.
+
+    Examples
+    --------
+    >>> table = pa.table({"day": ["2.1.2024", "31.1.2024"], "rent": [1.0, 2]})
+    >>> dates_to_split_by(table, Target("rent", "regression", "number"))[0]
+    'day'
+    """
+    asked = check_types(types or {}, table.schema.names)
+    for name in table.schema.names:
+        if name == target.name or asked.get(name, "date") != "date":
             continue
         column = find(table, name)
-        learned, reason = _learn_column(column, name)
-        if learned is None:
-            notes.append(f"column {quoted(name)} left out: {reason}")
+        decision = decide(column, name, asked.get(name), target.na)
+        if decision.kind == "date" and decision.date.form != "clock":
+            seconds, _ = read_dates(column, decision.date, target.na)
+            if len(np.unique(seconds[~np.isnan(seconds)])) > 1:
+                return name, seconds
+    raise InputError(
+        "--test last needs a column of dates, and there is none: name one with --type COLUMN=date, or give "
+        "--test a share"
+    )
+
+
+def _decide_all(table: Any, target: Target, asked: Mapping[str, Any]) -> dict[str, Decision]:
+    """Return what each column is; where one could be read in two ways, the others tell the decimal mark."""
+    found = {}
+    for name in table.schema.names:
+        given = asked.get(name)
+        if name == target.name or given == "leave-out":
+            found[name] = Decision("other")
         else:
-            columns.append(learned)
-    if not columns:
-        why = "; ".join(notes) or "there is none besides the target"
-        raise InputError(f"no column is left to learn from: {why}")
-    return Encoding(tuple(columns), _scaled(target, table), tuple(notes))
+            found[name] = decide(find(table, name), name, given, target.na)
+    told = [one.number for one in found.values() if not one.unclear and one.kind == "number"]
+    if target.kind == "number":
+        told.append(target.form)
+    comma = decimal_commas(told)
+    pointed = []
+    if comma is not False and any(one.decimal == "," for one in told):
+        plain = [name for name, one in found.items() if one.form == PLAIN_FORM]
+        pointed = [name for name in plain if _has_points(find(table, name))]
+        if any(not _all_thousands(find(table, name)) for name in pointed):
+            comma = None  # as many others have decimal points
+    for name, one in found.items():
+        if one.kind == "number" and (
+            (comma is not None and one.unclear) or (comma and name in pointed)
+        ):
+            found[name] = decide(find(table, name), name, asked.get(name), target.na, comma)
+    return found
 
 
-def _learn_column(column: Any, name: str) -> tuple[Column | None, str]:
-    """Return what was learned of a column, or None and the reason why it is of no use."""
-    kind = kind_of(column)
-    if kind == "date":
-        return None, "dates and times are not used; give what matters of them as numbers"
+def _has_points(column: Any) -> bool:
+    return kind_of(column) == "text" and bool(pc.any(pc.match_substring(column, ".")).as_py())
+
+
+def _all_thousands(column: Any) -> bool:
+    """Return whether every point in a column has three digits behind it, as between thousands."""
+    return not pc.any(pc.match_substring_regex(column, r"\.(\d{0,2}|\d{4,})(\D|$)")).as_py()
+
+
+def _learn_column(column: Any, name: str, decision: Decision, na: tuple[str, ...]) -> Learned:
+    """Return what was learned of a column, or the reason why it is of no use."""
+    kind = decision.kind
     if kind == "other":
-        return None, f"it holds {described(column)}"
-    if missing(column).all():
-        return None, "it has no value in any training row"
+        of_time = kind_of(column) == "date"
+        held = "intervals, which are neither numbers nor dates" if of_time else described(column)
+        return Learned(None, f"it holds {held}", "other")
+    if kind == "empty":
+        return Learned(None, "it has no value in any training row", "empty")
+    if kind == "date":
+        return _learn_date(column, name, decision, na)
     if kind in ("number", "boolean"):
-        return _learn_number(to_float(column), name, kind, bool(pa.types.is_integer(column.type)))
-    return _learn_category(texts(column), name)
+        return _learn_number(column, name, decision, na)
+    return _learn_category(column, name, decision, na)
 
 
-def _learn_number(values: Array, name: str, kind: Kind, whole: bool) -> tuple[Column | None, str]:
+def _learn_number(column: Any, name: str, decision: Decision, na: tuple[str, ...]) -> Learned:
+    kind = decision.kind
+    values = decision.values
+    if values is None:
+        values, _, _ = read_numbers(column, kind, decision.number, na)
     refuse_infinity(values, name)
     gone = np.isnan(values)
     known = values[~gone]
+    if not len(known):
+        return Learned(None, "it has no value in any training row", "empty")
     if known.min() == known.max() and not gone.any():
-        return None, f"it is {known[0]:g} in every row"
-    if whole and _identifies(known, name):
-        return None, "it identifies the rows, every one is different"
-    fill = float(np.median(known))
+        return Learned(None, f"it is {known[0]:g} in every row", "always the same")
+    whole = kind == "number" and not pa.types.is_floating(column.type)
+    if whole and not decision.asked and _identifies(known, name):
+        return Learned(None, "it identifies the rows, every one is different", "identifier")
+    fill = median(known)
     center, scale = standardised(np.where(gone, fill, values))
-    return NumberColumn(name, kind, center, scale, fill, flagged=bool(gone.any())), ""
+    flagged = bool(gone.any())
+    said = "true/false" if kind == "boolean" else "number"
+    return Learned(
+        NumberColumn(name, kind, center, scale, fill, flagged, decision.number), kind=said
+    )
+
+
+def _learn_date(column: Any, name: str, decision: Decision, na: tuple[str, ...]) -> Learned:
+    form = decision.date
+    seconds, _ = read_dates(column, form, na)
+    gone = np.isnan(seconds)
+    known = seconds[~gone]
+    if not len(known):
+        return Learned(None, "it has no value in any training row", "empty")
+    clock = form.form == "clock" or pa.types.is_time(column.type)
+    parts = parts_of(known, clock)
+    if not parts:
+        if known.min() != known.max():  # some seconds of one minute, say
+            parts = ("hour",)
+        elif not gone.any():
+            shown = quoted(str(column[0].as_py()))
+            return Learned(None, f"it is {shown} in every row", "always the same")
+    fill = float(np.sort(known)[len(known) // 2])
+    days = calendar(np.where(gone, fill, seconds))
+    scales = [
+        standardised(encoded_part(part, days[part])[:, 0]) if PARTS[part][1] else (0.0, 1.0)
+        for part in parts
+    ]
+    centers, widths = (tuple(one[k] for one in scales) for k in (0, 1))
+    found = DateColumn(name, "date", form, parts, centers, widths, fill, bool(gone.any()))
+    return Learned(found, kind="date", note=decision.why)
+
+
+def median(values: Array) -> float:
+    """Return what NumPy's median gives of values without NaN, in a third of its time where they are few."""
+    middle = len(values) // 2
+    if len(values) % 2:
+        return float(np.partition(values, middle)[middle])
+    two = np.partition(values, [middle - 1, middle])[middle - 1 : middle + 1]
+    return float(two.mean())
 
 
 def standardised(values: Array) -> tuple[float, float]:
@@ -134,57 +348,95 @@ def standardised(values: Array) -> tuple[float, float]:
 
 
 def _identifies(values: Array, name: str) -> bool:
-    """Return whether whole numbers identify rows: all different, and named, sorted or packed like that."""
-    if len(values) < 2 or len(np.unique(values)) < len(values):
+    """Return whether whole numbers identify the rows: all are different, and no quantities would be.
+
+    They are in order, or packed; or some would be equal if they were drawn from their range; or they are
+    longer than what is measured; or few, and named like that.
+    """
+    n = len(values)
+    if n < 2 or (values != np.rint(values)).any() or len(np.unique(values)) < n:
         return False
-    if len(values) < FEW:
-        return bool(IDENTIFIER.fullmatch(name))
+    named = bool(IDENTIFIER.fullmatch(name))
+    if n < FEW:
+        return named
     steps = np.diff(values)
     in_order = bool((steps > 0).all() or (steps < 0).all())
-    packed = values.max() - values.min() < 2 * len(values)
-    return bool(IDENTIFIER.fullmatch(name)) or in_order or packed
+    spread = float(values.max() - values.min())
+    packed = spread < 2 * n
+    no_repeats = n * (n - 1) / 2 > UNLIKELY * (spread + 1)
+    long = values.min() >= LONG and values.max() <= 10 * values.min()
+    return named or in_order or packed or no_repeats or long
 
 
-def _learn_category(column: Any, name: str) -> tuple[Column | None, str]:
-    from sklearn.preprocessing import OneHotEncoder
-
-    n = len(column)
-    known = column.drop_null()
-    counts = pc.value_counts(known)
-    distinct = len(counts)
-    if distinct == len(known) and distinct > 1:
-        return None, _why_text(known, "it identifies the rows, every one is different")
-    if distinct > max(FEW, n // 3):
-        return None, _why_text(known, f"free text, {distinct} different values in {n} rows")
-    gone = known.null_count != column.null_count
-    if distinct == 1 and not gone:
-        return None, f"it is {quoted(known[0].as_py())} in every row"
-    rows = np.array(column.to_pylist(), dtype=object)[:, None]
-    encoder = OneHotEncoder(
-        handle_unknown="infrequent_if_exist",
-        min_frequency=max(2, min(10, n // 50)),
-        max_categories=MOST_CATEGORIES,
-        sparse_output=False,
-    ).fit(rows)
-    infrequent = encoder.infrequent_categories_[0]
-    rare = [] if infrequent is None else [value for value in infrequent if value is not None]
-    apart = set(rare)
-    values = tuple(v for v in encoder.categories_[0] if v is not None and v not in apart)
-    if not values and not gone:
-        return None, _why_text(known, f"free text, none of its {distinct} values is frequent")
-    kind = kind_of_categories(known.unique().to_pylist())
-    return Category(name, kind, values, rare=bool(rare), missing=gone), ""
-
-
-def _why_text(known: Any, otherwise: str) -> str:
-    """Return the reason why text of many values is left out: dates and spoilt numbers are named."""
-    if pc.mean(pc.match_substring_regex(known, DATE)).as_py() > 0.9:
-        return "dates and times are not used; give what matters of them as numbers"
-    spoilt = [value for value in known.to_pylist() if not is_number(value)]
-    if len(spoilt) < len(known) / 10:
-        return (
-            f"numbers mixed with text such as {quoted(spoilt[0])}" if spoilt else "numbers as text"
+def _learn_category(column: Any, name: str, decision: Decision, na: tuple[str, ...]) -> Learned:
+    cells = texts(column, na)
+    n, missing = len(cells), cells.null_count
+    counts = pc.value_counts(cells.drop_null())
+    found = dict(zip(counts.field(0).to_pylist(), counts.field(1).to_pylist(), strict=True))
+    if not found:
+        return Learned(None, "it has no value in any training row", "empty")
+    spellings = merged(found) if len(found) <= MOST else {}
+    note = merging_note(found, spellings)
+    if note:
+        cells = canonical(cells, spellings)
+        counts = pc.value_counts(cells.drop_null())
+        found = dict(zip(counts.field(0).to_pylist(), counts.field(1).to_pylist(), strict=True))
+    distinct, known = len(found), n - missing
+    if distinct == known and distinct > 1 and not decision.asked:
+        why = _why_text(found, name, "it identifies the rows, every one is different")
+        return Learned(None, why, "identifier")
+    if distinct > max(FEW, n // 3) and not decision.asked:
+        why = _why_text(found, name, f"free text, {distinct} different values in {n} rows")
+        return Learned(None, why, "free text")
+    if distinct == 1 and not missing:
+        return Learned(None, f"it is {quoted(next(iter(found)))} in every row", "always the same")
+    values, rare = _frequent(found, missing, max(2, min(10, n // 50)))
+    if not values and not missing:
+        why = _why_text(found, name, f"free text, none of its {distinct} values is frequent")
+        return Learned(None, why, "free text")
+    used = {key: value for key, value in spellings.items() if value in set(values)}
+    category = Category(
+        name,
+        kind_of_categories(found),
+        values,
+        rare,
+        missing > 0,
+        tuple(used.items()),
+    )
+    kind = "code" if decision.kind == "code" and not decision.asked else "category"
+    why = f"categories, not numbers: {decision.why}" if decision.why else ""
+    numeric = sum(map(is_number, found))
+    if decision.kind == "text" and not decision.asked and numeric > max(FEW, distinct // 2):
+        why = (
+            f"{numeric} of its {distinct} values are numbers, all are taken for categories: "
+            f"--type {name}=number takes the rest for missing"
         )
+    return Learned(category, kind=kind, note="; ".join(filter(None, (note, why))))
+
+
+def _frequent(counts: Mapping[str, int], missing: int, least: int) -> tuple[tuple[str, ...], bool]:
+    """Return the values that get a column of their own, in order, and whether others are rare.
+
+    As scikit-learn's OneHotEncoder does with `min_frequency` and `max_categories`, of which a missing value
+    is one.
+    """
+    names: list[str | None] = [*sorted(counts), *([None] if missing else [])]
+    often = np.array([missing if name is None else counts[name] for name in names])
+    rare = often < least
+    if len(names) - rare.sum() + rare.any() > MOST_CATEGORIES:
+        order = np.argsort(np.where(rare, 0, often), kind="stable")
+        rare[order[: len(names) - (MOST_CATEGORIES - 1)]] = True
+    apart = [name for name, one in zip(names, rare, strict=True) if one and name is not None]
+    values = [name for name, one in zip(names, rare, strict=True) if not one and name is not None]
+    return tuple(values), bool(apart)
+
+
+def _why_text(counts: Mapping[str, int], name: str, otherwise: str) -> str:
+    """Return the reason why text of many values is left out: numbers that are spoilt are named."""
+    spoilt = [value for value in counts if not is_number(value)]
+    if len(spoilt) < len(counts) / 4:
+        what = f"numbers mixed with text such as {quoted(spoilt[0])}" if spoilt else "codes"
+        return f"{what}; --type {name}=number takes the rest for missing"
     return otherwise
 
 
@@ -194,3 +446,77 @@ def _scaled(target: Target, table: Any) -> Target:
         return target
     center, scale = standardised(target.observed(table))
     return replace(target, center=center, scale=scale)
+
+
+# ── what is said of every column ─────────────────────────────────────────────────────────────────────
+
+
+def _facts(
+    column: Any, name: str, decision: Decision, learned: Learned, note: str, na: tuple[str, ...]
+) -> ColumnFacts:
+    made = learned.column
+    becomes = f"left out: {learned.reason}" if made is None else _inputs(made)
+    return ColumnFacts(
+        name,
+        learned.kind,
+        _read_as(decision, made),
+        *_counts(column, na, decision.values),
+        becomes,
+        note,
+    )
+
+
+def _facts_of_target(column: Any, target: Target) -> ColumnFacts:
+    kind = "number" if target.kind in ("number", "boolean") else "category"
+    becomes = (
+        f"the target: {len(target.classes)} classes" if target.classes else "the target: a number"
+    )
+    read = target.form.described if target.kind == "number" else "as written"
+    note = "; ".join(target.notes)
+    return ColumnFacts(target.name, kind, read, *_counts(column, target.na), becomes, note)
+
+
+def _counts(
+    column: Any, na: tuple[str, ...], values: Array | None = None
+) -> tuple[int, int, tuple[str, ...]]:
+    """Return how many cells are missing, how many values there are, and some of them."""
+    gone = is_missing(column, na) if values is None else np.isnan(values)
+    shown: dict[str, None] = {}
+    for row in np.flatnonzero(~gone[:1000])[:50].tolist():
+        shown[str(column[row].as_py()).strip()[:60]] = None
+        if len(shown) == EXAMPLES:
+            break
+    try:
+        distinct = pc.count_distinct(column, mode="only_valid").as_py()
+    except pa.ArrowException:  # lists and the like
+        distinct = 0
+    return int(gone.sum()), distinct, tuple(shown)
+
+
+def _read_as(decision: Decision, made: Column | None) -> str:
+    if isinstance(made, NumberColumn):
+        return made.form.described if made.kind == "number" else "true is 1, false is 0"
+    if isinstance(made, DateColumn):
+        return decision.date.described
+    return "as written" if made is not None else ""
+
+
+def _inputs(made: Column) -> str:
+    """Return what a column becomes, in a few words."""
+    n = len(made.names)
+    inputs = "1 input" if n == 1 else f"{n} inputs"
+    if isinstance(made, NumberColumn):
+        how = "standardised" if made.kind == "number" else "standardised, 0 and 1"
+    elif isinstance(made, DateColumn):
+        how = ", ".join(made.parts)
+    else:
+        how = "one-hot"
+    rest = [
+        word
+        for word, there in (
+            ("rare values share one", isinstance(made, Category) and made.rare),
+            ("one tells where it is missing", made.seen_missing),
+        )
+        if there
+    ]
+    return f"{inputs}: {', '.join([how, *rest])}"

@@ -1,6 +1,5 @@
 """CSV and Parquet files → arrow tables, whole or in pieces of a fixed number of rows."""
 
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from os import PathLike
@@ -13,33 +12,24 @@ import pyarrow.parquet
 
 from whygrad.errors import FileError, InputError, nearest_file
 from whygrad.tables.columns import (
-    HOLDS,
     Kind,
     computable,
-    is_number,
     names_of_columns,
     nearest_name,
     quoted,
 )
-from whygrad.tables.text import NULLS, Layout, layout, ragged
+from whygrad.tables.text import Layout, layout, ragged
 
 TEXT = (".csv", ".tsv", ".tab", ".txt")
 PARQUET = (".parquet", ".pq")
 ROWS = 8192
 BLOCK = 1 << 22  # bytes that are parsed at a time; a single row cannot be longer
 
-TYPES: dict[Kind, Any] = {
-    "number": pa.float64(),
-    "boolean": pa.bool_(),
-    "text": pa.string(),
-    "code": pa.string(),
-}
-
 
 def read(path: str | PathLike[str]) -> Any:
-    """Read a CSV or Parquet file; the types of its columns are told from all its rows.
+    """Read a CSV or Parquet file; the columns of a text file are text, to the last blank.
 
-    Delimiter (, ; tab |), encoding and decimal mark of text are detected.
+    Delimiter (, ; tab |) and encoding of text are detected.
 
     Parameters
     ----------
@@ -78,8 +68,7 @@ def batches(
     rows : int, default 8192
         Rows of each piece.
     kinds : mapping of str to kind, optional
-        The columns to read and what each holds, as `Encoding.kinds`: only those that the file has are read,
-        and their types are the same in every piece. Without it all columns of text are text.
+        The columns to read, as `Encoding.kinds`: only those that the file has are read.
     needed : collection of str
         Columns that must exist.
 
@@ -102,8 +91,7 @@ def batches(
         with _told(path):
             found = layout(path)
         _refuse_missing(found.names, needed)
-        _refuse_numbers(found, kinds or {})
-        pieces = _text_pieces(path, found, kinds or dict.fromkeys(found.names, "text"))
+        pieces = _text_pieces(path, found, kinds or found.names)
     return _of_equal_length(path, pieces, rows)
 
 
@@ -207,25 +195,21 @@ def _read_text(path: Path) -> Any:
         try:
             return pyarrow.csv.read_csv(path, *_options(found))
         except pa.ArrowInvalid as error:
-            raise _text_error(path, found, error, {}) from None
+            raise _text_error(path, found, error) from None
 
 
-def _text_pieces(path: Path, found: Layout, wanted: Mapping[str, Kind]) -> Iterator[Any]:
+def _text_pieces(path: Path, found: Layout, wanted: Collection[str]) -> Iterator[Any]:
     with _told(path):
         try:
             for batch in pyarrow.csv.open_csv(path, *_options(found, wanted)):
                 yield pa.Table.from_batches([batch])
         except pa.ArrowInvalid as error:
-            raise _text_error(path, found, error, wanted) from None
+            raise _text_error(path, found, error) from None
 
 
-def _options(found: Layout, wanted: Mapping[str, Kind] | None = None) -> tuple[Any, Any, Any]:
-    """Return arrow's options; `wanted` names the columns to read and fixes their types."""
-    # Arrow takes 0x1F for a number where it guesses, and not where it is told to expect one.
-    convert: dict[str, Any] = {"column_types": dict.fromkeys(_hexadecimal(found), pa.string())}
-    if wanted is not None:
-        types = {name: TYPES[wanted[name]] for name in found.names if name in wanted}
-        convert = {"include_columns": list(types), "column_types": types}
+def _options(found: Layout, wanted: Collection[str] | None = None) -> tuple[Any, Any, Any]:
+    """Return arrow's options: every column is text, of `wanted` ones if they are given."""
+    names = [name for name in found.names if wanted is None or name in wanted]
     return (
         pyarrow.csv.ReadOptions(
             encoding="utf8" if found.encoding.startswith("utf-8") else found.encoding,
@@ -236,22 +220,12 @@ def _options(found: Layout, wanted: Mapping[str, Kind] | None = None) -> tuple[A
         ),
         pyarrow.csv.ParseOptions(delimiter=found.delimiter, newlines_in_values=True),
         pyarrow.csv.ConvertOptions(
-            null_values=[*NULLS, *found.padded],
+            null_values=[""],
             strings_can_be_null=True,
-            decimal_point=found.decimal,
-            **convert,
+            include_columns=names,
+            column_types=dict.fromkeys(names, pa.string()),
         ),
     )
-
-
-def _hexadecimal(found: Layout) -> list[str]:
-    columns = {
-        column
-        for row in found.sample
-        for column, field in enumerate(row[: len(found.names)])
-        if HEXADECIMAL.match(field)
-    }
-    return [found.names[column] for column in sorted(columns)]
 
 
 def _refuse_missing(names: Sequence[str], needed: Collection[str]) -> None:
@@ -262,34 +236,8 @@ def _refuse_missing(names: Sequence[str], needed: Collection[str]) -> None:
             raise InputError(f"no column {quoted(name)}: {nearest_name(name, names)}")
 
 
-def _refuse_numbers(found: Layout, kinds: Mapping[str, Kind]) -> None:
-    """Raise `InputError` for a column that held words in training and holds only numbers here."""
-    for column, name in enumerate(found.names):
-        if kinds.get(name) != "text":
-            continue
-        fields = [row[column].strip() for row in found.sample if column < len(row)]
-        values = [field for field in fields if field not in NULLS]
-        if values and all(is_number(value) for value in values):
-            raise InputError(
-                f"column {quoted(name)} holds numbers such as {values[0]:.40}, in training it held text"
-            )
-
-
-HEXADECIMAL = re.compile(r"\s*0[xX]")
-CONVERSION = re.compile(r"In CSV column #(\d+): Row #(\d+): .* invalid value '(.*)'", re.DOTALL)
-
-
-def _text_error(
-    path: Path, found: Layout, error: Exception, wanted: Mapping[str, Kind]
-) -> FileError | InputError:
-    """Return the error that names the line or column in which the rows of a file go wrong."""
-    match = CONVERSION.match(str(error))
-    if match:
-        name = found.names[int(match[1])]
-        return InputError(
-            f"column {quoted(name)} is {quoted(match[3])} in row {int(match[2]) - 1}, in training it "
-            f"held {HOLDS[wanted[name]]}"
-        )
+def _text_error(path: Path, found: Layout, error: Exception) -> FileError:
+    """Return the error that names the line in which the rows of a file go wrong."""
     uneven = ragged(path, found)
     if uneven:
         line, count = uneven

@@ -1,4 +1,4 @@
-"""Training, validation and test rows: a seeded split, stratified for classes."""
+"""Training, validation and test rows: a seeded split, stratified for classes; or the last rows by time."""
 
 from typing import Any
 
@@ -48,6 +48,47 @@ def split(target: Target, table: Any, fraction: float = 0.2, seed: int = 0) -> t
     if target.task == "classification":
         return split_rows(target.indices(table), fraction, seed, target)
     return split_rows(np.zeros(table.num_rows, np.int64), fraction, seed)
+
+
+def split_by_time(seconds: Array, fraction: float) -> tuple[Array, Array]:
+    """Split rows so that no training row is later than a test row.
+
+    Rows of one time stay together, so that the share is the nearest one that there is. Rows without a time
+    are training rows.
+
+    Parameters
+    ----------
+    seconds : array, shape (n,)
+        The time of each row, NaN where there is none.
+    fraction : float
+        The share of the test rows, above 0 and below 1.
+
+    Returns
+    -------
+    training, test : arrays of int64
+        Row numbers, in ascending order.
+
+    Raises
+    ------
+    InputError
+        Where all rows have the same time.
+
+    Examples
+    --------
+    >>> split_by_time(np.array([3.0, 1, 2, 5, 4]), 0.4)
+    (array([0, 1, 2]), array([3, 4]))
+    """
+    known = np.sort(seconds[~np.isnan(seconds)])
+    if not len(known) or known[0] == known[-1]:
+        raise InputError(
+            "the rows have one time only: they cannot be split by it, give --test a share"
+        )
+    wanted = len(seconds) * fraction
+    # Where a new time begins, so many rows are of it or later.
+    starts = np.flatnonzero(np.diff(known)) + 1
+    start = starts[int(np.argmin(np.abs(len(known) - starts - wanted)))]
+    test = seconds >= known[start]
+    return np.flatnonzero(~test), np.flatnonzero(test)
 
 
 def split_rows(

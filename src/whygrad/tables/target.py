@@ -4,7 +4,9 @@ Classes become one-hot rows, two classes a single column of zeros and ones. Numb
 y = (value − center) / scale, and handed back in their own units.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -14,23 +16,28 @@ import pyarrow.compute as pc
 from whygrad.errors import InputError, nearest
 from whygrad.nn.arrays import one_hot
 from whygrad.nn.functions import Array
+from whygrad.tables.cells import Oddities, is_missing, read_numbers
 from whygrad.tables.columns import (
     HOLDS,
     Kind,
+    cells,
     check_table,
     described,
     find,
     index_of,
+    is_number,
     kind_of,
     kind_of_categories,
     meant,
-    missing,
     nearest_name,
     quoted,
     refuse_infinity,
     texts,
-    to_float,
 )
+from whygrad.tables.dates import NUMERIC, DateForm
+from whygrad.tables.decisions import Decision, check_types, decide
+from whygrad.tables.spellings import MOST, canonical, merged, merging_note
+from whygrad.tables.written_numbers import OF_THE_FILE, PLAIN_FORM, NumberForm
 
 Task: TypeAlias = Literal["classification", "regression"]
 TASKS: tuple[Task, ...] = ("classification", "regression")
@@ -59,6 +66,12 @@ class Target:
         Mean and standard deviation of numbers in the training rows; 0 and 1 of classes.
     notes : tuple of str
         Lines for the user, about rows left out and values far from all others.
+    form : NumberForm
+        How its numbers are written, where they are text.
+    spellings : tuple of (str, str)
+        Keys of classes that are known in other spellings too, see `spellings.merged`.
+    na : tuple of str
+        What stands for a missing value in the whole table, beside the usual signs.
     """
 
     name: str
@@ -68,6 +81,9 @@ class Target:
     center: float = 0.0
     scale: float = 1.0
     notes: tuple[str, ...] = field(default=(), compare=False)
+    form: NumberForm = field(default=PLAIN_FORM, compare=False)
+    spellings: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+    na: tuple[str, ...] = ()
 
     @property
     def n_outputs(self) -> int:
@@ -76,7 +92,21 @@ class Target:
 
     def present(self, table: Any) -> Array:
         """Return for each row whether it has a value of the target, (n,)."""
-        return ~missing(self._column(table))
+        return self.look(table)[0]
+
+    def look(self, table: Any) -> tuple[Array, Array]:
+        """Return for each row whether it has a value of the target, and whether something else is there."""
+        column = self._column(table)
+        if self.kind in ("number", "boolean"):
+            values, odd, _ = read_numbers(column, self.kind, self.form, self.na)
+            return ~np.isnan(values), odd
+        present = ~is_missing(column, self.na)
+        if self.classes:  # a class may be called like a sign that is missing elsewhere
+            present |= self._index_of(column) >= 0
+        return present, np.zeros(len(present), bool)
+
+    def _index_of(self, column: Any) -> Array:
+        return index_of(canonical(cells(column), dict(self.spellings)), self.classes)
 
     def observed(self, table: Any, start: int = 0) -> Array:
         """Return the target as `decode` does, (n,): labels, or numbers in their own units."""
@@ -88,14 +118,15 @@ class Target:
         """Return the index in `classes` of each row's class, (n,) int64."""
         column = self._column(table)
         if self.kind == "number":
-            values = to_float(column)
+            values, _, _ = read_numbers(column, self.kind, self.form, self.na)
             known = np.array(self.classes, dtype=np.float64)
             index = np.minimum(np.searchsorted(known, values), len(known) - 1)
             index = np.where(known[index] == values, index, -1)
         elif self.kind == "boolean":
-            index = np.where(np.isnan(to_float(column)), -1, to_float(column) != 0).astype(np.int64)
+            values, _, _ = read_numbers(column, self.kind, self.form, self.na)
+            index = np.where(np.isnan(values), -1, values != 0).astype(np.int64)
         else:
-            index = index_of(column, self.classes)
+            index = self._index_of(column)
         if (index < 0).any():
             row = int(np.argmax(index < 0))
             value, labels = str(column[row].as_py()), [str(label) for label in self.classes]
@@ -131,7 +162,7 @@ class Target:
         return np.hstack([1 - outputs, outputs]) if self.n_outputs == 1 else outputs
 
     def _numbers(self, table: Any, start: int) -> Array:
-        values = to_float(self._column(table))
+        values, _, _ = read_numbers(self._column(table), self.kind, self.form, self.na)
         if np.isnan(values).any():
             row = start + int(np.argmax(np.isnan(values))) + 1
             raise InputError(
@@ -148,9 +179,10 @@ class Target:
             )
         column = find(table, self.name)
         kind = kind_of(column)
-        numeric = ("number", "boolean", "empty")
-        fits = kind in numeric if self.kind in numeric else kind in ("text", "code", "empty")
-        if not fits and not (self.kind == "code" and kind == "number"):
+        numeric = ("number", "boolean")
+        words = ("text", "code", "empty")
+        fits = kind in words or (kind in numeric and self.kind in (*numeric, "code"))
+        if not fits:
             raise InputError(
                 f"target {quoted(self.name)} holds {HOLDS[kind]}, in training it held "
                 f"{HOLDS[self.kind]}"
@@ -158,7 +190,22 @@ class Target:
         return column
 
 
-def choose_target(table: Any, name: str, task: Task | None = None) -> tuple[Any, Target]:
+def target_from_dict(about: Mapping[str, Any]) -> Target:
+    """Return the target that JSON has stored; what an older version did not write has its default."""
+    known = {name: tuple(about[name]) for name in ("classes", "notes")}
+    known["na"] = tuple(about.get("na", ()))
+    known["spellings"] = tuple((key, value) for key, value in about.get("spellings", ()))
+    form = NumberForm(**about.get("form", vars(OF_THE_FILE)))
+    return Target(**(dict(about) | known | {"form": form}))
+
+
+def choose_target(
+    table: Any,
+    name: str,
+    task: Task | None = None,
+    types: Mapping[str, str] | None = None,
+    na: Collection[str] = (),
+) -> tuple[Any, Target]:
     """Return the rows of a table that have a value of the target, and the target.
 
     Text, truth values and few distinct whole numbers are classes, all else are numbers.
@@ -171,6 +218,10 @@ def choose_target(table: Any, name: str, task: Task | None = None) -> tuple[Any,
         The column to predict.
     task : {"classification", "regression"}, optional
         Overrides what the values suggest.
+    types : mapping of str to {"number", "category", "date", "leave-out"}, optional
+        What the user says that columns are; of the target a number or categories.
+    na : collection of str
+        What stands for a missing value, beside the usual signs.
 
     Returns
     -------
@@ -200,40 +251,56 @@ def choose_target(table: Any, name: str, task: Task | None = None) -> tuple[Any,
     if name not in names:
         raise InputError(f"no column {quoted(name)} to predict: {nearest_name(name, names)}")
     check_table(table)
+    asked = check_types(types or {}, names).get(name)
+    if asked in ("date", "leave-out"):
+        raise InputError(f"column {quoted(name)} is to be predicted: it cannot be of type {asked}")
     column = find(table, name)
-    kind = kind_of(column)
+    task = task or ("classification" if asked == "category" else None)
+    decision = _decided(column, name, task, asked, na)
+    kind = decision.kind
     if kind in ("date", "other"):
+        what = HOLDS["date"] if kind == "date" else described(column)
         raise InputError(
-            f"target {quoted(name)} holds {described(column)}: a target is text, true and false, or numbers"
+            f"target {quoted(name)} holds {what}: a target is text, true and false, or numbers"
         )
+    about = Target(name, "regression", kind, form=decision.number, na=tuple(na))
     notes = []
-    gone = missing(column)
-    if gone.all():
+    present, odd = about.look(table)
+    if not present.any():
         raise InputError(f"target {quoted(name)} has no value in any row: choose another column")
-    if gone.any():
-        notes.append(f"{_rows(int(gone.sum()))} left out: no value in the target {quoted(name)}")
-        table = table.filter(pa.array(~gone))
+    if (count := int((~present & ~odd).sum())) > 0:
+        notes.append(f"{_rows(count)} left out: no value in the target {quoted(name)}")
+    if odd.any():
+        notes.append(_odd(column, odd, about))
+    if not present.all():
+        table = table.filter(pa.array(present))
         column = find(table, name)
-    labels, told = _labels(column, kind, name, task)
+    spellings, merging = _spelled(column, kind)
+    notes += [f"target {quoted(name)}: {merging}"] if merging else []
+    labels, told = _labels(column, about, spellings, task)
     if len(labels) == 1:
         raise InputError(
             f"target {quoted(name)} is {quoted(str(labels[0]))} in every row: there is nothing to learn, "
             "choose another column"
         )
+    if decision.unclear:
+        notes.append(f"target {quoted(name)}: {decision.unclear}")
     if told == "regression":
         if kind not in ("number", "boolean"):
             raise InputError(f"target {quoted(name)} holds {HOLDS[kind]}: regression needs numbers")
-        notes += far_values(to_float(column), np.flatnonzero(~gone), name)
-        return table, Target(name, "regression", kind, notes=tuple(notes))
+        values, _, _ = read_numbers(column, kind, about.form, na)
+        notes += far_values(values, np.flatnonzero(present), name)
+        return table, replace(about, notes=tuple(notes))
+    numeric = kind == "number" or (sum(is_number(str(one)) for one in labels) > 0.75 * len(labels))
     if len(labels) == table.num_rows:
         raise InputError(
             f"target {quoted(name)} is different in every row: it cannot be learned as classes, choose "
-            "another column" + (" or the task 'regression'" if kind == "number" else "")
+            "another column" + (" or the task 'regression'" if numeric else "")
         )
     if len(labels) > MOST_CLASSES:
         raise InputError(
             f"target {quoted(name)} has {len(labels)} classes, at most {MOST_CLASSES} can be learned: "
-            "choose another column" + (" or the task 'regression'" if kind == "number" else "")
+            "choose another column" + (" or the task 'regression'" if numeric else "")
         )
     if kind == "number" and task is None:
         notes.append(
@@ -242,17 +309,72 @@ def choose_target(table: Any, name: str, task: Task | None = None) -> tuple[Any,
         )
     if kind == "text":
         kind = kind_of_categories(str(label) for label in labels)
-    return table, Target(name, "classification", kind, labels, notes=tuple(notes))
+    return table, replace(
+        about,
+        task="classification",
+        kind=kind,
+        classes=labels,
+        notes=tuple(notes),
+        spellings=spellings,
+    )
+
+
+def _decided(
+    column: Any, name: str, task: Task | None, asked: Any, na: Collection[str]
+) -> Decision:
+    """Return how the target is read: numbers are numbers, whatever else they could be as an input."""
+    kind = kind_of(column)
+    if kind == "boolean":
+        return Decision("boolean")
+    if kind == "number":
+        return decide(column, name, "number", na)
+    if asked is not None:
+        return decide(column, name, asked, na)
+    found = decide(column, name, None, na)
+    if task == "regression" and found.kind in ("code", "text"):
+        with suppress(InputError):  # else it is refused for what it holds
+            return decide(column, name, "number", na)
+    if found.kind == "date" and isinstance(found.form, DateForm) and found.form.form in NUMERIC:
+        return decide(column, name, "number", na)
+    return found
+
+
+def _odd(column: Any, odd: Array, about: Target) -> str:
+    """Return the note on cells of a numeric target that are no numbers: their rows are left out."""
+    met = Oddities()
+    met.add(about.name, "odd", odd, column)
+    found = met.said(about.name, "odd")
+    assert found is not None, "some cells are odd"
+    written = "" if about.form == PLAIN_FORM else f" ({about.form.described})"
+    return (
+        f"{_rows(found[0])} left out: the target {quoted(about.name)} is no number{written} in "
+        f"{found[1]}, {found[2]}"
+    )
+
+
+def _spelled(column: Any, kind: Kind) -> tuple[tuple[tuple[str, str], ...], str]:
+    """Return the spellings of classes that are text, and what is to be said of those merged."""
+    if kind not in ("text", "code"):
+        return (), ""
+    counts = pc.value_counts(cells(column))
+    if len(counts) > MOST:
+        return (), ""
+    found = dict(zip(counts.field(0).to_pylist(), counts.field(1).to_pylist(), strict=True))
+    found.pop(None, None)
+    spellings = merged(found)
+    return tuple(spellings.items()), merging_note(found, spellings)
 
 
 def _labels(
-    column: Any, kind: Kind, name: str, task: Task | None
+    column: Any, about: Target, spellings: tuple[tuple[str, str], ...], task: Task | None
 ) -> tuple[tuple[Label, ...], Task]:
     """Return the distinct values in order, and the task they suggest or that was asked for."""
+    name, kind = about.name, about.kind
     if kind in ("text", "code"):
-        labels = tuple(sorted(pc.unique(texts(column)).to_pylist()))
+        found = pc.unique(canonical(texts(column, about.na), dict(spellings)))
+        labels = tuple(sorted(found.drop_null().to_pylist()))
         return labels, task or "classification"
-    values = to_float(column)
+    values, _, _ = read_numbers(column, kind, about.form, about.na)
     refuse_infinity(values, name)
     distinct = np.unique(values)
     if kind == "boolean":
@@ -310,7 +432,7 @@ def far_values(values: Array, rows: Array, name: str) -> list[str]:
     """Return a note on values of a target far from all others; `rows` are their row numbers, from 0."""
     indices, ratio = far_outside(values)
     if not len(indices):
-        return []
+        return _slips(values, rows, name)
     shown = " and ".join(
         f"{float(values[i])!r} in row {rows[i] + 1}".replace(".0 in", " in") for i in indices[:3]
     )
@@ -318,6 +440,24 @@ def far_values(values: Array, rows: Array, name: str) -> list[str]:
     return [
         f"target {quoted(name)} is {shown}{more}, {ratio:,.0f} times the range of all other values away "
         "from them: correct that if it is a mistake, since squared errors and R² follow such values alone"
+    ]
+
+
+SLIP = 1e6  # times the median: no unit is that wrong by accident
+
+
+def _slips(values: Array, rows: Array, name: str) -> list[str]:
+    """Return a note on values a million times the median, of which there are few."""
+    size = np.abs(values)
+    median = float(np.median(size))
+    large = np.flatnonzero(size > SLIP * median)
+    if not median or not len(large) or len(large) > max(3, len(values) // 100):
+        return []
+    first = int(large[0])
+    more = f" and in {_rows(len(large) - 1)} more" if len(large) > 1 else ""
+    return [
+        f"target {quoted(name)} is {values[first]:g} in row {rows[first] + 1}{more}, more than a million "
+        f"times the median, {median:g}: correct that if it is a mistake"
     ]
 
 

@@ -154,17 +154,25 @@ DATA = by(
     },
 )
 
+
+def _share_or_last(value: Any, where: str) -> None:
+    (text if isinstance(value, str) else number)(value, where)
+
+
 SETTINGS: dict[str, Check] = {
     "hidden": maybe(each(POSITIVE)),
     **dict.fromkeys(("activation", "optimizer", "engine"), text),
     **dict.fromkeys(("cost", "schedule"), maybe(text)),
-    **dict.fromkeys(("dropout", "l1", "test"), number),
+    **dict.fromkeys(("dropout", "l1"), number),
     **dict.fromkeys(("learning_rate", "l2", "validation"), maybe(number)),
     **dict.fromkeys(("epochs", "batch_size"), maybe(POSITIVE)),
     "seed": whole(most=2**1024),
+    "test": _share_or_last,
     "leave_out": each(text),
 }
-assert SETTINGS.keys() == {field.name for field in fields(Settings)}
+# What runs of an older version do not have.
+MORE_SETTINGS: dict[str, Check] = {"types": each(each(text)), "na": each(text)}
+assert (SETTINGS | MORE_SETTINGS).keys() == {field.name for field in fields(Settings)}
 
 COUNT = whole()
 OF_A_CLASS = keys(
@@ -195,7 +203,7 @@ PARENT = keys({"run": text, "id": ID, "step": COUNT, "changes": mapping(plain())
 TABLE: dict[str, Check] = {
     "target": text,
     "task": TASK,
-    "settings": keys(SETTINGS),
+    "settings": keys(SETTINGS, MORE_SETTINGS),
     "scored_on": one_of((inside.TRAINING, inside.TEST)),
 }
 _OF_ARRAYS = keys(
@@ -232,6 +240,21 @@ def check_manifest(about: Any) -> None:
 
 # ── the table's encoding ─────────────────────────────────────────────────────────────────────────────
 
+NUMBER_FORM = keys(
+    {
+        "decimal": one_of((".", ",", "")),
+        "thousands": one_of(("", ",", ".", " ", "'")),
+        "unit": text,
+        **dict.fromkeys(("bare", "ranges", "parentheses"), flag),
+    }
+)
+SPELLINGS = each(each(text))
+FACTS = keys(
+    dict.fromkeys(("name", "kind", "read", "becomes", "note"), text)
+    | dict.fromkeys(("missing", "distinct"), COUNT)
+    | {"examples": each(text)}
+)
+
 NAMED: dict[str, Check] = {"type": text, "name": text}
 NUMBER_COLUMN: dict[str, Check] = {
     "kind": one_of(("number", "boolean")),
@@ -246,7 +269,23 @@ CATEGORY: dict[str, Check] = {
     "rare": flag,
     "missing": flag,
 }
-COLUMN = by("type", {"number": keys(NAMED | NUMBER_COLUMN), "category": keys(NAMED | CATEGORY)})
+DATE: dict[str, Check] = {
+    "kind": one_of(("date",)),
+    "form": keys({"form": text}),
+    "parts": each(text),
+    "centers": each(number),
+    "widths": each(above_zero),
+    "fill": number,
+    "flagged": flag,
+}
+COLUMN = by(
+    "type",
+    {
+        "number": keys(NAMED | NUMBER_COLUMN, {"form": NUMBER_FORM}),
+        "category": keys(NAMED | CATEGORY, {"spellings": SPELLINGS}),
+        "date": keys(NAMED | DATE),
+    },
+)
 TARGET = keys(
     {
         "name": text,
@@ -256,9 +295,12 @@ TARGET = keys(
         "center": number,
         "scale": above_zero,
         "notes": each(text),
-    }
+    },
+    {"form": NUMBER_FORM, "spellings": SPELLINGS, "na": each(text)},
 )
-ENCODING = keys({"columns": each(COLUMN), "target": TARGET, "notes": each(text)})
+ENCODING = keys(
+    {"columns": each(COLUMN), "target": TARGET, "notes": each(text)}, {"facts": each(FACTS)}
+)
 
 # ── what stands in the database, as JSON ─────────────────────────────────────────────────────────────
 

@@ -68,7 +68,7 @@ def build(page: Page) -> None:
         now: Any = session.no_config
         if config is not None:
             of = config.settings
-            now = (config.source, of.seed, of.validation, of.test, of.leave_out)
+            now = (config.source, of.seed, of.validation, of.test, of.leave_out, of.types, of.na)
         if now == seen[0]:
             return
         seen[0] = now
@@ -150,8 +150,20 @@ def _preview(config: Any) -> None:
     ui.label(f"{config.title}: predicts {encoding.target.name}. Rows: {rows}.").classes("wg-strong")
     if not config.source.images:
         _table(config.source.table.slice(0, PREVIEW))
-    for note in (*encoding.notes, *encoding.target.notes):
+    for note in encoding.notes:
         ui.label(note).classes("wg-note")
+    if encoding.facts:
+        with ui.expansion(f"What its {len(encoding.facts)} columns are").classes("wg-wide"):
+            _table_of_columns(encoding.facts)
+
+
+def _table_of_columns(facts: Any) -> None:
+    """Lay out what was decided about each column, as `whygrad columns` prints it."""
+    heads = ("name", "kind", "read", "missing", "distinct", "examples", "becomes", "note")
+    columns = [{"name": head, "label": head, "field": head, "align": "left"} for head in heads]
+    rows = [vars(one) | {"examples": ", ".join(one.examples)} for one in facts[:MOST]]
+    table = ui.table(columns=columns, rows=rows, row_key="name", pagination=20)
+    table.props("dense flat bordered").classes("wg-table")
 
 
 def _table(table: Any) -> None:

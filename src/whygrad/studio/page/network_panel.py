@@ -6,7 +6,7 @@ from nicegui import ui
 
 from whygrad.errors import InputError
 from whygrad.nn.functions import ACTIVATIONS
-from whygrad.pipeline.settings import OF_CLASSES, OF_NUMBERS, SCHEDULES
+from whygrad.pipeline.settings import OF_CLASSES, OF_NUMBERS, SCHEDULES, Settings, share_of_test
 from whygrad.plan.optimizers import OPTIMIZERS
 from whygrad.studio.page.page import Page
 
@@ -22,7 +22,8 @@ def build(page: Page) -> None:
     def changed(name: str, value: Any) -> None:
         if session.config is None or session.opened_run is not None or value in (None, ""):
             return
-        if value == shown_value(name):
+        assert session.config is not None
+        if value == shown_value(session.config.ready.settings, name):
             page.tell("")
             return
         if name in WHOLE and value != int(value):
@@ -33,11 +34,6 @@ def build(page: Page) -> None:
         else:
             number = int(value) if name in WHOLE else value
             page.do(lambda: session.set(**{name: number}))
-
-    def shown_value(name: str) -> Any:
-        assert session.config is not None
-        value = getattr(session.config.ready.settings, name)
-        return ", ".join(map(str, value)) if name == "hidden" else value
 
     def choice(name: str, label: str, options: Any, **more: Any) -> None:
         field = ui.select(options, label=label, on_change=lambda e: changed(name, e.value), **more)
@@ -86,12 +82,23 @@ def build(page: Page) -> None:
         for name, field in fields.items():
             field.set_enabled(not begun and config is not None)
             if settings is not None:
-                value = getattr(settings, name)
-                field.set_value(", ".join(map(str, value)) if name == "hidden" else value)
+                field.set_value(shown_value(settings, name))
         sizes = " – ".join(f"{size:,}" for size in subject.net.sizes)
         facts.set_text(f"{sizes}: {len(subject.theta.flat):,} weights and biases.")
 
     page.panels.append(update)
+
+
+def shown_value(settings: Settings, name: str) -> Any:
+    """Return what a field shows of a setting: of test rows that are the latest ones their share.
+
+    >>> shown_value(Settings(hidden=(16, 8)), "hidden"), shown_value(Settings(test="last:0.1"), "test")
+    ('16, 8', 0.1)
+    """
+    value = getattr(settings, name)
+    if name == "hidden":
+        return ", ".join(map(str, value))
+    return share_of_test(value) if name == "test" else value
 
 
 def _hint(begun: bool, known: bool) -> str:

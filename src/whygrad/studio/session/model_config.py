@@ -80,7 +80,8 @@ encoded_tables: LRUCache[tuple[Source, Settings], EncodedTable] = LRUCache(_byte
 def tabulated(source: Source, settings: Settings) -> EncodedTable:
     """Return what a table makes, the same once more where only the network is another."""
     cost = settings.cost if settings.cost == "poisson" else None
-    kept = {name: getattr(settings, name) for name in ("seed", "validation", "test", "leave_out")}
+    names = ("seed", "validation", "test", "leave_out", "types", "na")
+    kept = {name: getattr(settings, name) for name in names}
     of = Settings(cost=cost, **kept)
     return encoded_tables.get((source, of), lambda: tabulate(source, of))
 

@@ -1,6 +1,7 @@
 """The columns that the inputs come from: encoded ones are gathered back, one-hot ones known as categories.
 
 "rooms", "rooms is missing" → rooms      "ocean=INLAND", "ocean=NEAR BAY" → ocean
+"sold month sin", "sold month cos", "sold day number" → sold, a date, of which no part moves alone
 """
 
 from dataclasses import dataclass
@@ -13,19 +14,33 @@ from whygrad.nn import Array, Network
 
 @dataclass(frozen=True, eq=False)
 class InputColumn:
-    """A column: its name, its inputs, and the names of its categories, () for numbers.
+    """A column: its name, its inputs, and the names of its categories, () for numbers and dates.
 
-    A number's own input comes first; what follows are flags, such as "rooms is missing".
+    A number's own input comes first; what follows are flags, such as "rooms is missing". Of a date `day` is
+    the input that counts the days since 1970, or −1 where there is none.
     """
 
     name: str
     inputs: Array
     categories: tuple[str, ...] = ()
+    dated: bool = False
+    day: int = -1
 
     def category(self, x: Array) -> str:
         """Return the category that x holds, "none of them" where no input is on."""
         values = x[self.inputs]
         return self.categories[int(values.argmax())] if values.max() > 0 else "none of them"
+
+    def shown(self, net: Network, names: Names, x: Array) -> str | float:
+        """Return its value in x: a category, a date such as 2024-01-31, or a number in its own units."""
+        if self.categories:
+            return self.category(x)
+        if not self.dated:
+            return float(names.own(net, 0, self.inputs[0], x[self.inputs[0]]))
+        if self.day < 0:
+            return ""
+        days = float(names.own(net, 0, self.day, x[self.day]))
+        return str(np.datetime64(int(np.floor(days + 1e-3)), "D"))
 
 
 def columns_of(net: Network, names: Names) -> tuple[InputColumn, ...]:
@@ -45,6 +60,11 @@ def columns_of(net: Network, names: Names) -> tuple[InputColumn, ...]:
     found = []
     for origin, at in members.items():
         own = [inputs[k] for k in at]
+        day = f"{origin} day number"
+        if day in own or f"{origin} hour sin" in own:
+            place = at[own.index(day)] if day in own else -1
+            found.append(InputColumn(origin, np.array(at), (), True, place))
+            continue
         encoded = origin not in own and (len(at) > 1 or own[0].startswith(f"{origin}="))
         labels = tuple(name.removeprefix(f"{origin}=").removeprefix(f"{origin} ") for name in own)
         found.append(InputColumn(origin, np.array(at), labels if encoded else ()))

@@ -333,12 +333,10 @@ def _contributions(about: _Attribution) -> Table:
     order = np.argsort(-abs(by_column), kind="stable")[: about.top]
     rows: list[tuple[Any, ...]] = []
     for c in order:
-        column, k = columns[c], columns[c].inputs[0]
-        ends: tuple[Any, ...] = tuple(
-            float(names.own(net, 0, k, end[k])) for end in (about.x, about.zero)
-        )
+        column = columns[c]
+        ends: tuple[Any, ...] = tuple(column.shown(net, names, x) for x in (about.x, about.zero))
         if column.categories:
-            ends = (column.category(about.x), "")
+            ends = (ends[0], "")
         rows.append((column.name, *ends, float(by_column[c])))
     where = [Ref(0, int(columns[c].inputs[0])).part for c in order]
     if len(columns) > len(order):

@@ -1,0 +1,69 @@
+"""`whygrad columns`: what every column of a table is, how its cells are read, and what becomes of it."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Annotated
+
+from rich.text import Text
+
+from whygrad.answers.formatting import clean, cut
+from whygrad.answers.formatting import columns as width
+from whygrad.cli.arguments import Json, option
+from whygrad.cli.options import types_of
+from whygrad.cli.printing import print_json, printer
+from whygrad.pipeline import datasets
+from whygrad.pipeline.fit import find
+from whygrad.tables import ColumnFacts, describe, read
+
+NAME = 30  # columns of the terminal that a name may take
+
+
+def columns(
+    file: Annotated[str, option("CSV or Parquet, or a data set's name.", name="FILE")],
+    /,
+    *,
+    target: Annotated[str | None, option("The column to predict.")] = None,
+    type: Annotated[
+        list[str] | None,
+        option("COLUMN=number, category, date or leave-out; can be repeated."),
+    ] = None,
+    na: Annotated[
+        list[str] | None, option("What stands for a missing value; can be repeated.")
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Show what was decided about every column of a table."""
+    if file in datasets.NAMES:
+        source = find(file, target)
+        table, target = source.table, source.target
+    else:
+        table = read(file)
+    types = types_of(type or ())
+    found = describe(table, target, types, tuple(na or ()))
+    if json:
+        print_json([asdict(one) for one in found.facts])
+        return 0
+    print_facts(found.facts)
+    return 0
+
+
+def print_facts(facts: Sequence[ColumnFacts]) -> None:
+    """Print three lines of each column at most: what it is, how it is read and becomes, and a note."""
+    console = printer()
+    names = [cut(clean(one.name), NAME) for one in facts]
+    indent = max(map(width, names), default=0) + 2
+    for name, one in zip(names, facts, strict=True):
+        gap = " " * (indent - width(name))
+        rows = "nothing missing" if not one.missing else f"{one.missing:,} missing"
+        cells = ", ".join(clean(example) for example in one.examples)
+        said = f"{one.kind}; {one.distinct:,} different, {rows}: {cells}"
+        console.print(
+            Text.assemble((name, "bold"), gap, cut(said, max(20, console.width - indent)))
+        )
+        read = "" if one.read in ("", "as written") else f"{one.read} → "
+        for line, style in ((f"{read}{one.becomes}", ""), (one.note, "dim")):
+            if line:
+                for piece in Text(clean(line), style).wrap(
+                    console, max(20, console.width - indent)
+                ):
+                    console.print(Text(" " * indent).append_text(piece))

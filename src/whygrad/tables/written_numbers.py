@@ -1,0 +1,336 @@
+"""Numbers as people write them: `1,234.50`, `1.234,50 €`, `12 %`, `(300)`, `34 m²`, `1000 - 1200`.
+
+A column has one form: the decimal mark, the mark between thousands, and the unit, of all its cells but a
+few. The form is found once, by looking at all cells together, and then used unchanged: what does not fit it
+is no number.
+"""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from whygrad.nn.functions import Array
+
+ALL_BUT_A_FEW = 0.95  # of the cells that one form must fit
+LOOKED_AT = (
+    20_000  # cells, evenly spread, by which a form is found; it is then tried on all of them
+)
+MOST_UNITS = 50  # ways to write a unit; more are text
+
+PLAIN = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+BODY = r"(?:\d(?:[\d.,' ]*\d)?|[.,]\d+)"
+CURRENCY = (
+    r"\p{Sc}|[A-Z]{0,3}\p{Sc}|USD|EUR|GBP|CHF|JPY|CNY|INR|AUD|CAD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|RON|BRL|ZAR|RUB|"
+    r"TRY|MXN|KRW|SGD|HKD|THB|IDR|MYR|PHP|ILS|AED|SAR|VND|ARS|CLP|COP|EGP|NGN|PKR|UAH|TWD|Rs\.?|kr\.?|Fr\.?|zł"
+)
+WRITTEN = (
+    rf"^(?P<open>\()?\s*(?P<sign>[-+])?\s*(?P<before>{CURRENCY})?\s*(?P<minus>[-+])?\s*"
+    rf"(?P<low>{BODY})(?P<power>[eE][-+]?\d+)?"
+    rf"(?:\s*(?:-|to|\.\.)\s*(?:{CURRENCY})?\s*(?P<high>{BODY}))?"
+    r"\s*(?P<after>[^\d\s().,+-][^()]{0,19}?)?\s*(?P<close>\))?$"
+)
+# What a number may look like by its decimal mark and the mark between thousands; the likelier ones first.
+GROUPED = {
+    (".", ""): r"^(?:\d+(?:\.\d+)?|\.\d+)$",
+    (".", ","): r"^(?:\d{1,3}(?:,\d{2,3})*,\d{3}|\d+)(?:\.\d+)?$",
+    (".", " "): r"^(?:\d{1,3}(?: \d{3})+|\d+)(?:\.\d+)?$",
+    (".", "'"): r"^(?:\d{1,3}(?:'\d{3})+|\d+)(?:\.\d+)?$",
+    (",", ""): r"^(?:\d+(?:,\d+)?|,\d+)$",
+    (",", "."): r"^(?:\d{1,3}(?:\.\d{3})+|\d+)(?:,\d+)?$",
+    (",", " "): r"^(?:\d{1,3}(?: \d{3})+|\d+)(?:,\d+)?$",
+    (",", "'"): r"^(?:\d{1,3}(?:'\d{3})+|\d+)(?:,\d+)?$",
+}
+UNCLEAR = r"^\d{1,3},\d{3}$"  # thousands, or three decimals: the other columns tell
+HEAD = 20  # cells that are looked at to see whether a column may be of numbers or dates at all
+PERCENT = ("%", "percent", "pct", "per cent", "prozent")
+
+# How a cell begins that may be a number: Python's own `re`, since arrow takes its time with a pattern.
+BEGINNING = re.compile(r"[(\s]*[-+−–]?\s*(?:[^\W\d_]{0,3}\.?[$¢-¥฿₠-⃀]?)\s*[-+−–]?\s*[.,]?\d")
+
+
+@dataclass(frozen=True)
+class NumberForm:
+    """How the numbers of a column are written.
+
+    Parameters
+    ----------
+    decimal : {".", ",", ""}
+        The decimal mark; "" for the one of the file, as older versions had it.
+    thousands : {"", ",", ".", " ", "'"}
+        What stands between thousands.
+    unit : str
+        What stands before or after the number, "" for nothing.
+    bare : bool
+        Whether cells without the unit were seen.
+    ranges : bool
+        Whether two numbers with a dash between them stand for their middle.
+    parentheses : bool
+        Whether parentheses stand for a minus.
+    """
+
+    decimal: str = "."
+    thousands: str = ""
+    unit: str = ""
+    bare: bool = True
+    ranges: bool = False
+    parentheses: bool = False
+
+    @property
+    def described(self) -> str:
+        """What is said of the form, in a few words."""
+        said = []
+        if self.decimal == ",":
+            said.append("decimal commas")
+        if self.thousands:
+            name = {",": "commas", ".": "points", " ": "spaces", "'": "apostrophes"}
+            said.append(f"{name[self.thousands]} between thousands")
+        if self.unit:
+            said.append(f"in {self.unit}")
+        if self.ranges:
+            said.append("ranges as their middle")
+        if self.parentheses:
+            said.append("parentheses as minus")
+        return ", ".join(said) or "as written"
+
+
+PLAIN_FORM = NumberForm()
+# Of columns of an older version, which read every file by the decimal mark that it found there.
+OF_THE_FILE = NumberForm(decimal="")
+
+
+def cast(cells: Any) -> Array | None:
+    """Return text cells, null where missing, as float64 with NaN; None where one is no plain number."""
+    try:
+        return _to_numpy(pc.cast(cells, pa.float64()))
+    except pa.ArrowInvalid:
+        return None
+
+
+def _to_numpy(values: Any) -> Array:
+    found: Array = values.to_numpy(zero_copy_only=False)
+    return found
+
+
+def numbers(form: NumberForm, cells: Any) -> tuple[Array, Array]:
+    """Return text cells as numbers, and which of them lack the unit that training always saw.
+
+    Parameters
+    ----------
+    form : NumberForm
+        How they are written.
+    cells : pyarrow.Array of large_string
+        Without spaces around them, null where a value is missing.
+
+    Returns
+    -------
+    values : array, shape (n,)
+        float64; NaN where a cell is missing or not of that form.
+    bare : array of bool, shape (n,)
+        Cells without a unit, where every cell of training had one.
+
+    Examples
+    --------
+    >>> cells = pa.array(["1.200,50 €", "300 €", "about 5", None], pa.large_string())
+    >>> numbers(NumberForm(",", ".", "€"), cells)[0]
+    array([1200.5,  300. ,    nan,    nan])
+    """
+    bare = np.zeros(len(cells), bool)
+    if form == PLAIN_FORM:
+        values = cast(cells)
+        if values is None:
+            fits = pc.match_substring_regex(cells, PLAIN)
+            plain = pc.utf8_ltrim(pc.if_else(fits, cells, _text(None)), "+")
+            values = cast(plain)
+            assert values is not None, "what fits the pattern is a number"
+        return np.where(np.isfinite(values), values, np.nan), bare
+    return _of_parts(form, _parts(cells))
+
+
+def _of_parts(form: NumberForm, parts: dict[str, Any]) -> tuple[Array, Array]:
+    """Return numbers and which lack their unit, as `numbers` does, of cells that are taken apart."""
+    values = _number(form, parts, "low")
+    bare = np.zeros(len(values), bool)
+    if form.ranges:
+        high = _number(form, parts, "high")
+        ranged = np.asarray(pc.not_equal(parts["high"], ""))
+        signed = np.asarray(pc.not_equal(parts["sign"], ""))
+        low = np.where((values <= high) & ~signed, values, np.nan)
+        values = np.where(ranged, (low + high) / 2, values)
+    else:
+        values[np.asarray(pc.not_equal(parts["high"], ""))] = np.nan
+    unit = _units(parts)
+    alone = np.asarray(pc.equal(unit, ""))
+    fits = alone if not form.unit else np.asarray(pc.equal(unit, form.unit)) | alone
+    if form.unit and not form.bare:
+        bare = alone & ~np.isnan(values)
+        if form.unit == "%":  # 0.12 or 12? A hundred times too little is worse than nothing
+            fits &= ~alone
+            bare[:] = False
+    values[~fits] = np.nan
+    return _signed(form, parts, values), bare & ~np.isnan(values)
+
+
+def _text(value: str | None) -> Any:
+    return pa.scalar(value, pa.large_string())
+
+
+def _parts(cells: Any) -> dict[str, Any]:
+    """Return the parts of each cell by name, "" where one is missing; all "" where nothing fits."""
+    if not pc.all(pc.string_is_ascii(cells)).as_py():
+        cells = _in_ascii(cells)
+    found = pc.extract_regex(cells, WRITTEN)
+    names = ("open", "sign", "before", "minus", "low", "power", "high", "after", "close")
+    return {name: pc.fill_null(pc.struct_field(found, name), "") for name in names}
+
+
+def _in_ascii(cells: Any) -> Any:
+    """Return text with blanks, dashes and apostrophes of all kinds written in one way."""
+    cells = pc.replace_substring_regex(cells, "[\u00a0\u2007\u2009\u202f]", " ")
+    cells = pc.replace_substring_regex(cells, "[−‒–—]", "-")
+    return pc.replace_substring_regex(cells, "[’ʼ]", "'")
+
+
+def _units(parts: dict[str, Any]) -> Any:
+    """Return the unit of each cell, written in one way."""
+    joined = pc.binary_join_element_wise(parts["before"], parts["after"], _text(" "))
+    joined = pc.utf8_trim_whitespace(joined)
+    coded = pc.dictionary_encode(joined)
+    names = pa.array([unit_of(name) for name in coded.dictionary.to_pylist()], pa.large_string())
+    return names.take(coded.indices)
+
+
+def unit_of(written: str) -> str:
+    """Return a unit in the one way that stands for all its spellings.
+
+    >>> [unit_of(written) for written in ("Years", "year", "percent", "US$", "m2", "EUR")]
+    ['year', 'year', '%', 'US$', 'm²', '€']
+    """
+    same = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥", "Rs": "₹", "Rs.": "₹", "INR": "₹"}
+    if written in same:
+        return same[written]
+    if written.casefold() in PERCENT:
+        return "%"
+    if len(written) < 4:  # m and M, g and G: case tells units apart
+        return written.rstrip(".").replace("2", "²").replace("3", "³")
+    plain = written.casefold().rstrip(".")
+    return plain[:-1] if plain.endswith("s") else plain
+
+
+def _number(form: NumberForm, parts: dict[str, Any], name: str) -> Array:
+    body = parts[name]
+    fits = pc.match_substring_regex(body, GROUPED[form.decimal, form.thousands])
+    if form.thousands:
+        body = pc.replace_substring(body, form.thousands, "")
+    if form.decimal == ",":
+        body = pc.replace_substring(body, ",", ".")
+    if name == "low":
+        body = pc.binary_join_element_wise(body, parts["power"], _text(""))
+    values = cast(pc.if_else(fits, body, _text(None)))
+    assert values is not None, "what fits the pattern is a number"
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _signed(form: NumberForm, parts: dict[str, Any], values: Array) -> Array:
+    opened, closed = (np.asarray(pc.not_equal(parts[name], "")) for name in ("open", "close"))
+    minus = np.asarray(pc.equal(parts["sign"], "-")) ^ np.asarray(pc.equal(parts["minus"], "-"))
+    values = np.where(minus ^ (opened & closed), -values, values)
+    odd = (opened != closed) | (opened & (not form.parentheses))
+    return np.where(odd, np.nan, values)
+
+
+def find_form(
+    cells: Any, comma: bool | None = None, least: float = ALL_BUT_A_FEW
+) -> tuple[NumberForm | None, bool]:
+    """Return the form that fits all cells but a few, or None; and whether its decimal mark is a guess.
+
+    Parameters
+    ----------
+    cells : pyarrow.Array of large_string
+        Without spaces around them and without missing values.
+    comma : bool, optional
+        Whether the other columns of the table have decimal commas, where they tell.
+    least : float, default 0.95
+        The share of the cells that it must fit.
+
+    Returns
+    -------
+    form : NumberForm or None
+        The form.
+    unclear : bool
+        Whether `1,234` could be read both ways in every cell.
+
+    Examples
+    --------
+    >>> find_form(pa.array(["$1,200", "$950", "$1,000.50"], pa.large_string()))[0]
+    NumberForm(decimal='.', thousands=',', unit='$', bare=False, ranges=False, parentheses=False)
+    """
+    cells = some_of(cells)
+    if not likely(cells, BEGINNING):
+        return None, False
+    parts = _parts(cells)
+    matched = np.asarray(pc.not_equal(parts["low"], ""))
+    if matched.mean() < least:
+        return None, False
+    unit = _unit_of_all(parts, matched, least)
+    if unit is None:
+        return None, False
+    order = [*GROUPED]
+    if comma:
+        order = order[4:] + order[:4]
+    bodies = pc.array_filter(parts["low"], pa.array(matched))
+    shares = {marks: _share(bodies, GROUPED[marks]) for marks in order}
+    decimal, thousands = max(order, key=shares.__getitem__)
+    if shares[decimal, thousands] * matched.mean() < least:
+        return None, False
+    unclear = (decimal, thousands) in ((".", ","), (",", "")) and (
+        _share(bodies, rf"{UNCLEAR}|^\d{{1,3}}$") == 1.0
+    )
+    if unclear and re.fullmatch(r"[A-Za-z]{0,3}[$€£¥₹]|[A-Z]{3}", unit[0]):
+        (decimal, thousands), unclear = (".", ","), False  # no money has three decimals
+    ranged = np.asarray(pc.not_equal(parts["high"], ""))
+    opened = np.asarray(pc.not_equal(parts["open"], ""))
+    form = NumberForm(decimal, thousands, *unit, bool(ranged.any()), bool(opened.any()))
+    values, _ = _of_parts(form, parts)
+    return (form, unclear) if np.isfinite(values).mean() >= least else (None, False)
+
+
+def some_of(cells: Any) -> Any:
+    """Return cells evenly spread over a column, all of a short one."""
+    n = len(cells)
+    if n <= LOOKED_AT:
+        return cells
+    return cells.take(pa.array(np.linspace(0, n - 1, LOOKED_AT).astype(np.int64)))
+
+
+def likely(cells: Any, pattern: re.Pattern[str]) -> bool:
+    """Return whether half of the first cells match: else the whole column need not be looked at."""
+    head = cells.slice(0, HEAD).to_pylist()
+    return 2 * sum(pattern.match(cell) is not None for cell in head) >= len(head) > 0
+
+
+def _unit_of_all(parts: dict[str, Any], matched: Array, least: float) -> tuple[str, bool] | None:
+    """Return the unit of all cells but a few, and whether some lack it; None where there are several."""
+    written = pc.value_counts(pc.array_filter(_units(parts), pa.array(matched)))
+    if len(written) > MOST_UNITS:
+        return None
+    counts = Counter(
+        dict(zip(written.field(0).to_pylist(), written.field(1).to_pylist(), strict=True))
+    )
+    total, bare = sum(counts.values()), counts.pop("", 0)
+    if not counts:
+        return "", True
+    unit, count = counts.most_common(1)[0]
+    if bare >= least * total:  # then what has a unit is odd
+        return "", True
+    if count + (0 if unit == "%" else bare) < least * total:
+        return None
+    return unit, bare > 0 and unit != "%"
+
+
+def _share(cells: Any, pattern: str) -> float:
+    return float(pc.mean(pc.match_substring_regex(cells, pattern)).as_py())

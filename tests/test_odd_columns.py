@@ -1,0 +1,786 @@
+"""Columns as people write them: what each is read as, what becomes of it, and the words that are said."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import whygrad as wg
+from command import whygrad
+from whygrad.pipeline.fit import Source, prepare
+from whygrad.pipeline.settings import Settings, from_dict
+from whygrad.tables import (
+    Encoding,
+    Oddities,
+    choose_target,
+    describe,
+    learn,
+    learning,
+    spellings,
+    written_numbers,
+)
+from whygrad.tables.cells import read_dates, read_numbers
+from whygrad.tables.dates import DAY, DateForm
+from whygrad.tables.decisions import decide
+from whygrad.tables.written_numbers import NumberForm
+
+N = 40
+QUICK = ("--hidden", "3", "--epochs", "2", "--engine", "reference")
+NAN = float("nan")
+
+
+def text(values):
+    return pa.array(list(values), pa.large_string())
+
+
+def cycled(*values):
+    """Return a column of N cells in which these follow one another."""
+    return [values[i % len(values)] for i in range(N)]
+
+
+def with_odd(odd, values=None, row=7):
+    """Return a column of numbers with one cell, in row 7, that is something else."""
+    values = [str(i * 13 % 17) for i in range(N)] if values is None else list(values)
+    values[row - 1] = odd
+    return values
+
+
+def described(values, name="c", **more):
+    """Return what was decided about a column of text, or of a type."""
+    column = values if isinstance(values, pa.Array) else text(values)
+    [fact] = describe(pa.table({name: column}), **more).facts
+    return fact
+
+
+def learned(columns, types=None, na=(), y=None):
+    """Return the encoding of columns of text beside a target of numbers, and the table."""
+    y = [f"{i * 37 % 11 / 7:.4f}" for i in range(N)] if y is None else y
+    table = pa.table({name: text(values) for name, values in columns.items()} | {"y": text(y)})
+    table, target = choose_target(table, "y", None, types, na)
+    return learn(table, target, types), table
+
+
+# ── numbers ──────────────────────────────────────────────────────────────────────────────────────────
+
+SIGNS = ["", " ", "-", "NA", "na", "<NA>", ".", "?", "#DIV/0!", "None", " n/a "]
+
+
+@pytest.mark.parametrize("sign", SIGNS)
+def test_signs_of_a_missing_value_are_missing_without_a_word(sign):
+    fact = described(with_odd(sign))
+    assert (fact.kind, fact.missing, fact.note) == ("number", 1, "")
+    assert fact.becomes == "2 inputs: standardised, one tells where it is missing"
+
+
+@pytest.mark.parametrize(
+    "word", ["unknown", "nil", "n.k.", "about 3", "inf", "1e999", "12 kg", "3,5"]
+)
+def test_any_other_word_among_numbers_is_missing_and_named_with_its_row(word):
+    fact = described(with_odd(word))
+    assert fact.kind == "number"
+    assert fact.note == f"is no number in row 7, '{word}': taken for a missing value"
+
+
+def test_several_words_are_counted_and_the_first_is_named():
+    values = with_odd("low", with_odd("high"), row=3)
+    fact = described(values * 3)
+    assert fact.note == "is no number in 6 rows, the first is 3, 'low': taken for a missing value"
+
+
+def test_words_for_missing_values_do_not_count_against_numbers_and_others_do():
+    assert described(cycled("1", "unknown", "2", "nil", "-")).kind == "number"
+    assert described(cycled("1", "low", "2", "high", "-")).kind == "category"
+
+
+# Cells → the form they have in common, and the numbers.
+WRITTEN = {
+    "dollars": (["$1,200", "$950", "$1,000.50"], "commas between thousands, in $", [1200, 950, 1000.5]),
+    "codes of currencies": (["CHF 1'200", "CHF 950"], "apostrophes between thousands, in CHF", [1200, 950]),
+    "euros": (["1.200,50 €", "300 €"], "decimal commas, points between thousands, in €", [1200.5, 300]),
+    "one spelling for two": (["EUR 5", "€6"], "in €", [5, 6]),
+    "spaces": (["1 200", "12 000,5"], "decimal commas, spaces between thousands", [1200, 12000.5]),
+    "narrow spaces": (["1\u202f200", "12\u00a0000"], "spaces between thousands", [1200, 12000]),
+    "lakhs": (["1,23,456", "12,345.5"], "commas between thousands", [123456, 12345.5]),
+    "decimal commas": (["1,5", "12,25", "3"], "decimal commas", [1.5, 12.25, 3]),
+    "percents": (["12 %", "13%", "0.5 percent"], "in %", [12, 13, 0.5]),
+    "parentheses": (["(300)", "200", "(1.5)"], "parentheses as minus", [-300, 200, -1.5]),
+    "areas": (["34 m²", "35.5 m2", "30m²"], "in m²", [34, 35.5, 30]),
+    "years": (["1 year", "5 years"], "in year", [1, 5]),
+    "of ten": (["8/10", "7/10", "9.5/10"], "in /10", [8, 7, 9.5]),
+    "ranges": (["1000 - 1200", "900", "1 to 2"], "ranges as their middle", [1100, 900, 1.5]),
+    "ranges with a unit": (["2–3 days", "4 days"], "in day, ranges as their middle", [2.5, 4]),
+    "a long minus": (["−5 kg", "3 kg"], "in kg", [-5, 3]),
+    "powers": (["1.5e3", "2E-1"], "as written", [1500, 0.2]),
+    "plus": (["+1", "2"], "as written", [1, 2]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_numbers_are_read_as_people_write_them(name):
+    cells, form, numbers = WRITTEN[name]
+    decision = decide(text(cells), "c")
+    assert (decision.kind, decision.number.described) == ("number", form)
+    values, odd, _ = read_numbers(text([*cells, "rather"]), form=decision.number)
+    assert values.tolist() == pytest.approx([*numbers, NAN], nan_ok=True)
+    assert odd.tolist() == [False] * len(cells) + [True]
+
+
+NO_NUMBERS = {
+    "two units": ["34 m²", "35 ft²", "36 m²", "37 ft²"],
+    "two currencies": ["USD 5", "EUR 6"],
+    "codes with letters": ["12A", "13B", "14C"],
+    "postal codes with a dash": ["94103-1234", "10001-0007", "60601-2000"],
+    "percents and numbers": ["12 %", "0.13", "14 %", "0.15"],
+    "versions": ["1.2.3", "2.0.1"],
+    "hexadecimal": ["0x1F", "0x2A"],
+}
+
+
+@pytest.mark.parametrize("name", NO_NUMBERS)
+def test_what_has_no_single_form_is_no_number(name):
+    assert decide(text(NO_NUMBERS[name]), "c").kind == "text"
+
+
+def test_whether_a_comma_divides_thousands_is_told_by_the_other_columns():
+    unclear, clear = cycled("1,234", "12,345", "7,100"), cycled("1,5", "2,25", "3,5")
+    marks: dict[tuple[str, ...], str] = {}
+    for others in ({}, {"d": clear}, {"d": cycled("1,234.5", "2,000.25", "7")}):
+        encoding, _ = learned({"c": unclear, **others}, y=[str(i * 37 % 23) for i in range(N)])
+        marks[tuple(others.get("d", ())[:1])] = encoding.columns[0].form.decimal
+        said = [note for note in encoding.notes if "'c'" in note]
+        assert said == (
+            []
+            if others
+            else [
+                "column 'c': '1,234' could be read in two ways: the comma is taken for the mark of "
+                "thousands"
+            ]
+        )
+    assert marks == {(): ".", ("1,5",): ",", ("1,234.5",): "."}
+
+
+def test_points_between_thousands_are_told_by_the_other_columns():
+    columns = {"c": cycled("1.234", "12.345", "7.100"), "d": cycled("1,5", "2,25", "3,5")}
+    encoding, _ = learned(columns, y=[str(i * 37 % 23) for i in range(N)])
+    assert encoding.columns[0].form == NumberForm(",", ".")
+    encoding, _ = learned({"c": columns["c"]}, y=[str(i * 37 % 23) for i in range(N)])
+    assert encoding.columns[0].form == NumberForm()
+
+
+# ── the hand-over to prediction ──────────────────────────────────────────────────────────────────────
+
+# What training saw, what comes, the value it is taken for (None: missing), and the words.
+LATER = {
+    "a word": (
+        cycled("1", "2", "4"), "x", None,
+        "is no number in row 1, 'x': taken for 2, the median of training"),
+    "a decimal comma where there were points": (
+        cycled("1.5", "2.5", "4"), "3,5", None,
+        "is no number in row 1, '3,5': taken for 2.5, the median of training"),
+    "a point where there were decimal commas": (
+        cycled("1,5", "2,5", "4"), "3.5", None,
+        "is no number (decimal commas) in row 1, '3.5': taken for 2.5, the median of training"),
+    "another unit": (
+        cycled("34 m²", "35 m²", "40 m²"), "34 ft²", None,
+        "is no number (in m²) in row 1, '34 ft²': taken for 35, the median of training"),
+    "no unit": (
+        cycled("34 m²", "35 m²", "40 m²"), "38", 38,
+        "lacks 'm²' in row 1, '38': taken as if it stood there"),
+    "no unit, as before": (cycled("34 m²", "35", "40 m²"), "38", 38, None),
+    "no percent": (
+        cycled("12 %", "13 %", "15 %"), "0.14", None,
+        "is no number (in %) in row 1, '0.14': taken for 13, the median of training"),
+    "percent where there were numbers": (
+        cycled("0.12", "0.13", "0.15"), "14 %", None,
+        "is no number in row 1, '14 %': taken for 0.13, the median of training"),
+    "the same form": (cycled("$1,200", "$950", "$3,000"), "$2,500.50", 2500.5, None),
+    "nothing": (
+        cycled("1", "2", "4"), "", None,
+        "is empty in row 1 as it never was in training: taken for 2, the median of training"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LATER)
+def test_what_is_met_later_is_read_as_in_training_or_missing_and_told(name):
+    cells, later, value, words = LATER[name]
+    encoding, _ = learned({"c": cells})
+    encoding = Encoding.from_dict(json.loads(json.dumps(encoding.to_dict())))
+    [column] = encoding.columns
+    odd = Oddities()
+    x = encoding.encode(pa.table({"c": text([later])}), np.float64, odd=odd)[0, 0]
+    assert x * column.scale + column.center == pytest.approx(
+        column.fill if value is None else value
+    )
+    assert encoding.oddities(odd) == ([f"column 'c' {words}"] if words else [])
+
+
+def test_a_frame_of_numbers_is_read_by_the_unit_of_training():
+    frame = pa.table({"c": [0.14, 0.2]})
+    for cells, taken in ((cycled("12 %", "13 %"), False), (cycled("0.3 m", "0.7 m"), True)):
+        encoding, _ = learned({"c": cells})
+        odd = Oddities()
+        X = encoding.encode(frame, np.float64, odd=odd)
+        [column] = encoding.columns
+        values = X[:, 0] * column.scale + column.center
+        assert values.tolist() == pytest.approx([0.14, 0.2] if taken else [column.fill] * 2)
+        [line] = encoding.oddities(odd)
+        assert ("lacks 'm' in 2 rows" in line) == taken
+
+
+def test_a_date_later_is_read_in_the_order_of_training():
+    encoding, _ = learned({"d": [f"{1 + i % 12}/{1 + i % 28}/2023" for i in range(N)]})
+    encoding = Encoding.from_dict(json.loads(json.dumps(encoding.to_dict())))
+    [column] = encoding.columns
+    assert column.form == DateForm("month first")
+    seconds, odd = read_dates(text(["2/3/2023", "31/12/2023"]), column.form)
+    assert str(np.datetime64(int(seconds[0] // DAY), "D")) == "2023-02-03" and odd.tolist() == [
+        False,
+        True,
+    ]
+
+
+def test_an_encoding_that_an_older_version_wrote_reads_as_it_did():
+    encoding, table = learned({"c": cycled("1,5", "2", "4"), "d": cycled("p", "q")})
+    about = encoding.to_dict()
+    for column in about["columns"]:
+        column.pop("form", None)
+        column.pop("spellings", None)
+    for name in ("form", "spellings", "na"):
+        del about["target"][name]
+    del about["facts"]
+    old = Encoding.from_dict(about)
+    assert old == encoding
+    np.testing.assert_array_equal(old.encode(table), encoding.encode(table))
+    np.testing.assert_array_equal(old.targets(table), encoding.targets(table))
+    settings = json.loads(json.dumps(vars(Settings())))
+    del settings["types"], settings["na"]
+    assert from_dict(settings) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("part", "damage"),
+    [("form", {"form": "x"}), ("parts", ["x"]), ("centers", []), ("widths", [1.0])],
+)
+def test_a_damaged_description_of_dates_is_refused(part, damage):
+    encoding, _ = learned({"d": [f"2023-{1 + i % 12:02}-01" for i in range(N)]})
+    about = encoding.to_dict()
+    about["columns"][0][part] = damage
+    with pytest.raises(wg.InputError, match="the description of the table is damaged"):
+        Encoding.from_dict(about)
+
+
+# ── codes and identifiers ────────────────────────────────────────────────────────────────────────────
+
+CODES = {
+    "leading zeros": (cycled("0041", "0177", "1200"), "c", "code", "leading zeros"),
+    "many digits": (
+        cycled(*(f"{10**17 + i}" for i in range(5))), "c", "code", "numbers of more than 15 digits"),
+    "postal codes": (cycled("10000", "20000", "30000"), "Zip Code", "code", "postal codes"),
+    "one zero among numbers": (with_odd("07"), "c", "number", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CODES)
+def test_codes_are_categories(name):
+    values, column, kind, why = CODES[name]
+    fact = described(values, column)
+    assert (fact.kind, fact.note) == (kind, f"categories, not numbers: {why}" if why else "")
+
+
+def test_a_code_keeps_its_zeros():
+    encoding, _ = learned({"c": cycled("0041", "0177", "1200")})
+    assert encoding.names == ("c=0041", "c=0177", "c=1200")
+
+
+def test_identifiers_are_told_by_their_values():
+    draws = np.random.default_rng(1)
+    identifiers = {
+        "PID": 526_301_100 + draws.choice(480_000_000, N, replace=False),
+        "in order": np.arange(N) * 7 + 3,
+        "packed": draws.permutation(N) + 1000,
+    }
+    quantities = {
+        "population": np.unique((10 ** draws.uniform(3, 9, 2 * N)).astype(int))[
+            draws.permutation(N)
+        ],
+        "dollars": draws.choice(10**6, N, replace=False),
+        "key": draws.choice(10**6, N, replace=False),
+    }
+    for name, values in (identifiers | quantities).items():
+        for column in (pa.array(values), text(map(str, values))):
+            kind = described(column, name).kind
+            assert kind == ("identifier" if name in identifiers else "number"), name
+
+
+# ── spellings ────────────────────────────────────────────────────────────────────────────────────────
+
+SPELLINGS = {
+    "case": (
+        cycled("yes", "yes", "Yes", "no"), ["no", "yes"], "'Yes' is taken for 'yes'"),
+    "ways to say yes": (
+        cycled("true", "true", "T", "F", "1"), ["F", "true"],
+        "'T' is taken for 'true', '1' is taken for 'true'"),
+    "accents as one sign and as two": (
+        cycled("Zürich", "Zürich", "Zu\u0308rich", "Bern"), ["Bern", "Zürich"],
+        "'Zu\u0308rich' is taken for 'Zürich'"),
+    "blanks": (
+        cycled("New York ", "New  York", "Bern", "New York"), ["Bern", "New York"],
+        "'New  York' is taken for 'New York'"),
+    "one letter": (cycled("m", "M", "kg"), ["M", "kg", "m"], ""),
+    "two letters": (cycled("Aa", "AA", "aa"), ["AA", "Aa", "aa"], ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SPELLINGS)
+def test_spellings_of_one_value_are_merged_and_told(name):
+    values, kept, words = SPELLINGS[name]
+    encoding, _ = learned({"c": values})
+    assert sorted(encoding.names) == [f"c={value}" for value in kept]
+    assert list(encoding.notes) == ([f"column 'c': {words}"] if words else [])
+
+
+def test_a_spelling_that_training_never_saw_is_known_later():
+    encoding, _ = learned({"c": cycled("yes", "no"), "d": cycled("m", "M")})
+    encoding = Encoding.from_dict(json.loads(json.dumps(encoding.to_dict())))
+    X = encoding.encode(pa.table({"c": text(["YES ", "No", "y"]), "d": text(["m", "M", "x"])}))
+    assert X.tolist() == [[0, 1, 0, 1], [1, 0, 1, 0], [0, 0, 0, 0]]
+
+
+def test_a_column_of_which_no_value_is_known_is_told():
+    encoding, _ = learned({"c": cycled("yes", "no")})
+    odd = Oddities()
+    encoding.encode(pa.table({"c": text(["1", "0"])}), odd=odd)
+    assert encoding.oddities(odd) == [
+        "column 'c' holds no value that training knew, such as '1' in 2 rows, the first is 1"
+    ]
+
+
+def test_classes_are_merged_and_told():
+    table = pa.table({"x": text(map(str, range(N))), "y": text(cycled("Yes", "yes", "yes ", "no"))})
+    _, target = choose_target(table, "y")
+    assert target.classes == ("no", "yes")
+    assert target.notes == ("target 'y': 'Yes' is taken for 'yes'",)
+    assert target.indices(pa.table({"y": ["YES", "no", "Yes"]})).tolist() == [1, 0, 1]
+
+
+# ── dates ────────────────────────────────────────────────────────────────────────────────────────────
+
+DATES = {
+    "ISO": (["2020-01-31", "2020-02-01"], "year-month-day", "2020-01-31T00:00:00"),
+    "ISO with time and zone": (["2020-01-31T10:00:00+02:00"], "year-month-day", "2020-01-31T08:00:00"),
+    "points": (["31.1.2020", "1.2.2020"], "day/month/year", "2020-01-31T00:00:00"),
+    "British": (["31/01/2020 23:15", "01/02/2020 10:00"], "day/month/year", "2020-01-31T23:15:00"),
+    "American": (["1/31/20 11:15 PM", "2/1/20 1:00 am"], "month/day/year", "2020-01-31T23:15:00"),
+    "names": (["31 Jan 2020", "1-Feb-20"], "day month year", "2020-01-31T00:00:00"),
+    "American names": (["January 31, 2020", "Feb 1 2020"], "month day, year", "2020-01-31T00:00:00"),
+    "German names": (["31. Jänner 2020", "1. Okt. 2020"], "day month year", "2020-01-31T00:00:00"),
+    "of a mail": (["Fri, 31 Jan 2020 12:00:00 GMT"], "day month year", "2020-01-31T12:00:00"),
+    "months": (["2020-01", "2020-02"], "year-month", "2020-01-01T00:00:00"),
+    "months by name": (["Jan-2020", "Feb 2020"], "month year", "2020-01-01T00:00:00"),
+    "seconds": (["1580428800", "1580515200", "1580601600"], "seconds since 1970", "2020-01-31T00:00:00"),
+    "milliseconds": (
+        ["1580428800000", "1580515200000", "1580601600000"], "milliseconds since 1970",
+        "2020-01-31T00:00:00"),
+    "eight digits": (["20200131", "20200201", "20200301"], "yyyymmdd", "2020-01-31T00:00:00"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DATES)
+def test_dates_are_read_in_iso_and_local_forms(name):
+    cells, form, first = DATES[name]
+    decision = decide(text(cells), "c")
+    assert (decision.kind, decision.date.described) == ("date", form)
+    seconds, odd = read_dates(text([*cells, "soon"]), decision.date)
+    assert seconds[0] == np.datetime64(first, "s").astype(np.int64)
+    assert odd.tolist() == [False] * len(cells) + [True]
+
+
+@pytest.mark.parametrize(
+    "cells", [["30/2/2020", "31/4/2020"], ["25:10", "31:70"], ["12-34", "56-78"], ["1.5", "2.10"]]
+)
+def test_what_no_calendar_has_is_no_date(cells):
+    assert decide(text(cells), "c").kind != "date"
+
+
+def test_day_and_month_that_cannot_be_told_apart_are_told():
+    slashes, points = (
+        described(cycled("3/4/2020", "5/6/2021")),
+        described(cycled("3.4.2020", "5.6.2021")),
+    )
+    said = "day and month cannot be told apart: read as {}, not {}"
+    assert (slashes.read, points.read) == ("month/day/year", "day/month/year")
+    assert slashes.note == said.format("month/day/year", "day/month/year")
+    assert points.note == said.format("day/month/year", "month/day/year")
+
+
+def test_an_odd_cell_among_dates_is_missing_and_named():
+    fact = described(with_odd("soon", [f"2023-{1 + i % 12:02}-{1 + i % 28:02}" for i in range(N)]))
+    assert (fact.kind, fact.note) == (
+        "date",
+        "is no date (year-month-day) in row 7, 'soon': taken for a missing value",
+    )
+
+
+SPANS = {
+    "years of days": (DAY * np.arange(0, 4000, 100), "year, month, weekday, day, day number"),
+    "a season of days": (DAY * np.arange(N), "weekday, day number"),
+    "a day of hours": (3600.0 * np.arange(N) / 2, "hour"),
+    "months": ("M", "year, month, day number"),
+}
+
+
+@pytest.mark.parametrize("name", SPANS)
+def test_the_parts_of_dates_are_those_that_their_span_makes_worth_knowing(name):
+    seconds, parts = SPANS[name]
+    if isinstance(seconds, str):
+        stamps = np.datetime64("2020-01", "M") + np.arange(N)
+    else:
+        stamps = np.datetime64("2020-01-01", "s") + seconds.astype(np.int64)
+    fact = described(pa.array(stamps.astype("datetime64[s]")))
+    assert fact.becomes.partition(": ")[2] == parts
+    assert described(text(map(str, stamps))).becomes == fact.becomes
+
+
+def test_the_parts_of_a_date_are_what_a_calendar_says():
+    stamps = [pd.Timestamp("2020-01-01") + pd.Timedelta(hours=1000 * i) for i in range(N)]
+    encoding, table = learned({"t": map(str, stamps)})
+    X = encoding.encode(table, np.float64)
+    centers, widths = np.transpose(encoding.scales)
+    value = dict(zip(encoding.names, (X * widths + centers).T, strict=True))
+    stamps = pd.DatetimeIndex(stamps)
+    np.testing.assert_allclose(value["t year"], stamps.year)
+    np.testing.assert_allclose(value["t day"], stamps.day)
+    np.testing.assert_allclose(
+        value["t day number"],
+        stamps.to_julian_date() - 2440587.5,
+    )
+    turn = 2 * np.pi * (stamps.month - 1) / 12
+    np.testing.assert_allclose(value["t month sin"], np.sin(turn), atol=1e-12)
+    np.testing.assert_allclose(value["t month cos"], np.cos(turn), atol=1e-12)
+    np.testing.assert_allclose(
+        value["t hour cos"], np.cos(2 * np.pi * stamps.hour / 24), atol=1e-12
+    )
+    for day in ("Monday", "Sunday"):
+        np.testing.assert_array_equal(value[f"t is {day}"], stamps.day_name() == day)
+    assert set(encoding.origins) == {"t"}
+
+
+def test_a_missing_date_is_the_median_and_flagged():
+    values = [f"2023-{1 + i % 12:02}-01" for i in range(N)]
+    values[3] = "NA"
+    encoding, table = learned({"d": values})
+    X = encoding.encode(table, np.float64)
+    assert encoding.names[-1] == "d is missing" and X[:, -1].nonzero()[0].tolist() == [3]
+    assert np.isfinite(X).all()
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_a_span_of_time_is_a_number_of_seconds(unit):
+    values = np.array([90, 86_400, "NaT"], "timedelta64[s]").astype(f"timedelta64[{unit}]")
+    column = pa.array(values)
+    assert decide(column, "c").kind == "number"
+    assert read_numbers(column)[0].tolist() == pytest.approx([90, 86_400, NAN], nan_ok=True)
+
+
+# ── splitting by time ────────────────────────────────────────────────────────────────────────────────
+
+
+def dated(order):
+    days = np.datetime64("2023-01-01") + order
+    columns = {"when": text(map(str, days)), "x": pa.array(order * 7.0), "y": pa.array(order / 7)}
+    return Source(pa.table(columns), "y", {"kind": "frame"})
+
+
+@pytest.mark.parametrize(("test", "rows"), [("last", 20), ("last:0.1", 10), ("last:0.5", 50)])
+def test_the_test_rows_are_the_latest(test, rows):
+    order = np.random.default_rng(2).permutation(100)
+    _, encoding, parts = prepare(dated(order), Settings(test=test))
+    assert order[parts.test].min() == 100 - rows and len(parts.test) == rows
+    assert "the test rows are the latest ones by column 'when'" in encoding.notes
+
+
+def test_rows_of_one_day_stay_together():
+    order = np.repeat(np.arange(10), 10)
+    _, _, parts = prepare(dated(order), Settings(test="last:0.25"))
+    assert order[parts.training].max() < order[parts.test].min() and len(parts.test) in (20, 30)
+
+
+def test_a_drawn_test_set_beside_dates_is_asked_about():
+    _, encoding, _ = prepare(dated(np.arange(100)), Settings())
+    asked = [note for note in encoding.notes if "--test last" in note]
+    assert asked == [
+        "column 'when' holds dates, and the test rows were drawn from all of them: to predict what is to "
+        "come, test on the latest ones, with --test last"
+    ]
+    for chosen in (Settings(test="last"), Settings(test=0.0)):
+        assert not any(
+            "--test last" in note for note in prepare(dated(np.arange(100)), chosen)[1].notes
+        )
+
+
+@pytest.mark.parametrize(
+    ("test", "message"),
+    [
+        ("first", "test is 'first': it is a share such as 0.2, or last, or last:0.2"),
+        ("last:x", "test is 'last:x': it is a share such as 0.2, or last, or last:0.2"),
+        ("last:1", "test is 'last:1': a share of the rows is at least 0 and below 1, as 0.2"),
+        (1.0, "test is 1.0: a share of the rows is at least 0 and below 1, as 0.2"),
+    ],
+)
+def test_an_impossible_test_share_is_refused(test, message):
+    with pytest.raises(wg.InputError) as error:
+        Settings(test=test)
+    assert str(error.value) == message
+
+
+def test_a_split_by_time_needs_a_time():
+    source = dated(np.arange(100))
+    without = Source(source.table.drop_columns("when"), "y", source.about)
+    with pytest.raises(
+        wg.InputError, match="--test last needs a column of dates, and there is none"
+    ):
+        prepare(without, Settings(test="last"))
+
+
+# ── targets ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_odd_cells_of_a_numeric_target_leave_their_rows_out_and_are_named():
+    y = [f"${1000 + i * 37 % 977:,}" for i in range(N)]
+    y[4], y[9] = "on request", ""
+    table, target = choose_target(pa.table({"x": text(map(str, range(N))), "y": text(y)}), "y")
+    assert table.num_rows == N - 2
+    assert target.notes[:2] == (
+        "1 row left out: no value in the target 'y'",
+        "1 row left out: the target 'y' is no number (commas between thousands, in $) in row 5, "
+        "'on request'",
+    )
+    assert target.observed(table)[:5].tolist() == [1000, 1037, 1074, 1111, 1185]
+
+
+def test_a_target_a_million_times_the_median_is_named():
+    draws = np.random.default_rng(3)
+    y = np.exp(draws.normal(0, 3, 2000))
+    y[77] = 3e6 * np.median(y)
+    y[78] = y[77] / 5  # so that neither is far from all others
+    table = pa.table({"x": np.arange(2000.0), "y": y})
+    [note] = choose_target(table, "y")[1].notes
+    assert note.startswith(f"target 'y' is {y[77]:g} in row 78")
+    assert "more than a million times the median" in note or "away from them" in note
+
+
+# ── what the user says ───────────────────────────────────────────────────────────────────────────────
+
+
+def test_types_and_missing_values_are_as_the_user_says():
+    columns = {
+        "a": cycled("1", "2", "3"),
+        "b": cycled("1", "low", "2"),
+        "c": cycled("2020", "2021", "-9", "-9.0"),
+        "d": [str(k) for k in range(N)],
+    }
+    types = {"a": "category", "b": "number", "d": "leave-out"}
+    encoding, table = learned(columns, types, ("-9",))
+    assert encoding.names == ("a=1", "a=2", "a=3", "b", "b is missing", "c", "c is missing")
+    assert encoding.notes == ("column 'd' left out: you asked for that",)
+    X = encoding.encode(table)
+    np.testing.assert_array_equal(X[:, -1], [cell[:2] == "-9" for cell in columns["c"]])
+    again = Encoding.from_dict(json.loads(json.dumps(encoding.to_dict())))
+    np.testing.assert_array_equal(
+        again.encode(pa.table({"a": [1], "b": [2.0], "c": [-9]}))[0, -2:], X[2, -2:]
+    )
+
+
+@pytest.mark.parametrize(
+    ("types", "message"),
+    [
+        ({"x": "number"}, "no column 'x' to be read as number: there is 'c', 'y'"),
+        ({"c": "numbr"},
+         "column 'c': unknown type 'numbr': did you mean 'number'? Known: number, category, date, "
+         "leave-out"),
+        ({"c": "date"},
+         "column 'c' cannot be read as date: no one form fits 50 % of its cells, such as 'p'"),
+        ({"y": "date"}, "column 'y' is to be predicted: it cannot be of type date"),
+    ],
+)  # fmt: skip
+def test_types_that_make_no_sense_are_refused(types, message):
+    with pytest.raises(wg.InputError) as error:
+        learned({"c": cycled("p", "q")}, types)
+    assert str(error.value) == message
+
+
+HOUSES = "rooms,area,when,sold,price\n" + "".join(
+    f'{"n.k." if i == 30 else i * 17 % 7},"{30 + i * 13 % 40},5 m²",{1 + i % 28}.{1 + i % 12}.2023,'
+    f'{("yes", "Yes", "no")[i % 3]},"${900 + i * 37 % 977:,}"\n'
+    for i in range(60)
+)
+
+
+@pytest.fixture
+def houses(here):
+    (here / "houses.csv").write_text(HOUSES, encoding="utf-8")
+    return here
+
+
+def test_the_command_shows_every_column_with_the_words(houses, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    result = whygrad("columns", "houses.csv", "--target", "price")
+    assert result.code == 0
+    assert result.out.splitlines() == [
+        "rooms  number; 8 different, nothing missing: 0, 3, 6",
+        "       2 inputs: standardised, one tells where it is missing",
+        "       is no number in row 31, 'n.k.': taken for a missing value",
+        "area   number; 40 different, nothing missing: 30,5 m², 43,5 m², 56,5 m²",
+        "       decimal commas, in m² → 1 input: standardised",
+        "when   date; 60 different, nothing missing: 1.1.2023, 2.2.2023, 3.3.2023",
+        "       day/month/year → 11 inputs: month, weekday, day, day number",
+        "sold   category; 3 different, nothing missing: yes, Yes, no",
+        "       2 inputs: one-hot",
+        "       'Yes' is taken for 'yes'",
+        "price  number; 60 different, nothing missing: $900, $937, $974",
+        "       commas between thousands, in $ → the target: a number",
+    ]
+    found = json.loads(whygrad("columns", "houses.csv", "--json", "--type", "rooms=category").out)
+    assert [one["kind"] for one in found] == ["category", "number", "date", "category", "number"]
+
+
+def test_what_was_decided_stands_in_the_run_and_prediction_follows_it(houses):
+    asked = ("--test", "last", "--type", "sold=leave-out", "--na", "3")
+    trained = whygrad("train", "houses.csv", "--target", "price", *QUICK, *asked)
+    assert trained.code == 0, trained.err
+    assert (
+        "whygrad: column 'rooms' is no number in row 31, 'n.k.': taken for a missing value"
+        in trained.lines
+    )
+    shown = json.loads(whygrad("show", "houses.run", "--json").out)
+    assert [(one["name"], one["kind"]) for one in shown["columns"]] == [
+        ("rooms", "number"), ("area", "number"), ("when", "date"), ("sold", "left out"), ("price", "number")
+    ]  # fmt: skip
+    assert (shown["settings"]["test"], shown["settings"]["types"]) == (
+        "last",
+        [["sold", "leave-out"]],
+    )
+    run = wg.open_run(houses / "houses.run")
+    [when] = [column for column in run.encoding.columns if column.name == "when"]
+    assert run.settings.na == ("3",) and run.evaluate() == run.scores
+    (houses / "new.csv").write_text(
+        'rooms,area,when\n2,"40,5 m²",5.6.2023\n2,40.5 m²,6/5/2023\nmany,"40,5 m²",31.31.2023\n',
+        "utf-8",
+    )
+    result = whygrad("predict", "houses.run", "new.csv")
+    assert (result.code, result.out.count("\n")) == (0, 4)
+    assert result.lines == [
+        "whygrad: column 'rooms' is no number in row 3, 'many': taken for a missing value",
+        "whygrad: column 'area' is no number (decimal commas, in m²) in row 2, '40.5 m²': taken for 52, "
+        "the median of training",
+        "whygrad: column 'when' is no date (day/month/year) in row 3, '31.31.2023': taken for "
+        f"{when.stand_in}",
+    ]
+
+
+def test_answers_speak_of_the_date_and_no_part_of_it_moves_alone(houses):
+    asked = ("--leave-out", "rooms", "--leave-out", "sold")
+    assert whygrad("train", "houses.csv", "--target", "price", *QUICK, *asked).code == 0
+    frame = pd.read_csv(houses / "houses.csv")
+    answer = wg.open_run(houses / "houses.run").why.prediction(frame.iloc[[3]])
+    tables = {table.title: table for table in answer.tables}
+    adds = tables["What each column adds"].rows
+    assert {row[0] for row in adds if "bias" not in row[0]} == {"area", "when"}
+    assert [row[1] for row in adds if row[0] == "when"] == ["2023-04-04"]
+    changes = [table for title, table in tables.items() if title.startswith("What would change")]
+    assert all(row[0] != "when" for table in changes for row in table.rows)
+
+
+def test_options_stand_in_whygrad_toml_too(houses):
+    (houses / "whygrad.toml").write_text(
+        'target = "price"\ntest = "last:0.3"\ntype = ["sold=leave-out"]\nna = [-9]\n', "utf-8"
+    )
+    assert whygrad("train", "houses.csv", *QUICK).code == 0
+    settings = wg.open_run(houses / "houses.run").settings
+    assert (settings.test, settings.types, settings.na) == (
+        "last:0.3",
+        (("sold", "leave-out"),),
+        ("-9",),
+    )
+
+
+def test_rows_are_counted_in_the_file_also_where_some_have_no_target():
+    table = pa.table(
+        {"c": text(with_odd("n.k.")), "y": text(["", *(f"{i / 7:.3f}" for i in range(N - 1))])}
+    )
+    said = "is no number in row 7, 'n.k.': taken for a missing value"
+    found = describe(table, "y")
+    assert found.facts[0].note == said and f"column 'c' {said}" in found.notes
+
+
+# ── any cells at all ─────────────────────────────────────────────────────────────────────────────────
+
+CELLS = st.one_of(
+    st.sampled_from(["", "NA", "1", "-3.5", "1e3", "inf", "true", "T", "12:30 PM", "1,5", "1e999"]),
+    st.sampled_from(["$1,200", "12 %", "3 kg", "(5)", "5 - 3", "1-2", "1.2.2024", "31/12/2024"]),
+    st.sampled_from(["13/13/2024", "Yes", "no", "NO", "007", "1600000000", "20240131", "−5", "1’000"]),
+    st.sampled_from(["12345678901234567890", "2024-02-30", "24:00", "\u0308", "İ", "ß", "SS", "1 to"]),
+    st.sampled_from(["٣", "½", "1.234.567,8", "+-1", "5 Mai 24"]),
+    st.text(max_size=6),
+)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    pools=st.lists(st.lists(CELLS, min_size=1, max_size=3), min_size=2, max_size=4),
+    n=st.integers(2, 40),
+    draws=st.randoms(use_true_random=False),
+    asked=st.sampled_from([None, "number", "category", "date"]),
+    na=st.sampled_from([(), ("0",), ("x", "1")]),
+)
+def test_any_cells_end_in_numbers_or_in_one_line_and_read_alike_in_pieces(
+    pools, n, draws, asked, na
+):
+    table = pa.table(
+        {f"c{i}": text(draws.choice(p) for _ in range(n)) for i, p in enumerate(pools)}
+    )
+    types = {"c1": asked} if asked else {}
+    try:
+        rows, target = choose_target(table, "c0", None, types, na)
+        encoding = learn(rows, target, types)
+        odd = Oddities()
+        X = encoding.encode(rows, odd=odd)
+        assert np.isfinite(X).all() and np.isfinite(encoding.targets(rows)).all()
+        again = Encoding.from_dict(json.loads(json.dumps(encoding.to_dict())))
+        pieces = [again.encode(rows.slice(i, 3), start=i) for i in range(0, rows.num_rows, 3)]
+        assert np.concatenate(pieces).tobytes() == X.tobytes()
+        lines = [*encoding.noted(odd).notes, *again.oddities(odd)]
+    except wg.InputError as error:
+        lines = [str(error)]
+    assert not any("\n" in line or len(line) > 1000 for line in lines)
+
+
+# ── scale ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_python_looks_at_is_values_not_cells(monkeypatch):
+    n, seen = 5_000, []
+    for module, name in (
+        (spellings, "key_of"),
+        (written_numbers, "unit_of"),
+        (learning, "is_number"),
+    ):
+        function = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda value, f=function: seen.append(value) or f(value))
+    table = pa.table(
+        {
+            "a": text(f"{i / 7:.3f}" for i in range(n)),
+            "b": text(f"${i % 977:,}" for i in range(n)),
+            "c": text(("red", "Red", "blue")[i % 3] for i in range(n)),
+            "d": text(f"2023-{1 + i % 12:02}-{1 + i % 28:02}" for i in range(n)),
+            "y": text(str(i * 37 % 977) for i in range(n)),
+        }
+    )
+    table, target = choose_target(table, "y")
+    encoding = learn(table, target)
+    encoding.encode(table)
+    assert encoding.names[:2] == ("a", "b") and 0 < len(seen) < 100
