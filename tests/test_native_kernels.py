@@ -389,7 +389,7 @@ from whygrad.engines.native import self_test, sparse
 assert self_test.unavailable(np.float32) is None
 assert sparse.count(np.eye(2, dtype=np.float32)) == 2
 for function in (self_test._few_of_all, sparse._count):
-    print(function.stats.cache_hits.total(), function.stats.cache_misses.total())
+    print(function.hits, function.misses)
 """
 
 
