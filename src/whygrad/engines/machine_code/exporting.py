@@ -18,11 +18,10 @@ from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler_lock import global_compiler_lock
 from numba.np.arrayobj import populate_array
 
-from whygrad.engines.machine_code.objects import PRODUCTS, SYMBOL
+from whygrad.engines.machine_code.objects import PRODUCT, PRODUCTS, SYMBOL
 from whygrad.engines.machine_code.parts import INNER
 
 _WORD, _STATUS = ir.IntType(64), ir.IntType(32)
-NUMBAS_PRODUCT = "numba_xxgemm"  # by which kernels call BLAS, see `native.blas`
 # What Numba, and Python, define for code that runs beside them.
 _FOREIGN = ("numba_", "NRT_", "Py", "_Py", "_ZN")
 
@@ -61,7 +60,7 @@ class _Exported(JITCodeLibrary):  # type: ignore[misc]
     """Code that is optimised as a whole and given away as an object file: this process loads that."""
 
     def _optimize_final_module(self) -> None:
-        self._final_module.get_function(NUMBAS_PRODUCT).linkage = "internal"
+        self._final_module.get_function(PRODUCT).linkage = "internal"
         super()._optimize_final_module()
 
     def _finalize_final_module(self) -> None:
@@ -124,9 +123,9 @@ def _value(context: Any, builder: Any, kind: Any, words: Iterator[Any]) -> Any:
 
 
 def _define_product(module: Any) -> None:
-    """Define Numba's matrix product by that of BLAS, which takes every argument by its address.
+    """Define the matrix product by those of BLAS, which take every argument by its address.
 
-    int32 numba_xxgemm(kind, transpose A, transpose B, m, n, k, &alpha, A, lda, B, ldb, &beta, C, ldc)
+    int32 whygrad_xxgemm(kind, transpose A, transpose B, m, n, k, &alpha, A, lda, B, ldb, &beta, C, ldc)
     """
     byte, whole = ir.IntType(8), _STATUS
     pointer, nothing = byte.as_pointer(), ir.VoidType()
@@ -145,7 +144,7 @@ def _define_product(module: Any) -> None:
         pointer,
     ]
     kinds += [pointer, _WORD]
-    product = ir.Function(module, ir.FunctionType(whole, kinds), NUMBAS_PRODUCT)
+    product = ir.Function(module, ir.FunctionType(whole, kinds), PRODUCT)
     builder = ir.IRBuilder(product.append_basic_block("entry"))
     letter, *rest = product.args
     addresses = []

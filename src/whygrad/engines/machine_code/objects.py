@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 SYMBOL = "whygrad_entry"  # what the exported function is called in its object file
+PRODUCT = "whygrad_xxgemm"  # by which kernels call BLAS, for both kinds of numbers
 PRODUCTS = {"whygrad_sgemm": "sgemm", "whygrad_dgemm": "dgemm"}  # their names in SciPy
 
 _FORMATS = (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\x64\x86")  # Linux, macOS, Windows
@@ -40,12 +41,12 @@ def load(code: bytes) -> Entry:
         raise ValueError(f"it defines no {SYMBOL}")
     import llvmlite.binding as llvm
 
-    machine = target_machine()
+    # The engine first, which makes the names of the C library known.
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine())
     bind_products()
     for name in needed:
         if not llvm.address_of_symbol(name):
             raise ValueError(f"it calls {name}, which is not here")
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
     engine.add_object_file(llvm.ObjectFileRef.from_data(content))
     engine.finalize_object()
     address = engine.get_function_address(SYMBOL)

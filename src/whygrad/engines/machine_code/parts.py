@@ -2,10 +2,15 @@
 
 from typing import Any
 
+from numba import njit
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import register_pass
+from numba.core.registry import cpu_target
 from numba.core.typed_passes import NativeLowering
+from numba.extending import intrinsic, typeof_impl
+
+from whygrad.engines.machine_code.deferred import Deferred
 
 # Stated in full, because an option left open is inherited from whichever caller is compiled first.
 # "contract" (a * b + c rounded once) is the only freedom given: reassociation would cancel the
@@ -80,3 +85,25 @@ class _Parts(CompilerBase):  # type: ignore[misc]
 
 # A kernel that only other kernels call has no door to Python either.
 INNER: dict[str, Any] = OPTIONS | {"no_cpython_wrapper": True, "pipeline_class": _Parts}
+
+
+def _intrinsic(function: Any) -> Any:
+    """Make an intrinsic that functions can refer to which are being compiled at this moment."""
+    made = intrinsic(function)
+    cpu_target.typing_context.refresh()
+    return made
+
+
+# For sums: they run in parallel lanes, in an order that follows from the length alone.
+_LANES: dict[str, Any] = INNER | {"fastmath": {"contract", "reassoc"}}
+DECORATORS: dict[str, Any] = {
+    "kernel": njit(**INNER),
+    "lanes": njit(**_LANES),
+    "inlined": njit(forceinline=True, **INNER),
+    "intrinsic": _intrinsic,
+}
+
+
+@typeof_impl.register(Deferred)
+def _type_of_deferred(value: Deferred, context: Any) -> Any:
+    return cpu_target.typing_context.resolve_value_type(value.real)

@@ -1,15 +1,12 @@
-"""The decorators of the native engine's functions: one set of options for all, see `machine_code`."""
+"""The decorators of the native engine's functions, which Numba compiles once it has to (`machine_code`)."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
-from numba import njit
 
+from whygrad.engines.machine_code.deferred import Deferred
 from whygrad.engines.machine_code.kernel import Kernel
-from whygrad.engines.machine_code.parts import INNER, OPTIONS
-
-__all__ = ["ONE", "OPTIONS", "ZERO", "cached_kernel", "inlined_kernel", "kernel", "lanes_kernel"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -20,20 +17,23 @@ ONE: Any = np.int64(1)
 
 def kernel(function: Function) -> Function:
     """Compile a function that other compiled functions call."""
-    compiled: Function = njit(**INNER)(function)
-    return compiled
+    compiled: Any = Deferred("kernel", function)
+    result: Function = compiled
+    return result
 
 
 def lanes_kernel(function: Function) -> Function:
     """As `kernel`, for sums: they run in parallel lanes, in an order that follows from the length alone."""
-    compiled: Function = njit(**{**INNER, "fastmath": {"contract", "reassoc"}})(function)
-    return compiled
+    compiled: Any = Deferred("lanes", function)
+    result: Function = compiled
+    return result
 
 
 def inlined_kernel(function: Function) -> Function:
     """As `kernel`, and merge the function into its callers: what a loop needs to become vectors."""
-    compiled: Function = njit(forceinline=True, **INNER)(function)
-    return compiled
+    compiled: Any = Deferred("inlined", function)
+    result: Function = compiled
+    return result
 
 
 def cached_kernel(function: Function) -> Function:
@@ -41,3 +41,12 @@ def cached_kernel(function: Function) -> Function:
     compiled: Any = Kernel(function.__module__, function.__name__, function)
     result: Function = compiled
     return result
+
+
+def __getattr__(name: str) -> Any:
+    """Return Numba's options, for functions that are compiled in another way."""
+    if name == "OPTIONS":
+        from whygrad.engines.machine_code.parts import OPTIONS
+
+        return OPTIONS
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,6 +4,7 @@ Compiled code is kept on disk (`cache`), one function per dtype for networks of 
 machine compiles once. Where Numba or a BLAS that it knows is missing, the reference engine serves.
 """
 
+import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -304,11 +305,8 @@ def _unavailable(dtype: str) -> str | None:
         return "Numba is not installed"
     try:
         refuse_without(COMPILING + blas(), "compiling")
-        from numba import config
-
-        if config.DISABLE_JIT:
+        if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
             return "Numba is told not to compile, by NUMBA_DISABLE_JIT"
-        from whygrad.engines.native import layout, steps  # noqa: F401
         from whygrad.engines.native.self_test import unavailable
 
         return unavailable(dtype)
