@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from whygrad.engines.native import costs, elementwise
-from whygrad.engines.native.compiling import OPTIONS
+from whygrad.engines.machine_code.parts import OPTIONS
 
 
 @cache
