@@ -8,8 +8,8 @@ import pytest
 from numba import njit
 
 from kernels import from_python, native_costs_and_error
+from whygrad.engines.machine_code.exporting import OPTIONS
 from whygrad.engines.native import blas, costs, elementwise, self_test
-from whygrad.engines.native.compiling import OPTIONS
 from whygrad.engines.native.vector_math import exp, expm1_negative, log, log1p_unit
 from whygrad.nn.functions import ACTIVATIONS, CANONICAL_LINKS, COSTS, check_pairing
 from whygrad.nn.pairings import together

@@ -16,10 +16,15 @@ from numba import njit, typeof, types
 from numba.core import cgutils
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler_lock import global_compiler_lock
+from numba.core.registry import cpu_target
+from numba.extending import typeof_impl
 from numba.np.arrayobj import populate_array
 
+from whygrad.engines.machine_code.deferred import Deferred
 from whygrad.engines.machine_code.objects import PRODUCT, PRODUCTS, SYMBOL
-from whygrad.engines.machine_code.parts import INNER
+from whygrad.engines.machine_code.parts import INNER, OPTIONS
+
+__all__ = ["OPTIONS", "export"]
 
 _WORD, _STATUS = ir.IntType(64), ir.IntType(32)
 # What Numba, and Python, define for code that runs beside them.
@@ -66,6 +71,12 @@ class _Exported(JITCodeLibrary):  # type: ignore[misc]
     def _finalize_final_module(self) -> None:
         self._finalize_dynamic_globals()
         self._finalized = True
+
+
+@typeof_impl.register(Deferred)  # type: ignore[untyped-decorator]
+def _type_of_deferred(value: Deferred, context: Any) -> Any:
+    """Return the type of what a compiled function refers to: that of what Numba makes of it."""
+    return cpu_target.typing_context.resolve_value_type(value.real)
 
 
 def _define_entry(

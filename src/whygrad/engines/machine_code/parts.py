@@ -8,9 +8,7 @@ from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import register_pass
 from numba.core.registry import cpu_target
 from numba.core.typed_passes import NativeLowering
-from numba.extending import intrinsic, typeof_impl
-
-from whygrad.engines.machine_code.deferred import Deferred
+from numba.extending import intrinsic
 
 # Stated in full, because an option left open is inherited from whichever caller is compiled first.
 # "contract" (a * b + c rounded once) is the only freedom given: reassociation would cancel the
@@ -102,8 +100,3 @@ DECORATORS: dict[str, Any] = {
     "inlined": njit(forceinline=True, **INNER),
     "intrinsic": _intrinsic,
 }
-
-
-@typeof_impl.register(Deferred)
-def _type_of_deferred(value: Deferred, context: Any) -> Any:
-    return cpu_target.typing_context.resolve_value_type(value.real)

@@ -41,12 +41,3 @@ def cached_kernel(function: Function) -> Function:
     compiled: Any = Kernel(function.__module__, function.__name__, function)
     result: Function = compiled
     return result
-
-
-def __getattr__(name: str) -> Any:
-    """Return Numba's options, for functions that are compiled in another way."""
-    if name == "OPTIONS":
-        from whygrad.engines.machine_code.parts import OPTIONS
-
-        return OPTIONS
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
