@@ -7,6 +7,6 @@
     parts      functions that are compiled as parts of others
     deferred   what of Numba and llvmlite kernels are written in, imported where something compiles
 
-Doors beside this one: `cache`, `deferred`, `kernel`, `objects`. Only `exporting` imports Numba, and only where
-there is no code yet. The folder imports `errors`, and knows nothing of networks.
+Doors beside this one: `cache`, `deferred`, `kernel`, `objects`. Only `exporting` imports Numba, and only
+where there is no code yet. The folder imports `errors`, and knows nothing of networks.
 """
