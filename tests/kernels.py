@@ -5,8 +5,8 @@ from functools import cache
 import numpy as np
 from numba import njit
 
+from whygrad.engines.machine_code.exporting import OPTIONS
 from whygrad.engines.native import costs, elementwise
-from whygrad.engines.native.compiling import OPTIONS
 
 
 @cache

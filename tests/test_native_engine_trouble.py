@@ -33,16 +33,17 @@ INNER = [
     "numba.core.typed_passes NativeLowering",
     "numba.core.typed_passes BaseNativeLowering.run_pass",
     "numba.core.compiler_machinery PassManager.finalize",
-    "numba.core.caching NullCache",
-    "numba.core.serialize dumps",
+    "numba.core.codegen CPUCodeLibrary._optimize_final_module",
+    "numba.core.compiler_lock global_compiler_lock",
+    "numba.np.arrayobj populate_array",
     "numba.core.cgutils raw_memcpy",
-    "numba.np.linalg ensure_blas",
-    "numba._helperlib c_helpers",
+    "numba.extending typeof_impl",
+    "numba.core.registry cpu_target",
     "llvmlite.ir IRBuilder.load_atomic",
 ]
 WITHOUT = """
 import importlib, json, os, sys, warnings
-import numba, numba.np.linalg, numba._helperlib, numpy as np, whygrad as wg, scipy.linalg.cython_blas
+import numba, numpy as np, whygrad as wg, scipy.linalg.cython_blas
 for name in json.loads(sys.argv[1]):
     if os.fork():
         os.wait()
@@ -98,7 +99,8 @@ def fresh(monkeypatch):
     from whygrad.engines.native import engine
 
     engine.missing.cache_clear()
-    monkeypatch.setattr(engine, "compiled", set())
+    for kernel in (engine.RUN_EPOCHS, engine.COST_AND_GRADIENT):
+        monkeypatch.setattr(kernel, "entries", {})
     yield engine
     engine.missing.cache_clear()
 
@@ -116,22 +118,18 @@ def test_wrong_results_of_the_self_test_are_noticed(fresh, monkeypatch):
 
 
 def test_numba_that_is_told_not_to_compile_is_not_asked_to(fresh, monkeypatch):
-    from numba import config
-
-    monkeypatch.setattr(config, "DISABLE_JIT", 1)
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
     with pytest.warns(wg.EngineWarning, match="told not to compile, by NUMBA_DISABLE_JIT"):
         wg.train(NET, X, Y, **OPTIONS)
 
 
-@pytest.mark.parametrize("kernel", ["run_steps", "cost_and_gradient"])
+@pytest.mark.parametrize("kernel", ["RUN_EPOCHS", "COST_AND_GRADIENT"])
 def test_a_loop_that_cannot_be_compiled_ends_in_one_line(fresh, monkeypatch, kernel):
-    from whygrad.engines.native import steps
-
     def fail(*arguments):
         raise AttributeError("'Compiler' has no attribute 'frobnicate'\nand more")
 
-    monkeypatch.setattr(steps, kernel, fail)
-    optimizer = "adam" if kernel == "run_steps" else "lbfgs"
+    monkeypatch.setattr(getattr(fresh, kernel), "entry", fail)
+    optimizer = "adam" if kernel == "RUN_EPOCHS" else "lbfgs"
     with pytest.raises(wg.InputError) as error:
         wg.train(NET, X, Y, optimizer=optimizer, epochs=2)
     assert str(error.value) == (
@@ -141,7 +139,7 @@ def test_a_loop_that_cannot_be_compiled_ends_in_one_line(fresh, monkeypatch, ker
 
 
 def test_what_is_wrong_with_code_on_disk_is_told_once_and_the_training_is_whole(fresh, monkeypatch):
-    from whygrad.engines.native import cache
+    from whygrad.engines.machine_code import cache
 
     monkeypatch.setattr(cache, "trouble", cache.Trouble("compiled code cannot be kept"))
     with pytest.warns(wg.EngineWarning) as told:
@@ -158,16 +156,14 @@ def test_what_is_wrong_with_code_on_disk_is_told_once_and_the_training_is_whole(
 @pytest.fixture
 def pressed_while_compiling(fresh, monkeypatch):
     """Ctrl-C comes once, while the loop is compiled."""
-    from whygrad.engines.native import steps
+    real, presses = fresh.RUN_EPOCHS.entry, [signal.SIGINT]
 
-    real, presses = steps.run_steps, [signal.SIGINT]
-
-    def run_steps(*arguments):
+    def entry(*arguments):
         if presses:
             signal.raise_signal(presses.pop())
         return real(*arguments)
 
-    monkeypatch.setattr(steps, "run_steps", run_steps)
+    monkeypatch.setattr(fresh.RUN_EPOCHS, "entry", entry)
     before = signal.getsignal(signal.SIGINT)
     yield
     signal.signal(signal.SIGINT, before)

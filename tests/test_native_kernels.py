@@ -8,8 +8,8 @@ import pytest
 from numba import njit
 
 from kernels import from_python, native_costs_and_error
+from whygrad.engines.machine_code.exporting import OPTIONS
 from whygrad.engines.native import blas, costs, elementwise, self_test
-from whygrad.engines.native.compiling import OPTIONS
 from whygrad.engines.native.vector_math import exp, expm1_negative, log, log1p_unit
 from whygrad.nn.functions import ACTIVATIONS, CANONICAL_LINKS, COSTS, check_pairing
 from whygrad.nn.pairings import together
@@ -389,7 +389,7 @@ from whygrad.engines.native import self_test, sparse
 assert self_test.unavailable(np.float32) is None
 assert sparse.count(np.eye(2, dtype=np.float32)) == 2
 for function in (self_test.few_of_all, sparse.count_rows):
-    print(function.stats.cache_hits.total(), function.stats.cache_misses.total())
+    print(function.hits, function.misses)
 """
 
 

@@ -170,7 +170,7 @@ def test_dense_data_short_rows_and_wide_layers_are_not_compressed():
 
 
 def test_machine_code_on_disk_belongs_to_one_state_of_all_the_sources(tmp_path):
-    from whygrad.engines.native.cache import source_stamp
+    from whygrad.engines.machine_code.cache import source_stamp
 
     (tmp_path / "kernels.py").write_text("a = 1")
     before = source_stamp(tmp_path)

@@ -88,6 +88,31 @@ class Engine(Protocol):
             Where the network has no weights such as are to be probed.
         """
 
+    def run_epochs(
+        self, plan: Plan, state: State, data: Data, epochs: int
+    ) -> tuple[State, list[float]]:
+        """Run whole epochs, of plans whose rules act at the end of none of them, and see nothing between.
+
+        Parameters
+        ----------
+        plan : Plan
+        state : State
+            At the beginning of an epoch. Its arrays may be reused for the result.
+        data : Data
+            The training examples, with targets smoothed as the plan says.
+        epochs : int
+            How many.
+
+        Returns
+        -------
+        State
+            The state after the last step, whose `batch_index` and `cost_sum` are those of an epoch that was
+            broken off where a cost is not finite. The ends of epochs are left to the caller: `epoch` and
+            what rules remember are as they were.
+        list of float
+            `cost_sum` of each epoch that is whole.
+        """
+
     def cost_and_gradient(self, plan: Plan, theta: Array, data: Data) -> tuple[float, Array]:
         """Return the cost over all the data, penalties included, and its gradient, ordered like theta."""
 

@@ -62,6 +62,21 @@ class ReferenceEngine:
                 )
         return state, seen.all(first, data, coefficients, diverged)
 
+    def run_epochs(
+        self, plan: Plan, state: State, data: Data, epochs: int
+    ) -> tuple[State, list[float]]:
+        """Run epochs one after the other, as `Engine.run_epochs` says."""
+        inner, cost_sums = state, []
+        for _ in range(epochs):
+            inner, seen = self.run(plan, inner, data, inner.step + plan.steps_per_epoch, Probes())
+            if seen.diverged:
+                break
+            cost_sums.append(inner.cost_sum)
+            inner = replace(
+                inner, epoch=inner.epoch + 1, batch_index=0, seen=inner.seen + plan.n, cost_sum=0.0
+            )
+        return replace(inner, epoch=state.epoch, seen=state.seen), cost_sums
+
     def cost_and_gradient(self, plan: Plan, theta: Array, data: Data) -> tuple[float, Array]:
         """Return the cost of these examples and its gradient, without dropout."""
         with one_thread(numpy=True):

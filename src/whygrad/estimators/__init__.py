@@ -4,13 +4,18 @@
     estimator   what they share: the order of events of a fit, and prediction
     attributes  what a fit sets, all at once, and what may be set by hand
     parameters  scikit-learn's parameters → a network and a plan
+    labels      classes ↔ outputs
     messages    scikit-learn's warnings and printed lines
+    starting    scikit-learn imported without what it never asks for
     why         fitted estimators, whygrad's and scikit-learn's own, asked why
 
 Door beside this one: `why`, and `mlp` for types. It may import `why`, `record`, `training` and what is
 below; it is the only folder that subclasses scikit-learn.
 """
 
-from whygrad.estimators.mlp import MLPClassifier, MLPRegressor
+from whygrad.estimators.starting import without_statistics
+
+with without_statistics():
+    from whygrad.estimators.mlp import MLPClassifier, MLPRegressor
 
 __all__ = ["MLPClassifier", "MLPRegressor"]

@@ -14,7 +14,6 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
@@ -29,6 +28,7 @@ from whygrad.estimators.estimator import (
     trains_in_steps,
     validated,
 )
+from whygrad.estimators.labels import labels_of
 from whygrad.estimators.parameters import gives_probabilities
 from whygrad.nn.arrays import Data
 from whygrad.nn.functions import Activation, Array
@@ -285,10 +285,10 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         """Return X and y, checked, y as zeros and ones, (n, n_L); learn the classes or compare them."""
         if incremental and _check_partial_fit_first_call(self, classes):  # which sets classes_
             labels = y if type_of_target(y).startswith("multilabel") else classes
-            self._label_binarizer = LabelBinarizer().fit(labels)
+            self._label_binarizer = labels_of(labels)
         X, y = validated(self, X, y, warm)
         if not (warm or incremental):
-            self._label_binarizer = LabelBinarizer().fit(y)
+            self._label_binarizer = labels_of(y)
             self.classes_ = self._label_binarizer.classes_
         _check_classes(y, self.classes_, exactly=self.warm_start)
         return X, self._label_binarizer.transform(y).astype(bool)

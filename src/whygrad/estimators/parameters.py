@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.model_selection import train_test_split
 
 from whygrad.errors import InputError, nearest, warn
 from whygrad.nn.functions import ACTIVATIONS, Activation, Array, Domain, find_activation, find_cost
@@ -164,6 +163,8 @@ def draw(net: Network, random: np.random.RandomState) -> tuple[Parameters, Seeds
 
 def split(p: Any, n: int, classes: Array | None, seeds: Seeds) -> tuple[Array, Array]:
     """Return the indices of training and validation examples, stratified by `classes` where given."""
+    from sklearn.model_selection import train_test_split  # a while to import, and few fits need it
+
     rows, kept = train_test_split(
         np.arange(n),
         test_size=p.validation_fraction,

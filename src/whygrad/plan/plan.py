@@ -19,7 +19,7 @@ from whygrad.nn.network import Network, Parameters, count
 from whygrad.plan.dropout import mask
 from whygrad.plan.lbfgs import LBFGS, by_steps
 from whygrad.plan.optimizers import SGD, Optimizer
-from whygrad.plan.schedules import Adaptive, Clock, Constant, Schedule
+from whygrad.plan.schedules import CHANGED_BY_EPOCHS, Adaptive, Clock, Constant, Schedule
 
 
 def _is_number(value: Any) -> bool:
@@ -282,6 +282,31 @@ class Plan:
             * state.learning_rate_scale
             * self.schedule.factors(batches, clock)
         )
+
+    def learning_rate(self, state: "State") -> float:
+        """Return η of the last step before the state, which ends an epoch that is not yet counted."""
+        if type(self.schedule) in CHANGED_BY_EPOCHS:
+            return float(self.optimizer.learning_rate * state.learning_rate_scale)
+        before = replace(state, batch_index=state.batch_index - 1)
+        return float(self.learning_rates(before, state.step + 1)[0])
+
+    def coefficients_of_epochs(self, state: "State", epochs: int) -> Array:
+        """Return the coefficients of the next epochs' steps, of rules that act at the end of none of them.
+
+        The state is at the beginning of the first.
+        """
+        steps = self.steps_per_epoch
+        t = np.arange(state.step + 1, state.step + epochs * steps + 1) - state.begun
+        if type(self.schedule) in CHANGED_BY_EPOCHS:
+            return self.rule.coefficients(t, np.full(len(t), self.learning_rate(state)))
+        rates = [
+            self.learning_rates(
+                replace(state, epoch=state.epoch + e, seen=state.seen + e * self.n),
+                state.step + steps,
+            )
+            for e in range(epochs)
+        ]
+        return self.rule.coefficients(t, np.concatenate(rates))
 
     def coefficients(self, state: "State", until: int) -> Array:
         """Return the optimizer's coefficients of the steps up to `until`, a row for each."""

@@ -259,6 +259,10 @@ SCHEDULES: dict[str, Any] = {
 }
 
 
+# Those whose factors are 1: what changes η, if anything does, is how an epoch ended.
+CHANGED_BY_EPOCHS = (Constant, Adaptive, OnPlateau)
+
+
 def find_schedule(given: Any) -> Schedule:
     """Look a schedule up by name, with its default settings; a schedule is returned as it is."""
     if isinstance(given, str):

@@ -10,8 +10,8 @@
     progress    a live line
     model_file  networks, parameters and history as safetensors
 
-Doors beside this one: `model_file`, `progress`, `side_by_side`. It may import `engines`, `plan`, `nn` and what
-is below.
+Doors beside this one: `model_file`, `progress`, `side_by_side`. It may import `engines`, `plan`, `nn` and
+what is below.
 """
 
 from whygrad.training.callbacks import AnyCallback, Callback, Report, StepController, waited

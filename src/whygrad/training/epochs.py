@@ -93,13 +93,10 @@ class History:
 
 def end_of_epoch(plan: Plan, state: State, validation: Data | None) -> tuple[State, Epoch]:
     """Measure the epoch that has just ended, and let the plan's rules decide: a pure function."""
-    learning_rate = float(
-        plan.learning_rates(replace(state, batch_index=state.batch_index - 1), state.step + 1)[0]
-    )
-    epoch = Epoch(state.cost_sum / plan.n, learning_rate)
+    epoch = Epoch(state.cost_sum / plan.n, plan.learning_rate(state))
     if validation is not None:
         cost, score = measure(plan.net, Parameters(plan.net.sizes, state.theta), validation)
-        epoch = replace(epoch, validation_cost=cost, validation_score=score)
+        epoch = Epoch(epoch.cost, epoch.learning_rate, cost, score)
     state = replace(
         state, epoch=state.epoch + 1, batch_index=0, seen=state.seen + plan.n, cost_sum=0.0
     )
@@ -137,8 +134,11 @@ def rise(state: State, cost: float, dtype: str) -> str:
     it began near the end of the range that is not much: so it must also have risen by 1/ε², as from outputs
     as large as the targets to outputs in whose rounding the targets are lost.
     """
-    about, began = np.finfo(dtype), abs(state.first_cost)
+    began = abs(state.first_cost)
     times = abs(cost) / began if began > 0 else 0.0
+    if times <= 1:
+        return ""
+    about = np.finfo(dtype)
     if times * abs(cost) > float(about.max) and times > float(about.eps) ** -2:
         change = f"from {state.first_cost:.3g} to {cost:.3g}"
         return f"the cost overflowed half of the range of {dtype}, {change}"
@@ -198,7 +198,8 @@ def _compare(plan: Plan, rule: Stopping, state: State, epoch: Epoch) -> State:
     if value < memory.best:
         theta = state.theta.copy() if rule.restore_best else None
         memory = EarlyStopping(value, theta, state.step)
-    state = replace(state, early_stopping=replace(memory, stalled=stalled))
+    memory = EarlyStopping(memory.best, memory.best_theta, memory.best_step, stalled)
+    state = replace(state, early_stopping=memory)
     if stalled <= rule.patience:
         return state
     schedule = plan.schedule

@@ -24,6 +24,7 @@ from whygrad.engines import Engine, ProbeResult
 from whygrad.errors import InputError
 from whygrad.nn.arrays import Data
 from whygrad.plan.plan import Plan, State, smooth
+from whygrad.plan.schedules import OnPlateau
 from whygrad.training.callbacks import (
     AnyCallback,
     Report,
@@ -40,6 +41,8 @@ from whygrad.training.epochs import Epoch, History, end_of_epoch, last_step, ris
 from whygrad.training.minimise import ALL_DONE, minimise
 
 CHUNK_SECONDS = 0.075  # between two looks at Ctrl-C and the callbacks
+RISKED = 0.05  # the share of a training's time that may be spent on epochs that a rule then undoes
+ORDERS = 2**20  # examples whose order is drawn ahead
 
 # Set where a training is one of several, and all of them are to end, as by Ctrl-C.
 ended: ContextVar[threading.Event | None] = ContextVar("ended", default=None)
@@ -121,6 +124,7 @@ def run(
     checkpoints = Rollback(state)
     wanted = merge_probes(called)
     chunk, stopped, risen, seen = 8, "", "", ProbeResult()
+    unseen = not (called or controller or layer_statistics or validation)
     with interruption(engine) as interrupted, closing(called), beside_others():
         if not plan.by_steps:
             if interrupted() or allowed(controller, plan, state, called) <= state.step:
@@ -132,6 +136,18 @@ def run(
             if bound <= state.step:
                 stopped = INTERRUPTED
                 break
+            ahead = _unseen_epochs(training, state, chunk) if unseen else 1
+            if ahead > 1:
+                began, first = time.perf_counter(), state.step
+                state, ended_epochs, risen, diverged = _run_epochs(training, data, state, ahead)
+                seen = ProbeResult(diverged=diverged)
+                epochs += ended_epochs
+                chunk = next_chunk(state.step - first, time.perf_counter() - began)
+                if diverged or risen:
+                    break
+                stopped = look(state, None)
+                checkpoints.offer(state)
+                continue
             rest = plan.steps_per_epoch - state.batch_index
             sampled = layer_statistics and rest == 1  # the last step of an epoch, taken by itself
             most = min(rest - 1 if layer_statistics and not sampled else rest, chunk)
@@ -165,6 +181,79 @@ def run(
             state = roll_back(plan, state.step, checkpoints, data, validation, engine)
     state = replace(state, stopped=stopped or ALL_DONE)
     return state, History(tuple(epochs), state.stopped)
+
+
+def _unseen_epochs(training: Training, state: State, chunk: int) -> int:
+    """Return how many epochs may be taken in one call: those whose ends nobody looks at, and no rule needs.
+
+    A rule may act at the end of one of them, and what was taken beyond is then taken in vain. It cannot
+    before its patience is over; beyond that, a twentieth of the epochs so far are risked.
+    """
+    plan = training.plan
+    steps = plan.steps_per_epoch
+    if state.batch_index or chunk < 2 * steps:
+        return 1
+    most = min(plan.epochs - state.epoch, chunk // steps, max(1, ORDERS // plan.n))
+    safe = _epochs_until_a_rule_acts(plan, state)
+    if most <= safe:
+        return most
+    if plan.stopping is not None and plan.stopping.restore_best:
+        return 1  # every epoch's parameters may be the best
+    risked = int(RISKED * (state.epoch - training.state.epoch))
+    return int(min(most, max(safe, risked)))
+
+
+def _epochs_until_a_rule_acts(plan: Plan, state: State) -> float:
+    """Return the number of epochs at the end of which, at the earliest, a rule may stop or change η."""
+    first: list[float] = [math.inf]
+    if plan.cost_below is not None:
+        first.append(1)
+    if plan.stopping is not None:
+        first.append(plan.stopping.patience + 1 - state.early_stopping.stalled)
+    if isinstance(plan.schedule, OnPlateau):
+        first.append(plan.schedule.patience + 1 - state.plateau.waiting)
+    return max(1, min(first))
+
+
+def _run_epochs(
+    training: Training, data: Data, state: State, ahead: int
+) -> tuple[State, list[Epoch], str, bool]:
+    """Take epochs in one call; return the state, the epochs, how the cost has risen, and if it is infinite.
+
+    Where a rule acts at the end of one of them, that is where the state is: the epochs up to there are
+    taken again, which is the same to the bit.
+    """
+    plan, engine, begun, epochs = training.plan, training.engine, state.copy(), []
+    after, cost_sums = engine.run_epochs(plan, state, data, ahead)
+    told, steps = begun, plan.steps_per_epoch
+    for cost_sum in cost_sums:
+        step = told.step + steps
+        told = replace(told, step=step, batch_index=steps, cost_sum=cost_sum, theta=after.theta)
+        scale = told.learning_rate_scale
+        told, ended = end_of_epoch(plan, told, None)
+        epochs.append(ended)
+        risen = rise(told, ended.cost, plan.dtype)
+        if risen or told.stopped or told.learning_rate_scale != scale:
+            if told.step < after.step:
+                after, _ = engine.run_epochs(plan, begun, data, len(epochs))
+            return _at(told, after), epochs, risen, False
+    if after.step == told.step:
+        return _at(told, after), epochs, "", len(cost_sums) < ahead
+    return (
+        replace(
+            _at(told, after),
+            step=after.step,
+            batch_index=after.batch_index,
+            cost_sum=after.cost_sum,
+        ),
+        epochs,
+        "",
+        True,
+    )
+
+
+def _at(told: State, taken: State) -> State:
+    return replace(told, theta=taken.theta, opt_state=taken.opt_state)
 
 
 def next_chunk(steps: int, seconds: float) -> int:

@@ -8,11 +8,7 @@ while all threads run. One that has waited a while yields its core.
 import sys
 from typing import Any
 
-from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
-
+from whygrad.engines.machine_code.deferred import cgutils, intrinsic, ir, types
 from whygrad.engines.native.compiling import kernel
 from whygrad.engines.native.vectors import data
 from whygrad.nn.functions import Array

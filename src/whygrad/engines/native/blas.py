@@ -2,24 +2,20 @@
 
 A layer needs three, each C <- alpha op(A) op(B) + beta C in place, without a copy or a transpose:
 z = a Wᵀ on the way forward, delta W on the way back, and the gradient deltaᵀ a. They go to the gemm
-of SciPy's BLAS through `numba_xxgemm`, which Numba exports for its own `np.dot`: called by name,
-since an address would be baked into machine code that is to be cached (numba#9752). That function
-is internal to Numba, so it is tried before it is relied on (`self_test`). BLAS counts along columns: a
-row-major matrix is its own transpose there, and a product is passed on with its operands swapped.
+of SciPy's BLAS, called by a name that is bound where code is loaded (`machine_code.objects`), since an
+address would be baked into machine code that is kept on disk. It is tried before it is relied on
+(`self_test`). BLAS counts along columns: a row-major matrix is its own transpose there, and a product is
+passed on with its operands swapped.
 """
 
 from typing import Any
 
-from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
-from numba.np.arrayobj import populate_array
-
+from whygrad.engines.machine_code.deferred import arrayobj, cgutils, intrinsic, ir, types
+from whygrad.engines.machine_code.objects import PRODUCT, bind_products
 from whygrad.engines.native.compiling import kernel
 from whygrad.nn.functions import Array
 
-_LETTERS = {types.float32: "s", types.float64: "d"}
+_LETTERS = {"float32": "s", "float64": "d"}
 
 
 @kernel
@@ -58,7 +54,7 @@ def _view(
     size = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(dtype)))
     strides = [size] if len(shape) == 1 else [builder.mul(shape[1], size), size]
     view = context.make_array(result)(context, builder)
-    populate_array(view, builder.gep(data, [start]), shape, strides, size, meminfo=None)
+    arrayobj.populate_array(view, builder.gep(data, [start]), shape, strides, size, meminfo=None)
     return view._getvalue()
 
 
@@ -94,7 +90,7 @@ def _gemm(
     The columns of A, B and C say how far apart their rows lie; sizes are the caller's promise.
     """
     real = C.dtype
-    if real not in _LETTERS or any(x.dtype != real or x.layout != "C" for x in (A, B, C)):
+    if str(real) not in _LETTERS or any(x.dtype != real or x.layout != "C" for x in (A, B, C)):
         return None
 
     def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -120,7 +116,7 @@ def _gemm(
             matrix(i) for i in (6, 7, 9)
         )
         parameters = [
-            (byte, ir.Constant(byte, ord(_LETTERS[real]))),
+            (byte, ir.Constant(byte, ord(_LETTERS[str(real)]))),
             (byte, letter(transpose_B)),
             (byte, letter(transpose_A)),
             (size, n),
@@ -136,8 +132,7 @@ def _gemm(
             (size, C_columns),
         ]
         function_type = ir.FunctionType(ir.IntType(32), [kind for kind, _ in parameters])
-        gemm = cgutils.get_or_insert_function(builder.module, function_type, "numba_xxgemm")
-        # Its status tells of a missing BLAS only, which `unavailable` has ruled out.
+        gemm = cgutils.get_or_insert_function(builder.module, function_type, PRODUCT)
         builder.call(gemm, [value for _, value in parameters])
         return context.get_dummy_value()
 
@@ -148,12 +143,7 @@ def _gemm(
 def unavailable() -> str | None:
     """Return None, or why there is no product to call: a symbol that is not there would end the process."""
     try:
-        from numba import _helperlib
-        from numba.np.linalg import ensure_blas
-
-        if "xxgemm" not in getattr(_helperlib, "c_helpers", ()):
-            return "this version of Numba does not export its matrix product"
-        ensure_blas()
-    except (ImportError, AttributeError, RuntimeError) as problem:
-        return f"Numba finds no BLAS to call: {problem}"
+        bind_products()
+    except (ImportError, AttributeError, KeyError, ValueError) as problem:
+        return f"SciPy has no BLAS to call: {problem}"
     return None

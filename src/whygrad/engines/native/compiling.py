@@ -1,118 +1,43 @@
-"""How the functions of the native engine are compiled: one set of options, and one cache, for all."""
+"""The decorators of the native engine's functions, which Numba compiles once it has to (`machine_code`)."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
-from numba import njit
-from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import CompilerBase, DefaultPassBuilder
-from numba.core.compiler_machinery import register_pass
-from numba.core.typed_passes import NativeLowering
 
-from whygrad.engines.native.cache import CodeCache
+from whygrad.engines.machine_code.deferred import Deferred
+from whygrad.engines.machine_code.kernel import Kernel
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-# Stated in full, because an option left open is inherited from whichever caller is compiled first.
-# "contract" (a * b + c rounded once) is the only freedom given: reassociation would cancel the
-# argument reduction of exp, and nothing may assume that numbers are finite.
-OPTIONS: dict[str, Any] = {
-    "nogil": True,
-    "fastmath": {"contract"},
-    "error_model": "numpy",
-    "boundscheck": False,
-    # Arrays are the caller's for the whole call: nothing counts references to them.
-    "_nrt": False,
-    # Nobody calls them through a pointer of C: a door less to compile.
-    "no_cfunc_wrapper": True,
-}
 # For arguments of kernels: to Numba a literal is a type of its own, for which it would compile again.
 ZERO: Any = np.int64(0)
 ONE: Any = np.int64(1)
 
 
-class _Part(JITCodeLibrary):  # type: ignore[misc]
-    """The code of a function that only other compiled ones call: hardly optimised, and no machine code.
-
-    It goes into its callers, and all is optimised once, in the loop that Python calls. Numba would optimise
-    every function anew within each that calls it, however indirectly: the loop took half as long again.
-    """
-
-    @property
-    def codegen(self) -> Any:
-        return _WithoutEnvironments(super().codegen)
-
-    def get_pointer_to_function(self, name: str) -> int:
-        return 0
-
-    def _optimize_final_module(self) -> None:
-        pass
-
-    def _finalize_final_module(self) -> None:
-        self._finalize_dynamic_globals()
-        self._finalized = True
-
-
-class _WithoutEnvironments:
-    """Numba's code generator, which puts a function's environment into its machine code: there is none."""
-
-    def __init__(self, codegen: Any) -> None:
-        self._codegen = codegen
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._codegen, name)
-
-    def set_env(self, name: str, environment: Any) -> None:
-        pass
-
-
-@register_pass(mutates_CFG=True, analysis_only=False)
-class _LowerPart(NativeLowering):  # type: ignore[misc]
-    _name = "lower_part"
-
-    def run_pass(self, state: Any) -> bool:
-        state.library = _Part(state.targetctx.codegen(), state.func_id.func_qualname)
-        return bool(super().run_pass(state))
-
-
-class _Parts(CompilerBase):  # type: ignore[misc]
-    """Numba's compiler, for functions that are parts of others."""
-
-    def define_pipelines(self) -> list[Any]:
-        manager = DefaultPassBuilder.define_nopython_pipeline(self.state)
-        manager.passes = [
-            (_LowerPart if step is NativeLowering else step, told) for step, told in manager.passes
-        ]
-        manager.finalize()
-        return [manager]
-
-
-# A kernel that only other kernels call has no door to Python either.
-INNER: dict[str, Any] = OPTIONS | {"no_cpython_wrapper": True, "pipeline_class": _Parts}
-
-
 def kernel(function: Function) -> Function:
     """Compile a function that other compiled functions call."""
-    compiled: Function = njit(**INNER)(function)
-    return compiled
+    compiled: Any = Deferred("kernel", function)
+    result: Function = compiled
+    return result
 
 
 def lanes_kernel(function: Function) -> Function:
     """As `kernel`, for sums: they run in parallel lanes, in an order that follows from the length alone."""
-    compiled: Function = njit(**{**INNER, "fastmath": {"contract", "reassoc"}})(function)
-    return compiled
+    compiled: Any = Deferred("lanes", function)
+    result: Function = compiled
+    return result
 
 
 def inlined_kernel(function: Function) -> Function:
     """As `kernel`, and merge the function into its callers: what a loop needs to become vectors."""
-    compiled: Function = njit(forceinline=True, **INNER)(function)
-    return compiled
+    compiled: Any = Deferred("inlined", function)
+    result: Function = compiled
+    return result
 
 
 def cached_kernel(function: Function) -> Function:
     """As `kernel`, with a door to Python, and keep the machine code on disk for the next process."""
-    compiled: Any = njit(**OPTIONS)(function)
-    compiled._cache = CodeCache(function)
+    compiled: Any = Kernel(function.__module__, function.__name__, function)
     result: Function = compiled
     return result

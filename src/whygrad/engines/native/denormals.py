@@ -8,10 +8,7 @@ processors of the x86 family a bit in the thread's control register asks for tha
 import platform
 from typing import Any
 
-from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
+from whygrad.engines.machine_code.deferred import cgutils, intrinsic, ir, types
 
 _X86 = platform.machine().lower() in ("x86_64", "amd64", "i386", "i686")
 _TO_ZERO = 0x8040  # flush results to zero, take operands as zero

@@ -4,6 +4,7 @@ Compiled code is kept on disk (`cache`), one function per dtype for networks of 
 machine compiles once. Where Numba or a BLAS that it knows is missing, the reference engine serves.
 """
 
+import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ import numpy as np
 from whygrad.address_space import COMPILING, blas, refuse_without
 from whygrad.cores import one_thread, own_cores
 from whygrad.engines import ProbeResult, Probes
+from whygrad.engines.machine_code.kernel import Call, Kernel
 from whygrad.errors import InputError, WhygradError
 from whygrad.escaping import note
 from whygrad.nn.arrays import Data, is_sparse
@@ -32,6 +34,10 @@ if TYPE_CHECKING:  # Numba takes a while to import: it is left until a training 
 
 BLOCK = 1024  # examples at a time where the whole data's gradient is asked for
 POISON = 2**62  # more arrivals than any barrier waits for
+RUN_EPOCHS = Kernel("whygrad.engines.native.epochs", "run_epochs")
+DRAW_ORDERS = Kernel("whygrad.engines.native.epochs", "draw_orders")
+COST_AND_GRADIENT = Kernel("whygrad.engines.native.steps", "cost_and_gradient")
+_NO_PROBES, _NOTHING_SEEN, _DIVERGED = Probes(), ProbeResult(), ProbeResult(diverged=True)
 WIDE = 2**16  # columns of sparse data beyond which the loop is compiled anew, see `sparse`
 
 
@@ -48,6 +54,9 @@ class NativeEngine:
         self._plan: Plan | None = None
         self.compiling = False
         self._as_numbers: tuple[Any, Any, Any]
+        self._calls: dict[tuple[Kernel, int], Call] = {}
+        self._drawn: tuple[int, ...] = ()
+        self._order: Array
 
     def supports(self, plan: Plan) -> str | None:
         """Return None, or what it is that only the reference engine runs."""
@@ -65,12 +74,47 @@ class NativeEngine:
         self, plan: Plan, state: State, data: Data, until: int, probes: Probes
     ) -> tuple[State, ProbeResult]:
         """Take the steps up to `until` in one call; the state's arrays are reused."""
-        from whygrad.engines.native.arguments import ThreadContext
-        from whygrad.engines.native.probe_results import probe_buffers, read
-        from whygrad.engines.native.steps import run_steps
-
         probes.check(plan.net)
-        coefficients = np.ascontiguousarray(plan.coefficients(state, until))
+        before, coefficients = state, plan.coefficients(state, until)
+        state, costs, buffers = self._take(plan, state, data, coefficients, 1, probes)
+        diverged = len(costs) < len(coefficients)
+        if not (probes.costs or probes.every or probes.weights):
+            return state, _DIVERGED if diverged else _NOTHING_SEEN
+        from whygrad.engines.native.probe_results import read
+
+        seen = read(plan, before, data, probes, buffers, coefficients, costs, diverged)
+        return state, seen
+
+    def run_epochs(
+        self, plan: Plan, state: State, data: Data, epochs: int
+    ) -> tuple[State, list[float]]:
+        """Run epochs in one call, as `Engine.run_epochs` says."""
+        coefficients = plan.coefficients_of_epochs(state, epochs)
+        state, costs, _ = self._take(plan, state, data, coefficients, epochs, _NO_PROBES)
+        per_epoch = plan.steps_per_epoch
+        whole = len(costs) // per_epoch
+        cost_sums = [
+            _sum_of_costs(plan, 0, costs[i * per_epoch : (i + 1) * per_epoch], 0.0)
+            for i in range(whole)
+        ]
+        rest = costs[whole * per_epoch :]
+        cost_sum = _sum_of_costs(plan, 0, rest, 0.0)
+        return replace(state, batch_index=len(rest), cost_sum=cost_sum), cost_sums
+
+    def _take(
+        self,
+        plan: Plan,
+        state: State,
+        data: Data,
+        coefficients: Array,
+        epochs: int,
+        probes: Probes,
+    ) -> tuple[State, Array, Any]:
+        """Take a step for each row of coefficients; return the state, the costs, and what probes wrote."""
+        from whygrad.engines.native.arguments import ThreadContext
+        from whygrad.engines.native.probe_results import probe_buffers
+
+        coefficients = np.ascontiguousarray(coefficients)
         costs = np.empty(len(coefficients))
         whole = plan.clip != Clip()
         with one_thread():
@@ -78,79 +122,95 @@ class NativeEngine:
             theta, opt_state = layout.enter(state.theta, state.opt_state)
             # Clipping and decay act on all of θ at once, which is left to one thread.
             alone = whole or plan.l2.decay > 0
-            parts = 1 if alone else min(own_cores(), layout.blocks)
-            barrier_count, claims = np.zeros(1, np.int64), np.zeros(1, np.int64)
+            parts = 1 if alone or layout.blocks == 1 else min(own_cores(), layout.blocks)
+            barrier_count, claims = np.zeros(epochs, np.int64), np.zeros(1, np.int64)
             network = (layout.layers, *self._rules(plan))
-            examples = layout.examples(plan.order(state.epoch), data)
-            workspace, by_units = layout.workspace, layout.by_units
+            examples = layout.examples(self._orders(plan, state.epoch, epochs), data)
             buffers = probe_buffers(
                 plan, probes, layout, state.step, len(coefficients), len(opt_state)
             )
-            where = (plan.batch_size, state.batch_index, np.uint64(plan.seed % WORD), state.step)
+            fixed = (plan.batch_size, state.batch_index, np.uint64(plan.seed % WORD), state.step)
 
-            def work(part: int, coefficients: Array = coefficients) -> int:
+            def prepared(part: int) -> Call:
                 thread = ThreadContext(layout.blocks, parts, part, barrier_count, claims)
-                taken: int = run_steps(
-                    *network, theta, opt_state, examples, workspace, by_units, thread, *where,
-                    coefficients, costs, buffers,
-                )  # fmt: skip
+                call = self._call(RUN_EPOCHS, part)
+                call.give((
+                    *network, theta, opt_state, examples, layout.workspace, layout.by_units, thread,
+                    *fixed, coefficients, costs, buffers, plan.n,
+                ))  # fmt: skip
+                return call
+
+            def work(part: int) -> int:
+                taken: int = prepared(part)()
                 return taken
 
-            with self._compiling("steps", plan.dtype, data) as needed:
-                if needed:
-                    work(
-                        0, coefficients[:0]
-                    )  # while nobody waits for others, and before anything moves
+            first = prepared(0)
+            if not first.ready:
+                with self._compiling("steps", plan.dtype, data):
+                    first.prepare()  # while nobody waits for others, and before anything moves
             try:
                 others = [self._threads().submit(work, part) for part in range(1, parts)]
-                taken = work(0)
+                taken = first()
                 for other in others:
                     other.result()
             except BaseException:
-                barrier_count[0] = POISON  # no part waits for one that will not come
+                barrier_count[:] = POISON  # no part waits for one that will not come
                 raise
         theta, opt_state = layout.leave(theta, opt_state, state.theta, state.opt_state)
-        # One after the other, as the reference engine adds them.
-        firsts = np.arange(state.batch_index, state.batch_index + taken) * plan.batch_size
-        with np.errstate(over="ignore", invalid="ignore"):
-            terms = costs[:taken] * np.minimum(plan.batch_size, plan.n - firsts)
-            cost_sum = float(np.cumsum(np.concatenate([[state.cost_sum], terms]))[-1])
-        before = state
+        costs = costs[:taken]
         state = replace(
             state,
             theta=theta,
             opt_state=opt_state,
             step=state.step + taken,
             batch_index=state.batch_index + taken,
-            cost_sum=cost_sum,
+            cost_sum=_sum_of_costs(plan, state.batch_index, costs, state.cost_sum),
         )
-        diverged = taken < len(coefficients)
-        return state, read(
-            plan, before, data, probes, buffers, coefficients, costs[:taken], diverged
-        )
+        return state, costs, buffers
+
+    def _orders(self, plan: Plan, epoch: int, epochs: int) -> Array:
+        """Return the orders of some epochs, one after the other."""
+        if plan.shuffle and plan.n < 2**31 and epoch + epochs < 2**32 and orders_agree():
+            which = (plan.seed, plan.n, epoch, epochs)
+            if which != self._drawn:
+                self._order = np.empty(epochs * plan.n, np.int32)
+                DRAW_ORDERS(self._order, plan.n, seed_words(plan.seed), epoch)
+                self._drawn = which
+            return self._order
+        if epochs == 1:
+            return plan.order(epoch)
+        return np.concatenate([plan.order(epoch + e) for e in range(epochs)])
+
+    def _call(self, kernel: Kernel, part: int) -> Call:
+        """Return the call of a kernel that this part makes again and again."""
+        call = self._calls.get((kernel, part))
+        if call is None:
+            call = self._calls[kernel, part] = Call(kernel)
+        return call
 
     def cost_and_gradient(self, plan: Plan, theta: Array, data: Data) -> tuple[float, Array]:
         """Return the cost over all the data and its gradient, in blocks of rows."""
         from whygrad.engines.native.arguments import ThreadContext
         from whygrad.engines.native.layout import aligned_zeros, penalties
-        from whygrad.engines.native.steps import cost_and_gradient
 
         n = data.X.shape[0]
         block = min(BLOCK, n)
-        with self._compiling("gradient", plan.dtype, data):
-            layout = self._layout_for(
-                plan.net, block, plan.dtype, data, has_dropout=False, whole=False
-            )
-            inner, _ = layout.enter(theta, np.zeros((0, len(theta)), theta.dtype))
-            gradient = aligned_zeros(layout.size, theta.dtype)
-            with one_thread():
-                cost = cost_and_gradient(
-                    layout.layers, penalties(plan), inner,
-                    layout.examples(np.arange(n, dtype=np.int32), data), layout.workspace,
-                    layout.by_units,
-                    ThreadContext(1, 1, 0, np.zeros(1, np.int64), np.zeros(1, np.int64)), block,
-                    gradient,
-                )  # fmt: skip
+        layout = self._layout_for(plan.net, block, plan.dtype, data, has_dropout=False, whole=False)
+        inner, _ = layout.enter(theta, np.zeros((0, len(theta)), theta.dtype))
+        gradient = aligned_zeros(layout.size, theta.dtype)
+        call = self._call(COST_AND_GRADIENT, 0)
+        call.give((
+            layout.layers, penalties(plan), inner,
+            layout.examples(np.arange(n, dtype=np.int32), data), layout.workspace,
+            layout.by_units,
+            ThreadContext(1, 1, 0, np.zeros(1, np.int64), np.zeros(1, np.int64)), block,
+            gradient,
+        ))  # fmt: skip
+        if not call.ready:
+            with self._compiling("gradient", plan.dtype, data):
+                call.prepare()
+        with one_thread():
+            cost = call()
         if not layout.layers.stretch:
             return cost, gradient
         flat = np.empty_like(theta)
@@ -167,20 +227,17 @@ class NativeEngine:
         return self._as_numbers
 
     @contextmanager
-    def _compiling(self, what: str, dtype: str, data: Data) -> Iterator[bool]:
-        """Compile within, where this process has not yet: gives whether that is needed."""
-        from whygrad.engines.native.cache import end_turn, report
+    def _compiling(self, what: str, dtype: str, data: Data) -> Iterator[None]:
+        """Compile within, or read from disk what another process has compiled."""
+        from whygrad.engines.machine_code.cache import report
 
         kind = dtype
         if is_sparse(data.X) and data.X.shape[1] > WIDE:
             kind += f" and more than {WIDE} columns"
-        if (what, kind) in compiled:
-            yield False
-            return
         self.compiling = True
         try:
             with announced(kind):
-                yield True
+                yield
         except (WhygradError, MemoryError):
             raise
         except Exception as problem:
@@ -190,8 +247,6 @@ class NativeEngine:
             ) from problem
         finally:
             self.compiling = False
-            end_turn()
-        compiled.add((what, kind))
         report()
 
     def _threads(self) -> ThreadPoolExecutor:
@@ -212,6 +267,39 @@ class NativeEngine:
         return self._layout
 
 
+def _sum_of_costs(plan: Plan, batch_index: int, costs: Array, before: float) -> float:
+    """Return cost times examples of the steps from a batch on, added to what was before."""
+    # One after the other, as the reference engine adds them.
+    sizes = [plan.batch_size] * len(costs)
+    if batch_index + len(costs) == plan.steps_per_epoch and sizes:
+        sizes[-1] = plan.n - (plan.steps_per_epoch - 1) * plan.batch_size
+    for cost, size in zip(costs.tolist(), sizes, strict=True):
+        before += cost * size
+    return before
+
+
+def seed_words(seed: int) -> Array:
+    """Return memory for `draw_orders`: the seed in words of 32 bits, with room for what it adds."""
+    seed = int(seed)
+    words = [seed & 0xFFFFFFFF]
+    while seed := seed >> 32:
+        words.append(seed & 0xFFFFFFFF)
+    return np.array([*words, *[0] * 5], np.uint64)
+
+
+@cache
+def orders_agree() -> bool:
+    """Return whether the orders drawn in native code are those of this NumPy, which promises no stream."""
+    for seed, epoch, n in ((0, 0, 9), (2**33 + 5, 2**20, 60)):
+        order = np.empty(n, np.int32)
+        DRAW_ORDERS(order, n, seed_words(seed), epoch)
+        expected = np.arange(n, dtype=np.int32)
+        np.random.default_rng([seed, epoch]).shuffle(expected)
+        if not np.array_equal(order, expected):
+            return False
+    return True
+
+
 @cache
 def missing(dtype: str) -> str | None:
     """Return None where this machine has what the native engine needs, or what is missing."""
@@ -219,11 +307,8 @@ def missing(dtype: str) -> str | None:
         return "Numba is not installed"
     try:
         refuse_without(COMPILING + blas(), "compiling")
-        from numba import config
-
-        if config.DISABLE_JIT:
+        if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
             return "Numba is told not to compile, by NUMBA_DISABLE_JIT"
-        from whygrad.engines.native import layout, steps  # noqa: F401
         from whygrad.engines.native.self_test import unavailable
 
         return unavailable(dtype)
@@ -238,7 +323,6 @@ def _first_line(problem: Exception) -> str:
     return f"{type(problem).__name__}: {lines[0]}"
 
 
-compiled: set[tuple[str, str]] = set()
 _told: set[str] = set()  # what this process has said that it compiles
 
 

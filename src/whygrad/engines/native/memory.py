@@ -6,11 +6,7 @@ all of the arithmetic of a small network; asked for one step ahead, they arrive 
 
 from typing import Any
 
-from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
-
+from whygrad.engines.machine_code.deferred import cgutils, intrinsic, ir, types
 from whygrad.engines.native.blas import vector
 from whygrad.engines.native.compiling import kernel
 from whygrad.nn.functions import Array

@@ -14,11 +14,7 @@ lies in, so that its bits do not depend on its place in a batch.
 
 from typing import Any
 
-from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
-
+from whygrad.engines.machine_code.deferred import cgutils, intrinsic, ir, types
 from whygrad.engines.native.compiling import kernel
 from whygrad.engines.native.memory import copy
 from whygrad.engines.native.vectors import VECTOR_BYTES, WIDE, Vectors, data

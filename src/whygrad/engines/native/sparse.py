@@ -15,11 +15,8 @@ terms that are zero.
 from typing import Any, NamedTuple
 
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
+from whygrad.engines.machine_code.deferred import cgutils, intrinsic, ir, types
 from whygrad.engines.native.compiling import ZERO, cached_kernel, kernel
 from whygrad.engines.native.memory import prefetch, read_only
 from whygrad.engines.native.vectors import VECTOR_BYTES, Vectors, data

@@ -11,10 +11,8 @@ import math
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
+from whygrad.engines.machine_code.deferred import intrinsic, ir, types
 from whygrad.engines.native.compiling import inlined_kernel
 
 

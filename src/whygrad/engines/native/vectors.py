@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from llvmlite import binding, ir
-from numba import types
-from numba.core import cgutils
+from llvmlite import binding
+
+from whygrad.engines.machine_code.deferred import cgutils, ir, types
 
 # As wide as the processor has them.
 WIDE = bool(binding.get_host_cpu_features().get("avx512f"))

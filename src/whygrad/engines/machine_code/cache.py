@@ -5,37 +5,29 @@ A file holds the code of one function for one kind of arguments, on one kind of 
     SHA-256 of all that follows, a new line, the stamp of what it was made from, a new line, the code
 
 A file that is not whole or has another stamp is as good as none, and is replaced. Nothing here may end a
-training: whatever is wrong with a file or a folder, Numba is told that there is no code, and compiles. What
+training: whatever is wrong with a file or a folder, it is as if there were no code, which is compiled. What
 goes wrong is noted, and told once by `report`. Processes that find nothing take turns: the first compiles,
-and the others read.
-
-Numba's own cache has no checksums, and lets through what goes wrong: damaged machine code would be run.
+and the others read. Nothing is unpickled, and Numba is not asked: it takes longer to import than small
+trainings take.
 """
 
 import errno
 import hashlib
 import os
-import pickle
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
+from importlib.metadata import version
 from importlib.resources import files
 from io import FileIO
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import llvmlite
-import numba
-import numpy as np
-from numba.core import config
-from numba.core.caching import NullCache
-from numba.core.compiler import CompileResult
-from numba.core.serialize import dumps
-
 from whygrad.engines import probes
+from whygrad.engines.machine_code.objects import processor
 from whygrad.errors import EngineWarning, warn
 from whygrad.nn import functions
 from whygrad.plan import dropout
@@ -48,47 +40,43 @@ PATIENCE, POLL = (
     0.05,
 )  # seconds to wait for another process, and between two polls of its lock
 LOCK = "whygrad.lock"
+# The folder of the functions that are compiled.
+NATIVE = files("whygrad.engines") / "native"
 
 
-class CodeCache(NullCache):  # type: ignore[misc]
-    """Numba's cache of one function, which it asks before it compiles and gives what it has compiled."""
+def file_name(function: str, kind: str) -> str:
+    """Name the file: all that may differ side by side, so that none replaces another's."""
+    settings = {name: value for name, value in os.environ.items() if name.startswith("NUMBA_")}
+    for elsewhere in ("NUMBA_CACHE_DIR", "NUMBA_NUM_THREADS", "NUMBA_DISABLE_JIT"):
+        settings.pop(elsewhere, None)
+    about = (kind, processor(), sorted(settings.items()), sys.implementation.cache_tag, str(NATIVE))
+    return f"{function}-{hashlib.sha256(repr(about).encode()).hexdigest()[:16]}.code"
 
-    def __init__(self, function: Callable[..., Any]) -> None:
-        module = function.__module__.rpartition(".")[2]
-        self.name = f"{module}.{function.__name__}"
 
-    def load_overload(self, signature: Any, target: Any) -> Any:
-        """Return the code for these types of arguments, or None: it is to be compiled."""
-        target.refresh()
-        name = self._file(signature, target.codegen())
-        read = partial(_read, name, target)
-        return read() or _await_turn(name, read)
+def read(name: str, load: Callable[[bytes], Any]) -> Any:
+    """Return what `load` makes of the code in a file of this name, or None: it is to be compiled."""
+    find = partial(_read, name, load)
+    return find() or _await_turn(name, find)
 
-    def save_overload(self, signature: Any, compiled: Any) -> None:
-        """Keep what was compiled in the first folder that takes it."""
-        try:
-            if compiled.library.has_dynamic_globals:
-                raise ValueError("there are addresses in it, which are others in another process")
-            write_code(self._file(signature, compiled.codegen), dumps(compiled._reduce()))
-        except Exception as problem:
-            _note(
-                f"compiled code cannot be kept ({_words(problem)}), so that every process compiles it "
-                "anew: let the environment variable NUMBA_CACHE_DIR name a folder that can be written"
-            )
-        finally:
-            end_turn()
 
-    def _file(self, signature: Any, codegen: Any) -> str:
-        """Name the file: all that may differ side by side, so that none replaces another's."""
-        folder = os.path.dirname(__file__)
-        kind = repr((signature, codegen.magic_tuple(), sys.implementation.cache_tag, folder))
-        return f"{self.name}-{hashlib.sha256(kind.encode()).hexdigest()[:16]}.code"
+def keep(name: str, code: bytes) -> None:
+    """Keep what was compiled in the first folder that takes it."""
+    try:
+        write_code(name, code)
+    except Exception as problem:
+        _note(
+            f"compiled code cannot be kept ({_words(problem)}), so that every process compiles it "
+            "anew: let the environment variable NUMBA_CACHE_DIR name a folder that can be written"
+        )
+    finally:
+        end_turn()
 
 
 def folders() -> Iterator[Path]:
     """Return the folders for code: it is read from all, and written to the first that takes it."""
-    if config.CACHE_DIR:
-        yield Path(config.CACHE_DIR) / "whygrad"
+    chosen = os.environ.get("NUMBA_CACHE_DIR")
+    if chosen:
+        yield Path(chosen) / "whygrad"
         return
     yield Path(__file__).parent / "__pycache__"
     home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
@@ -96,7 +84,7 @@ def folders() -> Iterator[Path]:
         yield Path(home) / "whygrad" / "code"
 
 
-def _read(name: str, target: Any) -> Any:
+def _read(name: str, load: Callable[[bytes], Any]) -> Any:
     for folder in folders():
         try:
             code = _code(folder / name)
@@ -105,7 +93,7 @@ def _read(name: str, target: Any) -> Any:
         if code is None:
             continue
         try:
-            return CompileResult._rebuild(target, *pickle.loads(code))
+            return load(code)
         except Exception as problem:
             _note(
                 f"{folder / name}: this compiled code cannot be used ({_words(problem)}), so that it "
@@ -165,10 +153,12 @@ def write_code(name: str, code: bytes) -> None:
 
 @cache
 def stamp_of_code() -> str:
-    makers = [f"{maker.__name__} {maker.__version__}" for maker in (numba, llvmlite, np)]
+    """Return what code of this version, made by these makers, is marked with."""
+    makers = [f"{maker} {version(maker)}" for maker in ("numba", "llvmlite", "numpy")]
+    here = source_stamp(files(__package__)).encode()
     # Numbers that these modules define are in the code as well.
     parts = [module.__loader__.get_data(module.__file__) for module in (functions, dropout, probes)]  # type: ignore
-    return source_stamp(files(__package__), *parts, *map(str.encode, makers))
+    return source_stamp(NATIVE, here, *parts, *map(str.encode, makers))
 
 
 def source_stamp(folder: Any, *others: bytes) -> str:
