@@ -24,6 +24,14 @@ from whygrad.escaping import tell
 
 BAD_INPUT = 2
 INTERRUPTED = 130  # 128 and the number of the signal, as shells have it
+FLAGS = {
+    "--json",
+    "--overwrite",
+    "--copy-data",
+    "--probabilities",
+    "--no-header",
+    "--no-comparison",
+}
 _LIBRARIES = 230  # MB of address space beside BLAS, from this module on
 
 
@@ -85,7 +93,7 @@ def run(words: Sequence[str]) -> int:
 
         try:
             with _warnings_as_lines():
-                code = app(list(words), result_action="return_value")
+                code = app(_standard_input(words), result_action="return_value")
             return code if isinstance(code, int) else 0
         except UnusedCliTokensError as error:
             more = " ".join(map(repr, error.unused_tokens or []))
@@ -117,6 +125,15 @@ def run(words: Sequence[str]) -> int:
             raise
         reason = str(error).partition("\n")[0] or type(error).__name__
         return _complain(f"out of memory, it seems ({reason}): raise the limit (ulimit -v)")
+
+
+def _standard_input(words: Sequence[str]) -> list[str]:
+    """Return the words with a name for "-", the file of standard input, where it is no option's value."""
+    before = ["", *words]
+    return [
+        "/dev/stdin" if word == "-" and (not last.startswith("-") or last in FLAGS) else word
+        for last, word in zip(before, words, strict=False)
+    ]
 
 
 def _refusal(error: OSError) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
 
-from whygrad.cli.arguments import option
+from whygrad.cli.arguments import HEADER, NO_HEADER, SHEET, option
 from whygrad.errors import FileError, InputError, nearest
 from whygrad.nn.functions import ACTIVATIONS, COSTS
 from whygrad.pipeline.settings import SCHEDULES, Settings
@@ -21,10 +21,11 @@ TOO_LARGE = (
     10**15
 )  # of whole numbers, of which the longest are neither finite nor written in digits
 
-TEXT = ("target", "task", "run", "activation", "cost", "optimizer", "schedule", "engine")
-WHOLE = ("epochs", "batch_size", "seed")
+TEXT = ("target", "task", "sheet", "run", "activation", "cost", "optimizer", "schedule", "engine")
+WHOLE = ("header", "epochs", "batch_size", "seed")
 NUMBERS = ("test", "validation", "learning_rate", "dropout", "l1", "l2")
-NAMES = (*TEXT, "hidden", "leave_out", *WHOLE, *NUMBERS)
+FLAGS = ("no_header",)
+NAMES = (*TEXT, "hidden", "leave_out", *WHOLE, *NUMBERS, *FLAGS)
 
 DATA = Group("Data and result", sort_key=0)
 NETWORK = Group("Network", sort_key=1)
@@ -36,7 +37,9 @@ TRAINING = Group("Training", sort_key=2)
 class TrainOptions:
     """The options of `whygrad train` that a whygrad.toml can hold as well; None is one not given."""
 
-    target: Annotated[str | None, option("The column to predict.", group=DATA)] = None
+    target: Annotated[
+        str | None, option("The column to predict, by name or number.", group=DATA)
+    ] = None
     task: Annotated[
         str | None, option("classification or regression. [told from the target]", group=DATA)
     ] = None
@@ -54,6 +57,9 @@ class TrainOptions:
             group=DATA,
         ),
     ] = None
+    header: Annotated[int | None, option(HEADER, group=DATA)] = None
+    no_header: Annotated[bool | None, option(NO_HEADER, group=DATA)] = None
+    sheet: Annotated[str | None, option(SHEET, group=DATA)] = None
     run: Annotated[Path | None, option("The folder to write. [FILE's name].run", group=DATA)] = None
     hidden: Annotated[
         str | None, option("Units of the hidden layers, or none. [128,64]", group=NETWORK)
@@ -195,6 +201,10 @@ def _checked(key: str, name: str, value: Any) -> Any:
         if _is_whole(value):
             return value
         wanted = "a whole number"
+    elif name in FLAGS:
+        if isinstance(value, bool):
+            return value
+        wanted = "true or false"
     else:
         if isinstance(value, float) or _is_whole(value):
             return float(value)

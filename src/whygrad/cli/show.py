@@ -10,7 +10,7 @@ import numpy as np
 from rich.table import Table
 
 from whygrad.answers.formatting import clean, columns, cut, number
-from whygrad.cli.arguments import Json, RunFolder, option
+from whygrad.cli.arguments import AS_TRAINED, FileOptions, Json, RunFolder, option, read_options
 from whygrad.cli.facts import facts, layers, table_of_layers
 from whygrad.cli.printing import note, note_lines, print_json, print_scores, printer, r2, share
 from whygrad.errors import FileError, WhygradError
@@ -24,23 +24,25 @@ def evaluate(
     file: Annotated[
         str | None,
         option(
-            "CSV or Parquet with the target, or a data set's name. [the test rows]",
+            "A table with the target, as `train` takes it, or a data set's name. [the test rows]",
             name="FILE",
         ),
     ] = None,
     /,
     *,
+    reading: FileOptions = AS_TRAINED,
     json: Json = False,
 ) -> int:
     """Score the predictions for a file, or for the test rows."""
     opened = open_run(run)
     scored_on = "test" if file is None else file
     notes: list[str] = []
+    asked = read_options(**vars(reading)) if reading != AS_TRAINED else None
     if file is None:
         scores, left_out = opened.evaluate(), 0
         scored_on = opened.manifest["scored_on"]
     else:
-        scores, left_out = measure(opened, file, notes)
+        scores, left_out = measure(opened, file, notes, asked)
     if left_out:
         note(f"{left_out} rows left out: no value in the target {opened.target!r}")
     note_lines(notes)

@@ -1,21 +1,23 @@
 """`whygrad train`: find the table, train, write the run, show what came of it."""
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 from rich.text import Text
 
 from whygrad.answers.formatting import clean
-from whygrad.cli.arguments import option
+from whygrad.cli.arguments import FILE_FORMS, option, read_options
 from whygrad.cli.options import DATA, NOTHING, TrainOptions, settings_of, with_file
 from whygrad.cli.printing import ended, note, note_lines, print_json, print_scores, printer
 from whygrad.errors import InputError, nearest
 from whygrad.pipeline import datasets
-from whygrad.pipeline.fit import Result, find
+from whygrad.pipeline.fit import Result, by_number, find
 from whygrad.record import free_name
 from whygrad.record.files.location import check_place
 from whygrad.record.rows import record_table
+from whygrad.tables.opening import STANDARD_INPUT, stem
 from whygrad.tables.target import TASKS
 from whygrad.training.loop import INTERRUPTED
 from whygrad.training.progress import ProgressBar
@@ -27,7 +29,7 @@ def train(
     file: Annotated[
         str,
         option(
-            "CSV or Parquet, or one of digits, iris, wine, breast_cancer, diabetes, mnist, xor, spirals, "
+            f"{FILE_FORMS}; or one of digits, iris, wine, breast_cancer, diabetes, mnist, xor, spirals, "
             "moons, circles.",
             name="FILE",
             group=DATA,
@@ -49,8 +51,13 @@ def train(
         raise InputError(f"unknown task {options['task']!r}: {nearest(options['task'], TASKS)}")
     path = _place(file, options["run"], overwrite)
     check_place(path, overwrite)
-    source = find(file, options["target"], options["task"], settings.seed)
-    result = record_table(path, source, settings, [ProgressBar()], overwrite, copy_data or None)
+    asked = read_options(options["header"], options["no_header"], options["sheet"])
+    source = find(file, options["target"], options["task"], settings.seed, asked)
+    names = source.table.schema.names
+    without = tuple(by_number(name, names) for name in settings.leave_out)
+    settings = replace(settings, leave_out=without)
+    copy = copy_data or file in STANDARD_INPUT or None  # what was read there is nowhere else
+    result = record_table(path, source, settings, [ProgressBar()], overwrite, copy)
     stopped = result.fitted.history.stopped
     if stopped == INTERRUPTED:
         note(f"interrupted: {path} holds what training gave so far")
@@ -68,8 +75,9 @@ def _place(file: str, run: str | Path | None, overwrite: bool) -> Path:
     """Return the folder to write: the one named, or the first free one named after the table."""
     if run is not None:
         return Path(run)
-    stem = file if file in datasets.NAMES else Path(file).stem or "table"
-    return Path(f"{stem}.run") if overwrite else free_name(stem, Path())
+    name = file if file in datasets.NAMES else "table" if file in STANDARD_INPUT else stem(file)
+    name = name or "table"
+    return Path(f"{name}.run") if overwrite else free_name(name, Path())
 
 
 def summary(result: Result, path: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ from whygrad.tables import (
     read,
     split,
 )
+from whygrad.tables.opening import AS_FOUND, STANDARD_INPUT, ReadOptions
 from whygrad.tables.splitting import split_rows
 from whygrad.tables.target import Label
 from whygrad.training.callbacks import AnyCallback
@@ -65,6 +66,8 @@ class Source:
         So many rows at the end are the test rows that a data set itself sets aside.
     images : bool, default False
         Encode the pixels as they are, from 0 to 1.
+    notes : tuple of str
+        Lines for the user about how the file was read.
     """
 
     table: Any
@@ -73,21 +76,30 @@ class Source:
     task: Task | None = None
     testing: int = 0
     images: bool = False
+    notes: tuple[str, ...] = ()
 
 
-def find(given: str, target: str | None = None, task: Task | None = None, seed: int = 0) -> Source:
+def find(
+    given: str,
+    target: str | None = None,
+    task: Task | None = None,
+    seed: int = 0,
+    asked: ReadOptions = AS_FOUND,
+) -> Source:
     """Return the table that a name stands for: a data set that comes with whygrad, or a file.
 
     Parameters
     ----------
     given : str
-        A name of `datasets.NAMES`, or the path of a CSV or Parquet file.
+        A name of `datasets.NAMES`, the path of a file as `tables.read` takes it, or "-" for standard input.
     target : str, optional
-        The column to predict; of a data set its own by default.
+        The column to predict, of a file also by its number from 1 on; of a data set its own by default.
     task : {"classification", "regression"}, optional
         By default told from the target's values.
     seed : int, default 0
         Decides the points of a data set that is drawn.
+    asked : ReadOptions, optional
+        Which line of a file is its header, and which sheet of a workbook is meant.
 
     Returns
     -------
@@ -101,21 +113,43 @@ def find(given: str, target: str | None = None, task: Task | None = None, seed: 
     """
     if given in datasets.NAMES:
         return _data_set(given, target, task, seed)
-    table = read(given)
+    notes: list[str] = []
+    table = read(given, asked, notes)
     if target is None:
         names = table.schema.names
         shown = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
         raise InputError(f"which column is to be predicted? Give --target COLUMN, one of: {shown}")
-    about = {"kind": "file", "path": str(Path(given).resolve())}
-    return Source(table, target, about, task)
+    path = "-" if given in STANDARD_INPUT else str(Path(given).resolve())
+    about = {"kind": "file", "path": path} | {k: v for k, v in vars(asked).items() if v is not None}
+    target = by_number(target, table.schema.names)
+    return Source(table, target, about, task, notes=tuple(notes))
+
+
+def by_number(name: str, names: Sequence[str]) -> str:
+    """Return the name of a column that a user gave by its number, counted from 1, or the name as it is.
+
+    >>> by_number("2", ["rooms", "rent"]), by_number("2", ["1", "2", "3"]), by_number("9", ["rooms"])
+    ('rent', '2', '9')
+    """
+    number = name.strip()
+    if number in names or not (number.isascii() and number.isdecimal() and len(number) < 9):
+        return name
+    return names[int(number) - 1] if 0 < int(number) <= len(names) else name
+
+
+def options_of(about: Mapping[str, Any]) -> ReadOptions:
+    """Return how the file of a recorded source was read."""
+    return ReadOptions(about.get("header"), about.get("sheet"))
 
 
 def find_again(about: dict[str, Any], target: str, task: Task) -> Source:
     """Return the table of a recorded source; raises `InputError` for one that lay in memory."""
     if about["kind"] == "file":
+        if about["path"] in STANDARD_INPUT:
+            raise InputError("it was trained on standard input: give the rows to score")
         # What a stranger's run names must not keep anyone waiting.
         check_regular(Path(about["path"]))
-        return find(about["path"], target, task)
+        return find(about["path"], target, task, asked=options_of(about))
     if about["kind"] == "data set":
         return _data_set(about["name"], target, task, about["seed"])
     raise InputError("it was trained on a frame in memory: give the rows to score")
@@ -196,6 +230,8 @@ def prepare(source: Source, chosen: Settings) -> tuple[Any, Encoding, Parts]:
         encoding = plain([name for name in table.schema.names if name != target.name], target)
     else:
         encoding = learn(table.take(seen), target)
+    if source.notes:
+        encoding = replace(encoding, notes=(*source.notes, *encoding.notes))
     if chosen.cost == "poisson" and target.task == "regression":
         # Counts keep their zero: only the unit changes.
         mean = float(target.observed(table.take(seen)).mean())

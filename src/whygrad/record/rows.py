@@ -25,6 +25,7 @@ from whygrad.pipeline.fit import (
     Source,
     find,
     judge_values,
+    options_of,
     predict,
     prepare_training,
     result_of,
@@ -40,6 +41,7 @@ from whygrad.record.recorded import Recorded
 from whygrad.record.source import prepare_again, read_again, true_values
 from whygrad.tables import as_table, batches
 from whygrad.tables.columns import quoted
+from whygrad.tables.opening import ReadOptions
 from whygrad.tables.target import far_values
 from whygrad.training.callbacks import AnyCallback, StepController, waited
 from whygrad.training.epochs import History, final
@@ -129,16 +131,22 @@ def results_again(run: Recorded, state: State, history: History) -> dict[str, An
 
 
 def outputs(
-    run: Recorded, data: Any, notes: list[str] | None = None, *, targets: bool = False
+    run: Recorded,
+    data: Any,
+    notes: list[str] | None = None,
+    *,
+    targets: bool = False,
+    asked: ReadOptions | None = None,
 ) -> Iterator[tuple[Array, Any]]:
     """Yield the network's outputs, (rows, n_L), beside the rows they are of, in pieces.
 
     The target's column in a file is read only with `targets`; otherwise it may hold anything. `notes` gets,
-    at the end, lines on columns with values missing that had none missing in training.
+    at the end, lines on columns with values missing that had none missing in training. A file is read as
+    that of training was unless `asked` says otherwise.
     """
     start = 0
     gaps: dict[str, tuple[int, int]] = {}  # how many, and the first row
-    for table in _pieces(run, data, targets):
+    for table in _pieces(run, data, targets, asked):
         X = run.encoding.encode(table, run.theta.flat.dtype, start)
         for name, rows in run.encoding.gaps(table).items() if notes is not None else ():
             count, first = gaps.get(name, (0, start + int(rows[0])))
@@ -161,7 +169,7 @@ def _gap(column: Any, count: int, first: int) -> str:
     )
 
 
-def _pieces(run: Recorded, data: Any, targets: bool) -> Iterator[Any]:
+def _pieces(run: Recorded, data: Any, targets: bool, asked: ReadOptions | None) -> Iterator[Any]:
     if isinstance(data, str) and data in datasets.NAMES:
         table = find(data, seed=run.settings.seed).table
     elif isinstance(data, str | PathLike):
@@ -169,7 +177,8 @@ def _pieces(run: Recorded, data: Any, targets: bool) -> Iterator[Any]:
         kinds = run.encoding.kinds
         if not targets:
             kinds = {name: kinds[name] for name in needed}
-        yield from batches(data, ROWS, kinds, needed)
+        asked = asked or options_of(run.manifest["data"])
+        yield from batches(data, ROWS, kinds, needed, asked)
         return
     else:
         table = as_table(data)
@@ -186,10 +195,15 @@ def _scores(run: Recorded, fitted: Fitted, rows: Data) -> Scores:
     return judge_values(target, predict(fitted, rows.X), true, _baseline(run.manifest))
 
 
-def measure(run: Recorded, data: Any, notes: list[str] | None = None) -> tuple[Scores, int]:
+def measure(
+    run: Recorded,
+    data: Any,
+    notes: list[str] | None = None,
+    asked: ReadOptions | None = None,
+) -> tuple[Scores, int]:
     """Return the scores of rows, and how many were left out as they have no value of the target.
 
-    `notes` gets lines on what is odd about the rows.
+    `notes` gets lines on what is odd about the rows; `asked` is as of `outputs`.
     """
     if isinstance(data, Data):
         return _scores(run, run.fitted, data), 0
@@ -197,7 +211,7 @@ def measure(run: Recorded, data: Any, notes: list[str] | None = None) -> tuple[S
     a: list[Array] = []
     true: list[Array] = []
     there: list[Array] = []
-    for given, table in outputs(run, data, notes, targets=True):
+    for given, table in outputs(run, data, notes, targets=True, asked=asked):
         present = target.present(table)
         start = sum(map(len, there))
         there.append(present)

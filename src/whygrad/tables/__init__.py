@@ -1,4 +1,4 @@
-"""Tables → arrays, and outputs back to labels and numbers: CSV, Parquet and data frames.
+"""Tables → arrays, and outputs back to labels and numbers: files of many forms, and data frames.
 
     table = read("houses.csv")                      # or as_table(frame)
     table, target = choose_target(table, "price")   # rows without a price are left out

@@ -146,7 +146,7 @@ MAPPED = keys({"path": text, "offset": whole(), "dtype": text, "shape": each(who
 DATA = by(
     "kind",
     {
-        "file": keys(OF_DATA | {"path": text}),
+        "file": keys(OF_DATA | {"path": text}, {"header": whole(), "sheet": text}),
         "data set": keys(OF_DATA | {"name": one_of(NAMES), "seed": whole(most=2**1024)}),
         "frame": keys(OF_DATA),
         "arrays": keys(OF_DATA),
