@@ -21,7 +21,19 @@ TOO_LARGE = (
     10**15
 )  # of whole numbers, of which the longest are neither finite nor written in digits
 
-TEXT = ("target", "task", "sheet", "run", "activation", "cost", "optimizer", "schedule", "engine")
+TEXT = (
+    "target",
+    "task",
+    "sheet",
+    "run",
+    "activation",
+    "cost",
+    "optimizer",
+    "schedule",
+    "engine",
+    "class_weight",
+    "aim",
+)
 WHOLE = ("header", "epochs", "batch_size", "seed")
 NUMBERS = ("test", "validation", "learning_rate", "dropout", "l1", "l2")
 FLAGS = ("no_header",)
@@ -116,6 +128,22 @@ class TrainOptions:
     l2: Annotated[float | None, option("Penalty on their squares. [1 / rows]", group=TRAINING)] = (
         None
     )
+    class_weight: Annotated[
+        str | None,
+        option(
+            "balanced: every class weighs as much as any other. [by its rows]",
+            group=TRAINING,
+            choices=("balanced",),
+            show_choices=False,
+        ),
+    ] = None
+    aim: Annotated[
+        str | None,
+        option(
+            "Choose the threshold of two classes for f1, balanced-accuracy, recall=0.9 or precision=0.9.",
+            group=TRAINING,
+        ),
+    ] = None
     seed: Annotated[
         int | None, option("Decides the split, the start and the order. [0]", group=TRAINING)
     ] = None

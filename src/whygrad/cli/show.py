@@ -12,7 +12,16 @@ from rich.table import Table
 from whygrad.answers.formatting import clean, columns, cut, number
 from whygrad.cli.arguments import AS_TRAINED, FileOptions, Json, RunFolder, option, read_options
 from whygrad.cli.facts import facts, layers, table_of_layers
-from whygrad.cli.printing import note, note_lines, print_json, print_scores, printer, r2, share
+from whygrad.cli.printing import (
+    note,
+    note_lines,
+    print_json,
+    print_repeated,
+    print_scores,
+    printer,
+    r2,
+    share,
+)
 from whygrad.errors import FileError, WhygradError
 from whygrad.pipeline.scores import RegressionScores, Scores
 from whygrad.record import Run, open_run
@@ -99,7 +108,10 @@ def show(run: RunFolder, /, *, json: Json = False) -> int:
         console.print(table_of_layers(of_layers))
     if opened.scores is not None:
         scored_on = opened.manifest["scored_on"]
-        print_scores(console, opened.scores, opened.encoding.target, _rows(scored_on))
+        what, target = _rows(scored_on), opened.encoding.target
+        print_scores(console, opened.scores, target, what, opened.comparison)
+        if opened.repeated is not None:
+            print_repeated(console, opened.repeated)
     return 0
 
 

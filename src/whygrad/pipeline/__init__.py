@@ -5,6 +5,9 @@
     fit         rows set aside for validation and test, columns encoded, the training
     predict     outputs row by row
     scores      how well it does, beside a baseline
+    thresholds  the threshold of two classes, chosen for what a user is after
+    comparing   the network beside simpler models, and columns that tell the answer alone
+    repeating   the training over folds and seeds
 
 It may import `tables`, `fitted`, `training` and what is below. Nothing is imported here: `settings` alone,
 for help and completion, does not wait for the libraries that read tables.

@@ -27,6 +27,7 @@ from whygrad.pipeline import datasets, scores, settings
 from whygrad.pipeline import predict as rowwise
 from whygrad.pipeline.scores import Scores
 from whygrad.pipeline.settings import Settings
+from whygrad.pipeline.thresholds import threshold_for
 from whygrad.plan.plan import State, start
 from whygrad.tables import (
     Encoding,
@@ -40,6 +41,7 @@ from whygrad.tables import (
     read,
     split,
 )
+from whygrad.tables.columns import quoted
 from whygrad.tables.opening import AS_FOUND, STANDARD_INPUT, ReadOptions
 from whygrad.tables.splitting import split_rows
 from whygrad.tables.target import Label
@@ -185,7 +187,9 @@ class Parts:
     test: Array
 
 
-def prepare(source: Source, chosen: Settings) -> tuple[Any, Encoding, Parts]:
+def prepare(
+    source: Source, chosen: Settings, held_out: Array | None = None
+) -> tuple[Any, Encoding, Parts]:
     """Split and encode a table: a pure function of the table and the settings.
 
     Of the settings only seed, test, validation, leave_out and the cost `poisson` count.
@@ -197,6 +201,8 @@ def prepare(source: Source, chosen: Settings) -> tuple[Any, Encoding, Parts]:
     chosen : Settings
         `test` is the share of all rows that are test rows, or 0 for none; a data set with test rows of its
         own keeps these. `validation` is the share of the rest, see `settings.validation_share`.
+    held_out : array of int64, optional
+        The test rows, among those with a value of the target, instead of drawing them.
 
     Returns
     -------
@@ -215,7 +221,9 @@ def prepare(source: Source, chosen: Settings) -> tuple[Any, Encoding, Parts]:
     table = leave_out(source.table, chosen.leave_out, source.target)
     table, target = choose_target(table, source.target, source.task)
     rows = np.arange(table.num_rows)
-    if chosen.test == 0:
+    if held_out is not None:
+        seen, test = np.setdiff1d(rows, held_out), held_out
+    elif chosen.test == 0:
         seen, test = rows, rows[:0]
     elif source.testing:
         seen, test = rows[: -source.testing], rows[-source.testing :]
@@ -284,9 +292,9 @@ def prepare_training(source: Source, given: Settings) -> Prepared:
     return ready(tabulate(source, given), given)
 
 
-def tabulate(source: Source, given: Settings) -> EncodedTable:
-    """Split and encode a table; see `prepare` for the settings that count."""
-    table, encoding, parts = prepare(source, given)
+def tabulate(source: Source, given: Settings, held_out: Array | None = None) -> EncodedTable:
+    """Split and encode a table; see `prepare` for the settings that count, and for `held_out`."""
+    table, encoding, parts = prepare(source, given, held_out)
     X, Y = encoding.encode(table, settings.DTYPE), encoding.targets(table, settings.DTYPE)
     data = {name: Data(X[rows], Y[rows]) for name, rows in vars(parts).items()}
     return EncodedTable(source, table, encoding, parts, data)
@@ -296,11 +304,13 @@ def ready(given: EncodedTable, asked: Settings) -> Prepared:
     """Return the training of the network that settings describe, on an encoded table."""
     parts = given.parts
     rows, stops = len(parts.training), len(parts.validation) > 0
+    _check_classes(asked, given.encoding.target, stops)
     chosen = settings.complete(asked, given.encoding, rows, stops)
     net = settings.network(chosen, given.encoding)
     plan = settings.plan(chosen, net, rows, stops)
+    trained_on, dtype = given.data["training"].Y, plan.dtype
     seen = {
-        name: as_data(net, part.X, part.Y, dtype=plan.dtype)
+        name: as_data(net, part.X, part.Y, weights_of(asked, trained_on, part.Y, dtype), dtype)
         for name, part in given.data.items()
         if len(part.Y)
     }
@@ -308,6 +318,40 @@ def ready(given: EncodedTable, asked: Settings) -> Prepared:
         plan, start(plan), seen["training"], seen.get("validation"), choose(chosen.engine, plan)
     )
     return Prepared(given.source, chosen, given.table, given.encoding, parts, training)
+
+
+def _check_classes(asked: Settings, target: Target, stops: bool) -> None:
+    """Raise `InputError` for class weights or an aim that the target or the split has no use for."""
+    if asked.class_weight and not target.classes:
+        raise InputError(f"class-weight: target {quoted(target.name)} holds numbers, not classes")
+    if asked.aim and len(target.classes) != 2:
+        held = f"{len(target.classes)} classes" if target.classes else "numbers"
+        raise InputError(
+            f"aim {asked.aim!r} takes two classes, target {quoted(target.name)} holds {held}"
+        )
+    if asked.aim and not stops:
+        raise InputError(
+            f"aim {asked.aim!r}: the threshold is chosen on validation rows, and there are none: give "
+            "validation, 0.2 say"
+        )
+
+
+def weights_of(chosen: Settings, trained_on: Array, Y: Array, dtype: Any) -> Array | None:
+    """Return the weight of each row of Y, (n,), by how rare its class is in training; None where all are 1.
+
+    n / (K n_k) for a class with n_k of n training rows, as scikit-learn's "balanced".
+    """
+    if chosen.class_weight is None:
+        return None
+    K = max(2, Y.shape[1])
+    counts = np.bincount(_class_of(trained_on), minlength=K)
+    each = len(trained_on) / (K * np.maximum(counts, 1))
+    weights: Array = each[_class_of(Y)].astype(dtype)
+    return weights
+
+
+def _class_of(Y: Array) -> Array:
+    return Y[:, 0].astype(np.int64) if Y.shape[1] == 1 else Y.argmax(axis=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -385,6 +429,13 @@ def result_of(ready: Prepared, state: State, history: History, seconds: float) -
     """Score the network that a training on a table ended with."""
     plan, encoding, parts = ready.training.plan, ready.encoding, ready.parts
     fitted = Fitted(plan.net, Parameters(plan.net.sizes, final(plan, state)), history)
+    if ready.settings.aim:
+        held_out = ready.part("validation")
+        p, true = predict(fitted, held_out.X)[:, 0], held_out.Y[:, 0] > 0.5
+        chosen, note = threshold_for(ready.settings.aim, p, true, str(encoding.classes[1]))
+        target = replace(encoding.target, threshold=chosen)
+        encoding = replace(encoding, target=target, notes=(*encoding.notes, note))
+        ready = replace(ready, encoding=encoding)
     baseline = scores.baseline(encoding.target, ready.table.take(parts.training))
     rows = ready.table.take(parts.test if len(parts.test) else parts.training)
     a = predict(fitted, encoding.encode(rows, plan.dtype))
@@ -421,5 +472,7 @@ def judge_values(target: Target, outputs: Array, true: Array, baseline: Label) -
     if target.task == "regression":
         return scores.regression_scores(true, target.decode(outputs), float(baseline))
     single = target.n_outputs == 1
-    predicted = (outputs[:, 0] > 0.5).astype(np.int64) if single else outputs.argmax(axis=1)
-    return scores.classification_scores(target, true, predicted, baseline)
+    above = outputs[:, 0] > target.threshold
+    predicted = above.astype(np.int64) if single else outputs.argmax(axis=1)
+    p = target.probabilities(outputs)
+    return scores.classification_scores(target, true, predicted, baseline, p)

@@ -19,6 +19,7 @@ from whygrad.nn.arrays import Data
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Parameters
 from whygrad.pipeline import datasets
+from whygrad.pipeline.comparing import Comparison
 from whygrad.pipeline.fit import (
     Prepared,
     Result,
@@ -32,9 +33,11 @@ from whygrad.pipeline.fit import (
     truth,
     warm_up,
 )
+from whygrad.pipeline.repeating import Repeated
 from whygrad.pipeline.scores import Scores
 from whygrad.pipeline.settings import Settings
 from whygrad.plan.plan import State
+from whygrad.record.files import manifest
 from whygrad.record.files.inside import TEST, TRAINING, VALIDATION
 from whygrad.record.folder import Details, conclude, train_and_record
 from whygrad.record.recorded import Recorded
@@ -107,13 +110,27 @@ def results(found: Result) -> dict[str, Any]:
     return {
         "seconds": found.seconds,
         "baseline": found.baseline,
+        **({"threshold": found.encoding.target.threshold} if found.settings.aim else {}),
         "scored_on": found.scored_on,
         "scores": found.scores.to_dict(),
     }
 
 
+def add_judgement(path: Path, more: Comparison | Repeated) -> None:
+    """Write what a finished run on a table was compared with, or its spread, into its manifest."""
+    name = "comparison" if isinstance(more, Comparison) else "repeated"
+    manifest.write(path, manifest.read(path) | {name: more.to_dict()})
+
+
 def results_again(run: Recorded, state: State, history: History) -> dict[str, Any]:
-    """Return the results of a run that went on; without scores where the rows are gone."""
+    """Return the results of a run that went on; without scores where the rows are gone.
+
+    What the network was compared with before is forgotten: it is another one now.
+    """
+    return _results_again(run, state, history) | {"comparison": None, "repeated": None}
+
+
+def _results_again(run: Recorded, state: State, history: History) -> dict[str, Any]:
     try:
         rows = read_again(run)
         if isinstance(rows, Data):

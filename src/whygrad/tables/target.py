@@ -59,6 +59,8 @@ class Target:
         Mean and standard deviation of numbers in the training rows; 0 and 1 of classes.
     notes : tuple of str
         Lines for the user, about rows left out and values far from all others.
+    threshold : float
+        Of two classes the second is predicted where its probability is above this.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Target:
     center: float = 0.0
     scale: float = 1.0
     notes: tuple[str, ...] = field(default=(), compare=False)
+    threshold: float = field(default=0.5, compare=False)
 
     @property
     def n_outputs(self) -> int:
@@ -119,7 +122,7 @@ class Target:
         if self.task == "regression":
             return outputs[:, 0].astype(np.float64) * self.scale + self.center
         if self.n_outputs == 1:
-            return np.asarray(self.classes)[(outputs[:, 0] > 0.5).astype(np.int64)]
+            return np.asarray(self.classes)[(outputs[:, 0] > self.threshold).astype(np.int64)]
         return np.asarray(self.classes)[outputs.argmax(axis=1)]
 
     def probabilities(self, outputs: Array) -> Array:

@@ -171,8 +171,11 @@ SETTINGS: dict[str, Check] = {
     "test": number,
     "validation": maybe(number),
     "leave_out": each(text),
+    "class_weight": maybe(text),
+    "aim": maybe(text),
 }
 assert list(SETTINGS) == [field.name for field in fields(Settings)]
+LATER = ("class_weight", "aim")  # which older runs do not have
 
 COUNT = whole()
 OF_A_CLASS = keys(
@@ -199,7 +202,14 @@ SCORES = by(
                 "baseline_label": label,
                 "classes": each(OF_A_CLASS),
                 "confusion": each(each(COUNT)),
-            }
+            },
+            {
+                "balanced_accuracy": maybe(number),
+                "roc_auc": maybe(number),
+                "average_precision": maybe(number),
+                "log_loss": maybe(number),
+                "calibration_error": maybe(number),
+            },
         ),
         "r2": keys(
             {
@@ -212,16 +222,32 @@ SCORES = by(
                 "baseline_rmse": number,
                 "baseline_absolute_error": number,
                 "parts": each(OF_A_PART),
-            }
+            },
+            {"error_quantiles": each(number)},
         ),
     },
 )
+
+MEASURES = mapping(maybe(number))
+COMPARISON = keys(
+    {
+        "models": each(
+            keys({"name": text, "rows": COUNT, "seconds": number, "measures": MEASURES})
+        ),
+        "verdict": text,
+        "warnings": each(text),
+    }
+)
+REPEATED = keys({"what": text, "times": COUNT, "models": mapping(mapping(each(maybe(number))))})
 
 PARENT = keys({"run": text, "id": ID, "step": COUNT, "changes": mapping(plain())})
 TABLE: dict[str, Check] = {
     "target": text,
     "task": TASK,
-    "settings": keys(SETTINGS),
+    "settings": keys(
+        {name: check for name, check in SETTINGS.items() if name not in LATER},
+        {name: SETTINGS[name] for name in LATER},
+    ),
     "scored_on": one_of((inside.TRAINING, inside.TEST)),
 }
 _OF_ARRAYS = keys(
@@ -233,7 +259,10 @@ _OF_ARRAYS = keys(
         "files": mapping(SHA256, one_of((inside.ENCODING, inside.MODEL))),
         "seconds": maybe(number),
         "baseline": label,
+        "threshold": number,
         "scores": maybe(SCORES),
+        "comparison": maybe(COMPARISON),
+        "repeated": maybe(REPEATED),
     }
     | TABLE,
 )
@@ -297,7 +326,8 @@ ENCODING = keys(
                 "center": number,
                 "scale": above_zero,
                 "notes": each(text),
-            }
+            },
+            {"threshold": number},
         ),
         "notes": each(text),
     }

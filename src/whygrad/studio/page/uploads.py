@@ -37,7 +37,9 @@ def keep(folder: Path, name: str, content: bytes) -> Path:
     stem, ending = stem_of(plain), ending_of(plain)
     stem = stem.encode()[:LONGEST].decode(errors="ignore")
     if not ending:
-        raise InputError(f"{name}: not a table that can be read: upload {', '.join(UPLOADED)}")
+        raise InputError(
+            f"{name}: not a table that can be read: upload CSV, or one of {', '.join(UPLOADED)}"
+        )
     if not content:
         raise InputError(f"{name}: the file is empty")
     path, number = folder / f"{stem}{ending}", 2
