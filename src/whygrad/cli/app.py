@@ -54,7 +54,7 @@ Examples:
     help_format="plaintext",
     version_flags=[],
     help_flags=["--help", "-h"],
-    sort_key=6,
+    sort_key=7,
 )
 app.command(why)
 
@@ -89,6 +89,13 @@ Examples:
 
     whygrad show houses.run
     whygrad show houses.run --json""",
+    ),
+    "report:report": (
+        "Write a run as one page that a colleague can read: data, scores, columns, examples, caveats.",
+        """Examples:
+
+    whygrad report houses.run
+    whygrad report houses.run -o report.html""",
     ),
     "show:runs": (
         "List the runs in a folder with their scores.",
@@ -206,11 +213,11 @@ QUESTIONS = {
     ),
 }
 for parent, commands in ((app, COMMANDS), (why, QUESTIONS)):
-    # `why` is the sixth of the first list.
+    # `why` is the seventh of the first list.
     for place, (path, (help, epilogue)) in enumerate(commands.items(), start=1):
         parent.command(
             f"whygrad.cli.{path}",
-            sort_key=place + (parent is app and place > 5),
+            sort_key=place + (parent is app and place > 6),
             help=help,
             help_epilogue=epilogue,
         )

@@ -224,7 +224,7 @@ def losses_of(target: Target, outputs: Array, true: Array, balanced: bool = Fals
     """
     if target.task == "regression":
         return (target.decode(outputs) - true) ** 2
-    said = outputs[:, 0] > 0.5 if target.n_outputs == 1 else outputs.argmax(axis=1)
+    said = outputs[:, 0] > target.threshold if target.n_outputs == 1 else outputs.argmax(axis=1)
     wrong = (said != true).astype(np.float64)
     if not balanced:
         return wrong
