@@ -127,7 +127,9 @@ def test_the_page_is_whole_and_loads_nothing(run, tmp_path):
     assert page.count("<h1>") == 1 and page.count("<h2>") == 9
     assert not re.search(r"(src|href)=|url\(|<script|@import", page)
     assert "<b>" not in page
-    assert whygrad("report", run.path, "-o", path).err.startswith(f"whygrad: {path} exists")
+    assert whygrad("report", run.path, "-o", path).err.startswith(
+        f"whygrad: {path}: exists already"
+    )
     assert whygrad("report", run.path, "-o", path, "--overwrite").code == 0
     result = whygrad("report", run.path, "-o", "page.pdf")
     assert result.err == "whygrad: page.pdf: the name must end in .html\n"

@@ -361,7 +361,7 @@ def _examples(run: Run, rows: Any, outputs: Array, true: Array) -> list[Explanat
                 equations=(),
                 pictures=answer.pictures[:1],
                 tables=tables,
-                notes=("Compared with the mean of the training rows; the parts add up exactly.",),
+                notes=("Compared with the mean of the training rows.",),
             )
         )
     return found
@@ -374,12 +374,8 @@ def _beware(run: Run) -> Explanation:
     scores, comparison = run.scores, run.comparison
     assert scores is not None
     notes = list(comparison.warnings) if comparison else []
-    if comparison and comparison.verdict:
-        notes.append(comparison.verdict)
     if run.manifest["scored_on"] != "test":
-        notes.append(
-            "The scores are of rows that the network learned from: on others it will do worse."
-        )
+        notes.append("The scores are of rows that it learned from: on others it will do worse.")
     elif scores.rows < FEW:
         notes.append(f"There are only {scores.rows} test rows: the scores are rough.")
     error = getattr(scores, "calibration_error", None)
