@@ -216,6 +216,16 @@ FILES = {
         [(5.1, 3.5), (4.9, 3)],
         [NO_HEADER.format(1, "5.1, 3.5", 2, 1)],
     ),
+    "no header, one column": (
+        "t.csv",
+        "7.5\n8\n9\n",
+        ["column 1"],
+        [(7.5,), (8,), (9,)],
+        [
+            "no header: line 1 holds values as the lines below it do (7.5), so the column is called "
+            "'column 1' (--header 1 takes it for one)"
+        ],
+    ),
     "no header, words only": (
         "t.csv",
         INSECTS,

@@ -115,9 +115,11 @@ def find_header(rows: Rows, asked: int | None = None, known: Collection[str] = (
         return Header(names, start, notes=notes)
     if asked == 0 or told is False:
         names = tuple("" for _ in range(len(row)))
+        called = "'column 1'" + (f" to 'column {len(row)}'" if len(row) > 1 else "")
+        are = "columns are" if len(row) > 1 else "column is"
         said = (
             f"no header: line {start + 1} holds values as the lines below it do ({_shown(row)}), so the "
-            f"columns are called 'column 1' to 'column {len(row)}' (--header {start + 1} takes it for one)"
+            f"{are} called {called} (--header {start + 1} takes it for one)"
         )
         return Header(names, start, False, (*notes, *([] if asked == 0 else [said])))
     return _named(rows, start, width, notes)

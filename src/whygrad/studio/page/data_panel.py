@@ -88,7 +88,8 @@ def refusal(why: str, name: str) -> str:
             "and open its run here"
         )
     if why == "accept":
-        return f"{name}: not a table that can be read: choose {', '.join(UPLOADED)}"
+        others = ", ".join(UPLOADED)
+        return f"{name}: not a table that can be read: choose CSV or Parquet, or one of {others}"
     return f"{name}: one table at a time"
 
 
