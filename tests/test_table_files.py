@@ -226,26 +226,15 @@ def test_a_ragged_file_is_refused_with_its_line(tmp_path, text, line, fields):
     refused(write(tmp_path, text), message, both)
 
 
-def test_a_file_without_a_header_is_refused(tmp_path):
-    path = write(tmp_path, "5.1,3.5,1.4,0.2\n4.9,3.0,1.4,0.2\n")
-    message = "no header, line 1 holds numbers only (5.1, 3.5, 1.4): put column names above"
-    refused(path, message, both)
-
-
-def test_duplicate_names_are_refused_with_their_places(tmp_path):
-    message = "columns 1 and 3 are both called 'a': rename one"
-    refused(write(tmp_path, "a,b,a\n1,2,3\n"), message, both)
-    aside = "columns 1 and 3 are both called 'a', spaces around it aside: rename one"
-    refused(write(tmp_path, "a,b, a\n1,2,3\n"), aside, both)
-    path = tmp_path / "table.parquet"
-    pa.parquet.write_table(pa.table([[1], [2], [3]], names=["a", "b", "a"]), path)
-    refused(path, message, both)
-
-
 def test_an_unknown_ending_is_refused(tmp_path):
-    endings = "tables are read from .csv, .tsv, .tab, .txt (text) and .parquet"
-    refused(write(tmp_path, "x", "a.xlsx"), f"a name that ends in .xlsx: {endings}", both)
+    endings = (
+        "tables are read from .csv, .tsv, .tab, .txt, .dat, .data (text), .parquet, .feather, .jsonl and "
+        ".xlsx, packed as .gz, .zst, .bz2, .zip as well"
+    )
+    refused(write(tmp_path, "x", "a.pdf"), f"a name that ends in .pdf: {endings}", both)
     refused(write(tmp_path, "x", "a"), f"a name without an ending: {endings}", both)
+    hint = "(JSON lines, an object for each row, end in .jsonl)"
+    refused(write(tmp_path, "x", "a.json"), f"a name that ends in .json {hint}: {endings}", both)
 
 
 def test_an_open_quotation_mark_is_refused(tmp_path):

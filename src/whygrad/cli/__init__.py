@@ -4,7 +4,7 @@ Whatever goes wrong for a reason ends in one line on standard error and exit cod
 Standard output carries the result and nothing else.
 
     app         the commands; each is one function of a module here, imported when it is asked for
-    train, predict, show, runs, why, trained, studio    these functions, and what they take
+    train, columns, predict, show, runs, why, trained, studio    these functions, and what they take
     arguments, options, refs, rows      what was asked: options, whygrad.toml, a weight, rows
     answers, printing, facts            what is shown: an answer, scores, what a run is
 
@@ -24,6 +24,14 @@ from whygrad.escaping import note
 
 BAD_INPUT = 2
 INTERRUPTED = 130  # 128 and the number of the signal, as shells have it
+FLAGS = {
+    "--json",
+    "--overwrite",
+    "--copy-data",
+    "--probabilities",
+    "--no-header",
+    "--no-comparison",
+}
 _LIBRARIES = 230  # MB of address space beside BLAS, from this module on
 
 
@@ -85,7 +93,7 @@ def run(words: Sequence[str]) -> int:
 
         try:
             with _warnings_as_lines():
-                code = app(list(words), result_action="return_value")
+                code = app(_standard_input(words), result_action="return_value")
             return code if isinstance(code, int) else 0
         except UnusedCliTokensError as error:
             more = " ".join(map(repr, error.unused_tokens or []))
@@ -117,6 +125,15 @@ def run(words: Sequence[str]) -> int:
             raise
         reason = str(error).partition("\n")[0] or type(error).__name__
         return _complain(f"out of memory, it seems ({reason}): raise the limit (ulimit -v)")
+
+
+def _standard_input(words: Sequence[str]) -> list[str]:
+    """Return the words with a name for "-", the file of standard input, where it is no option's value."""
+    before = ["", *words]
+    return [
+        "/dev/stdin" if word == "-" and (not last.startswith("-") or last in FLAGS) else word
+        for last, word in zip(before, words, strict=False)
+    ]
 
 
 def _refusal(error: OSError) -> str:

@@ -54,7 +54,7 @@ Examples:
     help_format="plaintext",
     version_flags=[],
     help_flags=["--help", "-h"],
-    sort_key=7,
+    sort_key=8,
 )
 app.command(why)
 
@@ -85,6 +85,11 @@ COMMANDS = {
         "Show a run's settings, the curves of its training, and its scores.",
         "whygrad show houses.run",
         "whygrad show houses.run --json",
+    ),
+    "show:report": (
+        "Write a run as one page that a colleague can read: data, scores, columns, examples, caveats.",
+        "whygrad report houses.run",
+        "whygrad report houses.run -o report.html",
     ),
     "show:runs": (
         "List the runs in a folder with their scores.",
@@ -185,11 +190,11 @@ def _epilogue(examples: list[str]) -> str:
 
 
 for parent, commands in ((app, COMMANDS), (why, QUESTIONS)):
-    # `why` is the seventh of the first list.
+    # `why` is the eighth of the first list.
     for place, (path, (help, *examples)) in enumerate(commands.items(), start=1):
         parent.command(
             f"whygrad.cli.{path}",
-            sort_key=place + (parent is app and place > 6),
+            sort_key=place + (parent is app and place > 7),
             help=help,
             help_epilogue=TOML * (path == "train:train") + _epilogue(examples),
         )

@@ -4,9 +4,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Group, Parameter
+
+from whygrad.errors import InputError
+
+if TYPE_CHECKING:  # pyarrow takes a while, and help and completion do not need it
+    from whygrad.tables import ReadOptions
 
 
 def option(help: str, **more: Any) -> Parameter:
@@ -21,6 +26,40 @@ def choice(help: str, known: Iterable[str], **more: Any) -> Parameter:
 
 RunFolder = Annotated[Path, option("A folder that `whygrad train` has written.", name="RUN")]
 Json = Annotated[bool, option("Print JSON, for other programs.")]
+
+HEADER = "The line of the column names, counted from 1. [told from the types]"
+NO_HEADER = "The first line holds values, not names."
+SHEET = "The sheet of a workbook, by name or number. [the first with values]"
+FILE_FORMS = (
+    "CSV or other text, Parquet, Feather, JSON lines, .xlsx; packed or not; or - for standard input"
+)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class FileOptions:
+    """How a file of rows is to be read, where that is not told from its content."""
+
+    header: Annotated[int | None, option(HEADER)] = None
+    no_header: Annotated[bool, option(NO_HEADER)] = False
+    sheet: Annotated[str | None, option(SHEET)] = None
+
+
+AS_TRAINED = FileOptions()
+
+
+def read_options(header: int | None, no_header: bool | None, sheet: str | None) -> "ReadOptions":
+    """Return how a file is to be read; raises `InputError` for options that exclude each other."""
+    from whygrad.tables import ReadOptions
+
+    if no_header and header is not None:
+        raise InputError("--header and --no-header exclude each other: give one of them")
+    if header is not None and header < 1:
+        raise InputError(
+            f"header is {header}: lines are counted from 1; --no-header says there is none"
+        )
+    return ReadOptions(0 if no_header else header, sheet)
+
 
 question = partial(option, group=Group("The question", sort_key=0))
 rows = partial(option, group=Group("Which rows", sort_key=1))

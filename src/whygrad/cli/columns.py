@@ -8,20 +8,28 @@ from rich.text import Text
 
 from whygrad.answers.formatting import clean, cut
 from whygrad.answers.formatting import columns as width
-from whygrad.cli.arguments import Json, option
+from whygrad.cli.arguments import (
+    AS_TRAINED,
+    FILE_FORMS,
+    FileOptions,
+    Json,
+    option,
+    read_options,
+)
 from whygrad.cli.options import types_of
-from whygrad.cli.printing import print_json, printer
+from whygrad.cli.printing import note_lines, print_json, printer
 from whygrad.pipeline import datasets
-from whygrad.pipeline.fit import find
+from whygrad.pipeline.fit import by_number, find
 from whygrad.tables import ColumnFacts, describe, read
 
 NAME = 30  # columns of the terminal that a name may take
 
 
 def columns(
-    file: Annotated[str, option("CSV or Parquet, or a data set's name.", name="FILE")],
+    file: Annotated[str, option(f"{FILE_FORMS}; or a data set's name.", name="FILE")],
     /,
     *,
+    reading: FileOptions = AS_TRAINED,
     target: Annotated[str | None, option("The column to predict.")] = None,
     type: Annotated[
         list[str] | None,
@@ -33,13 +41,18 @@ def columns(
     json: Json = False,
 ) -> int:
     """Show what was decided about every column of a table."""
+    notes: list[str] = []
     if file in datasets.NAMES:
         source = find(file, target)
         table, target = source.table, source.target
     else:
-        table = read(file)
-    types = types_of(type or ())
+        table = read(file, read_options(**vars(reading)), notes)
+        target = target and by_number(target, table.schema.names)
+    types = {
+        by_number(name, table.schema.names): kind for name, kind in types_of(type or ()).items()
+    }
     found = describe(table, target, types, tuple(na or ()))
+    note_lines(notes)
     if json:
         print_json([asdict(one) for one in found.facts])
         return 0

@@ -108,7 +108,12 @@ def _counts(rows: dict[str, int]) -> str:
 
 def _source(data: dict[str, Any]) -> str:
     kinds = {"frame": "a frame in memory", "arrays": "arrays in memory"}
-    where = data.get("path") or data.get("name") or kinds.get(data["kind"], "files of arrays")
+    path = data.get("path")
+    where = (
+        ("standard input" if path == "-" else path)
+        or data.get("name")
+        or kinds.get(data["kind"], "files of arrays")
+    )
     return f"{where}{', copied' if data['copied'] else ''}"
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeAlias
 
 from cyclopts import Group, Parameter
 
-from whygrad.cli.arguments import choice, option
+from whygrad.cli.arguments import HEADER, NO_HEADER, SHEET, choice, option
 from whygrad.errors import FileError, InputError, nearest
 from whygrad.nn.functions import ACTIVATIONS, COSTS
 from whygrad.pipeline.settings import SCHEDULES, Settings
@@ -23,11 +23,15 @@ LARGEST = 1_000_000  # bytes
 # Of whole numbers, of which the longest are neither finite nor written in digits:
 TOO_LARGE = 10**15
 
-TEXT = ("target", "task", "run", "activation", "cost", "optimizer", "schedule", "engine")
-WHOLE = ("epochs", "batch_size", "seed")
+TEXT = (
+    *("target", "task", "sheet", "run", "activation", "cost", "optimizer", "schedule", "engine"),
+    *("class_weight", "aim"),
+)
+WHOLE = ("header", "epochs", "batch_size", "seed")
 NUMBERS = ("validation", "learning_rate", "dropout", "l1", "l2")
 LISTS = {"leave_out": "names of columns", "na": "values", "type": "COLUMN=TYPE"}
-NAMES = (*TEXT, "hidden", *LISTS, "test", *WHOLE, *NUMBERS)
+FLAGS = ("no_header",)
+NAMES = (*TEXT, "hidden", *LISTS, "test", *WHOLE, *NUMBERS, *FLAGS)
 
 DATA = Group("Data and result", sort_key=0)
 NETWORK = Group("Network", sort_key=1)
@@ -52,7 +56,7 @@ Several: TypeAlias = list[str] | None
 class TrainOptions:
     """The options of `whygrad train` that a whygrad.toml can hold as well; None is one not given."""
 
-    target: Annotated[Name, data("The column to predict.")] = None
+    target: Annotated[Name, data("The column to predict, by name or number.")] = None
     task: Annotated[Name, data("classification or regression. [told from the target]")] = None
     leave_out: Annotated[Several, data("A column not to learn from; can be repeated.")] = None
     type: Annotated[
@@ -75,6 +79,9 @@ class TrainOptions:
     validation: Annotated[
         Number, data("Share of the others measured every epoch, for early stopping. [0.1 of many]")
     ] = None
+    header: Annotated[Whole, data(HEADER)] = None
+    no_header: Annotated[bool | None, data(NO_HEADER)] = None
+    sheet: Annotated[Name, data(SHEET)] = None
     run: Annotated[Path | None, data("The folder to write. [FILE's name].run")] = None
     hidden: Annotated[Name, network("Units of the hidden layers, or none. [128,64]")] = None
     activation: Annotated[
@@ -94,6 +101,20 @@ class TrainOptions:
     dropout: Annotated[Number, training("Share of hidden units that a step leaves out. [0]")] = None
     l1: Annotated[Number, training("Penalty on the size of weights. [0]")] = None
     l2: Annotated[Number, training("Penalty on their squares. [1 / rows]")] = None
+    class_weight: Annotated[
+        Name,
+        choice(
+            "balanced: every class weighs as much as any other. [by its rows]",
+            ("balanced",),
+            group=TRAINING,
+        ),
+    ] = None
+    aim: Annotated[
+        Name,
+        training(
+            "Choose the threshold of two classes for f1, balanced-accuracy, recall=0.9 or precision=0.9."
+        ),
+    ] = None
     seed: Annotated[Whole, training("Decides the split, the start and the order. [0]")] = None
     engine: Annotated[
         Name, choice("auto, native or reference. [auto]", ENGINES, group=TRAINING)
@@ -180,6 +201,10 @@ def _checked(key: str, name: str, value: Any) -> Any:
         if _is_whole(value):
             return value
         wanted = "a whole number"
+    elif name in FLAGS:
+        if isinstance(value, bool):
+            return value
+        wanted = "true or false"
     else:
         if isinstance(value, float) or _is_whole(value):
             return float(value)

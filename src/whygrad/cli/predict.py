@@ -14,22 +14,31 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from whygrad.cli.arguments import RunFolder, option
+from whygrad.cli.arguments import (
+    AS_TRAINED,
+    FILE_FORMS,
+    FileOptions,
+    RunFolder,
+    option,
+    read_options,
+)
 from whygrad.cli.printing import note_lines, print_json, printer
 from whygrad.errors import FileError, InputError
 from whygrad.escaping import note, visible, write
 from whygrad.files import refuse_taken
 from whygrad.record import Run, open_run
 from whygrad.record.rows import outputs
+from whygrad.tables import ReadOptions
 
 ENDINGS = (".csv", ".parquet", ".pq")
 
 
 def predict(
     run: RunFolder,
-    file: Annotated[str, option("CSV or Parquet, of any size, or a data set's name.", name="FILE")],
+    file: Annotated[str, option(f"{FILE_FORMS}; of any size; or a data set's name.", name="FILE")],
     /,
     *,
+    reading: FileOptions = AS_TRAINED,
     out: Annotated[
         Path | None,
         option("CSV or Parquet to write. [CSV on standard output]", name=["-o", "--out"]),
@@ -43,7 +52,8 @@ def predict(
     if probabilities and not opened.encoding.classes:
         raise InputError(f"target {opened.target!r} holds numbers: there are no probabilities")
     notes: list[str] = []
-    pieces = _predictions(opened, file, probabilities, notes)
+    asked = read_options(**vars(reading)) if reading != AS_TRAINED else None
+    pieces = _predictions(opened, file, probabilities, notes, asked)
     if out is None:
         if json:
             raise InputError("--json tells what was written: name a file with -o OUT")
@@ -68,13 +78,15 @@ def predict(
     return 0
 
 
-def _predictions(run: Run, file: str, probabilities: bool, notes: list[str]) -> Iterator[Any]:
+def _predictions(
+    run: Run, file: str, probabilities: bool, notes: list[str], asked: ReadOptions | None
+) -> Iterator[Any]:
     """Return tables of predictions: the target's column, and one for each class where asked."""
     target = run.encoding.target
     names = [target.name]
     if probabilities:
         names += [f"{target.name}={label}" for label in target.classes]
-    for a, _ in outputs(run, file, notes):
+    for a, _ in outputs(run, file, notes, asked=asked):
         columns = [pa.array(target.decode(a))]
         if probabilities:
             p = target.probabilities(a)

@@ -17,7 +17,17 @@ from rich.text import Text
 
 from whygrad.answers.formatting import clean, columns, cut, number
 from whygrad.escaping import note, visible, write
-from whygrad.pipeline.scores import ClassificationScores, ClassScore, RegressionScores, Scores
+from whygrad.pipeline.comparing import Comparison
+from whygrad.pipeline.repeating import Repeated
+from whygrad.pipeline.scores import (
+    OF_CLASSES,
+    OF_NUMBERS,
+    QUANTILES,
+    ClassificationScores,
+    ClassScore,
+    RegressionScores,
+    Scores,
+)
 from whygrad.tables import Target
 
 MOST_NOTES = 6
@@ -73,24 +83,121 @@ def _finite(about: Any) -> Any:
 # ── scores ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def print_scores(console: Console, scores: Scores, target: Target, what: str) -> None:
-    """Print scores beside those of the baseline; `what` says of which rows they are."""
+def print_scores(
+    console: Console,
+    scores: Scores,
+    target: Target,
+    what: str,
+    comparison: Comparison | None = None,
+) -> None:
+    """Print scores beside those of other models, or of the baseline; `what` says of which rows they are."""
     console.print()
     if isinstance(scores, RegressionScores):
-        _print_numbers(console, scores, target, what)
+        _print_numbers(console, scores, target, what, comparison)
     else:
-        _print_classes(console, scores, target, what)
+        _print_classes(console, scores, target, what, comparison)
 
 
-def _print_numbers(console: Console, scores: RegressionScores, target: Target, what: str) -> None:
-    title = f"{clean(target.name)} of {scores.rows:,} {what}"
-    table = _headed(console, title, "this network", "always the mean")
-    table.add_row("R² (1 is perfect)", r2(scores.r2), r2(scores.baseline))
-    table.add_row("root mean squared error", number(scores.rmse), number(scores.baseline_rmse))
-    table.add_row(
-        "mean absolute error", number(scores.absolute_error), number(scores.baseline_absolute_error)
-    )
+def _print_measures(
+    console: Console,
+    scores: Scores,
+    title: str,
+    always: str,
+    comparison: Comparison | None,
+) -> None:
+    """Print the measures of the network beside those of others, and what follows from them."""
+    numbers = isinstance(scores, RegressionScores)
+    models = [] if comparison is None else list(comparison.models)
+    heads = ["this network", always, *(model.name for model in models if model.name != "trivial")]
+    table = _headed(console, title, *heads)
+    baseline = {"r2": scores.baseline} if numbers else {"accuracy": scores.baseline}
+    if isinstance(scores, RegressionScores):
+        baseline |= {"rmse": scores.baseline_rmse, "absolute_error": scores.baseline_absolute_error}
+    others = [model.measures for model in models] or [baseline]
+    for name, label in (OF_NUMBERS if numbers else OF_CLASSES).items():
+        cells = [scores.measures[name], *(other.get(name) for other in others)]
+        if cells[0] is not None or any(cell is not None for cell in cells):
+            table.add_row(label, *(_measure(name, cell) for cell in cells))
     console.print(table)
+    if comparison is None:
+        return
+    console.print()
+    if comparison.verdict:
+        console.print(comparison.verdict)
+    console.print(Text(_of_the_others(comparison), style="dim"))
+
+
+def _of_the_others(comparison: Comparison) -> str:
+    """Return how the models beside the network were fitted."""
+    fitted = [model for model in comparison.models if model.name != "trivial"]
+    seconds = sum(model.seconds for model in fitted)
+    rows = " and ".join(dict.fromkeys(f"{model.rows:,}" for model in fitted))
+    names = " and ".join(KINDS[model.name] for model in fitted)
+    return f"Beside: {names}, on {rows} rows in {seconds:.1f} s; --no-comparison leaves them out."
+
+
+KINDS = {
+    "linear": "scikit-learn's linear model",
+    "boosting": "its HistGradientBoosting",
+}
+SHARES = ("accuracy", "balanced_accuracy", "calibration_error")
+
+
+def _measure(name: str, value: float | None) -> str:
+    if name in SHARES:
+        return share(value)
+    if name == "r2":
+        return r2(value)
+    return "–" if value is None else number(float(f"{value:.4g}"))
+
+
+def print_repeated(console: Console, repeated: Repeated) -> None:
+    """Print mean and standard deviation of the scores over folds or seeds."""
+    names = [name for name in repeated.models if name != "trivial"]
+    title = f"mean ± sd, {repeated.times} {repeated.what}"
+    console.print()
+    table = _headed(console, title, *names)
+    for measure, label in (OF_NUMBERS | OF_CLASSES).items():
+        if measure in repeated.models[names[0]]:
+            table.add_row(label, *(_spread(repeated, name, measure) for name in names))
+    console.print(table)
+
+
+def _spread(repeated: Repeated, name: str, measure: str) -> str:
+    found = repeated.spread(name, measure)
+    if found is None:
+        return "–"
+    mean, sd = found
+    if measure in SHARES:
+        return f"{100 * mean:.1f} ± {100 * sd:.1f} %"
+    return f"{number(float(f'{mean:.4g}'))} ± {number(float(f'{sd:.2g}'))}"
+
+
+def written(scores: Scores) -> str:
+    """Write the score with its name.
+
+    The one number that models are compared by.
+    """
+    if isinstance(scores, RegressionScores):
+        return f"R² {r2(scores.r2)}"
+    return f"accuracy {share(scores.accuracy)}"
+
+
+def _print_numbers(
+    console: Console,
+    scores: RegressionScores,
+    target: Target,
+    what: str,
+    comparison: Comparison | None,
+) -> None:
+    title = f"{clean(target.name)} of {scores.rows:,} {what}"
+    _print_measures(console, scores, title, "always the mean", comparison)
+    if scores.error_quantiles:
+        at = [f"{quantile:.0%}".replace("%", " %") for quantile in QUANTILES]
+        console.print()
+        table = _table("quantiles of the error", *at)
+        table.add_row("", *(number(value, sign=True) for value in scores.error_quantiles))
+        console.print(table)
     console.print()
     table = _table("true value", "rows", "mean absolute error", "mean error")
     for part in scores.parts:
@@ -104,13 +211,15 @@ def _print_numbers(console: Console, scores: RegressionScores, target: Target, w
 
 
 def _print_classes(
-    console: Console, scores: ClassificationScores, target: Target, what: str
+    console: Console,
+    scores: ClassificationScores,
+    target: Target,
+    what: str,
+    comparison: Comparison | None,
 ) -> None:
-    always = f"always {_short(scores.baseline_label, 20)}"
+    always = f"always {_short(scores.baseline_label, 13)}"
     title = f"{clean(target.name)} of {scores.rows:,} {what}"
-    table = _headed(console, title, "this network", always)
-    table.add_row("accuracy", share(scores.accuracy), share(scores.baseline))
-    console.print(table)
+    _print_measures(console, scores, title, always, comparison)
     console.print()
     shown: Sequence[ClassScore] = scores.classes
     first = "class"

@@ -1,4 +1,4 @@
-"""`whygrad show`, `whygrad runs` and `whygrad evaluate`: what a run says, and what it is worth."""
+"""`whygrad show`, `report`, `runs` and `evaluate`: what a run says, and what it is worth."""
 
 import math
 from collections.abc import Sequence
@@ -10,13 +10,24 @@ import numpy as np
 from rich.table import Table
 
 from whygrad.answers.formatting import clean, columns, cut, number
-from whygrad.cli.arguments import Json, RunFolder, option
+from whygrad.answers.write.html import to_page
+from whygrad.cli.arguments import AS_TRAINED, FileOptions, Json, RunFolder, option, read_options
 from whygrad.cli.facts import facts, layers, table_of_layers
-from whygrad.cli.printing import note_lines, print_json, print_scores, printer, r2, share
+from whygrad.cli.printing import (
+    note_lines,
+    print_json,
+    print_repeated,
+    print_scores,
+    printer,
+    r2,
+    share,
+)
 from whygrad.errors import FileError, WhygradError
 from whygrad.escaping import note
+from whygrad.files import refuse_taken, write_atomically
 from whygrad.pipeline.scores import RegressionScores, Scores
 from whygrad.record import Run, open_run
+from whygrad.record.report import report as sections_of
 from whygrad.record.rows import measure
 
 
@@ -25,22 +36,25 @@ def evaluate(
     file: Annotated[
         str | None,
         option(
-            "CSV or Parquet with the target, or a data set's name. [the test rows]", name="FILE"
+            "A table with the target, as `train` takes it, or a data set's name. [the test rows]",
+            name="FILE",
         ),
     ] = None,
     /,
     *,
+    reading: FileOptions = AS_TRAINED,
     json: Json = False,
 ) -> int:
     """Score the predictions for a file, or for the test rows."""
     opened = open_run(run)
     scored_on = "test" if file is None else file
     notes: list[str] = []
+    asked = read_options(**vars(reading)) if reading != AS_TRAINED else None
     if file is None:
         scores, left_out = opened.evaluate(), 0
         scored_on = opened.manifest["scored_on"]
     else:
-        scores, left_out = measure(opened, file, notes)
+        scores, left_out = measure(opened, file, notes, asked)
     if left_out:
         note(f"{left_out} rows left out: no value in the target {opened.target!r}")
     note_lines(notes)
@@ -98,7 +112,10 @@ def show(run: RunFolder, /, *, json: Json = False) -> int:
         console.print(table_of_layers(of_layers))
     if opened.scores is not None:
         scored_on = opened.manifest["scored_on"]
-        print_scores(console, opened.scores, opened.encoding.target, _rows(scored_on))
+        what, target = _rows(scored_on), opened.encoding.target
+        print_scores(console, opened.scores, target, what, opened.comparison)
+        if opened.repeated is not None:
+            print_repeated(console, opened.repeated)
     return 0
 
 
@@ -119,6 +136,26 @@ def _curves(run: Run) -> list[tuple[str, list[float | None]]]:
 
 def _log(value: float) -> float | None:
     return math.log10(value) if math.isfinite(value) and value > 0 else None
+
+
+def report(
+    run: RunFolder,
+    /,
+    *,
+    out: Annotated[
+        Path | None, option("The page to write. [RUN's name].html", name=["-o", "--out"])
+    ] = None,
+    overwrite: Annotated[bool, option("Replace that file.")] = False,
+) -> int:
+    """Write the report on a run."""
+    path = run.with_suffix(".html") if out is None else out
+    if path.suffix.lower() != ".html":
+        raise FileError(f"{path}: the name must end in .html")
+    refuse_taken(path, overwrite)
+    page = to_page(sections_of(open_run(run)))
+    write_atomically(path, page.encode())
+    printer().print(f"written: {path}", soft_wrap=True)
+    return 0
 
 
 # ── all runs ─────────────────────────────────────────────────────────────────────────────────────────

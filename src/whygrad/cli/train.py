@@ -1,23 +1,35 @@
 """`whygrad train`: find the table, train, write the run, show what came of it."""
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 from rich.text import Text
 
 from whygrad.answers.formatting import clean
-from whygrad.cli.arguments import option
+from whygrad.cli.arguments import FILE_FORMS, option, read_options
 from whygrad.cli.options import DATA, NOTHING, TrainOptions, settings_of, with_file
-from whygrad.cli.printing import ended, note_lines, print_json, print_scores, printer
+from whygrad.cli.printing import (
+    ended,
+    note_lines,
+    print_json,
+    print_repeated,
+    print_scores,
+    printer,
+    written,
+)
 from whygrad.errors import InputError, nearest
 from whygrad.escaping import note
 from whygrad.pipeline import datasets
-from whygrad.pipeline.fit import Result, find
+from whygrad.pipeline.comparing import Comparison, compare
+from whygrad.pipeline.fit import Result, Source, by_number, find
+from whygrad.pipeline.repeating import Repeated, over_folds, over_seeds
+from whygrad.pipeline.settings import Settings
 from whygrad.record import free_name
 from whygrad.record.files.location import check_place
-from whygrad.record.rows import record_table
-from whygrad.tables.target import TASKS
+from whygrad.record.rows import add_judgement, record_table
+from whygrad.tables import STANDARD_INPUT, TASKS, stem
 from whygrad.training.loop import INTERRUPTED
 from whygrad.training.progress import ProgressBar
 
@@ -28,7 +40,7 @@ def train(
     file: Annotated[
         str,
         option(
-            "CSV or Parquet, or one of digits, iris, wine, breast_cancer, diabetes, mnist, xor, spirals, "
+            f"{FILE_FORMS}; or one of digits, iris, wine, breast_cancer, diabetes, mnist, xor, spirals, "
             "moons, circles.",
             name="FILE",
             group=DATA,
@@ -41,6 +53,15 @@ def train(
     copy_data: Annotated[
         bool, option("Put the encoded rows into that folder, however many.", group=DATA)
     ] = False,
+    no_comparison: Annotated[
+        bool, option("Do not fit simpler models to compare with.", group=DATA)
+    ] = False,
+    folds: Annotated[
+        int | None, option("Train so many times more, each row a test row once.", group=DATA)
+    ] = None,
+    seeds: Annotated[
+        int | None, option("Train with so many seeds, on the same rows.", group=DATA)
+    ] = None,
     json: Annotated[bool, option("Print JSON, for other programs.", group=DATA)] = False,
 ) -> int:
     """Train as the options say, and return the exit code: 130 after Ctrl-C, 1 where the cost diverged."""
@@ -48,29 +69,87 @@ def train(
     settings = settings_of(options)
     if options["task"] is not None and options["task"] not in TASKS:
         raise InputError(f"unknown task {options['task']!r}: {nearest(options['task'], TASKS)}")
+    for name, times in (("folds", folds), ("seeds", seeds)):
+        if times is not None and times < 2:
+            raise InputError(f"{name} is {times}: it must be at least 2")
+    if folds is not None and seeds is not None:
+        raise InputError("--folds and --seeds exclude each other: give one of them")
     path = _place(file, options["run"], overwrite)
     check_place(path, overwrite)
-    source = find(file, options["target"], options["task"], settings.seed)
-    result = record_table(path, source, settings, [ProgressBar()], overwrite, copy_data or None)
+    asked = read_options(options["header"], options["no_header"], options["sheet"])
+    source = find(file, options["target"], options["task"], settings.seed, asked)
+    names = source.table.schema.names
+    without = tuple(by_number(name, names) for name in settings.leave_out)
+    types = {by_number(name, names): kind for name, kind in dict(settings.types).items()}
+    settings = replace(settings, leave_out=without, types=types)
+    copy = copy_data or file in STANDARD_INPUT or None  # what was read there is nowhere else
+    result = record_table(path, source, settings, [ProgressBar()], overwrite, copy)
     stopped = result.fitted.history.stopped
     if stopped == INTERRUPTED:
         note(f"interrupted: {path} holds what training gave so far")
     note_lines(result.encoding.notes)
+    comparison = repeated = None
+    if stopped != INTERRUPTED and not stopped.startswith("diverged"):
+        try:
+            comparison = None if no_comparison else _compared(result, path)
+            repeated = _repeated(source, settings, folds, seeds, not no_comparison, path)
+        except KeyboardInterrupt:
+            note(f"interrupted while judging: {path} is whole, but for what was being compared")
     if json:
-        print_json(_summary(result, path))
+        more: dict[str, Any] = {"comparison": comparison, "repeated": repeated}
+        more = {name: found and found.to_dict() for name, found in more.items()}
+        print_json(_summary(result, path) | more)
     else:
-        _show_result(result, path)
+        _show_result(result, path, comparison)
+        if repeated is not None:
+            print_repeated(printer(), repeated)
+        _show_next(path)
     if stopped == INTERRUPTED:
         return EXIT_INTERRUPTED
     return EXIT_DIVERGED if stopped.startswith("diverged") else 0
+
+
+def _compared(result: Result, path: Path) -> Comparison | None:
+    """Return what simpler models give on the test rows, and write it to the run."""
+    comparison = compare(result)
+    if comparison is not None:
+        add_judgement(path, comparison)
+        note_lines(comparison.warnings)
+    return comparison
+
+
+def _repeated(
+    source: Source,
+    settings: Settings,
+    folds: int | None,
+    seeds: int | None,
+    compared: bool,
+    path: Path,
+) -> Repeated | None:
+    """Return the scores over folds or seeds, where asked, and write them to the run."""
+    if folds is None and seeds is None:
+        return None
+
+    def tell(number: int, result: Result) -> None:
+        what = f"fold {number} of {folds}" if folds else f"seed {result.settings.seed}"
+        note(f"{what}: {written(result.scores)}")
+
+    found = (
+        over_folds(source, settings, folds, compared, tell)
+        if folds is not None
+        else over_seeds(source, settings, seeds or 0, tell)
+    )
+    add_judgement(path, found)
+    return found
 
 
 def _place(file: str, run: str | Path | None, overwrite: bool) -> Path:
     """Return the folder to write: the one named, or the first free one named after the table."""
     if run is not None:
         return Path(run)
-    stem = file if file in datasets.NAMES else Path(file).stem or "table"
-    return Path(f"{stem}.run") if overwrite else free_name(stem, Path())
+    name = file if file in datasets.NAMES else "table" if file in STANDARD_INPUT else stem(file)
+    name = name or "table"
+    return Path(f"{name}.run") if overwrite else free_name(name, Path())
 
 
 def _summary(result: Result, path: Path) -> dict[str, Any]:
@@ -93,8 +172,8 @@ def _summary(result: Result, path: Path) -> dict[str, Any]:
     }
 
 
-def _show_result(result: Result, path: Path) -> None:
-    """Print how good the network is, and what to ask next."""
+def _show_result(result: Result, path: Path, comparison: Comparison | None = None) -> None:
+    """Print how good the network is."""
     console = printer()
     parts, history = result.parts, result.fitted.history
     rows = len(parts.training) + len(parts.validation)
@@ -106,8 +185,12 @@ def _show_result(result: Result, path: Path) -> None:
     said = f"  {rows:,} rows, {took}: {stopped}"
     console.print(Text.assemble((clean(path.name), "bold"), said))
     test = len(parts.test) > 0
-    print_scores(console, result.scores, result.encoding.target, _what(test))
-    name = shlex.quote(str(path))
+    print_scores(console, result.scores, result.encoding.target, _what(test), comparison)
+
+
+def _show_next(path: Path) -> None:
+    """Print what to ask of a run next."""
+    console, name = printer(), shlex.quote(str(path))
     for said, command in (
         ("\nHow it came to this", "show"),
         ("Why one of its weights would move", "why weight"),

@@ -4,8 +4,11 @@
     settings    the options of a training on a table, and their defaults
     fit         rows set aside for validation and test, columns encoded, the training
     scores      how well it does, beside a baseline
+    thresholds  the threshold of two classes, chosen for what a user is after
+    comparing   the network beside simpler models, and columns that tell the answer alone
+    repeating   the training over folds and seeds
 
-Doors: `fit`, `datasets`, `scores`, `settings`. It may import `tables`, `fitted`, `training` and what is
-below. Nothing is imported here: `settings` alone, for help and completion, does not wait for the libraries
-that read tables.
+Doors: `fit`, `datasets`, `scores`, `settings`, `comparing`, `repeating`. It may import `tables`, `fitted`,
+`training` and what is below. Nothing is imported here: `settings` alone, for help and completion, does not
+wait for the libraries that read tables.
 """

@@ -9,7 +9,7 @@
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,12 +27,16 @@ from whygrad.nn.network import Parameters
 from whygrad.pipeline import datasets, scores, settings
 from whygrad.pipeline.scores import Scores
 from whygrad.pipeline.settings import Settings
+from whygrad.pipeline.thresholds import threshold_for
 from whygrad.plan.plan import State, start
 from whygrad.tables import (
+    AS_FOUND,
+    STANDARD_INPUT,
     DateColumn,
     Encoding,
     Label,
     Oddities,
+    ReadOptions,
     Target,
     Task,
     choose_target,
@@ -71,6 +75,8 @@ class Source:
         So many rows at the end are the test rows that a data set itself sets aside.
     images : bool, default False
         Encode the pixels as they are, from 0 to 1.
+    notes : tuple of str
+        Lines for the user about how the file was read.
     """
 
     table: Any
@@ -79,21 +85,30 @@ class Source:
     task: Task | None = None
     testing: int = 0
     images: bool = False
+    notes: tuple[str, ...] = ()
 
 
-def find(given: str, target: str | None = None, task: Task | None = None, seed: int = 0) -> Source:
+def find(
+    given: str,
+    target: str | None = None,
+    task: Task | None = None,
+    seed: int = 0,
+    asked: ReadOptions = AS_FOUND,
+) -> Source:
     """Return the table that a name stands for: a data set that comes with whygrad, or a file.
 
     Parameters
     ----------
     given : str
-        A name of `datasets.NAMES`, or the path of a CSV or Parquet file.
+        A name of `datasets.NAMES`, the path of a file as `tables.read` takes it, or "-" for standard input.
     target : str, optional
-        The column to predict; of a data set its own by default.
+        The column to predict, of a file also by its number from 1 on; of a data set its own by default.
     task : {"classification", "regression"}, optional
         By default told from the target's values.
     seed : int, default 0
         Decides the points of a data set that is drawn.
+    asked : ReadOptions, optional
+        Which line of a file is its header, and which sheet of a workbook is meant.
 
     Returns
     -------
@@ -107,21 +122,43 @@ def find(given: str, target: str | None = None, task: Task | None = None, seed: 
     """
     if given in datasets.NAMES:
         return _data_set(given, target, task, seed)
-    table = read(given)
+    notes: list[str] = []
+    table = read(given, asked, notes)
     if target is None:
         names = table.schema.names
         shown = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
         raise InputError(f"which column is to be predicted? Give --target COLUMN, one of: {shown}")
-    about = {"kind": "file", "path": str(Path(given).resolve())}
-    return Source(table, target, about, task)
+    path = "-" if given in STANDARD_INPUT else str(Path(given).resolve())
+    about = {"kind": "file", "path": path} | {k: v for k, v in vars(asked).items() if v is not None}
+    target = by_number(target, table.schema.names)
+    return Source(table, target, about, task, notes=tuple(notes))
+
+
+def by_number(name: str, names: Sequence[str]) -> str:
+    """Return the name of a column that a user gave by its number, counted from 1, or the name as it is.
+
+    >>> by_number("2", ["rooms", "rent"]), by_number("2", ["1", "2", "3"]), by_number("9", ["rooms"])
+    ('rent', '2', '9')
+    """
+    number = name.strip()
+    if number in names or not (number.isascii() and number.isdecimal() and len(number) < 9):
+        return name
+    return names[int(number) - 1] if 0 < int(number) <= len(names) else name
+
+
+def options_of(about: Mapping[str, Any]) -> ReadOptions:
+    """Return how the file of a recorded source was read."""
+    return ReadOptions(about.get("header"), about.get("sheet"))
 
 
 def find_again(about: dict[str, Any], target: str, task: Task) -> Source:
     """Return the table of a recorded source; raises `InputError` for one that lay in memory."""
     if about["kind"] == "file":
+        if about["path"] in STANDARD_INPUT:
+            raise InputError("it was trained on standard input: give the rows to score")
         # What a stranger's run names must not keep anyone waiting.
         check_regular(Path(about["path"]))
-        return find(about["path"], target, task)
+        return find(about["path"], target, task, asked=options_of(about))
     if about["kind"] == "data set":
         return _data_set(about["name"], target, task, about["seed"])
     raise InputError("it was trained on a frame in memory: give the rows to score")
@@ -157,7 +194,9 @@ class Parts:
     test: Array
 
 
-def prepare(source: Source, chosen: Settings) -> tuple[Any, Encoding, Parts]:
+def prepare(
+    source: Source, chosen: Settings, held_out: Array | None = None
+) -> tuple[Any, Encoding, Parts]:
     """Split and encode a table: a pure function of the table and the settings.
 
     Of the settings only seed, test, validation, leave_out, types, na and the cost `poisson` count.
@@ -170,6 +209,8 @@ def prepare(source: Source, chosen: Settings) -> tuple[Any, Encoding, Parts]:
         `test` is the share of all rows that are test rows, or 0 for none; with "last" they are the latest
         by time; a data set with test rows of its own keeps these. `validation` is the share of the rest,
         see `settings.validation_share`.
+    held_out : array of int64, optional
+        The test rows, among those with a value of the target, instead of drawing them.
 
     Returns
     -------
@@ -189,8 +230,11 @@ def prepare(source: Source, chosen: Settings) -> tuple[Any, Encoding, Parts]:
     table = leave_out(source.table, chosen.leave_out, source.target)
     table, target = choose_target(table, source.target, source.task, types, chosen.na)
     rows, testing = np.arange(table.num_rows), settings.share_of_test(chosen.test)
+    drawn = False
     notes: list[str] = []
-    if testing == 0:
+    if held_out is not None:
+        seen, test = np.setdiff1d(rows, held_out), held_out
+    elif testing == 0:
         seen, test = rows, rows[:0]
     elif source.testing:
         seen, test = rows[: -source.testing], rows[-source.testing :]
@@ -200,6 +244,7 @@ def prepare(source: Source, chosen: Settings) -> tuple[Any, Encoding, Parts]:
         notes.append(f"the test rows are the latest ones by column {quoted(name)}")
     else:
         seen, test = split(target, table, testing, chosen.seed)
+        drawn = True
     training, validation = seen, rows[:0]
     share = settings.validation_share(chosen, len(seen))
     if share > 0:
@@ -209,9 +254,9 @@ def prepare(source: Source, chosen: Settings) -> tuple[Any, Encoding, Parts]:
         encoding = plain([name for name in table.schema.names if name != target.name], target)
     else:
         encoding = learn(table.take(seen), target, types)
-        if len(test) and not source.testing and not settings.by_time(chosen.test):
+        if drawn:
             notes += _dates_asked_about(encoding)
-        encoding = replace(encoding, notes=(*encoding.notes, *notes))
+    encoding = replace(encoding, notes=(*source.notes, *encoding.notes, *notes))
     if chosen.cost == "poisson" and target.task == "regression":
         # Counts keep their zero: only the unit changes.
         mean = float(target.observed(table.take(seen)).mean())
@@ -275,9 +320,9 @@ def prepare_training(source: Source, given: Settings) -> Prepared:
     return ready(tabulate(source, given), given)
 
 
-def tabulate(source: Source, given: Settings) -> EncodedTable:
-    """Split and encode a table; see `prepare` for the settings that count."""
-    table, encoding, parts = prepare(source, given)
+def tabulate(source: Source, given: Settings, held_out: Array | None = None) -> EncodedTable:
+    """Split and encode a table; see `prepare` for the settings that count, and for `held_out`."""
+    table, encoding, parts = prepare(source, given, held_out)
     odd = Oddities(np.flatnonzero(encoding.target.present(source.table)))
     X = encoding.encode(table, settings.DTYPE, odd=odd)
     Y = encoding.targets(table, settings.DTYPE)
@@ -290,11 +335,13 @@ def ready(given: EncodedTable, asked: Settings) -> Prepared:
     """Return the training of the network that settings describe, on an encoded table."""
     parts = given.parts
     rows, stops = len(parts.training), len(parts.validation) > 0
+    _check_classes(asked, given.encoding.target, stops)
     chosen = settings.complete(asked, given.encoding, rows, stops)
     net = settings.network(chosen, given.encoding)
     plan = settings.plan(chosen, net, rows, stops)
+    trained_on, dtype = given.data["training"].Y, plan.dtype
     seen = {
-        name: as_data(net, part.X, part.Y, dtype=plan.dtype)
+        name: as_data(net, part.X, part.Y, weights_of(asked, trained_on, part.Y, dtype), dtype)
         for name, part in given.data.items()
         if len(part.Y)
     }
@@ -302,6 +349,40 @@ def ready(given: EncodedTable, asked: Settings) -> Prepared:
         plan, start(plan), seen["training"], seen.get("validation"), choose(chosen.engine, plan)
     )
     return Prepared(given.source, chosen, given.table, given.encoding, parts, training)
+
+
+def _check_classes(asked: Settings, target: Target, stops: bool) -> None:
+    """Raise `InputError` for class weights or an aim that the target or the split has no use for."""
+    if asked.class_weight and not target.classes:
+        raise InputError(f"class-weight: target {quoted(target.name)} holds numbers, not classes")
+    if asked.aim and len(target.classes) != 2:
+        held = f"{len(target.classes)} classes" if target.classes else "numbers"
+        raise InputError(
+            f"aim {asked.aim!r} takes two classes, target {quoted(target.name)} holds {held}"
+        )
+    if asked.aim and not stops:
+        raise InputError(
+            f"aim {asked.aim!r}: the threshold is chosen on validation rows, and there are none: give "
+            "validation, 0.2 say"
+        )
+
+
+def weights_of(chosen: Settings, trained_on: Array, Y: Array, dtype: Any) -> Array | None:
+    """Return the weight of each row of Y, (n,), by how rare its class is in training; None where all are 1.
+
+    n / (K n_k) for a class with n_k of n training rows, as scikit-learn's "balanced".
+    """
+    if chosen.class_weight is None:
+        return None
+    K = max(2, Y.shape[1])
+    counts = np.bincount(_class_of(trained_on), minlength=K)
+    each = len(trained_on) / (K * np.maximum(counts, 1))
+    weights: Array = each[_class_of(Y)].astype(dtype)
+    return weights
+
+
+def _class_of(Y: Array) -> Array:
+    return Y[:, 0].astype(np.int64) if Y.shape[1] == 1 else Y.argmax(axis=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -373,6 +454,13 @@ def result_of(ready: Prepared, state: State, history: History, seconds: float) -
     """Score the network that a training on a table ended with."""
     plan, encoding, parts = ready.training.plan, ready.encoding, ready.parts
     fitted = Fitted(plan.net, Parameters(plan.net.sizes, final(plan, state)), history)
+    if ready.settings.aim:
+        held_out = ready.part("validation")
+        p, true = predict(fitted, held_out.X)[:, 0], held_out.Y[:, 0] > 0.5
+        chosen, note = threshold_for(ready.settings.aim, p, true, str(encoding.classes[1]))
+        target = replace(encoding.target, threshold=chosen)
+        encoding = replace(encoding, target=target, notes=(*encoding.notes, note))
+        ready = replace(ready, encoding=encoding)
     baseline = scores.baseline(encoding.target, ready.table.take(parts.training))
     rows = ready.table.take(parts.test if len(parts.test) else parts.training)
     a = predict(fitted, encoding.encode(rows, plan.dtype))
@@ -409,5 +497,7 @@ def judge_values(target: Target, outputs: Array, true: Array, baseline: Label) -
     if target.task == "regression":
         return scores.regression_scores(true, target.decode(outputs), float(baseline))
     single = target.n_outputs == 1
-    predicted = (outputs[:, 0] > 0.5).astype(np.int64) if single else outputs.argmax(axis=1)
-    return scores.classification_scores(target, true, predicted, baseline)
+    above = outputs[:, 0] > target.threshold
+    predicted = above.astype(np.int64) if single else outputs.argmax(axis=1)
+    p = target.probabilities(outputs)
+    return scores.classification_scores(target, true, predicted, baseline, p)

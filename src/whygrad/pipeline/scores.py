@@ -1,13 +1,16 @@
 """How good predictions are, beside those of a baseline that looks at no column: frozen data.
 
-    classes   accuracy; precision and recall of each; the confusion matrix: C[i, j] rows of class i were
-              taken for class j
-    numbers   R² = 1 − Σ(y − ŷ)² / Σ(y − ȳ)², root mean squared and mean absolute error, and the error in
-              each fifth of the rows by their true value
+    classes   accuracy; balanced accuracy, the mean of the classes' recalls; ROC AUC and average precision,
+              of several classes the means of each against the others; log loss; the expected calibration
+              error; precision and recall of each; the confusion matrix: C[i, j] rows of class i were taken
+              for class j
+    numbers   R² = 1 − Σ(y − ŷ)² / Σ(y − ȳ)², root mean squared and mean absolute error, quantiles of the
+              error ŷ − y, and the error in each fifth of the rows by their true value
 
 The baseline always predicts the most frequent class, or the mean, of the training rows.
 """
 
+import warnings
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -18,6 +21,23 @@ from whygrad.tables import Target
 from whygrad.tables.target import Label
 
 PARTS = 5  # of the rows, by their true value
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)  # of the error of numbers
+BINS = 15  # of confidence, for the calibration error
+
+# The measures that are compared, and what they are called.
+OF_CLASSES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "roc_auc": "ROC AUC",
+    "average_precision": "average precision",
+    "log_loss": "log loss",
+    "calibration_error": "calibration error",
+}
+OF_NUMBERS = {
+    "r2": "R² (1 is perfect)",
+    "rmse": "root mean squared error",
+    "absolute_error": "mean absolute error",
+}
 
 
 @dataclass(frozen=True)
@@ -36,7 +56,10 @@ class ClassScore:
 
 @dataclass(frozen=True)
 class ClassificationScores:
-    """Predicted classes beside true ones; `confusion[i][j]` counts rows of class i taken for class j."""
+    """Predicted classes beside true ones; `confusion[i][j]` counts rows of class i taken for class j.
+
+    What takes probabilities is None where there are none, or where only one class is there.
+    """
 
     rows: int
     accuracy: float
@@ -44,11 +67,21 @@ class ClassificationScores:
     baseline_label: Label
     classes: tuple[ClassScore, ...]
     confusion: tuple[tuple[int, ...], ...]
+    balanced_accuracy: float | None = None
+    roc_auc: float | None = None
+    average_precision: float | None = None
+    log_loss: float | None = None
+    calibration_error: float | None = None
 
     @property
     def score(self) -> float:
         """The accuracy: the one number to compare by."""
         return self.accuracy
+
+    @property
+    def measures(self) -> dict[str, float | None]:
+        """What is compared between models, by the names of `OF_CLASSES`."""
+        return {name: getattr(self, name) for name in OF_CLASSES}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the scores as plain data for JSON."""
@@ -81,11 +114,17 @@ class RegressionScores:
     baseline_rmse: float
     baseline_absolute_error: float
     parts: tuple[Part, ...]
+    error_quantiles: tuple[float, ...] = ()
 
     @property
     def score(self) -> float | None:
         """R²: the one number to compare by."""
         return self.r2
+
+    @property
+    def measures(self) -> dict[str, float | None]:
+        """What is compared between models, by the names of `OF_NUMBERS`."""
+        return {name: getattr(self, name) for name in OF_NUMBERS}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the scores as plain data for JSON."""
@@ -103,9 +142,12 @@ def baseline(target: Target, table: Any) -> Label:
 
 
 def classification_scores(
-    target: Target, true: Array, predicted: Array, baseline: Label
+    target: Target, true: Array, predicted: Array, baseline: Label, p: Array | None = None
 ) -> ClassificationScores:
-    """Score classes given as indices in `target.classes`, (n,) each; `baseline` is always predicted."""
+    """Score classes given as indices in `target.classes`, (n,) each; `baseline` is always predicted.
+
+    `p` are the probabilities of the classes, (n, K).
+    """
     K = len(target.classes)
     confusion = np.bincount(true * K + predicted, minlength=K * K).reshape(K, K)
     rows, columns, right = confusion.sum(axis=1), confusion.sum(axis=0), confusion.diagonal()
@@ -114,6 +156,7 @@ def classification_scores(
         for label, all_, taken, both in zip(target.classes, rows, columns, right, strict=True)
     ]
     n = len(true)
+    recalls = [one.recall for one in found if one.recall is not None]
     return ClassificationScores(
         rows=n,
         accuracy=float(right.sum() / n),
@@ -121,7 +164,55 @@ def classification_scores(
         baseline_label=baseline,
         classes=tuple(found),
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
+        balanced_accuracy=float(np.mean(recalls)),
+        **({} if p is None else _of_probabilities(true, p)),
     )
+
+
+def _of_probabilities(true: Array, p: Array) -> dict[str, float | None]:
+    """Return the scores of probabilities, (n, K), which are brought to a sum of 1 where they are apart."""
+    from sklearn import metrics
+
+    p = p.astype(np.float64)
+    total = p.sum(axis=1, keepdims=True)
+    p = np.divide(p, total, out=np.full_like(p, 1 / p.shape[1]), where=total > 0)
+    hit = true[:, None] == np.arange(p.shape[1])
+    there = [k for k in range(p.shape[1]) if 0 < hit[:, k].sum() < len(true)]
+    one_each = there[-1:] if p.shape[1] == 2 else there  # of two classes the second stands for both
+    auc = [metrics.roc_auc_score(hit[:, k], p[:, k]) for k in one_each]
+    precision = [metrics.average_precision_score(hit[:, k], p[:, k]) for k in one_each]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of rounding in the sums
+        loss = metrics.log_loss(true, p, labels=np.arange(p.shape[1]))
+    return {
+        "roc_auc": float(np.mean(auc)) if auc else None,
+        "average_precision": float(np.mean(precision)) if precision else None,
+        "log_loss": float(loss),
+        "calibration_error": calibration_error(true, p),
+    }
+
+
+def calibration_error(true: Array, p: Array) -> float:
+    """Return the expected calibration error: how far confidence is from accuracy, bin by bin.
+
+    Σ_b n_b/n |accuracy of b − mean confidence of b| over 15 equal bins of the confidence, the probability
+    of the class that is predicted.
+
+    References
+    ----------
+    Guo, Pleiss, Sun, Weinberger (2017). On calibration of modern neural networks.
+
+    Examples
+    --------
+    >>> p = np.array([[0.9, 0.1]] * 10)
+    >>> [round(calibration_error(np.array(true), p), 12) for true in ([0] * 9 + [1], [1] * 10)]
+    [0.0, 0.9]
+    """
+    confidence = p.max(axis=1)
+    right = p.argmax(axis=1) == true
+    bins = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
+    gaps = np.bincount(bins, right - confidence, BINS)
+    return float(np.abs(gaps).sum() / len(true))
 
 
 def regression_scores(true: Array, predicted: Array, mean: float) -> RegressionScores:
@@ -153,6 +244,7 @@ def regression_scores(true: Array, predicted: Array, mean: float) -> RegressionS
         baseline_rmse=float(np.sqrt(((mean - true) ** 2).mean())),
         baseline_absolute_error=float(np.abs(mean - true).mean()),
         parts=tuple(parts),
+        error_quantiles=tuple(float(value) for value in np.quantile(off, QUANTILES)),
     )
 
 
@@ -161,7 +253,8 @@ def from_dict(about: dict[str, Any]) -> Scores:
     fields = {name: value for name, value in about.items() if name != "kind"}
     if about["kind"] == "r2":
         found = RegressionScores(**fields)
-        return replace(found, parts=tuple(Part(**part) for part in about["parts"]))
+        parts = tuple(Part(**part) for part in about["parts"])
+        return replace(found, parts=parts, error_quantiles=tuple(found.error_quantiles))
     classes = ClassificationScores(**fields)
     return replace(
         classes,

@@ -96,6 +96,11 @@ class Settings:
         What columns are, where it is not what their values suggest; kept as pairs.
     na : tuple of str
         What stands for a missing value, beside the usual signs.
+    class_weight : "balanced", optional
+        Weigh every class as much as any other, however many rows it has.
+    aim : str, optional
+        Of two classes choose the threshold on the validation rows for "f1", "balanced-accuracy",
+        "recall=0.9" or "precision=0.9" of the second class; by default it is 0.5.
 
     Raises
     ------
@@ -126,8 +131,14 @@ class Settings:
     leave_out: tuple[str, ...] = ()
     types: tuple[tuple[str, str], ...] | Mapping[str, str] = ()
     na: tuple[str, ...] = ()
+    class_weight: str | None = None
+    aim: str | None = None
 
     def __post_init__(self) -> None:
+        if self.class_weight not in (None, "balanced"):
+            raise InputError(f"class_weight is {self.class_weight!r}: it can be 'balanced'")
+        if self.aim is not None:
+            parsed(self.aim)
         if not 0 <= self.dropout < 1:
             raise InputError(f"dropout is {self.dropout!r}: it must be at least 0 and below 1")
         if self.schedule is not None and self.schedule not in SCHEDULES:
@@ -182,6 +193,27 @@ class Settings:
                 f"one of {', '.join(OPTIMIZERS)}; `wg.train` and the estimators have it"
             )
         find_optimizer(self.optimizer)
+
+
+AIMS = ("f1", "balanced-accuracy", "recall", "precision")
+
+
+def parsed(aim: str) -> tuple[str, float]:
+    """Return what a threshold is chosen for, and the value that is to be reached, 0 for the largest.
+
+    >>> parsed("f1"), parsed("recall=0.9")
+    (('f1', 0.0), ('recall', 0.9))
+    """
+    name, equals, text = aim.partition("=")
+    try:
+        value = float(text) if equals else 0.0
+    except ValueError:
+        value = -1.0
+    if name not in AIMS or (name in AIMS[2:]) != bool(equals) or (equals and not 0 < value <= 1):
+        raise InputError(
+            f"aim {aim!r}: it is f1, balanced-accuracy, recall=0.9 or precision=0.9, with a share up to 1"
+        )
+    return name, value
 
 
 def from_dict(about: Mapping[str, Any]) -> Settings:

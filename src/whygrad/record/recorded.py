@@ -23,6 +23,8 @@ from whygrad.training.epochs import History, final
 from whygrad.training.loop import Training
 
 if TYPE_CHECKING:
+    from whygrad.pipeline.comparing import Comparison
+    from whygrad.pipeline.repeating import Repeated
     from whygrad.pipeline.scores import Scores
     from whygrad.pipeline.settings import Settings
     from whygrad.tables import Encoding
@@ -90,7 +92,11 @@ class Recorded:
 
         if not self.on_table:
             raise InputError(f"{self.path.name} was trained on arrays: there are no columns")
-        return Encoding.from_dict(manifest.read_encoding(self.path, self.manifest))
+        found = Encoding.from_dict(manifest.read_encoding(self.path, self.manifest))
+        if "threshold" in self.manifest:  # chosen at the end of training
+            target = replace(found.target, threshold=self.manifest["threshold"])
+            found = replace(found, target=target)
+        return found
 
     @property
     def on_table(self) -> bool:
@@ -188,6 +194,20 @@ class Recorded:
 
         found = self.manifest.get("scores")
         return None if found is None else scores.from_dict(found)
+
+    @property
+    def comparison(self) -> "Comparison | None":
+        """What the network was compared with on its test rows, or None where it was not."""
+        from whygrad.pipeline import comparing
+
+        return comparing.from_dict(self.manifest.get("comparison"))
+
+    @property
+    def repeated(self) -> "Repeated | None":
+        """The scores over folds or seeds, or None where there are none."""
+        from whygrad.pipeline import repeating
+
+        return repeating.from_dict(self.manifest.get("repeated"))
 
     # ── what it ended with ──
 

@@ -17,27 +17,29 @@ from whygrad.errors import InputError, warn
 from whygrad.fitted import Fitted
 from whygrad.nn import Array, Data, Parameters
 from whygrad.pipeline import datasets
+from whygrad.pipeline.comparing import Comparison
 from whygrad.pipeline.fit import (
     Prepared,
     Result,
     Source,
     find,
     judge_values,
+    options_of,
     predict,
     prepare_training,
     result_of,
     truth,
 )
+from whygrad.pipeline.repeating import Repeated
 from whygrad.pipeline.scores import Scores
 from whygrad.pipeline.settings import Settings
 from whygrad.plan.plan import State
+from whygrad.record.files import manifest
 from whygrad.record.files.inside import TEST, TRAINING, VALIDATION
 from whygrad.record.folder import Details, conclude, train_and_record
 from whygrad.record.recorded import Recorded
 from whygrad.record.source import prepare_again, read_again, true_values
-from whygrad.tables import Oddities, as_table, batches
-from whygrad.tables.columns import quoted
-from whygrad.tables.target import far_values
+from whygrad.tables import Oddities, ReadOptions, as_table, batches, far_values, quoted
 from whygrad.training.callbacks import AnyCallback, StepController, waited
 from whygrad.training.epochs import History, final
 from whygrad.training.side_by_side import warm_up
@@ -103,13 +105,27 @@ def _results(found: Result) -> dict[str, Any]:
     return {
         "seconds": found.seconds,
         "baseline": found.baseline,
+        **({"threshold": found.encoding.target.threshold} if found.settings.aim else {}),
         "scored_on": found.scored_on,
         "scores": found.scores.to_dict(),
     }
 
 
+def add_judgement(path: Path, more: Comparison | Repeated) -> None:
+    """Write what a finished run on a table was compared with, or its spread, into its manifest."""
+    name = "comparison" if isinstance(more, Comparison) else "repeated"
+    manifest.write(path, manifest.read(path) | {name: more.to_dict()})
+
+
 def results_again(run: Recorded, state: State, history: History) -> dict[str, Any]:
-    """Return the results of a run that went on; without scores where the rows are gone."""
+    """Return the results of a run that went on; without scores where the rows are gone.
+
+    What the network was compared with before is forgotten: it is another one now.
+    """
+    return _results_again(run, state, history) | {"comparison": None, "repeated": None}
+
+
+def _results_again(run: Recorded, state: State, history: History) -> dict[str, Any]:
     try:
         rows = read_again(run)
         if isinstance(rows, Data):
@@ -127,15 +143,21 @@ def results_again(run: Recorded, state: State, history: History) -> dict[str, An
 
 
 def outputs(
-    run: Recorded, data: Any, notes: list[str] | None = None, *, targets: bool = False
+    run: Recorded,
+    data: Any,
+    notes: list[str] | None = None,
+    *,
+    targets: bool = False,
+    asked: ReadOptions | None = None,
 ) -> Iterator[tuple[Array, Any]]:
     """Yield the network's outputs, (rows, n_L), beside the rows they are of, in pieces.
 
     The target's column in a file is read only with `targets`; otherwise it may hold anything. `notes` gets,
-    at the end, lines on columns with cells that are not as in training; without it there are warnings.
+    at the end, lines on columns with cells that are not as in training; without it there are warnings. A
+    file is read as that of training was unless `asked` says otherwise.
     """
     start, odd = 0, Oddities()
-    for table in _pieces(run, data, targets):
+    for table in _pieces(run, data, targets, asked):
         X = run.encoding.encode(table, run.theta.flat.dtype, start, odd)
         yield predict(run.fitted, X, start), table
         start += table.num_rows
@@ -146,7 +168,7 @@ def outputs(
             warn(line)
 
 
-def _pieces(run: Recorded, data: Any, targets: bool) -> Iterator[Any]:
+def _pieces(run: Recorded, data: Any, targets: bool, asked: ReadOptions | None) -> Iterator[Any]:
     if isinstance(data, str) and data in datasets.NAMES:
         table = find(data, seed=run.settings.seed).table
     elif isinstance(data, str | PathLike):
@@ -154,7 +176,8 @@ def _pieces(run: Recorded, data: Any, targets: bool) -> Iterator[Any]:
         kinds = run.encoding.kinds
         if not targets:
             kinds = {name: kinds[name] for name in needed}
-        yield from batches(data, ROWS, kinds, needed)
+        asked = asked or options_of(run.manifest["data"])
+        yield from batches(data, ROWS, kinds, needed, asked)
         return
     else:
         table = as_table(data)
@@ -171,10 +194,15 @@ def _scores(run: Recorded, fitted: Fitted, rows: Data) -> Scores:
     return judge_values(target, predict(fitted, rows.X), true, _baseline(run.manifest))
 
 
-def measure(run: Recorded, data: Any, notes: list[str] | None = None) -> tuple[Scores, int]:
+def measure(
+    run: Recorded,
+    data: Any,
+    notes: list[str] | None = None,
+    asked: ReadOptions | None = None,
+) -> tuple[Scores, int]:
     """Return the scores of rows, and how many were left out as they have no value of the target.
 
-    `notes` gets lines on what is odd about the rows.
+    `notes` gets lines on what is odd about the rows; `asked` is as of `outputs`.
     """
     if isinstance(data, Data):
         return _scores(run, run.fitted, data), 0
@@ -183,7 +211,7 @@ def measure(run: Recorded, data: Any, notes: list[str] | None = None) -> tuple[S
     true: list[Array] = []
     there: list[Array] = []
     odd = Oddities()
-    for given, table in outputs(run, data, notes, targets=True):
+    for given, table in outputs(run, data, notes, targets=True, asked=asked):
         start = sum(map(len, there))
         present, strange = target.look(table)
         odd.add(target.name, "odd", strange, table.column(target.name), start)

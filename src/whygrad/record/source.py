@@ -7,6 +7,7 @@
 What reads tables is imported where it is needed: pyarrow takes a while.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +63,7 @@ def _part_of(run: Any, part: str, given: tuple[Any, ...] | None = None) -> Data:
             return data
         if run.on_table and about["kind"] != "frame":
             data = _read_part(run, part)[1]
-            return as_data(run.net, data.X, data.Y, dtype=dtype)
+            return as_data(run.net, data.X, data.Y, data.sample_weight, dtype)
     except FileError as error:
         raise FileError(
             f"{error}. History and parameters of {run.path.name} are there without the data"
@@ -131,6 +132,11 @@ def rows_trained_on(run: Any) -> Array:
 def _checked_rows(run: Any, part: str, table: Any, encoding: Any, parts: Any) -> tuple[Any, Data]:
     rows, dtype = table.take(vars(parts)[part]), run.manifest["dtype"]
     data = Data(encoding.encode(rows, dtype), encoding.targets(rows, dtype))
+    if run.settings.class_weight and part in (TRAINING, VALIDATION):
+        from whygrad.pipeline.fit import weights_of
+
+        trained_on = encoding.targets(table.take(parts.training), dtype)
+        data = replace(data, sample_weight=weights_of(run.settings, trained_on, data.Y, dtype))
     _check_hashes(run, part, data)
     if encoding != run.encoding:
         raise InputError(

@@ -22,6 +22,7 @@ from whygrad.answers.names import AS_IT_IS, Names
 from whygrad.answers.parts import Table
 from whygrad.errors import InputError
 from whygrad.nn import Array, Data
+from whygrad.pipeline.fit import options_of
 from whygrad.plan.plan import Penalty
 from whygrad.record.files.inside import VALIDATION
 from whygrad.record.recorded import Recorded
@@ -176,8 +177,12 @@ def _encode(run: Recorded, X: Any, y: Any, sample_weight: Any) -> Examples:
     X = read_again(run) if X is None else X
     if isinstance(X, Data):  # encoded when they were copied
         return Examples(X.X, X.Y, sample_weight)
-    table = read(X) if isinstance(X, str | PathLike) else as_table(X)
     encoding, dtype = run.encoding, run.theta.flat.dtype
+    if isinstance(X, str | PathLike):
+        needed = [column.name for column in encoding.columns]
+        table = read(X, options_of(run.manifest["data"]), needed=needed)
+    else:
+        table = as_table(X)
     name = encoding.target.name
     if y is not None:
         labels = pa.table({name: pa.array(np.atleast_1d(np.asarray(y)))})

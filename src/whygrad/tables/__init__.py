@@ -1,4 +1,4 @@
-"""Tables → arrays, and outputs back to labels and numbers: CSV, Parquet and data frames.
+"""Tables → arrays, and outputs back to labels and numbers: files of many forms, and data frames.
 
     table = read("houses.csv")                      # or as_table(frame)
     table, target = choose_target(table, "price")   # rows without a price are left out
@@ -24,22 +24,35 @@ frozen data and goes to JSON and back. This folder may import `nn` and what is b
 from whygrad.tables.cells import Oddities
 from whygrad.tables.columns import leave_out, nearest_name, quoted
 from whygrad.tables.decisions import check_type
-from whygrad.tables.encoding import ColumnFacts, DateColumn, Encoding, plain
+from whygrad.tables.encoding import ColumnFacts, DateColumn, Encoding, NumberColumn, plain
 from whygrad.tables.frames import as_table, from_arrays
 from whygrad.tables.learning import dates_to_split_by, describe, learn
-from whygrad.tables.reading import PARQUET, TEXT, batches, read
+from whygrad.tables.opening import (
+    AS_FOUND,
+    FORMS,
+    PACKED,
+    STANDARD_INPUT,
+    ReadOptions,
+    ending,
+    stem,
+)
+from whygrad.tables.reading import batches, read
 from whygrad.tables.splitting import split, split_by_time, split_rows
 from whygrad.tables.target import TASKS, Label, Target, Task, choose_target, far_values
 
 __all__ = [
+    "AS_FOUND",
     "ColumnFacts",
     "DateColumn",
     "Encoding",
+    "FORMS",
     "Label",
+    "NumberColumn",
     "Oddities",
-    "PARQUET",
+    "PACKED",
+    "ReadOptions",
+    "STANDARD_INPUT",
     "TASKS",
-    "TEXT",
     "Target",
     "Task",
     "as_table",
@@ -48,6 +61,7 @@ __all__ = [
     "choose_target",
     "dates_to_split_by",
     "describe",
+    "ending",
     "far_values",
     "from_arrays",
     "learn",
@@ -59,4 +73,5 @@ __all__ = [
     "split",
     "split_by_time",
     "split_rows",
+    "stem",
 ]

@@ -1,55 +1,72 @@
-"""CSV and Parquet files → arrow tables, whole or in pieces of a fixed number of rows."""
+"""Files → arrow tables, whole or in pieces of a fixed number of rows.
+
+What a file lies in is undone in `opening` and `converting`, so that here it is text, Parquet or Arrow.
+"""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from dataclasses import replace
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv
+import pyarrow.ipc
 import pyarrow.parquet
 
-from whygrad.errors import FileError, InputError, nearest_file
-from whygrad.tables.columns import (
-    Kind,
-    computable,
-    names_of_columns,
-    nearest_name,
-    quoted,
-)
-from whygrad.tables.text import Layout, layout, ragged
+from whygrad.errors import FileError, InputError
+from whygrad.tables.columns import Kind, computable, nearest_name, quoted
+from whygrad.tables.converting import DELIMITER, from_blanks, from_json_lines, from_sheet
+from whygrad.tables.header import PLACE, distinct
+from whygrad.tables.opening import AS_FOUND, ReadOptions, TableFile, opened, told
+from whygrad.tables.text import SPACES, Layout, layout, ragged
 
-TEXT = (".csv", ".tsv", ".tab", ".txt")
-PARQUET = (".parquet", ".pq")
 ROWS = 8192
 BLOCK = 1 << 22  # bytes that are parsed at a time; a single row cannot be longer
 
 
-def read(path: str | PathLike[str]) -> Any:
-    """Read a CSV or Parquet file; the columns of a text file are text, to the last blank.
+def read(
+    path: str | PathLike[str],
+    asked: ReadOptions = AS_FOUND,
+    notes: list[str] | None = None,
+    needed: Collection[str] = (),
+) -> Any:
+    """Read a file; the columns of text are text, to the last blank.
 
-    Delimiter (, ; tab |) and encoding of text are detected.
+    Delimiter (, ; tab | or blanks), encoding and header of text are detected.
 
     Parameters
     ----------
     path : path
-        A file that ends in .csv, .tsv, .tab, .txt, .parquet or .pq.
+        Text (.csv, .tsv, .tab, .txt, .dat, .data), .parquet, .feather or .arrow, .jsonl or .ndjson, .xlsx,
+        also packed (.gz, .zst, .bz2, .zip), or "-" for standard input.
+    asked : ReadOptions, optional
+        Which line is the header, and which sheet is meant; by default told from the content.
+    notes : list of str, optional
+        Gets a line on whatever in the form of the file a user may not expect.
+    needed : collection of str, optional
+        A line with all of these is the header in any case.
 
     Returns
     -------
     pyarrow.Table
-        All rows.
+        All rows. Spaces around names do not count, equal names are numbered, and columns that have neither
+        a name nor a value are left out.
 
     Raises
     ------
     FileError
-        For a file that is missing, empty, not a table, ragged or without a header.
+        For a file that is missing, empty, not a table, or ragged.
     """
-    path = _checked(path)
-    table = _read_parquet(path) if _is_parquet(path) else _read_text(path)
+    said: list[str] = []
+    file, asked = _plain(opened(path), asked, said)
+    table = (
+        _read_text(file, asked, said, needed) if file.form == "text" else _read_arrow(file, said)
+    )
     if table.num_rows == 0:
         raise FileError(f"{path}: it has column names, but no rows")
+    table = _without_empty(table, said)
+    if notes is not None:
+        notes += said
     return table
 
 
@@ -58,6 +75,7 @@ def batches(
     rows: int = ROWS,
     kinds: Mapping[str, Kind] | None = None,
     needed: Collection[str] = (),
+    asked: ReadOptions = AS_FOUND,
 ) -> Iterator[Any]:
     """Stream a file's rows as tables of exactly `rows` rows, the last one shorter; never more in memory.
 
@@ -71,6 +89,8 @@ def batches(
         The columns to read, as `Encoding.kinds`: only those that the file has are read.
     needed : collection of str
         Columns that must exist.
+    asked : ReadOptions, optional
+        As of `read`; a line with all columns of `needed` is the header in any case.
 
     Yields
     ------
@@ -82,103 +102,92 @@ def batches(
     FileError, InputError
         As `read`: what a look at the file can tell at once, all else with the piece that holds the cause.
     """
-    path = _checked(path)
-    if _is_parquet(path):
-        file, names = _open_parquet(path)
+    file, asked = _plain(opened(path), asked, [])
+    if file.form != "text":
+        open_file, names = _open_arrow(file, [])
         _refuse_missing(names, needed)
-        pieces = _parquet_pieces(path, file, names, rows, kinds)
+        pieces = _arrow_pieces(file, open_file, names, rows, kinds)
     else:
-        with _told(path):
-            found = layout(path)
+        file, found = _text(file, asked, needed)
         _refuse_missing(found.names, needed)
-        pieces = _text_pieces(path, found, kinds or found.names)
-    return _of_equal_length(path, pieces, rows)
+        pieces = _text_pieces(file, found, kinds or found.names)
+    return _of_equal_length(file, pieces, rows)
 
 
-def _checked(path: str | PathLike[str]) -> Path:
-    """Return the path; raise `FileError` where it is no file, an empty one, or by its name no table."""
-    path = Path(path)
-    with _told(path):
-        if path.is_dir():
-            raise FileError(f"{path}: a folder, not a file: name a CSV or Parquet file in it")
-        if not path.exists():
-            hint = nearest_file(path.name, _neighbours(path))
-            raise FileError(f"{path}: there is no such file{hint and ': '}{hint}")
-        if path.suffix.lower() not in TEXT + PARQUET:
-            kind = (
-                f"a name that ends in {path.suffix}" if path.suffix else "a name without an ending"
-            )
-            raise FileError(
-                f"{path}: {kind}: tables are read from {', '.join(TEXT)} (text) and {PARQUET[0]}"
-            )
-        if path.is_file() and path.stat().st_size == 0:
-            raise FileError(f"{path}: empty, a table has a line of column names, then rows")
-        if not path.is_file():
-            raise FileError(f"{path}: not a regular file")
-    return path
-
-
-def _neighbours(path: Path) -> list[str]:
-    try:
-        return [other.name for other in path.parent.iterdir() if other.suffix in TEXT + PARQUET]
-    except OSError:
-        return []
-
-
-@contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Turn an error of the system or of arrow into a `FileError` of one line."""
-    try:
-        yield
-    except (FileError, InputError):
-        raise
-    except (pa.ArrowException, OSError, ValueError) as error:
-        said = (
-            getattr(error, "strerror", None)
-            or (str(error).splitlines() or [type(error).__name__])[0]
+def _plain(file: TableFile, asked: ReadOptions, notes: list[str]) -> tuple[TableFile, ReadOptions]:
+    """Return a file as text, Parquet or Arrow, and what is still to be told of it."""
+    if asked.sheet is not None and file.form != "workbook":
+        raise FileError(
+            f"{file}: it is no workbook, so there is no sheet {quoted(asked.sheet)} in it"
         )
-        raise FileError(f"{path!s:.200}: cannot be read ({said:.200})") from None
+    with told(file):
+        if file.form == "json lines":
+            return from_json_lines(file), ReadOptions(header=1)
+        return from_sheet(file, asked, notes) if file.form == "workbook" else file, asked
 
 
-# ── Parquet ──────────────────────────────────────────────────────────────────────────────────────────
+def _without_empty(table: Any, notes: list[str]) -> Any:
+    """Return a table without the columns that have neither a name nor a value."""
+    gone = [
+        name
+        for name, column in zip(table.column_names, table.columns, strict=True)
+        if column.null_count == len(column) and PLACE.fullmatch(name)
+    ]
+    if not gone or len(gone) == table.num_columns:
+        return table
+    what = "1 column" if len(gone) == 1 else f"{len(gone)} columns"
+    notes.append(f"{what} without a name or a value left out")
+    return table.drop_columns(gone)
 
 
-def _is_parquet(path: Path) -> bool:
-    """Return whether a file is Parquet, by its ending or its first bytes."""
-    if path.suffix.lower() in PARQUET:
-        return True
-    with _told(path), path.open("rb") as file:
-        return file.read(4) == b"PAR1"
+# ── Parquet and Arrow ────────────────────────────────────────────────────────────────────────────────
 
 
-def _open_parquet(path: Path) -> tuple[Any, list[str]]:
+def _open_arrow(file: TableFile, notes: list[str]) -> tuple[Any, list[str]]:
     """Return an opened file, and the names of its columns as they are known everywhere."""
-    with _told(path):
+    what = "a Parquet" if file.form == "parquet" else "an Arrow or Feather"
+    with told(file):
         try:
-            file = pyarrow.parquet.ParquetFile(path)
+            if file.form == "parquet":
+                found = pyarrow.parquet.ParquetFile(file.path)
+                schema = found.schema_arrow
+            else:
+                found = pyarrow.ipc.open_file(str(file.path))
+                schema = found.schema
         except pa.ArrowInvalid:
-            raise FileError(f"{path}: not a Parquet file, or a damaged one") from None
-    try:
-        return file, names_of_columns(file.schema_arrow.names, str(path))
-    except InputError as error:
-        raise FileError(str(error)) from None
+            raise FileError(f"{file}: not {what} file, or a damaged one") from None
+    names, numbered = distinct(schema.names)
+    notes += numbered
+    return found, list(names)
 
 
-def _read_parquet(path: Path) -> Any:
-    file, names = _open_parquet(path)
-    with _told(path):
-        return _named(file.read(), names)
+def _read_arrow(file: TableFile, notes: list[str]) -> Any:
+    found, names = _open_arrow(file, notes)
+    with told(file):
+        return _named(found.read() if file.form == "parquet" else found.read_all(), names)
 
 
-def _parquet_pieces(
-    path: Path, file: Any, names: list[str], rows: int, kinds: Mapping[str, Kind] | None
+def _arrow_pieces(
+    file: TableFile, found: Any, names: list[str], rows: int, kinds: Mapping[str, Kind] | None
 ) -> Iterator[Any]:
-    written = file.schema_arrow.names
-    wanted = {w: n for w, n in zip(written, names, strict=True) if kinds is None or n in kinds}
-    with _told(path):
-        for batch in file.iter_batches(batch_size=rows, columns=list(wanted)):
-            table = pa.Table.from_batches([batch]).select(list(wanted))
-            yield _named(table, list(wanted.values()))
+    wanted = [place for place, name in enumerate(names) if kinds is None or name in kinds]
+    known = [names[place] for place in wanted]
+    with told(file):
+        for batch in _record_batches(file, found, wanted, rows):
+            yield _named(pa.Table.from_batches([batch]), known)
+
+
+def _record_batches(file: TableFile, found: Any, wanted: list[int], rows: int) -> Iterator[Any]:
+    if file.form == "arrow":
+        for place in range(found.num_record_batches):
+            yield found.get_batch(place).select(wanted)
+        return
+    written = found.schema_arrow.names
+    columns = [written[place] for place in wanted]
+    for batch in found.iter_batches(batch_size=rows, columns=columns):
+        # Where names are there twice both come, in the order of the file.
+        there = [place for place, name in enumerate(written) if name in set(columns)]
+        yield batch.select([there.index(place) for place in wanted])
 
 
 def _named(table: Any, names: list[str]) -> Any:
@@ -189,22 +198,37 @@ def _named(table: Any, names: list[str]) -> Any:
 # ── text ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _read_text(path: Path) -> Any:
-    with _told(path):
-        found = layout(path)
+def _text(
+    file: TableFile, asked: ReadOptions, known: Collection[str] = ()
+) -> tuple[TableFile, Layout]:
+    """Return a text that a delimiter divides, and how it is laid out."""
+    with told(file):
+        found = layout(file, asked, known)
+        if found.delimiter == SPACES:
+            file = from_blanks(file, found.encoding)
+            found = replace(found, delimiter=DELIMITER, encoding="utf-8")
+    return file, found
+
+
+def _read_text(
+    file: TableFile, asked: ReadOptions, notes: list[str], known: Collection[str]
+) -> Any:
+    file, found = _text(file, asked, known)
+    notes += found.notes
+    with told(file):
         try:
-            return pyarrow.csv.read_csv(path, *_options(found))
+            return pyarrow.csv.read_csv(file.path, *_options(found))
         except pa.ArrowInvalid as error:
-            raise _text_error(path, found, error) from None
+            raise _text_error(file, found, error) from None
 
 
-def _text_pieces(path: Path, found: Layout, wanted: Collection[str]) -> Iterator[Any]:
-    with _told(path):
+def _text_pieces(file: TableFile, found: Layout, wanted: Collection[str]) -> Iterator[Any]:
+    with told(file):
         try:
-            for batch in pyarrow.csv.open_csv(path, *_options(found, wanted)):
+            for batch in pyarrow.csv.open_csv(file.path, *_options(found, wanted)):
                 yield pa.Table.from_batches([batch])
         except pa.ArrowInvalid as error:
-            raise _text_error(path, found, error) from None
+            raise _text_error(file, found, error) from None
 
 
 def _options(found: Layout, wanted: Collection[str] | None = None) -> tuple[Any, Any, Any]:
@@ -236,14 +260,15 @@ def _refuse_missing(names: Sequence[str], needed: Collection[str]) -> None:
             raise InputError(f"no column {quoted(name)}: {nearest_name(name, names)}")
 
 
-def _text_error(path: Path, found: Layout, error: Exception) -> FileError:
+def _text_error(path: TableFile, found: Layout, error: Exception) -> FileError:
     """Return the error that names the line in which the rows of a file go wrong."""
     uneven = ragged(path, found)
     if uneven:
         line, count = uneven
         fields = "1 field" if count == 1 else f"{count} fields"
+        by = "the header has" if found.headed else "the first line has"
         return FileError(
-            f"{path}: line {line} has {fields}, the header has {len(found.names)} (separated by "
+            f"{path}: line {line} has {fields}, {by} {len(found.names)} (separated by "
             f"{found.delimiter!r}): correct the line, or put quotes around fields with {found.delimiter!r}"
         )
     if "straddling" in str(error):
@@ -257,7 +282,7 @@ def _text_error(path: Path, found: Layout, error: Exception) -> FileError:
 # ── pieces ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _of_equal_length(path: Path, pieces: Iterator[Any], rows: int) -> Iterator[Any]:
+def _of_equal_length(path: TableFile, pieces: Iterator[Any], rows: int) -> Iterator[Any]:
     """Cut and join tables so that each has `rows` rows, for the same bits whatever the file's blocks."""
     kept: list[Any] = []
     waiting = total = 0

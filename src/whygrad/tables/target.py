@@ -72,6 +72,8 @@ class Target:
         Keys of classes that are known in other spellings too, see `spellings.merged`.
     na : tuple of str
         What stands for a missing value in the whole table, beside the usual signs.
+    threshold : float
+        Of two classes the second is predicted where its probability is above this.
     """
 
     name: str
@@ -84,6 +86,7 @@ class Target:
     form: NumberForm = field(default=PLAIN_FORM, compare=False)
     spellings: tuple[tuple[str, str], ...] = field(default=(), compare=False)
     na: tuple[str, ...] = ()
+    threshold: float = field(default=0.5, compare=False)
 
     @property
     def n_outputs(self) -> int:
@@ -150,7 +153,7 @@ class Target:
         if self.task == "regression":
             return outputs[:, 0].astype(np.float64) * self.scale + self.center
         if self.n_outputs == 1:
-            return np.asarray(self.classes)[(outputs[:, 0] > 0.5).astype(np.int64)]
+            return np.asarray(self.classes)[(outputs[:, 0] > self.threshold).astype(np.int64)]
         return np.asarray(self.classes)[outputs.argmax(axis=1)]
 
     def probabilities(self, outputs: Array) -> Array:

@@ -1,29 +1,31 @@
-"""What a text file of rows is, found by looking: its encoding, delimiter, decimal mark and column names."""
+"""What a text file of rows is, found by looking: its encoding, delimiter and column names.
+
+Which line holds these, and whether one does, is told in `header`.
+"""
 
 import codecs
 import csv
 import io
 import re
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import TypeAlias
 
 from whygrad.errors import FileError, InputError
-from whygrad.tables.columns import is_number, names_of_columns
+from whygrad.tables.header import agreement, distinct, find_header, has_numbers
+from whygrad.tables.opening import AS_FOUND, ReadOptions, TableFile
+
+File: TypeAlias = Path | TableFile
 
 DELIMITERS = (",", ";", "\t", "|")
+SPACES = " "  # stands for any number of blanks between fields
+SEP = re.compile(r"\A\ufeff?sep=(.)\r?\n", re.IGNORECASE)
 HEAD = 1 << 16  # characters that are looked at first to find the delimiter
 ROWS = 20  # that these should hold, the header among them; else more is looked at
 CHUNK = 1 << 22
-
-# What stands for a missing value, beside an empty field.
-NULLS = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "-NaN", "NULL", "null", "None", "?")
-# The same with blanks around it, between what may delimit a field.
-_EDGE = '[^,;\t|\r\n"]'
-_NULL = "|".join(map(re.escape, NULLS[1:]))
-PADDED = re.compile(f"(?<!{_EDGE})(?: ++(?:{_NULL})?+ *+|(?:{_NULL}) ++)(?!{_EDGE})")
-MOST_PADDED = 64  # ways to write them; a list for arrow, which takes its time with a long one
-LONGEST = 80  # characters of one that is found wherever it lies
 
 BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -38,28 +40,30 @@ BYTE_ORDER_MARKS = (
 class Layout:
     """How a text file is laid out.
 
-    `first` counts the rows before the first one of values: the header, and empty ones above it. `sample`
-    holds the first rows of values, as text; `padded` are signs of missing values with blanks around them.
+    `first` counts the rows before the first one of values: the header, and all above it. `sample` holds the
+    first rows of values, as text; `notes` say what the user may not expect. Without a header, `headed` is
+    off and the names are made.
     """
 
     encoding: str
     delimiter: str
-    decimal: str
     names: tuple[str, ...]
     first: int
     sample: tuple[tuple[str, ...], ...]
-    padded: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    headed: bool = True
 
 
-def layout(path: Path) -> Layout:
-    """Return how a text file is laid out; raises `FileError` where it cannot be a table."""
-    encoding, quotes, padded = _find_encoding(path)
+def layout(path: File, asked: ReadOptions = AS_FOUND, known: Collection[str] = ()) -> Layout:
+    """Return how a text file is laid out; raises `FileError` where it cannot be a table.
+
+    `known` are columns that must exist: a line that has them all is the header.
+    """
+    encoding, quotes = _find_encoding(path)
     size = HEAD
     while True:
         head, cut = _head(path, encoding, size)
-        found = {delimiter: _rows(head, delimiter, cut) for delimiter in DELIMITERS}
-        delimiter = max(DELIMITERS, key=lambda d: _agreement(found[d][0]))
-        rows, whole = found[delimiter]
+        delimiter, rows, whole = _delimited(head, cut)
         if not cut or len(rows) >= ROWS or size >= CHUNK:
             break
         size *= 4  # wide tables have long lines
@@ -71,12 +75,17 @@ def layout(path: Path) -> Layout:
     full = [row for row in rows[above:] if row]
     if not full:
         raise FileError(f"{path}: line {above + 1} is not a header: is a quotation mark left open?")
-    names = _names(path, full[0])
-    if len(full) == 1 and whole:
+    try:
+        header = find_header(rows, asked.header, known)
+    except InputError as error:
+        raise FileError(f"{path}: {error}") from None
+    names, numbered = distinct(header.names)
+    values = [row for row in rows[header.first :] if row]
+    if not values and whole:
         raise FileError(f"{path}: it has column names, but no rows")
-    sample = tuple(tuple(row) for row in full[1:])
-    decimal = _decimal(sample, delimiter)
-    about = Layout(encoding, delimiter, decimal, names, above + 1, sample, padded)
+    sample = tuple(tuple(row) for row in values)
+    notes = (*header.notes, *numbered)
+    about = Layout(encoding, delimiter, names, header.first, sample, notes, header.there)
     if quotes % 2:  # then one may be open, or one is not meant as such: 5" pipe
         line = _open_quote(path, about)
         if line:
@@ -84,13 +93,43 @@ def layout(path: Path) -> Layout:
     return about
 
 
-def _head(path: Path, encoding: str, size: int) -> tuple[str, bool]:
+def _delimited(head: str, cut: bool) -> tuple[str, list[list[str]], bool]:
+    """Return what divides the fields of a file, its head as rows, and whether these are all of its rows."""
+    given = SEP.match(head)
+    if given:
+        return given[1], *_rows(head, given[1], cut)
+    found = {delimiter: _rows(head, delimiter, cut) for delimiter in DELIMITERS}
+    fit = {delimiter: agreement(rows) for delimiter, (rows, _) in found.items()}
+    best = max(DELIMITERS, key=fit.__getitem__)
+    if fit[best][0] < 0.5 or (fit[best][1] < 0 and best != "\t"):
+        rows = [split_blanks(line) for line in head.splitlines()]
+        rows = rows[:-1] if cut and len(rows) > 1 else rows
+        spaced = agreement(rows)
+        apart = not any(field[-1:] == best for row in rows for field in row)  # no "Bern, 3"
+        if spaced[0] >= 1 and spaced[1] >= fit[best][1] and apart and has_numbers(rows):
+            return SPACES, rows, not cut
+    return best, *found[best]
+
+
+def split_blanks(line: str) -> list[str]:
+    r"""Return the fields of a line that any number of blanks divide; quoted ones may hold some.
+
+    >>> split_blanks('  5.1 "New York"\t2 ')
+    ['5.1', 'New York', '2']
+    """
+    if '"' not in line:
+        return line.split()
+    words = [" ".join(line.split())]
+    return next(csv.reader(words, delimiter=" ", skipinitialspace=True), [])
+
+
+def _head(path: File, encoding: str, size: int) -> tuple[str, bool]:
     """Return the first characters of a file, and whether there are more."""
     with path.open(encoding=encoding, newline="") as file:
         return file.read(size), bool(file.read(1))
 
 
-def _find_encoding(path: Path) -> tuple[str, int, tuple[str, ...]]:
+def _find_encoding(path: File) -> tuple[str, int]:
     """Return the encoding of a whole file, UTF-8, -16 or -32, else Windows-1252, and what `_scan` returns.
 
     Raises `FileError` for what is no text.
@@ -99,7 +138,7 @@ def _find_encoding(path: Path) -> tuple[str, int, tuple[str, ...]]:
         head = file.read(HEAD)
     for mark, name in BYTE_ORDER_MARKS:
         if head.startswith(mark):
-            return name, *_scan(path, name)
+            return name, _scan(path, name)
     if b"\0" in head:
         even, odd = head[::2].count(0), head[1::2].count(0)
         if odd > 0.4 * len(head) / 2 and even == 0:
@@ -110,20 +149,18 @@ def _find_encoding(path: Path) -> tuple[str, int, tuple[str, ...]]:
             raise FileError(
                 f"{path}: a binary file, not text: a table is CSV text or a .parquet file"
             )
-        return name, *_scan(path, name)
+        return name, _scan(path, name)
     try:
-        return "utf-8", *_scan(path, "utf-8")
+        return "utf-8", _scan(path, "utf-8")
     except FileError:
-        return "cp1252", *_scan(path, "cp1252")
+        return "cp1252", _scan(path, "cp1252")
 
 
-def _scan(path: Path, encoding: str) -> tuple[int, tuple[str, ...]]:
-    """Return the number of quotation marks in a file, and missing values that are written with blanks.
+def _scan(path: File, encoding: str) -> int:
+    """Return the number of quotation marks in a file.
 
     Raises `FileError` with the line that the encoding does not fit.
     """
-    padded: set[str] = set()
-    before = "\n"
     decoder = codecs.getincrementaldecoder(encoding)()
     line, quotes = 1, 0
     with path.open("rb") as file:
@@ -144,11 +181,8 @@ def _scan(path: Path, encoding: str) -> tuple[int, tuple[str, ...]]:
                 raise FileError(
                     f"{path}: a zero byte in line {line}: a binary file, or a damaged one"
                 )
-            before = before[-LONGEST:] + text
-            if len(padded) < MOST_PADDED and " " in before:
-                padded.update(PADDED.findall(before if chunk else before + "\n"))
             if not chunk:
-                return quotes, tuple(sorted(padded)[:MOST_PADDED])
+                return quotes
             line += text.count("\n")
             quotes += text.count('"')
 
@@ -166,55 +200,14 @@ def _rows(head: str, delimiter: str, cut: bool) -> tuple[list[list[str]], bool]:
     return (rows[:-1] if cut and len(rows) > 1 else rows), not cut
 
 
-def _agreement(rows: list[list[str]]) -> tuple[float, int]:
-    """Return how well rows fit their header: the share of rows as long as it, and its length."""
-    rows = [row for row in rows if row]
-    if not rows or len(rows[0]) < 2:
-        return 0.0, 0
-    width = len(rows[0])
-    return sum(len(row) == width for row in rows[1:]) / max(1, len(rows) - 1) + 0.01, width
-
-
-def _names(path: Path, header: list[str]) -> tuple[str, ...]:
-    """Return the column names of a header; raise `FileError` for a first row that is none."""
-    fields = [field.strip() for field in header]
-    if all(is_number(field) or not field for field in fields) and not _counts(fields):
-        shown = ", ".join(fields[:3])[:40]
-        raise FileError(
-            f"{path}: no header, line 1 holds numbers only ({shown}): put column names above"
-        )
-    try:
-        return tuple(names_of_columns(header, str(path)))
-    except InputError as error:
-        raise FileError(str(error)) from None
-
-
-def _counts(fields: list[str]) -> bool:
-    """Return whether names count the columns: 0, 1, 2, … as data frames have by default."""
-    # pandas leaves the index without a name.
-    named = fields[1:] if fields and not fields[0] else fields
-    return bool(named) and named in (
-        [str(k) for k in range(len(named))],
-        [str(k) for k in range(1, len(named) + 1)],
-    )
-
-
-def _decimal(sample: tuple[tuple[str, ...], ...], delimiter: str) -> str:
-    """Return the decimal mark: a comma only where numbers are written with it and none with a point."""
-    if delimiter == ",":
-        return "."
-    fields = [field.strip() for row in sample for field in row]
-    comma = any(field.count(",") == 1 and is_number(field.replace(",", ".")) for field in fields)
-    point = any("." in field and is_number(field) for field in fields)
-    return "," if comma and not point else "."
-
-
-def ragged(path: Path, found: Layout) -> tuple[int, int] | None:
+def ragged(path: File, found: Layout) -> tuple[int, int] | None:
     """Return line number and number of fields of the first row that is not as long as the header."""
     with path.open(encoding=found.encoding, newline="") as file:
         reader = csv.reader(file, delimiter=found.delimiter)
-        line = 1
         with suppress(csv.Error):
+            for _ in islice(reader, found.first):  # what stands above may be of any length
+                pass
+            line = reader.line_num + 1
             for row in reader:
                 if row and len(row) != len(found.names):
                     return line, len(row)
@@ -222,7 +215,7 @@ def ragged(path: Path, found: Layout) -> tuple[int, int] | None:
     return None
 
 
-def _open_quote(path: Path, found: Layout) -> int | None:
+def _open_quote(path: File, found: Layout) -> int | None:
     """Return the line that begins the row in which a quotation mark stays open to the end of the file."""
     line = 1
     with path.open(encoding=found.encoding, newline="") as file:

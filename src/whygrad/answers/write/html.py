@@ -24,7 +24,7 @@ body.wg-page{{margin:0}}
 .wg-answer{{font:16px/1.5 {FONT};{colour("color", "ink")};{colour("background", "surface")};\
 max-width:760px;margin:0 auto;padding:14px;box-sizing:border-box;overflow-wrap:break-word}}
 .wg-answer h1{{font-size:1.3em;line-height:1.3;margin:0 0 .4em}}
-.wg-answer h2{{font-size:1em;margin:1.4em 0 .3em}}
+.wg-answer h2{{font-size:1.12em;line-height:1.3;margin:1.2em 0 .3em}}
 .wg-answer p{{margin:.4em 0}}
 .wg-answer figure{{margin:1em 0;overflow-x:auto}}
 .wg-answer figure svg{{display:block;min-width:min(100%,330px)}}
@@ -48,13 +48,19 @@ border-bottom:1px solid {COLOURS["line"][0]};{colour("border-bottom-color", "lin
 
 def to_html(about: Answer) -> str:
     """Write an answer as a whole page."""
-    title = escape(clean(about.question))
+    return to_page([about])
+
+
+def to_page(sections: Sequence[Answer]) -> str:
+    """Write answers as one page, of which the first has the title."""
+    title = escape(clean(sections[0].question))
+    body = "\n".join(_answer(one, level=1 + (i > 0)) for i, one in enumerate(sections))
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
         f"<title>{title}</title>\n<style>{style()}{PAGE}body{{{colour('background', 'surface')}}}</style>\n"
-        f'</head>\n<body class="wg wg-page">\n{_answer(about)}\n</body>\n</html>\n'
+        f'</head>\n<body class="wg wg-page">\n{body}\n</body>\n</html>\n'
     )
 
 
@@ -66,12 +72,14 @@ def to_fragment(about: Answer, most: int = MOST) -> str:
     return f"<div><style>{style(page=True)}{PAGE}</style>{_answer(about, most)}</div>"
 
 
-def _answer(about: Answer, most: int = MOST) -> str:
-    return f'<article class="wg wg-answer">{"".join(_parts(about, most))}</article>'
+def _answer(about: Answer, most: int = MOST, level: int = 1) -> str:
+    kind = "article" if level == 1 else "section"
+    content = "".join(_parts(about, most, level))
+    return f'<{kind} class="wg wg-answer">{content}</{kind}>'
 
 
-def _parts(about: Answer, most: int) -> Iterator[str]:
-    yield f"<h1>{_words(about.question)}</h1>"
+def _parts(about: Answer, most: int, level: int) -> Iterator[str]:
+    yield f"<h{level}>{_words(about.question)}</h{level}>"
     if about.answer:
         yield f"<p>{_words(about.answer)}</p>"
     pictures = [f"<figure>{picture_svg(one, alone=False)}</figure>" for one in about.pictures]

@@ -82,7 +82,7 @@ def processor() -> tuple[str, str, str]:
 
 @cache
 def bind_products() -> None:
-    """Let code find the matrix products of SciPy's BLAS by name."""
+    """Register the matrix products of SciPy's BLAS by name."""
     import llvmlite.binding as llvm
 
     for symbol, name in PRODUCTS.items():

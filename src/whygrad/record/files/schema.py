@@ -146,7 +146,7 @@ MAPPED = keys({"path": text, "offset": whole(), "dtype": text, "shape": each(who
 DATA = by(
     "kind",
     {
-        "file": keys(OF_DATA | {"path": text}),
+        "file": keys(OF_DATA | {"path": text}, {"header": whole(), "sheet": text}),
         "data set": keys(OF_DATA | {"name": one_of(NAMES), "seed": whole(most=2**1024)}),
         "frame": keys(OF_DATA),
         "arrays": keys(OF_DATA),
@@ -171,7 +171,11 @@ SETTINGS: dict[str, Check] = {
     "leave_out": each(text),
 }
 # What runs of an older version do not have.
-MORE_SETTINGS: dict[str, Check] = {"types": each(each(text)), "na": each(text)}
+MORE_SETTINGS: dict[str, Check] = {
+    **dict.fromkeys(("class_weight", "aim"), maybe(text)),
+    "types": each(each(text)),
+    "na": each(text),
+}
 assert (SETTINGS | MORE_SETTINGS).keys() == {field.name for field in fields(Settings)}
 
 COUNT = whole()
@@ -194,10 +198,31 @@ OF_NUMBERS: dict[str, Check] = {
     **dict.fromkeys(ERRORS, number),
     "parts": each(OF_A_PART),
 }
+# Of older runs no score takes probabilities.
+MORE_OF_CLASSES = (
+    *("balanced_accuracy", "roc_auc", "average_precision"),
+    *("log_loss", "calibration_error"),
+)
 ANY_SCORES = {"kind": text, "rows": COUNT}
 SCORES = by(
-    "kind", {"accuracy": keys(ANY_SCORES | OF_CLASSES), "r2": keys(ANY_SCORES | OF_NUMBERS)}
+    "kind",
+    {
+        "accuracy": keys(ANY_SCORES | OF_CLASSES, dict.fromkeys(MORE_OF_CLASSES, maybe(number))),
+        "r2": keys(ANY_SCORES | OF_NUMBERS, {"error_quantiles": each(number)}),
+    },
 )
+
+MEASURES = mapping(maybe(number))
+COMPARISON = keys(
+    {
+        "models": each(
+            keys({"name": text, "rows": COUNT, "seconds": number, "measures": MEASURES})
+        ),
+        "verdict": text,
+        "warnings": each(text),
+    }
+)
+REPEATED = keys({"what": text, "times": COUNT, "models": mapping(mapping(each(maybe(number))))})
 
 PARENT = keys({"run": text, "id": ID, "step": COUNT, "changes": mapping(plain())})
 TABLE: dict[str, Check] = {
@@ -215,7 +240,10 @@ _OF_ARRAYS = keys(
         "files": mapping(SHA256, one_of((inside.ENCODING, inside.MODEL))),
         "seconds": maybe(number),
         "baseline": label,
+        "threshold": number,
         "scores": maybe(SCORES),
+        "comparison": maybe(COMPARISON),
+        "repeated": maybe(REPEATED),
     }
     | TABLE,
 )
@@ -296,7 +324,7 @@ TARGET = keys(
         "scale": above_zero,
         "notes": each(text),
     },
-    {"form": NUMBER_FORM, "spellings": SPELLINGS, "na": each(text)},
+    {"form": NUMBER_FORM, "spellings": SPELLINGS, "na": each(text), "threshold": number},
 )
 ENCODING = keys(
     {"columns": each(COLUMN), "target": TARGET, "notes": each(text)}, {"facts": each(FACTS)}

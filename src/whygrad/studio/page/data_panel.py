@@ -10,9 +10,8 @@ from whygrad.errors import InputError
 from whygrad.pipeline import datasets
 from whygrad.pipeline.settings import Settings
 from whygrad.studio.page.page import Page
-from whygrad.studio.page.uploads import keep_table
+from whygrad.studio.page.uploads import UPLOADED, keep_table
 from whygrad.studio.server.guard import LIMIT
-from whygrad.tables.reading import PARQUET, TEXT
 
 ABOUT = {
     "xor": "two numbers, one class where they differ: the smallest thing a straight line cannot do",
@@ -27,7 +26,6 @@ ABOUT = {
     "mnist": "70,000 handwritten digits of 28 × 28 pixels",
 }
 PREVIEW = 6  # rows
-ENDINGS = (*TEXT, *PARQUET)
 REJECTED = "(found) => emit(found[0].failedPropValidation, found[0].file.name)"
 
 
@@ -49,13 +47,13 @@ def build(page: Page) -> None:
         await _uploaded(page, event, chosen[0])
 
     upload = ui.upload(
-        label=f"CSV or Parquet, up to {LIMIT // 1_000_000} MB",
+        label=f"CSV, Excel, Parquet …, up to {LIMIT // 1_000_000} MB",
         auto_upload=True,
         max_files=1,
         max_file_size=LIMIT,
         on_upload=taken,
     )
-    upload.props(f'flat bordered accept="{",".join(ENDINGS)}" aria-label="Choose a table"')
+    upload.props(f'flat bordered accept="{",".join(UPLOADED)}" aria-label="Choose a table"')
     upload.classes("wg-upload")
     upload.on("rejected", lambda e: page.tell(_refusal(*e.args)), js_handler=REJECTED)
     chosen.append(ui.column().classes("wg-chosen"))
@@ -90,7 +88,8 @@ def _refusal(why: str, name: str) -> str:
             "and open its run here"
         )
     if why == "accept":
-        return f"{name}: not a table that can be read: choose CSV or Parquet ({', '.join(ENDINGS)})"
+        others = ", ".join(UPLOADED)
+        return f"{name}: not a table that can be read: choose CSV or Parquet, or one of {others}"
     return f"{name}: one table at a time"
 
 

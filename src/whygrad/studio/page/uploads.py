@@ -6,9 +6,11 @@ from typing import Any
 
 from whygrad.errors import InputError, WhygradError
 from whygrad.files import write_atomically
-from whygrad.tables import read
-from whygrad.tables.reading import PARQUET, TEXT
+from whygrad.tables import FORMS, PACKED, read
+from whygrad.tables import ending as ending_of
+from whygrad.tables import stem as stem_of
 
+UPLOADED = (*FORMS, *PACKED)
 LONGEST = 200  # bytes of a name
 UNSAFE = re.compile(r"[^\w. ()\-]+")
 
@@ -31,12 +33,11 @@ def keep(folder: Path, name: str, content: bytes) -> Path:
     The same content under the same name is kept once.
     """
     plain = UNSAFE.sub("_", name.replace("\\", "/").rsplit("/", 1)[-1]).lstrip(".")
-    stem, ending = Path(plain).stem, Path(plain).suffix.lower()
+    stem, ending = stem_of(plain), ending_of(plain)
     stem = stem.encode()[:LONGEST].decode(errors="ignore")
-    if ending not in (*TEXT, *PARQUET):
+    if not ending:
         raise InputError(
-            f"{name}: not a table that can be read: upload CSV ({', '.join(TEXT)}) or Parquet "
-            f"({', '.join(PARQUET)})"
+            f"{name}: not a table that can be read: upload CSV, or one of {', '.join(UPLOADED)}"
         )
     if not content:
         raise InputError(f"{name}: the file is empty")

@@ -1,0 +1,364 @@
+"""A network beside what one would try first: a trivial rule, a linear model and gradient boosting.
+
+    trivial     always the most frequent class, or the mean, of the training rows
+    linear      scikit-learn's LogisticRegression or Ridge
+    boosting    scikit-learn's HistGradientBoosting
+
+All see the encoded columns of the same training and validation rows, with the settings they come with
+(fewer trees where there are more than 20 classes; class weights where the network has them), and are
+scored on the same test rows. Whether one is better is told row by row: the mean difference of the losses
+beside its standard error. `leaks` looks for a column that tells the answer by itself.
+"""
+
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from whygrad.nn.functions import Array
+from whygrad.pipeline.fit import Prepared, Result, judge_values, predict, truth
+from whygrad.pipeline.scores import ClassificationScores, Scores
+from whygrad.pipeline.settings import Settings
+from whygrad.tables import Target
+from whygrad.tables.columns import quoted
+
+Fit: TypeAlias = Callable[[Target, Array, Array, Array, Settings], Array]
+
+# What bounds the time: rows times columns, and classes where there are several, that a model learns from,
+# and the trees of boosting. Its columns bound its memory.
+MOST_NUMBERS = 10_000_000
+LEAST_ROWS = 1_000
+MOST_TREES = 2_000
+MOST_BOOSTED = 2_000
+CLEAR = 2.0  # standard errors from which on a difference counts
+
+MOST_COLUMNS = 200  # whose trees are tried, those that go along with the target most
+LEAK_ROWS = 3_000
+MOST_RANKED = 500  # rows that choose the likely ones
+LEAK_FOLDS = 3
+TELLS_ALL = 0.98  # R² of ranks, or balanced accuracy, of one column
+ENOUGH = 50  # rows to tell it from
+
+
+@dataclass(frozen=True)
+class Model:
+    """One of the models: its name, how many rows it learned from, the seconds that took, its measures."""
+
+    name: str
+    rows: int
+    seconds: float
+    measures: dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The models beside the network, a sentence where the network is not better, and warnings."""
+
+    models: tuple[Model, ...]
+    verdict: str = ""
+    warnings: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the comparison as plain data for JSON."""
+        return asdict(self)
+
+
+def from_dict(about: dict[str, Any] | None) -> Comparison | None:
+    """Return the comparison that `to_dict` wrote."""
+    if about is None:
+        return None
+    models = tuple(Model(**model) for model in about["models"])
+    return Comparison(models, about["verdict"], tuple(about["warnings"]))
+
+
+NAMES = {
+    "trivial": "the trivial rule",
+    "linear": "the linear model",
+    "boosting": "gradient boosting",
+}
+
+
+def compare(result: Result, warned: bool = True) -> Comparison | None:
+    """Compare a trained network with simpler models on its test rows; None where there are none.
+
+    Parameters
+    ----------
+    result : Result
+        What a training on a table gave.
+    warned : bool, default True
+        Whether to look for columns that tell the answer alone, `leaks`.
+
+    Returns
+    -------
+    Comparison or None
+        Their measures by the names of those of `scores`, and what follows.
+    """
+    ready = result.ready
+    if not len(ready.parts.test):
+        return None
+    X, y, X_test, true = _arrays(ready)
+    # A threshold that was chosen for some aim is none that others have.
+    target = replace(ready.encoding.target, threshold=0.5)
+    network = predict(result.fitted, X_test.astype(ready.training.plan.dtype))
+    balanced = ready.settings.class_weight is not None
+    models, losses, scores = [], {}, {}
+    for name, fit in MODELS.items():
+        found = _fitted(name, fit, ready, X, y, X_test)
+        if found is None:
+            continue
+        outputs, rows, seconds = found
+        scores[name] = judge_values(target, outputs, true, result.baseline)
+        models.append(Model(name, rows, seconds, scores[name].measures))
+        losses[name] = losses_of(target, outputs, true, balanced)
+    own = judge_values(target, network, true, result.baseline)
+    said = verdict(losses_of(target, network, true, balanced), losses, own, scores, balanced)
+    if said and ready.settings.aim:
+        said = f"{said[:-1]}, all at a threshold of 0.5."
+    return Comparison(tuple(models), said, tuple(leaks(ready)) if warned else ())
+
+
+def _arrays(ready: Prepared) -> tuple[Array, Array, Array, Array]:
+    """Return X, y of the training and validation rows, and of the test rows; y as `truth` has it."""
+    parts, encoding = ready.parts, ready.encoding
+    seen = ready.table.take(np.concatenate([parts.training, parts.validation]))
+    test = ready.table.take(parts.test)
+    target = encoding.target
+    return encoding.encode(seen), truth(target, seen), encoding.encode(test), truth(target, test)
+
+
+def _fitted(
+    name: str,
+    fit: Fit,
+    ready: Prepared,
+    X: Array,
+    y: Array,
+    X_test: Array,
+) -> tuple[Array, int, float] | None:
+    """Return a model's outputs for the test rows, on how many rows it was fitted, and the seconds."""
+    target, seed = ready.encoding.target, ready.settings.seed
+    each = X.shape[1] * (len(target.classes) if len(target.classes) > 2 else 1)
+    rows = np.arange(len(X))
+    most = max(LEAST_ROWS, MOST_NUMBERS // max(1, each))
+    if len(rows) > most and name != "trivial":
+        rows = np.sort(np.random.default_rng(seed).permutation(rows)[:most])
+    if name == "boosting" and X.shape[1] > MOST_BOOSTED:
+        return None
+    began = time.perf_counter()
+    try:
+        # Threads that wait for one another in turns take many times as long where cores are busy.
+        with warnings.catch_warnings(), threadpool_limits(1):
+            warnings.simplefilter("ignore")  # of steps that did not suffice, say
+            outputs = fit(target, X[rows], y[rows], X_test, ready.settings)
+    except MemoryError:
+        return None
+    return outputs, len(rows), time.perf_counter() - began
+
+
+# ── the models: outputs as a network has them, (n, n_L) ──────────────────────────────────────────────
+
+
+def _trivial(target: Target, X: Array, y: Array, X_test: Array, chosen: Settings) -> Array:
+    if target.task == "regression":
+        return np.full((len(X_test), 1), (y.mean() - target.center) / target.scale)
+    shares = np.bincount(y, minlength=len(target.classes)) / len(y)
+    return _outputs(target, np.tile(shares, (len(X_test), 1)))
+
+
+def _linear(target: Target, X: Array, y: Array, X_test: Array, chosen: Settings) -> Array:
+    from sklearn.linear_model import LogisticRegression, Ridge
+
+    if target.task == "regression":
+        return _numbers(target, Ridge(), X, y, X_test)
+    return _probabilities(
+        target, LogisticRegression(max_iter=300, class_weight=chosen.class_weight), X, y, X_test
+    )
+
+
+def _boosting(target: Target, X: Array, y: Array, X_test: Array, chosen: Settings) -> Array:
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    if target.task == "regression":
+        return _numbers(
+            target, HistGradientBoostingRegressor(random_state=chosen.seed), X, y, X_test
+        )
+    trees = max(10, min(100, MOST_TREES // len(target.classes)))
+    model = HistGradientBoostingClassifier(
+        max_iter=trees, class_weight=chosen.class_weight, random_state=chosen.seed
+    )
+    return _probabilities(target, model, X, y, X_test)
+
+
+MODELS: dict[str, Fit] = {
+    "trivial": _trivial,
+    "linear": _linear,
+    "boosting": _boosting,
+}
+
+
+def _numbers(target: Target, model: Any, X: Array, y: Array, X_test: Array) -> Array:
+    model.fit(X, (y - target.center) / target.scale)
+    return np.asarray(model.predict(X_test), np.float64)[:, None]
+
+
+def _probabilities(target: Target, model: Any, X: Array, y: Array, X_test: Array) -> Array:
+    there = np.unique(y)
+    p = np.zeros((len(X_test), len(target.classes)))
+    p[:, there] = model.fit(X, y).predict_proba(X_test) if len(there) > 1 else 1.0
+    return _outputs(target, p)
+
+
+def _outputs(target: Target, p: Array) -> Array:
+    return p[:, 1:] if target.n_outputs == 1 else p
+
+
+# ── who is better ────────────────────────────────────────────────────────────────────────────────────
+
+
+def losses_of(target: Target, outputs: Array, true: Array, balanced: bool = False) -> Array:
+    """Return the loss of each row, (n,): 1 for a wrong class, or the squared error.
+
+    Balanced, a row of a rare class counts more, so that the mean is 1 less the balanced accuracy.
+    """
+    if target.task == "regression":
+        return (target.decode(outputs) - true) ** 2
+    said = outputs[:, 0] > target.threshold if target.n_outputs == 1 else outputs.argmax(axis=1)
+    wrong = (said != true).astype(np.float64)
+    if not balanced:
+        return wrong
+    counts = np.bincount(true)
+    weighted: Array = wrong * (len(true) / ((counts > 0).sum() * counts[true]))
+    return weighted
+
+
+def paired(one: Array, other: Array) -> tuple[float, float]:
+    """Return the mean difference of the losses of the same rows, and its standard error.
+
+    >>> paired(np.array([1.0, 0, 1, 0]), np.zeros(4))
+    (0.5, 0.2886751345948129)
+    """
+    gaps = one - other
+    error = float(gaps.std(ddof=1) / np.sqrt(len(gaps))) if len(gaps) > 1 else float("inf")
+    return float(gaps.mean()), error
+
+
+def verdict(
+    network: Array,
+    others: dict[str, Array],
+    own: Scores,
+    scores: dict[str, Scores],
+    balanced: bool = False,
+) -> str:
+    """Return a sentence on the best of the others, or "" where the network is clearly better than it.
+
+    Parameters
+    ----------
+    network : array, shape (n,)
+        The network's losses.
+    others : dict of arrays, shape (n,) each
+        Those of the other models, the simplest first: of equals it is named.
+    own, scores : Scores, dict of Scores
+        The scores that the sentence tells.
+    balanced : bool, default False
+        Whether the losses are balanced, and the balanced accuracy is to be told.
+
+    Returns
+    -------
+    str
+        One sentence, or "".
+    """
+    if not others:
+        return ""
+    best = min(others, key=lambda name: float(others[name].mean()))
+    gap, error = paired(network, others[best])
+    if gap < 0 and -gap > CLEAR * error:
+        return ""
+    what = "balanced accuracy" if balanced else "accuracy"
+    what = what if isinstance(own, ClassificationScores) else "R²"
+    beside = f"{what} {_told(scores[best], balanced)} beside {_told(own, balanced)}"
+    apart = f", {abs(gap) / error:.1f} standard errors of the difference" if error else ""
+    name = NAMES[best]
+    if gap > CLEAR * error:
+        return f"{name[0].upper()}{name[1:]} is better than this network: {beside}{apart}."
+    rows = f"{len(network):,} row{'' if len(network) == 1 else 's'}"
+    return f"No difference between this network and {name} shows on {rows}: {beside}{apart}."
+
+
+def _told(scores: Scores, balanced: bool) -> str:
+    """Write the score, never as perfect where something is wrong."""
+    if isinstance(scores, ClassificationScores):
+        right = (scores.balanced_accuracy or 0.0) if balanced else scores.accuracy
+        return "100 %" if right == 1 else f"{100 * min(right, 0.9994):.1f} %"
+    return "–" if scores.r2 is None else f"{min(scores.r2, 0.9999):.4g}"
+
+
+# ── one column that tells the answer ─────────────────────────────────────────────────────────────────
+
+
+def leaks(ready: Prepared) -> list[str]:
+    """Return a warning for each column that alone tells the target, as what is known only after it does.
+
+    Small trees of that column alone are scored on training and validation rows that each has not seen: by
+    balanced accuracy, or R² of the ranks of the target, so that the answer does not depend on any unit. Of
+    many columns only those are tried that go along with the target most.
+    """
+    encoding, target, parts = ready.encoding, ready.encoding.target, ready.parts
+    seen = np.concatenate([parts.training, parts.validation])
+    rows = np.random.default_rng(ready.settings.seed).permutation(seen)[:LEAK_ROWS]
+    if len(rows) < ENOUGH:
+        return []
+    table = ready.table.take(rows)
+    X, y = encoding.encode(table), truth(target, table)
+    if target.task == "regression":
+        y = np.searchsorted(np.sort(y), y).astype(np.float64)
+    columns: dict[str, list[int]] = {}
+    for place, name in enumerate(encoding.origins):
+        columns.setdefault(name, []).append(place)
+    found = []
+    for name in _likely(columns, X, y, target):
+        score = _alone(target, X[:, columns[name]], y)
+        if score >= TELLS_ALL:
+            found.append((score, name))
+    found.sort(key=lambda one: -one[0])
+    what = "an R² of the ranks" if target.task == "regression" else "a balanced accuracy"
+    notes = [
+        f"column {quoted(name)} alone tells the target {quoted(target.name)}: a small tree of it has "
+        f"{what} of {score:.3f} on rows that it has not seen; if it is not "
+        f"known before the target is, leave it out (--leave-out {quoted(name)})"
+        for score, name in found[:3]
+    ]
+    return notes + ([f"so do {len(found) - 3} more columns"] if len(found) > 3 else [])
+
+
+def _likely(columns: dict[str, list[int]], X: Array, y: Array, target: Target) -> list[str]:
+    """Return the columns to try: all, or of many those whose values go along with the target most."""
+    if len(columns) <= MOST_COLUMNS:
+        return list(columns)
+    Y = y[:, None] if target.task == "regression" else (y[:, None] == np.unique(y)).astype(float)
+    X, Y = X[:MOST_RANKED], Y[:MOST_RANKED]
+    ranks = X.argsort(axis=0).argsort(axis=0).astype(np.float32)
+    ranks -= ranks.mean(axis=0)
+    Y = Y - Y.mean(axis=0)
+    along = np.abs(ranks.T @ (Y / np.maximum(np.linalg.norm(Y, axis=0), 1e-12))).max(axis=1)
+    along /= np.maximum(np.linalg.norm(ranks, axis=0), 1e-12)
+    best = sorted(columns, key=lambda name: -float(along[columns[name]].max()))
+    return best[:MOST_COLUMNS]
+
+
+def _alone(target: Target, X: Array, y: Array) -> float:
+    """Return the score of small trees of one column, each row predicted by one that has not seen it."""
+    from sklearn.metrics import balanced_accuracy_score
+    from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+    kind = DecisionTreeRegressor if target.task == "regression" else DecisionTreeClassifier
+    tree = kind(max_depth=8, min_samples_leaf=max(2, len(y) // 500), random_state=0)
+    fold, said = np.arange(len(y)) % LEAK_FOLDS, np.empty_like(y)
+    for k in range(LEAK_FOLDS):
+        said[fold == k] = tree.fit(X[fold != k], y[fold != k]).predict(X[fold == k])
+    if target.task == "classification":
+        return float(balanced_accuracy_score(y, said))
+    spread = float(((y - y.mean()) ** 2).sum())
+    return 1 - float(((y - said) ** 2).sum()) / spread if spread > 0 else 0.0

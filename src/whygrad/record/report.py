@@ -1,0 +1,394 @@
+"""A run on a table as a report that a colleague can read: sections, each an answer as data.
+
+What it was trained on; its scores beside those of other models; the course of the training; how far
+probabilities can be trusted; which columns matter, by permutation and by exact parts; three rows explained;
+and what to beware of. The rows are read again: where they are gone, what needs them is left out, and said.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from whygrad.answers.explanation import Explanation
+from whygrad.answers.parts import Table
+from whygrad.answers.pictures import BarPicture, CurvePicture, Line
+from whygrad.errors import InputError, WhygradError
+from whygrad.nn.functions import Array
+from whygrad.pipeline.comparing import NAMES, losses_of
+from whygrad.pipeline.fit import predict
+from whygrad.pipeline.scores import (
+    OF_CLASSES,
+    OF_NUMBERS,
+    QUANTILES,
+    ClassificationScores,
+    RegressionScores,
+)
+from whygrad.record.run import Run
+from whygrad.record.source import count, encoded, read_again, take, true_values
+from whygrad.tables.columns import quoted
+from whygrad.tables.encoding import NumberColumn
+
+SHARES = ("accuracy", "balanced_accuracy", "calibration_error")
+ROWS = 1_000  # that columns are shuffled in
+SHUFFLES = 5
+EXPLAINED = 30  # rows whose parts are averaged
+MOST = 12  # columns in a picture
+BINS = 10  # of a calibration curve
+FEW = 100  # test rows below which scores are rough
+UNSURE = 0.1  # calibration error from which probabilities are not to be taken at their word
+
+
+def report(run: Run) -> tuple[Explanation, ...]:
+    """Return a report on a run, section by section.
+
+    Parameters
+    ----------
+    run : Run
+        A run on a table whose training has ended.
+
+    Returns
+    -------
+    tuple of Explanation
+        The first is the head of the page.
+
+    Raises
+    ------
+    InputError
+        For a run on arrays, and for one whose training has not ended.
+    """
+    if not run.on_table:
+        raise InputError(f"{run.path.name} was trained on arrays: a report is about a table")
+    if run.scores is None:
+        raise InputError(f"{run.path.name} has no scores: resume it, or read its data again")
+    gone = ""
+    rows: Any = None
+    try:
+        rows = read_again(run)
+    except (WhygradError, OSError) as error:
+        gone = f"The rows are not there any more ({error}): what needs them is left out."
+    sections = [_head(run, gone), _data(run), _scores(run), *_curves(run)]
+    if rows is not None:
+        X, true = encoded(run, rows), true_values(run.encoding.target, rows)
+        outputs = predict(run.fitted, X)
+        sections += [_trust(run, outputs, true), _importance(run, rows, X, true)]
+        sections += _examples(run, rows, outputs, true)
+    return (*sections, _beware(run))
+
+
+def _section(title: str, answer: str = "", **more: Any) -> Explanation:
+    return Explanation("report", title, answer, **more)
+
+
+def _of(run: Run) -> str:
+    assert run.scores is not None
+    part = run.manifest["scored_on"]
+    seen = "it had not seen" if part == "test" else "it learned from"
+    return f"{run.scores.rows:,} {part} rows, which {seen}"
+
+
+def _share(value: float | None) -> str:
+    """Write a share as per cent, never as 100 where something is wrong."""
+    if value is None:
+        return "–"
+    return "100 %" if value == 1 else f"{min(100 * value, 99.94):.1f} %"
+
+
+def _head(run: Run, gone: str) -> Explanation:
+    scores, target = run.scores, run.encoding.target
+    if isinstance(scores, ClassificationScores):
+        said = (
+            f"A neural network predicts the class {quoted(target.name)}. Of {_of(run)}, it gets "
+            f"{_share(scores.accuracy)} right; always saying {quoted(str(scores.baseline_label))} gets "
+            f"{_share(scores.baseline)}."
+        )
+    else:
+        assert isinstance(scores, RegressionScores)
+        r2 = "no R²" if scores.r2 is None else f"an R² of {min(scores.r2, 0.9999):.4g}"
+        said = (
+            f"A neural network predicts the number {quoted(target.name)}. On {_of(run)}, it has {r2} and "
+            f"is off by {scores.absolute_error:.4g} on average; always saying the mean is off by "
+            f"{scores.baseline_absolute_error:.4g}."
+        )
+    verdict = run.comparison.verdict if run.comparison else ""
+    notes = [note for note in (verdict, gone) if note]
+    return _section(f"{run.path.name}: {target.name}", said, notes=tuple(notes))
+
+
+def _data(run: Run) -> Explanation:
+    about, encoding = run.manifest, run.encoding
+    data = about["data"]
+    where = data.get("path") or data.get("name") or "a frame in memory"
+    sizes = " → ".join(map(str, run.net.sizes))
+    rows = [
+        ("from", "standard input" if where == "-" else str(where)),
+        ("rows", ", ".join(f"{n:,} {part}" for part, n in data["rows"].items())),
+        ("network", f"{sizes} units, {run.net.C.name}"),
+        ("trained", f"{len(run.history.epochs)} epochs, seed {run.plan.seed}"),
+        ("written", about["created"].replace("T", " ")[:16] + " UTC"),
+    ]
+    columns = []
+    for column in encoding.columns:
+        if isinstance(column, NumberColumn):
+            held = f"about {column.center:.4g}, give or take {column.scale:.3g}"
+        else:
+            values: tuple[str, ...] = getattr(column, "values", ())
+            held = ", ".join(values[:5]) + (" …" if len(values) > 5 else "")
+        gaps = "yes" if column.seen_missing else "no"
+        columns.append((column.name, column.kind, held, gaps))
+    return _section(
+        "Data and columns",
+        f"{len(encoding.columns)} columns are learned from; {run.target} is predicted.",
+        tables=(
+            Table("The run", ("", ""), tuple(rows)),
+            Table("The columns", ("column", "holds", "values", "gaps"), tuple(columns)),
+        ),
+        notes=tuple(encoding.notes),
+    )
+
+
+def _scores(run: Run) -> Explanation:
+    scores, comparison = run.scores, run.comparison
+    assert scores is not None
+    models = list(comparison.models) if comparison else []
+    found = [scores.measures, *(model.measures for model in models)]
+    labels = OF_NUMBERS if isinstance(scores, RegressionScores) else OF_CLASSES
+    rows = [
+        (label, *(_measure(name, measures.get(name)) for measures in found))
+        for name, label in labels.items()
+    ]
+    heads = ("", "this network", *(NAMES[model.name].removeprefix("the ") for model in models))
+    tables = [Table("Scores", heads, tuple(rows))]
+    if isinstance(scores, ClassificationScores):
+        each = [
+            (str(c.label), c.rows, _share(c.precision), _share(c.recall)) for c in scores.classes
+        ]
+        tables.append(Table("By class", ("class", "rows", "precision", "recall"), tuple(each)))
+        if len(each) <= MOST:
+            names = tuple(str(one.label) for one in scores.classes)
+            confused = [(name, *row) for name, row in zip(names, scores.confusion, strict=True)]
+            title = "Rows: the true class; columns: what it was taken for"
+            tables.append(Table(title, ("", *names), tuple(confused)))
+    else:
+        fifths = [
+            (f"{part.low:.4g} to {part.high:.4g}", part.rows, part.absolute_error, part.error)
+            for part in scores.parts
+        ]
+        named = ("true value", "rows", "mean absolute error", "mean error")
+        tables.append(Table("By the true value", named, tuple(fifths)))
+    if run.repeated is not None:
+        tables.append(_spread(run))
+    said = comparison.verdict if comparison else ""
+    return _section("How good it is", said or f"Scores of {_of(run)}.", tables=tuple(tables))
+
+
+def _measure(name: str, value: float | None) -> Any:
+    if name == "r2" and value is not None:
+        return value if value == 1 else min(value, 0.9999)
+    return _share(value) if name in SHARES else value
+
+
+def _spread(run: Run) -> Table:
+    found = run.repeated
+    assert found is not None
+    rows = []
+    for measure, label in (OF_NUMBERS | OF_CLASSES).items():
+        for name in found.models:
+            spread = found.spread(name, measure) if measure in found.models[name] else None
+            if spread is not None:
+                rows.append((label, name, *spread))
+    title = f"Over {found.times} {found.what}"
+    return Table(title, ("", "model", "mean", "standard deviation"), tuple(rows))
+
+
+def _curves(run: Run) -> list[Explanation]:
+    epochs = run.history.epochs
+    if len(epochs) < 2:
+        return []
+    x = np.arange(1.0, len(epochs) + 1)
+    lines = [Line("training cost", np.array([epoch.cost for epoch in epochs], np.float64))]
+    if epochs[0].validation_cost is not None:
+        held = [np.nan if e.validation_cost is None else e.validation_cost for e in epochs]
+        lines.append(Line("validation cost", np.array(held, np.float64), stroke=1))
+    picture = CurvePicture(
+        "The cost, epoch by epoch", "epoch", "cost", x, tuple(lines), scale="log"
+    )
+    return [_section("How it learned", f"It ended: {run.history.stopped}.", pictures=(picture,))]
+
+
+# ── how far its word can be trusted ──────────────────────────────────────────────────────────────────
+
+
+def _trust(run: Run, outputs: Array, true: Array) -> Explanation:
+    target = run.encoding.target
+    if target.task == "regression":
+        return _errors(run)
+    p = target.probabilities(outputs).astype(np.float64)
+    confidence, right = p.max(axis=1), p.argmax(axis=1) == true
+    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    there = [b for b in range(BINS) if (bins == b).any()]
+    mean = np.array([confidence[bins == b].mean() for b in there])
+    share = np.array([right[bins == b].mean() for b in there])
+    rows = [
+        (
+            f"{100 * b / BINS:.0f} to {100 * (b + 1) / BINS:.0f} %",
+            int((bins == b).sum()),
+            _share(m),
+            _share(s),
+        )
+        for b, m, s in zip(there, mean, share, strict=True)
+    ]
+    ideal = Line("as sure as right", np.array([0.0, 1.0]), dashed=True, x=np.array([0.0, 1.0]))
+    lines = (Line("this network", share, x=mean), ideal)
+    title = "How often it is right, by how sure it is"
+    picture = CurvePicture(
+        title, "probability", "right", mean, lines, scale="percent", x_range=(0, 1)
+    )
+    error = getattr(run.scores, "calibration_error", None) or 0.0
+    said = (
+        f"Its probabilities are off by {100 * error:.1f} points on average: of rows that it is 80 % sure "
+        "of, about 80 of 100 should be right."
+    )
+    heads = ("sure to", "rows", "mean probability", "share right")
+    table = Table("The same in numbers", heads, tuple(rows))
+    return _section(
+        "How far its probabilities can be trusted", said, pictures=(picture,), tables=(table,)
+    )
+
+
+def _errors(run: Run) -> Explanation:
+    quantiles = getattr(run.scores, "error_quantiles", ())
+    if not quantiles:
+        return _section("How far off it is")
+    low, high = quantiles[0], quantiles[-1]
+    said = (
+        f"Nine of ten predictions lie between {abs(low):.4g} {'below' if low < 0 else 'above'} and "
+        f"{abs(high):.4g} {'above' if high > 0 else 'below'} the true value."
+    )
+    rows = tuple((f"{100 * q:.0f} %", value) for q, value in zip(QUANTILES, quantiles, strict=True))
+    table = Table("Quantiles of the error, prediction less truth", ("share of rows", "error"), rows)
+    return _section("How far off it is", said, tables=(table,))
+
+
+# ── which columns matter ─────────────────────────────────────────────────────────────────────────────
+
+
+def _importance(run: Run, rows: Any, X: Array, true: Array) -> Explanation:
+    encoding, target = run.encoding, run.encoding.target
+    chosen = np.arange(len(X))[:ROWS]
+    X, true = X[chosen], true[chosen]
+    before = losses_of(target, predict(run.fitted, X), true).mean()
+    rng = np.random.default_rng(0)
+    origins = np.array(encoding.origins)
+    risen = {}
+    for column in encoding.columns:
+        places = np.flatnonzero(origins == column.name)
+        each = []
+        for _ in range(SHUFFLES):
+            shuffled = X.copy()
+            shuffled[:, places] = X[rng.permutation(len(X))][:, places]
+            after = losses_of(target, predict(run.fitted, shuffled), true).mean()
+            each.append(float(after - before))
+        risen[column.name] = (float(np.mean(each)), float(np.std(each)))
+    parts = _mean_parts(run, rows)
+    order = sorted(risen, key=lambda name: -risen[name][0])
+    kind = "the share of wrong answers" if target.classes else "the mean squared error"
+    unit = f" of {target.name}" if not target.classes else ""
+    table = Table(
+        "All columns",
+        ("column", f"{kind} rises by", "give or take", f"mean part{unit}"),
+        tuple((name, *risen[name], parts.get(name)) for name in order),
+    )
+    top = order[:MOST]
+    values = np.array([risen[name][0] for name in top])
+    picture = BarPicture("What it costs to shuffle a column", f"rise of {kind}", tuple(top), values)
+    few = min(EXPLAINED, count(rows))
+    return _section(
+        "Which columns matter",
+        f"Shuffling a column of {len(X):,} rows, {SHUFFLES} times, shows what the network owes to it: "
+        f"{kind} rises most for {quoted(order[0])}.",
+        pictures=(picture,),
+        tables=(table,),
+        notes=(
+            "The mean part is the mean size of what a column adds to the output, exact for each of "
+            f"{few} rows (as by `whygrad why prediction`); columns that go along with others share it.",
+        ),
+    )
+
+
+def _mean_parts(run: Run, rows: Any) -> dict[str, float]:
+    """Return the mean size of each column's part over some rows, in units of the target for numbers."""
+    n, target = count(rows), run.encoding.target
+    total: dict[str, float] = {}
+    chosen = np.unique(np.linspace(0, n - 1, min(n, EXPLAINED)).astype(int))
+    unit = 1.0 if target.classes else target.scale
+    for row in chosen:
+        answer = run.why.prediction(_one(rows, int(row)))
+        for term in answer.terms:
+            total[term.name] = total.get(term.name, 0.0) + abs(term.value) * unit / len(chosen)
+    return total
+
+
+def _one(rows: Any, row: int) -> Any:
+    return take(rows, np.array([row]))
+
+
+def _examples(run: Run, rows: Any, outputs: Array, true: Array) -> list[Explanation]:
+    """Return three rows explained: the surest or closest, one in the middle, and the one most wrong."""
+    target = run.encoding.target
+    if target.classes:
+        p = target.probabilities(outputs)
+        losses = 1 - p[np.arange(len(true)), true.astype(int)].astype(np.float64)
+    else:
+        losses = np.abs(target.decode(outputs) - true)
+    order = np.argsort(losses, kind="stable")
+    picked = {
+        "most right": order[0],
+        "in the middle": order[len(order) // 2],
+        "most wrong": order[-1],
+    }
+    found, said = [], target.decode(outputs)
+    for what, row in picked.items():
+        known = target.classes[int(true[row])] if target.classes else f"{true[row]:.4g}"
+        told = said[row] if target.classes else f"{said[row]:.4g}"
+        answer = run.why.prediction(_one(rows, int(row)), top=5)
+        tables = tuple(table for table in answer.tables if table.title.startswith("What"))
+        title = f"Row {row}, {what}: it is {known}, the network says {told}"
+        found.append(
+            replace(
+                answer,
+                question=title,
+                equations=(),
+                pictures=answer.pictures[:1],
+                tables=tables,
+                notes=("Compared with the mean of the training rows.",),
+            )
+        )
+    return found
+
+
+# ── what to beware of ────────────────────────────────────────────────────────────────────────────────
+
+
+def _beware(run: Run) -> Explanation:
+    scores, comparison = run.scores, run.comparison
+    assert scores is not None
+    notes = list(comparison.warnings) if comparison else []
+    if run.manifest["scored_on"] != "test":
+        notes.append("The scores are of rows that it learned from: on others it will do worse.")
+    elif scores.rows < FEW:
+        notes.append(f"There are only {scores.rows} test rows: the scores are rough.")
+    error = getattr(scores, "calibration_error", None)
+    if error is not None and error > UNSURE:
+        notes.append(f"Its probabilities are off by {100 * error:.0f} points on average.")
+    for one in getattr(scores, "classes", ()):
+        if one.recall is not None and one.recall < 0.5 and one.rows:
+            name = quoted(str(one.label))
+            notes.append(
+                f"Of the {one.rows} rows of class {name} it finds {_share(one.recall)} only."
+            )
+    notes.append(
+        "What a column adds is what the network makes of it, not what would happen if it were changed in "
+        "the world; rows unlike those of training are answered with no less certainty."
+    )
+    return _section("What to beware of", notes=tuple(notes))

@@ -1,0 +1,443 @@
+"""How a network is judged: measures, models beside it, warnings, folds and seeds, weights, thresholds."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from sklearn import metrics
+
+import whygrad as wg
+from command import whygrad
+from whygrad.pipeline import comparing, fit, repeating, scores
+from whygrad.pipeline.fit import Source, judge_values, prepare_training, weights_of
+from whygrad.pipeline.settings import Settings, parsed
+from whygrad.pipeline.thresholds import threshold_for
+from whygrad.tables import Target
+
+QUICK = Settings(hidden=(8,), epochs=20, engine="reference")
+WORDS = ("--hidden", "8", "--epochs", "20", "--engine", "reference")
+N = 300
+RNG = np.random.default_rng(5)
+A, B = RNG.normal(size=(2, N))
+YES = RNG.random(N) < 1 / (1 + np.exp(1.5 - 2 * A + B))
+LABELS = np.where(YES, "yes", "no")
+PRICE = 3 * A - B + 0.3 * RNG.normal(size=N)
+
+
+def source(target, **columns):
+    table = pa.table({name: pa.array(values) for name, values in columns.items()})
+    return Source(table, target, {"kind": "frame"})
+
+
+CLASSES = source("y", a=A, b=B, y=LABELS)
+NUMBERS = source("y", a=A, b=B, y=PRICE)
+
+
+# ── measures ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("K", [2, 3, 5])
+def test_scores_of_classes_are_those_of_scikit_learn(K):
+    rng = np.random.default_rng(K)
+    true = rng.integers(0, K, 200)
+    p = rng.dirichlet(np.ones(K), 200)
+    labels = tuple(f"class {k}" for k in range(K))
+    target = Target("y", "classification", "text", labels)
+    outputs = p[:, 1:] if K == 2 else p
+    found = judge_values(target, outputs, true, labels[0])
+    said = p.argmax(axis=1)
+    hit = true[:, None] == np.arange(K)
+    assert found.accuracy == pytest.approx(metrics.accuracy_score(true, said))
+    assert found.balanced_accuracy == pytest.approx(metrics.balanced_accuracy_score(true, said))
+    assert found.log_loss == pytest.approx(metrics.log_loss(true, p))
+    each = slice(1, 2) if K == 2 else slice(None)
+    auc = metrics.roc_auc_score(hit[:, each], p[:, each], average="macro")
+    assert found.roc_auc == pytest.approx(auc)
+    precision = metrics.average_precision_score(hit[:, each], p[:, each], average="macro")
+    assert found.average_precision == pytest.approx(precision)
+    assert scores.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+
+
+def test_the_calibration_error_is_the_gap_between_confidence_and_accuracy():
+    rng = np.random.default_rng(0)
+    p = rng.uniform(0.5, 1, 40_000)
+    both = np.stack([p, 1 - p], axis=1)
+    right = (rng.random(len(p)) > p).astype(int)  # class 0 as often as is said
+    assert scores.calibration_error(right, both) < 0.01
+    assert scores.calibration_error(np.zeros(len(p)), both) == pytest.approx(1 - p.mean())
+    by_hand = np.array([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [0.3, 0.7]])
+    true = np.array([0, 1, 0, 1])
+    # Bins of 1/15: 0.9 (two, one right), 0.6 (right) and 0.7 (right).
+    expected = (2 * abs(0.5 - 0.9) + abs(1 - 0.6) + abs(1 - 0.7)) / 4
+    assert scores.calibration_error(true, by_hand) == pytest.approx(expected)
+
+
+def test_probabilities_that_do_not_sum_to_1_are_brought_to_it():
+    target = Target("y", "classification", "text", ("a", "b", "c"))
+    outputs = np.array([[0.8, 0.8, 0], [0, 0, 0], [0, 0.1, 0.3]], np.float32)
+    found = judge_values(target, outputs, np.array([0, 1, 2]), "a")
+    assert found.log_loss == pytest.approx(-np.log([0.5, 1 / 3, 0.75]).mean(), rel=1e-6)
+
+
+def test_scores_of_one_class_leave_out_what_takes_two():
+    target = Target("y", "classification", "text", ("a", "b"))
+    found = judge_values(target, np.array([[0.2], [0.7]]), np.array([0, 0]), "a")
+    assert (found.roc_auc, found.average_precision) == (None, None)
+    assert found.balanced_accuracy == found.accuracy == 0.5
+
+
+def test_quantiles_of_the_error_are_of_what_was_said_less_what_is_true():
+    true, said = np.zeros(101), np.arange(101.0)
+    found = scores.regression_scores(true, said, 0.0)
+    assert found.error_quantiles == (5, 25, 50, 75, 95)
+    assert scores.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+
+
+# ── beside other models ──────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("given", [CLASSES, NUMBERS], ids=["classes", "numbers"])
+def test_other_models_are_scored_on_the_same_rows_as_by_hand(given):
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+    from sklearn.linear_model import LogisticRegression, Ridge
+
+    result = fit.fit(given, QUICK)
+    found = comparing.compare(result)
+    ready = result.ready
+    seen, test = (ready.table.take(rows) for rows in (ready.parts.training, ready.parts.test))
+    X, X_test = ready.encoding.encode(seen), ready.encoding.encode(test)
+    y, y_test = (np.array(table["y"].to_pylist()) for table in (seen, test))
+    assert [model.name for model in found.models] == ["trivial", "linear", "boosting"]
+    assert {model.rows for model in found.models} == {len(y)}
+    if given is CLASSES:
+        models = LogisticRegression(max_iter=300), HistGradientBoostingClassifier(random_state=0)
+        told, by_hand = "accuracy", [np.mean(y_test == "no")]
+    else:
+        models = Ridge(), HistGradientBoostingRegressor(random_state=0)
+        told, by_hand = "r2", [metrics.r2_score(y_test, np.full(len(y_test), y.mean()))]
+        y = (y - y.mean()) / y.std()
+        y_test = (y_test - ready.encoding.target.center) / ready.encoding.target.scale
+    by_hand += [model.fit(X, y).score(X_test, y_test) for model in models]
+    measured = [model.measures[told] for model in found.models]
+    assert measured == pytest.approx(by_hand, rel=1e-6)
+    assert comparing.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+
+
+def test_without_test_rows_there_is_no_comparison():
+    assert comparing.compare(fit.fit(CLASSES, Settings(hidden=(2,), epochs=1, test=0))) is None
+
+
+def test_models_learn_from_fewer_rows_of_a_large_table(monkeypatch):
+    monkeypatch.setattr(comparing, "MOST_NUMBERS", 200)
+    monkeypatch.setattr(comparing, "LEAST_ROWS", 10)
+    found = comparing.compare(fit.fit(CLASSES, QUICK))
+    assert [model.rows for model in found.models] == [240, 100, 100]
+    monkeypatch.setattr(comparing, "MOST_BOOSTED", 1)
+    found = comparing.compare(fit.fit(CLASSES, QUICK))
+    assert [model.name for model in found.models] == ["trivial", "linear"]
+
+
+def of(accuracy):
+    return scores.ClassificationScores(
+        rows=100, accuracy=accuracy, baseline=0.5, baseline_label="a", classes=(), confusion=()
+    )
+
+
+def wrong(*rows):
+    losses = np.zeros(100)
+    losses[list(rows)] = 1
+    return losses
+
+
+def test_the_verdict_follows_from_the_paired_standard_error():
+    network = wrong(*range(20))
+    gap, error = comparing.paired(network, wrong(*range(5)))
+    by_hand = np.std([1] * 15 + [0] * 85, ddof=1) / 10
+    assert (gap, error) == pytest.approx((0.15, by_hand))
+    told = {"linear": of(0.95), "trivial": of(0.5)}
+    others = {"trivial": wrong(*range(50)), "linear": wrong(*range(5))}
+    assert comparing.verdict(network, others, of(0.8), told) == (
+        "The linear model is better than this network: accuracy 95.0 % beside 80.0 %, "
+        f"{0.15 / by_hand:.1f} standard errors of the difference."
+    )
+    others["linear"] = wrong(*range(18))
+    said = comparing.verdict(network, others, of(0.8), {"linear": of(0.82)})
+    assert said == (
+        "No difference between this network and the linear model shows on 100 rows: accuracy 82.0 % beside "
+        "80.0 %, 1.4 standard errors of the difference."
+    )
+    assert comparing.verdict(network, {"linear": wrong(*range(50))}, of(0.8), told) == ""
+    same = comparing.verdict(network, {"linear": network}, of(0.8), {"linear": of(0.8)})
+    assert same.endswith("accuracy 80.0 % beside 80.0 %.")
+    # Wrong on as many rows, but on others: no smaller a loss, and no longer a certain one.
+    other = {"linear": wrong(*range(79, 100))}
+    assert comparing.verdict(network, other, of(0.8), {"linear": of(0.79)}).startswith("No diff")
+
+
+def test_balanced_losses_have_the_balanced_accuracy_as_their_mean():
+    target = Target("y", "classification", "text", ("a", "b", "c"))
+    true, p = RNG.integers(0, 3, 60) // 2, RNG.dirichlet(np.ones(3), 60)
+    losses = comparing.losses_of(target, p, true, balanced=True)
+    expected = scores.classification_scores(target, true, p.argmax(axis=1), "a").balanced_accuracy
+    assert 1 - losses.mean() == pytest.approx(expected)
+
+
+# ── a column that tells the answer ───────────────────────────────────────────────────────────────────
+
+
+def warned(given, settings=QUICK):
+    return comparing.leaks(prepare_training(given, settings))
+
+
+def test_a_column_that_tells_the_answer_is_named():
+    leak = YES * 3.7 + RNG.random(N)
+    [said] = warned(source("y", a=A, leak=leak, b=B, y=LABELS))
+    assert said.startswith(
+        "column 'leak' alone tells the target 'y': a small tree of it has a balanced "
+    )
+    assert said.endswith("leave it out (--leave-out 'leak')")
+    town = np.where(YES, RNG.choice(["Bern", "Chur"], N), RNG.choice(["Basel", "Genf"], N))
+    assert len(warned(source("y", a=A, town=town, y=LABELS))) == 1
+
+
+@pytest.mark.parametrize("scale", [np.exp, lambda x: 1e6 * x, lambda x: -1 / (9 + x)])
+def test_a_leak_into_numbers_is_found_in_any_unit(scale):
+    [said] = warned(source("y", a=A, leak=scale(PRICE), y=PRICE))
+    assert "column 'leak'" in said and "an R² of the ranks of 0.9" in said
+    assert warned(source("y", a=A, leak=PRICE, y=np.exp(4 * PRICE)))  # with a heavy tail
+
+
+def test_honest_columns_raise_no_alarm():
+    assert warned(CLASSES) == warned(NUMBERS) == []
+    for name in ("iris", "wine", "breast_cancer", "diabetes"):
+        assert warned(fit.find(name)) == []
+    few = source("y", a=A[:20], leak=PRICE[:20], y=PRICE[:20])
+    assert warned(few) == []  # too few rows to tell
+
+
+def test_of_many_leaks_three_are_named_and_of_many_columns_the_likely_are_tried(monkeypatch):
+    leaks = {f"leak {k}": PRICE + k for k in range(5)}
+    said = warned(source("y", a=A, **leaks, y=PRICE))
+    assert len(said) == 4 and said[-1] == "so do 2 more columns"
+    monkeypatch.setattr(comparing, "MOST_COLUMNS", 3)
+    noise = {f"c{k}": RNG.normal(size=N) for k in range(30)}
+    [said] = warned(source("y", **noise, leak=PRICE, y=PRICE))
+    assert "'leak'" in said
+
+
+# ── folds and seeds ──────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("given", [CLASSES, NUMBERS], ids=["classes", "numbers"])
+def test_every_row_is_a_test_row_of_one_fold(given, monkeypatch):
+    tested, results = [], []
+    monkeypatch.setattr(
+        repeating, "tabulate", lambda *given: tested.append(given[2]) or fit.tabulate(*given)
+    )
+    found = repeating.over_folds(given, QUICK, 4, tell=lambda k, result: results.append(result))
+    assert sorted(np.concatenate(tested)) == list(range(N))
+    for rows, result in zip(tested, results, strict=True):
+        assert (result.parts.test == rows).all()
+        assert sorted([*result.parts.training, *rows]) == list(range(N))
+    told = "accuracy" if given is CLASSES else "r2"
+    values = found.models["this network"][told]
+    assert values == [result.scores.score for result in results]
+    assert found.spread("this network", told) == (np.mean(values), np.std(values, ddof=1))
+    assert list(found.models) == ["this network", "trivial", "linear", "boosting"]
+    if given is CLASSES:
+        shares = [np.mean(LABELS[rows] == "yes") for rows in tested]
+        assert max(shares) - min(shares) < 0.02
+
+
+def test_seeds_keep_the_rows_and_change_the_network():
+    results = []
+    found = repeating.over_seeds(NUMBERS, QUICK, 3, tell=lambda k, result: results.append(result))
+    assert len({tuple(result.parts.test) for result in results}) == 1
+    assert [result.settings.seed for result in results] == [0, 1, 2]
+    assert results[0].scores == fit.fit(NUMBERS, QUICK).scores
+    assert len(set(found.models["this network"]["r2"])) == 3
+    assert list(found.models) == ["this network"]
+
+
+def test_folds_that_do_not_fit_are_refused():
+    with pytest.raises(wg.InputError, match="folds is 1: it must be at least 2"):
+        repeating.over_folds(CLASSES, QUICK, 1)
+    rare = source("y", a=A[:20], y=["a"] * 17 + ["b"] * 3)
+    with pytest.raises(
+        wg.InputError, match="folds is 5, and the smallest class has 3 rows: give at"
+    ):
+        repeating.over_folds(rare, QUICK, 5)
+
+
+# ── class weights and thresholds ─────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("K", [2, 3])
+def test_balanced_classes_weigh_the_same_in_all(K):
+    index = RNG.integers(0, K, 90) * RNG.integers(0, 2, 90)
+    Y = index[:, None] if K == 2 else np.eye(K)[index]
+    s = weights_of(Settings(class_weight="balanced"), Y, Y, "float64")
+    by_class = [s[index == k].sum() for k in range(K)]
+    assert by_class == pytest.approx([90 / K] * K)
+    assert weights_of(Settings(), Y, Y, "float64") is None
+
+
+def test_class_weights_find_more_of_the_rare_class():
+    plain = fit.fit(CLASSES, Settings(hidden=(8,), epochs=60, seed=1))
+    balanced = fit.fit(CLASSES, Settings(hidden=(8,), epochs=60, seed=1, class_weight="balanced"))
+    assert balanced.scores.classes[1].recall > plain.scores.classes[1].recall
+
+
+def f1(p, true, t):
+    said = p > t
+    return metrics.f1_score(true, said)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_threshold_is_the_best_of_all(seed):
+    rng = np.random.default_rng(seed)
+    true = rng.random(80) < 0.3
+    p = np.clip(rng.normal(0.3 + 0.3 * true, 0.2), 0.001, 0.999).round(2).astype(np.float32)
+    every = np.linspace(0, 1, 2001)
+    t, _ = threshold_for("f1", p, true, "yes")
+    assert f1(p, true, t) == pytest.approx(max(f1(p, true, each) for each in every))
+    t, _ = threshold_for("balanced-accuracy", p, true, "yes")
+    score = metrics.balanced_accuracy_score
+    assert score(true, p > t) == pytest.approx(max(score(true, p > each) for each in every))
+    t, _ = threshold_for("recall=0.9", p, true, "yes")
+    precision = [
+        metrics.precision_score(true, p > each, zero_division=0)
+        for each in every
+        if metrics.recall_score(true, p > each) >= 0.9
+    ]
+    assert metrics.recall_score(true, p > t) >= 0.9
+    assert metrics.precision_score(true, p > t) == pytest.approx(max(precision))
+    t, note = threshold_for("precision=0.5", p, true, "yes")
+    assert metrics.precision_score(true, p > t) >= 0.5
+    assert note.startswith(
+        f"'yes' is predicted above a probability of {t:.3g}, chosen for precision=0.5 on"
+    )
+
+
+def test_an_aim_that_cannot_be_reached_is_told():
+    p, true = np.array([0.2, 0.8, 0.9]), np.array([True, False, False])
+    _, note = threshold_for("precision=0.9", p, true, "yes")
+    assert note.endswith("where precision is 0.333, which is all that can be had")
+
+
+@pytest.mark.parametrize(
+    "aim", ["f2", "recall", "recall=2", "recall=x", "f1=0.5", "precision=0", ""]
+)
+def test_an_aim_that_is_none_is_refused(aim):
+    with pytest.raises(
+        wg.InputError, match="it is f1, balanced-accuracy, recall=0.9 or precision=0.9"
+    ):
+        parsed(aim)
+
+
+# ── the command line ─────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def rows(here):
+    lines = [
+        f"{a:.4f},{b:.4f},{label},{p:.4f}"
+        for a, b, label, p in zip(A, B, LABELS, PRICE, strict=True)
+    ]
+    (here / "t.csv").write_text("\n".join(["a,b,y,price", *lines]) + "\n")
+    return here
+
+
+def test_the_comparison_is_printed_kept_and_left_out(rows):
+    words = ("train", "t.csv", "--target", "price", "--leave-out", "y", *WORDS)
+    said = whygrad(*words)
+    run = wg.open_run("t.run")
+    assert said.code == 0 and run.comparison.verdict in " ".join(said.out.split())
+    head = next(line for line in said.out.splitlines() if "this network" in line)
+    assert head.endswith("this network   always the mean   linear   boosting")
+    assert "on 240 rows in" in " ".join(said.out.split())
+    assert run.comparison.verdict in " ".join(whygrad("show", "t.run").out.split())
+    given = json.loads(whygrad(*words, "--json", "--overwrite").out)
+    assert [model["name"] for model in given["comparison"]["models"]] == [
+        "trivial",
+        "linear",
+        "boosting",
+    ]
+    assert given["repeated"] is None
+    assert whygrad("resume", "t.run", "--epochs", 22).code == 0
+    assert wg.open_run("t.run").comparison is None  # it was of another network
+    said = whygrad(*words, "--overwrite", "--no-comparison")
+    assert "boosting" not in said.out and wg.open_run("t.run").comparison is None
+
+
+@pytest.mark.parametrize("target", ["y", "price"])
+def test_the_scores_fit_into_80_columns(rows, monkeypatch, target):
+    monkeypatch.setenv("COLUMNS", "80")
+    said = whygrad("train", "t.csv", "--target", target, *WORDS, "--folds", 2)
+    assert said.code == 0
+    assert max(map(len, said.out.splitlines())) <= 80
+    assert "…" not in said.out
+    assert "mean ± sd, 2 folds" in said.out
+    repeated = wg.open_run("t.run").repeated
+    assert (repeated.what, repeated.times) == ("folds", 2)
+    assert "mean ± sd, 2 folds" in whygrad("show", "t.run").out
+
+
+def test_a_leak_is_told_by_train(rows):
+    said = whygrad("train", "t.csv", "--target", "y", "--folds", 1)
+    assert said.err == "whygrad: folds is 1: it must be at least 2\n"
+    said = whygrad("train", "t.csv", "--target", "y", "--folds", 2, "--seeds", 2)
+    assert said.err == "whygrad: --folds and --seeds exclude each other: give one of them\n"
+    text = (rows / "t.csv").read_text().splitlines()
+    text = [
+        f"{line},{'leak' if k == 0 else line.split(',')[2] + '!'}" for k, line in enumerate(text)
+    ]
+    (rows / "leak.csv").write_text("\n".join(text))
+    said = whygrad("train", "leak.csv", "--target", "y", *WORDS)
+    assert any(line.startswith("whygrad: column 'leak' alone tells") for line in said.lines)
+
+
+def test_a_threshold_holds_in_scores_predictions_and_replays(rows):
+    words = ("--validation", 0.25, "--class-weight", "balanced", "--aim", "recall=0.9")
+    said = whygrad("train", "t.csv", "--target", "y", "--leave-out", "price", *WORDS, *words)
+    assert said.code == 0 and "'yes' is predicted above a probability of" in said.err
+    run = wg.open_run("t.run")
+    threshold = run.encoding.target.threshold
+    assert threshold == run.manifest["threshold"] != 0.5
+    assert run.evaluate() == run.scores
+    p = run.probabilities("t.csv")[:, 1]
+    assert (run.predict("t.csv") == np.where(p > threshold, "yes", "no")).all()
+    held_out = run.validation
+    assert held_out.sample_weight is not None and run.data.sample_weight is not None
+    recall = (run.predict("t.csv") == "yes")[YES].mean()
+    assert recall > 0.7
+    assert whygrad("replay", "t.run").code == 0
+    assert "class_weight" in whygrad("show", "t.run", "--json").out
+    assert whygrad("resume", "t.run", "--epochs", 25).code == 0
+    again = wg.open_run("t.run")
+    assert again.evaluate() == again.scores
+    assert again.encoding.target.threshold == again.manifest["threshold"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ("--target", "price", "--class-weight", "balanced"),
+            "class-weight: target 'price' holds numbers",
+        ),
+        (
+            ("--target", "price", "--aim", "f1"),
+            "aim 'f1' takes two classes, target 'price' holds numbers",
+        ),
+        (
+            ("--target", "y", "--aim", "f1"),
+            "aim 'f1': the threshold is chosen on validation rows, and there",
+        ),
+    ],
+)
+def test_weights_and_aims_that_do_not_fit_are_refused(rows, words, message):
+    said = whygrad("train", "t.csv", *words, *WORDS)
+    assert said.code == 2 and said.err.startswith(f"whygrad: {message}")
+    assert not (rows / "t.run").exists()

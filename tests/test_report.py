@@ -1,0 +1,169 @@
+"""The report on a run: every number in it is one of the run, and the page needs nothing else."""
+
+import re
+
+import numpy as np
+import pytest
+from sklearn.exceptions import ConvergenceWarning
+
+import whygrad as wg
+from command import whygrad
+from whygrad.pipeline.fit import predict
+from whygrad.record.report import report
+from whygrad.record.source import encoded, read_again, take
+
+RNG = np.random.default_rng(2)
+N = 200
+A, B, NOISE = RNG.normal(size=(3, N))
+WORDS = ("--epochs", "60", "--hidden", "8", "--engine", "reference", "--overwrite")
+SECTIONS = ["Data and columns", "How good it is", "How it learned"]
+
+
+@pytest.fixture(scope="module", params=["classes", "numbers"])
+def run(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp(request.param)
+    y = np.where(A - B > 0, "up <b>", "down") if request.param == "classes" else 9 * A - 3 * B
+    town = np.where(A > 1, "Bern", "Basel")
+    rows = zip(A.round(3), B.round(3), NOISE.round(3), town, y, strict=True)
+    lines = ["a,b,noise,town,y", *(",".join(map(str, row)) for row in rows)]
+    (folder / "t.csv").write_text("\n".join(lines))
+    words = ("train", folder / "t.csv", "--target", "y", "--run", folder / "t.run", *WORDS)
+    assert whygrad(*words).code == 0
+    return wg.open_run(folder / "t.run")
+
+
+def cells(section, title):
+    [table] = [table for table in section.tables if table.title == title]
+    return {row[0]: row[1:] for row in table.rows}
+
+
+def test_the_sections_follow_one_another(run):
+    titles = [section.question for section in report(run)]
+    trust = (
+        "How far its probabilities can be trusted" if run.encoding.classes else "How far off it is"
+    )
+    assert titles[0] == "t.run: y"
+    assert titles[1:6] == [*SECTIONS, trust, "Which columns matter"]
+    assert [re.sub(r"Row \d+, |: .*", "", title) for title in titles[6:9]] == [
+        "most right",
+        "in the middle",
+        "most wrong",
+    ]
+    assert titles[9:] == ["What to beware of"]
+
+
+def test_scores_stand_beside_those_of_other_models(run):
+    found = cells(report(run)[2], "Scores")
+    name, label = (
+        ("log_loss", "log loss") if run.encoding.classes else ("rmse", "root mean squared error")
+    )
+    others = [model.measures[name] for model in run.comparison.models]
+    assert list(found[label]) == [run.scores.measures[name], *others]
+
+
+def test_a_column_that_tells_nothing_matters_least(run):
+    section = report(run)[5]
+    found = cells(section, "All columns")
+    assert list(found)[0] in ("a", "b")
+    assert found["noise"][0] < found["a"][0] / 5
+    assert list(section.pictures[0].names) == list(found)
+
+
+def test_importance_is_what_shuffling_costs(run):
+    """By hand, with other permutations: within their spread."""
+    section = report(run)[5]
+    rows = read_again(run)
+    X = encoded(run, rows)
+    target = run.encoding.target
+    true = rows["y"].to_pylist()
+
+    def loss(X):
+        said = target.decode(predict(run.fitted, X))
+        if target.classes:
+            return np.mean([str(s) != t for s, t in zip(said, true, strict=True)])
+        return np.mean((said - np.array(true, float)) ** 2)
+
+    place = list(run.encoding.names).index("a")
+    risen = []
+    for seed in range(200):
+        shuffled = X.copy()
+        shuffled[:, place] = np.random.default_rng(seed).permutation(X[:, place])
+        risen.append(loss(shuffled) - loss(X))
+    mean, spread = cells(section, "All columns")["a"][:2]
+    assert abs(mean - np.mean(risen)) < 4 * np.std(risen) / np.sqrt(5)
+    assert 0 < spread < 4 * np.std(risen)
+
+
+def test_mean_parts_are_those_of_the_predictions(run):
+    rows = read_again(run)
+    n = len(rows)
+    chosen = np.unique(np.linspace(0, n - 1, 30).astype(int))
+    scale = 1.0 if run.encoding.classes else run.encoding.target.scale
+    parts = []
+    for row in chosen:
+        terms = run.why.prediction(take(rows, np.array([row]))).terms
+        parts.append(next(abs(term.value) * scale for term in terms if term.name == "a"))
+    assert cells(report(run)[5], "All columns")["a"][2] == pytest.approx(np.mean(parts))
+
+
+def test_the_row_most_wrong_is_the_last_of_the_examples(run):
+    rows = read_again(run)
+    sections = report(run)[6:9]
+    picked = [int(re.match(r"Row (\d+)", section.question)[1]) for section in sections]
+    if run.encoding.classes:
+        p = run.probabilities(rows)
+        place = [run.encoding.classes.index(label) for label in rows["y"].to_pylist()]
+        losses = 1 - p[np.arange(len(p)), place]
+    else:
+        losses = np.abs(run.predict(rows) - np.array(rows["y"].to_pylist(), float))
+    assert losses[picked[0]] == losses.min() and losses[picked[2]] == losses.max()
+    assert losses[picked[0]] <= losses[picked[1]] <= losses[picked[2]]
+
+
+def test_the_page_is_whole_and_loads_nothing(run, tmp_path):
+    path = tmp_path / "report.html"
+    assert whygrad("report", run.path, "-o", path).out == f"written: {path}\n"
+    page = path.read_text()
+    assert page.count("<h1>") == 1 and page.count("<h2>") == 9
+    assert not re.search(r"(src|href)=|url\(|<script|@import", page)
+    assert "<b>" not in page
+    assert whygrad("report", run.path, "-o", path).err.startswith(
+        f"whygrad: {path}: exists already"
+    )
+    assert whygrad("report", run.path, "-o", path, "--overwrite").code == 0
+    result = whygrad("report", run.path, "-o", "page.pdf")
+    assert result.err == "whygrad: page.pdf: the name must end in .html\n"
+
+
+def test_what_needs_rows_that_are_gone_is_left_out_and_said(run, monkeypatch):
+    def gone(run):
+        raise wg.FileError("t.csv: there is no such file")
+
+    monkeypatch.setattr("whygrad.record.report.read_again", gone)
+    sections = report(run)
+    assert [section.question for section in sections[1:]] == [*SECTIONS, "What to beware of"]
+    assert sections[0].notes[-1] == (
+        "The rows are not there any more (t.csv: there is no such file): what needs them is left out."
+    )
+
+
+def test_a_run_on_arrays_has_no_report(tmp_path):
+    X = np.linspace(0, 1, 20)[:, None]
+    clf = wg.MLPRegressor(max_iter=2, hidden_layer_sizes=(2,))
+    with pytest.warns(ConvergenceWarning):
+        clf.fit(X, X[:, 0], record=tmp_path / "a.run")
+    with pytest.raises(
+        wg.InputError, match="a.run was trained on arrays: a report is about a table"
+    ):
+        report(wg.open_run(tmp_path / "a.run"))
+
+
+def test_scores_of_rows_that_were_learned_from_are_told_as_such(here):
+    (here / "t.csv").write_text("a,y\n" + "".join(f"{i * 7 % 11},{i * 2.5}\n" for i in range(40)))
+    assert whygrad("train", "t.csv", "--target", "y", "--test", 0, *WORDS).code == 0
+    sections = report(wg.open_run("t.run"))
+    assert "40 training rows, which it learned from" in sections[0].answer
+    assert (
+        "The scores are of rows that it learned from: on others it will do worse."
+        in sections[-1].notes
+    )
