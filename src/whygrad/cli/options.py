@@ -53,9 +53,10 @@ class TrainOptions:
     leave_out: Annotated[list[str] | None, data("A column not to learn from; can be repeated.")] = (
         None
     )
-    test: Annotated[Number, data("Share of the rows kept for the score at the end. [0.2]")] = None
+    test: Annotated[Number, data("Fraction in the test set, scored at the end. [0.2]")] = None
     validation: Annotated[
-        Number, data("Share of the others measured every epoch, for early stopping. [0.1 of many]")
+        Number,
+        data("Fraction of the rest in the validation set, for early stopping. [0.1 of many]"),
     ] = None
     run: Annotated[Path | None, data("The folder to write. [FILE's name].run")] = None
     hidden: Annotated[Name, network("Units of the hidden layers, or none. [128,64]")] = None
@@ -73,10 +74,12 @@ class TrainOptions:
     schedule: Annotated[Name, choice(KNOWN_SCHEDULES, SCHEDULES, group=TRAINING)] = None
     epochs: Annotated[Whole, training("Passes through the rows, at most. [by the rows]")] = None
     batch_size: Annotated[Whole, training("Rows per step. [by the rows]")] = None
-    dropout: Annotated[Number, training("Share of hidden units that a step leaves out. [0]")] = None
-    l1: Annotated[Number, training("Penalty on the size of weights. [0]")] = None
-    l2: Annotated[Number, training("Penalty on their squares. [1 / rows]")] = None
-    seed: Annotated[Whole, training("Decides the split, the start and the order. [0]")] = None
+    dropout: Annotated[Number, training("Fraction of hidden units dropped in a step. [0]")] = None
+    l1: Annotated[Number, training("L1 regularization of the weights. [0]")] = None
+    l2: Annotated[Number, training("L2 regularization of the weights. [1 / rows]")] = None
+    seed: Annotated[
+        Whole, training("Seed of the split, the initial weights and the order. [0]")
+    ] = None
     engine: Annotated[
         Name, choice("auto, native or reference. [auto]", ENGINES, group=TRAINING)
     ] = None

@@ -353,7 +353,7 @@ def _indices(given: R, examples: Any) -> Array:
     if indices.dtype == bool and indices.shape == (n,):
         indices = np.flatnonzero(indices)
     if indices.ndim != 1 or (indices.dtype.kind not in "iu" and len(indices)):
-        raise InputError(f"examples are places in the training data, from 0 to {n - 1}")
+        raise InputError(f"examples are indices into the training data, from 0 to {n - 1}")
     outside = indices[(indices < 0) | (indices >= n)]
     if len(outside):
         raise InputError(f"example {outside[0]}: the training data have 0 to {n - 1}")
