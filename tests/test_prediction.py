@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import whygrad as wg
-from whygrad.engines import prediction
+from whygrad.engines import prediction, row_products
 from whygrad.engines.prediction import BLOCK, outputs, outputs_of_rows
 from whygrad.engines.row_products import compiled
 from whygrad.nn.functions import ACTIVATIONS
@@ -324,3 +324,8 @@ def test_predicting_alone_imports_no_numba():
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+def test_where_a_limit_leaves_no_room_for_llvm_numpy_predicts(monkeypatch):
+    monkeypatch.setattr(row_products, "spare", lambda: 100.0)
+    assert compiled.__wrapped__("float64") is None
