@@ -39,7 +39,7 @@ class Fitted:
         return f"<Fitted {sizes} {self.net.C.name}: {self.history!r}>"
 
     def predict(self, X: Any) -> Array:
-        """Return the outputs a[L] for X, shape (n, n_L); a row's bits are the same alone and in any batch."""
+        """Return the outputs a[L] for X, (n, n_L); a row's bits are the same alone and in any batch."""
         return outputs(self.net, self.theta, X)
 
     @property
