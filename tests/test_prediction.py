@@ -264,6 +264,13 @@ def test_activations_of_your_own_are_given_memory_of_their_own(way):
     np.testing.assert_array_equal(first, outputs(net, theta, X)[:1])
 
 
+def test_commands_that_predict_tables_have_the_same_bits(way):
+    net, theta = network((20, 30, 3), output="softmax")
+    X = rows(BLOCK + 3, 20)
+    np.testing.assert_array_equal(outputs_of_rows(net, theta, X), outputs(net, theta, X))
+    np.testing.assert_array_equal(outputs_of_rows(net, theta, X[5:6]), outputs(net, theta, X)[5:6])
+
+
 # ── through every door ───────────────────────────────────────────────────────────────────────────
 
 
