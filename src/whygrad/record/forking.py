@@ -321,7 +321,10 @@ def leave_one_out(given: R, examples: Any, rescale: bool, cores: int | None) -> 
         return fitted(training, *run(seat.take(training)))
 
     trainings = [_training_without(given, index, rescale) for index in indices[:1]]
-    return side_by_side([partial(one, int(index)) for index in indices], trainings, cores)
+    found = side_by_side([partial(one, int(index)) for index in indices], trainings, cores)
+    if any(fitted.history.stopped == INTERRUPTED for fitted in found):
+        raise KeyboardInterrupt  # what was cut off says nothing of the examples
+    return found
 
 
 def _training_without(given: R, examples: Any, rescale: bool = False) -> Training:
