@@ -52,7 +52,7 @@ def calls(monkeypatch):
 
     monkeypatch.setattr(loop, "_run_epochs", run_epochs)
     monkeypatch.setattr(loop, "next_chunk", lambda steps, seconds: 1000)
-    monkeypatch.setattr(loop, "RISKED", 1.0)  # so that rules act in the middle
+    monkeypatch.setattr(loop, "RISKED", 1.5)  # so that rules act in the middle
     return found
 
 
