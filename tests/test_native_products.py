@@ -45,13 +45,14 @@ def test_every_product_is_that_of_numpy(rows, units, size, dtype):
         return np.abs(ours - theirs).max() <= tolerance * np.sqrt(terms) * 3
 
     panel = np.empty(PANEL // a.itemsize, dtype)
-    z = np.ones((rows, units), dtype)
+    z = np.full((rows, units), np.nan, dtype)  # whatever stood there is overwritten
+    b = np.arange(units, dtype=dtype)
     from_python(passes.into_units)(
-        a.ravel(), 0, W.ravel(), 0, z.ravel(), 0, units, rows, units, size
+        a.ravel(), 0, np.append(W.ravel(), b), 0, W.size, z.ravel(), 0, units, rows, units, size, panel
     )
-    assert close(z, a @ W.T + 1, size)
+    assert close(z, a @ W.T + b, size)
 
-    error = np.full((rows, size), np.nan, dtype)  # whatever stood there is overwritten
+    error = np.full((rows, size), np.nan, dtype)
     from_python(passes.into_inputs)(
         delta.ravel(), 0, W.ravel(), 0, error.ravel(), 0, rows, units, size, size, panel
     )

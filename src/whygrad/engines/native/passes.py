@@ -16,7 +16,7 @@ from whygrad.engines.native.costs import output_costs, output_error
 from whygrad.engines.native.dropout import following, lay_mask, multiply
 from whygrad.engines.native.elementwise import activate, times_slope
 from whygrad.engines.native.memory import copy, fill, prefetch
-from whygrad.engines.native.microkernels import combine, combine_packed, dots
+from whygrad.engines.native.microkernels import combine, combine_packed, combine_transposed, dots
 from whygrad.nn.functions import Array
 
 # Of a panel of W¹ as many bytes move at a time as the nearest cache holds, in batches of at least so many
@@ -66,10 +66,7 @@ def forward_layer(
     l: int, layers: Layers, theta: Array, examples: Examples, workspace: Workspace, first: int,
     low: int, high: int, left: int, right: int, key: Any, part: int,
 ) -> None:  # fmt: skip
-    """zˡ = aˡ⁻¹ Wˡᵀ + bˡ, aˡ = f(zˡ) for examples from low to high and units from left to right.
-
-    The biases are laid down first and the product added to them.
-    """
+    """zˡ = aˡ⁻¹ Wˡᵀ + bˡ, aˡ = f(zˡ) for examples from low to high and units from left to right."""
     work, rows, count = workspace.work, high - low, right - left
     units, below = layers.sizes[l], layers.sizes[l - 1]
     W, b = layers.W[l] + left * below, layers.b[l] + left
@@ -78,10 +75,10 @@ def forward_layer(
     if l == 1 and layers.stretch > 0:
         _forward_sparse(layers, theta, examples, workspace, first + low, rows, left, right, z, part)
     else:
-        for i in range(rows):
-            copy(theta, b, work, z + i * units, count)
         inputs = layers.a[l - 1] + low * below
-        into_units(work, inputs, theta, W, work, z, units, rows, count, below)
+        into_units(
+            work, inputs, theta, W, b, work, z, units, rows, count, below, workspace.panel[part]
+        )  # fmt: skip
     # Whole rows lie side by side and go through in one piece, parts of rows one by one.
     pieces, tall = (1, rows) if count == units else (rows, 1)
     size, code = tall * count, layers.activations[l]
@@ -256,21 +253,29 @@ def _add_gradient_sparse(
 
 
 # Multiplications per product. Below _FROM, BLAS has kernels of its own for small matrices; from _PACKED on
-# columns are copied side by side, if there are _ROWS rows to multiply with them. Short rows, of less than
-# _ROW numbers, leave `dots` adding up lanes for most of its time.
-_FROM, _PACKED, _ROWS, _ROW = 2**20, 2**24, 32, 256
+# columns are copied side by side, if there are _ROWS rows to multiply with them. On the way forward weights
+# are laid side by side for _FEW rows or more; for fewer, short rows, of less than _ROW numbers, would leave
+# `dots` adding up lanes for most of its time.
+_FROM, _PACKED, _ROWS, _FEW, _ROW = 2**20, 2**24, 32, 16, 256
 
 
 @kernel
 def into_units(
-    a: Array, a_start: int, W: Array, W_start: int, z: Array, z_start: int, z_row: int,
-    rows: int, units: int, size: int,
+    a: Array, a_start: int, W: Array, W_start: int, b: int, z: Array, z_start: int, z_row: int,
+    rows: int, units: int, size: int, panel: Array,
 ) -> None:  # fmt: skip
-    """z (rows, units) ← z + a (rows, size) Wᵀ, with W (units, size): the way forward.
+    """z (rows, units) ← b + a (rows, size) Wᵀ, with W (units, size): the way forward.
 
-    Rows of z lie `z_row` apart.
+    b begins at a place of W's memory; rows of z lie `z_row` apart; `panel` has room for PANEL bytes.
     """
-    if _FROM <= rows * units * size < _PACKED and size >= _ROW:
+    if rows >= _FEW:
+        combine_transposed(
+            a, a_start, W, W_start, b, rows, units, size, z, z_start, z_row, panel
+        )  # fmt: skip
+        return
+    for i in range(rows):
+        copy(W, b, z, z_start + i * z_row, units)
+    if rows * units * size >= _FROM and size >= _ROW:
         dots(a, a_start, W, W_start, rows, units, size, z, z_start, z_row)
     else:
         blas.product_into_units(

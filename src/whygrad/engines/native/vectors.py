@@ -93,6 +93,29 @@ class Vectors:
             block = half
         return vectors[0]
 
+    def transposed(self, rows: list[Any]) -> list[Any]:
+        """Return the columns of a square of numbers that has as many rows as a vector has lanes.
+
+        Squares of 2 × 2 numbers change two of their corners, then squares of 2 × 2 such squares, and so on.
+        """
+        half = 1
+        while half < self.lanes:
+            lanes = range(self.lanes)
+            upper, lower = (
+                ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), places)
+                for places in (
+                    [self.lanes + lane - half if lane & half else lane for lane in lanes],
+                    [self.lanes + lane if lane & half else lane + half for lane in lanes],
+                )
+            )
+            for n in (n for n in lanes if not n & half):
+                x, y = rows[n], rows[n + half]
+                rows[n], rows[n + half] = (
+                    self.builder.shuffle_vector(x, y, places) for places in (upper, lower)
+                )
+            half *= 2
+        return rows
+
     def first(self, count: int) -> Any:
         """Return the mask of the first `count` lanes, where that is known beforehand."""
         kind = ir.VectorType(ir.IntType(1), self.lanes)
