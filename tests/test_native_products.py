@@ -47,20 +47,21 @@ def test_every_product_is_that_of_numpy(rows, units, size, dtype):
     panel = np.empty(PANEL // a.itemsize, dtype)
     z = np.full((rows, units), np.nan, dtype)  # whatever stood there is overwritten
     b = np.arange(units, dtype=dtype)
+    few = rows < 16
     from_python(passes.into_units)(
-        a.ravel(), 0, np.append(W.ravel(), b), 0, W.size, z.ravel(), 0, units, rows, units, size, panel
+        few, a.ravel(), 0, np.append(W.ravel(), b), 0, W.size, z.ravel(), 0, units, rows, units, size, panel
     )
     assert close(z, a @ W.T + b, size)
 
     error = np.full((rows, size), np.nan, dtype)
     from_python(passes.into_inputs)(
-        delta.ravel(), 0, W.ravel(), 0, error.ravel(), 0, rows, units, size, size, panel
+        few, delta.ravel(), 0, W.ravel(), 0, error.ravel(), 0, rows, units, size, size, panel
     )
     assert close(error, delta @ W, units)
 
     moved = W.copy()
     from_python(passes.into_weights)(
-        -0.5, delta.ravel(), 0, units, a.ravel(), 0, 0.75, moved.ravel(), 0, rows, units, size
+        few, -0.5, delta.ravel(), 0, units, a.ravel(), 0, 0.75, moved.ravel(), 0, rows, units, size, panel
     )  # fmt: skip
     assert close(moved, 0.75 * W - 0.5 * delta.T @ a, rows)
 

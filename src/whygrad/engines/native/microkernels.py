@@ -36,28 +36,31 @@ PANEL = ROWS * GROUP * WIDTH * VECTOR_BYTES
 
 
 def _dots_tile(rows: int, units: int) -> Any:
-    """Make the tile of `dots` that has so many rows and units: `size` columns of rows `stride` apart."""
+    """Make the tile of `dots` that has so many rows and units: `size` columns of rows `stride` apart.
+
+    The sums are added to those in `old`, whose rows lie old_row apart.
+    """
 
     @intrinsic
     def tile(
-        typing_context: Any, a: Any, a_start: Any, W: Any, W_start: Any, size: Any, stride: Any, z: Any,
-        z_start: Any, z_stride: Any,
+        typing_context: Any, a: Any, a_start: Any, W: Any, W_start: Any, size: Any, stride: Any, old: Any,
+        old_start: Any, old_row: Any, z: Any, z_start: Any, z_row: Any,
     ) -> Any:  # fmt: skip
         def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            a, a_start, W, W_start, size, stride, z, z_start, z_stride = arguments
+            a, a_start, W, W_start, size, stride, old, old_start, old_row, z, z_start, z_row = arguments
             kinds = signature.args
-            vectors = Vectors(context, builder, kinds[6].dtype)
+            vectors = Vectors(context, builder, kinds[9].dtype)
             step = ir.Constant(vectors.index, vectors.lanes)
-            a_data, W_data, z_data = (
-                data(context, builder, kinds[n], v) for n, v in ((0, a), (2, W), (6, z))
+            a_data, W_data, old_data, z_data = (
+                data(context, builder, kinds[n], v) for n, v in ((0, a), (2, W), (6, old), (9, z))
             )
 
-            def row_of(address: Any, start: Any, row: int) -> Any:
-                offset = builder.mul(stride, ir.Constant(vectors.index, row))
+            def row_of(address: Any, start: Any, row: int, apart: Any) -> Any:
+                offset = builder.mul(apart, ir.Constant(vectors.index, row))
                 return builder.gep(address, [builder.add(start, offset)])
 
-            a_rows = [row_of(a_data, a_start, row) for row in range(rows)]
-            W_rows = [row_of(W_data, W_start, unit) for unit in range(units)]
+            a_rows = [row_of(a_data, a_start, row, stride) for row in range(rows)]
+            W_rows = [row_of(W_data, W_start, unit, stride) for unit in range(units)]
             totals = [
                 [cgutils.alloca_once_value(builder, vectors.zero) for _ in range(units)]
                 for _ in range(rows)
@@ -79,16 +82,19 @@ def _dots_tile(rows: int, units: int) -> Any:
                 add(k)
             with builder.if_then(builder.icmp_signed(">", rest, ir.Constant(vectors.index, 0))):
                 add(whole, vectors.mask(rest))
-            mask = vectors.first(units)
-            for row in range(rows):
-                offset = builder.mul(z_stride, ir.Constant(vectors.index, row))
-                target = builder.gep(z_data, [builder.add(z_start, offset)])
-                sums = vectors.sums([builder.load(total) for total in totals[row]])
-                vectors.store(builder.fadd(vectors.load(target, mask), sums), target, mask)
+            mask, together = vectors.first(units), max(1, vectors.lanes // units)
+            for first in range(0, rows, together):  # lanes of several rows are added up at once
+                some = totals[first : first + together]
+                sums = vectors.sums([builder.load(total) for row in some for total in row])
+                for row in range(len(some)):
+                    source = row_of(old_data, old_start, first + row, old_row)
+                    target = row_of(z_data, z_start, first + row, z_row)
+                    sum_ = vectors.from_lane(sums, row * units)
+                    vectors.store(builder.fadd(vectors.load(source, mask), sum_), target, mask)
             return context.get_dummy_value()
 
-        index = types.intp
-        return types.void(a, index, W, index, index, index, z, index, index), lower
+        i = types.intp
+        return types.void(a, i, W, i, i, i, old, i, i, z, i, i), lower
 
     return tile
 
@@ -200,6 +206,8 @@ _dots_unit = _dots_tile(HEIGHT, 1)
 _dots_pair = _dots_tile(2, WIDTH)
 _dots_row = _dots_tile(1, WIDTH)
 _dots_one = _dots_tile(1, 1)
+_dots_two = _dots_tile(HEIGHT, 2)
+_dots_two_row = _dots_tile(1, 2)
 _combine = _combine_tile(HEIGHT, WIDTH)
 _combine_column = _combine_tile(HEIGHT, 1)
 _combine_row = _combine_tile(1, WIDTH)
@@ -233,22 +241,22 @@ def _dots_piece(
     for i in range(0, whole_rows, HEIGHT):
         x, to = a_start + i * stride, z_start + i * z_row
         for j in range(0, whole_units, WIDTH):
-            _dots(a, x, W, W_start + j * stride, size, stride, z, to + j, z_row)
+            _dots(a, x, W, W_start + j * stride, size, stride, z, to + j, z_row, z, to + j, z_row)
         for j in range(whole_units, units):
-            _dots_unit(a, x, W, W_start + j * stride, size, stride, z, to + j, z_row)
+            _dots_unit(a, x, W, W_start + j * stride, size, stride, z, to + j, z_row, z, to + j, z_row)
     pairs = rows - rows % 2
     for i in range(whole_rows, pairs, 2):
         x, to = a_start + i * stride, z_start + i * z_row
         for j in range(0, whole_units, WIDTH):
-            _dots_pair(a, x, W, W_start + j * stride, size, stride, z, to + j, z_row)
+            _dots_pair(a, x, W, W_start + j * stride, size, stride, z, to + j, z_row, z, to + j, z_row)
     for i in range(pairs, rows):
         x, to = a_start + i * stride, z_start + i * z_row
         for j in range(0, whole_units, WIDTH):
-            _dots_row(a, x, W, W_start + j * stride, size, stride, z, to + j, z_row)
+            _dots_row(a, x, W, W_start + j * stride, size, stride, z, to + j, z_row, z, to + j, z_row)
     for i in range(whole_rows, rows):
         x, to = a_start + i * stride, z_start + i * z_row
         for j in range(whole_units, units):
-            _dots_one(a, x, W, W_start + j * stride, size, stride, z, to + j, z_row)
+            _dots_one(a, x, W, W_start + j * stride, size, stride, z, to + j, z_row, z, to + j, z_row)
 
 
 @kernel
@@ -316,7 +324,12 @@ def combine_transposed(
     wide = WIDTH * lanes
     j = ZERO
     while j < units:
-        step = wide if units - j >= wide else min(lanes, units - j)
+        left = units - j
+        # What a tile of `dots` takes for a pair of units, of which 30 for the sums of lanes.
+        if left < lanes and left * (8 * size // lanes + 30) <= 10 * size:
+            _last_dots(a, a_start, W, W_start + j * size, b + j, rows, left, size, z, z_start + j, z_row)
+            return
+        step = wide if left >= wide else min(lanes, left)
         across = max(step, lanes)
         for k in range(0, size, DEEP):
             deep = min(DEEP, size - k)
@@ -339,6 +352,28 @@ def combine_transposed(
                     z, to, z_row, z, to, z_row, step,
                 )  # fmt: skip
         j += step
+
+
+@kernel
+def _last_dots(
+    a: Array, a_start: int, W: Array, W_start: int, b: int, rows: int, units: int, size: int,
+    z: Array, z_start: int, z_row: int,
+) -> None:  # fmt: skip
+    """z ← b + a Wᵀ for a few units, less than a vector has lanes, in pairs."""
+    for j in range(0, units, 2):
+        y, at, pair = W_start + j * size, z_start + j, j + 1 < units
+        i = ZERO
+        while i < rows:
+            x, to, whole = a_start + i * size, at + i * z_row, rows - i >= HEIGHT
+            if whole and pair:
+                _dots_two(a, x, W, y, size, size, W, b + j, ZERO, z, to, z_row)
+            elif whole:
+                _dots_unit(a, x, W, y, size, size, W, b + j, ZERO, z, to, z_row)
+            elif pair:
+                _dots_two_row(a, x, W, y, size, size, W, b + j, ZERO, z, to, z_row)
+            else:
+                _dots_one(a, x, W, y, size, size, W, b + j, ZERO, z, to, z_row)
+            i += HEIGHT if whole else 1
 
 
 @kernel

@@ -116,6 +116,12 @@ class Vectors:
             half *= 2
         return rows
 
+    def from_lane(self, vector: Any, first: int) -> Any:
+        """Return the lanes from `first` on as the first ones; behind them stand those before it."""
+        kind = ir.VectorType(ir.IntType(32), self.lanes)
+        places = ir.Constant(kind, [(first + lane) % self.lanes for lane in range(self.lanes)])
+        return self.builder.shuffle_vector(vector, vector, places)
+
     def first(self, count: int) -> Any:
         """Return the mask of the first `count` lanes, where that is known beforehand."""
         kind = ir.VectorType(ir.IntType(1), self.lanes)
