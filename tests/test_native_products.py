@@ -1,5 +1,9 @@
 """The native engine's own ways of multiplying: in registers, by BLAS, and past the zeros of the input."""
 
+import os
+import platform
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -15,8 +19,14 @@ from whygrad.training.loop import Training, run
 
 pytestmark = needs_native
 
-# Around the sizes at which a product goes from BLAS into registers and back, with odd remainders.
+# Around the sizes at which a product goes from BLAS into registers and back, with odd remainders; layers of
+# few units; and one whose weights are copied side by side.
 SHAPES = [
+    (33, 1, 40),
+    (19, 3, 130),
+    (200, 10, 100),
+    (17, 50, 7),
+    (21, 1030, 2047),
     (1, 1, 1),
     (7, 5, 3),
     (10, 30, 784),
@@ -49,7 +59,19 @@ def test_every_product_is_that_of_numpy(rows, units, size, dtype):
     b = np.arange(units, dtype=dtype)
     few = rows < 16
     from_python(passes.into_units)(
-        few, a.ravel(), 0, np.append(W.ravel(), b), 0, W.size, z.ravel(), 0, units, rows, units, size, panel
+        few,
+        a.ravel(),
+        0,
+        np.append(W.ravel(), b),
+        0,
+        W.size,
+        z.ravel(),
+        0,
+        units,
+        rows,
+        units,
+        size,
+        panel,
     )
     assert close(z, a @ W.T + b, size)
 
@@ -296,3 +318,26 @@ def test_an_error_while_threads_share_a_step_is_raised_rather_than_waited_on(mon
     with pytest.raises(RuntimeError, match="can't start"):
         run(Training(plan, start(plan), as_data(net, X, y), None, broken))
     broken._pool.real.shutdown(wait=True)  # the part that was started has left as well
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="names a processor")
+def test_products_are_those_of_numpy_with_vectors_of_256_bits_as_well():
+    program = f"""
+import sys
+from llvmlite import binding
+binding.get_host_cpu_features = dict
+import pytest
+from whygrad.engines.native.vectors import VECTOR_BYTES
+assert VECTOR_BYTES == 32
+sys.exit(pytest.main(["-q", "-x", "-p", "no:cacheprovider", {__file__!r}, "-k", "every_product or same_bits"]))
+"""
+    features = "+avx,+avx2,+fma,+bmi,+bmi2,+popcnt,+sse4.1,+sse4.2"
+    environment = os.environ | {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": features}
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr

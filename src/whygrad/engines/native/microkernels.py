@@ -7,9 +7,12 @@ registers:
     dots      z_ij ← z_ij + Σ_k a_ik W_jk              rows times rows: the way forward
     combine   C_p ← βC_p + α Σ_q c_pq R_q              rows from rows: the way back (δW), the update (δᵀa)
 
-Where R is large or its rows lie a power of 2 apart, which a cache has few places for, `combine_packed`
-first copies a few columns of it side by side. Every result is summed in the same order whatever tile it
-lies in, so that its bits do not depend on its place in a batch.
+The first ends with sums of lanes, which take longer than the products where rows are short. So the way
+forward of more than a few examples is the second loop as well: `combine_transposed` lays the weights of a
+few units side by side, as columns of Wᵀ, and multiplies all examples with them. Where R is large or its rows
+lie a power of 2 apart, which a cache has few places for, `combine_packed` first copies a few columns of it
+side by side. Every result is summed in the same order whatever tile it lies in, so that its bits depend
+neither on its place in a batch nor on how threads share it.
 """
 
 from typing import Any
@@ -31,7 +34,9 @@ HEIGHT, WIDTH = (8, 3) if WIDE else (4, 2)
 # as wide as a tile, that are copied at a time (combine), and what they take.
 DEPTH, UNITS = 4096, 252
 ROWS, GROUP = 256, 4
-DEEP = 128  # inputs whose weights to a tile's units are laid side by side at a time
+# Rows of R from which on a tile asks for what it adds to, and inputs whose weights are laid side by side at
+# a time: the panel stays in the nearest cache.
+LONG, DEEP = 64, 64
 PANEL = ROWS * GROUP * WIDTH * VECTOR_BYTES
 
 
@@ -47,7 +52,9 @@ def _dots_tile(rows: int, units: int) -> Any:
         old_start: Any, old_row: Any, z: Any, z_start: Any, z_row: Any,
     ) -> Any:  # fmt: skip
         def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            a, a_start, W, W_start, size, stride, old, old_start, old_row, z, z_start, z_row = arguments
+            a, a_start, W, W_start, size, stride, old, old_start, old_row, z, z_start, z_row = (
+                arguments
+            )
             kinds = signature.args
             vectors = Vectors(context, builder, kinds[9].dtype)
             step = ir.Constant(vectors.index, vectors.lanes)
@@ -130,6 +137,13 @@ def _combine_tile(rows: int, width: int) -> Any:
                 [cgutils.alloca_once_value(builder, vectors.zero) for _ in range(width)]
                 for _ in range(rows)
             ]
+            # What the products are added to comes meanwhile, where they take long enough.
+            with builder.if_then(builder.icmp_signed(">", inner, number(LONG))):
+                for row in range(rows):
+                    old_p = builder.add(old_start, builder.mul(old_row, number(row)))
+                    for v in range(width):
+                        place = builder.add(old_p, number(v * vectors.lanes))
+                        vectors.prefetch(builder.gep(old_data, [place]))
             with cgutils.for_range(builder, inner, intp=index) as loop:
                 q = loop.index
                 R_q = builder.gep(R_data, [builder.add(R_start, builder.mul(q, R_row))])
@@ -243,20 +257,28 @@ def _dots_piece(
         for j in range(0, whole_units, WIDTH):
             _dots(a, x, W, W_start + j * stride, size, stride, z, to + j, z_row, z, to + j, z_row)
         for j in range(whole_units, units):
-            _dots_unit(a, x, W, W_start + j * stride, size, stride, z, to + j, z_row, z, to + j, z_row)
+            _dots_unit(
+                a, x, W, W_start + j * stride, size, stride, z, to + j, z_row, z, to + j, z_row
+            )
     pairs = rows - rows % 2
     for i in range(whole_rows, pairs, 2):
         x, to = a_start + i * stride, z_start + i * z_row
         for j in range(0, whole_units, WIDTH):
-            _dots_pair(a, x, W, W_start + j * stride, size, stride, z, to + j, z_row, z, to + j, z_row)
+            _dots_pair(
+                a, x, W, W_start + j * stride, size, stride, z, to + j, z_row, z, to + j, z_row
+            )
     for i in range(pairs, rows):
         x, to = a_start + i * stride, z_start + i * z_row
         for j in range(0, whole_units, WIDTH):
-            _dots_row(a, x, W, W_start + j * stride, size, stride, z, to + j, z_row, z, to + j, z_row)
+            _dots_row(
+                a, x, W, W_start + j * stride, size, stride, z, to + j, z_row, z, to + j, z_row
+            )
     for i in range(whole_rows, rows):
         x, to = a_start + i * stride, z_start + i * z_row
         for j in range(whole_units, units):
-            _dots_one(a, x, W, W_start + j * stride, size, stride, z, to + j, z_row, z, to + j, z_row)
+            _dots_one(
+                a, x, W, W_start + j * stride, size, stride, z, to + j, z_row, z, to + j, z_row
+            )
 
 
 @kernel
@@ -327,7 +349,9 @@ def combine_transposed(
         left = units - j
         # What a tile of `dots` takes for a pair of units, of which 30 for the sums of lanes.
         if left < lanes and left * (8 * size // lanes + 30) <= 10 * size:
-            _last_dots(a, a_start, W, W_start + j * size, b + j, rows, left, size, z, z_start + j, z_row)
+            _last_dots(
+                a, a_start, W, W_start + j * size, b + j, rows, left, size, z, z_start + j, z_row
+            )
             return
         step = wide if left >= wide else min(lanes, left)
         across = max(step, lanes)

@@ -44,7 +44,9 @@ def forward_and_back(
     """
     L, part, parts = len(layers.sizes) - 1, thread.part, thread.parts
     low, high = share(rows, parts, part, _EXAMPLES), share(rows, parts, part + 1, _EXAMPLES)
-    if parts > 1 and fits_cache(theta):  # asked for at once, what other cores have moved takes less time
+    if parts > 1 and fits_cache(
+        theta
+    ):  # asked for at once, what other cores have moved takes less time
         prefetch(theta, ZERO, len(theta))
     gather(layers, examples, workspace, first, low, high, rows)
     if not layers.wide.any():  # these examples need nobody else's
@@ -63,7 +65,9 @@ def forward_and_back(
         phase += 1
         wait_at_barrier(thread.barrier_count, parts, phase)
         low, high, left, right = _shares(layers, l, rows, parts, part)
-        forward_layer(l, layers, theta, examples, workspace, first, low, high, left, right, key, part)
+        forward_layer(
+            l, layers, theta, examples, workspace, first, low, high, left, right, key, part
+        )
     find_costs(layers, workspace, low, high)
     find_error(layers, workspace, low, high)
     for l in range(L, 1, -1):

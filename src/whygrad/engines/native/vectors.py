@@ -40,6 +40,13 @@ class Vectors:
             arguments = [value, self.at(pointer), ir.Constant(ir.IntType(32), self.size), mask]
             self._call("llvm.masked.store", ir.VoidType(), arguments, self.suffix + ".p0")
 
+    def prefetch(self, pointer: Any) -> None:
+        """Ask for the line of the cache that an address lies in."""
+        byte, integer = ir.IntType(8).as_pointer(), ir.IntType(32)
+        to_read, near, of_data = (ir.Constant(integer, n) for n in (0, 3, 1))
+        arguments = [self.builder.bitcast(pointer, byte), to_read, near, of_data]
+        self._call("llvm.prefetch", ir.VoidType(), arguments, "p0")
+
     def multiply_add(self, x: Any, y: Any, total: Any) -> Any:
         return self._call("llvm.fmuladd", self.type, [x, y, total], self.suffix)
 
