@@ -329,7 +329,8 @@ binding.get_host_cpu_features = dict
 import pytest
 from whygrad.engines.native.vectors import VECTOR_BYTES
 assert VECTOR_BYTES == 32
-sys.exit(pytest.main(["-q", "-x", "-p", "no:cacheprovider", {__file__!r}, "-k", "every_product or same_bits"]))
+chosen = ["-k", "every_product or same_bits"]
+sys.exit(pytest.main(["-q", "-x", "-p", "no:cacheprovider", {__file__!r}, *chosen]))
 """
     features = "+avx,+avx2,+fma,+bmi,+bmi2,+popcnt,+sse4.1,+sse4.2"
     environment = os.environ | {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": features}

@@ -9,9 +9,9 @@ registers:
 
 The first ends with sums of lanes, which take longer than the products where rows are short. So the way
 forward of more than a few examples is the second loop as well: `combine_transposed` lays the weights of a
-few units side by side, as columns of Wᵀ, and multiplies all examples with them. Where R is large or its rows
-lie a power of 2 apart, which a cache has few places for, `combine_packed` first copies a few columns of it
-side by side. Every result is summed in the same order whatever tile it lies in, so that its bits depend
+few units side by side, as columns of Wᵀ, and multiplies all examples with them. Where R is large or its
+rows lie a power of 2 apart, which a cache has few places for, `combine_packed` first copies a few columns of
+it side by side. Every result is summed in the same order whatever tile it lies in, so that its bits depend
 neither on its place in a batch nor on how threads share it.
 """
 
@@ -337,7 +337,7 @@ def combine_transposed(
     a: Array, a_start: int, W: Array, W_start: int, b: int, rows: int, units: int, size: int,
     z: Array, z_start: int, z_row: int, panel: Array,
 ) -> None:  # fmt: skip
-    """z (rows, units) ← b + a Wᵀ, with a (rows, size), W (units, size), and b where it begins in W's memory.
+    """z (rows, units) ← b + a Wᵀ, with a (rows, size), W (units, size), and b at a place of W's memory.
 
     A few units at a time, their weights are laid side by side in the panel, which has room for PANEL bytes:
     then rows of a need no sums of lanes, which take longer than the products where rows are short.
@@ -415,18 +415,22 @@ def _column(
         whole = rows - p >= HEIGHT
         if whole and wide:
             _combine(
-                al, c, s, c_row, c_column, R, R_start, R_row, inner, be, old, at, old_row, C, to, C_row, left
+                al, c, s, c_row, c_column, R, R_start, R_row, inner, be, old, at, old_row,
+                C, to, C_row, left,
             )  # fmt: skip
         elif whole:
             _combine_column(
-                al, c, s, c_row, c_column, R, R_start, R_row, inner, be, old, at, old_row, C, to, C_row, left
+                al, c, s, c_row, c_column, R, R_start, R_row, inner, be, old, at, old_row,
+                C, to, C_row, left,
             )  # fmt: skip
         elif wide:
             _combine_row(
-                al, c, s, c_row, c_column, R, R_start, R_row, inner, be, old, at, old_row, C, to, C_row, left
+                al, c, s, c_row, c_column, R, R_start, R_row, inner, be, old, at, old_row,
+                C, to, C_row, left,
             )  # fmt: skip
         else:
             _combine_one(
-                al, c, s, c_row, c_column, R, R_start, R_row, inner, be, old, at, old_row, C, to, C_row, left
+                al, c, s, c_row, c_column, R, R_start, R_row, inner, be, old, at, old_row,
+                C, to, C_row, left,
             )  # fmt: skip
         p += HEIGHT if whole else 1

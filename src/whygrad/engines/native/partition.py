@@ -30,7 +30,8 @@ from whygrad.nn.functions import Array
 
 # Examples and units that shares are multiples of: whole tiles, and whole lines of the cache.
 _CACHE = 2**19  # bytes
-_EXAMPLES, _UNITS = np.int64(HEIGHT), np.int64(16)
+_EXAMPLES: Any = np.int64(HEIGHT)
+_UNITS: Any = np.int64(16)
 
 
 @kernel

@@ -6,8 +6,8 @@ forward, cost, backward, and then each layer moves.
 
 Threads share a large batch by examples or by units on the way forward and back (`partition`), and layers by
 blocks of units when they move; small layers on many examples go another way (`by_units`). There are two
-barriers a step at least: when all errors are there, and when all layers have moved. The bits do not depend on
-how many threads there are.
+barriers a step at least: when all errors are there, and when all layers have moved. The bits do not depend
+on how many threads there are.
 
 Nothing is allocated within a step: a, z and δ of every layer lie in one workspace. Weights
 of examples multiply δᴸ, and with it everything below; gradients divide by their sum S.
