@@ -144,7 +144,7 @@ class Layout:
 def blocks(net: Network, rows: int, skips: bool = False) -> int:
     """Return how many threads may share a batch: a power of 2, by shapes and skipped zeros alone."""
     weights = [units * below for below, units in zip(net.sizes, net.sizes[1:], strict=False)]
-    weights[0] *= SPARSE_SHARE if skips else 1
+    weights[0] = int(weights[0] * SPARSE_SHARE) if skips else weights[0]
     effort = rows * (sum(weights) + 8 * sum(net.sizes[1:]))
     if effort < SHARED_EFFORT:
         return 1

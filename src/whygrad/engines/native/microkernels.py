@@ -10,9 +10,9 @@ registers:
 The first ends with sums of lanes, which take longer than the products where rows are short. So the way
 forward of more than a few examples is the second loop as well: `combine_transposed` lays the weights of a
 few units side by side, as columns of Wᵀ, and multiplies all examples with them. Where R is large or its
-rows lie a power of 2 apart, which a cache has few places for, `combine_packed` first copies a few columns of
-it side by side. Every result is summed in the same order whatever tile it lies in, so that its bits depend
-neither on its place in a batch nor on how threads share it.
+rows lie a power of 2 apart, which a cache has few places for, `combine_packed` first copies a few columns
+of it side by side. Every result is summed in the same order whatever tile it lies in, so that its bits
+depend neither on its place in a batch nor on how threads share it.
 """
 
 from typing import Any

@@ -258,8 +258,8 @@ def _add_gradient_sparse(
 
 # Fewer rows than _FEW are too few to lay weights side by side for. Of these, products of less than _FROM
 # multiplications are left to BLAS, which has kernels of its own for small matrices; on the way forward only
-# where rows are of _ROW numbers or more. The rows of layers with _LARGE weights or more are read where they have
-# been copied side by side.
+# where rows are of _ROW numbers or more. The rows of layers with _LARGE weights or more are read where they
+# have been copied side by side.
 _FEW, _FROM, _ROW, _LARGE = 16, 2**20, 512, 2**21
 
 
