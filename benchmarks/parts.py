@@ -31,7 +31,7 @@ from whygrad.engines.native import by_units as small_layers  # noqa: E402
 from whygrad.engines.native import passes  # noqa: E402
 from whygrad.engines.native.compiling import OPTIONS  # noqa: E402
 from whygrad.engines.native.layout import rule  # noqa: E402
-from whygrad.engines.native.partition import moving_blocks, units_of, weights_of
+from whygrad.engines.native.partition import units_of, weights_of
 from whygrad.engines.native.updates import move  # noqa: E402
 
 SECONDS = 0.05  # that one repeat takes, about
@@ -80,10 +80,9 @@ def descend(
     times, l, layers, rule, theta, opt_state, examples, workspace, by_units, coefficients, key, rows, zero
 ):  # fmt: skip
     """Add a gradient to W and b at once, so little of it that nothing changes."""
-    blocks = moving_blocks(layers, l, 1)
     for _ in range(times):
-        for block in range(blocks):
-            low, high = units_of(layers, l, blocks, block)
+        for block in range(layers.moving[l]):
+            low, high = units_of(layers, l, block)
             W, _ = weights_of(layers, l, low, high)
             passes.add_gradient(
                 l, layers, examples, workspace, zero, zero, rows, low, high, -1e-9, 1.0, 1.0,
@@ -94,14 +93,13 @@ def descend(
 def gradient(
     times, l, layers, rule, theta, opt_state, examples, workspace, by_units, coefficients, key, rows, zero
 ):  # fmt: skip
-    blocks, before = moving_blocks(layers, l, 1), layers.W[l]
     for _ in range(times):
-        for block in range(blocks):
-            low, high = units_of(layers, l, blocks, block)
-            W, _ = weights_of(layers, l, low, high)
+        for block in range(layers.moving[l]):
+            low, high = units_of(layers, l, block)
+            W, size = weights_of(layers, l, low, high)
             passes.add_gradient(
                 l, layers, examples, workspace, zero, zero, rows, low, high, 1.0, 0.0, 0.0,
-                workspace.gradient, W - before, layers.b[l] + low - before,
+                workspace.block[zero], zero, size,
             )  # fmt: skip
 
 

@@ -179,7 +179,7 @@ class Worker:
         return self.pipe.recv()
 
     def warm_up(self) -> None:
-        """Let it compile, and see how many steps fit the time."""
+        """Compile, and return how many steps fit the time."""
         fixed = self.name == "JAX" and not self.case.shared  # compiled for one number of steps
         self.ask("time", 0, self.steps if fixed else min(self.most, 20))
         few = self.steps if fixed else min(self.most, 50)

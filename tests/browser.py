@@ -278,7 +278,7 @@ class Browser:
             self.driver.save_screenshot(str(Path(folder) / f"{name}.png"))
 
     def dark(self, on=True):
-        """Let the browser prefer dark pages."""
+        """Set whether the browser prefers dark pages."""
         value = "dark" if on else "light"
         feature = {"name": "prefers-color-scheme", "value": value}
         self.tell("Emulation.setEmulatedMedia", features=[feature])

@@ -3,10 +3,15 @@
 from functools import cache
 
 import numpy as np
-from numba import njit
+from llvmlite import binding
+from numba import _helperlib, njit
 
 from whygrad.engines.machine_code.exporting import OPTIONS
+from whygrad.engines.machine_code.objects import PRODUCT
 from whygrad.engines.native import costs, elementwise
+
+# The package defines its product within the code that it exports; what is compiled here takes Numba's own.
+binding.add_symbol(PRODUCT, _helperlib.c_helpers["xxgemm"])
 
 
 @cache

@@ -201,7 +201,7 @@ def test_nan_in_the_targets_is_refused_with_its_place():
     refused(message, wg.backward, NUMBERS, theta, wg.forward(NUMBERS, theta, X), targets)
 
 
-def test_nan_in_held_out_data_is_refused():
+def test_nan_in_validation_data_is_refused():
     with pytest.raises(wg.InputError, match=r"X\[0, 0\] is NaN"):
         fit(validation=(with_value(X, (0, 0), np.nan), Y))
 

@@ -215,6 +215,7 @@ def test_what_was_pushed_and_what_would_be_without_an_example_has_the_units_of_t
     assert found.pictures[-1].lines[0].y[-1] == pytest.approx(said, rel=1e-5)
     first = found.tables[0].rows[0]
     assert float(first[0]) > 5000, "the target of an example"
+    assert found.tables[0].columns[0] == "target"
     without = price.why.without([3], asked)
     assert f"instead of {number(said)}" in without.answer
     what, before, after, change = without.tables[0].rows[0]

@@ -44,15 +44,15 @@ def fit(engine, rule, **options):
 def calls(monkeypatch):
     """How many epochs were taken at once, call by call; the clock says that no step takes any time."""
     found = []
-    real = loop._run_epochs
+    real = loop.run_epochs
 
     def run_epochs(training, data, state, ahead):
         found.append(ahead)
         return real(training, data, state, ahead)
 
-    monkeypatch.setattr(loop, "_run_epochs", run_epochs)
+    monkeypatch.setattr(loop, "run_epochs", run_epochs)
     monkeypatch.setattr(loop, "next_chunk", lambda steps, seconds: 1000)
-    monkeypatch.setattr(loop, "RISKED", 1.0)  # so that rules act in the middle
+    monkeypatch.setattr(loop, "RISKED", 1.5)  # so that rules act in the middle
     return found
 
 
@@ -73,7 +73,7 @@ def test_epochs_at_once_are_those_one_by_one(engine, rule, calls):
 def test_a_rule_that_acts_within_a_call_costs_at_most_a_twentieth_of_the_epochs(calls, monkeypatch):
     monkeypatch.setattr(loop, "RISKED", 0.05)
     engines, taken = [], []
-    real = loop._run_epochs
+    real = loop.run_epochs
 
     def run_epochs(training, data, state, ahead):
         if not engines:
@@ -87,7 +87,7 @@ def test_a_rule_that_acts_within_a_call_costs_at_most_a_twentieth_of_the_epochs(
             monkeypatch.setattr(training.engine, "run_epochs", count, raising=False)
         return real(training, data, state, ahead)
 
-    monkeypatch.setattr(loop, "_run_epochs", run_epochs)
+    monkeypatch.setattr(loop, "run_epochs", run_epochs)
     fitted = fit("native", "patience", epochs=2000)
     epochs = len(fitted.history.epochs)
     assert "did not improve" in fitted.history.stopped and epochs < 2000

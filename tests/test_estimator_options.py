@@ -266,7 +266,7 @@ def test_early_stopping_goes_by_own_validation_data_and_trains_on_all_the_rest(e
     assert clf.score(X_VAL, Y_VAL) == pytest.approx(clf.best_validation_score_)
 
 
-def test_the_held_out_cost_stands_beside_the_score():
+def test_the_validation_cost_stands_beside_the_score():
     clf = fitted(early_stopping=True)
     assert len(clf.validation_loss_curve_) == len(clf.validation_scores_) == clf.n_iter_
     assert clf.validation_loss_curve_ == clf.history_.validation_cost

@@ -1,5 +1,6 @@
 """Several trainings side by side: the bits of one by one, in order, whatever fails or ends them."""
 
+import io
 import os
 import signal
 import threading
@@ -13,8 +14,12 @@ import whygrad as wg
 from covering import pairwise
 from engines import ENGINES, each_engine
 from whygrad import cores
+from whygrad.plan.plan import Plan, start
+from whygrad.record import forking
 from whygrad.train import SharedData, TrainOptions
+from whygrad.training import loop
 from whygrad.training import side_by_side as side
+from whygrad.training.progress import ProgressOfMany
 
 FACTORS = {
     "engine": ENGINES,
@@ -415,3 +420,30 @@ def test_leave_one_out_trains_once_without_each(run):
         assert (one.theta.flat != run.theta.flat).any()
     with pytest.raises(wg.InputError, match="example 40: the training data have 0 to 39"):
         run.leave_one_out([0, 40])
+
+
+def test_leave_one_out_that_was_interrupted_has_no_result(run, monkeypatch):
+    def pressed(training):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.3)
+        return loop.run(training)
+
+    monkeypatch.setattr(forking, "run", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        run.leave_one_out([3, 17], cores=1)
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_the_line_for_all_ends_with_all_of_them_over():
+    plan = Plan(NET, wg.SGD(0.1), n=40, epochs=3, batch_size=10)
+    line = ProgressOfMany([plan, plan], Terminal())
+    line.of(0).on_steps_end(wg.Report(plan, start(plan)))
+    line.of(0).close()
+    line.of(1).close()
+    line.close()
+    (task,) = line.bar.tasks
+    assert (task.completed, task.fields["over"]) == (24, 2) and line.bar.finished

@@ -1,5 +1,9 @@
 """The native engine's own ways of multiplying: in registers, by BLAS, and past the zeros of the input."""
 
+import os
+import platform
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -15,8 +19,14 @@ from whygrad.training.loop import Training, run
 
 pytestmark = needs_native
 
-# Around the sizes at which a product goes from BLAS into registers and back, with odd remainders.
+# Around the sizes at which a product goes from BLAS into registers and back, with odd remainders; layers of
+# few units; and one whose weights are copied side by side.
 SHAPES = [
+    (33, 1, 40),
+    (19, 3, 130),
+    (200, 10, 100),
+    (17, 50, 7),
+    (21, 1030, 2047),
     (1, 1, 1),
     (7, 5, 3),
     (10, 30, 784),
@@ -45,21 +55,35 @@ def test_every_product_is_that_of_numpy(rows, units, size, dtype):
         return np.abs(ours - theirs).max() <= tolerance * np.sqrt(terms) * 3
 
     panel = np.empty(PANEL // a.itemsize, dtype)
-    z = np.ones((rows, units), dtype)
+    z = np.full((rows, units), np.nan, dtype)  # whatever stood there is overwritten
+    b = np.arange(units, dtype=dtype)
+    few = rows < 16
     from_python(passes.into_units)(
-        a.ravel(), 0, W.ravel(), 0, z.ravel(), 0, units, rows, units, size
+        few,
+        a.ravel(),
+        0,
+        np.append(W.ravel(), b),
+        0,
+        W.size,
+        z.ravel(),
+        0,
+        units,
+        rows,
+        units,
+        size,
+        panel,
     )
-    assert close(z, a @ W.T + 1, size)
+    assert close(z, a @ W.T + b, size)
 
-    error = np.full((rows, size), np.nan, dtype)  # whatever stood there is overwritten
+    error = np.full((rows, size), np.nan, dtype)
     from_python(passes.into_inputs)(
-        delta.ravel(), 0, W.ravel(), 0, error.ravel(), 0, rows, units, size, size, panel
+        few, delta.ravel(), 0, W.ravel(), 0, error.ravel(), 0, rows, units, size, size, panel
     )
     assert close(error, delta @ W, units)
 
     moved = W.copy()
     from_python(passes.into_weights)(
-        -0.5, delta.ravel(), 0, units, a.ravel(), 0, 0.75, moved.ravel(), 0, rows, units, size
+        few, -0.5, delta.ravel(), 0, units, a.ravel(), 0, 0.75, moved.ravel(), 0, rows, units, size, panel
     )  # fmt: skip
     assert close(moved, 0.75 * W - 0.5 * delta.T @ a, rows)
 
@@ -294,3 +318,27 @@ def test_an_error_while_threads_share_a_step_is_raised_rather_than_waited_on(mon
     with pytest.raises(RuntimeError, match="can't start"):
         run(Training(plan, start(plan), as_data(net, X, y), None, broken))
     pool.real.shutdown(wait=True)  # the part that was started has left as well
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="names a processor")
+def test_products_are_those_of_numpy_with_vectors_of_256_bits_as_well():
+    program = f"""
+import sys
+from llvmlite import binding
+binding.get_host_cpu_features = dict
+import pytest
+from whygrad.engines.native.vectors import VECTOR_BYTES
+assert VECTOR_BYTES == 32
+chosen = ["-k", "every_product or same_bits"]
+sys.exit(pytest.main(["-q", "-x", "-p", "no:cacheprovider", {__file__!r}, *chosen]))
+"""
+    features = "+avx,+avx2,+fma,+bmi,+bmi2,+popcnt,+sse4.1,+sse4.2"
+    environment = os.environ | {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": features}
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr

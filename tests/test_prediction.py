@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import whygrad as wg
-from whygrad.engines import prediction
+from whygrad.engines import prediction, row_products
 from whygrad.engines.prediction import BLOCK, outputs, outputs_of_rows
 from whygrad.engines.row_products import compiled
 from whygrad.nn.functions import ACTIVATIONS
@@ -264,6 +264,13 @@ def test_activations_of_your_own_are_given_memory_of_their_own(way):
     np.testing.assert_array_equal(first, outputs(net, theta, X)[:1])
 
 
+def test_commands_that_predict_tables_have_the_same_bits(way):
+    net, theta = network((20, 30, 3), output="softmax")
+    X = rows(BLOCK + 3, 20)
+    np.testing.assert_array_equal(outputs_of_rows(net, theta, X), outputs(net, theta, X))
+    np.testing.assert_array_equal(outputs_of_rows(net, theta, X[5:6]), outputs(net, theta, X)[5:6])
+
+
 # ── through every door ───────────────────────────────────────────────────────────────────────────
 
 
@@ -324,3 +331,8 @@ def test_predicting_alone_imports_no_numba():
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+def test_where_a_limit_leaves_no_room_for_llvm_numpy_predicts(monkeypatch):
+    monkeypatch.setattr(row_products, "spare", lambda: 100.0)
+    assert compiled.__wrapped__("float64") is None

@@ -310,7 +310,7 @@ def test_the_same_with_the_houses_of_california(visit, tmp_path):
 
 
 def start_slowly(visit, name="iris", speed="100 steps/s"):
-    """Let a data set be learned so slowly that one can look on."""
+    """Slow the training on a data set down, so that one can look on."""
     visit.tab("Data")
     visit.press(name)
     visit.browser.has(f"{name}, not trained yet")

@@ -374,7 +374,7 @@ def beside(work):
 
 
 def gated(monkeypatch, place, name):
-    """Let the first call of a function wait: give what tells that it has begun, and what lets it go on."""
+    """Make the first call of a function wait; return two events: it has begun, it may go on."""
     begun, may_go, real = Event(), Event(), getattr(place, name)
 
     def first(*given):

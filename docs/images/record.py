@@ -26,7 +26,6 @@ IMAGES = {
     "train_digits": ["train digits"],
     "train_diabetes": ["train diabetes"],
     "show_digits": ["train digits", "show digits.run"],
-    "help_train": ["train --help"],
 }
 
 

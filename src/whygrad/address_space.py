@@ -14,6 +14,7 @@ _MB = 2**20
 TRAINING = 220  # what BLAS works in, and what threads reserve for themselves
 COMPILING = 520  # as well: Numba, LLVM and the training loop
 SKLEARN = 150
+LLVM = 220  # alone, for the products of prediction
 LITTLE = 256  # an error with less left may be for want of it
 
 

@@ -38,7 +38,7 @@ class Fitted:
         return f"<Fitted {sizes} {self.net.C.name}: {self.history!r}>"
 
     def predict(self, X: Any) -> Array:
-        """Return the outputs a[L] for X, shape (n, n_L)."""
+        """Return the outputs a[L] for X, (n, n_L); a row's bits are the same alone and in any batch."""
         return outputs(self.net, self.theta, X)
 
     @property

@@ -23,7 +23,7 @@ from whygrad.plan.lbfgs import by_steps
 from whygrad.plan.optimizers import find_optimizer
 from whygrad.plan.plan import Clip, Penalty, Plan, Stopping, of_gradients, start
 from whygrad.plan.schedules import Constant, Schedule, find_schedule
-from whygrad.training.callbacks import AnyCallback, Callback
+from whygrad.training.callbacks import AnyCallback, Callback, closing
 from whygrad.training.epochs import final
 from whygrad.training.loop import Training, run
 from whygrad.training.side_by_side import Seat, named, numbered, one_at_a_time, side_by_side
@@ -359,17 +359,21 @@ def train_many(
         with named(i, n):
             prepared.append(_prepared({**common, **own}, data))
     _check_folders(prepared)
-    shown: list[Callback] = []
-    if progress:
-        from whygrad.training.progress import ProgressOfMany
-
-        line = ProgressOfMany([one.training.plan for one in prepared])
-        shown = [line.of(i) for i in range(n)]
-    for i, one in enumerate(prepared):
+    for one in prepared:
         one.callbacks[:] = one_at_a_time(one.callbacks, lock)
-        one.callbacks[:0] = shown[i : i + 1]
     tasks = [partial(_finish, one) for one in prepared]
-    return side_by_side(tasks, [one.training for one in prepared], cores)
+    with closing(_shown(prepared) if progress else ()):
+        return side_by_side(tasks, [one.training for one in prepared], cores)
+
+
+def _shown(prepared: Sequence[Prepared]) -> Sequence[Callback]:
+    """Let all trainings together be shown by one line, and return what is to be closed at their end."""
+    from whygrad.training.progress import ProgressOfMany
+
+    line = ProgressOfMany([one.training.plan for one in prepared])
+    for i, one in enumerate(prepared):
+        one.callbacks.insert(0, line.of(i))
+    return (line,)
 
 
 class SharedData:

@@ -236,6 +236,12 @@ def check_layer(net: Network, layer: Any, lowest: int = 1) -> int:
 
 
 def _suggest(name: Any, names: tuple[str, ...]) -> str:
-    """Return the nearest names; all of them only where they are few."""
+    """Return the nearest names; all of them only where they are few.
+
+    >>> _suggest("setosa", tuple(f"hidden {j}" for j in range(30)))
+    'give its index'
+    """
     close, _, known = nearest(name, names).partition("Known: ")
-    return f"{close}Known: {known}" if len(names) <= 20 else f"{close}or give its index"
+    if len(names) <= 20:
+        return f"{close}Known: {known}"
+    return f"{close}or give its index" if close else "give its index"

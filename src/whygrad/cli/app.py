@@ -43,12 +43,12 @@ why = App(
 Examples:
 
     whygrad why weight iris.run
-    whygrad why weight iris.run 2:0,5 --row 17
+    whygrad why weight iris.run 3:0,14 --row 17
     whygrad why weight iris.run '1:hidden 1:3,petal width (cm)' --svg weight.svg
     whygrad why paths iris.run 'petal width (cm) -> hidden 1:3'
     whygrad why blame iris.run --class virginica --html blame.html
     whygrad why prediction iris.run --row 17 --json
-    whygrad why ledger iris.run 2:0,5
+    whygrad why ledger iris.run 3:0,14
     whygrad why pushed iris.run --row 17
     whygrad why without iris.run 3,5 --row 17""",
     help_format="plaintext",
@@ -97,7 +97,7 @@ COMMANDS = {
         "whygrad runs experiments --json",
     ),
     "why:check": (
-        "Check the gradient by central differences, on 100 test rows; exit code 1 if it is wrong.",
+        "Gradient check by central differences, on 100 test rows; exit code 1 if it is wrong.",
         "whygrad check houses.run",
         "whygrad check houses.run --sample all --row 0",
     ),
@@ -128,51 +128,51 @@ COMMANDS = {
 }
 QUESTIONS = {
     "why:weight": (
-        "Show the chain rule of one weight or bias with its numbers, for test row 0.",
+        "Gradient decomposition: the chain rule of one weight or bias, with its numbers, for test row 0.",
         "whygrad why weight houses.run",
         "whygrad why weight houses.run 2:0,5 --row 3",
         "whygrad why weight houses.run '1:0,rooms' --all --depth 2",
     ),
     "why:paths": (
-        "Show the same derivative as a sum over all paths to the cost, and the heaviest of them.",
+        "Path decomposition: the same derivative as a sum over all paths to the cost, heaviest first.",
         "whygrad why paths houses.run '1:0,rooms' --top 5",
     ),
     "why:blame": (
-        "Show the error of every neuron, and who passes it on to whom, for all test rows.",
+        "Error attribution: the error of every neuron, and who passes it on to whom, for all test rows.",
         "whygrad why blame iris.run",
         "whygrad why blame iris.run 1:3 --class virginica",
     ),
     "why:ripple": (
-        "Move one weight, bias or input a little: what was to be expected, and what happens, for row 0.",
+        "Sensitivity and what-if: move a weight, bias or input, and compare with first order, for row 0.",
         "whygrad why ripple houses.run 2:0,5 --by -0.5",
         "whygrad why ripple houses.run 0:rooms",
     ),
     "why:neuron": (
-        "Show what one neuron looks for, and what it is good for, by all test rows.",
+        "Ablation: what the network is without one neuron, and what it responds to, by all test rows.",
         "whygrad why neuron iris.run",
         "whygrad why neuron iris.run 'hidden 1:3'",
     ),
     "why:prediction": (
-        "Show what each column contributes to the output for one row, and what would change the answer.",
+        "Feature attribution and counterfactuals: what each column adds, and what would change the answer.",
         "whygrad why prediction iris.run --row 17",
         "whygrad why prediction iris.run --wanted virginica",
     ),
     "trained:ledger": (
-        "Show what a weight adds up from: its start, and what every example, class and epoch added.",
+        "Ledger: what a weight adds up from, its start and what every example, class and epoch added.",
         "whygrad why ledger iris.run",
-        "whygrad why ledger iris.run 2:0,5",
-        "whygrad why ledger iris.run 'petal width (cm) -> hidden 3' --svg weight.svg",
+        "whygrad why ledger iris.run 3:0,14",
+        "whygrad why ledger iris.run 'petal width (cm) -> hidden 1:3' --svg weight.svg",
         "whygrad why ledger iris.run virginica",
         "whygrad why ledger iris.run 'layer 2'",
     ),
     "trained:pushed": (
-        "Show what the training examples' pushes on the prediction for test row 0 add up to.",
+        "Training-data attribution: what the training examples' pushes on a prediction add up to.",
         "whygrad why pushed iris.run --row 17",
         "whygrad why pushed iris.run --row 17 --output virginica --html pushed.html",
         "whygrad why pushed iris.run --all --by cost",
     ),
     "trained:without": (
-        "Train again without some examples: what the prediction for test row 0 would be.",
+        "Leave-one-out retraining: train again without some examples, and compare a prediction.",
         "whygrad why without iris.run 17 --row 3",
         "whygrad why without iris.run 3,5 10-14 --all",
         "whygrad why without iris.run 17 --rescale --json",

@@ -54,7 +54,7 @@ def _of_table(run: Run) -> list[tuple[str, str]]:
     encoding = run.encoding
     columns = [column.name for column in encoding.columns]
     shown = "; ".join(columns if len(columns) <= 12 else [*columns[:4], "…", columns[-1]])
-    task = f"{len(encoding.classes)} classes" if encoding.classes else "numbers"
+    task = f"{len(encoding.classes)} classes" if encoding.classes else "numeric"
     return [
         ("target", f"{run.target}, {task}"),
         ("columns", f"{len(columns)}: {shown}"),

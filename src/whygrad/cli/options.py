@@ -68,16 +68,15 @@ class TrainOptions:
     ] = None
     na: Annotated[
         Several,
-        data("What stands for a missing value, beside NA, ? and the like; can be repeated."),
+        data("Another marker of missing values, beside NA, ? and the like; can be repeated."),
     ] = None
     test: Annotated[
         Name,
-        data(
-            "Share of the rows kept for the score at the end; last, last:0.1: the latest by date. [0.2]"
-        ),
+        data("Fraction in the test set, scored at the end; last, last:0.1: the latest by date. [0.2]"),
     ] = None
     validation: Annotated[
-        Number, data("Share of the others measured every epoch, for early stopping. [0.1 of many]")
+        Number,
+        data("Fraction of the rest in the validation set, for early stopping. [0.1 of many]"),
     ] = None
     header: Annotated[Whole, data(HEADER)] = None
     no_header: Annotated[bool | None, data(NO_HEADER)] = None
@@ -98,13 +97,13 @@ class TrainOptions:
     schedule: Annotated[Name, choice(KNOWN_SCHEDULES, SCHEDULES, group=TRAINING)] = None
     epochs: Annotated[Whole, training("Passes through the rows, at most. [by the rows]")] = None
     batch_size: Annotated[Whole, training("Rows per step. [by the rows]")] = None
-    dropout: Annotated[Number, training("Share of hidden units that a step leaves out. [0]")] = None
-    l1: Annotated[Number, training("Penalty on the size of weights. [0]")] = None
-    l2: Annotated[Number, training("Penalty on their squares. [1 / rows]")] = None
+    dropout: Annotated[Number, training("Fraction of hidden units dropped in a step. [0]")] = None
+    l1: Annotated[Number, training("L1 regularization of the weights. [0]")] = None
+    l2: Annotated[Number, training("L2 regularization of the weights. [1 / rows]")] = None
     class_weight: Annotated[
         Name,
         choice(
-            "balanced: every class weighs as much as any other. [by its rows]",
+            "balanced: every class counts as much as any other. [by its rows]",
             ("balanced",),
             group=TRAINING,
         ),
@@ -115,7 +114,9 @@ class TrainOptions:
             "Choose the threshold of two classes for f1, balanced-accuracy, recall=0.9 or precision=0.9."
         ),
     ] = None
-    seed: Annotated[Whole, training("Decides the split, the start and the order. [0]")] = None
+    seed: Annotated[
+        Whole, training("Seed of the split, the initial weights and the order. [0]")
+    ] = None
     engine: Annotated[
         Name, choice("auto, native or reference. [auto]", ENGINES, group=TRAINING)
     ] = None

@@ -78,12 +78,12 @@ def outputs(net: Network, theta: Parameters, X: Any) -> Array:
     >>> bool((outputs(net, theta, X)[700:701] == outputs(net, theta, X[700:701])).all())
     True
     """
-    known = _known.get(theta)
+    known = _known.get(theta) if type(theta) is Parameters else None
     if known is not None and known.net is net and known.is_one_row(X):
         return known.of_one_row(X)
     check_fit(net, theta)
     X = in_rows(net, X)
-    if not (isinstance(X, np.ndarray) or is_sparse(X)):
+    if not isinstance(theta.flat, np.ndarray) or not (isinstance(X, np.ndarray) or is_sparse(X)):
         return forward(net, theta, X).a[-1]  # of another library
     return _outputs(net, theta, X, checked=False)
 
@@ -97,7 +97,7 @@ def outputs_of_rows(net: Network, theta: Parameters, X: Array) -> Array:
 def _outputs(net: Network, theta: Parameters, X: Any, checked: bool) -> Array:
     kind = np.result_type(X.dtype, theta.flat.dtype)
     n = X.shape[0]
-    layers = _layers_of(net, theta, kind, n)
+    layers = _layers_of(net, theta, kind, n, is_sparse(X))
     if n <= BLOCK:
         return layers(X, X, checked)
     a = np.empty((n, net.sizes[-1]), kind)
@@ -119,7 +119,7 @@ def _outputs(net: Network, theta: Parameters, X: Any, checked: bool) -> Array:
 Layers = Callable[[Any, Any, bool], Array]
 
 
-def _layers_of(net: Network, theta: Parameters, kind: Any, n: int) -> Layers:
+def _layers_of(net: Network, theta: Parameters, kind: Any, n: int, sparse: bool) -> Layers:
     """Return what takes a block of n rows through all layers, in numbers of this kind."""
     flat = np.require(theta.flat, kind, ["C", "A"])
     own = theta if flat is theta.flat else Parameters(theta.sizes, flat)
@@ -127,11 +127,11 @@ def _layers_of(net: Network, theta: Parameters, kind: Any, n: int) -> Layers:
     if call is None:
         return _InNumPy(net, own)
     if own is not theta:
-        return _Compiled(net, own, call).for_rows(n)
+        return _Compiled(net, own, call).for_rows(n, sparse)
     known = _known.get(theta)
     if known is None or known.net is not net:
         known = _known[theta] = _Compiled(net, theta, call)
-    return known.for_rows(n)
+    return known.for_rows(n, sparse)
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,29 +186,24 @@ class _Compiled:
             words, narrow, widest = [], [], 1
         return runs
 
-    def for_rows(self, n: int) -> Layers:
+    def for_rows(self, n: int, sparse: bool) -> Layers:
         """Return what takes blocks of n rows through the layers, with copies of W where they pay."""
-        runs, above, copies = self.runs, self.above, []
+        runs, copies = self.above if sparse else self.runs, []
         if n >= TILE:
-            copies = [[copy_of(W) for _, W in run.narrow] for run in (*runs, *above)]
-            whole = [
-                _with_copies(run, own) for run, own in zip((*runs, *above), copies, strict=True)
-            ]
-            runs, above = whole[: len(runs)], whole[len(runs) :]
+            copies = [[copy_of(W) for _, W in run.narrow] for run in runs]
+            runs = [_with_copies(run, own) for run, own in zip(runs, copies, strict=True)]
 
         def block(X: Any, whole: Any, checked: bool) -> Array:
-            return self._block(X, whole, checked, runs, above, copies)
+            return self._block(X, whole, checked, runs, copies)
 
         return block
 
-    def _block(
-        self, X: Any, whole: Any, checked: bool, runs: list[_Run], above: list[_Run], copies: Any
-    ) -> Array:
+    def _block(self, X: Any, whole: Any, checked: bool, runs: list[_Run], copies: Any) -> Array:
         """Return a[L] for a block of rows; of sparse ones the first layer is SciPy's."""
         if is_sparse(X):
             z: Array = X @ self.W_1.T.astype(self.dtype, copy=False)
             z += self.b_1
-            X, runs, checked = self.net.f[1].value(z), above, True
+            X, checked = self.net.f[1].value(z), True
         a = np.require(X, self.dtype, ["C", "A"])
         for run in runs:
             z = np.empty((len(a), run.units), self.dtype)

@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from whygrad.address_space import LLVM, spare
 from whygrad.nn.functions import Array
 
 # Numbers of a row that are taken at a time, and units: a piece of W that stays in the second-level cache.
@@ -66,9 +67,11 @@ def compiled(dtype: str) -> Call | None:
     Returns
     -------
     callable or None
-        It is called with the address of its words. None without llvmlite, and on a processor that does not
-        multiply and add in one.
+        It is called with the address of its words. None without llvmlite, on a processor that does not
+        multiply and add in one, and where a limit on the process leaves no room for LLVM.
     """
+    if spare() < LLVM:
+        return None
     try:
         from llvmlite import binding
     except ImportError:

@@ -7,7 +7,7 @@ the function again from a known state.
 
 import math
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from threading import local
 from typing import Any, Literal
 
 import numpy as np
@@ -437,8 +437,23 @@ def start(plan: Plan, theta: Parameters | None = None) -> State:
     return State(flat, plan.optimizer.init(flat))
 
 
-@lru_cache(maxsize=8)  # one for each of some trainings side by side
+class _LastOrder(local):
+    """The order that was drawn last, by each thread: the chunks of an epoch ask for the same."""
+
+    key: tuple[Any, ...] = ()
+    order: Array
+
+
+_last = _LastOrder()
+
+
 def _order(seed: int | None, epoch: int, n: int) -> Array:
+    if _last.key != (seed, epoch, n):
+        _last.key, _last.order = (seed, epoch, n), _drawn(seed, epoch, n)
+    return _last.order
+
+
+def _drawn(seed: int | None, epoch: int, n: int) -> Array:
     index = np.arange(n, dtype=np.int32 if n < 2**31 else np.int64)
     if seed is not None:
         np.random.default_rng([seed, epoch]).shuffle(index)

@@ -321,7 +321,10 @@ def leave_one_out(given: R, examples: Any, rescale: bool, cores: int | None) -> 
         return fitted(training, *run(seat.take(training)))
 
     trainings = [_training_without(given, index, rescale) for index in indices[:1]]
-    return side_by_side([partial(one, int(index)) for index in indices], trainings, cores)
+    found = side_by_side([partial(one, int(index)) for index in indices], trainings, cores)
+    if any(fitted.history.stopped == INTERRUPTED for fitted in found):
+        raise KeyboardInterrupt  # what was cut off says nothing of the examples
+    return found
 
 
 def _training_without(given: R, examples: Any, rescale: bool = False) -> Training:
@@ -353,7 +356,7 @@ def _indices(given: R, examples: Any) -> Array:
     if indices.dtype == bool and indices.shape == (n,):
         indices = np.flatnonzero(indices)
     if indices.ndim != 1 or (indices.dtype.kind not in "iu" and len(indices)):
-        raise InputError(f"examples are places in the training data, from 0 to {n - 1}")
+        raise InputError(f"examples are indices into the training data, from 0 to {n - 1}")
     outside = indices[(indices < 0) | (indices >= n)]
     if len(outside):
         raise InputError(f"example {outside[0]}: the training data have 0 to {n - 1}")

@@ -389,6 +389,8 @@ class Run(Recorded):
             For an index outside the data.
         TrainingError
             Where some failed on their way; the others went on.
+        KeyboardInterrupt
+            After Ctrl-C: a training that was cut off says nothing of its example.
         """
         return forking.leave_one_out(self, examples, rescale, cores)
 

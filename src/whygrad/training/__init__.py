@@ -14,7 +14,14 @@ Doors beside this one: `model_file`, `progress`, `side_by_side`. It may import `
 what is below.
 """
 
-from whygrad.training.callbacks import AnyCallback, Callback, Report, StepController, waited
+from whygrad.training.callbacks import (
+    AnyCallback,
+    Callback,
+    Report,
+    StepController,
+    closing,
+    waited,
+)
 from whygrad.training.divergence import DIVERGED, with_first_cost
 from whygrad.training.epochs import Epoch, History, end_of_epoch, final, renewed, take_steps
 from whygrad.training.loop import INTERRUPTED, Training, run
@@ -34,6 +41,7 @@ __all__ = [
     "Report",
     "StepController",
     "Training",
+    "closing",
     "end_of_epoch",
     "failure",
     "final",

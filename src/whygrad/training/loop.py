@@ -139,7 +139,7 @@ def run(
             ahead = _unseen_epochs(training, state, chunk) if unseen else 1
             if ahead > 1:
                 began, first = time.perf_counter(), state.step
-                state, ended_epochs, risen, diverged = _run_epochs(training, data, state, ahead)
+                state, ended_epochs, risen, diverged = run_epochs(training, data, state, ahead)
                 seen = ProbeResult(diverged=diverged)
                 epochs += ended_epochs
                 chunk = next_chunk(state.step - first, time.perf_counter() - began)
@@ -215,7 +215,7 @@ def _epochs_until_a_rule_acts(plan: Plan, state: State) -> float:
     return max(1, min(first))
 
 
-def _run_epochs(
+def run_epochs(
     training: Training, data: Data, state: State, ahead: int
 ) -> tuple[State, list[Epoch], str, bool]:
     """Take epochs in one call; return the state, the epochs, how the cost has risen, and if it is infinite.

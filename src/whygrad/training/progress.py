@@ -68,7 +68,7 @@ class ProgressBar(Callback):
                 self.bar.stop()
 
 
-class ProgressOfMany:
+class ProgressOfMany(Callback):
     """One line for several trainings: how many are over, and the steps of all together."""
 
     def __init__(self, plans: Sequence[Plan], stream: TextIO | None = None) -> None:
@@ -105,7 +105,11 @@ class ProgressOfMany:
                 over=self.over,
                 speed=_speed(self.bar.tasks[0]),
             )
-            if self.over == len(self.steps):
+
+    def close(self) -> None:
+        """Stop, and leave the last line on the terminal."""
+        with suppress(OSError):
+            if self.console.is_terminal:
                 self.bar.stop()
 
 

@@ -42,6 +42,16 @@ def shown(value: float) -> str:
     return f"{value:.3g}"
 
 
+def shown_apart(before: float, after: float) -> tuple[str, str]:
+    """Format two numbers that are compared, with as many digits as tell them apart.
+
+    >>> shown_apart(0.23781, 0.23852), shown_apart(0.5, 0.25), shown_apart(1.0, 1.0)
+    (('0.2378', '0.2385'), ('0.5', '0.25'), ('1', '1'))
+    """
+    pairs = ((f"{before:.{digits}g}", f"{after:.{digits}g}") for digits in range(3, 18))
+    return next((one for one in pairs if one[0] != one[1]), (shown(before), shown(after)))
+
+
 def in_units(net: Network, names: Names, l: int, j: int, value: float) -> str:
     """Format the number of a unit, in the user's own units where the network has it standardised.
 

@@ -63,10 +63,6 @@ class Kernel:
             entry = self.entries[kind] = self._found(kind, arguments)
         return entry
 
-    def knows(self, kind: str) -> bool:
-        """Return whether this process has the code for a kind of arguments."""
-        return kind in self.entries
-
     def _found(self, kind: str, arguments: tuple[Any, ...]) -> objects.Entry:
         name = cache.file_name(f"{self.module.rpartition('.')[2]}.{self.name}", kind)
         entry: objects.Entry | None = cache.read(name, objects.load)
@@ -114,8 +110,8 @@ class Call:
 
     @property
     def ready(self) -> bool:
-        """Whether this process has the code for these arguments."""
-        return self._kernel.knows(self._kind)
+        """Whether the code for these arguments is at hand."""
+        return self._function is not None
 
     def prepare(self) -> None:
         """Read the code for these arguments from disk, or compile it."""

@@ -13,8 +13,9 @@ class Layers(NamedTuple):
     values for a batch in the workspace. `f` is f(z) and `a` is f(z) times the mask; without dropout they
     share an offset. Where f′ is a function of f(z) alone, z shares it as well. `factors` says what
     multiplies the units that dropout keeps, 0 without it, and `thresholds` how often it keeps them (see
-    `whygrad.plan.dropout`). `wide` marks layers that threads divide by units (see `partition`). `stretch`
-    is 0, or how long the columns of W¹ are where zeros of the input are skipped, and `panel` how many of
+    `whygrad.plan.dropout`). `wide` marks layers that threads divide by units (see `partition`), `moving` is
+    the number of blocks that a layer moves in, and `shared` says whether threads share a step. `stretch` is
+    0, or how long the columns of W¹ are where zeros of the input are skipped, and `panel` how many of
     their numbers lie side by side at most (see `sparse`).
     """
 
@@ -31,6 +32,8 @@ class Layers(NamedTuple):
     factors: Array
     thresholds: Array
     wide: Array
+    moving: Array
+    shared: bool
     stretch: int
     panel: int
 
@@ -74,11 +77,11 @@ class FeatureMajor(NamedTuple):
 class Workspace(NamedTuple):
     """Memory for one batch, used anew in every step.
 
-    `work` holds z, a and δ of every layer; y, weights and costs those of the examples. `gradient` holds one
-    layer's gradient, or all of it where blocks of layers move or where it is clipped. `row` has
-    a row for each thread, as long as the widest layer or a panel of W¹, `cursors` one with a number
-    for each example, and `panel` one with room for the parts of matrices that products copy. `penalties`
-    has a number for each block that a layer moves in.
+    `work` holds z, a and δ of every layer; y, weights and costs those of the examples. `gradient` has room
+    for the whole gradient where it is clipped. The others have a row for each thread: `block` with room for
+    the gradient of a block that moves, `row` as long as the widest layer or a panel of W¹, `cursors` with a
+    number for each example, and `panel` with room for the parts of matrices that products copy.
+    `penalties` has a number for each block that a layer moves in.
     """
 
     work: Array
@@ -86,6 +89,7 @@ class Workspace(NamedTuple):
     weights: Array
     costs: Array
     gradient: Array
+    block: Array
     row: Array
     cursors: Array
     panel: Array

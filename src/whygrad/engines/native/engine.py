@@ -30,6 +30,7 @@ from whygrad.plan.optimizers import OPTIMIZERS
 from whygrad.plan.plan import Clip, Plan, State
 
 if TYPE_CHECKING:  # Numba takes a while to import: it is left until a training needs it
+    from whygrad.engines.native.arguments import ThreadContext
     from whygrad.engines.native.layout import Layout
 
 BLOCK = 1024  # examples at a time where the whole data's gradient is asked for
@@ -55,8 +56,12 @@ class NativeEngine:
         self.compiling = False
         self._as_numbers: tuple[Any, Any, Any]
         self._calls: dict[tuple[Kernel, int], Call] = {}
-        self._drawn: tuple[int, ...] = ()
-        self._order: Array
+        self._drawn: tuple[int, ...] = (-1,)
+        self._order = self._seed = np.empty(0, np.int32)
+        self._shown: tuple[Any, ...] = (None, None, None)
+        self._examples: Any = None
+        self._threads: list[ThreadContext] = []
+        self._threads_shape: tuple[int, ...] = ()
 
     def supports(self, plan: Plan) -> str | None:
         """Return None, or what it is that only the reference engine runs."""
@@ -111,7 +116,6 @@ class NativeEngine:
         probes: Probes,
     ) -> tuple[State, Array, Any]:
         """Take a step for each row of coefficients; return the state, the costs, and what probes wrote."""
-        from whygrad.engines.native.arguments import ThreadContext
         from whygrad.engines.native.probe_results import probe_buffers
 
         coefficients = np.ascontiguousarray(coefficients)
@@ -123,38 +127,31 @@ class NativeEngine:
             # Clipping and decay act on all of θ at once, which is left to one thread.
             alone = whole or plan.l2.decay > 0
             parts = 1 if alone or layout.blocks == 1 else min(own_cores(), layout.blocks)
-            barrier_count, claims = np.zeros(epochs, np.int64), np.zeros(1, np.int64)
+            threads = self._threads_of(layout.blocks, parts, epochs)
             network = (layout.layers, *self._rules(plan))
-            examples = layout.examples(self._orders(plan, state.epoch, epochs), data)
+            examples = self._examples_for(layout, self._orders(plan, state.epoch, epochs), data)
             buffers = probe_buffers(
                 plan, probes, layout, state.step, len(coefficients), len(opt_state)
             )
             fixed = (plan.batch_size, state.batch_index, np.uint64(plan.seed % WORD), state.step)
 
-            def prepared(part: int) -> Call:
-                thread = ThreadContext(layout.blocks, parts, part, barrier_count, claims)
-                call = self._call(RUN_EPOCHS, part)
+            calls = [self._call(RUN_EPOCHS, part) for part in range(parts)]
+            for call, thread in zip(calls, threads, strict=True):
                 call.give((
                     *network, theta, opt_state, examples, layout.workspace, layout.by_units, thread,
                     *fixed, coefficients, costs, buffers, plan.n,
                 ))  # fmt: skip
-                return call
-
-            def work(part: int) -> int:
-                taken: int = prepared(part)()
-                return taken
-
-            first = prepared(0)
-            if not first.ready:
-                with self._compiling("steps", plan.dtype, data):
-                    first.prepare()  # while nobody waits for others, and before anything moves
+                if not call.ready:  # while nobody waits for others, and before anything moves
+                    with self._compiling("steps", plan.dtype, data):
+                        call.prepare()
             try:
-                others = [self._threads().submit(work, part) for part in range(1, parts)]
-                taken = first()
+                others = [self._pool_of_threads().submit(call) for call in calls[1:]]
+                taken = calls[0]()
                 for other in others:
                     other.result()
             except BaseException:
-                barrier_count[:] = POISON  # no part waits for one that will not come
+                threads[0].barrier_count[:] = POISON  # no part waits for one that will not come
+                self._threads_shape = ()
                 raise
         theta, opt_state = layout.leave(theta, opt_state, state.theta, state.opt_state)
         costs = costs[:taken]
@@ -173,13 +170,39 @@ class NativeEngine:
         if plan.shuffle and plan.n < 2**31 and epoch + epochs < 2**32 and orders_agree():
             which = (plan.seed, plan.n, epoch, epochs)
             if which != self._drawn:
-                self._order = np.empty(epochs * plan.n, np.int32)
-                DRAW_ORDERS(self._order, plan.n, seed_words(plan.seed), epoch)
+                if len(self._order) != epochs * plan.n:
+                    self._order = np.empty(epochs * plan.n, np.int32)
+                if plan.seed != self._drawn[0]:
+                    self._seed = seed_words(plan.seed)
+                call = self._call(DRAW_ORDERS, 0)
+                call.give((self._order, plan.n, self._seed, epoch))
+                call()
                 self._drawn = which
             return self._order
         if epochs == 1:
             return plan.order(epoch)
         return np.concatenate([plan.order(epoch + e) for e in range(epochs)])
+
+    def _examples_for(self, layout: "Layout", order: Array, data: Data) -> Any:
+        """Return the data in this order; the same tuple as long as both are."""
+        which = (layout, order, data)
+        if any(now is not before for now, before in zip(which, self._shown, strict=True)):
+            self._shown, self._examples = which, layout.examples(order, data)
+        return self._examples
+
+    def _threads_of(self, blocks: int, parts: int, epochs: int) -> "list[ThreadContext]":
+        """Return what each of the threads knows of the others, all counters at 0."""
+        from whygrad.engines.native.arguments import ThreadContext
+
+        shape = (blocks, parts, max(epochs, 8))
+        if shape == self._threads_shape:
+            self._threads[0].barrier_count[:] = 0
+            self._threads[0].claims[0] = 0
+            return self._threads
+        self._threads_shape = shape
+        counters = np.zeros(shape[2], np.int64), np.zeros(1, np.int64)
+        self._threads = [ThreadContext(blocks, parts, part, *counters) for part in range(parts)]
+        return self._threads
 
     def _call(self, kernel: Kernel, part: int) -> Call:
         """Return the call of a kernel that this part makes again and again."""
@@ -249,7 +272,7 @@ class NativeEngine:
             self.compiling = False
         report()
 
-    def _threads(self) -> ThreadPoolExecutor:
+    def _pool_of_threads(self) -> ThreadPoolExecutor:
         if self._pool is None:
             from whygrad.engines.native.layout import MOST_BLOCKS
 

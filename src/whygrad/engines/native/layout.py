@@ -18,7 +18,7 @@ from whygrad.engines.native.by_units import PIECE
 from whygrad.engines.native.costs import COST_CODES
 from whygrad.engines.native.elementwise import ACTIVATION_CODES, SLOPE_NEEDS_Z
 from whygrad.engines.native.memory import LINE, read_only
-from whygrad.engines.native.microkernels import PANEL
+from whygrad.engines.native.microkernels import HEIGHT, PANEL
 from whygrad.engines.native.probes import ProbeBuffers
 from whygrad.engines.native.updates import Bounds, Penalties, Rule
 from whygrad.nn.arrays import Data, is_sparse
@@ -31,13 +31,15 @@ from whygrad.plan.plan import Clip, Penalty, Plan
 # Zeros are skipped where at most this share of the inputs is something else, the rows are long and the
 # layer above is narrow: for wide ones the dense product, in blocks and on all cores, wins.
 SPARSE_SHARE, SPARSE_INPUTS, SPARSE_UNITS = 0.3, 64, 128
-# Threads share a step of at least so many multiplications, in blocks of at least so many examples.
-SHARED_EFFORT, BLOCK_ROWS, MOST_BLOCKS = 2**22, 48, 8
+# Threads share a step of at least so many multiplications, and have at least so many examples each.
+SHARED_EFFORT, BLOCK_ROWS, MOST_BLOCKS = 2**20, 16, 8
+# A layer moves in blocks of about so many weights, whose gradients stay in the second-level cache.
+MOVING = 2**15
 # A layer of at least so many units, and more than there are examples in a batch, is divided by units.
 WIDE_UNITS = 256
 # A batch goes through by units where these have few inputs, on average: as measured, from 11 for 16
-# examples to 90 for 1000. Blocks of fewer examples would not fill vectors.
-BY_UNITS, BY_UNITS_ROWS = 8, 16
+# examples to 90 for 1000. Batches of fewer examples would not fill vectors, nor would smaller blocks.
+BY_UNITS, BY_UNITS_ROWS, BY_UNITS_BLOCK = 8, 16, 64
 # Columns are kept in 16 bits, and the compressed rows in memory beside the data.
 SPARSE_COLUMNS, SPARSE_NUMBERS = sparse.SHORT_COLUMNS, 2**28
 
@@ -62,8 +64,7 @@ class Layout:
         self.rows = sparse.compress(data.X) if skip else _no_rows(dtype)
         X = np.empty((0, net.sizes[0]), dtype) if is_sparse(data.X) else data.X
         self.X, self.Y = read_only(X), read_only(data.Y)
-        self.blocks = blocks(net, batch_size)
-        whole = whole or self.blocks > 1
+        self.blocks = blocks(net, batch_size, skip)
         self.workspace = _workspace(
             self.layers, batch_size, dtype, self.size if whole else 0, self.blocks
         )
@@ -140,15 +141,23 @@ class Layout:
         return self.sizes[1] * self.sizes[0], self.layers.stretch * self.sizes[0]
 
 
-def blocks(net: Network, rows: int) -> int:
-    """Return the number of blocks that a batch is divided into: a power of 2, by the shapes alone."""
+def blocks(net: Network, rows: int, skips: bool = False) -> int:
+    """Return how many threads may share a batch: a power of 2, by shapes and skipped zeros alone."""
     weights = [units * below for below, units in zip(net.sizes, net.sizes[1:], strict=False)]
+    weights[0] = int(weights[0] * SPARSE_SHARE) if skips else weights[0]
     effort = rows * (sum(weights) + 8 * sum(net.sizes[1:]))
     if effort < SHARED_EFFORT:
         return 1
     if any(_wide(net, rows)):
         return MOST_BLOCKS
-    return min(MOST_BLOCKS, 1 << max(0, (rows // BLOCK_ROWS).bit_length() - 1))
+    least = BY_UNITS_BLOCK if has_few_inputs(net, rows) else BLOCK_ROWS
+    return min(MOST_BLOCKS, 1 << max(0, (rows // least).bit_length() - 1))
+
+
+def has_few_inputs(net: Network, rows: int) -> bool:
+    """Return whether units have few inputs, on average, for a batch of so many rows."""
+    weights = sum(units * below for below, units in zip(net.sizes, net.sizes[1:], strict=False))
+    return (weights / sum(net.sizes[1:])) ** 2 <= BY_UNITS * rows
 
 
 def _wide(net: Network, rows: int) -> list[bool]:
@@ -161,8 +170,7 @@ def _wide(net: Network, rows: int) -> list[bool]:
 
 def runs_by_units(net: Network, rows: int, has_dropout: bool) -> bool:
     """Return whether a batch goes through the network in pieces that lie by units (see `by_units`)."""
-    weights = sum(units * below for below, units in zip(net.sizes, net.sizes[1:], strict=False))
-    if (weights / sum(net.sizes[1:])) ** 2 > BY_UNITS * rows or (has_dropout and net.has_dropout):
+    if not has_few_inputs(net, rows) or (has_dropout and net.has_dropout):
         return False
     if rows < BY_UNITS_ROWS * blocks(net, rows):
         return False
@@ -221,9 +229,17 @@ def layers(
     wide_layers = np.array(_wide(net, batch_size))
     if stretch:
         wide_layers[1] = L > 1 and stretch > panel  # outputs need the whole row
-    if blocks(net, batch_size) == 1:
+    most = blocks(net, batch_size, stretch > 0)
+    if most == 1:
         wide_layers[:] = False
-    return Layers(n_l, f_l, cost, *offsets, factors, thresholds, wide_layers, stretch, panel)
+    moving = [0, *(max(most, -(-size // MOVING)) for size in weights)]
+    moving = [min(n, -(-units // HEIGHT)) for n, units in zip(moving, sizes, strict=True)]
+    if stretch:
+        moving[1] = -(-sizes[1] // panel)
+    return Layers(
+        n_l, f_l, cost, *offsets, factors, thresholds, wide_layers, np.array(moving), most > 1,
+        stretch, panel,
+    )  # fmt: skip
 
 
 def rule(optimizer: Optimizer) -> Rule:
@@ -284,22 +300,25 @@ def aligned_zeros(size: int, dtype: Any) -> Array:
 def _workspace(
     layers: Layers, batch_size: int, dtype: str, gradient: int, blocks: int
 ) -> Workspace:
-    """Return the memory for a batch, with room for `gradient` numbers or any one layer's."""
+    """Return the memory for a batch, with room for a whole gradient of so many numbers."""
     L, outputs = len(layers.sizes) - 1, int(layers.sizes[-1])
-    ends = layers.b[1:] + layers.sizes[1:]
+    grain = np.where((np.arange(1, L + 1) == 1) & (layers.stretch > 0), layers.panel, HEIGHT)
+    units = -(-layers.sizes[1:] // grain // layers.moving[1:]) * grain  # of a block, at most
+    largest = int((units * (layers.sizes[:-1] + 1)).max())
     width = max(layers.panel, int(layers.sizes[1:].max()))
-    panel, most_panels = PANEL // np.dtype(dtype).itemsize, -(-layers.stretch // layers.panel)
+    panel = PANEL // np.dtype(dtype).itemsize
     last = int(layers.delta[L]) + _whole_lines(batch_size * outputs)
     return Workspace(
         work=aligned_zeros(last, dtype),
         y=np.zeros(batch_size * outputs, dtype),
         weights=np.ones(batch_size, dtype),
         costs=np.zeros(batch_size),
-        gradient=aligned_zeros(max(gradient, int((ends - layers.W[1:]).max())), dtype),
+        gradient=aligned_zeros(gradient, dtype),
+        block=_rows(blocks, largest, dtype),
         row=_rows(blocks, width, dtype),
         cursors=_rows(blocks, batch_size if layers.stretch else 0, "int64"),
         panel=_rows(blocks, panel, dtype),
-        penalties=np.zeros((L + 1, max(blocks, most_panels))),
+        penalties=np.zeros((L + 1, int(layers.moving.max()))),
     )
 
 

@@ -7,15 +7,18 @@ registers:
     dots      z_ij ← z_ij + Σ_k a_ik W_jk              rows times rows: the way forward
     combine   C_p ← βC_p + α Σ_q c_pq R_q              rows from rows: the way back (δW), the update (δᵀa)
 
-Where R is large or its rows lie a power of 2 apart, which a cache has few places for, `combine_packed`
-first copies a few columns of it side by side. Every result is summed in the same order whatever tile it
-lies in, so that its bits do not depend on its place in a batch.
+The first ends with sums of lanes, which take longer than the products where rows are short. So the way
+forward of more than a few examples is the second loop as well: `combine_transposed` lays the weights of a
+few units side by side, as columns of Wᵀ, and multiplies all examples with them. Where R is large or its
+rows lie a power of 2 apart, which a cache has few places for, `combine_packed` first copies a few columns
+of it side by side. Every result is summed in the same order whatever tile it lies in, so that its bits
+depend neither on its place in a batch nor on how threads share it.
 """
 
 from typing import Any
 
 from whygrad.engines.machine_code.deferred import cgutils, intrinsic, ir, types
-from whygrad.engines.native.compiling import kernel
+from whygrad.engines.native.compiling import ONE, ZERO, kernel
 from whygrad.engines.native.memory import copy
 from whygrad.engines.native.vectors import VECTOR_BYTES, WIDE, Vectors, data
 from whygrad.nn.functions import Array
@@ -27,32 +30,40 @@ HEIGHT, WIDTH = (8, 3) if WIDE else (4, 2)
 # as wide as a tile, that are copied at a time (combine), and what they take.
 DEPTH, UNITS = 4096, 252
 ROWS, GROUP = 256, 4
+# Rows of R from which on a tile asks for what it adds to, and inputs whose weights are laid side by side at
+# a time: the panel stays in the nearest cache.
+LONG, DEEP = 64, 64
 PANEL = ROWS * GROUP * WIDTH * VECTOR_BYTES
 
 
 def _dots_tile(rows: int, units: int) -> Any:
-    """Make the tile of `dots` that has so many rows and units: `size` columns of rows `stride` apart."""
+    """Make the tile of `dots` that has so many rows and units: `size` columns of rows `stride` apart.
+
+    The sums are added to those in `old`, whose rows lie old_row apart.
+    """
 
     @intrinsic
     def tile(
-        typing_context: Any, a: Any, a_start: Any, W: Any, W_start: Any, size: Any, stride: Any, z: Any,
-        z_start: Any, z_stride: Any,
+        typing_context: Any, a: Any, a_start: Any, W: Any, W_start: Any, size: Any, stride: Any, old: Any,
+        old_start: Any, old_row: Any, z: Any, z_start: Any, z_row: Any,
     ) -> Any:  # fmt: skip
         def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            a, a_start, W, W_start, size, stride, z, z_start, z_stride = arguments
+            a, a_start, W, W_start, size, stride, old, old_start, old_row, z, z_start, z_row = (
+                arguments
+            )
             kinds = signature.args
-            vectors = Vectors(context, builder, kinds[6].dtype)
+            vectors = Vectors(context, builder, kinds[9].dtype)
             step = ir.Constant(vectors.index, vectors.lanes)
-            a_data, W_data, z_data = (
-                data(context, builder, kinds[n], v) for n, v in ((0, a), (2, W), (6, z))
+            a_data, W_data, old_data, z_data = (
+                data(context, builder, kinds[n], v) for n, v in ((0, a), (2, W), (6, old), (9, z))
             )
 
-            def row_of(address: Any, start: Any, row: int) -> Any:
-                offset = builder.mul(stride, ir.Constant(vectors.index, row))
+            def row_of(address: Any, start: Any, row: int, apart: Any) -> Any:
+                offset = builder.mul(apart, ir.Constant(vectors.index, row))
                 return builder.gep(address, [builder.add(start, offset)])
 
-            a_rows = [row_of(a_data, a_start, row) for row in range(rows)]
-            W_rows = [row_of(W_data, W_start, unit) for unit in range(units)]
+            a_rows = [row_of(a_data, a_start, row, stride) for row in range(rows)]
+            W_rows = [row_of(W_data, W_start, unit, stride) for unit in range(units)]
             totals = [
                 [cgutils.alloca_once_value(builder, vectors.zero) for _ in range(units)]
                 for _ in range(rows)
@@ -74,16 +85,19 @@ def _dots_tile(rows: int, units: int) -> Any:
                 add(k)
             with builder.if_then(builder.icmp_signed(">", rest, ir.Constant(vectors.index, 0))):
                 add(whole, vectors.mask(rest))
-            mask = vectors.first(units)
-            for row in range(rows):
-                offset = builder.mul(z_stride, ir.Constant(vectors.index, row))
-                target = builder.gep(z_data, [builder.add(z_start, offset)])
-                sums = vectors.sums([builder.load(total) for total in totals[row]])
-                vectors.store(builder.fadd(vectors.load(target, mask), sums), target, mask)
+            mask, together = vectors.first(units), max(1, vectors.lanes // units)
+            for first in range(0, rows, together):  # lanes of several rows are added up at once
+                some = totals[first : first + together]
+                sums = vectors.sums([builder.load(total) for row in some for total in row])
+                for row in range(len(some)):
+                    source = row_of(old_data, old_start, first + row, old_row)
+                    target = row_of(z_data, z_start, first + row, z_row)
+                    sum_ = vectors.from_lane(sums, row * units)
+                    vectors.store(builder.fadd(vectors.load(source, mask), sum_), target, mask)
             return context.get_dummy_value()
 
-        index = types.intp
-        return types.void(a, index, W, index, index, index, z, index, index), lower
+        i = types.intp
+        return types.void(a, i, W, i, i, i, old, i, i, z, i, i), lower
 
     return tile
 
@@ -91,33 +105,41 @@ def _dots_tile(rows: int, units: int) -> Any:
 def _combine_tile(rows: int, width: int) -> Any:
     """Make the tile of `combine` that has so many rows and is so many vectors wide.
 
-    Rows of R are R_row apart and those of C C_row; `inner` rows of R are added up, each times
-    c[c_start + p c_row + q c_column]. A tile one vector wide ends after `left` columns.
+    Rows of R are R_row apart, those of `old` old_row and those of C C_row; `inner` rows of R are added up,
+    each times c[c_start + p c_row + q c_column]. A tile one vector wide ends after `left` columns.
     """
 
     @intrinsic
     def tile(
         typing_context: Any, alpha: Any, c: Any, c_start: Any, c_row: Any, c_column: Any, R: Any,
-        R_start: Any, R_row: Any, inner: Any, beta: Any, C: Any, C_start: Any, C_row: Any, left: Any,
+        R_start: Any, R_row: Any, inner: Any, beta: Any, old: Any, old_start: Any, old_row: Any, C: Any,
+        C_start: Any, C_row: Any, left: Any,
     ) -> Any:  # fmt: skip
         def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             alpha, c, c_start, c_row, c_column, R, R_start, R_row = arguments[:8]
-            inner, beta, C, C_start, C_row, left = arguments[8:]
+            inner, beta, old, old_start, old_row, C, C_start, C_row, left = arguments[8:]
             kinds = signature.args
-            vectors = Vectors(context, builder, kinds[10].dtype)
+            vectors = Vectors(context, builder, kinds[13].dtype)
             index = vectors.index
 
             def number(n: int) -> Any:
                 return ir.Constant(index, n)
 
-            c_data, R_data, C_data = (
-                data(context, builder, kinds[n], v) for n, v in ((1, c), (5, R), (10, C))
+            c_data, R_data, old_data, C_data = (
+                data(context, builder, kinds[n], v) for n, v in ((1, c), (5, R), (10, old), (13, C))
             )
             mask = vectors.mask(left) if width == 1 else None
             totals = [
                 [cgutils.alloca_once_value(builder, vectors.zero) for _ in range(width)]
                 for _ in range(rows)
             ]
+            # What the products are added to comes meanwhile, where they take long enough.
+            with builder.if_then(builder.icmp_signed(">", inner, number(LONG))):
+                for row in range(rows):
+                    old_p = builder.add(old_start, builder.mul(old_row, number(row)))
+                    for v in range(width):
+                        place = builder.add(old_p, number(v * vectors.lanes))
+                        vectors.prefetch(builder.gep(old_data, [place]))
             with cgutils.for_range(builder, inner, intp=index) as loop:
                 q = loop.index
                 R_q = builder.gep(R_data, [builder.add(R_start, builder.mul(q, R_row))])
@@ -136,24 +158,57 @@ def _combine_tile(rows: int, width: int) -> Any:
                         )
             scale, keep = vectors.spread(alpha), vectors.spread(beta)
             kept = builder.fcmp_unordered("!=", beta, ir.Constant(vectors.number, 0.0))
-            for row in range(rows):
+            for row, row_totals in enumerate(totals):
                 C_p = builder.add(C_start, builder.mul(C_row, number(row)))
-                for v in range(width):
-                    target = builder.gep(C_data, [builder.add(C_p, number(v * vectors.lanes))])
-                    value = cgutils.alloca_once(builder, vectors.type)
-                    product = builder.fmul(scale, builder.load(totals[row][v]))
-                    builder.store(product, value)
-                    with builder.if_then(kept):  # where β is 0, what stands in C may be anything
-                        old = vectors.load(target, mask)
-                        builder.store(vectors.multiply_add(keep, old, product), value)
-                    vectors.store(builder.load(value), target, mask)
+                old_p = builder.add(old_start, builder.mul(old_row, number(row)))
+                for v, total in enumerate(row_totals):
+                    place = number(v * vectors.lanes)
+                    source = builder.gep(old_data, [builder.add(old_p, place)])
+                    target = builder.gep(C_data, [builder.add(C_p, place)])
+                    product = builder.fmul(scale, builder.load(total))
+                    builder.store(product, total)
+                    with builder.if_then(kept):  # where β is 0, what stands there may be anything
+                        sum_ = vectors.multiply_add(keep, vectors.load(source, mask), product)
+                        builder.store(sum_, total)
+                    vectors.store(builder.load(total), target, mask)
             return context.get_dummy_value()
 
         i = types.intp
-        signature = types.void(alpha, c, i, i, i, R, i, i, i, beta, C, i, i, i)
+        signature = types.void(alpha, c, i, i, i, R, i, i, i, beta, old, i, i, C, i, i, i)
         return signature, lower
 
     return tile
+
+
+@intrinsic
+def _transpose_tile(
+    typing_context: Any, W: Any, W_start: Any, stride: Any, units: Any, inputs: Any, panel: Any,
+    panel_start: Any, wide: Any,
+) -> Any:  # fmt: skip
+    """Lay a square of W, as many units and inputs as a vector has lanes, into a panel: units side by side.
+
+    Of `units` and `inputs` there may be fewer; what the panel holds for the others may be anything.
+    """
+
+    def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        W, W_start, stride, units, inputs, panel, panel_start, wide = arguments
+        kinds = signature.args
+        vectors = Vectors(context, builder, kinds[5].dtype)
+        index, last = vectors.index, builder.sub(units, ir.Constant(vectors.index, 1))
+        W_data, panel_data = (data(context, builder, kinds[n], v) for n, v in ((0, W), (5, panel)))
+        mask, rows = vectors.mask(inputs), []
+        for n in range(vectors.lanes):
+            unit = ir.Constant(index, n)
+            unit = builder.select(builder.icmp_signed("<", unit, last), unit, last)
+            at = builder.add(W_start, builder.mul(unit, stride))
+            rows.append(vectors.load(builder.gep(W_data, [at]), mask))
+        for n, column in enumerate(vectors.transposed(rows)):
+            at = builder.add(panel_start, builder.mul(wide, ir.Constant(index, n)))
+            vectors.store(column, builder.gep(panel_data, [at]))
+        return context.get_dummy_value()
+
+    i = types.intp
+    return types.void(W, i, i, i, i, panel, i, i), lower
 
 
 _dots = _dots_tile(HEIGHT, WIDTH)
@@ -161,6 +216,8 @@ _dots_unit = _dots_tile(HEIGHT, 1)
 _dots_pair = _dots_tile(2, WIDTH)
 _dots_row = _dots_tile(1, WIDTH)
 _dots_one = _dots_tile(1, 1)
+_dots_two = _dots_tile(HEIGHT, 2)
+_dots_two_row = _dots_tile(1, 2)
 _combine = _combine_tile(HEIGHT, WIDTH)
 _combine_column = _combine_tile(HEIGHT, 1)
 _combine_row = _combine_tile(1, WIDTH)
@@ -194,22 +251,30 @@ def _dots_piece(
     for i in range(0, whole_rows, HEIGHT):
         x, to = a_start + i * stride, z_start + i * z_row
         for j in range(0, whole_units, WIDTH):
-            _dots(a, x, W, W_start + j * stride, size, stride, z, to + j, z_row)
+            _dots(a, x, W, W_start + j * stride, size, stride, z, to + j, z_row, z, to + j, z_row)
         for j in range(whole_units, units):
-            _dots_unit(a, x, W, W_start + j * stride, size, stride, z, to + j, z_row)
+            _dots_unit(
+                a, x, W, W_start + j * stride, size, stride, z, to + j, z_row, z, to + j, z_row
+            )
     pairs = rows - rows % 2
     for i in range(whole_rows, pairs, 2):
         x, to = a_start + i * stride, z_start + i * z_row
         for j in range(0, whole_units, WIDTH):
-            _dots_pair(a, x, W, W_start + j * stride, size, stride, z, to + j, z_row)
+            _dots_pair(
+                a, x, W, W_start + j * stride, size, stride, z, to + j, z_row, z, to + j, z_row
+            )
     for i in range(pairs, rows):
         x, to = a_start + i * stride, z_start + i * z_row
         for j in range(0, whole_units, WIDTH):
-            _dots_row(a, x, W, W_start + j * stride, size, stride, z, to + j, z_row)
+            _dots_row(
+                a, x, W, W_start + j * stride, size, stride, z, to + j, z_row, z, to + j, z_row
+            )
     for i in range(whole_rows, rows):
         x, to = a_start + i * stride, z_start + i * z_row
         for j in range(whole_units, units):
-            _dots_one(a, x, W, W_start + j * stride, size, stride, z, to + j, z_row)
+            _dots_one(
+                a, x, W, W_start + j * stride, size, stride, z, to + j, z_row, z, to + j, z_row
+            )
 
 
 @kernel
@@ -223,17 +288,14 @@ def combine(
     """
     lanes = VECTOR_BYTES // C.itemsize
     wide = WIDTH * lanes
-    whole = size - size % wide
-    for k in range(0, whole, wide):
+    k = ZERO
+    while k < size:
+        step = wide if size - k >= wide else min(lanes, size - k)
         _column(
             alpha, c, c_start, c_row, c_column, R, R_start + k, stride, rows, inner, beta,
-            C, C_start + k, stride, wide,
+            C, C_start + k, stride, C, C_start + k, stride, step,
         )  # fmt: skip
-    for k in range(whole, size, lanes):
-        _column(
-            alpha, c, c_start, c_row, c_column, R, R_start + k, stride, rows, inner, beta,
-            C, C_start + k, stride, min(lanes, size - k),
-        )  # fmt: skip
+        k += step
 
 
 @kernel
@@ -253,9 +315,10 @@ def combine_packed(
                 for column in range(columns):
                     copy(R, source + column * wide, panel, (column * deep + row) * wide, wide)
             for column in range(columns):
+                to = C_start + k + column * wide
                 _column(
                     alpha, c, c_q, c_row, c_column, panel, column * deep * wide, wide, rows, deep,
-                    keep, C, C_start + k + column * wide, stride, wide,
+                    keep, C, to, stride, C, to, stride, wide,
                 )  # fmt: skip
         if whole < size:
             combine(
@@ -266,29 +329,104 @@ def combine_packed(
 
 
 @kernel
+def combine_transposed(
+    a: Array, a_start: int, W: Array, W_start: int, b: int, rows: int, units: int, size: int,
+    z: Array, z_start: int, z_row: int, panel: Array,
+) -> None:  # fmt: skip
+    """z (rows, units) ← b + a Wᵀ, with a (rows, size), W (units, size), and b at a place of W's memory.
+
+    A few units at a time, their weights are laid side by side in the panel, which has room for PANEL bytes:
+    then rows of a need no sums of lanes, which take longer than the products where rows are short.
+    """
+    lanes = VECTOR_BYTES // z.itemsize
+    wide = WIDTH * lanes
+    j = ZERO
+    while j < units:
+        left = units - j
+        # What a tile of `dots` takes for a pair of units, of which 30 for the sums of lanes.
+        if left < lanes and left * (8 * size // lanes + 30) <= 10 * size:
+            _last_dots(
+                a, a_start, W, W_start + j * size, b + j, rows, left, size, z, z_start + j, z_row
+            )
+            return
+        step = wide if left >= wide else min(lanes, left)
+        across = max(step, lanes)
+        for k in range(0, size, DEEP):
+            deep = min(DEEP, size - k)
+            for unit in range(0, step, lanes):
+                source = W_start + (j + unit) * size + k
+                for column in range(0, deep, lanes):
+                    _transpose_tile(
+                        W, source + column, size, step - unit, deep - column, panel,
+                        column * across + unit, across,
+                    )  # fmt: skip
+            to = z_start + j
+            if k == 0:
+                _column(
+                    1.0, a, a_start, size, ONE, panel, ZERO, across, rows, deep, 1.0,
+                    W, b + j, ZERO, z, to, z_row, step,
+                )  # fmt: skip
+            else:
+                _column(
+                    1.0, a, a_start + k, size, ONE, panel, ZERO, across, rows, deep, 1.0,
+                    z, to, z_row, z, to, z_row, step,
+                )  # fmt: skip
+        j += step
+
+
+@kernel
+def _last_dots(
+    a: Array, a_start: int, W: Array, W_start: int, b: int, rows: int, units: int, size: int,
+    z: Array, z_start: int, z_row: int,
+) -> None:  # fmt: skip
+    """z ← b + a Wᵀ for a few units, less than a vector has lanes, in pairs."""
+    for j in range(0, units, 2):
+        y, at, pair = W_start + j * size, z_start + j, j + 1 < units
+        i = ZERO
+        while i < rows:
+            x, to, whole = a_start + i * size, at + i * z_row, rows - i >= HEIGHT
+            if whole and pair:
+                _dots_two(a, x, W, y, size, size, W, b + j, ZERO, z, to, z_row)
+            elif whole:
+                _dots_unit(a, x, W, y, size, size, W, b + j, ZERO, z, to, z_row)
+            elif pair:
+                _dots_two_row(a, x, W, y, size, size, W, b + j, ZERO, z, to, z_row)
+            else:
+                _dots_one(a, x, W, y, size, size, W, b + j, ZERO, z, to, z_row)
+            i += HEIGHT if whole else 1
+
+
+@kernel
 def _column(
     alpha: float, c: Array, c_start: int, c_row: int, c_column: int, R: Array, R_start: int, R_row: int,
-    rows: int, inner: int, beta: float, C: Array, C_start: int, C_row: int, left: int,
+    rows: int, inner: int, beta: float, old: Array, old_start: int, old_row: int, C: Array, C_start: int,
+    C_row: int, left: int,
 ) -> None:  # fmt: skip
-    """`combine` for a few columns: as many as a tile has, or `left` of one vector."""
+    """C ← β old + α c R for a few columns: as many as a tile has, or `left` of one vector."""
     real, lanes = type(C[0]), VECTOR_BYTES // C.itemsize
     al, be, wide = real(alpha), real(beta), left == WIDTH * lanes
-    whole = rows - rows % HEIGHT
-    for p in range(0, whole, HEIGHT):
-        s, to = c_start + p * c_row, C_start + p * C_row
-        if wide:
-            _combine(al, c, s, c_row, c_column, R, R_start, R_row, inner, be, C, to, C_row, left)
-        else:
+    p = ZERO
+    while p < rows:
+        s, at, to = c_start + p * c_row, old_start + p * old_row, C_start + p * C_row
+        whole = rows - p >= HEIGHT
+        if whole and wide:
+            _combine(
+                al, c, s, c_row, c_column, R, R_start, R_row, inner, be, old, at, old_row,
+                C, to, C_row, left,
+            )  # fmt: skip
+        elif whole:
             _combine_column(
-                al, c, s, c_row, c_column, R, R_start, R_row, inner, be, C, to, C_row, left
-            )
-    for p in range(whole, rows):
-        s, to = c_start + p * c_row, C_start + p * C_row
-        if wide:
+                al, c, s, c_row, c_column, R, R_start, R_row, inner, be, old, at, old_row,
+                C, to, C_row, left,
+            )  # fmt: skip
+        elif wide:
             _combine_row(
-                al, c, s, c_row, c_column, R, R_start, R_row, inner, be, C, to, C_row, left
-            )
+                al, c, s, c_row, c_column, R, R_start, R_row, inner, be, old, at, old_row,
+                C, to, C_row, left,
+            )  # fmt: skip
         else:
             _combine_one(
-                al, c, s, c_row, c_column, R, R_start, R_row, inner, be, C, to, C_row, left
-            )
+                al, c, s, c_row, c_column, R, R_start, R_row, inner, be, old, at, old_row,
+                C, to, C_row, left,
+            )  # fmt: skip
+        p += HEIGHT if whole else 1

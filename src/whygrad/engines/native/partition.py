@@ -3,14 +3,20 @@
 A step can be divided by examples, so that each thread takes its own all the way forward and back. Then
 every core reads all of W, which for wide layers does not fit its cache. Those are divided by units: a
 thread computes, and later moves, the same rows of W, with a barrier after each layer. Which of the two a
-layer is divided by follows from its shape (`layout.wide`), and whether W¹ lies in panels (`sparse`).
+layer is divided by follows from its shape (`layout.wide`), and whether W¹ lies in panels (`sparse`). Each
+number is summed up in the same order whoever does it, so that shares may depend on how many threads there
+are. Layers move in blocks of units, as many as their shape says, whose gradients stay in the cache.
 """
 
 from typing import Any
 
+import numpy as np
+
 from whygrad.engines.native.arguments import Examples, Layers, ThreadContext, Workspace
 from whygrad.engines.native.barrier import begin, wait_at_barrier
 from whygrad.engines.native.compiling import ZERO, kernel
+from whygrad.engines.native.memory import prefetch
+from whygrad.engines.native.microkernels import HEIGHT
 from whygrad.engines.native.passes import (
     backward_layer,
     find_costs,
@@ -22,7 +28,10 @@ from whygrad.engines.native.passes import (
 from whygrad.engines.native.updates import penalty_cost
 from whygrad.nn.functions import Array
 
-_WHOLE = 2**16  # weights; layers with fewer move as a whole
+# Examples and units that shares are multiples of: whole tiles, and whole lines of the cache.
+_CACHE = 2**19  # bytes
+_EXAMPLES: Any = np.int64(HEIGHT)
+_UNITS: Any = np.int64(16)
 
 
 @kernel
@@ -34,79 +43,79 @@ def forward_and_back(
 
     `key`, seed and step, decides the masks of dropout.
     """
-    L, wide = len(layers.sizes) - 1, layers.wide.any()
-    for block in range(thread.part, thread.blocks, thread.parts):
-        low, high = begin(rows, thread.blocks, block), begin(rows, thread.blocks, block + 1)
-        gather(layers, examples, workspace, first, low, high, rows)
-        if not wide:  # these examples need nobody else's
-            for l in range(1, L + 1):
-                units = layers.sizes[l]
-                forward_layer(
-                    l, layers, theta, examples, workspace, first, low, high, ZERO, units, key, thread.part
-                )  # fmt: skip
-            find_costs(layers, workspace, low, high)
-            find_error(layers, workspace, low, high)
-            for l in range(L, 1, -1):
-                units = layers.sizes[l - 1]
-                backward_layer(l, layers, theta, workspace, low, high, ZERO, units, thread.part)
-    if not wide:
+    L, part, parts = len(layers.sizes) - 1, thread.part, thread.parts
+    low, high = share(rows, parts, part, _EXAMPLES), share(rows, parts, part + 1, _EXAMPLES)
+    if parts > 1 and fits_cache(
+        theta
+    ):  # asked for at once, what other cores have moved takes less time
+        prefetch(theta, ZERO, len(theta))
+    gather(layers, examples, workspace, first, low, high, rows)
+    if not layers.wide.any():  # these examples need nobody else's
+        for l in range(1, L + 1):
+            units = layers.sizes[l]
+            forward_layer(
+                l, layers, theta, examples, workspace, first, low, high, ZERO, units, key, part
+            )  # fmt: skip
+        find_costs(layers, workspace, low, high)
+        find_error(layers, workspace, low, high)
+        for l in range(L, 1, -1):
+            units = layers.sizes[l - 1]
+            backward_layer(l, layers, theta, workspace, low, high, ZERO, units, part)
         return phase
     for l in range(1, L + 1):
         phase += 1
-        wait_at_barrier(thread.barrier_count, thread.parts, phase)
-        for block in range(thread.part, thread.blocks, thread.parts):
-            low, high, left, right = _share(layers, l, rows, thread.blocks, block)
-            forward_layer(
-                l, layers, theta, examples, workspace, first, low, high, left, right, key, thread.part
-            )  # fmt: skip
-            if l == L:
-                find_costs(layers, workspace, low, high)
-                find_error(layers, workspace, low, high)
+        wait_at_barrier(thread.barrier_count, parts, phase)
+        low, high, left, right = _shares(layers, l, rows, parts, part)
+        forward_layer(
+            l, layers, theta, examples, workspace, first, low, high, left, right, key, part
+        )
+    find_costs(layers, workspace, low, high)
+    find_error(layers, workspace, low, high)
     for l in range(L, 1, -1):
         phase += 1
-        wait_at_barrier(thread.barrier_count, thread.parts, phase)
-        for block in range(thread.part, thread.blocks, thread.parts):
-            low, high, left, right = _share(layers, l - 1, rows, thread.blocks, block)
-            backward_layer(l, layers, theta, workspace, low, high, left, right, thread.part)
+        wait_at_barrier(thread.barrier_count, parts, phase)
+        low, high, left, right = _shares(layers, l - 1, rows, parts, part)
+        backward_layer(l, layers, theta, workspace, low, high, left, right, part)
     return phase
 
 
 @kernel
-def _share(layers: Layers, l: int, rows: int, blocks: int, block: int) -> tuple[int, int, int, int]:
-    """Return examples and units of a block of layer l: low, high, left, right."""
+def fits_cache(theta: Array) -> bool:
+    """Return whether θ fits into a core's second-level cache, with room for more."""
+    return len(theta) * theta.itemsize <= _CACHE
+
+
+@kernel
+def share(size: int, parts: int, part: int, grain: int) -> int:
+    """Return where a part's share of `size` things begins: a multiple of the grain."""
+    return min(size, begin(-(-size // grain), parts, part) * grain)
+
+
+@kernel
+def _shares(layers: Layers, l: int, rows: int, parts: int, part: int) -> tuple[int, int, int, int]:
+    """Return a part's examples and units of layer l: low, high, left, right."""
     if layers.wide[l]:
-        left, right = units_of(layers, l, blocks, block)
-        return 0, rows, left, right
-    return begin(rows, blocks, block), begin(rows, blocks, block + 1), 0, layers.sizes[l]
+        units, grain = layers.sizes[l], _UNITS
+        if l == 1 and layers.stretch > 0:
+            grain = layers.panel
+        return 0, rows, share(units, parts, part, grain), share(units, parts, part + 1, grain)
+    low, high = share(rows, parts, part, _EXAMPLES), share(rows, parts, part + 1, _EXAMPLES)
+    return low, high, 0, layers.sizes[l]
 
 
 @kernel
-def units_of(layers: Layers, l: int, blocks: int, block: int) -> tuple[int, int]:
+def units_of(layers: Layers, l: int, block: int) -> tuple[int, int]:
     """Return where the units of a block of layer l begin and end: with panels, where W¹ lies in such."""
-    units = layers.sizes[l]
-    if l == 1 and layers.stretch > 0:
-        panels, wide = moving_blocks(layers, l, blocks), layers.panel
-        first, end = block, block + 1
-        if panels > blocks:
-            first, end = begin(panels, blocks, block), begin(panels, blocks, block + 1)
-        return min(units, first * wide), min(units, end * wide)
-    return begin(units, blocks, block), begin(units, blocks, block + 1)
+    units, blocks = layers.sizes[l], layers.moving[l]
+    grain = layers.panel if l == 1 and layers.stretch > 0 else _EXAMPLES
+    return share(units, blocks, block, grain), share(units, blocks, block + 1, grain)
 
 
 @kernel
-def moving_blocks(layers: Layers, l: int, blocks: int) -> int:
-    """Return the number of blocks that layer l moves in: 1 for small layers, and that of W¹'s panels."""
-    if l == 1 and layers.stretch > 0:
-        return -(-layers.sizes[l] // layers.panel)
-    if layers.sizes[l] * layers.sizes[l - 1] < _WHOLE:
-        return 1
-    return min(blocks, layers.sizes[l])
-
-
-@kernel
-def moved_by(l: int, block: int, blocks: int, parts: int) -> int:
-    """Return the part that moves one of a layer's blocks."""
-    return (block if blocks > 1 else l) % parts
+def moved_by(layers: Layers, l: int, block: int, parts: int) -> int:
+    """Return the part that moves one of a layer's blocks: neighbours have the same."""
+    blocks = layers.moving[l]
+    return block * parts // blocks if blocks > 1 else l % parts
 
 
 @kernel
@@ -127,19 +136,18 @@ def find_penalties(
 ) -> None:
     """λ₁ Σ|W| + ½ λ₂ Σ W² of every block of weights that this part moves: they lie in its core's cache."""
     for l in range(1, len(layers.sizes)):
-        blocks = moving_blocks(layers, l, thread.blocks)
-        for block in range(blocks):
-            if moved_by(l, block, blocks, thread.parts) == thread.part:
-                left, right = units_of(layers, l, blocks, block)
+        for block in range(layers.moving[l]):
+            if moved_by(layers, l, block, thread.parts) == thread.part:
+                left, right = units_of(layers, l, block)
                 W, size = weights_of(layers, l, left, right)
                 workspace.penalties[l, block] = penalty_cost(theta, W, W + size, l1, l2)
 
 
 @kernel
-def sum_of_penalties(layers: Layers, workspace: Workspace, blocks: int) -> float:
+def sum_of_penalties(layers: Layers, workspace: Workspace) -> float:
     """Add up what all parts have found."""
     penalty = 0.0
     for l in range(1, len(layers.sizes)):
-        for block in range(moving_blocks(layers, l, blocks)):
+        for block in range(layers.moving[l]):
             penalty += workspace.penalties[l, block]
     return penalty

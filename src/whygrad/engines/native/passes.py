@@ -16,7 +16,7 @@ from whygrad.engines.native.costs import output_costs, output_error
 from whygrad.engines.native.dropout import following, lay_mask, multiply
 from whygrad.engines.native.elementwise import activate, times_slope
 from whygrad.engines.native.memory import copy, fill, prefetch
-from whygrad.engines.native.microkernels import combine, combine_packed, dots
+from whygrad.engines.native.microkernels import combine, combine_packed, combine_transposed, dots
 from whygrad.nn.functions import Array
 
 # Of a panel of W¹ as many bytes move at a time as the nearest cache holds, in batches of at least so many
@@ -66,10 +66,7 @@ def forward_layer(
     l: int, layers: Layers, theta: Array, examples: Examples, workspace: Workspace, first: int,
     low: int, high: int, left: int, right: int, key: Any, part: int,
 ) -> None:  # fmt: skip
-    """zˡ = aˡ⁻¹ Wˡᵀ + bˡ, aˡ = f(zˡ) for examples from low to high and units from left to right.
-
-    The biases are laid down first and the product added to them.
-    """
+    """zˡ = aˡ⁻¹ Wˡᵀ + bˡ, aˡ = f(zˡ) for examples from low to high and units from left to right."""
     work, rows, count = workspace.work, high - low, right - left
     units, below = layers.sizes[l], layers.sizes[l - 1]
     W, b = layers.W[l] + left * below, layers.b[l] + left
@@ -78,10 +75,11 @@ def forward_layer(
     if l == 1 and layers.stretch > 0:
         _forward_sparse(layers, theta, examples, workspace, first + low, rows, left, right, z, part)
     else:
-        for i in range(rows):
-            copy(theta, b, work, z + i * units, count)
         inputs = layers.a[l - 1] + low * below
-        into_units(work, inputs, theta, W, work, z, units, rows, count, below)
+        into_units(
+            _few(layers, rows), work, inputs, theta, W, b, work, z, units, rows, count, below,
+            workspace.panel[part],
+        )  # fmt: skip
     # Whole rows lie side by side and go through in one piece, parts of rows one by one.
     pieces, tall = (1, rows) if count == units else (rows, 1)
     size, code = tall * count, layers.activations[l]
@@ -174,7 +172,10 @@ def backward_layer(
     begin = low * below + left
     above, to = layers.delta[l] + low * units, layers.delta[l - 1] + begin
     W = layers.W[l] + left
-    into_inputs(work, above, theta, W, work, to, rows, units, count, below, workspace.panel[part])
+    into_inputs(
+        _few(layers, rows), work, above, theta, W, work, to, rows, units, count, below,
+        workspace.panel[part],
+    )  # fmt: skip
     pieces, tall = (1, rows) if count == below else (rows, 1)
     size = tall * count
     for piece in range(pieces):
@@ -206,8 +207,8 @@ def add_gradient(
         )  # fmt: skip
     else:
         into_weights(
-            scale, workspace.work, delta, units, workspace.work, layers.a[l - 1],
-            keep_W, target, W, rows, high - low, below,
+            _few(layers, rows), scale, workspace.work, delta, units, workspace.work, layers.a[l - 1],
+            keep_W, target, W, rows, high - low, below, workspace.panel[part],
         )  # fmt: skip
     biases, sums = vector(target, b, high - low), vector(row, ZERO, high - low)
     sums[:] = 0
@@ -255,22 +256,36 @@ def _add_gradient_sparse(
                 cursors[i] = end
 
 
-# Multiplications per product. Below _FROM, BLAS has kernels of its own for small matrices; from _PACKED on
-# columns are copied side by side, if there are _ROWS rows to multiply with them. Short rows, of less than
-# _ROW numbers, leave `dots` adding up lanes for most of its time.
-_FROM, _PACKED, _ROWS, _ROW = 2**20, 2**24, 32, 256
+# Fewer rows than _FEW are too few to lay weights side by side for. Of these, products of less than _FROM
+# multiplications are left to BLAS, which has kernels of its own for small matrices; on the way forward only
+# where rows are of _ROW numbers or more. The rows of layers with _LARGE weights or more are read where they
+# have been copied side by side.
+_FEW, _FROM, _ROW, _LARGE = 16, 2**20, 512, 2**21
+
+
+@kernel
+def _few(layers: Layers, rows: int) -> bool:
+    """Return whether a batch is small: where threads share a step, all products are done the same way."""
+    return rows < _FEW and not layers.shared
 
 
 @kernel
 def into_units(
-    a: Array, a_start: int, W: Array, W_start: int, z: Array, z_start: int, z_row: int,
-    rows: int, units: int, size: int,
+    few: bool, a: Array, a_start: int, W: Array, W_start: int, b: int, z: Array, z_start: int, z_row: int,
+    rows: int, units: int, size: int, panel: Array,
 ) -> None:  # fmt: skip
-    """z (rows, units) ← z + a (rows, size) Wᵀ, with W (units, size): the way forward.
+    """z (rows, units) ← b + a (rows, size) Wᵀ, with W (units, size): the way forward.
 
-    Rows of z lie `z_row` apart.
+    b begins at a place of W's memory; rows of z lie `z_row` apart; `panel` has room for PANEL bytes.
     """
-    if _FROM <= rows * units * size < _PACKED and size >= _ROW:
+    if not few:
+        combine_transposed(
+            a, a_start, W, W_start, b, rows, units, size, z, z_start, z_row, panel
+        )  # fmt: skip
+        return
+    for i in range(rows):
+        copy(W, b, z, z_start + i * z_row, units)
+    if rows * units * size >= _FROM or size < _ROW:
         dots(a, a_start, W, W_start, rows, units, size, z, z_start, z_row)
     else:
         blas.product_into_units(
@@ -281,47 +296,51 @@ def into_units(
 
 @kernel
 def into_inputs(
-    delta: Array, delta_start: int, W: Array, W_start: int, error: Array, error_start: int,
+    few: bool, delta: Array, delta_start: int, W: Array, W_start: int, error: Array, error_start: int,
     rows: int, units: int, size: int, stride: int, panel: Array,
 ) -> None:  # fmt: skip
     """error (rows, size) ← delta (rows, units) W: BP2 before its factor f′.
 
     Rows of W and of error lie `stride` apart; `panel` has room for PANEL bytes, to be used at will.
     """
-    effort = rows * units * size
-    if effort >= _PACKED and rows >= _ROWS:
-        combine_packed(
-            1.0, delta, delta_start, units, ONE, W, W_start, rows, units, size, stride,
-            0.0, error, error_start, panel,
+    if few and rows * units * size < _FROM:
+        blas.product_into_inputs(
+            matrix(delta, delta_start, rows, units), matrix(W, W_start, units, stride), 0.0,
+            matrix(error, error_start, rows, stride), size,
         )  # fmt: skip
-    elif _FROM <= effort < _PACKED:
+    elif few or units * stride < _LARGE:
         combine(
             1.0, delta, delta_start, units, ONE, W, W_start, rows, units, size, stride,
             0.0, error, error_start,
         )  # fmt: skip
     else:
-        blas.product_into_inputs(
-            matrix(delta, delta_start, rows, units), matrix(W, W_start, units, stride), 0.0,
-            matrix(error, error_start, rows, stride), size,
+        combine_packed(
+            1.0, delta, delta_start, units, ONE, W, W_start, rows, units, size, stride,
+            0.0, error, error_start, panel,
         )  # fmt: skip
 
 
 @kernel
 def into_weights(
-    alpha: float, delta: Array, delta_start: int, delta_row: int, a: Array, a_start: int,
-    beta: float, W: Array, W_start: int, rows: int, units: int, size: int,
+    few: bool, alpha: float, delta: Array, delta_start: int, delta_row: int, a: Array, a_start: int,
+    beta: float, W: Array, W_start: int, rows: int, units: int, size: int, panel: Array,
 ) -> None:  # fmt: skip
     """W (units, size) ← βW + α deltaᵀ a: BP4; with β = 1 and α = −η/S a step of gradient descent.
 
     Rows of delta are `delta_row` numbers apart, of which `units` count.
     """
-    if _FROM <= rows * units * size < _PACKED:
+    if few and rows * units * size < _FROM:
+        blas.product_into_weights(
+            alpha, matrix(delta, delta_start, rows, delta_row), matrix(a, a_start, rows, size), beta,
+            matrix(W, W_start, units, size),
+        )  # fmt: skip
+    elif few or delta_row * size < _LARGE:
         combine(
             alpha, delta, delta_start, ONE, delta_row, a, a_start, units, rows, size, size,
             beta, W, W_start,
         )  # fmt: skip
     else:
-        blas.product_into_weights(
-            alpha, matrix(delta, delta_start, rows, delta_row), matrix(a, a_start, rows, size), beta,
-            matrix(W, W_start, units, size),
+        combine_packed(
+            alpha, delta, delta_start, ONE, delta_row, a, a_start, units, rows, size, size,
+            beta, W, W_start, panel,
         )  # fmt: skip

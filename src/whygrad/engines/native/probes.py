@@ -23,7 +23,7 @@ from whygrad.engines.native.compiling import (
 )
 from whygrad.engines.native.elementwise import times_slope
 from whygrad.engines.native.memory import copy
-from whygrad.engines.native.partition import moved_by, moving_blocks, units_of, weights_of
+from whygrad.engines.native.partition import moved_by, units_of, weights_of
 from whygrad.engines.native.passes import add_gradient, panel_width
 from whygrad.engines.native.updates import add_penalty
 from whygrad.engines.probes import SATURATED
@@ -94,11 +94,11 @@ def probe_between(
         return
     g = probes.theta
     for l in range(1, len(layers.sizes)):
-        units, blocks = layers.sizes[l], moving_blocks(layers, l, thread.blocks)
-        for block in range(blocks):
-            if moved_by(l, block, blocks, thread.parts) != thread.part:
+        units = layers.sizes[l]
+        for block in range(layers.moving[l]):
+            if moved_by(layers, l, block, thread.parts) != thread.part:
                 continue
-            low, high = units_of(layers, l, blocks, block)
+            low, high = units_of(layers, l, block)
             W, size = weights_of(layers, l, low, high)
             b, biases = layers.b[l] + low, high - low
             add_gradient(
@@ -140,7 +140,7 @@ def probe_after(
         found = probes.statistics[step // probes.every - probes.row, l - 1]
         before = vector(probes.theta, W, n)
         squares = 0.0
-        for block in range(moving_blocks(layers, l, thread.blocks)):
+        for block in range(layers.moving[l]):
             squares += probes.squares[l, block]
         found[0] = math.sqrt(_sum_of_squares(before))
         found[1] = math.sqrt(squares)

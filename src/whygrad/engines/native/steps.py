@@ -4,10 +4,10 @@ The network is described by data (sizes, where each layer's numbers begin, codes
 that one compiled function per dtype serves all of them. A step reads like `backprop`: gather the batch,
 forward, cost, backward, and then each layer moves.
 
-Large batches are divided into blocks of examples or of units on the way forward and back (`partition`), and
-large layers into blocks of units when they move; small layers on many examples go another way (`by_units`).
-Threads share the blocks, with two barriers a step at least: when all errors are there, and when all layers
-have moved. The blocks follow from the shapes, however many threads there are.
+Threads share a large batch by examples or by units on the way forward and back (`partition`), and layers by
+blocks of units when they move; small layers on many examples go another way (`by_units`). There are two
+barriers a step at least: when all errors are there, and when all layers have moved. The bits do not depend
+on how many threads there are.
 
 Nothing is allocated within a step: a, z and δ of every layer lie in one workspace. Weights
 of examples multiply δᴸ, and with it everything below; gradients divide by their sum S.
@@ -35,12 +35,12 @@ from whygrad.engines.native.by_units import (
 from whygrad.engines.native.compiling import ONE, ZERO, cached_kernel, kernel
 from whygrad.engines.native.denormals import flush, restore
 from whygrad.engines.native.dropout import following
-from whygrad.engines.native.memory import fill
+from whygrad.engines.native.memory import fill, prefetch
 from whygrad.engines.native.partition import (
     find_penalties,
+    fits_cache,
     forward_and_back,
     moved_by,
-    moving_blocks,
     sum_of_penalties,
     units_of,
     weights_of,
@@ -115,15 +115,15 @@ def run_steps(
         phase += 1
         wait_at_barrier(thread.barrier_count, thread.parts, phase)
 
-        thread.claims[0] = 0
-        cost = (
-            cost_of_blocks(by_units, thread.blocks, S)
-            if is_by_units(by_units)
-            else mean_cost(workspace, rows, S)
-        )
+        if is_by_units(by_units):
+            thread.claims[0] = 0
+            cost = cost_of_blocks(by_units, thread.blocks, S)
+        else:
+            cost = mean_cost(workspace, rows, S)
         if penalised:
-            cost += sum_of_penalties(layers, workspace, thread.blocks)
-        costs[i] = cost
+            cost += sum_of_penalties(layers, workspace)
+        if thread.part == 0:
+            costs[i] = cost
         if not math.isfinite(cost):
             taken = i
             break
@@ -158,11 +158,13 @@ def _move(
 ) -> None:  # fmt: skip
     """Take the step of this part's share of the layers; where the gradient is clipped, only find it."""
     for l in range(len(layers.sizes) - 1, 0, -1):
-        blocks = moving_blocks(layers, l, thread.blocks)
-        for block in range(blocks):
-            if moved_by(l, block, blocks, thread.parts) != thread.part:
+        if thread.parts > 1 and not is_by_units(by_units) and fits_cache(theta):
+            prefetch(workspace.work, layers.a[l - 1], rows * layers.sizes[l - 1])
+            prefetch(workspace.work, layers.delta[l], rows * layers.sizes[l])
+        for block in range(layers.moving[l]):
+            if moved_by(layers, l, block, thread.parts) != thread.part:
                 continue
-            low, high = units_of(layers, l, blocks, block)
+            low, high = units_of(layers, l, block)
             W, size = weights_of(layers, l, low, high)
             b, stop = layers.b[l] + low, layers.b[l] + high
             if rule.code == SGD and l1 == 0 and not clips and not is_by_units(by_units):
@@ -173,11 +175,10 @@ def _move(
                     -eta / S, 1 - eta * l2, 1.0, theta, W, b,
                 )  # fmt: skip
                 continue
-            # The gradient of a whole layer, or of all, lies as θ does; that of one layer at the start.
-            g, at = workspace.gradient, ZERO
-            if clips or thread.blocks > 1:
-                at = W
-            at_b = at + size if at != W else b
+            # The whole gradient lies as θ does, that of a block in memory that stays in the cache.
+            g, at, at_b = workspace.block[thread.part], ZERO, size
+            if clips:
+                g, at, at_b = workspace.gradient, W, b
             if is_by_units(by_units):
                 fill(g, at, size, 0.0)
                 fill(g, at_b, high - low, 0.0)
@@ -223,9 +224,8 @@ def cost_and_gradient(
         )  # fmt: skip
         cost += mean_cost(workspace, rows, S)
         for l in range(1, len(layers.sizes)):
-            blocks = moving_blocks(layers, l, ONE)
-            for block in range(blocks):
-                left, right = units_of(layers, l, blocks, block)
+            for block in range(layers.moving[l]):
+                left, right = units_of(layers, l, block)
                 W, _ = weights_of(layers, l, left, right)
                 add_gradient(
                     l, layers, examples, workspace, ZERO, first, rows, left, right,
@@ -236,5 +236,5 @@ def cost_and_gradient(
         add_penalty(theta, gradient, W, W, b, l1, l2)
     if l1 != 0 or l2 != 0:
         find_penalties(layers, theta, workspace, thread, l1, l2)
-        cost += sum_of_penalties(layers, workspace, thread.blocks)
+        cost += sum_of_penalties(layers, workspace)
     return cost

@@ -40,6 +40,13 @@ class Vectors:
             arguments = [value, self.at(pointer), ir.Constant(ir.IntType(32), self.size), mask]
             self._call("llvm.masked.store", ir.VoidType(), arguments, self.suffix + ".p0")
 
+    def prefetch(self, pointer: Any) -> None:
+        """Ask for the line of the cache that an address lies in."""
+        byte, integer = ir.IntType(8).as_pointer(), ir.IntType(32)
+        to_read, near, of_data = (ir.Constant(integer, n) for n in (0, 3, 1))
+        arguments = [self.builder.bitcast(pointer, byte), to_read, near, of_data]
+        self._call("llvm.prefetch", ir.VoidType(), arguments, "p0")
+
     def multiply_add(self, x: Any, y: Any, total: Any) -> Any:
         return self._call("llvm.fmuladd", self.type, [x, y, total], self.suffix)
 
@@ -92,6 +99,35 @@ class Vectors:
             ]
             block = half
         return vectors[0]
+
+    def transposed(self, rows: list[Any]) -> list[Any]:
+        """Return the columns of a square of numbers that has as many rows as a vector has lanes.
+
+        Squares of 2 × 2 numbers change two of their corners, then squares of 2 × 2 such squares, and so on.
+        """
+        half = 1
+        while half < self.lanes:
+            lanes = range(self.lanes)
+            upper, lower = (
+                ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), places)
+                for places in (
+                    [self.lanes + lane - half if lane & half else lane for lane in lanes],
+                    [self.lanes + lane if lane & half else lane + half for lane in lanes],
+                )
+            )
+            for n in (n for n in lanes if not n & half):
+                x, y = rows[n], rows[n + half]
+                rows[n], rows[n + half] = (
+                    self.builder.shuffle_vector(x, y, places) for places in (upper, lower)
+                )
+            half *= 2
+        return rows
+
+    def from_lane(self, vector: Any, first: int) -> Any:
+        """Return the lanes from `first` on as the first ones; behind them stand those before it."""
+        kind = ir.VectorType(ir.IntType(32), self.lanes)
+        places = ir.Constant(kind, [(first + lane) % self.lanes for lane in range(self.lanes)])
+        return self.builder.shuffle_vector(vector, vector, places)
 
     def first(self, count: int) -> Any:
         """Return the mask of the first `count` lanes, where that is known beforehand."""

@@ -29,9 +29,9 @@ def ask(page: Page) -> None:
                 ),
                 "optimizer": ui.select(list(OPTIMIZERS), value=name, label="Optimizer"),
                 "schedule": ui.select(list(SCHEDULES), label="Learning rate schedule [as now]"),
-                "l1": ui.number("Penalty λ₁", value=plan.l1.strength, min=0, format="%g"),
-                "l2": ui.number("Penalty λ₂", value=plan.l2.strength, min=0, format="%g"),
-                "batch_size": ui.number("Examples per step", value=plan.batch_size, min=1),
+                "l1": ui.number("L1 regularization λ₁", value=plan.l1.strength, min=0, format="%g"),
+                "l2": ui.number("L2 regularization λ₂", value=plan.l2.strength, min=0, format="%g"),
+                "batch_size": ui.number("Batch size", value=plan.batch_size, min=1),
                 "epochs": ui.number("Epochs in all", value=plan.epochs, min=1),
                 "seed": ui.number("Seed of the order", value=plan.seed, min=0),
             }

@@ -55,12 +55,12 @@ def build(page: Page) -> None:
         amount("learning_rate", "Learning rate η", min=0)
         choice("schedule", "Learning rate schedule", list(SCHEDULES))
         amount("epochs", "Epochs at most", min=1, precision=0)
-        amount("batch_size", "Examples per step", min=1, precision=0)
+        amount("batch_size", "Batch size", min=1, precision=0)
         amount("dropout", "Dropout", min=0, max=0.95, step=0.05)
-        amount("l1", "Penalty λ₁ on the size of weights", min=0)
-        amount("l2", "Penalty λ₂ on their squares", min=0)
+        amount("l1", "L1 regularization λ₁", min=0)
+        amount("l2", "L2 regularization λ₂", min=0)
         amount("seed", "Seed", min=0, precision=0)
-        amount("test", "Share of test rows", min=0, max=0.9, step=0.05)
+        amount("test", "Test set, fraction of the rows", min=0, max=0.9, step=0.05)
     facts = ui.label().classes("wg-note")
 
     def update() -> None:

@@ -299,11 +299,12 @@ def _parts_said(about: _Attribution) -> str:
 
     base = in_units(*ref, about.base) if own else shown(about.base)
     what = "That" if own else about.outcome.at
+    change, way = about.here - about.base, "below" if about.here < about.base else "above"
     said = [f"{term.name} {add(term.value)}" for term in terms[:3]]
     others = float(np.sum([term.value for term in terms[3:]]))
     said += [f"{len(terms) - 3:,} more {add(others)}"] if len(terms) > 3 else []
     listed = f": {', '.join(said)}." if said else "."
-    return f" {what} is {add(about.here - about.base)} beside the baseline's {base}{listed}"
+    return f" {what} is {add(abs(change)).lstrip('+')} {way} the baseline's {base}{listed}"
 
 
 def _left(about: _Attribution, left: float) -> dict[str, float]:

@@ -46,7 +46,8 @@ def listed(
 
     Where the training was on a table that can still be read, the rows are given as well, and a note.
     """
-    rows = trajectory.rows()
+    rows, net = trajectory.rows(), trajectory.plan.net
+    called = "class" if classifies(net) and net.C.targets != "real" else "target"
     tables: list[Table] = []
     pictures: list[ImagePicture] = []
     for title, chosen in most:
@@ -54,7 +55,7 @@ def listed(
         for i in chosen:
             row = () if rows is None else (int(rows[i]),)
             lines.append((_named(trajectory, names, i), int(i), *row, float(by_example[i])))
-        heads = ("class", "example", *(() if rows is None else ("row",)), what)
+        heads = (called, "example", *(() if rows is None else ("row",)), what)
         tables.append(Table(title, heads, tuple(lines)))
         captions = tuple(f"{line[1]}: {line[0]}\n{shown(line[-1])}" for line in lines)
         pictures += _images_of(trajectory, names, np.array(chosen, np.int64), title, captions)

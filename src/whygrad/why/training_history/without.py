@@ -20,6 +20,7 @@ from whygrad.nn.backprop import example_costs, forward
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
 from whygrad.why.choosing import class_names, classes, classifies
+from whygrad.why.symbols import shown_apart
 from whygrad.why.training_history.functional import Functional, functional
 from whygrad.why.training_history.trajectory import trajectory_of
 
@@ -168,6 +169,8 @@ def _sentence(
     """Return a sentence that says how far f would move, and whether the class predicted would change."""
     net, what = f.net, f.name(names)
     with_them, without_them = (f.written(one, names) for one in ends)
+    if with_them == without_them:
+        with_them, without_them = shown_apart(*(f.own(one, names) for one in ends))
     change = f"{f.scale(names) * (ends[1] - ends[0]):+.3g}"
     said = f"Without {who} the {what} would be {without_them} instead of {with_them}, {change}."
     if not classifies(net):

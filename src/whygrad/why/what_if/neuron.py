@@ -32,7 +32,7 @@ from whygrad.why import rounding, symbols
 from whygrad.why.choosing import class_names, classes, classifies
 from whygrad.why.context import Context, ask, at_least_one
 from whygrad.why.passing import forward_from, jvp, mask_of
-from whygrad.why.symbols import in_units, over, shown
+from whygrad.why.symbols import in_units, over, shown, shown_apart
 
 BARS = 20  # weights in a picture: of more the largest
 
@@ -341,13 +341,15 @@ def _purpose(
     C = context.cost
     verb = "would rise" if value > 0 else "would fall"
     cost = (
-        f"the cost {verb} from {shown(C)} to {shown(C + value)}" if value else "the cost would stay"
+        "the cost {} from {} to {}".format(verb, *shown_apart(C, C + value))
+        if value
+        else "the cost would stay"
     )
     what, before, after = scores
     score = ""
     if before is not None and after is not None:
         way = (
-            f"go from {shown(before)} to {shown(after)}"
+            "go from {} to {}".format(*shown_apart(before, after))
             if before != after
             else f"stay {shown(before)}"
         )
