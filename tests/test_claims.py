@@ -192,7 +192,7 @@ def test_sentences_have_a_number_in_the_units_of_its_column(price):
     assert f"the baseline's {own(price, found['baseline_output'])}" in found.answer
     assert found.question == f"Why is price {number(said)} in this example?"
     columns = {one[0]: one for one in found.tables[0].rows}
-    assert columns["size"][1] == pytest.approx(asked["size"][0].as_py(), rel=1e-5)
+    assert columns["size"][1] == pytest.approx(float(asked["size"][0].as_py()), rel=1e-5)
     wanted = (said + 100 - price.encoding.target.center) / price.encoding.target.scale
     changed = price.why.prediction(asked, wanted=wanted)
     assert f"makes it {number(said + 100)}" in changed.answer
@@ -201,7 +201,7 @@ def test_sentences_have_a_number_in_the_units_of_its_column(price):
     assert numbers
     for name, before, after, change, then, _ in numbers.values():
         value = asked[name][0].as_py()
-        assert value is None or before == pytest.approx(value, rel=1e-5)
+        assert value is None or before == pytest.approx(float(value), rel=1e-5)
         assert change == pytest.approx(after - before) and then == number(said + 100)
 
 
@@ -252,7 +252,7 @@ def test_a_step_of_an_input_and_its_value_are_told_as_standardised(price):
     weight = price.why.weight(row(price), layer=1, to=0, from_="size")
     assert "(standardised)" in weight.answer or weight.value == 0
     factor = next(f for term in weight.terms for f in term.factors if "sender" in f.meaning)
-    value = row(price)["size"][0].as_py()
+    value = float(row(price)["size"][0].as_py())
     assert f"standardised: {number(value)} in the table" in factor.meaning
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from whygrad.nn.functions import Array
-from whygrad.tables.written_numbers import ALL_BUT_A_FEW, cast, likely, some_of
+from whygrad.tables.written_numbers import ALL_BUT_A_FEW, cast, likely, scalar, share, some_of
 
 DAY = 86_400
 _CLOCK = (
@@ -99,7 +99,7 @@ def seconds_of_text(form: DateForm, cells: Any) -> Array:
         values = cast(cells)
         if values is None:
             values = cast(
-                pc.if_else(pc.match_substring_regex(cells, r"^\d{1,20}$"), cells, _null())
+                pc.if_else(pc.match_substring_regex(cells, r"^\d{1,20}$"), cells, scalar(None))
             )
         assert values is not None, "digits are a number"
         return seconds_of_number(form, values)
@@ -111,7 +111,7 @@ def seconds_of_text(form: DateForm, cells: Any) -> Array:
         if name not in names:
             return np.full(len(cells), default)
         given = pc.replace_substring(pc.struct_field(found, name), ",", ".")
-        values = cast(pc.if_else(pc.equal(given, ""), _null(), given))
+        values = cast(pc.if_else(pc.equal(given, ""), scalar(None), given))
         assert values is not None, "digits are a number"
         return values if np.isnan(default) else np.where(np.isnan(values), default, values)
 
@@ -135,10 +135,6 @@ def seconds_of_text(form: DateForm, cells: Any) -> Array:
     if "a" in names:
         day = part("a" if form.form == "day first" else "b", np.nan)
     return np.where(matched, _days(year, month, day) * DAY + clock, np.nan)
-
-
-def _null() -> Any:
-    return pa.scalar(None, pa.large_string())
 
 
 def _clock(part: Any, found: Any, names: set[str]) -> Array:
@@ -253,10 +249,6 @@ def find_date_form(cells: Any, least: float = ALL_BUT_A_FEW) -> tuple[DateForm |
     return None, False
 
 
-def _share(cells: Any, pattern: str) -> float:
-    return float(pc.mean(pc.match_substring_regex(cells, pattern)).as_py() or 0.0)
-
-
 def _order(cells: Any) -> tuple[DateForm, bool]:
     """Return whether day or month comes first, by all cells; and whether none of them told."""
     forms = [DateForm("day first"), DateForm("month first")]
@@ -266,7 +258,7 @@ def _order(cells: Any) -> tuple[DateForm, bool]:
     in_order = [bool((np.diff(one[np.isfinite(one)]) >= 0).all()) for one in (days, months)]
     if in_order[0] != in_order[1] and len(cells) > 3:
         return forms[int(in_order[1])], True
-    slashes = _share(cells, "/") > 0.5
+    slashes = share(cells, "/") > 0.5
     return forms[int(slashes)], True
 
 

@@ -144,7 +144,7 @@ def numbers(form: NumberForm, cells: Any) -> tuple[Array, Array]:
         values = cast(cells)
         if values is None:
             fits = pc.match_substring_regex(cells, PLAIN)
-            plain = pc.utf8_ltrim(pc.if_else(fits, cells, _text(None)), "+")
+            plain = pc.utf8_ltrim(pc.if_else(fits, cells, scalar(None)), "+")
             values = cast(plain)
             assert values is not None, "what fits the pattern is a number"
         return np.where(np.isfinite(values), values, np.nan), bare
@@ -175,7 +175,8 @@ def _of_parts(form: NumberForm, parts: dict[str, Any]) -> tuple[Array, Array]:
     return _signed(form, parts, values), bare & ~np.isnan(values)
 
 
-def _text(value: str | None) -> Any:
+def scalar(value: str | None) -> Any:
+    """Return text as arrow has it in cells, None for a missing value."""
     return pa.scalar(value, pa.large_string())
 
 
@@ -197,7 +198,7 @@ def _in_ascii(cells: Any) -> Any:
 
 def _units(parts: dict[str, Any]) -> Any:
     """Return the unit of each cell, written in one way."""
-    joined = pc.binary_join_element_wise(parts["before"], parts["after"], _text(" "))
+    joined = pc.binary_join_element_wise(parts["before"], parts["after"], scalar(" "))
     joined = pc.utf8_trim_whitespace(joined)
     coded = pc.dictionary_encode(joined)
     names = pa.array([unit_of(name) for name in coded.dictionary.to_pylist()], pa.large_string())
@@ -229,8 +230,8 @@ def _number(form: NumberForm, parts: dict[str, Any], name: str) -> Array:
     if form.decimal == ",":
         body = pc.replace_substring(body, ",", ".")
     if name == "low":
-        body = pc.binary_join_element_wise(body, parts["power"], _text(""))
-    values = cast(pc.if_else(fits, body, _text(None)))
+        body = pc.binary_join_element_wise(body, parts["power"], scalar(""))
+    values = cast(pc.if_else(fits, body, scalar(None)))
     assert values is not None, "what fits the pattern is a number"
     return np.where(np.isfinite(values), values, np.nan)
 
@@ -283,12 +284,12 @@ def find_form(
     if comma:
         order = order[4:] + order[:4]
     bodies = pc.array_filter(parts["low"], pa.array(matched))
-    shares = {marks: _share(bodies, GROUPED[marks]) for marks in order}
+    shares = {marks: share(bodies, GROUPED[marks]) for marks in order}
     decimal, thousands = max(order, key=shares.__getitem__)
     if shares[decimal, thousands] * matched.mean() < least:
         return None, False
     unclear = (decimal, thousands) in ((".", ","), (",", "")) and (
-        _share(bodies, rf"{UNCLEAR}|^\d{{1,3}}$") == 1.0
+        share(bodies, rf"{UNCLEAR}|^\d{{1,3}}$") == 1.0
     )
     if unclear and re.fullmatch(r"[A-Za-z]{0,3}[$€£¥₹]|[A-Z]{3}", unit[0]):
         (decimal, thousands), unclear = (".", ","), False  # no money has three decimals
@@ -332,5 +333,6 @@ def _unit_of_all(parts: dict[str, Any], matched: Array, least: float) -> tuple[s
     return unit, bare > 0 and unit != "%"
 
 
-def _share(cells: Any, pattern: str) -> float:
-    return float(pc.mean(pc.match_substring_regex(cells, pattern)).as_py())
+def share(cells: Any, pattern: str) -> float:
+    """Return the share of text cells, none of them missing, that match a pattern."""
+    return float(pc.mean(pc.match_substring_regex(cells, pattern)).as_py() or 0.0)
