@@ -237,8 +237,8 @@ def losses_of(target: Target, outputs: Array, true: Array, balanced: bool = Fals
 def paired(one: Array, other: Array) -> tuple[float, float]:
     """Return the mean difference of the losses of the same rows, and its standard error.
 
-    >>> paired(np.array([1.0, 0, 1, 0]), np.zeros(4))
-    (0.5, 0.2886751345948129)
+    >>> paired(np.array([2.0, 0]), np.zeros(2))
+    (1.0, 1.0)
     """
     gaps = one - other
     error = float(gaps.std(ddof=1) / np.sqrt(len(gaps))) if len(gaps) > 1 else float("inf")
