@@ -72,7 +72,9 @@ class TrainOptions:
     ] = None
     test: Annotated[
         Name,
-        data("Fraction in the test set, scored at the end; last, last:0.1: the latest by date. [0.2]"),
+        data(
+            "Fraction in the test set, scored at the end; last, last:0.1: the latest by date. [0.2]"
+        ),
     ] = None
     validation: Annotated[
         Number,
