@@ -367,7 +367,7 @@ def train_many(
 
 
 def _shown(prepared: Sequence[Prepared]) -> Sequence[Callback]:
-    """Let all trainings together be shown by one line, and return what is to be closed at their end."""
+    """Show all trainings together on one line; return what is to be closed at their end."""
     from whygrad.training.progress import ProgressOfMany
 
     line = ProgressOfMany([one.training.plan for one in prepared])

@@ -45,8 +45,8 @@ def shown(value: float) -> str:
 def shown_apart(before: float, after: float) -> tuple[str, str]:
     """Format two numbers that are compared, with as many digits as tell them apart.
 
-    >>> shown_apart(0.23781, 0.23852), shown_apart(0.5, 0.25), shown_apart(1.0, 1.0)
-    (('0.2378', '0.2385'), ('0.5', '0.25'), ('1', '1'))
+    >>> shown_apart(0.23781, 0.23822), shown_apart(0.5, 0.25), shown_apart(1.0, 1.0)
+    (('0.2378', '0.2382'), ('0.5', '0.25'), ('1', '1'))
     """
     pairs = ((f"{before:.{digits}g}", f"{after:.{digits}g}") for digits in range(3, 18))
     return next((one for one in pairs if one[0] != one[1]), (shown(before), shown(after)))
