@@ -52,6 +52,13 @@ def test_the_sections_follow_one_another(run):
     assert titles[9:] == ["What to beware of"]
 
 
+def test_what_was_decided_about_every_column_is_listed(run):
+    found = cells(report(run)[1], "The columns")
+    decided = {one.name: (one.kind, one.missing, one.becomes) for one in run.encoding.facts}
+    assert {name: (row[0], *row[2:]) for name, row in found.items()} == decided
+    assert set(found) == {"a", "b", "noise", "town", "y"} and found["town"][1] == "Basel, Bern"
+
+
 def test_scores_stand_beside_those_of_other_models(run):
     found = cells(report(run)[2], "Scores")
     name, label = (

@@ -26,8 +26,7 @@ from whygrad.pipeline.scores import (
 )
 from whygrad.record.run import Run
 from whygrad.record.source import count, encoded, read_again, take, true_values
-from whygrad.tables.columns import quoted
-from whygrad.tables.encoding import NumberColumn
+from whygrad.tables import NumberColumn, quoted
 
 SHARES = ("accuracy", "balanced_accuracy", "calibration_error")
 ROWS = 1_000  # that columns are shuffled in
@@ -127,21 +126,36 @@ def _data(run: Run) -> Explanation:
         ("trained", f"{len(run.history.epochs)} epochs, seed {run.plan.seed}"),
         ("written", about["created"].replace("T", " ")[:16] + " UTC"),
     ]
-    columns = []
+    held = {}
     for column in encoding.columns:
         if isinstance(column, NumberColumn):
-            held = f"about {column.center:.4g}, give or take {column.scale:.3g}"
+            held[column.name] = f"about {column.center:.4g}, give or take {column.scale:.3g}"
         else:
             values: tuple[str, ...] = getattr(column, "values", ())
-            held = ", ".join(values[:5]) + (" …" if len(values) > 5 else "")
-        gaps = "yes" if column.seen_missing else "no"
-        columns.append((column.name, column.kind, held, gaps))
+            held[column.name] = ", ".join(values[:5]) + (" …" if len(values) > 5 else "")
+    columns: list[tuple[Any, ...]] = [
+        (
+            one.name,
+            one.kind,
+            held.get(one.name) or ", ".join(one.examples),
+            one.missing,
+            one.becomes,
+        )
+        for one in encoding.facts
+    ]
+    if not columns:  # of pixels, and in runs of an older version
+        columns = [
+            (one.name, one.kind, held[one.name], "yes" if one.seen_missing else "no", "")
+            for one in encoding.columns
+        ]
     return _section(
         "Data and columns",
         f"{len(encoding.columns)} columns are learned from; {run.target} is predicted.",
         tables=(
             Table("The run", ("", ""), tuple(rows)),
-            Table("The columns", ("column", "holds", "values", "gaps"), tuple(columns)),
+            Table(
+                "The columns", ("column", "holds", "values", "missing", "becomes"), tuple(columns)
+            ),
         ),
         notes=tuple(encoding.notes),
     )
