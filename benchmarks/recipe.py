@@ -22,6 +22,7 @@ from keeping import alone, keep, kept
 from public_tables import CHOOSING, Table, load, splits
 
 import whygrad as wg
+from whygrad.pipeline.recipe import recommended
 
 ROWS = 2500  # of larger tables a sample, so that many recipes can be compared
 SEEDS = (0, 1)
@@ -67,10 +68,13 @@ class CosLog4:
 
 
 def default(rows: int, classes: int) -> Recipe:
-    """Return the recipe for so many training rows: what the measurements below recommend."""
-    if classes and rows < 1000:
-        return Recipe(bins=8, hidden=(64, 64), decay=1.0, members=8)
-    return Recipe(bins=int(np.clip(rows / 50, 4, 48)), members=8 if rows < 5000 else 5)
+    """Return the recipe that whygrad recommends for so many training rows."""
+    told = recommended(rows, classes)
+    return Recipe(
+        bins=told.bins, weight=told.weight, hidden=told.hidden, activation=told.activation,
+        dropout=told.dropout, learning_rate=told.learning_rate, decay=told.decay,
+        batch=told.batch_size, epochs=told.epochs, members=told.members, share=told.validation,
+    )  # fmt: skip
 
 
 # --- columns --------------------------------------------------------------------------------------------
@@ -149,7 +153,9 @@ def learn(recipe: Recipe, X: pd.DataFrame) -> Encoder:
         known = x[~np.isnan(x)]
         if not len(known) or known.min() == known.max():
             continue
-        edges = np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)))
+        edges = np.unique(known)
+        if len(edges) >= 3:
+            edges = np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)))
         columns[name] = (
             "number", known.mean(), known.std(), edges, normal_scores(known), np.isnan(x).any()
         )  # fmt: skip

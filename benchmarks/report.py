@@ -312,7 +312,7 @@ def _mean(rows: list[dict[str, Any]], what: str) -> str:
 
 
 def _ranks(found: dict[str, Any], names: list[str], of: list[str], what: str) -> list[str]:
-    """Return mean ranks, by the means over seeds, of the contestants that have half of the tables or more."""
+    """Return mean ranks, by means over seeds, of the contestants that have half of the tables or more."""
     sign = 1 if what == "log_loss" else -1
     ranked = [n for n in names if 2 * sum(n in found[table] for table in of) >= max(1, len(of))]
     ranks: dict[str, list[float]] = {name: [] for name in names}
