@@ -368,7 +368,9 @@ def ingredients() -> str:
     from recipe import gains
 
     head = "changed|RMSE, %|log loss, %|errors, points|processor time|fits"
-    return f"{circumstances('recipe')}\n\n{table(head, gains())}"
+    first = "The same around an earlier base, 32 bins of full weight:"
+    return (f"{circumstances('recipe')}\n\n{table(head, gains())}\n\n"
+            f"{first}\n\n{table(head, gains(round_=1))}")  # fmt: skip
 
 
 def speed() -> str:

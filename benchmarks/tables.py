@@ -58,8 +58,8 @@ def recipe(X: Any, y: Any, classes: int, new: Any, seed: int) -> np.ndarray:
     """Train by the recipe that `recipe.py` found."""
     from recipe import default, fit
 
-    p = fit(default(len(y), classes), X, y, classes, seed).predict(new)
-    return p.mean(0)
+    numbers = X.select_dtypes("number").shape[1]
+    return fit(default(len(y), numbers, classes), X, y, classes, seed).predict(new).mean(0)
 
 
 def _dense(X: pd.DataFrame) -> Any:
