@@ -302,6 +302,13 @@ def _runs_of_tables() -> dict[str, dict[str, list[dict[str, Any]]]]:
     return found
 
 
+def _contestants(found: dict[str, dict[str, Any]]) -> list[str]:
+    """Return the names of those that were measured, always in the same order."""
+    from tables import CONTESTANTS
+
+    return [name for name in CONTESTANTS if any(name in rows for rows in found.values())]
+
+
 def _mean(rows: list[dict[str, Any]], what: str) -> str:
     """Write a mean over seeds, with its standard error where there are several."""
     values = [row[what] for row in rows if what in row]
@@ -312,14 +319,18 @@ def _mean(rows: list[dict[str, Any]], what: str) -> str:
 
 
 def _ranks(found: dict[str, Any], names: list[str], of: list[str], what: str) -> list[str]:
-    """Return mean ranks, by means over seeds, of the contestants that have half of the tables or more."""
+    """Return mean ranks, by means over common seeds, of those that have half of the tables or more."""
     sign = 1 if what == "log_loss" else -1
     ranked = [n for n in names if 2 * sum(n in found[table] for table in of) >= max(1, len(of))]
     ranks: dict[str, list[float]] = {name: [] for name in names}
     for rows in (found[table] for table in of):
-        if not all(name in rows for name in ranked):
+        if not (ranked and all(name in rows for name in ranked)):
             continue
-        means = {n: sign * statistics.mean(r[what] for r in rows[n]) for n in ranked}
+        seeds = set.intersection(*({r["seed"] for r in rows[n]} for n in ranked))
+        means = {
+            n: sign * statistics.mean(r[what] for r in rows[n] if r["seed"] in seeds)
+            for n in ranked
+        }
         for name in ranked:
             less = sum(m < means[name] for m in means.values())
             same = sum(m == means[name] for m in means.values())
@@ -330,7 +341,7 @@ def _ranks(found: dict[str, Any], names: list[str], of: list[str], what: str) ->
 def _scores_of_tables(what: str) -> str:
     """Lay out a score for every table and contestant, with the mean ranks."""
     found, about = _runs_of_tables(), kept("tables", {"tables": {}})["tables"]
-    names = list(dict.fromkeys(name for rows in found.values() for name in rows))
+    names = _contestants(found)
     of = [t for t in found if any(what in row for rows in found[t].values() for row in rows)]
     chosen_on = " \\*"  # the defaults were chosen on it, by other splits
     lines: list[tuple[Any, ...]] = [
@@ -350,7 +361,7 @@ def _scores_of_tables(what: str) -> str:
 def tables() -> str:
     """Scores, log losses and times of networks on tables and of their peers."""
     found = _runs_of_tables()
-    names = list(dict.fromkeys(name for rows in found.values() for name in rows))
+    names = _contestants(found)
     times = [
         (name, f"{statistics.median(cpu):.2f}", f"{max(cpu):.2f}")
         for name in names
