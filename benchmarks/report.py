@@ -327,6 +327,8 @@ def _ranks(found: dict[str, Any], names: list[str], of: list[str], what: str) ->
         if not (ranked and all(name in rows for name in ranked)):
             continue
         seeds = set.intersection(*({r["seed"] for r in rows[n]} for n in ranked))
+        if not seeds:
+            continue
         means = {
             n: sign * statistics.mean(r[what] for r in rows[n] if r["seed"] in seeds)
             for n in ranked
