@@ -4,9 +4,13 @@ results/circumstances.json says for each of them when and where it ran, and with
 """
 
 import datetime
+import fcntl
 import json
 import os
 import platform
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -23,6 +27,14 @@ def keep(name: str, figures: Any, trial: bool = False) -> None:
     RESULTS.mkdir(exist_ok=True)
     _write(name, figures)
     _write("circumstances", kept("circumstances", {}) | {name: circumstances()})
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Keep other processes from reading and writing figures meanwhile."""
+    with open(Path(tempfile.gettempdir()) / "whygrad-figures.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def kept(name: str, otherwise: Any) -> Any:

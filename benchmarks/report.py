@@ -17,7 +17,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 from keeping import PEERS, kept  # noqa: E402
 
 HERE = Path(__file__).parent
-PAGES = (HERE / "README.md", HERE.parent / "README.md")
+PAGES = (
+    HERE / "README.md",
+    HERE.parent / "README.md",
+    HERE.parent / "docs" / "tuning.md",
+)
 OURS = "whygrad"
 
 # What was to be reached in time per step: cases, the peers that count (none: the best of all), the ratio.
@@ -290,6 +294,98 @@ def crossings() -> str:
     return f"{head}{circumstances('network_size')} Where the lines cross: {'; '.join(said)}."
 
 
+def _runs_of_tables() -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """Return the figures of `tables.py`: table → contestant → a row for each seed."""
+    found: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    for row in kept("tables", {"runs": []})["runs"]:
+        found.setdefault(row["table"], {}).setdefault(row["contestant"], []).append(row)
+    return found
+
+
+def _contestants(found: dict[str, dict[str, Any]]) -> list[str]:
+    """Return the names of those that were measured, always in the same order."""
+    from tables import CONTESTANTS
+
+    return [name for name in CONTESTANTS if any(name in rows for rows in found.values())]
+
+
+def _mean(rows: list[dict[str, Any]], what: str) -> str:
+    """Write a mean over seeds, with its standard error where there are several."""
+    values = [row[what] for row in rows if what in row]
+    if not values:
+        return "–"
+    error = f" ± {statistics.stdev(values) / len(values) ** 0.5:.3f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.3f}{error}"
+
+
+def _ranks(found: dict[str, Any], names: list[str], of: list[str], what: str) -> list[str]:
+    """Return mean ranks, by means over common seeds, of those that have half of the tables or more."""
+    sign = 1 if what == "log_loss" else -1
+    ranked = [n for n in names if 2 * sum(n in found[table] for table in of) >= max(1, len(of))]
+    ranks: dict[str, list[float]] = {name: [] for name in names}
+    for rows in (found[table] for table in of):
+        if not (ranked and all(name in rows for name in ranked)):
+            continue
+        seeds = set.intersection(*({r["seed"] for r in rows[n]} for n in ranked))
+        if not seeds:
+            continue
+        means = {
+            n: sign * statistics.mean(r[what] for r in rows[n] if r["seed"] in seeds)
+            for n in ranked
+        }
+        for name in ranked:
+            less = sum(m < means[name] for m in means.values())
+            same = sum(m == means[name] for m in means.values())
+            ranks[name].append(less + (same + 1) / 2)
+    return [f"{statistics.mean(r):.2f}" if r else "–" for r in ranks.values()]
+
+
+def _scores_of_tables(what: str) -> str:
+    """Lay out a score for every table and contestant, with the mean ranks."""
+    found, about = _runs_of_tables(), kept("tables", {"tables": {}})["tables"]
+    names = _contestants(found)
+    of = [t for t in found if any(what in row for rows in found[t].values() for row in rows)]
+    chosen_on = " \\*"  # the defaults were chosen on it, by other splits
+    lines: list[tuple[Any, ...]] = [
+        (
+            name + ("" if about[name]["role"] == "reported" else chosen_on),
+            f"{about[name]['rows']:,} × {about[name]['columns']}",
+            *(_mean(found[name].get(contestant, []), what) for contestant in names),
+        )
+        for name in of
+    ]
+    kinds = {"all": of, "reported": [t for t in of if about[t]["role"] == "reported"]}
+    for kind, chosen in kinds.items():
+        lines.append((f"mean rank, {kind}", "", *_ranks(found, names, chosen, what)))
+    return table("|".join(["table", "rows × columns", *names]), lines)
+
+
+def tables() -> str:
+    """Scores, log losses and times of networks on tables and of their peers."""
+    found = _runs_of_tables()
+    names = _contestants(found)
+    times = [
+        (name, f"{statistics.median(cpu):.2f}", f"{max(cpu):.2f}")
+        for name in names
+        if (cpu := [r["cpu"] for rows in found.values() for r in rows.get(name, [])])
+    ]
+    return (
+        f"{circumstances('tables')}\n\nR² of numbers, accuracy of classes:\n\n"
+        f"{_scores_of_tables('score')}\n\nLog loss:\n\n{_scores_of_tables('log_loss')}\n\n"
+        f"{table('contestant|processor seconds of a fit, median|most', times)}"
+    )
+
+
+def ingredients() -> str:
+    """What each ingredient of the recipe for tables changes."""
+    from recipe import gains
+
+    head = "changed|RMSE, %|log loss, %|errors, points|processor time|fits"
+    first = "The same around an earlier base, 32 bins of full weight:"
+    return (f"{circumstances('recipe')}\n\n{table(head, gains())}\n\n"
+            f"{first}\n\n{table(head, gains(round_=1))}")  # fmt: skip
+
+
 def speed() -> str:
     """The speeds that the project's README names."""
     case = by_case()["A"]
@@ -307,7 +403,7 @@ def speed() -> str:
 PARTS: dict[str, Callable[[], str]] = {
     "goals": goals, "steps": steps, "accuracy": accuracy, "prediction": prediction, "fits": fits,
     "starts": starts, "growth": growth, "parts": parts, "recording": recording,
-    "crossings": crossings, "speed": speed,
+    "crossings": crossings, "speed": speed, "tables": tables, "ingredients": ingredients,
 }  # fmt: skip
 
 
