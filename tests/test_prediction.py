@@ -29,7 +29,7 @@ SIZES = [
 @pytest.fixture(params=WAYS)
 def way(request, monkeypatch):
     """Each way of computing: by compiled code, and by NumPy where there is none."""
-    monkeypatch.setattr(prediction, "_known", prediction.WeakKeyDictionary())
+    monkeypatch.setattr(prediction, "COMPILED", prediction.WeakKeyDictionary())
     if request.param == "numpy":
         monkeypatch.setattr(prediction, "compiled", lambda dtype: None)
     elif compiled("float64") is None:
@@ -124,7 +124,7 @@ def test_a_processor_with_wide_vectors_and_one_without_agree(monkeypatch):
     X = rows(50, 100)
     wide = outputs(net, theta, X)
     narrow = compiled.__wrapped__
-    monkeypatch.setattr(prediction, "_known", prediction.WeakKeyDictionary())
+    monkeypatch.setattr(prediction, "COMPILED", prediction.WeakKeyDictionary())
     monkeypatch.setattr(features, "get", lambda name: name == "fma")
     monkeypatch.setattr(binding, "get_host_cpu_features", lambda: features)
     monkeypatch.setattr(prediction, "compiled", narrow)

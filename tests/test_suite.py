@@ -115,10 +115,11 @@ def test_a_test_that_waits_for_ever_fails_and_says_where_it_stood(tmp_path, pyte
     assert 'test_it.py", line 4 in test_it' in result.stderr
 
 
-# Names that begin with an underscore and belong to others: the protocols of notebooks and of anywidget, and
-# what is broken on purpose of scikit-learn, Numba and the system.
+# Names that begin with an underscore and belong to others: the protocols of notebooks and of anywidget,
+# named tuples, and what is asked or broken on purpose of scikit-learn, Numba and the system.
 OF_OTHERS = {
-    "_css", "_esm", "_exit", "_optimizer", "_rebuild", "_reduce", "_repr_html_", "_repr_mimebundle_",
+    "_css", "_dynamic_globals", "_esm", "_exit", "_finalize_dynamic_globals", "_helperlib",
+    "_label_binarizer", "_optimizer", "_rebuild", "_reduce", "_replace", "_repr_html_", "_repr_mimebundle_",
 }  # fmt: skip
 
 

@@ -78,7 +78,7 @@ def outputs(net: Network, theta: Parameters, X: Any) -> Array:
     >>> bool((outputs(net, theta, X)[700:701] == outputs(net, theta, X[700:701])).all())
     True
     """
-    known = _known.get(theta) if type(theta) is Parameters else None
+    known = COMPILED.get(theta) if type(theta) is Parameters else None
     if known is not None and known.net is net and known.is_one_row(X):
         return known.of_one_row(X)
     check_fit(net, theta)
@@ -128,9 +128,9 @@ def _layers_of(net: Network, theta: Parameters, kind: Any, n: int, sparse: bool)
         return _InNumPy(net, own)
     if own is not theta:
         return _Compiled(net, own, call).for_rows(n, sparse)
-    known = _known.get(theta)
+    known = COMPILED.get(theta)
     if known is None or known.net is not net:
-        known = _known[theta] = _Compiled(net, theta, call)
+        known = COMPILED[theta] = _Compiled(net, theta, call)
     return known.for_rows(n, sparse)
 
 
@@ -288,4 +288,4 @@ def _check(z: Array, a: Array, whole: Any) -> None:
         check_finite(whole, "X")
 
 
-_known: "WeakKeyDictionary[Parameters, _Compiled]" = WeakKeyDictionary()
+COMPILED: "WeakKeyDictionary[Parameters, _Compiled]" = WeakKeyDictionary()
