@@ -117,7 +117,7 @@ def neuron(
 
 def _answer(context: Context, l: int, j: int, top: int) -> Explanation:
     net, names, theta = context.net, context.names, context.theta
-    name, active = names.of(net, l, j), _activity(context, l, j)
+    name, active = names.of(net, l, j), activity(context, l, j)
     strongest = np.argsort(-active, kind="stable")[:top]
     arrays: dict[str, Any] = {"activity": active, "strongest": strongest}
     tables, pictures = [], []
@@ -408,14 +408,14 @@ def _notes(context: Context, l: int, j: int) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _activity(context: Context, l: int, j: int) -> Array:
+def activity(context: Context, l: int, j: int) -> Array:
     """Return the activity of a unit in every example, (n,)."""
     return dense(context.trace.a[l][:, [j]])[:, 0]
 
 
 def _run_without(context: Context, l: int, j: int) -> tuple[Array, Array]:
     """Return zᴸ and aᴸ, (n, n_L), where unit j of layer l < L sends nothing."""
-    sent = _activity(context, l, j)[:, None] * context.theta.W[l + 1][:, j]
+    sent = activity(context, l, j)[:, None] * context.theta.W[l + 1][:, j]
     z = context.trace.z[l + 1] - sent
     zs, a = forward_from(context.net, context.theta, l + 1, z, context.trace.masks)
     return zs[-1], a[-1]
