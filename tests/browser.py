@@ -36,7 +36,9 @@ MISSING = "there is no chromium with its chromedriver: `make browser` installs t
 
 
 # Processes find the package where this one has found it, and NiceGUI does not believe that it is tested.
-ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "NICEGUI"))}
+# As a person has them: what is written is kept back for a while, whatever the tests' own process does.
+NOT_THEIRS = ("PYTEST", "NICEGUI", "PYTHONUNBUFFERED")
+ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith(NOT_THEIRS)}
 ENVIRONMENT["PYTHONPATH"] = str(Path(wg.__file__).parent.parent)
 
 

@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,14 +14,12 @@ import pyarrow.parquet
 import pytest
 
 import whygrad as wg
+from browser import ENVIRONMENT as BARE
 from browser import PATIENCE
 from command import whygrad
 
 # Processes find the package where this one has found it.
-ENVIRONMENT = os.environ | {
-    "PYTHONPATH": str(Path(wg.__file__).parent.parent),
-    "PYTHONIOENCODING": "utf-8",
-}
+ENVIRONMENT = BARE | {"PYTHONIOENCODING": "utf-8"}
 QUICK = ("--hidden", "8", "--epochs", "40", "--engine", "reference")
 DRAWS = np.random.default_rng(5)
 N = 300

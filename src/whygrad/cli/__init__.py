@@ -43,10 +43,14 @@ def main() -> None:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        _forget_stdout()
+        _forget(sys.stdout)
     except OSError as error:
-        _forget_stdout()
+        _forget(sys.stdout)
         code = code or _complain(_refusal(error))
+    try:
+        sys.stderr.flush()
+    except OSError:
+        _forget(sys.stderr)
     sys.exit(code)
 
 
@@ -106,7 +110,7 @@ def run(words: Sequence[str]) -> int:
         except SystemExit as error:  # what a library calls when it is done
             return error.code if isinstance(error.code, int) else int(error.code is not None)
         except BrokenPipeError:
-            _forget_stdout()  # the reader, `head` say, has seen enough
+            _forget(sys.stdout)  # the reader, `head` say, has seen enough
             return 0
         except WhygradError as error:
             return _complain(str(error))
@@ -174,9 +178,9 @@ def _warnings_as_lines() -> Iterator[None]:
         yield
 
 
-def _forget_stdout() -> None:
-    """Keep Python from complaining at its end that standard output is gone."""
+def _forget(stream: TextIO) -> None:
+    """Keep Python from failing at its end over what a stream still holds and cannot write."""
     try:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     except (OSError, ValueError):
         return
