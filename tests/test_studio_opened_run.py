@@ -14,6 +14,7 @@ from scipy.sparse import csr_array
 
 import whygrad as wg
 from houses import QUICK, houses
+from whygrad.answers.names import Ref
 from whygrad.errors import InputError
 from whygrad.nn.arrays import Data
 from whygrad.nn.backprop import backward, forward, gradients
@@ -29,7 +30,7 @@ from whygrad.studio.session import opened_run as opened_runs
 from whygrad.studio.session import scoring, subject
 from whygrad.studio.session.model_config import ModelConfig, subject_of
 from whygrad.studio.session.opened_run import OpenedRun
-from whygrad.studio.session.questions import Question, answer, questions, ref_of, title_of, value_of
+from whygrad.studio.session.questions import Question, answer, questions, title_of, value_of
 from whygrad.studio.session.subject import Chosen, overview
 from whygrad.why.training_history.ledger import ledger
 
@@ -305,7 +306,7 @@ def test_parts_are_named_and_have_their_questions(iris):
     assert list(questions("0:0", one)) == ["ripple"]
     assert list(questions("", one)) == ["prediction", "pushed", "blame", "check"]
     assert list(questions("", every)) == ["blame", "check"]
-    assert ref_of("nonsense") is None
+    assert Ref.read("nonsense") is None
 
 
 def test_who_taught_a_prediction_is_told_of_the_training_up_to_the_step_shown(iris):

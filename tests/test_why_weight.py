@@ -198,6 +198,19 @@ def test_each_penalty_is_a_term_of_its_own_and_biases_have_none():
     assert not any("penalty" in term.name for term in ask(case, 1, 1).terms)
 
 
+def test_an_output_that_is_called_penalty_is_none():
+    net = wg.Network(1, [wg.Dense(1, "tanh"), wg.Dense(2, "identity")])
+    theta = net.init(W=[None, [[0.5]], [[2.0], [1.0]]])
+    given = {"layer": 1, "to": 0, "from_": 0, "l2": 0.1}
+    answers = [
+        wg.why.weight(net, theta, [[3.0]], [[1.0, 2.0]], names=Names(outputs=names), **given)
+        for names in (("a", "b"), ("a", "penalty"))
+    ]
+    assert "Penalties add 0.05." in answers[0].answer
+    assert answers[1].answer == answers[0].answer
+    assert answers[1].equations == answers[0].equations
+
+
 def test_the_mask_is_a_factor_of_its_own():
     case = make_case((2, 3, 1), ("tanh", "identity"), "squared_error", n=1)
     masks = [None, np.array([[0.0, 1.25, 1.25]]), None]

@@ -163,6 +163,10 @@ class Names:
         """Return the names of all units of a layer."""
         return tuple(self.of(net, layer, unit) for unit in range(net.sizes[layer]))
 
+    def layers(self, net: Network) -> tuple[tuple[str, ...], ...]:
+        """Return the names of all units, by layer 0 … L."""
+        return tuple(self.layer(net, l) for l in range(net.L + 1))
+
     def find(self, net: Network, layer: int, unit: Any) -> int:
         """Return the index of a unit that is given by index or by name.
 

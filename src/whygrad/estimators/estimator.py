@@ -439,6 +439,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         # The epoch in which a training diverged has no cost and no score.
         broken = [math.nan] if history.stopped.startswith(DIVERGED) else []
         costs = all_of_it.cost + broken
+        last = costs[-1] if costs else math.inf
         scores = [score for score in all_of_it.validation_score if score is not None] + broken
         validation = [cost for cost in all_of_it.validation_cost if cost is not None] + broken
         self.__dict__.update(
@@ -454,11 +455,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
             n_iter_=len(history.epochs) + len(broken),
             t_=state.seen,
             loss_curve_=costs,
-            loss_=state.early_stopping.best
-            if not plan.by_steps
-            else costs[-1]
-            if costs
-            else math.inf,
+            loss_=last if plan.by_steps else state.early_stopping.best,
             best_loss_=None if by_score else state.early_stopping.best,
             validation_scores_=scores if measured else None,
             validation_loss_curve_=validation if measured else None,

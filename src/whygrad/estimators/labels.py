@@ -35,9 +35,8 @@ class Labels:
     def inverse_transform(self, a: Array) -> Array:
         """Return the class of each row of outputs, (n, n_classes), or (n,) where there is one output."""
         if self.y_type_ == "multiclass":
-            return self.classes_[a.argmax(axis=1)]
-        last = len(self.classes_) - 1
-        return self.classes_[np.minimum(a.ravel() > 0.5, last).astype(int)]
+            return self.classes_.take(a.argmax(axis=1))
+        return self.classes_.take(a.ravel() > 0.5, mode="clip")  # which may be one class alone
 
 
 def labels_of(y: Any) -> Any:

@@ -243,11 +243,6 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
             Classes as in `classes_`; of labels 0 and 1.
         """
         a = self._outputs(X)
-        known: Array = self._label_binarizer.classes_
-        if self._exclusive():
-            return known.take(a.argmax(axis=1))
-        if a.shape[1] == 1 and len(known) == 2:
-            return known.take(a[:, 0] > 0.5)
         return self._label_binarizer.inverse_transform(a.ravel() if a.shape[1] == 1 else a)
 
     @offered_if(gives_probabilities)

@@ -16,6 +16,7 @@ Doors beside this one: `functions` and `metrics`, for their constants. It may im
 from whygrad.nn.arrays import (
     Data,
     as_data,
+    as_indices,
     as_inputs,
     as_sample_weight,
     as_targets,
@@ -64,6 +65,7 @@ __all__ = [
     "Uniform",
     "ValidationData",
     "as_data",
+    "as_indices",
     "as_inputs",
     "as_sample_weight",
     "as_targets",

@@ -4,6 +4,7 @@ Inputs become (n, n_0), targets (n, n_L), sample weights (n,). Arrays that alrea
 through untouched, files that are mapped into memory among them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -175,6 +176,23 @@ def check_fit(net: Network, theta: Parameters) -> None:
         )
 
 
+def as_indices(examples: Any, n: int) -> Array:
+    """Return the indices of some of n training examples, which may be given as a mask, as int64.
+
+    >>> as_indices(3, 5), as_indices([True, False, True], 3)
+    (array([3]), array([0, 2]))
+    """
+    indices = np.atleast_1d(np.asarray(examples))
+    if indices.dtype == bool and indices.shape == (n,):
+        indices = np.flatnonzero(indices)
+    if indices.ndim != 1 or (indices.dtype.kind not in "iu" and len(indices)):
+        raise InputError(f"examples are indices into the training data, from 0 to {n - 1}")
+    outside = indices[(indices < 0) | (indices >= n)]
+    if len(outside):
+        raise InputError(f"example {outside[0]}: the training data have 0 to {n - 1}")
+    return indices.astype(np.int64)
+
+
 def check_trace(trace: Any, delta: bool = False) -> None:
     """Reject what is no trace of a forward pass, or with `delta` one that has not been passed back."""
     if not hasattr(trace, "delta"):
@@ -209,13 +227,14 @@ def column_names(X: Any) -> tuple[str, ...]:
     return tuple(map(str, names))
 
 
-def check_finite(array: Any, name: str) -> None:
-    """Reject NaN and infinity, and say where the first one is."""
+def check_finite(array: Any, name: str, columns: Sequence[str] = ()) -> None:
+    """Reject NaN and infinity, and say where the first one is; its column where these have names."""
     if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
         return
     first, count = _not_finite(array)
     if count:
-        _refuse(name, first, array[first], count)
+        column = f", column {columns[first[-1]]!r}," if len(columns) == array.shape[-1] else ""
+        _refuse(f"{name}[{', '.join(map(str, first))}]{column}", array[first], count)
 
 
 def _not_finite(array: Array) -> tuple[tuple[int, ...], int]:
@@ -235,11 +254,10 @@ def _not_finite(array: Array) -> tuple[tuple[int, ...], int]:
     return first, count
 
 
-def _refuse(name: str, index: tuple[int, ...], value: Any, count: int) -> None:
+def _refuse(which: str, value: Any, count: int) -> None:
     what = "NaN" if np.isnan(value) else "infinity"
     raise InputError(
-        f"{name}[{', '.join(str(i) for i in index)}] is {what} ({count} such values in all): "
-        "impute or leave out missing values first"
+        f"{which} is {what} ({count} such values in all): impute or leave out missing values first"
     )
 
 
@@ -272,7 +290,7 @@ def _compressed(X: Any, n_0: int) -> Any:
         first, count = _not_finite(X.data)
         if count:
             row = int(np.searchsorted(X.indptr, first[0], side="right")) - 1
-            _refuse("X", (row, int(X.indices[first[0]])), X.data[first[0]], count)
+            _refuse(f"X[{row}, {X.indices[first[0]]}]", X.data[first[0]], count)
     return X
 
 

@@ -38,6 +38,18 @@ OF_NUMBERS = {
     "rmse": "root mean squared error",
     "absolute_error": "mean absolute error",
 }
+SHARES = ("accuracy", "balanced_accuracy", "calibration_error")  # which are written in per cent
+
+
+def percent(share: float | None) -> str:
+    """Write a share as per cent; never 100 where something is wrong.
+
+    >>> percent(0.93333), percent(0.99999), percent(1.0), percent(None)
+    ('93.3 %', '99.9 %', '100 %', '–')
+    """
+    if share is None:
+        return "–"
+    return "100 %" if share == 1 else f"{min(share, 0.9994) * 100:.1f} %"
 
 
 @dataclass(frozen=True)

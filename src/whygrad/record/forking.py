@@ -17,7 +17,7 @@ import numpy as np
 from whygrad.engines import choose
 from whygrad.errors import InputError, nearest
 from whygrad.fitted import Fitted
-from whygrad.nn.arrays import Data, as_data
+from whygrad.nn.arrays import Data, as_data, as_indices
 from whygrad.nn.functions import Array
 from whygrad.plan.optimizers import find_optimizer
 from whygrad.plan.plan import Clip, Penalty, Plan, State, of_gradients
@@ -314,7 +314,7 @@ def left_out(given: R, examples: Any, rescale: bool = False) -> tuple[State, His
 def leave_one_out(given: R, examples: Any, rescale: bool, cores: int | None) -> list[Fitted]:
     """Train again without each of the examples by itself, side by side; see `Run.leave_one_out`."""
     given.data  # noqa: B018  read once, before there are several who would
-    indices = _indices(given, examples)
+    indices = as_indices(examples, given.plan.n)
 
     def one(index: int, seat: Seat) -> Fitted:
         training = _training_without(given, index, rescale)
@@ -343,24 +343,10 @@ def _training_without(given: R, examples: Any, rescale: bool = False) -> Trainin
 
 def _multipliers(given: R, examples: Any) -> Array:
     multipliers = np.ones(given.plan.n)
-    multipliers[_indices(given, examples)] = 0
+    multipliers[as_indices(examples, given.plan.n)] = 0
     if not multipliers.any():
         raise InputError("all examples are left out: at least one must remain")
     return multipliers
-
-
-def _indices(given: R, examples: Any) -> Array:
-    """Return the indices of examples in the training data."""
-    n = given.plan.n
-    indices = np.atleast_1d(np.asarray(examples))
-    if indices.dtype == bool and indices.shape == (n,):
-        indices = np.flatnonzero(indices)
-    if indices.ndim != 1 or (indices.dtype.kind not in "iu" and len(indices)):
-        raise InputError(f"examples are indices into the training data, from 0 to {n - 1}")
-    outside = indices[(indices < 0) | (indices >= n)]
-    if len(outside):
-        raise InputError(f"example {outside[0]}: the training data have 0 to {n - 1}")
-    return indices.astype(np.int64)
 
 
 def _forked(

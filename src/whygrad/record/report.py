@@ -21,14 +21,15 @@ from whygrad.pipeline.scores import (
     OF_CLASSES,
     OF_NUMBERS,
     QUANTILES,
+    SHARES,
     ClassificationScores,
     RegressionScores,
+    percent,
 )
 from whygrad.record.run import Run
 from whygrad.record.source import count, encoded, read_again, take, true_values
 from whygrad.tables import NumberColumn, quoted
 
-SHARES = ("accuracy", "balanced_accuracy", "calibration_error")
 ROWS = 1_000  # that columns are shuffled in
 SHUFFLES = 5
 EXPLAINED = 30  # rows whose parts are averaged
@@ -86,20 +87,13 @@ def _of(run: Run) -> str:
     return f"{run.scores.rows:,} {part} rows, which {seen}"
 
 
-def _share(value: float | None) -> str:
-    """Write a share as per cent, never as 100 where something is wrong."""
-    if value is None:
-        return "–"
-    return "100 %" if value == 1 else f"{min(100 * value, 99.94):.1f} %"
-
-
 def _head(run: Run, gone: str) -> Explanation:
     scores, target = run.scores, run.encoding.target
     if isinstance(scores, ClassificationScores):
         said = (
             f"A neural network predicts the class {quoted(target.name)}. Of {_of(run)}, it gets "
-            f"{_share(scores.accuracy)} right; always saying {quoted(str(scores.baseline_label))} gets "
-            f"{_share(scores.baseline)}."
+            f"{percent(scores.accuracy)} right; always saying {quoted(str(scores.baseline_label))} gets "
+            f"{percent(scores.baseline)}."
         )
     else:
         assert isinstance(scores, RegressionScores)
@@ -175,7 +169,7 @@ def _scores(run: Run) -> Explanation:
     tables = [Table("Scores", heads, tuple(rows))]
     if isinstance(scores, ClassificationScores):
         each = [
-            (str(c.label), c.rows, _share(c.precision), _share(c.recall)) for c in scores.classes
+            (str(c.label), c.rows, percent(c.precision), percent(c.recall)) for c in scores.classes
         ]
         tables.append(Table("By class", ("class", "rows", "precision", "recall"), tuple(each)))
         if len(each) <= MOST:
@@ -199,7 +193,7 @@ def _scores(run: Run) -> Explanation:
 def _measure(name: str, value: float | None) -> Any:
     if name == "r2" and value is not None:
         return value if value == 1 else min(value, 0.9999)
-    return _share(value) if name in SHARES else value
+    return percent(value) if name in SHARES else value
 
 
 def _spread(run: Run) -> Table:
@@ -247,8 +241,8 @@ def _trust(run: Run, outputs: Array, true: Array) -> Explanation:
         (
             f"{100 * b / BINS:.0f} to {100 * (b + 1) / BINS:.0f} %",
             int((bins == b).sum()),
-            _share(m),
-            _share(s),
+            percent(m),
+            percent(s),
         )
         for b, m, s in zip(there, mean, share, strict=True)
     ]
@@ -399,7 +393,7 @@ def _beware(run: Run) -> Explanation:
         if one.recall is not None and one.recall < 0.5 and one.rows:
             name = quoted(str(one.label))
             notes.append(
-                f"Of the {one.rows} rows of class {name} it finds {_share(one.recall)} only."
+                f"Of the {one.rows} rows of class {name} it finds {percent(one.recall)} only."
             )
     notes.append(
         "What a column adds is what the network makes of it, not what would happen if it were changed in "

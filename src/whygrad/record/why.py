@@ -86,15 +86,12 @@ def rows_asked(run: Recorded, x: Any, y: Any) -> tuple[Any, Any]:
     A whole number stands for one of the test rows of a table, or of the validation rows of arrays; for a
     table a list of numbers stands for several.
     """
-    one = isinstance(x, int | np.integer) and not isinstance(x, bool)
+    one = _is_index(x)
     if run.on_table:
         if isinstance(x, np.ndarray):  # encoded already
             return x, y
-        if one or (isinstance(x, list | tuple | range) and _are_indices(x)):
-            rows = read_again(run)
-            x = take(
-                rows, _checked_indices([x] if one else x, count(rows), run.manifest["scored_on"])
-            )
+        if one or (isinstance(x, list | tuple | range) and len(x) and all(map(_is_index, x))):
+            x = _test_rows(run, [x] if one else x)
         found = why_of_run(run).examples(x, y)
         return found.X, found.Y
     if x is not None and not one:
@@ -108,13 +105,10 @@ def rows_asked(run: Recorded, x: Any, y: Any) -> tuple[Any, Any]:
 
 def rows_to_show(run: Recorded, x: Any, y: Any) -> tuple[Any, Any]:
     """Return rows and targets as the `Why` of a run takes them; a whole number is one of the test rows."""
-    one = isinstance(x, int | np.integer) and not isinstance(x, bool)
+    one = _is_index(x)
     if not run.on_table:
         return rows_asked(run, x, y) if one or x is None else (x, y)
-    if one:
-        rows = read_again(run)
-        return take(rows, _checked_indices([x], count(rows), run.manifest["scored_on"])), y
-    return x, y
+    return (_test_rows(run, [x]) if one else x), y
 
 
 def table_rows(run: Recorded) -> Array | None:
@@ -127,10 +121,14 @@ def table_rows(run: Recorded) -> Array | None:
         return None
 
 
-def _are_indices(x: Any) -> bool:
-    return len(x) > 0 and all(
-        isinstance(i, int | np.integer) and not isinstance(i, bool) for i in x
-    )
+def _is_index(x: Any) -> bool:
+    return isinstance(x, int | np.integer) and not isinstance(x, bool)
+
+
+def _test_rows(run: Recorded, indices: Any) -> Any:
+    """Return some of the rows that a run on a table was scored on."""
+    rows = read_again(run)
+    return take(rows, _checked_indices(indices, count(rows), run.manifest["scored_on"]))
 
 
 def _checked_indices(given: Any, n: int, part: str) -> Any:

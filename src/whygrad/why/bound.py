@@ -17,8 +17,16 @@ from whygrad.answers.parts import Table
 from whygrad.answers.pictures import NetworkPicture
 from whygrad.answers.widget import notebook_widget
 from whygrad.errors import InputError, nearest
-from whygrad.nn import Array, Network, Parameters, dense, forward
-from whygrad.nn.arrays import check_columns, column_names
+from whygrad.nn import (
+    Array,
+    Network,
+    Parameters,
+    check_columns,
+    check_finite,
+    column_names,
+    dense,
+    forward,
+)
 from whygrad.plan.plan import Penalty
 from whygrad.why.error.blame import blame
 from whygrad.why.gradient.paths import paths
@@ -845,7 +853,7 @@ class Why:
         names = self._with_columns(X).inputs
         X, Y, sample_weight = self.encode(X, y, sample_weight)
         X = _double(X)
-        _refuse_gaps(X, names)
+        check_finite(X, "X", names)
         if Y is not None:
             Y = self._targets(Y)
         return Examples(X, Y, sample_weight)
@@ -929,18 +937,3 @@ def _double(X: Any) -> Any:
     """Return X as a plain array of float64, where it holds numbers."""
     X = dense(X)
     return X.astype(np.float64, copy=False) if X.dtype.kind in "fiub" else X
-
-
-def _refuse_gaps(X: Any, names: Sequence[str]) -> None:
-    """Raise `InputError` for NaN or infinity in X, with row and column of the first."""
-    array = np.asarray(X)
-    if array.dtype.kind != "f" or np.isfinite(array).all():
-        return
-    bad = np.argwhere(~np.isfinite(array))
-    ref, value = tuple(bad[0].tolist()), array[tuple(bad[0])]
-    named = f", column {names[ref[-1]]!r}," if len(names) == array.shape[-1] else ""
-    what = "NaN" if np.isnan(value) else "infinity"
-    raise InputError(
-        f"X[{', '.join(map(str, ref))}]{named} is {what} ({len(bad)} such values in all): "
-        "impute or leave out missing values first"
-    )

@@ -23,6 +23,13 @@ def weight(l: int, j: int, k: int) -> Symbol:
     return Symbol("W", l, (j, k), part=Ref(l, j, k).part)
 
 
+def parameter(ref: Ref) -> Symbol:
+    """Return Wˡⱼₖ or bˡⱼ, the letter of a weight or a bias."""
+    if ref.from_ == "bias":
+        return Symbol("b", ref.layer, (ref.to,), part=ref.part)
+    return weight(ref.layer, ref.to, int(ref.from_))  # type: ignore[arg-type]
+
+
 def slope_of(l: int, j: int) -> Expression:
     """Return f′(zˡⱼ)."""
     return Call(Symbol("f", prime=True), unit("z", l, j))

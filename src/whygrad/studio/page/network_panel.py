@@ -20,10 +20,10 @@ def build(page: Page) -> None:
     fields: dict[str, Any] = {}
 
     def changed(name: str, value: Any) -> None:
-        if session.config is None or session.opened_run is not None or value in (None, ""):
+        config = session.config
+        if config is None or session.opened_run is not None or value in (None, ""):
             return
-        assert session.config is not None
-        if value == shown_value(session.config.ready.settings, name):
+        if value == shown_value(config.ready.settings, name):
             page.tell("")
             return
         if name in WHOLE and value != int(value):

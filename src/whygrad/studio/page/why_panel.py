@@ -14,6 +14,7 @@ from nicegui import ui
 
 from whygrad.answers.draw.svg import picture_svg
 from whygrad.answers.explanation import Explanation
+from whygrad.answers.names import Ref
 from whygrad.answers.pictures import CurvePicture, NetworkPicture
 from whygrad.answers.write.html import to_fragment
 from whygrad.studio.page.charting import chart
@@ -23,7 +24,6 @@ from whygrad.studio.session.questions import (
     Question,
     answer,
     questions,
-    ref_of,
     title_of,
     value_of,
     written,
@@ -95,7 +95,7 @@ def build(page: Page) -> None:
         title.set_text(title_of(subject, look.part))
         asked.set_options(known, value=name)
         whole.set_visibility(bool(look.part))
-        ref = ref_of(look.part)
+        ref = Ref.read(look.part)
         bias.set_visibility(ref is not None and ref.layer > 0 and ref.from_ is None)
         key = (look.part, name, look.chosen, subject.step, id(page.session.opened_run), subject.net)
         drag.set_visibility(name == "ripple")
@@ -133,7 +133,7 @@ def build(page: Page) -> None:
     def start_drag(subject: Any, part: str) -> None:
         value = value_of(subject, part)
         if value is None:  # an input is moved from where it is
-            ref, found = ref_of(part), subject.examples(page.look.chosen)
+            ref, found = Ref.read(part), subject.examples(page.look.chosen)
             value = 0.0 if ref is None or found is None else float(found[0][:, ref.to].mean())
         state["value"], state["part"] = value, part
         state["silent"] = True

@@ -39,14 +39,9 @@ class Question:
     by: float = 0.1
 
 
-def ref_of(part: str) -> Ref | None:
-    """Return the `Ref` that a part's name stands for; None for the whole network and for no part."""
-    return Ref.read(part)
-
-
 def questions(part: str, chosen: Chosen) -> dict[str, str]:
     """Return the questions that can be asked of a part, with their titles; the first is asked at once."""
-    ref = ref_of(part)
+    ref = Ref.read(part)
     if ref is None:  # a prediction is that of one example
         return {
             k: title for k, title in OF_NETWORK.items() if k not in OF_ONE or chosen.which == "one"
@@ -58,7 +53,7 @@ def questions(part: str, chosen: Chosen) -> dict[str, str]:
 
 def title_of(subject: Subject, part: str) -> str:
     """Return what a part is called: "weight from petal width to hidden 3"."""
-    ref = ref_of(part)
+    ref = Ref.read(part)
     if ref is None:
         return "The whole network"
     net, names = subject.net, subject.names
@@ -73,7 +68,7 @@ def title_of(subject: Subject, part: str) -> str:
 
 def value_of(subject: Subject, part: str) -> float | None:
     """Return the weight or bias that a part names, None for a unit."""
-    ref = ref_of(part)
+    ref = Ref.read(part)
     if ref is None or ref.from_ is None:
         return None
     if ref.from_ == "bias":
@@ -83,7 +78,7 @@ def value_of(subject: Subject, part: str) -> float | None:
 
 def written(subject: Subject, part: str, value: float) -> str:
     """Write where a weight or an input is moved to, a column that is standardised in its own units too."""
-    ref, names = ref_of(part), subject.names
+    ref, names = Ref.read(part), subject.names
     if ref is None or ref.layer or names.scale(subject.net, 0, ref.to) == AS_IT_IS:
         return f"{value:.4g}"
     return f"{number(names.own(subject.net, 0, ref.to, value))} ({value:.3g} standardised)"
@@ -91,7 +86,7 @@ def written(subject: Subject, part: str, value: float) -> str:
 
 def answer(subject: Subject, asked: Question) -> Explanation:
     """Answer a question; raises `InputError` where it cannot be answered, and says why."""
-    ref = ref_of(asked.part)
+    ref = Ref.read(asked.part)
     if asked.name == "ledger":
         return _ledger(subject, ref)
     found = subject.examples(asked.chosen)

@@ -63,7 +63,7 @@ class Scoring:
         self._lock = threading.Lock()
 
     @property
-    def _run(self) -> Scored:
+    def _opened(self) -> Scored:
         found = self._of()
         assert found is not None  # who asks holds it
         return found
@@ -86,7 +86,7 @@ class Scoring:
             self._lock.release()
 
     def _measure(self) -> None:
-        opened_run = self._run
+        opened_run = self._opened
         run = opened_run.run
         for snapshot in self._chosen(run.snapshots()):
             self._add(snapshots.read(run.path, snapshot, run.first_plan))
@@ -122,7 +122,7 @@ class Scoring:
 
     def _compute(self, missing: list[int]) -> None:
         """Take the steps once more, from one state that is missing to the next."""
-        run = self._run.run
+        run = self._opened.run
         if not missing or not run.plan.by_steps:
             return
         self._computed.update(missing)
@@ -134,10 +134,10 @@ class Scoring:
                 self._add(later)
 
     def _add(self, state: State) -> None:
-        net = self._run.run.net
+        net = self._opened.run.net
         theta = Parameters(net.sizes, state.theta)
-        parts = self._run.rows()
-        several = self._run.run.manifest["data"].get("several")
+        parts = self._opened.rows()
+        several = self._opened.run.manifest["data"].get("several")
         with np.errstate(all="ignore"):
             found = {
                 name: measure(net, theta, judged(_some(rows), several))

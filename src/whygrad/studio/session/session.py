@@ -297,9 +297,8 @@ class Session:
         if now.opened_run is not None and now.opened_run.path == worker.path:
             return False
         if not worker.status.over and not hashed(worker.path):
-            return (
-                False  # what it learns from cannot be compared yet; no step is recorded before that
-            )
+            # What it learns from cannot be compared yet; no step is recorded before that.
+            return False
         given = None if now.config is None else now.config.tabulated
         opened_run = OpenedRun.open(worker.path, given)
         with self._swapping:

@@ -242,7 +242,7 @@ def overview(subject: Subject, chosen: Chosen, edges: Edges = "weight") -> Netwo
         title="",
         units=units,
         edges=tuple(layers),
-        names=tuple(names.layer(net, l) for l in range(net.L + 1)),
+        names=names.layers(net),
         unit_meaning=""
         if asked is None
         else ("activation" if one else "mean activation") + names.counted,

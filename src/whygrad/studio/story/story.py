@@ -174,7 +174,7 @@ class Story:
     def labels(self) -> tuple[tuple[str, ...], ...]:
         """The names of all units for the drawings; at the outputs with what is true."""
         net = self.net
-        names = [self.names.layer(net, l) for l in range(net.L + 1)]
+        names = self.names.layers(net)
         if self.truth is not None and len(self.y) > 1:
             ticks = tuple(
                 f"{name} ✓" if m == self.truth else name for m, name in enumerate(names[-1])

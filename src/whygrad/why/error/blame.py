@@ -331,7 +331,7 @@ def _picture(context: Context, flow: Flow, marked: tuple[str, ...], where: str) 
         title=f"Blame, {where}",
         units=flow.error if context.n == 1 else flow.size,
         edges=flow.shares,
-        names=tuple(names.layer(net, l) for l in range(net.L + 1)),
+        names=names.layers(net),
         unit_meaning="δ, the error" if context.n == 1 else "mean |δ|",
         edge_meaning="share of the error",
         backwards=True,

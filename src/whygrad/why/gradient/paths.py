@@ -37,7 +37,7 @@ from whygrad.why import local, rounding, symbols
 from whygrad.why.context import Context, ask, at_least_one
 from whygrad.why.gradient.heaviest import Path, heaviest
 from whygrad.why.gradient.path_graph import PathGraph
-from whygrad.why.gradient.unrolled import product, ref_symbol
+from whygrad.why.gradient.unrolled import product
 from whygrad.why.gradient.weight import gradient, penalties, ref_name, sizes
 from whygrad.why.symbols import over, shown
 
@@ -338,7 +338,7 @@ def _equation(
         *((Sum(tuple(arrays)),) if arrays else ()),
         Number(value, ref.part),
     )
-    return Equation((Derivative(goal, ref_symbol(ref)), *sides), ref.part)
+    return Equation((Derivative(goal, symbols.parameter(ref)), *sides), ref.part)
 
 
 def _call_slope(l: int, unit: int | str) -> Expression:
@@ -400,7 +400,7 @@ def _through(
         f"The paths of {ref_name(context, ref)}",
         units=tuple(units),
         edges=tuple(edges),
-        names=tuple(context.names.layer(net, m) for m in range(net.L + 1)),
+        names=context.names.layers(net),
         unit_meaning="part of the derivative that leads through it",
         edge_meaning="part of the derivative that leads along it",
         marked=tuple(marked),

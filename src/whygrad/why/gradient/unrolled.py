@@ -34,6 +34,8 @@ from whygrad.why.context import Context
 
 Written = Callable[[Factor], Expression]
 
+PENALTIES = ("L1 penalty", "L2 penalty")  # the terms of theirs, whatever units are called
+
 
 def equations(
     context: Context,
@@ -47,7 +49,7 @@ def equations(
     if context.n > 1:
         return (_mean(ref, terms, value),)
     net, l, j = context.net, ref.layer, ref.to
-    weight, C = ref_symbol(ref), Symbol("C")
+    weight, C = symbols.parameter(ref), Symbol("C")
     z, a = symbols.unit("z", l, j), symbols.unit("a", l, j)
     chain: tuple[Expression, ...] = (Derivative(z, weight), Derivative(a, z), Derivative(C, a))
     if l == net.L and (local.cancels(context) or net.f[l].custom_vjp is not None):
@@ -66,13 +68,6 @@ def equations(
     errors = [_error(context, m, i, top) for m, i in written if m > l]
     forward = [line for m, i in written for line in _forward(context, m, i, top)]
     return (main, *errors, *forward, *(_cost(context) if net.L in units else ()))
-
-
-def ref_symbol(ref: Ref) -> Symbol:
-    """Return Wˡⱼₖ or bˡⱼ."""
-    if ref.from_ == "bias":
-        return Symbol("b", ref.layer, (ref.to,), part=ref.part)
-    return symbols.weight(ref.layer, ref.to, int(ref.from_))  # type: ignore[arg-type]
 
 
 def on_paths(context: Context, ref: Ref, depth: int, top: int) -> dict[int, Array]:
@@ -152,7 +147,7 @@ def shared(terms: tuple[Term, ...]) -> int:
 
 def own(terms: tuple[Term, ...]) -> tuple[Term, ...]:
     """Return the terms without the penalties."""
-    return tuple(term for term in terms if not term.name.endswith("penalty"))
+    return tuple(term for term in terms if term.name not in PENALTIES)
 
 
 def passed_back(terms: tuple[Term, ...]) -> float:
@@ -267,7 +262,7 @@ def _mean(ref: Ref, terms: tuple[Term, ...], value: float) -> Equation:
         Sum(tuple(Number(term.value, term.part) for term in terms)),
         Number(value, ref.part),
     )
-    return Equation((Derivative(Symbol("C"), ref_symbol(ref)), *sides), ref.part)
+    return Equation((Derivative(Symbol("C"), symbols.parameter(ref)), *sides), ref.part)
 
 
 def activities(
@@ -290,7 +285,7 @@ def activities(
         title,
         units=tuple(np.asarray(one.mean(axis=0)).reshape(-1) for one in a),
         edges=theta.W,
-        names=tuple(names.layer(net, l) for l in range(net.L + 1)),
+        names=names.layers(net),
         unit_meaning=("activity" if a[0].shape[0] == 1 else "mean activity") + names.counted,
         edge_meaning="weight",
         marked=marked,

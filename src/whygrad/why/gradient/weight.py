@@ -22,6 +22,7 @@ from whygrad.nn import Array, Network, Parameters
 from whygrad.why import local, rounding
 from whygrad.why.context import Context, ask, at_least_one
 from whygrad.why.gradient.unrolled import (
+    PENALTIES,
     equations,
     on_paths,
     on_the_way,
@@ -121,7 +122,7 @@ def weight(
     return _explain(context, context.names.weight(net, layer, to, from_), depth, top)
 
 
-def _explain(context: Context, ref: Ref, depth: int | None = 1, top: int = 10) -> Explanation:
+def _explain(context: Context, ref: Ref, depth: int | None, top: int) -> Explanation:
     """Answer as `weight` does from a pass that is there already."""
     l, j = ref.layer, ref.to
     deepest = context.net.L - l + 1
@@ -203,11 +204,11 @@ def penalties(context: Context, ref: Ref) -> tuple[Term, ...]:
     w = float(context.theta.W[ref.layer][ref.to, ref.from_])
     symbol = Symbol("W", ref.layer, (ref.to, ref.from_), part=ref.part)  # type: ignore[arg-type]
     kinds = (
-        ("L1 penalty", "λ₁", context.l1, Symbol("sign W", ref.layer, symbol.index), np.sign(w)),
-        ("L2 penalty", "λ₂", context.l2, symbol, w),
+        ("λ₁", context.l1, Symbol("sign W", ref.layer, symbol.index), np.sign(w)),
+        ("λ₂", context.l2, symbol, w),
     )
     terms = []
-    for name, letter, strength, slope, number in kinds:
+    for name, (letter, strength, slope, number) in zip(PENALTIES, kinds, strict=True):
         if strength:
             meanings = f"how strong the {name} is", f"which way it grows at w = {shown(w)}"
             factors = (
@@ -298,11 +299,11 @@ def _answer(context: Context, ref: Ref, value: float, terms: tuple[Term, ...]) -
     if value == 0:
         return f"Nothing moves it: {_idle(context, ref)}."
     step = f"{slope}, so a step of gradient descent {'lowers' if value > 0 else 'raises'} it."
+    extra = [term.value for term in penalties(context, ref)]
     if context.n == 1:
         error = float(context.delta[ref.layer][0, ref.to])
         sent = float(local.sender(context, ref)[0])
         to = context.names.of(context.net, ref.layer, ref.to)
-        extra = [t.value for t in terms if t not in own(terms)]
         more = f" Penalties add {shown(math.fsum(extra))}." if extra else ""
         sent_said = shown(sent) + (" (standardised)" if _standardised(context, ref) else "")
         return (
@@ -315,7 +316,6 @@ def _answer(context: Context, ref: Ref, value: float, terms: tuple[Term, ...]) -
         f"{downs[-1]} alone would raise it most" if downs else "",
     )
     said = " and ".join(filter(None, most)) or "none of them moves it"
-    extra = [t.value for t in terms if t.name.endswith(" penalty")]
     more = f", and penalties add {shown(math.fsum(extra))}" if extra else ""
     return f"{step} It is the mean over {context.n:,} examples{more}; {said}."
 

@@ -35,7 +35,6 @@ from whygrad.nn.backprop import gradients as take_gradients
 from whygrad.nn.network import count
 from whygrad.why import symbols
 from whygrad.why.context import Context, ask, at_least_one
-from whygrad.why.gradient.unrolled import ref_symbol
 from whygrad.why.gradient.weight import ref_name
 from whygrad.why.gradient_check.culprits import Suspect, culprits, pattern
 from whygrad.why.gradient_check.differences import Slopes, differentiate
@@ -302,7 +301,7 @@ def _answer(
 
 def _equations(ref: Ref, said: float, difference: float, step: float) -> tuple[Equation, ...]:
     """Write the worst one in both ways."""
-    w, h, C = ref_symbol(ref), Symbol("h"), Symbol("C")
+    w, h, C = symbols.parameter(ref), Symbol("h"), Symbol("C")
     up, down = Call(C, Sum((w, h))), Call(C, Sum((w, Product((Number(-1.0), h)))))
     quotient = Fraction(Sum((up, Product((Number(-1.0), down)))), Product((Number(2.0), h)))
     return (
@@ -394,7 +393,7 @@ def _pictures(
         "Where the gradient is wrong",
         units=tuple(units),
         edges=tuple(edges),
-        names=tuple(context.names.layer(net, l) for l in range(net.L + 1)),
+        names=context.names.layers(net),
         unit_meaning="how far the bias's derivative is off",
         edge_meaning="how far the derivative is off",
         marked=tuple(marked[:LISTED]),

@@ -26,6 +26,11 @@ class InputColumn:
     dated: bool = False
     day: int = -1
 
+    @property
+    def numeric(self) -> bool:
+        """Whether it is a number, whose own input may be moved alone: no category and no date."""
+        return not (self.categories or self.dated)
+
     def category(self, x: Array) -> str:
         """Return the category that x holds, "none of them" where no input is on."""
         values = x[self.inputs]

@@ -46,15 +46,12 @@ def changes(
     movable = [
         column
         for column in columns
-        if not column.categories
-        and not column.dated
-        and (len(column.inputs) == 1 or not answer.x[column.inputs[1:]].any())
+        if column.numeric and (len(column.inputs) == 1 or not answer.x[column.inputs[1:]].any())
     ]
     looked_at = _promising(answer, movable, top)
     singles = _numbers(answer, looked_at, low, high, top) + _categories(answer, columns)
     free = np.zeros(len(answer.x), bool)
-    movable_at_all = [one for one in columns if not (one.categories or one.dated)]
-    free[[column.inputs[0] for column in movable_at_all]] = True
+    free[[column.inputs[0] for column in columns if column.numeric]] = True
     point = nearest(answer, free, low, high)
     together = None
     if point is not None:

@@ -389,7 +389,7 @@ def _pictures(about: _Attribution) -> tuple[Picture, ...]:
         title=f"What carries {name}",
         units=(x, *(layer[0] for layer in about.a[1:])),
         edges=flow.flow,
-        names=tuple(names.layer(net, l) for l in range(net.L + 1)),
+        names=names.layers(net),
         unit_meaning="activation" + names.counted,
         edge_meaning=f"carried to z of {name}",
         marked=tuple(sorted(marked)),

@@ -102,7 +102,7 @@ def accounts(trajectory: Trajectory, probe: WeightProbe) -> Accounts:
     far, reached = _Far(shape), start
     by_epoch, other, path = np.zeros((E, G)), np.zeros(E), np.zeros(E + 1)
     path[:] = (start * direction).sum()
-    probes, first = (Probes(weights=(probe,)), trajectory.start.step - trajectory.start.batch_index)
+    probes, first = Probes(weights=(probe,)), trajectory.start.step - trajectory.start.batch_index
     for state, seen in trajectory.steps(probes, chunk_of(trajectory, (probe,), 8)):
         assert seen.weights is not None
         block, who = seen.weights.blocks[0], seen.weights.examples

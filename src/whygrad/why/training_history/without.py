@@ -15,7 +15,7 @@ from whygrad.answers.names import Names
 from whygrad.answers.parts import Table
 from whygrad.answers.pictures import BarPicture
 from whygrad.errors import InputError
-from whygrad.nn.arrays import as_targets
+from whygrad.nn.arrays import as_indices, as_targets
 from whygrad.nn.backprop import example_costs, forward
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
@@ -140,15 +140,9 @@ def _changes(net: Network, names: Names, who: str, change: Array) -> BarPicture:
 
 
 def _indices(examples: Any, n: int) -> Array:
-    indices = np.atleast_1d(np.asarray(examples))
-    if indices.dtype == bool and indices.shape == (n,):
-        indices = np.flatnonzero(indices)
-    if indices.ndim != 1 or not len(indices) or indices.dtype.kind not in "iu":
+    unique = np.unique(as_indices(examples, n))
+    if not len(unique):
         raise InputError(f"examples are indices into the training data, from 0 to {n - 1}")
-    outside = indices[(indices < 0) | (indices >= n)]
-    if len(outside):
-        raise InputError(f"example {outside[0]}: the training data have 0 to {n - 1}")
-    unique: Array = np.unique(indices).astype(np.int64)
     if len(unique) == n:
         raise InputError("all examples are left out: at least one must remain")
     return unique

@@ -29,7 +29,6 @@ from whygrad.errors import InputError
 from whygrad.nn import Array, Network, Parameters
 from whygrad.why import symbols
 from whygrad.why.context import Context, ask
-from whygrad.why.gradient.unrolled import ref_symbol
 from whygrad.why.symbols import over, shown
 from whygrad.why.what_if.perturbation import Perturbation, kinked
 
@@ -277,7 +276,7 @@ def _picture(moved: Perturbation, da: list[Any], s: Array) -> NetworkPicture:
         title=f"What moves with {_short(context, ref)}",
         units=tuple(units),
         edges=tuple(edges),
-        names=tuple(names.layer(net, l) for l in range(net.L + 1)),
+        names=names.layers(net),
         unit_meaning=f"change of activation, {over(context.n)}",
         edge_meaning="change passed on",
         marked=(ref.part,),
@@ -290,7 +289,7 @@ def _equations(
 ) -> tuple[Equation, ...]:
     ref = moved.ref
     x = Symbol("x", None, (ref.to,), part=ref.part)
-    w = x if ref.layer == 0 else ref_symbol(ref)
+    w = x if ref.layer == 0 else symbols.parameter(ref)
     change = Symbol("ΔC")
     step = Symbol(_letter(ref))
     general: tuple[Expression, ...] = (Derivative(Symbol("C"), w), step)
