@@ -23,16 +23,21 @@ sys.path.insert(0, str(Path(__file__).parent))
 import numpy as np  # noqa: E402
 from contestants import Case, Native  # noqa: E402
 from keeping import keep, kept  # noqa: E402
-from numba import njit  # noqa: E402
+from llvmlite import binding  # noqa: E402
+from numba import _helperlib, njit  # noqa: E402
 from steps import CASES, examples  # noqa: E402
 
 from whygrad.cores import one_thread  # noqa: E402
+from whygrad.engines.machine_code.exporting import OPTIONS  # noqa: E402
+from whygrad.engines.machine_code.objects import PRODUCT  # noqa: E402
 from whygrad.engines.native import by_units as small_layers  # noqa: E402
 from whygrad.engines.native import passes  # noqa: E402
-from whygrad.engines.native.compiling import OPTIONS  # noqa: E402
 from whygrad.engines.native.layout import rule  # noqa: E402
-from whygrad.engines.native.partition import units_of, weights_of
+from whygrad.engines.native.partition import units_of, weights_of  # noqa: E402
 from whygrad.engines.native.updates import move  # noqa: E402
+
+# The package defines its product within the code that it exports; what is compiled here takes Numba's own.
+binding.add_symbol(PRODUCT, _helperlib.c_helpers["xxgemm"])
 
 SECONDS = 0.05  # that one repeat takes, about
 
@@ -193,7 +198,7 @@ def parts_of(case: Case, by_units: bool) -> dict[str, tuple[Callable[..., None],
 def measure(case: Case, rows: int) -> dict[str, Any]:
     """Return the seconds of every part, and of a whole step."""
     n = case.batch if case.shared else rows // case.batch * case.batch
-    runner = Native(case, case.net.init(seed=1, dtype=np.float32).flat, *examples(case, n))
+    runner = Native(case, case.net.init(seed=1, dtype=case.dtype).flat, *examples(case, n))
     order = np.arange(n) if case.shared else np.random.default_rng(0).permutation(n)
     times = []
     for _ in range(6):

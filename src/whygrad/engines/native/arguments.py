@@ -13,10 +13,10 @@ class Layers(NamedTuple):
     values for a batch in the workspace. `f` is f(z) and `a` is f(z) times the mask; without dropout they
     share an offset. Where f′ is a function of f(z) alone, z shares it as well. `factors` says what
     multiplies the units that dropout keeps, 0 without it, and `thresholds` how often it keeps them (see
-    `whygrad.plan.dropout`). `wide` marks layers that threads divide by units (see `partition`), `moving` is
-    the number of blocks that a layer moves in, and `shared` says whether threads share a step. `stretch` is
-    0, or how long the columns of W¹ are where zeros of the input are skipped, and `panel` how many of
-    their numbers lie side by side at most (see `sparse`).
+    `whygrad.plan.dropout`). `wide` marks layers that threads divide by units (see `partition`), `any_wide`
+    says whether there are such, `moving` is the number of blocks that a layer moves in, and `shared` says
+    whether threads share a step. `stretch` is 0, or how long the columns of W¹ are where zeros of the input
+    are skipped, and `panel` how many of their numbers lie side by side at most (see `sparse`).
     """
 
     sizes: Array
@@ -32,6 +32,7 @@ class Layers(NamedTuple):
     factors: Array
     thresholds: Array
     wide: Array
+    any_wide: bool
     moving: Array
     shared: bool
     stretch: int

@@ -9,7 +9,8 @@ a alone where f'(z) is a function of it, z for the members of SLOPE_NEEDS_Z.
 from typing import Any
 
 from whygrad.engines.native.blas import vector
-from whygrad.engines.native.compiling import inlined_kernel, kernel
+from whygrad.engines.native.compiling import ZERO, inlined_kernel, kernel
+from whygrad.engines.native.memory import fill
 from whygrad.engines.native.vector_math import (
     exp,
     expm1_negative,
@@ -274,7 +275,7 @@ def softmax_by_units(
         z = vector(a, j * rows, rows)
         for i in range(rows):
             largest[i] = z[i] if z[i] > largest[i] else largest[i]
-    total[:] = 0
+    fill(total, ZERO, rows, 0.0)
     for j in range(units):
         values = vector(a, j * rows, rows)
         for i in range(rows):

@@ -82,6 +82,8 @@ class NativeEngine:
         probes.check(plan.net)
         before, coefficients = state, plan.coefficients(state, until)
         state, costs, buffers = self._take(plan, state, data, coefficients, 1, probes)
+        cost_sum = _sum_of_costs(plan, before.batch_index, costs, before.cost_sum)
+        state = replace(state, cost_sum=cost_sum)
         diverged = len(costs) < len(coefficients)
         if not (probes.costs or probes.every or probes.weights):
             return state, _DIVERGED if diverged else _NOTHING_SEEN
@@ -115,7 +117,10 @@ class NativeEngine:
         epochs: int,
         probes: Probes,
     ) -> tuple[State, Array, Any]:
-        """Take a step for each row of coefficients; return the state, the costs, and what probes wrote."""
+        """Take a step for each row of coefficients; return the state, the costs, and what probes wrote.
+
+        What the costs add up to is the caller's to find.
+        """
         from whygrad.engines.native.probe_results import probe_buffers
 
         coefficients = np.ascontiguousarray(coefficients)
@@ -154,16 +159,14 @@ class NativeEngine:
                 self._threads_shape = ()
                 raise
         theta, opt_state = layout.leave(theta, opt_state, state.theta, state.opt_state)
-        costs = costs[:taken]
         state = replace(
             state,
             theta=theta,
             opt_state=opt_state,
             step=state.step + taken,
             batch_index=state.batch_index + taken,
-            cost_sum=_sum_of_costs(plan, state.batch_index, costs, state.cost_sum),
         )
-        return state, costs, buffers
+        return state, costs[:taken], buffers
 
     def _orders(self, plan: Plan, epoch: int, epochs: int) -> Array:
         """Return the orders of some epochs, one after the other."""

@@ -237,8 +237,8 @@ def layers(
     if stretch:
         moving[1] = -(-sizes[1] // panel)
     return Layers(
-        n_l, f_l, cost, *offsets, factors, thresholds, wide_layers, np.array(moving), most > 1,
-        stretch, panel,
+        n_l, f_l, cost, *offsets, factors, thresholds, wide_layers, bool(wide_layers.any()),
+        np.array(moving), most > 1, stretch, panel,
     )  # fmt: skip
 
 

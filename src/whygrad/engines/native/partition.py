@@ -3,7 +3,7 @@
 A step can be divided by examples, so that each thread takes its own all the way forward and back. Then
 every core reads all of W, which for wide layers does not fit its cache. Those are divided by units: a
 thread computes, and later moves, the same rows of W, with a barrier after each layer. Which of the two a
-layer is divided by follows from its shape (`layout.wide`), and whether W¹ lies in panels (`sparse`). Each
+layer is divided by follows from its shape (`Layers.wide`), and whether W¹ lies in panels (`sparse`). Each
 number is summed up in the same order whoever does it, so that shares may depend on how many threads there
 are. Layers move in blocks of units, as many as their shape says, whose gradients stay in the cache.
 """
@@ -50,7 +50,7 @@ def forward_and_back(
     ):  # asked for at once, what other cores have moved takes less time
         prefetch(theta, ZERO, len(theta))
     gather(layers, examples, workspace, first, low, high, rows)
-    if not layers.wide.any():  # these examples need nobody else's
+    if not layers.any_wide:  # these examples need nobody else's
         for l in range(1, L + 1):
             units = layers.sizes[l]
             forward_layer(

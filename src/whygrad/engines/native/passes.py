@@ -110,7 +110,7 @@ def _forward_sparse(
         count, width = min(layers.panel, right - start), panel_width(layers, start)
         W = layers.W[1] + start * inputs
         for i in range(rows):
-            row[:width] = 0
+            fill(row, ZERO, width, 0.0)
             copy(theta, layers.b[1] + start, row, ZERO, count)
             sparse.read_row(examples.rows, examples.order[first + i], row, theta, W, width)
             if ahead and start == left and first + i + _AHEAD < len(examples.order):
@@ -211,7 +211,7 @@ def add_gradient(
             keep_W, target, W, rows, high - low, below, workspace.panel[part],
         )  # fmt: skip
     biases, sums = vector(target, b, high - low), vector(row, ZERO, high - low)
-    sums[:] = 0
+    fill(sums, ZERO, len(sums), 0.0)
     for i in range(rows):
         errors = vector(workspace.work, delta + i * units, high - low)
         for j in range(len(sums)):
@@ -235,7 +235,7 @@ def _add_gradient_sparse(
     )
     starts = examples.rows.starts
     deep = inputs if rows < _MANY else max(1, _NEAR // (width * target.itemsize))
-    row[:width] = 0
+    fill(row, ZERO, width, 0.0)
     for i in range(rows):
         cursors[i] = starts[examples.order[first + i]]
     for k in range(0, inputs, deep):

@@ -22,7 +22,7 @@ from whygrad.engines.native.compiling import (
     lanes_kernel,
 )
 from whygrad.engines.native.elementwise import times_slope
-from whygrad.engines.native.memory import copy
+from whygrad.engines.native.memory import copy, fill
 from whygrad.engines.native.partition import moved_by, units_of, weights_of
 from whygrad.engines.native.passes import add_gradient, panel_width
 from whygrad.engines.native.updates import add_penalty
@@ -198,7 +198,7 @@ def _count_faded(
     units, n = layers.sizes[l], rows * layers.sizes[l]
     real = type(workspace.work[0])
     slope = vector(probes.slope, part * probes.slope.shape[1], n)
-    slope[:] = real(1)
+    fill(slope, ZERO, n, 1.0)
     z, f = vector(workspace.work, layers.z[l], n), vector(workspace.work, layers.f[l], n)
     times_slope(layers.activations[l], z, f, slope, rows, units)
     small, count = real(SATURATED * abs(probes.greatest[l])), 0

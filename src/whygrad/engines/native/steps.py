@@ -209,7 +209,7 @@ def cost_and_gradient(
     l1 = penalties.l1 + penalties.l1_per_example / S
     l2 = penalties.l2 + penalties.l2_per_example / S
     cost = 0.0
-    gradient[:] = 0
+    fill(gradient, ZERO, len(gradient), 0.0)
     for first in range(0, n, batch_size):
         rows = min(batch_size, n - first)
         if is_by_units(by_units):
