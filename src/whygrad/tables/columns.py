@@ -213,9 +213,9 @@ def texts(column: Any, na: Collection[str] = ()) -> Any:
     return pc.if_else(is_sign(trimmed, na), pa.scalar(None, pa.large_string()), trimmed)
 
 
-def index_of(column: Any, values: Sequence[Any]) -> Array:
-    """Return the index among `values` of each category of a column, (n,) int64; −1 for any other."""
-    found = pc.index_in(cells(column), value_set=pa.array(values, pa.large_string()))
+def index_of(cells: Any, values: Sequence[Any]) -> Array:
+    """Return the index among `values` of each cell of text, (n,) int64; −1 for any other."""
+    found = pc.index_in(cells, value_set=pa.array(values, pa.large_string()))
     return np.asarray(pc.fill_null(found, -1), dtype=np.int64)
 
 
