@@ -23,10 +23,13 @@ from whygrad.pipeline.scores import (
     OF_CLASSES,
     OF_NUMBERS,
     QUANTILES,
+    SHARES,
     ClassificationScores,
     ClassScore,
     RegressionScores,
     Scores,
+    written_r2,
+    written_share,
 )
 from whygrad.tables import Target
 
@@ -140,14 +143,13 @@ KINDS = {
     "linear": "scikit-learn's linear model",
     "boosting": "its HistGradientBoosting",
 }
-SHARES = ("accuracy", "balanced_accuracy", "calibration_error")
 
 
 def _measure(name: str, value: float | None) -> str:
     if name in SHARES:
-        return share(value)
+        return written_share(value)
     if name == "r2":
-        return r2(value)
+        return written_r2(value)
     return "–" if value is None else number(float(f"{value:.4g}"))
 
 
@@ -179,8 +181,8 @@ def written(scores: Scores) -> str:
     The one number that models are compared by.
     """
     if isinstance(scores, RegressionScores):
-        return f"R² {r2(scores.r2)}"
-    return f"accuracy {share(scores.accuracy)}"
+        return f"R² {written_r2(scores.r2)}"
+    return f"accuracy {written_share(scores.accuracy)}"
 
 
 def _print_numbers(
@@ -229,7 +231,10 @@ def _print_classes(
     table = _table(first, "rows", "precision", "recall")
     for one in shown:
         table.add_row(
-            _short(one.label, 30), f"{one.rows:,}", share(one.precision), share(one.recall)
+            _short(one.label, 30),
+            f"{one.rows:,}",
+            written_share(one.precision),
+            written_share(one.recall),
         )
     console.print(table)
     console.print()
@@ -306,24 +311,6 @@ def ended(stopped: str) -> str:
     """Explain why a training ended, in few words where it went as it should."""
     early = stopped.startswith("validation cost did not improve")
     return "validation cost no longer improved" if early else stopped
-
-
-def share(value: float | None) -> str:
-    """Write a share as per cent; never 100 where something is wrong.
-
-    >>> share(0.93333), share(0.99999), share(1.0), share(None)
-    ('93.3 %', '99.9 %', '100 %', '–')
-    """
-    if value is None:
-        return "–"
-    return "100 %" if value == 1 else f"{min(value, 0.9994) * 100:.1f} %"
-
-
-def r2(value: float | None) -> str:
-    """Write R², or a dash where there is none."""
-    if value is None:
-        return "–"
-    return f"{round(value if value == 1 else min(value, 0.9999), 4) + 0.0:.4g}"
 
 
 def _short(label: Any, length: int) -> str:

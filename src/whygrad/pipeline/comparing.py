@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits
 
 from whygrad.nn.functions import Array
 from whygrad.pipeline.fit import Prepared, Result, judge_values, predict, truth
-from whygrad.pipeline.scores import ClassificationScores, Scores
+from whygrad.pipeline.scores import ClassificationScores, Scores, written_r2, written_share
 from whygrad.pipeline.settings import Settings
 from whygrad.tables import Target
 from whygrad.tables.columns import quoted
@@ -288,11 +288,11 @@ def verdict(
 
 
 def _told(scores: Scores, balanced: bool) -> str:
-    """Write the score, never as perfect where something is wrong."""
+    """Write the score that is compared."""
     if isinstance(scores, ClassificationScores):
         right = (scores.balanced_accuracy or 0.0) if balanced else scores.accuracy
-        return "100 %" if right == 1 else f"{100 * min(right, 0.9994):.1f} %"
-    return "–" if scores.r2 is None else f"{min(scores.r2, 0.9999):.4g}"
+        return written_share(right)
+    return written_r2(scores.r2)
 
 
 # ── one column that tells the answer ─────────────────────────────────────────────────────────────────
