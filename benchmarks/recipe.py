@@ -1,7 +1,20 @@
 """Which ingredients make a network good on tables: each alone is changed, and its gain is measured.
 
-A `Recipe` says how columns become numbers and how networks are trained on them. `BASE` is the recipe that
-was kept, `VARIANTS` change one thing each. Measured on the tables of `public_tables.CHOOSING`, and on
+A `Recipe` says how columns become numbers and how networks are trained on them. `recommended` is the one
+for a table. `BASE` is the recipe that was kept, `VARIANTS` change one thing each. A number x, with mean m,
+standard deviation s and quantiles b₀ < … < b_T of the training rows, becomes T + 1 inputs: once
+standardised and smoothly clipped to ±3, and T times its share of a bin, with weight w:
+
+    z / √(1 + (z/3)²),  z = (x − m)/s
+    w · clip((x − b_{t−1})/(b_t − b_{t−1}), 0, 1),  t = 1 … T
+
+The first bin goes on to −1 and the last to 2, so that what lies outside is not all the same. A missing
+number is 0 everywhere, and 1 in an input of its own.
+
+Sources: Gorishniy, Rubachev & Babenko (2022) for the piecewise-linear encoding; Holzmüller, Grinsztajn &
+Steinwart (2024) for the smooth clipping.
+
+Measured on the tables of `public_tables.CHOOSING`, and on
 the training part of one split of California housing, with splits that no benchmark reports.
 
     python benchmarks/recipe.py measure      what is not yet in results/recipe.json
@@ -22,9 +35,11 @@ from keeping import alone, keep, kept
 from public_tables import CHOOSING, Table, load, splits
 
 import whygrad as wg
-from whygrad.pipeline.recipe import recommended
 
 ROWS = 2500  # of larger tables a sample, so that many recipes can be compared
+FEW = 3  # a column of fewer values is standardised alone
+MANY = 5000  # from so many rows on, time counts: fewer members, and as many inputs as
+MOST_INPUTS = 384  # these, so that 20,000 rows of 20 columns take less than a minute on two cores
 
 
 @dataclass(frozen=True)
@@ -66,14 +81,29 @@ class CosLog4:
         return 0.5 - 0.5 * np.cos(2 * np.pi * np.log2(1 + 15 * np.minimum(t, 1)))
 
 
-def default(rows: int, columns: int, classes: int) -> Recipe:
-    """Return the recipe that whygrad recommends for so many training rows."""
-    told = recommended(rows, columns, classes)
-    return Recipe(
-        bins=told.bins, weight=told.weight, hidden=told.hidden, activation=told.activation,
-        dropout=told.dropout, learning_rate=told.learning_rate, decay=told.decay,
-        batch=told.batch_size, epochs=told.epochs, members=told.members, share=told.validation,
-    )  # fmt: skip
+def recommended(rows: int, columns: int, classes: int) -> Recipe:
+    """Return the recipe for a table of so many training rows, columns of numbers, and classes.
+
+    Smaller networks and stronger decay where there are few rows of classes, so that probabilities stay
+    calibrated; fewer members, and of many columns fewer bins, where there are many rows.
+    """
+    if classes and rows < 1000:
+        return Recipe(members=8, hidden=(64, 64), bins=8, decay=1.0)
+    if rows < MANY:
+        return Recipe(members=8, bins=int(np.clip(rows / 50, 4, 48)))
+    return Recipe(members=5, bins=int(np.clip(MOST_INPUTS / max(columns, 1), 8, 48)))
+
+
+def batch_size(rows: int) -> int:
+    """Return the rows of a step, where a recipe says nothing of them."""
+    return int(np.clip(2 ** round(math.log2(rows / 16)), 32, 256))
+
+
+def set_aside(order: np.ndarray, recipe: Recipe) -> list[np.ndarray]:
+    """Return the validation rows of each member, (k,): disjoint until all rows have had their turn."""
+    k = max(1, round(len(order) * recipe.share))
+    starts = (member * k % len(order) for member in range(recipe.members))
+    return [order[i : i + k] for i in starts]
 
 
 # --- columns --------------------------------------------------------------------------------------------
@@ -109,7 +139,7 @@ class Encoder:
 
     def _numbers(self, x, center, scale, edges, knots, flagged) -> np.ndarray:
         gone, parts = np.isnan(x), []
-        few = len(edges) < 3
+        few = len(edges) < FEW
         for way in self.recipe.encoding.split("+"):
             if way == "standard" or few:
                 part = ((x - center) / scale)[:, None]
@@ -153,7 +183,7 @@ def learn(recipe: Recipe, X: pd.DataFrame) -> Encoder:
         if not len(known) or known.min() == known.max():
             continue
         edges = np.unique(known)
-        if len(edges) >= 3:
+        if len(edges) >= FEW:
             edges = np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)))
         columns[name] = (
             "number", known.mean(), known.std(), edges, normal_scores(known), np.isnan(x).any()
@@ -205,14 +235,10 @@ def fit(recipe: Recipe, X: pd.DataFrame, y: np.ndarray, classes: int, seed: int)
     hidden = [wg.Dense(n, recipe.activation, dropout=recipe.dropout) for n in recipe.hidden]
     net = wg.Network(encoded.shape[1], [*hidden, *layers], cost)
     n = len(y)
-    batch = recipe.batch or int(np.clip(2 ** round(math.log2(n / 16)), 32, 256))
-    rng = np.random.default_rng([seed, 7])
-    order, fitted = rng.permutation(n), []
-    kept = max(1, round(n * recipe.share))
-    for member in range(recipe.members):
-        out = order[member * kept % n : member * kept % n + kept]
+    order, fitted = np.random.default_rng([seed, 7]).permutation(n), []
+    for member, out in enumerate(set_aside(order, recipe)):
         inside = np.setdiff1d(order, out) if recipe.best else order
-        size = min(batch, len(inside))
+        size = min(recipe.batch or batch_size(n), len(inside))
         epochs = max(recipe.epochs, math.ceil(recipe.steps / math.ceil(len(inside) / size)))
         schedule = CosLog4() if recipe.schedule == "coslog4" else recipe.schedule
         with warnings.catch_warnings():

@@ -56,10 +56,10 @@ def whygrad(X: Any, y: Any, classes: int, new: Any, seed: int) -> np.ndarray:
 
 def recipe(X: Any, y: Any, classes: int, new: Any, seed: int) -> np.ndarray:
     """Train by the recipe that `recipe.py` found."""
-    from recipe import default, fit
+    from recipe import fit, recommended
 
     numbers = X.select_dtypes("number").shape[1]
-    return fit(default(len(y), numbers, classes), X, y, classes, seed).predict(new).mean(0)
+    return fit(recommended(len(y), numbers, classes), X, y, classes, seed).predict(new).mean(0)
 
 
 def _dense(X: pd.DataFrame) -> Any:

@@ -28,7 +28,8 @@ from whygrad.pipeline.scores import (
     ClassScore,
     RegressionScores,
     Scores,
-    percent,
+    written_r2,
+    written_share,
 )
 from whygrad.tables import Target
 
@@ -146,9 +147,9 @@ KINDS = {
 
 def _measure(name: str, value: float | None) -> str:
     if name in SHARES:
-        return percent(value)
+        return written_share(value)
     if name == "r2":
-        return r2(value)
+        return written_r2(value)
     return "–" if value is None else number(float(f"{value:.4g}"))
 
 
@@ -180,8 +181,8 @@ def written(scores: Scores) -> str:
     The one number that models are compared by.
     """
     if isinstance(scores, RegressionScores):
-        return f"R² {r2(scores.r2)}"
-    return f"accuracy {percent(scores.accuracy)}"
+        return f"R² {written_r2(scores.r2)}"
+    return f"accuracy {written_share(scores.accuracy)}"
 
 
 def _print_numbers(
@@ -230,7 +231,10 @@ def _print_classes(
     table = _table(first, "rows", "precision", "recall")
     for one in shown:
         table.add_row(
-            _short(one.label, 30), f"{one.rows:,}", percent(one.precision), percent(one.recall)
+            _short(one.label, 30),
+            f"{one.rows:,}",
+            written_share(one.precision),
+            written_share(one.recall),
         )
     console.print(table)
     console.print()
@@ -307,13 +311,6 @@ def ended(stopped: str) -> str:
     """Explain why a training ended, in few words where it went as it should."""
     early = stopped.startswith("validation cost did not improve")
     return "validation cost no longer improved" if early else stopped
-
-
-def r2(value: float | None) -> str:
-    """Write R², or a dash where there is none."""
-    if value is None:
-        return "–"
-    return f"{round(value if value == 1 else min(value, 0.9999), 4) + 0.0:.4g}"
 
 
 def _short(label: Any, length: int) -> str:

@@ -19,12 +19,11 @@ from whygrad.cli.printing import (
     print_repeated,
     print_scores,
     printer,
-    r2,
 )
 from whygrad.errors import FileError, WhygradError
 from whygrad.escaping import note
 from whygrad.files import refuse_taken, write_atomically
-from whygrad.pipeline.scores import RegressionScores, Scores, percent
+from whygrad.pipeline.scores import RegressionScores, Scores, written_r2, written_share
 from whygrad.record import Run, open_run
 from whygrad.record.report import report as sections_of
 from whygrad.record.rows import measure
@@ -246,8 +245,8 @@ def _score(scores: Scores | None) -> tuple[str, str]:
     if scores is None:
         return "–", "–"
     if isinstance(scores, RegressionScores):
-        return f"R² {r2(scores.r2)}", f"R² {r2(scores.baseline)}"
-    return percent(scores.accuracy), percent(scores.baseline)
+        return f"R² {written_r2(scores.r2)}", f"R² {written_r2(scores.baseline)}"
+    return written_share(scores.accuracy), written_share(scores.baseline)
 
 
 # The bit of each dot of a braille character, by (row, column).

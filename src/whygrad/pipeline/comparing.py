@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits
 
 from whygrad.nn.functions import Array
 from whygrad.pipeline.fit import Prepared, Result, judge_values, predict, truth
-from whygrad.pipeline.scores import ClassificationScores, Scores, percent
+from whygrad.pipeline.scores import ClassificationScores, Scores, written_r2, written_share
 from whygrad.pipeline.settings import Settings
 from whygrad.tables import Target
 from whygrad.tables.columns import quoted
@@ -103,7 +103,7 @@ def compare(result: Result, warned: bool = True) -> Comparison | None:
     X, y, X_test, true = _arrays(ready)
     # A threshold that was chosen for some aim is none that others have.
     target = replace(ready.encoding.target, threshold=0.5)
-    network = predict(result.fitted, X_test.astype(ready.training.plan.dtype))
+    network = predict(result.fitted, X_test)
     balanced = ready.settings.class_weight is not None
     models, losses, scores = [], {}, {}
     for name, fit in MODELS.items():
@@ -123,11 +123,10 @@ def compare(result: Result, warned: bool = True) -> Comparison | None:
 
 def _arrays(ready: Prepared) -> tuple[Array, Array, Array, Array]:
     """Return X, y of the training and validation rows, and of the test rows; y as `truth` has it."""
-    parts, encoding = ready.parts, ready.encoding
+    parts, target = ready.parts, ready.encoding.target
     seen = ready.table.take(np.concatenate([parts.training, parts.validation]))
-    test = ready.table.take(parts.test)
-    target = encoding.target
-    return encoding.encode(seen), truth(target, seen), encoding.encode(test), truth(target, test)
+    X = np.concatenate([ready.part("training").X, ready.part("validation").X])
+    return X, truth(target, seen), ready.test.X, truth(target, ready.table.take(parts.test))
 
 
 def _fitted(
@@ -288,11 +287,11 @@ def verdict(
 
 
 def _told(scores: Scores, balanced: bool) -> str:
-    """Write the score, never as perfect where something is wrong."""
+    """Write the score that is compared."""
     if isinstance(scores, ClassificationScores):
         right = (scores.balanced_accuracy or 0.0) if balanced else scores.accuracy
-        return percent(right)
-    return "–" if scores.r2 is None else f"{min(scores.r2, 0.9999):.4g}"
+        return written_share(right)
+    return written_r2(scores.r2)
 
 
 # ── one column that tells the answer ─────────────────────────────────────────────────────────────────

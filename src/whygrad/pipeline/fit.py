@@ -287,7 +287,7 @@ def _set_aside(target: Target, table: Any, share: float, seed: int) -> tuple[Arr
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """A table and all that its training follows from."""
+    """A table and all that its training follows from; `test` are its encoded test rows."""
 
     source: Source
     settings: Settings
@@ -295,13 +295,13 @@ class Prepared:
     encoding: Encoding
     parts: Parts
     training: Training
+    test: Data
 
     def part(self, name: str) -> Data:
         """Return the rows of a part, "training", "validation" or "test", encoded as for the training."""
-        rows, dtype = vars(self.parts)[name], self.training.plan.dtype
-        table = self.table.take(rows)
-        X, Y = self.encoding.encode(table, dtype), self.encoding.targets(table, dtype)
-        return as_data(self.training.plan.net, X, Y, dtype=dtype) if len(rows) else Data(X, Y)
+        if name == "validation":
+            return self.training.validation or Data(self.test.X[:0], self.test.Y[:0])
+        return self.training.data if name == "training" else self.test
 
 
 @dataclass(frozen=True, eq=False)
@@ -343,12 +343,13 @@ def ready(given: EncodedTable, asked: Settings) -> Prepared:
     seen = {
         name: as_data(net, part.X, part.Y, weights_of(asked, trained_on, part.Y, dtype), dtype)
         for name, part in given.data.items()
-        if len(part.Y)
+        if len(part.Y) and name != "test"
     }
     training = Training(
         plan, start(plan), seen["training"], seen.get("validation"), choose(chosen.engine, plan)
     )
-    return Prepared(given.source, chosen, given.table, given.encoding, parts, training)
+    test = given.data["test"]
+    return Prepared(given.source, chosen, given.table, given.encoding, parts, training, test)
 
 
 def _check_classes(asked: Settings, target: Target, stops: bool) -> None:
@@ -462,8 +463,9 @@ def result_of(ready: Prepared, state: State, history: History, seconds: float) -
         encoding = replace(encoding, target=target, notes=(*encoding.notes, note))
         ready = replace(ready, encoding=encoding)
     baseline = scores.baseline(encoding.target, ready.table.take(parts.training))
-    rows = ready.table.take(parts.test if len(parts.test) else parts.training)
-    a = predict(fitted, encoding.encode(rows, plan.dtype))
+    scored_on = "test" if len(parts.test) else "training"
+    rows = ready.table.take(vars(parts)[scored_on])
+    a = predict(fitted, ready.part(scored_on).X)
     return Result(ready, fitted, baseline, _judge(encoding.target, a, rows, baseline), seconds)
 
 

@@ -38,18 +38,7 @@ OF_NUMBERS = {
     "rmse": "root mean squared error",
     "absolute_error": "mean absolute error",
 }
-SHARES = ("accuracy", "balanced_accuracy", "calibration_error")  # which are written in per cent
-
-
-def percent(share: float | None) -> str:
-    """Write a share as per cent; never 100 where something is wrong.
-
-    >>> percent(0.93333), percent(0.99999), percent(1.0), percent(None)
-    ('93.3 %', '99.9 %', '100 %', '–')
-    """
-    if share is None:
-        return "–"
-    return "100 %" if share == 1 else f"{min(share, 0.9994) * 100:.1f} %"
+SHARES = ("accuracy", "balanced_accuracy", "calibration_error")  # that are written in per cent
 
 
 @dataclass(frozen=True)
@@ -273,6 +262,24 @@ def from_dict(about: dict[str, Any]) -> Scores:
         classes=tuple(ClassScore(**one) for one in about["classes"]),
         confusion=tuple(tuple(row) for row in about["confusion"]),
     )
+
+
+def written_share(value: float | None) -> str:
+    """Write a share as per cent; never 100 where something is wrong.
+
+    >>> written_share(0.93333), written_share(0.99999), written_share(1.0), written_share(None)
+    ('93.3 %', '99.9 %', '100 %', '–')
+    """
+    if value is None:
+        return "–"
+    return "100 %" if value == 1 else f"{min(value, 0.9994) * 100:.1f} %"
+
+
+def written_r2(value: float | None) -> str:
+    """Write R², never as 1 where something is wrong; a dash where there is none."""
+    if value is None:
+        return "–"
+    return f"{round(value if value == 1 else min(value, 0.9999), 4) + 0.0:.4g}"
 
 
 def _share(part: Any, whole: Any) -> float | None:

@@ -5,12 +5,14 @@ probabilities can be trusted; which columns matter, by permutation and by exact 
 and what to beware of. The rows are read again: where they are gone, what needs them is left out, and said.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from whygrad.answers.explanation import Explanation
+from whygrad.answers.formatting import number
 from whygrad.answers.parts import Table
 from whygrad.answers.pictures import BarPicture, CurvePicture, Line
 from whygrad.errors import InputError, WhygradError
@@ -24,17 +26,17 @@ from whygrad.pipeline.scores import (
     SHARES,
     ClassificationScores,
     RegressionScores,
-    percent,
+    written_r2,
+    written_share,
 )
 from whygrad.record.run import Run
 from whygrad.record.source import count, encoded, read_again, take, true_values
-from whygrad.tables import NumberColumn, quoted
+from whygrad.tables import Label, NumberColumn, quoted
 
 ROWS = 1_000  # that columns are shuffled in
 SHUFFLES = 5
 EXPLAINED = 30  # rows whose parts are averaged
 MOST = 12  # columns in a picture
-BINS = 10  # of a calibration curve
 FEW = 100  # test rows below which scores are rough
 UNSURE = 0.1  # calibration error from which probabilities are not to be taken at their word
 
@@ -92,16 +94,16 @@ def _head(run: Run, gone: str) -> Explanation:
     if isinstance(scores, ClassificationScores):
         said = (
             f"A neural network predicts the class {quoted(target.name)}. Of {_of(run)}, it gets "
-            f"{percent(scores.accuracy)} right; always saying {quoted(str(scores.baseline_label))} gets "
-            f"{percent(scores.baseline)}."
+            f"{written_share(scores.accuracy)} right; always saying "
+            f"{quoted(str(scores.baseline_label))} gets {written_share(scores.baseline)}."
         )
     else:
         assert isinstance(scores, RegressionScores)
-        r2 = "no R²" if scores.r2 is None else f"an R² of {min(scores.r2, 0.9999):.4g}"
+        r2 = "no R²" if scores.r2 is None else f"an R² of {written_r2(scores.r2)}"
         said = (
-            f"A neural network predicts the number {quoted(target.name)}. On {_of(run)}, it has {r2} and "
-            f"is off by {scores.absolute_error:.4g} on average; always saying the mean is off by "
-            f"{scores.baseline_absolute_error:.4g}."
+            f"A neural network predicts the number {quoted(target.name)}. On {_of(run)}, it has {r2} "
+            f"and is off by {number(scores.absolute_error)} on average; always saying the mean is off by "
+            f"{number(scores.baseline_absolute_error)}."
         )
     verdict = run.comparison.verdict if run.comparison else ""
     notes = [note for note in (verdict, gone) if note]
@@ -120,13 +122,14 @@ def _data(run: Run) -> Explanation:
         ("trained", f"{len(run.history.epochs)} epochs, seed {run.plan.seed}"),
         ("written", about["created"].replace("T", " ")[:16] + " UTC"),
     ]
-    held = {}
+    held = {encoding.target.name: _some(encoding.classes)}
     for column in encoding.columns:
         if isinstance(column, NumberColumn):
-            held[column.name] = f"about {column.center:.4g}, give or take {column.scale:.3g}"
+            held[column.name] = (
+                f"about {number(column.center)}, give or take {number(column.scale)}"
+            )
         else:
-            values: tuple[str, ...] = getattr(column, "values", ())
-            held[column.name] = ", ".join(values[:5]) + (" …" if len(values) > 5 else "")
+            held[column.name] = _some(getattr(column, "values", ()))
     columns: list[tuple[Any, ...]] = [
         (
             one.name,
@@ -155,6 +158,10 @@ def _data(run: Run) -> Explanation:
     )
 
 
+def _some(values: Sequence[Label]) -> str:
+    return ", ".join(map(str, values[:5])) + (" …" if len(values) > 5 else "")
+
+
 def _scores(run: Run) -> Explanation:
     scores, comparison = run.scores, run.comparison
     assert scores is not None
@@ -169,7 +176,8 @@ def _scores(run: Run) -> Explanation:
     tables = [Table("Scores", heads, tuple(rows))]
     if isinstance(scores, ClassificationScores):
         each = [
-            (str(c.label), c.rows, percent(c.precision), percent(c.recall)) for c in scores.classes
+            (str(c.label), c.rows, written_share(c.precision), written_share(c.recall))
+            for c in scores.classes
         ]
         tables.append(Table("By class", ("class", "rows", "precision", "recall"), tuple(each)))
         if len(each) <= MOST:
@@ -179,7 +187,12 @@ def _scores(run: Run) -> Explanation:
             tables.append(Table(title, ("", *names), tuple(confused)))
     else:
         fifths = [
-            (f"{part.low:.4g} to {part.high:.4g}", part.rows, part.absolute_error, part.error)
+            (
+                f"{number(part.low)} to {number(part.high)}",
+                part.rows,
+                part.absolute_error,
+                part.error,
+            )
             for part in scores.parts
         ]
         named = ("true value", "rows", "mean absolute error", "mean error")
@@ -193,7 +206,7 @@ def _scores(run: Run) -> Explanation:
 def _measure(name: str, value: float | None) -> Any:
     if name == "r2" and value is not None:
         return value if value == 1 else min(value, 0.9999)
-    return percent(value) if name in SHARES else value
+    return written_share(value) if name in SHARES else value
 
 
 def _spread(run: Run) -> Table:
@@ -241,8 +254,8 @@ def _trust(run: Run, outputs: Array, true: Array) -> Explanation:
         (
             f"{100 * b / BINS:.0f} to {100 * (b + 1) / BINS:.0f} %",
             int((bins == b).sum()),
-            percent(m),
-            percent(s),
+            written_share(m),
+            written_share(s),
         )
         for b, m, s in zip(there, mean, share, strict=True)
     ]
@@ -270,8 +283,8 @@ def _errors(run: Run) -> Explanation:
         return _section("How far off it is")
     low, high = quantiles[0], quantiles[-1]
     said = (
-        f"Nine of ten predictions lie between {abs(low):.4g} {'below' if low < 0 else 'above'} and "
-        f"{abs(high):.4g} {'above' if high > 0 else 'below'} the true value."
+        f"Nine of ten predictions lie between {number(abs(low))} {'below' if low < 0 else 'above'} and "
+        f"{number(abs(high))} {'above' if high > 0 else 'below'} the true value."
     )
     rows = tuple((f"{100 * q:.0f} %", value) for q, value in zip(QUANTILES, quantiles, strict=True))
     table = Table("Quantiles of the error, prediction less truth", ("share of rows", "error"), rows)
@@ -357,8 +370,8 @@ def _examples(run: Run, rows: Any, outputs: Array, true: Array) -> list[Explanat
     }
     found, said = [], target.decode(outputs)
     for what, row in picked.items():
-        known = target.classes[int(true[row])] if target.classes else f"{true[row]:.4g}"
-        told = said[row] if target.classes else f"{said[row]:.4g}"
+        known = target.classes[int(true[row])] if target.classes else number(float(true[row]))
+        told = said[row] if target.classes else number(float(said[row]))
         answer = run.why.prediction(_one(rows, int(row)), top=5)
         tables = tuple(table for table in answer.tables if table.title.startswith("What"))
         title = f"Row {row}, {what}: it is {known}, the network says {told}"
@@ -393,7 +406,7 @@ def _beware(run: Run) -> Explanation:
         if one.recall is not None and one.recall < 0.5 and one.rows:
             name = quoted(str(one.label))
             notes.append(
-                f"Of the {one.rows} rows of class {name} it finds {percent(one.recall)} only."
+                f"Of the {one.rows} rows of class {name} it finds {written_share(one.recall)} only."
             )
     notes.append(
         "What a column adds is what the network makes of it, not what would happen if it were changed in "

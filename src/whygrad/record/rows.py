@@ -35,7 +35,7 @@ from whygrad.pipeline.scores import Scores
 from whygrad.pipeline.settings import Settings
 from whygrad.plan.plan import State
 from whygrad.record.files import manifest
-from whygrad.record.files.inside import TEST, TRAINING, VALIDATION
+from whygrad.record.files.inside import TEST, TRAINING
 from whygrad.record.folder import Details, conclude, train_and_record
 from whygrad.record.recorded import Recorded
 from whygrad.record.source import prepare_again, read_again, true_values
@@ -84,7 +84,6 @@ def record_prepared(
 def _details(ready: Prepared, overwrite: bool, copy_data: bool | None) -> Details:
     """Return what the folder of a run on a table holds besides the training."""
     target = ready.encoding.target
-    seen = (TRAINING, VALIDATION)
     return Details(
         overwrite,
         copy_data,
@@ -95,7 +94,7 @@ def _details(ready: Prepared, overwrite: bool, copy_data: bool | None) -> Detail
             "scored_on": TEST if len(ready.parts.test) else TRAINING,
         },
         source=ready.source.about,
-        others={part: ready.part(part) for part in vars(ready.parts) if part not in seen},
+        others={TEST: ready.test},
         encoding=ready.encoding.to_dict(),
     )
 
@@ -135,7 +134,9 @@ def _results_again(run: Recorded, state: State, history: History) -> dict[str, A
     except (InputError, OSError):
         return {"scores": None}
     source = Source(table, run.target, run.manifest["data"], encoding.task)
-    ready = Prepared(source, run.settings, table, encoding, parts, run.training(state))
+    held_out, dtype = table.take(parts.test), run.plan.dtype
+    test = Data(encoding.encode(held_out, dtype), encoding.targets(held_out, dtype))
+    ready = Prepared(source, run.settings, table, encoding, parts, run.training(state), test)
     return _results(result_of(ready, state, history, 0.0))
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from whygrad.nn.functions import Array
-from whygrad.tables.columns import Kind, cells, is_sign, kind_of, quoted, texts, to_float
+from whygrad.tables.columns import Kind, kind_of, quoted, texts, to_float
 from whygrad.tables.dates import DateForm, seconds_of_number, seconds_of_text, seconds_of_time
 from whygrad.tables.spellings import keys
 from whygrad.tables.written_numbers import (
@@ -135,10 +135,8 @@ def is_missing(column: Any, na: Collection[str] = ()) -> Array:
     if kind == "number":
         return np.isnan(read_numbers(column, na=na)[0])
     if kind in ("text", "code"):
-        trimmed = cells(column)
-        found: Array = np.asarray(pc.fill_null(is_sign(trimmed, na), True))
-        return found | np.asarray(pc.is_null(trimmed))
-    found = np.asarray(pc.is_null(column))
+        column = texts(column, na)
+    found: Array = np.asarray(pc.is_null(column))
     return found
 
 

@@ -29,59 +29,19 @@ HOLDS: dict[Kind, str] = {
 }
 
 LARGEST = 1e100  # of which the square is still finite
+SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}  # in each of arrow's units
 
 # What stands for a missing value in any column, beside an empty cell and blanks.
 SIGNS = (
-    *(
-        "",
-        "-",
-        "--",
-        "---",
-        "–",
-        "—",
-        ".",
-        "..",
-        "?",
-        "NA",
-        "N/A",
-        "n/a",
-        "na",
-        "n.a.",
-        "N.A.",
-        "<NA>",
-    ),
-    *(
-        "NaN",
-        "nan",
-        "-nan",
-        "-NaN",
-        "NaT",
-        "NULL",
-        "null",
-        "None",
-        "#N/A",
-        "#NA",
-        "#DIV/0!",
-        "#VALUE!",
-    ),
-    *("#REF!", "#NAME?", "#NUM!", "#NULL!"),
-)
+    "", "-", "--", "---", "–", "—", ".", "..", "?", "NA", "N/A", "n/a", "na", "n.a.", "N.A.",
+    "<NA>", "NaN", "nan", "-nan", "-NaN", "NaT", "NULL", "null", "None", "#N/A", "#NA",
+    "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#NULL!",
+)  # fmt: skip
 # The same in columns of numbers and dates, in any case: of categories they may be one.
 WORDS = (
-    *(
-        "unknown",
-        "nil",
-        "none",
-        "missing",
-        "not available",
-        "no data",
-        "nodata",
-        "n.d.",
-        "nd",
-        "tbd",
-    ),
-    *("tba", "unbekannt", "inconnu", "k.a.", "k. a.", "x", "*", "na.", "n / a"),
-)
+    "unknown", "nil", "none", "missing", "not available", "no data", "nodata", "n.d.", "nd",
+    "tbd", "tba", "unbekannt", "inconnu", "k.a.", "k. a.", "x", "*", "na.", "n / a",
+)  # fmt: skip
 
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
@@ -187,7 +147,7 @@ def to_float(column: Any) -> Array:
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.int8())
     elif pa.types.is_duration(column.type):
-        per = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}[column.type.unit]
+        per = SECONDS[column.type.unit]
         column = column.cast(pa.int64())
     column = pc.cast(column, pa.float64(), safe=False)
     if isinstance(column, pa.ChunkedArray):
@@ -213,9 +173,9 @@ def texts(column: Any, na: Collection[str] = ()) -> Any:
     return pc.if_else(is_sign(trimmed, na), pa.scalar(None, pa.large_string()), trimmed)
 
 
-def index_of(column: Any, values: Sequence[Any]) -> Array:
-    """Return the index among `values` of each category of a column, (n,) int64; −1 for any other."""
-    found = pc.index_in(cells(column), value_set=pa.array(values, pa.large_string()))
+def index_of(cells: Any, values: Sequence[Any]) -> Array:
+    """Return the index among `values` of each cell of text, (n,) int64; −1 for any other."""
+    found = pc.index_in(cells, value_set=pa.array(values, pa.large_string()))
     return np.asarray(pc.fill_null(found, -1), dtype=np.int64)
 
 

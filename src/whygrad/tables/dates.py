@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from whygrad.nn.functions import Array
+from whygrad.tables.columns import SECONDS, to_float
 from whygrad.tables.written_numbers import ALL_BUT_A_FEW, cast, likely, scalar, share, some_of
 
 DAY = 86_400
@@ -196,20 +197,16 @@ def seconds_of_time(column: Any) -> Array:
     t = pa.types
     kind = column.type
     if t.is_time32(kind):
-        column, per = column.cast(pa.int32()), {"s": 1.0, "ms": 1e-3}[kind.unit]
+        column, per = column.cast(pa.int32()), SECONDS[kind.unit]
     elif t.is_time64(kind):
-        column, per = column.cast(pa.int64()), {"us": 1e-6, "ns": 1e-9}[kind.unit]
+        column, per = column.cast(pa.int64()), SECONDS[kind.unit]
     elif t.is_date32(kind):
         column, per = column.cast(pa.int32()), float(DAY)
     else:
         unit = "ms" if t.is_date64(kind) else kind.unit
         column = column.cast(pa.int64())
-        per = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}[unit]
-    values = pc.cast(column, pa.float64(), safe=False)
-    if isinstance(values, pa.ChunkedArray):
-        values = values.combine_chunks()
-    found: Array = values.to_numpy(zero_copy_only=False) * per
-    return found
+        per = SECONDS[unit]
+    return to_float(column) * per
 
 
 def find_date_form(cells: Any, least: float = ALL_BUT_A_FEW) -> tuple[DateForm | None, bool]:

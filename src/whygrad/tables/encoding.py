@@ -16,19 +16,17 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
-from whygrad.tables.cells import Oddities, read_dates, read_numbers
+from whygrad.tables.cells import Oddities, is_missing, read_dates, read_numbers
 from whygrad.tables.columns import (
     HOLDS,
     Kind,
     cells,
     check_names,
     find,
-    is_sign,
+    index_of,
     kind_of,
     nearest_name,
     quoted,
@@ -154,13 +152,8 @@ class Category:
     ) -> None:
         """Write the encoded columns of some rows into X, (n, len(names))."""
         trimmed = cells(column)
-        found = canonical(trimmed, dict(self.spellings))
-        place = pc.index_in(found, value_set=pa.array(self.values, pa.large_string()))
-        index = np.asarray(pc.fill_null(place, -1), dtype=np.int64)
-        sign = np.asarray(pc.fill_null(is_sign(trimmed, na), True)) | np.asarray(
-            pc.is_null(trimmed)
-        )
-        gone = sign & (index < 0)
+        index = index_of(canonical(trimmed, dict(self.spellings)), self.values)
+        gone = is_missing(trimmed, na) & (index < 0)
         X[:] = index[:, None] == np.arange(X.shape[1])
         if self.rare:
             X[:, len(self.values)] = (index < 0) & ~gone

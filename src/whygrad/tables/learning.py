@@ -46,9 +46,7 @@ from whygrad.tables.written_numbers import PLAIN_FORM
 MOST_CATEGORIES = 50  # of one column; the others count as rare
 FEW = 20  # so few values tell nothing: text is categories, whole numbers are quantities
 EXAMPLES = 3  # cells that are shown of a column
-UNLIKELY = (
-    10  # pairs of equal values are to be expected of so many random quantities, and there is none
-)
+UNLIKELY = 10  # pairs of equal values to be expected of as many random quantities; there is none
 LONG = 10**8  # whole numbers of so many digits, all about as long, are no measurements
 
 IDENTIFIER = re.compile(r"(?i:(.*[ _.-])?(id|ids|uuid|guid))|(?i:unnamed.*|)|.*[a-z]I[Dd]")

@@ -27,7 +27,12 @@ def key_of(value: str) -> str:
     >>> key_of("  Zürich  NORD ") == key_of("Zu" + chr(0x308) + "rich Nord")
     True
     """
-    return re.sub(r"\s+", " ", unicodedata.normalize("NFC", value)).strip().lower()
+    return _one_way(value).lower()
+
+
+def _one_way(value: str) -> str:
+    """Return a value with single spaces, and with accents as one sign."""
+    return re.sub(r"\s+", " ", unicodedata.normalize("NFC", value)).strip()
 
 
 def keys(cells: Any) -> Any:
@@ -98,7 +103,7 @@ def merging_note(counts: Mapping[str, int], spellings: Mapping[str, str]) -> str
 
 def _kept_apart(values: list[str], groups: Mapping[str, list[str]]) -> bool:
     """Return whether spellings that differ in case may mean different things, being a letter or two."""
-    cases = {re.sub(r"\s+", " ", unicodedata.normalize("NFC", value)).strip() for value in values}
+    cases = {_one_way(value) for value in values}
     if len(cases) == 1 or groups.keys() <= TRUTH.keys():
         return False
     return len(min(cases)) < 3
@@ -108,6 +113,8 @@ def canonical(cells: Any, spellings: Mapping[str, str]) -> Any:
     """Return text cells in the spelling that stands for each; those of no known key as they are."""
     if not spellings:
         return cells
-    place = pc.index_in(keys(cells), value_set=pa.array(list(spellings), pa.large_string()))
+    coded = pc.dictionary_encode(cells)  # of the few values of many rows each is looked at once
+    distinct = coded.dictionary
+    place = pc.index_in(keys(distinct), value_set=pa.array(list(spellings), pa.large_string()))
     values = pa.array(list(spellings.values()), pa.large_string()).take(place)
-    return pc.coalesce(values, cells)
+    return pc.coalesce(values, distinct).take(coded.indices)

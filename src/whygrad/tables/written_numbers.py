@@ -17,9 +17,7 @@ import pyarrow.compute as pc
 from whygrad.nn.functions import Array
 
 ALL_BUT_A_FEW = 0.95  # of the cells that one form must fit
-LOOKED_AT = (
-    20_000  # cells, evenly spread, by which a form is found; it is then tried on all of them
-)
+LOOKED_AT = 20_000  # cells, evenly spread, by which a form is found
 MOST_UNITS = 50  # ways to write a unit; more are text
 
 PLAIN = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
