@@ -211,9 +211,13 @@ def calibration_error(true: Array, p: Array) -> float:
     """
     confidence = p.max(axis=1)
     right = p.argmax(axis=1) == true
-    bins = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
-    gaps = np.bincount(bins, right - confidence, BINS)
+    gaps = np.bincount(confidence_bins(confidence), right - confidence)
     return float(np.abs(gaps).sum() / len(true))
+
+
+def confidence_bins(confidence: Array) -> Array:
+    """Return the bin of each confidence, 0 to BINS − 1."""
+    return np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
 
 
 def regression_scores(true: Array, predicted: Array, mean: float) -> RegressionScores:

@@ -20,12 +20,14 @@ from whygrad.nn.functions import Array
 from whygrad.pipeline.comparing import NAMES, losses_of
 from whygrad.pipeline.fit import predict
 from whygrad.pipeline.scores import (
+    BINS,
     OF_CLASSES,
     OF_NUMBERS,
     QUANTILES,
     SHARES,
     ClassificationScores,
     RegressionScores,
+    confidence_bins,
     written_r2,
     written_share,
 )
@@ -246,8 +248,8 @@ def _trust(run: Run, outputs: Array, true: Array) -> Explanation:
         return _errors(run)
     p = target.probabilities(outputs).astype(np.float64)
     confidence, right = p.max(axis=1), p.argmax(axis=1) == true
-    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    there = [b for b in range(BINS) if (bins == b).any()]
+    bins = confidence_bins(confidence)  # those that the calibration error is found by
+    there = np.unique(bins).tolist()
     mean = np.array([confidence[bins == b].mean() for b in there])
     share = np.array([right[bins == b].mean() for b in there])
     rows = [
