@@ -108,6 +108,13 @@ def test_numbers_that_count_the_columns_are_names(tmp_path, header):
     assert read(path).num_rows == 1
 
 
+@pytest.mark.parametrize("number", ["1e999", "-1e999"])
+def test_numbers_beyond_all_floats_count_no_columns(tmp_path, number):
+    path = write(tmp_path, f"a,b,c\n,1,{number}\n,1,{number}\n")
+    assert read(path).column_names == ["a", "b", "c"]
+    assert read(write(tmp_path, f"0,1,{number}\n7,7,7\n")).num_rows == 2
+
+
 def test_what_a_column_is_follows_from_all_its_rows(tmp_path, monkeypatch):
     monkeypatch.setattr(reading, "BLOCK", 1 << 12)
     path = write(tmp_path, "a\n" + "1\n" * 20_000 + "x1\n" * 2_000)

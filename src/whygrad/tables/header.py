@@ -195,7 +195,7 @@ def is_header(row: Sequence[str], below: Rows) -> bool | None:
 
 def _count(numbers: Sequence[float]) -> bool:
     """Return whether numbers go up by 1 from 0 or 1, or evenly as years do, as names of columns may."""
-    if len(numbers) < 2 or any(number != int(number) for number in numbers):
+    if len(numbers) < 2 or any(not number.is_integer() for number in numbers):
         return False
     step = numbers[1] - numbers[0]
     even = step > 0 and all(b - a == step for a, b in pairwise(numbers))
