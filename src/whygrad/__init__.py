@@ -36,6 +36,7 @@ from whygrad.nn import (
     cost,
     forward,
     gradients,
+    hessian_times,
 )
 from whygrad.nn import functions as functions
 from whygrad.plan import (
@@ -114,6 +115,7 @@ __all__ = [
     "explain",
     "forward",
     "gradients",
+    "hessian_times",
     "load",
     "open_run",
     "studio",

@@ -172,12 +172,13 @@ def _scaled(loss: Any, f: str | Activation, C: Cost, factor: Fraction) -> Output
 
 
 def _times(C: Cost, factor: Fraction) -> Cost:
-    by = float(factor)
+    by, second = float(factor), C.second_derivative
     return replace(
         C,
         name=f"{factor} {C.name}",
         value=lambda a, y: by * C.value(a, y),
         derivative=lambda a, y: by * C.derivative(a, y),
+        second_derivative=second and (lambda a, y: by * second(a, y)),
     )
 
 
@@ -195,7 +196,7 @@ def _from_logits(loss: Any, kind: str, f: str | Activation, factor: Fraction | i
         ACTIVATIONS[kind].value,
         CANONICAL_LINKS[kind, CANONICAL_COSTS[kind]],
     )
-    of_logits = Cost(f"{C.name} of logits", from_z, lambda a, y: value(a) - y, "real", C.targets)
+    of_logits = Cost(f"{C.name} of logits", from_z, lambda a, y: value(a) - y, targets=C.targets)
     said = f"the outputs here are logits: {type(loss).__name__} applies {kind} to them"
     if name != "identity":
         said = f"{type(loss).__name__} applies {kind} to what {name} has given already"

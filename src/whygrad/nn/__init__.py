@@ -6,6 +6,7 @@ Read in this order:
     network     `Network`, `Dense`, `Parameters`, and how parameters start
     arrays      what a user gives → arrays that fit, or one line that says why not
     backprop    forward, backward, gradients: the four equations
+    hessian     the curvature of the cost along a direction
     metrics     cost, accuracy and R² of examples
     pairings    output activation and cost taken together, to the last digit
 
@@ -44,6 +45,7 @@ from whygrad.nn.functions import (
     find_cost,
     namespace,
 )
+from whygrad.nn.hessian import HessianTimes, hessian_times
 from whygrad.nn.metrics import ValidationData, measure
 from whygrad.nn.network import Dense, Gradients, Network, Parameters, Uniform, count
 from whygrad.nn.pairings import output_costs, output_error, together
@@ -59,6 +61,7 @@ __all__ = [
     "Dense",
     "Domain",
     "Gradients",
+    "HessianTimes",
     "Network",
     "Parameters",
     "Trace",
@@ -84,6 +87,7 @@ __all__ = [
     "find_cost",
     "forward",
     "gradients",
+    "hessian_times",
     "in_rows",
     "is_sparse",
     "measure",

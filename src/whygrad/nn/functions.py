@@ -1,6 +1,6 @@
-"""Activation functions f with their derivatives f′, and costs C with theirs: the only calculus.
+"""Activation functions f with their derivatives f′ and f″, and costs C with theirs: the only calculus.
 
-Each entry states a value and its derivative side by side. Activations act on the weighted inputs z of
+Each entry states a value and its derivatives side by side. Activations act on the weighted inputs z of
 one layer, shape (n, units); costs compare the outputs a with the targets y, both (n, n_L), and give one
 number per example. An array library is asked for through the arrays themselves (`namespace`), so NumPy
 runs these functions and a compiler can trace them.
@@ -36,7 +36,7 @@ def namespace(array: Array) -> Any:
 @known_arguments
 @dataclass(frozen=True)
 class Activation:
-    """An activation function: a = f(z), and f′(z) beside it.
+    """An activation function: a = f(z), with f′(z) and f″(z) beside it.
 
     Parameters
     ----------
@@ -47,10 +47,14 @@ class Activation:
     derivative : callable
         f′, of the same shapes. Where every output depends on every input of the layer (softmax), it is the
         Jacobian ∂aⱼ/∂zₖ, (n, units, units).
+    second_derivative : callable, optional
+        f″, of the same shapes as f; 0 at a kink. Only curvature needs it: without, f′ is differenced.
     range : {"real", "positive", "unit", "simplex"}
         Where the values lie, which decides the costs that fit.
     custom_vjp : callable, optional
         The vector–Jacobian product (z, ∂C/∂a) → ∂C/∂z, all (n, units), without building the Jacobian.
+    custom_bend : callable, optional
+        How that product changes with z: (z, ∂C/∂a, Δz) → its change of first order, all (n, units).
 
     Examples
     --------
@@ -63,8 +67,10 @@ class Activation:
     name: str
     value: Callable[[Array], Array]
     derivative: Callable[[Array], Array]
+    second_derivative: Callable[[Array], Array] | None = field(default=None, repr=False)
     range: Domain = "real"
     custom_vjp: Callable[[Array, Array], Array] | None = field(default=None, repr=False)
+    custom_bend: Callable[[Array, Array, Array], Array] | None = field(default=None, repr=False)
 
     def vjp(self, z: Array, gradient: Array) -> Array:
         """Pull a gradient back through f, from ∂C/∂a to ∂C/∂z, both (n, units): f′ᵀ ∂C/∂a."""
@@ -76,11 +82,28 @@ class Activation:
             return self.custom_vjp(z, gradient)
         return gradient * self.derivative(z)
 
+    def jvp(self, z: Array, dz: Array) -> Array:
+        """Push a change forward through f, from Δz to Δa of first order, both (n, units): f′ Δz."""
+        if self.custom_vjp is None:
+            return self.derivative(z) * dz
+        return namespace(z).matmul(self.derivative(z), dz[..., None])[..., 0]
+
+    def bend(self, z: Array, gradient: Array, dz: Array) -> Array:
+        """Return how f′ᵀ ∂C/∂a changes along Δz while ∂C/∂a stays, (n, units): ∂C/∂a ⊙ f″ ⊙ Δz.
+
+        Without f″ it is differenced, to about seven digits in float64.
+        """
+        if self.custom_bend is not None:
+            return self.custom_bend(z, gradient, dz)
+        if self.second_derivative is not None:
+            return gradient * self.second_derivative(z) * dz
+        return _differenced(lambda at: self.vjp(at, gradient), z, dz)
+
 
 @known_arguments
 @dataclass(frozen=True)
 class Cost:
-    """A cost of one example: C_x(a, y) summed over the outputs, and ∂C_x/∂a beside it.
+    """A cost of one example: C_x(a, y) summed over the outputs, with its derivatives by a beside it.
 
     Parameters
     ----------
@@ -90,6 +113,9 @@ class Cost:
         C_x: outputs and targets, both (n, n_L) → (n,).
     derivative : callable
         ∂C_x/∂a, (n, n_L).
+    second_derivative : callable, optional
+        ∂²C_x/∂aⱼ², (n, n_L), of a cost in which no two outputs meet. Only curvature needs it: without, the
+        derivative is differenced.
     domain : {"real", "positive", "unit", "simplex"}
         Where the outputs must lie for the cost to be defined.
     targets : {"real", "nonnegative", "unit", "distribution"}
@@ -105,8 +131,24 @@ class Cost:
     name: str
     value: Callable[[Array, Array], Array]
     derivative: Callable[[Array, Array], Array]
+    second_derivative: Callable[[Array, Array], Array] | None = field(default=None, repr=False)
     domain: Domain = "real"
     targets: Targets = "real"
+
+    def change(self, a: Array, y: Array, da: Array) -> Array:
+        """Return how ∂C_x/∂a changes along Δa, of first order, (n, n_L); without ∂²C_x/∂a² differenced."""
+        if self.second_derivative is not None:
+            return self.second_derivative(a, y) * da
+        return _differenced(lambda at: self.derivative(at, y), a, da)
+
+
+def _differenced(function: Callable[[Array], Array], at: Array, along: Array) -> Array:
+    """Return the derivative of a function along a direction, row by row, by central differences."""
+    xp = namespace(at)
+    length = xp.sqrt(_sum(along * along))[..., None]
+    h = float(xp.finfo(at.dtype).eps) ** (1 / 3) * (1 + xp.sqrt(_sum(at * at))[..., None])
+    step = along / xp.where(length > 0, length, xp.ones_like(length)) * h
+    return (function(at + step) - function(at - step)) * (length / (2 * h))
 
 
 # ── activations ──────────────────────────────────────────────────────────────────────────────────────
@@ -120,6 +162,10 @@ def _identity_slope(z: Array) -> Array:
     return namespace(z).ones_like(z)
 
 
+def _flat(z: Array) -> Array:
+    return namespace(z).zeros_like(z)
+
+
 def _sigmoid(z: Array) -> Array:
     xp = namespace(z)
     e = xp.exp(-xp.abs(z))  # never overflows
@@ -131,12 +177,22 @@ def _sigmoid_slope(z: Array) -> Array:
     return a * (1 - a)
 
 
+def _sigmoid_bend(z: Array) -> Array:
+    a = _sigmoid(z)
+    return a * (1 - a) * (1 - 2 * a)
+
+
 def _tanh(z: Array) -> Array:
     return namespace(z).tanh(z)
 
 
 def _tanh_slope(z: Array) -> Array:
     return 1 - _tanh(z) ** 2
+
+
+def _tanh_bend(z: Array) -> Array:
+    a = _tanh(z)
+    return -2 * a * (1 - a**2)
 
 
 def _relu(z: Array) -> Array:
@@ -169,6 +225,11 @@ def _elu_slope(z: Array) -> Array:
     return xp.where(z > 0, xp.ones_like(z), xp.exp(xp.minimum(z, z * 0)))
 
 
+def _elu_bend(z: Array) -> Array:
+    xp = namespace(z)
+    return xp.where(z > 0, xp.zeros_like(z), xp.exp(xp.minimum(z, z * 0)))
+
+
 # The fixed point of Klambauer et al.: with these two, mean 0 and variance 1 reproduce themselves.
 SELU_SCALE = 1.0507009873554804934193349852946
 SELU_ALPHA = 1.6732632423543772848170429916717
@@ -182,6 +243,10 @@ def _selu(z: Array) -> Array:
 def _selu_slope(z: Array) -> Array:
     xp = namespace(z)
     return SELU_SCALE * xp.where(z > 0, xp.ones_like(z), SELU_ALPHA * xp.exp(xp.minimum(z, z * 0)))
+
+
+def _selu_bend(z: Array) -> Array:
+    return SELU_SCALE * SELU_ALPHA * _elu_bend(z)
 
 
 def _normal_cdf(z: Array) -> Array:
@@ -201,6 +266,10 @@ def _gelu_slope(z: Array) -> Array:
     return _normal_cdf(z) + z * density
 
 
+def _gelu_bend(z: Array) -> Array:
+    return (2 - z * z) * namespace(z).exp(-0.5 * z * z) / (2 * np.pi) ** 0.5
+
+
 def _silu(z: Array) -> Array:
     return z * _sigmoid(z)
 
@@ -208,6 +277,11 @@ def _silu(z: Array) -> Array:
 def _silu_slope(z: Array) -> Array:
     a = _sigmoid(z)
     return a * (1 + z * (1 - a))
+
+
+def _silu_bend(z: Array) -> Array:
+    a = _sigmoid(z)
+    return a * (1 - a) * (2 + z * (1 - 2 * a))
 
 
 def _softplus(z: Array) -> Array:
@@ -247,21 +321,28 @@ def _softmax_vjp(z: Array, gradient: Array) -> Array:
     return a * (gradient - _row_sum(a * gradient))
 
 
+def _softmax_bend(z: Array, gradient: Array, dz: Array) -> Array:
+    a, da = _softmax(z), _softmax_vjp(z, dz)  # the Jacobian is symmetric
+    return da * (gradient - _row_sum(a * gradient)) - a * _row_sum(da * gradient)
+
+
 ACTIVATIONS: dict[str, Activation] = {
     f.name: f
     for f in (
-        Activation("identity", _identity, _identity_slope),
-        Activation("sigmoid", _sigmoid, _sigmoid_slope, "unit"),
-        Activation("tanh", _tanh, _tanh_slope),
-        Activation("relu", _relu, _relu_slope),
-        Activation("leaky_relu", _leaky_relu, _leaky_relu_slope),
-        Activation("elu", _elu, _elu_slope),
-        Activation("selu", _selu, _selu_slope),
-        Activation("gelu", _gelu, _gelu_slope),
-        Activation("silu", _silu, _silu_slope),
-        Activation("softplus", _softplus, _sigmoid, "positive"),
-        Activation("exp", _exp, _exp, "positive"),
-        Activation("softmax", _softmax, _softmax_jacobian, "simplex", _softmax_vjp),
+        Activation("identity", _identity, _identity_slope, _flat),
+        Activation("sigmoid", _sigmoid, _sigmoid_slope, _sigmoid_bend, "unit"),
+        Activation("tanh", _tanh, _tanh_slope, _tanh_bend),
+        Activation("relu", _relu, _relu_slope, _flat),
+        Activation("leaky_relu", _leaky_relu, _leaky_relu_slope, _flat),
+        Activation("elu", _elu, _elu_slope, _elu_bend),
+        Activation("selu", _selu, _selu_slope, _selu_bend),
+        Activation("gelu", _gelu, _gelu_slope, _gelu_bend),
+        Activation("silu", _silu, _silu_slope, _silu_bend),
+        Activation("softplus", _softplus, _sigmoid, _sigmoid_slope, "positive"),
+        Activation("exp", _exp, _exp, _exp, "positive"),
+        Activation(
+            "softmax", _softmax, _softmax_jacobian, None, "simplex", _softmax_vjp, _softmax_bend
+        ),
     )
 }
 
@@ -293,12 +374,20 @@ def _squared_error_derivative(a: Array, y: Array) -> Array:
     return a - y
 
 
+def _ones(a: Array, y: Array) -> Array:
+    return namespace(a).ones_like(a)
+
+
 def _absolute_error(a: Array, y: Array) -> Array:
     return _sum(namespace(a).abs(a - y))
 
 
 def _absolute_error_derivative(a: Array, y: Array) -> Array:
     return namespace(a).sign(a - y)
+
+
+def _zeros(a: Array, y: Array) -> Array:
+    return namespace(a).zeros_like(a)
 
 
 HUBER_THRESHOLD = 1.0
@@ -315,6 +404,10 @@ def _huber_derivative(a: Array, y: Array) -> Array:
     return namespace(a).clip(a - y, -HUBER_THRESHOLD, HUBER_THRESHOLD)
 
 
+def _huber_second(a: Array, y: Array) -> Array:
+    return (namespace(a).abs(a - y) < HUBER_THRESHOLD).astype(a.dtype)
+
+
 def _poisson(a: Array, y: Array) -> Array:
     xp = namespace(a)
     a = xp.maximum(a, a * 0 + xp.finfo(a.dtype).tiny)
@@ -326,12 +419,21 @@ def _poisson_derivative(a: Array, y: Array) -> Array:
     return 1 - y / xp.maximum(a, a * 0 + xp.finfo(a.dtype).tiny)
 
 
+def _poisson_second(a: Array, y: Array) -> Array:
+    xp = namespace(a)
+    return y / xp.maximum(a, a * 0 + xp.finfo(a.dtype).tiny) ** 2
+
+
 def _cross_entropy(a: Array, y: Array) -> Array:
     return -_sum(y * namespace(a).log(_probability(a)))
 
 
 def _cross_entropy_derivative(a: Array, y: Array) -> Array:
     return -y / _probability(a)
+
+
+def _cross_entropy_second(a: Array, y: Array) -> Array:
+    return y / _probability(a) ** 2
 
 
 def _binary_cross_entropy(a: Array, y: Array) -> Array:
@@ -344,18 +446,31 @@ def _binary_cross_entropy_derivative(a: Array, y: Array) -> Array:
     return (p - y) / (p * (1 - p))
 
 
+def _binary_cross_entropy_second(a: Array, y: Array) -> Array:
+    p = _probability(a)
+    return y / p**2 + (1 - y) / (1 - p) ** 2
+
+
 COSTS: dict[str, Cost] = {
     cost.name: cost
     for cost in (
-        Cost("squared_error", _squared_error, _squared_error_derivative),
-        Cost("absolute_error", _absolute_error, _absolute_error_derivative),
-        Cost("huber", _huber, _huber_derivative),
-        Cost("poisson", _poisson, _poisson_derivative, "positive", "nonnegative"),
-        Cost("cross_entropy", _cross_entropy, _cross_entropy_derivative, "simplex", "distribution"),
+        Cost("squared_error", _squared_error, _squared_error_derivative, _ones),
+        Cost("absolute_error", _absolute_error, _absolute_error_derivative, _zeros),
+        Cost("huber", _huber, _huber_derivative, _huber_second),
+        Cost("poisson", _poisson, _poisson_derivative, _poisson_second, "positive", "nonnegative"),
+        Cost(
+            "cross_entropy",
+            _cross_entropy,
+            _cross_entropy_derivative,
+            _cross_entropy_second,
+            "simplex",
+            "distribution",
+        ),
         Cost(
             "binary_cross_entropy",
             _binary_cross_entropy,
             _binary_cross_entropy_derivative,
+            _binary_cross_entropy_second,
             "unit",
             "unit",
         ),
@@ -418,7 +533,8 @@ def find_cost(given: Any) -> Cost:
     if callable(getattr(given, "value", None)) and callable(getattr(given, "derivative", None)):
         name = getattr(given, "name", None) or getattr(given, "__name__", type(given).__name__)
         domain: Domain = getattr(given, "domain", "real")
-        return Cost(str(name), given.value, given.derivative, domain)
+        second = getattr(given, "second_derivative", None)
+        return Cost(str(name), given.value, given.derivative, second, domain)
     raise InputError(
         f"a cost is a name or an object with value(a, y) and derivative(a, y), not {given!r}: "
         f"{nearest(given, COSTS)}"

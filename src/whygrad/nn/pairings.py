@@ -12,7 +12,7 @@ is cut off, the other underflows, and their product is anything. Taken together 
     softmax, binary cross-entropy             δₖ = (aₖ − yₖ) − Σ_{j≠k} aₖ/(1 − aⱼ) (aⱼ − yⱼ)
 
 aₖ/(1 − aⱼ) is the softmax of all but j. All other costs have derivatives that stay below 1, or below
-|a − y|, and lose nothing on the way through f′.
+|a − y|, and lose nothing on the way through f′. Beside each error stands its change along Δz: ∂δᴸ/∂z Δz.
 """
 
 from collections.abc import Callable
@@ -31,10 +31,11 @@ from whygrad.nn.functions import (
 
 @dataclass(frozen=True)
 class Together:
-    """A pairing: `value` gives C_x from (z, y), (n,), and `error` gives δᴸ from (z, a, y), (n, n_L)."""
+    """A pairing: C_x from (z, y), (n,); δᴸ from (z, a, y), and its change from (z, a, y, Δz), (n, n_L)."""
 
     value: Callable[[Array, Array], Array]
     error: Callable[[Array, Array, Array], Array]
+    change: Callable[[Array, Array, Array, Array], Array]
 
 
 def _sum(array: Array) -> Array:
@@ -63,11 +64,22 @@ def _softplus_poisson(z: Array, y: Array) -> Array:
     return _poisson(a, y, log_a)
 
 
-def _softplus_poisson_error(z: Array, a: Array, y: Array) -> Array:
+def _softplus_ratio(z: Array, a: Array) -> Array:
+    """Return σ(z)/a of a = softplus z, which goes to 1 where z goes to −∞."""
     xp = namespace(z)
     e, part = _tail(z)
-    above = xp.where(z < 0, xp.ones_like(a), a)
-    return (a - y) * xp.where(z < 0, 1 / ((1 + e) * part), 1 / ((1 + e) * above))
+    return xp.where(
+        z < 0, 1 / ((1 + e) * part), 1 / ((1 + e) * xp.where(z < 0, xp.ones_like(a), a))
+    )
+
+
+def _softplus_poisson_error(z: Array, a: Array, y: Array) -> Array:
+    return (a - y) * _softplus_ratio(z, a)
+
+
+def _softplus_poisson_change(z: Array, a: Array, y: Array, dz: Array) -> Array:
+    ratio, sigmoid = _softplus_ratio(z, a), ACTIVATIONS["sigmoid"].value(z)
+    return (sigmoid * (1 - sigmoid) - y * ratio * (1 - sigmoid - ratio)) * dz
 
 
 def _sigmoid_poisson(z: Array, y: Array) -> Array:
@@ -78,12 +90,21 @@ def _sigmoid_poisson_error(z: Array, a: Array, y: Array) -> Array:
     return (a - y) * ACTIVATIONS["sigmoid"].value(-z)
 
 
+def _sigmoid_poisson_change(z: Array, a: Array, y: Array, dz: Array) -> Array:
+    rest = ACTIVATIONS["sigmoid"].value(-z)
+    return a * rest * (rest - a + y) * dz
+
+
 def _softmax_poisson(z: Array, y: Array) -> Array:
     return _poisson(ACTIVATIONS["softmax"].value(z), y, _log_softmax(z))
 
 
 def _softmax_poisson_error(z: Array, a: Array, y: Array) -> Array:
     return a * _sum(y) - y
+
+
+def _softmax_poisson_change(z: Array, a: Array, y: Array, dz: Array) -> Array:
+    return ACTIVATIONS["softmax"].jvp(z, dz) * _sum(y)
 
 
 def _log_softmax(z: Array) -> Array:
@@ -129,11 +150,31 @@ def _softmax_binary_error(z: Array, a: Array, y: Array) -> Array:
     return off - e * passed - without * _sum(xp.where(first, off, xp.zeros_like(off)))
 
 
+def _softmax_binary_change(z: Array, a: Array, y: Array, dz: Array) -> Array:
+    """Differentiate δₖ = oₖ − Σ_{j≠k} s_jk oⱼ, with o = a − y and s_jk = aₖ/(1 − aⱼ), itself a softmax."""
+    if z.shape[-1] == 1:
+        return namespace(z).zeros_like(z) * z
+    xp, softmax = namespace(z), ACTIVATIONS["softmax"]
+    others = xp.where(xp.eye(z.shape[-1], dtype=bool), -xp.inf, z[..., None, :])
+    s = softmax.value(others)
+    dz_k = dz[..., None, :]
+    ds, da = s * (dz_k - _sum(s * dz_k)), softmax.jvp(z, dz)
+    return da - ((a - y)[..., :, None] * ds + da[..., :, None] * s).sum(axis=-2)
+
+
 TOGETHER: dict[tuple[str, str], Together] = {
-    ("softplus", "poisson"): Together(_softplus_poisson, _softplus_poisson_error),
-    ("sigmoid", "poisson"): Together(_sigmoid_poisson, _sigmoid_poisson_error),
-    ("softmax", "poisson"): Together(_softmax_poisson, _softmax_poisson_error),
-    ("softmax", "binary_cross_entropy"): Together(_softmax_binary, _softmax_binary_error),
+    ("softplus", "poisson"): Together(
+        _softplus_poisson, _softplus_poisson_error, _softplus_poisson_change
+    ),
+    ("sigmoid", "poisson"): Together(
+        _sigmoid_poisson, _sigmoid_poisson_error, _sigmoid_poisson_change
+    ),
+    ("softmax", "poisson"): Together(
+        _softmax_poisson, _softmax_poisson_error, _softmax_poisson_change
+    ),
+    ("softmax", "binary_cross_entropy"): Together(
+        _softmax_binary, _softmax_binary_error, _softmax_binary_change
+    ),
 }
 
 
@@ -141,7 +182,7 @@ def together(f: Activation, cost: Cost) -> Together | None:
     """Return the pairing where ∂C/∂a has a pole that f′ takes away, and None for every other."""
     canonical = canonical_link(f, cost)
     if canonical:
-        return Together(canonical, lambda z, a, y: a - y)
+        return Together(canonical, lambda z, a, y: a - y, lambda z, a, y, dz: f.jvp(z, dz))
     if ACTIVATIONS.get(f.name) == f and COSTS.get(cost.name) == cost:
         return TOGETHER.get((f.name, cost.name))
     return None
@@ -157,3 +198,13 @@ def output_error(f: Activation, cost: Cost, z: Array, a: Array, y: Array) -> Arr
     """Return δᴸ = ∂C_x/∂z of outputs a = f(z), (n, n_L): BP1."""
     pair = together(f, cost)
     return pair.error(z, a, y) if pair else f.vjp(z, cost.derivative(a, y))
+
+
+def output_error_change(
+    f: Activation, cost: Cost, z: Array, a: Array, y: Array, dz: Array
+) -> Array:
+    """Return how δᴸ changes along Δz, of first order, (n, n_L): ∂²C_x/∂z² Δz."""
+    pair = together(f, cost)
+    if pair:
+        return pair.change(z, a, y, dz)
+    return f.bend(z, cost.derivative(a, y), dz) + f.vjp(z, cost.change(a, y, f.jvp(z, dz)))

@@ -9,8 +9,6 @@ Examples are rows. What training computes already, z, a and δ, is read from its
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from whygrad.nn import Activation, Array, Network, Parameters
 
 
@@ -32,10 +30,9 @@ def mask_of(masks: Sequence[Any] | None, l: int) -> Any:
 
 
 def jvp(f: Activation, z: Array, dz: Array, mask: Any = None) -> Array:
-    """Return Δa of first order for Δz, (n, n_l): f′(z) ⊙ Δz, or the Jacobian times Δz."""
-    if f.custom_vjp is None:
-        return slope(f, z, mask) * dz
-    return np.matmul(f.derivative(z), dz[..., None])[..., 0]
+    """Return Δa of first order for Δz, (n, n_l), times the mask of dropout where there is one."""
+    da = f.jvp(z, dz)
+    return da if mask is None else da * mask
 
 
 def forward_from(
