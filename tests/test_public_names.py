@@ -57,6 +57,7 @@ NAMES = [
     "explain",
     "forward",
     "gradients",
+    "hessian_times",
     "load",
     "open_run",
     "studio",
