@@ -1,0 +1,19 @@
+"""Why isn't it learning? What is wrong with a training, with evidence, and a cure that is proven.
+
+    description      a network as it was described, right or wrong
+    task             what the targets ask for, and how well outputs do it
+    contradictions   what cannot be right: exact, before a step is taken
+    symptoms         hypotheses, from numbers that a training has anyway
+    cures            what could mend each kind of fault, as changes of a setting
+    setting          a training as data, and how it is measured
+    trials           proof: cures trained beside the training as it stands
+    finding          the vocabulary of faults, and one that was found
+
+Its face is `diagnose`. It may import `train`, `record` and what is below.
+"""
+
+from whygrad.diagnosis.description import Description, Layer, describe
+from whygrad.diagnosis.diagnose import Diagnosis, diagnose
+from whygrad.diagnosis.finding import KINDS, Finding
+
+__all__ = ["Description", "Diagnosis", "Finding", "KINDS", "Layer", "describe", "diagnose"]

@@ -1,0 +1,159 @@
+"""A training that is looked at, as data: network, rows, options; and what a cure makes of it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from whygrad.diagnosis.task import Task, losses, score
+from whygrad.nn import Array, Dense, Network, Parameters
+
+
+@dataclass(frozen=True, eq=False)
+class Scale:
+    """A = (given − shift) / factor, column by column; `back` undoes it."""
+
+    shift: Array
+    factor: Array
+
+    def __call__(self, A: Array) -> Array:
+        return (A - self.shift) / self.factor
+
+    def back(self, A: Array) -> Array:
+        """Return what was given."""
+        return A * self.factor + self.shift
+
+
+def standard(A: Array) -> Scale:
+    """Return the scale that gives each column mean 0 and deviation 1; constant columns keep theirs."""
+    deviation = A.std(axis=0)
+    return Scale(A.mean(axis=0), np.where(deviation > 0, deviation, 1.0))
+
+
+def between(A: Array, low: float, high: float) -> Scale:
+    """Return the scale that brings each column between two numbers."""
+    least, width = A.min(axis=0), np.ptp(A, axis=0)
+    factor = np.where(width > 0, width, 1.0) / (high - low)
+    return Scale(least - low * factor, factor)
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """A training: a network, rows and options, and in which units its outputs are meant.
+
+    Parameters
+    ----------
+    net : Network
+        The network.
+    X, Y : ndarray
+        Training rows, (n, n_0) and (n, K), the targets as the user gave them.
+    X_held_out, Y_held_out : ndarray
+        Rows that are only measured.
+    task : Task
+        What the targets ask for, of the training rows; `asked` of those that are measured.
+    options : mapping
+        The other arguments of `train`, without seed and validation.
+    theta : Parameters or None
+        What the user's training starts from; None where it is drawn.
+    scale_X, scale_Y : Scale or None
+        How a cure scales inputs and targets.
+    in_form : bool
+        Train on the targets in the form that the task asks for, and not as they were given.
+    """
+
+    net: Network
+    X: Array
+    Y: Array
+    X_held_out: Array
+    Y_held_out: Array
+    task: Task
+    asked: Array
+    options: Mapping[str, Any]
+    theta: Parameters | None = None
+    scale_X: Scale | None = None
+    scale_Y: Scale | None = None
+    in_form: bool = False
+    cures: tuple[str, ...] = field(default=())
+
+    @property
+    def targets(self) -> Array:
+        """The targets that are trained on, (n, K)."""
+        Y = self.task.Y if self.in_form else self.Y
+        return Y if self.scale_Y is None else self.scale_Y(Y)
+
+    @property
+    def inputs(self) -> Array:
+        """The inputs that are trained on, (n, n_0)."""
+        return self.X if self.scale_X is None else self.scale_X(self.X)
+
+    def start(self, seed: int) -> Parameters:
+        """Return the parameters that a seed starts from: for 0 the user's, others shuffled like them."""
+        if self.theta is None:
+            return self.net.init(seed=seed)
+        if seed == 0:
+            return self.theta
+        draws, theta = np.random.default_rng(seed), self.theta.copy()
+        for W in theta.W[1:]:
+            W[...] = draws.permutation(W.reshape(-1)).reshape(W.shape)
+        return theta
+
+    def arguments(self, seed: int) -> dict[str, Any]:
+        """Return the arguments of `train`."""
+        return {
+            **self.options,
+            "net": self.net,
+            "X": self.inputs,
+            "Y": self.targets,
+            "seed": seed,
+            "theta": self.start(seed),
+        }
+
+    def outputs(self, predict: Callable[[Array], Array], held_out: bool = True) -> Array:
+        """Return what a trained network says of the rows that are measured, in the task's own form."""
+        X = self.X_held_out if held_out else self.X
+        with np.errstate(all="ignore"):
+            a = np.asarray(predict(X if self.scale_X is None else self.scale_X(X)), dtype=float)
+        a = a.reshape(len(X), -1)
+        a = a if self.scale_Y is None else self.scale_Y.back(a)
+        return a if self.in_form else in_form(self.task, self.Y, a)
+
+    def measure(
+        self, predict: Callable[[Array], Array], held_out: bool = True
+    ) -> tuple[float, Array]:
+        """Return the score of a trained network, and the loss of each row, (n,)."""
+        a, Y = self.outputs(predict, held_out), self.asked if held_out else self.task.Y
+        if a.shape != Y.shape:
+            a = np.broadcast_to(a.mean(axis=1, keepdims=True), Y.shape)
+        return score(self.task, a, Y), losses(self.task, a, Y)
+
+    def cured(self, cure: str, **changes: Any) -> "Setting":
+        """Return the setting with some fields changed, and the cure's name noted."""
+        return replace(self, cures=(*self.cures, cure), **changes)
+
+
+def in_form(task: Task, given: Array, a: Array) -> Array:
+    """Return outputs trained on targets as they were given in the form that the task asks for."""
+    values = task.values
+    if task.kind != "classes" or values is None or a.shape[1] > 1:
+        return a
+    if len(values) == 2:
+        return (a - values[0]) / (values[1] - values[0])
+    told = np.abs(a - values).argmin(axis=1)
+    return np.eye(len(values))[told]
+
+
+def with_layers(net: Network, layers: Any, cost: Any = None) -> Network:
+    """Return the network with other layers."""
+    return Network(net.inputs, tuple(layers), net.cost if cost is None else cost)
+
+
+def hidden_changed(net: Network, **changes: Any) -> Network:
+    """Return the network with fields of all its hidden layers changed."""
+    hidden = [replace(layer, **changes) for layer in net.layers[:-1]]
+    return with_layers(net, [*hidden, net.layers[-1]])
+
+
+def output_changed(net: Network, units: int, activation: str, cost: Any) -> Network:
+    """Return the network with another output layer and cost."""
+    return with_layers(net, [*net.layers[:-1], Dense(units, activation)], cost)

@@ -1,0 +1,117 @@
+"""What the targets ask for: one of several classes, several labels, or numbers; and how well outputs do it.
+
+    classes   the share of rows told right      a row's loss: Σ (p − y)² / 2, with p of 0 … 1
+    labels    the share of labels told right    the mean of (p − y)²
+    numbers   R², not below 0                   (a − y)² by the targets' variance, the mean over columns
+
+Losses of rows are what trainings are compared by: they are bounded, or of the targets' own size.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from whygrad.nn import Array
+
+Kind = Literal["classes", "labels", "numbers"]
+
+MOST_CLASSES = (
+    0.5  # of the rows: with more distinct whole numbers than this share they are measurements
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What the targets ask for.
+
+    Parameters
+    ----------
+    kind : {"classes", "labels", "numbers"}
+    Y : ndarray of shape (n, K)
+        The targets in the form that the task asks for: rows of 0 and 1 that sum to 1 (or one column of 0
+        and 1 for two classes), columns of 0 and 1, or numbers.
+    values : ndarray or None
+        Where one column told the classes: its distinct values, in order.
+    """
+
+    kind: Kind
+    Y: Array
+    values: Array | None = None
+
+    @property
+    def classes(self) -> int:
+        """How many classes there are, or 0."""
+        return 0 if self.kind != "classes" else max(2, self.Y.shape[1])
+
+
+def task_of(Y: Any, outputs: int, probabilities: bool) -> Task:
+    """Return what targets ask for, as they come.
+
+    Parameters
+    ----------
+    Y : array-like of shape (n, K) or (n,)
+        The targets.
+    outputs : int
+        How many units the output layer has.
+    probabilities : bool
+        Whether the cost or the outputs are those of probabilities: a column of few whole numbers is one
+        of classes then, and of numbers otherwise.
+    """
+    Y = np.asarray(Y, dtype=float)
+    Y = Y.reshape(len(Y), -1)
+    binary = bool(np.isin(Y, (0, 1)).all())
+    if Y.shape[1] > 1:
+        one = np.allclose(Y.sum(axis=1), 1) and (Y >= 0).all()
+        return Task("classes" if one else "labels" if binary else "numbers", Y)
+    values = np.unique(Y)
+    if binary and len(values) == 2:
+        return Task("classes", Y, values)
+    if len(values) == 2 and (values == (-1, 1)).all():
+        return Task("classes", (Y + 1) / 2, values)
+    few = 2 < len(values) <= max(3, MOST_CLASSES * len(Y))
+    steps = np.diff(values)
+    even = few and np.allclose(steps, steps[0])
+    if even and (outputs > 1 or (probabilities and (values == np.rint(values)).all())):
+        return Task("classes", np.eye(len(values))[np.searchsorted(values, Y[:, 0])], values)
+    return Task("numbers", Y)
+
+
+def losses(task: Task, outputs: Array, Y: Array) -> Array:
+    """Return the loss of each row, (n,), in units that do not depend on the cost that was minimised."""
+    with np.errstate(all="ignore"):
+        if task.kind == "numbers":
+            spread = task.Y.var(axis=0)
+            told = spread > 0
+            errors = (outputs - Y)[:, told] ** 2 / spread[told]
+            return np.nan_to_num(errors.mean(axis=1), nan=np.inf)
+        p = np.nan_to_num(np.clip(outputs, 0, 1), nan=0.5)
+        squares = (p - Y) ** 2
+        if task.kind == "labels" or Y.shape[1] == 1:
+            return squares.mean(axis=1)
+        return squares.sum(axis=1) / 2
+
+
+def right(task: Task, outputs: Array, Y: Array) -> Array:
+    """Return how right each row is told, (n,): 0 or 1, or the share of its labels; not for numbers."""
+    if task.kind == "classes" and Y.shape[1] > 1:
+        return (np.argmax(outputs, axis=1) == np.argmax(Y, axis=1)).astype(float)
+    return ((outputs > 0.5) == (Y > 0.5)).mean(axis=1)
+
+
+def score(task: Task, outputs: Array, Y: Array) -> float:
+    """Return the share that is right, or R² of numbers; 0 for what is worse than the mean."""
+    if not np.isfinite(outputs).all():
+        return 0.0
+    if task.kind != "numbers":
+        return float(right(task, outputs, Y).mean())
+    spread = ((Y - Y.mean(axis=0)) ** 2).sum(axis=0)
+    told = spread > 0
+    if not told.any():
+        return 0.0
+    return max(0.0, float((1 - ((outputs - Y) ** 2).sum(axis=0)[told] / spread[told]).mean()))
+
+
+def measure_name(task: Task) -> str:
+    """Return what `score` is called."""
+    return {"classes": "accuracy", "labels": "share of labels right", "numbers": "R²"}[task.kind]

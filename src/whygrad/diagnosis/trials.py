@@ -1,0 +1,299 @@
+"""Proof: a cure is trained beside the training as it stands, and held against it on rows set aside.
+
+Both are trained from the same seeds, and compared row by row. A cure is proven where
+
+    its score is higher by `WORTH` and more, on average and with every seed, and
+    the mean of the losses' differences is `Z` standard errors from 0, over paired rows and over seeds,
+
+with the error's level divided by the number of cures that were tried (Bonferroni). What brings less than
+`WORTH` but is as sure is an improvement, and no diagnosis.
+"""
+
+import math
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+from whygrad.diagnosis.cures import CURES, cures, steps
+from whygrad.diagnosis.setting import Setting
+from whygrad.diagnosis.symptoms import Symptom
+from whygrad.errors import WhygradError
+from whygrad.fitted import Fitted
+from whygrad.nn import Array
+from whygrad.train import train_many
+
+SEEDS = (0, 1, 2)
+WORTH = 0.05  # of accuracy or R²
+LEVEL = 0.05  # the probability of a false alarm over all cures of a diagnosis
+ALIKE = 0.03  # gains that differ by less count as the same
+EFFORT = {
+    "epochs_few": 2,
+    "units_few": 2,
+    "batch": 2,
+    "optimizer": 1,
+}  # what costs time, or is another way
+TOGETHER = 2  # cures that are trained side by side
+DEAR = 0.25  # of a symptom's strength, for each factor of ten in the time that its cure takes
+STRONG = 0.25  # symptoms whose cures are tried all together, where none helps alone
+MOST_CURES, MOST_ADDED = 4, 6
+FEW = 12  # rows: with no more, they are no sample, and only seeds are compared
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A setting trained from several seeds: scores (S,) and losses of the measured rows (S, n)."""
+
+    setting: Setting
+    scores: Array
+    losses: Array
+    fits: tuple[Fitted, ...]
+
+    @property
+    def score(self) -> float:
+        """The mean score."""
+        return float(self.scores.mean())
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """A cure beside the training as it stands: the gain in score, its standard error, and how sure it is."""
+
+    kinds: tuple[str, ...]
+    cured: Trained
+    gain: float
+    error: float
+    z: float
+    every_seed: bool
+
+
+def train_all(settings: Sequence[Setting], seeds: Sequence[int] = SEEDS) -> list[Trained | None]:
+    """Train settings from several seeds each, side by side; None for one that cannot be trained."""
+    ready, index = [], []
+    for i, setting in enumerate(settings):
+        for seed in seeds:
+            ready.append(setting.arguments(seed))
+            index.append(i)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        fits = train_many(ready)
+    trained: list[Trained | None] = []
+    for i, setting in enumerate(settings):
+        own = [fit for fit, of in zip(fits, index, strict=True) if of == i]
+        measured = [setting.measure(fit.predict) for fit in own]
+        trained.append(
+            Trained(
+                setting,
+                np.array([score for score, _ in measured]),
+                np.array([loss for _, loss in measured]),
+                tuple(own),
+            )
+        )
+    return trained
+
+
+def compare(kinds: Sequence[str], cured: Trained, base: Trained) -> Trial:
+    """Hold a cure against the training as it stands, row by row and seed by seed."""
+    seeds = min(len(cured.scores), len(base.scores))
+    gains = cured.scores[:seeds] - base.scores[:seeds]
+    bound = 4.0  # of a loss: one row that is very far off decides nothing by itself
+    better = np.minimum(base.losses[:seeds], bound) - np.minimum(cured.losses[:seeds], bound)
+    by_row = better.mean(axis=0)
+    of_rows = by_row.std(ddof=1) / np.sqrt(len(by_row)) if len(by_row) > FEW else 0.0
+    of_seeds = better.mean(axis=1).std(ddof=1) / np.sqrt(seeds) if seeds > 1 else 0.0
+    error = float(np.hypot(of_rows, of_seeds))
+    mean = float(better.mean())
+    z = mean / error if error > 0 else math.copysign(math.inf, mean) if mean else 0.0
+    spread = gains.std(ddof=1) / np.sqrt(seeds) if seeds > 1 else 0.0
+    return Trial(
+        tuple(kinds),
+        cured,
+        float(gains.mean()),
+        float(np.hypot(of_rows, spread)),
+        z,
+        bool((gains > 0).all()),
+    )
+
+
+def proven(trial: Trial, tried: int, worth: float = WORTH) -> bool:
+    """Return whether a cure helps by more than chance, among so many that were tried."""
+    least = NormalDist().inv_cdf(1 - LEVEL / max(1, tried))
+    return trial.gain >= worth and trial.every_seed and trial.z >= least
+
+
+def search(
+    base: Trained, found: Sequence[Symptom], seconds: float
+) -> tuple[list[Trial], list[Trial]]:
+    """Try the cures of symptoms, alone and together, until the time is over.
+
+    Returns
+    -------
+    list of Trial
+        The smallest combination that brings most of the gain, and then the best trial of each other kind.
+    list of Trial
+        All trials.
+    """
+    clock = _Clock(base, time.monotonic() + seconds)
+    options = [
+        (symptom, setting) for symptom in found for setting in cures(symptom.kind, base.setting)
+    ]
+    options.sort(key=lambda option: -option[0].strength + DEAR * math.log10(clock.cost(option[1])))
+    alone = []
+    for i in range(0, len(options), TOGETHER):
+        affordable = [option for option in options[i : i + TOGETHER] if clock.allows(option[1])]
+        trained = clock.train([setting for _, setting in affordable])
+        for (symptom, _), one in zip(affordable, trained, strict=True):
+            if one is not None:
+                alone.append(compare((symptom.kind,), one, base))
+    best = _best_of_each(alone, found)
+    if not best:
+        return [], []
+    tried = list(alone)
+    whole = best[0]
+    if not proven(whole, len(tried)):
+        whole = _pruned(base, best, found, clock, tried) or whole
+    whole = _added(base, whole, best, clock, tried)
+    return [whole, *[trial for trial in best if trial.kinds[0] not in whole.kinds]], tried
+
+
+class _Clock:
+    """Trains what the time that is left allows, by what trainings have taken so far."""
+
+    def __init__(self, base: Trained, ends: float) -> None:
+        self.base, self.ends = base, ends
+        self.spent, self.done = 0.0, 0.0
+
+    def cost(self, setting: Setting) -> float:
+        """Return how many times the steps of the training as it stands a setting takes, 1 at least."""
+        return max(1.0, steps(setting) / max(1, steps(self.base.setting)))
+
+    def allows(self, setting: Setting) -> bool:
+        """Return whether there is time for a setting."""
+        left = self.ends - time.monotonic()
+        expected = self.cost(setting) * self.spent / self.done if self.done else 0.0
+        return left > 0 and expected < 1.5 * left
+
+    def train(self, settings: Sequence[Setting]) -> list[Trained | None]:
+        """Train settings side by side, and take the time."""
+        began = time.monotonic()
+        trained = _trained(settings)
+        self.spent += time.monotonic() - began
+        self.done += sum(self.cost(setting) for setting in settings)
+        return trained
+
+
+def _trained(settings: Sequence[Setting]) -> list[Trained | None]:
+    """Train settings; one that cannot be trained, such as a rate that is refused, is None."""
+    if not settings:
+        return []
+    try:
+        return train_all(settings)
+    except WhygradError:
+        return (
+            [one for setting in settings for one in _trained([setting])]
+            if len(settings) > 1
+            else [None]
+        )
+
+
+def _best_of_each(alone: Sequence[Trial], found: Sequence[Symptom]) -> list[Trial]:
+    """Return the best trial of each kind: those that help by gain, the others by their symptoms."""
+    best: dict[str, Trial] = {}
+    for trial in alone:  # the first of a kind stays, unless a later one is clearly better
+        kind = trial.kinds[0]
+        if kind not in best or trial.gain > best[kind].gain + ALIKE:
+            best[kind] = trial
+    strength = {symptom.kind: symptom.strength for symptom in found}
+    top = max((trial.gain for trial in best.values()), default=0.0)
+
+    def rank(trial: Trial) -> tuple[float, ...]:
+        # Of those that bring nearly the same, what costs nothing comes before what takes longer.
+        near = trial.gain > max(top - ALIKE, WORTH)
+        dear = EFFORT.get(trial.kinds[0], 0)
+        helps = trial.gain if trial.gain >= WORTH else 0.0
+        return (-near, dear if near else 0, -helps, -strength[trial.kinds[0]])
+
+    return sorted(best.values(), key=rank)
+
+
+def _joined(base: Trained, kinds: Sequence[str], singles: dict[str, Trial]) -> Setting:
+    """Return the training as it stands with the cures of several kinds, in the order in which they act."""
+    setting = base.setting
+    for kind in sorted(kinds, key=list(CURES).index):
+        said = singles[kind].cured.setting.cures[-1]
+        options = cures(kind, setting)
+        same = [option for option in options if option.cures[-1] == said] or options[:1]
+        setting = same[0] if same else setting
+    return setting
+
+
+def _pruned(
+    base: Trained, best: list[Trial], found: Sequence[Symptom], clock: _Clock, tried: list[Trial]
+) -> Trial | None:
+    """Try all cures together, and leave out one after the other while nothing is lost."""
+    singles = {trial.kinds[0]: trial for trial in best}
+    strong = [
+        symptom.kind for symptom in found if symptom.kind in singles and symptom.strength >= STRONG
+    ]
+    kinds = [kind for kind in strong if kind not in ("learning_rate_high", "optimizer", "clipping")]
+    if len(kinds) < 2 or not clock.allows(_joined(base, kinds, singles)):
+        return None
+    (all_of_them,) = clock.train([_joined(base, kinds, singles)])
+    if all_of_them is None:
+        return None
+    whole = compare(kinds, all_of_them, base)
+    tried.append(whole)
+    if whole.gain < WORTH:
+        return None
+    for kind in sorted(kinds, key=lambda kind: singles[kind].gain):
+        fewer = [other for other in whole.kinds if other != kind]
+        if not fewer or not clock.allows(_joined(base, fewer, singles)):
+            break
+        (one,) = clock.train([_joined(base, fewer, singles)])
+        if one is not None:
+            trial = compare(fewer, one, base)
+            tried.append(trial)
+            if trial.gain > whole.gain - WORTH / 2:
+                whole = trial
+    return whole
+
+
+def _added(
+    base: Trained, whole: Trial, best: list[Trial], clock: _Clock, tried: list[Trial]
+) -> Trial:
+    """Add cures while one more brings enough to be worth it."""
+    singles = {trial.kinds[0]: trial for trial in best}
+    while whole.cured.score < 1 - WORTH and len(whole.kinds) < MOST_CURES:
+        more = [trial.kinds[0] for trial in best if trial.kinds[0] not in whole.kinds]
+        settings = {kind: _joined(base, (*whole.kinds, kind), singles) for kind in more}
+        settings = dict(list(settings.items())[:MOST_ADDED])
+        settings = {kind: setting for kind, setting in settings.items() if clock.allows(setting)}
+        trials = [
+            compare((*whole.kinds, kind), one, base)
+            for kind, one in zip(settings, clock.train(list(settings.values())), strict=True)
+            if one is not None
+        ]
+        tried += trials
+        top = max(trials, key=lambda trial: trial.gain, default=whole)
+        if top.gain < whole.gain + WORTH:
+            break
+        whole = top
+    return whole
+
+
+def order(trial: Trial, tried: Sequence[Trial], found: Sequence[Symptom]) -> list[str]:
+    """Return the kinds of a combination: that first which brings most alone, or has the strongest symptom."""
+    alone = {kind: 0.0 for kind in trial.kinds}
+    for one in tried:
+        if len(one.kinds) == 1 and one.gain >= WORTH and one.kinds[0] in alone:
+            alone[one.kinds[0]] = max(alone[one.kinds[0]], one.gain)
+    strength = {symptom.kind: symptom.strength for symptom in found}
+    return sorted(trial.kinds, key=lambda kind: (-alone[kind], -strength.get(kind, 0.0)))
+
+
+def described(trial: Trial) -> str:
+    """Return a trial's cures in words."""
+    return ", and ".join(trial.cured.setting.cures)
