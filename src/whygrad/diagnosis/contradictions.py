@@ -151,8 +151,7 @@ def _not_understood(C: Cost, task: Task, Y: Array) -> str:
         task.kind == "classes" and task.values is not None and len(task.values) > 2
     ):
         return ""
-    low = -math.inf if C.targets == "real" else 0.0
-    high = math.inf if C.targets == "nonnegative" else 1.0
+    low, high = 0.0, math.inf if C.targets == "nonnegative" else 1.0
     beyond = (low > Y) | (high < Y)
     if beyond.any():
         return (
@@ -221,7 +220,8 @@ def of_own_cost(C: Any, Y: Array, seed: int = 0) -> list[Finding]:
                 Finding(
                     "gradient_wrong",
                     "exact",
-                    f"the derivative of {C.name} says {said[i, k]:.4g} where its value changes by {true[i, k]:.4g}",
+                    f"the derivative of {C.name} says {said[i, k]:.4g}, its value changes by "
+                    f"{true[i, k]:.4g}",
                     "the derivative of the value: whygrad.why.check compares them",
                 )
             )

@@ -5,7 +5,7 @@ A cure that changes nothing here, such as less dropout where there is none, is n
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -22,21 +22,25 @@ from whygrad.nn.functions import DOMAINS
 from whygrad.plan import LBFGS, SGD, Adam
 from whygrad.plan.optimizers import find_optimizer
 
+Cured: TypeAlias = tuple[str, Setting]  # what is done, in words, and the setting with it
+
 MOST_EPOCHS = 10
 WIDER = 4
 
 
 def cures(kind: str, setting: Setting) -> list[Setting]:
     """Return the setting with each cure of a kind of fault, in the order to be tried."""
-    return list(CURES[kind](setting))
+    return [
+        replace(cured, cures=(*setting.cures, (kind, said))) for said, cured in CURES[kind](setting)
+    ]
 
 
-def _scaled_inputs(setting: Setting) -> Iterator[Setting]:
+def _scaled_inputs(setting: Setting) -> Iterator[Cured]:
     if setting.scale_X is None:
-        yield setting.cured("standardise the inputs", scale_X=standard(setting.X))
+        yield "standardise the inputs", replace(setting, scale_X=standard(setting.X))
 
 
-def _scaled_targets(setting: Setting) -> Iterator[Setting]:
+def _scaled_targets(setting: Setting) -> Iterator[Cured]:
     if setting.task.kind != "numbers" or setting.scale_Y is not None:
         return
     low, high = ENDS.get(setting.net.f[setting.net.L].name, (-np.inf, np.inf))
@@ -50,10 +54,10 @@ def _scaled_targets(setting: Setting) -> Iterator[Setting]:
         scale, said = between(setting.Y, low, low + 2), "scale the targets to 0 … 2"
     else:
         scale, said = standard(setting.Y), "standardise the targets"
-    yield setting.cured(said, scale_Y=scale)
+    yield said, replace(setting, scale_Y=scale)
 
 
-def _output(setting: Setting) -> Iterator[Setting]:
+def _output(setting: Setting) -> Iterator[Cured]:
     task, net = setting.task, setting.net
     f, units = net.f[net.L].name, task.Y.shape[1]
     if task.kind == "numbers":
@@ -64,33 +68,39 @@ def _output(setting: Setting) -> Iterator[Setting]:
     wanted = "softmax" if task.kind == "classes" and units > 1 else "sigmoid"
     cost = "cross_entropy" if wanted == "softmax" else "binary_cross_entropy"
     if f != wanted or net.sizes[-1] != units:
-        yield setting.cured(
-            f"{wanted} outputs with {cost}",
-            net=output_changed(net, units, wanted, cost),
-            theta=None,
-            in_form=True,
-            scale_Y=None,
+        yield (
+            f"take {wanted} outputs with {cost}",
+            replace(
+                setting,
+                net=output_changed(net, units, wanted, cost),
+                theta=None,
+                in_form=True,
+                scale_Y=None,
+            ),
         )
 
 
-def _linear_output(setting: Setting, cost: Any) -> Setting:
+def _linear_output(setting: Setting, cost: Any) -> Cured:
     net = output_changed(setting.net, setting.Y.shape[1], "identity", cost)
-    return setting.cured("a linear output", net=net, theta=None, scale_Y=None)
+    return "take a linear output", replace(setting, net=net, theta=None, scale_Y=None)
 
 
-def _cost(setting: Setting) -> Iterator[Setting]:
+def _cost(setting: Setting) -> Iterator[Cured]:
     task, net = setting.task, setting.net
     f = net.f[net.L].name
     belongs = {"softmax": "cross_entropy", "sigmoid": "binary_cross_entropy"}
     cost = "squared_error" if task.kind == "numbers" else belongs.get(f)
     if cost and net.C.name != cost and DOMAINS.index(net.f[net.L].range) >= DOMAINS.index("real"):
-        yield setting.cured(
-            cost, net=with_layers(net, net.layers, cost), in_form=task.kind != "numbers"
+        yield (
+            f"take {cost}",
+            replace(
+                setting, net=with_layers(net, net.layers, cost), in_form=task.kind != "numbers"
+            ),
         )
 
 
-def _rate(*factors: float) -> Callable[[Setting], Iterator[Setting]]:
-    def changed(setting: Setting) -> Iterator[Setting]:
+def _rate(*factors: float) -> Callable[[Setting], Iterator[Cured]]:
+    def changed(setting: Setting) -> Iterator[Cured]:
         optimizer = find_optimizer(setting.options.get("optimizer", "adam"))
         if isinstance(optimizer, LBFGS):
             return
@@ -98,96 +108,98 @@ def _rate(*factors: float) -> Callable[[Setting], Iterator[Setting]]:
             rate = optimizer.learning_rate * factor
             yield _option(
                 setting,
-                f"a learning rate of {rate:.3g}",
+                f"set the learning rate to {rate:.3g}",
                 optimizer=replace(optimizer, learning_rate=rate),  # type: ignore[type-var]
             )
 
     return changed
 
 
-def _option(setting: Setting, said: str, **options: Any) -> Setting:
-    return setting.cured(said, options={**setting.options, **options})
+def _option(setting: Setting, said: str, **options: Any) -> Cured:
+    return said, replace(setting, options={**setting.options, **options})
 
 
-def _epochs(setting: Setting) -> Iterator[Setting]:
+def _epochs(setting: Setting) -> Iterator[Cured]:
     epochs = setting.options.get("epochs", 100) or 1
-    yield _option(setting, f"{MOST_EPOCHS * epochs} epochs", epochs=MOST_EPOCHS * epochs)
+    yield _option(setting, f"train for {MOST_EPOCHS * epochs} epochs", epochs=MOST_EPOCHS * epochs)
 
 
-def _optimizer(setting: Setting) -> Iterator[Setting]:
+def _optimizer(setting: Setting) -> Iterator[Cured]:
     optimizer = find_optimizer(setting.options.get("optimizer", "adam"))
     if not isinstance(optimizer, Adam):
-        yield _option(setting, "Adam with its rate of 0.001", optimizer=Adam())
-        yield _option(setting, "Adam with a rate of 0.01", optimizer=Adam(0.01))
+        yield _option(setting, "take Adam with its rate of 0.001", optimizer=Adam())
+        yield _option(setting, "take Adam with a rate of 0.01", optimizer=Adam(0.01))
     else:
-        yield _option(setting, "gradient descent with momentum", optimizer=SGD(0.05, momentum=0.9))
+        yield _option(
+            setting, "take gradient descent with momentum", optimizer=SGD(0.05, momentum=0.9)
+        )
 
 
-def _batch(setting: Setting) -> Iterator[Setting]:
+def _batch(setting: Setting) -> Iterator[Cured]:
     n = len(setting.X)
     size = setting.options.get("batch_size") or min(32, n)
     if size > 8 and size > n // 16:
         smaller = max(1, min(32, n // 16))
-        yield _option(setting, f"batches of {smaller}", batch_size=smaller)
+        yield _option(setting, f"take batches of {smaller}", batch_size=smaller)
     if size < 8 < n:
-        yield _option(setting, "batches of 32", batch_size=min(32, n))
+        yield _option(setting, "take batches of 32", batch_size=min(32, n))
 
 
-def _hidden(setting: Setting) -> Iterator[Setting]:
+def _hidden(setting: Setting) -> Iterator[Cured]:
     names = {layer.f.name for layer in setting.net.layers[:-1]}
     for name in ("relu", "tanh"):
         if names and names != {name}:
             net = hidden_changed(setting.net, activation=name)
-            yield setting.cured(f"{name} in the hidden layers", net=net, theta=None)
+            yield f"take {name} in the hidden layers", replace(setting, net=net, theta=None)
 
 
-def _leaky(setting: Setting) -> Iterator[Setting]:
+def _leaky(setting: Setting) -> Iterator[Cured]:
     if any(layer.f.name == "relu" for layer in setting.net.layers[:-1]):
         for name in ("leaky_relu", "elu"):
             net = hidden_changed(setting.net, activation=name)
-            yield setting.cured(f"{name} in the hidden layers", net=net, theta=None)
+            yield f"take {name} in the hidden layers", replace(setting, net=net, theta=None)
 
 
-def _init(setting: Setting) -> Iterator[Setting]:
+def _init(setting: Setting) -> Iterator[Cured]:
     layers = [replace(layer, init="auto", bias_init="auto") for layer in setting.net.layers]
     if setting.theta is not None or tuple(layers) != tuple(setting.net.layers):
         net = with_layers(setting.net, layers)
-        yield setting.cured("weights drawn by layer (init='auto')", net=net, theta=None)
+        yield "draw the weights by layer (init='auto')", replace(setting, net=net, theta=None)
 
 
-def _units(setting: Setting) -> Iterator[Setting]:
+def _units(setting: Setting) -> Iterator[Cured]:
     if setting.net.L > 1:
         hidden = [replace(l, units=max(WIDER * l.units, 16)) for l in setting.net.layers[:-1]]
         net = with_layers(setting.net, [*hidden, setting.net.layers[-1]])
         said = "-".join(str(layer.units) for layer in hidden)
-        yield setting.cured(f"hidden layers of {said} units", net=net, theta=None)
+        yield f"take hidden layers of {said} units", replace(setting, net=net, theta=None)
 
 
-def _dropout(setting: Setting) -> Iterator[Setting]:
+def _dropout(setting: Setting) -> Iterator[Cured]:
     if any(layer.dropout for layer in setting.net.layers):
-        yield setting.cured("no dropout", net=hidden_changed(setting.net, dropout=0.0))
+        yield "leave dropout out", replace(setting, net=hidden_changed(setting.net, dropout=0.0))
 
 
-def _penalty(setting: Setting) -> Iterator[Setting]:
-    if setting.options.get("l1") or setting.options.get("l2"):
-        yield _option(setting, "no penalty", l1=0.0, l2=0.0)
+def _penalty(setting: Setting) -> Iterator[Cured]:
+    if setting.penalised:
+        yield _option(setting, "leave the penalty out", l1=0.0, l2=0.0)
 
 
-def _clipping(setting: Setting) -> Iterator[Setting]:
-    if setting.options.get("clip"):
+def _clipping(setting: Setting) -> Iterator[Cured]:
+    if setting.clipped:
         options = {name: value for name, value in setting.options.items() if name != "clip"}
-        yield setting.cured("no clipping", options=options)
+        yield "leave the clipping out", replace(setting, options=options)
 
 
-CURES: dict[str, Callable[[Setting], Iterator[Setting]]] = {
+CURES: dict[str, Callable[[Setting], Iterator[Cured]]] = {
     "inputs_unscaled": _scaled_inputs,
     "targets_unscaled": _scaled_targets,
     "output_activation": _output,
     "cost": _cost,
     "init": _init,
     "activation_hidden": _hidden,
-    "learning_rate_high": _rate(0.1, 0.01),
-    "learning_rate_low": _rate(10, 100),
+    "learning_rate_high": _rate(0.1, 0.01, 0.001),
+    "learning_rate_low": _rate(10, 100, 1000),
     "epochs_few": _epochs,
     "optimizer": _optimizer,
     "batch": _batch,

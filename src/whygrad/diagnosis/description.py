@@ -61,8 +61,8 @@ class Description:
 
     Examples
     --------
-    >>> Description(3, [{"units": 8, "activation": "relu"}, {"units": 1, "activation": "softmax"}], "cross_entropy")
-    <Description 3-8-1 relu, softmax; cross_entropy>
+    >>> Description(3, [{"units": 8, "activation": "relu"}, {"units": 1, "activation": "softmax"}])
+    <Description 3-8-1 relu, softmax; squared_error>
     """
 
     inputs: int

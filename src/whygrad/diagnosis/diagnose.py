@@ -1,19 +1,24 @@
-"""The question itself: from a network and its data to the findings, and to the answer in words."""
+"""The question itself: from a training to what is wrong with it, and to the answer in words."""
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from whygrad.answers.explanation import Explanation
 from whygrad.answers.parts import Table
+from whygrad.answers.pictures import BarPicture
+from whygrad.diagnosis.checks import fits_a_few, of_data
 from whygrad.diagnosis.contradictions import contradictions, of_own_cost, of_start
 from whygrad.diagnosis.description import Description, describe
 from whygrad.diagnosis.finding import KINDS, Finding
 from whygrad.diagnosis.setting import Setting
+from whygrad.diagnosis.subject import Subject, rows_of_numbers, subject_of
 from whygrad.diagnosis.symptoms import Symptom, look, symptoms, told
 from whygrad.diagnosis.task import Task, measure_name, task_of
 from whygrad.diagnosis.trials import (
+    SEEDS,
     WORTH,
     Trained,
     Trial,
@@ -24,11 +29,18 @@ from whygrad.diagnosis.trials import (
     train_all,
 )
 from whygrad.errors import InputError
-from whygrad.nn import COSTS, Array, Network
+from whygrad.nn import COSTS, Array
+from whygrad.plan import Stopping
 
-HELD_OUT = 0.3
+HELD_OUT = 0.3  # of the rows, where no validation rows are given
 FEW_ROWS = 20  # no more: all are trained on and measured
 SECONDS = 30.0
+NOTHING = 0.05  # a score that tells nothing
+SHOWN = 6  # bars
+MOST_POSSIBLE = 5  # symptoms without proof that are listed
+NO_FAULT = (
+    "Nothing shows to be wrong: no contradiction, and no cure that helps by more than chance."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,43 +50,51 @@ class Diagnosis(Explanation):
     Parameters
     ----------
     findings : tuple of Finding
-        Exact and proven ones are diagnoses; possible ones are listed after them.
+        Exact and proven ones are diagnoses; those that are only possible stand after them.
     improvements : tuple of Finding
-        What makes a healthy training better: no diagnosis.
+        What makes a training better that nothing is wrong with: no diagnosis.
     """
 
     findings: tuple[Finding, ...] = ()
     improvements: tuple[Finding, ...] = ()
 
 
+@dataclass(frozen=True, eq=False)
+class _Tried:
+    """What training it showed."""
+
+    found: list[Finding]
+    improvements: list[Finding]
+    notes: list[str]
+    pictures: tuple[BarPicture, ...] = ()
+
+
 def diagnose(
-    given: Network | Description,
-    X: Any,
-    Y: Any,
+    given: Any,
+    X: Any = None,
+    Y: Any = None,
     *,
-    validation: tuple[Any, Any] | None = None,
-    seconds: float = SECONDS,
-    theta: Any = None,
+    seconds: float | None = None,
     **as_for_train: Any,
 ) -> Diagnosis:
-    """Say what is wrong with a training, with evidence, and prove the cure.
+    """Say what is wrong with a training, with evidence, and prove the cure on the same training.
+
+    What contradicts itself is found exactly, before a step is taken. Everything else is a hypothesis until
+    the training with the cure, from the same seeds, is better on rows set aside by more than chance.
 
     Parameters
     ----------
-    given : Network or Description
-        The network. A `Description` need not be one that whygrad can build or train.
-    X : array-like of shape (n, n_0)
-        Training inputs.
-    Y : array-like of shape (n, n_L) or (n,)
+    given : Network, Description, run or fitted estimator
+        The network, as `train` would be given it; a `Description` need not be one that whygrad can build;
+        a recorded run; or a fitted MLP of whygrad or scikit-learn, which is trained again.
+    X : array-like of shape (n, n_0), optional
+        Training inputs; a run has its own.
+    Y : array-like of shape (n, n_L) or (n,), optional
         Targets.
-    validation : (X, Y), optional
-        Rows that cures are measured on; by default three tenths of the rows are set aside.
-    seconds : float, default 30
-        How long cures may be tried.
-    theta : Parameters, optional
-        What the training starts from.
+    seconds : float, optional
+        How long cures may be tried: by default half a minute, or the training's own time if that is more.
     **as_for_train
-        The other arguments of `train`.
+        For a network the other arguments of `train`, `validation` and `theta` among them.
 
     Returns
     -------
@@ -84,7 +104,7 @@ def diagnose(
     Raises
     ------
     InputError
-        For inputs or targets that are no table of numbers.
+        For what cannot be diagnosed, and for inputs or targets that are no table of numbers.
 
     Examples
     --------
@@ -93,149 +113,166 @@ def diagnose(
     >>> print(diagnose(net, [[0.0, 1, 0], [1, 0, 1]], [0, 1]).findings[0].evidence)
     softmax of a single unit is 1, whatever its input is
     """
-    A, B = _numbers(X, "X"), _numbers(Y, "Y")
-    if len(A) != len(B):
-        raise InputError(f"X has {len(A)} rows, Y {len(B)}")
-    about = given if isinstance(given, Description) else describe(given)
-    probabilities = about.output.name in ("sigmoid", "softmax") and (
-        about.C is None or about.C.targets in ("unit", "distribution")
+    if isinstance(given, Description):
+        if X is None or Y is None:
+            raise InputError("a description is diagnosed with its data: give X and Y")
+        A, B = rows_of_numbers(X, "X"), rows_of_numbers(Y, "Y")
+        task = _task(given, A, B)
+        return _answer(
+            task, _unique(contradictions(given, task, B)), [], list(of_data(A, B, task, True, None))
+        )
+    subject = subject_of(given, X, Y, as_for_train)
+    about = describe(subject.net)
+    task = _task(about, subject.X, subject.Y)
+    found = contradictions(about, task, subject.Y) + _of_what_is_computed(subject)
+    measured = None if subject.validation is None else subject.validation[0]
+    shuffled = bool(subject.options.get("shuffle", True))
+    notes = list(of_data(subject.X, subject.Y, task, shuffled, measured))
+    if subject.options.get("epochs") == 0:
+        found.append(Finding("not_trained", "exact", "epochs is 0", "train it"))
+        return _answer(task, _unique(found), [], notes)
+    tried = _tried(subject, task, seconds)
+    return _answer(
+        task, _unique(found + tried.found), tried.improvements, tried.notes + notes, tried.pictures
     )
-    task = task_of(B, about.output.units, probabilities)
-    found = contradictions(about, task, B)
-    improvements: list[Finding] = []
-    notes: list[str] = []
-    if isinstance(given, Network):
-        own = given.C
-        if COSTS.get(own.name) != own:
-            found += of_own_cost(own, B)
-        start = theta if theta is not None else given.init(seed=as_for_train.get("seed", 0))
-        found += of_start(given, start)
-        if as_for_train.get("epochs") == 0:
-            found.append(Finding("not_trained", "exact", "epochs is 0", "train it"))
-        else:
-            more, improvements, notes = _tried(
-                given, A, B, task, validation, theta, seconds, as_for_train, bool(found)
-            )
-            found += more
-    return _answer(about, task, _unique(found), improvements, notes)
 
 
-def _numbers(given: Any, name: str) -> Array:
-    A = np.asarray(given, dtype=float)
-    if A.ndim not in (1, 2) or not len(A):
-        raise InputError(f"{name} has the shape {A.shape}: give rows of numbers")
-    return A.reshape(len(A), -1)
+def _task(about: Description, X: Array, Y: Array) -> Task:
+    if len(X) != len(Y):
+        raise InputError(f"X has {len(X)} rows and Y {len(Y)}")
+    if not (np.isfinite(X).all() and np.isfinite(Y).all()):
+        where, A = ("X", X) if not np.isfinite(X).all() else ("Y", Y)
+        row, column = np.argwhere(~np.isfinite(A))[0]
+        raise InputError(
+            f"{where}[{row}, {column}] is {A[row, column]}: every number must be finite"
+        )
+    targets = "" if about.C is None else about.C.targets
+    probabilities = about.output.name in ("sigmoid", "softmax") or targets in (
+        "unit",
+        "distribution",
+    )
+    return task_of(Y, about.output.units, probabilities)
+
+
+def _of_what_is_computed(subject: Subject) -> list[Finding]:
+    net, C = subject.net, subject.net.C
+    own = [] if COSTS.get(C.name) == C else of_own_cost(C, subject.Y)
+    start = subject.theta if subject.theta is not None else net.init(seed=subject.seed)
+    return own + of_start(net, start)
 
 
 def _unique(found: list[Finding]) -> list[Finding]:
-    """Return the findings with the first of each kind alone, diagnoses before what is possible."""
+    """Return the first finding of each kind, diagnoses before what is only possible."""
     kept: dict[str, Finding] = {}
     for each in sorted(found, key=lambda f: ("exact", "proven", "possible").index(f.status)):
         kept.setdefault(each.kind, each)
     return list(kept.values())
 
 
-def _set_aside(task: Task, n: int, seed: int = 0) -> tuple[Array, Array]:
-    """Return training rows and those that are measured, of every class some."""
-    if n <= FEW_ROWS:
-        return np.arange(n), np.arange(n)
-    order = np.random.default_rng(seed).permutation(n)
-    if task.kind == "classes":
-        of = task.Y.argmax(axis=1) if task.Y.shape[1] > 1 else (task.Y[:, 0] > 0.5).astype(int)
-        order = order[np.argsort(of[order], kind="stable")]
-        held = np.zeros(n, bool)
-        held[order[:: round(1 / HELD_OUT)]] = True
-        return np.flatnonzero(~held), np.flatnonzero(held)
-    cut = round(n * HELD_OUT)
-    return np.sort(order[cut:]), np.sort(order[:cut])
+# ── by training ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def _tried(
-    net: Network,
-    X: Array,
-    Y: Array,
-    task: Task,
-    validation: Any,
-    theta: Any,
-    seconds: float,
-    options: dict[str, Any],
-    contradicted: bool,
-) -> tuple[list[Finding], list[Finding], list[str]]:
-    """Train it as it stands, look, and try cures."""
-    options = {
-        name: value for name, value in options.items() if name not in ("seed", "progress", "record")
-    }
-    weights = options.pop("sample_weight", None)
-    if validation is None:
-        rows, held = _set_aside(task, len(X))
-        parts = X[rows], Y[rows], X[held], Y[held]
-        asked, of_training = task.Y[held], Task(task.kind, task.Y[rows], task.values)
-        if weights is not None:
-            options["sample_weight"] = np.asarray(weights)[rows]
-    else:
-        XV, YV = _numbers(validation[0], "validation"), _numbers(validation[1], "validation")
-        both = task_of(np.concatenate([Y, YV]), net.sizes[-1], False)
-        parts = X, Y, XV, YV
-        same = both.kind == task.kind and both.Y.shape[1] == task.Y.shape[1]
-        asked, of_training = (both.Y[len(Y) :] if same else YV), task
-        if weights is not None:
-            options["sample_weight"] = weights
-    if options.get("batch_size"):
-        options["batch_size"] = min(options["batch_size"], len(parts[0]))
-    if options.get("stopping") is not None:
-        options["validation"] = (parts[2], parts[3])
-    setting = Setting(net, *parts, of_training, asked, options, theta)
+def _tried(subject: Subject, task: Task, seconds: float | None) -> _Tried:
+    """Train it as it stands, look at it, and try what its symptoms suggest."""
+    setting = _setting(subject, task)
+    began = time.monotonic()
     try:
         (base,) = train_all([setting])
     except InputError as error:
-        return [], [], [f"It cannot be trained as it stands: {error}"]
-    if base is None:
-        return [], [], []
+        return _Tried([], [], [f"It cannot be trained as it stands: {error}"])
+    taken = (time.monotonic() - began) / len(SEEDS)
     training, _ = setting.measure(base.fits[0].predict, held_out=False)
     seen = look(setting, base.fits[0], training)
-    signs = symptoms(seen)
+    rows = "the rows" if setting.X is setting.X_held_out else f"{len(setting.asked)} rows set aside"
     notes = [
-        f"As it stands {told(seen)}; the {measure_name(task)} of the rows set aside is "
-        f"{base.score:.3f} (seeds: {', '.join(f'{s:.3f}' for s in base.scores)})."
+        f"As it stands {told(seen)}; {measure_name(task)} of {rows}: {base.score:.3f}, with the seeds "
+        f"{' '.join(f'{score:.3f}' for score in base.scores)}."
     ]
-    if base.scores.min() > 1 - WORTH:
-        return [], [], notes
-    best, tried = search(base, signs, seconds)
-    found, improvements = _judged(best, tried, signs, base)
-    return _shuffled(base, setting, training, found) + found, improvements, notes
+    if base.scores.min() > 1 - WORTH:  # nothing could bring as much
+        return _Tried([], [], notes)
+    signs = symptoms(seen)
+    best, tried = search(base, signs, max(SECONDS, taken) if seconds is None else seconds)
+    found, improvements = _judged(best, tried, signs)
+    found = _no_relation(base, setting, training, found) + found
+    if base.score < NOTHING and (broken := fits_a_few(subject.net, subject.X, setting.Y)):
+        notes.append(broken)
+    notes.append(
+        f"{len(tried)} trainings with cures were held against it, each from {len(SEEDS)} seeds."
+    )
+    return _Tried(found, improvements, notes, _bars(best, base, task))
+
+
+def _setting(subject: Subject, task: Task) -> Setting:
+    """Return the training with rows set aside: those that were measured, or three tenths."""
+    options, weights = dict(subject.options), subject.sample_weight
+    X, Y = subject.X, subject.Y
+    if subject.validation is not None:
+        XV, YV = subject.validation
+        together = task_of(np.concatenate([Y, YV]), subject.net.sizes[-1], task.kind == "classes")
+        fits = together.kind == task.kind and together.Y.shape[1] == task.Y.shape[1]
+        parts, asked = (X, Y, XV, YV), together.Y[len(Y) :] if fits else YV
+    else:
+        rows, held = _set_aside(task, len(X))
+        parts, asked = (X[rows], Y[rows], X[held], Y[held]), task.Y[held]
+        if len(rows) == len(X):
+            parts = (X, Y, X, Y)
+        task = replace(task, Y=task.Y[rows])
+        weights = None if weights is None else weights[rows]
+    if weights is not None:
+        options["sample_weight"] = weights
+    if options.get("batch_size"):
+        options["batch_size"] = min(options["batch_size"], len(parts[0]))
+    stopping = options.get("stopping")
+    if isinstance(stopping, Stopping) and stopping.on != "cost":
+        options["validation"] = parts[2:]
+    return Setting(subject.net, *parts, task, asked, options, subject.theta)
+
+
+def _set_aside(task: Task, n: int) -> tuple[Array, Array]:
+    """Return the rows to train on and those to measure, of every class some."""
+    if n <= FEW_ROWS:
+        return np.arange(n), np.arange(n)
+    order = np.random.default_rng(0).permutation(n)
+    if task.kind == "classes":
+        classes = task.Y.argmax(axis=1) if task.Y.shape[1] > 1 else (task.Y[:, 0] > 0.5).astype(int)
+        order = order[np.argsort(classes[order], kind="stable")]
+    held = np.zeros(n, dtype=bool)
+    held[order[np.arange(0, n, 1 / HELD_OUT).astype(int)]] = True
+    return np.flatnonzero(~held), np.flatnonzero(held)
 
 
 def _judged(
-    best: list[Trial], tried: list[Trial], signs: list[Symptom], base: Trained
+    best: list[Trial], tried: list[Trial], signs: list[Symptom]
 ) -> tuple[list[Finding], list[Finding]]:
-    seen = {sign.kind: sign for sign in signs}
+    """Return what was proven or stays possible, and what merely improves it."""
+    evidence = {sign.kind: sign.evidence for sign in signs}
     found: list[Finding] = []
     improvements: list[Finding] = []
-    for i, trial in enumerate(best):
+    for trial in best:
         sure = proven(trial, len(tried))
-        kinds = order(trial, tried, signs) if i == 0 else trial.kinds
-        for kind in kinds:
-            evidence = seen[kind].evidence if kind in seen else KINDS[kind]
+        better = not sure and trial.gain > 0 and proven(trial, len(tried), worth=0.0)
+        for kind in order(trial, tried, signs):
             finding = Finding(
                 kind,
                 "proven" if sure else "possible",
-                evidence,
-                described(trial),
+                evidence.get(kind, KINDS[kind]),
+                dict(trial.cured.setting.cures).get(kind, described(trial)),
+                trial.kinds if len(trial.kinds) > 1 else (),
                 trial.gain,
                 trial.error,
             )
-            if not sure and trial.gain > 0 and proven(trial, len(tried), worth=0.0):
-                improvements.append(finding)
             found.append(finding)
+            if better:
+                improvements.append(finding)
     return found, improvements
 
 
-def _shuffled(
+def _no_relation(
     base: Trained, setting: Setting, training: float, found: list[Finding]
 ) -> list[Finding]:
-    """Say that nothing at all is told of rows set aside, where no cure changes that."""
+    """Return that inputs say nothing of targets, where rows set aside show nothing and no cure helps."""
     if (
-        base.score > 0.05
+        base.score > NOTHING
         or setting.task.kind != "numbers"
         or any(f.status == "proven" for f in found)
     ):
@@ -244,39 +281,66 @@ def _shuffled(
         Finding(
             "labels_shuffled",
             "possible",
-            f"the training rows are told to {training:.2f}, and nothing of the rows set aside: {base.score:.2f}",
+            f"R² is {training:.2f} for the training rows and {base.score:.2f} for rows set aside, so that "
+            "inputs seem to say nothing of targets",
             "see whether inputs and targets are in the same order",
         )
     ]
 
 
+def _bars(best: list[Trial], base: Trained, task: Task) -> tuple[BarPicture, ...]:
+    if not best:
+        return ()
+    shown = best[:SHOWN]
+    names = ("as it stands", *(described(trial) for trial in shown))
+    scores = np.array([base.score, *(trial.cured.score for trial in shown)])
+    name = measure_name(task)
+    return (BarPicture(f"{name[0].upper()}{name[1:]} of rows set aside", name, names, scores),)
+
+
+# ── in words ─────────────────────────────────────────────────────────────────────────────────────────
+
+
 def _answer(
-    about: Description,
     task: Task,
     found: list[Finding],
     improvements: list[Finding],
     notes: list[str],
+    pictures: tuple[BarPicture, ...] = (),
 ) -> Diagnosis:
-    sure = [each for each in found if each.status != "possible"]
-    if sure:
-        first = sure[0]
-        answer = f"{first.sentence} {_cured(first, task)}"
-    else:
-        answer = "Nothing is wrong, as far as this can tell: no contradiction, and no cure that helps by more than chance."
+    sure = [finding for finding in found if finding.status != "possible"]
+    possible = [finding for finding in found if finding.status == "possible"]
+    found = sure + possible[:MOST_POSSIBLE]
+    answer = _said(sure, task) if sure else NO_FAULT
     rows = tuple((f.kind, f.status, f.evidence, f.cure, f.gain, f.error) for f in found)
-    table = Table("What was found", ("kind", "status", "evidence", "cure", "gain", "± error"), rows)
+    headings = ("kind", "status", "evidence", "cure", f"gain in {measure_name(task)}", "±")
     return Diagnosis(
         "learning",
         "Why isn't it learning?",
         answer,
-        tables=(table,) if rows else (),
+        tables=(Table("What was found", headings, rows),) if rows else (),
+        pictures=pictures,
         notes=tuple(notes),
         findings=tuple(found),
         improvements=tuple(improvements),
     )
 
 
-def _cured(finding: Finding, task: Task) -> str:
-    if finding.gain is None:
-        return f"Take {finding.cure}."
-    return f"With {finding.cure} the {measure_name(task)} rises by {finding.gain:.3f} ± {finding.error:.3f}."
+def _said(sure: list[Finding], task: Task) -> str:
+    """Return the first fault in a sentence, with those whose cures it is taken together with."""
+    first = sure[0]
+    if first.gain is None:
+        return f"{_capital(first.said)}. Cure: {first.cure}."
+    by_kind = {finding.kind: finding for finding in sure}
+    them = [by_kind[kind] for kind in first.together if kind in by_kind] or [first]
+    them.sort(key=sure.index)
+    rise = f"{measure_name(task)} rises by {first.gain:.3f} ± {first.error:.3f}"
+    if len(them) == 1:
+        return f"{_capital(first.said)}. {_capital(first.cure)}: {rise}."
+    faults = "; ".join(finding.said for finding in them)
+    cures = ", ".join(finding.cure for finding in them[:-1]) + f" and {them[-1].cure}"
+    return f"{len(them)} faults at once. {_capital(faults)}. {_capital(cures)}: {rise}."
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]

@@ -48,8 +48,10 @@ class Finding:
         What was seen, with its numbers and where.
     cure : str
         What to do.
+    together : tuple of str
+        The kinds whose cures were taken together with it, itself among them, or () for it alone.
     gain : float or None
-        By how much the cure raises the score of the validation rows: accuracy, or R².
+        By how much the cure, or the cures together, raise the score of rows set aside: accuracy, or R².
     error : float or None
         Its standard error, over paired rows and seeds.
     """
@@ -58,11 +60,11 @@ class Finding:
     status: Status
     evidence: str
     cure: str
+    together: tuple[str, ...] = ()
     gain: float | None = None
     error: float | None = None
 
     @property
-    def sentence(self) -> str:
-        """The fault and its evidence as one sentence."""
-        said = KINDS[self.kind]
-        return f"{said[0].upper()}{said[1:]}: {self.evidence}."
+    def said(self) -> str:
+        """The fault and its evidence."""
+        return f"{KINDS[self.kind]}: {self.evidence}"

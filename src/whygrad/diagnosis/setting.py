@@ -1,13 +1,15 @@
 """A training that is looked at, as data: network, rows, options; and what a cure makes of it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import numpy as np
 
 from whygrad.diagnosis.task import Task, losses, score
 from whygrad.nn import Array, Dense, Network, Parameters
+from whygrad.plan import Clip, Penalty
+from whygrad.train import TrainOptions
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,6 +20,7 @@ class Scale:
     factor: Array
 
     def __call__(self, A: Array) -> Array:
+        """Return the scaled columns."""
         return (A - self.shift) / self.factor
 
     def back(self, A: Array) -> Array:
@@ -60,6 +63,8 @@ class Setting:
         How a cure scales inputs and targets.
     in_form : bool
         Train on the targets in the form that the task asks for, and not as they were given.
+    cures : tuple of (str, str)
+        The kinds that were cured, and by what.
     """
 
     net: Network
@@ -74,7 +79,18 @@ class Setting:
     scale_X: Scale | None = None
     scale_Y: Scale | None = None
     in_form: bool = False
-    cures: tuple[str, ...] = field(default=())
+    cures: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def penalised(self) -> bool:
+        """Whether weights are penalised."""
+        given = (self.options.get(name, 0.0) for name in ("l1", "l2"))
+        return any((each.strength if isinstance(each, Penalty) else each) > 0 for each in given)
+
+    @property
+    def clipped(self) -> bool:
+        """Whether gradients are clipped."""
+        return self.options.get("clip", Clip()) not in (Clip(), None)
 
     @property
     def targets(self) -> Array:
@@ -98,16 +114,12 @@ class Setting:
             W[...] = draws.permutation(W.reshape(-1)).reshape(W.shape)
         return theta
 
-    def arguments(self, seed: int) -> dict[str, Any]:
+    def arguments(self, seed: int) -> TrainOptions:
         """Return the arguments of `train`."""
-        return {
-            **self.options,
-            "net": self.net,
-            "X": self.inputs,
-            "Y": self.targets,
-            "seed": seed,
-            "theta": self.start(seed),
-        }
+        own = TrainOptions(
+            net=self.net, X=self.inputs, Y=self.targets, seed=seed, theta=self.start(seed)
+        )
+        return cast(TrainOptions, {**self.options, **own})
 
     def outputs(self, predict: Callable[[Array], Array], held_out: bool = True) -> Array:
         """Return what a trained network says of the rows that are measured, in the task's own form."""
@@ -126,10 +138,6 @@ class Setting:
         if a.shape != Y.shape:
             a = np.broadcast_to(a.mean(axis=1, keepdims=True), Y.shape)
         return score(self.task, a, Y), losses(self.task, a, Y)
-
-    def cured(self, cure: str, **changes: Any) -> "Setting":
-        """Return the setting with some fields changed, and the cure's name noted."""
-        return replace(self, cures=(*self.cures, cure), **changes)
 
 
 def in_form(task: Task, given: Array, a: Array) -> Array:

@@ -12,11 +12,12 @@ import numpy as np
 
 from whygrad.diagnosis.setting import Setting
 from whygrad.fitted import Fitted
-from whygrad.nn import Array, Trace, forward
-from whygrad.plan import LBFGS
+from whygrad.nn import Array, Parameters, Trace, backward, forward, hessian_times
+from whygrad.plan import LBFGS, SGD
 from whygrad.plan.optimizers import find_optimizer
 
 ROWS = 500  # so many rows are looked at
+CURVED_ROWS, POWERS = 100, 10  # rows and steps of the power iteration
 ENOUGH_STEPS = 1000
 SPREAD = 20.0  # of the sizes of columns, or of sizes from layer to layer
 FALLING = 0.03  # of the whole fall of the cost, in the last tenth of the epochs
@@ -38,6 +39,7 @@ class Seen:
     """A training and two passes of some of its rows, with the parameters of its start and its end."""
 
     setting: Setting
+    rows: Array
     costs: Array
     start: Trace
     end: Trace
@@ -68,7 +70,7 @@ def look(setting: Setting, fitted: Fitted, score: float) -> Seen:
         start = forward(setting.net, setting.start(0), X)
         end = forward(setting.net, fitted.theta, X)
     diverged = "diverge" in fitted.history.stopped or not np.isfinite(end.a[-1]).all()
-    return Seen(setting, np.array(fitted.history.cost, float), start, end, score, diverged)
+    return Seen(setting, rows, np.array(fitted.history.cost, float), start, end, score, diverged)
 
 
 def symptoms(seen: Seen) -> list[Symptom]:
@@ -113,6 +115,8 @@ def _rate_high(seen: Seen) -> Shown:
     costs = seen.costs
     if seen.diverged or not np.isfinite(costs).all():
         return 1.0, "the cost is no longer finite"
+    if (sharp := _sharpness(seen)) > 1:
+        return 0.6, f"a step is {sharp:.3g} times as long as the curvature at the start bears"
     if len(costs) < 3:
         return None
     rises = float((np.diff(costs) > 0).mean())
@@ -121,6 +125,28 @@ def _rate_high(seen: Seen) -> Shown:
     if rises > 0.3:
         return 0.3 + 0.5 * rises, f"the cost rises in {rises:.0%} of the epochs"
     return None
+
+
+def _sharpness(seen: Seen) -> float:
+    """Return η λ_max / (2 + 2μ) at the start of gradient descent: above 1 steps grow along that direction.
+
+    λ_max is the largest eigenvalue of the Hessian, by power iteration on a few rows.
+    """
+    optimizer = find_optimizer(seen.setting.options.get("optimizer", "adam"))
+    if not isinstance(optimizer, SGD):
+        return 0.0
+    setting = seen.setting
+    rows = seen.rows[:: max(1, len(seen.rows) // CURVED_ROWS)]
+    net, theta, Y = setting.net, setting.start(0), setting.targets[rows]
+    trace = backward(net, theta, forward(net, theta, setting.inputs[rows]), Y)
+    v, largest = np.random.default_rng(0).normal(size=theta.flat.shape), 0.0
+    for _ in range(POWERS):
+        v = v / np.linalg.norm(v)
+        Hv = hessian_times(net, theta, trace, Y, Parameters(net.sizes, v)).product.flat
+        largest, v = float(v @ Hv), Hv
+        if not np.isfinite(largest) or not Hv.any():
+            return 0.0
+    return optimizer.learning_rate * largest / (2 + 2 * optimizer.momentum)
 
 
 def _falling(seen: Seen) -> float:
@@ -141,7 +167,9 @@ def _rate_low(seen: Seen) -> Shown:
         return min(
             0.8, 0.3 + falling
         ), f"the last tenth of the epochs still took {falling:.0%} of the cost's fall"
-    fall = 1 - seen.costs[-1] / seen.costs[0] if len(seen.costs) and seen.costs[0] else 0
+    if seen.diverged or not seen.costs[0] > 0:
+        return None
+    fall = 1 - seen.costs[-1] / seen.costs[0]
     return (0.4, f"the cost fell by {fall:.1%} in all") if fall < 0.1 else None
 
 
@@ -234,16 +262,11 @@ def _dropout(seen: Seen) -> Shown:
 
 
 def _penalty(seen: Seen) -> Shown:
-    given = [seen.setting.options.get(name) for name in ("l1", "l2")]
-    return (0.4, "weights are penalised") if any(given) and seen.score < 0.95 else None
+    return (0.4, "weights are penalised") if seen.setting.penalised and seen.score < 0.95 else None
 
 
 def _clipping(seen: Seen) -> Shown:
-    return (
-        (0.2, "gradients are clipped")
-        if seen.setting.options.get("clip") and seen.score < 0.95
-        else None
-    )
+    return (0.2, "gradients are clipped") if seen.setting.clipped and seen.score < 0.95 else None
 
 
 def _output(seen: Seen) -> Shown:
@@ -289,4 +312,7 @@ def told(seen: Any) -> str:
     """Return the training's course in a line."""
     if not len(seen.costs):
         return "no epoch"
-    return f"the cost went from {seen.costs[0]:.4g} to {seen.costs[-1]:.4g} in {len(seen.costs)} epochs"
+    n = len(seen.costs)
+    if n == 1:
+        return f"the cost was {seen.costs[0]:.4g} in the only epoch"
+    return f"the cost went from {seen.costs[0]:.4g} to {seen.costs[-1]:.4g} in {n} epochs"

@@ -24,11 +24,12 @@ from whygrad.diagnosis.symptoms import Symptom
 from whygrad.errors import WhygradError
 from whygrad.fitted import Fitted
 from whygrad.nn import Array
-from whygrad.train import train_many
+from whygrad.train import TrainOptions, train_many
 
 SEEDS = (0, 1, 2)
 WORTH = 0.05  # of accuracy or R²
 LEVEL = 0.05  # the probability of a false alarm over all cures of a diagnosis
+MOST = 0.9  # of the best gain: what brings as much counts as bringing the same
 ALIKE = 0.03  # gains that differ by less count as the same
 EFFORT = {
     "epochs_few": 2,
@@ -60,7 +61,7 @@ class Trained:
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """A cure beside the training as it stands: the gain in score, its standard error, and how sure it is."""
+    """A cure beside the training as it stands: its gain, the standard error, and how sure it is."""
 
     kinds: tuple[str, ...]
     cured: Trained
@@ -70,9 +71,10 @@ class Trial:
     every_seed: bool
 
 
-def train_all(settings: Sequence[Setting], seeds: Sequence[int] = SEEDS) -> list[Trained | None]:
-    """Train settings from several seeds each, side by side; None for one that cannot be trained."""
-    ready, index = [], []
+def train_all(settings: Sequence[Setting], seeds: Sequence[int] = SEEDS) -> list[Trained]:
+    """Train settings from several seeds each, side by side, and measure them."""
+    ready: list[TrainOptions] = []
+    index = []
     for i, setting in enumerate(settings):
         for seed in seeds:
             ready.append(setting.arguments(seed))
@@ -80,7 +82,7 @@ def train_all(settings: Sequence[Setting], seeds: Sequence[int] = SEEDS) -> list
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         fits = train_many(ready)
-    trained: list[Trained | None] = []
+    trained = []
     for i, setting in enumerate(settings):
         own = [fit for fit, of in zip(fits, index, strict=True) if of == i]
         measured = [setting.measure(fit.predict) for fit in own]
@@ -190,7 +192,7 @@ def _trained(settings: Sequence[Setting]) -> list[Trained | None]:
     if not settings:
         return []
     try:
-        return train_all(settings)
+        return list(train_all(settings))
     except WhygradError:
         return (
             [one for setting in settings for one in _trained([setting])]
@@ -211,7 +213,7 @@ def _best_of_each(alone: Sequence[Trial], found: Sequence[Symptom]) -> list[Tria
 
     def rank(trial: Trial) -> tuple[float, ...]:
         # Of those that bring nearly the same, what costs nothing comes before what takes longer.
-        near = trial.gain > max(top - ALIKE, WORTH)
+        near = trial.gain > max(MOST * top, WORTH)
         dear = EFFORT.get(trial.kinds[0], 0)
         helps = trial.gain if trial.gain >= WORTH else 0.0
         return (-near, dear if near else 0, -helps, -strength[trial.kinds[0]])
@@ -285,7 +287,7 @@ def _added(
 
 
 def order(trial: Trial, tried: Sequence[Trial], found: Sequence[Symptom]) -> list[str]:
-    """Return the kinds of a combination: that first which brings most alone, or has the strongest symptom."""
+    """Return the kinds of a combination, by what each brings alone, and by their symptoms."""
     alone = {kind: 0.0 for kind in trial.kinds}
     for one in tried:
         if len(one.kinds) == 1 and one.gain >= WORTH and one.kinds[0] in alone:
@@ -296,4 +298,4 @@ def order(trial: Trial, tried: Sequence[Trial], found: Sequence[Symptom]) -> lis
 
 def described(trial: Trial) -> str:
     """Return a trial's cures in words."""
-    return ", and ".join(trial.cured.setting.cures)
+    return ", ".join(said for _, said in trial.cured.setting.cures)

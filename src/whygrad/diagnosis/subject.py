@@ -1,0 +1,151 @@
+"""What is diagnosed → the training that led to it: network, rows, start, options.
+
+Network      with the rows and options that `train` would be given
+Run          what it recorded
+estimator    whygrad's or scikit-learn's MLP, with the rows it was fitted to: it is trained again
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from whygrad.errors import InputError
+from whygrad.nn import Array, Network, Parameters, dense
+from whygrad.plan import Plan
+
+NOT_OF_A_TRAINING = (
+    "progress",
+    "record",
+    "callbacks",
+    "overwrite",
+    "copy_data",
+    "layer_statistics",
+    "seconds",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A training from its start.
+
+    Parameters
+    ----------
+    net : Network
+        The network.
+    X, Y : ndarray
+        The training rows, (n, n_0) and (n, K).
+    validation : (X, Y) or None
+        Rows that were measured.
+    theta : Parameters or None
+        What it starts from, where that is not drawn from the seed.
+    seed : int
+        The seed of the training.
+    sample_weight : ndarray or None
+        How much each row counts, (n,).
+    options : mapping
+        The other arguments of `train`.
+    """
+
+    net: Network
+    X: Array
+    Y: Array
+    validation: tuple[Array, Array] | None
+    theta: Parameters | None
+    seed: int
+    sample_weight: Array | None
+    options: Mapping[str, Any]
+
+
+def subject_of(given: Any, X: Any, Y: Any, options: Mapping[str, Any]) -> Subject:
+    """Return the training that a network, run or estimator speaks of; see `diagnose`."""
+    libraries = {kind.__module__.partition(".")[0] for kind in type(given).__mro__}
+    if isinstance(given, Network):
+        if X is None or Y is None:
+            raise InputError("a network is diagnosed with its data: give X and Y")
+        return _of_network(given, rows_of_numbers(X, "X"), rows_of_numbers(Y, "Y"), dict(options))
+    if options:
+        name = sorted(options)[0]
+        raise InputError(f"{name} is for a network: a {type(given).__name__} has its own settings")
+    if "sklearn" in libraries:
+        if X is None or Y is None:
+            raise InputError("an estimator keeps no data: give the X and y that it was fitted to")
+        return _of_estimator(given, X, Y)
+    if hasattr(given, "first_plan"):
+        if X is not None or Y is not None:
+            raise InputError("a run has its own data: give neither X nor Y")
+        return _of_run(given)
+    raise InputError(
+        f"a {type(given).__name__} cannot be diagnosed: give a Network, a Description, a run, or a fitted "
+        "MLPClassifier or MLPRegressor"
+    )
+
+
+def rows_of_numbers(given: Any, name: str) -> Array:
+    """Return rows as an array (n, columns) of float64."""
+    try:
+        A = np.asarray(dense(given), dtype=float)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} is no table of numbers: {error}") from None
+    if A.ndim == 0 or not len(A):
+        raise InputError(f"{name} has the shape {A.shape}: give rows of numbers")
+    return A.reshape(len(A), -1)
+
+
+def _of_network(net: Network, X: Array, Y: Array, options: dict[str, Any]) -> Subject:
+    validation = options.pop("validation", None)
+    if validation is not None:
+        validation = tuple(rows_of_numbers(part, "validation") for part in validation)
+    theta, seed = options.pop("theta", None), options.pop("seed", 0)
+    weights = options.pop("sample_weight", None)
+    weights = None if weights is None else np.asarray(weights, dtype=float)
+    kept = {name: value for name, value in options.items() if name not in NOT_OF_A_TRAINING}
+    return Subject(net, X, Y, validation, theta, seed, weights, kept)
+
+
+def _of_run(run: Any) -> Subject:
+    data, validation, plan = run.data, run.validation, run.first_plan
+    measured = None if validation is None else (as_rows(validation.X), as_rows(validation.Y))
+    start = run.state(run.start).theta
+    return Subject(
+        run.net,
+        as_rows(data.X),
+        as_rows(data.Y),
+        measured,
+        Parameters(run.net.sizes, np.array(start)),
+        plan.seed,
+        data.sample_weight,
+        options_of(plan),
+    )
+
+
+def _of_estimator(model: Any, X: Any, Y: Any) -> Subject:
+    from whygrad.estimators.mlp import MLPClassifier, MLPRegressor
+    from whygrad.estimators.parameters import plan_of
+    from whygrad.estimators.why import why_of_estimator
+
+    why = why_of_estimator(model)
+    rows = why.examples(X, Y)
+    kind = MLPClassifier if hasattr(model, "classes_") else MLPRegressor
+    own = model if hasattr(model, "net_") else kind(**model.get_params())
+    seed = own.random_state if isinstance(own.random_state, int) else 0
+    plan = plan_of(own, why.net, len(rows.X), seed, "float64")
+    return Subject(
+        why.net, as_rows(rows.X), as_rows(rows.Y), None, None, seed, None, options_of(plan)
+    )
+
+
+def as_rows(given: Any) -> Array:
+    """Return inputs or targets as the network takes them, dense, in float64."""
+    A = np.asarray(dense(given), dtype=float)
+    return A.reshape(len(A), -1)
+
+
+def options_of(plan: Plan) -> dict[str, Any]:
+    """Return the arguments of `train` that a plan describes."""
+    names = (
+        "optimizer", "epochs", "batch_size", "shuffle", "l1", "l2", "schedule", "stopping", "dtype", "clip",
+        "label_smoothing", "cost_below",
+    )  # fmt: skip
+    return {name: getattr(plan, name) for name in names}
