@@ -7,12 +7,14 @@ Feed-forward neural networks, trained fast on a CPU, with every number on the wa
     train_many          several side by side
     open_run            what the command `whygrad train` wrote
     why                 the questions: why.weight, why.paths, …
+    diagnose            why it does not learn, and a cure that is proven
     explain             a network trained elsewhere, with scikit-learn or PyTorch, to be asked why
     studio              a page that shows a run or a network, and answers
 """
 
 from typing import TYPE_CHECKING, Any
 
+from whygrad import handed
 from whygrad.errors import (
     DivergenceWarning,
     EngineWarning,
@@ -65,6 +67,7 @@ from whygrad.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from whygrad import why
+    from whygrad.diagnosis import Description, diagnose
     from whygrad.estimators.mlp import MLPClassifier, MLPRegressor
     from whygrad.fitted import load
     from whygrad.interop import explain
@@ -82,6 +85,7 @@ __all__ = [
     "Cosine",
     "Cost",
     "Dense",
+    "Description",
     "DivergenceWarning",
     "EngineWarning",
     "FileError",
@@ -112,6 +116,7 @@ __all__ = [
     "WhygradError",
     "backward",
     "cost",
+    "diagnose",
     "explain",
     "forward",
     "gradients",
@@ -126,14 +131,25 @@ __all__ = [
 
 # Imported when first asked for, so that `import whygrad` stays quick.
 _LATER = {
+    "Description": "whygrad.diagnosis",
     "MLPClassifier": "whygrad.estimators",
     "MLPRegressor": "whygrad.estimators",
     "Run": "whygrad.record",
+    "diagnose": "whygrad.diagnosis",
     "explain": "whygrad.interop",
     "load": "whygrad.fitted",
     "open_run": "whygrad.record",
     "why": "whygrad.why",
 }
+
+
+def _diagnose(*given: Any, **options: Any) -> Any:
+    from whygrad.diagnosis import diagnose
+
+    return diagnose(*given, **options)
+
+
+handed.diagnose = _diagnose
 
 
 def __getattr__(name: str) -> Any:

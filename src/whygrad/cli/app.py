@@ -86,6 +86,11 @@ COMMANDS = {
         "whygrad show houses.run",
         "whygrad show houses.run --json",
     ),
+    "trained:doctor": (
+        "Diagnose a training that does not learn: what is wrong, with evidence, and a cure that is proven.",
+        "whygrad doctor houses.run",
+        "whygrad doctor houses.run --seconds 120 --html doctor.html",
+    ),
     "show:report": (
         "Write a run as one page that a colleague can read: data, scores, columns, examples, caveats.",
         "whygrad report houses.run",

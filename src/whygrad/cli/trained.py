@@ -1,4 +1,4 @@
-"""`whygrad why ledger`, `pushed` and `without`: the questions about a training as it went."""
+"""`whygrad doctor`, `why ledger`, `pushed` and `without`: the questions about a training as it went."""
 
 import re
 from typing import Annotated, Any
@@ -11,6 +11,7 @@ from whygrad.cli.arguments import DEFAULT_ROWS, PLAIN, OutputFormat, Rows, RunFo
 from whygrad.cli.refs import ARROW, find_unit, find_weight
 from whygrad.cli.rows import ONE, choose_of_any
 from whygrad.errors import InputError
+from whygrad.escaping import note
 from whygrad.nn import Array, Network, Parameters
 from whygrad.record import Run, open_run
 from whygrad.tables.columns import quoted
@@ -44,6 +45,25 @@ def ledger(
     why = opened.why
     of = _furthest(opened) if ref is None else _meant(opened.net, why.names, ref)
     return answers.show(why.ledger(**of, top=top), how, {"run": str(run)})
+
+
+def doctor(
+    run: RunFolder,
+    /,
+    *,
+    seconds: Annotated[
+        float | None,
+        question("How long cures may be tried. [30, or the training's own time if longer]"),
+    ] = None,
+    how: OutputFormat = PLAIN,
+) -> int:
+    """Say why a training does not learn, and prove a cure by training it again."""
+    answers.check(how)
+    if seconds is not None and not 0 < seconds < float("inf"):
+        raise InputError(f"--seconds {seconds:g}: it must be above 0")
+    opened = open_run(run)
+    note("It is trained again with cures, for half a minute or so; Ctrl-C ends that.")
+    return answers.show(opened.why.learning(seconds=seconds), how, {"run": str(run)})
 
 
 def pushed(

@@ -13,7 +13,7 @@ Its face is `diagnose`. It may import `train`, `record` and what is below.
 """
 
 from whygrad.diagnosis.description import Description, Layer, describe
-from whygrad.diagnosis.diagnose import Diagnosis, diagnose
 from whygrad.diagnosis.finding import KINDS, Finding
+from whygrad.diagnosis.question import Diagnosis, diagnose
 
 __all__ = ["Description", "Diagnosis", "Finding", "KINDS", "Layer", "describe", "diagnose"]

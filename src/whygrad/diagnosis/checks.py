@@ -1,5 +1,6 @@
 """What the data themselves show, before a step is taken: lines for the reader, and no diagnosis."""
 
+import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -68,7 +69,11 @@ def fits_a_few(net: Network, X: Array, Y: Array) -> str | None:
     rows = np.sort(first)[:ROWS]
     layers = [Dense(layer.units, layer.activation) for layer in net.layers]
     bare = Network(net.inputs, layers, net.cost)
-    fitted = train(bare, X[rows], Y[rows], optimizer=Adam(0.01), epochs=STEPS, batch_size=len(rows))
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        fitted = train(
+            bare, X[rows], Y[rows], optimizer=Adam(0.01), epochs=STEPS, batch_size=len(rows)
+        )
     costs = fitted.history.cost
     if len(costs) < 2 or not costs[-1] > 0.5 * costs[0]:
         return None

@@ -120,6 +120,8 @@ def _of_outputs(described: Description, task: Task, Y: Array) -> Iterator[Findin
                 f"{C.name} needs {OUTPUTS[C.domain]}, which {output.name} does not give",
                 best,
             )
+    if task.values is not None and len(task.values) > 2 and output.units > 1:
+        Y = task.Y  # numbers of classes, which stand for rows of 0 and 1
     low, high = ENDS.get(output.name) or (OF_DOMAIN[f.range] if f else OF_DOMAIN["real"])
     beyond = (low > Y) | (high < Y)
     if beyond.any():

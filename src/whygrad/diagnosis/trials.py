@@ -2,11 +2,12 @@
 
 Both are trained from the same seeds, and compared row by row. A cure is proven where
 
-    its score is higher by `WORTH` and more, on average and with every seed, and
-    the mean of the losses' differences is `Z` standard errors from 0, over paired rows and over seeds,
+    its score is higher by `WORTH` and more on average, and higher with every seed,
+    by `SURE` standard errors over the seeds, and
+    the losses of paired rows differ from 0 at the level `LEVEL`, divided by the number of cures that were
+    tried (Bonferroni).
 
-with the error's level divided by the number of cures that were tried (Bonferroni). What brings less than
-`WORTH` but is as sure is an improvement, and no diagnosis.
+What is as sure and brings less than `WORTH` is an improvement, and no diagnosis.
 """
 
 import math
@@ -41,6 +42,8 @@ TOGETHER = 2  # cures that are trained side by side
 DEAR = 0.25  # of a symptom's strength, for each factor of ten in the time that its cure takes
 STRONG = 0.25  # symptoms whose cures are tried all together, where none helps alone
 MOST_CURES, MOST_ADDED = 4, 6
+SURE = 2.0  # standard errors over seeds
+FAR = 4.0  # of a row's loss: one row that is far off decides nothing by itself
 FEW = 12  # rows: with no more, they are no sample, and only seeds are compared
 
 
@@ -61,7 +64,11 @@ class Trained:
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """A cure beside the training as it stands: its gain, the standard error, and how sure it is."""
+    """A cure beside the training as it stands: its gain and how sure that is.
+
+    `error` is the gain's standard error over rows and seeds, `z` the difference of the rows' losses in its
+    standard errors, and `every_seed` whether seeds agree.
+    """
 
     kinds: tuple[str, ...]
     cured: Trained
@@ -82,6 +89,8 @@ def train_all(settings: Sequence[Setting], seeds: Sequence[int] = SEEDS) -> list
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         fits = train_many(ready)
+    if any(fit.history.stopped.startswith("interrupted") for fit in fits):
+        raise KeyboardInterrupt
     trained = []
     for i, setting in enumerate(settings):
         own = [fit for fit, of in zip(fits, index, strict=True) if of == i]
@@ -99,25 +108,32 @@ def train_all(settings: Sequence[Setting], seeds: Sequence[int] = SEEDS) -> list
 
 def compare(kinds: Sequence[str], cured: Trained, base: Trained) -> Trial:
     """Hold a cure against the training as it stands, row by row and seed by seed."""
-    seeds = min(len(cured.scores), len(base.scores))
-    gains = cured.scores[:seeds] - base.scores[:seeds]
-    bound = 4.0  # of a loss: one row that is very far off decides nothing by itself
-    better = np.minimum(base.losses[:seeds], bound) - np.minimum(cured.losses[:seeds], bound)
-    by_row = better.mean(axis=0)
-    of_rows = by_row.std(ddof=1) / np.sqrt(len(by_row)) if len(by_row) > FEW else 0.0
-    of_seeds = better.mean(axis=1).std(ddof=1) / np.sqrt(seeds) if seeds > 1 else 0.0
-    error = float(np.hypot(of_rows, of_seeds))
-    mean = float(better.mean())
-    z = mean / error if error > 0 else math.copysign(math.inf, mean) if mean else 0.0
-    spread = gains.std(ddof=1) / np.sqrt(seeds) if seeds > 1 else 0.0
+    gains = cured.scores - base.scores
+    by_row = (_as_scored(base) - _as_scored(cured)).mean(axis=0)
+    of_rows = _standard_error(by_row) if len(by_row) > FEW else 0.0
+    z = math.copysign(math.inf, by_row.mean()) if of_rows == 0 else float(by_row.mean() / of_rows)
+    of_seeds = _standard_error(gains)
     return Trial(
         tuple(kinds),
         cured,
         float(gains.mean()),
-        float(np.hypot(of_rows, spread)),
+        math.hypot(of_rows, of_seeds),
         z,
-        bool((gains > 0).all()),
+        bool((gains > 0).all() and gains.mean() > SURE * of_seeds),
     )
+
+
+def _as_scored(trained: Trained) -> Array:
+    """Return the losses of rows, (S, n), with 1 for all where a seed's score counts as nothing.
+
+    So a training that is far worse than the mean is not told to be better by what is less far.
+    """
+    nothing = (trained.scores <= 0)[:, None]
+    return np.where(nothing, 1.0, np.minimum(trained.losses, FAR))
+
+
+def _standard_error(values: Array) -> float:
+    return float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else 0.0
 
 
 def proven(trial: Trial, tried: int, worth: float = WORTH) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from whygrad import handed
 from whygrad.answers.explanation import Explanation
 from whygrad.answers.names import Names, names_of
 from whygrad.answers.parts import Table
@@ -572,6 +573,45 @@ class Why:
         answer = self._told(found)
         tables = answer.tables + self.own_units(x, answer)
         return replace(answer, tables=tables, notes=answer.notes + tuple(notes))
+
+    def learning(self, *, seconds: float | None = None) -> Explanation:
+        """Diagnosis: why the training of a run does not learn, with evidence and a cure that is proven.
+
+        See `whygrad.diagnose`.
+
+        Parameters
+        ----------
+        seconds : float, optional
+            How long cures may be tried: by default half a minute, or the training's own time if longer.
+
+        Returns
+        -------
+        Diagnosis
+            `findings`, an ordered list of kind, status and gain.
+
+        Raises
+        ------
+        InputError
+            For a network that does not come from a run.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import whygrad as wg
+        >>> net = wg.Network(2, [wg.Dense(4, "tanh"), wg.Dense(1, "sigmoid")], "binary_cross_entropy")
+        >>> X, Y = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> fitted = wg.train(net, X, Y, optimizer="sgd", epochs=20, record=folder.name + "/xor.run")
+        >>> wg.open_run(folder.name + "/xor.run").why.learning(seconds=1).findings[0].status
+        'proven'
+        >>> folder.cleanup()
+        """
+        if self.run is None or handed.diagnose is None:
+            raise InputError(
+                "the diagnosis is of a run: of a network ask whygrad.diagnose(net, X, Y, …)"
+            )
+        answer: Explanation = handed.diagnose(self.run, seconds=seconds)
+        return answer
 
     def check(
         self,

@@ -1,7 +1,7 @@
 """The question itself: from a training to what is wrong with it, and to the answer in words."""
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from whygrad.answers.parts import Table
 from whygrad.answers.pictures import BarPicture
 from whygrad.diagnosis.checks import fits_a_few, of_data
 from whygrad.diagnosis.contradictions import contradictions, of_own_cost, of_start
+from whygrad.diagnosis.cures import CURES
 from whygrad.diagnosis.description import Description, describe
 from whygrad.diagnosis.finding import KINDS, Finding
 from whygrad.diagnosis.setting import Setting
@@ -57,6 +58,13 @@ class Diagnosis(Explanation):
 
     findings: tuple[Finding, ...] = ()
     improvements: tuple[Finding, ...] = ()
+
+    def to_dict(self, limit: int | None = 10_000) -> dict[str, Any]:
+        """Return the answer as plain data for JSON, with its findings and improvements."""
+        found = {"findings": self.findings, "improvements": self.improvements}
+        return super().to_dict(limit) | {
+            name: [asdict(finding) for finding in findings] for name, findings in found.items()
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +139,7 @@ def diagnose(
     if subject.options.get("epochs") == 0:
         found.append(Finding("not_trained", "exact", "epochs is 0", "train it"))
         return _answer(task, _unique(found), [], notes)
-    tried = _tried(subject, task, seconds)
+    tried = _tried(subject, task, seconds, found)
     return _answer(
         task, _unique(found + tried.found), tried.improvements, tried.notes + notes, tried.pictures
     )
@@ -162,18 +170,20 @@ def _of_what_is_computed(subject: Subject) -> list[Finding]:
 
 
 def _unique(found: list[Finding]) -> list[Finding]:
-    """Return the first finding of each kind, diagnoses before what is only possible."""
+    """Return one finding of each kind, diagnoses first; a contradiction takes what its cure brought."""
     kept: dict[str, Finding] = {}
     for each in sorted(found, key=lambda f: ("exact", "proven", "possible").index(f.status)):
-        kept.setdefault(each.kind, each)
+        first = kept.setdefault(each.kind, each)
+        if first.status == "exact" and first.gain is None and each.gain is not None:
+            kept[each.kind] = replace(each, status="exact", evidence=first.evidence)
     return list(kept.values())
 
 
 # ── by training ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def _tried(subject: Subject, task: Task, seconds: float | None) -> _Tried:
-    """Train it as it stands, look at it, and try what its symptoms suggest."""
+def _tried(subject: Subject, task: Task, seconds: float | None, exact: list[Finding]) -> _Tried:
+    """Train it as it stands, look at it, and try what contradictions and symptoms suggest."""
     setting = _setting(subject, task)
     began = time.monotonic()
     try:
@@ -190,7 +200,11 @@ def _tried(subject: Subject, task: Task, seconds: float | None) -> _Tried:
     ]
     if base.scores.min() > 1 - WORTH:  # nothing could bring as much
         return _Tried([], [], notes)
-    signs = symptoms(seen)
+    known = {finding.kind: Symptom(finding.kind, 1.0, finding.evidence) for finding in exact}
+    signs = [
+        *(sign for kind, sign in known.items() if kind in CURES),
+        *(sign for sign in symptoms(seen) if sign.kind not in known),
+    ]
     best, tried = search(base, signs, max(SECONDS, taken) if seconds is None else seconds)
     found, improvements = _judged(best, tried, signs)
     found = _no_relation(base, setting, training, found) + found
@@ -292,7 +306,7 @@ def _bars(best: list[Trial], base: Trained, task: Task) -> tuple[BarPicture, ...
     if not best:
         return ()
     shown = best[:SHOWN]
-    names = ("as it stands", *(described(trial) for trial in shown))
+    names = ("as it stands", *(" + ".join(trial.kinds) for trial in shown))
     scores = np.array([base.score, *(trial.cured.score for trial in shown)])
     name = measure_name(task)
     return (BarPicture(f"{name[0].upper()}{name[1:]} of rows set aside", name, names, scores),)
@@ -312,7 +326,9 @@ def _answer(
     possible = [finding for finding in found if finding.status == "possible"]
     found = sure + possible[:MOST_POSSIBLE]
     answer = _said(sure, task) if sure else NO_FAULT
-    rows = tuple((f.kind, f.status, f.evidence, f.cure, f.gain, f.error) for f in found)
+    rows = tuple(
+        (f.kind, f.status, f.evidence, f.cure, _rounded(f.gain), _rounded(f.error)) for f in found
+    )
     headings = ("kind", "status", "evidence", "cure", f"gain in {measure_name(task)}", "±")
     return Diagnosis(
         "learning",
@@ -340,6 +356,10 @@ def _said(sure: list[Finding], task: Task) -> str:
     faults = "; ".join(finding.said for finding in them)
     cures = ", ".join(finding.cure for finding in them[:-1]) + f" and {them[-1].cure}"
     return f"{len(them)} faults at once. {_capital(faults)}. {_capital(cures)}: {rise}."
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
 
 
 def _capital(text: str) -> str:

@@ -1,0 +1,6 @@
+"""What lower rooms ask of higher ones: handed in by the package's front, so that no import goes upwards."""
+
+from collections.abc import Callable
+from typing import Any
+
+diagnose: Callable[..., Any] | None = None  # `whygrad.diagnosis.diagnose`, for `run.why.learning()`

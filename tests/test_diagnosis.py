@@ -1,0 +1,401 @@
+"""A diagnosis names the fault that was planted, proves its cure, and says nothing of a healthy training."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+import whygrad as wg
+from whygrad.diagnosis import KINDS
+from whygrad.diagnosis.checks import fits_a_few, of_data
+from whygrad.diagnosis.contradictions import contradictions
+from whygrad.diagnosis.cures import CURES, cures
+from whygrad.diagnosis.description import Description, describe
+from whygrad.diagnosis.setting import Setting
+from whygrad.diagnosis.symptoms import TESTS, look, symptoms
+from whygrad.diagnosis.task import task_of
+from whygrad.diagnosis.trials import WORTH, Trained, compare, proven
+
+DRAWS = np.random.default_rng(7)
+X = DRAWS.normal(size=(240, 4))
+Z = X[:, 0] - X[:, 1] + X[:, 2] * X[:, 3]
+CLASSES = (Z > 0).astype(float)[:, None]
+THREE = np.eye(3)[np.digitize(Z, [-0.8, 0.8])]
+NUMBERS = np.column_stack([Z])
+
+
+def described(activation, units, cost, hidden="relu"):
+    return Description(
+        4, [{"units": 8, "activation": hidden}, {"units": units, "activation": activation}], cost
+    )
+
+
+def kinds(described_net, Y):
+    task = task_of(
+        Y, described_net.output.units, described_net.output.name in ("sigmoid", "softmax")
+    )
+    Y = np.asarray(Y, float).reshape(len(Y), -1)
+    return [finding.kind for finding in contradictions(described_net, task, Y)]
+
+
+# ── contradictions ───────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("net", "Y", "kind"),
+    [
+        (described("softmax", 1, "binary_cross_entropy"), CLASSES, "output_activation"),
+        (described("softmax", 1, "squared_error"), NUMBERS, "output_activation"),
+        (described("sigmoid", 3, "cross_entropy"), THREE, "output_activation"),
+        (described("identity", 3, "cross_entropy"), THREE, "output_activation"),
+        (described("identity", 1, "binary_cross_entropy"), CLASSES, "output_activation"),
+        (described("relu", 1, "squared_error"), NUMBERS, "output_activation"),
+        (described("tanh", 1, "squared_error"), 3 * NUMBERS, "output_activation"),
+        (described("sigmoid", 1, "binary_cross_entropy"), NUMBERS, "cost"),
+        (described("softmax", 1, "poisson"), NUMBERS, "output_activation"),
+        (described("exp", 1, "poisson"), NUMBERS, "cost"),
+        (described("sigmoid", 1, "binary_cross_entropy"), THREE.argmax(1), "labels_wrong_form"),
+        (described("softmax", 3, "cross_entropy"), THREE.argmax(1) / 255, "labels_wrong_form"),
+        (described("sigmoid", 1, "binary_cross_entropy"), 2 * CLASSES - 1, "labels_wrong_form"),
+        (described("softmax", 4, "cross_entropy"), THREE, "output_units"),
+        (described("identity", 3, "squared_error"), NUMBERS, "labels_wrong_form"),
+    ],
+)
+def test_a_contradiction_is_named_first(net, Y, kind):
+    assert kinds(net, Y)[0] == kind
+
+
+@pytest.mark.parametrize(
+    ("net", "Y"),
+    [
+        (described("sigmoid", 1, "binary_cross_entropy"), CLASSES),
+        (described("sigmoid", 1, "squared_error"), CLASSES),
+        (described("softmax", 3, "cross_entropy"), THREE),
+        (described("softmax", 3, "cross_entropy"), THREE.argmax(1)),
+        (described("softmax", 2, "cross_entropy"), CLASSES[:, 0]),
+        (described("sigmoid", 3, "binary_cross_entropy"), (THREE + np.roll(THREE, 1, axis=0)) > 0),
+        (described("identity", 1, "squared_error"), NUMBERS),
+        (described("tanh", 1, "squared_error"), np.tanh(NUMBERS)),
+        (described("identity", 1, "absolute_error"), np.arange(240.0)),
+        (described("exp", 1, "poisson"), np.arange(240) % 7),
+        (described("my own", 1, "my own"), NUMBERS),
+    ],
+)
+def test_what_fits_together_contradicts_nothing(net, Y):
+    assert kinds(net, Y) == []
+
+
+def test_a_description_need_not_be_one_that_can_be_built():
+    answer = wg.diagnose(described("softmax", 1, "cross_entropy"), X, CLASSES)
+    assert answer.findings[0].kind == "output_activation"
+    assert answer.findings[0].status == "exact"
+    assert "softmax of a single unit is 1" in answer.answer
+
+
+def test_units_that_start_alike_are_named():
+    net = wg.Network(4, [wg.Dense(6, "tanh", init="zeros"), wg.Dense(1, init="zeros")])
+    answer = wg.diagnose(net, X, NUMBERS, epochs=1, seconds=0.01)
+    assert answer.findings[0].kind == "init"
+    assert answer.findings[0].status == "exact"
+    assert "all 6 units of layer 1 start alike" in answer.answer
+
+
+def test_zeros_without_a_hidden_layer_are_no_fault():
+    net = wg.Network(4, [wg.Dense(1, init="zeros")])
+    answer = wg.diagnose(net, X, X @ [[1.0], [2], [0], [0]], optimizer=wg.SGD(0.1), epochs=40)
+    assert not [f for f in answer.findings if f.status != "possible"]
+
+
+def test_a_cost_that_mixes_rows_is_named():
+    mixes = wg.Cost(
+        "mixes",
+        lambda a, y: ((a - y.mean(axis=0)) ** 2).sum(axis=1) / 2,
+        lambda a, y: a - y.mean(axis=0),
+    )
+    net = wg.Network(4, [wg.Dense(6, "tanh"), wg.Dense(1)], mixes)
+    found = wg.diagnose(net, X, NUMBERS, epochs=2, seconds=0.01, engine="reference").findings[0]
+    assert (found.kind, found.status) == ("cost", "exact")
+
+
+def test_a_derivative_of_something_else_is_named():
+    wrong = wg.Cost("wrong", lambda a, y: ((a - y) ** 2).sum(axis=1) / 2, lambda a, y: y - a)
+    net = wg.Network(4, [wg.Dense(6, "tanh"), wg.Dense(1)], wrong)
+    found = wg.diagnose(net, X, NUMBERS, epochs=2, seconds=0.01, engine="reference").findings[0]
+    assert (found.kind, found.status) == ("gradient_wrong", "exact")
+
+
+def test_no_epoch_is_no_training():
+    net = wg.Network(4, [wg.Dense(1)])
+    assert wg.diagnose(net, X, NUMBERS, epochs=0).findings[0].kind == "not_trained"
+
+
+# ── proof ────────────────────────────────────────────────────────────────────────────────────────────
+
+TANH = [wg.Dense(12, "tanh"), wg.Dense(1, "sigmoid")]
+NET = wg.Network(4, TANH, "binary_cross_entropy")
+FAULTS = {
+    "inputs_unscaled": (NET, X * [1e3, 1e3, 1, 1] + [5e3, 0, 0, 0], CLASSES, {"epochs": 60}),
+    "learning_rate_low": (NET, X, CLASSES, {"optimizer": wg.Adam(1e-6), "epochs": 60}),
+    "learning_rate_high": (NET, X, CLASSES, {"optimizer": wg.SGD(300.0), "epochs": 60}),
+    "activation_hidden": (
+        wg.Network(4, [wg.Dense(12), wg.Dense(1)]), X, X[:, :1] * X[:, 1:2], {"epochs": 60},
+    ),
+    "regularization": (NET, X, CLASSES, {"optimizer": wg.Adam(0.01), "epochs": 60, "l2": 2.0}),
+    "targets_unscaled": (
+        wg.Network(4, [wg.Dense(12, "tanh"), wg.Dense(1)]), X, 5e4 * X[:, :1] + 4e5, {"epochs": 60},
+    ),
+    "output_activation": (
+        wg.Network(4, [wg.Dense(12, "tanh"), wg.Dense(1, "relu")]), X, NUMBERS, {"epochs": 60},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_a_planted_fault_is_found_and_its_cure_proven(kind):
+    net, inputs, Y, options = FAULTS[kind]
+    answer = wg.diagnose(net, inputs, Y, **options)
+    found = [f for f in answer.findings if f.status != "possible"]
+    assert kind in [f.kind for f in found[:3]], answer
+    assert found[0].gain > WORTH
+    assert found[0].gain > 2 * found[0].error
+    assert found[0].kind in KINDS
+
+
+@pytest.mark.parametrize(
+    ("net", "Y", "options"),
+    [
+        (NET, CLASSES, {"optimizer": wg.Adam(0.02), "epochs": 80}),
+        (NET, CLASSES, {"optimizer": wg.SGD(1.0), "epochs": 150, "l2": 1e-4}),
+        (wg.Network(4, [wg.Dense(16, "tanh"), wg.Dense(1)]), NUMBERS, {"optimizer": "lbfgs"}),
+    ],
+)
+def test_a_healthy_training_raises_no_alarm(net, Y, options):
+    answer = wg.diagnose(net, X, Y, seconds=5, **options)
+    assert [f for f in answer.findings if f.status != "possible"] == []
+    assert answer.answer.startswith("Nothing shows to be wrong")
+
+
+def trained(scores, losses):
+    return Trained(None, np.array(scores), np.array(losses), ())
+
+
+def test_a_gain_by_chance_is_not_proven():
+    draws = np.random.default_rng(0)
+    base = trained([0.70, 0.72, 0.71], draws.uniform(0, 1, (3, 200)))
+    luck = trained([0.80, 0.81, 0.79], draws.uniform(0, 1, (3, 200)))
+    sure = trained([0.80, 0.81, 0.79], base.losses - 0.1)
+    assert not proven(compare(["init"], luck, base), tried=10)
+    assert proven(compare(["init"], sure, base), tried=10)
+
+
+def test_a_gain_with_some_seeds_only_is_not_proven():
+    losses = np.full((3, 200), 0.5)
+    base = trained([0.5, 0.5, 0.7], losses)
+    some = trained([0.9, 0.9, 0.7], losses - 0.1)
+    assert not proven(compare(["init"], some, base), tried=1)
+
+
+def test_the_more_cures_are_tried_the_surer_one_must_be():
+    draws = np.random.default_rng(1)
+    base = trained([0.6, 0.6, 0.6], np.full((3, 100), 0.5))
+    better = trained([0.7, 0.7, 0.7], 0.5 - draws.normal(0.1, 0.45, (1, 100)) * np.ones((3, 1)))
+    trial = compare(["init"], better, base)
+    assert proven(trial, tried=1)
+    assert not proven(trial, tried=100)
+
+
+# ── symptoms and cures ───────────────────────────────────────────────────────────────────────────────
+
+
+def setting(net=NET, inputs=X, Y=CLASSES, **options):
+    return Setting(net, inputs, Y, inputs, Y, task_of(Y, net.sizes[-1], True), Y, options)
+
+
+def seen(one, score=0.6):
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        return look(one, wg.train(**one.arguments(0)), score)
+
+
+DEAD = wg.Network(4, [wg.Dense(12, "relu", bias_init=wg.Uniform(-90, -80)), wg.Dense(1, "sigmoid")])
+WILD = wg.Network(4, [wg.Dense(50, "tanh", init=wg.Uniform(-9, 9)), wg.Dense(1, "sigmoid")])
+STEADY = setting(
+    wg.Network(4, [wg.Dense(1)]), Y=X[:, :1], optimizer=wg.SGD(0.2), epochs=60, batch_size=240
+)
+SHOWING = {  # kind: (a training that shows it, one that comes close and does not)
+    "inputs_unscaled": (setting(inputs=X * 100), setting(inputs=X * 1.5)),
+    "targets_unscaled": (
+        setting(wg.Network(4, [wg.Dense(1)]), Y=NUMBERS * 1e4),
+        setting(wg.Network(4, [wg.Dense(1)]), Y=NUMBERS),
+    ),
+    "learning_rate_high": (
+        setting(wg.Network(4, [wg.Dense(1)]), Y=NUMBERS, optimizer=wg.SGD(3.0), epochs=9),
+        STEADY,
+    ),
+    "learning_rate_low": (
+        setting(optimizer=wg.Adam(1e-6), epochs=20),
+        STEADY,
+    ),
+    "epochs_few": (setting(epochs=2), setting(wg.Network(4, [wg.Dense(1)]), Y=NUMBERS, epochs=200)),
+    "activation_hidden": (
+        setting(wg.Network(4, [wg.Dense(9), wg.Dense(1)]), Y=NUMBERS, epochs=2),
+        setting(wg.Network(4, [wg.Dense(9, "relu"), wg.Dense(1)]), Y=NUMBERS, epochs=2),
+    ),
+    "dead_relu": (
+        setting(DEAD, epochs=2),
+        setting(wg.Network(4, [wg.Dense(12, "relu"), wg.Dense(1, "sigmoid")]), epochs=2),
+    ),
+    "init": (
+        setting(WILD, epochs=2),
+        setting(epochs=2),
+    ),
+    "batch": (setting(batch_size=240, epochs=5), setting(batch_size=32, epochs=5)),
+    "dropout": (
+        setting(wg.Network(4, [wg.Dense(9, "tanh", dropout=0.8), wg.Dense(1, "sigmoid")]), epochs=2),
+        setting(wg.Network(4, [wg.Dense(9, "tanh", dropout=0.1), wg.Dense(1, "sigmoid")]), epochs=2),
+    ),
+    "regularization": (setting(l2=1.0, epochs=2), setting(l2=0.0, epochs=2)),
+    "clipping": (setting(clip=0.1, epochs=2), setting(epochs=2)),
+    "units_few": (
+        setting(wg.Network(4, [wg.Dense(1, "tanh"), wg.Dense(1, "sigmoid")]), epochs=2),
+        setting(wg.Network(4, [wg.Dense(1, "sigmoid")]), epochs=2),
+    ),
+    "output_activation": (
+        setting(wg.Network(4, [wg.Dense(9, "tanh"), wg.Dense(1)]), epochs=2),
+        setting(epochs=2),
+    ),
+    "cost": (
+        setting(wg.Network(4, [wg.Dense(9, "tanh"), wg.Dense(1, "sigmoid")]), epochs=2),
+        setting(epochs=2),
+    ),
+    "optimizer": (
+        setting(optimizer=wg.SGD(1e-6), epochs=2),
+        STEADY,
+    ),
+}  # fmt: skip
+
+
+def test_every_symptom_has_cures_and_a_test_here():
+    assert set(TESTS) == set(CURES) == set(SHOWING)
+    assert set(TESTS) <= set(KINDS)
+
+
+@pytest.mark.parametrize("kind", SHOWING)
+def test_a_symptom_shows_where_it_is_planted_and_not_where_it_is_nearly_so(kind):
+    there, close = SHOWING[kind]
+    assert kind in [symptom.kind for symptom in symptoms(seen(there))]
+    assert kind not in [s.kind for s in symptoms(seen(close)) if s.strength > 0.15]
+
+
+@pytest.mark.parametrize("kind", CURES)
+def test_a_cure_leaves_the_setting_alone_and_changes_something(kind):
+    there, _ = SHOWING[kind]
+    found = cures(kind, there)
+    assert found
+    for cured in found:
+        assert cured.cures[-1][0] == kind
+        assert (cured.net, cured.options, cured.scale_X, cured.scale_Y) != (
+            there.net, there.options, there.scale_X, there.scale_Y,
+        )  # fmt: skip
+    assert there.cures == ()
+
+
+def test_scaled_targets_are_measured_in_the_units_they_came_in():
+    Y = NUMBERS * 1e3 + 5e4
+    net = wg.Network(4, [wg.Dense(16, "tanh"), wg.Dense(1)])
+    (cured,) = cures("targets_unscaled", setting(net, X, Y, optimizer="lbfgs"))
+    fitted = wg.train(**cured.arguments(0))
+    assert abs(fitted.predict(X)).max() < 10
+    assert cured.outputs(fitted.predict).mean() == pytest.approx(Y.mean(), rel=0.01)
+    assert cured.measure(fitted.predict)[0] > 0.9
+
+
+def test_inputs_are_scaled_by_what_the_training_rows_have():
+    (cured,) = cures("inputs_unscaled", setting(inputs=X * 50 + 7))
+    np.testing.assert_allclose(cured.inputs.std(axis=0), 1)
+    np.testing.assert_allclose(cured.inputs.mean(axis=0), 0, atol=1e-12)
+
+
+# ── what the data show ───────────────────────────────────────────────────────────────────────────────
+
+
+def lines(inputs, Y, shuffled=True, measured=None):
+    return " ".join(of_data(inputs, Y, task_of(Y, 1, True), shuffled, measured))
+
+
+def test_constant_and_repeated_columns_are_named():
+    wide = np.column_stack([X, np.ones(240), X[:, 1]])
+    said = lines(wide, CLASSES)
+    assert "Input 4 is the same value in every row" in said
+    assert "Input 5 is a copy of another column" in said
+    assert lines(X, CLASSES) == ""
+
+
+def test_a_class_that_is_nearly_always_there_is_named():
+    rare = (np.arange(240) < 12).astype(float)[:, None]
+    assert "One class has 95% of the rows" in lines(X, rare)
+
+
+def test_sorted_classes_in_an_unshuffled_training_are_named():
+    order = np.argsort(CLASSES[:, 0])
+    assert "sorted by class" in lines(X[order], CLASSES[order], shuffled=False)
+    assert lines(X, CLASSES, shuffled=False) == ""
+
+
+def test_rows_in_both_parts_are_named():
+    assert "60 of 120 validation rows" in lines(
+        X, CLASSES, measured=np.vstack([X[:60], X[:60] + 1])
+    )
+
+
+def test_a_network_that_cannot_learn_a_few_rows_is_broken():
+    dead = wg.Network(4, [wg.Dense(8, "relu"), wg.Dense(1, "relu")])
+    assert fits_a_few(dead, X, -1 - np.abs(NUMBERS)) is not None
+    assert fits_a_few(NET, X, CLASSES) is None
+
+
+# ── the doors ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_run_answers_for_its_own_training(tmp_path):
+    wg.train(NET, X, CLASSES, optimizer=wg.Adam(1e-5), epochs=20, record=tmp_path / "slow.run")
+    answer = wg.open_run(tmp_path / "slow.run").why.learning(seconds=3)
+    assert answer.findings[0].kind == "learning_rate_low"
+    assert answer.findings[0].status == "proven"
+    assert answer.to_dict()["findings"][0]["gain"] == answer.findings[0].gain
+
+
+def test_a_fitted_estimator_is_trained_again():
+    from sklearn.neural_network import MLPClassifier
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for kind in (MLPClassifier, wg.MLPClassifier):
+            mlp = kind((8,), solver="sgd", learning_rate_init=1e-7, max_iter=20, random_state=0)
+            answer = wg.diagnose(mlp.fit(X, CLASSES[:, 0]), X, CLASSES[:, 0], seconds=3)
+            assert answer.findings[0].status == "proven"
+            assert answer.findings[0].kind in ("learning_rate_low", "optimizer")
+
+
+@pytest.mark.parametrize(
+    ("given", "data", "options", "message"),
+    [
+        (NET, (None, None), {}, "give X and Y"),
+        (NET, (X, CLASSES[:7]), {}, "X has 240 rows and Y 7"),
+        (NET, (X * np.nan, CLASSES), {}, r"X\[0, 0\] is nan"),
+        (NET, ([["a"]], [1]), {}, "X is no table of numbers"),
+        (3, (X, CLASSES), {}, "a int cannot be diagnosed"),
+        (described("softmax", 1, "poisson"), (None, None), {}, "give X and Y"),
+    ],
+)
+def test_what_cannot_be_diagnosed_is_refused(given, data, options, message):
+    with pytest.raises(wg.InputError, match=message):
+        wg.diagnose(given, *data, **options)
+
+
+def test_a_network_describes_itself():
+    assert repr(describe(NET)) == "<Description 4-12-1 tanh, sigmoid; binary_cross_entropy>"
+    with pytest.raises(wg.InputError, match="needs 'units'"):
+        Description(4, [{"activation": "relu"}])
+    with pytest.raises(wg.InputError, match="has 0 units"):
+        Description(4, [{"units": 0}])
