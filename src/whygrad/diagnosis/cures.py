@@ -3,7 +3,7 @@
 A cure that changes nothing here, such as less dropout where there is none, is not among those returned.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -33,6 +33,15 @@ def cures(kind: str, setting: Setting) -> list[Setting]:
     return [
         replace(cured, cures=(*setting.cures, (kind, said))) for said, cured in CURES[kind](setting)
     ]
+
+
+def with_cures(setting: Setting, chosen: Iterable[tuple[str, str]]) -> Setting:
+    """Return the setting with cures of several kinds, told by their words, in the order in which they act."""
+    for kind, said in sorted(chosen, key=lambda cure: list(CURES).index(cure[0])):
+        options = cures(kind, setting)
+        same = [option for option in options if option.cures[-1][1] == said]
+        setting = (same or options or [setting])[0]
+    return setting
 
 
 def _scaled_inputs(setting: Setting) -> Iterator[Cured]:

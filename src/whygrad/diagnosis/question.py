@@ -54,10 +54,13 @@ class Diagnosis(Explanation):
         Exact and proven ones are diagnoses; those that are only possible stand after them.
     improvements : tuple of Finding
         What makes a training better that nothing is wrong with: no diagnosis.
+    cures : tuple of (str, str)
+        The kinds that were cured in the best training that was proven, and by what; () for none.
     """
 
     findings: tuple[Finding, ...] = ()
     improvements: tuple[Finding, ...] = ()
+    cures: tuple[tuple[str, str], ...] = ()
 
     def to_dict(self, limit: int | None = 10_000) -> dict[str, Any]:
         """Return the answer as plain data for JSON, with its findings and improvements."""
@@ -75,6 +78,7 @@ class _Tried:
     improvements: list[Finding]
     notes: list[str]
     pictures: tuple[BarPicture, ...] = ()
+    cures: tuple[tuple[str, str], ...] = ()
 
 
 def diagnose(
@@ -125,13 +129,13 @@ def diagnose(
         if X is None or Y is None:
             raise InputError("a description is diagnosed with its data: give X and Y")
         A, B = rows_of_numbers(X, "X"), rows_of_numbers(Y, "Y")
-        task = _task(given, A, B)
+        task = asked_of(given, A, B)
         return _answer(
             task, _unique(contradictions(given, task, B)), [], list(of_data(A, B, task, True, None))
         )
     subject = subject_of(given, X, Y, as_for_train)
     about = describe(subject.net)
-    task = _task(about, subject.X, subject.Y)
+    task = asked_of(about, subject.X, subject.Y)
     found = contradictions(about, task, subject.Y) + _of_what_is_computed(subject)
     measured = None if subject.validation is None else subject.validation[0]
     shuffled = bool(subject.options.get("shuffle", True))
@@ -141,11 +145,16 @@ def diagnose(
         return _answer(task, _unique(found), [], notes)
     tried = _tried(subject, task, seconds, found)
     return _answer(
-        task, _unique(found + tried.found), tried.improvements, tried.notes + notes, tried.pictures
+        task,
+        _unique(found + tried.found),
+        tried.improvements,
+        tried.notes + notes,
+        tried.pictures,
+        tried.cures,
     )
 
 
-def _task(about: Description, X: Array, Y: Array) -> Task:
+def asked_of(about: Description, X: Array, Y: Array) -> Task:
     if len(X) != len(Y):
         raise InputError(f"X has {len(X)} rows and Y {len(Y)}")
     if not (np.isfinite(X).all() and np.isfinite(Y).all()):
@@ -184,7 +193,7 @@ def _unique(found: list[Finding]) -> list[Finding]:
 
 def _tried(subject: Subject, task: Task, seconds: float | None, exact: list[Finding]) -> _Tried:
     """Train it as it stands, look at it, and try what contradictions and symptoms suggest."""
-    setting = _setting(subject, task)
+    setting = setting_of(subject, task)
     began = time.monotonic()
     try:
         (base,) = train_all([setting])
@@ -213,10 +222,11 @@ def _tried(subject: Subject, task: Task, seconds: float | None, exact: list[Find
     notes.append(
         f"{len(tried)} trainings with cures were held against it, each from {len(SEEDS)} seeds."
     )
-    return _Tried(found, improvements, notes, _bars(best, base, task))
+    cured = best[0].cured.setting.cures if best and proven(best[0], len(tried)) else ()
+    return _Tried(found, improvements, notes, _bars(best, base, task), cured)
 
 
-def _setting(subject: Subject, task: Task) -> Setting:
+def setting_of(subject: Subject, task: Task) -> Setting:
     """Return the training with rows set aside: those that were measured, or three tenths."""
     options, weights = dict(subject.options), subject.sample_weight
     X, Y = subject.X, subject.Y
@@ -321,6 +331,7 @@ def _answer(
     improvements: list[Finding],
     notes: list[str],
     pictures: tuple[BarPicture, ...] = (),
+    cures: tuple[tuple[str, str], ...] = (),
 ) -> Diagnosis:
     sure = [finding for finding in found if finding.status != "possible"]
     possible = [finding for finding in found if finding.status == "possible"]
@@ -339,6 +350,7 @@ def _answer(
         notes=tuple(notes),
         findings=tuple(found),
         improvements=tuple(improvements),
+        cures=cures,
     )
 
 

@@ -19,7 +19,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from whygrad.diagnosis.cures import CURES, cures, steps
+from whygrad.diagnosis.cures import cures, steps, with_cures
 from whygrad.diagnosis.setting import Setting
 from whygrad.diagnosis.symptoms import Symptom
 from whygrad.errors import WhygradError
@@ -238,14 +238,8 @@ def _best_of_each(alone: Sequence[Trial], found: Sequence[Symptom]) -> list[Tria
 
 
 def _joined(base: Trained, kinds: Sequence[str], singles: dict[str, Trial]) -> Setting:
-    """Return the training as it stands with the cures of several kinds, in the order in which they act."""
-    setting = base.setting
-    for kind in sorted(kinds, key=list(CURES).index):
-        said = singles[kind].cured.setting.cures[-1]
-        options = cures(kind, setting)
-        same = [option for option in options if option.cures[-1] == said] or options[:1]
-        setting = same[0] if same else setting
-    return setting
+    """Return the training as it stands with the cures of several kinds."""
+    return with_cures(base.setting, [singles[kind].cured.setting.cures[-1] for kind in kinds])
 
 
 def _pruned(
