@@ -2,10 +2,11 @@
 
     WHYGRAD_FAULTS=FOLDER python benchmarks/diagnosis.py [--seconds S] [--trial] [ID …]
 
-FOLDER has faults.json and healthy.json, records of settings met in practice; `faults.py`, which makes their
-data and networks, lies there or beside it. A kind is right where the record says so. A cure that is reported
-as proven is trained again on all training rows, from seeds that the diagnosis has not seen, and scored on the
-record's held-out rows, beside the best of the fixes that the record knows; R² below 0 counts as 0.
+FOLDER has faults.json and healthy.json, records of settings met in practice; `faults.py`, which makes
+their data and networks, lies there or beside it. A kind is right where the record says so. A cure that is
+reported as proven is trained again on all training rows, from seeds that the diagnosis has not seen, and
+scored on the record's held-out rows, beside the best of the fixes that the record knows; R² below 0 counts
+as 0.
 """
 
 import argparse
@@ -129,8 +130,9 @@ def main() -> None:
                 "better": bool(after.mean() > before.mean()),
             }
         rows.append(row)
-        print(("first " if row["first"] else "three " if row["among_three"] else "missed"), row["id"],
-              row["kinds"], row["status"], row.get("share_of_best_fix"), f"{row['seconds']} s", flush=True)  # fmt: skip
+        place = "first " if row["first"] else "three " if row["among_three"] else "missed"
+        shown = (row["kinds"], row["status"], row.get("share_of_best_fix"), f"{row['seconds']} s")
+        print(place, row["id"], *shown, flush=True)
     alarms = []
     for record in healthy:
         answer, _, _ = diagnosed(faults, record, given.seconds)

@@ -57,7 +57,7 @@ def doctor(
     ] = None,
     how: OutputFormat = PLAIN,
 ) -> int:
-    """Say why a training does not learn, and prove a cure by training it again."""
+    """Diagnose why a training does not learn, and prove a cure by training it again."""
     answers.check(how)
     if seconds is not None and not 0 < seconds < float("inf"):
         raise InputError(f"--seconds {seconds:g}: it must be above 0")

@@ -36,7 +36,7 @@ def cures(kind: str, setting: Setting) -> list[Setting]:
 
 
 def with_cures(setting: Setting, chosen: Iterable[tuple[str, str]]) -> Setting:
-    """Return the setting with cures of several kinds, told by their words, in the order in which they act."""
+    """Return the setting with cures of several kinds, told by their words, as they follow each other."""
     for kind, said in sorted(chosen, key=lambda cure: list(CURES).index(cure[0])):
         options = cures(kind, setting)
         same = [option for option in options if option.cures[-1][1] == said]

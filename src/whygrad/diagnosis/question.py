@@ -89,7 +89,7 @@ def diagnose(
     seconds: float | None = None,
     **as_for_train: Any,
 ) -> Diagnosis:
-    """Say what is wrong with a training, with evidence, and prove the cure on the same training.
+    """Find what is wrong with a training, with evidence, and prove the cure on the same training.
 
     What contradicts itself is found exactly, before a step is taken. Everything else is a hypothesis until
     the training with the cure, from the same seeds, is better on rows set aside by more than chance.
@@ -155,6 +155,7 @@ def diagnose(
 
 
 def asked_of(about: Description, X: Array, Y: Array) -> Task:
+    """Return what the targets ask of a network; raise for rows that do not fit or are not finite."""
     if len(X) != len(Y):
         raise InputError(f"X has {len(X)} rows and Y {len(Y)}")
     if not (np.isfinite(X).all() and np.isfinite(Y).all()):

@@ -9,7 +9,7 @@
     starting    scikit-learn imported without what it never asks for
     why         fitted estimators, whygrad's and scikit-learn's own, asked why
 
-Door beside this one: `why`, and `mlp` for types. It may import `why`, `record`, `training` and what is
+Doors beside this one: `why`, `parameters`, and `mlp` for types. It may import `why`, `record`, `training` and what is
 below; it is the only folder that subclasses scikit-learn.
 """
 
