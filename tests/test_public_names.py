@@ -55,6 +55,7 @@ NAMES = [
     "backward",
     "cost",
     "explain",
+    "export",
     "forward",
     "gradients",
     "load",

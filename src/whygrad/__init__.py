@@ -8,6 +8,7 @@ Feed-forward neural networks, trained fast on a CPU, with every number on the wa
     open_run            what the command `whygrad train` wrote
     why                 the questions: why.weight, why.paths, …
     explain             a network trained elsewhere, with scikit-learn or PyTorch, to be asked why
+    export              a trained network as ONNX, C, JavaScript or PyTorch's tensors
     studio              a page that shows a run or a network, and answers
 """
 
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from whygrad.estimators.mlp import MLPClassifier, MLPRegressor
     from whygrad.fitted import load
     from whygrad.interop import explain
+    from whygrad.interop.exporting import export
     from whygrad.record import Run, open_run
 
 __all__ = [
@@ -112,6 +114,7 @@ __all__ = [
     "backward",
     "cost",
     "explain",
+    "export",
     "forward",
     "gradients",
     "load",
@@ -128,6 +131,7 @@ _LATER = {
     "MLPRegressor": "whygrad.estimators",
     "Run": "whygrad.record",
     "explain": "whygrad.interop",
+    "export": "whygrad.interop.exporting",
     "load": "whygrad.fitted",
     "open_run": "whygrad.record",
     "why": "whygrad.why",
