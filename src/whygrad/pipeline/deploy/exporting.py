@@ -1,6 +1,7 @@
 """A `Deployable` → a file, by its ending: whole or not at all, and only where nothing is yet or may go."""
 
 import json
+import os
 import shlex
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -48,19 +49,21 @@ class Exported:
         said = f"{self.path}: {self.size:,} bytes"
         if self.difference is None:
             return f"{said}, with {self.rows}" if self.rows else said
-        return (
-            f"{said}; the largest difference from whygrad is {self.difference:.2g}, on {self.rows}"
-        )
+        return f"{said}; at most {self.difference:.2g} from whygrad, on {self.rows}"
 
 
-def check_place(path: Path, overwrite: bool | None) -> None:
+def check_place(path: Path, overwrite: bool) -> None:
     """Raise `FileError` for an unknown ending, and where a file is already, before any work is done."""
     if path.suffix.lower() not in ENDINGS:
         raise FileError(f"{path}: the ending says what to write: {', '.join(ENDINGS)}")
-    refuse_taken(path, overwrite)
+    refuse_taken(path, overwrite=True)
+    if os.path.lexists(path) and not overwrite:
+        raise FileError(
+            f"{path}: exists already: choose another name, or --overwrite it (overwrite=True)"
+        )
 
 
-def write(given: Deployable, proof: Proof, path: Path, overwrite: bool | None = False) -> Exported:
+def write(given: Deployable, proof: Proof, path: Path, overwrite: bool = False) -> Exported:
     """Write a network to a file.
 
     Parameters
@@ -88,7 +91,7 @@ def write(given: Deployable, proof: Proof, path: Path, overwrite: bool | None = 
     """
     check_place(path, overwrite)
     content, found = ENDINGS[path.suffix.lower()](given, proof, path)
-    refuse_taken(path, overwrite)
+    check_place(path, overwrite)
     write_atomically(path, content)
     return found
 
@@ -116,6 +119,8 @@ def _js(given: Deployable, proof: Proof, path: Path) -> tuple[bytes, Exported]:
     content = to_js(given, proof, path.stem).encode()
     file = json.dumps(f"./{path.name}")
     how = "node -e " + shlex.quote(f"import({file}).then((net) => console.log(net.prove()))")
+    if path.suffix.lower() == ".js":
+        how += " (Node before 22.7 knows a module by the ending .mjs)"
     return content, _with_proof(given, path, content, how)
 
 

@@ -199,9 +199,10 @@ def compare(given: Deployable, values: Array, labels: Any, proof: Proof) -> floa
     if labels is not None and proof.labels is not None:
         other = np.asarray(labels != proof.labels).reshape(len(proof), -1).any(axis=1)
         for row in np.flatnonzero(other & ~_undecided(given, proof, limit)):
+            found, own = (np.array(given[row]).tolist() for given in (labels, proof.labels))
             raise InputError(
-                f"the exported network gives {labels[row]!r:.60} where whygrad gives "
-                f"{proof.labels[row]!r:.60}, in row {row + 1} of {proof.what}: nothing was written"
+                f"the exported network gives {found!r:.60} where whygrad gives {own!r:.60}, in row {row + 1} "
+                f"of {proof.what}: nothing was written"
             )
     return worst
 
