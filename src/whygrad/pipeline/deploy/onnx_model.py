@@ -185,13 +185,15 @@ def difference(given: Deployable, content: bytes, proof: Proof) -> float:
 
 def compare(given: Deployable, values: Array, labels: Any, proof: Proof) -> float:
     """Return the largest difference of values from those of a proof; raises as `difference` does."""
-    apart = np.abs(values - proof.values)
+    with np.errstate(invalid="ignore"):
+        apart = np.where(values == proof.values, 0.0, np.abs(values - proof.values))
+    apart[np.isnan(apart)] = np.inf
     size = max(1.0, float(np.abs(proof.values).max(initial=0.0)))
     # A class that is ahead by less than rounding may be either.
     limit = ROUNDING[given.dtype] * size
     worst = float(apart.max(initial=0.0))
     if not worst <= limit:
-        row, column = np.unravel_index(int(np.nanargmax(apart)), apart.shape)
+        row, column = np.unravel_index(int(np.argmax(apart)), apart.shape)
         raise InputError(
             f"the exported network gives {values[row, column]:g} where whygrad gives "
             f"{proof.values[row, column]:g}, in row {row + 1} of {proof.what}: nothing was written"
@@ -199,10 +201,10 @@ def compare(given: Deployable, values: Array, labels: Any, proof: Proof) -> floa
     if labels is not None and proof.labels is not None:
         other = np.asarray(labels != proof.labels).reshape(len(proof), -1).any(axis=1)
         for row in np.flatnonzero(other & ~_undecided(given, proof, limit)):
-            found, own = (np.array(given[row]).tolist() for given in (labels, proof.labels))
+            found, own = (np.array(known[row]).tolist() for known in (labels, proof.labels))
             raise InputError(
-                f"the exported network gives {found!r:.60} where whygrad gives {own!r:.60}, in row {row + 1} "
-                f"of {proof.what}: nothing was written"
+                f"the exported network gives {found!r:.60} where whygrad gives {own!r:.60}, in row "
+                f"{row + 1} of {proof.what}: nothing was written"
             )
     return worst
 
@@ -211,7 +213,7 @@ def _undecided(given: Deployable, proof: Proof, limit: float) -> Array:
     """Return for each row whether rounding decides its label, (n,)."""
     values = proof.values
     if given.two or given.result.kind == "several":
-        near = np.abs(values[:, -1:] if given.two else values) - given.result.threshold
-        return np.asarray((np.abs(near) <= limit).any(axis=1))
+        above = (values[:, -1:] if given.two else values) - given.result.threshold
+        return np.asarray((np.abs(above) <= limit).any(axis=1))
     highest = np.sort(values, axis=1)[:, -2:]
     return np.asarray(highest[:, -1] - highest[:, 0] <= limit)
