@@ -1,8 +1,10 @@
 """Networks that leave: what onnxruntime, a C compiler and node make of them is what whygrad predicts."""
 
 import json
+import math
 import random
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +20,7 @@ from whygrad.pipeline.deploy import onnx_graph, source_text
 from whygrad.pipeline.deploy.building import of_table, proof_of_table
 from whygrad.pipeline.deploy.exporting import write
 from whygrad.pipeline.settings import Settings
+from whygrad.tables import Category, Encoding, NumberColumn, Target
 
 DTYPES = ("float32", "float64")
 QUICK = Settings(hidden=(6,), epochs=2, test=0.2, validation=0.1, engine="reference")
@@ -507,6 +510,59 @@ def test_a_run_is_exported_where_its_table_is_gone(run, tmp_path):
     finally:
         table.write_bytes(content)
     assert done.rows == "100 rows drawn at random" and done.difference < 1e-4
+
+
+def test_an_export_has_the_same_bytes_every_time(run, tmp_path):
+    for ending in ("onnx", "c", "mjs"):
+        files = [tmp_path / f"{k}" / f"houses.{ending}" for k in range(2)]
+        for file in files:
+            file.parent.mkdir(exist_ok=True)
+            wg.export(wg.open_run(run), file)
+        assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_pixels_go_in_side_by_side(tmp_path):
+    source = fit.find("digits")
+    result = fit.fit(replace(source, table=source.table.slice(0, 200), testing=0), QUICK)
+    deployable = of_table(result.fitted, result.encoding)
+    proof = proof_of_table(deployable, result.fitted, result.encoding, source.table, "rows")
+    done = write(deployable, proof, tmp_path / "d.onnx")
+    assert done.difference < 1e-6
+    assert done.notes[0].startswith("columns ") and done.notes[0].endswith(" as one array of 64")
+    write(deployable, proof, tmp_path / "d.c")
+    assert compiled(tmp_path / "d.c", "D")[0] == 0
+
+
+@pytest.mark.parametrize("na, value", [(("-9", "nan", "inf"), -9.0), (("none",), math.nan)])
+def test_what_stands_for_a_missing_value_is_missing_elsewhere_too(na, value, tmp_path):
+    column = NumberColumn("size", "number", 3.0, 2.0, 1.0, True)
+    encoding = Encoding((column,), Target("price", "regression", "number", (), 5.0, 2.0, na=na))
+    net = wg.Network(2, [wg.Dense(2, "tanh"), wg.Dense(1, "identity")], "squared_error")
+    fitted = wg.Fitted(net, net.init(seed=2))
+    deployable = of_table(fitted, encoding)
+    rows = pa.table({"size": [1.0, value, 4.5]})
+    proof = proof_of_table(deployable, fitted, encoding, rows, "rows")
+    proof = replace(proof, inputs={"size": np.array([1.0, value, 4.5])})  # not as whygrad reads it
+    assert write(deployable, proof, tmp_path / "t.onnx").difference < 1e-12
+    for name in ("t.c", "t.mjs"):
+        write(deployable, proof, tmp_path / name)
+    assert compiled(tmp_path / "t.c", "T")[0] == 0
+    assert in_node(tmp_path / "t.mjs", "net.prove()") < 1e-12
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        NumberColumn("size", "number", math.inf),
+        NumberColumn("size", "number", "0; system()"),
+        Category("size", "text", (1, 2)),
+    ],
+)
+def test_a_damaged_encoding_is_refused_in_a_line(column):
+    net = wg.Network(len(column.names), [wg.Dense(1)], "squared_error")
+    encoding = Encoding((column,), Target("price", "regression", "number"))
+    with pytest.raises(wg.InputError, match="the description of the table is damaged"):
+        of_table(wg.Fitted(net, net.init()), encoding)
 
 
 def test_a_run_on_arrays_is_exported_as_its_network(tmp_path):

@@ -26,7 +26,7 @@ from whygrad.pipeline.deploy.form import (
     Proof,
     Result,
 )
-from whygrad.tables import DateColumn, Encoding, NumberColumn, quoted
+from whygrad.tables import DateColumn, Encoding, NumberColumn, Target, quoted
 from whygrad.tables.dates import DAY, EPOCH_TO, EPOCHS, PARTS
 
 ROWS = 1000  # that are compared at most
@@ -81,17 +81,43 @@ def of_table(fitted: Fitted, encoding: Encoding) -> Deployable:
     InputError
         For an activation of the user's own, and for parameters that are not finite.
     """
-    target = encoding.target
-    if target.task == "regression":
-        result = Result("number", center=float(target.center), scale=float(target.scale))
-    else:
-        labels = as_labels(target.classes)
-        result = Result("classes", labels, threshold=float(target.threshold))
+    layers = layers_of(fitted.net, fitted.theta)
     notes: list[str] = []
-    columns: tuple[Column, ...] = ()
-    if not all(_as_it_is(column) for column in encoding.columns):
-        columns = tuple(_column(column, target.na, notes) for column in encoding.columns)
-    return Deployable(columns, layers_of(fitted.net, fitted.theta), result, tuple(notes))
+    try:
+        columns, result = _columns(encoding, notes), _result(encoding.target)
+    except InputError:
+        raise
+    except (
+        AttributeError,
+        TypeError,
+        ValueError,
+    ) as error:  # of a file that anyone may have written
+        raise InputError(f"the description of the table is damaged ({error})") from None
+    return Deployable(columns, layers, result, tuple(notes))
+
+
+def _result(target: Target) -> Result:
+    """Return what the outputs mean for the target of a table."""
+    if target.task == "regression":
+        return Result("number", center=finite(target.center), scale=finite(target.scale))
+    labels = as_labels(target.classes)
+    return Result("classes", labels, threshold=finite(target.threshold))
+
+
+def _columns(encoding: Encoding, notes: list[str]) -> tuple[Column, ...]:
+    """Return the columns of a table; () where they go in side by side as they are."""
+    if all(_as_it_is(column) for column in encoding.columns):
+        first, last = (quoted(encoding.columns[k].name) for k in (0, -1))
+        notes.append(f"columns {first} to {last} go in as one array of {len(encoding.columns)}")
+        return ()
+    return tuple(_column(column, encoding.target.na, notes) for column in encoding.columns)
+
+
+def finite(value: float) -> float:
+    """Return a number as it is; raises `ValueError` for one that source code has no literal for."""
+    if not math.isfinite(value):
+        raise ValueError(f"{value} is no finite number")
+    return float(value)
 
 
 def as_labels(given: Sequence[Any]) -> tuple[Label, ...]:
@@ -119,15 +145,15 @@ def _as_it_is(column: Any) -> bool:
 
 def _column(column: Any, na: Sequence[str], notes: list[str]) -> Column:
     """Return a column as plain data; `notes` gets what is to be known of it."""
-    gaps = tuple(float(one) for one in map(_number, na) if one is not None)
+    gaps = tuple(one for one in map(_number, na) if one is not None)
     if isinstance(column, NumberColumn):
         if column.form.unit == "%" and not column.form.bare:
             notes.append(f"column {quoted(column.name)} goes in as per cent: 12 for 12 %")
         return Number(
             column.name,
-            float(column.center),
-            float(column.scale),
-            float(column.fill),
+            finite(column.center),
+            finite(column.scale),
+            finite(column.fill),
             bool(column.flagged),
             gaps,
             column.kind == "boolean",
@@ -144,7 +170,7 @@ def _column(column: Any, na: Sequence[str], notes: list[str]) -> Column:
 
 def _number(sign: str) -> float | None:
     try:
-        return float(sign)
+        return finite(float(sign))
     except ValueError:
         return None
 
@@ -159,9 +185,9 @@ def _date(column: DateColumn, gaps: tuple[float, ...], notes: list[str]) -> Date
         column.name,
         column.parts,
         tuple(len(PARTS[part][0]) for part in column.parts),
-        tuple(map(float, column.centers)),
-        tuple(map(float, column.widths)),
-        float(column.fill),
+        tuple(map(finite, column.centers)),
+        tuple(map(finite, column.widths)),
+        finite(column.fill),
         bool(column.flagged),
         EPOCHS[form] if epoch else 1.0,
         -float(EPOCH_TO) if epoch else None,
