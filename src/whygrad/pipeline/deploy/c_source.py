@@ -64,8 +64,7 @@ def to_c(given: Deployable, proof: Proof, name: str) -> str:
         For a category or label that C cannot hold.
     """
     _check(given)
-    source = _Source(given, presentable(proof), identifier(name, "net"))
-    return "\n".join(source.lines()) + "\n"
+    return "\n".join(_Source(given, presentable(proof), name).lines()) + "\n"
 
 
 def _check(given: Deployable) -> None:
@@ -93,7 +92,8 @@ class _Source:
     """The lines of one file."""
 
     def __init__(self, given: Deployable, proof: Proof, name: str) -> None:
-        self.given, self.proof, self.name = given, proof, name
+        self.given, self.proof, self.name = given, proof, identifier(name, "net")
+        self.file = f"{commented(name)}.c"
         self.real, self.F = ("float", "f") if given.dtype == "float32" else ("double", "")
         self.fields = identifiers(column.name for column in given.columns)
         self.values = given.result.values.replace("variable", "values")
@@ -122,7 +122,7 @@ class _Source:
             yield " * Texts are compared as bytes of UTF-8. A missing number is NAN, a missing text NULL."
         yield " *"
         yield " * To see it prove itself on rows that whygrad predicted (exit code 0, or else 1):"
-        yield f" *     cc -std=c99 -D{name.upper()}_MAIN {name}.c -lm && ./a.out"
+        yield f" *     cc -std=c99 -D{name.upper()}_MAIN {self.file} -lm && ./a.out"
         yield " */"
         yield "#include <math.h>"
         yield "#include <string.h>"
