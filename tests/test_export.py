@@ -143,6 +143,21 @@ def test_rows_of_a_table_go_in_as_they_are(target, dtype, given, table, trained,
     assert in_node(tmp_path / "t.mjs", "net.prove()") <= most
 
 
+def test_a_chosen_threshold_decides_elsewhere_too(table, trained, tmp_path):
+    fitted, encoding = trained["sold"]
+    p = fit.predict(fitted, encoding.encode(table))[:, 0]
+    chosen = replace(
+        encoding, target=replace(encoding.target, threshold=float(np.sort(p)[200:202].mean()))
+    )
+    assert (chosen.decode(p[:, None]) != encoding.decode(p[:, None])).any()
+    deployable = of_table(fitted, chosen)
+    proof = proof_of_table(deployable, fitted, chosen, table, "rows")
+    for name in ("t.onnx", "t.c", "t.mjs"):
+        write(deployable, proof, tmp_path / name)
+    assert compiled(tmp_path / "t.c", "T")[0] == 0
+    assert in_node(tmp_path / "t.mjs", "net.prove()") < 1e-6
+
+
 def test_onnxruntime_takes_the_cells_themselves(table, trained, tmp_path):
     """Without whygrad on the way in: what a user makes of a frame, column by column."""
     fitted, encoding = trained["town"]

@@ -260,6 +260,10 @@ class _Source:
             yield "double year, month, day;"
             yield f"{self.name}_civil(days, &year, &month, &day);"
             yield "(void)year, (void)month, (void)day;"
+        if "weekday" in column.parts:
+            yield "double weekday = days + 3 - 7 * floor((days + 3) / 7); /* 0 is Monday */"
+        if "hour" in column.parts:
+            yield f"double hour = (value - days * {DAY}.0) / 3600.0;"
         for part, width, center, scale in zip(
             column.parts, column.widths, column.centers, column.scales, strict=True
         ):
@@ -393,12 +397,10 @@ def _has_date(column: Date) -> bool:
 
 
 def _part(part: str, width: int) -> Sequence[str]:
-    """Return the columns of a part of a date, of value, days, year, month and day."""
+    """Return the columns of a part of a date, of value, year, month, day, weekday and hour."""
     if part == "weekday":
-        of_week = "days + 3 - 7 * floor((days + 3) / 7)"
-        return [f"{of_week} == {k}" for k in range(width)]
+        return [f"weekday == {k}" for k in range(width)]
     if part in ("month", "hour"):
-        units = "month" if part == "month" else f"(value - days * {DAY}.0) / 3600.0"
-        turn = f"{2 * math.pi!r} * ({units}) / {12 if part == 'month' else 24}.0"
+        turn = f"{2 * math.pi!r} * {part} / {12 if part == 'month' else 24}.0"
         return [f"sin({turn})", f"cos({turn})"]
     return [f"value / {DAY}.0" if part == "day number" else part]

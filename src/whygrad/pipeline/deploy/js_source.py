@@ -71,7 +71,11 @@ def _lines(given: Deployable, proof: Proof, name: str) -> Iterator[str]:
         "dtype": given.dtype,
         "inputs": given.n_0,
         "columns": [_column(column) for column in given.columns],
-        "result": asdict(result) | {"values": result.values.replace("variable", "values")},
+        "result": asdict(result)
+        | {
+            "values": result.values.replace("variable", "values"),
+            "threshold": float(np.dtype(given.dtype).type(result.threshold)),
+        },
         "leak": LEAK,
         "selu": {"scale": SELU_SCALE, "alpha": SELU_ALPHA},
         "tiny": float(np.finfo(given.dtype).tiny),

@@ -64,7 +64,7 @@ def commented(text: str) -> str:
     >>> commented('a */ b ??/ "c"')
     'a __ b ___ _c_'
     """
-    return re.sub(r"[^A-Za-z0-9 .,:;()=%+-]", "_", text)[:200]
+    return re.sub(r"[^A-Za-z0-9 .,:;()=%+'-]", "_", text)[:200]
 
 
 def c_string(text: str) -> str:
