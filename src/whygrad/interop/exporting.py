@@ -24,8 +24,8 @@ def export(
         The network. Of a run on a table rows go in as they stand there; out come labels and probabilities,
         or numbers in their own units.
     path : path-like
-        The file. Its ending says what is written: `.onnx`; `.c`, C99 without dependencies; `.js` or `.mjs`,
-        an ES module; `.safetensors`, the parameters by the names that a `torch.nn.Sequential` has.
+        The file. Its ending says what is written: ".onnx"; ".c", C99 without dependencies; ".js" or ".mjs",
+        an ES module; ".safetensors", the parameters by the names that a `torch.nn.Sequential` has.
     rows : as `x.predict` takes them, optional
         Rows on which the file is compared with whygrad; by default the test rows of a run, else drawn ones.
     overwrite : bool, default False
