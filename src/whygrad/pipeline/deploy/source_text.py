@@ -5,6 +5,7 @@ trigraph, no directive and no end of a script element.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -32,13 +33,18 @@ RESERVED = frozenset(
 def identifier(name: str, fallback: str = "x") -> str:
     """Return a name as an identifier in small letters, digits and single underscores.
 
-    >>> identifier("Price (EUR)"), identifier("2nd"), identifier("重み"), identifier("int")
-    ('price_eur', 'x_2nd', 'x', 'int_')
+    >>> identifier("Price (EUR)"), identifier("2nd"), identifier("Année"), identifier("int")
+    ('price_eur', 'x_2nd', 'annee', 'int_')
     """
-    found = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:40].strip("_")
+    found = re.sub(r"[^a-z0-9]+", "_", _plain(name).lower()).strip("_")[:40].strip("_")
     if not found or found[0].isdigit():
         found = f"{fallback}_{found}".strip("_")
     return f"{found}_" if found in RESERVED else found
+
+
+def _plain(text: str) -> str:
+    """Return a text without the accents of its letters."""
+    return re.sub("[\u0300-\u036f]", "", unicodedata.normalize("NFKD", text))
 
 
 def identifiers(names: Iterable[str]) -> list[str]:
@@ -47,15 +53,15 @@ def identifiers(names: Iterable[str]) -> list[str]:
     >>> identifiers(["a b", "a-b", "a b 2"])
     ['a_b', 'a_b_2', 'a_b_2_2']
     """
-    found: list[str] = []
+    found: dict[str, None] = {}
+    counts: dict[str, int] = {}
     for name in names:
         plain = one = identifier(name)
-        count = 1
         while one in found:
-            count += 1
-            one = f"{plain}_{count}"
-        found.append(one)
-    return found
+            counts[plain] = counts.get(plain, 1) + 1
+            one = f"{plain}_{counts[plain]}"
+        found[one] = None
+    return [*found]
 
 
 def commented(text: str) -> str:
@@ -64,7 +70,7 @@ def commented(text: str) -> str:
     >>> commented('a */ b ??/ "c"')
     'a __ b ___ _c_'
     """
-    return re.sub(r"[^A-Za-z0-9 .,:;()=%+'-]", "_", text)[:200]
+    return re.sub(r"[^A-Za-z0-9 .,:;()=%+'-]", "_", _plain(text))[:200]
 
 
 def c_string(text: str) -> str:
