@@ -344,6 +344,30 @@ def test_a_pipeline_converts_by_skl2onnx_without_a_word_of_registration(options)
 
 
 @pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_pipeline_on_the_columns_of_a_frame_converts_by_skl2onnx():
+    skl2onnx = pytest.importorskip("skl2onnx")
+    pd = pytest.importorskip("pandas")
+    from sklearn.compose import ColumnTransformer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    frame = pd.DataFrame({"size": X[:, 0], "kind": np.where(X[:, 1] > 0, "flat", "house")})
+    columns = [
+        ("n", StandardScaler(), ["size"]),
+        ("c", OneHotEncoder(sparse_output=False), ["kind"]),
+    ]
+    pipeline = make_pipeline(ColumnTransformer(columns), wg.MLPRegressor(**OPTIONS)).fit(
+        frame, SCORE
+    )
+    model = skl2onnx.to_onnx(pipeline, frame[:1])
+    session = exported.onnxruntime().InferenceSession(model.SerializeToString())
+    feed = {"size": frame[["size"]].to_numpy(), "kind": frame[["kind"]].to_numpy(object)}
+    (variable,) = session.run(None, feed)
+    np.testing.assert_allclose(variable[:, 0], pipeline.predict(frame), rtol=0, atol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 def test_an_estimator_gives_its_model_itself():
     clf = wg.MLPClassifier(**OPTIONS).fit(X, THREE)
     model = clf.to_onnx()
