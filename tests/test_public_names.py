@@ -57,6 +57,7 @@ NAMES = [
     "cost",
     "diagnose",
     "explain",
+    "export",
     "forward",
     "gradients",
     "hessian_times",

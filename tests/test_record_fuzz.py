@@ -44,6 +44,7 @@ READING = {
     "replay": ("replay", "t.run"),
     "replay a step": ("replay", "t.run", "--step", "9"),
     "diff": ("diff", "t.run", "good.run"),
+    "export": ("export", "t.run", "t.run/out.c", "--overwrite"),
 }
 WRITING = {
     "fork": (

@@ -85,6 +85,7 @@ SHOWN = {
     "resume": ("resume", RUN, "--epochs", "3"),
     "fork": ("fork", RUN, "--step", "1", "--record", f"fork{CLEAR}.run"),
     "diff": ("diff", RUN, RUN),
+    "export": ("export", RUN, f"out{RED}.c", "--overwrite"),
     "check": ("check", RUN),
     **{
         name: ("why", name, RUN)
@@ -103,7 +104,7 @@ SHOWN = {
 }  # fmt: skip
 JSON = [
     *("train", "predict into a file", "evaluate", "evaluate a file", "show", "runs", "replay"),
-    *("replay a step", "resume", "fork", "diff", "check", "weight", "paths", "blame", "ripple"),
+    *("replay a step", "resume", "fork", "diff", "check", "weight", "paths", "blame", "ripple", "export"),
     *("neuron", "prediction", "ledger", "pushed", "without", "a class"),
 ]
 

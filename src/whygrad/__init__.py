@@ -9,6 +9,7 @@ Feed-forward neural networks, trained fast on a CPU, with every number on the wa
     why                 the questions: why.weight, why.paths, …
     diagnose            why it does not learn, and a cure that is proven
     explain             a network trained elsewhere, with scikit-learn or PyTorch, to be asked why
+    export              a trained network as ONNX, C, JavaScript or PyTorch's tensors
     studio              a page that shows a run or a network, and answers
 """
 
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
     from whygrad.estimators.mlp import MLPClassifier, MLPRegressor
     from whygrad.fitted import load
     from whygrad.interop import explain
+    from whygrad.interop.exporting import export
     from whygrad.record import Run, open_run
 
 __all__ = [
@@ -118,6 +120,7 @@ __all__ = [
     "cost",
     "diagnose",
     "explain",
+    "export",
     "forward",
     "gradients",
     "hessian_times",
@@ -137,6 +140,7 @@ _LATER = {
     "Run": "whygrad.record",
     "diagnose": "whygrad.diagnosis",
     "explain": "whygrad.interop",
+    "export": "whygrad.interop.exporting",
     "load": "whygrad.fitted",
     "open_run": "whygrad.record",
     "why": "whygrad.why",

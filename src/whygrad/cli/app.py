@@ -130,6 +130,11 @@ COMMANDS = {
         "Say what differs between two runs, and from which step on; exit code 1 where anything does.",
         "whygrad diff houses.run houses-fork.run",
     ),
+    "predict:export": (
+        "Write a network for another program: ONNX, C99, JavaScript, or tensors with PyTorch's names.",
+        "whygrad export houses.run houses.onnx",
+        "whygrad export houses.run houses.c --rows new.csv",
+    ),
 }
 QUESTIONS = {
     "why:weight": (

@@ -1,4 +1,7 @@
-"""`whygrad predict`: a file of rows → a file of predictions, in pieces, whole or not at all."""
+"""`whygrad predict`: a file of rows → a file of predictions, in pieces, whole or not at all.
+
+And `whygrad export`: the network itself → a file that predicts elsewhere.
+"""
 
 import io
 import os
@@ -18,6 +21,7 @@ from whygrad.cli.arguments import (
     AS_TRAINED,
     FILE_FORMS,
     FileOptions,
+    Json,
     RunFolder,
     option,
     read_options,
@@ -75,6 +79,30 @@ def predict(
         print_json({"run": str(run), "file": file, "out": str(out), "rows": rows})
     else:
         printer().print(f"{rows:,} row{'' if rows == 1 else 's'} predicted: {out}")
+    return 0
+
+
+def export(
+    run: RunFolder,
+    out: Annotated[Path, option("The file: .onnx, .c, .js, .mjs or .safetensors.", name="OUT")],
+    /,
+    *,
+    rows: Annotated[
+        str | None,
+        option("A file of rows to compare on with whygrad. [the test rows]", name="--rows"),
+    ] = None,
+    overwrite: Annotated[bool, option("Replace OUT.")] = False,
+    json: Json = False,
+) -> int:
+    """Write the network of a run as a file for another program."""
+    from whygrad.interop.exporting import export as write_out
+
+    found = write_out(open_run(run), out, rows=rows, overwrite=overwrite)
+    if json:
+        print_json({"run": str(run)} | vars(found) | {"path": str(out)})
+    else:
+        printer().print(str(found))
+        note_lines(found.notes)
     return 0
 
 

@@ -3,9 +3,11 @@
     torch            a `Sequential` → a network and its parameters
     torch_loss       PyTorch's losses → output activation and cost
     torch_functions  activations with a parameter that PyTorch lets one choose
+    exporting        the way out: `export`
 
-Its face is `explain`. It may import `why`, `estimators` and what is below. A library is imported only where
-a model of its own is handed over: models are told by the modules that their classes come from.
+Its face is `explain`. Door beside this one: `exporting`. It may import `why`, `estimators` and what is
+below. A library is imported only where a model of its own is handed over: models are told by the modules
+that their classes come from.
 """
 
 from collections.abc import Sequence

@@ -7,6 +7,7 @@
     thresholds  the threshold of two classes, chosen for what a user is after
     comparing   the network beside simpler models, and columns that tell the answer alone
     repeating   the training over folds and seeds
+    deploy/     a trained network as ONNX, C or JavaScript, with the encoding of its table
 
 Doors: `fit`, `datasets`, `scores`, `settings`, `comparing`, `repeating`. It may import `tables`, `fitted`,
 `training` and what is below. Nothing is imported here: `settings` alone, for help and completion, does not

@@ -18,13 +18,21 @@ from its cells:
 
 `describe(table)` is what was decided about each. `batches(path, rows, encoding.kinds)` streams a file of
 any size in pieces of exactly `rows` rows, which encode to the same bits as the whole. An `Encoding` is
-frozen data and goes to JSON and back. This folder may import `nn` and what is below.
+frozen data and goes to JSON and back. Door beside this one: `dates`. This folder may import `nn` and what
+is below.
 """
 
 from whygrad.tables.cells import Oddities
 from whygrad.tables.columns import leave_out, nearest_name, quoted
 from whygrad.tables.decisions import check_type
-from whygrad.tables.encoding import ColumnFacts, DateColumn, Encoding, NumberColumn, plain
+from whygrad.tables.encoding import (
+    Category,
+    ColumnFacts,
+    DateColumn,
+    Encoding,
+    NumberColumn,
+    plain,
+)
 from whygrad.tables.frames import as_table, from_arrays
 from whygrad.tables.learning import dates_to_split_by, describe, learn
 from whygrad.tables.opening import (
@@ -42,6 +50,7 @@ from whygrad.tables.target import TASKS, Label, Target, Task, choose_target, far
 
 __all__ = [
     "AS_FOUND",
+    "Category",
     "ColumnFacts",
     "DateColumn",
     "Encoding",

@@ -16,12 +16,14 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
+import pyarrow as pa
 
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
 from whygrad.tables.cells import Oddities, is_missing, read_dates, read_numbers
 from whygrad.tables.columns import (
     HOLDS,
+    SIGNS,
     Kind,
     cells,
     check_names,
@@ -106,6 +108,10 @@ class NumberColumn:
             if not self.flagged:
                 odd.add(self.name, "gap", gone & ~strange, column, start)
 
+    def read(self, column: Any, na: Collection[str]) -> Array:
+        """Return the cells of some rows as numbers, (n,), NaN where one is missing."""
+        return read_numbers(column, self.kind, self.form, na)[0]
+
 
 @dataclass(frozen=True)
 class Category:
@@ -151,9 +157,7 @@ class Category:
         self, column: Any, X: Array, start: int, na: Collection[str], odd: Oddities | None
     ) -> None:
         """Write the encoded columns of some rows into X, (n, len(names))."""
-        trimmed = cells(column)
-        index = index_of(canonical(trimmed, dict(self.spellings)), self.values)
-        gone = is_missing(trimmed, na) & (index < 0)
+        index, gone = self._look_up(column, na)
         X[:] = index[:, None] == np.arange(X.shape[1])
         if self.rare:
             X[:, len(self.values)] = (index < 0) & ~gone
@@ -164,6 +168,36 @@ class Category:
             odd.add(self.name, "known", index >= 0, column, start)
             if not self.missing:
                 odd.add(self.name, "gap", gone, column, start)
+
+    def _look_up(self, column: Any, na: Collection[str]) -> tuple[Array, Array]:
+        """Return the index among `values` of each cell, −1 for any other, and which are missing, (n,)."""
+        trimmed = cells(column)
+        index = index_of(canonical(trimmed, dict(self.spellings)), self.values)
+        return index, is_missing(trimmed, na) & (index < 0)
+
+    def read(self, column: Any, na: Collection[str]) -> Array:
+        """Return the cells of some rows as text, (n,), spelled as in `values`; "" for null."""
+        spelled = canonical(cells(column), dict(self.spellings)).to_pylist()
+        return np.array([text or "" for text in spelled], object)
+
+    def codes(self, na: Collection[str]) -> dict[str, int]:
+        """Return texts that are known or missing, each with the encoded column that is 1, or −1 for none.
+
+        Of the countless spellings these are the values as they are, in small and capital letters and with
+        one, where they are taken for the same; and the signs for a missing value.
+        """
+        known = [*self.values, *(key for key, _ in self.spellings)]
+        ways = (str, str.lower, str.upper, str.capitalize, str.title)
+        asked = [way(value) for value in known for way in ways]
+        asked = [*dict.fromkeys((*asked, *SIGNS, *na))]
+        index, gone = self._look_up(pa.array(asked, pa.large_string()), na)
+        index = np.where(gone, len(self.names) - 1 if self.missing else -1, index)
+        known_or_missing = (index >= 0) | gone
+        return {
+            text: int(place)
+            for text, place, listed in zip(asked, index, known_or_missing, strict=True)
+            if listed
+        }
 
 
 @dataclass(frozen=True)
@@ -229,6 +263,10 @@ class DateColumn:
             odd.add(self.name, "odd", strange, column, start)
             if not self.flagged:
                 odd.add(self.name, "gap", gone & ~strange, column, start)
+
+    def read(self, column: Any, na: Collection[str]) -> Array:
+        """Return the cells of some rows as seconds since 1970, (n,), NaN where one is missing."""
+        return read_dates(column, self.form, na)[0]
 
 
 Column: TypeAlias = NumberColumn | Category | DateColumn

@@ -1,0 +1,108 @@
+"""`export`: a trained network leaves whygrad, as a file that another program runs."""
+
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from whygrad.errors import InputError
+from whygrad.fitted import Fitted
+
+if TYPE_CHECKING:
+    from whygrad.pipeline.deploy import Deployable, Exported, Proof
+
+KNOWN = "an MLPClassifier or MLPRegressor of whygrad, what whygrad.train gives, or a run"
+
+
+def export(
+    x: Any, path: str | PathLike[str], *, rows: Any = None, overwrite: bool = False
+) -> "Exported":
+    """Write a trained network as a file for another program, with the encoding of its table inside.
+
+    Parameters
+    ----------
+    x : Fitted, Run, MLPClassifier or MLPRegressor
+        The network. Of a run on a table rows go in as they stand there; out come labels and probabilities,
+        or numbers in their own units.
+    path : path-like
+        The file. Its ending says what is written: ".onnx"; ".c", C99 without dependencies; ".js" or ".mjs",
+        an ES module; ".safetensors", the parameters by the names that a `torch.nn.Sequential` has.
+    rows : as `x.predict` takes them, optional
+        Rows on which the file is compared with whygrad; by default the test rows of a run, else drawn ones.
+    overwrite : bool, default False
+        Whether to replace a file that is there.
+
+    Returns
+    -------
+    Exported
+        What was written, and the largest difference from whygrad: of ONNX as onnxruntime computes it. C and
+        JavaScript hold three rows with whygrad's predictions, and compare them themselves.
+
+    Raises
+    ------
+    InputError
+        For an activation of your own, for what the format cannot say, and where the file would not predict
+        the same; then nothing is written.
+    FileError
+        For an unknown ending, and where a file is already or cannot be written.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> import whygrad as wg
+    >>> net = wg.Network(2, [wg.Dense(3, "tanh"), wg.Dense(1, "sigmoid")])
+    >>> fitted = wg.Fitted(net, net.init())
+    >>> with TemporaryDirectory() as folder:
+    ...     exported = wg.export(fitted, f"{folder}/net.c")
+    >>> exported.notes
+    ('to see it prove itself: cc -std=c99 -DNET_MAIN net.c -lm && ./a.out',)
+    """
+    from whygrad.pipeline.deploy import check_place, write
+
+    place = Path(path)
+    check_place(place, overwrite)
+    given, proof = _parts(x, rows)
+    return write(given, proof, place, overwrite)
+
+
+def _parts(x: Any, rows: Any) -> "tuple[Deployable, Proof]":
+    """Return a network as plain data, and rows with what whygrad predicts for them."""
+    from whygrad.pipeline.deploy import (
+        of_network,
+        of_table,
+        proof_of_network,
+        proof_of_table,
+    )
+    from whygrad.record import Run
+
+    if isinstance(x, Run) and x.on_table:
+        given = of_table(x.fitted, x.encoding)
+        table, what = _table(x, rows)
+        return given, proof_of_table(given, x.fitted, x.encoding, table, what)
+    if isinstance(x, Run):
+        x = x.fitted
+    if isinstance(x, Fitted):
+        given = of_network(x)
+        return given, proof_of_network(given, x, rows, "rows given")
+    libraries = {kind.__module__.partition(".")[0] for kind in type(x).__mro__}
+    if {"whygrad", "sklearn"} <= libraries:
+        from whygrad.estimators.deploying import deployable_of, proof_of
+
+        given = deployable_of(x)
+        return given, proof_of(x, given, rows)
+    hint = ": convert it with skl2onnx.to_onnx" if "sklearn" in libraries else ""
+    raise InputError(f"a {type(x).__name__} cannot be exported{hint or f': give {KNOWN}'}")
+
+
+def _table(run: Any, rows: Any) -> tuple[Any, str]:
+    """Return rows of a table: those given, the test rows of the run, or None where these are gone."""
+    if rows is not None:
+        return next(run.outputs(rows))[1], "rows given"
+    from whygrad.record.source import read_again
+
+    try:
+        found = read_again(run)
+    except (InputError, OSError):
+        return None, ""
+    # Where the file has moved, what is left of the rows is encoded.
+    table = found if hasattr(found, "num_rows") else None
+    return table, f"{run.manifest['scored_on']} rows"

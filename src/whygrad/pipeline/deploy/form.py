@@ -1,0 +1,208 @@
+"""What all exports are written from: columns → encoded inputs → dense layers → outputs, as plain data.
+
+    a Number      (value − center) / scale, missing ones filled in and flagged
+    a Choice      text → the one encoded column that is 1
+    a Date        seconds since 1970 → its parts, year, month, …, as `tables.dates` takes it apart
+    a Layer       a = f(W a_below + b)
+    a Result      what the outputs mean: labels and probabilities, or numbers in their own units
+
+Nothing is folded: numbers are standardised in float64 and then rounded to the network's dtype, as whygrad
+itself does. Folded into W¹, W/s and b − W c/s, large values with a small spread (years, coordinates) would
+cancel in float32; the operations saved are one for each column.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from whygrad.nn.functions import Array
+
+Dtype: TypeAlias = Literal["float32", "float64"]
+Label: TypeAlias = str | int | float | bool
+
+
+@dataclass(frozen=True)
+class Number:
+    """A column of numbers. NaN and the values of `gaps` are missing, and with `boolean` all but 0 and 1."""
+
+    name: str
+    center: float = 0.0
+    scale: float = 1.0
+    fill: float = 0.0
+    flagged: bool = False
+    gaps: tuple[float, ...] = ()
+    boolean: bool = False
+
+    @property
+    def width(self) -> int:
+        """The number of encoded columns."""
+        return 1 + self.flagged
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A column of text: `codes` are the texts that are known, each with the encoded column that is then 1.
+
+    −1 stands for none; `other` is the column of all other texts. Several spellings may have one column, and
+    the signs for a missing value that of missing ones.
+    """
+
+    name: str
+    codes: tuple[tuple[str, int], ...]
+    width: int
+    other: int = -1
+
+
+@dataclass(frozen=True)
+class Date:
+    """A column of times: a number in units of `per` seconds since 1970, NaN where missing.
+
+    Outside `low` to `high`, in seconds, it is missing as well. `parts` are keys of `tables.dates.PARTS`.
+    """
+
+    name: str
+    parts: tuple[str, ...]
+    widths: tuple[int, ...]
+    centers: tuple[float, ...]
+    scales: tuple[float, ...]
+    fill: float
+    flagged: bool
+    per: float = 1.0
+    low: float | None = None
+    high: float | None = None
+    gaps: tuple[float, ...] = ()
+    clock: bool = False
+
+    @property
+    def width(self) -> int:
+        """The number of encoded columns."""
+        return sum(self.widths) + self.flagged
+
+
+Column: TypeAlias = Number | Choice | Date
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A dense layer: W, (n_l, n_{l-1}), b, (n_l,), and the name of its activation."""
+
+    W: Array
+    b: Array
+    f: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the outputs mean.
+
+    Parameters
+    ----------
+    kind : {"outputs", "number", "numbers", "classes", "several"}
+        The network's outputs as they are; a number of a table, a · scale + center; numbers as they are; one
+        of some classes; several labels at once, each 0 or 1.
+    labels : tuple of labels
+        Of "classes", in order.
+    threshold : float
+        Of two classes with one output the second is meant above this, and each of several labels.
+    shares : bool
+        Whether the outputs are probabilities, or else scores.
+    divided : bool
+        Whether they are first divided by their sum.
+    center, scale : float
+        Of "number".
+    """
+
+    kind: Literal["outputs", "number", "numbers", "classes", "several"] = "outputs"
+    labels: tuple[Label, ...] = ()
+    threshold: float = 0.5
+    shares: bool = True
+    divided: bool = False
+    center: float = 0.0
+    scale: float = 1.0
+
+    @property
+    def values(self) -> str:
+        """The name of the numbers that come out."""
+        if self.kind in ("classes", "several"):
+            return "probabilities" if self.shares else "scores"
+        return "outputs" if self.kind == "outputs" else "variable"
+
+
+@dataclass(frozen=True, eq=False)
+class Deployable:
+    """A trained network with all that it needs to predict: what every export is written from.
+
+    Parameters
+    ----------
+    columns : tuple of Number, Choice and Date
+        How a row of a table becomes inputs; () where the inputs go in as they are.
+    layers : tuple of Layer
+        The network.
+    result : Result
+        What its outputs mean.
+    notes : tuple of str
+        What users must know of the columns that go in.
+    """
+
+    columns: tuple[Column, ...]
+    layers: tuple[Layer, ...]
+    result: Result
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def dtype(self) -> Dtype:
+        """What it computes in."""
+        return "float32" if self.layers[0].W.dtype == np.float32 else "float64"
+
+    @property
+    def n_0(self) -> int:
+        """The number of inputs of the network."""
+        return int(self.layers[0].W.shape[1])
+
+    @property
+    def n_L(self) -> int:
+        """The number of outputs of the network."""
+        return len(self.layers[-1].b)
+
+    @property
+    def two(self) -> bool:
+        """Whether one output stands for two classes."""
+        return self.result.kind == "classes" and self.n_L == 1
+
+    @property
+    def n_values(self) -> int:
+        """How many numbers come out: of two classes both probabilities."""
+        return 2 if self.two and self.result.shares else self.n_L
+
+    @property
+    def sizes(self) -> str:
+        """The network in a few words, such as "4 inputs, 8 relu, 3 softmax"."""
+        return f"{self.n_0} inputs, " + ", ".join(
+            f"{len(layer.b)} {layer.f}" for layer in self.layers
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Proof:
+    """Rows that go in, and what whygrad itself predicts for them.
+
+    `inputs` has an array for each column, (n,), float64 or text, or else "X", (n, n_0); `values` is as
+    `Result` names it, (n, n_values); `labels` (n,), or (n, n_L) of several labels, None for numbers. `what`
+    says which rows they are.
+    """
+
+    inputs: Mapping[str, Array]
+    values: Array
+    labels: Array | None
+    what: str
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def take(self, rows: Any) -> "Proof":
+        """Return some of the rows."""
+        inputs = {name: array[rows] for name, array in self.inputs.items()}
+        labels = None if self.labels is None else self.labels[rows]
+        return Proof(inputs, self.values[rows], labels, self.what)

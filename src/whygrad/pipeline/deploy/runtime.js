@@ -1,0 +1,169 @@
+const round = model.dtype === "float32" ? Math.fround : (x) => x;
+const numbers = (list) => (model.dtype === "float32" ? Float32Array : Float64Array).from(list);
+const layers = model.layers.map((layer) => ({ ...layer, W: numbers(layer.W), b: numbers(layer.b) }));
+const codes = model.columns.map((column) => new Map(column.codes));
+
+// GELU without the error function: max(z, 0) - |z| P(t) exp(-z²/2).
+function gelu(z) {
+  const size = Math.abs(z);
+  const t = (size - model.gelu.middle) / (size + model.gelu.middle);
+  const P = model.gelu.P.reduce((sum, coefficient) => sum * t + coefficient, 0);
+  return Math.max(z, 0) - size * P * Math.exp((-z * z) / 2);
+}
+
+const sigmoid = (z) => (z >= 0 ? 1 / (1 + Math.exp(-z)) : Math.exp(z) / (1 + Math.exp(z)));
+const SELU = model.selu;
+
+const activations = {
+  identity: (z) => z,
+  sigmoid,
+  tanh: Math.tanh,
+  relu: (z) => (z < 0 ? 0 : z),
+  leaky_relu: (z) => (z < 0 ? model.leak * z : z),
+  elu: (z) => (z < 0 ? Math.expm1(z) : z),
+  selu: (z) => SELU.scale * (z < 0 ? SELU.alpha * Math.expm1(z) : z),
+  gelu,
+  silu: (z) => z * sigmoid(z),
+  softplus: (z) => Math.max(z, 0) + Math.log1p(Math.exp(-Math.abs(z))),
+  exp: Math.exp,
+  softmax: (z) => z,
+};
+
+function softmax(z) {
+  const highest = Math.max(...z);
+  const e = z.map((one) => round(Math.exp(one - highest)));
+  const sum = e.reduce((total, one) => round(total + one), 0);
+  return e.map((one) => round(one / sum));
+}
+
+function dense({ W, b, f }, x) {
+  const z = [];
+  for (let j = 0; j < b.length; j++) {
+    let sum = 0;
+    for (let k = 0; k < x.length; k++) sum = round(sum + round(W[j * x.length + k] * x[k]));
+    z.push(round(activations[f](round(sum + b[j]))));
+  }
+  return f === "softmax" ? softmax(z) : z;
+}
+
+// A year begins in March, so that the leap day ends it; 146097 days are 400 years (Hinnant, 2013).
+function civil(days) {
+  const floor = Math.floor;
+  const shifted = days + 719468;
+  const era = floor(shifted / 146097);
+  const rest = shifted - era * 146097;
+  const leap = floor(rest / 1460) - floor(rest / 36524) + floor(rest / 146096);
+  const ofEra = floor((rest - leap) / 365);
+  const ofYear = rest - (365 * ofEra + floor(ofEra / 4) - floor(ofEra / 100));
+  const march = floor((5 * ofYear + 2) / 153);
+  return {
+    year: ofEra + era * 400 + (march > 9),
+    month: march + 2 - 12 * (march > 9),
+    day: ofYear - floor((153 * march + 2) / 5) + 1,
+  };
+}
+
+const circle = (value, turn) => {
+  const angle = (2 * Math.PI * value) / turn;
+  return [Math.sin(angle), Math.cos(angle)];
+};
+
+const parts = {
+  year: (days) => [civil(days).year],
+  month: (days) => circle(civil(days).month, 12),
+  weekday: (days) => [0, 1, 2, 3, 4, 5, 6].map((k) => +(days + 3 - 7 * Math.floor((days + 3) / 7) === k)),
+  day: (days) => [civil(days).day],
+  hour: (days, seconds) => circle((seconds - days * 86400) / 3600, 24),
+  "day number": (days, seconds) => [seconds / 86400],
+};
+
+const isMissing = (value) => value === null || value === undefined || value === "";
+
+const kinds = {
+  number(column, cell) {
+    let value = isMissing(cell) ? NaN : Number(cell);
+    const wrong = column.boolean && value !== 0 && value !== 1;
+    const missing = Number.isNaN(value) || wrong || column.gaps.includes(value);
+    if (missing) value = column.fill;
+    const found = [(value - column.center) / column.scale];
+    return column.flagged ? [...found, +missing] : found;
+  },
+  choice(column, cell, known) {
+    const text = isMissing(cell) || Number.isNaN(cell) ? "" : String(cell);
+    const place = known.has(text) ? known.get(text) : column.other;
+    return Array.from({ length: column.width }, (_, k) => +(k === place));
+  },
+  date(column, cell) {
+    const given = cell instanceof Date ? cell.getTime() / 1000 / column.per : cell;
+    const value = isMissing(given) ? NaN : Number(given);
+    let seconds = value * column.per;
+    const outside = column.low !== null && (seconds < column.low || seconds > column.high);
+    const missing = Number.isNaN(value) || outside || column.gaps.includes(value);
+    if (missing) seconds = column.fill;
+    const days = Math.floor(seconds / 86400);
+    const found = column.parts.flatMap((part, k) =>
+      parts[part](days, seconds).map((x) => (x - column.centers[k]) / column.scales[k]),
+    );
+    return column.flagged ? [...found, +missing] : found;
+  },
+};
+
+function cellOf(row, name, position) {
+  if (Array.isArray(row)) return row[position];
+  if (!Object.hasOwn(row, name)) throw new Error(`no column ${JSON.stringify(name)}`);
+  return row[name];
+}
+
+function inputsOf(row) {
+  if (model.columns.length) {
+    return model.columns
+      .flatMap((column, k) => kinds[column.kind](column, cellOf(row, column.name, k), codes[k]))
+      .map(round);
+  }
+  if (row.length !== model.inputs) throw new Error(`${row.length} inputs: it takes ${model.inputs}`);
+  return Array.from(row, round);
+}
+
+/** The names of the columns, in order; none where a row is an array of numbers. */
+export const columns = model.columns.map((column) => column.name);
+
+/** The classes, in the order of their probabilities. */
+export const labels = model.result.labels;
+
+/** Predict one row: an object with a value for each column, or an array in their order. */
+export function predict(row) {
+  const { kind, values, threshold, shares, divided, center, scale } = model.result;
+  let a = inputsOf(row);
+  for (const layer of layers) a = dense(layer, a);
+  if (kind === "number") return { value: a[0] * scale + center };
+  if (kind === "several") return { labels: a.map((one) => +(one > threshold)), [values]: a };
+  if (kind !== "classes") return { [values]: a };
+  let index = 0;
+  if (a.length === 1) index = a[0] > threshold ? labels.length - 1 : 0;
+  else a.forEach((one, j) => (index = one > a[index] ? j : index));
+  if (a.length === 1 && shares) a = [round(1 - a[0]), a[0]];
+  if (divided) {
+    const sum = a.reduce((total, one) => round(total + one), 0);
+    a = a.map((one) => round(one / Math.max(sum, model.tiny)));
+  }
+  return { label: labels[index], [values]: a };
+}
+
+/** Predict rows that whygrad predicted, and return the largest difference; throws where it is too large. */
+export function prove() {
+  let worst = 0;
+  model.proof.rows.forEach((cells, i) => {
+    const row = columns.length ? Object.fromEntries(columns.map((name, k) => [name, cells[k]])) : cells;
+    const found = predict(row);
+    const values = model.result.kind === "number" ? [found.value] : found[model.result.values];
+    values.forEach((value, j) => {
+      const apart = Math.abs(value - model.proof.expected[i][j]);
+      if (!(apart <= worst)) worst = apart;
+    });
+    const label = model.result.kind === "several" ? found.labels : found.label;
+    const expected = model.proof.labels[i];
+    if (String(label) !== String(expected)) throw new Error(`${label} where whygrad has ${expected}`);
+  });
+  if (!(worst <= model.proof.limit)) throw new Error(`it differs from whygrad by ${worst}`);
+  return worst;
+}

@@ -1,0 +1,615 @@
+"""Networks that leave: what onnxruntime, a C compiler and node make of them is what whygrad predicts."""
+
+import json
+import math
+import random
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import exported
+import whygrad as wg
+from command import whygrad
+from exported import compiled, in_node, limit, ran
+from whygrad.nn.functions import ACTIVATIONS
+from whygrad.pipeline import fit
+from whygrad.pipeline.deploy import onnx_graph, source_text
+from whygrad.pipeline.deploy.building import of_table, proof_of_table
+from whygrad.pipeline.deploy.exporting import write
+from whygrad.pipeline.settings import Settings
+from whygrad.tables import Category, Encoding, NumberColumn, Target
+
+DTYPES = ("float32", "float64")
+QUICK = Settings(hidden=(6,), epochs=2, test=0.2, validation=0.1, engine="reference")
+
+
+@pytest.fixture(autouse=True)
+def many_rows_prove_it(monkeypatch):
+    """More rows than a user's file holds, so that every kind of cell is among them."""
+    monkeypatch.setattr(source_text, "PROVEN", 60)
+
+
+def network(hidden="tanh", output="identity", dtype="float64", n_0=4, n_L=3):
+    """A network with weights large enough to reach into every corner of a function."""
+    cost = {"softmax": "cross_entropy", "sigmoid": "binary_cross_entropy"}.get(
+        output, "squared_error"
+    )
+    net = wg.Network(n_0, [wg.Dense(5, hidden), wg.Dense(n_L, output)], cost)
+    theta = net.init(seed=1)
+    return wg.Fitted(net, wg.Parameters(theta.sizes, (2 * theta.flat).astype(dtype)))
+
+
+# ── activations ──────────────────────────────────────────────────────────────────────────────────────
+
+HIDDEN = [name for name, f in ACTIVATIONS.items() if f.custom_vjp is None]
+PAIRS = [(f, HIDDEN[-k - 1]) for k, f in enumerate(HIDDEN)] + [("selu", "softmax")]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("hidden, output", PAIRS)
+def test_every_activation_is_the_same_in_onnx_c_and_javascript(hidden, output, dtype, tmp_path):
+    fitted = network(hidden, output, dtype)
+    X = np.random.default_rng(0).normal(size=(60, 4)).astype(dtype)
+    expected = fitted.predict(X)
+    most = limit(dtype, expected)
+    onnx = wg.export(fitted, tmp_path / "net.onnx", rows=X)
+    assert onnx.difference <= most
+    found = ran(onnx.path, {"X": X})["outputs"]
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found, expected, rtol=0, atol=most)
+    wg.export(fitted, tmp_path / "net.c", rows=X)
+    code, worst = compiled(tmp_path / "net.c", "NET")
+    assert code == 0 and worst <= most
+    wg.export(fitted, tmp_path / "net.mjs", rows=X)
+    assert in_node(tmp_path / "net.mjs", "net.prove()") <= most
+
+
+def test_every_activation_of_the_package_is_known_to_every_format():
+    from whygrad.pipeline.deploy.c_source import functions
+    from whygrad.pipeline.deploy.js_source import RUNTIME
+
+    script = RUNTIME.read_text(encoding="utf-8").partition("const activations = {")[2]
+    for name in ACTIVATIONS:
+        assert name in onnx_graph.ACTIVATIONS
+        assert name in functions() or name == "identity"
+        assert f"\n  {name}" in script.partition("};")[0]
+
+
+def test_gelu_without_the_error_function_is_exact_to_rounding(tmp_path):
+    fitted = network("identity", "gelu", n_0=1, n_L=1)
+    fitted.theta.flat[:] = [1, 0, 0, 0, 0, *[0] * 5, 1, 0, 0, 0, 0, 0]
+    X = np.linspace(-12, 12, 999)[:, None]
+    onnx = wg.export(fitted, tmp_path / "net.onnx", rows=X)
+    assert onnx.difference < 4e-15
+
+
+# ── tables ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def table():
+    """Columns of all kinds: missing values, merged spellings, rare values, truth, dates of four forms."""
+    rng, n = np.random.default_rng(0), 240
+    days = np.datetime64("1700-01-01") + rng.integers(0, 180_000, n).astype("timedelta64[D]")
+    kinds = np.array(["flat", "House", "it's", "Zürich", None], object)
+    return pa.table(
+        {
+            "size": rng.normal(50, 10, n),
+            "label": [None if rng.random() < 0.1 else float(x) for x in rng.normal(1e6, 1, n)],
+            "kind": kinds[rng.choice(5, n, p=[0.4, 0.3, 0.18, 0.02, 0.1])],
+            "garden": rng.choice(["yes", "Yes", "no"], n),
+            "when": pa.array(days.astype("datetime64[s]") + rng.integers(0, 86_400, n)),
+            "new": pa.array(rng.random(n) < 0.5),
+            "seen": pa.array((1.4e12 + rng.integers(0, 10**11, n)).astype(np.int64)),
+            "clock": [f"{h}:{m:02}" for h, m in rng.integers(0, [24, 60], (n, 2))],
+            "price": rng.normal(1000, 100, n),
+            "town": rng.choice(["a", "b", "c"], n),
+            "sold": rng.integers(0, 2, n),
+        }
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trained(table):
+    """Target → the network trained for it, and the encoding of the other columns."""
+    found = {}
+    for target in ("price", "town", "sold"):
+        result = fit.fit(fit.Source(table, target, {"kind": "frame"}), QUICK)
+        found[target] = (result.fitted, result.encoding)
+    return found
+
+
+@pytest.mark.parametrize(
+    "given, dtype",
+    [("rows given", "float32"), ("rows given", "float64"), ("rows drawn at random", "float64")],
+)
+@pytest.mark.parametrize("target", ["price", "town", "sold"])
+def test_rows_of_a_table_go_in_as_they_are(target, dtype, given, table, trained, tmp_path):
+    fitted, encoding = trained[target]
+    theta = wg.Parameters(fitted.theta.sizes, fitted.theta.flat.astype(dtype))
+    fitted = wg.Fitted(fitted.net, theta)
+    deployable = of_table(fitted, encoding)
+    rows = table if given == "rows given" else None
+    proof = proof_of_table(deployable, fitted, encoding, rows, given)
+    most = limit(dtype, proof.values)
+    for name in ("t.onnx", "t.c", "t.mjs"):
+        done = write(deployable, proof, tmp_path / name)
+        assert done.difference is None or done.difference <= most
+    code, worst = compiled(tmp_path / "t.c", "T")
+    assert code == 0 and worst <= most
+    assert in_node(tmp_path / "t.mjs", "net.prove()") <= most
+
+
+def test_a_chosen_threshold_decides_elsewhere_too(table, trained, tmp_path):
+    fitted, encoding = trained["sold"]
+    p = fit.predict(fitted, encoding.encode(table))[:, 0]
+    chosen = replace(
+        encoding, target=replace(encoding.target, threshold=float(np.sort(p)[200:202].mean()))
+    )
+    assert (chosen.decode(p[:, None]) != encoding.decode(p[:, None])).any()
+    deployable = of_table(fitted, chosen)
+    proof = proof_of_table(deployable, fitted, chosen, table, "rows")
+    for name in ("t.onnx", "t.c", "t.mjs"):
+        write(deployable, proof, tmp_path / name)
+    assert compiled(tmp_path / "t.c", "T")[0] == 0
+    assert in_node(tmp_path / "t.mjs", "net.prove()") < 1e-6
+
+
+def test_onnxruntime_takes_the_cells_themselves(table, trained, tmp_path):
+    """Without whygrad on the way in: what a user makes of a frame, column by column."""
+    fitted, encoding = trained["town"]
+    deployable = of_table(fitted, encoding)
+    proof = proof_of_table(deployable, fitted, encoding, table, "rows")
+    write(deployable, proof, tmp_path / "t.onnx")
+    frame = table.select(
+        ["size", "label", "kind", "garden", "when", "new", "seen", "clock", "price", "sold"]
+    )
+    numbers = {"size", "label", "new", "seen", "price", "sold"}
+    feed = {}
+    for name in frame.column_names:
+        cells = frame.column(name).to_pylist()
+        if name in numbers:
+            array = np.array([np.nan if cell is None else float(cell) for cell in cells])
+        elif name == "when":
+            array = frame.column(name).to_numpy().astype("datetime64[s]").astype(np.int64) * 1.0
+        elif name == "clock":
+            hours_and_minutes = [cell.split(":") for cell in cells]
+            array = np.array([3600.0 * int(h) + 60.0 * int(m) for h, m in hours_and_minutes])
+        else:
+            array = np.array(["" if cell is None else cell for cell in cells], object)
+        feed["label_" if name == "label" else name] = array[:, None]
+    found = ran(tmp_path / "t.onnx", feed)
+    assert [*found] == ["label", "probabilities"]
+    a = fit.predict(fitted, encoding.encode(table))
+    np.testing.assert_allclose(found["probabilities"], a, rtol=0, atol=1e-6)
+    assert (found["label"] == encoding.decode(a)).all()
+
+
+@pytest.mark.parametrize(
+    "cell", [None, "?", "", "HOUSE", "house", "House", "nowhere", "it's", "Zürich"]
+)
+def test_spellings_unknown_and_missing_categories_are_what_they_are_to_whygrad(cell, trained):
+    _, encoding = trained["price"]
+    column = next(one for one in encoding.columns if one.name == "kind")
+    cells = pa.chunked_array([pa.array([cell], pa.large_string())])
+    X = np.empty((1, len(column.names)))
+    column.encode(cells, X, 0, encoding.target.na, None)
+    place = column.codes(encoding.target.na).get(
+        cell or "", len(column.values) if column.rare else -1
+    )
+    assert (X[0] == (np.arange(len(column.names)) == place)).all()
+
+
+def test_javascript_takes_objects_arrays_and_dates(table, trained, tmp_path):
+    fitted, encoding = trained["sold"]
+    deployable = of_table(fitted, encoding)
+    proof = proof_of_table(deployable, fitted, encoding, table, "rows")
+    write(deployable, proof, tmp_path / "t.mjs")
+    row = {name: proof.inputs[name][5] for name in proof.inputs}
+    plain = {
+        k: v if isinstance(v, str) else None if np.isnan(v) else float(v) for k, v in row.items()
+    }
+    same = in_node(
+        tmp_path / "t.mjs",
+        f"((row) => [row, Object.values(row), {{...row, when: new Date(1000 * row.when)}}]"
+        f".map(net.predict))({json.dumps(plain)})",
+    )
+    assert same[0] == same[1] == same[2]
+    assert same[0]["label"] == proof.labels[5]
+    said = in_node(
+        tmp_path / "t.mjs", "(() => { try { net.predict({}) } catch (e) { return e.message } })()"
+    )
+    assert said == 'no column "size"'
+
+
+def test_what_is_to_be_known_of_columns_is_said(table, trained, tmp_path):
+    fitted, encoding = trained["town"]
+    deployable = of_table(fitted, encoding)
+    proof = proof_of_table(deployable, fitted, encoding, table, "rows")
+    assert write(deployable, proof, tmp_path / "t.onnx").notes == (
+        "column 'when' goes in as a number: seconds since 1970, UTC",
+        "column 'seen' goes in as a number: milliseconds since 1970, UTC",
+        "column 'clock' goes in as a number: seconds since midnight",
+        "column 'label' is called 'label_' there, since an output has its name",
+    )
+
+
+# ── names of strangers ───────────────────────────────────────────────────────────────────────────────
+
+NASTY = (
+    'a"b', "it's", "back\\slash", "new\nline", "*/ int x; /*", "// */", "??/", "??)", "</script>", "<!--",
+    "重み", "é", "\u2028", "\t", "%s%n", "__proto__", "constructor", "label", "probabilities", "X", "int",
+    "NAN", "NULL", "main", "1st", " #define a b", "${x}", "`", "\x7f", "\\u0000", "\\", "x" * 300,
+    "😀", "wg_0",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_name_of_a_column_category_or_class_breaks_out_of_its_string(seed, tmp_path):
+    chance, n = random.Random(seed), 90
+    names = list(dict.fromkeys(name.strip() for name in chance.sample(NASTY, 7)))
+    values = list(dict.fromkeys(value.strip() for value in chance.sample(NASTY, 5)))
+    cells = {names[0]: [chance.gauss(0, 1) for _ in range(n)]}
+    cells |= {name: chance.choices(values, k=n) for name in names[1:]}
+    source = fit.Source(pa.table(cells), names[-1], {"kind": "frame"}, task="classification")
+    result = fit.fit(source, QUICK)
+    deployable = of_table(result.fitted, result.encoding)
+    proof = proof_of_table(deployable, result.fitted, result.encoding, source.table, "rows")
+    for name in ("t.onnx", "t.c", "t.mjs"):
+        write(deployable, proof, tmp_path / name)
+        content = (tmp_path / name).read_bytes()
+        assert name == "t.onnx" or b"</script" not in content.lower()
+    assert compiled(tmp_path / "t.c", "T")[0] == 0
+    assert in_node(tmp_path / "t.mjs", "net.prove()") < 1e-5
+    assert in_node(tmp_path / "t.mjs", "net.labels") == list(result.encoding.classes)
+    assert (tmp_path / "t.c").read_bytes().isascii()
+
+
+# ── estimators ───────────────────────────────────────────────────────────────────────────────────────
+
+X = np.random.default_rng(3).normal(size=(60, 4))
+SCORE = X @ [1.0, -2.0, 0.5, 0.0]
+THREE = np.digitize(SCORE, [-1, 1])
+OPTIONS = {"hidden_layer_sizes": (4,), "max_iter": 5, "random_state": 0, "engine": "reference"}
+SIGMOID = {"out_activation": "sigmoid", "loss": "binary_cross_entropy"}
+CLASSIFIERS = {
+    "two": (SCORE > 0, {}),
+    "two words": (np.where(SCORE > 0, "yes", "no"), {}),
+    "three": (THREE, {}),
+    "three words": (np.array(["low", "mid", "high"])[THREE], {}),
+    "floats": (np.array([0.0, 1.0, 2.0])[THREE], {}),
+    "divided": (THREE, SIGMOID),
+    "scores": (THREE, {"out_activation": "identity", "loss": "squared_error"}),
+    "score": (SCORE > 0, {"out_activation": "identity", "loss": "squared_error"}),
+    "labels": (np.stack([SCORE > 0, X[:, 0] > 0], axis=1).astype(int), {}),
+    "one": (np.zeros(60, int), {}),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+@pytest.mark.parametrize("what", CLASSIFIERS)
+def test_a_classifier_gives_its_labels_and_probabilities_elsewhere(what, tmp_path):
+    y, options = CLASSIFIERS[what]
+    clf = wg.MLPClassifier(**OPTIONS, **options).fit(X, y)
+    wg.export(clf, tmp_path / "clf.onnx", rows=X)
+    found = ran(tmp_path / "clf.onnx", {"X": X})
+    assert (found["label"] == clf.predict(X)).all()
+    if hasattr(clf, "predict_proba"):
+        np.testing.assert_allclose(found["probabilities"], clf.predict_proba(X), rtol=0, atol=1e-12)
+    else:
+        assert [*found] == ["label", "scores"]
+    wg.export(clf, tmp_path / "clf.c", rows=X)
+    assert compiled(tmp_path / "clf.c", "CLF")[0] == 0
+    wg.export(clf, tmp_path / "clf.mjs", rows=X)
+    assert in_node(tmp_path / "clf.mjs", "net.prove()") <= 1e-12
+
+
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_a_regressor_gives_its_numbers_elsewhere(outputs, tmp_path):
+    y = SCORE if outputs == 1 else X[:, :2]
+    reg = wg.MLPRegressor(**OPTIONS).fit(X.astype(np.float32), y)
+    for name in ("reg.onnx", "reg.c", "reg.mjs"):
+        wg.export(reg, tmp_path / name, rows=X.astype(np.float32))
+    found = ran(tmp_path / "reg.onnx", {"X": X.astype(np.float32)})["variable"]
+    np.testing.assert_allclose(
+        found, reg.predict(X.astype(np.float32)).reshape(60, -1), rtol=0, atol=1e-6
+    )
+    assert compiled(tmp_path / "reg.c", "REG")[0] == 0
+    assert in_node(tmp_path / "reg.mjs", "net.prove()") <= 1e-6
+
+
+class Sub(wg.MLPClassifier):
+    """A class of a user's own, which skl2onnx has never met."""
+
+
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("options", [None, {"zipmap": False}, None])
+def test_a_pipeline_converts_by_skl2onnx_without_a_word_of_registration(options):
+    skl2onnx = pytest.importorskip("skl2onnx")
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    pipeline = make_pipeline(StandardScaler(), Sub(**OPTIONS)).fit(X, CLASSIFIERS["three words"][0])
+    model = skl2onnx.to_onnx(pipeline, X[:1], options=options and {id(pipeline[-1]): options})
+    assert all(node.op_type != "ZipMap" for node in model.graph.node)
+    session = exported.onnxruntime().InferenceSession(model.SerializeToString())
+    label, probabilities = session.run(None, {"X": X})
+    assert (label == pipeline.predict(X)).all()
+    np.testing.assert_allclose(probabilities, pipeline.predict_proba(X), rtol=0, atol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_pipeline_on_the_columns_of_a_frame_converts_by_skl2onnx():
+    skl2onnx = pytest.importorskip("skl2onnx")
+    pd = pytest.importorskip("pandas")
+    from sklearn.compose import ColumnTransformer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    frame = pd.DataFrame({"size": X[:, 0], "kind": np.where(X[:, 1] > 0, "flat", "house")})
+    columns = [
+        ("n", StandardScaler(), ["size"]),
+        ("c", OneHotEncoder(sparse_output=False), ["kind"]),
+    ]
+    pipeline = make_pipeline(ColumnTransformer(columns), wg.MLPRegressor(**OPTIONS)).fit(
+        frame, SCORE
+    )
+    model = skl2onnx.to_onnx(pipeline, frame[:1])
+    session = exported.onnxruntime().InferenceSession(model.SerializeToString())
+    feed = {"size": frame[["size"]].to_numpy(), "kind": frame[["kind"]].to_numpy(object)}
+    (variable,) = session.run(None, feed)
+    np.testing.assert_allclose(variable[:, 0], pipeline.predict(frame), rtol=0, atol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+def test_an_estimator_gives_its_model_itself():
+    clf = wg.MLPClassifier(**OPTIONS).fit(X, THREE)
+    model = clf.to_onnx()
+    assert (model.ir_version, model.opset_import[0].version) == (8, 13)
+    assert [one.name for one in model.graph.output] == ["label", "probabilities"]
+
+
+def test_pytorch_loads_the_tensors_by_its_own_names(tmp_path):
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import load_file
+
+    fitted = network("tanh", "softmax", "float32")
+    wg.export(fitted, tmp_path / "net.safetensors")
+    model = torch.nn.Sequential(
+        torch.nn.Linear(4, 5), torch.nn.Tanh(), torch.nn.Linear(5, 3), torch.nn.Softmax(dim=1)
+    )
+    model.load_state_dict(load_file(tmp_path / "net.safetensors"), strict=True)
+    x = X.astype(np.float32)
+    with torch.no_grad():
+        found = model(torch.tensor(x)).numpy()
+    np.testing.assert_allclose(found, fitted.predict(x), rtol=0, atol=1e-6)
+
+
+# ── truth, and what is refused ───────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name, macro", [("net.c", "NET"), ("net.mjs", None)])
+def test_a_file_whose_weights_were_changed_fails_its_own_proof(name, macro, tmp_path):
+    wg.export(network(), tmp_path / name, rows=X)
+    text = (tmp_path / name).read_text()
+    weight = repr(float(network().theta.W[1][0, 0]))
+    assert text.count(weight) == 1
+    (tmp_path / name).write_text(text.replace(weight, "0.125"))
+    if macro:
+        assert compiled(tmp_path / name, macro)[0] == 1
+    else:
+        caught = "(() => { try { return net.prove() } catch (e) { return e.message } })()"
+        assert "differs from whygrad" in in_node(tmp_path / name, caught)
+
+
+def test_an_onnx_that_would_predict_otherwise_is_not_written(tmp_path, monkeypatch):
+    monkeypatch.setitem(onnx_graph.ACTIVATIONS, "tanh", lambda g, z: g.do("Sigmoid", z))
+    with pytest.raises(wg.InputError, match=r"gives .* where whygrad gives .* nothing was written"):
+        wg.export(network(), tmp_path / "net.onnx")
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_a_label_that_would_be_another_is_not_written(tmp_path, monkeypatch):
+    clf = wg.MLPClassifier(**{**OPTIONS, "max_iter": 1, "solver": "lbfgs"})
+    with pytest.warns(UserWarning):
+        clf.fit(X, CLASSIFIERS["two words"][0])
+    from whygrad.estimators import deploying
+
+    monkeypatch.setattr(deploying, "as_labels", lambda classes: ("yes", "no"))
+    with pytest.raises(wg.InputError, match=r"gives '\w+' where whygrad gives '\w+', in row"):
+        wg.export(clf, tmp_path / "clf.onnx", rows=X)
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_what_cannot_be_exported_is_refused_in_a_line_and_nothing_is_written(tmp_path):
+    from sklearn.neural_network import MLPClassifier
+
+    cube = wg.Activation("cube", lambda z: z**3, lambda z: 3 * z**2)
+    broken = network()
+    broken.theta.flat[3] = np.nan
+    huge = wg.MLPClassifier(**OPTIONS)
+    cases = [
+        (
+            network(cube),
+            "net.c",
+            "layer 1 has the activation 'cube', which is your own: only those of ",
+        ),
+        (
+            broken,
+            "net.js",
+            "some of its parameters are not finite: train it again before it is exported",
+        ),
+        (
+            MLPClassifier(),
+            "net.c",
+            "a MLPClassifier cannot be exported: convert it with skl2onnx.to_onnx",
+        ),
+        (
+            3,
+            "net.c",
+            "a int cannot be exported: give an MLPClassifier or MLPRegressor of whygrad, ",
+        ),
+        (network(), "net.txt", "the ending says what to write: .onnx, .c, .js, .mjs, .safetensors"),
+        (network(), "none/net.c", "there is no folder"),
+    ]
+    for model, name, said in cases:
+        with pytest.raises(wg.WhygradError) as refused:
+            wg.export(model, tmp_path / name)
+        assert said in str(refused.value)
+    with pytest.raises(wg.InputError, match=r"rows have shape \(2, 3\): they must be \(n, 4\)"):
+        wg.export(network(), tmp_path / "net.c", rows=np.zeros((2, 3)))
+    with pytest.raises(ValueError, match="not fitted"):
+        wg.export(huge, tmp_path / "net.c")
+    assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+@pytest.mark.parametrize(
+    "labels, name, said",
+    [
+        (
+            (0, 2**60),
+            "clf.js",
+            "JavaScript has no whole number as large as the label 1152921504606846976",
+        ),
+        (("a", "b\0c"), "clf.c", "C cannot hold the text 'b\\x00c': it has a NUL"),
+        (("a", "b" * 1001), "clf.c", "it has more than 1000 bytes"),
+        (("a", "\ud800"), "clf.onnx", "it cannot be written as ONNX"),
+    ],
+)
+def test_labels_that_a_format_cannot_hold_are_refused(labels, name, said, tmp_path):
+    clf = wg.MLPClassifier(**OPTIONS).fit(X, np.array(labels)[(SCORE > 0).astype(int)])
+    with pytest.raises(wg.InputError) as refused:
+        wg.export(clf, tmp_path / name)
+    assert said in str(refused.value)
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_a_file_is_replaced_only_where_that_is_asked_for(tmp_path):
+    path = tmp_path / "net.c"
+    path.write_text("mine")
+    with pytest.raises(wg.FileError, match=r"exists already: .* --overwrite it \(overwrite=True\)"):
+        wg.export(network(), path)
+    assert path.read_text() == "mine"
+    wg.export(network(), path, overwrite=True)
+    assert "net_predict" in path.read_text()
+
+
+def test_without_onnx_one_line_names_the_extra_and_c_needs_none(tmp_path, monkeypatch):
+    for name in ("onnx", "onnx.helper", "onnxruntime", "skl2onnx"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(wg.InputError, match=r"ONNX needs onnx.*: pip install 'whygrad\[onnx\]'"):
+        wg.export(network(), tmp_path / "net.onnx")
+    wg.export(network(), tmp_path / "net.c")
+
+
+# ── the command, and runs ────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("export")
+    lines = ["size,kind,price", *(f"{i % 17}.5,{'ab'[i % 2]},{i * 7 % 31}.25" for i in range(60))]
+    (folder / "houses.csv").write_text("\n".join(lines) + "\n")
+    words = ("train", folder / "houses.csv", "--target", "price", "--hidden", "4", "--epochs", "2")
+    result = whygrad(
+        *words, "--run", folder / "houses.run", "--no-comparison", "--engine", "reference"
+    )
+    assert result.code == 0
+    return folder / "houses.run"
+
+
+def test_the_command_writes_a_network_and_says_how_near_it_is(run, tmp_path):
+    result = whygrad("export", run, tmp_path / "houses.onnx", "--json")
+    said = json.loads(result.out)
+    assert result.code == 0 and said["rows"] == "12 test rows" and said["difference"] < 1e-5
+    assert said["size"] == (tmp_path / "houses.onnx").stat().st_size
+    again = whygrad("export", run, tmp_path / "houses.onnx")
+    assert again.code == 2 and "exists already" in again.err
+    again = whygrad("export", run, tmp_path / "houses.onnx", "--overwrite")
+    assert again.code == 0 and "from whygrad, on 12 test rows" in " ".join(again.out.split())
+    result = whygrad("export", run, tmp_path / "houses.c", "--rows", run.parent / "houses.csv")
+    assert result.code == 0
+    assert result.lines == [
+        "whygrad: to see it prove itself: cc -std=c99 -DHOUSES_MAIN houses.c -lm && ./a.out"
+    ]
+    assert compiled(tmp_path / "houses.c", "HOUSES")[0] == 0
+
+
+def test_a_run_is_exported_where_its_table_is_gone(run, tmp_path):
+    table = run.parent / "houses.csv"
+    content = table.read_bytes()
+    table.unlink()
+    try:
+        done = wg.export(wg.open_run(run), tmp_path / "houses.onnx")
+    finally:
+        table.write_bytes(content)
+    assert done.rows == "100 rows drawn at random" and done.difference < 1e-4
+
+
+def test_an_export_has_the_same_bytes_every_time(run, tmp_path):
+    for ending in ("onnx", "c", "mjs"):
+        files = [tmp_path / f"{k}" / f"houses.{ending}" for k in range(2)]
+        for file in files:
+            file.parent.mkdir(exist_ok=True)
+            wg.export(wg.open_run(run), file)
+        assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_pixels_go_in_side_by_side(tmp_path):
+    source = fit.find("digits")
+    result = fit.fit(replace(source, table=source.table.slice(0, 200), testing=0), QUICK)
+    deployable = of_table(result.fitted, result.encoding)
+    proof = proof_of_table(deployable, result.fitted, result.encoding, source.table, "rows")
+    done = write(deployable, proof, tmp_path / "d.onnx")
+    assert done.difference < 1e-6
+    assert done.notes[0].startswith("columns ") and done.notes[0].endswith(" as one array of 64")
+    write(deployable, proof, tmp_path / "d.c")
+    assert compiled(tmp_path / "d.c", "D")[0] == 0
+
+
+@pytest.mark.parametrize("na, value", [(("-9", "nan", "inf"), -9.0), (("none",), math.nan)])
+def test_what_stands_for_a_missing_value_is_missing_elsewhere_too(na, value, tmp_path):
+    column = NumberColumn("size", "number", 3.0, 2.0, 1.0, True)
+    encoding = Encoding((column,), Target("price", "regression", "number", (), 5.0, 2.0, na=na))
+    net = wg.Network(2, [wg.Dense(2, "tanh"), wg.Dense(1, "identity")], "squared_error")
+    fitted = wg.Fitted(net, net.init(seed=2))
+    deployable = of_table(fitted, encoding)
+    rows = pa.table({"size": [1.0, value, 4.5]})
+    proof = proof_of_table(deployable, fitted, encoding, rows, "rows")
+    proof = replace(proof, inputs={"size": np.array([1.0, value, 4.5])})  # not as whygrad reads it
+    assert write(deployable, proof, tmp_path / "t.onnx").difference < 1e-12
+    for name in ("t.c", "t.mjs"):
+        write(deployable, proof, tmp_path / name)
+    assert compiled(tmp_path / "t.c", "T")[0] == 0
+    assert in_node(tmp_path / "t.mjs", "net.prove()") < 1e-12
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        NumberColumn("size", "number", math.inf),
+        NumberColumn("size", "number", "0; system()"),
+        Category("size", "text", (1, 2)),
+    ],
+)
+def test_a_damaged_encoding_is_refused_in_a_line(column):
+    net = wg.Network(len(column.names), [wg.Dense(1)], "squared_error")
+    encoding = Encoding((column,), Target("price", "regression", "number"))
+    with pytest.raises(wg.InputError, match="the description of the table is damaged"):
+        of_table(wg.Fitted(net, net.init()), encoding)
+
+
+def test_a_run_on_arrays_is_exported_as_its_network(tmp_path):
+    net = wg.Network(4, [wg.Dense(3, "relu"), wg.Dense(1, "identity")], "squared_error")
+    wg.train(net, X, SCORE[:, None], epochs=1, engine="reference", record=tmp_path / "a.run")
+    done = wg.export(wg.open_run(tmp_path / "a.run"), tmp_path / "a.onnx", rows=X)
+    run = wg.open_run(tmp_path / "a.run")
+    found = ran(done.path, {"X": X.astype(run.theta.flat.dtype)})["outputs"]
+    np.testing.assert_allclose(found, run.predict(X), rtol=0, atol=1e-6)
