@@ -211,10 +211,10 @@ def setting(net=NET, inputs=X, Y=CLASSES, **options):
     return Setting(net, inputs, Y, inputs, Y, task_of(Y, net.sizes[-1], True), Y, options)
 
 
-def seen(one, score=0.6):
+def seen(one, score=0.6, held_out=0.6):
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        return look(one, wg.train(**one.arguments(0)), score)
+        return look(one, wg.train(**one.arguments(0)), score, held_out)
 
 
 DEAD = wg.Network(4, [wg.Dense(12, "relu", bias_init=wg.Uniform(-90, -80)), wg.Dense(1, "sigmoid")])
@@ -276,7 +276,7 @@ SHOWING = {  # kind: (a training that shows it, one that comes close and does no
 
 
 def test_every_symptom_has_cures_and_a_test_here():
-    assert set(TESTS) == set(CURES) == set(SHOWING)
+    assert set(TESTS) == set(CURES) == {*SHOWING, "overfitting"}
     assert set(TESTS) <= set(KINDS)
 
 
@@ -287,7 +287,7 @@ def test_a_symptom_shows_where_it_is_planted_and_not_where_it_is_nearly_so(kind)
     assert kind not in [s.kind for s in symptoms(seen(close)) if s.strength > 0.15]
 
 
-@pytest.mark.parametrize("kind", CURES)
+@pytest.mark.parametrize("kind", SHOWING)
 def test_a_cure_leaves_the_setting_alone_and_changes_something(kind):
     there, _ = SHOWING[kind]
     found = cures(kind, there)
@@ -314,6 +314,17 @@ def test_inputs_are_scaled_by_what_the_training_rows_have():
     (cured,) = cures("inputs_unscaled", setting(inputs=X * 50 + 7))
     np.testing.assert_allclose(cured.inputs.std(axis=0), 1)
     np.testing.assert_allclose(cured.inputs.mean(axis=0), 0, atol=1e-12)
+
+
+def test_what_is_learned_by_heart_shows_in_the_gap_between_the_parts():
+    one = setting(epochs=2)
+    assert "overfitting" in [s.kind for s in symptoms(seen(one, score=0.99, held_out=0.7))]
+    assert "overfitting" not in [s.kind for s in symptoms(seen(one, score=0.99, held_out=0.93))]
+    assert [said for (_, said) in (c.cures[-1] for c in cures("overfitting", one))] == [
+        "penalise the weights (l2=0.01)",
+        "penalise the weights (l2=0.001)",
+        "leave 0.3 of the hidden units out (dropout)",
+    ]
 
 
 # ── what the data show ───────────────────────────────────────────────────────────────────────────────

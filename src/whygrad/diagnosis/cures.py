@@ -200,6 +200,16 @@ def _clipping(setting: Setting) -> Iterator[Cured]:
         yield "leave the clipping out", replace(setting, options=options)
 
 
+def _smaller(setting: Setting) -> Iterator[Cured]:
+    if setting.penalised:
+        return
+    for strength in (0.01, 0.001):
+        yield _option(setting, f"penalise the weights (l2={strength:g})", l2=strength)
+    if setting.net.L > 1 and not any(layer.dropout for layer in setting.net.layers):
+        net = hidden_changed(setting.net, dropout=0.3)
+        yield "leave 0.3 of the hidden units out (dropout)", replace(setting, net=net)
+
+
 CURES: dict[str, Callable[[Setting], Iterator[Cured]]] = {
     "inputs_unscaled": _scaled_inputs,
     "targets_unscaled": _scaled_targets,
@@ -217,6 +227,7 @@ CURES: dict[str, Callable[[Setting], Iterator[Cured]]] = {
     "dropout": _dropout,
     "regularization": _penalty,
     "clipping": _clipping,
+    "overfitting": _smaller,
 }
 
 

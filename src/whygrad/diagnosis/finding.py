@@ -22,14 +22,12 @@ KINDS: dict[str, str] = {
     "targets_unscaled": "the targets are of another size than the outputs",
     "activation_hidden": "the hidden activation is the wrong one",
     "dead_relu": "units are off for all rows",
-    "saturation": "units are at the flat ends of their activation",
     "units_few": "there are too few hidden units",
     "init": "the weights start at the wrong size, or all alike",
     "dropout": "too much is dropped",
     "regularization": "the penalty is too strong",
     "clipping": "the gradient is clipped at nearly every step",
     "overfitting": "the network learns the rows by heart",
-    "labels_wrong": "some targets are likely to be wrong",
 }
 
 

@@ -202,7 +202,7 @@ def _tried(subject: Subject, task: Task, seconds: float | None, exact: list[Find
         return _Tried([], [], [f"It cannot be trained as it stands: {error}"])
     taken = (time.monotonic() - began) / len(SEEDS)
     training, _ = setting.measure(base.fits[0].predict, held_out=False)
-    seen = look(setting, base.fits[0], training)
+    seen = look(setting, base.fits[0], training, base.score)
     rows = "the rows" if setting.X is setting.X_held_out else f"{len(setting.asked)} rows set aside"
     notes = [
         f"As it stands {told(seen)}; {measure_name(task)} of {rows}: {base.score:.3f}, with the seeds "

@@ -21,6 +21,7 @@ CURVED_ROWS, POWERS = 100, 10  # rows and steps of the power iteration
 ENOUGH_STEPS = 1000
 SPREAD = 20.0  # of the sizes of columns, or of sizes from layer to layer
 FALLING = 0.03  # of the whole fall of the cost, in the last tenth of the epochs
+GAP = 0.1  # between the scores of training rows and others
 DEAD = 0.3  # of the units of a layer
 BENT = {"sigmoid", "tanh"}
 
@@ -44,6 +45,7 @@ class Seen:
     start: Trace
     end: Trace
     score: float
+    held_out: float
     diverged: bool
 
     @property
@@ -62,15 +64,17 @@ class Seen:
         return int(self.setting.options.get("batch_size") or min(32, self.n))
 
 
-def look(setting: Setting, fitted: Fitted, score: float) -> Seen:
-    """Look at a training that is over: `score` is that of its training rows."""
+def look(setting: Setting, fitted: Fitted, score: float, held_out: float) -> Seen:
+    """Look at a training that is over, and at its scores of training rows and of rows set aside."""
     rows = np.linspace(0, len(setting.X) - 1, min(ROWS, len(setting.X))).astype(int)
     X = setting.inputs[rows]
     with np.errstate(all="ignore"):
         start = forward(setting.net, setting.start(0), X)
         end = forward(setting.net, fitted.theta, X)
     diverged = "diverge" in fitted.history.stopped or not np.isfinite(end.a[-1]).all()
-    return Seen(setting, rows, np.array(fitted.history.cost, float), start, end, score, diverged)
+    return Seen(
+        setting, rows, np.array(fitted.history.cost, float), start, end, score, held_out, diverged
+    )
 
 
 def symptoms(seen: Seen) -> list[Symptom]:
@@ -269,6 +273,15 @@ def _clipping(seen: Seen) -> Shown:
     return (0.2, "gradients are clipped") if seen.setting.clipped and seen.score < 0.95 else None
 
 
+def _overfitting(seen: Seen) -> Shown:
+    gap = seen.score - seen.held_out
+    if gap > GAP and seen.score > 0.8:
+        return min(
+            0.6, 0.2 + gap
+        ), f"training rows are told to {seen.score:.0%}, others to {seen.held_out:.0%}"
+    return None
+
+
 def _output(seen: Seen) -> Shown:
     net, task = seen.setting.net, seen.setting.task
     f = net.f[net.L].name
@@ -303,6 +316,7 @@ TESTS: dict[str, Callable[[Seen], Shown]] = {
     "dropout": _dropout,
     "regularization": _penalty,
     "clipping": _clipping,
+    "overfitting": _overfitting,
     "cost": _cost,
     "optimizer": _optimizer,
 }
