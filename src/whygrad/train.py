@@ -207,7 +207,9 @@ def prepare(
     if progress:
         from whygrad.training.progress import ProgressBar
 
-        called.insert(0, ProgressBar())
+        asked = [getattr(one, "probes", None) for one in called]
+        alone = record is None and not any(one is not None and one.every for one in asked)
+        called.insert(0, ProgressBar(looks=alone and single_steps))
     chosen = choose(engine, of_gradients(plan))
     training = Training(plan, start(plan, theta), data, kept, chosen, layer_statistics)
     return Prepared(training, called, seconds, record, copy_data, overwrite)

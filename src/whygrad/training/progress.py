@@ -7,13 +7,20 @@ from contextlib import suppress
 from threading import RLock
 from typing import TYPE_CHECKING, Any, TextIO
 
+import numpy as np
+
+from whygrad.engines import Probes, Statistics
 from whygrad.escaping import write
 from whygrad.plan.plan import Plan
 from whygrad.training.callbacks import Callback, Report
+from whygrad.training.standing import RECENT, stands_out
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
+
+
+PROBED = 128  # every so many steps the layers are looked at
 
 
 class ProgressBar(Callback):
@@ -22,13 +29,18 @@ class ProgressBar(Callback):
     Where it cannot be written, in a service or on a terminal that was closed, training goes on.
     """
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    def __init__(self, stream: TextIO | None = None, looks: bool = False) -> None:
+        # A recorder measures the layers in its own rhythm: who is alone looks by itself.
+        self.probes = Probes(every=PROBED) if looks else None
         self.stream = stream or sys.stderr or io.StringIO()
         self.console, self.bar = _bar(
             self.stream, "epoch {task.fields[epoch]}/{task.fields[epochs]}"
         )
         self.task: TaskID | None = None
         self.measures = ""
+        self.costs: list[float] = []
+        self.statistics: Statistics | None = None
+        self.said = ""
 
     def on_steps_end(self, report: Report) -> None:
         """Show where the training stands."""
@@ -37,7 +49,11 @@ class ProgressBar(Callback):
 
     def _show(self, report: Report) -> None:
         plan, state, epoch = report.plan, report.state, report.epoch
+        if report.probed.statistics is not None and len(report.probed.statistics.steps):
+            self.statistics = _joined(self.statistics, report.probed.statistics)
         if epoch is not None:
+            self.costs.append(epoch.cost)
+            self._say(stands_out(plan, self.costs, self.statistics))
             self.measures = f"cost {epoch.cost:.4g}"
             if epoch.validation_score is not None:
                 self.measures += f"  validation {epoch.validation_score:.4g}"
@@ -59,6 +75,15 @@ class ProgressBar(Callback):
             speed=_speed(task),
         )
 
+    def _say(self, line: str) -> None:
+        """Say what stands out, once."""
+        if line and not self.said:
+            self.said = line
+            if self.task is None:
+                write(f"{line}\n", self.stream)
+            else:
+                self.bar.console.print(line, markup=False, highlight=False)
+
     def close(self) -> None:
         """Stop, and leave the last line on the terminal."""
         if self.task is not None:
@@ -66,6 +91,14 @@ class ProgressBar(Callback):
             with suppress(OSError):
                 self.bar.update(self.task, total=done)  # nothing is left, however early that is
                 self.bar.stop()
+
+
+def _joined(before: Statistics | None, more: Statistics) -> Statistics:
+    """Return the last statistics of both."""
+    if before is None:
+        return more
+    steps = np.concatenate([before.steps, more.steps])[-RECENT:]
+    return Statistics(steps, np.concatenate([before.values, more.values])[-RECENT:])
 
 
 class ProgressOfMany(Callback):

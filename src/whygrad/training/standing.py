@@ -1,0 +1,84 @@
+"""What stands out while a training goes: one line when its numbers speak for a fault, and else none.
+
+A line is a hypothesis, from the costs of the epochs and the layers' statistics that are measured at some
+steps anyway. Each compares numbers of this training with each other; `whygrad.diagnose` proves or drops it.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from whygrad.engines import Statistics
+from whygrad.nn.functions import Array
+from whygrad.plan.plan import Plan
+
+SLOWER = 1e3  # times that a layer's relative change is below that of the fastest
+OFF = 0.6  # of a layer's units, or of its values
+RECENT = 4  # steps that were measured, over which the median is taken
+EPOCHS = 5  # that are over before the costs are judged
+STILL = 1e-3  # of the first cost
+RISEN = 1.5
+
+
+def stands_out(plan: Plan, costs: Sequence[float], statistics: Statistics | None) -> str:
+    """Return one line about what stands out, or "" for nothing.
+
+    Parameters
+    ----------
+    plan : Plan
+        All that decides the training.
+    costs : sequence of float
+        The cost of each epoch that is over.
+    statistics : Statistics or None
+        What the layers did at the steps that were measured.
+
+    Examples
+    --------
+    >>> from whygrad.nn import Dense, Network
+    >>> plan = Plan(Network(2, [Dense(1)]), "sgd", n=10, batch_size=10)
+    >>> stands_out(plan, [1.0, 1.2, 1.4, 1.8, 2.0, 2.4], None)
+    'the cost has risen from 1 to 2.4: is the learning rate too high?'
+    """
+    return (statistics is not None and _of_layers(plan, statistics)) or _of_costs(plan, costs)
+
+
+def _of_layers(plan: Plan, statistics: Statistics) -> str:
+    if len(statistics.steps) < RECENT or plan.net.L < 2:
+        return ""
+    with np.errstate(all="ignore"):
+        change = _recent(statistics["update"] / statistics["theta"])
+    dead, saturated = _recent(statistics["dead"]), _recent(statistics["saturated"])
+    fast = int(np.nanargmax(change)) if np.isfinite(change).any() else 0
+    for l in range(1, plan.net.L):  # hidden layers
+        slower = change[fast] / change[l - 1] if change[l - 1] > 0 else np.inf
+        if change[fast] > 0 and slower > SLOWER:
+            said = (
+                f"{slower:,.0f} times slower than layer {fast + 1}"
+                if slower < np.inf
+                else "nothing"
+            )
+            return f"layer {l} learns {said}{_reason(plan, l, dead[l - 1], saturated[l - 1])}"
+    return ""
+
+
+def _reason(plan: Plan, l: int, dead: float, saturated: float) -> str:
+    if saturated > OFF:
+        return f": {plan.net.f[l].name} is at its flat ends for {saturated:.0%} of its values"
+    return f": {dead:.0%} of its units are off for whole batches" if dead > OFF else ""
+
+
+def _recent(values: Array) -> Array:
+    median: Array = np.median(values[-RECENT:], axis=0)
+    return median
+
+
+def _of_costs(plan: Plan, costs: Sequence[float]) -> str:
+    if len(costs) <= EPOCHS or not np.isfinite(costs).all():
+        return ""
+    first, last = costs[0], costs[-1]
+    if last > RISEN * max(first, min(costs)) and costs[-2] > first:
+        return f"the cost has risen from {first:.4g} to {last:.4g}: is the learning rate too high?"
+    enough = len(costs) >= max(EPOCHS, plan.epochs // 5)
+    if enough and first > 0 and (max(costs) - min(costs)) < STILL * abs(first):
+        return f"the cost stands still at {last:.4g}"
+    return ""
