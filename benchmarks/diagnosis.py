@@ -141,7 +141,7 @@ def main() -> None:
         print("ALARM " if sure else "quiet ", record["id"], sure, flush=True)
     keep(
         "diagnosis",
-        summary(rows, alarms) | {"faults": rows, "healthy": alarms},
+        summary(rows, alarms) | {"faults": rows, "healthy_trainings": alarms},
         given.trial or bool(given.only),
     )
 
