@@ -76,7 +76,7 @@ class ProgressBar(Callback):
         )
 
     def _say(self, line: str) -> None:
-        """Say what stands out, once."""
+        """Write what stands out, once."""
         if line and not self.said:
             self.said = line
             if self.task is None:
