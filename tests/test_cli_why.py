@@ -183,6 +183,12 @@ def test_the_answer_can_be_asked_to_change_to_a_class_or_a_number(trained):
         (["weight", "--row", "30"], "row 30: the rows are 0 to 29"),
         (["weight", "--row", "-1"], "row -1: the rows are 0 to 29"),
         (["prediction", "--row", "30"], "row 30: the rows are 0 to 29"),
+        (["prediction", "--baseline", "120"], "baseline is 120: the training rows are 0 to "),
+        (
+            ["prediction", "--baseline", "zeros"],
+            "--baseline 'zeros': give training, mean, zero, the ",
+        ),
+        (["prediction", "--sample", "0"], "sample is 0: it must be a whole number of at least 1"),
         (
             ["weight", "--class", "setoza"],
             "'setoza' is no class of 'species': did you mean 'setosa'?",

@@ -51,6 +51,10 @@ class Activation:
         Where the values lie, which decides the costs that fit.
     custom_vjp : callable, optional
         The vector–Jacobian product (z, ∂C/∂a) → ∂C/∂z, all (n, units), without building the Jacobian.
+    kinks : tuple of float
+        The z where f or one of its derivatives jumps: 0 of ReLU. They need not be known.
+    linear : bool
+        Whether f is a straight line between its kinks, all of which are then known.
 
     Examples
     --------
@@ -65,6 +69,8 @@ class Activation:
     derivative: Callable[[Array], Array]
     range: Domain = "real"
     custom_vjp: Callable[[Array, Array], Array] | None = field(default=None, repr=False)
+    kinks: tuple[float, ...] = ()
+    linear: bool = False
 
     def vjp(self, z: Array, gradient: Array) -> Array:
         """Pull a gradient back through f, from ∂C/∂a to ∂C/∂z, both (n, units): f′ᵀ ∂C/∂a."""
@@ -250,13 +256,13 @@ def _softmax_vjp(z: Array, gradient: Array) -> Array:
 ACTIVATIONS: dict[str, Activation] = {
     f.name: f
     for f in (
-        Activation("identity", _identity, _identity_slope),
+        Activation("identity", _identity, _identity_slope, linear=True),
         Activation("sigmoid", _sigmoid, _sigmoid_slope, "unit"),
         Activation("tanh", _tanh, _tanh_slope),
-        Activation("relu", _relu, _relu_slope),
-        Activation("leaky_relu", _leaky_relu, _leaky_relu_slope),
-        Activation("elu", _elu, _elu_slope),
-        Activation("selu", _selu, _selu_slope),
+        Activation("relu", _relu, _relu_slope, kinks=(0.0,), linear=True),
+        Activation("leaky_relu", _leaky_relu, _leaky_relu_slope, kinks=(0.0,), linear=True),
+        Activation("elu", _elu, _elu_slope, kinks=(0.0,)),
+        Activation("selu", _selu, _selu_slope, kinks=(0.0,)),
         Activation("gelu", _gelu, _gelu_slope),
         Activation("silu", _silu, _silu_slope),
         Activation("softplus", _softplus, _sigmoid, "positive"),

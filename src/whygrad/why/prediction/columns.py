@@ -17,7 +17,8 @@ class InputColumn:
     """A column: its name, its inputs, and the names of its categories, () for numbers and dates.
 
     A number's own input comes first; what follows are flags, such as "rooms is missing". Of a date `day` is
-    the input that counts the days since 1970, or −1 where there is none.
+    the input that counts the days since 1970, or −1 where there is none. `spread` is a number that several
+    inputs share, none of which moves alone. `missing` are those of its inputs that say it is missing.
     """
 
     name: str
@@ -25,11 +26,13 @@ class InputColumn:
     categories: tuple[str, ...] = ()
     dated: bool = False
     day: int = -1
+    spread: bool = False
+    missing: tuple[int, ...] = ()
 
     @property
     def numeric(self) -> bool:
         """Whether it is a number, whose own input may be moved alone: no category and no date."""
-        return not (self.categories or self.dated)
+        return not (self.categories or self.dated or self.spread)
 
     def category(self, x: Array) -> str:
         """Return the category that x holds, "none of them" where no input is on."""
@@ -40,6 +43,8 @@ class InputColumn:
         """Return its value in x: a category, a date such as 2024-01-31, or a number in its own units."""
         if self.categories:
             return self.category(x)
+        if self.spread:
+            return ""
         if not self.dated:
             return float(names.own(net, 0, self.inputs[0], x[self.inputs[0]]))
         if self.day < 0:
@@ -65,17 +70,26 @@ def columns_of(net: Network, names: Names) -> tuple[InputColumn, ...]:
     found = []
     for origin, at in members.items():
         own = [inputs[k] for k in at]
-        day = f"{origin} day number"
+        day, gone = f"{origin} day number", f"{origin} is missing"
+        missing = (at[own.index(gone)],) if gone in own else ()
         if day in own or f"{origin} hour sin" in own:
             place = at[own.index(day)] if day in own else -1
-            found.append(InputColumn(origin, np.array(at), (), True, place))
-            continue
-        encoded = origin not in own and (len(at) > 1 or own[0].startswith(f"{origin}="))
-        labels = tuple(name.removeprefix(f"{origin}=").removeprefix(f"{origin} ") for name in own)
-        found.append(InputColumn(origin, np.array(at), labels if encoded else ()))
+            found.append(InputColumn(origin, np.array(at), (), True, place, missing=missing))
+        elif origin in own or len(own) == 1 and not own[0].startswith(f"{origin}="):
+            found.append(InputColumn(origin, np.array(at), missing=missing))
+        elif all(name.startswith((f"{origin}=", f"{origin} is ")) for name in own):
+            labels = tuple(
+                name.removeprefix(f"{origin}=").removeprefix(f"{origin} ") for name in own
+            )
+            found.append(InputColumn(origin, np.array(at), labels, missing=missing))
+        else:
+            found.append(InputColumn(origin, np.array(at), spread=True, missing=missing))
     return tuple(found)
 
 
 def gather(columns: tuple[InputColumn, ...], values: Array) -> Array:
-    """Add up the numbers of inputs, (n_0,), by column."""
-    return np.array([values[column.inputs].sum() for column in columns])
+    """Add up the numbers of inputs, (…, n_0), by column."""
+    order = np.concatenate([column.inputs for column in columns])
+    first = np.cumsum([0, *(len(column.inputs) for column in columns[:-1])])
+    summed: Array = np.add.reduceat(values[..., order], first, axis=-1)
+    return summed
