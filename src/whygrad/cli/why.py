@@ -23,7 +23,7 @@ from whygrad.cli.rows import ALL, ONE, Chosen, choose, wanted_of
 from whygrad.errors import InputError
 from whygrad.nn.backprop import backward, forward, gradients
 from whygrad.tables.columns import quoted
-from whygrad.why.prediction.baselines import SAMPLE, WAYS
+from whygrad.why.prediction.baselines import WAYS
 
 CHECKED_ROWS = 100  # a wrong derivative shows on any row; each costs two passes for every parameter
 
@@ -143,7 +143,9 @@ def prediction(
             "[training]"
         ),
     ] = None,
-    sample: Annotated[int, question("How many baselines are drawn. [100]")] = SAMPLE,
+    sample: Annotated[
+        int | None, question("How many baselines are drawn. [100, of large networks fewer]")
+    ] = None,
     seed: Annotated[int, question("Draws them. [0]")] = 0,
     top: Top = 10,
     how: OutputFormat = PLAIN,

@@ -34,7 +34,7 @@ from whygrad.why.gradient.paths import paths
 from whygrad.why.gradient.unrolled import activities
 from whygrad.why.gradient.weight import weight
 from whygrad.why.gradient_check.check import check
-from whygrad.why.prediction.baselines import GIVE, SAMPLE, WAYS
+from whygrad.why.prediction.baselines import GIVE, WAYS
 from whygrad.why.prediction.members import Member, in_double
 from whygrad.why.prediction.prediction import prediction
 from whygrad.why.symbols import over
@@ -528,7 +528,7 @@ class Why:
         output: Unit | None = None,
         at: str | None = None,
         baseline: Any = None,
-        sample: int = SAMPLE,
+        sample: int | None = None,
         seed: int = 0,
         wanted: Any = None,
         limits: Any = None,
@@ -550,8 +550,10 @@ class Why:
             What the row is compared with: a sample of the training rows (by default, where they are known:
             of a run, and after `trained_on`), their mean, 0 in every input (by default elsewhere), the
             training row of that number, or rows as X is, each a baseline.
-        sample, seed : int
-            How many baselines are drawn at most, and what draws them.
+        sample : int, optional
+            How many baselines are drawn at most: 100, and of large networks fewer, 20 at least.
+        seed : int
+            Draws them.
         wanted : int, str or float, optional
             The class, or the number, that a counterfactual should reach.
         limits : pair of float or array-like, shape (n_0,), optional

@@ -17,9 +17,13 @@ from whygrad.answers.names import Names
 from whygrad.errors import InputError, nearest
 from whygrad.nn import Array, Network, as_inputs, dense
 from whygrad.why.prediction.columns import InputColumn
+from whygrad.why.prediction.members import Members, above_first
+from whygrad.why.prediction.quadrature import kinks_of
 
 WAYS = ("training", "mean", "zero")
-SAMPLE = 100  # baselines at most, unless asked otherwise
+SAMPLE = (20, 100)  # baselines that are drawn at least and at most, unless asked otherwise
+WORK = 2e10  # multiplications that they may take, about, some seconds
+SMOOTH, KINKED = 64, 8  # passes along a line of a curved network, and for each unit that has a kink
 ONE = "the baseline's"
 GIVE = "give 'training', 'mean', 'zero', or rows such as X is"
 
@@ -45,6 +49,17 @@ class Baselines:
             return None
         error: Array = parts.std(axis=0, ddof=1) / np.sqrt(B) * np.sqrt(1 - B / self.of)
         return error
+
+
+def how_many(members: Members) -> int:
+    """Return how many baselines are drawn unasked: 100, of large networks fewer, by their shape alone."""
+    line = 0.0
+    for net, _ in members.each:
+        hidden = [(net.sizes[l], net.f[l]) for l in range(1, net.L)]
+        units = sum(n for n, f in hidden if kinks_of(f))
+        straight = all(f.linear for _, f in hidden)
+        line += above_first(net) * (units / 2 + 1 if straight else max(SMOOTH, KINKED * units))
+    return int(np.clip(WORK / line, *SAMPLE))
 
 
 def choose_baselines(

@@ -55,10 +55,7 @@ class Members:
     @cached_property
     def upper(self) -> int:
         """Multiplications of a pass from z¹ on."""
-        return sum(
-            sum(n * m for n, m in zip(net.sizes[1:], net.sizes[2:], strict=False)) + net.sizes[1]
-            for net, _ in self.each
-        )
+        return sum(above_first(net) for net, _ in self.each)
 
     def in_double(self) -> "Members":
         """Return the same with parameters in float64."""
@@ -99,6 +96,16 @@ class Members:
             pull(net, theta, z, seed)[1] for (net, theta), z in zip(self.each, layers, strict=True)
         ]
         return np.concatenate(back, axis=1)
+
+
+def above_first(net: Network) -> int:
+    """Return how many multiplications a pass from z¹ on takes.
+
+    >>> from whygrad.nn.network import Dense
+    >>> above_first(Network(5, [Dense(3, "tanh"), Dense(2, "identity")]))
+    9
+    """
+    return sum(n * m for n, m in zip(net.sizes[1:], net.sizes[2:], strict=False)) + net.sizes[1]
 
 
 def in_double(theta: Parameters) -> Parameters:

@@ -37,7 +37,7 @@ from whygrad.why import rounding, symbols
 from whygrad.why.choosing import class_names, classes, classifies, find_class
 from whygrad.why.context import at_least_one
 from whygrad.why.prediction.attribution import IDENTITY, Parts, integrated_gradients
-from whygrad.why.prediction.baselines import SAMPLE, Baselines, choose_baselines
+from whygrad.why.prediction.baselines import Baselines, choose_baselines, how_many
 from whygrad.why.prediction.columns import InputColumn, columns_of, gather
 from whygrad.why.prediction.counterfactual import changes, room_of, table, words
 from whygrad.why.prediction.members import Member, Members, members_of
@@ -58,7 +58,7 @@ def prediction(
     at: str | None = None,
     baseline: Any = None,
     training: Any = None,
-    sample: int = SAMPLE,
+    sample: int | None = None,
     seed: int = 0,
     wanted: Any = None,
     limits: Any = None,
@@ -89,8 +89,8 @@ def prediction(
         mean, 0 in every input (the default elsewhere; black in an image), or rows, each a baseline.
     training : array, shape (n, n_0), optional
         The training rows: for baselines, and for what a counterfactual may change.
-    sample : int
-        How many baselines are drawn at most.
+    sample : int, optional
+        How many baselines are drawn at most: 100, and of large networks fewer, 20 at least.
     seed : int
         Draws them.
     wanted : int, str or float, optional
@@ -142,7 +142,8 @@ def prediction(
     names = names_of(net, names)
     if at not in (None, "z", "a"):
         raise InputError(f"at is {at!r}: give 'z', the weighted input of the output, or 'a'")
-    top, sample = at_least_one("top", top), at_least_one("sample", sample)
+    top = at_least_one("top", top)
+    sample = how_many(members) if sample is None else at_least_one("sample", sample)
     row = _one(net, x)
     columns = columns_of(net, names)
     baselines = choose_baselines(net, names, columns, baseline, training, sample, seed)
