@@ -233,10 +233,11 @@ def test_a_planted_error_of_the_quadrature_shows_in_its_residual(monkeypatch):
     quadrature = import_module("whygrad.why.prediction.quadrature")
     right = quadrature._legendre
 
-    def wrong(n, ends):
-        nodes, rows, between = right(n, ends)
+    def wrong(n):
+        nodes, rows, between = right(n)
         return nodes, rows * 1.001, between
 
+    monkeypatch.setattr(quadrature, "ROUNDS", 3)  # it would look for what it missed for long
     monkeypatch.setattr(quadrature, "_legendre", wrong)
     found = prediction(net, theta, X[0], baseline=X[1:])
     assert abs(found.residuals["integration"]) > 1e-5 * size

@@ -23,8 +23,6 @@ from whygrad.why.prediction.members import Member, Members
 from whygrad.why.prediction.quadrature import Integrand, integrate
 
 BLOCK = 2**20  # numbers of a layer at the kinks of the lines that are walked together
-ENOUGH = 1e-13  # of the sum of a line's parts in size: what it may miss without a second look
-AGAIN = 8  # parts that every piece is divided into at a second look
 IDENTITY = ACTIVATIONS["identity"]
 
 
@@ -117,24 +115,9 @@ def _along(group: Members, z1_x: Array, z1: Array, m: int, last: Activation) -> 
             found.append(G)
             gradients += len(lengths)
         return _Along(_pulled(walks, found), gradients, True)
-    integrand = Integrand(group, walks, last, m)
-    found, gradients = integrate(integrand)
-    slopes = _pulled(walks, found)
-    rise = last.value(group.outputs(z1_x)[0])[:, m] - last.value(group.outputs(z1)[0])[:, m]
-    if _off(slopes, z1_x - z1, rise).max() > ENOUGH:  # which a coarse look at a long piece may miss
-        found, more = integrate(integrand, AGAIN)
-        finer = _pulled(walks, found)
-        better = _off(finer, z1_x - z1, rise) < _off(slopes, z1_x - z1, rise)
-        slopes, gradients = np.where(better[:, None], finer, slopes), gradients + more
-    return _Along(slopes, gradients, False)
+    found, gradients = integrate(Integrand(group, walks, last, m))
+    return _Along(_pulled(walks, found), gradients, False)
 
 
 def _pulled(walks: Sequence[Walk], found: list[Array]) -> Array:
     return np.concatenate([one.pull(G) for one, G in zip(walks, found, strict=True)], axis=1)
-
-
-def _off(slopes: Array, way: Array, rise: Array) -> Array:
-    """Return by how much each line's parts miss what the output rises by, of their size, (B,)."""
-    size = (np.abs(slopes) * np.abs(way)).sum(axis=1) + np.abs(rise)
-    missed = np.abs((slopes * way).sum(axis=1) - rise)
-    return np.divide(missed, size, out=np.zeros_like(size), where=size > 0)

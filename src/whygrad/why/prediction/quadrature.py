@@ -3,7 +3,8 @@
 On each piece, the rule of Gauss and Legendre in n points. The highest Legendre coefficients c that n points
 can tell say how far off it is: of an analytic integrand they fall like ρ⁻ⁿ and the rule's error like ρ⁻²ⁿ,
 so that the error is about c² over the integrand's size. Pieces that are off by more are divided, and so are
-those in which a unit above meets a kink: there, or where that is only suspected in the middle.
+those whose integral is not what the output rises by, and those in which a unit above meets a kink: there,
+or where that is only suspected in the middle.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +21,8 @@ from whygrad.why.prediction.members import Members
 from whygrad.why.what_if.perturbation import kinked
 
 ENOUGH = 1e-14  # of what a line adds up in size: a piece that is off by no more is done
+FLOOR = 1e-15  # of the output: where a piece is off by no more, so is the output by rounding
+MISSED = 1e-13  # of both: a piece whose integral is further from what the output rises by has missed it
 SAFE = 10.0  # how much larger than estimated the error may be
 ORDERS = ((0.2, 16), (0.02, 10), (0.0, 6))  # points of a piece, by its length
 ROUNDS = 48  # of dividing: a kink that is not known is boxed in to 4e-15 of the way
@@ -137,14 +140,11 @@ def kinks_of(f: Activation) -> tuple[float, ...]:
     return f.kinks or ((0.0,) if not f.linear and kinked(f) else ())
 
 
-def integrate(integrand: Integrand, parts: int = 1) -> tuple[list[Array], int]:
-    """Return ∫ ∂out/∂zᵗᵒᵖ dt on every piece of each member's walk, (S, n_top), and in how many points.
-
-    Pieces are divided into `parts` to begin with.
-    """
+def integrate(integrand: Integrand) -> tuple[list[Array], int]:
+    """Return ∫ ∂out/∂zᵗᵒᵖ dt on every piece of each member's walk, (S, n_top), and in how many points."""
     walks = integrand.walks
     done = [np.zeros((len(walk.points.left), walk.z.shape[1])) for walk in walks]
-    pieces, points = _shared(walks, parts), 0
+    pieces, points = _shared(walks), 0
     lines = 1 + int(pieces.line.max(initial=0))
     scale = np.zeros(lines)
     for round_ in range(ROUNDS):
@@ -154,7 +154,9 @@ def integrate(integrand: Integrand, parts: int = 1) -> tuple[list[Array], int]:
             found = _rule(integrand, some, n)
             points += n * len(some.line)
             scale += np.bincount(some.line, found.size, lines)
-            bad = (found.off > ENOUGH * scale[some.line]) | found.met
+            size = scale[some.line]
+            bad = found.met | (found.off > ENOUGH * size + FLOOR * found.out)
+            bad |= found.missed > MISSED * (size + found.out)
             if last:
                 bad[:] = False
             good = ~bad
@@ -172,7 +174,7 @@ def integrate(integrand: Integrand, parts: int = 1) -> tuple[list[Array], int]:
     return done, points
 
 
-def _shared(walks: Sequence[Walk], parts: int) -> Pieces:
+def _shared(walks: Sequence[Walk]) -> Pieces:
     """Return the pieces between the points of all members together, those of no length left out."""
     line = np.concatenate([walk.points.line for walk in walks])
     t = np.concatenate([walk.points.t for walk in walks])
@@ -181,10 +183,7 @@ def _shared(walks: Sequence[Walk], parts: int) -> Pieces:
     line, t, whose = line[order], t[order], whose[order]
     left = np.flatnonzero((line[1:] == line[:-1]) & (t[1:] > t[:-1]))
     own = np.array([np.cumsum(whose == k)[left] - 1 for k in range(len(walks))])
-    cuts = t[left, None] + (t[left + 1] - t[left])[:, None] * np.arange(parts + 1) / parts
-    cuts[:, -1] = t[left + 1]
-    line, own = np.repeat(line[left], parts), np.repeat(own, parts, axis=1)
-    return Pieces(line, cuts[:, :-1].ravel(), cuts[:, 1:].ravel(), own)
+    return Pieces(line[left], t[left], t[left + 1], own)
 
 
 def _batches(pieces: Pieces, widest: int) -> Iterator[tuple[int, Pieces]]:
@@ -199,19 +198,17 @@ def _batches(pieces: Pieces, widest: int) -> Iterator[tuple[int, Pieces]]:
 
 
 @cache
-def _legendre(n: int, ends: bool) -> tuple[Array, Array, Array]:
-    """Return the points of a rule, with both ends if asked; its rows; and how to see between the points.
+def _legendre(n: int) -> tuple[Array, Array, Array]:
+    """Return the points of a rule and both ends; the rule's rows; and how to see between the points.
 
-    The rows give the mean and the highest two coefficients, (3, n); the matrix is that of the polynomial
-    through the points, in the middle between every two of them.
+    The rows give the mean and the highest two coefficients, (3, n + 2); the matrix is that of the
+    polynomial through the points, in the middle between every two of them.
     """
     nodes, weights = np.polynomial.legendre.leggauss(n)
     V = np.polynomial.legendre.legvander(nodes, n - 1)
     coefficients = (np.arange(n) + 0.5)[:, None] * (V * weights[:, None]).T
-    rows = np.stack([weights / 2, *coefficients[-2:]])
-    if ends:
-        nodes = np.concatenate([[-1.0], nodes, [1.0]])
-        rows = np.pad(rows, ((0, 0), (1, 1)))
+    rows = np.pad(np.stack([weights / 2, *coefficients[-2:]]), ((0, 0), (1, 1)))
+    nodes = np.concatenate([[-1.0], nodes, [1.0]])
     middle = (nodes[1:] + nodes[:-1]) / 2
     highest = len(nodes) - 1
     through = np.linalg.inv(np.polynomial.legendre.legvander(nodes, highest))
@@ -224,26 +221,32 @@ class _Found(NamedTuple):
     parts: list[Array]  # the integral, by member (P, n_top)
     size: Array  # what it adds up in size, (P,)
     off: Array  # how far off it may be, (P,)
+    missed: Array  # how far it is from what the output rises by, (P,)
+    out: Array  # the size of the output, (P,)
     met: Array  # whether a kink lies in it, or may, (P,)
     watched: list[Watched]
 
 
 def _rule(integrand: Integrand, pieces: Pieces, n: int) -> _Found:
     """Return the integral of every piece and member, and how far off it may be."""
-    nodes, rows, between = _legendre(n, bool(integrand.kinks))
+    nodes, rows, between = _legendre(n)
     layers, mean = integrand.layers(pieces, pieces.at(nodes))
     watched = integrand.watched(layers, mean, len(nodes))
     length = (pieces.b - pieces.a)[:, None]
-    found, size, off = [], np.zeros(len(length)), np.zeros(len(length))
+    out = integrand.last.value(mean)[:, integrand.m].reshape(-1, len(nodes))
+    found, missed = [], out[:, -1] - out[:, 0]
+    size, off = np.zeros((2, len(length)))
     for k, g in enumerate(integrand.gradients(layers, mean, len(nodes))):
         average, *high = (rows @ g).transpose(1, 0, 2)
         walk, own = integrand.walks[k], pieces.own[k]
         run = (walk.points.t[own + 1] - walk.points.t[own])[:, None]
-        way = np.abs(walk.z[own + 1] - walk.z[own]) / run * length
+        step = (walk.z[own + 1] - walk.z[own]) / run * length
+        way = np.abs(step)
         largest = np.abs(g).max(axis=1)
         tail = high[0] ** 2 + high[1] ** 2
         error = np.divide(tail, largest, out=np.zeros_like(tail), where=largest > 0)
         size += (np.abs(average) * way).sum(axis=1)
+        missed -= (average * step).sum(axis=1)
         off += SAFE * (error * way).sum(axis=1)
         found.append(average * length)
     met = np.zeros(len(length), bool)
@@ -253,7 +256,7 @@ def _rule(integrand: Integrand, pieces: Pieces, n: int) -> _Found:
         seen = np.sign(np.where(low < 0, low, high_))
         dips = (between @ one.far * seen[:, None]).min(axis=1) < -one.near[:, 0]
         met |= ((low * high_ < 0) | dips).any(axis=1)
-    return _Found(found, size, off, met, watched)
+    return _Found(found, size, off, np.abs(missed), np.abs(out).max(axis=1), met, watched)
 
 
 # ── where to divide ──────────────────────────────────────────────────────────────────────────────────
@@ -285,7 +288,7 @@ def _met(
 ) -> tuple[Array, Array]:
     """Return (piece, t) where a unit that is watched meets its kink, between two points of a rule."""
     found_pieces, found_t = [np.zeros(0, np.int64)], [np.zeros(0)]
-    t = pieces.at(_legendre(n, bool(watched))[0])
+    t = pieces.at(_legendre(n)[0])
     for one in watched:
         sides = one.sides
         piece, i, unit = np.nonzero(sides[:, 1:] * sides[:, :-1] < 0)
