@@ -6,7 +6,7 @@ no column leaves their range or takes a value that it had in none of them (`seen
 found.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from whygrad.errors import InputError
 from whygrad.nn.functions import Array
 from whygrad.why.choosing import class_names, classifies
 from whygrad.why.prediction.columns import InputColumn
-from whygrad.why.prediction.seen import TRIED, WHOLE, Seen, beyond
+from whygrad.why.prediction.seen import TRIED, WHOLE, Seen, steps_of
 from whygrad.why.prediction.sensitivity import FEWEST, Answer, first_turns, nearest
 from whygrad.why.symbols import change_in_units, in_units, shown
 
@@ -71,28 +71,31 @@ def changes(
 def _together(
     answer: Answer, names: Names, movable: list[InputColumn], room: Room
 ) -> Change | None:
-    """Return the nearest change of all numbers; those that go in steps go on to the next, or stay."""
-    seen = room.seen
-    stepped = [c for c in movable if seen and c.name in seen.whole | seen.steps.keys()]
-    for still in ([], stepped) if stepped else ([],):
-        free = np.zeros(len(answer.x), bool)
-        free[[int(column.inputs[0]) for column in movable if column not in still]] = True
-        point = nearest(answer, free, room.low, room.high)
-        if point is None:
-            continue
-        for column in stepped if not still else ():
-            k = int(column.inputs[0])
-            here, there = float(answer.x[k]), float(point[k])
-            if abs(there - here) > 1e-9 * (1 + abs(here)):
-                ends = here, there, float(room.low[k]), float(room.high[k])
-                on = beyond(seen, column, answer.net, names, *ends)
-                point[k] = on[0] if on is not None and len(on) else here
-            else:
-                point[k] = here
-        found = _change(answer, None, point)
-        if found.verified or not stepped:
-            return found
-    return None
+    """Return the nearest change of all numbers: first of those that go in steps, then of the others."""
+    free = np.zeros(len(answer.x), bool)
+    free[[int(column.inputs[0]) for column in movable]] = True
+    point = nearest(answer, free, room.low, room.high)
+    steps = {
+        int(column.inputs[0]): some
+        for column in movable
+        if (some := steps_of(room.seen, column, answer.net, names)) is not None
+    }
+    if point is None or not steps:
+        return None if point is None else _change(answer, None, point)
+    free[list(steps)] = False
+    short, far = answer.x.astype(np.float64), point
+    for k, step in steps.items():
+        here, there = float(short[k]), float(point[k])
+        on = step.beyond(here, there, room.low[k], room.high[k])
+        moved = there != here and len(on)
+        short[k], far[k] = step.before(here, there), on[0] if moved else here
+    from_short = replace(answer, x=short)
+    ends = [short, nearest(from_short, free, room.low, room.high), far]
+    plain = nearest(answer, free, room.low, room.high)
+    found = [_change(answer, None, end) for end in (*ends, plain) if end is not None]
+    return min(
+        (one for one in found if one.verified), key=lambda one: one.size or 0.0, default=None
+    )
 
 
 def room_of(x: Array, names: Names, given: Any, seen: Seen | None) -> Room:
@@ -153,12 +156,12 @@ def _moved(
     """Return a number moved by so much, or on to the next value allowed that turns the answer."""
     k = int(column.inputs[0])
     here = float(answer.x[k])
-    ends = here, here + by, float(room.low[k]), float(room.high[k])
-    values = beyond(room.seen, column, answer.net, names, *ends)
-    if values is None:
+    steps = steps_of(room.seen, column, answer.net, names)
+    if steps is None:
         x = answer.x.astype(np.float64)
         x[k] += by
         return _change(answer, column, x)
+    values = steps.beyond(here, here + by, float(room.low[k]), float(room.high[k]))
     points = np.repeat(answer.x[None].astype(np.float64), len(values), axis=0)
     points[:, k] = values
     return next((_change(answer, column, x) for x in points if answer.turned(x)), None)

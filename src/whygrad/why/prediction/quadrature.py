@@ -22,7 +22,9 @@ from whygrad.why.what_if.perturbation import kinked
 
 ENOUGH = 1e-14  # of what a line adds up in size: a piece that is off by no more is done
 FLOOR = 1e-15  # of the output: where a piece is off by no more, so is the output by rounding
-MISSED = 1e-13  # of both: a piece whose integral is further from what the output rises by has missed it
+MISSED = (
+    1e-13  # of both: a piece whose integral is further from what the output rises by has missed it
+)
 SAFE = 10.0  # how much larger than estimated the error may be
 ORDERS = ((0.2, 16), (0.02, 10), (0.0, 6))  # points of a piece, by its length
 ROUNDS = 48  # of dividing: a kink that is not known is boxed in to 4e-15 of the way

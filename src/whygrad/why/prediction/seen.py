@@ -64,24 +64,61 @@ def seen_in(X: Array, columns: tuple[InputColumn, ...], net: Network, names: Nam
     return Seen(low, high, steps, frozenset(whole), rows)
 
 
-def beyond(seen: Seen | None, column: InputColumn, net: Network, names: Names, here: float,
-           there: float, low: float, high: float) -> Array | None:  # fmt: skip
-    """Return the values that an input may take from `there` on, away from `here`, the nearest first.
+@dataclass(frozen=True)
+class Steps:
+    """The values that a number may take, in own units: some of them, or all whole ones (`values` is None).
 
-    None stands for every value. At most `TRIED` of them, as the network takes them, from `low` to `high`.
+    The network takes (value − center) / scale.
     """
+
+    values: Array | None
+    center: float
+    scale: float
+
+    def beyond(self, here: float, there: float, low: float, high: float) -> Array:
+        """Return the values from `there` on, away from `here`, as the network takes them, nearest first.
+
+        There are `TRIED` of them at most, from `low` to `high`.
+        """
+        way = self._way(here, there)
+        start, end = self._own(there), self._own(high if there > here else low)
+        if self.values is None:
+            first, last = (
+                np.ceil(way * start - self._slack(start)),
+                np.floor(way * end + self._slack(end)),
+            )
+            found = way * np.arange(first, min(last, first + TRIED) + 1)
+        else:
+            inside = (way * self.values >= way * start - self._slack(start)) & (
+                way * self.values <= way * end + self._slack(end)
+            )
+            found = way * np.sort(way * self.values[inside])
+        return (found[:TRIED] - self.center) / self.scale
+
+    def before(self, here: float, there: float) -> float:
+        """Return the last value on the way from `here` to `there`; `here` where there is none."""
+        way, start, end = self._way(here, there), self._own(here), self._own(there)
+        if self.values is None:
+            found = np.array([way * np.floor(way * end)])
+        else:
+            found = self.values[way * self.values <= way * end]
+        found = found[way * found > way * start]
+        return float((way * (way * found).max() - self.center) / self.scale) if len(found) else here
+
+    def _way(self, here: float, there: float) -> float:
+        return 1.0 if (there > here) == (self.scale > 0) else -1.0
+
+    def _own(self, value: float) -> float:
+        return value * self.scale + self.center
+
+    @staticmethod
+    def _slack(value: float) -> float:
+        return WHOLE * max(1.0, abs(value))
+
+
+def steps_of(seen: Seen | None, column: InputColumn, net: Network, names: Names) -> Steps | None:
+    """Return the values that a number may take, or None: all in its range."""
     if seen is None or column.name not in seen.whole | seen.steps.keys():
         return None
-    center, scale = names.scale(net, 0, int(column.inputs[0]))
-    from_, end = there * scale + center, (high if there > here else low) * scale + center
-    way = 1.0 if (there > here) == (scale > 0) else -1.0
-    if column.name in seen.steps:
-        values = seen.steps[column.name]
-        found = values[(way * values >= way * from_ - 1e-9) & (way * values <= way * end + 1e-9)]
-        found = found[np.argsort(way * found)]
-    else:
-        slack = WHOLE * max(1.0, abs(from_))
-        first = np.ceil(way * from_ - slack)
-        last = np.floor(way * end + WHOLE * max(1.0, abs(end)))
-        found = way * np.arange(first, min(last, first + TRIED) + 1)
-    return (found[:TRIED] - center) / scale
+    scale = names.scale(net, 0, int(column.inputs[0]))
+    return Steps(seen.steps.get(column.name), *scale)
