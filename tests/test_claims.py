@@ -139,6 +139,30 @@ def test_the_baselines_of_a_table_are_its_training_rows(sold):
             sold.why.prediction(row(sold), baseline=wrong)
 
 
+def test_parts_of_a_table_with_dates_categories_and_gaps_sum_in_its_own_units(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = ["listed,kind,age,price"]
+    for i in range(60):
+        day = np.datetime64("2023-03-01") + int(rng.integers(500))
+        age = "" if i % 9 == 4 else rng.integers(1, 90)
+        kind = ("flat", "house", "barn")[i % 3]
+        rows.append(f"{day},{kind},{age},{1000 * (i % 3) + 5 * day.astype(int) % 365:.0f}")
+    (tmp_path / "dated.csv").write_text("\n".join(rows) + "\n")
+    source = find(str(tmp_path / "dated.csv"), "price")
+    record_table(tmp_path / "dated.run", source, replace(QUICK, leave_out=()))
+    run = wg.open_run(tmp_path / "dated.run")
+    assert {"listed day number", "kind=flat", "age is missing"} <= set(run.encoding.names)
+    target, kept = run.encoding.target, run.data.X
+    for place in range(3):
+        found = run.why.prediction(row(run, place), sample=1000)
+        assert sorted(term.name for term in found.terms) == ["age", "kind", "listed"]
+        said = outputs_of(run, run.why.examples(row(run, place)).X)[0]
+        value = (said - outputs_of(run, kept).mean()) * target.scale
+        size = sum(abs(term.value) for term in found.terms)
+        assert abs(sum(term.value for term in found.terms) - value) <= 1e-12 * size
+        assert abs(found.residuals["rounding"]) <= 1e-12 * size
+
+
 def test_rows_left_out_of_a_training_are_no_part_of_its_baseline(sold, tmp_path):
     outliers = np.argsort(sold.data.X[:, 0])[-20:]
     less = sold.without(outliers, record=tmp_path / "less.run")

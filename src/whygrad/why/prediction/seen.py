@@ -46,8 +46,9 @@ def seen_in(X: Array, columns: tuple[InputColumn, ...], net: Network, names: Nam
     some = np.asarray(dense(X[chosen]), np.float64)
     steps, whole, rows = {}, set(), {}
     for column in columns:
-        there = ~some[:, column.missing].any(axis=1)
-        values = some[there][:, column.inputs]
+        values = some[:, column.inputs]
+        if column.missing:
+            values = values[~some[:, column.missing].any(axis=1)]
         if column.categories:
             met = (high[column.inputs] > 0) & ~np.isin(column.inputs, column.missing)
             rows[column.name] = np.eye(len(column.inputs))[met]
