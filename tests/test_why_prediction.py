@@ -267,6 +267,19 @@ def test_baselines_are_a_seeded_sample_of_the_training_rows_and_its_error_is_tol
     assert found.tables[0].columns[-1] == "±"
 
 
+def test_training_rows_may_be_sparse():
+    sparse = pytest.importorskip("scipy.sparse")
+    net, theta, X = network((4, 6, 2), ("relu", "softmax"), seed=2)
+    X = X * (abs(X) > 0.5)
+    for way in ("training", "mean"):
+        dense, thin = (
+            prediction(net, theta, X[0], training=rows, baseline=way)
+            for rows in (X, sparse.csr_array(X))
+        )
+        np.testing.assert_array_equal(dense["inputs"], thin["inputs"])
+        assert [one[0] for one in dense["changes"]] == [one[0] for one in thin["changes"]]
+
+
 def test_the_mean_of_the_training_rows_or_zero_are_baselines_where_asked_for():
     net, theta, X = network((3, 6, 1), ("relu", "identity"), seed=2)
     mean, zero = (prediction(net, theta, X[0], training=X, baseline=b) for b in ("mean", "zero"))
@@ -465,6 +478,8 @@ def test_the_names_of_columns_and_classes_stand_in_the_answer():
         ({"baseline": "trainign"}, "did you mean 'training'?"),
         ({"baseline": "mean"}, "no training rows are known here: give rows, or 'zero'"),
         ({"sample": 0}, "sample is 0"),
+        ({"baseline": np.zeros((0, 6))}, "the baseline cannot be used: X is empty"),
+        ({"training": np.zeros((4, 5))}, "training cannot be used: X has shape (4, 5)"),
         ({"wanted": "tame"}, "no output is called 'tame'"),
         ({"limits": 3}, "limits are a pair (low, high) of numbers or arrays of 6, not 3"),
         ({"limits": (1, 0)}, "limits must be finite, and no low one above its high one"),

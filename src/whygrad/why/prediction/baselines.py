@@ -80,7 +80,7 @@ def choose_baselines(
     if given is None:
         given = "zero" if training is None else "training"
     if not isinstance(given, str):
-        return _sampled(_rows(net, given), "rows given", sample, seed)
+        return _sampled(rows_of(net, given, "the baseline"), "rows given", sample, seed)
     if given not in WAYS:
         raise InputError(f"baseline is {given!r}: {nearest(given, WAYS)}; or {GIVE}")
     if given == "zero":
@@ -123,11 +123,12 @@ def _sampled(rows: Any, what: str, sample: int, seed: int) -> Baselines:
     return Baselines(_plain(rows[chosen]), of, said, note)
 
 
-def _rows(net: Network, given: Any) -> Any:
+def rows_of(net: Network, given: Any, what: str) -> Any:
+    """Return rows as the network takes them, (n, n_0); a message of an error says `what` they are."""
     try:
         return as_inputs(net, given)
     except InputError as error:
-        raise InputError(f"the baseline cannot be used: {error}") from None
+        raise InputError(f"{what} cannot be used: {error}") from None
 
 
 def _plain(rows: Any) -> Array:

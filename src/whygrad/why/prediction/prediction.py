@@ -37,7 +37,7 @@ from whygrad.why import rounding, symbols
 from whygrad.why.choosing import class_names, classes, classifies, find_class
 from whygrad.why.context import at_least_one
 from whygrad.why.prediction.attribution import IDENTITY, Parts, integrated_gradients
-from whygrad.why.prediction.baselines import Baselines, choose_baselines, how_many
+from whygrad.why.prediction.baselines import Baselines, choose_baselines, how_many, rows_of
 from whygrad.why.prediction.columns import InputColumn, columns_of, gather
 from whygrad.why.prediction.counterfactual import changes, room_of, table, words
 from whygrad.why.prediction.members import Member, Members, members_of
@@ -145,6 +145,7 @@ def prediction(
     top = at_least_one("top", top)
     sample = how_many(members) if sample is None else at_least_one("sample", sample)
     row = _one(net, x)
+    training = None if training is None else rows_of(net, training, "training")
     columns = columns_of(net, names)
     baselines = choose_baselines(net, names, columns, baseline, training, sample, seed)
     number = at or ("z" if classifies(net) else "a")
