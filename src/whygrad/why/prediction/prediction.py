@@ -150,7 +150,7 @@ def prediction(
     baselines = choose_baselines(net, names, columns, baseline, training, sample, seed)
     number = at or ("z" if classifies(net) else "a")
     last = net.f[net.L] if number == "a" else IDENTITY
-    with one_thread(numpy=True):
+    with one_thread(numpy=True), np.errstate(over="ignore", under="ignore", invalid="ignore"):
         double = members.in_double()
         z, a = double.outputs(double.start(row[None]))
         if output is None:
