@@ -568,6 +568,25 @@ def test_a_change_takes_values_that_training_saw():
     assert all(moved.values()), moved
 
 
+def test_a_number_in_pieces_takes_a_value_of_training_with_all_its_inputs():
+    names = Names(
+        ("size", "size 0 to 2", "size 2 to 5", "age"), origins=("size", "size", "size", "age")
+    )
+    rng = np.random.default_rng(0)
+    size, age = rng.uniform(0, 5, 80), rng.normal(size=80)
+    X = np.column_stack([size / 5, size.clip(0, 2) / 2, (size.clip(2, 5) - 2) / 3, age])
+    known, moved = {tuple(one) for one in X[:, :3]}, 0
+    for seed in range(12):
+        net, theta, _ = network((4, 10, 2), ("tanh", "softmax"), seed=seed)
+        found = prediction(net, theta, X[seed], names=names, training=X)
+        assert sorted(term.name for term in found.terms) == ["age", "size"]
+        for name, x, _, verified in found["changes"]:
+            if name == "size":
+                moved += 1
+                assert verified and tuple(x[:3]) in known and x[3] == X[seed, 3]
+    assert moved > 2
+
+
 def test_limits_narrow_what_training_saw():
     X = rows_of_a_table()
     net, theta, _ = network((8, 10, 2), ("tanh", "softmax"), seed=1)

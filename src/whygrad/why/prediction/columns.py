@@ -1,6 +1,7 @@
 """The columns that the inputs come from: encoded ones are gathered back, one-hot ones known as categories.
 
-"rooms", "rooms is missing" → rooms      "ocean=INLAND", "ocean=NEAR BAY" → ocean
+"rooms", "rooms is missing" → rooms      "rooms", "rooms 1 to 3", "rooms 3 to 9" → rooms, in pieces
+"ocean=INLAND", "ocean=NEAR BAY" → ocean
 "sold month sin", "sold month cos", "sold day number" → sold, a date, of which no part moves alone
 """
 
@@ -16,9 +17,9 @@ from whygrad.nn import Array, Network
 class InputColumn:
     """A column: its name, its inputs, and the names of its categories, () for numbers and dates.
 
-    A number's own input comes first; what follows are flags, such as "rooms is missing". Of a date `day` is
-    the input that counts the days since 1970, or −1 where there is none. `spread` is a number that several
-    inputs share, none of which moves alone. `missing` are those of its inputs that say it is missing.
+    A number's own input comes first; what follows are flags, such as "rooms is missing", or where it is
+    `pieced` inputs that go along with it, such as its shares of bins. Of a date `day` is the input that
+    counts the days since 1970, or −1 where there is none. `missing` are inputs that say it is missing.
     """
 
     name: str
@@ -26,13 +27,18 @@ class InputColumn:
     categories: tuple[str, ...] = ()
     dated: bool = False
     day: int = -1
-    spread: bool = False
+    pieced: bool = False
     missing: tuple[int, ...] = ()
 
     @property
     def numeric(self) -> bool:
-        """Whether it is a number, whose own input may be moved alone: no category and no date."""
-        return not (self.categories or self.dated or self.spread)
+        """Whether it is a number whose own input may be moved alone: no category, no date, no pieces."""
+        return not (self.categories or self.dated or self.pieced)
+
+    @property
+    def leading(self) -> int:
+        """The input that says how large it is: a number's own, a date's day, or −1."""
+        return self.day if self.dated else -1 if self.categories else int(self.inputs[0])
 
     def category(self, x: Array) -> str:
         """Return the category that x holds, "none of them" where no input is on."""
@@ -43,8 +49,6 @@ class InputColumn:
         """Return its value in x: a category, a date such as 2024-01-31, or a number in its own units."""
         if self.categories:
             return self.category(x)
-        if self.spread:
-            return ""
         if not self.dated:
             return float(names.own(net, 0, self.inputs[0], x[self.inputs[0]]))
         if self.day < 0:
@@ -75,15 +79,14 @@ def columns_of(net: Network, names: Names) -> tuple[InputColumn, ...]:
         if day in own or f"{origin} hour sin" in own:
             place = at[own.index(day)] if day in own else -1
             found.append(InputColumn(origin, np.array(at), (), True, place, missing=missing))
-        elif origin in own or len(own) == 1 and not own[0].startswith(f"{origin}="):
-            found.append(InputColumn(origin, np.array(at), missing=missing))
-        elif all(name.startswith((f"{origin}=", f"{origin} is ")) for name in own):
-            labels = tuple(
-                name.removeprefix(f"{origin}=").removeprefix(f"{origin} ") for name in own
-            )
-            found.append(InputColumn(origin, np.array(at), labels, missing=missing))
-        else:
-            found.append(InputColumn(origin, np.array(at), spread=True, missing=missing))
+            continue
+        encoded = origin not in own and (len(at) > 1 or own[0].startswith(f"{origin}="))
+        labels = tuple(name.removeprefix(f"{origin}=").removeprefix(f"{origin} ") for name in own)
+        pieced = not encoded and bool(set(own) - {origin, gone})
+        column = InputColumn(
+            origin, np.array(at), labels if encoded else (), pieced=pieced, missing=missing
+        )
+        found.append(column)
     return tuple(found)
 
 

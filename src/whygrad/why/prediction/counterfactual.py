@@ -58,7 +58,9 @@ def changes(
     movable = [c for c in columns if c.numeric and not answer.x[list(c.inputs[1:])].any()]
     looked_at = _promising(answer, movable, top)
     singles = _numbers(answer, names, looked_at, room, top)
-    singles += _categories(answer, columns, room.seen) + _dates(answer, names, columns, room.seen)
+    singles += _categories(answer, columns, room.seen) + _met_in_training(
+        answer, names, columns, room.seen
+    )
     together = _together(answer, names, movable, room)
     alone = [one for one in singles if one.size is not None and one.verified]
     if together is not None and alone:
@@ -164,7 +166,9 @@ def _moved(
     values = steps.beyond(here, here + by, float(room.low[k]), float(room.high[k]))
     points = np.repeat(answer.x[None].astype(np.float64), len(values), axis=0)
     points[:, k] = values
-    return next((_change(answer, column, x) for x in points if answer.turned(x)), None)
+    if not len(values) or not (turned := answer.turned_among(points)).any():
+        return None
+    return _change(answer, column, points[turned.argmax()])
 
 
 def _categories(
@@ -185,24 +189,25 @@ def _categories(
     return found
 
 
-def _dates(
+def _met_in_training(
     answer: Answer, names: Names, columns: tuple[InputColumn, ...], seen: Seen | None
 ) -> list[Change]:
-    """Return for each date the nearest of training that turns the answer."""
+    """Return for each date and each number in pieces the nearest of training that turns the answer."""
     found = []
     for column in columns if seen is not None else ():
-        if column.day < 0 or answer.x[list(column.missing)].any():
+        k = column.leading
+        if column.numeric or k < 0 or answer.x[list(column.missing)].any():
             continue
         rows = seen.rows[column.name]  # type: ignore[union-attr]
-        day = int(np.flatnonzero(column.inputs == column.day)[0])
-        order = np.argsort(abs(rows[:, day] - answer.x[column.day]), kind="stable")
+        far = abs(rows[:, int(np.flatnonzero(column.inputs == k)[0])] - answer.x[k])
+        order = np.argsort(far, kind="stable")
+        order = order[np.unique(np.linspace(0, len(order) - 1, TRIED).astype(int))]
+        X = np.repeat(answer.x[None].astype(np.float64), len(order), axis=0)
+        X[:, column.inputs] = rows[order]
         here = column.shown(answer.net, names, answer.x)
-        for inputs in rows[order[:TRIED]]:
-            x = answer.x.astype(np.float64)
-            x[column.inputs] = inputs
-            if answer.turned(x) and column.shown(answer.net, names, x) != here:
-                found.append(_change(answer, column, x))
-                break
+        turned = np.flatnonzero(answer.turned_among(X))
+        other = (X[i] for i in turned if column.shown(answer.net, names, X[i]) != here)
+        found += [_change(answer, column, x) for x in [next(other, None)] if x is not None]
     return found
 
 
@@ -224,7 +229,7 @@ def table(answer: Answer, names: Names, found: list[Change]) -> Table:
         assert change.column is not None
         column, k = change.column, change.column.inputs[0]
         ends: tuple[Any, ...]
-        if not column.numeric:
+        if column.categories or column.dated:
             ends = (*(column.shown(answer.net, names, x) for x in (answer.x, change.x)), "")
         else:
             before, after = (

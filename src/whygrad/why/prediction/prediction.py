@@ -229,7 +229,8 @@ class _Attribution:
         """Center and scale of the number in its own units; 0 and 1 of some z before a function."""
         net = self.net
         is_output = self.at == "a" or net.f[net.L] is ACTIVATIONS["identity"]
-        return self.names.scale(net, net.L, self.m) if is_output else AS_IT_IS
+        center, scale = (self.names.scale(net, net.L, self.m) if is_output else AS_IT_IS)[:2]
+        return center, scale
 
     @cached_property
     def ends(self) -> tuple[float, float]:

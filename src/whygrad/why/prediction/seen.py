@@ -1,7 +1,8 @@
 """What training saw of every column: how far a counterfactual may go, and which values it may take.
 
 A number stays within the range of the training rows, whole where all of them were whole, one of those seen
-where there were few; a category or a date is one that some training row had, with all its inputs.
+where there were few; a category, a date or a number in pieces is one that a training row had, with all its
+inputs.
 """
 
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from whygrad.why.prediction.columns import InputColumn
 LOOKED_AT = 4_000_000  # numbers of training rows that are looked at for the values of columns
 ROWS = (500, 10_000)  # how many rows these are at least and at most
 FEW = 32  # values, of which a number has to be one
-TRIED = 200  # dates that are tried
+TRIED = 200  # values of a column that are tried
 WHOLE = (
     1e-6  # of the largest value: as near to a whole number rounding to float32 leaves whole ones
 )
@@ -26,7 +27,7 @@ class Seen:
     """How low and high each input was, (n_0,) each, and by column which values there were.
 
     `steps` are the values, in own units, of numbers that had few; `whole` the numbers that were whole;
-    `rows` the inputs of categories and dates as they were found, (r, its inputs).
+    `rows` the inputs of categories, dates and numbers in pieces as they were found, (r, its inputs).
     """
 
     low: Array
@@ -122,4 +123,4 @@ def steps_of(seen: Seen | None, column: InputColumn, net: Network, names: Names)
     if seen is None or column.name not in seen.whole | seen.steps.keys():
         return None
     scale = names.scale(net, 0, int(column.inputs[0]))
-    return Steps(seen.steps.get(column.name), *scale)
+    return Steps(seen.steps.get(column.name), scale[0], scale[1])

@@ -122,11 +122,19 @@ class Answer:
 
     def turned(self, x: Array) -> bool:
         """Return, by a pass of the network, whether it says something else, and what is wanted, at x."""
+        return bool(self.turned_among(x[None])[0])
+
+    def turned_among(self, X: Array) -> Array:
+        """Return the same for rows X, (n,)."""
+        found: Array
         if not classifies(self.net):
-            a = float(self.outputs(x)[self.m])
-            return bool(a > self.wanted if self.below else a < self.wanted)
-        found = int(self.classes_of(x[None])[0])
-        return found == self.wanted if self.wanted is not None else found != self.said
+            a = self.members.predict(X)[:, self.m]
+            found = a > self.wanted if self.below else a < self.wanted
+        elif self.wanted is not None:
+            found = self.classes_of(X) == self.wanted
+        else:
+            found = self.classes_of(X) != self.said
+        return found
 
 
 def first_turns(answer: Answer, ways: Array, reach: Array, keep: int | None = None) -> Array:
