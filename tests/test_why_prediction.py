@@ -267,6 +267,18 @@ def test_baselines_are_a_seeded_sample_of_the_training_rows_and_its_error_is_tol
     assert found.tables[0].columns[-1] == "±"
 
 
+def test_training_rows_can_be_told_to_any_model():
+    net, theta, X = network((3, 6, 1), ("relu", "identity"), seed=2)
+    found = prediction(net, theta, X[0], training=X)
+    for why in (Why(net, theta).trained_on(X), wg.explain(wg.Fitted(net, theta), training=X)):
+        assert why.prediction(X[0]).value == found.value
+        assert why.prediction(X[0], baseline=2).value == pytest.approx(
+            float(number(net, theta, X[:1], 0, "a")[0] - number(net, theta, X[2:3], 0, "a")[0])
+        )
+    with pytest.raises(wg.InputError, match="no training rows are known here: give rows"):
+        Why(net, theta).prediction(X[0], baseline=2)
+
+
 def test_training_rows_may_be_sparse():
     sparse = pytest.importorskip("scipy.sparse")
     net, theta, X = network((4, 6, 2), ("relu", "softmax"), seed=2)

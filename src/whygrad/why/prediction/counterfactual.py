@@ -248,9 +248,14 @@ def _plain(value: Any) -> float:
 
 
 def words(
-    answer: Answer, names: Names, found: list[Change], together: Change | None, bounded: bool
+    answer: Answer,
+    names: Names,
+    found: list[Change],
+    together: Change | None,
+    bounded: bool,
+    numbers: bool,
 ) -> str:
-    """Return sentences on the smallest changes found, of one column and of all together."""
+    """Return sentences on the smallest changes, of one column and of all `numbers`, if there are any."""
     said, within = [], " within the limits" if bounded else ""
     change = next((one for one in found if one.verified), None)
     if change is not None and change.column is not None:
@@ -271,7 +276,7 @@ def words(
             f"All together, a change of length {length} was found that makes it "
             f"{_said(answer, names, together)}."
         )
-    else:
+    elif numbers:
         said.append(f"Of all numbers together none was found{within} either." if change is None else
                     f"Of all numbers together none was found{within}.")  # fmt: skip
     return " ".join(said)

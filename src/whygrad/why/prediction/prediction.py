@@ -304,7 +304,8 @@ def _explain(about: _Attribution, answer: Answer | None, limits: Any, training: 
             found, together, unseen = changes(answer, about.columns, names, room, about.top)
         tables.append(table(answer, names, found))
         bounded = limits is not None or seen is not None
-        told += " " + words(answer, names, found, together, bounded)
+        numbers = any(column.numeric for column in about.columns)
+        told += " " + words(answer, names, found, together, bounded, numbers)
         arrays["changes"] = tuple(
             (one.column.name if one.column else "", one.x, one.size, one.verified) for one in found
         )
