@@ -152,6 +152,21 @@ def test_the_answer_can_be_asked_to_change_to_a_class_or_a_number(trained):
     assert result.lines == ["whygrad: --wanted 'much': target 'progression' holds numbers"]
 
 
+def test_a_prediction_is_compared_with_the_rows_that_are_named(trained):
+    path = trained / "iris.run"
+    run = wg.open_run(path)
+    outputs = {
+        words: asked("prediction", path, "--output", "setosa", *words)["arrays"]["baseline_output"]
+        for words in [(), ("--baseline", "4"), ("--baseline", "mean"), ("--sample", "7")]
+    }
+    assert len(set(outputs.values())) == 4
+    for words, X in ((("--baseline", "4"), run.data.X[[4]]), (("--baseline", "mean"), run.data.X)):
+        theta = wg.Parameters(run.net.sizes, run.theta.flat.astype(float))
+        mean = X.mean(axis=0, dtype=float)[None]
+        z = wg.forward(run.net, theta, mean).z[-1][0, 0]
+        assert outputs[words] == pytest.approx(z, rel=1e-9)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -183,6 +198,12 @@ def test_the_answer_can_be_asked_to_change_to_a_class_or_a_number(trained):
         (["weight", "--row", "30"], "row 30: the rows are 0 to 29"),
         (["weight", "--row", "-1"], "row -1: the rows are 0 to 29"),
         (["prediction", "--row", "30"], "row 30: the rows are 0 to 29"),
+        (["prediction", "--baseline", "120"], "baseline is 120: the training rows are 0 to "),
+        (
+            ["prediction", "--baseline", "zeros"],
+            "--baseline 'zeros': give training, mean, zero, the ",
+        ),
+        (["prediction", "--sample", "0"], "sample is 0: it must be a whole number of at least 1"),
         (
             ["weight", "--class", "setoza"],
             "'setoza' is no class of 'species': did you mean 'setosa'?",

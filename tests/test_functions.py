@@ -30,6 +30,18 @@ def test_an_activation_has_the_slope_it_states(name):
     np.testing.assert_allclose(slope, central_differences(f.value, Z), rtol=1e-7, atol=1e-9)
 
 
+@pytest.mark.parametrize("name", [name for name in ACTIVATIONS if name != "softmax"])
+def test_kinks_are_where_they_are_stated_and_between_those_of_a_linear_one_all_is_straight(name):
+    f, h = ACTIVATIONS[name], 1e-3
+    z = np.arange(-4, 4, h) + h / 2  # 0 lies between two of them
+    slope = f.derivative(z[None])[0]
+    jumps = np.abs(np.diff(slope, 2)) > 1e-4  # of the slope or of its slope: smooth ones leave h²
+    found = sorted({round(x, 2) + 0.0 for x in z[1:-1][jumps]})
+    assert found == list(f.kinks)
+    pieces = np.split(slope, np.searchsorted(z, f.kinks))
+    assert f.linear == all(np.ptp(piece) == 0 for piece in pieces)
+
+
 def test_at_their_corner_relu_is_flat_and_leaky_relu_leaks():
     zero = np.zeros((1, 1))
     assert ACTIVATIONS["relu"].derivative(zero) == 0

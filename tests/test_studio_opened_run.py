@@ -276,9 +276,8 @@ def test_what_is_answered_is_what_the_library_answers(folder, name, step):
     neuron = wg.why.neuron(net, theta, X, Y, layer=1, unit=2, **given)
     assert asked("neuron", "1:2", which="one").answer == neuron.answer
     assert asked("check", "").kind == "check"
-    mean = found.parts["training"].X.mean(axis=0, dtype=np.float64)
-    base = {} if name == "arrays" else {"baseline": mean}  # of a table its training rows
-    one = wg.why.prediction(net, theta, X[3:4], names=found.names, **base)
+    rows = found.parts["training"].X
+    one = wg.why.prediction(net, theta, X[3:4], names=found.names, training=rows)
     assert asked("prediction", "", which="one", index=3).value == one.value
 
 

@@ -320,13 +320,13 @@ def test_what_columns_add_to_a_number_is_said_in_the_units_of_the_table(table):
     folder, frame = table
     run = wg.open_run(folder / "price.run")
     found = run.why.prediction(frame[10:11])
-    (own,) = [one for one in found.tables if "in units of price" in one.title]
-    (first, base), *parts, (last, said) = own.rows
-    assert (first, last) == ("baseline", "the network says")
-    assert said == pytest.approx(run.predict(frame[10:11])[0], rel=1e-5)
-    assert base + sum(part for _, part in parts) == pytest.approx(said, rel=1e-9)
+    assert found.tables[0].columns[3] == "adds to price"
+    assert found["output"] == pytest.approx(run.predict(frame[10:11])[0], rel=1e-5)
+    base, parts = found["baseline_output"], [term.value for term in found.terms]
+    assert base + sum(parts) == pytest.approx(found["output"], rel=1e-12)
+    assert found.value == pytest.approx(found["output"] - base, rel=1e-12)
     of_a_class = wg.open_run(folder / "kind.run").why.prediction(frame[10:11])
-    assert not [one for one in of_a_class.tables if "in units of" in one.title]
+    assert of_a_class.tables[0].columns[3] == "adds"
 
 
 def test_what_would_change_a_prediction_is_said_in_the_units_of_the_table(table):

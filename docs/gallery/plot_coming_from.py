@@ -350,7 +350,7 @@ with torch.no_grad():
     said = module(torch.tensor(X_test).float()).argmax(dim=1).numpy()
 wrong = int(np.flatnonzero(said != y_test)[0])
 print(f"image {wrong}: a {y_test[wrong]}, taken for a {said[wrong]}")
-asked.prediction(X_test[wrong : wrong + 1])
+asked.trained_on(X_train).prediction(X_test[wrong : wrong + 1])
 
 # %%
 # The image itself, for comparison:

@@ -268,4 +268,4 @@ person, relation = np.flatnonzero(X[row])
 other = PEOPLE[np.flatnonzero(Y[row])[0]]
 print(f"({PEOPLE[person]}, {RELATIONS[relation - 24]}) → {other}: never taught, and right")
 names = Names(inputs=(*PEOPLE, *RELATIONS), outputs=tuple(PEOPLE))
-wg.why.prediction(net, theta, X[[row]], output=other, names=names)
+wg.why.prediction(net, theta, X[[row]], output=other, training=np.delete(X, unseen, 0), names=names)

@@ -114,4 +114,4 @@ print(
 )
 side = int(data.X.shape[1] ** 0.5)
 names = Names(outputs=tuple(map(str, range(outputs))), image=(side, side))
-wg.why.prediction(plain, fitted.theta, X_val[worst : worst + 1], names=names)
+wg.why.prediction(plain, fitted.theta, X_val[worst : worst + 1], training=X, names=names)

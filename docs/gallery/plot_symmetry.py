@@ -123,4 +123,4 @@ wg.why.neuron(net, fitted.theta, X, Y, layer=1, unit=0)
 # two bits carry the answer, and all others cancel in pairs.
 
 row = np.array([[1.0, 0.0, 1.0, 0.0, 0.0, 1.0]])
-wg.why.prediction(net, fitted.theta, row)
+wg.why.prediction(net, fitted.theta, row, training=X)

@@ -166,6 +166,7 @@ QUESTIONS = {
         "Feature attribution and counterfactuals: what each column adds, and what would change the answer.",
         "whygrad why prediction iris.run --row 17",
         "whygrad why prediction iris.run --wanted virginica",
+        "whygrad why prediction iris.run --baseline 3",
     ),
     "trained:ledger": (
         "Ledger: what a weight adds up from, its start and what every example, class and epoch added.",

@@ -1,5 +1,6 @@
 """`whygrad why …` and `whygrad check`: the questions of `whygrad.why`, about the rows of a run."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from whygrad.cli.rows import ALL, ONE, Chosen, choose, wanted_of
 from whygrad.errors import InputError
 from whygrad.nn.backprop import backward, forward, gradients
 from whygrad.tables.columns import quoted
+from whygrad.why.prediction.baselines import WAYS
 
 CHECKED_ROWS = 100  # a wrong derivative shows on any row; each costs two passes for every parameter
 
@@ -134,6 +136,17 @@ def prediction(
     row: Annotated[int, question("Which of the test rows, from 0. [0]")] = 0,
     output: Annotated[str | None, question("Which output. [that of the class it says]")] = None,
     wanted: Annotated[str | None, question("The answer it should change to. [any other]")] = None,
+    baseline: Annotated[
+        str | None,
+        question(
+            "What it is compared with: training, mean or zero, a training row's number, or a file of rows. "
+            "[training]"
+        ),
+    ] = None,
+    sample: Annotated[
+        int | None, question("How many baselines are drawn. [100, of large networks fewer]")
+    ] = None,
+    seed: Annotated[int, question("Draws them. [0]")] = 0,
     top: Top = 10,
     how: OutputFormat = PLAIN,
 ) -> int:
@@ -141,7 +154,13 @@ def prediction(
     chosen = _begin(run, Rows(row=row), ONE, how)
     meant = find_output(chosen.run.net, chosen.why.names, output)
     answer = chosen.why.prediction(
-        chosen.table, output=meant, wanted=wanted_of(chosen.run, wanted), top=top
+        chosen.table,
+        output=meant,
+        wanted=wanted_of(chosen.run, wanted),
+        baseline=_baseline(baseline),
+        sample=sample,
+        seed=seed,
+        top=top,
     )
     return _end(chosen, answer, how)
 
@@ -160,6 +179,20 @@ def check(
     chosen = choose(run, rows, ALL, CHECKED_ROWS)
     answer = chosen.why.check(chosen.table, sample=_sample(sample), seed=seed)
     return _end(chosen, answer, how) or int(not answer["passed"])
+
+
+def _baseline(text: str | None) -> str | int | None:
+    """Read what a prediction is compared with."""
+    if text is None or text in WAYS:
+        return text
+    if text.isascii() and text.isdecimal() and len(text) < 10:
+        return int(text)
+    if Path(text).is_file():
+        return text
+    raise InputError(
+        f"--baseline {quoted(text)}: give training, mean, zero, the number of a training row, or a file of "
+        "rows"
+    )
 
 
 def _sample(text: str) -> int | None:

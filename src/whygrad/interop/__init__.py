@@ -29,6 +29,7 @@ def explain(
     inputs: Sequence[str] | None = None,
     outputs: Sequence[str] | None = None,
     image: tuple[int, int] | None = None,
+    training: Any = None,
 ) -> Why:
     """Return all questions about a trained network, wherever it was trained.
 
@@ -48,6 +49,8 @@ def explain(
         Names of the inputs, (n_0,), and of the classes or targets, (n_L,), where the model knows none.
     image : (int, int), optional
         Height and width of the images that are the input.
+    training : array-like or DataFrame, shape (n, features), optional
+        The rows that it was trained on: predictions are then compared with a sample of them.
 
     Returns
     -------
@@ -68,7 +71,8 @@ def explain(
     >>> explain(mlp)
     <Why 4-5-3 cross_entropy>
     """
-    return _why(model, cost).named(inputs, outputs, image)
+    why = _why(model, cost).named(inputs, outputs, image)
+    return why if training is None else why.trained_on(training)
 
 
 def _why(model: Any, cost: Any) -> Why:

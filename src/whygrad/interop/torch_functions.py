@@ -26,6 +26,8 @@ def sloped_relu(slope: float) -> str | Activation:
         f"leaky_relu({slope:g})",
         lambda z: np.where(z > 0, z, slope * z),
         lambda z: np.where(z > 0, 1.0, slope),
+        kinks=(0.0,),
+        linear=True,
     )
 
 
@@ -41,6 +43,7 @@ def scaled_elu(alpha: float) -> str | Activation:
         f"elu({alpha:g})",
         lambda z: np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0))),
         lambda z: np.where(z > 0, 1.0, alpha * np.exp(np.minimum(z, 0))),
+        kinks=(0.0,),
     )
 
 
@@ -55,6 +58,7 @@ def sharp_softplus(beta: float, threshold: float) -> Activation:
         "softplus" if beta == 1 else f"softplus({beta:g})",
         lambda z: np.where(beta * z > threshold, z, soft(beta * z) / beta),
         lambda z: np.where(beta * z > threshold, 1.0, sigmoid(beta * z)),
+        kinks=(threshold / beta,),
     )
 
 

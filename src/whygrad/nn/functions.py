@@ -55,6 +55,10 @@ class Activation:
         The vector–Jacobian product (z, ∂C/∂a) → ∂C/∂z, all (n, units), without building the Jacobian.
     custom_bend : callable, optional
         How that product changes with z: (z, ∂C/∂a, Δz) → its change of first order, all (n, units).
+    kinks : tuple of float
+        The z where f or one of its derivatives jumps: 0 of ReLU. They need not be known.
+    linear : bool
+        Whether f is a straight line between its kinks, all of which are then known.
 
     Examples
     --------
@@ -71,6 +75,8 @@ class Activation:
     range: Domain = "real"
     custom_vjp: Callable[[Array, Array], Array] | None = field(default=None, repr=False)
     custom_bend: Callable[[Array, Array, Array], Array] | None = field(default=None, repr=False)
+    kinks: tuple[float, ...] = ()
+    linear: bool = False
 
     def vjp(self, z: Array, gradient: Array) -> Array:
         """Pull a gradient back through f, from ∂C/∂a to ∂C/∂z, both (n, units): f′ᵀ ∂C/∂a."""
@@ -329,13 +335,13 @@ def _softmax_bend(z: Array, gradient: Array, dz: Array) -> Array:
 ACTIVATIONS: dict[str, Activation] = {
     f.name: f
     for f in (
-        Activation("identity", _identity, _identity_slope, _flat),
+        Activation("identity", _identity, _identity_slope, _flat, linear=True),
         Activation("sigmoid", _sigmoid, _sigmoid_slope, _sigmoid_bend, "unit"),
         Activation("tanh", _tanh, _tanh_slope, _tanh_bend),
-        Activation("relu", _relu, _relu_slope, _flat),
+        Activation("relu", _relu, _relu_slope, _flat, kinks=(0.0,), linear=True),
         Activation("leaky_relu", _leaky_relu, _leaky_relu_slope, _flat),
-        Activation("elu", _elu, _elu_slope, _elu_bend),
-        Activation("selu", _selu, _selu_slope, _selu_bend),
+        Activation("elu", _elu, _elu_slope, _elu_bend, kinks=(0.0,)),
+        Activation("selu", _selu, _selu_slope, _selu_bend, kinks=(0.0,)),
         Activation("gelu", _gelu, _gelu_slope, _gelu_bend),
         Activation("silu", _silu, _silu_slope, _silu_bend),
         Activation("softplus", _softplus, _sigmoid, _sigmoid_slope, "positive"),

@@ -38,6 +38,7 @@ from whygrad.tables import Label, NumberColumn, quoted
 ROWS = 1_000  # that columns are shuffled in
 SHUFFLES = 5
 EXPLAINED = 30  # rows whose parts are averaged
+BASELINES = 30  # training rows that each of these is compared with
 MOST = 12  # columns in a picture
 FEW = 100  # test rows below which scores are rough
 UNSURE = 0.1  # calibration error from which probabilities are not to be taken at their word
@@ -333,22 +334,23 @@ def _importance(run: Run, rows: Any, X: Array, true: Array) -> Explanation:
         pictures=(picture,),
         tables=(table,),
         notes=(
-            "The mean part is the mean size of what a column adds to the output, exact for each of "
-            f"{few} rows (as by `whygrad why prediction`); columns that go along with others share it.",
+            "The mean part is the mean size of what a column adds to the output beside "
+            f"{BASELINES} training rows, exact for each of {few} rows (as by `whygrad why prediction "
+            f"--sample {BASELINES}`); columns that go along with others share it.",
         ),
     )
 
 
 def _mean_parts(run: Run, rows: Any) -> dict[str, float]:
     """Return the mean size of each column's part over some rows, in units of the target for numbers."""
-    n, target = count(rows), run.encoding.target
+    n = count(rows)
     total: dict[str, float] = {}
     chosen = np.unique(np.linspace(0, n - 1, min(n, EXPLAINED)).astype(int))
-    unit = 1.0 if target.classes else target.scale
+    why = run.why
     for row in chosen:
-        answer = run.why.prediction(_one(rows, int(row)))
+        answer = why.prediction(_one(rows, int(row)), sample=BASELINES)
         for term in answer.terms:
-            total[term.name] = total.get(term.name, 0.0) + abs(term.value) * unit / len(chosen)
+            total[term.name] = total.get(term.name, 0.0) + abs(term.value) / len(chosen)
     return total
 
 
@@ -384,7 +386,7 @@ def _examples(run: Run, rows: Any, outputs: Array, true: Array) -> list[Explanat
                 equations=(),
                 pictures=answer.pictures[:1],
                 tables=tables,
-                notes=("Compared with the mean of the training rows.",),
+                notes=answer.notes[:1],
             )
         )
     return found

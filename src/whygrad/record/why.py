@@ -5,8 +5,8 @@
     rows_to_show        the user's rows → the widget's
     names_of_encoding   columns and classes → names of inputs and outputs
 
-Predicted numbers are explained as the network gives them, standardised; sentences and tables of rows have
-them in the units of the table.
+Predicted numbers are explained as the network gives them, standardised; predictions and their parts,
+sentences and tables of rows have them in the units of the table.
 """
 
 import re
@@ -17,9 +17,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from whygrad.answers.explanation import Explanation
 from whygrad.answers.names import AS_IT_IS, Names
-from whygrad.answers.parts import Table
 from whygrad.errors import InputError
 from whygrad.nn import Array, Data
 from whygrad.pipeline.fit import options_of
@@ -28,7 +26,7 @@ from whygrad.record.files.inside import VALIDATION
 from whygrad.record.recorded import Recorded
 from whygrad.record.source import count, read_again, rows_trained_on, take
 from whygrad.tables import Encoding, as_table, read
-from whygrad.why.bound import Examples, Why, unknown
+from whygrad.why.bound import Examples, Why
 
 PIXEL = re.compile(r"row (\d+), column (\d+)")
 
@@ -42,13 +40,14 @@ def why_of_run(run: Recorded) -> Why:
     l1, l2 = Penalty(**about["l1"]), Penalty(**about["l2"])
     n = about["data"]["rows"]["training"]
     if not run.on_table:
-        return Why(run.net, run.theta, l1=l1, l2=l2, n=n, run=run)
+        training = partial(_rows_trained_on, run)
+        return Why(run.net, run.theta, l1=l1, l2=l2, n=n, run=run, training=training)
     target = run.encoding.target
     notes: tuple[str, ...] = ()
     if target.task == "regression":
         notes = (
             f"The network gives {target.name!r} standardised: 1 of it is {target.scale:.6g}, "
-            f"0 is {target.center:.6g}. So it stands in terms, equations and costs.",
+            f"0 is {target.center:.6g}. So it stands in costs, derivatives and what adds up to them.",
         )
     encode = partial(_encode, run)
     names = names_of_encoding(run.encoding)
@@ -61,20 +60,20 @@ def why_of_run(run: Recorded) -> Why:
         l2,
         n,
         notes,
-        partial(_in_own_units, run.encoding),
         run,
-        unknown if names.image else partial(_rows_trained_on, run),
+        partial(_rows_trained_on, run),
     )
 
 
-def _rows_trained_on(run: Recorded) -> Array:
-    """Return the rows that a run on a table learned from, (n, n_0): without those left out."""
+def _rows_trained_on(run: Recorded) -> Array | None:
+    """Return the rows that a run learned from, (n, n_0), without those left out; None of lost arrays."""
     try:
         data = run.data
     except (InputError, OSError) as error:
+        if not run.on_table:
+            return None
         raise InputError(
-            f"the mean and the range of the training rows are not known ({error}): give baseline= and "
-            "limits="
+            f"the training rows are not known ({error}): give baseline= and limits="
         ) from None
     kept: Array = data.X if data.multipliers is None else data.X[data.multipliers > 0]
     return kept
@@ -154,20 +153,6 @@ def names_of_encoding(encoding: Encoding) -> Names:
             return Names((), outputs, (height, width), classes=two)
     own = AS_IT_IS if classes else (target.center, target.scale)
     return Names(encoding.names, outputs, None, encoding.origins, two, encoding.scales, own)
-
-
-def _in_own_units(encoding: Encoding, X: Any, answer: Explanation) -> tuple[Table, ...]:
-    """Return what each column adds, in units of the table, from the baseline's output to the row's."""
-    target, said = encoding.target, answer.arrays["output"]
-    as_predicted = np.isclose(said, answer.arrays["outputs"][0], rtol=1e-9)
-    if target.task != "regression" or not as_predicted:
-        return ()
-    base = answer.arrays["baseline_output"] * target.scale + target.center
-    rows = [("baseline", float(base))]
-    rows += [(term.name, float(term.value * target.scale)) for term in answer.terms]
-    rows.append(("the network says", float(said * target.scale + target.center)))
-    heads = ("column", f"adds to {target.name}")
-    return (Table(f"What each column adds, in units of {target.name}", heads, tuple(rows)),)
 
 
 def _encode(run: Recorded, X: Any, y: Any, sample_weight: Any) -> Examples:

@@ -7,6 +7,7 @@ computed in float64, from the parameters as they are.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -14,7 +15,6 @@ import numpy as np
 from whygrad import handed
 from whygrad.answers.explanation import Explanation
 from whygrad.answers.names import Names, names_of
-from whygrad.answers.parts import Table
 from whygrad.answers.pictures import NetworkPicture
 from whygrad.answers.widget import notebook_widget
 from whygrad.errors import InputError, nearest
@@ -22,6 +22,7 @@ from whygrad.nn import (
     Array,
     Network,
     Parameters,
+    as_inputs,
     check_columns,
     check_finite,
     column_names,
@@ -34,6 +35,8 @@ from whygrad.why.gradient.paths import paths
 from whygrad.why.gradient.unrolled import activities
 from whygrad.why.gradient.weight import weight
 from whygrad.why.gradient_check.check import check
+from whygrad.why.prediction.baselines import GIVE, WAYS
+from whygrad.why.prediction.members import Member, in_double
 from whygrad.why.prediction.prediction import prediction
 from whygrad.why.symbols import over
 from whygrad.why.training_history.functional import Meant
@@ -60,8 +63,6 @@ Masks: TypeAlias = Sequence[Any] | None  # factors of dropout, by layer
 
 # (X, y or None, sample_weight or None) of the user → examples.
 Encode: TypeAlias = Callable[[Any, Any, Any], Examples]
-# X and the answer to `prediction` → tables that say it in the units of the user's own columns.
-OwnUnits: TypeAlias = Callable[[Any, Explanation], tuple[Table, ...]]
 
 
 def as_given(X: Any, y: Any, sample_weight: Any) -> Examples:
@@ -70,11 +71,6 @@ def as_given(X: Any, y: Any, sample_weight: Any) -> Examples:
         raise InputError("there are no rows here to ask about: give X, and y")
     X, y, sample_weight = (_from_tensor(array) for array in (X, y, sample_weight))
     return Examples(X, y, sample_weight)
-
-
-def _no_tables(X: Any, answer: Explanation) -> tuple[Table, ...]:
-    """Return no tables: X is in the user's own units already."""
-    return ()
 
 
 def unknown() -> None:
@@ -108,13 +104,13 @@ class Why:
         The number of training examples, for penalties that are divided by it.
     notes : tuple of str
         Added to the notes of every answer.
-    own_units : callable
-        From X and the answer to `prediction` to tables in the units of the user's own columns.
     run : Run, optional
         The recorded training that `ledger`, `pushed` and `without` ask about.
     training : callable
-        Returns the training rows of a table as the network takes them, (n, n_0), or None: their mean is the
-        baseline of `prediction`, and their range its limits.
+        Returns the training rows as the network takes them, (n, n_0), or None: a sample of them are the
+        baselines of `prediction`, and their range and values its limits.
+    members : tuple of (Network, Parameters)
+        Of an ensemble: the networks whose mean `prediction` explains, `net` and `theta` the first of them.
 
     Examples
     --------
@@ -133,9 +129,9 @@ class Why:
     l2: Penalty = NOTHING
     n: int = 0
     notes: tuple[str, ...] = ()
-    own_units: OwnUnits = _no_tables
     run: Any = None
     training: Callable[[], Array | None] = unknown
+    members: tuple[Member, ...] = ()
 
     def __repr__(self) -> str:
         sizes = "-".join(str(units) for units in self.net.sizes)
@@ -178,6 +174,35 @@ class Why:
             two = given if len(given) == 2 and self.net.sizes[-1] == 1 else ()
             names = replace(names, outputs=two[1:] or given, classes=two)
         return replace(self, names=replace(names, image=image or names.image))
+
+    def trained_on(self, X: Any) -> "Why":
+        """Return the same network with its training rows: the baselines and limits of `prediction`.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame, shape (n, features)
+            Rows as the model was trained on.
+
+        Returns
+        -------
+        Why
+            A copy.
+
+        Raises
+        ------
+        InputError
+            For rows that do not fit, and for NaN or infinity in X.
+
+        Examples
+        --------
+        >>> from whygrad import Dense
+        >>> net = Network(2, [Dense(1, "identity")])
+        >>> why = Why(net, net.init(W=[None, [[2.0, -1.0]]])).trained_on([[0.0, 0.0], [2.0, 2.0]])
+        >>> why.prediction([3.0, 1.0]).value
+        4.0
+        """
+        rows = as_inputs(self.net, self.examples(X).X)
+        return replace(self, training=lambda: rows)
 
     def weight(
         self,
@@ -504,6 +529,8 @@ class Why:
         output: Unit | None = None,
         at: str | None = None,
         baseline: Any = None,
+        sample: int | None = None,
+        seed: int = 0,
         wanted: Any = None,
         limits: Any = None,
         top: int = 10,
@@ -520,9 +547,14 @@ class Why:
             The output that is explained; the class predicted, or output 0, by default.
         at : {"z", "a"}, optional
             Its weighted input, or its activation.
-        baseline : array-like or DataFrame, optional
-            Rows as X is, whose mean is compared with; the training rows of a model trained on a table, else
-            0.
+        baseline : {"training", "mean", "zero"}, int, array-like or DataFrame, optional
+            What the row is compared with: a sample of the training rows (by default, where they are known:
+            of a run, and after `trained_on`), their mean, 0 in every input (by default elsewhere), the
+            training row of that number, or rows as X is, each a baseline.
+        sample : int, optional
+            How many baselines are drawn at most: 100, and of large networks fewer, 20 at least.
+        seed : int
+            Draws them.
         wanted : int, str or float, optional
             The class, or the number, that a counterfactual should reach.
         limits : pair of float or array-like, shape (n_0,), optional
@@ -533,13 +565,13 @@ class Why:
         Returns
         -------
         Explanation
-            `value` is the output less that of the baseline, in units of z or a.
+            `value` is the output less the mean of the baselines', in units of z or of a number's own.
 
         Raises
         ------
         InputError
-            For more than one example, for an output or class that is not there, for NaN or infinity in X,
-            and where the training rows of a table are gone.
+            For more than one example, for an output, class or baseline that is not there, for NaN or
+            infinity in X, and where the training rows of a table are gone.
 
         Examples
         --------
@@ -549,30 +581,42 @@ class Why:
         >>> [(term.name, term.value) for term in why.prediction([3.0, 1.0]).terms]
         [('age', 6.0), ('height', -1.0)]
         """
-        x, notes = self.examples(X).X, list[str]()
-        base = None if baseline is None else self.examples(baseline).X
-        rows = self.training() if baseline is None or limits is None else None
-        if rows is not None and baseline is None:
-            base = rows.mean(axis=0, dtype=np.float64)
-            notes.append("The baseline is the mean of the training rows.")
-        if rows is not None and limits is None:
-            limits = rows.min(axis=0), rows.max(axis=0)
-            notes.append("A change stays within the range of the training rows.")
-        found = prediction(
-            self.net,
-            self._double_theta(),
-            x,
-            output=output,
-            at=at,
-            baseline=base,
-            wanted=wanted,
-            limits=limits,
-            top=top,
-            names=self._with_columns(X),
+        x, baseline = self.examples(X).X, self._baseline(baseline)
+        given = baseline is not None and not isinstance(baseline, str)
+        training = None if given and limits is not None else self.training()
+        members = [(net, in_double(theta)) for net, theta in self.members]
+        return self._told(
+            prediction(
+                members or self.net,
+                None if members else self._double_theta(),
+                x,
+                output=output,
+                at=at,
+                baseline=baseline,
+                training=training,
+                sample=sample,
+                seed=seed,
+                wanted=wanted,
+                limits=limits,
+                top=top,
+                names=self._with_columns(X),
+            )
         )
-        answer = self._told(found)
-        tables = answer.tables + self.own_units(x, answer)
-        return replace(answer, tables=tables, notes=answer.notes + tuple(notes))
+
+    def _baseline(self, given: Any) -> Any:
+        """Return what a prediction is compared with, rows as the network takes them."""
+        if given is None or isinstance(given, str) and given in WAYS:
+            return given
+        if isinstance(given, str) and not Path(given).is_file():
+            raise InputError(f"baseline is {given!r}: {nearest(given, WAYS)}; or {GIVE}")
+        if not isinstance(given, int | np.integer) or isinstance(given, bool):
+            return self.examples(given).X
+        rows = self.training()
+        if rows is None:
+            raise InputError(f"baseline is {given}, but no training rows are known here: give rows")
+        if not 0 <= given < rows.shape[0]:
+            raise InputError(f"baseline is {given}: the training rows are 0 to {rows.shape[0] - 1}")
+        return rows[int(given) : int(given) + 1]
 
     def learning(self, *, seconds: float | None = None) -> Explanation:
         """Diagnosis: why the training of a run does not learn, with evidence and a cure that is proven.
@@ -932,7 +976,7 @@ class Why:
         return replace(answer, notes=answer.notes + self.notes)
 
     def _double_theta(self) -> Parameters:
-        return Parameters(self.theta.sizes, self.theta.flat.astype(np.float64, copy=False))
+        return in_double(self.theta)
 
     def _with_columns(self, X: Any) -> Names:
         """Return the names, with the columns of a frame where the inputs have none."""

@@ -120,10 +120,9 @@ class Subject:
         return replace(why, training=self._trained_with)
 
     def _trained_with(self) -> Array | None:
-        """Return the training rows where they are rows of a table, (n, n_0), as they were read already."""
+        """Return the training rows, (n, n_0), as they were read already, or None where they are gone."""
         rows = self.parts.get("training")
-        of_table = self.encoding is not None and not self.names.image
-        return rows.X if rows is not None and of_table else None
+        return None if rows is None else rows.X
 
     @property
     def labels(self) -> tuple[str, ...]:

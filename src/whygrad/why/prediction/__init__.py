@@ -1,7 +1,11 @@
 """Why this prediction: feature attribution and counterfactuals.
 
-`prediction` puts together integrated gradients (`attribution`), the paths that carry an output
-(`path_flow`) and the smallest changes that turn the answer (`sensitivity`, `counterfactual`), gathered by
-`columns`. Door: `prediction`. Imports from `why` its modules, the path search of `gradient` and `kinked` of
-`what_if`.
+prediction      the question, put together from the others
+attribution     integrated gradients: `kinks` where a network is piecewise linear, `quadrature` elsewhere
+members         the networks whose mean is asked about: one, or an ensemble's
+baselines       the rows that it is compared with
+columns, seen   inputs gathered to columns, and the values that training saw in them
+sensitivity, counterfactual     the smallest changes that turn the answer
+
+Doors: `prediction`, `baselines` and `members`. Imports from `why` its modules and `kinked` of `what_if`.
 """

@@ -1,6 +1,7 @@
 """The columns that the inputs come from: encoded ones are gathered back, one-hot ones known as categories.
 
-"rooms", "rooms is missing" → rooms      "ocean=INLAND", "ocean=NEAR BAY" → ocean
+"rooms", "rooms is missing" → rooms      "rooms", "rooms 1 to 3", "rooms 3 to 9" → rooms, in pieces
+"ocean=INLAND", "ocean=NEAR BAY" → ocean
 "sold month sin", "sold month cos", "sold day number" → sold, a date, of which no part moves alone
 """
 
@@ -16,8 +17,9 @@ from whygrad.nn import Array, Network
 class InputColumn:
     """A column: its name, its inputs, and the names of its categories, () for numbers and dates.
 
-    A number's own input comes first; what follows are flags, such as "rooms is missing". Of a date `day` is
-    the input that counts the days since 1970, or −1 where there is none.
+    A number's own input comes first; what follows are flags, such as "rooms is missing", or where it is
+    `pieced` inputs that go along with it, such as its shares of bins. Of a date `day` is the input that
+    counts the days since 1970, or −1 where there is none. `missing` are inputs that say it is missing.
     """
 
     name: str
@@ -25,11 +27,18 @@ class InputColumn:
     categories: tuple[str, ...] = ()
     dated: bool = False
     day: int = -1
+    pieced: bool = False
+    missing: tuple[int, ...] = ()
 
     @property
     def numeric(self) -> bool:
-        """Whether it is a number, whose own input may be moved alone: no category and no date."""
-        return not (self.categories or self.dated)
+        """Whether it is a number whose own input may be moved alone: no category, no date, no pieces."""
+        return not (self.categories or self.dated or self.pieced)
+
+    @property
+    def leading(self) -> int:
+        """The input that says how large it is: a number's own, a date's day, or −1."""
+        return self.day if self.dated else -1 if self.categories else int(self.inputs[0])
 
     def category(self, x: Array) -> str:
         """Return the category that x holds, "none of them" where no input is on."""
@@ -65,17 +74,25 @@ def columns_of(net: Network, names: Names) -> tuple[InputColumn, ...]:
     found = []
     for origin, at in members.items():
         own = [inputs[k] for k in at]
-        day = f"{origin} day number"
+        day, gone = f"{origin} day number", f"{origin} is missing"
+        missing = (at[own.index(gone)],) if gone in own else ()
         if day in own or f"{origin} hour sin" in own:
             place = at[own.index(day)] if day in own else -1
-            found.append(InputColumn(origin, np.array(at), (), True, place))
+            found.append(InputColumn(origin, np.array(at), (), True, place, missing=missing))
             continue
         encoded = origin not in own and (len(at) > 1 or own[0].startswith(f"{origin}="))
         labels = tuple(name.removeprefix(f"{origin}=").removeprefix(f"{origin} ") for name in own)
-        found.append(InputColumn(origin, np.array(at), labels if encoded else ()))
+        pieced = not encoded and bool(set(own) - {origin, gone})
+        column = InputColumn(
+            origin, np.array(at), labels if encoded else (), pieced=pieced, missing=missing
+        )
+        found.append(column)
     return tuple(found)
 
 
 def gather(columns: tuple[InputColumn, ...], values: Array) -> Array:
-    """Add up the numbers of inputs, (n_0,), by column."""
-    return np.array([values[column.inputs].sum() for column in columns])
+    """Add up the numbers of inputs, (…, n_0), by column."""
+    order = np.concatenate([column.inputs for column in columns])
+    first = np.cumsum([0, *(len(column.inputs) for column in columns[:-1])])
+    summed: Array = np.add.reduceat(values[..., order], first, axis=-1)
+    return summed

@@ -1,10 +1,12 @@
 """Counterfactuals: changes of x that change the answer, by column and all together, each one verified.
 
-One column is moved alone and the others stay; a column of categories takes each other category in turn,
-and its inputs and flags never move by part. Smallest means smallest found.
+One column is moved alone and the others stay; a column of categories takes each other category in turn, a
+date each that training saw, and their inputs and flags never move by part. Where training rows are known,
+no column leaves their range or takes a value that it had in none of them (`seen`). Smallest means smallest
+found.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from whygrad.errors import InputError
 from whygrad.nn.functions import Array
 from whygrad.why.choosing import class_names, classifies
 from whygrad.why.prediction.columns import InputColumn
+from whygrad.why.prediction.seen import TRIED, WHOLE, Seen, steps_of
 from whygrad.why.prediction.sensitivity import FEWEST, Answer, first_turns, nearest
 from whygrad.why.symbols import change_in_units, in_units, shown
 
@@ -36,40 +39,75 @@ class Change:
     answer: Any
 
 
+@dataclass(frozen=True, eq=False)
+class Room:
+    """Where a change may go: from `low` to `high`, (n_0,) each, to values that were `seen`, if known."""
+
+    low: Array
+    high: Array
+    seen: Seen | None = None
+
+
 def changes(
-    answer: Answer, columns: tuple[InputColumn, ...], low: Array, high: Array, top: int
+    answer: Answer, columns: tuple[InputColumn, ...], names: Names, room: Room, top: int
 ) -> tuple[list[Change], Change | None, int]:
     """Find the changes of one column each, smallest first, `top` numbers at most; and of all together.
 
     The last number says how many columns of numbers were left out, since first order promised less of them.
     """
-    movable = [
-        column
-        for column in columns
-        if column.numeric and (len(column.inputs) == 1 or not answer.x[column.inputs[1:]].any())
-    ]
+    movable = [c for c in columns if c.numeric and not answer.x[list(c.inputs[1:])].any()]
     looked_at = _promising(answer, movable, top)
-    singles = _numbers(answer, looked_at, low, high, top) + _categories(answer, columns)
-    free = np.zeros(len(answer.x), bool)
-    free[[column.inputs[0] for column in columns if column.numeric]] = True
-    point = nearest(answer, free, low, high)
-    together = None
-    if point is not None:
-        together = _change(answer, None, point)
-        alone = [one for one in singles if one.size is not None and one.verified]
-        if alone and together.size is not None and alone[0].size is not None:
-            together = (
-                together if together.size <= alone[0].size else _change(answer, None, alone[0].x)
-            )
+    singles = _numbers(answer, names, looked_at, room, top)
+    singles += _categories(answer, columns, room.seen) + _met_in_training(
+        answer, names, columns, room.seen
+    )
+    together = _together(answer, names, movable, room)
+    alone = [one for one in singles if one.size is not None and one.verified]
+    if together is not None and alone:
+        assert together.size is not None and alone[0].size is not None
+        if alone[0].size < together.size:
+            together = _change(answer, None, alone[0].x)
     return singles, together, len(movable) - len(looked_at)
 
 
-def limits_of(x: Array, names: Names, given: Any) -> tuple[Array, Array]:
-    """Return how low and how high every input may go, (n_0,) each: as given, or 0 to 1 of an image."""
+def _together(
+    answer: Answer, names: Names, movable: list[InputColumn], room: Room
+) -> Change | None:
+    """Return the nearest change of all numbers: first of those that go in steps, then of the others."""
+    free = np.zeros(len(answer.x), bool)
+    free[[int(column.inputs[0]) for column in movable]] = True
+    point = nearest(answer, free, room.low, room.high)
+    steps = {
+        int(column.inputs[0]): some
+        for column in movable
+        if (some := steps_of(room.seen, column, answer.net, names)) is not None
+    }
+    if point is None or not steps:
+        return None if point is None else _change(answer, None, point)
+    free[list(steps)] = False
+    short, far = answer.x.astype(np.float64), point
+    for k, step in steps.items():
+        here, there = float(short[k]), float(point[k])
+        on = step.beyond(here, there, room.low[k], room.high[k])
+        moved = there != here and len(on)
+        short[k], far[k] = step.before(here, there), on[0] if moved else here
+    from_short = replace(answer, x=short)
+    ends = [short, nearest(from_short, free, room.low, room.high), far]
+    plain = nearest(answer, free, room.low, room.high)
+    found = [_change(answer, None, end) for end in (*ends, plain) if end is not None]
+    return min(
+        (one for one in found if one.verified), key=lambda one: one.size or 0.0, default=None
+    )
+
+
+def room_of(x: Array, names: Names, given: Any, seen: Seen | None) -> Room:
+    """Return where a change may go: as given, in the range of training, or from 0 to 1 in an image."""
+    if given is None and seen is not None:
+        given = seen.low, seen.high
     if given is None and names.image and x.min() >= 0 and x.max() <= 1:
         given = (0.0, 1.0)
     if given is None:
-        return x - REACH, x + REACH
+        return Room(x - REACH, x + REACH, seen)
     try:
         low, high = (np.broadcast_to(np.asarray(end, float), x.shape) for end in given)
     except (TypeError, ValueError):
@@ -78,7 +116,7 @@ def limits_of(x: Array, names: Names, given: Any) -> tuple[Array, Array]:
         ) from None
     if not (low <= high).all() or not np.isfinite([low, high]).all():
         raise InputError("limits must be finite, and no low one above its high one")
-    return np.minimum(low, x), np.maximum(high, x)
+    return Room(np.minimum(low, x), np.maximum(high, x), seen)
 
 
 def _promising(answer: Answer, movable: list[InputColumn], top: int) -> list[InputColumn]:
@@ -94,32 +132,54 @@ def _promising(answer: Answer, movable: list[InputColumn], top: int) -> list[Inp
 
 
 def _numbers(
-    answer: Answer, movable: list[InputColumn], low: Array, high: Array, top: int
+    answer: Answer, names: Names, movable: list[InputColumn], room: Room, top: int
 ) -> list[Change]:
     if not movable:
         return []
     k = np.array([column.inputs[0] for column in movable])
-    W = answer.theta.W[1][:, k].T
+    W = answer.members.W1[:, k].T
     ways = np.concatenate([W, -W])
-    reach = np.concatenate([high[k] - answer.x[k], answer.x[k] - low[k]])
+    reach = np.concatenate([room.high[k] - answer.x[k], answer.x[k] - room.low[k]])
     t = first_turns(answer, ways, reach, keep=2 * top)
-    sign = np.repeat([1.0, -1.0], len(k))
     found = []
     for c, column in enumerate(movable):
-        both = t[[c, c + len(k)]]
-        if np.isfinite(both).any():
-            line = int(both.argmin())
-            x = answer.x.astype(np.float64)
-            x[k[c]] += both[line] * sign[line * len(k)]
-            found.append(_change(answer, column, x))
+        moved = [
+            change
+            for far, sign in ((t[c], 1.0), (t[c + len(k)], -1.0))
+            if np.isfinite(far) and (change := _moved(answer, names, column, sign * far, room))
+        ]
+        found += sorted(moved, key=lambda change: change.size or 0.0)[:1]
     return sorted(found, key=lambda change: change.size or 0.0)[:top]
 
 
-def _categories(answer: Answer, columns: tuple[InputColumn, ...]) -> list[Change]:
+def _moved(
+    answer: Answer, names: Names, column: InputColumn, by: float, room: Room
+) -> Change | None:
+    """Return a number moved by so much, or on to the next value allowed that turns the answer."""
+    k = int(column.inputs[0])
+    here = float(answer.x[k])
+    steps = steps_of(room.seen, column, answer.net, names)
+    if steps is None:
+        x = answer.x.astype(np.float64)
+        x[k] += by
+        return _change(answer, column, x)
+    values = steps.beyond(here, here + by, float(room.low[k]), float(room.high[k]))
+    points = np.repeat(answer.x[None].astype(np.float64), len(values), axis=0)
+    points[:, k] = values
+    if not len(values) or not (turned := answer.turned_among(points)).any():
+        return None
+    return _change(answer, column, points[turned.argmax()])
+
+
+def _categories(
+    answer: Answer, columns: tuple[InputColumn, ...], seen: Seen | None
+) -> list[Change]:
     found = []
     for column in columns:
+        allowed = None if seen is None else seen.rows[column.name] if column.categories else None
         for ref, name in enumerate(column.categories):
-            if name == "is missing" or answer.x[column.inputs[ref]] > 0:
+            met = allowed is None or bool(allowed[:, ref].any())
+            if name == "is missing" or not met or answer.x[column.inputs[ref]] > 0:
                 continue
             x = answer.x.astype(np.float64)
             x[column.inputs] = 0
@@ -129,9 +189,31 @@ def _categories(answer: Answer, columns: tuple[InputColumn, ...]) -> list[Change
     return found
 
 
+def _met_in_training(
+    answer: Answer, names: Names, columns: tuple[InputColumn, ...], seen: Seen | None
+) -> list[Change]:
+    """Return for each date and each number in pieces the nearest of training that turns the answer."""
+    found = []
+    for column in columns if seen is not None else ():
+        k = column.leading
+        if column.numeric or k < 0 or answer.x[list(column.missing)].any():
+            continue
+        rows = seen.rows[column.name]  # type: ignore[union-attr]
+        far = abs(rows[:, int(np.flatnonzero(column.inputs == k)[0])] - answer.x[k])
+        order = np.argsort(far, kind="stable")
+        order = order[np.unique(np.linspace(0, len(order) - 1, TRIED).astype(int))]
+        X = np.repeat(answer.x[None].astype(np.float64), len(order), axis=0)
+        X[:, column.inputs] = rows[order]
+        here = column.shown(answer.net, names, answer.x)
+        turned = np.flatnonzero(answer.turned_among(X))
+        other = (X[i] for i in turned if column.shown(answer.net, names, X[i]) != here)
+        found += [_change(answer, column, x) for x in [next(other, None)] if x is not None]
+    return found
+
+
 def _change(answer: Answer, column: InputColumn | None, x: Array) -> Change:
-    x = x.astype(answer.theta.flat.dtype)  # as the network will be given it
-    size = None if column and column.categories else float(np.linalg.norm(x - answer.x))
+    x = x.astype(answer.members.dtype)  # as the network will be given it
+    size = None if column and not column.numeric else float(np.linalg.norm(x - answer.x))
     outputs = answer.outputs(x)
     said: Any = (
         int(answer.classes_of(x[None])[0]) if classifies(answer.net) else float(outputs[answer.m])
@@ -147,27 +229,40 @@ def table(answer: Answer, names: Names, found: list[Change]) -> Table:
         assert change.column is not None
         column, k = change.column, change.column.inputs[0]
         ends: tuple[Any, ...]
-        if column.categories:
-            ends = (column.category(answer.x), column.category(change.x), "")
+        if column.categories or column.dated:
+            ends = (*(column.shown(answer.net, names, x) for x in (answer.x, change.x)), "")
         else:
-            before, after = (float(names.own(answer.net, 0, k, x[k])) for x in (answer.x, change.x))
+            before, after = (
+                _plain(names.own(answer.net, 0, k, x[k])) for x in (answer.x, change.x)
+            )
             ends = (before, after, after - before)
         said = _said(answer, names, change)
         rows.append((column.name, *ends, said, "yes" if change.verified else "no"))
     return Table("What would change the answer, one column at a time", columns, tuple(rows))
 
 
+def _plain(value: Any) -> float:
+    """Return a number, a whole one where only rounding makes it another."""
+    near = float(np.rint(value))
+    return near if abs(value - near) <= WHOLE * max(1.0, abs(near)) else float(value)
+
+
 def words(
-    answer: Answer, names: Names, found: list[Change], together: Change | None, bounded: bool
+    answer: Answer,
+    names: Names,
+    found: list[Change],
+    together: Change | None,
+    bounded: bool,
+    numbers: bool,
 ) -> str:
-    """Return sentences on the smallest changes found, of one column and of all together."""
+    """Return sentences on the smallest changes, of one column and of all `numbers`, if there are any."""
     said, within = [], " within the limits" if bounded else ""
     change = next((one for one in found if one.verified), None)
     if change is not None and change.column is not None:
         name, k = change.column.name, change.column.inputs[0]
         how = (
-            f"{name} as {change.column.category(change.x)}"
-            if change.column.categories
+            f"{name} as {change.column.shown(answer.net, names, change.x)}"
+            if not change.column.numeric
             else f"{name} {'raised' if change.x[k] > answer.x[k] else 'lowered'} by "
             + change_in_units(answer.net, names, 0, k, abs(change.x[k] - answer.x[k])).lstrip("+")
         )
@@ -181,7 +276,7 @@ def words(
             f"All together, a change of length {length} was found that makes it "
             f"{_said(answer, names, together)}."
         )
-    else:
+    elif numbers:
         said.append(f"Of all numbers together none was found{within} either." if change is None else
                     f"Of all numbers together none was found{within}.")  # fmt: skip
     return " ".join(said)

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.nn import Array, Network, Parameters, forward
+from whygrad.nn import Array, Network
 from whygrad.why.choosing import classes, classifies
-from whygrad.why.passing import forward_from, pull
+from whygrad.why.prediction.members import Members
 
 WORK = 4e8  # multiplications spent on looking at lines
 LOOKS = 6_000  # points looked at on all lines together
@@ -28,21 +28,25 @@ STEPS, CLOSER = 50, 12  # towards another answer, and then back to x
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What the network says about x, and what else it should say.
+    """What a network, or the mean of several, says about x, and what else it should say.
 
     `wanted` is a class, or the number that output `m` should reach, or None: any other class.
     """
 
-    net: Network
-    theta: Parameters
+    members: Members
     x: Array
     m: int
     wanted: Any = None
 
+    @property
+    def net(self) -> Network:
+        """The network, or the first of several."""
+        return self.members.net
+
     @cached_property
     def z1(self) -> Array:
         """z¹ of x, (n_1,)."""
-        return self.theta.W[1] @ self.x + self.theta.b[1]
+        return self.members.W1 @ self.x + self.members.b1
 
     @cached_property
     def said(self) -> int:
@@ -52,37 +56,31 @@ class Answer:
     @cached_property
     def below(self) -> bool:
         """Whether the output is below the number that it should reach."""
-        return bool(self._outputs(self.z1[None])[1][-1][0, self.m] < self.wanted)
-
-    def _outputs(self, z1: Array) -> tuple[list[Any], list[Any]]:
-        return forward_from(self.net, self.theta, 1, z1)
+        return bool(self.members.outputs(self.z1[None])[1][0, self.m] < self.wanted)
 
     def classes_of(self, X: Array) -> Array:
         """Return the classes that the network says about rows X, (n,)."""
-        return classes(forward(self.net, self.theta, X).a[-1])
+        return classes(self.members.predict(X))
 
     def outputs(self, x: Array) -> Array:
         """Return the outputs a for one x, (n_L,)."""
-        return forward(self.net, self.theta, x[None]).a[-1][0]
+        return self.members.predict(x[None])[0]
 
     @cached_property
     def looks(self) -> int:
         """How many points may be looked at on all lines together."""
-        sizes = self.net.sizes
-        one = sum(n * m for n, m in zip(sizes[1:], sizes[2:], strict=False)) + sizes[1]
-        return int(min(LOOKS, WORK / one))
+        return int(min(LOOKS, WORK / self.members.upper))
 
     @cached_property
     def clear(self) -> float:
         """The least lead that is no rounding."""
-        z, a = self._outputs(self.z1[None])
-        small = max(CLEAR, 8 * float(np.finfo(self.theta.flat.dtype).eps))
-        return small * (1 + float(abs(z[-1]).max() + abs(a[-1]).max()))
+        z, a = self.members.outputs(self.z1[None])
+        small = max(CLEAR, 8 * float(np.finfo(self.members.dtype).eps))
+        return small * (1 + float(abs(z).max() + abs(a).max()))
 
     def leads(self, z1: Array) -> Array:
         """Return for rows z¹ by how much the answer stands, (n,): clearly below 0 it is another."""
-        z, a = self._outputs(z1)
-        return self._lead(z[-1], a[-1])[0] + self.clear
+        return self._lead(*self.members.outputs(z1))[0] + self.clear
 
     def _lead(self, z: Array, a: Array) -> tuple[Array, Array, Array]:
         """Return the lead, and the outputs that lead and that follow, (n,) each; −1 stands for none."""
@@ -103,32 +101,40 @@ class Answer:
 
     def gradients(self, x: Array) -> tuple[Array, Array]:
         """Return the lead over every rival and its gradient at x, (r,) and (r, n_0)."""
-        net, theta = self.net, self.theta
-        z, a = self._outputs((theta.W[1] @ x + theta.b[1])[None])
+        net, z1 = self.net, (self.members.W1 @ x + self.members.b1)[None]
+        z, a = self.members.outputs(z1)
         n_L = net.sizes[-1]
         if not classifies(net) or n_L == 1 or self.wanted is not None:
-            lead, own, other = self._lead(z[-1], a[-1])
+            lead, own, other = self._lead(z, a)
             pairs = [(int(own[0]), int(other[0]))]
         else:
             pairs = [(self.said, m) for m in range(n_L) if m != self.said]
-            lead = np.array([z[-1][0, c] - z[-1][0, m] for c, m in pairs])
-        seed = np.zeros((len(pairs), n_L), z[-1].dtype)
+            lead = np.array([z[0, c] - z[0, m] for c, m in pairs])
+        seed = np.zeros((len(pairs), n_L), z.dtype)
         for row, (own_, other_) in enumerate(pairs):
             if own_ >= 0:
                 seed[row, own_] += 1
             if other_ >= 0:
                 seed[row, other_] -= 1
         if not classifies(net):
-            seed = net.f[net.L].vjp(np.repeat(z[-1], len(pairs), axis=0), seed)
-        return lead, pull(net, theta, z, seed)[1] @ theta.W[1]
+            seed = net.f[net.L].vjp(np.repeat(z, len(pairs), axis=0), seed)
+        return lead, self.members.pulled(z1, seed) @ self.members.W1
 
     def turned(self, x: Array) -> bool:
         """Return, by a pass of the network, whether it says something else, and what is wanted, at x."""
+        return bool(self.turned_among(x[None])[0])
+
+    def turned_among(self, X: Array) -> Array:
+        """Return the same for rows X, (n,)."""
+        found: Array
         if not classifies(self.net):
-            a = float(self.outputs(x)[self.m])
-            return bool(a > self.wanted if self.below else a < self.wanted)
-        found = int(self.classes_of(x[None])[0])
-        return found == self.wanted if self.wanted is not None else found != self.said
+            a = self.members.predict(X)[:, self.m]
+            found = a > self.wanted if self.below else a < self.wanted
+        elif self.wanted is not None:
+            found = self.classes_of(X) == self.wanted
+        else:
+            found = self.classes_of(X) != self.said
+        return found
 
 
 def first_turns(answer: Answer, ways: Array, reach: Array, keep: int | None = None) -> Array:
@@ -210,6 +216,6 @@ def _open(gradient: Array, point: Array, free: Array, low: Array, high: Array) -
 
 def _on_ray(answer: Answer, point: Array) -> Array | None:
     """Return the first point on the way from x to `point` with another answer."""
-    way = (answer.theta.W[1] @ (point - answer.x))[None]
+    way = (answer.members.W1 @ (point - answer.x))[None]
     t = first_turns(answer, way, np.ones(1))[0]
     return answer.x + t * (point - answer.x) if np.isfinite(t) else None
