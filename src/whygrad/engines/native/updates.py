@@ -74,6 +74,40 @@ def move(
 
 
 @kernel
+def move_by_factors(
+    rule: Rule, factors: Array, steps: Array, theta: Array, opt_state: Array, g: Array, at: int,
+    start: int, stop: int, coefficients: Array,
+) -> None:  # fmt: skip
+    """Do as `move` does, with steps times their factors: θ ← θ + m (Δ − ηλθ), where only AdamW has a λ."""
+    n, real = stop - start, type(theta[0])
+    W, m, step = vector(theta, start, n), vector(factors, start, n), vector(steps, start, n)
+    for i in range(n):
+        step[i] = 0
+    move(rule, steps, opt_state, g, at, start, stop, coefficients)
+    lost = real(1 - coefficients[2] if rule.code == ADAMW else 0.0)
+    for i in range(n):
+        W[i] += m[i] * (step[i] - lost * W[i])
+
+
+@kernel
+def decay_by_factors(decay: float, factors: Array, theta: Array) -> None:
+    """θ ← (1 − m d) θ."""
+    d = type(theta[0])(decay)
+    for i in range(len(theta)):
+        theta[i] *= 1 - d * factors[i]
+
+
+@kernel
+def keep(kept: Array, start: int, values: Array, at: int, size: int) -> None:
+    """Set to 0, from values[at:] on, what belongs to weights θ[start:] that a mask leaves out."""
+    if len(kept) == 0:
+        return
+    mask, stretch = vector(kept, start, size), vector(values, at, size)
+    for i in range(size):
+        stretch[i] = stretch[i] if mask[i] != 0 else type(stretch[0])(0)
+
+
+@kernel
 def _descend(theta: Array, g: Array, coefficients: Array) -> None:
     """θ ← θ − ηg."""
     eta = type(theta[0])(coefficients[0])
