@@ -7,7 +7,8 @@
     multipliers  factors on the learning rate, by group of parameters
     plan        penalties, clipping, early stopping; the batches of an epoch are drawn in `Plan.batch`
 
-Doors beside this one: `dropout`, whose constants are compiled in, and `multipliers`. It may import `nn` and what is below.
+Doors beside this one: `dropout`, whose constants are compiled in, and `multipliers`. It may import `nn` and
+what is below.
 """
 
 from whygrad.plan.lbfgs import LBFGS, by_steps

@@ -6,7 +6,6 @@
 baseline and the example, so that the paths add up to the whole difference there as well.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -56,9 +55,9 @@ def path_flow(outcome: Outcome, x: Array, baseline: Array, top: int) -> PathFlow
             part = whole
         flow.append(part)
         forward = steps[l] @ forward
-    count = math.prod(net.sizes[:-1])
-    paths = _heaviest(outcome, slopes, x - baseline, top)
-    return PathFlow(tuple(flow), float(forward[0]), count, tuple(paths))
+    graph = _graph(outcome, slopes, x - baseline)
+    paths = _heaviest(graph, slopes, outcome.m, top)
+    return PathFlow(tuple(flow), float(forward[0]), graph.count, tuple(paths))
 
 
 def _multipliers(outcome: Outcome, x: Array, baseline: Array) -> list[Any]:
@@ -77,25 +76,34 @@ def _multipliers(outcome: Outcome, x: Array, baseline: Array) -> list[Any]:
     return found
 
 
-def _heaviest(outcome: Outcome, slopes: Sequence[Any], start: Array, top: int) -> list[Path]:
-    """Search best first; an input is reached by a weight of its own from a unit before the first layer."""
+def _graph(outcome: Outcome, slopes: Sequence[Any], start: Array) -> PathGraph:
+    """Return the graph of all paths; an input is reached by a weight from a unit before the first layer."""
     W, m = outcome.theta.W, outcome.m
+    kept: list[Any] = list(
+        outcome.net.kept
+    )  # that of layer 0 is None, and so is that of these weights
+    kept[-1] = None if kept[-1] is None else kept[-1][[m]]
     before = (np.ones((1, 1)), np.ones((1, len(start))))
     weights = (start[:, None], *W[1:-1], W[-1][[m]])
-    graph = PathGraph(
+    return PathGraph(
         start=np.ones(1),
         unit=0,
         slopes=(*before, *(slope[None].astype(np.float64) for slope in slopes[1:])),
         W=tuple(w.astype(np.float64) for w in weights),
         end=np.ones((1, 1)),
         ends=np.array([m]),
+        kept=tuple(kept),
     )
+
+
+def _heaviest(graph: PathGraph, slopes: Sequence[Any], m: int, top: int) -> list[Path]:
+    """Search best first."""
     found = []
     for _, units in heaviest(graph, top):
-        value = float(start[units[0]])
+        value = float(graph.W[0][units[0], 0])
         for l in range(1, len(units)):
             slope = slopes[l][units[l]] if l < len(slopes) else 1.0
-            value *= float(weights[l][units[l], units[l - 1]] * slope)
+            value *= float(graph.W[l][units[l], units[l - 1]] * slope)
         if value:
             found.append(Path((*units[:-1], m), value))
     return found

@@ -394,6 +394,7 @@ def _pictures(about: _Attribution) -> tuple[Picture, ...]:
         edge_meaning=f"carried to z of {name}",
         marked=tuple(sorted(marked)),
         image=names.image,
+        kept=net.kept,
     )
     if names.image:
         title = f"What each pixel adds to {name}"

@@ -31,8 +31,8 @@ HELD = "The denominators of {rule} are held as they were recorded, and so is cli
 class Linear:
     """The coefficients of m steps of one probe: p, q, r and κ (m, 1, 1), or (m, R, K) where weights differ.
 
-    `keep` is κ, `decay` is d, (R, K) where weights differ. `push` is c v / S, what turns s δ a of an example
-    into its part of ĝ; `penalty` is the penalties' part of ĝ, (m, R, K), 0 without any.
+    `keep` is κ, `decay` is d, (R, K) where weights differ. `push` is c v / S, what turns s δ a of an
+    example into its part of ĝ; `penalty` is the penalties' part of ĝ, (m, R, K), 0 without any.
     """
 
     mu: float
@@ -67,7 +67,8 @@ def linear(plan: Plan, probed: WeightProbeResult, block: Block) -> Linear:
     opt_state, numbers = block.opt_state, probed.coefficients.astype(np.float64)
     column = numbers[:, :, None, None]
     zero, one = np.zeros((len(numbers), 1, 1)), np.ones((len(numbers), 1, 1))
-    mu, p, q, r, keep, decay = 0.0, zero, zero, zero, one, plan.l2.decay
+    mu, p, q, r, keep = 0.0, zero, zero, zero, one
+    decay: float | Array = plan.l2.decay
     match rule:
         case SGD(momentum=0):
             r = -column[:, 0]
