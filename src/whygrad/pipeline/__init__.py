@@ -7,8 +7,9 @@
     thresholds  the threshold of two classes, chosen for what a user is after
     comparing   the network beside simpler models, and columns that tell the answer alone
     repeating   the training over folds and seeds
+    embeddings  a first layer that embeds categories of many values
 
-Doors: `fit`, `datasets`, `scores`, `settings`, `comparing`, `repeating`. It may import `tables`, `fitted`,
+Doors: `fit`, `datasets`, `scores`, `settings`, `comparing`, `repeating`, `embeddings`. It may import `tables`, `fitted`,
 `training` and what is below. Nothing is imported here: `settings` alone, for help and completion, does not
 wait for the libraries that read tables.
 """

@@ -63,11 +63,11 @@ from whygrad.engines.native.updates import (
     Penalties,
     Rule,
     add_penalty,
+    add_steps,
     bound,
     decay_by_factors,
     keep,
     move,
-    move_by_factors,
     scale,
 )
 from whygrad.nn.functions import Array
@@ -163,12 +163,13 @@ def _step(
     stop: int, coefficients: Array,
 ) -> None:  # fmt: skip
     """Move θ[start:stop] by the gradient g[at:], parameters at learning rates of their own if need be."""
-    if len(workspace.factors) > 0:
-        move_by_factors(
-            rule, workspace.factors, workspace.steps, theta, opt_state, g, at, start, stop, coefficients
-        )  # fmt: skip
-    else:
-        move(rule, theta, opt_state, g, at, start, stop, coefficients)
+    apart = len(workspace.factors) > 0
+    moved = workspace.steps if apart else theta
+    if apart:
+        fill(moved, start, stop - start, 0.0)
+    move(rule, moved, opt_state, g, at, start, stop, coefficients)
+    if apart:
+        add_steps(rule, workspace.factors, moved, theta, start, stop, coefficients)
 
 
 @kernel

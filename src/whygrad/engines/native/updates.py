@@ -74,16 +74,18 @@ def move(
 
 
 @kernel
-def move_by_factors(
-    rule: Rule, factors: Array, steps: Array, theta: Array, opt_state: Array, g: Array, at: int,
-    start: int, stop: int, coefficients: Array,
-) -> None:  # fmt: skip
-    """Do as `move` does, with steps times their factors: θ ← θ + m (Δ − ηλθ), where only AdamW has a λ."""
+def add_steps(
+    rule: Rule,
+    factors: Array,
+    steps: Array,
+    theta: Array,
+    start: int,
+    stop: int,
+    coefficients: Array,
+) -> None:
+    """θ ← θ + m (Δ − ηλθ), for steps Δ that `move` took from 0; only AdamW has a λ."""
     n, real = stop - start, type(theta[0])
     W, m, step = vector(theta, start, n), vector(factors, start, n), vector(steps, start, n)
-    for i in range(n):
-        step[i] = 0
-    move(rule, steps, opt_state, g, at, start, stop, coefficients)
     lost = real(1 - coefficients[2] if rule.code == ADAMW else 0.0)
     for i in range(n):
         W[i] += m[i] * (step[i] - lost * W[i])
