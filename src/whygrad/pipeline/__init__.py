@@ -9,7 +9,7 @@
     repeating   the training over folds and seeds
     embeddings  a first layer that embeds categories of many values
 
-Doors: `fit`, `datasets`, `scores`, `settings`, `comparing`, `repeating`, `embeddings`. It may import `tables`, `fitted`,
-`training` and what is below. Nothing is imported here: `settings` alone, for help and completion, does not
-wait for the libraries that read tables.
+Doors: `fit`, `datasets`, `scores`, `settings`, `comparing`, `repeating`. It may import
+`tables`, `fitted`, `training` and what is below. Nothing is imported here: `settings` alone, for help and
+completion, does not wait for the libraries that read tables.
 """

@@ -15,7 +15,7 @@ import numpy as np
 
 from whygrad.errors import InputError
 from whygrad.nn import Array, Dense, Network, Parameters
-from whygrad.tables import Category, Encoding
+from whygrad.tables import DateColumn, Encoding, NumberColumn
 
 MANY = 10  # values from which on a category is embedded
 UNITS = 8  # of an embedding
@@ -93,6 +93,6 @@ def embedding_layer(
     columns: list[tuple[int, int]] = []
     for column in encoding.columns:
         size = len(column.names)
-        embedded = isinstance(column, Category) and size >= many
+        embedded = not isinstance(column, NumberColumn | DateColumn) and size >= many
         columns.append((size, min(units, size) if embedded else 0))
     return EmbeddingLayer(tuple(columns)) if any(d for _, d in columns) else None
