@@ -388,10 +388,9 @@ def ingredients() -> str:
 
 def embeddings() -> str:
     """What embeddings of categories change, beside an input for each category."""
-    from embeddings import lines
+    from embeddings import heads, lines
 
-    head = "table|rows|most values|RMSE / σ, one-hot|8 units, %|8 units, scales × 6, %"
-    return f"{circumstances('embeddings')}\n\n{table(head, lines())}"
+    return f"{circumstances('embeddings')}\n\n{table('|'.join(heads()), lines())}"
 
 
 def speed() -> str:
