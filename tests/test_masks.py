@@ -187,6 +187,17 @@ def test_blocks_learn_as_networks_of_their_own(engine):
         np.testing.assert_allclose(found.predict(X)[:, [k]], own.predict(X[:, inputs]), rtol=1e-9)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_gradients_norm_leaves_out_what_the_mask_does(engine):
+    found = fit(engine, epochs=1, batch_size=40, layer_statistics=True).history.epochs[0].layers
+    theta = NET.init(seed=1)
+    trace = wg.backward(NET, theta, wg.forward(NET, theta, X), np.eye(2)[Y])
+    g = wg.gradients(NET, theta, trace)
+    for l in (1, 2):
+        norm = np.hypot(np.linalg.norm(g.dW[l]), np.linalg.norm(g.db[l]))
+        assert found[l - 1].gradient == pytest.approx(norm, rel=1e-12)
+
+
 def test_several_trainings_side_by_side_have_the_bits_of_one():
     many = wg.train_many([{"seed": 1}, {"seed": 2}], net=NET, X=X, Y=Y, epochs=3, batch_size=8)
     alone = fit("auto", epochs=3, seed=2)
