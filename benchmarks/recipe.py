@@ -384,12 +384,12 @@ def gains(base: str = "nothing", round_: int = 2) -> list[tuple[str, ...]]:
         errors = [100 * (r["error"] - b["error"]) for r, b in pairs if r["classes"]]
         if variant != base and pairs:
             ratio = statistics.median(r["cpu"] / b["cpu"] for r, b in pairs)
-            lines.append((variant, _said(logs[False]), _said(logs[True]), _said(errors, 2),
+            lines.append((variant, said(logs[False]), said(logs[True]), said(errors, 2),
                           f"{ratio:.2f} ×", str(len(pairs))))  # fmt: skip
     return lines
 
 
-def _said(values: list[float], digits: int = 1) -> str:
+def said(values: list[float], digits: int = 1) -> str:
     if len(values) < 2:
         return "–"
     error = statistics.stdev(values) / len(values) ** 0.5

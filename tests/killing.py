@@ -51,6 +51,8 @@ FACTORS = {
     "engine": list(EPOCHS),
     "dtype": ["float64", "float32"],
     "clip": ["none", "0.5"],
+    "weights": ["all", "masked"],
+    "rates": ["one", "several"],
 }
 
 
@@ -59,7 +61,8 @@ def train(case, record=None):
     draws = np.random.default_rng(7)
     X = draws.normal(size=(230, 6)).astype(case["dtype"])
     Y = (X[:, :3] + draws.normal(size=(230, 3))).argmax(axis=1)
-    hidden = wg.Dense(8, "tanh", dropout=float(case["dropout"]))
+    mask = draws.random((8, 6)) < 0.6 if case.get("weights") == "masked" else None
+    hidden = wg.Dense(8, "tanh", dropout=float(case["dropout"]), mask=mask)
     net = wg.Network(6, [hidden, wg.Dense(3, "softmax")], "cross_entropy")
     whole = case["optimizer"] == "lbfgs"
     stopping = STOPPING[case["stopping"]]
@@ -78,6 +81,7 @@ def train(case, record=None):
         clip=wg.Clip() if case["clip"] == "none" else float(case["clip"]),
         engine=case["engine"],
         dtype=case["dtype"],
+        rate_multipliers={"W1": 2.0, "b": 0.5} if case.get("rates") == "several" else None,
         record=record,
         seed=3,
     )

@@ -92,6 +92,8 @@ FACTORS = {
     "kind": ["dense", "zeros", "csr"],
     "dtype": ["float64", "float32"],
     "size": list(SIZES),
+    "weights": ["all weights", "masked weights"],
+    "rates": ["one rate", "several rates"],
 }
 
 
@@ -108,11 +110,30 @@ def examples(kind, cost, dtype, n=23, inputs=70):
     return scipy.sparse.csr_array(X) if kind == "csr" else X, Y
 
 
-def network(cost, dropout=0.0, inputs=70, units=(9, 7)):
-    """A layer whose slope needs z and one whose slope does not, with dropout where asked."""
+def network(cost, dropout=0.0, inputs=70, units=(9, 7), weights="all weights"):
+    """A layer whose slope needs z and one whose slope does not, with dropout and masks where asked."""
     gelu, tanh = units
-    hidden = [wg.Dense(gelu, "gelu", dropout=dropout), wg.Dense(tanh, "tanh", dropout=dropout)]
-    return wg.Network(inputs, [*hidden, wg.Dense(3, OUTPUTS[cost])], cost)
+    masks = [None] * 3
+    if weights == "masked weights":
+        rng = np.random.default_rng(5)
+        shapes = ((gelu, inputs), (tanh, gelu), (3, tanh))
+        masks = [
+            rng.random(shape) < share for shape, share in zip(shapes, (0.4, 0.6, 0.9), strict=True)
+        ]
+        masks[0][1] = False  # a unit that has a bias alone
+    hidden = [
+        wg.Dense(units, f, dropout=dropout, mask=mask)
+        for units, f, mask in ((gelu, "gelu", masks[0]), (tanh, "tanh", masks[1]))
+    ]
+    return wg.Network(inputs, [*hidden, wg.Dense(3, OUTPUTS[cost], mask=masks[2])], cost)
+
+
+def multipliers(net, rates):
+    """Factors on the learning rate of every kind: of all layers, of one, of single weights, and 0."""
+    if rates == "one rate":
+        return None
+    single = np.random.default_rng(6).uniform(0, 2, (net.sizes[2], net.sizes[1]))
+    return {"W": 1.5, "b": 0.5, "W2": single, "b3": 0}
 
 
 def name_of(row):

@@ -21,6 +21,7 @@ from plans import (
     SCHEDULES,
     SIZES,
     examples,
+    multipliers,
     name_of,
     network,
 )
@@ -48,7 +49,8 @@ def fit(engine, row, **changes):
     if "label_smoothing" in options and COSTS[row["cost"]].targets not in ("unit", "distribution"):
         del options["label_smoothing"]
     size = SIZES[row["size"]]
-    net = network(row["cost"], options.pop("dropout", 0.0), units=size.units)
+    weights, rates = (row.get("weights", "all weights"), row.get("rates", "one rate"))
+    net = network(row["cost"], options.pop("dropout", 0.0), units=size.units, weights=weights)
     if "sample_weight" in options:
         options["sample_weight"] = np.resize(options["sample_weight"], size.n)
     if row["schedule"] == "adaptive":
@@ -63,6 +65,7 @@ def fit(engine, row, **changes):
         dtype=row["dtype"],
         seed=1,
         engine=engine,
+        rate_multipliers=multipliers(net, rates),
         **options,
     )
 
@@ -108,6 +111,9 @@ def test_the_engines_agree(row):
     ]
     np.testing.assert_allclose(ours.history.cost, truth.history.cost, rtol=TOLERANCE[row["dtype"]])
     assert distance(ours, truth) <= TOLERANCE[row["dtype"]]
+    masked = ours.net.masked
+    assert bool(len(masked)) == (row["weights"] == "masked weights")
+    assert not ours.theta.flat[masked].any() and not truth.theta.flat[masked].any()
 
 
 @pytest.mark.parametrize("kind", FACTORS["kind"])
@@ -145,6 +151,14 @@ def test_what_is_combined_here_does_change_the_result(name):
 
 
 @pytest.mark.parametrize(
+    "change", [{"weights": "masked weights"}, {"rates": "several rates"}], ids=str
+)
+def test_masks_and_rates_do_change_the_result(change):
+    row = ROWS[0] | {"weights": "all weights", "rates": "one rate", "regularisation": "none"}
+    assert distance(fit("native", row, **change), fit("native", row)) > 1e-2
+
+
+@pytest.mark.parametrize(
     ("size", "steps"), [("small", 1), ("small", 2), ("small", 4), ("large", 1)]
 )
 @pytest.mark.parametrize("kind", FACTORS["kind"])
@@ -161,6 +175,8 @@ def test_where_chunks_end_and_how_many_threads_there_are_never_changes_a_bit(
         "kind": kind,
         "dtype": "float32",
         "size": size,
+        "weights": "masked weights" if kind == "zeros" else "all weights",
+        "rates": "several rates" if kind != "csr" else "one rate",
     }
     whole = fit("native", row)
     monkeypatch.setattr(training, "next_chunk", lambda *_: steps)

@@ -43,7 +43,7 @@ def test_the_ledger_closes_for_every_pair_of_choices(row):
         assert closes(found, row["dtype"]), probe
         assert (found.reached == found.value).all()
         assert (np.abs(found.rounding) <= found.bound).all()
-        assert (found.bound < 300 * bound(found, row["dtype"])).all(), "a bound that says nothing"
+        assert (found.bound <= 300 * bound(found, row["dtype"])).all(), "a bound that says nothing"
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

@@ -182,8 +182,8 @@ def test_a_safetensors_file_of_another_kind_is_refused(tmp_path):
 
 
 def test_a_newer_schema_asks_for_an_upgrade(file):
-    rewrite(file, schema="2")
-    unreadable(file, "by a newer whygrad (schema 2, this one reads up to 1): upgrade whygrad")
+    rewrite(file, schema="3")
+    unreadable(file, "by a newer whygrad (schema 3, this one reads up to 2): upgrade whygrad")
 
 
 @pytest.mark.parametrize("schema", [None, "", "one", "0", "-1"])

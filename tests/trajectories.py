@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 import whygrad as wg
-from plans import OPTIMIZERS, OUTPUTS, REGULARISATION, SCHEDULES, examples, network
+from plans import OPTIMIZERS, OUTPUTS, REGULARISATION, SCHEDULES, examples, multipliers, network
 from whygrad.nn.arrays import as_data
 from whygrad.plan.plan import Plan, start
 from whygrad.why.training_history.trajectory import trajectory
@@ -22,7 +22,8 @@ def make_trajectory(row, engine="auto", epochs=3, **changes):
     for name in ("l1", "l2"):
         if isinstance(options.get(name), float):
             options[name] = wg.Penalty(options[name])
-    net = network(cost, options.pop("dropout", 0.0), SIZES[0])
+    weights, rates = row.get("weights", "all weights"), row.get("rates", "one rate")
+    net = network(cost, options.pop("dropout", 0.0), SIZES[0], weights=weights)
     if row["schedule"] == "adaptive":
         options["stopping"] = wg.Stopping(tol=1e9, patience=1)
     X, Y = examples(row["kind"], cost, dtype, N, SIZES[0])
@@ -37,6 +38,7 @@ def make_trajectory(row, engine="auto", epochs=3, **changes):
         seed=1,
         dtype=dtype,
         schedule=SCHEDULES[row["schedule"]],
+        rate_multipliers=multipliers(net, rates),
         **options,
     )
     state = start(plan)

@@ -91,6 +91,7 @@ _NAMES: dict[tuple[str, ...], str] = {
     ("seed", "random_state"): "randomseed",
     ("random_state",): "seed",
     ("progress",): "verbose",
+    ("rate_multipliers",): "paramgroups lrmultipliers lrmult",
     ("clip",): "clipnorm gradclip maxgradnorm",
     ("clip=Clip(value=…)",): "clipvalue",
     _L2[1:]: "l2",

@@ -51,6 +51,7 @@ def train(
     clip: float | Clip = Clip(),  # noqa: B008
     label_smoothing: float = 0.0,
     shuffle: bool = True,
+    rate_multipliers: Mapping[str, Any] | None = None,
     dtype: Any = None,
     progress: bool = False,
     callbacks: Sequence[AnyCallback] = (),
@@ -109,6 +110,11 @@ def train(
         ε, the share by which targets move towards equal probabilities, 0 ≤ ε < 1.
     shuffle : bool, default True
         Take the examples in a new order every epoch.
+    rate_multipliers : dict, optional
+        Factors on the learning rate by group of parameters, such as {"W1": 6.0, "b": 0.1}: "W" and "b" are
+        the weights and biases of all layers, "W1" and "b1" those of layer 1, which override them. A factor
+        is a number of at least 0, or for one layer an array of the shape of W[l] or b[l]; 0 freezes. It
+        multiplies the step, decay included, as the learning rate of a parameter group does in PyTorch.
     dtype : str or dtype, optional
         "float32" or "float64"; by default float32 where X is, else float64, as always for L-BFGS,
         whose line search needs the digits.
@@ -170,9 +176,9 @@ def prepare(
     engine: str, theta: Parameters | None, sample_weight: Any, validation: tuple[Any, Any] | None,
     l1: float | Penalty, l2: float | Penalty, schedule: str | Schedule, stopping: Stopping | None,
     cost_below: float | None, seconds: float | None, clip: float | Clip, label_smoothing: float,
-    shuffle: bool, dtype: Any, progress: bool, callbacks: Sequence[AnyCallback],
-    layer_statistics: bool, record: str | PathLike[str] | None, copy_data: bool | None,
-    overwrite: bool, as_data: Callable[..., Data] = as_data,
+    shuffle: bool, rate_multipliers: Mapping[str, Any] | None, dtype: Any, progress: bool,
+    callbacks: Sequence[AnyCallback], layer_statistics: bool, record: str | PathLike[str] | None,
+    copy_data: bool | None, overwrite: bool, as_data: Callable[..., Data] = as_data,
 ) -> Prepared:  # fmt: skip
     """Check the arguments of `train`, and make of them the training; `as_data` reads the examples."""
     rule = find_optimizer(optimizer)
@@ -201,6 +207,7 @@ def prepare(
         clip=Clip(norm=clip) if isinstance(clip, int | float) else clip,
         label_smoothing=label_smoothing,
         cost_below=cost_below,
+        rate_multipliers=rate_multipliers,
     )
     kept = None if validation is None else as_data(net, *validation, dtype=kind)
     called = list(callbacks)
@@ -282,6 +289,7 @@ class TrainOptions(TypedDict, total=False):
     clip: float | Clip
     label_smoothing: float
     shuffle: bool
+    rate_multipliers: Mapping[str, Any] | None
     dtype: Any
     callbacks: Sequence[AnyCallback]
     layer_statistics: bool

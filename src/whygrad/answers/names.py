@@ -215,6 +215,26 @@ class Names:
         return Ref(l, j, k)
 
 
+def name_of_weight(net: Network, names: Names, ref: Ref) -> str:
+    """Return what a weight or bias is called: "the weight from petal width to hidden 3"."""
+    to = names.of(net, ref.layer, ref.to)
+    if ref.from_ == "bias":
+        return f"the bias of {to}"
+    return f"the weight from {names.of(net, ref.layer - 1, int(ref.from_ or 0))} to {to}"
+
+
+def left_out(net: Network, ref: Ref) -> bool:
+    """Return whether the mask of its layer leaves a weight out."""
+    mask, k = net.kept[ref.layer], ref.from_
+    return mask is not None and k is not None and k != "bias" and not mask[ref.to, int(k)]
+
+
+def by_the_mask(net: Network, names: Names, ref: Ref) -> str:
+    """Return the sentence about a weight that the mask of its layer leaves out."""
+    name = name_of_weight(net, names, ref)
+    return f"{name[0].upper()}{name[1:]} is 0 by the layer's mask, and stays so."
+
+
 def names_of(net: Network, names: Names | None) -> Names:
     """Return the names to use: those given, if they fit, and the image's shape if the network has one."""
     names = names or Names()

@@ -37,6 +37,9 @@ class NetworkPicture:
         one another show the same units, so that nothing jumps.
     partial : bool
         NaN is what is not known yet, and left blank.
+    kept : tuple of arrays or None
+        By layer, (n_l, n_{l-1}), False where the layer's mask leaves a connection out, which is never
+        drawn; None of a layer that has all of them, () where all have.
     """
 
     title: str
@@ -50,6 +53,7 @@ class NetworkPicture:
     image: tuple[int, int] | None = None
     shown: tuple[tuple[int, ...], ...] = ()
     partial: bool = False
+    kept: tuple[Array | None, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -38,6 +38,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
                         for name, penalty in (("l1", plan.l1), ("l2", plan.l2))
                         if penalty.strength
                     ),
+                    *(f"{name} learns at {_factor(m)}" for name, m in plan.rate_multipliers),
                     f"seed {plan.seed}",
                     f"{plan.dtype} by the {about['engine']} engine",
                 ]
@@ -75,6 +76,10 @@ def _rule(rule: Any) -> str:
         if learning_rate is not None
         else _name(rule)
     )
+
+
+def _factor(m: Any) -> str:
+    return f"{m:g} times the rate" if isinstance(m, float) else "rates of its own"
 
 
 def _where_it_stands(run: Run) -> tuple[str, str]:

@@ -41,7 +41,6 @@ class ReferenceEngine:
         probes.check(plan.net)
         seen = _Seen(plan, probes)
         first, coefficients, diverged = state, plan.coefficients(state, until), False
-        decay = plan.l2.decay
         with one_thread(numpy=True), np.errstate(all="ignore"):  # the cost shows a diverging run
             for row in coefficients.tolist():
                 C, g, trace, s = of_next_batch(plan, state, data)
@@ -49,8 +48,7 @@ class ReferenceEngine:
                     diverged = True
                     break
                 clipped, scale = plan.clip.shorten(g)
-                theta, opt_state = plan.rule.update(state.theta, clipped, state.opt_state, row)
-                theta = (1 - decay) * theta if decay else theta
+                theta, opt_state = plan.moved(state.theta, clipped, state.opt_state, row)
                 seen.step(state, theta, opt_state, C, g, scale, trace, s)
                 state = replace(
                     state,

@@ -13,7 +13,7 @@ import numpy as np
 
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
-from whygrad.nn.network import Network, Parameters
+from whygrad.nn.network import Network, Parameters, check_masks
 
 # Numbers looked at together where one of them is not finite: what is set up for them stays small.
 BLOCK = 2**20
@@ -165,7 +165,7 @@ def as_sample_weight(sample_weight: Any, n: int) -> Array | None:
 
 
 def check_fit(net: Network, theta: Parameters) -> None:
-    """Reject parameters of a network with other layers, and what is no network or no parameters."""
+    """Reject parameters that do not fit a network's layers and masks, and what is neither of the two."""
     if not isinstance(net, Network):
         raise InputError(f"net is a Network, not {type(net).__name__}")
     if not isinstance(theta, Parameters):
@@ -174,6 +174,7 @@ def check_fit(net: Network, theta: Parameters) -> None:
         raise InputError(
             f"the parameters are of layers of {theta.sizes} units, the network's are {net.sizes}"
         )
+    check_masks(net, theta)
 
 
 def as_indices(examples: Any, n: int) -> Array:

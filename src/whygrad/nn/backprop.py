@@ -155,7 +155,8 @@ def gradients(
     Returns
     -------
     Gradients
-        ∂C/∂W as dW[l] and ∂C/∂b as db[l], in cost per unit of the parameter.
+        ∂C/∂W as dW[l] and ∂C/∂b as db[l], in cost per unit of the parameter; 0 where the mask of a layer
+        leaves a weight out.
 
     Raises
     ------
@@ -178,6 +179,8 @@ def gradients(
     for l in range(1, net.L + 1):
         d = delta[l] if s is None else delta[l] * s[:, None]
         dW = d.T @ a[l - 1] / S + l1 * xp.sign(theta.W[l]) + l2 * theta.W[l]
+        if net.kept[l] is not None:
+            dW = xp.where(net.kept[l], dW, 0)
         db = d.sum(axis=0) / S
         parts += [dW.reshape(-1), db]
     return Gradients(net.sizes, xp.concatenate(parts))

@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from whygrad.errors import InputError, known_arguments, nearest
+from whygrad.nn.frozen_array import FrozenArray, freeze
 from whygrad.nn.functions import Activation, Array, Cost, check_pairing, find_activation, find_cost
 
 
@@ -44,12 +45,13 @@ class Uniform:
             raise InputError(f"Uniform({self.low}, {self.high}): needs finite low <= high")
 
 
-# The standard deviation that each initialiser gives a weight, from the numbers of units it joins.
+# The standard deviation that each initialiser gives a weight, from how many weights lead to its unit
+# (n_in) and away from its input (n_out), numbers or arrays.
 INITIALISERS = {
-    "glorot": lambda n_in, n_out: math.sqrt(2 / (n_in + n_out)),
-    "he": lambda n_in, n_out: math.sqrt(2 / n_in),
-    "lecun": lambda n_in, n_out: math.sqrt(1 / n_in),
-    "nielsen": lambda n_in, n_out: math.sqrt(1 / n_in),
+    "glorot": lambda n_in, n_out: np.sqrt(2 / (n_in + n_out)),
+    "he": lambda n_in, n_out: np.sqrt(2 / n_in),
+    "lecun": lambda n_in, n_out: np.sqrt(1 / n_in),
+    "nielsen": lambda n_in, n_out: np.sqrt(1 / n_in),
 }
 INITIALISER_NAMES = (
     "auto",
@@ -85,11 +87,19 @@ class Dense:
     dropout : float, default 0
         The probability with which a training step leaves a unit out, 0 ≤ p < 1; the others count
         1/(1 − p) times as much. Not for the output layer.
+    mask : array-like of 0 and 1, shape (n_l, n_{l-1}), optional
+        Which weights there are, in the order of W: where it is 0 the weight is 0 and stays so, whatever
+        trains it. The layer starts as if it had the others alone: n_in of a weight counts those that lead
+        to the same unit, n_out those from the same input.
 
     Examples
     --------
     >>> Dense(30, "sigmoid").f.name, Dense(1).f.name
     ('sigmoid', 'identity')
+    >>> net = Network(3, [Dense(2, "tanh", mask=[[1, 1, 0], [0, 0, 1]]), Dense(1)])
+    >>> net.init().W[1] == 0
+    array([[False, False,  True],
+           [ True,  True, False]])
     """
 
     units: int
@@ -97,9 +107,12 @@ class Dense:
     init: Initialiser = "auto"
     bias_init: Initialiser = "auto"
     dropout: float = 0.0
+    mask: Any = None
 
     def __post_init__(self) -> None:
         find_activation(self.activation)
+        if self.mask is not None:
+            object.__setattr__(self, "mask", _mask(self.mask, self.units))
         if not isinstance(self.dropout, int | float | np.number) or not 0 <= self.dropout < 1:
             raise InputError(f"dropout is {self.dropout!r}: it must be at least 0 and below 1")
         if not _starts(self.init, INITIALISER_NAMES):
@@ -116,6 +129,27 @@ class Dense:
     def f(self) -> Activation:
         """The activation function."""
         return find_activation(self.activation)
+
+
+def _mask(given: Any, units: Any) -> FrozenArray:
+    """Return a mask as frozen data; raise `InputError` for what is none of so many units."""
+    if isinstance(given, FrozenArray) and given.kind == "bool":
+        mask = np.asarray(given)
+    else:
+        try:
+            numbers = np.asarray(given)
+            mask = numbers.astype(bool)
+        except (TypeError, ValueError):
+            raise InputError(f"mask is {given!r:.60}: it must be an array of 0 and 1") from None
+        if mask.ndim != 2 or numbers.dtype.kind not in "biuf" or not (numbers == mask).all():
+            raise InputError(
+                "mask: it must be an array of 0 and 1, of shape (units, inputs) as W is"
+            )
+    if len(mask) != units:
+        raise InputError(
+            f"mask has shape {mask.shape}, but the layer {units} units: it must have a row for each unit"
+        )
+    return freeze(mask)
 
 
 def _starts(given: Any, names: Sequence[str]) -> bool:
@@ -268,6 +302,13 @@ class Network:
         for l, layer in enumerate(self.layers[:-1], start=1):
             if layer.f.custom_vjp is not None:
                 raise InputError(f"{layer.f.name!r} in layer {l}: it serves as output layer only")
+        for l, layer in enumerate(self.layers, start=1):
+            needed = (layer.units, self.sizes[l - 1])
+            if layer.mask is not None and layer.mask.shape != needed:
+                raise InputError(
+                    f"the mask of layer {l} has shape {layer.mask.shape}, its weights {needed}: "
+                    "give 0 or 1 for each"
+                )
         output = self.layers[-1]
         if output.dropout:
             raise InputError("dropout in the output layer: it serves in hidden layers only")
@@ -310,6 +351,23 @@ class Network:
         return any(layer.dropout for layer in self.layers)
 
     @cached_property
+    def kept(self) -> tuple[Array | None, ...]:
+        """Which weights there are, kept[l] with shape (n_l, n_{l-1}); None where a layer has all."""
+        masks = (None if layer.mask is None else layer.mask.array for layer in self.layers)
+        return (None, *(None if mask is None or mask.all() else mask for mask in masks))
+
+    @cached_property
+    def masked(self) -> Array:
+        """The indices in θ of the weights that layers' masks leave out."""
+        if not any(mask is not None for mask in self.kept):
+            return np.zeros(0, np.int64)
+        everywhere = Parameters(self.sizes, np.ones(count(self.sizes), bool))
+        for l, mask in enumerate(self.kept):
+            if mask is not None:
+                everywhere.W[l][...] = mask
+        return np.flatnonzero(~everywhere.flat)
+
+    @cached_property
     def C(self) -> Cost:
         """The cost of an example."""
         return find_cost(self.cost)
@@ -341,7 +399,8 @@ class Network:
         Raises
         ------
         InputError
-            For an array of another shape, or with NaN or infinity.
+            For an array of another shape, or with NaN or infinity, and for weights other than 0 where the
+            mask of their layer has 0.
 
         Examples
         --------
@@ -352,33 +411,52 @@ class Network:
         theta = Parameters(self.sizes, np.zeros(count(self.sizes), dtype))
         for l, layer in enumerate(self.layers, start=1):
             draws = np.random.default_rng([_seed(seed), l])
-            initial_W, initial_b = _draw(layer, theta.W[l].shape, draws)
+            initial_W, initial_b = _draw(layer, self.kept[l], theta.W[l].shape, draws)
             theta.W[l][...] = _given(W, l, "W", theta.W[l].shape, initial_W)
             theta.b[l][...] = _given(b, l, "b", theta.b[l].shape, initial_b)
+        check_masks(self, theta)
         return theta
 
 
-def _draw(layer: Dense, shape: tuple[int, int], draws: np.random.Generator) -> tuple[Any, Any]:
+def check_masks(net: Network, theta: Parameters) -> None:
+    """Reject parameters with weights other than 0 where the mask of their layer has 0."""
+    known = isinstance(theta.flat, np.ndarray)  # not while a compiler traces it
+    if not len(net.masked) or not known or not theta.flat[net.masked].any():
+        return
+    for l, mask in enumerate(net.kept):
+        if mask is not None and theta.W[l][~mask].any():
+            j, k = np.argwhere((theta.W[l] != 0) & ~mask)[0].tolist()
+            raise InputError(
+                f"W[{l}][{j}, {k}] is {theta.W[l][j, k]:g}, but 0 by the mask of layer {l}: set it to 0"
+            )
+
+
+def _draw(
+    layer: Dense, mask: Array | None, shape: tuple[int, int], draws: np.random.Generator
+) -> tuple[Any, Any]:
     """Draw W and b of one layer in float64, so that the dtype does not change the stream."""
     name = AUTO.get(layer.f.name, "glorot_uniform") if layer.init == "auto" else layer.init
     units, below = shape
+    n_in: Any = below if mask is None else np.maximum(1, mask.sum(axis=1))
+    n_out: Any = units if mask is None else np.maximum(1, mask.sum(axis=0))
     if isinstance(name, Uniform):
         W: Any = draws.uniform(name.low, name.high, shape)
     elif name == "zeros":
         W = 0.0
     else:
         family, _, distribution = name.partition("_")
-        deviation = INITIALISERS[family](below, units)
+        deviation = INITIALISERS[family](n_in if mask is None else n_in[:, None], n_out)
         # A uniform distribution over ±s√3 has the standard deviation s; Nielsen's goes over ±1/√n.
         bound = deviation * (1 if family == "nielsen" else math.sqrt(3))
         normal = distribution == "normal"
         W = draws.normal(0, deviation, shape) if normal else draws.uniform(-bound, bound, shape)
+    W = W if mask is None else np.where(mask, W, 0.0)
     if isinstance(layer.bias_init, Uniform):
         b: Any = draws.uniform(layer.bias_init.low, layer.bias_init.high, units)
     elif layer.bias_init == "auto" and name == "nielsen_normal":
         b = draws.normal(0, 1, units)
     elif layer.bias_init == "auto" and name == "nielsen_uniform":
-        b = draws.uniform(-1 / math.sqrt(below), 1 / math.sqrt(below), units)
+        b = draws.uniform(-1 / np.sqrt(n_in), 1 / np.sqrt(n_in), units)
     else:
         b = 0.0
     return W, b

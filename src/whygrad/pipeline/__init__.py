@@ -8,8 +8,9 @@
     comparing   the network beside simpler models, and columns that tell the answer alone
     repeating   the training over folds and seeds
     deploy/     a trained network as ONNX, C or JavaScript, with the encoding of its table
+    embeddings  a first layer that embeds categories of many values
 
-Doors: `fit`, `datasets`, `scores`, `settings`, `comparing`, `repeating`. It may import `tables`, `fitted`,
-`training` and what is below. Nothing is imported here: `settings` alone, for help and completion, does not
-wait for the libraries that read tables.
+Doors: `fit`, `datasets`, `scores`, `settings`, `comparing`, `repeating`. It may import
+`tables`, `fitted`, `training` and what is below. Nothing is imported here: `settings` alone, for help and
+completion, does not wait for the libraries that read tables.
 """

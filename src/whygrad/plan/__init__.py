@@ -4,9 +4,11 @@
     lbfgs       L-BFGS, which minimises over all examples instead
     schedules   how the learning rate changes; `OnPlateau` lowers it when validation stalls
     dropout     masks, from counters
+    multipliers  factors on the learning rate, by group of parameters
     plan        penalties, clipping, early stopping; the batches of an epoch are drawn in `Plan.batch`
 
-Door beside this one: `dropout`, whose constants are compiled in. It may import `nn` and what is below.
+Doors beside this one: `dropout`, whose constants are compiled in, and `multipliers`. It may import `nn` and
+what is below.
 """
 
 from whygrad.plan.lbfgs import LBFGS, by_steps

@@ -7,6 +7,7 @@ the function again from a known state.
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from threading import local
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters, count
 from whygrad.plan.dropout import mask
 from whygrad.plan.lbfgs import LBFGS, by_steps
+from whygrad.plan.multipliers import as_multipliers, check_decay, factors_of, multiplied
 from whygrad.plan.optimizers import SGD, Optimizer
 from whygrad.plan.schedules import CHANGED_BY_EPOCHS, Adaptive, Clock, Constant, Schedule
 
@@ -188,6 +190,8 @@ class Plan:
         ε, the share by which targets move towards equal probabilities; see `smooth`.
     cost_below : float or None
         End after an epoch whose cost is below this.
+    rate_multipliers : dict
+        Factors on the learning rate by group of parameters, see `train`; kept as sorted pairs.
 
     Raises
     ------
@@ -210,8 +214,12 @@ class Plan:
     clip: Clip = Clip()
     label_smoothing: float = 0.0
     cost_below: float | None = None
+    rate_multipliers: Any = ()
 
     def __post_init__(self) -> None:
+        factors = as_multipliers(self.rate_multipliers, self.net)
+        object.__setattr__(self, "rate_multipliers", factors)
+        check_decay(self.rate_multipliers, self.l2.decay)
         if self.n < 1:
             raise InputError("there are no training examples")
         _check_whole("epochs", self.epochs, 0)
@@ -257,6 +265,29 @@ class Plan:
         """The optimizer of a training that goes by steps."""
         assert not isinstance(self.optimizer, LBFGS), "L-BFGS takes no single steps"
         return self.optimizer
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "factors"}
+
+    @cached_property
+    def factors(self) -> Array | None:
+        """The factor m of each parameter's learning rate, (P,), or None where all are 1."""
+        return factors_of(self.rate_multipliers, self.net, self.dtype)
+
+    def moved(
+        self, theta: Array, g: Array, opt_state: Array, coefficients: list[float]
+    ) -> tuple[Array, Array]:
+        """Return the parameters and the optimizer's state after a step, decay per step included."""
+        m, decay = self.factors, self.l2.decay
+        if m is None:
+            theta, opt_state = self.rule.update(theta, g, opt_state, coefficients)
+            theta = (1 - decay) * theta if decay else theta
+        else:
+            theta, opt_state = multiplied(self.rule, m, theta, g, opt_state, coefficients)
+            theta = (1 - decay * m) * theta if decay else theta
+        if len(self.net.masked):
+            theta[self.net.masked] = 0  # as they are, unless a rule of the user's own moves them
+        return theta, opt_state
 
     @property
     def steps_per_epoch(self) -> int:

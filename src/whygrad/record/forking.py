@@ -60,7 +60,7 @@ PLAN: dict[str, Callable[[Any], Any]] = {
         name: lambda given: given
         for name in ("epochs", "batch_size", "seed", "shuffle", "stopping")
     },
-    **{name: lambda given: given for name in ("label_smoothing", "cost_below")},
+    **{name: lambda given: given for name in ("label_smoothing", "cost_below", "rate_multipliers")},
 }
 OTHERS = ("learning_rate", "engine", "data", "validation", "callbacks", "seconds")
 
@@ -413,4 +413,6 @@ def _details(given: R, step: int, changes: Mapping[str, Any], overwrite: bool) -
 
 
 def _shown(value: Any) -> Any:
-    return value if isinstance(value, int | float | str | bool | dict | None) else repr(value)[:200]
+    if isinstance(value, dict):
+        return {name: one if name == "examples" else _shown(one) for name, one in value.items()}
+    return value if isinstance(value, int | float | str | bool | None) else repr(value)[:200]

@@ -284,8 +284,8 @@ class Run(Recorded):
             Whether to replace another run that is there.
         **changes
             Arguments of `train`: learning_rate, optimizer, schedule, epochs (in all), batch_size, seed,
-            shuffle, l1, l2, stopping, clip, label_smoothing, cost_below, engine, callbacks, seconds; other
-            examples, data=(X, Y) or (X, Y, sample_weight); and validation=(X, Y).
+            shuffle, l1, l2, stopping, clip, label_smoothing, cost_below, rate_multipliers, engine,
+            callbacks, seconds; other examples, data=(X, Y) or (X, Y, sample_weight); and validation=(X, Y).
 
         Returns
         -------

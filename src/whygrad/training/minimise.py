@@ -153,6 +153,7 @@ def _check(plan: Plan, data: Data) -> None:
         "clipping": plan.clip != Clip(),
         "l1": plan.l1.strength > 0,
         "decay per step": plan.l2.decay > 0,
+        "rate_multipliers": plan.factors is not None,
     }
     for what, given in useless.items():
         if given:

@@ -14,12 +14,14 @@ import numpy as np
 
 from whygrad.errors import FileError, InputError
 from whygrad.files import from_json, write_atomically
+from whygrad.nn import frozen_array
+from whygrad.nn.arrays import check_fit
 from whygrad.nn.functions import ACTIVATIONS, COSTS, Activation, find_cost
 from whygrad.nn.network import Dense, Network, Parameters, Uniform
 from whygrad.training.epochs import Epoch, History, LayerStatistics
 
 FORMAT = "whygrad model"
-SCHEMA = 1
+SCHEMA = 2  # of files of networks with masks; all others are of schema 1, which every version reads
 
 
 def write(path: str | PathLike[str], net: Network, theta: Parameters, history: History) -> None:
@@ -35,7 +37,7 @@ def write(path: str | PathLike[str], net: Network, theta: Parameters, history: H
         tensors[f"b{l}"] = np.ascontiguousarray(theta.b[l])
     about = {
         "format": FORMAT,
-        "schema": str(SCHEMA),
+        "schema": str(SCHEMA if any(layer.mask is not None for layer in net.layers) else 1),
         "network": json.dumps(network_to_dict(net)),
         "history": json.dumps(asdict(history)),
     }
@@ -76,6 +78,7 @@ def read(path: str | PathLike[str], own: Sequence[Any] = ()) -> tuple[Network, P
         net = network_from_dict(from_json(about["network"]), own)
         arrays = [tensors[f"{kind}{l}"] for l in range(1, net.L + 1) for kind in "Wb"]
         theta = Parameters(net.sizes, np.concatenate([array.ravel() for array in arrays]))
+        check_fit(net, theta)
         shapes = [array.shape for l in range(1, net.L + 1) for array in (theta.W[l], theta.b[l])]
         if shapes != [array.shape for array in arrays] or theta.flat.dtype.kind != "f":
             raise FileError(f"{path}: damaged, its matrices do not fit its network")
@@ -109,6 +112,7 @@ def network_to_dict(net: Network) -> dict[str, Any]:
                 "init": _initialiser_to_dict(layer.init),
                 "bias_init": _initialiser_to_dict(layer.bias_init),
                 "dropout": float(layer.dropout),
+                **({} if layer.mask is None else {"mask": frozen_array.to_dict(layer.mask)}),
             }
             for layer in net.layers
         ],
@@ -128,6 +132,7 @@ def network_from_dict(about: dict[str, Any], own: Sequence[Any] = ()) -> Network
             _initialiser_from_dict(layer["init"]),
             _initialiser_from_dict(layer["bias_init"]),
             layer.get("dropout", 0.0),
+            frozen_array.from_dict(layer["mask"]) if layer.get("mask") else None,
         )
         for layer in about["layers"]
     ]

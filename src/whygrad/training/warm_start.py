@@ -8,6 +8,8 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from whygrad.errors import InputError
 from whygrad.plan.plan import EarlyStopping, Plan, Plateau, State
 
@@ -25,6 +27,8 @@ def warm_start_from(state: State, before: Plan, plan: Plan, others: Collection[s
             f"cannot go on with layers of {plan.net.sizes} units: the fit so far has {before.net.sizes}. "
             "Use warm_start=False to start afresh"
         )
+    if not np.array_equal(plan.net.masked, before.net.masked):
+        raise InputError("cannot go on with other masks of the layers than the fit so far has")
     cast = state.theta.dtype != plan.dtype  # L-BFGS counts in float64
     if cast:
         state = replace(state, theta=state.theta.astype(plan.dtype))

@@ -213,7 +213,10 @@ def edges(picture: NetworkPicture, layout: Layout, all_: bool = False) -> list[E
         if values is None:
             continue
         largest = scale_of(values)
+        kept = picture.kept[l] if picture.kept else None
         for j, k in product(layout.shown[l], layout.shown[l - 1]):
+            if kept is not None and not kept[j, k]:
+                continue
             value, marked = float(values[j, k]), (l, j, k) in layout.marks.edges
             if value == 0 and not all_ and not marked:
                 continue

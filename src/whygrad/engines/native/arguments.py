@@ -83,6 +83,9 @@ class Workspace(NamedTuple):
     the gradient of a block that moves, `row` as long as the widest layer or a panel of W¹, `cursors` with a
     number for each example, and `panel` with room for the parts of matrices that products copy.
     `penalties` has a number for each block that a layer moves in.
+
+    As long as θ and in its order, or empty: `kept` is 0 where a layer's mask leaves a weight out, else 1;
+    `factors` multiply the learning rate of each parameter, and `steps` has room for steps without them.
     """
 
     work: Array
@@ -95,6 +98,9 @@ class Workspace(NamedTuple):
     cursors: Array
     panel: Array
     penalties: Array
+    kept: Array
+    factors: Array
+    steps: Array
 
 
 class ThreadContext(NamedTuple):

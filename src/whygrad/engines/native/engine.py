@@ -26,6 +26,7 @@ from whygrad.nn.arrays import Data, is_sparse
 from whygrad.nn.functions import ACTIVATIONS, COSTS, Array
 from whygrad.nn.network import Network
 from whygrad.plan.dropout import WORD
+from whygrad.plan.multipliers import Multipliers
 from whygrad.plan.optimizers import OPTIMIZERS
 from whygrad.plan.plan import Clip, Plan, State
 
@@ -127,7 +128,9 @@ class NativeEngine:
         costs = np.empty(len(coefficients))
         whole = plan.clip != Clip()
         with one_thread():
-            layout = self._layout_for(plan.net, plan.batch_size, plan.dtype, data, True, whole)
+            layout = self._layout_for(
+                plan.net, plan.batch_size, plan.dtype, data, True, whole, plan.rate_multipliers
+            )
             theta, opt_state = layout.enter(state.theta, state.opt_state)
             # Clipping and decay act on all of θ at once, which is left to one thread.
             alone = whole or plan.l2.decay > 0
@@ -283,13 +286,14 @@ class NativeEngine:
         return self._pool
 
     def _layout_for(
-        self, net: Network, rows: int, dtype: str, data: Data, has_dropout: bool, whole: bool
-    ) -> "Layout":
+        self, net: Network, rows: int, dtype: str, data: Data, has_dropout: bool, whole: bool,
+        multipliers: Multipliers = (),
+    ) -> "Layout":  # fmt: skip
         from whygrad.engines.native.layout import Layout, layout_key
 
-        key = layout_key(net, rows, dtype, data, has_dropout, whole)
-        if self._layout is None or self._layout.key != key:
-            self._layout = Layout(net, rows, dtype, data, has_dropout, whole)
+        what = (net, rows, dtype, data, has_dropout, whole, multipliers)
+        if self._layout is None or self._layout.key != layout_key(*what):
+            self._layout = Layout(*what)
         return self._layout
 
 

@@ -23,8 +23,9 @@ from whygrad.engines.native.probes import ProbeBuffers
 from whygrad.engines.native.updates import Bounds, Penalties, Rule
 from whygrad.nn.arrays import Data, is_sparse
 from whygrad.nn.functions import Array
-from whygrad.nn.network import Network
+from whygrad.nn.network import Network, count
 from whygrad.plan.dropout import threshold
+from whygrad.plan.multipliers import Multipliers, factors_of
 from whygrad.plan.optimizers import SGD, Adagrad, Adam, AdamW, Nadam, Optimizer, RMSprop
 from whygrad.plan.plan import Clip, Penalty, Plan
 
@@ -47,13 +48,16 @@ SPARSE_COLUMNS, SPARSE_NUMBERS = sparse.SHORT_COLUMNS, 2**28
 class Layout:
     """What the compiled loop needs for one network, batch size, dtype and data set.
 
-    `has_dropout` says whether dropout is at work, `whole` whether the gradient of all layers is kept.
+    `has_dropout` says whether dropout is at work, `whole` whether the gradient of all layers is kept, and
+    `multipliers` are the plan's factors on the learning rate.
     """
 
     def __init__(
-        self, net: Network, batch_size: int, dtype: str, data: Data, has_dropout: bool, whole: bool
-    ) -> None:
-        self.key = layout_key(net, batch_size, dtype, data, has_dropout, whole)
+        self, net: Network, batch_size: int, dtype: str, data: Data, has_dropout: bool, whole: bool,
+        multipliers: Multipliers = (),
+    ) -> None:  # fmt: skip
+        self.key = layout_key(net, batch_size, dtype, data, has_dropout, whole, multipliers)
+        factors = factors_of(multipliers, net, dtype)
         # Kept, so that the ids in the key stay taken. Zeros were looked for once: who changes X in place
         # takes a new engine, as every training does.
         self.data = data
@@ -66,8 +70,10 @@ class Layout:
         self.X, self.Y = read_only(X), read_only(data.Y)
         self.blocks = blocks(net, batch_size, skip)
         self.workspace = _workspace(
-            self.layers, batch_size, dtype, self.size if whole else 0, self.blocks
-        )
+            self.layers, batch_size, dtype, self.size if whole else 0, self.blocks,
+            kept=self._as_inner(_kept(net, dtype)), factors=self._as_inner(factors),
+            steps=aligned_zeros(0 if factors is None else self.size, dtype),
+        )  # fmt: skip
         by_units = self.blocks if not skip and runs_by_units(net, batch_size, has_dropout) else 0
         self.by_units = _by_units(net, batch_size, dtype, self.size, by_units)
         self.no_probes: ProbeBuffers | None = None  # for steps that nobody probes
@@ -81,6 +87,14 @@ class Layout:
         s, S = (nothing if array is None else array for array in (data.factors, data.counts))
         s, S, order = (read_only(array) for array in (s, S, order))
         return Examples(self.X, self.rows, self.Y, s, S, order)
+
+    def _as_inner(self, flat: Array | None) -> Array | None:
+        """Return a vector in the order of `Parameters.flat` in the loop's order; what fills it up is 0."""
+        if flat is None or not self.layers.stretch:
+            return flat
+        inner = aligned_zeros(self.size, flat.dtype)
+        self._to_columns(flat, inner)
+        return inner
 
     def enter(self, theta: Array, opt_state: Array) -> tuple[Array, Array]:
         """Return θ and the optimizer's state in the loop's order, in aligned memory."""
@@ -188,11 +202,12 @@ def skips_zeros(X: Array, units: int) -> bool:
 
 
 def layout_key(
-    net: Network, batch_size: int, dtype: str, data: Data, has_dropout: bool, whole: bool
-) -> tuple[Any, ...]:
+    net: Network, batch_size: int, dtype: str, data: Data, has_dropout: bool, whole: bool,
+    multipliers: Multipliers = (),
+) -> tuple[Any, ...]:  # fmt: skip
     """Return what a layout depends on."""
     ids = (id(data.X), id(data.Y), id(data.sample_weight))
-    return (net, batch_size, dtype, *ids, has_dropout and net.has_dropout, whole)
+    return (net, batch_size, dtype, *ids, has_dropout and net.has_dropout, whole, multipliers)
 
 
 def layers(
@@ -298,8 +313,9 @@ def aligned_zeros(size: int, dtype: Any) -> Array:
 
 
 def _workspace(
-    layers: Layers, batch_size: int, dtype: str, gradient: int, blocks: int
-) -> Workspace:
+    layers: Layers, batch_size: int, dtype: str, gradient: int, blocks: int, kept: Array | None,
+    factors: Array | None, steps: Array,
+) -> Workspace:  # fmt: skip
     """Return the memory for a batch, with room for a whole gradient of so many numbers."""
     L, outputs = len(layers.sizes) - 1, int(layers.sizes[-1])
     grain = np.where((np.arange(1, L + 1) == 1) & (layers.stretch > 0), layers.panel, HEIGHT)
@@ -319,7 +335,27 @@ def _workspace(
         cursors=_rows(blocks, batch_size if layers.stretch else 0, "int64"),
         panel=_rows(blocks, panel, dtype),
         penalties=np.zeros((L + 1, int(layers.moving.max()))),
+        kept=_for_the_loop(kept, dtype),
+        factors=_for_the_loop(factors, dtype),
+        steps=steps,
     )
+
+
+def _kept(net: Network, dtype: str) -> Array | None:
+    """Return 1 for every parameter, 0 where a layer's mask leaves a weight out; None without masks."""
+    if not len(net.masked):
+        return None
+    kept = np.ones(count(net.sizes), dtype)
+    kept[net.masked] = 0
+    return kept
+
+
+def _for_the_loop(values: Array | None, dtype: str) -> Array:
+    """Return a copy in memory of the loop's own, or nothing in it."""
+    copy = aligned_zeros(0 if values is None else len(values), dtype)
+    if values is not None:
+        copy[...] = values
+    return copy
 
 
 def _by_units(net: Network, batch_size: int, dtype: str, size: int, blocks: int) -> FeatureMajor:

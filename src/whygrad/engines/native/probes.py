@@ -25,7 +25,7 @@ from whygrad.engines.native.elementwise import times_slope
 from whygrad.engines.native.memory import copy, fill
 from whygrad.engines.native.partition import moved_by, units_of, weights_of
 from whygrad.engines.native.passes import add_gradient, panel_width
-from whygrad.engines.native.updates import add_penalty
+from whygrad.engines.native.updates import add_penalty, keep
 from whygrad.engines.probes import SATURATED
 from whygrad.nn.functions import Array
 
@@ -106,6 +106,7 @@ def probe_between(
                 1 / S, 0.0, 0.0, g, W, b,
             )  # fmt: skip
             add_penalty(theta, g, W, W, W + size, l1, l2)
+            keep(workspace.kept, W, g, W, size)
             squares = _sum_of_squares(vector(g, W, size)) + _sum_of_squares(vector(g, b, biases))
             probes.squares[l, block] = squares
             copy(theta, W, g, W, size)

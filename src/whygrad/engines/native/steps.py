@@ -63,7 +63,10 @@ from whygrad.engines.native.updates import (
     Penalties,
     Rule,
     add_penalty,
+    add_steps,
     bound,
+    decay_by_factors,
+    keep,
     move,
     scale,
 )
@@ -137,17 +140,36 @@ def run_steps(
         )  # fmt: skip
         if clips and thread.part == 0:
             probes.scale[i] = bound(bounds, workspace.gradient, ZERO, len(theta))
-            move(
-                rule, theta, opt_state, workspace.gradient, ZERO, ZERO, len(theta), coefficients[i]
-            )
+            _step(
+                rule, workspace, theta, opt_state, workspace.gradient, ZERO, ZERO, len(theta),
+                coefficients[i],
+            )  # fmt: skip
         if penalties.decay != 0 and thread.part == 0:
-            scale(1 - penalties.decay, theta, ZERO, len(theta))
+            if len(workspace.factors) > 0:
+                decay_by_factors(penalties.decay, workspace.factors, theta)
+            else:
+                scale(1 - penalties.decay, theta, ZERO, len(theta))
         phase += 1
         wait_at_barrier(thread.barrier_count, thread.parts, phase)
         if probed:
             probe_after(probes, layers, theta, opt_state, thread, i, step + i)
     restore(before)
     return taken
+
+
+@kernel
+def _step(
+    rule: Rule, workspace: Workspace, theta: Array, opt_state: Array, g: Array, at: int, start: int,
+    stop: int, coefficients: Array,
+) -> None:  # fmt: skip
+    """Move θ[start:stop] by the gradient g[at:], parameters at learning rates of their own if need be."""
+    apart = len(workspace.factors) > 0
+    moved = workspace.steps if apart else theta
+    if apart:
+        fill(moved, start, stop - start, 0.0)
+    move(rule, moved, opt_state, g, at, start, stop, coefficients)
+    if apart:
+        add_steps(rule, workspace.factors, moved, theta, start, stop, coefficients)
 
 
 @kernel
@@ -167,13 +189,15 @@ def _move(
             low, high = units_of(layers, l, block)
             W, size = weights_of(layers, l, low, high)
             b, stop = layers.b[l] + low, layers.b[l] + high
-            if rule.code == SGD and l1 == 0 and not clips and not is_by_units(by_units):
+            fused = rule.code == SGD and l1 == 0 and not clips and len(workspace.factors) == 0
+            if fused and not is_by_units(by_units):
                 # No gradient is stored: W ← (1 − ηλ₂) W − η/S δᵀ a is one product.
                 eta = coefficients[0]
                 add_gradient(
                     l, layers, examples, workspace, thread.part, first, rows, low, high,
                     -eta / S, 1 - eta * l2, 1.0, theta, W, b,
                 )  # fmt: skip
+                keep(workspace.kept, W, theta, W, size)
                 continue
             # The whole gradient lies as θ does, that of a block in memory that stays in the cache.
             g, at, at_b = workspace.block[thread.part], ZERO, size
@@ -190,9 +214,10 @@ def _move(
                     1 / S, 0.0, 0.0, g, at, at_b,
                 )  # fmt: skip
             add_penalty(theta, g, at, W, W + size, l1, l2)
+            keep(workspace.kept, W, g, at, size)
             if not clips:
-                move(rule, theta, opt_state, g, at, W, W + size, coefficients)
-                move(rule, theta, opt_state, g, at_b, b, stop, coefficients)
+                _step(rule, workspace, theta, opt_state, g, at, W, W + size, coefficients)
+                _step(rule, workspace, theta, opt_state, g, at_b, b, stop, coefficients)
 
 
 @cached_kernel
@@ -234,6 +259,7 @@ def cost_and_gradient(
     for l in range(1, len(layers.sizes)):
         W, b = layers.W[l], layers.b[l]
         add_penalty(theta, gradient, W, W, b, l1, l2)
+        keep(workspace.kept, W, gradient, W, b - W)
     if l1 != 0 or l2 != 0:
         find_penalties(layers, theta, workspace, thread, l1, l2)
         cost += sum_of_penalties(layers, workspace)

@@ -74,6 +74,42 @@ def move(
 
 
 @kernel
+def add_steps(
+    rule: Rule,
+    factors: Array,
+    steps: Array,
+    theta: Array,
+    start: int,
+    stop: int,
+    coefficients: Array,
+) -> None:
+    """θ ← θ + m (Δ − ηλθ), for steps Δ that `move` took from 0; only AdamW has a λ."""
+    n, real = stop - start, type(theta[0])
+    W, m, step = vector(theta, start, n), vector(factors, start, n), vector(steps, start, n)
+    lost = real(1 - coefficients[2] if rule.code == ADAMW else 0.0)
+    for i in range(n):
+        W[i] += m[i] * (step[i] - lost * W[i])
+
+
+@kernel
+def decay_by_factors(decay: float, factors: Array, theta: Array) -> None:
+    """θ ← (1 − m d) θ."""
+    d = type(theta[0])(decay)
+    for i in range(len(theta)):
+        theta[i] *= 1 - d * factors[i]
+
+
+@kernel
+def keep(kept: Array, start: int, values: Array, at: int, size: int) -> None:
+    """Set to 0, from values[at:] on, what belongs to weights θ[start:] that a mask leaves out."""
+    if len(kept) == 0:
+        return
+    mask, stretch = vector(kept, start, size), vector(values, at, size)
+    for i in range(size):
+        stretch[i] = stretch[i] if mask[i] != 0 else type(stretch[0])(0)
+
+
+@kernel
 def _descend(theta: Array, g: Array, coefficients: Array) -> None:
     """θ ← θ − ηg."""
     eta = type(theta[0])(coefficients[0])

@@ -15,6 +15,8 @@ import numpy as np
 
 from whygrad.errors import InputError
 from whygrad.files import sha256
+from whygrad.nn import frozen_array
+from whygrad.nn.frozen_array import FrozenArray
 from whygrad.nn.functions import ACTIVATIONS, COSTS, Activation, Cost
 from whygrad.plan import LBFGS, Clip, Penalty, Plan, Stopping
 from whygrad.plan.optimizers import OPTIMIZERS
@@ -37,6 +39,7 @@ def describe(plan: Plan) -> dict[str, Any]:
         "l2": _plain(asdict(plan.l2)),
         "clip": _plain(asdict(plan.clip)),
         **{name: _plain(getattr(plan, name)) for name in PLAIN},
+        **_multipliers_to_dict(plan),
         "own": {name: _source_hash(thing) for name, thing in _own_parts(plan).items()},
     }
 
@@ -53,7 +56,20 @@ def plan_from_dict(about: dict[str, Any], own: Sequence[Any] = ()) -> Plan:
         l2=Penalty(**_full(about["l2"])),
         clip=Clip(**_full(about["clip"])),
         **{name: _full(about[name]) for name in PLAIN},
+        rate_multipliers={
+            name: frozen_array.from_dict(value) if isinstance(value, dict) else value
+            for name, value in about.get("rate_multipliers", {}).items()
+        },
     )
+
+
+def _multipliers_to_dict(plan: Plan) -> dict[str, Any]:
+    """Return the factors on the learning rate, or nothing where there are none."""
+    groups = {
+        name: frozen_array.to_dict(value) if isinstance(value, FrozenArray) else value
+        for name, value in plan.rate_multipliers
+    }
+    return {"rate_multipliers": groups} if groups else {}
 
 
 def _own_parts(plan: Plan) -> dict[str, Any]:

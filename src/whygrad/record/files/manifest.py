@@ -43,7 +43,8 @@ def digest(about: dict[str, Any]) -> str:
 
 def plan_digest(about: dict[str, Any]) -> str:
     """Return the SHA-256 of all that decides the training but for the data: it never changes."""
-    return digest({name: about[name] for name in schema.PLAN})
+    more = [name for name in schema.MORE_OF_PLAN if name in about]
+    return digest({name: about[name] for name in (*schema.PLAN, *more)})
 
 
 def read(folder: Path) -> dict[str, Any]:

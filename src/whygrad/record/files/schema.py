@@ -86,6 +86,11 @@ def _numbers(rule: type) -> dict[str, Check]:
     return found
 
 
+def _multiplier(value: Any, where: str) -> None:
+    (FROZEN_ARRAY if isinstance(value, dict) else number)(value, where)
+
+
+FROZEN_ARRAY = keys({"shape": each(whole()), "kind": one_of(("bool", "float64")), "content": text})
 LAYER = keys(
     {
         "units": POSITIVE,
@@ -93,7 +98,8 @@ LAYER = keys(
         "init": _initialiser,
         "bias_init": _initialiser,
         "dropout": number,
-    }
+    },
+    {"mask": FROZEN_ARRAY},
 )
 PENALTY = keys({"strength": number, "per": text})
 STOPPING = keys(
@@ -125,6 +131,8 @@ PLAN: dict[str, Check] = {
     "layer_statistics": flag,
     "left_out": maybe(LEFT_OUT),
 }
+# What plans of an older version do not have, nor those that do without.
+MORE_OF_PLAN: dict[str, Check] = {"rate_multipliers": mapping(_multiplier)}
 
 # ── where, on what, and what came of it ──────────────────────────────────────────────────────────────
 
@@ -245,6 +253,7 @@ _OF_ARRAYS = keys(
         "comparison": maybe(COMPARISON),
         "repeated": maybe(REPEATED),
     }
+    | MORE_OF_PLAN
     | TABLE,
 )
 

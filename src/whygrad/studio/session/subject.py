@@ -247,4 +247,5 @@ def overview(subject: Subject, chosen: Chosen, edges: Edges = "weight") -> Netwo
         else ("activation" if one else "mean activation") + names.counted,
         edge_meaning=EDGES[edges],
         image=names.image,
+        kept=net.kept,
     )

@@ -204,8 +204,7 @@ def _step(plan: Plan, state: State, batch: Context) -> tuple[Parameters, float, 
     """Return what `step_of_training` does, of a batch that was passed through."""
     g, scale = plan.clip.shorten(batch.gradients.flat)
     coefficients = plan.coefficients(state, state.step + 1)[0].tolist()
-    theta, _ = plan.rule.update(state.theta, g, state.opt_state, coefficients)
-    theta = (1 - plan.l2.decay) * theta if plan.l2.decay else theta
+    theta, _ = plan.moved(state.theta, g, state.opt_state, coefficients)
     learning_rate = float(plan.learning_rates(state, state.step + 1)[0])
     return Parameters(plan.net.sizes, theta), learning_rate, scale
 

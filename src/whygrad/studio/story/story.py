@@ -247,6 +247,7 @@ class Story:
             image=self.names.image,
             shown=self.shown,
             partial=True,
+            kept=self.net.kept,
         )
 
     def _counted(self, meaning: str) -> str:

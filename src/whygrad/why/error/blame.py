@@ -337,6 +337,7 @@ def _picture(context: Context, flow: Flow, marked: tuple[str, ...], where: str) 
         backwards=True,
         marked=marked,
         image=names.image,
+        kept=net.kept,
     )
 
 

@@ -56,6 +56,7 @@ class Search:
     slopes: dict[int, list[Array]] = field(default_factory=dict)
     orders: dict[tuple[int, int, int], Array] = field(default_factory=dict)
     weights: dict[tuple[int, ...], int] = field(default_factory=dict)
+    ways: dict[tuple[int, int], Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.W = [_logs(np.ascontiguousarray(W.T)) for W in self.graph.W]
@@ -80,7 +81,7 @@ class Search:
             first, rank = rest
             for ref in range(first, graph.steps):
                 next_rank = rank + 1 if ref == first else 1
-                if next_rank < len(graph.W[ref]):
+                if next_rank < len(self._onward(ref, path[ref] if ref else graph.unit)):
                     heapq.heappush(queue, self._entry(path[: ref + 1], ref, next_rank))
 
     def _entry(self, path: tuple[int, ...], ref: int, rank: int) -> tuple:  # type: ignore[type-arg]
@@ -91,7 +92,8 @@ class Search:
             weight = _sum(self._weight(path), int(self._slopes(i)[step][below]))
             choice = rank if step == ref else 0
             # What is 0 already stays so, whichever way it goes on: ties, in the order of the units.
-            unit = choice if weight == ZERO else int(self._order(i, step, below)[choice])
+            ways = self._onward(step, below) if weight == ZERO else self._order(i, step, below)
+            unit = int(ways[choice])
             path, below = (*path, unit), unit
         last = best[-1][below if self.graph.steps else self.graph.column]
         return (-_sum(self._weight(path), int(last)), 1, path, ref, rank)
@@ -111,9 +113,15 @@ class Search:
         """Return the units of a layer by how much the best way on through each of them carries."""
         key = (i, step, below)
         if key not in self.orders:
-            forward_from = _sums(self.W[step][below], self._best(i)[step + 1])
-            self.orders[key] = np.argsort(-forward_from, kind="stable")
+            onward = self._onward(step, below)
+            forward_from = _sums(self.W[step][below], self._best(i)[step + 1])[onward]
+            self.orders[key] = onward[np.argsort(-forward_from, kind="stable")]
         return self.orders[key]
+
+    def _onward(self, step: int, below: int) -> Array:
+        if (step, below) not in self.ways:
+            self.ways[step, below] = self.graph.onward(step, below)
+        return self.ways[step, below]
 
     def _best(self, i: int) -> list[Array]:
         """Return for the units of layers l … L the logarithm of the heaviest way on from z, exactly."""

@@ -4,8 +4,8 @@ A path leads from unit j of layer l over one unit of every layer to zᴸ_m, and 
 
     s/S · aˡ⁻¹ₖ · f′(zˡⱼ) Wˡ⁺¹ₚⱼ · f′(zˡ⁺¹ₚ) Wˡ⁺²_qp · … · ∂C/∂zᴸ_m
 
-There are Π n_i (i > l) of them. Their sum needs only a pass forward from the weight (dynamic programming):
-what arrives at a unit is the sum of what arrives over the units below.
+There are Π n_i (i > l) of them, or fewer where layers have masks. Their sum needs only a pass forward from
+the weight (dynamic programming): what arrives at a unit is the sum of what arrives over the units below.
 """
 
 import math
@@ -31,6 +31,7 @@ class PathGraph:
     W : the weights of layers l + 1 … L, (n_i, n_{i-1}); of the last one the rows of `ends`.
     end : ∂C/∂zᴸ of the outputs at which paths end, (n, len(ends)).
     ends : these outputs.
+    kept : which of these weights there are, by the masks of their layers; None where all, () without masks.
     """
 
     start: Array
@@ -39,6 +40,7 @@ class PathGraph:
     W: tuple[Array, ...]
     end: Array
     ends: Array
+    kept: tuple[Array | None, ...] = ()
 
     @property
     def n(self) -> int:
@@ -55,7 +57,28 @@ class PathGraph:
         """The number of paths of one example, exactly."""
         if not self.steps:
             return int(self.unit in self.ends)
-        return math.prod(len(W) for W in self.W)
+        if not self._masked:
+            return math.prod(len(W) for W in self.W)
+        return self._ways[0][self.unit]
+
+    @property
+    def _masked(self) -> bool:
+        return any(mask is not None for mask in self.kept)
+
+    @cached_property
+    def _ways(self) -> list[list[int]]:
+        """The number of ways on to an end from each unit of layers l … L, exactly."""
+        ways = [[1] * len(self.ends)]
+        for W, mask in zip(reversed(self.W), reversed(self.kept), strict=True):
+            ways.insert(0, _times(np.ones(W.T.shape, bool) if mask is None else mask.T, ways[0]))
+        return ways
+
+    def onward(self, step: int, below: int) -> Array:
+        """Return the units of the next layer that a path may go on to from unit `below`, in order."""
+        if not self._masked:
+            return np.arange(len(self.W[step]))
+        leads, mask = np.array([ways > 0 for ways in self._ways[step + 1]]), self.kept[step]
+        return np.flatnonzero(leads if mask is None else leads & mask[:, below])
 
     @cached_property
     def arriving(self) -> tuple[Array, ...]:

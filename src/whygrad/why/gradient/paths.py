@@ -27,7 +27,7 @@ from whygrad.answers.expression import (
     Symbol,
 )
 from whygrad.answers.formatting import share as written_share
-from whygrad.answers.names import Names, Ref, names_of
+from whygrad.answers.names import Names, Ref, by_the_mask, left_out, names_of
 from whygrad.answers.parts import Factor, Table, Term
 from whygrad.answers.pictures import NetworkPicture
 from whygrad.errors import InputError
@@ -153,6 +153,13 @@ def explain_paths(
 ) -> Explanation:
     """Answer as `paths` does from a pass that is there already; the cost may stand for an output."""
     k = at_least_one("k", k)
+    if left_out(context.net, ref):
+        question = (
+            f"Along which paths does {ref_name(context, ref)} reach {_goal(context, output)}?"
+        )
+        answer = f"{by_the_mask(context.net, context.names, ref)} No path leads through it."
+        nothing = {"count": 0, "total": 0.0, "size": 0.0, "covered": 1.0}
+        return Explanation("paths", question, answer, 0.0, arrays=nothing, part=ref.part)
     graph = path_graph(context, ref, output)
     value = gradient(context, ref)
     total, size = math.fsum(graph.totals), math.fsum(graph.sizes)
@@ -216,12 +223,13 @@ def path_graph(context: Context, ref: Ref, output: tuple[int, str] | None = None
     for m in range(l, L):
         mask, slope = local.masking(context, m), local.slopes(context, m)
         slopes.append(_double(slope if mask is None else slope * mask))
-    W = [_double(W) for W in context.theta.W[l + 1 :]]
+    W, kept = [_double(W) for W in context.theta.W[l + 1 :]], list(context.net.kept[l + 1 :])
     if W:
         W[-1] = W[-1][ends]
+        kept[-1] = None if kept[-1] is None else kept[-1][ends]
     start = _double(context.s) / context.S * local.sender(context, ref)
     end = _double(context.delta[L])[:, ends]
-    return PathGraph(start, ref.to, tuple(slopes), tuple(W), end, ends)
+    return PathGraph(start, ref.to, tuple(slopes), tuple(W), end, ends, tuple(kept))
 
 
 def _double(x: Any) -> Array:
@@ -403,6 +411,7 @@ def _through(
         names=context.names.layers(net),
         unit_meaning="part of the derivative that leads through it",
         edge_meaning="part of the derivative that leads along it",
+        kept=net.kept,
         marked=tuple(marked),
         image=context.names.image,
     )

@@ -86,8 +86,11 @@ def pushes(
     columns = dense(below[:, [k] if isinstance(k, int) else k])
     a = columns[:, 0] if isinstance(k, int) else columns
     if delta.ndim == 1:
-        return delta.reshape(-1, *[1] * (a.ndim - 1)) * a
-    return delta[:, :, None] * a[:, None, :] if a.ndim == 2 else delta * a[:, None]
+        found = delta.reshape(-1, *[1] * (a.ndim - 1)) * a
+    else:
+        found = delta[:, :, None] * a[:, None, :] if a.ndim == 2 else delta * a[:, None]
+    mask = net.kept[l]
+    return found if mask is None else np.where(mask[j][..., k], found, 0)
 
 
 def _chosen(context: Context, l: int, units: Any) -> Any:

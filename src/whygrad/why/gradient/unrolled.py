@@ -290,4 +290,5 @@ def activities(
         edge_meaning="weight",
         marked=marked,
         image=names.image,
+        kept=net.kept,
     )

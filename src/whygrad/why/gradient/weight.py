@@ -16,7 +16,7 @@ import numpy as np
 
 from whygrad.answers.explanation import Explanation
 from whygrad.answers.expression import Symbol
-from whygrad.answers.names import AS_IT_IS, Names, Ref
+from whygrad.answers.names import AS_IT_IS, Names, Ref, by_the_mask, left_out, name_of_weight
 from whygrad.answers.parts import Factor, Table, Term
 from whygrad.nn import Array, Network, Parameters
 from whygrad.why import local, rounding
@@ -124,6 +124,10 @@ def weight(
 
 def _explain(context: Context, ref: Ref, depth: int | None, top: int) -> Explanation:
     """Answer as `weight` does from a pass that is there already."""
+    if left_out(context.net, ref):
+        question = f"Why would {ref_name(context, ref)} move?"
+        answer = f"{by_the_mask(context.net, context.names, ref)} Nothing moves it."
+        return Explanation("weight", question, answer, 0.0, part=ref.part)
     l, j = ref.layer, ref.to
     deepest = context.net.L - l + 1
     top = at_least_one("top", top)
@@ -179,11 +183,7 @@ def gradient(context: Context, ref: Ref) -> float:
 
 def ref_name(context: Context, ref: Ref) -> str:
     """Return what a weight is called: "the weight from petal width to hidden 3"."""
-    of, net, l = context.names.of, context.net, ref.layer
-    to = of(net, l, ref.to)
-    if ref.from_ == "bias":
-        return f"the bias of {to}"
-    return f"the weight from {of(net, l - 1, int(ref.from_))} to {to}"  # type: ignore[arg-type]
+    return name_of_weight(context.net, context.names, ref)
 
 
 def _sides(values: Array, top: int) -> Array:

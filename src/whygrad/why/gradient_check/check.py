@@ -201,6 +201,7 @@ def checked_parameters(context: Context, sample: int | None, seed: int) -> Check
                 break
             chosen.add(i)
         index = np.array(sorted(chosen))
+    index = np.setdiff1d(index, context.net.masked)  # those left out are no parameters
     layer, to, of = (np.zeros(len(index), int) for _ in range(3))
     for number, (start, size) in enumerate(blocks):
         here = (index >= start) & (index < start + size)
@@ -397,6 +398,7 @@ def _pictures(
         unit_meaning="how far the bias's derivative is off",
         edge_meaning="how far the derivative is off",
         marked=tuple(marked[:LISTED]),
+        kept=net.kept,
         image=context.names.image,
     )
     return (picture,)

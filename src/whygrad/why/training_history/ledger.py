@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from whygrad.answers.explanation import Explanation
-from whygrad.answers.names import Names, Ref, check_layer
+from whygrad.answers.names import Names, Ref, by_the_mask, check_layer, left_out, name_of_weight
 from whygrad.answers.parts import Term
 from whygrad.answers.pictures import CurvePicture, Line
 from whygrad.engines import WeightProbe
@@ -133,8 +133,7 @@ def _probe_of(
     if ref.from_ == "bias":
         return WeightProbe(l, (j, j + 1), (below, below + 1)), f"the bias of {unit}", ref.part
     k = int(ref.from_ or 0)
-    source = names.of(net, l - 1, k)
-    return WeightProbe(l, (j, j + 1), (k, k + 1)), f"the weight from {source} to {unit}", ref.part
+    return WeightProbe(l, (j, j + 1), (k, k + 1)), name_of_weight(net, names, ref), ref.part
 
 
 def _answer(
@@ -187,6 +186,9 @@ def _answer(
         answer += (
             f" The largest of one example is that of example {first}, {shown(by_example[first])}."
         )
+    ref = Ref.read(part)
+    if ref is not None and left_out(trajectory.plan.net, ref):
+        answer = by_the_mask(trajectory.plan.net, names, ref)
     notes = [ACCOUNTING]
     if isinstance(trajectory.plan.optimizer, ADAPTIVE):
         notes.append(HELD.format(rule=type(trajectory.plan.optimizer).__name__))

@@ -7,8 +7,9 @@ Every rule is, for each weight by itself,
 
 with coefficients p, q, r, κ of the step: for Adam and its kin they hold the denominator √v̂ + ε, which was
 found from the gradients squared; c is the scale of clipping by norm, and v = clip(g)/g that of clipping by
-value. A push at step t moves the weight at t and, through m, at every later step. Its whole effect up to
-the end of m steps is w_t = r_t + p_t Q_t, with Q summed backwards in time, Q_t = q_t + μ Q_{t+1}.
+value. Factors on the learning rate are in q, r, 1 − κ and d; to a weight that a mask leaves out there are
+no pushes. A push at step t moves the weight at t and, through m, at every later step. Its whole effect up
+to the end of m steps is w_t = r_t + p_t Q_t, with Q summed backwards in time, Q_t = q_t + μ Q_{t+1}.
 """
 
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from whygrad.engines import Block, WeightProbeResult
+from whygrad.engines.probe_data import rows_of
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
 from whygrad.plan import SGD, Adagrad, Adam, AdamW, Nadam, Plan, RMSprop
@@ -27,10 +29,10 @@ HELD = "The denominators of {rule} are held as they were recorded, and so is cli
 
 @dataclass(frozen=True, eq=False)
 class Linear:
-    """The coefficients of m steps of one probe: p, q and r (m, 1, 1), or (m, R, K) where weights differ.
+    """The coefficients of m steps of one probe: p, q, r and κ (m, 1, 1), or (m, R, K) where weights differ.
 
-    `keep` is κ, (m,), `decay` is d. `push` is c v / S, what turns s δ a of an example into its part of ĝ;
-    `penalty` is the penalties' part of ĝ, (m, R, K), 0 without any.
+    `keep` is κ, `decay` is d, (R, K) where weights differ. `push` is c v / S, what turns s δ a of an
+    example into its part of ĝ; `penalty` is the penalties' part of ĝ, (m, R, K), 0 without any.
     """
 
     mu: float
@@ -38,7 +40,7 @@ class Linear:
     q: Array
     r: Array
     keep: Array
-    decay: float
+    decay: float | Array
     push: Array
     penalty: Array
 
@@ -65,7 +67,8 @@ def linear(plan: Plan, probed: WeightProbeResult, block: Block) -> Linear:
     opt_state, numbers = block.opt_state, probed.coefficients.astype(np.float64)
     column = numbers[:, :, None, None]
     zero, one = np.zeros((len(numbers), 1, 1)), np.ones((len(numbers), 1, 1))
-    mu, p, q, r, keep = 0.0, zero, zero, zero, np.ones(len(numbers))
+    mu, p, q, r, keep = 0.0, zero, zero, zero, one
+    decay: float | Array = plan.l2.decay
     match rule:
         case SGD(momentum=0):
             r = -column[:, 0]
@@ -84,14 +87,20 @@ def linear(plan: Plan, probed: WeightProbeResult, block: Block) -> Linear:
                 one * (1 - beta1),
                 -column[:, 0] / (_root(opt_state, 1) + column[:, 1]),
             )
-            keep = numbers[:, 2] if isinstance(rule, AdamW) else keep
+            keep = column[:, 2] if isinstance(rule, AdamW) else keep
         case Nadam(beta1=beta1):
             root = _root(opt_state, 1) + column[:, 2]
             mu, p, q, r = beta1, one * (1 - beta1), -column[:, 0] / root, -column[:, 1] / root
         case _:
             buffer_slot(rule)
+    index = rows_of(plan.net, block.probe)
+    if plan.factors is not None:
+        factor = plan.factors.astype(np.float64)[index]
+        q, r, keep, decay = factor * q, factor * r, 1 - factor * (1 - keep), factor * decay
     push, penalty = _pushes(plan, probed, block)
-    return Linear(mu, p, q, r, keep, plan.l2.decay, push, penalty)
+    if len(plan.net.masked):
+        push = push * ~np.isin(index, plan.net.masked)
+    return Linear(mu, p, q, r, keep, decay, push, penalty)
 
 
 def _root(opt_state: Array, slot: int) -> Array:
@@ -122,9 +131,9 @@ def decays(numbers: Linear, block: Block, after: Array) -> Array:
 
     −(1 − κ) θ_t, and d of what the step had made, which is θ_{t+1}/(1 − d).
     """
-    rate, keep = numbers.decay, numbers.keep[:, None, None]
+    rate = numbers.decay
     theta, later = block.theta.astype(np.float64), after.astype(np.float64)
-    return -(1 - keep) * theta - rate / (1 - rate) * later
+    return -(1 - numbers.keep) * theta - rate / (1 - rate) * later
 
 
 @dataclass(frozen=True, eq=False)

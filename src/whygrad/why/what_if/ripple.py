@@ -22,7 +22,7 @@ from whygrad.answers.expression import (
     Words,
 )
 from whygrad.answers.formatting import number
-from whygrad.answers.names import AS_IT_IS, Names, Ref, names_of
+from whygrad.answers.names import AS_IT_IS, Names, Ref, by_the_mask, left_out, names_of
 from whygrad.answers.parts import Table, Term
 from whygrad.answers.pictures import CurvePicture, Line, NetworkPicture
 from whygrad.errors import InputError
@@ -187,7 +187,12 @@ def _ref_of(net: Network, names: Names, layer: Any, to: Any, from_: Any, input: 
         return Ref(0, names.find(net, 0, input))
     if layer is None or to is None:
         raise InputError("what is to move? Give layer=, to=, from_= of a weight or bias, or input=")
-    return names.weight(net, layer, to, from_)
+    ref = names.weight(net, layer, to, from_)
+    if left_out(net, ref):
+        raise InputError(
+            f"{by_the_mask(net, names, ref)} It cannot be moved: ask about another weight"
+        )
+    return ref
 
 
 def _step(by: Any) -> float:
@@ -281,6 +286,7 @@ def _picture(moved: Perturbation, da: list[Any], s: Array) -> NetworkPicture:
         edge_meaning="change passed on",
         marked=(ref.part,),
         image=names.image,
+        kept=net.kept,
     )
 
 
