@@ -41,6 +41,8 @@ class ProgressBar(Callback):
             self.measures = f"cost {epoch.cost:.4g}"
             if epoch.validation_score is not None:
                 self.measures += f"  validation {epoch.validation_score:.4g}"
+            for name, value in epoch.metrics.items():
+                self.measures += f"  {name} {value:.4g}"
         if not self.console.is_terminal:
             if epoch is not None and _round(state.epoch, plan.epochs):
                 write(f"epoch {state.epoch}/{plan.epochs}  {self.measures}\n", self.stream)
