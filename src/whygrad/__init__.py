@@ -8,6 +8,7 @@ Feed-forward neural networks, trained fast on a CPU, with every number on the wa
     open_run            what the command `whygrad train` wrote
     why                 the questions: why.weight, why.paths, …
     explain             a network trained elsewhere, with scikit-learn or PyTorch, to be asked why
+    callbacks           TensorBoard, MLflow, Optuna, a progress bar
     studio              a page that shows a run or a network, and answers
 """
 
@@ -19,6 +20,7 @@ from whygrad.errors import (
     FileError,
     InputError,
     RecordWarning,
+    TrackingWarning,
     TrainingError,
     WhygradError,
 )
@@ -63,7 +65,7 @@ from whygrad.training import Callback, History, Report
 from whygrad.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from whygrad import why
+    from whygrad import callbacks, why
     from whygrad.estimators.mlp import MLPClassifier, MLPRegressor
     from whygrad.fitted import load
     from whygrad.interop import explain
@@ -106,10 +108,12 @@ __all__ = [
     "Step",
     "Stopping",
     "Trace",
+    "TrackingWarning",
     "TrainingError",
     "Uniform",
     "WhygradError",
     "backward",
+    "callbacks",
     "cost",
     "explain",
     "forward",
@@ -124,6 +128,7 @@ __all__ = [
 
 # Imported when first asked for, so that `import whygrad` stays quick.
 _LATER = {
+    "callbacks": "whygrad.callbacks",
     "MLPClassifier": "whygrad.estimators",
     "MLPRegressor": "whygrad.estimators",
     "Run": "whygrad.record",
@@ -144,7 +149,7 @@ def __getattr__(name: str) -> Any:
 
         refuse_without(blas() + SKLEARN if blas() else 0, "scikit-learn")
     module = import_module(_LATER[name])
-    return module if name == "why" else getattr(module, name)
+    return module if name in ("callbacks", "why") else getattr(module, name)
 
 
 def __dir__() -> list[str]:

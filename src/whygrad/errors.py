@@ -61,6 +61,10 @@ class EngineWarning(UserWarning):
     """Training runs on another engine than the fastest one, or compiles it anew, for the reason given."""
 
 
+class TrackingWarning(UserWarning):
+    """What a callback reports elsewhere does not arrive there; the training goes on without it."""
+
+
 class RecordWarning(UserWarning):
     """A recorded run is not as it was written; what is still there is used."""
 

@@ -1,7 +1,9 @@
 """A live line for a training, or for several: epoch, cost, validation score, steps per second, rest."""
 
+import html
 import io
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from threading import RLock
@@ -10,6 +12,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 from whygrad.escaping import write
 from whygrad.plan.plan import Plan
 from whygrad.training.callbacks import Callback, Report
+from whygrad.training.epochs import Epoch
+
+PAUSE = 0.1  # seconds between two drawings in a notebook
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,12 +22,51 @@ if TYPE_CHECKING:
 
 
 class ProgressBar(Callback):
-    """A callback that draws a bar on a terminal, and plain lines elsewhere, on standard error.
+    """A callback that shows how far a training has come: a bar in notebooks and terminals, elsewhere lines.
 
-    Where it cannot be written, in a service or on a terminal that was closed, training goes on.
+    Parameters
+    ----------
+    stream : text file, optional
+        Where to write; by default a notebook's output, or else standard error. Where it cannot be written,
+        in a service or on a terminal that was closed, training goes on.
+
+    Examples
+    --------
+    >>> from whygrad import Dense, Network, train
+    >>> net = Network(1, [Dense(1, "identity")])
+    >>> bar = ProgressBar(sys.stdout)
+    >>> fitted = train(net, [[0.0], [1.0]], [0.0, 1.0], epochs=2, callbacks=[bar])  # doctest: +ELLIPSIS
+    epoch 1/2  cost ...
+    epoch 2/2  cost ...
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
+        self._given = stream
+        self._shown: _InNotebook | _OnStream | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:  # what shows it has locks, and belongs to one training
+        return ProgressBar, (self._given,)
+
+    def on_steps_end(self, report: Report) -> None:
+        """Show where the training stands."""
+        if self._shown is None:
+            here = self._given is None and in_notebook()
+            self._shown = _InNotebook() if here else _OnStream(self._given)
+        with suppress(OSError):
+            self._shown.show(report)
+
+    def close(self) -> None:
+        """Stop, and leave the last state in sight."""
+        shown, self._shown = self._shown, None
+        if shown is not None:
+            with suppress(OSError):
+                shown.close()
+
+
+class _OnStream:
+    """A bar on a terminal, plain lines on other streams."""
+
+    def __init__(self, stream: TextIO | None) -> None:
         self.stream = stream or sys.stderr or io.StringIO()
         self.console, self.bar = _bar(
             self.stream, "epoch {task.fields[epoch]}/{task.fields[epochs]}"
@@ -30,19 +74,9 @@ class ProgressBar(Callback):
         self.task: TaskID | None = None
         self.measures = ""
 
-    def on_steps_end(self, report: Report) -> None:
-        """Show where the training stands."""
-        with suppress(OSError):
-            self._show(report)
-
-    def _show(self, report: Report) -> None:
+    def show(self, report: Report) -> None:
         plan, state, epoch = report.plan, report.state, report.epoch
-        if epoch is not None:
-            self.measures = f"cost {epoch.cost:.4g}"
-            if epoch.validation_score is not None:
-                self.measures += f"  validation {epoch.validation_score:.4g}"
-            for name, value in epoch.metrics.items():
-                self.measures += f"  {name} {value:.4g}"
+        self.measures = _measures(epoch) or self.measures
         if not self.console.is_terminal:
             if epoch is not None and _round(state.epoch, plan.epochs):
                 write(f"epoch {state.epoch}/{plan.epochs}  {self.measures}\n", self.stream)
@@ -56,18 +90,61 @@ class ProgressBar(Callback):
         self.bar.update(
             self.task,
             completed=state.step,
-            epoch=min(state.epoch + (epoch is None), plan.epochs),
+            epoch=_epoch(report),
             measures=self.measures,
             speed=_speed(task),
         )
 
     def close(self) -> None:
-        """Stop, and leave the last line on the terminal."""
         if self.task is not None:
             done = self.bar.tasks[0].completed
-            with suppress(OSError):
-                self.bar.update(self.task, total=done)  # nothing is left, however early that is
-                self.bar.stop()
+            self.bar.update(self.task, total=done)  # nothing is left, however early that is
+            self.bar.stop()
+
+
+class _InNotebook:
+    """A bar in the output of a notebook's cell, which stays there with the notebook."""
+
+    def __init__(self) -> None:
+        self.handle: Any = None
+        self.began = self.drawn = time.perf_counter()
+        self.measures = ""
+        self.last: Report | None = None
+
+    def show(self, report: Report) -> None:
+        self.measures = _measures(report.epoch) or self.measures
+        self.last = report
+        now = time.perf_counter()
+        if self.handle is None or now - self.drawn >= PAUSE:
+            self.drawn = now
+            self._draw(report, "")
+
+    def close(self) -> None:
+        if self.last is not None:
+            self._draw(self.last, f"  {time.perf_counter() - self.began:,.1f} s")
+
+    def _draw(self, report: Report, took: str) -> None:
+        from IPython.display import display
+
+        epochs = report.plan.epochs
+        share = report.state.step / max(1, report.steps)
+        text = f"epoch {_epoch(report)}/{epochs}  {self.measures}{took}"
+        shown = {
+            "text/plain": text,
+            "text/html": f'<progress value="{share:.4f}" max="1" style="width: 20em"></progress> '
+            f'<span style="white-space: pre">{html.escape(text)}</span>',
+        }
+        if self.handle is None:
+            self.handle = display(shown, raw=True, display_id=True)
+        else:
+            self.handle.update(shown, raw=True)
+
+
+def in_notebook() -> bool:
+    """Return whether this is a notebook's kernel, whose cells show HTML."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    return getattr(shell, "kernel", None) is not None
 
 
 class ProgressOfMany(Callback):
@@ -145,6 +222,19 @@ def _bar(stream: TextIO, text: str) -> tuple["Console", "Progress"]:
         expand=True,
     )
     return console, bar
+
+
+def _measures(epoch: Epoch | None) -> str:
+    """Return what an epoch showed, in a few words."""
+    if epoch is None:
+        return ""
+    shown = {"cost": epoch.cost, "validation": epoch.validation_score, **epoch.metrics}
+    return "  ".join(f"{name} {value:.4g}" for name, value in shown.items() if value is not None)
+
+
+def _epoch(report: Report) -> int:
+    """Return the number of the epoch under way, or of the one that just ended."""
+    return min(report.state.epoch + (report.epoch is None), report.plan.epochs)
 
 
 def _speed(task: Any) -> str:

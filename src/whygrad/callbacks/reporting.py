@@ -1,0 +1,77 @@
+"""What callbacks that report elsewhere have in common: what an epoch showed, and who bears a failure.
+
+A training is worth more than its report. Where a server, a disk or a library fails on the way, that is
+warned of once, and the training goes on without the report. What is missing from the start is refused.
+"""
+
+from collections.abc import Callable
+from importlib.util import find_spec
+
+from whygrad.errors import InputError, TrackingWarning, warn
+from whygrad.training import Callback, Epoch, Report
+
+
+def measures(epoch: Epoch) -> dict[str, float]:
+    """Return all numbers of an epoch by name: cost, learning rate, validation, metrics, layers.
+
+    Examples
+    --------
+    >>> measures(Epoch(0.5, 0.001, metrics={"f1": 0.75}))
+    {'cost': 0.5, 'learning_rate': 0.001, 'f1': 0.75}
+    """
+    found = {
+        "cost": epoch.cost,
+        "learning_rate": epoch.learning_rate,
+        "validation_cost": epoch.validation_cost,
+        "validation_score": epoch.validation_score,
+        **epoch.metrics,
+    }
+    for l, layer in enumerate(epoch.layers, start=1):
+        found |= {f"layer_{l}_gradient": layer.gradient, f"layer_{l}_update": layer.update}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def needs(package: str, what: str) -> None:
+    """Raise `InputError` where a package is not installed."""
+    if find_spec(package) is None:
+        raise InputError(f"{what} needs {package}: pip install {package}")
+
+
+class Reporter(Callback):
+    """A callback that reports every epoch: what fails is warned of once, and training goes on without it.
+
+    One object is for one training at a time, and may be used again.
+    """
+
+    to = ""  # whom it reports to
+    lost = False  # whether reporting to it failed in this training
+
+    def report(self, report: Report, epoch: Epoch) -> None:
+        """Report an epoch."""
+        raise NotImplementedError
+
+    def on_epoch_end(self, report: Report) -> bool | None:
+        """Report the epoch that just ended."""
+        epoch = report.epoch
+        if epoch is not None:
+            self.attempt(lambda: self.report(report, epoch))
+        return None
+
+    def attempt(self, action: Callable[[], None]) -> None:
+        """Do what may fail, unless something has failed before."""
+        if self.lost:
+            return
+        try:
+            action()
+        except Exception as error:
+            self.give_up(error)
+
+    def give_up(self, reason: Exception | str) -> None:
+        """Warn that from now on nothing is reported."""
+        if not self.lost:
+            said = " ".join(str(reason).split()) or type(reason).__name__
+            warn(
+                f"{self.to} does not get the rest of this training, which goes on: {said:.300}",
+                TrackingWarning,
+            )
+        self.lost = True
