@@ -12,7 +12,6 @@ from sklearn.base import clone
 from sklearn.datasets import load_iris
 
 import whygrad as wg
-from whygrad.callbacks.reporting import measures
 
 X, Y = (part[::3] for part in load_iris(return_X_y=True))
 NET = wg.Network(4, [wg.Dense(4, "tanh"), wg.Dense(3, "softmax")], cost="cross_entropy")
@@ -24,7 +23,7 @@ def trained(*callbacks, **more):
 
 
 def rows(history):
-    return [measures(epoch) for epoch in history.epochs]
+    return [epoch.to_dict() for epoch in history.epochs]
 
 
 # ── TensorBoard ──────────────────────────────────────────────────────────────────────────────────────
@@ -333,7 +332,7 @@ def test_a_bar_elsewhere_is_plain_text():
 
 @pytest.mark.parametrize("name", ["tensorboard", "mlflow", "optuna"])
 def test_a_package_that_is_missing_is_named(name, monkeypatch):
-    monkeypatch.setattr("whygrad.callbacks.reporting.find_spec", lambda package: None)
+    monkeypatch.setattr("whygrad.errors.find_spec", lambda package: None)
     kinds = {
         "tensorboard": lambda: wg.callbacks.TensorBoard("logs"),
         "mlflow": wg.callbacks.MLflow,

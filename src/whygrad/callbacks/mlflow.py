@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.callbacks.reporting import Reporter, measures, needs
+from whygrad.callbacks.reporting import Reporter
 from whygrad.callbacks.sending import Sender
+from whygrad.errors import needs
 from whygrad.plan.plan import Plan
 from whygrad.record import Run, open_run
 from whygrad.training import Epoch, Report
@@ -79,7 +80,7 @@ class MLflow(Reporter):
             raise self._sender.failure
         now, step = get_current_time_millis(), report.state.epoch
         alone = not self._waiting
-        self._waiting += [Metric(key, value, now, step) for key, value in measures(epoch).items()]
+        self._waiting += [Metric(key, value, now, step) for key, value in epoch.to_dict().items()]
         if alone:  # otherwise a job that takes them all is waiting
             self._sender.do(self._send)
 

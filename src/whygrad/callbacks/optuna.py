@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from whygrad.callbacks.reporting import Reporter, measures, needs
-from whygrad.errors import InputError, nearest
+from whygrad.callbacks.reporting import Reporter
+from whygrad.errors import InputError, nearest, needs
 from whygrad.training import Report
 
 
@@ -54,7 +54,7 @@ class Optuna(Reporter):
 
         if report.epoch is None or self.lost:
             return
-        found = measures(report.epoch)
+        found = report.epoch.to_dict()
         if self.on not in found:
             raise InputError(
                 f"Optuna is to be told {self.on!r}, which is not measured: {nearest(self.on, found)}; "

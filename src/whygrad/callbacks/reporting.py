@@ -1,40 +1,13 @@
-"""What callbacks that report elsewhere have in common: what an epoch showed, and who bears a failure.
+"""What callbacks that report elsewhere have in common: what happens where reporting fails.
 
 A training is worth more than its report. Where a server, a disk or a library fails on the way, that is
 warned of once, and the training goes on without the report. What is missing from the start is refused.
 """
 
 from collections.abc import Callable
-from importlib.util import find_spec
 
-from whygrad.errors import InputError, TrackingWarning, warn
+from whygrad.errors import TrackingWarning, warn
 from whygrad.training import Callback, Epoch, Report
-
-
-def measures(epoch: Epoch) -> dict[str, float]:
-    """Return all numbers of an epoch by name: cost, learning rate, validation, metrics, layers.
-
-    Examples
-    --------
-    >>> measures(Epoch(0.5, 0.001, metrics={"f1": 0.75}))
-    {'cost': 0.5, 'learning_rate': 0.001, 'f1': 0.75}
-    """
-    found = {
-        "cost": epoch.cost,
-        "learning_rate": epoch.learning_rate,
-        "validation_cost": epoch.validation_cost,
-        "validation_score": epoch.validation_score,
-        **epoch.metrics,
-    }
-    for l, layer in enumerate(epoch.layers, start=1):
-        found |= {f"layer_{l}_gradient": layer.gradient, f"layer_{l}_update": layer.update}
-    return {name: value for name, value in found.items() if value is not None}
-
-
-def needs(package: str, what: str) -> None:
-    """Raise `InputError` where a package is not installed."""
-    if find_spec(package) is None:
-        raise InputError(f"{what} needs {package}: pip install {package}")
 
 
 class Reporter(Callback):

@@ -4,7 +4,8 @@ import time
 from os import PathLike, fspath
 from typing import Any
 
-from whygrad.callbacks.reporting import Reporter, measures, needs
+from whygrad.callbacks.reporting import Reporter
+from whygrad.errors import needs
 from whygrad.training import Epoch, Report
 
 SECONDS = 5  # after which what was written is in the file
@@ -49,7 +50,7 @@ class TensorBoard(Reporter):
         if self._writer is None:
             self._writer = EventFileWriter(self.folder, flush_secs=SECONDS)
         values = [
-            Summary.Value(tag=name, simple_value=value) for name, value in measures(epoch).items()
+            Summary.Value(tag=name, simple_value=value) for name, value in epoch.to_dict().items()
         ]
         self._writer.add_event(
             Event(wall_time=time.time(), step=report.state.epoch, summary=Summary(value=values))

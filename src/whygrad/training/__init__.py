@@ -2,6 +2,8 @@
 
     loop        steps in chunks, Ctrl-C, callbacks
     epochs      the end of an epoch: measure, compare, lower the learning rate or stop
+    frames      columns as a data frame
+    figures     a history drawn with matplotlib
     metrics     what else is measured then, and `scorers`, scikit-learn's, which do so
     minimise    L-BFGS, in place of single steps
     callbacks   who sees a training, and who controls its steps
@@ -11,8 +13,8 @@
     progress    a live line
     model_file  networks, parameters and history as safetensors
 
-Doors beside this one: `metrics`, `model_file`, `progress`, `scorers`, `side_by_side`. It may
-import `engines`, `plan`, `nn` and what is below.
+Doors beside this one: `figures`, `frames`, `metrics`, `model_file`, `progress`, `scorers`, `side_by_side`.
+It may import `engines`, `plan`, `nn` and what is below.
 """
 
 from whygrad.training.callbacks import (

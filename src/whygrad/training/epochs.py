@@ -7,13 +7,14 @@ as one that was never interrupted.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from whygrad.cores import one_thread
 from whygrad.engines import Engine, ProbeResult, Probes
 from whygrad.engines.reference import of_next_batch
-from whygrad.errors import InputError, nearest
+from whygrad.errors import InputError, nearest, needs
 from whygrad.nn import Array, Data, Gradients, Parameters
 from whygrad.nn.metrics import measure
 from whygrad.plan.plan import EarlyStopping, Plan, Plateau, State, Stopping
@@ -69,6 +70,25 @@ class Epoch:
     layers: tuple[LayerStatistics, ...] = ()
     metrics: Mapping[str, float] = field(default_factory=dict, hash=False)
 
+    def to_dict(self) -> dict[str, float]:
+        """Return all its numbers by name: cost, learning rate, validation, metrics, layers.
+
+        Examples
+        --------
+        >>> Epoch(0.5, 0.001, metrics={"f1": 0.75}).to_dict()
+        {'cost': 0.5, 'learning_rate': 0.001, 'f1': 0.75}
+        """
+        found = {
+            "cost": self.cost,
+            "learning_rate": self.learning_rate,
+            "validation_cost": self.validation_cost,
+            "validation_score": self.validation_score,
+            **self.metrics,
+        }
+        for l, layer in enumerate(self.layers, start=1):
+            found |= {f"layer_{l}_gradient": layer.gradient, f"layer_{l}_update": layer.update}
+        return {name: value for name, value in found.items() if value is not None}
+
 
 @dataclass(frozen=True)
 class History:
@@ -103,6 +123,60 @@ class History:
     def validation_score(self) -> list[float | None]:
         """Accuracy or R² of the validation examples after each epoch."""
         return [epoch.validation_score for epoch in self.epochs]
+
+    def to_frame(self, backend: str | None = None) -> Any:
+        """Return the history as a data frame, a row for each epoch.
+
+        Parameters
+        ----------
+        backend : {"pandas", "polars", "pyarrow"}, optional
+            Whose frame it is to be; by default the first of them that is installed.
+
+        Returns
+        -------
+        pandas.DataFrame, polars.DataFrame or pyarrow.Table
+            Columns epoch (from 1), cost, learning_rate, and where they were measured validation_cost,
+            validation_score, the metrics by name, layer_1_gradient, layer_1_update and so on; missing where
+            an epoch did not measure them.
+
+        Raises
+        ------
+        InputError
+            For another backend, and for one that is not installed.
+
+        Examples
+        --------
+        >>> History((Epoch(0.5, 0.1), Epoch(0.25, 0.1))).to_frame("pyarrow").column("cost").to_pylist()
+        [0.5, 0.25]
+        """
+        from whygrad.training.frames import data_frame
+
+        rows = [epoch.to_dict() for epoch in self.epochs]
+        names = dict.fromkeys(["cost", "learning_rate", *(name for row in rows for name in row)])
+        columns = {name: [row.get(name) for row in rows] for name in names}
+        return data_frame({"epoch": list(range(1, len(rows) + 1)), **columns}, backend)
+
+    def plot(self) -> Any:
+        """Draw cost, score and metrics over epochs with matplotlib.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            A figure that a notebook shows; `savefig` writes it. Its `axes` can be drawn on.
+
+        Raises
+        ------
+        InputError
+            Where matplotlib is not installed, or there are no epochs.
+        """
+        if not self.epochs:
+            raise InputError("the history has no epochs: there is nothing to plot")
+        needs("matplotlib", "plot()")
+        from whygrad.training.figures import history_figure  # which imports matplotlib
+
+        costs: Any = {"training": self.cost, "validation": self.validation_cost}
+        scores = {"validation score": self.validation_score, **self.metrics}
+        return history_figure(costs, scores)
 
     @property
     def metrics(self) -> dict[str, list[float | None]]:
