@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from sklearn.metrics import (
 )
 
 import whygrad as wg
+from command import whygrad
 from engines import each_engine
 from whygrad.training.progress import ProgressBar
 
@@ -104,7 +106,9 @@ def test_several_labels_at_once():
 def test_a_regression_of_one_and_of_several_numbers():
     for target in (X[:, 0] * 3, X[:, :2] * 3):
         reg = wg.MLPRegressor(hidden_layer_sizes=(4,), max_iter=3, random_state=0)
-        reg.set_params(metrics=["r2", root_mean_squared_error, "neg_max_error"][: 4 - target.ndim])
+        reg.set_params(
+            metrics=["r2", root_mean_squared_error, "neg_median_absolute_error"][: 4 - target.ndim]
+        )
         reg.fit(X[FIT], target[FIT], X_val=X[KEPT], y_val=target[KEPT])
         assert reg.history_.metrics["r2"] == pytest.approx(reg.validation_scores_, rel=1e-12)
         error = root_mean_squared_error(target[KEPT], reg.predict(X[KEPT]))
@@ -151,6 +155,14 @@ def test_progress_lines_show_them(capsys):
     assert "roc_auc 0." in stream.getvalue().splitlines()[-1]
     fitted("roc_auc", verbose=True)
     assert "\nroc_auc: 0." in capsys.readouterr().out
+
+
+def test_show_draws_them_and_prints_them_as_json(tmp_path):
+    fit = trained(metrics=["roc_auc", lambda y, p: math.nan], record=tmp_path / "a.run")
+    shown = whygrad("show", tmp_path / "a.run")
+    assert shown.code == 0 and "\nroc_auc\n" in shown.out
+    epochs = json.loads(whygrad("show", tmp_path / "a.run", "--json").out)["history"]
+    assert [epoch["metrics"]["roc_auc"] for epoch in epochs] == fit.history.metrics["roc_auc"]
 
 
 @each_engine

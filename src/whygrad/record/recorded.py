@@ -42,7 +42,7 @@ class Recorded:
     manifest : dict
         What its manifest.json says.
     own : tuple
-        The user's own costs, activations, optimizers and schedules that it uses.
+        The user's own costs, activations, optimizers, schedules and metrics that it uses.
     given : tuple of arrays, optional
         The training examples, (X, Y) or (X, Y, sample_weight), where they were given again.
     given_validation : tuple of arrays, optional
