@@ -268,8 +268,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
             Probabilities, in the order of `classes_`. Sigmoid outputs for more than two classes are divided
             by their sum.
         """
-        exclusive = self._exclusive() and self.out_activation_ != "softmax"
-        return class_probabilities(self._outputs(X), exclusive)
+        a = self._outputs(X)
+        return class_probabilities(a, self._exclusive() and self.out_activation_ != "softmax")
 
     @offered_if(gives_probabilities)
     def predict_log_proba(self, X: Any) -> Array:
