@@ -87,7 +87,10 @@ def test_a_full_disk_ends_the_events_and_not_the_training(tmp_path, monkeypatch)
     ]
     assert fit.history.stopped == "all epochs done"
     assert len(wg.open_run(tmp_path / "a.run").history.epochs) == 4
-    assert not board.lost, "the next training begins anew"
+    monkeypatch.undo()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        trained(board)  # the next training begins anew
 
 
 # ── Optuna ───────────────────────────────────────────────────────────────────────────────────────────
@@ -240,6 +243,16 @@ def test_a_server_that_goes_half_way_costs_the_report_and_not_the_training(
         "MLflow does not get the rest of this training, which goes on: connection refused"
     ]
     assert len(fit.history.epochs) == len(wg.open_run(tmp_path / "a.run").history.epochs) == 6
+    monkeypatch.setattr(mlflow.MlflowClient, "log_batch", log)
+    trained(to_mlflow)  # the next training is a run of its own, and whole
+    history = mlflow.MlflowClient().get_metric_history(to_mlflow.run_id, "cost")
+    assert [metric.step for metric in history] == [1, 2, 3, 4]
+
+
+def test_a_metric_of_any_name_is_logged_in_letters_that_mlflow_takes(mlflow):
+    to_mlflow = wg.callbacks.MLflow()
+    trained(to_mlflow, metrics=lambda y, p: float((y == p).mean()))
+    assert "_lambda_" in mlflow.MlflowClient().get_run(to_mlflow.run_id).data.metrics
 
 
 def test_a_server_that_never_answers_is_waited_for_no_longer_than_its_patience(mlflow, monkeypatch):

@@ -4,6 +4,7 @@
 a flavour: a model is a copy of a run's folder, which `open_run` opens, and no code in it is executed.
 """
 
+import re
 import shutil
 import sys
 from collections import deque
@@ -66,7 +67,7 @@ class MLflow(Reporter):
         self.run_id: str | None = None
         self._ours = False
         self._sender: Sender | None = None
-        self._waiting: deque[Any] = deque()
+        self._waiting: deque[list[Any]] = deque()
         self._before: BaseException | None = None
 
     def report(self, report: Report, epoch: Epoch) -> None:
@@ -79,20 +80,24 @@ class MLflow(Reporter):
         if self._sender.failure is not None:
             raise self._sender.failure
         now, step = get_current_time_millis(), report.state.epoch
-        alone = not self._waiting
-        self._waiting += [Metric(key, value, now, step) for key, value in epoch.to_dict().items()]
-        if alone:  # otherwise a job that takes them all is waiting
-            self._sender.do(self._send)
+        numbers = epoch.to_dict().items()
+        self._waiting.append([Metric(_key(name), value, now, step) for name, value in numbers])
+        self._sender.do(
+            self._send
+        )  # which takes all that wait, and finds none where one before it did
 
     def close(self) -> None:
         """Wait until all is sent, and end the run where it is one of its own."""
         sender, self._sender = self._sender, None
-        if sender is not None:
+        if sender is None:
+            self.run_id = None  # that of another training
+        else:
             error = sys.exc_info()[1]
             broken = error is not None and error is not self._before
             sender.do(lambda: self._end("FAILED" if broken else "FINISHED"))
             self._finish(sender)
         self._waiting.clear()
+        super().close()
 
     def on_recorded(self, folder: Path) -> None:
         """Log the folder of the recorded run as an artifact."""
@@ -142,15 +147,22 @@ class MLflow(Reporter):
         from mlflow import MlflowClient
 
         assert self.run_id is not None
+        metrics: list[Any] = []
         while self._waiting:
-            some = [self._waiting.popleft() for _ in range(min(MOST, len(self._waiting)))]
-            MlflowClient().log_batch(self.run_id, metrics=some)
+            metrics += self._waiting.popleft()
+        for first in range(0, len(metrics), MOST):
+            MlflowClient().log_batch(self.run_id, metrics=metrics[first : first + MOST])
 
     def _end(self, status: str) -> None:
         if self._ours:
             import mlflow
 
             mlflow.end_run(status)
+
+
+def _key(name: str) -> str:
+    """Return a name in the characters that MLflow takes."""
+    return re.sub(r"[^\w\-. /:]", "_", name)
 
 
 def settings(plan: Plan) -> dict[str, str]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from whygrad.callbacks.reporting import Reporter
 from whygrad.errors import InputError, nearest, needs
-from whygrad.training import Report
+from whygrad.training import Epoch, Report
 
 
 class Optuna(Reporter):
@@ -43,35 +43,29 @@ class Optuna(Reporter):
     """
 
     to = "Optuna"
+    pruned = False  # whether the trial is to end
 
     def __init__(self, trial: Any, on: str = "validation_score") -> None:
         needs("optuna", "Optuna")
         self.trial, self.on = trial, on
 
+    def report(self, report: Report, epoch: Epoch) -> None:
+        """Report an epoch, and ask whether the trial is to end."""
+        self.trial.report(epoch.to_dict()[self.on], report.state.epoch)
+        self.pruned = self.trial.should_prune()
+
     def on_epoch_end(self, report: Report) -> None:
         """Report the epoch that just ended; raise `TrialPruned` where the trial is to end."""
         from optuna import TrialPruned
 
-        if report.epoch is None or self.lost:
-            return
-        found = report.epoch.to_dict()
+        found = {} if report.epoch is None else report.epoch.to_dict()
         if self.on not in found:
             raise InputError(
                 f"Optuna is to be told {self.on!r}, which is not measured: {nearest(self.on, found)}; "
                 "validation=(X, Y) and metrics=[…] measure more"
             )
-        number = report.state.epoch
-        pruned = False
-
-        def tell() -> None:
-            nonlocal pruned
-            self.trial.report(found[self.on], number)
-            pruned = self.trial.should_prune()
-
-        self.attempt(tell)
-        if pruned:
+        self.pruned = False
+        super().on_epoch_end(report)
+        if self.pruned:
+            number = report.state.epoch
             raise TrialPruned(f"pruned after epoch {number}, {self.on} {found[self.on]:.4g}")
-
-    def close(self) -> None:
-        """Forget that something failed: the training is over."""
-        self.lost = False

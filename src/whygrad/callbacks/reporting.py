@@ -18,6 +18,7 @@ class Reporter(Callback):
 
     to = ""  # whom it reports to
     lost = False  # whether reporting to it failed in this training
+    over = True  # whether that training has ended
 
     def report(self, report: Report, epoch: Epoch) -> None:
         """Report an epoch."""
@@ -26,9 +27,15 @@ class Reporter(Callback):
     def on_epoch_end(self, report: Report) -> bool | None:
         """Report the epoch that just ended."""
         epoch = report.epoch
+        if self.over:
+            self.over = self.lost = False
         if epoch is not None:
             self.attempt(lambda: self.report(report, epoch))
         return None
+
+    def close(self) -> None:
+        """Be ready for another training."""
+        self.over = True
 
     def attempt(self, action: Callable[[], None]) -> None:
         """Do what may fail, unless something has failed before."""

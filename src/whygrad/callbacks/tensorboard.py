@@ -61,4 +61,4 @@ class TensorBoard(Reporter):
         writer, self._writer = self._writer, None
         if writer is not None:
             self.attempt(writer.close)
-        self.lost = False
+        super().close()

@@ -325,7 +325,7 @@ def without(
 
 def left_out(given: R, examples: Any, rescale: bool = False) -> tuple[State, History]:
     """Train again without some examples, and record nothing."""
-    return run(_training_without(given, examples, rescale))
+    return run(_bare(given, _training_without(given, examples, rescale)))
 
 
 def leave_one_out(given: R, examples: Any, rescale: bool, cores: int | None) -> list[Fitted]:
@@ -334,7 +334,7 @@ def leave_one_out(given: R, examples: Any, rescale: bool, cores: int | None) -> 
     indices = as_indices(examples, given.plan.n)
 
     def one(index: int, seat: Seat) -> Fitted:
-        training = _training_without(given, index, rescale)
+        training = _bare(given, _training_without(given, index, rescale))
         return fitted(training, *run(seat.take(training)))
 
     trainings = [_training_without(given, index, rescale) for index in indices[:1]]
@@ -342,6 +342,11 @@ def leave_one_out(given: R, examples: Any, rescale: bool, cores: int | None) -> 
     if any(fitted.history.stopped == INTERRUPTED for fitted in found):
         raise KeyboardInterrupt  # what was cut off says nothing of the examples
     return found
+
+
+def _bare(given: R, training: Training) -> Training:
+    """Return a training whose history nobody sees: metrics are measured only where a rule goes by them."""
+    return training if given.goes_by_metrics else replace(training, metrics=None)
 
 
 def _training_without(given: R, examples: Any, rescale: bool = False) -> Training:

@@ -393,9 +393,14 @@ class Recorded:
         rules = (self.first_plan.stopping, self.first_plan.schedule)
         return {getattr(rule, "on", "cost") for rule in rules} - {"cost"}
 
+    @property
+    def goes_by_metrics(self) -> bool:
+        """Whether a rule of the plan goes by a metric, so that training again has to measure it."""
+        return not self.rules_go_by <= set(MEASURES)
+
     def measuring(self) -> Measure | None:
         """Return what measures the metrics, where a rule of the plan goes by one; else None."""
-        if self.rules_go_by <= set(MEASURES) or self.metrics is None:
+        if not self.goes_by_metrics or self.metrics is None:
             return None
         from whygrad.training.scorers import measuring
 
