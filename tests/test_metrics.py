@@ -178,6 +178,32 @@ def test_a_training_stops_by_a_metric_and_ends_with_its_best_epoch(engine, tmp_p
     assert again.fitted.theta.flat.tobytes() == fit.theta.flat.tobytes()
 
 
+def test_a_learning_rate_goes_by_a_metric_and_is_replayed_with_it(tmp_path):
+    rule = wg.OnPlateau(patience=0, tol=1.0, on="roc_auc")
+    fit = trained(schedule=rule, record=tmp_path / "a.run")
+    rates = [epoch.learning_rate for epoch in fit.history.epochs]
+    assert rates == pytest.approx([0.001, 0.001, 0.0001])
+    run = wg.open_run(tmp_path / "a.run")
+    assert run.replay().verdict.holds
+    assert run.without([0]).history.metrics.keys() == fit.history.metrics.keys()
+    (alone,) = run.leave_one_out([0])
+    assert alone.theta.flat.tobytes() == run.without([0]).theta.flat.tobytes()
+
+
+def test_training_again_without_an_example_measures_nothing_that_nobody_sees(tmp_path):
+    calls = []
+
+    def counted(estimator, X, y):
+        calls.append(1)
+        return 1.0
+
+    trained(metrics=counted, record=tmp_path / "a.run")
+    measured = len(calls)
+    run = wg.open_run(tmp_path / "a.run", own=[counted])
+    run.leave_one_out([0, 1])
+    assert run.replay().verdict.holds and len(calls) == measured
+
+
 def test_a_recorded_run_keeps_them_and_so_does_what_goes_on_from_it(tmp_path):
     def gap(y, p):
         return float(np.abs(y - p).mean())
