@@ -21,13 +21,15 @@ LOGARITHMIC = (
 Curves = Mapping[str, Sequence[float | None]]
 
 
-class NotebookFigure(Figure):
-    """A figure that shows itself in a notebook."""
+def _png(figure: Figure) -> bytes:
+    """Return a figure as a notebook asks for it."""
+    png = io.BytesIO()
+    figure.savefig(png, format="png")
+    return png.getvalue()
 
-    def _repr_png_(self) -> bytes:
-        png = io.BytesIO()
-        self.savefig(png, format="png")
-        return png.getvalue()
+
+# A figure that shows itself in a notebook, which matplotlib's own does only once `pyplot` is there.
+NotebookFigure: Any = type("NotebookFigure", (Figure,), {"_repr_png_": _png})
 
 
 def panels(count: int, title: str = "", height: float = HEIGHT) -> tuple[Figure, list[Any]]:
