@@ -373,3 +373,23 @@ def test_whoever_fails_the_recorder_has_seen_the_epoch_and_all_are_closed(tmp_pa
     run = wg.open_run(tmp_path / "a.run")
     assert len(run.history.epochs) == 3
     assert run.resume().history.epochs == trained().history.epochs
+
+
+def test_a_callback_sees_the_folder_once_it_is_whole(tmp_path):
+    seen = []
+
+    class Sees(wg.Callback):
+        def close(self):
+            seen.append("close")
+
+        def on_recorded(self, folder):
+            seen.append((folder.name, wg.open_run(folder).concluded))
+
+    trained(Sees(), record=tmp_path / "a.run")
+    assert seen == ["close", ("a.run", True)]
+    run = wg.open_run(tmp_path / "a.run").resume(epochs=5, callbacks=[Sees()])
+    run.fork(2, callbacks=[Sees()], record=tmp_path / "b.run")
+    run.fork_many([{"step": 2, "callbacks": [Sees()], "record": tmp_path / "c.run"}])
+    assert [name for name, _ in seen[1::2]] == ["a.run", "a.run", "b.run", "c.run"]
+    trained(Sees())
+    assert seen[-1] == "close", "what is not recorded has no folder"

@@ -292,6 +292,21 @@ def test_labels_that_a_scorer_does_not_take_are_told_of_before_the_training():
     assert said.startswith("metric 'f1' cannot be measured on the validation rows: pos_label=1 is")
 
 
+def test_metrics_that_do_not_fit_the_classes_or_the_outputs_are_told_what_does():
+    rows, species = IRIS
+    net = wg.Network(4, [wg.Dense(3, "softmax")], "cross_entropy")
+    given = {"validation": (rows, species), "epochs": 1}
+    said = refusal(wg.train, net=net, X=rows, Y=species, metrics="roc_auc", **given)
+    assert (
+        "multi_class" in said and "(there are also roc_auc_ovo, roc_auc_ovo_weighted, roc_" in said
+    )
+    net = wg.Network(4, [wg.Dense(3, "identity")])
+    said = refusal(wg.train, net=net, X=rows, Y=species, metrics="neg_log_loss", **given)
+    assert said.endswith(
+        "it takes probabilities, and the outputs are none: end in sigmoid or softmax"
+    )
+
+
 def test_a_metric_that_fails_on_the_way_is_nan_and_the_training_goes_on():
     calls = []
 

@@ -123,8 +123,10 @@ class Scoring:
                 self._measured(metric, estimator)
             except Exception as error:
                 which = "training" if metric.name.startswith(ON_TRAINING) else "validation"
+                kin = [name for name in get_scorer_names() if name.startswith(f"{metric.source}_")]
+                also = f" (there are also {', '.join(kin)})" if kin else ""
                 raise InputError(
-                    f"metric {metric.name!r} cannot be measured on the {which} rows: {_said(error)}"
+                    f"metric {metric.name!r} cannot be measured on the {which} rows: {_said(error)}{also}"
                 ) from error
 
     def _measured(self, metric: Metric, estimator: Any) -> float:
@@ -137,6 +139,8 @@ class Scoring:
 
 def _said(error: Exception) -> str:
     said = " ".join(str(error).split())
+    if isinstance(error, AttributeError) and "predict_proba" in said:
+        return "it takes probabilities, and the outputs are none: end in sigmoid or softmax"
     return f"{said:.300}" if said else type(error).__name__
 
 
