@@ -111,12 +111,12 @@ def test_digits_are_those_behind_the_point(inside):
 
 
 def test_digits_leave_no_minus_before_zero_and_no_infinity():
-    from whygrad.cli.predict import _rounded
+    from whygrad.cli.predict import rounded_to
 
-    assert str(_rounded(np.array([-0.001]), 2)[0]) == "0.0"
-    assert _rounded(np.array([1e300, 0.125]), 15).tolist() == [1e300, 0.125]
+    assert str(rounded_to(np.array([-0.001]), 2)[0]) == "0.0"
+    assert rounded_to(np.array([1e300, 0.125]), 15).tolist() == [1e300, 0.125]
     labels = np.array(["a"])
-    assert _rounded(labels, 2) is labels
+    assert rounded_to(labels, 2) is labels
 
 
 @pytest.mark.parametrize(

@@ -112,9 +112,9 @@ def _predictions(
         kept = rows.column_names if keep is None else keep
         _refuse_twice([*kept, *predicted], len(kept))
         columns = [rows.column(one) for one in kept]
-        columns.append(pa.array(_rounded(target.decode(a), digits)))
+        columns.append(pa.array(rounded_to(target.decode(a), digits)))
         if probabilities:
-            p = _rounded(target.probabilities(a), digits)
+            p = rounded_to(target.probabilities(a), digits)
             columns += [pa.array(p[:, k].copy()) for k in range(p.shape[1])]
         yield pa.table(columns, names=[*kept, *predicted])
 
@@ -131,7 +131,7 @@ def _refuse_twice(names: list[str], kept: int) -> None:
         )
 
 
-def _rounded(values: Array, digits: int | None) -> Array:
+def rounded_to(values: Array, digits: int | None) -> Array:
     """Return numbers with so many digits behind the point; labels as they are."""
     if digits is None or values.dtype.kind != "f":
         return values

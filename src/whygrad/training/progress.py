@@ -42,22 +42,22 @@ class ProgressBar(Callback):
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._given = stream
-        self._shown: _InNotebook | _OnStream | None = None
+        self.shown: _InNotebook | _OnStream | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:  # what shows it has locks, and belongs to one training
         return ProgressBar, (self._given,)
 
     def on_steps_end(self, report: Report) -> None:
         """Show where the training stands."""
-        if self._shown is None:
+        if self.shown is None:
             here = self._given is None and in_notebook()
-            self._shown = _InNotebook() if here else _OnStream(self._given)
+            self.shown = _InNotebook() if here else _OnStream(self._given)
         with suppress(OSError):
-            self._shown.show(report)
+            self.shown.show(report)
 
     def close(self) -> None:
         """Stop, and leave the last state in sight."""
-        shown, self._shown = self._shown, None
+        shown, self.shown = self.shown, None
         if shown is not None:
             with suppress(OSError):
                 shown.close()
