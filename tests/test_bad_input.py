@@ -379,8 +379,8 @@ def test_parameters_to_start_from_are_finite():
 def test_penalties_and_stopping_rules_say_what_they_take():
     with pytest.raises(wg.InputError, match="use 'batch', 'example', 'data' or 'step'"):
         wg.Penalty(0.1, per="epoch")
-    with pytest.raises(wg.InputError, match="use 'cost', 'validation_cost' or 'validation_score'"):
-        wg.Stopping(on="accuracy")
+    with pytest.raises(wg.InputError, match="stopping on 'accuracy', which is not measured: Known"):
+        fit(stopping=wg.Stopping(on="accuracy"))
     refused("patience is 0: it must be at least 1", wg.Stopping, patience=0)
     refused("a decay of 1 per step: it must be below 1", wg.Penalty, 1, per="step")
 

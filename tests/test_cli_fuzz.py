@@ -208,7 +208,13 @@ TRAIN = {
     "--engine": ["reference", "xla"],
 }
 MORE = {
-    "predict": {"-o": PLACES, "--out": PLACES},
+    "predict": {
+        "-o": PLACES,
+        "--out": PLACES,
+        "--keep": ["all", "a", "y", "b", "nosuch"],
+        "--name": ["y", "p"],
+        "--digits": NUMBERS,
+    },
     "evaluate": {},
     "runs": {},
     "show": {},

@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 from sklearn.datasets import load_iris
+from sklearn.metrics import get_scorer_names
 
 import whygrad as wg
 from whygrad.hints import ELSEWHERE, plain
@@ -197,6 +198,7 @@ def test_every_name_of_the_table_leads_to_one_that_exists():
         *OPTIMIZERS,
         *SCHEDULES,
         *INITIALISER_NAMES,
+        *get_scorer_names(),
         "lbfgs",
         "learning-rate",
     }

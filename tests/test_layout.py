@@ -19,7 +19,7 @@ CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 LAYERS = [re.split(r"\s*\|\s*", layer) for layer in CONTRACTS[0]["layers"]]
 ORDER = [name for layer in LAYERS for name in layer]
 MOST = 17  # entries of a folder
-LARGE = {".": 27, "engines/native": 25}
+LARGE = {".": 28, "engines/native": 25}
 
 # Where a newcomer looks, in two hops: the row of the README's table, the file that it names.
 QUESTIONS = {

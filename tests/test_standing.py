@@ -14,11 +14,12 @@ Y = (X[:, :1] + X[:, 1:2] > 0).astype(float)
 
 
 def said(net, Y=Y, **options):
-    bar = ProgressBar(io.StringIO(), looks=True)
+    stream = io.StringIO()
+    bar = ProgressBar(stream, looks=True)
     with np.errstate(all="ignore"):
         wg.train(net, X, Y, callbacks=[bar], **{"epochs": 30, "batch_size": 1, **options})
-    assert bar.said in bar.stream.getvalue()
-    return bar.said
+    assert bar.watch.said in stream.getvalue()
+    return bar.watch.said
 
 
 SATURATED = [

@@ -520,8 +520,9 @@ def test_a_training_that_stops_early_leaves_no_rest_on_the_progress_line():
     bar = ProgressBar(Terminal())
     engine = choose("reference", plan)
     early = Training(plan, start(plan), as_data(NET, X, Y), None, engine)
-    run(early, [bar, lambda report: True])
-    (task,) = bar.bar.tasks
+    kept = []
+    run(early, [bar, lambda report: kept.append(bar.shown) or True])
+    (task,) = kept[0].bar.tasks
     assert task.finished and task.remaining == 0
 
 

@@ -10,6 +10,7 @@ Feed-forward neural networks, trained fast on a CPU, with every number on the wa
     diagnose            why it does not learn, and a cure that is proven
     explain             a network trained elsewhere, with scikit-learn or PyTorch, to be asked why
     export              a trained network as ONNX, C, JavaScript or PyTorch's tensors
+    callbacks           TensorBoard, MLflow, Optuna, a progress bar
     studio              a page that shows a run or a network, and answers
 """
 
@@ -22,6 +23,7 @@ from whygrad.errors import (
     FileError,
     InputError,
     RecordWarning,
+    TrackingWarning,
     TrainingError,
     WhygradError,
 )
@@ -67,7 +69,7 @@ from whygrad.training import Callback, History, Report
 from whygrad.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from whygrad import why
+    from whygrad import callbacks, why
     from whygrad.diagnosis import Description, diagnose
     from whygrad.estimators.mlp import MLPClassifier, MLPRegressor
     from whygrad.fitted import load
@@ -113,10 +115,12 @@ __all__ = [
     "Step",
     "Stopping",
     "Trace",
+    "TrackingWarning",
     "TrainingError",
     "Uniform",
     "WhygradError",
     "backward",
+    "callbacks",
     "cost",
     "diagnose",
     "explain",
@@ -135,6 +139,7 @@ __all__ = [
 # Imported when first asked for, so that `import whygrad` stays quick.
 _LATER = {
     "Description": "whygrad.diagnosis",
+    "callbacks": "whygrad.callbacks",
     "MLPClassifier": "whygrad.estimators",
     "MLPRegressor": "whygrad.estimators",
     "Run": "whygrad.record",
@@ -166,7 +171,7 @@ def __getattr__(name: str) -> Any:
 
         refuse_without(blas() + SKLEARN if blas() else 0, "scikit-learn")
     module = import_module(_LATER[name])
-    return module if name == "why" else getattr(module, name)
+    return module if name in ("callbacks", "why") else getattr(module, name)
 
 
 def __dir__() -> list[str]:

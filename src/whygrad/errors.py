@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from difflib import get_close_matches
 from functools import wraps
+from importlib.util import find_spec
 from inspect import signature
 from pathlib import PurePath
 from typing import Any, TypeVar
@@ -59,6 +60,10 @@ class DivergenceWarning(UserWarning):
 
 class EngineWarning(UserWarning):
     """Training runs on another engine than the fastest one, or compiles it anew, for the reason given."""
+
+
+class TrackingWarning(UserWarning):
+    """What a callback reports elsewhere does not arrive there; the training goes on without it."""
 
 
 class RecordWarning(UserWarning):
@@ -146,6 +151,17 @@ def known_arguments(cls: type[T]) -> type[T]:
 
     cls.__init__ = __init__  # type: ignore[method-assign]
     return cls
+
+
+def needs(package: str, what: str) -> None:
+    """Raise `InputError` where a package is not installed that something needs.
+
+    >>> needs("nosuchpackage", "plot()")
+    Traceback (most recent call last):
+    whygrad.errors.InputError: plot() needs nosuchpackage: pip install nosuchpackage
+    """
+    if find_spec(package) is None:
+        raise InputError(f"{what} needs {package}: pip install {package}")
 
 
 def nearest_file(name: str, others: Iterable[str]) -> str:

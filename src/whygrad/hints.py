@@ -26,13 +26,21 @@ _NAMES: dict[tuple[str, ...], str] = {
     ("exp",): "exponential",
     ("softmax",): "logsoftmax",
     # costs
-    ("squared_error",): "mse mseloss meansquarederror l2loss quadratic leastsquares",
-    ("absolute_error",): "mae meanabsoluteerror l1loss",
+    ("squared_error",): "mseloss l2loss quadratic leastsquares",
+    ("squared_error", "neg_mean_squared_error"): "mse meansquarederror",
+    ("absolute_error",): "l1loss",
+    ("absolute_error", "neg_mean_absolute_error"): "mae meanabsoluteerror",
     ("huber",): "huberloss smoothl1 smoothl1loss",
     ("poisson",): "poissonloss poissonnllloss",
     ("cross_entropy",): "logloss nllloss crossentropyloss categoricalcrossentropy "
     "sparsecategoricalcrossentropy",
     ("binary_cross_entropy",): "bce bceloss bcewithlogits bcewithlogitsloss",
+    # metrics
+    ("neg_root_mean_squared_error",): "rmse rootmeansquarederror",
+    ("roc_auc",): "auc auroc rocaucscore",
+    ("average_precision",): "auprc prauc averageprecisionscore",
+    ("accuracy",): "acc accuracyscore",
+    ("matthews_corrcoef",): "mcc",
     # optimizers
     ("sgd",): "gd gradientdescent momentum nesterov",
     ("lbfgs",): "bfgs lbfgsb",

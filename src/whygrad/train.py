@@ -26,6 +26,7 @@ from whygrad.plan.schedules import Constant, Schedule, find_schedule
 from whygrad.training.callbacks import AnyCallback, Callback, closing
 from whygrad.training.epochs import final
 from whygrad.training.loop import Training, run
+from whygrad.training.metrics import Metrics, targets_of
 from whygrad.training.side_by_side import Seat, named, numbered, one_at_a_time, side_by_side
 
 
@@ -42,6 +43,7 @@ def train(
     theta: Parameters | None = None,
     sample_weight: Any = None,
     validation: tuple[Any, Any] | None = None,
+    metrics: Any = None,
     l1: float | Penalty = 0.0,
     l2: float | Penalty = 0.0,
     schedule: str | Schedule = Constant(),  # noqa: B008 — frozen data
@@ -93,6 +95,13 @@ def train(
         How much each example counts.
     validation : (X, Y), optional
         Validation data, measured after every epoch; nothing is learned from them.
+    metrics : str, callable, list of these, or dict of names to these, optional
+        What else to measure of the validation data after every epoch, into `history.metrics`: names that
+        `sklearn.metrics.get_scorer` knows, such as "roc_auc"; scorers, called with (estimator, X, y);
+        metric functions, called with (y_true, y_pred). "training_roc_auc" measures the training rows. y are
+        classes 0 … n_L − 1, labels of 0 and 1, or numbers, as the cost has them; each row counts once. An
+        epoch takes longer by one prediction of these rows, which all metrics share, and by what
+        scikit-learn takes. A metric that fails on the way is NaN, with a warning.
     l1, l2 : float or Penalty, default 0
         The strengths λ₁ and λ₂ of the penalties (regularization).
     schedule : str or schedule, default Constant()
@@ -174,11 +183,12 @@ class Prepared:
 def prepare(
     net: Network, X: Any, Y: Any, optimizer: Any, epochs: int, batch_size: int | None, seed: int,
     engine: str, theta: Parameters | None, sample_weight: Any, validation: tuple[Any, Any] | None,
-    l1: float | Penalty, l2: float | Penalty, schedule: str | Schedule, stopping: Stopping | None,
-    cost_below: float | None, seconds: float | None, clip: float | Clip, label_smoothing: float,
-    shuffle: bool, rate_multipliers: Mapping[str, Any] | None, dtype: Any, progress: bool,
-    callbacks: Sequence[AnyCallback], layer_statistics: bool, record: str | PathLike[str] | None,
-    copy_data: bool | None, overwrite: bool, as_data: Callable[..., Data] = as_data,
+    metrics: Any, l1: float | Penalty, l2: float | Penalty, schedule: str | Schedule,
+    stopping: Stopping | None, cost_below: float | None, seconds: float | None, clip: float | Clip,
+    label_smoothing: float, shuffle: bool, rate_multipliers: Mapping[str, Any] | None, dtype: Any,
+    progress: bool, callbacks: Sequence[AnyCallback], layer_statistics: bool,
+    record: str | PathLike[str] | None, copy_data: bool | None, overwrite: bool,
+    as_data: Callable[..., Data] = as_data,
 ) -> Prepared:  # fmt: skip
     """Check the arguments of `train`, and make of them the training; `as_data` reads the examples."""
     rule = find_optimizer(optimizer)
@@ -218,7 +228,8 @@ def prepare(
         alone = record is None and not any(one is not None and one.every for one in asked)
         called.insert(0, ProgressBar(looks=alone and single_steps))
     chosen = choose(engine, of_gradients(plan))
-    training = Training(plan, start(plan, theta), data, kept, chosen, layer_statistics)
+    more = _metrics(net, Y, metrics)
+    training = Training(plan, start(plan, theta), data, kept, chosen, layer_statistics, more)
     return Prepared(training, called, seconds, record, copy_data, overwrite)
 
 
@@ -234,6 +245,14 @@ def finish(given: Prepared) -> Fitted:
             given.record, training, given.callbacks, given.seconds, given.copy_data, given.overwrite
         )  # fmt: skip
     return Fitted(plan.net, Parameters(plan.net.sizes, final(plan, state)), history)
+
+
+def _metrics(net: Network, Y: Any, given: Any) -> Metrics | None:
+    if not given:
+        return None
+    from whygrad.training.scorers import find_metrics  # which imports scikit-learn
+
+    return Metrics(find_metrics(given), targets_of(net, Y))
 
 
 def _check_arguments(net: Any, theta: Any, validation: Any, seconds: Any, callbacks: Any) -> None:
@@ -280,6 +299,7 @@ class TrainOptions(TypedDict, total=False):
     theta: Parameters | None
     sample_weight: Any
     validation: tuple[Any, Any] | None
+    metrics: Any
     l1: float | Penalty
     l2: float | Penalty
     schedule: str | Schedule

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from uuid import uuid4
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
@@ -30,11 +31,14 @@ from whygrad.cli.printing import note_lines, print_json, printer
 from whygrad.errors import FileError, InputError
 from whygrad.escaping import note, visible, write
 from whygrad.files import refuse_taken
-from whygrad.record import Run, open_run
+from whygrad.nn.functions import Array
+from whygrad.record import open_run
 from whygrad.record.rows import outputs
-from whygrad.tables import ReadOptions
+from whygrad.tables import Target, quoted
 
 ENDINGS = (".csv", ".parquet", ".pq")
+ALL = "all"  # what --keep takes for every column
+MOST_DIGITS = 15
 
 
 def predict(
@@ -48,6 +52,16 @@ def predict(
         option("CSV or Parquet to write. [CSV on standard output]", name=["-o", "--out"]),
     ] = None,
     probabilities: Annotated[bool, option("A column for each class, too.")] = False,
+    keep: Annotated[
+        list[str] | None,
+        option("A column of FILE to write as well, such as an id; can be repeated; all for all."),
+    ] = None,
+    name: Annotated[
+        str | None, option("The name of the predictions' column. [the target's]", name="--name")
+    ] = None,
+    digits: Annotated[
+        int | None, option("Digits behind the point of predicted numbers and probabilities.")
+    ] = None,
     overwrite: Annotated[bool, option("Replace OUT.")] = False,
     json: Annotated[bool, option("Print what was written as JSON; needs -o.")] = False,
 ) -> int:
@@ -55,9 +69,13 @@ def predict(
     opened = open_run(run)
     if probabilities and not opened.encoding.classes:
         raise InputError(f"target {opened.target!r} holds numbers: there are no probabilities")
+    if digits is not None and not 0 <= digits <= MOST_DIGITS:
+        raise InputError(f"digits is {digits}: it must be a whole number from 0 to {MOST_DIGITS}")
     notes: list[str] = []
     asked = read_options(**vars(reading)) if reading != AS_TRAINED else None
-    pieces = _predictions(opened, file, probabilities, notes, asked)
+    rows_kept = None if ALL in (keep or ()) else keep or []
+    found = outputs(opened, file, notes, asked=asked, keep=rows_kept)
+    pieces = _predictions(found, opened.encoding.target, name, probabilities, rows_kept, digits)
     if out is None:
         if json:
             raise InputError("--json tells what was written: name a file with -o OUT")
@@ -107,26 +125,55 @@ def export(
 
 
 def _predictions(
-    run: Run, file: str, probabilities: bool, notes: list[str], asked: ReadOptions | None
+    found: Iterator[tuple[Array, Any]],
+    target: Target,
+    name: str | None,
+    probabilities: bool,
+    keep: list[str] | None,
+    digits: int | None,
 ) -> Iterator[Any]:
-    """Return tables of predictions: the target's column, and one for each class where asked."""
-    target = run.encoding.target
-    names = [target.name]
+    """Return tables of predictions: what is kept (None for all), the target, and each class where asked."""
+    predicted = [target.name if name is None else name]
     if probabilities:
-        names += [f"{target.name}={label}" for label in target.classes]
-    for a, _ in outputs(run, file, notes, asked=asked):
-        columns = [pa.array(target.decode(a))]
+        predicted += [f"{predicted[0]}={label}" for label in target.classes]
+    for a, rows in found:
+        kept = rows.column_names if keep is None else keep
+        _refuse_twice([*kept, *predicted], len(kept))
+        columns = [rows.column(one) for one in kept]
+        columns.append(pa.array(rounded_to(target.decode(a), digits)))
         if probabilities:
-            p = target.probabilities(a)
+            p = rounded_to(target.probabilities(a), digits)
             columns += [pa.array(p[:, k].copy()) for k in range(p.shape[1])]
-        yield pa.table(columns, names=names)
+        yield pa.table(columns, names=[*kept, *predicted])
+
+
+def _refuse_twice(names: list[str], kept: int) -> None:
+    """Raise `InputError` where two columns would have the same name; the first are those that are kept."""
+    for place, name in enumerate(names):
+        if name not in names[:place]:
+            continue
+        if place < kept:
+            raise InputError(f"--keep has {quoted(name)} twice: name each column once")
+        raise InputError(
+            f"column {quoted(name)} is kept and predicted: name the predictions otherwise, --name NAME"
+        )
+
+
+def rounded_to(values: Array, digits: int | None) -> Array:
+    """Return numbers with so many digits behind the point; labels as they are."""
+    if digits is None or values.dtype.kind != "f":
+        return values
+    with np.errstate(all="ignore"):
+        rounded = np.round(values, digits) + 0.0  # no minus before a zero
+    return np.where(np.isfinite(rounded), rounded, values)
 
 
 def _with_header(pieces: Iterator[Any]) -> Iterator[str]:
     header = True
     for table in pieces:
         text = io.BytesIO()
-        pyarrow.csv.write_csv(table, text, _csv(header))
+        with _told("standard output"):
+            pyarrow.csv.write_csv(table, text, _csv(header))
         yield text.getvalue().decode()
         header = False
 
@@ -172,7 +219,7 @@ def _writer(out: Path, temporary: Path, schema: Any) -> Any:
 
 
 @contextmanager
-def _told(out: Path) -> Iterator[None]:
+def _told(out: Path | str) -> Iterator[None]:
     """Turn what the system or arrow has against writing into one line."""
     try:
         yield

@@ -129,6 +129,8 @@ def _curves(run: Run) -> list[tuple[str, list[float | None]]]:
         what = "accuracy" if right else "R²"
         of = "validation rows" if run.on_table else "validation examples"
         found.append((f"{what} of the {of}", [epoch.validation_score for epoch in epochs]))
+    for name, values in run.history.metrics.items():
+        found.append((name, [v if v is not None and math.isfinite(v) else None for v in values]))
     return found
 
 

@@ -52,6 +52,7 @@ from whygrad.training.callbacks import AnyCallback, Callback
 from whygrad.training.divergence import DIVERGED, with_first_cost
 from whygrad.training.epochs import History, final
 from whygrad.training.loop import INTERRUPTED, Training, run
+from whygrad.training.metrics import Metrics, Targets
 from whygrad.training.minimise import ALL_DONE
 from whygrad.training.warm_start import warm_start_from
 
@@ -146,6 +147,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         "clip": [None, Interval(Real, 0, None, closed="neither"), Clip],
         "callbacks": [None, list, tuple, callable, Callback],
         "layer_statistics": ["boolean"],
+        "metrics": [None, str, list, tuple, dict, callable],
         "loss": [str, HasMethods(["value", "derivative"])],
     }
 
@@ -157,6 +159,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
     clip: float | Clip | None = None
     callbacks: Any = None
     layer_statistics: bool = False
+    metrics: Any = None
     # What only the classifier has a parameter for.
     class_weight: Any = None
     label_smoothing: float = 0.0
@@ -379,7 +382,15 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         data, measured = learner._split(net, examples, validation, seeds, dtype)
         plan, state = self._plan_and_state(net, data, theta, seeds, dtype, incremental, warm)
         engine = choose(self.engine, of_gradients(plan))
-        training = Training(plan, state, data, measured, engine, self.layer_statistics)
+        training = Training(
+            plan,
+            state,
+            data,
+            measured,
+            engine,
+            self.layer_statistics,
+            learner._metrics(self.metrics),
+        )
         observers = self._observers(state)
         if record is None:
             state, history = run(training, observers)
@@ -463,6 +474,19 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
             return state
         # They were set by hand: a training begins here, as far as its cost goes.
         return replace(state, theta=self.theta_.flat.copy(), first_cost=0.0)
+
+    def _metrics(self, given: Any) -> Metrics | None:
+        """Return what the parameter `metrics` asks to measure."""
+        if given is None:
+            return None
+        from whygrad.training.scorers import find_metrics  # which imports all of sklearn.metrics
+
+        found = find_metrics(given)
+        return Metrics(found, self._targets()) if found else None
+
+    def _targets(self) -> Targets:
+        """Return what the targets stand for, in the user's own labels."""
+        return Targets()
 
     def _observers(self, state: State) -> list[AnyCallback]:
         own = self.callbacks or []

@@ -24,6 +24,8 @@ def printer(state: State) -> Callable[[Report], None]:
         print(f"Iteration {state.epoch - first}, loss = {epoch.cost:.8f}")
         if epoch.validation_score is not None:
             print(f"Validation score: {epoch.validation_score:f}")
+        for name, value in epoch.metrics.items():
+            print(f"{name}: {value:f}")
         if state.stopped and plan.stopping:
             small = " Learning rate too small." if isinstance(plan.schedule, Adaptive) else ""
             print(f"{_no_improvement(plan)}{small} Stopping.")

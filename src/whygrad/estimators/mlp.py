@@ -32,8 +32,9 @@ from whygrad.estimators.labels import labels_of
 from whygrad.estimators.parameters import gives_probabilities
 from whygrad.nn.arrays import Data
 from whygrad.nn.functions import Activation, Array
-from whygrad.nn.metrics import ValidationData
+from whygrad.nn.metrics import ValidationData, class_probabilities
 from whygrad.plan.plan import Clip
+from whygrad.training.metrics import Targets
 
 
 @known_arguments
@@ -114,6 +115,12 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         list of dicts. It multiplies `sample_weight`, of validation examples too.
     label_smoothing : float, default 0.0
         The share ε by which targets move towards equal probabilities.
+    metrics : str, callable, list of these, dict of names to these, or None, default None
+        What else to measure on validation examples after every epoch, into `history_.metrics`: names that
+        `sklearn.metrics.get_scorer` knows, such as "roc_auc"; scorers, called with (estimator, X, y);
+        metric functions, called with (y_true, y_pred). "training_roc_auc" measures the examples trained on.
+        Each example counts once. Validation examples are those of `early_stopping`, or X_val and y_val of
+        `fit`.
 
     Attributes
     ----------
@@ -203,6 +210,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         loss: Any = "log_loss",
         class_weight: Any = None,
         label_smoothing: float = 0.0,
+        metrics: Any = None,
     ) -> None:
         keep(self, locals())
 
@@ -261,11 +269,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
             by their sum.
         """
         a = self._outputs(X)
-        if a.shape[1] == 1:
-            return np.hstack([1 - a, a])
-        if self._exclusive() and self.out_activation_ != "softmax":
-            a = a / np.maximum(a.sum(axis=1, keepdims=True), np.finfo(a.dtype).tiny)
-        return a
+        return class_probabilities(a, self._exclusive() and self.out_activation_ != "softmax")
 
     @offered_if(gives_probabilities)
     def predict_log_proba(self, X: Any) -> Array:
@@ -320,6 +324,11 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
             validation.X, validation.Y, validation.sample_weight, several=self._exclusive()
         )
 
+    def _targets(self) -> Targets:
+        binarizer = self._label_binarizer
+        several = binarizer.y_type_.startswith("multilabel")
+        return Targets(several=True) if several else Targets(binarizer.classes_)
+
     def _strata(self, Y: Array) -> Array | None:
         # As in scikit-learn: in proportion for two classes, not for more, nor for several labels. A class
         # with too few members is refused by its name where it has one, else in scikit-learn's words.
@@ -353,7 +362,7 @@ beta_1, beta_2, epsilon, max_fun
     max_iter, shuffle, random_state, tol, n_iter_no_change, early_stopping, validation_fraction, \
 warm_start, verbose
         The course of a fit, as of `MLPClassifier`; the score that stops it early is R².
-    engine, dropout, out_activation, schedule, clip, callbacks, layer_statistics
+    engine, dropout, out_activation, schedule, clip, callbacks, layer_statistics, metrics
         What scikit-learn does not have, as of `MLPClassifier`.
 
     Attributes
@@ -411,6 +420,7 @@ theta_, history_, why_
         clip: float | Clip | None = None,
         callbacks: Any = None,
         layer_statistics: bool = False,
+        metrics: Any = None,
     ) -> None:
         keep(self, locals())
 

@@ -42,6 +42,19 @@ def _accuracy(a: Array, y: Array, several: bool, sample_weight: Array | None) ->
     return float(np.average(right, weights=sample_weight))
 
 
+def class_probabilities(a: Array, exclusive: bool) -> Array:
+    """Return the probability of each class from outputs between 0 and 1, (n, n_classes).
+
+    One output is the probability of the second of two classes; outputs of classes that are `exclusive` and
+    do not sum to 1 are divided by their sum.
+    """
+    if a.shape[1] == 1:
+        return np.hstack([1 - a, a])
+    if exclusive:
+        return a / np.maximum(a.sum(axis=1, keepdims=True), np.finfo(a.dtype).tiny)
+    return a
+
+
 def _r2(a: Array, y: Array, sample_weight: Array | None) -> float:
     s = np.ones((len(y), 1)) if sample_weight is None else sample_weight[:, None]
     left = (s * (y - a) ** 2).sum(axis=0, dtype=np.float64)

@@ -21,7 +21,14 @@ from whygrad.plan.dropout import mask
 from whygrad.plan.lbfgs import LBFGS, by_steps
 from whygrad.plan.multipliers import as_multipliers, check_decay, factors_of, multiplied
 from whygrad.plan.optimizers import SGD, Optimizer
-from whygrad.plan.schedules import CHANGED_BY_EPOCHS, Adaptive, Clock, Constant, Schedule
+from whygrad.plan.schedules import (
+    CHANGED_BY_EPOCHS,
+    Adaptive,
+    Clock,
+    Constant,
+    Schedule,
+    check_measure,
+)
 
 
 def _is_number(value: Any) -> bool:
@@ -131,7 +138,8 @@ class Stopping:
     ----------
     on : str, default "cost"
         What has to improve: the training "cost", or "validation_cost" or "validation_score" (accuracy, or
-        R² of a regression), which need validation data.
+        R² of a regression), which need validation data; or a metric of `train(metrics=…)`, by its name, of
+        which more is better.
     tol : float, default 1e-4
         The least improvement over the best epoch so far that counts.
     patience : int, default 10
@@ -140,16 +148,13 @@ class Stopping:
         End with the parameters of the best epoch rather than of the last.
     """
 
-    on: Literal["cost", "validation_cost", "validation_score"] = "cost"
+    on: str = "cost"
     tol: float = 1e-4
     patience: int = 10
     restore_best: bool = False
 
     def __post_init__(self) -> None:
-        if self.on not in ("cost", "validation_cost", "validation_score"):
-            raise InputError(
-                f"stopping on {self.on!r}: use 'cost', 'validation_cost' or 'validation_score'"
-            )
+        check_measure("stopping", self.on)
         if not (_is_number(self.patience) and self.patience >= 1):  # infinity is for ever
             raise InputError(f"patience is {self.patience!r}: it must be at least 1")
         if not _is_number(self.tol) or math.isnan(self.tol):

@@ -10,7 +10,7 @@ Topin (2019) for one cycle.
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -228,20 +228,22 @@ class OnPlateau:
         The least improvement over the lowest measure so far that counts.
     floor : float, default 0
         The lowest learning rate.
-    on : {"cost", "validation_cost", "validation_score"}
-        What has to improve; those of validation need validation data.
+    on : str, default "cost"
+        What has to improve: "cost", or "validation_cost" or "validation_score", which need validation data;
+        or a metric of `train(metrics=…)`, by its name, of which more is better.
     """
 
     factor: float = 0.1
     patience: int = 10
     tol: float = 1e-4
     floor: float = 0.0
-    on: Literal["cost", "validation_cost", "validation_score"] = "cost"
+    on: str = "cost"
 
     def __post_init__(self) -> None:
         _check_share("factor", self.factor)
         if self.patience < 0:
             raise InputError(f"patience is {self.patience}: it must be at least 0")
+        check_measure("on_plateau", self.on)
 
     def factors(self, batches: Array, clock: Clock) -> Array:
         """Return 1 for each batch: what is left of η is part of the training's state."""
@@ -261,6 +263,14 @@ SCHEDULES: dict[str, Any] = {
 
 # Those whose factors are 1: what changes η, if anything does, is how an epoch ended.
 CHANGED_BY_EPOCHS = (Constant, Adaptive, OnPlateau)
+
+
+def check_measure(what: str, on: Any) -> None:
+    """Raise `InputError` for a rule that goes by no name; which names there are, the training knows."""
+    if not isinstance(on, str) or not on:
+        raise InputError(
+            f"{what} on {on!r}: use 'cost', 'validation_cost', 'validation_score' or the name of a metric"
+        )
 
 
 def find_schedule(given: Any) -> Schedule:

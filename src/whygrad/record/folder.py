@@ -36,7 +36,7 @@ from whygrad.record.files import (
 from whygrad.record.files.inside import TRAINING, VALIDATION
 from whygrad.record.recorder import Job, Recorder, log_every
 from whygrad.training import model_file
-from whygrad.training.callbacks import AnyCallback, StepController
+from whygrad.training.callbacks import AnyCallback, StepController, as_callback
 from whygrad.training.epochs import History, final
 from whygrad.training.loop import Training, run
 
@@ -112,6 +112,7 @@ def record_run(
     )
     took = time.perf_counter() - began
     conclude(folder, fitted(training, state, history), {"seconds": took})
+    tell_recorded(folder, observers)
     return state, history
 
 
@@ -222,6 +223,12 @@ def conclude(folder: Path, fitted: Fitted, results: Mapping[str, Any]) -> None:
     manifest.write(folder, about | {"files": files} | dict(results))
 
 
+def tell_recorded(folder: Path, observers: Sequence[AnyCallback]) -> None:
+    """Call the `on_recorded` of callbacks: a run's folder is whole."""
+    for observer in observers:
+        as_callback(observer).on_recorded(folder)
+
+
 def fitted(training: Training, state: State, history: History) -> Fitted:
     """Return what a training ended with."""
     net = training.plan.net
@@ -242,6 +249,7 @@ def _describe(training: Training, details: Details) -> dict[str, Any]:
         "log_every": log_every(training.plan) if training.plan.by_steps else 0,
         "layer_statistics": bool(training.layer_statistics),
         "left_out": _left_out(training),
+        **({} if training.metrics is None else {"metrics": training.metrics.to_dict()}),
         **environment.describe(),
         "data": _describe_data(training, details),
     }

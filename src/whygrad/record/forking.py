@@ -33,6 +33,7 @@ from whygrad.record.folder import (
     fitted,
     go_on,
     parts_of,
+    tell_recorded,
     train_and_record,
 )
 from whygrad.record.recorded import Recorded
@@ -40,6 +41,7 @@ from whygrad.record.recorder import Job
 from whygrad.training.callbacks import AnyCallback, StepController, waited
 from whygrad.training.epochs import History, renewed
 from whygrad.training.loop import INTERRUPTED, Training, run
+from whygrad.training.metrics import Metrics, targets_again, targets_of
 from whygrad.training.side_by_side import Seat, named, one_at_a_time, side_by_side
 from whygrad.training.warm_start import warm_start_from
 
@@ -62,7 +64,7 @@ PLAN: dict[str, Callable[[Any], Any]] = {
     },
     **{name: lambda given: given for name in ("label_smoothing", "cost_below", "rate_multipliers")},
 }
-OTHERS = ("learning_rate", "engine", "data", "validation", "callbacks", "seconds")
+OTHERS = ("learning_rate", "engine", "data", "validation", "metrics", "callbacks", "seconds")
 
 
 def broken_off(given: R) -> bool:
@@ -115,7 +117,9 @@ def resume(
     state, _ = go_on(given.path, training, step, called, seconds, hashing, before, controller)
     earlier = given.manifest.get("seconds")  # which nobody knows of a training that was killed
     took = None if earlier is None else earlier + time.perf_counter() - began - waited(controller)
-    return _concluded(given.path, given, training, state, took)
+    run = _concluded(given.path, given, training, state, took)
+    tell_recorded(given.path, called)
+    return run
 
 
 def _state_to_resume(given: R, step: int, further: bool) -> State:
@@ -270,7 +274,20 @@ def _changed(given: R, step: int, changes: Mapping[str, Any]) -> Training:
         engine = choose("auto", of_gradients(plan))
     layers = given.manifest["layer_statistics"]
     state = renewed(plan, warm_start_from(state, before, plan, changes.keys()))
-    return Training(plan, state, data, kept, engine, layers)
+    return Training(plan, state, data, kept, engine, layers, _metrics(given, changes))
+
+
+def _metrics(given: R, changes: Mapping[str, Any]) -> Metrics | None:
+    """Return the metrics of a fork: those given, or those of its parent."""
+    if "metrics" not in changes:
+        return given.metrics
+    if not changes["metrics"]:
+        return None
+    from whygrad.training.scorers import find_metrics  # which imports scikit-learn
+
+    about = given.manifest.get("metrics")
+    targets = targets_of(given.net) if about is None else targets_again(about)
+    return Metrics(find_metrics(changes["metrics"]), targets)
 
 
 def _given(plan: Plan, examples: Any) -> Data:
@@ -308,7 +325,7 @@ def without(
 
 def left_out(given: R, examples: Any, rescale: bool = False) -> tuple[State, History]:
     """Train again without some examples, and record nothing."""
-    return run(_training_without(given, examples, rescale))
+    return run(_bare(given, _training_without(given, examples, rescale)))
 
 
 def leave_one_out(given: R, examples: Any, rescale: bool, cores: int | None) -> list[Fitted]:
@@ -317,7 +334,7 @@ def leave_one_out(given: R, examples: Any, rescale: bool, cores: int | None) -> 
     indices = as_indices(examples, given.plan.n)
 
     def one(index: int, seat: Seat) -> Fitted:
-        training = _training_without(given, index, rescale)
+        training = _bare(given, _training_without(given, index, rescale))
         return fitted(training, *run(seat.take(training)))
 
     trainings = [_training_without(given, index, rescale) for index in indices[:1]]
@@ -325,6 +342,11 @@ def leave_one_out(given: R, examples: Any, rescale: bool, cores: int | None) -> 
     if any(fitted.history.stopped == INTERRUPTED for fitted in found):
         raise KeyboardInterrupt  # what was cut off says nothing of the examples
     return found
+
+
+def _bare(given: R, training: Training) -> Training:
+    """Return a training whose history nobody sees: metrics are measured only where a rule goes by them."""
+    return training if given.goes_by_metrics else replace(training, metrics=None)
 
 
 def _training_without(given: R, examples: Any, rescale: bool = False) -> Training:
@@ -368,7 +390,9 @@ def _forked(
     if "data" in changes or "validation" in changes:
         origin = replace(given, given=None, given_validation=None)
     took = time.perf_counter() - began - waited(controller)
-    return _concluded(path, origin, training, state, took)
+    run = _concluded(path, origin, training, state, took)
+    tell_recorded(path, observers)
+    return run
 
 
 def _fork_path(given: R, record: str | PathLike[str] | None, overwrite: bool) -> Path:

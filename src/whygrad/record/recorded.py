@@ -19,8 +19,9 @@ from whygrad.nn import Array, Data, Network, Parameters
 from whygrad.plan.plan import Plan, State, of_gradients
 from whygrad.record import source
 from whygrad.record.files import describing, environment, events, inside, manifest, snapshots
-from whygrad.training.epochs import History, final
+from whygrad.training.epochs import MEASURES, History, final
 from whygrad.training.loop import Training
+from whygrad.training.metrics import Measure, Metrics
 
 if TYPE_CHECKING:
     from whygrad.pipeline.comparing import Comparison
@@ -41,7 +42,7 @@ class Recorded:
     manifest : dict
         What its manifest.json says.
     own : tuple
-        The user's own costs, activations, optimizers and schedules that it uses.
+        The user's own costs, activations, optimizers, schedules and metrics that it uses.
     given : tuple of arrays, optional
         The training examples, (X, Y) or (X, Y, sample_weight), where they were given again.
     given_validation : tuple of arrays, optional
@@ -360,7 +361,50 @@ class Recorded:
             self.validation,
             self.engine,
             self.manifest["layer_statistics"],
+            self.metrics,
         )
+
+    @cached_property
+    def metrics(self) -> Metrics | None:
+        """The metrics that it measures at the end of each epoch, or None; of the user's own those in `own`.
+
+        Raises
+        ------
+        InputError
+            Where the plan goes by one of the user's own that is not in `own`; others are left out, with a
+            `RecordWarning`.
+        """
+        about = self.manifest.get("metrics")
+        if about is None:
+            return None
+        from whygrad.training.scorers import metrics_again  # which imports scikit-learn
+
+        found, missing = metrics_again(about, self.own)
+        for name in missing:
+            said = f"{self.path.name} measures {name!r}, a metric of your own: give it in own=[…]"
+            if name in self.rules_go_by:
+                raise InputError(said)
+            warn(f"{said}; it is not measured from here on", RecordWarning)
+        return found if found.metrics else None
+
+    @property
+    def rules_go_by(self) -> set[str]:
+        """The metrics and measures of validation that the plan's rules go by."""
+        rules = (self.first_plan.stopping, self.first_plan.schedule)
+        return {getattr(rule, "on", "cost") for rule in rules} - {"cost"}
+
+    @property
+    def goes_by_metrics(self) -> bool:
+        """Whether a rule of the plan goes by a metric, so that training again has to measure it."""
+        return not self.rules_go_by <= set(MEASURES)
+
+    def measuring(self) -> Measure | None:
+        """Return what measures the metrics, where a rule of the plan goes by one; else None."""
+        if not self.goes_by_metrics or self.metrics is None:
+            return None
+        from whygrad.training.scorers import measuring
+
+        return measuring(self.metrics, self.net, self.data, self.validation)
 
     def elsewhere(self) -> list[str]:
         """Return what differs here from where it was recorded, in a few words each.

@@ -14,12 +14,13 @@ from whygrad.engines import ProbeResult, Probes
 from whygrad.errors import FileError, InputError, RecordWarning, warn
 from whygrad.fitted import Fitted
 from whygrad.nn.functions import Array
-from whygrad.plan.plan import Plan, State, smooth
+from whygrad.plan.plan import State, smooth
 from whygrad.record.files import environment, events, snapshots
 from whygrad.record.files.events import Snapshot
 from whygrad.record.recorded import Recorded, nearest
 from whygrad.training import end_of_epoch, renewed, take_steps
 from whygrad.training.callbacks import Report
+from whygrad.training.loop import Training
 from whygrad.training.loop import run as train
 
 CHUNK = 256  # steps at a time, at most
@@ -112,16 +113,17 @@ def steps(
     if state.step == until:
         return  # which needs no data
     data = smooth(run.plan, run.data)
-    validation = run.validation if _needs_validation(run.plan) else None
+    validation = run.validation if run.rules_go_by else None
+    metrics = run.measuring()
     stages, whole = run.stages(), run.plan
     ends = sorted({*stops, *(stage.step for stage in stages), until})
     while state.step < until:
         plan = replace(whole, epochs=[s.epochs for s in stages if s.step <= state.step][-1])
         if state.batch_index == plan.steps_per_epoch:
-            state, _ = end_of_epoch(plan, state, validation)
+            state, _ = end_of_epoch(plan, state, validation, metrics)
         end = min(state.step + chunk, next(step for step in ends if step > state.step))
         state = renewed(plan, replace(state, stopped=""))  # resumed here, if it was at an end
-        state, seen = take_steps(run.engine, plan, state, data, validation, end, watch)
+        state, seen = take_steps(run.engine, plan, state, data, validation, end, watch, metrics)
         if seen.diverged:
             raise InputError(
                 f"{run.path.name}: computed again, the cost is not finite at step {state.step}, which was "
@@ -130,9 +132,9 @@ def steps(
         yield state, seen
 
 
-def _needs_validation(plan: Plan) -> bool:
-    rules = (plan.stopping, plan.schedule)
-    return any(getattr(rule, "on", "cost") != "cost" for rule in rules)
+def _unmeasured(run: Recorded, state: State) -> Training:
+    """Return the training of L-BFGS that goes on from a state; no rule of it goes by a metric."""
+    return Training(run.plan, state, run.data, None, run.engine)
 
 
 def _iterated(run: Recorded, step: int) -> State:
@@ -147,7 +149,7 @@ def _iterated(run: Recorded, step: int) -> State:
             found.append(report.state.copy())
         return bool(found)
 
-    train(run.training(nearest(run, run.start)), [look])
+    train(_unmeasured(run, nearest(run, run.start)), [look])
     if not found:
         raise InputError(f"{run.path.name}: computed again, L-BFGS ends before iteration {step}")
     return found[0]
@@ -287,7 +289,7 @@ def _iterations(run: Recorded, state: State) -> tuple[State, list[Array]]:
         costs.append(np.array([report.epoch.cost]))
         return report.state.step >= run.step
 
-    end, _ = train(run.training(state), [look])
+    end, _ = train(_unmeasured(run, state), [look])
     return end, costs
 
 

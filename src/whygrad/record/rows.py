@@ -5,7 +5,7 @@ found by name, in any order. A row has the same prediction to the last bit, whic
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
@@ -39,7 +39,15 @@ from whygrad.record.files.inside import TEST, TRAINING
 from whygrad.record.folder import Details, conclude, train_and_record
 from whygrad.record.recorded import Recorded
 from whygrad.record.source import prepare_again, read_again, true_values
-from whygrad.tables import Oddities, ReadOptions, as_table, batches, far_values, quoted
+from whygrad.tables import (
+    Oddities,
+    ReadOptions,
+    as_table,
+    batches,
+    far_values,
+    nearest_name,
+    quoted,
+)
 from whygrad.training.callbacks import AnyCallback, StepController, waited
 from whygrad.training.epochs import History, final
 from whygrad.training.side_by_side import warm_up
@@ -150,15 +158,17 @@ def outputs(
     *,
     targets: bool = False,
     asked: ReadOptions | None = None,
+    keep: Collection[str] | None = (),
 ) -> Iterator[tuple[Array, Any]]:
     """Yield the network's outputs, (rows, n_L), beside the rows they are of, in pieces.
 
-    The target's column in a file is read only with `targets`; otherwise it may hold anything. `notes` gets,
-    at the end, lines on columns with cells that are not as in training; without it there are warnings. A
-    file is read as that of training was unless `asked` says otherwise.
+    The target's column in a file is read only with `targets`; otherwise it may hold anything. `keep` names
+    more columns that the rows are to have, None means all of the file. `notes` gets, at the end, lines on
+    columns with cells that are not as in training; without it there are warnings. A file is read as that of
+    training was unless `asked` says otherwise.
     """
     start, odd = 0, Oddities()
-    for table in _pieces(run, data, targets, asked):
+    for table in _pieces(run, data, targets, asked, keep):
         X = run.encoding.encode(table, run.theta.flat.dtype, start, odd)
         yield predict(run.fitted, X, start), table
         start += table.num_rows
@@ -169,21 +179,29 @@ def outputs(
             warn(line)
 
 
-def _pieces(run: Recorded, data: Any, targets: bool, asked: ReadOptions | None) -> Iterator[Any]:
+def _pieces(
+    run: Recorded,
+    data: Any,
+    targets: bool,
+    asked: ReadOptions | None,
+    keep: Collection[str] | None,
+) -> Iterator[Any]:
     if isinstance(data, str) and data in datasets.NAMES:
         table = find(data, seed=run.settings.seed).table
     elif isinstance(data, str | PathLike):
         needed = [column.name for column in run.encoding.columns]
-        kinds = run.encoding.kinds
-        if not targets:
-            kinds = {name: kinds[name] for name in needed}
+        wanted = [*(run.encoding.kinds if targets else needed), *(keep or ())]
+        needed += keep or ()
         asked = asked or options_of(run.manifest["data"])
-        yield from batches(data, ROWS, kinds, needed, asked)
+        yield from batches(data, ROWS, None if keep is None else wanted, needed, asked)
         return
     else:
         table = as_table(data)
         if table.num_rows == 0:
             raise InputError("the frame has no rows")
+    for name in keep or ():
+        if name not in table.column_names:
+            raise InputError(f"no column {quoted(name)}: {nearest_name(name, table.column_names)}")
     for start in range(0, table.num_rows, ROWS):
         yield table.slice(start, ROWS)
 

@@ -284,8 +284,9 @@ class Run(Recorded):
             Whether to replace another run that is there.
         **changes
             Arguments of `train`: learning_rate, optimizer, schedule, epochs (in all), batch_size, seed,
-            shuffle, l1, l2, stopping, clip, label_smoothing, cost_below, rate_multipliers, engine,
-            callbacks, seconds; other examples, data=(X, Y) or (X, Y, sample_weight); and validation=(X, Y).
+            shuffle, l1, l2, stopping, clip, label_smoothing, cost_below, rate_multipliers, metrics,
+            engine, callbacks, seconds; other examples, data=(X, Y) or (X, Y, sample_weight); and
+            validation=(X, Y).
 
         Returns
         -------
@@ -413,7 +414,8 @@ def open_run(
     path : path-like
         The folder, whose name ends in .run.
     own : sequence
-        The user's own costs, activations, optimizers and schedules that it uses: code is not stored.
+        The user's own costs, activations, optimizers, schedules and metrics that it uses: code is not
+        stored.
     data : tuple of arrays, optional
         The training examples, (X, Y) or (X, Y, sample_weight), where they lay in memory and were not
         copied: X is (n, n_0), Y (n, n_L), sample_weight (n,).

@@ -3,7 +3,7 @@
 What a file lies in is undone in `opening` and `converting`, so that here it is text, Parquet or Arrow.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from os import PathLike
 from typing import Any
@@ -14,7 +14,7 @@ import pyarrow.ipc
 import pyarrow.parquet
 
 from whygrad.errors import FileError, InputError
-from whygrad.tables.columns import Kind, computable, nearest_name, quoted
+from whygrad.tables.columns import computable, nearest_name, quoted
 from whygrad.tables.converting import DELIMITER, from_blanks, from_json_lines, from_sheet
 from whygrad.tables.header import PLACE, distinct
 from whygrad.tables.opening import AS_FOUND, ReadOptions, TableFile, opened, told
@@ -73,7 +73,7 @@ def read(
 def batches(
     path: str | PathLike[str],
     rows: int = ROWS,
-    kinds: Mapping[str, Kind] | None = None,
+    kinds: Collection[str] | None = None,
     needed: Collection[str] = (),
     asked: ReadOptions = AS_FOUND,
 ) -> Iterator[Any]:
@@ -85,8 +85,8 @@ def batches(
         A file as `read` takes it.
     rows : int, default 8192
         Rows of each piece.
-    kinds : mapping of str to kind, optional
-        The columns to read, as `Encoding.kinds`: only those that the file has are read.
+    kinds : collection of str, optional
+        The columns to read, such as those of `Encoding.kinds`: only those that the file has are read.
     needed : collection of str
         Columns that must exist.
     asked : ReadOptions, optional
@@ -168,7 +168,7 @@ def _read_arrow(file: TableFile, notes: list[str]) -> Any:
 
 
 def _arrow_pieces(
-    file: TableFile, found: Any, names: list[str], rows: int, kinds: Mapping[str, Kind] | None
+    file: TableFile, found: Any, names: list[str], rows: int, kinds: Collection[str] | None
 ) -> Iterator[Any]:
     wanted = [place for place, name in enumerate(names) if kinds is None or name in kinds]
     known = [names[place] for place in wanted]

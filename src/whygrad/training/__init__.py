@@ -2,6 +2,9 @@
 
     loop        steps in chunks, Ctrl-C, callbacks
     epochs      the end of an epoch: measure, compare, lower the learning rate or stop
+    frames      columns as a data frame
+    figures     a history drawn with matplotlib
+    metrics     what else is measured then, and `scorers`, scikit-learn's, which do so
     minimise    L-BFGS, in place of single steps
     callbacks   who sees a training, and who controls its steps
     divergence  a cost that is not finite: back to the step before
@@ -10,8 +13,8 @@
     progress    a live line
     model_file  networks, parameters and history as safetensors
 
-Doors beside this one: `model_file`, `progress`, `side_by_side`. It may import `engines`, `plan`, `nn` and
-what is below.
+Doors beside this one: `figures`, `frames`, `metrics`, `model_file`, `progress`, `scorers`, `side_by_side`.
+It may import `engines`, `plan`, `nn` and what is below.
 """
 
 from whygrad.training.callbacks import (
@@ -19,11 +22,20 @@ from whygrad.training.callbacks import (
     Callback,
     Report,
     StepController,
+    as_callback,
     closing,
     waited,
 )
 from whygrad.training.divergence import DIVERGED, with_first_cost
-from whygrad.training.epochs import Epoch, History, end_of_epoch, final, renewed, take_steps
+from whygrad.training.epochs import (
+    MEASURES,
+    Epoch,
+    History,
+    end_of_epoch,
+    final,
+    renewed,
+    take_steps,
+)
 from whygrad.training.loop import INTERRUPTED, Training, run
 from whygrad.training.minimise import ALL_DONE, failure
 from whygrad.training.progress import ProgressBar
@@ -37,10 +49,12 @@ __all__ = [
     "Epoch",
     "History",
     "INTERRUPTED",
+    "MEASURES",
     "ProgressBar",
     "Report",
     "StepController",
     "Training",
+    "as_callback",
     "closing",
     "end_of_epoch",
     "failure",

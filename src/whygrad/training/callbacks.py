@@ -8,8 +8,9 @@ changes a bit of what is computed.
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from whygrad.engines import ProbeResult, Probes
@@ -92,6 +93,9 @@ class Callback:
     def close(self) -> None:
         """Clean up: the training is over, however it ended."""
 
+    def on_recorded(self, folder: Path) -> None:
+        """See the folder of a recorded run, which is now whole; after `close`."""
+
 
 AnyCallback: TypeAlias = Callback | Callable[[Report], bool | None]
 
@@ -112,12 +116,21 @@ def as_callback(given: AnyCallback) -> Callback:
 
 
 def notify(callbacks: Sequence[Callback], report: Report) -> bool:
-    """Pass a report to every callback, and return whether one of them stops the training."""
+    """Pass a report to every callback, and return whether one of them stops the training.
+
+    One that raises ends the training, but all others see the report before: a recorder is among them.
+    """
     stops: list[bool | None] = []
+    failure: Exception | None = None
     for callback in callbacks:
-        stops.append(callback.on_steps_end(report))
-        if report.epoch is not None:
-            stops.append(callback.on_epoch_end(report))
+        try:
+            stops.append(callback.on_steps_end(report))
+            if report.epoch is not None:
+                stops.append(callback.on_epoch_end(report))
+        except Exception as error:
+            failure = failure or error
+    if failure is not None:
+        raise failure
     return any(stops)
 
 
@@ -133,12 +146,11 @@ def merge_probes(callbacks: Sequence[Callback]) -> Probes:
 
 @contextmanager
 def closing(callbacks: Sequence[Callback]) -> Iterator[None]:
-    """Close the callbacks, however the training ends."""
-    try:
+    """Close the callbacks, all of them, however the training ends."""
+    with ExitStack() as stack:
+        for callback in reversed(callbacks):
+            stack.callback(callback.close)
         yield
-    finally:
-        for callback in callbacks:
-            callback.close()
 
 
 class StepController(Protocol):

@@ -15,6 +15,7 @@ from whygrad.nn import Data, Parameters, Trace, example_costs, forward
 from whygrad.nn.metrics import BLOCK
 from whygrad.plan.plan import Plan, State
 from whygrad.training.epochs import take_steps
+from whygrad.training.metrics import Measure
 
 DIVERGED = "diverged"  # how `stopped` begins at the end of such a training
 CHECKPOINT_SECONDS = 1.0  # between two states kept to go back to, should the cost become infinite
@@ -45,11 +46,12 @@ def roll_back(
     data: Data,
     validation: Data | None,
     engine: Engine,
+    metrics: Measure | None = None,
 ) -> State:
     """Return the state one step before `step` by running again from a checkpoint."""
     state = checkpoints.before(step)
     while state.step < step - 1:
-        state, _ = take_steps(engine, plan, state, data, validation, step - 1, Probes())
+        state, _ = take_steps(engine, plan, state, data, validation, step - 1, Probes(), metrics)
     return state
 
 

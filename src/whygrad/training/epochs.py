@@ -5,17 +5,29 @@ as one that was never interrupted.
 """
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from whygrad.cores import one_thread
 from whygrad.engines import Engine, ProbeResult, Probes
 from whygrad.engines.reference import of_next_batch
+from whygrad.errors import InputError, nearest, needs
 from whygrad.nn import Array, Data, Gradients, Parameters
 from whygrad.nn.metrics import measure
 from whygrad.plan.plan import EarlyStopping, Plan, Plateau, State, Stopping
 from whygrad.plan.schedules import Adaptive, OnPlateau
+from whygrad.training.metrics import Measure
+
+# What an epoch shows without metrics; those that a rule may go by are the second to the fourth.
+MEASURES = ("epoch", "cost", "validation_cost", "validation_score", "learning_rate")
+WORDS = {
+    "cost": "training cost",
+    "validation_cost": "validation cost",
+    "validation_score": "validation score",
+}
 
 
 @dataclass(frozen=True)
@@ -47,6 +59,8 @@ class Epoch:
         Their accuracy, or R² of a regression. Both are None where there are no validation data.
     layers : tuple of LayerStatistics
         Those of layers 1 … L, () where not asked for.
+    metrics : mapping of str to float
+        What `metrics=` asked for, by name; NaN where it could not be measured.
     """
 
     cost: float
@@ -54,6 +68,26 @@ class Epoch:
     validation_cost: float | None = None
     validation_score: float | None = None
     layers: tuple[LayerStatistics, ...] = ()
+    metrics: Mapping[str, float] = field(default_factory=dict, hash=False)
+
+    def to_dict(self) -> dict[str, float]:
+        """Return all its numbers by name: cost, learning rate, validation, metrics, layers.
+
+        Examples
+        --------
+        >>> Epoch(0.5, 0.001, metrics={"f1": 0.75}).to_dict()
+        {'cost': 0.5, 'learning_rate': 0.001, 'f1': 0.75}
+        """
+        found = {
+            "cost": self.cost,
+            "learning_rate": self.learning_rate,
+            "validation_cost": self.validation_cost,
+            "validation_score": self.validation_score,
+            **self.metrics,
+        }
+        for l, layer in enumerate(self.layers, start=1):
+            found |= {f"layer_{l}_gradient": layer.gradient, f"layer_{l}_update": layer.update}
+        return {name: value for name, value in found.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -90,13 +124,74 @@ class History:
         """Accuracy or R² of the validation examples after each epoch."""
         return [epoch.validation_score for epoch in self.epochs]
 
+    def to_frame(self, backend: str | None = None) -> Any:
+        """Return the history as a data frame, a row for each epoch.
 
-def end_of_epoch(plan: Plan, state: State, validation: Data | None) -> tuple[State, Epoch]:
+        Parameters
+        ----------
+        backend : {"pandas", "polars", "pyarrow"}, optional
+            Whose frame it is to be; by default the first of them that is installed.
+
+        Returns
+        -------
+        pandas.DataFrame, polars.DataFrame or pyarrow.Table
+            Columns epoch (from 1), cost, learning_rate, and where they were measured validation_cost,
+            validation_score, the metrics by name, layer_1_gradient, layer_1_update and so on; missing where
+            an epoch did not measure them.
+
+        Raises
+        ------
+        InputError
+            For another backend, and for one that is not installed.
+
+        Examples
+        --------
+        >>> History((Epoch(0.5, 0.1), Epoch(0.25, 0.1))).to_frame("pyarrow").column("cost").to_pylist()
+        [0.5, 0.25]
+        """
+        from whygrad.training.frames import data_frame
+
+        rows = [epoch.to_dict() for epoch in self.epochs]
+        names = dict.fromkeys(["cost", "learning_rate", *(name for row in rows for name in row)])
+        columns = {name: [row.get(name) for row in rows] for name in names}
+        return data_frame({"epoch": list(range(1, len(rows) + 1)), **columns}, backend)
+
+    def plot(self) -> Any:
+        """Draw cost, score and metrics over epochs with matplotlib.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            A figure that a notebook shows; `savefig` writes it. Its `axes` can be drawn on.
+
+        Raises
+        ------
+        InputError
+            Where matplotlib is not installed, or there are no epochs.
+        """
+        if not self.epochs:
+            raise InputError("the history has no epochs: there is nothing to plot")
+        needs("matplotlib", "plot()")
+        from whygrad.training.figures import history_figure  # which imports matplotlib
+
+        costs: Any = {"training": self.cost, "validation": self.validation_cost}
+        scores = {"validation score": self.validation_score, **self.metrics}
+        return history_figure(costs, scores)
+
+    @property
+    def metrics(self) -> dict[str, list[float | None]]:
+        """Each metric after every epoch, by name; None for an epoch that did not measure it."""
+        names = dict.fromkeys(name for epoch in self.epochs for name in epoch.metrics)
+        return {name: [epoch.metrics.get(name) for epoch in self.epochs] for name in names}
+
+
+def end_of_epoch(
+    plan: Plan, state: State, validation: Data | None, metrics: Measure | None = None
+) -> tuple[State, Epoch]:
     """Measure the epoch that has just ended, and let the plan's rules decide: a pure function."""
-    epoch = Epoch(state.cost_sum / plan.n, plan.learning_rate(state))
-    if validation is not None:
-        cost, score = measure(plan.net, Parameters(plan.net.sizes, state.theta), validation)
-        epoch = Epoch(epoch.cost, epoch.learning_rate, cost, score)
+    epoch = measured(
+        plan, state.theta, Epoch(state.cost_sum / plan.n, plan.learning_rate(state)), validation, metrics
+    )  # fmt: skip
     state = replace(
         state, epoch=state.epoch + 1, batch_index=0, seen=state.seen + plan.n, cost_sum=0.0
     )
@@ -109,6 +204,17 @@ def end_of_epoch(plan: Plan, state: State, validation: Data | None) -> tuple[Sta
     return state, epoch
 
 
+def measured(
+    plan: Plan, theta: Array, epoch: Epoch, validation: Data | None, metrics: Measure | None
+) -> Epoch:
+    """Return an epoch with what is measured of the parameters at its end."""
+    parameters = Parameters(plan.net.sizes, theta)
+    if validation is not None:
+        cost, score = measure(plan.net, parameters, validation)
+        epoch = replace(epoch, validation_cost=cost, validation_score=score)
+    return epoch if metrics is None else replace(epoch, metrics=metrics(parameters))
+
+
 def take_steps(
     engine: Engine,
     plan: Plan,
@@ -117,12 +223,13 @@ def take_steps(
     validation: Data | None,
     until: int,
     probes: Probes,
+    metrics: Measure | None = None,
 ) -> tuple[State, ProbeResult]:
     """Take the steps to `until`, at most those of one epoch, and end that epoch after its last."""
     last = state.step + plan.steps_per_epoch - state.batch_index
     state, seen = engine.run(plan, state, data, min(until, last), probes)
     if state.batch_index == plan.steps_per_epoch and not seen.diverged:
-        state, _ = end_of_epoch(plan, state, validation)
+        state, _ = end_of_epoch(plan, state, validation, metrics)
     return state, seen
 
 
@@ -185,9 +292,17 @@ def renewed(plan: Plan, state: State) -> State:
 
 
 def _value(epoch: Epoch, on: str) -> float:
-    """Return the measure that a rule goes by, its sign such that less is better."""
-    value = float(getattr(epoch, on))
-    return -value if on == "validation_score" else value
+    """Return the measure that a rule goes by, its sign such that less is better; of metrics, more is."""
+    if on in MEASURES:
+        value = float(getattr(epoch, on))
+        return -value if on == "validation_score" else value
+    if on not in epoch.metrics:
+        known = [*MEASURES[1:4], *epoch.metrics]
+        raise InputError(
+            f"a rule goes by {on!r}, which is not measured: {nearest(on, known)}; metrics=[…] measures "
+            "more"
+        )
+    return -epoch.metrics[on]
 
 
 def _compare(plan: Plan, rule: Stopping, state: State, epoch: Epoch) -> State:
@@ -212,9 +327,7 @@ def _compare(plan: Plan, rule: Stopping, state: State, epoch: Epoch) -> State:
             early_stopping=replace(state.early_stopping, stalled=0),
             learning_rate_scale=state.learning_rate_scale / schedule.divisor,
         )
-    what = {"cost": "training cost", "validation_cost": "validation cost"}.get(
-        rule.on, "validation score"
-    )
+    what = WORDS.get(rule.on, rule.on)
     return replace(
         state,
         stopped=f"{what} did not improve by more than {rule.tol:g} for {rule.patience} epochs",

@@ -21,8 +21,9 @@ import numpy as np
 
 from whygrad.cores import beside_others
 from whygrad.engines import Engine, ProbeResult
-from whygrad.errors import InputError
+from whygrad.errors import InputError, nearest
 from whygrad.nn.arrays import Data
+from whygrad.nn.network import Parameters
 from whygrad.plan.plan import Plan, State, smooth
 from whygrad.plan.schedules import OnPlateau
 from whygrad.training.callbacks import (
@@ -37,7 +38,8 @@ from whygrad.training.callbacks import (
     waited,
 )
 from whygrad.training.divergence import Rollback, report_divergence, roll_back, with_first_cost
-from whygrad.training.epochs import Epoch, History, end_of_epoch, last_step, rise
+from whygrad.training.epochs import MEASURES, Epoch, History, end_of_epoch, last_step, rise
+from whygrad.training.metrics import Measure, Metrics
 from whygrad.training.minimise import ALL_DONE, minimise
 
 CHUNK_SECONDS = 0.075  # between two looks at Ctrl-C and the callbacks
@@ -60,6 +62,7 @@ class Training:
     validation: Data | None
     engine: Engine
     layer_statistics: bool = False
+    metrics: Metrics | None = None
 
 
 def run(
@@ -91,16 +94,13 @@ def run(
     Raises
     ------
     InputError
-        Where a rule needs validation data and there are none.
+        Where a rule or a metric needs validation data and there are none, where a rule goes by what is
+        not measured, and where a metric cannot be measured.
     """
     plan, state, validation = training.plan, training.state, training.validation
     engine, layer_statistics = training.engine, training.layer_statistics
     called = [as_callback(callback) for callback in callbacks]
-    for rule in (plan.stopping, plan.schedule):
-        on = getattr(rule, "on", "cost")
-        if on != "cost" and validation is None:
-            what = "stopping" if rule is plan.stopping else "a schedule"
-            raise InputError(f"{what} on {on!r} needs validation data: give validation=(X, Y)")
+    measuring = _measuring(training)
     data, started = smooth(plan, training.data), time.perf_counter()
     epochs: list[Epoch] = []
 
@@ -124,12 +124,14 @@ def run(
     checkpoints = Rollback(state)
     wanted = merge_probes(called)
     chunk, stopped, risen, seen = 8, "", "", ProbeResult()
-    unseen = not (called or controller or layer_statistics or validation)
+    unseen = not (called or controller or layer_statistics or validation or measuring)
     with interruption(engine) as interrupted, closing(called), beside_others():
         if not plan.by_steps:
             if interrupted() or allowed(controller, plan, state, called) <= state.step:
                 return replace(state, stopped=INTERRUPTED), History((), INTERRUPTED)
-            return minimise(plan, state, data, validation, engine, iterated, layer_statistics)
+            return minimise(
+                plan, state, data, validation, engine, iterated, layer_statistics, measuring
+            )
         stopped = INTERRUPTED if interrupted() else ""
         while state.epoch < plan.epochs and not stopped:
             bound = allowed(controller, plan, state, called)
@@ -162,7 +164,7 @@ def run(
             ended = None
             if state.batch_index == plan.steps_per_epoch:
                 after = state.theta
-                state, ended = end_of_epoch(plan, state, validation)
+                state, ended = end_of_epoch(plan, state, validation, measuring)
                 if sampled:
                     ended = replace(ended, layers=last_step(plan, before, after, data))
                 epochs.append(ended)
@@ -178,9 +180,38 @@ def run(
             stopped = report_divergence(plan, state, data, risen)
             if state.batch_index == 0 and epochs:
                 epochs.pop()  # the step that is undone was its last
-            state = roll_back(plan, state.step, checkpoints, data, validation, engine)
+            state = roll_back(plan, state.step, checkpoints, data, validation, engine, measuring)
     state = replace(state, stopped=stopped or ALL_DONE)
     return state, History(tuple(epochs), state.stopped)
+
+
+def _measuring(training: Training) -> Measure | None:
+    """Return what measures the metrics, and check that all is there that the plan's rules go by."""
+    plan, metrics = training.plan, training.metrics
+    for rule in (plan.stopping, plan.schedule):
+        on = getattr(rule, "on", "cost")
+        what = "stopping" if rule is plan.stopping else "a schedule"
+        if on in ("validation_cost", "validation_score") and training.validation is None:
+            raise InputError(f"{what} on {on!r} needs validation data: give validation=(X, Y)")
+        if on not in MEASURES and (metrics is None or on not in metrics.names):
+            known = [*MEASURES[1:4], *(() if metrics is None else metrics.names)]
+            raise InputError(
+                f"{what} on {on!r}, which is not measured: {nearest(on, known)}; metrics=[…] measures more"
+            )
+        if metrics is not None and any(
+            one.name == on and one.less_is_better for one in metrics.metrics
+        ):
+            raise InputError(
+                f"{what} on {on!r}, a loss, where more is to be better: give the scorer instead, such as "
+                "'neg_log_loss'"
+            )
+    if metrics is None:
+        return None
+    from whygrad.training.scorers import measuring  # which imports scikit-learn
+
+    measure = measuring(metrics, plan.net, training.data, training.validation)
+    measure.check(Parameters(plan.net.sizes, training.state.theta))
+    return measure
 
 
 def _unseen_epochs(training: Training, state: State, chunk: int) -> int:

@@ -18,11 +18,11 @@ import numpy as np
 from whygrad.cores import one_thread
 from whygrad.engines import Engine
 from whygrad.errors import DivergenceWarning, InputError, warn
-from whygrad.nn import Array, Data, Parameters
-from whygrad.nn.metrics import measure
+from whygrad.nn import Array, Data
 from whygrad.plan import LBFGS, Clip, Constant, Plan, State
 from whygrad.plan.plan import EarlyStopping, of_gradients
-from whygrad.training.epochs import Epoch, History, layers_of, rise
+from whygrad.training.epochs import Epoch, History, layers_of, measured, rise
+from whygrad.training.metrics import Measure
 
 ALL_DONE = "all epochs done"  # what `stopped` says at the end of a training that nothing stopped
 # How SciPy's messages begin, and what they mean.
@@ -53,6 +53,7 @@ def minimise(
     engine: Engine,
     look: Look,
     layer_statistics: bool = False,
+    metrics: Measure | None = None,
 ) -> tuple[State, History]:
     """Go on from `state` until L-BFGS converges, or the plan's epochs are over, or `look` says why to stop.
 
@@ -83,9 +84,7 @@ def minimise(
         epoch = Epoch(C, rule.learning_rate)
         if layer_statistics:  # the gradient last asked for is the one where the iteration ended
             epoch = replace(epoch, layers=layers_of(plan, state.theta, theta, gradient))
-        if validation is not None:
-            cost, score = measure(plan.net, Parameters(plan.net.sizes, theta), validation)
-            epoch = replace(epoch, validation_cost=cost, validation_score=score)
+        epoch = measured(plan, theta, epoch, validation, metrics)
         step, done = state.step + 1, state.epoch + 1
         lowest = EarlyStopping(min(state.early_stopping.best, C))
         state = replace(state, theta=theta, step=step, epoch=done, early_stopping=lowest)

@@ -148,6 +148,7 @@ def epoch_from_dict(about: dict[str, Any]) -> Epoch:
         epoch.cost,
         epoch.learning_rate,
         *(value for layer in layers for value in vars(layer).values()),
+        *epoch.metrics.values(),
     ]
     values += [v for v in (epoch.validation_cost, epoch.validation_score) if v is not None]
     if not all(isinstance(value, int | float) for value in values):

@@ -1,19 +1,22 @@
 """A live line for a training, or for several: epoch, cost, validation score, steps per second, rest."""
 
+import html
 import io
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from threading import RLock
 from typing import TYPE_CHECKING, Any, TextIO
 
-import numpy as np
-
-from whygrad.engines import Probes, Statistics
+from whygrad.engines import Probes
 from whygrad.escaping import write
 from whygrad.plan.plan import Plan
 from whygrad.training.callbacks import Callback, Report
-from whygrad.training.standing import RECENT, stands_out
+from whygrad.training.epochs import Epoch
+from whygrad.training.standing import Watch
+
+PAUSE = 0.1  # seconds between two drawings in a notebook
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,39 +27,67 @@ PROBED = 128  # every so many steps the layers are looked at
 
 
 class ProgressBar(Callback):
-    """A callback that draws a bar on a terminal, and plain lines elsewhere, on standard error.
+    """A callback that shows how far a training has come: a bar in notebooks and terminals, elsewhere lines.
 
-    Where it cannot be written, in a service or on a terminal that was closed, training goes on.
+    Parameters
+    ----------
+    stream : text file, optional
+        Where to write; by default a notebook's output, or else standard error. Where it cannot be written,
+        in a service or on a terminal that was closed, training goes on.
+
+    Examples
+    --------
+    >>> from whygrad import Dense, Network, train
+    >>> net = Network(1, [Dense(1, "identity")])
+    >>> bar = ProgressBar(sys.stdout)
+    >>> fitted = train(net, [[0.0], [1.0]], [0.0, 1.0], epochs=2, callbacks=[bar])  # doctest: +ELLIPSIS
+    epoch 1/2  cost ...
+    epoch 2/2  cost ...
     """
 
     def __init__(self, stream: TextIO | None = None, looks: bool = False) -> None:
         # A recorder measures the layers in its own rhythm: who is alone looks by itself.
         self.probes = Probes(every=PROBED) if looks else None
+        self.watch = Watch()
+        self._given = stream
+        self.shown: _InNotebook | _OnStream | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:  # what shows it has locks, and belongs to one training
+        return ProgressBar, (self._given, self.probes is not None)
+
+    def on_steps_end(self, report: Report) -> None:
+        """Show where the training stands."""
+        if self.shown is None:
+            here = self._given is None and in_notebook()
+            self.shown = _InNotebook() if here else _OnStream(self._given)
+        line = self.watch.see(report)
+        with suppress(OSError):
+            self.shown.show(report)
+            if line:
+                self.shown.say(line)
+
+    def close(self) -> None:
+        """Stop, and leave the last state in sight."""
+        shown, self.shown = self.shown, None
+        if shown is not None:
+            with suppress(OSError):
+                shown.close()
+
+
+class _OnStream:
+    """A bar on a terminal, plain lines on other streams."""
+
+    def __init__(self, stream: TextIO | None) -> None:
         self.stream = stream or sys.stderr or io.StringIO()
         self.console, self.bar = _bar(
             self.stream, "epoch {task.fields[epoch]}/{task.fields[epochs]}"
         )
         self.task: TaskID | None = None
         self.measures = ""
-        self.costs: list[float] = []
-        self.statistics: Statistics | None = None
-        self.said = ""
 
-    def on_steps_end(self, report: Report) -> None:
-        """Show where the training stands."""
-        with suppress(OSError):
-            self._show(report)
-
-    def _show(self, report: Report) -> None:
+    def show(self, report: Report) -> None:
         plan, state, epoch = report.plan, report.state, report.epoch
-        if report.probed.statistics is not None and len(report.probed.statistics.steps):
-            self.statistics = _joined(self.statistics, report.probed.statistics)
-        if epoch is not None:
-            self.costs.append(epoch.cost)
-            self._say(stands_out(plan, self.costs, self.statistics))
-            self.measures = f"cost {epoch.cost:.4g}"
-            if epoch.validation_score is not None:
-                self.measures += f"  validation {epoch.validation_score:.4g}"
+        self.measures = _measures(epoch) or self.measures
         if not self.console.is_terminal:
             if epoch is not None and _round(state.epoch, plan.epochs):
                 write(f"epoch {state.epoch}/{plan.epochs}  {self.measures}\n", self.stream)
@@ -70,35 +101,72 @@ class ProgressBar(Callback):
         self.bar.update(
             self.task,
             completed=state.step,
-            epoch=min(state.epoch + (epoch is None), plan.epochs),
+            epoch=_epoch(report),
             measures=self.measures,
             speed=_speed(task),
         )
 
-    def _say(self, line: str) -> None:
-        """Write what stands out, once."""
-        if line and not self.said:
-            self.said = line
-            if self.task is None:
-                write(f"{line}\n", self.stream)
-            else:
-                self.bar.console.print(line, markup=False, highlight=False)
+    def say(self, line: str) -> None:
+        if self.task is None:
+            write(f"{line}\n", self.stream)
+        else:
+            self.bar.console.print(line, markup=False, highlight=False)
 
     def close(self) -> None:
-        """Stop, and leave the last line on the terminal."""
         if self.task is not None:
             done = self.bar.tasks[0].completed
-            with suppress(OSError):
-                self.bar.update(self.task, total=done)  # nothing is left, however early that is
-                self.bar.stop()
+            self.bar.update(self.task, total=done)  # nothing is left, however early that is
+            self.bar.stop()
 
 
-def _joined(before: Statistics | None, more: Statistics) -> Statistics:
-    """Return the last statistics of both."""
-    if before is None:
-        return more
-    steps = np.concatenate([before.steps, more.steps])[-RECENT:]
-    return Statistics(steps, np.concatenate([before.values, more.values])[-RECENT:])
+class _InNotebook:
+    """A bar in the output of a notebook's cell, which stays there with the notebook."""
+
+    def __init__(self) -> None:
+        self.handle: Any = None
+        self.began = self.drawn = time.perf_counter()
+        self.measures = ""
+        self.last: Report | None = None
+        self.line = ""
+
+    def show(self, report: Report) -> None:
+        self.measures = _measures(report.epoch) or self.measures
+        self.last = report
+        now = time.perf_counter()
+        if self.handle is None or now - self.drawn >= PAUSE:
+            self.drawn = now
+            self._draw(report, "")
+
+    def say(self, line: str) -> None:
+        self.line = line
+
+    def close(self) -> None:
+        if self.last is not None:
+            self._draw(self.last, f"  {time.perf_counter() - self.began:,.1f} s")
+
+    def _draw(self, report: Report, took: str) -> None:
+        from IPython.display import display
+
+        epochs = report.plan.epochs
+        share = report.state.step / max(1, report.steps)
+        text = f"epoch {_epoch(report)}/{epochs}  {self.measures}{took}"
+        text += f"\n{self.line}" * bool(self.line)
+        shown = {
+            "text/plain": text,
+            "text/html": f'<progress value="{share:.4f}" max="1" style="width: 20em"></progress> '
+            f'<span style="white-space: pre">{html.escape(text)}</span>',
+        }
+        if self.handle is None:
+            self.handle = display(shown, raw=True, display_id=True)
+        else:
+            self.handle.update(shown, raw=True)
+
+
+def in_notebook() -> bool:
+    """Return whether this is a notebook's kernel, whose cells show HTML."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    return getattr(shell, "kernel", None) is not None
 
 
 class ProgressOfMany(Callback):
@@ -176,6 +244,19 @@ def _bar(stream: TextIO, text: str) -> tuple["Console", "Progress"]:
         expand=True,
     )
     return console, bar
+
+
+def _measures(epoch: Epoch | None) -> str:
+    """Return what an epoch showed, in a few words."""
+    if epoch is None:
+        return ""
+    shown = {"cost": epoch.cost, "validation": epoch.validation_score, **epoch.metrics}
+    return "  ".join(f"{name} {value:.4g}" for name, value in shown.items() if value is not None)
+
+
+def _epoch(report: Report) -> int:
+    """Return the number of the epoch under way, or of the one that just ended."""
+    return min(report.state.epoch + (report.epoch is None), report.plan.epochs)
 
 
 def _speed(task: Any) -> str:

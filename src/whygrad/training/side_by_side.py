@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from threading import RLock
 from typing import Any, Generic, TypeVar
 
@@ -192,6 +193,10 @@ class _OneAtATime(Callback):
     def close(self) -> None:
         with self._lock:
             self._callback.close()
+
+    def on_recorded(self, folder: Path) -> None:
+        with self._lock:
+            self._callback.on_recorded(folder)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import numpy as np
 from whygrad.engines import Statistics
 from whygrad.nn.functions import Array
 from whygrad.plan.plan import Plan
+from whygrad.training.callbacks import Report
 
 SLOWER = 1e3  # times that a layer's relative change is below that of the fastest
 OFF = 0.6  # of a layer's units, or of its values
@@ -18,6 +19,30 @@ RECENT = 4  # steps that were measured, over which the median is taken
 EPOCHS = 5  # that are over before the costs are judged
 STILL = 1e-3  # of the first cost
 RISEN = 1.5
+
+
+class Watch:
+    """Sees the reports of a training, and has a line once, when one stands out."""
+
+    def __init__(self) -> None:
+        self.costs: list[float] = []
+        self.statistics: Statistics | None = None
+        self.said = ""
+
+    def see(self, report: Report) -> str:
+        """Return a line where one stands out for the first time, or ""."""
+        more = report.probed.statistics
+        if more is not None and len(more.steps):
+            before = self.statistics or Statistics(more.steps[:0], more.values[:0])
+            steps = np.concatenate([before.steps, more.steps])[-RECENT:]
+            self.statistics = Statistics(
+                steps, np.concatenate([before.values, more.values])[-RECENT:]
+            )
+        if report.epoch is None or self.said:
+            return ""
+        self.costs.append(report.epoch.cost)
+        self.said = stands_out(report.plan, self.costs, self.statistics)
+        return self.said
 
 
 def stands_out(plan: Plan, costs: Sequence[float], statistics: Statistics | None) -> str:

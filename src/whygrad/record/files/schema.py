@@ -232,6 +232,9 @@ COMPARISON = keys(
 )
 REPEATED = keys({"what": text, "times": COUNT, "models": mapping(mapping(each(maybe(number))))})
 
+METRICS = keys(
+    {"scorers": mapping(text), "own": each(text), "classes": maybe(each(label)), "several": flag}
+)
 PARENT = keys({"run": text, "id": ID, "step": COUNT, "changes": mapping(plain())})
 TABLE: dict[str, Check] = {
     "target": text,
@@ -245,6 +248,7 @@ _OF_ARRAYS = keys(
     | ENVIRONMENT,
     {
         "parent": PARENT,
+        "metrics": METRICS,
         "files": mapping(SHA256, one_of((inside.ENCODING, inside.MODEL))),
         "seconds": maybe(number),
         "baseline": label,
@@ -348,7 +352,8 @@ EPOCH = keys(
         "validation_cost": maybe(any_number),
         "validation_score": maybe(any_number),
         "layers": each(keys({"gradient": any_number, "update": any_number})),
-    }
+    },
+    {"metrics": mapping(any_number)},  # which runs of an older version do not have
 )
 STAGE = keys({"epochs": whole(), "environment": keys(ENVIRONMENT), "plan": SHA256})
 ROWS = keys(dict.fromkeys(("chunks", "epochs", "snapshots", "stages"), COUNT))
