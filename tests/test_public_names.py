@@ -35,6 +35,7 @@ NAMES = [
     "LBFGS",
     "MLPClassifier",
     "MLPRegressor",
+    "Model",
     "Nadam",
     "Network",
     "OnPlateau",

@@ -7,7 +7,7 @@ Feed-forward neural networks, trained fast on a CPU, with every number on the wa
     train_many          several side by side
     open_run            what the command `whygrad train` wrote
     why                 the questions: why.weight, why.paths, …
-    explain             a network trained elsewhere, with scikit-learn or PyTorch, to be asked why
+    explain             a network trained elsewhere, with scikit-learn, PyTorch, Keras …, to be asked why
     studio              a page that shows a run or a network, and answers
 """
 
@@ -66,7 +66,7 @@ if TYPE_CHECKING:
     from whygrad import why
     from whygrad.estimators.mlp import MLPClassifier, MLPRegressor
     from whygrad.fitted import load
-    from whygrad.interop import explain
+    from whygrad.interop import Model, explain
     from whygrad.record import Run, open_run
 
 __all__ = [
@@ -92,6 +92,7 @@ __all__ = [
     "LBFGS",
     "MLPClassifier",
     "MLPRegressor",
+    "Model",
     "Nadam",
     "Network",
     "OnPlateau",
@@ -126,6 +127,7 @@ __all__ = [
 _LATER = {
     "MLPClassifier": "whygrad.estimators",
     "MLPRegressor": "whygrad.estimators",
+    "Model": "whygrad.interop",
     "Run": "whygrad.record",
     "explain": "whygrad.interop",
     "load": "whygrad.fitted",
