@@ -3,7 +3,8 @@
     model            what all of them become: asked why, checked, drawn, trained on
     door             the original's outputs, compared when a network is read
     chain, outputs   operations in a row → layers; a loss → output activation and cost
-    sklearn          scikit-learn's MLPs and pipelines
+    sklearn          scikit-learn's MLPs and pipelines; pipelines, columns: followed column by column
+    skops            the files of these
     onnx             ONNX's files and models
     torch            a `Sequential` → a network and its parameters
     torch_loss       PyTorch's losses → output activation and cost
