@@ -136,7 +136,13 @@ def test_a_table_goes_in_as_it_is_where_the_graph_encodes_it(tmp_path):
     expected = model.predict_proba(frame)
     for rows in (frame, frame.iloc[:, ::-1], frame.to_numpy(dtype=object)):
         same(found.predict(rows), expected, 1e-6)
-    assert "onnxruntime computes 'cast_input' from the rows" in found.notes[0]
+    assert found.notes[0] == "onnxruntime encodes the rows as the graph does, up to 'cast_input'"
+    names = found.why.names
+    assert names.inputs == ("long", "wide", "colour=blue", "colour=green", "colour=red")
+    assert names.origins == ("long", "wide", "colour", "colour", "colour")
+    given = found.why.examples(frame).X
+    own = names.own(found.why.net, 0, 1, given[:, 1])
+    np.testing.assert_allclose(own, frame["wide"], rtol=1e-5)
     assert found.check(frame[::20], NAMED[::20], sample=20)["passed"]
 
 
@@ -403,12 +409,17 @@ REFUSED = {
     "a step": (
         [("Gemm", "x A a", "z"), ("Sin", "z", "h"), END], "Sin 'H' is no operation of a chain of dense"
     ),
+    "a convolution before": (
+        [("Conv", "x A", "c"), ("Relu", "c", "h"), ("MatMul", "h A", "out")], "Conv 'C' is no operation"
+    ),
+    "rows made one": ([("Flatten", "x", "f", {"axis": 0}), ("Gemm", "f A a", "out")], "Flatten 'F' has ax"),
+    "weights on the left": ([("MatMul", "T x", "out")], "MatMul 'OUT' has its weights on the left: rows"),
     "an unknown function": (
-        [("Gemm", "x A a", "z"), ("Pow", "z three", "h"), END], "Pow 'H' ends no activation function that"
+        [("Gemm", "x A a", "z"), ("Pow", "z three", "h"), END], "Pow 'H' computes no activation function"
     ),
     "no matrix": ([("Relu", "x", "out")], "Relu 'OUT' follows no Gemm or MatMul"),
     "two activations": (
-        [("Gemm", "x A a", "z"), ("Relu", "z", "r"), ("Tanh", "r", "h"), END], "Tanh 'H' ends no activation"
+        [("Gemm", "x A a", "z"), ("Relu", "z", "r"), ("Tanh", "r", "h"), END], "Tanh 'H' computes no activ"
     ),
     "a wrong shape": ([("Gemm", "x A a", "h"), ("Gemm", "h A a", "out")], "Gemm 'OUT' takes 3 numbers"),
     "two matrices of rows": ([("MatMul", "x x", "out")], "MatMul 'OUT' has no matrix of weights"),
@@ -435,12 +446,30 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_no_chain_is_refused_by_the_operation_that_breaks_it(name):
     nodes, message = REFUSED[name]
-    arrays = {"A": A, "a": a, "B": B, "b": b, "S": np.eye(4, dtype=np.float32), "three": number(3)}
+    arrays = {
+        "A": A,
+        "a": a,
+        "B": B,
+        "b": b,
+        "S": np.eye(4, dtype=np.float32),
+        "T": A.T,
+        "three": number(3),
+    }
     arrays |= {"column": np.zeros((20000, 1), np.float32), "row": np.zeros((1, 20000), np.float32)}
     outputs = ("out", "other") if name == "two heads" else (nodes[-1][2],)
     with pytest.raises(wg.InputError, match=message) as caught:
         wg.explain(graph(nodes, arrays, outputs=outputs), cost="squared_error")
     assert "no chain of dense layers: " in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_operations_may_stand_in_any_order():
+    model, right = layers(("Tanh", "z", "h")), agrees(layers(("Tanh", "z", "h")))
+    nodes = list(model.graph.node)[::-1]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    found = wg.explain(model, cost="squared_error")
+    same(found.predict(X3), right.predict(X3), 0)
+    assert "the outputs are those of onnxruntime" in found.seen[0]
 
 
 def test_damaged_files_are_refused_in_one_line(tmp_path):

@@ -1,7 +1,7 @@
 """Estimators that skops saved → `Model`: without trust in types that neither it nor this list knows.
 
 A file of skops names the types of its objects, and builds them. Those that skops holds safe are of Python,
-NumPy, SciPy and scikit-learn; beside them stand here the optimizers that scikit-learn's MLPs carry.
+NumPy, SciPy and scikit-learn; beside them stand here those that MLPs, encoders and searches carry.
 """
 
 from pathlib import Path
@@ -16,6 +16,10 @@ from whygrad.interop.model import Model
 from whygrad.interop.sklearn import model_of_estimator
 
 SAFE = (
+    "numpy.dtype",
+    "sklearn.metrics._scorer._PassthroughScorer",
+    "sklearn.model_selection._split.KFold",
+    "sklearn.model_selection._split.StratifiedKFold",
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
     "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
 )

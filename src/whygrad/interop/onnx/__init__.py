@@ -5,6 +5,7 @@
     recognise   activations, known by what they compute
     values      what a tensor is, in terms of a chain
     graph       a graph, operation by operation
+    front       what encodes a table before the network
     runtime     the original at work, for comparison
 
 Its face is `model_of_onnx`. It may import `interop.chain`, `outputs`, `door` and `model`.
@@ -20,9 +21,11 @@ import numpy as np
 from whygrad.answers.names import Names
 from whygrad.errors import InputError
 from whygrad.interop.chain import Chain, Linear, Scaling, chained
+from whygrad.interop.columns import named
 from whygrad.interop.door import Original, checked, rows_at_the_door
 from whygrad.interop.model import Model
 from whygrad.interop.onnx.file import constants_of, load, text
+from whygrad.interop.onnx.front import columns_before
 from whygrad.interop.onnx.graph import Both, Broken, Index, Named, Read, affine_of, read
 from whygrad.interop.onnx.runtime import Runner, runner
 from whygrad.interop.onnx.values import Break, Input, Value, steps_of
@@ -60,9 +63,11 @@ def model_of_onnx(given: Any, cost: Any = None) -> Model:
     what = str(given) if isinstance(given, Path) else "the ONNX model"
     model = _inlined(load(given) if isinstance(given, Path) else given, what)
     try:
-        found = read(model.graph, constants_of(model.graph, what))
+        constants = constants_of(model.graph, what)
+        found = read(model.graph, constants)
         end = _end(model.graph, found)
         begin, steps = steps_of(affine_of(end.found))
+        columns = columns_before(model.graph, constants, begin.tensor) if begin.tensor else None
     except Break as error:
         raise InputError(f"{what}: no chain of dense layers: {error.node} {error.why}") from None
     try:
@@ -73,6 +78,8 @@ def model_of_onnx(given: Any, cost: Any = None) -> Model:
     net, theta = chain.network(output.f, output.cost)
     front = _front(model, begin, what)
     names = _names(begin, end, net.sizes[-1], net.sizes[0])
+    if columns is not None and len(columns) == net.sizes[0]:
+        names = named(names, columns)
     why = Why(net, theta, names, partial(_encode, begin, front, end.classes, net.sizes[-1]))
     why = replace(why, notes=(*_before(front, begin), *chain.notes, *end.notes, *output.notes))
     source = given.name if isinstance(given, Path) else "an ONNX model"
@@ -194,9 +201,7 @@ def _initialised(model: Any) -> set[str]:
 def _before(front: Runner | None, begin: Input) -> tuple[str, ...]:
     if front is None:
         return ()
-    return (
-        f"{front.name} computes {begin.tensor!r} from the rows: the inputs here are its numbers",
-    )
+    return (f"{front.name} encodes the rows as the graph does, up to {begin.tensor!r}",)
 
 
 def _names(begin: Input, end: _End, n_L: int, n_0: int) -> Names:

@@ -100,14 +100,41 @@ def read(graph: Any, constants: dict[str, Any]) -> Read:
             tensors[given.name] = _input(given)
     order = dict.fromkeys(tensors, -1)
     eps = [float(np.finfo(np.float64).eps)]
-    for i, proto in enumerate(graph.node):
-        node = node_of(proto)
+    nodes = list(map(node_of, graph.node))
+    for i in in_order(nodes, set(tensors)):
+        node = nodes[i]
         for name, found in zip(node.outputs, _outputs(node, tensors, eps), strict=False):
             if name in tensors:
                 raise Break(str(node), f"gives {name!r}, which is there already")
             if name:
                 tensors[name], order[name] = found, i
     return Read(tensors, order, max(eps))
+
+
+def in_order(nodes: list[Node], known: set[str]) -> list[int]:
+    """Return the places of operations, each after those that it takes from.
+
+    What cannot be put so comes last, as it stands.
+    """
+    users: dict[str, list[int]] = {}
+    lacking = []
+    for i, node in enumerate(nodes):
+        needed = {name for name in node.inputs if name and name not in known}
+        lacking.append(len(needed))
+        for name in needed:
+            users.setdefault(name, []).append(i)
+    ready = [i for i, count in enumerate(lacking) if not count][::-1]
+    found: list[int] = []
+    while ready:
+        i = ready.pop()
+        found.append(i)
+        for name in nodes[i].outputs:
+            for user in users.pop(name, ()):
+                lacking[user] -= 1
+                if not lacking[user]:
+                    ready.append(user)
+    left = set(range(len(nodes))).difference(found)
+    return [*found, *sorted(left)]
 
 
 def node_of(proto: Any) -> Node:
@@ -130,7 +157,7 @@ def _input(given: Any) -> Value:
     units = None if not inner or None in inner else int(np.prod([n or 1 for n in inner]))
     if len(dims) == 1 and dims[0] is None:
         units = 1
-    return Value(given.name, units, Affine(Input(((given.name, units),)), units))
+    return Value(f"the input {given.name!r}", units, Affine(Input(((given.name, units),)), units))
 
 
 def _outputs(node: Node, tensors: dict[str, Any], eps: list[float]) -> list[Any]:
@@ -177,7 +204,7 @@ def _outcome(node: Node, given: list[Any], eps: list[float]) -> Any:
         return constant_of(node.attributes)
     if node.kind == "Shape":
         return Shape()
-    if node.kind in MATRICES and not isinstance(given[0], np.ndarray):
+    if node.kind in MATRICES and len(arrays) < len([one for one in given if one is not None]):
         return _matrix(node, given, eps)
     if given and len(arrays) == len([one for one in given if one is not None]):
         return (
@@ -248,6 +275,8 @@ def _matrix(node: Node, given: list[Any], eps: list[float]) -> Value:
     """Gemm: α A' B' + β C; MatMul: A B."""
     where, about = str(node), node.attributes
     a, B, *more = given
+    if isinstance(a, np.ndarray):
+        raise Break(where, "has its weights on the left: rows stand there, as in rows @ weights")
     if not isinstance(B, np.ndarray) or B.ndim != 2 or B.dtype.kind != "f":
         raise Break(where, "has no matrix of weights as its second input")
     if about.get("transA", 0):
@@ -306,6 +335,8 @@ def _softmax(node: Node, given: list[Any]) -> Any:
 def _reshape(node: Node, given: list[Any]) -> Any:
     """Reshape: a row for each example stays one."""
     value, shape = given[0], given[1] if len(given) > 1 else None
+    if node.kind == "Flatten" and node.attributes.get("axis", 1) != 1:
+        raise Break(str(node), f"has axis {node.attributes['axis']}: rows stay apart with axis 1")
     if isinstance(value, Index | Both | Named):
         return value
     if not isinstance(value, Value):

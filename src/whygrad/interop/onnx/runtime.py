@@ -1,7 +1,9 @@
 """The original at work: onnxruntime where it is there and has the operations, else ONNX's own evaluator."""
 
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from whygrad.errors import InputError
-from whygrad.interop.onnx.graph import dimensions
+from whygrad.interop.onnx.graph import dimensions, in_order, node_of
 from whygrad.nn import Array, column_names
 
 
@@ -46,47 +48,44 @@ def _in_rows(found: Any, n: int) -> Array:
 
 def runner(model: Any, tensor: str, given: Any) -> Runner:
     """Return what computes a tensor of a model; raises `InputError` where nothing can."""
-    part = _up_to(model, tensor)
-    reason = "it is not installed"
-    try:
-        import onnxruntime
+    reasons = []
+    for make in (_by_onnxruntime, _by_onnx):
+        try:
+            return make(_up_to(model, tensor), tensor, given)
+        except Exception as error:  # whatever it has to say of a model that it cannot run
+            reasons.append((str(error).splitlines() or [""])[0])
+    raise InputError("neither onnxruntime ({:.200}) nor onnx ({:.200}) runs it".format(*reasons))
 
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level, options.intra_op_num_threads = 4, 1
+
+def _by_onnxruntime(part: Any, tensor: str, given: Any) -> Runner:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level, options.intra_op_num_threads = 4, 1
+    with redirect_stdout(StringIO()):  # it prints what it has to say of models that it cannot run
         session = onnxruntime.InferenceSession(
             part.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
-        names = {one.name for one in session.get_inputs()}
-        inputs = tuple(one for one in given if one.name in names)
+    names = {one.name for one in session.get_inputs()}
+    inputs = tuple(one for one in given if one.name in names)
+    return Runner("onnxruntime", inputs, lambda feeds: session.run([tensor], feeds)[0])
 
-        def by_onnxruntime(feeds: dict[str, Array]) -> Array:
-            return session.run([tensor], feeds)[0]
 
-        return Runner("onnxruntime", inputs, by_onnxruntime)
-    except Exception as error:  # whatever it has to say of a model that it cannot run
-        reason = (str(error).splitlines() or [""])[0]
-    try:
-        from onnx.reference import ReferenceEvaluator
+def _by_onnx(part: Any, tensor: str, given: Any) -> Runner:
+    from onnx.reference import ReferenceEvaluator
 
-        evaluator: Any = ReferenceEvaluator(part)
-
-        def by_onnx(feeds: dict[str, Array]) -> Array:
-            return evaluator.run([tensor], feeds)[0]
-
-        return Runner("onnx.reference", tuple(given), by_onnx)
-    except Exception as error:
-        also = (str(error).splitlines() or [""])[0]
-        raise InputError(
-            f"neither onnxruntime ({reason:.200}) nor onnx ({also:.200}) runs it"
-        ) from None
+    evaluator: Any = ReferenceEvaluator(part)
+    return Runner("onnx.reference", tuple(given), lambda feeds: evaluator.run([tensor], feeds)[0])
 
 
 def _up_to(model: Any, tensor: str) -> Any:
     """Return the part of a model that a tensor is computed by: beside it may stand what nothing runs."""
     part = onnx.ModelProto()
     part.CopyFrom(model)
+    given = {one.name for one in (*model.graph.input, *model.graph.initializer)}
+    places = in_order(list(map(node_of, model.graph.node)), given)
     needed, kept = {tensor}, []
-    for node in reversed(part.graph.node):
+    for node in (part.graph.node[i] for i in reversed(places)):
         if needed.intersection(node.output):
             needed.update(node.input)
             kept.append(node)

@@ -105,7 +105,7 @@ def _activated(value: Value) -> Affine:
         return resolve(other).then(Scaling(value.node, by, plus), other.units)
     if not value.seen:
         raise Break(value.node, "follows no Gemm or MatMul")
-    raise Break(value.node, "ends no activation function that is known")
+    raise Break(value.node, "computes no activation function that is known here")
 
 
 def steps_of(affine: Affine) -> tuple[Input, list[Step]]:
