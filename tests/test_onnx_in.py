@@ -220,7 +220,7 @@ def graph(nodes, arrays=None, inputs=None, outputs=("out",), opset=21, raw=True)
     made = []
     for kind, given, output, *more in nodes:
         about = more[0] if more else {}
-        domain = "ai.onnx.ml" if kind in ("Scaler", "ZipMap", "OneHotEncoder") else ""
+        domain = "ai.onnx.ml" if kind in ("Scaler", "ZipMap", "LabelEncoder") else ""
         made.append(
             helper.make_node(
                 kind, given.split(), [output], name=output.upper(), domain=domain, **about
@@ -390,6 +390,48 @@ def test_inputs_side_by_side_are_columns():
     assert found.why.names.inputs == ("age", "pay", "size")
     frame = pd.DataFrame(X3, columns=["age", "pay", "size"])
     same(found.predict(frame.iloc[:, ::-1]), found.predict(X3), 0)
+
+
+def test_encodings_in_the_graph_are_followed_to_their_columns():
+    inputs = [
+        helper.make_tensor_value_info("size", TensorProto.DOUBLE, [None, 1]),
+        helper.make_tensor_value_info("colour", TensorProto.STRING, [None, 1]),
+    ]
+    labels = {"keys_strings": ["red", "RED", "blue"], "values_int64s": [0, 0, 1]}
+    nodes = [
+        ("IsNaN", "size", "gap"), ("Where", "gap fill size", "full"), ("Sub", "full fill", "c"),
+        ("Div", "c by", "n"), ("Cast", "n", "n32", {"to": 1}), ("Cast", "gap", "g32", {"to": 1}),
+        ("LabelEncoder", "colour", "code", labels), ("Equal", "code both", "is"),
+        ("Cast", "is", "i32", {"to": 1}), ("Concat", "n32 g32 i32", "x", {"axis": 1}),
+        ("Gemm", "x V a", "z"), ("Tanh", "z", "h"), ("Gemm", "h B one", "o"), ("Sigmoid", "o", "p"),
+        ("Greater", "p half", "g"), ("Cast", "g", "i", {"to": TensorProto.INT64}),
+        ("Gather", "names i", "label"),
+    ]  # fmt: skip
+    arrays = {"fill": np.array([[40.0]]), "by": np.array([[10.0]]), "both": np.array([[0, 1]])}
+    arrays |= {
+        "V": RNG.normal(size=(4, 4)).astype(np.float32),
+        "a": a,
+        "B": B[:, :1],
+        "half": number(0.5),
+    }
+    arrays |= {"one": number([0.1])}
+    model = graph(nodes, arrays, inputs, ("label", "p"))
+    model.graph.initializer.append(
+        helper.make_tensor("names", TensorProto.STRING, [2], [b"no", b"yes"])
+    )
+    found = wg.explain(model)
+    names = found.why.names
+    assert names.inputs == ("size", "size is missing", "colour=red", "colour=blue")
+    assert names.origins == ("size", "size", "colour", "colour") and names.classes == ("no", "yes")
+    assert names.scales[0] == (40.0, 10.0)
+    frame = pd.DataFrame({"size": [50.0, np.nan], "colour": ["blue", "RED"]})
+    np.testing.assert_allclose(found.why.examples(frame).X, [[1, 0, 0, 1], [0, 1, 1, 0]])
+    answer = found.why.prediction(frame.iloc[[0]])
+    rows = {row[0]: row[1] for row in answer.tables[0].rows}
+    assert rows["colour"] == "blue" and rows["size"] == pytest.approx(50)
+    assert found.check(frame, ["yes", "no"])["passed"]
+    with pytest.raises(wg.InputError, match="'size' takes numbers: could not convert"):
+        found.predict(pd.DataFrame({"size": ["wide"], "colour": ["red"]}))
 
 
 def test_a_batch_of_a_fixed_size_is_filled():

@@ -21,7 +21,7 @@ import numpy as np
 from whygrad.answers.names import Names
 from whygrad.errors import InputError
 from whygrad.interop.chain import Chain, Linear, Scaling, chained
-from whygrad.interop.columns import named
+from whygrad.interop.columns import Column, named
 from whygrad.interop.door import Original, checked, rows_at_the_door
 from whygrad.interop.model import Model
 from whygrad.interop.onnx.file import constants_of, load, text
@@ -63,11 +63,10 @@ def model_of_onnx(given: Any, cost: Any = None) -> Model:
     what = str(given) if isinstance(given, Path) else "the ONNX model"
     model = _inlined(load(given) if isinstance(given, Path) else given, what)
     try:
-        constants = constants_of(model.graph, what)
-        found = read(model.graph, constants)
+        found = read(model.graph, constants_of(model.graph, what))
         end = _end(model.graph, found)
         begin, steps = steps_of(affine_of(end.found))
-        columns = columns_before(model.graph, constants, begin.tensor) if begin.tensor else None
+        columns = _columns(model.graph, found, begin)
     except Break as error:
         raise InputError(f"{what}: no chain of dense layers: {error.node} {error.why}") from None
     try:
@@ -192,6 +191,14 @@ def _front(model: Any, begin: Input, what: str) -> Runner | None:
         raise InputError(
             f"{what}: what comes before the network cannot be computed: {error}"
         ) from None
+
+
+def _columns(graph: Any, found: Read, begin: Input) -> list[Column] | None:
+    """Return the columns that the inputs of the network come from, where they are encoded in the graph."""
+    if not begin.tensor:
+        return None
+    arrays = {name: one for name, one in found.tensors.items() if isinstance(one, np.ndarray)}
+    return columns_before(graph, arrays, begin.tensor)
 
 
 def _initialised(model: Any) -> set[str]:

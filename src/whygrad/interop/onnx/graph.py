@@ -44,7 +44,8 @@ class Node:
     outputs: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.name!r}" if self.name else f"{self.kind} to {self.outputs[0]!r}"
+        to = self.outputs[0] if self.outputs else ""
+        return f"{self.kind} {self.name!r}" if self.name else f"{self.kind} to {to!r}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,6 +220,8 @@ def _outcome(node: Node, given: list[Any], eps: list[float]) -> Any:
     first = given[0]
     if node.kind in PASSING:
         if node.kind == "Cast" and isinstance(first, Value) and node.attributes["to"] not in FLOATS:
+            if first.beyond is not None:
+                return Index(first.beyond)
             raise Break(str(node), "makes whole numbers or text of numbers")
         return first
     if not all(isinstance(one, Value | np.ndarray | type(None)) for one in given):
@@ -248,8 +251,10 @@ def _function(node: Node, given: list[Any]) -> Value:
     ]
     while values and values[-1] is None:
         values.pop()
-    f = FUNCTIONS[node.kind](node.attributes)
-    return function(where, f, values)
+    found = function(where, FUNCTIONS[node.kind](node.attributes), values)
+    if node.kind in ("Greater", "GreaterOrEqual") and not isinstance(values[1], Value):
+        found.beyond = values[0]
+    return found
 
 
 AFFINE: dict[str, Callable[[Array], tuple[Any, Any]]] = {

@@ -135,4 +135,7 @@ def _typed(part: Array, given: Any) -> Array:
     kind = given.type.tensor_type.elem_type
     if kind == TensorProto.STRING:
         return np.asarray(part).astype(str).astype(object)
-    return np.ascontiguousarray(part, helper.tensor_dtype_to_np_dtype(kind))
+    try:
+        return np.ascontiguousarray(part, helper.tensor_dtype_to_np_dtype(kind))
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{given.name!r} takes numbers: {error}") from None
