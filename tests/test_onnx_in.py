@@ -16,6 +16,7 @@ from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler
 import whygrad as wg
 
 onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnx.reference")
 ort = pytest.importorskip("onnxruntime")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
@@ -322,6 +323,28 @@ def test_activations_are_known_by_what_they_compute(name):
     found = agrees(layers(*ACTIVATIONS[name], **numbers))
     assert found.why.net.f[1].name == name.partition(",")[0]
     assert found.check(X3, RNG.normal(size=(9, 2)), sample=20)["passed"]
+
+
+@pytest.mark.parametrize(
+    ("node", "name"),
+    [
+        (("Selu", "z", "h"), "selu(1.67326, 1.0507)"),  # with constants of float32
+        (("LeakyRelu", "z", "h", {"alpha": 0.01}), "leaky_relu(0.01)"),
+        (("Elu", "z", "h"), "elu"),
+        (("Relu", "z", "h"), "relu"),
+    ],
+)
+def test_float64_keeps_its_digits_also_where_onnxruntime_has_no_such_operation(node, name):
+    arrays = {"A": RNG.normal(size=(3, 4)), "a": RNG.normal(size=4), "B": RNG.normal(size=(4, 2))}
+    inputs = [helper.make_tensor_value_info("x", TensorProto.DOUBLE, [None, 3])]
+    nodes = [("Gemm", "x A a", "z"), node, ("MatMul", "h B", "out")]
+    model = graph(nodes, arrays, inputs, opset=17)
+    found = wg.explain(model, cost="squared_error")
+    assert found.why.net.f[1].name == name
+    asked = onnx.reference.ReferenceEvaluator(model).run(None, {"x": X3})[0]
+    same(found.predict(X3), asked, 1e-12)
+    who = "onnx.reference" if node[0] in ("Selu", "Elu") else "onnxruntime"
+    assert f"the outputs are those of {who} to" in found.seen[0]
 
 
 def test_what_stands_before_between_and_after_layers_is_folded_and_named():

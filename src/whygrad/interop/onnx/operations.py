@@ -8,13 +8,16 @@ from onnx import TensorProto, helper, numpy_helper
 
 from whygrad.interop.onnx.recognise import log_softmax
 from whygrad.nn import Array
-from whygrad.nn.functions import ACTIVATIONS, SELU_ALPHA, SELU_SCALE
+from whygrad.nn.functions import ACTIVATIONS
 
 LARGEST = 2**26  # numbers of a constant that is computed from others
 
 # Operations that hand on what they are given: a cast changes no number beyond rounding.
 PASSING = ("Identity", "Dropout", "Cast", "CastLike")
 FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
+
+# α and γ of a Selu that gives none, in float32 as ONNX has them.
+SELU = (1.67326319217681884765625, 1.05070102214813232421875)
 
 About = dict[str, Any]
 
@@ -112,7 +115,7 @@ FUNCTIONS: dict[str, Callable[[About], Callable[..., Any]]] = {
         )
     ),
     "Selu": lambda about: (
-        lambda z: _elu(_alpha(about, SELU_ALPHA), z, float(about.get("gamma", SELU_SCALE)))
+        lambda z: _elu(_alpha(about, SELU[0]), z, float(about.get("gamma", SELU[1])))
     ),
     "Swish": lambda about: lambda z: z * ACTIVATIONS["sigmoid"].value(_alpha(about, 1.0) * z),
     "ThresholdedRelu": lambda about: lambda z: np.where(z > _alpha(about, 1.0), z, 0),

@@ -54,6 +54,13 @@ class Affine:
         """Whether there is a matrix in it, so that an activation may follow."""
         return any(isinstance(step, Linear) for step in self.steps)
 
+    @property
+    def is_single(self) -> bool:
+        """Whether all numbers of its matrices are of float32."""
+        matrices = [step.W for step in self.steps if isinstance(step, Linear)]
+        with np.errstate(over="ignore"):
+            return all(bool((W.astype(np.float32) == W).all()) for W in matrices)
+
     def then(self, step: Step, units: int | None) -> "Affine":
         """Return it with one step more."""
         return Affine(self.below, units, (*self.steps, step))
@@ -99,8 +106,9 @@ def resolve(value: Value) -> Affine:
 
 def _activated(value: Value) -> Affine:
     for z, seen in value.seen.items():
-        found = function_of(seen, grid(z.units or 1), value.node)
-        if found is not None and z.affine is not None:
+        assert z.affine is not None  # which is why something is seen of it
+        found = function_of(seen, grid(z.units or 1), value.node, z.affine.is_single)
+        if found is not None:
             return Affine(Activated(z.affine, found), z.units)
     if value.of is not None:
         other, by, plus = value.of
