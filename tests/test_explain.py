@@ -363,3 +363,17 @@ def test_files_are_told_by_their_endings(tmp_path):
         wg.explain(tmp_path / "model.onnx")
     with pytest.raises(wg.InputError, match="model.safetensors: give cost together with descripti"):
         wg.explain(tmp_path / "model.safetensors", cost="squared_error")
+
+
+def test_a_library_that_is_missing_is_named_with_what_installs_it(tmp_path, monkeypatch):
+    import sys
+
+    for name in [name for name in sys.modules if name.startswith("whygrad.interop.onnx")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    (tmp_path / "model.onnx").write_bytes(b"")
+    with pytest.raises(wg.InputError) as caught:
+        wg.explain(tmp_path / "model.onnx")
+    assert str(caught.value) == (
+        'networks of onnx need onnx, which is not installed: pip install "whygrad[onnx]"'
+    )

@@ -562,6 +562,30 @@ def test_damaged_files_are_refused_in_one_line(tmp_path):
     refused(infinite.SerializeToString(), "W[1] contains NaN or infinity")
 
 
+def test_no_byte_that_is_another_and_no_part_that_is_missing_ends_in_anything_but_a_line(tmp_path):
+    path, draws = tmp_path / "model.onnx", np.random.default_rng(0)
+    whole = layers(*ACTIVATIONS["gelu"], **{k: number(v) for k, v in NUMBERS.items()})
+    for k in range(60):
+        if k % 2:
+            content = bytearray(whole.SerializeToString())
+            for i in draws.integers(0, len(content), 3):
+                content[i] = draws.integers(0, 256)
+        else:
+            model = onnx.ModelProto()
+            model.CopyFrom(whole)
+            node = model.graph.node[k // 2 % len(model.graph.node)]
+            if k % 3:
+                (node.input if k % 3 == 1 else node.output).pop()
+            else:
+                model.graph.node.remove(node)
+            content = model.SerializeToString()
+        path.write_bytes(content)
+        try:
+            wg.explain(path, cost="squared_error")
+        except (wg.InputError, wg.FileError) as error:
+            assert "\n" not in str(error) and str(error).startswith(str(tmp_path))
+
+
 def test_arrays_are_read_from_files_beside_the_model_and_from_nowhere_else(tmp_path):
     folder = tmp_path / "folder"
     folder.mkdir()
@@ -601,7 +625,8 @@ def test_outputs_that_are_others_than_the_originals_are_refused(monkeypatch):
     wg.explain(model, cost="squared_error")
     monkeypatch.setitem(reading.SPECIAL, "Scaler", lambda node, given: given[0])
     with pytest.raises(
-        wg.InputError, match="output . of row . is .* as it was read, .* in onnxruntime"
+        wg.InputError,
+        match="the ONNX model: output . of row . is .* as it was read, .* in onnxruntime",
     ):
         wg.explain(model, cost="squared_error")
 

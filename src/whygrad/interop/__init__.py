@@ -107,12 +107,12 @@ def explain(
 def _of_object(model: Any, cost: Any, description: Any) -> Model:
     libraries = {kind.__module__.partition(".")[0] for kind in type(model).__mro__}
     kind = type(model).__name__
-    if "keras" in libraries:  # before PyTorch, whose modules its layers may be
+    if libraries & {"keras", "tf_keras"}:  # before PyTorch, whose modules its layers may be
         return Model(_read("keras", "why_of_keras", model, cost), f"Keras' {kind}")
     if "onnx" in libraries or hasattr(model, "model_proto"):  # what torch.onnx.export returns
         return _read("onnx", "model_of_onnx", getattr(model, "model_proto", model), cost)
     if description is not None:
-        return Model(_read("torch", "why_of_state", model, description, cost), "a state_dict")
+        return Model(_read("torch_state", "why_of_state", model, description, cost), "a state_dict")
     if "torch" in libraries:
         return Model(_read("torch", "why_of_module", model, cost), f"PyTorch's {kind}")
     if cost is not None:
@@ -170,7 +170,7 @@ def _of_file(path: Path, cost: Any, description: Any) -> Model:
 
 def _of_safetensors(path: Path, cost: Any, description: Any) -> Model:
     if description is not None:
-        return Model(_read("torch", "why_of_state", path, description, cost), path.name)
+        return Model(_read("torch_state", "why_of_state", path, description, cost), path.name)
     if cost is not None:
         raise InputError(f"{path}: give cost together with description, for PyTorch's parameters")
     fitted: Fitted = load(path)
@@ -189,14 +189,15 @@ FILES[".hdf5"] = FILES[".h5"]
 
 def _read(module: str, function: str, *given: Any) -> Any:
     """Call the reader of a library, which is imported now; raise `InputError` where it is not there."""
+    library = module.partition("_")[0]
     try:
         found = import_module(f"whygrad.interop.{module}")
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing == "whygrad":
-            raise InputError(f"networks of {module} cannot be read by this whygrad") from None
+            raise InputError(f"{function} is not there in this whygrad") from None
         raise InputError(
-            f"networks of {module} need {missing}, which is not installed: {INSTALL.get(module, missing)}"
+            f"networks of {library} need {missing}, which is not installed: {INSTALL[library]}"
         ) from None
     reader = getattr(found, function, None) or getattr(found, OLD.get(function, ""), None)
     if reader is None:

@@ -72,9 +72,9 @@ def model_of_onnx(given: Any, cost: Any = None) -> Model:
     try:
         chain = chained(steps)
         output = _output(chain, cost, end.is_class, model.producer_name)
+        net, theta = chain.network(output.f, output.cost)
     except InputError as error:
         raise InputError(f"{what}: {error}") from None
-    net, theta = chain.network(output.f, output.cost)
     front = _front(model, begin, what)
     names = _names(begin, end, net.sizes[-1], net.sizes[0])
     if columns is not None and len(columns) == net.sizes[0]:
@@ -82,7 +82,10 @@ def model_of_onnx(given: Any, cost: Any = None) -> Model:
     why = Why(net, theta, names, partial(_encode, begin, front, end.classes, net.sizes[-1]))
     why = replace(why, notes=(*_before(front, begin), *chain.notes, *end.notes, *output.notes))
     source = given.name if isinstance(given, Path) else "an ONNX model"
-    return _at_the_door(Model(why, source), model, found, end, chain, steps, begin)
+    try:
+        return _at_the_door(Model(why, source), model, found, end, chain, steps, begin)
+    except InputError as error:
+        raise InputError(f"{what}: {error}") from None
 
 
 def _inlined(model: Any, what: str) -> Any:
@@ -148,7 +151,9 @@ def _end(graph: Any, found: Read) -> _End:
     named = [one for one in named if _within(one) is _within(value)]
     classes = next((one.classes for one in named if one.classes is not None), None)
     tensor = _tensor(tensors, value)
-    classes = None if classes is None else [text(label) for label in np.asarray(classes).tolist()]
+    classes = (
+        None if classes is None else [text(label) for label in np.asarray(classes).ravel().tolist()]
+    )
     return _End(tensor, value, classes, bool(named))
 
 
