@@ -93,7 +93,7 @@ LOSSES = {
 def test_gradients_are_those_of_pytorchs_loss(name):
     loss, end, outputs, y = LOSSES[name]
     model = network(outputs=outputs, end=end)
-    why = wg.explain(model, cost=loss)
+    why = wg.explain(model, cost=loss).why
     same(of_whygrad(why, X, y), of_torch(model, loss, X, y))
     same(of_whygrad(why, X[:1], y[:1]), of_torch(model, loss, X[:1], y[:1]))
 
@@ -104,7 +104,7 @@ def test_gradients_are_those_of_pytorchs_loss(name):
 def test_a_sum_over_the_examples_is_n_times_the_mean_and_is_said(loss):
     y = CLASSES if isinstance(loss, nn.CrossEntropyLoss) else NUMBERS
     model = network()
-    why = wg.explain(model, cost=loss)
+    why = wg.explain(model, cost=loss).why
     same(12 * of_whygrad(why, X, y), of_torch(model, loss, X, y))
     assert any("n examples is n times this one" in note for note in why.notes)
 
@@ -132,7 +132,7 @@ def test_a_sum_over_the_examples_is_n_times_the_mean_and_is_said(loss):
 )
 def test_every_activation_is_pytorchs(layer):
     model = network(layer)
-    why = wg.explain(model, cost=nn.MSELoss())
+    why = wg.explain(model, cost=nn.MSELoss()).why
     outputs = wg.forward(why.net, why.theta, X).a[-1]
     expected = model(torch.tensor(X)).detach().numpy()
     np.testing.assert_allclose(outputs, expected, rtol=0, atol=1e-13 * np.abs(expected).max())
@@ -144,7 +144,7 @@ def test_dropout_flatten_and_nested_sequentials_are_read_in_order():
     model = nn.Sequential(
         nn.Flatten(), nn.Dropout(0.1), nn.Linear(6, 4), nn.Tanh(), inner, nn.Linear(4, 2)
     ).double()
-    why = wg.explain(model.eval(), cost=nn.CrossEntropyLoss(), image=(2, 3))
+    why = wg.explain(model.eval(), cost=nn.CrossEntropyLoss(), image=(2, 3)).why
     images = RNG.normal(size=(7, 1, 2, 3))
     y = RNG.integers(0, 2, 7)
     assert [f.name for f in why.net.f[1:]] == ["tanh", "relu", "softmax"]
@@ -165,7 +165,7 @@ def test_dropout_flatten_and_nested_sequentials_are_read_in_order():
 
 def test_a_copy_is_explained_in_float64_and_tensors_are_taken_as_rows():
     model = nn.Sequential(nn.Linear(5, 3))
-    why = wg.explain(model, cost="squared_error", inputs=list("abcde"))
+    why = wg.explain(model, cost="squared_error", inputs=list("abcde")).why
     assert why.theta.flat.dtype == np.float64
     why.theta.flat[:] = 0
     assert model[0].weight.abs().sum() > 0
@@ -174,21 +174,21 @@ def test_a_copy_is_explained_in_float64_and_tensors_are_taken_as_rows():
 
 
 def test_a_factor_of_the_loss_is_said():
-    why = wg.explain(network(), cost=nn.MSELoss())
+    why = wg.explain(network(), cost=nn.MSELoss()).why
     assert why.notes == (
         "MSELoss is 2/3 of the cost squared_error, which is the sum over the outputs",
     )
-    assert wg.explain(network(outputs=2), cost=nn.MSELoss()).notes == ()
-    assert wg.explain(network(), cost=nn.CrossEntropyLoss()).notes == ()
+    assert wg.explain(network(outputs=2), cost=nn.MSELoss()).why.notes == ()
+    assert wg.explain(network(), cost=nn.CrossEntropyLoss()).why.notes == ()
 
 
 def test_without_a_loss_softmax_and_sigmoid_have_one_and_it_is_said():
-    why = wg.explain(network(end=(nn.Softmax(dim=1),)))
+    why = wg.explain(network(end=(nn.Softmax(dim=1),))).why
     assert why.net.C.name == "cross_entropy"
     assert why.notes == (
         "no loss was given: cross_entropy is assumed, since the last layer is softmax",
     )
-    assert wg.explain(network(end=(nn.Sigmoid(),))).net.C.name == "binary_cross_entropy"
+    assert wg.explain(network(end=(nn.Sigmoid(),))).why.net.C.name == "binary_cross_entropy"
 
 
 def linear(n_in=5, n_out=3):
@@ -266,17 +266,17 @@ def test_what_is_no_sequential_is_refused():
         wg.explain(nn.Conv1d(1, 1, 1))
     with pytest.raises(wg.InputError, match="a dict cannot be explained: give an MLPClassifier"):
         wg.explain({})
-    with pytest.raises(wg.InputError, match="cost is for PyTorch's networks"):
+    with pytest.raises(wg.InputError, match="cost is for networks of PyTorch, Keras and ONNX"):
         wg.explain(wg.MLPClassifier(), cost="squared_error")
 
 
 def test_what_is_whygrads_own_gives_its_own():
     net = wg.Network(2, [wg.Dense(1, "sigmoid")], cost="binary_cross_entropy")
     fitted = wg.train(net, [[0, 0], [1, 1]], [0, 1], epochs=1, engine="reference")
-    why = wg.explain(fitted, inputs=["left", "right"], outputs=["both"])
+    why = wg.explain(fitted, inputs=["left", "right"], outputs=["both"]).why
     assert isinstance(why, Why) and why.theta is fitted.theta
     assert why.names.inputs == ("left", "right") and why.names.outputs == ("both",)
-    assert wg.explain(why).net is net
+    assert wg.explain(why).why.net is net
 
 
 def test_pytorch_is_imported_only_where_a_model_of_its_own_is_handed_over():
@@ -288,8 +288,92 @@ def test_pytorch_is_imported_only_where_a_model_of_its_own_is_handed_over():
         "from sklearn.neural_network import MLPRegressor\n"
         "X = np.eye(4)\n"
         "mlp = MLPRegressor(hidden_layer_sizes=2, max_iter=1, solver='lbfgs').fit(X, X[0])\n"
-        "wg.explain(mlp).examples(X, X[0])\n"
+        "wg.explain(mlp).why.examples(X, X[0])\n"
         "print('torch' in sys.modules)"
     )
     run = [sys.executable, "-W", "ignore", "-c", code]
     assert subprocess.run(run, capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+# ── what explain gives ───────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_model_predicts_and_says_what_it_is():
+    model = wg.explain(network(end=(nn.Softmax(dim=1),)))
+    assert repr(model) == "<Model 5-4-3 (tanh, softmax), cross_entropy, from PyTorch's Sequential>"
+    np.testing.assert_allclose(model.predict(X).sum(axis=1), 1)
+    assert model.notes == model.why.notes != ()
+    assert wg.explain(model, outputs=["a", "b", "c"]).why.names.outputs == ("a", "b", "c")
+
+
+def test_training_goes_on_from_a_model():
+    model = wg.explain(network(end=(nn.Softmax(dim=1),)))
+    fitted = model.to_whygrad()
+    given = model.why.examples(X, CLASSES)
+    options = {"optimizer": wg.SGD(0.1), "epochs": 1, "batch_size": 12, "engine": "reference"}
+    after = wg.train(fitted.net, given.X, given.Y, theta=fitted.theta, **options).theta.flat
+    np.testing.assert_allclose(
+        after, fitted.theta.flat - 0.1 * of_whygrad(model.why, X, CLASSES), rtol=1e-12
+    )
+    fitted.theta.flat[:] = 0
+    assert model.why.theta.flat.any()
+
+
+def test_an_original_with_other_outputs_is_refused_with_both_numbers():
+    from dataclasses import replace
+
+    from whygrad.interop.door import Original
+
+    model = wg.explain(network(), cost=nn.MSELoss())
+    right = Original("PyTorch", model.predict)
+    off = np.zeros((12, 3))
+    off[4, 1] = 1e-8
+    wrong = replace(right, outputs=lambda X: model.predict(X) + off)
+    assert replace(model, original=right).check(X, NUMBERS).notes[-1] == (
+        "On 12 rows the outputs are those of PyTorch to 0."
+    )
+    with pytest.raises(wg.InputError) as caught:
+        replace(model, original=wrong).check(X, NUMBERS)
+    ours = float(model.predict(X)[4, 1])
+    assert str(caught.value) == (
+        f"output 1 of row 4 is {ours!r} as it was read, {ours + 1e-8!r} in PyTorch: it is another network "
+        "than it seems"
+    )
+    with pytest.raises(wg.InputError, match=r"PyTorch gives outputs of shape \(12, 2\), what was"):
+        cut = replace(right, outputs=lambda X: model.predict(X)[:, 1:])
+        replace(model, original=cut).check(X, NUMBERS)
+
+
+def test_files_are_told_by_their_endings(tmp_path):
+    net = wg.Network(2, [wg.Dense(1)])
+    wg.Fitted(net, net.init()).save(tmp_path / "model.safetensors")
+    model = wg.explain(str(tmp_path / "model.safetensors"))
+    assert model.source == "model.safetensors" and model.why.net.sizes == (2, 1)
+    wg.train(net, [[0, 0], [1, 1]], [0, 1], epochs=1, engine="reference", record=tmp_path / "a.run")
+    model = wg.explain(tmp_path / "a.run")
+    assert model.source == "the run a.run" and model.why.ledger(1, 0, 0).kind == "ledger"
+    for name in ("model.pkl", "model.pt"):
+        (tmp_path / name).write_bytes(b"")
+        with pytest.raises(wg.FileError, match="a file that runs code when it is opened, and ther"):
+            wg.explain(tmp_path / name)
+    (tmp_path / "model.txt").write_bytes(b"")
+    with pytest.raises(wg.FileError, match=r"no file of a network: known are \.onnx, \.keras"):
+        wg.explain(tmp_path / "model.txt")
+    with pytest.raises(wg.FileError, match="model.onnx: there is no such file or run"):
+        wg.explain(tmp_path / "model.onnx")
+    with pytest.raises(wg.InputError, match="model.safetensors: give cost together with descripti"):
+        wg.explain(tmp_path / "model.safetensors", cost="squared_error")
+
+
+def test_a_library_that_is_missing_is_named_with_what_installs_it(tmp_path, monkeypatch):
+    import sys
+
+    for name in [name for name in sys.modules if name.startswith("whygrad.interop.onnx")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    (tmp_path / "model.onnx").write_bytes(b"")
+    with pytest.raises(wg.InputError) as caught:
+        wg.explain(tmp_path / "model.onnx")
+    assert str(caught.value) == (
+        'networks of onnx need onnx, which is not installed: pip install "whygrad[onnx]"'
+    )

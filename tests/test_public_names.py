@@ -36,6 +36,7 @@ NAMES = [
     "LBFGS",
     "MLPClassifier",
     "MLPRegressor",
+    "Model",
     "Nadam",
     "Network",
     "OnPlateau",

@@ -36,7 +36,7 @@ classifier.why_.blame().anwser
 classifier.loss_curve_.mean()
 wg.open_run("a.run").why.neuron(layer=1, unit=0).svg("first")
 wg.MLPRegressor().fit([[0]], [0]).history_.epochs[0].costs
-wg.explain(fitted).prediction().latex(1)
+wg.explain(fitted).why.prediction().latex(1)
 wg.studio(port="any")
 """
 

@@ -640,3 +640,13 @@ def test_lbfgs_is_not_for_tables_and_nobody_is_asked_whether_it_was_meant():
     with pytest.raises(InputError, match=r"^optimizer 'lbfgs' takes all examples at once") as told:
         Settings(optimizer="lbfgs")
     assert "did you mean" not in str(told.value)
+
+
+def test_a_network_from_elsewhere_is_shown_with_its_names(tmp_path):
+    net = wg.Network(2, [wg.Dense(3, "tanh"), wg.Dense(1)])
+    model = wg.explain(wg.Fitted(net, net.init()), inputs=["age", "height"])
+    subject = Session(tmp_path, model).subject()
+    assert subject.names.inputs == ("age", "height") and subject.net is net
+    wg.train(net, [[0, 0], [1, 1]], [0, 1], epochs=1, engine="reference", record=tmp_path / "a.run")
+    session = Session(tmp_path, wg.explain(tmp_path / "a.run"))
+    assert session.opened_run is not None

@@ -81,7 +81,7 @@ def test_two_classes_have_one_output_with_the_name_of_the_second():
     y = data.target_names[data.target]
     for kind in (MLPClassifier, partial(own, wg.MLPClassifier)):
         clf = kind(**QUICK).fit(data.data / data.data.std(), y)
-        why = wg.explain(clf)
+        why = wg.explain(clf).why
         assert why.names.outputs == (clf.classes_[1],) == ("malignant",)
         assert why.names.classes == ("benign", "malignant")
         assert why.blame(data.data[:40], y[:40], of="benign").kind == "blame"
@@ -94,7 +94,7 @@ def test_numbers_are_explained_as_predicted(kind, loss):
     X, y = load_diabetes(return_X_y=True, as_frame=True)
     Y = np.column_stack([y, 2 * y]) / 100
     reg = kind(loss=loss, **QUICK).fit(X, Y)
-    why = wg.explain(reg)
+    why = wg.explain(reg).why
     given = why.examples(X, Y)
     a = wg.forward(why.net, why.theta, given.X).a[-1]
     np.testing.assert_allclose(a, reg.predict(X), rtol=1e-12)
@@ -104,7 +104,7 @@ def test_numbers_are_explained_as_predicted(kind, loss):
 @pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
 def test_scikit_learns_networks_predict_here_as_there(activation):
     mlp = MLPClassifier(**QUICK | {"activation": activation}).fit(IRIS.data, NAMED)
-    why = wg.explain(mlp)
+    why = wg.explain(mlp).why
     a = wg.forward(why.net, why.theta, why.examples(IRIS.data).X).a[-1]
     np.testing.assert_allclose(a, mlp.predict_proba(IRIS.data), rtol=0, atol=1e-14)
     cost, _ = gradients(why, IRIS.data, NAMED)
@@ -115,7 +115,7 @@ def test_several_labels_at_once_are_explained_as_predicted():
     Y = np.column_stack([IRIS.target > 0, IRIS.target > 1]).astype(int)
     for kind in (MLPClassifier, partial(own, wg.MLPClassifier)):
         clf = kind(**QUICK).fit(IRIS.data, Y)
-        why = wg.explain(clf)
+        why = wg.explain(clf).why
         given = why.examples(IRIS.data, Y)
         a = wg.forward(why.net, why.theta, given.X).a[-1]
         np.testing.assert_allclose(a, clf.predict_proba(IRIS.data), rtol=0, atol=1e-14)
@@ -127,17 +127,17 @@ def test_the_gradient_of_scikit_learns_regressor_is_the_one_that_it_takes():
     options = {"solver": "sgd", "momentum": 0.0, "learning_rate_init": 1e-4, "alpha": 0.5}
     more = {"hidden_layer_sizes": (4,), "batch_size": len(y), "random_state": 0, "max_iter": 1}
     mlp = MLPRegressor(warm_start=True, **options, **more).fit(X, y)
-    why = wg.explain(mlp)
+    why = wg.explain(mlp).why
     _, found = gradients(why, X, y)
     mlp.fit(X, y)
-    after = wg.explain(mlp).theta.flat
+    after = wg.explain(mlp).why.theta.flat
     np.testing.assert_allclose(why.theta.flat - 1e-4 * found.flat, after, rtol=1e-10)
 
 
 def test_a_pipeline_takes_rows_as_they_come_and_keeps_their_names(clf):
     for kind in (MLPClassifier, partial(own, wg.MLPClassifier)):
         pipe = make_pipeline(StandardScaler(), kind(**QUICK)).fit(IRIS.data, NAMED)
-        why = wg.explain(pipe)
+        why = wg.explain(pipe).why
         assert why.names.inputs == tuple(IRIS.data.columns)
         for row in (IRIS.data[3:4], IRIS.data.iloc[3]):
             a = wg.forward(why.net, why.theta, why.examples(row).X).a[-1]
@@ -147,7 +147,7 @@ def test_a_pipeline_takes_rows_as_they_come_and_keeps_their_names(clf):
 def test_the_best_of_a_search_is_explained():
     search = GridSearchCV(own(wg.MLPClassifier), {"alpha": [0.1, 1.0]}, cv=2)
     search.fit(IRIS.data, NAMED)
-    assert wg.explain(search).theta is search.best_estimator_.theta_
+    assert wg.explain(search).why.theta is search.best_estimator_.theta_
 
 
 def test_a_row_is_a_row_however_it_is_given(clf):
@@ -173,10 +173,10 @@ def test_the_columns_of_a_frame_name_the_inputs_where_training_saw_none():
 def test_class_names_that_were_given_are_taken_as_targets():
     net = wg.Network(4, [wg.Dense(3, "softmax")], cost="cross_entropy")
     fitted = wg.train(net, IRIS.data.to_numpy(), IRIS.target, epochs=1, engine="reference")
-    why = wg.explain(fitted, outputs=IRIS.target_names)
+    why = wg.explain(fitted, outputs=IRIS.target_names).why
     np.testing.assert_array_equal(why.examples(IRIS.data, NAMED).Y, IRIS.target)
     net = wg.Network(1, [wg.Dense(1, "sigmoid")], cost="binary_cross_entropy")
-    why = wg.explain(wg.Fitted(net, net.init()), outputs=["no", "yes"])
+    why = wg.explain(wg.Fitted(net, net.init()), outputs=["no", "yes"]).why
     np.testing.assert_array_equal(why.examples([[1.0], [2.0]], ["yes", "no"]).Y, [1, 0])
     assert why.names.outputs == ("yes",)
 
@@ -225,7 +225,9 @@ def test_nan_in_x_says_where(clf):
     ):
         clf.why_.prediction(bare)
     with pytest.raises(wg.InputError, match=r"X\[0, 1\] is infinity"):
-        wg.explain(MLPRegressor(**QUICK).fit(IRIS.data.to_numpy(), IRIS.target)).prediction(bare)
+        wg.explain(MLPRegressor(**QUICK).fit(IRIS.data.to_numpy(), IRIS.target)).why.prediction(
+            bare
+        )
 
 
 def test_a_label_that_is_no_class_suggests_the_nearest(clf):
@@ -241,7 +243,7 @@ def test_missing_arguments_are_named(clf):
         clf.why_.blame()
     net = wg.Network(2, [wg.Dense(1, "identity")])
     with pytest.raises(wg.InputError, match="there are no rows here to ask about: give X, and y"):
-        wg.explain(wg.Fitted(net, net.init())).blame()
+        wg.explain(wg.Fitted(net, net.init())).why.blame()
 
 
 def test_what_is_no_perceptron_is_refused():
@@ -374,12 +376,12 @@ def test_two_columns_of_one_name_are_refused_with_their_name(clf):
         "a baseline": lambda: clf.why_.prediction(IRIS.data[:1], baseline=TWINS),
         "names that training did not see": lambda: bare.why_.blame(TWINS, NAMED),
         "a training": lambda: fitted.why.blame(TWINS, IRIS.target),
-        "scikit-learn's": lambda: wg.explain(MLPClassifier(**QUICK).fit(IRIS.data, NAMED)).blame(
-            TWINS, NAMED
-        ),
+        "scikit-learn's": lambda: wg.explain(
+            MLPClassifier(**QUICK).fit(IRIS.data, NAMED)
+        ).why.blame(TWINS, NAMED),
         "a pipeline": lambda: wg.explain(
             make_pipeline(StandardScaler(), own(wg.MLPClassifier)).fit(IRIS.data, NAMED)
-        ).blame(TWINS, NAMED),
+        ).why.blame(TWINS, NAMED),
     }
     for what, ask in asked.items():
         with pytest.raises(wg.InputError) as refused:
@@ -388,7 +390,29 @@ def test_two_columns_of_one_name_are_refused_with_their_name(clf):
 
 
 def test_a_name_that_several_units_have_is_not_taken_for_one_of_them(clf):
-    why = wg.explain(clf, inputs=list(TWINS.columns))
+    why = wg.explain(clf, inputs=list(TWINS.columns)).why
     with pytest.raises(wg.InputError, match="units 0, 2 are all called 'long': give the index"):
         why.weight(IRIS.data[:1], NAMED[:1], layer=1, to=0, from_="long")
     assert why.weight(IRIS.data[:1], NAMED[:1], layer=1, to=0, from_=2).kind == "weight"
+
+
+# ── at the door ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_scikit_learns_outputs_are_compared_at_the_door():
+    class Doubled(MLPRegressor):
+        def predict(self, X):
+            return 2 * super().predict(X)
+
+    X, y = IRIS.data.to_numpy(), IRIS.target
+    (note,) = wg.explain(MLPRegressor(**QUICK).fit(X, y)).notes
+    assert note.startswith("On 8 rows the outputs are those of scikit-learn's MLPRegressor to ")
+    with pytest.raises(
+        wg.InputError, match="output 0 of row .* as it was read, .* in scikit-learn's D"
+    ):
+        wg.explain(Doubled(**QUICK).fit(X, y))
+    pipe = make_pipeline(StandardScaler(), MLPClassifier(**QUICK)).fit(IRIS.data, NAMED)
+    model = wg.explain(pipe)
+    assert "from scikit-learn's MLPClassifier in a Pipeline" in repr(model)
+    np.testing.assert_allclose(model.predict(IRIS.data), pipe.predict_proba(IRIS.data), atol=1e-14)
+    assert model.check(IRIS.data[::30], NAMED[::30])["passed"]

@@ -130,7 +130,9 @@ def test_whatever_can_be_asked_can_be_drawn(clf, tmp_path):
     )
     widget = wg.explain(pipe).widget(X, Y)
     click(widget, "1:1,3")
-    assert widget.explanation.value == wg.explain(pipe).weight(X, Y, layer=1, to=1, from_=3).value
+    assert (
+        widget.explanation.value == wg.explain(pipe).why.weight(X, Y, layer=1, to=1, from_=3).value
+    )
 
     net = wg.Network(2, [wg.Dense(3, "tanh"), wg.Dense(1, "sigmoid")], cost="binary_cross_entropy")
     x, y = np.array([[0.0, 1.0], [1.0, 1.0]]), np.array([1.0, 0.0])

@@ -345,7 +345,7 @@ for _ in range(20):
         rule.zero_grad()
         loss(module(x_batch), y_batch).backward()
         rule.step()
-asked = wg.explain(module, cost=loss, outputs=[str(digit) for digit in range(10)], image=(8, 8))
+asked = wg.explain(module, cost=loss, outputs=[str(digit) for digit in range(10)], image=(8, 8)).why
 with torch.no_grad():
     said = module(torch.tensor(X_test).float()).argmax(dim=1).numpy()
 wrong = int(np.flatnonzero(said != y_test)[0])

@@ -8,7 +8,7 @@ Feed-forward neural networks, trained fast on a CPU, with every number on the wa
     open_run            what the command `whygrad train` wrote
     why                 the questions: why.weight, why.paths, …
     diagnose            why it does not learn, and a cure that is proven
-    explain             a network trained elsewhere, with scikit-learn or PyTorch, to be asked why
+    explain             a network trained elsewhere, with scikit-learn, PyTorch, Keras …, to be asked why
     export              a trained network as ONNX, C, JavaScript or PyTorch's tensors
     callbacks           TensorBoard, MLflow, Optuna, a progress bar
     studio              a page that shows a run or a network, and answers
@@ -73,7 +73,7 @@ if TYPE_CHECKING:
     from whygrad.diagnosis import Description, diagnose
     from whygrad.estimators.mlp import MLPClassifier, MLPRegressor
     from whygrad.fitted import load
-    from whygrad.interop import explain
+    from whygrad.interop import Model, explain
     from whygrad.interop.exporting import export
     from whygrad.record import Run, open_run
 
@@ -101,6 +101,7 @@ __all__ = [
     "LBFGS",
     "MLPClassifier",
     "MLPRegressor",
+    "Model",
     "Nadam",
     "Network",
     "OnPlateau",
@@ -142,6 +143,7 @@ _LATER = {
     "callbacks": "whygrad.callbacks",
     "MLPClassifier": "whygrad.estimators",
     "MLPRegressor": "whygrad.estimators",
+    "Model": "whygrad.interop",
     "Run": "whygrad.record",
     "diagnose": "whygrad.diagnosis",
     "explain": "whygrad.interop",

@@ -1,16 +1,14 @@
-"""Fitted MLPs → `Why`: scikit-learn's own and whygrad's, alone, in a pipeline, or as the best of a search.
+"""Fitted MLPs → `Why`: scikit-learn's own and whygrad's.
 
 W[l] = coefs_[l-1].T, b[l] = intercepts_[l-1]; λ₂ = alpha / S of the examples asked about, as a training
 step on just these has it. Rows are checked and classes looked up as by the estimator itself.
 """
 
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier
-from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from whygrad.answers.names import Names
@@ -32,10 +30,7 @@ ENDINGS = {
 
 
 def why_of_estimator(model: Any) -> Why:
-    """Return all questions about a fitted MLP, a pipeline that ends in one, or a search over them."""
-    model = getattr(model, "best_estimator_", model)
-    if isinstance(model, Pipeline):
-        return _of_pipeline(model)
+    """Return all questions about a fitted MLP."""
     check_is_fitted(model)
     if hasattr(model, "net_"):
         plan, encode = model._plan, partial(_encode_own, model)
@@ -70,29 +65,11 @@ def _names(model: Any) -> Names:
     return Names(inputs, classes)
 
 
-def _of_pipeline(pipeline: Pipeline) -> Why:
-    steps, last = pipeline[:-1], why_of_estimator(pipeline[-1])
-    if not len(steps):
-        return last
-    names = last.names
-    try:
-        found = tuple(map(str, steps.get_feature_names_out()))
-    except (AttributeError, ValueError):  # a step that cannot tell, or made of arrays without names
-        found = ()
-    if not names.inputs and len(found) == last.net.sizes[0]:
-        names = replace(names, inputs=found)
-
-    def encode(X: Any, y: Any, sample_weight: Any) -> Examples:
-        return last.encode(steps.transform(_rows(X)), y, sample_weight)
-
-    return Why(last.net, last.theta, names, encode, last.l1, last.l2, last.n)
-
-
 def _encode(model: Any, X: Any, y: Any, sample_weight: Any) -> Examples:
     """Return rows, checked as by the estimator but for missing values, whose position `Why` reports."""
     if X is None:
         raise InputError("an estimator keeps no data: give X, and y")
-    X = _rows(X)
+    X = rows_of(X)
     options = {"accept_sparse": "csr", "dtype": (np.float64, np.float32)}
     if hasattr(model, "feature_names_in_") and hasattr(X, "columns"):
         X = validate_data(model, X, reset=False, ensure_all_finite=False, **options)
@@ -125,7 +102,7 @@ def _targets(model: Any, y: Any) -> Array:
     return index[:, None].astype(np.float64) if n_L == 1 else one_hot(index, n_L)
 
 
-def _rows(X: Any) -> Any:
+def rows_of(X: Any) -> Any:
     """Return a single row, an array or the row of a frame, as a table of one row."""
     if getattr(X, "ndim", None) == 1 and hasattr(X, "to_frame"):
         X = X.to_frame().T.infer_objects()

@@ -13,6 +13,7 @@ from whygrad.errors import FileError, InputError
 
 if TYPE_CHECKING:
     from whygrad.fitted import Fitted
+    from whygrad.interop import Model
     from whygrad.record import Run
 
 __all__ = ["studio"]
@@ -21,7 +22,7 @@ NEEDED = ("nicegui", "anywidget")
 
 
 def studio(
-    run: "Run | Fitted | str | PathLike[str] | None" = None,
+    run: "Run | Fitted | Model | str | PathLike[str] | None" = None,
     *,
     folder: str | PathLike[str] = ".",
     host: str = "127.0.0.1",
@@ -32,9 +33,9 @@ def studio(
 
     Parameters
     ----------
-    run : Run, Fitted, str or path, optional
-        What to look at: a recorded run or the folder of one, or a trained network. By default the studio
-        begins with a data set, to build a network for.
+    run : Run, Fitted, Model, str or path, optional
+        What to look at: a recorded run or the folder of one, or a trained network, also one from elsewhere
+        (`whygrad.explain`). By default the studio begins with a data set, to build a network for.
     folder : str or path, default "."
         Where data and runs are read and written; nothing outside of it is, but this run.
     host : str, default "127.0.0.1"

@@ -1,6 +1,6 @@
 """The questions, bound to a network: the user's own rows and labels in place of arrays.
 
-`clf.why_`, `fitted.why`, `run.why` and `whygrad.explain(model)` give a `Why`. It turns frames and class
+`clf.why_`, `fitted.why`, `run.why` and `whygrad.explain(model).why` give a `Why`. It turns frames and class
 labels into X and Y as training did, puts in the penalties and names of the network, and asks. All is
 computed in float64, from the parameters as they are.
 """
@@ -85,7 +85,7 @@ class Why:
     """A network that answers why, in its user's own rows, labels and names.
 
     Every method takes rows X, their targets y, and the options of the function of the same name in
-    `whygrad.why`. `clf.why_`, `fitted.why`, `run.why` and `whygrad.explain(model)` return one.
+    `whygrad.why`. `clf.why_`, `fitted.why`, `run.why` and `whygrad.explain(model).why` return one.
 
     Parameters
     ----------

@@ -13,6 +13,7 @@ from typing import Any
 
 from whygrad.errors import InputError
 from whygrad.fitted import Fitted
+from whygrad.interop import Model
 from whygrad.pipeline import datasets
 from whygrad.pipeline.fit import find
 from whygrad.pipeline.settings import Settings
@@ -58,9 +59,11 @@ class Session:
     a time, from what was there before it, and takes effect at once.
     """
 
-    def __init__(self, folder: Path, shown: Run | Fitted | None = None) -> None:
+    def __init__(self, folder: Path, shown: Run | Fitted | Model | None = None) -> None:
         self.folder = folder
-        self.fitted = shown if isinstance(shown, Fitted) else None
+        if isinstance(shown, Model) and shown.why.run is not None:
+            shown = shown.why.run
+        self.network = shown if isinstance(shown, Fitted | Model) else None
         self.now = SessionState()
         self.speed: float | None = None
         self._settled: Status | None = None  # the end that is read already
@@ -375,8 +378,8 @@ class Session:
             return now.opened_run.subject(step)
         if now.config is not None:
             return subject_of(now.config)
-        assert self.fitted is not None  # what else is shown has a run or a configuration
-        return alone(self.fitted)
+        assert self.network is not None  # what else is shown has a run or a configuration
+        return alone(self.network)
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -14,6 +14,7 @@ import numpy as np
 from whygrad.answers.names import Names, names_of
 from whygrad.answers.pictures import NetworkPicture
 from whygrad.fitted import Fitted
+from whygrad.interop import Model
 from whygrad.nn import Array, Gradients, Network, Parameters, dense
 from whygrad.plan.optimizers import find_optimizer
 from whygrad.plan.plan import Plan, State
@@ -209,13 +210,12 @@ class Subject:
             return ask(self.net, theta, *found, l1=l1, l2=l2, names=self.names)
 
 
-def alone(fitted: Fitted) -> Subject:
+def alone(network: Fitted | Model) -> Subject:
     """Return a network that came without examples: it can be looked at, but not asked."""
-    plan = Plan(net=fitted.net, optimizer=find_optimizer("sgd"), n=1, epochs=1, batch_size=1)
-    names = names_of(fitted.net, None)
-    return Subject(
-        plan, State(fitted.theta.flat, np.zeros(0)), names=names, notice=NOTHING_RECORDED
-    )
+    why = network.why
+    plan = Plan(net=why.net, optimizer=find_optimizer("sgd"), n=1, epochs=1, batch_size=1)
+    names = names_of(why.net, why.names)
+    return Subject(plan, State(why.theta.flat, np.zeros(0)), names=names, notice=NOTHING_RECORDED)
 
 
 def overview(subject: Subject, chosen: Chosen, edges: Edges = "weight") -> NetworkPicture:
