@@ -1,6 +1,8 @@
-"""Networks from elsewhere → `Why`: scikit-learn's fitted MLPs, PyTorch's `Sequential`, whygrad's own.
+"""Networks from elsewhere → `Why`: scikit-learn's fitted MLPs, PyTorch's modules, whygrad's own.
 
-    torch            a `Sequential` → a network and its parameters
+    chain            operations, one after the other → layers; what is folded, and what is compared
+    outputs          a loss of another library → output activation, cost and notes
+    torch            a PyTorch module, traced → a chain
     torch_loss       PyTorch's losses → output activation and cost
     torch_functions  activations with a parameter that PyTorch lets one choose
 
@@ -16,7 +18,7 @@ from whygrad.why.bound import Why
 
 KNOWN = (
     "an MLPClassifier or MLPRegressor (of whygrad or scikit-learn, also in a Pipeline), a torch.nn."
-    "Sequential, what whygrad.train gives, or a run"
+    "Module, what whygrad.train gives, or a run"
 )
 
 
@@ -35,10 +37,10 @@ def explain(
 
     Parameters
     ----------
-    model : estimator, torch.nn.Sequential, Fitted or Run
+    model : estimator, torch.nn.Module, Fitted or Run
         A fitted `MLPClassifier` or `MLPRegressor` of whygrad or of scikit-learn, alone, as the last step of
-        a `Pipeline` or as the best of a search; a `torch.nn.Sequential` of `Linear`, activations, `Dropout`
-        and `Flatten`; a `Fitted`; a `Run`.
+        a `Pipeline` or as the best of a search; a `torch.nn.Module` whose graph is a chain of linear layers,
+        activations, batch normalisation, dropout and changes of shape; a `Fitted`; a `Run`.
     cost : torch.nn.Module, str or Cost, optional
         For PyTorch: the loss it was trained with, such as `torch.nn.CrossEntropyLoss()`, or one of
         whygrad's costs. By default the one that belongs to a last layer of softmax or sigmoid.
@@ -55,7 +57,8 @@ def explain(
     Raises
     ------
     InputError
-        For a model of another kind, and for a layer of PyTorch's that is not supported, with its position.
+        For a model of another kind, and for an operation of PyTorch's that is not supported, with its name
+        and line.
 
     Examples
     --------
@@ -72,9 +75,9 @@ def explain(
 def _why(model: Any, cost: Any) -> Why:
     libraries = {kind.__module__.partition(".")[0] for kind in type(model).__mro__}
     if "torch" in libraries:
-        from whygrad.interop.torch import why_of_sequential
+        from whygrad.interop.torch import why_of_module
 
-        return why_of_sequential(model, cost)
+        return why_of_module(model, cost)
     if cost is not None:
         raise InputError("cost is for PyTorch's networks: this model has its own")
     if isinstance(model, Why):

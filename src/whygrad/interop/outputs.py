@@ -1,0 +1,135 @@
+"""What a loss of another library comes to: an output activation, a cost, class weights and notes.
+
+    logits and a loss that applies softmax      softmax, cross_entropy (δ = a − y)
+    logits and a loss that applies the sigmoid  sigmoid, binary_cross_entropy (δ = a − y)
+    a mean over the n_L outputs                 1/n_L of the sum, as a factor of the cost
+
+A factor other than 1 is part of the cost, and every answer says so.
+"""
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from whygrad.errors import InputError
+from whygrad.interop.chain import Chain
+from whygrad.nn.arrays import one_hot
+from whygrad.nn.functions import (
+    ACTIVATIONS,
+    CANONICAL_LINKS,
+    COSTS,
+    Activation,
+    Array,
+    Cost,
+    find_activation,
+)
+from whygrad.why.bound import Examples, Why, as_given
+
+
+@dataclass(frozen=True, eq=False)
+class Output:
+    """Output activation and cost, class weights, (n_L,), the label smoothing ε, and notes on them."""
+
+    f: str | Activation
+    cost: Any
+    class_weights: Any = None
+    smoothing: float = 0.0
+    notes: tuple[str, ...] = ()
+
+
+# The cost that is assumed after these activations, and that a loss on logits applies together with them.
+CANONICAL_COSTS = {"softmax": "cross_entropy", "sigmoid": "binary_cross_entropy"}
+
+
+def by_default(f: str | Activation, example: str) -> Output:
+    """Return the output for the cost that belongs to f; `example` is a loss that could be given."""
+    name = find_activation(f).name
+    if name not in CANONICAL_COSTS:
+        raise InputError(
+            f"the network ends in {name!r}, which tells no loss: give the one that it was trained with, "
+            f"such as {example}"
+        )
+    said = f"no loss was given: {CANONICAL_COSTS[name]} is assumed, since the last layer is {name}"
+    return Output(f, CANONICAL_COSTS[name], notes=(said,))
+
+
+def of_own_cost(cost: Any, f: str | Activation) -> Output:
+    """Return the output for whygrad's own cost: a cross-entropy takes what has no activation as logits."""
+    meant = [kind for kind, name in CANONICAL_COSTS.items() if name == cost and f == "identity"]
+    return Output(meant[0] if meant else f, cost)
+
+
+def scaled(name: str, f: str | Activation, C: Cost, factor: Fraction) -> Output:
+    """Return an output whose cost is multiplied by a factor, which every answer then states."""
+    if factor == 1:
+        return Output(f, C)
+    said = f"{name} is {factor} of the cost {C.name}, which is the sum over the outputs"
+    by = float(factor)
+    times = replace(
+        C,
+        name=f"{factor} {C.name}",
+        value=lambda a, y: by * C.value(a, y),
+        derivative=lambda a, y: by * C.derivative(a, y),
+    )
+    return Output(f, times, notes=(said,))
+
+
+def from_logits(name: str, kind: str, f: str | Activation, factor: Fraction | int = 1) -> Output:
+    """Return the output where the loss itself applies softmax or the sigmoid to the network's outputs.
+
+    With a factor, or after an activation of the network's own, the cost stays one of the logits: nothing
+    cancels there, and a saturated output would lose its digits on the way through f′.
+    """
+    own = find_activation(f).name
+    if own == "identity" and factor == 1:
+        return Output(kind, CANONICAL_COSTS[kind])
+    C, value, from_z = (
+        COSTS[CANONICAL_COSTS[kind]],
+        ACTIVATIONS[kind].value,
+        CANONICAL_LINKS[kind, CANONICAL_COSTS[kind]],
+    )
+    of_logits = Cost(f"{C.name} of logits", from_z, lambda a, y: value(a) - y, "real", C.targets)
+    said = f"the outputs here are logits: {name} applies {kind} to them"
+    if own != "identity":
+        said = f"{name} applies {kind} to what {own} has given already"
+    output = scaled(name, f, of_logits, Fraction(factor))
+    return replace(output, notes=(said, *output.notes))
+
+
+def huber_at(turn: float) -> Cost:
+    """Return the Huber cost that turns from a square to a line at this distance."""
+    if turn == 1:
+        return COSTS["huber"]
+
+    def value(a: Array, y: Array) -> Array:
+        r = np.abs(a - y)
+        near = np.minimum(r, turn)
+        return (near * (r - near / 2)).sum(axis=-1)
+
+    return Cost(f"huber({turn:g})", value, lambda a, y: np.clip(a - y, -turn, turn))
+
+
+def why_of_chain(chain: Chain, output: Output, **options: Any) -> Why:
+    """Return all questions about a chain with this output; options are fields of `Why`."""
+    net, theta = chain.network(output.f, output.cost)
+    encode, notes = partial(_encode, output, net.sizes[-1]), (*chain.notes, *output.notes)
+    return Why(net, theta, encode=encode, notes=notes, **options)
+
+
+def _encode(output: Output, n_L: int, X: Any, y: Any, sample_weight: Any) -> Examples:
+    """Return examples as arrays; the weights of classes in the loss become weights of examples."""
+    X, y, s = as_given(X, y, sample_weight)
+    if y is None or (output.class_weights is None and not output.smoothing):
+        return Examples(X, y, s)
+    y = np.atleast_1d(np.asarray(y))
+    if y.ndim == 1 and y.dtype.kind in "iu" and n_L > 1:
+        y = one_hot(y, n_L)
+    elif output.class_weights is not None:
+        raise InputError("a loss with weights for the classes needs y as class numbers, (n,)")
+    if output.class_weights is not None:
+        s = y @ output.class_weights * (1.0 if s is None else np.asarray(s))
+    even = n_L if n_L > 1 else 2  # one sigmoid unit is smoothed towards ½
+    return Examples(X, (1 - output.smoothing) * y + output.smoothing / even, s)
