@@ -13,6 +13,13 @@ torch = pytest.importorskip("torch")
 nn = torch.nn
 F = torch.nn.functional
 
+
+def explained(model, **options):
+    """The questions about a model."""
+    found = wg.explain(model, **options)
+    return getattr(found, "why", found)
+
+
 X = np.random.default_rng(0).normal(size=(9, 6))
 Y = np.random.default_rng(1).integers(0, 3, 9)
 
@@ -106,7 +113,7 @@ KINDS = [Functional, Nested, Raw]
 @pytest.mark.parametrize(("dtype", "within"), [(torch.float64, 1e-12), (torch.float32, 1e-6)])
 def test_outputs_and_gradients_are_the_modules_own(kind, dtype, within):
     model = made(kind, dtype)
-    why = wg.explain(model, cost=loss_of(kind))
+    why = explained(model, cost=loss_of(kind))
     rows = torch.tensor(X, dtype=dtype, requires_grad=True)
     outputs = model(rows)
     loss_of(kind)(outputs, torch.tensor(Y)).backward()
@@ -119,7 +126,7 @@ def test_outputs_and_gradients_are_the_modules_own(kind, dtype, within):
 
 def test_gradients_of_the_weights_are_autograds():
     model = made(Functional)
-    why = wg.explain(model, cost=nn.CrossEntropyLoss())
+    why = explained(model, cost=nn.CrossEntropyLoss())
     nn.CrossEntropyLoss()(model(torch.tensor(X)), torch.tensor(Y)).backward()
     trace, _ = gradient_at_the_inputs(why)
     found = wg.gradients(why.net, why.theta, trace)
@@ -129,7 +136,7 @@ def test_gradients_of_the_weights_are_autograds():
 
 
 def test_a_folded_normalisation_is_named_in_every_answer():
-    why = wg.explain(made(Nested), cost=nn.NLLLoss())
+    why = explained(made(Nested), cost=nn.NLLLoss())
     assert why.notes == (
         "layer blocks.0.norm (BatchNorm1d) is folded into layer 1, before it",
         "layer head.0 (BatchNorm1d) is folded into layer 3, which follows it",
@@ -149,7 +156,7 @@ def test_a_normalisation_that_no_layer_follows_becomes_one():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(6, 3), nn.Tanh(), nn.BatchNorm1d(3), nn.Softmax(dim=1)).double()
     model[2].running_var.uniform_(0.2, 3)
-    why = wg.explain(model)
+    why = explained(model)
     assert "layer 2 (BatchNorm1d) is layer 2, with a diagonal W" in why.notes
     expected = model.eval()(torch.tensor(X)).detach().numpy()
     np.testing.assert_allclose(wg.forward(why.net, why.theta, X).a[-1], expected, atol=1e-14)
@@ -159,7 +166,7 @@ def test_dropout_is_kept_for_training_on_and_is_off_in_answers():
     model = nn.Sequential(
         nn.Linear(6, 4), nn.ReLU(), nn.Dropout(0.3), nn.Linear(4, 3), nn.Dropout()
     )
-    why = wg.explain(model, cost=nn.CrossEntropyLoss())
+    why = explained(model, cost=nn.CrossEntropyLoss())
     assert [layer.dropout for layer in why.net.layers] == [pytest.approx(0.3), 0]
     assert why.notes == ("layer 4 (Dropout) is left out: it is off when the network predicts",)
 
@@ -168,7 +175,7 @@ def test_a_module_is_left_in_the_mode_it_was_in():
     model = made(Nested).train()
     model.blocks[0].eval()
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    wg.explain(model, cost=nn.NLLLoss())
+    explained(model, cost=nn.NLLLoss())
     assert model.training and model.head[0].training and not model.blocks[0].norm.training
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
 
@@ -183,7 +190,7 @@ def test_shared_weights_are_noted():
         def forward(self, x):
             return self.b(torch.relu(self.a(x)))
 
-    notes = wg.explain(Tied(), cost=nn.MSELoss()).notes
+    notes = explained(Tied(), cost=nn.MSELoss()).notes
     assert any("layer b (Linear)" in note and "the weights of layer a" in note for note in notes)
 
 
@@ -197,7 +204,7 @@ def test_images_go_in_where_the_module_takes_nothing_else():
             n, channels, height, width = x.shape
             return self.fc(x.reshape(n, channels * height * width))
 
-    why = wg.explain(Images(), cost=nn.CrossEntropyLoss(), image=(4, 4))
+    why = explained(Images(), cost=nn.CrossEntropyLoss(), image=(4, 4))
     assert why.net.sizes == (16, 3)
 
 
@@ -274,7 +281,7 @@ def test_what_is_no_chain_is_refused_with_the_operation_and_its_line(kind, comme
         warnings.simplefilter("ignore")
         model = kind()
     with pytest.raises(wg.InputError) as caught:
-        wg.explain(model, cost=nn.CrossEntropyLoss())
+        explained(model, cost=nn.CrossEntropyLoss())
     assert message.format(where) in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -282,14 +289,14 @@ def test_what_is_no_chain_is_refused_with_the_operation_and_its_line(kind, comme
 def test_a_normalisation_by_the_batch_is_refused():
     model = nn.Sequential(nn.Linear(6, 3), nn.BatchNorm1d(3, track_running_stats=False))
     with pytest.raises(wg.InputError, match="layer 1 .BatchNorm1d. keeps no running mean: what it"):
-        wg.explain(model, cost=nn.MSELoss())
+        explained(model, cost=nn.MSELoss())
 
 
 def test_other_outputs_than_the_layers_give_are_refused_with_both_numbers():
     model = nn.Sequential(nn.Linear(6, 3)).double()
     model[0].register_forward_hook(lambda layer, inputs, outputs: outputs + 1)
     with pytest.raises(wg.InputError) as caught:
-        wg.explain(model, cost=nn.MSELoss())
+        explained(model, cost=nn.MSELoss())
     theirs, ours = map(float, re.findall(r"(?:gives|as read) (-?[\d.]+)", str(caught.value)))
     assert theirs == pytest.approx(ours + 1, abs=1e-4)
 
@@ -306,13 +313,13 @@ def test_outputs_of_another_shape_are_refused_with_the_layers_name():
     with pytest.raises(
         wg.InputError, match=r"Rows gives outputs of shape .* being layer fc \(Linear\)"
     ):
-        wg.explain(Rows(), cost=nn.MSELoss())
+        explained(Rows(), cost=nn.MSELoss())
 
 
 @pytest.mark.parametrize("kind", [Functional, Nested])
 def test_an_exported_program_is_read_like_the_module_it_was_made_of(kind):
     model = made(kind)
     exported = torch.export.export(model, (torch.tensor(X[:2]),))
-    why, own = (wg.explain(each, cost=loss_of(kind)) for each in (exported, model))
+    why, own = (explained(each, cost=loss_of(kind)) for each in (exported, model))
     np.testing.assert_allclose(why.theta.flat, own.theta.flat, rtol=1e-15, atol=0)
     assert len(why.notes) == len(own.notes)

@@ -11,6 +11,7 @@ a model of its own is handed over: models are told by the modules that their cla
 """
 
 from collections.abc import Sequence
+from os import PathLike
 from typing import Any
 
 from whygrad.errors import InputError
@@ -20,6 +21,7 @@ KNOWN = (
     "an MLPClassifier or MLPRegressor (of whygrad or scikit-learn, also in a Pipeline), a torch.nn."
     "Module, what whygrad.train gives, or a run"
 )
+KERAS = (".keras", ".h5", ".hdf5")
 
 
 def explain(
@@ -39,8 +41,9 @@ def explain(
     ----------
     model : estimator, torch.nn.Module, Fitted or Run
         A fitted `MLPClassifier` or `MLPRegressor` of whygrad or of scikit-learn, alone, as the last step of
-        a `Pipeline` or as the best of a search; a `torch.nn.Module` whose graph is a chain of linear layers,
-        activations, batch normalisation, dropout and changes of shape; a `Fitted`; a `Run`.
+        a `Pipeline` or as the best of a search; a `torch.nn.Module` that is a chain of linear layers,
+        activations, batch normalisation, dropout and changes of shape; a Keras model of such
+        layers, or the `.keras` or `.h5` file of one; a `Fitted`; a `Run`.
     cost : torch.nn.Module, str or Cost, optional
         For PyTorch: the loss it was trained with, such as `torch.nn.CrossEntropyLoss()`, or one of
         whygrad's costs. By default the one that belongs to a last layer of softmax or sigmoid.
@@ -74,6 +77,12 @@ def explain(
 
 def _why(model: Any, cost: Any) -> Why:
     libraries = {kind.__module__.partition(".")[0] for kind in type(model).__mro__}
+    path = isinstance(model, str | PathLike)
+    # With PyTorch below it, a Keras model is a module of PyTorch's as well: this comes first.
+    if libraries & {"keras", "tf_keras"} or (path and str(model).endswith(KERAS)):
+        from whygrad.interop.keras import why_of_keras
+
+        return why_of_keras(model, cost)
     if "torch" in libraries:
         from whygrad.interop.torch import why_of_module
 

@@ -3,9 +3,9 @@
     Linear     a ↦ W a + b                     Function   a ↦ f(a)
     Scaling    a ↦ by · a + plus, by unit      Drop       dropout: off, as in prediction
 
-A batch normalisation in prediction is a `Scaling`: γ/√(σ² + ε) · (a − μ) + β. Between a linear layer and its
-activation it is folded into that layer, W ← by · W and b ← by · b + plus; anywhere else into the layer
-that follows, W ← W · by and b ← b + W plus. What is folded is named: every answer speaks of the product.
+A batch normalisation in prediction is a `Scaling`: γ/√(σ² + ε) · (a − μ) + β. Between a linear layer and
+its activation it is folded into that layer, W ← by · W and b ← by · b + plus; else into the one that
+follows, W ← W · by and b ← b + W plus. What is folded is named: every answer speaks of the product.
 """
 
 from collections.abc import Callable, Iterable
@@ -48,10 +48,11 @@ class Function:
 
 @dataclass(frozen=True, eq=False)
 class Drop:
-    """Dropout with this probability."""
+    """Dropout with this probability; noise of another kind, which has no place here, is not plain."""
 
     where: str
     p: float
+    plain: bool = True
 
 
 Step: TypeAlias = Linear | Scaling | Function | Drop
@@ -162,7 +163,7 @@ class _Reading:
         last = self.layers[-1] if self.layers else None
         if not step.p:
             return
-        if last is None or self.waiting or last.f is None:
+        if last is None or self.waiting or last.f is None or not step.plain:
             self.notes.append(f"{step.where} is left out: it is off when the network predicts")
         else:
             last.dropout = 1 - (1 - last.dropout) * (1 - step.p)
@@ -226,7 +227,9 @@ def _fitting(step: Scaling, factor: Any, n: int) -> Array:
 ROWS = 5
 
 
-def check_outputs(chain: Chain, predict: Callable[[Array], Array], what: str) -> None:
+def check_outputs(
+    chain: Chain, predict: Callable[[Array], Array], what: str, precision: float = 0.0
+) -> None:
     """Compare the outputs of the original with those of the layers read, on a few drawn rows.
 
     Parameters
@@ -237,6 +240,8 @@ def check_outputs(chain: Chain, predict: Callable[[Array], Array], what: str) ->
         The original: rows, (n, n_0), float64 → outputs, in its own dtype.
     what : str
         What the original is called.
+    precision : float
+        The ε of the number format that it computes in, where that is not the one of its outputs.
 
     Raises
     ------
@@ -245,6 +250,7 @@ def check_outputs(chain: Chain, predict: Callable[[Array], Array], what: str) ->
     """
     net, theta = chain.network()
     X = np.random.default_rng(0).normal(size=(ROWS, net.sizes[0]))
+    X = np.round(16 * X) / 16  # which every number format has
     theirs, ours = np.asarray(predict(X)), forward(net, theta, X).a[-1]
     if chain.logarithms:
         theirs = np.exp(theirs)
@@ -253,12 +259,14 @@ def check_outputs(chain: Chain, predict: Callable[[Array], Array], what: str) ->
             f"{what} gives outputs of shape {theirs.shape} for {ROWS} rows of {chain.n_0} numbers, its "
             f"layers as read {ours.shape}, the last being {chain.layers[-1].where}"
         )
-    eps = float(np.finfo(theirs.dtype if theirs.dtype.kind == "f" else np.float64).eps)
+    own = float(np.finfo(theirs.dtype if theirs.dtype.kind == "f" else np.float64).eps)
     theirs = theirs.reshape(ours.shape).astype(np.float64)
     off = np.abs(theirs - ours)
-    if not np.all(off <= np.sqrt(eps) * max(1.0, np.abs(theirs).max())):  # NaN is off as well
+    if not np.all(
+        off <= np.sqrt(max(own, precision)) * max(1.0, np.abs(theirs).max())
+    ):  # NaN is off as well
         row, unit = np.unravel_index(np.nanargmax(np.where(np.isnan(off), np.inf, off)), off.shape)
         raise InputError(
-            f"{what} gives {theirs[row, unit]:.6g} as output {unit} of a drawn row, its layers as read "
-            f"{ours[row, unit]:.6g}: something in it is not as whygrad reads it"
+            f"{what} gives {theirs[row, unit]:.9g} as output {unit} of a drawn row, its layers as read "
+            f"{ours[row, unit]:.9g}: something in it is not as whygrad reads it"
         )

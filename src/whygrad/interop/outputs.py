@@ -31,12 +31,16 @@ from whygrad.why.bound import Examples, Why, as_given
 
 @dataclass(frozen=True, eq=False)
 class Output:
-    """Output activation and cost, class weights, (n_L,), the label smoothing ε, and notes on them."""
+    """Output activation and cost, class weights, (n_L,), the label smoothing ε, and notes on them.
+
+    Labels are smoothed towards `even`, by default 1/n_L.
+    """
 
     f: str | Activation
     cost: Any
     class_weights: Any = None
     smoothing: float = 0.0
+    even: float = 0.0
     notes: tuple[str, ...] = ()
 
 
@@ -131,5 +135,5 @@ def _encode(output: Output, n_L: int, X: Any, y: Any, sample_weight: Any) -> Exa
         raise InputError("a loss with weights for the classes needs y as class numbers, (n,)")
     if output.class_weights is not None:
         s = y @ output.class_weights * (1.0 if s is None else np.asarray(s))
-    even = n_L if n_L > 1 else 2  # one sigmoid unit is smoothed towards ½
-    return Examples(X, (1 - output.smoothing) * y + output.smoothing / even, s)
+    even = output.smoothing * (output.even or 1 / n_L)
+    return Examples(X, (1 - output.smoothing) * y + even, s)

@@ -287,7 +287,7 @@ def _of_layer(layer: Any, where: str) -> Step | None:
             _check_dim(layer.dim, where)
         return Function(where, ACTIVATIONS[kind](layer), logarithm=kind is nn.LogSoftmax)
     if kind in DROPOUTS:
-        return Drop(where, layer.p)
+        return Drop(where, layer.p, plain=kind is nn.Dropout)
     if kind is nn.Flatten and (layer.start_dim, layer.end_dim) != (1, -1):
         raise InputError(
             f"{where} flattens dimensions {layer.start_dim} to {layer.end_dim}: only all of an example, "
@@ -336,7 +336,7 @@ def _dropout(node: Any, where: str, given: Any) -> Drop:
         raise InputError(
             f"{where} drops units even when it predicts: give it training=self.training, or use a layer"
         )
-    return Drop(where, p)
+    return Drop(where, p, plain=_name(node) == "dropout")
 
 
 def _linear(node: Any, where: str, given: Any) -> Linear:

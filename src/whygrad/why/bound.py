@@ -114,6 +114,8 @@ class Why:
     training : callable
         Returns the training rows of a table as the network takes them, (n, n_0), or None: their mean is the
         baseline of `prediction`, and their range its limits.
+    optimizer : Optimizer, optional
+        What it was trained by, where that is known from elsewhere.
 
     Examples
     --------
@@ -135,6 +137,7 @@ class Why:
     own_units: OwnUnits = _no_tables
     run: Any = None
     training: Callable[[], Array | None] = unknown
+    optimizer: Any = None
 
     def __repr__(self) -> str:
         sizes = "-".join(str(units) for units in self.net.sizes)
