@@ -7,7 +7,8 @@ Feed-forward neural networks, trained fast on a CPU, with every number on the wa
     train_many          several side by side
     open_run            what the command `whygrad train` wrote
     why                 the questions: why.weight, why.paths, …
-    explain             a network trained elsewhere, with scikit-learn or PyTorch, to be asked why
+    explain             a network trained elsewhere, with scikit-learn, PyTorch or Keras, to be asked why
+    to_torch            a network as a PyTorch module
     studio              a page that shows a run or a network, and answers
 """
 
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from whygrad.estimators.mlp import MLPClassifier, MLPRegressor
     from whygrad.fitted import load
     from whygrad.interop import explain
+    from whygrad.interop.torch_out import to_torch
     from whygrad.record import Run, open_run
 
 __all__ = [
@@ -117,6 +119,7 @@ __all__ = [
     "load",
     "open_run",
     "studio",
+    "to_torch",
     "train",
     "train_many",
     "why",
@@ -130,6 +133,7 @@ _LATER = {
     "explain": "whygrad.interop",
     "load": "whygrad.fitted",
     "open_run": "whygrad.record",
+    "to_torch": "whygrad.interop.torch_out",
     "why": "whygrad.why",
 }
 

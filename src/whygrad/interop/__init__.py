@@ -1,10 +1,13 @@
-"""Networks from elsewhere → `Why`: scikit-learn's fitted MLPs, PyTorch's modules, whygrad's own.
+"""Networks from elsewhere → `Why`: scikit-learn's MLPs, PyTorch's modules, Keras models, whygrad's own.
 
     chain            operations, one after the other → layers; what is folded, and what is compared
     outputs          a loss of another library → output activation, cost and notes
     torch            a PyTorch module, traced → a chain
     torch_loss       PyTorch's losses → output activation and cost
     torch_functions  activations with a parameter that PyTorch lets one choose
+    torch_state      PyTorch's parameters and a description of the network → a chain
+    torch_out        a network of whygrad's → a PyTorch module, or its parameters
+    keras            Keras models, in memory and from their files → a chain
 
 Its face is `explain`. It may import `why`, `estimators` and what is below. A library is imported only where
 a model of its own is handed over: models are told by the modules that their classes come from.
