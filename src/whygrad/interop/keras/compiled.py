@@ -179,7 +179,7 @@ def optimizer_of(compiled: Any) -> Any:
     if not given:
         return None
     name, config = _named(given)
-    known = OPTIMIZERS.get(_plain(name))
+    known = OPTIMIZERS.get(_plain(name.removeprefix("Custom>")))  # as Keras 2.11 wrote its own
     if known is None or isinstance(config.get("learning_rate"), dict):  # a schedule
         return None
     kind, arguments = known
