@@ -60,6 +60,7 @@ NAMES = [
     "load",
     "open_run",
     "studio",
+    "to_torch",
     "train",
     "train_many",
     "why",

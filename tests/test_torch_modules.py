@@ -223,7 +223,7 @@ class TwoHeads(nn.Module):
         self.a, self.b = nn.Linear(6, 3), nn.Linear(6, 3)
 
     def forward(self, x):
-        return self.a(x), self.b(x)
+        return self.a(x), self.b(x)  # two heads
 
 
 class Deciding(Functional):
@@ -256,8 +256,12 @@ def line_of(comment):
 @pytest.mark.parametrize(
     ("kind", "comment", "message"),
     [
-        (Residual, "the sum", "add ({}) takes more than the outputs of what comes before it"),
-        (TwoHeads, None, "layer b (Linear) (test_torch_modules.py, line"),
+        (Residual, "the sum", "add ({}) joins two branches: the graph is no chain"),
+        (
+            TwoHeads,
+            "two heads",
+            "layer b (Linear) ({}) goes back to what layer a (Linear) has taken al",
+        ),
         (
             Deciding,
             "the decision",

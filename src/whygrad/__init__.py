@@ -67,8 +67,7 @@ if TYPE_CHECKING:
     from whygrad import why
     from whygrad.estimators.mlp import MLPClassifier, MLPRegressor
     from whygrad.fitted import load
-    from whygrad.interop import explain
-    from whygrad.interop.torch_out import to_torch
+    from whygrad.interop import explain, to_torch
     from whygrad.record import Run, open_run
 
 __all__ = [
@@ -133,7 +132,7 @@ _LATER = {
     "explain": "whygrad.interop",
     "load": "whygrad.fitted",
     "open_run": "whygrad.record",
-    "to_torch": "whygrad.interop.torch_out",
+    "to_torch": "whygrad.interop",
     "why": "whygrad.why",
 }
 

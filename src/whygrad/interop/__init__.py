@@ -9,7 +9,7 @@
     torch_out        a network of whygrad's → a PyTorch module, or its parameters
     keras            Keras models, in memory and from their files → a chain
 
-Its face is `explain`. It may import `why`, `estimators` and what is below. A library is imported only where
+Its face is `explain` and `to_torch`. It may import `why`, `estimators` and what is below. A library is imported only where
 a model of its own is handed over: models are told by the modules that their classes come from.
 """
 
@@ -18,6 +18,7 @@ from os import PathLike
 from typing import Any
 
 from whygrad.errors import InputError
+from whygrad.interop.torch_out import to_torch as to_torch
 from whygrad.why.bound import Why
 
 KNOWN = (

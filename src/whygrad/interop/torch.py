@@ -164,7 +164,7 @@ def _steps(model: nn.Module, graph: Any, shared: list[str]) -> Iterator[Step]:
     """Yield the operations on the rows, in order; layers that share their weights are noted."""
     values: dict[Any, Any] = {}  # what does not depend on the rows
     sizes: set[Any] = set()  # what depends on their shape alone
-    head, used = None, _used(graph)
+    head, before, used = None, "it", _used(graph)
     weights: dict[int, str] = {}
     for node in graph.nodes:
         data = [each for each in node.all_input_nodes if each not in values and each not in sizes]
@@ -188,10 +188,11 @@ def _steps(model: nn.Module, graph: Any, shared: list[str]) -> Iterator[Step]:
         else:
             what = _what(model, node)
             where = what + _line(_FRAME.findall(node.stack_trace or ""))
+            if len(set(data)) > 1:
+                raise InputError(f"{where} joins two branches: the graph is no chain")
             if data != [head]:
                 raise InputError(
-                    f"{where} takes more than the outputs of what comes before it, or not these: the "
-                    "graph is no chain"
+                    f"{where} goes back to what {before} has taken already: the graph is no chain"
                 )
             step = _step(model, node, where, values)
             if isinstance(step, Linear):
@@ -204,7 +205,7 @@ def _steps(model: nn.Module, graph: Any, shared: list[str]) -> Iterator[Step]:
                 step = replace(step, where=what)
             if step is not None:
                 yield step
-            head = node
+            head, before = node, what
 
 
 def _used(graph: Any) -> set[Any]:
