@@ -356,6 +356,19 @@ def test_a_lambda_in_a_file_is_refused_and_never_run(saved, tmp_path):
         explained(path)
 
 
+def test_a_model_of_a_class_of_its_own_is_refused_and_never_run(saved, tmp_path):
+    with zipfile.ZipFile(saved / "Sequential.keras") as archive:
+        about = json.loads(archive.read("config.json"))
+    about |= {"class_name": "Own", "registered_name": "their>Own", "module": "os"}
+    path = rewritten(
+        saved / "Sequential.keras", tmp_path / "own.keras", **{"config.json": json.dumps(about)}
+    )
+    with pytest.raises(
+        wg.InputError, match="own.keras: a Own is no chain of layers, but code of its"
+    ):
+        explained(path)
+
+
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(saved, tmp_path):
     bomb = {"model.weights.h5": bytes(2**26)}
     path = rewritten(saved / "Sequential.keras", tmp_path / "bomb.keras", **bomb)

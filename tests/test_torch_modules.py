@@ -208,6 +208,21 @@ def test_images_go_in_where_the_module_takes_nothing_else():
     assert why.net.sizes == (16, 3)
 
 
+def test_a_single_output_may_come_as_a_vector():
+    class Single(nn.Module):
+        def __init__(self, part):
+            super().__init__()
+            self.fc, self.part = nn.Linear(6, 1), part
+
+        def forward(self, x):
+            return torch.sigmoid(self.part(self.fc(x.float().view(-1, 6))))
+
+    for part in (lambda x: x[:, 0], lambda x: x.squeeze(), lambda x: x[..., -1], torch.flatten):
+        assert explained(Single(part)).net.sizes == (6, 1)
+    with pytest.raises(wg.InputError, match=r"getitem \(.*\) takes a part of the rows: only"):
+        explained(Single(lambda x: x[:, :1]))
+
+
 class Residual(nn.Module):
     def __init__(self):
         super().__init__()
@@ -312,7 +327,7 @@ def test_outputs_of_another_shape_are_refused_with_the_layers_name():
             self.fc = nn.Linear(3, 2)
 
         def forward(self, x):
-            return self.fc(x.view(-1, 3)).view(x.size(0), -1)[:, :1].unsqueeze(0)
+            return self.fc(x.view(-1, 3)).flatten()
 
     with pytest.raises(
         wg.InputError, match=r"Rows gives outputs of shape .* being layer fc \(Linear\)"

@@ -9,8 +9,8 @@
     torch_out        a network of whygrad's → a PyTorch module, or its parameters
     keras            Keras models, in memory and from their files → a chain
 
-Its face is `explain` and `to_torch`. It may import `why`, `estimators` and what is below. A library is imported only where
-a model of its own is handed over: models are told by the modules that their classes come from.
+Its face is `explain` and `to_torch`. It may import `why`, `estimators` and what is below. A library is
+imported only where a model of its own is handed over: models are told by the modules of their classes.
 """
 
 from collections.abc import Sequence

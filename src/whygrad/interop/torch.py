@@ -383,6 +383,20 @@ def _arithmetic(sign: str, node: Any, where: str, given: Any) -> Scaling:
     return Scaling(where, 1 / np.asarray(c, np.float64))
 
 
+def _part(node: Any, where: str, given: Any) -> None:
+    """Accept rows[:, 0], which makes one output a vector; what takes some of several columns is refused."""
+    index = (
+        given(1, "dim", None)
+        if _name(node) == "getitem"
+        else (slice(None), given(2, "index", None))
+    )
+    whole = (slice(None), Ellipsis)
+    if not isinstance(index, tuple) or index[0] not in whole or index[1:] not in ((0,), (-1,)):
+        raise InputError(
+            f"{where} takes a part of the rows: only [:, 0] of one output is supported"
+        )
+
+
 def _softmax(given: Any) -> str:
     _check_dim(given(1, "dim", None), "softmax")
     return "softmax"
@@ -421,7 +435,9 @@ FUNCTIONS: dict[str, Callable[[Any], str | Activation]] = {
     "gelu": lambda given: gelu_tanh() if given(1, "approximate", "none") == "tanh" else "gelu",
     "softplus": lambda given: sharp_softplus(given(1, "beta", 1.0), given(2, "threshold", 20.0)),
 }
-OPERATIONS: dict[str, Callable[[Any, str, Any], Step]] = {
+OPERATIONS: dict[str, Callable[[Any, str, Any], Step | None]] = {
+    "getitem": _part,
+    "select": _part,
     "linear": _linear,
     "matmul": _matmul,
     "mm": _matmul,
@@ -438,8 +454,8 @@ OPERATIONS: dict[str, Callable[[Any, str, Any], Step]] = {
 }
 # The order of a row's numbers stays as it is; whether the rows do is seen when the outputs are compared.
 SHAPES = (
-    *("view", "reshape", "flatten", "squeeze", "unsqueeze", "contiguous", "getitem", "select"),
-    *("clone", "detach", "float", "double", "to", "type", "alias", "slice"),
+    *("view", "reshape", "flatten", "squeeze", "unsqueeze", "contiguous"),
+    *("clone", "detach", "float", "double", "to", "type", "alias"),
 )
 DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout, nn.FeatureAlphaDropout)
 KNOWN = (

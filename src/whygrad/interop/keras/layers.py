@@ -54,11 +54,13 @@ def read(about: dict[str, Any], weights: Weights) -> Reading:
 
 
 def _model(about: dict[str, Any], above: tuple["Place", ...], reading: Reading) -> Iterator[Step]:
-    config = about["config"]
+    config, kind = about["config"], about["class_name"]
+    if kind not in MODELS:
+        raise InputError(f"a {kind} is no chain of layers, but code of its own, which is never run")
     if isinstance(config, list):  # of the first Keras
         config = {"layers": config}
     layers = config["layers"]
-    if about["class_name"] != "Sequential":
+    if kind != "Sequential":
         layers = _in_order(config)
     elif not above and (build := config.get("build_input_shape")):
         _begin(reading, build)
@@ -160,7 +162,7 @@ def _what(about: dict[str, Any]) -> str:
 
 def _layer(about: dict[str, Any], path: tuple[Place, ...], reading: Reading) -> Iterator[Step]:
     kind, config, where = about["class_name"], about["config"], _what(about)
-    if kind in ("Sequential", "Functional", "Model"):
+    if kind in MODELS:
         yield from _model(about, path, reading)
         return
     if kind in CODE or kind.endswith("OpLambda"):
@@ -324,6 +326,7 @@ def _noise(layer: _Layer) -> Iterator[Step]:
     yield Drop(layer.where, 1.0, plain=False)
 
 
+MODELS = ("Sequential", "Functional", "Model")
 LAYER_ACTIVATIONS: dict[str, Callable[[dict[str, Any], str], str | Activation]] = {
     "ReLU": _relu,
     "LeakyReLU": _leaky,
