@@ -1,5 +1,6 @@
 """Keras models, in memory and from files: what they compute and its gradients are what is explained."""
 
+import io
 import json
 import os
 import subprocess
@@ -157,6 +158,31 @@ def test_a_file_has_the_outputs_and_gradients_of_its_model(saved, kind, ending):
     same_as(model, why, 1e-12)
     assert why.notes == own.notes and why.optimizer == own.optimizer
     np.testing.assert_array_equal(why.theta.flat, own.theta.flat)
+
+
+@pytest.mark.parametrize(
+    ("root", "sep"), [("layers", "\\"), ("_layer_checkpoint_dependencies", "/")]
+)
+@pytest.mark.parametrize("kind", MODELS)
+def test_files_of_keras_2_are_read_too(saved, kind, root, sep, tmp_path):
+    """Keras 2 had another name for the place of the layers, and on Windows other separators."""
+    with zipfile.ZipFile(saved / f"{kind}.keras") as archive:
+        content = io.BytesIO(archive.read("model.weights.h5"))
+    older = io.BytesIO()
+    with h5py.File(content, "r") as source, h5py.File(older, "w") as target:
+        arrays = {}
+        source.visititems(lambda name, each: arrays.update({name: each}))
+        for name, each in arrays.items():
+            if "/vars" in name and isinstance(each, h5py.Dataset):
+                layer, _, number = name.rpartition("/vars/")
+                layer = layer.replace("layers/", f"{root}/").replace("/", sep)
+                target[f"{layer}/vars/{number}"] = each[()]
+            elif "vars" not in name and "layers/" in name:
+                target.require_group(name.replace("layers/", f"{root}/").replace("/", sep))
+    members = {"model.weights.h5": older.getvalue()}
+    path = rewritten(saved / f"{kind}.keras", tmp_path / "older.keras", **members)
+    own = explained(saved / f"{kind}.keras")
+    np.testing.assert_array_equal(explained(path).theta.flat, own.theta.flat)
 
 
 def test_a_file_is_read_without_keras(saved):
@@ -446,3 +472,9 @@ def test_weights_alone_are_refused(tmp_path):
     made("Sequential").save_weights(path)
     with pytest.raises(wg.FileError, match="weights alone: save the whole model, model.save"):
         explained(path)
+
+
+def test_without_h5py_the_extra_is_named(saved, monkeypatch):
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    with pytest.raises(wg.InputError, match=r'takes h5py: pip install "whygrad\[keras\]"'):
+        why_of_keras(saved / "Sequential.keras")

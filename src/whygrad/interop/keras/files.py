@@ -25,6 +25,7 @@ from whygrad.nn.functions import Array
 FOLDS, BEYOND = 50, 2**24
 # Where the layers of a model stand in a `.keras` file; the second is of Keras 2.
 ROOTS = ("layers", "_layer_checkpoint_dependencies")
+SEPARATORS = ("/", "\\")  # the second of Keras 2 on Windows
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,18 +146,23 @@ class _Numbered(_Stored):
     """The weights of a `.keras` file, by number within each layer."""
 
     def __call__(self, path: tuple[Place, ...], names: tuple[str, ...]) -> dict[str, Array]:
-        place = ""
+        places = [""]
         for layer in path:
-            under = [f"{place}{root}/{layer.stored}" for root in ROOTS]
-            found = [each for each in under if self.at(each) is not None]
-            if not found:
+            under = [
+                f"{place}{sep if place else ''}{root}{sep}{layer.stored}"
+                for place in places
+                for root in ROOTS
+                for sep in SEPARATORS
+            ]
+            places = [each for each in under if self.at(each) is not None]
+            if not places:
                 raise FileError(f"{self.path}: damaged, there are no weights at {under[0]}")
-            place = f"{found[0]}/"
-        there = self.at(f"{place}vars")
+        place = f"{places[0]}/vars"
+        there = self.at(place)
         own = path[-1].name if there is None else there.attrs.get("name", path[-1].name)
         if own != path[-1].name:
-            raise FileError(f"{self.path}: damaged, {place}vars is of {own}, not {path[-1].name}")
-        numbered = ((name, f"{place}vars/{i}") for i, name in enumerate(names))
+            raise FileError(f"{self.path}: damaged, {place} is of {own}, not {path[-1].name}")
+        numbered = ((name, f"{place}/{i}") for i, name in enumerate(names))
         return {name: self.array(each) for name, each in numbered if self.at(each) is not None}
 
 
