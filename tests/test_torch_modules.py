@@ -241,6 +241,16 @@ class TwoHeads(nn.Module):
         return self.a(x), self.b(x)  # two heads
 
 
+class TwoInputs(Functional):
+    def forward(self, x, other):
+        return self.fc1(x) * other
+
+
+class Dictionary(Functional):
+    def forward(self, x):
+        return {"outputs": self.fc1(x)}
+
+
 class Deciding(Functional):
     def forward(self, x):
         if x.sum() > 0:  # the decision

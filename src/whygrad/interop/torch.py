@@ -164,7 +164,8 @@ def _steps(model: nn.Module, graph: Any, shared: list[str]) -> Iterator[Step]:
     """Yield the operations on the rows, in order; layers that share their weights are noted."""
     values: dict[Any, Any] = {}  # what does not depend on the rows
     sizes: set[Any] = set()  # what depends on their shape alone
-    head, before, used = None, "it", _used(graph)
+    own, used = type(model).__name__, _used(graph)
+    head, before = None, own
     weights: dict[int, str] = {}
     for node in graph.nodes:
         data = [each for each in node.all_input_nodes if each not in values and each not in sizes]
@@ -172,12 +173,12 @@ def _steps(model: nn.Module, graph: Any, shared: list[str]) -> Iterator[Step]:
             continue
         if node.op == "placeholder":
             if head is not None:
-                raise InputError(f"it takes a second input, {node.name}: its graph is no chain")
+                raise InputError(f"{own} takes a second input, {node.name}: the graph is no chain")
             head = node
         elif node.op == "get_attr":
             values[node] = _attribute(model, node.target)
         elif node.op == "output":
-            _check_output(node, head)
+            _check_output(node, head, own)
         elif not data and node.op != "call_module":
             if node.all_input_nodes and any(each in sizes for each in node.all_input_nodes):
                 sizes.add(node)
@@ -219,14 +220,15 @@ def _used(graph: Any) -> set[Any]:
     return used
 
 
-def _check_output(node: Any, head: Any) -> None:
+def _check_output(node: Any, head: Any, own: str) -> None:
     given = node.args[0]
     if isinstance(given, tuple | list) and len(given) == 1:
         given = given[0]
     if given is not head:
-        what = f"a {type(given).__name__}" if not isinstance(given, fx.Node) else given.name
+        kind = type(given).__name__.removeprefix("immutable_")
+        what = given.name if isinstance(given, fx.Node) else f"a {kind}"
         raise InputError(
-            f"it returns {what}: only the outputs of its last layer, as one tensor, are supported"
+            f"{own} returns {what}: only the outputs of its last layer, as one tensor, are supported"
         )
 
 
