@@ -429,6 +429,32 @@ def test_what_lies_in_another_file_is_not_read(saved, tmp_path):
         explained(path)
 
 
+def test_a_description_that_is_none_of_keras_is_refused_in_one_line(saved, tmp_path):
+    with zipfile.ZipFile(saved / "functional.keras") as archive:
+        about = json.loads(archive.read("config.json"))
+    stack = about["config"]["layers"]
+    for owner, name in [
+        (about, "config"),
+        (about, "class_name"),
+        (about["config"], "layers"),
+        (about["config"], "output_layers"),
+        (stack[1]["config"], "variance"),
+        (stack[3], "inbound_nodes"),
+        (stack[3]["config"], "units"),
+        (stack[3]["config"], "activation"),
+        (about["compile_config"], "loss"),
+    ]:
+        before = owner[name]
+        for value in (-1, "x", [[]], {"a": []}):
+            owner[name] = value
+            members = {"config.json": json.dumps(about)}
+            path = rewritten(saved / "functional.keras", tmp_path / "odd.keras", **members)
+            with pytest.raises(wg.WhygradError) as caught:
+                why_of_keras(path)
+            assert "odd.keras: " in str(caught.value) and "\n" not in str(caught.value)
+        owner[name] = before
+
+
 def test_damaged_files_are_refused_in_one_line(saved, tmp_path):
     rng = np.random.default_rng(0)
     for ending in (".keras", ".h5"):

@@ -71,17 +71,17 @@ def _why(reading: Reading, compiled: Any, cost: Any) -> Why:
 def _of_file(path: Path, cost: Any) -> Why:
     with opened(path) as saved:
         try:
-            reading, compiled = read(saved.config, saved.weights), saved.compiled
+            return _why(read(saved.config, saved.weights), saved.compiled, cost)
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        except DAMAGED as error:
             raise FileError(
-                f"{path}: damaged, its description of the model is incomplete ({error})"
+                f"{path}: damaged, its description of the model is no such ({error})"
             ) from None
-    try:
-        return _why(reading, compiled, cost)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+
+
+# What comes of a description that is not as Keras writes it.
+DAMAGED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 
 
 # ── models in memory ─────────────────────────────────────────────────────────────────────────────────

@@ -258,7 +258,8 @@ def _batch_normalization(layer: _Layer) -> Iterator[Step]:
         *("moving_mean", "moving_variance"),
     ]
     found = layer.weights(*names)
-    by = found.get("gamma", 1.0) / np.sqrt(found["moving_variance"] + config.get("epsilon", 1e-3))
+    variance = found["moving_variance"] + config.get("epsilon", 1e-3)
+    by = found.get("gamma", 1.0) / _root(layer, variance)
     plus = found.get("beta", 0.0) - by * found["moving_mean"]
     yield _tiled(layer, by, plus)
 
@@ -272,11 +273,17 @@ def _normalization(layer: _Layer) -> Iterator[Step]:
         found = layer.weights("mean", "variance", "count")
         mean, variance = found["mean"], found["variance"]
     mean, variance = (np.asarray(_number(each), np.float64).ravel() for each in (mean, variance))
-    by = np.maximum(np.sqrt(variance), 1e-7)
+    by = np.maximum(_root(layer, variance), 1e-7)
     if config.get("invert"):
         yield _tiled(layer, by, mean)
     else:
         yield _tiled(layer, 1 / by, -mean / by)
+
+
+def _root(layer: _Layer, variance: Array) -> Array:
+    if not np.all(variance >= 0):
+        raise InputError(f"{layer.where} has a variance that is negative or NaN")
+    return np.sqrt(variance)
 
 
 def _rescaling(layer: _Layer) -> Iterator[Step]:
