@@ -199,35 +199,35 @@ def linear(n_in=5, n_out=3):
     ("layers", "loss", "message"),
     [
         (
-            [linear(), nn.BatchNorm1d(3), linear(3)],
+            [linear(), nn.LayerNorm(3), linear(3)],
             None,
-            "layer 1, BatchNorm1d, is not supported: known are Linear, ReLU, Sigmoid, Tanh, SELU, SiLU, "
-            "Softmax, LogSoftmax, LeakyReLU, ELU, GELU, Softplus, Dropout, Flatten, Identity",
+            "layer 1 (LayerNorm) is not supported: known are Linear, ReLU, Sigmoid, Tanh, SELU, SiLU, "
+            "Softmax, LogSoftmax, LeakyReLU, ELU, GELU, Softplus, BatchNorm1d, Dropout, Flatten, Identity",
         ),
         (
             [linear(), nn.Sequential(nn.ReLU(), nn.Conv1d(1, 1, 1))],
             None,
-            "layer 1.1, Conv1d, is not supported: known are",
+            "layer 1.1 (Conv1d) is not supported: known are",
         ),
-        ([linear(), nn.ReLU(), nn.Tanh()], None, "layer 2, Tanh, follows another activation"),
-        ([nn.ReLU(), linear()], None, "layer 0, ReLU, follows no Linear: put a Linear before it"),
+        ([linear(), nn.ReLU(), nn.Tanh()], None, "layer 2 (Tanh) follows another activation"),
+        ([nn.ReLU(), linear()], None, "layer 0 (ReLU) follows no linear layer: put one before it"),
         (
             [linear(), linear(4)],
             None,
-            "layer 1, Linear, takes 4 numbers, the Linear before it gives 3",
+            "layer 1 (Linear) takes 4 numbers, the layer before it gives 3",
         ),
         (
             [nn.Flatten(0), linear()],
             None,
-            "layer 0, Flatten, flattens dimensions 0 to -1: only all",
+            "layer 0 (Flatten) flattens dimensions 0 to -1: only all",
         ),
         (
             [linear(), nn.Softmax(dim=0)],
             None,
-            "layer 1, Softmax, has dim=0: over the outputs of an",
+            "layer 1 (Softmax) has dim=0: over the outputs of an",
         ),
-        ([nn.Flatten()], None, "the Sequential holds no Linear"),
-        ([], None, "the Sequential holds no Linear"),
+        ([nn.Flatten()], None, "there is no linear layer: there are no weights"),
+        ([], None, "there is no linear layer: there are no weights"),
         (
             [linear(), nn.Softmax(1), linear(3)],
             nn.MSELoss(),
@@ -261,8 +261,8 @@ def test_what_is_not_supported_is_named_with_its_position(layers, loss, message)
     assert "\n" not in str(caught.value)
 
 
-def test_what_is_no_sequential_is_refused():
-    with pytest.raises(wg.InputError, match="a Conv1d cannot be read layer by layer: give a torch"):
+def test_what_is_no_network_is_refused():
+    with pytest.raises(wg.InputError, match="layer 0 .Conv1d. is not supported: known are Linear"):
         wg.explain(nn.Conv1d(1, 1, 1))
     with pytest.raises(wg.InputError, match="a dict cannot be explained: give an MLPClassifier"):
         wg.explain({})

@@ -67,6 +67,7 @@ NAMES = [
     "load",
     "open_run",
     "studio",
+    "to_torch",
     "train",
     "train_many",
     "why",

@@ -10,6 +10,7 @@ Feed-forward neural networks, trained fast on a CPU, with every number on the wa
     diagnose            why it does not learn, and a cure that is proven
     explain             a network trained elsewhere, with scikit-learn, PyTorch, Keras …, to be asked why
     export              a trained network as ONNX, C, JavaScript or PyTorch's tensors
+    to_torch            a network as a PyTorch module
     callbacks           TensorBoard, MLflow, Optuna, a progress bar
     studio              a page that shows a run or a network, and answers
 """
@@ -73,7 +74,7 @@ if TYPE_CHECKING:
     from whygrad.diagnosis import Description, diagnose
     from whygrad.estimators.mlp import MLPClassifier, MLPRegressor
     from whygrad.fitted import load
-    from whygrad.interop import Model, explain
+    from whygrad.interop import Model, explain, to_torch
     from whygrad.interop.exporting import export
     from whygrad.record import Run, open_run
 
@@ -132,6 +133,7 @@ __all__ = [
     "load",
     "open_run",
     "studio",
+    "to_torch",
     "train",
     "train_many",
     "why",
@@ -150,6 +152,7 @@ _LATER = {
     "export": "whygrad.interop.exporting",
     "load": "whygrad.fitted",
     "open_run": "whygrad.record",
+    "to_torch": "whygrad.interop",
     "why": "whygrad.why",
 }
 

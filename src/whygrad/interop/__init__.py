@@ -6,12 +6,15 @@
     sklearn          scikit-learn's MLPs and pipelines; pipelines, columns: followed column by column
     skops            the files of these
     onnx             ONNX's files and models
-    torch            a `Sequential` → a network and its parameters
+    torch            a PyTorch module, traced → a chain
     torch_loss       PyTorch's losses → output activation and cost
     torch_functions  activations with a parameter that PyTorch lets one choose
+    torch_state      PyTorch's parameters and a description of the network → a chain
+    torch_out        a network of whygrad's → a PyTorch module, or its parameters
+    keras            Keras models, in memory and from their files → a chain
     exporting        the way out: `export`
 
-Its face is `explain`. Door beside this one: `exporting`. It may import `why`, `estimators` and what is below.
+Its face is `explain` and `to_torch`. Door beside this one: `exporting`. It may import `why`, `estimators` and what is below.
 A library is imported only where a model or a file of its own is handed over: models are told by the modules
 that their classes come from, files by their endings. Nothing is unpickled.
 """
@@ -26,16 +29,18 @@ from typing import Any
 from whygrad.errors import FileError, InputError
 from whygrad.fitted import Fitted, load
 from whygrad.interop.model import Model
+from whygrad.interop.torch_out import to_torch
+from whygrad.interop.torch_state import refuse_pickle
 from whygrad.why.bound import Why
 
-__all__ = ["Model", "explain"]
+__all__ = ["Model", "explain", "to_torch"]
 
 KNOWN = (
     "an MLPClassifier or MLPRegressor (of whygrad or scikit-learn, also in a Pipeline), a model of "
     "PyTorch, Keras or ONNX or the file of one, what whygrad.train gives, or a run"
 )
 # Endings of files that hold code, which is run when they are opened.
-PICKLES = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".bin", ".ckpt", ".cloudpickle")
+PICKLES = (".pkl", ".pickle", ".joblib", ".cloudpickle")
 
 
 def explain(
@@ -165,6 +170,7 @@ def _of_file(path: Path, cost: Any, description: Any) -> Model:
         from whygrad.record import open_run
 
         return Model(open_run(path).why, f"the run {path.name}")
+    refuse_pickle(path)
     if ending in PICKLES:
         raise FileError(
             f"{path}: a file that runs code when it is opened, and therefore is not: open it yourself if "
@@ -199,15 +205,10 @@ def _read(module: str, function: str, *given: Any) -> Any:
         found = import_module(f"whygrad.interop.{module}")
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
-        if missing == "whygrad":
-            raise InputError(f"{function} is not there in this whygrad") from None
         raise InputError(
             f"networks of {library} need {missing}, which is not installed: {INSTALL[library]}"
         ) from None
-    reader = getattr(found, function, None) or getattr(found, OLD.get(function, ""), None)
-    if reader is None:
-        raise InputError(f"{function} is not there in this whygrad")
-    return reader(*given)
+    return getattr(found, function)(*given)
 
 
 INSTALL = {
@@ -216,4 +217,3 @@ INSTALL = {
     "skops": "pip install skops",
     "torch": "pip install torch",
 }
-OLD = {"why_of_module": "why_of_sequential"}

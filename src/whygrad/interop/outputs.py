@@ -71,12 +71,13 @@ def scaled(name: str, f: str | Activation, C: Cost, factor: Fraction) -> Output:
     if factor == 1:
         return Output(f, C)
     said = f"{name} is {factor} of the cost {C.name}, which is the sum over the outputs"
-    by = float(factor)
+    by, second = float(factor), C.second_derivative
     times = replace(
         C,
         name=f"{factor} {C.name}",
         value=lambda a, y: by * C.value(a, y),
         derivative=lambda a, y: by * C.derivative(a, y),
+        second_derivative=second and (lambda a, y: by * second(a, y)),
     )
     return Output(f, times, notes=(said,))
 

@@ -1,27 +1,413 @@
-"""A `torch.nn.Sequential` → `Why`: Linear, activations, Dropout and Flatten, in order.
+"""A PyTorch module → `Why`: its graph, traced by `torch.fx`, is a chain of operations that are known here.
 
-Linear is z = W a + b with W as here, (n_l, n_{l-1}); parameters are copied and taken to float64. Dropout is
-off, as in prediction. This is the only place that knows PyTorch; a loss becomes a cost in `torch_loss`.
+Whatever a module is made of (layers, functions, nested modules, parameters of its own) comes out of the
+trace as one list of operations on the rows. Linear is z = W a + b with W as here, (n_l, n_{l-1});
+parameters are copied and taken to float64. A module is read, and run once on a few drawn rows to compare,
+in evaluation mode; its own mode is restored.
 """
 
+import inspect
+import re
+import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import fx, nn
 
 from whygrad.errors import InputError
+from whygrad.interop.chain import (
+    Drop,
+    Function,
+    Linear,
+    Scaling,
+    Step,
+    chained,
+    check_outputs,
+)
+from whygrad.interop.outputs import why_of_chain
 from whygrad.interop.torch_functions import gelu_tanh, scaled_elu, sharp_softplus, sloped_relu
-from whygrad.interop.torch_loss import Output, cost_of
-from whygrad.nn import Activation, Dense, Network
-from whygrad.nn.arrays import one_hot
-from whygrad.why.bound import Examples, Why, as_given
+from whygrad.interop.torch_loss import cost_of
+from whygrad.interop.torch_state import why_of_state as why_of_state
+from whygrad.nn import Activation
+from whygrad.nn.functions import Array
+from whygrad.why.bound import Why
 
-# Layers that do nothing when a network predicts.
-INACTIVE = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout)
+
+def why_of_module(model: Any, cost: Any = None) -> Why:
+    """Return all questions about a PyTorch module whose graph is a chain of known operations.
+
+    Parameters
+    ----------
+    model : torch.nn.Module or torch.export.ExportedProgram
+        The network; its parameters are copied.
+    cost : torch.nn.Module, str or Cost, optional
+        The loss it was trained with, as of `explain`.
+
+    Returns
+    -------
+    Why
+        The questions.
+
+    Raises
+    ------
+    InputError
+        For an operation that is not supported or makes the graph more than a chain, with its name and the
+        line of the source; for a loss that is not; where the layers read give other outputs.
+
+    Examples
+    --------
+    >>> model = nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2))
+    >>> why_of_module(model, nn.CrossEntropyLoss()).net.f[2].name
+    'softmax'
+    """
+    model = _module(model)
+    with _predicting(model), torch.no_grad():
+        graph = _traced(model)
+        shared: list[str] = []
+        chain = chained(_steps(model, graph, shared))
+        check_outputs(chain, partial(_run, model, graph), type(model).__name__)
+    chain = replace(chain, notes=(*chain.notes, *shared))
+    return why_of_chain(chain, cost_of(cost, chain.f, chain.n_L, chain.logarithms))
+
+
+# ── the graph ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _module(given: Any) -> nn.Module:
+    """Return the module to trace: out of its wrapper, in float32 at least, with values in it."""
+    model = given
+    if isinstance(model, torch.export.ExportedProgram):
+        model = model.module()
+    model = getattr(model, "_orig_mod", model)  # of torch.compile
+    if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
+        model = model.module
+    if not isinstance(model, nn.Module) or isinstance(model, torch.jit.ScriptModule):
+        raise InputError(
+            f"a {type(given).__name__} has no graph to read: give the torch.nn.Module it was made of"
+        )
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if isinstance(tensor, nn.parameter.UninitializedTensorMixin) or tensor.is_meta:
+            raise InputError(f"parameter {name} has no values yet: load them, or run a batch first")
+    if any(tensor.dtype in (torch.half, torch.bfloat16) for tensor in model.parameters()):
+        model = deepcopy(model).float()
+    if type(model).__module__.startswith("torch.nn.") and not isinstance(model, nn.Sequential):
+        model = nn.Sequential(model)
+    return model
+
+
+@contextmanager
+def _predicting(model: nn.Module) -> Iterator[None]:
+    """Put a module in evaluation mode, and every part of it back into its own."""
+    before = [(part, part.training) for part in model.modules()]
+    try:
+        for part, _ in before:
+            part.training = False
+        yield
+    finally:
+        for part, training in before:
+            part.training = training
+
+
+class _Tracer(fx.Tracer):  # type: ignore[misc]
+    record_stack_traces = True
+
+
+def _traced(model: nn.Module) -> Any:
+    """Return the graph of a module; arguments of its `forward` with a default have that."""
+    if isinstance(model, fx.GraphModule):
+        return model.graph
+    _, *others = inspect.signature(model.forward).parameters.values() or (None,)
+    given = {p.name: p.default for p in others if p.default is not p.empty}
+    try:
+        return _Tracer().trace(model, concrete_args=given)
+    except Exception as error:  # anything may go wrong in another's code
+        frames = inspect.getinnerframes(error.__traceback__) if error.__traceback__ else []
+        line = _line([(frame.filename, str(frame.lineno)) for frame in frames])
+        reason = (str(error).splitlines() or [""])[0]
+        raise InputError(
+            f"{type(model).__name__} cannot be traced{line}: {type(error).__name__}: {reason}; where it "
+            "decides by the numbers in it, give torch.export.export(model, (rows,))"
+        ) from None
+
+
+_FRAME = re.compile(r'File "([^"]+)", line (\d+)')
+_HERE = (str(Path(torch.__file__).parent), str(Path(__file__).parent))
+
+
+def _line(frames: list[tuple[str, str]]) -> str:
+    """Return the innermost line that is neither PyTorch's nor whygrad's, " (model.py, line 12)"."""
+    own = [(file, line) for file, line in frames if not file.startswith((*_HERE, "<eval"))]
+    return f" ({Path(own[-1][0]).name}, line {own[-1][1]})" if own else ""
+
+
+def _what(model: nn.Module, node: Any) -> str:
+    """Return what an operation is called, such as "layer 2.0 (Linear)" or "relu"."""
+    if node.op != "call_module":
+        return _name(node)
+    return f"layer {node.target} ({type(model.get_submodule(node.target)).__name__})"
+
+
+def _name(node: Any) -> str:
+    """Return the name of a function or method, whether it is called by PyTorch's face or by ATen's."""
+    name = node.target if isinstance(node.target, str) else node.target.__name__
+    return name.partition(".")[0].rstrip("_")
+
+
+def _steps(model: nn.Module, graph: Any, shared: list[str]) -> Iterator[Step]:
+    """Yield the operations on the rows, in order; layers that share their weights are noted."""
+    values: dict[Any, Any] = {}  # what does not depend on the rows
+    sizes: set[Any] = set()  # what depends on their shape alone
+    own, used = type(model).__name__, _used(graph)
+    head, before = None, own
+    weights: dict[int, str] = {}
+    for node in graph.nodes:
+        data = [each for each in node.all_input_nodes if each not in values and each not in sizes]
+        if node not in used:
+            continue
+        if node.op == "placeholder":
+            if head is not None:
+                raise InputError(f"{own} takes a second input, {node.name}: the graph is no chain")
+            head = node
+        elif node.op == "get_attr":
+            values[node] = _attribute(model, node.target)
+        elif node.op == "output":
+            _check_output(node, head, own)
+        elif not data and node.op != "call_module":
+            if node.all_input_nodes and any(each in sizes for each in node.all_input_nodes):
+                sizes.add(node)
+            else:
+                values[node] = _value(node, values)
+        elif node.op != "call_module" and _is_size(node):
+            sizes.add(node)
+        else:
+            what = _what(model, node)
+            where = what + _line(_FRAME.findall(node.stack_trace or ""))
+            if len(set(data)) > 1:
+                raise InputError(f"{where} joins two branches: the graph is no chain")
+            if data != [head]:
+                raise InputError(
+                    f"{where} goes back to what {before} has taken already: the graph is no chain"
+                )
+            step = _step(model, node, where, values)
+            if isinstance(step, Linear):
+                before = weights.setdefault(_weights(model, node, values), what)
+                if before is not what:
+                    shared.append(
+                        f"{what} has the weights of {before}: PyTorch adds their gradients"
+                    )
+            if isinstance(step, Scaling | Drop):  # which notes name
+                step = replace(step, where=what)
+            if step is not None:
+                yield step
+            head, before = node, what
+
+
+def _used(graph: Any) -> set[Any]:
+    """Return the nodes that the output depends on."""
+    used, left = set(), [node for node in graph.nodes if node.op == "output"]
+    while left:
+        node = left.pop()
+        if node not in used:
+            used.add(node)
+            left += node.all_input_nodes
+    return used
+
+
+def _check_output(node: Any, head: Any, own: str) -> None:
+    given = node.args[0]
+    if isinstance(given, tuple | list) and len(given) == 1:
+        given = given[0]
+    if given is not head:
+        kind = type(given).__name__.removeprefix("immutable_")
+        what = given.name if isinstance(given, fx.Node) else f"a {kind}"
+        raise InputError(
+            f"{own} returns {what}: only the outputs of its last layer, as one tensor, are supported"
+        )
+
+
+def _attribute(model: nn.Module, target: str) -> Any:
+    for part in target.split("."):
+        model = getattr(model, part)
+    return model
+
+
+def _value(node: Any, values: dict[Any, Any]) -> Any:
+    args, kwargs = fx.node.map_arg((node.args, node.kwargs), lambda each: values[each])
+    if node.op == "call_method":
+        return getattr(args[0], node.target)(*args[1:], **kwargs)
+    return node.target(*args, **kwargs)
+
+
+def _is_size(node: Any) -> bool:
+    name = _name(node)
+    return name in ("size", "dim", "numel", "sym_size", "len") or (
+        name == "getattr" and node.args[1] in ("shape", "ndim", "dtype", "device")
+    )
+
+
+def _weights(model: nn.Module, node: Any, values: dict[Any, Any]) -> int:
+    """Return what tells the weights of a linear operation from all others."""
+    if node.op != "call_module":
+        return id(values[node.args[1]])
+    layer = model.get_submodule(node.target)
+    return id(layer._parameters.get("weight", layer))  # computed weights are not kept anywhere
+
+
+# ── operations ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def _step(model: nn.Module, node: Any, where: str, values: dict[Any, Any]) -> Step | None:
+    """Return what an operation does to the numbers of a row; None where it leaves them as they are."""
+    if node.op == "call_module":
+        return _of_layer(model.get_submodule(node.target), where)
+    name = _name(node)
+    given = partial(_argument, node, values)
+    if name in SHAPES:
+        return None
+    if name in FUNCTIONS:
+        return Function(where, FUNCTIONS[name](given), logarithm=name == "log_softmax")
+    if name in OPERATIONS:
+        return OPERATIONS[name](node, where, given)
+    raise InputError(f"{where} is not supported: known are {', '.join(KNOWN)}")
+
+
+def _argument(node: Any, values: dict[Any, Any], position: int, name: str, default: Any) -> Any:
+    """Return an argument of a call, by its position or name; a value that depends on no row as it is."""
+    found = node.args[position] if len(node.args) > position else node.kwargs.get(name, default)
+    return values.get(found, found) if isinstance(found, fx.Node) else found
+
+
+def _of_layer(layer: Any, where: str) -> Step | None:
+    kind = type(layer)
+    if kind in ACTIVATIONS:
+        if kind in (nn.Softmax, nn.LogSoftmax):
+            _check_dim(layer.dim, where)
+        return Function(where, ACTIVATIONS[kind](layer), logarithm=kind is nn.LogSoftmax)
+    if kind in DROPOUTS:
+        return Drop(where, layer.p, plain=kind is nn.Dropout)
+    if kind is nn.Flatten and (layer.start_dim, layer.end_dim) != (1, -1):
+        raise InputError(
+            f"{where} flattens dimensions {layer.start_dim} to {layer.end_dim}: only all of an example, "
+            "1 to -1, is supported"
+        )
+    if kind in (nn.Flatten, nn.Unflatten, nn.Identity):
+        return None
+    if isinstance(layer, nn.Linear) and kind.forward is nn.Linear.forward:
+        return Linear(where, _double(layer.weight), _double(layer.bias))
+    if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+        return _normalised(
+            where, layer.running_mean, layer.running_var, layer.weight, layer.bias, layer.eps
+        )
+    raise InputError(f"{where} is not supported: known are {', '.join(KNOWN)}")
+
+
+def _normalised(
+    where: str, mean: Any, variance: Any, weight: Any, bias: Any, eps: float
+) -> Scaling:
+    """Return a batch normalisation in prediction, γ/√(σ² + ε) · (a − μ) + β."""
+    if mean is None or variance is None:
+        raise InputError(
+            f"{where} keeps no running mean: what it gives for a row depends on the others beside it"
+        )
+    by = 1 / np.sqrt(_double(variance) + eps)
+    by = by if weight is None else by * _double(weight)
+    plus = -by * _double(mean)
+    return Scaling(where, by, plus if bias is None else plus + _double(bias))
+
+
+def _batch_norm(node: Any, where: str, given: Any) -> Scaling:
+    names = ("running_mean", "running_var", "weight", "bias")
+    if "." in str(getattr(node.target, "__name__", "")):  # ATen's order
+        names = ("weight", "bias", "running_mean", "running_var")
+    by_name = {name: given(position, name, None) for position, name in enumerate(names, 1)}
+    if given(5, "training", False):
+        raise InputError(f"{where} normalises by the batch: give it training=self.training")
+    mean, variance = by_name["running_mean"], by_name["running_var"]
+    eps = given(7, "eps", 1e-5)
+    return _normalised(where, mean, variance, by_name["weight"], by_name["bias"], eps)
+
+
+def _dropout(node: Any, where: str, given: Any) -> Drop:
+    p = given(1, "p", 0.5)
+    if p and given(2, "train" if "." in str(node.target) else "training", True):
+        raise InputError(
+            f"{where} drops units even when it predicts: give it training=self.training, or use a layer"
+        )
+    return Drop(where, p, plain=_name(node) == "dropout")
+
+
+def _linear(node: Any, where: str, given: Any) -> Linear:
+    return Linear(where, _matrix(given(1, "weight", None), where), _double(given(2, "bias", None)))
+
+
+def _matmul(node: Any, where: str, given: Any) -> Linear:
+    if node.args[0] not in node.all_input_nodes or not torch.is_tensor(given(1, "other", None)):
+        raise InputError(f"{where} is supported with the rows on its left: rows @ weights")
+    return Linear(where, _matrix(given(1, "other", None), where).T)
+
+
+def _matrix(weights: Any, where: str) -> Array:
+    if not torch.is_tensor(weights) or weights.ndim != 2:
+        raise InputError(f"{where} is supported with a matrix of weights only")
+    return _double(weights)
+
+
+def _clamp(node: Any, where: str, given: Any) -> Function:
+    if given(1, "min", None) != 0 or given(2, "max", None) is not None:
+        raise InputError(f"{where} is supported as ReLU only, with min=0")
+    return Function(where, "relu")
+
+
+def _arithmetic(sign: str, node: Any, where: str, given: Any) -> Scaling:
+    """Return a + c, a − c, a · c, a / c, and those of the first three with c before a."""
+    left, right = given(0, "input", None), given(1, "other", None)
+    row_is_left = isinstance(left, fx.Node)
+    c = right if row_is_left else left
+    c = _double(c) if torch.is_tensor(c) else c
+    if node.kwargs.get("alpha", 1) != 1 or node.kwargs.get("rounding_mode"):
+        raise InputError(f"{where} is not supported with alpha or rounding_mode")
+    if not isinstance(c, int | float | np.ndarray) or (sign == "/" and not row_is_left):
+        raise InputError(f"{where} is supported with a constant only")
+    match sign:
+        case "+":
+            return Scaling(where, 1.0, c)
+        case "-":
+            return Scaling(where, 1.0, -c) if row_is_left else Scaling(where, -1.0, c)
+        case "*":
+            return Scaling(where, c)
+    return Scaling(where, 1 / np.asarray(c, np.float64))
+
+
+def _part(node: Any, where: str, given: Any) -> None:
+    """Accept rows[:, 0], which makes one output a vector; what takes some of several columns is refused."""
+    index = (
+        given(1, "dim", None)
+        if _name(node) == "getitem"
+        else (slice(None), given(2, "index", None))
+    )
+    whole = (slice(None), Ellipsis)
+    if not isinstance(index, tuple) or index[0] not in whole or index[1:] not in ((0,), (-1,)):
+        raise InputError(
+            f"{where} takes a part of the rows: only [:, 0] of one output is supported"
+        )
+
+
+def _softmax(given: Any) -> str:
+    _check_dim(given(1, "dim", None), "softmax")
+    return "softmax"
+
+
+def _check_dim(dim: Any, where: str) -> None:
+    if dim not in (None, 1, -1):
+        raise InputError(f"{where} has dim={dim}: over the outputs of an example it is 1")
+
 
 ACTIVATIONS: dict[type[nn.Module], Callable[[Any], str | Activation]] = {
     nn.ReLU: lambda layer: "relu",
@@ -36,148 +422,90 @@ ACTIVATIONS: dict[type[nn.Module], Callable[[Any], str | Activation]] = {
     nn.GELU: lambda layer: gelu_tanh() if layer.approximate == "tanh" else "gelu",
     nn.Softplus: lambda layer: sharp_softplus(layer.beta, layer.threshold),
 }
-KNOWN = ("Linear", *(kind.__name__ for kind in ACTIVATIONS), "Dropout", "Flatten", "Identity")
+# The same as functions and methods; each is handed the arguments of its call.
+FUNCTIONS: dict[str, Callable[[Any], str | Activation]] = {
+    "relu": lambda given: "relu",
+    "sigmoid": lambda given: "sigmoid",
+    "tanh": lambda given: "tanh",
+    "selu": lambda given: "selu",
+    "silu": lambda given: "silu",
+    "exp": lambda given: "exp",
+    "softmax": _softmax,
+    "log_softmax": _softmax,
+    "leaky_relu": lambda given: sloped_relu(given(1, "negative_slope", 0.01)),
+    "elu": lambda given: scaled_elu(given(1, "alpha", 1.0)),
+    "gelu": lambda given: gelu_tanh() if given(1, "approximate", "none") == "tanh" else "gelu",
+    "softplus": lambda given: sharp_softplus(given(1, "beta", 1.0), given(2, "threshold", 20.0)),
+}
+OPERATIONS: dict[str, Callable[[Any, str, Any], Step | None]] = {
+    "getitem": _part,
+    "select": _part,
+    "linear": _linear,
+    "matmul": _matmul,
+    "mm": _matmul,
+    "clamp": _clamp,
+    "clip": _clamp,
+    "batch_norm": _batch_norm,
+    **dict.fromkeys(("dropout", "dropout1d", "alpha_dropout", "feature_dropout"), _dropout),
+    **{
+        name: partial(_arithmetic, sign)
+        for sign, names in {"+": "add", "-": "sub subtract", "*": "mul multiply"}.items()
+        for name in names.split()
+    },
+    **dict.fromkeys(("div", "divide", "truediv", "true_divide"), partial(_arithmetic, "/")),
+}
+# The order of a row's numbers stays as it is; whether the rows do is seen when the outputs are compared.
+SHAPES = (
+    *("view", "reshape", "flatten", "squeeze", "unsqueeze", "contiguous"),
+    *("clone", "detach", "float", "double", "to", "type", "alias"),
+)
+DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout, nn.FeatureAlphaDropout)
+KNOWN = (
+    "Linear",
+    *(kind.__name__ for kind in ACTIVATIONS),
+    *("BatchNorm1d", "Dropout", "Flatten", "Identity"),
+    "their functions, and arithmetic with constants",
+)
 
 
-@dataclass(frozen=True, eq=False)
-class _LayerRead:
-    """One layer of PyTorch's, and its position in the `Sequential`, such as "2.0"."""
-
-    position: str
-    layer: nn.Module
-
-    def __str__(self) -> str:
-        return f"layer {self.position}, {type(self.layer).__name__},"
+def _double(tensor: Any) -> Any:
+    return None if tensor is None else tensor.detach().to("cpu", torch.float64).numpy().copy()
 
 
-def why_of_sequential(model: Any, cost: Any = None) -> Why:
-    """Return all questions about a `torch.nn.Sequential`, or a single `Linear`.
-
-    Parameters
-    ----------
-    model : torch.nn.Sequential or torch.nn.Linear
-        The network; its parameters are copied.
-    cost : torch.nn.Module, str or Cost, optional
-        The loss it was trained with, as of `explain`.
-
-    Returns
-    -------
-    Why
-        The questions.
-
-    Raises
-    ------
-    InputError
-        For a layer that is not supported, with its position, and for a loss that is not.
-
-    Examples
-    --------
-    >>> model = nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2))
-    >>> why_of_sequential(model, nn.CrossEntropyLoss()).net.f[2].name
-    'softmax'
-    """
-    if not isinstance(model, nn.Sequential | nn.Linear):
-        raise InputError(
-            f"a {type(model).__name__} cannot be read layer by layer: give a torch.nn.Sequential of "
-            f"{', '.join(KNOWN)}"
-        )
-    layers = list(_layers(model))
-    linear, activations = _pairs(layers)
-    logarithms = any(isinstance(each.layer, nn.LogSoftmax) for each in layers)
-    output = cost_of(cost, activations[-1], linear[-1].out_features, logarithms)
-    activations[-1] = output.f
-    net = Network(
-        linear[0].in_features,
-        tuple(Dense(each.out_features, f) for each, f in zip(linear, activations, strict=True)),
-        output.cost,
-    )
-    theta = net.init(
-        W=[None, *(_to_float64(each.weight) for each in linear)],
-        b=[None, *(None if each.bias is None else _to_float64(each.bias) for each in linear)],
-    )
-    encode = partial(_encode, output, net.sizes[-1])
-    return Why(net, theta, encode=encode, notes=output.notes)
+# ── the module's own outputs ─────────────────────────────────────────────────────────────────────────
 
 
-def _layers(model: nn.Module, above: str = "") -> Iterator[_LayerRead]:
-    """Yield the layers in order, those of a nested `Sequential` as 2.0, 2.1 and so on."""
-    if not isinstance(model, nn.Sequential):
-        yield _LayerRead("0", model)
-        return
-    for name, layer in model.named_children():
-        if isinstance(layer, nn.Sequential):
-            yield from _layers(layer, f"{above}{name}.")
-        else:
-            yield _LayerRead(above + name, layer)
-
-
-def _pairs(layers: list[_LayerRead]) -> tuple[list[nn.Linear], list[str | Activation]]:
-    """Return the linear layers and the activation after each, "identity" where there is none."""
-    linear: list[nn.Linear] = []
-    activations: list[str | Activation] = []
-    fresh = False  # whether the last linear layer still waits for its activation
-    for each in layers:
-        kind = type(each.layer)
-        if kind in INACTIVE:
+def _run(model: nn.Module, graph: Any, X: Array) -> Array:
+    """Run the module on rows: as they are, or as images where it takes nothing else."""
+    tensors = [each for each in model.parameters() if each.dtype.is_floating_point]
+    like = tensors[0] if tensors else torch.zeros(())
+    rows = torch.tensor(X).to(like.device, like.dtype)
+    first = next((node.meta.get("val") for node in graph.nodes if node.op == "placeholder"), None)
+    side, colours = round(X.shape[1] ** 0.5), round((X.shape[1] / 3) ** 0.5)
+    shapes = [X.shape[1:], (1, side, side), (side, side), (3, colours, colours)]
+    problem: Exception | None = None
+    for shape in shapes:
+        if np.prod(shape) != X.shape[1]:
             continue
-        if kind is nn.Flatten:
-            _check_flatten(each)
-        elif kind is nn.Linear:
-            _check_sizes(each, linear)
-            linear.append(each.layer)
-            activations.append("identity")
-            fresh = True
-        elif kind in ACTIVATIONS:
-            if not fresh:
-                what = "another activation" if linear else "no Linear"
-                raise InputError(f"{each} follows {what}: put a Linear before it")
-            activations[-1], fresh = _activation(each), False
-        else:
-            raise InputError(f"{each} is not supported: known are {', '.join(KNOWN)}")
-    if not linear:
-        raise InputError("the Sequential holds no Linear: there are no weights to ask about")
-    return linear, activations
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                if first is not None and isinstance(
+                    first.shape[0], int
+                ):  # of a fixed number of rows
+                    given = rows[torch.arange(first.shape[0] * len(rows)) % len(rows)]
+                    batches = given.reshape(len(rows), *first.shape)
+                    found = torch.cat([_tensor(model(each)) for each in batches])[: len(rows)]
+                else:
+                    found = _tensor(model(rows.reshape(len(rows), *shape)))
+            return np.asarray(found.detach().cpu().numpy())
+        except Exception as error:  # anything may go wrong in another's code
+            problem = problem or error
+    raise InputError(
+        f"{type(model).__name__} cannot be run on rows of {X.shape[1]} numbers, to compare its outputs: "
+        f"{(str(problem).splitlines() or [''])[0]}"
+    )
 
 
-def _activation(each: _LayerRead) -> str | Activation:
-    layer: Any = each.layer
-    if isinstance(layer, nn.Softmax | nn.LogSoftmax) and layer.dim not in (None, 1, -1):
-        raise InputError(f"{each} has dim={layer.dim}: over the outputs of an example it is 1")
-    return ACTIVATIONS[type(layer)](layer)
-
-
-def _check_flatten(each: _LayerRead) -> None:
-    layer: Any = each.layer
-    if layer.start_dim != 1 or layer.end_dim != -1:
-        raise InputError(
-            f"{each} flattens dimensions {layer.start_dim} to {layer.end_dim}: only all of an example, "
-            "1 to -1, is supported"
-        )
-
-
-def _check_sizes(each: _LayerRead, linear: list[nn.Linear]) -> None:
-    layer: Any = each.layer
-    if linear and layer.in_features != linear[-1].out_features:
-        raise InputError(
-            f"{each} takes {layer.in_features} numbers, the Linear before it gives "
-            f"{linear[-1].out_features}"
-        )
-
-
-def _to_float64(tensor: torch.Tensor) -> Any:
-    return tensor.detach().to("cpu", torch.float64).numpy().copy()
-
-
-def _encode(output: Output, n_L: int, X: Any, y: Any, sample_weight: Any) -> Examples:
-    """Return examples as arrays; the weights of classes in the loss become weights of examples."""
-    X, y, s = as_given(X, y, sample_weight)
-    if y is None or (output.class_weights is None and not output.smoothing):
-        return Examples(X, y, s)
-    y = np.atleast_1d(np.asarray(y))
-    if y.ndim == 1 and y.dtype.kind in "iu":
-        y = one_hot(y, n_L)
-    elif output.class_weights is not None:
-        raise InputError("a loss with weights for the classes needs y as class numbers, (n,)")
-    if output.class_weights is not None:
-        s = y @ output.class_weights * (1.0 if s is None else np.asarray(s))
-    return Examples(X, (1 - output.smoothing) * y + output.smoothing / n_L, s)
+def _tensor(outputs: Any) -> Any:
+    return outputs[0] if isinstance(outputs, tuple | list) else outputs

@@ -23,7 +23,7 @@ def sloped_relu(slope: float) -> str | Activation:
     if slope == LEAK:
         return "leaky_relu"
     return Activation(
-        f"leaky_relu({slope:g})",
+        f"leaky_relu({float(slope)})",
         lambda z: np.where(z > 0, z, slope * z),
         lambda z: np.where(z > 0, 1.0, slope),
         kinks=(0.0,),
@@ -40,7 +40,7 @@ def scaled_elu(alpha: float) -> str | Activation:
     if alpha == 1:
         return "elu"
     return Activation(
-        f"elu({alpha:g})",
+        f"elu({float(alpha)})",
         lambda z: np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0))),
         lambda z: np.where(z > 0, 1.0, alpha * np.exp(np.minimum(z, 0))),
         kinks=(0.0,),
@@ -54,8 +54,9 @@ def sharp_softplus(beta: float, threshold: float) -> Activation:
     21.0
     """
     soft, sigmoid = ACTIVATIONS["softplus"].value, ACTIVATIONS["sigmoid"].value
+    usual = (beta, threshold) == (1, 20)
     return Activation(
-        "softplus" if beta == 1 else f"softplus({beta:g})",
+        "softplus" if usual else f"softplus({float(beta)}, {float(threshold)})",
         lambda z: np.where(beta * z > threshold, z, soft(beta * z) / beta),
         lambda z: np.where(beta * z > threshold, 1.0, sigmoid(beta * z)),
         kinks=(threshold / beta,),

@@ -10,38 +10,22 @@ gradient of n examples is n times the mean that is explained here.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
-import numpy as np
 from torch import nn
 
 from whygrad.errors import InputError
-from whygrad.nn.functions import (
-    ACTIVATIONS,
-    CANONICAL_LINKS,
-    COSTS,
-    Activation,
-    Array,
-    Cost,
-    find_activation,
+from whygrad.interop.outputs import (
+    Output,
+    by_default,
+    from_logits,
+    huber_at,
+    of_own_cost,
+    scaled,
 )
-
-
-@dataclass(frozen=True, eq=False)
-class Output:
-    """Output activation and cost, class weights, (n_L,), the label smoothing ε, and notes on them."""
-
-    f: str | Activation
-    cost: Any
-    class_weights: Any = None
-    smoothing: float = 0.0
-    notes: tuple[str, ...] = ()
-
-
-# The cost that is assumed after these activations, and that a loss on logits applies together with them.
-CANONICAL_COSTS = {"softmax": "cross_entropy", "sigmoid": "binary_cross_entropy"}
+from whygrad.nn.functions import COSTS, Activation, Cost, find_activation
 
 
 def cost_of(given: Any, f: str | Activation, n_L: int, logarithms: bool = False) -> Output:
@@ -51,12 +35,9 @@ def cost_of(given: Any, f: str | Activation, n_L: int, logarithms: bool = False)
     `logarithms` says that the network returns the logarithms of its softmax.
     """
     if given is None:
-        return _by_default(f)
+        return by_default(f, "cost=torch.nn.MSELoss() or cost=torch.nn.CrossEntropyLoss()")
     if not isinstance(given, nn.Module):
-        meant = [
-            kind for kind, cost in CANONICAL_COSTS.items() if cost == given and f == "identity"
-        ]
-        return Output(meant[0] if meant else f, given)
+        return of_own_cost(given, f)
     name, loss = type(given).__name__, LOSSES.get(type(given))
     if loss is None:
         raise InputError(
@@ -73,17 +54,6 @@ def cost_of(given: Any, f: str | Activation, n_L: int, logarithms: bool = False)
     if logarithms:
         return _cross_entropy(given, "identity", n_L)
     return loss(given, f, n_L)
-
-
-def _by_default(f: str | Activation) -> Output:
-    name = find_activation(f).name
-    if name not in CANONICAL_COSTS:
-        raise InputError(
-            f"the network ends in {name!r}, which tells no loss: give the one that it was trained with, "
-            "such as cost=torch.nn.MSELoss() or cost=torch.nn.CrossEntropyLoss()"
-        )
-    said = f"no loss was given: {CANONICAL_COSTS[name]} is assumed, since the last layer is {name}"
-    return Output(f, CANONICAL_COSTS[name], notes=(said,))
 
 
 def _cross_entropy(loss: Any, f: str | Activation, n_L: int) -> Output:
@@ -121,7 +91,7 @@ def _huber(loss: Any, f: str | Activation, n_L: int) -> Output:
     if turn == 0:
         return _absolute(loss, f, n_L)
     factor = _factor(loss, n_L) / (Fraction(turn) if smooth else 1)
-    return _scaled(loss, f, COSTS["huber"] if turn == 1 else _huber_at(turn), factor)
+    return _scaled(loss, f, huber_at(turn), factor)
 
 
 def _poisson(loss: Any, f: str | Activation, n_L: int) -> Output:
@@ -161,55 +131,12 @@ def _of_the_examples(loss: Any) -> tuple[str, ...]:
 
 
 def _scaled(loss: Any, f: str | Activation, C: Cost, factor: Fraction) -> Output:
-    """Return an output whose cost is multiplied by a factor, which every answer then states."""
-    notes = _of_the_examples(loss)
-    if factor == 1:
-        return Output(f, C, notes=notes)
-    said = (
-        f"{type(loss).__name__} is {factor} of the cost {C.name}, which is the sum over the outputs"
-    )
-    return Output(f, _times(C, factor), notes=(said, *notes))
-
-
-def _times(C: Cost, factor: Fraction) -> Cost:
-    by, second = float(factor), C.second_derivative
-    return replace(
-        C,
-        name=f"{factor} {C.name}",
-        value=lambda a, y: by * C.value(a, y),
-        derivative=lambda a, y: by * C.derivative(a, y),
-        second_derivative=second and (lambda a, y: by * second(a, y)),
-    )
+    return _noted(loss, scaled(type(loss).__name__, f, C, factor))
 
 
 def _from_logits(loss: Any, kind: str, f: str | Activation, factor: Fraction | int) -> Output:
-    """Return the output where the loss itself applies softmax or the sigmoid to the network's outputs.
-
-    With a factor, or after an activation of the network's own, the cost stays one of the logits: nothing
-    cancels there, and a saturated output would lose its digits on the way through f′.
-    """
-    name = find_activation(f).name
-    if name == "identity" and factor == 1:
-        return Output(kind, CANONICAL_COSTS[kind], notes=_of_the_examples(loss))
-    C, value, from_z = (
-        COSTS[CANONICAL_COSTS[kind]],
-        ACTIVATIONS[kind].value,
-        CANONICAL_LINKS[kind, CANONICAL_COSTS[kind]],
-    )
-    of_logits = Cost(f"{C.name} of logits", from_z, lambda a, y: value(a) - y, targets=C.targets)
-    said = f"the outputs here are logits: {type(loss).__name__} applies {kind} to them"
-    if name != "identity":
-        said = f"{type(loss).__name__} applies {kind} to what {name} has given already"
-    output = _scaled(loss, f, of_logits, Fraction(factor))
-    return replace(output, notes=(said, *output.notes))
+    return _noted(loss, from_logits(type(loss).__name__, kind, f, factor))
 
 
-def _huber_at(turn: float) -> Cost:
-    """Return the Huber cost that turns from a square to a line at this distance."""
-
-    def value(a: Array, y: Array) -> Array:
-        r = np.abs(a - y)
-        near = np.minimum(r, turn)
-        return (near * (r - near / 2)).sum(axis=-1)
-
-    return Cost(f"huber({turn:g})", value, lambda a, y: np.clip(a - y, -turn, turn))
+def _noted(loss: Any, output: Output) -> Output:
+    return replace(output, notes=(*output.notes, *_of_the_examples(loss)))

@@ -111,6 +111,8 @@ class Why:
         baselines of `prediction`, and their range and values its limits.
     members : tuple of (Network, Parameters)
         Of an ensemble: the networks whose mean `prediction` explains, `net` and `theta` the first of them.
+    optimizer : Optimizer, optional
+        What it was trained by, where that is known from elsewhere.
 
     Examples
     --------
@@ -132,6 +134,7 @@ class Why:
     run: Any = None
     training: Callable[[], Array | None] = unknown
     members: tuple[Member, ...] = ()
+    optimizer: Any = None
 
     def __repr__(self) -> str:
         sizes = "-".join(str(units) for units in self.net.sizes)

@@ -1,0 +1,165 @@
+"""A trained network → a `torch.nn.Sequential`, and its parameters by the names that this gives them.
+
+Linear, the activation, Dropout where the layer has some, and so on: 0.weight, 0.bias, 3.weight, …
+"""
+
+import re
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from whygrad.errors import InputError
+from whygrad.files import refuse_taken, write_atomically
+from whygrad.fitted import Fitted
+from whygrad.nn import Network, Parameters
+from whygrad.nn.functions import ACTIVATIONS, Activation
+from whygrad.why.bound import Why
+
+if TYPE_CHECKING:
+    import torch
+
+# Our name of an activation: PyTorch's module, and its arguments. Ours is softplus to the last digit.
+MODULES: dict[str, tuple[str, tuple[Any, ...]]] = {
+    "sigmoid": ("Sigmoid", ()),
+    "tanh": ("Tanh", ()),
+    "relu": ("ReLU", ()),
+    "leaky_relu": ("LeakyReLU", (0.01,)),
+    "elu": ("ELU", ()),
+    "selu": ("SELU", ()),
+    "gelu": ("GELU", ()),
+    "gelu_tanh": ("GELU", ("tanh",)),
+    "silu": ("SiLU", ()),
+    "softplus": ("Softplus", (1.0, 40.0)),
+    "exp": ("Exp", ()),
+    "softmax": ("Softmax", (1,)),
+}
+
+
+def to_torch(x: Any) -> "torch.nn.Sequential":
+    """Return a trained network as a PyTorch module, with the same outputs.
+
+    Parameters
+    ----------
+    x : Fitted, Run, MLPClassifier, MLPRegressor or Why
+        The network. Of a table the module takes the columns as they were encoded.
+
+    Returns
+    -------
+    torch.nn.Sequential
+        Linear layers, activations and dropout, in evaluation mode, in the network's dtype. A last softmax
+        or sigmoid is part of it: `module[:-1]` gives the logits.
+
+    Raises
+    ------
+    InputError
+        For an activation of your own, which PyTorch does not have.
+
+    Examples
+    --------
+    >>> from whygrad import Dense
+    >>> net = Network(2, [Dense(3, "tanh", dropout=0.5), Dense(1)])
+    >>> module = to_torch(Fitted(net, net.init()))
+    >>> [type(layer).__name__ for layer in module], module.training
+    (['Linear', 'Tanh', 'Dropout', 'Linear'], False)
+    """
+    import torch
+
+    net, theta = _network_of(x)
+    dtype = torch.float64 if theta.flat.dtype == np.float64 else torch.float32
+    modules: list[torch.nn.Module] = []
+    linear = iter(range(1, net.L + 1))
+    for name, arguments in _modules(net):
+        if name == "Exp":
+            modules.append(_exp())
+            continue
+        module = getattr(torch.nn, name)(*arguments)
+        if name == "Linear":
+            l = next(linear)
+            with torch.no_grad():
+                module = module.to(dtype)
+                module.weight.copy_(torch.tensor(theta.W[l]))
+                module.bias.copy_(torch.tensor(theta.b[l]))
+        modules.append(module)
+    return torch.nn.Sequential(*modules).eval()
+
+
+def write_safetensors(x: Any, path: str | PathLike[str], overwrite: bool = False) -> None:
+    """Write the parameters as PyTorch names them: `to_torch(x).load_state_dict(load_file(path))` fits.
+
+    Parameters
+    ----------
+    x : Fitted, Run, MLPClassifier, MLPRegressor or Why
+        The network.
+    path : path-like
+        The file.
+    overwrite : bool, default False
+        Whether to replace a file that is there.
+
+    Raises
+    ------
+    FileError
+        Where a file is already, or cannot be written.
+    """
+    from safetensors.numpy import save
+
+    refuse_taken(Path(path), overwrite)
+    net, theta = _network_of(x)
+    tensors, l = {}, 0
+    for i, (name, _) in enumerate(_modules(net)):
+        if name == "Linear":
+            l += 1
+            tensors[f"{i}.weight"] = np.ascontiguousarray(theta.W[l])
+            tensors[f"{i}.bias"] = np.ascontiguousarray(theta.b[l])
+    write_atomically(Path(path), save(tensors, {"format": "pt"}))
+
+
+def _network_of(x: Any) -> tuple[Network, Parameters]:
+    if hasattr(x, "net_"):  # an estimator
+        return x.net_, x.theta_
+    for given in (x, getattr(x, "fitted", None), getattr(x, "why", None)):
+        if isinstance(given, Fitted | Why):
+            return given.net, given.theta
+    raise InputError(
+        f"a {type(x).__name__} is no trained network of whygrad: give what train returns, a fitted "
+        "MLPClassifier or MLPRegressor, or a run"
+    )
+
+
+def _modules(net: Network) -> list[tuple[str, tuple[Any, ...]]]:
+    """Return name and arguments of each of PyTorch's modules that the network comes to."""
+    modules: list[tuple[str, tuple[Any, ...]]] = []
+    for l, layer in enumerate(net.layers, start=1):
+        modules.append(("Linear", (net.sizes[l - 1], net.sizes[l])))
+        if layer.f.name != "identity":
+            modules.append(_activation(layer.f, l))
+        if layer.dropout:
+            modules.append(("Dropout", (layer.dropout,)))
+    return modules
+
+
+def _activation(f: Activation, l: int) -> tuple[str, tuple[Any, ...]]:
+    """Return PyTorch's module for an activation, also one with a parameter that came from there."""
+    if ACTIVATIONS.get(f.name) == f or f.name == "gelu_tanh":
+        return MODULES[f.name]
+    read = re.fullmatch(r"(leaky_relu|elu|softplus)(?:\(([^)]+)\))?", f.name)
+    if read:
+        numbers = tuple(float(each) for each in (read[2] or "").split(",") if each)
+        return MODULES[read[1]][0], numbers
+    raise InputError(
+        f"the activation {f.name!r} of layer {l} is of your own: PyTorch has no module for it"
+    )
+
+
+def _exp() -> Any:
+    import torch
+
+    class Exp(torch.nn.Module):  # type: ignore[misc]
+        """e^z, which PyTorch has no module for."""
+
+        def forward(self, z: Any) -> Any:
+            """Return e^z."""
+            return torch.exp(z)
+
+    return Exp()

@@ -1,0 +1,229 @@
+"""PyTorch's parameters alone and a description of the network → `Why`; from a `.safetensors` file, too.
+
+A state_dict has W of a linear layer as NAME.weight, (n_l, n_{l-1}), and b as NAME.bias. Files lose the
+order of the layers: it is that of their names where the shapes fit, or else the only one in which they do.
+PyTorch is not needed. Its own files are pickles, which run code when they are opened: they are not.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from whygrad.errors import FileError, InputError
+from whygrad.files import check_regular
+from whygrad.interop.chain import Function, Linear, chained
+from whygrad.interop.outputs import Output, by_default, of_own_cost, why_of_chain
+from whygrad.nn import Dense, Network
+from whygrad.nn.functions import Array
+from whygrad.why.bound import Why
+
+PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pt2")
+DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
+
+
+def why_of_state(state: Any, description: Any, cost: Any = None) -> Why:
+    """Return all questions about a network whose parameters come from PyTorch.
+
+    Parameters
+    ----------
+    state : dict, str or path
+        What `module.state_dict()` gives, or a `.safetensors` file of it.
+    description : Network or sequence of Dense
+        The layers that it belongs to; of a `Network` also the cost.
+    cost : torch.nn.Module, str or Cost, optional
+        The loss it was trained with, as of `explain`.
+
+    Returns
+    -------
+    Why
+        The questions.
+
+    Raises
+    ------
+    InputError
+        For parameters that do not fit the layers, with their name and both shapes.
+    FileError
+        For a file that is missing, damaged, or a pickle.
+
+    Examples
+    --------
+    >>> state = {"0.weight": np.ones((2, 3)), "0.bias": np.zeros(2)}
+    >>> why_of_state(state, [Dense(2, "softmax")]).net.sizes
+    (3, 2)
+    """
+    path = Path(state) if isinstance(state, str | PathLike) else None
+    found = _linear(_arrays(state) if path is None else read_tensors(path), path)
+    if isinstance(description, Network):
+        dense: Sequence[Any] = description.layers
+        cost = description.C if cost is None else cost
+        n_0 = description.sizes[0]
+    elif isinstance(description, Sequence) and all(isinstance(d, Dense) for d in description):
+        dense, n_0 = description, None
+    else:
+        raise InputError(
+            f"the parameters are given with a description of their layers, a Network or a list of Dense, "
+            f"not with {description!r}"
+        )
+    ordered = _in_order(found, [layer.units for layer in dense], n_0, path is not None)
+    steps: list[Any] = []
+    for linear, layer in zip(ordered, dense, strict=True):
+        steps.append(linear)
+        if layer.f.name != "identity":
+            steps.append(Function(f"the activation of {linear.where}", layer.activation))
+    chain = chained(steps)
+    for layer, each in zip(chain.layers, dense, strict=True):
+        layer.dropout = each.dropout
+    return why_of_chain(chain, _output(cost, dense[-1].activation, chain.n_L, description))
+
+
+def _output(cost: Any, f: Any, n_L: int, description: Any) -> Output:
+    if isinstance(description, Network) and cost is description.C:
+        return Output(f, cost)
+    if any(kind.__module__.startswith("torch.") for kind in type(cost).__mro__):
+        from whygrad.interop.torch_loss import cost_of
+
+        return cost_of(cost, f, n_L)
+    if cost is None:
+        return by_default(f, "cost='squared_error' or cost='cross_entropy'")
+    return of_own_cost(cost, f)
+
+
+# ── arrays ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _arrays(state: Any) -> dict[str, Array]:
+    """Return what a state_dict holds, also one that is an entry of a checkpoint."""
+    if not isinstance(state, Mapping):
+        raise InputError(f"a {type(state).__name__} is no state_dict: give module.state_dict()")
+    for name in ("state_dict", "model_state_dict"):
+        if isinstance(state.get(name), Mapping):
+            return _arrays(state[name])
+    arrays = {}
+    for name, given in state.items():
+        tensor = given.detach().cpu().double() if hasattr(given, "detach") else given
+        arrays[str(name)] = np.asarray(tensor, np.float64)
+    return arrays
+
+
+def read_tensors(path: Path) -> dict[str, Array]:
+    """Return the tensors of a `.safetensors` file in float64; raises `FileError` for what is none."""
+    from safetensors import SafetensorError, deserialize
+
+    refuse_pickle(path)
+    check_regular(path)
+    try:
+        listed = deserialize(path.read_bytes())  # type: ignore[no-untyped-call]
+    except FileNotFoundError:
+        raise FileError(f"{path}: there is no such file") from None
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except SafetensorError as error:
+        raise FileError(f"{path}: no safetensors file, or damaged ({error})") from None
+    arrays = {}
+    for name, about in sorted(listed, key=lambda each: _by_number(each[0])):
+        if about["dtype"] not in DTYPES:
+            if name.endswith("num_batches_tracked"):
+                continue
+            raise FileError(f"{path}: {name} is of {about['dtype']}, not of floating-point numbers")
+        array = np.frombuffer(about["data"], DTYPES[about["dtype"]]).reshape(about["shape"])
+        if about["dtype"] == "BF16":  # the upper half of a float32
+            array = (array.astype("<u4") << 16).view("<f4")
+        arrays[name] = array.astype(np.float64)
+    return arrays
+
+
+def refuse_pickle(path: Path) -> None:
+    """Raise `FileError` for a file of PyTorch's own, and say how to write one that can be read."""
+    if path.suffix.lower() == ".pt2":
+        raise FileError(
+            f"{path}: holds pickles, which run code when they are opened: open it where you trust it, and "
+            "give explain torch.export.load(path)"
+        )
+    if path.suffix.lower() in PICKLES:
+        raise FileError(
+            f"{path}: a pickle, which runs code when it is opened: open it where you trust it, and give "
+            "explain the module, or write safetensors.torch.save_file(module.state_dict(), "
+            f"'{path.stem}.safetensors')"
+        )
+
+
+def _by_number(name: str) -> list[Any]:
+    """Return a key by which "10.weight" comes after "2.weight"."""
+    return [
+        (part.isdigit(), int(part) if part.isdigit() else part) for part in re.split(r"(\d+)", name)
+    ]
+
+
+# ── layers ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _linear(arrays: Mapping[str, Array], path: Path | None) -> list[Linear]:
+    """Return the linear layers among the arrays; raises `InputError` where there are others."""
+    found, left = [], set(arrays)
+    for name, W in arrays.items():
+        layer = name.removesuffix("weight").removesuffix(".")
+        if name.rpartition(".")[2] != "weight" or W.ndim != 2:
+            continue
+        bias = f"{layer}.bias" if layer else "bias"
+        found.append(Linear(layer or "weight", W, arrays.get(bias)))
+        left -= {name, bias}
+    where = f"{path}: " if path else ""
+    if left:
+        name = next(name for name in arrays if name in left)
+        layer = name.rpartition(".")[0]
+        what = (
+            "a normalisation" if f"{layer}.running_mean" in arrays else "no part of a linear layer"
+        )
+        raise InputError(
+            f"{where}{name}, {arrays[name].shape}, is {what}: give the module itself, to read it"
+        )
+    if not found:
+        raise InputError(f"{where}there is no linear layer, with NAME.weight and NAME.bias")
+    return found
+
+
+def _in_order(found: list[Linear], units: list[int], n_0: int | None, sort: bool) -> list[Linear]:
+    """Return the linear layers in the order of the description."""
+    if len(found) != len(units):
+        raise InputError(
+            f"there are {len(found)} linear layers, {', '.join(each.where for each in found)}; the "
+            f"description has {len(units)}"
+        )
+    misfit = _misfit(found, units, n_0)
+    if misfit and sort:
+        chained_by_shape = _by_shape(found, units, n_0)
+        if chained_by_shape:
+            return chained_by_shape
+    if misfit:
+        raise InputError(misfit)
+    return found
+
+
+def _misfit(layers: list[Linear], units: list[int], n_0: int | None) -> str:
+    """Return what does not fit, "" where all does."""
+    below = layers[0].W.shape[1] if n_0 is None else n_0
+    for l, (layer, n) in enumerate(zip(layers, units, strict=True), start=1):
+        if layer.W.shape != (n, below):
+            return f"{layer.where}.weight has shape {layer.W.shape}, layer {l} needs {(n, below)}"
+        if layer.b is not None and layer.b.shape != (n,):
+            return f"{layer.where}.bias has shape {layer.b.shape}, layer {l} needs {(n,)}"
+        below = n
+    return ""
+
+
+def _by_shape(found: list[Linear], units: list[int], n_0: int | None) -> list[Linear]:
+    """Return the one order in which the shapes fit, [] where there is none or several."""
+    orders: list[list[Linear]] = [[]]
+    for l, n in enumerate(units):
+        below = units[l - 1] if l else n_0
+        orders = [
+            [*order, layer]
+            for order in orders
+            for layer in found
+            if layer not in order and layer.W.shape[0] == n and below in (None, layer.W.shape[1])
+        ][:100]
+    return orders[0] if len(orders) == 1 and not _misfit(orders[0], units, n_0) else []
