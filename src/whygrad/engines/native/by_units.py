@@ -45,7 +45,8 @@ def block_by_units(
     With `probed`, a, z and δ are written to `workspace.work` as well, example by example.
     """
     cost = 0.0
-    fill(by_units.gradients, block * len(theta), len(theta), 0.0)
+    gradient = by_units.gradients[block]
+    fill(gradient, ZERO, len(gradient), 0.0)
     for start in range(low, high, by_units.piece):
         count = min(by_units.piece, high - start)
         _gather(layers, examples, workspace, by_units, part, first, start, count)
@@ -68,12 +69,12 @@ def cost_of_blocks(by_units: FeatureMajor, blocks: int, S: float) -> float:
 
 @kernel
 def sum_of_blocks(
-    by_units: FeatureMajor, n: int, blocks: int, factor: float, at: int, size: int, g: Array, to: int,
+    by_units: FeatureMajor, blocks: int, factor: float, at: int, size: int, g: Array, to: int,
 ) -> None:  # fmt: skip
-    """g[to :] ← g + factor times the blocks' gradients of θ[at : at + size], of n numbers each."""
+    """g[to :] ← g + factor times the blocks' gradients of θ[at : at + size]."""
     total, scale = vector(g, to, size), type(g[0])(factor)
     for block in range(blocks):
-        part = vector(by_units.gradients, block * n + at, size)
+        part = vector(by_units.gradients[block], at, size)
         for i in range(len(part)):
             total[i] += scale * part[i]
 
@@ -164,7 +165,7 @@ def _back(
     """BP1 to BP4 for a piece, from the outputs down; each layer's gradient as soon as its δ is there."""
     L = len(layers.sizes) - 1
     offsets, work = by_units.offsets, by_units.work[part]
-    mine = block * len(theta)
+    gradient = by_units.gradients[block]
     outputs, n = layers.sizes[L], layers.sizes[L] * count
     delta = vector(work, offsets.delta[L], n)
     output_error(
@@ -180,10 +181,10 @@ def _back(
         units, below = layers.sizes[l], layers.sizes[l - 1]
         for j in range(units):
             errors = vector(work, offsets.delta[l] + j * count, count)
-            by_units.gradients[mine + layers.b[l] + j] += _sum(errors)
+            gradient[layers.b[l] + j] += _sum(errors)
         dots(
             work, offsets.delta[l], work, offsets.a[l - 1], units, below, count,
-            by_units.gradients, mine + layers.W[l], below,
+            gradient, layers.W[l], below,
         )  # fmt: skip
         if l > 1:
             combine(

@@ -11,6 +11,7 @@ from itertools import accumulate
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from whygrad.engines.native import sparse, updates
 from whygrad.engines.native.arguments import Examples, FeatureMajor, Layers, Workspace
@@ -83,19 +84,19 @@ class Layout:
         return Examples(self.X, self.rows, self.Y, s, S, order)
 
     def enter(self, theta: Array, opt_state: Array) -> tuple[Array, Array]:
-        """Return θ and the optimizer's state in the loop's order, in aligned memory."""
+        """Return θ and the optimizer's state in the loop's order, each row from a cache line on."""
         if not self.layers.stretch:
-            return _aligned(theta), opt_state
+            return _aligned(theta), _aligned_rows(opt_state)
         if not self.inner or len(self.inner[1]) != len(opt_state):
             size = self.size
             self.inner = [
                 aligned_zeros(size, theta.dtype),
-                np.zeros((len(opt_state), size), theta.dtype),
+                _rows(len(opt_state), size, theta.dtype),
             ]
         flat, rows = self.inner
         self._to_columns(theta, flat)
         for slot, row in zip(opt_state, rows, strict=True):
-            self._to_columns(slot, row)
+            self._to_columns(slot, row[: self.size])
         return flat, rows
 
     def leave(
@@ -103,10 +104,10 @@ class Layout:
     ) -> tuple[Array, Array]:
         """Return θ and the optimizer's state in the order of `Parameters.flat`, in the memory given."""
         if not self.layers.stretch:
-            return flat, rows
+            return flat, rows[:, : opt_state.shape[1]]
         self.to_rows(flat, theta)
         for row, slot in zip(rows, opt_state, strict=True):
-            self.to_rows(row, slot)
+            self.to_rows(row[: self.size], slot)
         return theta, opt_state
 
     @property
@@ -289,6 +290,17 @@ def _aligned(array: Array) -> Array:
     return copy
 
 
+def _aligned_rows(rows: Array) -> Array:
+    """Return the memory of rows that begin with a cache line each, or a copy of them that does."""
+    count, size = rows.shape
+    whole, itemsize = _whole_lines(size), rows.itemsize
+    if rows.strides == (whole * itemsize, itemsize) and rows.ctypes.data % LINE == 0:
+        return as_strided(rows, (count, whole))
+    copy = _rows(count, size, rows.dtype)
+    copy[:, :size] = rows
+    return copy
+
+
 def aligned_zeros(size: int, dtype: Any) -> Array:
     """Return zeros that begin with a cache line."""
     dtype = np.dtype(dtype)
@@ -304,7 +316,7 @@ def _workspace(
     L, outputs = len(layers.sizes) - 1, int(layers.sizes[-1])
     grain = np.where((np.arange(1, L + 1) == 1) & (layers.stretch > 0), layers.panel, HEIGHT)
     units = -(-layers.sizes[1:] // grain // layers.moving[1:]) * grain  # of a block, at most
-    largest = int((units * (layers.sizes[:-1] + 1)).max())
+    largest = int((units * (layers.sizes[:-1] + 1)).max()) + 2 * LINE
     width = max(layers.panel, int(layers.sizes[1:].max()))
     panel = PANEL // np.dtype(dtype).itemsize
     last = int(layers.delta[L]) + _whole_lines(batch_size * outputs)
@@ -332,7 +344,7 @@ def _by_units(net: Network, batch_size: int, dtype: str, size: int, blocks: int)
         offsets=offsets,
         work=_rows(blocks, int(offsets.delta[-1]) + outputs, dtype),
         y=_rows(blocks, outputs, dtype),
-        gradients=aligned_zeros(blocks * size, dtype),
+        gradients=_rows(blocks, size, dtype),
         cost=np.zeros(blocks),
         largest=_rows(blocks, piece, dtype),
         total=_rows(blocks, piece, dtype),
@@ -341,7 +353,7 @@ def _by_units(net: Network, batch_size: int, dtype: str, size: int, blocks: int)
     )
 
 
-def _rows(count: int, size: int, dtype: str) -> Array:
+def _rows(count: int, size: int, dtype: Any) -> Array:
     """Return a row of memory for each thread; no two rows share a line of the cache."""
     size = _whole_lines(size)
     return aligned_zeros(count * size, dtype).reshape(count, size)

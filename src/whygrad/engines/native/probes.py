@@ -132,7 +132,7 @@ def probe_after(
         size = (probe[TO_END] - probe[TO]) * (probe[FROM_END] - probe[FROM])
         for s in range(len(opt_state)):
             at = probe[OPT_STATE] + s * size
-            _copy_weights(layers, probe, opt_state, s * len(theta), probes.record[i], at)
+            _copy_weights(layers, probe, opt_state, s * opt_state.shape[1], probes.record[i], at)
     if not _due(probes, step):
         return
     for l in range(1, len(layers.sizes)):

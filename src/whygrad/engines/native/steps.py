@@ -64,6 +64,7 @@ from whygrad.engines.native.updates import (
     Rule,
     add_penalty,
     bound,
+    lanes_of,
     move,
     scale,
 )
@@ -175,15 +176,18 @@ def _move(
                     -eta / S, 1 - eta * l2, 1.0, theta, W, b,
                 )  # fmt: skip
                 continue
-            # The whole gradient lies as θ does, that of a block in memory that stays in the cache.
-            g, at, at_b = workspace.block[thread.part], ZERO, size
+            # The whole gradient lies as θ does, that of a block in memory that stays in the cache: each of
+            # its parts as far from a whole vector as in θ.
+            lanes = lanes_of(theta)
+            g, at = workspace.block[thread.part], W % lanes
+            at_b = at + size + (b - W - size) % lanes
             if clips:
                 g, at, at_b = workspace.gradient, W, b
             if is_by_units(by_units):
                 fill(g, at, size, 0.0)
                 fill(g, at_b, high - low, 0.0)
-                sum_of_blocks(by_units, len(theta), thread.blocks, 1 / S, W, size, g, at)
-                sum_of_blocks(by_units, len(theta), thread.blocks, 1 / S, b, high - low, g, at_b)
+                sum_of_blocks(by_units, thread.blocks, 1 / S, W, size, g, at)
+                sum_of_blocks(by_units, thread.blocks, 1 / S, b, high - low, g, at_b)
             else:
                 add_gradient(
                     l, layers, examples, workspace, thread.part, first, rows, low, high,
@@ -216,7 +220,7 @@ def cost_and_gradient(
             block_by_units(
                 layers, theta, examples, workspace, by_units, ZERO, ZERO, first, ZERO, rows, False
             )
-            sum_of_blocks(by_units, len(theta), ONE, 1 / S, ZERO, len(theta), gradient, ZERO)
+            sum_of_blocks(by_units, ONE, 1 / S, ZERO, len(theta), gradient, ZERO)
             cost += cost_of_blocks(by_units, ONE, S)
             continue
         phase = forward_and_back(
