@@ -90,7 +90,7 @@ def descend(
             low, high = units_of(layers, l, block)
             W, _ = weights_of(layers, l, low, high)
             passes.add_gradient(
-                l, layers, examples, workspace, zero, zero, rows, low, high, -1e-9, 1.0, 1.0,
+                l, layers, examples, workspace, zero, zero, zero, rows, low, high, -1e-9, 1.0, 1.0,
                 theta, W, layers.b[l] + low,
             )  # fmt: skip
 
@@ -103,7 +103,7 @@ def gradient(
             low, high = units_of(layers, l, block)
             W, size = weights_of(layers, l, low, high)
             passes.add_gradient(
-                l, layers, examples, workspace, zero, zero, rows, low, high, 1.0, 0.0, 0.0,
+                l, layers, examples, workspace, zero, zero, zero, rows, low, high, 1.0, 0.0, 0.0,
                 workspace.block[zero], zero, size,
             )  # fmt: skip
 
@@ -126,7 +126,7 @@ def narrow_gather(
     for _ in range(times):
         for start in range(0, rows, by_units.piece):
             small_layers._gather(
-                layers, examples, workspace, by_units, zero, zero, start,
+                layers, examples, workspace, by_units, zero, zero, rows, start,
                 min(by_units.piece, rows - start),
             )  # fmt: skip
 

@@ -9,8 +9,8 @@ way at once, a tile of rows times units, differs. W is read as it lies, so that 
 reading W once. Of layers with few inputs the vectors run along the units instead, and every sum along k as
 it is written: many rows take a copy of W with inputs as rows, a single one does without.
 
-The code is made by llvmlite alone, when it is first asked for, and kept on disk: a process that only predicts
-never waits for Numba. It is called with the address of words that say what to do:
+The code is made by llvmlite alone, when it is first asked for, and kept on disk: a process that only
+predicts never waits for Numba. It is called with the address of words that say what to do:
 
     free | layers | a | rows | work | z | units of the widest layer but the last, in bytes |
     for each layer: W | b | inputs | units | whether it rectifies | is narrow | the copy of W, or 0

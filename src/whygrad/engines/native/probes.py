@@ -102,7 +102,7 @@ def probe_between(
             W, size = weights_of(layers, l, low, high)
             b, biases = layers.b[l] + low, high - low
             add_gradient(
-                l, layers, examples, workspace, thread.part, first, rows, low, high,
+                l, layers, examples, workspace, thread.part, first, ZERO, rows, low, high,
                 1 / S, 0.0, 0.0, g, W, b,
             )  # fmt: skip
             add_penalty(theta, g, W, W, W + size, l1, l2)
