@@ -217,8 +217,8 @@ def gather_square(
 ) -> Any:  # fmt: skip
     """Lay a square of X[order], of rows from `first` on and columns from `column` on, into `a` by columns.
 
-    It has as many of both as a vector has lanes, or `rows` and `columns` where these are fewer. Rows of X have
-    `width` numbers, those of `a` lie `stride` apart.
+    It has as many of both as a vector has lanes, or `rows` and `columns` where these are fewer. Rows of X
+    have `width` numbers, those of `a` lie `stride` apart.
     """
 
     def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

@@ -5,8 +5,8 @@ every core reads all of W, which for wide layers does not fit its cache. Those a
 thread computes, and later moves, the same rows of W, with a barrier after each layer. Which of the two a
 layer is divided by follows from its shape (`Layers.wide`), and whether W¹ lies in panels (`sparse`). Each
 number is summed up in the same order whoever does it, so that shares may depend on how many threads there
-are. Layers move in blocks of units, as many as their shape says, whose gradients stay in the cache. Where a
-batch has far more numbers than θ, its blocks of examples add up gradients of their own (`block_by_examples`).
+are. Layers move in blocks of units, as many as their shape says, whose gradients stay in the cache. Where
+a batch has more numbers than θ, its blocks of examples add up gradients of their own (`block_by_examples`).
 """
 
 from typing import Any
