@@ -12,7 +12,7 @@ import pytest
 import whygrad as wg
 from engines import needs_native
 from kernels import from_python
-from whygrad.engines import choose
+from whygrad.engines import Probes, choose
 from whygrad.nn.arrays import as_data
 from whygrad.plan.plan import Plan, start
 from whygrad.training.loop import Training, run
@@ -297,6 +297,20 @@ def test_the_number_of_threads_changes_no_bit(dtype, example, monkeypatch):
         monkeypatch.setattr(engine, "own_cores", lambda cores=cores: cores)
         found.append(wg.train(net, X, y, epochs=2, batch_size=200, dtype=dtype, engine="native"))
     assert all(np.array_equal(found[0].theta.flat, other.theta.flat) for other in found[1:])
+
+
+def test_where_a_state_lies_in_memory_changes_no_bit():
+    net, X, y = small()
+    plan = Plan(net, wg.Adam(0.01), n=300, batch_size=100, dtype="float32")
+    data, engine = as_data(net, X, y, None, "float32"), choose("native", plan)
+    once, _ = engine.run(plan, start(plan), data, 3, Probes())
+    packed = start(plan)
+    for until in (1, 2, 3):
+        packed, _ = engine.run(plan, packed.copy(), data, until, Probes())
+    np.testing.assert_array_equal(packed.theta, once.theta)
+    np.testing.assert_array_equal(packed.opt_state, once.opt_state)
+    assert all(row.ctypes.data % 64 == 0 for row in once.opt_state)
+    assert start(plan).copy().opt_state[1].ctypes.data % 64 != 0
 
 
 def test_trainings_side_by_side_give_the_bits_of_trainings_alone():
