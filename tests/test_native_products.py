@@ -12,7 +12,7 @@ import pytest
 import whygrad as wg
 from engines import needs_native
 from kernels import from_python
-from whygrad.engines import choose
+from whygrad.engines import Probes, choose
 from whygrad.nn.arrays import as_data
 from whygrad.plan.plan import Plan, start
 from whygrad.training.loop import Training, run
@@ -233,6 +233,46 @@ def wide(n=300):
     return net, draws.normal(size=(n, 200)), draws.integers(0, 5, n)
 
 
+def medium(n=300):
+    """As `wide`, of fewer parameters than a batch has numbers."""
+    draws = np.random.default_rng(8)
+    net = wg.Network(64, [wg.Dense(100, "relu"), wg.Dense(10, "softmax")], "cross_entropy")
+    return net, draws.normal(size=(n, 64)), draws.integers(0, 10, n)
+
+
+def small(n=300):
+    """A network whose batches lie by units, of more inputs than a vector has lanes."""
+    draws = np.random.default_rng(8)
+    net = wg.Network(33, [wg.Dense(20, "tanh"), wg.Dense(3, "softmax")], "cross_entropy")
+    return net, draws.normal(size=(n, 33)), draws.integers(0, 3, n)
+
+
+def test_blocks_of_a_batch_with_more_numbers_than_parameters_add_up_gradients_of_their_own():
+    from whygrad.engines.native.layout import Layout, blocks, runs_by_units
+
+    for example, several, by_units in (
+        (wide, False, False),
+        (medium, True, False),
+        (small, True, True),
+    ):
+        net, X, y = example()
+        layout = Layout(net, 128, "float64", as_data(net, X, y, None, "float64"), True, False)
+        assert (len(layout.by_units.gradients) > 0) == several
+        assert runs_by_units(net, 128, False) == by_units
+    assert blocks(medium()[0], 128) > 1
+
+
+@pytest.mark.parametrize("optimizer", [wg.SGD(0.1), wg.Adam(0.01)], ids=str)
+@pytest.mark.parametrize("example", [medium, small])
+def test_a_step_of_blocks_with_gradients_of_their_own_is_that_of_the_reference(example, optimizer):
+    net, X, y = example()
+    options = {"optimizer": optimizer, "epochs": 2, "batch_size": 128, "l2": 0.01}
+    ours = wg.train(net, X, y, engine="native", **options)
+    theirs = wg.train(net, X, y, engine="reference", **options)
+    assert np.abs(ours.theta.flat - theirs.theta.flat).max() <= 1e-12
+    assert np.allclose(ours.history.cost, theirs.history.cost, rtol=1e-12, atol=0)
+
+
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
 def test_a_step_shared_by_threads_is_that_of_the_reference(optimizer):
     from whygrad.engines.native.layout import blocks
@@ -246,16 +286,31 @@ def test_a_step_shared_by_threads_is_that_of_the_reference(optimizer):
     assert np.allclose(ours.history.cost, theirs.history.cost, rtol=1e-12, atol=0)
 
 
+@pytest.mark.parametrize("example", [wide, medium])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_the_number_of_threads_changes_no_bit(dtype, monkeypatch):
+def test_the_number_of_threads_changes_no_bit(dtype, example, monkeypatch):
     from whygrad.engines.native import engine
 
-    net, X, y = wide()
+    net, X, y = example()
     found = []
     for cores in (1, 2, 3):
         monkeypatch.setattr(engine, "own_cores", lambda cores=cores: cores)
         found.append(wg.train(net, X, y, epochs=2, batch_size=200, dtype=dtype, engine="native"))
     assert all(np.array_equal(found[0].theta.flat, other.theta.flat) for other in found[1:])
+
+
+def test_where_a_state_lies_in_memory_changes_no_bit():
+    net, X, y = small()
+    plan = Plan(net, wg.Adam(0.01), n=300, batch_size=100, dtype="float32")
+    data, engine = as_data(net, X, y, None, "float32"), choose("native", plan)
+    once, _ = engine.run(plan, start(plan), data, 3, Probes())
+    packed = start(plan)
+    for until in (1, 2, 3):
+        packed, _ = engine.run(plan, packed.copy(), data, until, Probes())
+    np.testing.assert_array_equal(packed.theta, once.theta)
+    np.testing.assert_array_equal(packed.opt_state, once.opt_state)
+    assert all(row.ctypes.data % 64 == 0 for row in once.opt_state)
+    assert start(plan).copy().opt_state[1].ctypes.data % 64 != 0
 
 
 def test_trainings_side_by_side_give_the_bits_of_trainings_alone():

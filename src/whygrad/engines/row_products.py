@@ -9,21 +9,22 @@ way at once, a tile of rows times units, differs. W is read as it lies, so that 
 reading W once. Of layers with few inputs the vectors run along the units instead, and every sum along k as
 it is written: many rows take a copy of W with inputs as rows, a single one does without.
 
-The code is made by llvmlite alone, when it is first asked for: a process that only predicts waits a tenth
-of a second for it, and never for Numba. It is called with the address of words that say what to do:
+The code is made by llvmlite alone, when it is first asked for, and kept on disk: a process that only
+predicts never waits for Numba. It is called with the address of words that say what to do:
 
     free | layers | a | rows | work | z | units of the widest layer but the last, in bytes |
     for each layer: W | b | inputs | units | whether it rectifies | is narrow | the copy of W, or 0
 """
 
 from collections.abc import Callable, Sequence
-from ctypes import CFUNCTYPE, c_int32, c_void_p
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
 from whygrad.address_space import LLVM, spare
+from whygrad.engines.machine_code import objects
+from whygrad.engines.machine_code.kernel import found
 from whygrad.nn.functions import Array
 
 # Numbers of a row that are taken at a time, and units: a piece of W that stays in the second-level cache.
@@ -76,28 +77,27 @@ def compiled(dtype: str) -> Call | None:
         from llvmlite import binding
     except ImportError:
         return None
-    features, machine = binding.get_host_cpu_features(), binding.get_process_triple()
-    if not (features.get("fma") or machine.startswith(("aarch64", "arm64"))):
+    features, triple = binding.get_host_cpu_features(), binding.get_process_triple()
+    if not (features.get("fma") or triple.startswith(("aarch64", "arm64"))):
         return None
     try:
-        binding.initialize_native_target()
-        binding.initialize_native_asmprinter()
-        code = binding.parse_assembly(_Writer(dtype, bool(features.get("avx512f"))).module())
-        target = binding.Target.from_triple(machine).create_target_machine(
-            cpu=binding.get_host_cpu_name(), features=features.flatten(), opt=2
-        )
-        engine = binding.create_mcjit_compiler(code, target)
-        engine.finalize_object()
-        address = engine.get_function_address(_ENTRY)
+        wide = bool(features.get("avx512f"))
+        entry, _ = found("row_products.layers", dtype, partial(_object_file, dtype, wide))
     except (RuntimeError, OSError):
         return None
-    _engines.append(engine)  # whose end would be that of the code
-    function: Call = CFUNCTYPE(c_int32, c_void_p)(address)
-    return function
+    _entries.append(entry)  # whose end would be that of the code
+    return entry.function
 
 
-_engines: list[Any] = []
-_ENTRY = "whygrad_entry"
+_entries: list[objects.Entry] = []
+
+
+def _object_file(dtype: str, wide: bool) -> bytes:
+    """Return the code as `objects.load` takes it."""
+    from llvmlite import binding
+
+    code = binding.parse_assembly(_Writer(dtype, wide).module())
+    return b"whole\n" + bytes(objects.target_machine(of_host=True).emit_object(code))
 
 
 class _Writer:
@@ -388,7 +388,7 @@ class _Writer:
         """Write the function of several layers, which takes the address of its words."""
         pointer = self.number.as_pointer()
         kind = self.ir.FunctionType(self.ir.IntType(32), [self.index.as_pointer()])
-        function = self.ir.Function(self.code, kind, _ENTRY)
+        function = self.ir.Function(self.code, kind, objects.SYMBOL)
         (words,) = function.args
         self.b = b = self.ir.IRBuilder(function.append_basic_block())
         count, a, rows, work, z, widest = (

@@ -14,9 +14,9 @@
     keras            Keras models, in memory and from their files → a chain
     exporting        the way out: `export`
 
-Its face is `explain` and `to_torch`. Door beside this one: `exporting`. It may import `why`, `estimators` and what is below.
-A library is imported only where a model or a file of its own is handed over: models are told by the modules
-that their classes come from, files by their endings. Nothing is unpickled.
+Its face is `explain` and `to_torch`. Door beside this one: `exporting`. It may import `why`, `estimators`
+and what is below. A library is imported only where a model or a file of its own is handed over: models are
+told by the modules that their classes come from, files by their endings. Nothing is unpickled.
 """
 
 from collections.abc import Sequence

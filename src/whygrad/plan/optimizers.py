@@ -48,8 +48,12 @@ def _zeros(count: int, theta: Array) -> Array:
 _PART = 2**12  # products computed together
 
 
-def _columns(*columns: Any) -> Array:
-    return np.stack([np.asarray(column, dtype=np.float64) for column in columns], axis=1)
+def _columns(first: Array, *others: Any) -> Array:
+    columns = np.empty((len(first), 1 + len(others)))
+    columns[:, 0] = first
+    for i, column in enumerate(others, start=1):
+        columns[:, i] = column
+    return columns
 
 
 @known_arguments

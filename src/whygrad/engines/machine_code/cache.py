@@ -19,18 +19,16 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
+from importlib.util import find_spec
 from io import FileIO
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from whygrad.engines import probes
 from whygrad.engines.machine_code.objects import processor
 from whygrad.errors import EngineWarning, warn
-from whygrad.nn import functions
-from whygrad.plan import dropout
 
 if sys.platform != "win32":
     import fcntl
@@ -42,6 +40,13 @@ PATIENCE, POLL = (
 LOCK = "whygrad.lock"
 # The folder of the functions that are compiled.
 NATIVE = files("whygrad.engines") / "native"
+# Modules outside of it whose functions, or numbers, are in code as well.
+BESIDE = (
+    "whygrad.nn.functions",
+    "whygrad.plan.dropout",
+    "whygrad.engines.probes",
+    "whygrad.engines.row_products",
+)
 
 
 def file_name(function: str, kind: str) -> str:
@@ -154,11 +159,17 @@ def write_code(name: str, code: bytes) -> None:
 @cache
 def stamp_of_code() -> str:
     """Return what code of this version, made by these makers, is marked with."""
-    makers = [f"{maker} {version(maker)}" for maker in ("numba", "llvmlite", "numpy")]
+    makers = [f"{maker} {_version(maker)}" for maker in ("numba", "llvmlite", "numpy")]
     here = source_stamp(files(__package__)).encode()
-    # Numbers that these modules define are in the code as well.
-    parts = [module.__loader__.get_data(module.__file__) for module in (functions, dropout, probes)]  # type: ignore
+    parts = [spec.loader.get_data(spec.origin) for spec in map(find_spec, BESIDE)]  # type: ignore
     return source_stamp(NATIVE, here, *parts, *map(str.encode, makers))
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # predictions do without Numba
+        return "none"
 
 
 def source_stamp(folder: Any, *others: bytes) -> str:

@@ -8,7 +8,9 @@ Python's is touched, and an exception, which kernels do not raise, ends in a sta
 the C library and BLAS, and loads into a process without Numba.
 """
 
+import gc
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from llvmlite import ir
@@ -33,7 +35,7 @@ _FOREIGN = ("numba_", "NRT_", "Py", "_Py", "_ZN")
 
 def export(function: Callable[..., Any], arguments: tuple[Any, ...]) -> bytes:
     """Return an object file of a function for arguments of this kind, a line that describes it before."""
-    with global_compiler_lock:
+    with global_compiler_lock, _seldom_collecting():
         kinds = tuple(typeof(argument) for argument in arguments)
         dispatcher = njit(**INNER)(function)
         dispatcher.compile(kinds)
@@ -59,6 +61,17 @@ def export(function: Callable[..., Any], arguments: tuple[Any, ...]) -> bytes:
         kind = "real" if isinstance(result, types.Float) else "whole"
         about = " ".join([kind, *called]).encode("ascii")
         return about + b"\n" + bytes(codegen._tm.emit_object(final))
+
+
+@contextmanager
+def _seldom_collecting() -> Iterator[None]:
+    """Look for garbage a hundred times less often: a compiler makes much that stays to its end."""
+    before = gc.get_threshold()
+    gc.set_threshold(70_000, 10, 10)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 class _Exported(JITCodeLibrary):  # type: ignore[misc]

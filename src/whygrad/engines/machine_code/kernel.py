@@ -64,20 +64,29 @@ class Kernel:
         return entry
 
     def _found(self, kind: str, arguments: tuple[Any, ...]) -> objects.Entry:
-        name = cache.file_name(f"{self.module.rpartition('.')[2]}.{self.name}", kind)
-        entry: objects.Entry | None = cache.read(name, objects.load)
-        if entry is not None:
-            self.hits += 1
-            return entry
-        try:
+        def make() -> bytes:
             from whygrad.engines.machine_code.exporting import export
 
-            code = export(self.py_func, arguments)
-            self.misses += 1
-            cache.keep(name, code)
-        finally:
-            cache.end_turn()
-        return objects.load(code)
+            return export(self.py_func, arguments)
+
+        entry, made = found(f"{self.module.rpartition('.')[2]}.{self.name}", kind, make)
+        self.misses += made
+        self.hits += not made
+        return entry
+
+
+def found(function: str, kind: str, make: Callable[[], bytes]) -> tuple[objects.Entry, bool]:
+    """Return the code of a function from disk, or make it and keep it there; and whether it was made."""
+    name = cache.file_name(function, kind)
+    entry: objects.Entry | None = cache.read(name, objects.load)
+    if entry is not None:
+        return entry, False
+    try:
+        code = make()
+        cache.keep(name, code)
+    finally:
+        cache.end_turn()
+    return objects.load(code), True
 
 
 class Call:

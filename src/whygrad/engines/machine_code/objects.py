@@ -43,7 +43,8 @@ def load(code: bytes) -> Entry:
 
     # The engine first, which makes the names of the C library known.
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine())
-    bind_products()
+    if set(needed) & set(PRODUCTS):
+        bind_products()
     for name in needed:
         if not llvm.address_of_symbol(name):
             raise ValueError(f"it calls {name}, which is not here")
@@ -54,13 +55,16 @@ def load(code: bytes) -> Entry:
     return Entry(function, kind == "real", engine)
 
 
-def target_machine() -> Any:
-    """Return LLVM's description of this processor."""
+def target_machine(of_host: bool = False) -> Any:
+    """Return LLVM's description of processors of this kind, or of the very one that is here."""
     import llvmlite.binding as llvm
 
     _initialise()
     target = llvm.Target.from_triple(llvm.get_process_triple())
-    return target.create_target_machine(jit=True)
+    if not of_host:
+        return target.create_target_machine(jit=True)
+    _, name, features = processor()
+    return target.create_target_machine(cpu=name, features=features, opt=2, jit=True)
 
 
 @cache

@@ -60,7 +60,7 @@ class FeatureMajor(NamedTuple):
     A batch goes through in pieces of at most `piece` examples. `offsets` describe the layers of a piece
     within a row of `work`, and `y` has its targets. `largest`, `total`, `scratch` and `costs` have a number
     for each example. `cost` holds Σ s C_x of every block of the batch, and `gradients` the gradient of θ,
-    one block after the other.
+    one row for each block: also of blocks that lie by examples, where these add up gradients of their own.
     """
 
     piece: int

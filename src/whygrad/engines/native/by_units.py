@@ -21,12 +21,13 @@ from whygrad.engines.native.compiling import ONE, ZERO, inlined_kernel, kernel, 
 from whygrad.engines.native.costs import output_costs, output_error
 from whygrad.engines.native.dropout import multiply
 from whygrad.engines.native.elementwise import SOFTMAX, activate, softmax_by_units, times_slope
-from whygrad.engines.native.memory import copy, fill
-from whygrad.engines.native.microkernels import combine, dots
+from whygrad.engines.native.memory import copy, fill, prefetch
+from whygrad.engines.native.microkernels import combine, dots, gather_square
+from whygrad.engines.native.updates import lanes_of
 from whygrad.nn.functions import Array
 
-# Examples of a piece at most, in whole tiles of vectors.
-PIECE = 240
+# Examples of a piece at most, in whole tiles of vectors; and numbers of a row that are too few for squares.
+PIECE, _NARROW = 240, 3
 
 
 @inlined_kernel
@@ -35,20 +36,27 @@ def is_by_units(by_units: FeatureMajor) -> bool:
     return len(by_units.work) > 0
 
 
+@inlined_kernel
+def sums_blocks(by_units: FeatureMajor) -> bool:
+    """Return whether each of the batch's blocks adds up a gradient of its own."""
+    return len(by_units.gradients) > 0
+
+
 @kernel
 def block_by_units(
     layers: Layers, theta: Array, examples: Examples, workspace: Workspace, by_units: FeatureMajor,
-    part: int, block: int, first: int, low: int, high: int, probed: bool,
+    part: int, block: int, first: int, rows: int, low: int, high: int, probed: bool,
 ) -> None:  # fmt: skip
     """Find costs and errors of the batch's examples from low to high, and add up the block's gradient.
 
     With `probed`, a, z and δ are written to `workspace.work` as well, example by example.
     """
     cost = 0.0
-    fill(by_units.gradients, block * len(theta), len(theta), 0.0)
+    gradient = by_units.gradients[block]
+    fill(gradient, ZERO, len(gradient), 0.0)
     for start in range(low, high, by_units.piece):
         count = min(by_units.piece, high - start)
-        _gather(layers, examples, workspace, by_units, part, first, start, count)
+        _gather(layers, examples, workspace, by_units, part, first, rows, start, count)
         _forward(layers, theta, by_units, part, count)
         cost += _sum_of_costs(layers, examples, workspace, by_units, part, start, count)
         _back(layers, theta, examples, workspace, by_units, part, block, start, count)
@@ -68,12 +76,12 @@ def cost_of_blocks(by_units: FeatureMajor, blocks: int, S: float) -> float:
 
 @kernel
 def sum_of_blocks(
-    by_units: FeatureMajor, n: int, blocks: int, factor: float, at: int, size: int, g: Array, to: int,
+    by_units: FeatureMajor, blocks: int, factor: float, at: int, size: int, g: Array, to: int,
 ) -> None:  # fmt: skip
-    """g[to :] ← g + factor times the blocks' gradients of θ[at : at + size], of n numbers each."""
+    """g[to :] ← g + factor times the blocks' gradients of θ[at : at + size]."""
     total, scale = vector(g, to, size), type(g[0])(factor)
     for block in range(blocks):
-        part = vector(by_units.gradients, block * n + at, size)
+        part = vector(by_units.gradients[block], at, size)
         for i in range(len(part)):
             total[i] += scale * part[i]
 
@@ -81,21 +89,38 @@ def sum_of_blocks(
 @kernel
 def _gather(
     layers: Layers, examples: Examples, workspace: Workspace, by_units: FeatureMajor, part: int,
-    first: int, start: int, count: int,
+    first: int, rows: int, start: int, count: int,
 ) -> None:  # fmt: skip
-    """a⁰ and y of a piece, by units."""
+    """a⁰ and y of a piece, by units; and ask for those of the next batch of `rows` examples."""
     work, order = by_units.work[part], vector(examples.order, first + start, count)
-    for k in range(layers.sizes[0]):
-        a_k = vector(work, k * count, count)
-        for i in range(len(order)):
-            a_k[i] = examples.X[order[i], k]
-    for j in range(layers.sizes[-1]):
-        y_j = vector(by_units.y[part], j * count, count)
-        for i in range(len(order)):
-            y_j[i] = examples.Y[order[i], j]
+    inputs, outputs = layers.sizes[0], layers.sizes[-1]
+    _lay_by_units(examples.X, inputs, order, work)
+    _lay_by_units(examples.Y, outputs, order, by_units.y[part])
+    for later in range(
+        first + rows + start, min(first + rows + start + count, len(examples.order))
+    ):
+        prefetch(examples.X, examples.order[later] * inputs, inputs)
+        prefetch(examples.Y, examples.order[later] * outputs, outputs)
     if len(examples.weights) > 0:
         for i in range(len(order)):
             workspace.weights[start + i] = examples.weights[order[i]]
+
+
+@kernel
+def _lay_by_units(rows: Array, width: int, order: Array, by_units: Array) -> None:
+    """Lay rows[order] out by columns, in whole squares but where they are narrow."""
+    count, lanes = len(order), lanes_of(by_units)
+    if width < _NARROW:
+        for k in range(width):
+            column = vector(by_units, k * count, count)
+            for i in range(len(order)):
+                column[i] = rows[order[i], k]
+        return
+    for k in range(0, width, lanes):
+        for i in range(0, count, lanes):
+            gather_square(
+                rows, width, order, i, count - i, k, width - k, by_units, k * count + i, count
+            )
 
 
 @kernel
@@ -164,7 +189,7 @@ def _back(
     """BP1 to BP4 for a piece, from the outputs down; each layer's gradient as soon as its δ is there."""
     L = len(layers.sizes) - 1
     offsets, work = by_units.offsets, by_units.work[part]
-    mine = block * len(theta)
+    gradient = by_units.gradients[block]
     outputs, n = layers.sizes[L], layers.sizes[L] * count
     delta = vector(work, offsets.delta[L], n)
     output_error(
@@ -180,10 +205,10 @@ def _back(
         units, below = layers.sizes[l], layers.sizes[l - 1]
         for j in range(units):
             errors = vector(work, offsets.delta[l] + j * count, count)
-            by_units.gradients[mine + layers.b[l] + j] += _sum(errors)
+            gradient[layers.b[l] + j] += _sum(errors)
         dots(
             work, offsets.delta[l], work, offsets.a[l - 1], units, below, count,
-            by_units.gradients, mine + layers.W[l], below,
+            gradient, layers.W[l], below,
         )  # fmt: skip
         if l > 1:
             combine(

@@ -82,9 +82,10 @@ class NativeEngine:
         """Take the steps up to `until` in one call; the state's arrays are reused."""
         probes.check(plan.net)
         before, coefficients = state, plan.coefficients(state, until)
-        state, costs, buffers = self._take(plan, state, data, coefficients, 1, probes)
+        theta, opt_state, costs, buffers = self._take(plan, state, data, coefficients, 1, probes)
         cost_sum = _sum_of_costs(plan, before.batch_index, costs, before.cost_sum)
-        state = replace(state, cost_sum=cost_sum)
+        taken = before.batch_index + len(costs)
+        state = _after(before, theta, opt_state, len(costs), taken, cost_sum)
         diverged = len(costs) < len(coefficients)
         if not (probes.costs or probes.every or probes.weights):
             return state, _DIVERGED if diverged else _NOTHING_SEEN
@@ -98,7 +99,7 @@ class NativeEngine:
     ) -> tuple[State, list[float]]:
         """Run epochs in one call, as `Engine.run_epochs` says."""
         coefficients = plan.coefficients_of_epochs(state, epochs)
-        state, costs, _ = self._take(plan, state, data, coefficients, epochs, _NO_PROBES)
+        theta, opt_state, costs, _ = self._take(plan, state, data, coefficients, epochs, _NO_PROBES)
         per_epoch = plan.steps_per_epoch
         whole = len(costs) // per_epoch
         cost_sums = [
@@ -107,7 +108,7 @@ class NativeEngine:
         ]
         rest = costs[whole * per_epoch :]
         cost_sum = _sum_of_costs(plan, 0, rest, 0.0)
-        return replace(state, batch_index=len(rest), cost_sum=cost_sum), cost_sums
+        return _after(state, theta, opt_state, len(costs), len(rest), cost_sum), cost_sums
 
     def _take(
         self,
@@ -117,10 +118,10 @@ class NativeEngine:
         coefficients: Array,
         epochs: int,
         probes: Probes,
-    ) -> tuple[State, Array, Any]:
-        """Take a step for each row of coefficients; return the state, the costs, and what probes wrote.
+    ) -> tuple[Array, Array, Array, Any]:
+        """Take a step for each row of coefficients.
 
-        What the costs add up to is the caller's to find.
+        Returns θ and the optimizer's state after them, the costs, and what probes wrote.
         """
         from whygrad.engines.native.probe_results import probe_buffers
 
@@ -162,14 +163,7 @@ class NativeEngine:
                 self._threads_shape = ()
                 raise
         theta, opt_state = layout.leave(theta, opt_state, state.theta, state.opt_state)
-        state = replace(
-            state,
-            theta=theta,
-            opt_state=opt_state,
-            step=state.step + taken,
-            batch_index=state.batch_index + taken,
-        )
-        return state, costs[:taken], buffers
+        return theta, opt_state, costs[:taken], buffers
 
     def _orders(self, plan: Plan, epoch: int, epochs: int) -> Array:
         """Return the orders of some epochs, one after the other."""
@@ -295,6 +289,15 @@ class NativeEngine:
         if self._layout is None or self._layout.key != layout_key(*what):
             self._layout = Layout(*what)
         return self._layout
+
+
+def _after(
+    state: State, theta: Array, opt_state: Array, steps: int, batch_index: int, cost_sum: float
+) -> State:
+    step = state.step + steps
+    return replace(
+        state, theta=theta, opt_state=opt_state, step=step, batch_index=batch_index, cost_sum=cost_sum
+    )  # fmt: skip
 
 
 def _sum_of_costs(plan: Plan, batch_index: int, costs: Array, before: float) -> float:

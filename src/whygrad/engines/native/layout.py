@@ -11,6 +11,7 @@ from itertools import accumulate
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from whygrad.engines.native import sparse, updates
 from whygrad.engines.native.arguments import Examples, FeatureMajor, Layers, Workspace
@@ -39,8 +40,9 @@ MOVING = 2**15
 # A layer of at least so many units, and more than there are examples in a batch, is divided by units.
 WIDE_UNITS = 256
 # A batch goes through by units where these have few inputs, on average: as measured, from 11 for 16
-# examples to 90 for 1000. Batches of fewer examples would not fill vectors, nor would smaller blocks.
-BY_UNITS, BY_UNITS_ROWS, BY_UNITS_BLOCK = 8, 16, 64
+# examples to 90 for 1000. Batches of fewer examples would not fill vectors. Blocks that add up gradients of
+# their own have at least LARGE_BLOCK.
+BY_UNITS, BY_UNITS_ROWS, LARGE_BLOCK = 8, 16, 64
 # Columns are kept in 16 bits, and the compressed rows in memory beside the data.
 SPARSE_COLUMNS, SPARSE_NUMBERS = sparse.SHORT_COLUMNS, 2**28
 
@@ -75,9 +77,12 @@ class Layout:
             steps=aligned_zeros(0 if factors is None else self.size, dtype),
         )  # fmt: skip
         by_units = self.blocks if not skip and runs_by_units(net, batch_size, has_dropout) else 0
-        self.by_units = _by_units(net, batch_size, dtype, self.size, by_units)
+        sums = self.blocks if self.blocks > 1 and sums_blocks(net, batch_size, skip) else by_units
+        self.by_units = _by_units(net, batch_size, dtype, self.size, by_units, sums)
         self.no_probes: ProbeBuffers | None = None  # for steps that nobody probes
         self.inner: list[Array] = []  # memory for θ and the optimizer's state in the loop's order
+        # What was left the last time, and the same as the loop takes it: seldom does anything else enter.
+        self.outer: tuple[Any, Any] = (None, None), (None, None)
 
     def examples(self, order: Array, data: Data) -> Examples:
         """Return the data in the order of an epoch, as read-only arrays: of one kind, whoever owns them."""
@@ -97,19 +102,23 @@ class Layout:
         return inner
 
     def enter(self, theta: Array, opt_state: Array) -> tuple[Array, Array]:
-        """Return θ and the optimizer's state in the loop's order, in aligned memory."""
+        """Return θ and the optimizer's state in the loop's order, each row from a cache line on."""
         if not self.layers.stretch:
-            return _aligned(theta), opt_state
+            left, entered = self.outer
+            if theta is not left[0] or opt_state is not left[1]:
+                entered = _aligned(theta), _aligned_rows(opt_state)
+                self.outer = (entered[0], entered[1][:, : opt_state.shape[1]]), entered
+            return entered
         if not self.inner or len(self.inner[1]) != len(opt_state):
             size = self.size
             self.inner = [
                 aligned_zeros(size, theta.dtype),
-                np.zeros((len(opt_state), size), theta.dtype),
+                _rows(len(opt_state), size, theta.dtype),
             ]
         flat, rows = self.inner
         self._to_columns(theta, flat)
         for slot, row in zip(opt_state, rows, strict=True):
-            self._to_columns(slot, row)
+            self._to_columns(slot, row[: self.size])
         return flat, rows
 
     def leave(
@@ -117,10 +126,10 @@ class Layout:
     ) -> tuple[Array, Array]:
         """Return θ and the optimizer's state in the order of `Parameters.flat`, in the memory given."""
         if not self.layers.stretch:
-            return flat, rows
+            return self.outer[0]
         self.to_rows(flat, theta)
         for row, slot in zip(rows, opt_state, strict=True):
-            self.to_rows(row, slot)
+            self.to_rows(row[: self.size], slot)
         return theta, opt_state
 
     @property
@@ -164,8 +173,22 @@ def blocks(net: Network, rows: int, skips: bool = False) -> int:
         return 1
     if any(_wide(net, rows)):
         return MOST_BLOCKS
-    least = BY_UNITS_BLOCK if has_few_inputs(net, rows) else BLOCK_ROWS
+    large = has_few_inputs(net, rows) or sums_blocks(net, rows, skips)
+    least = LARGE_BLOCK if large else BLOCK_ROWS
     return min(MOST_BLOCKS, 1 << max(0, (rows // least).bit_length() - 1))
+
+
+def sums_blocks(net: Network, rows: int, skips: bool) -> bool:
+    """Return whether blocks of a batch add up gradients of their own: where θ is much less than the batch.
+
+    Otherwise cores exchange what all units say to all examples.
+    """
+    if skips or any(_wide(net, rows)) or rows < 2 * LARGE_BLOCK:
+        return False
+    weights = sum(
+        (below + 1) * units for below, units in zip(net.sizes, net.sizes[1:], strict=False)
+    )
+    return 2 * weights <= rows * sum(net.sizes)
 
 
 def has_few_inputs(net: Network, rows: int) -> bool:
@@ -304,6 +327,17 @@ def _aligned(array: Array) -> Array:
     return copy
 
 
+def _aligned_rows(rows: Array) -> Array:
+    """Return the memory of rows that begin with a cache line each, or a copy of them that does."""
+    count, size = rows.shape
+    whole, itemsize = _whole_lines(size), rows.itemsize
+    if rows.strides == (whole * itemsize, itemsize) and rows.ctypes.data % LINE == 0:
+        return as_strided(rows, (count, whole))
+    copy = _rows(count, size, rows.dtype)
+    copy[:, :size] = rows
+    return copy
+
+
 def aligned_zeros(size: int, dtype: Any) -> Array:
     """Return zeros that begin with a cache line."""
     dtype = np.dtype(dtype)
@@ -320,7 +354,7 @@ def _workspace(
     L, outputs = len(layers.sizes) - 1, int(layers.sizes[-1])
     grain = np.where((np.arange(1, L + 1) == 1) & (layers.stretch > 0), layers.panel, HEIGHT)
     units = -(-layers.sizes[1:] // grain // layers.moving[1:]) * grain  # of a block, at most
-    largest = int((units * (layers.sizes[:-1] + 1)).max())
+    largest = int((units * (layers.sizes[:-1] + 1)).max()) + 2 * LINE
     width = max(layers.panel, int(layers.sizes[1:].max()))
     panel = PANEL // np.dtype(dtype).itemsize
     last = int(layers.delta[L]) + _whole_lines(batch_size * outputs)
@@ -358,8 +392,10 @@ def _for_the_loop(values: Array | None, dtype: str) -> Array:
     return copy
 
 
-def _by_units(net: Network, batch_size: int, dtype: str, size: int, blocks: int) -> FeatureMajor:
-    """Return the memory for so many blocks by units, each with a gradient of `size` numbers."""
+def _by_units(
+    net: Network, batch_size: int, dtype: str, size: int, blocks: int, gradients: int
+) -> FeatureMajor:
+    """Return the memory for so many blocks by units, and so many gradients of `size` numbers."""
     piece = min(PIECE, -(-batch_size // max(1, blocks)))
     offsets = layers(net, piece, 0, 1, False)
     outputs = piece * net.sizes[-1]
@@ -368,7 +404,7 @@ def _by_units(net: Network, batch_size: int, dtype: str, size: int, blocks: int)
         offsets=offsets,
         work=_rows(blocks, int(offsets.delta[-1]) + outputs, dtype),
         y=_rows(blocks, outputs, dtype),
-        gradients=aligned_zeros(blocks * size, dtype),
+        gradients=_rows(gradients, size, dtype),
         cost=np.zeros(blocks),
         largest=_rows(blocks, piece, dtype),
         total=_rows(blocks, piece, dtype),
@@ -377,7 +413,7 @@ def _by_units(net: Network, batch_size: int, dtype: str, size: int, blocks: int)
     )
 
 
-def _rows(count: int, size: int, dtype: str) -> Array:
+def _rows(count: int, size: int, dtype: Any) -> Array:
     """Return a row of memory for each thread; no two rows share a line of the cache."""
     size = _whole_lines(size)
     return aligned_zeros(count * size, dtype).reshape(count, size)

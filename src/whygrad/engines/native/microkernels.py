@@ -194,13 +194,12 @@ def _transpose_tile(
         W, W_start, stride, units, inputs, panel, panel_start, wide = arguments
         kinds = signature.args
         vectors = Vectors(context, builder, kinds[5].dtype)
-        index, last = vectors.index, builder.sub(units, ir.Constant(vectors.index, 1))
+        index = vectors.index
+        last = builder.sub(units, ir.Constant(index, 1))
         W_data, panel_data = (data(context, builder, kinds[n], v) for n, v in ((0, W), (5, panel)))
         mask, rows = vectors.mask(inputs), []
         for n in range(vectors.lanes):
-            unit = ir.Constant(index, n)
-            unit = builder.select(builder.icmp_signed("<", unit, last), unit, last)
-            at = builder.add(W_start, builder.mul(unit, stride))
+            at = builder.add(W_start, builder.mul(vectors.at_most(n, last), stride))
             rows.append(vectors.load(builder.gep(W_data, [at]), mask))
         for n, column in enumerate(vectors.transposed(rows)):
             at = builder.add(panel_start, builder.mul(wide, ir.Constant(index, n)))
@@ -209,6 +208,45 @@ def _transpose_tile(
 
     i = types.intp
     return types.void(W, i, i, i, i, panel, i, i), lower
+
+
+@intrinsic
+def gather_square(
+    typing_context: Any, X: Any, width: Any, order: Any, first: Any, rows: Any, column: Any, columns: Any,
+    a: Any, a_start: Any, stride: Any,
+) -> Any:  # fmt: skip
+    """Lay a square of X[order], of rows from `first` on and columns from `column` on, into `a` by columns.
+
+    It has as many of both as a vector has lanes, or `rows` and `columns` where these are fewer. Rows of X
+    have `width` numbers, those of `a` lie `stride` apart.
+    """
+
+    def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        X, width, order, first, rows, column, columns, a, a_start, stride = arguments
+        kinds = signature.args
+        vectors = Vectors(context, builder, kinds[7].dtype)
+        last = builder.sub(rows, ir.Constant(vectors.index, 1))
+        X_data, order_data, a_data = (
+            data(context, builder, kinds[n], v) for n, v in ((0, X), (2, order), (7, a))
+        )
+        mask, values = vectors.mask(columns), []
+        for n in range(vectors.lanes):
+            place = builder.add(first, vectors.at_most(n, last))
+            example = builder.load(builder.gep(order_data, [place]))
+            if example.type != vectors.index:
+                example = builder.sext(example, vectors.index)
+            at = builder.add(builder.mul(example, width), column)
+            values.append(vectors.load(builder.gep(X_data, [at]), mask))
+        mask = vectors.mask(rows)
+        for n, laid in enumerate(vectors.transposed(values)):
+            number = ir.Constant(vectors.index, n)
+            with builder.if_then(builder.icmp_signed("<", number, columns)):
+                at = builder.add(a_start, builder.mul(stride, number))
+                vectors.store(laid, builder.gep(a_data, [at]), mask)
+        return context.get_dummy_value()
+
+    i = types.intp
+    return types.void(X, i, order, i, i, i, i, a, i, i), lower
 
 
 _dots = _dots_tile(HEIGHT, WIDTH)

@@ -5,7 +5,8 @@ every core reads all of W, which for wide layers does not fit its cache. Those a
 thread computes, and later moves, the same rows of W, with a barrier after each layer. Which of the two a
 layer is divided by follows from its shape (`Layers.wide`), and whether W¹ lies in panels (`sparse`). Each
 number is summed up in the same order whoever does it, so that shares may depend on how many threads there
-are. Layers move in blocks of units, as many as their shape says, whose gradients stay in the cache.
+are. Layers move in blocks of units, as many as their shape says, whose gradients stay in the cache. Where
+a batch has more numbers than θ, its blocks of examples add up gradients of their own (`block_by_examples`).
 """
 
 from typing import Any
@@ -18,6 +19,7 @@ from whygrad.engines.native.compiling import ZERO, kernel
 from whygrad.engines.native.memory import prefetch
 from whygrad.engines.native.microkernels import HEIGHT
 from whygrad.engines.native.passes import (
+    add_gradient,
     backward_layer,
     find_costs,
     find_error,
@@ -51,13 +53,7 @@ def forward_and_back(
         prefetch(theta, ZERO, len(theta))
     gather(layers, examples, workspace, first, low, high, rows)
     if not layers.any_wide:  # these examples need nobody else's
-        for l in range(1, L + 1):
-            units = layers.sizes[l]
-            forward_layer(
-                l, layers, theta, examples, workspace, first, low, high, ZERO, units, key, part
-            )  # fmt: skip
-        find_costs(layers, workspace, low, high)
-        find_error(layers, workspace, low, high)
+        _forward(layers, theta, examples, workspace, first, low, high, key, part)
         for l in range(L, 1, -1):
             units = layers.sizes[l - 1]
             backward_layer(l, layers, theta, workspace, low, high, ZERO, units, part)
@@ -77,6 +73,46 @@ def forward_and_back(
         low, high, left, right = _shares(layers, l - 1, rows, parts, part)
         backward_layer(l, layers, theta, workspace, low, high, left, right, part)
     return phase
+
+
+@kernel
+def _forward(
+    layers: Layers, theta: Array, examples: Examples, workspace: Workspace, first: int, low: int,
+    high: int, key: Any, part: int,
+) -> None:  # fmt: skip
+    """Find costs and output errors of the examples from low to high."""
+    for l in range(1, len(layers.sizes)):
+        units = layers.sizes[l]
+        forward_layer(
+            l, layers, theta, examples, workspace, first, low, high, ZERO, units, key, part
+        )  # fmt: skip
+    find_costs(layers, workspace, low, high)
+    find_error(layers, workspace, low, high)
+
+
+@kernel
+def block_by_examples(
+    layers: Layers, theta: Array, examples: Examples, workspace: Workspace, gradient: Array,
+    thread: ThreadContext, block: int, first: int, rows: int, key: Any,
+) -> None:  # fmt: skip
+    """Find costs and errors of one of the batch's blocks, and Σ ∂C_x/∂θ over its examples.
+
+    So the cores exchange two vectors like θ, rather than what all units say to all examples.
+    """
+    part, parts, blocks = thread.part, thread.parts, thread.blocks
+    low, high = share(rows, blocks, block, _EXAMPLES), share(rows, blocks, block + 1, _EXAMPLES)
+    if parts > 1 and fits_cache(theta):
+        prefetch(theta, ZERO, len(theta))
+    gather(layers, examples, workspace, first, low, high, rows)
+    _forward(layers, theta, examples, workspace, first, low, high, key, part)
+    for l in range(len(layers.sizes) - 1, 0, -1):
+        units, below = layers.sizes[l], layers.sizes[l - 1]
+        add_gradient(
+            l, layers, examples, workspace, part, first, low, high - low, ZERO, units,
+            1.0, 0.0, 0.0, gradient, layers.W[l], layers.b[l],
+        )  # fmt: skip
+        if l > 1:
+            backward_layer(l, layers, theta, workspace, low, high, ZERO, below, part)
 
 
 @kernel

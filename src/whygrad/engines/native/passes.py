@@ -189,26 +189,28 @@ def backward_layer(
 
 @kernel
 def add_gradient(
-    l: int, layers: Layers, examples: Examples, workspace: Workspace, part: int, first: int, rows: int,
-    low: int, high: int, scale: float, keep_W: float, keep_b: float, target: Array, W: int, b: int,
+    l: int, layers: Layers, examples: Examples, workspace: Workspace, part: int, first: int, top: int,
+    rows: int, low: int, high: int, scale: float, keep_W: float, keep_b: float, target: Array, W: int,
+    b: int,
 ) -> None:  # fmt: skip
     """BP4 and BP3 for the units from low to high of layer l, in the target's places W and b.
 
-    W ← keep_W W + scale δᵀ a, b ← keep_b b + scale Σ δ; where a factor to keep is 0, what stood there may
-    be anything.
+    Of `rows` examples of the batch, from the one at `top` on. W ← keep_W W + scale δᵀ a, b ← keep_b b +
+    scale Σ δ; where a factor to keep is 0, what stood there may be anything.
     """
     real = type(target[0])
     units, below, row = layers.sizes[l], layers.sizes[l - 1], workspace.row[part]
-    delta = layers.delta[l] + low
+    delta = layers.delta[l] + top * units + low
     if l == 1 and layers.stretch > 0:
         _add_gradient_sparse(
-            layers, examples, workspace, part, first, rows, delta, high - low, panel_width(layers, low),
-            scale, keep_W, target, W,
+            layers, examples, workspace, part, first + top, rows, delta, high - low,
+            panel_width(layers, low), scale, keep_W, target, W,
         )  # fmt: skip
     else:
         into_weights(
-            _few(layers, rows), scale, workspace.work, delta, units, workspace.work, layers.a[l - 1],
-            keep_W, target, W, rows, high - low, below, workspace.panel[part],
+            _few(layers, rows), scale, workspace.work, delta, units, workspace.work,
+            layers.a[l - 1] + top * below, keep_W, target, W, rows, high - low, below,
+            workspace.panel[part],
         )  # fmt: skip
     biases, sums = vector(target, b, high - low), vector(row, ZERO, high - low)
     fill(sums, ZERO, len(sums), 0.0)

@@ -102,7 +102,7 @@ def probe_between(
             W, size = weights_of(layers, l, low, high)
             b, biases = layers.b[l] + low, high - low
             add_gradient(
-                l, layers, examples, workspace, thread.part, first, rows, low, high,
+                l, layers, examples, workspace, thread.part, first, ZERO, rows, low, high,
                 1 / S, 0.0, 0.0, g, W, b,
             )  # fmt: skip
             add_penalty(theta, g, W, W, W + size, l1, l2)
@@ -133,7 +133,7 @@ def probe_after(
         size = (probe[TO_END] - probe[TO]) * (probe[FROM_END] - probe[FROM])
         for s in range(len(opt_state)):
             at = probe[OPT_STATE] + s * size
-            _copy_weights(layers, probe, opt_state, s * len(theta), probes.record[i], at)
+            _copy_weights(layers, probe, opt_state, s * opt_state.shape[1], probes.record[i], at)
     if not _due(probes, step):
         return
     for l in range(1, len(layers.sizes)):

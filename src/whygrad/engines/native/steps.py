@@ -6,8 +6,8 @@ forward, cost, backward, and then each layer moves.
 
 Threads share a large batch by examples or by units on the way forward and back (`partition`), and layers by
 blocks of units when they move; small layers on many examples go another way (`by_units`). There are two
-barriers a step at least: when all errors are there, and when all layers have moved. The bits do not depend
-on how many threads there are.
+barriers a step at least: when all errors are there, and when all layers have moved. Large batches come in
+blocks that add up gradients of their own. The bits do not depend on how many threads there are.
 
 Nothing is allocated within a step: a, z and δ of every layer lie in one workspace. Weights
 of examples multiply δᴸ, and with it everything below; gradients divide by their sum S.
@@ -31,12 +31,14 @@ from whygrad.engines.native.by_units import (
     cost_of_blocks,
     is_by_units,
     sum_of_blocks,
+    sums_blocks,
 )
 from whygrad.engines.native.compiling import ONE, ZERO, cached_kernel, kernel
 from whygrad.engines.native.denormals import flush, restore
 from whygrad.engines.native.dropout import following
 from whygrad.engines.native.memory import fill, prefetch
 from whygrad.engines.native.partition import (
+    block_by_examples,
     find_penalties,
     fits_cache,
     forward_and_back,
@@ -67,6 +69,7 @@ from whygrad.engines.native.updates import (
     bound,
     decay_by_factors,
     keep,
+    lanes_of,
     move,
     scale,
 )
@@ -99,14 +102,21 @@ def run_steps(
             probe_before(probes, layers, theta, thread.part, i)
 
         key = following(following(np.uint64(0), seed), np.uint64(step + i))
-        if is_by_units(by_units):
+        if sums_blocks(by_units):
             block = claim_block(thread.claims)
             while block < thread.blocks:
-                low, high = begin(rows, thread.blocks, block), begin(rows, thread.blocks, block + 1)
-                block_by_units(
-                    layers, theta, examples, workspace, by_units, thread.part, block, first, low, high,
-                    probed,
-                )  # fmt: skip
+                if is_by_units(by_units):
+                    low = begin(rows, thread.blocks, block)
+                    high = begin(rows, thread.blocks, block + 1)
+                    block_by_units(
+                        layers, theta, examples, workspace, by_units, thread.part, block, first, rows,
+                        low, high, probed,
+                    )  # fmt: skip
+                else:
+                    block_by_examples(
+                        layers, theta, examples, workspace, by_units.gradients[block], thread, block,
+                        first, rows, key,
+                    )  # fmt: skip
                 block = claim_block(thread.claims)
         else:
             phase = forward_and_back(
@@ -118,8 +128,9 @@ def run_steps(
         phase += 1
         wait_at_barrier(thread.barrier_count, thread.parts, phase)
 
-        if is_by_units(by_units):
+        if sums_blocks(by_units):
             thread.claims[0] = 0
+        if is_by_units(by_units):
             cost = cost_of_blocks(by_units, thread.blocks, S)
         else:
             cost = mean_cost(workspace, rows, S)
@@ -180,7 +191,7 @@ def _move(
 ) -> None:  # fmt: skip
     """Take the step of this part's share of the layers; where the gradient is clipped, only find it."""
     for l in range(len(layers.sizes) - 1, 0, -1):
-        if thread.parts > 1 and not is_by_units(by_units) and fits_cache(theta):
+        if thread.parts > 1 and not sums_blocks(by_units) and fits_cache(theta):
             prefetch(workspace.work, layers.a[l - 1], rows * layers.sizes[l - 1])
             prefetch(workspace.work, layers.delta[l], rows * layers.sizes[l])
         for block in range(layers.moving[l]):
@@ -190,27 +201,30 @@ def _move(
             W, size = weights_of(layers, l, low, high)
             b, stop = layers.b[l] + low, layers.b[l] + high
             fused = rule.code == SGD and l1 == 0 and not clips and len(workspace.factors) == 0
-            if fused and not is_by_units(by_units):
+            if fused and not sums_blocks(by_units):
                 # No gradient is stored: W ← (1 − ηλ₂) W − η/S δᵀ a is one product.
                 eta = coefficients[0]
                 add_gradient(
-                    l, layers, examples, workspace, thread.part, first, rows, low, high,
+                    l, layers, examples, workspace, thread.part, first, ZERO, rows, low, high,
                     -eta / S, 1 - eta * l2, 1.0, theta, W, b,
                 )  # fmt: skip
                 keep(workspace.kept, W, theta, W, size)
                 continue
-            # The whole gradient lies as θ does, that of a block in memory that stays in the cache.
-            g, at, at_b = workspace.block[thread.part], ZERO, size
+            # The whole gradient lies as θ does, that of a block in memory that stays in the cache: each of
+            # its parts as far from a whole vector as in θ.
+            lanes = lanes_of(theta)
+            g, at = workspace.block[thread.part], W % lanes
+            at_b = at + size + (b - W - size) % lanes
             if clips:
                 g, at, at_b = workspace.gradient, W, b
-            if is_by_units(by_units):
+            if sums_blocks(by_units):
                 fill(g, at, size, 0.0)
                 fill(g, at_b, high - low, 0.0)
-                sum_of_blocks(by_units, len(theta), thread.blocks, 1 / S, W, size, g, at)
-                sum_of_blocks(by_units, len(theta), thread.blocks, 1 / S, b, high - low, g, at_b)
+                sum_of_blocks(by_units, thread.blocks, 1 / S, W, size, g, at)
+                sum_of_blocks(by_units, thread.blocks, 1 / S, b, high - low, g, at_b)
             else:
                 add_gradient(
-                    l, layers, examples, workspace, thread.part, first, rows, low, high,
+                    l, layers, examples, workspace, thread.part, first, ZERO, rows, low, high,
                     1 / S, 0.0, 0.0, g, at, at_b,
                 )  # fmt: skip
             add_penalty(theta, g, at, W, W + size, l1, l2)
@@ -239,9 +253,20 @@ def cost_and_gradient(
         rows = min(batch_size, n - first)
         if is_by_units(by_units):
             block_by_units(
-                layers, theta, examples, workspace, by_units, ZERO, ZERO, first, ZERO, rows, False
+                layers,
+                theta,
+                examples,
+                workspace,
+                by_units,
+                ZERO,
+                ZERO,
+                first,
+                rows,
+                ZERO,
+                rows,
+                False,
             )
-            sum_of_blocks(by_units, len(theta), ONE, 1 / S, ZERO, len(theta), gradient, ZERO)
+            sum_of_blocks(by_units, ONE, 1 / S, ZERO, len(theta), gradient, ZERO)
             cost += cost_of_blocks(by_units, ONE, S)
             continue
         phase = forward_and_back(
@@ -253,7 +278,7 @@ def cost_and_gradient(
                 left, right = units_of(layers, l, block)
                 W, _ = weights_of(layers, l, left, right)
                 add_gradient(
-                    l, layers, examples, workspace, ZERO, first, rows, left, right,
+                    l, layers, examples, workspace, ZERO, first, ZERO, rows, left, right,
                     1 / S, 1.0, 1.0, gradient, W, layers.b[l] + left,
                 )  # fmt: skip
     for l in range(1, len(layers.sizes)):

@@ -134,6 +134,11 @@ class Vectors:
         kind = ir.VectorType(ir.IntType(1), self.lanes)
         return ir.Constant(kind, [lane < count for lane in range(self.lanes)])
 
+    def at_most(self, number: int, last: Any) -> Any:
+        """Return the number, or the last one where it is beyond that."""
+        n = ir.Constant(self.index, number)
+        return self.builder.select(self.builder.icmp_signed("<", n, last), n, last)
+
     def mask(self, count: Any) -> Any:
         """Return the mask of the first `count` lanes."""
         kind = ir.VectorType(self.index, self.lanes)
