@@ -4,6 +4,7 @@ Feed-forward neural networks, trained fast on a CPU, with every number on the wa
 
     Network, Dense      what there is            forward, backward, gradients   the four equations
     train               the training itself      MLPClassifier, MLPRegressor    the same for scikit-learn
+    TabularClassifier, TabularRegressor          tables with columns of all kinds, by several networks
     train_many          several side by side
     open_run            what the command `whygrad train` wrote
     why                 the questions: why.weight, why.paths, …
@@ -22,7 +23,7 @@ from whygrad.errors import (
     TrainingError,
     WhygradError,
 )
-from whygrad.fitted import Fitted
+from whygrad.fitted import Ensemble, Fitted
 from whygrad.nn import (
     Activation,
     Cost,
@@ -65,6 +66,7 @@ from whygrad.version import __version__ as __version__
 if TYPE_CHECKING:
     from whygrad import why
     from whygrad.estimators.mlp import MLPClassifier, MLPRegressor
+    from whygrad.estimators.tabular import TabularClassifier, TabularRegressor
     from whygrad.fitted import load
     from whygrad.interop import explain
     from whygrad.record import Run, open_run
@@ -83,6 +85,7 @@ __all__ = [
     "Dense",
     "DivergenceWarning",
     "EngineWarning",
+    "Ensemble",
     "FileError",
     "Fitted",
     "Gradients",
@@ -105,6 +108,8 @@ __all__ = [
     "SGD",
     "Step",
     "Stopping",
+    "TabularClassifier",
+    "TabularRegressor",
     "Trace",
     "TrainingError",
     "Uniform",
@@ -127,6 +132,8 @@ _LATER = {
     "MLPClassifier": "whygrad.estimators",
     "MLPRegressor": "whygrad.estimators",
     "Run": "whygrad.record",
+    "TabularClassifier": "whygrad.estimators.tabular",
+    "TabularRegressor": "whygrad.estimators.tabular",
     "explain": "whygrad.interop",
     "load": "whygrad.fitted",
     "open_run": "whygrad.record",
@@ -139,7 +146,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'whygrad' has no attribute {name!r}")
     from importlib import import_module
 
-    if name.startswith("MLP"):
+    if name.startswith(("MLP", "Tabular")):
         from whygrad.address_space import SKLEARN, blas, refuse_without
 
         refuse_without(blas() + SKLEARN if blas() else 0, "scikit-learn")

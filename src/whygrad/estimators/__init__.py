@@ -1,6 +1,7 @@
 """scikit-learn's face: `MLPClassifier` and `MLPRegressor`, drop-ins for those of `sklearn.neural_network`.
 
-    mlp         the two estimators
+    tabular     `TabularClassifier` and `TabularRegressor`, for tables with columns of all kinds
+    mlp         the two drop-ins
     estimator   what they share: the order of events of a fit, and prediction
     attributes  what a fit sets, all at once, and what may be set by hand
     parameters  scikit-learn's parameters → a network and a plan
@@ -9,7 +10,7 @@
     starting    scikit-learn imported without what it never asks for
     why         fitted estimators, whygrad's and scikit-learn's own, asked why
 
-Door beside this one: `why`, and `mlp` for types. It may import `why`, `record`, `training` and what is
+Doors beside this one: `tabular`, `why`, and `mlp` for types. It may import `why`, `record`, `training` and what is
 below; it is the only folder that subclasses scikit-learn.
 """
 

@@ -7,8 +7,10 @@
     thresholds  the threshold of two classes, chosen for what a user is after
     comparing   the network beside simpler models, and columns that tell the answer alone
     repeating   the training over folds and seeds
+    recipe      what fits a table: bins of numbers, and the networks that are averaged
+    members     the training of these networks, side by side
 
-Doors: `fit`, `datasets`, `scores`, `settings`, `comparing`, `repeating`. It may import `tables`, `fitted`,
-`training` and what is below. Nothing is imported here: `settings` alone, for help and completion, does not
+Doors: `fit`, `datasets`, `scores`, `settings`, `comparing`, `repeating`, `recipe`, `members`. It may import
+`tables`, `fitted`, `training` and what is below. Nothing is imported here: `settings` alone, for help and completion, does not
 wait for the libraries that read tables.
 """

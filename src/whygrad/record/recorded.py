@@ -14,11 +14,12 @@ import numpy as np
 
 from whygrad.engines import Engine, Statistics, choose
 from whygrad.errors import FileError, InputError, RecordWarning, warn
-from whygrad.fitted import Fitted, load
+from whygrad.fitted import Fitted
 from whygrad.nn import Array, Data, Network, Parameters
 from whygrad.plan.plan import Plan, State, of_gradients
 from whygrad.record import source
 from whygrad.record.files import describing, environment, events, inside, manifest, snapshots
+from whygrad.training import model_file
 from whygrad.training.epochs import History, final
 from whygrad.training.loop import Training
 
@@ -222,7 +223,7 @@ class Recorded:
         try:
             manifest.check_file(self.path, manifest.MODEL, self.manifest)
             path = inside.path_of(self.path, manifest.MODEL)
-            return load(path, describing.of_network(self.own))
+            return Fitted(*model_file.read(path, describing.of_network(self.own)))
         except FileError as error:
             try:
                 found = self._latest()

@@ -26,7 +26,7 @@ from whygrad.tables.columns import leave_out, nearest_name, quoted
 from whygrad.tables.decisions import check_type
 from whygrad.tables.encoding import ColumnFacts, DateColumn, Encoding, NumberColumn, plain
 from whygrad.tables.frames import as_table, from_arrays
-from whygrad.tables.learning import dates_to_split_by, describe, learn
+from whygrad.tables.learning import dates_to_split_by, describe, learn, standardised
 from whygrad.tables.opening import (
     AS_FOUND,
     FORMS,
@@ -73,5 +73,6 @@ __all__ = [
     "split",
     "split_by_time",
     "split_rows",
+    "standardised",
     "stem",
 ]

@@ -309,9 +309,9 @@ DATE: dict[str, Check] = {
 COLUMN = by(
     "type",
     {
-        "number": keys(NAMED | NUMBER_COLUMN, {"form": NUMBER_FORM}),
+        "number": keys(NAMED | NUMBER_COLUMN, {"form": NUMBER_FORM, "edges": each(number)}),
         "category": keys(NAMED | CATEGORY, {"spellings": SPELLINGS}),
-        "date": keys(NAMED | DATE),
+        "date": keys(NAMED | DATE, {"edges": each(each(number))}),
     },
 )
 TARGET = keys(

@@ -1,6 +1,7 @@
 """The columns that the inputs come from: encoded ones are gathered back, one-hot ones known as categories.
 
-"rooms", "rooms is missing" → rooms      "ocean=INLAND", "ocean=NEAR BAY" → ocean
+"rooms", "rooms is missing" → rooms      "rooms", "rooms 1 to 3", "rooms 3 to 9" → rooms, in pieces
+"ocean=INLAND", "ocean=NEAR BAY" → ocean
 "sold month sin", "sold month cos", "sold day number" → sold, a date, of which no part moves alone
 """
 
@@ -16,8 +17,9 @@ from whygrad.nn import Array, Network
 class InputColumn:
     """A column: its name, its inputs, and the names of its categories, () for numbers and dates.
 
-    A number's own input comes first; what follows are flags, such as "rooms is missing". Of a date `day` is
-    the input that counts the days since 1970, or −1 where there is none.
+    A number's own input comes first; what follows are flags, such as "rooms is missing", or where it is
+    `pieced` its shares of bins, such as "rooms 3 to 5". Of a date `day` is the input that counts the days
+    since 1970, or −1 where there is none.
     """
 
     name: str
@@ -25,11 +27,12 @@ class InputColumn:
     categories: tuple[str, ...] = ()
     dated: bool = False
     day: int = -1
+    pieced: bool = False
 
     @property
     def numeric(self) -> bool:
-        """Whether it is a number, whose own input may be moved alone: no category and no date."""
-        return not (self.categories or self.dated)
+        """Whether it is a number whose own input may be moved alone: no category, no date, no pieces."""
+        return not (self.categories or self.dated or self.pieced)
 
     def category(self, x: Array) -> str:
         """Return the category that x holds, "none of them" where no input is on."""
@@ -72,7 +75,9 @@ def columns_of(net: Network, names: Names) -> tuple[InputColumn, ...]:
             continue
         encoded = origin not in own and (len(at) > 1 or own[0].startswith(f"{origin}="))
         labels = tuple(name.removeprefix(f"{origin}=").removeprefix(f"{origin} ") for name in own)
-        found.append(InputColumn(origin, np.array(at), labels if encoded else ()))
+        pieced = not encoded and bool(set(own) - {origin, f"{origin} is missing"})
+        column = InputColumn(origin, np.array(at), labels if encoded else (), pieced=pieced)
+        found.append(column)
     return tuple(found)
 
 
