@@ -4,7 +4,7 @@ An ensemble's output is f of the mean of its members' z[L]. So it is one network
 by side, no weight between them, and the last layers divided by their number.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from os import PathLike
@@ -124,11 +124,16 @@ class Ensemble:
         *hidden, last = self.net.layers
         return Network(self.net.inputs, (*hidden, replace(last, activation="identity")))
 
-    def z(self, X: Any) -> Array:
-        """Return the mean of the members' z[L] for X, (n, n_L)."""
-        total = outputs(self._summing, self.members[0].theta, X)
+    @property
+    def history(self) -> History:
+        """The history of the first member."""
+        return self.members[0].history
+
+    def z(self, X: Any, product: Callable[[Network, Parameters, Any], Array] = outputs) -> Array:
+        """Return the mean of the members' z[L] for X, (n, n_L), by `product`, which checks X."""
+        total = product(self._summing, self.members[0].theta, X)
         for member in self.members[1:]:
-            total += outputs(self._summing, member.theta, X)
+            total += product(self._summing, member.theta, X)
         total /= len(self.members)
         return total
 

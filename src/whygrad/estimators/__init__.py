@@ -10,8 +10,8 @@
     starting    scikit-learn imported without what it never asks for
     why         fitted estimators, whygrad's and scikit-learn's own, asked why
 
-Doors beside this one: `tabular`, `why`, and `mlp` for types. It may import `why`, `record`, `training` and what is
-below; it is the only folder that subclasses scikit-learn.
+Doors beside this one: `tabular`, `why`, and `mlp` for types. It may import `why`, `record`, `training` and
+what is below; it is the only folder that subclasses scikit-learn.
 """
 
 from whygrad.estimators.starting import without_statistics

@@ -11,6 +11,6 @@
     members     the training of these networks, side by side
 
 Doors: `fit`, `datasets`, `scores`, `settings`, `comparing`, `repeating`, `recipe`, `members`. It may import
-`tables`, `fitted`, `training` and what is below. Nothing is imported here: `settings` alone, for help and completion, does not
-wait for the libraries that read tables.
+`tables`, `fitted`, `training` and what is below. Nothing is imported here: `settings` alone, for help and
+completion, does not wait for the libraries that read tables.
 """

@@ -81,15 +81,10 @@ def train_members(
         Where Ctrl-C came before any epoch was over.
     """
     n = len(data.Y)
-    order = np.random.default_rng([seed, 7]).permutation(n)
-    first = _training(recipe, net, data, set_aside(order, recipe)[0], engine, _seed(seed, 0))
+    order = order_of(seed, n)
+    first = _training(recipe, net, data, set_aside(order, recipe)[0], engine, seed_of(seed, 1))
     if deadline is not None:
-        began = time.perf_counter()
-        warm_up(first)
-        deadline += time.perf_counter() - began
-        pace = _seconds_per_step(first) * first.plan.steps_per_epoch
-        left = SPARE * (deadline - time.perf_counter())
-        recipe = shortened(recipe, pace, left, min(cores or allowed_cores(), allowed_cores()))
+        recipe, deadline = in_time(recipe, first, deadline, cores)
     aside = set_aside(order, recipe)
 
     def member(k: int, seat: Seat) -> Fitted | None:
@@ -97,7 +92,7 @@ def train_members(
         if seconds == 0 and k > 0:
             return None
         # Made here, so that no more copies of the rows are in memory than there are cores.
-        training = seat.take(_training(recipe, net, data, aside[k], engine, _seed(seed, k)))
+        training = seat.take(_training(recipe, net, data, aside[k], engine, seed_of(seed, k + 1)))
         state, history = run(training, (), seconds)
         return _fitted(training.plan, final(training.plan, state), history)
 
@@ -109,8 +104,14 @@ def train_members(
     return Ensemble(learned)
 
 
-def _seed(seed: int, member: int) -> int:
-    return seed * 100 + member
+def order_of(seed: int, rows: int) -> Array:
+    """Return the order in which rows are set aside, (rows,)."""
+    return np.random.default_rng([seed, 7]).permutation(rows)
+
+
+def seed_of(seed: int, member: int) -> int:
+    """Return the seed of a member, counted from 1."""
+    return seed * 100 + member - 1
 
 
 def _has_learned(fitted: Fitted) -> bool:
@@ -121,6 +122,41 @@ def _fitted(plan: Plan, theta: Array, history: History) -> Fitted:
     return Fitted(plan.net, Parameters(plan.net.sizes, theta), history)
 
 
+def plan_of(recipe: Recipe, net: Network, n: int, rows: int, seed: int, dtype: str) -> Plan:
+    """Return the plan of one member.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        How it is trained.
+    net : Network
+        The network.
+    n, rows : int
+        Its training rows, and with those that it sets aside all of them.
+    seed : int
+        Decides its initial parameters and its order, see `seed_of`.
+    dtype : {"float32", "float64"}
+        Of its parameters.
+
+    Returns
+    -------
+    Plan
+        Where rows are set aside, the parameters of the best epoch are kept.
+    """
+    return Plan(
+        net,
+        AdamW(recipe.learning_rate, decay=recipe.decay),
+        n,
+        epochs=recipe.epochs,
+        batch_size=min(batch_size_of(recipe, rows), n),
+        seed=seed,
+        schedule=find_schedule(recipe.schedule),
+        stopping=Stopping("validation_cost", 0.0, NEVER, True) if n < rows else None,
+        dtype=dtype,
+        label_smoothing=recipe.label_smoothing,
+    )
+
+
 def _training(
     recipe: Recipe, net: Network, data: Data, out: Array, engine: str, seed: int
 ) -> Training:
@@ -128,19 +164,7 @@ def _training(
     inside = np.ones(len(data.Y), bool)
     inside[out] = False
     training, validation = _rows(data, inside), _rows(data, out) if len(out) else None
-    n = len(training.Y)
-    plan = Plan(
-        net,
-        AdamW(recipe.learning_rate, decay=recipe.decay),
-        n,
-        epochs=recipe.epochs,
-        batch_size=min(batch_size_of(recipe, len(data.Y)), n),
-        seed=seed,
-        schedule=find_schedule(recipe.schedule),
-        stopping=Stopping("validation_cost", 0.0, NEVER, True) if validation else None,
-        dtype=data.X.dtype.name,
-        label_smoothing=recipe.label_smoothing,
-    )
+    plan = plan_of(recipe, net, len(training.Y), len(data.Y), seed, data.X.dtype.name)
     return Training(plan, start(plan), training, validation, choose(engine, plan))
 
 
@@ -148,6 +172,22 @@ def _rows(data: Data, rows: Array) -> Data:
     """Return some of the examples; where all of them weigh nothing, without weights."""
     s = None if data.sample_weight is None else data.sample_weight[rows]
     return Data(data.X[rows], data.Y[rows], s if s is not None and s.sum() > 0 else None)
+
+
+def in_time(
+    recipe: Recipe, first: Training, deadline: float, cores: int | None = None
+) -> tuple[Recipe, float]:
+    """Return a recipe that ends in time, by the pace of its first training, and the deadline.
+
+    What is compiled once on a machine is not counted.
+    """
+    began = time.perf_counter()
+    warm_up(first)
+    deadline += time.perf_counter() - began
+    epoch = _seconds_per_step(first) * first.plan.steps_per_epoch
+    left = SPARE * (deadline - time.perf_counter())
+    most = min(cores or allowed_cores(), allowed_cores())
+    return shortened(recipe, epoch, left, most), deadline
 
 
 def _seconds_per_step(training: Training) -> float:

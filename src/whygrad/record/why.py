@@ -10,6 +10,7 @@ them in the units of the table.
 """
 
 import re
+from dataclasses import replace
 from functools import partial
 from os import PathLike
 from typing import Any
@@ -21,6 +22,7 @@ from whygrad.answers.explanation import Explanation
 from whygrad.answers.names import AS_IT_IS, Names
 from whygrad.answers.parts import Table
 from whygrad.errors import InputError
+from whygrad.fitted import Ensemble
 from whygrad.nn import Array, Data
 from whygrad.pipeline.fit import options_of
 from whygrad.plan.plan import Penalty
@@ -50,13 +52,12 @@ def why_of_run(run: Recorded) -> Why:
             f"The network gives {target.name!r} standardised: 1 of it is {target.scale:.6g}, "
             f"0 is {target.center:.6g}. So it stands in terms, equations and costs.",
         )
-    encode = partial(_encode, run)
     names = names_of_encoding(run.encoding)
-    return Why(
+    own = Why(
         run.net,
         run.theta,
         names,
-        encode,
+        partial(_encode, run),
         l1,
         l2,
         n,
@@ -65,6 +66,16 @@ def why_of_run(run: Recorded) -> Why:
         run,
         unknown if names.image else partial(_rows_trained_on, run),
     )
+    if not isinstance(run.average, Ensemble):
+        return own
+    joined, K = run.average.joined(), len(run.average.members)
+    said = f"It is about the average of {K} networks."
+    average = replace(own, net=joined.net, theta=joined.theta, notes=(*notes, said), run=None)
+    said = (
+        f"It is about member 1 of {K}, whose average predicts; the others are "
+        f"{run.path.name}/members/2.run and so on."
+    )
+    return replace(own, notes=(*notes, said), average=average)
 
 
 def _rows_trained_on(run: Recorded) -> Array:

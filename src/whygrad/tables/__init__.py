@@ -26,7 +26,7 @@ from whygrad.tables.columns import leave_out, nearest_name, quoted
 from whygrad.tables.decisions import check_type
 from whygrad.tables.encoding import ColumnFacts, DateColumn, Encoding, NumberColumn, plain
 from whygrad.tables.frames import as_table, from_arrays
-from whygrad.tables.learning import dates_to_split_by, describe, learn, standardised
+from whygrad.tables.learning import Bins, dates_to_split_by, describe, learn, standardised
 from whygrad.tables.opening import (
     AS_FOUND,
     FORMS,
@@ -42,6 +42,7 @@ from whygrad.tables.target import TASKS, Label, Target, Task, choose_target, far
 
 __all__ = [
     "AS_FOUND",
+    "Bins",
     "ColumnFacts",
     "DateColumn",
     "Encoding",

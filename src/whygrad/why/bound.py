@@ -114,6 +114,8 @@ class Why:
     training : callable
         Returns the training rows of a table as the network takes them, (n, n_0), or None: their mean is the
         baseline of `prediction`, and their range its limits.
+    average : Why, optional
+        That of an ensemble that predicts, of which `net` is one member: `prediction` is about it.
 
     Examples
     --------
@@ -135,6 +137,7 @@ class Why:
     own_units: OwnUnits = _no_tables
     run: Any = None
     training: Callable[[], Array | None] = unknown
+    average: "Why | None" = None
 
     def __repr__(self) -> str:
         sizes = "-".join(str(units) for units in self.net.sizes)
@@ -548,6 +551,16 @@ class Why:
         >>> [(term.name, term.value) for term in why.prediction([3.0, 1.0]).terms]
         [('age', 6.0), ('height', -1.0)]
         """
+        if self.average is not None:
+            return self.average.prediction(
+                X,
+                output=output,
+                at=at,
+                baseline=baseline,
+                wanted=wanted,
+                limits=limits,
+                top=top,
+            )
         x, notes = self.examples(X).X, list[str]()
         base = None if baseline is None else self.examples(baseline).X
         rows = self.training() if baseline is None or limits is None else None

@@ -172,7 +172,8 @@ SETTINGS: dict[str, Check] = {
 }
 # What runs of an older version do not have.
 MORE_SETTINGS: dict[str, Check] = {
-    **dict.fromkeys(("class_weight", "aim"), maybe(text)),
+    **dict.fromkeys(("class_weight", "aim", "quality"), maybe(text)),
+    "member": POSITIVE,
     "types": each(each(text)),
     "na": each(text),
 }
@@ -241,6 +242,7 @@ _OF_ARRAYS = keys(
         "seconds": maybe(number),
         "baseline": label,
         "threshold": number,
+        "members": POSITIVE,
         "scores": maybe(SCORES),
         "comparison": maybe(COMPARISON),
         "repeated": maybe(REPEATED),
