@@ -111,7 +111,8 @@ def test_few_rows_of_classes_get_small_networks_and_many_columns_few_bins():
     assert recommended(400, 5, 3).hidden == (64, 64)
     assert recommended(20_000, 20, 0).bins == 19
     assert recommended(300, 20_000, 0).bins == 0
-    assert recommended(400, 5, 3, "fast").members == 1
+    found = [recommended(20_000, 20, 0, quality).members for quality in ("fast", "default", "best")]
+    assert found == [1, 5, 8]
 
 
 def test_little_time_means_fewer_members_first_and_then_fewer_epochs():

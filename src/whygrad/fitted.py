@@ -111,7 +111,8 @@ class Ensemble:
 
     def __repr__(self) -> str:
         sizes = "-".join(str(units) for units in self.net.sizes)
-        return f"<Ensemble of {len(self.members)} networks {sizes} {self.net.C.name}>"
+        K = len(self.members)
+        return f"<Ensemble of {K} network{'' if K == 1 else 's'} {sizes} {self.net.C.name}>"
 
     @property
     def net(self) -> Network:

@@ -88,7 +88,7 @@ def recommended(rows: int, numbers: int, classes: int, quality: str = "default")
     rows, numbers, classes : int
         Training rows, columns of numbers, and classes, 0 of a regression.
     quality : {"fast", "default", "best"}
-        "fast" trains one network.
+        "fast" trains one network; "best" 8 of large tables too.
 
     Returns
     -------
@@ -110,7 +110,8 @@ def recommended(rows: int, numbers: int, classes: int, quality: str = "default")
         found = Recipe(members=5, bins=int(np.clip(MOST_INPUTS / max(numbers, 1), 8, 48)))
     if numbers * found.bins > WIDEST:
         found = replace(found, bins=0)
-    return replace(found, members=1) if quality == "fast" else found
+    members = {"fast": 1, "default": found.members, "best": 8}[quality]
+    return replace(found, members=members)
 
 
 def batch_size_of(recipe: Recipe, rows: int) -> int:
