@@ -11,6 +11,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -254,7 +255,7 @@ def prepare(
     if chosen.quality:
         seen = np.sort(seen)
         training, validation = _of_member(seen, chosen, target)
-        bins = lambda numbers: recipe_of(chosen, len(seen), numbers, len(target.classes)).bins  # noqa: E731
+        bins = partial(_bins, chosen, len(seen), len(target.classes))
     elif (share := settings.validation_share(chosen, len(seen))) > 0:
         first, second = _set_aside(target, table.take(seen), share, chosen.seed)
         training, validation = seen[first], seen[second]
@@ -281,6 +282,10 @@ def _dates_asked_about(encoding: Encoding) -> list[str]:
                 "to predict what is to come, test on the latest ones, with --test last"
             ]
     return []
+
+
+def _bins(chosen: Settings, rows: int, classes: int, numbers: int) -> int:
+    return recipe_of(chosen, rows, numbers, classes).bins
 
 
 def _of_member(seen: Array, chosen: Settings, target: Target) -> tuple[Array, Array]:
