@@ -57,10 +57,14 @@ def test_an_ensemble_comes_back_from_one_file_with_its_histories(tmp_path):
     )
     ensemble = wg.Ensemble(fits)
     ensemble.save(tmp_path / "both.safetensors")
-    back = wg.load(tmp_path / "both.safetensors")
-    assert isinstance(back, wg.Ensemble) and back.net == net
+    back = wg.Ensemble.load(tmp_path / "both.safetensors")
+    assert back.net == net
     assert [one.history for one in back.members] == [one.history for one in fits]
     assert (back.predict(X) == ensemble.predict(X)).all()
+    with pytest.raises(wg.FileError, match="an ensemble of 2 networks: read it with Ensemble.load"):
+        wg.load(tmp_path / "both.safetensors")
+    fits[0].save(tmp_path / "one.safetensors")
+    assert len(wg.Ensemble.load(tmp_path / "one.safetensors").members) == 1
 
 
 def test_why_speaks_of_the_average(ensemble):

@@ -169,30 +169,37 @@ class Ensemble:
         return self.joined().why
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the members and their histories to one safetensors file; `whygrad.load` reads it."""
+        """Write the members and their histories to one safetensors file; `Ensemble.load` reads it."""
         model_file.write_members(path, self.net, [(one.theta, one.history) for one in self.members])
 
+    @staticmethod
+    def load(path: str | PathLike[str], own: Sequence[Any] = ()) -> "Ensemble":
+        """Read an ensemble back, bit for bit; of one member where `Fitted.save` wrote the file.
 
-def load(path: str | PathLike[str], own: Sequence[Any] = ()) -> Fitted | Ensemble:
+        Parameters and errors are those of `whygrad.load`.
+        """
+        net, members = model_file.read_members(path, own)
+        return Ensemble([Fitted(net, theta, history) for theta, history in members])
+
+
+def load(path: str | PathLike[str], own: Sequence[Any] = ()) -> Fitted:
     """Read a trained network back; the parameters are bit for bit those that were saved.
 
     Parameters
     ----------
     path : str or path
-        A file that `Fitted.save` or `Ensemble.save` wrote.
+        A file that `Fitted.save` wrote; those of ensembles are read by `Ensemble.load`.
     own : sequence of Activation and Cost, optional
         Costs and activations of your own that the network uses: code is not stored, but asked for by name.
 
     Returns
     -------
-    Fitted or Ensemble
-        The trained network, or the ensemble.
+    Fitted
+        The trained network.
 
     Raises
     ------
     FileError
         For a file that is missing, damaged, of another kind or of a newer schema.
     """
-    net, members, several = model_file.read_members(path, own)
-    fits = [Fitted(net, theta, history) for theta, history in members]
-    return Ensemble(fits) if several else fits[0]
+    return Fitted(*model_file.read(path, own))

@@ -78,16 +78,18 @@ def read(path: str | PathLike[str], own: Sequence[Any] = ()) -> tuple[Network, P
     asked for by name. Raises `FileError` for a file that is missing, damaged, of another kind or of a
     newer schema.
     """
-    net, members, several = read_members(path, own)
-    if several:
-        raise FileError(f"{path}: holds an ensemble of {len(members)} networks, not one")
+    net, members = read_members(path, own)
+    if len(members) > 1:
+        raise FileError(
+            f"{path}: holds an ensemble of {len(members)} networks: read it with Ensemble.load"
+        )
     return net, *members[0]
 
 
 def read_members(
     path: str | PathLike[str], own: Sequence[Any] = ()
-) -> tuple[Network, list[tuple[Parameters, History]], bool]:
-    """Read the network and the members of a file, of one as well, and whether it is an ensemble's."""
+) -> tuple[Network, list[tuple[Parameters, History]]]:
+    """Read the network and the members of a file; one where `write` wrote it."""
     from safetensors import SafetensorError, safe_open
 
     path = Path(path)
@@ -120,7 +122,7 @@ def read_members(
         thetas = [_parameters(path, net, tensors, prefix) for prefix in prefixes]
         if not thetas:
             raise ValueError("it has no members")
-        return net, list(zip(thetas, histories, strict=True)), several
+        return net, list(zip(thetas, histories, strict=True))
     except InputError as error:
         raise FileError(f"{path}: {error}") from None
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
