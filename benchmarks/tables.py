@@ -54,12 +54,16 @@ def whygrad(X: Any, y: Any, classes: int, new: Any, seed: int) -> np.ndarray:
     return a if a.shape[1] > 1 else np.hstack([1 - a, a])
 
 
-def recipe(X: Any, y: Any, classes: int, new: Any, seed: int) -> np.ndarray:
-    """Train by the recipe that `recipe.py` found."""
-    from recipe import fit, recommended
+def tabular(quality: str) -> Contestant:
+    """Return what trains whygrad's estimators for tables."""
 
-    numbers = X.select_dtypes("number").shape[1]
-    return fit(recommended(len(y), numbers, classes), X, y, classes, seed).predict(new).mean(0)
+    def contestant(X: Any, y: Any, classes: int, new: Any, seed: int) -> np.ndarray:
+        import whygrad as wg
+
+        made = wg.TabularClassifier if classes else wg.TabularRegressor
+        return _predicted(made(quality, random_state=seed).fit(X, y), new, classes)
+
+    return contestant
 
 
 def _dense(X: pd.DataFrame) -> Any:
@@ -205,7 +209,8 @@ CONTESTANTS: dict[str, tuple[Contestant, str]] = {  # and the package that it ne
     "RealMLP": (_pytabkit("RealMLP_TD"), "pytabkit"),
     "TabM": (_pytabkit("TabM_D"), "pytabkit"),
     "whygrad": (whygrad, "whygrad"),
-    "whygrad, recipe": (recipe, "whygrad"),
+    "whygrad, recipe": (tabular("default"), "whygrad"),
+    "whygrad, best": (tabular("best"), "whygrad"),
 }
 
 

@@ -1,76 +1,132 @@
-"""The recipe for tables: its inputs, and its members' validation rows."""
-
-import importlib
-import sys
-from pathlib import Path
+"""The recipe for tables: numbers in pieces, the members' validation rows, and what fits a table."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
-pandas = pytest.importorskip("pandas")
-BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+from whygrad.errors import InputError
+from whygrad.pipeline.recipe import Recipe, recommended, set_aside, shortened
+from whygrad.tables import Encoding, Target, learn
+from whygrad.tables.encoding import WEIGHT
+
+RENT = Target("rent", "regression", "number")
+
+
+def _table(x):
+    return pa.table({"x": pa.array(x)})
+
+
+def _learned(x, bins=8):
+    return learn(_table(x), RENT, bins=bins)
 
 
 @pytest.fixture(scope="module")
-def recipes():
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        yield importlib.import_module("recipe")
-    finally:
-        sys.path.remove(str(BENCHMARKS))
-
-
-@pytest.fixture
 def x():
     x = np.random.default_rng(0).lognormal(size=400)
     x[::17] = np.nan
     return x
 
 
-@pytest.fixture
-def encoder(recipes, x):
-    return recipes.learn(recipes.recommended(len(x), 1, 0), _frame(x))
-
-
-def _frame(x):
-    return pandas.DataFrame({"x": np.asarray(x, float)})
-
-
-def test_a_number_is_the_sum_of_its_shares_of_the_bins(encoder, x):
-    _, _, _, edges, _, _ = encoder.columns["x"]
-    shares = encoder(_frame(x))[:, : len(edges) - 1] / encoder.recipe.weight
-    back = edges[0] + shares @ np.diff(edges)
+def test_a_number_is_the_sum_of_its_shares_of_the_bins(x):
+    encoding = _learned(x)
+    edges = np.array(encoding.columns[0].edges)
+    shares = encoding.encode(_table(x))[:, 1 : len(edges)] / WEIGHT
     known = ~np.isnan(x)
-    assert np.allclose(back[known], x[known], rtol=1e-5)
+    back = edges[0] + shares @ np.diff(edges)
+    np.testing.assert_allclose(back[known], x[known], rtol=1e-5)
 
 
-def test_a_missing_number_is_zero_but_for_its_own_input(encoder):
-    row = encoder(_frame([np.nan]))[0]
-    _, _, _, edges, _, _ = encoder.columns["x"]
-    assert row.shape == (len(edges) + 1,)
+def test_a_missing_number_is_zero_but_for_its_own_input(x):
+    encoding = _learned(x)
+    (row,) = encoding.encode(_table([None]).cast(pa.schema({"x": pa.float64()})))
+    assert encoding.names[-1] == "x is missing"
     assert row[-1] == 1 and not row[:-1].any()
 
 
-def test_inputs_stay_bounded_far_outside_of_the_training_rows(encoder):
-    assert np.abs(encoder(_frame([-1e9, 1e9]))).max() <= 3
+def test_inputs_stay_bounded_far_outside_of_the_training_rows(x):
+    assert np.abs(_learned(x).encode(_table([-1e90, 1e90]))).max() <= 3
 
 
-def test_a_column_of_two_values_is_standardised_alone(recipes):
-    frame = _frame(np.repeat([0.0, 1.0], 50))
-    encoder = recipes.learn(recipes.recommended(100, 1, 0), frame)
-    assert np.allclose(encoder(frame).ravel(), np.repeat([-1.0, 1.0], 50))
+def test_a_column_of_two_values_is_standardised_alone():
+    encoding = _learned(np.repeat([0.0, 1.0], 50))
+    assert encoding.names == ("x",)
+    found = encoding.encode(_table([0.0, 1.0]))
+    np.testing.assert_allclose(found.ravel(), [-1, 1])
 
 
-def test_a_column_of_one_value_is_left_out(recipes):
-    assert not recipes.learn(recipes.recommended(200, 1, 0), _frame(np.ones(200))).columns
+def test_numbers_written_as_text_and_dates_come_in_pieces_as_numbers_do():
+    days = np.arange("2020-01-01", "2021-06-01", dtype="datetime64[D]")
+    written = [f"{k},50 €" for k in range(len(days))]
+    table = pa.table({"price": written, "when": pa.array(days)})
+    encoding = learn(table, RENT, bins=4)
+    assert encoding.names[1] == "price 0.5 to 129.5"
+    pieces = [name for name in encoding.names if name.startswith("when day number ")]
+    assert len(pieces) == 4
+    np.testing.assert_allclose(
+        encoding.encode(table)[-1][[4, encoding.names.index(pieces[-1])]], WEIGHT
+    )
 
 
-def test_every_row_is_set_aside_once_by_eight_members(recipes):
+def test_inputs_in_pieces_are_gathered_by_their_column_and_read_in_its_units(x):
+    import whygrad as wg
+    from whygrad.record.why import names_of_encoding
+    from whygrad.why.prediction.columns import columns_of
+
+    encoding = _learned(x)
+    names = names_of_encoding(encoding)
+    net = wg.Network(len(encoding.names), [wg.Dense(1)])
+    (column,) = columns_of(net, names)
+    row = encoding.encode(_table([2.5]), np.float64)[0]
+    assert len(column.inputs) == len(encoding.names) and not column.numeric
+    assert column.shown(net, names, row) == pytest.approx(2.5)
+    low, high = encoding.columns[0].edges[1:3]
+    part = encoding.encode(_table([low + (high - low) / 4]), np.float64)[0, 2]
+    assert names.own(net, 0, 2, part) == pytest.approx(low + (high - low) / 4)
+
+
+def test_pieces_come_back_from_json_and_damaged_ones_are_told(x):
+    encoding = _learned(x)
+    about = encoding.to_dict()
+    back = Encoding.from_dict(about)
+    assert back == encoding
+    np.testing.assert_array_equal(back.encode(_table(x)), encoding.encode(_table(x)))
+    about["columns"][0]["edges"] = [2.0, 1.0]
+    with pytest.raises(InputError, match="damaged"):
+        Encoding.from_dict(about)
+
+
+def test_edges_that_look_alike_are_written_with_more_digits():
+    x = 1_700_000_000 + np.arange(100.0)
+    names = _learned(x, bins=4).names
+    assert len(set(names)) == len(names)
+
+
+def test_every_row_is_set_aside_once_by_eight_members():
     order = np.random.default_rng(3).permutation(400)
-    rows = np.concatenate(recipes.set_aside(order, recipes.recommended(400, 1, 3)))
+    rows = np.concatenate(set_aside(order, recommended(400, 1, 3)))
     assert sorted(rows) == list(range(400))
 
 
-def test_few_rows_of_classes_get_small_networks_and_many_columns_few_bins(recipes):
-    assert recipes.recommended(400, 5, 3).hidden == (64, 64)
-    assert recipes.recommended(20_000, 20, 0).bins == 19
+def test_few_rows_of_classes_get_small_networks_and_many_columns_few_bins():
+    assert recommended(400, 5, 3).hidden == (64, 64)
+    assert recommended(20_000, 20, 0).bins == 19
+    assert recommended(300, 20_000, 0).bins == 0
+    found = [recommended(20_000, 20, 0, quality).members for quality in ("fast", "default", "best")]
+    assert found == [1, 5, 8]
+
+
+def test_little_time_means_fewer_members_first_and_then_fewer_epochs():
+    recipe = Recipe(members=8, epochs=60)
+    assert shortened(recipe, 0.1, 1000.0, 2) == recipe
+    assert shortened(recipe, 0.1, 13.0, 2).members == 4
+    short = shortened(recipe, 0.1, 3.0, 2)
+    assert (short.members, short.epochs) == (2, 30)
+    assert shortened(recipe, 0.1, -1.0, 2).epochs == 1
+
+
+@pytest.mark.parametrize(
+    "given", [{"members": 0}, {"epochs": 0}, {"bins": -1}, {"share": 1.0}], ids=str
+)
+def test_a_recipe_that_makes_no_sense_is_refused_by_name(given):
+    with pytest.raises(InputError, match=f"^{next(iter(given))} is "):
+        Recipe(**given)

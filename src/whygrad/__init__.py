@@ -4,6 +4,7 @@ Feed-forward neural networks, trained fast on a CPU, with every number on the wa
 
     Network, Dense      what there is            forward, backward, gradients   the four equations
     train               the training itself      MLPClassifier, MLPRegressor    the same for scikit-learn
+    TabularClassifier, TabularRegressor          tables with columns of all kinds, by several networks
     train_many          several side by side
     open_run            what the command `whygrad train` wrote
     why                 the questions: why.weight, why.paths, …
@@ -28,7 +29,7 @@ from whygrad.errors import (
     TrainingError,
     WhygradError,
 )
-from whygrad.fitted import Fitted
+from whygrad.fitted import Ensemble, Fitted
 from whygrad.nn import (
     Activation,
     Cost,
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
     from whygrad import callbacks, why
     from whygrad.diagnosis import Description, diagnose
     from whygrad.estimators.mlp import MLPClassifier, MLPRegressor
+    from whygrad.estimators.tabular import TabularClassifier, TabularRegressor
     from whygrad.fitted import load
     from whygrad.interop import Model, explain, to_torch
     from whygrad.interop.exporting import export
@@ -93,6 +95,7 @@ __all__ = [
     "Description",
     "DivergenceWarning",
     "EngineWarning",
+    "Ensemble",
     "FileError",
     "Fitted",
     "Gradients",
@@ -116,6 +119,8 @@ __all__ = [
     "SGD",
     "Step",
     "Stopping",
+    "TabularClassifier",
+    "TabularRegressor",
     "Trace",
     "TrackingWarning",
     "TrainingError",
@@ -147,6 +152,8 @@ _LATER = {
     "MLPRegressor": "whygrad.estimators",
     "Model": "whygrad.interop",
     "Run": "whygrad.record",
+    "TabularClassifier": "whygrad.estimators.tabular",
+    "TabularRegressor": "whygrad.estimators.tabular",
     "diagnose": "whygrad.diagnosis",
     "explain": "whygrad.interop",
     "export": "whygrad.interop.exporting",
@@ -171,7 +178,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'whygrad' has no attribute {name!r}")
     from importlib import import_module
 
-    if name.startswith("MLP"):
+    if name.startswith(("MLP", "Tabular")):
         from whygrad.address_space import SKLEARN, blas, refuse_without
 
         refuse_without(blas() + SKLEARN if blas() else 0, "scikit-learn")

@@ -67,8 +67,23 @@ class Ref:
         return {"layer": self.layer, "to": self.to, "from_": self.from_}
 
 
-Scale: TypeAlias = tuple[float, float]  # (center, scale): value = number · scale + center
+# (center, scale): value = number · scale + center; with a third number c, the number was smoothly clipped
+# before: z / √(1 + (z/c)²).
+Scale: TypeAlias = tuple[float, float] | tuple[float, float, float]
 AS_IT_IS: Scale = (0.0, 1.0)
+
+
+def unscaled(value: Any, scale: Scale) -> Any:
+    """Return numbers of a unit as its scale says that they were.
+
+    >>> unscaled(-1.5, (50.0, 10.0)), float(unscaled(2.4, (50.0, 10.0, 3.0)))
+    (35.0, 90.0)
+    """
+    if len(scale) == 3:
+        # What was rounded to the bound was far outside; how far is not known.
+        inside = np.maximum(1 - (value / scale[2]) ** 2, np.finfo(np.float32).eps)
+        value = value / np.sqrt(inside)
+    return value * scale[1] + scale[0]
 
 
 @dataclass(frozen=True)
@@ -87,8 +102,9 @@ class Names:
         For each input the column that it was encoded from, or () where every input is a column.
     classes : tuple of str
         The names of the two classes that a single output tells apart, or ().
-    scales : tuple of (float, float)
-        (center, scale) of each input that is standardised, (0, 1) of the others, or ().
+    scales : tuple of (float, float) or (float, float, float)
+        (center, scale) of each input that is standardised, with the bound where it is smoothly clipped;
+        (0, 1) of the others; or ().
     target : (float, float)
         (center, scale) of the outputs: value = a · scale + center.
 
@@ -150,8 +166,7 @@ class Names:
         >>> names.own(net, 0, 0, -1.5), names.own(net, 1, 0, 0.5)
         (35.0, 240.0)
         """
-        center, scale = self.scale(net, layer, unit)
-        return value * scale + center
+        return unscaled(value, self.scale(net, layer, unit))
 
     @property
     def counted(self) -> str:

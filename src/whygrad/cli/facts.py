@@ -26,6 +26,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
     return [
         *lines,
         ("network", f"{layers}, {net.C.name}; {count(net.sizes):,} weights and biases"),
+        *_members(run),
         (
             "training",
             ", ".join(
@@ -49,6 +50,15 @@ def facts(run: Run) -> list[tuple[str, str]]:
         ("rows", _counts(about["data"]["rows"])),
         ("from", _source(about["data"])),
     ]
+
+
+def _members(run: Run) -> list[tuple[str, str]]:
+    if run.members == 1:
+        return []
+    said = (
+        f"{run.members} such networks, whose average predicts; this is the first, the others are in"
+    )
+    return [("members", f"{said} {run.path.name}/members")]
 
 
 def _of_table(run: Run) -> list[tuple[str, str]]:

@@ -14,6 +14,7 @@ from cyclopts import Group, Parameter
 from whygrad.cli.arguments import HEADER, NO_HEADER, SHEET, choice, option
 from whygrad.errors import FileError, InputError, nearest
 from whygrad.nn.functions import ACTIVATIONS, COSTS
+from whygrad.pipeline.recipe import QUALITIES
 from whygrad.pipeline.settings import SCHEDULES, Settings
 from whygrad.plan.optimizers import OPTIMIZERS
 from whygrad.tables.columns import quoted
@@ -25,10 +26,10 @@ TOO_LARGE = 10**15
 
 TEXT = (
     *("target", "task", "sheet", "run", "activation", "cost", "optimizer", "schedule", "engine"),
-    *("class_weight", "aim"),
+    *("class_weight", "aim", "quality"),
 )
 WHOLE = ("header", "epochs", "batch_size", "seed")
-NUMBERS = ("validation", "learning_rate", "dropout", "l1", "l2")
+NUMBERS = ("validation", "learning_rate", "dropout", "l1", "l2", "time_limit")
 LISTS = {"leave_out": "names of columns", "na": "values", "type": "COLUMN=TYPE"}
 FLAGS = ("no_header",)
 NAMES = (*TEXT, "hidden", *LISTS, "test", *WHOLE, *NUMBERS, *FLAGS)
@@ -84,6 +85,17 @@ class TrainOptions:
     no_header: Annotated[bool | None, data(NO_HEADER)] = None
     sheet: Annotated[Name, data(SHEET)] = None
     run: Annotated[Path | None, data("The folder to write. [FILE's name].run")] = None
+    quality: Annotated[
+        Name,
+        choice(
+            "fast, default or best: networks by the recipe for tables, averaged. [the one network below]",
+            QUALITIES,
+            group=NETWORK,
+        ),
+    ] = None
+    time_limit: Annotated[
+        Number, network("Seconds that the training of such a quality may take.")
+    ] = None
     hidden: Annotated[Name, network("Units of the hidden layers, or none. [128,64]")] = None
     activation: Annotated[
         Name, choice("relu, tanh, sigmoid, gelu, … [relu]", HIDDEN, group=NETWORK)

@@ -109,7 +109,7 @@ def _one(run: Run, rows: Any, row: int, part: str) -> tuple[str, dict[str, Any]]
     if not 0 <= row < count(rows):
         raise InputError(f"row {row}: the rows are 0 to {count(rows) - 1}")
     one, target = take(rows, np.array([row])), run.encoding.target
-    said = target.decode(predict(run.fitted, encoded(run, one), row))[0]
+    said = target.decode(predict(run.average, encoded(run, one), row))[0]
     true = true_values(target, one)[0]
     known = target.classes[int(true)] if target.classes else float(true)
     note = (

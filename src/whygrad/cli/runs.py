@@ -106,7 +106,7 @@ def resume(
 ) -> int:
     """Go on with a run, in its own folder."""
     opened = open_run(run)
-    return _tell(forking.resume(opened, epochs, observers=[ProgressBar()]), json)
+    return _tell(opened.resume(epochs, callbacks=[ProgressBar()]), json)
 
 
 @Parameter(name="*")

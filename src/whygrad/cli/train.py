@@ -1,5 +1,6 @@
 """`whygrad train`: find the table, train, write the run, show what came of it."""
 
+import math
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +29,7 @@ from whygrad.pipeline.repeating import Repeated, over_folds, over_seeds
 from whygrad.pipeline.settings import Settings
 from whygrad.record import free_name
 from whygrad.record.files.location import check_place
+from whygrad.record.members import record_members, why_stopped
 from whygrad.record.rows import add_judgement, record_table
 from whygrad.tables import STANDARD_INPUT, TASKS, stem
 from whygrad.training.loop import INTERRUPTED
@@ -69,6 +71,7 @@ def train(
     settings = settings_of(options)
     if options["task"] is not None and options["task"] not in TASKS:
         raise InputError(f"unknown task {options['task']!r}: {nearest(options['task'], TASKS)}")
+    seconds = _seconds(options["time_limit"], settings)
     for name, times in (("folds", folds), ("seeds", seeds)):
         if times is not None and times < 2:
             raise InputError(f"{name} is {times}: it must be at least 2")
@@ -83,8 +86,11 @@ def train(
     types = {by_number(name, names): kind for name, kind in dict(settings.types).items()}
     settings = replace(settings, leave_out=without, types=types)
     copy = copy_data or file in STANDARD_INPUT or None  # what was read there is nowhere else
-    result = record_table(path, source, settings, [ProgressBar()], overwrite, copy)
-    stopped = result.fitted.history.stopped
+    if settings.quality:
+        result = record_members(path, source, settings, overwrite, copy, seconds, progress=True)
+    else:
+        result = record_table(path, source, settings, [ProgressBar()], overwrite, copy)
+    stopped = why_stopped(result)
     if stopped == INTERRUPTED:
         note(f"interrupted: {path} holds what training gave so far")
     note_lines(result.encoding.notes)
@@ -107,6 +113,17 @@ def train(
     if stopped == INTERRUPTED:
         return EXIT_INTERRUPTED
     return EXIT_DIVERGED if stopped.startswith("diverged") else 0
+
+
+def _seconds(given: float | None, settings: Settings) -> float | None:
+    """Return the limit of time, checked."""
+    if given is None:
+        return None
+    if not settings.quality:
+        raise InputError("time-limit goes with a quality: give --quality default as well")
+    if not 0 < given < math.inf:
+        raise InputError(f"time-limit is {given:g}: it is a number of seconds above 0")
+    return given
 
 
 def _compared(result: Result, path: Path) -> Comparison | None:
@@ -164,8 +181,9 @@ def _summary(result: Result, path: Path) -> dict[str, Any]:
         "inputs": list(result.encoding.names),
         "notes": list(result.encoding.notes),
         "engine": result.ready.training.engine.name,
+        "members": len(getattr(result.fitted, "members", (result.fitted,))),
         "epochs": len(history.epochs),
-        "stopped": history.stopped,
+        "stopped": why_stopped(result),
         "seconds": result.seconds,
         "scored_on": result.scored_on,
         "scores": result.scores.to_dict(),
@@ -178,10 +196,12 @@ def _show_result(result: Result, path: Path, comparison: Comparison | None = Non
     parts, history = result.parts, result.fitted.history
     rows = len(parts.training) + len(parts.validation)
     epochs = len(history.epochs)
-    stopped = ended(history.stopped)
+    stopped = ended(why_stopped(result))
     if stopped.startswith("diverged"):
         stopped = stopped.partition(":")[0]  # the warning has said where and why
-    took = f"{epochs} epoch{'' if epochs == 1 else 's'} in {result.seconds:.1f} s"
+    members = len(getattr(result.fitted, "members", (result.fitted,)))
+    each = f"{members} networks averaged, " if members > 1 else ""
+    took = f"{each}{epochs} epoch{'' if epochs == 1 else 's'} in {result.seconds:.1f} s"
     said = f"  {rows:,} rows, {took}: {stopped}"
     console.print(Text.assemble((clean(path.name), "bold"), said))
     test = len(parts.test) > 0

@@ -1,6 +1,7 @@
 """scikit-learn's face: `MLPClassifier` and `MLPRegressor`, drop-ins for those of `sklearn.neural_network`.
 
-    mlp         the two estimators
+    tabular     `TabularClassifier` and `TabularRegressor`, for tables with columns of all kinds
+    mlp         the two drop-ins
     estimator   what they share: the order of events of a fit, and prediction
     attributes  what a fit sets, all at once, and what may be set by hand
     parameters  scikit-learn's parameters → a network and a plan
@@ -10,8 +11,8 @@
     why         fitted estimators, whygrad's and scikit-learn's own, asked why
     deploying   fitted estimators → what is exported
 
-Doors beside this one: `why`, `parameters`, `deploying`, and `mlp` for types. It may import `why`, `record`,
-`training` and what is below; it is the only folder that subclasses scikit-learn.
+Doors beside this one: `tabular`, `why`, `parameters`, `deploying`, and `mlp` for types. It may import `why`,
+`record`, `training` and what is below; it is the only folder that subclasses scikit-learn.
 """
 
 from whygrad.estimators.starting import without_statistics

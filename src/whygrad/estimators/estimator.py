@@ -398,7 +398,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
             from whygrad.record import record_run
 
             state, history = record_run(record, training, observers, None, copy_data, overwrite)
-        if history.stopped == INTERRUPTED and _one_of_many():
+        if history.stopped == INTERRUPTED and one_of_many():
             raise KeyboardInterrupt
         learner._conclude(plan, state, seeds, history, warm)
         if not incremental or history.stopped != ALL_DONE:
@@ -598,7 +598,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
 _SINGLE = ("sklearn.base", "sklearn.pipeline", "sklearn.compose", "sklearn.utils")
 
 
-def _one_of_many() -> bool:
+def one_of_many() -> bool:
     """Return whether this fit is one of many: of a search, of folds, of an ensemble.
 
     An interrupt then means all of them: a fit that was cut off must not be scored among the others.

@@ -4,7 +4,8 @@
     linear      scikit-learn's LogisticRegression or Ridge
     boosting    scikit-learn's HistGradientBoosting
 
-All see the encoded columns of the same training and validation rows, with the settings they come with
+All see the encoded columns, numbers standardised, of the same training and validation rows, with the
+settings they come with
 (fewer trees where there are more than 20 classes; class weights where the network has them), and are
 scored on the same test rows. Whether one is better is told row by row: the mean difference of the losses
 beside its standard error. `leaks` looks for a column that tells the answer by itself.
@@ -23,7 +24,7 @@ from whygrad.nn.functions import Array
 from whygrad.pipeline.fit import Prepared, Result, judge_values, predict, truth
 from whygrad.pipeline.scores import ClassificationScores, Scores, written_r2, written_share
 from whygrad.pipeline.settings import Settings
-from whygrad.tables import Target
+from whygrad.tables import Target, learn
 from whygrad.tables.columns import quoted
 
 Fit: TypeAlias = Callable[[Target, Array, Array, Array, Settings], Array]
@@ -103,7 +104,7 @@ def compare(result: Result, warned: bool = True) -> Comparison | None:
     X, y, X_test, true = _arrays(ready)
     # A threshold that was chosen for some aim is none that others have.
     target = replace(ready.encoding.target, threshold=0.5)
-    network = predict(result.fitted, X_test)
+    network = predict(result.fitted, ready.test.X)
     balanced = ready.settings.class_weight is not None
     models, losses, scores = [], {}, {}
     for name, fit in MODELS.items():
@@ -124,9 +125,17 @@ def compare(result: Result, warned: bool = True) -> Comparison | None:
 def _arrays(ready: Prepared) -> tuple[Array, Array, Array, Array]:
     """Return X, y of the training and validation rows, and of the test rows; y as `truth` has it."""
     parts, target = ready.parts, ready.encoding.target
-    seen = ready.table.take(np.concatenate([parts.training, parts.validation]))
+    seen, test = (
+        ready.table.take(rows)
+        for rows in (np.concatenate([parts.training, parts.validation]), parts.test)
+    )
+    y, true = truth(target, seen), truth(target, test)
+    if any(getattr(column, "edges", ()) for column in ready.encoding.columns):
+        # Others take numbers as they are, and not in pieces.
+        plain = learn(seen, target, dict(ready.settings.types))
+        return plain.encode(seen), y, plain.encode(test), true
     X = np.concatenate([ready.part("training").X, ready.part("validation").X])
-    return X, truth(target, seen), ready.test.X, truth(target, ready.table.take(parts.test))
+    return X, y, ready.test.X, true
 
 
 def _fitted(

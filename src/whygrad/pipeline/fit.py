@@ -11,6 +11,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +21,21 @@ from whygrad.engines import choose
 from whygrad.engines.prediction import outputs_of_rows
 from whygrad.errors import InputError
 from whygrad.files import check_regular
-from whygrad.fitted import Fitted
+from whygrad.fitted import Ensemble, Fitted
 from whygrad.nn.arrays import Data, as_data
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Parameters
 from whygrad.pipeline import datasets, scores, settings
+from whygrad.pipeline.members import order_of, plan_of, seed_of, train_members
+from whygrad.pipeline.recipe import set_aside
 from whygrad.pipeline.scores import Scores
-from whygrad.pipeline.settings import Settings
+from whygrad.pipeline.settings import Settings, recipe_of
 from whygrad.pipeline.thresholds import threshold_for
 from whygrad.plan.plan import State, start
 from whygrad.tables import (
     AS_FOUND,
     STANDARD_INPUT,
+    Bins,
     DateColumn,
     Encoding,
     Label,
@@ -199,7 +203,8 @@ def prepare(
 ) -> tuple[Any, Encoding, Parts]:
     """Split and encode a table: a pure function of the table and the settings.
 
-    Of the settings only seed, test, validation, leave_out, types, na and the cost `poisson` count.
+    Of the settings only seed, test, validation, leave_out, types, na, quality, member and the cost
+    `poisson` count.
 
     Parameters
     ----------
@@ -246,14 +251,18 @@ def prepare(
         seen, test = split(target, table, testing, chosen.seed)
         drawn = True
     training, validation = seen, rows[:0]
-    share = settings.validation_share(chosen, len(seen))
-    if share > 0:
+    bins: Bins = 0
+    if chosen.quality:
+        seen = np.sort(seen)
+        training, validation = _of_member(seen, chosen, target)
+        bins = partial(_bins, chosen, len(seen), len(target.classes))
+    elif (share := settings.validation_share(chosen, len(seen))) > 0:
         first, second = _set_aside(target, table.take(seen), share, chosen.seed)
         training, validation = seen[first], seen[second]
     if source.images:
         encoding = plain([name for name in table.schema.names if name != target.name], target)
     else:
-        encoding = learn(table.take(seen), target, types)
+        encoding = learn(table.take(seen), target, types, bins)
         if drawn:
             notes += _dates_asked_about(encoding)
     encoding = replace(encoding, notes=(*source.notes, *encoding.notes, *notes))
@@ -273,6 +282,48 @@ def _dates_asked_about(encoding: Encoding) -> list[str]:
                 "to predict what is to come, test on the latest ones, with --test last"
             ]
     return []
+
+
+def _bins(chosen: Settings, rows: int, classes: int, numbers: int) -> int:
+    return recipe_of(chosen, rows, numbers, classes).bins
+
+
+def _of_member(seen: Array, chosen: Settings, target: Target) -> tuple[Array, Array]:
+    """Return the training and validation rows of a member, of those that are no test rows."""
+    recipe = recipe_of(chosen, len(seen), 0, len(target.classes))
+    out = set_aside(order_of(chosen.seed, len(seen)), replace(recipe, members=chosen.member))[-1]
+    return np.delete(seen, out), seen[out]
+
+
+def of_member(table: "EncodedTable", given: Settings) -> "EncodedTable":
+    """Return an encoded table as another member has it: other rows are validation rows."""
+    seen, whole = _seen(table)
+    training, validation = _of_member(seen, given, table.encoding.target)
+    data = {"test": table.data["test"]}
+    for name, rows in (("training", training), ("validation", validation)):
+        at = np.searchsorted(seen, rows)
+        data[name] = Data(whole.X[at], whole.Y[at])
+    return replace(table, parts=Parts(training, validation, table.parts.test), data=data)
+
+
+def _seen(table: "EncodedTable") -> tuple[Array, Data]:
+    """Return the rows that are no test rows, in order, and their X and Y."""
+    rows = np.concatenate([table.parts.training, table.parts.validation])
+    order = np.argsort(rows)
+    parts = [table.data[name] for name in ("training", "validation")]
+    X, Y = (np.concatenate([getattr(one, name) for one in parts])[order] for name in "XY")
+    return rows[order], Data(X, Y)
+
+
+def fit_members(table: "EncodedTable", given: Settings) -> "Result":
+    """Train the ensemble that settings with a quality ask for, on an encoded table, and score it."""
+    began, first = time.perf_counter(), ready(table, given)
+    _, data = _seen(table)
+    recipe = recipe_of(given, len(data.Y), 0, len(table.encoding.classes))
+    weights = weights_of(given, data.Y, data.Y, settings.DTYPE)
+    data, net = replace(data, sample_weight=weights), first.training.plan.net
+    ensemble = train_members(recipe, net, data, given.seed, engine=given.engine)
+    return scored(first, ensemble, time.perf_counter() - began)
 
 
 def _set_aside(target: Target, table: Any, share: float, seed: int) -> tuple[Array, Array]:
@@ -322,6 +373,7 @@ def prepare_training(source: Source, given: Settings) -> Prepared:
 
 def tabulate(source: Source, given: Settings, held_out: Array | None = None) -> EncodedTable:
     """Split and encode a table; see `prepare` for the settings that count, and for `held_out`."""
+    settings.check_quality(given)
     table, encoding, parts = prepare(source, given, held_out)
     odd = Oddities(np.flatnonzero(encoding.target.present(source.table)))
     X = encoding.encode(table, settings.DTYPE, odd=odd)
@@ -333,12 +385,19 @@ def tabulate(source: Source, given: Settings, held_out: Array | None = None) -> 
 
 def ready(given: EncodedTable, asked: Settings) -> Prepared:
     """Return the training of the network that settings describe, on an encoded table."""
-    parts = given.parts
+    parts, encoding = given.parts, given.encoding
     rows, stops = len(parts.training), len(parts.validation) > 0
-    _check_classes(asked, given.encoding.target, stops)
-    chosen = settings.complete(asked, given.encoding, rows, stops)
-    net = settings.network(chosen, given.encoding)
-    plan = settings.plan(chosen, net, rows, stops)
+    _check_classes(asked, encoding.target, stops)
+    if asked.quality:
+        both = rows + len(parts.validation)
+        recipe = recipe_of(asked, both, 0, len(encoding.classes))
+        chosen = settings.by_recipe(asked, recipe, both, encoding)
+        net, seed = settings.network(chosen, encoding), seed_of(chosen.seed, chosen.member)
+        plan = plan_of(recipe, net, rows, both, seed, settings.DTYPE)
+    else:
+        chosen = settings.complete(asked, encoding, rows, stops)
+        net = settings.network(chosen, encoding)
+        plan = settings.plan(chosen, net, rows, stops)
     trained_on, dtype = given.data["training"].Y, plan.dtype
     seen = {
         name: as_data(net, part.X, part.Y, weights_of(asked, trained_on, part.Y, dtype), dtype)
@@ -349,7 +408,7 @@ def ready(given: EncodedTable, asked: Settings) -> Prepared:
         plan, start(plan), seen["training"], seen.get("validation"), choose(chosen.engine, plan)
     )
     test = given.data["test"]
-    return Prepared(given.source, chosen, given.table, given.encoding, parts, training, test)
+    return Prepared(given.source, chosen, given.table, encoding, parts, training, test)
 
 
 def _check_classes(asked: Settings, target: Target, stops: bool) -> None:
@@ -394,7 +453,7 @@ class Result:
     """
 
     ready: Prepared
-    fitted: Fitted
+    fitted: Fitted | Ensemble
     baseline: Label
     scores: Scores
     seconds: float
@@ -453,8 +512,14 @@ def fit(source: Source, given: Settings, observers: Sequence[AnyCallback] = ()) 
 
 def result_of(ready: Prepared, state: State, history: History, seconds: float) -> Result:
     """Score the network that a training on a table ended with."""
-    plan, encoding, parts = ready.training.plan, ready.encoding, ready.parts
+    plan = ready.training.plan
     fitted = Fitted(plan.net, Parameters(plan.net.sizes, final(plan, state)), history)
+    return scored(ready, fitted, seconds)
+
+
+def scored(ready: Prepared, fitted: Fitted | Ensemble, seconds: float) -> Result:
+    """Score a network, or an ensemble, that was trained on a table."""
+    encoding, parts = ready.encoding, ready.parts
     if ready.settings.aim:
         held_out = ready.part("validation")
         p, true = predict(fitted, held_out.X)[:, 0], held_out.Y[:, 0] > 0.5
@@ -469,9 +534,12 @@ def result_of(ready: Prepared, state: State, history: History, seconds: float) -
     return Result(ready, fitted, baseline, _judge(encoding.target, a, rows, baseline), seconds)
 
 
-def predict(fitted: Fitted, X: Array, first: int = 0) -> Array:
+def predict(fitted: Fitted | Ensemble, X: Array, first: int = 0) -> Array:
     """Return the outputs for X, row by row; raises `InputError` where they are not finite."""
-    a = outputs_of_rows(fitted.net, fitted.theta, X)
+    if isinstance(fitted, Ensemble):
+        a = fitted.net.f[-1].value(fitted.z(X, outputs_of_rows))
+    else:
+        a = outputs_of_rows(fitted.net, fitted.theta, X)
     finite = np.isfinite(a).all(axis=1)
     if not finite.all():
         row = first + int(np.argmin(finite)) + 1

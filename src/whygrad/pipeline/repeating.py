@@ -13,7 +13,15 @@ import numpy as np
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
 from whygrad.pipeline.comparing import compare
-from whygrad.pipeline.fit import Prepared, Result, Source, ready, result_of, tabulate
+from whygrad.pipeline.fit import (
+    EncodedTable,
+    Result,
+    Source,
+    fit_members,
+    ready,
+    result_of,
+    tabulate,
+)
 from whygrad.pipeline.settings import Settings
 from whygrad.tables import choose_target, leave_out
 from whygrad.training.loop import INTERRUPTED, run
@@ -80,8 +88,8 @@ def over_folds(
         For fewer than two folds, or more than the smallest class has rows.
     """
     folds = _folds(source, given, times)
-    trainings = (ready(tabulate(source, given, rows), given) for rows in folds)
-    return _repeated("folds", times, trainings, compared, tell)
+    results = (_result(tabulate(source, given, rows), given) for rows in folds)
+    return _repeated("folds", times, results, compared, tell)
 
 
 def over_seeds(
@@ -105,8 +113,21 @@ def over_seeds(
     _check(times, "seeds")
     table = tabulate(source, given)
     seeds = range(given.seed, given.seed + times)
-    trainings = (ready(table, replace(given, seed=seed)) for seed in seeds)
-    return _repeated("seeds", times, trainings, False, tell)
+    results = (_result(table, replace(given, seed=seed)) for seed in seeds)
+    return _repeated("seeds", times, results, False, tell)
+
+
+def _result(table: EncodedTable, given: Settings) -> Result:
+    """Train on an encoded table, and score."""
+    if given.quality:
+        result = fit_members(table, given)
+    else:
+        training = ready(table, given)
+        result = result_of(training, *run(training.training), 0.0)
+    members = getattr(result.fitted, "members", (result.fitted,))
+    if any(one.history.stopped == INTERRUPTED for one in members):
+        raise KeyboardInterrupt
+    return result
 
 
 def _check(times: int, what: str) -> None:
@@ -138,16 +159,12 @@ def _folds(source: Source, given: Settings, times: int) -> list[Array]:
 def _repeated(
     what: str,
     times: int,
-    trainings: Iterator[Prepared],
+    results: Iterator[Result],
     compared: bool,
     tell: Callable[[int, Result], Any] | None,
 ) -> Repeated:
     models: dict[str, dict[str, list[float | None]]] = {}
-    for number, training in enumerate(trainings, start=1):
-        state, history = run(training.training)
-        if history.stopped == INTERRUPTED:
-            raise KeyboardInterrupt
-        result = result_of(training, state, history, 0.0)
+    for number, result in enumerate(results, start=1):
         found = {NETWORK: result.scores.measures}
         comparison = compare(result, warned=False) if compared else None
         found |= {} if comparison is None else {m.name: m.measures for m in comparison.models}

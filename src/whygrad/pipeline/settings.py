@@ -8,6 +8,8 @@ The defaults follow from the number of training rows alone, so that no option is
                              training stops (early stopping); the parameters of the best epoch are kept
     always                   λ₂ is 1 / rows, so that the penalty weighs as much as one row
 
+With a `quality` they follow from the recipe instead, see `recipe`; `Settings` are then those of one member.
+
 The numbers come from `benchmarks/tables.py`.
 """
 
@@ -19,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from whygrad.errors import InputError, nearest
 from whygrad.nn.functions import COSTS, find_activation
 from whygrad.nn.network import Dense, Network
+from whygrad.pipeline.recipe import QUALITIES, Recipe, batch_size_of, recommended
 from whygrad.plan.optimizers import OPTIMIZERS, SGD, Optimizer, find_optimizer
 from whygrad.plan.plan import Penalty, Plan, Stopping
 from whygrad.plan.schedules import (
@@ -101,6 +104,11 @@ class Settings:
     aim : str, optional
         Of two classes choose the threshold on the validation rows for "f1", "balanced-accuracy",
         "recall=0.9" or "precision=0.9" of the second class; by default it is 0.5.
+    quality : {"fast", "default", "best"}, optional
+        Train by the recipe for tables, which chooses the network and its training. By default the one
+        network that the other options describe.
+    member : int, default 1
+        With a quality, which member of the ensemble this is.
 
     Raises
     ------
@@ -133,8 +141,14 @@ class Settings:
     na: tuple[str, ...] = ()
     class_weight: str | None = None
     aim: str | None = None
+    quality: str | None = None
+    member: int = 1
 
     def __post_init__(self) -> None:
+        if self.quality is not None and self.quality not in QUALITIES:
+            raise InputError(
+                f"unknown quality {self.quality!r}: {nearest(str(self.quality), QUALITIES)}"
+            )
         if self.class_weight not in (None, "balanced"):
             raise InputError(f"class_weight is {self.class_weight!r}: it can be 'balanced'")
         if self.aim is not None:
@@ -171,7 +185,7 @@ class Settings:
                     f"types is {self.types!r}: give a type for each name, {{'zip': 'category'}}"
                 )
             check_type(*pair)
-        for name, least in (("epochs", 1), ("batch_size", 1), ("seed", 0)):
+        for name, least in (("epochs", 1), ("batch_size", 1), ("seed", 0), ("member", 1)):
             value = getattr(self, name)
             if value is not None and value < least:
                 raise InputError(f"{_option(name)} is {value}: it must be at least {least}")
@@ -284,6 +298,60 @@ def complete(settings: Settings, encoding: "Encoding", rows: int, stops: bool) -
     }
     left_open = {name: value for name, value in defaults.items() if getattr(settings, name) is None}
     return replace(settings, cost=_cost(settings.cost, encoding), **left_open)
+
+
+# What the recipe decides, where there is a quality.
+OF_THE_RECIPE = (
+    *("hidden", "activation", "cost", "optimizer", "learning_rate", "schedule", "batch_size"),
+    *("dropout", "l1", "l2", "validation", "aim"),
+)
+
+
+def recipe_of(settings: Settings, rows: int, numbers: int, classes: int) -> Recipe:
+    """Return the recipe that settings with a quality ask for; of these it takes the epochs.
+
+    Parameters
+    ----------
+    settings : Settings
+        With a quality.
+    rows, numbers, classes : int
+        As of `recommended`; rows are training and validation rows.
+
+    Returns
+    -------
+    Recipe
+        The recipe of all members.
+    """
+    found = recommended(rows, numbers, classes, settings.quality or "default")
+    return found if settings.epochs is None else replace(found, epochs=settings.epochs)
+
+
+def check_quality(settings: Settings) -> None:
+    """Raise `InputError` where settings with a quality also say what the recipe decides."""
+    plain = Settings()
+    for name in OF_THE_RECIPE:
+        if settings.quality and getattr(settings, name) != getattr(plain, name):
+            raise InputError(
+                f"quality {settings.quality!r} chooses {_option(name)} by itself: leave one of the two out"
+            )
+
+
+def by_recipe(settings: Settings, recipe: Recipe, rows: int, encoding: "Encoding") -> Settings:
+    """Return settings with what a recipe decides for so many training and validation rows."""
+    return replace(
+        settings,
+        hidden=recipe.hidden,
+        activation=recipe.activation,
+        cost=_cost(None, encoding),
+        optimizer="adamw",
+        learning_rate=recipe.learning_rate,
+        schedule=recipe.schedule,
+        epochs=recipe.epochs,
+        batch_size=batch_size_of(recipe, rows),
+        dropout=recipe.dropout,
+        l2=0.0,
+        validation=recipe.share,
+    )
 
 
 def _learning_rate(optimizer: str) -> float:

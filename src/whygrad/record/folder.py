@@ -1,6 +1,6 @@
 """The folder of a run, from the start of training to its end.
 
-`_begin` makes it, whole or not at all: from then on it can be opened, and resumed whatever happens.
+`begin` makes it, whole or not at all: from then on it can be opened, and resumed whatever happens.
 `record_run` trains and records; `conclude` adds the results.
 """
 
@@ -125,7 +125,7 @@ def train_and_record(
     controller: StepController | None = None,
 ) -> tuple[State, History]:
     """Make a run's folder and train; `conclude` then adds the results."""
-    _begin(folder, training, details)
+    begin(folder, training, details)
     # The data are hashed while training runs, and before anything is recorded.
     hashing = partial(add_hashes, folder, parts_of(training) | dict(details.others))
     known = training.state.step
@@ -173,7 +173,7 @@ def _do(folder: Path, jobs: Sequence[Job]) -> None:
         raise FileError(f"{folder}: cannot be written ({error})") from None
 
 
-def _begin(folder: Path, training: Training, details: Details) -> None:
+def begin(folder: Path, training: Training, details: Details) -> None:
     """Make the folder of a run that is about to start, or leave nothing and raise `FileError`."""
     location.check_place(folder, details.overwrite)
     if location.on_network(folder):

@@ -4,21 +4,31 @@ A run can be read while it is being written. History and costs are then those so
 those of the last snapshot.
 """
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from whygrad.engines import Engine, Statistics, choose
 from whygrad.errors import FileError, InputError, RecordWarning, warn
-from whygrad.fitted import Fitted, load
+from whygrad.fitted import Ensemble, Fitted
 from whygrad.nn import Array, Data, Network, Parameters
 from whygrad.plan.plan import Plan, State, of_gradients
 from whygrad.record import source
-from whygrad.record.files import describing, environment, events, inside, manifest, snapshots
+from whygrad.record.files import (
+    describing,
+    environment,
+    events,
+    inside,
+    location,
+    manifest,
+    snapshots,
+)
+from whygrad.training import model_file
 from whygrad.training.epochs import MEASURES, History, final
 from whygrad.training.loop import Training
 from whygrad.training.metrics import Measure, Metrics
@@ -223,7 +233,7 @@ class Recorded:
         try:
             manifest.check_file(self.path, manifest.MODEL, self.manifest)
             path = inside.path_of(self.path, manifest.MODEL)
-            return load(path, describing.of_network(self.own))
+            return Fitted(*model_file.read(path, describing.of_network(self.own)))
         except FileError as error:
             try:
                 found = self._latest()
@@ -231,6 +241,45 @@ class Recorded:
                 raise error from None
             warn(f"{error}: the last snapshot is used instead", RecordWarning)
             return found
+
+    # ── of several members ──
+
+    @property
+    def members(self) -> int:
+        """How many networks were trained, whose average predicts."""
+        return int(self.manifest.get("members", 1))
+
+    def member(self, number: int) -> Self:
+        """Return the run of a member, counted from 1.
+
+        Raises
+        ------
+        InputError
+            Where there is no such member.
+        FileError
+            Where its folder is gone or damaged.
+        """
+        if not 1 <= number <= self.members:
+            raise InputError(
+                f"member {number}: {self.path.name} has {self.members}, counted from 1"
+            )
+        if number == 1:
+            return self
+        path = folder_of(self.path, number)
+        return replace(self, path=path, manifest=manifest.read(path))
+
+    def opened_again(self) -> Self:
+        """Return the run as it stands now."""
+        return replace(self, manifest=manifest.read(self.path))
+
+    @cached_property
+    def average(self) -> Fitted | Ensemble:
+        """What predicts: `fitted`, or of several members the ensemble of those that had an epoch."""
+        return self.averaged(self.fitted)
+
+    def averaged(self, own: Fitted) -> Fitted | Ensemble:
+        """Return the ensemble of the members, of which the first is `own`; `own` where it is alone."""
+        return averaged([own, *(self.member(k).fitted for k in range(2, self.members + 1))])
 
     @property
     def concluded(self) -> bool:
@@ -417,6 +466,21 @@ class Recorded:
         if self.engine.name != self.manifest["engine"]:
             found.append(f"engine {self.manifest['engine']}, here {self.engine.name}")
         return list(dict.fromkeys(found))
+
+
+def folder_of(path: Path, member: int) -> Path:
+    """Return the folder of a member, counted from 1, in that of its ensemble.
+
+    >>> folder_of(Path("a.run"), 1).name, folder_of(Path("a.run"), 3).name
+    ('a.run', '3.run')
+    """
+    return path if member == 1 else path / "members" / f"{member}{location.ENDING}"
+
+
+def averaged(fits: Sequence[Fitted]) -> Fitted | Ensemble:
+    """Return what predicts: the ensemble of those members that had an epoch, or the one there is."""
+    learned = [one for one in fits if one.history.epochs]
+    return Ensemble(learned) if len(learned) > 1 else (learned or fits)[0]
 
 
 def latest(run: Recorded) -> State:

@@ -75,7 +75,7 @@ def report(run: Run) -> tuple[Explanation, ...]:
     sections = [_head(run, gone), _data(run), _scores(run), *_curves(run)]
     if rows is not None:
         X, true = encoded(run, rows), true_values(run.encoding.target, rows)
-        outputs = predict(run.fitted, X)
+        outputs = predict(run.average, X)
         sections += [_trust(run, outputs, true), _importance(run, rows, X, true)]
         sections += _examples(run, rows, outputs, true)
     return (*sections, _beware(run))
@@ -118,10 +118,11 @@ def _data(run: Run) -> Explanation:
     data = about["data"]
     where = data.get("path") or data.get("name") or "a frame in memory"
     sizes = " → ".join(map(str, run.net.sizes))
+    several = f"; the average of {run.members} of them predicts" if run.members > 1 else ""
     rows = [
         ("from", "standard input" if where == "-" else str(where)),
         ("rows", ", ".join(f"{n:,} {part}" for part, n in data["rows"].items())),
-        ("network", f"{sizes} units, {run.net.C.name}"),
+        ("network", f"{sizes} units, {run.net.C.name}{several}"),
         ("trained", f"{len(run.history.epochs)} epochs, seed {run.plan.seed}"),
         ("written", about["created"].replace("T", " ")[:16] + " UTC"),
     ]
@@ -301,7 +302,7 @@ def _importance(run: Run, rows: Any, X: Array, true: Array) -> Explanation:
     encoding, target = run.encoding, run.encoding.target
     chosen = np.arange(len(X))[:ROWS]
     X, true = X[chosen], true[chosen]
-    before = losses_of(target, predict(run.fitted, X), true).mean()
+    before = losses_of(target, predict(run.average, X), true).mean()
     rng = np.random.default_rng(0)
     origins = np.array(encoding.origins)
     risen = {}
@@ -311,7 +312,7 @@ def _importance(run: Run, rows: Any, X: Array, true: Array) -> Explanation:
         for _ in range(SHUFFLES):
             shuffled = X.copy()
             shuffled[:, places] = X[rng.permutation(len(X))][:, places]
-            after = losses_of(target, predict(run.fitted, shuffled), true).mean()
+            after = losses_of(target, predict(run.average, shuffled), true).mean()
             each.append(float(after - before))
         risen[column.name] = (float(np.mean(each)), float(np.std(each)))
     parts = _mean_parts(run, rows)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from whygrad.errors import InputError, warn
-from whygrad.fitted import Fitted
+from whygrad.fitted import Ensemble, Fitted
 from whygrad.nn import Array, Data, Parameters
 from whygrad.pipeline import datasets
 from whygrad.pipeline.comparing import Comparison
@@ -28,6 +28,7 @@ from whygrad.pipeline.fit import (
     predict,
     prepare_training,
     result_of,
+    scored,
     truth,
 )
 from whygrad.pipeline.repeating import Repeated
@@ -36,7 +37,7 @@ from whygrad.pipeline.settings import Settings
 from whygrad.plan.plan import State
 from whygrad.record.files import manifest
 from whygrad.record.files.inside import TEST, TRAINING
-from whygrad.record.folder import Details, conclude, train_and_record
+from whygrad.record.folder import Details, conclude, fitted, train_and_record
 from whygrad.record.recorded import Recorded
 from whygrad.record.source import prepare_again, read_again, true_values
 from whygrad.tables import (
@@ -78,18 +79,18 @@ def record_prepared(
     controller: StepController | None = None,
 ) -> Result:
     """Train on a prepared table, score the network, and record all of it in a new folder."""
-    details = _details(ready, overwrite, copy_data)
+    details = details_of(ready, overwrite, copy_data)
     began = time.perf_counter()
     state, history = train_and_record(
         path, ready.training, details, observers, controller=controller
     )
     took = time.perf_counter() - began - waited(controller)
     found = result_of(ready, state, history, took)
-    conclude(path, found.fitted, _results(found))
+    conclude(path, fitted(ready.training, state, history), results_of(found))
     return found
 
 
-def _details(ready: Prepared, overwrite: bool, copy_data: bool | None) -> Details:
+def details_of(ready: Prepared, overwrite: bool, copy_data: bool | None) -> Details:
     """Return what the folder of a run on a table holds besides the training."""
     target = ready.encoding.target
     return Details(
@@ -107,7 +108,7 @@ def _details(ready: Prepared, overwrite: bool, copy_data: bool | None) -> Detail
     )
 
 
-def _results(found: Result) -> dict[str, Any]:
+def results_of(found: Result) -> dict[str, Any]:
     """Return what the manifest says of a finished training on a table."""
     return {
         "seconds": found.seconds,
@@ -133,11 +134,11 @@ def results_again(run: Recorded, state: State, history: History) -> dict[str, An
 
 
 def _results_again(run: Recorded, state: State, history: History) -> dict[str, Any]:
+    own = Fitted(run.net, Parameters(run.net.sizes, final(run.plan, state)), history)
     try:
         rows = read_again(run)
         if isinstance(rows, Data):
-            theta = Parameters(run.net.sizes, final(run.plan, state))
-            return {"scores": _scores(run, Fitted(run.net, theta), rows).to_dict()}
+            return {"scores": _scores(run, run.averaged(own), rows).to_dict()}
         table, encoding, parts = prepare_again(run)
     except (InputError, OSError):
         return {"scores": None}
@@ -145,7 +146,7 @@ def _results_again(run: Recorded, state: State, history: History) -> dict[str, A
     held_out, dtype = table.take(parts.test), run.plan.dtype
     test = Data(encoding.encode(held_out, dtype), encoding.targets(held_out, dtype))
     ready = Prepared(source, run.settings, table, encoding, parts, run.training(state), test)
-    return _results(result_of(ready, state, history, 0.0))
+    return results_of(scored(ready, run.averaged(own), 0.0))
 
 
 # ── applied to rows ───────────────────────────────────────────────────────────────────────────────────────
@@ -170,7 +171,7 @@ def outputs(
     start, odd = 0, Oddities()
     for table in _pieces(run, data, targets, asked, keep):
         X = run.encoding.encode(table, run.theta.flat.dtype, start, odd)
-        yield predict(run.fitted, X, start), table
+        yield predict(run.average, X, start), table
         start += table.num_rows
     if notes is not None:
         notes += run.encoding.oddities(odd)
@@ -206,7 +207,7 @@ def _pieces(
         yield table.slice(start, ROWS)
 
 
-def _scores(run: Recorded, fitted: Fitted, rows: Data) -> Scores:
+def _scores(run: Recorded, fitted: Fitted | Ensemble, rows: Data) -> Scores:
     """Return the scores of rows that are encoded already."""
     target = run.encoding.target
     true = true_values(target, rows)
@@ -224,7 +225,7 @@ def measure(
     `notes` gets lines on what is odd about the rows; `asked` is as of `outputs`.
     """
     if isinstance(data, Data):
-        return _scores(run, run.fitted, data), 0
+        return _scores(run, run.average, data), 0
     target = run.encoding.target
     a: list[Array] = []
     true: list[Array] = []

@@ -239,7 +239,8 @@ class Run(Recorded):
     ) -> "Run":
         """Resume an interrupted training in its own folder, or train a finished one for more epochs.
 
-        Resumed as it was planned, it has the bits of a training that was never interrupted.
+        Resumed as it was planned, it has the bits of a training that was never interrupted. Of an ensemble
+        all members are resumed.
 
         Parameters
         ----------
@@ -260,6 +261,10 @@ class Run(Recorded):
         InputError
             For a training that has ended and is asked for no more, that diverged, or whose data are gone.
         """
+        if self.members > 1:
+            from whygrad.record.members import resume_members
+
+            return resume_members(self, epochs, callbacks, seconds)
         return forking.resume(self, epochs, callbacks, seconds)
 
     def fork(

@@ -10,6 +10,7 @@ sentences and tables of rows have them in the units of the table.
 """
 
 import re
+from dataclasses import replace
 from functools import partial
 from os import PathLike
 from typing import Any
@@ -19,6 +20,7 @@ import pyarrow as pa
 
 from whygrad.answers.names import AS_IT_IS, Names
 from whygrad.errors import InputError
+from whygrad.fitted import Ensemble
 from whygrad.nn import Array, Data
 from whygrad.pipeline.fit import options_of
 from whygrad.plan.plan import Penalty
@@ -49,13 +51,12 @@ def why_of_run(run: Recorded) -> Why:
             f"The network gives {target.name!r} standardised: 1 of it is {target.scale:.6g}, "
             f"0 is {target.center:.6g}. So it stands in costs, derivatives and what adds up to them.",
         )
-    encode = partial(_encode, run)
     names = names_of_encoding(run.encoding)
-    return Why(
+    own = Why(
         run.net,
         run.theta,
         names,
-        encode,
+        partial(_encode, run),
         l1,
         l2,
         n,
@@ -63,6 +64,15 @@ def why_of_run(run: Recorded) -> Why:
         run,
         partial(_rows_trained_on, run),
     )
+    if not isinstance(run.average, Ensemble):
+        return own
+    members = tuple((member.net, member.theta) for member in run.average.members)
+    K = len(members)
+    said = (
+        f"{K} networks are averaged: a prediction is explained of their average, all else of member 1; the "
+        f"others are {run.path.name}/members/2.run and so on."
+    )
+    return replace(own, notes=(*notes, said), members=members)
 
 
 def _rows_trained_on(run: Recorded) -> Array | None:

@@ -34,7 +34,7 @@ from whygrad.tables.encoding import (
     plain,
 )
 from whygrad.tables.frames import as_table, from_arrays
-from whygrad.tables.learning import dates_to_split_by, describe, learn
+from whygrad.tables.learning import Bins, dates_to_split_by, describe, learn, standardised
 from whygrad.tables.opening import (
     AS_FOUND,
     FORMS,
@@ -50,6 +50,7 @@ from whygrad.tables.target import TASKS, Label, Target, Task, choose_target, far
 
 __all__ = [
     "AS_FOUND",
+    "Bins",
     "Category",
     "ColumnFacts",
     "DateColumn",
@@ -82,5 +83,6 @@ __all__ = [
     "split",
     "split_by_time",
     "split_rows",
+    "standardised",
     "stem",
 ]

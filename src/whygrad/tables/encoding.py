@@ -4,6 +4,9 @@
     a category   a column of zeros and ones for each value; one for all rare values, one for missing ones
     a date       its parts: year, month and hour as points on a circle, weekday, day, number of the day
 
+A number, or a part of a date that is standardised, may be encoded in pieces instead (`in_pieces`): as z,
+smoothly clipped, and beside it piecewise linearly (Gorishniy, Rubachev & Babenko 2022).
+
 What scikit-learn's SimpleImputer, StandardScaler and OneHotEncoder learned is kept here as plain numbers
 and text, so that it goes to JSON and comes back bit for bit, whatever version reads it. Every step is
 element by element: a piece of a table gives the same bits as the whole.
@@ -18,6 +21,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
+from whygrad.answers.names import AS_IT_IS, Scale
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
 from whygrad.tables.cells import Oddities, is_missing, read_dates, read_numbers
@@ -49,11 +53,59 @@ ACCEPTED: dict[Kind, tuple[Kind, ...]] = {
 }
 
 
+WEIGHT = 0.3  # of the pieces beside z: as a lower learning rate of their weights
+BOUND = 3.0  # of z, smoothly clipped
+
+
+def in_pieces(values: Array, center: float, scale: float, edges: Sequence[float]) -> Array:
+    """Return numbers as z, smoothly clipped, and their shares of the bins between edges, (n, 1 + T).
+
+        z / √(1 + (z/3)²),  z = (x − center) / scale
+        0.3 · clip((x − b_{t−1}) / (b_t − b_{t−1}), 0, 1),  t = 1 … T
+
+    The first bin goes on to −1 and the last to 2, so that what lies outside is not all the same.
+
+    >>> in_pieces(np.array([1.0, 2, 9]), 2.0, 1.0, (0.0, 2.0, 4.0)).round(2)
+    array([[-0.95,  0.15,  0.  ],
+           [ 0.  ,  0.3 ,  0.  ],
+           [ 2.76,  0.3 ,  0.6 ]])
+    """
+    bins = np.asarray(edges)
+    with np.errstate(over="ignore"):
+        z = (values - center) / scale
+        shares = (values[:, None] - bins[:-1]) / np.diff(bins)
+    lowest, highest = np.zeros(len(bins) - 1), np.ones(len(bins) - 1)
+    lowest[0], highest[-1] = -1, 2
+    clipped = z / np.hypot(1, z / BOUND)
+    return np.column_stack([clipped, WEIGHT * np.clip(shares, lowest, highest)])
+
+
+def _names_of_pieces(name: str, edges: Sequence[float]) -> list[str]:
+    """Return the names of the inputs of a number in pieces: its own, and from where to where each bin goes.
+
+    >>> _names_of_pieces("rooms", (1.0, 2.5, 8.0))
+    ['rooms', 'rooms 1 to 2.5', 'rooms 2.5 to 8']
+    """
+    said = next(
+        written
+        for digits in range(4, 18)
+        if len(set(written := [f"{edge:.{digits}g}" for edge in edges])) == len(edges)
+    )
+    return [name, *(f"{name} {low} to {high}" for low, high in zip(said, said[1:], strict=False))]
+
+
+def _scales_of_pieces(center: float, scale: float, edges: Sequence[float]) -> list[Scale]:
+    """Return what 0 and 1 of each of these inputs are: of a piece the ends of its bin."""
+    ends = zip(edges, edges[1:], strict=False)
+    return [(center, scale, BOUND), *((low, (high - low) / WEIGHT) for low, high in ends)]
+
+
 @dataclass(frozen=True)
 class NumberColumn:
     """A column of numbers, or of true and false as 1 and 0.
 
-    `fill` stands in for a missing value; `flagged` adds a column that is 1 where one was missing. `form` is
+    `fill` stands in for a missing value; `flagged` adds a column that is 1 where one was missing. With
+    `edges` it is encoded in pieces, and a missing value is 0 in all of them where it is flagged. `form` is
     how text is written, which two encodings that give the same inputs need not have in common.
     """
 
@@ -64,16 +116,21 @@ class NumberColumn:
     fill: float = 0.0
     flagged: bool = False
     form: NumberForm = field(default=PLAIN_FORM, compare=False)
+    edges: tuple[float, ...] = ()
 
     @property
     def names(self) -> list[str]:
         """The encoded columns."""
-        return [self.name, f"{self.name} is missing"] if self.flagged else [self.name]
+        names = _names_of_pieces(self.name, self.edges) if self.edges else [self.name]
+        return [*names, f"{self.name} is missing"] if self.flagged else names
 
     @property
-    def scales(self) -> list[tuple[float, float]]:
+    def scales(self) -> list[Scale]:
         """Center and scale of each encoded column."""
-        return [(self.center, self.scale), (0.0, 1.0)][: len(self.names)]
+        found: list[Scale] = [(self.center, self.scale)]
+        if self.edges:
+            found = _scales_of_pieces(self.center, self.scale, self.edges)
+        return [*found, AS_IT_IS] if self.flagged else found
 
     @property
     def seen_missing(self) -> bool:
@@ -92,8 +149,12 @@ class NumberColumn:
         values, strange, bare = read_numbers(column, self.kind, self.form, na)
         refuse_infinity(values, self.name, start)
         gone = np.isnan(values)
+        known = np.where(gone, self.fill, values)
         with np.errstate(over="ignore"):
-            X[:, 0] = (np.where(gone, self.fill, values) - self.center) / self.scale
+            if self.edges:
+                X[:, : len(self.edges)] = in_pieces(known, self.center, self.scale, self.edges)
+            else:
+                X[:, 0] = (known - self.center) / self.scale
         if not np.isfinite(X[:, 0]).all():
             row = int(np.argmin(np.isfinite(X[:, 0])))
             raise InputError(
@@ -101,7 +162,7 @@ class NumberColumn:
                 f"too large, in training it was about {self.center:g}"
             )
         if self.flagged:
-            X[:, 1] = gone
+            _flag(X, gone, len(self.edges))
         if odd is not None:
             odd.add(self.name, "odd", strange, column, start)
             odd.add(self.name, "bare", bare, column, start)
@@ -111,6 +172,12 @@ class NumberColumn:
     def read(self, column: Any, na: Collection[str]) -> Array:
         """Return the cells of some rows as numbers, (n,), NaN where one is missing."""
         return read_numbers(column, self.kind, self.form, na)[0]
+
+
+def _flag(X: Array, gone: Array, zeroed: int) -> None:
+    """Write 1 into the last column where a value is missing, and 0 into the first ones, of pieces."""
+    X[:, -1] = gone
+    X[gone, :zeroed] = 0
 
 
 @dataclass(frozen=True)
@@ -139,9 +206,9 @@ class Category:
         return names
 
     @property
-    def scales(self) -> list[tuple[float, float]]:
+    def scales(self) -> list[Scale]:
         """Center and scale of each encoded column."""
-        return [(0.0, 1.0)] * len(self.names)
+        return [AS_IT_IS] * len(self.names)
 
     @property
     def seen_missing(self) -> bool:
@@ -205,7 +272,8 @@ class DateColumn:
     """A column of dates or times, taken apart into `parts`, keys of `dates.PARTS`.
 
     `fill`, in seconds since 1970, stands in for a missing value; `centers` and `widths` are those of the
-    parts that are standardised, by which nothing else is changed.
+    parts that are standardised, by which nothing else is changed. `edges` are those of the parts that are
+    encoded in pieces, () of the others.
     """
 
     name: str
@@ -216,21 +284,30 @@ class DateColumn:
     widths: tuple[float, ...] = ()
     fill: float = 0.0
     flagged: bool = False
+    edges: tuple[tuple[float, ...], ...] = ()
+
+    def _parts(self) -> Iterator[tuple[str, float, float, tuple[float, ...]]]:
+        """Yield each part, its center and width, and its edges."""
+        edges = self.edges or ((),) * len(self.parts)
+        yield from zip(self.parts, self.centers, self.widths, edges, strict=True)
 
     @property
     def names(self) -> list[str]:
         """The encoded columns."""
-        names = [f"{self.name} {one}" for part in self.parts for one in PARTS[part][0]]
+        names = []
+        for part, _, _, edges in self._parts():
+            own = [f"{self.name} {one}" for one in PARTS[part][0]]
+            names += _names_of_pieces(own[0], edges) if edges else own
         return [*names, f"{self.name} is missing"] if self.flagged else names
 
     @property
-    def scales(self) -> list[tuple[float, float]]:
+    def scales(self) -> list[Scale]:
         """Center and scale of each encoded column."""
-        known = {
-            part: (c, w) for part, c, w in zip(self.parts, self.centers, self.widths, strict=True)
-        }
-        found = [known[part] for part in self.parts for _ in PARTS[part][0]]
-        return [*found, (0.0, 1.0)] if self.flagged else found
+        found: list[Scale] = []
+        for part, center, width, edges in self._parts():
+            pieces = _scales_of_pieces(center, width, edges) if edges else []
+            found += pieces or [(center, width)] * len(PARTS[part][0])
+        return [*found, AS_IT_IS] if self.flagged else found
 
     @property
     def seen_missing(self) -> bool:
@@ -253,12 +330,17 @@ class DateColumn:
         gone = np.isnan(seconds)
         found = calendar(np.where(gone, self.fill, seconds))
         first = 0
-        for part, center, width in zip(self.parts, self.centers, self.widths, strict=True):
+        for part, center, width, edges in self._parts():
             values = encoded_part(part, found[part])
-            X[:, first : first + values.shape[1]] = (values - center) / width
-            first += values.shape[1]
+            encoded = (
+                in_pieces(values[:, 0], center, width, edges)
+                if edges
+                else (values - center) / width
+            )
+            X[:, first : first + encoded.shape[1]] = encoded
+            first += encoded.shape[1]
         if self.flagged:
-            X[:, -1] = gone
+            _flag(X, gone, first if self.edges else 0)
         if odd is not None:
             odd.add(self.name, "odd", strange, column, start)
             if not self.flagged:
@@ -345,8 +427,8 @@ class Encoding:
         return tuple(column.name for column in self.columns for _ in column.names)
 
     @cached_property
-    def scales(self) -> tuple[tuple[float, float], ...]:
-        """For each encoded column its center and scale: value = encoded · scale + center."""
+    def scales(self) -> tuple[Scale, ...]:
+        """For each encoded column its center and scale, and the bound of one that is smoothly clipped."""
         return tuple(scale for column in self.columns for scale in column.scales)
 
     @property
@@ -547,8 +629,9 @@ def _column(about: dict[str, Any]) -> Column:
     """Return the column that JSON has stored; what an older version did not write has its default."""
     fields = {name: value for name, value in about.items() if name not in ("type", "form")}
     form = about.get("form", asdict(OF_THE_FILE))
+    edges = fields.pop("edges", ())
     if about["type"] == "number":
-        return NumberColumn(**fields, form=NumberForm(**form))
+        return NumberColumn(**fields, form=NumberForm(**form), edges=_increasing(edges))
     if about["type"] == "date":
         lists = {name: tuple(fields[name]) for name in ("parts", "centers", "widths")}
         known = ("", *TEXT_FORMS, *EPOCHS)
@@ -556,9 +639,20 @@ def _column(about: dict[str, Any]) -> Column:
             raise ValueError(f"no form or part of dates: {form['form']!r}, {lists['parts']}")
         if len({len(one) for one in lists.values()}) > 1:
             raise ValueError("parts of dates without their centers and widths")
-        return DateColumn(**(fields | lists), form=DateForm(**form))
+        pieces = tuple(map(_increasing, edges))
+        if pieces and len(pieces) != len(lists["parts"]):
+            raise ValueError("parts of dates without their edges")
+        return DateColumn(**(fields | lists), form=DateForm(**form), edges=pieces)
     spellings = tuple((key, value) for key, value in fields.get("spellings", ()))
     return Category(**(fields | {"values": tuple(fields["values"]), "spellings": spellings}))
+
+
+def _increasing(edges: Sequence[float]) -> tuple[float, ...]:
+    """Return the edges of bins that JSON has stored."""
+    found = tuple(map(float, edges))
+    if len(found) == 1 or any(low >= high for low, high in zip(found, found[1:], strict=False)):
+        raise ValueError("edges of bins that do not increase")
+    return found
 
 
 def _facts(about: dict[str, Any]) -> ColumnFacts:

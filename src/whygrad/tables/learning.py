@@ -7,9 +7,9 @@ StandardScaler and OneHotEncoder do.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -45,6 +45,7 @@ from whygrad.tables.written_numbers import PLAIN_FORM
 
 MOST_CATEGORIES = 50  # of one column; the others count as rare
 FEW = 20  # so few values tell nothing: text is categories, whole numbers are quantities
+FEWEST = 3  # a column of fewer values is standardised alone, never in pieces
 EXAMPLES = 3  # cells that are shown of a column
 UNLIKELY = 10  # pairs of equal values to be expected of as many random quantities; there is none
 LONG = 10**8  # whole numbers of so many digits, all about as long, are no measurements
@@ -62,7 +63,14 @@ class Learned:
     note: str = ""
 
 
-def learn(table: Any, target: Target, types: Mapping[str, str] | None = None) -> Encoding:
+Bins: TypeAlias = (
+    int | Callable[[int], int]
+)  # of each number, or that of the number of such columns
+
+
+def learn(
+    table: Any, target: Target, types: Mapping[str, str] | None = None, bins: Bins = 0
+) -> Encoding:
     """Learn the encoding of a table from its training rows.
 
     Parameters
@@ -70,9 +78,13 @@ def learn(table: Any, target: Target, types: Mapping[str, str] | None = None) ->
     table : pyarrow.Table
         The rows to learn from: no test rows.
     target : Target
-        The column to predict.
+        The column to predict. Where the table does not have it, its center and scale are taken as they are.
     types : mapping of str to {"number", "category", "date", "leave-out"}, optional
         What the user says that columns are; the others are told from their values.
+    bins : int or function, default 0
+        With bins, numbers are encoded in pieces, see `encoding.in_pieces`: so many of them, or fewer where
+        quantiles are equal. Columns of two values are standardised alone. A function is told the number of
+        columns of numbers.
 
     Returns
     -------
@@ -92,7 +104,7 @@ def learn(table: Any, target: Target, types: Mapping[str, str] | None = None) ->
     >>> learn(table, Target("rent", "regression", "number")).names
     ('rooms', 'rooms is missing', 'town=A', 'town=B')
     """
-    encoding = _learn_all(table, target, types or {})
+    encoding = _learn_all(table, target, types or {}, bins)
     if not encoding.columns:
         why = "; ".join(encoding.notes) or "there is none besides the target"
         raise InputError(f"no column is left to learn from: {why}")
@@ -143,7 +155,7 @@ def describe(
     return encoding.noted(odd)
 
 
-def _learn_all(table: Any, target: Target, types: Mapping[str, str]) -> Encoding:
+def _learn_all(table: Any, target: Target, types: Mapping[str, str], bins: Bins = 0) -> Encoding:
     """Return the encoding of a table, of no column as well; its target is not yet scaled."""
     names = table.schema.names
     check_names(names, "the table")
@@ -151,6 +163,8 @@ def _learn_all(table: Any, target: Target, types: Mapping[str, str]) -> Encoding
     columns: list[Column] = []
     notes, facts = list(target.notes), []
     decisions = _decide_all(table, target, asked)
+    if callable(bins):
+        bins = bins(sum(one.kind == "number" for n, one in decisions.items() if n != target.name))
     for name in names:
         column = find(table, name)
         if name == target.name:
@@ -160,7 +174,7 @@ def _learn_all(table: Any, target: Target, types: Mapping[str, str]) -> Encoding
         if asked.get(name) == "leave-out":
             learned = Learned(None, "you asked for that", "left out")
         else:
-            learned = _learn_column(column, name, decision, target.na)
+            learned = _learn_column(column, name, decision, target.na, bins)
         if learned.column is None:
             notes.append(f"column {quoted(name)} left out: {learned.reason}")
         else:
@@ -249,7 +263,9 @@ def _all_thousands(column: Any) -> bool:
     return not pc.any(pc.match_substring_regex(column, r"\.(\d{0,2}|\d{4,})(\D|$)")).as_py()
 
 
-def _learn_column(column: Any, name: str, decision: Decision, na: tuple[str, ...]) -> Learned:
+def _learn_column(
+    column: Any, name: str, decision: Decision, na: tuple[str, ...], bins: int
+) -> Learned:
     """Return what was learned of a column, or the reason why it is of no use."""
     kind = decision.kind
     if kind == "other":
@@ -259,13 +275,15 @@ def _learn_column(column: Any, name: str, decision: Decision, na: tuple[str, ...
     if kind == "empty":
         return Learned(None, "it has no value in any training row", "empty")
     if kind == "date":
-        return _learn_date(column, name, decision, na)
+        return _learn_date(column, name, decision, na, bins)
     if kind in ("number", "boolean"):
-        return _learn_number(column, name, decision, na)
+        return _learn_number(column, name, decision, na, bins)
     return _learn_category(column, name, decision, na)
 
 
-def _learn_number(column: Any, name: str, decision: Decision, na: tuple[str, ...]) -> Learned:
+def _learn_number(
+    column: Any, name: str, decision: Decision, na: tuple[str, ...], bins: int
+) -> Learned:
     kind = decision.kind
     values = decision.values
     if values is None:
@@ -281,15 +299,29 @@ def _learn_number(column: Any, name: str, decision: Decision, na: tuple[str, ...
     if whole and not decision.asked and _identifies(known, name):
         return Learned(None, "it identifies the rows, every one is different", "identifier")
     fill = median(known)
-    center, scale = standardised(np.where(gone, fill, values))
+    edges = edges_of(known, bins)
+    center, scale = standardised(known if edges else np.where(gone, fill, values))
     flagged = bool(gone.any())
     said = "true/false" if kind == "boolean" else "number"
     return Learned(
-        NumberColumn(name, kind, center, scale, fill, flagged, decision.number), kind=said
+        NumberColumn(name, kind, center, scale, fill, flagged, decision.number, edges), kind=said
     )
 
 
-def _learn_date(column: Any, name: str, decision: Decision, na: tuple[str, ...]) -> Learned:
+def edges_of(known: Array, bins: int) -> tuple[float, ...]:
+    """Return the edges of so many bins of equal numbers of values; () for none, and for too few values.
+
+    >>> edges_of(np.arange(9.0), 4), edges_of(np.array([0.0, 1, 1]), 4)
+    ((0.0, 2.0, 4.0, 6.0, 8.0), ())
+    """
+    if not bins or len(np.unique(known)) < FEWEST:
+        return ()
+    return tuple(np.unique(np.quantile(known, np.linspace(0, 1, bins + 1))).tolist())
+
+
+def _learn_date(
+    column: Any, name: str, decision: Decision, na: tuple[str, ...], bins: int
+) -> Learned:
     form = decision.date
     seconds, _ = read_dates(column, form, na)
     gone = np.isnan(seconds)
@@ -305,13 +337,15 @@ def _learn_date(column: Any, name: str, decision: Decision, na: tuple[str, ...])
             shown = quoted(str(column[0].as_py()))
             return Learned(None, f"it is {shown} in every row", "always the same")
     fill = float(np.sort(known)[len(known) // 2])
-    days = calendar(np.where(gone, fill, seconds))
+    days = calendar(known if bins else np.where(gone, fill, seconds))
     scales = [
         standardised(encoded_part(part, days[part])[:, 0]) if PARTS[part][1] else (0.0, 1.0)
         for part in parts
     ]
     centers, widths = (tuple(one[k] for one in scales) for k in (0, 1))
-    found = DateColumn(name, "date", form, parts, centers, widths, fill, bool(gone.any()))
+    pieces = tuple(edges_of(days[part], bins) if PARTS[part][1] else () for part in parts)
+    edges = pieces if bins else ()
+    found = DateColumn(name, "date", form, parts, centers, widths, fill, bool(gone.any()), edges)
     return Learned(found, kind="date", note=decision.why)
 
 
@@ -440,7 +474,7 @@ def _why_text(counts: Mapping[str, int], name: str, otherwise: str) -> str:
 
 def _scaled(target: Target, table: Any) -> Target:
     """Return the target with the center and scale of the training rows, where it holds numbers."""
-    if target.task == "classification":
+    if target.task == "classification" or target.name not in table.schema.names:
         return target
     center, scale = standardised(target.observed(table))
     return replace(target, center=center, scale=scale)
@@ -505,6 +539,7 @@ def _inputs(made: Column) -> str:
     inputs = "1 input" if n == 1 else f"{n} inputs"
     if isinstance(made, NumberColumn):
         how = "standardised" if made.kind == "number" else "standardised, 0 and 1"
+        how = f"clipped, and in {len(made.edges) - 1} pieces" if made.edges else how
     elif isinstance(made, DateColumn):
         how = ", ".join(made.parts)
     else:

@@ -29,19 +29,53 @@ def write(path: str | PathLike[str], net: Network, theta: Parameters, history: H
 
     Raises `FileError` where the folder is missing or cannot be written to.
     """
+    _write(path, net, {"": theta}, {"history": asdict(history)})
+
+
+def write_members(
+    path: str | PathLike[str], net: Network, members: Sequence[tuple[Parameters, History]]
+) -> None:
+    """Write networks of one shape to one file, as `write` does; matrices are named "1.W1" and so on."""
+    numbered = {f"{k}.": theta for k, (theta, _) in enumerate(members, start=1)}
+    _write(path, net, numbered, {"members": [asdict(history) for _, history in members]})
+
+
+def _write(
+    path: str | PathLike[str], net: Network, thetas: dict[str, Parameters], more: dict[str, Any]
+) -> None:
+    """Write parameters, their names with a prefix each, and JSON beside them."""
     from safetensors.numpy import save as serialise
 
     tensors = {}
-    for l in range(1, net.L + 1):
-        tensors[f"W{l}"] = np.ascontiguousarray(theta.W[l])
-        tensors[f"b{l}"] = np.ascontiguousarray(theta.b[l])
+    for prefix, theta in thetas.items():
+        for l in range(1, net.L + 1):
+            tensors[f"{prefix}W{l}"] = np.ascontiguousarray(theta.W[l])
+            tensors[f"{prefix}b{l}"] = np.ascontiguousarray(theta.b[l])
+    schema = SCHEMA if any(layer.mask is not None for layer in net.layers) else 1
     about = {
         "format": FORMAT,
-        "schema": str(SCHEMA if any(layer.mask is not None for layer in net.layers) else 1),
+        "schema": str(schema),
         "network": json.dumps(network_to_dict(net)),
-        "history": json.dumps(asdict(history)),
     }
+    about |= {name: json.dumps(value) for name, value in more.items()}
     write_atomically(Path(path), serialise(tensors, about))
+
+
+def members_to_state(net: Network, members: Sequence[tuple[Parameters, History]]) -> dict[str, Any]:
+    """Return networks of one shape as text and one array, (K, P): what any way of saving takes."""
+    return {
+        "network": json.dumps(network_to_dict(net)),
+        "histories": json.dumps([asdict(history) for _, history in members]),
+        "theta": np.stack([theta.flat for theta, _ in members]),
+    }
+
+
+def members_from_state(state: dict[str, Any]) -> tuple[Network, list[tuple[Parameters, History]]]:
+    """Return what `members_to_state` was given."""
+    net = network_from_dict(json.loads(state["network"]))
+    histories = [_history(one) for one in json.loads(state["histories"])]
+    thetas = [Parameters(net.sizes, flat.copy()) for flat in state["theta"]]
+    return net, list(zip(thetas, histories, strict=True))
 
 
 def read(path: str | PathLike[str], own: Sequence[Any] = ()) -> tuple[Network, Parameters, History]:
@@ -51,6 +85,18 @@ def read(path: str | PathLike[str], own: Sequence[Any] = ()) -> tuple[Network, P
     asked for by name. Raises `FileError` for a file that is missing, damaged, of another kind or of a
     newer schema.
     """
+    net, members = read_members(path, own)
+    if len(members) > 1:
+        raise FileError(
+            f"{path}: holds an ensemble of {len(members)} networks: read it with Ensemble.load"
+        )
+    return net, *members[0]
+
+
+def read_members(
+    path: str | PathLike[str], own: Sequence[Any] = ()
+) -> tuple[Network, list[tuple[Parameters, History]]]:
+    """Read the network and the members of a file; one where `write` wrote it."""
     from safetensors import SafetensorError, safe_open
 
     path = Path(path)
@@ -76,21 +122,36 @@ def read(path: str | PathLike[str], own: Sequence[Any] = ()) -> tuple[Network, P
         )
     try:
         net = network_from_dict(from_json(about["network"]), own)
-        arrays = [tensors[f"{kind}{l}"] for l in range(1, net.L + 1) for kind in "Wb"]
-        theta = Parameters(net.sizes, np.concatenate([array.ravel() for array in arrays]))
-        check_fit(net, theta)
-        shapes = [array.shape for l in range(1, net.L + 1) for array in (theta.W[l], theta.b[l])]
-        if shapes != [array.shape for array in arrays] or theta.flat.dtype.kind != "f":
-            raise FileError(f"{path}: damaged, its matrices do not fit its network")
-        history = from_json(about["history"], finite=False)
-        epochs = tuple(epoch_from_dict(epoch) for epoch in history["epochs"])
-        if not isinstance(history["stopped"], str):
-            raise TypeError("why it ended is no text")
-        return net, theta, History(epochs, history["stopped"])
+        several = "members" in about
+        told = from_json(about["members" if several else "history"], finite=False)
+        prefixes = [f"{k}." for k in range(1, len(told) + 1)] if several else [""]
+        histories = [_history(one) for one in (told if several else [told])]
+        thetas = [_parameters(path, net, tensors, prefix) for prefix in prefixes]
+        if not thetas:
+            raise ValueError("it has no members")
+        return net, list(zip(thetas, histories, strict=True))
     except InputError as error:
         raise FileError(f"{path}: {error}") from None
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise FileError(f"{path}: damaged, its description is incomplete ({error})") from None
+
+
+def _parameters(path: Path, net: Network, tensors: dict[str, Any], prefix: str) -> Parameters:
+    """Return the parameters whose matrices have this prefix to their names."""
+    arrays = [tensors[f"{prefix}{kind}{l}"] for l in range(1, net.L + 1) for kind in "Wb"]
+    theta = Parameters(net.sizes, np.concatenate([array.ravel() for array in arrays]))
+    check_fit(net, theta)
+    shapes = [array.shape for l in range(1, net.L + 1) for array in (theta.W[l], theta.b[l])]
+    if shapes != [array.shape for array in arrays] or theta.flat.dtype.kind != "f":
+        raise FileError(f"{path}: damaged, its matrices do not fit its network")
+    return theta
+
+
+def _history(about: dict[str, Any]) -> History:
+    epochs = tuple(epoch_from_dict(epoch) for epoch in about["epochs"])
+    if not isinstance(about["stopped"], str):
+        raise TypeError("why it ended is no text")
+    return History(epochs, about["stopped"])
 
 
 def network_to_dict(net: Network) -> dict[str, Any]:

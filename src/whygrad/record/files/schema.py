@@ -180,7 +180,8 @@ SETTINGS: dict[str, Check] = {
 }
 # What runs of an older version do not have.
 MORE_SETTINGS: dict[str, Check] = {
-    **dict.fromkeys(("class_weight", "aim"), maybe(text)),
+    **dict.fromkeys(("class_weight", "aim", "quality"), maybe(text)),
+    "member": POSITIVE,
     "types": each(each(text)),
     "na": each(text),
 }
@@ -253,6 +254,7 @@ _OF_ARRAYS = keys(
         "seconds": maybe(number),
         "baseline": label,
         "threshold": number,
+        "members": POSITIVE,
         "scores": maybe(SCORES),
         "comparison": maybe(COMPARISON),
         "repeated": maybe(REPEATED),
@@ -322,9 +324,9 @@ DATE: dict[str, Check] = {
 COLUMN = by(
     "type",
     {
-        "number": keys(NAMED | NUMBER_COLUMN, {"form": NUMBER_FORM}),
+        "number": keys(NAMED | NUMBER_COLUMN, {"form": NUMBER_FORM, "edges": each(number)}),
         "category": keys(NAMED | CATEGORY, {"spellings": SPELLINGS}),
-        "date": keys(NAMED | DATE),
+        "date": keys(NAMED | DATE, {"edges": each(each(number))}),
     },
 )
 TARGET = keys(

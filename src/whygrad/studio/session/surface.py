@@ -29,7 +29,7 @@ from whygrad.answers.draw.drawing import (
 from whygrad.answers.draw.palette import COLOURS, PIXELS, SERIES
 from whygrad.answers.draw.png import data_uri
 from whygrad.answers.formatting import clean, number, typeset
-from whygrad.answers.names import Names, names_of
+from whygrad.answers.names import Names, names_of, unscaled
 from whygrad.errors import InputError
 from whygrad.nn import Array, Network, Parameters, forward
 from whygrad.why.choosing import class_names, classes, classifies
@@ -172,8 +172,8 @@ def _draw(surface: Surface) -> Drawing:
 def _panel(surface: Surface, top: float) -> Panel:
     """Return the panel with axes in the data's own units."""
     ends = [
-        sorted((low * scale + center, high * scale + center))
-        for (low, high), (center, scale) in zip(surface.ranges, surface.scales, strict=True)
+        sorted(float(unscaled(end, scale)) for end in ends)
+        for ends, scale in zip(surface.ranges, surface.scales, strict=True)
     ]
     x, y = (axis(low, high, count=6, whole=False) for low, high in ends)
     left = 22 + tick_room(y)
@@ -182,8 +182,7 @@ def _panel(surface: Surface, top: float) -> Panel:
 
 def _placed(surface: Surface, panel: Panel, X: Array) -> Array:
     """Return where inputs (m, 2) stand on the sheet, (m, 2)."""
-    (cx, sx), (cy, sy) = surface.scales
-    x, y = X[:, 0] * sx + cx, X[:, 1] * sy + cy
+    x, y = (unscaled(X[:, k], scale) for k, scale in enumerate(surface.scales))
     return np.stack(
         [
             panel.left + panel.width * (x - panel.x.low) / (panel.x.high - panel.x.low),

@@ -6,7 +6,7 @@ zˡ = Wˡ aˡ⁻¹ + bˡ,   aˡ = f_l(zˡ),   C
 import numpy as np
 
 from whygrad.answers.formatting import clean
-from whygrad.answers.names import AS_IT_IS, Ref
+from whygrad.answers.names import AS_IT_IS, Ref, unscaled
 from whygrad.nn.functions import COSTS
 from whygrad.nn.network import count
 from whygrad.studio.story import story_equations as equations
@@ -161,8 +161,7 @@ def _inputs(story: Story) -> str:
 
 
 def _in_own_units(story: Story, k: int) -> float:
-    center, scale = story.scales[k] if story.scales else AS_IT_IS
-    return float(story.a[0][k]) * scale + center
+    return float(unscaled(float(story.a[0][k]), story.scales[k] if story.scales else AS_IT_IS))
 
 
 def _strongest_inputs(story: Story) -> tuple[str, ...]:

@@ -1,0 +1,205 @@
+"""Runs of ensembles: the run of the first member, and in its folder those of the others.
+
+    NAME.run                  member 1; its manifest has the number of members and the average's scores
+    NAME.run/members/2.run    member 2, and so on: runs like any other
+
+All folders are there before any training begins, so that a run that was killed can be resumed whole.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from whygrad.fitted import Fitted
+from whygrad.pipeline.fit import (
+    EncodedTable,
+    Prepared,
+    Result,
+    Source,
+    find_again,
+    of_member,
+    ready,
+    scored,
+    tabulate,
+)
+from whygrad.pipeline.members import in_time
+from whygrad.pipeline.settings import OF_THE_RECIPE, Settings, recipe_of
+from whygrad.record import forking
+from whygrad.record.folder import add_hashes, begin, conclude, fitted, go_on, parts_of
+from whygrad.record.recorded import Recorded, averaged, folder_of
+from whygrad.record.replay import state_at
+from whygrad.record.rows import details_of, results_again, results_of
+from whygrad.training.callbacks import AnyCallback
+from whygrad.training.loop import INTERRUPTED
+from whygrad.training.progress import ProgressOfMany
+from whygrad.training.side_by_side import Seat, side_by_side
+
+R = TypeVar("R", bound=Recorded)
+
+
+def record_members(
+    path: Path,
+    source: Source,
+    given: Settings,
+    overwrite: bool = False,
+    copy_data: bool | None = None,
+    seconds: float | None = None,
+    progress: bool = False,
+) -> Result:
+    """Train an ensemble on a table, score its average, and record each member.
+
+    Parameters
+    ----------
+    path : Path
+        The folder to write.
+    source : Source
+        The table.
+    given : Settings
+        Settings with a quality.
+    overwrite : bool, default False
+        Replace the run that is there.
+    copy_data : bool, optional
+        Put the encoded rows into each folder; by default into the first where they are small.
+    seconds : float, optional
+        The time that all of it may take; see `pipeline.members.train_members`.
+    progress : bool, default False
+        Show a live line.
+
+    Returns
+    -------
+    Result
+        Of the ensemble; `ready` is that of its first member.
+    """
+    began = time.perf_counter()
+    table = tabulate(source, given)
+    first = ready(table, given)
+    rows = len(table.parts.training) + len(table.parts.validation)
+    recipe, deadline = recipe_of(given, rows, 0, len(table.encoding.classes)), None
+    if seconds is not None:
+        recipe, deadline = in_time(recipe, first.training, began + seconds)
+        given = replace(given, epochs=recipe.epochs)
+        first = ready(table, given)
+    for k in range(1, recipe.members + 1):
+        one = first if k == 1 else _member(table, given, k)
+        _begin(path, one, k, recipe.members, overwrite, copy_data)
+    line = None
+    if progress:
+        line = ProgressOfMany([first.training.plan] * recipe.members)
+
+    def train(k: int, seat: Seat) -> Fitted:
+        one = first if k == 1 else _member(table, given, k)
+        left = None if deadline is None else max(0.0, deadline - time.perf_counter())
+        return _trained(path, one, k, left, seat, () if line is None else (line.of(k - 1),))
+
+    try:
+        tasks = [partial(train, k) for k in range(1, recipe.members + 1)]
+        fits = side_by_side(tasks, [first.training])
+    finally:
+        if line is not None:
+            line.close()
+    found = scored(first, averaged(fits), time.perf_counter() - began)
+    conclude(path, fits[0], results_of(found))
+    return found
+
+
+def why_stopped(found: Result) -> str:
+    """Return why a training ended: of an ensemble's interrupted or diverged members, the first's reason."""
+    model = found.fitted
+    every = [one.history.stopped for one in getattr(model, "members", (model,))]
+    odd = [one for one in every if one == INTERRUPTED or one.startswith("diverged")]
+    return (odd or every)[0]
+
+
+def _member(table: EncodedTable, given: Settings, k: int) -> Prepared:
+    own = replace(given, member=k)
+    return ready(of_member(table, own), own)
+
+
+def _begin(
+    path: Path, one: Prepared, k: int, members: int, overwrite: bool, copy_data: bool | None
+) -> None:
+    """Make the folder of a member."""
+    folder = folder_of(path, k)
+    if k == 1:
+        details = details_of(one, overwrite, copy_data)
+        details = replace(details, more={**details.more, "members": members})
+    else:
+        folder.parent.mkdir(exist_ok=True)
+        details = details_of(one, False, bool(copy_data))
+    begin(folder, one.training, details)
+
+
+def _trained(
+    path: Path,
+    one: Prepared,
+    k: int,
+    seconds: float | None,
+    seat: Seat,
+    observers: Sequence[AnyCallback],
+) -> Fitted:
+    """Train a member whose folder is there, and conclude all but the first."""
+    folder, training, began = folder_of(path, k), seat.take(one.training), time.perf_counter()
+    hashing = partial(add_hashes, folder, parts_of(training) | {"test": one.test})
+    state, history = go_on(folder, training, training.state.step, observers, seconds, hashing)
+    found = fitted(training, state, history)
+    if k > 1:
+        conclude(folder, found, results_of(scored(one, found, time.perf_counter() - began)))
+    return found
+
+
+# ── gone on with ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def resume_members(
+    run: R,
+    epochs: int | None = None,
+    callbacks: Sequence[AnyCallback] = (),
+    seconds: float | None = None,
+) -> R:
+    """Resume all members of a run that were cut off, one after the other, and score the average.
+
+    Parameters
+    ----------
+    run : Run
+        The run of the first member.
+    epochs : int, optional
+        The number of epochs of each member in all.
+    callbacks : sequence of callables
+        Called with a `Report` by each.
+    seconds : float, optional
+        The time that each may take.
+
+    Returns
+    -------
+    Run
+        The run as it then stands; Ctrl-C leaves the members that follow as they were.
+    """
+    resumed = False
+    for k in range(2, run.members + 1):
+        _begin_again(run, k)
+        other = run.member(k)
+        if epochs is not None or forking.broken_off(other) or not other.concluded:
+            resumed = True
+            now = forking.resume(other, epochs, callbacks, seconds)
+            if now.stopped == INTERRUPTED:
+                return run
+    if epochs is not None or forking.broken_off(run) or not run.concluded or not resumed:
+        return forking.resume(run, epochs, callbacks, seconds)
+    state = state_at(run, run.step)
+    conclude(run.path, run.fitted, results_again(run, state, run.history))
+    return run.opened_again()
+
+
+def _begin_again(run: Recorded, k: int) -> None:
+    """Make the folder of a member that a kill left none of."""
+    if folder_of(run.path, k).exists():
+        return
+    plain = Settings()
+    kept = {name: getattr(plain, name) for name in OF_THE_RECIPE}
+    given = replace(run.settings, member=k, **kept)
+    source = find_again(run.manifest["data"], run.target, run.encoding.task)
+    one = ready(tabulate(source, given), given)
+    _begin(run.path, one, k, run.members, False, run.manifest["data"]["copied"])
