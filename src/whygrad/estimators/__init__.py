@@ -11,8 +11,8 @@
     why         fitted estimators, whygrad's and scikit-learn's own, asked why
     deploying   fitted estimators → what is exported
 
-Doors beside this one: `tabular`, `why`, `parameters`, `deploying`, and `mlp` for types. It may import `why`,
-`record`, `training` and what is below; it is the only folder that subclasses scikit-learn.
+Doors beside this one: `tabular`, `why`, `parameters`, `deploying`, and `mlp` for types. It may import
+`why`, `record`, `training` and what is below; it is the only folder that subclasses scikit-learn.
 """
 
 from whygrad.estimators.starting import without_statistics
