@@ -22,9 +22,7 @@ HISTORY = History(
 TABLE = Table(
     "Largest", ("", "push", "push", "what"), (("a", 1, 0.5, 2), ("b", 2, None, "x")), ("1:0", "1:1")
 )
-NETWORK = NetworkPicture(
-    "Net", (np.ones(1), np.ones(1)), (None, np.ones((1, 1))), (("a",), ("b",))
-)
+NETWORK = NetworkPicture("Net", (np.ones(1), np.ones(1)), (None, np.ones((1, 1))), (("a",), ("b",)))
 BARS = BarPicture("Change", "adds, log-odds", ("width", "length"), np.array([0.5, -0.25]))
 CURVES = CurvePicture(
     "The path",

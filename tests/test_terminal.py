@@ -104,7 +104,18 @@ SHOWN = {
 }  # fmt: skip
 JSON = [
     *("train", "predict into a file", "evaluate", "evaluate a file", "show", "runs", "replay"),
-    *("replay a step", "resume", "fork", "diff", "check", "weight", "paths", "blame", "ripple", "export"),
+    *(
+        "replay a step",
+        "resume",
+        "fork",
+        "diff",
+        "check",
+        "weight",
+        "paths",
+        "blame",
+        "ripple",
+        "export",
+    ),
     *("neuron", "prediction", "ledger", "pushed", "without", "a class"),
 ]
 
