@@ -610,6 +610,18 @@ def test_a_number_in_pieces_is_told_with_few_digits():
     assert f"found: size as {to:.3g} makes it" in found.answer and f"{to:.3g}" != str(to)
 
 
+def test_a_number_that_is_missing_is_said_to_be():
+    X = rows_of_a_table()
+    net, theta, _ = network((8, 10, 2), ("tanh", "softmax"), seed=1)
+    x = X[0].copy()
+    for gone in (0.0, 1.0):
+        x[1] = gone
+        found = prediction(net, theta, x, names=TABLE, training=X)
+        held = {row[0]: row[1] for row in found.tables[0].rows}
+        assert (held["rooms"] == "is missing") == bool(gone)
+        assert isinstance(held["share"], float)
+
+
 def test_limits_narrow_what_training_saw():
     X = rows_of_a_table()
     net, theta, _ = network((8, 10, 2), ("tanh", "softmax"), seed=1)
