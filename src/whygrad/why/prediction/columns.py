@@ -46,8 +46,7 @@ class InputColumn:
         return self.categories[int(values.argmax())] if values.max() > 0 else "none of them"
 
     def shown(self, net: Network, names: Names, x: Array) -> str | float:
-        """Return its value in x: a category, a date such as 2024-01-31, a number in its own units, or that it
-        is missing."""
+        """Return its value in x: a category, a date such as 2024-01-31, a number, or "is missing"."""
         if self.categories:
             return self.category(x)
         if (x[list(self.missing)] == 1).any():  # a mean of rows has less
