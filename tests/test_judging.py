@@ -164,15 +164,17 @@ def test_the_verdict_follows_from_the_paired_standard_error():
     others["linear"] = wrong(*range(18))
     said = comparing.verdict(network, others, of(0.8), {"linear": of(0.82)})
     assert said == (
-        "No difference between this network and the linear model shows on 100 rows: accuracy 82.0 % beside "
-        "80.0 %, 1.4 standard errors of the difference."
+        "On 100 rows no difference between this network and the linear model can be told: accuracy 80.0 % "
+        "beside 82.0 %, 1.4 standard errors of the difference."
     )
     assert comparing.verdict(network, {"linear": wrong(*range(50))}, of(0.8), told) == ""
     same = comparing.verdict(network, {"linear": network}, of(0.8), {"linear": of(0.8)})
     assert same.endswith("accuracy 80.0 % beside 80.0 %.")
     # Wrong on as many rows, but on others: no smaller a loss, and no longer a certain one.
     other = {"linear": wrong(*range(79, 100))}
-    assert comparing.verdict(network, other, of(0.8), {"linear": of(0.79)}).startswith("No diff")
+    assert comparing.verdict(network, other, of(0.8), {"linear": of(0.79)}).startswith(
+        "On 100 rows no diff"
+    )
 
 
 def test_balanced_losses_have_the_balanced_accuracy_as_their_mean():

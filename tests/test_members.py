@@ -1,8 +1,10 @@
 """`whygrad train --quality`: runs of ensembles, whose members are runs, and whose average predicts."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import whygrad as wg
@@ -125,6 +127,30 @@ def test_folds_and_seeds_train_ensembles_too(source, trained):
     assert [len(result.fitted.members) for result in tried] == [8, 8]
     first = {name: values[0] for name, values in found.models[repeating.NETWORK].items()}
     assert first == pytest.approx(trained[0].scores.measures)
+
+
+def test_numbers_in_pieces_are_not_exported_wrongly(trained, tmp_path):
+    for ending in ("onnx", "c", "mjs", "safetensors"):
+        with pytest.raises(wg.InputError, match="is encoded in pieces, as --quality does"):
+            wg.export(trained[1], tmp_path / f"kind.{ending}")
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_what_is_exported_of_several_networks_is_their_average(tmp_path):
+    cells = [("abc"[i % 3], "pq"[i // 2 % 2], "yn"[i % 5 > 1]) for i in range(40)]
+    (tmp_path / "t.csv").write_text("\n".join(map(",".join, [("one", "two", "three"), *cells])))
+    path = tmp_path / "t.run"
+    members.record_members(path, find(str(tmp_path / "t.csv"), "three"), replace(GIVEN, epochs=1))
+    run = wg.open_run(path)
+    done = wg.export(run, tmp_path / "t.onnx")
+    assert run.members == 8 and done.difference < 1e-5
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(tmp_path / "t.onnx")
+    rows = {"one": ["b", "a"], "two": ["q", "p"]}
+    given = {name: np.array(cells, object)[:, None] for name, cells in rows.items()}
+    expected = run.probabilities(pa.table(rows))
+    np.testing.assert_allclose(session.run(["probabilities"], given)[0], expected, atol=1e-6)
 
 
 def test_the_command_trains_predicts_resumes_and_reports(table, tmp_path, monkeypatch):

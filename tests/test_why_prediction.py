@@ -599,6 +599,29 @@ def test_a_number_in_pieces_takes_a_value_of_training_with_all_its_inputs():
     assert moved > 2
 
 
+def test_a_number_in_pieces_is_told_with_few_digits():
+    names = Names(("size", "size 0 to 2", "size 2 to 5"), origins=("size",) * 3)
+    size = np.random.default_rng(0).uniform(0, 5, 80)
+    X = np.column_stack([size / 3, size.clip(0, 2) / 2, (size.clip(2, 5) - 2) / 3])
+    net, theta, _ = network((3, 10, 2), ("tanh", "softmax"), seed=0)
+    theta.b[2][:] -= wg.forward(net, theta, X).z[2].mean(axis=0)  # both answers occur
+    found = prediction(net, theta, X[0], names=names, training=X)
+    to = found["changes"][0][1][0]
+    assert f"found: size as {to:.3g} makes it" in found.answer and f"{to:.3g}" != str(to)
+
+
+def test_a_number_that_is_missing_is_said_to_be():
+    X = rows_of_a_table()
+    net, theta, _ = network((8, 10, 2), ("tanh", "softmax"), seed=1)
+    x = X[0].copy()
+    for gone in (0.0, 1.0):
+        x[1] = gone
+        found = prediction(net, theta, x, names=TABLE, training=X)
+        held = {row[0]: row[1] for row in found.tables[0].rows}
+        assert (held["rooms"] == "is missing") == bool(gone)
+        assert isinstance(held["share"], float)
+
+
 def test_limits_narrow_what_training_saw():
     X = rows_of_a_table()
     net, theta, _ = network((8, 10, 2), ("tanh", "softmax"), seed=1)

@@ -221,7 +221,7 @@ def _tried(subject: Subject, task: Task, seconds: float | None, exact: list[Find
     if base.score < NOTHING and (broken := fits_a_few(subject.net, subject.X, setting.Y)):
         notes.append(broken)
     notes.append(
-        f"{len(tried)} trainings with cures were held against it, each from {len(SEEDS)} seeds."
+        f"{len(tried)} trainings with cures were compared with it, each from {len(SEEDS)} seeds."
     )
     cured = best[0].cured.setting.cures if best and proven(best[0], len(tried)) else ()
     return _Tried(found, improvements, notes, _bars(best, base, task), cured)
@@ -341,12 +341,14 @@ def _answer(
     rows = tuple(
         (f.kind, f.status, f.evidence, f.cure, _rounded(f.gain), _rounded(f.error)) for f in found
     )
-    headings = ("kind", "status", "evidence", "cure", f"gain in {measure_name(task)}", "±")
+    headings = ("kind", "status", "evidence", "cure", "gain", "±")
     return Diagnosis(
         "learning",
         "Why isn't it learning?",
         answer,
-        tables=(Table("What was found", headings, rows),) if rows else (),
+        tables=(Table(f"What was found, and the gain in {measure_name(task)}", headings, rows),)
+        if rows
+        else (),
         pictures=pictures,
         notes=tuple(notes),
         findings=tuple(found),

@@ -163,14 +163,19 @@ def _falling(seen: Seen) -> float:
     return float((before - costs[-1]) / fall) if fall > 0 else 0.0
 
 
+def _still(falling: float) -> str:
+    """Return in words how much of its fall the cost took in the last tenth of the epochs."""
+    if falling >= 1:  # before it had risen
+        return "the cost fell in the last tenth of the epochs alone"
+    return f"the last tenth of the epochs still took {falling:.0%} of the cost's fall"
+
+
 def _rate_low(seen: Seen) -> Shown:
     if isinstance(find_optimizer(seen.setting.options.get("optimizer", "adam")), LBFGS):
         return None
     falling = _falling(seen)
     if falling > FALLING:
-        return min(
-            0.8, 0.3 + falling
-        ), f"the last tenth of the epochs still took {falling:.0%} of the cost's fall"
+        return min(0.8, 0.3 + falling), _still(falling)
     if seen.diverged or not seen.costs[0] > 0:
         return None
     fall = 1 - seen.costs[-1] / seen.costs[0]
@@ -182,9 +187,7 @@ def _epochs(seen: Seen) -> Shown:
     if seen.steps < ENOUGH_STEPS:
         return 0.3 + 0.4 * (1 - seen.steps / ENOUGH_STEPS), f"there are {seen.steps} steps in all"
     if falling > FALLING:
-        return min(
-            0.7, 0.25 + falling
-        ), f"the last tenth of the epochs still took {falling:.0%} of the cost's fall"
+        return min(0.7, 0.25 + falling), _still(falling)
     return None
 
 
@@ -252,7 +255,7 @@ def _units(seen: Seen) -> Shown:
         few = min(hidden)
         return (
             0.35 if few <= 4 else 0.15
-        ), f"a hidden layer has {few} units, and the training rows are told to {seen.score:.0%}"  # noqa: E501
+        ), f"a hidden layer has {few} units, and the score on training rows is {seen.score:.0%}"  # noqa: E501
     return None
 
 
@@ -278,7 +281,7 @@ def _overfitting(seen: Seen) -> Shown:
     if gap > GAP and seen.score > 0.8:
         return min(
             0.6, 0.2 + gap
-        ), f"training rows are told to {seen.score:.0%}, others to {seen.held_out:.0%}"
+        ), f"the score on training rows is {seen.score:.0%}, on others {seen.held_out:.0%}"
     return None
 
 

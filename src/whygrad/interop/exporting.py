@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from whygrad.errors import InputError
-from whygrad.fitted import Fitted
+from whygrad.fitted import Ensemble, Fitted
 
 if TYPE_CHECKING:
     from whygrad.pipeline.deploy import Deployable, Exported, Proof
@@ -20,9 +20,9 @@ def export(
 
     Parameters
     ----------
-    x : Fitted, Run, MLPClassifier or MLPRegressor
-        The network. Of a run on a table rows go in as they stand there; out come labels and probabilities,
-        or numbers in their own units.
+    x : Fitted, Ensemble, Run, MLPClassifier or MLPRegressor
+        The network; of several that are averaged the one that `Ensemble.joined` returns. Of a run on a
+        table rows go in as they stand there; out come labels and probabilities, or numbers in their units.
     path : path-like
         The file. Its ending says what is written: ".onnx"; ".c", C99 without dependencies; ".js" or ".mjs",
         an ES module; ".safetensors", the parameters by the names that a `torch.nn.Sequential` has.
@@ -40,8 +40,8 @@ def export(
     Raises
     ------
     InputError
-        For an activation of your own, for what the format cannot say, and where the file would not predict
-        the same; then nothing is written.
+        For an activation of your own, for a table with numbers in pieces, as a quality has them, for what
+        the format cannot say, and where the file would not predict the same; then nothing is written.
     FileError
         For an unknown ending, and where a file is already or cannot be written.
 
@@ -75,22 +75,33 @@ def _parts(x: Any, rows: Any) -> "tuple[Deployable, Proof]":
     from whygrad.record import Run
 
     if isinstance(x, Run) and x.on_table:
-        given = of_table(x.fitted, x.encoding)
+        fitted = _one(x.average)
+        given = of_table(fitted, x.encoding)
         table, what = _table(x, rows)
-        return given, proof_of_table(given, x.fitted, x.encoding, table, what)
-    if isinstance(x, Run):
-        x = x.fitted
+        return given, proof_of_table(given, fitted, x.encoding, table, what)
+    if isinstance(x, Run | Ensemble):
+        x = _one(x.average if isinstance(x, Run) else x)
     if isinstance(x, Fitted):
         given = of_network(x)
         return given, proof_of_network(given, x, rows, "rows given")
     libraries = {kind.__module__.partition(".")[0] for kind in type(x).__mro__}
     if {"whygrad", "sklearn"} <= libraries:
+        if hasattr(x, "ensemble_"):
+            raise InputError(
+                f"a {type(x).__name__} cannot be exported with its table: give its ensemble_, whose inputs "
+                "are the encoded columns"
+            )
         from whygrad.estimators.deploying import deployable_of, proof_of
 
         given = deployable_of(x)
         return given, proof_of(x, given, rows)
     hint = ": convert it with skl2onnx.to_onnx" if "sklearn" in libraries else ""
     raise InputError(f"a {type(x).__name__} cannot be exported{hint or f': give {KNOWN}'}")
+
+
+def _one(model: Fitted | Ensemble) -> Fitted:
+    """Return what predicts as one network."""
+    return model.joined() if isinstance(model, Ensemble) else model
 
 
 def _table(run: Any, rows: Any) -> tuple[Any, str]:

@@ -286,13 +286,17 @@ def verdict(
         return ""
     what = "balanced accuracy" if balanced else "accuracy"
     what = what if isinstance(own, ClassificationScores) else "R²"
-    beside = f"{what} {_told(scores[best], balanced)} beside {_told(own, balanced)}"
+    mine, theirs = _told(own, balanced), _told(scores[best], balanced)
     apart = f", {abs(gap) / error:.1f} standard errors of the difference" if error else ""
     name = NAMES[best]
     if gap > CLEAR * error:
-        return f"{name[0].upper()}{name[1:]} is better than this network: {beside}{apart}."
+        better = f"{name[0].upper()}{name[1:]} is better than this network"
+        return f"{better}: {what} {theirs} beside {mine}{apart}."
     rows = f"{len(network):,} row{'' if len(network) == 1 else 's'}"
-    return f"No difference between this network and {name} shows on {rows}: {beside}{apart}."
+    return (
+        f"On {rows} no difference between this network and {name} can be told: "
+        f"{what} {mine} beside {theirs}{apart}."
+    )
 
 
 def _told(scores: Scores, balanced: bool) -> str:

@@ -26,7 +26,7 @@ SIGNS = re.compile(" [+−] ")
 BAR = 24  # columns of the longest bar
 GAP = "   "  # between the columns of a table
 HANG = "  "  # before the further lines of a cell
-SHORTEST = 14  # columns that a text is not made narrower than
+SHORTEST = 12  # columns that a text is not made narrower than
 
 Style = Literal["", "question", "answer", "equation", "heading", "note"]
 
@@ -204,17 +204,28 @@ def _grid(grid: _Grid, width: int) -> list[Line]:
 
 
 def _fit(grid: _Grid, widths: list[int], room: int) -> int:
-    """Narrow the widths to the room there is, and return the number of columns that fit."""
+    """Narrow the widths to the room there is, and return the number of columns that fit.
+
+    >>> _fit(_Grid(("kind", "evidence"), (("learning_rate", "it never fell"),)), widths := [13, 13], 28)
+    2
+    >>> widths  # of which the first has one word
+    [13, 12]
+    """
 
     def total(count: int) -> int:
         return sum(widths[:count]) + len(GAP) * (count - 1)
 
     texts = [i for i in range(len(widths)) if i not in grid.right]
+    words = [
+        max(map(columns, " ".join(cells).split()), default=0)
+        for cells in zip(grid.heads, *grid.rows, strict=True)
+    ]
     while texts and total(len(widths)) > room:
         if grid.wrap >= 0 and widths[grid.wrap] > 2 * SHORTEST:
             widest = grid.wrap
-        else:
-            widest = max(texts, key=lambda i: widths[i])
+        else:  # words are cut where nothing else helps
+            whole = [i for i in texts if widths[i] > max(words[i], SHORTEST)]
+            widest = max(whole or texts, key=lambda i: widths[i])
         if widths[widest] <= SHORTEST:
             break
         widths[widest] -= 1

@@ -79,7 +79,7 @@ def of_table(fitted: Fitted, encoding: Encoding) -> Deployable:
     Raises
     ------
     InputError
-        For an activation of the user's own, and for parameters that are not finite.
+        For an activation of the user's own, for parameters that are not finite, and for columns in pieces.
     """
     layers = layers_of(fitted.net, fitted.theta)
     notes: list[str] = []
@@ -106,6 +106,12 @@ def _result(target: Target) -> Result:
 
 def _columns(encoding: Encoding, notes: list[str]) -> tuple[Column, ...]:
     """Return the columns of a table; () where they go in side by side as they are."""
+    pieced = [quoted(one.name) for one in encoding.columns if getattr(one, "edges", ())]
+    if pieced:
+        raise InputError(
+            f"column {pieced[0]} is encoded in pieces, as --quality does, and cannot be exported: a run "
+            "that was trained without --quality can be"
+        )
     if all(_as_it_is(column) for column in encoding.columns):
         first, last = (quoted(encoding.columns[k].name) for k in (0, -1))
         notes.append(f"columns {first} to {last} go in as one array of {len(encoding.columns)}")

@@ -46,9 +46,11 @@ class InputColumn:
         return self.categories[int(values.argmax())] if values.max() > 0 else "none of them"
 
     def shown(self, net: Network, names: Names, x: Array) -> str | float:
-        """Return its value in x: a category, a date such as 2024-01-31, or a number in its own units."""
+        """Return its value in x: a category, a date such as 2024-01-31, a number, or "is missing"."""
         if self.categories:
             return self.category(x)
+        if (x[list(self.missing)] == 1).any():  # a mean of rows has less
+            return "is missing"
         if not self.dated:
             return float(names.own(net, 0, self.inputs[0], x[self.inputs[0]]))
         if self.day < 0:

@@ -260,12 +260,14 @@ def words(
     change = next((one for one in found if one.verified), None)
     if change is not None and change.column is not None:
         name, k = change.column.name, change.column.inputs[0]
-        how = (
-            f"{name} as {change.column.shown(answer.net, names, change.x)}"
-            if not change.column.numeric
-            else f"{name} {'raised' if change.x[k] > answer.x[k] else 'lowered'} by "
-            + change_in_units(answer.net, names, 0, k, abs(change.x[k] - answer.x[k])).lstrip("+")
-        )
+        if change.column.numeric:
+            by = change_in_units(answer.net, names, 0, k, abs(change.x[k] - answer.x[k]))
+            way = "raised" if change.x[k] > answer.x[k] else "lowered"
+            how = f"{name} {way} by {by.lstrip('+')}"
+        elif change.column.pieced:  # whose own input has not the digits of its number
+            how = f"{name} as {in_units(answer.net, names, 0, k, change.x[k])}"
+        else:
+            how = f"{name} as {change.column.shown(answer.net, names, change.x)}"
         said.append(f"The smallest change of one column found: {how} makes it "
                     f"{_said(answer, names, change)}.")  # fmt: skip
     else:
