@@ -386,13 +386,6 @@ def ingredients() -> str:
             f"{first}\n\n{table(head, gains(round_=1))}")  # fmt: skip
 
 
-def embeddings() -> str:
-    """What embeddings of categories change, beside an input for each category."""
-    from embeddings import heads, lines
-
-    return f"{circumstances('embeddings')}\n\n{table('|'.join(heads()), lines())}"
-
-
 def speed() -> str:
     """The speeds that the project's README names."""
     case = by_case()["A"]
@@ -411,7 +404,6 @@ PARTS: dict[str, Callable[[], str]] = {
     "goals": goals, "steps": steps, "accuracy": accuracy, "prediction": prediction, "fits": fits,
     "starts": starts, "growth": growth, "parts": parts, "recording": recording,
     "crossings": crossings, "speed": speed, "tables": tables, "ingredients": ingredients,
-    "embeddings": embeddings,
 }  # fmt: skip
 
 

@@ -144,7 +144,7 @@ def test_what_a_mask_leaves_out_stays_0(engine, options):
 def test_a_mask_that_the_compiled_loop_forgets_is_noticed(monkeypatch):
     if "native" not in ENGINES:
         pytest.skip("the native engine does not run here")
-    monkeypatch.setattr(layout, "_kept", lambda *_: None)
+    monkeypatch.setattr(layout, "kept_of", lambda *_: None)
     assert not zeros(fit("native", optimizer=wg.Adam(0.01)).theta)
 
 
@@ -313,9 +313,6 @@ def test_no_path_leads_through_a_weight_that_is_left_out(k):
         assert set(map(tuple, found["units"].tolist())) <= set(ways)
         g = wg.gradients(net, theta, wg.backward(net, theta, wg.forward(net, theta, X[:1]), y[:1]))
         assert found.value == pytest.approx(g.db[1][j], abs=1e-15)
-    carried = wg.why.prediction(net, theta, X[0])
-    leads = sum(M1[:, i] @ middle.T @ last[0] for i in range(5))
-    assert f"of {int(leads)} paths" in str(carried)
 
 
 def test_gradient_checks_look_at_the_weights_that_there_are(trained):

@@ -446,7 +446,7 @@ def test_encodings_in_the_graph_are_followed_to_their_columns():
     assert names.scales[0] == (40.0, 10.0)
     frame = pd.DataFrame({"size": [50.0, np.nan], "colour": ["blue", "RED"]})
     np.testing.assert_allclose(found.why.examples(frame).X, [[1, 0, 0, 1], [0, 1, 1, 0]])
-    answer = found.why.prediction(frame.iloc[[0]])
+    answer = found.why.prediction(frame.iloc[[0]], baseline=frame)
     rows = {row[0]: row[1] for row in answer.tables[0].rows}
     assert rows["colour"] == "blue" and rows["size"] == pytest.approx(50)
     assert found.check(frame, ["yes", "no"])["passed"]

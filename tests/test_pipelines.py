@@ -79,7 +79,7 @@ def test_numbers_stand_in_the_units_of_the_table(pipe):
 
 
 def test_what_a_category_adds_is_gathered_and_the_answer_shows_it(pipe):
-    found = wg.explain(pipe).why.prediction(FRAME.iloc[[4]])
+    found = wg.explain(pipe, training=FRAME).why.prediction(FRAME.iloc[[4]])
     terms = {term.name: term.value for term in found.terms}
     assert {"age", "pay", "colour", "size", "rank"} <= set(terms)
     inputs = found["inputs"]

@@ -221,7 +221,18 @@ def named(way):
 def test_every_key_of_a_manifest_is_named_where_it_is_missing_or_of_another_type(path):
     whole = manifest.read(path)
     # May be missing at any time, or in runs of an older version.
-    free = {"own", "parent", "files", "seconds", "baseline", "scores", "types", "na"}
+    free = {
+        "own",
+        "parent",
+        "files",
+        "seconds",
+        "baseline",
+        "scores",
+        "types",
+        "na",
+        "quality",
+        "member",
+    }
     free |= {"class_weight", "aim", "comparison", "error_quantiles"} | set(OF_CLASSES) - {
         "accuracy"
     }

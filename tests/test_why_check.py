@@ -445,7 +445,11 @@ def test_a_wrong_derivative_of_a_cost_of_ones_own_is_caught_and_located(name):
 def test_a_wrong_product_of_a_jacobian_is_located():
     true = ACTIVATIONS["softmax"]
     mine = wg.Activation(
-        "mine", true.value, true.derivative, "simplex", lambda z, g: true.value(z) * g
+        "mine",
+        true.value,
+        true.derivative,
+        range="simplex",
+        custom_vjp=lambda z, g: true.value(z) * g,
     )
     case = make_case((3, 4, 3), ("tanh", "softmax"), "squared_error", n=6)
     net = wg.Network(3, [wg.Dense(4, "tanh"), wg.Dense(3, mine)])

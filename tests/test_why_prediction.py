@@ -212,14 +212,14 @@ def test_a_planted_error_breaks_the_sum(error, monkeypatch):
     net, theta, X = network((3, 4, 3, 2), ("relu", "relu", "identity"), seed=1)
     assert abs(prediction(net, theta, X[0], baseline=X[1:]).residuals["rounding"]) < 1e-12
     kinks = import_module("whygrad.why.prediction.kinks")
-    right, put_in = kinks.Walk.pull, kinks._put_in
+    right, put_in = kinks.Walk.pull, kinks.put_in
 
     def wrong(self, G):
         back = right(self, G)
         return back * (np.linspace(1, 1.001, back.shape[1]) if error == "slope" else 1.001)
 
     if error == "kink":  # one kink of all is forgotten
-        monkeypatch.setattr(kinks, "_put_in", lambda points, z, at: put_in(points, z, at[1:]))
+        monkeypatch.setattr(kinks, "put_in", lambda points, z, at: put_in(points, z, at[1:]))
     else:
         monkeypatch.setattr(kinks.Walk, "pull", wrong)
     assert abs(prediction(net, theta, X[0], baseline=X[1:]).residuals["unexplained"]) > 1e-7
@@ -231,14 +231,14 @@ def test_a_planted_error_of_the_quadrature_shows_in_its_residual(monkeypatch):
     size = sum(abs(term.value) for term in clean.terms)
     assert abs(clean.residuals["integration"]) <= EXACT * size
     quadrature = import_module("whygrad.why.prediction.quadrature")
-    right = quadrature._legendre
+    right = quadrature.legendre
 
     def wrong(n):
         nodes, rows, between = right(n)
         return nodes, rows * 1.001, between
 
     monkeypatch.setattr(quadrature, "ROUNDS", 3)  # it would look for what it missed for long
-    monkeypatch.setattr(quadrature, "_legendre", wrong)
+    monkeypatch.setattr(quadrature, "legendre", wrong)
     found = prediction(net, theta, X[0], baseline=X[1:])
     assert abs(found.residuals["integration"]) > 1e-5 * size
 
@@ -270,7 +270,7 @@ def test_baselines_are_a_seeded_sample_of_the_training_rows_and_its_error_is_tol
 def test_training_rows_can_be_told_to_any_model():
     net, theta, X = network((3, 6, 1), ("relu", "identity"), seed=2)
     found = prediction(net, theta, X[0], training=X)
-    for why in (Why(net, theta).trained_on(X), wg.explain(wg.Fitted(net, theta), training=X)):
+    for why in (Why(net, theta).trained_on(X), wg.explain(wg.Fitted(net, theta), training=X).why):
         assert why.prediction(X[0]).value == found.value
         assert why.prediction(X[0], baseline=2).value == pytest.approx(
             float(number(net, theta, X[:1], 0, "a")[0] - number(net, theta, X[2:3], 0, "a")[0])

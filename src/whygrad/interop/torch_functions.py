@@ -23,7 +23,7 @@ def sloped_relu(slope: float) -> str | Activation:
     if slope == LEAK:
         return "leaky_relu"
     return Activation(
-        f"leaky_relu({float(slope)})",
+        f"leaky_relu({_number(slope)})",
         lambda z: np.where(z > 0, z, slope * z),
         lambda z: np.where(z > 0, 1.0, slope),
         kinks=(0.0,),
@@ -40,7 +40,7 @@ def scaled_elu(alpha: float) -> str | Activation:
     if alpha == 1:
         return "elu"
     return Activation(
-        f"elu({float(alpha)})",
+        f"elu({_number(alpha)})",
         lambda z: np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0))),
         lambda z: np.where(z > 0, 1.0, alpha * np.exp(np.minimum(z, 0))),
         kinks=(0.0,),
@@ -75,3 +75,9 @@ def gelu_tanh() -> Activation:
         return (1 + t) / 2 + z / 2 * (1 - t * t) * scale * (1 + 3 * cubic * z * z)
 
     return Activation("gelu_tanh", value, derivative)
+
+
+def _number(x: float) -> str:
+    """Return a number as its own precision writes it: 0.3 of single precision is not 0.30000001192092896."""
+    single = np.float32(x)
+    return str(single if float(single) == x else float(x))

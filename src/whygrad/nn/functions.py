@@ -339,7 +339,7 @@ ACTIVATIONS: dict[str, Activation] = {
         Activation("sigmoid", _sigmoid, _sigmoid_slope, _sigmoid_bend, "unit"),
         Activation("tanh", _tanh, _tanh_slope, _tanh_bend),
         Activation("relu", _relu, _relu_slope, _flat, kinks=(0.0,), linear=True),
-        Activation("leaky_relu", _leaky_relu, _leaky_relu_slope, _flat),
+        Activation("leaky_relu", _leaky_relu, _leaky_relu_slope, _flat, kinks=(0.0,), linear=True),
         Activation("elu", _elu, _elu_slope, _elu_bend, kinks=(0.0,)),
         Activation("selu", _selu, _selu_slope, _selu_bend, kinks=(0.0,)),
         Activation("gelu", _gelu, _gelu_slope, _gelu_bend),

@@ -101,7 +101,7 @@ def compare(result: Result, warned: bool = True) -> Comparison | None:
     ready = result.ready
     if not len(ready.parts.test):
         return None
-    X, y, X_test, true = _arrays(ready)
+    X, y, X_test, true = arrays_of(ready)
     # A threshold that was chosen for some aim is none that others have.
     target = replace(ready.encoding.target, threshold=0.5)
     network = predict(result.fitted, ready.test.X)
@@ -122,7 +122,7 @@ def compare(result: Result, warned: bool = True) -> Comparison | None:
     return Comparison(tuple(models), said, tuple(leaks(ready)) if warned else ())
 
 
-def _arrays(ready: Prepared) -> tuple[Array, Array, Array, Array]:
+def arrays_of(ready: Prepared) -> tuple[Array, Array, Array, Array]:
     """Return X, y of the training and validation rows, and of the test rows; y as `truth` has it."""
     parts, target = ready.parts, ready.encoding.target
     seen, test = (

@@ -73,7 +73,7 @@ class Layout:
         self.blocks = blocks(net, batch_size, skip)
         self.workspace = _workspace(
             self.layers, batch_size, dtype, self.size if whole else 0, self.blocks,
-            kept=self._as_inner(_kept(net, dtype)), factors=self._as_inner(factors),
+            kept=self._as_inner(kept_of(net, dtype)), factors=self._as_inner(factors),
             steps=aligned_zeros(0 if factors is None else self.size, dtype),
         )  # fmt: skip
         by_units = self.blocks if not skip and runs_by_units(net, batch_size, has_dropout) else 0
@@ -375,7 +375,7 @@ def _workspace(
     )
 
 
-def _kept(net: Network, dtype: str) -> Array | None:
+def kept_of(net: Network, dtype: str) -> Array | None:
     """Return 1 for every parameter, 0 where a layer's mask leaves a weight out; None without masks."""
     if not len(net.masked):
         return None

@@ -72,7 +72,7 @@ def walk(net: Network, theta: Parameters, start: Array, end: Array) -> Walk:
     firsts, slopes = [], []
     for l in range(1, top + 1):
         kinks = net.f[l].kinks if l < net.L else ()
-        points, z, first = _put_in(points, z, kinks)
+        points, z, first = put_in(points, z, kinks)
         firsts.append(first)
         if l < top:
             left = points.left
@@ -81,7 +81,7 @@ def walk(net: Network, theta: Parameters, start: Array, end: Array) -> Walk:
     return Walk(theta, top, points, z, tuple(firsts), tuple(slopes))
 
 
-def _put_in(points: Points, z: Array, kinks: tuple[float, ...]) -> tuple[Points, Array, Array]:
+def put_in(points: Points, z: Array, kinks: tuple[float, ...]) -> tuple[Points, Array, Array]:
     """Put in the points where a z meets a kink; return as well where the old pieces begin now."""
     left, t = points.left, points.t
     lines, ts, zs = [points.line], [t], [z]

@@ -200,7 +200,7 @@ def _batches(pieces: Pieces, widest: int) -> Iterator[tuple[int, Pieces]]:
 
 
 @cache
-def _legendre(n: int) -> tuple[Array, Array, Array]:
+def legendre(n: int) -> tuple[Array, Array, Array]:
     """Return the points of a rule and both ends; the rule's rows; and how to see between the points.
 
     The rows give the mean and the highest two coefficients, (3, n + 2); the matrix is that of the
@@ -231,7 +231,7 @@ class _Found(NamedTuple):
 
 def _rule(integrand: Integrand, pieces: Pieces, n: int) -> _Found:
     """Return the integral of every piece and member, and how far off it may be."""
-    nodes, rows, between = _legendre(n)
+    nodes, rows, between = legendre(n)
     layers, mean = integrand.layers(pieces, pieces.at(nodes))
     watched = integrand.watched(layers, mean, len(nodes))
     length = (pieces.b - pieces.a)[:, None]
@@ -290,7 +290,7 @@ def _met(
 ) -> tuple[Array, Array]:
     """Return (piece, t) where a unit that is watched meets its kink, between two points of a rule."""
     found_pieces, found_t = [np.zeros(0, np.int64)], [np.zeros(0)]
-    t = pieces.at(_legendre(n)[0])
+    t = pieces.at(legendre(n)[0])
     for one in watched:
         sides = one.sides
         piece, i, unit = np.nonzero(sides[:, 1:] * sides[:, :-1] < 0)
