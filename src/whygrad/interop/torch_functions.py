@@ -78,6 +78,6 @@ def gelu_tanh() -> Activation:
 
 
 def _number(x: float) -> str:
-    """Return a number as its own precision writes it: 0.3 of single precision is not 0.30000001192092896."""
+    """Return a number as its own precision writes it: 0.3 of float32 is not 0.30000001192092896."""
     single = np.float32(x)
     return str(single if float(single) == x else float(x))
