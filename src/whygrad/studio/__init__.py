@@ -33,9 +33,9 @@ def studio(
 
     Parameters
     ----------
-    run : Run, Fitted, Model, str or path, optional
-        What to look at: a recorded run or the folder of one, or a trained network, also one from elsewhere
-        (`whygrad.explain`). By default the studio begins with a data set, to build a network for.
+    run : Run, Fitted, Model, estimator, str or path, optional
+        What to look at: a recorded run or the folder of one, or a trained network, also one from elsewhere,
+        as `whygrad.explain` takes it. By default the studio begins with a data set, to build a network for.
     folder : str or path, default "."
         Where data and runs are read and written; nothing outside of it is, but this run.
     host : str, default "127.0.0.1"
@@ -64,6 +64,10 @@ def studio(
         from whygrad.record import open_run
 
         run = open_run(run)
+    elif run is not None:
+        from whygrad.interop import explain
+
+        run = explain(run)
     from whygrad.studio.page.layout import build
     from whygrad.studio.server.serving import serve
     from whygrad.studio.session.session import Session
