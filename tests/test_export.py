@@ -705,8 +705,9 @@ def test_a_network_from_elsewhere_is_diagnosed_with_its_rows():
     model = wg.explain(network("tanh", "softmax"))
     with pytest.raises(wg.InputError, match="a Model keeps no data: give the X and y"):
         wg.diagnose(model)
-    found = wg.diagnose(model, X, THREE, epochs=0)
-    assert found.findings[0].evidence == "epochs is 0"
+    for given in (model, ensemble()):
+        found = wg.diagnose(given, X, THREE, epochs=0)
+        assert found.findings[0].evidence == "epochs is 0"
 
 
 def test_the_studio_shows_what_explain_reads_and_refuses_the_rest_in_its_line(monkeypatch):

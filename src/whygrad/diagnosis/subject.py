@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from whygrad.errors import InputError
-from whygrad.interop import Model
+from whygrad.fitted import Ensemble, Fitted
+from whygrad.interop import Model, explain
 from whygrad.nn import Array, Network, Parameters, dense
 from whygrad.nn.arrays import as_targets
 from whygrad.plan import Plan
@@ -68,6 +69,9 @@ def subject_of(given: Any, X: Any, Y: Any, options: Mapping[str, Any]) -> Subjec
         if X is None or Y is None:
             raise InputError("a network is diagnosed with its data: give X and Y")
         return _of_network(given, rows_of_numbers(X, "X"), rows_of_numbers(Y, "Y"), dict(options))
+    of_one = "sklearn" in libraries and not hasattr(given, "hidden_layer_sizes")
+    if of_one or isinstance(given, Fitted | Ensemble):  # a pipeline, a search, a tabular estimator
+        given = explain(given)
     if isinstance(given, Model):
         if given.why.run is not None and X is None and Y is None:
             return subject_of(given.why.run, X, Y, options)

@@ -135,7 +135,7 @@ def _tensors(given: Deployable, proof: Proof, path: Path) -> tuple[bytes, Export
 
     tensors: dict[str, Array] = {}
     modules: list[str] = []
-    notes: tuple[str, ...] = ()
+    notes = () if given.columns else given.notes
     for layer in given.layers:
         tensors[f"{len(modules)}.weight"] = np.ascontiguousarray(layer.W)
         tensors[f"{len(modules)}.bias"] = layer.b
