@@ -710,7 +710,9 @@ def test_a_network_from_elsewhere_is_diagnosed_with_its_rows():
         assert found.findings[0].evidence == "epochs is 0"
 
 
-def test_the_studio_shows_what_explain_reads_and_refuses_the_rest_in_its_line(monkeypatch):
+def test_the_studio_shows_what_explain_reads_and_refuses_the_rest_in_its_line(
+    monkeypatch, tmp_path
+):
     pytest.importorskip("nicegui")
     from whygrad.studio.server import serving
 
@@ -718,6 +720,10 @@ def test_the_studio_shows_what_explain_reads_and_refuses_the_rest_in_its_line(mo
     monkeypatch.setattr(serving, "serve", lambda session, *_, **__: shown.append(session.network))
     both = ensemble()
     wg.studio(both)
-    np.testing.assert_allclose(shown[0].predict(X), both.predict(X), rtol=0, atol=1e-12)
+    both.save(tmp_path / "e.safetensors")
+    wg.studio(tmp_path / "e.safetensors")
+    for model in shown:
+        np.testing.assert_allclose(model.predict(X), both.predict(X), rtol=0, atol=1e-12)
+    assert len(shown) == 2
     with pytest.raises(wg.InputError, match="a dict cannot be explained"):
         wg.studio({})

@@ -60,11 +60,11 @@ def studio(
         raise InputError('the studio needs NiceGUI: pip install "whygrad[studio]"')
     if not Path(folder).is_dir():
         raise FileError(f"{folder}: there is no such folder")
-    if isinstance(run, str | PathLike):
+    if isinstance(run, str | PathLike) and not Path(run).is_file():
         from whygrad.record import open_run
 
         run = open_run(run)
-    elif run is not None:
+    elif run is not None and not hasattr(run, "first_plan"):  # a run may still be under way
         from whygrad.interop import explain
 
         run = explain(run)
