@@ -7,7 +7,7 @@ Python computes, NiceGUI makes the page, and `network.js` draws what it is given
 from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from whygrad.errors import FileError, InputError
 
@@ -63,13 +63,15 @@ def studio(
     if isinstance(run, str | PathLike) and not Path(run).is_file():
         from whygrad.record import open_run
 
-        run = open_run(run)
-    elif run is not None and not hasattr(run, "first_plan"):  # a run may still be under way
+        shown: Any = open_run(run)
+    elif run is None or hasattr(run, "first_plan"):  # a run may still be under way
+        shown = run
+    else:
         from whygrad.interop import explain
 
-        run = explain(run)
+        shown = explain(run)
     from whygrad.studio.page.layout import build
     from whygrad.studio.server.serving import serve
     from whygrad.studio.session.session import Session
 
-    serve(Session(Path(folder).resolve(), run), build, host=host, port=port, show=show)
+    serve(Session(Path(folder).resolve(), shown), build, host=host, port=port, show=show)
