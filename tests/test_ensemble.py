@@ -14,6 +14,15 @@ NETS = {
         3, [wg.Dense(5, "relu"), wg.Dense(1, "sigmoid")], "binary_cross_entropy"
     ),
     "numbers": wg.Network(3, [wg.Dense(5, "relu"), wg.Dense(1)], "squared_error"),
+    "masks": wg.Network(
+        3,
+        [
+            wg.Dense(2, "relu", mask=[[1, 0, 1], [0, 1, 1]]),
+            wg.Dense(3, "tanh", mask=[[1, 0], [0, 1], [1, 1]]),
+            wg.Dense(2, "softmax", mask=[[1, 0, 1], [0, 1, 1]]),
+        ],
+        "cross_entropy",
+    ),
     "no hidden layer": wg.Network(3, [wg.Dense(2, "softmax")], "cross_entropy"),
 }
 

@@ -438,7 +438,7 @@ def test_what_cannot_be_exported_is_refused_in_a_line_and_nothing_is_written(tmp
         (
             network(cube),
             "net.c",
-            "layer 1 has the activation 'cube', which is your own: only those of ",
+            "layer 1 has the activation 'cube', and only those of ",
         ),
         (
             broken,
@@ -613,3 +613,117 @@ def test_a_run_on_arrays_is_exported_as_its_network(tmp_path):
     run = wg.open_run(tmp_path / "a.run")
     found = ran(done.path, {"X": X.astype(run.theta.flat.dtype)})["outputs"]
     np.testing.assert_allclose(found, run.predict(X), rtol=0, atol=1e-6)
+
+
+# ── several networks, and networks from elsewhere ────────────────────────────────────────────────────
+
+
+def ensemble(dtype="float64"):
+    one = network("tanh", "softmax", dtype)
+    other = wg.Fitted(
+        one.net, wg.Parameters(one.net.sizes, one.net.init(seed=2).flat.astype(dtype))
+    )
+    return wg.Ensemble([one, other])
+
+
+def test_an_ensemble_leaves_as_one_network_that_gives_its_average(tmp_path):
+    both = ensemble()
+    done = wg.export(both, tmp_path / "e.onnx")
+    np.testing.assert_allclose(ran(done.path, {"X": X})["outputs"], both.predict(X), atol=1e-12)
+    wg.export(both, tmp_path / "e.c")
+    assert compiled(tmp_path / "e.c", "E")[0] == 0
+
+
+def test_an_ensemble_is_explained_from_its_file_as_its_average(tmp_path):
+    both = ensemble()
+    both.save(tmp_path / "e.safetensors")
+    for model in (wg.explain(tmp_path / "e.safetensors"), wg.explain(both)):
+        np.testing.assert_allclose(model.predict(X), both.predict(X), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_an_exported_onnx_is_explained_as_the_network_it_was(dtype, tmp_path):
+    fitted = network("selu", "softmax", dtype)
+    wg.export(fitted, tmp_path / "n.onnx")
+    model = wg.explain(tmp_path / "n.onnx")
+    np.testing.assert_array_equal(model.why.theta.flat, fitted.theta.flat)
+    assert [f.name for f in model.why.net.f[1:]] == ["selu", "softmax"]
+
+
+def test_a_network_from_elsewhere_leaves_again(tmp_path):
+    torch = pytest.importorskip("torch")
+    module = torch.nn.Sequential(
+        torch.nn.Linear(4, 5), torch.nn.Tanh(), torch.nn.Linear(5, 3)
+    ).double()
+    model = wg.explain(module, cost=torch.nn.CrossEntropyLoss())
+    done = wg.export(model, tmp_path / "m.onnx", rows=X)
+    expected = torch.softmax(module(torch.tensor(X)), 1).detach().numpy()
+    np.testing.assert_allclose(ran(done.path, {"X": X})["outputs"], expected, rtol=0, atol=1e-12)
+    assert done.rows == f"{len(X)} rows given"
+    assert "in go the network's own inputs" in done.notes[-1]
+    wg.export(model, tmp_path / "m.c")
+    assert compiled(tmp_path / "m.c", "M")[0] == 0
+
+
+@pytest.mark.parametrize("task", ["classes", "numbers"])
+def test_a_tabular_estimator_takes_its_columns_elsewhere(task, tmp_path):
+    pd = pytest.importorskip("pandas")
+    from whygrad.pipeline.recipe import Recipe
+
+    plain = Recipe(members=2, hidden=(4,), bins=0, epochs=3, batch_size=16)
+    frame = pd.DataFrame({"size": X[:, 0], "town": np.where(X[:, 1] > 0, "Ulm", "Bonn")})
+    kind = wg.TabularClassifier if task == "classes" else wg.TabularRegressor
+    y = np.where(X[:, 2] > 0, 7, 3) if task == "classes" else 100 + 9 * X[:, 2]
+    model = kind(plain, random_state=0, engine="reference").fit(frame, y)
+    done = wg.export(model, tmp_path / "t.onnx", rows=frame)
+    feed = {"size": X[:, [0]], "town": frame[["town"]].to_numpy(object)}
+    found = ran(done.path, feed)
+    if task == "classes":
+        np.testing.assert_array_equal(found["label"].ravel(), model.predict(frame))
+        np.testing.assert_allclose(found["probabilities"], model.predict_proba(frame), atol=1e-6)
+    else:
+        np.testing.assert_allclose(found["variable"].ravel(), model.predict(frame), rtol=1e-6)
+    names = [one.name for one in model.to_onnx().graph.input]
+    assert names == ["size", "town"]
+    wg.export(model, tmp_path / "t.c")
+    assert compiled(tmp_path / "t.c", "T")[0] == 0
+    pieces = kind(replace(plain, bins=3), random_state=0, engine="reference").fit(frame, y)
+    with pytest.raises(wg.InputError, match="'size' is encoded in pieces, which no export can say"):
+        wg.export(pieces, tmp_path / "p.c")
+
+
+def test_a_tabular_estimator_is_explained_as_its_average():
+    from whygrad.pipeline.recipe import Recipe
+
+    recipe = Recipe(members=2, hidden=(4,), bins=3, epochs=3, batch_size=16)
+    clf = wg.TabularClassifier(recipe, random_state=0, engine="reference").fit(X, X[:, 0] > 0)
+    found = wg.explain(clf).predict(X)
+    np.testing.assert_allclose(found[:, 0], clf.predict_proba(X)[:, 1], rtol=0, atol=1e-5)
+
+
+def test_a_network_from_elsewhere_is_diagnosed_with_its_rows():
+    model = wg.explain(network("tanh", "softmax"))
+    with pytest.raises(wg.InputError, match="a Model keeps no data: give the X and y"):
+        wg.diagnose(model)
+    for given in (model, ensemble()):
+        found = wg.diagnose(given, X, THREE, epochs=0)
+        assert found.findings[0].evidence == "epochs is 0"
+
+
+def test_the_studio_shows_what_explain_reads_and_refuses_the_rest_in_its_line(
+    monkeypatch, tmp_path
+):
+    pytest.importorskip("nicegui")
+    from whygrad.studio.server import serving
+
+    shown = []
+    monkeypatch.setattr(serving, "serve", lambda session, *_, **__: shown.append(session.network))
+    both = ensemble()
+    wg.studio(both)
+    both.save(tmp_path / "e.safetensors")
+    wg.studio(tmp_path / "e.safetensors")
+    for model in shown:
+        np.testing.assert_allclose(model.predict(X), both.predict(X), rtol=0, atol=1e-12)
+    assert len(shown) == 2
+    with pytest.raises(wg.InputError, match="a dict cannot be explained"):
+        wg.studio({})

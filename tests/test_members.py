@@ -132,7 +132,9 @@ def test_folds_and_seeds_train_ensembles_too(source, trained):
 
 def test_numbers_in_pieces_are_not_exported_wrongly(trained, tmp_path):
     for ending in ("onnx", "c", "mjs", "safetensors"):
-        with pytest.raises(wg.InputError, match="is encoded in pieces, as --quality does"):
+        with pytest.raises(
+            wg.InputError, match="is encoded in pieces, which no export can say yet"
+        ):
             wg.export(trained[1], tmp_path / f"kind.{ending}")
     assert [*tmp_path.iterdir()] == []
 
@@ -194,3 +196,19 @@ def test_bad_options_are_one_line_and_nothing_is_written(name, table, tmp_path, 
     found = whygrad("train", table, "--target", "kind", *words)
     assert found.code != 0 and len(found.lines) == 1 and said in found.err
     assert not list(tmp_path.iterdir())
+
+
+def test_its_average_is_what_is_explained_trained_on_and_given_to_pytorch(trained, table, tmp_path):
+    _, run = trained
+    rows = read(table)
+    expected = next(run.outputs(str(table)))[0]
+    model = wg.explain(run)
+    np.testing.assert_allclose(model.predict(rows), expected, rtol=0, atol=1e-5)
+    X = model.why.examples(rows).X
+    found = model.to_whygrad().predict(X)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+    torch = pytest.importorskip("torch")
+    found = wg.to_torch(run)(torch.tensor(np.float32(X))).detach().numpy()
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+    with pytest.raises(wg.InputError, match="is encoded in pieces, which no export can say yet"):
+        wg.export(run, tmp_path / "kind.c")

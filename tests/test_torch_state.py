@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 import whygrad as wg
-from whygrad.interop.torch_out import write_safetensors
 from whygrad.interop.torch_state import why_of_state
 
 torch = pytest.importorskip("torch")
@@ -89,7 +88,7 @@ def test_what_pytorch_has_not_is_refused():
 
 def test_a_safetensors_file_has_the_names_of_the_module(tmp_path):
     own, path = fitted(dropout=0.5), tmp_path / "model.safetensors"
-    write_safetensors(own, path)
+    wg.export(own, path)
     module = wg.to_torch(own)
     state = pytest.importorskip("safetensors.torch").load_file(path)
     assert list(module.state_dict()) == ["0.weight", "0.bias", "3.weight", "3.bias"]
@@ -97,7 +96,7 @@ def test_a_safetensors_file_has_the_names_of_the_module(tmp_path):
     assert all(torch.equal(state[name], value) for name, value in module.state_dict().items())
     np.testing.assert_array_equal(why_of_state(path, own.net).theta.flat, own.theta.flat)
     with pytest.raises(wg.FileError, match="exists already"):
-        write_safetensors(own, path)
+        wg.export(own, path)
 
 
 class Named(nn.Module):

@@ -149,8 +149,13 @@ class Ensemble:
         """
         net, K = self.net, len(self.members)
         *hidden, last = net.layers
-        layers = [replace(layer, units=K * layer.units) for layer in hidden]
-        wide = Network(net.inputs, (*layers, last), net.cost)
+        layers = [replace(layer, units=K * layer.units, mask=None) for layer in hidden]
+        layers.append(replace(last, mask=None))
+        for l, layer in enumerate(net.layers):
+            if layer.mask is not None:
+                kept = _side_by_side(layer.mask.array, K, l == 0, l == net.L - 1)
+                layers[l] = replace(layers[l], mask=kept)
+        wide = Network(net.inputs, layers, net.cost)
         flat = np.zeros(count(wide.sizes), self.members[0].theta.flat.dtype)
         theta = Parameters(wide.sizes, flat)
         for k, member in enumerate(self.members):
@@ -180,6 +185,13 @@ class Ensemble:
         """
         net, members = model_file.read_members(path, own)
         return Ensemble([Fitted(net, theta, history) for theta, history in members])
+
+
+def _side_by_side(mask: Array, K: int, first: bool, last: bool) -> Array:
+    """Return the mask of a layer of K networks that share their inputs and their sum, and nothing else."""
+    if first or last:
+        return np.tile(mask, (1 if last else K, 1 if first else K))
+    return np.kron(np.eye(K, dtype=bool), mask)
 
 
 def load(path: str | PathLike[str], own: Sequence[Any] = ()) -> Fitted:

@@ -96,9 +96,10 @@ def diagnose(
 
     Parameters
     ----------
-    given : Network, Description, run or fitted estimator
+    given : Network, Description, Model, run or fitted estimator
         The network, as `train` would be given it; a `Description` need not be one that whygrad can build;
-        a recorded run; or a fitted MLP of whygrad or scikit-learn, which is trained again.
+        a recorded run; a fitted MLP of whygrad or scikit-learn; or what `explain` read. The last two are
+        trained again from a start of their own, unless `theta` says where from.
     X : array-like of shape (n, n_0), optional
         Training inputs; a run has its own.
     Y : array-like of shape (n, n_L) or (n,), optional
@@ -106,7 +107,7 @@ def diagnose(
     seconds : float, optional
         How long cures may be tried: by default half a minute, or the training's own time if that is more.
     **as_for_train
-        For a network the other arguments of `train`, `validation` and `theta` among them.
+        For a network or a Model the other arguments of `train`, `validation` and `theta` among them.
 
     Returns
     -------

@@ -1,6 +1,7 @@
 """What is diagnosed → the training that led to it: network, rows, start, options.
 
 Network      with the rows and options that `train` would be given
+Model        the same, of what `explain` read: its rows and labels as the original takes them
 Run          what it recorded
 estimator    whygrad's or scikit-learn's MLP, with the rows it was fitted to: it is trained again
 """
@@ -12,7 +13,10 @@ from typing import Any
 import numpy as np
 
 from whygrad.errors import InputError
+from whygrad.fitted import Ensemble, Fitted
+from whygrad.interop import Model, explain
 from whygrad.nn import Array, Network, Parameters, dense
+from whygrad.nn.arrays import as_targets
 from whygrad.plan import Plan
 
 NOT_OF_A_TRAINING = (
@@ -65,6 +69,22 @@ def subject_of(given: Any, X: Any, Y: Any, options: Mapping[str, Any]) -> Subjec
         if X is None or Y is None:
             raise InputError("a network is diagnosed with its data: give X and Y")
         return _of_network(given, rows_of_numbers(X, "X"), rows_of_numbers(Y, "Y"), dict(options))
+    of_one = "sklearn" in libraries and not hasattr(given, "hidden_layer_sizes")
+    if of_one or isinstance(given, Fitted | Ensemble):  # a pipeline, a search, a tabular estimator
+        given = explain(given)
+    if isinstance(given, Model):
+        if given.why.run is not None and X is None and Y is None:
+            return subject_of(given.why.run, X, Y, options)
+        if X is None or Y is None:
+            raise InputError("a Model keeps no data: give the X and y that it was trained on")
+        rows = given.why.examples(X, Y)
+        if rows.sample_weight is not None:
+            options = {"sample_weight": rows.sample_weight, **options}
+        if given.why.optimizer is not None:
+            options = {"optimizer": given.why.optimizer, **options}
+        X = as_rows(rows.X)
+        Y = as_targets(given.why.net, rows.Y, len(X))
+        return _of_network(given.why.net, X, as_rows(Y), dict(options))
     if options:
         name = sorted(options)[0]
         raise InputError(f"{name} is for a network: a {type(given).__name__} has its own settings")
@@ -77,8 +97,8 @@ def subject_of(given: Any, X: Any, Y: Any, options: Mapping[str, Any]) -> Subjec
             raise InputError("a run has its own data: give neither X nor Y")
         return _of_run(given)
     raise InputError(
-        f"a {type(given).__name__} cannot be diagnosed: give a Network, a Description, a run, or a fitted "
-        "MLPClassifier or MLPRegressor"
+        f"a {type(given).__name__} cannot be diagnosed: give a Network, a Description, a run, a fitted "
+        "MLPClassifier or MLPRegressor, or what explain gives"
     )
 
 

@@ -15,11 +15,15 @@ from whygrad.pipeline.deploy import (
     as_labels,
     inputs_or_drawn,
     of_network,
+    of_table,
+    proof_of_table,
 )
 
 
 def deployable_of(estimator: Any) -> Deployable:
-    """Return what a fitted `MLPClassifier` or `MLPRegressor` is exported from."""
+    """Return what a fitted estimator is exported from."""
+    if hasattr(estimator, "encoding_"):  # a tabular one
+        return of_table(estimator.ensemble_, estimator.encoding_)
     check_fitted(estimator)
     return of_network(Fitted(estimator.net_, estimator.theta_), _result(estimator))
 
@@ -37,6 +41,9 @@ def _result(estimator: Any) -> Result:
 
 def proof_of(estimator: Any, given: Deployable, X: Any) -> Proof:
     """Return rows and what the estimator predicts for them; rows are drawn where X is None."""
+    if hasattr(estimator, "encoding_"):
+        table = None if X is None else estimator._table(X)
+        return proof_of_table(given, estimator.ensemble_, estimator.encoding_, table, "rows given")
     if X is not None:
         X = dense(estimator._inputs(X))
     X, what = inputs_or_drawn(given, X, "rows given")

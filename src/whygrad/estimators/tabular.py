@@ -122,7 +122,7 @@ class TabularEstimator(BaseEstimator):  # type: ignore[misc]
         from whygrad.tables import Oddities
 
         check_is_fitted(self)
-        table, _ = _table_of(self, X, fitting=False)
+        table = self._table(X)
         odd, z = Oddities(), []
         for start in range(0, table.num_rows, ROWS):
             rows = table.slice(start, ROWS)
@@ -153,6 +153,38 @@ class TabularEstimator(BaseEstimator):  # type: ignore[misc]
             members=tuple((member.net, member.theta) for member in self.ensemble_.members),
         )
 
+    def to_onnx(self, X: Any = None) -> Any:
+        """Return the estimator as an ONNX model; `whygrad.export(clf, "model.onnx")` writes it to a file.
+
+        Each column goes in by its name, (n, 1), numbers as float64 and the rest as text; out come `label`
+        and `probabilities`, or `variable`. It is compared with whygrad's predictions by onnxruntime.
+
+        Parameters
+        ----------
+        X : as in `fit`, optional
+            Rows to compare on; by default they are drawn.
+
+        Returns
+        -------
+        onnx.ModelProto
+            In opset 13, without ZipMap.
+
+        Raises
+        ------
+        InputError
+            For numbers encoded in pieces (`Recipe.bins` is not 0), and where onnxruntime computes something
+            else.
+        """
+        from whygrad.estimators.deploying import deployable_of, proof_of
+        from whygrad.pipeline.deploy import checked_model
+
+        given = deployable_of(self)
+        return checked_model(given, proof_of(self, given, X))[0]
+
+    def _table(self, X: Any) -> Any:
+        """Return rows as an arrow table with the columns of training."""
+        return _table_of(self, X, fitting=False)[0]
+
     def _examples(self, X: Any, y: Any, sample_weight: Any) -> "Examples":
         from whygrad.why.bound import Examples
 
@@ -160,7 +192,7 @@ class TabularEstimator(BaseEstimator):  # type: ignore[misc]
             raise InputError("an estimator keeps no table: give X, and y")
         if getattr(X, "ndim", 2) == 1:
             X = X.to_frame().T.infer_objects() if hasattr(X, "to_frame") else np.atleast_2d(X)
-        table, _ = _table_of(self, X, fitting=False)
+        table = self._table(X)
         rows = self.encoding_.encode(table, DTYPE)
         return Examples(rows, None if y is None else self._targets(y), sample_weight)
 

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from whygrad.errors import FileError, InputError
-from whygrad.fitted import Fitted, load
+from whygrad.fitted import Ensemble
 from whygrad.interop.model import Model
 from whygrad.interop.torch_out import to_torch
 from whygrad.interop.torch_state import refuse_pickle
@@ -36,8 +36,9 @@ from whygrad.why.bound import Why
 __all__ = ["Model", "explain", "to_torch"]
 
 KNOWN = (
-    "an MLPClassifier or MLPRegressor (of whygrad or scikit-learn, also in a Pipeline), a model of "
-    "PyTorch, Keras or ONNX or the file of one, what whygrad.train gives, or a run"
+    "an MLPClassifier or MLPRegressor (of whygrad or scikit-learn, also in a Pipeline), a "
+    "TabularClassifier or TabularRegressor, a model of PyTorch, Keras or ONNX or the file of one, what "
+    "whygrad.train gives, or a run"
 )
 # Endings of files that hold code, which is run when they are opened.
 PICKLES = (".pkl", ".pickle", ".joblib", ".cloudpickle")
@@ -63,8 +64,8 @@ def explain(
     model : estimator, torch.nn.Module, keras.Model, onnx.ModelProto, Fitted, Run, str or path
         A fitted `MLPClassifier` or `MLPRegressor` of whygrad or of scikit-learn, alone, as the last step of
         a `Pipeline` or as the best of a search; a model of PyTorch, Keras or ONNX that is a chain of dense
-        layers and activations; a `Fitted`; a `Run`. Or the path of one: `.onnx`, `.keras`, `.h5`,
-        `.safetensors`, `.skops`, or the folder of a run.
+        layers and activations; a tabular estimator; a `Fitted` or `Ensemble`; a `Run`. Or the path of one:
+        `.onnx`, `.keras`, `.h5`, `.safetensors`, `.skops`, or the folder of a run.
     cost : torch.nn.Module, str or Cost, optional
         For PyTorch, Keras and ONNX: the loss it was trained with, such as `torch.nn.CrossEntropyLoss()`, or
         one of whygrad's costs. By default the one that belongs to a last layer of softmax or sigmoid.
@@ -135,7 +136,7 @@ def _of_object(model: Any, cost: Any, description: Any) -> Model:
         return _of_estimator(model)
     own = getattr(model, "why", None) if "whygrad" in libraries else None
     if isinstance(own, Why):
-        return Model(own, f"a {kind}")
+        return Model(own, f"{'an' if kind == 'Ensemble' else 'a'} {kind}")
     raise InputError(f"a {kind} cannot be explained: give {KNOWN}")
 
 
@@ -184,8 +185,9 @@ def _of_safetensors(path: Path, cost: Any, description: Any) -> Model:
         return Model(_read("torch_state", "why_of_state", path, description, cost), path.name)
     if cost is not None:
         raise InputError(f"{path}: give cost together with description, for PyTorch's parameters")
-    fitted: Fitted = load(path)
-    return Model(fitted.why, path.name)
+    found = Ensemble.load(path)
+    alone = found.members[0] if len(found.members) == 1 else found
+    return Model(alone.why, path.name)
 
 
 FILES: dict[str, Any] = {

@@ -13,6 +13,7 @@ import numpy as np
 from whygrad.answers.formatting import number
 from whygrad.engines.prediction import outputs
 from whygrad.errors import InputError
+from whygrad.fitted import Ensemble, Fitted
 from whygrad.nn import Array, Parameters
 from whygrad.why.bound import Why
 
@@ -46,11 +47,19 @@ def rows_at_the_door(n_inputs: int) -> Array:
     return np.vstack([np.zeros((1, n_inputs)), np.ones((1, n_inputs)), drawn])
 
 
+def average_of(why: Why) -> Fitted:
+    """Return the network that predicts: of several members all of them, joined."""
+    if why.members:
+        return Ensemble([Fitted(*member) for member in why.members]).joined()
+    return Fitted(why.net, why.theta)
+
+
 def predicted(why: Why, x: Array, single: bool = False) -> Array:
     """Return the outputs for rows as the network takes them, in units of the target, (n, n_L)."""
     kind = np.float32 if single else np.float64
-    theta = Parameters(why.theta.sizes, why.theta.flat.astype(kind, copy=False))
-    return why.names.own(why.net, why.net.L, 0, outputs(why.net, theta, x.astype(kind)))
+    one = average_of(why)
+    theta = Parameters(one.theta.sizes, one.theta.flat.astype(kind, copy=False))
+    return why.names.own(why.net, why.net.L, 0, outputs(one.net, theta, x.astype(kind)))
 
 
 def checked(why: Why, original: Original, X: Any) -> str:

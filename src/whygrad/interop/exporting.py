@@ -1,16 +1,25 @@
 """`export`: a trained network leaves whygrad, as a file that another program runs."""
 
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from whygrad.errors import InputError
 from whygrad.fitted import Ensemble, Fitted
+from whygrad.interop.model import Model
+from whygrad.nn import dense
 
 if TYPE_CHECKING:
     from whygrad.pipeline.deploy import Deployable, Exported, Proof
 
-KNOWN = "an MLPClassifier or MLPRegressor of whygrad, what whygrad.train gives, or a run"
+KNOWN = (
+    "an MLPClassifier or MLPRegressor of whygrad, a tabular estimator, what whygrad.train or "
+    "whygrad.explain gives, an Ensemble, or a run"
+)
+OF_A_MODEL = (
+    "in go the network's own inputs, out come its outputs: without names of columns and labels"
+)
 
 
 def export(
@@ -20,9 +29,10 @@ def export(
 
     Parameters
     ----------
-    x : Fitted, Ensemble, Run, MLPClassifier or MLPRegressor
-        The network; of several that are averaged the one that `Ensemble.joined` returns. Of a run on a
-        table rows go in as they stand there; out come labels and probabilities, or numbers in their units.
+    x : Fitted, Ensemble, Run, Model or an estimator of whygrad
+        The network; several that are averaged leave as one. Of a run on a table and of a tabular estimator
+        rows go in as they stand there; out come labels and probabilities, or numbers in their own units. Of
+        a `Model`, read from elsewhere, the network goes alone.
     path : path-like
         The file. Its ending says what is written: ".onnx"; ".c", C99 without dependencies; ".js" or ".mjs",
         an ES module; ".safetensors", the parameters by the names that a `torch.nn.Sequential` has.
@@ -74,34 +84,30 @@ def _parts(x: Any, rows: Any) -> "tuple[Deployable, Proof]":
     )
     from whygrad.record import Run
 
+    if isinstance(x, Model) and x.why.run is not None:
+        x = x.why.run
     if isinstance(x, Run) and x.on_table:
-        fitted = _one(x.average)
-        given = of_table(fitted, x.encoding)
+        given = of_table(x.average, x.encoding)
         table, what = _table(x, rows)
-        return given, proof_of_table(given, fitted, x.encoding, table, what)
-    if isinstance(x, Run | Ensemble):
-        x = _one(x.average if isinstance(x, Run) else x)
-    if isinstance(x, Fitted):
+        return given, proof_of_table(given, x.average, x.encoding, table, what)
+    if isinstance(x, Model):
+        alone = x.to_whygrad()
+        given = replace(of_network(alone), notes=(*x.notes, OF_A_MODEL))
+        rows = None if rows is None else dense(x.why.examples(rows).X)
+        return given, proof_of_network(given, alone, rows, "rows given")
+    if isinstance(x, Run):
+        x = x.average
+    if isinstance(x, Fitted | Ensemble):
         given = of_network(x)
         return given, proof_of_network(given, x, rows, "rows given")
     libraries = {kind.__module__.partition(".")[0] for kind in type(x).__mro__}
     if {"whygrad", "sklearn"} <= libraries:
-        if hasattr(x, "ensemble_"):
-            raise InputError(
-                f"a {type(x).__name__} cannot be exported with its table: give its ensemble_, whose inputs "
-                "are the encoded columns"
-            )
         from whygrad.estimators.deploying import deployable_of, proof_of
 
         given = deployable_of(x)
         return given, proof_of(x, given, rows)
     hint = ": convert it with skl2onnx.to_onnx" if "sklearn" in libraries else ""
     raise InputError(f"a {type(x).__name__} cannot be exported{hint or f': give {KNOWN}'}")
-
-
-def _one(model: Fitted | Ensemble) -> Fitted:
-    """Return what predicts as one network."""
-    return model.joined() if isinstance(model, Ensemble) else model
 
 
 def _table(run: Any, rows: Any) -> tuple[Any, str]:

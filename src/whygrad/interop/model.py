@@ -7,7 +7,7 @@ import numpy as np
 
 from whygrad.answers.explanation import Explanation
 from whygrad.fitted import Fitted
-from whygrad.interop.door import Original, checked, predicted
+from whygrad.interop.door import Original, average_of, checked, predicted
 from whygrad.nn import Array, Parameters
 from whygrad.why.bound import Why
 
@@ -118,6 +118,8 @@ class Model:
     def to_whygrad(self) -> Fitted:
         """Return network and parameters as a `Fitted`, a copy, to save or to train on from.
 
+        Several networks whose outputs are averaged come as one.
+
         `whygrad.train(fitted.net, X, Y, theta=fitted.theta)` trains on; its X and Y are what
         `model.why.examples(X, y)` makes of rows and labels.
 
@@ -133,5 +135,5 @@ class Model:
         >>> wg.explain(wg.Fitted(net, net.init())).to_whygrad().theta.flat.shape
         (2,)
         """
-        theta = self.why.theta
-        return Fitted(self.why.net, Parameters(theta.sizes, theta.flat.astype(np.float64)))
+        one = average_of(self.why)
+        return Fitted(one.net, Parameters(one.theta.sizes, one.theta.flat.astype(np.float64)))

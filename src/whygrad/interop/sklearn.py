@@ -56,7 +56,7 @@ def model_of_estimator(model: Any, source: str | None = None) -> Model:
     """
     model, mlp = getattr(model, "best_estimator_", model), _last(model)
     why = _why(model)
-    ours = hasattr(mlp, "net_")
+    ours = hasattr(mlp, "net_") or hasattr(mlp, "ensemble_")
     if source is None:
         inside = "" if mlp is model else f" in a {type(model).__name__}"
         source = f"{'whygrad' if ours else 'scikit-learn'}'s {type(mlp).__name__}{inside}"
@@ -87,6 +87,9 @@ def _why(model: Any) -> Why:
         return _of_pipeline(model)
     if isinstance(model, TransformedTargetRegressor):
         return _of_transformed_target(model)
+    if hasattr(model, "ensemble_"):
+        why: Why = model.why_
+        return why
     return why_of_estimator(model)
 
 

@@ -34,7 +34,6 @@ from whygrad.interop.chain import (
 from whygrad.interop.outputs import why_of_chain
 from whygrad.interop.torch_functions import gelu_tanh, scaled_elu, sharp_softplus, sloped_relu
 from whygrad.interop.torch_loss import cost_of
-from whygrad.interop.torch_state import why_of_state as why_of_state
 from whygrad.nn import Activation
 from whygrad.nn.functions import Array
 from whygrad.why.bound import Why

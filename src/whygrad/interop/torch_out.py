@@ -1,18 +1,17 @@
-"""A trained network → a `torch.nn.Sequential`, and its parameters by the names that this gives them.
+"""A trained network → a `torch.nn.Sequential`.
 
-Linear, the activation, Dropout where the layer has some, and so on: 0.weight, 0.bias, 3.weight, …
+Linear, the activation, Dropout where the layer has some, and so on: 0.weight, 0.bias, 3.weight, … By these
+names `export` writes a file of safetensors.
 """
 
 import re
-from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from whygrad.errors import InputError
-from whygrad.files import refuse_taken, write_atomically
-from whygrad.fitted import Fitted
+from whygrad.fitted import Ensemble, Fitted
+from whygrad.interop.door import average_of
 from whygrad.nn import Network, Parameters
 from whygrad.nn.functions import ACTIVATIONS, Activation
 from whygrad.why.bound import Why
@@ -42,8 +41,9 @@ def to_torch(x: Any) -> "torch.nn.Sequential":
 
     Parameters
     ----------
-    x : Fitted, Run, MLPClassifier, MLPRegressor or Why
-        The network. Of a table the module takes the columns as they were encoded.
+    x : Fitted, Ensemble, Run, Model, Why or an estimator of whygrad
+        The network; several that are averaged become one. Of a table the module takes the columns as they
+        were encoded.
 
     Returns
     -------
@@ -85,45 +85,20 @@ def to_torch(x: Any) -> "torch.nn.Sequential":
     return torch.nn.Sequential(*modules).eval()
 
 
-def write_safetensors(x: Any, path: str | PathLike[str], overwrite: bool = False) -> None:
-    """Write the parameters as PyTorch names them: `to_torch(x).load_state_dict(load_file(path))` fits.
-
-    Parameters
-    ----------
-    x : Fitted, Run, MLPClassifier, MLPRegressor or Why
-        The network.
-    path : path-like
-        The file.
-    overwrite : bool, default False
-        Whether to replace a file that is there.
-
-    Raises
-    ------
-    FileError
-        Where a file is already, or cannot be written.
-    """
-    from safetensors.numpy import save
-
-    refuse_taken(Path(path), overwrite)
-    net, theta = _network_of(x)
-    tensors, l = {}, 0
-    for i, (name, _) in enumerate(_modules(net)):
-        if name == "Linear":
-            l += 1
-            tensors[f"{i}.weight"] = np.ascontiguousarray(theta.W[l])
-            tensors[f"{i}.bias"] = np.ascontiguousarray(theta.b[l])
-    write_atomically(Path(path), save(tensors, {"format": "pt"}))
-
-
 def _network_of(x: Any) -> tuple[Network, Parameters]:
     if hasattr(x, "net_"):  # an estimator
         return x.net_, x.theta_
-    for given in (x, getattr(x, "fitted", None), getattr(x, "why", None)):
-        if isinstance(given, Fitted | Why):
-            return given.net, given.theta
+    for name in ("ensemble_", "average", "why"):  # of a tabular estimator, a run and a Model
+        x = getattr(x, name, x)
+    if isinstance(x, Why):
+        x = average_of(x)
+    if isinstance(x, Ensemble):
+        x = x.joined()
+    if isinstance(x, Fitted):
+        return x.net, x.theta
     raise InputError(
-        f"a {type(x).__name__} is no trained network of whygrad: give what train returns, a fitted "
-        "MLPClassifier or MLPRegressor, or a run"
+        f"a {type(x).__name__} is no trained network of whygrad: give what train or explain returns, "
+        "a fitted estimator of whygrad, or a run"
     )
 
 

@@ -7,7 +7,7 @@ Python computes, NiceGUI makes the page, and `network.js` draws what it is given
 from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from whygrad.errors import FileError, InputError
 
@@ -33,9 +33,9 @@ def studio(
 
     Parameters
     ----------
-    run : Run, Fitted, Model, str or path, optional
-        What to look at: a recorded run or the folder of one, or a trained network, also one from elsewhere
-        (`whygrad.explain`). By default the studio begins with a data set, to build a network for.
+    run : Run, Fitted, Model, estimator, str or path, optional
+        What to look at: a recorded run or the folder of one, or a trained network, also one from elsewhere,
+        as `whygrad.explain` takes it. By default the studio begins with a data set, to build a network for.
     folder : str or path, default "."
         Where data and runs are read and written; nothing outside of it is, but this run.
     host : str, default "127.0.0.1"
@@ -60,12 +60,18 @@ def studio(
         raise InputError('the studio needs NiceGUI: pip install "whygrad[studio]"')
     if not Path(folder).is_dir():
         raise FileError(f"{folder}: there is no such folder")
-    if isinstance(run, str | PathLike):
+    if isinstance(run, str | PathLike) and not Path(run).is_file():
         from whygrad.record import open_run
 
-        run = open_run(run)
+        shown: Any = open_run(run)
+    elif run is None or hasattr(run, "first_plan"):  # a run may still be under way
+        shown = run
+    else:
+        from whygrad.interop import explain
+
+        shown = explain(run)
     from whygrad.studio.page.layout import build
     from whygrad.studio.server.serving import serve
     from whygrad.studio.session.session import Session
 
-    serve(Session(Path(folder).resolve(), run), build, host=host, port=port, show=show)
+    serve(Session(Path(folder).resolve(), shown), build, host=host, port=port, show=show)

@@ -110,7 +110,8 @@ class Why:
         Returns the training rows as the network takes them, (n, n_0), or None: a sample of them are the
         baselines of `prediction`, and their range and values its limits.
     members : tuple of (Network, Parameters)
-        Of an ensemble: the networks whose mean `prediction` explains, `net` and `theta` the first of them.
+        Of an ensemble: the networks whose mean `prediction` explains; `net` and `theta` are the first of
+        them, or all of them joined.
     optimizer : Optimizer, optional
         What it was trained by, where that is known from elsewhere.
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from whygrad.engines.prediction import outputs_of_rows
 from whygrad.errors import InputError
-from whygrad.fitted import Fitted
+from whygrad.fitted import Ensemble, Fitted
 from whygrad.nn.functions import ACTIVATIONS, Array
 from whygrad.nn.network import Network, Parameters
 from whygrad.pipeline.deploy.form import (
@@ -47,27 +47,32 @@ def layers_of(net: Network, theta: Parameters) -> tuple[Layer, ...]:
     for l, f in enumerate(net.f[1:], start=1):
         if ACTIVATIONS.get(f.name) != f:
             raise InputError(
-                f"layer {l} has the activation {quoted(f.name)}, which is your own: only those of "
+                f"layer {l} has the activation {quoted(f.name)}, and only those of "
                 "whygrad.functions can be exported"
             )
     return tuple(
-        Layer(np.array(theta.W[l]), np.array(theta.b[l]), net.f[l].name)
-        for l in range(1, net.L + 1)
+        Layer(np.array(theta.W[l]), np.array(theta.b[l]), layer.f.name, layer.dropout)
+        for l, layer in enumerate(net.layers, start=1)
     )
 
 
-def of_network(fitted: Fitted, result: Result | None = None) -> Deployable:
+def of_network(fitted: Fitted | Ensemble, result: Result | None = None) -> Deployable:
     """Return what a network that takes numbers as they are is exported from."""
-    return Deployable((), layers_of(fitted.net, fitted.theta), result or Result())
+    return Deployable((), _layers(fitted), result or Result())
 
 
-def of_table(fitted: Fitted, encoding: Encoding) -> Deployable:
+def _layers(fitted: Fitted | Ensemble) -> tuple[Layer, ...]:
+    one = fitted.joined() if isinstance(fitted, Ensemble) else fitted
+    return layers_of(one.net, one.theta)
+
+
+def of_table(fitted: Fitted | Ensemble, encoding: Encoding) -> Deployable:
     """Return what a network on the columns of a table is exported from.
 
     Parameters
     ----------
-    fitted : Fitted
-        The network.
+    fitted : Fitted or Ensemble
+        The network, or those whose outputs are averaged: they leave as one, side by side.
     encoding : Encoding
         How its columns become inputs, and its outputs the target.
 
@@ -81,7 +86,7 @@ def of_table(fitted: Fitted, encoding: Encoding) -> Deployable:
     InputError
         For an activation of the user's own, for parameters that are not finite, and for columns in pieces.
     """
-    layers = layers_of(fitted.net, fitted.theta)
+    layers = _layers(fitted)
     notes: list[str] = []
     try:
         columns, result = _columns(encoding, notes), _result(encoding.target)
@@ -106,12 +111,12 @@ def _result(target: Target) -> Result:
 
 def _columns(encoding: Encoding, notes: list[str]) -> tuple[Column, ...]:
     """Return the columns of a table; () where they go in side by side as they are."""
-    pieced = [quoted(one.name) for one in encoding.columns if getattr(one, "edges", ())]
-    if pieced:
-        raise InputError(
-            f"column {pieced[0]} is encoded in pieces, as --quality does, and cannot be exported: a run "
-            "that was trained without --quality can be"
-        )
+    for column in encoding.columns:
+        if any(getattr(column, "edges", ())):
+            raise InputError(
+                f"column {quoted(column.name)} is encoded in pieces, which no export can say yet: train "
+                "without --quality, or an estimator with quality=Recipe(bins=0)"
+            )
     if all(_as_it_is(column) for column in encoding.columns):
         first, last = (quoted(encoding.columns[k].name) for k in (0, -1))
         notes.append(f"columns {first} to {last} go in as one array of {len(encoding.columns)}")
@@ -206,10 +211,17 @@ def _date(column: DateColumn, gaps: tuple[float, ...], notes: list[str]) -> Date
 # ── proofs ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def proof_of_network(given: Deployable, fitted: Fitted, X: Any, what: str) -> Proof:
+def proof_of_network(given: Deployable, fitted: Fitted | Ensemble, X: Any, what: str) -> Proof:
     """Return rows, (n, n_0), and the outputs of the network; X is drawn where it is None."""
     X, what = inputs_or_drawn(given, X, what)
-    return Proof({"X": X}, outputs_of_rows(fitted.net, fitted.theta, X), None, what)
+    return Proof({"X": X}, _outputs(fitted, X), None, what)
+
+
+def _outputs(fitted: Fitted | Ensemble, X: Array) -> Array:
+    """Return a[L] as whygrad predicts it: of an ensemble by its members, not by them joined."""
+    if isinstance(fitted, Ensemble):
+        return fitted.net.f[-1].value(fitted.z(X, outputs_of_rows))
+    return outputs_of_rows(fitted.net, fitted.theta, X)
 
 
 def inputs_or_drawn(given: Deployable, X: Any, what: str) -> tuple[Array, str]:
@@ -223,15 +235,15 @@ def inputs_or_drawn(given: Deployable, X: Any, what: str) -> tuple[Array, str]:
 
 
 def proof_of_table(
-    given: Deployable, fitted: Fitted, encoding: Encoding, table: Any, what: str
+    given: Deployable, fitted: Fitted | Ensemble, encoding: Encoding, table: Any, what: str
 ) -> Proof:
     """Return rows of a table and what whygrad predicts for them; rows are drawn where `table` is None."""
     if table is None:
         table, what = drawn_table(encoding), "rows drawn at random"
     table = table.slice(0, ROWS)
     target = encoding.target
-    X = encoding.encode(table, fitted.theta.flat.dtype)
-    a = outputs_of_rows(fitted.net, fitted.theta, X)
+    X = encoding.encode(table, given.dtype)
+    a = _outputs(fitted, X)
     if given.columns:
         inputs = {
             column.name: _as_it_goes_in(column, table.column(column.name), target.na)

@@ -130,18 +130,20 @@ def _with_proof(given: Deployable, path: Path, content: bytes, how: str) -> Expo
 
 
 def _tensors(given: Deployable, proof: Proof, path: Path) -> tuple[bytes, Exported]:
-    """Return the parameters by the names that a `torch.nn.Sequential` of these layers gives them."""
+    """Return the parameters by the names that they have in `whygrad.to_torch`, which counts dropout too."""
     from safetensors.numpy import save
 
     tensors: dict[str, Array] = {}
     modules: list[str] = []
-    notes: tuple[str, ...] = ()
+    notes = () if given.columns else given.notes
     for layer in given.layers:
         tensors[f"{len(modules)}.weight"] = np.ascontiguousarray(layer.W)
         tensors[f"{len(modules)}.bias"] = layer.b
         modules.append(f"Linear({layer.W.shape[1]}, {layer.W.shape[0]})")
         if layer.f != "identity":
             modules.append(layer.f)
+        if layer.dropout:
+            modules.append(f"Dropout({layer.dropout})")
     about = {"format": "pt", "modules": json.dumps(modules)}
     if given.columns:
         about["columns"] = json.dumps([asdict(column) for column in given.columns])

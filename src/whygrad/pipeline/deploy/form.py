@@ -86,11 +86,12 @@ Column: TypeAlias = Number | Choice | Date
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """A dense layer: W, (n_l, n_{l-1}), b, (n_l,), and the name of its activation."""
+    """A dense layer: W, (n_l, n_{l-1}), b, (n_l,), the name of its activation, and training's dropout."""
 
     W: Array
     b: Array
     f: str
+    dropout: float = 0.0
 
 
 @dataclass(frozen=True)
