@@ -109,7 +109,13 @@ def side_by_side(
     outcomes: list[Outcome[T]] = [Outcome() for _ in tasks]
     waiting, end = deque(range(len(tasks))), threading.Event()
 
-    def work() -> None:
+    def work(left: threading.Event) -> None:
+        try:
+            take_tasks()
+        finally:
+            left.set()
+
+    def take_tasks() -> None:
         seat = Seat()
         ended.set(end)
         with suppress(IndexError):
@@ -124,24 +130,26 @@ def side_by_side(
                             end.set()
 
     with at_most(most), one_thread(), interruption() as pressed:
-        seats = [
-            threading.Thread(
-                target=copy_context().run, args=(work,), daemon=True, name="whygrad training"
+        # Events, since a `join` that Ctrl-C breaks off takes a thread for ended that is not.
+        seats = {
+            left: threading.Thread(
+                target=copy_context().run, args=(work, left), daemon=True, name="whygrad training"
             )
-            for _ in range(min(most, len(tasks)))
-        ]
+            for left in (threading.Event() for _ in range(min(most, len(tasks))))
+        }
         try:
-            for seat in seats:
+            for seat in seats.values():
                 seat.start()
-            for seat in seats:
-                while seat.is_alive():
-                    seat.join(MOMENT)
+            for left in seats:
+                while not left.wait(MOMENT):
                     if pressed():
                         end.set()
         finally:
             end.set()
-            for seat in seats:
-                seat.join()
+            for left, seat in seats.items():
+                if seat.ident is not None:  # it was started
+                    left.wait()
+                    seat.join()
     return _values(outcomes)
 
 
