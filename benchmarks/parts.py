@@ -33,7 +33,7 @@ from whygrad.engines.native import by_units as small_layers  # noqa: E402
 from whygrad.engines.native import passes  # noqa: E402
 from whygrad.engines.native.layout import rule  # noqa: E402
 from whygrad.engines.native.partition import units_of, weights_of  # noqa: E402
-from whygrad.engines.native.updates import move  # noqa: E402
+from whygrad.engines.native.updates import lanes_of, move  # noqa: E402
 
 # The package defines its product within the code that it exports; what is compiled here takes Numba's own.
 binding.add_symbol(PRODUCT, _helperlib.c_helpers["xxgemm"])
@@ -115,9 +115,11 @@ def update(
         for block in range(layers.moving[l]):
             low, high = units_of(layers, l, block)
             W, size = weights_of(layers, l, low, high)
-            g, b = workspace.block[zero], layers.b[l] + low
-            move(rule, theta, opt_state, g, zero, W, W + size, coefficients)
-            move(rule, theta, opt_state, g, size, b, layers.b[l] + high, coefficients)
+            g, b, lanes = workspace.block[zero], layers.b[l] + low, lanes_of(theta)
+            at = W % lanes  # as a step lays it
+            at_b = at + size + (b - W - size) % lanes
+            move(rule, theta, opt_state, g, at, W, W + size, coefficients)
+            move(rule, theta, opt_state, g, at_b, b, layers.b[l] + high, coefficients)
 
 
 def narrow_gather(

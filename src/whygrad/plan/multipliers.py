@@ -7,7 +7,6 @@ parameter learns at m times the learning rate, as a parameter group of PyTorch d
 and the optimizer's averages are without m. With m = 0 a parameter stays as it is.
 """
 
-import math
 import re
 from typing import Any, TypeAlias
 
@@ -83,8 +82,8 @@ def multiplied(
         return theta + m * (after - theta), opt_state
     # The step by itself has all its digits; beside θ it has been rounded to those of θ.
     step, opt_state = rule.update(np.zeros_like(theta), g, opt_state, coefficients)
-    if isinstance(rule, AdamW):
-        step = step - lost(rule, coefficients) * theta
+    if share := lost(rule, coefficients):
+        step = step - share * theta
     return theta + m * step, opt_state
 
 
@@ -97,7 +96,7 @@ def check_decay(multipliers: Multipliers, decay: float) -> None:
     """Reject factors with which a decay per step would take off more than there is."""
     for name, value in multipliers:
         largest = float(np.max(value.array if isinstance(value, FrozenArray) else value))
-        if decay * largest >= 1 or not math.isfinite(decay * largest):
+        if decay * largest >= 1:
             raise InputError(
                 f"rate_multipliers[{name!r}] is {largest:g}: times a decay of {decay:g} per step it must "
                 "be below 1"

@@ -59,7 +59,6 @@ class Layout:
         multipliers: Multipliers = (),
     ) -> None:  # fmt: skip
         self.key = layout_key(net, batch_size, dtype, data, has_dropout, whole, multipliers)
-        factors = factors_of(multipliers, net, dtype)
         # Kept, so that the ids in the key stay taken. Zeros were looked for once: who changes X in place
         # takes a new engine, as every training does.
         self.data = data
@@ -71,10 +70,11 @@ class Layout:
         X = np.empty((0, net.sizes[0]), dtype) if is_sparse(data.X) else data.X
         self.X, self.Y = read_only(X), read_only(data.Y)
         self.blocks = blocks(net, batch_size, skip)
+        factors = self._for_the_loop(factors_of(multipliers, net, dtype), dtype)
         self.workspace = _workspace(
             self.layers, batch_size, dtype, self.size if whole else 0, self.blocks,
-            kept=self._as_inner(kept_of(net, dtype)), factors=self._as_inner(factors),
-            steps=aligned_zeros(0 if factors is None else self.size, dtype),
+            kept=self._for_the_loop(kept_of(net, dtype), dtype), factors=factors,
+            steps=aligned_zeros(len(factors), dtype),
         )  # fmt: skip
         by_units = self.blocks if not skip and runs_by_units(net, batch_size, has_dropout) else 0
         sums = self.blocks if self.blocks > 1 and sums_blocks(net, batch_size, skip) else by_units
@@ -93,12 +93,13 @@ class Layout:
         s, S, order = (read_only(array) for array in (s, S, order))
         return Examples(self.X, self.rows, self.Y, s, S, order)
 
-    def _as_inner(self, flat: Array | None) -> Array | None:
-        """Return a vector in the order of `Parameters.flat` in the loop's order; what fills it up is 0."""
-        if flat is None or not self.layers.stretch:
-            return flat
-        inner = aligned_zeros(self.size, flat.dtype)
-        self._to_columns(flat, inner)
+    def _for_the_loop(self, flat: Array | None, dtype: str) -> Array:
+        """Return a copy of a vector like θ in the loop's order, filled up by 0; an empty one of None."""
+        inner = aligned_zeros(0 if flat is None else self.size, dtype)
+        if flat is not None and self.layers.stretch:
+            self._to_columns(flat, inner)
+        elif flat is not None:
+            inner[...] = flat
         return inner
 
     def enter(self, theta: Array, opt_state: Array) -> tuple[Array, Array]:
@@ -185,10 +186,7 @@ def sums_blocks(net: Network, rows: int, skips: bool) -> bool:
     """
     if skips or any(_wide(net, rows)) or rows < 2 * LARGE_BLOCK:
         return False
-    weights = sum(
-        (below + 1) * units for below, units in zip(net.sizes, net.sizes[1:], strict=False)
-    )
-    return 2 * weights <= rows * sum(net.sizes)
+    return 2 * count(net.sizes) <= rows * sum(net.sizes)
 
 
 def has_few_inputs(net: Network, rows: int) -> bool:
@@ -347,8 +345,8 @@ def aligned_zeros(size: int, dtype: Any) -> Array:
 
 
 def _workspace(
-    layers: Layers, batch_size: int, dtype: str, gradient: int, blocks: int, kept: Array | None,
-    factors: Array | None, steps: Array,
+    layers: Layers, batch_size: int, dtype: str, gradient: int, blocks: int, kept: Array,
+    factors: Array, steps: Array,
 ) -> Workspace:  # fmt: skip
     """Return the memory for a batch, with room for a whole gradient of so many numbers."""
     L, outputs = len(layers.sizes) - 1, int(layers.sizes[-1])
@@ -369,8 +367,8 @@ def _workspace(
         cursors=_rows(blocks, batch_size if layers.stretch else 0, "int64"),
         panel=_rows(blocks, panel, dtype),
         penalties=np.zeros((L + 1, int(layers.moving.max()))),
-        kept=_for_the_loop(kept, dtype),
-        factors=_for_the_loop(factors, dtype),
+        kept=kept,
+        factors=factors,
         steps=steps,
     )
 
@@ -382,14 +380,6 @@ def kept_of(net: Network, dtype: str) -> Array | None:
     kept = np.ones(count(net.sizes), dtype)
     kept[net.masked] = 0
     return kept
-
-
-def _for_the_loop(values: Array | None, dtype: str) -> Array:
-    """Return a copy in memory of the loop's own, or nothing in it."""
-    copy = aligned_zeros(0 if values is None else len(values), dtype)
-    if values is not None:
-        copy[...] = values
-    return copy
 
 
 def _by_units(

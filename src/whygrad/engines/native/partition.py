@@ -47,9 +47,8 @@ def forward_and_back(
     """
     L, part, parts = len(layers.sizes) - 1, thread.part, thread.parts
     low, high = share(rows, parts, part, _EXAMPLES), share(rows, parts, part + 1, _EXAMPLES)
-    if parts > 1 and fits_cache(
-        theta
-    ):  # asked for at once, what other cores have moved takes less time
+    # Asked for at once, what other cores have moved takes less time.
+    if parts > 1 and fits_cache(theta):
         prefetch(theta, ZERO, len(theta))
     gather(layers, examples, workspace, first, low, high, rows)
     if not layers.any_wide:  # these examples need nobody else's

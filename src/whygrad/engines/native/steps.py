@@ -253,19 +253,8 @@ def cost_and_gradient(
         rows = min(batch_size, n - first)
         if is_by_units(by_units):
             block_by_units(
-                layers,
-                theta,
-                examples,
-                workspace,
-                by_units,
-                ZERO,
-                ZERO,
-                first,
-                rows,
-                ZERO,
-                rows,
-                False,
-            )
+                layers, theta, examples, workspace, by_units, ZERO, ZERO, first, rows, ZERO, rows, False,
+            )  # fmt: skip
             sum_of_blocks(by_units, ONE, 1 / S, ZERO, len(theta), gradient, ZERO)
             cost += cost_of_blocks(by_units, ONE, S)
             continue

@@ -98,14 +98,8 @@ def _move(
 
 @kernel
 def add_steps(
-    rule: Rule,
-    factors: Array,
-    steps: Array,
-    theta: Array,
-    start: int,
-    stop: int,
-    coefficients: Array,
-) -> None:
+    rule: Rule, factors: Array, steps: Array, theta: Array, start: int, stop: int, coefficients: Array,
+) -> None:  # fmt: skip
     """θ ← θ + m (Δ − ηλθ), for steps Δ that `move` took from 0; only AdamW has a λ."""
     n, real = stop - start, type(theta[0])
     W, m, step = vector(theta, start, n), vector(factors, start, n), vector(steps, start, n)
