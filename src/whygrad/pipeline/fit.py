@@ -56,8 +56,9 @@ from whygrad.tables import (
     split_rows,
 )
 from whygrad.training.callbacks import AnyCallback
+from whygrad.training.divergence import DIVERGED
 from whygrad.training.epochs import History, final
-from whygrad.training.loop import Training, run
+from whygrad.training.loop import INTERRUPTED, Training, run
 from whygrad.training.side_by_side import warm_up
 
 
@@ -477,6 +478,18 @@ class Result:
     def scored_on(self) -> str:
         """The part that was scored, "test" or "training"."""
         return "test" if len(self.parts.test) else "training"
+
+    @property
+    def members(self) -> Sequence[Fitted]:
+        """The networks that predict: one, or those of an ensemble."""
+        return self.fitted.members if isinstance(self.fitted, Ensemble) else (self.fitted,)
+
+    @property
+    def stopped(self) -> str:
+        """Why training ended: of interrupted or diverged members the first's reason."""
+        every = [one.history.stopped for one in self.members]
+        odd = [one for one in every if one == INTERRUPTED or one.startswith(DIVERGED)]
+        return (odd or every)[0]
 
 
 def fit(source: Source, given: Settings, observers: Sequence[AnyCallback] = ()) -> Result:

@@ -105,14 +105,6 @@ def record_members(
     return found
 
 
-def why_stopped(found: Result) -> str:
-    """Return why a training ended: of an ensemble's interrupted or diverged members, the first's reason."""
-    model = found.fitted
-    every = [one.history.stopped for one in getattr(model, "members", (model,))]
-    odd = [one for one in every if one == INTERRUPTED or one.startswith("diverged")]
-    return (odd or every)[0]
-
-
 def _member(table: EncodedTable, given: Settings, k: int) -> Prepared:
     own = replace(given, member=k)
     return ready(of_member(table, own), own)

@@ -201,6 +201,8 @@ class Run(Recorded):
     def replay(self, verify: bool = True) -> replay.Replay:
         """Train again from the start, and compare every cost and snapshot with what was recorded.
 
+        Of an ensemble that is its first member: `run.member(k).replay()` trains another.
+
         Parameters
         ----------
         verify : bool, default True
