@@ -186,13 +186,12 @@ class TabularEstimator(BaseEstimator):  # type: ignore[misc]
         return _table_of(self, X, fitting=False)[0]
 
     def _examples(self, X: Any, y: Any, sample_weight: Any) -> "Examples":
+        from whygrad.estimators.why import rows_of
         from whygrad.why.bound import Examples
 
         if X is None:
             raise InputError("an estimator keeps no table: give X, and y")
-        if getattr(X, "ndim", 2) == 1:
-            X = X.to_frame().T.infer_objects() if hasattr(X, "to_frame") else np.atleast_2d(X)
-        table = self._table(X)
+        table = self._table(rows_of(X))
         rows = self.encoding_.encode(table, DTYPE)
         return Examples(rows, None if y is None else self._targets(y), sample_weight)
 
