@@ -94,6 +94,9 @@ def test_diff_says_what_differs_and_from_which_step_on(here):
     said = json.loads(whygrad("diff", "iris.run", "iris-fork.run", "--json").out)
     assert said["first_cost"] == 21 and said["theta"] > 0 and not said["same"]
     assert whygrad("train", "iris", *QUICK, "--run", "same.run").code == 0
+    small = ("--hidden", "3", "--epochs", "1", "--engine", "reference")
+    assert whygrad("train", "iris", *small, "--run", "small.run").code == 0
+    assert "the networks have different layers" in whygrad("diff", "iris.run", "small.run").out
     result = whygrad("diff", "iris.run", "same.run")
     assert result.code == 0 and "the same training, to the last bit" in result.out
 

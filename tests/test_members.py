@@ -169,6 +169,10 @@ def test_the_command_trains_predicts_resumes_and_reports(table, tmp_path, monkey
     assert "mean of 8 networks" in " ".join(whygrad("why", "prediction", "houses.run").out.split())
     assert "members/2.run" in whygrad("why", "weight", "houses.run").out
     assert "has ended" in whygrad("resume", "houses.run").err
+    for words_ in (("replay", "--step", 1), ("fork", "--step", 1, "--epochs", 1)):
+        one = whygrad(words_[0], "houses.run", *words_[1:])
+        assert one.code == 0 and "the first of 8 networks" in one.err
+        assert "houses.run/members/2.run to 8.run" in one.err
     assert whygrad("report", "houses.run", "-o", "houses.html").code == 0
     assert "the average of 8 of them predicts" in (tmp_path / "houses.html").read_text()
     assert "8 such networks" in whygrad("show", "houses.run").out.replace("\n", " ")
@@ -176,6 +180,16 @@ def test_the_command_trains_predicts_resumes_and_reports(table, tmp_path, monkey
         "train", table, "--target", "kind", "--quality", "fast", "--run", "one.run", *words
     )
     assert one.code == 0 and not (tmp_path / "one.run" / "members").exists()
+
+
+def test_training_several_networks_ends_with_a_question_that_is_asked_of_their_average(
+    table, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    words = ("--epochs", 1, "--engine", "reference", "--no-comparison")
+    said = whygrad("train", table, "--target", "kind", "--quality", "best", *words)
+    last = said.out.splitlines()[-1]
+    assert last == "Why it predicts what it does:  whygrad why prediction houses.run"
 
 
 BAD = {

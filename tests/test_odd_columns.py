@@ -88,7 +88,9 @@ def test_any_other_word_among_numbers_is_missing_and_named_with_its_row(word):
 def test_several_words_are_counted_and_the_first_is_named():
     values = with_odd("low", with_odd("high"), row=3)
     fact = described(values * 3)
-    assert fact.note == "is no number in 6 rows, the first is 3, 'low': taken for a missing value"
+    assert (
+        fact.note == "is no number in 6 rows, the first is row 3, 'low': taken for a missing value"
+    )
 
 
 def test_words_for_missing_values_do_not_count_against_numbers_and_others_do():
@@ -355,7 +357,7 @@ def test_a_column_of_which_no_value_is_known_is_told():
     odd = Oddities()
     encoding.encode(pa.table({"c": text(["1", "0"])}), odd=odd)
     assert encoding.oddities(odd) == [
-        "column 'c' holds no value that training knew, such as '1' in 2 rows, the first is 1"
+        "column 'c' holds no value that training knew, such as '1' in 2 rows, the first is row 1"
     ]
 
 

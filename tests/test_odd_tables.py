@@ -171,8 +171,8 @@ def test_blank_cells_of_many_pieces_are_counted_from_the_first(here, houses, mon
     lines = [f"{'' if i in (5, 9, 10) else 3},5.5,Bern,{i / 7}" for i in range(12)]
     write(here / "new.csv", "\n".join(["rooms,area,town,price", *lines]))
     told = (
-        "whygrad: column 'rooms' is empty in 3 rows, the first is 6, as it never was in training: taken "
-        "for 3, the median of training"
+        "whygrad: column 'rooms' is empty in 3 rows, the first is row 6, as it never was in training: "
+        "taken for 3, the median of training"
     )
     for words in (
         ("predict", "houses.run", "new.csv"),

@@ -10,7 +10,7 @@ from comparisons import needs_torch
 from engines import ENGINES, each_engine
 from whygrad.engines.native.layout import Layout
 from whygrad.nn.arrays import as_data
-from whygrad.pipeline.embeddings import EmbeddingLayer, embedding_layer
+from whygrad.pipeline.embeddings import EmbeddingLayer
 from whygrad.plan import multipliers
 from whygrad.plan import plan as plans
 from whygrad.plan.plan import Plan, start
@@ -354,26 +354,11 @@ def test_a_linear_layer_of_blocks_trains_as_embeddings_beside_scaled_numbers(eng
     assert (np.abs(scales - 1) > 0.1).any() and not found.theta.b[1].any()
 
 
-def test_a_table_is_embedded_where_a_category_has_many_values():
-    from whygrad.tables import as_table, choose_target, learn
-
-    draws = np.random.default_rng(0)
-    frame = {
-        "town": [f"town {i}" for i in draws.integers(30, size=300)],
-        "size": draws.normal(size=300).tolist(),
-        "kind": [f"kind {i}" for i in draws.integers(3, size=300)],
-        "price": draws.normal(size=300).tolist(),
-    }
-    import pandas as pd
-
-    table, target = choose_target(as_table(pd.DataFrame(frame)), "price")
-    encoding = learn(table, target)
-    first = embedding_layer(encoding)
-    assert first.columns == ((30, 8), (1, 0), (3, 0))
+def test_an_embedding_starts_as_long_as_its_category_and_all_else_passes_through():
+    first = EmbeddingLayer(((30, 8), (1, 0), (3, 0)))
     net = wg.Network(34, [first.dense, wg.Dense(1)])
     W = first.start(net, seed=0).W[1]
     assert np.linalg.norm(W[:8, :30], axis=0).mean() == pytest.approx(1, abs=0.1)
     np.testing.assert_array_equal(W[8:, 30:], np.eye(4))
-    assert embedding_layer(encoding, many=31) is None
     with pytest.raises(wg.InputError, match="at least 1 input"):
         EmbeddingLayer(((0, 3),))

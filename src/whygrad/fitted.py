@@ -16,8 +16,9 @@ from whygrad.engines.prediction import outputs
 from whygrad.errors import InputError
 from whygrad.nn import Array, Network, Parameters
 from whygrad.nn.network import count
+from whygrad.plan.plan import Plan, State
 from whygrad.training import model_file
-from whygrad.training.epochs import History
+from whygrad.training.epochs import History, final
 
 if TYPE_CHECKING:
     from whygrad.answers.widget.notebook import NotebookWidget
@@ -67,6 +68,11 @@ class Fitted:
     def save(self, path: str | PathLike[str]) -> None:
         """Write network, parameters and history to one safetensors file; `whygrad.load` reads it."""
         model_file.write(path, self.net, self.theta, self.history)
+
+
+def fitted_of(plan: Plan, state: State, history: History) -> Fitted:
+    """Return the network that a training ended with, with its best parameters where the plan keeps them."""
+    return Fitted(plan.net, Parameters(plan.net.sizes, final(plan, state)), history)
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,7 @@ from whygrad.cli.arguments import Json, RunFolder, choice, option
 from whygrad.cli.facts import facts
 from whygrad.cli.printing import ended, print_json, print_scores, printer
 from whygrad.errors import InputError
+from whygrad.escaping import note
 from whygrad.files import refuse_taken
 from whygrad.nn.network import Parameters
 from whygrad.pipeline.settings import SCHEDULES
@@ -45,12 +46,14 @@ def replay(
             raise InputError("-o writes the parameters at a step: say which, --step N")
         verdict = opened.replay().verdict
         assert verdict is not None
+        _note_the_first(opened)
         print_json(
             {"run": str(run), **vars(verdict), "holds": verdict.holds}
         ) if json else printer().print(str(verdict))
         return 0 if verdict.holds else DIFFERS
     state = opened.state(step)
     about = _state(opened, state)
+    _note_the_first(opened)
     if out is not None:
         theta = Parameters(opened.net.sizes, state.theta)
         model_file.write(out, opened.net, theta, opened.history)
@@ -59,6 +62,15 @@ def replay(
         return 0
     _print_state(opened, about, out)
     return 0
+
+
+def _note_the_first(run: Run) -> None:
+    """Note that of an ensemble this is one network: the others have folders of their own."""
+    if run.members > 1:
+        where = f"{run.path}/members/2.run to {run.members}.run"
+        note(
+            f"this is the first of {run.members} networks that are averaged; the others are {where}"
+        )
 
 
 def _state(run: Run, state: State) -> dict[str, Any]:
@@ -144,8 +156,9 @@ def fork(
     opened = open_run(run)
     at = opened.step if step is None else step
     given = {name: value for name, value in vars(changes).items() if value is not None}
-    observers = [ProgressBar()]
-    return _tell(forking.fork(opened, at, record, given, observers, overwrite=overwrite), json)
+    found = forking.fork(opened, at, record, given, [ProgressBar()], overwrite=overwrite)
+    _note_the_first(opened)
+    return _tell(found, json)
 
 
 def _tell(run: Run, json: bool) -> int:
@@ -255,5 +268,5 @@ def _in_words(about: dict[str, Any], same: bool) -> str:
         f"costs first differ at step {about['first_cost']:,}"
     )  # fmt: skip
     if about["theta"] is None:
-        return f"{costs}; the networks have other layers"
+        return f"{costs}; the networks have different layers"
     return f"{costs}; at the end the parameters are {number(about['theta'])} apart, ‖θ − θ′‖"

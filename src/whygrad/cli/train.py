@@ -29,7 +29,7 @@ from whygrad.pipeline.repeating import Repeated, over_folds, over_seeds
 from whygrad.pipeline.settings import Settings
 from whygrad.record import free_name
 from whygrad.record.files.location import check_place
-from whygrad.record.members import record_members, why_stopped
+from whygrad.record.members import record_members
 from whygrad.record.rows import add_judgement, record_table
 from whygrad.tables import STANDARD_INPUT, TASKS, stem
 from whygrad.training.loop import INTERRUPTED
@@ -90,7 +90,7 @@ def train(
         result = record_members(path, source, settings, overwrite, copy, seconds, progress=True)
     else:
         result = record_table(path, source, settings, [ProgressBar()], overwrite, copy)
-    stopped = why_stopped(result)
+    stopped = result.stopped
     if stopped == INTERRUPTED:
         note(f"interrupted: {path} holds what training gave so far")
     note_lines(result.encoding.notes)
@@ -109,7 +109,7 @@ def train(
         _show_result(result, path, comparison)
         if repeated is not None:
             print_repeated(printer(), repeated)
-        _show_next(path)
+        _show_next(path, len(result.members) > 1)
     if stopped == INTERRUPTED:
         return EXIT_INTERRUPTED
     return EXIT_DIVERGED if stopped.startswith("diverged") else 0
@@ -181,9 +181,9 @@ def _summary(result: Result, path: Path) -> dict[str, Any]:
         "inputs": list(result.encoding.names),
         "notes": list(result.encoding.notes),
         "engine": result.ready.training.engine.name,
-        "members": len(getattr(result.fitted, "members", (result.fitted,))),
+        "members": len(result.members),
         "epochs": len(history.epochs),
-        "stopped": why_stopped(result),
+        "stopped": result.stopped,
         "seconds": result.seconds,
         "scored_on": result.scored_on,
         "scores": result.scores.to_dict(),
@@ -196,10 +196,10 @@ def _show_result(result: Result, path: Path, comparison: Comparison | None = Non
     parts, history = result.parts, result.fitted.history
     rows = len(parts.training) + len(parts.validation)
     epochs = len(history.epochs)
-    stopped = ended(why_stopped(result))
+    stopped = ended(result.stopped)
     if stopped.startswith("diverged"):
         stopped = stopped.partition(":")[0]  # the warning has said where and why
-    members = len(getattr(result.fitted, "members", (result.fitted,)))
+    members = len(result.members)
     each = f"{members} networks averaged, " if members > 1 else ""
     took = f"{each}{epochs} epoch{'' if epochs == 1 else 's'} in {result.seconds:.1f} s"
     said = f"  {rows:,} rows, {took}: {stopped}"
@@ -208,13 +208,15 @@ def _show_result(result: Result, path: Path, comparison: Comparison | None = Non
     print_scores(console, result.scores, result.encoding.target, _what(test), comparison)
 
 
-def _show_next(path: Path) -> None:
-    """Print what to ask of a run next."""
+def _show_next(path: Path, averaged: bool) -> None:
+    """Print what to ask of a run next: of networks that are averaged what the average is asked."""
     console, name = printer(), shlex.quote(str(path))
-    for said, command in (
-        ("\nHow it came to this", "show"),
-        ("Why one of its weights would move", "why weight"),
-    ):
+    why = (
+        ("Why it predicts what it does", "why prediction")
+        if averaged
+        else ("Why one of its weights would move", "why weight")
+    )
+    for said, command in (("\nHow it came to this", "show"), why):
         line = Text.assemble(f"{said}:  ", (f"whygrad {command} {name}", "bold"))
         console.print(line, soft_wrap=True)  # to be copied as it is
 

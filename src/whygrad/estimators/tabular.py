@@ -186,13 +186,12 @@ class TabularEstimator(BaseEstimator):  # type: ignore[misc]
         return _table_of(self, X, fitting=False)[0]
 
     def _examples(self, X: Any, y: Any, sample_weight: Any) -> "Examples":
+        from whygrad.estimators.why import rows_of
         from whygrad.why.bound import Examples
 
         if X is None:
             raise InputError("an estimator keeps no table: give X, and y")
-        if getattr(X, "ndim", 2) == 1:
-            X = X.to_frame().T.infer_objects() if hasattr(X, "to_frame") else np.atleast_2d(X)
-        table = self._table(X)
+        table = self._table(rows_of(X))
         rows = self.encoding_.encode(table, DTYPE)
         return Examples(rows, None if y is None else self._targets(y), sample_weight)
 
@@ -349,7 +348,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):  # type: ignore[misc
         """
         from whygrad.tables import Target
 
-        given, y = y, _labels(y)
+        name, y = _name_of(y), _given(y, None)
         check_classification_targets(y)
         classes, index = np.unique(y, return_inverse=True)
         if len(classes) < 2:
@@ -361,7 +360,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):  # type: ignore[misc
             by_class: Array = compute_sample_weight(self.class_weight, y)
             s = by_class if s is None else s * by_class
         labels = tuple(classes.tolist())
-        target = Target(_name_of(given), "classification", "text", labels, na=tuple(self.na))
+        target = Target(name, "classification", "text", labels, na=tuple(self.na))
         return self._fit(X, target, _indicators(index, len(classes)), s, classes_=classes)
 
     def predict_proba(self, X: Any) -> Array:
@@ -464,10 +463,9 @@ class TabularRegressor(RegressorMixin, TabularEstimator):  # type: ignore[misc]
         """
         from whygrad.tables import Target, standardised
 
-        given, y = y, _numbers(y)
+        name, y = _name_of(y), _given(y, np.float64)
         center, scale = standardised(y)
-        name, na = _name_of(given), tuple(self.na)
-        target = Target(name, "regression", "number", (), center, scale, na=na)
+        target = Target(name, "regression", "number", (), center, scale, na=tuple(self.na))
         return self._fit(X, target, _in_scale(target, y), self._weights(sample_weight, y))
 
     def predict(self, X: Any) -> Array:
@@ -487,7 +485,7 @@ class TabularRegressor(RegressorMixin, TabularEstimator):  # type: ignore[misc]
         return self.encoding_.decode(a)
 
     def _targets(self, y: Any) -> Array:
-        return _in_scale(self.encoding_.target, _numbers(np.atleast_1d(np.asarray(y))))
+        return _in_scale(self.encoding_.target, _given(np.atleast_1d(np.asarray(y)), np.float64))
 
 
 def _in_scale(target: "Target", y: Array) -> Array:
@@ -507,29 +505,17 @@ def _seed(random_state: Any) -> int:
     return int(check_random_state(random_state).randint(2**31 - 1))
 
 
-def _check_given(y: Any) -> None:
-    if y is None:
-        raise InputError("a fit requires y to be passed, but the target y is None")
-    check_unmasked(y, "y")
-
-
 def _name_of(y: Any) -> str:
     name = getattr(y, "name", None)
     return name if isinstance(name, str) and name else "y"
 
 
-def _labels(y: Any) -> Array:
-    """Return the classes of y, (n,): none missing."""
-    _check_given(y)
-    y = check_array(y, ensure_2d=False, dtype=None, ensure_all_finite=True, input_name="y")
-    flat: Array = column_or_1d(y, warn=True)
-    return flat
-
-
-def _numbers(y: Any) -> Array:
-    """Return y as numbers, (n,): none missing."""
-    _check_given(y)
-    y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+def _given(y: Any, dtype: Any) -> Array:
+    """Return y, (n,), as a dtype, or as it is where that is None; none of it is missing."""
+    if y is None:
+        raise InputError("a fit requires y to be passed, but the target y is None")
+    check_unmasked(y, "y")
+    y = check_array(y, ensure_2d=False, dtype=dtype, input_name="y")
     flat: Array = column_or_1d(y, warn=True)
     return flat
 

@@ -5,10 +5,10 @@
     boosting    scikit-learn's HistGradientBoosting
 
 All see the encoded columns, numbers standardised, of the same training and validation rows, with the
-settings they come with
-(fewer trees where there are more than 20 classes; class weights where the network has them), and are
-scored on the same test rows. Whether one is better is told row by row: the mean difference of the losses
-beside its standard error. `leaks` looks for a column that tells the answer by itself.
+settings they come with (fewer trees where there are more than 20 classes; class weights where the network
+has them), and are scored on the same test rows. Whether one is better is told row by row: the mean
+difference of the losses beside its standard error. `leaks` looks for a column that tells the answer by
+itself.
 """
 
 import time

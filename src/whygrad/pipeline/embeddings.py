@@ -15,10 +15,6 @@ import numpy as np
 
 from whygrad.errors import InputError
 from whygrad.nn import Array, Dense, Network, Parameters
-from whygrad.tables import DateColumn, Encoding, NumberColumn
-
-MANY = 10  # values from which on a category is embedded
-UNITS = 8  # of an embedding
 
 
 @dataclass(frozen=True)
@@ -30,6 +26,11 @@ class EmbeddingLayer:
     columns : tuple of (int, int)
         Of each column how many inputs it has, and how many units they are embedded in; 0 for inputs that
         pass through.
+
+    Raises
+    ------
+    InputError
+        For a column without inputs, and for a negative number of units.
 
     Examples
     --------
@@ -84,15 +85,3 @@ class EmbeddingLayer:
         """Return factors on the learning rate of this layer, whose biases stay 0."""
         _, embeds = self._embeds
         return {"W1": np.where(embeds, embedding, scaling), "b1": 0.0}
-
-
-def embedding_layer(
-    encoding: Encoding, units: int = UNITS, many: int = MANY
-) -> EmbeddingLayer | None:
-    """Return the first layer for a table's encoding, or None where no category has `many` values."""
-    columns: list[tuple[int, int]] = []
-    for column in encoding.columns:
-        size = len(column.names)
-        embedded = not isinstance(column, NumberColumn | DateColumn) and size >= many
-        columns.append((size, min(units, size) if embedded else 0))
-    return EmbeddingLayer(tuple(columns)) if any(d for _, d in columns) else None

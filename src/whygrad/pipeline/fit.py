@@ -21,10 +21,9 @@ from whygrad.engines import choose
 from whygrad.engines.prediction import outputs_of_rows
 from whygrad.errors import InputError
 from whygrad.files import check_regular
-from whygrad.fitted import Ensemble, Fitted
+from whygrad.fitted import Ensemble, Fitted, fitted_of
 from whygrad.nn.arrays import Data, as_data
 from whygrad.nn.functions import Array
-from whygrad.nn.network import Parameters
 from whygrad.pipeline import datasets, scores, settings
 from whygrad.pipeline.members import order_of, plan_of, seed_of, train_members
 from whygrad.pipeline.recipe import set_aside
@@ -56,8 +55,9 @@ from whygrad.tables import (
     split_rows,
 )
 from whygrad.training.callbacks import AnyCallback
-from whygrad.training.epochs import History, final
-from whygrad.training.loop import Training, run
+from whygrad.training.divergence import DIVERGED
+from whygrad.training.epochs import History
+from whygrad.training.loop import INTERRUPTED, Training, run
 from whygrad.training.side_by_side import warm_up
 
 
@@ -478,6 +478,18 @@ class Result:
         """The part that was scored, "test" or "training"."""
         return "test" if len(self.parts.test) else "training"
 
+    @property
+    def members(self) -> Sequence[Fitted]:
+        """The networks that predict: one, or those of an ensemble."""
+        return self.fitted.members if isinstance(self.fitted, Ensemble) else (self.fitted,)
+
+    @property
+    def stopped(self) -> str:
+        """Why training ended: of interrupted or diverged members the first's reason."""
+        every = [one.history.stopped for one in self.members]
+        odd = [one for one in every if one == INTERRUPTED or one.startswith(DIVERGED)]
+        return (odd or every)[0]
+
 
 def fit(source: Source, given: Settings, observers: Sequence[AnyCallback] = ()) -> Result:
     """Train a network on a table, and score it: a pure function of the table and the settings.
@@ -512,9 +524,7 @@ def fit(source: Source, given: Settings, observers: Sequence[AnyCallback] = ()) 
 
 def result_of(ready: Prepared, state: State, history: History, seconds: float) -> Result:
     """Score the network that a training on a table ended with."""
-    plan = ready.training.plan
-    fitted = Fitted(plan.net, Parameters(plan.net.sizes, final(plan, state)), history)
-    return scored(ready, fitted, seconds)
+    return scored(ready, fitted_of(ready.training.plan, state, history), seconds)
 
 
 def scored(ready: Prepared, fitted: Fitted | Ensemble, seconds: float) -> Result:

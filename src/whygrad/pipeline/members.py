@@ -12,15 +12,14 @@ import numpy as np
 
 from whygrad.cores import allowed_cores, at_most, beside_others, one_thread
 from whygrad.engines import Probes, choose
-from whygrad.fitted import Ensemble, Fitted
+from whygrad.fitted import Ensemble, Fitted, fitted_of
 from whygrad.nn.arrays import Data
 from whygrad.nn.functions import Array
-from whygrad.nn.network import Dense, Network, Parameters
+from whygrad.nn.network import Dense, Network
 from whygrad.pipeline.recipe import Recipe, batch_size_of, set_aside, shortened
 from whygrad.plan.optimizers import AdamW
 from whygrad.plan.plan import Plan, Stopping, start
 from whygrad.plan.schedules import find_schedule
-from whygrad.training.epochs import History, final
 from whygrad.training.loop import INTERRUPTED, Training, run
 from whygrad.training.side_by_side import Seat, side_by_side, warm_up
 
@@ -94,7 +93,7 @@ def train_members(
         # Made here, so that no more copies of the rows are in memory than there are cores.
         training = seat.take(_training(recipe, net, data, aside[k], engine, seed_of(seed, k + 1)))
         state, history = run(training, (), seconds)
-        return _fitted(training.plan, final(training.plan, state), history)
+        return fitted_of(training.plan, state, history)
 
     tasks = [partial(member, k) for k in range(recipe.members)]
     fits = side_by_side(tasks, [first], cores)
@@ -116,10 +115,6 @@ def seed_of(seed: int, member: int) -> int:
 
 def _has_learned(fitted: Fitted) -> bool:
     return bool(fitted.history.epochs) or fitted.history.stopped != INTERRUPTED
-
-
-def _fitted(plan: Plan, theta: Array, history: History) -> Fitted:
-    return Fitted(plan.net, Parameters(plan.net.sizes, theta), history)
 
 
 def plan_of(recipe: Recipe, net: Network, n: int, rows: int, seed: int, dtype: str) -> Plan:

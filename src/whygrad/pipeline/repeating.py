@@ -124,8 +124,7 @@ def _result(table: EncodedTable, given: Settings) -> Result:
     else:
         training = ready(table, given)
         result = result_of(training, *run(training.training), 0.0)
-    members = getattr(result.fitted, "members", (result.fitted,))
-    if any(one.history.stopped == INTERRUPTED for one in members):
+    if any(one.history.stopped == INTERRUPTED for one in result.members):
         raise KeyboardInterrupt
     return result
 

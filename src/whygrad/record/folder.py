@@ -19,8 +19,8 @@ import numpy as np
 
 from whygrad.errors import FileError, RecordWarning, warn
 from whygrad.files import sha256, sync
-from whygrad.fitted import Fitted
-from whygrad.nn import Data, Parameters
+from whygrad.fitted import Fitted, fitted_of
+from whygrad.nn import Data
 from whygrad.nn.metrics import ValidationData
 from whygrad.plan.plan import State
 from whygrad.record.files import (
@@ -37,7 +37,7 @@ from whygrad.record.files.inside import TRAINING, VALIDATION
 from whygrad.record.recorder import Job, Recorder, log_every
 from whygrad.training import model_file
 from whygrad.training.callbacks import AnyCallback, StepController, as_callback
-from whygrad.training.epochs import History, final
+from whygrad.training.epochs import History
 from whygrad.training.loop import Training, run
 
 
@@ -111,7 +111,7 @@ def record_run(
         folder, training, Details(overwrite, copy_data), observers, seconds
     )
     took = time.perf_counter() - began
-    conclude(folder, fitted(training, state, history), {"seconds": took})
+    conclude(folder, fitted_of(training.plan, state, history), {"seconds": took})
     tell_recorded(folder, observers)
     return state, history
 
@@ -227,12 +227,6 @@ def tell_recorded(folder: Path, observers: Sequence[AnyCallback]) -> None:
     """Call the `on_recorded` of callbacks: a run's folder is whole."""
     for observer in observers:
         as_callback(observer).on_recorded(folder)
-
-
-def fitted(training: Training, state: State, history: History) -> Fitted:
-    """Return what a training ended with."""
-    net = training.plan.net
-    return Fitted(net, Parameters(net.sizes, final(training.plan, state)), history)
 
 
 # ── what the manifest says ──────────────────────────────────────────────────────────────────────

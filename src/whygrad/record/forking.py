@@ -16,7 +16,7 @@ import numpy as np
 
 from whygrad.engines import choose
 from whygrad.errors import InputError, nearest
-from whygrad.fitted import Fitted
+from whygrad.fitted import Fitted, fitted_of
 from whygrad.nn.arrays import Data, as_data, as_indices
 from whygrad.nn.functions import Array
 from whygrad.plan.optimizers import find_optimizer
@@ -30,7 +30,6 @@ from whygrad.record.folder import (
     Details,
     add_hashes,
     conclude,
-    fitted,
     go_on,
     parts_of,
     tell_recorded,
@@ -155,7 +154,7 @@ def _concluded(path: Path, origin: R, training: Training, state: State, seconds:
         from whygrad.record import rows  # which reads tables
 
         results = rows.results_again(now, state, history)
-    conclude(path, fitted(training, state, history), results | {"seconds": seconds})
+    conclude(path, fitted_of(training.plan, state, history), results | {"seconds": seconds})
     return replace(now, manifest=manifest.read(path))
 
 
@@ -335,7 +334,7 @@ def leave_one_out(given: R, examples: Any, rescale: bool, cores: int | None) -> 
 
     def one(index: int, seat: Seat) -> Fitted:
         training = _bare(given, _training_without(given, index, rescale))
-        return fitted(training, *run(seat.take(training)))
+        return fitted_of(training.plan, *run(seat.take(training)))
 
     trainings = [_training_without(given, index, rescale) for index in indices[:1]]
     found = side_by_side([partial(one, int(index)) for index in indices], trainings, cores)

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from whygrad.fitted import Fitted
+from whygrad.fitted import Fitted, fitted_of
 from whygrad.pipeline.fit import (
     EncodedTable,
     Prepared,
@@ -28,7 +28,7 @@ from whygrad.pipeline.fit import (
 from whygrad.pipeline.members import in_time
 from whygrad.pipeline.settings import OF_THE_RECIPE, Settings, recipe_of
 from whygrad.record import forking
-from whygrad.record.folder import add_hashes, begin, conclude, fitted, go_on, parts_of
+from whygrad.record.folder import add_hashes, begin, conclude, go_on, parts_of
 from whygrad.record.recorded import Recorded, averaged, folder_of
 from whygrad.record.replay import state_at
 from whygrad.record.rows import details_of, results_again, results_of
@@ -105,14 +105,6 @@ def record_members(
     return found
 
 
-def why_stopped(found: Result) -> str:
-    """Return why a training ended: of an ensemble's interrupted or diverged members, the first's reason."""
-    model = found.fitted
-    every = [one.history.stopped for one in getattr(model, "members", (model,))]
-    odd = [one for one in every if one == INTERRUPTED or one.startswith("diverged")]
-    return (odd or every)[0]
-
-
 def _member(table: EncodedTable, given: Settings, k: int) -> Prepared:
     own = replace(given, member=k)
     return ready(of_member(table, own), own)
@@ -144,7 +136,7 @@ def _trained(
     folder, training, began = folder_of(path, k), seat.take(one.training), time.perf_counter()
     hashing = partial(add_hashes, folder, parts_of(training) | {"test": one.test})
     state, history = go_on(folder, training, training.state.step, observers, seconds, hashing)
-    found = fitted(training, state, history)
+    found = fitted_of(training.plan, state, history)
     if k > 1:
         conclude(folder, found, results_of(scored(one, found, time.perf_counter() - began)))
     return found

@@ -15,7 +15,7 @@ import numpy as np
 
 from whygrad.engines import Engine, Statistics, choose
 from whygrad.errors import FileError, InputError, RecordWarning, warn
-from whygrad.fitted import Ensemble, Fitted
+from whygrad.fitted import Ensemble, Fitted, fitted_of
 from whygrad.nn import Array, Data, Network, Parameters
 from whygrad.plan.plan import Plan, State, of_gradients
 from whygrad.record import source
@@ -29,7 +29,7 @@ from whygrad.record.files import (
     snapshots,
 )
 from whygrad.training import model_file
-from whygrad.training.epochs import MEASURES, History, final
+from whygrad.training.epochs import MEASURES, History
 from whygrad.training.loop import Training
 from whygrad.training.metrics import Measure, Metrics
 
@@ -292,8 +292,7 @@ class Recorded:
             history = self._recorded_history()
         except FileError:  # of which `latest` has warned already
             history = History()
-        theta = Parameters(self.net.sizes, final(self.first_plan, state))
-        return Fitted(self.net, theta, history)
+        return fitted_of(self.first_plan, state, history)
 
     @property
     def theta(self) -> Parameters:

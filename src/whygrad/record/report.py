@@ -34,6 +34,7 @@ from whygrad.pipeline.scores import (
 from whygrad.record.run import Run
 from whygrad.record.source import count, encoded, read_again, take, true_values
 from whygrad.tables import Label, NumberColumn, quoted
+from whygrad.why.bound import Why
 
 ROWS = 1_000  # that columns are shuffled in
 SHUFFLES = 5
@@ -75,9 +76,9 @@ def report(run: Run) -> tuple[Explanation, ...]:
     sections = [_head(run, gone), _data(run), _scores(run), *_curves(run)]
     if rows is not None:
         X, true = encoded(run, rows), true_values(run.encoding.target, rows)
-        outputs = predict(run.average, X)
-        sections += [_trust(run, outputs, true), _importance(run, rows, X, true)]
-        sections += _examples(run, rows, outputs, true)
+        outputs, why = predict(run.average, X), run.why
+        sections += [_trust(run, outputs, true), _importance(run, why, rows, X, outputs, true)]
+        sections += _examples(run, why, rows, outputs, true)
     return (*sections, _beware(run))
 
 
@@ -298,11 +299,12 @@ def _errors(run: Run) -> Explanation:
 # ── which columns matter ─────────────────────────────────────────────────────────────────────────────
 
 
-def _importance(run: Run, rows: Any, X: Array, true: Array) -> Explanation:
+def _importance(
+    run: Run, why: Why, rows: Any, X: Array, outputs: Array, true: Array
+) -> Explanation:
     encoding, target = run.encoding, run.encoding.target
-    chosen = np.arange(len(X))[:ROWS]
-    X, true = X[chosen], true[chosen]
-    before = losses_of(target, predict(run.average, X), true).mean()
+    X, true = X[:ROWS], true[:ROWS]
+    before = losses_of(target, outputs[:ROWS], true).mean()
     rng = np.random.default_rng(0)
     origins = np.array(encoding.origins)
     risen = {}
@@ -315,7 +317,7 @@ def _importance(run: Run, rows: Any, X: Array, true: Array) -> Explanation:
             after = losses_of(target, predict(run.average, shuffled), true).mean()
             each.append(float(after - before))
         risen[column.name] = (float(np.mean(each)), float(np.std(each)))
-    parts = _mean_parts(run, rows)
+    parts = _mean_parts(why, rows)
     order = sorted(risen, key=lambda name: -risen[name][0])
     kind = "the share of wrong answers" if target.classes else "the mean squared error"
     unit = f" of {target.name}" if not target.classes else ""
@@ -342,12 +344,11 @@ def _importance(run: Run, rows: Any, X: Array, true: Array) -> Explanation:
     )
 
 
-def _mean_parts(run: Run, rows: Any) -> dict[str, float]:
+def _mean_parts(why: Why, rows: Any) -> dict[str, float]:
     """Return the mean size of each column's part over some rows, in units of the target for numbers."""
     n = count(rows)
     total: dict[str, float] = {}
     chosen = np.unique(np.linspace(0, n - 1, min(n, EXPLAINED)).astype(int))
-    why = run.why
     for row in chosen:
         answer = why.prediction(_one(rows, int(row)), sample=BASELINES)
         for term in answer.terms:
@@ -359,7 +360,7 @@ def _one(rows: Any, row: int) -> Any:
     return take(rows, np.array([row]))
 
 
-def _examples(run: Run, rows: Any, outputs: Array, true: Array) -> list[Explanation]:
+def _examples(run: Run, why: Why, rows: Any, outputs: Array, true: Array) -> list[Explanation]:
     """Return three rows explained: the surest or closest, one in the middle, and the one most wrong."""
     target = run.encoding.target
     if target.classes:
@@ -377,7 +378,7 @@ def _examples(run: Run, rows: Any, outputs: Array, true: Array) -> list[Explanat
     for what, row in picked.items():
         known = target.classes[int(true[row])] if target.classes else number(float(true[row]))
         told = said[row] if target.classes else number(float(said[row]))
-        answer = run.why.prediction(_one(rows, int(row)), top=5)
+        answer = why.prediction(_one(rows, int(row)), top=5)
         tables = tuple(table for table in answer.tables if table.title.startswith("What"))
         title = f"Row {row}, {what}: it is {known}, the network says {told}"
         found.append(

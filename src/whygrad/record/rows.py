@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from whygrad.errors import InputError, warn
-from whygrad.fitted import Ensemble, Fitted
-from whygrad.nn import Array, Data, Parameters
+from whygrad.fitted import Ensemble, Fitted, fitted_of
+from whygrad.nn import Array, Data
 from whygrad.pipeline import datasets
 from whygrad.pipeline.comparing import Comparison
 from whygrad.pipeline.fit import (
@@ -37,7 +37,7 @@ from whygrad.pipeline.settings import Settings
 from whygrad.plan.plan import State
 from whygrad.record.files import manifest
 from whygrad.record.files.inside import TEST, TRAINING
-from whygrad.record.folder import Details, conclude, fitted, train_and_record
+from whygrad.record.folder import Details, conclude, train_and_record
 from whygrad.record.recorded import Recorded
 from whygrad.record.source import prepare_again, read_again, true_values
 from whygrad.tables import (
@@ -50,7 +50,7 @@ from whygrad.tables import (
     quoted,
 )
 from whygrad.training.callbacks import AnyCallback, StepController, waited
-from whygrad.training.epochs import History, final
+from whygrad.training.epochs import History
 from whygrad.training.side_by_side import warm_up
 
 ROWS = 8192  # that are in memory at a time
@@ -86,7 +86,7 @@ def record_prepared(
     )
     took = time.perf_counter() - began - waited(controller)
     found = result_of(ready, state, history, took)
-    conclude(path, fitted(ready.training, state, history), results_of(found))
+    conclude(path, fitted_of(ready.training.plan, state, history), results_of(found))
     return found
 
 
@@ -134,7 +134,7 @@ def results_again(run: Recorded, state: State, history: History) -> dict[str, An
 
 
 def _results_again(run: Recorded, state: State, history: History) -> dict[str, Any]:
-    own = Fitted(run.net, Parameters(run.net.sizes, final(run.plan, state)), history)
+    own = fitted_of(run.plan, state, history)
     try:
         rows = read_again(run)
         if isinstance(rows, Data):

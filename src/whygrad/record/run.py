@@ -14,15 +14,13 @@ import numpy as np
 
 from whygrad.engines.prediction import outputs
 from whygrad.errors import FileError, InputError, nearest_file
-from whygrad.fitted import Fitted
+from whygrad.fitted import Fitted, fitted_of
 from whygrad.nn.functions import Array
-from whygrad.nn.network import Parameters
 from whygrad.plan.plan import State
 from whygrad.record import forking, replay, source
 from whygrad.record.files import events, manifest
 from whygrad.record.recorded import Recorded
 from whygrad.training.callbacks import AnyCallback
-from whygrad.training.epochs import final
 
 if TYPE_CHECKING:
     from whygrad.answers.widget.notebook import NotebookWidget
@@ -201,6 +199,8 @@ class Run(Recorded):
     def replay(self, verify: bool = True) -> replay.Replay:
         """Train again from the start, and compare every cost and snapshot with what was recorded.
 
+        Of an ensemble that is its first member: `run.member(k).replay()` trains another.
+
         Parameters
         ----------
         verify : bool, default True
@@ -213,8 +213,7 @@ class Run(Recorded):
             where the two first differ.
         """
         state, verdict = replay.verify(self) if verify else (replay.again(self), None)
-        theta = Parameters(self.net.sizes, final(self.plan, state))
-        return replay.Replay(Fitted(self.net, theta, self.history), verdict)
+        return replay.Replay(fitted_of(self.plan, state, self.history), verdict)
 
     def trajectory(self, step: int | None = None) -> "Trajectory":
         """Return the training, to its end or to a step, as the functions of `whygrad.why` take it.

@@ -171,5 +171,6 @@ class Oddities:
         if (name, what) not in self.found:
             return None
         count, first, example = self.found[name, what]
-        where = f"row {first + 1}" if count == 1 else f"{count:,} rows, the first is {first + 1}"
+        row = f"row {first + 1}"
+        where = row if count == 1 else f"{count:,} rows, the first is {row}"
         return count, where, example

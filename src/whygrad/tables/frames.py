@@ -51,10 +51,8 @@ def as_table(frame: Any) -> Any:
     except nw.exceptions.DuplicateError:
         raise InputError("the frame has two columns of the same name: rename one") from None
     names = names_of_columns(wrapped.columns, "the frame")
-    series = (
-        (wrapped[:, i], name) for i, name in enumerate(names)
-    )  # by position: names may be numbers
-    columns = [_column(one, name) for one, name in series]
+    # By position: names may be numbers.
+    columns = [_column(wrapped[:, i], name) for i, name in enumerate(names)]
     return pa.table(columns, names=names) if names else pa.table({})
 
 

@@ -63,9 +63,8 @@ class Learned:
     note: str = ""
 
 
-Bins: TypeAlias = (
-    int | Callable[[int], int]
-)  # of each number, or that of the number of such columns
+# How many bins each number has, or a function of how many columns of numbers there are.
+Bins: TypeAlias = int | Callable[[int], int]
 
 
 def learn(

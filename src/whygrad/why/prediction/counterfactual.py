@@ -58,9 +58,9 @@ def changes(
     movable = [c for c in columns if c.numeric and not answer.x[list(c.inputs[1:])].any()]
     looked_at = _promising(answer, movable, top)
     singles = _numbers(answer, names, looked_at, room, top)
-    singles += _categories(answer, columns, room.seen) + _met_in_training(
-        answer, names, columns, room.seen
-    )
+    singles += _categories(answer, columns, room.seen)
+    if room.seen is not None:
+        singles += _met_in_training(answer, names, columns, room.seen)
     together = _together(answer, names, movable, room)
     alone = [one for one in singles if one.size is not None and one.verified]
     if together is not None and alone:
@@ -190,24 +190,25 @@ def _categories(
 
 
 def _met_in_training(
-    answer: Answer, names: Names, columns: tuple[InputColumn, ...], seen: Seen | None
+    answer: Answer, names: Names, columns: tuple[InputColumn, ...], seen: Seen
 ) -> list[Change]:
     """Return for each date and each number in pieces the nearest of training that turns the answer."""
     found = []
-    for column in columns if seen is not None else ():
+    for column in columns:
         k = column.leading
         if column.numeric or k < 0 or answer.x[list(column.missing)].any():
             continue
-        rows = seen.rows[column.name]  # type: ignore[union-attr]
+        rows = seen.rows[column.name]
         far = abs(rows[:, int(np.flatnonzero(column.inputs == k)[0])] - answer.x[k])
         order = np.argsort(far, kind="stable")
         order = order[np.unique(np.linspace(0, len(order) - 1, TRIED).astype(int))]
         X = np.repeat(answer.x[None].astype(np.float64), len(order), axis=0)
         X[:, column.inputs] = rows[order]
         here = column.shown(answer.net, names, answer.x)
-        turned = np.flatnonzero(answer.turned_among(X))
-        other = (X[i] for i in turned if column.shown(answer.net, names, X[i]) != here)
-        found += [_change(answer, column, x) for x in [next(other, None)] if x is not None]
+        for x in X[answer.turned_among(X)]:
+            if column.shown(answer.net, names, x) != here:
+                found.append(_change(answer, column, x))
+                break
     return found
 
 

@@ -23,7 +23,7 @@ from whygrad.why.what_if.perturbation import kinked
 ENOUGH = 1e-14  # of what a line adds up in size: a piece that is off by no more is done
 FLOOR = 1e-15  # of the output: where a piece is off by no more, so is the output by rounding
 MISSED = (
-    1e-13  # of both: a piece whose integral is further from what the output rises by has missed it
+    1e-13  # of both: a piece has missed a kink if its integral is further from the output's rise
 )
 SAFE = 10.0  # how much larger than estimated the error may be
 ORDERS = ((0.2, 16), (0.02, 10), (0.0, 6))  # points of a piece, by its length
@@ -64,7 +64,6 @@ class Watched(NamedTuple):
     layer: int
     kink: float
     far: Array  # (P, n, units)
-
     near: Array  # (P, 1, units): nearer to the kink z is on neither side of it
 
     @property
@@ -254,10 +253,10 @@ def _rule(integrand: Integrand, pieces: Pieces, n: int) -> _Found:
     met = np.zeros(len(length), bool)
     for one in watched:
         sides = one.sides
-        low, high_ = sides.min(axis=1), sides.max(axis=1)
-        seen = np.sign(np.where(low < 0, low, high_))
+        low, highest = sides.min(axis=1), sides.max(axis=1)
+        seen = np.sign(np.where(low < 0, low, highest))
         dips = (between @ one.far * seen[:, None]).min(axis=1) < -one.near[:, 0]
-        met |= ((low * high_ < 0) | dips).any(axis=1)
+        met |= ((low * highest < 0) | dips).any(axis=1)
     return _Found(found, size, off, np.abs(missed), np.abs(out).max(axis=1), met, watched)
 
 

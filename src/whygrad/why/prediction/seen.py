@@ -17,9 +17,7 @@ LOOKED_AT = 4_000_000  # numbers of training rows that are looked at for the val
 ROWS = (500, 10_000)  # how many rows these are at least and at most
 FEW = 32  # values, of which a number has to be one
 TRIED = 200  # values of a column that are tried
-WHOLE = (
-    1e-6  # of the largest value: as near to a whole number rounding to float32 leaves whole ones
-)
+WHOLE = 1e-6  # of the largest value: as near rounding to float32 leaves whole numbers to whole ones
 
 
 @dataclass(frozen=True, eq=False)
