@@ -28,7 +28,7 @@ from typing import Any
 
 from whygrad.errors import FileError, InputError
 from whygrad.fitted import Ensemble
-from whygrad.interop.model import Model
+from whygrad.interop.model import Model, libraries_of
 from whygrad.interop.torch_out import to_torch
 from whygrad.interop.torch_state import refuse_pickle
 from whygrad.why.bound import Why
@@ -116,7 +116,7 @@ def explain(
 
 
 def _of_object(model: Any, cost: Any, description: Any) -> Model:
-    libraries = {kind.__module__.partition(".")[0] for kind in type(model).__mro__}
+    libraries = libraries_of(model)
     kind = type(model).__name__
     if libraries & {"keras", "tf_keras"}:  # before PyTorch, whose modules its layers may be
         return Model(_read("keras", "why_of_keras", model, cost), f"Keras' {kind}")
