@@ -8,7 +8,6 @@
     onnx             ONNX's files and models
     torch            a PyTorch module, traced → a chain
     torch_loss       PyTorch's losses → output activation and cost
-    torch_functions  activations with a parameter that PyTorch lets one choose
     torch_state      PyTorch's parameters and a description of the network → a chain
     torch_out        a network of whygrad's → a PyTorch module, or its parameters
     keras            Keras models, in memory and from their files → a chain

@@ -32,10 +32,10 @@ from whygrad.interop.chain import (
     check_outputs,
 )
 from whygrad.interop.outputs import why_of_chain
-from whygrad.interop.torch_functions import gelu_tanh, scaled_elu, sharp_softplus, sloped_relu
 from whygrad.interop.torch_loss import cost_of
 from whygrad.nn import Activation
 from whygrad.nn.functions import Array
+from whygrad.nn.parametric import gelu_tanh, scaled_elu, sharp_softplus, sloped_relu
 from whygrad.why.bound import Why
 
 
