@@ -15,6 +15,7 @@ import whygrad as wg
 from command import whygrad
 from exported import compiled, in_node, limit, ran
 from whygrad.nn.functions import ACTIVATIONS
+from whygrad.nn.parametric import gelu_tanh, scaled_elu, sharp_softplus, sloped_relu
 from whygrad.pipeline import fit
 from whygrad.pipeline.deploy import onnx_graph, source_text
 from whygrad.pipeline.deploy.building import of_table, proof_of_table
@@ -48,8 +49,15 @@ HIDDEN = [name for name, f in ACTIVATIONS.items() if f.custom_vjp is None]
 PAIRS = [(f, HIDDEN[-k - 1]) for k, f in enumerate(HIDDEN)] + [("selu", "softmax")]
 
 
+WITH_PARAMETERS = [
+    (sloped_relu(0.2), sloped_relu(1.5)),
+    (scaled_elu(1.7), sharp_softplus(3.0, 2.0)),
+    (gelu_tanh(), "identity"),
+]
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("hidden, output", PAIRS)
+@pytest.mark.parametrize("hidden, output", [*PAIRS, *WITH_PARAMETERS])
 def test_every_activation_is_the_same_in_onnx_c_and_javascript(hidden, output, dtype, tmp_path):
     fitted = network(hidden, output, dtype)
     X = np.random.default_rng(0).normal(size=(60, 4)).astype(dtype)
@@ -431,6 +439,7 @@ def test_what_cannot_be_exported_is_refused_in_a_line_and_nothing_is_written(tmp
     from sklearn.neural_network import MLPClassifier
 
     cube = wg.Activation("cube", lambda z: z**3, lambda z: 3 * z**2)
+    by_name = wg.Activation("leaky_relu(0.2)", cube.value, cube.derivative)
     broken = network()
     broken.theta.flat[3] = np.nan
     huge = wg.MLPClassifier(**OPTIONS)
@@ -439,6 +448,16 @@ def test_what_cannot_be_exported_is_refused_in_a_line_and_nothing_is_written(tmp
             network(cube),
             "net.c",
             "layer 1 has the activation 'cube', and only those of ",
+        ),
+        (
+            network(by_name),
+            "net.c",
+            "layer 1 has the activation 'leaky_relu(0.2)', and only those of ",
+        ),
+        (
+            network(sharp_softplus(1.0, math.inf)),
+            "net.js",
+            "layer 1 has the activation 'softplus(1.0, inf)': its numbers are not finite in float64",
         ),
         (
             broken,

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import whygrad as wg
+from exported import ran
 from whygrad.interop.keras import why_of_keras
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
@@ -504,3 +505,10 @@ def test_without_h5py_the_extra_is_named(saved, monkeypatch):
     monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(wg.InputError, match=r'takes h5py: pip install "whygrad\[keras\]"'):
         why_of_keras(saved / "Sequential.keras")
+
+
+def test_a_leaky_relu_of_keras_leaves_with_its_own_slope(tmp_path):
+    model = made("Sequential")  # with slope 0.1
+    done = wg.export(wg.explain(model), tmp_path / "net.onnx", rows=X)
+    expected = model(rows_of(model), training=False).detach().numpy()
+    np.testing.assert_allclose(ran(done.path, {"X": X})["outputs"], expected, rtol=0, atol=1e-12)

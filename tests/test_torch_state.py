@@ -82,6 +82,9 @@ def test_what_pytorch_has_not_is_refused():
         wg.InputError, match="'cube' of layer 1 is of your own: PyTorch has no modu"
     ):
         wg.to_torch(fitted(cube))
+    by_name = wg.Activation("leaky_relu(0.2)", cube.value, cube.derivative)
+    with pytest.raises(wg.InputError, match=r"'leaky_relu\(0.2\)' of layer 1 is of your own"):
+        wg.to_torch(fitted(by_name))
     with pytest.raises(wg.InputError, match="a dict is no trained network of whygrad"):
         wg.to_torch({})
 

@@ -164,6 +164,15 @@ def needs(package: str, what: str) -> None:
         raise InputError(f"{what} needs {package}: pip install {package}")
 
 
+def first_line(error: BaseException | None) -> str:
+    r"""Return the first line of what an error says, "" where it says nothing.
+
+    >>> first_line(ValueError("no such node\nin graph"))
+    'no such node'
+    """
+    return (str(error).splitlines() or [""])[0]
+
+
 def nearest_file(name: str, others: Iterable[str]) -> str:
     """Return the question after a file of that name, which is not there; "" where no other is like it.
 

@@ -8,7 +8,6 @@
     onnx             ONNX's files and models
     torch            a PyTorch module, traced → a chain
     torch_loss       PyTorch's losses → output activation and cost
-    torch_functions  activations with a parameter that PyTorch lets one choose
     torch_state      PyTorch's parameters and a description of the network → a chain
     torch_out        a network of whygrad's → a PyTorch module, or its parameters
     keras            Keras models, in memory and from their files → a chain
@@ -28,7 +27,7 @@ from typing import Any
 
 from whygrad.errors import FileError, InputError
 from whygrad.fitted import Ensemble
-from whygrad.interop.model import Model
+from whygrad.interop.model import Model, libraries_of
 from whygrad.interop.torch_out import to_torch
 from whygrad.interop.torch_state import refuse_pickle
 from whygrad.why.bound import Why
@@ -116,7 +115,7 @@ def explain(
 
 
 def _of_object(model: Any, cost: Any, description: Any) -> Model:
-    libraries = {kind.__module__.partition(".")[0] for kind in type(model).__mro__}
+    libraries = libraries_of(model)
     kind = type(model).__name__
     if libraries & {"keras", "tf_keras"}:  # before PyTorch, whose modules its layers may be
         return Model(_read("keras", "why_of_keras", model, cost), f"Keras' {kind}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from whygrad.errors import InputError
 from whygrad.fitted import Ensemble, Fitted
-from whygrad.interop.model import Model
+from whygrad.interop.model import Model, libraries_of
 from whygrad.nn import dense
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _parts(x: Any, rows: Any) -> "tuple[Deployable, Proof]":
     if isinstance(x, Fitted | Ensemble):
         given = of_network(x)
         return given, proof_of_network(given, x, rows, "rows given")
-    libraries = {kind.__module__.partition(".")[0] for kind in type(x).__mro__}
+    libraries = libraries_of(x)
     if {"whygrad", "sklearn"} <= libraries:
         from whygrad.estimators.deploying import deployable_of, proof_of
 

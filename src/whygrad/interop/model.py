@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from whygrad.answers.widget.notebook import NotebookWidget
 
 
+def libraries_of(x: Any) -> set[str]:
+    """Return the top-level modules that the class of an object and its bases come from."""
+    return {kind.__module__.partition(".")[0] for kind in type(x).__mro__}
+
+
 @dataclass(frozen=True, eq=False)
 class Model:
     """A trained network, wherever it was trained: what `whygrad.explain` returns.

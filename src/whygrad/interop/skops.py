@@ -10,7 +10,7 @@ from zipfile import BadZipFile, ZipFile
 
 from skops import io
 
-from whygrad.errors import FileError, InputError
+from whygrad.errors import FileError, InputError, first_line
 from whygrad.files import check_regular
 from whygrad.interop.model import Model
 from whygrad.interop.sklearn import model_of_estimator
@@ -68,12 +68,12 @@ def model_of_skops(path: Path, cost: Any = None) -> Model:
     except BadZipFile:
         raise FileError(f"{path}: not a file of skops, or damaged") from None
     except Exception as error:  # anything, from a description that anybody may have written
-        reason = (str(error).splitlines() or [""])[0]
-        raise FileError(f"{path}: damaged ({type(error).__name__}: {reason:.200})") from None
+        reason = f"{type(error).__name__}: {first_line(error):.200}"
+        raise FileError(f"{path}: damaged ({reason})") from None
     try:
         return model_of_estimator(estimator, path.name)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     except (AttributeError, TypeError, ValueError, KeyError, IndexError) as error:
-        reason = (str(error).splitlines() or [""])[0]
-        raise FileError(f"{path}: damaged, its estimator is not whole ({reason:.200})") from None
+        reason = f"{first_line(error):.200}"
+        raise FileError(f"{path}: damaged, its estimator is not whole ({reason})") from None

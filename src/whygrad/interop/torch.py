@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import fx, nn
 
-from whygrad.errors import InputError
+from whygrad.errors import InputError, first_line
 from whygrad.interop.chain import (
     Drop,
     Function,
@@ -32,10 +32,10 @@ from whygrad.interop.chain import (
     check_outputs,
 )
 from whygrad.interop.outputs import why_of_chain
-from whygrad.interop.torch_functions import gelu_tanh, scaled_elu, sharp_softplus, sloped_relu
 from whygrad.interop.torch_loss import cost_of
 from whygrad.nn import Activation
 from whygrad.nn.functions import Array
+from whygrad.nn.parametric import gelu_tanh, scaled_elu, sharp_softplus, sloped_relu
 from whygrad.why.bound import Why
 
 
@@ -129,10 +129,10 @@ def _traced(model: nn.Module) -> Any:
     except Exception as error:  # anything may go wrong in another's code
         frames = inspect.getinnerframes(error.__traceback__) if error.__traceback__ else []
         line = _line([(frame.filename, str(frame.lineno)) for frame in frames])
-        reason = (str(error).splitlines() or [""])[0]
+        reason = f"{type(error).__name__}: {first_line(error)}"
         raise InputError(
-            f"{type(model).__name__} cannot be traced{line}: {type(error).__name__}: {reason}; where it "
-            "decides by the numbers in it, give torch.export.export(model, (rows,))"
+            f"{type(model).__name__} cannot be traced{line}: {reason}; where it decides by the numbers in "
+            "it, give torch.export.export(model, (rows,))"
         ) from None
 
 
@@ -179,7 +179,7 @@ def _steps(model: nn.Module, graph: Any, shared: list[str]) -> Iterator[Step]:
         elif node.op == "output":
             _check_output(node, head, own)
         elif not data and node.op != "call_module":
-            if node.all_input_nodes and any(each in sizes for each in node.all_input_nodes):
+            if any(each in sizes for each in node.all_input_nodes):
                 sizes.add(node)
             else:
                 values[node] = _value(node, values)
@@ -502,7 +502,7 @@ def _run(model: nn.Module, graph: Any, X: Array) -> Array:
             problem = problem or error
     raise InputError(
         f"{type(model).__name__} cannot be run on rows of {X.shape[1]} numbers, to compare its outputs: "
-        f"{(str(problem).splitlines() or [''])[0]}"
+        f"{first_line(problem)}"
     )
 
 

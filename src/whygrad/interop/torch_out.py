@@ -4,7 +4,6 @@ Linear, the activation, Dropout where the layer has some, and so on: 0.weight, 0
 names `export` writes a file of safetensors.
 """
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,24 +12,27 @@ from whygrad.errors import InputError
 from whygrad.fitted import Ensemble, Fitted
 from whygrad.interop.door import average_of
 from whygrad.nn import Network, Parameters
-from whygrad.nn.functions import ACTIVATIONS, Activation
+from whygrad.nn.functions import Activation
+from whygrad.nn.parametric import family_of
 from whygrad.why.bound import Why
 
 if TYPE_CHECKING:
     import torch
 
-# Our name of an activation: PyTorch's module, and its arguments. Ours is softplus to the last digit.
+# An activation's family: PyTorch's module, and its arguments where they are not the family's parameters.
+# Its softplus is z itself from 40 on, as ours is to the last digit.
 MODULES: dict[str, tuple[str, tuple[Any, ...]]] = {
     "sigmoid": ("Sigmoid", ()),
     "tanh": ("Tanh", ()),
     "relu": ("ReLU", ()),
-    "leaky_relu": ("LeakyReLU", (0.01,)),
+    "leaky_relu": ("LeakyReLU", ()),
     "elu": ("ELU", ()),
     "selu": ("SELU", ()),
     "gelu": ("GELU", ()),
     "gelu_tanh": ("GELU", ("tanh",)),
     "silu": ("SiLU", ()),
     "softplus": ("Softplus", (1.0, 40.0)),
+    "sharp_softplus": ("Softplus", ()),
     "exp": ("Exp", ()),
     "softmax": ("Softmax", (1,)),
 }
@@ -116,15 +118,14 @@ def _modules(net: Network) -> list[tuple[str, tuple[Any, ...]]]:
 
 def _activation(f: Activation, l: int) -> tuple[str, tuple[Any, ...]]:
     """Return PyTorch's module for an activation, also one with a parameter that came from there."""
-    if ACTIVATIONS.get(f.name) == f or f.name == "gelu_tanh":
-        return MODULES[f.name]
-    read = re.fullmatch(r"(leaky_relu|elu|softplus)(?:\(([^)]+)\))?", f.name)
-    if read:
-        numbers = tuple(float(each) for each in (read[2] or "").split(",") if each)
-        return MODULES[read[1]][0], numbers
-    raise InputError(
-        f"the activation {f.name!r} of layer {l} is of your own: PyTorch has no module for it"
-    )
+    found = family_of(f)
+    if found is None:
+        raise InputError(
+            f"the activation {f.name!r} of layer {l} is of your own: PyTorch has no module for it"
+        )
+    family, parameters = found
+    name, arguments = MODULES[family]
+    return name, parameters or arguments
 
 
 def _exp() -> Any:

@@ -3,6 +3,7 @@
 Read in this order:
 
     functions   activations f and f′, costs C and ∂C/∂a: the only calculus
+    parametric  activations with parameters, as other libraries have them
     frozen_array  an array as frozen data, such as the mask of a layer
     network     `Network`, `Dense`, `Parameters`, and how parameters start
     arrays      what a user gives → arrays that fit, or one line that says why not
@@ -11,8 +12,8 @@ Read in this order:
     metrics     cost, accuracy and R² of examples
     pairings    output activation and cost taken together, to the last digit
 
-Doors beside this one: `functions` and `metrics`, for their constants, and `frozen_array`, for files. It may
-import `errors`, `files` and `cores` alone.
+Doors beside this one: `functions` and `metrics`, for their constants, `parametric`, for what is read and
+exported, and `frozen_array`, for files. It may import `errors`, `files` and `cores` alone.
 """
 
 from whygrad.nn.arrays import (

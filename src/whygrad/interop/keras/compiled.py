@@ -17,6 +17,7 @@ from typing import Any
 from whygrad.errors import InputError
 from whygrad.interop.chain import Chain
 from whygrad.interop.outputs import (
+    CANONICAL_COSTS,
     Output,
     by_default,
     from_logits,
@@ -92,10 +93,9 @@ def _binary(config: dict[str, Any], f: Any, n_L: int, factor: Fraction) -> Outpu
 
 
 def _cross_entropy(kind: str, config: dict[str, Any], f: Any, factor: Fraction) -> Output:
-    cost = COSTS["cross_entropy" if kind == "softmax" else "binary_cross_entropy"]
     if config.get("from_logits"):
         return from_logits("the loss", kind, f, factor)
-    return scaled("the loss", f, cost, factor)
+    return scaled("the loss", f, COSTS[CANONICAL_COSTS[kind]], factor)
 
 
 def _squared(config: dict[str, Any], f: Any, n_L: int, factor: Fraction) -> Output:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.errors import FileError, InputError
+from whygrad.errors import FileError, InputError, first_line
 from whygrad.files import check_regular, from_json
 from whygrad.interop.keras.layers import Place, Weights
 from whygrad.nn.functions import Array
@@ -67,7 +67,7 @@ def opened(path: Path) -> Iterator[Saved]:
     except (FileError, InputError):
         raise
     except (OSError, RuntimeError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = first_line(error) or type(error).__name__
         raise FileError(f"{path}: no model of Keras, or damaged ({reason})") from None
 
 

@@ -15,9 +15,9 @@ import numpy as np
 
 from whygrad.errors import InputError
 from whygrad.interop.chain import Chain, Drop, Function, Linear, Scaling, Step, chained
-from whygrad.interop.torch_functions import scaled_elu, sloped_relu
 from whygrad.nn import Activation
 from whygrad.nn.functions import Array
+from whygrad.nn.parametric import scaled_elu, sloped_relu
 
 
 class Place(NamedTuple):

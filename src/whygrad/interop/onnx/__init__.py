@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from whygrad.answers.names import Names
-from whygrad.errors import InputError
+from whygrad.errors import InputError, first_line
 from whygrad.interop.chain import Chain, Linear, Scaling, chained
 from whygrad.interop.columns import Column, named
 from whygrad.interop.door import Original, checked, rows_at_the_door
@@ -189,9 +189,8 @@ def _front(model: Any, begin: Input, what: str) -> Runner | None:
     """Return what computes the inputs of the network from those of the graph, None where these are they."""
     if not begin.tensor:
         return None
-    given = [one for one in model.graph.input if one.name not in _initialised(model)]
     try:
-        return runner(model, begin.tensor, given)
+        return runner(model, begin.tensor, _given(model.graph))
     except InputError as error:
         raise InputError(
             f"{what}: what comes before the network cannot be computed: {error}"
@@ -206,8 +205,10 @@ def _columns(graph: Any, found: Read, begin: Input) -> list[Column] | None:
     return columns_before(graph, arrays, begin.tensor)
 
 
-def _initialised(model: Any) -> set[str]:
-    return {tensor.name for tensor in model.graph.initializer}
+def _given(graph: Any) -> list[Any]:
+    """Return the inputs that rows are; before IR version 4 a graph lists its weights as inputs, too."""
+    weights = {tensor.name for tensor in graph.initializer}
+    return [one for one in graph.input if one.name not in weights]
 
 
 def _before(front: Runner | None, begin: Input) -> tuple[str, ...]:
@@ -253,9 +254,8 @@ def _at_the_door(
     found: Model, model: Any, tensors: Read, end: _End, chain: Chain, steps: list[Any], begin: Input
 ) -> Model:
     """Compare the outputs with those of the original, where something runs it."""
-    given = [one for one in model.graph.input if one.name not in _initialised(model)]
     try:
-        run = runner(model, end.tensor, given)
+        run = runner(model, end.tensor, _given(model.graph))
     except InputError as error:
         return replace(
             found, seen=(f"The outputs were not compared with the original's: {error}.",)
@@ -277,10 +277,8 @@ def _at_the_door(
     except InputError:
         raise
     except Exception as error:  # of a runtime, on rows of a model that it took
-        reason = (str(error).splitlines() or [""])[0]
-        said = (
-            f"The outputs were not compared with the original's: {run.name} fails ({reason:.200})."
-        )
+        reason = f"{run.name} fails ({first_line(error):.200})"
+        said = f"The outputs were not compared with the original's: {reason}."
         return replace(found, original=None, seen=(said,))
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from whygrad.interop.columns import Column, one_hot, picked, plain, scaled
 from whygrad.interop.onnx.file import text
-from whygrad.interop.onnx.graph import Node, dimensions, in_order, node_of
+from whygrad.interop.onnx.graph import AFFINE, Node, dimensions, in_order, node_of
 from whygrad.interop.onnx.values import Break
 from whygrad.nn import Array
 
@@ -191,10 +191,7 @@ FOLLOW: dict[str, Callable[[_Known, Node], Columns]] = {
     "Concat": _concatenated,
     "FeatureVectorizer": _concatenated,
     "Scaler": _scaler,
-    "Add": _arithmetic(lambda c: (1.0, c)),
-    "Sub": _arithmetic(lambda c: (1.0, -c)),
-    "Mul": _arithmetic(lambda c: (c, 0.0)),
-    "Div": _arithmetic(lambda c: (1 / c, 0.0)),
+    **{kind: _arithmetic(f) for kind, f in AFFINE.items()},
     "Gather": _picked,
     "ArrayFeatureExtractor": _picked,
     "OneHotEncoder": _one_hot,

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from onnx import helper
 
+from whygrad.errors import first_line
 from whygrad.interop.onnx.operations import (
     CONSTANTS,
     FLOATS,
@@ -178,8 +179,7 @@ def _outputs(node: Node, tensors: dict[str, Any], eps: list[float]) -> list[Any]
     except Break as error:
         return [Broken(error, _deep(given))] * len(node.outputs)
     except (ValueError, TypeError, IndexError, KeyError, AttributeError) as error:
-        reason = (str(error).splitlines() or [""])[0]
-        return [Broken(Break(str(node), f"cannot be read ({reason})"), _deep(given))]
+        return [Broken(Break(str(node), f"cannot be read ({first_line(error)})"), _deep(given))]
 
 
 def _deep(given: list[Any]) -> bool:
@@ -237,9 +237,8 @@ def _function(node: Node, given: list[Any]) -> Value:
     if node.kind in AFFINE and len(given) == 2:
         u, v = given
         if isinstance(v, np.ndarray) and isinstance(u, Value):
-            if node.kind != "Pow":
-                return scaled(where, u, *AFFINE[node.kind](v.astype(np.float64)))
-        elif isinstance(u, np.ndarray) and isinstance(v, Value):
+            return scaled(where, u, *AFFINE[node.kind](v.astype(np.float64)))
+        if isinstance(u, np.ndarray) and isinstance(v, Value):
             if node.kind in ("Add", "Mul"):
                 return scaled(where, v, *AFFINE[node.kind](u.astype(np.float64)))
             if node.kind == "Sub":
@@ -257,6 +256,7 @@ def _function(node: Node, given: list[Any]) -> Value:
     return found
 
 
+# Factor and shift of an operation with a constant on its right.
 AFFINE: dict[str, Callable[[Array], tuple[Any, Any]]] = {
     "Add": lambda c: (1.0, c),
     "Sub": lambda c: (1.0, -c),

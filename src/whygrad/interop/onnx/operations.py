@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from whygrad.interop.onnx.recognise import log_softmax
+from whygrad.interop.onnx.recognise import log_softmax, own_selu
 from whygrad.nn import Array
-from whygrad.nn.functions import ACTIVATIONS
+from whygrad.nn.functions import ACTIVATIONS, LEAK
+from whygrad.nn.parametric import gelu_tanh, scaled_elu, sloped_relu
 
 LARGEST = 2**26  # numbers of a constant that is computed from others
 
@@ -24,10 +25,6 @@ About = dict[str, Any]
 
 def _alpha(about: About, default: float) -> float:
     return float(about.get("alpha", default))
-
-
-def _elu(alpha: float, z: Array, scale: float = 1.0) -> Array:
-    return scale * np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0)))
 
 
 def _erf(z: Array) -> Array:
@@ -48,11 +45,8 @@ def _clip(about: About) -> Callable[..., Array]:
 
 
 def _gelu(about: About) -> Callable[[Array], Array]:
-    def by_tanh(z: Array) -> Array:
-        return z / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (z + 0.044715 * z**3)))
-
     tanh = about.get("approximate", b"none") in (b"tanh", "tanh")
-    return by_tanh if tanh else ACTIVATIONS["gelu"].value
+    return (gelu_tanh() if tanh else ACTIVATIONS["gelu"]).value
 
 
 def _reduced(f: Callable[..., Array]) -> Callable[[About], Callable[..., Array]]:
@@ -106,16 +100,16 @@ FUNCTIONS: dict[str, Callable[[About], Callable[..., Any]]] = {
     "HardSwish": _plain(lambda z: z * np.clip(z / 6 + 0.5, 0, 1)),
     "Gelu": _gelu,
     "Clip": _clip,
-    "LeakyRelu": lambda about: lambda z: np.where(z > 0, z, _alpha(about, 0.01) * z),
+    "LeakyRelu": lambda about: sloped_relu(_alpha(about, LEAK)).value,
     "PRelu": _plain(lambda z, slope: np.where(z > 0, z, slope * z)),
-    "Elu": lambda about: lambda z: _elu(_alpha(about, 1.0), z),
+    "Elu": lambda about: scaled_elu(_alpha(about, 1.0)).value,
     "Celu": lambda about: (
         lambda z: np.where(
             z > 0, z, _alpha(about, 1.0) * np.expm1(np.minimum(z, 0) / _alpha(about, 1.0))
         )
     ),
     "Selu": lambda about: (
-        lambda z: _elu(_alpha(about, SELU[0]), z, float(about.get("gamma", SELU[1])))
+        own_selu(float(about.get("gamma", SELU[1])), _alpha(about, SELU[0])).value
     ),
     "Swish": lambda about: lambda z: z * ACTIVATIONS["sigmoid"].value(_alpha(about, 1.0) * z),
     "ThresholdedRelu": lambda about: lambda z: np.where(z > _alpha(about, 1.0), z, 0),

@@ -9,9 +9,9 @@ from functools import lru_cache
 import numpy as np
 
 from whygrad.interop.chain import Function
-from whygrad.interop.torch_functions import gelu_tanh, scaled_elu, sharp_softplus, sloped_relu
 from whygrad.nn import Array
 from whygrad.nn.functions import ACTIVATIONS, LEAK, Activation
+from whygrad.nn.parametric import gelu_tanh, scaled_elu, sharp_softplus, sloped_relu
 
 CLOSE = 3e-6  # constants of float32 are off by 6e-8 of themselves, and some are taken to the third power
 EXACT = 1e-13
@@ -78,9 +78,9 @@ def _with_parameters(seen: Array, z: Array, close: float) -> Iterator[Activation
 
     slope, alpha, at_0, gamma = -at(-1.0), -at(-40.0), at(0.0), at(1.0)
     if abs(slope - LEAK) > close:
-        yield sloped_relu(slope)  # type: ignore[misc]
+        yield sloped_relu(slope)
     if abs(alpha - 1) > close:
-        yield scaled_elu(alpha)  # type: ignore[misc]
+        yield scaled_elu(alpha)
     if at_0 > 0:
         yield sharp_softplus(np.log(2) / at_0, STEEP)
     yield gelu_tanh()

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from whygrad.errors import InputError
+from whygrad.errors import InputError, first_line
 from whygrad.interop.onnx.graph import dimensions, in_order, node_of
 from whygrad.nn import Array, column_names
 
@@ -53,7 +53,7 @@ def runner(model: Any, tensor: str, given: Any) -> Runner:
         try:
             return make(_up_to(model, tensor), tensor, given)
         except Exception as error:  # whatever it has to say of a model that it cannot run
-            reasons.append((str(error).splitlines() or [""])[0])
+            reasons.append(first_line(error))
     raise InputError("neither onnxruntime ({:.200}) nor onnx ({:.200}) runs it".format(*reasons))
 
 

@@ -13,8 +13,9 @@ import pyarrow as pa
 from whygrad.engines.prediction import outputs_of_rows
 from whygrad.errors import InputError
 from whygrad.fitted import Ensemble, Fitted
-from whygrad.nn.functions import ACTIVATIONS, Array
+from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
+from whygrad.nn.parametric import family_of
 from whygrad.pipeline.deploy.form import (
     Choice,
     Column,
@@ -44,16 +45,23 @@ def layers_of(net: Network, theta: Parameters) -> tuple[Layer, ...]:
         raise InputError(
             f"its parameters are {flat.dtype}: only float32 and float64 can be exported"
         )
-    for l, f in enumerate(net.f[1:], start=1):
-        if ACTIVATIONS.get(f.name) != f:
+    layers = []
+    for l, layer in enumerate(net.layers, start=1):
+        found = family_of(layer.f)
+        if found is None:
             raise InputError(
-                f"layer {l} has the activation {quoted(f.name)}, and only those of "
+                f"layer {l} has the activation {quoted(layer.f.name)}, and only those of "
                 "whygrad.functions can be exported"
             )
-    return tuple(
-        Layer(np.array(theta.W[l]), np.array(theta.b[l]), layer.f.name, layer.dropout)
-        for l, layer in enumerate(net.layers, start=1)
-    )
+        with np.errstate(over="ignore"):
+            if not np.isfinite(np.array(found[1], flat.dtype)).all():
+                raise InputError(
+                    f"layer {l} has the activation {quoted(layer.f.name)}: its numbers are not finite in "
+                    f"{flat.dtype}, and cannot be exported"
+                )
+        W, b = np.array(theta.W[l]), np.array(theta.b[l])
+        layers.append(Layer(W, b, layer.f.name, layer.dropout, *found))
+    return tuple(layers)
 
 
 def of_network(fitted: Fitted | Ensemble, result: Result | None = None) -> Deployable:

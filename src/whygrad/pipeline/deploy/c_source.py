@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from whygrad.errors import InputError
-from whygrad.nn.functions import LEAK, SELU_ALPHA, SELU_SCALE
+from whygrad.nn.functions import SELU_ALPHA, SELU_SCALE
+from whygrad.nn.parametric import GELU_CUBIC, GELU_SCALE
 from whygrad.pipeline.deploy.form import Choice, Column, Date, Deployable, Label, Number, Proof
 from whygrad.pipeline.deploy.source_text import (
     LONGEST,
@@ -176,9 +177,9 @@ class _Source:
 
     def _functions(self) -> Iterator[str]:
         yield self._function("dense")
-        for f in dict.fromkeys(layer.f for layer in self.given.layers):
-            if f != "identity":
-                yield self._function(f)
+        for family in dict.fromkeys(layer.family for layer in self.given.layers):
+            if family != "identity":
+                yield self._function(family)
         pairs = list(zip(self.fields, self.given.columns, strict=True))
         if any(isinstance(column, Date) and _has_date(column) for _, column in pairs):
             yield self._function("civil")
@@ -194,7 +195,12 @@ class _Source:
 
     def _function(self, what: str) -> str:
         """Return a function of `runtime.c` with this file's name and type."""
-        constants = {"LEAK": LEAK, "SELU_SCALE": SELU_SCALE, "SELU_ALPHA": SELU_ALPHA}
+        constants = {
+            "SELU_SCALE": SELU_SCALE,
+            "SELU_ALPHA": SELU_ALPHA,
+            "GELU_SCALE": GELU_SCALE,
+            "GELU_CUBIC": GELU_CUBIC,
+        }
         filled = functions()[what].replace("NAME", self.name).replace("REAL", self.real)
         for constant, value in constants.items():
             filled = filled.replace(constant, repr(value))
@@ -216,11 +222,14 @@ class _Source:
         for l, layer in enumerate(given.layers, start=1):
             units, inputs = layer.W.shape
             yield f"    {name}_dense({name}_W{l}, {name}_b{l}, {units}, {inputs}, {below}, z);"
-            if layer.f == "softmax":
+            a = "z[j]"
+            if layer.family == "softmax":
                 yield f"    {name}_softmax(z, {units});"
-            f = "z[j]" if layer.f in ("identity", "softmax") else f"{name}_{layer.f}(z[j])"
+            elif layer.family != "identity":
+                parameters = self._literals(np.array(layer.parameters))
+                a = f"{name}_{layer.family}({', '.join([a, *parameters])})"
             yield f"    for (j = 0; j < {units}; j++)"
-            yield f"        a[j] = {f};"
+            yield f"        a[j] = {a};"
             below = "a"
         yield from (f"    {line}" for line in self._result())
         yield "}"

@@ -86,12 +86,17 @@ Column: TypeAlias = Number | Choice | Date
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """A dense layer: W, (n_l, n_{l-1}), b, (n_l,), the name of its activation, and training's dropout."""
+    """A dense layer: W, (n_l, n_{l-1}), b, (n_l,), the name of its activation, and training's dropout.
+
+    What the activation computes is said by its family and the numbers that this has: 0.2 of a leaky ReLU.
+    """
 
     W: Array
     b: Array
     f: str
-    dropout: float = 0.0
+    dropout: float
+    family: str
+    parameters: tuple[float, ...]
 
 
 @dataclass(frozen=True)

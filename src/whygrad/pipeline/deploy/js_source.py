@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from whygrad.errors import InputError
-from whygrad.nn.functions import LEAK, SELU_ALPHA, SELU_SCALE
+from whygrad.nn.functions import SELU_ALPHA, SELU_SCALE
+from whygrad.nn.parametric import GELU_CUBIC, GELU_SCALE
 from whygrad.pipeline.deploy.form import Choice, Column, Date, Deployable, Proof
 from whygrad.pipeline.deploy.normal import MIDDLE, coefficients
 from whygrad.pipeline.deploy.source_text import (
@@ -76,16 +77,20 @@ def _lines(given: Deployable, proof: Proof, name: str) -> Iterator[str]:
             "values": result.values.replace("variable", "values"),
             "threshold": float(np.dtype(given.dtype).type(result.threshold)),
         },
-        "leak": LEAK,
         "selu": {"scale": SELU_SCALE, "alpha": SELU_ALPHA},
         "tiny": float(np.finfo(given.dtype).tiny),
-        "gelu": {"middle": MIDDLE, "P": _gelu(given)},
+        "gelu": {
+            "middle": MIDDLE,
+            "P": _gelu(given),
+            "scale": GELU_SCALE,
+            "cubic": GELU_CUBIC,
+        },
     }
     for key, value in about.items():
         yield f"  {key}: {literal(value)},"
     yield "  layers: ["
     for layer in given.layers:
-        yield f"    {{ f: {literal(layer.f)}, W: ["
+        yield f"    {{ f: {literal(layer.family)}, parameters: {literal(layer.parameters)}, W: ["
         yield wrapped(numbers(layer.W, given.dtype), "      ")
         yield "    ], b: ["
         yield wrapped(numbers(layer.b, given.dtype), "      ")
@@ -123,7 +128,7 @@ def _cell(value: Any) -> Any:
 
 
 def _gelu(given: Deployable) -> list[float]:
-    return [*coefficients()] if any(layer.f == "gelu" for layer in given.layers) else []
+    return [*coefficients()] if any(layer.family == "gelu" for layer in given.layers) else []
 
 
 def literal(value: Any) -> str:

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.nn.functions import LEAK, SELU_ALPHA, SELU_SCALE, Array
+from whygrad.nn.functions import SELU_ALPHA, SELU_SCALE, Array
+from whygrad.nn.parametric import GELU_CUBIC, GELU_SCALE
 from whygrad.pipeline.deploy.form import Choice, Date, Deployable, Number
 from whygrad.pipeline.deploy.normal import MIDDLE, coefficients
 from whygrad.tables.dates import DAY
@@ -73,7 +74,11 @@ TYPES = {"float32": 1, "int64": 7, "str": 8, "bool": 9, "float64": 11}
 # ── activations ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def _elu(g: Graph, z: str, scale: float = 1.0, alpha: float = 1.0) -> str:
+def _leaky_relu(g: Graph, z: str, slope: float) -> str:
+    return g.do("Max" if slope <= 1 else "Min", z, g.do("Mul", z, slope))
+
+
+def _elu(g: Graph, z: str, alpha: float, scale: float = 1.0) -> str:
     below = g.do("Mul", g.do("Sub", g.do("Exp", g.do("Min", z, 0.0)), 1.0), alpha)
     found = g.do("Where", g.do("Greater", z, 0.0), z, below)
     return found if scale == 1 else g.do("Mul", found, scale)
@@ -93,22 +98,37 @@ def _gelu(g: Graph, z: str) -> str:
     return g.do("Sub", g.do("Relu", z), g.do("Mul", g.do("Mul", size, P), density))
 
 
+def _gelu_tanh(g: Graph, z: str) -> str:
+    cubed = g.do("Mul", g.do("Mul", g.do("Mul", z, z), z), GELU_CUBIC)
+    tanh = g.do("Tanh", g.do("Mul", g.do("Add", z, cubed), GELU_SCALE))
+    return g.do("Mul", g.do("Mul", z, 0.5), g.do("Add", tanh, 1.0))
+
+
 def _softplus(g: Graph, z: str) -> str:
     rest = g.do("Log", g.do("Add", g.do("Exp", g.do("Neg", g.do("Abs", z))), 1.0))
     return g.do("Add", g.do("Relu", z), rest)
 
 
-ACTIVATIONS: dict[str, Callable[[Graph, str], str]] = {
+def _sharp_softplus(g: Graph, z: str, beta: float, threshold: float) -> str:
+    steep = g.do("Mul", z, beta)
+    soft = g.do("Div", _softplus(g, steep), beta)
+    return g.do("Where", g.do("Greater", steep, threshold), z, soft)
+
+
+# By family; each takes its parameters as well.
+ACTIVATIONS: dict[str, Callable[..., str]] = {
     "identity": lambda g, z: z,
     "sigmoid": lambda g, z: g.do("Sigmoid", z),
     "tanh": lambda g, z: g.do("Tanh", z),
     "relu": lambda g, z: g.do("Relu", z),
-    "leaky_relu": lambda g, z: g.do("Max", z, g.do("Mul", z, LEAK)),
+    "leaky_relu": _leaky_relu,
     "elu": _elu,
-    "selu": lambda g, z: _elu(g, z, SELU_SCALE, SELU_ALPHA),
+    "selu": lambda g, z: _elu(g, z, SELU_ALPHA, SELU_SCALE),
     "gelu": _gelu,
+    "gelu_tanh": _gelu_tanh,
     "silu": lambda g, z: g.do("Mul", z, g.do("Sigmoid", z)),
     "softplus": _softplus,
+    "sharp_softplus": _sharp_softplus,
     "exp": lambda g, z: g.do("Exp", z),
     "softmax": lambda g, z: g.do("Softmax", z, axis=1),
 }
@@ -300,7 +320,7 @@ def write(g: Graph, given: Deployable, names: Sequence[str], outputs: Sequence[s
     for l, layer in enumerate(given.layers, start=1):
         W = layer.W[:, order] if l == 1 else layer.W
         z = g.do("Gemm", a, np.ascontiguousarray(W), layer.b, transB=1)
-        a = ACTIVATIONS[layer.f](g, z)
+        a = ACTIVATIONS[layer.family](g, z, *layer.parameters)
     result = given.result
     if result.kind == "number":
         a = g.do("Mul", g.cast(a, "float64"), _row([result.scale]))

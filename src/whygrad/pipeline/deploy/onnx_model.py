@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.errors import InputError
+from whygrad.errors import InputError, first_line
 from whygrad.nn.functions import Array
 from whygrad.pipeline.deploy.form import Choice, Deployable, Proof
 from whygrad.pipeline.deploy.onnx_graph import ML_DOMAIN, ML_OPSET, OPSET, TYPES, Graph, write
@@ -91,9 +91,7 @@ def to_model(given: Deployable) -> Any:
             producer_version=__version__,
         )
     except (UnicodeEncodeError, ValueError, OverflowError) as error:
-        raise InputError(
-            f"it cannot be written as ONNX ({str(error).splitlines()[0]:.120})"
-        ) from None
+        raise InputError(f"it cannot be written as ONNX ({first_line(error):.120})") from None
     library("onnx.checker").check_model(model)
     return model
 

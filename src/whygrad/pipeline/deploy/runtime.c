@@ -1,5 +1,5 @@
 // The functions of an exported network, each below its name: NAME, REAL, and F at the end of float's functions
-// are filled in, and a file gets those that it uses. LEAK, SELU_SCALE and SELU_ALPHA are whygrad's constants.
+// are filled in, and a file gets those that it uses. SELU_… and GELU_… are whygrad's constants.
 
 //@ dense
 /* z = W x + b, in the precision of training. */
@@ -33,15 +33,15 @@ static REAL NAME_relu(REAL z)
 }
 
 //@ leaky_relu
-static REAL NAME_leaky_relu(REAL z)
+static REAL NAME_leaky_relu(REAL z, REAL slope)
 {
-    return z < 0 ? (REAL)LEAK * z : z;
+    return z < 0 ? slope * z : z;
 }
 
 //@ elu
-static REAL NAME_elu(REAL z)
+static REAL NAME_elu(REAL z, REAL alpha)
 {
-    return z < 0 ? expm1F(z) : z;
+    return z < 0 ? alpha * expm1F(z) : z;
 }
 
 //@ selu
@@ -56,6 +56,12 @@ static REAL NAME_gelu(REAL z)
     return z / 2 * erfcF(-z * (REAL)0.7071067811865476);
 }
 
+//@ gelu_tanh
+static REAL NAME_gelu_tanh(REAL z)
+{
+    return z / 2 * (1 + tanhF((REAL)GELU_SCALE * (z + (REAL)GELU_CUBIC * z * z * z)));
+}
+
 //@ silu
 static REAL NAME_silu(REAL z)
 {
@@ -66,6 +72,13 @@ static REAL NAME_silu(REAL z)
 static REAL NAME_softplus(REAL z)
 {
     return (z < 0 ? 0 : z) + log1pF(expF(-fabsF(z)));
+}
+
+//@ sharp_softplus
+static REAL NAME_sharp_softplus(REAL z, REAL beta, REAL threshold)
+{
+    REAL steep = beta * z;
+    return steep > threshold ? z : ((steep < 0 ? 0 : steep) + log1pF(expF(-fabsF(steep)))) / beta;
 }
 
 //@ exp

@@ -12,6 +12,7 @@ function gelu(z) {
 }
 
 const sigmoid = (z) => (z >= 0 ? 1 / (1 + Math.exp(-z)) : Math.exp(z) / (1 + Math.exp(z)));
+const softplus = (z) => Math.max(z, 0) + Math.log1p(Math.exp(-Math.abs(z)));
 const SELU = model.selu;
 
 const activations = {
@@ -19,12 +20,14 @@ const activations = {
   sigmoid,
   tanh: Math.tanh,
   relu: (z) => (z < 0 ? 0 : z),
-  leaky_relu: (z) => (z < 0 ? model.leak * z : z),
-  elu: (z) => (z < 0 ? Math.expm1(z) : z),
+  leaky_relu: (z, slope) => (z < 0 ? slope * z : z),
+  elu: (z, alpha) => (z < 0 ? alpha * Math.expm1(z) : z),
   selu: (z) => SELU.scale * (z < 0 ? SELU.alpha * Math.expm1(z) : z),
   gelu,
+  gelu_tanh: (z) => (z / 2) * (1 + Math.tanh(model.gelu.scale * (z + model.gelu.cubic * z ** 3))),
   silu: (z) => z * sigmoid(z),
-  softplus: (z) => Math.max(z, 0) + Math.log1p(Math.exp(-Math.abs(z))),
+  softplus,
+  sharp_softplus: (z, beta, threshold) => (beta * z > threshold ? z : softplus(beta * z) / beta),
   exp: Math.exp,
   softmax: (z) => z,
 };
@@ -36,12 +39,12 @@ function softmax(z) {
   return e.map((one) => round(one / sum));
 }
 
-function dense({ W, b, f }, x) {
+function dense({ W, b, f, parameters }, x) {
   const z = [];
   for (let j = 0; j < b.length; j++) {
     let sum = 0;
     for (let k = 0; k < x.length; k++) sum = round(sum + round(W[j * x.length + k] * x[k]));
-    z.push(round(activations[f](round(sum + b[j]))));
+    z.push(round(activations[f](round(sum + b[j]), ...parameters)));
   }
   return f === "softmax" ? softmax(z) : z;
 }

@@ -1,4 +1,4 @@
-"""Activation functions with the parameters that PyTorch has, where they are not whygrad's own.
+"""Activations with parameters, as other libraries let one choose them: a family, and its numbers.
 
     leaky ReLU   z > 0: z, else slope · z            ELU        z > 0: z, else α (e^z − 1)
     softplus     log(1 + e^(βz)) / β, and z itself where βz is past the threshold
@@ -8,42 +8,72 @@ Sources: the functions' definitions in PyTorch's documentation; Hendrycks & Gimp
 """
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
 from whygrad.nn.functions import ACTIVATIONS, LEAK, Activation
 
+GELU_SCALE, GELU_CUBIC = math.sqrt(2 / math.pi), 0.044715
 
-def sloped_relu(slope: float) -> str | Activation:
+
+@dataclass(frozen=True)
+class Parametric(Activation):
+    """An activation of a family, with its parameters, which say all that it computes."""
+
+    family: str = ""
+    parameters: tuple[float, ...] = ()
+
+
+# Of whygrad's own activations that are members of a family, their parameters.
+OWN = {"leaky_relu": (LEAK,), "elu": (1.0,)}
+
+
+def family_of(f: Activation) -> tuple[str, tuple[float, ...]] | None:
+    """Return family and parameters of an activation; None for one of the user's own, which is but code.
+
+    >>> family_of(sloped_relu(0.2)), family_of(ACTIVATIONS["elu"]), family_of(ACTIVATIONS["tanh"])
+    (('leaky_relu', (0.2,)), ('elu', (1.0,)), ('tanh', ()))
+    """
+    if isinstance(f, Parametric):
+        return f.family, f.parameters
+    return (f.name, OWN.get(f.name, ())) if ACTIVATIONS.get(f.name) == f else None
+
+
+def sloped_relu(slope: float) -> Activation:
     """Return the leaky ReLU with this slope below zero.
 
-    >>> sloped_relu(0.01)
-    'leaky_relu'
+    >>> sloped_relu(0.2).name, sloped_relu(0.01).name
+    ('leaky_relu(0.2)', 'leaky_relu')
     """
     if slope == LEAK:
-        return "leaky_relu"
-    return Activation(
+        return ACTIVATIONS["leaky_relu"]
+    return Parametric(
         f"leaky_relu({_number(slope)})",
         lambda z: np.where(z > 0, z, slope * z),
         lambda z: np.where(z > 0, 1.0, slope),
         kinks=(0.0,),
         linear=True,
+        family="leaky_relu",
+        parameters=(float(slope),),
     )
 
 
-def scaled_elu(alpha: float) -> str | Activation:
+def scaled_elu(alpha: float) -> Activation:
     """Return the ELU that goes to −α.
 
     >>> float(scaled_elu(2.0).value(np.array(-50.0)))
     -2.0
     """
     if alpha == 1:
-        return "elu"
-    return Activation(
+        return ACTIVATIONS["elu"]
+    return Parametric(
         f"elu({_number(alpha)})",
         lambda z: np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0))),
         lambda z: np.where(z > 0, 1.0, alpha * np.exp(np.minimum(z, 0))),
         kinks=(0.0,),
+        family="elu",
+        parameters=(float(alpha),),
     )
 
 
@@ -55,26 +85,27 @@ def sharp_softplus(beta: float, threshold: float) -> Activation:
     """
     soft, sigmoid = ACTIVATIONS["softplus"].value, ACTIVATIONS["sigmoid"].value
     usual = (beta, threshold) == (1, 20)
-    return Activation(
+    return Parametric(
         "softplus" if usual else f"softplus({float(beta)}, {float(threshold)})",
         lambda z: np.where(beta * z > threshold, z, soft(beta * z) / beta),
         lambda z: np.where(beta * z > threshold, 1.0, sigmoid(beta * z)),
         kinks=(threshold / beta,),
+        family="sharp_softplus",
+        parameters=(float(beta), float(threshold)),
     )
 
 
 def gelu_tanh() -> Activation:
     """Return GELU as approximated by tanh."""
-    scale, cubic = math.sqrt(2 / math.pi), 0.044715
 
     def value(z: np.ndarray) -> np.ndarray:
-        return z / 2 * (1 + np.tanh(scale * (z + cubic * z**3)))
+        return z / 2 * (1 + np.tanh(GELU_SCALE * (z + GELU_CUBIC * z**3)))
 
     def derivative(z: np.ndarray) -> np.ndarray:
-        t = np.tanh(scale * (z + cubic * z**3))
-        return (1 + t) / 2 + z / 2 * (1 - t * t) * scale * (1 + 3 * cubic * z * z)
+        t = np.tanh(GELU_SCALE * (z + GELU_CUBIC * z**3))
+        return (1 + t) / 2 + z / 2 * (1 - t * t) * GELU_SCALE * (1 + 3 * GELU_CUBIC * z * z)
 
-    return Activation("gelu_tanh", value, derivative)
+    return Parametric("gelu_tanh", value, derivative, family="gelu_tanh")
 
 
 def _number(x: float) -> str:
