@@ -67,7 +67,7 @@ def fits_a_few(net: Network, X: Array, Y: Array) -> str | None:
     """
     _, first = np.unique(X, axis=0, return_index=True)
     rows = np.sort(first)[:ROWS]
-    layers = [Dense(layer.units, layer.activation) for layer in net.layers]
+    layers = [Dense(layer.units, layer.activation, mask=layer.mask) for layer in net.layers]
     bare = Network(net.inputs, layers, net.cost)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")

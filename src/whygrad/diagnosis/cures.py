@@ -177,7 +177,7 @@ def _init(setting: Setting) -> Iterator[Cured]:
 
 
 def _units(setting: Setting) -> Iterator[Cured]:
-    if setting.net.L > 1:
+    if setting.net.L > 1 and not len(setting.net.masked):  # whose masks fit no other size
         hidden = [replace(l, units=max(WIDER * l.units, 16)) for l in setting.net.layers[:-1]]
         net = with_layers(setting.net, [*hidden, setting.net.layers[-1]])
         said = "-".join(str(layer.units) for layer in hidden)

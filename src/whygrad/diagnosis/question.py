@@ -31,7 +31,7 @@ from whygrad.diagnosis.trials import (
 )
 from whygrad.errors import InputError
 from whygrad.nn import COSTS, Array
-from whygrad.plan import Stopping
+from whygrad.training import MEASURES
 
 HELD_OUT = 0.3  # of the rows, where no validation rows are given
 FEW_ROWS = 20  # no more: all are trained on and measured
@@ -219,7 +219,7 @@ def _tried(subject: Subject, task: Task, seconds: float | None, exact: list[Find
     best, tried = search(base, signs, max(SECONDS, taken) if seconds is None else seconds)
     found, improvements = _judged(best, tried, signs)
     found = _no_relation(base, setting, training, found) + found
-    if base.score < NOTHING and (broken := fits_a_few(subject.net, subject.X, setting.Y)):
+    if base.score < NOTHING and (broken := fits_a_few(setting.net, setting.X, setting.Y)):
         notes.append(broken)
     notes.append(
         f"{len(tried)} trainings with cures were compared with it, each from {len(SEEDS)} seeds."
@@ -248,10 +248,10 @@ def setting_of(subject: Subject, task: Task) -> Setting:
         options["sample_weight"] = weights
     if options.get("batch_size"):
         options["batch_size"] = min(options["batch_size"], len(parts[0]))
-    stopping = options.get("stopping")
-    if isinstance(stopping, Stopping) and stopping.on != "cost":
-        options["validation"] = parts[2:]
-    return Setting(subject.net, *parts, task, asked, options, subject.theta)
+    setting = Setting(subject.net, *parts, task, asked, options, subject.theta)
+    if setting.goes_by <= set(MEASURES):
+        options.pop("metrics", None)  # which nobody sees here
+    return setting
 
 
 def _set_aside(task: Task, n: int) -> tuple[Array, Array]:

@@ -9,6 +9,7 @@ import numpy as np
 from whygrad.diagnosis.task import Task, losses, score
 from whygrad.nn import Array, Dense, Network, Parameters
 from whygrad.plan import Clip, Penalty
+from whygrad.plan.schedules import find_schedule
 from whygrad.train import TrainOptions
 
 
@@ -56,7 +57,7 @@ class Setting:
     task : Task
         What the targets ask for, of the training rows; `asked` of those that are measured.
     options : mapping
-        The other arguments of `train`, without seed and validation.
+        The other arguments of `train`, without seed and validation, which is the rows that are measured.
     theta : Parameters or None
         What the user's training starts from; None where it is drawn.
     scale_X, scale_Y : Scale or None
@@ -93,15 +94,30 @@ class Setting:
         return self.options.get("clip", Clip()) not in (Clip(), None)
 
     @property
+    def goes_by(self) -> set[str]:
+        """The measures that rules of the training go by."""
+        rules = (
+            self.options.get("stopping"),
+            find_schedule(self.options.get("schedule", "constant")),
+        )
+        return {getattr(rule, "on", "cost") for rule in rules}
+
+    @property
     def targets(self) -> Array:
         """The targets that are trained on, (n, K)."""
-        Y = self.task.Y if self.in_form else self.Y
+        return self._targets(self.Y, self.task.Y)
+
+    def _targets(self, given: Array, in_form: Array) -> Array:
+        Y = in_form if self.in_form else given
         return Y if self.scale_Y is None else self.scale_Y(Y)
 
     @property
     def inputs(self) -> Array:
         """The inputs that are trained on, (n, n_0)."""
-        return self.X if self.scale_X is None else self.scale_X(self.X)
+        return self._inputs(self.X)
+
+    def _inputs(self, X: Array) -> Array:
+        return X if self.scale_X is None else self.scale_X(X)
 
     def start(self, seed: int) -> Parameters:
         """Return the parameters that a seed starts from: for 0 the user's, others shuffled like them."""
@@ -110,8 +126,9 @@ class Setting:
         if seed == 0:
             return self.theta
         draws, theta = np.random.default_rng(seed), self.theta.copy()
-        for W in theta.W[1:]:
-            W[...] = draws.permutation(W.reshape(-1)).reshape(W.shape)
+        for W, mask in zip(theta.W[1:], self.net.kept[1:], strict=True):
+            kept = np.ones(W.shape, bool) if mask is None else mask
+            W[kept] = draws.permutation(W[kept])
         return theta
 
     def arguments(self, seed: int) -> TrainOptions:
@@ -119,13 +136,17 @@ class Setting:
         own = TrainOptions(
             net=self.net, X=self.inputs, Y=self.targets, seed=seed, theta=self.start(seed)
         )
+        if self.goes_by != {"cost"}:
+            own["validation"] = (
+                self._inputs(self.X_held_out), self._targets(self.Y_held_out, self.asked),
+            )  # fmt: skip
         return cast(TrainOptions, {**self.options, **own})
 
     def outputs(self, predict: Callable[[Array], Array], held_out: bool = True) -> Array:
         """Return what a trained network says of the rows that are measured, in the task's own form."""
         X = self.X_held_out if held_out else self.X
         with np.errstate(all="ignore"):
-            a = np.asarray(predict(X if self.scale_X is None else self.scale_X(X)), dtype=float)
+            a = np.asarray(predict(self._inputs(X)), dtype=float)
         a = a.reshape(len(X), -1)
         a = a if self.scale_Y is None else self.scale_Y.back(a)
         return a if self.in_form else in_form(self.task, self.Y, a)
@@ -164,4 +185,6 @@ def hidden_changed(net: Network, **changes: Any) -> Network:
 
 def output_changed(net: Network, units: int, activation: str, cost: Any) -> Network:
     """Return the network with another output layer and cost."""
-    return with_layers(net, [*net.layers[:-1], Dense(units, activation)], cost)
+    last = net.layers[-1]
+    output = Dense(units, activation, mask=last.mask if units == last.units else None)
+    return with_layers(net, [*net.layers[:-1], output], cost)

@@ -144,6 +144,7 @@ def _sharpness(seen: Seen) -> float:
     net, theta, Y = setting.net, setting.start(0), setting.targets[rows]
     trace = backward(net, theta, forward(net, theta, setting.inputs[rows]), Y)
     v, largest = np.random.default_rng(0).normal(size=theta.flat.shape), 0.0
+    v[net.masked] = 0
     for _ in range(POWERS):
         v = v / np.linalg.norm(v)
         Hv = hessian_times(net, theta, trace, Y, Parameters(net.sizes, v)).product.flat
