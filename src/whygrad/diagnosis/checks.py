@@ -40,7 +40,7 @@ def of_data(
         again = sorted(set(range(len(kept))) - set(first.tolist()))
         yield f"{_columns(np.array(kept)[again])} a copy of another column."
     if task.kind == "classes":
-        classes = task.Y.argmax(axis=1) if task.Y.shape[1] > 1 else (task.Y[:, 0] > 0.5).astype(int)
+        classes = task.classes
         share = np.bincount(classes).max() / len(classes)
         if share > MAJORITY:
             yield (

@@ -6,11 +6,17 @@ from typing import Any, cast
 
 import numpy as np
 
-from whygrad.diagnosis.task import Task, losses, score
+from whygrad.diagnosis.subject import Subject
+from whygrad.diagnosis.task import Task, losses, score, task_of
 from whygrad.nn import Array, Dense, Network, Parameters
-from whygrad.plan import Clip, Penalty
+from whygrad.plan import LBFGS, Clip, Penalty
+from whygrad.plan.optimizers import Optimizer, find_optimizer
 from whygrad.plan.schedules import find_schedule
 from whygrad.train import TrainOptions
+from whygrad.training import MEASURES
+
+HELD_OUT = 0.3  # of the rows, where no validation rows are given
+FEW_ROWS = 20  # no more: all are trained on and measured
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +87,16 @@ class Setting:
     scale_Y: Scale | None = None
     in_form: bool = False
     cures: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def optimizer(self) -> Optimizer | LBFGS:
+        """The optimizer."""
+        return find_optimizer(self.options.get("optimizer", "adam"))
+
+    @property
+    def batch_size(self) -> int:
+        """The rows of a step."""
+        return int(self.options.get("batch_size") or min(32, len(self.X)))
 
     @property
     def penalised(self) -> bool:
@@ -159,6 +175,44 @@ class Setting:
         if a.shape != Y.shape:
             a = np.broadcast_to(a.mean(axis=1, keepdims=True), Y.shape)
         return score(self.task, a, Y), losses(self.task, a, Y)
+
+
+def setting_of(subject: Subject, task: Task) -> Setting:
+    """Return the training with rows set aside: those that were measured, or three tenths."""
+    options, weights = dict(subject.options), subject.sample_weight
+    X, Y = subject.X, subject.Y
+    if subject.validation is not None:
+        XV, YV = subject.validation
+        together = task_of(np.concatenate([Y, YV]), subject.net.sizes[-1], task.kind == "classes")
+        fits = together.kind == task.kind and together.Y.shape[1] == task.Y.shape[1]
+        parts, asked = (X, Y, XV, YV), together.Y[len(Y) :] if fits else YV
+    else:
+        rows, held = _set_aside(task, len(X))
+        parts, asked = (X[rows], Y[rows], X[held], Y[held]), task.Y[held]
+        if len(rows) == len(X):
+            parts = (X, Y, X, Y)
+        task = replace(task, Y=task.Y[rows])
+        weights = None if weights is None else weights[rows]
+    if weights is not None:
+        options["sample_weight"] = weights
+    if options.get("batch_size"):
+        options["batch_size"] = min(options["batch_size"], len(parts[0]))
+    setting = Setting(subject.net, *parts, task, asked, options, subject.theta)
+    if setting.goes_by <= set(MEASURES):
+        options.pop("metrics", None)  # which nobody sees here
+    return setting
+
+
+def _set_aside(task: Task, n: int) -> tuple[Array, Array]:
+    """Return the rows to train on and those to measure, of every class some."""
+    if n <= FEW_ROWS:
+        return np.arange(n), np.arange(n)
+    order = np.random.default_rng(0).permutation(n)
+    if task.kind == "classes":
+        order = order[np.argsort(task.classes[order], kind="stable")]
+    held = np.zeros(n, dtype=bool)
+    held[order[np.arange(0, n, 1 / HELD_OUT).astype(int)]] = True
+    return np.flatnonzero(~held), np.flatnonzero(held)
 
 
 def in_form(task: Task, given: Array, a: Array) -> Array:
