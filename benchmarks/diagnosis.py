@@ -25,7 +25,8 @@ from keeping import keep
 import whygrad as wg
 from whygrad.diagnosis.cures import with_cures
 from whygrad.diagnosis.description import describe
-from whygrad.diagnosis.question import asked_of, setting_of
+from whygrad.diagnosis.question import asked_of
+from whygrad.diagnosis.setting import setting_of
 from whygrad.diagnosis.subject import subject_of
 from whygrad.diagnosis.trials import train_all
 

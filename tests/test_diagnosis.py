@@ -1,5 +1,6 @@
 """A diagnosis names the fault that was planted, proves its cure, and says nothing of a healthy training."""
 
+import re
 import warnings
 
 import numpy as np
@@ -207,8 +208,8 @@ def test_the_more_cures_are_tried_the_surer_one_must_be():
 # ── symptoms and cures ───────────────────────────────────────────────────────────────────────────────
 
 
-def setting(net=NET, inputs=X, Y=CLASSES, **options):
-    return Setting(net, inputs, Y, inputs, Y, task_of(Y, net.sizes[-1], True), Y, options)
+def setting(net=NET, inputs=X, Y=CLASSES, theta=None, **options):
+    return Setting(net, inputs, Y, inputs, Y, task_of(Y, net.sizes[-1], True), Y, options, theta)
 
 
 def seen(one, score=0.6, held_out=0.6):
@@ -376,6 +377,65 @@ def test_a_run_answers_for_its_own_training(tmp_path):
     assert answer.to_dict()["findings"][0]["gain"] == answer.findings[0].gain
 
 
+def test_class_numbers_are_diagnosed_as_rows_of_0_and_1_are():
+    net = wg.Network(4, [wg.Dense(8, "tanh"), wg.Dense(3, "softmax")], "cross_entropy")
+    options = {"optimizer": wg.SGD(1e-4), "epochs": 2, "seconds": 600.0}  # for all there are
+    held_out = X[:50] + 0.1
+    told = [
+        wg.diagnose(net, X, Y, validation=(held_out, Y[:50]), **options)
+        for Y in (THREE.argmax(1), THREE)
+    ]
+    assert told[0].findings == told[1].findings
+    assert told[0].notes == told[1].notes
+    assert told[0].findings
+    assert "As it stands the cost went from" in told[0].notes[0]
+
+
+def test_a_rule_on_validation_rows_sees_them_as_a_cure_makes_them():
+    rule = wg.Stopping(patience=3, on="validation_score")
+    (cured,) = cures("inputs_unscaled", setting(inputs=X * 50 + 7, stopping=rule))
+    arguments = cured.arguments(0)
+    np.testing.assert_array_equal(arguments["validation"][0], arguments["X"])
+    assert "validation" not in setting().arguments(0)
+
+
+def test_a_rule_on_a_metric_has_it_measured_in_every_trial():
+    answer = wg.diagnose(
+        NET, X, CLASSES, metrics="roc_auc", validation=(X[:60], CLASSES[:60]), epochs=3, seconds=1e-3,
+        stopping=wg.Stopping(patience=3, on="roc_auc"),
+    )  # fmt: skip
+    assert "As it stands the cost went from" in answer.notes[0]
+
+
+def test_a_network_with_masks_is_diagnosed_with_them(tmp_path):
+    mask = np.ones((12, 4))
+    mask[:6, :2] = 0
+    net = wg.Network(4, [wg.Dense(12, "tanh", mask=mask), wg.Dense(1, "sigmoid")])
+    wg.train(net, X, CLASSES, optimizer=wg.SGD(1e-6), epochs=5, record=tmp_path / "masked.run")
+    answer = wg.open_run(tmp_path / "masked.run").why.learning(seconds=0.5)
+    assert "trainings with cures were compared" in answer.notes[1]
+    one = setting(net, theta=net.init(seed=0))
+    assert cures("units_few", one) == []
+    assert not one.start(1).flat[net.masked].any()
+    assert (one.start(1).flat != one.start(0).flat).any()
+
+
+def test_a_run_is_trained_again_with_its_rates_by_layer(tmp_path):
+    wg.train(
+        NET, X, CLASSES, epochs=2, rate_multipliers={"W": 0, "b": 0}, record=tmp_path / "0.run"
+    )
+    answer = wg.open_run(tmp_path / "0.run").why.learning(seconds=0)
+    first, last = re.findall(r"the cost went from (\S+) to (\S+) in 2 epochs", answer.notes[0])[0]
+    assert first == last
+
+
+def test_a_few_rows_are_learned_with_their_own_targets():
+    linear, Y = wg.Network(4, [wg.Dense(1, init="zeros")]), X @ [[3.0], [-2], [1], [4]]
+    answer = wg.diagnose(linear, X, Y, optimizer=wg.SGD(1e-9), epochs=2, seconds=0)
+    assert "R² of 72 rows set aside: 0.000" in answer.notes[0]
+    assert not [note for note in answer.notes if "learned by heart" in note]
+
+
 def test_a_fitted_estimator_is_trained_again():
     from sklearn.neural_network import MLPClassifier
 
@@ -395,6 +455,8 @@ def test_a_fitted_estimator_is_trained_again():
         (NET, (X, CLASSES[:7]), {}, "X has 240 rows and Y 7"),
         (NET, (X * np.nan, CLASSES), {}, r"X\[0, 0\] is nan"),
         (NET, ([["a"]], [1]), {}, "X is no table of numbers"),
+        (NET, (X, CLASSES), {"epoch": 3}, "did you mean 'epochs'"),
+        (NET, (X, CLASSES), {"validation": (X, THREE)}, "validation have 3 columns, and Y has 1"),
         (3, (X, CLASSES), {}, "a int cannot be diagnosed"),
         (described("softmax", 1, "poisson"), (None, None), {}, "give X and Y"),
     ],

@@ -164,3 +164,22 @@ def test_a_trace_without_errors_is_refused():
     trace = wg.forward(case.net, case.theta, case.X)
     with pytest.raises(wg.InputError, match="backward"):
         hessian_times(case.net, case.theta, trace, case.Y, case.theta)
+
+
+def test_the_weights_that_a_mask_leaves_out_have_no_curvature():
+    mask = [[1, 0], [0, 1], [1, 1]]
+    net = wg.Network(2, [wg.Dense(3, "tanh", mask=mask), wg.Dense(2)])
+    draws = np.random.default_rng(0)
+    X, Y = draws.normal(size=(5, 2)), draws.normal(size=(5, 2))
+    theta, v, h = net.init(seed=0), net.init(seed=1), 1e-5
+
+    def gradient_at(flat):
+        there = wg.Parameters(net.sizes, flat)
+        trace = wg.backward(net, there, wg.forward(net, there, X), Y)
+        return trace, wg.gradients(net, there, trace, l2=0.1).flat
+
+    trace, _ = gradient_at(theta.flat)
+    sides = [gradient_at(theta.flat + by * v.flat)[1] for by in (h, -h)]
+    product = hessian_times(net, theta, trace, Y, v, l2=0.1).product.flat
+    np.testing.assert_allclose(product, (sides[0] - sides[1]) / (2 * h), rtol=1e-6, atol=1e-9)
+    assert not product[net.masked].any()

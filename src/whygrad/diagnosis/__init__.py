@@ -8,12 +8,17 @@
     setting          a training as data, and how it is measured
     trials           proof: cures trained beside the training as it stands
     finding          the vocabulary of faults, and one that was found
+    subject          what is diagnosed → the training that led to it
+    checks           what the data show, as lines for the reader
+    question         from a training to its diagnosis: `diagnose`
+    answer           the same in words
 
 Its face is `diagnose`. It may import `train`, `record` and what is below.
 """
 
+from whygrad.diagnosis.answer import Diagnosis
 from whygrad.diagnosis.description import Description, Layer, describe
 from whygrad.diagnosis.finding import KINDS, Finding
-from whygrad.diagnosis.question import Diagnosis, diagnose
+from whygrad.diagnosis.question import diagnose
 
 __all__ = ["Description", "Diagnosis", "Finding", "KINDS", "Layer", "describe", "diagnose"]

@@ -40,7 +40,7 @@ def of_data(
         again = sorted(set(range(len(kept))) - set(first.tolist()))
         yield f"{_columns(np.array(kept)[again])} a copy of another column."
     if task.kind == "classes":
-        classes = task.Y.argmax(axis=1) if task.Y.shape[1] > 1 else (task.Y[:, 0] > 0.5).astype(int)
+        classes = task.classes
         share = np.bincount(classes).max() / len(classes)
         if share > MAJORITY:
             yield (
@@ -67,7 +67,7 @@ def fits_a_few(net: Network, X: Array, Y: Array) -> str | None:
     """
     _, first = np.unique(X, axis=0, return_index=True)
     rows = np.sort(first)[:ROWS]
-    layers = [Dense(layer.units, layer.activation) for layer in net.layers]
+    layers = [Dense(layer.units, layer.activation, mask=layer.mask) for layer in net.layers]
     bare = Network(net.inputs, layers, net.cost)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")

@@ -31,6 +31,7 @@ NEEDS = {
     "nonnegative": "targets of 0 and more", "unit": "targets between 0 and 1",
     "distribution": "rows of probabilities as targets",
 }  # fmt: skip
+BELONGS = {"softmax": "cross_entropy", "sigmoid": "binary_cross_entropy"}  # the cost of an output
 OUTPUTS = {
     "positive": "outputs above 0",
     "unit": "outputs between 0 and 1",
@@ -55,7 +56,7 @@ def contradictions(described: Description, task: Task, Y: Array) -> list[Finding
 
 def _of_form(described: Description, task: Task, Y: Array) -> Iterator[Finding]:
     units, values = described.output.units, task.values
-    if task.kind == "classes" and values is not None and len(values) > 2:
+    if values is not None and task.by_number:
         told = f"one column of {len(values)} distinct values, {values[0]:g} to {values[-1]:g}"
         indices = bool((values == np.arange(len(values))).all())
         if units == 1:
@@ -72,7 +73,7 @@ def _of_form(described: Description, task: Task, Y: Array) -> Iterator[Finding]:
                 f"{told}, stands for the classes of {units} outputs; class numbers are 0, 1, 2 …",
                 "give the class numbers as they are, unscaled, or a column for each class",
             )
-    if task.kind == "classes" and values is not None and len(values) == 2 and values[0] == -1:
+    if values is not None and values[0] == -1 and not task.by_number:
         cost = described.C
         if cost is not None and cost.targets in ("unit", "distribution"):
             yield Finding(
@@ -120,7 +121,7 @@ def _of_outputs(described: Description, task: Task, Y: Array) -> Iterator[Findin
                 f"{C.name} needs {OUTPUTS[C.domain]}, which {output.name} does not give",
                 best,
             )
-    if task.values is not None and len(task.values) > 2 and output.units > 1:
+    if task.by_number and output.units > 1:
         Y = task.Y  # numbers of classes, which stand for rows of 0 and 1
     low, high = ENDS.get(output.name) or (OF_DOMAIN[f.range] if f else OF_DOMAIN["real"])
     beyond = (low > Y) | (high < Y)
@@ -149,9 +150,7 @@ def _interval(low: float, high: float) -> str:
 
 def _not_understood(C: Cost, task: Task, Y: Array) -> str:
     """Return which targets a cost does not understand, in words, or "" for none."""
-    if C.targets == "real" or (
-        task.kind == "classes" and task.values is not None and len(task.values) > 2
-    ):
+    if C.targets == "real" or task.by_number:
         return ""
     low, high = 0.0, math.inf if C.targets == "nonnegative" else 1.0
     beyond = (low > Y) | (high < Y)

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from whygrad.diagnosis.contradictions import ENDS
+from whygrad.diagnosis.contradictions import BELONGS, ENDS
 from whygrad.diagnosis.setting import (
     Setting,
     between,
@@ -20,7 +20,6 @@ from whygrad.diagnosis.setting import (
 )
 from whygrad.nn.functions import DOMAINS
 from whygrad.plan import LBFGS, SGD, Adam
-from whygrad.plan.optimizers import find_optimizer
 
 Cured: TypeAlias = tuple[str, Setting]  # what is done, in words, and the setting with it
 
@@ -75,7 +74,7 @@ def _output(setting: Setting) -> Iterator[Cured]:
             yield _linear_output(setting, cost)
         return
     wanted = "softmax" if task.kind == "classes" and units > 1 else "sigmoid"
-    cost = "cross_entropy" if wanted == "softmax" else "binary_cross_entropy"
+    cost = BELONGS[wanted]
     if f != wanted or net.sizes[-1] != units:
         yield (
             f"take {wanted} outputs with {cost}",
@@ -96,9 +95,7 @@ def _linear_output(setting: Setting, cost: Any) -> Cured:
 
 def _cost(setting: Setting) -> Iterator[Cured]:
     task, net = setting.task, setting.net
-    f = net.f[net.L].name
-    belongs = {"softmax": "cross_entropy", "sigmoid": "binary_cross_entropy"}
-    cost = "squared_error" if task.kind == "numbers" else belongs.get(f)
+    cost = "squared_error" if task.kind == "numbers" else BELONGS.get(net.f[net.L].name)
     if cost and net.C.name != cost and DOMAINS.index(net.f[net.L].range) >= DOMAINS.index("real"):
         yield (
             f"take {cost}",
@@ -110,7 +107,7 @@ def _cost(setting: Setting) -> Iterator[Cured]:
 
 def _rate(*factors: float) -> Callable[[Setting], Iterator[Cured]]:
     def changed(setting: Setting) -> Iterator[Cured]:
-        optimizer = find_optimizer(setting.options.get("optimizer", "adam"))
+        optimizer = setting.optimizer
         if isinstance(optimizer, LBFGS):
             return
         for factor in factors:
@@ -134,8 +131,7 @@ def _epochs(setting: Setting) -> Iterator[Cured]:
 
 
 def _optimizer(setting: Setting) -> Iterator[Cured]:
-    optimizer = find_optimizer(setting.options.get("optimizer", "adam"))
-    if not isinstance(optimizer, Adam):
+    if not isinstance(setting.optimizer, Adam):
         yield _option(setting, "take Adam with its rate of 0.001", optimizer=Adam())
         yield _option(setting, "take Adam with a rate of 0.01", optimizer=Adam(0.01))
     else:
@@ -145,8 +141,7 @@ def _optimizer(setting: Setting) -> Iterator[Cured]:
 
 
 def _batch(setting: Setting) -> Iterator[Cured]:
-    n = len(setting.X)
-    size = setting.options.get("batch_size") or min(32, n)
+    n, size = len(setting.X), setting.batch_size
     if size > 8 and size > n // 16:
         smaller = max(1, min(32, n // 16))
         yield _option(setting, f"take batches of {smaller}", batch_size=smaller)
@@ -177,7 +172,7 @@ def _init(setting: Setting) -> Iterator[Cured]:
 
 
 def _units(setting: Setting) -> Iterator[Cured]:
-    if setting.net.L > 1:
+    if setting.net.L > 1 and not len(setting.net.masked):  # whose masks fit no other size
         hidden = [replace(l, units=max(WIDER * l.units, 16)) for l in setting.net.layers[:-1]]
         net = with_layers(setting.net, [*hidden, setting.net.layers[-1]])
         said = "-".join(str(layer.units) for layer in hidden)

@@ -6,10 +6,17 @@ from typing import Any, cast
 
 import numpy as np
 
-from whygrad.diagnosis.task import Task, losses, score
+from whygrad.diagnosis.subject import Subject
+from whygrad.diagnosis.task import Task, losses, score, task_of
 from whygrad.nn import Array, Dense, Network, Parameters
-from whygrad.plan import Clip, Penalty
+from whygrad.plan import LBFGS, Clip, Penalty
+from whygrad.plan.optimizers import Optimizer, find_optimizer
+from whygrad.plan.schedules import find_schedule
 from whygrad.train import TrainOptions
+from whygrad.training import MEASURES
+
+HELD_OUT = 0.3  # of the rows, where no validation rows are given
+FEW_ROWS = 20  # no more: all are trained on and measured
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +63,7 @@ class Setting:
     task : Task
         What the targets ask for, of the training rows; `asked` of those that are measured.
     options : mapping
-        The other arguments of `train`, without seed and validation.
+        The other arguments of `train`, without seed and validation, which is the rows that are measured.
     theta : Parameters or None
         What the user's training starts from; None where it is drawn.
     scale_X, scale_Y : Scale or None
@@ -82,6 +89,16 @@ class Setting:
     cures: tuple[tuple[str, str], ...] = ()
 
     @property
+    def optimizer(self) -> Optimizer | LBFGS:
+        """The optimizer."""
+        return find_optimizer(self.options.get("optimizer", "adam"))
+
+    @property
+    def batch_size(self) -> int:
+        """The rows of a step."""
+        return int(self.options.get("batch_size") or min(32, len(self.X)))
+
+    @property
     def penalised(self) -> bool:
         """Whether weights are penalised."""
         given = (self.options.get(name, 0.0) for name in ("l1", "l2"))
@@ -93,15 +110,30 @@ class Setting:
         return self.options.get("clip", Clip()) not in (Clip(), None)
 
     @property
+    def goes_by(self) -> set[str]:
+        """The measures that rules of the training go by."""
+        rules = (
+            self.options.get("stopping"),
+            find_schedule(self.options.get("schedule", "constant")),
+        )
+        return {getattr(rule, "on", "cost") for rule in rules}
+
+    @property
     def targets(self) -> Array:
         """The targets that are trained on, (n, K)."""
-        Y = self.task.Y if self.in_form else self.Y
+        return self._targets(self.Y, self.task.Y)
+
+    def _targets(self, given: Array, in_form: Array) -> Array:
+        Y = in_form if self.in_form else given
         return Y if self.scale_Y is None else self.scale_Y(Y)
 
     @property
     def inputs(self) -> Array:
         """The inputs that are trained on, (n, n_0)."""
-        return self.X if self.scale_X is None else self.scale_X(self.X)
+        return self._inputs(self.X)
+
+    def _inputs(self, X: Array) -> Array:
+        return X if self.scale_X is None else self.scale_X(X)
 
     def start(self, seed: int) -> Parameters:
         """Return the parameters that a seed starts from: for 0 the user's, others shuffled like them."""
@@ -110,8 +142,9 @@ class Setting:
         if seed == 0:
             return self.theta
         draws, theta = np.random.default_rng(seed), self.theta.copy()
-        for W in theta.W[1:]:
-            W[...] = draws.permutation(W.reshape(-1)).reshape(W.shape)
+        for W, mask in zip(theta.W[1:], self.net.kept[1:], strict=True):
+            kept = np.ones(W.shape, bool) if mask is None else mask
+            W[kept] = draws.permutation(W[kept])
         return theta
 
     def arguments(self, seed: int) -> TrainOptions:
@@ -119,13 +152,17 @@ class Setting:
         own = TrainOptions(
             net=self.net, X=self.inputs, Y=self.targets, seed=seed, theta=self.start(seed)
         )
+        if self.goes_by != {"cost"}:
+            own["validation"] = (
+                self._inputs(self.X_held_out), self._targets(self.Y_held_out, self.asked),
+            )  # fmt: skip
         return cast(TrainOptions, {**self.options, **own})
 
     def outputs(self, predict: Callable[[Array], Array], held_out: bool = True) -> Array:
         """Return what a trained network says of the rows that are measured, in the task's own form."""
         X = self.X_held_out if held_out else self.X
         with np.errstate(all="ignore"):
-            a = np.asarray(predict(X if self.scale_X is None else self.scale_X(X)), dtype=float)
+            a = np.asarray(predict(self._inputs(X)), dtype=float)
         a = a.reshape(len(X), -1)
         a = a if self.scale_Y is None else self.scale_Y.back(a)
         return a if self.in_form else in_form(self.task, self.Y, a)
@@ -138,6 +175,44 @@ class Setting:
         if a.shape != Y.shape:
             a = np.broadcast_to(a.mean(axis=1, keepdims=True), Y.shape)
         return score(self.task, a, Y), losses(self.task, a, Y)
+
+
+def setting_of(subject: Subject, task: Task) -> Setting:
+    """Return the training with rows set aside: those that were measured, or three tenths."""
+    options, weights = dict(subject.options), subject.sample_weight
+    X, Y = subject.X, subject.Y
+    if subject.validation is not None:
+        XV, YV = subject.validation
+        together = task_of(np.concatenate([Y, YV]), subject.net.sizes[-1], task.kind == "classes")
+        fits = together.kind == task.kind and together.Y.shape[1] == task.Y.shape[1]
+        parts, asked = (X, Y, XV, YV), together.Y[len(Y) :] if fits else YV
+    else:
+        rows, held = _set_aside(task, len(X))
+        parts, asked = (X[rows], Y[rows], X[held], Y[held]), task.Y[held]
+        if len(rows) == len(X):
+            parts = (X, Y, X, Y)
+        task = replace(task, Y=task.Y[rows])
+        weights = None if weights is None else weights[rows]
+    if weights is not None:
+        options["sample_weight"] = weights
+    if options.get("batch_size"):
+        options["batch_size"] = min(options["batch_size"], len(parts[0]))
+    setting = Setting(subject.net, *parts, task, asked, options, subject.theta)
+    if setting.goes_by <= set(MEASURES):
+        options.pop("metrics", None)  # which nobody sees here
+    return setting
+
+
+def _set_aside(task: Task, n: int) -> tuple[Array, Array]:
+    """Return the rows to train on and those to measure, of every class some."""
+    if n <= FEW_ROWS:
+        return np.arange(n), np.arange(n)
+    order = np.random.default_rng(0).permutation(n)
+    if task.kind == "classes":
+        order = order[np.argsort(task.classes[order], kind="stable")]
+    held = np.zeros(n, dtype=bool)
+    held[order[np.arange(0, n, 1 / HELD_OUT).astype(int)]] = True
+    return np.flatnonzero(~held), np.flatnonzero(held)
 
 
 def in_form(task: Task, given: Array, a: Array) -> Array:
@@ -164,4 +239,6 @@ def hidden_changed(net: Network, **changes: Any) -> Network:
 
 def output_changed(net: Network, units: int, activation: str, cost: Any) -> Network:
     """Return the network with another output layer and cost."""
-    return with_layers(net, [*net.layers[:-1], Dense(units, activation)], cost)
+    last = net.layers[-1]
+    output = Dense(units, activation, mask=last.mask if units == last.units else None)
+    return with_layers(net, [*net.layers[:-1], output], cost)

@@ -8,16 +8,18 @@ estimator    whygrad's or scikit-learn's MLP, with the rows it was fitted to: it
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 import numpy as np
 
-from whygrad.errors import InputError
+from whygrad.errors import InputError, refuse_unknown
 from whygrad.fitted import Ensemble, Fitted
 from whygrad.interop import Model, explain
 from whygrad.nn import Array, Network, Parameters, dense
 from whygrad.nn.arrays import as_targets
 from whygrad.plan import Plan
+from whygrad.train import train
 
 NOT_OF_A_TRAINING = (
     "progress",
@@ -68,7 +70,7 @@ def subject_of(given: Any, X: Any, Y: Any, options: Mapping[str, Any]) -> Subjec
     if isinstance(given, Network):
         if X is None or Y is None:
             raise InputError("a network is diagnosed with its data: give X and Y")
-        return _of_network(given, rows_of_numbers(X, "X"), rows_of_numbers(Y, "Y"), dict(options))
+        return _of_network(given, rows_of_numbers(X, "X"), Y, options)
     of_one = "sklearn" in libraries and not hasattr(given, "hidden_layer_sizes")
     if of_one or isinstance(given, Fitted | Ensemble):  # a pipeline, a search, a tabular estimator
         given = explain(given)
@@ -82,9 +84,7 @@ def subject_of(given: Any, X: Any, Y: Any, options: Mapping[str, Any]) -> Subjec
             options = {"sample_weight": rows.sample_weight, **options}
         if given.why.optimizer is not None:
             options = {"optimizer": given.why.optimizer, **options}
-        X = as_rows(rows.X)
-        Y = as_targets(given.why.net, rows.Y, len(X))
-        return _of_network(given.why.net, X, as_rows(Y), dict(options))
+        return _of_network(given.why.net, as_rows(rows.X), rows.Y, options)
     if options:
         name = sorted(options)[0]
         raise InputError(f"{name} is for a network: a {type(given).__name__} has its own settings")
@@ -113,15 +113,35 @@ def rows_of_numbers(given: Any, name: str) -> Array:
     return A.reshape(len(A), -1)
 
 
-def _of_network(net: Network, X: Array, Y: Array, options: dict[str, Any]) -> Subject:
+def _of_network(net: Network, X: Array, Y: Any, options: Mapping[str, Any]) -> Subject:
+    refuse_unknown(train, [name for name in options if name not in signature(train).parameters])
+    options = dict(options)
+    Y = _targets(net, Y, len(X), "Y")
     validation = options.pop("validation", None)
     if validation is not None:
-        validation = tuple(rows_of_numbers(part, "validation") for part in validation)
+        XV = rows_of_numbers(validation[0], "validation")
+        YV = _targets(net, validation[1], len(XV), "validation")
+        if YV.shape[1:] != Y.shape[1:]:
+            raise InputError(
+                f"the targets of validation have {YV.shape[1]} columns, and Y has {Y.shape[1]}"
+            )
+        validation = XV, YV
     theta, seed = options.pop("theta", None), options.pop("seed", 0)
     weights = options.pop("sample_weight", None)
     weights = None if weights is None else np.asarray(weights, dtype=float)
     kept = {name: value for name, value in options.items() if name not in NOT_OF_A_TRAINING}
     return Subject(net, X, Y, validation, theta, seed, weights, kept)
+
+
+def _targets(net: Network, given: Any, n: int, name: str) -> Array:
+    """Return targets (n, K) as `train` reads them, class numbers among them.
+
+    What `train` refuses stays as it came: a diagnosis says what is wrong with it.
+    """
+    try:
+        return as_rows(as_targets(net, given, n))
+    except InputError:
+        return rows_of_numbers(given, name)
 
 
 def _of_run(run: Any) -> Subject:
@@ -136,8 +156,15 @@ def _of_run(run: Any) -> Subject:
         Parameters(run.net.sizes, np.array(start)),
         plan.seed,
         data.sample_weight,
-        options_of(plan),
+        options_of(plan) | _metrics_of(run),
     )
+
+
+def _metrics_of(run: Any) -> dict[str, Any]:
+    """Return the metrics that a rule of a run goes by, as `train` takes them."""
+    if not run.goes_by_metrics:
+        return {}
+    return {"metrics": {metric.name: metric.scorer for metric in run.metrics.metrics}}
 
 
 def _of_estimator(model: Any, X: Any, Y: Any) -> Subject:
@@ -166,6 +193,6 @@ def options_of(plan: Plan) -> dict[str, Any]:
     """Return the arguments of `train` that a plan describes."""
     names = (
         "optimizer", "epochs", "batch_size", "shuffle", "l1", "l2", "schedule", "stopping", "dtype", "clip",
-        "label_smoothing", "cost_below",
+        "label_smoothing", "cost_below", "rate_multipliers",
     )  # fmt: skip
     return {name: getattr(plan, name) for name in names}

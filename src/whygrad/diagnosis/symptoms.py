@@ -6,15 +6,14 @@ it compares numbers of one training with each other.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from whygrad.diagnosis.contradictions import BELONGS
 from whygrad.diagnosis.setting import Setting
 from whygrad.fitted import Fitted
 from whygrad.nn import Array, Parameters, Trace, backward, forward, hessian_times
 from whygrad.plan import LBFGS, SGD
-from whygrad.plan.optimizers import find_optimizer
 
 ROWS = 500  # so many rows are looked at
 CURVED_ROWS, POWERS = 100, 10  # rows and steps of the power iteration
@@ -23,6 +22,7 @@ SPREAD = 20.0  # of the sizes of columns, or of sizes from layer to layer
 FALLING = 0.03  # of the whole fall of the cost, in the last tenth of the epochs
 GAP = 0.1  # between the scores of training rows and others
 DEAD = 0.3  # of the units of a layer
+WELL = 0.95  # a score on training rows that leaves little to be learned
 BENT = {"sigmoid", "tanh"}
 
 
@@ -61,7 +61,12 @@ class Seen:
     @property
     def batch(self) -> int:
         """The rows of a step."""
-        return int(self.setting.options.get("batch_size") or min(32, self.n))
+        return self.setting.batch_size
+
+    @property
+    def falls_short(self) -> bool:
+        """Whether the training rows themselves are not told well."""
+        return self.score < WELL
 
 
 def look(setting: Setting, fitted: Fitted, score: float, held_out: float) -> Seen:
@@ -93,13 +98,12 @@ def _inputs(seen: Seen) -> Shown:
     if not len(size):
         return None
     ratio = size.max() / size.min()
+    up_to = f"columns are of a size up to {size.max():.3g}"
     if size.max() > 10 or size.max() < 0.05:
-        return min(
-            1.0, 0.6 + 0.1 * abs(np.log10(size.max()))
-        ), f"columns are of a size up to {size.max():.3g}"
+        return min(1.0, 0.6 + 0.1 * abs(np.log10(size.max()))), up_to
     if ratio > SPREAD:
         return 0.4, f"columns are of a size from {size.min():.3g} to {size.max():.3g}"
-    return (0.1, f"columns are of a size up to {size.max():.3g}") if size.max() > 2 else None
+    return (0.1, up_to) if size.max() > 2 else None
 
 
 def _targets(seen: Seen) -> Shown:
@@ -107,9 +111,9 @@ def _targets(seen: Seen) -> Shown:
         return None
     size, started = np.abs(seen.setting.Y).max(), 1 + np.nan_to_num(np.abs(seen.start.a[-1])).max()
     if size > 5 * started:
-        return min(
-            1.0, 0.5 + 0.1 * np.log10(size / started)
-        ), f"targets of up to {size:.3g} are asked of outputs that start at {started - 1:.3g}"  # noqa: E501
+        strength = min(1.0, 0.5 + 0.1 * np.log10(size / started))
+        shown = f"targets of up to {size:.3g} are asked of outputs that start at {started - 1:.3g}"
+        return strength, shown
     if size < 0.05:
         return 0.4, f"the targets are no larger than {size:.3g}"
     return None
@@ -136,7 +140,7 @@ def _sharpness(seen: Seen) -> float:
 
     λ_max is the largest eigenvalue of the Hessian, by power iteration on a few rows.
     """
-    optimizer = find_optimizer(seen.setting.options.get("optimizer", "adam"))
+    optimizer = seen.setting.optimizer
     if not isinstance(optimizer, SGD):
         return 0.0
     setting = seen.setting
@@ -144,6 +148,7 @@ def _sharpness(seen: Seen) -> float:
     net, theta, Y = setting.net, setting.start(0), setting.targets[rows]
     trace = backward(net, theta, forward(net, theta, setting.inputs[rows]), Y)
     v, largest = np.random.default_rng(0).normal(size=theta.flat.shape), 0.0
+    v[net.masked] = 0
     for _ in range(POWERS):
         v = v / np.linalg.norm(v)
         Hv = hessian_times(net, theta, trace, Y, Parameters(net.sizes, v)).product.flat
@@ -171,7 +176,7 @@ def _still(falling: float) -> str:
 
 
 def _rate_low(seen: Seen) -> Shown:
-    if isinstance(find_optimizer(seen.setting.options.get("optimizer", "adam")), LBFGS):
+    if isinstance(seen.setting.optimizer, LBFGS):
         return None
     falling = _falling(seen)
     if falling > FALLING:
@@ -192,7 +197,7 @@ def _epochs(seen: Seen) -> Shown:
 
 
 def _optimizer(seen: Seen) -> Shown:
-    optimizer = find_optimizer(seen.setting.options.get("optimizer", "adam"))
+    optimizer = seen.setting.optimizer
     slow = _rate_low(seen) or _rate_high(seen)
     return (0.2, f"{type(optimizer).__name__} has not arrived") if slow else None
 
@@ -251,11 +256,12 @@ def _init(seen: Seen) -> Shown:
 
 def _units(seen: Seen) -> Shown:
     hidden = seen.setting.net.sizes[1:-1]
-    if hidden and seen.score < 0.95:
+    if hidden and seen.falls_short:
         few = min(hidden)
-        return (
-            0.35 if few <= 4 else 0.15
-        ), f"a hidden layer has {few} units, and the score on training rows is {seen.score:.0%}"  # noqa: E501
+        shown = (
+            f"a hidden layer has {few} units, and the score on training rows is {seen.score:.0%}"
+        )
+        return (0.35 if few <= 4 else 0.15), shown
     return None
 
 
@@ -263,25 +269,24 @@ def _dropout(seen: Seen) -> Shown:
     most = max(layer.dropout for layer in seen.setting.net.layers)
     return (
         (0.2 + 0.4 * most, f"{most:.0%} of a layer are left out")
-        if most >= 0.3 and seen.score < 0.95
+        if most >= 0.3 and seen.falls_short
         else None
     )
 
 
 def _penalty(seen: Seen) -> Shown:
-    return (0.4, "weights are penalised") if seen.setting.penalised and seen.score < 0.95 else None
+    return (0.4, "weights are penalised") if seen.setting.penalised and seen.falls_short else None
 
 
 def _clipping(seen: Seen) -> Shown:
-    return (0.2, "gradients are clipped") if seen.setting.clipped and seen.score < 0.95 else None
+    return (0.2, "gradients are clipped") if seen.setting.clipped and seen.falls_short else None
 
 
 def _overfitting(seen: Seen) -> Shown:
     gap = seen.score - seen.held_out
     if gap > GAP and seen.score > 0.8:
-        return min(
-            0.6, 0.2 + gap
-        ), f"the score on training rows is {seen.score:.0%}, on others {seen.held_out:.0%}"
+        shown = f"the score on training rows is {seen.score:.0%}, on others {seen.held_out:.0%}"
+        return min(0.6, 0.2 + gap), shown
     return None
 
 
@@ -298,7 +303,7 @@ def _output(seen: Seen) -> Shown:
 
 def _cost(seen: Seen) -> Shown:
     net = seen.setting.net
-    belongs = {"softmax": "cross_entropy", "sigmoid": "binary_cross_entropy"}.get(net.f[net.L].name)
+    belongs = BELONGS.get(net.f[net.L].name)
     if seen.setting.task.kind == "numbers" or belongs in (None, net.C.name):
         return None
     return 0.25, f"{net.C.name} flattens out where {net.f[net.L].name} does"
@@ -325,7 +330,7 @@ TESTS: dict[str, Callable[[Seen], Shown]] = {
 }
 
 
-def told(seen: Any) -> str:
+def told(seen: Seen) -> str:
     """Return the training's course in a line."""
     if not len(seen.costs):
         return "no epoch"

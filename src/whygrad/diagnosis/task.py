@@ -16,9 +16,7 @@ from whygrad.nn import Array
 
 Kind = Literal["classes", "labels", "numbers"]
 
-MOST_CLASSES = (
-    0.5  # of the rows: with more distinct whole numbers than this share they are measurements
-)
+MOST_CLASSES = 0.5  # of the rows: with more distinct numbers than this share they are measurements
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,9 +38,16 @@ class Task:
     values: Array | None = None
 
     @property
-    def classes(self) -> int:
-        """How many classes there are, or 0."""
-        return 0 if self.kind != "classes" else max(2, self.Y.shape[1])
+    def by_number(self) -> bool:
+        """Whether one column told more than two classes, by their numbers."""
+        return self.values is not None and len(self.values) > 2
+
+    @property
+    def classes(self) -> Array:
+        """The class of each row, (n,), where the targets ask for classes."""
+        if self.Y.shape[1] > 1:
+            return self.Y.argmax(axis=1)
+        return (self.Y[:, 0] > 0.5).astype(int)
 
 
 def task_of(Y: Any, outputs: int, probabilities: bool) -> Task:

@@ -25,7 +25,7 @@ from whygrad.diagnosis.symptoms import Symptom
 from whygrad.errors import WhygradError
 from whygrad.fitted import Fitted
 from whygrad.nn import Array
-from whygrad.train import TrainOptions, train_many
+from whygrad.train import train_many
 
 SEEDS = (0, 1, 2)
 WORTH = 0.05  # of accuracy or R²
@@ -37,7 +37,7 @@ EFFORT = {
     "units_few": 2,
     "batch": 2,
     "optimizer": 1,
-}  # what costs time, or is another way
+}  # costs time, or is another way
 TOGETHER = 2  # cures that are trained side by side
 DEAR = 0.25  # of a symptom's strength, for each factor of ten in the time that its cure takes
 STRONG = 0.25  # symptoms whose cures are tried all together, where none helps alone
@@ -67,7 +67,7 @@ class Trial:
     """A cure beside the training as it stands: its gain and how sure that is.
 
     `error` is the gain's standard error over rows and seeds, `z` the difference of the rows' losses in its
-    standard errors, and `every_seed` whether seeds agree.
+    standard errors, and `seeds_agree` whether every seed gains, and all together by more than chance.
     """
 
     kinds: tuple[str, ...]
@@ -75,17 +75,12 @@ class Trial:
     gain: float
     error: float
     z: float
-    every_seed: bool
+    seeds_agree: bool
 
 
 def train_all(settings: Sequence[Setting], seeds: Sequence[int] = SEEDS) -> list[Trained]:
     """Train settings from several seeds each, side by side, and measure them."""
-    ready: list[TrainOptions] = []
-    index = []
-    for i, setting in enumerate(settings):
-        for seed in seeds:
-            ready.append(setting.arguments(seed))
-            index.append(i)
+    ready = [setting.arguments(seed) for setting in settings for seed in seeds]
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         fits = train_many(ready)
@@ -93,7 +88,7 @@ def train_all(settings: Sequence[Setting], seeds: Sequence[int] = SEEDS) -> list
         raise KeyboardInterrupt
     trained = []
     for i, setting in enumerate(settings):
-        own = [fit for fit, of in zip(fits, index, strict=True) if of == i]
+        own = fits[i * len(seeds) : (i + 1) * len(seeds)]
         measured = [setting.measure(fit.predict) for fit in own]
         trained.append(
             Trained(
@@ -139,7 +134,7 @@ def _standard_error(values: Array) -> float:
 def proven(trial: Trial, tried: int, worth: float = WORTH) -> bool:
     """Return whether a cure helps by more than chance, among so many that were tried."""
     least = NormalDist().inv_cdf(1 - LEVEL / max(1, tried))
-    return trial.gain >= worth and trial.every_seed and trial.z >= least
+    return trial.gain >= worth and trial.seeds_agree and trial.z >= least
 
 
 def search(
@@ -279,9 +274,8 @@ def _added(
     """Add cures while one more brings enough to be worth it."""
     singles = {trial.kinds[0]: trial for trial in best}
     while whole.cured.score < 1 - WORTH and len(whole.kinds) < MOST_CURES:
-        more = [trial.kinds[0] for trial in best if trial.kinds[0] not in whole.kinds]
+        more = [kind for kind in singles if kind not in whole.kinds][:MOST_ADDED]
         settings = {kind: _joined(base, (*whole.kinds, kind), singles) for kind in more}
-        settings = dict(list(settings.items())[:MOST_ADDED])
         settings = {kind: setting for kind, setting in settings.items() if clock.allows(setting)}
         trials = [
             compare((*whole.kinds, kind), one, base)

@@ -29,7 +29,7 @@ class HessianTimes:
     Parameters
     ----------
     product : Gradients
-        H v, in the order of `Parameters.flat`.
+        H v, in the order of `Parameters.flat`; 0 where the mask of a layer leaves a weight out.
     slopes : ndarray
         ∇C_x · v of each example by itself, (n,), without penalties.
     """
@@ -120,7 +120,10 @@ def hessian_times(
         HW = Rd.T @ a[l - 1]
         if l > 1:
             HW = HW + d.T @ Ra[l - 1]
-        parts += [(HW / S + l2 * V[l]).reshape(-1), Rd.sum(axis=0) / S]
+        HW = HW / S + l2 * V[l]
+        if net.kept[l] is not None:
+            HW = xp.where(net.kept[l], HW, 0)
+        parts += [HW.reshape(-1), Rd.sum(axis=0) / S]
     return HessianTimes(
         Gradients(net.sizes, xp.concatenate(parts)), (delta[L] * Rz[L]).sum(axis=-1)
     )

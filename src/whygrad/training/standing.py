@@ -4,6 +4,7 @@ A line is a hypothesis, from the costs of the epochs and the layers' statistics 
 steps anyway. Each compares numbers of this training with each other; `whygrad.diagnose` proves or drops it.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -27,6 +28,7 @@ class Watch:
     def __init__(self) -> None:
         self.costs: list[float] = []
         self.statistics: Statistics | None = None
+        self.new = False  # whether the statistics were not looked at yet
         self.said = ""
 
     def see(self, report: Report) -> str:
@@ -38,10 +40,12 @@ class Watch:
             self.statistics = Statistics(
                 steps, np.concatenate([before.values, more.values])[-RECENT:]
             )
+            self.new = True
         if report.epoch is None or self.said:
             return ""
         self.costs.append(report.epoch.cost)
-        self.said = stands_out(report.plan, self.costs, self.statistics)
+        self.said = stands_out(report.plan, self.costs, self.statistics if self.new else None)
+        self.new = False
         return self.said
 
 
@@ -72,7 +76,6 @@ def _of_layers(plan: Plan, statistics: Statistics) -> str:
         return ""
     with np.errstate(all="ignore"):
         change = _recent(statistics["update"] / statistics["theta"])
-    dead, saturated = _recent(statistics["dead"]), _recent(statistics["saturated"])
     fast = int(np.nanargmax(change)) if np.isfinite(change).any() else 0
     for l in range(1, plan.net.L):  # hidden layers
         slower = change[fast] / change[l - 1] if change[l - 1] > 0 else np.inf
@@ -82,11 +85,12 @@ def _of_layers(plan: Plan, statistics: Statistics) -> str:
                 if slower < np.inf
                 else "nothing"
             )
-            return f"layer {l} learns {said}{_reason(plan, l, dead[l - 1], saturated[l - 1])}"
+            return f"layer {l} learns {said}{_reason(plan, l, statistics)}"
     return ""
 
 
-def _reason(plan: Plan, l: int, dead: float, saturated: float) -> str:
+def _reason(plan: Plan, l: int, statistics: Statistics) -> str:
+    dead, saturated = (_recent(statistics[name])[l - 1] for name in ("dead", "saturated"))
     if saturated > OFF:
         return f": {plan.net.f[l].name} is at its flat ends for {saturated:.0%} of its values"
     return f": {dead:.0%} of its units are off for whole batches" if dead > OFF else ""
@@ -98,12 +102,13 @@ def _recent(values: Array) -> Array:
 
 
 def _of_costs(plan: Plan, costs: Sequence[float]) -> str:
-    if len(costs) <= EPOCHS or not np.isfinite(costs).all():
-        return ""
     first, last = costs[0], costs[-1]
-    if last > RISEN * max(first, min(costs)) and costs[-2] > first:
+    if len(costs) <= EPOCHS or not math.isfinite(last):
+        return ""
+    if last > RISEN * first and costs[-2] > first:
         return f"the cost has risen from {first:.4g} to {last:.4g}: is the learning rate too high?"
-    enough = len(costs) >= max(EPOCHS, plan.epochs // 5)
-    if enough and first > 0 and (max(costs) - min(costs)) < STILL * abs(first):
+    # All costs are looked at only where the last one is near the first: otherwise every epoch would.
+    near = abs(last - first) < STILL * first and len(costs) >= plan.epochs // 5
+    if near and max(costs) - min(costs) < STILL * first:
         return f"the cost stands still at {last:.4g}"
     return ""

@@ -1,0 +1,114 @@
+"""The answer to what is wrong with a training, as data and in words."""
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from whygrad.answers.explanation import Explanation
+from whygrad.answers.parts import Table
+from whygrad.answers.pictures import BarPicture
+from whygrad.diagnosis.finding import Finding
+from whygrad.diagnosis.task import Task, measure_name
+
+MOST_POSSIBLE = 5  # symptoms without proof that are listed
+NO_FAULT = (
+    "Nothing shows to be wrong: no contradiction, and no cure that helps by more than chance."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Diagnosis(Explanation):
+    """The answer: what is wrong, with its evidence, and what the cure brings.
+
+    Parameters
+    ----------
+    findings : tuple of Finding
+        Exact and proven ones are diagnoses; those that are only possible stand after them.
+    improvements : tuple of Finding
+        What makes a training better that nothing is wrong with: no diagnosis.
+    cures : tuple of (str, str)
+        The kinds that were cured in the best training that was proven, and by what; () for none.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    improvements: tuple[Finding, ...] = ()
+    cures: tuple[tuple[str, str], ...] = ()
+
+    def to_dict(self, limit: int | None = 10_000) -> dict[str, Any]:
+        """Return the answer as plain data for JSON, with its findings and improvements."""
+        found = {"findings": self.findings, "improvements": self.improvements}
+        return super().to_dict(limit) | {
+            name: [asdict(finding) for finding in findings] for name, findings in found.items()
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """What was found, before it is put in words.
+
+    `answer` is what is said where nothing is sure to be wrong.
+    """
+
+    found: list[Finding]
+    notes: list[str]
+    improvements: tuple[Finding, ...] = ()
+    pictures: tuple[BarPicture, ...] = ()
+    cures: tuple[tuple[str, str], ...] = ()
+    answer: str = NO_FAULT
+
+
+def answer_of(task: Task, results: Results) -> Diagnosis:
+    """Return the answer, diagnoses first, and of what is only possible the strongest."""
+    found = _unique(results.found)
+    sure = [finding for finding in found if finding.status != "possible"]
+    possible = [finding for finding in found if finding.status == "possible"]
+    found = sure + possible[:MOST_POSSIBLE]
+    rows = tuple(
+        (f.kind, f.status, f.evidence, f.cure, _rounded(f.gain), _rounded(f.error)) for f in found
+    )
+    headings = ("kind", "status", "evidence", "cure", "gain", "±")
+    table = Table(f"What was found, and the gain in {measure_name(task)}", headings, rows)
+    return Diagnosis(
+        "learning",
+        "Why isn't it learning?",
+        _said(sure, task) if sure else results.answer,
+        tables=(table,) if rows else (),
+        pictures=results.pictures,
+        notes=tuple(results.notes),
+        findings=tuple(found),
+        improvements=results.improvements,
+        cures=results.cures,
+    )
+
+
+def _unique(found: list[Finding]) -> list[Finding]:
+    """Return one finding of each kind, diagnoses first; a contradiction takes what its cure brought."""
+    kept: dict[str, Finding] = {}
+    for each in sorted(found, key=lambda f: ("exact", "proven", "possible").index(f.status)):
+        first = kept.setdefault(each.kind, each)
+        if first.status == "exact" and first.gain is None and each.gain is not None:
+            kept[each.kind] = replace(each, status="exact", evidence=first.evidence)
+    return list(kept.values())
+
+
+def _said(sure: list[Finding], task: Task) -> str:
+    """Return the first fault in a sentence, with those whose cures it is taken together with."""
+    first = sure[0]
+    if first.gain is None:
+        return f"{_capital(first.said)}. Cure: {first.cure}."
+    by_kind = {finding.kind: finding for finding in sure}
+    them = [by_kind[kind] for kind in first.together if kind in by_kind] or [first]
+    them.sort(key=sure.index)
+    rise = f"{measure_name(task)} rises by {first.gain:.3f} ± {first.error:.3f}"
+    if len(them) == 1:
+        return f"{_capital(first.said)}. {_capital(first.cure)}: {rise}."
+    faults = "; ".join(finding.said for finding in them)
+    cures = ", ".join(finding.cure for finding in them[:-1]) + f" and {them[-1].cure}"
+    return f"{len(them)} faults at once. {_capital(faults)}. {_capital(cures)}: {rise}."
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
