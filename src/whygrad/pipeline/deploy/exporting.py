@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
-
 from whygrad.errors import FileError
 from whygrad.files import refuse_taken, write_atomically
 from whygrad.nn.functions import Array
@@ -137,9 +135,9 @@ def _tensors(given: Deployable, proof: Proof, path: Path) -> tuple[bytes, Export
     modules: list[str] = []
     notes = () if given.columns else given.notes
     for layer in given.layers:
-        tensors[f"{len(modules)}.weight"] = np.ascontiguousarray(layer.W)
+        tensors[f"{len(modules)}.weight"] = layer.whole
         tensors[f"{len(modules)}.bias"] = layer.b
-        modules.append(f"Linear({layer.W.shape[1]}, {layer.W.shape[0]})")
+        modules.append(f"Linear({layer.whole.shape[1]}, {layer.whole.shape[0]})")
         if layer.f != "identity":
             modules.append(layer.f)
         if layer.dropout:

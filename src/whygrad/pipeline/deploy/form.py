@@ -1,9 +1,9 @@
 """What all exports are written from: columns → encoded inputs → dense layers → outputs, as plain data.
 
-    a Number      (value − center) / scale, missing ones filled in and flagged
+    a Number      (value − center) / scale, missing ones filled in and flagged; with edges in pieces
     a Choice      text → the one encoded column that is 1
     a Date        seconds since 1970 → its parts, year, month, …, as `tables.dates` takes it apart
-    a Layer       a = f(W a_below + b)
+    a Layer       a = f(W a_below + b), or several side by side
     a Result      what the outputs mean: labels and probabilities, or numbers in their own units
 
 Nothing is folded: numbers are standardised in float64 and then rounded to the network's dtype, as whygrad
@@ -25,7 +25,11 @@ Label: TypeAlias = str | int | float | bool
 
 @dataclass(frozen=True)
 class Number:
-    """A column of numbers. NaN and the values of `gaps` are missing, and with `boolean` all but 0 and 1."""
+    """A column of numbers. NaN and the values of `gaps` are missing, and with `boolean` all but 0 and 1.
+
+    With `edges` it is in pieces as `tables.encoding.in_pieces` makes them, and 0 in all of them where it is
+    missing and flagged.
+    """
 
     name: str
     center: float = 0.0
@@ -34,11 +38,12 @@ class Number:
     flagged: bool = False
     gaps: tuple[float, ...] = ()
     boolean: bool = False
+    edges: tuple[float, ...] = ()
 
     @property
     def width(self) -> int:
         """The number of encoded columns."""
-        return 1 + self.flagged
+        return max(1, len(self.edges)) + self.flagged
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,9 @@ class Choice:
 class Date:
     """A column of times: a number in units of `per` seconds since 1970, NaN where missing.
 
-    Outside `low` to `high`, in seconds, it is missing as well. `parts` are keys of `tables.dates.PARTS`.
+    Outside `low` to `high`, in seconds, it is missing as well. `parts` are keys of `tables.dates.PARTS`,
+    each with its `edges`, () where it is not in pieces. Where these are there, all parts are 0 where the
+    time is missing and flagged.
     """
 
     name: str
@@ -74,6 +81,12 @@ class Date:
     high: float | None = None
     gaps: tuple[float, ...] = ()
     clock: bool = False
+    edges: tuple[tuple[float, ...], ...] = ()
+
+    @property
+    def zeroed(self) -> bool:
+        """Whether the parts of a missing time are 0."""
+        return self.flagged and bool(self.edges)
 
     @property
     def width(self) -> int:
@@ -89,6 +102,8 @@ class Layer:
     """A dense layer: W, (n_l, n_{l-1}), b, (n_l,), the name of its activation, and training's dropout.
 
     What the activation computes is said by its family and the numbers that this has: 0.2 of a leaky ReLU.
+    Of `blocks` networks side by side W is (n_l, n_{l-1} / blocks): units and inputs are divided into as
+    many blocks, and the units of one take the inputs of the same.
     """
 
     W: Array
@@ -97,6 +112,17 @@ class Layer:
     dropout: float
     family: str
     parameters: tuple[float, ...]
+    blocks: int = 1
+
+    @property
+    def whole(self) -> Array:
+        """W with a zero where there is no weight, (n_l, n_{l-1})."""
+        units, inputs = len(self.b) // self.blocks, self.W.shape[1]
+        found = np.zeros((len(self.b), self.blocks * inputs), self.W.dtype)
+        for k in range(self.blocks):
+            rows = slice(k * units, (k + 1) * units)
+            found[rows, k * inputs : (k + 1) * inputs] = self.W[rows]
+        return found
 
 
 @dataclass(frozen=True)
@@ -186,7 +212,8 @@ class Deployable:
     def sizes(self) -> str:
         """The network in a few words, such as "4 inputs, 8 relu, 3 softmax"."""
         return f"{self.n_0} inputs, " + ", ".join(
-            f"{len(layer.b)} {layer.f}" for layer in self.layers
+            f"{len(layer.b)} {layer.f}" + (f" in {layer.blocks} blocks" if layer.blocks > 1 else "")
+            for layer in self.layers
         )
 
 

@@ -27,6 +27,7 @@ from whygrad.pipeline.deploy.source_text import (
     presentable,
     wrapped,
 )
+from whygrad.tables.encoding import BOUND, WEIGHT
 from whygrad.version import __version__
 
 RUNTIME = Path(__file__).with_name("runtime.js")
@@ -85,12 +86,14 @@ def _lines(given: Deployable, proof: Proof, name: str) -> Iterator[str]:
             "scale": GELU_SCALE,
             "cubic": GELU_CUBIC,
         },
+        "pieces": {"bound": BOUND, "weight": WEIGHT},
     }
     for key, value in about.items():
         yield f"  {key}: {literal(value)},"
     yield "  layers: ["
     for layer in given.layers:
-        yield f"    {{ f: {literal(layer.family)}, parameters: {literal(layer.parameters)}, W: ["
+        yield f"    {{ f: {literal(layer.family)}, parameters: {literal(layer.parameters)},"
+        yield f"      blocks: {layer.blocks}, W: ["
         yield wrapped(numbers(layer.W, given.dtype), "      ")
         yield "    ], b: ["
         yield wrapped(numbers(layer.b, given.dtype), "      ")
