@@ -58,6 +58,11 @@ def label_type(given: Deployable) -> str:
     return kinds[type(given.result.labels[0])]
 
 
+def value_type(given: Deployable) -> str:
+    """Return what the values are in ONNX, a key of `TYPES`: a number in its own units is of float64."""
+    return "float64" if given.result.kind == "number" else given.dtype
+
+
 def to_model(given: Deployable) -> Any:
     """Return an `onnx.ModelProto` of a network."""
     helper, numpy_helper = library("onnx.helper"), library("onnx.numpy_helper")
@@ -125,8 +130,8 @@ def _inputs(helper: Any, given: Deployable, names: list[str]) -> list[Any]:
 
 
 def _outputs(helper: Any, given: Deployable, names: list[str]) -> list[Any]:
-    value = "float64" if given.result.kind == "number" else given.dtype
-    found = [helper.make_tensor_value_info(names[-1], TYPES[value], ["n", given.n_values])]
+    value = TYPES[value_type(given)]
+    found = [helper.make_tensor_value_info(names[-1], value, ["n", given.n_values])]
     if len(names) > 1:
         shape = ["n", given.n_L] if given.result.kind == "several" else ["n"]
         label = helper.make_tensor_value_info(names[0], TYPES[label_type(given)], shape)
