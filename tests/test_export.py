@@ -18,10 +18,10 @@ from whygrad.nn.functions import ACTIVATIONS
 from whygrad.nn.parametric import gelu_tanh, scaled_elu, sharp_softplus, sloped_relu
 from whygrad.pipeline import fit
 from whygrad.pipeline.deploy import onnx_graph, source_text
-from whygrad.pipeline.deploy.building import of_table, proof_of_table
+from whygrad.pipeline.deploy.building import of_network, of_table, proof_of_table
 from whygrad.pipeline.deploy.exporting import write
 from whygrad.pipeline.settings import Settings
-from whygrad.tables import Category, Encoding, NumberColumn, Target
+from whygrad.tables import Category, Encoding, NumberColumn, Target, learn
 
 DTYPES = ("float32", "float64")
 QUICK = Settings(hidden=(6,), epochs=2, test=0.2, validation=0.1, engine="reference")
@@ -102,6 +102,7 @@ def table():
     """Columns of all kinds: missing values, merged spellings, rare values, truth, dates of four forms."""
     rng, n = np.random.default_rng(0), 240
     days = np.datetime64("1700-01-01") + rng.integers(0, 180_000, n).astype("timedelta64[D]")
+    lost = np.arange(n) % 11 == 0
     kinds = np.array(["flat", "House", "it's", "Zürich", None], object)
     return pa.table(
         {
@@ -111,7 +112,7 @@ def table():
             "garden": rng.choice(["yes", "Yes", "no"], n),
             "when": pa.array(days.astype("datetime64[s]") + rng.integers(0, 86_400, n)),
             "new": pa.array(rng.random(n) < 0.5),
-            "seen": pa.array((1.4e12 + rng.integers(0, 10**11, n)).astype(np.int64)),
+            "seen": pa.array((1.4e12 + rng.integers(0, 10**11, n)).astype(np.int64), mask=lost),
             "clock": [f"{h}:{m:02}" for h, m in rng.integers(0, [24, 60], (n, 2))],
             "price": rng.normal(1000, 100, n),
             "town": rng.choice(["a", "b", "c"], n),
@@ -122,23 +123,47 @@ def table():
 
 @pytest.fixture(scope="module")
 def trained(table):
-    """Target → the network trained for it, and the encoding of the other columns."""
+    """Target → the network trained for it, and the encoding of the other columns; and averaged ones."""
     found = {}
     for target in ("price", "town", "sold"):
         result = fit.fit(fit.Source(table, target, {"kind": "frame"}), QUICK)
         found[target] = (result.fitted, result.encoding)
+        found[f"{target} in pieces"] = several_on_pieces(table, result.encoding.target)
     return found
 
 
-@pytest.mark.parametrize(
-    "given, dtype",
-    [("rows given", "float32"), ("rows given", "float64"), ("rows drawn at random", "float64")],
-)
-@pytest.mark.parametrize("target", ["price", "town", "sold"])
-def test_rows_of_a_table_go_in_as_they_are(target, dtype, given, table, trained, tmp_path):
-    fitted, encoding = trained[target]
+def several_on_pieces(table, target):
+    """Three networks of two hidden layers, averaged, on numbers and dates in pieces."""
+    encoding = learn(table.drop_columns([target.name]), target, bins=4)
+    outputs, cost = {
+        0: (wg.Dense(1), "squared_error"),
+        2: (wg.Dense(1, "sigmoid"), "binary_cross_entropy"),
+        3: (wg.Dense(3, "softmax"), "cross_entropy"),
+    }[len(target.classes)]
+    net = wg.Network(len(encoding.names), [wg.Dense(6, "relu"), wg.Dense(5, "tanh"), outputs], cost)
+    return wg.Ensemble([wg.Fitted(net, net.init(seed)) for seed in range(3)]), encoding
+
+
+def in_dtype(fitted, dtype):
+    """The same network, or several, with parameters of a dtype."""
+    if isinstance(fitted, wg.Ensemble):
+        return wg.Ensemble([in_dtype(one, dtype) for one in fitted.members])
     theta = wg.Parameters(fitted.theta.sizes, fitted.theta.flat.astype(dtype))
-    fitted = wg.Fitted(fitted.net, theta)
+    return wg.Fitted(fitted.net, theta)
+
+
+GIVEN = ("rows given", "float32"), ("rows given", "float64"), ("rows drawn at random", "float64")
+CASES = [(target, *how) for target in ("price", "town", "sold") for how in GIVEN]
+IN_PIECES = [
+    (f"{target} in pieces", *how)
+    for target, how in zip(("price", "town", "sold"), GIVEN, strict=True)
+]
+
+
+@pytest.mark.parametrize("target, given, dtype", [*CASES, *IN_PIECES])
+def test_rows_of_a_table_go_in_as_they_are(target, given, dtype, table, trained, tmp_path):
+    fitted, encoding = trained[target]
+    fitted = in_dtype(fitted, dtype)
     deployable = of_table(fitted, encoding)
     rows = table if given == "rows given" else None
     proof = proof_of_table(deployable, fitted, encoding, rows, given)
@@ -399,6 +424,75 @@ def test_pytorch_loads_the_tensors_by_its_own_names(tmp_path):
     np.testing.assert_allclose(found, fitted.predict(x), rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "hidden, output",
+    [("selu", "softmax"), (sloped_relu(0.2), "identity"), (sharp_softplus(3.0, 2.0), "sigmoid")],
+)
+def test_exported_tensors_are_explained_as_the_network_they_were(hidden, output, tmp_path):
+    fitted = network(hidden, output)
+    fitted = replace(
+        fitted,
+        net=replace(
+            fitted.net, layers=(replace(fitted.net.layers[0], dropout=0.25), fitted.net.layers[1])
+        ),
+    )
+    wg.export(fitted, tmp_path / "net.safetensors")
+    why = wg.explain(tmp_path / "net.safetensors").why
+    np.testing.assert_array_equal(why.theta.flat, fitted.theta.flat)
+    assert (why.net.C, why.net.layers[0].dropout) == (fitted.net.C, 0.25)
+    assert [f.name for f in why.net.f[1:]] == [f.name for f in fitted.net.f[1:]]
+
+
+@pytest.mark.parametrize("target", ["price", "town", "sold", "price in pieces"])
+def test_exported_tensors_know_the_names_of_a_table(target, table, trained, tmp_path):
+    fitted, encoding = trained[target]
+    deployable = of_table(fitted, encoding)
+    proof = proof_of_table(deployable, fitted, encoding, table, "rows")
+    write(deployable, proof, tmp_path / "t.safetensors")
+    model = wg.explain(tmp_path / "t.safetensors")
+    assert model.why.names.inputs == encoding.names
+    inputs = encoding.encode(table, np.float64)
+    found = model.predict(inputs)
+    np.testing.assert_allclose(found[:, -1], proof.values[:, -1], rtol=1e-5)
+    assert model.why.names.of(model.why.net, model.why.net.L, 0) == {"town": "a", "sold": "1"}.get(
+        target, "price"
+    )
+
+
+@pytest.mark.parametrize(
+    "key, value, said",
+    [
+        ("network", "[]", "its description of the network is damaged"),
+        ("network", '{"layers": [], "cost": "squared_error"}', "it has no layers"),
+        ("network", '{"layers": [{"units": 9, "activation": "tanh", "parameters": [], "dropout": 0}],'
+         ' "cost": ""}', "there are 2 linear layers"),
+        ("inputs", '["a"]', "its names are not those of 4 inputs"),
+        ("result", "x", "its description of the network is damaged"),
+    ],
+)  # fmt: skip
+def test_exported_tensors_with_a_damaged_description_are_refused(key, value, said, tmp_path):
+    from safetensors import safe_open
+    from safetensors.numpy import load_file, save_file
+
+    path = tmp_path / "net.safetensors"
+    wg.export(network(), path)
+    with safe_open(path, framework="numpy") as file:
+        about = file.metadata() | {key: value}
+    save_file(load_file(path), path, about)
+    with pytest.raises(wg.WhygradError, match=said):
+        wg.explain(path)
+
+
+def test_tensors_of_others_ask_for_a_description(tmp_path):
+    from safetensors.numpy import save_file
+
+    path = tmp_path / "net.safetensors"
+    save_file({"0.weight": np.ones((2, 3)), "0.bias": np.zeros(2)}, path, {"format": "pt"})
+    with pytest.raises(wg.InputError, match=r"do not tell activations: .* description=\[wg.Dense"):
+        wg.explain(path)
+    assert wg.explain(path, description=[wg.Dense(2, "softmax")]).why.net.sizes == (3, 2)
+
+
 # ── truth, and what is refused ───────────────────────────────────────────────────────────────────────
 
 
@@ -653,6 +747,23 @@ def test_an_ensemble_leaves_as_one_network_that_gives_its_average(tmp_path):
     assert compiled(tmp_path / "e.c", "E")[0] == 0
 
 
+@pytest.mark.parametrize("hidden", [(), (5,), (5, 4, 3)])
+def test_averaged_networks_of_any_depth_leave_without_the_zeros_between_them(hidden, tmp_path):
+    net = wg.Network(4, [*(wg.Dense(n, "elu") for n in hidden), wg.Dense(2)], "squared_error")
+    several = wg.Ensemble([wg.Fitted(net, net.init(seed)) for seed in range(3)])
+    layers = of_network(several).layers
+    most = sum(one.theta.flat.size for one in several.members)
+    assert sum(layer.W.size + layer.b.size for layer in layers) <= most
+    for layer, W in zip(layers, several.joined().theta.W[1:], strict=True):
+        np.testing.assert_array_equal(layer.whole, W)
+    done = wg.export(several, tmp_path / "e.onnx", rows=X)
+    assert done.difference < 1e-14
+    wg.export(several, tmp_path / "e.c", rows=X)
+    assert compiled(tmp_path / "e.c", "E")[0] == 0
+    wg.export(several, tmp_path / "e.mjs", rows=X)
+    assert in_node(tmp_path / "e.mjs", "net.prove()") < 1e-14
+
+
 def test_an_ensemble_is_explained_from_its_file_as_its_average(tmp_path):
     both = ensemble()
     both.save(tmp_path / "e.safetensors")
@@ -684,16 +795,16 @@ def test_a_network_from_elsewhere_leaves_again(tmp_path):
     assert compiled(tmp_path / "m.c", "M")[0] == 0
 
 
-@pytest.mark.parametrize("task", ["classes", "numbers"])
-def test_a_tabular_estimator_takes_its_columns_elsewhere(task, tmp_path):
+@pytest.mark.parametrize("task, bins", [("classes", 3), ("numbers", 3), ("numbers", 0)])
+def test_a_tabular_estimator_takes_its_columns_elsewhere(task, bins, tmp_path):
     pd = pytest.importorskip("pandas")
     from whygrad.pipeline.recipe import Recipe
 
-    plain = Recipe(members=2, hidden=(4,), bins=0, epochs=3, batch_size=16)
+    recipe = Recipe(members=2, hidden=(4, 3), bins=bins, epochs=3, batch_size=16)
     frame = pd.DataFrame({"size": X[:, 0], "town": np.where(X[:, 1] > 0, "Ulm", "Bonn")})
     kind = wg.TabularClassifier if task == "classes" else wg.TabularRegressor
     y = np.where(X[:, 2] > 0, 7, 3) if task == "classes" else 100 + 9 * X[:, 2]
-    model = kind(plain, random_state=0, engine="reference").fit(frame, y)
+    model = kind(recipe, random_state=0, engine="reference").fit(frame, y)
     done = wg.export(model, tmp_path / "t.onnx", rows=frame)
     feed = {"size": X[:, [0]], "town": frame[["town"]].to_numpy(object)}
     found = ran(done.path, feed)
@@ -706,9 +817,6 @@ def test_a_tabular_estimator_takes_its_columns_elsewhere(task, tmp_path):
     assert names == ["size", "town"]
     wg.export(model, tmp_path / "t.c")
     assert compiled(tmp_path / "t.c", "T")[0] == 0
-    pieces = kind(replace(plain, bins=3), random_state=0, engine="reference").fit(frame, y)
-    with pytest.raises(wg.InputError, match="'size' is encoded in pieces, which no export can say"):
-        wg.export(pieces, tmp_path / "p.c")
 
 
 def test_a_tabular_estimator_is_explained_as_its_average():

@@ -35,7 +35,7 @@ DRAWN = 100  # rows, where there are none
 
 def of_network(fitted: Fitted | Ensemble, result: Result | None = None) -> Deployable:
     """Return what a network that takes numbers as they are is exported from."""
-    return Deployable((), _layers(fitted), result or Result())
+    return Deployable((), _layers(fitted), result or Result(), cost=fitted.net.C.name)
 
 
 def _layers(fitted: Fitted | Ensemble) -> tuple[Layer, ...]:
@@ -119,13 +119,15 @@ def of_table(fitted: Fitted | Ensemble, encoding: Encoding) -> Deployable:
         ValueError,
     ) as error:  # of a file that anyone may have written
         raise InputError(f"the description of the table is damaged ({error})") from None
-    return Deployable(columns, layers, result, tuple(notes))
+    names = encoding.names if columns else ()
+    return Deployable(columns, layers, result, tuple(notes), fitted.net.C.name, names)
 
 
 def _result(target: Target) -> Result:
     """Return what the outputs mean for the target of a table."""
     if target.task == "regression":
-        return Result("number", center=finite(target.center), scale=finite(target.scale))
+        center, scale = finite(target.center), finite(target.scale)
+        return Result("number", center=center, scale=scale, target=target.name)
     labels = as_labels(target.classes)
     return Result("classes", labels, threshold=finite(target.threshold))
 

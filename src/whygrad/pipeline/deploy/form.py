@@ -12,7 +12,7 @@ cancel in float32; the operations saved are one for each column.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -144,6 +144,8 @@ class Result:
         Whether they are first divided by their sum.
     center, scale : float
         Of "number".
+    target : str
+        Of "number", the name of its column.
     """
 
     kind: Literal["outputs", "number", "numbers", "classes", "several"] = "outputs"
@@ -153,6 +155,7 @@ class Result:
     divided: bool = False
     center: float = 0.0
     scale: float = 1.0
+    target: str = ""
 
     @property
     def values(self) -> str:
@@ -176,12 +179,18 @@ class Deployable:
         What its outputs mean.
     notes : tuple of str
         What users must know of the columns that go in.
+    cost : str
+        The name of the cost that it was trained with.
+    inputs : tuple of str
+        The names of the encoded columns, () without columns.
     """
 
     columns: tuple[Column, ...]
     layers: tuple[Layer, ...]
     result: Result
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
+    cost: str = ""
+    inputs: tuple[str, ...] = ()
 
     @property
     def dtype(self) -> Dtype:
