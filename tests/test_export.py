@@ -400,6 +400,76 @@ def test_a_pipeline_on_the_columns_of_a_frame_converts_by_skl2onnx():
     np.testing.assert_allclose(variable[:, 0], pipeline.predict(frame), rtol=0, atol=1e-12)
 
 
+def tabular(kind, y, **more):
+    """A tabular estimator on two columns of numbers, one of whole numbers that are categories, and text."""
+    pd = pytest.importorskip("pandas")
+    from whygrad.pipeline.recipe import Recipe
+
+    recipe = Recipe(members=2, hidden=(4, 3), bins=3, epochs=3, batch_size=16)
+    frame = pd.DataFrame(
+        {
+            "size": np.where(X[:, 0] > 1, np.nan, X[:, 0]),
+            "id": [f"no {k}" for k in range(60)],
+            "zip": np.where(X[:, 1] > 0, 10115, 20095),
+            "town": np.where(X[:, 1] > 0, "Ulm", "Bonn"),
+        }
+    )
+    types = {"zip": "category"}
+    model = kind(recipe, random_state=0, engine="reference", types=types)
+    return model.fit(frame, y), frame
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("order", [["size", "id", "zip", "town"], ["town", "zip", "id", "size"]])
+def test_a_tabular_estimator_converts_by_skl2onnx_column_by_column(order):
+    skl2onnx = pytest.importorskip("skl2onnx")
+    clf, frame = tabular(wg.TabularClassifier, CLASSIFIERS["three words"][0])
+    assert [column.name for column in clf.encoding_.columns] == ["size", "zip", "town"]
+    model = skl2onnx.to_onnx(clf, frame[order][:1])
+    session = exported.onnxruntime().InferenceSession(model.SerializeToString())
+    feed = {name: frame[[name]].to_numpy() for name in ("size", "zip")}
+    feed |= {name: frame[[name]].to_numpy(object) for name in ("id", "town")}
+    label, probabilities = session.run(None, feed)
+    assert (label == clf.predict(frame)).all()
+    np.testing.assert_allclose(probabilities, clf.predict_proba(frame), rtol=0, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_tabular_estimator_after_other_steps_converts_by_skl2onnx():
+    skl2onnx = pytest.importorskip("skl2onnx")
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    from whygrad.pipeline.recipe import Recipe
+
+    recipe = Recipe(members=2, hidden=(4, 3), bins=3, epochs=3, batch_size=16)
+    last = wg.TabularRegressor(recipe, random_state=0, engine="reference")
+    pipeline = make_pipeline(StandardScaler(), last).fit(X, SCORE)
+    model = skl2onnx.to_onnx(pipeline, X[:1])
+    session = exported.onnxruntime().InferenceSession(model.SerializeToString())
+    (variable,) = session.run(None, {"X": X})
+    expected = pipeline.predict(X)
+    most = limit("float32", expected)
+    np.testing.assert_allclose(variable[:, 0], expected, rtol=0, atol=most)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_columns_that_skl2onnx_gives_otherwise_are_refused_in_a_line():
+    skl2onnx = pytest.importorskip("skl2onnx")
+    from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+
+    reg, frame = tabular(wg.TabularRegressor, SCORE)
+    two = [("a", FloatTensorType([None, 2])), ("town", StringTensorType([None, 1]))]
+    with pytest.raises(wg.InputError, match="3 columns go into TabularRegressor, .* fitted on 4"):
+        skl2onnx.to_onnx(reg, initial_types=two)
+    as_text = [(name, StringTensorType([None, 1])) for name in frame]
+    with pytest.raises(wg.InputError, match="'size' goes in as StringTensorType: it holds numbers"):
+        skl2onnx.to_onnx(reg, initial_types=as_text)
+    as_numbers = [(name, FloatTensorType([None, 1])) for name in frame]
+    with pytest.raises(wg.InputError, match="'zip' goes in as FloatTensorType: .* text or whole"):
+        skl2onnx.to_onnx(reg, initial_types=as_numbers)
+
+
 @pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 def test_an_estimator_gives_its_model_itself():
     clf = wg.MLPClassifier(**OPTIONS).fit(X, THREE)
@@ -758,6 +828,8 @@ def test_averaged_networks_of_any_depth_leave_without_the_zeros_between_them(hid
         np.testing.assert_array_equal(layer.whole, W)
     done = wg.export(several, tmp_path / "e.onnx", rows=X)
     assert done.difference < 1e-14
+    read = wg.explain(done.path, cost="squared_error").why.theta
+    np.testing.assert_array_equal(read.flat, several.joined().theta.flat)
     wg.export(several, tmp_path / "e.c", rows=X)
     assert compiled(tmp_path / "e.c", "E")[0] == 0
     wg.export(several, tmp_path / "e.mjs", rows=X)
