@@ -35,7 +35,8 @@ def export(
         a `Model`, read from elsewhere, the network goes alone.
     path : path-like
         The file. Its ending says what is written: ".onnx"; ".c", C99 without dependencies; ".js" or ".mjs",
-        an ES module; ".safetensors", the parameters by the names that a `torch.nn.Sequential` has.
+        an ES module; ".safetensors", the parameters by the names that a `torch.nn.Sequential` has, which
+        `explain` reads back.
     rows : as `x.predict` takes them, optional
         Rows on which the file is compared with whygrad; by default the test rows of a run, else drawn ones.
     overwrite : bool, default False
@@ -50,8 +51,8 @@ def export(
     Raises
     ------
     InputError
-        For an activation of your own, for a table with numbers in pieces, as a quality has them, for what
-        the format cannot say, and where the file would not predict the same; then nothing is written.
+        For an activation of your own, for what the format cannot say, and where the file would not predict
+        the same; then nothing is written.
     FileError
         For an unknown ending, and where a file is already or cannot be written.
 
