@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pytest
+from sklearn.preprocessing import StandardScaler
 
 import exported
 import whygrad as wg
@@ -20,6 +21,7 @@ from whygrad.pipeline import fit
 from whygrad.pipeline.deploy import onnx_graph, source_text
 from whygrad.pipeline.deploy.building import of_network, of_table, proof_of_table
 from whygrad.pipeline.deploy.exporting import write
+from whygrad.pipeline.embeddings import EmbeddingLayer
 from whygrad.pipeline.settings import Settings
 from whygrad.tables import Category, Encoding, NumberColumn, Target, learn
 
@@ -365,7 +367,6 @@ class Sub(wg.MLPClassifier):
 def test_a_pipeline_converts_by_skl2onnx_without_a_word_of_registration(options):
     skl2onnx = pytest.importorskip("skl2onnx")
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
 
     pipeline = make_pipeline(StandardScaler(), Sub(**OPTIONS)).fit(X, CLASSIFIERS["three words"][0])
     model = skl2onnx.to_onnx(pipeline, X[:1], options=options and {id(pipeline[-1]): options})
@@ -383,7 +384,7 @@ def test_a_pipeline_on_the_columns_of_a_frame_converts_by_skl2onnx():
     pd = pytest.importorskip("pandas")
     from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+    from sklearn.preprocessing import OneHotEncoder
 
     frame = pd.DataFrame({"size": X[:, 0], "kind": np.where(X[:, 1] > 0, "flat", "house")})
     columns = [
@@ -438,7 +439,6 @@ def test_a_tabular_estimator_converts_by_skl2onnx_column_by_column(order):
 def test_a_tabular_estimator_after_other_steps_converts_by_skl2onnx():
     skl2onnx = pytest.importorskip("skl2onnx")
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
 
     from whygrad.pipeline.recipe import Recipe
 
@@ -889,6 +889,76 @@ def test_a_tabular_estimator_takes_its_columns_elsewhere(task, bins, tmp_path):
     assert names == ["size", "town"]
     wg.export(model, tmp_path / "t.c")
     assert compiled(tmp_path / "t.c", "T")[0] == 0
+
+
+def transformed(inner, y, **how):
+    from sklearn.compose import TransformedTargetRegressor
+
+    return TransformedTargetRegressor(inner, check_inverse=False, **how).fit(X, y)
+
+
+LOGARITHMS = [
+    {"func": np.log, "inverse_func": np.exp},
+    {"func": np.log1p, "inverse_func": np.expm1},
+    {"transformer": StandardScaler()},
+]
+
+
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+@pytest.mark.parametrize("inner", ["MLPRegressor", "TabularRegressor"])
+@pytest.mark.parametrize("how", LOGARITHMS)
+def test_a_regressor_of_a_transformed_target_gives_its_own_units_elsewhere(how, inner, tmp_path):
+    from whygrad.pipeline.recipe import Recipe
+
+    recipe = Recipe(members=2, hidden=(4,), bins=3, epochs=3, batch_size=16)
+    tabular = wg.TabularRegressor(recipe, random_state=0, engine="reference")
+    reg = wg.MLPRegressor(**OPTIONS) if inner == "MLPRegressor" else tabular
+    model = transformed(reg, np.exp(SCORE), **how)
+    done = wg.export(model, tmp_path / "t.onnx", rows=X)
+    feed = {"X": X} if inner == "MLPRegressor" else {f"x{k}": X[:, [k]] for k in range(4)}
+    found, expected = ran(done.path, feed)["variable"][:, 0], model.predict(X)
+    dtype = "float64" if inner == "MLPRegressor" else "float32"
+    np.testing.assert_allclose(found, expected, rtol=0, atol=limit(dtype, expected))
+    wg.export(model, tmp_path / "t.c", rows=X)
+    assert compiled(tmp_path / "t.c", "T")[0] == 0
+    wg.export(model, tmp_path / "t.mjs", rows=X)
+    assert in_node(tmp_path / "t.mjs", "net.prove()") <= limit(dtype, expected)
+
+
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+def test_a_target_transformed_otherwise_is_refused_and_a_search_leaves_as_its_best(tmp_path):
+    from sklearn.model_selection import GridSearchCV
+    from sklearn.preprocessing import QuantileTransformer
+
+    normal = QuantileTransformer(n_quantiles=9, output_distribution="normal")
+    model = transformed(wg.MLPRegressor(**OPTIONS), SCORE, transformer=normal)
+    with pytest.raises(
+        wg.InputError, match="transformed by QuantileTransformer cannot be exported: "
+    ):
+        wg.export(model, tmp_path / "t.c")
+    two = transformed(wg.MLPRegressor(**OPTIONS), X[:, :2], transformer=StandardScaler())
+    with pytest.raises(wg.InputError, match="is exported of one number alone"):
+        wg.export(two, tmp_path / "t.c")
+    assert [*tmp_path.iterdir()] == []
+    search = GridSearchCV(wg.MLPClassifier(**OPTIONS), {"alpha": [0.1, 1.0]}, cv=2).fit(X, THREE)
+    wg.export(search, tmp_path / "s.onnx", rows=X)
+    assert (ran(tmp_path / "s.onnx", {"X": X})["label"] == search.predict(X)).all()
+
+
+def test_an_embedding_leaves_as_the_block_that_it_is(tmp_path):
+    first = EmbeddingLayer(((5, 2), (1, 0)))
+    net = wg.Network(6, [first.dense, wg.Dense(4, "relu"), wg.Dense(1)], "squared_error")
+    fitted = wg.Fitted(net, first.start(net, seed=0))
+    rows = np.column_stack([np.eye(5)[np.arange(60) % 5], X[:, 0]])
+    for name in ("e.onnx", "e.c", "e.mjs", "e.safetensors"):
+        wg.export(fitted, tmp_path / name, rows=rows)
+    np.testing.assert_allclose(
+        ran(tmp_path / "e.onnx", {"X": rows})["outputs"], fitted.predict(rows), rtol=0, atol=1e-12
+    )
+    assert compiled(tmp_path / "e.c", "E")[0] == 0
+    assert in_node(tmp_path / "e.mjs", "net.prove()") < 1e-12
+    read = wg.explain(tmp_path / "e.safetensors").why.theta
+    np.testing.assert_array_equal(read.flat, fitted.theta.flat)
 
 
 def test_a_tabular_estimator_is_explained_as_its_average():

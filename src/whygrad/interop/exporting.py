@@ -32,7 +32,8 @@ def export(
     x : Fitted, Ensemble, Run, Model or an estimator of whygrad
         The network; several that are averaged leave as one. Of a run on a table and of a tabular estimator
         rows go in as they stand there; out come labels and probabilities, or numbers in their own units. Of
-        a `Model`, read from elsewhere, the network goes alone.
+        a search its best estimator leaves, of a `TransformedTargetRegressor` what it predicts, for
+        logarithms and z-scores. Of a `Model`, read from elsewhere, the network goes alone.
     path : path-like
         The file. Its ending says what is written: ".onnx"; ".c", C99 without dependencies; ".js" or ".mjs",
         an ES module; ".safetensors", the parameters by the names that a `torch.nn.Sequential` has, which
@@ -101,8 +102,12 @@ def _parts(x: Any, rows: Any) -> "tuple[Deployable, Proof]":
     if isinstance(x, Fitted | Ensemble):
         given = of_network(x)
         return given, proof_of_network(given, x, rows, "rows given")
+    x = getattr(x, "best_estimator_", x)  # of a search
     libraries = libraries_of(x)
-    if {"whygrad", "sklearn"} <= libraries:
+    within = libraries | libraries_of(
+        getattr(x, "regressor_", None)
+    )  # of a TransformedTargetRegressor
+    if {"whygrad", "sklearn"} <= within:
         from whygrad.estimators.deploying import deployable_of, proof_of
 
         given = deployable_of(x)

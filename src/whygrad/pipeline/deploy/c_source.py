@@ -336,8 +336,8 @@ class _Source:
         given, result, values = self.given, self.given.result, self.values
         threshold = number(result.threshold, given.dtype) + self.F
         if self.scalar:
-            scaled = f"(double)a[0] * {number(result.scale)}"
-            yield f"result->value = {scaled} + {_signed(result.center)};"
+            scaled = f"(double)a[0] * {number(result.scale)} + {_signed(result.center)}"
+            yield f"result->value = {result.inverse}({scaled});"
             return
         if result.kind == "several":
             yield f"for (j = 0; j < {given.n_L}; j++)"

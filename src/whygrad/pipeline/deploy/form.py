@@ -132,8 +132,8 @@ class Result:
     Parameters
     ----------
     kind : {"outputs", "number", "numbers", "classes", "several"}
-        The network's outputs as they are; a number of a table, a · scale + center; numbers as they are; one
-        of some classes; several labels at once, each 0 or 1.
+        The network's outputs as they are; a number in its own units, a · scale + center; numbers as they
+        are; one of some classes; several labels at once, each 0 or 1.
     labels : tuple of labels
         Of "classes", in order.
     threshold : float
@@ -144,6 +144,8 @@ class Result:
         Whether they are first divided by their sum.
     center, scale : float
         Of "number".
+    inverse : {"", "exp", "expm1"}
+        Of "number", what is computed of it then, where its logarithm was learned.
     target : str
         Of "number", the name of its column.
     """
@@ -155,6 +157,7 @@ class Result:
     divided: bool = False
     center: float = 0.0
     scale: float = 1.0
+    inverse: Literal["", "exp", "expm1"] = ""
     target: str = ""
 
     @property

@@ -39,12 +39,8 @@ def to_js(given: Deployable, proof: Proof, name: str) -> str:
 
     Parameters
     ----------
-    given : Deployable
-        The network.
-    proof : Proof
-        Rows, of which the first few are written into the file.
-    name : str
-        What the file is called, for its first line.
+    given, proof, name
+        As of `to_c`.
 
     Returns
     -------

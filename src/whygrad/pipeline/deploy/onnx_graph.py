@@ -382,6 +382,10 @@ def write(g: Graph, given: Deployable, names: Sequence[str], outputs: Sequence[s
     if result.kind == "number":
         a = g.do("Mul", g.cast(a, "float64"), _row([result.scale]))
         a = g.do("Add", a, _row([result.center]))
+        if result.inverse:
+            a = g.do("Exp", a)
+        if result.inverse == "expm1":
+            a = g.do("Sub", a, _row([1.0]))
     if result.kind == "several":
         above = g.do("Greater", a, float(result.threshold))
         g.do("Cast", above, out=outputs[0], to=TYPES["int64"])

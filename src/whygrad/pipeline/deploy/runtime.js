@@ -160,10 +160,13 @@ export const labels = model.result.labels;
 
 /** Predict one row: an object with a value for each column, or an array in their order. */
 export function predict(row) {
-  const { kind, values, threshold, shares, divided, center, scale } = model.result;
+  const { kind, values, threshold, shares, divided, center, scale, inverse } = model.result;
   let a = inputsOf(row);
   for (const layer of layers) a = dense(layer, a);
-  if (kind === "number") return { value: a[0] * scale + center };
+  if (kind === "number") {
+    const number = a[0] * scale + center;
+    return { value: inverse ? Math[inverse](number) : number };
+  }
   if (kind === "several") return { labels: a.map((one) => +(one > threshold)), [values]: a };
   if (kind !== "classes") return { [values]: a };
   let index = 0;
