@@ -21,6 +21,7 @@ from whygrad.pipeline import fit
 from whygrad.pipeline.deploy import onnx_graph, source_text
 from whygrad.pipeline.deploy.building import of_network, of_table, proof_of_table
 from whygrad.pipeline.deploy.exporting import write
+from whygrad.pipeline.deploy.onnx_model import to_model
 from whygrad.pipeline.embeddings import EmbeddingLayer
 from whygrad.pipeline.settings import Settings
 from whygrad.tables import Category, Encoding, NumberColumn, Target, learn
@@ -887,8 +888,23 @@ def test_a_tabular_estimator_takes_its_columns_elsewhere(task, bins, tmp_path):
         np.testing.assert_allclose(found["variable"].ravel(), model.predict(frame), rtol=1e-6)
     names = [one.name for one in model.to_onnx().graph.input]
     assert names == ["size", "town"]
+    read = wg.explain(done.path, cost=None if task == "classes" else "squared_error")
+    assert sorted(read.why.names.inputs) == sorted(model.encoding_.names)
+    first = [model.encoding_.names.index(name) for name in read.why.names.inputs]
+    W = model.ensemble_.joined().theta.W[1]
+    np.testing.assert_array_equal(read.why.theta.W[1], W[:, first])
     wg.export(model, tmp_path / "t.c")
     assert compiled(tmp_path / "t.c", "T")[0] == 0
+
+
+@pytest.mark.parametrize("value", ["[", '["a"]', '{"a": 1}', "7"])
+def test_names_of_encoded_columns_that_do_not_fit_are_not_taken(value, table, trained, tmp_path):
+    fitted, encoding = trained["town"]
+    deployable = of_table(fitted, encoding)
+    model = to_model(deployable)
+    assert sorted(wg.explain(model).why.names.inputs) == sorted(encoding.names)
+    model.metadata_props[0].value = value
+    assert set(wg.explain(model).why.names.inputs).isdisjoint({"a", "7"})
 
 
 def transformed(inner, y, **how):

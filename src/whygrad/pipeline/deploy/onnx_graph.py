@@ -37,12 +37,16 @@ class Node:
 
 @dataclass(eq=False)
 class Graph:
-    """Nodes in order, and constants by name; `own` is put before every name that is made here."""
+    """Nodes in order, and constants by name; `own` is put before every name that is made here.
+
+    `inputs` are the names of the encoded columns, in the order in which they go into the first layer.
+    """
 
     dtype: str
     own: str = "wg_"
     nodes: list[Node] = field(default_factory=list)
     constants: dict[str, Array] = field(default_factory=dict)
+    inputs: list[str] = field(default_factory=list)
 
     def do(
         self, operator: str, *inputs: Any, out: str | None = None, domain: str = "", **more: Any
@@ -375,6 +379,7 @@ def write(g: Graph, given: Deployable, names: Sequence[str], outputs: Sequence[s
         What comes out: the label, where there is one, and the values.
     """
     a, order = _encoded(g, given, names) if given.columns else (names[0], None)
+    g.inputs = [given.inputs[k] for k in order or ()]
     for layer in given.layers:
         a = ACTIVATIONS[layer.family](g, _dense(g, a, layer, order), *layer.parameters)
         order = None
