@@ -34,7 +34,7 @@ from whygrad.interop.onnx.values import Break, Input, Value, steps_of
 from whygrad.interop.outputs import by_default, of_own_cost
 from whygrad.nn import Array, check_columns, column_names, one_hot
 from whygrad.nn.functions import find_activation
-from whygrad.pipeline.deploy.onnx_model import ENCODED
+from whygrad.pipeline.deploy import ENCODED
 from whygrad.why.bound import Examples, Why, as_class_indices, as_given
 
 __all__ = ["model_of_onnx"]

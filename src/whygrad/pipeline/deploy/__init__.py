@@ -25,10 +25,11 @@ from whygrad.pipeline.deploy.building import (
 )
 from whygrad.pipeline.deploy.exporting import ENDINGS, Exported, check_place, write
 from whygrad.pipeline.deploy.form import Deployable, Proof, Result
-from whygrad.pipeline.deploy.onnx_model import checked_model
+from whygrad.pipeline.deploy.onnx_model import ENCODED, checked_model
 
 __all__ = [
     "Deployable",
+    "ENCODED",
     "ENDINGS",
     "Exported",
     "Proof",
