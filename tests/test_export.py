@@ -24,7 +24,8 @@ from whygrad.pipeline.deploy.exporting import write
 from whygrad.pipeline.deploy.onnx_model import to_model
 from whygrad.pipeline.embeddings import EmbeddingLayer
 from whygrad.pipeline.settings import Settings
-from whygrad.tables import Category, Encoding, NumberColumn, Target, learn
+from whygrad.tables import Category, DateColumn, Encoding, NumberColumn, Target, learn
+from whygrad.tables.dates import DateForm
 
 DTYPES = ("float32", "float64")
 QUICK = Settings(hidden=(6,), epochs=2, test=0.2, validation=0.1, engine="reference")
@@ -533,10 +534,10 @@ def test_exported_tensors_know_the_names_of_a_table(target, table, trained, tmp_
 @pytest.mark.parametrize(
     "key, value, said",
     [
-        ("network", "[]", "its description of the network is damaged"),
-        ("network", '{"layers": [], "cost": "squared_error"}', "it has no layers"),
-        ("network", '{"layers": [{"units": 9, "activation": "tanh", "parameters": [], "dropout": 0}],'
-         ' "cost": ""}', "there are 2 linear layers"),
+        ("whygrad.network", "[]", "its description of the network is damaged"),
+        ("whygrad.network", '{"layers": [], "cost": "squared_error"}', "it has no layers"),
+        ("whygrad.network", '{"layers": [{"units": 9, "activation": "tanh", "parameters": [],'
+         ' "dropout": 0}], "cost": ""}', "there are 2 linear layers"),
         ("inputs", '["a"]', "its names are not those of 4 inputs"),
         ("result", "x", "its description of the network is damaged"),
     ],
@@ -781,6 +782,8 @@ def test_what_stands_for_a_missing_value_is_missing_elsewhere_too(na, value, tmp
         NumberColumn("size", "number", math.inf),
         NumberColumn("size", "number", "0; system()"),
         Category("size", "text", (1, 2)),
+        NumberColumn("size", "number", edges=(1.0, math.nan, 3.0)),
+        DateColumn("size", "date", DateForm(), ("month",), (0.0,), (1.0,), edges=((1.0, 2.0),)),
     ],
 )
 def test_a_damaged_encoding_is_refused_in_a_line(column):
@@ -939,6 +942,15 @@ def test_a_regressor_of_a_transformed_target_gives_its_own_units_elsewhere(how, 
     assert compiled(tmp_path / "t.c", "T")[0] == 0
     wg.export(model, tmp_path / "t.mjs", rows=X)
     assert in_node(tmp_path / "t.mjs", "net.prove()") <= limit(dtype, expected)
+    wg.export(model, tmp_path / "t.safetensors")
+    read = wg.explain(tmp_path / "t.safetensors")
+    undo = how.get("inverse_func")
+    assert any(undo and f"is {undo.__name__} of the output" in note for note in read.notes) == bool(
+        undo
+    )
+    if inner == "MLPRegressor":  # of the other the columns stand beside one another in pieces
+        found = read.predict(X)[:, 0]
+        np.testing.assert_allclose(undo(found) if undo else found, expected, rtol=1e-12)
 
 
 @pytest.mark.filterwarnings("ignore:Stochastic Optimizer")

@@ -104,16 +104,16 @@ def _parts(x: Any, rows: Any) -> "tuple[Deployable, Proof]":
         return given, proof_of_network(given, x, rows, "rows given")
     x = getattr(x, "best_estimator_", x)  # of a search
     libraries = libraries_of(x)
-    within = libraries | libraries_of(
-        getattr(x, "regressor_", None)
-    )  # of a TransformedTargetRegressor
-    if {"whygrad", "sklearn"} <= within:
+    inner = getattr(x, "regressor_", None)  # of a TransformedTargetRegressor
+    if {"whygrad", "sklearn"} <= libraries | libraries_of(inner):
         from whygrad.estimators.deploying import deployable_of, proof_of
 
         given = deployable_of(x)
         return given, proof_of(x, given, rows)
-    hint = ": convert it with skl2onnx.to_onnx" if "sklearn" in libraries else ""
-    raise InputError(f"a {type(x).__name__} cannot be exported{hint or f': give {KNOWN}'}")
+    hint = f"give {KNOWN}"
+    if "sklearn" in libraries:
+        hint = f"convert {'it' if inner is None else 'its regressor_'} with skl2onnx.to_onnx"
+    raise InputError(f"a {type(x).__name__} cannot be exported: {hint}")
 
 
 def _table(run: Any, rows: Any) -> tuple[Any, str]:

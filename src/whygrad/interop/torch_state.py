@@ -105,7 +105,8 @@ def _why_of_exported(path: Path, cost: Any) -> Why:
             f"{path}: damaged: its names are not those of {n_0} inputs and {n_L} outputs"
         )
     why = why.named(known.inputs or None, known.outputs or None)
-    return replace(why, names=replace(why.names, target=known.scale))
+    names = replace(why.names, target=known.scale)
+    return replace(why, names=names, notes=(*why.notes, *known.notes))
 
 
 def _output(cost: Any, f: Any, n_L: int, description: Any) -> Output:

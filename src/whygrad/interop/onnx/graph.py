@@ -372,7 +372,7 @@ def _reshape(node: Node, given: list[Any]) -> Any:
         value = value.of
     elif isinstance(value, Value) and isinstance(shape, np.ndarray) and shape.shape == (3,):
         rows, blocks, units = map(int, shape)
-        if value.units is not None and rows in (0, -1) and blocks * units == value.units:
+        if blocks > 1 and rows in (0, -1) and blocks * units == value.units:
             return Blocks(value, blocks)
     if node.kind == "Flatten" and node.attributes.get("axis", 1) != 1:
         raise Break(str(node), f"has axis {node.attributes['axis']}: rows stay apart with axis 1")

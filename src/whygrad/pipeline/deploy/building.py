@@ -210,26 +210,26 @@ def _date(column: DateColumn, gaps: tuple[float, ...], notes: list[str]) -> Date
     unit = form if epoch else "seconds"
     since = "since midnight" if clock else "since 1970, UTC"
     notes.append(f"column {quoted(column.name)} goes in as a number: {unit} {since}")
-    pieces = tuple(tuple(map(finite, edges)) for edges in column.edges)
-    if any(one and not PARTS[part][1] for one, part in zip(pieces, column.parts, strict=False)):
+    every = column.edges or ((),) * len(column.parts)
+    pieces = tuple(tuple(map(finite, edges)) for edges in every)
+    parts = tuple(zip(column.parts, pieces, strict=True))
+    if any(edges and not PARTS[part][1] for part, edges in parts):
         raise ValueError("edges of a part that is not standardised")
     return Date(
         column.name,
         column.parts,
-        tuple(
-            len(edges or PARTS[part][0])
-            for part, edges in zip(column.parts, pieces or ((),) * len(column.parts), strict=True)
-        ),
+        tuple(len(edges or PARTS[part][0]) for part, edges in parts),
         tuple(map(finite, column.centers)),
         tuple(map(finite, column.widths)),
+        pieces,
         finite(column.fill),
         bool(column.flagged),
+        bool(column.flagged and column.edges),
         EPOCHS[form] if epoch else 1.0,
         -float(EPOCH_TO) if epoch else None,
         10.0 * EPOCH_TO if epoch else None,
         gaps if epoch else (),
         clock,
-        pieces,
     )
 
 

@@ -250,16 +250,14 @@ class _Source:
 
     def _dense(self, layer: Layer, l: int, below: str) -> Iterator[str]:
         """Yield the lines of a product, from the layer below into z; of several blocks one by one."""
+        dense, W, b = (f"{self.name}_{what}" for what in ("dense", f"W{l}", f"b{l}"))
         units, inputs = len(layer.b) // layer.blocks, layer.W.shape[1]
-        arrays = {f"{self.name}_W{l}": units * inputs, f"{self.name}_b{l}": units}
-        arrays |= {below: inputs, "z": units}
-        indent = ""
-        names = [*arrays]
-        if layer.blocks > 1:
-            yield f"for (j = 0; j < {layer.blocks}; j++)"
-            indent, names = "    ", [f"{name} + j * {size}" for name, size in arrays.items()]
-        W, b, x, z = names
-        yield f"{indent}{self.name}_dense({W}, {b}, {units}, {inputs}, {x}, {z});"
+        if layer.blocks == 1:
+            yield f"{dense}({W}, {b}, {units}, {inputs}, {below}, z);"
+            return
+        W, b, z = f"{W} + j * {units * inputs}", f"{b} + j * {units}", f"z + j * {units}"
+        yield f"for (j = 0; j < {layer.blocks}; j++)"
+        yield f"    {dense}({W}, {b}, {units}, {inputs}, {below} + j * {inputs}, {z});"
 
     # ── columns ──
 
@@ -287,7 +285,7 @@ class _Source:
             yield from self._scaled(place, "value", column.center, column.scale, column.edges)
         if column.flagged:
             flag = place + column.width - 1
-            if column.edges:
+            if column.zeroed:
                 yield f"for (j = {place}; missing && j < {flag}; j++)"
                 yield "    a[j] = 0;"
             yield f"a[{flag}] = ({self.real})missing;"
@@ -304,9 +302,8 @@ class _Source:
             yield "double weekday = days + 3 - 7 * floor((days + 3) / 7); /* 0 is Monday */"
         if "hour" in column.parts:
             yield f"double hour = (value - days * {DAY}.0) / 3600.0;"
-        every = column.edges or ((),) * len(column.parts)
         for part, width, center, scale, edges in zip(
-            column.parts, column.widths, column.centers, column.scales, every, strict=True
+            column.parts, column.widths, column.centers, column.scales, column.edges, strict=True
         ):
             for k, value in enumerate(_part(part, width)):
                 yield from self._scaled(place + k, value, center, scale, edges)

@@ -27,8 +27,7 @@ Label: TypeAlias = str | int | float | bool
 class Number:
     """A column of numbers. NaN and the values of `gaps` are missing, and with `boolean` all but 0 and 1.
 
-    With `edges` it is in pieces as `tables.encoding.in_pieces` makes them, and 0 in all of them where it is
-    missing and flagged.
+    With `edges` it is in pieces, as `tables.encoding.in_pieces` makes them.
     """
 
     name: str
@@ -39,6 +38,11 @@ class Number:
     gaps: tuple[float, ...] = ()
     boolean: bool = False
     edges: tuple[float, ...] = ()
+
+    @property
+    def zeroed(self) -> bool:
+        """Whether all pieces of a missing number are 0."""
+        return self.flagged and bool(self.edges)
 
     @property
     def width(self) -> int:
@@ -65,8 +69,7 @@ class Date:
     """A column of times: a number in units of `per` seconds since 1970, NaN where missing.
 
     Outside `low` to `high`, in seconds, it is missing as well. `parts` are keys of `tables.dates.PARTS`,
-    each with its `edges`, () where it is not in pieces. Where these are there, all parts are 0 where the
-    time is missing and flagged.
+    each with its `edges`, () where it is not in pieces. With `zeroed` all parts of a missing time are 0.
     """
 
     name: str
@@ -74,19 +77,15 @@ class Date:
     widths: tuple[int, ...]
     centers: tuple[float, ...]
     scales: tuple[float, ...]
+    edges: tuple[tuple[float, ...], ...]
     fill: float
     flagged: bool
+    zeroed: bool
     per: float = 1.0
     low: float | None = None
     high: float | None = None
     gaps: tuple[float, ...] = ()
     clock: bool = False
-    edges: tuple[tuple[float, ...], ...] = ()
-
-    @property
-    def zeroed(self) -> bool:
-        """Whether the parts of a missing time are 0."""
-        return self.flagged and bool(self.edges)
 
     @property
     def width(self) -> int:
@@ -145,7 +144,7 @@ class Result:
     center, scale : float
         Of "number".
     inverse : {"", "exp", "expm1"}
-        Of "number", what is computed of it then, where its logarithm was learned.
+        Of "number", what undoes the logarithm that was learned in its place.
     target : str
         Of "number", the name of its column.
     """

@@ -114,10 +114,10 @@ def _lines(given: Deployable, proof: Proof, name: str) -> Iterator[str]:
 
 
 def _column(column: Column) -> dict[str, Any]:
-    kind = (
-        "choice" if isinstance(column, Choice) else "date" if isinstance(column, Date) else "number"
-    )
-    return {"kind": kind} | asdict(column)
+    if isinstance(column, Choice):
+        return {"kind": "choice"} | asdict(column)
+    kind = "date" if isinstance(column, Date) else "number"
+    return {"kind": kind, "zeroed": column.zeroed} | asdict(column)
 
 
 def _cell(value: Any) -> Any:

@@ -161,7 +161,7 @@ def _missing(g: Graph, x: str, columns: Sequence[Number | Date]) -> str:
 
 
 def _clipped(g: Graph, z: str) -> str:
-    """Return z / √(1 + (z/3)²); the square is none of a number so large that it would overflow."""
+    """Return z / √(1 + (z/3)²); a z whose square would overflow is bounded first."""
     z = g.do("Min", g.do("Max", z, _row([-1e150])), _row([1e150]))
     third = g.do("Div", z, _row([BOUND]))
     return g.do("Div", z, g.do("Sqrt", g.do("Add", g.do("Mul", third, third), _row([1.0]))))
@@ -193,8 +193,7 @@ def _numbers(g: Graph, columns: Sequence[Number], names: Sequence[str]) -> list[
         found.append(flags)
     if any(column.edges for column in columns):
         in_pieces = np.array([[bool(column.edges) for column in columns]])
-        zeroed = np.array([[column.flagged for column in columns]]) & in_pieces
-        gone = g.do("And", gone, zeroed)
+        gone = g.do("And", gone, np.array([[column.zeroed for column in columns]]))
         z = g.do("Where", in_pieces, _clipped(g, z), z)
         z = g.do("Where", gone, _row([0.0]), z)
         # Of each bin the column that it is of.
@@ -236,9 +235,8 @@ def _date(g: Graph, column: Date, name: str) -> str:
     seconds = g.do("Where", gone, _row([column.fill]), seconds)
     parts = _Calendar(g, seconds)
     found = []
-    every = column.edges or ((),) * len(column.parts)
     for part, center, scale, edges in zip(
-        column.parts, column.centers, column.scales, every, strict=True
+        column.parts, column.centers, column.scales, column.edges, strict=True
     ):
         value = getattr(parts, part.replace(" ", "_"))()
         x = g.do("Div", g.do("Sub", value, _row([center])), _row([scale]))

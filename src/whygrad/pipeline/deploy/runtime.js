@@ -95,12 +95,11 @@ function inPieces(value, center, scale, edges) {
 }
 
 const scaled = (value, center, scale, edges) =>
-  edges?.length ? inPieces(value, center, scale, edges) : [(value - center) / scale];
+  edges.length ? inPieces(value, center, scale, edges) : [(value - center) / scale];
 
-// Where a missing number has a flag, all its pieces are 0.
 function withFlag(column, missing, found) {
   if (!column.flagged) return found;
-  return [...(missing && column.edges.length ? found.map(() => 0) : found), +missing];
+  return [...(missing && column.zeroed ? found.map(() => 0) : found), +missing];
 }
 
 const isMissing = (value) => value === null || value === undefined || value === "";

@@ -3,10 +3,10 @@
 Linear, the activation, Dropout where the layer has some, and so on, as of `whygrad.to_torch`: 0.weight,
 0.bias, 3.weight, … What they are of stands in the file's metadata, as JSON:
 
-    network   units, activation and dropout of each layer, and the name of the cost
-    inputs    the names of the encoded columns of a table
-    columns   how these are encoded
-    result    what the outputs mean
+    whygrad.network   units, activation and dropout of each layer, and the name of the cost
+    inputs            the names of the encoded columns of a table
+    columns           how these are encoded
+    result            what the outputs mean
 """
 
 import json
@@ -21,7 +21,7 @@ from whygrad.nn.network import Dense
 from whygrad.nn.parametric import of_family
 from whygrad.pipeline.deploy.form import Deployable
 
-NETWORK = "network"  # the key that a file of other programs does not have
+NETWORK = "whygrad.network"  # no other program has this key
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +38,8 @@ class Description:
         Names of the inputs, (n_0,), and of the classes or the target; () where there are none.
     scale : (float, float)
         Of the outputs: value = a · scale[1] + scale[0].
+    notes : tuple of str
+        What is to be said of the outputs.
     """
 
     layers: tuple[Dense, ...]
@@ -45,6 +47,7 @@ class Description:
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     scale: tuple[float, float] = (0.0, 1.0)
+    notes: tuple[str, ...] = ()
 
 
 def to_tensors(given: Deployable) -> bytes:
@@ -96,9 +99,10 @@ def described(metadata: Mapping[str, str]) -> Description | None:
         inputs = tuple(map(str, from_json(metadata.get("inputs", "[]"))))
         outputs = tuple(map(str, result["labels"] or filter(None, [result["target"]])))
         scale = float(result["center"]), float(result["scale"])
+        notes = (f"what is predicted is {result['inverse']} of the output",)
         cost = network["cost"] if network["cost"] in COSTS else None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"its description of the network is damaged ({error})") from None
     if not layers:
         raise InputError("its description of the network is damaged (it has no layers)")
-    return Description(layers, cost, inputs, outputs, scale)
+    return Description(layers, cost, inputs, outputs, scale, notes if result["inverse"] else ())
