@@ -316,7 +316,7 @@ class _Source:
         if edges:
             yield "{"
             yield f"    static const double edges[{len(edges)}] = {{"
-            yield wrapped([number(edge) for edge in edges], " " * 8)
+            yield from wrapped([number(edge) for edge in edges], " " * 8).splitlines()
             yield "    };"
             scaling = f"{value}, {number(center)}, {number(scale)}"
             yield f"    {self.name}_pieces({scaling}, edges, {len(edges)}, a + {place});"
@@ -334,7 +334,8 @@ class _Source:
         threshold = number(result.threshold, given.dtype) + self.F
         if self.scalar:
             scaled = f"(double)a[0] * {number(result.scale)} + {_signed(result.center)}"
-            yield f"result->value = {result.inverse}({scaled});"
+            undone = f"{result.inverse}({scaled})" if result.inverse else scaled
+            yield f"result->value = {undone};"
             return
         if result.kind == "several":
             yield f"for (j = 0; j < {given.n_L}; j++)"
