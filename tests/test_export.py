@@ -636,6 +636,11 @@ def test_what_cannot_be_exported_is_refused_in_a_line_and_nothing_is_written(tmp
             "a MLPClassifier cannot be exported: convert it with skl2onnx.to_onnx",
         ),
         (
+            "net.keras",
+            "net.c",
+            "a str cannot be exported: open the file first, with whygrad.explain, or ",
+        ),
+        (
             3,
             "net.c",
             "a int cannot be exported: give an MLPClassifier or MLPRegressor of whygrad, ",

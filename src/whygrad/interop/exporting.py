@@ -113,6 +113,8 @@ def _parts(x: Any, rows: Any) -> "tuple[Deployable, Proof]":
     hint = f"give {KNOWN}"
     if "sklearn" in libraries:
         hint = f"convert {'it' if inner is None else 'its regressor_'} with skl2onnx.to_onnx"
+    if isinstance(x, str | PathLike):
+        hint = "open the file first, with whygrad.explain, or whygrad.open_run for a run"
     raise InputError(f"a {type(x).__name__} cannot be exported: {hint}")
 
 
