@@ -361,7 +361,9 @@ def test_files_are_told_by_their_endings(tmp_path):
         wg.explain(tmp_path / "model.txt")
     with pytest.raises(wg.FileError, match="model.onnx: there is no such file or run"):
         wg.explain(tmp_path / "model.onnx")
-    with pytest.raises(wg.InputError, match="model.safetensors: give cost together with descripti"):
+    with pytest.raises(
+        wg.InputError, match="model.safetensors: a network of whygrad, which has its own"
+    ):
         wg.explain(tmp_path / "model.safetensors", cost="squared_error")
 
 

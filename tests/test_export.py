@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pytest
+from sklearn.preprocessing import StandardScaler
 
 import exported
 import whygrad as wg
@@ -18,10 +19,13 @@ from whygrad.nn.functions import ACTIVATIONS
 from whygrad.nn.parametric import gelu_tanh, scaled_elu, sharp_softplus, sloped_relu
 from whygrad.pipeline import fit
 from whygrad.pipeline.deploy import onnx_graph, source_text
-from whygrad.pipeline.deploy.building import of_table, proof_of_table
+from whygrad.pipeline.deploy.building import of_network, of_table, proof_of_table
 from whygrad.pipeline.deploy.exporting import write
+from whygrad.pipeline.deploy.onnx_model import to_model
+from whygrad.pipeline.embeddings import EmbeddingLayer
 from whygrad.pipeline.settings import Settings
-from whygrad.tables import Category, Encoding, NumberColumn, Target
+from whygrad.tables import Category, DateColumn, Encoding, NumberColumn, Target, learn
+from whygrad.tables.dates import DateForm
 
 DTYPES = ("float32", "float64")
 QUICK = Settings(hidden=(6,), epochs=2, test=0.2, validation=0.1, engine="reference")
@@ -102,6 +106,7 @@ def table():
     """Columns of all kinds: missing values, merged spellings, rare values, truth, dates of four forms."""
     rng, n = np.random.default_rng(0), 240
     days = np.datetime64("1700-01-01") + rng.integers(0, 180_000, n).astype("timedelta64[D]")
+    lost = np.arange(n) % 11 == 0
     kinds = np.array(["flat", "House", "it's", "Zürich", None], object)
     return pa.table(
         {
@@ -111,7 +116,7 @@ def table():
             "garden": rng.choice(["yes", "Yes", "no"], n),
             "when": pa.array(days.astype("datetime64[s]") + rng.integers(0, 86_400, n)),
             "new": pa.array(rng.random(n) < 0.5),
-            "seen": pa.array((1.4e12 + rng.integers(0, 10**11, n)).astype(np.int64)),
+            "seen": pa.array((1.4e12 + rng.integers(0, 10**11, n)).astype(np.int64), mask=lost),
             "clock": [f"{h}:{m:02}" for h, m in rng.integers(0, [24, 60], (n, 2))],
             "price": rng.normal(1000, 100, n),
             "town": rng.choice(["a", "b", "c"], n),
@@ -122,23 +127,47 @@ def table():
 
 @pytest.fixture(scope="module")
 def trained(table):
-    """Target → the network trained for it, and the encoding of the other columns."""
+    """Target → the network trained for it, and the encoding of the other columns; and averaged ones."""
     found = {}
     for target in ("price", "town", "sold"):
         result = fit.fit(fit.Source(table, target, {"kind": "frame"}), QUICK)
         found[target] = (result.fitted, result.encoding)
+        found[f"{target} in pieces"] = several_on_pieces(table, result.encoding.target)
     return found
 
 
-@pytest.mark.parametrize(
-    "given, dtype",
-    [("rows given", "float32"), ("rows given", "float64"), ("rows drawn at random", "float64")],
-)
-@pytest.mark.parametrize("target", ["price", "town", "sold"])
-def test_rows_of_a_table_go_in_as_they_are(target, dtype, given, table, trained, tmp_path):
-    fitted, encoding = trained[target]
+def several_on_pieces(table, target):
+    """Three networks of two hidden layers, averaged, on numbers and dates in pieces."""
+    encoding = learn(table.drop_columns([target.name]), target, bins=4)
+    outputs, cost = {
+        0: (wg.Dense(1), "squared_error"),
+        2: (wg.Dense(1, "sigmoid"), "binary_cross_entropy"),
+        3: (wg.Dense(3, "softmax"), "cross_entropy"),
+    }[len(target.classes)]
+    net = wg.Network(len(encoding.names), [wg.Dense(6, "relu"), wg.Dense(5, "tanh"), outputs], cost)
+    return wg.Ensemble([wg.Fitted(net, net.init(seed)) for seed in range(3)]), encoding
+
+
+def in_dtype(fitted, dtype):
+    """The same network, or several, with parameters of a dtype."""
+    if isinstance(fitted, wg.Ensemble):
+        return wg.Ensemble([in_dtype(one, dtype) for one in fitted.members])
     theta = wg.Parameters(fitted.theta.sizes, fitted.theta.flat.astype(dtype))
-    fitted = wg.Fitted(fitted.net, theta)
+    return wg.Fitted(fitted.net, theta)
+
+
+GIVEN = ("rows given", "float32"), ("rows given", "float64"), ("rows drawn at random", "float64")
+CASES = [(target, *how) for target in ("price", "town", "sold") for how in GIVEN]
+IN_PIECES = [
+    (f"{target} in pieces", *how)
+    for target, how in zip(("price", "town", "sold"), GIVEN, strict=True)
+]
+
+
+@pytest.mark.parametrize("target, given, dtype", [*CASES, *IN_PIECES])
+def test_rows_of_a_table_go_in_as_they_are(target, given, dtype, table, trained, tmp_path):
+    fitted, encoding = trained[target]
+    fitted = in_dtype(fitted, dtype)
     deployable = of_table(fitted, encoding)
     rows = table if given == "rows given" else None
     proof = proof_of_table(deployable, fitted, encoding, rows, given)
@@ -340,7 +369,6 @@ class Sub(wg.MLPClassifier):
 def test_a_pipeline_converts_by_skl2onnx_without_a_word_of_registration(options):
     skl2onnx = pytest.importorskip("skl2onnx")
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
 
     pipeline = make_pipeline(StandardScaler(), Sub(**OPTIONS)).fit(X, CLASSIFIERS["three words"][0])
     model = skl2onnx.to_onnx(pipeline, X[:1], options=options and {id(pipeline[-1]): options})
@@ -358,7 +386,7 @@ def test_a_pipeline_on_the_columns_of_a_frame_converts_by_skl2onnx():
     pd = pytest.importorskip("pandas")
     from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+    from sklearn.preprocessing import OneHotEncoder
 
     frame = pd.DataFrame({"size": X[:, 0], "kind": np.where(X[:, 1] > 0, "flat", "house")})
     columns = [
@@ -373,6 +401,75 @@ def test_a_pipeline_on_the_columns_of_a_frame_converts_by_skl2onnx():
     feed = {"size": frame[["size"]].to_numpy(), "kind": frame[["kind"]].to_numpy(object)}
     (variable,) = session.run(None, feed)
     np.testing.assert_allclose(variable[:, 0], pipeline.predict(frame), rtol=0, atol=1e-12)
+
+
+def tabular(kind, y, **more):
+    """A tabular estimator on two columns of numbers, one of whole numbers that are categories, and text."""
+    pd = pytest.importorskip("pandas")
+    from whygrad.pipeline.recipe import Recipe
+
+    recipe = Recipe(members=2, hidden=(4, 3), bins=3, epochs=3, batch_size=16)
+    frame = pd.DataFrame(
+        {
+            "size": np.where(X[:, 0] > 1, np.nan, X[:, 0]),
+            "id": [f"no {k}" for k in range(60)],
+            "zip": np.where(X[:, 1] > 0, 10115, 20095),
+            "town": np.where(X[:, 1] > 0, "Ulm", "Bonn"),
+        }
+    )
+    types = {"zip": "category"}
+    model = kind(recipe, random_state=0, engine="reference", types=types)
+    return model.fit(frame, y), frame
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("order", [["size", "id", "zip", "town"], ["town", "zip", "id", "size"]])
+def test_a_tabular_estimator_converts_by_skl2onnx_column_by_column(order):
+    skl2onnx = pytest.importorskip("skl2onnx")
+    clf, frame = tabular(wg.TabularClassifier, CLASSIFIERS["three words"][0])
+    assert [column.name for column in clf.encoding_.columns] == ["size", "zip", "town"]
+    model = skl2onnx.to_onnx(clf, frame[order][:1])
+    session = exported.onnxruntime().InferenceSession(model.SerializeToString())
+    feed = {name: frame[[name]].to_numpy() for name in ("size", "zip")}
+    feed |= {name: frame[[name]].to_numpy(object) for name in ("id", "town")}
+    label, probabilities = session.run(None, feed)
+    assert (label == clf.predict(frame)).all()
+    np.testing.assert_allclose(probabilities, clf.predict_proba(frame), rtol=0, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_tabular_estimator_after_other_steps_converts_by_skl2onnx():
+    skl2onnx = pytest.importorskip("skl2onnx")
+    from sklearn.pipeline import make_pipeline
+
+    from whygrad.pipeline.recipe import Recipe
+
+    recipe = Recipe(members=2, hidden=(4, 3), bins=3, epochs=3, batch_size=16)
+    last = wg.TabularRegressor(recipe, random_state=0, engine="reference")
+    pipeline = make_pipeline(StandardScaler(), last).fit(X, SCORE)
+    model = skl2onnx.to_onnx(pipeline, X[:1])
+    session = exported.onnxruntime().InferenceSession(model.SerializeToString())
+    (variable,) = session.run(None, {"X": X})
+    expected = pipeline.predict(X)
+    most = limit("float32", expected)
+    np.testing.assert_allclose(variable[:, 0], expected, rtol=0, atol=most)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_columns_that_skl2onnx_gives_otherwise_are_refused_in_a_line():
+    skl2onnx = pytest.importorskip("skl2onnx")
+    from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+
+    reg, frame = tabular(wg.TabularRegressor, SCORE)
+    two = [("a", FloatTensorType([None, 2])), ("town", StringTensorType([None, 1]))]
+    with pytest.raises(wg.InputError, match="3 columns go into TabularRegressor, .* fitted on 4"):
+        skl2onnx.to_onnx(reg, initial_types=two)
+    as_text = [(name, StringTensorType([None, 1])) for name in frame]
+    with pytest.raises(wg.InputError, match="'size' goes in as StringTensorType: it holds numbers"):
+        skl2onnx.to_onnx(reg, initial_types=as_text)
+    as_numbers = [(name, FloatTensorType([None, 1])) for name in frame]
+    with pytest.raises(wg.InputError, match="'zip' goes in as FloatTensorType: .* text or whole"):
+        skl2onnx.to_onnx(reg, initial_types=as_numbers)
 
 
 @pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
@@ -397,6 +494,75 @@ def test_pytorch_loads_the_tensors_by_its_own_names(tmp_path):
     with torch.no_grad():
         found = model(torch.tensor(x)).numpy()
     np.testing.assert_allclose(found, fitted.predict(x), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "hidden, output",
+    [("selu", "softmax"), (sloped_relu(0.2), "identity"), (sharp_softplus(3.0, 2.0), "sigmoid")],
+)
+def test_exported_tensors_are_explained_as_the_network_they_were(hidden, output, tmp_path):
+    fitted = network(hidden, output)
+    fitted = replace(
+        fitted,
+        net=replace(
+            fitted.net, layers=(replace(fitted.net.layers[0], dropout=0.25), fitted.net.layers[1])
+        ),
+    )
+    wg.export(fitted, tmp_path / "net.safetensors")
+    why = wg.explain(tmp_path / "net.safetensors").why
+    np.testing.assert_array_equal(why.theta.flat, fitted.theta.flat)
+    assert (why.net.C, why.net.layers[0].dropout) == (fitted.net.C, 0.25)
+    assert [f.name for f in why.net.f[1:]] == [f.name for f in fitted.net.f[1:]]
+
+
+@pytest.mark.parametrize("target", ["price", "town", "sold", "price in pieces"])
+def test_exported_tensors_know_the_names_of_a_table(target, table, trained, tmp_path):
+    fitted, encoding = trained[target]
+    deployable = of_table(fitted, encoding)
+    proof = proof_of_table(deployable, fitted, encoding, table, "rows")
+    write(deployable, proof, tmp_path / "t.safetensors")
+    model = wg.explain(tmp_path / "t.safetensors")
+    assert model.why.names.inputs == encoding.names
+    inputs = encoding.encode(table, np.float64)
+    found = model.predict(inputs)
+    np.testing.assert_allclose(found[:, -1], proof.values[:, -1], rtol=1e-5)
+    assert model.why.names.of(model.why.net, model.why.net.L, 0) == {"town": "a", "sold": "1"}.get(
+        target, "price"
+    )
+
+
+@pytest.mark.parametrize(
+    "key, value, said",
+    [
+        ("whygrad.network", "[]", "its description of the network is damaged"),
+        ("whygrad.network", '{"layers": [], "cost": "squared_error"}', "it has no layers"),
+        ("whygrad.network", '{"layers": [{"units": 9, "activation": "tanh", "parameters": [],'
+         ' "dropout": 0}], "cost": ""}', "there are 2 linear layers"),
+        ("inputs", '["a"]', "its names are not those of 4 inputs"),
+        ("result", "x", "its description of the network is damaged"),
+    ],
+)  # fmt: skip
+def test_exported_tensors_with_a_damaged_description_are_refused(key, value, said, tmp_path):
+    from safetensors import safe_open
+    from safetensors.numpy import load_file, save_file
+
+    path = tmp_path / "net.safetensors"
+    wg.export(network(), path)
+    with safe_open(path, framework="numpy") as file:
+        about = file.metadata() | {key: value}
+    save_file(load_file(path), path, about)
+    with pytest.raises(wg.WhygradError, match=said):
+        wg.explain(path)
+
+
+def test_tensors_of_others_ask_for_a_description(tmp_path):
+    from safetensors.numpy import save_file
+
+    path = tmp_path / "net.safetensors"
+    save_file({"0.weight": np.ones((2, 3)), "0.bias": np.zeros(2)}, path, {"format": "pt"})
+    with pytest.raises(wg.InputError, match=r"do not tell activations: .* description=\[wg.Dense"):
+        wg.explain(path)
+    assert wg.explain(path, description=[wg.Dense(2, "softmax")]).why.net.sizes == (3, 2)
 
 
 # ── truth, and what is refused ───────────────────────────────────────────────────────────────────────
@@ -468,6 +634,11 @@ def test_what_cannot_be_exported_is_refused_in_a_line_and_nothing_is_written(tmp
             MLPClassifier(),
             "net.c",
             "a MLPClassifier cannot be exported: convert it with skl2onnx.to_onnx",
+        ),
+        (
+            "net.keras",
+            "net.c",
+            "a str cannot be exported: open the file first, with whygrad.explain, or ",
         ),
         (
             3,
@@ -616,6 +787,8 @@ def test_what_stands_for_a_missing_value_is_missing_elsewhere_too(na, value, tmp
         NumberColumn("size", "number", math.inf),
         NumberColumn("size", "number", "0; system()"),
         Category("size", "text", (1, 2)),
+        NumberColumn("size", "number", edges=(1.0, math.nan, 3.0)),
+        DateColumn("size", "date", DateForm(), ("month",), (0.0,), (1.0,), edges=((1.0, 2.0),)),
     ],
 )
 def test_a_damaged_encoding_is_refused_in_a_line(column):
@@ -653,6 +826,25 @@ def test_an_ensemble_leaves_as_one_network_that_gives_its_average(tmp_path):
     assert compiled(tmp_path / "e.c", "E")[0] == 0
 
 
+@pytest.mark.parametrize("hidden", [(), (5,), (5, 4, 3)])
+def test_averaged_networks_of_any_depth_leave_without_the_zeros_between_them(hidden, tmp_path):
+    net = wg.Network(4, [*(wg.Dense(n, "elu") for n in hidden), wg.Dense(2)], "squared_error")
+    several = wg.Ensemble([wg.Fitted(net, net.init(seed)) for seed in range(3)])
+    layers = of_network(several).layers
+    most = sum(one.theta.flat.size for one in several.members)
+    assert sum(layer.W.size + layer.b.size for layer in layers) <= most
+    for layer, W in zip(layers, several.joined().theta.W[1:], strict=True):
+        np.testing.assert_array_equal(layer.whole, W)
+    done = wg.export(several, tmp_path / "e.onnx", rows=X)
+    assert done.difference < 1e-14
+    read = wg.explain(done.path, cost="squared_error").why.theta
+    np.testing.assert_array_equal(read.flat, several.joined().theta.flat)
+    wg.export(several, tmp_path / "e.c", rows=X)
+    assert compiled(tmp_path / "e.c", "E")[0] == 0
+    wg.export(several, tmp_path / "e.mjs", rows=X)
+    assert in_node(tmp_path / "e.mjs", "net.prove()") < 1e-14
+
+
 def test_an_ensemble_is_explained_from_its_file_as_its_average(tmp_path):
     both = ensemble()
     both.save(tmp_path / "e.safetensors")
@@ -684,16 +876,16 @@ def test_a_network_from_elsewhere_leaves_again(tmp_path):
     assert compiled(tmp_path / "m.c", "M")[0] == 0
 
 
-@pytest.mark.parametrize("task", ["classes", "numbers"])
-def test_a_tabular_estimator_takes_its_columns_elsewhere(task, tmp_path):
+@pytest.mark.parametrize("task, bins", [("classes", 3), ("numbers", 3), ("numbers", 0)])
+def test_a_tabular_estimator_takes_its_columns_elsewhere(task, bins, tmp_path):
     pd = pytest.importorskip("pandas")
     from whygrad.pipeline.recipe import Recipe
 
-    plain = Recipe(members=2, hidden=(4,), bins=0, epochs=3, batch_size=16)
+    recipe = Recipe(members=2, hidden=(4, 3), bins=bins, epochs=3, batch_size=16)
     frame = pd.DataFrame({"size": X[:, 0], "town": np.where(X[:, 1] > 0, "Ulm", "Bonn")})
     kind = wg.TabularClassifier if task == "classes" else wg.TabularRegressor
     y = np.where(X[:, 2] > 0, 7, 3) if task == "classes" else 100 + 9 * X[:, 2]
-    model = kind(plain, random_state=0, engine="reference").fit(frame, y)
+    model = kind(recipe, random_state=0, engine="reference").fit(frame, y)
     done = wg.export(model, tmp_path / "t.onnx", rows=frame)
     feed = {"size": X[:, [0]], "town": frame[["town"]].to_numpy(object)}
     found = ran(done.path, feed)
@@ -704,11 +896,102 @@ def test_a_tabular_estimator_takes_its_columns_elsewhere(task, tmp_path):
         np.testing.assert_allclose(found["variable"].ravel(), model.predict(frame), rtol=1e-6)
     names = [one.name for one in model.to_onnx().graph.input]
     assert names == ["size", "town"]
+    read = wg.explain(done.path, cost=None if task == "classes" else "squared_error")
+    assert sorted(read.why.names.inputs) == sorted(model.encoding_.names)
+    first = [model.encoding_.names.index(name) for name in read.why.names.inputs]
+    W = model.ensemble_.joined().theta.W[1]
+    np.testing.assert_array_equal(read.why.theta.W[1], W[:, first])
     wg.export(model, tmp_path / "t.c")
     assert compiled(tmp_path / "t.c", "T")[0] == 0
-    pieces = kind(replace(plain, bins=3), random_state=0, engine="reference").fit(frame, y)
-    with pytest.raises(wg.InputError, match="'size' is encoded in pieces, which no export can say"):
-        wg.export(pieces, tmp_path / "p.c")
+
+
+@pytest.mark.parametrize("value", ["[", '["a"]', '{"a": 1}', "7"])
+def test_names_of_encoded_columns_that_do_not_fit_are_not_taken(value, table, trained, tmp_path):
+    fitted, encoding = trained["town"]
+    deployable = of_table(fitted, encoding)
+    model = to_model(deployable)
+    assert sorted(wg.explain(model).why.names.inputs) == sorted(encoding.names)
+    model.metadata_props[0].value = value
+    assert set(wg.explain(model).why.names.inputs).isdisjoint({"a", "7"})
+
+
+def transformed(inner, y, **how):
+    from sklearn.compose import TransformedTargetRegressor
+
+    return TransformedTargetRegressor(inner, check_inverse=False, **how).fit(X, y)
+
+
+LOGARITHMS = [
+    {"func": np.log, "inverse_func": np.exp},
+    {"func": np.log1p, "inverse_func": np.expm1},
+    {"transformer": StandardScaler()},
+]
+
+
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+@pytest.mark.parametrize("inner", ["MLPRegressor", "TabularRegressor"])
+@pytest.mark.parametrize("how", LOGARITHMS)
+def test_a_regressor_of_a_transformed_target_gives_its_own_units_elsewhere(how, inner, tmp_path):
+    from whygrad.pipeline.recipe import Recipe
+
+    recipe = Recipe(members=2, hidden=(4,), bins=3, epochs=3, batch_size=16)
+    tabular = wg.TabularRegressor(recipe, random_state=0, engine="reference")
+    reg = wg.MLPRegressor(**OPTIONS) if inner == "MLPRegressor" else tabular
+    model = transformed(reg, np.exp(SCORE), **how)
+    done = wg.export(model, tmp_path / "t.onnx", rows=X)
+    feed = {"X": X} if inner == "MLPRegressor" else {f"x{k}": X[:, [k]] for k in range(4)}
+    found, expected = ran(done.path, feed)["variable"][:, 0], model.predict(X)
+    dtype = "float64" if inner == "MLPRegressor" else "float32"
+    np.testing.assert_allclose(found, expected, rtol=0, atol=limit(dtype, expected))
+    wg.export(model, tmp_path / "t.c", rows=X)
+    assert compiled(tmp_path / "t.c", "T")[0] == 0
+    wg.export(model, tmp_path / "t.mjs", rows=X)
+    assert in_node(tmp_path / "t.mjs", "net.prove()") <= limit(dtype, expected)
+    wg.export(model, tmp_path / "t.safetensors")
+    read = wg.explain(tmp_path / "t.safetensors")
+    undo = how.get("inverse_func")
+    assert any(undo and f"is {undo.__name__} of the output" in note for note in read.notes) == bool(
+        undo
+    )
+    if inner == "MLPRegressor":  # of the other the columns stand beside one another in pieces
+        found = read.predict(X)[:, 0]
+        np.testing.assert_allclose(undo(found) if undo else found, expected, rtol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+def test_a_target_transformed_otherwise_is_refused_and_a_search_leaves_as_its_best(tmp_path):
+    from sklearn.model_selection import GridSearchCV
+    from sklearn.preprocessing import QuantileTransformer
+
+    normal = QuantileTransformer(n_quantiles=9, output_distribution="normal")
+    model = transformed(wg.MLPRegressor(**OPTIONS), SCORE, transformer=normal)
+    with pytest.raises(
+        wg.InputError, match="transformed by QuantileTransformer cannot be exported: "
+    ):
+        wg.export(model, tmp_path / "t.c")
+    two = transformed(wg.MLPRegressor(**OPTIONS), X[:, :2], transformer=StandardScaler())
+    with pytest.raises(wg.InputError, match="is exported of one number alone"):
+        wg.export(two, tmp_path / "t.c")
+    assert [*tmp_path.iterdir()] == []
+    search = GridSearchCV(wg.MLPClassifier(**OPTIONS), {"alpha": [0.1, 1.0]}, cv=2).fit(X, THREE)
+    wg.export(search, tmp_path / "s.onnx", rows=X)
+    assert (ran(tmp_path / "s.onnx", {"X": X})["label"] == search.predict(X)).all()
+
+
+def test_an_embedding_leaves_as_the_block_that_it_is(tmp_path):
+    first = EmbeddingLayer(((5, 2), (1, 0)))
+    net = wg.Network(6, [first.dense, wg.Dense(4, "relu"), wg.Dense(1)], "squared_error")
+    fitted = wg.Fitted(net, first.start(net, seed=0))
+    rows = np.column_stack([np.eye(5)[np.arange(60) % 5], X[:, 0]])
+    for name in ("e.onnx", "e.c", "e.mjs", "e.safetensors"):
+        wg.export(fitted, tmp_path / name, rows=rows)
+    np.testing.assert_allclose(
+        ran(tmp_path / "e.onnx", {"X": rows})["outputs"], fitted.predict(rows), rtol=0, atol=1e-12
+    )
+    assert compiled(tmp_path / "e.c", "E")[0] == 0
+    assert in_node(tmp_path / "e.mjs", "net.prove()") < 1e-12
+    read = wg.explain(tmp_path / "e.safetensors").why.theta
+    np.testing.assert_array_equal(read.flat, fitted.theta.flat)
 
 
 def test_a_tabular_estimator_is_explained_as_its_average():

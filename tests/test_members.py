@@ -9,6 +9,7 @@ import pytest
 
 import whygrad as wg
 from command import whygrad
+from exported import compiled, in_node
 from houses import houses
 from whygrad.pipeline import comparing, fit, repeating
 from whygrad.pipeline.fit import find
@@ -130,13 +131,18 @@ def test_folds_and_seeds_train_ensembles_too(source, trained):
     assert first == pytest.approx(trained[0].scores.measures)
 
 
-def test_numbers_in_pieces_are_not_exported_wrongly(trained, tmp_path):
+def test_several_networks_on_numbers_in_pieces_leave_for_every_format(trained, table, tmp_path):
+    _, run = trained
     for ending in ("onnx", "c", "mjs", "safetensors"):
-        with pytest.raises(
-            wg.InputError, match="is encoded in pieces, which no export can say yet"
-        ):
-            wg.export(trained[1], tmp_path / f"kind.{ending}")
-    assert [*tmp_path.iterdir()] == []
+        wg.export(run, tmp_path / f"kind.{ending}")
+    assert compiled(tmp_path / "kind.c", "KIND")[0] == 0
+    assert in_node(tmp_path / "kind.mjs", "net.prove()") < 1e-6
+    expected = next(run.outputs(str(table)))[0]
+    inputs = run.why.examples(read(table)).X
+    found = wg.explain(tmp_path / "kind.safetensors").predict(inputs)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+    found = wg.explain(tmp_path / "kind.onnx").predict(read(table))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
 
 
 def test_what_is_exported_of_several_networks_is_their_average(tmp_path):
@@ -212,7 +218,7 @@ def test_bad_options_are_one_line_and_nothing_is_written(name, table, tmp_path, 
     assert not list(tmp_path.iterdir())
 
 
-def test_its_average_is_what_is_explained_trained_on_and_given_to_pytorch(trained, table, tmp_path):
+def test_its_average_is_what_is_explained_trained_on_and_given_to_pytorch(trained, table):
     _, run = trained
     rows = read(table)
     expected = next(run.outputs(str(table)))[0]
@@ -224,5 +230,3 @@ def test_its_average_is_what_is_explained_trained_on_and_given_to_pytorch(traine
     torch = pytest.importorskip("torch")
     found = wg.to_torch(run)(torch.tensor(np.float32(X))).detach().numpy()
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
-    with pytest.raises(wg.InputError, match="is encoded in pieces, which no export can say yet"):
-        wg.export(run, tmp_path / "kind.c")

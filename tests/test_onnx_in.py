@@ -394,6 +394,31 @@ def test_ends_are_read_with_their_loss():
         wg.explain(graph([*head, ("Identity", "o", "out")], arrays))
 
 
+def test_blocks_are_one_matrix_with_zeros_and_rows_may_be_pictures_between():
+    arrays = {"blocks": np.array([0, 2, 2]), "rows": np.array([0, 4])}
+    arrays["stack"] = RNG.normal(size=(2, 2, 2)).astype(np.float32)
+    first = {"perm": [1, 0, 2]}
+    found = agrees(
+        layers(
+            ("Relu", "z", "r"),
+            ("Reshape", "r blocks", "k"),
+            ("Transpose", "k", "kf", first),
+            ("MatMul", "kf stack", "m"),
+            ("Transpose", "m", "mf", first),
+            ("Reshape", "mf rows", "y"),
+            ("Tanh", "y", "t"),
+            ("Reshape", "t blocks", "picture"),
+            ("Flatten", "picture", "h"),
+            **arrays,
+        )
+    )
+    W = found.why.theta.W[2]
+    assert [f.name for f in found.why.net.f[1:]] == ["relu", "tanh", "identity"]
+    np.testing.assert_array_equal(W[:2, :2], arrays["stack"][0].T)
+    np.testing.assert_array_equal(W[2:, 2:], arrays["stack"][1].T)
+    assert not W[:2, 2:].any() and not W[2:, :2].any()
+
+
 def test_inputs_side_by_side_are_columns():
     inputs = [
         helper.make_tensor_value_info(n, TensorProto.FLOAT, [None, 1])
@@ -498,6 +523,19 @@ REFUSED = {
     "an array blown up": (
         [("Add", "column row", "W"), ("MatMul", "x W", "out")], "Add 'W' cannot be read .it makes a"
     ),
+    "blocks that share a matrix": (
+        [("Gemm", "x A a", "z"), ("Reshape", "z blocks", "h"), ("MatMul", "h half", "out")],
+        "MatMul 'OUT' takes what is no number",
+    ),
+    "matrices over rows": (
+        [("Gemm", "x A a", "z"), ("Reshape", "z blocks", "h"), ("MatMul", "h stack", "out")],
+        "MatMul 'OUT' has no matrix of weights",
+    ),
+    "units in another order": (
+        [("Gemm", "x A a", "z"), ("Reshape", "z blocks", "h"),
+         ("Transpose", "h", "out", {"perm": [0, 2, 1]})],
+        "Transpose 'OUT' is no operation",
+    ),
     "two heads": (
         [("Gemm", "x A a", "z"), ("Tanh", "z", "h"), END, ("Gemm", "h B b", "other")],
         "the graph has outputs of two networks",
@@ -516,6 +554,9 @@ def test_what_is_no_chain_is_refused_by_the_operation_that_breaks_it(name):
         "S": np.eye(4, dtype=np.float32),
         "T": A.T,
         "three": number(3),
+        "blocks": np.array([0, 2, 2]),
+        "half": A[:2, :2],
+        "stack": np.stack([A[:2, :2], A[1:, 1:3]]),
     }
     arrays |= {"column": np.zeros((20000, 1), np.float32), "row": np.zeros((1, 20000), np.float32)}
     outputs = ("out", "other") if name == "two heads" else (nodes[-1][2],)

@@ -9,6 +9,7 @@
     messages    scikit-learn's warnings and printed lines
     starting    scikit-learn imported without what it never asks for
     why         fitted estimators, whygrad's and scikit-learn's own, asked why
+    to_onnx     what they offer to ONNX and skl2onnx
     deploying   fitted estimators → what is exported
 
 Doors beside this one: `tabular`, `why`, `parameters`, `deploying`, and `mlp` for types. It may import

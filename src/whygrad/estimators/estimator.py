@@ -42,6 +42,7 @@ from whygrad.estimators.parameters import (
     plan_of,
     split,
 )
+from whygrad.estimators.to_onnx import ToOnnx
 from whygrad.nn.arrays import Data, as_data, check_columns, check_unmasked, dense
 from whygrad.nn.backprop import forward
 from whygrad.nn.functions import Activation, Array
@@ -90,7 +91,7 @@ def trains_in_steps(estimator: Any) -> bool:
     return True
 
 
-class Perceptron(BaseEstimator):  # type: ignore[misc]
+class Perceptron(ToOnnx, BaseEstimator):  # type: ignore[misc]
     """A multi-layer perceptron without its targets: `_arrays` and `predict` are the estimators' own."""
 
     # What a fit sets, for those who read it: the base class is without types.
@@ -231,54 +232,6 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
             See `Why.widget`.
         """
         return self.why_.widget(X, y)
-
-    def to_onnx(self, X: Any = None) -> Any:
-        """Return the estimator as an ONNX model; `whygrad.export(clf, "model.onnx")` writes it to a file.
-
-        One matrix "X" goes in, (n, n_features), of the dtype of the parameters; out come `label` and
-        `probabilities`, or `variable`. onnxruntime runs it, and it is compared with `predict`.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix, shape (n, n_features), optional
-            Rows to compare on; by default they are drawn.
-
-        Returns
-        -------
-        onnx.ModelProto
-            In opset 13, without ZipMap.
-
-        Raises
-        ------
-        InputError
-            For an activation of your own, and where onnxruntime computes something else.
-        """
-        from whygrad.estimators.deploying import deployable_of, proof_of
-        from whygrad.pipeline.deploy import checked_model
-
-        given = deployable_of(self)
-        return checked_model(given, proof_of(self, given, X))[0]
-
-    def onnx_parser(self) -> Callable[..., Any]:
-        """Return what skl2onnx asks for: so `skl2onnx.to_onnx` converts a Pipeline with this estimator."""
-        from whygrad.estimators.deploying import deployable_of
-        from whygrad.pipeline.deploy import sklearn_onnx
-
-        return sklearn_onnx.parser_of(self, deployable_of)
-
-    def onnx_shape_calculator(self) -> Callable[..., Any]:
-        """Return what skl2onnx asks for: the types of the outputs."""
-        from whygrad.estimators.deploying import deployable_of
-        from whygrad.pipeline.deploy import sklearn_onnx
-
-        return sklearn_onnx.shape_calculator_of(deployable_of)
-
-    def onnx_converter(self) -> Callable[..., Any]:
-        """Return what skl2onnx asks for: the nodes of the network."""
-        from whygrad.estimators.deploying import deployable_of
-        from whygrad.pipeline.deploy import sklearn_onnx
-
-        return sklearn_onnx.converter_of(deployable_of)
 
     def activations(self, X: Any) -> list[Array]:
         """Return the activations of all layers for each row of X.

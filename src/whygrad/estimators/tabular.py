@@ -25,6 +25,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from whygrad import errors
 from whygrad.errors import InputError, known_arguments
 from whygrad.estimators.estimator import checks_parameters, keep, one_of_many
+from whygrad.estimators.to_onnx import ToOnnx
 from whygrad.fitted import Ensemble, Fitted
 from whygrad.nn.arrays import Data, check_unmasked, one_hot
 from whygrad.nn.functions import Array
@@ -42,7 +43,7 @@ ROWS = 8192  # encoded at a time, where they are only predicted
 BACKGROUND = 256  # training rows that are kept for questions
 
 
-class TabularEstimator(BaseEstimator):  # type: ignore[misc]
+class TabularEstimator(ToOnnx, BaseEstimator):  # type: ignore[misc]
     """What both have in common: the columns, the members, and the questions."""
 
     # What a fit sets.
@@ -152,34 +153,6 @@ class TabularEstimator(BaseEstimator):  # type: ignore[misc]
             training=lambda: self.background_,
             members=tuple((member.net, member.theta) for member in self.ensemble_.members),
         )
-
-    def to_onnx(self, X: Any = None) -> Any:
-        """Return the estimator as an ONNX model; `whygrad.export(clf, "model.onnx")` writes it to a file.
-
-        Each column goes in by its name, (n, 1), numbers as float64 and the rest as text; out come `label`
-        and `probabilities`, or `variable`. It is compared with whygrad's predictions by onnxruntime.
-
-        Parameters
-        ----------
-        X : as in `fit`, optional
-            Rows to compare on; by default they are drawn.
-
-        Returns
-        -------
-        onnx.ModelProto
-            In opset 13, without ZipMap.
-
-        Raises
-        ------
-        InputError
-            For numbers encoded in pieces (`Recipe.bins` is not 0), and where onnxruntime computes something
-            else.
-        """
-        from whygrad.estimators.deploying import deployable_of, proof_of
-        from whygrad.pipeline.deploy import checked_model
-
-        given = deployable_of(self)
-        return checked_model(given, proof_of(self, given, X))[0]
 
     def _table(self, X: Any) -> Any:
         """Return rows as an arrow table with the columns of training."""

@@ -29,7 +29,8 @@ from whygrad.errors import FileError, InputError
 from whygrad.fitted import Ensemble
 from whygrad.interop.model import Model, libraries_of
 from whygrad.interop.torch_out import to_torch
-from whygrad.interop.torch_state import refuse_pickle
+from whygrad.interop.torch_state import metadata_of, refuse_pickle
+from whygrad.training.model_file import FORMAT
 from whygrad.why.bound import Why
 
 __all__ = ["Model", "explain", "to_torch"]
@@ -70,7 +71,7 @@ def explain(
         one of whygrad's costs. By default the one that belongs to a last layer of softmax or sigmoid.
     description : optional
         For PyTorch's parameters alone, a `state_dict` or the `.safetensors` of one: what network they are
-        of.
+        of, a `Network` or a list of `Dense`. What `whygrad.export` wrote says so itself.
     inputs, outputs : sequences of str, optional
         Names of the inputs, (n_0,), and of the classes or targets, (n_L,), where the model knows none.
     image : (int, int), optional
@@ -180,10 +181,10 @@ def _of_file(path: Path, cost: Any, description: Any) -> Model:
 
 
 def _of_safetensors(path: Path, cost: Any, description: Any) -> Model:
-    if description is not None:
+    if description is not None or metadata_of(path).get("format") != FORMAT:
         return Model(_read("torch_state", "why_of_state", path, description, cost), path.name)
     if cost is not None:
-        raise InputError(f"{path}: give cost together with description, for PyTorch's parameters")
+        raise InputError(f"{path}: a network of whygrad, which has its own cost")
     found = Ensemble.load(path)
     alone = found.members[0] if len(found.members) == 1 else found
     return Model(alone.why, path.name)

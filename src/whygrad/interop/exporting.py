@@ -32,10 +32,12 @@ def export(
     x : Fitted, Ensemble, Run, Model or an estimator of whygrad
         The network; several that are averaged leave as one. Of a run on a table and of a tabular estimator
         rows go in as they stand there; out come labels and probabilities, or numbers in their own units. Of
-        a `Model`, read from elsewhere, the network goes alone.
+        a search its best estimator leaves, of a `TransformedTargetRegressor` what it predicts, for
+        logarithms and z-scores. Of a `Model`, read from elsewhere, the network goes alone.
     path : path-like
         The file. Its ending says what is written: ".onnx"; ".c", C99 without dependencies; ".js" or ".mjs",
-        an ES module; ".safetensors", the parameters by the names that a `torch.nn.Sequential` has.
+        an ES module; ".safetensors", the parameters by the names that a `torch.nn.Sequential` has, which
+        `explain` reads back.
     rows : as `x.predict` takes them, optional
         Rows on which the file is compared with whygrad; by default the test rows of a run, else drawn ones.
     overwrite : bool, default False
@@ -50,8 +52,8 @@ def export(
     Raises
     ------
     InputError
-        For an activation of your own, for a table with numbers in pieces, as a quality has them, for what
-        the format cannot say, and where the file would not predict the same; then nothing is written.
+        For an activation of your own, for what the format cannot say, and where the file would not predict
+        the same; then nothing is written.
     FileError
         For an unknown ending, and where a file is already or cannot be written.
 
@@ -100,14 +102,20 @@ def _parts(x: Any, rows: Any) -> "tuple[Deployable, Proof]":
     if isinstance(x, Fitted | Ensemble):
         given = of_network(x)
         return given, proof_of_network(given, x, rows, "rows given")
+    x = getattr(x, "best_estimator_", x)  # of a search
     libraries = libraries_of(x)
-    if {"whygrad", "sklearn"} <= libraries:
+    inner = getattr(x, "regressor_", None)  # of a TransformedTargetRegressor
+    if {"whygrad", "sklearn"} <= libraries | libraries_of(inner):
         from whygrad.estimators.deploying import deployable_of, proof_of
 
         given = deployable_of(x)
         return given, proof_of(x, given, rows)
-    hint = ": convert it with skl2onnx.to_onnx" if "sklearn" in libraries else ""
-    raise InputError(f"a {type(x).__name__} cannot be exported{hint or f': give {KNOWN}'}")
+    hint = f"give {KNOWN}"
+    if "sklearn" in libraries:
+        hint = f"convert {'it' if inner is None else 'its regressor_'} with skl2onnx.to_onnx"
+    if isinstance(x, str | PathLike):
+        hint = "open the file first, with whygrad.explain, or whygrad.open_run for a run"
+    raise InputError(f"a {type(x).__name__} cannot be exported: {hint}")
 
 
 def _table(run: Any, rows: Any) -> tuple[Any, str]:

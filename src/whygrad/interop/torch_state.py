@@ -2,11 +2,14 @@
 
 A state_dict has W of a linear layer as NAME.weight, (n_l, n_{l-1}), and b as NAME.bias. Files lose the
 order of the layers: it is that of their names where the shapes fit, or else the only one in which they do.
-PyTorch is not needed. Its own files are pickles, which run code when they are opened: they are not.
+What `whygrad.export` wrote describes itself. PyTorch is not needed. Its own files are pickles, which run
+code when they are opened: they are not.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -25,15 +28,15 @@ PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pt2")
 DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 
 
-def why_of_state(state: Any, description: Any, cost: Any = None) -> Why:
+def why_of_state(state: Any, description: Any = None, cost: Any = None) -> Why:
     """Return all questions about a network whose parameters come from PyTorch.
 
     Parameters
     ----------
     state : dict, str or path
         What `module.state_dict()` gives, or a `.safetensors` file of it.
-    description : Network or sequence of Dense
-        The layers that it belongs to; of a `Network` also the cost.
+    description : Network or sequence of Dense, optional
+        The layers that it belongs to; of a `Network` also the cost. A file of `whygrad.export` has its own.
     cost : torch.nn.Module, str or Cost, optional
         The loss it was trained with, as of `explain`.
 
@@ -56,6 +59,8 @@ def why_of_state(state: Any, description: Any, cost: Any = None) -> Why:
     (3, 2)
     """
     path = Path(state) if isinstance(state, str | PathLike) else None
+    if path is not None and description is None:
+        return _why_of_exported(path, cost)
     found = _linear(_arrays(state) if path is None else read_tensors(path), path)
     if isinstance(description, Network):
         dense: Sequence[Any] = description.layers
@@ -78,6 +83,30 @@ def why_of_state(state: Any, description: Any, cost: Any = None) -> Why:
     for layer, each in zip(chain.layers, dense, strict=True):
         layer.dropout = each.dropout
     return why_of_chain(chain, _output(cost, dense[-1].activation, chain.n_L, description))
+
+
+def _why_of_exported(path: Path, cost: Any) -> Why:
+    """Return all questions about a file of `whygrad.export`, which says what layers it is of."""
+    from whygrad.pipeline.deploy.tensors import described
+
+    try:
+        known = described(metadata_of(path))
+    except InputError as error:
+        raise FileError(f"{path}: damaged: {error}") from None
+    if known is None:
+        raise InputError(
+            f"{path}: PyTorch's parameters alone, which do not tell activations: say what layers they are "
+            "of, such as description=[wg.Dense(5, 'tanh'), wg.Dense(3, 'softmax')]"
+        )
+    why = why_of_state(path, known.layers, known.cost if cost is None else cost)
+    n_0, n_L = why.net.sizes[0], why.net.sizes[-1]
+    if len(known.inputs) not in (0, n_0) or len(known.outputs) not in (0, n_L, n_L + 1):
+        raise FileError(
+            f"{path}: damaged: its names are not those of {n_0} inputs and {n_L} outputs"
+        )
+    why = why.named(known.inputs or None, known.outputs or None)
+    names = replace(why.names, target=known.scale)
+    return replace(why, names=names, notes=(*why.notes, *known.notes))
 
 
 def _output(cost: Any, f: Any, n_L: int, description: Any) -> Output:
@@ -109,20 +138,37 @@ def _arrays(state: Any) -> dict[str, Array]:
     return arrays
 
 
-def read_tensors(path: Path) -> dict[str, Array]:
-    """Return the tensors of a `.safetensors` file in float64; raises `FileError` for what is none."""
-    from safetensors import SafetensorError, deserialize
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Raise `FileError` for a file that is missing, damaged or of another kind."""
+    from safetensors import SafetensorError
 
     refuse_pickle(path)
     check_regular(path)
     try:
-        listed = deserialize(path.read_bytes())  # type: ignore[no-untyped-call]
+        yield
     except FileNotFoundError:
         raise FileError(f"{path}: there is no such file") from None
     except OSError as error:
         raise FileError(f"{path}: cannot be read ({error.strerror or error})") from None
     except SafetensorError as error:
         raise FileError(f"{path}: no safetensors file, or damaged ({error})") from None
+
+
+def metadata_of(path: Path) -> dict[str, str]:
+    """Return the metadata of a `.safetensors` file; raises `FileError` for what is none."""
+    from safetensors import safe_open
+
+    with _reading(path), safe_open(path, framework="numpy") as file:
+        return file.metadata() or {}
+
+
+def read_tensors(path: Path) -> dict[str, Array]:
+    """Return the tensors of a `.safetensors` file in float64; raises `FileError` for what is none."""
+    from safetensors import deserialize
+
+    with _reading(path):
+        listed = deserialize(path.read_bytes())  # type: ignore[no-untyped-call]
     arrays = {}
     for name, about in sorted(listed, key=lambda each: _by_number(each[0])):
         if about["dtype"] not in DTYPES:

@@ -8,11 +8,12 @@ Sources: the functions' definitions in PyTorch's documentation; Hendrycks & Gimp
 """
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from whygrad.nn.functions import ACTIVATIONS, LEAK, Activation
+from whygrad.nn.functions import ACTIVATIONS, LEAK, Activation, find_activation
 
 GELU_SCALE, GELU_CUBIC = math.sqrt(2 / math.pi), 0.044715
 
@@ -106,6 +107,26 @@ def gelu_tanh() -> Activation:
         return (1 + t) / 2 + z / 2 * (1 - t * t) * GELU_SCALE * (1 + 3 * GELU_CUBIC * z * z)
 
     return Parametric("gelu_tanh", value, derivative, family="gelu_tanh")
+
+
+# Of the families with parameters, the function that makes a member.
+FAMILIES: dict[str, Callable[..., Activation]] = {
+    "leaky_relu": sloped_relu,
+    "elu": scaled_elu,
+    "sharp_softplus": sharp_softplus,
+    "gelu_tanh": gelu_tanh,
+}
+
+
+def of_family(family: str, parameters: Sequence[float] = ()) -> Activation:
+    """Return the activation that `family_of` names; raises `InputError` for an unknown family.
+
+    >>> of_family("leaky_relu", (0.2,)).name, of_family("tanh").name
+    ('leaky_relu(0.2)', 'tanh')
+    """
+    if family in FAMILIES:
+        return FAMILIES[family](*parameters)
+    return find_activation(family)
 
 
 def _number(x: float) -> str:

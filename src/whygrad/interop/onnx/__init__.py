@@ -11,6 +11,7 @@
 Its face is `model_of_onnx`. It may import `interop.chain`, `outputs`, `door` and `model`.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ import numpy as np
 
 from whygrad.answers.names import Names
 from whygrad.errors import InputError, first_line
+from whygrad.files import from_json
 from whygrad.interop.chain import Chain, Linear, Scaling, chained
 from whygrad.interop.columns import Column, named
 from whygrad.interop.door import Original, checked, rows_at_the_door
@@ -32,6 +34,7 @@ from whygrad.interop.onnx.values import Break, Input, Value, steps_of
 from whygrad.interop.outputs import by_default, of_own_cost
 from whygrad.nn import Array, check_columns, column_names, one_hot
 from whygrad.nn.functions import find_activation
+from whygrad.pipeline.deploy import ENCODED
 from whygrad.why.bound import Examples, Why, as_class_indices, as_given
 
 __all__ = ["model_of_onnx"]
@@ -79,6 +82,7 @@ def model_of_onnx(given: Any, cost: Any = None) -> Model:
     names = _names(begin, end, net.sizes[-1], net.sizes[0])
     if columns is not None and len(columns) == net.sizes[0]:
         names = named(names, columns)
+    names = replace(names, inputs=_encoded(model, net.sizes[0]) or names.inputs)
     why = Why(net, theta, names, partial(_encode, begin, front, end.classes, net.sizes[-1]))
     why = replace(why, notes=(*_before(front, begin), *chain.notes, *end.notes, *output.notes))
     source = given.name if isinstance(given, Path) else "an ONNX model"
@@ -225,6 +229,17 @@ def _names(begin: Input, end: _End, n_L: int, n_0: int) -> Names:
     if n_L == 1 and len(classes) == 2:
         return Names(inputs, classes[1:], classes=classes)
     return Names(inputs, classes if len(classes) == n_L else ())
+
+
+def _encoded(model: Any, n_0: int) -> tuple[str, ...]:
+    """Return the names of the encoded columns, where `whygrad.export` wrote them; else ()."""
+    for one in model.metadata_props:
+        if one.key == ENCODED:
+            with suppress(ValueError):
+                names = from_json(one.value)
+                if isinstance(names, list) and len(names) == n_0:
+                    return tuple(map(str, names))
+    return ()
 
 
 def _encode(

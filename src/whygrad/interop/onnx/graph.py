@@ -16,6 +16,7 @@ from whygrad.interop.onnx.operations import (
     CONSTANTS,
     FLOATS,
     FUNCTIONS,
+    LARGEST,
     PASSING,
     constant_of,
     fitting,
@@ -78,6 +79,15 @@ class Named:
 
     of: Any
     classes: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Blocks:
+    """Units in blocks, (n, blocks, units of one), or with the blocks first: networks side by side."""
+
+    of: Value
+    blocks: int
+    first: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,6 +200,8 @@ def _deep(given: list[Any]) -> bool:
 def _lies_deep(one: Any) -> bool:
     if isinstance(one, Index | Both | Named):
         return True
+    if isinstance(one, Blocks):
+        one = one.of
     if isinstance(one, Broken):
         return one.deep
     if not isinstance(one, Value):
@@ -276,12 +288,14 @@ def _number(where: str, array: Array) -> Any:
 # ── matrices ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _matrix(node: Node, given: list[Any], eps: list[float]) -> Value:
+def _matrix(node: Node, given: list[Any], eps: list[float]) -> Value | Blocks:
     """Gemm: α A' B' + β C; MatMul: A B."""
     where, about = str(node), node.attributes
     a, B, *more = given
     if isinstance(a, np.ndarray):
         raise Break(where, "has its weights on the left: rows stand there, as in rows @ weights")
+    if isinstance(a, Blocks) and a.first and isinstance(B, np.ndarray) and B.ndim == 3:
+        return _matrices(where, a, B, eps)
     if not isinstance(B, np.ndarray) or B.ndim != 2 or B.dtype.kind != "f":
         raise Break(where, "has no matrix of weights as its second input")
     if about.get("transA", 0):
@@ -304,6 +318,20 @@ def _matrix(node: Node, given: list[Any], eps: list[float]) -> Value:
     found = multiplied(where, a, W, b)
     eps.append(float(np.finfo(B.dtype).eps))
     return found
+
+
+def _matrices(where: str, a: Blocks, B: Array, eps: list[float]) -> Blocks:
+    """MatMul of blocks: one matrix with zeros beside each of them."""
+    if len(B) != a.blocks:
+        raise Break(where, f"has {len(B)} matrices of weights for {a.blocks} blocks")
+    K, inputs, units = B.shape
+    if K * K * inputs * units > LARGEST:
+        raise Break(where, f"has {K} matrices of weights, too large to be one")
+    W = np.zeros((K, units, K, inputs))
+    W[range(K), :, range(K)] = B.transpose(0, 2, 1)
+    eps.append(float(np.finfo(B.dtype).eps))
+    found = multiplied(where, a.of, W.reshape(K * units, K * inputs), None)
+    return replace(a, of=found)
 
 
 MATRICES = ("Gemm", "MatMul")
@@ -340,6 +368,12 @@ def _softmax(node: Node, given: list[Any]) -> Any:
 def _reshape(node: Node, given: list[Any]) -> Any:
     """Reshape: a row for each example stays one."""
     value, shape = given[0], given[1] if len(given) > 1 else None
+    if isinstance(value, Blocks) and not value.first:
+        value = value.of
+    elif isinstance(value, Value) and isinstance(shape, np.ndarray) and shape.shape == (3,):
+        rows, blocks, units = map(int, shape)
+        if blocks > 1 and rows in (0, -1) and blocks * units == value.units:
+            return Blocks(value, blocks)
     if node.kind == "Flatten" and node.attributes.get("axis", 1) != 1:
         raise Break(str(node), f"has axis {node.attributes['axis']}: rows stay apart with axis 1")
     if isinstance(value, Index | Both | Named):
@@ -355,6 +389,13 @@ def _reshape(node: Node, given: list[Any]) -> Any:
     if value.units is not None and last not in (-1, 0, value.units):
         raise Break(str(node), f"makes rows of {last} numbers of rows of {value.units}")
     return value
+
+
+def _transpose(node: Node, given: list[Any]) -> Blocks:
+    """Transpose: the blocks first, or the rows again."""
+    if isinstance(given[0], Blocks) and list(node.attributes.get("perm", ())) == [1, 0, 2]:
+        return replace(given[0], first=not given[0].first)
+    raise Break(str(node), "is no operation of a chain of dense layers")
 
 
 def _concat(node: Node, given: list[Any]) -> Any:
@@ -420,6 +461,7 @@ SPECIAL: dict[str, Callable[[Node, list[Any]], Any]] = {
     "LogSoftmax": _softmax,
     "Reshape": _reshape,
     "Flatten": _reshape,
+    "Transpose": _transpose,
     "Squeeze": _reshape,
     "Unsqueeze": _reshape,
     "Concat": _concat,

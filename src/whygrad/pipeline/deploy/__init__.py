@@ -5,13 +5,14 @@
     onnx_graph    → operations of ONNX;  onnx_model  → a model, checked by onnxruntime
     sklearn_onnx  → the same within skl2onnx, so that a Pipeline converts
     c_source      → a file of C99;  js_source  → a module, with the code of `runtime.js`
+    tensors       → tensors with PyTorch's names, and what they are of; and back
     source_text   names of anybody in source code
     normal        GELU without the error function
     exporting     which of them, by a file's ending
 
-Its face is `write`; `of_table` and `of_network` make what it takes. Door beside this one: `sklearn_onnx`.
-It may import `tables`, `fitted` and what
-is below. ONNX's libraries are imported where they are needed.
+Its face is `write`; `of_table` and `of_network` make what it takes. Doors beside this one: `sklearn_onnx`
+and `tensors`. It may import `tables`, `fitted` and what is below. ONNX's libraries are imported where they
+are needed.
 """
 
 from whygrad.pipeline.deploy.building import (
@@ -24,10 +25,11 @@ from whygrad.pipeline.deploy.building import (
 )
 from whygrad.pipeline.deploy.exporting import ENDINGS, Exported, check_place, write
 from whygrad.pipeline.deploy.form import Deployable, Proof, Result
-from whygrad.pipeline.deploy.onnx_model import checked_model
+from whygrad.pipeline.deploy.onnx_model import ENCODED, checked_model
 
 __all__ = [
     "Deployable",
+    "ENCODED",
     "ENDINGS",
     "Exported",
     "Proof",

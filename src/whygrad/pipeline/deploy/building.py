@@ -13,8 +13,7 @@ import pyarrow as pa
 from whygrad.engines.prediction import outputs_of_rows
 from whygrad.errors import InputError
 from whygrad.fitted import Ensemble, Fitted
-from whygrad.nn.functions import Array
-from whygrad.nn.network import Network, Parameters
+from whygrad.nn.functions import Activation, Array
 from whygrad.nn.parametric import family_of
 from whygrad.pipeline.deploy.form import (
     Choice,
@@ -34,9 +33,20 @@ ROWS = 1000  # that are compared at most
 DRAWN = 100  # rows, where there are none
 
 
-def layers_of(net: Network, theta: Parameters) -> tuple[Layer, ...]:
-    """Return the layers of a network; raises `InputError` where one cannot be written down."""
-    flat = np.asarray(theta.flat)
+def of_network(fitted: Fitted | Ensemble, result: Result | None = None) -> Deployable:
+    """Return what a network that takes numbers as they are is exported from."""
+    return Deployable((), _layers(fitted), result or Result(), cost=fitted.net.C.name)
+
+
+def _layers(fitted: Fitted | Ensemble) -> tuple[Layer, ...]:
+    """Return the layers of a network, or of those that are averaged side by side.
+
+    The last layer sums, as of `Ensemble.joined`, which has zeros where these have blocks. Raises
+    `InputError` where a layer cannot be written down.
+    """
+    members = fitted.members if isinstance(fitted, Ensemble) else (fitted,)
+    net, K = members[0].net, len(members)
+    flat = np.concatenate([np.asarray(one.theta.flat) for one in members])
     if not np.isfinite(flat).all():
         raise InputError(
             "some of its parameters are not finite: train it again before it is exported"
@@ -47,31 +57,34 @@ def layers_of(net: Network, theta: Parameters) -> tuple[Layer, ...]:
         )
     layers = []
     for l, layer in enumerate(net.layers, start=1):
-        found = family_of(layer.f)
-        if found is None:
-            raise InputError(
-                f"layer {l} has the activation {quoted(layer.f.name)}, and only those of "
-                "whygrad.functions can be exported"
-            )
-        with np.errstate(over="ignore"):
-            if not np.isfinite(np.array(found[1], flat.dtype)).all():
-                raise InputError(
-                    f"layer {l} has the activation {quoted(layer.f.name)}: its numbers are not finite in "
-                    f"{flat.dtype}, and cannot be exported"
-                )
-        W, b = np.array(theta.W[l]), np.array(theta.b[l])
-        layers.append(Layer(W, b, layer.f.name, layer.dropout, *found))
+        family, parameters = _activation(layer.f, l, flat.dtype)
+        W, b = ([getattr(one.theta, name)[l] for one in members] for name in "Wb")
+        if l < net.L:
+            weights, biases, blocks = np.vstack(W), np.concatenate(b), K if l > 1 else 1
+        else:
+            shares = [each / K for each in W]
+            weights, biases, blocks = np.hstack(shares) if l > 1 else sum(shares), sum(b) / K, 1
+        layers.append(
+            Layer(weights, biases, layer.f.name, layer.dropout, family, parameters, blocks)
+        )
     return tuple(layers)
 
 
-def of_network(fitted: Fitted | Ensemble, result: Result | None = None) -> Deployable:
-    """Return what a network that takes numbers as they are is exported from."""
-    return Deployable((), _layers(fitted), result or Result())
-
-
-def _layers(fitted: Fitted | Ensemble) -> tuple[Layer, ...]:
-    one = fitted.joined() if isinstance(fitted, Ensemble) else fitted
-    return layers_of(one.net, one.theta)
+def _activation(f: Activation, l: int, dtype: Any) -> tuple[str, tuple[float, ...]]:
+    """Return family and parameters of the activation of layer l; raises `InputError` for a user's own."""
+    found = family_of(f)
+    if found is None:
+        raise InputError(
+            f"layer {l} has the activation {quoted(f.name)}, and only those of whygrad.functions can be "
+            "exported"
+        )
+    with np.errstate(over="ignore"):
+        if not np.isfinite(np.array(found[1], dtype)).all():
+            raise InputError(
+                f"layer {l} has the activation {quoted(f.name)}: its numbers are not finite in {dtype}, "
+                "and cannot be exported"
+            )
+    return found
 
 
 def of_table(fitted: Fitted | Ensemble, encoding: Encoding) -> Deployable:
@@ -92,7 +105,7 @@ def of_table(fitted: Fitted | Ensemble, encoding: Encoding) -> Deployable:
     Raises
     ------
     InputError
-        For an activation of the user's own, for parameters that are not finite, and for columns in pieces.
+        For an activation of the user's own, and for parameters that are not finite.
     """
     layers = _layers(fitted)
     notes: list[str] = []
@@ -106,25 +119,21 @@ def of_table(fitted: Fitted | Ensemble, encoding: Encoding) -> Deployable:
         ValueError,
     ) as error:  # of a file that anyone may have written
         raise InputError(f"the description of the table is damaged ({error})") from None
-    return Deployable(columns, layers, result, tuple(notes))
+    names = encoding.names if columns else ()
+    return Deployable(columns, layers, result, tuple(notes), fitted.net.C.name, names)
 
 
 def _result(target: Target) -> Result:
     """Return what the outputs mean for the target of a table."""
     if target.task == "regression":
-        return Result("number", center=finite(target.center), scale=finite(target.scale))
+        center, scale = finite(target.center), finite(target.scale)
+        return Result("number", center=center, scale=scale, target=target.name)
     labels = as_labels(target.classes)
     return Result("classes", labels, threshold=finite(target.threshold))
 
 
 def _columns(encoding: Encoding, notes: list[str]) -> tuple[Column, ...]:
     """Return the columns of a table; () where they go in side by side as they are."""
-    for column in encoding.columns:
-        if any(getattr(column, "edges", ())):
-            raise InputError(
-                f"column {quoted(column.name)} is encoded in pieces, which no export can say yet: train "
-                "without --quality, or an estimator with quality=Recipe(bins=0)"
-            )
     if all(_as_it_is(column) for column in encoding.columns):
         first, last = (quoted(encoding.columns[k].name) for k in (0, -1))
         notes.append(f"columns {first} to {last} go in as one array of {len(encoding.columns)}")
@@ -157,8 +166,8 @@ def as_labels(given: Sequence[Any]) -> tuple[Label, ...]:
 def _as_it_is(column: Any) -> bool:
     """Return whether a column goes in as it is, such as the pixels of images."""
     return isinstance(column, NumberColumn) and (
-        (column.kind, column.center, column.scale, column.fill, column.flagged)
-        == ("number", 0.0, 1.0, 0.0, False)
+        (column.kind, column.center, column.scale, column.fill, column.flagged, column.edges)
+        == ("number", 0.0, 1.0, 0.0, False, ())
     )
 
 
@@ -176,6 +185,7 @@ def _column(column: Any, na: Sequence[str], notes: list[str]) -> Column:
             bool(column.flagged),
             gaps,
             column.kind == "boolean",
+            tuple(map(finite, column.edges)),
         )
     if isinstance(column, DateColumn):
         return _date(column, gaps, notes)
@@ -200,14 +210,21 @@ def _date(column: DateColumn, gaps: tuple[float, ...], notes: list[str]) -> Date
     unit = form if epoch else "seconds"
     since = "since midnight" if clock else "since 1970, UTC"
     notes.append(f"column {quoted(column.name)} goes in as a number: {unit} {since}")
+    every = column.edges or ((),) * len(column.parts)
+    pieces = tuple(tuple(map(finite, edges)) for edges in every)
+    parts = tuple(zip(column.parts, pieces, strict=True))
+    if any(edges and not PARTS[part][1] for part, edges in parts):
+        raise ValueError("edges of a part that is not standardised")
     return Date(
         column.name,
         column.parts,
-        tuple(len(PARTS[part][0]) for part in column.parts),
+        tuple(len(edges or PARTS[part][0]) for part, edges in parts),
         tuple(map(finite, column.centers)),
         tuple(map(finite, column.widths)),
+        pieces,
         finite(column.fill),
         bool(column.flagged),
+        bool(column.flagged and column.edges),
         EPOCHS[form] if epoch else 1.0,
         -float(EPOCH_TO) if epoch else None,
         10.0 * EPOCH_TO if epoch else None,

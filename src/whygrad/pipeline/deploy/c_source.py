@@ -20,7 +20,16 @@ import numpy as np
 from whygrad.errors import InputError
 from whygrad.nn.functions import SELU_ALPHA, SELU_SCALE
 from whygrad.nn.parametric import GELU_CUBIC, GELU_SCALE
-from whygrad.pipeline.deploy.form import Choice, Column, Date, Deployable, Label, Number, Proof
+from whygrad.pipeline.deploy.form import (
+    Choice,
+    Column,
+    Date,
+    Deployable,
+    Label,
+    Layer,
+    Number,
+    Proof,
+)
 from whygrad.pipeline.deploy.source_text import (
     LONGEST,
     as_plain,
@@ -36,6 +45,7 @@ from whygrad.pipeline.deploy.source_text import (
     wrapped,
 )
 from whygrad.tables.dates import DAY
+from whygrad.tables.encoding import BOUND, WEIGHT
 from whygrad.version import __version__
 
 RUNTIME = Path(__file__).with_name("runtime.c")
@@ -183,6 +193,8 @@ class _Source:
         pairs = list(zip(self.fields, self.given.columns, strict=True))
         if any(isinstance(column, Date) and _has_date(column) for _, column in pairs):
             yield self._function("civil")
+        if any(any(getattr(column, "edges", ())) for _, column in pairs):
+            yield self._function("pieces")
         choices = [(field, column) for field, column in pairs if isinstance(column, Choice)]
         if choices:
             yield self._function("find")
@@ -200,6 +212,8 @@ class _Source:
             "SELU_ALPHA": SELU_ALPHA,
             "GELU_SCALE": GELU_SCALE,
             "GELU_CUBIC": GELU_CUBIC,
+            "PIECES_BOUND": BOUND,
+            "PIECES_WEIGHT": WEIGHT,
         }
         filled = functions()[what].replace("NAME", self.name).replace("REAL", self.real)
         for constant, value in constants.items():
@@ -220,8 +234,8 @@ class _Source:
             yield "    }"
             place += column.width
         for l, layer in enumerate(given.layers, start=1):
-            units, inputs = layer.W.shape
-            yield f"    {name}_dense({name}_W{l}, {name}_b{l}, {units}, {inputs}, {below}, z);"
+            yield from (f"    {line}" for line in self._dense(layer, l, below))
+            units = len(layer.b)
             a = "z[j]"
             if layer.family == "softmax":
                 yield f"    {name}_softmax(z, {units});"
@@ -233,6 +247,17 @@ class _Source:
             below = "a"
         yield from (f"    {line}" for line in self._result())
         yield "}"
+
+    def _dense(self, layer: Layer, l: int, below: str) -> Iterator[str]:
+        """Yield the lines of a product, from the layer below into z; of several blocks one by one."""
+        dense, W, b = (f"{self.name}_{what}" for what in ("dense", f"W{l}", f"b{l}"))
+        units, inputs = len(layer.b) // layer.blocks, layer.W.shape[1]
+        if layer.blocks == 1:
+            yield f"{dense}({W}, {b}, {units}, {inputs}, {below}, z);"
+            return
+        W, b, z = f"{W} + j * {units * inputs}", f"{b} + j * {units}", f"z + j * {units}"
+        yield f"for (j = 0; j < {layer.blocks}; j++)"
+        yield f"    {dense}({W}, {b}, {units}, {inputs}, {below} + j * {inputs}, {z});"
 
     # ── columns ──
 
@@ -257,9 +282,13 @@ class _Source:
         if isinstance(column, Date):
             yield from self._date(column, place)
         else:
-            yield self._scaled(place, "value", column.center, column.scale)
+            yield from self._scaled(place, "value", column.center, column.scale, column.edges)
         if column.flagged:
-            yield f"a[{place + column.width - 1}] = ({self.real})missing;"
+            flag = place + column.width - 1
+            if column.zeroed:
+                yield f"for (j = {place}; missing && j < {flag}; j++)"
+                yield "    a[j] = 0;"
+            yield f"a[{flag}] = ({self.real})missing;"
 
     def _date(self, column: Date, place: int) -> Iterator[str]:
         """Yield the lines that take a time apart."""
@@ -273,17 +302,29 @@ class _Source:
             yield "double weekday = days + 3 - 7 * floor((days + 3) / 7); /* 0 is Monday */"
         if "hour" in column.parts:
             yield f"double hour = (value - days * {DAY}.0) / 3600.0;"
-        for part, width, center, scale in zip(
-            column.parts, column.widths, column.centers, column.scales, strict=True
+        for part, width, center, scale, edges in zip(
+            column.parts, column.widths, column.centers, column.scales, column.edges, strict=True
         ):
             for k, value in enumerate(_part(part, width)):
-                yield self._scaled(place + k, value, center, scale)
+                yield from self._scaled(place + k, value, center, scale, edges)
             place += width
 
-    def _scaled(self, place: int, value: str, center: float, scale: float) -> str:
+    def _scaled(
+        self, place: int, value: str, center: float, scale: float, edges: Sequence[float]
+    ) -> Iterator[str]:
+        """Yield the lines that standardise a number, in pieces where it has edges."""
+        if edges:
+            yield "{"
+            yield f"    static const double edges[{len(edges)}] = {{"
+            yield from wrapped([number(edge) for edge in edges], " " * 8).splitlines()
+            yield "    };"
+            scaling = f"{value}, {number(center)}, {number(scale)}"
+            yield f"    {self.name}_pieces({scaling}, edges, {len(edges)}, a + {place});"
+            yield "}"
+            return
         if (center, scale) != (0.0, 1.0):
             value = f"({value} - {_signed(center)}) / {number(scale)}"
-        return f"a[{place}] = ({self.real})({value});"
+        yield f"a[{place}] = ({self.real})({value});"
 
     # ── results ──
 
@@ -292,8 +333,9 @@ class _Source:
         given, result, values = self.given, self.given.result, self.values
         threshold = number(result.threshold, given.dtype) + self.F
         if self.scalar:
-            scaled = f"(double)a[0] * {number(result.scale)}"
-            yield f"result->value = {scaled} + {_signed(result.center)};"
+            scaled = f"(double)a[0] * {number(result.scale)} + {_signed(result.center)}"
+            undone = f"{result.inverse}({scaled})" if result.inverse else scaled
+            yield f"result->value = {undone};"
             return
         if result.kind == "several":
             yield f"for (j = 0; j < {given.n_L}; j++)"

@@ -4,19 +4,17 @@ import json
 import os
 import shlex
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
 
 from whygrad.errors import FileError
 from whygrad.files import refuse_taken, write_atomically
-from whygrad.nn.functions import Array
 from whygrad.pipeline.deploy.c_source import to_c
 from whygrad.pipeline.deploy.form import Deployable, Proof
 from whygrad.pipeline.deploy.js_source import to_js
 from whygrad.pipeline.deploy.onnx_model import checked_model, names_of
 from whygrad.pipeline.deploy.source_text import identifier
+from whygrad.pipeline.deploy.tensors import to_tensors
 from whygrad.tables import quoted
 
 
@@ -130,28 +128,10 @@ def _with_proof(given: Deployable, path: Path, content: bytes, how: str) -> Expo
 
 
 def _tensors(given: Deployable, proof: Proof, path: Path) -> tuple[bytes, Exported]:
-    """Return the parameters by the names that they have in `whygrad.to_torch`, which counts dropout too."""
-    from safetensors.numpy import save
-
-    tensors: dict[str, Array] = {}
-    modules: list[str] = []
-    notes = () if given.columns else given.notes
-    for layer in given.layers:
-        tensors[f"{len(modules)}.weight"] = np.ascontiguousarray(layer.W)
-        tensors[f"{len(modules)}.bias"] = layer.b
-        modules.append(f"Linear({layer.W.shape[1]}, {layer.W.shape[0]})")
-        if layer.f != "identity":
-            modules.append(layer.f)
-        if layer.dropout:
-            modules.append(f"Dropout({layer.dropout})")
-    about = {"format": "pt", "modules": json.dumps(modules)}
+    content, notes = to_tensors(given), given.notes
     if given.columns:
-        about["columns"] = json.dumps([asdict(column) for column in given.columns])
-        notes = (
-            f"its {given.n_0} inputs are encoded columns: as metadata says, not as the table has them",
-        )
-    about["result"] = json.dumps(asdict(given.result))
-    content: bytes = save(tensors, about)
+        said = f"its {given.n_0} inputs are encoded columns: as metadata says, not as the table has them"
+        notes = (said,)
     return content, Exported(path, len(content), None, "", notes)
 
 

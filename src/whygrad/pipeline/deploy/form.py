@@ -1,9 +1,9 @@
 """What all exports are written from: columns → encoded inputs → dense layers → outputs, as plain data.
 
-    a Number      (value − center) / scale, missing ones filled in and flagged
+    a Number      (value − center) / scale, missing ones filled in and flagged; with edges in pieces
     a Choice      text → the one encoded column that is 1
     a Date        seconds since 1970 → its parts, year, month, …, as `tables.dates` takes it apart
-    a Layer       a = f(W a_below + b)
+    a Layer       a = f(W a_below + b), or several side by side
     a Result      what the outputs mean: labels and probabilities, or numbers in their own units
 
 Nothing is folded: numbers are standardised in float64 and then rounded to the network's dtype, as whygrad
@@ -12,7 +12,7 @@ cancel in float32; the operations saved are one for each column.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -25,7 +25,10 @@ Label: TypeAlias = str | int | float | bool
 
 @dataclass(frozen=True)
 class Number:
-    """A column of numbers. NaN and the values of `gaps` are missing, and with `boolean` all but 0 and 1."""
+    """A column of numbers. NaN and the values of `gaps` are missing, and with `boolean` all but 0 and 1.
+
+    With `edges` it is in pieces, as `tables.encoding.in_pieces` makes them.
+    """
 
     name: str
     center: float = 0.0
@@ -34,11 +37,17 @@ class Number:
     flagged: bool = False
     gaps: tuple[float, ...] = ()
     boolean: bool = False
+    edges: tuple[float, ...] = ()
+
+    @property
+    def zeroed(self) -> bool:
+        """Whether all pieces of a missing number are 0."""
+        return self.flagged and bool(self.edges)
 
     @property
     def width(self) -> int:
         """The number of encoded columns."""
-        return 1 + self.flagged
+        return max(1, len(self.edges)) + self.flagged
 
 
 @dataclass(frozen=True)
@@ -59,7 +68,8 @@ class Choice:
 class Date:
     """A column of times: a number in units of `per` seconds since 1970, NaN where missing.
 
-    Outside `low` to `high`, in seconds, it is missing as well. `parts` are keys of `tables.dates.PARTS`.
+    Outside `low` to `high`, in seconds, it is missing as well. `parts` are keys of `tables.dates.PARTS`,
+    each with its `edges`, () where it is not in pieces. With `zeroed` all parts of a missing time are 0.
     """
 
     name: str
@@ -67,8 +77,10 @@ class Date:
     widths: tuple[int, ...]
     centers: tuple[float, ...]
     scales: tuple[float, ...]
+    edges: tuple[tuple[float, ...], ...]
     fill: float
     flagged: bool
+    zeroed: bool
     per: float = 1.0
     low: float | None = None
     high: float | None = None
@@ -89,6 +101,8 @@ class Layer:
     """A dense layer: W, (n_l, n_{l-1}), b, (n_l,), the name of its activation, and training's dropout.
 
     What the activation computes is said by its family and the numbers that this has: 0.2 of a leaky ReLU.
+    Of `blocks` networks side by side W is (n_l, n_{l-1} / blocks): units and inputs are divided into as
+    many blocks, and the units of one take the inputs of the same.
     """
 
     W: Array
@@ -97,6 +111,17 @@ class Layer:
     dropout: float
     family: str
     parameters: tuple[float, ...]
+    blocks: int = 1
+
+    @property
+    def whole(self) -> Array:
+        """W with a zero where there is no weight, (n_l, n_{l-1})."""
+        units, inputs = len(self.b) // self.blocks, self.W.shape[1]
+        found = np.zeros((len(self.b), self.blocks * inputs), self.W.dtype)
+        for k in range(self.blocks):
+            rows = slice(k * units, (k + 1) * units)
+            found[rows, k * inputs : (k + 1) * inputs] = self.W[rows]
+        return found
 
 
 @dataclass(frozen=True)
@@ -106,8 +131,8 @@ class Result:
     Parameters
     ----------
     kind : {"outputs", "number", "numbers", "classes", "several"}
-        The network's outputs as they are; a number of a table, a · scale + center; numbers as they are; one
-        of some classes; several labels at once, each 0 or 1.
+        The network's outputs as they are; a number in its own units, a · scale + center; numbers as they
+        are; one of some classes; several labels at once, each 0 or 1.
     labels : tuple of labels
         Of "classes", in order.
     threshold : float
@@ -118,6 +143,10 @@ class Result:
         Whether they are first divided by their sum.
     center, scale : float
         Of "number".
+    inverse : {"", "exp", "expm1"}
+        Of "number", what undoes the logarithm that was learned in its place.
+    target : str
+        Of "number", the name of its column.
     """
 
     kind: Literal["outputs", "number", "numbers", "classes", "several"] = "outputs"
@@ -127,6 +156,8 @@ class Result:
     divided: bool = False
     center: float = 0.0
     scale: float = 1.0
+    inverse: Literal["", "exp", "expm1"] = ""
+    target: str = ""
 
     @property
     def values(self) -> str:
@@ -150,12 +181,18 @@ class Deployable:
         What its outputs mean.
     notes : tuple of str
         What users must know of the columns that go in.
+    cost : str
+        The name of the cost that it was trained with.
+    inputs : tuple of str
+        The names of the encoded columns, () without columns.
     """
 
     columns: tuple[Column, ...]
     layers: tuple[Layer, ...]
     result: Result
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
+    cost: str = ""
+    inputs: tuple[str, ...] = ()
 
     @property
     def dtype(self) -> Dtype:
@@ -186,7 +223,8 @@ class Deployable:
     def sizes(self) -> str:
         """The network in a few words, such as "4 inputs, 8 relu, 3 softmax"."""
         return f"{self.n_0} inputs, " + ", ".join(
-            f"{len(layer.b)} {layer.f}" for layer in self.layers
+            f"{len(layer.b)} {layer.f}" + (f" in {layer.blocks} blocks" if layer.blocks > 1 else "")
+            for layer in self.layers
         )
 
 

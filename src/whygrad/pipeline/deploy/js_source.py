@@ -27,6 +27,7 @@ from whygrad.pipeline.deploy.source_text import (
     presentable,
     wrapped,
 )
+from whygrad.tables.encoding import BOUND, WEIGHT
 from whygrad.version import __version__
 
 RUNTIME = Path(__file__).with_name("runtime.js")
@@ -38,12 +39,8 @@ def to_js(given: Deployable, proof: Proof, name: str) -> str:
 
     Parameters
     ----------
-    given : Deployable
-        The network.
-    proof : Proof
-        Rows, of which the first few are written into the file.
-    name : str
-        What the file is called, for its first line.
+    given, proof, name
+        As of `to_c`.
 
     Returns
     -------
@@ -85,12 +82,14 @@ def _lines(given: Deployable, proof: Proof, name: str) -> Iterator[str]:
             "scale": GELU_SCALE,
             "cubic": GELU_CUBIC,
         },
+        "pieces": {"bound": BOUND, "weight": WEIGHT},
     }
     for key, value in about.items():
         yield f"  {key}: {literal(value)},"
     yield "  layers: ["
     for layer in given.layers:
-        yield f"    {{ f: {literal(layer.family)}, parameters: {literal(layer.parameters)}, W: ["
+        yield f"    {{ f: {literal(layer.family)}, parameters: {literal(layer.parameters)},"
+        yield f"      blocks: {layer.blocks}, W: ["
         yield wrapped(numbers(layer.W, given.dtype), "      ")
         yield "    ], b: ["
         yield wrapped(numbers(layer.b, given.dtype), "      ")
@@ -115,10 +114,10 @@ def _lines(given: Deployable, proof: Proof, name: str) -> Iterator[str]:
 
 
 def _column(column: Column) -> dict[str, Any]:
-    kind = (
-        "choice" if isinstance(column, Choice) else "date" if isinstance(column, Date) else "number"
-    )
-    return {"kind": kind} | asdict(column)
+    if isinstance(column, Choice):
+        return {"kind": "choice"} | asdict(column)
+    kind = "date" if isinstance(column, Date) else "number"
+    return {"kind": kind, "zeroed": column.zeroed} | asdict(column)
 
 
 def _cell(value: Any) -> Any:

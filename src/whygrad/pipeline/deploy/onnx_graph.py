@@ -2,7 +2,8 @@
 
 All is in opset 13, and in operators that onnxruntime has for float32 and float64 alike: it lacks Elu, Selu,
 LeakyRelu, Softplus, Gelu and Erf in float64, which are put together from others. Numbers of one table are
-standardised side by side, so that a graph does not grow with its columns.
+standardised side by side, so that a graph does not grow with its columns; nor does it with networks that
+are averaged.
 """
 
 import math
@@ -14,9 +15,10 @@ import numpy as np
 
 from whygrad.nn.functions import SELU_ALPHA, SELU_SCALE, Array
 from whygrad.nn.parametric import GELU_CUBIC, GELU_SCALE
-from whygrad.pipeline.deploy.form import Choice, Date, Deployable, Number
+from whygrad.pipeline.deploy.form import Choice, Date, Deployable, Layer, Number
 from whygrad.pipeline.deploy.normal import MIDDLE, coefficients
 from whygrad.tables.dates import DAY
+from whygrad.tables.encoding import BOUND, WEIGHT
 
 OPSET = 13
 ML_DOMAIN, ML_OPSET = "ai.onnx.ml", 2
@@ -35,12 +37,16 @@ class Node:
 
 @dataclass(eq=False)
 class Graph:
-    """Nodes in order, and constants by name; `own` is put before every name that is made here."""
+    """Nodes in order, and constants by name; `own` is put before every name that is made here.
+
+    `inputs` are the names of the encoded columns, in the order in which they go into the first layer.
+    """
 
     dtype: str
     own: str = "wg_"
     nodes: list[Node] = field(default_factory=list)
     constants: dict[str, Array] = field(default_factory=dict)
+    inputs: list[str] = field(default_factory=list)
 
     def do(
         self, operator: str, *inputs: Any, out: str | None = None, domain: str = "", **more: Any
@@ -137,7 +143,7 @@ ACTIVATIONS: dict[str, Callable[..., str]] = {
 # ── columns ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _row(values: Sequence[float]) -> Array:
+def _row(values: Sequence[float] | Array) -> Array:
     return np.array([values], np.float64)
 
 
@@ -154,19 +160,54 @@ def _missing(g: Graph, x: str, columns: Sequence[Number | Date]) -> str:
     return gone
 
 
+def _clipped(g: Graph, z: str) -> str:
+    """Return z / √(1 + (z/3)²); a z whose square would overflow is bounded first."""
+    z = g.do("Min", g.do("Max", z, _row([-1e150])), _row([1e150]))
+    third = g.do("Div", z, _row([BOUND]))
+    return g.do("Div", z, g.do("Sqrt", g.do("Add", g.do("Mul", third, third), _row([1.0]))))
+
+
+def _shares(g: Graph, x: str, edges: Sequence[Sequence[float]]) -> str:
+    """Return the shares of all bins of some columns side by side, of which x has one number each."""
+    lows = np.concatenate([one[:-1] for one in edges])
+    widths = np.concatenate([np.diff(one) for one in edges])
+    lowest, highest = np.zeros(len(lows)), np.ones(len(lows))
+    last = np.cumsum([len(one) - 1 for one in edges]) - 1
+    lowest[[0, *last[:-1] + 1]], highest[last] = -1, 2
+    shares = g.do("Div", g.do("Sub", x, _row(lows)), _row(widths))
+    inside = g.do("Min", g.do("Max", shares, _row(lowest)), _row(highest))
+    return g.do("Mul", inside, _row([WEIGHT]))
+
+
 def _numbers(g: Graph, columns: Sequence[Number], names: Sequence[str]) -> list[str]:
-    """Return the encoded columns of numbers: all values, and then the flags."""
+    """Return the encoded columns of numbers: all values, then the flags, then the pieces."""
     x = names[0] if len(names) == 1 else g.do("Concat", *names, axis=1)
     gone = _missing(g, x, columns)
     x = g.do("Where", gone, _row([column.fill for column in columns]), x)
-    x = g.do("Sub", x, _row([column.center for column in columns]))
-    x = g.do("Div", x, _row([column.scale for column in columns]))
-    found = [g.cast(x, g.dtype)]
+    z = g.do("Sub", x, _row([column.center for column in columns]))
+    z = g.do("Div", z, _row([column.scale for column in columns]))
+    found = []
     flagged = [k for k, column in enumerate(columns) if column.flagged]
     if flagged:
         flags = g.do("Gather", g.cast(gone, g.dtype), np.array(flagged), axis=1)
         found.append(flags)
-    return found
+    if any(column.edges for column in columns):
+        in_pieces = np.array([[bool(column.edges) for column in columns]])
+        gone = g.do("And", gone, np.array([[column.zeroed for column in columns]]))
+        z = g.do("Where", in_pieces, _clipped(g, z), z)
+        z = g.do("Where", gone, _row([0.0]), z)
+        # Of each bin the column that it is of.
+        of = np.repeat(
+            np.arange(len(columns)), [max(0, len(column.edges) - 1) for column in columns]
+        )
+        shares = _shares(
+            g,
+            g.do("Gather", x, of, axis=1),
+            [column.edges for column in columns if column.edges],
+        )
+        shares = g.do("Where", g.do("Gather", gone, of, axis=1), _row([0.0]), shares)
+        found.append(g.cast(shares, g.dtype))
+    return [g.cast(z, g.dtype), *found]
 
 
 def _choice(g: Graph, column: Choice, name: str) -> str:
@@ -194,9 +235,16 @@ def _date(g: Graph, column: Date, name: str) -> str:
     seconds = g.do("Where", gone, _row([column.fill]), seconds)
     parts = _Calendar(g, seconds)
     found = []
-    for part, center, scale in zip(column.parts, column.centers, column.scales, strict=True):
-        x = g.do("Sub", getattr(parts, part.replace(" ", "_"))(), _row([center]))
-        found.append(g.cast(g.do("Div", x, _row([scale])), g.dtype))
+    for part, center, scale, edges in zip(
+        column.parts, column.centers, column.scales, column.edges, strict=True
+    ):
+        value = getattr(parts, part.replace(" ", "_"))()
+        x = g.do("Div", g.do("Sub", value, _row([center])), _row([scale]))
+        if edges:
+            x = g.do("Concat", _clipped(g, x), _shares(g, value, [edges]), axis=1)
+        if column.zeroed:
+            x = g.do("Where", gone, _row([0.0]), x)
+        found.append(g.cast(x, g.dtype))
     if column.flagged:
         found.append(g.cast(gone, g.dtype))
     return found[0] if len(found) == 1 else g.do("Concat", *found, axis=1)
@@ -289,7 +337,9 @@ def _encoded(g: Graph, given: Deployable, names: Sequence[str]) -> tuple[str, li
         columns = [column for column, _ in numbers]
         found += _numbers(g, columns, [name for _, name in numbers])
         order += [places[column.name][0] for column in columns]
-        order += [places[column.name][1] for column in columns if column.flagged]
+        order += [places[column.name][-1] for column in columns if column.flagged]
+        for column in columns:
+            order += places[column.name][1 : len(column.edges)]
     for column, name in pairs:
         if isinstance(column, Number):
             continue
@@ -298,6 +348,18 @@ def _encoded(g: Graph, given: Deployable, names: Sequence[str]) -> tuple[str, li
         )
         order += places[column.name]
     return found[0] if len(found) == 1 else g.do("Concat", *found, axis=1), order
+
+
+def _dense(g: Graph, a: str, layer: Layer, order: Sequence[int] | None = None) -> str:
+    """Return W a + b; of several blocks in one product, along a first axis of blocks."""
+    if layer.blocks == 1:
+        W = layer.W if order is None else layer.W[:, order]
+        return g.do("Gemm", a, np.ascontiguousarray(W), layer.b, transB=1)
+    K, inputs = layer.blocks, layer.W.shape[1]
+    W = np.ascontiguousarray(layer.W.reshape(K, -1, inputs).transpose(0, 2, 1))
+    a = g.do("Transpose", g.do("Reshape", a, np.array([0, K, inputs])), perm=[1, 0, 2])
+    z = g.do("Transpose", g.do("MatMul", a, W), perm=[1, 0, 2])
+    return g.do("Add", g.do("Reshape", z, np.array([0, len(layer.b)])), layer.b)
 
 
 def write(g: Graph, given: Deployable, names: Sequence[str], outputs: Sequence[str]) -> None:
@@ -314,17 +376,19 @@ def write(g: Graph, given: Deployable, names: Sequence[str], outputs: Sequence[s
     outputs : sequence of str
         What comes out: the label, where there is one, and the values.
     """
-    a, order = names[0], list(range(given.n_0))
-    if given.columns:
-        a, order = _encoded(g, given, names)
-    for l, layer in enumerate(given.layers, start=1):
-        W = layer.W[:, order] if l == 1 else layer.W
-        z = g.do("Gemm", a, np.ascontiguousarray(W), layer.b, transB=1)
-        a = ACTIVATIONS[layer.family](g, z, *layer.parameters)
+    a, order = _encoded(g, given, names) if given.columns else (names[0], None)
+    g.inputs = [given.inputs[k] for k in order or ()]
+    for layer in given.layers:
+        a = ACTIVATIONS[layer.family](g, _dense(g, a, layer, order), *layer.parameters)
+        order = None
     result = given.result
     if result.kind == "number":
         a = g.do("Mul", g.cast(a, "float64"), _row([result.scale]))
         a = g.do("Add", a, _row([result.center]))
+        if result.inverse:
+            a = g.do("Exp", a)
+        if result.inverse == "expm1":
+            a = g.do("Sub", a, _row([1.0]))
     if result.kind == "several":
         above = g.do("Greater", a, float(result.threshold))
         g.do("Cast", above, out=outputs[0], to=TYPES["int64"])

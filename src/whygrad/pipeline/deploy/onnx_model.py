@@ -5,6 +5,7 @@ skl2onnx has it; or one matrix "X", (n, n_0). Out come `label` and `probabilitie
 no ZipMap. Opset 13 and IR version 8 are read by all that reads ONNX at all.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ from whygrad.pipeline.deploy.onnx_graph import ML_DOMAIN, ML_OPSET, OPSET, TYPES
 from whygrad.version import __version__
 
 IR_VERSION = 8
+ENCODED = "whygrad.inputs"  # the property that has the names of the encoded columns, as JSON
 # The largest difference, relative to the largest value and at least 1, that rounding accounts for.
 ROUNDING = {"float32": 1e-4, "float64": 1e-9}
 
@@ -58,6 +60,11 @@ def label_type(given: Deployable) -> str:
     return kinds[type(given.result.labels[0])]
 
 
+def value_type(given: Deployable) -> str:
+    """Return what the values are in ONNX, a key of `TYPES`: a number in its own units is of float64."""
+    return "float64" if given.result.kind == "number" else given.dtype
+
+
 def to_model(given: Deployable) -> Any:
     """Return an `onnx.ModelProto` of a network."""
     helper, numpy_helper = library("onnx.helper"), library("onnx.numpy_helper")
@@ -92,6 +99,8 @@ def to_model(given: Deployable) -> Any:
         )
     except (UnicodeEncodeError, ValueError, OverflowError) as error:
         raise InputError(f"it cannot be written as ONNX ({first_line(error):.120})") from None
+    if graph.inputs:
+        helper.set_model_props(model, {ENCODED: json.dumps(graph.inputs)})
     library("onnx.checker").check_model(model)
     return model
 
@@ -125,8 +134,8 @@ def _inputs(helper: Any, given: Deployable, names: list[str]) -> list[Any]:
 
 
 def _outputs(helper: Any, given: Deployable, names: list[str]) -> list[Any]:
-    value = "float64" if given.result.kind == "number" else given.dtype
-    found = [helper.make_tensor_value_info(names[-1], TYPES[value], ["n", given.n_values])]
+    value = TYPES[value_type(given)]
+    found = [helper.make_tensor_value_info(names[-1], value, ["n", given.n_values])]
     if len(names) > 1:
         shape = ["n", given.n_L] if given.result.kind == "several" else ["n"]
         label = helper.make_tensor_value_info(names[0], TYPES[label_type(given)], shape)

@@ -1,5 +1,5 @@
 // The functions of an exported network, each below its name: NAME, REAL, and F at the end of float's functions
-// are filled in, and a file gets those that it uses. SELU_… and GELU_… are whygrad's constants.
+// are filled in, and a file gets those that it uses. SELU_…, GELU_… and PIECES_… are whygrad's constants.
 
 //@ dense
 /* z = W x + b, in the precision of training. */
@@ -11,6 +11,21 @@ static void NAME_dense(const REAL *W, const REAL *b, int units, int inputs, cons
         for (k = 0; k < inputs; k++)
             sum += W[j * inputs + k] * x[k];
         z[j] = sum + b[j];
+    }
+}
+
+//@ pieces
+/* A number as z, smoothly clipped, and its shares of the n - 1 bins between edges, of which the first goes on
+ * to -1 and the last to 2. */
+static void NAME_pieces(double value, double center, double scale, const double *edges, int n, REAL *x)
+{
+    double z = (value - center) / scale;
+    int t;
+    x[0] = (REAL)(z / hypot(1, z / PIECES_BOUND));
+    for (t = 1; t < n; t++) {
+        double share = (value - edges[t - 1]) / (edges[t] - edges[t - 1]);
+        double low = t == 1 ? -1 : 0, high = t == n - 1 ? 2 : 1;
+        x[t] = (REAL)(PIECES_WEIGHT * (share < low ? low : share > high ? high : share));
     }
 }
 

@@ -39,11 +39,14 @@ function softmax(z) {
   return e.map((one) => round(one / sum));
 }
 
-function dense({ W, b, f, parameters }, x) {
+// Of several blocks the units of one take the inputs of the same.
+function dense({ W, b, f, parameters, blocks }, x) {
   const z = [];
+  const inputs = x.length / blocks;
   for (let j = 0; j < b.length; j++) {
+    const first = Math.floor((j * blocks) / b.length) * inputs;
     let sum = 0;
-    for (let k = 0; k < x.length; k++) sum = round(sum + round(W[j * x.length + k] * x[k]));
+    for (let k = 0; k < inputs; k++) sum = round(sum + round(W[j * inputs + k] * x[first + k]));
     z.push(round(activations[f](round(sum + b[j]), ...parameters)));
   }
   return f === "softmax" ? softmax(z) : z;
@@ -80,6 +83,25 @@ const parts = {
   "day number": (days, seconds) => [seconds / 86400],
 };
 
+// A number as z, smoothly clipped, and its shares of the bins between edges, of which the first goes on to -1
+// and the last to 2.
+function inPieces(value, center, scale, edges) {
+  const z = (value - center) / scale;
+  const shares = edges.slice(1).map((high, t) => {
+    const share = (value - edges[t]) / (high - edges[t]);
+    return Math.min(Math.max(share, t === 0 ? -1 : 0), t === edges.length - 2 ? 2 : 1);
+  });
+  return [z / Math.hypot(1, z / model.pieces.bound), ...shares.map((share) => model.pieces.weight * share)];
+}
+
+const scaled = (value, center, scale, edges) =>
+  edges.length ? inPieces(value, center, scale, edges) : [(value - center) / scale];
+
+function withFlag(column, missing, found) {
+  if (!column.flagged) return found;
+  return [...(missing && column.zeroed ? found.map(() => 0) : found), +missing];
+}
+
 const isMissing = (value) => value === null || value === undefined || value === "";
 
 const kinds = {
@@ -88,8 +110,8 @@ const kinds = {
     const wrong = column.boolean && value !== 0 && value !== 1;
     const missing = Number.isNaN(value) || wrong || column.gaps.includes(value);
     if (missing) value = column.fill;
-    const found = [(value - column.center) / column.scale];
-    return column.flagged ? [...found, +missing] : found;
+    const found = scaled(value, column.center, column.scale, column.edges);
+    return withFlag(column, missing, found);
   },
   choice(column, cell, known) {
     const text = isMissing(cell) || Number.isNaN(cell) ? "" : String(cell);
@@ -105,9 +127,11 @@ const kinds = {
     if (missing) seconds = column.fill;
     const days = Math.floor(seconds / 86400);
     const found = column.parts.flatMap((part, k) =>
-      parts[part](days, seconds).map((x) => (x - column.centers[k]) / column.scales[k]),
+      parts[part](days, seconds).flatMap((x) =>
+        scaled(x, column.centers[k], column.scales[k], column.edges[k]),
+      ),
     );
-    return column.flagged ? [...found, +missing] : found;
+    return withFlag(column, missing, found);
   },
 };
 
@@ -135,10 +159,13 @@ export const labels = model.result.labels;
 
 /** Predict one row: an object with a value for each column, or an array in their order. */
 export function predict(row) {
-  const { kind, values, threshold, shares, divided, center, scale } = model.result;
+  const { kind, values, threshold, shares, divided, center, scale, inverse } = model.result;
   let a = inputsOf(row);
   for (const layer of layers) a = dense(layer, a);
-  if (kind === "number") return { value: a[0] * scale + center };
+  if (kind === "number") {
+    const number = a[0] * scale + center;
+    return { value: inverse ? Math[inverse](number) : number };
+  }
   if (kind === "several") return { labels: a.map((one) => +(one > threshold)), [values]: a };
   if (kind !== "classes") return { [values]: a };
   let index = 0;

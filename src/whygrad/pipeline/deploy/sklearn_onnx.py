@@ -8,9 +8,13 @@ also registers the class, that options such as `zipmap` are known: there is no Z
 from collections.abc import Callable
 from typing import Any
 
-from whygrad.pipeline.deploy.form import Deployable
-from whygrad.pipeline.deploy.onnx_graph import OPSET, TYPES, Graph, write
-from whygrad.pipeline.deploy.onnx_model import label_type, library, outputs_of
+import numpy as np
+
+from whygrad.errors import InputError
+from whygrad.pipeline.deploy.form import Choice, Column, Deployable
+from whygrad.pipeline.deploy.onnx_graph import ML_OPSET, OPSET, TYPES, Graph, write
+from whygrad.pipeline.deploy.onnx_model import label_type, library, outputs_of, value_type
+from whygrad.tables import quoted
 
 Build = Callable[[Any], Deployable]
 OPTIONS = {"zipmap": [True, False]}
@@ -73,7 +77,7 @@ def _types(given: Deployable, n: Any = None) -> list[Any]:
         "str": types.StringTensorType,
         "bool": types.BooleanTensorType,
     }
-    found = [kinds[given.dtype]([n, given.n_values])]
+    found = [kinds[value_type(given)]([n, given.n_values])]
     if len(outputs_of(given)) > 1:
         shape = [n, given.n_L] if given.result.kind == "several" else [n]
         found.insert(0, kinds[label_type(given)](shape))
@@ -92,16 +96,62 @@ def shape_calculator_of(build: Build) -> Callable[[Any], None]:
     return set_types
 
 
+def _inputs(graph: Graph, operator: Any, given: Deployable) -> list[str]:
+    """Return what the network takes: one matrix, or a tensor for each of its columns."""
+    if given.columns:
+        features = _features(graph, operator)
+        return [_cells(graph, column, *features[column.name]) for column in given.columns]
+    inputs = [graph.cast(one.full_name, given.dtype) for one in operator.inputs]
+    return [inputs[0] if len(inputs) == 1 else graph.do("Concat", *inputs, axis=1)]
+
+
+def _features(graph: Graph, operator: Any) -> dict[str, tuple[str, str]]:
+    """Return tensor, (n, 1), and type of each column that a tabular estimator was fitted on.
+
+    Columns of a frame have their names; those that steps before it made are known by their order.
+    """
+    model = operator.raw_operator
+    known = getattr(model, "feature_names_in_", [f"x{k}" for k in range(model.n_features_in_)])
+    found: list[tuple[str, str, str]] = []
+    for one in operator.inputs:
+        width, kind = one.type.shape[1], type(one.type).__name__
+        for k in range(width or 0):
+            tensor = one.full_name
+            if width > 1:
+                tensor = graph.do("Gather", tensor, np.array([k]), axis=1)
+            found.append((one.raw_name, tensor, kind))
+    by_name = {name: (tensor, kind) for name, tensor, kind in found}
+    if by_name.keys() >= set(known):
+        return by_name
+    if len(found) != len(known):
+        raise InputError(
+            f"{len(found)} columns go into {type(model).__name__}, which was fitted on {len(known)}: give "
+            "skl2onnx.to_onnx the frame that it was fitted on, or initial_types"
+        )
+    return {name: (tensor, kind) for name, (_, tensor, kind) in zip(known, found, strict=True)}
+
+
+def _cells(graph: Graph, column: Column, tensor: str, kind: str) -> str:
+    """Return a column as the network takes it: text of categories, and numbers in float64."""
+    text, wanted = kind == "StringTensorType", isinstance(column, Choice)
+    if text == wanted:
+        return tensor if text else graph.cast(tensor, "float64")
+    if wanted and kind == "Int64TensorType":
+        return graph.cast(tensor, "str")
+    raise InputError(
+        f"column {quoted(column.name)} goes in as {kind}: it holds "
+        + ("categories, which ONNX takes as text or whole numbers" if wanted else "numbers")
+    )
+
+
 def converter_of(build: Build) -> Callable[[Any, Any, Any], None]:
     """Return what adds the nodes of a network to skl2onnx's container."""
 
     def convert(scope: Any, operator: Any, container: Any) -> None:
         given = build(operator.raw_operator)
         graph = Graph(given.dtype)
-        inputs = [graph.cast(one.full_name, given.dtype) for one in operator.inputs]
-        X = inputs[0] if len(inputs) == 1 else graph.do("Concat", *inputs, axis=1)
         outputs = [one.full_name for one in operator.outputs]
-        write(graph, given, [X], outputs)
+        write(graph, given, _inputs(graph, operator, given), outputs)
         known: dict[str, str] = {}
 
         def renamed(name: str) -> str:
@@ -123,7 +173,7 @@ def converter_of(build: Build) -> Callable[[Any, Any, Any], None]:
                 [renamed(name) for name in node.inputs],
                 [renamed(node.output)],
                 op_domain=node.domain,
-                op_version=OPSET,
+                op_version=ML_OPSET if node.domain else OPSET,
                 name=scope.get_unique_operator_name(node.operator),
                 **dict(node.attributes),
             )
