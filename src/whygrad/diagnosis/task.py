@@ -7,7 +7,7 @@
 Losses of rows are what trainings are compared by: they are bounded, or of the targets' own size.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -115,6 +115,14 @@ def score(task: Task, outputs: Array, Y: Array) -> float:
     if not told.any():
         return 0.0
     return max(0.0, float((1 - ((outputs - Y) ** 2).sum(axis=0)[told] / spread[told]).mean()))
+
+
+def balancing(task: Task, Y: Array) -> Array:
+    """Return a weight for each row, (n,), by which all classes count alike, 1 in the mean."""
+    classes = replace(task, Y=Y).classes
+    counts = np.bincount(classes)
+    weights: Array = len(classes) / (np.count_nonzero(counts) * counts[classes])
+    return weights
 
 
 def measure_name(task: Task) -> str:
