@@ -265,7 +265,9 @@ SHOWING = {  # the hypothesis: (a training that shows it, one that comes close a
     "too_sharp": (setting(LINE, Y=NUMBERS, optimizer=wg.SGD(3.0), epochs=9), STEADY),
     "cost_rises": (setting(LINE, Y=NUMBERS, optimizer=wg.SGD(3.0), epochs=9), STEADY),
     "step_overshoots": (setting(optimizer=wg.SGD(100.0), epochs=20), STEADY),
-    "oscillation": (setting(optimizer=wg.Adam(0.5), epochs=40), setting(optimizer=wg.Adam(0.02), epochs=40)),
+    "oscillation": (
+        setting(optimizer=wg.Adam(0.5), epochs=40), setting(optimizer=wg.Adam(0.02), epochs=40),
+    ),
     "exploding_gradients": (
         setting(LINE, X * 30, NUMBERS, optimizer=wg.SGD(0.01), epochs=2), STEADY,
     ),

@@ -14,7 +14,7 @@ import numpy as np
 
 from whygrad.diagnosis.fitting import fit_all
 from whygrad.diagnosis.setting import Setting
-from whygrad.diagnosis.task import Task, losses
+from whygrad.diagnosis.task import Task
 from whygrad.nn import Array
 
 FOLDS = 5
@@ -29,41 +29,36 @@ class Ranking:
     ----------
     told : ndarray of shape (n, K)
         What each row is told to be, in the form that the task asks for.
-    loss : ndarray of shape (n,)
-        By how much that differs from its target; see `task`. `order` is by this.
+    cost : ndarray of shape (n,)
+        The cost C_x of each row, out of sample; `order` is by this.
     suspect : ndarray of shape (n,)
         Whether its target is most likely wrong.
     """
 
     told: Array
-    loss: Array
+    cost: Array
     suspect: Array
 
     @property
     def order(self) -> Array:
-        """The rows, those with the largest loss first."""
-        return np.argsort(-self.loss, kind="stable")
+        """The rows, those of the largest cost first."""
+        return np.argsort(-self.cost, kind="stable")
 
 
 def ranked(setting: Setting, folds: int = FOLDS, seed: int = 0) -> Ranking:
     """Return how networks that were trained without a row tell it, for all training rows."""
     task = setting.task
     deal = dealt(task, folds, seed)
-    every = np.arange(len(deal))
-    parts = [
-        replace(
-            of_rows(setting, every[deal != k]),
-            X_held_out=setting.X[deal == k],
-            Y_held_out=setting.Y[deal == k],
-            asked=task.Y[deal == k],
-        )
-        for k in range(folds)
-    ]
-    told = np.zeros(task.Y.shape)
-    for k, (part, (fitted,)) in enumerate(zip(parts, fit_all(parts, (seed,)), strict=True)):
-        told[deal == k] = part.outputs(fitted.predict)
-    told = np.nan_to_num(told)
-    return Ranking(told, losses(task, told, task.Y), suspects(task, told))
+    rows = [np.flatnonzero(deal == k) for k in range(folds)]
+    parts = [of_rows(setting, np.flatnonzero(deal != k)) for k in range(folds)]
+    told, cost = np.zeros(task.Y.shape), np.zeros(len(deal))
+    for held, (fitted,) in zip(rows, fit_all(parts, (seed,)), strict=True):
+        part = of_rows(setting, held)
+        with np.errstate(all="ignore"):
+            a = np.asarray(fitted.predict(part.inputs), dtype=float)
+            cost[held] = np.nan_to_num(setting.net.C.value(a, part.targets), nan=np.inf)
+        told[held] = np.nan_to_num(part.told(a))
+    return Ranking(told, cost, suspects(task, told))
 
 
 def dealt(task: Task, folds: int, seed: int) -> Array:

@@ -7,12 +7,13 @@ estimator    whygrad's or scikit-learn's MLP, with the rows it was fitted to: it
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import signature
 from typing import Any
 
 import numpy as np
 
+from whygrad.answers.names import Names
 from whygrad.errors import InputError, refuse_unknown
 from whygrad.fitted import Ensemble, Fitted
 from whygrad.interop import Model, explain
@@ -52,6 +53,8 @@ class Subject:
         How much each row counts, (n,).
     options : mapping
         The other arguments of `train`.
+    names : Names
+        What inputs, outputs and classes are called.
     """
 
     net: Network
@@ -62,6 +65,7 @@ class Subject:
     seed: int
     sample_weight: Array | None
     options: Mapping[str, Any]
+    names: Names = Names()
 
 
 def subject_of(given: Any, X: Any, Y: Any, options: Mapping[str, Any]) -> Subject:
@@ -84,7 +88,8 @@ def subject_of(given: Any, X: Any, Y: Any, options: Mapping[str, Any]) -> Subjec
             options = {"sample_weight": rows.sample_weight, **options}
         if given.why.optimizer is not None:
             options = {"optimizer": given.why.optimizer, **options}
-        return _of_network(given.why.net, as_rows(rows.X), rows.Y, options)
+        found = _of_network(given.why.net, as_rows(rows.X), rows.Y, options)
+        return replace(found, names=given.why.names)
     if options:
         name = sorted(options)[0]
         raise InputError(f"{name} is for a network: a {type(given).__name__} has its own settings")
@@ -157,6 +162,7 @@ def _of_run(run: Any) -> Subject:
         plan.seed,
         data.sample_weight,
         options_of(plan) | _metrics_of(run),
+        run.why.names,
     )
 
 
@@ -178,9 +184,8 @@ def _of_estimator(model: Any, X: Any, Y: Any) -> Subject:
     own = model if hasattr(model, "net_") else kind(**model.get_params())
     seed = own.random_state if isinstance(own.random_state, int) else 0
     plan = plan_of(own, why.net, len(rows.X), seed, "float64")
-    return Subject(
-        why.net, as_rows(rows.X), as_rows(rows.Y), None, None, seed, None, options_of(plan)
-    )
+    X, Y = as_rows(rows.X), as_rows(rows.Y)
+    return Subject(why.net, X, Y, None, None, seed, None, options_of(plan), why.names)
 
 
 def as_rows(given: Any) -> Array:

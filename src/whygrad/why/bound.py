@@ -661,6 +661,37 @@ class Why:
         answer: Explanation = handed.diagnose(self.run, seconds=seconds)
         return answer
 
+    def labels(self, *, top: int = 10, folds: int = 5) -> Explanation:
+        """Noisy labels: rank the training rows of a run by how likely their labels are wrong.
+
+        See `whygrad.suspect_labels`.
+
+        Parameters
+        ----------
+        top : int
+            How many rows are listed.
+        folds : int
+            Into how many parts the rows are dealt; the network is trained again without each.
+
+        Returns
+        -------
+        Explanation
+            `["order"]` holds the rows, the most suspect first; `["cost"]` their costs, out of sample, (n,).
+
+        Raises
+        ------
+        InputError
+            For a network that does not come from a run.
+
+        Examples
+        --------
+        >>> whygrad.open_run("digits.run").why.labels()  # doctest: +SKIP
+        """
+        run = self._run("labels")
+        assert handed.suspect_labels is not None  # whygrad itself hands it in
+        answer: Explanation = handed.suspect_labels(run, top=top, folds=folds)
+        return answer
+
     def check(
         self,
         X: Any = None,
