@@ -13,6 +13,7 @@ from whygrad.diagnosis.checks import fits_a_few, of_data
 from whygrad.diagnosis.contradictions import contradictions
 from whygrad.diagnosis.cures import CURES, cures
 from whygrad.diagnosis.description import Description, describe
+from whygrad.diagnosis.labels import dealt, ranked
 from whygrad.diagnosis.setting import Setting
 from whygrad.diagnosis.symptoms import HYPOTHESES, look, signs
 from whygrad.diagnosis.task import task_of
@@ -520,3 +521,134 @@ def test_a_network_describes_itself():
         Description(4, [{"activation": "relu"}])
     with pytest.raises(wg.InputError, match="has 0 units"):
         Description(4, [{"units": 0}])
+
+
+# ── what has measures of its own ─────────────────────────────────────────────────────────────────────
+
+
+def test_weights_of_a_rare_class_are_proven_by_balanced_accuracy_where_accuracy_does_not_pay():
+    draws = np.random.default_rng(3)
+    inputs = draws.normal(size=(1500, 4))
+    rare = (np.abs(inputs[:, 0] - inputs[:, 1]) > 3.2).astype(float)[:, None]
+    options = {"optimizer": wg.SGD(0.1), "epochs": 30, "seconds": 5}
+    (found,) = wg.diagnose(NET, inputs, rare, **options).findings
+    assert (found.kind, found.status) == ("class_imbalance", "proven")
+    assert found.measure == "balanced accuracy"
+    hidden = (draws.uniform(size=1500) < 0.02 + 0.16 * (inputs[:, 0] > 0)).astype(float)[:, None]
+    found = wg.diagnose(NET, inputs, hidden, **options).findings
+    assert "class_imbalance" in [f.kind for f in found]
+    assert not [f for f in found if f.status != "possible"]  # it would pay in accuracy
+
+
+def test_targets_with_gross_errors_are_found_and_left_out():
+    Y = np.tanh(NUMBERS)
+    wrong = Y.copy()
+    wrong[[5, 50, 95, 140]] *= -60
+    net = wg.Network(4, [wg.Dense(16, "tanh"), wg.Dense(1)])
+    answer = wg.diagnose(
+        net, X[:180], wrong[:180], validation=(X[180:], Y[180:]), optimizer=wg.Adam(0.01), epochs=60,
+    )  # fmt: skip
+    assert (answer.findings[0].kind, answer.findings[0].status) == ("labels_corrupted", "proven")
+
+
+def test_a_mask_that_leaves_an_input_out_is_proven_to_do_harm():
+    net = wg.Network(
+        4, [wg.Dense(12, "tanh", mask=UNSEEN), wg.Dense(1, "sigmoid")], "binary_cross_entropy"
+    )
+    answer = wg.diagnose(
+        net, X, (X[:, 2:3] > 0).astype(float), optimizer=wg.Adam(0.02), epochs=40, seconds=4
+    )
+    assert (answer.findings[0].kind, answer.findings[0].status) == ("inputs_ignored", "proven")
+    assert "input 2 has weights of 0 in layer 1" in answer.answer
+    assert "leave the mask of layer 1 out" in answer.answer.lower()
+
+
+def test_every_picture_of_a_finding_is_one_of_the_answer():
+    answer = wg.diagnose(NET, X, CLASSES, optimizer=wg.Adam(1e-6), epochs=9, seconds=0)
+    assert {f.kind for f in answer.findings} >= {"learning_rate_low", "epochs_few"}
+    assert all(f.status == "possible" and f.cure for f in answer.findings)  # nothing was tried
+    places = [f["picture"] for f in answer.to_dict()["findings"]]
+    for place, finding in zip(places, answer.findings, strict=True):
+        assert answer.pictures[place] is finding.picture
+    titles = [picture.title for picture in answer.pictures]
+    assert len(set(titles)) == len(titles)
+
+
+# ── labels ───────────────────────────────────────────────────────────────────────────────────────────
+
+SOFTMAX = wg.Network(4, [wg.Dense(12, "tanh"), wg.Dense(3, "softmax")], "cross_entropy")
+NOISY = {"optimizer": wg.Adam(0.02), "epochs": 60, "l2": 1e-2}
+
+
+def flipped(share=0.08):
+    """Return class numbers of which some are wrong, and which."""
+    draws, labels = np.random.default_rng(5), THREE.argmax(axis=1)
+    wrong = np.zeros(240, bool)
+    wrong[draws.choice(240, int(share * 240), replace=False)] = True
+    return np.where(wrong, (labels + draws.integers(1, 3, 240)) % 3, labels), wrong
+
+
+def area_under_curve(scores, wrong):
+    return float((scores[wrong][:, None] > scores[~wrong]).mean())
+
+
+def test_wrong_labels_cost_most_in_networks_that_have_not_seen_them():
+    y, wrong = flipped()
+    answer = wg.suspect_labels(SOFTMAX, X, y, **NOISY)
+    assert area_under_curve(answer["cost"], wrong) > 0.95
+    assert answer["suspect"][wrong].mean() > 5 * answer["suspect"][~wrong].mean()
+    np.testing.assert_array_equal(answer["order"], np.argsort(-answer["cost"], kind="stable"))
+    assert f"{answer['suspect'].sum()} of the 240 labels are most likely wrong" in answer.answer
+    assert answer.tables[0].rows[0][0] == answer["order"][0]
+    assert "of 72 others changes from" in answer.notes[1]
+
+
+def test_a_run_an_estimator_and_a_network_are_told_the_same_labels(tmp_path):
+    y, _ = flipped()
+    options = {"optimizer": wg.Adam(0.02), "epochs": 5}
+    wg.train(SOFTMAX, X, y, record=tmp_path / "noisy.run", seed=3, **options)
+    of_run = wg.open_run(tmp_path / "noisy.run").why.labels(top=3)
+    assert len(of_run.tables[0].rows) == 3
+    theta = SOFTMAX.init(seed=3)
+    of_net = wg.suspect_labels(SOFTMAX, X, y, seed=3, theta=theta, **options)
+    np.testing.assert_array_equal(of_run["cost"], of_net["cost"])
+    names = np.array(["low", "middle", "high"])[y]
+    mlp = wg.MLPClassifier((12,), "tanh", learning_rate_init=0.02, max_iter=5, random_state=3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # not converged
+        mlp.fit(X, names)
+    answer = wg.suspect_labels(mlp, X, names)
+    assert {row[1] for row in answer.tables[0].rows} <= {"low", "middle", "high"}
+
+
+def test_no_fold_trains_on_the_rows_that_it_tells():
+    deal = dealt(task_of(THREE, 3, True), 5, seed=0)
+    counts = np.array([THREE[deal == k].sum(axis=0) for k in range(5)])
+    assert np.ptp(counts, axis=0).max() <= 1  # every class in all of them alike
+    memory = wg.Network(4, [wg.Dense(30, "tanh"), wg.Dense(1, "sigmoid")], "binary_cross_entropy")
+    coins = np.random.default_rng(0).integers(0, 2, (240, 1)).astype(float)
+    one = setting(memory, Y=coins, optimizer=wg.Adam(0.05), epochs=60)
+    told = ranked(one).told
+    assert ((told > 0.5) == coins).mean() < 0.65  # which by heart would be 1
+
+
+@pytest.mark.parametrize(
+    ("given", "options", "message"),
+    [
+        (
+            (NET, X, CLASSES),
+            {"folds": 1},
+            "folds is 1: it must be a whole number from 2 to the 240",
+        ),
+        (
+            (NET, X[:3], CLASSES[:3]),
+            {},
+            "folds is 5: it must be a whole number from 2 to the 3 rows",
+        ),
+        ((NET, None, None), {}, "give X and Y"),
+        ((3, X, CLASSES), {}, "a int cannot be diagnosed"),
+    ],
+)
+def test_labels_that_cannot_be_ranked_are_refused(given, options, message):
+    with pytest.raises(wg.InputError, match=message):
+        wg.suspect_labels(*given, **options)

@@ -1,4 +1,4 @@
-"""`whygrad doctor`, `why ledger`, `labels`, `pushed`, `without`: the questions about a training as it went."""
+"""`whygrad doctor`, `why ledger`, `labels`, `pushed`, `without`: questions about a training as it went."""
 
 import re
 from typing import Annotated, Any

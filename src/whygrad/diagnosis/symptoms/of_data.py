@@ -15,7 +15,7 @@ NEVER = 0.1  # of a class's rows are told
 ALIKE = 0.01  # of the targets' spread
 SURE_OF_ANOTHER = 0.2  # the probability of the label, at most
 SUSPECT = 0.03  # of the rows
-LEARNED = 0.1  # above the share of the largest class, or R²
+LEARNED = 0.1  # above the share of the largest class
 
 
 def inputs_unscaled(seen: Seen) -> Shown:
@@ -114,8 +114,8 @@ def class_imbalance(seen: Seen) -> Shown:
     if not len(rare):
         return None
     k = int(rare[np.argmin(share[rare])])
-    names = [f"class {k} ({share[k]:.1%} of the rows)" for k in range(K)]
-    picture = bars("How many rows of each class are told right", "recall", names, recall)
+    names = [f"class {k} ({share[k]:.1%})" for k in range(K)]
+    picture = bars("Recall by class (its share of the rows)", "recall", names, recall)
     evidence = (
         f"class {k} has {share[k]:.1%} of the rows, and {recall[k]:.0%} of those are told right"
     )
@@ -150,8 +150,6 @@ def labels_corrupted(seen: Seen) -> Shown:
     if task.kind == "labels" or seen.diverged or seen.held_out > WELL:
         return None
     if task.kind == "numbers":
-        if seen.held_out < LEARNED:
-            return None
         errors = np.abs(seen.told - setting.task.Y[seen.rows]).max(axis=1)
         limit = FAR * 1.4826 * np.median(errors)
         share = float((errors > limit).mean())

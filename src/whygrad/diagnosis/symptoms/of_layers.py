@@ -159,11 +159,16 @@ def dropout(seen: Seen) -> Shown:
         f"{most:.0%} of layer {int(np.argmax(left_out)) + 1} are left out: the cost of training rows is "
         f"{with_it:.3g} with that, and {without:.3g} without"
     )
-    names = ["with dropout, the last epoch", "without, at its end"]
+    names = ["with dropout", "without"]
     return (
         0.2 + 0.4 * most,
         evidence,
-        bars("Cost of training rows", "cost", names, [with_it, without]),
+        bars(
+            "Cost of training rows in the last epoch, and at its end",
+            "cost",
+            names,
+            [with_it, without],
+        ),
     )
 
 

@@ -34,7 +34,7 @@ def too_sharp(seen: Seen) -> Shown:
     if (sharp := _sharpness(seen)) <= 1:
         return None
     rate = seen.setting.optimizer.learning_rate
-    names = ["learning rate", "the largest that does not grow"]
+    names = ["learning rate", "the most it bears"]
     picture = bars("The rate, and what the curvature bears", "η", names, [rate, rate / sharp])
     return 0.6, f"a step is {sharp:.3g} times as long as the curvature at the start bears", picture
 

@@ -165,11 +165,26 @@ def layers(count: int) -> list[str]:
 
 
 def cost_curve(seen: Seen, at: float | None = None, at_name: str = "") -> CurvePicture:
-    """Return the cost by epoch."""
-    epochs = np.arange(1.0, len(seen.costs) + 1)
-    line = Line("training", seen.costs)
+    """Return the cost by epoch: above zero, or by powers of ten where it changes by a hundred times."""
+    epochs, finite = np.arange(1.0, len(seen.costs) + 1), seen.costs[np.isfinite(seen.costs)]
+    wide = len(finite) > 0 and finite.min() > 0 and finite.max() > 100 * finite.min()
+    lines = [Line("training", seen.costs)]
+    if not wide:
+        lines.append(Line("zero", np.zeros(len(epochs)), colour="line", thin=True, listed=False))
+    n = len(finite)
+    named = "the last finite cost" if seen.diverged else "the only epoch"
+    last = ((float(n), float(finite[-1]), named),) if n == 1 or (n and seen.diverged) else ()
     return CurvePicture(
-        "Cost by epoch", "epoch", "cost", epochs, (line,), at=at, at_name=at_name, x_range=(1, 2)
+        "Cost by epoch",
+        "epoch",
+        "cost",
+        epochs,
+        tuple(lines),
+        marks=last,
+        scale="log" if wide else "linear",
+        at=at,
+        at_name=at_name,
+        x_range=(1, 2),
     )
 
 
