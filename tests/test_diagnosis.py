@@ -15,9 +15,9 @@ from whygrad.diagnosis.cures import CURES, cures
 from whygrad.diagnosis.description import Description, describe
 from whygrad.diagnosis.labels import dealt, ranked
 from whygrad.diagnosis.setting import Setting
-from whygrad.diagnosis.symptoms import HYPOTHESES, look, signs
+from whygrad.diagnosis.symptoms import HYPOTHESES, Symptom, look, signs
 from whygrad.diagnosis.task import task_of
-from whygrad.diagnosis.trials import WORTH, Trained, compare, proven
+from whygrad.diagnosis.trials import WORTH, Trained, compare, proven, search, train_all
 
 DRAWS = np.random.default_rng(7)
 X = DRAWS.normal(size=(240, 4))
@@ -205,6 +205,14 @@ def test_the_more_cures_are_tried_the_surer_one_must_be():
     trial = compare(["init"], better, base)
     assert proven(trial, tried=1)
     assert not proven(trial, tried=100)
+
+
+def test_a_cure_that_takes_longer_than_there_is_time_is_not_begun():
+    (base,) = train_all([setting(epochs=1)])
+    found = [Symptom("epochs_few", 1.0, "few"), Symptom("labels_corrupted", 1.0, "wrong")]
+    assert search(base, found, seconds=5.0, spent=100.0) == ([], [])
+    alone, tried = search(base, found[:1], seconds=60.0, spent=0.01)
+    assert [trial.kinds for trial in tried] == [("epochs_few",)] == [t.kinds for t in alone]
 
 
 # ── symptoms and cures ───────────────────────────────────────────────────────────────────────────────

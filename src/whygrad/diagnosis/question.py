@@ -139,7 +139,7 @@ def _tried(subject: Subject, task: Task, seconds: float | None, exact: list[Find
     except InputError as error:
         said = f"It cannot be trained as it stands: {error}"
         return Results([], [said], answer=said)
-    taken = (time.monotonic() - began) / len(SEEDS)
+    taken = time.monotonic() - began
     training, _ = setting.measure(base.fits[0].predict, held_out=False)
     seen = look(setting, base.fits[0], training, base.score)
     rows = "the rows" if setting.X is setting.X_held_out else f"{len(setting.asked)} rows set aside"
@@ -158,7 +158,9 @@ def _tried(subject: Subject, task: Task, seconds: float | None, exact: list[Find
         signs = [sign for sign in signs if sign.kind == "class_imbalance"]
         if not signs:
             return Results([], notes)
-    best, tried = search(base, signs, max(SECONDS, taken) if seconds is None else seconds)
+    best, tried = search(
+        base, signs, max(SECONDS, taken / len(SEEDS)) if seconds is None else seconds, taken
+    )
     found, improvements = _judged(best, tried, signs)
     found = _no_relation(base, setting, training, found) + found + _untried(best, signs, setting)
     if base.score < NOTHING and (broken := fits_a_few(setting.net, setting.X, setting.Y)):

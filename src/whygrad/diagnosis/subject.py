@@ -4,6 +4,7 @@ Network      with the rows and options that `train` would be given
 Model        the same, of what `explain` read: its rows and labels as the original takes them
 Run          what it recorded
 estimator    whygrad's or scikit-learn's MLP, with the rows it was fitted to: it is trained again
+tabular      one of its members, by its recipe
 """
 
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from whygrad.fitted import Ensemble, Fitted
 from whygrad.interop import Model, explain
 from whygrad.nn import Array, Network, Parameters, dense
 from whygrad.nn.arrays import as_targets
+from whygrad.pipeline.members import plan_of
 from whygrad.plan import Plan
 from whygrad.train import train
 
@@ -75,6 +77,8 @@ def subject_of(given: Any, X: Any, Y: Any, options: Mapping[str, Any]) -> Subjec
         if X is None or Y is None:
             raise InputError("a network is diagnosed with its data: give X and Y")
         return _of_network(given, rows_of_numbers(X, "X"), Y, options)
+    if hasattr(given, "recipe_"):
+        return _of_tabular(given, X, Y, options)
     of_one = "sklearn" in libraries and not hasattr(given, "hidden_layer_sizes")
     if of_one or isinstance(given, Fitted | Ensemble):  # a pipeline, a search, a tabular estimator
         given = explain(given)
@@ -88,14 +92,12 @@ def subject_of(given: Any, X: Any, Y: Any, options: Mapping[str, Any]) -> Subjec
             options = {"sample_weight": rows.sample_weight, **options}
         if given.why.optimizer is not None:
             options = {"optimizer": given.why.optimizer, **options}
-        found = _of_network(given.why.net, as_rows(rows.X), rows.Y, options)
+        net = given.why.members[0][0] if given.why.members else given.why.net
+        found = _of_network(net, as_rows(rows.X), rows.Y, options)
         return replace(found, names=given.why.names)
-    if options:
-        name = sorted(options)[0]
-        raise InputError(f"{name} is for a network: a {type(given).__name__} has its own settings")
+    _refuse_options(given, options)
     if "sklearn" in libraries:
-        if X is None or Y is None:
-            raise InputError("an estimator keeps no data: give the X and y that it was fitted to")
+        _refuse_no_rows(X, Y)
         return _of_estimator(given, X, Y)
     if hasattr(given, "first_plan"):
         if X is not None or Y is not None:
@@ -173,9 +175,33 @@ def _metrics_of(run: Any) -> dict[str, Any]:
     return {"metrics": {metric.name: metric.scorer for metric in run.metrics.metrics}}
 
 
+def _of_tabular(model: Any, X: Any, Y: Any, options: Mapping[str, Any]) -> Subject:
+    """Return the training of one member, by the recipe of them all."""
+    _refuse_options(model, options)
+    _refuse_no_rows(X, Y)
+    why, net = model.why_, model.ensemble_.net
+    rows = why.examples(X, Y)
+    n = len(rows.X)
+    seed = model.random_state if isinstance(model.random_state, int) else 0
+    plan = plan_of(model.recipe_, net, n - round(n * model.recipe_.share), n, seed, "float32")
+    found = _of_network(net, as_rows(rows.X), rows.Y, options_of(plan))
+    return replace(found, sample_weight=rows.sample_weight, seed=seed, names=why.names)
+
+
+def _refuse_options(given: Any, options: Mapping[str, Any]) -> None:
+    if options:
+        name = sorted(options)[0]
+        raise InputError(f"{name} is for a network: a {type(given).__name__} has its own settings")
+
+
+def _refuse_no_rows(X: Any, Y: Any) -> None:
+    if X is None or Y is None:
+        raise InputError("an estimator keeps no data: give the X and y that it was fitted to")
+
+
 def _of_estimator(model: Any, X: Any, Y: Any) -> Subject:
+    from whygrad.estimators import parameters
     from whygrad.estimators.mlp import MLPClassifier, MLPRegressor
-    from whygrad.estimators.parameters import plan_of
     from whygrad.estimators.why import why_of_estimator
 
     why = why_of_estimator(model)
@@ -183,7 +209,7 @@ def _of_estimator(model: Any, X: Any, Y: Any) -> Subject:
     kind = MLPClassifier if hasattr(model, "classes_") else MLPRegressor
     own = model if hasattr(model, "net_") else kind(**model.get_params())
     seed = own.random_state if isinstance(own.random_state, int) else 0
-    plan = plan_of(own, why.net, len(rows.X), seed, "float64")
+    plan = parameters.plan_of(own, why.net, len(rows.X), seed, "float64")
     X, Y = as_rows(rows.X), as_rows(rows.Y)
     return Subject(why.net, X, Y, None, None, seed, None, options_of(plan), why.names)
 

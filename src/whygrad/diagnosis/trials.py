@@ -145,9 +145,11 @@ def proven(trial: Trial, tried: int, worth: float = WORTH) -> bool:
 
 
 def search(
-    base: Trained, found: Sequence[Symptom], seconds: float
+    base: Trained, found: Sequence[Symptom], seconds: float, spent: float = 0.0
 ) -> tuple[list[Trial], list[Trial]]:
     """Try the cures of symptoms, alone and together, until the time is over.
+
+    What a training takes is known from the first, which took `spent` seconds.
 
     Returns
     -------
@@ -156,7 +158,7 @@ def search(
     list of Trial
         All trials.
     """
-    clock = _Clock(base, time.monotonic() + seconds)
+    clock = _Clock(base, time.monotonic() + seconds, spent)
     options = [
         (symptom, setting)
         for symptom in found
@@ -189,9 +191,9 @@ def search(
 class _Clock:
     """Trains what the time that is left allows, by what trainings have taken so far."""
 
-    def __init__(self, base: Trained, ends: float) -> None:
+    def __init__(self, base: Trained, ends: float, spent: float) -> None:
         self.base, self.ends = base, ends
-        self.spent, self.done = 0.0, 0.0
+        self.spent, self.done = spent, float(spent > 0)
 
     def cost(self, setting: Setting) -> float:
         """Return how many times the steps of the training as it stands a setting takes, 1 at least."""
