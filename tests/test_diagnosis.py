@@ -62,6 +62,7 @@ def kinds(described_net, Y):
         (described("sigmoid", 1, "binary_cross_entropy"), 2 * CLASSES - 1, "labels_wrong_form"),
         (described("softmax", 4, "cross_entropy"), THREE, "output_units"),
         (described("identity", 3, "squared_error"), NUMBERS, "labels_wrong_form"),
+        (described("sigmoid", 1, "binary_cross_entropy"), 0 * CLASSES, "labels_wrong_form"),
     ],
 )
 def test_a_contradiction_is_named_first(net, Y, kind):
@@ -514,7 +515,17 @@ def test_a_fitted_estimator_is_trained_again():
         (NET, ([["a"]], [1]), {}, "X is no table of numbers"),
         (NET, (X, CLASSES), {"epoch": 3}, "did you mean 'epochs'"),
         (NET, (X, CLASSES), {"validation": (X, THREE)}, "validation have 3 columns, and Y has 1"),
+        (NET, (X[:, :3], CLASSES), {}, "X has 3 columns, and the network takes 4 inputs"),
+        (NET, (X, CLASSES), {"validation": X}, "validation is a pair of inputs and targets"),
+        (
+            NET,
+            (X, CLASSES),
+            {"validation": (X[:, 1:], CLASSES)},
+            "validation have 3 columns, and X",
+        ),
+        (NET, (X, CLASSES), {"seconds": -1}, "seconds is -1: it must be a number of at least 0"),
         (3, (X, CLASSES), {}, "a int cannot be diagnosed"),
+        (described("softmax", 1, "poisson"), (X[:, 1:], CLASSES), {}, "X has 3 columns"),
         (described("softmax", 1, "poisson"), (None, None), {}, "give X and Y"),
     ],
 )
@@ -527,6 +538,8 @@ def test_a_network_describes_itself():
     assert repr(describe(NET)) == "<Description 4-12-1 tanh, sigmoid; binary_cross_entropy>"
     with pytest.raises(wg.InputError, match="needs 'units'"):
         Description(4, [{"activation": "relu"}])
+    with pytest.raises(wg.InputError, match="has -1 inputs"):
+        Description(-1, [{"units": 2}])
     with pytest.raises(wg.InputError, match="has 0 units"):
         Description(4, [{"units": 0}])
 
@@ -608,7 +621,7 @@ def test_wrong_labels_cost_most_in_networks_that_have_not_seen_them():
     np.testing.assert_array_equal(answer["order"], np.argsort(-answer["cost"], kind="stable"))
     assert f"{answer['suspect'].sum()} of the 240 labels are most likely wrong" in answer.answer
     assert answer.tables[0].rows[0][0] == answer["order"][0]
-    assert "of 72 others changes from" in answer.notes[1]
+    assert "of 72 others changes from" in answer.notes[2]
 
 
 def test_a_run_an_estimator_and_a_network_are_told_the_same_labels(tmp_path):

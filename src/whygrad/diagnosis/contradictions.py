@@ -56,6 +56,14 @@ def contradictions(described: Description, task: Task, Y: Array) -> list[Finding
 
 def _of_form(described: Description, task: Task, Y: Array) -> Iterator[Finding]:
     units, values = described.output.units, task.values
+    if (Y[:1] == Y).all():
+        yield Finding(
+            "labels_wrong_form",
+            "exact",
+            f"all {len(Y)} rows have the same target, so that there is nothing to learn",
+            "targets that differ",
+        )
+        return
     if values is not None and task.by_number:
         told = f"one column of {len(values)} distinct values, {values[0]:g} to {values[-1]:g}"
         indices = bool((values == np.arange(len(values))).all())

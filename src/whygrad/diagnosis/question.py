@@ -1,5 +1,6 @@
 """The question itself: from a training to what is wrong with it, and to the answer."""
 
+import math
 import time
 from dataclasses import replace
 from typing import Any
@@ -81,6 +82,8 @@ def diagnose(
     >>> print(diagnose(net, [[0.0, 1, 0], [1, 0, 1]], [0, 1]).findings[0].evidence)
     softmax of a single unit is 1, whatever its input is
     """
+    if seconds is not None and not (isinstance(seconds, int | float) and 0 <= seconds < math.inf):
+        raise InputError(f"seconds is {seconds!r}: it must be a number of at least 0")
     if isinstance(given, Description):
         if X is None or Y is None:
             raise InputError("a description is diagnosed with its data: give X and Y")
@@ -104,6 +107,8 @@ def diagnose(
 
 def asked_of(about: Description, X: Array, Y: Array) -> Task:
     """Return what the targets ask of a network; raise for rows that do not fit or are not finite."""
+    if X.shape[1] != about.inputs:
+        raise InputError(f"X has {X.shape[1]} columns, and the network takes {about.inputs} inputs")
     if len(X) != len(Y):
         raise InputError(f"X has {len(X)} rows and Y {len(Y)}")
     if not (np.isfinite(X).all() and np.isfinite(Y).all()):
@@ -137,7 +142,10 @@ def _tried(subject: Subject, task: Task, seconds: float | None, exact: list[Find
     try:
         (base,) = train_all([setting])
     except InputError as error:
-        said = f"It cannot be trained as it stands: {error}"
+        said = str(error).removeprefix(
+            f"training 1 of {len(SEEDS)}: "
+        )  # it is one training to the user
+        said = f"It cannot be trained as it stands: {said}"
         return Results([], [said], answer=said)
     taken = time.monotonic() - began
     training, _ = setting.measure(base.fits[0].predict, held_out=False)

@@ -104,8 +104,8 @@ def subject_of(given: Any, X: Any, Y: Any, options: Mapping[str, Any]) -> Subjec
             raise InputError("a run has its own data: give neither X nor Y")
         return _of_run(given)
     raise InputError(
-        f"a {type(given).__name__} cannot be diagnosed: give a Network, a Description, a run, a fitted "
-        "MLPClassifier or MLPRegressor, or what explain gives"
+        f"a {type(given).__name__} cannot be diagnosed: give a Network, a Description, a run that open_run "
+        "opened, a fitted estimator of whygrad or MLP of scikit-learn, or what explain gives"
     )
 
 
@@ -126,11 +126,17 @@ def _of_network(net: Network, X: Array, Y: Any, options: Mapping[str, Any]) -> S
     Y = _targets(net, Y, len(X), "Y")
     validation = options.pop("validation", None)
     if validation is not None:
+        if not (isinstance(validation, tuple | list) and len(validation) == 2):
+            raise InputError("validation is a pair of inputs and targets: (X, Y)")
         XV = rows_of_numbers(validation[0], "validation")
         YV = _targets(net, validation[1], len(XV), "validation")
         if YV.shape[1:] != Y.shape[1:]:
             raise InputError(
                 f"the targets of validation have {YV.shape[1]} columns, and Y has {Y.shape[1]}"
+            )
+        if XV.shape[1] != X.shape[1]:
+            raise InputError(
+                f"the inputs of validation have {XV.shape[1]} columns, and X has {X.shape[1]}"
             )
         validation = XV, YV
     theta, seed = options.pop("theta", None), options.pop("seed", 0)

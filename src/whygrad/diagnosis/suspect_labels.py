@@ -9,13 +9,13 @@ from whygrad.answers.explanation import Explanation
 from whygrad.answers.parts import Table
 from whygrad.answers.pictures import CurvePicture, ImagePicture, Line, Picture
 from whygrad.diagnosis.cures import cures
-from whygrad.diagnosis.description import describe
+from whygrad.diagnosis.description import Description, describe
 from whygrad.diagnosis.labels import FOLDS, Ranking, of_rows, ranked
 from whygrad.diagnosis.question import asked_of
 from whygrad.diagnosis.setting import Setting, setting_of
 from whygrad.diagnosis.subject import Subject, subject_of
-from whygrad.diagnosis.symptoms.of_data import of_label
-from whygrad.diagnosis.task import Task, measure_name
+from whygrad.diagnosis.symptoms.of_data import LEARNED, of_label
+from whygrad.diagnosis.task import Task, measure_name, score
 from whygrad.diagnosis.trials import SEEDS, compare, train_all
 from whygrad.errors import InputError
 from whygrad.nn import Array
@@ -87,6 +87,10 @@ def suspect_labels(
     >>> int(suspect_labels(net, X, y, optimizer="lbfgs", l2=0.01)["order"][0])
     3
     """
+    if isinstance(given, Description):
+        raise InputError("a description is not trained: give the Network whose labels are in doubt")
+    if not (isinstance(top, int) and top >= 1):
+        raise InputError(f"top is {top!r}: it must be a whole number of at least 1")
     subject = subject_of(given, X, Y, as_for_train)
     n = len(subject.X)
     if not (isinstance(folds, int) and 2 <= folds <= n):
@@ -112,8 +116,26 @@ def suspect_labels(
             "told": found.told,
             "suspect": found.suspect,
         },
-        notes=(OUT_OF_SAMPLE, *_brings(part, subject.validation is not None, found)),
+        notes=(
+            OUT_OF_SAMPLE,
+            f"Out of sample: {_out_of_sample(task, found)}.",
+            *_brings(part, subject.validation is not None, found),
+        ),
     )
+
+
+def _learned(task: Task, found: Ranking) -> bool:
+    """Return whether rows are told clearly better than by naming the largest class."""
+    return score(task, found.told, task.Y) > _largest(task) + LEARNED
+
+
+def _largest(task: Task) -> float:
+    return float(np.bincount(task.classes).max() / len(task.classes))
+
+
+def _out_of_sample(task: Task, found: Ranking) -> str:
+    said = f"{measure_name(task)} {score(task, found.told, task.Y):.3f}"
+    return f"{said}, the largest class {_largest(task):.3f}" if task.kind == "classes" else said
 
 
 def _called(subject: Subject, task: Task, Y: Array) -> list[str]:
@@ -135,15 +157,21 @@ def _called(subject: Subject, task: Task, Y: Array) -> list[str]:
 
 def _said(subject: Subject, task: Task, found: Ranking) -> str:
     n, count = len(found.cost), int(found.suspect.sum())
+    if task.kind == "classes" and not _learned(task, found):
+        return (
+            f"The network does not tell rows that it was trained without: {_out_of_sample(task, found)}. "
+            "Which labels are wrong cannot be said; why it does not learn, whygrad.diagnose says."
+        )
     what = "targets" if task.kind == "numbers" else "labels"
     if not count:
         return f"None of the {n} {what} is likely to be wrong."
     i = int(next(i for i in found.order if found.suspect[i]))
     (label,), (told,) = (_called(subject, task, Y[i : i + 1]) for Y in (task.Y, found.told))
     are = f"1 of the {n} {what} is" if count == 1 else f"{count} of the {n} {what} are"
+    said = f"its target is {label}" if task.kind == "numbers" else f"it is labelled {label}"
     return (
-        f"{are} most likely wrong, that of example {i} first of all: it is labelled {label}, and a "
-        f"network that was trained without it says {told}."
+        f"{are} most likely wrong, that of example {i} first of all: {said}, and a network that was "
+        f"trained without it says {told}."
     )
 
 
