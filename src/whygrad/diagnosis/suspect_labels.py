@@ -14,8 +14,7 @@ from whygrad.diagnosis.labels import FOLDS, Ranking, of_rows, ranked
 from whygrad.diagnosis.question import asked_of
 from whygrad.diagnosis.setting import Setting, setting_of
 from whygrad.diagnosis.subject import Subject, subject_of
-from whygrad.diagnosis.symptoms.of_data import LEARNED, of_label
-from whygrad.diagnosis.task import Task, measure_name, score
+from whygrad.diagnosis.task import Task, has_learned, largest_share, measure_name, of_label, score
 from whygrad.diagnosis.trials import SEEDS, compare, train_all
 from whygrad.errors import InputError
 from whygrad.nn import Array
@@ -124,18 +123,11 @@ def suspect_labels(
     )
 
 
-def _learned(task: Task, found: Ranking) -> bool:
-    """Return whether rows are told clearly better than by naming the largest class."""
-    return score(task, found.told, task.Y) > _largest(task) + LEARNED
-
-
-def _largest(task: Task) -> float:
-    return float(np.bincount(task.classes).max() / len(task.classes))
-
-
 def _out_of_sample(task: Task, found: Ranking) -> str:
     said = f"{measure_name(task)} {score(task, found.told, task.Y):.3f}"
-    return f"{said}, the largest class {_largest(task):.3f}" if task.kind == "classes" else said
+    return (
+        f"{said}, the largest class {largest_share(task):.3f}" if task.kind == "classes" else said
+    )
 
 
 def _called(subject: Subject, task: Task, Y: Array) -> list[str]:
@@ -157,7 +149,7 @@ def _called(subject: Subject, task: Task, Y: Array) -> list[str]:
 
 def _said(subject: Subject, task: Task, found: Ranking) -> str:
     n, count = len(found.cost), int(found.suspect.sum())
-    if task.kind == "classes" and not _learned(task, found):
+    if task.kind == "classes" and not has_learned(task, score(task, found.told, task.Y)):
         return (
             f"The network does not tell rows that it was trained without: {_out_of_sample(task, found)}. "
             "Which labels are wrong cannot be said; why it does not learn, whygrad.diagnose says."

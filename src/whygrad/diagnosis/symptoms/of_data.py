@@ -6,8 +6,7 @@ from whygrad.answers.pictures import CurvePicture, Line
 from whygrad.diagnosis.contradictions import BELONGS
 from whygrad.diagnosis.labels import FAR
 from whygrad.diagnosis.symptoms.seen import WELL, Seen, Shown, bars, in_order
-from whygrad.diagnosis.task import right
-from whygrad.nn import Array
+from whygrad.diagnosis.task import has_learned, of_label, right
 
 SPREAD = 20.0  # of the sizes of columns
 RARE = 0.5  # of an even share of the rows
@@ -15,7 +14,7 @@ NEVER = 0.1  # of a class's rows are told
 ALIKE = 0.01  # of the targets' spread
 SURE_OF_ANOTHER = 0.2  # the probability of the label, at most
 SUSPECT = 0.03  # of the rows
-LEARNED = 0.1  # above the share of the largest class
+BY_HEART = 0.1  # of the rows
 
 
 def inputs_unscaled(seen: Seen) -> Shown:
@@ -158,8 +157,7 @@ def labels_corrupted(seen: Seen) -> Shown:
         evidence = f"{share:.1%} of the rows are missed by more than {FAR:g} robust deviations"
         named = {"rows": errors, "limit": np.full(2, limit)}
         return 0.2, evidence, in_order("Errors in order of size", "error", named)
-    largest = np.bincount(task.classes).max() / len(task.classes)
-    if seen.held_out < largest + LEARNED:
+    if not has_learned(task, seen.held_out):
         return None
     p = of_label(seen.told, setting.task.Y[seen.rows])
     share = float((p < SURE_OF_ANOTHER).mean())
@@ -169,7 +167,7 @@ def labels_corrupted(seen: Seen) -> Shown:
             f"{share:.0%} of the training rows are told to be of another class, their own label at "
             f"{SURE_OF_ANOTHER:g} or less"
         )
-    elif by_heart > LEARNED:
+    elif by_heart > BY_HEART:
         evidence = (
             f"{by_heart:.0%} more of the training rows than of others are told right: some may be learned "
             "by heart against what the others say"
@@ -178,12 +176,3 @@ def labels_corrupted(seen: Seen) -> Shown:
         return None
     named = {"training rows": p, "limit": np.full(2, SURE_OF_ANOTHER)}
     return 0.2, evidence, in_order("What rows are told of their own label", "probability", named)
-
-
-def of_label(told: Array, Y: Array) -> Array:
-    """Return the probability that each row is told of its own label, (n,)."""
-    p = np.clip(told, 0, 1)
-    if Y.shape[1] == 1:
-        return np.where(Y > 0.5, p, 1 - p)[:, 0]
-    own: Array = (p * Y).sum(axis=1)
-    return own
