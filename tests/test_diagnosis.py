@@ -96,6 +96,14 @@ def test_a_description_need_not_be_one_that_can_be_built():
     assert "softmax of a single unit is 1" in answer.answer
 
 
+def test_targets_that_an_output_cannot_say_are_drawn_beside_its_ends():
+    found = wg.diagnose(described("tanh", 1, "squared_error"), X, 3 * NUMBERS).findings[0]
+    targets, low, high = found.picture.lines
+    np.testing.assert_array_equal(targets.y, np.sort(3 * NUMBERS[:, 0]))
+    assert (low.name, high.name) == ("tanh ends at -1", "tanh ends at 1")
+    assert (set(low.y), set(high.y)) == ({-1.0}, {1.0})
+
+
 def test_units_that_start_alike_are_named():
     net = wg.Network(4, [wg.Dense(6, "tanh", init="zeros"), wg.Dense(1, init="zeros")])
     answer = wg.diagnose(net, X, NUMBERS, epochs=1, seconds=0.01)

@@ -9,6 +9,7 @@
     fitting          settings trained side by side
     labels           rows told by networks that were trained without them
     trials           proof: cures trained beside the training as it stands
+    pictures         evidence as pictures
     finding          the vocabulary of faults, and one that was found
     subject          what is diagnosed → the training that led to it
     checks           what the data show, as lines for the reader

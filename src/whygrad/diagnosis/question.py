@@ -14,6 +14,7 @@ from whygrad.diagnosis.contradictions import contradictions, of_own_cost, of_sta
 from whygrad.diagnosis.cures import CURES, advice
 from whygrad.diagnosis.description import Description, describe
 from whygrad.diagnosis.finding import Finding
+from whygrad.diagnosis.pictures import bars
 from whygrad.diagnosis.setting import Setting, setting_of
 from whygrad.diagnosis.subject import Subject, rows_of_numbers, subject_of
 from whygrad.diagnosis.symptoms import Symptom, course, look, symptoms
@@ -142,10 +143,8 @@ def _tried(subject: Subject, task: Task, seconds: float | None, exact: list[Find
     try:
         (base,) = train_all([setting])
     except InputError as error:
-        said = str(error).removeprefix(
-            f"training 1 of {len(SEEDS)}: "
-        )  # it is one training to the user
-        said = f"It cannot be trained as it stands: {said}"
+        why = str(error).removeprefix(f"training 1 of {len(SEEDS)}: ")  # to the user it is one
+        said = f"It cannot be trained as it stands: {why}"
         return Results([], [said], answer=said)
     taken = time.monotonic() - began
     training, _ = setting.measure(base.fits[0].predict, held_out=False)
@@ -192,7 +191,9 @@ def _judged(
         better = not sure and trial.gain > 0 and proven(trial, len(tried), worth=0.0)
         for kind in order(trial, tried, signs):
             finding = replace(
-                _possible(shown[kind], dict(trial.cured.setting.cures).get(kind, described(trial))),
+                _as_finding(
+                    shown[kind], dict(trial.cured.setting.cures).get(kind, described(trial))
+                ),
                 status="proven" if sure else "possible",
                 together=trial.kinds if len(trial.kinds) > 1 else (),
                 gain=trial.gain,
@@ -205,8 +206,8 @@ def _judged(
     return found, tuple(improvements)
 
 
-def _possible(sign: Symptom, cure: str) -> Finding:
-    """Return a hypothesis as a finding that nothing has proven."""
+def _as_finding(sign: Symptom, cure: str) -> Finding:
+    """Return a hypothesis as a finding, not proven yet."""
     return Finding(sign.kind, "possible", sign.evidence, cure, sign=sign.sign, picture=sign.picture)
 
 
@@ -214,7 +215,7 @@ def _untried(best: list[Trial], signs: list[Symptom], setting: Setting) -> list[
     """Return the hypotheses of which no cure was tried, for want of time or of a cure."""
     tried = {kind for trial in best for kind in trial.kinds}
     untried = [sign for sign in signs if sign.kind not in tried]
-    return [_possible(sign, said) for sign in untried if (said := advice(sign.kind, setting))]
+    return [_as_finding(sign, said) for sign in untried if (said := advice(sign.kind, setting))]
 
 
 def _picture(shown: dict[str, Symptom], kind: str) -> Picture | None:
@@ -238,18 +239,16 @@ def _no_relation(
             f"R² is {training:.2f} for the training rows and {base.score:.2f} for rows set aside, so that "
             "inputs seem to say nothing of targets",
             "see whether inputs and targets are in the same order",
-            picture=BarPicture(
-                "R²", "R²", ("training rows", "rows set aside"), np.array([training, base.score])
-            ),
+            picture=bars("R²", "R²", ["training rows", "rows set aside"], [training, base.score]),
         )
     ]
 
 
 def _bars(best: list[Trial], base: Trained, task: Task) -> tuple[BarPicture, ...]:
-    if not best:
-        return ()
     shown = [trial for trial in best if not trial.cured.setting.balanced][:SHOWN]
-    names = ("as it stands", *(" + ".join(trial.kinds) for trial in shown))
-    scores = np.array([base.score, *(trial.cured.score for trial in shown)])
+    if not shown:
+        return ()
+    names = ["as it stands", *(" + ".join(trial.kinds) for trial in shown)]
+    scores = [base.score, *(trial.cured.score for trial in shown)]
     name = measure_name(task)
-    return (BarPicture(f"{name[0].upper()}{name[1:]} of rows set aside", name, names, scores),)
+    return (bars(f"{name[0].upper()}{name[1:]} of rows set aside", name, names, scores),)

@@ -22,10 +22,7 @@ from whygrad.record.why import table_rows
 from whygrad.why.choosing import class_names
 
 SHOWN_IMAGES = 10
-OUT_OF_SAMPLE = (
-    "Every row is told by a network that was trained without it, with the fifth of the rows that it is in "
-    "left out; costs are of that."
-)
+OUT_OF_SAMPLE = "Every row is told by a network that was trained without it; costs are of that."
 
 
 def suspect_labels(

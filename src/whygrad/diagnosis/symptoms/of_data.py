@@ -5,7 +5,8 @@ import numpy as np
 from whygrad.answers.pictures import CurvePicture, Line
 from whygrad.diagnosis.contradictions import BELONGS
 from whygrad.diagnosis.labels import FAR
-from whygrad.diagnosis.symptoms.seen import WELL, Seen, Shown, bars, in_order
+from whygrad.diagnosis.pictures import bars, in_order
+from whygrad.diagnosis.symptoms.seen import WELL, Seen, Shown
 from whygrad.diagnosis.task import has_learned, of_label, right
 
 SPREAD = 20.0  # of the sizes of columns
@@ -155,8 +156,8 @@ def labels_corrupted(seen: Seen) -> Shown:
         if not 0 < share < SUSPECT:
             return None
         evidence = f"{share:.1%} of the rows are missed by more than {FAR:g} robust deviations"
-        named = {"rows": errors, "limit": np.full(2, limit)}
-        return 0.2, evidence, in_order("Errors in order of size", "error", named)
+        limits = {f"{FAR:g} robust deviations": limit}
+        return 0.2, evidence, in_order("Errors in order", "error", {"rows": errors}, limits)
     if not has_learned(task, seen.held_out):
         return None
     p = of_label(seen.told, setting.task.Y[seen.rows])
@@ -174,5 +175,5 @@ def labels_corrupted(seen: Seen) -> Shown:
         )
     else:
         return None
-    named = {"training rows": p, "limit": np.full(2, SURE_OF_ANOTHER)}
-    return 0.2, evidence, in_order("What rows are told of their own label", "probability", named)
+    title, limits = "What rows are told of their own label", {"limit": SURE_OF_ANOTHER}
+    return 0.2, evidence, in_order(title, "probability", {"training rows": p}, limits)

@@ -3,7 +3,8 @@
 import numpy as np
 
 from whygrad.answers.pictures import CurvePicture, Line
-from whygrad.diagnosis.symptoms.seen import Seen, Shown, bars, layers
+from whygrad.diagnosis.pictures import bars, layers
+from whygrad.diagnosis.symptoms.seen import Seen, Shown
 from whygrad.nn import COSTS, Array
 
 GAP = 0.1  # between the scores of training rows and others

@@ -3,7 +3,8 @@
 import numpy as np
 
 from whygrad.answers.pictures import CurvePicture
-from whygrad.diagnosis.symptoms.seen import Seen, Shown, bars, cost_curve, in_order, layers
+from whygrad.diagnosis.pictures import bars, in_order, layers
+from whygrad.diagnosis.symptoms.seen import Seen, Shown, cost_curve
 from whygrad.nn import Parameters, hessian_times
 from whygrad.plan import LBFGS, SGD
 
@@ -237,8 +238,8 @@ def clipping(seen: Seen) -> Shown:
         f"at the end {share:.0%} of the gradients are clipped at {limit:.3g}: their {what} is "
         f"{np.median(sizes):.3g} in the median"
     )
-    named = {"gradients of batches": np.array(sizes), "limit": np.full(2, limit)}
-    return 0.3, evidence, in_order(f"The {what} of gradients", what, named)
+    named = {"gradients of batches": np.array(sizes)}
+    return 0.3, evidence, in_order(f"The {what} of gradients", what, named, {"limit": limit})
 
 
 def exploding_gradients(seen: Seen) -> Shown:

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from whygrad.answers.pictures import BarPicture, CurvePicture, Line, Picture
+from whygrad.answers.pictures import CurvePicture, Line, Picture
 from whygrad.diagnosis.setting import Setting
 from whygrad.fitted import Fitted
 from whygrad.nn import Array, Parameters, Trace, backward, cost, forward, gradients
@@ -151,19 +151,6 @@ def course(seen: Seen) -> str:
     return f"the cost went from {seen.costs[0]:.4g} to {seen.costs[-1]:.4g} in {n} epochs"
 
 
-# ── pictures ─────────────────────────────────────────────────────────────────────────────────────────
-
-
-def bars(title: str, label: str, names: list[str], values: Array | list[float]) -> BarPicture:
-    """Return bars."""
-    return BarPicture(title, label, tuple(names), np.asarray(values, dtype=float))
-
-
-def layers(count: int) -> list[str]:
-    """Return the names of layers 1 … count."""
-    return [f"layer {l}" for l in range(1, count + 1)]
-
-
 def cost_curve(seen: Seen, at: float | None = None, at_name: str = "") -> CurvePicture:
     """Return the cost by epoch: above zero, or by powers of ten where it changes by a hundred times."""
     epochs, finite = np.arange(1.0, len(seen.costs) + 1), seen.costs[np.isfinite(seen.costs)]
@@ -186,15 +173,3 @@ def cost_curve(seen: Seen, at: float | None = None, at_name: str = "") -> CurveP
         at_name=at_name,
         x_range=(1, 2),
     )
-
-
-def in_order(title: str, label: str, named: dict[str, Array], **more: float | str) -> CurvePicture:
-    """Return numbers in order of their size, each set over the share of it that is smaller."""
-    lines = tuple(
-        Line(
-            name, np.sort(values), x=np.linspace(0, 1, len(values)), dashed=name.startswith("limit")
-        )
-        for name, values in named.items()
-    )
-    x = np.linspace(0, 1, 2)
-    return CurvePicture(title, "share that is smaller", label, x, lines, **more)  # type: ignore[arg-type]
