@@ -68,7 +68,8 @@ def answer_of(task: Task, results: Results) -> Diagnosis:
     possible = [finding for finding in found if finding.status == "possible"]
     found = sure + possible[:MOST_POSSIBLE]
     rows = tuple(
-        (f.kind, f.status, f.evidence, f.cure, _rounded(f.gain), _rounded(f.error)) for f in found
+        (f.kind, f.status, f.evidence, _cured(f), _rounded(f.gain), _rounded(f.error))
+        for f in found
     )
     pictures: dict[str, Picture] = {}  # by title: findings of one curve share it
     of_sure, of_possible = ([f.picture for f in each if f.picture] for each in (sure, found))
@@ -114,6 +115,11 @@ def _said(sure: list[Finding], task: Task) -> str:
     faults = "; ".join(finding.said for finding in them)
     cures = ", ".join(finding.cure for finding in them[:-1]) + f" and {them[-1].cure}"
     return f"{len(them)} faults at once. {_capital(faults)}. {_capital(cures)}: {rise}."
+
+
+def _cured(finding: Finding) -> str:
+    """Return the cure, and in which measure it gains where that is not the table's."""
+    return finding.cure + f" (gain in {finding.measure})" * bool(finding.measure)
 
 
 def _rounded(value: float | None) -> float | None:

@@ -217,8 +217,6 @@ def _seen_inputs(setting: Setting) -> Iterator[Cured]:
         yield "leave the mask of layer 1 out", replace(setting, net=net, theta=None)
     if setting.options.get("rate_multipliers"):
         yield _option(setting, "leave the rate multipliers out", rate_multipliers=None)
-    if setting.theta is not None:
-        yield "draw the weights by layer (init='auto')", replace(setting, theta=None)
 
 
 def _without_suspects(setting: Setting) -> Iterator[Cured]:

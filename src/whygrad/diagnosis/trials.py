@@ -175,7 +175,7 @@ def search(
                 alone.append(_held_against((symptom.kind,), one, base))
     for kind in FIRST_TRAINS.keys() & {symptom.kind for symptom in found}:
         if clock.allows(base.setting, 1 + FIRST_TRAINS[kind] / len(SEEDS)):
-            trained = clock.train(cures(kind, base.setting))
+            trained = clock.train(_cures_or_none(kind, base.setting))
             alone += [_held_against((kind,), one, base) for one in trained if one is not None]
     best = _best_of_each(alone, found)
     if not best:
@@ -228,6 +228,14 @@ def _trained(settings: Sequence[Setting]) -> list[Trained | None]:
         )
 
 
+def _cures_or_none(kind: str, setting: Setting) -> list[Setting]:
+    """Return the cures of a kind that has to train first, none where that fails."""
+    try:
+        return cures(kind, setting)
+    except WhygradError:
+        return []
+
+
 def _best_of_each(alone: Sequence[Trial], found: Sequence[Symptom]) -> list[Trial]:
     """Return the best trial of each kind: those that help by gain, the others by their symptoms."""
     best: dict[str, Trial] = {}
@@ -236,13 +244,19 @@ def _best_of_each(alone: Sequence[Trial], found: Sequence[Symptom]) -> list[Tria
         if kind not in best or trial.gain > best[kind].gain + ALIKE:
             best[kind] = trial
     strength = {symptom.kind: symptom.strength for symptom in found}
-    top = max((trial.gain for trial in best.values()), default=0.0)
+
+    def gained(trial: Trial) -> float:
+        # What another measure pays for in accuracy is not held against gains of accuracy.
+        return trial.gain if trial.seeds_agree or not trial.cured.setting.balanced else 0.0
+
+    top = max(map(gained, best.values()), default=0.0)
 
     def rank(trial: Trial) -> tuple[float, ...]:
         # Of those that bring nearly the same, what costs nothing comes before what takes longer.
-        near = trial.gain > max(MOST * top, WORTH)
+        gain = gained(trial)
+        near = gain > max(MOST * top, WORTH)
         dear = EFFORT.get(trial.kinds[0], 0)
-        helps = trial.gain if trial.gain >= WORTH else 0.0
+        helps = gain if gain >= WORTH else 0.0
         return (-near, dear if near else 0, -helps, -strength[trial.kinds[0]])
 
     return sorted(best.values(), key=rank)
