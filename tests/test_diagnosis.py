@@ -16,7 +16,7 @@ from whygrad.diagnosis.description import Description, describe
 from whygrad.diagnosis.labels import dealt, ranked
 from whygrad.diagnosis.setting import Setting
 from whygrad.diagnosis.symptoms import HYPOTHESES, Symptom, look, signs
-from whygrad.diagnosis.task import task_of
+from whygrad.diagnosis.task import balancing, task_of
 from whygrad.diagnosis.trials import WORTH, Trained, compare, proven, search, train_all
 
 DRAWS = np.random.default_rng(7)
@@ -365,6 +365,30 @@ def test_a_cure_leaves_the_setting_alone_and_changes_something(planted):
             there.net, there.options, there.scale_X, there.scale_Y, len(there.X),
         )  # fmt: skip
     assert there.cures == ()
+
+
+def test_the_gradient_noise_scale_is_that_of_the_gradients_of_single_rows():
+    net = wg.Network(4, [wg.Dense(6, "tanh"), wg.Dense(1)])
+    one = setting(net, Y=NUMBERS, batch_size=1, epochs=1)
+    theta, found = one.start(0), []
+    for x, y in zip(X, NUMBERS, strict=True):
+        trace = wg.backward(net, theta, wg.forward(net, theta, [x]), [y])
+        found.append(wg.gradients(net, theta, trace).flat)
+    variance, mean = np.var(found, axis=0, ddof=1).sum(), np.mean(found, axis=0)
+    expected = variance / (mean @ mean - variance / len(X))
+    (sign,) = [each for each in signs(seen(one)) if each.sign == "batch_small"]
+    assert sign.picture.values[1] == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_rare_class_is_weighed_by_its_share():
+    task = task_of(RARE, 1, True)
+    weights = balancing(task, RARE)
+    assert weights[RARE[:, 0] == 1].sum() == pytest.approx(weights[RARE[:, 0] == 0].sum())
+    assert weights.mean() == pytest.approx(1)
+    (cured,) = cures("class_imbalance", setting(Y=RARE))
+    np.testing.assert_array_equal(cured.options["sample_weight"], weights)
+    none = np.zeros((240, 1))
+    assert cured.measure(lambda _: none)[0] == pytest.approx(0.5)  # not 234 of 240
 
 
 def test_scaled_targets_are_measured_in_the_units_they_came_in():
