@@ -4,6 +4,7 @@ import re
 import warnings
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import whygrad as wg
@@ -13,11 +14,13 @@ from whygrad.diagnosis.checks import fits_a_few, of_data
 from whygrad.diagnosis.contradictions import contradictions
 from whygrad.diagnosis.cures import CURES, cures
 from whygrad.diagnosis.description import Description, describe
-from whygrad.diagnosis.labels import dealt, ranked
+from whygrad.diagnosis.labels import dealt, of_rows, ranked, suspects
 from whygrad.diagnosis.setting import Setting
+from whygrad.diagnosis.subject import subject_of
 from whygrad.diagnosis.symptoms import HYPOTHESES, Symptom, look, signs
 from whygrad.diagnosis.task import balancing, task_of
 from whygrad.diagnosis.trials import WORTH, Trained, compare, proven, search, train_all
+from whygrad.pipeline.recipe import Recipe
 
 DRAWS = np.random.default_rng(7)
 X = DRAWS.normal(size=(240, 4))
@@ -685,19 +688,58 @@ def test_no_fold_trains_on_the_rows_that_it_tells():
     assert ((told > 0.5) == coins).mean() < 0.65  # which by heart would be 1
 
 
+def test_a_network_that_has_not_learned_accuses_no_label():
+    answer = wg.suspect_labels(SOFTMAX, X, flipped()[0], optimizer=wg.SGD(1e-6), epochs=1)
+    assert answer.answer.startswith("The network does not tell rows that it was trained without")
+
+
+def test_a_label_is_suspect_where_the_mean_certainty_of_another_class_is_reached():
+    told = np.array([[0.9, 0.1], [0.7, 0.3], [0.15, 0.85], [0.2, 0.8], [0.4, 0.6], [0.3, 0.7]])
+    labels = np.eye(2)[[0, 0, 0, 1, 1, 1]]  # mean certainties of 0.58 and 0.70
+    found = suspects(task_of(labels, 2, True), told)
+    np.testing.assert_array_equal(found, [False, False, True, False, False, False])
+    errors = np.array([[0.1], [-0.1], [0.12], [-0.09], [2.0]])
+    numbers = task_of(np.arange(5.0)[:, None], 1, False)
+    np.testing.assert_array_equal(suspects(numbers, numbers.Y + errors), [0, 0, 0, 0, 1])
+
+
+def test_rows_that_are_left_out_take_their_weights_with_them():
+    weights = np.arange(240.0)
+    kept = of_rows(setting(sample_weight=weights, batch_size=100), np.arange(200, 240))
+    np.testing.assert_array_equal(kept.options["sample_weight"], weights[200:])
+    np.testing.assert_array_equal(kept.targets, CLASSES[200:])
+    assert kept.batch_size == 40
+
+
+def test_a_tabular_estimator_is_diagnosed_by_one_member_and_its_recipe():
+    recipe = Recipe(members=3, hidden=(8,), epochs=2, bins=0)
+    table = pa.table({name: X[:, j] for j, name in enumerate("abcd")})
+    said = np.where(CLASSES[:, 0] > 0, "yes", "no")
+    model = wg.TabularClassifier(recipe, random_state=0).fit(table, said)
+    subject = subject_of(model, table, said, {})
+    assert subject.net.sizes == model.ensemble_.net.sizes
+    assert subject.options["epochs"] == 2
+    assert subject.options["optimizer"] == wg.AdamW(recipe.learning_rate, decay=recipe.decay)
+    assert wg.diagnose(model, table, said, seconds=0).findings
+    for given, rows, labels in (
+        (model.ensemble_, X, CLASSES),
+        (wg.explain(model), table, said),
+    ):
+        member = subject_of(given, rows, labels, {"epochs": 3})
+        assert member.net.sizes == subject.net.sizes  # not all of them joined
+
+
 @pytest.mark.parametrize(
     ("given", "options", "message"),
     [
+        ((NET, X, CLASSES), {"top": 0}, "top is 0: it must be a whole number of at least 1"),
+        ((described("relu", 1, "poisson"), X, CLASSES), {}, "a description is not trained"),
         (
             (NET, X, CLASSES),
             {"folds": 1},
             "folds is 1: it must be a whole number from 2 to the 240",
         ),
-        (
-            (NET, X[:3], CLASSES[:3]),
-            {},
-            "folds is 5: it must be a whole number from 2 to the 3 rows",
-        ),
+        ((NET, X[:3], CLASSES[:3]), {}, "folds is 5: it must be a whole number from 2 to the 3"),
         ((NET, None, None), {}, "give X and Y"),
         ((3, X, CLASSES), {}, "a int cannot be diagnosed"),
     ],

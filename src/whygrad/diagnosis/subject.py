@@ -79,8 +79,10 @@ def subject_of(given: Any, X: Any, Y: Any, options: Mapping[str, Any]) -> Subjec
         return _of_network(given, rows_of_numbers(X, "X"), Y, options)
     if hasattr(given, "recipe_"):
         return _of_tabular(given, X, Y, options)
+    if isinstance(given, Ensemble):
+        given = given.members[0]  # one training, and not all networks joined
     of_one = "sklearn" in libraries and not hasattr(given, "hidden_layer_sizes")
-    if of_one or isinstance(given, Fitted | Ensemble):  # a pipeline, a search, a tabular estimator
+    if of_one or isinstance(given, Fitted):  # a pipeline, a search, a tabular estimator
         given = explain(given)
     if isinstance(given, Model):
         if given.why.run is not None and X is None and Y is None:
