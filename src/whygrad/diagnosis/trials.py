@@ -50,6 +50,7 @@ APART = {  # cures that are no part of all of them together
     "class_imbalance",
     *FIRST_TRAINS,
 }
+ONCE = 10.0  # seconds that a first training may take to load code
 MOST_CURES, MOST_ADDED = 4, 6
 SURE = 2.0  # standard errors over seeds
 FEW = 12  # rows: with no more, they are no sample, and only seeds are compared
@@ -149,7 +150,7 @@ def search(
 ) -> tuple[list[Trial], list[Trial]]:
     """Try the cures of symptoms, alone and together, until the time is over.
 
-    What a training takes is known from the first, which took `spent` seconds.
+    What a training takes is known from the first, where its `spent` seconds are more than loading takes.
 
     Returns
     -------
@@ -193,7 +194,8 @@ class _Clock:
 
     def __init__(self, base: Trained, ends: float, spent: float) -> None:
         self.base, self.ends = base, ends
-        self.spent, self.done = spent, float(spent > 0)
+        told = spent > ONCE
+        self.spent, self.done = spent * told, float(told)
 
     def cost(self, setting: Setting) -> float:
         """Return how many times the steps of the training as it stands a setting takes, 1 at least."""
