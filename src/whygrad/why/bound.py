@@ -650,7 +650,7 @@ class Why:
         >>> X, Y = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
         >>> folder = tempfile.TemporaryDirectory()
         >>> fitted = wg.train(net, X, Y, optimizer="sgd", epochs=20, record=folder.name + "/xor.run")
-        >>> wg.open_run(folder.name + "/xor.run").why.learning(seconds=1).findings[0].status
+        >>> wg.open_run(folder.name + "/xor.run").why.learning().findings[0].status
         'proven'
         >>> folder.cleanup()
         """
