@@ -148,6 +148,14 @@ def test_no_epoch_is_no_training():
 
 TANH = [wg.Dense(12, "tanh"), wg.Dense(1, "sigmoid")]
 NET = wg.Network(4, TANH, "binary_cross_entropy")
+LONG = {"optimizer": wg.Adam(0.02), "epochs": 60}
+
+
+def with_hidden(units, activation="tanh", **options):
+    hidden = wg.Dense(units, activation, **options)
+    return wg.Network(4, [hidden, wg.Dense(1, "sigmoid")], "binary_cross_entropy")
+
+
 FAULTS = {
     "inputs_unscaled": (NET, X * [1e3, 1e3, 1, 1] + [5e3, 0, 0, 0], CLASSES, {"epochs": 60}),
     "learning_rate_low": (NET, X, CLASSES, {"optimizer": wg.Adam(1e-6), "epochs": 60}),
@@ -162,6 +170,12 @@ FAULTS = {
     "output_activation": (
         wg.Network(4, [wg.Dense(12, "tanh"), wg.Dense(1, "relu")]), X, NUMBERS, {"epochs": 60},
     ),
+    "dropout": (with_hidden(12, dropout=0.95), X, CLASSES, LONG),
+    "init": (with_hidden(12, init=wg.Uniform(-40, 40)), X, CLASSES, LONG),
+    "dead_relu": (with_hidden(12, "relu", bias_init=wg.Uniform(-9, -8)), X, CLASSES, LONG),
+    "units_few": (with_hidden(1), X, CLASSES, {"optimizer": wg.Adam(0.05), "epochs": 100}),
+    "epochs_few": (NET, X, CLASSES, {"optimizer": "lbfgs", "epochs": 2}),
+    "clipping": (NET, X, CLASSES, {"optimizer": wg.SGD(1.0), "epochs": 60, "clip": 1e-4}),
 }  # fmt: skip
 
 
