@@ -121,6 +121,7 @@ def suspect_labels(
 
 
 def _out_of_sample(task: Task, found: Ranking) -> str:
+    """Return the score of the rows out of sample, beside that of the largest class."""
     said = f"{measure_name(task)} {score(task, found.told, task.Y):.3f}"
     return (
         f"{said}, the largest class {largest_share(task):.3f}" if task.kind == "classes" else said
@@ -145,6 +146,7 @@ def _called(subject: Subject, task: Task, Y: Array) -> list[str]:
 
 
 def _said(subject: Subject, task: Task, found: Ranking) -> str:
+    """Return in a sentence how many targets are suspect, and the first of them."""
     n, count = len(found.cost), int(found.suspect.sum())
     if task.kind == "classes" and not has_learned(task, score(task, found.told, task.Y)):
         return (
@@ -165,6 +167,7 @@ def _said(subject: Subject, task: Task, found: Ranking) -> str:
 
 
 def _listed(subject: Subject, task: Task, found: Ranking, rows: Array | None, top: int) -> Table:
+    """Return the rows with the largest costs as a table."""
     shown = found.order[:top]
     labels, told = (_called(subject, task, Y[shown]) for Y in (task.Y, found.told))
     columns: dict[str, list[Any]] = {"example": shown.tolist()}
