@@ -222,7 +222,7 @@ def _seen_inputs(setting: Setting) -> Iterator[Cured]:
 def _without_suspects(setting: Setting) -> Iterator[Cured]:
     suspect = ranked(setting).suspect
     if 0 < suspect.sum() < len(suspect) / 2:
-        said = f"mend or leave out the {suspect.sum()} rows that whygrad.suspect_labels lists"
+        said = f"mend or leave out the {suspect.sum()} suspects of suspect_labels"
         yield said, of_rows(setting, np.flatnonzero(~suspect))
 
 
@@ -262,7 +262,7 @@ CURES: dict[str, Callable[[Setting], Iterator[Cured]]] = {
 FIRST_TRAINS = {"labels_corrupted": FOLDS}  # cures that need so many trainings before their own
 ADVICE = {  # where no training can tell
     "inputs_ignored": "see what becomes of the inputs on their way to the network",
-    "labels_corrupted": "look at the rows that whygrad.suspect_labels lists",
+    "labels_corrupted": "look at the suspects of suspect_labels",
 }
 
 
