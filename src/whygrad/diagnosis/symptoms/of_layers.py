@@ -5,7 +5,7 @@ import numpy as np
 from whygrad.answers.pictures import CurvePicture, Line
 from whygrad.diagnosis.pictures import bars, layers
 from whygrad.diagnosis.symptoms.seen import Seen, Shown
-from whygrad.nn import COSTS, Array
+from whygrad.nn import COSTS
 
 GAP = 0.1  # between the scores of training rows and others
 DEAD = 0.3  # of the units of a layer
@@ -121,7 +121,7 @@ def initial_cost(seen: Seen) -> Shown:
         return None  # for numbers it is the targets' size that says so
     begun = seen.cost_of(seen.start)
     with np.errstate(all="ignore"):
-        constant = float(np.mean(net.C.value(np.broadcast_to(_constant(Y), Y.shape), Y)))
+        constant = float(np.mean(net.C.value(np.broadcast_to(Y.mean(axis=0), Y.shape), Y)))
     if not (constant > 0 and np.isfinite(constant) and begun > WRONG_START * constant):
         return None
     names = ["at the start", "one answer for all rows"]
@@ -130,11 +130,6 @@ def initial_cost(seen: Seen) -> Shown:
         f"the cost starts at {begun:.3g}, and one answer for all rows would cost {constant:.3g}"
     )
     return 0.3, evidence, picture
-
-
-def _constant(Y: Array) -> Array:
-    mean: Array = Y.mean(axis=0)
-    return mean
 
 
 def units_few(seen: Seen) -> Shown:
