@@ -16,6 +16,7 @@ import statistics
 import sys
 import time
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,8 @@ def held_out(
     options = dict(options) | {"validation": (data.X_held_out, data.Y_held_out)}
     subject = subject_of(net, data.X, data.Y, options)
     setting = setting_of(subject, asked_of(describe(net), subject.X, subject.Y))
-    before, after = train_all([setting, with_cures(setting, cures)], FRESH)
+    cured = replace(with_cures(setting, cures), balanced=False)  # the record's score, for both
+    before, after = train_all([setting, cured], FRESH)
     return before.scores, after.scores
 
 

@@ -1,4 +1,4 @@
-"""`whygrad why ledger`, `pushed` and `without`: a recorded training, asked from the command line."""
+"""`whygrad why ledger`, `labels`, `pushed`, `without`: a recorded training, asked from the command line."""
 
 import json
 import shutil
@@ -79,6 +79,29 @@ def test_every_question_is_answered_in_every_form(trained, here, name, words):
         )
         assert (text.code, text.err, latex.code, latex.err) == (0, "", 0, "")
         assert said["question"].split()[0] in text.out and "\\" in latex.out
+
+
+@pytest.mark.parametrize("name", ["iris", "breast_cancer", "diabetes", "arrays"])
+def test_labels_are_ranked_in_every_form_and_by_their_names(trained, here, name):
+    path = trained / f"{name}.run"
+    result = whygrad(
+        "why", "labels", path, "--top", "3", "--json", "--svg", "a.svg", "--html", "b.html"
+    )
+    assert result.code == 0
+    said = json.loads(result.out)
+    table = said["tables"][0]
+    rows = [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
+    assert (said["kind"], said["run"], len(rows)) == ("labels", str(path), 3)
+    assert ("row" in rows[0]) == (name != "arrays")
+    costs = [row["cost"] for row in rows]
+    assert costs == sorted(costs, reverse=True)
+    if name == "iris":
+        assert {row["label"] for row in rows} <= {"setosa", "versicolor", "virginica"}
+    if name == "diabetes":  # in the units of the table
+        assert all(25 <= float(row["label"]) <= 346 for row in rows)
+    assert ElementTree.fromstring((here / "a.svg").read_text()).tag.endswith("svg")
+    text = whygrad("why", "labels", path, "--folds", "2")
+    assert said["question"] in text.out and "It is trained 2 times" in text.err
 
 
 def test_names_mean_what_numbers_mean(iris):

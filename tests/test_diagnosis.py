@@ -4,18 +4,23 @@ import re
 import warnings
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import whygrad as wg
+from whygrad.answers.draw.svg import picture_svg
 from whygrad.diagnosis import KINDS
 from whygrad.diagnosis.checks import fits_a_few, of_data
 from whygrad.diagnosis.contradictions import contradictions
 from whygrad.diagnosis.cures import CURES, cures
 from whygrad.diagnosis.description import Description, describe
+from whygrad.diagnosis.labels import dealt, of_rows, ranked, suspects
 from whygrad.diagnosis.setting import Setting
-from whygrad.diagnosis.symptoms import TESTS, look, symptoms
-from whygrad.diagnosis.task import task_of
-from whygrad.diagnosis.trials import WORTH, Trained, compare, proven
+from whygrad.diagnosis.subject import subject_of
+from whygrad.diagnosis.symptoms import HYPOTHESES, Symptom, look, signs
+from whygrad.diagnosis.task import balancing, task_of
+from whygrad.diagnosis.trials import WORTH, Trained, compare, proven, search, train_all
+from whygrad.pipeline.recipe import Recipe
 
 DRAWS = np.random.default_rng(7)
 X = DRAWS.normal(size=(240, 4))
@@ -60,6 +65,7 @@ def kinds(described_net, Y):
         (described("sigmoid", 1, "binary_cross_entropy"), 2 * CLASSES - 1, "labels_wrong_form"),
         (described("softmax", 4, "cross_entropy"), THREE, "output_units"),
         (described("identity", 3, "squared_error"), NUMBERS, "labels_wrong_form"),
+        (described("sigmoid", 1, "binary_cross_entropy"), 0 * CLASSES, "labels_wrong_form"),
     ],
 )
 def test_a_contradiction_is_named_first(net, Y, kind):
@@ -91,6 +97,14 @@ def test_a_description_need_not_be_one_that_can_be_built():
     assert answer.findings[0].kind == "output_activation"
     assert answer.findings[0].status == "exact"
     assert "softmax of a single unit is 1" in answer.answer
+
+
+def test_targets_that_an_output_cannot_say_are_drawn_beside_its_ends():
+    found = wg.diagnose(described("tanh", 1, "squared_error"), X, 3 * NUMBERS).findings[0]
+    targets, low, high = found.picture.lines
+    np.testing.assert_array_equal(targets.y, np.sort(3 * NUMBERS[:, 0]))
+    assert (low.name, high.name) == ("tanh ends at -1", "tanh ends at 1")
+    assert (set(low.y), set(high.y)) == ({-1.0}, {1.0})
 
 
 def test_units_that_start_alike_are_named():
@@ -134,6 +148,14 @@ def test_no_epoch_is_no_training():
 
 TANH = [wg.Dense(12, "tanh"), wg.Dense(1, "sigmoid")]
 NET = wg.Network(4, TANH, "binary_cross_entropy")
+LONG = {"optimizer": wg.Adam(0.02), "epochs": 60}
+
+
+def with_hidden(units, activation="tanh", **options):
+    hidden = wg.Dense(units, activation, **options)
+    return wg.Network(4, [hidden, wg.Dense(1, "sigmoid")], "binary_cross_entropy")
+
+
 FAULTS = {
     "inputs_unscaled": (NET, X * [1e3, 1e3, 1, 1] + [5e3, 0, 0, 0], CLASSES, {"epochs": 60}),
     "learning_rate_low": (NET, X, CLASSES, {"optimizer": wg.Adam(1e-6), "epochs": 60}),
@@ -148,6 +170,12 @@ FAULTS = {
     "output_activation": (
         wg.Network(4, [wg.Dense(12, "tanh"), wg.Dense(1, "relu")]), X, NUMBERS, {"epochs": 60},
     ),
+    "dropout": (with_hidden(12, dropout=0.95), X, CLASSES, LONG),
+    "init": (with_hidden(12, init=wg.Uniform(-40, 40)), X, CLASSES, LONG),
+    "dead_relu": (with_hidden(12, "relu", bias_init=wg.Uniform(-9, -8)), X, CLASSES, LONG),
+    "units_few": (with_hidden(1), X, CLASSES, {"optimizer": wg.Adam(0.05), "epochs": 100}),
+    "epochs_few": (NET, X, CLASSES, {"optimizer": "lbfgs", "epochs": 2}),
+    "clipping": (NET, X, CLASSES, {"optimizer": wg.SGD(1.0), "epochs": 60, "clip": 1e-4}),
 }  # fmt: skip
 
 
@@ -205,6 +233,14 @@ def test_the_more_cures_are_tried_the_surer_one_must_be():
     assert not proven(trial, tried=100)
 
 
+def test_a_cure_that_takes_longer_than_there_is_time_is_not_begun():
+    (base,) = train_all([setting(epochs=1)])
+    found = [Symptom("epochs_few", 1.0, "few"), Symptom("labels_corrupted", 1.0, "wrong")]
+    assert search(base, found, seconds=5.0, spent=100.0) == ([], [])
+    alone, tried = search(base, found[:1], seconds=60.0, spent=0.01)
+    assert [trial.kinds for trial in tried] == [("epochs_few",)] == [t.kinds for t in alone]
+
+
 # ── symptoms and cures ───────────────────────────────────────────────────────────────────────────────
 
 
@@ -223,44 +259,20 @@ WILD = wg.Network(4, [wg.Dense(50, "tanh", init=wg.Uniform(-9, 9)), wg.Dense(1, 
 STEADY = setting(
     wg.Network(4, [wg.Dense(1)]), Y=X[:, :1], optimizer=wg.SGD(0.2), epochs=60, batch_size=240
 )
-SHOWING = {  # kind: (a training that shows it, one that comes close and does not)
+BOLD = wg.Network(
+    4,
+    [wg.Dense(50, "tanh"), wg.Dense(1, "sigmoid", init=wg.Uniform(-5, 5))],
+    "binary_cross_entropy",
+)
+LINE = wg.Network(4, [wg.Dense(1)])
+STACK = [wg.Dense(9, "sigmoid") for _ in range(6)]
+RARE = (np.sort(Z)[-7] < Z).astype(float)[:, None]  # 6 of 240
+FLIPPED = np.where(np.arange(240)[:, None] % 7 == 3, 1 - CLASSES, CLASSES)
+UNSEEN = np.ones((12, 4))
+UNSEEN[:, 2] = 0
+SHOWING = {  # the hypothesis: (a training that shows it, one that comes close and does not)
     "inputs_unscaled": (setting(inputs=X * 100), setting(inputs=X * 1.5)),
-    "targets_unscaled": (
-        setting(wg.Network(4, [wg.Dense(1)]), Y=NUMBERS * 1e4),
-        setting(wg.Network(4, [wg.Dense(1)]), Y=NUMBERS),
-    ),
-    "learning_rate_high": (
-        setting(wg.Network(4, [wg.Dense(1)]), Y=NUMBERS, optimizer=wg.SGD(3.0), epochs=9),
-        STEADY,
-    ),
-    "learning_rate_low": (
-        setting(optimizer=wg.Adam(1e-6), epochs=20),
-        STEADY,
-    ),
-    "epochs_few": (setting(epochs=2), setting(wg.Network(4, [wg.Dense(1)]), Y=NUMBERS, epochs=200)),
-    "activation_hidden": (
-        setting(wg.Network(4, [wg.Dense(9), wg.Dense(1)]), Y=NUMBERS, epochs=2),
-        setting(wg.Network(4, [wg.Dense(9, "relu"), wg.Dense(1)]), Y=NUMBERS, epochs=2),
-    ),
-    "dead_relu": (
-        setting(DEAD, epochs=2),
-        setting(wg.Network(4, [wg.Dense(12, "relu"), wg.Dense(1, "sigmoid")]), epochs=2),
-    ),
-    "init": (
-        setting(WILD, epochs=2),
-        setting(epochs=2),
-    ),
-    "batch": (setting(batch_size=240, epochs=5), setting(batch_size=32, epochs=5)),
-    "dropout": (
-        setting(wg.Network(4, [wg.Dense(9, "tanh", dropout=0.8), wg.Dense(1, "sigmoid")]), epochs=2),
-        setting(wg.Network(4, [wg.Dense(9, "tanh", dropout=0.1), wg.Dense(1, "sigmoid")]), epochs=2),
-    ),
-    "regularization": (setting(l2=1.0, epochs=2), setting(l2=0.0, epochs=2)),
-    "clipping": (setting(clip=0.1, epochs=2), setting(epochs=2)),
-    "units_few": (
-        setting(wg.Network(4, [wg.Dense(1, "tanh"), wg.Dense(1, "sigmoid")]), epochs=2),
-        setting(wg.Network(4, [wg.Dense(1, "sigmoid")]), epochs=2),
-    ),
+    "targets_unscaled": (setting(LINE, Y=NUMBERS * 1e4), setting(LINE, Y=NUMBERS)),
     "output_activation": (
         setting(wg.Network(4, [wg.Dense(9, "tanh"), wg.Dense(1)]), epochs=2),
         setting(epochs=2),
@@ -269,36 +281,131 @@ SHOWING = {  # kind: (a training that shows it, one that comes close and does no
         setting(wg.Network(4, [wg.Dense(9, "tanh"), wg.Dense(1, "sigmoid")]), epochs=2),
         setting(epochs=2),
     ),
-    "optimizer": (
-        setting(optimizer=wg.SGD(1e-6), epochs=2),
-        STEADY,
+    "class_imbalance": (
+        setting(Y=RARE, optimizer=wg.SGD(0.1), epochs=20),
+        setting(Y=RARE, optimizer=wg.Adam(0.05), epochs=60),
     ),
+    "inputs_ignored": (
+        setting(wg.Network(4, [wg.Dense(12, "tanh", mask=UNSEEN), wg.Dense(1, "sigmoid")]), epochs=2),
+        setting(epochs=2),
+    ),
+    "labels_corrupted": (
+        setting(Y=FLIPPED, optimizer=wg.Adam(0.02), epochs=40),
+        setting(optimizer=wg.Adam(0.02), epochs=40),
+    ),
+    "not_finite": (
+        setting(LINE, X * 1e3, NUMBERS, optimizer=wg.SGD(1.0), epochs=200),
+        setting(LINE, X, NUMBERS, optimizer=wg.SGD(0.3), epochs=20),
+    ),
+    "too_sharp": (setting(LINE, Y=NUMBERS, optimizer=wg.SGD(3.0), epochs=9), STEADY),
+    "cost_rises": (setting(LINE, Y=NUMBERS, optimizer=wg.SGD(3.0), epochs=9), STEADY),
+    "step_overshoots": (setting(optimizer=wg.SGD(100.0), epochs=20), STEADY),
+    "oscillation": (
+        setting(optimizer=wg.Adam(0.5), epochs=40), setting(optimizer=wg.Adam(0.02), epochs=40),
+    ),
+    "exploding_gradients": (
+        setting(LINE, X * 30, NUMBERS, optimizer=wg.SGD(0.01), epochs=2), STEADY,
+    ),
+    "rate_low": (setting(optimizer=wg.Adam(1e-6), epochs=20), STEADY),
+    "epochs_few": (setting(epochs=2), setting(LINE, Y=NUMBERS, epochs=200)),
+    "optimizer_slow": (setting(optimizer=wg.SGD(1e-6), epochs=2), STEADY),
+    "batch_large": (setting(batch_size=240, epochs=5), setting(batch_size=32, epochs=5)),
+    "batch_small": (
+        setting(LINE, Y=NUMBERS, batch_size=1, epochs=2),
+        setting(LINE, Y=X[:, :1], batch_size=8, epochs=2),
+    ),
+    "clipping": (setting(clip=0.001, epochs=2), setting(clip=10.0, epochs=2)),
+    "linear_hidden": (
+        setting(wg.Network(4, [wg.Dense(9), wg.Dense(1)]), Y=NUMBERS, epochs=2),
+        setting(wg.Network(4, [wg.Dense(9, "relu"), wg.Dense(1)]), Y=NUMBERS, epochs=2),
+    ),
+    "saturation": (setting(WILD, epochs=2), setting(epochs=2)),
+    "vanishing_gradients": (
+        setting(wg.Network(4, [*STACK, wg.Dense(1, "sigmoid")]), epochs=2),
+        setting(wg.Network(4, [STACK[0], wg.Dense(1, "sigmoid")]), epochs=2),
+    ),
+    "dead_units": (
+        setting(DEAD, epochs=2),
+        setting(wg.Network(4, [wg.Dense(12, "relu"), wg.Dense(1, "sigmoid")]), epochs=2),
+    ),
+    "spread_of_start": (setting(WILD, epochs=2), setting(epochs=2)),
+    "initial_cost": (
+        setting(BOLD, epochs=2), setting(epochs=2),
+    ),
+    "units_few": (
+        setting(wg.Network(4, [wg.Dense(1, "tanh"), wg.Dense(1, "sigmoid")]), epochs=2),
+        setting(wg.Network(4, [wg.Dense(1, "sigmoid")]), epochs=2),
+    ),
+    "dropout": (
+        setting(wg.Network(4, [wg.Dense(9, "tanh", dropout=0.8), wg.Dense(1, "sigmoid")]), epochs=2),
+        setting(wg.Network(4, [wg.Dense(9, "tanh", dropout=0.1), wg.Dense(1, "sigmoid")]), epochs=2),
+    ),
+    "penalty": (setting(l2=1.0, epochs=2), setting(l2=1e-5, epochs=2)),
 }  # fmt: skip
 
 
-def test_every_symptom_has_cures_and_a_test_here():
-    assert set(TESTS) == set(CURES) == {*SHOWING, "overfitting"}
-    assert set(TESTS) <= set(KINDS)
+def test_every_hypothesis_has_cures_and_a_test_here():
+    assert set(HYPOTHESES) == {*SHOWING, "overfitting"}
+    assert {kind for kind, _ in HYPOTHESES.values()} == set(CURES) <= set(KINDS)
 
 
-@pytest.mark.parametrize("kind", SHOWING)
-def test_a_symptom_shows_where_it_is_planted_and_not_where_it_is_nearly_so(kind):
-    there, close = SHOWING[kind]
-    assert kind in [symptom.kind for symptom in symptoms(seen(there))]
-    assert kind not in [s.kind for s in symptoms(seen(close)) if s.strength > 0.15]
+@pytest.fixture(scope="module", params=SHOWING)
+def planted(request):
+    """Return a hypothesis, the setting in which it is planted, and what that shows."""
+    there, _ = SHOWING[request.param]
+    return request.param, there, signs(seen(there, held_out=0.8))
 
 
-@pytest.mark.parametrize("kind", SHOWING)
-def test_a_cure_leaves_the_setting_alone_and_changes_something(kind):
-    there, _ = SHOWING[kind]
-    found = cures(kind, there)
+def test_a_hypothesis_stands_where_it_is_planted_and_shows_why(planted):
+    name, _, found = planted
+    (sign,) = [each for each in found if each.sign == name]
+    assert sign.kind == HYPOTHESES[name][0]
+    assert 0 < sign.strength <= 1
+    drawn = picture_svg(sign.picture)
+    assert drawn.startswith("<svg") and "NaN" not in drawn
+
+
+@pytest.mark.parametrize("name", SHOWING)
+def test_a_hypothesis_falls_where_it_is_only_nearly_so(name):
+    _, close = SHOWING[name]
+    found = signs(seen(close, held_out=0.97 if name == "labels_corrupted" else 0.6))
+    assert name not in [each.sign for each in found if each.strength > 0.15]
+
+
+def test_a_cure_leaves_the_setting_alone_and_changes_something(planted):
+    name, there, _ = planted
+    found = cures(HYPOTHESES[name][0], there)
     assert found
     for cured in found:
-        assert cured.cures[-1][0] == kind
-        assert (cured.net, cured.options, cured.scale_X, cured.scale_Y) != (
-            there.net, there.options, there.scale_X, there.scale_Y,
+        assert cured.cures[-1][0] == HYPOTHESES[name][0]
+        assert (cured.net, cured.options, cured.scale_X, cured.scale_Y, len(cured.X)) != (
+            there.net, there.options, there.scale_X, there.scale_Y, len(there.X),
         )  # fmt: skip
     assert there.cures == ()
+
+
+def test_the_gradient_noise_scale_is_that_of_the_gradients_of_single_rows():
+    net = wg.Network(4, [wg.Dense(6, "tanh"), wg.Dense(1)])
+    one = setting(net, Y=NUMBERS, batch_size=1, epochs=1)
+    theta, found = one.start(0), []
+    for x, y in zip(X, NUMBERS, strict=True):
+        trace = wg.backward(net, theta, wg.forward(net, theta, [x]), [y])
+        found.append(wg.gradients(net, theta, trace).flat)
+    variance, mean = np.var(found, axis=0, ddof=1).sum(), np.mean(found, axis=0)
+    expected = variance / (mean @ mean - variance / len(X))
+    (sign,) = [each for each in signs(seen(one)) if each.sign == "batch_small"]
+    assert sign.picture.values[1] == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_rare_class_is_weighed_by_its_share():
+    task = task_of(RARE, 1, True)
+    weights = balancing(task, RARE)
+    assert weights[RARE[:, 0] == 1].sum() == pytest.approx(weights[RARE[:, 0] == 0].sum())
+    assert weights.mean() == pytest.approx(1)
+    (cured,) = cures("class_imbalance", setting(Y=RARE))
+    np.testing.assert_array_equal(cured.options["sample_weight"], weights)
+    none = np.zeros((240, 1))
+    assert cured.measure(lambda _: none)[0] == pytest.approx(0.5)  # not 234 of 240
 
 
 def test_scaled_targets_are_measured_in_the_units_they_came_in():
@@ -319,8 +426,8 @@ def test_inputs_are_scaled_by_what_the_training_rows_have():
 
 def test_what_is_learned_by_heart_shows_in_the_gap_between_the_parts():
     one = setting(epochs=2)
-    assert "overfitting" in [s.kind for s in symptoms(seen(one, score=0.99, held_out=0.7))]
-    assert "overfitting" not in [s.kind for s in symptoms(seen(one, score=0.99, held_out=0.93))]
+    assert "overfitting" in [s.kind for s in signs(seen(one, score=0.99, held_out=0.7))]
+    assert "overfitting" not in [s.kind for s in signs(seen(one, score=0.99, held_out=0.93))]
     assert [said for (_, said) in (c.cures[-1] for c in cures("overfitting", one))] == [
         "penalise the weights (l2=0.01)",
         "penalise the weights (l2=0.001)",
@@ -457,7 +564,17 @@ def test_a_fitted_estimator_is_trained_again():
         (NET, ([["a"]], [1]), {}, "X is no table of numbers"),
         (NET, (X, CLASSES), {"epoch": 3}, "did you mean 'epochs'"),
         (NET, (X, CLASSES), {"validation": (X, THREE)}, "validation have 3 columns, and Y has 1"),
+        (NET, (X[:, :3], CLASSES), {}, "X has 3 columns, and the network takes 4 inputs"),
+        (NET, (X, CLASSES), {"validation": X}, "validation is a pair of inputs and targets"),
+        (
+            NET,
+            (X, CLASSES),
+            {"validation": (X[:, 1:], CLASSES)},
+            "validation have 3 columns, and X",
+        ),
+        (NET, (X, CLASSES), {"seconds": -1}, "seconds is -1: it must be a number of at least 0"),
         (3, (X, CLASSES), {}, "a int cannot be diagnosed"),
+        (described("softmax", 1, "poisson"), (X[:, 1:], CLASSES), {}, "X has 3 columns"),
         (described("softmax", 1, "poisson"), (None, None), {}, "give X and Y"),
     ],
 )
@@ -470,5 +587,177 @@ def test_a_network_describes_itself():
     assert repr(describe(NET)) == "<Description 4-12-1 tanh, sigmoid; binary_cross_entropy>"
     with pytest.raises(wg.InputError, match="needs 'units'"):
         Description(4, [{"activation": "relu"}])
+    with pytest.raises(wg.InputError, match="has -1 inputs"):
+        Description(-1, [{"units": 2}])
     with pytest.raises(wg.InputError, match="has 0 units"):
         Description(4, [{"units": 0}])
+
+
+# ── what has measures of its own ─────────────────────────────────────────────────────────────────────
+
+
+def test_weights_of_a_rare_class_are_proven_by_balanced_accuracy_where_accuracy_does_not_pay():
+    draws = np.random.default_rng(3)
+    inputs = draws.normal(size=(1500, 4))
+    rare = (np.abs(inputs[:, 0] - inputs[:, 1]) > 3.2).astype(float)[:, None]
+    options = {"optimizer": wg.SGD(0.1), "epochs": 30, "seconds": 5}
+    (found,) = wg.diagnose(NET, inputs, rare, **options).findings
+    assert (found.kind, found.status) == ("class_imbalance", "proven")
+    assert found.measure == "balanced accuracy"
+    hidden = (draws.uniform(size=1500) < 0.02 + 0.16 * (inputs[:, 0] > 0)).astype(float)[:, None]
+    found = wg.diagnose(NET, inputs, hidden, **options).findings
+    assert "class_imbalance" in [f.kind for f in found]
+    assert not [f for f in found if f.status != "possible"]  # it would pay in accuracy
+
+
+def test_targets_with_gross_errors_are_found_and_left_out():
+    Y = np.tanh(NUMBERS)
+    wrong = Y.copy()
+    wrong[[5, 50, 95, 140]] *= -60
+    net = wg.Network(4, [wg.Dense(16, "tanh"), wg.Dense(1)])
+    answer = wg.diagnose(
+        net, X[:180], wrong[:180], validation=(X[180:], Y[180:]), optimizer=wg.Adam(0.01), epochs=60,
+    )  # fmt: skip
+    assert (answer.findings[0].kind, answer.findings[0].status) == ("labels_corrupted", "proven")
+
+
+def test_a_mask_that_leaves_an_input_out_is_proven_to_do_harm():
+    net = wg.Network(
+        4, [wg.Dense(12, "tanh", mask=UNSEEN), wg.Dense(1, "sigmoid")], "binary_cross_entropy"
+    )
+    answer = wg.diagnose(
+        net, X, (X[:, 2:3] > 0).astype(float), optimizer=wg.Adam(0.02), epochs=40, seconds=4
+    )
+    assert (answer.findings[0].kind, answer.findings[0].status) == ("inputs_ignored", "proven")
+    assert "input 2 has weights of 0 in layer 1" in answer.answer
+    assert "leave the mask of layer 1 out" in answer.answer.lower()
+
+
+def test_every_picture_of_a_finding_is_one_of_the_answer():
+    answer = wg.diagnose(NET, X, CLASSES, optimizer=wg.Adam(1e-6), epochs=9, seconds=0)
+    assert {f.kind for f in answer.findings} >= {"learning_rate_low", "epochs_few"}
+    assert all(f.status == "possible" and f.cure for f in answer.findings)  # nothing was tried
+    places = [f["picture"] for f in answer.to_dict()["findings"]]
+    for place, finding in zip(places, answer.findings, strict=True):
+        assert answer.pictures[place] is finding.picture
+    titles = [picture.title for picture in answer.pictures]
+    assert len(set(titles)) == len(titles)
+
+
+# ── labels ───────────────────────────────────────────────────────────────────────────────────────────
+
+SOFTMAX = wg.Network(4, [wg.Dense(12, "tanh"), wg.Dense(3, "softmax")], "cross_entropy")
+NOISY = {"optimizer": wg.Adam(0.02), "epochs": 60, "l2": 1e-2}
+
+
+def flipped(share=0.08):
+    """Return class numbers of which some are wrong, and which."""
+    draws, labels = np.random.default_rng(5), THREE.argmax(axis=1)
+    wrong = np.zeros(240, bool)
+    wrong[draws.choice(240, int(share * 240), replace=False)] = True
+    return np.where(wrong, (labels + draws.integers(1, 3, 240)) % 3, labels), wrong
+
+
+def area_under_curve(scores, wrong):
+    return float((scores[wrong][:, None] > scores[~wrong]).mean())
+
+
+def test_wrong_labels_cost_most_in_networks_that_have_not_seen_them():
+    y, wrong = flipped()
+    answer = wg.suspect_labels(SOFTMAX, X, y, **NOISY)
+    assert area_under_curve(answer["cost"], wrong) > 0.95
+    assert answer["suspect"][wrong].mean() > 5 * answer["suspect"][~wrong].mean()
+    np.testing.assert_array_equal(answer["order"], np.argsort(-answer["cost"], kind="stable"))
+    assert f"{answer['suspect'].sum()} of the 240 labels are most likely wrong" in answer.answer
+    assert answer.tables[0].rows[0][0] == answer["order"][0]
+    assert "of 72 others changes from" in answer.notes[2]
+
+
+def test_a_run_an_estimator_and_a_network_are_told_the_same_labels(tmp_path):
+    y, _ = flipped()
+    options = {"optimizer": wg.Adam(0.02), "epochs": 5}
+    wg.train(SOFTMAX, X, y, record=tmp_path / "noisy.run", seed=3, **options)
+    of_run = wg.open_run(tmp_path / "noisy.run").why.labels(top=3)
+    assert len(of_run.tables[0].rows) == 3
+    theta = SOFTMAX.init(seed=3)
+    of_net = wg.suspect_labels(SOFTMAX, X, y, seed=3, theta=theta, **options)
+    np.testing.assert_array_equal(of_run["cost"], of_net["cost"])
+    names = np.array(["low", "middle", "high"])[y]
+    mlp = wg.MLPClassifier((12,), "tanh", learning_rate_init=0.02, max_iter=5, random_state=3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # not converged
+        mlp.fit(X, names)
+    answer = wg.suspect_labels(mlp, X, names)
+    assert {row[1] for row in answer.tables[0].rows} <= {"low", "middle", "high"}
+
+
+def test_no_fold_trains_on_the_rows_that_it_tells():
+    deal = dealt(task_of(THREE, 3, True), 5, seed=0)
+    counts = np.array([THREE[deal == k].sum(axis=0) for k in range(5)])
+    assert np.ptp(counts, axis=0).max() <= 1  # every class in all of them alike
+    memory = wg.Network(4, [wg.Dense(30, "tanh"), wg.Dense(1, "sigmoid")], "binary_cross_entropy")
+    coins = np.random.default_rng(0).integers(0, 2, (240, 1)).astype(float)
+    one = setting(memory, Y=coins, optimizer=wg.Adam(0.05), epochs=60)
+    told = ranked(one).told
+    assert ((told > 0.5) == coins).mean() < 0.65  # which by heart would be 1
+
+
+def test_a_network_that_has_not_learned_accuses_no_label():
+    answer = wg.suspect_labels(SOFTMAX, X, flipped()[0], optimizer=wg.SGD(1e-6), epochs=1)
+    assert answer.answer.startswith("The network does not tell rows that it was trained without")
+
+
+def test_a_label_is_suspect_where_the_mean_certainty_of_another_class_is_reached():
+    told = np.array([[0.9, 0.1], [0.7, 0.3], [0.15, 0.85], [0.2, 0.8], [0.4, 0.6], [0.3, 0.7]])
+    labels = np.eye(2)[[0, 0, 0, 1, 1, 1]]  # mean certainties of 0.58 and 0.70
+    found = suspects(task_of(labels, 2, True), told)
+    np.testing.assert_array_equal(found, [False, False, True, False, False, False])
+    errors = np.array([[0.1], [-0.1], [0.12], [-0.09], [2.0]])
+    numbers = task_of(np.arange(5.0)[:, None], 1, False)
+    np.testing.assert_array_equal(suspects(numbers, numbers.Y + errors), [0, 0, 0, 0, 1])
+
+
+def test_rows_that_are_left_out_take_their_weights_with_them():
+    weights = np.arange(240.0)
+    kept = of_rows(setting(sample_weight=weights, batch_size=100), np.arange(200, 240))
+    np.testing.assert_array_equal(kept.options["sample_weight"], weights[200:])
+    np.testing.assert_array_equal(kept.targets, CLASSES[200:])
+    assert kept.batch_size == 40
+
+
+def test_a_tabular_estimator_is_diagnosed_by_one_member_and_its_recipe():
+    recipe = Recipe(members=3, hidden=(8,), epochs=2, bins=0)
+    table = pa.table({name: X[:, j] for j, name in enumerate("abcd")})
+    said = np.where(CLASSES[:, 0] > 0, "yes", "no")
+    model = wg.TabularClassifier(recipe, random_state=0).fit(table, said)
+    subject = subject_of(model, table, said, {})
+    assert subject.net.sizes == model.ensemble_.net.sizes
+    assert subject.options["epochs"] == 2
+    assert subject.options["optimizer"] == wg.AdamW(recipe.learning_rate, decay=recipe.decay)
+    assert wg.diagnose(model, table, said, seconds=0).findings
+    for given, rows, labels in (
+        (model.ensemble_, X, CLASSES),
+        (wg.explain(model), table, said),
+    ):
+        member = subject_of(given, rows, labels, {"epochs": 3})
+        assert member.net.sizes == subject.net.sizes  # not all of them joined
+
+
+@pytest.mark.parametrize(
+    ("given", "options", "message"),
+    [
+        ((NET, X, CLASSES), {"top": 0}, "top is 0: it must be a whole number of at least 1"),
+        ((described("relu", 1, "poisson"), X, CLASSES), {}, "a description is not trained"),
+        (
+            (NET, X, CLASSES),
+            {"folds": 1},
+            "folds is 1: it must be a whole number from 2 to the 240",
+        ),
+        ((NET, X[:3], CLASSES[:3]), {}, "folds is 5: it must be a whole number from 2 to the 3"),
+        ((NET, None, None), {}, "give X and Y"),
+        ((3, X, CLASSES), {}, "a int cannot be diagnosed"),
+    ],
+)
+def test_labels_that_cannot_be_ranked_are_refused(given, options, message):
+    with pytest.raises(wg.InputError, match=message):
+        wg.suspect_labels(*given, **options)

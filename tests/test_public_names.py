@@ -70,6 +70,7 @@ NAMES = [
     "load",
     "open_run",
     "studio",
+    "suspect_labels",
     "to_torch",
     "train",
     "train_many",

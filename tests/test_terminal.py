@@ -92,6 +92,7 @@ SHOWN = {
         for name in ("weight", "paths", "blame", "ripple", "neuron", "prediction", "ledger", "pushed")
     },
     "without": ("why", "without", RUN, "3"),
+    "labels": ("why", "labels", RUN),
     "a class": ("why", "blame", RUN, "--class", TWO),
     "latex": ("why", "weight", RUN, "--latex"),
     "no such column": ("train", f"{STEM}.csv", "--target", f"kimd{CLEAR}"),
@@ -116,7 +117,7 @@ JSON = [
         "ripple",
         "export",
     ),
-    *("neuron", "prediction", "ledger", "pushed", "without", "a class"),
+    *("neuron", "prediction", "ledger", "pushed", "without", "labels", "a class"),
 ]
 
 

@@ -138,6 +138,7 @@ __all__ = [
     "load",
     "open_run",
     "studio",
+    "suspect_labels",
     "to_torch",
     "train",
     "train_many",
@@ -159,6 +160,7 @@ _LATER = {
     "export": "whygrad.interop.exporting",
     "load": "whygrad.fitted",
     "open_run": "whygrad.record",
+    "suspect_labels": "whygrad.diagnosis",
     "to_torch": "whygrad.interop",
     "why": "whygrad.why",
 }
@@ -170,7 +172,14 @@ def _diagnose(*given: Any, **options: Any) -> Any:
     return diagnose(*given, **options)
 
 
+def _suspect_labels(*given: Any, **options: Any) -> Any:
+    from whygrad.diagnosis import suspect_labels
+
+    return suspect_labels(*given, **options)
+
+
 handed.diagnose = _diagnose
+handed.suspect_labels = _suspect_labels
 
 
 def __getattr__(name: str) -> Any:

@@ -4,3 +4,4 @@ from collections.abc import Callable
 from typing import Any
 
 diagnose: Callable[..., Any] | None = None  # `whygrad.diagnosis.diagnose`, for `run.why.learning()`
+suspect_labels: Callable[..., Any] | None = None  # for `run.why.labels()`

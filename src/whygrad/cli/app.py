@@ -176,6 +176,11 @@ QUESTIONS = {
         "whygrad why ledger iris.run virginica",
         "whygrad why ledger iris.run 'layer 2'",
     ),
+    "trained:labels": (
+        "Noisy labels: the training rows whose labels are most likely wrong, by training without them.",
+        "whygrad why labels iris.run",
+        "whygrad why labels iris.run --top 50 --json",
+    ),
     "trained:pushed": (
         "Training-data attribution: what the training examples' pushes on a prediction add up to.",
         "whygrad why pushed iris.run --row 17",

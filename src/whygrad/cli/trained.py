@@ -1,4 +1,4 @@
-"""`whygrad doctor`, `why ledger`, `pushed` and `without`: the questions about a training as it went."""
+"""`whygrad doctor`, `why ledger`, `labels`, `pushed`, `without`: questions about a training as it went."""
 
 import re
 from typing import Annotated, Any
@@ -64,6 +64,25 @@ def doctor(
     opened = open_run(run)
     note("It is trained again with cures, for half a minute or so; Ctrl-C ends that.")
     return answers.show(opened.why.learning(seconds=seconds), how, {"run": str(run)})
+
+
+def labels(
+    run: RunFolder,
+    /,
+    *,
+    top: Annotated[int, question("How many rows are listed. [10]")] = 10,
+    folds: Annotated[
+        int, question("How many parts are left out, one at a time, to train without. [5]")
+    ] = 5,
+    how: OutputFormat = PLAIN,
+) -> int:
+    """Rank the training rows by how likely their labels are wrong."""
+    answers.check(how)
+    opened = open_run(run)
+    note(
+        f"It is trained {folds} times without a part of the rows, and then to see what that brings."
+    )
+    return answers.show(opened.why.labels(top=top, folds=folds), how, {"run": str(run)})
 
 
 def pushed(

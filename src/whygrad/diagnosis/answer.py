@@ -5,7 +5,7 @@ from typing import Any
 
 from whygrad.answers.explanation import Explanation
 from whygrad.answers.parts import Table
-from whygrad.answers.pictures import BarPicture
+from whygrad.answers.pictures import BarPicture, Picture
 from whygrad.diagnosis.finding import Finding
 from whygrad.diagnosis.task import Task, measure_name
 
@@ -37,8 +37,13 @@ class Diagnosis(Explanation):
         """Return the answer as plain data for JSON, with its findings and improvements."""
         found = {"findings": self.findings, "improvements": self.improvements}
         return super().to_dict(limit) | {
-            name: [asdict(finding) for finding in findings] for name, findings in found.items()
+            name: [self._plain(finding) for finding in findings] for name, findings in found.items()
         }
+
+    def _plain(self, finding: Finding) -> dict[str, Any]:
+        """Return a finding as plain data, its picture by its place in `pictures`."""
+        places = [i for i, one in enumerate(self.pictures) if one is finding.picture]
+        return asdict(replace(finding, picture=None)) | {"picture": places[0] if places else None}
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +68,14 @@ def answer_of(task: Task, results: Results) -> Diagnosis:
     possible = [finding for finding in found if finding.status == "possible"]
     found = sure + possible[:MOST_POSSIBLE]
     rows = tuple(
-        (f.kind, f.status, f.evidence, f.cure, _rounded(f.gain), _rounded(f.error)) for f in found
+        (f.kind, f.status, f.evidence, _cured(f), _rounded(f.gain), _rounded(f.error))
+        for f in found
     )
+    pictures: dict[str, Picture] = {}  # by title: findings of one curve share it
+    of_sure, of_possible = ([f.picture for f in each if f.picture] for each in (sure, found))
+    for picture in (*of_sure, *results.pictures, *of_possible):
+        pictures.setdefault(picture.title, picture)
+    found = [replace(f, picture=pictures[f.picture.title]) if f.picture else f for f in found]
     headings = ("kind", "status", "evidence", "cure", "gain", "±")
     table = Table(f"What was found, and the gain in {measure_name(task)}", headings, rows)
     return Diagnosis(
@@ -72,7 +83,7 @@ def answer_of(task: Task, results: Results) -> Diagnosis:
         "Why isn't it learning?",
         _said(sure, task) if sure else results.answer,
         tables=(table,) if rows else (),
-        pictures=results.pictures,
+        pictures=tuple(pictures.values()),
         notes=tuple(results.notes),
         findings=tuple(found),
         improvements=results.improvements,
@@ -98,12 +109,17 @@ def _said(sure: list[Finding], task: Task) -> str:
     by_kind = {finding.kind: finding for finding in sure}
     them = [by_kind[kind] for kind in first.together if kind in by_kind] or [first]
     them.sort(key=sure.index)
-    rise = f"{measure_name(task)} rises by {first.gain:.3f} ± {first.error:.3f}"
+    rise = f"{first.measure or measure_name(task)} rises by {first.gain:.3f} ± {first.error:.3f}"
     if len(them) == 1:
         return f"{_capital(first.said)}. {_capital(first.cure)}: {rise}."
     faults = "; ".join(finding.said for finding in them)
     cures = ", ".join(finding.cure for finding in them[:-1]) + f" and {them[-1].cure}"
     return f"{len(them)} faults at once. {_capital(faults)}. {_capital(cures)}: {rise}."
+
+
+def _cured(finding: Finding) -> str:
+    """Return the cure, and in which measure it gains where that is not the table's."""
+    return finding.cure + f" (gain in {finding.measure})" * bool(finding.measure)
 
 
 def _rounded(value: float | None) -> float | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from whygrad.diagnosis.task import Task
+from whygrad.diagnosis.task import Task, largest_share
 from whygrad.nn import Array, Dense, Network
 from whygrad.plan import Adam
 from whygrad.train import train
@@ -41,7 +41,7 @@ def of_data(
         yield f"{_columns(np.array(kept)[again])} a copy of another column."
     if task.kind == "classes":
         classes = task.classes
-        share = np.bincount(classes).max() / len(classes)
+        share = largest_share(task)
         if share > MAJORITY:
             yield (
                 f"One class has {share:.0%} of the rows: who always says it is right as often. Look at the "

@@ -12,6 +12,7 @@ import numpy as np
 
 from whygrad.diagnosis.description import Description
 from whygrad.diagnosis.finding import Finding
+from whygrad.diagnosis.pictures import in_order
 from whygrad.diagnosis.task import Task
 from whygrad.nn import Array, Cost, Network, Parameters
 from whygrad.nn.functions import DOMAINS
@@ -56,6 +57,14 @@ def contradictions(described: Description, task: Task, Y: Array) -> list[Finding
 
 def _of_form(described: Description, task: Task, Y: Array) -> Iterator[Finding]:
     units, values = described.output.units, task.values
+    if (Y[:1] == Y).all():
+        yield Finding(
+            "labels_wrong_form",
+            "exact",
+            f"all {len(Y)} rows have the same target, so that there is nothing to learn",
+            "targets that differ",
+        )
+        return
     if values is not None and task.by_number:
         told = f"one column of {len(values)} distinct values, {values[0]:g} to {values[-1]:g}"
         indices = bool((values == np.arange(len(values))).all())
@@ -126,12 +135,16 @@ def _of_outputs(described: Description, task: Task, Y: Array) -> Iterator[Findin
     low, high = ENDS.get(output.name) or (OF_DOMAIN[f.range] if f else OF_DOMAIN["real"])
     beyond = (low > Y) | (high < Y)
     if beyond.any():
+        ends = {f"{output.name} ends at {end:g}": end for end in (low, high) if math.isfinite(end)}
         yield Finding(
             "output_activation",
             "exact",
             f"{beyond.mean():.0%} of the targets lie outside of what {output.name} can say, "
             f"{_interval(low, high)}: they go from {Y.min():.4g} to {Y.max():.4g}",
             best,
+            picture=in_order(
+                "Targets, and what the output can say", "value", {"targets": Y.ravel()}, ends
+            ),
         )
 
 

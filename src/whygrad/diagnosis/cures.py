@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from whygrad.diagnosis.contradictions import BELONGS, ENDS
+from whygrad.diagnosis.labels import FOLDS, of_rows, ranked
 from whygrad.diagnosis.setting import (
     Setting,
     between,
@@ -18,8 +19,9 @@ from whygrad.diagnosis.setting import (
     standard,
     with_layers,
 )
+from whygrad.diagnosis.task import balancing
 from whygrad.nn.functions import DOMAINS
-from whygrad.plan import LBFGS, SGD, Adam
+from whygrad.plan import LBFGS, SGD, Adam, Clip
 
 Cured: TypeAlias = tuple[str, Setting]  # what is done, in words, and the setting with it
 
@@ -195,6 +197,35 @@ def _clipping(setting: Setting) -> Iterator[Cured]:
         yield "leave the clipping out", replace(setting, options=options)
 
 
+def _clipped(setting: Setting) -> Iterator[Cured]:
+    if not setting.clipped:
+        yield _option(setting, "clip the gradient at a length of 1", clip=Clip(norm=1.0))
+
+
+def _class_weights(setting: Setting) -> Iterator[Cured]:
+    if setting.task.kind == "classes":
+        own = setting.options.get("sample_weight")
+        weights = balancing(setting.task, setting.task.Y) * (1.0 if own is None else own)
+        said, weighted = _option(setting, "weigh the classes alike", sample_weight=weights)
+        yield said, replace(weighted, balanced=True)
+
+
+def _seen_inputs(setting: Setting) -> Iterator[Cured]:
+    first = setting.net.layers[0]
+    if setting.net.kept[1] is not None and not setting.net.kept[1].any(axis=0).all():
+        net = with_layers(setting.net, [replace(first, mask=None), *setting.net.layers[1:]])
+        yield "leave the mask of layer 1 out", replace(setting, net=net, theta=None)
+    if setting.options.get("rate_multipliers"):
+        yield _option(setting, "leave the rate multipliers out", rate_multipliers=None)
+
+
+def _without_suspects(setting: Setting) -> Iterator[Cured]:
+    suspect = ranked(setting).suspect
+    if 0 < suspect.sum() < len(suspect) / 2:
+        said = f"mend or leave out the {suspect.sum()} suspects of suspect_labels"
+        yield said, of_rows(setting, np.flatnonzero(~suspect))
+
+
 def _smaller(setting: Setting) -> Iterator[Cured]:
     if setting.penalised:
         return
@@ -223,7 +254,23 @@ CURES: dict[str, Callable[[Setting], Iterator[Cured]]] = {
     "regularization": _penalty,
     "clipping": _clipping,
     "overfitting": _smaller,
+    "exploding_gradients": _clipped,
+    "class_imbalance": _class_weights,
+    "inputs_ignored": _seen_inputs,
+    "labels_corrupted": _without_suspects,
 }
+FIRST_TRAINS = {"labels_corrupted": FOLDS}  # cures that need so many trainings before their own
+ADVICE = {  # where no training can tell
+    "inputs_ignored": "see what becomes of the inputs on their way to the network",
+    "labels_corrupted": "look at the suspects of suspect_labels",
+}
+
+
+def advice(kind: str, setting: Setting) -> str:
+    """Return in words what could mend a kind of fault, where no cure of it was tried."""
+    if kind in ADVICE:
+        return ADVICE[kind]
+    return next((said for said, _ in CURES[kind](setting)), "")
 
 
 def steps(setting: Setting) -> int:

@@ -57,7 +57,7 @@ class Description:
     Raises
     ------
     InputError
-        For a layer without units, and for none at all.
+        For a layer without units, for none at all, and for no inputs.
 
     Examples
     --------
@@ -70,6 +70,8 @@ class Description:
     cost: Any = "squared_error"
 
     def __post_init__(self) -> None:
+        if not (isinstance(self.inputs, int) and self.inputs > 0):
+            raise InputError(f"a description has {self.inputs!r} inputs: it needs one at least")
         layers = tuple(_layer(given, l) for l, given in enumerate(self.layers, start=1))
         if not layers:
             raise InputError("a description needs a layer at least, such as {'units': 1}")

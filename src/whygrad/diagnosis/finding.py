@@ -1,7 +1,9 @@
 """What a diagnosis can find: the kinds of faults, and one that was found, with its evidence and cure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+from whygrad.answers.pictures import Picture
 
 Status = Literal["exact", "proven", "possible"]
 
@@ -27,7 +29,11 @@ KINDS: dict[str, str] = {
     "dropout": "too much is dropped",
     "regularization": "the penalty is too strong",
     "clipping": "the gradient is clipped at nearly every step",
+    "exploding_gradients": "steps are longer than the weights they move",
     "overfitting": "the network learns the rows by heart",
+    "class_imbalance": "a rare class is hardly ever told",
+    "inputs_ignored": "the outputs do not depend on the inputs, or on some of them",
+    "labels_corrupted": "some labels are wrong",
 }
 
 
@@ -52,6 +58,12 @@ class Finding:
         By how much the cure, or the cures together, raise the score of rows set aside: accuracy, or R².
     error : float or None
         Its standard error, over paired rows and seeds.
+    measure : str
+        What the gain is one of, where that is not the score of the task: "balanced accuracy".
+    sign : str
+        The hypothesis that it was found by, such as "vanishing_gradients"; "" for a contradiction.
+    picture : Picture or None
+        The evidence as a picture.
     """
 
     kind: str
@@ -61,6 +73,9 @@ class Finding:
     together: tuple[str, ...] = ()
     gain: float | None = None
     error: float | None = None
+    measure: str = ""
+    sign: str = ""
+    picture: Picture | None = field(default=None, compare=False, repr=False)
 
     @property
     def said(self) -> str:

@@ -1,21 +1,23 @@
 """The question itself: from a training to what is wrong with it, and to the answer."""
 
+import math
 import time
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from whygrad.answers.pictures import BarPicture
+from whygrad.answers.pictures import BarPicture, Picture
 from whygrad.diagnosis.answer import Diagnosis, Results, answer_of
 from whygrad.diagnosis.checks import fits_a_few, of_data
 from whygrad.diagnosis.contradictions import contradictions, of_own_cost, of_start
-from whygrad.diagnosis.cures import CURES
+from whygrad.diagnosis.cures import CURES, advice
 from whygrad.diagnosis.description import Description, describe
-from whygrad.diagnosis.finding import KINDS, Finding
+from whygrad.diagnosis.finding import Finding
+from whygrad.diagnosis.pictures import bars
 from whygrad.diagnosis.setting import Setting, setting_of
 from whygrad.diagnosis.subject import Subject, rows_of_numbers, subject_of
-from whygrad.diagnosis.symptoms import Symptom, look, symptoms, told
+from whygrad.diagnosis.symptoms import Symptom, course, look, symptoms
 from whygrad.diagnosis.task import Task, measure_name, task_of
 from whygrad.diagnosis.trials import (
     SEEDS,
@@ -81,6 +83,8 @@ def diagnose(
     >>> print(diagnose(net, [[0.0, 1, 0], [1, 0, 1]], [0, 1]).findings[0].evidence)
     softmax of a single unit is 1, whatever its input is
     """
+    if seconds is not None and not (isinstance(seconds, int | float) and 0 <= seconds < math.inf):
+        raise InputError(f"seconds is {seconds!r}: it must be a number of at least 0")
     if isinstance(given, Description):
         if X is None or Y is None:
             raise InputError("a description is diagnosed with its data: give X and Y")
@@ -104,6 +108,8 @@ def diagnose(
 
 def asked_of(about: Description, X: Array, Y: Array) -> Task:
     """Return what the targets ask of a network; raise for rows that do not fit or are not finite."""
+    if X.shape[1] != about.inputs:
+        raise InputError(f"X has {X.shape[1]} columns, and the network takes {about.inputs} inputs")
     if len(X) != len(Y):
         raise InputError(f"X has {len(X)} rows and Y {len(Y)}")
     if not (np.isfinite(X).all() and np.isfinite(Y).all()):
@@ -137,26 +143,33 @@ def _tried(subject: Subject, task: Task, seconds: float | None, exact: list[Find
     try:
         (base,) = train_all([setting])
     except InputError as error:
-        said = f"It cannot be trained as it stands: {error}"
+        why = str(error).removeprefix(f"training 1 of {len(SEEDS)}: ")  # to the user it is one
+        said = f"It cannot be trained as it stands: {why}"
         return Results([], [said], answer=said)
-    taken = (time.monotonic() - began) / len(SEEDS)
+    taken = time.monotonic() - began
     training, _ = setting.measure(base.fits[0].predict, held_out=False)
     seen = look(setting, base.fits[0], training, base.score)
     rows = "the rows" if setting.X is setting.X_held_out else f"{len(setting.asked)} rows set aside"
     notes = [
-        f"As it stands {told(seen)}; {measure_name(task)} of {rows}: {base.score:.3f}, with the seeds "
+        f"As it stands {course(seen)}; {measure_name(task)} of {rows}: {base.score:.3f}, with the seeds "
         f"{' '.join(f'{score:.3f}' for score in base.scores)}."
     ]
-    if base.scores.min() > 1 - WORTH:  # nothing could bring as much
-        return Results([], notes)
-    known = {finding.kind: Symptom(finding.kind, 1.0, finding.evidence) for finding in exact}
-    signs = [
-        *(sign for kind, sign in known.items() if kind in CURES),
-        *(sign for sign in symptoms(seen) if sign.kind not in known),
-    ]
-    best, tried = search(base, signs, max(SECONDS, taken) if seconds is None else seconds)
+    shown = {sign.kind: sign for sign in symptoms(seen)}
+    known = {
+        each.kind: Symptom(each.kind, 1.0, each.evidence, picture=_picture(shown, each.kind))
+        for each in exact
+        if each.kind in CURES
+    }
+    signs = [*known.values(), *(sign for kind, sign in shown.items() if kind not in known)]
+    if base.scores.min() > 1 - WORTH:  # nothing could bring as much, but to a class that is rare
+        signs = [sign for sign in signs if sign.kind == "class_imbalance"]
+        if not signs:
+            return Results([], notes)
+    best, tried = search(
+        base, signs, max(SECONDS, taken / len(SEEDS)) if seconds is None else seconds, taken
+    )
     found, improvements = _judged(best, tried, signs)
-    found = _no_relation(base, setting, training, found) + found
+    found = _no_relation(base, setting, training, found) + found + _untried(best, signs, setting)
     if base.score < NOTHING and (broken := fits_a_few(setting.net, setting.X, setting.Y)):
         notes.append(broken)
     notes.append(
@@ -170,26 +183,43 @@ def _judged(
     best: list[Trial], tried: list[Trial], signs: list[Symptom]
 ) -> tuple[list[Finding], tuple[Finding, ...]]:
     """Return what was proven or stays possible, and what merely improves it."""
-    evidence = {sign.kind: sign.evidence for sign in signs}
+    shown = {sign.kind: sign for sign in signs}
     found: list[Finding] = []
     improvements: list[Finding] = []
     for trial in best:
         sure = proven(trial, len(tried))
         better = not sure and trial.gain > 0 and proven(trial, len(tried), worth=0.0)
         for kind in order(trial, tried, signs):
-            finding = Finding(
-                kind,
-                "proven" if sure else "possible",
-                evidence.get(kind, KINDS[kind]),
-                dict(trial.cured.setting.cures).get(kind, described(trial)),
-                trial.kinds if len(trial.kinds) > 1 else (),
-                trial.gain,
-                trial.error,
+            finding = replace(
+                _as_finding(
+                    shown[kind], dict(trial.cured.setting.cures).get(kind, described(trial))
+                ),
+                status="proven" if sure else "possible",
+                together=trial.kinds if len(trial.kinds) > 1 else (),
+                gain=trial.gain,
+                error=trial.error,
+                measure="balanced accuracy" if trial.cured.setting.balanced else "",
             )
             found.append(finding)
             if better:
                 improvements.append(finding)
     return found, tuple(improvements)
+
+
+def _as_finding(sign: Symptom, cure: str) -> Finding:
+    """Return a hypothesis as a finding, not proven yet."""
+    return Finding(sign.kind, "possible", sign.evidence, cure, sign=sign.sign, picture=sign.picture)
+
+
+def _untried(best: list[Trial], signs: list[Symptom], setting: Setting) -> list[Finding]:
+    """Return the hypotheses of which no cure was tried, for want of time or of a cure."""
+    tried = {kind for trial in best for kind in trial.kinds}
+    untried = [sign for sign in signs if sign.kind not in tried]
+    return [_as_finding(sign, said) for sign in untried if (said := advice(sign.kind, setting))]
+
+
+def _picture(shown: dict[str, Symptom], kind: str) -> Picture | None:
+    return shown[kind].picture if kind in shown else None
 
 
 def _no_relation(
@@ -209,15 +239,16 @@ def _no_relation(
             f"R² is {training:.2f} for the training rows and {base.score:.2f} for rows set aside, so that "
             "inputs seem to say nothing of targets",
             "see whether inputs and targets are in the same order",
+            picture=bars("R²", "R²", ["training rows", "rows set aside"], [training, base.score]),
         )
     ]
 
 
 def _bars(best: list[Trial], base: Trained, task: Task) -> tuple[BarPicture, ...]:
-    if not best:
+    shown = [trial for trial in best if not trial.cured.setting.balanced][:SHOWN]
+    if not shown:
         return ()
-    shown = best[:SHOWN]
-    names = ("as it stands", *(" + ".join(trial.kinds) for trial in shown))
-    scores = np.array([base.score, *(trial.cured.score for trial in shown)])
+    names = ["as it stands", *(" + ".join(trial.kinds) for trial in shown)]
+    scores = [base.score, *(trial.cured.score for trial in shown)]
     name = measure_name(task)
-    return (BarPicture(f"{name[0].upper()}{name[1:]} of rows set aside", name, names, scores),)
+    return (bars(f"{name[0].upper()}{name[1:]} of rows set aside", name, names, scores),)

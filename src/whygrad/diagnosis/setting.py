@@ -7,7 +7,7 @@ from typing import Any, cast
 import numpy as np
 
 from whygrad.diagnosis.subject import Subject
-from whygrad.diagnosis.task import Task, losses, score, task_of
+from whygrad.diagnosis.task import Task, balancing, losses, right, score, task_of
 from whygrad.nn import Array, Dense, Network, Parameters
 from whygrad.plan import LBFGS, Clip, Penalty
 from whygrad.plan.optimizers import Optimizer, find_optimizer
@@ -17,6 +17,7 @@ from whygrad.training import MEASURES
 
 HELD_OUT = 0.3  # of the rows, where no validation rows are given
 FEW_ROWS = 20  # no more: all are trained on and measured
+FAR = 4.0  # of a row's loss: one row that is far off decides nothing by itself
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +73,8 @@ class Setting:
         Train on the targets in the form that the task asks for, and not as they were given.
     cures : tuple of (str, str)
         The kinds that were cured, and by what.
+    balanced : bool
+        All classes count alike in the score and in the losses of rows.
     """
 
     net: Network
@@ -87,6 +90,7 @@ class Setting:
     scale_Y: Scale | None = None
     in_form: bool = False
     cures: tuple[tuple[str, str], ...] = ()
+    balanced: bool = False
 
     @property
     def optimizer(self) -> Optimizer | LBFGS:
@@ -163,18 +167,25 @@ class Setting:
         X = self.X_held_out if held_out else self.X
         with np.errstate(all="ignore"):
             a = np.asarray(predict(self._inputs(X)), dtype=float)
-        a = a.reshape(len(X), -1)
+        return self.told(a.reshape(len(X), -1))
+
+    def told(self, a: Array) -> Array:
+        """Return outputs of the network, (n, n_L), in the task's own form."""
         a = a if self.scale_Y is None else self.scale_Y.back(a)
         return a if self.in_form else in_form(self.task, self.Y, a)
 
     def measure(
         self, predict: Callable[[Array], Array], held_out: bool = True
     ) -> tuple[float, Array]:
-        """Return the score of a trained network, and the loss of each row, (n,)."""
+        """Return the score of a trained network, and the loss of each row, (n,), of at most `FAR`."""
         a, Y = self.outputs(predict, held_out), self.asked if held_out else self.task.Y
         if a.shape != Y.shape:
             a = np.broadcast_to(a.mean(axis=1, keepdims=True), Y.shape)
-        return score(self.task, a, Y), losses(self.task, a, Y)
+        rows = np.minimum(losses(self.task, a, Y), FAR)
+        if not self.balanced:
+            return score(self.task, a, Y), rows
+        weights = balancing(self.task, Y)
+        return float((weights * right(self.task, a, Y)).mean()), weights * rows
 
 
 def setting_of(subject: Subject, task: Task) -> Setting:

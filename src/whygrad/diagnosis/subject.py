@@ -4,20 +4,23 @@ Network      with the rows and options that `train` would be given
 Model        the same, of what `explain` read: its rows and labels as the original takes them
 Run          what it recorded
 estimator    whygrad's or scikit-learn's MLP, with the rows it was fitted to: it is trained again
+tabular      one of its members, by its recipe
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import signature
 from typing import Any
 
 import numpy as np
 
+from whygrad.answers.names import Names
 from whygrad.errors import InputError, refuse_unknown
 from whygrad.fitted import Ensemble, Fitted
 from whygrad.interop import Model, explain
 from whygrad.nn import Array, Network, Parameters, dense
 from whygrad.nn.arrays import as_targets
+from whygrad.pipeline.members import plan_of
 from whygrad.plan import Plan
 from whygrad.train import train
 
@@ -52,6 +55,8 @@ class Subject:
         How much each row counts, (n,).
     options : mapping
         The other arguments of `train`.
+    names : Names
+        What inputs, outputs and classes are called.
     """
 
     net: Network
@@ -62,6 +67,7 @@ class Subject:
     seed: int
     sample_weight: Array | None
     options: Mapping[str, Any]
+    names: Names = Names()
 
 
 def subject_of(given: Any, X: Any, Y: Any, options: Mapping[str, Any]) -> Subject:
@@ -71,8 +77,12 @@ def subject_of(given: Any, X: Any, Y: Any, options: Mapping[str, Any]) -> Subjec
         if X is None or Y is None:
             raise InputError("a network is diagnosed with its data: give X and Y")
         return _of_network(given, rows_of_numbers(X, "X"), Y, options)
+    if hasattr(given, "recipe_"):
+        return _of_tabular(given, X, Y, options)
+    if isinstance(given, Ensemble):
+        given = given.members[0]  # one training, and not all networks joined
     of_one = "sklearn" in libraries and not hasattr(given, "hidden_layer_sizes")
-    if of_one or isinstance(given, Fitted | Ensemble):  # a pipeline, a search, a tabular estimator
+    if of_one or isinstance(given, Fitted):  # a pipeline, a search, a tabular estimator
         given = explain(given)
     if isinstance(given, Model):
         if given.why.run is not None and X is None and Y is None:
@@ -84,21 +94,20 @@ def subject_of(given: Any, X: Any, Y: Any, options: Mapping[str, Any]) -> Subjec
             options = {"sample_weight": rows.sample_weight, **options}
         if given.why.optimizer is not None:
             options = {"optimizer": given.why.optimizer, **options}
-        return _of_network(given.why.net, as_rows(rows.X), rows.Y, options)
-    if options:
-        name = sorted(options)[0]
-        raise InputError(f"{name} is for a network: a {type(given).__name__} has its own settings")
+        net = given.why.members[0][0] if given.why.members else given.why.net
+        found = _of_network(net, as_rows(rows.X), rows.Y, options)
+        return replace(found, names=given.why.names)
+    _refuse_options(given, options)
     if "sklearn" in libraries:
-        if X is None or Y is None:
-            raise InputError("an estimator keeps no data: give the X and y that it was fitted to")
+        _refuse_no_rows(X, Y)
         return _of_estimator(given, X, Y)
     if hasattr(given, "first_plan"):
         if X is not None or Y is not None:
             raise InputError("a run has its own data: give neither X nor Y")
         return _of_run(given)
     raise InputError(
-        f"a {type(given).__name__} cannot be diagnosed: give a Network, a Description, a run, a fitted "
-        "MLPClassifier or MLPRegressor, or what explain gives"
+        f"a {type(given).__name__} cannot be diagnosed: give a Network, a Description, a run that open_run "
+        "opened, a fitted estimator of whygrad or MLP of scikit-learn, or what explain gives"
     )
 
 
@@ -119,11 +128,17 @@ def _of_network(net: Network, X: Array, Y: Any, options: Mapping[str, Any]) -> S
     Y = _targets(net, Y, len(X), "Y")
     validation = options.pop("validation", None)
     if validation is not None:
+        if not (isinstance(validation, tuple | list) and len(validation) == 2):
+            raise InputError("validation is a pair of inputs and targets: (X, Y)")
         XV = rows_of_numbers(validation[0], "validation")
         YV = _targets(net, validation[1], len(XV), "validation")
         if YV.shape[1:] != Y.shape[1:]:
             raise InputError(
                 f"the targets of validation have {YV.shape[1]} columns, and Y has {Y.shape[1]}"
+            )
+        if XV.shape[1] != X.shape[1]:
+            raise InputError(
+                f"the inputs of validation have {XV.shape[1]} columns, and X has {X.shape[1]}"
             )
         validation = XV, YV
     theta, seed = options.pop("theta", None), options.pop("seed", 0)
@@ -157,6 +172,7 @@ def _of_run(run: Any) -> Subject:
         plan.seed,
         data.sample_weight,
         options_of(plan) | _metrics_of(run),
+        run.why.names,
     )
 
 
@@ -167,9 +183,33 @@ def _metrics_of(run: Any) -> dict[str, Any]:
     return {"metrics": {metric.name: metric.scorer for metric in run.metrics.metrics}}
 
 
+def _of_tabular(model: Any, X: Any, Y: Any, options: Mapping[str, Any]) -> Subject:
+    """Return the training of one member, by the recipe of them all."""
+    _refuse_options(model, options)
+    _refuse_no_rows(X, Y)
+    why, net = model.why_, model.ensemble_.net
+    rows = why.examples(X, Y)
+    n = len(rows.X)
+    seed = model.random_state if isinstance(model.random_state, int) else 0
+    plan = plan_of(model.recipe_, net, n - round(n * model.recipe_.share), n, seed, "float32")
+    found = _of_network(net, as_rows(rows.X), rows.Y, options_of(plan))
+    return replace(found, sample_weight=rows.sample_weight, seed=seed, names=why.names)
+
+
+def _refuse_options(given: Any, options: Mapping[str, Any]) -> None:
+    if options:
+        name = sorted(options)[0]
+        raise InputError(f"{name} is for a network: a {type(given).__name__} has its own settings")
+
+
+def _refuse_no_rows(X: Any, Y: Any) -> None:
+    if X is None or Y is None:
+        raise InputError("an estimator keeps no data: give the X and y that it was fitted to")
+
+
 def _of_estimator(model: Any, X: Any, Y: Any) -> Subject:
+    from whygrad.estimators import parameters
     from whygrad.estimators.mlp import MLPClassifier, MLPRegressor
-    from whygrad.estimators.parameters import plan_of
     from whygrad.estimators.why import why_of_estimator
 
     why = why_of_estimator(model)
@@ -177,10 +217,9 @@ def _of_estimator(model: Any, X: Any, Y: Any) -> Subject:
     kind = MLPClassifier if hasattr(model, "classes_") else MLPRegressor
     own = model if hasattr(model, "net_") else kind(**model.get_params())
     seed = own.random_state if isinstance(own.random_state, int) else 0
-    plan = plan_of(own, why.net, len(rows.X), seed, "float64")
-    return Subject(
-        why.net, as_rows(rows.X), as_rows(rows.Y), None, None, seed, None, options_of(plan)
-    )
+    plan = parameters.plan_of(own, why.net, len(rows.X), seed, "float64")
+    X, Y = as_rows(rows.X), as_rows(rows.Y)
+    return Subject(why.net, X, Y, None, None, seed, None, options_of(plan), why.names)
 
 
 def as_rows(given: Any) -> Array:

@@ -7,7 +7,7 @@
 Losses of rows are what trainings are compared by: they are bounded, or of the targets' own size.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +16,7 @@ from whygrad.nn import Array
 
 Kind = Literal["classes", "labels", "numbers"]
 
+LEARNED = 0.1  # above the share of the largest class
 MOST_CLASSES = 0.5  # of the rows: with more distinct numbers than this share they are measurements
 
 
@@ -115,6 +116,33 @@ def score(task: Task, outputs: Array, Y: Array) -> float:
     if not told.any():
         return 0.0
     return max(0.0, float((1 - ((outputs - Y) ** 2).sum(axis=0)[told] / spread[told]).mean()))
+
+
+def of_label(told: Array, Y: Array) -> Array:
+    """Return the probability that each row is told of its own class, (n,)."""
+    p = np.clip(told, 0, 1)
+    if Y.shape[1] == 1:
+        return np.where(Y > 0.5, p, 1 - p)[:, 0]
+    own: Array = (p * Y).sum(axis=1)
+    return own
+
+
+def largest_share(task: Task) -> float:
+    """Return the share of the rows that are of the largest class."""
+    return float(np.bincount(task.classes).max() / len(task.classes))
+
+
+def has_learned(task: Task, accuracy: float) -> bool:
+    """Return whether rows are told clearly better than by naming the largest class."""
+    return accuracy > largest_share(task) + LEARNED
+
+
+def balancing(task: Task, Y: Array) -> Array:
+    """Return a weight for each row, (n,), by which all classes count alike, 1 in the mean."""
+    classes = replace(task, Y=Y).classes
+    counts = np.bincount(classes)
+    weights: Array = len(classes) / (np.count_nonzero(counts) * counts[classes])
+    return weights
 
 
 def measure_name(task: Task) -> str:

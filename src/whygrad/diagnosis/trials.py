@@ -12,20 +12,19 @@ What is as sure and brings less than `WORTH` is an improvement, and no diagnosis
 
 import math
 import time
-import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
 
-from whygrad.diagnosis.cures import cures, steps, with_cures
+from whygrad.diagnosis.cures import FIRST_TRAINS, cures, steps, with_cures
+from whygrad.diagnosis.fitting import fit_all
 from whygrad.diagnosis.setting import Setting
 from whygrad.diagnosis.symptoms import Symptom
 from whygrad.errors import WhygradError
 from whygrad.fitted import Fitted
 from whygrad.nn import Array
-from whygrad.train import train_many
 
 SEEDS = (0, 1, 2)
 WORTH = 0.05  # of accuracy or R²
@@ -37,13 +36,23 @@ EFFORT = {
     "units_few": 2,
     "batch": 2,
     "optimizer": 1,
+    "exploding_gradients": 1,
+    "labels_corrupted": 2,
 }  # costs time, or is another way
 TOGETHER = 2  # cures that are trained side by side
 DEAR = 0.25  # of a symptom's strength, for each factor of ten in the time that its cure takes
 STRONG = 0.25  # symptoms whose cures are tried all together, where none helps alone
+APART = {  # cures that are no part of all of them together
+    "learning_rate_high",
+    "optimizer",
+    "clipping",
+    "exploding_gradients",
+    "class_imbalance",
+    *FIRST_TRAINS,
+}
+ONCE = 10.0  # seconds that a first training may take to load code
 MOST_CURES, MOST_ADDED = 4, 6
 SURE = 2.0  # standard errors over seeds
-FAR = 4.0  # of a row's loss: one row that is far off decides nothing by itself
 FEW = 12  # rows: with no more, they are no sample, and only seeds are compared
 
 
@@ -80,25 +89,15 @@ class Trial:
 
 def train_all(settings: Sequence[Setting], seeds: Sequence[int] = SEEDS) -> list[Trained]:
     """Train settings from several seeds each, side by side, and measure them."""
-    ready = [setting.arguments(seed) for setting in settings for seed in seeds]
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        fits = train_many(ready)
-    if any(fit.history.stopped.startswith("interrupted") for fit in fits):
-        raise KeyboardInterrupt
-    trained = []
-    for i, setting in enumerate(settings):
-        own = fits[i * len(seeds) : (i + 1) * len(seeds)]
-        measured = [setting.measure(fit.predict) for fit in own]
-        trained.append(
-            Trained(
-                setting,
-                np.array([score for score, _ in measured]),
-                np.array([loss for _, loss in measured]),
-                tuple(own),
-            )
-        )
-    return trained
+    every = fit_all(settings, seeds)
+    return [measured(setting, fits) for setting, fits in zip(settings, every, strict=True)]
+
+
+def measured(setting: Setting, fits: Sequence[Fitted]) -> Trained:
+    """Return a setting's trainings with their scores and losses."""
+    found = [setting.measure(fit.predict) for fit in fits]
+    scores, rows = (np.array(each) for each in zip(*found, strict=True))
+    return Trained(setting, scores, rows, tuple(fits))
 
 
 def compare(kinds: Sequence[str], cured: Trained, base: Trained) -> Trial:
@@ -118,13 +117,22 @@ def compare(kinds: Sequence[str], cured: Trained, base: Trained) -> Trial:
     )
 
 
+def _held_against(kinds: Sequence[str], cured: Trained, base: Trained) -> Trial:
+    """Compare in the cure's own measure: where all classes count alike, accuracy must not pay for it."""
+    if not cured.setting.balanced:
+        return compare(kinds, cured, base)
+    plain = compare(kinds, measured(replace(cured.setting, balanced=False), cured.fits), base)
+    trial = compare(kinds, cured, measured(replace(base.setting, balanced=True), base.fits))
+    return trial if plain.gain > -ALIKE else replace(trial, seeds_agree=False)
+
+
 def _as_scored(trained: Trained) -> Array:
     """Return the losses of rows, (S, n), with 1 for all where a seed's score counts as nothing.
 
     So a training that is far worse than the mean is not told to be better by what is less far.
     """
     nothing = (trained.scores <= 0)[:, None]
-    return np.where(nothing, 1.0, np.minimum(trained.losses, FAR))
+    return np.where(nothing, 1.0, trained.losses)
 
 
 def _standard_error(values: Array) -> float:
@@ -138,9 +146,11 @@ def proven(trial: Trial, tried: int, worth: float = WORTH) -> bool:
 
 
 def search(
-    base: Trained, found: Sequence[Symptom], seconds: float
+    base: Trained, found: Sequence[Symptom], seconds: float, spent: float = 0.0
 ) -> tuple[list[Trial], list[Trial]]:
     """Try the cures of symptoms, alone and together, until the time is over.
+
+    What a training takes is known from the first, where its `spent` seconds are more than loading takes.
 
     Returns
     -------
@@ -149,9 +159,12 @@ def search(
     list of Trial
         All trials.
     """
-    clock = _Clock(base, time.monotonic() + seconds)
+    clock = _Clock(base, time.monotonic() + seconds, spent)
     options = [
-        (symptom, setting) for symptom in found for setting in cures(symptom.kind, base.setting)
+        (symptom, setting)
+        for symptom in found
+        if symptom.kind not in FIRST_TRAINS
+        for setting in cures(symptom.kind, base.setting)
     ]
     options.sort(key=lambda option: -option[0].strength + DEAR * math.log10(clock.cost(option[1])))
     alone = []
@@ -160,7 +173,11 @@ def search(
         trained = clock.train([setting for _, setting in affordable])
         for (symptom, _), one in zip(affordable, trained, strict=True):
             if one is not None:
-                alone.append(compare((symptom.kind,), one, base))
+                alone.append(_held_against((symptom.kind,), one, base))
+    for kind in FIRST_TRAINS.keys() & {symptom.kind for symptom in found}:
+        if clock.allows(base.setting, 1 + FIRST_TRAINS[kind] / len(SEEDS)):
+            trained = clock.train(_cures_or_none(kind, base.setting))
+            alone += [_held_against((kind,), one, base) for one in trained if one is not None]
     best = _best_of_each(alone, found)
     if not best:
         return [], []
@@ -175,18 +192,19 @@ def search(
 class _Clock:
     """Trains what the time that is left allows, by what trainings have taken so far."""
 
-    def __init__(self, base: Trained, ends: float) -> None:
+    def __init__(self, base: Trained, ends: float, spent: float) -> None:
         self.base, self.ends = base, ends
-        self.spent, self.done = 0.0, 0.0
+        told = spent > ONCE
+        self.spent, self.done = spent * told, float(told)
 
     def cost(self, setting: Setting) -> float:
         """Return how many times the steps of the training as it stands a setting takes, 1 at least."""
         return max(1.0, steps(setting) / max(1, steps(self.base.setting)))
 
-    def allows(self, setting: Setting) -> bool:
-        """Return whether there is time for a setting."""
+    def allows(self, setting: Setting, times: float = 1.0) -> bool:
+        """Return whether there is time to train a setting, so many times."""
         left = self.ends - time.monotonic()
-        expected = self.cost(setting) * self.spent / self.done if self.done else 0.0
+        expected = times * self.cost(setting) * self.spent / self.done if self.done else 0.0
         return left > 0 and expected < 1.5 * left
 
     def train(self, settings: Sequence[Setting]) -> list[Trained | None]:
@@ -212,6 +230,14 @@ def _trained(settings: Sequence[Setting]) -> list[Trained | None]:
         )
 
 
+def _cures_or_none(kind: str, setting: Setting) -> list[Setting]:
+    """Return the cures of a kind that has to train first, none where that fails."""
+    try:
+        return cures(kind, setting)
+    except WhygradError:
+        return []
+
+
 def _best_of_each(alone: Sequence[Trial], found: Sequence[Symptom]) -> list[Trial]:
     """Return the best trial of each kind: those that help by gain, the others by their symptoms."""
     best: dict[str, Trial] = {}
@@ -220,13 +246,19 @@ def _best_of_each(alone: Sequence[Trial], found: Sequence[Symptom]) -> list[Tria
         if kind not in best or trial.gain > best[kind].gain + ALIKE:
             best[kind] = trial
     strength = {symptom.kind: symptom.strength for symptom in found}
-    top = max((trial.gain for trial in best.values()), default=0.0)
+
+    def gained(trial: Trial) -> float:
+        # What another measure pays for in accuracy is not held against gains of accuracy.
+        return trial.gain if trial.seeds_agree or not trial.cured.setting.balanced else 0.0
+
+    top = max(map(gained, best.values()), default=0.0)
 
     def rank(trial: Trial) -> tuple[float, ...]:
         # Of those that bring nearly the same, what costs nothing comes before what takes longer.
-        near = trial.gain > max(MOST * top, WORTH)
+        gain = gained(trial)
+        near = gain > max(MOST * top, WORTH)
         dear = EFFORT.get(trial.kinds[0], 0)
-        helps = trial.gain if trial.gain >= WORTH else 0.0
+        helps = gain if gain >= WORTH else 0.0
         return (-near, dear if near else 0, -helps, -strength[trial.kinds[0]])
 
     return sorted(best.values(), key=rank)
@@ -245,13 +277,13 @@ def _pruned(
     strong = [
         symptom.kind for symptom in found if symptom.kind in singles and symptom.strength >= STRONG
     ]
-    kinds = [kind for kind in strong if kind not in ("learning_rate_high", "optimizer", "clipping")]
+    kinds = [kind for kind in strong if kind not in APART]
     if len(kinds) < 2 or not clock.allows(_joined(base, kinds, singles)):
         return None
     (all_of_them,) = clock.train([_joined(base, kinds, singles)])
     if all_of_them is None:
         return None
-    whole = compare(kinds, all_of_them, base)
+    whole = _held_against(kinds, all_of_them, base)
     tried.append(whole)
     if whole.gain < WORTH:
         return None
@@ -261,7 +293,7 @@ def _pruned(
             break
         (one,) = clock.train([_joined(base, fewer, singles)])
         if one is not None:
-            trial = compare(fewer, one, base)
+            trial = _held_against(fewer, one, base)
             tried.append(trial)
             if trial.gain > whole.gain - WORTH / 2:
                 whole = trial
@@ -272,13 +304,15 @@ def _added(
     base: Trained, whole: Trial, best: list[Trial], clock: _Clock, tried: list[Trial]
 ) -> Trial:
     """Add cures while one more brings enough to be worth it."""
-    singles = {trial.kinds[0]: trial for trial in best}
+    singles = {trial.kinds[0]: trial for trial in best if trial.kinds[0] not in FIRST_TRAINS}
+    if FIRST_TRAINS.keys() & set(whole.kinds):
+        return whole
     while whole.cured.score < 1 - WORTH and len(whole.kinds) < MOST_CURES:
         more = [kind for kind in singles if kind not in whole.kinds][:MOST_ADDED]
         settings = {kind: _joined(base, (*whole.kinds, kind), singles) for kind in more}
         settings = {kind: setting for kind, setting in settings.items() if clock.allows(setting)}
         trials = [
-            compare((*whole.kinds, kind), one, base)
+            _held_against((*whole.kinds, kind), one, base)
             for kind, one in zip(settings, clock.train(list(settings.values())), strict=True)
             if one is not None
         ]

@@ -650,7 +650,7 @@ class Why:
         >>> X, Y = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
         >>> folder = tempfile.TemporaryDirectory()
         >>> fitted = wg.train(net, X, Y, optimizer="sgd", epochs=20, record=folder.name + "/xor.run")
-        >>> wg.open_run(folder.name + "/xor.run").why.learning(seconds=1).findings[0].status
+        >>> wg.open_run(folder.name + "/xor.run").why.learning().findings[0].status
         'proven'
         >>> folder.cleanup()
         """
@@ -659,6 +659,37 @@ class Why:
                 "the diagnosis is of a run: of a network ask whygrad.diagnose(net, X, Y, …)"
             )
         answer: Explanation = handed.diagnose(self.run, seconds=seconds)
+        return answer
+
+    def labels(self, *, top: int = 10, folds: int = 5) -> Explanation:
+        """Noisy labels: rank the training rows of a run by how likely their labels are wrong.
+
+        See `whygrad.suspect_labels`.
+
+        Parameters
+        ----------
+        top : int
+            How many rows are listed.
+        folds : int
+            Into how many parts the rows are dealt; the network is trained again without each.
+
+        Returns
+        -------
+        Explanation
+            `["order"]` holds the rows, the most suspect first; `["cost"]` their costs, out of sample, (n,).
+
+        Raises
+        ------
+        InputError
+            For a network that does not come from a run.
+
+        Examples
+        --------
+        >>> whygrad.open_run("digits.run").why.labels()  # doctest: +SKIP
+        """
+        run = self._run("labels")
+        assert handed.suspect_labels is not None  # whygrad itself hands it in
+        answer: Explanation = handed.suspect_labels(run, top=top, folds=folds)
         return answer
 
     def check(
