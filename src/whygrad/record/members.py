@@ -26,10 +26,10 @@ from whygrad.pipeline.fit import (
     tabulate,
 )
 from whygrad.pipeline.members import in_time
-from whygrad.pipeline.settings import OF_THE_RECIPE, Settings, recipe_of
+from whygrad.pipeline.settings import Settings, recipe_of, without_recipe
 from whygrad.record import forking
 from whygrad.record.folder import add_hashes, begin, conclude, go_on, parts_of
-from whygrad.record.recorded import Recorded, averaged, folder_of
+from whygrad.record.recorded import Recorded, folder_of
 from whygrad.record.replay import state_at
 from whygrad.record.rows import details_of, results_again, results_of
 from whygrad.training.callbacks import AnyCallback
@@ -100,7 +100,7 @@ def record_members(
     finally:
         if line is not None:
             line.close()
-    found = scored(first, averaged(fits), time.perf_counter() - began)
+    found = scored(first, fits, time.perf_counter() - began)
     conclude(path, fits[0], results_of(found))
     return found
 
@@ -138,7 +138,7 @@ def _trained(
     state, history = go_on(folder, training, training.state.step, observers, seconds, hashing)
     found = fitted_of(training.plan, state, history)
     if k > 1:
-        conclude(folder, found, results_of(scored(one, found, time.perf_counter() - began)))
+        conclude(folder, found, results_of(scored(one, [found], time.perf_counter() - began)))
     return found
 
 
@@ -189,9 +189,7 @@ def _begin_again(run: Recorded, k: int) -> None:
     """Make the folder of a member that a kill left none of."""
     if folder_of(run.path, k).exists():
         return
-    plain = Settings()
-    kept = {name: getattr(plain, name) for name in OF_THE_RECIPE}
-    given = replace(run.settings, member=k, **kept)
+    given = replace(without_recipe(run.settings), member=k)
     source = find_again(run.manifest["data"], run.target, run.encoding.task)
     one = ready(tabulate(source, given), given)
     _begin(run.path, one, k, run.members, False, run.manifest["data"]["copied"])
