@@ -56,8 +56,8 @@ def build(page: Page) -> None:
         field.on("change", lambda: changed(name, field.value))
         fields[name] = field.props("dense outlined").classes("wg-field")
 
-    with ui.element("div").classes("wg-fields"):
-        choice("quality", "What is trained", QUALITY)
+    choice("quality", "What is trained", QUALITY)
+    fields["quality"].classes("wg-wide", remove="wg-field")
     layers = ui.input("Units of the hidden layers").props("dense outlined").classes("wg-wide")
     layers.on("change", lambda: changed("hidden", layers.value))
     fields["hidden"] = layers
