@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import time
 from dataclasses import replace
@@ -89,12 +90,12 @@ def test_what_was_cut_off_is_resumed_with_the_bits_of_what_never_was(
 ):
     path, go_on = tmp_path / "cut.run", members.go_on
 
-    def cut(folder, training, known, observers, seconds, hashing):
+    def cut(folder, training, known, observers, *more, **by):
         if folder.name == "2.run":
             observers = [*observers, lambda report: report.state.epoch == 1]
         if folder.name == "6.run":
             raise RuntimeError("out of memory, say")
-        return go_on(folder, training, known, observers, seconds, hashing)
+        return go_on(folder, training, known, observers, *more, **by)
 
     monkeypatch.setattr(members, "go_on", cut)
     with pytest.raises(wg.TrainingError):
@@ -132,6 +133,28 @@ def test_folds_and_seeds_train_ensembles_too(source, trained):
     assert [len(result.fitted.members) for result in tried] == [8, 8]
     first = {name: values[0] for name, values in found.models[repeating.NETWORK].items()}
     assert first == pytest.approx(trained[0].scores.measures)
+
+
+def test_a_limit_of_time_holds_for_every_fold(source, monkeypatch):
+    limits, train_each = [], fit.train_each
+
+    def watched(*given, deadline, **more):
+        limits.append(deadline - time.perf_counter())
+        return train_each(*given, deadline=deadline, **more)
+
+    monkeypatch.setattr(fit, "train_each", watched)
+    given = replace(GIVEN, quality="fast", epochs=1)
+    repeating.over_folds(source, given, 3, compared=False, seconds=500.0)
+    assert len(limits) == 3 and all(400 < limit <= 500 for limit in limits)
+
+
+def test_no_link_is_followed_to_a_member(trained, tmp_path):
+    path = tmp_path / "kind.run"
+    shutil.copytree(trained[1].path, path)
+    (path / "members" / "2.run").rename(tmp_path / "elsewhere.run")
+    (path / "members" / "2.run").symlink_to(tmp_path / "elsewhere.run")
+    with pytest.raises(wg.FileError, match="members/2.run is a link"):
+        wg.open_run(path).member(2)
 
 
 def test_numbers_in_pieces_are_not_exported_wrongly(trained, tmp_path):
@@ -281,10 +304,10 @@ def test_a_threshold_is_chosen_by_members_that_have_not_learned_from_the_rows(
     assert len(p) == 48 and note in result.encoding.notes
     assert run.evaluate() == run.scores == result.scores
 
-    def cut(folder, training, known, observers, seconds, hashing):
+    def cut(folder, training, known, observers, *more, **by):
         if folder.name == "3.run":
             raise RuntimeError("out of memory, say")
-        return go_on(folder, training, known, observers, seconds, hashing)
+        return go_on(folder, training, known, observers, *more, **by)
 
     monkeypatch.setattr(members, "go_on", cut)
     with pytest.raises(wg.TrainingError):
@@ -332,12 +355,12 @@ def test_ctrl_c_keeps_the_networks_that_are_there_and_resume_trains_the_others(
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(0.3)  # for the main thread to look
 
-    def pressed(folder, training, known, observers, *more):
+    def pressed(folder, training, known, observers, *more, **by):
         if folder.name == "4.run" and epoch == 0:
             press()
         if folder.name == "4.run" and epoch == 1:
             observers = [*observers, lambda report: press()]
-        return go_on(folder, training, known, observers, *more)
+        return go_on(folder, training, known, observers, *more, **by)
 
     monkeypatch.setattr(members, "go_on", pressed)
     said = whygrad("train", table, "--epochs", 3, *FEW[2:])

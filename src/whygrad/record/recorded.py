@@ -23,7 +23,6 @@ from whygrad.record.files import (
     environment,
     events,
     inside,
-    location,
     manifest,
     snapshots,
 )
@@ -264,7 +263,7 @@ class Recorded:
             )
         if number == 1:
             return self
-        path = folder_of(self.path, number)
+        path = inside.member_of(self.path, number)
         return replace(self, path=path, manifest=manifest.read(path))
 
     def opened_again(self) -> Self:
@@ -472,7 +471,7 @@ def folder_of(path: Path, member: int) -> Path:
     >>> folder_of(Path("a.run"), 1).name, folder_of(Path("a.run"), 3).name
     ('a.run', '3.run')
     """
-    return path if member == 1 else path / inside.MEMBERS / f"{member}{location.ENDING}"
+    return path if member == 1 else inside.member_of(path, member)
 
 
 def latest(run: Recorded) -> State:

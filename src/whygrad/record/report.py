@@ -97,9 +97,12 @@ def _of(run: Run) -> str:
 
 def _head(run: Run, gone: str) -> Explanation:
     scores, target = run.scores, run.encoding.target
+    what = (
+        f"The average of {run.members} neural networks" if run.members > 1 else "A neural network"
+    )
     if isinstance(scores, ClassificationScores):
         said = (
-            f"A neural network predicts the class {quoted(target.name)}. Of {_of(run)}, it gets "
+            f"{what} predicts the class {quoted(target.name)}. Of {_of(run)}, it gets "
             f"{written_share(scores.accuracy)} right; always saying "
             f"{quoted(str(scores.baseline_label))} gets {written_share(scores.baseline)}."
         )
@@ -107,7 +110,7 @@ def _head(run: Run, gone: str) -> Explanation:
         assert isinstance(scores, RegressionScores)
         r2 = "no R²" if scores.r2 is None else f"an R² of {written_r2(scores.r2)}"
         said = (
-            f"A neural network predicts the number {quoted(target.name)}. On {_of(run)}, it has {r2} "
+            f"{what} predicts the number {quoted(target.name)}. On {_of(run)}, it has {r2} "
             f"and is off by {number(scores.absolute_error)} on average; always saying the mean is off by "
             f"{number(scores.baseline_absolute_error)}."
         )
@@ -122,9 +125,10 @@ def _data(run: Run) -> Explanation:
     where = data.get("path") or data.get("name") or "a frame in memory"
     sizes = " → ".join(map(str, run.net.sizes))
     several = f"; the average of {run.members} of them predicts" if run.members > 1 else ""
+    others = ", of the first network: each sets aside other ones" if run.members > 1 else ""
     rows = [
         ("from", "standard input" if where == "-" else str(where)),
-        ("rows", ", ".join(f"{n:,} {part}" for part, n in data["rows"].items())),
+        ("rows", ", ".join(f"{n:,} {part}" for part, n in data["rows"].items()) + others),
         ("network", f"{sizes} units, {run.net.C.name}{several}"),
         ("trained", f"{len(run.history.epochs)} epochs, seed {run.plan.seed}"),
         ("written", about["created"].replace("T", " ")[:16] + " UTC"),
@@ -241,7 +245,8 @@ def _curves(run: Run) -> list[Explanation]:
     picture = CurvePicture(
         "The cost, epoch by epoch", "epoch", "cost", x, tuple(lines), scale="log"
     )
-    return [_section("How it learned", f"It ended: {run.history.stopped}.", pictures=(picture,))]
+    said = f"The first of {run.members} networks ended" if run.members > 1 else "It ended"
+    return [_section("How it learned", f"{said}: {run.history.stopped}.", pictures=(picture,))]
 
 
 # ── how far its word can be trusted ──────────────────────────────────────────────────────────────────

@@ -70,6 +70,14 @@ def path_of(run: Path, name: str) -> Path:
     return run / name
 
 
+def member_of(run: Path, number: int) -> Path:
+    """Return the folder of member 2, 3, …, which may be missing; raises `FileError` for a link."""
+    name = f"{MEMBERS}/{number}.run"
+    for folder in (MEMBERS, name):
+        _check(run, folder, stat.S_ISDIR, "a folder")
+    return run / name
+
+
 def exists(run: Path, name: str) -> bool:
     """Return whether a file is there; raises `FileError` for what is not a run's own."""
     return os.path.lexists(path_of(run, name))
