@@ -201,7 +201,9 @@ def test_the_command_trains_predicts_resumes_and_reports(table, tmp_path, monkey
         assert one.code == 0 and "the first of 8 networks" in one.err
         assert "houses.run/members/2.run to 8.run" in one.err
     assert whygrad("report", "houses.run", "-o", "houses.html").code == 0
-    assert "the average of 8 of them predicts" in (tmp_path / "houses.html").read_text()
+    page = (tmp_path / "houses.html").read_text()
+    assert "the average of 8 of them predicts" in page
+    assert "The average of 8 neural networks predicts the class" in page
     assert "8 such networks" in whygrad("show", "houses.run").out.replace("\n", " ")
     one = whygrad(
         "train", table, "--target", "kind", "--quality", "fast", "--run", "one.run", *words

@@ -89,8 +89,8 @@ class TrainOptions:
     quality: Annotated[
         Name,
         choice(
-            "fast, default or best: networks by the recipe for tables, averaged. [default; one network as "
-            "the options below describe it, where one of them is given, and for images]",
+            "fast, default or best: networks by the recipe for tables, averaged. [default; one network "
+            "where an option describes it, such as --hidden, and for images]",
             QUALITIES,
             group=NETWORK,
         ),
@@ -155,7 +155,7 @@ def with_file(given: dict[str, Any], folder: Path = Path()) -> dict[str, Any]:
         if name in options:
             raise FileError(f"{FILE}: {key} stands there twice, with - and with _: remove one")
         options[name] = _checked(key, name, value)
-    if given["quality"] is not None:
+    if given.get("quality") is not None:
         options = {name: value for name, value in options.items() if name not in OF_THE_RECIPE}
     elif of_a_network(given):
         options = {name: value for name, value in options.items() if name not in OF_A_QUALITY}
