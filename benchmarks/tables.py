@@ -37,7 +37,7 @@ def _predicted(model: Any, X: Any, classes: int) -> np.ndarray:
 
 
 def whygrad(X: Any, y: Any, classes: int, new: Any, seed: int) -> np.ndarray:
-    """Train as `whygrad train` does without options."""
+    """Train as `whygrad train --hidden 128,64` does."""
     import pyarrow as pa
 
     from whygrad.pipeline.fit import Source, fit, predict

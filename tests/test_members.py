@@ -1,6 +1,10 @@
-"""`whygrad train --quality`: runs of ensembles, whose members are runs, and whose average predicts."""
+"""`whygrad train` on tables: runs of ensembles, whose members are runs, and whose average predicts."""
 
 import json
+import os
+import shutil
+import signal
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +17,8 @@ from exported import compiled, in_node
 from houses import houses
 from whygrad.pipeline import comparing, fit, repeating
 from whygrad.pipeline.fit import find
-from whygrad.pipeline.settings import Settings
+from whygrad.pipeline.settings import OF_THE_RECIPE, Settings
+from whygrad.pipeline.thresholds import threshold_for
 from whygrad.record import members
 from whygrad.tables import read
 
@@ -86,12 +91,12 @@ def test_what_was_cut_off_is_resumed_with_the_bits_of_what_never_was(
 ):
     path, go_on = tmp_path / "cut.run", members.go_on
 
-    def cut(folder, training, known, observers, seconds, hashing):
+    def cut(folder, training, known, observers, *more, **by):
         if folder.name == "2.run":
             observers = [*observers, lambda report: report.state.epoch == 1]
         if folder.name == "6.run":
             raise RuntimeError("out of memory, say")
-        return go_on(folder, training, known, observers, seconds, hashing)
+        return go_on(folder, training, known, observers, *more, **by)
 
     monkeypatch.setattr(members, "go_on", cut)
     with pytest.raises(wg.TrainingError):
@@ -129,6 +134,28 @@ def test_folds_and_seeds_train_ensembles_too(source, trained):
     assert [len(result.fitted.members) for result in tried] == [8, 8]
     first = {name: values[0] for name, values in found.models[repeating.NETWORK].items()}
     assert first == pytest.approx(trained[0].scores.measures)
+
+
+def test_a_limit_of_time_holds_for_every_fold(source, monkeypatch):
+    limits, train_each = [], fit.train_each
+
+    def watched(*given, deadline, **more):
+        limits.append(deadline - time.perf_counter())
+        return train_each(*given, deadline=deadline, **more)
+
+    monkeypatch.setattr(fit, "train_each", watched)
+    given = replace(GIVEN, quality="fast", epochs=1)
+    repeating.over_folds(source, given, 3, compared=False, seconds=500.0)
+    assert len(limits) == 3 and all(400 < limit <= 500 for limit in limits)
+
+
+def test_no_link_is_followed_to_a_member(trained, tmp_path):
+    path = tmp_path / "kind.run"
+    shutil.copytree(trained[1].path, path)
+    (path / "members" / "2.run").rename(tmp_path / "elsewhere.run")
+    (path / "members" / "2.run").symlink_to(tmp_path / "elsewhere.run")
+    with pytest.raises(wg.FileError, match="members/2.run is a link"):
+        wg.open_run(path).member(2)
 
 
 def test_several_networks_on_numbers_in_pieces_leave_for_every_format(trained, table, tmp_path):
@@ -180,7 +207,9 @@ def test_the_command_trains_predicts_resumes_and_reports(table, tmp_path, monkey
         assert one.code == 0 and "the first of 8 networks" in one.err
         assert "houses.run/members/2.run to 8.run" in one.err
     assert whygrad("report", "houses.run", "-o", "houses.html").code == 0
-    assert "the average of 8 of them predicts" in (tmp_path / "houses.html").read_text()
+    page = (tmp_path / "houses.html").read_text()
+    assert "the average of 8 of them predicts" in page
+    assert "The average of 8 neural networks predicts the class" in page
     assert "8 such networks" in whygrad("show", "houses.run").out.replace("\n", " ")
     one = whygrad(
         "train", table, "--target", "kind", "--quality", "fast", "--run", "one.run", *words
@@ -198,14 +227,180 @@ def test_training_several_networks_ends_with_a_question_that_is_asked_of_their_a
     assert last == "Why it predicts what it does:  whygrad why prediction houses.run"
 
 
+# ── which networks are trained ───────────────────────────────────────────────────────────────────────
+
+NETWORK = {
+    "hidden": 3,
+    "activation": "relu",
+    "cost": "cross_entropy",
+    "optimizer": "adam",
+    "learning_rate": 0.001,
+    "schedule": "constant",
+    "batch_size": 16,
+    "dropout": 0,
+    "l1": 0,
+    "l2": 0,
+}
+FEW = ("--epochs", 1, "--engine", "reference", "--no-comparison", "--json", "--target", "kind")
+
+
+def trained_by(*words):
+    said = whygrad("train", *words)
+    assert said.code == 0, said.err
+    about = json.loads(said.out)
+    return about["settings"]["quality"], about["members"]
+
+
+def test_a_table_is_trained_by_the_recipe_unless_an_option_describes_a_network(
+    table, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert trained_by(table, *FEW) == ("default", 8)
+    assert trained_by(table, *FEW, "--validation", 0.2, "--seed", 3) == ("default", 8)
+    assert set(NETWORK) == set(OF_THE_RECIPE)
+    for name, value in NETWORK.items():
+        assert trained_by(table, *FEW, f"--{name.replace('_', '-')}", value) == (None, 1)
+
+
+def test_images_are_trained_with_one_network_unless_a_quality_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert trained_by("digits", *FEW[:-2]) == (None, 1)
+
+
+def test_what_the_command_line_says_of_the_network_stands_before_the_whygrad_toml(
+    table, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "whygrad.toml").write_text('quality = "best"\ntime-limit = 500')
+    assert trained_by(table, *FEW) == ("best", 8)
+    assert trained_by(table, *FEW, "--hidden", 3) == (None, 1)
+    (tmp_path / "whygrad.toml").write_text("hidden = 3")
+    assert trained_by(table, *FEW) == (None, 1)
+    assert trained_by(table, *FEW, "--quality", "fast") == ("fast", 1)
+    (tmp_path / "whygrad.toml").write_text('hidden = 3\nquality = "fast"')
+    refused = whygrad("train", table, *FEW)
+    assert refused.code == 2 and "chooses hidden by itself: leave one of the two out" in refused.err
+
+
+def test_epochs_and_validation_rows_are_those_that_are_asked_for(source):
+    given = replace(GIVEN, epochs=7, validation=0.25)
+    table = fit.tabulate(source, given)
+    training = fit.ready(table, given).training
+    assert training.plan.epochs == 7
+    assert (len(training.data.Y), len(training.validation.Y)) == (36, 12)
+    none = replace(given, validation=0.0)
+    training = fit.ready(fit.tabulate(source, none), none).training
+    assert training.validation is None and training.plan.stopping is None
+
+
+# ── a threshold, Ctrl-C, another run in its place ────────────────────────────────────────────────────
+
+
+def test_a_threshold_is_chosen_by_members_that_have_not_learned_from_the_rows(
+    source, tmp_path, monkeypatch
+):
+    path, given, go_on = tmp_path / "aim.run", replace(GIVEN, aim="recall=0.9"), members.go_on
+    result = members.record_members(path, source, given)
+    run = wg.open_run(path)
+    p, true = [], []
+    for k in range(1, 9):
+        rows = run.member(k).validation
+        p += run.member(k).fitted.predict(rows.X)[:, 0].tolist()
+        true += (rows.Y[:, 0] > 0.5).tolist()
+    chosen, note = threshold_for("recall=0.9", np.float32(p), np.array(true), "house")
+    assert chosen != 0.5 and run.encoding.target.threshold == pytest.approx(chosen, rel=1e-6)
+    assert len(p) == 48 and note in result.encoding.notes
+    assert run.evaluate() == run.scores == result.scores
+
+    def cut(folder, training, known, observers, *more, **by):
+        if folder.name == "3.run":
+            raise RuntimeError("out of memory, say")
+        return go_on(folder, training, known, observers, *more, **by)
+
+    monkeypatch.setattr(members, "go_on", cut)
+    with pytest.raises(wg.TrainingError):
+        members.record_members(path, source, given, overwrite=True)
+    monkeypatch.undo()
+    resumed = wg.open_run(path).resume()
+    assert resumed.manifest["threshold"] == run.manifest["threshold"]
+    assert resumed.scores == run.scores
+
+
+def test_a_seed_of_several_chooses_its_threshold_by_rows_it_has_not_learned_from(source):
+    given = replace(GIVEN, quality="fast", aim="f1", seed=0)
+    table, found = fit.tabulate(source, given), []
+    repeating.over_seeds(source, given, 2, lambda _, result: found.append(result))
+    other = replace(given, seed=1)
+    own = fit.of_member(table, other)
+    p = found[1].fitted.predict(own.data["validation"].X)[:, 0]
+    chosen = threshold_for("f1", p, own.data["validation"].Y[:, 0] > 0.5, "house")[0]
+    assert found[1].encoding.target.threshold == pytest.approx(chosen, rel=1e-6)
+
+
+def test_a_run_of_several_networks_is_replaced_whole_but_no_file_of_the_user_goes_with_it(
+    table, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    words = (table, *FEW, "--overwrite")
+    assert trained_by(*words) == ("default", 8)
+    (tmp_path / "houses.run" / "members" / "2.run" / "thoughts.txt").write_text("mine")
+    refused = whygrad("train", *words)
+    assert refused.code == 2 and "holds 'members/2.run/thoughts.txt'" in refused.err
+    (tmp_path / "houses.run" / "members" / "2.run" / "thoughts.txt").unlink()
+    assert trained_by(*words, "--hidden", 3) == (None, 1)
+    assert not (tmp_path / "houses.run" / "members").exists()
+
+
+@pytest.mark.parametrize("epoch", [0, 1])
+def test_ctrl_c_keeps_the_networks_that_are_there_and_resume_trains_the_others(
+    epoch, table, tmp_path, monkeypatch
+):
+    """Pressed before the first epoch of the fourth network, or after it."""
+    monkeypatch.chdir(tmp_path)
+    go_on = members.go_on
+
+    def press():
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.3)  # for the main thread to look
+
+    def pressed(folder, training, known, observers, *more, **by):
+        if folder.name == "4.run" and epoch == 0:
+            press()
+        if folder.name == "4.run" and epoch == 1:
+            observers = [*observers, lambda report: press()]
+        return go_on(folder, training, known, observers, *more, **by)
+
+    monkeypatch.setattr(members, "go_on", pressed)
+    said = whygrad("train", table, "--epochs", 3, *FEW[2:])
+    assert said.code == 130 and "houses.run holds what training gave so far" in said.err
+    about = json.loads(said.out)
+    assert about["stopped"] == "interrupted" and 3 <= about["members"] <= 4 + epoch
+    run = wg.open_run("houses.run")
+    assert run.evaluate() == run.scores
+    monkeypatch.setattr(members, "go_on", go_on)
+    resumed = run.resume()
+    assert [len(resumed.member(k).history.epochs) for k in range(1, 9)] == [3] * 8
+    assert len(resumed.average.members) == 8
+
+
 BAD = {
     "a network as well": (
         ("--quality", "default", "--hidden", "3"),
         "quality 'default' chooses hidden by itself",
     ),
-    "time alone": (("--time-limit", "3"), "time-limit goes with a quality"),
+    "what is no other than by default": (
+        ("--quality", "fast", "--dropout", "0"),
+        "quality 'fast' chooses dropout by itself",
+    ),
+    "time of one network": (
+        ("--time-limit", "3", "--learning-rate", "0.1"),
+        "time-limit goes with a quality, learning-rate describes one network",
+    ),
     "no time": (("--quality", "fast", "--time-limit", "0"), "time-limit is 0"),
-    "an aim": (("--quality", "fast", "--aim", "f1"), "chooses aim by itself"),
+    "an aim without rows": (
+        ("--quality", "fast", "--aim", "f1", "--validation", "0"),
+        "the threshold is chosen on validation rows, and there are none",
+    ),
 }
 
 

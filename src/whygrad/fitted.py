@@ -221,3 +221,10 @@ def load(path: str | PathLike[str], own: Sequence[Any] = ()) -> Fitted:
         For a file that is missing, damaged, of another kind or of a newer schema.
     """
     return Fitted(*model_file.read(path, own))
+
+
+def averaged(fits: Sequence[Fitted | None]) -> Fitted | Ensemble:
+    """Return what predicts: the ensemble of those networks that had an epoch, or the one there is."""
+    there = [one for one in fits if one is not None]
+    learned = [one for one in there if one.history.epochs]
+    return Ensemble(learned) if len(learned) > 1 else (learned or there)[0]

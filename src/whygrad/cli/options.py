@@ -15,7 +15,7 @@ from whygrad.cli.arguments import HEADER, NO_HEADER, SHEET, choice, option
 from whygrad.errors import FileError, InputError, nearest
 from whygrad.nn.functions import ACTIVATIONS, COSTS
 from whygrad.pipeline.recipe import QUALITIES
-from whygrad.pipeline.settings import SCHEDULES, Settings
+from whygrad.pipeline.settings import OF_THE_RECIPE, SCHEDULES, Settings
 from whygrad.plan.optimizers import OPTIMIZERS
 from whygrad.tables.columns import quoted
 
@@ -32,6 +32,7 @@ WHOLE = ("header", "epochs", "batch_size", "seed")
 NUMBERS = ("validation", "learning_rate", "dropout", "l1", "l2", "time_limit")
 LISTS = {"leave_out": "names of columns", "na": "values", "type": "COLUMN=TYPE"}
 FLAGS = ("no_header",)
+OF_A_QUALITY = ("quality", "time_limit")
 NAMES = (*TEXT, "hidden", *LISTS, "test", *WHOLE, *NUMBERS, *FLAGS)
 
 DATA = Group("Data and result", sort_key=0)
@@ -88,14 +89,15 @@ class TrainOptions:
     quality: Annotated[
         Name,
         choice(
-            "fast, default or best: networks by the recipe for tables, averaged. [the one network below]",
+            "fast, default or best: networks by the recipe for tables, averaged. [default; one network "
+            "where an option describes it, such as --hidden, and for images]",
             QUALITIES,
             group=NETWORK,
         ),
     ] = None
-    time_limit: Annotated[
-        Number, network("Seconds that the training of such a quality may take.")
-    ] = None
+    time_limit: Annotated[Number, network("Seconds that the training of a quality may take.")] = (
+        None
+    )
     hidden: Annotated[Name, network("Units of the hidden layers, or none. [128,64]")] = None
     activation: Annotated[
         Name, choice("relu, tanh, sigmoid, gelu, … [relu]", HIDDEN, group=NETWORK)
@@ -140,17 +142,33 @@ NOTHING = TrainOptions()
 
 
 def with_file(given: dict[str, Any], folder: Path = Path()) -> dict[str, Any]:
-    """Fill in options that were not given from the folder's whygrad.toml, where there is one."""
+    """Fill in options that were not given from the folder's whygrad.toml, where there is one.
+
+    Where a quality is given, the network of the file does not count, and the other way round.
+    """
     options = {}
     for key, value in _read(folder / FILE).items():
         name = key.replace("-", "_")
         if name not in NAMES:
-            known = [known.replace("_", "-") for known in NAMES]
+            known = [_written(known) for known in NAMES]
             raise FileError(f"{FILE}: unknown option {quoted(key)}: {nearest(key[:60], known)}")
         if name in options:
             raise FileError(f"{FILE}: {key} stands there twice, with - and with _: remove one")
         options[name] = _checked(key, name, value)
+    if given.get("quality") is not None:
+        options = {name: value for name, value in options.items() if name not in OF_THE_RECIPE}
+    elif of_a_network(given):
+        options = {name: value for name, value in options.items() if name not in OF_A_QUALITY}
     return {name: options.get(name) if value is None else value for name, value in given.items()}
+
+
+def of_a_network(options: dict[str, Any]) -> list[str]:
+    """Return the options that are given and describe one network, as they are written."""
+    return [_written(name) for name in OF_THE_RECIPE if options.get(name) is not None]
+
+
+def _written(name: str) -> str:
+    return name.replace("_", "-")
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -245,6 +263,11 @@ def _is_whole(value: Any) -> bool:
 
 def settings_of(options: dict[str, Any]) -> Settings:
     """Return the settings that options describe; raises `InputError` for those that make no sense."""
+    quality, network = options.get("quality"), of_a_network(options)
+    if quality is not None and network:
+        raise InputError(
+            f"quality {quality!r} chooses {network[0]} by itself: leave one of the two out"
+        )
     names = {field.name for field in fields(Settings)}
     known = {k: v for k, v in options.items() if k in names and v is not None}
     if "hidden" in known:

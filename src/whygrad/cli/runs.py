@@ -46,14 +46,14 @@ def replay(
             raise InputError("-o writes the parameters at a step: say which, --step N")
         verdict = opened.replay().verdict
         assert verdict is not None
-        _note_the_first(opened)
+        note_the_first(opened)
         print_json(
             {"run": str(run), **vars(verdict), "holds": verdict.holds}
         ) if json else printer().print(str(verdict))
         return 0 if verdict.holds else DIFFERS
     state = opened.state(step)
     about = _state(opened, state)
-    _note_the_first(opened)
+    note_the_first(opened)
     if out is not None:
         theta = Parameters(opened.net.sizes, state.theta)
         model_file.write(out, opened.net, theta, opened.history)
@@ -64,7 +64,7 @@ def replay(
     return 0
 
 
-def _note_the_first(run: Run) -> None:
+def note_the_first(run: Run) -> None:
     """Note that of an ensemble this is one network: the others have folders of their own."""
     if run.members > 1:
         where = f"{run.path}/members/2.run to {run.members}.run"
@@ -157,7 +157,7 @@ def fork(
     at = opened.step if step is None else step
     given = {name: value for name, value in vars(changes).items() if value is not None}
     found = forking.fork(opened, at, record, given, [ProgressBar()], overwrite=overwrite)
-    _note_the_first(opened)
+    note_the_first(opened)
     return _tell(found, json)
 
 

@@ -10,7 +10,14 @@ from rich.text import Text
 
 from whygrad.answers.formatting import clean
 from whygrad.cli.arguments import FILE_FORMS, option, read_options
-from whygrad.cli.options import DATA, NOTHING, TrainOptions, settings_of, with_file
+from whygrad.cli.options import (
+    DATA,
+    NOTHING,
+    TrainOptions,
+    of_a_network,
+    settings_of,
+    with_file,
+)
 from whygrad.cli.printing import (
     ended,
     note_lines,
@@ -26,7 +33,7 @@ from whygrad.pipeline import datasets
 from whygrad.pipeline.comparing import Comparison, compare
 from whygrad.pipeline.fit import Result, Source, by_number, find
 from whygrad.pipeline.repeating import Repeated, over_folds, over_seeds
-from whygrad.pipeline.settings import Settings
+from whygrad.pipeline.settings import QUALITY, Settings
 from whygrad.record import free_name
 from whygrad.record.files.location import check_place
 from whygrad.record.members import record_members
@@ -71,7 +78,7 @@ def train(
     settings = settings_of(options)
     if options["task"] is not None and options["task"] not in TASKS:
         raise InputError(f"unknown task {options['task']!r}: {nearest(options['task'], TASKS)}")
-    seconds = _seconds(options["time_limit"], settings)
+    seconds = _seconds(options)
     for name, times in (("folds", folds), ("seeds", seeds)):
         if times is not None and times < 2:
             raise InputError(f"{name} is {times}: it must be at least 2")
@@ -81,6 +88,8 @@ def train(
     check_place(path, overwrite)
     asked = read_options(options["header"], options["no_header"], options["sheet"])
     source = find(file, options["target"], options["task"], settings.seed, asked)
+    if not (settings.quality or of_a_network(options) or (source.images and seconds is None)):
+        settings = replace(settings, quality=QUALITY)
     names = source.table.schema.names
     without = tuple(by_number(name, names) for name in settings.leave_out)
     types = {by_number(name, names): kind for name, kind in dict(settings.types).items()}
@@ -98,7 +107,8 @@ def train(
     if stopped != INTERRUPTED and not stopped.startswith("diverged"):
         try:
             comparison = None if no_comparison else _compared(result, path)
-            repeated = _repeated(source, settings, folds, seeds, not no_comparison, path)
+            compared = not no_comparison
+            repeated = _repeated(source, settings, folds, seeds, seconds, compared, path)
         except KeyboardInterrupt:
             note(f"interrupted while judging: {path} is whole, but for what was being compared")
     if json:
@@ -115,12 +125,15 @@ def train(
     return EXIT_DIVERGED if stopped.startswith("diverged") else 0
 
 
-def _seconds(given: float | None, settings: Settings) -> float | None:
+def _seconds(options: dict[str, Any]) -> float | None:
     """Return the limit of time, checked."""
+    given, network = options["time_limit"], of_a_network(options)
     if given is None:
         return None
-    if not settings.quality:
-        raise InputError("time-limit goes with a quality: give --quality default as well")
+    if network:
+        raise InputError(
+            f"time-limit goes with a quality, {network[0]} describes one network: leave one of the two out"
+        )
     if not 0 < given < math.inf:
         raise InputError(f"time-limit is {given:g}: it is a number of seconds above 0")
     return given
@@ -140,6 +153,7 @@ def _repeated(
     settings: Settings,
     folds: int | None,
     seeds: int | None,
+    seconds: float | None,
     compared: bool,
     path: Path,
 ) -> Repeated | None:
@@ -152,9 +166,9 @@ def _repeated(
         note(f"{what}: {written(result.scores)}")
 
     found = (
-        over_folds(source, settings, folds, compared, tell)
+        over_folds(source, settings, folds, compared, tell, seconds)
         if folds is not None
-        else over_seeds(source, settings, seeds or 0, tell)
+        else over_seeds(source, settings, seeds or 0, tell, seconds)
     )
     add_judgement(path, found)
     return found

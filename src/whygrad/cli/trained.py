@@ -10,6 +10,7 @@ from whygrad.cli import answers
 from whygrad.cli.arguments import DEFAULT_ROWS, PLAIN, OutputFormat, Rows, RunFolder, question
 from whygrad.cli.refs import ARROW, find_unit, find_weight
 from whygrad.cli.rows import ONE, choose_of_any
+from whygrad.cli.runs import note_the_first
 from whygrad.errors import InputError
 from whygrad.escaping import note
 from whygrad.nn import Array, Network, Parameters
@@ -62,6 +63,7 @@ def doctor(
     if seconds is not None and not 0 < seconds < float("inf"):
         raise InputError(f"--seconds {seconds:g}: it must be above 0")
     opened = open_run(run)
+    note_the_first(opened)
     note("It is trained again with cures, for half a minute or so; Ctrl-C ends that.")
     return answers.show(opened.why.learning(seconds=seconds), how, {"run": str(run)})
 

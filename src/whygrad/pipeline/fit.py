@@ -21,11 +21,11 @@ from whygrad.engines import choose
 from whygrad.engines.prediction import outputs_of_rows
 from whygrad.errors import InputError
 from whygrad.files import check_regular
-from whygrad.fitted import Ensemble, Fitted, fitted_of
+from whygrad.fitted import Ensemble, Fitted, averaged, fitted_of
 from whygrad.nn.arrays import Data, as_data
 from whygrad.nn.functions import Array
 from whygrad.pipeline import datasets, scores, settings
-from whygrad.pipeline.members import order_of, plan_of, seed_of, train_members
+from whygrad.pipeline.members import order_of, plan_of, seed_of, train_each
 from whygrad.pipeline.recipe import set_aside
 from whygrad.pipeline.scores import Scores
 from whygrad.pipeline.settings import Settings, recipe_of
@@ -297,7 +297,7 @@ def _of_member(seen: Array, chosen: Settings, target: Target) -> tuple[Array, Ar
 
 def of_member(table: "EncodedTable", given: Settings) -> "EncodedTable":
     """Return an encoded table as another member has it: other rows are validation rows."""
-    seen, whole = _seen(table)
+    seen, whole = _seen(table.parts, table.data)
     training, validation = _of_member(seen, given, table.encoding.target)
     data = {"test": table.data["test"]}
     for name, rows in (("training", training), ("validation", validation)):
@@ -306,24 +306,25 @@ def of_member(table: "EncodedTable", given: Settings) -> "EncodedTable":
     return replace(table, parts=Parts(training, validation, table.parts.test), data=data)
 
 
-def _seen(table: "EncodedTable") -> tuple[Array, Data]:
+def _seen(parts: Parts, data: Mapping[str, Data]) -> tuple[Array, Data]:
     """Return the rows that are no test rows, in order, and their X and Y."""
-    rows = np.concatenate([table.parts.training, table.parts.validation])
+    rows = np.concatenate([parts.training, parts.validation])
     order = np.argsort(rows)
-    parts = [table.data[name] for name in ("training", "validation")]
-    X, Y = (np.concatenate([getattr(one, name) for one in parts])[order] for name in "XY")
+    both = [data[name] for name in ("training", "validation")]
+    X, Y = (np.concatenate([getattr(one, name) for one in both])[order] for name in "XY")
     return rows[order], Data(X, Y)
 
 
-def fit_members(table: "EncodedTable", given: Settings) -> "Result":
+def fit_members(table: "EncodedTable", given: Settings, seconds: float | None = None) -> "Result":
     """Train the ensemble that settings with a quality ask for, on an encoded table, and score it."""
     began, first = time.perf_counter(), ready(table, given)
-    _, data = _seen(table)
+    _, data = _seen(table.parts, table.data)
     recipe = recipe_of(given, len(data.Y), 0, len(table.encoding.classes))
     weights = weights_of(given, data.Y, data.Y, settings.DTYPE)
     data, net = replace(data, sample_weight=weights), first.training.plan.net
-    ensemble = train_members(recipe, net, data, given.seed, engine=given.engine)
-    return scored(first, ensemble, time.perf_counter() - began)
+    deadline = None if seconds is None else began + seconds
+    fits = train_each(recipe, net, data, given.seed, engine=given.engine, deadline=deadline)
+    return scored(first, fits, time.perf_counter() - began)
 
 
 def _set_aside(target: Target, table: Any, share: float, seed: int) -> tuple[Array, Array]:
@@ -449,7 +450,8 @@ def _class_of(Y: Array) -> Array:
 class Result:
     """A training on a table, and what came of it.
 
-    `scores` are of the test rows, or of the training rows where there are no test rows.
+    `scores` are of the test rows, or of the training rows where there are no test rows. `stopped` is why
+    training ended: of several networks, if any was interrupted or diverged, the first such reason.
     """
 
     ready: Prepared
@@ -457,6 +459,7 @@ class Result:
     baseline: Label
     scores: Scores
     seconds: float
+    stopped: str
 
     @property
     def settings(self) -> Settings:
@@ -481,14 +484,11 @@ class Result:
     @property
     def members(self) -> Sequence[Fitted]:
         """The networks that predict: one, or those of an ensemble."""
-        return self.fitted.members if isinstance(self.fitted, Ensemble) else (self.fitted,)
+        return _networks(self.fitted)
 
-    @property
-    def stopped(self) -> str:
-        """Why training ended: of interrupted or diverged members the first's reason."""
-        every = [one.history.stopped for one in self.members]
-        odd = [one for one in every if one == INTERRUPTED or one.startswith(DIVERGED)]
-        return (odd or every)[0]
+
+def _networks(fitted: Fitted | Ensemble) -> Sequence[Fitted]:
+    return fitted.members if isinstance(fitted, Ensemble) else (fitted,)
 
 
 def fit(source: Source, given: Settings, observers: Sequence[AnyCallback] = ()) -> Result:
@@ -524,15 +524,14 @@ def fit(source: Source, given: Settings, observers: Sequence[AnyCallback] = ()) 
 
 def result_of(ready: Prepared, state: State, history: History, seconds: float) -> Result:
     """Score the network that a training on a table ended with."""
-    return scored(ready, fitted_of(ready.training.plan, state, history), seconds)
+    return scored(ready, [fitted_of(ready.training.plan, state, history)], seconds)
 
 
-def scored(ready: Prepared, fitted: Fitted | Ensemble, seconds: float) -> Result:
-    """Score a network, or an ensemble, that was trained on a table."""
-    encoding, parts = ready.encoding, ready.parts
+def scored(ready: Prepared, fits: Sequence[Fitted | None], seconds: float) -> Result:
+    """Score a network, or an ensemble, that was trained on a table; None stands for one that was not."""
+    encoding, parts, fitted = ready.encoding, ready.parts, averaged(fits)
     if ready.settings.aim:
-        held_out = ready.part("validation")
-        p, true = predict(fitted, held_out.X)[:, 0], held_out.Y[:, 0] > 0.5
+        p, true = _held_out(ready, fits)
         chosen, note = threshold_for(ready.settings.aim, p, true, str(encoding.classes[1]))
         target = replace(encoding.target, threshold=chosen)
         encoding = replace(encoding, target=target, notes=(*encoding.notes, note))
@@ -541,7 +540,28 @@ def scored(ready: Prepared, fitted: Fitted | Ensemble, seconds: float) -> Result
     scored_on = "test" if len(parts.test) else "training"
     rows = ready.table.take(vars(parts)[scored_on])
     a = predict(fitted, ready.part(scored_on).X)
-    return Result(ready, fitted, baseline, _judge(encoding.target, a, rows, baseline), seconds)
+    every = [one.history.stopped for one in fits if one is not None]
+    odd = [reason for reason in every if reason == INTERRUPTED or reason.startswith(DIVERGED)]
+    judged = _judge(encoding.target, a, rows, baseline)
+    return Result(ready, fitted, baseline, judged, seconds, (odd or every)[0])
+
+
+def _held_out(ready: Prepared, fits: Sequence[Fitted | None]) -> tuple[Array, Array]:
+    """Return the probability of the second class for validation rows, (n,), and whether they have it.
+
+    Of an ensemble these are the rows of all members, each by a member that has not learned from it.
+    """
+    parts, asked = {name: ready.part(name) for name in ("training", "validation")}, ready.settings
+    if asked.quality and asked.member == 1:
+        _, data = _seen(ready.parts, parts)
+        recipe = recipe_of(asked, len(data.Y), 0, len(ready.encoding.classes))
+        aside = set_aside(order_of(asked.seed, len(data.Y)), replace(recipe, members=len(fits)))
+    else:
+        data, aside = parts["validation"], [np.arange(len(parts["validation"].Y))]
+    used = _networks(averaged(fits))
+    by = [(one, rows) for one, rows in zip(fits, aside, strict=True) if one and one in used]
+    p = [predict(one, data.X[rows])[:, 0] for one, rows in by]
+    return np.concatenate(p), data.Y[np.concatenate([rows for _, rows in by]), 0] > 0.5
 
 
 def predict(fitted: Fitted | Ensemble, X: Array, first: int = 0) -> Array:

@@ -79,6 +79,24 @@ def train_members(
     KeyboardInterrupt
         Where Ctrl-C came before any epoch was over.
     """
+    fits = train_each(recipe, net, data, seed, engine=engine, cores=cores, deadline=deadline)
+    learned = [one for one in fits if one is not None and _has_learned(one)]
+    if not learned:
+        raise KeyboardInterrupt
+    return Ensemble(learned)
+
+
+def train_each(
+    recipe: Recipe,
+    net: Network,
+    data: Data,
+    seed: int = 0,
+    *,
+    engine: str = "auto",
+    cores: int | None = None,
+    deadline: float | None = None,
+) -> list[Fitted | None]:
+    """Return the members as `train_members` trains them, in their order; None where there was no time."""
     n = len(data.Y)
     order = order_of(seed, n)
     first = _training(recipe, net, data, set_aside(order, recipe)[0], engine, seed_of(seed, 1))
@@ -96,11 +114,7 @@ def train_members(
         return fitted_of(training.plan, state, history)
 
     tasks = [partial(member, k) for k in range(recipe.members)]
-    fits = side_by_side(tasks, [first], cores)
-    learned = [one for one in fits if one is not None and _has_learned(one)]
-    if not learned:
-        raise KeyboardInterrupt
-    return Ensemble(learned)
+    return side_by_side(tasks, [first], cores)
 
 
 def order_of(seed: int, rows: int) -> Array:

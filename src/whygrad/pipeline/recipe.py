@@ -129,8 +129,9 @@ def set_aside(order: Array, recipe: Recipe) -> list[Array]:
     >>> set_aside(np.arange(8), Recipe(members=3, share=0.25))
     [array([0, 1]), array([2, 3]), array([4, 5])]
     """
-    k = max(1, round(len(order) * recipe.share)) if recipe.share and len(order) > 1 else 0
-    return [order[i : i + k] for i in (member * k % len(order) for member in range(recipe.members))]
+    n = len(order)
+    k = min(max(1, round(n * recipe.share)), n - 1) if recipe.share else 0
+    return [order[np.arange(i * k, i * k + k) % n] for i in range(recipe.members)]
 
 
 def shortened(recipe: Recipe, epoch: float, left: float, cores: int) -> Recipe:

@@ -61,6 +61,7 @@ def over_folds(
     times: int,
     compared: bool = True,
     tell: Callable[[int, Result], Any] | None = None,
+    seconds: float | None = None,
 ) -> Repeated:
     """Train on all but one fold of the rows and score on that, for each fold.
 
@@ -76,6 +77,8 @@ def over_folds(
         Whether the simpler models of `comparing` are fitted to each as well.
     tell : function, optional
         Called with the number of the fold and its result.
+    seconds : float, optional
+        The time that each training of a quality may take.
 
     Returns
     -------
@@ -88,7 +91,7 @@ def over_folds(
         For fewer than two folds, or more than the smallest class has rows.
     """
     folds = _folds(source, given, times)
-    results = (_result(tabulate(source, given, rows), given) for rows in folds)
+    results = (_result(tabulate(source, given, rows), given, seconds) for rows in folds)
     return _repeated("folds", times, results, compared, tell)
 
 
@@ -97,12 +100,13 @@ def over_seeds(
     given: Settings,
     times: int,
     tell: Callable[[int, Result], Any] | None = None,
+    seconds: float | None = None,
 ) -> Repeated:
     """Train on the same rows with several seeds, the first of which is that of the settings.
 
     Parameters
     ----------
-    source, given, times, tell
+    source, given, times, tell, seconds
         As of `over_folds`; only the network depends on the seed, so that nothing else is fitted.
 
     Returns
@@ -113,18 +117,18 @@ def over_seeds(
     _check(times, "seeds")
     table = tabulate(source, given)
     seeds = range(given.seed, given.seed + times)
-    results = (_result(table, replace(given, seed=seed)) for seed in seeds)
+    results = (_result(table, replace(given, seed=seed), seconds) for seed in seeds)
     return _repeated("seeds", times, results, False, tell)
 
 
-def _result(table: EncodedTable, given: Settings) -> Result:
+def _result(table: EncodedTable, given: Settings, seconds: float | None) -> Result:
     """Train on an encoded table, and score."""
     if given.quality:
-        result = fit_members(table, given)
+        result = fit_members(table, given, seconds)
     else:
         training = ready(table, given)
         result = result_of(training, *run(training.training), 0.0)
-    if any(one.history.stopped == INTERRUPTED for one in result.members):
+    if result.stopped == INTERRUPTED:
         raise KeyboardInterrupt
     return result
 

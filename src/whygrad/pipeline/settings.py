@@ -9,6 +9,7 @@ The defaults follow from the number of training rows alone, so that no option is
     always                   λ₂ is 1 / rows, so that the penalty weighs as much as one row
 
 With a `quality` they follow from the recipe instead, see `recipe`; `Settings` are then those of one member.
+`whygrad train` takes `QUALITY` for tables where none of `OF_THE_RECIPE` is given.
 
 The numbers come from `benchmarks/tables.py`.
 """
@@ -300,15 +301,16 @@ def complete(settings: Settings, encoding: "Encoding", rows: int, stops: bool) -
     return replace(settings, cost=_cost(settings.cost, encoding), **left_open)
 
 
+QUALITY = "default"
 # What the recipe decides, where there is a quality.
 OF_THE_RECIPE = (
     *("hidden", "activation", "cost", "optimizer", "learning_rate", "schedule", "batch_size"),
-    *("dropout", "l1", "l2", "validation", "aim"),
+    *("dropout", "l1", "l2"),
 )
 
 
 def recipe_of(settings: Settings, rows: int, numbers: int, classes: int) -> Recipe:
-    """Return the recipe that settings with a quality ask for; of these it takes the epochs.
+    """Return the recipe that settings with a quality ask for, with their epochs and validation rows.
 
     Parameters
     ----------
@@ -322,8 +324,9 @@ def recipe_of(settings: Settings, rows: int, numbers: int, classes: int) -> Reci
     Recipe
         The recipe of all members.
     """
+    given: dict[str, Any] = {"epochs": settings.epochs, "share": settings.validation}
     found = recommended(rows, numbers, classes, settings.quality or "default")
-    return found if settings.epochs is None else replace(found, epochs=settings.epochs)
+    return replace(found, **{name: value for name, value in given.items() if value is not None})
 
 
 def check_quality(settings: Settings) -> None:
@@ -334,6 +337,12 @@ def check_quality(settings: Settings) -> None:
             raise InputError(
                 f"quality {settings.quality!r} chooses {_option(name)} by itself: leave one of the two out"
             )
+
+
+def without_recipe(settings: Settings) -> Settings:
+    """Return settings with a quality as they were given, before `by_recipe`."""
+    plain = Settings()
+    return replace(settings, **{name: getattr(plain, name) for name in OF_THE_RECIPE})
 
 
 def by_recipe(settings: Settings, recipe: Recipe, rows: int, encoding: "Encoding") -> Settings:

@@ -7,11 +7,11 @@ All folders are there before any training begins, so that a run that was killed 
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from whygrad.fitted import Fitted, fitted_of
 from whygrad.pipeline.fit import (
@@ -26,13 +26,13 @@ from whygrad.pipeline.fit import (
     tabulate,
 )
 from whygrad.pipeline.members import in_time
-from whygrad.pipeline.settings import OF_THE_RECIPE, Settings, recipe_of
+from whygrad.pipeline.settings import Settings, recipe_of, without_recipe
 from whygrad.record import forking
 from whygrad.record.folder import add_hashes, begin, conclude, go_on, parts_of
-from whygrad.record.recorded import Recorded, averaged, folder_of
+from whygrad.record.recorded import Recorded, folder_of
 from whygrad.record.replay import state_at
 from whygrad.record.rows import details_of, results_again, results_of
-from whygrad.training.callbacks import AnyCallback
+from whygrad.training.callbacks import AnyCallback, StepController, waited
 from whygrad.training.loop import INTERRUPTED
 from whygrad.training.progress import ProgressOfMany
 from whygrad.training.side_by_side import Seat, side_by_side
@@ -48,6 +48,9 @@ def record_members(
     copy_data: bool | None = None,
     seconds: float | None = None,
     progress: bool = False,
+    observers: Sequence[AnyCallback] = (),
+    controller: StepController | None = None,
+    before_each: Callable[[int], Any] = lambda k: None,
 ) -> Result:
     """Train an ensemble on a table, score its average, and record each member.
 
@@ -67,6 +70,12 @@ def record_members(
         The time that all of it may take; see `pipeline.members.train_members`.
     progress : bool, default False
         Show a live line.
+    observers : sequence of Callback or function
+        Called during the training of the first member.
+    controller : StepController, optional
+        Bounds the steps of all members, which are then trained one after the other.
+    before_each : function, optional
+        Called with the number of each member, counted from 1, before it is trained.
 
     Returns
     -------
@@ -92,17 +101,32 @@ def record_members(
     def train(k: int, seat: Seat) -> Fitted:
         one = first if k == 1 else _member(table, given, k)
         left = None if deadline is None else max(0.0, deadline - time.perf_counter())
-        return _trained(path, one, k, left, seat, () if line is None else (line.of(k - 1),))
+        seen = [*(observers if k == 1 else ()), *(() if line is None else (line.of(k - 1),))]
+        before_each(k)
+        return _trained(path, one, k, left, seat, seen, controller)
 
+    tasks = [partial(train, k) for k in range(1, recipe.members + 1)]
     try:
-        tasks = [partial(train, k) for k in range(1, recipe.members + 1)]
-        fits = side_by_side(tasks, [first.training])
+        fits: list[Fitted | None]
+        fits = _one_by_one(tasks) if controller else [*side_by_side(tasks, [first.training])]
     finally:
         if line is not None:
             line.close()
-    found = scored(first, averaged(fits), time.perf_counter() - began)
-    conclude(path, fits[0], results_of(found))
+    own = fits[0]
+    assert own is not None
+    found = scored(first, fits, time.perf_counter() - began - waited(controller))
+    conclude(path, own, results_of(found))
     return found
+
+
+def _one_by_one(tasks: Sequence[Callable[[Seat], Fitted]]) -> list[Fitted | None]:
+    """Train one after the other; None for those that follow one that was interrupted."""
+    seat, fits = Seat(), list[Fitted | None]()
+    for task in tasks:
+        fits.append(task(seat))
+        if fits[-1] is not None and fits[-1].history.stopped == INTERRUPTED:
+            break
+    return fits + [None] * (len(tasks) - len(fits))
 
 
 def _member(table: EncodedTable, given: Settings, k: int) -> Prepared:
@@ -131,18 +155,28 @@ def _trained(
     seconds: float | None,
     seat: Seat,
     observers: Sequence[AnyCallback],
+    controller: StepController | None,
 ) -> Fitted:
     """Train a member whose folder is there, and conclude all but the first."""
     folder, training, began = folder_of(path, k), seat.take(one.training), time.perf_counter()
     hashing = partial(add_hashes, folder, parts_of(training) | {"test": one.test})
-    state, history = go_on(folder, training, training.state.step, observers, seconds, hashing)
+    known = training.state.step
+    state, history = go_on(
+        folder, training, known, observers, seconds, hashing, controller=controller
+    )
     found = fitted_of(training.plan, state, history)
     if k > 1:
-        conclude(folder, found, results_of(scored(one, found, time.perf_counter() - began)))
+        conclude(folder, found, results_of(scored(one, [found], time.perf_counter() - began)))
     return found
 
 
 # ── gone on with ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def unfinished(run: Recorded) -> bool:
+    """Return whether any member was broken off, or not begun, and can be resumed as it was."""
+    every = (run.member(k) for k in range(1, run.members + 1))
+    return any(forking.broken_off(one) or not one.concluded for one in every)
 
 
 def resume_members(
@@ -150,6 +184,9 @@ def resume_members(
     epochs: int | None = None,
     callbacks: Sequence[AnyCallback] = (),
     seconds: float | None = None,
+    observers: Sequence[AnyCallback] = (),
+    controller: StepController | None = None,
+    before_each: Callable[[int], Any] = lambda k: None,
 ) -> R:
     """Resume all members of a run that were cut off, one after the other, and score the average.
 
@@ -163,6 +200,8 @@ def resume_members(
         Called with a `Report` by each.
     seconds : float, optional
         The time that each may take.
+    observers, controller, before_each
+        As of `record_members`.
 
     Returns
     -------
@@ -175,11 +214,13 @@ def resume_members(
         other = run.member(k)
         if epochs is not None or forking.broken_off(other) or not other.concluded:
             resumed = True
-            now = forking.resume(other, epochs, callbacks, seconds)
+            before_each(k)
+            now = forking.resume(other, epochs, callbacks, seconds, controller=controller)
             if now.stopped == INTERRUPTED:
                 return run
     if epochs is not None or forking.broken_off(run) or not run.concluded or not resumed:
-        return forking.resume(run, epochs, callbacks, seconds)
+        before_each(1)
+        return forking.resume(run, epochs, callbacks, seconds, observers, controller)
     state = state_at(run, run.step)
     conclude(run.path, run.fitted, results_again(run, state, run.history))
     return run.opened_again()
@@ -189,9 +230,7 @@ def _begin_again(run: Recorded, k: int) -> None:
     """Make the folder of a member that a kill left none of."""
     if folder_of(run.path, k).exists():
         return
-    plain = Settings()
-    kept = {name: getattr(plain, name) for name in OF_THE_RECIPE}
-    given = replace(run.settings, member=k, **kept)
+    given = replace(without_recipe(run.settings), member=k)
     source = find_again(run.manifest["data"], run.target, run.encoding.task)
     one = ready(tabulate(source, given), given)
     _begin(run.path, one, k, run.members, False, run.manifest["data"]["copied"])

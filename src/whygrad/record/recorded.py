@@ -4,7 +4,6 @@ A run can be read while it is being written. History and costs are then those so
 those of the last snapshot.
 """
 
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,7 +14,7 @@ import numpy as np
 
 from whygrad.engines import Engine, Statistics, choose
 from whygrad.errors import FileError, InputError, RecordWarning, warn
-from whygrad.fitted import Ensemble, Fitted, fitted_of
+from whygrad.fitted import Ensemble, Fitted, averaged, fitted_of
 from whygrad.nn import Array, Data, Network, Parameters
 from whygrad.plan.plan import Plan, State, of_gradients
 from whygrad.record import source
@@ -24,7 +23,6 @@ from whygrad.record.files import (
     environment,
     events,
     inside,
-    location,
     manifest,
     snapshots,
 )
@@ -265,7 +263,7 @@ class Recorded:
             )
         if number == 1:
             return self
-        path = folder_of(self.path, number)
+        path = inside.member_of(self.path, number)
         return replace(self, path=path, manifest=manifest.read(path))
 
     def opened_again(self) -> Self:
@@ -275,11 +273,11 @@ class Recorded:
     @cached_property
     def average(self) -> Fitted | Ensemble:
         """What predicts: `fitted`, or of several members the ensemble of those that had an epoch."""
-        return self.averaged(self.fitted)
+        return averaged(self.each(self.fitted))
 
-    def averaged(self, own: Fitted) -> Fitted | Ensemble:
-        """Return the ensemble of the members, of which the first is `own`; `own` where it is alone."""
-        return averaged([own, *(self.member(k).fitted for k in range(2, self.members + 1))])
+    def each(self, own: Fitted) -> list[Fitted]:
+        """Return the networks of all members in their order, of which the first is `own`."""
+        return [own, *(self.member(k).fitted for k in range(2, self.members + 1))]
 
     @property
     def concluded(self) -> bool:
@@ -473,13 +471,7 @@ def folder_of(path: Path, member: int) -> Path:
     >>> folder_of(Path("a.run"), 1).name, folder_of(Path("a.run"), 3).name
     ('a.run', '3.run')
     """
-    return path if member == 1 else path / "members" / f"{member}{location.ENDING}"
-
-
-def averaged(fits: Sequence[Fitted]) -> Fitted | Ensemble:
-    """Return what predicts: the ensemble of those members that had an epoch, or the one there is."""
-    learned = [one for one in fits if one.history.epochs]
-    return Ensemble(learned) if len(learned) > 1 else (learned or fits)[0]
+    return path if member == 1 else inside.member_of(path, member)
 
 
 def latest(run: Recorded) -> State:

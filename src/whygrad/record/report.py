@@ -38,8 +38,10 @@ from whygrad.why.bound import Why
 
 ROWS = 1_000  # that columns are shuffled in
 SHUFFLES = 5
-EXPLAINED = 30  # rows whose parts are averaged
-BASELINES = 30  # training rows that each of these is compared with
+EXPLAINED = (
+    30  # rows whose parts are averaged, and training rows that each of these is compared with
+)
+EXPLAINED_OF_MANY = 15  # where every one of several networks is walked through
 MOST = 12  # columns in a picture
 FEW = 100  # test rows below which scores are rough
 UNSURE = 0.1  # calibration error from which probabilities are not to be taken at their word
@@ -95,9 +97,12 @@ def _of(run: Run) -> str:
 
 def _head(run: Run, gone: str) -> Explanation:
     scores, target = run.scores, run.encoding.target
+    what = (
+        f"The average of {run.members} neural networks" if run.members > 1 else "A neural network"
+    )
     if isinstance(scores, ClassificationScores):
         said = (
-            f"A neural network predicts the class {quoted(target.name)}. Of {_of(run)}, it gets "
+            f"{what} predicts the class {quoted(target.name)}. Of {_of(run)}, it gets "
             f"{written_share(scores.accuracy)} right; always saying "
             f"{quoted(str(scores.baseline_label))} gets {written_share(scores.baseline)}."
         )
@@ -105,7 +110,7 @@ def _head(run: Run, gone: str) -> Explanation:
         assert isinstance(scores, RegressionScores)
         r2 = "no R²" if scores.r2 is None else f"an R² of {written_r2(scores.r2)}"
         said = (
-            f"A neural network predicts the number {quoted(target.name)}. On {_of(run)}, it has {r2} "
+            f"{what} predicts the number {quoted(target.name)}. On {_of(run)}, it has {r2} "
             f"and is off by {number(scores.absolute_error)} on average; always saying the mean is off by "
             f"{number(scores.baseline_absolute_error)}."
         )
@@ -120,9 +125,10 @@ def _data(run: Run) -> Explanation:
     where = data.get("path") or data.get("name") or "a frame in memory"
     sizes = " → ".join(map(str, run.net.sizes))
     several = f"; the average of {run.members} of them predicts" if run.members > 1 else ""
+    others = ", of the first network: each sets aside other ones" if run.members > 1 else ""
     rows = [
         ("from", "standard input" if where == "-" else str(where)),
-        ("rows", ", ".join(f"{n:,} {part}" for part, n in data["rows"].items())),
+        ("rows", ", ".join(f"{n:,} {part}" for part, n in data["rows"].items()) + others),
         ("network", f"{sizes} units, {run.net.C.name}{several}"),
         ("trained", f"{len(run.history.epochs)} epochs, seed {run.plan.seed}"),
         ("written", about["created"].replace("T", " ")[:16] + " UTC"),
@@ -239,7 +245,8 @@ def _curves(run: Run) -> list[Explanation]:
     picture = CurvePicture(
         "The cost, epoch by epoch", "epoch", "cost", x, tuple(lines), scale="log"
     )
-    return [_section("How it learned", f"It ended: {run.history.stopped}.", pictures=(picture,))]
+    said = f"The first of {run.members} networks ended" if run.members > 1 else "It ended"
+    return [_section("How it learned", f"{said}: {run.history.stopped}.", pictures=(picture,))]
 
 
 # ── how far its word can be trusted ──────────────────────────────────────────────────────────────────
@@ -317,7 +324,8 @@ def _importance(
             after = losses_of(target, predict(run.average, shuffled), true).mean()
             each.append(float(after - before))
         risen[column.name] = (float(np.mean(each)), float(np.std(each)))
-    parts = _mean_parts(why, rows)
+    few = EXPLAINED if run.members == 1 else EXPLAINED_OF_MANY
+    parts = _mean_parts(why, rows, few)
     order = sorted(risen, key=lambda name: -risen[name][0])
     kind = "the share of wrong answers" if target.classes else "the mean squared error"
     unit = f" of {target.name}" if not target.classes else ""
@@ -329,7 +337,6 @@ def _importance(
     top = order[:MOST]
     values = np.array([risen[name][0] for name in top])
     picture = BarPicture("What it costs to shuffle a column", f"rise of {kind}", tuple(top), values)
-    few = min(EXPLAINED, count(rows))
     return _section(
         "Which columns matter",
         f"Shuffling a column of {len(X):,} rows, {SHUFFLES} times, shows what the network owes to it: "
@@ -338,19 +345,19 @@ def _importance(
         tables=(table,),
         notes=(
             "The mean part is the mean size of what a column adds to the output beside "
-            f"{BASELINES} training rows, exact for each of {few} rows (as by `whygrad why prediction "
-            f"--sample {BASELINES}`); columns that go along with others share it.",
+            f"{few} training rows, exact for each of {min(few, count(rows))} rows (as by `whygrad why "
+            f"prediction --sample {few}`); columns that go along with others share it.",
         ),
     )
 
 
-def _mean_parts(why: Why, rows: Any) -> dict[str, float]:
-    """Return the mean size of each column's part over some rows, in units of the target for numbers."""
+def _mean_parts(why: Why, rows: Any, few: int) -> dict[str, float]:
+    """Return the mean size of each column's part over a few rows, in units of the target for numbers."""
     n = count(rows)
     total: dict[str, float] = {}
-    chosen = np.unique(np.linspace(0, n - 1, min(n, EXPLAINED)).astype(int))
+    chosen = np.unique(np.linspace(0, n - 1, min(n, few)).astype(int))
     for row in chosen:
-        answer = why.prediction(_one(rows, int(row)), sample=BASELINES)
+        answer = why.prediction(_one(rows, int(row)), sample=few)
         for term in answer.terms:
             total[term.name] = total.get(term.name, 0.0) + abs(term.value) / len(chosen)
     return total
@@ -378,7 +385,8 @@ def _examples(run: Run, why: Why, rows: Any, outputs: Array, true: Array) -> lis
     for what, row in picked.items():
         known = target.classes[int(true[row])] if target.classes else number(float(true[row]))
         told = said[row] if target.classes else number(float(said[row]))
-        answer = why.prediction(_one(rows, int(row)), top=5)
+        sample = None if run.members == 1 else EXPLAINED
+        answer = why.prediction(_one(rows, int(row)), top=5, sample=sample)
         tables = tuple(table for table in answer.tables if table.title.startswith("What"))
         title = f"Row {row}, {what}: it is {known}, the network says {told}"
         found.append(

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from whygrad.errors import InputError, warn
-from whygrad.fitted import Ensemble, Fitted, fitted_of
+from whygrad.fitted import Ensemble, Fitted, averaged, fitted_of
 from whygrad.nn import Array, Data
 from whygrad.pipeline import datasets
 from whygrad.pipeline.comparing import Comparison
@@ -138,7 +138,7 @@ def _results_again(run: Recorded, state: State, history: History) -> dict[str, A
     try:
         rows = read_again(run)
         if isinstance(rows, Data):
-            return {"scores": _scores(run, run.averaged(own), rows).to_dict()}
+            return {"scores": _scores(run, averaged(run.each(own)), rows).to_dict()}
         table, encoding, parts = prepare_again(run)
     except (InputError, OSError):
         return {"scores": None}
@@ -146,7 +146,7 @@ def _results_again(run: Recorded, state: State, history: History) -> dict[str, A
     held_out, dtype = table.take(parts.test), run.plan.dtype
     test = Data(encoding.encode(held_out, dtype), encoding.targets(held_out, dtype))
     ready = Prepared(source, run.settings, table, encoding, parts, run.training(state), test)
-    return results_of(scored(ready, run.averaged(own), 0.0))
+    return results_of(scored(ready, run.each(own), 0.0))
 
 
 # ── applied to rows ───────────────────────────────────────────────────────────────────────────────────────

@@ -1,6 +1,7 @@
 """A run → `Why`: its encoding turns rows of a table into examples, and names units after columns.
 
-    why_of_run          a run → its `Why`
+    why_of_run          a run → its `Why`, of an ensemble that of its average
+    why_of_member       the same of its own network alone
     rows_asked          the user's rows → the network's, for questions about the training
     rows_to_show        the user's rows → the widget's
     names_of_encoding   columns and classes → names of inputs and outputs
@@ -34,7 +35,21 @@ PIXEL = re.compile(r"row (\d+), column (\d+)")
 
 
 def why_of_run(run: Recorded) -> Why:
-    """Return the `Why` of a run.
+    """Return the `Why` of a run, of several networks that of their average."""
+    own = why_of_member(run)
+    if not isinstance(run.average, Ensemble):
+        return own
+    members = tuple((member.net, member.theta) for member in run.average.members)
+    K = len(members)
+    said = (
+        f"{K} networks are averaged: a prediction is explained of their average, all else of member 1; the "
+        f"others are {run.path.name}/members/2.run and so on."
+    )
+    return replace(own, notes=(*own.notes, said), members=members)
+
+
+def why_of_member(run: Recorded) -> Why:
+    """Return the `Why` of the network that lies in the run's own folder.
 
     Without rows it asks about the test rows; that of a run on arrays takes arrays only.
     """
@@ -52,7 +67,7 @@ def why_of_run(run: Recorded) -> Why:
             f"0 is {target.center:.6g}. So it stands in costs, derivatives and what adds up to them.",
         )
     names = names_of_encoding(run.encoding)
-    own = Why(
+    return Why(
         run.net,
         run.theta,
         names,
@@ -64,15 +79,6 @@ def why_of_run(run: Recorded) -> Why:
         run,
         partial(_rows_trained_on, run),
     )
-    if not isinstance(run.average, Ensemble):
-        return own
-    members = tuple((member.net, member.theta) for member in run.average.members)
-    K = len(members)
-    said = (
-        f"{K} networks are averaged: a prediction is explained of their average, all else of member 1; the "
-        f"others are {run.path.name}/members/2.run and so on."
-    )
-    return replace(own, notes=(*notes, said), members=members)
 
 
 def _rows_trained_on(run: Recorded) -> Array | None:

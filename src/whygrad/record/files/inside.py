@@ -21,6 +21,7 @@ LIVE = "live.safetensors"
 EVENTS = "events.sqlite"
 SNAPSHOTS = "snapshots"
 DATA = "data"
+MEMBERS = "members"  # of an ensemble: the runs of all networks but the first
 
 # The parts of the data: what is trained on, measured after every epoch, and scored once at the end.
 TRAINING, VALIDATION, TEST = PARTS = ("training", "validation", "test")
@@ -33,6 +34,7 @@ WHOLE = "|".join(
     ]
 )
 FILES = re.compile(WHOLE)
+MEMBER = re.compile(r"[0-9]{1,9}\.run|\.[0-9]{1,9}\.run\.[0-9a-f]{32}")  # the latter is being made
 # What a file is written to before it has its name: a point, the name, and a number of its own.
 HALF_WRITTEN = re.compile(r"(?P<folder>\w+/)?\.(?P<name>.+)\.[0-9a-f]{32}")
 OPEN = os.O_RDONLY
@@ -65,6 +67,14 @@ def path_of(run: Path, name: str) -> Path:
     if folder:
         _check(run, folder, stat.S_ISDIR, "a folder")
     _check(run, name, stat.S_ISREG, "a regular file")
+    return run / name
+
+
+def member_of(run: Path, number: int) -> Path:
+    """Return the folder of member 2, 3, …, which may be missing; raises `FileError` for a link."""
+    name = f"{MEMBERS}/{number}.run"
+    for folder in (MEMBERS, name):
+        _check(run, folder, stat.S_ISDIR, "a folder")
     return run / name
 
 
@@ -129,8 +139,24 @@ def names(run: Path) -> list[str]:
 
 
 def strangers(run: Path) -> list[str]:
-    """List what else lies in a run's folder: the user's own files, and links."""
-    return sorted(name for name, regular in _listed(run) if not (regular and _is_ours(name)))
+    """List what else lies in a run's folder and in its members': the user's own files, and links."""
+    return sorted(_strange(run))
+
+
+def _strange(run: Path) -> Iterator[str]:
+    for name, regular in _listed(run):
+        if regular and _is_ours(name):
+            continue
+        folder = run / name
+        if name != MEMBERS or folder.is_symlink() or not folder.is_dir():
+            yield name
+            continue
+        for entry in os.scandir(folder):
+            within = f"{MEMBERS}/{entry.name}"
+            if MEMBER.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
+                yield from (f"{within}/{one}" for one in strangers(Path(entry.path)))
+            else:
+                yield within
 
 
 def _listed(run: Path) -> Iterator[tuple[str, bool]]:

@@ -26,6 +26,13 @@ ABOUT = {
     "mnist": "70,000 handwritten digits of 28 × 28 pixels",
 }
 PREVIEW = 6  # rows
+# What is trained: settings' quality, "" for none.
+QUALITY = {
+    "": "one network, as you draw it",
+    "fast": "one network, by the recipe for tables",
+    "default": "networks by the recipe, averaged",
+    "best": "networks by the recipe, eight of any table",
+}
 REJECTED = "(found) => emit(found[0].failedPropValidation, found[0].file.name)"
 
 
@@ -66,7 +73,16 @@ def build(page: Page) -> None:
         now: Any = session.no_config
         if config is not None:
             of = config.settings
-            now = (config.source, of.seed, of.validation, of.test, of.leave_out, of.types, of.na)
+            now = (
+                config.source,
+                of.seed,
+                of.validation,
+                of.test,
+                of.leave_out,
+                of.types,
+                of.na,
+                of.quality,
+            )
         if now == seen[0]:
             return
         seen[0] = now
@@ -122,6 +138,8 @@ def _ask_target(page: Page, path: Path, table: Any) -> None:
         "wg-wide"
     )
     target.props("dense outlined options-dense")
+    quality = ui.select(QUALITY, value="", label="What is trained").classes("wg-wide")
+    quality.props("dense outlined options-dense")
     without = ui.select(names, value=[], multiple=True, label="Columns to leave out").classes(
         "wg-wide"
     )
@@ -130,6 +148,8 @@ def _ask_target(page: Page, path: Path, table: Any) -> None:
     def use() -> None:
         left_out = tuple(name for name in without.value if name != target.value)
         settings = Settings(hidden=(16, 8), activation="tanh", leave_out=left_out)
+        if quality.value:
+            settings = Settings(quality=quality.value, leave_out=left_out)
 
         def work() -> None:
             if len(names) - len(left_out) < 2:

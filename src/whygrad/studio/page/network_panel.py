@@ -6,8 +6,16 @@ from nicegui import ui
 
 from whygrad.errors import InputError
 from whygrad.nn.functions import ACTIVATIONS
-from whygrad.pipeline.settings import OF_CLASSES, OF_NUMBERS, SCHEDULES, Settings, share_of_test
+from whygrad.pipeline.settings import (
+    OF_CLASSES,
+    OF_NUMBERS,
+    OF_THE_RECIPE,
+    SCHEDULES,
+    Settings,
+    share_of_test,
+)
 from whygrad.plan.optimizers import OPTIMIZERS
+from whygrad.studio.page.data_panel import QUALITY
 from whygrad.studio.page.page import Page
 
 WHOLE = ("epochs", "batch_size", "seed")
@@ -21,7 +29,9 @@ def build(page: Page) -> None:
 
     def changed(name: str, value: Any) -> None:
         config = session.config
-        if config is None or session.opened_run is not None or value in (None, ""):
+        if config is None or session.opened_run is not None or value is None:
+            return
+        if value == "" and name != "quality":
             return
         if value == shown_value(config.ready.settings, name):
             page.tell("")
@@ -29,7 +39,9 @@ def build(page: Page) -> None:
         if name in WHOLE and value != int(value):
             page.tell(f"{fields[name].props['label']}: give a whole number, not {value:g}")
             return
-        if name == "hidden":
+        if name == "quality":
+            page.do(lambda: session.set(quality=value or None))
+        elif name == "hidden":
             page.do(lambda: session.set(hidden=_layers(value)))
         else:
             number = int(value) if name in WHOLE else value
@@ -44,6 +56,8 @@ def build(page: Page) -> None:
         field.on("change", lambda: changed(name, field.value))
         fields[name] = field.props("dense outlined").classes("wg-field")
 
+    choice("quality", "What is trained", QUALITY)
+    fields["quality"].classes("wg-wide", remove="wg-field")
     layers = ui.input("Units of the hidden layers").props("dense outlined").classes("wg-wide")
     layers.on("change", lambda: changed("hidden", layers.value))
     fields["hidden"] = layers
@@ -81,6 +95,8 @@ def build(page: Page) -> None:
             fields["cost"].set_options(options)
         for name, field in fields.items():
             field.set_enabled(not begun and config is not None)
+            if name in OF_THE_RECIPE and settings is not None and settings.quality:
+                field.disable()
             if settings is not None:
                 field.set_value(shown_value(settings, name))
         sizes = " – ".join(f"{size:,}" for size in subject.net.sizes)
@@ -96,6 +112,8 @@ def shown_value(settings: Settings, name: str) -> Any:
     ('16, 8', 0.1)
     """
     value = getattr(settings, name)
+    if name == "quality":
+        return value or ""
     if name == "hidden":
         return ", ".join(map(str, value))
     return share_of_test(value) if name == "test" else value

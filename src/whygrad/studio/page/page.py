@@ -315,10 +315,11 @@ def _words_of(status: Status | None) -> str:
     if status is None:
         return ""
     at = f"step {status.step:,}, epoch {status.epoch:,}"
+    more = f", {status.message}" if status.message else ""
     return {
         "starting": f"starting: {status.message}" if status.message else "starting …",
         "compiling": "compiling, once on this machine …",
-        "running": f"training: {at}",
-        "paused": f"paused at {at}",
+        "running": f"training: {at}{more}",
+        "paused": f"paused at {at}{more}",
         "ended": f"ended at {at}: {status.message}",
     }.get(status.kind, status.message)

@@ -71,6 +71,12 @@ class Control:
         finally:
             self.waited += self._clock() - began
 
+    def turn_to(self, tell: Tell) -> None:
+        """Bound another training from here on, which pauses where it is if the last one was to pause."""
+        if self._goal is not None:
+            self._stop()
+        self._before, self._tell, self._told = None, tell, ("", -1)
+
     # ── waiting ──
 
     def _waits(self, plan: Plan, state: State, flush: Callable[[], None]) -> bool:

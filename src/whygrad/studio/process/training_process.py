@@ -14,7 +14,7 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
@@ -27,6 +27,7 @@ from whygrad.plan.plan import State
 from whygrad.record import Run, forking, open_run
 from whygrad.record.files import manifest, snapshots
 from whygrad.record.files.location import check_place
+from whygrad.record.members import record_members, resume_members
 from whygrad.record.recorded import latest
 from whygrad.record.rows import record_prepared
 from whygrad.studio.process.control import Command, Control
@@ -121,15 +122,43 @@ class _Process:
         self._make_ready(ready.training)
         control = self._control(order, 0)
         overwrite, copied = order["overwrite"], order["copy_data"]
-        found = record_prepared(path, ready, [Live(path)], overwrite, copied, control)
-        return found.fitted.history.stopped
+        if chosen.quality:
+            found = record_members(
+                path,
+                source,
+                chosen,
+                overwrite,
+                copied,
+                observers=[Live(path)],
+                controller=control,
+                before_each=self._turning(control, path),
+            )
+        else:
+            found = record_prepared(path, ready, [Live(path)], overwrite, copied, control)
+        return found.stopped
 
     def _resume(self, path: Path, order: dict[str, Any]) -> str:
-        run = self._opened(path)
+        run, epochs, live = self._opened(path), order["epochs"], [Live(path)]
+        if run.members > 1:
+            control = self._control(order, 0)
+            turn = self._turning(control, path)
+            return resume_members(run, epochs, (), None, live, control, turn).stopped
         control = self._control(order, run.step)
-        return forking.resume(
-            run, order["epochs"], observers=[Live(path)], controller=control
-        ).stopped
+        return forking.resume(run, epochs, observers=live, controller=control).stopped
+
+    def _turning(self, control: Control, path: Path) -> Callable[[int], None]:
+        """Return what turns the control to a member; the step that is told stays that of the first one."""
+
+        def turn(k: int) -> None:
+            run = Run(path, manifest.read(path))
+            at, said = latest(run), f"network {k} of {run.members}"
+
+            def tell(kind: str, state: State) -> None:
+                self._told.kind(kind, at.step, at.epoch, said)
+
+            control.turn_to(self._told.state if k == 1 else tell)
+
+        return turn
 
     def _fork(self, path: Path, order: dict[str, Any]) -> str:
         check_place(path)

@@ -12,7 +12,7 @@ from typing import Any
 from whygrad.errors import InputError
 from whygrad.pipeline import datasets
 from whygrad.pipeline.fit import EncodedTable, Prepared, Source, ready, tabulate
-from whygrad.pipeline.settings import Settings
+from whygrad.pipeline.settings import OF_THE_RECIPE, Settings, without_recipe
 from whygrad.record.why import names_of_encoding
 from whygrad.studio.session.cache import LRUCache
 from whygrad.studio.session.subject import Rows, Subject
@@ -63,6 +63,12 @@ class ModelConfig:
         return ready(self.tabulated, self.settings)
 
     @property
+    def asked(self) -> Settings:
+        """The settings that a training is to be started with, all filled in that no quality decides."""
+        filled = self.ready.settings
+        return without_recipe(filled) if filled.quality else filled
+
+    @property
     def hidden(self) -> tuple[int, ...]:
         """The units of the hidden layers."""
         return self.ready.settings.hidden or ()
@@ -80,7 +86,7 @@ encoded_tables: LRUCache[tuple[Source, Settings], EncodedTable] = LRUCache(_byte
 def tabulated(source: Source, settings: Settings) -> EncodedTable:
     """Return what a table makes, the same once more where only the network is another."""
     cost = settings.cost if settings.cost == "poisson" else None
-    names = ("seed", "validation", "test", "leave_out", "types", "na")
+    names = ("seed", "validation", "test", "leave_out", "types", "na", "quality", "member")
     kept = {name: getattr(settings, name) for name in names}
     of = Settings(cost=cost, **kept)
     return encoded_tables.get((source, of), lambda: tabulate(source, of))
@@ -113,7 +119,8 @@ def checked(config: ModelConfig) -> ModelConfig:
     Raises `InputError` for settings that do not fit the table, and for what is too large to draw and to
     train live, before it is made.
     """
-    encoding, hidden = config.tabulated.encoding, config.settings.hidden or ()
+    encoding, settings = config.tabulated.encoding, config.settings
+    hidden = () if settings.quality else settings.hidden or ()
     check_size((len(encoding.names), *hidden, encoding.target.n_outputs))
     check_size(config.ready.training.plan.net.sizes)
     return config
@@ -135,6 +142,20 @@ def check_size(sizes: Any) -> None:
         )
 
 
+def changed(config: ModelConfig, **changes: Any) -> ModelConfig:
+    """Return a configuration with other settings.
+
+    A change of what a quality decides makes the network one's own, as it was; a quality decides it anew.
+    """
+    settings = config.settings
+    if changes.get("quality"):
+        settings = without_recipe(replace(settings, quality=None))
+        settings = replace(settings, epochs=None, validation=None)
+    elif settings.quality and {*changes} & {"quality", *OF_THE_RECIPE}:
+        settings = replace(config.ready.settings, quality=None)
+    return replace(config, settings=replace(settings, **changes))
+
+
 def edited(config: ModelConfig, kind: str, layer: int) -> ModelConfig:
     """Add or remove a unit or a layer; a new layer comes before `layer`, with as many units as that has."""
     hidden = list(config.hidden)
@@ -149,7 +170,7 @@ def edited(config: ModelConfig, kind: str, layer: int) -> ModelConfig:
         hidden[at] += 1
     elif kind == "remove_unit":
         hidden[at] = max(1, hidden[at] - 1)
-    return replace(config, settings=replace(config.settings, hidden=tuple(hidden)))
+    return changed(config, hidden=tuple(hidden))
 
 
 def fitting(name: str) -> Settings:

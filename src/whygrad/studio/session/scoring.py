@@ -151,14 +151,15 @@ def words_of(run: Run) -> str:
     found, part = run.scores, run.manifest.get("scored_on", "")
     if found is None:
         return ""
+    by = f"The average of {run.members} networks: " if run.members > 1 else ""
     if isinstance(found, ClassificationScores):
         return (
-            f"{share(found.accuracy)} of the {found.rows:,} {part} rows are right; "
+            f"{by}{share(found.accuracy)} of the {found.rows:,} {part} rows are right; "
             f"always saying {str(found.baseline_label)!r} is in {share(found.baseline)}."
         )
     r2 = "" if found.r2 is None else f"R² {found.r2:.3f}; "
     return (
-        f"{r2}on average {found.absolute_error:.4g} beside the {found.rows:,} {part} rows; always "
+        f"{by}{r2}on average {found.absolute_error:.4g} beside the {found.rows:,} {part} rows; always "
         f"saying the mean of the training rows is {found.baseline_absolute_error:.4g} beside."
     )
 

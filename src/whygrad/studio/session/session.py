@@ -19,10 +19,17 @@ from whygrad.pipeline.fit import find
 from whygrad.pipeline.settings import Settings
 from whygrad.record import Run, free_name
 from whygrad.record.files.location import ENDING, MANIFEST
-from whygrad.record.forking import broken_off
+from whygrad.record.members import unfinished
 from whygrad.studio.process.worker import Status, Worker
 from whygrad.studio.server.guard import confined
-from whygrad.studio.session.model_config import ModelConfig, checked, edited, fitting, subject_of
+from whygrad.studio.session.model_config import (
+    ModelConfig,
+    changed,
+    checked,
+    edited,
+    fitting,
+    subject_of,
+)
 from whygrad.studio.session.opened_run import OpenedRun, hashed
 from whygrad.studio.session.subject import Subject, alone
 
@@ -126,9 +133,8 @@ class Session:
     def set(self, **changes: Any) -> None:
         """Change settings of a training that has not begun, or of the one that follows the present."""
         with self._changing:
-            config = self._config()
-            new = replace(config, settings=replace(config.settings, **changes))
-            before = self._show(SessionState(checked(new)))
+            new = checked(changed(self._config(), **changes))
+            before = self._show(SessionState(new))
         self._end(before)
 
     def edit(self, kind: str, layer: int) -> None:
@@ -255,7 +261,7 @@ class Session:
             return Worker.start(
                 free_name(Path(config.title).stem, self.folder),
                 config.given,
-                config.ready.settings,
+                config.asked,
                 target=config.source.target,
                 task=config.source.task,
                 data_seed=config.source.about.get("seed"),
@@ -269,7 +275,7 @@ class Session:
         """Go on with the run that is shown; one at its end is given as many epochs once more."""
         opened_run.reread()
         run, epochs = opened_run.run, None
-        if run.concluded and not broken_off(run):
+        if run.concluded and not unfinished(run):
             epochs = run.plan.epochs + (1 if command != "go" else run.plan.epochs)
         paused = command != "go"
         return self._begin(

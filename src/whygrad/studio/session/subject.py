@@ -18,6 +18,7 @@ from whygrad.interop import Model
 from whygrad.nn import Array, Gradients, Network, Parameters, dense
 from whygrad.plan.optimizers import find_optimizer
 from whygrad.plan.plan import Plan, State
+from whygrad.record.why import why_of_member, why_of_run
 from whygrad.why.bound import Why, as_given
 from whygrad.why.context import Context, ask
 
@@ -114,11 +115,20 @@ class Subject:
     def why(self) -> Why:
         """Ask why, with examples as the network takes them."""
         if self.run is not None:
-            why = replace(self.run.why, theta=self.theta, encode=as_given, names=self.names)
+            why = replace(self._recorded(), theta=self.theta, encode=as_given, names=self.names)
         else:
             plan = self.plan
             why = Why(self.net, self.theta, self.names, l1=plan.l1, l2=plan.l2, n=plan.n)
         return replace(why, training=self._trained_with)
+
+    def _recorded(self) -> Why:
+        """Return the `Why` of the run: of several networks that of their average, at its end."""
+        members = self.run.members
+        if members == 1 or (self.run.concluded and self.step == self.last):
+            return why_of_run(self.run)
+        said = f"This is the first of {members} networks; their average is asked at the last step."
+        own = why_of_member(self.run)
+        return replace(own, notes=(*own.notes, said))
 
     def _trained_with(self) -> Array | None:
         """Return the training rows, (n, n_0), as they were read already, or None where they are gone."""

