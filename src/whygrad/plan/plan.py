@@ -266,6 +266,11 @@ class Plan:
         return by_steps(self.optimizer)
 
     @property
+    def penalised(self) -> bool:
+        """Whether the costs of its steps and epochs include a penalty on the weights."""
+        return any(one.strength and one.per != "step" for one in (self.l1, self.l2))
+
+    @property
     def rule(self) -> Optimizer:
         """The optimizer of a training that goes by steps."""
         assert not isinstance(self.optimizer, LBFGS), "L-BFGS takes no single steps"
