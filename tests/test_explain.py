@@ -302,7 +302,8 @@ def test_a_model_predicts_and_says_what_it_is():
     model = wg.explain(network(end=(nn.Softmax(dim=1),)))
     assert repr(model) == "<Model 5-4-3 (tanh, softmax), cross_entropy, from PyTorch's Sequential>"
     np.testing.assert_allclose(model.predict(X).sum(axis=1), 1)
-    assert model.notes == model.why.notes != ()
+    assert model.notes[:-1] == model.why.notes != ()
+    assert model.notes[-1].startswith("On 8 rows the outputs are those of PyTorch's Sequential to ")
     assert wg.explain(model, outputs=["a", "b", "c"]).why.names.outputs == ("a", "b", "c")
 
 

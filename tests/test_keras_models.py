@@ -13,7 +13,7 @@ import pytest
 
 import whygrad as wg
 from exported import ran
-from whygrad.interop.keras import why_of_keras
+from whygrad.interop.keras import model_of_keras
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 h5py = pytest.importorskip("h5py")
@@ -356,7 +356,7 @@ def test_other_outputs_than_the_layers_give_are_refused_with_both_numbers(monkey
     call = type(model).call
     monkeypatch.setattr(type(model), "call", lambda self, *a, **k: call(self, *a, **k) * 0.5)
     with pytest.raises(
-        wg.InputError, match=r"'in_a_row' gives [\d.e-]+ as output \d of a drawn row"
+        wg.InputError, match=r"of row \d is [\d.e-]+ as it was read, [\d.e-]+ in 'in_a_row'"
     ):
         explained(model)
 
@@ -451,7 +451,7 @@ def test_a_description_that_is_none_of_keras_is_refused_in_one_line(saved, tmp_p
             members = {"config.json": json.dumps(about)}
             path = rewritten(saved / "functional.keras", tmp_path / "odd.keras", **members)
             with pytest.raises(wg.WhygradError) as caught:
-                why_of_keras(path)
+                model_of_keras(path)
             assert "odd.keras: " in str(caught.value) and "\n" not in str(caught.value)
         owner[name] = before
 
@@ -491,7 +491,7 @@ def test_what_is_no_model_is_refused(tmp_path, write, message):
     path = tmp_path / "none.keras"
     write(path)
     with pytest.raises(wg.FileError, match=message):
-        why_of_keras(path)
+        model_of_keras(path)
 
 
 def test_weights_alone_are_refused(tmp_path):
@@ -504,7 +504,7 @@ def test_weights_alone_are_refused(tmp_path):
 def test_without_h5py_the_extra_is_named(saved, monkeypatch):
     monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(wg.InputError, match=r'takes h5py: pip install "whygrad\[keras\]"'):
-        why_of_keras(saved / "Sequential.keras")
+        model_of_keras(saved / "Sequential.keras")
 
 
 def test_a_leaky_relu_of_keras_leaves_with_its_own_slope(tmp_path):

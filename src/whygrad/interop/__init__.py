@@ -118,13 +118,13 @@ def _of_object(model: Any, cost: Any, description: Any) -> Model:
     libraries = libraries_of(model)
     kind = type(model).__name__
     if libraries & {"keras", "tf_keras"}:  # before PyTorch, whose modules its layers may be
-        return Model(_read("keras", "why_of_keras", model, cost), f"Keras' {kind}")
+        return _read("keras", "model_of_keras", model, cost)
     if "onnx" in libraries or hasattr(model, "model_proto"):  # what torch.onnx.export returns
         return _read("onnx", "model_of_onnx", getattr(model, "model_proto", model), cost)
     if description is not None:
         return Model(_read("torch_state", "why_of_state", model, description, cost), "a state_dict")
     if "torch" in libraries:
-        return Model(_read("torch", "why_of_module", model, cost), f"PyTorch's {kind}")
+        return _read("torch", "model_of_module", model, cost)
     if cost is not None:
         raise InputError("cost is for networks of PyTorch, Keras and ONNX: this model has its own")
     if isinstance(model, Model):
@@ -191,8 +191,8 @@ def _of_safetensors(path: Path, cost: Any, description: Any) -> Model:
 
 FILES: dict[str, Any] = {
     ".onnx": lambda path, cost, _: _read("onnx", "model_of_onnx", path, cost),
-    ".keras": lambda path, cost, _: Model(_read("keras", "why_of_keras", path, cost), path.name),
-    ".h5": lambda path, cost, _: Model(_read("keras", "why_of_keras", path, cost), path.name),
+    ".keras": lambda path, cost, _: _read("keras", "model_of_keras", path, cost),
+    ".h5": lambda path, cost, _: _read("keras", "model_of_keras", path, cost),
     ".safetensors": _of_safetensors,
     ".skops": lambda path, cost, _: _read("skops", "model_of_skops", path, cost),
 }

@@ -29,30 +29,31 @@ from whygrad.interop.chain import (
     Scaling,
     Step,
     chained,
-    check_outputs,
 )
-from whygrad.interop.outputs import why_of_chain
+from whygrad.interop.model import Model
+from whygrad.interop.outputs import model_of_chain, why_of_chain
 from whygrad.interop.torch_loss import cost_of
 from whygrad.nn import Activation
 from whygrad.nn.functions import Array
 from whygrad.nn.parametric import gelu_tanh, scaled_elu, sharp_softplus, sloped_relu
-from whygrad.why.bound import Why
+
+SINGLE = float(torch.finfo(torch.float32).eps)
 
 
-def why_of_module(model: Any, cost: Any = None) -> Why:
-    """Return all questions about a PyTorch module whose graph is a chain of known operations.
+def model_of_module(given: Any, cost: Any = None) -> Model:
+    """Return the network of a PyTorch module whose graph is a chain of known operations, to be asked why.
 
     Parameters
     ----------
-    model : torch.nn.Module or torch.export.ExportedProgram
+    given : torch.nn.Module or torch.export.ExportedProgram
         The network; its parameters are copied.
     cost : torch.nn.Module, str or Cost, optional
         The loss it was trained with, as of `explain`.
 
     Returns
     -------
-    Why
-        The questions.
+    Model
+        The network.
 
     Raises
     ------
@@ -63,17 +64,19 @@ def why_of_module(model: Any, cost: Any = None) -> Why:
     Examples
     --------
     >>> model = nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2))
-    >>> why_of_module(model, nn.CrossEntropyLoss()).net.f[2].name
-    'softmax'
+    >>> model_of_module(model, nn.CrossEntropyLoss())
+    <Model 4-3-2 (tanh, softmax), cross_entropy, from PyTorch's Sequential>
     """
-    model = _module(model)
+    model = _module(given)
     with _predicting(model), torch.no_grad():
         graph = _traced(model)
         shared: list[str] = []
         chain = chained(_steps(model, graph, shared))
-        check_outputs(chain, partial(_run, model, graph), type(model).__name__)
     chain = replace(chain, notes=(*chain.notes, *shared))
-    return why_of_chain(chain, cost_of(cost, chain.f, chain.n_L, chain.logarithms))
+    why = why_of_chain(chain, cost_of(cost, chain.f, chain.n_L, chain.logarithms))
+    name = f"PyTorch's {type(given).__name__}"
+    eps = max((torch.finfo(each.dtype).eps for each in _numbers(model)), default=SINGLE)
+    return model_of_chain(chain, why, name, name, partial(_run, model, graph), eps)
 
 
 # ── the graph ────────────────────────────────────────────────────────────────────────────────────────
@@ -475,9 +478,8 @@ def _double(tensor: Any) -> Any:
 
 
 def _run(model: nn.Module, graph: Any, X: Array) -> Array:
-    """Run the module on rows: as they are, or as images where it takes nothing else."""
-    tensors = [each for each in model.parameters() if each.dtype.is_floating_point]
-    like = tensors[0] if tensors else torch.zeros(())
+    """Run the module on rows, in prediction: as they are, or as images where it takes nothing else."""
+    like = next(_numbers(model), torch.zeros(()))
     rows = torch.tensor(X).to(like.device, like.dtype)
     first = next((node.meta.get("val") for node in graph.nodes if node.op == "placeholder"), None)
     side, colours = round(X.shape[1] ** 0.5), round((X.shape[1] / 3) ** 0.5)
@@ -487,7 +489,7 @@ def _run(model: nn.Module, graph: Any, X: Array) -> Array:
         if np.prod(shape) != X.shape[1]:
             continue
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), _predicting(model), torch.no_grad():
                 warnings.simplefilter("ignore")
                 if first is not None and isinstance(
                     first.shape[0], int
@@ -504,6 +506,11 @@ def _run(model: nn.Module, graph: Any, X: Array) -> Array:
         f"{type(model).__name__} cannot be run on rows of {X.shape[1]} numbers, to compare its outputs: "
         f"{first_line(problem)}"
     )
+
+
+def _numbers(model: nn.Module) -> Iterator[Any]:
+    """Yield the parameters that are floating-point numbers."""
+    return (each for each in model.parameters() if each.dtype.is_floating_point)
 
 
 def _tensor(outputs: Any) -> Any:

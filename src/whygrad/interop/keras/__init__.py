@@ -4,7 +4,7 @@
     layers     the configuration of a model and its weights → a chain
     compiled   loss, penalties and optimizer that it was compiled with
 
-Its face is `why_of_keras`.
+Its face is `model_of_keras`.
 """
 
 import sys
@@ -19,17 +19,17 @@ import numpy as np
 
 from whygrad.errors import FileError, InputError
 from whygrad.files import from_json
-from whygrad.interop.chain import check_outputs
 from whygrad.interop.keras.compiled import optimizer_of, output_of, penalties_of
 from whygrad.interop.keras.files import opened
 from whygrad.interop.keras.layers import Place, Reading, read
-from whygrad.interop.outputs import why_of_chain
+from whygrad.interop.model import Model
+from whygrad.interop.outputs import model_of_chain, why_of_chain
 from whygrad.nn.functions import Array
 from whygrad.why.bound import Why
 
 
-def why_of_keras(model: Any, cost: Any = None) -> Why:
-    """Return all questions about a Keras model, or a file that holds one.
+def model_of_keras(model: Any, cost: Any = None) -> Model:
+    """Return the network of a Keras model, or of a file that holds one, to be asked why.
 
     Parameters
     ----------
@@ -41,8 +41,8 @@ def why_of_keras(model: Any, cost: Any = None) -> Why:
 
     Returns
     -------
-    Why
-        The questions; `optimizer` is the one that it was compiled with, where whygrad has it.
+    Model
+        The network; `why.optimizer` is the one that it was compiled with, where whygrad has it.
 
     Raises
     ------
@@ -53,12 +53,13 @@ def why_of_keras(model: Any, cost: Any = None) -> Why:
         For a file that is missing, damaged, or no model.
     """
     if isinstance(model, str | PathLike):
-        return _of_file(Path(model), cost)
+        path = Path(model)
+        return Model(_of_file(path, cost), path.name)
     reading, compiled = _of_model(model)
-    precision = max(PRECISIONS.get(layer.compute_dtype, 0.0) for layer in _every_layer(model))
-    run = partial(_run, model, reading.shape)
-    check_outputs(reading.chain, run, repr(model.name), precision)
-    return _why(reading, compiled, cost)
+    why, run = _why(reading, compiled, cost), partial(_run, model, reading.shape)
+    eps = max(PRECISIONS.get(layer.compute_dtype, SINGLE) for layer in _every_layer(model))
+    source = f"Keras' {type(model).__name__}"
+    return model_of_chain(reading.chain, why, source, repr(model.name), run, eps)
 
 
 def _why(reading: Reading, compiled: Any, cost: Any) -> Why:
@@ -130,10 +131,7 @@ def _nothing(path: tuple[Place, ...], names: tuple[str, ...]) -> dict[str, Array
 
 
 # ε by number format. On JAX and PyTorch Keras computes in float32 where it is asked for float64.
-PRECISIONS = dict.fromkeys(("float64", "float32"), 2.0**-23) | {
-    "float16": 2.0**-10,
-    "bfloat16": 2.0**-7,
-}
+SINGLE, PRECISIONS = 2.0**-23, {"float16": 2.0**-10, "bfloat16": 2.0**-7}
 
 
 def _run(model: Any, shape: tuple[int, ...] | None, X: Array) -> Array:

@@ -29,9 +29,8 @@ from whygrad.interop.onnx.front import columns_before
 from whygrad.interop.onnx.graph import Both, Broken, Index, Named, Read, affine_of, read
 from whygrad.interop.onnx.runtime import Runner, runner
 from whygrad.interop.onnx.values import Break, Input, Value, steps_of
-from whygrad.interop.outputs import by_default, of_own_cost
+from whygrad.interop.outputs import as_predicted, by_default, of_own_cost
 from whygrad.nn import Array, check_columns, column_names, one_hot
-from whygrad.nn.functions import find_activation
 from whygrad.why.bound import Examples, Why, as_class_indices, as_given
 
 __all__ = ["model_of_onnx"]
@@ -260,12 +259,10 @@ def _at_the_door(
         return replace(
             found, seen=(f"The outputs were not compared with the original's: {error}.",)
         )
-    last = find_activation(found.why.net.f[-1])
-    softened = chain.f == "identity" and last.name in ("softmax", "sigmoid")
+    net = found.why.net
 
     def outputs(X: Any) -> Array:
-        a = np.asarray(run(X), np.float64)[:, -found.why.net.sizes[-1] :]
-        return np.exp(a) if chain.logarithms else last.value(a) if softened else a
+        return as_predicted(chain, net, np.asarray(run(X))[:, -net.sizes[-1] :])
 
     original = Original(run.name, outputs, single=tensors.eps > 1e-10)
     found = replace(found, original=original)
