@@ -351,6 +351,49 @@ def test_what_is_not_supported_is_named(make, message):
     assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
+def small(*between, **compiled):
+    """A model of two Dense layers with others between them."""
+    model = keras.Sequential([keras.Input((6,)), *between, layers.Dense(3, activation="softmax")])
+    model.compile(**{"loss": "sparse_categorical_crossentropy"} | compiled)
+    return model
+
+
+def test_a_normalisation_by_one_number_for_all_columns_is_folded():
+    layer = layers.Normalization(axis=None)
+    layer.adapt(X)
+    model = small(layer)
+    found = wg.explain(model)
+    np.testing.assert_allclose(found.predict(X), model.predict(X, verbose=0), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("layer", [layers.Dense, layers.Activation])
+def test_an_activation_that_is_code_of_its_own_is_refused(layer):
+    given = {"activation": lambda x: 2 * x} | ({"units": 4} if layer is layers.Dense else {})
+    with pytest.raises(
+        wg.InputError, match=r"of its own, which is never run: use a layer in its place"
+    ):
+        wg.explain(small(layer(**given)))
+
+
+def test_a_cost_may_be_a_loss_of_keras_by_object_function_or_name():
+    model = small(layers.Dense(4, activation="tanh"), loss=None)
+    for cost, name in (
+        (keras.losses.SparseCategoricalCrossentropy(), "cross_entropy"),
+        (keras.losses.SparseCategoricalCrossentropy(from_logits=True), "cross_entropy of logits"),
+        ("categorical_crossentropy", "cross_entropy"),
+        (keras.losses.Huber(delta=2.0), "1/3 huber(2)"),
+        (keras.losses.mean_squared_error, "2/3 squared_error"),
+        ("squared_error", "squared_error"),
+    ):
+        assert wg.explain(model, cost=cost).why.net.C.name == name
+
+
+def test_an_estimator_around_a_model_leads_to_it():
+    wrapper = keras.wrappers.SKLearnRegressor(small)
+    with pytest.raises(wg.InputError, match="a SKLearnRegressor wraps a model: explain its model_"):
+        wg.explain(wrapper)
+
+
 def test_other_outputs_than_the_layers_give_are_refused_with_both_numbers(monkeypatch):
     model = made("Sequential")
     call = type(model).call

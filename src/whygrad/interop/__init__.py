@@ -18,7 +18,7 @@ and what is below. A library is imported only where a model or a file of its own
 told by the modules that their classes come from, files by their endings. Nothing is unpickled.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
 from os import PathLike
@@ -66,9 +66,10 @@ def explain(
         layers and activations; a tabular estimator; a `Fitted` or `Ensemble`; a `Run`. Or the path of one:
         `.onnx`, `.keras`, `.h5`, `.safetensors`, `.skops`, or the folder of a run.
     cost : torch.nn.Module, str or Cost, optional
-        For PyTorch, Keras and ONNX: the loss it was trained with, such as `torch.nn.CrossEntropyLoss()`, or
-        one of whygrad's costs. By default the one that belongs to a last layer of softmax or sigmoid.
-    description : optional
+        For PyTorch, Keras and ONNX: the loss it was trained with, such as `torch.nn.CrossEntropyLoss()` or
+        `keras.losses.Huber()`, or one of whygrad's costs. By default the one that it was compiled with, or
+        that belongs to a last layer of softmax or sigmoid.
+    description : torch.nn.Module, Network or list of Dense, optional
         For PyTorch's parameters alone, a `state_dict` or the `.safetensors` of one: what network they are
         of.
     inputs, outputs : sequences of str, optional
@@ -122,9 +123,14 @@ def _of_object(model: Any, cost: Any, description: Any) -> Model:
     if "onnx" in libraries or hasattr(model, "model_proto"):  # what torch.onnx.export returns
         return _read("onnx", "model_of_onnx", getattr(model, "model_proto", model), cost)
     if description is not None:
-        return Model(_read("torch_state", "why_of_state", model, description, cost), "a state_dict")
+        return _read("torch_state", "model_of_state", model, description, cost)
     if "torch" in libraries:
         return _read("torch", "model_of_module", model, cost)
+    if isinstance(model, Mapping) and model:
+        raise InputError(
+            "parameters alone tell no network: give with them the module they are of, "
+            "description=module, or its layers, description=[Dense(8, 'relu'), …]"
+        )
     if cost is not None:
         raise InputError("cost is for networks of PyTorch, Keras and ONNX: this model has its own")
     if isinstance(model, Model):
@@ -181,10 +187,17 @@ def _of_file(path: Path, cost: Any, description: Any) -> Model:
 
 def _of_safetensors(path: Path, cost: Any, description: Any) -> Model:
     if description is not None:
-        return Model(_read("torch_state", "why_of_state", path, description, cost), path.name)
+        return _read("torch_state", "model_of_state", path, description, cost)
     if cost is not None:
         raise InputError(f"{path}: give cost together with description, for PyTorch's parameters")
-    found = Ensemble.load(path)
+    try:
+        found = Ensemble.load(path)
+    except FileError as error:
+        if "whygrad model" not in str(error):
+            raise
+        raise FileError(
+            f"{error}; of PyTorch's parameters give the module as well, description=module"
+        ) from None
     alone = found.members[0] if len(found.members) == 1 else found
     return Model(alone.why, path.name)
 

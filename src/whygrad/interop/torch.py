@@ -9,7 +9,7 @@ in evaluation mode; its own mode is restored.
 import inspect
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import replace
@@ -37,6 +37,7 @@ from whygrad.nn import Activation
 from whygrad.nn.functions import Array
 from whygrad.nn.parametric import gelu_tanh, scaled_elu, sharp_softplus, sloped_relu
 
+EXPORTED = 2  # rows: of one alone, PyTorch would take its number for part of the graph
 SINGLE = float(torch.finfo(torch.float32).eps)
 
 
@@ -69,7 +70,7 @@ def model_of_module(given: Any, cost: Any = None) -> Model:
     """
     model = _module(given)
     with _predicting(model), torch.no_grad():
-        graph = _traced(model)
+        model, graph = _traced(model)
         shared: list[str] = []
         chain = chained(_steps(model, graph, shared))
     chain = replace(chain, notes=(*chain.notes, *shared))
@@ -104,6 +105,35 @@ def _module(given: Any) -> nn.Module:
     return model
 
 
+def with_parameters(model: nn.Module, arrays: Mapping[str, Array], where: str) -> nn.Module:
+    """Return a copy of a module that has these parameters.
+
+    Raises
+    ------
+    InputError
+        For parameters that are not the module's, with a name and both shapes; `where` they are.
+    """
+    model, given = deepcopy(model), dict(arrays)
+    own = model.state_dict()
+    for before in ("module.", "_orig_mod."):  # of wrappers, which the module is given without
+        if all(name.startswith(before) and name not in own for name in given):
+            given = {name.removeprefix(before): array for name, array in given.items()}
+    for name in (*own, *given):
+        if name.endswith("num_batches_tracked"):
+            continue
+        shapes = [tuple(each[name].shape) if name in each else None for each in (own, given)]
+        if shapes[0] != shapes[1]:
+            said = ["there is none" if shape is None else f"of shape {shape}" for shape in shapes]
+            raise InputError(
+                f"{where}{name} is not the module's: in the module {said[0]}, given {said[1]}"
+            )
+    with torch.no_grad():
+        for name, tensor in own.items():
+            if name in given:
+                tensor.copy_(torch.from_numpy(given[name]))
+    return model
+
+
 @contextmanager
 def _predicting(model: nn.Module) -> Iterator[None]:
     """Put a module in evaluation mode, and every part of it back into its own."""
@@ -121,15 +151,21 @@ class _Tracer(fx.Tracer):  # type: ignore[misc]
     record_stack_traces = True
 
 
-def _traced(model: nn.Module) -> Any:
-    """Return the graph of a module; arguments of its `forward` with a default have that."""
+def _traced(model: nn.Module) -> tuple[nn.Module, Any]:
+    """Return a module and its graph; arguments of its `forward` with a default have that.
+
+    One that decides by the shape of the rows is exported, for rows of so many numbers as its first linear
+    layer takes: that is another module.
+    """
     if isinstance(model, fx.GraphModule):
-        return model.graph
+        return model, model.graph
     _, *others = inspect.signature(model.forward).parameters.values() or (None,)
     given = {p.name: p.default for p in others if p.default is not p.empty}
     try:
-        return _Tracer().trace(model, concrete_args=given)
+        return model, _Tracer().trace(model, concrete_args=given)
     except Exception as error:  # anything may go wrong in another's code
+        if isinstance(error, fx.proxy.TraceError) and (found := _exported(model)) is not None:
+            return found, found.graph
         frames = inspect.getinnerframes(error.__traceback__) if error.__traceback__ else []
         line = _line([(frame.filename, str(frame.lineno)) for frame in frames])
         reason = f"{type(error).__name__}: {first_line(error)}"
@@ -137,6 +173,23 @@ def _traced(model: nn.Module) -> Any:
             f"{type(model).__name__} cannot be traced{line}: {reason}; where it decides by the numbers in "
             "it, give torch.export.export(model, (rows,))"
         ) from None
+
+
+def _exported(model: nn.Module) -> Any:
+    """Return the graph that a module comes to for rows of one shape, None where there is none."""
+    first = next((each for each in model.modules() if isinstance(each, nn.Linear)), None)
+    if first is None:
+        return None
+    like = first.weight
+    rows = torch.zeros(EXPORTED, first.in_features, dtype=like.dtype, device=like.device)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return torch.export.export(model, (rows,)).module()
+        except (
+            Exception
+        ):  # of whatever kind: the module is refused for what kept it from being traced
+            return None
 
 
 _FRAME = re.compile(r'File "([^"]+)", line (\d+)')
@@ -401,6 +454,13 @@ def _part(node: Any, where: str, given: Any) -> None:
         )
 
 
+def _one_slope(weight: Any) -> Activation:
+    """Return a PReLU, whose slope was learned; that of all units alike."""
+    if not torch.is_tensor(weight) or weight.numel() != 1:
+        raise InputError("a PReLU is supported with one slope for all units, not with one for each")
+    return sloped_relu(weight.item())
+
+
 def _softmax(given: Any) -> str:
     _check_dim(given(1, "dim", None), "softmax")
     return "softmax"
@@ -421,6 +481,7 @@ ACTIVATIONS: dict[type[nn.Module], Callable[[Any], str | Activation]] = {
     nn.LogSoftmax: lambda layer: "softmax",
     nn.LeakyReLU: lambda layer: sloped_relu(layer.negative_slope),
     nn.ELU: lambda layer: scaled_elu(layer.alpha),
+    nn.PReLU: lambda layer: _one_slope(layer.weight),
     nn.GELU: lambda layer: gelu_tanh() if layer.approximate == "tanh" else "gelu",
     nn.Softplus: lambda layer: sharp_softplus(layer.beta, layer.threshold),
 }
@@ -435,6 +496,7 @@ FUNCTIONS: dict[str, Callable[[Any], str | Activation]] = {
     "softmax": _softmax,
     "log_softmax": _softmax,
     "leaky_relu": lambda given: sloped_relu(given(1, "negative_slope", 0.01)),
+    "prelu": lambda given: _one_slope(given(1, "weight", None)),
     "elu": lambda given: scaled_elu(given(1, "alpha", 1.0)),
     "gelu": lambda given: gelu_tanh() if given(1, "approximate", "none") == "tanh" else "gelu",
     "softplus": lambda given: sharp_softplus(given(1, "beta", 1.0), given(2, "threshold", 20.0)),

@@ -160,15 +160,18 @@ def _what(about: dict[str, Any]) -> str:
     return f"layer {about['config'].get('name', '?')} ({about['class_name']})"
 
 
+def code_in(where: str) -> str:
+    """Return what is said of a layer with code of its user's own, a lambda as activation as well."""
+    return f"{where} is code of its own, which is never run: use a layer in its place"
+
+
 def _layer(about: dict[str, Any], path: tuple[Place, ...], reading: Reading) -> Iterator[Step]:
     kind, config, where = about["class_name"], about["config"], _what(about)
     if kind in MODELS:
         yield from _model(about, path, reading)
         return
     if kind in CODE or kind.endswith("OpLambda"):
-        raise InputError(
-            f"{where} is code of its own, which is never run: use a layer in its place"
-        )
+        raise InputError(code_in(where))
     if kind not in LAYERS:
         raise InputError(f"{where} is not supported: known are {', '.join(LAYERS)}")
     _begin(reading, config.get("batch_shape", config.get("batch_input_shape")))
@@ -205,6 +208,8 @@ def _activation(layer: _Layer) -> Iterator[Step]:
 def _function(where: str, given: Any) -> Iterator[Step]:
     """Yield the activation of a layer: a name, or a layer in its place."""
     if isinstance(given, dict):
+        if given.get("class_name", "__lambda__") == "__lambda__":
+            raise InputError(code_in(where))
         name, config = given["class_name"], given["config"]
         if name == "function" or isinstance(config, str):
             name = config
@@ -267,7 +272,7 @@ def _batch_normalization(layer: _Layer) -> Iterator[Step]:
 def _normalization(layer: _Layer) -> Iterator[Step]:
     config = layer.config
     mean, variance = config.get("mean"), config.get("variance")
-    if config.get("axis", -1) is not None:
+    if config.get("axis", -1) not in (None, []):
         _check_axis(layer, config.get("axis", -1))
     if mean is None or variance is None:
         found = layer.weights("mean", "variance", "count")
