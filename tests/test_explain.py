@@ -171,6 +171,12 @@ def test_a_sum_over_the_examples_is_n_times_the_mean_and_is_said(loss):
         nn.SiLU(),
         nn.Softplus(),
         nn.Softplus(beta=4, threshold=3),
+        nn.CELU(),
+        nn.CELU(0.5),  # PyTorch rounds 1/α to float32 in the gradient
+        nn.Hardtanh(-0.4, 0.7),
+        nn.ReLU6(),
+        nn.Mish(),
+        nn.Softsign(),
         nn.Identity(),
     ],
     ids=str,
@@ -247,8 +253,8 @@ def linear(n_in=5, n_out=3):
             [linear(), nn.LayerNorm(3), linear(3)],
             None,
             "layer 1 (LayerNorm) is not supported: known are Linear, ReLU, Sigmoid, Tanh, SELU, SiLU, "
-            "Softmax, LogSoftmax, LeakyReLU, ELU, PReLU, GELU, Softplus, BatchNorm1d, Dropout, Flatten, "
-            "Identity",
+            "Softmax, LogSoftmax, LeakyReLU, ELU, PReLU, CELU, Hardtanh, ReLU6, Mish, Softsign, GELU, "
+            "Softplus, BatchNorm1d, Dropout, Flatten, Identity",
         ),
         (
             [linear(), nn.Sequential(nn.ReLU(), nn.Conv1d(1, 1, 1))],

@@ -326,10 +326,10 @@ def subclassed():
             "layer ln (LayerNormalization) is not",
         ),
         (
-            lambda: plain(layers.Activation("mish")),
-            "has the activation 'mish', which is not supported",
+            lambda: plain(layers.Activation("hard_silu")),
+            "has the activation 'hard_silu', which is not supported",
         ),
-        (lambda: plain(layers.ReLU(max_value=6)), "has a max_value or threshold, which is not"),
+        (lambda: plain(layers.ReLU(threshold=0.5)), "has a threshold, or both a max_value and a"),
         (two_inputs, "it has 2 inputs: only a chain of layers, with one of each, is supported"),
         (residual, "layer sum (Add) joins rows and up: the model is no chain"),
         (twice, "layer again (Dense) is used 2 times: the model is no chain"),
@@ -362,6 +362,20 @@ def test_a_normalisation_by_one_number_for_all_columns_is_folded():
     layer = layers.Normalization(axis=None)
     layer.adapt(X)
     model = small(layer)
+    found = wg.explain(model)
+    np.testing.assert_allclose(found.predict(X), model.predict(X, verbose=0), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        *map(layers.Activation, ("relu6", "hard_tanh", "celu", "mish", "softsign")),
+        layers.ReLU(max_value=0.75),
+    ],
+    ids=str,
+)
+def test_activations_that_whygrad_has_not_are_read_as_well(layer):
+    model = small(layers.Dense(4), layer)
     found = wg.explain(model)
     np.testing.assert_allclose(found.predict(X), model.predict(X, verbose=0), rtol=0, atol=1e-6)
 

@@ -135,8 +135,8 @@ def _of_transformed_target(model: Any) -> Why:
             f"{last.net.sizes[-1]} targets transformed by a {kind} are not followed, one is: explain "
             "model.regressor_"
         )
-    at_0, unit = TARGETS[kind](by)
-    target = tuple(float(np.ravel(each)[0]) for each in (at_0, unit))
+    at_0, unit = (float(np.ravel(each)[0]) for each in TARGETS[kind](by))
+    target = at_0, unit
 
     def encode(X: Any, y: Any, sample_weight: Any) -> Examples:
         if y is not None:

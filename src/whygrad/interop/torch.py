@@ -30,6 +30,7 @@ from whygrad.interop.chain import (
     Step,
     chained,
 )
+from whygrad.interop.functions import MISH, SOFTSIGN, celu, clipped
 from whygrad.interop.model import Model
 from whygrad.interop.outputs import model_of_chain, why_of_chain
 from whygrad.interop.torch_loss import cost_of
@@ -415,9 +416,12 @@ def _matrix(weights: Any, where: str) -> Array:
 
 
 def _clamp(node: Any, where: str, given: Any) -> Function:
-    if given(1, "min", None) != 0 or given(2, "max", None) is not None:
-        raise InputError(f"{where} is supported as ReLU only, with min=0")
-    return Function(where, "relu")
+    low, high = given(1, "min", None), given(2, "max", None)
+    if high is None and low == 0:
+        return Function(where, "relu")
+    if not isinstance(low, int | float) or not isinstance(high, int | float):
+        raise InputError(f"{where} is supported as ReLU, with min=0, and between two numbers")
+    return Function(where, clipped(low, high))
 
 
 def _arithmetic(sign: str, node: Any, where: str, given: Any) -> Scaling:
@@ -482,6 +486,11 @@ ACTIVATIONS: dict[type[nn.Module], Callable[[Any], str | Activation]] = {
     nn.LeakyReLU: lambda layer: sloped_relu(layer.negative_slope),
     nn.ELU: lambda layer: scaled_elu(layer.alpha),
     nn.PReLU: lambda layer: _one_slope(layer.weight),
+    nn.CELU: lambda layer: celu(layer.alpha),
+    nn.Hardtanh: lambda layer: clipped(layer.min_val, layer.max_val),
+    nn.ReLU6: lambda layer: clipped(0, 6),
+    nn.Mish: lambda layer: MISH,
+    nn.Softsign: lambda layer: SOFTSIGN,
     nn.GELU: lambda layer: gelu_tanh() if layer.approximate == "tanh" else "gelu",
     nn.Softplus: lambda layer: sharp_softplus(layer.beta, layer.threshold),
 }
@@ -498,6 +507,11 @@ FUNCTIONS: dict[str, Callable[[Any], str | Activation]] = {
     "leaky_relu": lambda given: sloped_relu(given(1, "negative_slope", 0.01)),
     "prelu": lambda given: _one_slope(given(1, "weight", None)),
     "elu": lambda given: scaled_elu(given(1, "alpha", 1.0)),
+    "celu": lambda given: celu(given(1, "alpha", 1.0)),
+    "hardtanh": lambda given: clipped(given(1, "min_val", -1.0), given(2, "max_val", 1.0)),
+    "relu6": lambda given: clipped(0, 6),
+    "mish": lambda given: MISH,
+    "softsign": lambda given: SOFTSIGN,
     "gelu": lambda given: gelu_tanh() if given(1, "approximate", "none") == "tanh" else "gelu",
     "softplus": lambda given: sharp_softplus(given(1, "beta", 1.0), given(2, "threshold", 20.0)),
 }

@@ -60,9 +60,11 @@ def cost_of(given: Any, f: str | Activation, n_L: int, logarithms: bool = False)
 
 def _loss(given: Any) -> Any:
     """Return a loss for its class or for the function that computes it; what is neither as it is."""
-    kind = given if isinstance(given, type) else FUNCTIONS.get(getattr(given, "__name__", ""))
-    known = kind in LOSSES and (kind is given or given is getattr(functional, given.__name__))
-    return kind() if known else given
+    if isinstance(given, type):
+        return given() if given in LOSSES else given
+    name = getattr(given, "__name__", "")
+    is_own = name in FUNCTIONS and given is getattr(functional, name)
+    return FUNCTIONS[name]() if is_own else given
 
 
 def _cross_entropy(loss: Any, f: str | Activation, n_L: int) -> Output:

@@ -15,6 +15,7 @@ import numpy as np
 
 from whygrad.errors import InputError
 from whygrad.interop.chain import Chain, Drop, Function, Linear, Scaling, Step, chained
+from whygrad.interop.functions import MISH, SOFTSIGN, celu, clipped
 from whygrad.nn import Activation
 from whygrad.nn.functions import Array
 from whygrad.nn.parametric import scaled_elu, sloped_relu
@@ -232,8 +233,13 @@ def _layer_activation(layer: _Layer) -> Iterator[Step]:
 
 
 def _relu(config: dict[str, Any], where: str) -> str | Activation:
-    if config.get("max_value") is not None or config.get("threshold"):
-        raise InputError(f"{where} has a max_value or threshold, which is not supported")
+    high = _number(config.get("max_value"))
+    if config.get("threshold") or (high is not None and _number(config.get("negative_slope"))):
+        raise InputError(
+            f"{where} has a threshold, or both a max_value and a negative_slope, which is not supported"
+        )
+    if high is not None:
+        return clipped(0, high)
     slope = _number(config.get("negative_slope")) or 0.0
     return sloped_relu(slope) if slope else "relu"
 
@@ -354,6 +360,11 @@ ACTIVATIONS: dict[str, str | Activation] = {
     "exponential": "exp",
     "log_softmax": "softmax",
     "leaky_relu": sloped_relu(0.2),
+    "relu6": clipped(0, 6),
+    "hard_tanh": clipped(-1, 1),
+    "celu": celu(1.0),
+    "mish": MISH,
+    "softsign": SOFTSIGN,
 }
 LAYERS: dict[str, Callable[[_Layer], Iterator[Step]]] = {
     "Dense": _dense,

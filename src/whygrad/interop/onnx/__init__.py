@@ -8,9 +8,10 @@
     front       what encodes a table before the network
     runtime     the original at work, for comparison
 
-Its face is `model_of_onnx`. It may import `interop.chain`, `outputs`, `door` and `model`.
+Its face is `model_of_onnx`. It may import `interop.chain`, `functions`, `outputs`, `door` and `model`.
 """
 
+import math
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,7 +23,7 @@ from whygrad.answers.names import Names
 from whygrad.errors import InputError, first_line
 from whygrad.interop.chain import Chain, Linear, Scaling, chained
 from whygrad.interop.columns import Column, named
-from whygrad.interop.door import Original, checked, rows_at_the_door
+from whygrad.interop.door import EXACT, Original, checked, rows_at_the_door
 from whygrad.interop.model import Model
 from whygrad.interop.onnx.file import constants_of, load, text
 from whygrad.interop.onnx.front import columns_before
@@ -249,6 +250,9 @@ def _encode(
 # ── at the door ──────────────────────────────────────────────────────────────────────────────────────
 
 
+DOUBLE, SINGLE = 1e-10, 1e-6  # above the ε of these number formats
+
+
 def _at_the_door(
     found: Model, model: Any, tensors: Read, end: _End, chain: Chain, steps: list[Any], begin: Input
 ) -> Model:
@@ -264,7 +268,10 @@ def _at_the_door(
     def outputs(X: Any) -> Array:
         return as_predicted(chain, net, np.asarray(run(X))[:, -net.sizes[-1] :])
 
-    original = Original(run.name, outputs, single=tensors.eps > 1e-10)
+    single, within = tensors.eps > DOUBLE, EXACT
+    if tensors.eps > SINGLE:  # float16: how it rounds is not followed
+        single, within = False, math.sqrt(tensors.eps)
+    original = Original(run.name, outputs, single, within)
     found = replace(found, original=original)
     if begin.tensor:
         return found
