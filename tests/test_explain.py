@@ -125,6 +125,13 @@ def test_weights_of_single_rows_in_a_loss_are_refused_with_their_shape():
         wg.explain(network(), cost=loss)
 
 
+def test_logits_that_are_shifted_alike_are_others_than_those_read():
+    model = network()
+    model.register_forward_hook(lambda module, rows, outputs: outputs + 1.0)
+    with pytest.raises(wg.InputError, match="it is another network than it seems"):
+        wg.explain(model, cost=nn.CrossEntropyLoss())
+
+
 def test_a_check_compares_with_the_module_on_the_rows_that_are_asked_about():
     for loss, end, y in (
         (nn.CrossEntropyLoss(), (), CLASSES),

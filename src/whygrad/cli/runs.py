@@ -176,8 +176,7 @@ def _tell(run: Run, json: bool) -> int:
         )
     else:
         console = printer()
-        penalty = " with penalty" * run.plan.penalised
-        last = f", cost {number(history.cost[-1])}{penalty}" if history.epochs else ""
+        last = f", {run.plan.cost_name} {number(history.cost[-1])}" if history.epochs else ""
         said = f"  step {run.step:,}, {len(history.epochs)} epochs{last}: {ended(history.stopped)}"
         console.print(Text.assemble((clean(run.path.name), "bold"), said))
         if run.scores is not None:

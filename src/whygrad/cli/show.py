@@ -121,9 +121,11 @@ def _curves(run: Run) -> list[tuple[str, list[float | None]]]:
     epochs = run.history.epochs
     if len(epochs) < 2:
         return []
-    cost = f"training cost{' with penalty' * run.plan.penalised}"
     found: list[tuple[str, list[float | None]]] = [
-        (f"log₁₀ of the {cost}, epoch by epoch", [_log(epoch.cost) for epoch in epochs])
+        (
+            f"log₁₀ of the training {run.plan.cost_name}, epoch by epoch",
+            [_log(epoch.cost) for epoch in epochs],
+        )
     ]
     if epochs[0].validation_score is not None:
         right = run.judged or run.net.C.targets in ("unit", "distribution")

@@ -191,14 +191,7 @@ def _of_safetensors(path: Path, cost: Any, description: Any) -> Model:
         return _read("torch_state", "model_of_state", path, description, cost)
     if cost is not None:
         raise InputError(f"{path}: give cost together with description, for PyTorch's parameters")
-    try:
-        found = Ensemble.load(path)
-    except FileError as error:
-        if "whygrad model" not in str(error):
-            raise
-        raise FileError(
-            f"{error}; of PyTorch's parameters give the module as well, description=module"
-        ) from None
+    found = Ensemble.load(path)
     alone = found.members[0] if len(found.members) == 1 else found
     return Model(alone.why, path.name)
 

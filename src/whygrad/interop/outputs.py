@@ -155,14 +155,18 @@ def model_of_chain(
         Where a number is another, with both, or where the shape is another.
     """
 
-    def outputs(X: Any) -> Array:
-        x = np.asarray(why.examples(X).X, np.float64)
-        return as_predicted(chain, why.net, run(x.reshape(len(x), -1)))
+    def original(one: Why) -> Original:
+        def outputs(X: Any) -> Array:
+            x = np.asarray(one.examples(X).X, np.float64)
+            return as_predicted(chain, one.net, run(x.reshape(len(x), -1)))
 
-    last = chain.layers[-1].where
-    original = Original(name, outputs, within=math.sqrt(eps), last=last)
-    note = checked(why, original, rows_at_the_door(chain.n_0))
-    return Model(why, source, original, (note,))
+        return Original(name, outputs, within=math.sqrt(eps), last=chain.layers[-1].where)
+
+    alone = Why(
+        *chain.network()
+    )  # logits are compared as they are: softmax would hide a shift of them
+    note = checked(alone, original(alone), rows_at_the_door(chain.n_0))
+    return Model(why, source, original(why), (note,))
 
 
 def why_of_chain(chain: Chain, output: Output, **options: Any) -> Why:

@@ -187,9 +187,7 @@ def _exported(model: nn.Module) -> Any:
         warnings.simplefilter("ignore")
         try:
             return torch.export.export(model, (rows,)).module()
-        except (
-            Exception
-        ):  # of whatever kind: the module is refused for what kept it from being traced
+        except Exception:  # of whatever kind: what kept it from being traced is told
             return None
 
 

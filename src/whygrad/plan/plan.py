@@ -266,9 +266,11 @@ class Plan:
         return by_steps(self.optimizer)
 
     @property
-    def penalised(self) -> bool:
-        """Whether the costs of its steps and epochs include a penalty on the weights."""
-        return any(one.strength and one.per != "step" for one in (self.l1, self.l2))
+    def cost_name(self) -> str:
+        """What the cost of its steps and epochs is called: with the penalties in it, "cost+L2"."""
+        penalties = {"L1": self.l1, "L2": self.l2}
+        there = [name for name, one in penalties.items() if one.strength and one.per != "step"]
+        return "+".join(["cost", *there])
 
     @property
     def rule(self) -> Optimizer:

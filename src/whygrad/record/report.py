@@ -233,9 +233,10 @@ def _curves(run: Run) -> list[Explanation]:
     if len(epochs) < 2:
         return []
     x = np.arange(1.0, len(epochs) + 1)
-    penalty = " with penalty" * run.plan.penalised
     lines = [
-        Line(f"training cost{penalty}", np.array([epoch.cost for epoch in epochs], np.float64))
+        Line(
+            f"training {run.plan.cost_name}", np.array([epoch.cost for epoch in epochs], np.float64)
+        )
     ]
     if epochs[0].validation_cost is not None:
         held = [np.nan if e.validation_cost is None else e.validation_cost for e in epochs]

@@ -250,10 +250,9 @@ def _measures(report: Report) -> str:
     epoch = report.epoch
     if epoch is None:
         return ""
-    cost = f"cost {epoch.cost:.4g}{' with penalty' * report.plan.penalised}"
-    others = {"validation": epoch.validation_score, **epoch.metrics}
-    said = [f"{name} {value:.4g}" for name, value in others.items() if value is not None]
-    return "  ".join([cost, *said])
+    shown = {report.plan.cost_name: epoch.cost, "validation": epoch.validation_score}
+    shown |= epoch.metrics
+    return "  ".join(f"{name} {value:.4g}" for name, value in shown.items() if value is not None)
 
 
 def _epoch(report: Report) -> int:

@@ -45,8 +45,9 @@ def output_of(cost: Any, compiled: Any, chain: Chain) -> Output:
     name, config = _named(loss)
     known = LOSSES.get(_plain(name))
     if known is None:
+        said = "it was compiled with" if cost is None else "cost is"
         raise InputError(
-            f"it was compiled with the loss {name!r}, which is not supported: known are "
+            f"{said} the loss {name!r}, which is not supported: known are "
             f"{', '.join(LOSSES)}; or give cost= one of {', '.join(COSTS)}"
         )
     if chain.logarithms:

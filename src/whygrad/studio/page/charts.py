@@ -55,7 +55,7 @@ class Seen:
     points : by part, "training" and "validation", what was measured besides; it stands in for the epochs.
     name : what it is called beside another.
     judged : whether scores are accuracy whatever the cost is.
-    penalised : whether the cost of a step includes a penalty.
+    cost_name : what the cost of a step is called, by the penalties in it.
     """
 
     net: Network
@@ -69,7 +69,7 @@ class Seen:
     points: Mapping[str, Points] = field(default_factory=dict)
     name: str = ""
     judged: bool = False
-    penalised: bool = False
+    cost_name: str = "cost"
 
     @property
     def accuracy(self) -> bool:
@@ -110,7 +110,7 @@ def seen(run: Any, points: Iterable[Any] = (), name: str = "", now: SoFar | None
         _points_of(points),
         name or run.path.name,
         run.judged,
-        run.plan.penalised,
+        run.plan.cost_name,
     )
 
 
@@ -190,8 +190,8 @@ def _cost(about: _About) -> CurvePicture | None:
     """Draw the cost of every step, and that of the training and validation rows."""
     one = about.one
     steps = one.first + 1.0 + np.arange(len(one.costs))
-    each = f"each step{' with penalty' * one.penalised}"
-    lines = [Line(each, one.costs, x=steps, colour="c7", thin=True)]
+    penalties = one.cost_name.removeprefix("cost")
+    lines = [Line(f"each step{penalties}", one.costs, x=steps, colour="c7", thin=True)]
     for run, called, beside in about.runs():
         lines += _parts(
             run, called, beside, "cost", {"training": "cost", "validation": "validation_cost"}
