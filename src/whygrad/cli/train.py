@@ -98,7 +98,8 @@ def train(
     if stopped != INTERRUPTED and not stopped.startswith("diverged"):
         try:
             comparison = None if no_comparison else _compared(result, path)
-            repeated = _repeated(source, settings, folds, seeds, not no_comparison, path)
+            unseen = replace(settings, metrics=())  # of whose epochs nobody is told
+            repeated = _repeated(source, unseen, folds, seeds, not no_comparison, path)
         except KeyboardInterrupt:
             note(f"interrupted while judging: {path} is whole, but for what was being compared")
     if json:
