@@ -72,7 +72,7 @@ def test_training_prints_its_result_as_json_and_all_else_on_standard_error(house
     assert said["rows"] == {"training": 240, "validation": 0, "test": 60}
     assert said["scores"]["r2"] > 0.5
     assert "whygrad: column 'id' left out: it identifies the rows" in err
-    assert re.search(r"^epoch 40/40  cost ", err, re.MULTILINE)
+    assert re.search(r"^epoch 40/40  cost\+L2 ", err, re.MULTILINE)
 
 
 def test_another_process_scores_the_test_rows_to_the_last_bit(houses):

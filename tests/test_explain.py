@@ -76,6 +76,15 @@ LOSSES = {
     "logit": (nn.BCEWithLogitsLoss(), (), 1, SIGNS),
     "logits": (nn.BCEWithLogitsLoss(), (), 3, SHARES),
     "sigmoid twice": (nn.BCEWithLogitsLoss(), (nn.Sigmoid(),), 1, SIGNS),
+    "positives count more": (nn.BCEWithLogitsLoss(pos_weight=torch.tensor(3.0)), (), 1, SIGNS),
+    "weighted outputs": (
+        nn.BCEWithLogitsLoss(
+            weight=torch.tensor([1.0, 2.0, 0.5]), pos_weight=torch.tensor([0.25, 1.0, 4.0])
+        ),
+        (nn.Tanh(),),
+        3,
+        SHARES,
+    ),
     "probability": (nn.BCELoss(), (nn.Sigmoid(),), 1, SIGNS),
     "probabilities": (nn.BCELoss(), (nn.Sigmoid(),), 3, SHARES),
     "squared": (nn.MSELoss(), (), 3, NUMBERS),
@@ -96,6 +105,49 @@ def test_gradients_are_those_of_pytorchs_loss(name):
     why = wg.explain(model, cost=loss).why
     same(of_whygrad(why, X, y), of_torch(model, loss, X, y))
     same(of_whygrad(why, X[:1], y[:1]), of_torch(model, loss, X[:1], y[:1]))
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "mse_loss", "huber_loss"])
+def test_a_loss_may_be_given_as_a_function_or_a_class(name):
+    from whygrad.interop.torch_loss import FUNCTIONS
+
+    model = network()
+    forms = (getattr(nn.functional, name), FUNCTIONS[name], FUNCTIONS[name]())
+    one, *others = (wg.explain(model, cost=form).why.net for form in forms)
+    assert [(net.f[-1].name, net.C.name) for net in others] == 2 * [(one.f[-1].name, one.C.name)]
+
+
+def test_weights_of_single_rows_in_a_loss_are_refused_with_their_shape():
+    loss = nn.BCEWithLogitsLoss(weight=torch.ones(12, 1))
+    with pytest.raises(
+        wg.InputError, match=r"has weight of shape \(12, 1\): one number, or one for"
+    ):
+        wg.explain(network(), cost=loss)
+
+
+def test_logits_that_are_shifted_alike_are_others_than_those_read():
+    model = network()
+    model.register_forward_hook(lambda module, rows, outputs: outputs + 1.0)
+    with pytest.raises(wg.InputError, match="it is another network than it seems"):
+        wg.explain(model, cost=nn.CrossEntropyLoss())
+
+
+def test_a_check_compares_with_the_module_on_the_rows_that_are_asked_about():
+    for loss, end, y in (
+        (nn.CrossEntropyLoss(), (), CLASSES),
+        (nn.NLLLoss(), (nn.LogSoftmax(dim=1),), CLASSES),
+        (nn.PoissonNLLLoss(), (), COUNTS),
+    ):
+        module = network(end=end)
+        model = wg.explain(module, cost=loss)
+        assert (
+            "On 12 rows the outputs are those of PyTorch's Sequential"
+            in model.check(X, y).notes[-1]
+        )
+        with torch.no_grad():
+            module[0].bias += 1.0
+        with pytest.raises(wg.InputError, match="it is another network than it seems"):
+            model.check(X, y)
 
 
 @pytest.mark.parametrize(
@@ -126,6 +178,12 @@ def test_a_sum_over_the_examples_is_n_times_the_mean_and_is_said(loss):
         nn.SiLU(),
         nn.Softplus(),
         nn.Softplus(beta=4, threshold=3),
+        nn.CELU(),
+        nn.CELU(0.5),  # PyTorch rounds 1/α to float32 in the gradient
+        nn.Hardtanh(-0.4, 0.7),
+        nn.ReLU6(),
+        nn.Mish(),
+        nn.Softsign(),
         nn.Identity(),
     ],
     ids=str,
@@ -202,7 +260,8 @@ def linear(n_in=5, n_out=3):
             [linear(), nn.LayerNorm(3), linear(3)],
             None,
             "layer 1 (LayerNorm) is not supported: known are Linear, ReLU, Sigmoid, Tanh, SELU, SiLU, "
-            "Softmax, LogSoftmax, LeakyReLU, ELU, GELU, Softplus, BatchNorm1d, Dropout, Flatten, Identity",
+            "Softmax, LogSoftmax, LeakyReLU, ELU, PReLU, CELU, Hardtanh, ReLU6, Mish, Softsign, GELU, "
+            "Softplus, BatchNorm1d, Dropout, Flatten, Identity",
         ),
         (
             [linear(), nn.Sequential(nn.ReLU(), nn.Conv1d(1, 1, 1))],
@@ -302,7 +361,8 @@ def test_a_model_predicts_and_says_what_it_is():
     model = wg.explain(network(end=(nn.Softmax(dim=1),)))
     assert repr(model) == "<Model 5-4-3 (tanh, softmax), cross_entropy, from PyTorch's Sequential>"
     np.testing.assert_allclose(model.predict(X).sum(axis=1), 1)
-    assert model.notes == model.why.notes != ()
+    assert model.notes[:-1] == model.why.notes != ()
+    assert model.notes[-1].startswith("On 8 rows the outputs are those of PyTorch's Sequential to ")
     assert wg.explain(model, outputs=["a", "b", "c"]).why.names.outputs == ("a", "b", "c")
 
 

@@ -13,7 +13,7 @@ import pytest
 
 import whygrad as wg
 from exported import ran
-from whygrad.interop.keras import why_of_keras
+from whygrad.interop.keras import model_of_keras
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 h5py = pytest.importorskip("h5py")
@@ -326,10 +326,10 @@ def subclassed():
             "layer ln (LayerNormalization) is not",
         ),
         (
-            lambda: plain(layers.Activation("mish")),
-            "has the activation 'mish', which is not supported",
+            lambda: plain(layers.Activation("hard_silu")),
+            "has the activation 'hard_silu', which is not supported",
         ),
-        (lambda: plain(layers.ReLU(max_value=6)), "has a max_value or threshold, which is not"),
+        (lambda: plain(layers.ReLU(threshold=0.5)), "has a threshold, or both a max_value and a"),
         (two_inputs, "it has 2 inputs: only a chain of layers, with one of each, is supported"),
         (residual, "layer sum (Add) joins rows and up: the model is no chain"),
         (twice, "layer again (Dense) is used 2 times: the model is no chain"),
@@ -351,12 +351,69 @@ def test_what_is_not_supported_is_named(make, message):
     assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
+def small(*between, **compiled):
+    """A model of two Dense layers with others between them."""
+    model = keras.Sequential([keras.Input((6,)), *between, layers.Dense(3, activation="softmax")])
+    model.compile(**{"loss": "sparse_categorical_crossentropy"} | compiled)
+    return model
+
+
+def test_a_normalisation_by_one_number_for_all_columns_is_folded():
+    layer = layers.Normalization(axis=None)
+    layer.adapt(X)
+    model = small(layer)
+    found = wg.explain(model)
+    np.testing.assert_allclose(found.predict(X), model.predict(X, verbose=0), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        *map(layers.Activation, ("relu6", "hard_tanh", "celu", "mish", "softsign")),
+        layers.ReLU(max_value=0.75),
+    ],
+    ids=str,
+)
+def test_activations_that_whygrad_has_not_are_read_as_well(layer):
+    model = small(layers.Dense(4), layer)
+    found = wg.explain(model)
+    np.testing.assert_allclose(found.predict(X), model.predict(X, verbose=0), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("layer", [layers.Dense, layers.Activation])
+def test_an_activation_that_is_code_of_its_own_is_refused(layer):
+    given = {"activation": lambda x: 2 * x} | ({"units": 4} if layer is layers.Dense else {})
+    with pytest.raises(
+        wg.InputError, match=r"of its own, which is never run: use a layer in its place"
+    ):
+        wg.explain(small(layer(**given)))
+
+
+def test_a_cost_may_be_a_loss_of_keras_by_object_function_or_name():
+    model = small(layers.Dense(4, activation="tanh"), loss=None)
+    for cost, name in (
+        (keras.losses.SparseCategoricalCrossentropy(), "cross_entropy"),
+        (keras.losses.SparseCategoricalCrossentropy(from_logits=True), "cross_entropy of logits"),
+        ("categorical_crossentropy", "cross_entropy"),
+        (keras.losses.Huber(delta=2.0), "1/3 huber(2)"),
+        (keras.losses.mean_squared_error, "2/3 squared_error"),
+        ("squared_error", "squared_error"),
+    ):
+        assert wg.explain(model, cost=cost).why.net.C.name == name
+
+
+def test_an_estimator_around_a_model_leads_to_it():
+    wrapper = keras.wrappers.SKLearnRegressor(small)
+    with pytest.raises(wg.InputError, match="a SKLearnRegressor wraps a model: explain its model_"):
+        wg.explain(wrapper)
+
+
 def test_other_outputs_than_the_layers_give_are_refused_with_both_numbers(monkeypatch):
     model = made("Sequential")
     call = type(model).call
     monkeypatch.setattr(type(model), "call", lambda self, *a, **k: call(self, *a, **k) * 0.5)
     with pytest.raises(
-        wg.InputError, match=r"'in_a_row' gives [\d.e-]+ as output \d of a drawn row"
+        wg.InputError, match=r"of row \d is [\d.e-]+ as it was read, [\d.e-]+ in 'in_a_row'"
     ):
         explained(model)
 
@@ -451,7 +508,7 @@ def test_a_description_that_is_none_of_keras_is_refused_in_one_line(saved, tmp_p
             members = {"config.json": json.dumps(about)}
             path = rewritten(saved / "functional.keras", tmp_path / "odd.keras", **members)
             with pytest.raises(wg.WhygradError) as caught:
-                why_of_keras(path)
+                model_of_keras(path)
             assert "odd.keras: " in str(caught.value) and "\n" not in str(caught.value)
         owner[name] = before
 
@@ -491,7 +548,7 @@ def test_what_is_no_model_is_refused(tmp_path, write, message):
     path = tmp_path / "none.keras"
     write(path)
     with pytest.raises(wg.FileError, match=message):
-        why_of_keras(path)
+        model_of_keras(path)
 
 
 def test_weights_alone_are_refused(tmp_path):
@@ -504,7 +561,7 @@ def test_weights_alone_are_refused(tmp_path):
 def test_without_h5py_the_extra_is_named(saved, monkeypatch):
     monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(wg.InputError, match=r'takes h5py: pip install "whygrad\[keras\]"'):
-        why_of_keras(saved / "Sequential.keras")
+        model_of_keras(saved / "Sequential.keras")
 
 
 def test_a_leaky_relu_of_keras_leaves_with_its_own_slope(tmp_path):

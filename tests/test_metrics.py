@@ -21,6 +21,9 @@ from sklearn.metrics import (
 import whygrad as wg
 from command import whygrad
 from engines import each_engine
+from whygrad.answers.formatting import number
+from whygrad.record.report import report
+from whygrad.studio.page import charts
 from whygrad.training.progress import ProgressBar
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -230,6 +233,127 @@ def test_labels_come_back_when_an_estimators_run_goes_on(tmp_path):
     measured = run.history.metrics["precision_score"]
     assert measured[:3] == clf.history_.metrics["precision_score"]
     assert 0 <= measured[3] <= 1
+
+
+# ── from the command line ────────────────────────────────────────────────────────────────────────────
+
+WORDS = ("--epochs", "3", "--hidden", "4", "--validation", "0.2", "--learning-rate", "0.05")
+ALONE = ("--no-comparison",)
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    path = tmp_path_factory.mktemp("table") / "t.csv"
+    rows = (
+        f"{a:.4f},{b:.4f},{c},{100 + 20 * b:.3f}"
+        for (a, b), c in zip(X[:, :2], LABELS, strict=True)
+    )
+    path.write_text("\n".join(["a,b,kind,size", *rows]))
+    return path
+
+
+@pytest.fixture(scope="module")
+def on_table(table):
+    path = table.with_name("kind.run")
+    words = ("--metrics", "f1,neg_log_loss", "--metrics", "training_roc_auc", "--run", path)
+    done = whygrad("train", table, "--target", "kind", *words, *WORDS, *ALONE)
+    assert done.code == 0 and "  f1 0." in done.err
+    return path
+
+
+def measured_again(run, name, part):
+    """Return a metric by scikit-learn's own scorer, of what the run predicts, class 1 the positive one."""
+    data = getattr(run, part)
+    p = run.fitted.predict(data.X)
+    return get_scorer(name)._score_func(data.Y.ravel(), p if "auc" in name else p > 0.5)
+
+
+def test_a_run_on_a_table_has_the_numbers_of_scikit_learn(on_table):
+    run = wg.open_run(on_table)
+    found = {name: values[-1] for name, values in run.history.metrics.items()}
+    assert list(found) == ["f1", "neg_log_loss", "training_roc_auc"]
+    assert found["f1"] == measured_again(run, "f1", "validation")
+    assert found["training_roc_auc"] == measured_again(run, "roc_auc", "data")
+    assert run.settings.metrics == tuple(found)
+
+
+def test_of_numbers_they_are_in_the_units_of_the_table(table, tmp_path):
+    path = tmp_path / "size.run"
+    words = ("--metrics", "neg_mean_absolute_error", "--run", path, *WORDS, *ALONE)
+    assert whygrad("train", table, "--target", "size", *words).code == 0
+    run = wg.open_run(path)
+    fork = run.fork(0, record=tmp_path / "fork.run", metrics="training_neg_mean_absolute_error")
+    for one, data in ((run, run.validation), (fork, run.data)):
+        error = np.abs(one.fitted.predict(data.X) - data.Y).mean() * run.encoding.target.scale
+        [found] = [values[-1] for values in one.history.metrics.values()]
+        assert found == pytest.approx(-error, rel=1e-6) and error > 1
+
+
+def test_show_report_and_studio_draw_those_of_a_run_and_of_what_goes_on_from_it(on_table, tmp_path):
+    forked = tmp_path / "fork.run"
+    words = ("--step", "0", "--record", forked, "--metrics", "f1,accuracy")
+    assert whygrad("fork", on_table, *words).code == 0
+    resumed = whygrad("resume", forked, "--epochs", "4")
+    assert resumed.code == 0 and "accuracy 0." in resumed.err
+    first, fork = wg.open_run(on_table), wg.open_run(forked)
+    f1 = fork.history.metrics["f1"]
+    assert f1[:3] == first.history.metrics["f1"] and len(f1) == 4
+    shown = whygrad("show", forked).out
+    assert f"f1 {number(f1[-1])}" in shown and "\naccuracy\n" in shown
+    [section] = [one for one in report(first) if one.question == "How it learned"]
+    assert [one.title.partition(",")[0] for one in section.pictures[1:]] == [
+        "f1",
+        "neg_log_loss",
+        "roc_auc",
+    ]
+    assert section.pictures[3].lines[0].y.tolist() == first.history.metrics["training_roc_auc"]
+    drawn = charts.pictures(charts.seen(first), other=charts.seen(fork))
+    assert {"metric f1", "metric neg_log_loss", "metric roc_auc"} < set(drawn)
+    of = {line.name: (line.x.tolist(), line.y.tolist()) for line in drawn["metric f1"].lines}
+    steps = first.plan.steps_per_epoch
+    assert of["validation, fork.run"] == ([steps * k for k in (1, 2, 3, 4)], f1)
+
+
+def test_an_ensemble_measures_each_of_its_networks(table, tmp_path):
+    words = (
+        "--quality",
+        "default",
+        "--epochs",
+        "2",
+        "--metrics",
+        "roc_auc",
+        "--engine",
+        "reference",
+    )
+    done = whygrad("train", table, "--target", "kind", "--run", tmp_path / "a.run", *words, *ALONE)
+    assert done.code == 0
+    run = wg.open_run(tmp_path / "a.run")
+    each = [run.member(k).history.metrics["roc_auc"] for k in range(1, run.members + 1)]
+    assert len(each) > 1 and all(len(one) == 2 and min(one) > 0.5 for one in each)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("kind", "rocauc", *WORDS), "unknown metric 'rocauc': did you mean 'roc_auc'?"),
+        (("kind", "f1,r2_score", *WORDS), "unknown metric 'r2_score': did you mean 'r2'?"),
+        (("kind", "f1"), "metric 'f1' is measured on validation rows, and there are none: give some"),
+        (("size", "roc_auc", *WORDS), "metric 'roc_auc' cannot be measured on the validation rows: "),
+    ],
+)  # fmt: skip
+def test_a_bad_metric_ends_the_command_in_one_line_with_nothing_written(
+    words, said, table, tmp_path
+):
+    target, metrics, *others = words
+    words = ("--target", target, "--metrics", metrics, "--run", tmp_path / "a.run", *others)
+    done = whygrad("train", table, *words)
+    assert done.code == 2 and len(done.lines) == 1 and done.lines[0].startswith(f"whygrad: {said}")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_training_that_cannot_be_measured_leaves_no_folder(tmp_path):
+    refusal(trained, metrics=lambda y, p: y - p, record=tmp_path / "a.run")
+    assert not list(tmp_path.iterdir())
 
 
 def test_trainings_side_by_side_measure_each_its_own():

@@ -288,6 +288,8 @@ ACTIVATIONS = {
     "relu, clipped": [("Clip", "z zero", "h")],
     "relu, the larger": [("Max", "z zero", "h")],
     "relu6": [("Clip", "z zero six", "h")],
+    "softsign": [("Abs", "z", "m"), ("Add", "m one", "p"), ("Div", "z p", "h")],
+    "mish": [("Softplus", "z", "s"), ("Tanh", "s", "t"), ("Mul", "z t", "h")],
     "sigmoid": [("Sigmoid", "z", "h")],
     "sigmoid, spelled": [("Neg", "z", "n"), ("Exp", "n", "e"), ("Add", "e one", "p"),
                          ("Div", "one p", "h")],
@@ -652,6 +654,15 @@ def test_arrays_are_read_from_files_beside_the_model_and_from_nowhere_else(tmp_p
     (folder / "weights").unlink()
     with pytest.raises(wg.FileError, match="weights, which holds its numbers, cannot be read"):
         wg.explain(path, cost="squared_error")
+
+
+def test_a_network_in_float16_is_compared_as_closely_as_it_computes():
+    half = {"A": A.astype(np.float16), "B": B.astype(np.float16)}
+    nodes = [("MatMul", "x A", "z"), ("Tanh", "z", "h"), ("MatMul", "h B", "out")]
+    rows = helper.make_tensor_value_info("x", TensorProto.FLOAT16, [None, 3])
+    model = graph(nodes, half, [rows])
+    found = wg.explain(model, cost="squared_error")
+    assert "the outputs are those of onnxruntime to" in found.seen[0]
 
 
 def test_outputs_that_are_others_than_the_originals_are_refused(monkeypatch):

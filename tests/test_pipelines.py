@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor, make_column_selector
 from sklearn.decomposition import PCA
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.feature_selection import SelectKBest
 from sklearn.impute import SimpleImputer
 from sklearn.model_selection import GridSearchCV
@@ -190,14 +191,45 @@ def test_what_mixes_or_bends_columns_is_said():
     )
 
 
+def tenth(table):
+    return table / 10
+
+
+def test_functions_of_numpy_and_functions_that_name_their_columns_are_followed():
+    table = FRAME[["age"]]
+    for step, name, said in (
+        (FunctionTransformer(np.log1p), "age", "FunctionTransformer bends the numbers of 'age'"),
+        (
+            FunctionTransformer(tenth, feature_names_out=lambda _, names: [f"{names[0]}/10"]),
+            "age/10",
+            "FunctionTransformer makes new columns: answers speak of these, such as 'age/10'",
+        ),
+    ):
+        model = make_pipeline(step, StandardScaler(), MLPRegressor(**QUICK)).fit(table, PRICE)
+        found = wg.explain(model)
+        assert found.why.names.inputs == (name,) and any(said in note for note in found.notes)
+        np.testing.assert_allclose(found.predict(table).ravel(), model.predict(table), rtol=1e-12)
+
+
+def test_a_pipeline_may_begin_with_a_step_that_is_left_out_and_with_texts():
+    table, texts = FRAME[["age"]], FRAME["colour"] + " " + FRAME["size"]
+    for rows, steps in (
+        (table, [("none", "passthrough"), ("scale", StandardScaler())]),
+        (texts, [("words", TfidfVectorizer())]),
+    ):
+        model = Pipeline([*steps, ("mlp", MLPClassifier(**QUICK))]).fit(rows, KIND)
+        expected = model.predict_proba(rows)[:, 1]
+        np.testing.assert_allclose(wg.explain(model).predict(rows).ravel(), expected, rtol=1e-12)
+
+
 def test_steps_with_code_of_their_own_are_refused():
     table = FRAME[["age"]]
-    own = make_pipeline(FunctionTransformer(np.log1p), MLPRegressor(**QUICK)).fit(table, PRICE)
+    own = make_pipeline(FunctionTransformer(tenth), MLPRegressor(**QUICK)).fit(table, PRICE)
     with pytest.raises(
         wg.InputError, match="step 'functiontransformer', a FunctionTransformer, comput"
     ):
         wg.explain(own)
-    part = ColumnTransformer([("log", FunctionTransformer(np.log1p), ["age"])])
+    part = ColumnTransformer([("log", FunctionTransformer(tenth), ["age"])])
     with pytest.raises(
         wg.InputError, match="step 'log', a FunctionTransformer, computes what only its"
     ):
@@ -215,7 +247,8 @@ def test_steps_with_code_of_their_own_are_refused():
 
 def test_a_standardised_target_stands_in_its_own_units():
     inner = make_pipeline(StandardScaler(), MLPRegressor(**QUICK))
-    for scaler in (StandardScaler(), RobustScaler(with_scaling=False)):
+    others = None, StandardScaler(), MinMaxScaler((-1, 1)), MaxAbsScaler()
+    for scaler in (*others, RobustScaler(with_scaling=False)):
         model = TransformedTargetRegressor(inner, transformer=scaler).fit(FRAME[["age"]], PRICE)
         found = wg.explain(model)
         np.testing.assert_allclose(
@@ -229,6 +262,9 @@ def test_a_standardised_target_stands_in_its_own_units():
         wg.InputError, match="a target transformed by a FunctionTransformer is not foll"
     ):
         wg.explain(logs.fit(FRAME[["age"]], PRICE))
+    two = TransformedTargetRegressor(inner, transformer=StandardScaler())
+    with pytest.raises(wg.InputError, match="2 targets transformed by a StandardScaler are not"):
+        wg.explain(two.fit(FRAME[["age"]], np.column_stack([PRICE, -PRICE])))
 
 
 def test_a_search_over_pipelines_and_whygrads_own_estimators_are_followed_as_well(pipe):

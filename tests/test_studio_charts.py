@@ -182,7 +182,7 @@ def test_costs_that_differ_widely_are_drawn_on_a_logarithmic_axis_and_others_are
     run = SimpleNamespace(path=SimpleNamespace(name="x"))
     run.net, run.start, run.step = wg.Network(1, [wg.Dense(1, "identity")]), 0, 3
     run.first_end = 0
-    run.plan, run.history = SimpleNamespace(steps_per_epoch=10), wg.History()
+    run.plan, run.history = SimpleNamespace(steps_per_epoch=10, cost_name="cost"), wg.History()
     run.judged = False
     run.statistics = Statistics(np.zeros(0, np.int64), np.zeros((0, 1, len(STATISTICS))))
     for costs, kind in (

@@ -294,3 +294,16 @@ def test_bad_input_is_one_line(name, frame, labels):
     assert said in str(error.value)
     if isinstance(error.value, wg.WhygradError):
         assert "\n" not in str(error.value)
+
+
+def test_texts_as_numbers_to_predict_are_refused_with_the_first_and_what_to_use():
+    for y, said in (
+        (
+            ["3", "b", "c"],
+            "y is 'b' in row 1, which is no number: for classes use a TabularClassifier",
+        ),
+        (np.array([1.5, "many", None], object), "y is 'many' in row 1, which is no number"),
+    ):
+        with pytest.raises(wg.InputError) as caught:
+            wg.TabularRegressor().fit([[1.0], [2.0], [3.0]], y)
+        assert str(caught.value).startswith(said)

@@ -315,6 +315,33 @@ def test_what_is_no_chain_is_refused_with_the_operation_and_its_line(kind, comme
     assert "\n" not in str(caught.value)
 
 
+class Careful(nn.Module):
+    """Decides by the shape of its rows, as many do."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.slope, self.last = nn.Linear(6, 4), nn.PReLU(init=0.3), nn.Linear(4, 3)
+
+    def forward(self, x):
+        assert x.shape[-1] == 6
+        if x.dim() == 1:
+            x = x.unsqueeze(0)
+        return self.last(self.slope(self.first(x)))
+
+
+def test_a_module_that_decides_by_the_shape_of_its_rows_is_read():
+    model = made(Careful)
+    found = wg.explain(model, cost=nn.CrossEntropyLoss())
+    assert [f.name for f in found.why.net.f[1:]] == ["leaky_relu(0.3)", "softmax"]
+    expected = torch.softmax(model(torch.tensor(X)), dim=1).detach().numpy()
+    np.testing.assert_allclose(found.predict(X), expected, rtol=0, atol=1e-12)
+
+
+def test_a_slope_for_each_unit_is_refused():
+    with pytest.raises(wg.InputError, match="a PReLU is supported with one slope for all units"):
+        explained(nn.Sequential(nn.Linear(6, 4), nn.PReLU(4), nn.Linear(4, 3)), cost=nn.MSELoss())
+
+
 def test_a_normalisation_by_the_batch_is_refused():
     model = nn.Sequential(nn.Linear(6, 3), nn.BatchNorm1d(3, track_running_stats=False))
     with pytest.raises(wg.InputError, match="layer 1 .BatchNorm1d. keeps no running mean: what it"):
@@ -326,7 +353,7 @@ def test_other_outputs_than_the_layers_give_are_refused_with_both_numbers():
     model[0].register_forward_hook(lambda layer, inputs, outputs: outputs + 1)
     with pytest.raises(wg.InputError) as caught:
         explained(model, cost=nn.MSELoss())
-    theirs, ours = map(float, re.findall(r"(?:gives|as read) (-?[\d.]+)", str(caught.value)))
+    ours, theirs = map(float, re.findall(r"(?:is|read,) (-?[\d.]+)", str(caught.value)))
     assert theirs == pytest.approx(ours + 1, abs=1e-4)
 
 

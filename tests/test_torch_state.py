@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import whygrad as wg
-from whygrad.interop.torch_state import why_of_state
+from whygrad.interop.torch_state import model_of_state
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
@@ -97,7 +97,7 @@ def test_a_safetensors_file_has_the_names_of_the_module(tmp_path):
     assert list(module.state_dict()) == ["0.weight", "0.bias", "3.weight", "3.bias"]
     assert set(state) == set(module.state_dict())
     assert all(torch.equal(state[name], value) for name, value in module.state_dict().items())
-    np.testing.assert_array_equal(why_of_state(path, own.net).theta.flat, own.theta.flat)
+    np.testing.assert_array_equal(model_of_state(path, own.net).why.theta.flat, own.theta.flat)
     with pytest.raises(wg.FileError, match="exists already"):
         wg.export(own, path)
 
@@ -123,17 +123,17 @@ def test_parameters_and_a_description_are_the_module(dtype, tmp_path):
     save_file(module.state_dict(), path)
     own = explained(module, cost=nn.CrossEntropyLoss())
     for state in (module.state_dict(), {"state_dict": module.state_dict(), "epoch": 3}, path):
-        why = why_of_state(state, DENSE, nn.CrossEntropyLoss())
+        why = model_of_state(state, DENSE, nn.CrossEntropyLoss()).why
         np.testing.assert_array_equal(why.theta.flat, own.theta.flat)
         assert [f.name for f in why.net.f[1:]] == ["tanh", "relu", "softmax"]
     net = wg.Network(4, DENSE, "huber")
-    assert why_of_state(path, net).net.C.name == "huber"
+    assert model_of_state(path, net).why.net.C.name == "huber"
 
 
 def test_ten_and_more_layers_come_in_the_order_of_their_numbers(tmp_path):
     module = nn.Sequential(*(nn.Linear(3, 3) for _ in range(12)))
     save_file(module.state_dict(), tmp_path / "deep.safetensors")
-    why = why_of_state(tmp_path / "deep.safetensors", [wg.Dense(3)] * 12, "squared_error")
+    why = model_of_state(tmp_path / "deep.safetensors", [wg.Dense(3)] * 12, "squared_error").why
     for l, layer in enumerate(module, start=1):
         np.testing.assert_array_equal(why.theta.W[l], layer.weight.detach().double().numpy())
 
@@ -178,7 +178,7 @@ def test_ten_and_more_layers_come_in_the_order_of_their_numbers(tmp_path):
 )
 def test_parameters_that_do_not_fit_are_refused_by_name(state, description, message):
     with pytest.raises(wg.InputError) as caught:
-        why_of_state(state, description)
+        model_of_state(state, description)
     assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -201,5 +201,67 @@ def test_other_files_are_refused_in_one_line(tmp_path, name, content, message):
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(wg.FileError, match=message) as caught:
-        why_of_state(tmp_path / name, DENSE)
+        model_of_state(tmp_path / name, DENSE)
     assert "\n" not in str(caught.value)
+
+
+# ── with the module ──────────────────────────────────────────────────────────────────────────────────
+
+
+def normalised():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.BatchNorm1d(4), nn.Linear(4, 5, bias=False), nn.ReLU(), nn.Linear(5, 3))
+
+
+@pytest.mark.parametrize("before", ["", "module.", "_orig_mod."])
+def test_parameters_are_read_into_the_module_they_are_of(before, tmp_path):
+    trained, fresh = normalised(), normalised()
+    trained.train()(torch.tensor(X, dtype=torch.float32))  # which the normalisation keeps
+    with torch.no_grad():
+        trained[1].weight *= 2
+    state = {before + name: tensor for name, tensor in trained.state_dict().items()}
+    save_file(
+        {k: v.bfloat16() for k, v in state.items() if v.is_floating_point()},
+        tmp_path / "m.safetensors",
+    )
+    logits = trained.eval()(torch.tensor(X, dtype=torch.float32))
+    expected = torch.softmax(logits, dim=1).detach().numpy()
+    for given, within in (
+        (state, 1e-6),
+        ({"model": state}, 1e-6),
+        (tmp_path / "m.safetensors", 0.05),
+    ):
+        found = wg.explain(given, description=fresh, cost=nn.CrossEntropyLoss())
+        np.testing.assert_allclose(found.predict(X), expected, rtol=0, atol=within)
+    assert found.source == "m.safetensors"
+    assert not torch.equal(fresh[1].weight, trained[1].weight)
+
+
+def test_parameters_of_another_module_are_refused_with_both_shapes():
+    state = normalised().state_dict()
+    for change, said in (
+        ({"3.weight": torch.zeros(2, 5)}, r"3.weight is not the module's: in the module of shape \(3, 5"),
+        ({"9.bias": torch.zeros(2)}, "9.bias is not the module's: in the module there is none, given of"),
+    ):  # fmt: skip
+        with pytest.raises(wg.InputError, match=said):
+            wg.explain(state | change, description=normalised(), cost=nn.CrossEntropyLoss())
+    del state["1.weight"]
+    with pytest.raises(wg.InputError, match=r"1.weight .* of shape \(5, 4\), given there is none"):
+        wg.explain(state, description=normalised(), cost=nn.CrossEntropyLoss())
+
+
+def test_parameters_without_a_description_are_told_what_to_give(tmp_path):
+    state = normalised().state_dict()
+    with pytest.raises(
+        wg.InputError, match="parameters alone tell no network: give with them the module"
+    ):
+        wg.explain(state)
+    with pytest.raises(
+        wg.InputError, match="entry 'epoch' is a int, no tensor: give module.state_dict()"
+    ):
+        wg.explain({"epoch": 3, "weights": state}, description=normalised())
+    save_file(state, tmp_path / "m.safetensors")
+    with pytest.raises(
+        wg.FileError, match="not a whygrad model; PyTorch's parameters are read with"
+    ):
+        wg.explain(tmp_path / "m.safetensors")

@@ -46,6 +46,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
             ),
         ),
         _where_it_stands(run),
+        *_metrics(run),
         *_origin(about),
         ("rows", _counts(about["data"]["rows"])),
         ("from", _source(about["data"])),
@@ -100,6 +101,13 @@ def _where_it_stands(run: Run) -> tuple[str, str]:
     seconds = run.manifest.get("seconds")
     took = "" if seconds is None else f", {seconds:.1f} s"
     return ("ended", f"after {done}{took}: {ended(history.stopped)}")
+
+
+def _metrics(run: Run) -> list[tuple[str, str]]:
+    """Return what the metrics came to."""
+    last = {name: values[-1] for name, values in run.history.metrics.items()}
+    said = [f"{name} {number(value)}" for name, value in last.items() if value is not None]
+    return [("metrics", f"{', '.join(said)} after the last epoch")] if said else []
 
 
 def _origin(about: dict[str, Any]) -> list[tuple[str, str]]:

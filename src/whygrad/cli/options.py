@@ -15,7 +15,7 @@ from whygrad.cli.arguments import HEADER, NO_HEADER, SHEET, choice, option
 from whygrad.errors import FileError, InputError, nearest
 from whygrad.nn.functions import ACTIVATIONS, COSTS
 from whygrad.pipeline.recipe import QUALITIES
-from whygrad.pipeline.settings import OF_THE_RECIPE, SCHEDULES, Settings
+from whygrad.pipeline.settings import OF_SEVERAL, OF_THE_RECIPE, SCHEDULES, Settings
 from whygrad.plan.optimizers import OPTIMIZERS
 from whygrad.tables.columns import quoted
 
@@ -30,7 +30,13 @@ TEXT = (
 )
 WHOLE = ("header", "epochs", "batch_size", "seed")
 NUMBERS = ("validation", "learning_rate", "dropout", "l1", "l2", "time_limit")
-LISTS = {"leave_out": "names of columns", "na": "values", "type": "COLUMN=TYPE"}
+LISTS = OF_SEVERAL | {"type": "COLUMN=TYPE"}
+EXAMPLES = {
+    "leave_out": '["id", "name"]',
+    "na": '["-9"]',
+    "type": '["zip=category"]',
+    "metrics": '["roc_auc", "f1"]',
+}
 FLAGS = ("no_header",)
 OF_A_QUALITY = ("quality", "time_limit")
 NAMES = (*TEXT, "hidden", *LISTS, "test", *WHOLE, *NUMBERS, *FLAGS)
@@ -130,6 +136,10 @@ class TrainOptions:
             "Choose the threshold of two classes for f1, balanced-accuracy, recall=0.9 or precision=0.9."
         ),
     ] = None
+    metrics: Annotated[
+        Several,
+        training("Scorers of scikit-learn to measure after every epoch: roc_auc,f1 say."),
+    ] = None
     seed: Annotated[
         Whole, training("Seed of the split, the initial weights and the order. [0]")
     ] = None
@@ -220,8 +230,7 @@ def _checked(key: str, name: str, value: Any) -> Any:
             ]
         if all(isinstance(one, str) for one in values):
             return values
-        example = {"leave_out": '["id", "name"]', "na": '["-9"]', "type": '["zip=category"]'}[name]
-        wanted = f"{LISTS[name]}, as in {example}"
+        wanted = f"{LISTS[name]}, as in {EXAMPLES[name]}"
     elif name == "test":
         if isinstance(value, float | str) or _is_whole(value):
             return str(value)
@@ -275,12 +284,23 @@ def settings_of(options: dict[str, Any]) -> Settings:
     for name in ("leave_out", "na"):
         if name in known:
             known[name] = tuple(dict.fromkeys(known[name]))
+    if "metrics" in known:
+        known["metrics"] = metrics_of(known["metrics"])
     if options.get("type") is not None:
         known["types"] = types_of(options["type"])
     if "test" in known:
         with suppress(ValueError):
             known["test"] = float(known["test"])
     return Settings(**known)
+
+
+def metrics_of(given: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of metrics, checked before the table is read."""
+    from whygrad.training.scorers import find_metrics  # which imports scikit-learn
+
+    names = tuple(name.strip() for one in given for name in one.split(",") if name.strip())
+    find_metrics(names)
+    return names
 
 
 def types_of(given: Sequence[str]) -> dict[str, str]:

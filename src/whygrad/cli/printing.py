@@ -111,16 +111,23 @@ def _print_measures(
     """Print the measures of the network beside those of others, and what follows from them."""
     numbers = isinstance(scores, RegressionScores)
     models = [] if comparison is None else list(comparison.models)
-    heads = ["this network", always, *(model.name for model in models if model.name != "trivial")]
-    table = _headed(console, title, *heads)
-    baseline = {"r2": scores.baseline} if numbers else {"accuracy": scores.baseline}
-    if isinstance(scores, RegressionScores):
-        baseline |= {"rmse": scores.baseline_rmse, "absolute_error": scores.baseline_absolute_error}
-    others = [model.measures for model in models] or [baseline]
+    heads = [always, *(model.name for model in models if model.name != "trivial")]
+    others = [model.measures for model in models]
+    if not models and isinstance(scores, RegressionScores):
+        others.append(
+            {
+                "r2": scores.baseline,
+                "rmse": scores.baseline_rmse,
+                "absolute_error": scores.baseline_absolute_error,
+            }
+        )
+    table = _headed(console, title, "this network", *heads[: len(others)])
     for name, label in (OF_NUMBERS if numbers else OF_CLASSES).items():
         cells = [scores.measures[name], *(other.get(name) for other in others)]
         if cells[0] is not None or any(cell is not None for cell in cells):
             table.add_row(label, *(_measure(name, cell) for cell in cells))
+        if name == "accuracy" and not models:
+            table.add_row(f"accuracy, {always}", written_share(scores.baseline))
     console.print(table)
     if comparison is None:
         return

@@ -12,6 +12,7 @@ from rich.text import Text
 from whygrad.answers.formatting import clean, number
 from whygrad.cli.arguments import Json, RunFolder, choice, option
 from whygrad.cli.facts import facts
+from whygrad.cli.options import metrics_of
 from whygrad.cli.printing import ended, print_json, print_scores, printer
 from whygrad.errors import InputError
 from whygrad.escaping import note
@@ -135,6 +136,9 @@ class Changes:
     l2: Annotated[float | None, option("Penalty on their squares.")] = None
     clip: Annotated[float | None, option("The greatest length of the gradient.")] = None
     seed: Annotated[int | None, option("Decides the order of the rows from there on.")] = None
+    metrics: Annotated[
+        list[str] | None, option("Scorers of scikit-learn to measure after every epoch.")
+    ] = None
 
 
 NO_CHANGES = Changes()
@@ -156,6 +160,8 @@ def fork(
     opened = open_run(run)
     at = opened.step if step is None else step
     given = {name: value for name, value in vars(changes).items() if value is not None}
+    if "metrics" in given:
+        given["metrics"] = metrics_of(given["metrics"])
     found = forking.fork(opened, at, record, given, [ProgressBar()], overwrite=overwrite)
     note_the_first(opened)
     return _tell(found, json)
@@ -170,7 +176,7 @@ def _tell(run: Run, json: bool) -> int:
         )
     else:
         console = printer()
-        last = f", cost {number(history.cost[-1])}" if history.epochs else ""
+        last = f", {run.plan.cost_name} {number(history.cost[-1])}" if history.epochs else ""
         said = f"  step {run.step:,}, {len(history.epochs)} epochs{last}: {ended(history.stopped)}"
         console.print(Text.assemble((clean(run.path.name), "bold"), said))
         if run.scores is not None:
@@ -242,10 +248,11 @@ def compare(one: Run, two: Run) -> dict[str, Any]:
     }
 
 
+SEEN = ("run", "", "ended", "so far", "metrics")  # facts that change nothing about a training
+
+
 def _described(run: Run) -> list[tuple[str, str]]:
-    named = [
-        (name, text) for name, text in facts(run) if name not in ("run", "", "ended", "so far")
-    ]
+    named = [(name, text) for name, text in facts(run) if name not in SEEN]
     data = run.manifest["data"].get("sha256", {}).get("training", {})
     versions = run.manifest["versions"] | {"threads": run.manifest["threads"]}
     hashes = [(f"SHA-256 of {name}", digest[:16]) for name, digest in data.items()]

@@ -122,7 +122,10 @@ def _curves(run: Run) -> list[tuple[str, list[float | None]]]:
     if len(epochs) < 2:
         return []
     found: list[tuple[str, list[float | None]]] = [
-        ("log₁₀ of the training cost, epoch by epoch", [_log(epoch.cost) for epoch in epochs])
+        (
+            f"log₁₀ of the training {run.plan.cost_name}, epoch by epoch",
+            [_log(epoch.cost) for epoch in epochs],
+        )
     ]
     if epochs[0].validation_score is not None:
         right = run.judged or run.net.C.targets in ("unit", "distribution")

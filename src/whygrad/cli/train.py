@@ -108,7 +108,8 @@ def train(
         try:
             comparison = None if no_comparison else _compared(result, path)
             compared = not no_comparison
-            repeated = _repeated(source, settings, folds, seeds, seconds, compared, path)
+            unseen = replace(settings, metrics=())  # of whose epochs nobody is told
+            repeated = _repeated(source, unseen, folds, seeds, seconds, compared, path)
         except KeyboardInterrupt:
             note(f"interrupted while judging: {path} is whole, but for what was being compared")
     if json:

@@ -488,9 +488,28 @@ def _given(y: Any, dtype: Any) -> Array:
     if y is None:
         raise InputError("a fit requires y to be passed, but the target y is None")
     check_unmasked(y, "y")
+    if dtype is not None and (odd := _first_text(y)) is not None:
+        row, text = odd
+        raise InputError(
+            f"y is {text!r:.60} in row {row}, which is no number: for classes use a TabularClassifier"
+        )
     y = check_array(y, ensure_2d=False, dtype=dtype, input_name="y")
     flat: Array = column_or_1d(y, warn=True)
     return flat
+
+
+def _first_text(y: Any) -> tuple[int, str] | None:
+    """Return the first text in y that is no number, and its row, from 0; None where there is none."""
+    values = np.asarray(y)
+    if values.dtype.kind not in "OSU":
+        return None
+    for row, value in enumerate(values.ravel()):
+        if isinstance(value, str):
+            try:
+                float(value)
+            except ValueError:
+                return row, str(value)
+    return None
 
 
 def _table_of(estimator: TabularEstimator, X: Any, fitting: bool) -> tuple[Any, dict[str, str]]:

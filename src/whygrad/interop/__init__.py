@@ -2,6 +2,7 @@
 
     model            what all of them become: asked why, checked, drawn, trained on
     door             the original's outputs, compared when a network is read
+    functions        activations that whygrad has none of
     chain, outputs   operations in a row → layers; a loss → output activation and cost
     sklearn          scikit-learn's MLPs and pipelines; pipelines, columns: followed column by column
     skops            the files of these
@@ -18,7 +19,7 @@ and what is below. A library is imported only where a model or a file of its own
 told by the modules that their classes come from, files by their endings. Nothing is unpickled.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
 from os import PathLike
@@ -67,9 +68,10 @@ def explain(
         layers and activations; a tabular estimator; a `Fitted` or `Ensemble`; a `Run`. Or the path of one:
         `.onnx`, `.keras`, `.h5`, `.safetensors`, `.skops`, or the folder of a run.
     cost : torch.nn.Module, str or Cost, optional
-        For PyTorch, Keras and ONNX: the loss it was trained with, such as `torch.nn.CrossEntropyLoss()`, or
-        one of whygrad's costs. By default the one that belongs to a last layer of softmax or sigmoid.
-    description : optional
+        For PyTorch, Keras and ONNX: the loss it was trained with, such as `torch.nn.CrossEntropyLoss()` or
+        `keras.losses.Huber()`, or one of whygrad's costs. By default the one that it was compiled with, or
+        that belongs to a last layer of softmax or sigmoid.
+    description : torch.nn.Module, Network or list of Dense, optional
         For PyTorch's parameters alone, a `state_dict` or the `.safetensors` of one: what network they are
         of, a `Network` or a list of `Dense`. What `whygrad.export` wrote says so itself.
     inputs, outputs : sequences of str, optional
@@ -119,13 +121,18 @@ def _of_object(model: Any, cost: Any, description: Any) -> Model:
     libraries = libraries_of(model)
     kind = type(model).__name__
     if libraries & {"keras", "tf_keras"}:  # before PyTorch, whose modules its layers may be
-        return Model(_read("keras", "why_of_keras", model, cost), f"Keras' {kind}")
+        return _read("keras", "model_of_keras", model, cost)
     if "onnx" in libraries or hasattr(model, "model_proto"):  # what torch.onnx.export returns
         return _read("onnx", "model_of_onnx", getattr(model, "model_proto", model), cost)
     if description is not None:
-        return Model(_read("torch_state", "why_of_state", model, description, cost), "a state_dict")
+        return _read("torch_state", "model_of_state", model, description, cost)
     if "torch" in libraries:
-        return Model(_read("torch", "why_of_module", model, cost), f"PyTorch's {kind}")
+        return _read("torch", "model_of_module", model, cost)
+    if isinstance(model, Mapping) and model:
+        raise InputError(
+            "parameters alone tell no network: give with them the module they are of, "
+            "description=module, or its layers, description=[Dense(8, 'relu'), …]"
+        )
     if cost is not None:
         raise InputError("cost is for networks of PyTorch, Keras and ONNX: this model has its own")
     if isinstance(model, Model):
@@ -182,7 +189,7 @@ def _of_file(path: Path, cost: Any, description: Any) -> Model:
 
 def _of_safetensors(path: Path, cost: Any, description: Any) -> Model:
     if description is not None or metadata_of(path).get("format") != FORMAT:
-        return Model(_read("torch_state", "why_of_state", path, description, cost), path.name)
+        return _read("torch_state", "model_of_state", path, description, cost)
     if cost is not None:
         raise InputError(f"{path}: a network of whygrad, which has its own cost")
     found = Ensemble.load(path)
@@ -192,8 +199,8 @@ def _of_safetensors(path: Path, cost: Any, description: Any) -> Model:
 
 FILES: dict[str, Any] = {
     ".onnx": lambda path, cost, _: _read("onnx", "model_of_onnx", path, cost),
-    ".keras": lambda path, cost, _: Model(_read("keras", "why_of_keras", path, cost), path.name),
-    ".h5": lambda path, cost, _: Model(_read("keras", "why_of_keras", path, cost), path.name),
+    ".keras": lambda path, cost, _: _read("keras", "model_of_keras", path, cost),
+    ".h5": lambda path, cost, _: _read("keras", "model_of_keras", path, cost),
     ".safetensors": _of_safetensors,
     ".skops": lambda path, cost, _: _read("skops", "model_of_skops", path, cost),
 }

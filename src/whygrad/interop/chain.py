@@ -8,14 +8,14 @@ its activation it is folded into that layer, W ← by · W and b ← by · b + p
 follows, W ← W · by and b ← b + W plus. What is folded is named: every answer speaks of the product.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from whygrad.errors import InputError
-from whygrad.nn import Activation, Dense, Network, Parameters, forward
+from whygrad.nn import Activation, Dense, Network, Parameters
 from whygrad.nn.functions import Array
 
 
@@ -220,53 +220,3 @@ def _fitting(step: Scaling, factor: Any, n: int) -> Array:
     if factor.size not in (1, n):
         raise InputError(f"{step.where} is of {factor.size} numbers, the layer before it of {n}")
     return np.broadcast_to(factor.reshape(-1), n)
-
-
-# ── the original's own outputs ───────────────────────────────────────────────────────────────────────
-
-ROWS = 5
-
-
-def check_outputs(
-    chain: Chain, predict: Callable[[Array], Array], what: str, precision: float = 0.0
-) -> None:
-    """Compare the outputs of the original with those of the layers read, on a few drawn rows.
-
-    Parameters
-    ----------
-    chain : Chain
-        What was read.
-    predict : callable
-        The original: rows, (n, n_0), float64 → outputs, in its own dtype.
-    what : str
-        What the original is called.
-    precision : float
-        The ε of the number format that it computes in, where that is not the one of its outputs.
-
-    Raises
-    ------
-    InputError
-        Where a number is another, with both, or where the shape is another.
-    """
-    net, theta = chain.network()
-    X = np.random.default_rng(0).normal(size=(ROWS, net.sizes[0]))
-    X = np.round(16 * X) / 16  # which every number format has
-    theirs, ours = np.asarray(predict(X)), forward(net, theta, X).a[-1]
-    if chain.logarithms:
-        theirs = np.exp(theirs)
-    if theirs.size != ours.size or len(theirs) != len(ours):
-        raise InputError(
-            f"{what} gives outputs of shape {theirs.shape} for {ROWS} rows of {chain.n_0} numbers, its "
-            f"layers as read {ours.shape}, the last being {chain.layers[-1].where}"
-        )
-    own = float(np.finfo(theirs.dtype if theirs.dtype.kind == "f" else np.float64).eps)
-    theirs = theirs.reshape(ours.shape).astype(np.float64)
-    off = np.abs(theirs - ours)
-    if not np.all(
-        off <= np.sqrt(max(own, precision)) * max(1.0, np.abs(theirs).max())
-    ):  # NaN is off as well
-        row, unit = np.unravel_index(np.nanargmax(np.where(np.isnan(off), np.inf, off)), off.shape)
-        raise InputError(
-            f"{what} gives {theirs[row, unit]:.9g} as output {unit} of a drawn row, its layers as read "
-            f"{ours[row, unit]:.9g}: something in it is not as whygrad reads it"
-        )

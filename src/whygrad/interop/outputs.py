@@ -7,6 +7,8 @@
 A factor other than 1 is part of the cost, and every answer says so.
 """
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
@@ -16,6 +18,9 @@ import numpy as np
 
 from whygrad.errors import InputError
 from whygrad.interop.chain import Chain
+from whygrad.interop.door import Original, checked, rows_at_the_door
+from whygrad.interop.model import Model
+from whygrad.nn import Network
 from whygrad.nn.arrays import one_hot
 from whygrad.nn.functions import (
     ACTIVATIONS,
@@ -115,6 +120,53 @@ def huber_at(turn: float) -> Cost:
         return (near * (r - near / 2)).sum(axis=-1)
 
     return Cost(f"huber({turn:g})", value, lambda a, y: np.clip(a - y, -turn, turn))
+
+
+def as_predicted(chain: Chain, net: Network, outputs: Any) -> Array:
+    """Return what the original gives, (n, n_L), as the network does: after what its loss applies to it."""
+    a = np.asarray(outputs, np.float64).reshape(len(outputs), -1)
+    if chain.logarithms:
+        return np.exp(a)
+    own, last = find_activation(chain.f), find_activation(net.f[-1])
+    return a if own.name == last.name else last.value(a)
+
+
+def model_of_chain(
+    chain: Chain, why: Why, source: str, name: str, run: Callable[[Array], Array], eps: float
+) -> Model:
+    """Return the network that a chain came to, where its outputs are those of its original.
+
+    Parameters
+    ----------
+    chain : Chain
+        What was read.
+    why : Why
+        The questions about it.
+    source, name : str
+        What it was read from, and what the original is called in messages.
+    run : callable
+        The original: rows, (n, n_0), float64 → outputs.
+    eps : float
+        The ε of the number format that it computes in.
+
+    Raises
+    ------
+    InputError
+        Where a number is another, with both, or where the shape is another.
+    """
+
+    def original(one: Why) -> Original:
+        def outputs(X: Any) -> Array:
+            x = np.asarray(one.examples(X).X, np.float64)
+            return as_predicted(chain, one.net, run(x.reshape(len(x), -1)))
+
+        return Original(name, outputs, within=math.sqrt(eps), last=chain.layers[-1].where)
+
+    alone = Why(
+        *chain.network()
+    )  # logits are compared as they are: softmax would hide a shift of them
+    note = checked(alone, original(alone), rows_at_the_door(chain.n_0))
+    return Model(why, source, original(why), (note,))
 
 
 def why_of_chain(chain: Chain, output: Output, **options: Any) -> Why:

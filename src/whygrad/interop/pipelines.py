@@ -34,12 +34,16 @@ def columns_after(step: Any, columns: Columns, name: str, notes: list[str]) -> C
     if isinstance(step, ColumnTransformer):
         return _of_column_transformer(step, columns, notes)
     kind = type(step).__name__
-    if kind == "FunctionTransformer" and step.func is not None:
-        raise InputError(
-            f"step {name!r}, a FunctionTransformer, computes what only its code tells: transform the table "
-            "by it first, and explain a Pipeline without it"
-        )
     follow = STEPS.get(kind)
+    if kind == "FunctionTransformer" and step.func is not None:
+        named = step.feature_names_out is not None
+        follow = _by_shape if isinstance(step.func, np.ufunc) and step.func.nin == 1 else None
+        if follow is None and not named:
+            raise InputError(
+                f"step {name!r}, a FunctionTransformer, computes what only its code tells: give it "
+                "feature_names_out='one-to-one', where it keeps the columns apart, or transform the table "
+                "by it first"
+            )
     n_out = _count_after(step)
     if follow is not None:
         found = follow(step, columns, notes)

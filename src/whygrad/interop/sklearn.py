@@ -97,9 +97,10 @@ def _of_pipeline(pipeline: Pipeline) -> Why:
     steps, last = pipeline[:-1], _why(pipeline[-1])
     if not len(steps):
         return last
-    check_is_fitted(pipeline[0])
-    known = getattr(steps[0], "feature_names_in_", None)
-    n = getattr(steps[0], "n_features_in_", None)
+    first = next((one for _, one in steps.steps if hasattr(one, "fit")), last)
+    check_is_fitted(first)
+    known = getattr(first, "feature_names_in_", None)
+    n = getattr(first, "n_features_in_", None)
     before = plain(known if known is not None else [f"input {k}" for k in range(n or 0)])
     notes: list[str] = []
     columns = columns_after(steps, before, "", notes)
@@ -112,7 +113,8 @@ def _of_pipeline(pipeline: Pipeline) -> Why:
     def encode(X: Any, y: Any, sample_weight: Any) -> Examples:
         if X is None:
             raise InputError("an estimator keeps no data: give X, and y")
-        return last.encode(steps.transform(rows_of(X)), y, sample_weight)
+        rows = X if n is None else rows_of(X)  # a step that counts no columns takes texts
+        return last.encode(steps.transform(rows), y, sample_weight)
 
     return replace(last, names=names, encode=encode, notes=(*last.notes, *notes))
 
@@ -120,14 +122,21 @@ def _of_pipeline(pipeline: Pipeline) -> Why:
 def _of_transformed_target(model: Any) -> Why:
     """Return the questions about a regressor whose target is standardised, in units of the target."""
     last, by = _why(model.regressor_), model.transformer_
-    center = {"StandardScaler": "mean_", "RobustScaler": "center_"}.get(type(by).__name__)
-    if center is None or last.net.sizes[-1] > 1:
+    kind = type(by).__name__
+    if kind == "FunctionTransformer" and by.func is None and by.inverse_func is None:
+        return last  # what a TransformedTargetRegressor has where nothing is given
+    if kind not in TARGETS:
         raise InputError(
-            f"a target transformed by a {type(by).__name__} is not followed: one of a StandardScaler or "
-            "RobustScaler is; or explain model.regressor_"
+            f"a target transformed by a {kind} is not followed: known are {', '.join(TARGETS)}; or explain "
+            "model.regressor_"
         )
-    at_0, at_1 = getattr(by, center, None), getattr(by, "scale_", None)
-    target = (0.0 if at_0 is None else float(at_0[0]), 1.0 if at_1 is None else float(at_1[0]))
+    if last.net.sizes[-1] > 1:
+        raise InputError(
+            f"{last.net.sizes[-1]} targets transformed by a {kind} are not followed, one is: explain "
+            "model.regressor_"
+        )
+    at_0, unit = (float(np.ravel(each)[0]) for each in TARGETS[kind](by))
+    target = at_0, unit
 
     def encode(X: Any, y: Any, sample_weight: Any) -> Examples:
         if y is not None:
@@ -137,6 +146,19 @@ def _of_transformed_target(model: Any) -> Why:
     said = f"The network gives the target standardised: 1 of it is {target[1]:.6g}, 0 is {target[0]:.6g}."
     names = replace(last.names, target=target)
     return replace(last, names=names, encode=encode, notes=(*last.notes, said))
+
+
+# What 0 of a transformed target stands for, and how much a unit of it is.
+TARGETS: dict[str, Callable[[Any], tuple[Any, Any]]] = {
+    "StandardScaler": lambda by: (_or(by.mean_, 0.0), _or(by.scale_, 1.0)),
+    "RobustScaler": lambda by: (_or(by.center_, 0.0), _or(by.scale_, 1.0)),
+    "MinMaxScaler": lambda by: (-by.min_ / by.scale_, 1 / by.scale_),
+    "MaxAbsScaler": lambda by: (0.0, by.scale_),
+}
+
+
+def _or(given: Any, default: float) -> Any:
+    return default if given is None else given
 
 
 def _original(model: Any, mlp: Any) -> Original:

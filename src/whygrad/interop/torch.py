@@ -9,7 +9,7 @@ in evaluation mode; its own mode is restored.
 import inspect
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import replace
@@ -29,30 +29,33 @@ from whygrad.interop.chain import (
     Scaling,
     Step,
     chained,
-    check_outputs,
 )
-from whygrad.interop.outputs import why_of_chain
+from whygrad.interop.functions import MISH, SOFTSIGN, celu, clipped
+from whygrad.interop.model import Model
+from whygrad.interop.outputs import model_of_chain, why_of_chain
 from whygrad.interop.torch_loss import cost_of
 from whygrad.nn import Activation
 from whygrad.nn.functions import Array
 from whygrad.nn.parametric import gelu_tanh, scaled_elu, sharp_softplus, sloped_relu
-from whygrad.why.bound import Why
+
+EXPORTED = 2  # rows: of one alone, PyTorch would take its number for part of the graph
+SINGLE = float(torch.finfo(torch.float32).eps)
 
 
-def why_of_module(model: Any, cost: Any = None) -> Why:
-    """Return all questions about a PyTorch module whose graph is a chain of known operations.
+def model_of_module(given: Any, cost: Any = None) -> Model:
+    """Return the network of a PyTorch module whose graph is a chain of known operations, to be asked why.
 
     Parameters
     ----------
-    model : torch.nn.Module or torch.export.ExportedProgram
+    given : torch.nn.Module or torch.export.ExportedProgram
         The network; its parameters are copied.
     cost : torch.nn.Module, str or Cost, optional
         The loss it was trained with, as of `explain`.
 
     Returns
     -------
-    Why
-        The questions.
+    Model
+        The network.
 
     Raises
     ------
@@ -63,17 +66,19 @@ def why_of_module(model: Any, cost: Any = None) -> Why:
     Examples
     --------
     >>> model = nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2))
-    >>> why_of_module(model, nn.CrossEntropyLoss()).net.f[2].name
-    'softmax'
+    >>> model_of_module(model, nn.CrossEntropyLoss())
+    <Model 4-3-2 (tanh, softmax), cross_entropy, from PyTorch's Sequential>
     """
-    model = _module(model)
+    model = _module(given)
     with _predicting(model), torch.no_grad():
-        graph = _traced(model)
+        model, graph = _traced(model)
         shared: list[str] = []
         chain = chained(_steps(model, graph, shared))
-        check_outputs(chain, partial(_run, model, graph), type(model).__name__)
     chain = replace(chain, notes=(*chain.notes, *shared))
-    return why_of_chain(chain, cost_of(cost, chain.f, chain.n_L, chain.logarithms))
+    why = why_of_chain(chain, cost_of(cost, chain.f, chain.n_L, chain.logarithms))
+    name = f"PyTorch's {type(given).__name__}"
+    eps = max((torch.finfo(each.dtype).eps for each in _numbers(model)), default=SINGLE)
+    return model_of_chain(chain, why, name, name, partial(_run, model, graph), eps)
 
 
 # ── the graph ────────────────────────────────────────────────────────────────────────────────────────
@@ -101,6 +106,35 @@ def _module(given: Any) -> nn.Module:
     return model
 
 
+def with_parameters(model: nn.Module, arrays: Mapping[str, Array], where: str) -> nn.Module:
+    """Return a copy of a module that has these parameters.
+
+    Raises
+    ------
+    InputError
+        For parameters that are not the module's, with a name and both shapes; `where` they are.
+    """
+    model, given = deepcopy(model), dict(arrays)
+    own = model.state_dict()
+    for before in ("module.", "_orig_mod."):  # of wrappers, which the module is given without
+        if all(name.startswith(before) and name not in own for name in given):
+            given = {name.removeprefix(before): array for name, array in given.items()}
+    for name in (*own, *given):
+        if name.endswith("num_batches_tracked"):
+            continue
+        shapes = [tuple(each[name].shape) if name in each else None for each in (own, given)]
+        if shapes[0] != shapes[1]:
+            said = ["there is none" if shape is None else f"of shape {shape}" for shape in shapes]
+            raise InputError(
+                f"{where}{name} is not the module's: in the module {said[0]}, given {said[1]}"
+            )
+    with torch.no_grad():
+        for name, tensor in own.items():
+            if name in given:
+                tensor.copy_(torch.from_numpy(given[name]))
+    return model
+
+
 @contextmanager
 def _predicting(model: nn.Module) -> Iterator[None]:
     """Put a module in evaluation mode, and every part of it back into its own."""
@@ -118,15 +152,21 @@ class _Tracer(fx.Tracer):  # type: ignore[misc]
     record_stack_traces = True
 
 
-def _traced(model: nn.Module) -> Any:
-    """Return the graph of a module; arguments of its `forward` with a default have that."""
+def _traced(model: nn.Module) -> tuple[nn.Module, Any]:
+    """Return a module and its graph; arguments of its `forward` with a default have that.
+
+    One that decides by the shape of the rows is exported, for rows of so many numbers as its first linear
+    layer takes: that is another module.
+    """
     if isinstance(model, fx.GraphModule):
-        return model.graph
+        return model, model.graph
     _, *others = inspect.signature(model.forward).parameters.values() or (None,)
     given = {p.name: p.default for p in others if p.default is not p.empty}
     try:
-        return _Tracer().trace(model, concrete_args=given)
+        return model, _Tracer().trace(model, concrete_args=given)
     except Exception as error:  # anything may go wrong in another's code
+        if isinstance(error, fx.proxy.TraceError) and (found := _exported(model)) is not None:
+            return found, found.graph
         frames = inspect.getinnerframes(error.__traceback__) if error.__traceback__ else []
         line = _line([(frame.filename, str(frame.lineno)) for frame in frames])
         reason = f"{type(error).__name__}: {first_line(error)}"
@@ -134,6 +174,21 @@ def _traced(model: nn.Module) -> Any:
             f"{type(model).__name__} cannot be traced{line}: {reason}; where it decides by the numbers in "
             "it, give torch.export.export(model, (rows,))"
         ) from None
+
+
+def _exported(model: nn.Module) -> Any:
+    """Return the graph that a module comes to for rows of one shape, None where there is none."""
+    first = next((each for each in model.modules() if isinstance(each, nn.Linear)), None)
+    if first is None:
+        return None
+    like = first.weight
+    rows = torch.zeros(EXPORTED, first.in_features, dtype=like.dtype, device=like.device)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return torch.export.export(model, (rows,)).module()
+        except Exception:  # of whatever kind: what kept it from being traced is told
+            return None
 
 
 _FRAME = re.compile(r'File "([^"]+)", line (\d+)')
@@ -359,9 +414,12 @@ def _matrix(weights: Any, where: str) -> Array:
 
 
 def _clamp(node: Any, where: str, given: Any) -> Function:
-    if given(1, "min", None) != 0 or given(2, "max", None) is not None:
-        raise InputError(f"{where} is supported as ReLU only, with min=0")
-    return Function(where, "relu")
+    low, high = given(1, "min", None), given(2, "max", None)
+    if high is None and low == 0:
+        return Function(where, "relu")
+    if not isinstance(low, int | float) or not isinstance(high, int | float):
+        raise InputError(f"{where} is supported as ReLU, with min=0, and between two numbers")
+    return Function(where, clipped(low, high))
 
 
 def _arithmetic(sign: str, node: Any, where: str, given: Any) -> Scaling:
@@ -398,6 +456,13 @@ def _part(node: Any, where: str, given: Any) -> None:
         )
 
 
+def _one_slope(weight: Any) -> Activation:
+    """Return a PReLU, whose slope was learned; that of all units alike."""
+    if not torch.is_tensor(weight) or weight.numel() != 1:
+        raise InputError("a PReLU is supported with one slope for all units, not with one for each")
+    return sloped_relu(weight.item())
+
+
 def _softmax(given: Any) -> str:
     _check_dim(given(1, "dim", None), "softmax")
     return "softmax"
@@ -418,6 +483,12 @@ ACTIVATIONS: dict[type[nn.Module], Callable[[Any], str | Activation]] = {
     nn.LogSoftmax: lambda layer: "softmax",
     nn.LeakyReLU: lambda layer: sloped_relu(layer.negative_slope),
     nn.ELU: lambda layer: scaled_elu(layer.alpha),
+    nn.PReLU: lambda layer: _one_slope(layer.weight),
+    nn.CELU: lambda layer: celu(layer.alpha),
+    nn.Hardtanh: lambda layer: clipped(layer.min_val, layer.max_val),
+    nn.ReLU6: lambda layer: clipped(0, 6),
+    nn.Mish: lambda layer: MISH,
+    nn.Softsign: lambda layer: SOFTSIGN,
     nn.GELU: lambda layer: gelu_tanh() if layer.approximate == "tanh" else "gelu",
     nn.Softplus: lambda layer: sharp_softplus(layer.beta, layer.threshold),
 }
@@ -432,7 +503,13 @@ FUNCTIONS: dict[str, Callable[[Any], str | Activation]] = {
     "softmax": _softmax,
     "log_softmax": _softmax,
     "leaky_relu": lambda given: sloped_relu(given(1, "negative_slope", 0.01)),
+    "prelu": lambda given: _one_slope(given(1, "weight", None)),
     "elu": lambda given: scaled_elu(given(1, "alpha", 1.0)),
+    "celu": lambda given: celu(given(1, "alpha", 1.0)),
+    "hardtanh": lambda given: clipped(given(1, "min_val", -1.0), given(2, "max_val", 1.0)),
+    "relu6": lambda given: clipped(0, 6),
+    "mish": lambda given: MISH,
+    "softsign": lambda given: SOFTSIGN,
     "gelu": lambda given: gelu_tanh() if given(1, "approximate", "none") == "tanh" else "gelu",
     "softplus": lambda given: sharp_softplus(given(1, "beta", 1.0), given(2, "threshold", 20.0)),
 }
@@ -475,9 +552,8 @@ def _double(tensor: Any) -> Any:
 
 
 def _run(model: nn.Module, graph: Any, X: Array) -> Array:
-    """Run the module on rows: as they are, or as images where it takes nothing else."""
-    tensors = [each for each in model.parameters() if each.dtype.is_floating_point]
-    like = tensors[0] if tensors else torch.zeros(())
+    """Run the module on rows, in prediction: as they are, or as images where it takes nothing else."""
+    like = next(_numbers(model), torch.zeros(()))
     rows = torch.tensor(X).to(like.device, like.dtype)
     first = next((node.meta.get("val") for node in graph.nodes if node.op == "placeholder"), None)
     side, colours = round(X.shape[1] ** 0.5), round((X.shape[1] / 3) ** 0.5)
@@ -487,7 +563,7 @@ def _run(model: nn.Module, graph: Any, X: Array) -> Array:
         if np.prod(shape) != X.shape[1]:
             continue
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), _predicting(model), torch.no_grad():
                 warnings.simplefilter("ignore")
                 if first is not None and isinstance(
                     first.shape[0], int
@@ -504,6 +580,11 @@ def _run(model: nn.Module, graph: Any, X: Array) -> Array:
         f"{type(model).__name__} cannot be run on rows of {X.shape[1]} numbers, to compare its outputs: "
         f"{first_line(problem)}"
     )
+
+
+def _numbers(model: nn.Module) -> Iterator[Any]:
+    """Yield the parameters that are floating-point numbers."""
+    return (each for each in model.parameters() if each.dtype.is_floating_point)
 
 
 def _tensor(outputs: Any) -> Any:

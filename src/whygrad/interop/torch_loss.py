@@ -15,6 +15,7 @@ from fractions import Fraction
 from typing import Any
 
 from torch import nn
+from torch.nn import functional
 
 from whygrad.errors import InputError
 from whygrad.interop.outputs import (
@@ -25,7 +26,7 @@ from whygrad.interop.outputs import (
     of_own_cost,
     scaled,
 )
-from whygrad.nn.functions import COSTS, Activation, Cost, find_activation
+from whygrad.nn.functions import ACTIVATIONS, COSTS, Activation, Array, Cost, find_activation
 
 
 def cost_of(given: Any, f: str | Activation, n_L: int, logarithms: bool = False) -> Output:
@@ -36,6 +37,7 @@ def cost_of(given: Any, f: str | Activation, n_L: int, logarithms: bool = False)
     """
     if given is None:
         return by_default(f, "cost=torch.nn.MSELoss() or cost=torch.nn.CrossEntropyLoss()")
+    given = _loss(given)
     if not isinstance(given, nn.Module):
         return of_own_cost(given, f)
     name, loss = type(given).__name__, LOSSES.get(type(given))
@@ -56,6 +58,15 @@ def cost_of(given: Any, f: str | Activation, n_L: int, logarithms: bool = False)
     return loss(given, f, n_L)
 
 
+def _loss(given: Any) -> Any:
+    """Return a loss for its class or for the function that computes it; what is neither as it is."""
+    if isinstance(given, type):
+        return given() if given in LOSSES else given
+    name = getattr(given, "__name__", "")
+    is_own = name in FUNCTIONS and given is getattr(functional, name)
+    return FUNCTIONS[name]() if is_own else given
+
+
 def _cross_entropy(loss: Any, f: str | Activation, n_L: int) -> Output:
     """CrossEntropyLoss; or NLLLoss after LogSoftmax, which is the same of what comes before that."""
     name, smoothing = type(loss).__name__, float(getattr(loss, "label_smoothing", 0.0))
@@ -68,12 +79,49 @@ def _cross_entropy(loss: Any, f: str | Activation, n_L: int) -> Output:
 
 
 def _binary(loss: Any, f: str | Activation, n_L: int) -> Output:
-    if loss.weight is not None or getattr(loss, "pos_weight", None) is not None:
-        raise InputError(f"{type(loss).__name__} with weight or pos_weight is not supported")
     factor = _factor(loss, n_L)
     if isinstance(loss, nn.BCEWithLogitsLoss):
+        if loss.weight is not None or loss.pos_weight is not None:
+            return _weighted_binary(loss, f, n_L, factor)
         return _from_logits(loss, "sigmoid", f, factor)
+    if loss.weight is not None:
+        raise InputError(f"{type(loss).__name__} with weight is not supported")
     return _scaled(loss, f, COSTS["binary_cross_entropy"], factor)
+
+
+def _weighted_binary(loss: Any, f: str | Activation, n_L: int, factor: Fraction) -> Output:
+    """BCEWithLogitsLoss that weighs outputs, w, and in each the positive class, p; its rows weigh the same.
+
+    C = Σ w (p y softplus(−z) + (1 − y) softplus(z)),  ∂C/∂z = w ((1 − y) σ(z) − p y σ(−z))
+    """
+    name = type(loss).__name__
+    w, p = (_by_output(name, loss, what, n_L) for what in ("weight", "pos_weight"))
+    sigmoid, softplus = (ACTIVATIONS[kind].value for kind in ("sigmoid", "softplus"))
+
+    def value(z: Array, y: Array) -> Array:
+        return (w * (p * y * softplus(-z) + (1 - y) * softplus(z))).sum(axis=-1)
+
+    def derivative(z: Array, y: Array) -> Array:
+        return w * ((1 - y) * sigmoid(z) - p * y * sigmoid(-z))
+
+    C = Cost("weighted binary_cross_entropy of logits", value, derivative, targets="unit")
+    output = _scaled(loss, f, C, factor)
+    return replace(
+        output, notes=(f"the outputs here are logits, as {name} takes them", *output.notes)
+    )
+
+
+def _by_output(name: str, loss: Any, what: str, n_L: int) -> Any:
+    """Return the weights of a loss by output, (n_L,) or a number."""
+    given = getattr(loss, what)
+    if given is None:
+        return 1.0
+    if given.numel() not in (1, n_L):
+        raise InputError(
+            f"{name} has {what} of shape {tuple(given.shape)}: one number, or one for each of the {n_L} "
+            "outputs, is supported"
+        )
+    return given.detach().cpu().double().numpy().reshape(-1)
 
 
 def _squared(loss: Any, f: str | Activation, n_L: int) -> Output:
@@ -114,6 +162,19 @@ LOSSES: dict[Any, Callable[[Any, str | Activation, int], Output]] = {
     nn.SmoothL1Loss: _huber,
     nn.HuberLoss: _huber,
     nn.PoissonNLLLoss: _poisson,
+}
+
+# The same as functions, by name.
+FUNCTIONS = {
+    "cross_entropy": nn.CrossEntropyLoss,
+    "nll_loss": nn.NLLLoss,
+    "binary_cross_entropy_with_logits": nn.BCEWithLogitsLoss,
+    "binary_cross_entropy": nn.BCELoss,
+    "mse_loss": nn.MSELoss,
+    "l1_loss": nn.L1Loss,
+    "smooth_l1_loss": nn.SmoothL1Loss,
+    "huber_loss": nn.HuberLoss,
+    "poisson_nll_loss": nn.PoissonNLLLoss,
 }
 
 

@@ -19,31 +19,32 @@ import numpy as np
 from whygrad.errors import FileError, InputError
 from whygrad.files import check_regular
 from whygrad.interop.chain import Function, Linear, chained
+from whygrad.interop.model import Model
 from whygrad.interop.outputs import Output, by_default, of_own_cost, why_of_chain
 from whygrad.nn import Dense, Network
 from whygrad.nn.functions import Array
-from whygrad.why.bound import Why
 
 PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pt2")
 DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 
 
-def why_of_state(state: Any, description: Any = None, cost: Any = None) -> Why:
-    """Return all questions about a network whose parameters come from PyTorch.
+def model_of_state(state: Any, description: Any = None, cost: Any = None) -> Model:
+    """Return the network whose parameters come from PyTorch, to be asked why.
 
     Parameters
     ----------
     state : dict, str or path
         What `module.state_dict()` gives, or a `.safetensors` file of it.
-    description : Network or sequence of Dense, optional
-        The layers that it belongs to; of a `Network` also the cost. A file of `whygrad.export` has its own.
+    description : torch.nn.Module, Network or sequence of Dense, optional
+        The module that it belongs to, whatever its parameters are, or its layers; of a `Network` also the
+        cost. A file of `whygrad.export` has its own.
     cost : torch.nn.Module, str or Cost, optional
         The loss it was trained with, as of `explain`.
 
     Returns
     -------
-    Why
-        The questions.
+    Model
+        The network.
 
     Raises
     ------
@@ -55,13 +56,20 @@ def why_of_state(state: Any, description: Any = None, cost: Any = None) -> Why:
     Examples
     --------
     >>> state = {"0.weight": np.ones((2, 3)), "0.bias": np.zeros(2)}
-    >>> why_of_state(state, [Dense(2, "softmax")]).net.sizes
-    (3, 2)
+    >>> model_of_state(state, [Dense(2, "softmax")])
+    <Model 3-2 (softmax), cross_entropy, from a state_dict>
     """
     path = Path(state) if isinstance(state, str | PathLike) else None
     if path is not None and description is None:
-        return _why_of_exported(path, cost)
-    found = _linear(_arrays(state) if path is None else read_tensors(path), path)
+        return _model_of_exported(path, cost)
+    arrays = _arrays(state) if path is None else read_tensors(path)
+    source = "a state_dict" if path is None else path.name
+    if any(kind.__module__.startswith("torch.") for kind in type(description).__mro__):
+        from whygrad.interop.torch import model_of_module, with_parameters
+
+        module = with_parameters(description, arrays, f"{path}: " if path else "")
+        return replace(model_of_module(module, cost), source=source)
+    found = _linear(arrays, path)
     if isinstance(description, Network):
         dense: Sequence[Any] = description.layers
         cost = description.C if cost is None else cost
@@ -70,8 +78,8 @@ def why_of_state(state: Any, description: Any = None, cost: Any = None) -> Why:
         dense, n_0 = description, None
     else:
         raise InputError(
-            f"the parameters are given with a description of their layers, a Network or a list of Dense, "
-            f"not with {description!r}"
+            "the parameters are given with a description of their layers, a Network or a list of Dense, or "
+            f"with the torch.nn.Module itself, not with a {type(description).__name__}"
         )
     ordered = _in_order(found, [layer.units for layer in dense], n_0, path is not None)
     steps: list[Any] = []
@@ -82,11 +90,12 @@ def why_of_state(state: Any, description: Any = None, cost: Any = None) -> Why:
     chain = chained(steps)
     for layer, each in zip(chain.layers, dense, strict=True):
         layer.dropout = each.dropout
-    return why_of_chain(chain, _output(cost, dense[-1].activation, chain.n_L, description))
+    output = _output(cost, dense[-1].activation, chain.n_L, description)
+    return Model(why_of_chain(chain, output), source)
 
 
-def _why_of_exported(path: Path, cost: Any) -> Why:
-    """Return all questions about a file of `whygrad.export`, which says what layers it is of."""
+def _model_of_exported(path: Path, cost: Any) -> Model:
+    """Return the network of a file of `whygrad.export`, which says what layers it is of."""
     from whygrad.pipeline.deploy.tensors import described
 
     try:
@@ -98,7 +107,7 @@ def _why_of_exported(path: Path, cost: Any) -> Why:
             f"{path}: PyTorch's parameters alone, which do not tell activations: say what layers they are "
             "of, such as description=[wg.Dense(5, 'tanh'), wg.Dense(3, 'softmax')]"
         )
-    why = why_of_state(path, known.layers, known.cost if cost is None else cost)
+    why = model_of_state(path, known.layers, known.cost if cost is None else cost).why
     n_0, n_L = why.net.sizes[0], why.net.sizes[-1]
     if len(known.inputs) not in (0, n_0) or len(known.outputs) not in (0, n_L, n_L + 1):
         raise FileError(
@@ -106,7 +115,7 @@ def _why_of_exported(path: Path, cost: Any) -> Why:
         )
     why = why.named(known.inputs or None, known.outputs or None)
     names = replace(why.names, target=known.scale)
-    return replace(why, names=names, notes=(*why.notes, *known.notes))
+    return Model(replace(why, names=names, notes=(*why.notes, *known.notes)), path.name)
 
 
 def _output(cost: Any, f: Any, n_L: int, description: Any) -> Output:
@@ -128,12 +137,17 @@ def _arrays(state: Any) -> dict[str, Array]:
     """Return what a state_dict holds, also one that is an entry of a checkpoint."""
     if not isinstance(state, Mapping):
         raise InputError(f"a {type(state).__name__} is no state_dict: give module.state_dict()")
-    for name in ("state_dict", "model_state_dict"):
+    for name in ("state_dict", "model_state_dict", "model"):
         if isinstance(state.get(name), Mapping):
             return _arrays(state[name])
     arrays = {}
     for name, given in state.items():
         tensor = given.detach().cpu().double() if hasattr(given, "detach") else given
+        if not hasattr(tensor, "shape"):
+            kind = type(given).__name__
+            raise InputError(
+                f"entry {str(name)!r} is a {kind}, no tensor: give module.state_dict()"
+            )
         arrays[str(name)] = np.asarray(tensor, np.float64)
     return arrays
 

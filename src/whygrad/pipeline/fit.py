@@ -57,7 +57,8 @@ from whygrad.tables import (
 from whygrad.training.callbacks import AnyCallback
 from whygrad.training.divergence import DIVERGED
 from whygrad.training.epochs import History
-from whygrad.training.loop import INTERRUPTED, Training, run
+from whygrad.training.loop import INTERRUPTED, Training, measure_of, run
+from whygrad.training.metrics import Metrics, Targets
 from whygrad.training.side_by_side import warm_up
 
 
@@ -406,10 +407,32 @@ def ready(given: EncodedTable, asked: Settings) -> Prepared:
         if len(part.Y) and name != "test"
     }
     training = Training(
-        plan, start(plan), seen["training"], seen.get("validation"), choose(chosen.engine, plan)
+        plan,
+        start(plan),
+        seen["training"],
+        seen.get("validation"),
+        choose(chosen.engine, plan),
+        metrics=_metrics(asked.metrics, encoding.target),
     )
+    measure_of(training)  # which refuses metrics that these rows or classes do not have
     test = given.data["test"]
     return Prepared(given.source, chosen, given.table, encoding, parts, training, test)
+
+
+def _metrics(names: tuple[str, ...], target: Target) -> Metrics | None:
+    """Return the metrics of these names; they see the number of a class, so that the second is positive."""
+    if not names:
+        return None
+    from whygrad.training.scorers import find_metrics  # which imports scikit-learn
+
+    return Metrics(find_metrics(names), targets_in_table(target))
+
+
+def targets_in_table(target: Target) -> Targets:
+    """Return what the targets of a network stand for that predicts a column of a table."""
+    if target.classes:
+        return Targets(np.arange(len(target.classes)))
+    return Targets(center=target.center, scale=target.scale)
 
 
 def _check_classes(asked: Settings, target: Target, stops: bool) -> None:

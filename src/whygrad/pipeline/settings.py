@@ -65,6 +65,9 @@ OF_NUMBERS = {
 # Those that fit classes; outputs between 0 and 1 make probabilities.
 OF_CLASSES = ("cross_entropy", "binary_cross_entropy", "squared_error", "absolute_error", "huber")
 
+# The settings that hold several texts, and what these are.
+OF_SEVERAL = {"leave_out": "names of columns", "na": "values", "metrics": "names of scorers"}
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -105,6 +108,9 @@ class Settings:
     aim : str, optional
         Of two classes choose the threshold on the validation rows for "f1", "balanced-accuracy",
         "recall=0.9" or "precision=0.9" of the second class; by default it is 0.5.
+    metrics : tuple of str
+        What else to measure after every epoch: names that `sklearn.metrics.get_scorer` knows. Of two
+        classes the second is the positive one.
     quality : {"fast", "default", "best"}, optional
         Train by the recipe for tables, which chooses the network and its training. By default the one
         network that the other options describe.
@@ -142,6 +148,7 @@ class Settings:
     na: tuple[str, ...] = ()
     class_weight: str | None = None
     aim: str | None = None
+    metrics: tuple[str, ...] = ()
     quality: str | None = None
     member: int = 1
 
@@ -172,7 +179,7 @@ class Settings:
             raise InputError(
                 f"validation is {self.validation!r}: a share of the rows is at least 0 and below 1, as 0.2"
             )
-        for name, what in (("leave_out", "names of columns"), ("na", "values")):
+        for name, what in OF_SEVERAL.items():
             given = getattr(self, name)
             if isinstance(given, str):
                 raise InputError(f"{name} is {given!r}: give {what}, ({given!r},)")
@@ -239,6 +246,7 @@ def from_dict(about: Mapping[str, Any]) -> Settings:
         "leave_out": tuple(about["leave_out"]),
         "types": tuple((name, kind) for name, kind in about.get("types", ())),
         "na": tuple(about.get("na", ())),
+        "metrics": tuple(about.get("metrics", ())),
     }
     return Settings(**{**about, **lists})
 

@@ -266,6 +266,13 @@ class Plan:
         return by_steps(self.optimizer)
 
     @property
+    def cost_name(self) -> str:
+        """What the cost of its steps and epochs is called: with the penalties in it, "cost+L2"."""
+        penalties = {"L1": self.l1, "L2": self.l2}
+        there = [name for name, one in penalties.items() if one.strength and one.per != "step"]
+        return "+".join(["cost", *there])
+
+    @property
     def rule(self) -> Optimizer:
         """The optimizer of a training that goes by steps."""
         assert not isinstance(self.optimizer, LBFGS), "L-BFGS takes no single steps"

@@ -38,7 +38,7 @@ from whygrad.record.recorder import Job, Recorder, log_every
 from whygrad.training import model_file
 from whygrad.training.callbacks import AnyCallback, StepController, as_callback
 from whygrad.training.epochs import History
-from whygrad.training.loop import Training, run
+from whygrad.training.loop import Training, measure_of, run
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,8 +174,12 @@ def _do(folder: Path, jobs: Sequence[Job]) -> None:
 
 
 def begin(folder: Path, training: Training, details: Details) -> None:
-    """Make the folder of a run that is about to start, or leave nothing and raise `FileError`."""
+    """Make the folder of a run that is about to start, or leave nothing and raise `FileError`.
+
+    What keeps the training from starting, `InputError`, is raised before anything is written.
+    """
     location.check_place(folder, details.overwrite)
+    measure_of(training)
     if location.on_network(folder):
         warn(
             f"{folder} lies on a file system that other machines write to: readers wait a moment while it "

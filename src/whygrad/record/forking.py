@@ -40,7 +40,7 @@ from whygrad.record.recorder import Job
 from whygrad.training.callbacks import AnyCallback, StepController, waited
 from whygrad.training.epochs import History, renewed
 from whygrad.training.loop import INTERRUPTED, Training, run
-from whygrad.training.metrics import Metrics, targets_again, targets_of
+from whygrad.training.metrics import Metrics, Targets, targets_again, targets_of
 from whygrad.training.side_by_side import Seat, named, one_at_a_time, side_by_side
 from whygrad.training.warm_start import warm_start_from
 
@@ -284,9 +284,18 @@ def _metrics(given: R, changes: Mapping[str, Any]) -> Metrics | None:
         return None
     from whygrad.training.scorers import find_metrics  # which imports scikit-learn
 
-    about = given.manifest.get("metrics")
-    targets = targets_of(given.net) if about is None else targets_again(about)
-    return Metrics(find_metrics(changes["metrics"]), targets)
+    return Metrics(find_metrics(changes["metrics"]), _targets(given))
+
+
+def _targets(given: R) -> Targets:
+    """Return what the targets of a run stand for."""
+    if "metrics" in given.manifest:
+        return targets_again(given.manifest["metrics"])
+    if not given.on_table:
+        return targets_of(given.net)
+    from whygrad.pipeline.fit import targets_in_table
+
+    return targets_in_table(given.encoding.target)
 
 
 def _given(plan: Plan, examples: Any) -> Data:

@@ -34,6 +34,7 @@ from whygrad.pipeline.scores import (
 from whygrad.record.run import Run
 from whygrad.record.source import count, encoded, read_again, take, true_values
 from whygrad.tables import Label, NumberColumn, quoted
+from whygrad.training.metrics import by_rows
 from whygrad.why.bound import Why
 
 ROWS = 1_000  # that columns are shuffled in
@@ -238,7 +239,11 @@ def _curves(run: Run) -> list[Explanation]:
     if len(epochs) < 2:
         return []
     x = np.arange(1.0, len(epochs) + 1)
-    lines = [Line("training cost", np.array([epoch.cost for epoch in epochs], np.float64))]
+    lines = [
+        Line(
+            f"training {run.plan.cost_name}", np.array([epoch.cost for epoch in epochs], np.float64)
+        )
+    ]
     if epochs[0].validation_cost is not None:
         held = [np.nan if e.validation_cost is None else e.validation_cost for e in epochs]
         lines.append(Line("validation cost", np.array(held, np.float64), stroke=1))
@@ -246,7 +251,22 @@ def _curves(run: Run) -> list[Explanation]:
         "The cost, epoch by epoch", "epoch", "cost", x, tuple(lines), scale="log"
     )
     said = f"The first of {run.members} networks ended" if run.members > 1 else "It ended"
-    return [_section("How it learned", f"{said}: {run.history.stopped}.", pictures=(picture,))]
+    ended = f"{said}: {run.history.stopped}."
+    return [_section("How it learned", ended, pictures=(picture, *_metrics(run, x)))]
+
+
+def _metrics(run: Run, x: Array) -> list[CurvePicture]:
+    """Return a picture of each metric, on the rows that it was measured on."""
+    values = run.history.metrics
+    found = []
+    for what, names in by_rows(values).items():
+        lines = []
+        for part, name in names.items():
+            style = int(part == "validation")  # as in the picture of the cost
+            y = np.array(values[name], np.float64)
+            lines.append(Line(f"{part} rows", y, colour=style, stroke=style))
+        found.append(CurvePicture(f"{what}, epoch by epoch", "epoch", what, x, tuple(lines)))
+    return found
 
 
 # ── how far its word can be trusted ──────────────────────────────────────────────────────────────────

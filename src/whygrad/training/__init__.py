@@ -36,7 +36,7 @@ from whygrad.training.epochs import (
     renewed,
     take_steps,
 )
-from whygrad.training.loop import INTERRUPTED, Training, run
+from whygrad.training.loop import INTERRUPTED, Training, measure_of, run
 from whygrad.training.minimise import ALL_DONE, failure
 from whygrad.training.progress import ProgressBar
 from whygrad.training.warm_start import warm_start_from
@@ -59,6 +59,7 @@ __all__ = [
     "end_of_epoch",
     "failure",
     "final",
+    "measure_of",
     "renewed",
     "run",
     "take_steps",

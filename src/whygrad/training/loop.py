@@ -100,7 +100,7 @@ def run(
     plan, state, validation = training.plan, training.state, training.validation
     engine, layer_statistics = training.engine, training.layer_statistics
     called = [as_callback(callback) for callback in callbacks]
-    measuring = _measuring(training)
+    measuring = measure_of(training)
     data, started = smooth(plan, training.data), time.perf_counter()
     epochs: list[Epoch] = []
 
@@ -185,8 +185,14 @@ def run(
     return state, History(tuple(epochs), state.stopped)
 
 
-def _measuring(training: Training) -> Measure | None:
-    """Return what measures the metrics, and check that all is there that the plan's rules go by."""
+def measure_of(training: Training) -> Measure | None:
+    """Return what measures the metrics of a training, once all is there that they and its rules go by.
+
+    Raises
+    ------
+    InputError
+        As `run` does.
+    """
     plan, metrics = training.plan, training.metrics
     for rule in (plan.stopping, plan.schedule):
         on = getattr(rule, "on", "cost")

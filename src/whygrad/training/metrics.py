@@ -5,7 +5,7 @@
 What they are; `scorers`, which imports scikit-learn where they are asked for, finds and measures them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -30,10 +30,14 @@ class Targets:
         The user's own labels: one for each output, two where there is one output; None for no classes.
     several : bool
         Whether each output is a label of its own, 0 or 1.
+    center, scale : float
+        Of numbers that were standardised: what an output of 0 stands for, and the size of a unit.
     """
 
     classes: Array | None = None
     several: bool = False
+    center: float = 0.0
+    scale: float = 1.0
 
     def decode(self, a: Array) -> Array:
         """Return outputs, or targets, (n, n_L), as the user has them: classes, labels or numbers."""
@@ -43,6 +47,8 @@ class Targets:
             return self.classes.take(a.ravel() > 0.5, mode="clip")  # which may be one class alone
         if self.several:
             a = (a > 0.5).astype(int)
+        elif (self.center, self.scale) != (0, 1):
+            a = a.astype(np.float64) * self.scale + self.center
         return a.ravel() if a.shape[1] == 1 else a
 
 
@@ -91,6 +97,8 @@ class Metrics:
             "own": [one.name for one in self.metrics if one.own],
             "classes": None if classes is None else classes.tolist(),
             "several": self.targets.several,
+            "center": self.targets.center,
+            "scale": self.targets.scale,
         }
 
     @property
@@ -112,4 +120,18 @@ def targets_of(net: Network, Y: Any = None) -> Targets:
 def targets_again(about: Mapping[str, Any]) -> Targets:
     """Return the targets that `Metrics.to_dict` wrote."""
     classes = about["classes"]
-    return Targets(None if classes is None else np.array(classes), about["several"])
+    numbers = {name: about[name] for name in ("center", "scale") if name in about}
+    return Targets(None if classes is None else np.array(classes), about["several"], **numbers)
+
+
+def by_rows(names: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Return the names of metrics by what is measured, and of each by the rows it is measured on.
+
+    >>> by_rows(["f1", "training_f1", "training_r2"])
+    {'f1': {'validation': 'f1', 'training': 'training_f1'}, 'r2': {'training': 'training_r2'}}
+    """
+    found: dict[str, dict[str, str]] = {}
+    for name in names:
+        rows = "training" if name.startswith(ON_TRAINING) else "validation"
+        found.setdefault(name.removeprefix(ON_TRAINING), {})[rows] = name
+    return found

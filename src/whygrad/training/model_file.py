@@ -21,6 +21,7 @@ from whygrad.nn.network import Dense, Network, Parameters, Uniform
 from whygrad.training.epochs import Epoch, History, LayerStatistics
 
 FORMAT = "whygrad model"
+OF_PYTORCH = "PyTorch's parameters are read with whygrad.explain(path, description=module)"
 SCHEMA = 2  # of files of networks with masks; all others are of schema 1, which every version reads
 
 
@@ -107,11 +108,13 @@ def read_members(
             about = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, ValueError, TypeError) as error:
-        raise FileError(f"{path}: not a whygrad model, or damaged ({error})") from None
+        raise FileError(
+            f"{path}: not a whygrad model, or damaged ({error}); {OF_PYTORCH}"
+        ) from None
     except OSError as error:
         raise FileError(f"{path}: cannot be read ({error.strerror or error})") from None
     if about.get("format") != FORMAT:
-        raise FileError(f"{path}: a safetensors file, but not a whygrad model")
+        raise FileError(f"{path}: a safetensors file, but not a whygrad model; {OF_PYTORCH}")
     schema = about.get("schema", "")
     if not schema.isdecimal() or len(schema) > 9 or int(schema) < 1:
         raise FileError(f"{path}: damaged, it does not say which schema it was written in")

@@ -13,7 +13,6 @@ from whygrad.engines import Probes
 from whygrad.escaping import write
 from whygrad.plan.plan import Plan
 from whygrad.training.callbacks import Callback, Report
-from whygrad.training.epochs import Epoch
 from whygrad.training.standing import Watch
 
 PAUSE = 0.1  # seconds between two drawings in a notebook
@@ -87,7 +86,7 @@ class _OnStream:
 
     def show(self, report: Report) -> None:
         plan, state, epoch = report.plan, report.state, report.epoch
-        self.measures = _measures(epoch) or self.measures
+        self.measures = _measures(report) or self.measures
         if not self.console.is_terminal:
             if epoch is not None and _round(state.epoch, plan.epochs):
                 write(f"epoch {state.epoch}/{plan.epochs}  {self.measures}\n", self.stream)
@@ -130,7 +129,7 @@ class _InNotebook:
         self.line = ""
 
     def show(self, report: Report) -> None:
-        self.measures = _measures(report.epoch) or self.measures
+        self.measures = _measures(report) or self.measures
         self.last = report
         now = time.perf_counter()
         if self.handle is None or now - self.drawn >= PAUSE:
@@ -246,11 +245,13 @@ def _bar(stream: TextIO, text: str) -> tuple["Console", "Progress"]:
     return console, bar
 
 
-def _measures(epoch: Epoch | None) -> str:
+def _measures(report: Report) -> str:
     """Return what an epoch showed, in a few words."""
+    epoch = report.epoch
     if epoch is None:
         return ""
-    shown = {"cost": epoch.cost, "validation": epoch.validation_score, **epoch.metrics}
+    shown = {report.plan.cost_name: epoch.cost, "validation": epoch.validation_score}
+    shown |= epoch.metrics
     return "  ".join(f"{name} {value:.4g}" for name, value in shown.items() if value is not None)
 
 

@@ -79,8 +79,8 @@ def measuring(metrics: Metrics, net: Network, data: Data, validation: Data | Non
         first = metrics.on_validation[0]
         raise InputError(
             f"metric {first!r} is measured on validation rows, and there are none: give some "
-            "(validation=(X, Y) of train; X_val, y_val or early_stopping=True of an estimator), or "
-            f"measure the training rows, {ON_TRAINING + first!r}"
+            "(validation=(X, Y) of train; X_val, y_val or early_stopping=True of an estimator; "
+            f"--validation 0.2 of the command line), or measure the training rows, {ON_TRAINING + first!r}"
         )
     return Scoring(metrics, net, data, validation)
 
@@ -226,7 +226,8 @@ def metric_of(name: Any, given: Any) -> Metric:
 
 def _nearest(name: str, known: list[str]) -> str:
     ours = called_here(name, known)
-    close = [ours] if ours else [one for one in known if name in one][:3]
+    close = [ours] if ours else [one for one in known if name_of(get_scorer(one)) == name][:3]
+    close = close or [one for one in known if name in one][:3]
     close = close or get_close_matches(name, known, n=3, cutoff=0.5)
     asked = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
     return f"{asked}sklearn.metrics.get_scorer_names() lists all"

@@ -4,7 +4,7 @@
     layers     the configuration of a model and its weights → a chain
     compiled   loss, penalties and optimizer that it was compiled with
 
-Its face is `why_of_keras`.
+Its face is `model_of_keras`.
 """
 
 import sys
@@ -19,30 +19,30 @@ import numpy as np
 
 from whygrad.errors import FileError, InputError
 from whygrad.files import from_json
-from whygrad.interop.chain import check_outputs
-from whygrad.interop.keras.compiled import optimizer_of, output_of, penalties_of
+from whygrad.interop.keras.compiled import optimizer_of, output_of, penalties_of, with_arguments
 from whygrad.interop.keras.files import opened
-from whygrad.interop.keras.layers import Place, Reading, read
-from whygrad.interop.outputs import why_of_chain
+from whygrad.interop.keras.layers import Place, Reading, code_in, read
+from whygrad.interop.model import Model
+from whygrad.interop.outputs import model_of_chain, why_of_chain
 from whygrad.nn.functions import Array
 from whygrad.why.bound import Why
 
 
-def why_of_keras(model: Any, cost: Any = None) -> Why:
-    """Return all questions about a Keras model, or a file that holds one.
+def model_of_keras(model: Any, cost: Any = None) -> Model:
+    """Return the network of a Keras model, or of a file that holds one, to be asked why.
 
     Parameters
     ----------
     model : keras.Model, str or path
         A `Sequential` or functional model that is a chain of known layers; or a `.keras` or `.h5` file of
         one, for which Keras need not be installed.
-    cost : str or Cost, optional
-        One of whygrad's costs, in place of the loss that the model was compiled with.
+    cost : keras.Loss, str or Cost, optional
+        A loss of Keras or one of whygrad's costs, in place of the one that the model was compiled with.
 
     Returns
     -------
-    Why
-        The questions; `optimizer` is the one that it was compiled with, where whygrad has it.
+    Model
+        The network; `why.optimizer` is the one that it was compiled with, where whygrad has it.
 
     Raises
     ------
@@ -53,12 +53,13 @@ def why_of_keras(model: Any, cost: Any = None) -> Why:
         For a file that is missing, damaged, or no model.
     """
     if isinstance(model, str | PathLike):
-        return _of_file(Path(model), cost)
+        path = Path(model)
+        return Model(_of_file(path, cost), path.name)
     reading, compiled = _of_model(model)
-    precision = max(PRECISIONS.get(layer.compute_dtype, 0.0) for layer in _every_layer(model))
-    run = partial(_run, model, reading.shape)
-    check_outputs(reading.chain, run, repr(model.name), precision)
-    return _why(reading, compiled, cost)
+    why, run = _why(reading, compiled, cost), partial(_run, model, reading.shape)
+    eps = max(PRECISIONS.get(layer.compute_dtype, SINGLE) for layer in _every_layer(model))
+    source = f"Keras' {type(model).__name__}"
+    return model_of_chain(reading.chain, why, source, repr(model.name), run, eps)
 
 
 def _why(reading: Reading, compiled: Any, cost: Any) -> Why:
@@ -89,14 +90,19 @@ DAMAGED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, 
 
 def _of_model(model: Any) -> tuple[Reading, Any]:
     kinds = {kind.__name__ for kind in type(model).__mro__}
+    if kinds & WRAPPERS:
+        raise InputError(
+            f"a {type(model).__name__} wraps a model: explain its model_, which takes rows as it does"
+        )
     if not kinds & {"Sequential", "Functional"}:
         raise InputError(
             f"a {type(model).__name__} is no chain of layers: give a keras.Sequential or a functional "
             "keras.Model of them"
         )
     for layer in _every_layer(model):  # before Keras writes their code into a configuration
-        if type(layer).__name__ == "Lambda":
-            read({"class_name": "Sequential", "config": {"layers": [_as_lambda(layer)]}}, _nothing)
+        kind, f = type(layer).__name__, getattr(layer, "activation", None)
+        if kind == "Lambda" or getattr(f, "__name__", "") == "<lambda>":
+            raise InputError(code_in(f"layer {layer.name} ({kind})"))
     if not model.built:
         raise InputError(f"{model.name!r} has no weights yet: build it, or call it on a batch")
     about = from_json(model.to_json(), finite=False)
@@ -109,10 +115,13 @@ def _of_model(model: Any) -> tuple[Reading, Any]:
         return dict(zip(names, arrays, strict=False))
 
     compiled = about.get("compile_config")
-    # Some arguments of a loss are in the model, but in no configuration.
     if compiled and isinstance(compiled.get("loss"), dict) and "config" in compiled["loss"]:
-        compiled["loss"]["config"] |= getattr(model.loss, "_fn_kwargs", {})
+        compiled["loss"]["config"] = with_arguments(model.loss, compiled["loss"]["config"])
     return read(about, weights), compiled
+
+
+# Keras models with the face of scikit-learn's estimators.
+WRAPPERS = {"SKLearnClassifier", "SKLearnRegressor"}
 
 
 def _every_layer(model: Any) -> Iterator[Any]:
@@ -121,19 +130,8 @@ def _every_layer(model: Any) -> Iterator[Any]:
         yield from _every_layer(layer)
 
 
-def _as_lambda(layer: Any) -> dict[str, Any]:
-    return {"class_name": "Lambda", "config": {"name": layer.name}}
-
-
-def _nothing(path: tuple[Place, ...], names: tuple[str, ...]) -> dict[str, Array]:
-    return {}
-
-
 # ε by number format. On JAX and PyTorch Keras computes in float32 where it is asked for float64.
-PRECISIONS = dict.fromkeys(("float64", "float32"), 2.0**-23) | {
-    "float16": 2.0**-10,
-    "bfloat16": 2.0**-7,
-}
+SINGLE, PRECISIONS = 2.0**-23, {"float16": 2.0**-10, "bfloat16": 2.0**-7}
 
 
 def _run(model: Any, shape: tuple[int, ...] | None, X: Array) -> Array:

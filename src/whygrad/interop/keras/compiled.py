@@ -35,15 +35,19 @@ Loss = Callable[[dict[str, Any], str | Activation, int, Fraction], Output]
 def output_of(cost: Any, compiled: Any, chain: Chain) -> Output:
     """Return output activation and cost: of whygrad's own cost, or of the loss compiled, or by default."""
     if cost is not None:
-        return of_own_cost(cost, chain.f)
+        given = _of_keras(cost)
+        if given is None:
+            return of_own_cost(cost, chain.f)
+        compiled = {"loss": given}
     loss = _only((compiled or {}).get("loss"), "loss")
     if loss is None:
         return by_default(chain.f, "cost='squared_error' or cost='cross_entropy'")
     name, config = _named(loss)
     known = LOSSES.get(_plain(name))
     if known is None:
+        said = "it was compiled with" if cost is None else "cost is"
         raise InputError(
-            f"it was compiled with the loss {name!r}, which is not supported: known are "
+            f"{said} the loss {name!r}, which is not supported: known are "
             f"{', '.join(LOSSES)}; or give cost= one of {', '.join(COSTS)}"
         )
     if chain.logarithms:
@@ -53,6 +57,22 @@ def output_of(cost: Any, compiled: Any, chain: Chain) -> Output:
     weight = _only((compiled or {}).get("loss_weights"), "loss_weights")
     factor = Fraction(1 if weight is None else float(weight)).limit_denominator(10**6)
     return known(config, chain.f, chain.n_L, factor)
+
+
+def _of_keras(cost: Any) -> Any:
+    """Return the configuration of a loss of Keras, by object, function or name; None for what is none."""
+    if isinstance(cost, str):
+        return cost if cost not in COSTS and _plain(cost) in LOSSES else None
+    if (getattr(cost, "__module__", None) or "").partition(".")[0] not in ("keras", "tf_keras"):
+        return None
+    if not hasattr(cost, "get_config"):
+        return cost.__name__
+    return {"class_name": type(cost).__name__, "config": with_arguments(cost, cost.get_config())}
+
+
+def with_arguments(loss: Any, config: dict[str, Any]) -> dict[str, Any]:
+    """Return the configuration of a loss with those of its arguments that Keras writes into none."""
+    return config | getattr(loss, "_fn_kwargs", {})
 
 
 def _only(given: Any, what: str) -> Any:

@@ -15,6 +15,7 @@ import numpy as np
 
 from whygrad.errors import InputError
 from whygrad.interop.chain import Chain, Drop, Function, Linear, Scaling, Step, chained
+from whygrad.interop.functions import MISH, SOFTSIGN, celu, clipped
 from whygrad.nn import Activation
 from whygrad.nn.functions import Array
 from whygrad.nn.parametric import scaled_elu, sloped_relu
@@ -160,15 +161,18 @@ def _what(about: dict[str, Any]) -> str:
     return f"layer {about['config'].get('name', '?')} ({about['class_name']})"
 
 
+def code_in(where: str) -> str:
+    """Return what is said of a layer with code of its user's own, a lambda as activation as well."""
+    return f"{where} is code of its own, which is never run: use a layer in its place"
+
+
 def _layer(about: dict[str, Any], path: tuple[Place, ...], reading: Reading) -> Iterator[Step]:
     kind, config, where = about["class_name"], about["config"], _what(about)
     if kind in MODELS:
         yield from _model(about, path, reading)
         return
     if kind in CODE or kind.endswith("OpLambda"):
-        raise InputError(
-            f"{where} is code of its own, which is never run: use a layer in its place"
-        )
+        raise InputError(code_in(where))
     if kind not in LAYERS:
         raise InputError(f"{where} is not supported: known are {', '.join(LAYERS)}")
     _begin(reading, config.get("batch_shape", config.get("batch_input_shape")))
@@ -205,6 +209,8 @@ def _activation(layer: _Layer) -> Iterator[Step]:
 def _function(where: str, given: Any) -> Iterator[Step]:
     """Yield the activation of a layer: a name, or a layer in its place."""
     if isinstance(given, dict):
+        if given.get("class_name", "__lambda__") == "__lambda__":
+            raise InputError(code_in(where))
         name, config = given["class_name"], given["config"]
         if name == "function" or isinstance(config, str):
             name = config
@@ -227,8 +233,13 @@ def _layer_activation(layer: _Layer) -> Iterator[Step]:
 
 
 def _relu(config: dict[str, Any], where: str) -> str | Activation:
-    if config.get("max_value") is not None or config.get("threshold"):
-        raise InputError(f"{where} has a max_value or threshold, which is not supported")
+    high = _number(config.get("max_value"))
+    if config.get("threshold") or (high is not None and _number(config.get("negative_slope"))):
+        raise InputError(
+            f"{where} has a threshold, or both a max_value and a negative_slope, which is not supported"
+        )
+    if high is not None:
+        return clipped(0, high)
     slope = _number(config.get("negative_slope")) or 0.0
     return sloped_relu(slope) if slope else "relu"
 
@@ -267,7 +278,7 @@ def _batch_normalization(layer: _Layer) -> Iterator[Step]:
 def _normalization(layer: _Layer) -> Iterator[Step]:
     config = layer.config
     mean, variance = config.get("mean"), config.get("variance")
-    if config.get("axis", -1) is not None:
+    if config.get("axis", -1) not in (None, []):
         _check_axis(layer, config.get("axis", -1))
     if mean is None or variance is None:
         found = layer.weights("mean", "variance", "count")
@@ -349,6 +360,11 @@ ACTIVATIONS: dict[str, str | Activation] = {
     "exponential": "exp",
     "log_softmax": "softmax",
     "leaky_relu": sloped_relu(0.2),
+    "relu6": clipped(0, 6),
+    "hard_tanh": clipped(-1, 1),
+    "celu": celu(1.0),
+    "mish": MISH,
+    "softsign": SOFTSIGN,
 }
 LAYERS: dict[str, Callable[[_Layer], Iterator[Step]]] = {
     "Dense": _dense,

@@ -8,9 +8,10 @@
     front       what encodes a table before the network
     runtime     the original at work, for comparison
 
-Its face is `model_of_onnx`. It may import `interop.chain`, `outputs`, `door` and `model`.
+Its face is `model_of_onnx`. It may import `interop.chain`, `functions`, `outputs`, `door` and `model`.
 """
 
+import math
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,16 +25,15 @@ from whygrad.errors import InputError, first_line
 from whygrad.files import from_json
 from whygrad.interop.chain import Chain, Linear, Scaling, chained
 from whygrad.interop.columns import Column, named
-from whygrad.interop.door import Original, checked, rows_at_the_door
+from whygrad.interop.door import EXACT, Original, checked, rows_at_the_door
 from whygrad.interop.model import Model
 from whygrad.interop.onnx.file import constants_of, load, text
 from whygrad.interop.onnx.front import columns_before
 from whygrad.interop.onnx.graph import Both, Broken, Index, Named, Read, affine_of, read
 from whygrad.interop.onnx.runtime import Runner, runner
 from whygrad.interop.onnx.values import Break, Input, Value, steps_of
-from whygrad.interop.outputs import by_default, of_own_cost
+from whygrad.interop.outputs import as_predicted, by_default, of_own_cost
 from whygrad.nn import Array, check_columns, column_names, one_hot
-from whygrad.nn.functions import find_activation
 from whygrad.pipeline.deploy import ENCODED
 from whygrad.why.bound import Examples, Why, as_class_indices, as_given
 
@@ -265,6 +265,9 @@ def _encode(
 # ── at the door ──────────────────────────────────────────────────────────────────────────────────────
 
 
+DOUBLE, SINGLE = 1e-10, 1e-6  # above the ε of these number formats
+
+
 def _at_the_door(
     found: Model, model: Any, tensors: Read, end: _End, chain: Chain, steps: list[Any], begin: Input
 ) -> Model:
@@ -275,14 +278,15 @@ def _at_the_door(
         return replace(
             found, seen=(f"The outputs were not compared with the original's: {error}.",)
         )
-    last = find_activation(found.why.net.f[-1])
-    softened = chain.f == "identity" and last.name in ("softmax", "sigmoid")
+    net = found.why.net
 
     def outputs(X: Any) -> Array:
-        a = np.asarray(run(X), np.float64)[:, -found.why.net.sizes[-1] :]
-        return np.exp(a) if chain.logarithms else last.value(a) if softened else a
+        return as_predicted(chain, net, np.asarray(run(X))[:, -net.sizes[-1] :])
 
-    original = Original(run.name, outputs, single=tensors.eps > 1e-10)
+    single, within = tensors.eps > DOUBLE, EXACT
+    if tensors.eps > SINGLE:  # float16: how it rounds is not followed
+        single, within = False, math.sqrt(tensors.eps)
+    original = Original(run.name, outputs, single, within)
     found = replace(found, original=original)
     if begin.tensor:
         return found

@@ -9,6 +9,7 @@ from functools import lru_cache
 import numpy as np
 
 from whygrad.interop.chain import Function
+from whygrad.interop.functions import MISH, SOFTSIGN, celu, clipped
 from whygrad.nn import Array
 from whygrad.nn.functions import ACTIVATIONS, LEAK, Activation
 from whygrad.nn.parametric import gelu_tanh, scaled_elu, sharp_softplus, sloped_relu
@@ -84,7 +85,11 @@ def _with_parameters(seen: Array, z: Array, close: float) -> Iterator[Activation
     if at_0 > 0:
         yield sharp_softplus(np.log(2) / at_0, STEEP)
     yield gelu_tanh()
-    yield relu6()
+    yield clipped(at(-40.0), at(40.0))
+    yield MISH
+    yield SOFTSIGN
+    if alpha > 0:
+        yield celu(alpha)
     if gamma > 0:
         yield own_selu(gamma, alpha / gamma)
 
@@ -99,15 +104,4 @@ def own_selu(gamma: float, alpha: float) -> Activation:
         f"selu({alpha:g}, {gamma:g})",
         lambda z: gamma * np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0))),
         lambda z: gamma * np.where(z > 0, 1.0, alpha * np.exp(np.minimum(z, 0))),
-    )
-
-
-def relu6() -> Activation:
-    """Return ReLU6: z between 0 and 6, and these beyond.
-
-    >>> float(relu6().value(np.array(7.0)))
-    6.0
-    """
-    return Activation(
-        "relu6", lambda z: np.clip(z, 0.0, 6.0), lambda z: ((z > 0) & (z < 6)).astype(z.dtype)
     )

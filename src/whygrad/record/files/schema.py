@@ -183,7 +183,7 @@ MORE_SETTINGS: dict[str, Check] = {
     **dict.fromkeys(("class_weight", "aim", "quality"), maybe(text)),
     "member": POSITIVE,
     "types": each(each(text)),
-    "na": each(text),
+    **dict.fromkeys(("na", "metrics"), each(text)),
 }
 assert (SETTINGS | MORE_SETTINGS).keys() == {field.name for field in fields(Settings)}
 
@@ -234,7 +234,8 @@ COMPARISON = keys(
 REPEATED = keys({"what": text, "times": COUNT, "models": mapping(mapping(each(maybe(number))))})
 
 METRICS = keys(
-    {"scorers": mapping(text), "own": each(text), "classes": maybe(each(label)), "several": flag}
+    {"scorers": mapping(text), "own": each(text), "classes": maybe(each(label)), "several": flag},
+    {"center": number, "scale": above_zero},  # which runs of an older version do not have
 )
 PARENT = keys({"run": text, "id": ID, "step": COUNT, "changes": mapping(plain())})
 TABLE: dict[str, Check] = {

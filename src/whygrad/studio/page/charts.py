@@ -20,9 +20,10 @@ from whygrad.engines.probes import BOUNDED, ONE_SIDED
 from whygrad.nn import Array, Network
 from whygrad.record.so_far import SoFar
 from whygrad.studio.page.charting import Option, chart
-from whygrad.training.epochs import Epoch
+from whygrad.training.epochs import Epoch, History
+from whygrad.training.metrics import by_rows
 
-NAMES = ("cost", "score", "gradient", "update", "quiet")
+NAMES = ("cost", "score", "gradient", "update", "quiet")  # beside the run's metrics
 WIDE = 30.0  # costs that differ by more than this factor are drawn on a logarithmic axis
 
 TRAINING, VALIDATION = 0, 1  # colours
@@ -54,6 +55,7 @@ class Seen:
     points : by part, "training" and "validation", what was measured besides; it stands in for the epochs.
     name : what it is called beside another.
     judged : whether scores are accuracy whatever the cost is.
+    cost_name : what the cost of a step is called, by the penalties in it.
     """
 
     net: Network
@@ -67,6 +69,7 @@ class Seen:
     points: Mapping[str, Points] = field(default_factory=dict)
     name: str = ""
     judged: bool = False
+    cost_name: str = "cost"
 
     @property
     def accuracy(self) -> bool:
@@ -82,6 +85,11 @@ class Seen:
         """Return a number of every epoch, NaN where it was not measured."""
         values = (getattr(epoch, what) for epoch in self.epochs)
         return np.array([np.nan if value is None else float(value) for value in values])
+
+    @property
+    def metrics(self) -> dict[str, Array]:
+        """The metrics of every epoch by name, NaN where they were not measured."""
+        return {name: np.array(v, float) for name, v in History(self.epochs).metrics.items()}
 
 
 def seen(run: Any, points: Iterable[Any] = (), name: str = "", now: SoFar | None = None) -> Seen:
@@ -102,6 +110,7 @@ def seen(run: Any, points: Iterable[Any] = (), name: str = "", now: SoFar | None
         _points_of(points),
         name or run.path.name,
         run.judged,
+        run.plan.cost_name,
     )
 
 
@@ -126,7 +135,7 @@ def options(
 def pictures(
     one: Seen, step: int | None = None, other: Seen | None = None
 ) -> dict[str, CurvePicture]:
-    """Return the charts of a run, by name (`NAMES`); one that would be empty is left out.
+    """Return the charts of a run that are not empty, by name: those of `NAMES`, "metric f1" and so on.
 
     `step` is where the page stands; `other` is a run to compare with, such as the one it was forked from.
     """
@@ -137,6 +146,7 @@ def pictures(
         "gradient": _by_layer(about, "Gradient of each layer", "‖∂C/∂θ‖", itemgetter("gradient")),
         "update": _by_layer(about, "Update of each layer", "‖Δθ‖ / ‖θ‖", _update),
         "quiet": _quiet(about),
+        **{f"metric {what}": _metric(about, what) for what in by_rows(one.metrics)},
     }
     return {name: found for name, found in made.items() if found is not None}
 
@@ -180,7 +190,8 @@ def _cost(about: _About) -> CurvePicture | None:
     """Draw the cost of every step, and that of the training and validation rows."""
     one = about.one
     steps = one.first + 1.0 + np.arange(len(one.costs))
-    lines = [Line("each step", one.costs, x=steps, colour="c7", thin=True)]
+    penalties = one.cost_name.removeprefix("cost")
+    lines = [Line(f"each step{penalties}", one.costs, x=steps, colour="c7", thin=True)]
     for run, called, beside in about.runs():
         lines += _parts(
             run, called, beside, "cost", {"training": "cost", "validation": "validation_cost"}
@@ -200,19 +211,32 @@ def _score(about: _About) -> CurvePicture | None:
     return about.drawn("R²", "R²: 1 is perfect", lines)
 
 
+def _metric(about: _About, what: str) -> CurvePicture | None:
+    """Draw a metric that the epochs measured."""
+    lines: list[Line] = []
+    for run, called, beside in about.runs():
+        for part, name in by_rows(run.metrics).get(what, {}).items():
+            lines.append(_line(part + called, run.ends, run.metrics[name], PARTS[part], beside))
+    return about.drawn(what, what, lines)
+
+
 def _parts(
     run: Seen, called: str, beside: bool, what: str, of_epochs: Mapping[str, str]
 ) -> list[Line]:
     """Return a line for each part of the rows: as measured, or as the epochs had it."""
     lines = []
     for part, colour in PARTS.items():
-        about: Any = {"colour": colour, "stroke": int(beside), "listed": not beside}
         if part in run.points:
             found = run.points[part]
-            lines.append(Line(part + called, getattr(found, what), x=found.steps, **about))
+            lines.append(_line(part + called, found.steps, getattr(found, what), colour, beside))
         elif part in of_epochs and np.isfinite(values := run.of_epochs(of_epochs[part])).any():
-            lines.append(Line(part + called, values, x=run.ends, **about))
+            lines.append(_line(part + called, run.ends, values, colour, beside))
     return lines
+
+
+def _line(name: str, steps: Array, values: Array, colour: int, beside: bool) -> Line:
+    """Return a line of one part of the rows; dashed and not listed where it is another run's."""
+    return Line(name, values, x=steps, colour=colour, stroke=int(beside), listed=not beside)
 
 
 def _update(statistics: Statistics) -> Array:

@@ -24,7 +24,9 @@ def build(page: Page) -> None:
     )
     beside.props("dense outlined options-dense").classes("wg-wide")
     scored = ui.label().classes("wg-note")
-    shown = {name: ui.echart({}).classes("wg-chart") for name in charts.NAMES}
+    shown = {name: _chart() for name in charts.NAMES[:2]}
+    holder = ui.column().classes("wg-wide")  # of the metrics, which each run has its own of
+    shown |= {name: _chart() for name in charts.NAMES[2:]}
     state: dict[str, Any] = {"drawn": None, "drawing": False}
 
     def compare(name: str) -> None:
@@ -75,6 +77,8 @@ def build(page: Page) -> None:
         return opened_run, session.other, page.now.step, opened_run.step, page.dark, session.running
 
     def put(options: dict[str, Any]) -> None:
+        with holder:
+            shown.update({name: _chart() for name in options if name not in shown})
         for name, chart in shown.items():
             found = options.get(name)
             chart.set_visibility(found is not None)
@@ -84,6 +88,10 @@ def build(page: Page) -> None:
                 chart.update()
 
     page.panels.append(update)
+
+
+def _chart() -> ui.echart:
+    return ui.echart({}).classes("wg-chart")
 
 
 def _options_of(
