@@ -20,25 +20,40 @@ from whygrad.tables.written_numbers import ALL_BUT_A_FEW, cast, likely, scalar, 
 DAY = 86_400
 _CLOCK = (
     r"(?P<H>\d{1,2}):(?P<M>\d{2})(?::(?P<S>\d{2}(?:[.,]\d+)?))?\s*(?P<half>[AaPp]\.?[Mm]\.?)?"
-    r"\s*(?P<zone>Z|UTC|GMT|[+-]\d{2}:?\d{2})?"
+    r"\s*(?P<zone>Z|[A-Z]{3,4}|[+-]\d{2}(?::?\d{2})?)?"
 )
 _TIME = rf"(?:(?:T|,?\s+|:){_CLOCK})?$"
 _WEEKDAY = r"^(?:\p{L}{2,10}\.?,?\s+)?"
-_MONTH = r"(?P<n>\p{L}{3,9})\.?"
+_MONTH = r"(?:de\s+)?(?P<n>\p{L}{3,10})\.?(?:\s+de)?"
 _YEAR = r"'?(?P<y>\d{4}|\d{2})"
 _TWO = r"^(?P<a>\d{1,2})(?P<mark>[-/.])\s?(?P<b>\d{1,2})[-/.]\s?" + _YEAR + _TIME
-_DAY_NAME = rf"{_WEEKDAY}(?P<d>\d{{1,2}})(?:st|nd|rd|th|\.)?[-/ ]*{_MONTH},?[-/ ]*{_YEAR}{_TIME}"
+_DAY_NAME = rf"{_WEEKDAY}(?P<d>\d{{1,2}})(?:st|nd|rd|th|er|\.)?[-/ ]*{_MONTH},?[-/ ]*{_YEAR}{_TIME}"
 _MONTH_NAME = rf"{_WEEKDAY}{_MONTH}[-/ ]*(?P<d>\d{{1,2}})(?:st|nd|rd|th)?,?[-/ ]+{_YEAR}{_TIME}"
 # Form → how it is written, and the pattern of a cell.
 TEXT_FORMS = {
-    "year first": ("year-month-day", rf"^(?P<y>\d{{4}})[-/.](?P<m>\d{{1,2}})[-/.](?P<d>\d{{1,2}}){_TIME}"),
+    "year first": (
+        "year-month-day",
+        rf"^(?P<y>\d{{4}})[-/.年]\s?(?P<m>\d{{1,2}})[-/.月]\s?(?P<d>\d{{1,2}})日?{_TIME}",
+    ),
     "day first": ("day/month/year", _TWO),
     "month first": ("month/day/year", _TWO),
     "day name": ("day month year", _DAY_NAME),
     "month name": ("month day, year", _MONTH_NAME),
     "year name": ("year month day", rf"^(?P<y>\d{{4}})[-/ ]{_MONTH}[-/ ](?P<d>\d{{1,2}}){_TIME}"),
+    "name and time": (  # as C's asctime and Unix write them
+        "month day time year", rf"{_WEEKDAY}{_MONTH}\s+(?P<d>\d{{1,2}})\s+{_CLOCK}\s+(?P<y>\d{{4}})$"
+    ),
     "name and year": ("month year", rf"^{_MONTH}[-/ ]+(?P<y>\d{{4}})$"),
+    "name and short year": ("month-year", rf"^{_MONTH}(?:[-/]|\s?')(?P<y>\d{{2}})$"),  # Jan 15 is a day
     "year and month": ("year-month", r"^(?P<y>\d{4})[-/](?P<m>\d{1,2})$"),
+    "month and year": ("month/year", r"^(?P<m>0?[1-9]|1[0-2])[-/](?P<y>(?:19|20)\d{2})$"),
+    "quarter and year": ("quarter year", r"^[Qq](?P<q>[1-4])[-/ ]?(?P<y>\d{4})$"),
+    "year and quarter": ("year quarter", r"^(?P<y>\d{4})[-/ ]?[Qq](?P<q>[1-4])$"),
+    "basic": (
+        "yyyymmddThhmm",
+        r"^(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})T(?P<H>\d{2})(?P<M>\d{2})"
+        r"(?P<S>\d{2}(?:\.\d+)?)?(?P<half>)(?P<zone>Z|[+-]\d{2}(?::?\d{2})?)?$"
+    ),
     "clock": ("time of day", rf"^{_CLOCK}$"),
     "digits": ("yyyymmdd", r"^(?P<y>(?:18|19|20|21)\d{2})(?P<m>\d{2})(?P<d>\d{2})$"),
 }  # fmt: skip
@@ -57,8 +72,9 @@ PIVOT = 70  # two digits below it are of this century
 MONTHS = {
     name: month
     for month, names in enumerate(
-        ("jan jän", "feb fev fév", "mar mär mrz", "apr avr", "may mai", "jun", "jul", "aug aoû ago",
-         "sep set", "oct okt", "nov", "dec dez déc dic"),
+        ("jan jän ene gen", "feb fev fév", "mar mär mrz mrt", "apr avr abr", "may mai mei mag",
+         "jun giu juin", "jul lug juil", "aug aoû ago", "sep set", "oct okt ott out", "nov",
+         "dec dez déc dic"),
         start=1,
     )
     for name in names.split()
@@ -121,7 +137,7 @@ def seconds_of_text(form: DateForm, cells: Any) -> Array:
     if form.form == "clock":
         return np.where(matched, clock, np.nan)
     year = part("y", np.nan)
-    if form.form in ("day first", "month first", "day name", "month name"):
+    if form.form in ("day first", "month first", "day name", "month name", "name and short year"):
         short = np.asarray(
             pc.less_equal(pc.utf8_length(pc.struct_field(found, "y")), 2).fill_null(False)
         )
@@ -130,6 +146,8 @@ def seconds_of_text(form: DateForm, cells: Any) -> Array:
         month = _named_months(pc.struct_field(found, "n"))
     elif "m" in names:
         month = part("m", np.nan)
+    elif "q" in names:
+        month = 3 * part("q", np.nan) - 2
     else:
         month = part("b" if form.form == "day first" else "a", np.nan)
     day = part("d", 1.0) if "d" in names else np.ones(len(cells))
@@ -144,13 +162,19 @@ def _clock(part: Any, found: Any, names: set[str]) -> Array:
     half = pc.utf8_lower(pc.struct_field(found, "half"))
     afternoon = np.asarray(pc.starts_with(half, "p").fill_null(False))
     named = np.asarray(pc.not_equal(half, "").fill_null(False))
-    wrong = (hour > 23) | (minute > 59) | (second >= 61) | (named & ((hour < 1) | (hour > 12)))
+    midnight = (hour == 24) & (minute == 0) & (second == 0)  # of the next day
+    wrong = (
+        ((hour > 23) & ~midnight)
+        | (minute > 59)
+        | (second >= 61)
+        | (named & ((hour < 1) | (hour > 12)))
+    )
     hour = np.where(named, hour % 12 + 12 * afternoon, hour)
     zone = pc.struct_field(found, "zone")
-    apart = pc.struct_field(pc.extract_regex(zone, r"^(?P<z>[+-]\d{2}:?\d{2})$"), "z")
+    apart = pc.struct_field(pc.extract_regex(zone, r"^(?P<z>[+-]\d{2}(?::?\d{2})?)$"), "z")
     shift = np.zeros(len(hour))
     if apart.null_count < len(apart):
-        digits = cast(pc.replace_substring(apart, ":", ""))
+        digits = cast(pc.replace_substring(pc.utf8_rpad(apart, 5, "0"), ":", ""))
         assert digits is not None, "a zone is four digits"
         digits = np.where(np.isnan(digits), 0.0, digits)
         whole = np.abs(digits) // 100 * 3600 + np.abs(digits) % 100 * 60
@@ -159,10 +183,13 @@ def _clock(part: Any, found: Any, names: set[str]) -> Array:
 
 
 def _named_months(names: Any) -> Array:
-    """Return months, 1 to 12, by the first three letters of their names, NaN for other words."""
-    short = pc.utf8_slice_codeunits(pc.utf8_lower(names), 0, 3)
-    known = pa.array(list(MONTHS), short.type)
-    place = pc.index_in(short, value_set=known)
+    """Return months, 1 to 12, by the first letters of their names, NaN for other words."""
+    small = pc.utf8_lower(names)
+    known = pa.array(list(MONTHS), small.type)
+    places = [  # of juin and juillet three are not enough
+        pc.index_in(pc.utf8_slice_codeunits(small, 0, length), value_set=known) for length in (4, 3)
+    ]
+    place = pc.coalesce(*places)
     month = pa.array(list(MONTHS.values()), pa.float64()).take(place)
     found: Array = month.to_numpy(zero_copy_only=False)
     return found

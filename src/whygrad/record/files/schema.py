@@ -35,6 +35,7 @@ from whygrad.record.files.checking import (
     whole,
     written_number,
 )
+from whygrad.tables.written_numbers import FAMILIES
 
 FORMAT = "whygrad run"
 NUMBER = 2  # of the schema, by which what an older one wrote is recognised
@@ -289,7 +290,8 @@ NUMBER_FORM = keys(
         "thousands": one_of(("", ",", ".", " ", "'")),
         "unit": text,
         **dict.fromkeys(("bare", "ranges", "parentheses"), flag),
-    }
+    },
+    {"bounds": flag, "family": one_of(("", *FAMILIES))},
 )
 SPELLINGS = each(each(text))
 FACTS = keys(
