@@ -376,6 +376,41 @@ def tables() -> str:
     )
 
 
+def large() -> str:
+    """Processor time by stage, and memory, of trainings on large and wide tables."""
+    lines = [
+        (
+            name,
+            found["members"],
+            *(f"{stage['cpu']:.1f} s" for stage in found["stages"].values()),
+            f"{sum(stage['cpu'] for stage in found['stages'].values()):.0f} s",
+            f"{found['bytes'] / 2**20:.0f} MB",
+            f"{found['memory'] / 2**30:.2f} GB",
+        )
+        for name, found in kept("large_tables", {}).items()
+    ]
+    head = (
+        "rows x columns, quality|networks|reading|encoding|training|other models|processor time in all|"
+        "file|memory at most"
+    )
+    return f"{circumstances('large_tables')}\n\n{table(head, lines)}"
+
+
+def behind() -> str:
+    """The tables on which a linear model or scikit-learn's MLP is ahead of the recipe, by common seeds."""
+    lines = []
+    for name, rows in _runs_of_tables().items():
+        own = {r["seed"]: r["score"] for r in rows.get("whygrad, recipe", [])}
+        for peer in ("linear", "scikit-learn MLP"):
+            gaps = [r["score"] - own[r["seed"]] for r in rows.get(peer, []) if r["seed"] in own]
+            if len(gaps) < 2:
+                continue
+            gap, error = statistics.mean(gaps), statistics.stdev(gaps) / len(gaps) ** 0.5
+            if gap > error:
+                lines.append((name, peer, f"{gap:.3f} ± {error:.3f}", len(gaps)))
+    return table("table|ahead of the recipe|by|seeds", lines) if lines else "None."
+
+
 def ingredients() -> str:
     """What each ingredient of the recipe for tables changes."""
     from recipe import gains
@@ -404,6 +439,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "goals": goals, "steps": steps, "accuracy": accuracy, "prediction": prediction, "fits": fits,
     "starts": starts, "growth": growth, "parts": parts, "recording": recording,
     "crossings": crossings, "speed": speed, "tables": tables, "ingredients": ingredients,
+    "large": large, "behind": behind,
 }  # fmt: skip
 
 

@@ -136,6 +136,8 @@ WRITTEN = {
     "bytes": (["10 MB", "512 KB"], "in b, units converted", [1e7, 512e3]),
     "masses": (["1.5 kg", "500 g"], "in g, units converted", [1500, 500]),
     "ages": (["2 years", "3 weeks", "5 days"], "in day, units converted", [730.5, 21, 5]),
+    "durations": (["2h 50m", "19h", "1 hr 30 mins", "45m"], "in day, units converted", [
+        (2 + 50 / 60) / 24, 19 / 24, 1.5 / 24, 45 / 1440]),
     "what shows nothing": (["\u200b12", "13\ufeff"], "as written", [12, 13]),
 }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Numbers as people write them: `1,234.50`, `1.234,50 €`, `12 %`, `(300)`, `34 m²`, `10 - 12`, `<5`, `1.2M`.
+"""Numbers as people write them: `1,234.50`, `1.234,50 €`, `12 %`, `(300)`, `34 m²`, `1 - 2`, `<5`, `1.2M`.
 
 A column has one form: the decimal mark, the mark between thousands, and the unit, of all its cells but a
 few; units of one family, such as g and kg, are converted. The form is found once, by looking at all cells
@@ -18,7 +18,7 @@ from whygrad.nn.functions import Array
 
 ALL_BUT_A_FEW = 0.95  # of the cells that one form must fit
 LOOKED_AT = 20_000  # cells, evenly spread, by which a form is found
-MOST_UNITS = 50  # ways to write a unit; more are text
+MOST_UNITS = 100  # ways to write a unit; more are text
 
 PLAIN = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 BODY = r"(?:\d(?:[\d.,' ]*\d)?|[.,]\d+)"
@@ -48,9 +48,8 @@ GROUPED = {
 UNCLEAR = r"^\d{1,3},\d{3}$"  # thousands, or three decimals: the other columns tell
 HEAD = 20  # cells that are looked at to see whether a column may be of numbers or dates at all
 PERCENT = ("%", "percent", "pct", "per cent", "prozent")
-NO_UNIT = re.compile(
-    r"_|[A-Za-z]\d\d"
-)  # how what follows digits begins in 1_000, 20240131T1200 and codes
+# What follows digits and is no unit: in 1_000, 20240131T1200 and codes.
+NO_UNIT = re.compile(r"_|[A-Za-z]\d\d")
 
 # Units that stand for one another: what one of each is, in the first. With numbers that have none they are
 # taken for multiples only where a letter can be no unit, or stands behind money.
@@ -66,22 +65,16 @@ FAMILIES: dict[str, dict[str, float]] = {
     "volume": {"l": 1.0, "ml": 1e-3, "cl": 1e-2},
     "time": {
         "day": 1.0, "d": 1.0, "second": 1 / 86_400, "sec": 1 / 86_400, "s": 1 / 86_400, "minute": 1 / 1440,
-        "min": 1 / 1440, "hour": 1 / 24, "hr": 1 / 24, "hrs": 1 / 24, "h": 1 / 24, "week": 7.0, "wk": 7.0,
+        "min": 1 / 1440, "m": 1 / 1440,
+        "hour": 1 / 24, "hr": 1 / 24, "hrs": 1 / 24, "h": 1 / 24, "week": 7.0, "wk": 7.0,
         "month": 30.4375, "mo": 30.4375, "year": 365.25, "yr": 365.25, "yrs": 365.25,
     },
 }  # fmt: skip
-WITH_BARE = (
-    "k",
-    "thousand",
-    "tsd",
-    "lakh",
-    "mio",
-    "million",
-    "crore",
-    "mrd",
-    "billion",
-    "trillion",
-)
+WITH_BARE = FAMILIES[MULTIPLES].keys() - {"", "m", "mn", "b", "bn"}
+
+# What stands after the first number of 2h 50m and 1 hr 5 min 3 s.
+COMPOUND = re.compile(r"([a-z]+)((?: ?\d+(?:\.\d+)? ?[a-z]+)+)")
+PIECE = re.compile(r"(\d+(?:\.\d+)?) ?([a-z]+)")
 
 # How a cell begins that may be a number: Python's own `re`, since arrow takes its time with a pattern.
 BEGINNING = re.compile(
@@ -214,9 +207,9 @@ def _of_parts(form: NumberForm, parts: dict[str, Any]) -> tuple[Array, Array]:
         values = np.where(ranged, (low + high) / 2, values)
     else:
         values[np.asarray(pc.not_equal(parts["high"], ""))] = np.nan
-    unit, factors = _units(parts, form.family)
+    unit, factors, added = _units(parts, form.family)
     if form.family:
-        values = values * factors
+        values = values * factors + added
     alone = np.asarray(pc.equal(unit, ""))
     fits = alone if not form.unit else np.asarray(pc.equal(unit, form.unit)) | alone
     if form.unit and not form.bare:
@@ -252,32 +245,38 @@ def _in_ascii(cells: Any) -> Any:
     return pc.replace_substring_regex(cells, "[’ʼ]", "'")
 
 
-def _units(parts: dict[str, Any], family: str = "") -> tuple[Any, Array]:
-    """Return the unit of each cell, written in one way, and how many of the family's first one it is."""
+def _units(parts: dict[str, Any], family: str = "") -> tuple[Any, Array, Array]:
+    """Return the unit of each cell, written in one way, and what its number is times and plus."""
     joined = pc.binary_join_element_wise(parts["before"], parts["after"], scalar(" "))
     joined = pc.utf8_trim_whitespace(joined)
     coded = pc.dictionary_encode(joined)
     known = [unit_of(name) for name in coded.dictionary.to_pylist()]
-    found = (
-        [_converted(unit, family) for unit in known] if family else [(unit, 1.0) for unit in known]
-    )
-    names = pa.array([unit for unit, _ in found], pa.large_string())
-    factors = np.array([factor for _, factor in found])
-    return names.take(coded.indices), factors[np.asarray(coded.indices)]
+    found = [_converted(unit, family) or (unit, 1.0, 0.0) for unit in known]
+    names = pa.array([unit for unit, _, _ in found], pa.large_string())
+    index = np.asarray(coded.indices)
+    factors, added = (np.array([one[k] for one in found])[index] for k in (1, 2))
+    return names.take(coded.indices), factors, added
 
 
-def _converted(unit: str, family: str) -> tuple[str, float]:
-    """Return the unit for which one of a family stands, and the factor; others as they are, with 1.
+def _converted(unit: str, family: str) -> tuple[str, float, float] | None:
+    """Return the unit for which one of a family stands, the factor, and what is added; None for another.
 
-    >>> _converted("€ M", "multiples"), _converted("kg", "mass"), _converted("€", "mass")
-    (('€', 1000000.0), ('g', 1000.0), ('€', 1.0))
+    >>> _converted("€ M", "multiples"), _converted("kg", "mass"), _converted("kg", "time")
+    (('€', 1000000.0, 0.0), ('g', 1000.0, 0.0), None)
+    >>> _converted("h 12 min", "time")
+    ('day', 0.041666666666666664, 0.008333333333333333)
     """
     members = FAMILIES.get(family, {})
+    first = next(iter(members), "")
+    if family == "time" and (compound := COMPOUND.fullmatch(unit.casefold())):
+        pieces = [(float(count), unit_of(one)) for count, one in PIECE.findall(compound[2])]
+        units = [unit_of(compound[1]), *(one for _, one in pieces)]
+        if not members.keys() >= set(units):
+            return None
+        return first, members[units[0]], sum(count * members[one] for count, one in pieces)
     *before, last = unit.split(" ")
     factor = members.get(last.casefold())
-    if factor is None:
-        return unit, 1.0
-    return " ".join(filter(None, (*before, next(iter(members))))), factor
+    return None if factor is None else (" ".join(filter(None, (*before, first))), factor, 0.0)
 
 
 def unit_of(written: str) -> str:
@@ -325,17 +324,15 @@ def _signed(form: NumberForm, parts: dict[str, Any], values: Array) -> Array:
 
 def _is_open(parts: dict[str, Any]) -> Array:
     """Return whether each cell has a parenthesis, (300) or $ (300)."""
-    found: Array = np.asarray(pc.not_equal(parts["open"], "")) ^ np.asarray(
-        pc.not_equal(parts["inner"], "")
-    )
+    before, within = (np.asarray(pc.not_equal(parts[name], "")) for name in ("open", "inner"))
+    found: Array = before ^ within
     return found
 
 
 def _is_bound(parts: dict[str, Any]) -> Array:
     """Return whether each cell is a bound or about right: <5, ≥ 5, 5+ or ~5."""
-    found: Array = np.asarray(pc.not_equal(parts["bound"], "")) | np.asarray(
-        pc.equal(parts["last"], "+")
-    )
+    before, behind = pc.not_equal(parts["bound"], ""), pc.equal(parts["last"], "+")
+    found: Array = np.asarray(before) | np.asarray(behind)
     return found
 
 
@@ -374,9 +371,9 @@ def find_form(
         return None, False
     unit = _unit_of_all(parts, matched, least)
     bounded = _is_bound(parts)
-    if unit is None or (
-        bounded.mean() > 0.5 and not _one_bound(parts)
-    ):  # <=50K and >50K are no numbers
+    if unit is None:
+        return None, False
+    if bounded.mean() > 0.5 and not _one_bound(parts):  # <=50K and >50K are classes
         return None, False
     order = [*GROUPED]
     if comma:
@@ -452,19 +449,18 @@ def _unit_of_all(
 
 def _of_family(family: str, counts: Counter[str], bare: int, least: float) -> str | None:
     """Return the unit for which those of a family stand, of which there are several; None for another."""
-    found: dict[str, Counter[str]] = {}
+    found: dict[str, Counter[tuple[float, float, str]]] = {}
     for unit, count in counts.items():
-        common, _ = _converted(unit, family)
-        last = unit.split(" ")[-1].casefold()
-        if last in FAMILIES[family]:
-            found.setdefault(common, Counter())[last] += count
+        if (known := _converted(unit, family)) is not None:
+            common, factor, added = known
+            last = unit.split(" ")[-1].casefold()
+            found.setdefault(common, Counter())[factor, added, last] += count
     for common, members in found.items():
+        plain = (counts.get(common, 0) if common else bare) if family == MULTIPLES else 0
+        ways = {(factor, added) for factor, added, _ in members}
         # Of 5 and 5M the letter may be a unit, of $5 and $5M it is none.
-        plain = counts.get(common, 0) if common else bare
-        factors = {FAMILIES[family][last] for last in members} | ({1.0} if plain else set())
-        told = len(members) > 1 or bool(common) or bool(members.keys() & set(WITH_BARE))
-        fits = sum(members.values()) + (plain if family == MULTIPLES else 0)
-        if fits >= least and len(factors) > 1 and (told or not plain):
+        told = len(ways) > 1 or (plain and (common or WITH_BARE & {last for *_, last in members}))
+        if told and members.total() + plain >= least:
             return common
     return None
 
