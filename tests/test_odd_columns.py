@@ -451,6 +451,7 @@ DATES = {
     "the end of a day": (["2020-01-31 24:00", "2020-02-01 01:00"], "year-month-day", "2020-02-01T00:00:00"),
     "months by number": (["01/2020", "12/2021"], "month/year", "2020-01-01T00:00:00"),
     "months of short years": (["Jan-20", "Dec-85"], "month-year", "2020-01-01T00:00:00"),
+    "short years first": (["99-01-31", "20-12-01"], "yy-mm-dd", "1999-01-31T00:00:00"),
     "quarters": (["Q2 2020", "Q4-2021"], "quarter year", "2020-04-01T00:00:00"),
     "quarters behind": (["2020Q2", "2021-Q4"], "year quarter", "2020-04-01T00:00:00"),
     "French": (["1er juillet 2020", "7 juin 2020"], "day month year", "2020-07-01T00:00:00"),
@@ -497,6 +498,14 @@ def test_day_and_month_that_cannot_be_told_apart_are_told():
     assert (slashes.read, points.read) == ("month/day/year", "day/month/year")
     assert slashes.note == said.format("month/day/year", "day/month/year")
     assert points.note == said.format("day/month/year", "month/day/year")
+
+
+def test_short_years_are_told_from_days_by_the_span_of_the_dates():
+    cells = [f"20-0{1 + i // 28}-{1 + i % 28:02}" for i in range(N)]
+    first, last = described(cells), described([cell[6:] + cell[2:6] + cell[:2] for cell in cells])
+    assert (first.read, last.read) == ("yy-mm-dd", "day/month/year")
+    assert first.note == "day and year cannot be told apart: read as yy-mm-dd, not day/month/year"
+    assert last.note == ""
 
 
 def test_an_odd_cell_among_dates_is_missing_and_named():

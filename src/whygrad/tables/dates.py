@@ -37,6 +37,9 @@ TEXT_FORMS = {
     ),
     "day first": ("day/month/year", _TWO),
     "month first": ("month/day/year", _TWO),
+    "short year first": (
+        "yy-mm-dd", rf"^(?P<y>\d{{2}})[-/.]\s?(?P<m>\d{{1,2}})[-/.]\s?(?P<d>\d{{1,2}}){_TIME}"
+    ),
     "day name": ("day month year", _DAY_NAME),
     "month name": ("month day, year", _MONTH_NAME),
     "year name": ("year month day", rf"^(?P<y>\d{{4}})[-/ ]{_MONTH}[-/ ](?P<d>\d{{1,2}}){_TIME}"),
@@ -137,11 +140,8 @@ def seconds_of_text(form: DateForm, cells: Any) -> Array:
     if form.form == "clock":
         return np.where(matched, clock, np.nan)
     year = part("y", np.nan)
-    if form.form in ("day first", "month first", "day name", "month name", "name and short year"):
-        short = np.asarray(
-            pc.less_equal(pc.utf8_length(pc.struct_field(found, "y")), 2).fill_null(False)
-        )
-        year = np.where(short, year + np.where(year < PIVOT, 2000, 1900), year)
+    short = pc.less_equal(pc.utf8_length(pc.struct_field(found, "y")), 2).fill_null(False)
+    year = np.where(np.asarray(short), year + np.where(year < PIVOT, 2000, 1900), year)
     if "n" in names:
         month = _named_months(pc.struct_field(found, "n"))
     elif "m" in names:
@@ -261,7 +261,7 @@ def find_date_form(cells: Any, least: float = ALL_BUT_A_FEW) -> tuple[DateForm |
     """
     cells = some_of(cells)
     for form, pattern in _HERE.items():
-        if form == "month first" or not likely(cells, pattern):
+        if form in ("month first", "short year first") or not likely(cells, pattern):
             continue
         found = DateForm(form)
         if form == "day first":
@@ -274,9 +274,13 @@ def find_date_form(cells: Any, least: float = ALL_BUT_A_FEW) -> tuple[DateForm |
 
 
 def _order(cells: Any) -> tuple[DateForm, bool]:
-    """Return whether day or month comes first, by all cells; and whether none of them told."""
-    forms = [DateForm("day first"), DateForm("month first")]
-    days, months = (seconds_of_text(form, cells) for form in forms)
+    """Return whether day, month or a short year comes first, by all cells; and whether none told."""
+    forms = [DateForm(form) for form in ("day first", "month first", "short year first")]
+    days, months, years = (seconds_of_text(form, cells) for form in forms)
+    fits, others = (int(np.isfinite(one).sum()) for one in (years, np.fmax(days, months)))
+    # Days of a month that are taken for years are decades apart.
+    if fits and (fits > others or (fits == others and _span(years) < _span(days) / 3)):
+        return forms[2], fits == others
     if np.isfinite(days).sum() != np.isfinite(months).sum():
         return forms[int(np.isfinite(months).sum() > np.isfinite(days).sum())], False
     in_order = [bool((np.diff(one[np.isfinite(one)]) >= 0).all()) for one in (days, months)]
@@ -303,6 +307,10 @@ def find_epoch(values: Array) -> DateForm | None:
     if high < 22_000_000 and np.isfinite(seconds_of_number(DateForm("digits"), values)).all():
         return DateForm("digits")
     return None
+
+
+def _span(seconds: Array) -> float:
+    return float(np.nanmax(seconds) - np.nanmin(seconds)) if np.isfinite(seconds).any() else np.inf
 
 
 # ── parts ────────────────────────────────────────────────────────────────────────────────────────────

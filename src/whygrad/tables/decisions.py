@@ -277,8 +277,9 @@ def _of_dates(known: Any, asked: Type | None) -> Decision | None:
         return None if form is None or asked != "date" else Decision("date", form)
     said = ""
     if unclear:
-        other = "month/day" if form.form == "day first" else "day/month"
-        said = f"day and month cannot be told apart: read as {form.described}, not {other}/year"
+        other = "month/day/year" if form.form == "day first" else "day/month/year"
+        what = "day and year" if form.form == "short year first" else "day and month"
+        said = f"{what} cannot be told apart: read as {form.described}, not {other}"
     return Decision("date", form, unclear=said)
 
 
