@@ -421,6 +421,33 @@ def ingredients() -> str:
             f"{first}\n\n{table(head, gains(round_=1))}")  # fmt: skip
 
 
+def few_rows() -> str:
+    """What changes of the ensemble bring on small tables of numbers: R² less that of the recipe, by seed."""
+    rows: dict[str, dict[str, dict[int, float]]] = {}
+    for row in kept("recipe", []):
+        if row["round"] == 3:
+            rows.setdefault(row["variant"], {}).setdefault(row["table"], {})[row["seed"]] = row[
+                "score"
+            ]
+    base = rows.pop("nothing")
+
+    def gain(one: dict[int, float], own: dict[int, float]) -> str:
+        gaps = [score - own[seed] for seed, score in one.items() if seed in own]
+        if len(gaps) < 2:
+            return "–"
+        error = statistics.stdev(gaps) / len(gaps) ** 0.5
+        return f"{statistics.mean(gaps):+.3f} ± {error:.3f}".replace("-", "−")
+
+    lines = [
+        ("the recipe's R²", *(f"{statistics.mean(own.values()):.3f}" for own in base.values()))
+    ]
+    lines += [
+        (variant, *(gain(found.get(name, {}), own) for name, own in base.items()))
+        for variant, found in rows.items()
+    ]
+    return table("changed|" + "|".join(base), lines)
+
+
 def speed() -> str:
     """The speeds that the project's README names."""
     case = by_case()["A"]
@@ -439,7 +466,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "goals": goals, "steps": steps, "accuracy": accuracy, "prediction": prediction, "fits": fits,
     "starts": starts, "growth": growth, "parts": parts, "recording": recording,
     "crossings": crossings, "speed": speed, "tables": tables, "ingredients": ingredients,
-    "large": large, "behind": behind,
+    "large": large, "behind": behind, "few rows": few_rows,
 }  # fmt: skip
 
 
