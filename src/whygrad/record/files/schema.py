@@ -35,7 +35,7 @@ from whygrad.record.files.checking import (
     whole,
     written_number,
 )
-from whygrad.tables.written_numbers import FAMILIES
+from whygrad.tables import FAMILIES
 
 FORMAT = "whygrad run"
 NUMBER = 2  # of the schema, by which what an older one wrote is recognised
