@@ -426,7 +426,8 @@ def few_rows() -> str:
     rows: dict[str, dict[str, dict[int, float]]] = {}
     for row in kept("recipe", []):
         if row["round"] == 3:
-            rows.setdefault(row["variant"], {}).setdefault(row["table"], {})[row["seed"]] = row[
+            of = rows.setdefault(row["variant"], {}).setdefault(row["table"], {})
+            of[row["seed"]] = row["score"]
                 "score"
             ]
     base = rows.pop("nothing")

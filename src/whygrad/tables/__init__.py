@@ -48,7 +48,6 @@ from whygrad.tables.opening import (
 from whygrad.tables.reading import batches, read
 from whygrad.tables.splitting import split, split_by_time, split_rows
 from whygrad.tables.target import TASKS, Label, Target, Task, choose_target, far_values
-from whygrad.tables.written_numbers import FAMILIES
 
 __all__ = [
     "AS_FOUND",
@@ -57,7 +56,6 @@ __all__ = [
     "ColumnFacts",
     "DateColumn",
     "Encoding",
-    "FAMILIES",
     "FORMS",
     "Label",
     "NumberColumn",

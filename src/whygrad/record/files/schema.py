@@ -35,7 +35,6 @@ from whygrad.record.files.checking import (
     whole,
     written_number,
 )
-from whygrad.tables import FAMILIES
 
 FORMAT = "whygrad run"
 NUMBER = 2  # of the schema, by which what an older one wrote is recognised
@@ -291,7 +290,7 @@ NUMBER_FORM = keys(
         "unit": text,
         **dict.fromkeys(("bare", "ranges", "parentheses"), flag),
     },
-    {"bounds": flag, "family": one_of(("", *FAMILIES))},
+    {"bounds": flag, "family": text},
 )
 SPELLINGS = each(each(text))
 FACTS = keys(
