@@ -422,14 +422,12 @@ def ingredients() -> str:
 
 
 def few_rows() -> str:
-    """What changes of the ensemble bring on small tables of numbers: R² less that of the recipe, by seed."""
+    """What changes of the ensemble bring on small tables of numbers: R² less the recipe's, by seed."""
     rows: dict[str, dict[str, dict[int, float]]] = {}
     for row in kept("recipe", []):
         if row["round"] == 3:
             of = rows.setdefault(row["variant"], {}).setdefault(row["table"], {})
             of[row["seed"]] = row["score"]
-                "score"
-            ]
     base = rows.pop("nothing")
 
     def gain(one: dict[int, float], own: dict[int, float]) -> str:
