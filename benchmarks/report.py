@@ -422,7 +422,7 @@ def ingredients() -> str:
 
 
 def few_rows() -> str:
-    """What changes of the ensemble bring on small tables of numbers: R² less the recipe's, by seed."""
+    """What changes of the ensemble bring on small tables of numbers: R² less that of 256-256, by seed."""
     rows: dict[str, dict[str, dict[int, float]]] = {}
     for row in kept("recipe", []):
         if row["round"] == 3:
@@ -438,7 +438,7 @@ def few_rows() -> str:
         return f"{statistics.mean(gaps):+.3f} ± {error:.3f}".replace("-", "−")
 
     lines = [
-        ("the recipe's R²", *(f"{statistics.mean(own.values()):.3f}" for own in base.values()))
+        ("eight of 256-256: R²", *(f"{statistics.mean(own.values()):.3f}" for own in base.values()))
     ]
     lines += [
         (variant, *(gain(found.get(name, {}), own) for name, own in base.items()))
