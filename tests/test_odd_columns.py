@@ -500,12 +500,14 @@ def test_day_and_month_that_cannot_be_told_apart_are_told():
     assert points.note == said.format("day/month/year", "month/day/year")
 
 
-def test_short_years_are_told_from_days_by_the_span_of_the_dates():
-    cells = [f"20-0{1 + i // 28}-{1 + i % 28:02}" for i in range(N)]
+def test_short_years_are_told_from_days_that_would_be_years_to_come():
+    cells = [f"20-0{1 + 2 * (i // 31)}-{1 + i % 31:02}" for i in range(N)]
     first, last = described(cells), described([cell[6:] + cell[2:6] + cell[:2] for cell in cells])
     assert (first.read, last.read) == ("yy-mm-dd", "day/month/year")
     assert first.note == "day and year cannot be told apart: read as yy-mm-dd, not day/month/year"
     assert last.note == ""
+    firsts = [f"01-{1 + i % 12:02}-{5 + i // 12:02}" for i in range(N)]  # of the months of years
+    assert described(firsts).read == "day/month/year"
 
 
 def test_an_odd_cell_among_dates_is_missing_and_named():

@@ -14,7 +14,7 @@ import numpy as np
 from whygrad.errors import InputError, nearest
 from whygrad.nn.functions import Array
 
-FEW = 1000  # rows below which smaller networks do: of classes, so that probabilities stay calibrated
+FEW = 1000  # rows below which networks are smaller: of classes, so that they stay calibrated
 MANY = 5000  # from so many rows on, time counts: fewer members, and as many inputs as
 MOST_INPUTS = 384  # these, so that 20,000 rows of 20 columns take less than a minute on two cores
 WIDEST = 10_000  # inputs in pieces; beyond that numbers are standardised alone

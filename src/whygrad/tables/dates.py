@@ -69,6 +69,7 @@ _HERE = {
 EPOCHS = {"seconds": 1.0, "milliseconds": 1e-3, "microseconds": 1e-6, "nanoseconds": 1e-9}
 NUMERIC = (*EPOCHS, "digits")  # which numbers may be, and text of digits
 EPOCH_FROM, EPOCH_TO = 631_152_000, 2_208_988_800  # 1990 and 2040
+LATE = 1_861_920_000  # 2029: where the 29th to the 31st of a month would be years
 FIRST_YEAR, LAST_YEAR = 1500, 2300
 PIVOT = 70  # two digits below it are of this century
 
@@ -278,8 +279,9 @@ def _order(cells: Any) -> tuple[DateForm, bool]:
     forms = [DateForm(form) for form in ("day first", "month first", "short year first")]
     days, months, years = (seconds_of_text(form, cells) for form in forms)
     fits, others = (int(np.isfinite(one).sum()) for one in (years, np.fmax(days, months)))
-    # Days of a month that are taken for years are decades apart.
-    if fits and (fits > others or (fits == others and _span(years) < _span(days) / 3)):
+    # The last days of a month that are taken for years are in the future.
+    later = fits == others and _latest(days) >= LATE > _latest(years)
+    if fits and (fits > others or later):
         return forms[2], fits == others
     if np.isfinite(days).sum() != np.isfinite(months).sum():
         return forms[int(np.isfinite(months).sum() > np.isfinite(days).sum())], False
@@ -309,8 +311,8 @@ def find_epoch(values: Array) -> DateForm | None:
     return None
 
 
-def _span(seconds: Array) -> float:
-    return float(np.nanmax(seconds) - np.nanmin(seconds)) if np.isfinite(seconds).any() else np.inf
+def _latest(seconds: Array) -> float:
+    return float(np.nanmax(seconds)) if np.isfinite(seconds).any() else -np.inf
 
 
 # ── parts ────────────────────────────────────────────────────────────────────────────────────────────
