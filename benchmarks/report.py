@@ -376,6 +376,41 @@ def tables() -> str:
     )
 
 
+def large() -> str:
+    """Processor time by stage, and memory, of trainings on large and wide tables."""
+    lines = [
+        (
+            name,
+            found["members"],
+            *(f"{stage['cpu']:.1f} s" for stage in found["stages"].values()),
+            f"{sum(stage['cpu'] for stage in found['stages'].values()):.0f} s",
+            f"{found['bytes'] / 2**20:.0f} MB",
+            f"{found['memory'] / 2**30:.2f} GB",
+        )
+        for name, found in kept("large_tables", {}).items()
+    ]
+    head = (
+        "rows x columns, quality|networks|reading|encoding|training|other models|processor time in all|"
+        "file|memory at most"
+    )
+    return f"{circumstances('large_tables')}\n\n{table(head, lines)}"
+
+
+def behind() -> str:
+    """The tables on which a linear model or scikit-learn's MLP is ahead of the recipe, by common seeds."""
+    lines = []
+    for name, rows in _runs_of_tables().items():
+        own = {r["seed"]: r["score"] for r in rows.get("whygrad, recipe", [])}
+        for peer in ("linear", "scikit-learn MLP"):
+            gaps = [r["score"] - own[r["seed"]] for r in rows.get(peer, []) if r["seed"] in own]
+            if len(gaps) < 2:
+                continue
+            gap, error = statistics.mean(gaps), statistics.stdev(gaps) / len(gaps) ** 0.5
+            if gap > error:
+                lines.append((name, peer, f"{gap:.3f} ± {error:.3f}", len(gaps)))
+    return table("table|ahead of the recipe|by|seeds", lines) if lines else "None."
+
+
 def ingredients() -> str:
     """What each ingredient of the recipe for tables changes."""
     from recipe import gains
@@ -384,6 +419,32 @@ def ingredients() -> str:
     first = "The same around an earlier base, 32 bins of full weight:"
     return (f"{circumstances('recipe')}\n\n{table(head, gains())}\n\n"
             f"{first}\n\n{table(head, gains(round_=1))}")  # fmt: skip
+
+
+def few_rows() -> str:
+    """What changes of the ensemble bring on small tables of numbers: R² less that of 256-256, by seed."""
+    rows: dict[str, dict[str, dict[int, float]]] = {}
+    for row in kept("recipe", []):
+        if row["round"] == 3:
+            of = rows.setdefault(row["variant"], {}).setdefault(row["table"], {})
+            of[row["seed"]] = row["score"]
+    base = rows.pop("nothing")
+
+    def gain(one: dict[int, float], own: dict[int, float]) -> str:
+        gaps = [score - own[seed] for seed, score in one.items() if seed in own]
+        if len(gaps) < 2:
+            return "–"
+        error = statistics.stdev(gaps) / len(gaps) ** 0.5
+        return f"{statistics.mean(gaps):+.3f} ± {error:.3f}".replace("-", "−")
+
+    lines = [
+        ("eight of 256-256: R²", *(f"{statistics.mean(own.values()):.3f}" for own in base.values()))
+    ]
+    lines += [
+        (variant, *(gain(found.get(name, {}), own) for name, own in base.items()))
+        for variant, found in rows.items()
+    ]
+    return table("changed|" + "|".join(base), lines)
 
 
 def speed() -> str:
@@ -404,6 +465,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "goals": goals, "steps": steps, "accuracy": accuracy, "prediction": prediction, "fits": fits,
     "starts": starts, "growth": growth, "parts": parts, "recording": recording,
     "crossings": crossings, "speed": speed, "tables": tables, "ingredients": ingredients,
+    "large": large, "behind": behind, "few rows": few_rows,
 }  # fmt: skip
 
 

@@ -118,6 +118,27 @@ WRITTEN = {
     "a long minus": (["−5 kg", "3 kg"], "in kg", [-5, 3]),
     "powers": (["1.5e3", "2E-1"], "as written", [1500, 0.2]),
     "plus": (["+1", "2"], "as written", [1, 2]),
+    "a minus apart": (["- 5", "3", "−2.5"], "as written", [-5, 3, -2.5]),
+    "a minus behind": (["300-", "1,000.50-", "7"], "commas between thousands", [-300, -1000.5, 7]),
+    "money in parentheses": (["$ (300.00)", "$ 15.00"], "in $, parentheses as minus", [-300, 15]),
+    "a dash for no cents": (["12,-", "13,50"], "decimal commas", [12, 13.5]),
+    "marks of footnotes": (["1.2*", "3.4**", "0.3", "5[a]"], "as written", [1.2, 3.4, 0.3, 5]),
+    "limits of detection": (["<0.1", "0.5", "1.2"], "<x as x/2, >x as x", [0.05, 0.5, 1.2]),
+    "the ends of a scale": (
+        ["18-24", "25-34", "35–44", "65+"], "ranges as their middle, <x as x/2, >x as x",
+        [21, 29.5, 39.5, 65]),
+    "more than": (["10,000+", "500+"], "commas between thousands, <x as x/2, >x as x", [10000, 500]),
+    "about": (["~5", "12", "≥ 20", "9"], "<x as x/2, >x as x", [5, 12, 20, 9]),
+    "millions": (
+        ["€1.2M", "€565K", "€0", "€900"], "in €, k, M and the like as factors", [1.2e6, 565e3, 0, 900]),
+    "thousands": (["12k", "900", "1.5k"], "k, M and the like as factors", [12000, 900, 1500]),
+    "words for them": (["1.5 million", "750 thousand"], "k, M and the like as factors", [1.5e6, 750e3]),
+    "bytes": (["10 MB", "512 KB"], "in b, units converted", [1e7, 512e3]),
+    "masses": (["1.5 kg", "500 g"], "in g, units converted", [1500, 500]),
+    "ages": (["2 years", "3 weeks", "5 days"], "in day, units converted", [730.5, 21, 5]),
+    "durations": (["2h 50m", "19h", "1 hr 30 mins", "45m"], "in day, units converted", [
+        (2 + 50 / 60) / 24, 19 / 24, 1.5 / 24, 45 / 1440]),
+    "what shows nothing": (["\u200b12", "13\ufeff"], "as written", [12, 13]),
 }  # fmt: skip
 
 
@@ -139,12 +160,38 @@ NO_NUMBERS = {
     "percents and numbers": ["12 %", "0.13", "14 %", "0.15"],
     "versions": ["1.2.3", "2.0.1"],
     "hexadecimal": ["0x1F", "0x2A"],
+    "an underscore": ["1_000", "12_000"],
+    "halves": ["5½", "6"],
+    "classes of income": ["<=50K", ">50K"],
+    "results": ["3-1", "2-0", "1-4"],
 }
 
 
 @pytest.mark.parametrize("name", NO_NUMBERS)
 def test_what_has_no_single_form_is_no_number(name):
     assert decide(text(NO_NUMBERS[name]), "c").kind == "text"
+
+
+@pytest.mark.parametrize(
+    ("large", "value", "read"),
+    [
+        ("1,234", 1234, "commas between thousands"),
+        ("1 234.5", 1234.5, "spaces between thousands"),
+        ("<0.1", 0.05, "<x as x/2, >x as x"),
+    ],
+)
+def test_a_mark_that_only_the_largest_numbers_show_is_known(large, value, read):
+    cells = with_odd(large)
+    assert cells.count(large) < 0.05 * N
+    encoding, table = learned({"c": cells})
+    [column] = encoding.columns
+    assert column.form.described == read
+    assert column.read(table["c"], ())[cells.index(large)] == value
+
+
+def test_a_letter_behind_some_numbers_is_no_million():
+    form = decide(text(cycled("12", "14", "12M", "3")), "number of the house").number
+    assert (form.unit, form.family) == ("M", "")
 
 
 def test_whether_a_comma_divides_thousands_is_told_by_the_other_columns():
@@ -199,6 +246,15 @@ LATER = {
     "percent where there were numbers": (
         cycled("0.12", "0.13", "0.15"), "14 %", None,
         "is no number in row 1, '14 %': taken for 0.13, the median of training"),
+    "a bound where there was none": (
+        cycled("1", "2", "4"), "<1", None,
+        "is no number in row 1, '<1': taken for 2, the median of training"),
+    "another bound": (cycled("<1", "2", "4"), "<3", 1.5, None),
+    "a unit of the family": (cycled("500 g", "1 kg", "2 kg"), "3000 mg", 3, None),
+    "another family": (
+        cycled("500 g", "1 kg", "2 kg"), "3 m", None,
+        "is no number (in g, units converted) in row 1, '3 m': taken for 1000, the median of training"),
+    "a minus apart": (cycled("1", "2", "4"), "- 3", -3, None),
     "the same form": (cycled("$1,200", "$950", "$3,000"), "$2,500.50", 2500.5, None),
     "nothing": (
         cycled("1", "2", "4"), "", None,
@@ -387,6 +443,22 @@ DATES = {
     "milliseconds": (
         ["1580428800000", "1580515200000", "1580601600000"], "milliseconds since 1970",
         "2020-01-31T00:00:00"),
+    "Unix": (["Fri Jan 31 10:11:12 CET 2020", "Mon Feb 3 00:00:00 CET 2020"], "month day time year",
+             "2020-01-31T10:11:12"),
+    "basic": (["20200131T101112Z", "20200201T0000"], "yyyymmddThhmm", "2020-01-31T10:11:12"),
+    "a zone of hours": (["2020-01-31 10:11:12+02"], "year-month-day", "2020-01-31T08:11:12"),
+    "a zone by its name": (["2020-01-31 10:11 EST"], "year-month-day", "2020-01-31T10:11:00"),
+    "the end of a day": (["2020-01-31 24:00", "2020-02-01 01:00"], "year-month-day", "2020-02-01T00:00:00"),
+    "months by number": (["01/2020", "12/2021"], "month/year", "2020-01-01T00:00:00"),
+    "months of short years": (["Jan-20", "Dec-85"], "month-year", "2020-01-01T00:00:00"),
+    "short years first": (["99-01-31", "20-12-01"], "yy-mm-dd", "1999-01-31T00:00:00"),
+    "quarters": (["Q2 2020", "Q4-2021"], "quarter year", "2020-04-01T00:00:00"),
+    "quarters behind": (["2020Q2", "2021-Q4"], "year quarter", "2020-04-01T00:00:00"),
+    "French": (["1er juillet 2020", "7 juin 2020"], "day month year", "2020-07-01T00:00:00"),
+    "Spanish": (["31 de enero de 2020", "1 de agosto de 2020"], "day month year", "2020-01-31T00:00:00"),
+    "Chinese": (["2020年1月31日", "2020年12月1日"], "year-month-day", "2020-01-31T00:00:00"),
+    "none, of a database": (
+        ["2020-01-31", "0000-00-00", "9999-12-31"], "year-month-day", "2020-01-31T00:00:00"),
     "eight digits": (["20200131", "20200201", "20200301"], "yyyymmdd", "2020-01-31T00:00:00"),
 }  # fmt: skip
 
@@ -398,11 +470,20 @@ def test_dates_are_read_in_iso_and_local_forms(name):
     assert (decision.kind, decision.date.described) == ("date", form)
     seconds, odd = read_dates(text([*cells, "soon"]), decision.date)
     assert seconds[0] == np.datetime64(first, "s").astype(np.int64)
-    assert odd.tolist() == [False] * len(cells) + [True]
+    sentinels = [cell in ("0000-00-00", "9999-12-31") for cell in cells]
+    assert odd.tolist() == [*sentinels, True]
 
 
 @pytest.mark.parametrize(
-    "cells", [["30/2/2020", "31/4/2020"], ["25:10", "31:70"], ["12-34", "56-78"], ["1.5", "2.10"]]
+    "cells",
+    [
+        ["30/2/2020", "31/4/2020"],
+        ["25:10", "31:70"],
+        ["12-34", "56-78"],
+        ["1.5", "2.10"],
+        ["24:30"],
+        ["Jan 15", "Feb 20"],
+    ],
 )
 def test_what_no_calendar_has_is_no_date(cells):
     assert decide(text(cells), "c").kind != "date"
@@ -417,6 +498,16 @@ def test_day_and_month_that_cannot_be_told_apart_are_told():
     assert (slashes.read, points.read) == ("month/day/year", "day/month/year")
     assert slashes.note == said.format("month/day/year", "day/month/year")
     assert points.note == said.format("day/month/year", "month/day/year")
+
+
+def test_short_years_are_told_from_days_that_would_be_years_to_come():
+    cells = [f"20-0{1 + 2 * (i // 31)}-{1 + i % 31:02}" for i in range(N)]
+    first, last = described(cells), described([cell[6:] + cell[2:6] + cell[:2] for cell in cells])
+    assert (first.read, last.read) == ("yy-mm-dd", "day/month/year")
+    assert first.note == "day and year cannot be told apart: read as yy-mm-dd, not day/month/year"
+    assert last.note == ""
+    firsts = [f"01-{1 + i % 12:02}-{5 + i // 12:02}" for i in range(N)]  # of the months of years
+    assert described(firsts).read == "day/month/year"
 
 
 def test_an_odd_cell_among_dates_is_missing_and_named():
@@ -562,6 +653,18 @@ def test_odd_cells_of_a_numeric_target_leave_their_rows_out_and_are_named():
         "'on request'",
     )
     assert target.observed(table)[:5].tolist() == [1000, 1037, 1074, 1111, 1185]
+
+
+def test_bounds_are_classes_where_they_are_to_be_predicted():
+    x = text(map(str, range(N)))
+    y = cycled("NO", "<30", "5", ">30")
+    target = choose_target(pa.table({"x": x, "y": text(y)}), "y")[1]
+    assert (target.task, target.classes) == ("classification", ("5", "<30", ">30", "NO"))
+    y = [str(i * 1.5) for i in range(N)]
+    y[4] = ">200"
+    table, target = choose_target(pa.table({"x": x, "y": text(y)}), "y")
+    assert (target.task, table.num_rows) == ("regression", N - 1)
+    assert target.notes == ("1 row left out: the target 'y' is no number in row 5, '>200'",)
 
 
 def test_a_target_a_million_times_the_median_is_named():

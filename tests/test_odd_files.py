@@ -166,6 +166,7 @@ FILES = {
     ),
     "JSON lines of numbers as keys": ("t.jsonl", '{"7": 1}\n{"7": 2}\n', ["7"], [(1,), (2,)], []),
     "workbook": ("t.xlsx", workbook(one=SHEET), NAMES, ROWS, []),
+    "text that is named a workbook": ("t.xlsx", TEXT, NAMES, ROWS, []),
     "workbook of several sheets": (
         "t.xlsx",
         workbook(hidden=[["a"], [1]], empty=[], houses=SHEET, more=[["b"]]),
@@ -574,6 +575,16 @@ def test_names_are_numbered_past_those_that_are_there():
         ("t.jsonl", "{}\n", 'it has no object with a key: each line is one, such as {"a": 1}'),
         ("t.feather", b"ARROW1" + bytes(50), "not an Arrow or Feather file, or a damaged one"),
         ("t.xlsx", b"PK\x03\x04" + bytes(50), "not a workbook, or a damaged one"),
+        (
+            "t.csv",
+            "\n<!DOCTYPE html>\n<p>Not found, sorry</p>\n",
+            "a page of HTML, not a table: save the file that it links to",
+        ),
+        (
+            "t.csv",
+            "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n",
+            "a pointer of Git LFS, not the file itself: `git lfs pull` gets it",
+        ),
         ("t.xlsx", workbook(one=[]), "no sheet holds anything"),
         ("t.xlsx", workbook(one=[["a"]]), "it has column names, but no rows"),
     ],
@@ -691,6 +702,20 @@ def test_what_the_user_says_of_a_file_goes_with_the_run(here):
     save(here, "new.csv", HOUSES)
     result = whygrad("predict", "t.run", "new.csv", "--header", 1)
     assert result.err.startswith("whygrad: no column 'column 1'")
+
+
+def test_where_header_and_sheet_were_in_training_binds_no_other_file(here):
+    needs_calamine("workbook")
+    rows = [line.split(",") for line in BODY.split()]
+    sheet = [["about"], [], *[HOUSES.partition("\n")[0].split(",")], *rows]
+    save(here, "t.xlsx", workbook(notes=[["x"], ["y"]], data=sheet))
+    words = ("--target", "price", "--sheet", "data", "--header", 3)
+    assert whygrad("train", "t.xlsx", *words, *QUICK).code == 0
+    save(here, "new.csv", HOUSES)
+    predicted = [whygrad("predict", "t.run", name) for name in ("new.csv", "t.xlsx")]
+    assert predicted[0].code == 0 and predicted[0].out == predicted[1].out
+    asked = whygrad("predict", "t.run", "new.csv", "--sheet", "data")
+    assert asked.err == "whygrad: new.csv: it is no workbook, so there is no sheet 'data' in it\n"
 
 
 def test_options_of_a_file_can_stand_in_a_whygrad_toml(here):

@@ -109,6 +109,7 @@ def test_every_row_is_set_aside_once_by_eight_members():
 
 def test_few_rows_of_classes_get_small_networks_and_many_columns_few_bins():
     assert recommended(400, 5, 3).hidden == (64, 64)
+    assert [recommended(rows, 5, 0).hidden for rows in (999, 1000)] == [(256,), (256, 256)]
     assert recommended(20_000, 20, 0).bins == 19
     assert recommended(300, 20_000, 0).bins == 0
     found = [recommended(20_000, 20, 0, quality).members for quality in ("fast", "default", "best")]

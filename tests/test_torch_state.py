@@ -262,6 +262,7 @@ def test_parameters_without_a_description_are_told_what_to_give(tmp_path):
         wg.explain({"epoch": 3, "weights": state}, description=normalised())
     save_file(state, tmp_path / "m.safetensors")
     with pytest.raises(
-        wg.FileError, match="not a whygrad model; PyTorch's parameters are read with"
+        wg.InputError,
+        match="which do not tell activations: say what layers they are of, description=module",
     ):
         wg.explain(tmp_path / "m.safetensors")

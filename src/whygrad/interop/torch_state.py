@@ -105,7 +105,7 @@ def _model_of_exported(path: Path, cost: Any) -> Model:
     if known is None:
         raise InputError(
             f"{path}: PyTorch's parameters alone, which do not tell activations: say what layers they are "
-            "of, such as description=[wg.Dense(5, 'tanh'), wg.Dense(3, 'softmax')]"
+            "of, description=module or such as description=[wg.Dense(5, 'tanh'), wg.Dense(3, 'softmax')]"
         )
     why = model_of_state(path, known.layers, known.cost if cost is None else cost).why
     n_0, n_L = why.net.sizes[0], why.net.sizes[-1]

@@ -14,7 +14,7 @@ import numpy as np
 from whygrad.errors import InputError, nearest
 from whygrad.nn.functions import Array
 
-FEW = 1000  # rows of classes below which probabilities stay calibrated only in smaller networks
+FEW = 1000  # rows below which networks are smaller: of classes, so that they stay calibrated
 MANY = 5000  # from so many rows on, time counts: fewer members, and as many inputs as
 MOST_INPUTS = 384  # these, so that 20,000 rows of 20 columns take less than a minute on two cores
 WIDEST = 10_000  # inputs in pieces; beyond that numbers are standardised alone
@@ -80,8 +80,8 @@ class Recipe:
 def recommended(rows: int, numbers: int, classes: int, quality: str = "default") -> Recipe:
     """Return the recipe for a table.
 
-    Smaller networks and stronger decay where there are few rows of classes, so that probabilities stay
-    calibrated; fewer members, and of many columns fewer bins, where there are many rows.
+    Smaller networks where there are few rows, and stronger decay where these are of classes, so that
+    probabilities stay calibrated; fewer members, and of many columns fewer bins, where there are many rows.
 
     Parameters
     ----------
@@ -105,7 +105,8 @@ def recommended(rows: int, numbers: int, classes: int, quality: str = "default")
     if classes and rows < FEW:
         found = Recipe(members=8, hidden=(64, 64), bins=8, decay=1.0)
     elif rows < MANY:
-        found = Recipe(members=8, bins=int(np.clip(rows / 50, 4, 48)))
+        hidden = (256,) if rows < FEW else (256, 256)
+        found = Recipe(members=8, hidden=hidden, bins=int(np.clip(rows / 50, 4, 48)))
     else:
         found = Recipe(members=5, bins=int(np.clip(MOST_INPUTS / max(numbers, 1), 8, 48)))
     if numbers * found.bins > WIDEST:

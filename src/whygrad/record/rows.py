@@ -6,7 +6,7 @@ found by name, in any order. A row has the same prediction to the last bit, whic
 
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -41,10 +41,12 @@ from whygrad.record.folder import Details, conclude, train_and_record
 from whygrad.record.recorded import Recorded
 from whygrad.record.source import prepare_again, read_again, true_values
 from whygrad.tables import (
+    WORKBOOK,
     Oddities,
     ReadOptions,
     as_table,
     batches,
+    ending,
     far_values,
     nearest_name,
     quoted,
@@ -193,7 +195,12 @@ def _pieces(
         needed = [column.name for column in run.encoding.columns]
         wanted = [*(run.encoding.kinds if targets else needed), *(keep or ())]
         needed += keep or ()
-        asked = asked or options_of(run.manifest["data"])
+        if asked is None:
+            asked = options_of(run.manifest["data"])
+            if not ending(str(data)).startswith(
+                WORKBOOK
+            ):  # that training read a workbook is no reason
+                asked = replace(asked, sheet=None)
         yield from batches(data, ROWS, None if keep is None else wanted, needed, asked)
         return
     else:

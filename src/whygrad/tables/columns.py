@@ -41,6 +41,9 @@ SIGNS = (
 WORDS = (
     "unknown", "nil", "none", "missing", "not available", "no data", "nodata", "n.d.", "nd",
     "tbd", "tba", "unbekannt", "inconnu", "k.a.", "k. a.", "x", "*", "na.", "n / a",
+    "not applicable", "not reported", "not recorded", "not stated", "not known", "undefined", "unspecified",
+    "refused", "don't know", "no answer", "suppressed", "withheld", "blank", "$ -", "$-", "€ -", "£ -",
+    "0000-00-00", "0000-00-00 00:00:00", "9999-12-31", "9999-12-31 00:00:00",
 )  # fmt: skip
 
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")

@@ -20,25 +20,43 @@ from whygrad.tables.written_numbers import ALL_BUT_A_FEW, cast, likely, scalar, 
 DAY = 86_400
 _CLOCK = (
     r"(?P<H>\d{1,2}):(?P<M>\d{2})(?::(?P<S>\d{2}(?:[.,]\d+)?))?\s*(?P<half>[AaPp]\.?[Mm]\.?)?"
-    r"\s*(?P<zone>Z|UTC|GMT|[+-]\d{2}:?\d{2})?"
+    r"\s*(?P<zone>Z|[A-Z]{3,4}|[+-]\d{2}(?::?\d{2})?)?"
 )
 _TIME = rf"(?:(?:T|,?\s+|:){_CLOCK})?$"
 _WEEKDAY = r"^(?:\p{L}{2,10}\.?,?\s+)?"
-_MONTH = r"(?P<n>\p{L}{3,9})\.?"
+_MONTH = r"(?:de\s+)?(?P<n>\p{L}{3,10})\.?(?:\s+de)?"
 _YEAR = r"'?(?P<y>\d{4}|\d{2})"
 _TWO = r"^(?P<a>\d{1,2})(?P<mark>[-/.])\s?(?P<b>\d{1,2})[-/.]\s?" + _YEAR + _TIME
-_DAY_NAME = rf"{_WEEKDAY}(?P<d>\d{{1,2}})(?:st|nd|rd|th|\.)?[-/ ]*{_MONTH},?[-/ ]*{_YEAR}{_TIME}"
+_DAY_NAME = rf"{_WEEKDAY}(?P<d>\d{{1,2}})(?:st|nd|rd|th|er|\.)?[-/ ]*{_MONTH},?[-/ ]*{_YEAR}{_TIME}"
 _MONTH_NAME = rf"{_WEEKDAY}{_MONTH}[-/ ]*(?P<d>\d{{1,2}})(?:st|nd|rd|th)?,?[-/ ]+{_YEAR}{_TIME}"
 # Form → how it is written, and the pattern of a cell.
 TEXT_FORMS = {
-    "year first": ("year-month-day", rf"^(?P<y>\d{{4}})[-/.](?P<m>\d{{1,2}})[-/.](?P<d>\d{{1,2}}){_TIME}"),
+    "year first": (
+        "year-month-day",
+        rf"^(?P<y>\d{{4}})[-/.年]\s?(?P<m>\d{{1,2}})[-/.月]\s?(?P<d>\d{{1,2}})日?{_TIME}",
+    ),
     "day first": ("day/month/year", _TWO),
     "month first": ("month/day/year", _TWO),
+    "short year first": (
+        "yy-mm-dd", rf"^(?P<y>\d{{2}})[-/.]\s?(?P<m>\d{{1,2}})[-/.]\s?(?P<d>\d{{1,2}}){_TIME}"
+    ),
     "day name": ("day month year", _DAY_NAME),
     "month name": ("month day, year", _MONTH_NAME),
     "year name": ("year month day", rf"^(?P<y>\d{{4}})[-/ ]{_MONTH}[-/ ](?P<d>\d{{1,2}}){_TIME}"),
+    "name and time": (  # as C's asctime and Unix write them
+        "month day time year", rf"{_WEEKDAY}{_MONTH}\s+(?P<d>\d{{1,2}})\s+{_CLOCK}\s+(?P<y>\d{{4}})$"
+    ),
     "name and year": ("month year", rf"^{_MONTH}[-/ ]+(?P<y>\d{{4}})$"),
+    "name and short year": ("month-year", rf"^{_MONTH}(?:[-/]|\s?')(?P<y>\d{{2}})$"),  # Jan 15 is a day
     "year and month": ("year-month", r"^(?P<y>\d{4})[-/](?P<m>\d{1,2})$"),
+    "month and year": ("month/year", r"^(?P<m>0?[1-9]|1[0-2])[-/](?P<y>(?:19|20)\d{2})$"),
+    "quarter and year": ("quarter year", r"^[Qq](?P<q>[1-4])[-/ ]?(?P<y>\d{4})$"),
+    "year and quarter": ("year quarter", r"^(?P<y>\d{4})[-/ ]?[Qq](?P<q>[1-4])$"),
+    "basic": (
+        "yyyymmddThhmm",
+        r"^(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})T(?P<H>\d{2})(?P<M>\d{2})"
+        r"(?P<S>\d{2}(?:\.\d+)?)?(?P<half>)(?P<zone>Z|[+-]\d{2}(?::?\d{2})?)?$"
+    ),
     "clock": ("time of day", rf"^{_CLOCK}$"),
     "digits": ("yyyymmdd", r"^(?P<y>(?:18|19|20|21)\d{2})(?P<m>\d{2})(?P<d>\d{2})$"),
 }  # fmt: skip
@@ -51,14 +69,16 @@ _HERE = {
 EPOCHS = {"seconds": 1.0, "milliseconds": 1e-3, "microseconds": 1e-6, "nanoseconds": 1e-9}
 NUMERIC = (*EPOCHS, "digits")  # which numbers may be, and text of digits
 EPOCH_FROM, EPOCH_TO = 631_152_000, 2_208_988_800  # 1990 and 2040
+LATE = 1_861_920_000  # 2029: where the 29th to the 31st of a month would be years
 FIRST_YEAR, LAST_YEAR = 1500, 2300
 PIVOT = 70  # two digits below it are of this century
 
 MONTHS = {
     name: month
     for month, names in enumerate(
-        ("jan jän", "feb fev fév", "mar mär mrz", "apr avr", "may mai", "jun", "jul", "aug aoû ago",
-         "sep set", "oct okt", "nov", "dec dez déc dic"),
+        ("jan jän ene gen", "feb fev fév", "mar mär mrz mrt", "apr avr abr", "may mai mei mag",
+         "jun giu juin", "jul lug juil", "aug aoû ago", "sep set", "oct okt ott out", "nov",
+         "dec dez déc dic"),
         start=1,
     )
     for name in names.split()
@@ -121,15 +141,14 @@ def seconds_of_text(form: DateForm, cells: Any) -> Array:
     if form.form == "clock":
         return np.where(matched, clock, np.nan)
     year = part("y", np.nan)
-    if form.form in ("day first", "month first", "day name", "month name"):
-        short = np.asarray(
-            pc.less_equal(pc.utf8_length(pc.struct_field(found, "y")), 2).fill_null(False)
-        )
-        year = np.where(short, year + np.where(year < PIVOT, 2000, 1900), year)
+    short = pc.less_equal(pc.utf8_length(pc.struct_field(found, "y")), 2).fill_null(False)
+    year = np.where(np.asarray(short), year + np.where(year < PIVOT, 2000, 1900), year)
     if "n" in names:
         month = _named_months(pc.struct_field(found, "n"))
     elif "m" in names:
         month = part("m", np.nan)
+    elif "q" in names:
+        month = 3 * part("q", np.nan) - 2
     else:
         month = part("b" if form.form == "day first" else "a", np.nan)
     day = part("d", 1.0) if "d" in names else np.ones(len(cells))
@@ -144,13 +163,19 @@ def _clock(part: Any, found: Any, names: set[str]) -> Array:
     half = pc.utf8_lower(pc.struct_field(found, "half"))
     afternoon = np.asarray(pc.starts_with(half, "p").fill_null(False))
     named = np.asarray(pc.not_equal(half, "").fill_null(False))
-    wrong = (hour > 23) | (minute > 59) | (second >= 61) | (named & ((hour < 1) | (hour > 12)))
+    midnight = (hour == 24) & (minute == 0) & (second == 0)  # of the next day
+    wrong = (
+        ((hour > 23) & ~midnight)
+        | (minute > 59)
+        | (second >= 61)
+        | (named & ((hour < 1) | (hour > 12)))
+    )
     hour = np.where(named, hour % 12 + 12 * afternoon, hour)
     zone = pc.struct_field(found, "zone")
-    apart = pc.struct_field(pc.extract_regex(zone, r"^(?P<z>[+-]\d{2}:?\d{2})$"), "z")
+    apart = pc.struct_field(pc.extract_regex(zone, r"^(?P<z>[+-]\d{2}(?::?\d{2})?)$"), "z")
     shift = np.zeros(len(hour))
     if apart.null_count < len(apart):
-        digits = cast(pc.replace_substring(apart, ":", ""))
+        digits = cast(pc.replace_substring(pc.utf8_rpad(apart, 5, "0"), ":", ""))
         assert digits is not None, "a zone is four digits"
         digits = np.where(np.isnan(digits), 0.0, digits)
         whole = np.abs(digits) // 100 * 3600 + np.abs(digits) % 100 * 60
@@ -159,10 +184,13 @@ def _clock(part: Any, found: Any, names: set[str]) -> Array:
 
 
 def _named_months(names: Any) -> Array:
-    """Return months, 1 to 12, by the first three letters of their names, NaN for other words."""
-    short = pc.utf8_slice_codeunits(pc.utf8_lower(names), 0, 3)
-    known = pa.array(list(MONTHS), short.type)
-    place = pc.index_in(short, value_set=known)
+    """Return months, 1 to 12, by the first letters of their names, NaN for other words."""
+    small = pc.utf8_lower(names)
+    known = pa.array(list(MONTHS), small.type)
+    places = [  # of juin and juillet three are not enough
+        pc.index_in(pc.utf8_slice_codeunits(small, 0, length), value_set=known) for length in (4, 3)
+    ]
+    place = pc.coalesce(*places)
     month = pa.array(list(MONTHS.values()), pa.float64()).take(place)
     found: Array = month.to_numpy(zero_copy_only=False)
     return found
@@ -234,7 +262,7 @@ def find_date_form(cells: Any, least: float = ALL_BUT_A_FEW) -> tuple[DateForm |
     """
     cells = some_of(cells)
     for form, pattern in _HERE.items():
-        if form == "month first" or not likely(cells, pattern):
+        if form in ("month first", "short year first") or not likely(cells, pattern):
             continue
         found = DateForm(form)
         if form == "day first":
@@ -247,9 +275,14 @@ def find_date_form(cells: Any, least: float = ALL_BUT_A_FEW) -> tuple[DateForm |
 
 
 def _order(cells: Any) -> tuple[DateForm, bool]:
-    """Return whether day or month comes first, by all cells; and whether none of them told."""
-    forms = [DateForm("day first"), DateForm("month first")]
-    days, months = (seconds_of_text(form, cells) for form in forms)
+    """Return whether day, month or a short year comes first, by all cells; and whether none told."""
+    forms = [DateForm(form) for form in ("day first", "month first", "short year first")]
+    days, months, years = (seconds_of_text(form, cells) for form in forms)
+    fits, others = (int(np.isfinite(one).sum()) for one in (years, np.fmax(days, months)))
+    # The last days of a month that are taken for years are in the future.
+    later = fits == others and _latest(days) >= LATE > _latest(years)
+    if fits and (fits > others or later):
+        return forms[2], fits == others
     if np.isfinite(days).sum() != np.isfinite(months).sum():
         return forms[int(np.isfinite(months).sum() > np.isfinite(days).sum())], False
     in_order = [bool((np.diff(one[np.isfinite(one)]) >= 0).all()) for one in (days, months)]
@@ -276,6 +309,10 @@ def find_epoch(values: Array) -> DateForm | None:
     if high < 22_000_000 and np.isfinite(seconds_of_number(DateForm("digits"), values)).all():
         return DateForm("digits")
     return None
+
+
+def _latest(seconds: Array) -> float:
+    return float(np.nanmax(seconds)) if np.isfinite(seconds).any() else -np.inf
 
 
 # ── parts ────────────────────────────────────────────────────────────────────────────────────────────

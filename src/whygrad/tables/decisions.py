@@ -27,6 +27,7 @@ from whygrad.tables.written_numbers import (
     NumberForm,
     cast,
     find_form,
+    numbers,
 )
 
 Type: TypeAlias = Literal["number", "category", "date", "leave-out"]
@@ -276,8 +277,9 @@ def _of_dates(known: Any, asked: Type | None) -> Decision | None:
         return None if form is None or asked != "date" else Decision("date", form)
     said = ""
     if unclear:
-        other = "month/day" if form.form == "day first" else "day/month"
-        said = f"day and month cannot be told apart: read as {form.described}, not {other}/year"
+        other = "month/day/year" if form.form == "day first" else "day/month/year"
+        what = "day and year" if form.form == "short year first" else "day and month"
+        said = f"{what} cannot be told apart: read as {form.described}, not {other}"
     return Decision("date", form, unclear=said)
 
 
@@ -293,8 +295,11 @@ def _of_written(known: Any, name: str, asked: Type | None, comma: bool | None) -
         code = "" if asked else _code(plain, values)
         if code:
             return Decision("code", why=code)
-        return _of_numbers(values[np.isfinite(values)], name, asked)
-    form, unclear = find_form(known, comma, least)
+        if share == 1 or not (form := _fuller(known, comma, least, share)):
+            return _of_numbers(values[np.isfinite(values)], name, asked)
+        unclear = False
+    else:
+        form, unclear = find_form(known, comma, least)
     if form is None:
         return None
     said = ""
@@ -303,6 +308,19 @@ def _of_written(known: Any, name: str, asked: Type | None, comma: bool | None) -
         read = "thousands" if form.thousands else "decimals"
         said = f"{example} could be read in two ways: the comma is taken for the mark of {read}"
     return Decision("number", form, unclear=said)
+
+
+def _fuller(known: Any, comma: bool | None, least: float, share: float) -> NumberForm | None:
+    """Return the form that fits more cells than plain numbers do, where only the large ones show it.
+
+    Of 950 and 1,200 that is commas between thousands, of 3 and <0.1 bounds. A single unit or decimal comma
+    is odd.
+    """
+    form, _ = find_form(known, comma, least)
+    if form is None or form.unit or form.decimal == ",":
+        return None
+    values, _ = numbers(form, known)
+    return form if np.isfinite(values).mean() > share else None
 
 
 def _pointed_thousands(known: Any, comma: bool | None) -> bool:

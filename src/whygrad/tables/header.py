@@ -73,7 +73,7 @@ def find_header(rows: Rows, asked: int | None = None, known: Collection[str] = (
     asked : int, optional
         The line of the header, counted from 1, as the user says; 0 for none.
     known : collection of str
-        Columns that must exist: where a row has them all, that is the header.
+        Columns that must exist: where a row has them all, that is the header, whatever is asked for.
 
     Returns
     -------
@@ -87,9 +87,12 @@ def find_header(rows: Rows, asked: int | None = None, known: Collection[str] = (
     """
     width = width_of(rows)
     start = _first(rows, width) or 0
-    if asked is None and known:
+    if known:
         wanted = set(known)
-        for place, row in enumerate(rows):
+        # The line that is asked for may be where the header of another file was.
+        order = sorted(range(len(rows)), key=lambda place: place + 1 != asked)
+        for place in order:
+            row = rows[place]
             fields = _uncommented(row, width) if row and _is_aside(row, place) else row
             if wanted <= {field.strip() for field in fields}:
                 rows, asked = [*rows[:place], fields, *rows[place + 1 :]], place + 1
@@ -97,7 +100,7 @@ def find_header(rows: Rows, asked: int | None = None, known: Collection[str] = (
         else:
             made = all(PLACE.fullmatch(name) for name in known)
             below = [other for other in rows[start + 1 :] if len(other) == width]
-            if made and is_header(rows[start], below) is not True:
+            if asked is None and made and is_header(rows[start], below) is not True:
                 asked = 0
     if asked:
         if asked > len(rows) or not rows[asked - 1]:

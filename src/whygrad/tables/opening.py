@@ -50,6 +50,12 @@ FIRST_BYTES: tuple[tuple[bytes, str], ...] = (
     (b"PK\x03\x04", "zip"),
 )
 
+# What lies where a table was meant, by its first bytes in small letters; and what to do.
+NO_TABLES: tuple[tuple[bytes, str], ...] = (
+    (b"<!doctype html", "a page of HTML, not a table: save the file that it links to"),
+    (b"<html", "a page of HTML, not a table: save the file that it links to"),
+    (b"version https://", "a pointer of Git LFS, not the file itself: `git lfs pull` gets it"),
+)
 STANDARD_INPUT = ("-", "/dev/stdin")
 CHUNK = 1 << 22
 # A packed file may unpack to so many bytes, or to so many times its own size, before it is refused: text of
@@ -190,11 +196,16 @@ def _kind(path: Path, name: str) -> str:
     with path.open("rb") as file:
         first = file.read(16)
     found = next((kind for start, kind in FIRST_BYTES if first.startswith(start)), None)
+    for start, said in NO_TABLES:
+        if first.lstrip().lower().startswith(start):
+            raise FileError(f"{path}: {said}")
     last = Path(name).suffix.lower()
     if found == "zip" and (last in WORKBOOK or (last != ".zip" and _is_workbook(path))):
         return "workbook"
     if found is None and last in PACKED:
         raise FileError(f"{path}: not packed as {last}, or damaged")
+    if found is None and last in WORKBOOK and b"\0" not in first:
+        return "text"  # renamed, or written so by a program
     return found or FORMS.get(last) or _told_form(path)
 
 

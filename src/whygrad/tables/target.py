@@ -37,7 +37,7 @@ from whygrad.tables.columns import (
 from whygrad.tables.dates import NUMERIC, DateForm
 from whygrad.tables.decisions import Decision, check_types, decide
 from whygrad.tables.spellings import MOST, canonical, merged, merging_note
-from whygrad.tables.written_numbers import OF_THE_FILE, PLAIN_FORM, NumberForm
+from whygrad.tables.written_numbers import ALL_BUT_A_FEW, OF_THE_FILE, PLAIN_FORM, NumberForm
 
 Task: TypeAlias = Literal["classification", "regression"]
 TASKS: tuple[Task, ...] = ("classification", "regression")
@@ -325,7 +325,24 @@ def choose_target(
 def _decided(
     column: Any, name: str, task: Task | None, asked: Any, na: Collection[str]
 ) -> Decision:
-    """Return how the target is read: numbers are numbers, whatever else they could be as an input."""
+    """Return how the target is read: numbers are numbers, whatever else they could be as an input.
+
+    A bound such as >50 is no value that could be learned: with more than a few of them there are classes.
+    """
+    found = _decided_with_bounds(column, name, task, asked, na)
+    if not found.number.bounds:
+        return found
+    exact = replace(found, form=replace(found.number, bounds=False), values=None)
+    values, _, _ = read_numbers(column, "number", exact.number, na)
+    known = texts(column, na)
+    few = np.isfinite(values).sum() >= ALL_BUT_A_FEW * (len(known) - known.null_count)
+    return exact if few or asked == "number" or task == "regression" else Decision("text")
+
+
+def _decided_with_bounds(
+    column: Any, name: str, task: Task | None, asked: Any, na: Collection[str]
+) -> Decision:
+    """Return how a column that is to be predicted is read, with bounds as an input has them."""
     kind = kind_of(column)
     if kind == "boolean":
         return Decision("boolean")

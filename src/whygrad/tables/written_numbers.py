@@ -1,8 +1,8 @@
-"""Numbers as people write them: `1,234.50`, `1.234,50 €`, `12 %`, `(300)`, `34 m²`, `1000 - 1200`.
+"""Numbers as people write them: `1,234.50`, `1.234,50 €`, `12 %`, `(300)`, `34 m²`, `1 - 2`, `<5`, `1.2M`.
 
 A column has one form: the decimal mark, the mark between thousands, and the unit, of all its cells but a
-few. The form is found once, by looking at all cells together, and then used unchanged: what does not fit it
-is no number.
+few; units of one family, such as g and kg, are converted. The form is found once, by looking at all cells
+together, and then used unchanged: what does not fit it is no number.
 """
 
 import re
@@ -18,7 +18,7 @@ from whygrad.nn.functions import Array
 
 ALL_BUT_A_FEW = 0.95  # of the cells that one form must fit
 LOOKED_AT = 20_000  # cells, evenly spread, by which a form is found
-MOST_UNITS = 50  # ways to write a unit; more are text
+MOST_UNITS = 100  # ways to write a unit; more are text
 
 PLAIN = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 BODY = r"(?:\d(?:[\d.,' ]*\d)?|[.,]\d+)"
@@ -26,11 +26,13 @@ CURRENCY = (
     r"\p{Sc}|[A-Z]{0,3}\p{Sc}|USD|EUR|GBP|CHF|JPY|CNY|INR|AUD|CAD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|RON|BRL|ZAR|RUB|"
     r"TRY|MXN|KRW|SGD|HKD|THB|IDR|MYR|PHP|ILS|AED|SAR|VND|ARS|CLP|COP|EGP|NGN|PKR|UAH|TWD|Rs\.?|kr\.?|Fr\.?|zł"
 )
+# After the number may stand a minus, a plus ("65+"), a dash for no cents ("12.-"), and marks of footnotes.
 WRITTEN = (
-    rf"^(?P<open>\()?\s*(?P<sign>[-+])?\s*(?P<before>{CURRENCY})?\s*(?P<minus>[-+])?\s*"
+    r"^(?P<open>\()?\s*(?P<bound>[<>≤≥]=?|[~≈])?\s*"
+    rf"(?P<sign>[-+])?\s*(?P<before>{CURRENCY})?\s*(?P<minus>[-+])?\s*(?P<inner>\()?\s*"
     rf"(?P<low>{BODY})(?P<power>[eE][-+]?\d+)?"
-    rf"(?:\s*(?:-|to|\.\.)\s*(?:{CURRENCY})?\s*(?P<high>{BODY}))?"
-    r"\s*(?P<after>[^\d\s().,+-][^()]{0,19}?)?\s*(?P<close>\))?$"
+    rf"(?:\s*(?:-|to|\.\.)\s*(?:{CURRENCY})?\s*(?P<high>{BODY})|[.,]--?|(?P<last>[-+]))?"
+    r"\s*(?P<after>[^\d\s().,+*†‡¼½¾\[-][^()]{0,19}?)?\s*(?P<close>\))?(?:\s?(?:\[[^\[\]]{1,8}\]|[*†‡]+))*$"
 )
 # What a number may look like by its decimal mark and the mark between thousands; the likelier ones first.
 GROUPED = {
@@ -46,9 +48,38 @@ GROUPED = {
 UNCLEAR = r"^\d{1,3},\d{3}$"  # thousands, or three decimals: the other columns tell
 HEAD = 20  # cells that are looked at to see whether a column may be of numbers or dates at all
 PERCENT = ("%", "percent", "pct", "per cent", "prozent")
+# What follows digits and is no unit: in 1_000, 20240131T1200 and codes.
+NO_UNIT = re.compile(r"_|[A-Za-z]\d\d")
+
+# Units that stand for one another: what one of each is, in the first. With numbers that have none they are
+# taken for multiples only where a letter can be no unit, or stands behind money.
+MULTIPLES = "multiples"
+FAMILIES: dict[str, dict[str, float]] = {
+    MULTIPLES: {
+        "": 1.0, "k": 1e3, "thousand": 1e3, "tsd": 1e3, "lakh": 1e5, "m": 1e6, "mn": 1e6, "mio": 1e6,
+        "million": 1e6, "crore": 1e7, "b": 1e9, "bn": 1e9, "mrd": 1e9, "billion": 1e9, "trillion": 1e12,
+    },
+    "bytes": {"b": 1.0, "byte": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12},
+    "mass": {"g": 1.0, "mg": 1e-3, "kg": 1e3},
+    "length": {"m": 1.0, "mm": 1e-3, "cm": 1e-2, "km": 1e3},
+    "volume": {"l": 1.0, "ml": 1e-3, "cl": 1e-2},
+    "time": {
+        "day": 1.0, "d": 1.0, "second": 1 / 86_400, "sec": 1 / 86_400, "s": 1 / 86_400, "minute": 1 / 1440,
+        "min": 1 / 1440, "m": 1 / 1440,
+        "hour": 1 / 24, "hr": 1 / 24, "hrs": 1 / 24, "h": 1 / 24, "week": 7.0, "wk": 7.0,
+        "month": 30.4375, "mo": 30.4375, "year": 365.25, "yr": 365.25, "yrs": 365.25,
+    },
+}  # fmt: skip
+WITH_BARE = FAMILIES[MULTIPLES].keys() - {"", "m", "mn", "b", "bn"}
+
+# What stands after the first number of 2h 50m and 1 hr 5 min 3 s.
+COMPOUND = re.compile(r"([a-z]+)((?: ?\d+(?:\.\d+)? ?[a-z]+)+)")
+PIECE = re.compile(r"(\d+(?:\.\d+)?) ?([a-z]+)")
 
 # How a cell begins that may be a number: Python's own `re`, since arrow takes its time with a pattern.
-BEGINNING = re.compile(r"[(\s]*[-+−–]?\s*(?:[^\W\d_]{0,3}\.?[$¢-¥฿₠-⃀]?)\s*[-+−–]?\s*[.,]?\d")
+BEGINNING = re.compile(
+    r"[(\s<>≤≥=~≈]*[-+−–]?\s*(?:[^\W\d_]{0,3}\.?[$¢-¥฿₠-⃀]?)\s*[-+−–]?\s*[.,]?\d"
+)
 
 
 @dataclass(frozen=True)
@@ -69,6 +100,10 @@ class NumberForm:
         Whether two numbers with a dash between them stand for their middle.
     parentheses : bool
         Whether parentheses stand for a minus.
+    bounds : bool
+        Whether some are bounds: `<5` stands for 2.5, as of limits of detection, `>5`, `5+` and `~5` for 5.
+    family : str
+        A key of `FAMILIES` where several units of it stand for one another, else "".
     """
 
     decimal: str = "."
@@ -77,6 +112,8 @@ class NumberForm:
     bare: bool = True
     ranges: bool = False
     parentheses: bool = False
+    bounds: bool = False
+    family: str = ""
 
     @property
     def described(self) -> str:
@@ -89,10 +126,16 @@ class NumberForm:
             said.append(f"{name[self.thousands]} between thousands")
         if self.unit:
             said.append(f"in {self.unit}")
+        if self.family:
+            said.append(
+                "k, M and the like as factors" if self.family == MULTIPLES else "units converted"
+            )
         if self.ranges:
             said.append("ranges as their middle")
         if self.parentheses:
             said.append("parentheses as minus")
+        if self.bounds:
+            said.append("<x as x/2, >x as x")
         return ", ".join(said) or "as written"
 
 
@@ -145,6 +188,9 @@ def numbers(form: NumberForm, cells: Any) -> tuple[Array, Array]:
             plain = pc.utf8_ltrim(pc.if_else(fits, cells, scalar(None)), "+")
             values = cast(plain)
             assert values is not None, "what fits the pattern is a number"
+            rest = np.flatnonzero(np.asarray(pc.invert(fits).fill_null(False)))
+            if len(rest):  # "- 5", "−5", "5*"
+                values[rest] = _of_parts(form, _parts(cells.take(pa.array(rest))))[0]
         return np.where(np.isfinite(values), values, np.nan), bare
     return _of_parts(form, _parts(cells))
 
@@ -161,7 +207,9 @@ def _of_parts(form: NumberForm, parts: dict[str, Any]) -> tuple[Array, Array]:
         values = np.where(ranged, (low + high) / 2, values)
     else:
         values[np.asarray(pc.not_equal(parts["high"], ""))] = np.nan
-    unit = _units(parts)
+    unit, factors, added = _units(parts, form.family)
+    if form.family:
+        values = values * factors + added
     alone = np.asarray(pc.equal(unit, ""))
     fits = alone if not form.unit else np.asarray(pc.equal(unit, form.unit)) | alone
     if form.unit and not form.bare:
@@ -183,24 +231,52 @@ def _parts(cells: Any) -> dict[str, Any]:
     if not pc.all(pc.string_is_ascii(cells)).as_py():
         cells = _in_ascii(cells)
     found = pc.extract_regex(cells, WRITTEN)
-    names = ("open", "sign", "before", "minus", "low", "power", "high", "after", "close")
-    return {name: pc.fill_null(pc.struct_field(found, name), "") for name in names}
+    return {
+        field.name: pc.fill_null(pc.struct_field(found, field.name), "") for field in found.type
+    }
 
 
 def _in_ascii(cells: Any) -> Any:
     """Return text with blanks, dashes and apostrophes of all kinds written in one way."""
+    cells = pc.replace_substring_regex(cells, "[\u200b\u2060\ufeff]", "")  # which show nothing
+    cells = pc.replace_substring(cells, "℃", "°C")
     cells = pc.replace_substring_regex(cells, "[\u00a0\u2007\u2009\u202f]", " ")
     cells = pc.replace_substring_regex(cells, "[−‒–—]", "-")
     return pc.replace_substring_regex(cells, "[’ʼ]", "'")
 
 
-def _units(parts: dict[str, Any]) -> Any:
-    """Return the unit of each cell, written in one way."""
+def _units(parts: dict[str, Any], family: str = "") -> tuple[Any, Array, Array]:
+    """Return the unit of each cell, written in one way, and what its number is times and plus."""
     joined = pc.binary_join_element_wise(parts["before"], parts["after"], scalar(" "))
     joined = pc.utf8_trim_whitespace(joined)
     coded = pc.dictionary_encode(joined)
-    names = pa.array([unit_of(name) for name in coded.dictionary.to_pylist()], pa.large_string())
-    return names.take(coded.indices)
+    known = [unit_of(name) for name in coded.dictionary.to_pylist()]
+    found = [_converted(unit, family) or (unit, 1.0, 0.0) for unit in known]
+    names = pa.array([unit for unit, _, _ in found], pa.large_string())
+    index = np.asarray(coded.indices)
+    factors, added = (np.array([one[k] for one in found])[index] for k in (1, 2))
+    return names.take(coded.indices), factors, added
+
+
+def _converted(unit: str, family: str) -> tuple[str, float, float] | None:
+    """Return the unit for which one of a family stands, the factor, and what is added; None for another.
+
+    >>> _converted("€ M", "multiples"), _converted("kg", "mass"), _converted("kg", "time")
+    (('€', 1000000.0, 0.0), ('g', 1000.0, 0.0), None)
+    >>> _converted("h 12 min", "time")
+    ('day', 0.041666666666666664, 0.008333333333333333)
+    """
+    members = FAMILIES.get(family, {})
+    first = next(iter(members), "")
+    if family == "time" and (compound := COMPOUND.fullmatch(unit.casefold())):
+        pieces = [(float(count), unit_of(one)) for count, one in PIECE.findall(compound[2])]
+        units = [unit_of(compound[1]), *(one for _, one in pieces)]
+        if not members.keys() >= set(units):
+            return None
+        return first, members[units[0]], sum(count * members[one] for count, one in pieces)
+    *before, last = unit.split(" ")
+    factor = members.get(last.casefold())
+    return None if factor is None else (" ".join(filter(None, (*before, first))), factor, 0.0)
 
 
 def unit_of(written: str) -> str:
@@ -235,11 +311,29 @@ def _number(form: NumberForm, parts: dict[str, Any], name: str) -> Array:
 
 
 def _signed(form: NumberForm, parts: dict[str, Any], values: Array) -> Array:
-    opened, closed = (np.asarray(pc.not_equal(parts[name], "")) for name in ("open", "close"))
+    opened, closed = _is_open(parts), np.asarray(pc.not_equal(parts["close"], ""))
     minus = np.asarray(pc.equal(parts["sign"], "-")) ^ np.asarray(pc.equal(parts["minus"], "-"))
+    minus ^= np.asarray(pc.equal(parts["last"], "-"))
     values = np.where(minus ^ (opened & closed), -values, values)
-    odd = (opened != closed) | (opened & (not form.parentheses))
+    bounded = _is_bound(parts)
+    if form.bounds:
+        values = np.where(np.asarray(pc.equal(parts["bound"], "<")), values / 2, values)
+    odd = (opened != closed) | (opened & (not form.parentheses)) | (bounded & (not form.bounds))
     return np.where(odd, np.nan, values)
+
+
+def _is_open(parts: dict[str, Any]) -> Array:
+    """Return whether each cell has a parenthesis, (300) or $ (300)."""
+    before, within = (np.asarray(pc.not_equal(parts[name], "")) for name in ("open", "inner"))
+    found: Array = before ^ within
+    return found
+
+
+def _is_bound(parts: dict[str, Any]) -> Array:
+    """Return whether each cell is a bound or about right: <5, ≥ 5, 5+ or ~5."""
+    before, behind = pc.not_equal(parts["bound"], ""), pc.equal(parts["last"], "+")
+    found: Array = np.asarray(before) | np.asarray(behind)
+    return found
 
 
 def find_form(
@@ -265,8 +359,8 @@ def find_form(
 
     Examples
     --------
-    >>> find_form(pa.array(["$1,200", "$950", "$1,000.50"], pa.large_string()))[0]
-    NumberForm(decimal='.', thousands=',', unit='$', bare=False, ranges=False, parentheses=False)
+    >>> find_form(pa.array(["$1,200", "$950", "$1,000.50"], pa.large_string()))[0].described
+    'commas between thousands, in $'
     """
     cells = some_of(cells)
     if not likely(cells, BEGINNING):
@@ -276,7 +370,10 @@ def find_form(
     if matched.mean() < least:
         return None, False
     unit = _unit_of_all(parts, matched, least)
+    bounded = _is_bound(parts)
     if unit is None:
+        return None, False
+    if bounded.mean() > 0.5 and not _one_bound(parts):  # <=50K and >50K are classes
         return None, False
     order = [*GROUPED]
     if comma:
@@ -292,8 +389,16 @@ def find_form(
     if unclear and re.fullmatch(r"[A-Za-z]{0,3}[$€£¥₹]|[A-Z]{3}", unit[0]):
         (decimal, thousands), unclear = (".", ","), False  # no money has three decimals
     ranged = np.asarray(pc.not_equal(parts["high"], ""))
-    opened = np.asarray(pc.not_equal(parts["open"], ""))
-    form = NumberForm(decimal, thousands, *unit, bool(ranged.any()), bool(opened.any()))
+    opened = _is_open(parts)
+    form = NumberForm(
+        decimal,
+        thousands,
+        *unit[:2],
+        bool(ranged.any()),
+        bool(opened.any()),
+        bool(bounded.any()),
+        unit[2],
+    )
     values, _ = _of_parts(form, parts)
     return (form, unclear) if np.isfinite(values).mean() >= least else (None, False)
 
@@ -312,23 +417,52 @@ def likely(cells: Any, pattern: re.Pattern[str]) -> bool:
     return 2 * sum(pattern.match(cell) is not None for cell in head) >= len(head) > 0
 
 
-def _unit_of_all(parts: dict[str, Any], matched: Array, least: float) -> tuple[str, bool] | None:
-    """Return the unit of all cells but a few, and whether some lack it; None where there are several."""
-    written = pc.value_counts(pc.array_filter(_units(parts), pa.array(matched)))
+def _one_bound(parts: dict[str, Any]) -> bool:
+    """Return whether all cells are bounds of one kind: then it is a way to write them, as 10+ and 500+."""
+    return all(len(pc.unique(parts[name])) == 1 for name in ("bound", "last"))
+
+
+def _unit_of_all(
+    parts: dict[str, Any], matched: Array, least: float
+) -> tuple[str, bool, str] | None:
+    """Return the unit of all cells but a few, whether some lack it, and its family if there are several.
+
+    None where there are several that do not stand for one another.
+    """
+    written = pc.value_counts(pc.array_filter(_units(parts)[0], pa.array(matched)))
     if len(written) > MOST_UNITS:
         return None
     counts = Counter(
         dict(zip(written.field(0).to_pylist(), written.field(1).to_pylist(), strict=True))
     )
     total, bare = sum(counts.values()), counts.pop("", 0)
-    if not counts:
-        return "", True
-    unit, count = counts.most_common(1)[0]
     if bare >= least * total:  # then what has a unit is odd
-        return "", True
-    if count + (0 if unit == "%" else bare) < least * total:
+        return "", True, ""
+    unit, count = counts.most_common(1)[0]
+    for family in FAMILIES:
+        if (common := _of_family(family, counts, bare, least * total)) is not None:
+            return common, family == MULTIPLES, family
+    if NO_UNIT.match(unit) or count + (0 if unit == "%" else bare) < least * total:
         return None
-    return unit, bare > 0 and unit != "%"
+    return unit, bare > 0 and unit != "%", ""
+
+
+def _of_family(family: str, counts: Counter[str], bare: int, least: float) -> str | None:
+    """Return the unit for which those of a family stand, of which there are several; None for another."""
+    found: dict[str, Counter[tuple[float, float, str]]] = {}
+    for unit, count in counts.items():
+        if (known := _converted(unit, family)) is not None:
+            common, factor, added = known
+            last = unit.split(" ")[-1].casefold()
+            found.setdefault(common, Counter())[factor, added, last] += count
+    for common, members in found.items():
+        plain = (counts.get(common, 0) if common else bare) if family == MULTIPLES else 0
+        ways = {(factor, added) for factor, added, _ in members}
+        # Of 5 and 5M the letter may be a unit, of $5 and $5M it is none.
+        told = len(ways) > 1 or (plain and (common or WITH_BARE & {last for *_, last in members}))
+        if told and members.total() + plain >= least:
+            return common
+    return None
 
 
 def share(cells: Any, pattern: str) -> float:

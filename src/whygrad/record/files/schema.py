@@ -290,7 +290,8 @@ NUMBER_FORM = keys(
         "thousands": one_of(("", ",", ".", " ", "'")),
         "unit": text,
         **dict.fromkeys(("bare", "ranges", "parentheses"), flag),
-    }
+    },
+    {"bounds": flag, "family": text},
 )
 SPELLINGS = each(each(text))
 FACTS = keys(
