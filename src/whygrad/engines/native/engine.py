@@ -6,7 +6,7 @@ machine compiles once. Where Numba or a BLAS that it knows is missing, the refer
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,7 +18,7 @@ import numpy as np
 
 from whygrad.address_space import COMPILING, blas, refuse_without
 from whygrad.cores import one_thread, own_cores
-from whygrad.engines import ProbeResult, Probes
+from whygrad.engines import BatchCurvature, ProbeResult, Probes
 from whygrad.engines.machine_code.kernel import Call, Kernel
 from whygrad.errors import InputError, WhygradError
 from whygrad.escaping import note
@@ -39,6 +39,7 @@ POISON = 2**62  # more arrivals than any barrier waits for
 RUN_EPOCHS = Kernel("whygrad.engines.native.epochs", "run_epochs")
 DRAW_ORDERS = Kernel("whygrad.engines.native.epochs", "draw_orders")
 COST_AND_GRADIENT = Kernel("whygrad.engines.native.steps", "cost_and_gradient")
+HESSIAN_TIMES = Kernel("whygrad.engines.native.curvature.batch", "hessian_times")
 _NO_PROBES, _NOTHING_SEEN, _DIVERGED = Probes(), ProbeResult(), ProbeResult(diverged=True)
 WIDE = 2**16  # columns of sparse data beyond which the loop is compiled anew, see `sparse`
 
@@ -58,6 +59,7 @@ class NativeEngine:
         self._as_numbers: tuple[Any, Any, Any]
         self._calls: dict[tuple[Kernel, int], Call] = {}
         self._drawn: tuple[int, ...] = (-1,)
+        self._changes: tuple[Any, Any] = None, None
         self._order = self._seed = np.empty(0, np.int32)
         self._shown: tuple[Any, ...] = (None, None, None)
         self._examples: Any = None
@@ -144,26 +146,37 @@ class NativeEngine:
             )
             fixed = (plan.batch_size, state.batch_index, np.uint64(plan.seed % WORD), state.step)
 
-            calls = [self._call(RUN_EPOCHS, part) for part in range(parts)]
-            for call, thread in zip(calls, threads, strict=True):
-                call.give((
+            taken = self._share(
+                RUN_EPOCHS, threads, "steps", plan.dtype, data,
+                lambda thread: (
                     *network, theta, opt_state, examples, layout.workspace, layout.by_units, thread,
                     *fixed, coefficients, costs, buffers, plan.n,
-                ))  # fmt: skip
-                if not call.ready:  # while nobody waits for others, and before anything moves
-                    with self._compiling("steps", plan.dtype, data):
-                        call.prepare()
-            try:
-                others = [self._pool_of_threads().submit(call) for call in calls[1:]]
-                taken = calls[0]()
-                for other in others:
-                    other.result()
-            except BaseException:
-                threads[0].barrier_count[:] = POISON  # no part waits for one that will not come
-                self._threads_shape = ()
-                raise
+                ),
+            )  # fmt: skip
         theta, opt_state = layout.leave(theta, opt_state, state.theta, state.opt_state)
         return theta, opt_state, costs[:taken], buffers
+
+    def _share(
+        self, kernel: Kernel, threads: "list[ThreadContext]", what: str, dtype: str, data: Data,
+        arguments: "Callable[[ThreadContext], tuple[Any, ...]]",
+    ) -> Any:  # fmt: skip
+        """Call a kernel on some threads, with the arguments of each; return what the first one returns."""
+        calls = [self._call(kernel, thread.part) for thread in threads]
+        for call, thread in zip(calls, threads, strict=True):
+            call.give(arguments(thread))
+            if not call.ready:  # while nobody waits for others, and before anything moves
+                with self._compiling(what, dtype, data):
+                    call.prepare()
+        try:
+            others = [self._pool_of_threads().submit(call) for call in calls[1:]]
+            found = calls[0]()
+            for other in others:
+                other.result()
+        except BaseException:
+            threads[0].barrier_count[:] = POISON  # no part waits for one that will not come
+            self._threads_shape = ()
+            raise
+        return found
 
     def _orders(self, plan: Plan, epoch: int, epochs: int) -> Array:
         """Return the orders of some epochs, one after the other."""
@@ -239,6 +252,46 @@ class NativeEngine:
         flat = np.empty_like(theta)
         layout.to_rows(gradient, flat)
         return cost, flat
+
+    def hessian_times(
+        self, plan: Plan, state: State, data: Data, directions: Array
+    ) -> BatchCurvature:
+        """Return the next batch's gradient and its Hessian times some directions, by the R-pass."""
+        B, outputs, dtype = plan.batch_size, plan.net.sizes[-1], np.dtype(plan.dtype)
+        directions = np.asarray(directions, dtype)
+        K = len(directions)
+        with one_thread():
+            layout = self._layout_for(
+                plan.net, B, plan.dtype, data, True, plan.clip != Clip(), plan.rate_multipliers
+            )
+            workspace, changes = self._changes_for(layout, B)
+            theta, _ = layout.enter(state.theta, np.zeros((0, len(state.theta)), dtype))
+            along, products = (layout.rows_like(theta, K) for _ in range(2))
+            layout.copy_in(directions, along)
+            gradient = np.zeros_like(theta)
+            slopes, change = np.zeros((K, B)), np.zeros(K * B * outputs, dtype)
+            parts = min(own_cores(), layout.blocks)
+            examples = self._examples_for(layout, self._orders(plan, state.epoch, 1), data)
+            rows = self._share(
+                HESSIAN_TIMES, self._threads_of(layout.blocks, parts, 1), "curvature", plan.dtype, data,
+                lambda thread: (
+                    layout.layers, changes, self._rules(plan)[1], theta, along, examples, workspace,
+                    thread, B, state.batch_index, np.uint64(plan.seed % WORD), state.step, gradient,
+                    products, slopes, change,
+                ),
+            )  # fmt: skip
+            found = np.empty((K + 1, len(state.theta)), dtype)
+            layout.copy_out(np.concatenate([gradient[None], products]), found)
+        change = change.reshape(K, B, outputs)[:, :rows]
+        return BatchCurvature(found[0], found[1:], slopes[:, :rows], change)
+
+    def _changes_for(self, layout: "Layout", rows: int) -> Any:
+        """Return the memory of the R-pass for a layout; the same as long as that is."""
+        from whygrad.engines.native.curvature.memory import with_changes
+
+        if self._changes[0] is not layout:
+            self._changes = layout, with_changes(layout, rows)
+        return self._changes[1]
 
     def _rules(self, plan: Plan) -> tuple[Any, Any, Any]:
         """Return optimizer, penalties and bounds as numbers, which stay as long as the plan does."""

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from whygrad.engines.machine_code.denormals import flush, restore
 from whygrad.engines.native.arguments import (
     Examples,
     FeatureMajor,
@@ -34,7 +35,6 @@ from whygrad.engines.native.by_units import (
     sums_blocks,
 )
 from whygrad.engines.native.compiling import ONE, ZERO, cached_kernel, kernel
-from whygrad.engines.native.denormals import flush, restore
 from whygrad.engines.native.dropout import following
 from whygrad.engines.native.memory import fill, prefetch
 from whygrad.engines.native.partition import (
